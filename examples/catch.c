@@ -1,0 +1,61 @@
+/* The shortest complete program: a game, an agent, and the agent learns the game from its pixels.
+   A ball falls down; move the paddle under it.
+
+       cc -O2 examples/catch.c -o catch -lm && ./catch                                                               */
+#define RISE_IMPLEMENTATION
+#include "../rise.h"
+
+#include <stdio.h>
+
+enum { SIZE = 8, LEFT = 0, RIGHT = 2, GAMES = 5000 };
+
+static void draw(uint8_t *frame, int row, int ball, int paddle)
+{
+    memset(frame, 0, SIZE * SIZE);
+    frame[row * SIZE + ball] = 255;
+    frame[(SIZE - 1) * SIZE + paddle] = 255;
+}
+
+/* Plays one game. The agent is shown a frame and the reward of its last action, returns the next action, and learns. */
+static void play(rise_agent *agent, int ball)
+{
+    uint8_t frame[SIZE * SIZE];
+    int row, paddle = SIZE / 2;
+    for (row = 0; row < SIZE - 1; row++) {
+        int action;
+        draw(frame, row, ball, paddle);
+        action = rise_agent_step(agent, frame, 0, row == 0 ? RISE_FIRST : RISE_MIDDLE);
+        if (action == LEFT && paddle > 0) paddle--;
+        if (action == RIGHT && paddle < SIZE - 1) paddle++;
+    }
+    draw(frame, row, ball, paddle);
+    rise_agent_step(agent, frame, ball == paddle ? 1 : -1, RISE_TERMINATED);
+}
+
+int main(void)
+{
+    rise_agent_desc desc = rise_agent_defaults();
+    rise_agent *agent;
+    rise_error error;
+    rise_metrics metrics;
+    uint32_t random = 1;
+    int game, learned;
+
+    desc.frame_width = desc.frame_height = SIZE;
+    desc.actions = 3;
+    if (rise_agent_create(&agent, &desc, &error) != RISE_OK) {
+        fprintf(stderr, "catch: %s\n", error.text);
+        return 1;
+    }
+    for (game = 0; game < GAMES; game++) {
+        random = random * 1664525 + 1013904223; /* a linear congruential generator: its upper bits are good enough here */
+        play(agent, (int)(random >> 29));       /* one of eight columns */
+    }
+    rise_agent_metrics(agent, &metrics);
+    rise_agent_destroy(agent);
+
+    learned = metrics.mean_return > 0.9;
+    printf("After %d games and %ld learning steps the agent caught %.0f of the last 100 balls: %s.\n", GAMES,
+           (long)metrics.updates, 50 + 50 * metrics.mean_return, learned ? "it has learned to play" : "it has not learned");
+    return learned ? 0 : 1;
+}

@@ -1,0 +1,4316 @@
+#ifndef RISEK_PASS /* everything but the kernel template, which is at the bottom of the file */
+
+#ifndef RISE_H
+#define RISE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define RISE_VERSION_MAJOR 0
+#define RISE_VERSION_MINOR 1
+#define RISE_VERSION_PATCH 0
+
+#ifdef RISE_STATIC
+#define RISE_API static
+#else
+#define RISE_API extern
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The library's floating-point type. Only tests/ define RISE_DOUBLE: they compile all of this file a second time in
+   double, with the `ref` kernels alone, and check every backward pass against central differences. */
+#ifdef RISE_DOUBLE
+typedef double rise_real;
+#else
+typedef float rise_real;
+#endif
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>results                                                                                                          */
+
+/* Every function that can fail returns one of these; zero is success and errors are negative. */
+#define RISE_RESULTS(X)                                                                                                \
+    X(RISE_OK, 0, "all is well")                                                                                       \
+    X(RISE_BAD_DESC, -1, "a field of the description has a value it may not have")                                     \
+    X(RISE_BAD_CALL, -2, "an argument or the order of the calls is wrong")                                             \
+    X(RISE_NO_MEMORY, -3, "the memory could not be had, or the block handed over is too small")                        \
+    X(RISE_UNAVAILABLE, -4, "this machine or this build does not have what was asked for")                             \
+    X(RISE_NOT_FINITE, -5, "a NaN or an infinity was met where a number was needed")                                   \
+    X(RISE_IO, -6, "a file could not be opened, read or written")                                                      \
+    X(RISE_BAD_FILE, -7, "the file is damaged or is not one of ours")                                                  \
+    X(RISE_NEWER_FILE, -8, "the file was written by a newer version of rise.h")                                        \
+    X(RISE_MISMATCH, -9, "the file holds an agent of another shape")
+
+typedef enum rise_result {
+#define RISE_RESULT_ENUM(name, value, text) name = value,
+    RISE_RESULTS(RISE_RESULT_ENUM) RISE_RESULT_LAST = -10
+#undef RISE_RESULT_ENUM
+} rise_result;
+
+/* Where a function explains itself. `text` is one sentence that names the field or the offset and the remedy. */
+typedef struct rise_error {
+    rise_result result;
+    char text[240];
+} rise_error;
+
+/* What a result code means, as a constant string. Never NULL. */
+RISE_API const char *rise_result_text(rise_result result);
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>desc                                                                                                             */
+
+/* The kernels an object runs on. AUTO takes the best the machine has. All but C give the same bits; C does too where the
+   processor has fused multiply-add and the compiler was told so, else it is the fast form without it: see "Numbers". */
+typedef enum rise_isa { RISE_ISA_AUTO, RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512, RISE_ISA_NEON } rise_isa;
+
+/* RISE: the conv net sees the current stack; a recurrent net runs over cached embeddings of past frames.
+   NONE: no recurrent net. FULL: the recurrent net runs over conv features of every frame of the window. */
+typedef enum rise_memory { RISE_MEMORY_RISE, RISE_MEMORY_NONE, RISE_MEMORY_FULL } rise_memory;
+
+typedef enum rise_cell { RISE_CELL_LSTM, RISE_CELL_GRU } rise_cell;
+
+/* How context c (recurrent state) meets features f (conv net): [f; c], f * sigmoid(Wc + b), or f + Wc + b. */
+typedef enum rise_fusion { RISE_FUSION_CONCAT, RISE_FUSION_GATE, RISE_FUSION_SUM } rise_fusion;
+
+/* The frozen encoder of RISE: a fixed function of one frame that never learns. */
+typedef enum rise_embedding {
+    RISE_EMBED_SIGNS,      /* +-1 random projection, signs generated from the seed, nothing stored; exact in integers */
+    RISE_EMBED_GAUSSIAN,   /* dense Gaussian random projection */
+    RISE_EMBED_SPARSE,     /* Achlioptas' sparse projection: sqrt(3) * {+1: 1/6, 0: 2/3, -1: 1/6} */
+    RISE_EMBED_CONV,       /* conv net of the learnable encoder's shape, fixed random weights, projected */
+    RISE_EMBED_DOWNSAMPLE, /* area average to a small grid */
+    RISE_EMBED_USER        /* desc.embed_fn */
+} rise_embedding;
+
+/* AUTO picks SMALL up to 32x32 pixels and NATURE above. CUSTOM takes desc.conv. */
+typedef enum rise_network { RISE_NETWORK_AUTO, RISE_NETWORK_SMALL, RISE_NETWORK_NATURE, RISE_NETWORK_CUSTOM } rise_network;
+
+/* One conv layer: `filters` of size x size, then ReLU, then an optional max pool. Weights are [size][size][in][filters]. */
+typedef struct rise_conv {
+    int filters, size;
+    int stride;                    /* 0 means 1 */
+    int pad;                       /* zeros on each side */
+    int pool;                      /* max pool window; 0: no pool */
+    int pool_stride;               /* 0 means `pool` */
+    int pool_pad;                  /* on each side, never the maximum; less than `pool` */
+} rise_conv;
+
+#define RISE_MAX_CONV 8
+
+/* Embeds one frame (uint8, rows top to bottom, channels interleaved) into embedding_size floats. It must be a pure
+   function of the frame: frames are embedded again when the standardisation freezes and when a file is loaded. */
+typedef void (*rise_embed_fn)(void *user, const uint8_t *frame, float *embedding);
+
+/* Receives one line of text without a newline, now and then (never in the middle of a learning step). */
+typedef void (*rise_log_fn)(void *user, const char *text);
+
+/* Seconds since any fixed moment, for rise_agent_learn_for. */
+typedef double (*rise_clock_fn)(void *user);
+
+/* What an agent is. Fill a zeroed struct: zero means the default, which stands in brackets; where a number may
+   really be zero, a negative value says so. rise_agent_resolve() shows the resolved values. */
+typedef struct rise_agent_desc {
+    /* what it sees and does */
+    int frame_width, frame_height; /* pixels, 1..1024 (required) */
+    int frame_channels;            /* bytes a pixel, 1..16 [1] */
+    int frame_stack;               /* newest frames the conv net sees, 1..16 [4]; an episode's first frame is repeated */
+    int actions;                   /* number of actions, 1..256 (required) */
+    int action_masks;              /* 1: the caller passes which actions are allowed [0] */
+    int environments;              /* games that step together in one call, 1..4096 [1] */
+    int players;                   /* characters that rise_agent_play may drive, 1..4096 [1] */
+    int play_only;                 /* 1: no replay, no optimiser: only rise_agent_play works, in little memory [0] */
+
+    /* memory */
+    rise_memory memory;            /* [RISE] */
+    int window;                    /* frames the recurrent net is unrolled over, 1..1024 [16] */
+    rise_cell cell;                /* [LSTM] */
+    int recurrent_units;           /* 1..4096 [64 for SMALL, else 512] */
+    rise_fusion fusion;            /* [CONCAT] */
+    int carry_state;               /* 0: acting unrolls the window anew each step, exactly as learning does; 1: acting keeps
+                                      the state since the episode's start: cheaper, the same where episodes fit the window */
+    int feed_action;               /* 1: previous action (one-hot) and reward also enter the recurrent net [0] */
+
+    /* the frozen encoder (RISE only) */
+    rise_embedding embedding;      /* [SIGNS] */
+    int embedding_size;            /* floats, 1..8192 [64 for SMALL, else 512] */
+    int embedding_pool;            /* frames are averaged over pool x pixel squares first, 1..64 [least with <= 1024 squares];
+                                      SIGNS, GAUSSIAN and SPARSE only */
+    int embedding_f32;             /* 0: stored as 16-bit floats, 1: as 32-bit [0] */
+    rise_embed_fn embed_fn;        /* for RISE_EMBED_USER */
+    void *embed_user;
+
+    /* the learnable network */
+    rise_network network;          /* [AUTO] */
+    int conv_count;                /* CUSTOM: layers used of conv[], 1..8 */
+    rise_conv conv[RISE_MAX_CONV];
+    int features;                  /* dense ReLU layer after the conv layers; negative: none [128 for SMALL, else none] */
+    int head_units;                /* hidden units of each value head, 1..8192 [64 for SMALL, else 512] */
+    int no_dueling;                /* 1: one head instead of value and advantage */
+    int layer_norm;                /* 1: LayerNorm on what enters the heads [0] */
+
+    /* learning */
+    int batch;                     /* transitions an update, 1..4096 [32] */
+    int n_step;                    /* rewards before the bootstrap, 1..64 [3] */
+    double discount;               /* (0, 1] [0.99] */
+    double learning_rate;          /* [5e-4 for SMALL, else 1e-4] */
+    double adam_epsilon;           /* [0.005 / batch] */
+    double gradient_clip;          /* largest global norm; negative: none [10] */
+    int no_double;                 /* 1: the target network also chooses the next action */
+    int target_period;             /* updates between hard copies to the target network [250 for SMALL, else 2000] */
+    int replay_capacity;           /* frames kept, all environments together [50000 for SMALL, else 200000] */
+    int learn_start;               /* steps before learning starts [1000 for SMALL, else 20000] */
+    int learn_period;              /* steps an update, all environments counted [4] */
+    int learn_outside;             /* 1: rise_agent_step never learns; call rise_agent_learn or _learn_for [0] */
+    double priority_exponent;      /* 0..1; negative: uniform replay [0.5] */
+    double importance_exponent;    /* 0..1; negative: no correction [0.4] */
+    double epsilon_start;          /* share of random actions at first [1] */
+    double epsilon_end;            /* and at last; negative: none [0.01] */
+    int epsilon_steps;             /* steps from the first to the last, linear, counted from learn_start
+                                      [10000 for SMALL, else 250000] */
+    uint64_t seed;                 /* every number drawn comes from it [0 is a seed like others] */
+
+    /* the machine */
+    rise_isa isa;                  /* [AUTO] */
+    void *memory_block;            /* NULL: calloc is called once, at creation. Else the caller's, at any alignment */
+    size_t memory_bytes;           /* size of memory_block; without one, the most that may be allocated [no limit] */
+    rise_log_fn log_fn;            /* NULL: silent */
+    void *log_user;
+    rise_clock_fn clock_fn;        /* NULL: C11 timespec_get where there is one, else clock() */
+    void *clock_user;
+} rise_agent_desc;
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>agent-api                                                                                                        */
+
+typedef struct rise_agent rise_agent;
+
+/* What a frame is to its episode. The reward that comes with a frame is the one that the previous action earned. */
+typedef enum rise_event {
+    RISE_FIRST,      /* the first frame of an episode; its reward is ignored */
+    RISE_MIDDLE,     /* one more frame */
+    RISE_TERMINATED, /* the last frame: the game is over and nothing follows (no bootstrap) */
+    RISE_TRUNCATED   /* the last frame: the episode was cut, the game would have gone on (bootstrap) */
+} rise_event;
+
+/* Fills in every default of `desc` and checks every field. On RISE_BAD_DESC `error` (may be NULL) names the field. */
+RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error);
+
+/* A description with every default but frame_width, frame_height and actions, for a SMALL network. */
+RISE_API rise_agent_desc rise_agent_defaults(void);
+
+/* Bytes that an agent of this description occupies, all of it: weights, scratch, replay. 0 where the description is
+   wrong or the size does not fit size_t. Nothing is allocated. */
+RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error);
+
+/* Makes an agent: one calloc, or none with desc->memory_block. *agent is NULL on failure. No other function but
+   rise_agent_load allocates. `error` may be NULL. */
+RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc, rise_error *error);
+
+/* Frees what rise_agent_create allocated. NULL is fine. */
+RISE_API void rise_agent_destroy(rise_agent *agent);
+
+/* One tick of one game (desc.environments must be 1). `frame`: [height][width][channels] bytes, copied. `reward`: what
+   the previous action earned. Returns the action to play, 0..actions-1, or a negative rise_result. On the last frame of an
+   episode the return value is 0 and means nothing; the next call must be RISE_FIRST. A RISE_FIRST that comes early
+   counts as a truncation at the frame before. Learning happens in here unless desc.learn_outside. */
+RISE_API int rise_agent_step(rise_agent *agent, const uint8_t *frame, float reward, rise_event event);
+
+/* The same for all environments: frames [environments][height][width][channels], rewards [environments], events
+   [environments]; allowed [environments][actions] bytes, nonzero where the action may be taken (required with
+   desc.action_masks, else NULL); actions [environments] is written. A refused call changes nothing. */
+RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frames, const float *rewards,
+                                         const rise_event *events, const uint8_t *allowed, int *actions);
+
+/* The best action for character `player` (0..players-1), without exploration and without a trace: replay, random
+   streams, training episodes and weights stay as they are. `allowed` [actions] or NULL. Returns the action or an error. */
+RISE_API int rise_agent_play(rise_agent *agent, int player, const uint8_t *frame, float reward, rise_event event,
+                             const uint8_t *allowed);
+
+/* Q values [actions] of the last rise_agent_play of this player; NULL before the first. */
+RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player);
+
+/* One update now, whatever the schedule says. RISE_BAD_CALL while replay holds too little. A NaN or infinity in loss or
+   gradient refuses the update (RISE_NOT_FINITE): weights and priorities stay as they were. */
+RISE_API rise_result rise_agent_learn(rise_agent *agent);
+
+/* Learns for about `microseconds`, at most as much as the schedule owes, and returns the number of updates done (or an
+   error). An update longer than the budget is saved up for over several calls, so the time is kept on average. */
+RISE_API int rise_agent_learn_for(rise_agent *agent, double microseconds);
+
+typedef struct rise_metrics {
+    int64_t steps;           /* frames acted upon, all environments */
+    int64_t episodes;        /* ended */
+    int64_t updates;         /* done */
+    int64_t updates_owed;    /* by the schedule, not yet done (learn_outside) */
+    double epsilon;          /* share of random actions now */
+    double mean_return;      /* undiscounted return of the last 100 episodes or fewer */
+    double loss;             /* of the last update: mean weighted Huber loss */
+    double mean_value;       /* of the last update: mean Q(s, a) of the batch */
+    double td_error;         /* of the last update: mean |target - Q(s, a)| */
+    double gradient_norm;    /* of the last update, before clipping */
+    int64_t replay_size;     /* frames held */
+    int64_t replay_ready;    /* of these, transitions that can be sampled */
+    size_t parameters;       /* floats that learn */
+    size_t bytes;            /* the agent occupies */
+    size_t bytes_per_step;   /* replay bytes a stored frame costs: frame + embedding + bookkeeping */
+    const char *isa;         /* kernels in use: "ref", "c", "avx2", "avx512", "neon" */
+    int fused;               /* 1: numbers are those of every other fused table; 0: the faster form without FMA */
+} rise_metrics;
+
+RISE_API void rise_agent_metrics(const rise_agent *agent, rise_metrics *metrics);
+
+/* The resolved description, and the last error of a call on this agent (never NULL). */
+RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *agent);
+RISE_API const rise_error *rise_agent_error(const rise_agent *agent);
+
+/* The learnable parameters as one flat array of rise_agent_metrics().parameters floats. Yours to read, write or hash. */
+RISE_API rise_real *rise_agent_parameters(rise_agent *agent);
+
+typedef enum rise_save {
+    RISE_SAVE_AGENT, /* weights, optimiser, counters, random streams: small; a resumed run refills its replay buffer */
+    RISE_SAVE_ALL,   /* that, the replay buffer and the episodes in progress: a resumed run goes on bit for bit */
+    RISE_SAVE_POLICY /* what a play_only agent needs and no more */
+} rise_save;
+
+/* Moves exactly `size` bytes, in order, and returns 1; or returns 0. */
+typedef int (*rise_write_fn)(void *user, const void *data, size_t size);
+typedef int (*rise_read_fn)(void *user, void *data, size_t size);
+
+/* Writes the agent through `fn`. The same state always gives the same bytes, on every machine. */
+RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, rise_write_fn fn, void *user,
+                                      rise_error *error);
+
+/* Makes an agent from what `fn` reads; `size` is the whole length. `machine` (may be NULL) supplies what no file holds:
+   isa, memory_block, memory_bytes, log_fn, clock_fn, embed_fn and their users, play_only, and players where not 0; its
+   other fields are ignored. Nothing in the file is believed before it is checked, and on failure *agent is NULL. */
+RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *user, uint64_t size,
+                                     const rise_agent_desc *machine, rise_error *error);
+
+#ifndef RISE_NO_STDIO
+/* The same with a file. It is written beside `path` and renamed over it: `path` always holds a whole file. */
+RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, const char *path, rise_error *error);
+RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path, const rise_agent_desc *machine,
+                                     rise_error *error);
+
+/* The description in a file, so that rise_agent_bytes can be asked before loading. */
+RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, rise_error *error);
+#endif
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>kernels-api: each usable alone                                                                                   */
+
+/* How one index walks through memory: i = (outer * middle + mid) * inner + in lies `in * step[0] + mid * step[1] +
+   outer * step[2]` elements from the start. Images, their rows and their pixels are such a walk; so is a plain stride
+   (inner = INT_MAX). Steps may be negative. */
+typedef struct rise_walk {
+    int inner, middle;
+    ptrdiff_t step[3];
+} rise_walk;
+
+/* A matrix where it lies: element (i, j) is at rows(i) + (j / run) * run_step + j % run. A convolution's patches are one
+   (run = a patch row, all pixels of it adjacent in memory), without ever being copied out. */
+typedef struct rise_matrix {
+    const void *data;
+    int bytes;          /* 1: elements are uint8_t and stand for value / 255 */
+    rise_walk rows;
+    int run;
+    ptrdiff_t run_step;
+} rise_matrix;
+
+/* C = init + A B, or A^T B with `transposed`, where init is 0, bias[j] or C itself, and max(C, 0) if `relu`.
+   Each element of C is summed over k in order, from init on, by fused multiply-add: no blocking, vector width or
+   number of threads can change its bits. A is [m][k] (transposed: [k][m]), B is [k][n], C is [m][n] with adjacent columns. */
+typedef struct rise_product {
+    int m, n, k;
+    rise_matrix a, b;
+    int transposed;
+    rise_real *c;
+    rise_walk c_rows;
+    const rise_real *bias; /* [n] or NULL */
+    int accumulate;
+    int relu;
+} rise_product;
+
+/* The scratch, in bytes, that product() needs for such n and k. */
+RISE_API size_t rise_product_scratch(int n, int k);
+/* An ordinary row-major matrix with `stride` elements from row to row; its transpose, as it lies; and a row walk. */
+RISE_API rise_matrix rise_matrix_plain(const rise_real *data, ptrdiff_t stride);
+RISE_API rise_matrix rise_matrix_transposed(const rise_real *data, ptrdiff_t stride);
+RISE_API rise_walk rise_walk_plain(ptrdiff_t stride);
+
+typedef struct rise_adam {
+    rise_real scale;          /* the gradient is multiplied by it first (clipping) */
+    rise_real beta1, beta2;
+    rise_real rate;           /* learning rate / (1 - beta1^t) */
+    rise_real root_scale;     /* 1 / sqrt(1 - beta2^t) */
+    rise_real epsilon;        /* outside the root */
+} rise_adam;
+
+/* One instruction set's kernels. Arrays may lie anywhere and have any length; in-place is fine where x and y are named alike.
+   Everything that sums runs in 16 lanes that a fixed tree joins, so all tables with the same `fused` agree bit for bit. */
+typedef struct rise_kernels {
+    const char *name;
+    rise_isa isa;
+    int fused;                /* 1: a * b + c is rounded once */
+
+    void (*product)(const rise_product *p, void *scratch);
+    /* sums[j] += x[0][j] + x[1][j] + ..., in that order; x is [rows][n], `stride` from row to row */
+    void (*sum_rows)(int rows, int n, const rise_real *x, ptrdiff_t stride, rise_real *sums);
+    void (*add)(int n, const rise_real *x, rise_real *y);                     /* y += x */
+    double (*sum_squares)(ptrdiff_t n, const rise_real *x);
+    void (*relu_backward)(int n, const rise_real *y, const rise_real *dy, rise_real *dx); /* dx = y > 0 ? dy : 0 */
+
+    void (*exp)(int n, const rise_real *x, rise_real *y);                     /* all within 2 units in the last place */
+    void (*log)(int n, const rise_real *x, rise_real *y);                     /* for normal x > 0 */
+    void (*tanh)(int n, const rise_real *x, rise_real *y);
+    void (*sigmoid)(int n, const rise_real *x, rise_real *y);
+
+    /* One row of an LSTM (Hochreiter & Schmidhuber 1997, with forget gate), n units. gates [4][n] = i, f, g, o: what enters
+       them before, what leaves them after. c' = f c + i g, h = o tanh(c'). */
+    void (*lstm_forward)(int n, rise_real *gates, const rise_real *c, rise_real *c_next, rise_real *h);
+    /* dh [n]: gradient of h; dc [n]: of c', becomes that of c; dgates [4][n]: of what entered the gates. */
+    void (*lstm_backward)(int n, const rise_real *gates, const rise_real *c, const rise_real *c_next, const rise_real *dh,
+                          rise_real *dc, rise_real *dgates);
+    /* One row of a GRU (Cho et al. 2014; reset after the product, as PyTorch and cuDNN): x [3][n] = r, z, n from the input,
+       becomes their values; u [3][n] from the state. n = tanh(x_n + r u_n), h' = n + z (h - n). */
+    void (*gru_forward)(int n, rise_real *x, const rise_real *u, const rise_real *h, rise_real *h_next);
+    /* dh [n]: gradient of h', becomes the part of h's that does not pass through u; dx, du [3][n]. */
+    void (*gru_backward)(int n, const rise_real *x, const rise_real *u, const rise_real *h, rise_real *dh, rise_real *dx,
+                         rise_real *du);
+
+    /* y = x sigmoid(u) with u overwritten by sigmoid(u); backward: dx = dy s, dy becomes du. */
+    void (*gate_forward)(int n, const rise_real *x, rise_real *u, rise_real *y);
+    void (*gate_backward)(int n, const rise_real *x, const rise_real *s, rise_real *dy, rise_real *dx);
+
+    /* LayerNorm of one row (Ba et al. 2016): y = (x - mean) / sqrt(var + 1e-5) * gain + bias. stats [2] = mean, 1/sqrt. */
+    void (*norm_forward)(int n, const rise_real *x, const rise_real *gain, const rise_real *bias, rise_real *y,
+                         rise_real *stats);
+    /* dy becomes dx; dgain and dbias accumulate. */
+    void (*norm_backward)(int n, const rise_real *x, const rise_real *gain, const rise_real *stats, rise_real *dy,
+                          rise_real *dgain, rise_real *dbias);
+
+    /* sums[j] = sum_i +-x[i], signs from rise_signs(seed, i, j / 32) bit j % 32; exact. */
+    void (*project_signs)(int n, const int32_t *x, int size, uint32_t seed, int32_t *sums);
+    /* sums[j] = sum_i x[i] w[i][j]; exact. */
+    void (*project_ternary)(int n, const int32_t *x, int size, const int8_t *w, int32_t *sums);
+
+    /* Adam (Kingma & Ba 2015): w -= rate m / (sqrt(v) root_scale + epsilon). g is zeroed for the next accumulation. */
+    void (*adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, rise_real *g, rise_real *m, rise_real *v);
+} rise_kernels;
+
+/* The table of an instruction set; NULL where this build or machine does not have it. AUTO gives the best. */
+RISE_API const rise_kernels *rise_kernels_of(rise_isa isa);
+/* 32 signs, as bits, of input i and output block b. */
+RISE_API uint32_t rise_signs(uint32_t seed, int i, int b);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* RISE_H */
+
+/* ================================================================================================================== */
+/* Stop here if you only want the API.                                                                                */
+/* ================================================================================================================== */
+
+#if defined(__INTELLISENSE__) || defined(Q_CREATOR_RUN) || defined(__CDT_PARSER__) /* so that editors show it in colour */
+#define RISE_IMPLEMENTATION
+#endif
+
+#if defined(RISE_IMPLEMENTATION) && !defined(RISE_IMPLEMENTED)
+#define RISE_IMPLEMENTED
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>plan: what compiler and machine this is; nothing below asks again                                                */
+
+#include <float.h>
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h> /* vsnprintf; files only without RISE_NO_STDIO */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#if !defined(RISE_NO_STDIO) && (defined(__unix__) || defined(__APPLE__))
+#include <unistd.h>
+#define RISEI_POSIX 1
+#ifdef __STRICT_ANSI__ /* -std=c99 hides them */
+#ifndef __cplusplus
+extern int fileno(FILE *file);
+extern int fsync(int file);
+#endif
+#endif
+#endif
+
+#if defined(__x86_64__) || defined(_M_X64)
+#define RISEI_X86 1
+#endif
+#if defined(RISE_NO_SIMD) || defined(RISE_DOUBLE) || defined(__TINYC__)
+#define RISEI_AVX 0
+#define RISEI_NEON 0
+#else
+#if defined(RISEI_X86) && !defined(_M_ARM64EC)
+#define RISEI_AVX 1
+#else
+#define RISEI_AVX 0
+#endif
+#if defined(__ARM_NEON) && (defined(__GNUC__) || defined(_MSC_VER))
+#define RISEI_NEON 1
+#else
+#define RISEI_NEON 0
+#endif
+#endif
+
+/* Does plain C have fused multiply-add in hardware? */
+#if defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA) || defined(__FP_FAST_FMAF)
+#define RISEI_HARD_FMA 1
+#else
+#define RISEI_HARD_FMA 0
+#endif
+
+#if RISEI_AVX
+#include <immintrin.h>
+#ifdef _MSC_VER
+#include <intrin.h>
+#endif
+#endif
+#if RISEI_NEON
+#include <arm_neon.h>
+#endif
+
+#if defined(__GNUC__)
+#define RISEI_FN static __attribute__((unused))
+#define RISEI_IN static inline __attribute__((unused, always_inline))
+#define RISEI_TARGET(isa) __attribute__((target(isa)))
+#else
+#define RISEI_FN static
+#define RISEI_IN static
+#define RISEI_TARGET(isa)
+#endif
+#if defined(__clang__)
+#define RISEI_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define RISEI_UNROLL _Pragma("GCC unroll 16")
+#else
+#define RISEI_UNROLL
+#endif
+
+/* a * b + c must not be fused where the source does not say so: bits would depend on the compiler. */
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#elif defined(_MSC_VER)
+#pragma fp_contract(off)
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>memory: one layout function an object serves both the size query and the set-up                                  */
+
+/* Hands out pieces of one block. With base NULL it only counts. */
+typedef struct risei_arena {
+    unsigned char *base;
+    size_t used;
+    int zeroed;   /* the block is zero already: untouched pages stay untouched */
+    int overflow;
+} risei_arena;
+
+#define RISEI_ALIGN ((size_t)64)
+
+/* count items of `size` bytes, zeroed and aligned to a cache line; NULL while counting */
+RISEI_FN void *risei_take(risei_arena *arena, size_t count, size_t size)
+{
+    unsigned char *piece = arena->base;
+    size_t bytes;
+    if (count != 0 && size > (SIZE_MAX - arena->used - RISEI_ALIGN) / count) {
+        arena->overflow = 1;
+        return NULL;
+    }
+    bytes = (count * size + RISEI_ALIGN - 1) / RISEI_ALIGN * RISEI_ALIGN;
+    if (piece != NULL) {
+        piece += arena->used;
+        if (!arena->zeroed) memset(piece, 0, bytes);
+    }
+    arena->used += bytes;
+    return piece;
+}
+#define RISEI_TAKE(arena, type, count) ((type *)risei_take((arena), (size_t)(count), sizeof(type)))
+
+/* Products of sizes that may not fit: SIZE_MAX stands for too much, which no arena can hand out. */
+RISEI_FN size_t risei_times(size_t a, size_t b) { return a != 0 && b > SIZE_MAX / a ? SIZE_MAX : a * b; }
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>results                                                                                                          */
+
+RISE_API const char *rise_result_text(rise_result result)
+{
+    switch (result) {
+#define RISE_RESULT_CASE(name, value, text) case name: return text;
+        RISE_RESULTS(RISE_RESULT_CASE)
+#undef RISE_RESULT_CASE
+    case RISE_RESULT_LAST: break;
+    }
+    return "not a result of rise.h";
+}
+
+#if defined(__GNUC__)
+__attribute__((format(printf, 3, 4)))
+#endif
+RISEI_FN rise_result risei_fail(rise_error *error, rise_result result, const char *format, ...)
+{
+    if (error != NULL) {
+        va_list arguments;
+        va_start(arguments, format);
+        error->result = result;
+        vsnprintf(error->text, sizeof error->text, format, arguments);
+        va_end(arguments);
+    }
+    return result;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>random: PCG32 (O'Neill 2014), one stream a purpose                                                               */
+
+typedef struct risei_random {
+    uint64_t state;
+} risei_random;
+
+RISEI_FN uint32_t risei_draw(risei_random *r)
+{
+    uint64_t const old = r->state;
+    uint32_t const mixed = (uint32_t)(((old >> 18) ^ old) >> 27), turn = (uint32_t)(old >> 59);
+    r->state = old * 6364136223846793005u + 1442695040888963407u;
+    return (mixed >> turn) | (mixed << ((32 - turn) & 31));
+}
+RISEI_FN risei_random risei_stream(uint64_t seed, uint64_t purpose)
+{
+    risei_random r;
+    r.state = seed ^ (purpose * 0x9E3779B97F4A7C15u);
+    risei_draw(&r);
+    r.state += seed;
+    risei_draw(&r);
+    risei_draw(&r);
+    return r;
+}
+/* [0, 1): a multiple of 2^-24, never 1 */
+RISEI_FN rise_real risei_uniform(risei_random *r) { return (rise_real)(risei_draw(r) >> 8) * (rise_real)(1.0 / 16777216); }
+/* 0 .. n-1 without bias, n >= 1 */
+RISEI_FN int risei_below(risei_random *r, int n)
+{
+    uint32_t const bound = (uint32_t)n, reject = (0u - bound) % bound;
+    uint32_t x;
+    do x = risei_draw(r);
+    while (x < reject);
+    return (int)(x % bound);
+}
+/* The normal distribution as a sum of twelve uniforms (Irwin-Hall): bounded at 6, and exact on every machine. */
+RISEI_FN rise_real risei_normal(risei_random *r)
+{
+    int i;
+    rise_real sum = -6;
+    for (i = 0; i < 12; i++) sum = sum + risei_uniform(r);
+    return sum;
+}
+
+RISE_API uint32_t rise_signs(uint32_t seed, int i, int b)
+{
+    uint32_t x = seed ^ ((uint32_t)i * 0x9E3779B1u + (uint32_t)b * 0x85EBCA77u);
+    x = (x ^ (x >> 16)) * 0x21F0AAADu;
+    x = (x ^ (x >> 15)) * 0x735A2D97u;
+    return x ^ (x >> 15);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>kernels: the table of each instruction set, made from the template at the bottom of this file                    */
+
+RISEI_FN float risei_sqrt(float x) { return sqrtf(x); }
+
+#define RISEI_BYTE (1.0f / 255.0f)
+#define RISEI_KC 256
+#define RISEI_NC 256
+#define RISEI_MR_MAX 12
+#define RISEI_NR_MAX 32
+
+RISE_API rise_walk rise_walk_plain(ptrdiff_t stride)
+{
+    rise_walk walk;
+    walk.inner = walk.middle = INT_MAX;
+    walk.step[0] = stride;
+    walk.step[1] = walk.step[2] = 0;
+    return walk;
+}
+RISEI_IN ptrdiff_t risei_walk(const rise_walk *walk, int i)
+{
+    int rest;
+    if (i < walk->inner) return i * walk->step[0];
+    rest = i / walk->inner;
+    return i % walk->inner * walk->step[0] + rest % walk->middle * walk->step[1] + rest / walk->middle * walk->step[2];
+}
+RISE_API rise_matrix rise_matrix_plain(const rise_real *data, ptrdiff_t stride)
+{
+    rise_matrix matrix;
+    matrix.data = data;
+    matrix.bytes = 0;
+    matrix.rows = rise_walk_plain(stride);
+    matrix.run = INT_MAX;
+    matrix.run_step = 0;
+    return matrix;
+}
+RISE_API rise_matrix rise_matrix_transposed(const rise_real *data, ptrdiff_t stride)
+{
+    rise_matrix matrix = rise_matrix_plain(data, 1);
+    matrix.run = 1;
+    matrix.run_step = stride;
+    return matrix;
+}
+RISE_API size_t rise_product_scratch(int n, int k)
+{
+    size_t const kc = k < RISEI_KC ? (size_t)k : RISEI_KC, nc = n < RISEI_NC ? (size_t)n : RISEI_NC;
+    size_t const columns = (nc + RISEI_NR_MAX - 1) / RISEI_NR_MAX * RISEI_NR_MAX;
+    return 2 * RISEI_KC * sizeof(ptrdiff_t) + (RISEI_MR_MAX * (RISEI_KC + 8) + kc * columns) * sizeof(rise_real);
+}
+
+#ifndef RISE_DOUBLE
+/* a * b + c rounded once. In double, a * b is exact; the sum is rounded to odd (Boldo & Melquiond 2008), so that rounding it
+   to float gives what rounding once would have given. libm's fmaf is slow or, on some systems, not fused. */
+RISEI_IN float risei_fma(float a, float b, float c)
+{
+#if RISEI_HARD_FMA
+    return __builtin_fmaf(a, b, c);
+#else
+    double const p = (double)a * (double)b, s = p + (double)c, t = s - p;
+    double const error = (p - (s - t)) + ((double)c - t);
+    if (error > 0 || error < 0) {
+        uint64_t bits;
+        double odd;
+        memcpy(&bits, &s, sizeof bits);
+        if ((bits & 1) == 0) bits = (error > 0) == (s > 0) ? bits + 1 : bits - 1;
+        memcpy(&odd, &bits, sizeof odd);
+        return (float)odd;
+    }
+    return (float)s;
+#endif
+}
+RISEI_IN uint32_t risei_bits(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+RISEI_IN float risei_float(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+RISEI_IN float risei_scale(float x, float t) { return risei_float(risei_bits(x) + (risei_bits(t) << 23)); }
+RISEI_IN float risei_exponent(float x) { return (float)((int)(risei_bits(x) >> 23) - 126); }
+RISEI_IN float risei_mantissa(float x) { return risei_float((risei_bits(x) & 0x007FFFFFu) | 0x3F000000u); }
+RISEI_IN float risei_copysign(float x, float sign)
+{
+    return risei_float((risei_bits(x) & 0x7FFFFFFFu) | (risei_bits(sign) & 0x80000000u));
+}
+RISEI_IN float risei_abs(float x) { return risei_float(risei_bits(x) & 0x7FFFFFFFu); }
+#else
+#define risei_fma(a, b, c) ((a) * (b) + (c))
+#define risei_abs(x) fabs(x)
+#define risei_sqrt(x) sqrt(x)
+#endif
+RISEI_IN void risei_store(rise_real *p, rise_real x) { *p = x; }
+
+#define RISEK_PASS
+#ifndef RISE_SELF
+#define RISE_SELF "rise.h" /* not __FILE__, which fails when the header is included through a path */
+#endif
+
+/* ref: one number at a time and the plainest loops; what all others must equal */
+#define RISEK(name) risek_##name##_ref
+#define RISEK_NAME "ref"
+#define RISEK_ISA RISE_ISA_REF
+#define RISEK_FUSED 1
+#define RISEK_REFERENCE
+#define RISEK_FN RISEI_FN
+#define RISEK_IN RISEI_IN
+#define V rise_real
+#define M int
+#define VL 1
+#define vload(p) (*(p))
+#define vstore risei_store
+#define vset1(x) ((rise_real)(x))
+#define vadd(a, b) ((a) + (b))
+#define vsub(a, b) ((a) - (b))
+#define vmul(a, b) ((a) * (b))
+#define vdiv(a, b) ((a) / (b))
+#define vsqrt risei_sqrt
+#define vfma risei_fma
+#define vgt(a, b) ((a) > (b))
+#define vselect(mask, yes, no) ((mask) ? (yes) : (no))
+#define vabs risei_abs
+#define vcopysign risei_copysign
+#define vscale risei_scale
+#define vexponent risei_exponent
+#define vmantissa risei_mantissa
+#include RISE_SELF
+
+#ifndef RISE_DOUBLE
+
+/* c: four lanes, in whatever instructions the compiler has for them */
+#define RISEK(name) risek_##name##_c
+#define RISEK_NAME "c"
+#define RISEK_ISA RISE_ISA_C
+#define RISEK_FUSED RISEI_HARD_FMA
+#define RISEK_FN RISEI_FN
+#define RISEK_IN RISEI_IN
+#define MR 4
+#define MR_FULL 4
+#if defined(__GNUC__) && !defined(__TINYC__)
+typedef float risei_f4 __attribute__((vector_size(16)));
+typedef int32_t risei_i4 __attribute__((vector_size(16)));
+typedef uint32_t risei_u4 __attribute__((vector_size(16)));
+RISEI_IN risei_f4 risei_f4_load(const float *p)
+{
+    risei_f4 x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+RISEI_IN void risei_f4_store(float *p, risei_f4 x) { memcpy(p, &x, sizeof x); }
+RISEI_IN risei_f4 risei_f4_set1(float x)
+{
+    risei_f4 const v = {x, x, x, x};
+    return v;
+}
+RISEI_IN risei_f4 risei_f4_bytes(const uint8_t *p)
+{
+    risei_f4 const v = {(float)p[0], (float)p[1], (float)p[2], (float)p[3]};
+    return v;
+}
+RISEI_IN risei_f4 risei_f4_sqrt(risei_f4 x)
+{
+    risei_f4 const v = {sqrtf(x[0]), sqrtf(x[1]), sqrtf(x[2]), sqrtf(x[3])};
+    return v;
+}
+RISEI_IN risei_f4 risei_f4_fma(risei_f4 a, risei_f4 b, risei_f4 c)
+{
+#if RISEI_HARD_FMA
+    risei_f4 const v = {risei_fma(a[0], b[0], c[0]), risei_fma(a[1], b[1], c[1]), risei_fma(a[2], b[2], c[2]),
+                        risei_fma(a[3], b[3], c[3])};
+    return v;
+#else
+    return a * b + c;
+#endif
+}
+RISEI_IN risei_f4 risei_f4_select(risei_i4 mask, risei_f4 yes, risei_f4 no)
+{
+    return (risei_f4)((mask & (risei_i4)yes) | (~mask & (risei_i4)no));
+}
+RISEI_IN risei_f4 risei_f4_mask(risei_f4 x, uint32_t keep, uint32_t set)
+{
+    risei_u4 const k = {keep, keep, keep, keep}, s = {set, set, set, set};
+    return (risei_f4)(((risei_u4)x & k) | s);
+}
+RISEI_IN risei_f4 risei_f4_copysign(risei_f4 x, risei_f4 sign)
+{
+    risei_u4 const top = (risei_u4)risei_f4_mask(sign, 0x80000000u, 0);
+    return (risei_f4)((risei_u4)risei_f4_mask(x, 0x7FFFFFFFu, 0) | top);
+}
+RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
+{
+    risei_i4 const e = (risei_i4)((risei_u4)x >> 23) - 126;
+    risei_f4 const v = {(float)e[0], (float)e[1], (float)e[2], (float)e[3]};
+    return v;
+}
+#define V risei_f4
+#define M risei_i4
+#define VL 4
+#define NV 2
+#define vload risei_f4_load
+#define vstore risei_f4_store
+#define vset1(x) risei_f4_set1((float)(x))
+#define vbytes risei_f4_bytes
+#define vadd(a, b) ((a) + (b))
+#define vsub(a, b) ((a) - (b))
+#define vmul(a, b) ((a) * (b))
+#define vdiv(a, b) ((a) / (b))
+#define vsqrt risei_f4_sqrt
+#define vfma risei_f4_fma
+#define vgt(a, b) ((risei_i4)((a) > (b)))
+#define vselect risei_f4_select
+#define vabs(x) risei_f4_mask((x), 0x7FFFFFFFu, 0)
+#define vcopysign risei_f4_copysign
+#define vscale(x, t) ((risei_f4)((risei_u4)(x) + ((risei_u4)(t) << 23)))
+#define vexponent risei_f4_exponent
+#define vmantissa(x) risei_f4_mask((x), 0x007FFFFFu, 0x3F000000u)
+#else /* compilers without vector types: one lane */
+#define V float
+#define M int
+#define VL 1
+#define NV 4
+#define vload(p) (*(p))
+#define vstore risei_store
+#define vset1(x) ((float)(x))
+#define vbytes(p) ((float)*(p))
+#define vadd(a, b) ((a) + (b))
+#define vsub(a, b) ((a) - (b))
+#define vmul(a, b) ((a) * (b))
+#define vdiv(a, b) ((a) / (b))
+#define vsqrt risei_sqrt
+#if RISEI_HARD_FMA
+#define vfma risei_fma
+#else
+#define vfma(a, b, c) ((a) * (b) + (c))
+#endif
+#define vgt(a, b) ((a) > (b))
+#define vselect(mask, yes, no) ((mask) ? (yes) : (no))
+#define vabs risei_abs
+#define vcopysign risei_copysign
+#define vscale risei_scale
+#define vexponent risei_exponent
+#define vmantissa risei_mantissa
+#endif
+#include RISE_SELF
+
+#if RISEI_AVX
+#define RISEK(name) risek_##name##_avx2
+#define RISEK_NAME "avx2"
+#define RISEK_ISA RISE_ISA_AVX2
+#define RISEK_FUSED 1
+#define RISEK_FN RISEI_FN RISEI_TARGET("avx2,fma")
+#define RISEK_IN RISEI_IN RISEI_TARGET("avx2,fma")
+#define V __m256
+#define M __m256
+#define VL 8
+#define MR 6
+#define MR_FULL 6
+#define NV 2
+#define vload _mm256_loadu_ps
+#define vstore _mm256_storeu_ps
+#define vset1(x) _mm256_set1_ps((float)(x))
+#define vbytes(p) _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(p))))
+#define vadd _mm256_add_ps
+#define vsub _mm256_sub_ps
+#define vmul _mm256_mul_ps
+#define vdiv _mm256_div_ps
+#define vsqrt _mm256_sqrt_ps
+#define vfma _mm256_fmadd_ps
+#define vgt(a, b) _mm256_cmp_ps((a), (b), _CMP_GT_OQ)
+#define vselect(mask, yes, no) _mm256_blendv_ps((no), (yes), (mask))
+#define vabs(x) _mm256_andnot_ps(_mm256_set1_ps(-0.0f), (x))
+#define vcopysign(x, sign) _mm256_or_ps(vabs(x), _mm256_and_ps(_mm256_set1_ps(-0.0f), (sign)))
+#define vscale(x, t)                                                                                                   \
+    _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), _mm256_slli_epi32(_mm256_castps_si256(t), 23)))
+#define vexponent(x)                                                                                                   \
+    _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_srli_epi32(_mm256_castps_si256(x), 23), _mm256_set1_epi32(126)))
+#define vmantissa(x)                                                                                                   \
+    _mm256_or_ps(_mm256_and_ps((x), _mm256_castsi256_ps(_mm256_set1_epi32(0x007FFFFF))), _mm256_set1_ps(0.5f))
+#include RISE_SELF
+
+#define RISEK(name) risek_##name##_avx512
+#define RISEK_NAME "avx512"
+#define RISEK_ISA RISE_ISA_AVX512
+#define RISEK_FUSED 1
+#define RISEK_FN RISEI_FN RISEI_TARGET("avx512f")
+#define RISEK_IN RISEI_IN RISEI_TARGET("avx512f")
+#define RISEI_ALL16 ((__mmask16)0xFFFF) /* the unmasked forms warn as C++ with gcc 12; the code is the same */
+#define V __m512
+#define M __mmask16
+#define VL 16
+#define MR 12
+#define MR_FULL 12
+#define NV 2
+#define vload(p) _mm512_loadu_ps((p))
+#define vstore(p, x) _mm512_storeu_ps((p), (x))
+#define vset1(x) _mm512_set1_ps((float)(x))
+#define vbytes(p) _mm512_maskz_cvtepi32_ps(RISEI_ALL16, _mm512_maskz_cvtepu8_epi32(RISEI_ALL16, _mm_loadu_si128((const __m128i *)(const void *)(p))))
+#define vadd _mm512_add_ps
+#define vsub _mm512_sub_ps
+#define vmul _mm512_mul_ps
+#define vdiv _mm512_div_ps
+#define vsqrt(x) _mm512_maskz_sqrt_ps(RISEI_ALL16, (x))
+#define vfma _mm512_fmadd_ps
+#define vgt(a, b) _mm512_cmp_ps_mask((a), (b), _CMP_GT_OQ)
+#define vselect(mask, yes, no) _mm512_mask_blend_ps((mask), (no), (yes))
+#define risei_and512(x, bits) _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32((int)(bits)))
+#define vabs(x) _mm512_castsi512_ps(risei_and512((x), 0x7FFFFFFF))
+#define vcopysign(x, sign)                                                                                             \
+    _mm512_castsi512_ps(_mm512_or_si512(risei_and512((x), 0x7FFFFFFF), risei_and512((sign), 0x80000000u)))
+#define vscale(x, t)                                                                                                   \
+    _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), _mm512_maskz_slli_epi32(RISEI_ALL16, _mm512_castps_si512(t), 23)))
+#define vexponent(x)                                                                                                   \
+    _mm512_maskz_cvtepi32_ps(RISEI_ALL16, _mm512_sub_epi32(_mm512_maskz_srli_epi32(RISEI_ALL16, _mm512_castps_si512(x), 23), _mm512_set1_epi32(126)))
+#define vmantissa(x)                                                                                                   \
+    _mm512_castsi512_ps(_mm512_or_si512(risei_and512((x), 0x007FFFFF), _mm512_set1_epi32(0x3F000000)))
+#include RISE_SELF
+#undef risei_and512
+#undef RISEI_ALL16
+#endif /* RISEI_AVX */
+
+#if RISEI_NEON
+#define RISEK(name) risek_##name##_neon
+#define RISEK_NAME "neon"
+#define RISEK_ISA RISE_ISA_NEON
+#define RISEK_FN RISEI_FN
+#define RISEK_IN RISEI_IN
+RISEI_IN float32x4_t risei_neon_bytes(const uint8_t *p)
+{
+    uint32_t word;
+    memcpy(&word, p, sizeof word);
+    return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(word))))));
+}
+#define V float32x4_t
+#define M uint32x4_t
+#define VL 4
+#ifdef __aarch64__ /* 32 registers, division, square root */
+#define MR 6
+#define MR_FULL 6
+#define NV 4
+#define vdiv vdivq_f32
+#define vsqrt vsqrtq_f32
+#else
+#define MR 4
+#define MR_FULL 4
+#define NV 2
+RISEI_IN float32x4_t risei_neon_div(float32x4_t a, float32x4_t b)
+{
+    float32x4_t const v = {a[0] / b[0], a[1] / b[1], a[2] / b[2], a[3] / b[3]};
+    return v;
+}
+RISEI_IN float32x4_t risei_neon_sqrt(float32x4_t a)
+{
+    float32x4_t const v = {sqrtf(a[0]), sqrtf(a[1]), sqrtf(a[2]), sqrtf(a[3])};
+    return v;
+}
+#define vdiv risei_neon_div
+#define vsqrt risei_neon_sqrt
+#endif
+#if RISEI_HARD_FMA
+#define RISEK_FUSED 1
+#define vfma(a, b, c) vfmaq_f32((c), (a), (b))
+#else
+#define RISEK_FUSED 0
+#define vfma(a, b, c) vaddq_f32(vmulq_f32((a), (b)), (c))
+#endif
+#define vload vld1q_f32
+#define vstore vst1q_f32
+#define vset1(x) vdupq_n_f32((float)(x))
+#define vbytes risei_neon_bytes
+#define vadd vaddq_f32
+#define vsub vsubq_f32
+#define vmul vmulq_f32
+#define vgt vcgtq_f32
+#define vselect vbslq_f32
+#define vabs vabsq_f32
+#define vcopysign(x, sign) vbslq_f32(vdupq_n_u32(0x80000000u), (sign), (x))
+#define vscale(x, t)                                                                                                   \
+    vreinterpretq_f32_u32(vaddq_u32(vreinterpretq_u32_f32(x), vshlq_n_u32(vreinterpretq_u32_f32(t), 23)))
+#define vexponent(x)                                                                                                   \
+    vcvtq_f32_s32(vsubq_s32(vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_f32(x), 23)), vdupq_n_s32(126)))
+#define vmantissa(x)                                                                                                   \
+    vreinterpretq_f32_u32(vorrq_u32(vandq_u32(vreinterpretq_u32_f32(x), vdupq_n_u32(0x007FFFFFu)),                     \
+                                    vdupq_n_u32(0x3F000000u)))
+#include RISE_SELF
+#endif /* RISEI_NEON */
+#endif /* !RISE_DOUBLE */
+
+#undef RISEK_PASS
+
+#if RISEI_AVX
+/* What processor and operating system support: 2 for AVX2 and FMA, 3 for AVX-512 as well. */
+RISEI_FN int risei_avx_level(void)
+{
+    uint32_t one[4], seven[4], saved; /* eax ebx ecx edx */
+#ifdef _MSC_VER
+    __cpuidex((int *)one, 0, 0);
+    if (one[0] < 7) return 0;
+    __cpuidex((int *)one, 1, 0);
+    __cpuidex((int *)seven, 7, 0);
+    if ((one[2] >> 27 & 1) == 0) return 0;
+    saved = (uint32_t)_xgetbv(0);
+#else
+    uint32_t high;
+    __asm__("cpuid" : "=a"(one[0]), "=b"(one[1]), "=c"(one[2]), "=d"(one[3]) : "a"(0), "c"(0));
+    if (one[0] < 7) return 0;
+    __asm__("cpuid" : "=a"(one[0]), "=b"(one[1]), "=c"(one[2]), "=d"(one[3]) : "a"(1), "c"(0));
+    __asm__("cpuid" : "=a"(seven[0]), "=b"(seven[1]), "=c"(seven[2]), "=d"(seven[3]) : "a"(7), "c"(0));
+    if ((one[2] >> 27 & 1) == 0) return 0; /* OSXSAVE */
+    __asm__ volatile("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
+    (void)high;
+#endif
+    if ((saved & 0x06) != 0x06 || (one[2] >> 12 & 1) == 0 || (seven[1] >> 5 & 1) == 0) return 0; /* ymm, FMA, AVX2 */
+    return (saved & 0xE0) == 0xE0 && (seven[1] >> 16 & 1) != 0 ? 3 : 2;                          /* zmm, AVX512F */
+}
+#endif
+
+RISE_API const rise_kernels *rise_kernels_of(rise_isa isa)
+{
+    if (isa == RISE_ISA_REF) return &risek_table_ref;
+#ifdef RISE_DOUBLE
+    return isa == RISE_ISA_AUTO ? &risek_table_ref : NULL;
+#else
+    if (isa == RISE_ISA_C) return &risek_table_c;
+#if RISEI_AVX
+    {
+        int const level = risei_avx_level();
+        if (level >= 3 && (isa == RISE_ISA_AVX512 || isa == RISE_ISA_AUTO)) return &risek_table_avx512;
+        if (level >= 2 && (isa == RISE_ISA_AVX2 || isa == RISE_ISA_AUTO)) return &risek_table_avx2;
+    }
+#endif
+#if RISEI_NEON
+    if (isa == RISE_ISA_NEON || isa == RISE_ISA_AUTO) return &risek_table_neon;
+#endif
+    return isa == RISE_ISA_AUTO ? &risek_table_c : NULL;
+#endif
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>layers: forward and backward side by side. Gradients of parameters accumulate (+=); those of inputs are assigned. */
+
+/* What computes: the kernels and their scratch. */
+typedef struct risei_device {
+    const rise_kernels *kernels;
+    void *scratch;
+} risei_device;
+
+/* The parameter block while a network is laid out: everything that learns is one array. */
+typedef struct risei_parameters {
+    size_t count;
+    int widest; /* the most columns any product has */
+} risei_parameters;
+
+RISEI_FN size_t risei_parameter(risei_parameters *p, size_t count)
+{
+    size_t const at = p->count;
+    p->count += count;
+    return at;
+}
+/* Uniform in +-1/sqrt(fan_in), as PyTorch initialises its layers. */
+RISEI_FN void risei_initialise(rise_real *w, size_t count, int fan_in, risei_random *random)
+{
+    rise_real const bound = 1 / risei_sqrt((rise_real)fan_in);
+    size_t i;
+    for (i = 0; i < count; i++) w[i] = (2 * risei_uniform(random) - 1) * bound;
+}
+
+/* y [rows][out] = x [rows][in] W + b */
+typedef struct risei_linear {
+    int in, out;
+    size_t weights, bias; /* [in][out], [out]: where in the parameter block */
+} risei_linear;
+
+RISEI_FN risei_linear risei_linear_make(risei_parameters *p, int in, int out)
+{
+    risei_linear layer;
+    layer.in = in;
+    layer.out = out;
+    layer.weights = risei_parameter(p, (size_t)in * (size_t)out);
+    layer.bias = risei_parameter(p, (size_t)out);
+    if (p->widest < in) p->widest = in;
+    if (p->widest < out) p->widest = out;
+    return layer;
+}
+RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei_random *random)
+{
+    risei_initialise(w + l->weights, (size_t)l->in * (size_t)l->out, l->in, random);
+    risei_initialise(w + l->bias, (size_t)l->out, l->in, random);
+}
+
+/* Rows of x and y lie `stride` elements apart. */
+RISEI_FN void risei_linear_forward(const risei_device *d, const risei_linear *l, const rise_real *w, int rows,
+                                   const rise_real *x, ptrdiff_t x_stride, rise_real *y, ptrdiff_t y_stride, int relu)
+{
+    rise_product p;
+    memset(&p, 0, sizeof p);
+    p.m = rows, p.n = l->out, p.k = l->in;
+    p.a = rise_matrix_plain(x, x_stride);
+    p.b = rise_matrix_plain(w + l->weights, l->out);
+    p.c = y;
+    p.c_rows = rise_walk_plain(y_stride);
+    p.bias = w + l->bias;
+    p.relu = relu;
+    d->kernels->product(&p, d->scratch);
+}
+/* dy is the gradient before the ReLU. dx may be NULL. */
+RISEI_FN void risei_linear_backward(const risei_device *d, const risei_linear *l, const rise_real *w, rise_real *g, int rows,
+                                    const rise_real *x, ptrdiff_t x_stride, const rise_real *dy, ptrdiff_t dy_stride,
+                                    rise_real *dx, ptrdiff_t dx_stride)
+{
+    rise_product p;
+    memset(&p, 0, sizeof p);
+    p.m = l->in, p.n = l->out, p.k = rows; /* dW += x^T dy */
+    p.a = rise_matrix_plain(x, x_stride);
+    p.transposed = 1;
+    p.b = rise_matrix_plain(dy, dy_stride);
+    p.c = g + l->weights;
+    p.c_rows = rise_walk_plain(l->out);
+    p.accumulate = 1;
+    d->kernels->product(&p, d->scratch);
+    d->kernels->sum_rows(rows, l->out, dy, dy_stride, g + l->bias);
+    if (dx == NULL) return;
+    p.m = rows, p.n = l->in, p.k = l->out; /* dx = dy W^T */
+    p.a = p.b;
+    p.transposed = 0;
+    p.b = rise_matrix_transposed(w + l->weights, l->out);
+    p.c = dx;
+    p.c_rows = rise_walk_plain(dx_stride);
+    p.accumulate = 0;
+    d->kernels->product(&p, d->scratch);
+}
+
+/* Images [count][height + 2 pad][width + 2 pad][channels]: the border is zero and stays so. */
+typedef struct risei_image {
+    rise_real *data;      /* or, for the frames that a network sees, */
+    const uint8_t *bytes;
+    int height, width, channels, pad;
+} risei_image;
+
+RISEI_FN risei_image risei_image_make(int height, int width, int channels, int pad)
+{
+    risei_image image;
+    memset(&image, 0, sizeof image);
+    image.height = height, image.width = width, image.channels = channels, image.pad = pad;
+    return image;
+}
+RISEI_FN ptrdiff_t risei_image_row(const risei_image *i) { return (ptrdiff_t)(i->width + 2 * i->pad) * i->channels; }
+RISEI_FN ptrdiff_t risei_image_size(const risei_image *i) { return (i->height + 2 * i->pad) * risei_image_row(i); }
+/* Where pixel (y, x) of the first image is; coordinates may reach into the border. */
+RISEI_FN ptrdiff_t risei_image_at(const risei_image *i, int y, int x)
+{
+    return (y + i->pad) * risei_image_row(i) + (ptrdiff_t)(x + i->pad) * i->channels;
+}
+/* A walk over rows x columns of its pixels, every `step`-th of them. */
+RISEI_FN rise_walk risei_image_walk(const risei_image *i, int rows, int columns, int step)
+{
+    rise_walk walk;
+    walk.inner = columns;
+    walk.middle = rows;
+    walk.step[0] = (ptrdiff_t)step * i->channels;
+    walk.step[1] = step * risei_image_row(i);
+    walk.step[2] = risei_image_size(i);
+    return walk;
+}
+
+/* Convolution (the field's name for correlation): y(oy, ox) = relu(b + sum over ky, kx, c of x(oy s + ky - pad, ...) w). */
+typedef struct risei_conv {
+    int height, width, channels;         /* in */
+    int filters, size, stride, pad;
+    int out_height, out_width;
+    int border;                          /* of zeros around dy, so that the data gradient is a product too */
+    int pool, pool_stride, pool_pad;
+    int pooled_height, pooled_width;     /* out_height, out_width without a pool */
+    size_t weights, bias;                /* [size][size][channels][filters], [filters] */
+} risei_conv;
+
+/* The data gradient at pixels u = r + stride Y (u = y + pad) takes taps r, r + stride, ... of the kernel. */
+typedef struct risei_phase {
+    int taps, first, count; /* taps of this residue; the first Y inside the image and how many */
+} risei_phase;
+
+RISEI_FN risei_phase risei_conv_phase(const risei_conv *c, int r, int length)
+{
+    risei_phase phase;
+    int const last = (length - 1 + c->pad - r + c->stride) / c->stride - 1;
+    phase.taps = r < c->size ? (c->size - r + c->stride - 1) / c->stride : 0;
+    phase.first = c->pad > r ? (c->pad - r + c->stride - 1) / c->stride : 0;
+    phase.count = last - phase.first + 1;
+    return phase;
+}
+
+RISEI_FN risei_conv risei_conv_make(risei_parameters *p, const rise_conv *desc, int height, int width, int channels)
+{
+    risei_conv c;
+    int r, axis;
+    memset(&c, 0, sizeof c);
+    c.height = height, c.width = width, c.channels = channels;
+    c.filters = desc->filters, c.size = desc->size, c.pad = desc->pad;
+    c.stride = desc->stride != 0 ? desc->stride : 1;
+    c.out_height = (height + 2 * c.pad - c.size) / c.stride + 1;
+    c.out_width = (width + 2 * c.pad - c.size) / c.stride + 1;
+    c.pooled_height = c.out_height, c.pooled_width = c.out_width;
+    if (desc->pool != 0) {
+        c.pool = desc->pool, c.pool_pad = desc->pool_pad;
+        c.pool_stride = desc->pool_stride != 0 ? desc->pool_stride : desc->pool;
+        c.pooled_height = (c.out_height + 2 * c.pool_pad - c.pool) / c.pool_stride + 1;
+        c.pooled_width = (c.out_width + 2 * c.pool_pad - c.pool) / c.pool_stride + 1;
+    }
+    for (axis = 0; axis < 2; axis++)
+        for (r = 0; r < c.stride; r++) {
+            risei_phase const phase = risei_conv_phase(&c, r, axis ? width : height);
+            int const before = phase.taps - 1 - phase.first;
+            int const after = phase.first + phase.count - (axis ? c.out_width : c.out_height);
+            if (phase.taps == 0 || phase.count <= 0) continue;
+            if (c.border < before) c.border = before;
+            if (c.border < after) c.border = after;
+        }
+    c.weights = risei_parameter(p, (size_t)c.size * (size_t)c.size * (size_t)channels * (size_t)c.filters);
+    c.bias = risei_parameter(p, (size_t)c.filters);
+    if (p->widest < c.filters) p->widest = c.filters;
+    if (p->widest < channels) p->widest = channels;
+    return c;
+}
+
+/* [count * out_height * out_width][size * size * channels]: the patches, where they lie in the image */
+RISEI_FN rise_matrix risei_conv_patches(const risei_conv *c, const risei_image *x)
+{
+    ptrdiff_t const start = risei_image_at(x, -c->pad, -c->pad);
+    rise_matrix m;
+    m.bytes = x->bytes != NULL;
+    m.data = m.bytes ? (const void *)(x->bytes + start) : (const void *)(x->data + start);
+    m.rows = risei_image_walk(x, c->out_height, c->out_width, c->stride);
+    m.run = c->size * c->channels;
+    m.run_step = risei_image_row(x);
+    return m;
+}
+
+/* x.pad must be c.pad or more; y may have any border. */
+RISEI_FN void risei_conv_forward(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
+                                 const risei_image *x, const risei_image *y)
+{
+    rise_product p;
+    memset(&p, 0, sizeof p);
+    p.m = count * c->out_height * c->out_width, p.n = c->filters, p.k = c->size * c->size * c->channels;
+    p.a = risei_conv_patches(c, x);
+    p.b = rise_matrix_plain(w + c->weights, c->filters);
+    p.c = y->data + risei_image_at(y, 0, 0);
+    p.c_rows = risei_image_walk(y, c->out_height, c->out_width, 1);
+    p.bias = w + c->bias;
+    p.relu = 1;
+    d->kernels->product(&p, d->scratch);
+}
+
+/* dy: gradient before the ReLU, dy.pad == c.border where dx is wanted; dx may be NULL. */
+RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, const rise_real *w, rise_real *g, int count,
+                                  const risei_image *x, const risei_image *dy, const risei_image *dx)
+{
+    int const f = c->filters, tap = c->channels * f;
+    int ry, rx;
+    rise_product p;
+    memset(&p, 0, sizeof p);
+    p.m = c->size * c->size * c->channels, p.n = f, p.k = count * c->out_height * c->out_width; /* dW += patches^T dy */
+    p.a = risei_conv_patches(c, x);
+    p.transposed = 1;
+    p.b = rise_matrix_plain(dy->data + risei_image_at(dy, 0, 0), 0);
+    p.b.rows = risei_image_walk(dy, c->out_height, c->out_width, 1);
+    p.c = g + c->weights;
+    p.c_rows = rise_walk_plain(f);
+    p.accumulate = 1;
+    d->kernels->product(&p, d->scratch);
+    d->kernels->sum_rows((int)(count * risei_image_size(dy) / f), f, dy->data, f, g + c->bias); /* its border adds zeros */
+    if (dx == NULL) return;
+    for (ry = 0; ry < c->stride; ry++) /* dx: a product for each residue of the stride, with the kernel turned around */
+        for (rx = 0; rx < c->stride; rx++) {
+            risei_phase const v = risei_conv_phase(c, ry, c->height), u = risei_conv_phase(c, rx, c->width);
+            if (v.count <= 0 || u.count <= 0) continue;
+            memset(&p, 0, sizeof p);
+            p.m = count * v.count * u.count, p.n = c->channels, p.k = v.taps * u.taps * f;
+            p.c = dx->data + risei_image_at(dx, ry + c->stride * v.first - c->pad, rx + c->stride * u.first - c->pad);
+            p.c_rows = risei_image_walk(dx, v.count, u.count, c->stride);
+            p.a = rise_matrix_plain(dy->data, 0);
+            p.b = rise_matrix_transposed(w + c->weights, f);
+            if (p.k > 0) {
+                int const ky = ry + c->stride * (v.taps - 1), kx = rx + c->stride * (u.taps - 1);
+                p.a.data = dy->data + risei_image_at(dy, v.first - v.taps + 1, u.first - u.taps + 1);
+                p.a.rows = risei_image_walk(dy, v.count, u.count, 1);
+                p.a.run = u.taps * f;
+                p.a.run_step = risei_image_row(dy);
+                p.b.data = w + c->weights + (ptrdiff_t)(ky * c->size + kx) * tap;
+                p.b.rows.inner = f, p.b.rows.middle = u.taps;
+                p.b.rows.step[1] = -(ptrdiff_t)c->stride * tap;
+                p.b.rows.step[2] = -(ptrdiff_t)c->stride * c->size * tap;
+            }
+            d->kernels->product(&p, d->scratch);
+        }
+}
+
+/* The pool window of output (oy, ox), cut at the image's edge; calls for each of its pixels. */
+typedef struct risei_window {
+    int y0, y1, x0, x1;
+} risei_window;
+RISEI_FN risei_window risei_pool_window(const risei_conv *c, int oy, int ox)
+{
+    int const y = oy * c->pool_stride - c->pool_pad, x = ox * c->pool_stride - c->pool_pad;
+    risei_window r;
+    r.y0 = y > 0 ? y : 0, r.y1 = y + c->pool < c->out_height ? y + c->pool : c->out_height;
+    r.x0 = x > 0 ? x : 0, r.x1 = x + c->pool < c->out_width ? x + c->pool : c->out_width;
+    return r;
+}
+RISEI_FN void risei_pool_forward(const risei_conv *c, int count, const risei_image *x, const risei_image *y)
+{
+    int n, oy, ox, iy, ix, f;
+    for (n = 0; n < count; n++)
+        for (oy = 0; oy < c->pooled_height; oy++)
+            for (ox = 0; ox < c->pooled_width; ox++) {
+                risei_window const r = risei_pool_window(c, oy, ox);
+                rise_real *out = y->data + n * risei_image_size(y) + risei_image_at(y, oy, ox);
+                memcpy(out, x->data + n * risei_image_size(x) + risei_image_at(x, r.y0, r.x0),
+                       (size_t)c->filters * sizeof *out);
+                for (iy = r.y0; iy < r.y1; iy++)
+                    for (ix = r.x0; ix < r.x1; ix++) {
+                        const rise_real *in = x->data + n * risei_image_size(x) + risei_image_at(x, iy, ix);
+                        for (f = 0; f < c->filters; f++) out[f] = in[f] > out[f] ? in[f] : out[f];
+                    }
+            }
+}
+/* The gradient goes to the first pixel that has the maximum. */
+RISEI_FN void risei_pool_backward(const risei_conv *c, int count, const risei_image *x, const risei_image *y,
+                                  const risei_image *dy, const risei_image *dx)
+{
+    int n, oy, ox, iy, ix, f;
+    memset(dx->data, 0, (size_t)(count * risei_image_size(dx)) * sizeof *dx->data);
+    for (n = 0; n < count; n++)
+        for (oy = 0; oy < c->pooled_height; oy++)
+            for (ox = 0; ox < c->pooled_width; ox++) {
+                risei_window const r = risei_pool_window(c, oy, ox);
+                const rise_real *in = x->data + n * risei_image_size(x);
+                const rise_real *out = y->data + n * risei_image_size(y) + risei_image_at(y, oy, ox);
+                const rise_real *d = dy->data + n * risei_image_size(dy) + risei_image_at(dy, oy, ox);
+                rise_real *to = dx->data + n * risei_image_size(dx);
+                for (f = 0; f < c->filters; f++)
+                    for (iy = r.y0; iy < r.y1; iy++) {
+                        for (ix = r.x0; ix < r.x1 && in[risei_image_at(x, iy, ix) + f] != out[f]; ix++) {}
+                        if (ix == r.x1) continue;
+                        to[risei_image_at(dx, iy, ix) + f] = to[risei_image_at(dx, iy, ix) + f] + d[f];
+                        break;
+                    }
+            }
+}
+
+/* dx(y, x) = relu'(out) dy, pixel row by pixel row; dy and dx may be one image. */
+RISEI_FN void risei_relu_backward(const risei_device *d, int count, const risei_image *out, const risei_image *dy,
+                                  const risei_image *dx)
+{
+    int n, y;
+    for (n = 0; n < count; n++)
+        for (y = 0; y < out->height; y++)
+            d->kernels->relu_backward(out->width * out->channels,
+                                      out->data + n * risei_image_size(out) + risei_image_at(out, y, 0),
+                                      dy->data + n * risei_image_size(dy) + risei_image_at(dy, y, 0),
+                                      dx->data + n * risei_image_size(dx) + risei_image_at(dx, y, 0));
+}
+
+/* A stack of conv layers and a dense layer: frames [count][h][w][channels] -> features [count][out]. */
+typedef struct risei_encoder {
+    int height, width, channels;
+    int layers;
+    risei_conv conv[RISE_MAX_CONV];
+    int flat;                 /* numbers after the conv layers */
+    int dense;                /* is there a dense layer? */
+    int relu;                 /* and a ReLU after it? */
+    risei_linear linear;
+    int out;
+} risei_encoder;
+
+/* Its activations and their gradients. in[0] are bytes; in[layers] is the flat output. */
+typedef struct risei_encoder_data {
+    risei_image in[RISE_MAX_CONV + 1], y[RISE_MAX_CONV];      /* y[l]: before the pool, or in[l + 1] itself */
+    risei_image dout[RISE_MAX_CONV], dy[RISE_MAX_CONV];       /* gradients of in[l + 1], and before pool and ReLU */
+    rise_real *features, *dfeatures;                          /* [count][out] */
+} risei_encoder_data;
+
+RISEI_FN risei_encoder risei_encoder_make(risei_parameters *p, int height, int width, int channels, const rise_conv *conv,
+                                          int layers, int features)
+{
+    risei_encoder e;
+    int l;
+    memset(&e, 0, sizeof e);
+    e.height = height, e.width = width, e.channels = channels;
+    e.layers = layers;
+    for (l = 0; l < layers; l++) {
+        e.conv[l] = risei_conv_make(p, &conv[l], height, width, channels);
+        height = e.conv[l].pooled_height, width = e.conv[l].pooled_width, channels = e.conv[l].filters;
+    }
+    e.flat = height * width * channels;
+    e.out = e.flat;
+    e.relu = 1;
+    if (features > 0) {
+        e.dense = 1;
+        e.linear = risei_linear_make(p, e.flat, features);
+        e.out = features;
+    }
+    return e;
+}
+RISEI_FN void risei_encoder_initialise(const risei_encoder *e, rise_real *w, risei_random *random)
+{
+    int l;
+    for (l = 0; l < e->layers; l++) {
+        const risei_conv *c = &e->conv[l];
+        int const fan_in = c->size * c->size * c->channels;
+        risei_initialise(w + c->weights, (size_t)fan_in * (size_t)c->filters, fan_in, random);
+        risei_initialise(w + c->bias, (size_t)c->filters, fan_in, random);
+    }
+    if (e->dense) risei_linear_initialise(&e->linear, w, random);
+}
+
+RISEI_FN void risei_image_take(risei_arena *arena, risei_image *image, int count)
+{
+    image->data = RISEI_TAKE(arena, rise_real, risei_times((size_t)count, (size_t)risei_image_size(image)));
+}
+/* `count` images forward, `learn` of them backward */
+RISEI_FN void risei_encoder_layout(risei_arena *arena, const risei_encoder *e, risei_encoder_data *a, int count, int learn)
+{
+    int l, last = e->layers - 1;
+    a->in[0] = risei_image_make(e->height, e->width, e->channels, e->conv[0].pad);
+    for (l = 0; l < e->layers; l++) {
+        const risei_conv *c = &e->conv[l];
+        a->in[l + 1] = risei_image_make(c->pooled_height, c->pooled_width, c->filters, l < last ? e->conv[l + 1].pad : 0);
+        risei_image_take(arena, &a->in[l + 1], count);
+        a->y[l] = a->in[l + 1];
+        if (c->pool != 0) {
+            a->y[l] = risei_image_make(c->out_height, c->out_width, c->filters, 0);
+            risei_image_take(arena, &a->y[l], count);
+        }
+        a->dy[l] = risei_image_make(c->out_height, c->out_width, c->filters, l > 0 ? c->border : 0);
+        if (learn > 0) risei_image_take(arena, &a->dy[l], learn);
+        a->dout[l] = a->dy[l];
+        if (c->pool != 0 || l == last) { /* what the next layer hands back has no border */
+            a->dout[l] = risei_image_make(c->pooled_height, c->pooled_width, c->filters, 0);
+            if (learn > 0) risei_image_take(arena, &a->dout[l], learn);
+        }
+    }
+    a->features = e->dense ? RISEI_TAKE(arena, rise_real, risei_times((size_t)count, (size_t)e->out))
+                           : a->in[e->layers].data;
+    a->dfeatures = NULL;
+    if (learn > 0)
+        a->dfeatures = e->dense ? RISEI_TAKE(arena, rise_real, risei_times((size_t)learn, (size_t)e->out))
+                                : a->dout[e->layers - 1].data;
+}
+
+/* images: [count] of e's shape with the border of in[0] (see risei_encoder_frame) */
+RISEI_FN void risei_encoder_forward(const risei_device *d, const risei_encoder *e, const rise_real *w, int count,
+                                    const uint8_t *images, risei_encoder_data *a)
+{
+    int l;
+    a->in[0].bytes = images;
+    for (l = 0; l < e->layers; l++) {
+        risei_conv_forward(d, &e->conv[l], w, count, &a->in[l], &a->y[l]);
+        if (e->conv[l].pool != 0) risei_pool_forward(&e->conv[l], count, &a->y[l], &a->in[l + 1]);
+    }
+    if (e->dense)
+        risei_linear_forward(d, &e->linear, w, count, a->in[l].data, e->flat, a->features, e->out, e->relu);
+}
+/* From a->dfeatures, for the first `count` images. */
+RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder *e, const rise_real *w, rise_real *g,
+                                     int count, risei_encoder_data *a)
+{
+    int l;
+    if (e->dense) {
+        if (e->relu) d->kernels->relu_backward(count * e->out, a->features, a->dfeatures, a->dfeatures);
+        risei_linear_backward(d, &e->linear, w, g, count, a->in[e->layers].data, e->flat, a->dfeatures, e->out,
+                              a->dout[e->layers - 1].data, e->flat);
+    }
+    for (l = e->layers - 1; l >= 0; l--) {
+        const risei_conv *c = &e->conv[l];
+        const risei_image *dout = &a->dout[l];
+        if (c->pool != 0) {
+            risei_pool_backward(c, count, &a->y[l], &a->in[l + 1], dout, &a->dy[l]);
+            dout = &a->dy[l];
+        }
+        risei_relu_backward(d, count, &a->y[l], dout, &a->dy[l]);
+        risei_conv_backward(d, c, w, g, count, &a->in[l], &a->dy[l], l > 0 ? &a->dout[l - 1] : NULL);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>recurrent: LSTM and GRU over a sequence whose rows may start late                                                */
+
+typedef struct risei_cell {
+    rise_cell kind;
+    int in, units, gates;   /* 4: i f g o, 3: r z n */
+    risei_linear x, h;      /* in -> gates * units, units -> gates * units; an LSTM uses x's bias alone */
+} risei_cell;
+
+/* A sequence of `steps` steps of `rows` rows, step-major. */
+typedef struct risei_sequence {
+    int steps, rows;
+    const int *first;       /* [rows]: the state stays zero before this step; NULL: all start at step 0 */
+    rise_real *x;           /* [steps][rows][in] */
+    rise_real *h, *c;       /* [steps + 1][rows][units]: state before each step and after the last; the caller fills step 0 */
+    rise_real *gates;       /* [steps][rows][gates * units], after their activations */
+    rise_real *u;           /* GRU: [steps][rows][gates * units], from the state */
+    rise_real *dgates, *du; /* their gradients */
+    rise_real *dh, *dc;     /* [rows][units]: the gradient of the last state comes in here, that of the first leaves */
+    rise_real *dx;          /* [steps][rows][in], or NULL where the input does not learn */
+    rise_real *turned;      /* [gates * units][units]: the recurrent weights, transposed */
+} risei_sequence;
+
+RISEI_FN risei_cell risei_cell_make(risei_parameters *p, rise_cell kind, int in, int units)
+{
+    risei_cell c;
+    c.kind = kind;
+    c.in = in, c.units = units;
+    c.gates = kind == RISE_CELL_LSTM ? 4 : 3;
+    c.x = risei_linear_make(p, in, c.gates * units);
+    c.h = risei_linear_make(p, units, c.gates * units);
+    return c;
+}
+/* Uniform in +-1/sqrt(units); the forget gate starts open (bias 1: Gers et al. 2000), so that a cue lasts from the start. */
+RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, risei_random *random)
+{
+    int const out = c->gates * c->units;
+    int i;
+    risei_initialise(w + c->x.weights, (size_t)c->in * (size_t)out, c->units, random);
+    risei_initialise(w + c->x.bias, (size_t)out, c->units, random);
+    risei_initialise(w + c->h.weights, (size_t)c->units * (size_t)out, c->units, random);
+    if (c->kind == RISE_CELL_GRU) risei_initialise(w + c->h.bias, (size_t)out, c->units, random);
+    for (i = 0; i < c->units && c->kind == RISE_CELL_LSTM; i++) w[c->x.bias + (size_t)(c->units + i)] = 1;
+}
+/* `entries`: steps x rows, in whatever shape a pass has them; `states`: (steps + 1) x rows. `learn` rows of `learn_steps` steps
+   go backward. */
+RISEI_FN void risei_sequence_layout(risei_arena *arena, const risei_cell *c, risei_sequence *s, int entries, int states,
+                                    int learn, int learn_steps, int learn_x)
+{
+    int const lstm = c->kind == RISE_CELL_LSTM;
+    size_t const units = (size_t)c->units, gates = (size_t)c->gates * units;
+    size_t const all = (size_t)entries, back = risei_times((size_t)learn, (size_t)learn_steps);
+    s->x = RISEI_TAKE(arena, rise_real, risei_times(all, (size_t)c->in));
+    s->h = RISEI_TAKE(arena, rise_real, risei_times((size_t)states, units));
+    s->c = lstm ? RISEI_TAKE(arena, rise_real, risei_times((size_t)states, units)) : NULL;
+    s->gates = RISEI_TAKE(arena, rise_real, risei_times(all, gates));
+    s->u = lstm ? NULL : RISEI_TAKE(arena, rise_real, risei_times(all, gates));
+    s->dgates = s->du = s->dh = s->dc = s->dx = s->turned = NULL;
+    if (learn == 0) return;
+    s->dgates = RISEI_TAKE(arena, rise_real, risei_times(back, gates));
+    s->du = lstm ? s->dgates : RISEI_TAKE(arena, rise_real, risei_times(back, gates));
+    s->dh = RISEI_TAKE(arena, rise_real, (size_t)learn * units);
+    s->dc = lstm ? RISEI_TAKE(arena, rise_real, (size_t)learn * units) : NULL;
+    s->dx = learn_x ? RISEI_TAKE(arena, rise_real, risei_times(back, (size_t)c->in)) : NULL;
+    s->turned = RISEI_TAKE(arena, rise_real, gates * units);
+}
+RISEI_FN int risei_sequence_started(const risei_sequence *s, int t, int row) { return s->first == NULL || t >= s->first[row]; }
+
+RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, const rise_real *w, const risei_sequence *s)
+{
+    ptrdiff_t const n = c->units, out = c->gates * n;
+    int t, row;
+    rise_product p;
+    risei_linear_forward(d, &c->x, w, s->steps * s->rows, s->x, c->in, s->gates, out, 0); /* all steps at once */
+    memset(&p, 0, sizeof p);
+    p.m = s->rows, p.n = c->gates * c->units, p.k = c->units;
+    p.b = rise_matrix_plain(w + c->h.weights, out);
+    p.c_rows = rise_walk_plain(out);
+    for (t = 0; t < s->steps; t++) {
+        rise_real *gates = s->gates + t * s->rows * out, *u = s->u != NULL ? s->u + t * s->rows * out : NULL;
+        const rise_real *h = s->h + t * s->rows * n;
+        rise_real *h_next = s->h + (t + 1) * s->rows * n;
+        p.a = rise_matrix_plain(h, n);
+        p.c = c->kind == RISE_CELL_LSTM ? gates : u;
+        p.accumulate = c->kind == RISE_CELL_LSTM;
+        p.bias = c->kind == RISE_CELL_LSTM ? NULL : w + c->h.bias;
+        d->kernels->product(&p, d->scratch);
+        for (row = 0; row < s->rows; row++) {
+            rise_real *c_next = s->c != NULL ? s->c + ((t + 1) * s->rows + row) * n : NULL;
+            if (!risei_sequence_started(s, t, row)) {
+                memset(h_next + row * n, 0, (size_t)n * sizeof *h_next);
+                if (c_next != NULL) memset(c_next, 0, (size_t)n * sizeof *c_next);
+            } else if (c->kind == RISE_CELL_LSTM)
+                d->kernels->lstm_forward((int)n, gates + row * out, c_next - s->rows * n, c_next, h_next + row * n);
+            else
+                d->kernels->gru_forward((int)n, gates + row * out, u + row * out, h + row * n, h_next + row * n);
+        }
+    }
+}
+
+/* Through the first `steps` steps of a sequence that may have been run further. */
+RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, const rise_real *w, rise_real *g,
+                                  const risei_sequence *s, int steps)
+{
+    ptrdiff_t const n = c->units, out = c->gates * n;
+    int const lstm = c->kind == RISE_CELL_LSTM, all = steps * s->rows;
+    ptrdiff_t i, j;
+    int t, row;
+    rise_product p;
+    for (i = 0; i < n; i++)
+        for (j = 0; j < out; j++) s->turned[j * n + i] = w[(ptrdiff_t)c->h.weights + i * out + j];
+    memset(&p, 0, sizeof p);
+    p.m = s->rows, p.n = c->units, p.k = c->gates * c->units;
+    p.b = rise_matrix_plain(s->turned, n);
+    p.c = s->dh;
+    p.c_rows = rise_walk_plain(n);
+    p.accumulate = !lstm;
+    for (t = steps - 1; t >= 0; t--) {
+        ptrdiff_t const at = (ptrdiff_t)t * s->rows;
+        for (row = 0; row < s->rows; row++) {
+            ptrdiff_t const to = (at + row) * out, from = (at + row) * n;
+            rise_real *dh = s->dh + row * n, *dc = lstm ? s->dc + row * n : NULL;
+            if (!risei_sequence_started(s, t, row)) {
+                memset(s->dgates + to, 0, (size_t)out * sizeof *s->dgates);
+                memset(s->du + to, 0, (size_t)out * sizeof *s->du);
+                memset(dh, 0, (size_t)n * sizeof *dh);
+                if (lstm) memset(dc, 0, (size_t)n * sizeof *dc);
+            } else if (lstm)
+                d->kernels->lstm_backward((int)n, s->gates + to, s->c + from, s->c + from + s->rows * n, dh, dc, s->dgates + to);
+            else
+                d->kernels->gru_backward((int)n, s->gates + to, s->u + to, s->h + from, dh, s->dgates + to, s->du + to);
+        }
+        p.a = rise_matrix_plain(s->du + at * out, out);
+        d->kernels->product(&p, d->scratch); /* dh = (GRU: +=) du Wh^T */
+    }
+    risei_linear_backward(d, &c->x, w, g, all, s->x, c->in, s->dgates, out, s->dx, c->in);
+    memset(&p, 0, sizeof p);
+    p.m = c->units, p.n = c->gates * c->units, p.k = all; /* dWh += h^T du, all steps at once */
+    p.a = rise_matrix_plain(s->h, n);
+    p.transposed = 1;
+    p.b = rise_matrix_plain(s->du, out);
+    p.c = g + c->h.weights;
+    p.c_rows = rise_walk_plain(out);
+    p.accumulate = 1;
+    d->kernels->product(&p, d->scratch);
+    if (!lstm) d->kernels->sum_rows(all, (int)out, s->du, out, g + c->h.bias);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>network: two streams, fusion, value heads                                                                        */
+
+typedef struct risei_net {
+    rise_memory memory;
+    rise_fusion fusion;
+    int dueling, norm, actions;
+    risei_encoder encoder;
+    risei_cell cell;
+    risei_linear fuse;            /* GATE, SUM: units -> features */
+    int fused;                    /* numbers that enter the heads */
+    size_t gain, shift;           /* LayerNorm on them */
+    risei_linear hidden;          /* both heads' hidden layers, side by side */
+    risei_linear value, advantage;
+    int embedding, extras;        /* what enters the cell: embedding or features, then action and reward */
+    size_t parameters;
+    int widest;
+} risei_net;
+
+/* Activations of one pass. `rows` are states whose Q is wanted; `images` what the conv net sees. */
+typedef struct risei_pass {
+    risei_encoder_data encoder;
+    risei_sequence sequence;
+    int *feature_row, *state_row; /* [rows]: which features and which of sequence.h's [steps + 1][rows] a state takes */
+    rise_real *context, *fused, *gate, *normed, *stats, *hidden, *value, *advantage, *q; /* [rows][...]; q [rows][actions] */
+    rise_real *dfused, *dgate, *dhidden, *dvalue, *dadvantage, *dq;
+} risei_pass;
+
+RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
+{
+    risei_net n;
+    risei_parameters p;
+    int units = 0;
+    memset(&n, 0, sizeof n);
+    memset(&p, 0, sizeof p);
+    n.memory = desc->memory, n.fusion = desc->fusion, n.dueling = !desc->no_dueling, n.norm = desc->layer_norm;
+    n.actions = desc->actions;
+    n.encoder = risei_encoder_make(&p, desc->frame_height, desc->frame_width, desc->frame_channels * desc->frame_stack,
+                                   desc->conv, desc->conv_count, desc->features);
+    if (n.memory != RISE_MEMORY_NONE) {
+        units = desc->recurrent_units;
+        n.embedding = n.memory == RISE_MEMORY_FULL ? n.encoder.out : desc->embedding_size;
+        n.extras = desc->feed_action ? n.actions + 1 : 0;
+        n.cell = risei_cell_make(&p, desc->cell, n.embedding + n.extras, units);
+        if (n.fusion != RISE_FUSION_CONCAT) n.fuse = risei_linear_make(&p, units, n.encoder.out);
+    }
+    n.fused = n.encoder.out + (n.fusion == RISE_FUSION_CONCAT ? units : 0);
+    if (n.norm) {
+        n.gain = risei_parameter(&p, (size_t)n.fused);
+        n.shift = risei_parameter(&p, (size_t)n.fused);
+    }
+    n.hidden = risei_linear_make(&p, n.fused, desc->head_units * (n.dueling ? 2 : 1));
+    n.advantage = risei_linear_make(&p, desc->head_units, n.actions);
+    if (n.dueling) n.value = risei_linear_make(&p, desc->head_units, 1);
+    n.parameters = p.count;
+    n.widest = p.widest;
+    return n;
+}
+RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, risei_random *random)
+{
+    int i;
+    risei_encoder_initialise(&n->encoder, w, random);
+    if (n->memory != RISE_MEMORY_NONE) {
+        risei_cell_initialise(&n->cell, w, random);
+        if (n->fusion != RISE_FUSION_CONCAT) risei_linear_initialise(&n->fuse, w, random);
+    }
+    for (i = 0; i < n->fused && n->norm; i++) w[n->gain + (size_t)i] = 1, w[n->shift + (size_t)i] = 0;
+    risei_linear_initialise(&n->hidden, w, random);
+    risei_linear_initialise(&n->advantage, w, random);
+    if (n->dueling) risei_linear_initialise(&n->value, w, random);
+}
+/* For `rows` states, `images` images and sequences as in risei_sequence_layout; the first `learn` rows go backward. */
+RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pass *a, int rows, int images, int entries,
+                                int states, int learn, int learn_steps)
+{
+    size_t const r = (size_t)rows, l = (size_t)learn, hidden = (size_t)n->hidden.out;
+    int const full = n->memory == RISE_MEMORY_FULL;
+    memset(a, 0, sizeof *a);
+    risei_encoder_layout(arena, &n->encoder, &a->encoder, images, full ? learn * learn_steps : learn);
+    if (n->memory != RISE_MEMORY_NONE)
+        risei_sequence_layout(arena, &n->cell, &a->sequence, entries, states, learn, learn_steps, full);
+    a->feature_row = RISEI_TAKE(arena, int, rows);
+    a->state_row = RISEI_TAKE(arena, int, rows);
+    a->context = RISEI_TAKE(arena, rise_real, r * (size_t)n->fuse.in);
+    a->fused = RISEI_TAKE(arena, rise_real, r * (size_t)n->fused);
+    a->gate = RISEI_TAKE(arena, rise_real, r * (size_t)n->fuse.out);
+    a->normed = n->norm ? RISEI_TAKE(arena, rise_real, r * (size_t)n->fused) : a->fused;
+    a->stats = RISEI_TAKE(arena, rise_real, r * 2);
+    a->hidden = RISEI_TAKE(arena, rise_real, r * hidden);
+    a->value = RISEI_TAKE(arena, rise_real, r);
+    a->advantage = RISEI_TAKE(arena, rise_real, r * (size_t)n->actions);
+    a->q = RISEI_TAKE(arena, rise_real, r * (size_t)n->actions);
+    a->dfused = RISEI_TAKE(arena, rise_real, l * (size_t)n->fused);
+    a->dgate = RISEI_TAKE(arena, rise_real, l * (size_t)n->fuse.out);
+    a->dhidden = RISEI_TAKE(arena, rise_real, l * hidden);
+    a->dvalue = RISEI_TAKE(arena, rise_real, l);
+    a->dadvantage = RISEI_TAKE(arena, rise_real, l * (size_t)n->actions);
+    a->dq = RISEI_TAKE(arena, rise_real, l * (size_t)n->actions);
+}
+
+/* features and states -> fused */
+RISEI_FN void risei_fusion_forward(const risei_device *d, const risei_net *n, const rise_real *w, int rows, risei_pass *a)
+{
+    int const f = n->encoder.out, h = n->memory != RISE_MEMORY_NONE ? n->cell.units : 0;
+    int const concat = n->fusion == RISE_FUSION_CONCAT;
+    int r;
+    for (r = 0; r < rows; r++) {
+        rise_real *fused = a->fused + (ptrdiff_t)r * n->fused, *context = concat ? fused + f : a->context + (ptrdiff_t)r * h;
+        memcpy(fused, a->encoder.features + (ptrdiff_t)a->feature_row[r] * f, (size_t)f * sizeof *fused);
+        if (h > 0) memcpy(context, a->sequence.h + (ptrdiff_t)a->state_row[r] * h, (size_t)h * sizeof *fused);
+    }
+    if (h == 0 || concat) return;
+    risei_linear_forward(d, &n->fuse, w, rows, a->context, h, a->gate, f, 0);
+    if (n->fusion == RISE_FUSION_GATE)
+        d->kernels->gate_forward(rows * f, a->fused, a->gate, a->fused);
+    else
+        d->kernels->add(rows * f, a->gate, a->fused);
+}
+/* dfused -> dfused, whose first columns are now the gradient of the features, and sequence.dh, that of the states */
+RISEI_FN void risei_fusion_backward(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *g, int rows,
+                                    risei_pass *a)
+{
+    int const f = n->encoder.out, h = n->cell.units;
+    int r;
+    if (n->memory == RISE_MEMORY_NONE) return;
+    if (n->fusion == RISE_FUSION_CONCAT) {
+        for (r = 0; r < rows; r++)
+            memcpy(a->sequence.dh + (ptrdiff_t)r * h, a->dfused + (ptrdiff_t)r * n->fused + f, (size_t)h * sizeof *a->dfused);
+        return;
+    }
+    memcpy(a->dgate, a->dfused, (size_t)rows * (size_t)f * sizeof *a->dfused);
+    if (n->fusion == RISE_FUSION_GATE) {
+        for (r = 0; r < rows; r++) {
+            ptrdiff_t const at = (ptrdiff_t)r * f;
+            d->kernels->gate_backward(f, a->encoder.features + (ptrdiff_t)a->feature_row[r] * f, a->gate + at, a->dgate + at,
+                                      a->dfused + at);
+        }
+    }
+    risei_linear_backward(d, &n->fuse, w, g, rows, a->context, h, a->dgate, f, a->sequence.dh, h);
+}
+
+/* fused -> q. Dueling (Wang et al. 2016): q = value + advantage - mean advantage. */
+RISEI_FN void risei_head_forward(const risei_device *d, const risei_net *n, const rise_real *w, int rows, risei_pass *a)
+{
+    int const units = n->advantage.in;
+    int r, j;
+    for (r = 0; r < rows && n->norm; r++)
+        d->kernels->norm_forward(n->fused, a->fused + (ptrdiff_t)r * n->fused, w + n->gain, w + n->shift,
+                                 a->normed + (ptrdiff_t)r * n->fused, a->stats + 2 * r);
+    risei_linear_forward(d, &n->hidden, w, rows, a->normed, n->fused, a->hidden, n->hidden.out, 1);
+    risei_linear_forward(d, &n->advantage, w, rows, a->hidden, n->hidden.out, a->advantage, n->actions, 0);
+    if (n->dueling) risei_linear_forward(d, &n->value, w, rows, a->hidden + units, n->hidden.out, a->value, 1, 0);
+    for (r = 0; r < rows; r++) {
+        const rise_real *advantage = a->advantage + (ptrdiff_t)r * n->actions;
+        rise_real *q = a->q + (ptrdiff_t)r * n->actions, base = 0;
+        for (j = 0; j < n->actions && n->dueling; j++) base = base + advantage[j];
+        if (n->dueling) base = a->value[r] - base / (rise_real)n->actions;
+        for (j = 0; j < n->actions; j++) q[j] = base + advantage[j];
+    }
+}
+/* dq -> dfused */
+RISEI_FN void risei_head_backward(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *g, int rows,
+                                  risei_pass *a)
+{
+    int const units = n->advantage.in, wide = n->hidden.out;
+    int r, j;
+    for (r = 0; r < rows; r++) {
+        const rise_real *dq = a->dq + (ptrdiff_t)r * n->actions;
+        rise_real *to = a->dadvantage + (ptrdiff_t)r * n->actions, sum = 0;
+        for (j = 0; j < n->actions && n->dueling; j++) sum = sum + dq[j];
+        a->dvalue[r] = sum;
+        for (j = 0; j < n->actions; j++) to[j] = dq[j] - sum / (rise_real)n->actions;
+    }
+    risei_linear_backward(d, &n->advantage, w, g, rows, a->hidden, wide, a->dadvantage, n->actions, a->dhidden, wide);
+    if (n->dueling)
+        risei_linear_backward(d, &n->value, w, g, rows, a->hidden + units, wide, a->dvalue, 1, a->dhidden + units, wide);
+    d->kernels->relu_backward(rows * wide, a->hidden, a->dhidden, a->dhidden);
+    risei_linear_backward(d, &n->hidden, w, g, rows, a->normed, n->fused, a->dhidden, wide, a->dfused, n->fused);
+    for (r = 0; r < rows && n->norm; r++)
+        d->kernels->norm_backward(n->fused, a->fused + (ptrdiff_t)r * n->fused, w + n->gain, a->stats + 2 * r,
+                                  a->dfused + (ptrdiff_t)r * n->fused, g + n->gain, g + n->shift);
+}
+
+/* images -> q of `rows` states, as feature_row and state_row say. The sequence's inputs (FULL: their extras alone), its
+   `first` and its initial state are the caller's. */
+RISEI_FN void risei_net_forward(const risei_device *d, const risei_net *n, const rise_real *w, int rows, int images,
+                                const uint8_t *frames, risei_pass *a)
+{
+    risei_encoder_forward(d, &n->encoder, w, images, frames, &a->encoder);
+    if (n->memory == RISE_MEMORY_FULL) {
+        int const f = n->encoder.out;
+        int i;
+        for (i = 0; i < images; i++)
+            memcpy(a->sequence.x + (ptrdiff_t)i * n->cell.in, a->encoder.features + (ptrdiff_t)i * f, (size_t)f * sizeof *a->fused);
+    }
+    if (n->memory != RISE_MEMORY_NONE) risei_cell_forward(d, &n->cell, w, &a->sequence);
+    risei_fusion_forward(d, n, w, rows, a);
+    risei_head_forward(d, n, w, rows, a);
+}
+/* From a->dq of the first `rows` states. NONE, RISE: state r took image r. FULL: it took the image of row r in step
+   `steps - 1`, and all images of the first `steps` steps learn. */
+RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *g, int rows,
+                                 int steps, risei_pass *a)
+{
+    int const f = n->encoder.out, full = n->memory == RISE_MEMORY_FULL, images = full ? steps * rows : rows;
+    int i;
+    risei_head_backward(d, n, w, g, rows, a);
+    risei_fusion_backward(d, n, w, g, rows, a);
+    if (n->memory != RISE_MEMORY_NONE) {
+        if (a->sequence.dc != NULL) memset(a->sequence.dc, 0, (size_t)(rows * n->cell.units) * sizeof *a->dq);
+        risei_cell_backward(d, &n->cell, w, g, &a->sequence, steps);
+    }
+    for (i = 0; i < images; i++) { /* FULL: features reach the heads through the cell, and in the last step directly */
+        const rise_real *direct = a->dfused + (ptrdiff_t)(full ? i - (images - rows) : i) * n->fused;
+        rise_real *to = a->encoder.dfeatures + (ptrdiff_t)i * f;
+        memcpy(to, full ? a->sequence.dx + (ptrdiff_t)i * n->cell.in : direct, (size_t)f * sizeof *to);
+        if (full && i >= images - rows) d->kernels->add(f, direct, to);
+    }
+    risei_encoder_backward(d, &n->encoder, w, g, images, &a->encoder);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>optimizer                                                                                                        */
+
+typedef struct risei_optimizer {
+    rise_real *m, *v;         /* moments, one each a parameter */
+    double power1, power2;    /* beta^t */
+} risei_optimizer;
+
+#define RISEI_BETA1 0.9
+#define RISEI_BETA2 0.999
+
+/* Adam on the gradient scaled down to norm `clip` where it is longer (0: never). Zeroes the gradient. Returns its norm; where
+   that is not finite, nothing but the gradient has changed. */
+RISEI_FN double risei_optimize(const rise_kernels *k, risei_optimizer *o, size_t count, rise_real *w, rise_real *g,
+                               double rate, double epsilon, double clip)
+{
+    double const norm = sqrt(k->sum_squares((ptrdiff_t)count, g));
+    rise_adam a;
+    if (!(norm <= DBL_MAX)) {
+        memset(g, 0, count * sizeof *g);
+        return norm;
+    }
+    o->power1 *= RISEI_BETA1;
+    o->power2 *= RISEI_BETA2;
+    a.scale = (rise_real)(clip > 0 && norm > clip ? clip / norm : 1);
+    a.beta1 = (rise_real)RISEI_BETA1;
+    a.beta2 = (rise_real)RISEI_BETA2;
+    a.rate = (rise_real)(rate / (1 - o->power1));
+    a.root_scale = (rise_real)(1 / sqrt(1 - o->power2));
+    a.epsilon = (rise_real)epsilon;
+    k->adam((ptrdiff_t)count, &a, w, g, o->m, o->v);
+    return norm;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>encoders: frozen functions of one frame, standardised                                                            */
+
+#define RISEI_EMBED_LIMIT ((rise_real)8) /* standardised values are held within it */
+
+typedef struct risei_embedder {
+    rise_embedding kind;
+    int width, height, channels; /* of the frame */
+    int pool, inputs;            /* squares averaged; numbers that remain */
+    int size;
+    uint32_t seed;
+    int32_t *pooled, *sums;      /* [inputs], [size] */
+    rise_real *x;                /* [inputs] as numbers */
+    rise_real *matrix;           /* GAUSSIAN: [inputs][size] */
+    int8_t *ternary;             /* SPARSE: [inputs][size] */
+    risei_encoder net;           /* CONV: its weights, activations and bordered input */
+    rise_real *weights;
+    risei_encoder_data data;
+    uint8_t *image;
+    rise_embed_fn fn;            /* USER */
+    void *user;
+    float *floats;
+    int frozen;                  /* has warm-up ended? */
+    int64_t seen;
+    double *mean, *spread;       /* [size] running mean and sum of squared deviations (Welford 1962) */
+    rise_real *shift, *gain;     /* [size] standardised = (raw - shift) * gain, once frozen */
+} risei_embedder;
+
+RISEI_FN int risei_ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+RISEI_FN risei_embedder risei_embedder_make(const rise_agent_desc *desc, int *widest)
+{
+    risei_embedder e;
+    risei_parameters p;
+    memset(&e, 0, sizeof e);
+    memset(&p, 0, sizeof p);
+    e.kind = desc->embedding;
+    e.width = desc->frame_width, e.height = desc->frame_height, e.channels = desc->frame_channels;
+    e.pool = desc->embedding_pool;
+    e.size = desc->embedding_size;
+    e.inputs = risei_ceil_div(e.width, e.pool) * risei_ceil_div(e.height, e.pool) * e.channels;
+    e.fn = desc->embed_fn, e.user = desc->embed_user;
+    if (e.kind == RISE_EMBED_CONV) {
+        e.net = risei_encoder_make(&p, e.height, e.width, e.channels, desc->conv, desc->conv_count, e.size);
+        e.net.relu = 0;
+    }
+    if (*widest < p.widest) *widest = p.widest;
+    if (*widest < e.size) *widest = e.size;
+    return e;
+}
+RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e)
+{
+    size_t const size = (size_t)e->size, inputs = (size_t)e->inputs;
+    e->mean = RISEI_TAKE(arena, double, size);
+    e->spread = RISEI_TAKE(arena, double, size);
+    e->shift = RISEI_TAKE(arena, rise_real, size);
+    e->gain = RISEI_TAKE(arena, rise_real, size);
+    if (e->kind == RISE_EMBED_USER) e->floats = RISEI_TAKE(arena, float, size);
+    if (e->kind == RISE_EMBED_CONV) {
+        e->weights = RISEI_TAKE(arena, rise_real, e->net.linear.bias + size);
+        risei_encoder_layout(arena, &e->net, &e->data, 1, 0);
+        e->image = RISEI_TAKE(arena, uint8_t, risei_image_size(&e->data.in[0]));
+    }
+    if (e->kind > RISE_EMBED_SPARSE) return;
+    e->pooled = RISEI_TAKE(arena, int32_t, inputs);
+    e->sums = RISEI_TAKE(arena, int32_t, size);
+    if (e->kind == RISE_EMBED_GAUSSIAN) {
+        e->x = RISEI_TAKE(arena, rise_real, inputs);
+        e->matrix = RISEI_TAKE(arena, rise_real, risei_times(inputs, size));
+    }
+    if (e->kind == RISE_EMBED_SPARSE) e->ternary = RISEI_TAKE(arena, int8_t, risei_times(inputs, size));
+}
+RISEI_FN void risei_embedder_initialise(risei_embedder *e, risei_random random)
+{
+    size_t const count = (size_t)e->inputs * (size_t)e->size;
+    size_t i;
+    int l;
+    e->seed = risei_draw(&random);
+    for (i = 0; i < count && e->kind == RISE_EMBED_GAUSSIAN; i++) e->matrix[i] = risei_normal(&random);
+    for (i = 0; i < count && e->kind == RISE_EMBED_SPARSE; i++) {
+        int const face = risei_below(&random, 6);
+        e->ternary[i] = (int8_t)(face == 0 ? 1 : face == 1 ? -1 : 0);
+    }
+    if (e->kind != RISE_EMBED_CONV) return;
+    risei_encoder_initialise(&e->net, e->weights, &random);
+    for (l = 0; l < e->net.layers; l++) { /* He et al. 2015: the signal keeps its size from layer to layer */
+        const risei_conv *c = &e->net.conv[l];
+        int const fan_in = c->size * c->size * c->channels;
+        rise_real const scale = risei_sqrt(2 / (rise_real)fan_in);
+        for (i = 0; i < (size_t)fan_in * (size_t)c->filters; i++) e->weights[c->weights + i] = risei_normal(&random) * scale;
+    }
+}
+
+/* Sums over pool x pool squares, which the frame's edge may cut. */
+RISEI_FN void risei_embedder_pool(const risei_embedder *e, const uint8_t *frame)
+{
+    int const columns = risei_ceil_div(e->width, e->pool);
+    int i, x, y, c;
+    for (i = 0; i < e->inputs; i++) e->pooled[i] = 0;
+    for (y = 0; y < e->height; y++)
+        for (x = 0; x < e->width; x++)
+            for (c = 0; c < e->channels; c++)
+                e->pooled[(y / e->pool * columns + x / e->pool) * e->channels + c] += *frame++;
+}
+/* Area average over a grid of cells that share the frame's pixels as evenly as whole pixels can. */
+RISEI_FN void risei_embedder_downsample(const risei_embedder *e, const uint8_t *frame, rise_real *raw)
+{
+    int side = 1, columns, rows, row, column, c, x, y;
+    while ((side + 1) * (side + 1) * e->channels <= e->size) side++;
+    columns = side < e->width ? side : e->width, rows = side < e->height ? side : e->height;
+    memset(raw, 0, (size_t)e->size * sizeof *raw);
+    for (row = 0; row < rows; row++)
+        for (column = 0; column < columns; column++)
+            for (c = 0; c < e->channels; c++) {
+                int const x0 = column * e->width / columns, x1 = risei_ceil_div((column + 1) * e->width, columns);
+                int const y0 = row * e->height / rows, y1 = risei_ceil_div((row + 1) * e->height, rows);
+                int32_t sum = 0;
+                for (y = y0; y < y1; y++)
+                    for (x = x0; x < x1; x++) sum += frame[(y * e->width + x) * e->channels + c];
+                *raw++ = (rise_real)sum / (rise_real)(255 * (y1 - y0) * (x1 - x0));
+            }
+}
+RISEI_FN void risei_embedder_conv(const risei_device *d, risei_embedder *e, const uint8_t *frame, rise_real *raw)
+{
+    const risei_image *in = &e->data.in[0];
+    size_t const row = (size_t)(e->width * e->channels);
+    int y;
+    for (y = 0; y < e->height; y++) memcpy(e->image + risei_image_at(in, y, 0), frame + (size_t)y * row, row);
+    risei_encoder_forward(d, &e->net, e->weights, 1, e->image, &e->data);
+    memcpy(raw, e->data.features, (size_t)e->size * sizeof *raw);
+}
+/* The function itself: frame -> raw [size]. Projections: pixels in [0, 1], scaled by 1/sqrt(inputs). */
+RISEI_FN void risei_embedder_raw(const risei_device *d, risei_embedder *e, const uint8_t *frame, rise_real *raw)
+{
+    rise_real const unit = 1 / (rise_real)(255 * e->pool * e->pool), root = risei_sqrt((rise_real)e->inputs);
+    rise_product p;
+    int i;
+    if (e->kind == RISE_EMBED_USER) {
+        e->fn(e->user, frame, e->floats);
+        for (i = 0; i < e->size; i++) raw[i] = e->floats[i];
+        return;
+    }
+    if (e->kind == RISE_EMBED_CONV) {
+        risei_embedder_conv(d, e, frame, raw);
+        return;
+    }
+    if (e->kind == RISE_EMBED_DOWNSAMPLE) {
+        risei_embedder_downsample(e, frame, raw);
+        return;
+    }
+    risei_embedder_pool(e, frame);
+    if (e->kind == RISE_EMBED_GAUSSIAN) {
+        memset(&p, 0, sizeof p);
+        for (i = 0; i < e->inputs; i++) e->x[i] = (rise_real)e->pooled[i] * (unit / root);
+        p.m = 1, p.n = e->size, p.k = e->inputs;
+        p.a = rise_matrix_plain(e->x, e->inputs);
+        p.b = rise_matrix_plain(e->matrix, e->size);
+        p.c = raw;
+        p.c_rows = rise_walk_plain(e->size);
+        d->kernels->product(&p, d->scratch);
+        return;
+    }
+    if (e->kind == RISE_EMBED_SPARSE)
+        d->kernels->project_ternary(e->inputs, e->pooled, e->size, e->ternary, e->sums);
+    else
+        d->kernels->project_signs(e->inputs, e->pooled, e->size, e->seed, e->sums);
+    for (i = 0; i < e->size; i++)
+        raw[i] = (rise_real)e->sums[i] * (unit / root) * (e->kind == RISE_EMBED_SPARSE ? risei_sqrt((rise_real)3) : 1);
+}
+/* frame -> embedding [size]: raw while the statistics are gathered, standardised once they are frozen. */
+RISEI_FN void risei_embed(const risei_device *d, risei_embedder *e, const uint8_t *frame, rise_real *out)
+{
+    int i;
+    risei_embedder_raw(d, e, frame, out);
+    for (i = 0; i < e->size && e->frozen; i++) {
+        rise_real const z = (out[i] - e->shift[i]) * e->gain[i];
+        out[i] = z > RISEI_EMBED_LIMIT ? RISEI_EMBED_LIMIT : z < -RISEI_EMBED_LIMIT ? -RISEI_EMBED_LIMIT : z;
+    }
+}
+RISEI_FN void risei_embedder_observe(risei_embedder *e, const rise_real *raw)
+{
+    int i;
+    e->seen++;
+    for (i = 0; i < e->size; i++) {
+        double const before = (double)raw[i] - e->mean[i];
+        e->mean[i] = e->mean[i] + before / (double)e->seen;
+        e->spread[i] = e->spread[i] + before * ((double)raw[i] - e->mean[i]);
+    }
+}
+/* shift and gain from the statistics so far */
+RISEI_FN void risei_embedder_freeze(risei_embedder *e)
+{
+    int i;
+    e->frozen = 1;
+    for (i = 0; i < e->size; i++) {
+        double const variance = e->seen > 0 ? e->spread[i] / (double)e->seen : 1;
+        e->shift[i] = (rise_real)e->mean[i];
+        e->gain[i] = (rise_real)(1 / sqrt(variance + 1e-6));
+    }
+}
+
+/* 16-bit floats (IEEE 754 binary16), rounded to nearest even. Below 2^-14 becomes 0, so that no denormal is ever met. */
+RISEI_FN uint16_t risei_half(rise_real x)
+{
+    float const f = (float)x;
+    uint32_t bits, sign, size;
+    memcpy(&bits, &f, sizeof bits);
+    sign = bits >> 16 & 0x8000u, size = bits & 0x7FFFFFFFu;
+    if (size > 0x477FE000u) return (uint16_t)(sign | 0x7BFFu); /* 65504, the largest */
+    if (size < 0x38800000u) return (uint16_t)sign;
+    return (uint16_t)(sign | ((size + 0x0FFFu + (size >> 13 & 1u) - 0x38000000u) >> 13));
+}
+RISEI_FN rise_real risei_unhalf(uint16_t half)
+{
+    uint32_t const size = half & 0x7FFFu, bits = (half & 0x8000u) << 16 | (size == 0 ? 0 : (size << 13) + 0x38000000u);
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>replay: history of frames, transitions in it, priorities over them                                               */
+
+/*  A lane is one game's life as a ring of slots: slot `at` (counted from the first, for ever) holds a frame, its embedding, the
+    reward that came with it, and the action then taken. A last frame has a slot too: what a truncated episode bootstraps from. */
+typedef struct risei_history {
+    int lanes, capacity;           /* slots a lane */
+    int frame_bytes, size, f32, mask_bytes;
+    int64_t *written;              /* [lanes] slots ever written */
+    uint8_t *frames;               /* [lanes][capacity][frame_bytes] */
+    uint16_t *half;                /* [lanes][capacity][size]: embeddings, 16-bit */
+    rise_real *full;               /*                          or 32-bit */
+    float *rewards;
+    int16_t *actions;
+    uint8_t *events;               /* rise_event; RISE_TRUNCATED also where an episode was cut */
+    int32_t *index;                /* frames since the episode's first */
+    uint8_t *masks;                /* [lanes][capacity][mask_bytes]: allowed actions, a bit each */
+} risei_history;
+
+RISEI_FN void risei_history_layout(risei_arena *arena, risei_history *h)
+{
+    size_t const slots = risei_times((size_t)h->lanes, (size_t)h->capacity);
+    h->written = RISEI_TAKE(arena, int64_t, h->lanes);
+    h->frames = RISEI_TAKE(arena, uint8_t, risei_times(slots, (size_t)h->frame_bytes));
+    h->half = RISEI_TAKE(arena, uint16_t, h->f32 ? 0 : risei_times(slots, (size_t)h->size));
+    h->full = RISEI_TAKE(arena, rise_real, h->f32 ? risei_times(slots, (size_t)h->size) : 0);
+    h->rewards = RISEI_TAKE(arena, float, slots);
+    h->actions = RISEI_TAKE(arena, int16_t, slots);
+    h->events = RISEI_TAKE(arena, uint8_t, slots);
+    h->index = RISEI_TAKE(arena, int32_t, slots);
+    h->masks = RISEI_TAKE(arena, uint8_t, risei_times(slots, (size_t)h->mask_bytes));
+}
+RISEI_FN ptrdiff_t risei_slot(const risei_history *h, int lane, int64_t at)
+{
+    return (ptrdiff_t)lane * h->capacity + (ptrdiff_t)(at % h->capacity);
+}
+RISEI_FN int risei_is_last(int event) { return event >= RISE_TERMINATED; }
+RISEI_FN int64_t risei_history_oldest(const risei_history *h, int lane)
+{
+    return h->written[lane] > h->capacity ? h->written[lane] - h->capacity : 0;
+}
+/* Is the lane between episodes? */
+RISEI_FN int risei_history_ended(const risei_history *h, int lane)
+{
+    return h->written[lane] == 0 || risei_is_last(h->events[risei_slot(h, lane, h->written[lane] - 1)]);
+}
+RISEI_FN void risei_history_embed(risei_history *h, ptrdiff_t slot, const rise_real *embedding)
+{
+    int i;
+    for (i = 0; i < h->size && !h->f32; i++) h->half[slot * h->size + i] = risei_half(embedding[i]);
+    if (h->f32 && h->size > 0) memcpy(h->full + slot * h->size, embedding, (size_t)h->size * sizeof *embedding);
+}
+/* Writes the next slot; returns its number. `embedding` [size]; `allowed` [actions] bytes or NULL. */
+RISEI_FN int64_t risei_history_append(risei_history *h, int lane, const uint8_t *frame, const rise_real *embedding,
+                                      float reward, int event, const uint8_t *allowed, int actions)
+{
+    int64_t const at = h->written[lane]++;
+    ptrdiff_t const slot = risei_slot(h, lane, at);
+    int i;
+    memcpy(h->frames + slot * h->frame_bytes, frame, (size_t)h->frame_bytes);
+    risei_history_embed(h, slot, embedding);
+    h->index[slot] = event == RISE_FIRST ? 0 : h->index[risei_slot(h, lane, at - 1)] + 1;
+    h->rewards[slot] = event == RISE_FIRST ? 0 : reward;
+    h->events[slot] = (uint8_t)event;
+    h->actions[slot] = 0;
+    for (i = 0; i < h->mask_bytes; i++) h->masks[slot * h->mask_bytes + i] = 0;
+    for (i = 0; i < actions && h->mask_bytes > 0; i++)
+        if (allowed == NULL || allowed[i] != 0)
+            h->masks[slot * h->mask_bytes + i / 8] = (uint8_t)(h->masks[slot * h->mask_bytes + i / 8] | 1u << (i % 8));
+    return at;
+}
+RISEI_FN int risei_allowed(const risei_history *h, ptrdiff_t slot, int action)
+{
+    return h->mask_bytes == 0 || (h->masks[slot * h->mask_bytes + action / 8] >> (action % 8) & 1) != 0;
+}
+/* The newest `stack` frames at slot `at`, oldest first, pixels interleaved, into an image with a border. Before an episode's
+   first frame there is only that frame. */
+RISEI_FN void risei_history_stack(const risei_history *h, int lane, int64_t at, int stack, const risei_image *image,
+                                  uint8_t *out)
+{
+    int const begun = h->index[risei_slot(h, lane, at)], channels = image->channels / stack;
+    int s, x, y, c;
+    for (s = 0; s < stack; s++) {
+        int const back = stack - 1 - s < begun ? stack - 1 - s : begun;
+        const uint8_t *from = h->frames + risei_slot(h, lane, at - back) * h->frame_bytes;
+        for (y = 0; y < image->height; y++) {
+            uint8_t *to = out + risei_image_at(image, y, 0) + s * channels;
+            for (x = 0; x < image->width; x++, to += image->channels)
+                for (c = 0; c < channels; c++) to[c] = *from++;
+        }
+    }
+}
+/* What enters the cell at slot `at`: its embedding, then (extras > 0) the action before, one-hot, and the reward. */
+RISEI_FN void risei_history_input(const risei_history *h, int lane, int64_t at, int extras, rise_real *out)
+{
+    ptrdiff_t const slot = risei_slot(h, lane, at);
+    int i;
+    for (i = 0; i < h->size && !h->f32; i++) out[i] = risei_unhalf(h->half[slot * h->size + i]);
+    if (h->f32 && h->size > 0) memcpy(out, h->full + slot * h->size, (size_t)h->size * sizeof *out);
+    if (extras == 0) return;
+    out += h->size;
+    for (i = 0; i < extras; i++) out[i] = 0;
+    if (h->index[slot] > 0) out[h->actions[risei_slot(h, lane, at - 1)]] = 1;
+    out[extras - 1] = h->rewards[slot];
+}
+/* Embeds every frame that is held once more: the standardisation has changed, or a file brought frames alone. */
+RISEI_FN void risei_history_refresh(const risei_device *d, risei_history *h, risei_embedder *e, rise_real *buffer)
+{
+    int lane;
+    int64_t at;
+    for (lane = 0; lane < h->lanes; lane++)
+        for (at = risei_history_oldest(h, lane); at < h->written[lane]; at++) {
+            ptrdiff_t const slot = risei_slot(h, lane, at);
+            risei_embed(d, e, h->frames + slot * h->frame_bytes, buffer);
+            risei_history_embed(h, slot, buffer);
+        }
+}
+
+/*  Prioritised replay (Schaul et al. 2016) over the transitions of a history: a sum tree whose leaf is priority^exponent, or 0
+    where a slot cannot be sampled: it is a last frame, its n-step future is not there yet, or its past is overwritten. */
+typedef struct risei_replay {
+    risei_history history;
+    int reach;                     /* slots before a transition that its stack or window may need */
+    int n_step;
+    double discount;
+    int leaves;                    /* a power of two */
+    double *tree;                  /* [2 leaves]: node i has children 2i and 2i + 1 */
+    int64_t ready;                 /* leaves that are not 0 */
+    double top;                    /* the largest priority^exponent so far: what new transitions get */
+} risei_replay;
+
+RISEI_FN void risei_replay_layout(risei_arena *arena, risei_replay *r)
+{
+    int64_t const slots = (int64_t)r->history.lanes * r->history.capacity;
+    risei_history_layout(arena, &r->history);
+    for (r->leaves = 1; r->leaves < slots; r->leaves *= 2) {}
+    r->tree = RISEI_TAKE(arena, double, risei_times((size_t)r->leaves, 2));
+    r->top = 1;
+}
+RISEI_FN void risei_tree_set(risei_replay *r, ptrdiff_t slot, double value)
+{
+    ptrdiff_t i = r->leaves + slot;
+    r->ready += (value > 0) - (r->tree[i] > 0);
+    r->tree[i] = value;
+    for (i /= 2; i > 0; i /= 2) r->tree[i] = r->tree[2 * i] + r->tree[2 * i + 1];
+}
+/* The leaf in whose share `mass`, 0 <= mass < total, falls; never one that is 0, whatever rounding did. total > 0. */
+RISEI_FN ptrdiff_t risei_tree_find(const risei_replay *r, double mass)
+{
+    ptrdiff_t i = 1;
+    while (i < r->leaves) {
+        i *= 2;
+        if (mass < r->tree[i] || !(r->tree[i + 1] > 0)) continue;
+        mass -= r->tree[i];
+        i++;
+    }
+    return i - r->leaves;
+}
+RISEI_FN int risei_replay_whole(const risei_replay *r, int lane, int64_t at)
+{
+    int const begun = r->history.index[risei_slot(&r->history, lane, at)];
+    return at - (begun < r->reach ? begun : r->reach) >= risei_history_oldest(&r->history, lane);
+}
+/* The transition at slot `at` has its future: it can be sampled from now on, if its past is still there. */
+RISEI_FN void risei_replay_enable(risei_replay *r, int lane, int64_t at)
+{
+    ptrdiff_t const slot = risei_slot(&r->history, lane, at);
+    if (at < risei_history_oldest(&r->history, lane) || r->tree[r->leaves + slot] > 0) return;
+    if (risei_replay_whole(r, lane, at)) risei_tree_set(r, slot, r->top);
+}
+/* The episode ends at slot `at`: transitions with fewer than n steps before it are complete, too. */
+RISEI_FN void risei_replay_end(risei_replay *r, int lane, int64_t at)
+{
+    int const begun = r->history.index[risei_slot(&r->history, lane, at)];
+    int back;
+    for (back = 1; back <= r->n_step && back <= begun; back++) risei_replay_enable(r, lane, at - back);
+}
+RISEI_FN void risei_replay_append(risei_replay *r, int lane, const uint8_t *frame, const rise_real *embedding, float reward,
+                                  int event, const uint8_t *allowed, int actions)
+{
+    risei_history *h = &r->history;
+    int64_t const next = h->written[lane];
+    int64_t at;
+    int ahead;
+    if (event == RISE_FIRST && !risei_history_ended(h, lane)) { /* the game was reset without a word: a truncation */
+        h->events[risei_slot(h, lane, next - 1)] = RISE_TRUNCATED;
+        risei_replay_end(r, lane, next - 1);
+    }
+    if (next >= h->capacity) { /* the oldest slot goes, and with it all transitions whose past it is */
+        risei_tree_set(r, risei_slot(h, lane, next), 0);
+        for (ahead = 1; ahead <= r->reach && ahead < h->capacity; ahead++) {
+            ptrdiff_t const slot = risei_slot(h, lane, next - h->capacity + ahead);
+            if (h->index[slot] >= ahead && r->tree[r->leaves + slot] > 0) risei_tree_set(r, slot, 0);
+        }
+    }
+    at = risei_history_append(h, lane, frame, embedding, reward, event, allowed, actions);
+    if (risei_is_last(event))
+        risei_replay_end(r, lane, at);
+    else if (h->index[risei_slot(h, lane, at)] >= r->n_step)
+        risei_replay_enable(r, lane, at - r->n_step);
+}
+
+/* A transition: n-step return and what follows it. */
+typedef struct risei_transition {
+    int lane;
+    int64_t at;
+    int action;
+    int steps;            /* rewards summed: n, or fewer where the episode ended */
+    rise_real reward;     /* r_1 + discount r_2 + ... */
+    rise_real discount;   /* of the value at slot at + steps: discount^steps, or 0 where the episode terminated */
+    double priority;      /* its leaf */
+} risei_transition;
+
+RISEI_FN risei_transition risei_replay_transition(const risei_replay *r, ptrdiff_t slot)
+{
+    const risei_history *h = &r->history;
+    risei_transition t;
+    double discount = 1, sum = 0;
+    int64_t newest, behind;
+    t.lane = (int)(slot / h->capacity);
+    newest = h->written[t.lane] - 1;
+    behind = (newest - slot % h->capacity) % h->capacity;
+    t.at = newest - behind;
+    t.action = h->actions[slot];
+    t.priority = r->tree[r->leaves + slot];
+    for (t.steps = 1;; t.steps++) {
+        ptrdiff_t const next = risei_slot(h, t.lane, t.at + t.steps);
+        sum += discount * (double)h->rewards[next];
+        discount *= r->discount;
+        if (h->events[next] == RISE_TERMINATED) discount = 0;
+        if (risei_is_last(h->events[next]) || t.steps == r->n_step) break;
+    }
+    t.reward = (rise_real)sum;
+    t.discount = (rise_real)discount;
+    return t;
+}
+/* `count` transitions in proportion to their leaves, one from each equal share of the total. ready > 0. */
+RISEI_FN void risei_replay_sample(const risei_replay *r, risei_random *random, int count, risei_transition *out)
+{
+    double const share = r->tree[1] / count;
+    int i;
+    for (i = 0; i < count; i++)
+        out[i] = risei_replay_transition(r, risei_tree_find(r, (i + (double)risei_uniform(random)) * share));
+}
+/* weights [count]: (probability / least probability)^-exponent, so the largest is 1 */
+RISEI_FN void risei_replay_weights(const rise_kernels *k, int count, const risei_transition *t, double exponent, rise_real *weights)
+{
+    double least = t[0].priority;
+    int i;
+    for (i = 1; i < count; i++) least = t[i].priority < least ? t[i].priority : least;
+    for (i = 0; i < count; i++) weights[i] = (rise_real)(t[i].priority / least);
+    k->log(count, weights, weights);
+    for (i = 0; i < count; i++) weights[i] = weights[i] * (rise_real)-exponent;
+    k->exp(count, weights, weights);
+}
+/* Priorities (|td| + 0.001)^exponent; `work` [count]. What was overwritten or disabled since sampling is passed over. */
+RISEI_FN void risei_replay_update(risei_replay *r, const rise_kernels *k, int count, const risei_transition *t,
+                                  const rise_real *td, double exponent, rise_real *work)
+{
+    int i;
+    for (i = 0; i < count; i++) work[i] = risei_abs(td[i]) + (rise_real)0.001;
+    k->log(count, work, work);
+    for (i = 0; i < count; i++) work[i] = work[i] * (rise_real)exponent;
+    k->exp(count, work, work);
+    for (i = 0; i < count; i++) {
+        ptrdiff_t const slot = risei_slot(&r->history, t[i].lane, t[i].at);
+        double const priority = (double)work[i];
+        if (t[i].at < risei_history_oldest(&r->history, t[i].lane) || !(r->tree[r->leaves + slot] > 0)) continue;
+        if (!(priority > 0 && priority <= DBL_MAX)) continue;
+        if (priority > r->top) r->top = priority;
+        risei_tree_set(r, slot, priority);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>targets: pure functions from arrays to arrays                                                                    */
+
+/* The largest of n values among those allowed (bits, or NULL); the first of equals. NaN is never larger. */
+RISEI_FN int risei_best(int n, const rise_real *q, const uint8_t *allowed)
+{
+    int i, best = -1;
+    for (i = 0; i < n; i++) {
+        if (allowed != NULL && (allowed[i / 8] >> (i % 8) & 1) == 0) continue;
+        if (best < 0 || q[i] > q[best]) best = i;
+    }
+    return best < 0 ? 0 : best;
+}
+/* Double Q-learning (van Hasselt et al. 2016): `choose` [n] picks the action, `value` [n] says what it is worth. A terminated
+   transition (discount 0) is worth its reward, whatever the values are. */
+RISEI_FN rise_real risei_target(rise_real reward, rise_real discount, int n, const rise_real *choose, const rise_real *value,
+                                const uint8_t *allowed)
+{
+    rise_real bootstrap;
+    if (!(discount > 0)) return reward;
+    bootstrap = discount * value[risei_best(n, choose, allowed)];
+    return reward + bootstrap;
+}
+/* Huber loss of td = target - q with threshold 1; *dq is its derivative by q. */
+RISEI_FN rise_real risei_huber(rise_real td, rise_real *dq)
+{
+    rise_real const size = risei_abs(td);
+    *dq = size <= 1 ? -td : td > 0 ? (rise_real)-1 : (rise_real)1;
+    return size <= 1 ? td * td * (rise_real)0.5 : size - (rise_real)0.5;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>describe: defaults, ranges, and the sentences about them                                                         */
+
+typedef struct risei_field {
+    const char *name;
+    size_t at;
+    int real; /* double, else int or an enum */
+    double low, high;
+} risei_field;
+
+#define RISEI_INT(field, low, high) {#field, offsetof(rise_agent_desc, field), 0, low, high}
+#define RISEI_DOUBLE(field, low, high) {#field, offsetof(rise_agent_desc, field), 1, low, high}
+/* Every field that a file holds, in the order in which it does. */
+static const risei_field risei_fields[] = {
+    RISEI_INT(frame_width, 1, 1024), RISEI_INT(frame_height, 1, 1024), RISEI_INT(frame_channels, 1, 16),
+    RISEI_INT(frame_stack, 1, 16), RISEI_INT(actions, 1, 256), RISEI_INT(action_masks, 0, 1),
+    RISEI_INT(environments, 1, 4096), RISEI_INT(players, 1, 4096), RISEI_INT(play_only, 0, 1),
+    RISEI_INT(memory, 0, RISE_MEMORY_FULL), RISEI_INT(window, 1, 1024), RISEI_INT(cell, 0, RISE_CELL_GRU),
+    RISEI_INT(recurrent_units, 1, 4096), RISEI_INT(fusion, 0, RISE_FUSION_SUM), RISEI_INT(carry_state, 0, 1),
+    RISEI_INT(feed_action, 0, 1), RISEI_INT(embedding, 0, RISE_EMBED_USER), RISEI_INT(embedding_size, 1, 8192),
+    RISEI_INT(embedding_pool, 1, 64), RISEI_INT(embedding_f32, 0, 1), RISEI_INT(network, 0, RISE_NETWORK_CUSTOM),
+    RISEI_INT(conv_count, 1, RISE_MAX_CONV), RISEI_INT(features, -1, 8192), RISEI_INT(head_units, 1, 8192),
+    RISEI_INT(no_dueling, 0, 1), RISEI_INT(layer_norm, 0, 1), RISEI_INT(batch, 1, 4096), RISEI_INT(n_step, 1, 64),
+    RISEI_DOUBLE(discount, 1e-6, 1), RISEI_DOUBLE(learning_rate, 1e-12, 1), RISEI_DOUBLE(adam_epsilon, 1e-12, 1),
+    RISEI_DOUBLE(gradient_clip, -1, 1e12), RISEI_INT(no_double, 0, 1), RISEI_INT(target_period, 1, 1e9),
+    RISEI_INT(replay_capacity, 1, 1e9), RISEI_INT(learn_start, 1, 1e9), RISEI_INT(learn_period, 1, 1e6),
+    RISEI_INT(learn_outside, 0, 1), RISEI_DOUBLE(priority_exponent, -1, 1), RISEI_DOUBLE(importance_exponent, -1, 1),
+    RISEI_DOUBLE(epsilon_start, -1, 1), RISEI_DOUBLE(epsilon_end, -1, 1), RISEI_INT(epsilon_steps, 1, 1e9)};
+static const risei_field risei_conv_fields[] = {
+    {"filters", offsetof(rise_conv, filters), 0, 1, 1024}, {"size", offsetof(rise_conv, size), 0, 1, 64},
+    {"stride", offsetof(rise_conv, stride), 0, 1, 64},     {"pad", offsetof(rise_conv, pad), 0, 0, 32},
+    {"pool", offsetof(rise_conv, pool), 0, 0, 64},         {"pool_stride", offsetof(rise_conv, pool_stride), 0, 0, 64},
+    {"pool_pad", offsetof(rise_conv, pool_pad), 0, 0, 63}};
+#undef RISEI_INT
+#undef RISEI_DOUBLE
+#define RISEI_COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
+
+RISEI_FN double risei_field_get(const risei_field *field, const void *object)
+{
+    double real;
+    int integer;
+    memcpy(&real, (const char *)object + field->at, field->real ? sizeof real : 0);
+    memcpy(&integer, (const char *)object + field->at, field->real ? 0 : sizeof integer);
+    return field->real ? real : integer;
+}
+
+RISEI_FN void risei_default(int *field, int value)
+{
+    if (*field == 0) *field = value;
+}
+RISEI_FN void risei_default_real(double *field, double value)
+{
+    if (!(*field < 0) && !(*field > 0)) *field = value; /* zero; NaN too */
+}
+RISEI_FN rise_conv risei_conv_desc(int filters, int size, int stride)
+{
+    rise_conv c;
+    memset(&c, 0, sizeof c);
+    c.filters = filters, c.size = size, c.stride = stride;
+    return c;
+}
+/* The conv layers and what else depends on the kind of network. */
+RISEI_FN void risei_default_network(rise_agent_desc *d)
+{
+    int l, small;
+    if (d->network == RISE_NETWORK_AUTO)
+        d->network = d->frame_width <= 32 && d->frame_height <= 32 ? RISE_NETWORK_SMALL : RISE_NETWORK_NATURE;
+    small = d->network == RISE_NETWORK_SMALL;
+    if (small) { /* MinAtar's (Young & Tian 2019) */
+        d->conv_count = 1;
+        d->conv[0] = risei_conv_desc(16, 3, 1);
+    } else if (d->network == RISE_NETWORK_NATURE) { /* Mnih et al. 2015 */
+        d->conv_count = 3;
+        d->conv[0] = risei_conv_desc(32, 8, 4);
+        d->conv[1] = risei_conv_desc(64, 4, 2);
+        d->conv[2] = risei_conv_desc(64, 3, 1);
+    }
+    for (l = 0; l < RISE_MAX_CONV && l < d->conv_count; l++) {
+        risei_default(&d->conv[l].stride, 1);
+        if (d->conv[l].pool > 0) risei_default(&d->conv[l].pool_stride, d->conv[l].pool);
+    }
+    risei_default(&d->features, small ? 128 : -1);
+    risei_default(&d->head_units, small ? 64 : 512);
+    risei_default(&d->recurrent_units, small ? 64 : 512);
+    risei_default(&d->embedding_size, small ? 64 : 512);
+    risei_default_real(&d->learning_rate, small ? 5e-4 : 1e-4);
+    risei_default(&d->target_period, small ? 250 : 2000);
+    risei_default(&d->replay_capacity, small ? 50000 : 200000);
+    risei_default(&d->learn_start, small ? 1000 : 20000);
+    risei_default(&d->epsilon_steps, small ? 10000 : 250000);
+}
+RISEI_FN void risei_default_all(rise_agent_desc *d)
+{
+    risei_default(&d->frame_channels, 1);
+    risei_default(&d->frame_stack, 4);
+    risei_default(&d->environments, 1);
+    risei_default(&d->players, 1);
+    risei_default(&d->window, 16);
+    risei_default_network(d);
+    risei_default(&d->batch, 32);
+    risei_default(&d->n_step, 3);
+    risei_default_real(&d->discount, 0.99);
+    risei_default_real(&d->adam_epsilon, 0.005 / (d->batch > 0 ? d->batch : 1));
+    risei_default_real(&d->gradient_clip, 10);
+    risei_default(&d->learn_period, 4);
+    risei_default_real(&d->priority_exponent, 0.5);
+    risei_default_real(&d->importance_exponent, 0.4);
+    risei_default_real(&d->epsilon_start, 1);
+    risei_default_real(&d->epsilon_end, 0.01);
+    if (d->embedding_pool == 0 && d->frame_width > 0 && d->frame_height > 0)
+        for (d->embedding_pool = 1; d->embedding_pool < 64; d->embedding_pool++)
+            if (risei_ceil_div(d->frame_width, d->embedding_pool) * risei_ceil_div(d->frame_height, d->embedding_pool) <= 1024) break;
+    if (d->embedding == RISE_EMBED_DOWNSAMPLE && d->frame_width > 0 && d->frame_height > 0 && d->frame_channels > 0) {
+        int side = 1; /* the size is what the grid comes to */
+        while ((side + 1) * (side + 1) * d->frame_channels <= d->embedding_size) side++;
+        d->embedding_size = (side < d->frame_width ? side : d->frame_width) *
+                            (side < d->frame_height ? side : d->frame_height) * d->frame_channels;
+    }
+}
+RISEI_FN rise_result risei_check_range(const risei_field *field, const void *object, const char *prefix, rise_error *error)
+{
+    double const value = risei_field_get(field, object);
+    if (value >= field->low && value <= field->high) return RISE_OK;
+    return risei_fail(error, RISE_BAD_DESC, "%s%s is %g; it must be between %g and %g", prefix, field->name, value, field->low,
+                      field->high);
+}
+/* Does each layer fit what the one before it leaves? */
+RISEI_FN rise_result risei_check_conv(const rise_agent_desc *d, rise_error *error)
+{
+    int height = d->frame_height, width = d->frame_width, channels = d->frame_channels * d->frame_stack;
+    int l, i;
+    for (l = 0; l < d->conv_count; l++) {
+        const rise_conv *c = &d->conv[l];
+        risei_parameters p;
+        risei_conv made;
+        char prefix[24];
+        snprintf(prefix, sizeof prefix, "conv[%d].", l);
+        for (i = 0; i < RISEI_COUNT(risei_conv_fields); i++)
+            if (risei_check_range(&risei_conv_fields[i], c, prefix, error) != RISE_OK) return RISE_BAD_DESC;
+        if (c->size > height + 2 * c->pad || c->size > width + 2 * c->pad)
+            return risei_fail(error, RISE_BAD_DESC, "conv[%d].size is %d, but its input has only %d x %d pixels; make it smaller or pad",
+                              l, c->size, width + 2 * c->pad, height + 2 * c->pad);
+        if (c->pool > 0 && c->pool_pad >= c->pool)
+            return risei_fail(error, RISE_BAD_DESC, "conv[%d].pool_pad is %d; it must be less than pool, %d", l, c->pool_pad, c->pool);
+        memset(&p, 0, sizeof p);
+        made = risei_conv_make(&p, c, height, width, channels);
+        if (c->pool > made.out_height + 2 * c->pool_pad || c->pool > made.out_width + 2 * c->pool_pad)
+            return risei_fail(error, RISE_BAD_DESC, "conv[%d].pool is %d, but there are only %d x %d pixels to pool", l, c->pool,
+                              made.out_width, made.out_height);
+        height = made.pooled_height, width = made.pooled_width, channels = made.filters;
+    }
+    if ((int64_t)height * width * channels > 1 << 22)
+        return risei_fail(error, RISE_BAD_DESC, "the last conv layer leaves %d x %d x %d numbers; use larger strides or a pool",
+                          width, height, channels);
+    return RISE_OK;
+}
+/* Slots before a transition that learning may look at. */
+RISEI_FN int risei_reach(const rise_agent_desc *d)
+{
+    int const stack = d->frame_stack - 1, window = d->window - 1 + (d->feed_action ? 1 : 0);
+    if (d->memory == RISE_MEMORY_NONE) return stack;
+    if (d->memory == RISE_MEMORY_FULL) return d->window - 1 + (stack > 0 ? stack : d->feed_action);
+    return window > stack ? window : stack;
+}
+/* What one field alone cannot tell. */
+RISEI_FN rise_result risei_check_together(const rise_agent_desc *d, rise_error *error)
+{
+    int const least = risei_reach(d) + d->n_step + 2, lane = d->replay_capacity / d->environments;
+    int const images = d->memory == RISE_MEMORY_FULL ? (d->window + d->n_step) * d->batch : 2 * d->batch;
+    if ((int64_t)images * d->frame_width * d->frame_height * d->conv[0].filters > INT_MAX / 2)
+        return risei_fail(error, RISE_BAD_DESC, "batch %d%s is too much for frames of %d x %d; make it smaller", d->batch,
+                          d->memory == RISE_MEMORY_FULL ? " times window" : "", d->frame_width, d->frame_height);
+    if (d->memory == RISE_MEMORY_RISE && d->embedding == RISE_EMBED_USER && d->embed_fn == NULL)
+        return risei_fail(error, RISE_BAD_DESC, "embed_fn is NULL; RISE_EMBED_USER needs a function that embeds a frame");
+    if (d->play_only) return RISE_OK;
+    if (lane < least)
+        return risei_fail(error, RISE_BAD_DESC,
+                          "replay_capacity is %d, which is %d for each environment; window, stack and n_step need at least %d each",
+                          d->replay_capacity, lane, least);
+    if (d->learn_start < d->batch || d->learn_start > d->replay_capacity)
+        return risei_fail(error, RISE_BAD_DESC, "learn_start is %d; it must be between batch, %d, and replay_capacity, %d",
+                          d->learn_start, d->batch, d->replay_capacity);
+    return RISE_OK;
+}
+
+RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error)
+{
+    int i;
+    risei_default_all(desc);
+    for (i = 0; i < RISEI_COUNT(risei_fields); i++)
+        if (risei_check_range(&risei_fields[i], desc, "", error) != RISE_OK) return RISE_BAD_DESC;
+    if (desc->features == 0) return risei_fail(error, RISE_BAD_DESC, "features is 0");
+    if (risei_check_conv(desc, error) != RISE_OK) return RISE_BAD_DESC;
+    return risei_check_together(desc, error);
+}
+RISE_API rise_agent_desc rise_agent_defaults(void)
+{
+    rise_agent_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.frame_width = desc.frame_height = 32; /* so that AUTO is SMALL */
+    risei_default_all(&desc);
+    desc.frame_width = desc.frame_height = desc.embedding_pool = 0;
+    return desc;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>agent: act, observe, learn, play                                                                                 */
+
+enum { RISEI_RETURNS = 100 }; /* episodes over which mean_return is taken */
+
+/* What is saved of an agent beside its arrays. */
+typedef struct risei_counters {
+    risei_random explore, sample;
+    int64_t steps, episodes, updates, debt; /* debt: steps taken for which no update was done yet */
+    double loss, mean_value, td_error, gradient_norm;
+} risei_counters;
+
+struct rise_agent {
+    rise_agent_desc desc;
+    rise_error error;
+    void *block;                      /* to free, or NULL */
+    size_t bytes;
+    risei_device device;
+    risei_net net;
+    risei_embedder embedder;
+    rise_real *weights, *target, *gradient;
+    risei_optimizer optimizer;
+    risei_pass pass;                  /* of the one forward pass that is going on */
+    int *first;                       /* [max rows] of the pass's sequence */
+    uint8_t *images;                  /* what the conv net sees, stacked */
+
+    risei_replay replay;              /* the training games: a lane each */
+    rise_real *lane_h, *lane_c;       /* [environments][units]: carried states */
+    double *lane_return;              /* [environments]: of the episode in progress */
+    double *returns;                  /* [RISEI_RETURNS], a ring */
+    rise_real *fresh;                 /* [environments][embedding_size] */
+
+    risei_history play;               /* the players: a short lane each */
+    rise_real *play_h, *play_c, *play_q;
+    int *play_known;                  /* has play_q been computed? */
+
+    risei_transition *batch;          /* [batch] */
+    rise_real *importance, *td, *work, *next_q; /* [batch], next_q [batch][actions] */
+    risei_counters counters;
+    double saved, cost;               /* microseconds saved up for learning, and what an update takes */
+};
+
+RISEI_FN size_t risei_image_bytes(const rise_agent *a) { return (size_t)risei_image_size(&a->pass.encoder.in[0]); }
+
+/* Lays the agent out; with arena.base NULL it only counts. a->desc is resolved. */
+RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
+{
+    const rise_agent_desc *d = &a->desc;
+    int const full = d->memory == RISE_MEMORY_FULL, learn = d->play_only ? 0 : d->batch;
+    int const actors = !d->play_only && d->environments > 1 ? d->environments : 1;
+    int const act_steps = d->carry_state || d->memory == RISE_MEMORY_NONE ? 1 : d->window, steps = d->window + d->n_step;
+    int const rows = 2 * learn > actors ? 2 * learn : actors;
+    int const act_entries = act_steps * actors, entries = steps * learn > act_entries ? steps * learn : act_entries;
+    int const states = entries + (learn > actors ? learn : actors), images = full ? entries : rows;
+    size_t const weights = a->net.parameters, actions = (size_t)d->actions, units = (size_t)a->net.cell.units;
+    size_t const players = (size_t)d->players, lanes = d->play_only ? 0 : (size_t)d->environments;
+    risei_history *h = &a->play;
+
+    a->weights = RISEI_TAKE(arena, rise_real, weights);
+    a->target = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
+    a->gradient = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
+    a->optimizer.m = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
+    a->optimizer.v = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
+    a->device.scratch = risei_take(arena, rise_product_scratch(a->net.widest, INT_MAX), 1);
+    risei_pass_layout(arena, &a->net, &a->pass, rows, images, entries, states, learn, d->window);
+    a->first = RISEI_TAKE(arena, int, learn > actors ? learn : actors);
+    a->images = RISEI_TAKE(arena, uint8_t, risei_times((size_t)images, risei_image_bytes(a)));
+    if (d->memory == RISE_MEMORY_RISE) risei_embedder_layout(arena, &a->embedder);
+    a->fresh = RISEI_TAKE(arena, rise_real, (lanes > 0 ? lanes : 1) * (size_t)a->play.size);
+
+    h->lanes = d->players;
+    h->capacity = risei_reach(d) + 1;
+    risei_history_layout(arena, h);
+    a->play_h = RISEI_TAKE(arena, rise_real, players * units);
+    a->play_c = RISEI_TAKE(arena, rise_real, players * units);
+    a->play_q = RISEI_TAKE(arena, rise_real, players * actions);
+    a->play_known = RISEI_TAKE(arena, int, players);
+    if (d->play_only) return;
+
+    risei_replay_layout(arena, &a->replay);
+    a->lane_h = RISEI_TAKE(arena, rise_real, lanes * units);
+    a->lane_c = RISEI_TAKE(arena, rise_real, lanes * units);
+    a->lane_return = RISEI_TAKE(arena, double, lanes);
+    a->returns = RISEI_TAKE(arena, double, RISEI_RETURNS);
+    a->batch = RISEI_TAKE(arena, risei_transition, learn);
+    a->importance = RISEI_TAKE(arena, rise_real, learn);
+    a->td = RISEI_TAKE(arena, rise_real, learn);
+    a->work = RISEI_TAKE(arena, rise_real, learn);
+    a->next_q = RISEI_TAKE(arena, rise_real, (size_t)learn * actions);
+}
+/* Everything about an agent that its description alone decides. */
+RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
+{
+    risei_history *h = &a->play;
+    memset(a, 0, sizeof *a);
+    a->desc = *desc;
+    a->net = risei_net_make(desc);
+    if (desc->memory == RISE_MEMORY_RISE) a->embedder = risei_embedder_make(desc, &a->net.widest);
+    h->frame_bytes = desc->frame_width * desc->frame_height * desc->frame_channels;
+    h->size = desc->memory == RISE_MEMORY_RISE ? desc->embedding_size : 0;
+    h->f32 = desc->embedding_f32 != 0 || sizeof(rise_real) == 8;
+    h->mask_bytes = desc->action_masks ? risei_ceil_div(desc->actions, 8) : 0;
+    a->replay.history = *h;
+    a->replay.history.lanes = desc->environments;
+    a->replay.history.capacity = desc->replay_capacity / desc->environments;
+    a->replay.reach = risei_reach(desc);
+    a->replay.n_step = desc->n_step;
+    a->replay.discount = desc->discount;
+}
+/* The size of a resolved description's agent, and where its parts go; 0 where that does not fit size_t. */
+RISEI_FN size_t risei_agent_measure(rise_agent *plan)
+{
+    risei_arena arena;
+    memset(&arena, 0, sizeof arena);
+    risei_take(&arena, 1, sizeof(rise_agent));
+    risei_agent_layout(&arena, plan);
+    return arena.overflow || arena.used > SIZE_MAX - RISEI_ALIGN ? 0 : arena.used + RISEI_ALIGN; /* the block may lie anyhow */
+}
+RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error)
+{
+    rise_agent_desc resolved = *desc;
+    rise_agent plan;
+    size_t bytes;
+    if (rise_agent_resolve(&resolved, error) != RISE_OK) return 0;
+    risei_agent_plan(&plan, &resolved);
+    bytes = risei_agent_measure(&plan);
+    if (bytes == 0) risei_fail(error, RISE_NO_MEMORY, "the agent is larger than this machine's addresses; lower replay_capacity");
+    return bytes;
+}
+
+RISEI_FN void risei_log(const rise_agent *a, const char *format, ...)
+{
+    char text[200];
+    va_list arguments;
+    if (a->desc.log_fn == NULL) return;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    a->desc.log_fn(a->desc.log_user, text);
+}
+
+enum { RISEI_FOR_WEIGHTS = 1, RISEI_FOR_EMBEDDER, RISEI_FOR_EXPLORING, RISEI_FOR_SAMPLING };
+
+RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc, rise_error *error)
+{
+    rise_agent_desc resolved = *desc;
+    rise_agent plan, *a;
+    const rise_kernels *kernels = rise_kernels_of(desc->isa);
+    risei_arena arena;
+    risei_random random;
+    unsigned char *block;
+    size_t bytes;
+    *agent = NULL;
+    if (rise_agent_resolve(&resolved, error) != RISE_OK) return RISE_BAD_DESC;
+    if (kernels == NULL) return risei_fail(error, RISE_UNAVAILABLE, "isa is %d, which this machine or build lacks; 0 takes the best it has", (int)desc->isa);
+    memset(&arena, 0, sizeof arena);
+    risei_agent_plan(&plan, &resolved);
+    bytes = risei_agent_measure(&plan);
+    if (bytes == 0 || (desc->memory_bytes > 0 && bytes > desc->memory_bytes))
+        return risei_fail(error, RISE_NO_MEMORY, "the agent needs %.0f bytes and memory_bytes is %.0f; raise it or lower replay_capacity",
+                          (double)bytes, (double)desc->memory_bytes);
+    block = (unsigned char *)desc->memory_block;
+    if (block != NULL && desc->memory_bytes == 0)
+        return risei_fail(error, RISE_BAD_DESC, "memory_bytes is 0; say how large memory_block is");
+    arena.zeroed = block == NULL;
+    if (block == NULL) block = (unsigned char *)calloc(bytes, 1);
+    if (block == NULL)
+        return risei_fail(error, RISE_NO_MEMORY, "the system refused %.0f bytes; lower replay_capacity", (double)bytes);
+    arena.base = block + (RISEI_ALIGN - (size_t)((uintptr_t)block % RISEI_ALIGN)) % RISEI_ALIGN;
+    a = (rise_agent *)risei_take(&arena, 1, sizeof(rise_agent));
+    *a = plan;
+    risei_agent_layout(&arena, a);
+    a->block = desc->memory_block == NULL ? block : NULL;
+    a->bytes = bytes;
+    a->device.kernels = kernels;
+    a->optimizer.power1 = a->optimizer.power2 = 1;
+    random = risei_stream(resolved.seed, RISEI_FOR_WEIGHTS);
+    risei_net_initialise(&a->net, a->weights, &random);
+    if (a->target != NULL && !resolved.play_only) memcpy(a->target, a->weights, a->net.parameters * sizeof *a->weights);
+    if (resolved.memory == RISE_MEMORY_RISE) risei_embedder_initialise(&a->embedder, risei_stream(resolved.seed, RISEI_FOR_EMBEDDER));
+    a->counters.explore = risei_stream(resolved.seed, RISEI_FOR_EXPLORING);
+    a->counters.sample = risei_stream(resolved.seed, RISEI_FOR_SAMPLING);
+    risei_log(a, "rise: %.0f parameters, %.1f MB, %s kernels", (double)a->net.parameters, (double)a->bytes / 1e6, kernels->name);
+    *agent = a;
+    return RISE_OK;
+}
+RISE_API void rise_agent_destroy(rise_agent *agent)
+{
+    if (agent != NULL) free(agent->block);
+}
+
+/* One row's window in the pass's sequence: step j is slot `at` - before + j, empty where that leaves the episode or goes
+   past `after` slots from `at`. For FULL the conv net's images are gathered in the same order. */
+RISEI_FN void risei_gather_window(rise_agent *a, const risei_history *h, int lane, int64_t at, int before, int after, int row)
+{
+    risei_sequence *s = &a->pass.sequence;
+    const risei_image *image = &a->pass.encoder.in[0];
+    int const begun = h->index[risei_slot(h, lane, at)], full = a->net.memory == RISE_MEMORY_FULL;
+    int const features = full ? a->net.embedding : 0; /* FULL: filled in by the network */
+    int j;
+    a->first[row] = before - (begun < before ? begun : before);
+    for (j = 0; j < s->steps; j++) {
+        ptrdiff_t const entry = (ptrdiff_t)j * s->rows + row;
+        rise_real *x = s->x + entry * a->net.cell.in;
+        uint8_t *picture = a->images + entry * risei_image_size(image);
+        if (j < a->first[row] || j > before + after) {
+            memset(x, 0, (size_t)a->net.cell.in * sizeof *x);
+            if (full) memset(picture, 0, risei_image_bytes(a));
+            continue;
+        }
+        risei_history_input(h, lane, at - before + j, a->net.extras, x + features);
+        if (full) risei_history_stack(h, lane, at - before + j, a->desc.frame_stack, image, picture);
+    }
+}
+
+/* Q of the newest slots of lanes lane .. lane+count of `h`, into pass.q. Carried states are read and moved on. */
+RISEI_FN void risei_act(rise_agent *a, const risei_history *h, int lane, int count, rise_real *state_h, rise_real *state_c)
+{
+    const rise_agent_desc *d = &a->desc;
+    risei_pass *pass = &a->pass;
+    risei_sequence *s = &pass->sequence;
+    int const full = d->memory == RISE_MEMORY_FULL, recurrent = d->memory != RISE_MEMORY_NONE, carry = d->carry_state;
+    int const steps = carry || !recurrent ? 1 : d->window, units = a->net.cell.units;
+    size_t const state = (size_t)(count * units) * sizeof(rise_real), one = (size_t)units * sizeof(rise_real);
+    int r;
+    s->steps = steps, s->rows = count;
+    s->first = carry ? NULL : a->first;
+    for (r = 0; r < count; r++) {
+        int64_t const at = h->written[lane + r] - 1;
+        if (recurrent) risei_gather_window(a, h, lane + r, at, steps - 1, 0, r);
+        if (!full)
+            risei_history_stack(h, lane + r, at, d->frame_stack, &pass->encoder.in[0],
+                                a->images + (size_t)r * risei_image_bytes(a));
+        pass->feature_row[r] = full ? (steps - 1) * count + r : r;
+        pass->state_row[r] = steps * count + r;
+    }
+    if (recurrent) { /* the state before: zero, or what each lane carries, which a new episode clears */
+        memset(s->h, 0, state);
+        if (s->c != NULL) memset(s->c, 0, state);
+        for (r = 0; r < count && carry; r++) {
+            if (h->index[risei_slot(h, lane + r, h->written[lane + r] - 1)] == 0) continue;
+            memcpy(s->h + (ptrdiff_t)r * units, state_h + (ptrdiff_t)(lane + r) * units, one);
+            if (s->c != NULL) memcpy(s->c + (ptrdiff_t)r * units, state_c + (ptrdiff_t)(lane + r) * units, one);
+        }
+    }
+    risei_net_forward(&a->device, &a->net, a->weights, count, full ? steps * count : count, a->images, pass);
+    if (!recurrent || !carry) return;
+    memcpy(state_h + (ptrdiff_t)lane * units, s->h + (ptrdiff_t)count * units, state);
+    if (s->c != NULL) memcpy(state_c + (ptrdiff_t)lane * units, s->c + (ptrdiff_t)count * units, state);
+}
+
+RISEI_FN int risei_finite(float x) { return x - x == 0; }
+
+/* Is this call in order? `h` says what came before. */
+RISEI_FN rise_result risei_check_call(rise_agent *a, const risei_history *h, int lane, float reward, int event, const uint8_t *allowed)
+{
+    int i;
+    if (event < RISE_FIRST || event > RISE_TRUNCATED)
+        return risei_fail(&a->error, RISE_BAD_CALL, "event %d of game %d is none of rise_event", event, lane);
+    if (event != RISE_FIRST && risei_history_ended(h, lane))
+        return risei_fail(&a->error, RISE_BAD_CALL, "game %d has no episode in progress; its next frame must be RISE_FIRST", lane);
+    if (event != RISE_FIRST && !risei_finite(reward))
+        return risei_fail(&a->error, RISE_NOT_FINITE, "the reward of game %d is not a finite number", lane);
+    for (i = 0; i < a->desc.actions && allowed != NULL; i++)
+        if (allowed[i] != 0) return RISE_OK;
+    if (allowed != NULL && !risei_is_last(event))
+        return risei_fail(&a->error, RISE_BAD_CALL, "game %d allows no action at all", lane);
+    return RISE_OK;
+}
+/* Embeds a frame for `history_append`; finite or refused. */
+RISEI_FN rise_result risei_embed_checked(rise_agent *a, const uint8_t *frame, rise_real *out, int lane)
+{
+    int i;
+    if (a->net.memory != RISE_MEMORY_RISE) return RISE_OK;
+    risei_embed(&a->device, &a->embedder, frame, out);
+    for (i = 0; i < a->embedder.size; i++)
+        if (!risei_finite((float)out[i]))
+            return risei_fail(&a->error, RISE_NOT_FINITE, "embed_fn gave a number that is not finite for the frame of game %d", lane);
+    return RISE_OK;
+}
+
+RISEI_FN double risei_epsilon(const rise_agent *a)
+{
+    const rise_agent_desc *d = &a->desc;
+    double const start = d->epsilon_start < 0 ? 0 : d->epsilon_start, end = d->epsilon_end < 0 ? 0 : d->epsilon_end;
+    double const share = (double)(a->counters.steps - d->learn_start) / (double)d->epsilon_steps, change = (end - start) * share;
+    return share <= 0 ? start : share >= 1 ? end : start + change;
+}
+/* Epsilon-greedy over the newest slot of every lane. The stream is drawn from alike whatever comes out. */
+RISEI_FN void risei_choose(rise_agent *a, double epsilon, int *actions)
+{
+    risei_history *h = &a->replay.history;
+    int lane, i, pick;
+    for (lane = 0; lane < h->lanes; lane++) {
+        ptrdiff_t const slot = risei_slot(h, lane, h->written[lane] - 1);
+        const uint8_t *mask = h->mask_bytes > 0 ? h->masks + slot * h->mask_bytes : NULL;
+        int const explore = (double)risei_uniform(&a->counters.explore) < epsilon;
+        int allowed = 0;
+        for (i = 0; i < a->desc.actions; i++) allowed += risei_allowed(h, slot, i);
+        pick = risei_below(&a->counters.explore, allowed > 0 ? allowed : 1);
+        for (i = 0; i < a->desc.actions - 1; i++)
+            if (risei_allowed(h, slot, i) && pick-- == 0) break;
+        actions[lane] = explore ? i : risei_best(a->desc.actions, a->pass.q + (ptrdiff_t)lane * a->desc.actions, mask);
+        if (risei_is_last(h->events[slot])) actions[lane] = 0;
+        h->actions[slot] = (int16_t)actions[lane];
+    }
+}
+/* Writes what the games did; returns how many of them want an action. */
+RISEI_FN int risei_observe(rise_agent *a, const uint8_t *frames, const float *rewards, const rise_event *events, const uint8_t *allowed)
+{
+    int const size = a->replay.history.size, actions = a->desc.actions;
+    int lane, acting = 0;
+    for (lane = 0; lane < a->desc.environments; lane++) {
+        const rise_real *embedding = a->fresh + (ptrdiff_t)lane * size;
+        if (size > 0 && !a->embedder.frozen) risei_embedder_observe(&a->embedder, embedding);
+        risei_replay_append(&a->replay, lane, frames + (ptrdiff_t)lane * a->replay.history.frame_bytes, embedding, rewards[lane],
+                            (int)events[lane], allowed != NULL ? allowed + (ptrdiff_t)lane * actions : NULL, actions);
+        if (events[lane] == RISE_FIRST)
+            a->lane_return[lane] = 0;
+        else
+            a->lane_return[lane] += (double)rewards[lane];
+        if (!risei_is_last((int)events[lane])) {
+            acting++;
+            continue;
+        }
+        a->returns[a->counters.episodes % RISEI_RETURNS] = a->lane_return[lane];
+        a->counters.episodes++;
+    }
+    return acting;
+}
+
+RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, const float *rewards, const rise_event *events,
+                                         const uint8_t *allowed, int *actions)
+{
+    const rise_agent_desc *d = &a->desc;
+    risei_history *h = &a->replay.history;
+    int lane, acting;
+    double epsilon;
+    rise_result result;
+    if (d->play_only) return risei_fail(&a->error, RISE_BAD_CALL, "a play_only agent has no training games; use rise_agent_play");
+    if (frames == NULL || rewards == NULL || events == NULL || actions == NULL || (d->action_masks && allowed == NULL))
+        return risei_fail(&a->error, RISE_BAD_CALL, "frames, rewards, events, actions and, with action_masks, allowed may not be NULL");
+    if (!d->action_masks) allowed = NULL;
+    for (lane = 0; lane < d->environments; lane++) {
+        const uint8_t *frame = frames + (ptrdiff_t)lane * h->frame_bytes;
+        result = risei_check_call(a, h, lane, rewards[lane], (int)events[lane], allowed != NULL ? allowed + lane * d->actions : NULL);
+        if (result == RISE_OK) result = risei_embed_checked(a, frame, a->fresh + (ptrdiff_t)lane * h->size, lane);
+        if (result != RISE_OK) return result;
+    }
+    acting = risei_observe(a, frames, rewards, events, allowed);
+    epsilon = risei_epsilon(a);
+    if (epsilon < 1 || d->carry_state) risei_act(a, h, 0, d->environments, a->lane_h, a->lane_c);
+    risei_choose(a, epsilon, actions);
+    a->counters.steps += acting;
+    if (a->counters.steps > d->learn_start) a->counters.debt += acting;
+    while (!d->learn_outside && a->counters.debt >= d->learn_period && a->replay.ready > 0) {
+        a->counters.debt -= d->learn_period;
+        result = rise_agent_learn(a);
+        if (result != RISE_OK) return result;
+    }
+    return RISE_OK;
+}
+RISE_API int rise_agent_step(rise_agent *a, const uint8_t *frame, float reward, rise_event event)
+{
+    int action = 0;
+    rise_result result;
+    if (a->desc.environments != 1 || a->desc.action_masks)
+        return risei_fail(&a->error, RISE_BAD_CALL, "rise_agent_step is for one environment without action masks; use rise_agent_step_all");
+    result = rise_agent_step_all(a, frame, &reward, &event, NULL, &action);
+    return result == RISE_OK ? action : (int)result;
+}
+
+RISE_API int rise_agent_play(rise_agent *a, int player, const uint8_t *frame, float reward, rise_event event, const uint8_t *allowed)
+{
+    risei_history *h = &a->play;
+    int const actions = a->desc.actions;
+    int64_t at;
+    rise_result result;
+    int i, best = -1;
+    if (player < 0 || player >= h->lanes || frame == NULL)
+        return risei_fail(&a->error, RISE_BAD_CALL, "player is %d and must be 0..%d, and frame may not be NULL", player, h->lanes - 1);
+    result = risei_check_call(a, h, player, reward, (int)event, allowed);
+    if (result == RISE_OK) result = risei_embed_checked(a, frame, a->fresh, player);
+    if (result != RISE_OK) return (int)result;
+    at = risei_history_append(h, player, frame, a->fresh, reward, (int)event, allowed, actions);
+    risei_act(a, h, player, 1, a->play_h, a->play_c);
+    memcpy(a->play_q + (ptrdiff_t)player * actions, a->pass.q, (size_t)actions * sizeof *a->play_q);
+    a->play_known[player] = 1;
+    for (i = 0; i < actions; i++)
+        if ((allowed == NULL || allowed[i] != 0) && (best < 0 || a->pass.q[i] > a->pass.q[best])) best = i;
+    best = best < 0 || risei_is_last((int)event) ? 0 : best;
+    h->actions[risei_slot(h, player, at)] = (int16_t)best;
+    return best;
+}
+RISE_API const rise_real *rise_agent_values(const rise_agent *a, int player)
+{
+    if (player < 0 || player >= a->play.lanes || !a->play_known[player]) return NULL;
+    return a->play_q + (ptrdiff_t)player * a->desc.actions;
+}
+
+/* Ends the warm-up: the statistics freeze, and every frame held is embedded anew with them. */
+RISEI_FN void risei_end_warm_up(rise_agent *a)
+{
+    risei_embedder_freeze(&a->embedder);
+    risei_history_refresh(&a->device, &a->replay.history, &a->embedder, a->fresh);
+    risei_history_refresh(&a->device, &a->play, &a->embedder, a->fresh);
+    risei_log(a, "rise: learning starts after %.0f steps", (double)a->counters.steps);
+}
+/* Fills the pass's inputs from the batch: images of the states and of those n steps on, and the windows that hold both. */
+RISEI_FN void risei_gather_batch(rise_agent *a)
+{
+    const risei_history *h = &a->replay.history;
+    risei_pass *pass = &a->pass;
+    size_t const image = risei_image_bytes(a);
+    int const batch = a->desc.batch, recurrent = a->net.memory != RISE_MEMORY_NONE;
+    int r;
+    pass->sequence.rows = batch;
+    pass->sequence.steps = a->desc.window + a->desc.n_step;
+    pass->sequence.first = a->first;
+    if (recurrent) {
+        size_t const state = (size_t)(batch * a->net.cell.units) * sizeof(rise_real);
+        memset(pass->sequence.h, 0, state);
+        if (pass->sequence.c != NULL) memset(pass->sequence.c, 0, state);
+    }
+    for (r = 0; r < batch; r++) {
+        const risei_transition *t = &a->batch[r];
+        if (recurrent) risei_gather_window(a, h, t->lane, t->at, a->desc.window - 1, t->steps, r);
+        if (a->net.memory == RISE_MEMORY_FULL) continue;
+        risei_history_stack(h, t->lane, t->at, a->desc.frame_stack, &pass->encoder.in[0], a->images + (size_t)r * image);
+        risei_history_stack(h, t->lane, t->at + t->steps, a->desc.frame_stack, &pass->encoder.in[0],
+                            a->images + (size_t)(batch + r) * image);
+    }
+}
+/* Q of the batch's states (rows 0..batch) and next states (after them); `from` is the first row wanted. */
+RISEI_FN void risei_forward_batch(rise_agent *a, const rise_real *w, int from, int to)
+{
+    const rise_agent_desc *d = &a->desc;
+    risei_pass *pass = &a->pass;
+    int const full = d->memory == RISE_MEMORY_FULL, batch = d->batch;
+    int r;
+    pass->sequence.steps = to > batch ? d->window + d->n_step : d->window;
+    for (r = from; r < to; r++) {
+        int const b = r % batch, step = d->window + (r >= batch ? a->batch[b].steps : 0); /* state after so many steps */
+        pass->state_row[r - from] = step * batch + b;
+        pass->feature_row[r - from] = full ? (step - 1) * batch + b : r - from;
+    }
+    risei_net_forward(&a->device, &a->net, w, to - from, full ? pass->sequence.steps * batch : to - from,
+                      a->images + (full ? 0 : (size_t)from * risei_image_bytes(a)), pass);
+}
+/* td errors, metrics and dq from pass.q (states, then next states) and next_q (target network). Returns the mean loss. */
+RISEI_FN double risei_loss(rise_agent *a, risei_counters *metrics)
+{
+    const rise_agent_desc *d = &a->desc;
+    const risei_history *h = &a->replay.history;
+    int const n = d->actions;
+    double loss = 0, value = 0, error = 0;
+    int b;
+    memset(a->pass.dq, 0, (size_t)(d->batch * n) * sizeof *a->pass.dq);
+    for (b = 0; b < d->batch; b++) {
+        const risei_transition *t = &a->batch[b];
+        ptrdiff_t const next_slot = risei_slot(h, t->lane, t->at + t->steps);
+        const rise_real *next = a->next_q + (ptrdiff_t)b * n;
+        const rise_real *choose = d->no_double ? next : a->pass.q + (ptrdiff_t)(d->batch + b) * n;
+        rise_real const q = a->pass.q[b * n + t->action];
+        rise_real const y = risei_target(t->reward, t->discount, n, choose, next, h->mask_bytes > 0 ? h->masks + next_slot * h->mask_bytes : NULL);
+        rise_real slope, cost;
+        a->td[b] = y - q;
+        cost = risei_huber(a->td[b], &slope);
+        a->pass.dq[b * n + t->action] = slope * a->importance[b] / (rise_real)d->batch;
+        loss += (double)(cost * a->importance[b]);
+        value += (double)q;
+        error += (double)risei_abs(a->td[b]);
+    }
+    metrics->loss = loss / d->batch;
+    metrics->mean_value = value / d->batch;
+    metrics->td_error = error / d->batch;
+    return metrics->loss;
+}
+
+RISE_API rise_result rise_agent_learn(rise_agent *a)
+{
+    const rise_agent_desc *d = &a->desc;
+    const rise_kernels *k = a->device.kernels;
+    double const importance = d->importance_exponent < 0 ? 0 : d->importance_exponent;
+    double const priority = d->priority_exponent < 0 ? 0 : d->priority_exponent;
+    risei_counters metrics = a->counters;
+    if (d->play_only || a->replay.ready == 0)
+        return risei_fail(&a->error, RISE_BAD_CALL, "there is nothing to learn from yet: play on, or create the agent without play_only");
+    if (d->memory == RISE_MEMORY_RISE && !a->embedder.frozen) risei_end_warm_up(a);
+    risei_replay_sample(&a->replay, &metrics.sample, d->batch, a->batch);
+    risei_replay_weights(k, d->batch, a->batch, importance, a->importance);
+    risei_gather_batch(a);
+    risei_forward_batch(a, a->target, d->batch, 2 * d->batch);
+    memcpy(a->next_q, a->pass.q, (size_t)(d->batch * d->actions) * sizeof *a->next_q);
+    risei_forward_batch(a, a->weights, 0, d->no_double ? d->batch : 2 * d->batch);
+    metrics.gradient_norm = risei_loss(a, &metrics);
+    if (metrics.gradient_norm <= DBL_MAX) { /* false for NaN */
+        risei_net_backward(&a->device, &a->net, a->weights, a->gradient, d->batch, d->window, &a->pass);
+        metrics.gradient_norm = risei_optimize(k, &a->optimizer, a->net.parameters, a->weights, a->gradient, d->learning_rate,
+                                               d->adam_epsilon, d->gradient_clip < 0 ? 0 : d->gradient_clip);
+    }
+    a->counters.sample = metrics.sample; /* a refused batch is not drawn again */
+    if (!(metrics.gradient_norm <= DBL_MAX))
+        return risei_fail(&a->error, RISE_NOT_FINITE, "loss or gradient is not finite: the update was refused; lower learning_rate or check the rewards");
+    risei_replay_update(&a->replay, k, d->batch, a->batch, a->td, priority, a->work);
+    metrics.updates++;
+    a->counters = metrics;
+    if (metrics.updates % d->target_period == 0) memcpy(a->target, a->weights, a->net.parameters * sizeof *a->weights);
+    return RISE_OK;
+}
+
+/* Seconds since some moment. */
+RISEI_FN double risei_now(const rise_agent *a)
+{
+    if (a->desc.clock_fn != NULL) return a->desc.clock_fn(a->desc.clock_user);
+#ifdef TIME_UTC
+    {
+        struct timespec t;
+        timespec_get(&t, TIME_UTC);
+        return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    }
+#else
+    return (double)clock() / CLOCKS_PER_SEC;
+#endif
+}
+RISE_API int rise_agent_learn_for(rise_agent *a, double microseconds)
+{
+    double const start = risei_now(a);
+    double used = 0;
+    int updates = 0;
+    a->saved += microseconds;
+    while (a->counters.debt >= a->desc.learn_period && a->replay.ready > 0 && a->saved - used >= a->cost) {
+        double const before = used;
+        rise_result const result = rise_agent_learn(a);
+        if (result != RISE_OK) return (int)result;
+        a->counters.debt -= a->desc.learn_period;
+        used = (risei_now(a) - start) * 1e6;
+        a->cost = updates++ == 0 && !(a->cost > 0) ? used : a->cost + (used - before - a->cost) / 8;
+    }
+    a->saved -= used;
+    if (a->saved > microseconds + a->cost) a->saved = microseconds + a->cost; /* nothing to do is not saved up */
+    return updates;
+}
+
+RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
+{
+    const risei_counters *c = &a->counters;
+    const risei_history *h = &a->replay.history;
+    int const known = c->episodes < RISEI_RETURNS ? (int)c->episodes : RISEI_RETURNS;
+    int i;
+    memset(m, 0, sizeof *m);
+    m->parameters = a->net.parameters;
+    m->bytes = a->bytes;
+    m->isa = a->device.kernels->name;
+    m->fused = a->device.kernels->fused;
+    if (a->desc.play_only) return;
+    m->steps = c->steps, m->episodes = c->episodes, m->updates = c->updates;
+    m->updates_owed = c->debt / a->desc.learn_period;
+    m->epsilon = risei_epsilon(a);
+    for (i = 0; i < known; i++) m->mean_return += a->returns[i] / known;
+    m->loss = c->loss, m->mean_value = c->mean_value, m->td_error = c->td_error, m->gradient_norm = c->gradient_norm;
+    for (i = 0; i < h->lanes; i++) m->replay_size += h->written[i] - risei_history_oldest(h, i);
+    m->replay_ready = a->replay.ready;
+    m->bytes_per_step = (size_t)h->frame_bytes + (size_t)h->size * (h->f32 ? sizeof(rise_real) : sizeof(uint16_t)) +
+                        (size_t)h->mask_bytes + sizeof *h->rewards + sizeof *h->actions + sizeof *h->events + sizeof *h->index +
+                        2 * sizeof(double);
+}
+RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *a) { return &a->desc; }
+RISE_API const rise_error *rise_agent_error(const rise_agent *a) { return &a->error; }
+RISE_API rise_real *rise_agent_parameters(rise_agent *a) { return a->weights; }
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>files
+
+   A file is a header, a table of sections, and the sections, one after another without gaps; all numbers little-endian.
+     header   8 bytes 89 'R' 'I' 'S' 'E' 0D 0A 1A | u32 version | u32 flags | u64 file size | u32 sections | u32 CRC-32 of
+              what precedes and of the table
+     table    per section: u32 kind | u32 CRC-32 of its bytes | u64 length
+   Flags: 1 numbers were fused (see "Numbers"), 2 has the replay buffer, 4 only a policy. CRCs find accidents, not malice: every
+   value is checked as well. One function, risei_visit, walks over what is saved: to measure it, to sum it, to write it and
+   to read it, so these cannot disagree. */
+
+enum { RISEI_FILE_VERSION = 1, RISEI_FUSED = 1, RISEI_HAS_REPLAY = 2, RISEI_POLICY = 4 };
+enum { RISEI_DESC = 1, RISEI_ACTING, RISEI_LEARNING, RISEI_EPISODES, RISEI_SECTIONS = RISEI_EPISODES };
+static const unsigned char risei_magic[8] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A};
+
+typedef enum risei_mode { RISEI_MEASURE, RISEI_WRITE, RISEI_READ } risei_mode;
+
+typedef struct risei_stream_io {
+    risei_mode mode;
+    rise_write_fn write;
+    rise_read_fn read;
+    void *user;
+    uint64_t length;  /* bytes passed */
+    uint64_t limit;   /* reading: bytes of this section */
+    uint32_t crc;
+    int failed;       /* could not be moved */
+    const char *wrong; /* what was not as it must be, or NULL */
+} risei_stream_io;
+
+/* CRC-32 (reflected 0xEDB88320), four bits at a time */
+RISEI_FN uint32_t risei_crc(uint32_t crc, const unsigned char *data, size_t size)
+{
+    static const uint32_t table[16] = {0x00000000u, 0x1DB71064u, 0x3B6E20C8u, 0x26D930ACu, 0x76DC4190u, 0x6B6B51F4u,
+                                       0x4DB26158u, 0x5005713Cu, 0xEDB88320u, 0xF00F9344u, 0xD6D6A3E8u, 0xCB61B38Cu,
+                                       0x9B64C2B0u, 0x86D3D2D4u, 0xA00AE278u, 0xBDBDF21Cu};
+    crc = ~crc;
+    while (size-- > 0) {
+        crc ^= *data++;
+        crc = crc >> 4 ^ table[crc & 15];
+        crc = crc >> 4 ^ table[crc & 15];
+    }
+    return ~crc;
+}
+RISEI_FN void risei_move(risei_stream_io *f, unsigned char *data, size_t size)
+{
+    if (f->failed) return;
+    if (f->mode == RISEI_READ && (size > f->limit - f->length || !f->read(f->user, data, size))) f->failed = 1;
+    if (f->mode == RISEI_WRITE && !f->write(f->user, data, size)) f->failed = 1;
+    if (f->failed) {
+        memset(data, 0, size);
+        return;
+    }
+    f->crc = risei_crc(f->crc, data, size);
+    f->length += size;
+}
+/* count numbers of `size` bytes (1, 2, 4 or 8), in little-endian order whatever the machine's is */
+RISEI_FN void risei_numbers(risei_stream_io *f, void *numbers, size_t count, size_t size)
+{
+    unsigned char chunk[512], *at = (unsigned char *)numbers;
+    uint16_t const probe = 1;
+    int const little = *(const unsigned char *)&probe == 1;
+    size_t i, j;
+    while (count > 0 && !f->failed) {
+        size_t const part = count < sizeof chunk / size ? count : sizeof chunk / size;
+        if (f->mode != RISEI_READ)
+            for (i = 0; i < part; i++)
+                for (j = 0; j < size; j++) chunk[i * size + j] = at[i * size + (little ? j : size - 1 - j)];
+        risei_move(f, chunk, part * size);
+        if (f->mode == RISEI_READ)
+            for (i = 0; i < part; i++)
+                for (j = 0; j < size; j++) at[i * size + (little ? j : size - 1 - j)] = chunk[i * size + j];
+        at += part * size;
+        count -= part;
+    }
+}
+RISEI_FN void risei_wrong(risei_stream_io *f, const char *what)
+{
+    if (f->mode == RISEI_READ && f->wrong == NULL && !f->failed) f->wrong = what;
+}
+/* Floats that must be finite, and not below `least`. */
+RISEI_FN void risei_reals(risei_stream_io *f, rise_real *x, size_t count, rise_real least, const char *what)
+{
+    size_t i;
+    risei_numbers(f, x, count, sizeof *x);
+    for (i = 0; i < count && f->mode == RISEI_READ; i++)
+        if (!(x[i] - x[i] == 0) || x[i] < least) risei_wrong(f, what);
+}
+RISEI_FN void risei_doubles(risei_stream_io *f, double *x, size_t count, double least, const char *what)
+{
+    size_t i;
+    risei_numbers(f, x, count, sizeof *x);
+    for (i = 0; i < count && f->mode == RISEI_READ; i++)
+        if (!(x[i] - x[i] == 0) || x[i] < least) risei_wrong(f, what);
+}
+RISEI_FN void risei_integers(risei_stream_io *f, int64_t *x, size_t count, const char *what)
+{
+    size_t i;
+    risei_numbers(f, x, count, sizeof *x);
+    for (i = 0; i < count && f->mode == RISEI_READ; i++)
+        if (x[i] < 0 || x[i] > (int64_t)1 << 53) risei_wrong(f, what);
+}
+
+/* Fields go as 64-bit floats: every int is one exactly. */
+RISEI_FN void risei_visit_fields(risei_stream_io *f, const risei_field *fields, int count, void *object)
+{
+    int i;
+    for (i = 0; i < count; i++) {
+        double value = risei_field_get(&fields[i], object);
+        int integer;
+        risei_numbers(f, &value, 1, sizeof value);
+        if (f->mode != RISEI_READ) continue;
+        if (!(value >= fields[i].low && value <= fields[i].high)) {
+            risei_wrong(f, fields[i].name);
+            value = fields[i].low;
+        }
+        integer = fields[i].real ? 0 : (int)value;
+        if (!fields[i].real && !((double)integer >= value)) risei_wrong(f, fields[i].name);
+        memcpy((char *)object + fields[i].at, fields[i].real ? (const void *)&value : (const void *)&integer,
+               fields[i].real ? sizeof value : sizeof integer);
+    }
+}
+RISEI_FN void risei_visit_desc(risei_stream_io *f, rise_agent_desc *d)
+{
+    int l;
+    risei_visit_fields(f, risei_fields, RISEI_COUNT(risei_fields), d);
+    for (l = 0; l < d->conv_count; l++) risei_visit_fields(f, risei_conv_fields, RISEI_COUNT(risei_conv_fields), &d->conv[l]);
+    risei_numbers(f, &d->seed, 1, sizeof d->seed);
+}
+/* What acting needs. */
+RISEI_FN void risei_visit_acting(risei_stream_io *f, rise_agent *a)
+{
+    int64_t frozen = a->embedder.frozen;
+    size_t const size = a->net.memory == RISE_MEMORY_RISE ? (size_t)a->embedder.size : 0;
+    risei_reals(f, a->weights, a->net.parameters, -FLT_MAX, "a weight is not a finite number");
+    risei_integers(f, &frozen, 1, "embedder.frozen");
+    a->embedder.frozen = frozen != 0;
+    risei_reals(f, a->embedder.shift, size, -FLT_MAX, "embedder.shift");
+    risei_reals(f, a->embedder.gain, size, 0, "embedder.gain");
+}
+RISEI_FN void risei_visit_learning(risei_stream_io *f, rise_agent *a)
+{
+    risei_counters *c = &a->counters;
+    size_t const size = a->net.memory == RISE_MEMORY_RISE ? (size_t)a->embedder.size : 0, n = a->net.parameters;
+    risei_integers(f, &a->embedder.seen, 1, "embedder.seen");
+    risei_doubles(f, a->embedder.mean, size, -DBL_MAX, "embedder.mean");
+    risei_doubles(f, a->embedder.spread, size, 0, "embedder.spread");
+    risei_reals(f, a->target, n, -FLT_MAX, "a weight of the target network is not a finite number");
+    risei_reals(f, a->optimizer.m, n, -FLT_MAX, "a first moment is not a finite number");
+    risei_reals(f, a->optimizer.v, n, 0, "a second moment is negative or not finite");
+    risei_doubles(f, &a->optimizer.power1, 1, 0, "optimizer.power1");
+    risei_doubles(f, &a->optimizer.power2, 1, 0, "optimizer.power2");
+    if (a->optimizer.power1 > 1 || a->optimizer.power2 > 1) risei_wrong(f, "optimizer.power");
+    risei_numbers(f, &c->explore.state, 1, sizeof c->explore.state);
+    risei_numbers(f, &c->sample.state, 1, sizeof c->sample.state);
+    risei_integers(f, &c->steps, 1, "steps");
+    risei_integers(f, &c->episodes, 1, "episodes");
+    risei_integers(f, &c->updates, 1, "updates");
+    risei_integers(f, &c->debt, 1, "debt");
+    risei_doubles(f, &c->loss, 1, -DBL_MAX, "loss");
+    risei_doubles(f, &c->mean_value, 1, -DBL_MAX, "mean_value");
+    risei_doubles(f, &c->td_error, 1, -DBL_MAX, "td_error");
+    risei_doubles(f, &c->gradient_norm, 1, -DBL_MAX, "gradient_norm");
+    risei_doubles(f, a->returns, RISEI_RETURNS, -DBL_MAX, "returns");
+}
+/* One slot's record. Embeddings are not saved: they follow from the frames. */
+RISEI_FN void risei_visit_slot(risei_stream_io *f, rise_agent *a, ptrdiff_t slot)
+{
+    risei_replay *r = &a->replay;
+    risei_history *h = &r->history;
+    double leaf = r->tree[r->leaves + slot];
+    rise_real reward = h->rewards[slot];
+    risei_numbers(f, h->frames + slot * h->frame_bytes, (size_t)h->frame_bytes, 1);
+    risei_numbers(f, h->masks + slot * h->mask_bytes, (size_t)h->mask_bytes, 1);
+    risei_reals(f, &reward, 1, -FLT_MAX, "a reward is not a finite number");
+    risei_numbers(f, h->actions + slot, 1, sizeof *h->actions);
+    risei_numbers(f, h->events + slot, 1, 1);
+    risei_numbers(f, h->index + slot, 1, sizeof *h->index);
+    risei_doubles(f, &leaf, 1, 0, "a priority is negative or not finite");
+    if (f->mode != RISEI_READ || f->failed) return;
+    if (h->actions[slot] < 0 || h->actions[slot] >= a->desc.actions) risei_wrong(f, "an action is out of range");
+    if (h->events[slot] > RISE_TRUNCATED) risei_wrong(f, "an event is out of range");
+    h->rewards[slot] = (float)reward;
+    if (f->wrong == NULL) risei_tree_set(r, slot, leaf);
+}
+/* Are the slots of a lane a sequence of episodes, and can only those be sampled that may be? */
+RISEI_FN void risei_check_lane(risei_stream_io *f, const rise_agent *a, int lane)
+{
+    const risei_replay *r = &a->replay;
+    const risei_history *h = &r->history;
+    int64_t at, oldest = risei_history_oldest(h, lane);
+    for (at = oldest; at < h->written[lane]; at++) {
+        ptrdiff_t const slot = risei_slot(h, lane, at);
+        int const before = at > oldest ? h->events[risei_slot(h, lane, at - 1)] : -1, index = h->index[slot];
+        int ahead = 0;
+        if (before >= 0 && index != (risei_is_last(before) ? 0 : h->index[risei_slot(h, lane, at - 1)] + 1))
+            risei_wrong(f, "the frames of an episode do not follow each other");
+        if (index < 0 || (at == 0 && index != 0)) risei_wrong(f, "an episode has no first frame");
+        if (!(r->tree[r->leaves + slot] > 0)) continue;
+        while (ahead < r->n_step && at + ahead < h->written[lane] - 1 && !risei_is_last(h->events[risei_slot(h, lane, at + ahead)])) ahead++;
+        if (risei_is_last(h->events[slot]) || !risei_replay_whole(r, lane, at) ||
+            (ahead < r->n_step && !risei_is_last(h->events[risei_slot(h, lane, at + ahead)])))
+            risei_wrong(f, "a priority stands where nothing can be sampled");
+    }
+}
+/* The replay buffer and the episodes in progress. */
+RISEI_FN void risei_visit_episodes(risei_stream_io *f, rise_agent *a)
+{
+    risei_history *h = &a->replay.history;
+    size_t const lanes = (size_t)h->lanes, units = (size_t)a->net.cell.units;
+    int lane;
+    risei_doubles(f, &a->replay.top, 1, 0, "the largest priority");
+    risei_doubles(f, a->lane_return, lanes, -DBL_MAX, "a return is not a finite number");
+    risei_reals(f, a->lane_h, lanes * units, -FLT_MAX, "a carried state is not a finite number");
+    risei_reals(f, a->lane_c, lanes * units, -FLT_MAX, "a carried state is not a finite number");
+    risei_integers(f, h->written, lanes, "the number of frames");
+    for (lane = 0; lane < h->lanes && f->wrong == NULL; lane++) {
+        int64_t at;
+        for (at = risei_history_oldest(h, lane); at < h->written[lane] && !f->failed; at++)
+            risei_visit_slot(f, a, risei_slot(h, lane, at));
+        if (f->mode == RISEI_READ && !f->failed) risei_check_lane(f, a, lane);
+    }
+}
+RISEI_FN void risei_visit(risei_stream_io *f, rise_agent *a, int section)
+{
+    if (section == RISEI_DESC) risei_visit_desc(f, &a->desc);
+    if (section == RISEI_ACTING) risei_visit_acting(f, a);
+    if (section == RISEI_LEARNING) risei_visit_learning(f, a);
+    if (section == RISEI_EPISODES) risei_visit_episodes(f, a);
+}
+
+/* The header and table of a file. */
+typedef struct risei_header {
+    uint32_t version, flags, sections;
+    uint64_t size;
+    uint32_t kind[RISEI_SECTIONS], crc[RISEI_SECTIONS];
+    uint64_t length[RISEI_SECTIONS];
+} risei_header;
+
+/* Which sections a file with these flags has, in order. */
+RISEI_FN uint32_t risei_sections(uint32_t flags) { return flags & RISEI_POLICY ? 2 : flags & RISEI_HAS_REPLAY ? 4 : 3; }
+
+RISEI_FN void risei_visit_header(risei_stream_io *f, risei_header *h)
+{
+    unsigned char magic[8];
+    uint32_t crc;
+    uint32_t s;
+    memcpy(magic, risei_magic, sizeof magic);
+    risei_numbers(f, magic, sizeof magic, 1);
+    if (memcmp(magic, risei_magic, sizeof magic) != 0) {
+        risei_wrong(f, "it does not begin as a file of rise.h does");
+        return;
+    }
+    risei_numbers(f, &h->version, 1, sizeof h->version);
+    if (h->version != RISEI_FILE_VERSION) return;
+    risei_numbers(f, &h->flags, 1, sizeof h->flags);
+    risei_numbers(f, &h->size, 1, sizeof h->size);
+    risei_numbers(f, &h->sections, 1, sizeof h->sections);
+    if (h->flags > 7 || h->sections != risei_sections(h->flags)) {
+        risei_wrong(f, "its flags or its number of sections");
+        return;
+    }
+    for (s = 0; s < h->sections; s++) {
+        risei_numbers(f, &h->kind[s], 1, sizeof h->kind[s]);
+        risei_numbers(f, &h->crc[s], 1, sizeof h->crc[s]);
+        risei_numbers(f, &h->length[s], 1, sizeof h->length[s]);
+        if (h->kind[s] != s + 1) risei_wrong(f, "its table of sections");
+    }
+    crc = f->crc;
+    risei_numbers(f, &crc, 1, sizeof crc);
+    if (f->mode == RISEI_READ && !f->failed) {
+        uint64_t total = f->length;
+        for (s = 0; s < h->sections && h->length[s] <= h->size; s++) total += h->length[s];
+        if (s < h->sections || total != h->size || h->size != f->limit) risei_wrong(f, "its size");
+    }
+}
+
+RISEI_FN void risei_io(risei_stream_io *f, risei_mode mode, uint64_t limit)
+{
+    memset(f, 0, sizeof *f);
+    f->mode = mode;
+    f->limit = limit;
+}
+RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, rise_write_fn fn, void *user, rise_error *error)
+{
+    rise_agent *a = (rise_agent *)(uintptr_t)agent; /* written from, not to: risei_visit also reads files */
+    risei_header header;
+    risei_stream_io f;
+    uint32_t s;
+    if (a->desc.play_only && what != RISE_SAVE_POLICY)
+        return risei_fail(error, RISE_BAD_CALL, "a play_only agent can only be saved as RISE_SAVE_POLICY");
+    memset(&header, 0, sizeof header);
+    header.version = RISEI_FILE_VERSION;
+    if (a->device.kernels->fused) header.flags |= RISEI_FUSED;
+    if (what == RISE_SAVE_ALL) header.flags |= RISEI_HAS_REPLAY;
+    if (what == RISE_SAVE_POLICY) header.flags |= RISEI_POLICY;
+    header.sections = risei_sections(header.flags);
+    for (s = 0; s < header.sections; s++) {
+        risei_io(&f, RISEI_MEASURE, 0);
+        risei_visit(&f, a, (int)s + 1);
+        header.kind[s] = s + 1, header.crc[s] = f.crc, header.length[s] = f.length;
+        header.size += f.length;
+    }
+    risei_io(&f, RISEI_MEASURE, 0);
+    risei_visit_header(&f, &header);
+    header.size += f.length;
+    risei_io(&f, RISEI_WRITE, 0);
+    f.write = fn, f.user = user;
+    risei_visit_header(&f, &header);
+    for (s = 0; s < header.sections; s++) risei_visit(&f, a, (int)s + 1);
+    return f.failed ? risei_fail(error, RISE_IO, "writing failed after %.0f of %.0f bytes", (double)f.length, (double)header.size) : RISE_OK;
+}
+
+/* Reads and checks the header and the description. */
+RISEI_FN rise_result risei_read_start(rise_read_fn fn, void *user, uint64_t size, risei_header *header, rise_agent_desc *desc,
+                                      rise_error *error)
+{
+    risei_stream_io f;
+    risei_io(&f, RISEI_READ, size);
+    f.read = fn, f.user = user;
+    memset(header, 0, sizeof *header);
+    memset(desc, 0, sizeof *desc);
+    risei_visit_header(&f, header);
+    if (f.failed) return risei_fail(error, RISE_BAD_FILE, "the file ends within its header");
+    if (f.wrong != NULL) return risei_fail(error, RISE_BAD_FILE, "the header is wrong: %s", f.wrong);
+    if (header->version > RISEI_FILE_VERSION)
+        return risei_fail(error, RISE_NEWER_FILE, "the file has version %u, this rise.h reads up to %d", (unsigned)header->version, RISEI_FILE_VERSION);
+    if (header->version != RISEI_FILE_VERSION) return risei_fail(error, RISE_BAD_FILE, "the header is wrong: version 0");
+    risei_io(&f, RISEI_READ, header->length[0]);
+    f.read = fn, f.user = user;
+    risei_visit_desc(&f, desc);
+    if (f.failed || f.length != header->length[0] || f.crc != header->crc[0])
+        return risei_fail(error, RISE_BAD_FILE, "the description in the file is damaged");
+    if (f.wrong != NULL) return risei_fail(error, RISE_BAD_FILE, "the description in the file is wrong: %s", f.wrong);
+    return RISE_OK;
+}
+/* Adds to a description what the file's reader supplies. */
+RISEI_FN void risei_take_machine(rise_agent_desc *desc, const rise_agent_desc *machine)
+{
+    desc->play_only = 0;
+    if (machine == NULL) return;
+    desc->isa = machine->isa;
+    desc->memory_block = machine->memory_block, desc->memory_bytes = machine->memory_bytes;
+    desc->log_fn = machine->log_fn, desc->log_user = machine->log_user;
+    desc->clock_fn = machine->clock_fn, desc->clock_user = machine->clock_user;
+    desc->embed_fn = machine->embed_fn, desc->embed_user = machine->embed_user;
+    desc->play_only = machine->play_only;
+    if (machine->players != 0) desc->players = machine->players;
+}
+/* Reads one section into the agent. */
+RISEI_FN rise_result risei_read_section(rise_agent *a, rise_read_fn fn, void *user, const risei_header *header, int section, rise_error *error)
+{
+    risei_stream_io f;
+    risei_io(&f, RISEI_READ, header->length[section - 1]);
+    f.read = fn, f.user = user;
+    risei_visit(&f, a, section);
+    if (f.wrong != NULL) return risei_fail(error, RISE_BAD_FILE, "section %d is wrong: %s", section, f.wrong);
+    if (f.failed || f.length != f.limit)
+        return risei_fail(error, RISE_BAD_FILE, "section %d does not have the length its description asks for", section);
+    if (f.crc != header->crc[section - 1]) return risei_fail(error, RISE_BAD_FILE, "section %d is damaged: its checksum differs", section);
+    return RISE_OK;
+}
+RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *user, uint64_t size, const rise_agent_desc *machine,
+                                     rise_error *error)
+{
+    risei_header header;
+    rise_agent_desc desc;
+    rise_agent *a;
+    uint32_t s;
+    rise_result result = risei_read_start(fn, user, size, &header, &desc, error);
+    *agent = NULL;
+    if (result != RISE_OK) return result;
+    risei_take_machine(&desc, machine);
+    if ((header.flags & RISEI_POLICY) != 0 && !desc.play_only)
+        return risei_fail(error, RISE_MISMATCH, "the file holds only a policy; load it with play_only = 1");
+    result = rise_agent_create(&a, &desc, error);
+    if (result != RISE_OK) return result;
+    for (s = 1; s < header.sections && result == RISE_OK && !(s >= 2 && desc.play_only); s++)
+        result = risei_read_section(a, fn, user, &header, (int)s + 1, error);
+    if (result != RISE_OK) {
+        rise_agent_destroy(a);
+        return result;
+    }
+    if ((header.flags & RISEI_HAS_REPLAY) != 0 && !desc.play_only && a->net.memory == RISE_MEMORY_RISE)
+        risei_history_refresh(&a->device, &a->replay.history, &a->embedder, a->fresh);
+    if (((header.flags & RISEI_FUSED) != 0) != (a->device.kernels->fused != 0))
+        risei_log(a, "rise: the file's numbers were %s, these kernels' are not: the run goes on, but not bit for bit",
+                  header.flags & RISEI_FUSED ? "fused" : "not fused");
+    *agent = a;
+    return RISE_OK;
+}
+
+#ifndef RISE_NO_STDIO
+RISEI_FN int risei_write_stdio(void *user, const void *data, size_t size) { return fwrite(data, 1, size, (FILE *)user) == size; }
+RISEI_FN int risei_read_stdio(void *user, void *data, size_t size) { return fread(data, 1, size, (FILE *)user) == size; }
+RISEI_FN uint64_t risei_file_size(FILE *file)
+{
+    long size = -1;
+    if (fseek(file, 0, SEEK_END) == 0) size = ftell(file);
+    rewind(file);
+    return size < 0 ? 0 : (uint64_t)size;
+}
+/* Puts what was written on the disk, and a file in another's place. */
+RISEI_FN int risei_sync(FILE *file)
+{
+#ifdef RISEI_POSIX
+    return fsync(fileno(file)) == 0;
+#else
+    return file != NULL;
+#endif
+}
+RISEI_FN int risei_replace(const char *from, const char *to)
+{
+#ifdef _WIN32
+    remove(to); /* rename() does not replace there */
+#endif
+    return rename(from, to) == 0;
+}
+
+RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, const char *path, rise_error *error)
+{
+    char beside[1024];
+    FILE *file;
+    rise_result result;
+    int good;
+    if (snprintf(beside, sizeof beside, "%s.new", path) >= (int)sizeof beside)
+        return risei_fail(error, RISE_IO, "the path is longer than %d characters", (int)sizeof beside - 5);
+    file = fopen(beside, "wb");
+    if (file == NULL) return risei_fail(error, RISE_IO, "%.200s cannot be created", beside);
+    result = rise_agent_write(agent, what, risei_write_stdio, file, error);
+    good = fflush(file) == 0 && risei_sync(file);
+    good = fclose(file) == 0 && good; /* a full disk may show only now */
+    if (result == RISE_OK && (!good || !risei_replace(beside, path)))
+        result = risei_fail(error, RISE_IO, "%.200s cannot be written; is the disk full?", path);
+    if (result != RISE_OK) remove(beside);
+    return result;
+}
+RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path, const rise_agent_desc *machine, rise_error *error)
+{
+    FILE *file = fopen(path, "rb");
+    rise_result result;
+    *agent = NULL;
+    if (file == NULL) return risei_fail(error, RISE_IO, "%.200s cannot be opened", path);
+    result = rise_agent_read(agent, risei_read_stdio, file, risei_file_size(file), machine, error);
+    fclose(file);
+    return result;
+}
+RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, rise_error *error)
+{
+    FILE *file = fopen(path, "rb");
+    risei_header header;
+    rise_result result;
+    if (file == NULL) return risei_fail(error, RISE_IO, "%.200s cannot be opened", path);
+    result = risei_read_start(risei_read_stdio, file, risei_file_size(file), &header, desc, error);
+    fclose(file);
+    return result;
+}
+#endif /* RISE_NO_STDIO */
+
+#ifdef __cplusplus
+}
+#endif
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
+#endif
+#endif /* RISE_IMPLEMENTATION */
+
+#else /* RISEK_PASS: the kernel template, once per instruction set */
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>template                                                                                                         */
+/*
+    A pass defines: RISEK(name) to append its suffix, RISEK_FN (static, target attribute), RISEK_IN (the same, always inlined), a vector type V of VL lanes
+    with the operations below, a mask type M, and the shape of its product tile: MR rows x NV vectors.
+      vload vstore vset1 vbytes(p): VL bytes as numbers     vadd vsub vmul vdiv vsqrt vfma(a, b, c) = a b + c
+      vgt(a, b) vselect(mask, yes, no)                      vabs vcopysign(x, sign) vscale(x, t): x 2^(low bits of t)
+      vexponent(x) vmantissa(x): x = mantissa 2^exponent with mantissa in [0.5, 1), for normal x > 0
+*/
+
+RISEK_IN V RISEK(max)(V a, V b) { return vselect(vgt(a, b), a, b); } /* b where one is NaN, on every machine */
+RISEK_IN V RISEK(relu)(V x) { return RISEK(max)(x, vset1(0)); }
+
+/* Numbers below 2^-100 become zero. Gradients fade along a sequence and moments fade in time; as denormals they would cost a
+   hundred times as much, and processors differ in how they flush them. */
+RISEK_IN V RISEK(flush)(V x) { return vselect(vgt(vset1((rise_real)7.888609e-31), vabs(x)), vset1(0), x); }
+
+#ifdef RISE_DOUBLE
+RISEK_IN V RISEK(vexp)(V x) { return exp(x); }
+RISEK_IN V RISEK(vlog)(V x) { return log(x); }
+RISEK_IN V RISEK(vtanh)(V x) { return tanh(x); }
+RISEK_IN V RISEK(vsigmoid)(V x) { return 1 / (1 + exp(-x)); }
+#else
+/* e^x = 2^n e^r with |r| <= ln 2 / 2; polynomial of the Cephes library (S. Moshier). x is held in [-87, 88]. */
+RISEK_IN V RISEK(vexp)(V x)
+{
+    V const magic = vset1(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer, which is left in the low bits */
+    V const y = RISEK(max)(vset1(-87.0f), vselect(vgt(x, vset1(88.0f)), vset1(88.0f), x));
+    V const t = vfma(y, vset1(1.44269504f), magic), n = vsub(t, magic);
+    V const r = vfma(n, vset1(2.12194440e-4f), vfma(n, vset1(-0.693359375f), y)); /* ln 2 in two parts */
+    V p = vset1(1.9875691500e-4f);
+    p = vfma(p, r, vset1(1.3981999507e-3f));
+    p = vfma(p, r, vset1(8.3334519073e-3f));
+    p = vfma(p, r, vset1(4.1665795894e-2f));
+    p = vfma(p, r, vset1(1.6666665459e-1f));
+    p = vfma(p, r, vset1(5.0000001201e-1f));
+    p = vfma(p, r, vset1(1.0f));
+    p = vfma(p, r, vset1(1.0f));
+    return vselect(vgt(vset1(89.0f), vabs(y)), vscale(p, t), x); /* the comparison fails for NaN alone */
+}
+
+/* log x = e ln 2 + log m, m in [sqrt(1/2), sqrt(2)); polynomial of Cephes. */
+RISEK_IN V RISEK(vlog)(V x)
+{
+    V m = vmantissa(x), e = vexponent(x), z, p;
+    M const low = vgt(vset1(0.707106781f), m);
+    e = vselect(low, vsub(e, vset1(1.0f)), e);
+    m = vsub(vselect(low, vadd(m, m), m), vset1(1.0f));
+    z = vmul(m, m);
+    p = vset1(7.0376836292e-2f);
+    p = vfma(p, m, vset1(-1.1514610310e-1f));
+    p = vfma(p, m, vset1(1.1676998740e-1f));
+    p = vfma(p, m, vset1(-1.2420140846e-1f));
+    p = vfma(p, m, vset1(1.4249322787e-1f));
+    p = vfma(p, m, vset1(-1.6668057665e-1f));
+    p = vfma(p, m, vset1(2.0000714765e-1f));
+    p = vfma(p, m, vset1(-2.4999993993e-1f));
+    p = vfma(p, m, vset1(3.3333331174e-1f));
+    p = vmul(vmul(p, m), z);
+    p = vfma(e, vset1(-2.12194440e-4f), p);
+    p = vfma(z, vset1(-0.5f), p);
+    return vfma(e, vset1(0.693359375f), vadd(m, p));
+}
+
+RISEK_IN V RISEK(vsigmoid)(V x)
+{
+    V const e = RISEK(vexp)(vsub(vset1(0), RISEK(max)(vset1(-80.0f), x)));
+    return vdiv(vset1(1.0f), vadd(vset1(1.0f), e));
+}
+
+/* x + x^3 p(x^2) near zero (Cephes), 1 - 2 / (e^2x + 1) beyond. */
+RISEK_IN V RISEK(vtanh)(V x)
+{
+    V const a = vabs(x), z = vmul(x, x);
+    V const e = RISEK(vexp)(vadd(a, a));
+    V const far = vcopysign(vsub(vset1(1.0f), vdiv(vset1(2.0f), vadd(e, vset1(1.0f)))), x);
+    V p = vset1(-5.70498872745e-3f);
+    p = vfma(p, z, vset1(2.06390887954e-2f));
+    p = vfma(p, z, vset1(-5.37397155531e-2f));
+    p = vfma(p, z, vset1(1.33314422036e-1f));
+    p = vfma(p, z, vset1(-3.33332819422e-1f));
+    p = vfma(vmul(p, z), x, x);
+    return vselect(vgt(a, vset1(0.625f)), far, p);
+}
+#endif
+
+/* Elementwise kernels: `body` handles VL elements at a time; the rest goes through a padded copy, so that one body serves
+   both and the last elements get the same bits as the others. */
+RISEK_IN V RISEK(load_part)(const rise_real *p, int n)
+{
+    rise_real lane[VL];
+    int i;
+    for (i = 0; i < VL; i++) lane[i] = i < n ? p[i] : 0;
+    return vload(lane);
+}
+RISEK_IN void RISEK(store_part)(rise_real *p, V x, int n)
+{
+    rise_real lane[VL];
+    int i;
+    vstore(lane, x);
+    for (i = 0; i < VL && i < n; i++) p[i] = lane[i];
+}
+#define RISEK_LOAD(p) (left >= VL ? vload((p) + i) : RISEK(load_part)((p) + i, left))
+#define RISEK_STORE(p, x) (left >= VL ? vstore((p) + i, (x)) : RISEK(store_part)((p) + i, (x), left))
+#define RISEK_EACH(n) int i, left; for (i = 0, left = (n); left > 0; i += VL, left -= VL)
+
+RISEK_FN void RISEK(map_exp)(int n, const rise_real *x, rise_real *y)
+{
+    RISEK_EACH(n) { RISEK_STORE(y, RISEK(vexp)(RISEK_LOAD(x))); }
+}
+RISEK_FN void RISEK(map_log)(int n, const rise_real *x, rise_real *y)
+{
+    RISEK_EACH(n) { RISEK_STORE(y, RISEK(vlog)(RISEK_LOAD(x))); }
+}
+RISEK_FN void RISEK(map_tanh)(int n, const rise_real *x, rise_real *y)
+{
+    RISEK_EACH(n) { RISEK_STORE(y, RISEK(vtanh)(RISEK_LOAD(x))); }
+}
+RISEK_FN void RISEK(map_sigmoid)(int n, const rise_real *x, rise_real *y)
+{
+    RISEK_EACH(n) { RISEK_STORE(y, RISEK(vsigmoid)(RISEK_LOAD(x))); }
+}
+RISEK_FN void RISEK(add)(int n, const rise_real *x, rise_real *y)
+{
+    RISEK_EACH(n) { RISEK_STORE(y, vadd(RISEK_LOAD(y), RISEK_LOAD(x))); }
+}
+RISEK_FN void RISEK(relu_backward)(int n, const rise_real *y, const rise_real *dy, rise_real *dx)
+{
+    RISEK_EACH(n) { RISEK_STORE(dx, vselect(vgt(RISEK_LOAD(y), vset1(0)), RISEK_LOAD(dy), vset1(0))); }
+}
+RISEK_FN void RISEK(sum_rows)(int rows, int n, const rise_real *x, ptrdiff_t stride, rise_real *sums)
+{
+    RISEK_EACH(n) {
+        V sum = RISEK_LOAD(sums);
+        const rise_real *p = x;
+        int r;
+        for (r = 0; r < rows; r++, p += stride) sum = vadd(sum, RISEK_LOAD(p));
+        RISEK_STORE(sums, sum);
+    }
+}
+
+/* Sums in 16 lanes: element i goes to lane i % 16, whatever VL is, and the lanes are joined in halves. */
+RISEK_FN rise_real RISEK(join)(rise_real *lane)
+{
+    int width, i;
+    for (width = 8; width > 0; width /= 2)
+        for (i = 0; i < width; i++) lane[i] = lane[i] + lane[i + width];
+    return lane[0];
+}
+/* sum over i of (x[i] - x0) (y[i] - y0), n < 2^31 */
+RISEK_FN rise_real RISEK(dot)(ptrdiff_t n, const rise_real *x, rise_real x0, const rise_real *y, rise_real y0)
+{
+    V acc[16 / VL];
+    V const vx0 = vset1(x0), vy0 = vset1(y0);
+    rise_real lane[16], tail[2][16];
+    ptrdiff_t i;
+    int j;
+    for (j = 0; j < 16 / VL; j++) acc[j] = vset1(0);
+    for (i = 0; i + 16 <= n; i += 16)
+        for (j = 0; j < 16 / VL; j++)
+            acc[j] = vfma(vsub(vload(x + i + j * VL), vx0), vsub(vload(y + i + j * VL), vy0), acc[j]);
+    for (j = 0; j < 16; j++) {
+        tail[0][j] = i + j < n ? x[i + j] : x0; /* padding adds (x0 - x0) (y0 - y0) */
+        tail[1][j] = i + j < n ? y[i + j] : y0;
+    }
+    for (j = 0; j < 16 / VL; j++) {
+        acc[j] = vfma(vsub(vload(tail[0] + j * VL), vx0), vsub(vload(tail[1] + j * VL), vy0), acc[j]);
+        vstore(lane + j * VL, acc[j]);
+    }
+    return RISEK(join)(lane);
+}
+RISEK_FN rise_real RISEK(sum)(int n, const rise_real *x)
+{
+    rise_real lane[16];
+    int i;
+    for (i = 0; i < 16; i++) lane[i] = 0;
+    for (i = 0; i < n; i++) lane[i % 16] = lane[i % 16] + x[i];
+    return RISEK(join)(lane);
+}
+/* In blocks, which are then added in double: a float alone would lose small gradients of a large network. */
+RISEK_FN double RISEK(sum_squares)(ptrdiff_t n, const rise_real *x)
+{
+    double total = 0;
+    ptrdiff_t i;
+    for (i = 0; i < n; i += 4096) total += (double)RISEK(dot)(n - i < 4096 ? n - i : 4096, x + i, 0, x + i, 0);
+    return total;
+}
+
+RISEK_FN void RISEK(lstm_forward)(int n, rise_real *gates, const rise_real *c, rise_real *c_next, rise_real *h)
+{
+    RISEK_EACH(n) {
+        V const in = RISEK(vsigmoid)(RISEK_LOAD(gates)), forget = RISEK(vsigmoid)(RISEK_LOAD(gates + n));
+        V const g = RISEK(vtanh)(RISEK_LOAD(gates + 2 * n)), out = RISEK(vsigmoid)(RISEK_LOAD(gates + 3 * n));
+        V const next = vfma(forget, RISEK_LOAD(c), vmul(in, g));
+        RISEK_STORE(gates, in);
+        RISEK_STORE(gates + n, forget);
+        RISEK_STORE(gates + 2 * n, g);
+        RISEK_STORE(gates + 3 * n, out);
+        RISEK_STORE(c_next, next);
+        RISEK_STORE(h, vmul(out, RISEK(vtanh)(next)));
+    }
+}
+/* dy y (1 - y): through a sigmoid whose value is y */
+RISEK_IN V RISEK(dsigmoid)(V dy, V y) { return RISEK(flush)(vmul(dy, vmul(y, vsub(vset1(1), y)))); }
+/* dy (1 - y^2): through a tanh whose value is y */
+RISEK_IN V RISEK(dtanh)(V dy, V y) { return vmul(dy, vfma(vsub(vset1(0), y), y, vset1(1))); }
+
+RISEK_FN void RISEK(lstm_backward)(int n, const rise_real *gates, const rise_real *c, const rise_real *c_next,
+                                   const rise_real *dh, rise_real *dc, rise_real *dgates)
+{
+    RISEK_EACH(n) {
+        V const in = RISEK_LOAD(gates), forget = RISEK_LOAD(gates + n), g = RISEK_LOAD(gates + 2 * n);
+        V const out = RISEK_LOAD(gates + 3 * n), t = RISEK(vtanh)(RISEK_LOAD(c_next)), d = RISEK_LOAD(dh);
+        V const dnext = vadd(RISEK_LOAD(dc), RISEK(dtanh)(vmul(d, out), t));
+        RISEK_STORE(dgates, RISEK(dsigmoid)(vmul(dnext, g), in));
+        RISEK_STORE(dgates + n, RISEK(dsigmoid)(vmul(dnext, RISEK_LOAD(c)), forget));
+        RISEK_STORE(dgates + 2 * n, RISEK(flush)(RISEK(dtanh)(vmul(dnext, in), g)));
+        RISEK_STORE(dgates + 3 * n, RISEK(dsigmoid)(vmul(d, t), out));
+        RISEK_STORE(dc, RISEK(flush)(vmul(dnext, forget)));
+    }
+}
+
+RISEK_FN void RISEK(gru_forward)(int n, rise_real *x, const rise_real *u, const rise_real *h, rise_real *h_next)
+{
+    RISEK_EACH(n) {
+        V const r = RISEK(vsigmoid)(vadd(RISEK_LOAD(x), RISEK_LOAD(u)));
+        V const z = RISEK(vsigmoid)(vadd(RISEK_LOAD(x + n), RISEK_LOAD(u + n)));
+        V const new_h = RISEK(vtanh)(vfma(r, RISEK_LOAD(u + 2 * n), RISEK_LOAD(x + 2 * n)));
+        RISEK_STORE(x, r);
+        RISEK_STORE(x + n, z);
+        RISEK_STORE(x + 2 * n, new_h);
+        RISEK_STORE(h_next, vfma(z, vsub(RISEK_LOAD(h), new_h), new_h));
+    }
+}
+RISEK_FN void RISEK(gru_backward)(int n, const rise_real *x, const rise_real *u, const rise_real *h, rise_real *dh,
+                                  rise_real *dx, rise_real *du)
+{
+    RISEK_EACH(n) {
+        V const r = RISEK_LOAD(x), z = RISEK_LOAD(x + n), new_h = RISEK_LOAD(x + 2 * n), d = RISEK_LOAD(dh);
+        V const dn = RISEK(flush)(RISEK(dtanh)(vmul(d, vsub(vset1(1), z)), new_h));
+        V const dr = RISEK(dsigmoid)(vmul(dn, RISEK_LOAD(u + 2 * n)), r);
+        V const dz = RISEK(dsigmoid)(vmul(d, vsub(RISEK_LOAD(h), new_h)), z);
+        RISEK_STORE(dx, dr);
+        RISEK_STORE(dx + n, dz);
+        RISEK_STORE(dx + 2 * n, dn);
+        RISEK_STORE(du, dr);
+        RISEK_STORE(du + n, dz);
+        RISEK_STORE(du + 2 * n, vmul(dn, r));
+        RISEK_STORE(dh, RISEK(flush)(vmul(d, z)));
+    }
+}
+
+RISEK_FN void RISEK(gate_forward)(int n, const rise_real *x, rise_real *u, rise_real *y)
+{
+    RISEK_EACH(n) {
+        V const s = RISEK(vsigmoid)(RISEK_LOAD(u));
+        RISEK_STORE(u, s);
+        RISEK_STORE(y, vmul(RISEK_LOAD(x), s));
+    }
+}
+RISEK_FN void RISEK(gate_backward)(int n, const rise_real *x, const rise_real *s, rise_real *dy, rise_real *dx)
+{
+    RISEK_EACH(n) {
+        V const gate = RISEK_LOAD(s), d = RISEK_LOAD(dy);
+        RISEK_STORE(dx, vmul(d, gate));
+        RISEK_STORE(dy, RISEK(dsigmoid)(vmul(d, RISEK_LOAD(x)), gate));
+    }
+}
+
+RISEK_FN void RISEK(norm_forward)(int n, const rise_real *x, const rise_real *gain, const rise_real *bias, rise_real *y,
+                                  rise_real *stats)
+{
+    rise_real const mean = RISEK(sum)(n, x) / (rise_real)n;
+    rise_real const var = RISEK(dot)(n, x, mean, x, mean) / (rise_real)n;
+    stats[0] = mean;
+    stats[1] = 1 / risei_sqrt(var + (rise_real)1e-5);
+    {
+        V const m = vset1(mean), scale = vset1(stats[1]);
+        RISEK_EACH(n) {
+            RISEK_STORE(y, vfma(vmul(vsub(RISEK_LOAD(x), m), scale), RISEK_LOAD(gain), RISEK_LOAD(bias)));
+        }
+    }
+}
+/* With xhat = (x - mean) scale and d = dy gain: dx = scale (d - mean(d) - xhat mean(d xhat)). */
+RISEK_FN void RISEK(norm_backward)(int n, const rise_real *x, const rise_real *gain, const rise_real *stats, rise_real *dy,
+                                   rise_real *dgain, rise_real *dbias)
+{
+    V const m = vset1(stats[0]), scale = vset1(stats[1]);
+    V mean_d, mean_dx;
+    {
+        RISEK_EACH(n) {
+            V const d = RISEK_LOAD(dy), xhat = vmul(vsub(RISEK_LOAD(x), m), scale);
+            RISEK_STORE(dgain, vfma(d, xhat, RISEK_LOAD(dgain)));
+            RISEK_STORE(dbias, vadd(RISEK_LOAD(dbias), d));
+            RISEK_STORE(dy, vmul(d, RISEK_LOAD(gain)));
+        }
+    }
+    mean_d = vset1(RISEK(sum)(n, dy) / (rise_real)n);
+    mean_dx = vset1(RISEK(dot)(n, dy, 0, x, stats[0]) * stats[1] / (rise_real)n);
+    {
+        RISEK_EACH(n) {
+            V const d = vsub(RISEK_LOAD(dy), mean_d), xhat = vmul(vsub(RISEK_LOAD(x), m), scale);
+            RISEK_STORE(dy, vmul(vfma(vsub(vset1(0), xhat), mean_dx, d), scale));
+        }
+    }
+}
+
+/* Plain C below: integers are exact in any order, and compilers vectorise these loops well. */
+RISEK_FN void RISEK(project_signs)(int n, const int32_t *x, int size, uint32_t seed, int32_t *sums)
+{
+    int i, j, b;
+    for (b = 0; b * 32 < size; b++) {
+        int32_t acc[32];
+        for (j = 0; j < 32; j++) acc[j] = 0;
+        for (i = 0; i < n; i++) {
+            uint32_t const bits = rise_signs(seed, i, b);
+            int32_t const twice = 2 * x[i];
+            for (j = 0; j < 32; j++) acc[j] += twice & -(int32_t)((bits >> j) & 1u);
+        }
+        {
+            int32_t all = 0; /* sum of +-x = 2 * (sum of the positive ones) - sum of all */
+            for (i = 0; i < n; i++) all += x[i];
+            for (j = 0; j < 32 && b * 32 + j < size; j++) sums[b * 32 + j] = acc[j] - all;
+        }
+    }
+}
+RISEK_FN void RISEK(project_ternary)(int n, const int32_t *x, int size, const int8_t *w, int32_t *sums)
+{
+    int i, j;
+    for (j = 0; j < size; j++) sums[j] = 0;
+    for (i = 0; i < n; i++, w += size)
+        for (j = 0; j < size; j++) sums[j] += x[i] * w[j];
+}
+
+RISEK_FN void RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, rise_real *g, rise_real *m, rise_real *v)
+{
+    V const scale = vset1(a->scale), keep1 = vset1(1 - a->beta1), keep2 = vset1(1 - a->beta2);
+    V const rate = vset1(-a->rate), root_scale = vset1(a->root_scale), epsilon = vset1(a->epsilon);
+    ptrdiff_t const block = 1 << 20;
+    while (n > 0) {
+        int const part = (int)(n < block ? n : block);
+        RISEK_EACH(part) {
+            V const grad = vmul(RISEK_LOAD(g), scale), m0 = RISEK_LOAD(m), v0 = RISEK_LOAD(v);
+            V const m1 = RISEK(flush)(vfma(keep1, vsub(grad, m0), m0));
+            V const v1 = RISEK(flush)(vfma(keep2, vsub(vmul(grad, grad), v0), v0));
+            V const step = vdiv(m1, vfma(vsqrt(v1), root_scale, epsilon));
+            RISEK_STORE(w, vfma(rate, step, RISEK_LOAD(w)));
+            RISEK_STORE(g, vset1(0));
+            RISEK_STORE(m, m1);
+            RISEK_STORE(v, v1);
+        }
+        n -= part, w += part, g += part, m += part, v += part;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Matrix products                                                                                                    */
+
+#ifdef RISEK_REFERENCE
+
+/* The oracle: three loops, as one would write them down. */
+RISEK_FN rise_real RISEK(element)(const rise_matrix *x, int i, int j)
+{
+    ptrdiff_t const at = risei_walk(&x->rows, i) + (j / x->run) * x->run_step + j % x->run;
+    return x->bytes ? (rise_real)((const uint8_t *)x->data)[at] * (rise_real)RISEI_BYTE : ((const rise_real *)x->data)[at];
+}
+RISEK_FN void RISEK(product)(const rise_product *p, void *scratch)
+{
+    int i, j, k;
+    (void)scratch;
+    for (i = 0; i < p->m; i++)
+        for (j = 0; j < p->n; j++) {
+            rise_real *c = p->c + risei_walk(&p->c_rows, i) + j, sum = p->bias ? p->bias[j] : 0;
+            if (p->accumulate) sum = *c;
+            for (k = 0; k < p->k; k++)
+                sum = vfma(p->transposed ? RISEK(element)(&p->a, k, i) : RISEK(element)(&p->a, i, k),
+                           RISEK(element)(&p->b, k, j), sum);
+            *c = p->relu ? RISEK(relu)(sum) : sum;
+        }
+}
+
+#else
+
+/*  C is computed in tiles of MR rows x NV vectors that live in registers while k runs. What a tile reads is first
+    packed: B, in blocks of KC x NC, as panels of NR columns, k-major; A, MR rows at a time, as rows of PANEL elements or,
+    transposed, as columns of MR. Patches of images are packed straight from the image. k is cut into blocks of KC, C
+    being stored and loaded in between, which does not change a bit. */
+#define NR (NV * VL)
+#define KC RISEI_KC
+#define NC RISEI_NC
+#define PANEL (KC + 8) /* not a power of two, so that the rows of a panel do not compete for cache lines */
+
+enum { RISEK(from_zero), RISEK(from_bias), RISEK(from_c) };
+
+/* c[i][0 .. nv*VL) = init + sum_k a(i, k) b[k * ldb + ...] */
+#define RISEK_TILE(name, rows, vectors, a_row, a_k)                                                                     \
+    RISEK_FN void RISEK(name)(int k, const rise_real *a, const rise_real *b, ptrdiff_t ldb, rise_real *const *c,        \
+                              const rise_real *bias, int init, int relu)                                                \
+    {                                                                                                                   \
+        V acc[rows][vectors];                                                                                           \
+        int i, j;                                                                                                       \
+        RISEI_UNROLL for (i = 0; i < rows; i++) RISEI_UNROLL for (j = 0; j < vectors; j++)                              \
+            acc[i][j] = init == RISEK(from_zero) ? vset1(0)                                                             \
+                                                 : vload((init == RISEK(from_c) ? c[i] : bias) + j * VL);               \
+        for (; k > 0; k--, a += a_k, b += ldb) {                                                                        \
+            V col[vectors];                                                                                             \
+            RISEI_UNROLL for (j = 0; j < vectors; j++) col[j] = vload(b + j * VL);                                      \
+            RISEI_UNROLL for (i = 0; i < rows; i++) {                                                                   \
+                V const x = vset1(a[i * a_row]);                                                                        \
+                RISEI_UNROLL for (j = 0; j < vectors; j++) acc[i][j] = vfma(x, col[j], acc[i][j]);                      \
+            }                                                                                                           \
+        }                                                                                                               \
+        RISEI_UNROLL for (i = 0; i < rows; i++) RISEI_UNROLL for (j = 0; j < vectors; j++)                              \
+            vstore(c[i] + j * VL, relu ? RISEK(relu)(acc[i][j]) : acc[i][j]);                                           \
+    }
+#define RISEK_TILES(rows)                                                                                               \
+    RISEK_TILE(tile_##rows##_wide, rows, NV, PANEL, 1)                                                                  \
+    RISEK_TILE(tile_##rows##_thin, rows, 1, PANEL, 1)                                                                   \
+    RISEK_TILE(tile_##rows##_wide_t, rows, NV, 1, MR)                                                                  \
+    RISEK_TILE(tile_##rows##_thin_t, rows, 1, 1, MR)
+RISEK_TILES(1)
+RISEK_TILES(2)
+RISEK_TILES(4)
+RISEK_TILES(MR_FULL)
+RISEK_TILE(tile_row, 1, 8, PANEL, 1) /* one long row: acting with one game */
+
+typedef void (*RISEK(tile_fn))(int, const rise_real *, const rise_real *, ptrdiff_t, rise_real *const *, const rise_real *,
+                               int, int);
+
+/* Computes `rows` (1..MR) rows and `cols` (1..NR) columns in tiles. */
+RISEK_FN void RISEK(tiles)(const rise_product *p, int k, int row, int rows, int col, int cols, const rise_real *a,
+                           const rise_real *b, ptrdiff_t ldb, int init, int relu)
+{
+    static const RISEK(tile_fn) tile[4][4] = {
+        {RISEK(tile_1_wide), RISEK(tile_1_thin), RISEK(tile_1_wide_t), RISEK(tile_1_thin_t)},
+        {RISEK(tile_2_wide), RISEK(tile_2_thin), RISEK(tile_2_wide_t), RISEK(tile_2_thin_t)},
+        {RISEK(tile_4_wide), RISEK(tile_4_thin), RISEK(tile_4_wide_t), RISEK(tile_4_thin_t)},
+        {RISEK(tile_MR_FULL_wide), RISEK(tile_MR_FULL_thin), RISEK(tile_MR_FULL_wide_t), RISEK(tile_MR_FULL_thin_t)}};
+    int const thin = cols <= VL, width = thin ? VL : NR, whole = cols == width;
+    rise_real edge[MR][NR], edge_bias[NR]; /* where C ends within a tile */
+    rise_real *c[MR];
+    int i, j, step;
+    for (i = 0; i < rows; i++) {
+        c[i] = p->c + risei_walk(&p->c_rows, row + i) + col;
+        if (!whole) {
+            for (j = 0; j < cols && init == RISEK(from_c); j++) edge[i][j] = c[i][j];
+            c[i] = edge[i];
+        }
+    }
+    if (init == RISEK(from_bias) && !whole)
+        for (j = 0; j < width; j++) edge_bias[j] = j < cols ? p->bias[col + j] : 0;
+    for (i = 0; i < rows; i += step) {
+        int const left = rows - i, size = left >= MR ? 3 : left >= 4 ? 2 : left >= 2 ? 1 : 0;
+        step = size == 3 ? MR : 1 << size;
+        tile[size][2 * p->transposed + thin](k, a + i * (p->transposed ? 1 : PANEL), b, ldb, c + i,
+                                             whole ? (p->bias ? p->bias + col : 0) : edge_bias, init, relu);
+    }
+    for (i = 0; i < rows && !whole; i++) {
+        rise_real *out = p->c + risei_walk(&p->c_rows, row + i) + col;
+        for (j = 0; j < cols; j++) out[j] = edge[i][j];
+    }
+}
+
+/* n adjacent elements at `at`, as numbers */
+RISEK_FN void RISEK(copy)(rise_real *to, const rise_matrix *x, ptrdiff_t at, int n)
+{
+    int i = 0;
+    if (x->bytes) {
+        const uint8_t *from = (const uint8_t *)x->data + at;
+        V const unit = vset1((rise_real)RISEI_BYTE);
+        for (; i + VL <= n; i += VL) vstore(to + i, vmul(vbytes(from + i), unit));
+        for (; i < n; i++) to[i] = (rise_real)from[i] * (rise_real)RISEI_BYTE;
+    } else {
+        const rise_real *from = (const rise_real *)x->data + at;
+        for (; i + VL <= n; i += VL) vstore(to + i, vload(from + i));
+        for (; i < n; i++) to[i] = from[i];
+    }
+}
+/* columns j .. j+n of the row at `row`, run by run */
+RISEK_FN void RISEK(copy_columns)(rise_real *to, const rise_matrix *x, ptrdiff_t row, int j, int n)
+{
+    if (n <= x->run - j) {
+        RISEK(copy)(to, x, row + j, n);
+        return;
+    }
+    while (n > 0) {
+        int const in = j % x->run, part = n < x->run - in ? n : x->run - in;
+        RISEK(copy)(to, x, row + (j / x->run) * x->run_step + in, part);
+        to += part, j += part, n -= part;
+    }
+}
+
+/* rows of A for one panel: a[i * PANEL + k], or a[k * MR + i] where A is transposed */
+RISEK_FN void RISEK(pack_a)(const rise_product *p, int row, int rows, int k0, int k, const ptrdiff_t *k_rows, rise_real *a)
+{
+    int i;
+    if (p->transposed)
+        for (i = 0; i < k; i++) RISEK(copy_columns)(a + i * MR, &p->a, k_rows[i], row, rows);
+    else
+        for (i = 0; i < rows; i++) RISEK(copy_columns)(a + i * PANEL, &p->a, risei_walk(&p->a.rows, row + i), k0, k);
+}
+
+/* columns col .. col+n of B as panels b[panel][k][NR], zeros after the last column */
+RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int k, const ptrdiff_t *k_rows, int col, int n, rise_real *b)
+{
+    int j, i, q;
+    for (j = 0; j < n; j += NR, b += k * NR) {
+        int const cols = n - j < NR ? n - j : NR;
+        if (x->run > 1)
+            for (i = 0; i < k; i++) RISEK(copy_columns)(b + i * NR, x, k_rows[i], col + j, cols);
+        else
+            for (q = 0; q < cols; q++) {
+                const rise_real *from = (const rise_real *)x->data + (col + j + q) * x->run_step;
+                for (i = 0; i < k; i++) b[i * NR + q] = from[k_rows[i]];
+            }
+        for (i = 0; i < k && cols < NR; i++)
+            for (q = cols; q < NR; q++) b[i * NR + q] = 0;
+    }
+}
+
+/* where rows k0 .. k0+k of x lie */
+RISEK_FN void RISEK(locate)(const rise_walk *rows, int k0, int k, ptrdiff_t *at)
+{
+    int i;
+    for (i = 0; i < k; i++) at[i] = risei_walk(rows, k0 + i);
+}
+
+/* A few rows times a B that lies row by row: B is read where it is, once. */
+RISEK_FN void RISEK(product_few)(const rise_product *p, int k0, int k, int init, int relu, rise_real *a, rise_real *edge)
+{
+    const rise_real *b = (const rise_real *)p->b.data + k0 * p->b.rows.step[0];
+    ptrdiff_t const ldb = p->b.rows.step[0];
+    int j = 0, i;
+    for (; p->m == 1 && j + 8 * VL <= p->n; j += 8 * VL) {
+        rise_real *c = p->c + j;
+        RISEK(tile_row)(k, a, b + j, ldb, &c, p->bias ? p->bias + j : 0, init, relu);
+    }
+    for (; j + NR <= p->n; j += NR) RISEK(tiles)(p, k, 0, p->m, j, NR, a, b + j, ldb, init, relu);
+    if (j < p->n) { /* reading whole vectors here would leave B */
+        for (i = 0; i < k; i++) {
+            int q;
+            for (q = 0; q < NR; q++) edge[i * NR + q] = q < p->n - j ? b[i * ldb + j + q] : 0;
+        }
+        RISEK(tiles)(p, k, 0, p->m, j, p->n - j, a, edge, NR, init, relu);
+    }
+}
+
+RISEK_FN void RISEK(product)(const rise_product *p, void *scratch)
+{
+    ptrdiff_t *a_at = (ptrdiff_t *)scratch, *b_at = a_at + KC;
+    rise_real *a = (rise_real *)(b_at + KC), *b = a + RISEI_MR_MAX * PANEL;
+    int const few = p->m <= MR && !p->transposed && p->b.run >= p->n && p->b.rows.inner >= p->k && !p->b.bytes;
+    int k0, n0, row, j;
+    for (k0 = 0; k0 == 0 || k0 < p->k; k0 += KC) {
+        int const k = p->k - k0 < KC ? p->k - k0 : KC, relu = p->relu && k0 + k == p->k;
+        int const init = k0 > 0 || p->accumulate ? RISEK(from_c) : p->bias ? RISEK(from_bias) : RISEK(from_zero);
+        if (p->transposed) RISEK(locate)(&p->a.rows, k0, k, a_at);
+        if (few) {
+            RISEK(pack_a)(p, 0, p->m, k0, k, a_at, a);
+            RISEK(product_few)(p, k0, k, init, relu, a, b);
+            continue;
+        }
+        RISEK(locate)(&p->b.rows, k0, k, b_at);
+        for (n0 = 0; n0 < p->n; n0 += NC) {
+            int const n = p->n - n0 < NC ? p->n - n0 : NC;
+            RISEK(pack_b)(&p->b, k, b_at, n0, n, b);
+            for (row = 0; row < p->m; row += MR) {
+                int const rows = p->m - row < MR ? p->m - row : MR;
+                RISEK(pack_a)(p, row, rows, k0, k, a_at, a);
+                for (j = 0; j < n; j += NR)
+                    RISEK(tiles)(p, k, row, rows, n0 + j, n - j < NR ? n - j : NR, a, b + j * k, NR, init, relu);
+            }
+        }
+    }
+}
+
+#undef NR
+#undef KC
+#undef NC
+#undef PANEL
+#undef RISEK_TILE
+#undef RISEK_TILES
+#endif /* RISEK_REFERENCE */
+
+static const rise_kernels RISEK(table) = {
+    RISEK_NAME, RISEK_ISA, RISEK_FUSED, RISEK(product), RISEK(sum_rows), RISEK(add), RISEK(sum_squares),
+    RISEK(relu_backward), RISEK(map_exp), RISEK(map_log), RISEK(map_tanh), RISEK(map_sigmoid), RISEK(lstm_forward),
+    RISEK(lstm_backward), RISEK(gru_forward), RISEK(gru_backward), RISEK(gate_forward), RISEK(gate_backward),
+    RISEK(norm_forward), RISEK(norm_backward), RISEK(project_signs), RISEK(project_ternary), RISEK(adam)};
+
+#undef RISEK
+#undef RISEK_FN
+#undef RISEK_IN
+#undef RISEK_NAME
+#undef RISEK_ISA
+#undef RISEK_FUSED
+#undef RISEK_REFERENCE
+#undef RISEK_LOAD
+#undef RISEK_STORE
+#undef RISEK_EACH
+#undef V
+#undef M
+#undef VL
+#undef MR
+#undef NV
+#undef MR_FULL
+#undef vload
+#undef vstore
+#undef vset1
+#undef vbytes
+#undef vadd
+#undef vsub
+#undef vmul
+#undef vdiv
+#undef vsqrt
+#undef vfma
+#undef vgt
+#undef vselect
+#undef vabs
+#undef vcopysign
+#undef vscale
+#undef vexponent
+#undef vmantissa
+
+#endif /* RISEK_PASS */

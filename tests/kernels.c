@@ -1,0 +1,839 @@
+/*  The kernels of every instruction set that this machine has, against `ref` bit for bit, and `ref` against double.
+        cc -O2 tests/kernels.c -o kernels -lm && ./kernels
+    `./kernels all` walks through all 2^32 floats where it otherwise takes samples (an hour). */
+#define RISE_IMPLEMENTATION
+#include "../rise.h"
+#include "check.h"
+
+#define UNIT (0.5 * (double)FLT_EPSILON) /* unit roundoff */
+
+/* ARMv7's NEON flushes denormals, and its scalar unit does not. */
+#if defined(__arm__) && !defined(__aarch64__)
+#define DENORMALS 0
+#else
+#define DENORMALS 1
+#endif
+
+static const rise_kernels *ref, *table[4]; /* all but ref */
+static int tables;
+static risei_random dice;
+
+static void find_tables(void)
+{
+    static const struct {
+        rise_isa isa;
+        const char *name;
+    } known[] = {{RISE_ISA_REF, "ref"}, {RISE_ISA_C, "c"}, {RISE_ISA_AVX2, "avx2"}, {RISE_ISA_AVX512, "avx512"}, {RISE_ISA_NEON, "neon"}};
+    size_t i;
+    for (i = 0; i < sizeof known / sizeof *known; i++) {
+        const rise_kernels *const k = rise_kernels_of(known[i].isa);
+        if (k == NULL) continue;
+        CHECK(k->isa == known[i].isa && strcmp(k->name, known[i].name) == 0);
+        printf("%s (%s)  ", k->name, k->fused ? "fused" : "not fused");
+        if (k->isa == RISE_ISA_REF)
+            ref = k;
+        else
+            table[tables++] = k;
+    }
+    printf("\n");
+    CHECK(ref != NULL && ref->fused && tables > 0);
+    CHECK(rise_kernels_of(RISE_ISA_AUTO) == table[tables - 1]); /* they are listed from slow to fast */
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Numbers and memory                                                                                                 */
+
+static int below(int n) { return risei_below(&dice, n); }
+/* Of both signs, over nine binades: sums of such numbers round at nearly every step, and none is denormal. */
+static float real(void) { return (float)ldexp((double)risei_uniform(&dice) * 2 - 1, below(9) - 4); }
+static float integer(void) { return (float)(below(17) - 8); }
+
+/* Equal bits, where all NaNs count as equal: which NaN a processor makes is its own affair. */
+static int same(const float *a, const float *b, ptrdiff_t n)
+{
+    ptrdiff_t i;
+    if (n == 0 || memcmp(a, b, (size_t)n * sizeof *a) == 0) return 1;
+    for (i = 0; i < n; i++)
+        if (risei_bits(a[i]) != risei_bits(b[i]) && !(isnan(a[i]) && isnan(b[i]))) return 0;
+    return 1;
+}
+
+/* Blocks that end where the array ends, so that address checkers see every overrun, and begin at odd places. */
+static void *blocks[24];
+static int block_count;
+
+static void *block(ptrdiff_t count, size_t size)
+{
+    size_t const before = (size_t)below(size == 1 ? 16 : 4) * size, bytes = (size_t)count * size;
+    unsigned char *const whole = (unsigned char *)malloc(before + bytes > 0 ? before + bytes : 1);
+    if (whole == NULL || block_count == (int)(sizeof blocks / sizeof *blocks)) {
+        printf("no memory\n");
+        exit(1);
+    }
+    blocks[block_count++] = whole;
+    return whole + before;
+}
+static float *floats(ptrdiff_t count) { return (float *)block(count, sizeof(float)); }
+static void free_blocks(void)
+{
+    while (block_count > 0) free(blocks[--block_count]);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Fused multiply-add                                                                                                 */
+
+#ifdef __GLIBC__ /* whose fmaf rounds once; others' may not */
+static float any_bits(void) { return risei_float(risei_draw(&dice)); }
+
+static void test_fma(void)
+{
+    static const float special[] = {0.0f, -0.0f, 1.0f, -1.0f, FLT_MIN, -FLT_MIN, FLT_MAX, -FLT_MAX, FLT_MIN / 8388608, HUGE_VALF, -HUGE_VALF, NAN};
+    int const specials = (int)(sizeof special / sizeof *special);
+    int i, j, wrong = 0;
+    for (i = 0; i < specials * specials * specials; i++) {
+        float const a = special[i % specials], b = special[i / specials % specials], c = special[i / specials / specials];
+        float const x = risei_fma(a, b, c), y = fmaf(a, b, c);
+        wrong += !same(&x, &y, 1);
+    }
+    for (i = 0; i < 1000000; i++) {
+        float a = any_bits(), b = any_bits(), c = any_bits(), x, y;
+        switch (i % 4) { /* the bits of three random floats seldom meet, so three kinds of encounter are arranged: */
+        case 0: break;
+        case 1: /* c somewhere near the product */
+            a = real(), b = real(), c = (float)ldexp((double)real(), below(60) - 30);
+            break;
+        case 2: /* a sum halfway between two floats but for the product's last bit, or exactly halfway */
+            a = (float)(8388608 + below(8388608)), b = 1 + (float)below(2) * FLT_EPSILON;
+            c = (float)ldexp(below(2) ? 0.5 : -0.5, below(5) - 2);
+            if (below(2)) c = -c * 16777216 * a;
+            break;
+        case 3: /* the same among the denormals, and where numbers end */
+            a = (float)ldexp((double)real(), -70 - below(10)), b = (float)ldexp((double)real(), -66 - below(10));
+            c = (float)ldexp((double)(below(33) - 16), -149 + below(3));
+            if (below(4) == 0) a = (float)ldexp((double)real(), 62), b = (float)ldexp((double)real(), 62), c = FLT_MAX;
+            break;
+        }
+        for (j = 0; j < 4; j++) {
+            float const s = j & 1 ? -a : a, t = j & 2 ? -c : c;
+            x = risei_fma(s, b, t), y = fmaf(s, b, t);
+            if (!same(&x, &y, 1) && ++wrong == 1)
+                check_about("fma(%.9g, %.9g, %.9g) = %.9g, not %.9g", (double)s, (double)b, (double)t, (double)x, (double)y);
+        }
+    }
+    CHECK(wrong == 0);
+    check_about("%s", "");
+}
+#endif
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Products                                                                                                           */
+
+/* The walk and the matrix as the API describes them, without the library's short cuts. */
+static ptrdiff_t walk_at(const rise_walk *w, int i)
+{
+    return i % w->inner * w->step[0] + i / w->inner % w->middle * w->step[1] + i / w->inner / w->middle * w->step[2];
+}
+static ptrdiff_t matrix_at(const rise_matrix *m, int i, int j) { return walk_at(&m->rows, i) + j / m->run * m->run_step + j % m->run; }
+static double matrix_get(const rise_matrix *m, int i, int j)
+{
+    ptrdiff_t const at = matrix_at(m, i, j);
+    return m->bytes ? (double)((float)((const uint8_t *)m->data)[at] * (1.0f / 255.0f)) : (double)((const float *)m->data)[at];
+}
+
+/* What an array needs, so that indices low .. high lie in it. */
+typedef struct span {
+    ptrdiff_t low, high;
+} span;
+static void span_add(span *s, ptrdiff_t at, int first)
+{
+    if (first || at < s->low) s->low = at;
+    if (first || at > s->high) s->high = at;
+}
+static span walk_span(const rise_walk *w, int rows)
+{
+    span s = {0, 0};
+    int i;
+    for (i = 0; i < rows; i++) span_add(&s, walk_at(w, i), i == 0);
+    return s;
+}
+
+typedef enum layout { PLAIN, TURNED, PATCHES, BYTES, BYTE_PATCHES } layout; /* BYTES may follow what has bytes = 0 */
+
+/* A matrix of random numbers in as little memory as will hold it. Patches are runs that start anywhere, also backwards and
+   over one another: a convolution's and its gradient's are among them. */
+static rise_matrix matrix_make(layout kind, int rows, int columns, int integers)
+{
+    rise_matrix m = rise_matrix_plain(NULL, columns + below(3));
+    span across = {0, 0}, down;
+    ptrdiff_t count, i;
+    int j;
+    if (kind == TURNED) m = rise_matrix_transposed(NULL, rows + below(3));
+    if (kind == PATCHES || kind == BYTE_PATCHES) {
+        m.rows.inner = 1 + below(rows + 2), m.rows.middle = 1 + below(4);
+        for (j = 0; j < 3; j++) m.rows.step[j] = below(61) - 30;
+        m.run = 1 + below(below(2) ? columns + 2 : 7), m.run_step = below(61) - 30;
+    }
+    m.bytes = kind == BYTES || kind == BYTE_PATCHES;
+    if (m.bytes && m.run == 1) m.run = 2;
+    down = walk_span(&m.rows, rows);
+    for (j = 0; j < columns; j++) span_add(&across, matrix_at(&m, 0, j), j == 0);
+    count = rows > 0 && columns > 0 ? down.high - down.low + across.high - across.low + 1 : 0;
+    if (m.bytes) {
+        uint8_t *const data = (uint8_t *)block(count, 1);
+        for (i = 0; i < count; i++) data[i] = (uint8_t)below(256);
+        m.data = data - (down.low + across.low);
+    } else {
+        float *const data = floats(count);
+        for (i = 0; i < count; i++) data[i] = integers ? integer() : real();
+        m.data = data - (down.low + across.low);
+    }
+    return m;
+}
+/* Rows of C: n columns each, in order, or as an image's pixels with a border, or that backwards; never over one another. */
+static rise_walk rows_make(int m, int n)
+{
+    rise_walk w = rise_walk_plain(n + below(4));
+    int const kind = below(3);
+    int i;
+    if (kind > 0) {
+        w.inner = 1 + below(m + 1), w.middle = 1 + below(3);
+        w.step[1] = w.inner * w.step[0] + below(4);
+        w.step[2] = w.middle * w.step[1] + below(4);
+        for (i = 0; i < 3 && kind == 2; i++) w.step[i] = -w.step[i];
+    }
+    return w;
+}
+
+/* How far C is from the sums in double: at most by Higham's bound, and not at all where they are integers. Then sets C's
+   elements to those of `like`, so that what should not have been written can be compared. */
+static int product_good(const rise_product *p, const float *start, int integers, const float *like)
+{
+    int i, j, k, good = 1;
+    for (i = 0; i < p->m; i++)
+        for (j = 0; j < p->n; j++) {
+            ptrdiff_t const at = walk_at(&p->c_rows, i) + j;
+            double const gamma = (p->k + 2) * UNIT / (1 - (p->k + 2) * UNIT);
+            double sum = p->accumulate ? (double)start[at] : p->bias != NULL ? (double)p->bias[j] : 0, size = fabs(sum);
+            for (k = 0; k < p->k; k++) {
+                double const a = p->transposed ? matrix_get(&p->a, k, i) : matrix_get(&p->a, i, k), b = matrix_get(&p->b, k, j);
+                sum += a * b;
+                size += fabs(a * b);
+            }
+            if (p->relu && !(sum > 0)) sum = 0;
+            good &= fabs((double)p->c[at] - sum) <= (integers ? 0 : gamma * size);
+            p->c[at] = like[at];
+        }
+    return good;
+}
+
+/* One product of a random kind on all tables. */
+static void product_case(int m, int n, int k)
+{
+    static const layout b_kinds[] = {PLAIN, TURNED, PATCHES, BYTES};
+    layout const a_kind = (layout)below(5), b_kind = b_kinds[below(16) < 15 ? below(3) : 3];
+    int const integers = a_kind < BYTES && b_kind < BYTES && below(3) == 0;
+    rise_product p;
+    span s;
+    ptrdiff_t count, i;
+    float *start, *right, *c;
+    size_t scratch;
+    int t;
+    memset(&p, 0, sizeof p);
+    p.m = m, p.n = n, p.k = k;
+    p.transposed = below(2);
+    p.a = matrix_make(a_kind, p.transposed ? k : m, p.transposed ? m : k, integers);
+    p.b = matrix_make(b_kind, k, n, integers);
+    p.c_rows = rows_make(m, n);
+    p.relu = below(2);
+    p.accumulate = below(3) == 0;
+    if (below(2)) {
+        float *const bias = floats(n);
+        for (i = 0; i < n; i++) bias[i] = integers ? integer() : real();
+        p.bias = bias;
+    }
+    s = walk_span(&p.c_rows, m);
+    count = m > 0 && n > 0 ? s.high - s.low + n : 0;
+    start = floats(count), right = floats(count), c = floats(count);
+    for (i = 0; i < count; i++) right[i] = start[i] = integers ? integer() : real();
+    check_about("m %d n %d k %d, A %d%s, B %d, %s%s", m, n, k, (int)a_kind, p.transposed ? " transposed" : "", (int)b_kind,
+                p.accumulate ? "accumulate" : p.bias != NULL ? "bias" : "zero", p.relu ? ", relu" : "");
+
+    p.c = right - s.low;
+    ref->product(&p, NULL);
+    scratch = rise_product_scratch(n, k);
+    for (t = 0; t < tables; t++) {
+        void *const room = block((ptrdiff_t)(scratch / sizeof(ptrdiff_t)), sizeof(ptrdiff_t));
+        memset(room, 0xFF, scratch); /* NaN */
+        if (count > 0) memcpy(c, start, (size_t)count * sizeof *c);
+        p.c = c - s.low;
+        table[t]->product(&p, room);
+        if (!table[t]->fused) CHECK(product_good(&p, start - s.low, integers, right - s.low));
+        if (!CHECK(same(c, right, count))) printf("    %s\n", table[t]->name);
+    }
+    p.c = right - s.low;
+    CHECK(product_good(&p, start - s.low, integers, right - s.low));
+    free_blocks();
+}
+
+static void test_product(void)
+{
+    static const int edge_m[] = {1, 3, 6, 12, 13, 25}; /* tiles are 4, 6 or 12 high, */
+    static const int edge_n[] = {1, 7, 8, 17, 31, 32, 33, 64, 65, 129, 255, 256, 257, 300, 513}; /* 4 to 32 wide, one row 128, */
+    static const int edge_k[] = {1, 255, 256, 257, 300, 513};                                     /* and blocks 256 long */
+    static const int large[][3] = {{257, 5, 3}, {255, 33, 7}, {513, 17, 2}, {300, 1, 9}, {64, 64, 64}, {49, 100, 257}};
+    size_t i, j, l;
+    int m, n, k;
+    for (m = 0; m <= 20; m++)
+        for (n = 0; n <= 20; n++)
+            for (k = 0; k <= 20; k++) product_case(m, n, k);
+    for (n = 1; n <= 140; n++)
+        for (m = 1; m <= 13; m++) product_case(m, n, 1 + below(9));
+    for (i = 0; i < sizeof edge_m / sizeof *edge_m; i++)
+        for (j = 0; j < sizeof edge_n / sizeof *edge_n; j++)
+            for (l = 0; l < sizeof edge_k / sizeof *edge_k; l++) product_case(edge_m[i], edge_n[j], edge_k[l]);
+    for (i = 0; i < sizeof large / sizeof *large; i++)
+        for (j = 0; j < 8; j++) product_case(large[i][0], large[i][1], large[i][2]);
+}
+
+/* A NaN stays one, but for the ReLU, which makes it zero on all machines. */
+static void test_product_nan(void)
+{
+    enum { M = 13, N = 37, K = 5 };
+    float a[M * K], b[K * N], c[M * N];
+    void *const scratch = malloc(rise_product_scratch(N, K));
+    rise_product p;
+    int t, i, j;
+    for (i = 0; i < M * K; i++) a[i] = i / K % 3 == 1 && i % K == 2 ? NAN : 1.0f; /* every third row has one */
+    for (i = 0; i < K * N; i++) b[i] = 1.0f;
+    memset(&p, 0, sizeof p);
+    p.m = M, p.n = N, p.k = K;
+    p.a = rise_matrix_plain(a, K), p.b = rise_matrix_plain(b, N);
+    p.c = c, p.c_rows = rise_walk_plain(N);
+    for (t = -1; t < tables; t++)
+        for (p.relu = 0; p.relu < 2; p.relu++) {
+            int good = 1;
+            (t < 0 ? ref : table[t])->product(&p, scratch);
+            for (i = 0; i < M; i++)
+                for (j = 0; j < N; j++) good &= i % 3 != 1 ? c[i * N + j] == K : p.relu ? c[i * N + j] == 0 : isnan(c[i * N + j]) != 0;
+            CHECK(good);
+        }
+    free(scratch);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Kernels that go element by element: what each does, in double                                                      */
+
+static double squash(double x) { return 1 / (1 + exp(-x)); }
+
+static const rise_adam adam_numbers = {0.5f, 0.9f, 0.999f, 0.01f, 3.0f, 1e-3f};
+
+#define RUN(name, call) static void run_##name(const rise_kernels *k, int n, float *const *a) { call; }
+RUN(add, k->add(n, a[0], a[1]))
+RUN(relu_backward, k->relu_backward(n, a[0], a[1], a[2]))
+RUN(relu_backward_in_place, k->relu_backward(n, a[0], a[1], a[1]))
+RUN(exp, k->exp(n, a[0], a[1]))
+RUN(log, k->log(n, a[0], a[1]))
+RUN(tanh, k->tanh(n, a[0], a[1]))
+RUN(tanh_in_place, k->tanh(n, a[0], a[0]))
+RUN(sigmoid, k->sigmoid(n, a[0], a[1]))
+RUN(lstm_forward, k->lstm_forward(n, a[0], a[1], a[2], a[3]))
+RUN(lstm_backward, k->lstm_backward(n, a[0], a[1], a[2], a[3], a[4], a[5]))
+RUN(gru_forward, k->gru_forward(n, a[0], a[1], a[2], a[3]))
+RUN(gru_backward, k->gru_backward(n, a[0], a[1], a[2], a[3], a[4], a[5]))
+RUN(gate_forward, k->gate_forward(n, a[0], a[1], a[2]))
+RUN(gate_forward_in_place, k->gate_forward(n, a[0], a[1], a[0]))
+RUN(gate_backward, k->gate_backward(n, a[0], a[1], a[2], a[3]))
+RUN(norm_forward, if (n > 0) k->norm_forward(n, a[0], a[1], a[2], a[3], a[4]))
+RUN(norm_backward, if (n > 0) k->norm_backward(n, a[0], a[1], a[2], a[3], a[4], a[5]))
+RUN(adam, k->adam(n, &adam_numbers, a[0], a[1], a[2], a[3]))
+#undef RUN
+
+#define EXPECT(name) static void expect_##name(int n, int i, double *const *a)
+EXPECT(add) { a[1][i] += a[0][i]; (void)n; }
+EXPECT(relu_backward) { a[2][i] = a[0][i] > 0 ? a[1][i] : 0; (void)n; }
+EXPECT(relu_backward_in_place) { a[1][i] = a[0][i] > 0 ? a[1][i] : 0; (void)n; }
+EXPECT(exp) { a[1][i] = exp(a[0][i]); (void)n; }
+EXPECT(log) { a[1][i] = log(a[0][i]); (void)n; }
+EXPECT(tanh) { a[1][i] = tanh(a[0][i]); (void)n; }
+EXPECT(tanh_in_place) { a[0][i] = tanh(a[0][i]); (void)n; }
+EXPECT(sigmoid) { a[1][i] = squash(a[0][i]); (void)n; }
+EXPECT(lstm_forward)
+{
+    double const in = squash(a[0][i]), forget = squash(a[0][n + i]), g = tanh(a[0][2 * n + i]), out = squash(a[0][3 * n + i]);
+    a[0][i] = in, a[0][n + i] = forget, a[0][2 * n + i] = g, a[0][3 * n + i] = out;
+    a[2][i] = forget * a[1][i] + in * g;
+    a[3][i] = out * tanh(a[2][i]);
+}
+EXPECT(lstm_backward)
+{
+    double const in = a[0][i], forget = a[0][n + i], g = a[0][2 * n + i], out = a[0][3 * n + i], t = tanh(a[2][i]);
+    double const d = a[4][i] + a[3][i] * out * (1 - t * t);
+    a[5][i] = d * g * in * (1 - in);
+    a[5][n + i] = d * a[1][i] * forget * (1 - forget);
+    a[5][2 * n + i] = d * in * (1 - g * g);
+    a[5][3 * n + i] = a[3][i] * t * out * (1 - out);
+    a[4][i] = d * forget;
+}
+EXPECT(gru_forward)
+{
+    double const r = squash(a[0][i] + a[1][i]), z = squash(a[0][n + i] + a[1][n + i]);
+    double const h = tanh(a[0][2 * n + i] + r * a[1][2 * n + i]);
+    a[0][i] = r, a[0][n + i] = z, a[0][2 * n + i] = h;
+    a[3][i] = (1 - z) * h + z * a[2][i];
+}
+EXPECT(gru_backward)
+{
+    double const r = a[0][i], z = a[0][n + i], h = a[0][2 * n + i], d = a[3][i];
+    double const dn = d * (1 - z) * (1 - h * h);
+    a[4][i] = a[5][i] = dn * a[1][2 * n + i] * r * (1 - r);
+    a[4][n + i] = a[5][n + i] = d * (a[2][i] - h) * z * (1 - z);
+    a[4][2 * n + i] = dn;
+    a[5][2 * n + i] = dn * r;
+    a[3][i] = d * z;
+}
+EXPECT(gate_forward) { a[1][i] = squash(a[1][i]), a[2][i] = a[0][i] * a[1][i]; (void)n; }
+EXPECT(gate_forward_in_place) { a[1][i] = squash(a[1][i]), a[0][i] *= a[1][i]; (void)n; }
+EXPECT(gate_backward)
+{
+    double const s = a[1][i], d = a[2][i];
+    a[2][i] = d * a[0][i] * s * (1 - s);
+    a[3][i] = d * s;
+    (void)n;
+}
+EXPECT(norm_forward)
+{
+    double mean = 0, var = 0;
+    int j;
+    for (j = 0; j < n; j++) mean += a[0][j] / n;
+    for (j = 0; j < n; j++) var += (a[0][j] - mean) * (a[0][j] - mean) / n;
+    a[4][0] = mean, a[4][1] = 1 / sqrt(var + 1e-5);
+    a[3][i] = (a[0][i] - mean) * a[4][1] * a[1][i] + a[2][i];
+}
+EXPECT(norm_backward)
+{
+    double const mean = a[2][0], scale = a[2][1];
+    double d = 0, dx = 0; /* dy is replaced at the last element, when it is no longer needed */
+    int j;
+    a[4][i] += a[3][i] * (a[0][i] - mean) * scale;
+    a[5][i] += a[3][i];
+    if (i < n - 1) return;
+    for (j = 0; j < n; j++) {
+        a[3][j] *= a[1][j];
+        d += a[3][j] / n, dx += a[3][j] * (a[0][j] - mean) * scale / n;
+    }
+    for (j = 0; j < n; j++) a[3][j] = scale * (a[3][j] - d - (a[0][j] - mean) * scale * dx);
+}
+EXPECT(adam)
+{
+    rise_adam const n1 = adam_numbers;
+    double const g = a[1][i] * (double)n1.scale;
+    a[2][i] = (double)n1.beta1 * a[2][i] + (1 - (double)n1.beta1) * g;
+    a[3][i] = (double)n1.beta2 * a[3][i] + (1 - (double)n1.beta2) * g * g;
+    a[0][i] -= (double)n1.rate * a[2][i] / (sqrt(a[3][i]) * (double)n1.root_scale + (double)n1.epsilon);
+    a[1][i] = 0;
+    (void)n;
+}
+#undef EXPECT
+
+#define ARRAYS 6
+typedef struct elementwise {
+    const char *name;
+    void (*run)(const rise_kernels *k, int n, float *const *a);
+    void (*expect)(int n, int i, double *const *a);
+    int width[ARRAYS]; /* of each array: so many times n; 0 ends the list; PAIR is two numbers */
+    int positive;      /* arrays whose numbers are, as bits */
+} elementwise;
+enum { PAIR = -2 };
+
+#define EACH(name) #name, run_##name, expect_##name
+static const elementwise kernels[] = {
+    {EACH(add), {1, 1, 0, 0, 0, 0}, 0},
+    {EACH(relu_backward), {1, 1, 1, 0, 0, 0}, 0},
+    {EACH(relu_backward_in_place), {1, 1, 0, 0, 0, 0}, 0},
+    {EACH(exp), {1, 1, 0, 0, 0, 0}, 0},
+    {EACH(log), {1, 1, 0, 0, 0, 0}, 1},
+    {EACH(tanh), {1, 1, 0, 0, 0, 0}, 0},
+    {EACH(tanh_in_place), {1, 0, 0, 0, 0, 0}, 0},
+    {EACH(sigmoid), {1, 1, 0, 0, 0, 0}, 0},
+    {EACH(lstm_forward), {4, 1, 1, 1, 0, 0}, 0},
+    {EACH(lstm_backward), {4, 1, 1, 1, 1, 4}, 0},
+    {EACH(gru_forward), {3, 3, 1, 1, 0, 0}, 0},
+    {EACH(gru_backward), {3, 3, 1, 1, 3, 3}, 0},
+    {EACH(gate_forward), {1, 1, 1, 0, 0, 0}, 0},
+    {EACH(gate_forward_in_place), {1, 1, 0, 0, 0, 0}, 0},
+    {EACH(gate_backward), {1, 1, 1, 1, 0, 0}, 0},
+    {EACH(norm_forward), {1, 1, 1, 1, PAIR, 0}, 0},
+    {EACH(norm_backward), {1, 1, PAIR, 1, 1, 1}, 4},
+    {EACH(adam), {1, 1, 1, 1, 0, 0}, 8},
+};
+#undef EACH
+
+/* Compares float arrays with what they should be; returns the greatest error relative to the greatest number. */
+static double distance(const float *const *x, double *const *expected, const int *size)
+{
+    double greatest = 1, worst = 0;
+    int a, i;
+    for (a = 0; a < ARRAYS; a++)
+        for (i = 0; i < size[a]; i++) {
+            double const error = fabs((double)x[a][i] - expected[a][i]);
+            if (fabs(expected[a][i]) > greatest) greatest = fabs(expected[a][i]);
+            if (!(error <= worst)) worst = error;
+        }
+    return worst / greatest;
+}
+
+static void elementwise_case(const elementwise *e, int n)
+{
+    float *start[ARRAYS], *right[ARRAYS], *now[ARRAYS];
+    double *expected[ARRAYS];
+    int size[ARRAYS];
+    int a, i, t, equal;
+    for (a = 0; a < ARRAYS; a++) {
+        size[a] = e->width[a] == PAIR ? 2 : e->width[a] * n;
+        start[a] = floats(size[a]), right[a] = floats(size[a]), now[a] = floats(size[a]);
+        expected[a] = (double *)block(size[a], sizeof(double));
+        for (i = 0; i < size[a]; i++) {
+            start[a][i] = right[a][i] = e->positive >> a & 1 ? fabsf(real()) + 0.01f : real() * 0.25f;
+            expected[a][i] = (double)start[a][i];
+        }
+    }
+    e->run(ref, n, right);
+    for (i = 0; i < n; i++) e->expect(n, i, expected);
+    check_about("%s, n %d", e->name, n);
+    CHECK(distance((const float *const *)right, expected, size) <= 32 * UNIT);
+    for (t = 0; t < tables; t++) {
+        for (a = 0; a < ARRAYS; a++)
+            if (size[a] > 0) memcpy(now[a], start[a], (size_t)size[a] * sizeof **now);
+        e->run(table[t], n, now);
+        check_about("%s, n %d, %s", e->name, n, table[t]->name);
+        for (equal = 1, a = 0; a < ARRAYS; a++) equal &= same(now[a], right[a], size[a]);
+        if (table[t]->fused)
+            CHECK(equal);
+        else
+            CHECK(distance((const float *const *)now, expected, size) <= 64 * UNIT);
+    }
+    free_blocks();
+}
+
+static void test_elementwise(void)
+{
+    size_t e;
+    int n;
+    for (e = 0; e < sizeof kernels / sizeof *kernels; e++) {
+        for (n = 0; n <= 70; n++) elementwise_case(&kernels[e], n);
+        elementwise_case(&kernels[e], 1000);
+    }
+    elementwise_case(&kernels[sizeof kernels / sizeof *kernels - 1], (1 << 20) + 5); /* Adam goes in blocks of 2^20 */
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* exp, log, tanh, sigmoid: distance from the truth in units in the last place                                        */
+
+static double unit_in_last_place(double exact)
+{
+    int exponent;
+    frexp(exact, &exponent);
+    return ldexp(1, (exponent < -125 ? -125 : exponent) - 24);
+}
+
+typedef struct curve {
+    const char *name;
+    void (*run)(const rise_kernels *k, int n, float *const *a);
+    double (*exact)(double x);
+    float low, high; /* beyond, the value is that at the end */
+    float least, most;
+    int rising;      /* monotone, that is, however close two arguments are */
+} curve;
+
+static const curve curves[] = {
+    {"exp", run_exp, exp, -87.0f, 88.0f, 0, HUGE_VALF, 0},
+    {"log", run_log, log, FLT_MIN, FLT_MAX, -HUGE_VALF, HUGE_VALF, 0},
+    {"tanh", run_tanh, tanh, -FLT_MAX, FLT_MAX, -1, 1, 1},
+    {"sigmoid", run_sigmoid, squash, -80.0f, FLT_MAX, 0, 1, 1},
+};
+
+/* Walks over the floats of one sign, in runs of 256 neighbours with gaps between them. */
+static void curve_walk(const curve *c, uint32_t sign, uint32_t stride)
+{
+    enum { RUN = 256 };
+    float x[RUN], right[RUN], y[RUN];
+    float *const to_ref[2] = {x, right}, *const to[2] = {x, y};
+    double worst[5] = {0, 0, 0, 0, 0}, at[5] = {0, 0, 0, 0, 0};
+    float last[5];
+    int fell[5] = {0, 0, 0, 0, 0}, left[5] = {0, 0, 0, 0, 0}, differs[5] = {0, 0, 0, 0, 0};
+    uint32_t bits;
+    int i, t, started = 0;
+    for (bits = DENORMALS ? 0 : 0x00800000u; bits < 0x7F800000u; bits += RUN * stride) {
+        for (i = 0; i < RUN; i++) x[i] = risei_float((bits + (uint32_t)i) | sign);
+        if (x[0] < c->low && c->low > 0) continue; /* log is for normal numbers only */
+        c->run(ref, RUN, to_ref);
+        for (t = -1; t < tables; t++) {
+            int const slot = t + 1;
+            const float *const value = t < 0 ? right : y;
+            if (t >= 0) c->run(table[t], RUN, to);
+            if (t >= 0 && table[t]->fused) differs[slot] |= !same(y, right, RUN);
+            for (i = 0; i < RUN && (t < 0 || !table[t]->fused); i++) {
+                double const held = (double)(x[i] < c->low ? c->low : x[i] > c->high ? c->high : x[i]), exact = c->exact(held);
+                double const error = fabs((double)value[i] - exact) / unit_in_last_place(exact);
+                if (!(error <= worst[slot])) worst[slot] = error, at[slot] = (double)x[i];
+                left[slot] |= !(value[i] >= c->least && value[i] <= c->most);
+                if (started || i > 0) fell[slot] |= sign ? value[i] > last[slot] : value[i] < last[slot];
+                last[slot] = value[i];
+            }
+        }
+        started = 1;
+    }
+    for (t = -1; t < tables && started; t++) {
+        const rise_kernels *const k = t < 0 ? ref : table[t];
+        int const slot = t + 1;
+        check_about("%s, %s, %.3f at %.9g", c->name, k->name, worst[slot], at[slot]);
+        CHECK(!differs[slot]);
+        if (t >= 0 && k->fused) continue;
+        printf("%-8s %c %-6s %5.3f units in the last place, at %.9g%s\n", c->name, sign ? '-' : '+', k->name, worst[slot], at[slot],
+               fell[slot] ? " (not monotone)" : "");
+        CHECK(worst[slot] <= 2);
+        CHECK(!left[slot]);
+        CHECK(!(c->rising && fell[slot]));
+    }
+}
+
+static void test_curves(uint32_t stride)
+{
+    static const struct {
+        size_t curve;
+        float x, y;
+    } exact[] = {{0, 0, 1},        {0, -0.0f, 1}, {1, 1, 0},          {2, 0, 0},          {2, -0.0f, 0},         {2, 20, 1}, {2, -20, -1},
+                 {2, HUGE_VALF, 1}, {2, -HUGE_VALF, -1}, {3, 0, 0.5f}, {3, -0.0f, 0.5f}, {3, 20, 1}, {3, HUGE_VALF, 1}};
+    static const float beyond[][2] = {{HUGE_VALF, 88}, {FLT_MAX, 88}, {88.5f, 88}, {-HUGE_VALF, -87}, {-FLT_MAX, -87}, {-87.5f, -87}};
+    size_t c, i;
+    int t;
+    for (c = 0; c < sizeof curves / sizeof *curves; c++) {
+        curve_walk(&curves[c], 0, stride);
+        curve_walk(&curves[c], 0x80000000u, stride);
+    }
+    for (t = -1; t < tables; t++) {
+        const rise_kernels *const k = t < 0 ? ref : table[t];
+        float x[2], y[2];
+        float *const from[2] = {x, y};
+        check_about("%s", k->name);
+        for (i = 0; i < sizeof exact / sizeof *exact; i++) {
+            x[0] = exact[i].x;
+            curves[exact[i].curve].run(k, 1, from);
+            CHECK(y[0] == exact[i].y);
+        }
+        for (i = 0; i < sizeof beyond / sizeof *beyond; i++) {
+            x[0] = beyond[i][0], x[1] = beyond[i][1];
+            run_exp(k, 2, from);
+            CHECK(same(&y[0], &y[1], 1) && y[0] > 0 && y[0] < HUGE_VALF);
+        }
+        x[0] = -HUGE_VALF, x[1] = -80;
+        run_sigmoid(k, 2, from);
+        CHECK(same(&y[0], &y[1], 1) && y[0] > 0);
+        for (c = 0; c < sizeof curves / sizeof *curves; c++) {
+            if (curves[c].run == run_log) continue;
+            x[0] = NAN, x[1] = -NAN;
+            curves[c].run(k, 2, from);
+            CHECK(isnan(y[0]) && isnan(y[1]));
+        }
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Sums, projections, and numbers that are no ordinary ones                                                           */
+
+static void test_sums(void)
+{
+    static const int sizes[] = {0, 1, 2, 15, 16, 17, 31, 32, 33, 70, 255, 1000, 4095, 4096, 4097, 8192, 10000};
+    size_t s;
+    int rows, n, i, r, t;
+    for (s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        float *const x = floats(sizes[s]);
+        double exact = 0, right;
+        for (i = 0; i < sizes[s]; i++) x[i] = real(), exact += (double)x[i] * (double)x[i];
+        right = ref->sum_squares(sizes[s], x);
+        check_about("n %d", sizes[s]);
+        CHECK(fabs(right - exact) <= 4096 / 16 * UNIT * exact);
+        for (t = 0; t < tables; t++) {
+            double const sum = table[t]->sum_squares(sizes[s], x);
+            CHECK(table[t]->fused ? memcmp(&sum, &right, sizeof sum) == 0 : fabs(sum - exact) <= 4096 / 16 * UNIT * exact);
+        }
+        free_blocks();
+    }
+    for (rows = 0; rows <= 9; rows++) /* in the rows' order, and no other: exact on every table */
+        for (n = 0; n <= 70; n++) {
+            int const stride = n + below(3);
+            float *const x = floats(rows > 0 ? (rows - 1) * stride + n : 0), *const start = floats(n), *const right = floats(n), *const sums = floats(n);
+            for (i = 0; i < n && rows > 0; i++)
+                for (r = 0; r < rows; r++) x[r * stride + i] = real();
+            for (i = 0; i < n; i++) {
+                start[i] = right[i] = real();
+                for (r = 0; r < rows; r++) right[i] = right[i] + x[r * stride + i];
+            }
+            for (t = -1; t < tables; t++) {
+                if (n > 0) memcpy(sums, start, (size_t)n * sizeof *sums);
+                (t < 0 ? ref : table[t])->sum_rows(rows, n, x, stride, sums);
+                check_about("rows %d n %d, %s", rows, n, t < 0 ? "ref" : table[t]->name);
+                CHECK(same(sums, right, n));
+            }
+            free_blocks();
+        }
+}
+
+static void test_projections(void)
+{
+    static const int counts[] = {0, 1, 2, 7, 16, 17, 33, 100}, sizes[] = {1, 2, 8, 31, 32, 33, 63, 64, 65, 100};
+    static const uint32_t seeds[] = {0, 1, 0xDEADBEEFu, 0xFFFFFFFFu};
+    size_t a, b;
+    int i, j, t;
+    for (a = 0; a < sizeof counts / sizeof *counts; a++)
+        for (b = 0; b < sizeof sizes / sizeof *sizes; b++) {
+            int const n = counts[a], size = sizes[b];
+            uint32_t const seed = seeds[(a + b) % (sizeof seeds / sizeof *seeds)];
+            int32_t *const x = (int32_t *)block(n, 4), *const signs = (int32_t *)block(size, 4);
+            int32_t *const ternary = (int32_t *)block(size, 4), *const sums = (int32_t *)block(size, 4);
+            int8_t *const w = (int8_t *)block((ptrdiff_t)n * size, 1);
+            for (i = 0; i < n; i++) x[i] = below(2 * 65025 + 1) - 65025;
+            for (i = 0; i < n * size; i++) w[i] = (int8_t)(below(3) - 1);
+            for (j = 0; j < size; j++) {
+                signs[j] = ternary[j] = 0;
+                for (i = 0; i < n; i++) {
+                    signs[j] += rise_signs(seed, i, j / 32) >> (j % 32) & 1 ? x[i] : -x[i];
+                    ternary[j] += x[i] * w[i * size + j];
+                }
+            }
+            for (t = -1; t < tables; t++) {
+                const rise_kernels *const k = t < 0 ? ref : table[t];
+                check_about("n %d, size %d, %s", n, size, k->name);
+                k->project_signs(n, x, size, seed, sums);
+                CHECK(memcmp(sums, signs, (size_t)size * sizeof *sums) == 0);
+                k->project_ternary(n, x, size, w, sums);
+                CHECK(memcmp(sums, ternary, (size_t)size * sizeof *sums) == 0);
+            }
+            free_blocks();
+        }
+}
+
+/* A projection preserves distances only if its signs are fair, and independent from output to output and input to input. */
+static void test_signs(void)
+{
+    enum { N = 1 << 14 };
+    double const sigma = sqrt((double)N);
+    int ones[32], pairs[32], inputs[32], outputs[32];
+    int i, j, worst = 0;
+    memset(ones, 0, sizeof ones), memset(pairs, 0, sizeof pairs);
+    memset(inputs, 0, sizeof inputs), memset(outputs, 0, sizeof outputs);
+    for (i = 0; i < N; i++) {
+        uint32_t const s = rise_signs(12345, i, 3), turned = s >> 1 | s << 31;
+        uint32_t const input = s ^ rise_signs(12345, i + 1, 3), output = s ^ rise_signs(12345, i, 4);
+        for (j = 0; j < 32; j++) {
+            ones[j] += s >> j & 1 ? 1 : -1;
+            pairs[j] += (s ^ turned) >> j & 1 ? 1 : -1;
+            inputs[j] += input >> j & 1 ? 1 : -1;
+            outputs[j] += output >> j & 1 ? 1 : -1;
+        }
+    }
+    for (j = 0; j < 32; j++) {
+        int const most = abs(ones[j]) > abs(pairs[j]) ? abs(ones[j]) : abs(pairs[j]);
+        int const more = abs(inputs[j]) > abs(outputs[j]) ? abs(inputs[j]) : abs(outputs[j]);
+        if (worst < most) worst = most;
+        if (worst < more) worst = more;
+    }
+    check_about("off by %.2f sigma", worst / sigma);
+    CHECK(worst < 5 * sigma);
+}
+
+/* What fades is set to zero before it becomes denormal; NaN is a number like others to no kernel. */
+static void test_extremes(void)
+{
+    float const tiny = 7e-31f, small = 9e-31f; /* on either side of 2^-100 */
+    int t, n;
+    for (t = -1; t < tables; t++) {
+        const rise_kernels *const k = t < 0 ? ref : table[t];
+        check_about("%s", k->name);
+        for (n = 1; n <= 33; n += 4) {
+            float w[33], g[33], m[33], v[33], gates[4 * 33], dgates[4 * 33], zero[33], y[33];
+            int i, good = 1;
+            for (i = 0; i < 33; i++) w[i] = 1, g[i] = zero[i] = 0, m[i] = i % 2 ? -tiny : tiny, v[i] = tiny;
+            for (i = 0; i < 4 * 33; i++) gates[i] = 0.5f;
+            k->adam(n, &adam_numbers, w, g, m, v);
+            for (i = 0; i < n; i++) good &= m[i] == 0 && v[i] == 0 && w[i] == 1 && g[i] == 0;
+            for (i = 0; i < n; i++) v[i] = i % 2 ? 2 * tiny : tiny; /* now the gradient of an LSTM's state */
+            k->lstm_backward(n, gates, zero, zero, zero, v, dgates);
+            for (i = 0; i < n; i++) good &= v[i] == 0 && dgates[i] == 0 && dgates[n + i] == 0 && dgates[2 * n + i] == 0;
+            for (i = 0; i < n; i++) v[i] = 8 * small;
+            k->lstm_backward(n, gates, zero, zero, zero, v, dgates);
+            for (i = 0; i < n; i++) good &= v[i] == 4 * small && dgates[2 * n + i] == 3 * small;
+            for (i = 0; i < n; i++) y[i] = i % 3 == 0 ? NAN : (float)(i % 3 - 1), w[i] = i % 2 ? NAN : 2.0f;
+            k->relu_backward(n, y, w, v);
+            for (i = 0; i < n; i++) good &= i % 3 != 2 ? v[i] == 0 : i % 2 ? isnan(v[i]) != 0 : v[i] == 2;
+            CHECK(good);
+        }
+        {
+            float x[37];
+            int i;
+            for (i = 0; i < 37; i++) x[i] = 1;
+            CHECK(k->sum_squares(37, x) == 37);
+            for (i = 0; i < 37; i++) {
+                x[i] = i % 2 ? NAN : HUGE_VALF;
+                CHECK(!(k->sum_squares(37, x) <= DBL_MAX)); /* which is how a bad gradient is noticed */
+                x[i] = 1;
+            }
+        }
+    }
+}
+
+/* The optimiser around Adam: clips to the norm, counts its steps, and refuses what is not finite. */
+static void test_optimizer(void)
+{
+    enum { N = 41 };
+    int t, step, i;
+    for (t = -1; t < tables; t++) {
+        const rise_kernels *const k = t < 0 ? ref : table[t];
+        float w[N], g[N], m[N], v[N], before[N];
+        double w1[N], m1[N], v1[N], worst = 0;
+        risei_optimizer o;
+        check_about("%s", k->name);
+        o.m = m, o.v = v, o.power1 = o.power2 = 1;
+        for (i = 0; i < N; i++) w[i] = real(), m[i] = v[i] = 0, w1[i] = (double)w[i], m1[i] = v1[i] = 0;
+        for (step = 1; step <= 20; step++) {
+            double norm = 0, clip = step % 3 == 0 ? -1 : 2.5, scale;
+            for (i = 0; i < N; i++) g[i] = real() * (step % 2 ? 1.0f : 0.01f), norm += (double)g[i] * (double)g[i];
+            norm = sqrt(norm);
+            scale = clip > 0 && norm > clip ? clip / norm : 1;
+            for (i = 0; i < N; i++) {
+                double const d = (double)g[i] * scale;
+                m1[i] = 0.9 * m1[i] + 0.1 * d, v1[i] = 0.999 * v1[i] + 0.001 * d * d;
+                w1[i] -= 0.01 * (m1[i] / (1 - pow(0.9, step))) / (sqrt(v1[i] / (1 - pow(0.999, step))) + 1e-4);
+            }
+            CHECK_NEAR(risei_optimize(k, &o, N, w, g, 0.01, 1e-4, clip), norm, 1e-6);
+            for (i = 0; i < N; i++) worst = fabs((double)w[i] - w1[i]) > worst ? fabs((double)w[i] - w1[i]) : worst;
+        }
+        CHECK(worst <= 1e-5); /* the weights have moved by about 0.2 */
+        memcpy(before, w, sizeof w);
+        for (i = 0; i < N; i++) g[i] = 1;
+        g[N - 1] = t % 2 ? NAN : -HUGE_VALF;
+        CHECK(!(risei_optimize(k, &o, N, w, g, 0.01, 1e-4, 10) <= DBL_MAX));
+        CHECK(same(w, before, N));
+        for (i = 0; i < N; i++) CHECK(g[i] == 0);
+    }
+}
+
+int main(int count, char **arguments)
+{
+    int const all = count > 1 && strcmp(arguments[1], "all") == 0;
+    dice = risei_stream(2512, 20513);
+    find_tables();
+#ifdef __GLIBC__
+    test_fma();
+#endif
+    test_product();
+    test_product_nan();
+    test_elementwise();
+    test_curves(all ? 1 : 2003);
+    test_sums();
+    test_projections();
+    test_signs();
+    test_extremes();
+    test_optimizer();
+    return check_done();
+}
