@@ -314,7 +314,7 @@ typedef struct rise_walk {
    (run = a patch row, all pixels of it adjacent in memory), without ever being copied out. */
 typedef struct rise_matrix {
     const void *data;
-    int bytes;          /* 1: elements are uint8_t and stand for value / 255 */
+    int bytes;          /* 1: elements are uint8_t and stand for value / 255 (A only); 15 more must be readable after the last */
     rise_walk rows;
     int run;
     ptrdiff_t run_step;
@@ -635,10 +635,13 @@ RISE_API uint32_t rise_signs(uint32_t seed, int i, int b)
 RISEI_FN float risei_sqrt(float x) { return sqrtf(x); }
 
 #define RISEI_BYTE (1.0f / 255.0f)
+#define RISEI_BYTES_SLACK 15 /* after a matrix of bytes */
 #define RISEI_KC 256
 #define RISEI_NC 256
 #define RISEI_MR_MAX 12
 #define RISEI_NR_MAX 32
+#define RISEI_PANEL (RISEI_KC + 8)
+#define RISEI_A_SIZE (RISEI_MR_MAX * RISEI_PANEL + 16) /* the slack takes whole vectors at the end */
 
 RISE_API rise_walk rise_walk_plain(ptrdiff_t stride)
 {
@@ -654,6 +657,27 @@ RISEI_IN ptrdiff_t risei_walk(const rise_walk *walk, int i)
     if (i < walk->inner) return i * walk->step[0];
     rest = i / walk->inner;
     return i % walk->inner * walk->step[0] + rest % walk->middle * walk->step[1] + rest / walk->middle * walk->step[2];
+}
+/* Where i0 .. i0+n lie, without a division for each. */
+RISEI_FN void risei_locate(const rise_walk *walk, int i0, int n, ptrdiff_t *at)
+{
+    int in = i0 % walk->inner, mid = i0 / walk->inner % walk->middle, i;
+    ptrdiff_t here = risei_walk(walk, i0);
+    for (i = 0; i < n; i++) {
+        at[i] = here;
+        if (++in < walk->inner) {
+            here += walk->step[0];
+            continue;
+        }
+        in = 0;
+        here -= (walk->inner - 1) * walk->step[0];
+        if (++mid < walk->middle) {
+            here += walk->step[1];
+            continue;
+        }
+        mid = 0;
+        here += walk->step[2] - (walk->middle - 1) * walk->step[1];
+    }
 }
 RISE_API rise_matrix rise_matrix_plain(const rise_real *data, ptrdiff_t stride)
 {
@@ -676,7 +700,7 @@ RISE_API size_t rise_product_scratch(int n, int k)
 {
     size_t const kc = k < RISEI_KC ? (size_t)k : RISEI_KC, nc = n < RISEI_NC ? (size_t)n : RISEI_NC;
     size_t const columns = (nc + RISEI_NR_MAX - 1) / RISEI_NR_MAX * RISEI_NR_MAX;
-    return 2 * RISEI_KC * sizeof(ptrdiff_t) + (RISEI_MR_MAX * (RISEI_KC + 8) + kc * columns) * sizeof(rise_real);
+    return 2 * RISEI_KC * sizeof(ptrdiff_t) + (RISEI_A_SIZE + kc * columns) * sizeof(rise_real);
 }
 
 #ifndef RISE_DOUBLE
@@ -1981,7 +2005,7 @@ RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e)
     if (e->kind == RISE_EMBED_CONV) {
         e->weights = RISEI_TAKE(arena, rise_real, e->net.linear.bias + size);
         risei_encoder_layout(arena, &e->net, &e->data, 1, 0);
-        e->image = RISEI_TAKE(arena, uint8_t, risei_image_size(&e->data.in[0]));
+        e->image = RISEI_TAKE(arena, uint8_t, risei_image_size(&e->data.in[0]) + RISEI_BYTES_SLACK);
     }
     if (e->kind > RISE_EMBED_SPARSE) return;
     e->pooled = RISEI_TAKE(arena, int32_t, inputs);
@@ -2716,7 +2740,7 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     a->device.scratch = risei_take(arena, rise_product_scratch(a->net.widest, INT_MAX), 1);
     risei_pass_layout(arena, &a->net, &a->pass, rows, images, entries, states, learn, d->window);
     a->first = RISEI_TAKE(arena, int, learn > actors ? learn : actors);
-    a->images = RISEI_TAKE(arena, uint8_t, risei_times((size_t)images, risei_image_bytes(a)));
+    a->images = RISEI_TAKE(arena, uint8_t, risei_times((size_t)images, risei_image_bytes(a)) + RISEI_BYTES_SLACK);
     if (d->memory == RISE_MEMORY_RISE) risei_embedder_layout(arena, &a->embedder);
     a->fresh = RISEI_TAKE(arena, rise_real, (lanes > 0 ? lanes : 1) * (size_t)a->play.size);
 
@@ -4079,7 +4103,7 @@ RISEK_FN void RISEK(product)(const rise_product *p, void *scratch)
 #define NR (NV * VL)
 #define KC RISEI_KC
 #define NC RISEI_NC
-#define PANEL (KC + 8) /* not a power of two, so that the rows of a panel do not compete for cache lines */
+#define PANEL RISEI_PANEL /* not a power of two, so that the rows of a panel do not compete for cache lines */
 
 enum { RISEK(from_zero), RISEK(from_bias), RISEK(from_c) };
 
@@ -4118,9 +4142,9 @@ RISEK_TILE(tile_row, 1, 8, PANEL, 1) /* one long row: acting with one game */
 typedef void (*RISEK(tile_fn))(int, const rise_real *, const rise_real *, ptrdiff_t, rise_real *const *, const rise_real *,
                                int, int);
 
-/* Computes `rows` (1..MR) rows and `cols` (1..NR) columns in tiles. */
-RISEK_FN void RISEK(tiles)(const rise_product *p, int k, int row, int rows, int col, int cols, const rise_real *a,
-                           const rise_real *b, ptrdiff_t ldb, int init, int relu)
+/* Computes `rows` (1..MR) rows and `cols` (1..NR) columns in tiles; row i of C starts at c_at[i]. */
+RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, int rows, int col, int cols,
+                           const rise_real *a, const rise_real *b, ptrdiff_t ldb, int init, int relu)
 {
     static const RISEK(tile_fn) tile[4][4] = {
         {RISEK(tile_1_wide), RISEK(tile_1_thin), RISEK(tile_1_wide_t), RISEK(tile_1_thin_t)},
@@ -4129,138 +4153,136 @@ RISEK_FN void RISEK(tiles)(const rise_product *p, int k, int row, int rows, int 
         {RISEK(tile_MR_FULL_wide), RISEK(tile_MR_FULL_thin), RISEK(tile_MR_FULL_wide_t), RISEK(tile_MR_FULL_thin_t)}};
     int const thin = cols <= VL, width = thin ? VL : NR, whole = cols == width;
     rise_real edge[MR][NR], edge_bias[NR]; /* where C ends within a tile */
+    const rise_real *bias = p->bias ? p->bias + col : 0;
     rise_real *c[MR];
     int i, j, step;
     for (i = 0; i < rows; i++) {
-        c[i] = p->c + risei_walk(&p->c_rows, row + i) + col;
-        if (!whole) {
-            for (j = 0; j < cols && init == RISEK(from_c); j++) edge[i][j] = c[i][j];
-            c[i] = edge[i];
-        }
+        c[i] = p->c + c_at[i] + col;
+        if (whole) continue;
+        for (j = 0; j < cols && init == RISEK(from_c); j++) edge[i][j] = c[i][j];
+        c[i] = edge[i];
     }
-    if (init == RISEK(from_bias) && !whole)
-        for (j = 0; j < width; j++) edge_bias[j] = j < cols ? p->bias[col + j] : 0;
+    if (init == RISEK(from_bias) && !whole) {
+        for (j = 0; j < width; j++) edge_bias[j] = j < cols ? bias[j] : 0;
+        bias = edge_bias;
+    }
     for (i = 0; i < rows; i += step) {
         int const left = rows - i, size = left >= MR ? 3 : left >= 4 ? 2 : left >= 2 ? 1 : 0;
         step = size == 3 ? MR : 1 << size;
-        tile[size][2 * p->transposed + thin](k, a + i * (p->transposed ? 1 : PANEL), b, ldb, c + i,
-                                             whole ? (p->bias ? p->bias + col : 0) : edge_bias, init, relu);
+        tile[size][2 * p->transposed + thin](k, a + i * (p->transposed ? 1 : PANEL), b, ldb, c + i, bias, init, relu);
     }
-    for (i = 0; i < rows && !whole; i++) {
-        rise_real *out = p->c + risei_walk(&p->c_rows, row + i) + col;
-        for (j = 0; j < cols; j++) out[j] = edge[i][j];
-    }
+    for (i = 0; i < rows && !whole; i++)
+        for (j = 0; j < cols; j++) p->c[c_at[i] + col + j] = edge[i][j];
 }
 
-/* n adjacent elements at `at`, as numbers */
+/* n adjacent elements at `at`, as numbers. Of bytes, whole vectors are read and written, past the end: see rise_matrix; what
+   is written too much is overwritten by what follows or lies in the panel's slack. */
 RISEK_FN void RISEK(copy)(rise_real *to, const rise_matrix *x, ptrdiff_t at, int n)
 {
     int i = 0;
     if (x->bytes) {
         const uint8_t *from = (const uint8_t *)x->data + at;
         V const unit = vset1((rise_real)RISEI_BYTE);
-        for (; i + VL <= n; i += VL) vstore(to + i, vmul(vbytes(from + i), unit));
-        for (; i < n; i++) to[i] = (rise_real)from[i] * (rise_real)RISEI_BYTE;
+        for (; i < n; i += VL) vstore(to + i, vmul(vbytes(from + i), unit));
     } else {
         const rise_real *from = (const rise_real *)x->data + at;
         for (; i + VL <= n; i += VL) vstore(to + i, vload(from + i));
+        for (; i + 4 <= n; i += 4) memcpy(to + i, from + i, 4 * sizeof *to);
         for (; i < n; i++) to[i] = from[i];
     }
 }
 /* columns j .. j+n of the row at `row`, run by run */
 RISEK_FN void RISEK(copy_columns)(rise_real *to, const rise_matrix *x, ptrdiff_t row, int j, int n)
 {
-    if (n <= x->run - j) {
-        RISEK(copy)(to, x, row + j, n);
-        return;
+    int in = j;
+    if (j >= x->run) {
+        row += (j / x->run) * x->run_step;
+        in = j % x->run;
     }
     while (n > 0) {
-        int const in = j % x->run, part = n < x->run - in ? n : x->run - in;
-        RISEK(copy)(to, x, row + (j / x->run) * x->run_step + in, part);
-        to += part, j += part, n -= part;
+        int const part = n < x->run - in ? n : x->run - in;
+        RISEK(copy)(to, x, row + in, part);
+        to += part, n -= part;
+        row += x->run_step, in = 0;
     }
 }
 
-/* rows of A for one panel: a[i * PANEL + k], or a[k * MR + i] where A is transposed */
-RISEK_FN void RISEK(pack_a)(const rise_product *p, int row, int rows, int k0, int k, const ptrdiff_t *k_rows, rise_real *a)
+/* Rows row .. row+rows of A for one panel: a[i * PANEL + k], or a[k * MR + i] where A is transposed. `at`: where the rows
+   lie, or all of k's where A is transposed. */
+RISEK_FN void RISEK(pack_a)(const rise_product *p, const ptrdiff_t *at, int row, int rows, int k0, int k, rise_real *a)
 {
+    int const within = row % p->a.run;
     int i;
-    if (p->transposed)
-        for (i = 0; i < k; i++) RISEK(copy_columns)(a + i * MR, &p->a, k_rows[i], row, rows);
-    else
-        for (i = 0; i < rows; i++) RISEK(copy_columns)(a + i * PANEL, &p->a, risei_walk(&p->a.rows, row + i), k0, k);
+    if (!p->transposed)
+        for (i = 0; i < rows; i++) RISEK(copy_columns)(a + i * PANEL, &p->a, at[i], k0, k);
+    else if (rows == MR && within + MR <= p->a.run && !p->a.bytes) {
+        const rise_real *from = (const rise_real *)p->a.data + (row / p->a.run) * p->a.run_step + within;
+        for (i = 0; i < k; i++) memcpy(a + i * MR, from + at[i], MR * sizeof *a);
+    } else
+        for (i = 0; i < k; i++) RISEK(copy_columns)(a + i * MR, &p->a, at[i], row, rows);
 }
 
 /* columns col .. col+n of B as panels b[panel][k][NR], zeros after the last column */
-RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int k, const ptrdiff_t *k_rows, int col, int n, rise_real *b)
+RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int k, const ptrdiff_t *at, int col, int n, rise_real *b)
 {
     int j, i, q;
     for (j = 0; j < n; j += NR, b += k * NR) {
         int const cols = n - j < NR ? n - j : NR;
         if (x->run > 1)
-            for (i = 0; i < k; i++) RISEK(copy_columns)(b + i * NR, x, k_rows[i], col + j, cols);
+            for (i = 0; i < k; i++) RISEK(copy_columns)(b + i * NR, x, at[i], col + j, cols);
         else
             for (q = 0; q < cols; q++) {
                 const rise_real *from = (const rise_real *)x->data + (col + j + q) * x->run_step;
-                for (i = 0; i < k; i++) b[i * NR + q] = from[k_rows[i]];
+                for (i = 0; i < k; i++) b[i * NR + q] = from[at[i]];
             }
         for (i = 0; i < k && cols < NR; i++)
             for (q = cols; q < NR; q++) b[i * NR + q] = 0;
     }
 }
 
-/* where rows k0 .. k0+k of x lie */
-RISEK_FN void RISEK(locate)(const rise_walk *rows, int k0, int k, ptrdiff_t *at)
-{
-    int i;
-    for (i = 0; i < k; i++) at[i] = risei_walk(rows, k0 + i);
-}
-
 /* A few rows times a B that lies row by row: B is read where it is, once. */
-RISEK_FN void RISEK(product_few)(const rise_product *p, int k0, int k, int init, int relu, rise_real *a, rise_real *edge)
+RISEK_FN void RISEK(product_few)(const rise_product *p, const ptrdiff_t *c_at, int k0, int k, int init, int relu,
+                                 const rise_real *a, rise_real *edge)
 {
-    const rise_real *b = (const rise_real *)p->b.data + k0 * p->b.rows.step[0];
     ptrdiff_t const ldb = p->b.rows.step[0];
-    int j = 0, i;
+    const rise_real *b = (const rise_real *)p->b.data + k0 * ldb;
+    int j = 0, i, q;
     for (; p->m == 1 && j + 8 * VL <= p->n; j += 8 * VL) {
-        rise_real *c = p->c + j;
+        rise_real *c = p->c + c_at[0] + j;
         RISEK(tile_row)(k, a, b + j, ldb, &c, p->bias ? p->bias + j : 0, init, relu);
     }
-    for (; j + NR <= p->n; j += NR) RISEK(tiles)(p, k, 0, p->m, j, NR, a, b + j, ldb, init, relu);
-    if (j < p->n) { /* reading whole vectors here would leave B */
-        for (i = 0; i < k; i++) {
-            int q;
-            for (q = 0; q < NR; q++) edge[i * NR + q] = q < p->n - j ? b[i * ldb + j + q] : 0;
-        }
-        RISEK(tiles)(p, k, 0, p->m, j, p->n - j, a, edge, NR, init, relu);
-    }
+    for (; j + NR <= p->n; j += NR) RISEK(tiles)(p, k, c_at, p->m, j, NR, a, b + j, ldb, init, relu);
+    if (j == p->n) return;
+    for (i = 0; i < k; i++) /* whole vectors here would read past B */
+        for (q = 0; q < NR; q++) edge[i * NR + q] = q < p->n - j ? b[i * ldb + j + q] : 0;
+    RISEK(tiles)(p, k, c_at, p->m, j, p->n - j, a, edge, NR, init, relu);
 }
 
 RISEK_FN void RISEK(product)(const rise_product *p, void *scratch)
 {
-    ptrdiff_t *a_at = (ptrdiff_t *)scratch, *b_at = a_at + KC;
-    rise_real *a = (rise_real *)(b_at + KC), *b = a + RISEI_MR_MAX * PANEL;
-    int const few = p->m <= MR && !p->transposed && p->b.run >= p->n && p->b.rows.inner >= p->k && !p->b.bytes;
+    ptrdiff_t *a_at = (ptrdiff_t *)scratch, *b_at = a_at + KC, c_at[MR];
+    rise_real *a = (rise_real *)(b_at + KC), *b = a + RISEI_A_SIZE;
+    int const few = p->m <= MR && !p->transposed && p->b.run >= p->n && p->b.rows.inner >= p->k;
     int k0, n0, row, j;
     for (k0 = 0; k0 == 0 || k0 < p->k; k0 += KC) {
         int const k = p->k - k0 < KC ? p->k - k0 : KC, relu = p->relu && k0 + k == p->k;
         int const init = k0 > 0 || p->accumulate ? RISEK(from_c) : p->bias ? RISEK(from_bias) : RISEK(from_zero);
-        if (p->transposed) RISEK(locate)(&p->a.rows, k0, k, a_at);
-        if (few) {
-            RISEK(pack_a)(p, 0, p->m, k0, k, a_at, a);
-            RISEK(product_few)(p, k0, k, init, relu, a, b);
-            continue;
-        }
-        RISEK(locate)(&p->b.rows, k0, k, b_at);
+        if (p->transposed) risei_locate(&p->a.rows, k0, k, a_at);
+        risei_locate(&p->b.rows, k0, few ? 0 : k, b_at);
         for (n0 = 0; n0 < p->n; n0 += NC) {
             int const n = p->n - n0 < NC ? p->n - n0 : NC;
-            RISEK(pack_b)(&p->b, k, b_at, n0, n, b);
+            if (!few) RISEK(pack_b)(&p->b, k, b_at, n0, n, b);
             for (row = 0; row < p->m; row += MR) {
                 int const rows = p->m - row < MR ? p->m - row : MR;
-                RISEK(pack_a)(p, row, rows, k0, k, a_at, a);
-                for (j = 0; j < n; j += NR)
-                    RISEK(tiles)(p, k, row, rows, n0 + j, n - j < NR ? n - j : NR, a, b + j * k, NR, init, relu);
+                if (!p->transposed) risei_locate(&p->a.rows, row, rows, a_at);
+                risei_locate(&p->c_rows, row, rows, c_at);
+                RISEK(pack_a)(p, a_at, row, rows, k0, k, a);
+                for (j = 0; j < n && !few; j += NR)
+                    RISEK(tiles)(p, k, c_at, rows, n0 + j, n - j < NR ? n - j : NR, a, b + j * k, NR, init, relu);
             }
+            if (!few) continue;
+            RISEK(product_few)(p, c_at, k0, k, init, relu, a, b);
+            break;
         }
     }
 }
