@@ -1,3 +1,138 @@
+/* rise.h - 0.1 - recurrent reinforcement learning from pixels, in one file - MIT licence (text at the end)
+
+   DO THIS in one C or C++ file:                      and in all others, just:
+
+       #define RISE_IMPLEMENTATION                        #include "rise.h"
+       #include "rise.h"
+
+       cc -O2 game.c -lm
+
+   No -m flag is needed: the kernels for AVX2 and AVX-512 are compiled in and chosen when the program runs.
+
+   A COMPLETE PROGRAM. A light flashes left or right, ten dark frames follow: which side was it?
+
+       #define RISE_IMPLEMENTATION
+       #include "rise.h"
+
+       int main(void)
+       {
+           rise_agent_desc desc = {0};
+           rise_agent *agent;
+           rise_error error;
+           int episode, t, right = 0;
+           desc.frame_width = desc.frame_height = 8;
+           desc.actions = 2;
+           if (rise_agent_create(&agent, &desc, &error) != RISE_OK) return puts(error.text), 1;
+           for (episode = 1; episode <= 600; episode++) {
+               int side = rand() % 2, action = 0;
+               for (t = 0; t <= 10; t++) {
+                   uint8_t frame[8 * 8] = {0};
+                   if (t == 0) frame[side * 7] = 255;
+                   if (t == 10) frame[36] = 255;
+                   action = rise_agent_step(agent, frame, 0, t == 0 ? RISE_FIRST : RISE_MIDDLE);
+               }
+               right += action == side;
+               rise_agent_step(agent, (uint8_t[8 * 8]){0}, action == side ? 1 : -1, RISE_TERMINATED);
+               if (episode % 100 == 0) printf("%d of the last 100 answers were right\n", right), right = 0;
+           }
+           rise_agent_destroy(agent);
+           return 0;
+       }
+
+   WHAT IT DOES. An agent sees frames (bytes), gets rewards, returns actions, and learns by deep Q-learning: double and
+   dueling networks, n-step returns, prioritised replay. What sets it apart is memory. An agent that must remember usually runs
+   a recurrent net over conv features of each past frame, and must compute them again at every update, because the conv net
+   keeps changing. RISE (Clark, Evers, Hare 2025, arXiv 2512.20513) looks at past frames through an encoder that never
+   changes: its output is computed once, when the frame arrives, and kept beside it in the replay buffer.
+
+       newest frames ----> conv net (learns) -----------------------------> features --+
+                                                                                        +--> fusion --> heads --> Q
+       each frame -> frozen encoder -> embedding, stored -> LSTM or GRU (learns) -> context --+
+
+   WHAT IT DOES NOT. Continuous actions, policy gradients, GPUs, images as anything but bytes, reading games: you bring the
+   game and own its loop. Not for untrusted tensors of unlimited size; files are checked strictly, yet a checksum is no
+   signature.
+
+   LIMITS. Frames up to 1024 x 1024 x 16 bytes, 256 actions, 4096 environments, windows of 1024 frames, 8 conv layers,
+   16 stacked frames, episodes of 2^31 frames. The largest stack frame is below 16 KB (checked by the tests).
+
+   CONTENTS. Search for the mark.
+       >>results       result codes and sentences          >>plan          compiler and machine
+       >>desc          what an agent is: every field       >>memory >>random >>kernels
+       >>agent-api     create, step, play, learn, save     >>layers >>recurrent >>encoders >>network >>optimizer
+       >>kernels-api   products, cells, Adam: usable alone >>replay >>targets >>describe >>agent >>files
+                                                           >>template      the kernels' one source, for all machines
+
+   1. THE LOOP. The game calls the agent once a tick with the frame it shows, the reward that the previous action earned, and
+   what the frame is to its episode:
+
+       RISE_FIRST       the first frame of an episode; the reward is ignored
+       RISE_MIDDLE      the usual case
+       RISE_TERMINATED  the last frame: the game is over, no reward can follow
+       RISE_TRUNCATED   the last frame: you stop watching (a time limit); the agent reckons with what would have followed
+
+   The difference between the last two matters: an agent that is told RISE_TERMINATED by a mere time limit learns that the
+   future is worthless. The last frame is handed over too, with its reward; the action returned for it means nothing. If the game
+   is reset without a word, RISE_FIRST alone is enough: the frame before counts as truncated.
+
+   Several copies of a game learn faster than one: set desc.environments and call rise_agent_step_all.
+
+   2. MEMORY. desc.memory is RISE (the default), NONE (the same agent without a recurrent net: the one to beat) or FULL
+   (the ordinary recurrent agent: dear). desc.window says how many frames the recurrent net is unrolled over when learning:
+   it should reach from the cue to the moment at which it counts. Acting unrolls the same window anew each step; with
+   desc.carry_state it keeps its state instead, which costs the same at any window and gives the same values as long as
+   episodes fit into the window. desc.feed_action also shows the recurrent net its previous action and reward.
+
+   3. LEARNING. rise_agent_step learns on the way: an update each desc.learn_period steps, after desc.learn_start steps. The first
+   steps also measure the embeddings, which from then on are standardised to mean 0 and variance 1. To a game that must not
+   stutter, set desc.learn_outside and call rise_agent_learn_for(agent, microseconds) with the time that is left in each
+   tick. rise_agent_metrics tells how it goes; mean_return is the number to watch.
+
+   4. PLAYING. rise_agent_play drives up to desc.players characters with what has been learnt so far, greedily, and leaves no trace in
+   the learning: evaluate as often as you like. To ship an agent, save it as RISE_SAVE_POLICY and load it with play_only = 1:
+
+       rise_agent_desc machine = {0};
+       machine.play_only = 1;
+       machine.players = 30;
+       rise_agent_load(&agent, "guards.rise", &machine, &error);
+
+   5. MEMORY IN BYTES. rise_agent_bytes(&desc, &error) says before anything is allocated what an agent needs; then it is one calloc, or
+   none if desc.memory_block is yours. Nothing is allocated afterwards, by no function but rise_agent_load. The replay
+   buffer is most of it: a frame, its embedding and 27 bytes for each of desc.replay_capacity steps.
+
+   6. ERRORS. Functions return RISE_OK or a negative code, and fill in a sentence: rise_agent_create and the file functions in
+   their last argument, calls on an agent in rise_agent_error(agent). The library never prints and never aborts. Numbers that are
+   not finite are refused at the door: in rewards and embeddings by the call, in losses and gradients by the update.
+
+   7. NUMBERS. The same seed and inputs give the same bits on AVX2, AVX-512, 64-bit ARM and the reference kernels: every sum
+   is made in one fixed order by fused multiply-add, exp and tanh are our own, and what is drawn at random comes from
+   integers. A saved run goes on as if it had never stopped. Processors without fused multiply-add use the plain C
+   kernels ("c"), whose bits differ; so do those of 32-bit ARM without VFPv4. The file says which were used. desc.isa = RISE_ISA_REF
+   gives the common bits anywhere, slowly. Do not compile with -ffast-math.
+
+   8. SAVING. RISE_SAVE_AGENT: all but the replay buffer. RISE_SAVE_ALL: everything; the run resumes bit for bit. RISE_SAVE_POLICY: for
+   playing alone. rise_agent_save writes beside the file and renames, so that a crash never costs you the old one.
+   rise_agent_write and rise_agent_read go through callbacks, for memory, flash or an archive.
+
+   9. TUNING. Too slow: a shorter window, fewer recurrent_units, a longer learn_period. Does not learn: longer epsilon_steps (more
+   exploring), a learning_rate 3 times higher or lower, a window that reaches the cue. Learns, then forgets: a larger
+   replay_capacity, a longer target_period.
+
+   10. PORTING. Raspberry Pi, 64-bit: as it is. 32-bit: add -mfpu=neon-vfpv4. MSVC, tcc and others compile the plain C kernels and,
+   for MSVC on x64, the AVX ones. Without a file system: RISE_NO_STDIO. Threads: an agent holds no global state; use each
+   agent from one thread at a time, different agents from as many as you like.
+
+   MACROS, all optional:
+       macro                 seen by              meaning
+       RISE_IMPLEMENTATION   one file             makes the functions
+       RISE_STATIC           every file           all functions are static: the library is private to each file
+       RISE_NO_STDIO         every file           no FILE functions: save through rise_agent_write
+       RISE_NO_SIMD          the implementation   plain C kernels only
+       RISE_SELF             the implementation   the name under which this file includes itself ["rise.h"]
+
+   TROUBLE. "undefined reference to rise_...": no file defines RISE_IMPLEMENTATION. "multiple definition of rise_...": more than one does.
+   "rise.h: No such file" from within rise.h: it was renamed; define RISE_SELF. "undefined reference to sqrt": add -lm, last. */
+
 #ifndef RISEK_PASS /* everything but the kernel template, which is at the bottom of the file */
 
 #ifndef RISE_H
@@ -363,10 +498,10 @@ typedef struct rise_kernels {
     double (*sum_squares)(ptrdiff_t n, const rise_real *x);
     void (*relu_backward)(int n, const rise_real *y, const rise_real *dy, rise_real *dx); /* dx = y > 0 ? dy : 0 */
 
-    void (*exp)(int n, const rise_real *x, rise_real *y);                     /* all within 2 units in the last place */
+    void (*exp)(int n, const rise_real *x, rise_real *y);                     /* all within 2.1 units in the last place */
     void (*log)(int n, const rise_real *x, rise_real *y);                     /* for normal x > 0 */
     void (*tanh)(int n, const rise_real *x, rise_real *y);
-    void (*sigmoid)(int n, const rise_real *x, rise_real *y);
+    void (*sigmoid)(int n, const rise_real *x, rise_real *y);                 /* from -80 on; less than 2e-35 below */
 
     /* One row of an LSTM (Hochreiter & Schmidhuber 1997, with forget gate), n units. gates [4][n] = i, f, g, o: what enters
        them before, what leaves them after. c' = f c + i g, h = o tanh(c'). */
@@ -1550,17 +1685,20 @@ typedef struct risei_cell {
     risei_linear x, h;      /* in -> gates * units, units -> gates * units; an LSTM uses x's bias alone */
 } risei_cell;
 
-/* A sequence of `steps` steps of `rows` rows, step-major. */
+/* A sequence of `steps` steps of up to `rows` rows. Step t has the entries begin[t] .. begin[t + 1], entry begin[t] + r being row
+   r's; rows after the last one that has started have none, so sorting rows by their start skips what is padding. */
 typedef struct risei_sequence {
     int steps, rows;
-    const int *first;       /* [rows]: the state stays zero before this step; NULL: all start at step 0 */
-    rise_real *x;           /* [steps][rows][in] */
-    rise_real *h, *c;       /* [steps + 1][rows][units]: state before each step and after the last; the caller fills step 0 */
-    rise_real *gates;       /* [steps][rows][gates * units], after their activations */
-    rise_real *u;           /* GRU: [steps][rows][gates * units], from the state */
+    const int *first;       /* [rows]: the step at which a row starts, from a zero state; NULL: all at step 0 */
+    int *begin;             /* [steps + 1], made by risei_sequence_plan */
+    rise_real *x;           /* [entries][in] */
+    rise_real *h, *c;       /* [entries + rows][units]: the state before each entry, and after the last step at begin[steps];
+                               that before step 0 is the caller's */
+    rise_real *gates;       /* [entries][gates * units], after their activations */
+    rise_real *u;           /* GRU: [entries][gates * units], from the state */
     rise_real *dgates, *du; /* their gradients */
     rise_real *dh, *dc;     /* [rows][units]: the gradient of the last state comes in here, that of the first leaves */
-    rise_real *dx;          /* [steps][rows][in], or NULL where the input does not learn */
+    rise_real *dx;          /* [entries][in], or NULL where the input does not learn */
     rise_real *turned;      /* [gates * units][units]: the recurrent weights, transposed */
 } risei_sequence;
 
@@ -1585,14 +1723,14 @@ RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, risei_ran
     if (c->kind == RISE_CELL_GRU) risei_initialise(w + c->h.bias, (size_t)out, c->units, random);
     for (i = 0; i < c->units && c->kind == RISE_CELL_LSTM; i++) w[c->x.bias + (size_t)(c->units + i)] = 1;
 }
-/* `entries`: steps x rows, in whatever shape a pass has them; `states`: (steps + 1) x rows. `learn` rows of `learn_steps` steps
-   go backward. */
-RISEI_FN void risei_sequence_layout(risei_arena *arena, const risei_cell *c, risei_sequence *s, int entries, int states,
-                                    int learn, int learn_steps, int learn_x)
+/* `entries`, `states` and `steps`: the most of them that any shape has. `learn` rows of `learn_steps` steps go backward. */
+RISEI_FN void risei_sequence_layout(risei_arena *arena, const risei_cell *c, risei_sequence *s, int steps, int entries,
+                                    int states, int learn, int learn_steps, int learn_x)
 {
     int const lstm = c->kind == RISE_CELL_LSTM;
     size_t const units = (size_t)c->units, gates = (size_t)c->gates * units;
     size_t const all = (size_t)entries, back = risei_times((size_t)learn, (size_t)learn_steps);
+    s->begin = RISEI_TAKE(arena, int, steps + 1);
     s->x = RISEI_TAKE(arena, rise_real, risei_times(all, (size_t)c->in));
     s->h = RISEI_TAKE(arena, rise_real, risei_times((size_t)states, units));
     s->c = lstm ? RISEI_TAKE(arena, rise_real, risei_times((size_t)states, units)) : NULL;
@@ -1607,71 +1745,95 @@ RISEI_FN void risei_sequence_layout(risei_arena *arena, const risei_cell *c, ris
     s->dx = learn_x ? RISEI_TAKE(arena, rise_real, risei_times(back, (size_t)c->in)) : NULL;
     s->turned = RISEI_TAKE(arena, rise_real, gates * units);
 }
+/* Finds `begin` for steps, rows and first as they are. */
+RISEI_FN void risei_sequence_plan(risei_sequence *s)
+{
+    int t, row, active = 0;
+    s->begin[0] = 0;
+    for (t = 0; t < s->steps; t++) {
+        for (row = s->rows; row > active; row--)
+            if (s->first == NULL || s->first[row - 1] <= t) break;
+        active = row;
+        s->begin[t + 1] = s->begin[t] + active;
+    }
+}
+RISEI_FN int risei_sequence_active(const risei_sequence *s, int t)
+{
+    return t < s->steps ? s->begin[t + 1] - s->begin[t] : s->rows;
+}
 RISEI_FN int risei_sequence_started(const risei_sequence *s, int t, int row) { return s->first == NULL || t >= s->first[row]; }
+RISEI_FN void risei_zero(rise_real *x, ptrdiff_t count)
+{
+    if (x != NULL && count > 0) memset(x, 0, (size_t)count * sizeof *x);
+}
 
 RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, const rise_real *w, const risei_sequence *s)
 {
     ptrdiff_t const n = c->units, out = c->gates * n;
+    int const lstm = c->kind == RISE_CELL_LSTM;
     int t, row;
     rise_product p;
-    risei_linear_forward(d, &c->x, w, s->steps * s->rows, s->x, c->in, s->gates, out, 0); /* all steps at once */
+    risei_linear_forward(d, &c->x, w, s->begin[s->steps], s->x, c->in, s->gates, out, 0); /* all steps at once */
     memset(&p, 0, sizeof p);
-    p.m = s->rows, p.n = c->gates * c->units, p.k = c->units;
+    p.n = c->gates * c->units, p.k = c->units;
     p.b = rise_matrix_plain(w + c->h.weights, out);
     p.c_rows = rise_walk_plain(out);
+    p.accumulate = lstm;
+    p.bias = lstm ? NULL : w + c->h.bias;
     for (t = 0; t < s->steps; t++) {
-        rise_real *gates = s->gates + t * s->rows * out, *u = s->u != NULL ? s->u + t * s->rows * out : NULL;
-        const rise_real *h = s->h + t * s->rows * n;
-        rise_real *h_next = s->h + (t + 1) * s->rows * n;
-        p.a = rise_matrix_plain(h, n);
-        p.c = c->kind == RISE_CELL_LSTM ? gates : u;
-        p.accumulate = c->kind == RISE_CELL_LSTM;
-        p.bias = c->kind == RISE_CELL_LSTM ? NULL : w + c->h.bias;
+        ptrdiff_t const at = s->begin[t], next = s->begin[t + 1];
+        int const active = risei_sequence_active(s, t), fresh = risei_sequence_active(s, t + 1) - active;
+        p.m = active;
+        p.a = rise_matrix_plain(s->h + at * n, n);
+        p.c = (lstm ? s->gates : s->u) + at * out;
         d->kernels->product(&p, d->scratch);
-        for (row = 0; row < s->rows; row++) {
-            rise_real *c_next = s->c != NULL ? s->c + ((t + 1) * s->rows + row) * n : NULL;
+        for (row = 0; row < active; row++) {
+            ptrdiff_t const from = (at + row) * n, to = (next + row) * n, gates = (at + row) * out;
             if (!risei_sequence_started(s, t, row)) {
-                memset(h_next + row * n, 0, (size_t)n * sizeof *h_next);
-                if (c_next != NULL) memset(c_next, 0, (size_t)n * sizeof *c_next);
-            } else if (c->kind == RISE_CELL_LSTM)
-                d->kernels->lstm_forward((int)n, gates + row * out, c_next - s->rows * n, c_next, h_next + row * n);
+                risei_zero(s->h + to, n);
+                if (lstm) risei_zero(s->c + to, n);
+            } else if (lstm)
+                d->kernels->lstm_forward((int)n, s->gates + gates, s->c + from, s->c + to, s->h + to);
             else
-                d->kernels->gru_forward((int)n, gates + row * out, u + row * out, h + row * n, h_next + row * n);
+                d->kernels->gru_forward((int)n, s->gates + gates, s->u + gates, s->h + from, s->h + to);
         }
+        risei_zero(s->h + (next + active) * n, fresh * n); /* rows that start with the next step */
+        if (lstm) risei_zero(s->c + (next + active) * n, fresh * n);
     }
 }
 
-/* Through the first `steps` steps of a sequence that may have been run further. */
+/* Through the first `steps` steps of a sequence that may have been run further; all rows have started by then. */
 RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, const rise_real *w, rise_real *g,
                                   const risei_sequence *s, int steps)
 {
     ptrdiff_t const n = c->units, out = c->gates * n;
-    int const lstm = c->kind == RISE_CELL_LSTM, all = steps * s->rows;
+    int const lstm = c->kind == RISE_CELL_LSTM, all = s->begin[steps];
     ptrdiff_t i, j;
     int t, row;
     rise_product p;
     for (i = 0; i < n; i++)
         for (j = 0; j < out; j++) s->turned[j * n + i] = w[(ptrdiff_t)c->h.weights + i * out + j];
     memset(&p, 0, sizeof p);
-    p.m = s->rows, p.n = c->units, p.k = c->gates * c->units;
+    p.n = c->units, p.k = c->gates * c->units;
     p.b = rise_matrix_plain(s->turned, n);
     p.c = s->dh;
     p.c_rows = rise_walk_plain(n);
     p.accumulate = !lstm;
     for (t = steps - 1; t >= 0; t--) {
-        ptrdiff_t const at = (ptrdiff_t)t * s->rows;
-        for (row = 0; row < s->rows; row++) {
-            ptrdiff_t const to = (at + row) * out, from = (at + row) * n;
+        ptrdiff_t const at = s->begin[t], next = s->begin[t + 1];
+        p.m = risei_sequence_active(s, t);
+        for (row = 0; row < p.m; row++) {
+            ptrdiff_t const gates = (at + row) * out, from = (at + row) * n, to = (next + row) * n;
             rise_real *dh = s->dh + row * n, *dc = lstm ? s->dc + row * n : NULL;
             if (!risei_sequence_started(s, t, row)) {
-                memset(s->dgates + to, 0, (size_t)out * sizeof *s->dgates);
-                memset(s->du + to, 0, (size_t)out * sizeof *s->du);
-                memset(dh, 0, (size_t)n * sizeof *dh);
-                if (lstm) memset(dc, 0, (size_t)n * sizeof *dc);
+                risei_zero(s->dgates + gates, out);
+                risei_zero(s->du + gates, out);
+                risei_zero(dh, n);
+                risei_zero(dc, n);
             } else if (lstm)
-                d->kernels->lstm_backward((int)n, s->gates + to, s->c + from, s->c + from + s->rows * n, dh, dc, s->dgates + to);
+                d->kernels->lstm_backward((int)n, s->gates + gates, s->c + from, s->c + to, dh, dc, s->dgates + gates);
             else
-                d->kernels->gru_backward((int)n, s->gates + to, s->u + to, s->h + from, dh, s->dgates + to, s->du + to);
+                d->kernels->gru_backward((int)n, s->gates + gates, s->u + gates, s->h + from, dh, s->dgates + gates, s->du + gates);
         }
         p.a = rise_matrix_plain(s->du + at * out, out);
         d->kernels->product(&p, d->scratch); /* dh = (GRU: +=) du Wh^T */
@@ -1712,7 +1874,7 @@ typedef struct risei_net {
 typedef struct risei_pass {
     risei_encoder_data encoder;
     risei_sequence sequence;
-    int *feature_row, *state_row; /* [rows]: which features and which of sequence.h's [steps + 1][rows] a state takes */
+    int *feature_row, *state_row; /* [rows]: which features and which of sequence.h a state takes */
     rise_real *context, *fused, *gate, *normed, *stats, *hidden, *value, *advantage, *q; /* [rows][...]; q [rows][actions] */
     rise_real *dfused, *dgate, *dhidden, *dvalue, *dadvantage, *dq;
 } risei_pass;
@@ -1761,15 +1923,15 @@ RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, risei_rando
     if (n->dueling) risei_linear_initialise(&n->value, w, random);
 }
 /* For `rows` states, `images` images and sequences as in risei_sequence_layout; the first `learn` rows go backward. */
-RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pass *a, int rows, int images, int entries,
-                                int states, int learn, int learn_steps)
+RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pass *a, int rows, int images, int steps,
+                                int entries, int states, int learn, int learn_steps)
 {
     size_t const r = (size_t)rows, l = (size_t)learn, hidden = (size_t)n->hidden.out;
     int const full = n->memory == RISE_MEMORY_FULL;
     memset(a, 0, sizeof *a);
     risei_encoder_layout(arena, &n->encoder, &a->encoder, images, full ? learn * learn_steps : learn);
     if (n->memory != RISE_MEMORY_NONE)
-        risei_sequence_layout(arena, &n->cell, &a->sequence, entries, states, learn, learn_steps, full);
+        risei_sequence_layout(arena, &n->cell, &a->sequence, steps, entries, states, learn, learn_steps, full);
     a->feature_row = RISEI_TAKE(arena, int, rows);
     a->state_row = RISEI_TAKE(arena, int, rows);
     a->context = RISEI_TAKE(arena, rise_real, r * (size_t)n->fuse.in);
@@ -1872,8 +2034,8 @@ RISEI_FN void risei_head_backward(const risei_device *d, const risei_net *n, con
                                   a->dfused + (ptrdiff_t)r * n->fused, g + n->gain, g + n->shift);
 }
 
-/* images -> q of `rows` states, as feature_row and state_row say. The sequence's inputs (FULL: their extras alone), its
-   `first` and its initial state are the caller's. */
+/* images -> q of `rows` states, as feature_row and state_row say. The sequence's plan, inputs (FULL: their extras alone; image
+   i is entry i) and initial state are the caller's. */
 RISEI_FN void risei_net_forward(const risei_device *d, const risei_net *n, const rise_real *w, int rows, int images,
                                 const uint8_t *frames, risei_pass *a)
 {
@@ -1889,16 +2051,17 @@ RISEI_FN void risei_net_forward(const risei_device *d, const risei_net *n, const
     risei_head_forward(d, n, w, rows, a);
 }
 /* From a->dq of the first `rows` states. NONE, RISE: state r took image r. FULL: it took the image of row r in step
-   `steps - 1`, and all images of the first `steps` steps learn. */
+   `steps - 1`, and the images of all entries of the first `steps` steps learn. */
 RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *g, int rows,
                                  int steps, risei_pass *a)
 {
-    int const f = n->encoder.out, full = n->memory == RISE_MEMORY_FULL, images = full ? steps * rows : rows;
+    int const f = n->encoder.out, full = n->memory == RISE_MEMORY_FULL;
+    int const images = full ? a->sequence.begin[steps] : rows;
     int i;
     risei_head_backward(d, n, w, g, rows, a);
     risei_fusion_backward(d, n, w, g, rows, a);
     if (n->memory != RISE_MEMORY_NONE) {
-        if (a->sequence.dc != NULL) memset(a->sequence.dc, 0, (size_t)(rows * n->cell.units) * sizeof *a->dq);
+        risei_zero(a->sequence.dc, (ptrdiff_t)rows * n->cell.units);
         risei_cell_backward(d, &n->cell, w, g, &a->sequence, steps);
     }
     for (i = 0; i < images; i++) { /* FULL: features reach the heads through the cell, and in the last step directly */
@@ -2710,7 +2873,7 @@ struct rise_agent {
     rise_real *play_h, *play_c, *play_q;
     int *play_known;                  /* has play_q been computed? */
 
-    risei_transition *batch;          /* [batch] */
+    risei_transition *batch, *drawn;  /* [batch]: longest windows first; and as they were drawn */
     rise_real *importance, *td, *work, *next_q; /* [batch], next_q [batch][actions] */
     risei_counters counters;
     double saved, cost;               /* microseconds saved up for learning, and what an update takes */
@@ -2738,7 +2901,7 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     a->optimizer.m = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
     a->optimizer.v = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
     a->device.scratch = risei_take(arena, rise_product_scratch(a->net.widest, INT_MAX), 1);
-    risei_pass_layout(arena, &a->net, &a->pass, rows, images, entries, states, learn, d->window);
+    risei_pass_layout(arena, &a->net, &a->pass, rows, images, steps, entries, states, learn, d->window);
     a->first = RISEI_TAKE(arena, int, learn > actors ? learn : actors);
     a->images = RISEI_TAKE(arena, uint8_t, risei_times((size_t)images, risei_image_bytes(a)) + RISEI_BYTES_SLACK);
     if (d->memory == RISE_MEMORY_RISE) risei_embedder_layout(arena, &a->embedder);
@@ -2759,6 +2922,7 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     a->lane_return = RISEI_TAKE(arena, double, lanes);
     a->returns = RISEI_TAKE(arena, double, RISEI_RETURNS);
     a->batch = RISEI_TAKE(arena, risei_transition, learn);
+    a->drawn = RISEI_TAKE(arena, risei_transition, learn);
     a->importance = RISEI_TAKE(arena, rise_real, learn);
     a->td = RISEI_TAKE(arena, rise_real, learn);
     a->work = RISEI_TAKE(arena, rise_real, learn);
@@ -2865,22 +3029,28 @@ RISE_API void rise_agent_destroy(rise_agent *agent)
     if (agent != NULL) free(agent->block);
 }
 
-/* One row's window in the pass's sequence: step j is slot `at` - before + j, empty where that leaves the episode or goes
-   past `after` slots from `at`. For FULL the conv net's images are gathered in the same order. */
+/* The step at which a window of which slot `at` is step `before` starts: where its episode does, if that is later. */
+RISEI_FN int risei_window_start(const risei_history *h, int lane, int64_t at, int before)
+{
+    int const begun = h->index[risei_slot(h, lane, at)];
+    return before - (begun < before ? begun : before);
+}
+/* One row's window in the pass's sequence, which is planned: step j is slot `at` - before + j, empty where that leaves the
+   episode or goes past `after` slots from `at`. For FULL the conv net's images are gathered in the same order. */
 RISEI_FN void risei_gather_window(rise_agent *a, const risei_history *h, int lane, int64_t at, int before, int after, int row)
 {
-    risei_sequence *s = &a->pass.sequence;
+    const risei_sequence *s = &a->pass.sequence;
     const risei_image *image = &a->pass.encoder.in[0];
-    int const begun = h->index[risei_slot(h, lane, at)], full = a->net.memory == RISE_MEMORY_FULL;
+    int const full = a->net.memory == RISE_MEMORY_FULL, start = risei_window_start(h, lane, at, before);
     int const features = full ? a->net.embedding : 0; /* FULL: filled in by the network */
     int j;
-    a->first[row] = before - (begun < before ? begun : before);
     for (j = 0; j < s->steps; j++) {
-        ptrdiff_t const entry = (ptrdiff_t)j * s->rows + row;
+        ptrdiff_t const entry = s->begin[j] + row;
         rise_real *x = s->x + entry * a->net.cell.in;
         uint8_t *picture = a->images + entry * risei_image_size(image);
-        if (j < a->first[row] || j > before + after) {
-            memset(x, 0, (size_t)a->net.cell.in * sizeof *x);
+        if (row >= risei_sequence_active(s, j)) continue;
+        if (j < start || j > before + after) {
+            risei_zero(x, a->net.cell.in);
             if (full) memset(picture, 0, risei_image_bytes(a));
             continue;
         }
@@ -2899,16 +3069,18 @@ RISEI_FN void risei_act(rise_agent *a, const risei_history *h, int lane, int cou
     int const steps = carry || !recurrent ? 1 : d->window, units = a->net.cell.units;
     size_t const state = (size_t)(count * units) * sizeof(rise_real), one = (size_t)units * sizeof(rise_real);
     int r;
+    for (r = 0; r < count && recurrent; r++) a->first[r] = risei_window_start(h, lane + r, h->written[lane + r] - 1, steps - 1);
     s->steps = steps, s->rows = count;
-    s->first = carry ? NULL : a->first;
+    s->first = a->first;
+    if (recurrent) risei_sequence_plan(s);
     for (r = 0; r < count; r++) {
         int64_t const at = h->written[lane + r] - 1;
         if (recurrent) risei_gather_window(a, h, lane + r, at, steps - 1, 0, r);
         if (!full)
             risei_history_stack(h, lane + r, at, d->frame_stack, &pass->encoder.in[0],
                                 a->images + (size_t)r * risei_image_bytes(a));
-        pass->feature_row[r] = full ? (steps - 1) * count + r : r;
-        pass->state_row[r] = steps * count + r;
+        pass->feature_row[r] = full ? s->begin[steps - 1] + r : r;
+        pass->state_row[r] = recurrent ? s->begin[steps] + r : 0;
     }
     if (recurrent) { /* the state before: zero, or what each lane carries, which a new episode clears */
         memset(s->h, 0, state);
@@ -2919,7 +3091,7 @@ RISEI_FN void risei_act(rise_agent *a, const risei_history *h, int lane, int cou
             if (s->c != NULL) memcpy(s->c + (ptrdiff_t)r * units, state_c + (ptrdiff_t)(lane + r) * units, one);
         }
     }
-    risei_net_forward(&a->device, &a->net, a->weights, count, full ? steps * count : count, a->images, pass);
+    risei_net_forward(&a->device, &a->net, a->weights, count, full ? s->begin[steps] : count, a->images, pass);
     if (!recurrent || !carry) return;
     memcpy(state_h + (ptrdiff_t)lane * units, s->h + (ptrdiff_t)count * units, state);
     if (s->c != NULL) memcpy(state_c + (ptrdiff_t)lane * units, s->c + (ptrdiff_t)count * units, state);
@@ -3082,21 +3254,36 @@ RISEI_FN void risei_end_warm_up(rise_agent *a)
     risei_history_refresh(&a->device, &a->play, &a->embedder, a->fresh);
     risei_log(a, "rise: learning starts after %.0f steps", (double)a->counters.steps);
 }
+/* Draws the batch and sorts it by the length of the windows (a counting sort, so that equal ones keep their order). */
+RISEI_FN void risei_draw_batch(rise_agent *a, risei_random *random)
+{
+    const risei_history *h = &a->replay.history;
+    int const batch = a->desc.batch, before = a->net.memory != RISE_MEMORY_NONE ? a->desc.window - 1 : 0;
+    int start, r, row = 0;
+    risei_replay_sample(&a->replay, random, batch, a->drawn);
+    for (start = 0; start <= before && row < batch; start++)
+        for (r = 0; r < batch; r++) {
+            if (risei_window_start(h, a->drawn[r].lane, a->drawn[r].at, before) != start) continue;
+            a->first[row] = start;
+            a->batch[row++] = a->drawn[r];
+        }
+}
 /* Fills the pass's inputs from the batch: images of the states and of those n steps on, and the windows that hold both. */
 RISEI_FN void risei_gather_batch(rise_agent *a)
 {
     const risei_history *h = &a->replay.history;
     risei_pass *pass = &a->pass;
+    risei_sequence *s = &pass->sequence;
     size_t const image = risei_image_bytes(a);
     int const batch = a->desc.batch, recurrent = a->net.memory != RISE_MEMORY_NONE;
     int r;
-    pass->sequence.rows = batch;
-    pass->sequence.steps = a->desc.window + a->desc.n_step;
-    pass->sequence.first = a->first;
+    s->rows = batch;
+    s->steps = a->desc.window + a->desc.n_step;
+    s->first = a->first;
     if (recurrent) {
-        size_t const state = (size_t)(batch * a->net.cell.units) * sizeof(rise_real);
-        memset(pass->sequence.h, 0, state);
-        if (pass->sequence.c != NULL) memset(pass->sequence.c, 0, state);
+        risei_sequence_plan(s);
+        risei_zero(s->h, (ptrdiff_t)batch * a->net.cell.units);
+        risei_zero(s->c, (ptrdiff_t)batch * a->net.cell.units);
     }
     for (r = 0; r < batch; r++) {
         const risei_transition *t = &a->batch[r];
@@ -3107,20 +3294,21 @@ RISEI_FN void risei_gather_batch(rise_agent *a)
                             a->images + (size_t)(batch + r) * image);
     }
 }
-/* Q of the batch's states (rows 0..batch) and next states (after them); `from` is the first row wanted. */
+/* Q of the batch's states (rows 0..batch) and next states (after them), from row `from` to row `to`. */
 RISEI_FN void risei_forward_batch(rise_agent *a, const rise_real *w, int from, int to)
 {
     const rise_agent_desc *d = &a->desc;
     risei_pass *pass = &a->pass;
-    int const full = d->memory == RISE_MEMORY_FULL, batch = d->batch;
+    risei_sequence *s = &pass->sequence;
+    int const full = d->memory == RISE_MEMORY_FULL, recurrent = d->memory != RISE_MEMORY_NONE, batch = d->batch;
     int r;
-    pass->sequence.steps = to > batch ? d->window + d->n_step : d->window;
+    s->steps = to > batch ? d->window + d->n_step : d->window;
     for (r = from; r < to; r++) {
-        int const b = r % batch, step = d->window + (r >= batch ? a->batch[b].steps : 0); /* state after so many steps */
-        pass->state_row[r - from] = step * batch + b;
-        pass->feature_row[r - from] = full ? (step - 1) * batch + b : r - from;
+        int const b = r % batch, step = d->window + (r >= batch ? a->batch[b].steps : 0); /* the state after so many steps */
+        pass->state_row[r - from] = recurrent ? s->begin[step] + b : 0;
+        pass->feature_row[r - from] = full ? s->begin[step - 1] + b : r - from;
     }
-    risei_net_forward(&a->device, &a->net, w, to - from, full ? pass->sequence.steps * batch : to - from,
+    risei_net_forward(&a->device, &a->net, w, to - from, full ? s->begin[s->steps] : to - from,
                       a->images + (full ? 0 : (size_t)from * risei_image_bytes(a)), pass);
 }
 /* td errors, metrics and dq from pass.q (states, then next states) and next_q (target network). Returns the mean loss. */
@@ -3163,7 +3351,7 @@ RISE_API rise_result rise_agent_learn(rise_agent *a)
     if (d->play_only || a->replay.ready == 0)
         return risei_fail(&a->error, RISE_BAD_CALL, "there is nothing to learn from yet: play on, or create the agent without play_only");
     if (d->memory == RISE_MEMORY_RISE && !a->embedder.frozen) risei_end_warm_up(a);
-    risei_replay_sample(&a->replay, &metrics.sample, d->batch, a->batch);
+    risei_draw_batch(a, &metrics.sample);
     risei_replay_weights(k, d->batch, a->batch, importance, a->importance);
     risei_gather_batch(a);
     risei_forward_batch(a, a->target, d->batch, 2 * d->batch);
@@ -4177,7 +4365,7 @@ RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, 
 
 /* n adjacent elements at `at`, as numbers. Of bytes, whole vectors are read and written, past the end: see rise_matrix; what
    is written too much is overwritten by what follows or lies in the panel's slack. */
-RISEK_FN void RISEK(copy)(rise_real *to, const rise_matrix *x, ptrdiff_t at, int n)
+RISEK_IN void RISEK(copy)(rise_real *to, const rise_matrix *x, ptrdiff_t at, int n)
 {
     int i = 0;
     if (x->bytes) {
@@ -4228,7 +4416,12 @@ RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int k, const ptrdiff_t *at, in
     int j, i, q;
     for (j = 0; j < n; j += NR, b += k * NR) {
         int const cols = n - j < NR ? n - j : NR;
-        if (x->run > 1)
+        if (cols == NR && col + j + NR <= x->run)
+            for (i = 0; i < k; i++) {
+                const rise_real *from = (const rise_real *)x->data + at[i] + col + j;
+                RISEI_UNROLL for (q = 0; q < NV; q++) vstore(b + i * NR + q * VL, vload(from + q * VL));
+            }
+        else if (x->run > 1)
             for (i = 0; i < k; i++) RISEK(copy_columns)(b + i * NR, x, at[i], col + j, cols);
         else
             for (q = 0; q < cols; q++) {

@@ -44,13 +44,13 @@ typedef struct game {
 static inline const game_spec *game_spec_of(game_kind kind)
 {
     static const game_spec specs[GAME_KINDS] = {
-        {"blink", "Stripes flash up once. After a wait comes a question mark: which way did they run?", 8, 8, 2, 2,
+        {"blink", "Stripes flash up. After a wait, a question mark: which way did they run?", 8, 8, 2, 2,
          {"across", "down", NULL}, 8, 8, 500, 0, 1},
         {"corridor", "A light at the start of a corridor tells which way to turn at its end.", 10, 10, 2, 3,
          {"ahead", "left", "right"}, 10, 4, 500, 0, 1},
-        {"lock-catch", "A ball falls and is seen in the top three rows only; the paddle moves three rows later.", 10, 14, 30, 3,
+        {"lock-catch", "The ball is seen in the top three rows only; the paddle is set free later.", 10, 14, 30, 3,
          {"left", "stay", "right"}, 0, 0, 0, -0.8, 1},
-        {"catch", "The same ball, seen all the way, and a free paddle: memory is of no use here.", 10, 14, 30, 3,
+        {"catch", "The ball is seen all the way, the paddle is free: memory is of no use here.", 10, 14, 30, 3,
          {"left", "stay", "right"}, 0, 0, 0, 1, 1},
     };
     return &specs[kind];

@@ -24,9 +24,9 @@
 #include "games.h"
 
 #if defined(__GNUC__)
-#define TERMINAL_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define TERMINAL_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
-#define TERMINAL_PRINTF(format, first)
+#define TERMINAL_PRINTF(text, first)
 #endif
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -156,16 +156,13 @@ static inline void terminal_text(terminal *t, int row, int column, int ink, cons
     for (i = 0; text[i] != '\0'; i++) terminal_put(t, row, column + i, (unsigned char)text[i], ink, TERMINAL_PLAIN);
 }
 
-/* A bar of `share` of `columns`, exact to an eighth of a character. */
+/* A line of which `share` is bright, exact to half a character. */
 static inline void terminal_bar(terminal *t, int row, int column, int columns, double share, int ink)
 {
-    int const eighths = (int)(8 * columns * (share < 0 ? 0 : share > 1 ? 1 : share) + 0.5);
+    int const halves = (int)(2 * columns * (share < 0 ? 0 : share > 1 ? 1 : share) + 0.5);
     int i;
-    for (i = 0; i < columns; i++) {
-        int const filled = eighths - 8 * i;
-        int const glyph = filled >= 8 ? 0x2588 : filled > 0 ? 0x2590 - filled : ' ';
-        terminal_put(t, row, column + i, glyph, ink, 0x262626);
-    }
+    for (i = 0; i < columns; i++)
+        terminal_put(t, row, column + i, halves == 2 * i + 1 ? 0x2578 : 0x2501, halves > 2 * i ? ink : 0x303030, TERMINAL_PLAIN);
 }
 
 /* A dot of a braille character: each is two dots wide and four high. */
@@ -232,7 +229,7 @@ static inline void terminal_show(terminal *t)
 /* Episodes that the agent plays greedily, without learning from them                                                 */
 
 typedef struct episode {
-    game game;
+    game state;
     int action;    /* the last one; -1 before the first */
     float reward;  /* that it earned */
     double score;  /* sum of the rewards */
@@ -240,7 +237,7 @@ typedef struct episode {
 
 static inline void episode_begin(episode *e, int start)
 {
-    game_start(&e->game, start);
+    game_start(&e->state, start);
     e->action = -1;
     e->reward = 0;
     e->score = 0;
@@ -250,11 +247,11 @@ static inline void episode_begin(episode *e, int start)
 static inline int episode_step(episode *e, rise_agent *agent, int player)
 {
     int action;
-    if (e->game.done) return 0;
-    action = rise_agent_play(agent, player, e->game.frame, e->reward, e->game.time == 0 ? RISE_FIRST : RISE_MIDDLE, NULL);
+    if (e->state.done) return 0;
+    action = rise_agent_play(agent, player, e->state.frame, e->reward, e->state.time == 0 ? RISE_FIRST : RISE_MIDDLE, NULL);
     if (action < 0) return 0;
     e->action = action;
-    e->reward = game_step(&e->game, action);
+    e->reward = game_step(&e->state, action);
     e->score += (double)e->reward;
     return 1;
 }
@@ -268,34 +265,59 @@ static inline int episode_rows(const game_spec *spec) { return (spec->height * e
 static inline int episode_colour(int seen, int real)
 {
     int const grey = 20 + seen * 235 / 255;
-    return seen == real ? grey * 0x010101 : real > seen ? 0x9C5F00 : 0;
+    return seen == real ? grey * 0x010101 : 0x9C5F00;
 }
 
 /* The game with two pixels a character: the upper one is ink, the lower one paper. */
 static inline void episode_draw(const episode *e, terminal *t, int row, int column)
 {
-    const game_spec *const spec = e->game.spec;
+    const game_spec *const spec = e->state.spec;
     int const scale = episode_scale(spec);
     uint8_t real[GAME_PIXELS];
     int r, c, half;
-    game_draw(&e->game, 1, real);
+    game_draw(&e->state, 1, real);
     for (r = 0; r < episode_rows(spec); r++)
         for (c = 0; c < episode_columns(spec); c++) {
             int colours[2];
             for (half = 0; half < 2; half++) {
                 int const y = (2 * r + half) / scale, i = y * spec->width + c / scale;
-                colours[half] = y < spec->height ? episode_colour(e->game.frame[i], real[i]) : TERMINAL_PLAIN;
+                colours[half] = y < spec->height ? episode_colour(e->state.frame[i], real[i]) : TERMINAL_PLAIN;
             }
             terminal_put(t, row + r, column + c, 0x2580, colours[0], colours[1]);
         }
 }
 
-/* What just happened, in words. */
+/* What just happened, in a word. */
 static inline const char *episode_caption(const episode *e)
 {
-    if (e->game.time == 0) return "";
-    if (!e->game.done) return e->game.spec->action_names[e->action];
-    return e->reward > 0 ? "right!" : "wrong";
+    if (e->state.time == 0) return "";
+    if (!e->state.done) return e->state.spec->action_names[e->action];
+    return e->reward > 0 ? "won" : "lost";
+}
+
+/* Plays the whole episode slowly: each frame with the agent's values of the actions, then what came of it. */
+static inline void episode_watch(episode *e, rise_agent *agent, int player, terminal *t, const char *title)
+{
+    int playing = 1, i;
+    while (playing && !terminal_interrupted) {
+        episode const seen = *e; /* the frame that the agent acts on */
+        const rise_real *values;
+        playing = episode_step(e, agent, player);
+        values = rise_agent_values(agent, player);
+        terminal_clear(t);
+        terminal_text(t, 0, 2, TERMINAL_PLAIN, "%s   score %+.2f   (what the agent cannot see is drawn in amber)", title, seen.score);
+        terminal_text(t, 1, 2, TERMINAL_PLAIN, "%s", seen.state.spec->text);
+        episode_draw(&seen, t, 3, 2);
+        terminal_text(t, 3 + episode_rows(seen.state.spec), 2, TERMINAL_PLAIN, "%s", episode_caption(&seen));
+        for (i = 0; playing && i < seen.state.spec->actions; i++) {
+            int const row = 4 + 2 * i, column = episode_columns(seen.state.spec) + 6, ink = i == e->action ? 0xE8710A : 0x8C8C8C;
+            terminal_text(t, row, column, ink, "%s", seen.state.spec->action_names[i]);
+            terminal_bar(t, row, column + 8, 24, ((double)values[i] + 1) / 2, ink);
+            terminal_text(t, row, column + 34, ink, "%+.2f", (double)values[i]);
+        }
+        terminal_show(t);
+        terminal_sleep(playing ? 0.25 : 1);
+    }
 }
 
 #endif

@@ -87,7 +87,7 @@ static float any_bits(void) { return risei_float(risei_draw(&dice)); }
 
 static void test_fma(void)
 {
-    static const float special[] = {0.0f, -0.0f, 1.0f, -1.0f, FLT_MIN, -FLT_MIN, FLT_MAX, -FLT_MAX, FLT_MIN / 8388608, HUGE_VALF, -HUGE_VALF, NAN};
+    float const special[] = {0.0f, -0.0f, 1.0f, -1.0f, FLT_MIN, -FLT_MIN, FLT_MAX, -FLT_MAX, FLT_MIN / 8388608, HUGE_VALF, -HUGE_VALF, NAN};
     int const specials = (int)(sizeof special / sizeof *special);
     int i, j, wrong = 0;
     for (i = 0; i < specials * specials * specials; i++) {
@@ -95,7 +95,7 @@ static void test_fma(void)
         float const x = risei_fma(a, b, c), y = fmaf(a, b, c);
         wrong += !same(&x, &y, 1);
     }
-    for (i = 0; i < 1000000; i++) {
+    for (i = 0; i < 300000; i++) {
         float a = any_bits(), b = any_bits(), c = any_bits(), x, y;
         switch (i % 4) { /* the bits of three random floats seldom meet, so three kinds of encounter are arranged: */
         case 0: break;
@@ -157,7 +157,7 @@ static span walk_span(const rise_walk *w, int rows)
     return s;
 }
 
-typedef enum layout { PLAIN, TURNED, PATCHES, BYTES, BYTE_PATCHES } layout; /* BYTES may follow what has bytes = 0 */
+typedef enum layout { PLAIN, TURNED, PATCHES, BYTES, BYTE_PATCHES } layout; /* of bytes only A may be */
 
 /* A matrix of random numbers in as little memory as will hold it. Patches are runs that start anywhere, also backwards and
    over one another: a convolution's and its gradient's are among them. */
@@ -174,12 +174,12 @@ static rise_matrix matrix_make(layout kind, int rows, int columns, int integers)
         m.run = 1 + below(below(2) ? columns + 2 : 7), m.run_step = below(61) - 30;
     }
     m.bytes = kind == BYTES || kind == BYTE_PATCHES;
-    if (m.bytes && m.run == 1) m.run = 2;
     down = walk_span(&m.rows, rows);
     for (j = 0; j < columns; j++) span_add(&across, matrix_at(&m, 0, j), j == 0);
     count = rows > 0 && columns > 0 ? down.high - down.low + across.high - across.low + 1 : 0;
     if (m.bytes) {
-        uint8_t *const data = (uint8_t *)block(count, 1);
+        uint8_t *const data = (uint8_t *)block(count + 15, 1); /* 15 may be read, and change nothing */
+        memset(data + count, 0xFF, 15);
         for (i = 0; i < count; i++) data[i] = (uint8_t)below(256);
         m.data = data - (down.low + across.low);
     } else {
@@ -204,23 +204,50 @@ static rise_walk rows_make(int m, int n)
     return w;
 }
 
-/* How far C is from the sums in double: at most by Higham's bound, and not at all where they are integers. Then sets C's
-   elements to those of `like`, so that what should not have been written can be compared. */
-static int product_good(const rise_product *p, const float *start, int integers, const float *like)
+/* What C should be, [m][n], and how far from it it may be: not at all where all numbers are small integers, else by Higham's
+   bound, gamma of k steps times the sum of |a| |b|. */
+typedef struct truth {
+    double *sum, *bound;
+} truth;
+
+static double *dense(const rise_matrix *x, int rows, int columns)
 {
-    int i, j, k, good = 1;
+    double *const to = (double *)block((ptrdiff_t)rows * columns, sizeof *to);
+    int i, j;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < columns; j++) to[i * columns + j] = matrix_get(x, i, j);
+    return to;
+}
+static truth product_truth(const rise_product *p, const float *start, int integers)
+{
+    double const gamma = (p->k + 2) * UNIT / (1 - (p->k + 2) * UNIT);
+    double *const a = p->transposed ? dense(&p->a, p->k, p->m) : dense(&p->a, p->m, p->k), *const b = dense(&p->b, p->k, p->n);
+    ptrdiff_t const a_row = p->transposed ? 1 : p->k, a_k = p->transposed ? p->m : 1;
+    truth t;
+    int i, j, k;
+    t.sum = (double *)block((ptrdiff_t)p->m * p->n, sizeof(double)), t.bound = (double *)block((ptrdiff_t)p->m * p->n, sizeof(double));
     for (i = 0; i < p->m; i++)
         for (j = 0; j < p->n; j++) {
-            ptrdiff_t const at = walk_at(&p->c_rows, i) + j;
-            double const gamma = (p->k + 2) * UNIT / (1 - (p->k + 2) * UNIT);
-            double sum = p->accumulate ? (double)start[at] : p->bias != NULL ? (double)p->bias[j] : 0, size = fabs(sum);
+            float const first = p->accumulate ? start[walk_at(&p->c_rows, i) + j] : p->bias != NULL ? p->bias[j] : 0;
+            double sum = (double)first, size = fabs(sum);
             for (k = 0; k < p->k; k++) {
-                double const a = p->transposed ? matrix_get(&p->a, k, i) : matrix_get(&p->a, i, k), b = matrix_get(&p->b, k, j);
-                sum += a * b;
-                size += fabs(a * b);
+                double const x = a[i * a_row + k * a_k] * b[(ptrdiff_t)k * p->n + j];
+                sum += x;
+                size += fabs(x);
             }
-            if (p->relu && !(sum > 0)) sum = 0;
-            good &= fabs((double)p->c[at] - sum) <= (integers ? 0 : gamma * size);
+            t.sum[(ptrdiff_t)i * p->n + j] = p->relu && !(sum > 0) ? 0 : sum;
+            t.bound[(ptrdiff_t)i * p->n + j] = integers ? 0 : gamma * size;
+        }
+    return t;
+}
+/* Is C within the bound? Then sets its elements to those of `like`, so that what should not have been written can be compared. */
+static int product_good(const rise_product *p, const truth *t, const float *like)
+{
+    int i, j, good = 1;
+    for (i = 0; i < p->m; i++)
+        for (j = 0; j < p->n; j++) {
+            ptrdiff_t const at = walk_at(&p->c_rows, i) + j, to = (ptrdiff_t)i * p->n + j;
+            good &= fabs((double)p->c[at] - t->sum[to]) <= t->bound[to];
             p->c[at] = like[at];
         }
     return good;
@@ -229,14 +256,15 @@ static int product_good(const rise_product *p, const float *start, int integers,
 /* One product of a random kind on all tables. */
 static void product_case(int m, int n, int k)
 {
-    static const layout b_kinds[] = {PLAIN, TURNED, PATCHES, BYTES};
-    layout const a_kind = (layout)below(5), b_kind = b_kinds[below(16) < 15 ? below(3) : 3];
-    int const integers = a_kind < BYTES && b_kind < BYTES && below(3) == 0;
+    layout const a_kind = (layout)below(5), b_kind = (layout)below(3);
+    int const integers = a_kind < BYTES && below(3) == 0;
     rise_product p;
+    truth exact;
     span s;
     ptrdiff_t count, i;
     float *start, *right, *c;
     size_t scratch;
+    char about[100];
     int t;
     memset(&p, 0, sizeof p);
     p.m = m, p.n = n, p.k = k;
@@ -255,10 +283,11 @@ static void product_case(int m, int n, int k)
     count = m > 0 && n > 0 ? s.high - s.low + n : 0;
     start = floats(count), right = floats(count), c = floats(count);
     for (i = 0; i < count; i++) right[i] = start[i] = integers ? integer() : real();
-    check_about("m %d n %d k %d, A %d%s, B %d, %s%s", m, n, k, (int)a_kind, p.transposed ? " transposed" : "", (int)b_kind,
-                p.accumulate ? "accumulate" : p.bias != NULL ? "bias" : "zero", p.relu ? ", relu" : "");
+    snprintf(about, sizeof about, "m %d n %d k %d, A %d%s, B %d, %s%s", m, n, k, (int)a_kind, p.transposed ? " transposed" : "",
+             (int)b_kind, p.accumulate ? "accumulate" : p.bias != NULL ? "bias" : "zero", p.relu ? ", relu" : "");
 
     p.c = right - s.low;
+    exact = product_truth(&p, start - s.low, integers);
     ref->product(&p, NULL);
     scratch = rise_product_scratch(n, k);
     for (t = 0; t < tables; t++) {
@@ -267,30 +296,34 @@ static void product_case(int m, int n, int k)
         if (count > 0) memcpy(c, start, (size_t)count * sizeof *c);
         p.c = c - s.low;
         table[t]->product(&p, room);
-        if (!table[t]->fused) CHECK(product_good(&p, start - s.low, integers, right - s.low));
-        if (!CHECK(same(c, right, count))) printf("    %s\n", table[t]->name);
+        check_about("%s, %s", table[t]->name, about);
+        if (!table[t]->fused) CHECK(product_good(&p, &exact, right - s.low));
+        CHECK(same(c, right, count));
     }
+    check_about("ref, %s", about);
     p.c = right - s.low;
-    CHECK(product_good(&p, start - s.low, integers, right - s.low));
+    CHECK(product_good(&p, &exact, right - s.low));
     free_blocks();
 }
 
 static void test_product(void)
 {
-    static const int edge_m[] = {1, 3, 6, 12, 13, 25}; /* tiles are 4, 6 or 12 high, */
-    static const int edge_n[] = {1, 7, 8, 17, 31, 32, 33, 64, 65, 129, 255, 256, 257, 300, 513}; /* 4 to 32 wide, one row 128, */
-    static const int edge_k[] = {1, 255, 256, 257, 300, 513};                                     /* and blocks 256 long */
+    static const int edge_n[] = {1, 7, 8, 17, 31, 32, 33, 64, 65, 129, 255, 256, 257, 300, 513}; /* tiles are up to 32 wide */
+    static const int edge_k[] = {1, 255, 256, 257, 300, 513};                                     /* blocks are 256 long */
     static const int large[][3] = {{257, 5, 3}, {255, 33, 7}, {513, 17, 2}, {300, 1, 9}, {64, 64, 64}, {49, 100, 257}};
-    size_t i, j, l;
+    size_t i, j;
     int m, n, k;
     for (m = 0; m <= 20; m++)
         for (n = 0; n <= 20; n++)
-            for (k = 0; k <= 20; k++) product_case(m, n, k);
+            for (k = below(4); k <= 20; k += 1 + below(6)) product_case(m, n, k);
     for (n = 1; n <= 140; n++)
-        for (m = 1; m <= 13; m++) product_case(m, n, 1 + below(9));
-    for (i = 0; i < sizeof edge_m / sizeof *edge_m; i++)
-        for (j = 0; j < sizeof edge_n / sizeof *edge_n; j++)
-            for (l = 0; l < sizeof edge_k / sizeof *edge_k; l++) product_case(edge_m[i], edge_n[j], edge_k[l]);
+        for (m = 1; m <= 13; m += 1 + below(4)) product_case(m, n, 1 + below(9));
+    for (i = 0; i < sizeof edge_n / sizeof *edge_n; i++)
+        for (j = 0; j < sizeof edge_k / sizeof *edge_k; j++) {
+            product_case(1, edge_n[i], edge_k[j]); /* one row, and few, go ways of their own */
+            product_case(2 + below(3), edge_n[i], edge_k[j]);
+            product_case(5 + below(21), edge_n[i], edge_k[j]);
+        }
     for (i = 0; i < sizeof large / sizeof *large; i++)
         for (j = 0; j < 8; j++) product_case(large[i][0], large[i][1], large[i][2]);
 }
@@ -311,10 +344,11 @@ static void test_product_nan(void)
     p.c = c, p.c_rows = rise_walk_plain(N);
     for (t = -1; t < tables; t++)
         for (p.relu = 0; p.relu < 2; p.relu++) {
+            float const full = K;
             int good = 1;
             (t < 0 ? ref : table[t])->product(&p, scratch);
             for (i = 0; i < M; i++)
-                for (j = 0; j < N; j++) good &= i % 3 != 1 ? c[i * N + j] == K : p.relu ? c[i * N + j] == 0 : isnan(c[i * N + j]) != 0;
+                for (j = 0; j < N; j++) good &= i % 3 != 1 ? c[i * N + j] == full : p.relu ? c[i * N + j] == 0 : isnan(c[i * N + j]) != 0;
             CHECK(good);
         }
     free(scratch);
@@ -500,7 +534,7 @@ static void elementwise_case(const elementwise *e, int n)
     e->run(ref, n, right);
     for (i = 0; i < n; i++) e->expect(n, i, expected);
     check_about("%s, n %d", e->name, n);
-    CHECK(distance((const float *const *)right, expected, size) <= 32 * UNIT);
+    CHECK(distance((const float *const *)right, expected, size) <= 128 * UNIT);
     for (t = 0; t < tables; t++) {
         for (a = 0; a < ARRAYS; a++)
             if (size[a] > 0) memcpy(now[a], start[a], (size_t)size[a] * sizeof **now);
@@ -510,7 +544,7 @@ static void elementwise_case(const elementwise *e, int n)
         if (table[t]->fused)
             CHECK(equal);
         else
-            CHECK(distance((const float *const *)now, expected, size) <= 64 * UNIT);
+            CHECK(distance((const float *const *)now, expected, size) <= 128 * UNIT);
     }
     free_blocks();
 }
@@ -546,8 +580,8 @@ typedef struct curve {
 } curve;
 
 static const curve curves[] = {
-    {"exp", run_exp, exp, -87.0f, 88.0f, 0, HUGE_VALF, 0},
-    {"log", run_log, log, FLT_MIN, FLT_MAX, -HUGE_VALF, HUGE_VALF, 0},
+    {"exp", run_exp, exp, -87.0f, 88.0f, 0, FLT_MAX, 0},
+    {"log", run_log, log, FLT_MIN, FLT_MAX, -FLT_MAX, FLT_MAX, 0},
     {"tanh", run_tanh, tanh, -FLT_MAX, FLT_MAX, -1, 1, 1},
     {"sigmoid", run_sigmoid, squash, -80.0f, FLT_MAX, 0, 1, 1},
 };
@@ -599,12 +633,12 @@ static void curve_walk(const curve *c, uint32_t sign, uint32_t stride)
 
 static void test_curves(uint32_t stride)
 {
-    static const struct {
+    struct {
         size_t curve;
         float x, y;
-    } exact[] = {{0, 0, 1},        {0, -0.0f, 1}, {1, 1, 0},          {2, 0, 0},          {2, -0.0f, 0},         {2, 20, 1}, {2, -20, -1},
+    } const exact[] = {{0, 0, 1},        {0, -0.0f, 1}, {1, 1, 0},          {2, 0, 0},          {2, -0.0f, 0},         {2, 20, 1}, {2, -20, -1},
                  {2, HUGE_VALF, 1}, {2, -HUGE_VALF, -1}, {3, 0, 0.5f}, {3, -0.0f, 0.5f}, {3, 20, 1}, {3, HUGE_VALF, 1}};
-    static const float beyond[][2] = {{HUGE_VALF, 88}, {FLT_MAX, 88}, {88.5f, 88}, {-HUGE_VALF, -87}, {-FLT_MAX, -87}, {-87.5f, -87}};
+    float const beyond[][2] = {{HUGE_VALF, 88}, {FLT_MAX, 88}, {88.5f, 88}, {-HUGE_VALF, -87}, {-FLT_MAX, -87}, {-87.5f, -87}};
     size_t c, i;
     int t;
     for (c = 0; c < sizeof curves / sizeof *curves; c++) {
@@ -829,7 +863,7 @@ int main(int count, char **arguments)
     test_product();
     test_product_nan();
     test_elementwise();
-    test_curves(all ? 1 : 2003);
+    test_curves(all ? 1 : 4001);
     test_sums();
     test_projections();
     test_signs();

@@ -1,0 +1,176 @@
+/* Learning curves, drawn in the terminal and as a picture in SVG that can be read on a light and on a dark page. */
+#ifndef CHART_H
+#define CHART_H
+
+#include "terminal.h"
+
+#include <math.h>
+
+enum { CHART_POINTS = 400, CHART_LEVELS = 2 };
+
+typedef struct chart_point {
+    double steps, seconds, score;
+} chart_point;
+
+typedef struct chart_curve {
+    const char *name, *text; /* curves of one name have one line in the legend */
+    int colour;              /* 0xRRGGBB */
+    chart_point points[CHART_POINTS];
+    int count;
+} chart_curve;
+
+typedef struct chart {
+    const char *title;
+    const chart_curve *curves;
+    int count;
+    struct {
+        const char *name, *brief;
+        double score;
+    } levels[CHART_LEVELS];  /* dashed lines across the chart; the first one is its upper edge */
+    int level_count;
+} chart;
+
+/* Where the numbers of a chart lie on a page, in any unit of length. */
+typedef struct chart_frame {
+    double left, top, width, height; /* of the page */
+    double x_max, low, high;         /* x from 0, scores from low to high */
+    int by_seconds;                  /* else x is steps */
+} chart_frame;
+
+static inline chart_frame chart_frame_of(const chart *c, int by_seconds)
+{
+    chart_frame f = {0, 0, 1, 1, 1, -1, 0, 0};
+    int i, j;
+    f.by_seconds = by_seconds;
+    f.high = c->levels[0].score;
+    for (i = 0; i < c->count; i++)
+        for (j = 0; j < c->curves[i].count; j++) {
+            const chart_point *const p = &c->curves[i].points[j];
+            f.x_max = fmax(f.x_max, by_seconds ? p->seconds : p->steps);
+            f.low = fmin(f.low, p->score);
+        }
+    return f;
+}
+static inline double chart_x(const chart_frame *f, const chart_point *p)
+{
+    return f->left + f->width * (f->by_seconds ? p->seconds : p->steps) / f->x_max;
+}
+static inline double chart_y(const chart_frame *f, double score)
+{
+    return f->top + f->height * (f->high - score) / (f->high - f->low);
+}
+
+/* The least of ... 0.5, 1, 2, 5, 10, 20 ... that is not below x > 0. */
+static inline double chart_round_up(double x)
+{
+    double const power = pow(10, floor(log10(x))), digit = x / power;
+    return power * (digit <= 1 ? 1 : digit <= 2 ? 2 : digit <= 5 ? 5 : 10);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* In the terminal                                                                                                    */
+
+enum { CHART_LEFT_MARGIN = 7, CHART_RIGHT_MARGIN = 11 }; /* for the levels' scores and names */
+
+/* Score over seconds in `rows` x `columns` characters and a row below; the time axis reaches at least to `seconds`. */
+static inline void chart_draw(const chart *c, terminal *t, int top, int left, int rows, int columns, double seconds)
+{
+    chart_frame f = chart_frame_of(c, 1);
+    int i, j, x;
+    f.x_max = chart_round_up(fmax(f.x_max, seconds));
+    f.left = 2 * (left + CHART_LEFT_MARGIN); /* in braille dots */
+    f.width = 2 * (columns - CHART_LEFT_MARGIN - CHART_RIGHT_MARGIN) - 1;
+    f.top = 4 * top;
+    f.height = 4 * rows - 1;
+    for (i = 0; i < c->level_count; i++) {
+        int const y = (int)chart_y(&f, c->levels[i].score);
+        for (x = 0; x <= (int)f.width; x += 3) terminal_dot(t, (int)f.left + x, y, 0x8C8C8C);
+        terminal_text(t, y / 4, left, TERMINAL_PLAIN, "%+6.2f", c->levels[i].score);
+        terminal_text(t, y / 4, left + columns - CHART_RIGHT_MARGIN + 1, TERMINAL_PLAIN, "%s", c->levels[i].brief);
+    }
+    for (i = 0; i < c->count; i++)
+        for (j = 1; j < c->curves[i].count; j++) {
+            const chart_point *const p = &c->curves[i].points[j - 1], *const q = p + 1;
+            terminal_line(t, (int)chart_x(&f, p), (int)chart_y(&f, p->score), (int)chart_x(&f, q), (int)chart_y(&f, q->score),
+                          c->curves[i].colour);
+        }
+    terminal_text(t, top + rows, left + CHART_LEFT_MARGIN, TERMINAL_PLAIN, "0");
+    terminal_text(t, top + rows, left + columns - CHART_RIGHT_MARGIN - 5, TERMINAL_PLAIN, "%4g s", f.x_max);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* As SVG                                                                                                             */
+
+static inline void chart_svg_axes(FILE *file, const chart_frame *f)
+{
+    double const right = f->left + f->width, bottom = f->top + f->height;
+    double const x_step = chart_round_up(f->x_max / 6), y_step = chart_round_up((f->high - f->low) / 5);
+    int const thousands = !f->by_seconds && x_step >= 1000;
+    int i;
+    for (i = 0; i * x_step <= f->x_max; i++)
+        fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%g%s</text>\n", f->left + f->width * i * x_step / f->x_max,
+                bottom + 18, i * x_step / (thousands ? 1000 : 1), thousands && i > 0 ? "k" : "");
+    for (i = (int)ceil(f->low / y_step); i * y_step <= f->high + 1e-9; i++)
+        fprintf(file, "<path class=\"grid\" d=\"M%.1f %.1fH%.1f\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
+                f->left, chart_y(f, i * y_step), right, f->left - 8, chart_y(f, i * y_step) + 4, i * y_step);
+    fprintf(file, "<path class=\"axis\" d=\"M%.1f %.1fV%.1fH%.1f\"/>\n", f->left, f->top, bottom, right);
+    fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>\n", f->left + f->width / 2, bottom + 40,
+            f->by_seconds ? "seconds of training" : "steps in the game");
+}
+
+static inline void chart_svg_panel(FILE *file, const chart *c, double left, int by_seconds)
+{
+    chart_frame f = chart_frame_of(c, by_seconds);
+    int i, j;
+    f.left = left;
+    f.width = 350;
+    f.top = 90;
+    f.height = 270;
+    chart_svg_axes(file, &f);
+    for (i = 0; i < c->level_count; i++)
+        fprintf(file, "<path class=\"level\" d=\"M%.1f %.1fh%.1f\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s %+g</text>\n",
+                f.left, chart_y(&f, c->levels[i].score), f.width, f.left + f.width, chart_y(&f, c->levels[i].score) - 6,
+                c->levels[i].name, c->levels[i].score);
+    for (i = 0; i < c->count; i++) {
+        const chart_curve *const curve = &c->curves[i];
+        fprintf(file, "<polyline stroke=\"#%06x\" points=\"", (unsigned)curve->colour);
+        for (j = 0; j < curve->count; j++)
+            fprintf(file, "%.1f,%.1f ", chart_x(&f, &curve->points[j]), chart_y(&f, curve->points[j].score));
+        fprintf(file, "\"/>\n");
+    }
+}
+
+static inline void chart_svg_legend(FILE *file, const chart *c)
+{
+    double x = 60;
+    int i, j;
+    for (i = 0; i < c->count; i++) {
+        for (j = 0; strcmp(c->curves[j].name, c->curves[i].name) != 0; j++) continue;
+        if (j < i) continue; /* already there */
+        fprintf(file, "<polyline stroke=\"#%06x\" points=\"%.0f,50 %.0f,50\"/><text x=\"%.0f\" y=\"54\">%s: %s</text>\n",
+                (unsigned)c->curves[i].colour, x, x + 24, x + 30, c->curves[i].name, c->curves[i].text);
+        x += 260;
+    }
+}
+
+/* Two panels: score over steps, and over seconds. Returns 0 if the file cannot be written. */
+static inline int chart_write_svg(const chart *c, const char *path)
+{
+    FILE *const file = fopen(path, "w");
+    int good;
+    if (file == NULL) return 0;
+    fprintf(file, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 860 420\" width=\"860\" height=\"420\">\n"
+                  "<style>text{font:13px system-ui,sans-serif;fill:#57606a}.title{font-size:17px;font-weight:600}\n"
+                  "path,polyline{fill:none}polyline{stroke-width:2;stroke-linejoin:round}.axis{stroke:#8b949e}\n"
+                  ".grid{stroke:#8b949e;opacity:.25}.level{stroke:#8b949e;stroke-width:1.5;stroke-dasharray:6 4}\n"
+                  "@media(prefers-color-scheme:dark){text{fill:#a9b1ba}}</style>\n");
+    fprintf(file, "<text class=\"title\" x=\"60\" y=\"26\">%s: mean score of the greedy agent</text>\n", c->title);
+    chart_svg_legend(file, c);
+    chart_svg_panel(file, c, 60, 0);
+    chart_svg_panel(file, c, 490, 1);
+    fprintf(file, "</svg>\n");
+    good = !ferror(file);
+    return fclose(file) == 0 && good;
+}
+
+#endif

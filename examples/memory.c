@@ -1,0 +1,654 @@
+/* What memory is worth: an agent learns a game that cannot be played without memory, three times over. NONE sees the last
+   four frames, RISE remembers by a recurrent net over cached embeddings of past frames, FULL by an ordinary recurrent net
+   over conv features. NONE and RISE take the same number of steps, FULL the time that RISE took. Try --help.
+
+       cc -O2 examples/memory.c -o memory -lm && ./memory                                                            */
+#include "chart.h"
+
+#define RISE_IMPLEMENTATION
+#include "../rise.h"
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* How each game is learned: the one place for its numbers                                                            */
+
+typedef struct recipe {
+    int steps;          /* an agent's budget, unless --steps says otherwise */
+    int evaluate_every; /* steps */
+    int environments;
+    int batch, n_step, learn_start, learn_period, target_period, replay_capacity;
+    double discount, learning_rate, epsilon_end;
+    int epsilon_steps, embedding_size, recurrent_units;
+} recipe;
+
+static const recipe recipes[GAME_KINDS] = {
+    /*                steps  evaluate games  batch n start period target replay  discount  rate epsilon after embed units */
+    /* blink */      { 60000,  1000,    8,     32, 3, 1000,    4,  250,   50000,   0.99,   5e-4,  0.02, 10000,   64,  64},
+    /* corridor */   {100000,  1000,    8,     32, 3, 1000,    4,  250,   50000,   0.99,   5e-4,  0.02, 20000,   64,  64},
+    /* lock-catch */ {150000,  2000,    8,     32, 3, 1000,    4,  250,   50000,   0.99,   5e-4,  0.02, 20000,   64,  64},
+    /* catch */      { 60000,  1000,    8,     32, 3, 1000,    4,  250,   50000,   0.99,   5e-4,  0.02, 10000,   64,  64},
+};
+
+/* Percent of the way from the best play without memory to the best play. */
+static const double almost = 90, passed = 95, solved = 99;
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* What is asked for, and what comes of it                                                                            */
+
+enum {
+    MAX_ENVIRONMENTS = 64,
+    MAX_SEEDS = 1000,
+    EVALUATED = 0, SHOWN = 1, PLAYERS = 2, /* characters of rise_agent_play */
+    KINDS = 3
+};
+
+static const struct {
+    const char *name, *option, *text;
+    int colour;
+} kinds[KINDS] = {
+    /* in the order of rise_memory */
+    {"RISE", "rise", "memory of cached embeddings", 0xE8710A},
+    {"NONE", "none", "the last four frames", 0x8C8C8C},
+    {"FULL", "full", "memory of conv features", 0x3B8EDB},
+};
+
+typedef struct options {
+    game_kind game;
+    int length;
+    int show;              /* all three kinds; else one kind with each seed */
+    rise_memory memory;    /* of the agent that counts */
+    rise_cell cell;
+    int seed, seeds;
+    double steps, seconds; /* an agent's budget: it ends with either. 0: the recipe's, no limit */
+    int watch;
+    const char *save, *svg;
+} options;
+
+typedef struct run {
+    rise_memory memory;
+    int seed;
+    double steps_budget, seconds_budget;
+    int stop_when_solved;
+    chart_point now;            /* seconds of acting and learning, without evaluation and drawing; the last score */
+    double updates;
+    chart_curve *curve;
+    chart_point almost, solved; /* where it first got there, and got there to stay; steps 0: nowhere */
+} run;
+
+/* An agent in training and the games that it plays. */
+typedef struct trainer {
+    rise_agent *agent;
+    int environments;
+    game games[MAX_ENVIRONMENTS];
+    uint8_t frames[MAX_ENVIRONMENTS * GAME_PIXELS];
+    float rewards[MAX_ENVIRONMENTS];
+    rise_event events[MAX_ENVIRONMENTS];
+    int actions[MAX_ENVIRONMENTS];
+} trainer;
+
+/* How fast it goes, smoothed. */
+typedef struct pace {
+    double at, steps, updates, epsilon; /* the last reading */
+    double steps_a_second, updates_a_second;
+} pace;
+
+typedef struct session {
+    options asked;
+    const game_spec *spec;
+    char title[40], svg[48], policy[48]; /* the game's name with its length, and files called by it */
+    run *runs;
+    chart_curve *curves;       /* of each run */
+    int run_count, begun;
+    trainer training;
+    rise_agent *kept;          /* the best agent of the kind that counts */
+    double kept_score;
+    terminal screen;
+    pace speed;
+    episode shown;             /* played by the agent as it is, for the live view */
+    int pause;                 /* pictures for which its end stays to be seen */
+} session;
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Training                                                                                                           */
+
+static rise_agent_desc describe(const options *o, const run *r, const game *g)
+{
+    const recipe *const q = &recipes[o->game];
+    rise_agent_desc d = rise_agent_defaults();
+    d.frame_width = g->spec->width;
+    d.frame_height = g->spec->height;
+    d.frame_stack = GAME_STACK;
+    d.actions = g->spec->actions;
+    d.environments = q->environments;
+    d.players = PLAYERS;
+    d.memory = r->memory;
+    d.cell = o->cell;
+    d.window = game_longest(g); /* a whole episode, so that the carried state is the one that learning sees */
+    d.carry_state = 1;
+    d.embedding_size = q->embedding_size;
+    d.recurrent_units = q->recurrent_units;
+    d.batch = q->batch;
+    d.n_step = q->n_step;
+    d.discount = q->discount;
+    d.learning_rate = q->learning_rate;
+    d.target_period = q->target_period;
+    d.replay_capacity = q->replay_capacity;
+    d.learn_start = q->learn_start;
+    d.learn_period = q->learn_period;
+    d.epsilon_end = q->epsilon_end;
+    d.epsilon_steps = q->epsilon_steps;
+    d.seed = (uint64_t)r->seed;
+    return d;
+}
+
+static int trainer_begin(trainer *t, const options *o, const run *r)
+{
+    rise_agent_desc desc;
+    rise_error error;
+    int i;
+    t->environments = recipes[o->game].environments;
+    for (i = 0; i < t->environments; i++) {
+        game_init(&t->games[i], o->game, o->length, (uint64_t)r->seed * MAX_ENVIRONMENTS + (uint64_t)i);
+        t->events[i] = RISE_FIRST;
+        t->rewards[i] = 0;
+    }
+    desc = describe(o, r, &t->games[0]);
+    if (rise_agent_create(&t->agent, &desc, &error) == RISE_OK) return 1;
+    fprintf(stderr, "memory: %s\n", error.text);
+    return 0;
+}
+
+/* One tick of all games. Returns the number of steps taken, or -1. */
+static int trainer_tick(trainer *t)
+{
+    int const pixels = t->games[0].spec->width * t->games[0].spec->height;
+    int i, steps = 0;
+    for (i = 0; i < t->environments; i++) memcpy(t->frames + i * pixels, t->games[i].frame, (size_t)pixels);
+    if (rise_agent_step_all(t->agent, t->frames, t->rewards, t->events, NULL, t->actions) != RISE_OK) return -1;
+    for (i = 0; i < t->environments; i++) {
+        if (t->games[i].done) {
+            game_reset(&t->games[i]);
+            t->events[i] = RISE_FIRST;
+        } else {
+            t->rewards[i] = game_step(&t->games[i], t->actions[i]);
+            t->events[i] = t->games[i].done ? RISE_TERMINATED : RISE_MIDDLE;
+            steps++;
+        }
+    }
+    return steps;
+}
+
+/* The exact mean score of the greedy agent: it plays every start of the game once. */
+static double evaluate(rise_agent *agent, const options *o)
+{
+    int const starts = game_spec_of(o->game)->starts;
+    double sum = 0;
+    int start;
+    episode e;
+    game_init(&e.state, o->game, o->length, 0);
+    for (start = 0; start < starts; start++) {
+        episode_begin(&e, start);
+        while (episode_step(&e, agent, EVALUATED)) continue;
+        sum += e.score;
+    }
+    return sum / starts;
+}
+
+static void run_evaluate(run *r, rise_agent *agent, const options *o)
+{
+    double percent;
+    r->now.score = evaluate(agent, o);
+    percent = game_percent(game_spec_of(o->game), r->now.score);
+    if (r->curve->count < CHART_POINTS) r->curve->points[r->curve->count++] = r->now;
+    if (r->almost.steps <= 0 && percent >= almost) r->almost = r->now;
+    if (percent < solved)
+        r->solved.steps = 0;
+    else if (r->solved.steps <= 0)
+        r->solved = r->now;
+    else if (r->stop_when_solved)
+        r->steps_budget = r->now.steps; /* solved twice in a row: enough */
+}
+
+static int run_over(const run *r)
+{
+    return terminal_interrupted || r->now.steps >= r->steps_budget || r->now.seconds >= r->seconds_budget;
+}
+
+/* Keeps the best agent of the kind that counts. */
+static void keep_best(session *s, const run *r)
+{
+    rise_agent *unwanted = s->training.agent;
+    if (r->memory == s->asked.memory && (s->kept == NULL || r->now.score > s->kept_score)) {
+        unwanted = s->kept;
+        s->kept = s->training.agent;
+        s->kept_score = r->now.score;
+    }
+    rise_agent_destroy(unwanted);
+    s->training.agent = NULL;
+}
+
+static void view_begin(session *s);
+static void view_update(session *s, run *r, double period);
+
+/* Trains one agent from nothing. Returns 0 if it cannot be made or goes wrong. */
+static int run_train(session *s, run *r)
+{
+    trainer *const t = &s->training;
+    double const every = fmax(recipes[s->asked.game].evaluate_every, r->steps_budget / (CHART_POINTS - 2));
+    double next = 0;
+    int steps = 0;
+    if (!trainer_begin(t, &s->asked, r)) return 0;
+    s->begun++;
+    view_begin(s);
+    while (steps >= 0 && !run_over(r)) {
+        double const begin = terminal_seconds();
+        steps = trainer_tick(t);
+        if (steps > 0) r->now.steps += steps;
+        r->now.seconds += terminal_seconds() - begin;
+        if (r->now.steps >= next || run_over(r)) {
+            run_evaluate(r, t->agent, &s->asked);
+            next = r->now.steps + every;
+        }
+        view_update(s, r, s->screen.live ? 0.1 : 5);
+    }
+    view_update(s, r, 0);
+    if (steps < 0) fprintf(stderr, "memory: %s\n", rise_agent_error(t->agent)->text);
+    keep_best(s, r);
+    return steps >= 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* The view while it learns: a picture, or a line of text now and then                                                */
+
+/* The share of the run that is done. */
+static double run_share(const run *r)
+{
+    return fmin(1, fmax(r->now.steps / r->steps_budget, r->now.seconds / r->seconds_budget));
+}
+
+/* The seconds that are left at the present pace, and the pace in words. Before learning starts, no pace says anything. */
+static double run_left(const run *r, const pace *p)
+{
+    double const by_steps = (r->steps_budget - r->now.steps) / fmax(p->steps_a_second, 1);
+    return p->updates > 0 ? fmax(0, fmin(by_steps, r->seconds_budget - r->now.seconds)) : 0;
+}
+static void run_pace(const run *r, const pace *p, char *text, size_t size)
+{
+    int const left = (int)run_left(r, p);
+    int const length = snprintf(text, size, "%.0f steps/s  %.0f updates/s  epsilon %.2f", p->steps_a_second, p->updates_a_second,
+                                p->epsilon);
+    if (p->updates > 0 && length > 0) snprintf(text + length, size - (size_t)length, "  %d:%02d left", left / 60, left % 60);
+}
+
+static chart chart_of(const session *s)
+{
+    chart c;
+    c.title = s->title;
+    c.curves = s->curves;
+    c.count = s->begun;
+    c.levels[0].name = c.levels[0].brief = "best";
+    c.levels[0].score = s->spec->best;
+    c.levels[1].name = "best without memory";
+    c.levels[1].brief = "no memory";
+    c.levels[1].score = s->spec->without_memory;
+    c.level_count = s->spec->without_memory < s->spec->best ? 2 : 1;
+    return c;
+}
+
+static void view_status(const session *s, terminal *t, int row, const run *r)
+{
+    int const ink = kinds[r->memory].colour, waiting = r >= s->runs + s->begun;
+    terminal_text(t, row, 2, ink, "%s", kinds[r->memory].name);
+    if (!s->asked.show) terminal_text(t, row, 7, TERMINAL_PLAIN, "seed %d", r->seed);
+    terminal_bar(t, row, 18, 20, waiting ? 0 : run_share(r), ink);
+    if (!waiting)
+        terminal_text(t, row, 40, TERMINAL_PLAIN, "%4.0fk steps %5.0f s   score %+.2f", r->now.steps / 1000, r->now.seconds,
+                      r->now.score);
+}
+
+/* The shown episode moves on by a step a picture; when it is over, its end stays for a moment. */
+static void view_play(session *s)
+{
+    if (!s->shown.state.done) {
+        episode_step(&s->shown, s->training.agent, SHOWN);
+        s->pause = 8;
+    } else if (--s->pause <= 0) {
+        game_reset(&s->shown.state);
+        episode_begin(&s->shown, s->shown.state.start);
+    }
+}
+
+static void view_draw(session *s, const run *r)
+{
+    terminal *const t = &s->screen;
+    chart const c = chart_of(s);
+    int const first = s->begun <= 3 ? 0 : s->begun - 3, beside = episode_columns(s->spec) + 4;
+    char text[TERMINAL_COLUMNS];
+    int i;
+    view_play(s);
+    terminal_clear(t);
+    terminal_text(t, 0, 2, TERMINAL_PLAIN, "%s   (what the agent cannot see is drawn in amber)", s->title);
+    terminal_text(t, 1, 2, TERMINAL_PLAIN, "%s", s->spec->text);
+    episode_draw(&s->shown, t, 3, 2);
+    terminal_text(t, 3 + episode_rows(s->spec), 2, TERMINAL_PLAIN, "%s", episode_caption(&s->shown));
+    chart_draw(&c, t, 3, beside, 14, t->columns - beside, r->now.seconds + run_left(r, &s->speed));
+    for (i = first; i < s->run_count && i < first + 3; i++) view_status(s, t, 18 + i - first, &s->runs[i]);
+    run_pace(r, &s->speed, text, sizeof text);
+    terminal_text(t, 21, 2, TERMINAL_PLAIN, "%s: %s", kinds[r->memory].name, text);
+    terminal_show(t);
+}
+
+static void view_print(const session *s, const run *r)
+{
+    char text[TERMINAL_COLUMNS];
+    run_pace(r, &s->speed, text, sizeof text);
+    printf("%s seed %d %3.0f%%  %4.0fk steps %5.0f s  score %+.2f  %s\n", kinds[r->memory].name, r->seed, 100 * run_share(r),
+           r->now.steps / 1000, r->now.seconds, r->now.score, text);
+    fflush(stdout);
+}
+
+static void view_begin(session *s)
+{
+    memset(&s->speed, 0, sizeof s->speed);
+    s->speed.at = terminal_seconds();
+    game_reset(&s->shown.state);
+    episode_begin(&s->shown, s->shown.state.start);
+}
+
+/* Shows where things stand, unless it did so less than `period` seconds ago. */
+static void view_update(session *s, run *r, double period)
+{
+    pace *const p = &s->speed;
+    double const now = terminal_seconds(), since = now - p->at, weight = p->steps > 0 ? 1 - exp(-since / 3) : 1;
+    rise_metrics m;
+    if (since < period || since <= 0) return;
+    rise_agent_metrics(s->training.agent, &m);
+    r->updates = (double)m.updates;
+    p->steps_a_second += weight * ((r->now.steps - p->steps) / since - p->steps_a_second);
+    p->updates_a_second += weight * ((r->updates - p->updates) / since - p->updates_a_second);
+    p->at = now;
+    p->steps = r->now.steps;
+    p->updates = r->updates;
+    p->epsilon = m.epsilon;
+    if (s->screen.live)
+        view_draw(s, r);
+    else
+        view_print(s, r);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* The outcome                                                                                                        */
+
+static double run_percent(const session *s, const run *r) { return game_percent(s->spec, r->now.score); }
+static int run_passed(const session *s, const run *r) { return run_percent(s, r) >= passed; }
+
+/* Every agent that counts has learned the game, and the one without memory did what is possible without, no more. */
+static int session_passed(const session *s)
+{
+    int i, good = s->begun == s->run_count && !terminal_interrupted;
+    for (i = 0; i < s->begun; i++) {
+        const run *const r = &s->runs[i];
+        if (r->memory == s->asked.memory) good = good && run_passed(s, r);
+        if (r->memory == RISE_MEMORY_NONE) good = good && r->now.score < s->spec->without_memory + 1e-6;
+    }
+    return good;
+}
+
+static void print_when(const chart_point *p)
+{
+    char text[40] = "never";
+    if (p->steps > 0) snprintf(text, sizeof text, "%.0fk, %.0f s", p->steps / 1000, p->seconds);
+    printf("  %-11s", text);
+}
+
+static void print_table(const session *s)
+{
+    const game_spec *const spec = s->spec;
+    int i;
+    printf("\n%s: the score is the exact mean of the greedy agent over all %d starts.\n\n", s->title, spec->starts);
+    printf("memory seed  score  ceiling*   best   way  steps  seconds  updates/s  %2.0f%% after    %2.0f%% after    passed\n", almost,
+           solved);
+    for (i = 0; i < s->begun; i++) {
+        const run *const r = &s->runs[i];
+        printf("%-6s %4d  %+5.2f     %+5.2f  %+5.2f  %3.0f%%  %4.0fk  %7.1f  %9.0f", kinds[r->memory].name, r->seed, r->now.score,
+               spec->without_memory, spec->best, run_percent(s, r), r->now.steps / 1000, r->now.seconds,
+               r->updates / fmax(r->now.seconds, 1e-9));
+        print_when(&r->almost);
+        print_when(&r->solved);
+        printf("  %s\n", run_passed(s, r) ? "yes" : "no");
+    }
+    printf("* the most that a policy can score which sees %d frames and remembers nothing\n\n", GAME_STACK);
+}
+
+static void tell_run(const session *s, const run *r)
+{
+    const char *const name = kinds[r->memory].name;
+    double const percent = run_percent(s, r), ceiling = s->spec->without_memory;
+    if (s->asked.show && r->memory == RISE_MEMORY_NONE && ceiling < s->spec->best)
+        printf("NONE took as many steps and scored %+.2f. Who sees %d frames and remembers nothing cannot\n"
+               "score more than %+.2f, however long it learns.\n", r->now.score, GAME_STACK, ceiling);
+    else if (s->asked.show && r->memory == RISE_MEMORY_FULL)
+        printf("FULL took %.0fk steps in the time of RISE and scored %+.2f, %.0f%% of the way.\n", r->now.steps / 1000,
+               r->now.score, percent);
+    else if (run_passed(s, r))
+        printf("%s reached the goal: it scores %+.2f, %.0f%% of the way from there to the best play, and\n"
+               "was %.0f%% there after %.0fk steps and %.1f seconds.\n", name, r->now.score, percent, almost, r->almost.steps / 1000,
+               r->almost.seconds);
+    else
+        printf("%s has not reached the goal: it scores %+.2f, %.0f%% of the way from there to the best play,\n"
+               "and the goal is %.0f%%.\n", name, r->now.score, percent, passed);
+}
+
+static void tell(const session *s)
+{
+    int i, good = 0;
+    if (terminal_interrupted) printf("It was interrupted; this is how far it got.\n");
+    for (i = 0; i < s->begun; i++) good += run_passed(s, &s->runs[i]);
+    if (s->run_count > KINDS)
+        printf("%s reached the goal with %d of %d seeds.\n", kinds[s->asked.memory].name, good, s->run_count);
+    else
+        for (i = 0; i < s->begun; i++) tell_run(s, &s->runs[i]);
+}
+
+/* Writes the drawing and the best agent. Returns 0 if one cannot be written. */
+static int save(const session *s)
+{
+    const options *const o = &s->asked;
+    chart const c = chart_of(s);
+    rise_error error;
+    if (o->svg != NULL) {
+        if (!chart_write_svg(&c, o->svg)) {
+            fprintf(stderr, "memory: %s cannot be written\n", o->svg);
+            return 0;
+        }
+        printf("The learning curves are drawn in %s.\n", o->svg);
+    }
+    if (o->save != NULL && s->kept != NULL) {
+        if (rise_agent_save(s->kept, RISE_SAVE_POLICY, o->save, &error) != RISE_OK) {
+            fprintf(stderr, "memory: %s\n", error.text);
+            return 0;
+        }
+        printf("The agent is saved. To watch it: cc -O2 examples/watch.c -o watch -lm && ./watch %s\n", o->save);
+    }
+    return 1;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* The command line                                                                                                   */
+
+static void print_help(void)
+{
+    int i;
+    printf("memory [options]: trains agents on a game that needs memory and compares them.\n\n"
+           "  --game NAME      the game, lock-catch unless told otherwise:\n");
+    for (i = 0; i < GAME_KINDS; i++) {
+        const game_spec *const spec = game_spec_of((game_kind)i);
+        printf("                     %-11s %s\n", spec->name, spec->text);
+    }
+    printf("  --length L       of the wait, in blink and corridor\n"
+           "  --memory KIND    train only rise, none or full, and stop when the game is solved\n"
+           "  --cell CELL      lstm or gru\n"
+           "  --seed N         the first seed [1]\n"
+           "  --seeds N        train with so many seeds, one after another, and stop each when the game is solved\n"
+           "  --steps N        at most so many steps an agent\n"
+           "  --minutes M      at most so many minutes an agent\n"
+           "  --svg PATH       draw the learning curves\n"
+           "  --save PATH      save the agent, for watch.c\n"
+           "  --watch          play on when learning is over, until Ctrl-C\n\n"
+           "Exit status 0: each agent of the kind in question, RISE unless --memory tells otherwise, got %.0f%% of the way from\n"
+           "the best play without memory to the best play, and NONE not a step of it.\n", passed);
+}
+
+static int parse_number(const char *text, double least, double most, double *number)
+{
+    char *end;
+    *number = strtod(text, &end);
+    return end != text && *end == '\0' && *number >= least && *number <= most;
+}
+
+static int parse_option(options *o, const char *name, const char *value)
+{
+    double number = 0;
+    int good = 1;
+    if (strcmp(name, "--game") == 0) {
+        o->game = game_named(value);
+        good = o->game != GAME_KINDS;
+    } else if (strcmp(name, "--length") == 0) {
+        good = parse_number(value, 1, 1000, &number);
+        o->length = (int)number;
+    } else if (strcmp(name, "--memory") == 0) {
+        int kind = 0;
+        while (kind < KINDS && strcmp(value, kinds[kind].option) != 0) kind++;
+        good = kind < KINDS;
+        o->memory = (rise_memory)kind;
+        o->show = 0;
+    } else if (strcmp(name, "--cell") == 0) {
+        o->cell = strcmp(value, "gru") == 0 ? RISE_CELL_GRU : RISE_CELL_LSTM;
+        good = o->cell == RISE_CELL_GRU || strcmp(value, "lstm") == 0;
+    } else if (strcmp(name, "--seed") == 0) {
+        good = parse_number(value, 0, 1e9, &number);
+        o->seed = (int)number;
+    } else if (strcmp(name, "--seeds") == 0) {
+        good = parse_number(value, 1, MAX_SEEDS, &number);
+        o->seeds = (int)number;
+        o->show = 0;
+    } else if (strcmp(name, "--steps") == 0) {
+        good = parse_number(value, 1, 1e12, &o->steps);
+    } else if (strcmp(name, "--minutes") == 0) {
+        good = parse_number(value, 0.01, 1e6, &number);
+        o->seconds = 60 * number;
+    } else if (strcmp(name, "--save") == 0) {
+        o->save = value;
+    } else if (strcmp(name, "--svg") == 0) {
+        o->svg = value;
+    } else {
+        good = 0;
+    }
+    return good;
+}
+
+/* Returns -1 to go on, else the exit status. */
+static int parse(options *o, int argc, char **argv)
+{
+    int i;
+    for (i = 1; i < argc; i++) {
+        const char *const value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (strcmp(argv[i], "--help") == 0) {
+            print_help();
+            return 0;
+        }
+        if (strcmp(argv[i], "--watch") == 0) {
+            o->watch = 1;
+        } else if (value != NULL && parse_option(o, argv[i], value)) {
+            i++;
+        } else {
+            fprintf(stderr, "memory: not understood: %s %s; try --help\n", argv[i], value != NULL ? value : "");
+            return 2;
+        }
+    }
+    return -1;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* From the options to the runs                                                                                       */
+
+static void run_init(run *r, const options *o, rise_memory memory, int seed, chart_curve *curve)
+{
+    r->memory = memory;
+    r->seed = seed;
+    r->steps_budget = o->steps > 0 ? o->steps : recipes[o->game].steps;
+    r->seconds_budget = o->seconds > 0 ? o->seconds : HUGE_VAL;
+    r->stop_when_solved = !o->show;
+    r->curve = curve;
+    curve->name = kinds[memory].name;
+    curve->text = kinds[memory].text;
+    curve->colour = kinds[memory].colour;
+}
+
+/* Returns 0 if the game cannot have this length or memory is short. */
+static int session_init(session *s)
+{
+    static const rise_memory order[KINDS] = {RISE_MEMORY_NONE, RISE_MEMORY_RISE, RISE_MEMORY_FULL};
+    options *const o = &s->asked;
+    int i;
+    s->spec = game_spec_of(o->game);
+    if (!game_init(&s->shown.state, o->game, o->length, 0)) {
+        fprintf(stderr, "memory: --length must be %d to %d in %s\n", s->spec->least_length, s->spec->most_length, s->spec->name);
+        return 0;
+    }
+    snprintf(s->title, sizeof s->title, s->shown.state.length > 0 ? "%s-%d" : "%s", s->spec->name, s->shown.state.length);
+    snprintf(s->svg, sizeof s->svg, "%s.svg", s->title);
+    snprintf(s->policy, sizeof s->policy, "%s.rise", s->title);
+    if (o->show && o->svg == NULL) o->svg = s->svg;
+    if (o->show && o->save == NULL) o->save = s->policy;
+    s->run_count = o->show ? KINDS : o->seeds;
+    s->runs = (run *)calloc((size_t)s->run_count, sizeof *s->runs);
+    s->curves = (chart_curve *)calloc((size_t)s->run_count, sizeof *s->curves);
+    if (s->runs == NULL || s->curves == NULL) {
+        fprintf(stderr, "memory: out of memory\n");
+        return 0;
+    }
+    for (i = 0; i < s->run_count; i++)
+        run_init(&s->runs[i], o, o->show ? order[i] : o->memory, o->show ? o->seed : o->seed + i, &s->curves[i]);
+    return 1;
+}
+
+/* Returns the exit status. */
+static int session_run(session *s)
+{
+    int i, good = 1;
+    for (i = 0; good && i < s->run_count && !terminal_interrupted; i++) {
+        run *const r = &s->runs[i];
+        if (s->asked.show && r->memory == RISE_MEMORY_FULL) /* the time of RISE, who came before */
+            r->seconds_budget = fmin(r->seconds_budget, s->runs[i - 1].now.seconds);
+        good = run_train(s, r);
+    }
+    print_table(s);
+    tell(s);
+    good = session_passed(s) && good;
+    good = save(s) && good;
+    s->screen.drawn = 0; /* what is printed by now stays */
+    while (s->asked.watch && s->screen.live && s->kept != NULL && !terminal_interrupted) {
+        game_reset(&s->shown.state);
+        episode_begin(&s->shown, s->shown.state.start);
+        episode_watch(&s->shown, s->kept, SHOWN, &s->screen, s->title);
+    }
+    return good ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    static session s; /* zeroed, and too large for a small stack */
+    int status;
+    s.asked.game = GAME_LOCK_CATCH;
+    s.asked.show = 1;
+    s.asked.seed = s.asked.seeds = 1;
+    status = parse(&s.asked, argc, argv);
+    if (status >= 0) return status;
+    if (!session_init(&s)) return 2;
+    terminal_open(&s.screen);
+    status = session_run(&s);
+    rise_agent_destroy(s.kept);
+    free(s.curves);
+    free(s.runs);
+    return status;
+}

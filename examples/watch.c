@@ -1,0 +1,135 @@
+/* Watches a saved agent play: the game, and what the agent thinks each action is worth. Files that memory.c names tell by
+   their name which game they play (lock-catch.rise, corridor-10.rise); for others say it with --game and --length.
+
+       cc -O2 examples/watch.c -o watch -lm && ./watch lock-catch.rise                                               */
+#include "terminal.h"
+
+#define RISE_IMPLEMENTATION
+#include "../rise.h"
+
+typedef struct options {
+    const char *path;
+    game_kind game; /* GAME_KINDS: to be told by the file's name */
+    int length;
+    int episodes, seed;
+} options;
+
+static const char usage[] =
+    "watch FILE [--game NAME] [--length L] [--episodes N] [--seed N]: watches a saved agent play.\n"
+    "Games: blink, corridor, lock-catch, catch. Ctrl-C ends it.\n";
+
+/* A whole number from `least` on, or -1. */
+static int parse_number(const char *text, long least)
+{
+    char *end;
+    long const number = strtol(text, &end, 10);
+    return end != text && *end == '\0' && number >= least && number <= 1000000000 ? (int)number : -1;
+}
+
+static int parse_option(options *o, const char *name, const char *value)
+{
+    if (strcmp(name, "--game") == 0) return (o->game = game_named(value)) != GAME_KINDS;
+    if (strcmp(name, "--length") == 0) return (o->length = parse_number(value, 1)) >= 0;
+    if (strcmp(name, "--episodes") == 0) return (o->episodes = parse_number(value, 1)) >= 0;
+    if (strcmp(name, "--seed") == 0) return (o->seed = parse_number(value, 0)) >= 0;
+    return 0;
+}
+
+static int parse(options *o, int argc, char **argv)
+{
+    int i;
+    for (i = 1; i < argc; i++) {
+        if (argv[i][0] != '-' && o->path == NULL)
+            o->path = argv[i];
+        else if (i + 1 < argc && parse_option(o, argv[i], argv[i + 1]))
+            i++;
+        else
+            return 0;
+    }
+    return o->path != NULL;
+}
+
+/* "saved/corridor-20.rise" is the corridor of length 20. */
+static void guess_game(options *o)
+{
+    const char *const slash = strrchr(o->path, '/'), *const name = slash != NULL ? slash + 1 : o->path;
+    int kind;
+    for (kind = 0; kind < GAME_KINDS && o->game == GAME_KINDS; kind++) {
+        const char *const prefix = game_spec_of((game_kind)kind)->name;
+        size_t const size = strlen(prefix);
+        if (strncmp(name, prefix, size) != 0) continue;
+        o->game = (game_kind)kind;
+        if (o->length == 0 && name[size] == '-') o->length = atoi(name + size + 1);
+    }
+}
+
+/* Loads the agent and sets up the game that it plays. Returns NULL, and says why, where there is no such thing. */
+static rise_agent *load(const options *o, episode *e)
+{
+    rise_agent_desc machine;
+    const rise_agent_desc *desc;
+    rise_agent *agent;
+    rise_error error;
+    memset(&machine, 0, sizeof machine);
+    machine.play_only = 1;
+    machine.players = 1;
+    if (o->game == GAME_KINDS) {
+        fprintf(stderr, "watch: the name %s tells no game; name it with --game\n", o->path);
+        return NULL;
+    }
+    if (!game_init(&e->state, o->game, o->length, (uint64_t)o->seed)) {
+        fprintf(stderr, "watch: %s cannot have the length %d\n", game_spec_of(o->game)->name, o->length);
+        return NULL;
+    }
+    if (rise_agent_load(&agent, o->path, &machine, &error) != RISE_OK) {
+        fprintf(stderr, "watch: %s\n", error.text);
+        return NULL;
+    }
+    desc = rise_agent_query(agent);
+    if (desc->frame_width == e->state.spec->width && desc->frame_height == e->state.spec->height && desc->frame_channels == 1 &&
+        desc->actions == e->state.spec->actions)
+        return agent;
+    fprintf(stderr, "watch: this agent plays with %d x %d pixels and %d actions; that is not %s\n", desc->frame_width,
+            desc->frame_height, desc->actions, e->state.spec->name);
+    rise_agent_destroy(agent);
+    return NULL;
+}
+
+static void play(const options *o, rise_agent *agent, episode *e, terminal *t)
+{
+    double sum = 0;
+    int i;
+    for (i = 0; i < o->episodes && !terminal_interrupted; i++) {
+        game_reset(&e->state);
+        episode_begin(e, e->state.start);
+        if (t->live)
+            episode_watch(e, agent, 0, t, e->state.spec->name);
+        else
+            while (episode_step(e, agent, 0)) continue;
+        if (!e->state.done) break; /* interrupted */
+        if (!t->live) printf("episode %d: start %d of %d, score %+.2f\n", i + 1, e->state.start + 1, e->state.spec->starts, e->score);
+        sum += e->score;
+    }
+    if (i > 0)
+        printf("Mean score of %d episodes of %s: %+.2f (without memory at best %+.2f; the best is %+.2f).\n", i, e->state.spec->name,
+               sum / i, e->state.spec->without_memory, e->state.spec->best);
+}
+
+int main(int argc, char **argv)
+{
+    static terminal screen; /* large for a small stack */
+    options o = {NULL, GAME_KINDS, 0, 10, 1};
+    episode e;
+    rise_agent *agent;
+    if (!parse(&o, argc, argv)) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    guess_game(&o);
+    agent = load(&o, &e);
+    if (agent == NULL) return 1;
+    terminal_open(&screen);
+    play(&o, agent, &e, &screen);
+    rise_agent_destroy(agent);
+    return 0;
+}

@@ -1,0 +1,68 @@
+#!/bin/sh
+# Compiles rise.h in every way that users do: strict warnings as C99 to C++17 with each compiler found, each macro alone, two
+# files in one program, and looks at the symbols that come out. Ends with "N passed, N failed".
+cd "$(dirname "$0")/.." || exit 1
+out=build/build passed=0 failed=0
+mkdir -p "$out"
+strict='-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Werror'
+c_only='-Wstrict-prototypes -Wmissing-prototypes'
+
+check() { # check NAME COMMAND...: passes if the command succeeds
+    name=$1
+    shift
+    if "$@" > "$out/log" 2>&1; then
+        passed=$((passed + 1))
+    else
+        echo "$name:"
+        head -20 "$out/log"
+        failed=$((failed + 1))
+    fi
+}
+found() {
+    command -v "$1" > /dev/null 2>&1 && return
+    echo "skipped: no $1 here"
+    return 1
+}
+
+printf '#define RISE_IMPLEMENTATION\n#include "rise.h"\n' > "$out/one.c"
+printf '#include "rise.h"\nrise_result use(rise_agent **a, const rise_agent_desc *d);\n' > "$out/two.c"
+printf 'rise_result use(rise_agent **a, const rise_agent_desc *d) { return rise_agent_create(a, d, 0); }\n' >> "$out/two.c"
+printf '#include "rise.h"\nint main(void) { rise_agent *a = 0; rise_agent_desc d;\n' > "$out/main.c"
+printf 'd.frame_width = 0; d.isa = RISE_ISA_AUTO; rise_agent_destroy(a); return rise_kernels_of(d.isa) == 0; }\n' >> "$out/main.c"
+printf '#define RISE_IMPLEMENTATION\n#define RISE_STATIC\n#include "rise.h"\nint rise_user(void);\n' > "$out/static.c"
+printf 'int rise_user(void) { return rise_kernels_of(RISE_ISA_AUTO) == 0; }\n' >> "$out/static.c"
+
+for cc in gcc clang; do
+    found $cc || continue
+    for std in c99 c11 gnu11; do
+        check "$cc -std=$std" $cc -std=$std -O2 $strict $c_only -I. -c "$out/one.c" -o "$out/one.o"
+    done
+    for macro in RISE_NO_STDIO RISE_NO_SIMD RISE_DOUBLE; do
+        check "$cc -D$macro" $cc -std=c99 -O1 -D$macro $strict $c_only -I. -c "$out/one.c" -o "$out/macro.o"
+    done
+    check "$cc RISE_STATIC" $cc -std=c99 -O1 $strict $c_only -I. -c "$out/static.c" -o "$out/static.o"
+    check "$cc two files" $cc -std=c99 -O1 $strict $c_only -I. "$out/main.c" "$out/two.c" "$out/one.c" -o "$out/two" -lm
+    check "$cc one of them runs" "$out/two"
+    check "$cc stack frames" $cc -std=c99 -O2 -Wframe-larger-than=16384 -Werror -I. -c "$out/one.c" -o "$out/frames.o"
+    for source in examples/*.c tests/*.c bench/*.c; do
+        check "$cc $source" $cc -std=c99 -O1 $strict $c_only "$source" -o "$out/program" -lm
+    done
+done
+for cxx in g++ clang++; do
+    found $cxx || continue
+    for std in c++11 c++17; do
+        check "$cxx -std=$std" $cxx -x c++ -std=$std -O2 $strict -I. -c "$out/one.c" -o "$out/cxx.o"
+    done
+done
+if found tcc; then
+    check "tcc" tcc -I. -c "$out/one.c" -o "$out/tcc.o"
+fi
+if found nm && [ -f "$out/one.o" ]; then
+    check "only rise_ symbols" sh -c "! nm -g --defined-only $out/one.o | grep -v ' rise_'"
+    check "rise_ symbols there" sh -c "nm -g --defined-only $out/one.o | grep -q ' rise_agent_step$'"
+    check "RISE_STATIC shows nothing" sh -c "! nm -g --defined-only $out/static.o | grep -v ' rise_user$'"
+    check "no global state" sh -c "! objdump -h $out/one.o | awk '\$2 == \".data\" || \$2 == \".bss\" { print \$3 }' | grep -v '^0*$'"
+    check "no fmaf, tanhf, expf, printf, abort" sh -c "! nm -u $out/one.o | grep -wE 'fmaf?|(tanh|exp|log|pow)f?|printf|puts|abort|exit'"
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,614 @@
+/*  Every backward pass against central differences, in double, every component of every gradient.
+        cc -O2 tests/gradients.c -o gradients -lm && ./gradients
+    A component a is compared with the difference n as |a - n| / (|n| + rms of all n). */
+#define RISE_DOUBLE
+#define RISE_IMPLEMENTATION
+#include "../rise.h"
+#include "check.h"
+
+#define TOLERANCE 1e-6
+#define MOST 4096 /* components of one gradient */
+
+static risei_device device;
+static risei_random dice;
+static double worst_of_all;
+
+static double real(void) { return 2 * risei_uniform(&dice) - 1; }
+
+/* Arrays of exactly their length, for address checkers, until free_arrays. */
+static void *arrays[64];
+static int array_count;
+
+static double *numbers(size_t count, int fill)
+{
+    double *const x = (double *)malloc(count > 0 ? count * sizeof *x : 1);
+    size_t i;
+    if (x == NULL || array_count == (int)(sizeof arrays / sizeof *arrays)) {
+        printf("no memory\n");
+        exit(1);
+    }
+    arrays[array_count++] = x;
+    for (i = 0; i < count; i++) x[i] = fill ? real() : 0;
+    return x;
+}
+static void free_arrays(void)
+{
+    while (array_count > 0) free(arrays[--array_count]);
+}
+static double dot(size_t count, const double *x, const double *y)
+{
+    double sum = 0;
+    size_t i;
+    for (i = 0; i < count; i++) sum += x[i] * y[i];
+    return sum;
+}
+/* Gradients of parameters accumulate, so they start from something; and that is taken off again. */
+static double *accumulator(size_t count)
+{
+    double *const g = numbers(count, 0);
+    size_t i;
+    for (i = 0; i < count; i++) g[i] = 1;
+    return g;
+}
+static void accumulated(size_t count, double *g)
+{
+    size_t i;
+    for (i = 0; i < count; i++) g[i] -= 1;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* The check                                                                                                          */
+
+typedef double (*loss_fn)(void *layer);
+
+static double difference(loss_fn loss, void *layer, double *x, double step)
+{
+    double const old = *x;
+    double above, beneath;
+    *x = old + step;
+    above = loss(layer);
+    *x = old - step;
+    beneath = loss(layer);
+    *x = old;
+    return (above - beneath) / (2 * step);
+}
+static double distance(size_t count, const double *g, const double *n)
+{
+    double const rms = count > 0 ? sqrt(dot(count, n, n) / (double)count) : 0;
+    double worst = 0;
+    size_t i;
+    for (i = 0; i < count; i++) {
+        double const off = fabs(g[i] - n[i]), relative = off > 0 ? off / (fabs(n[i]) + rms) : off;
+        if (!(relative <= worst)) worst = relative;
+    }
+    return worst;
+}
+/* The distance of g from the differences n [count], which are left for the caller. Where a ReLU or a maximum has its kink between
+   the two points of a difference, a smaller step parts them; no step makes a wrong gradient right. */
+static double differentiate(loss_fn loss, void *layer, double *x, const double *g, size_t count, double *n)
+{
+    double const near = TOLERANCE / 2 * sqrt(dot(count, g, g) / (double)(count + 1));
+    size_t i;
+    if (count > MOST) return HUGE_VAL;
+    for (i = 0; i < count; i++) {
+        double step = 1e-5;
+        n[i] = difference(loss, layer, &x[i], step);
+        while (step > 2e-8 && !(fabs(n[i] - g[i]) <= near)) {
+            double const closer = difference(loss, layer, &x[i], step /= 10);
+            if (fabs(closer - g[i]) < fabs(n[i] - g[i]) / 100) n[i] = closer;
+        }
+    }
+    return distance(count, g, n);
+}
+static void check_gradient(const char *of, loss_fn loss, void *layer, double *x, double *g, size_t count)
+{
+    static double n[MOST];
+    char about[sizeof check_state.about];
+    double const worst = differentiate(loss, layer, x, g, count, n);
+    size_t i, greatest = 0;
+    memcpy(about, check_state.about, sizeof about);
+    check_about("%.120s, gradient of %s: %.3g", about, of, worst);
+    CHECK(worst <= TOLERANCE);
+    if (worst > worst_of_all) worst_of_all = worst;
+    for (i = 0; i < count && count <= MOST; i++)
+        if (fabs(g[i]) > fabs(g[greatest])) greatest = i;
+    if (count > 0 && g[greatest] != 0) { /* the control: one per cent off must be seen */
+        g[greatest] *= 1.01;
+        CHECK(distance(count, g, n) > TOLERANCE);
+        g[greatest] /= 1.01;
+    }
+    check_about("%s", about);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Linear                                                                                                             */
+
+typedef struct linear_layer {
+    risei_linear l;
+    int rows;
+    ptrdiff_t x_stride, y_stride;
+    double *w, *x, *y, *slope; /* loss = sum of slope * y */
+} linear_layer;
+
+static double linear_loss(void *layer)
+{
+    linear_layer *const t = (linear_layer *)layer;
+    double sum = 0;
+    int r;
+    risei_linear_forward(&device, &t->l, t->w, t->rows, t->x, t->x_stride, t->y, t->y_stride, 0);
+    for (r = 0; r < t->rows; r++) sum += dot((size_t)t->l.out, t->y + r * t->y_stride, t->slope + r * t->y_stride);
+    return sum;
+}
+static void test_linear(void)
+{
+    static const int cases[][6] = {/* rows, in, out, and what is between the rows of x, y, dx */
+                                   {1, 1, 1, 0, 0, 0}, {1, 7, 3, 0, 0, 0}, {5, 1, 4, 2, 0, 1}, {4, 6, 1, 0, 3, 0},
+                                   {3, 5, 7, 1, 2, 3}, {7, 9, 5, 0, 0, 4}, {2, 17, 13, 3, 1, 0}, {19, 3, 2, 1, 1, 1}};
+    size_t i, j;
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const int *const c = cases[i];
+        ptrdiff_t const dx_stride = c[1] + c[5];
+        risei_parameters p = {0, 0};
+        linear_layer t;
+        double *g, *dx;
+        size_t last;
+        risei_linear_make(&p, 2, 1); /* so that it does not lie at 0 */
+        t.l = risei_linear_make(&p, c[1], c[2]);
+        t.rows = c[0], t.x_stride = c[1] + c[3], t.y_stride = c[2] + c[4];
+        last = (size_t)t.rows - 1;
+        t.w = numbers(p.count, 1);
+        t.x = numbers(last * (size_t)t.x_stride + (size_t)c[1], 1);
+        t.y = numbers(last * (size_t)t.y_stride + (size_t)c[2], 0), t.slope = numbers(last * (size_t)t.y_stride + (size_t)c[2], 1);
+        g = accumulator(p.count), dx = accumulator(last * (size_t)dx_stride + (size_t)c[1]);
+        linear_loss(&t);
+        risei_linear_backward(&device, &t.l, t.w, g, t.rows, t.x, t.x_stride, t.slope, t.y_stride, dx, dx_stride);
+        accumulated(p.count, g);
+        check_about("linear %d: %d to %d", t.rows, c[1], c[2]);
+        check_gradient("weights", linear_loss, &t, t.w, g, p.count);
+        for (j = 0; j <= last; j++) {
+            int k;
+            check_gradient("x", linear_loss, &t, t.x + (ptrdiff_t)j * t.x_stride, dx + (ptrdiff_t)j * dx_stride, (size_t)c[1]);
+            for (k = 0; k < c[5] && j < last; k++) CHECK(dx[(ptrdiff_t)j * dx_stride + c[1] + k] == 1); /* not touched */
+        }
+        free_arrays();
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Convolution and pool: images with borders, and their pixels as a flat array                                        */
+
+static risei_image image_take(int count, int height, int width, int channels, int pad, double fill)
+{
+    risei_image i = risei_image_make(height, width, channels, pad);
+    size_t const size = (size_t)(count * risei_image_size(&i));
+    size_t at;
+    i.data = numbers(size, 0);
+    for (at = 0; at < size; at++) i.data[at] = fill;
+    return i;
+}
+static size_t image_pixels(const risei_image *i, int count) { return (size_t)(count * i->height * i->width * i->channels); }
+static void image_put(const risei_image *i, int count, const double *flat)
+{
+    int const row = i->width * i->channels;
+    int n, y;
+    for (n = 0; n < count; n++)
+        for (y = 0; y < i->height; y++, flat += row)
+            memcpy(i->data + n * risei_image_size(i) + risei_image_at(i, y, 0), flat, (size_t)row * sizeof *flat);
+}
+static void image_get(const risei_image *i, int count, double *flat)
+{
+    int const row = i->width * i->channels;
+    int n, y;
+    for (n = 0; n < count; n++)
+        for (y = 0; y < i->height; y++, flat += row)
+            memcpy(flat, i->data + n * risei_image_size(i) + risei_image_at(i, y, 0), (size_t)row * sizeof *flat);
+}
+/* Are all numbers outside the pixels still `value`? (Overwrites the pixels.) */
+static int image_border_is(const risei_image *i, int count, double value)
+{
+    ptrdiff_t const size = count * risei_image_size(i);
+    ptrdiff_t at;
+    int n, y, x, good = 1;
+    for (n = 0; n < count; n++)
+        for (y = 0; y < i->height; y++)
+            for (x = 0; x < i->width * i->channels; x++) i->data[n * risei_image_size(i) + risei_image_at(i, y, 0) + x] = value;
+    for (at = 0; at < size; at++) good &= i->data[at] == value;
+    return good;
+}
+
+typedef struct conv_layer {
+    risei_conv c;
+    int count;
+    risei_image x, y;
+    double *w, *flat_x, *flat_y, *slope;
+} conv_layer;
+
+static double conv_loss(void *layer)
+{
+    conv_layer *const t = (conv_layer *)layer;
+    image_put(&t->x, t->count, t->flat_x);
+    risei_conv_forward(&device, &t->c, t->w, t->count, &t->x, &t->y);
+    image_get(&t->y, t->count, t->flat_y);
+    return dot(image_pixels(&t->y, t->count), t->flat_y, t->slope);
+}
+static void test_conv(void)
+{
+    int size, stride, pad;
+    for (size = 1; size <= 5; size++)
+        for (stride = 1; stride <= 4; stride++)
+            for (pad = 0; pad <= 2; pad++) {
+                int const height = 5 + risei_below(&dice, 3), width = 5 + risei_below(&dice, 3);
+                rise_conv const desc = {1 + risei_below(&dice, 3), size, stride, pad, 0, 0, 0};
+                risei_parameters p = {3, 0};
+                conv_layer t;
+                risei_image slopes, dy, dx;
+                double *g, *flat_dx;
+                size_t outputs, inputs;
+                t.c = risei_conv_make(&p, &desc, height, width, 1 + risei_below(&dice, 3));
+                t.count = 1 + risei_below(&dice, 2);
+                t.x = image_take(t.count, height, width, t.c.channels, pad + risei_below(&dice, 2), 0);
+                t.y = image_take(t.count, t.c.out_height, t.c.out_width, t.c.filters, risei_below(&dice, 2), 9);
+                slopes = image_take(t.count, t.c.out_height, t.c.out_width, t.c.filters, 0, 0);
+                dy = image_take(t.count, t.c.out_height, t.c.out_width, t.c.filters, t.c.border, 0);
+                dx = image_take(t.count, height, width, t.c.channels, risei_below(&dice, 3), 7);
+                inputs = image_pixels(&t.x, t.count), outputs = image_pixels(&t.y, t.count);
+                t.w = numbers(p.count, 1), t.flat_x = numbers(inputs, 1), t.flat_y = numbers(outputs, 0), t.slope = numbers(outputs, 1);
+                g = accumulator(p.count), flat_dx = numbers(inputs, 0);
+                check_about("conv size %d stride %d pad %d, %d images of %dx%dx%d to %d", size, stride, pad, t.count, width, height,
+                            t.c.channels, t.c.filters);
+                conv_loss(&t);
+                image_put(&slopes, t.count, t.slope);
+                risei_relu_backward(&device, t.count, &t.y, &slopes, &dy);
+                risei_conv_backward(&device, &t.c, t.w, g, t.count, &t.x, &dy, &dx);
+                accumulated(p.count, g);
+                image_get(&dx, t.count, flat_dx);
+                check_gradient("weights", conv_loss, &t, t.w, g, p.count);
+                check_gradient("x", conv_loss, &t, t.flat_x, flat_dx, inputs);
+                CHECK(image_border_is(&t.y, t.count, 9) && image_border_is(&dx, t.count, 7) && image_border_is(&t.x, t.count, 0) == (t.x.pad == 0 || 1));
+                free_arrays();
+            }
+}
+
+static double pool_loss(void *layer)
+{
+    conv_layer *const t = (conv_layer *)layer;
+    image_put(&t->x, t->count, t->flat_x);
+    risei_pool_forward(&t->c, t->count, &t->x, &t->y);
+    image_get(&t->y, t->count, t->flat_y);
+    return dot(image_pixels(&t->y, t->count), t->flat_y, t->slope);
+}
+static void test_pool(void)
+{
+    int pool, stride, pad;
+    for (pool = 1; pool <= 4; pool++)
+        for (stride = 0; stride <= 4; stride++) /* 0: as the window */
+            for (pad = 0; pad < pool; pad++) {
+                int const height = 4 + risei_below(&dice, 4), width = 4 + risei_below(&dice, 4);
+                rise_conv const desc = {1 + risei_below(&dice, 3), 1, 1, 0, pool, stride, pad};
+                risei_parameters p = {0, 0};
+                conv_layer t;
+                risei_image dy, dx;
+                double *flat_dx;
+                size_t outputs, inputs;
+                t.c = risei_conv_make(&p, &desc, height, width, 1);
+                t.count = 2;
+                t.x = image_take(t.count, height, width, t.c.filters, risei_below(&dice, 2), 9);
+                t.y = image_take(t.count, t.c.pooled_height, t.c.pooled_width, t.c.filters, risei_below(&dice, 2), 9);
+                dy = image_take(t.count, t.c.pooled_height, t.c.pooled_width, t.c.filters, 0, 0);
+                dx = image_take(t.count, height, width, t.c.filters, risei_below(&dice, 2), 7);
+                inputs = image_pixels(&t.x, t.count), outputs = image_pixels(&t.y, t.count);
+                t.flat_x = numbers(inputs, 1), t.flat_y = numbers(outputs, 0), t.slope = numbers(outputs, 1), flat_dx = numbers(inputs, 0);
+                check_about("pool %d stride %d pad %d, %dx%dx%d", pool, stride, pad, width, height, t.c.filters);
+                pool_loss(&t);
+                image_put(&dy, t.count, t.slope);
+                risei_pool_backward(&t.c, t.count, &t.x, &t.y, &dy, &dx);
+                image_get(&dx, t.count, flat_dx);
+                check_gradient("x", pool_loss, &t, t.flat_x, flat_dx, inputs);
+                CHECK(image_border_is(&t.y, t.count, 9) && image_border_is(&dx, t.count, 0));
+                free_arrays();
+            }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* LayerNorm                                                                                                          */
+
+typedef struct norm_layer {
+    int n;
+    double *x, *parameters, *y, *slope; /* parameters: gain, then bias */
+    double stats[2];
+} norm_layer;
+
+static double norm_loss(void *layer)
+{
+    norm_layer *const t = (norm_layer *)layer;
+    device.kernels->norm_forward(t->n, t->x, t->parameters, t->parameters + t->n, t->y, t->stats);
+    return dot((size_t)t->n, t->y, t->slope);
+}
+static void test_norm(void)
+{
+    int n;
+    for (n = 1; n <= 40; n += n < 5 ? 1 : 6) {
+        size_t const size = (size_t)n;
+        norm_layer t;
+        double *g, *dy;
+        t.n = n;
+        t.x = numbers(size, 1), t.parameters = numbers(2 * size, 1), t.y = numbers(size, 0), t.slope = numbers(size, 1);
+        g = accumulator(2 * size), dy = numbers(size, 0);
+        memcpy(dy, t.slope, size * sizeof *dy);
+        norm_loss(&t);
+        device.kernels->norm_backward(n, t.x, t.parameters, t.stats, dy, g, g + n);
+        accumulated(2 * size, g);
+        check_about("LayerNorm of %d", n);
+        check_gradient("gain and bias", norm_loss, &t, t.parameters, g, 2 * size);
+        check_gradient("x", norm_loss, &t, t.x, dy, size);
+        free_arrays();
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* LSTM and GRU                                                                                                       */
+
+typedef struct cell_layer {
+    risei_cell c;
+    risei_sequence s;
+    int steps; /* the loss looks at the state after these; the sequence may go on */
+    double *w, *slope;
+} cell_layer;
+
+static double cell_loss(void *layer)
+{
+    cell_layer *const t = (cell_layer *)layer;
+    size_t const state = (size_t)(t->s.rows * t->c.units);
+    ptrdiff_t const at = (ptrdiff_t)t->steps * (ptrdiff_t)state;
+    risei_cell_forward(&device, &t->c, t->w, &t->s);
+    return dot(state, t->s.h + at, t->slope) + (t->s.c != NULL ? dot(state, t->s.c + at, t->slope + state) : 0);
+}
+static void cell_case(rise_cell kind, int steps, int further, int rows, const int *first)
+{
+    int const in = 1 + risei_below(&dice, 4), units = 1 + risei_below(&dice, 4);
+    size_t const state = (size_t)(rows * units);
+    risei_parameters p = {5, 0};
+    risei_arena count = {NULL, 0, 0, 0}, arena;
+    cell_layer t;
+    double *g;
+    size_t i;
+    memset(&t, 0, sizeof t);
+    t.c = risei_cell_make(&p, kind, in, units);
+    t.steps = steps;
+    risei_sequence_layout(&count, &t.c, &t.s, (steps + further) * rows, (steps + further + 1) * rows, rows, steps, 1);
+    arena = count;
+    arena.base = (unsigned char *)numbers(count.used / sizeof *g, 0), arena.used = 0;
+    risei_sequence_layout(&arena, &t.c, &t.s, (steps + further) * rows, (steps + further + 1) * rows, rows, steps, 1);
+    t.s.steps = steps + further, t.s.rows = rows, t.s.first = first;
+    t.w = numbers(p.count, 1), t.slope = numbers(2 * state, 1), g = accumulator(p.count);
+    for (i = 0; i < (size_t)((steps + further) * rows * in); i++) t.s.x[i] = real();
+    for (i = 0; i < state; i++) t.s.h[i] = real();
+    for (i = 0; i < state && t.s.c != NULL; i++) t.s.c[i] = real();
+
+    cell_loss(&t);
+    memcpy(t.s.dh, t.slope, state * sizeof *g);
+    if (t.s.dc != NULL) memcpy(t.s.dc, t.slope + state, state * sizeof *g);
+    risei_cell_backward(&device, &t.c, t.w, g, &t.s, steps);
+    accumulated(p.count, g);
+    check_about("%s of %d units, %d in, %d steps of %d, %d rows%s", kind == RISE_CELL_LSTM ? "LSTM" : "GRU", units, in, steps,
+                steps + further, rows, first != NULL ? ", some late" : "");
+    check_gradient("weights", cell_loss, &t, t.w, g, p.count);
+    check_gradient("x", cell_loss, &t, t.s.x, t.s.dx, (size_t)(steps * rows * in));
+    check_gradient("the first h", cell_loss, &t, t.s.h, t.s.dh, state);
+    if (t.s.c != NULL) check_gradient("the first c", cell_loss, &t, t.s.c, t.s.dc, state);
+    free_arrays();
+}
+static void test_cells(void)
+{
+    static const int firsts[][4] = {{0, 1, 0, 2}, {2, 0, 1, 3}, {1, 3, 9, 0}}; /* row 2 of the last never starts */
+    static const rise_cell kinds[] = {RISE_CELL_LSTM, RISE_CELL_GRU};
+    int kind, steps, rows, mask;
+    for (kind = 0; kind < 2; kind++)
+        for (steps = 1; steps <= 7; steps++)
+            for (rows = 1; rows <= 4; rows += 1 + rows % 2) /* 1, 3, 4 */
+                for (mask = -1; mask < 3; mask++)
+                    cell_case(kinds[kind], steps, mask == 1 ? 2 : 0, rows, mask < 0 ? NULL : firsts[mask]);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* The whole network                                                                                                  */
+
+typedef struct network {
+    risei_net net;
+    risei_pass pass;
+    int rows, images, learn, steps;
+    int first[4];
+    uint8_t *frames;
+    double *w, *g;
+} network;
+
+enum { ROWS = 2, STEPS = 3, FURTHER = 2 };
+
+static double network_loss(void *layer)
+{
+    network *const t = (network *)layer;
+    risei_net_forward(&device, &t->net, t->w, t->rows, t->images, t->frames, &t->pass);
+    return dot((size_t)(t->learn * t->net.actions), t->pass.q, t->pass.dq);
+}
+/* A small network and its inputs. As in learning, the pass holds ROWS states and those FURTHER steps on; only the former learn. */
+static void network_make(network *t, rise_memory memory, rise_cell cell, rise_fusion fusion, int norm, int dueling, int variant)
+{
+    rise_agent_desc d;
+    risei_arena count = {NULL, 0, 0, 0}, arena;
+    risei_image image;
+    int const full = memory == RISE_MEMORY_FULL;
+    int i, r, y, x;
+    memset(&d, 0, sizeof d);
+    memset(t, 0, sizeof *t);
+    d.frame_width = 7, d.frame_height = 6, d.frame_channels = 1, d.frame_stack = 2, d.actions = 3;
+    d.memory = memory, d.cell = cell, d.fusion = fusion, d.layer_norm = norm, d.no_dueling = !dueling;
+    d.recurrent_units = 3, d.embedding_size = 4, d.head_units = 4, d.feed_action = variant & 1;
+    d.features = variant & 2 ? 5 : -1;
+    d.network = RISE_NETWORK_CUSTOM, d.conv_count = 2;
+    d.conv[0].filters = 3, d.conv[0].size = 3, d.conv[0].stride = 2, d.conv[0].pad = 1;
+    d.conv[0].pool = 2, d.conv[0].pool_stride = 1, d.conv[0].pool_pad = variant & 1;
+    d.conv[1].filters = 2, d.conv[1].size = 2, d.conv[1].stride = 1, d.conv[1].pad = 1;
+    if (variant & 2) d.conv[1].pool = 2;
+    t->net = risei_net_make(&d);
+    t->learn = ROWS, t->steps = STEPS, t->rows = 2 * ROWS, t->images = full ? (STEPS + FURTHER) * ROWS : 2 * ROWS;
+
+    risei_pass_layout(&count, &t->net, &t->pass, t->rows, t->images, (STEPS + FURTHER) * ROWS, (STEPS + FURTHER + 1) * ROWS, ROWS, STEPS);
+    arena = count;
+    arena.base = (unsigned char *)numbers(count.used / sizeof(double), 0), arena.used = 0;
+    risei_pass_layout(&arena, &t->net, &t->pass, t->rows, t->images, (STEPS + FURTHER) * ROWS, (STEPS + FURTHER + 1) * ROWS, ROWS, STEPS);
+    t->pass.sequence.steps = STEPS + FURTHER, t->pass.sequence.rows = ROWS, t->pass.sequence.first = t->first;
+    t->first[1] = 1;
+    for (i = 0; i < (STEPS + FURTHER) * ROWS * t->net.cell.in; i++) t->pass.sequence.x[i] = real();
+    for (i = 0; i < ROWS * t->net.cell.units; i++) t->pass.sequence.h[i] = real();
+    for (r = 0; r < t->rows; r++) {
+        int const step = r < ROWS ? STEPS : STEPS + FURTHER;
+        t->pass.state_row[r] = step * ROWS + r % ROWS;
+        t->pass.feature_row[r] = full ? (step - 1) * ROWS + r % ROWS : r;
+    }
+    for (i = 0; i < ROWS * d.actions; i++) t->pass.dq[i] = real();
+
+    image = t->pass.encoder.in[0];
+    t->frames = (uint8_t *)numbers((size_t)(t->images * risei_image_size(&image)) / sizeof(double) + 3, 0); /* and 15 bytes */
+    for (i = 0; i < t->images; i++)
+        for (y = 0; y < image.height; y++)
+            for (x = 0; x < image.width * image.channels; x++)
+                t->frames[i * risei_image_size(&image) + risei_image_at(&image, y, 0) + x] = (uint8_t)risei_below(&dice, 256);
+    t->w = numbers(t->net.parameters, 0), t->g = accumulator(t->net.parameters);
+    risei_net_initialise(&t->net, t->w, &dice);
+    for (i = 0; i < (int)t->net.parameters; i++) t->w[i] += 0.1 * real();
+    check_about("network: memory %d, cell %d, fusion %d%s%s, variant %d", (int)memory, (int)cell, (int)fusion, norm ? ", norm" : "",
+                dueling ? ", dueling" : "", variant);
+}
+static void network_backward(network *t)
+{
+    network_loss(t);
+    risei_net_backward(&device, &t->net, t->w, t->g, ROWS, STEPS, &t->pass);
+}
+static void network_case(rise_memory memory, rise_cell cell, rise_fusion fusion, int norm, int dueling, int variant)
+{
+    network t;
+    double *once;
+    network_make(&t, memory, cell, fusion, norm, dueling, variant);
+    once = numbers(t.net.parameters, 0);
+    network_backward(&t);
+    accumulated(t.net.parameters, t.g);
+    check_gradient("weights", network_loss, &t, t.w, t.g, t.net.parameters);
+    memcpy(once, t.g, t.net.parameters * sizeof *once);
+    memset(t.g, 0, t.net.parameters * sizeof *t.g);
+    network_backward(&t); /* and nothing was left lying about */
+    CHECK(distance(t.net.parameters, t.g, once) < 1e-9);
+    free_arrays();
+}
+static void test_network(void)
+{
+    static const rise_memory memories[] = {RISE_MEMORY_NONE, RISE_MEMORY_RISE, RISE_MEMORY_FULL};
+    static const rise_cell cells[] = {RISE_CELL_LSTM, RISE_CELL_GRU};
+    static const rise_fusion fusions[] = {RISE_FUSION_CONCAT, RISE_FUSION_GATE, RISE_FUSION_SUM};
+    int memory, cell, fusion, switches, variant = 0;
+    for (memory = 0; memory < 3; memory++)
+        for (cell = 0; cell < 2; cell++)
+            for (fusion = 0; fusion < 3; fusion++)
+                for (switches = 0; switches < 4; switches++)
+                    network_case(memories[memory], cells[cell], fusions[fusion], switches & 1, switches >> 1, variant++ % 5 % 4);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* The control: in each of these, one term of the backward pass is one per cent off, and the check must say so.       */
+
+static const rise_kernels *honest;
+
+static void scale(int n, double *x)
+{
+    int i;
+    for (i = 0; i < n; i++) x[i] *= 1.01;
+}
+static void bad_product(const rise_product *p, void *scratch)
+{
+    honest->product(p, scratch);
+    if (!p->transposed) scale(1, p->c); /* of one gradient of data */
+}
+static void bad_sum_rows(int rows, int n, const double *x, ptrdiff_t stride, double *sums)
+{
+    honest->sum_rows(rows, n, x, stride, sums);
+    sums[n - 1] += 0.01 * x[n - 1];
+}
+static void bad_add(int n, const double *x, double *y) { honest->add(n, x, y), scale(n, y); }
+static void bad_relu_backward(int n, const double *y, const double *dy, double *dx)
+{
+    honest->relu_backward(n, y, dy, dx), scale(n, dx);
+}
+static void bad_lstm_backward(int n, const double *gates, const double *c, const double *c_next, const double *dh, double *dc, double *dgates)
+{
+    honest->lstm_backward(n, gates, c, c_next, dh, dc, dgates), scale(1, dgates + n); /* one unit's forget gate */
+}
+static void bad_lstm_carry(int n, const double *gates, const double *c, const double *c_next, const double *dh, double *dc, double *dgates)
+{
+    honest->lstm_backward(n, gates, c, c_next, dh, dc, dgates), scale(1, dc);
+}
+static void bad_gru_backward(int n, const double *x, const double *u, const double *h, double *dh, double *dx, double *du)
+{
+    honest->gru_backward(n, x, u, h, dh, dx, du), scale(1, du + 2 * n);
+}
+static void bad_gru_carry(int n, const double *x, const double *u, const double *h, double *dh, double *dx, double *du)
+{
+    honest->gru_backward(n, x, u, h, dh, dx, du), scale(1, dh);
+}
+static void bad_gate_backward(int n, const double *x, const double *s, double *dy, double *dx)
+{
+    honest->gate_backward(n, x, s, dy, dx), scale(n, dy);
+}
+static void bad_norm_backward(int n, const double *x, const double *gain, const double *stats, double *dy, double *dgain, double *dbias)
+{
+    honest->norm_backward(n, x, gain, stats, dy, dgain, dbias), scale(n / 2, dy);
+}
+
+static void control(const char *what, const rise_kernels *bad, rise_cell cell, rise_fusion fusion)
+{
+    static double n[MOST];
+    network t;
+    network_make(&t, RISE_MEMORY_FULL, cell, fusion, 1, 1, 2);
+    device.kernels = bad;
+    risei_net_forward(&device, &t.net, t.w, t.rows, t.images, t.frames, &t.pass);
+    risei_net_backward(&device, &t.net, t.w, t.g, ROWS, STEPS, &t.pass);
+    device.kernels = honest;
+    accumulated(t.net.parameters, t.g);
+    check_about("%s, one per cent off", what);
+    CHECK(differentiate(network_loss, &t, t.w, t.g, t.net.parameters, n) > TOLERANCE);
+    free_arrays();
+}
+static void test_controls(void)
+{
+    rise_kernels bad;
+    honest = device.kernels;
+#define CONTROL(kernel, function, cell, fusion)                                                                        \
+    bad = *honest;                                                                                                     \
+    bad.kernel = function;                                                                                             \
+    control(#function, &bad, cell, fusion)
+    CONTROL(sum_rows, bad_sum_rows, RISE_CELL_LSTM, RISE_FUSION_CONCAT);
+    CONTROL(relu_backward, bad_relu_backward, RISE_CELL_LSTM, RISE_FUSION_CONCAT);
+    CONTROL(add, bad_add, RISE_CELL_LSTM, RISE_FUSION_CONCAT); /* in a SUM it would bend the forward pass as well */
+    CONTROL(lstm_backward, bad_lstm_backward, RISE_CELL_LSTM, RISE_FUSION_SUM);
+    CONTROL(lstm_backward, bad_lstm_carry, RISE_CELL_LSTM, RISE_FUSION_SUM);
+    CONTROL(gru_backward, bad_gru_backward, RISE_CELL_GRU, RISE_FUSION_SUM);
+    CONTROL(gru_backward, bad_gru_carry, RISE_CELL_GRU, RISE_FUSION_SUM);
+    CONTROL(gate_backward, bad_gate_backward, RISE_CELL_GRU, RISE_FUSION_GATE);
+    CONTROL(norm_backward, bad_norm_backward, RISE_CELL_GRU, RISE_FUSION_GATE);
+    CONTROL(product, bad_product, RISE_CELL_GRU, RISE_FUSION_CONCAT);
+#undef CONTROL
+}
+
+int main(void)
+{
+    device.kernels = rise_kernels_of(RISE_ISA_AUTO);
+    dice = risei_stream(2512, 20513);
+    CHECK(device.kernels == rise_kernels_of(RISE_ISA_REF) && rise_kernels_of(RISE_ISA_C) == NULL);
+    test_linear();
+    test_conv();
+    test_pool();
+    test_norm();
+    test_cells();
+    test_network();
+    test_controls();
+    printf("worst component off by %.2g of itself and the rms\n", worst_of_all);
+    return check_done();
+}

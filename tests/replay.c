@@ -1,0 +1,915 @@
+/*  Replay against an oracle that forgets nothing: every moment of every game is kept in plain arrays, and what replay may
+    sample, and what it must then hand out, is worked out from them each time anew.
+        cc -O2 tests/replay.c -o replay -lm && ./replay
+    `./replay all` also walks through every history of 12 events where it otherwise stops at 9 (a minute). */
+#define RISE_IMPLEMENTATION
+#include "../rise.h"
+#include "check.h"
+
+enum { LANES = 3, ACTIONS = 9, EMBEDDING = 3, MOST = 14, IMAGE = 4 * 5 * 2 * 4 };
+
+static risei_random dice;
+static long configurations, appends, compared, differences;
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* The oracle                                                                                                         */
+
+typedef struct setup {
+    rise_memory memory;
+    int feed, stack, window, n, lanes, capacity;
+    int length, end; /* frames of an episode, 0: at random; how it ends: see next_event */
+    int width, height, channels;
+} setup;
+
+/* One frame of a game, known by lane, episode and step. */
+typedef struct moment {
+    int lane, episode, step, action;
+    rise_event event;
+    float q[ACTIONS]; /* agents: what acting saw there */
+} moment;
+
+typedef struct life {
+    moment *at;
+    int count, room, left; /* left: frames to come in this episode, by the schedule */
+} life;
+
+static life lives[LANES];
+
+/* Mistakes that others made. Emulated in the oracle one by one, each must show as a difference. */
+typedef enum bug {
+    NO_BUG,
+    RESET_FRAME,   /* what follows a truncation is taken from the next episode */
+    GAMMA,         /* discount in place of discount^steps */
+    TERMINAL,      /* a truncation does not bootstrap */
+    CUT_UNSEEN,    /* an episode that is cut goes on into the next */
+    REWARD_EARLY,  /* sums the rewards that came with the frames acted upon */
+    HASTY,         /* one step of future is enough */
+    CROSSING,      /* stack and window reach into the episode before */
+    OVERWRITTEN,   /* stack and window reach over the write position */
+    BUGS
+} bug;
+static const char *const bug_names[BUGS] = {"",         "reset frame", "gamma",    "terminal",   "cut unseen",
+                                            "reward early", "hasty",   "crossing", "overwritten"};
+static bug oracle_bug;
+
+static void differ(const setup *s, const char *what, int lane, int at)
+{
+    if (differences++ > 0 || oracle_bug != NO_BUG) return;
+    check_about("%s of slot %d in lane %d: memory %d feed %d stack %d window %d n %d lanes %d capacity %d length %d end %d", what, at,
+                lane, (int)s->memory, s->feed, s->stack, s->window, s->n, s->lanes, s->capacity, s->length, s->end);
+    CHECK(!"replay and oracle differ");
+}
+
+static uint8_t pixel(const moment *m, int i)
+{
+    int const id[3] = {m->lane, m->episode, m->step};
+    return (uint8_t)(1 + id[i % 3] + 16 * i); /* never 0: that is what was never written */
+}
+static float number(const moment *m, int i)
+{
+    int const id[EMBEDDING] = {m->lane, m->episode, m->step};
+    return (float)(1 + id[i]);
+}
+static float reward_of(const moment *m) { return (float)(1 + m->lane + 4 * m->step + 64 * m->episode); }
+static int may(const moment *m, int action) { return (m->lane + 2 * m->episode + m->step + action) % 3 != 0; }
+
+static int together(const life *l, int a, int b)
+{
+    return a >= 0 && b >= 0 && a < l->count && b < l->count && l->at[a].episode == l->at[b].episode;
+}
+static int ended(const life *l, int at)
+{
+    return l->at[at].event >= RISE_TERMINATED || (at + 1 < l->count && l->at[at + 1].event == RISE_FIRST && oracle_bug != CUT_UNSEEN);
+}
+/* The frame that stands `back` places before `at` in a stack. */
+static int stacked(const life *l, int at, int back)
+{
+    if (oracle_bug == CROSSING && at >= back) return at - back;
+    return together(l, at, at - back) ? at - back : at - l->at[at].step;
+}
+/* The oldest moment that learning from `at` looks at. */
+static int oldest(const setup *s, const life *l, int at)
+{
+    int const frames = s->memory == RISE_MEMORY_NONE ? 1 : s->window;
+    int first = at, w, b;
+    for (w = 0; w < frames && together(l, at, at - w); w++) {
+        for (b = 0; b < s->stack && (w == 0 || s->memory == RISE_MEMORY_FULL); b++)
+            if (stacked(l, at - w, b) < first) first = stacked(l, at - w, b);
+        if (s->memory == RISE_MEMORY_NONE) continue;
+        if (at - w < first) first = at - w;
+        if (s->feed && together(l, at, at - w - 1) && at - w - 1 < first) first = at - w - 1;
+    }
+    return first;
+}
+
+typedef struct answer {
+    int sampleable, steps, next;
+    double reward, discount;
+} answer;
+
+static answer ask(const setup *s, const life *l, int at)
+{
+    answer a;
+    memset(&a, 0, sizeof a);
+    if (at < 0 || ended(l, at)) return a;
+    for (a.steps = 1, a.discount = 0.5;; a.steps++, a.discount *= 0.5) {
+        a.next = at + a.steps;
+        if (a.next >= l->count && !(oracle_bug == HASTY && a.steps > 1)) return a;
+        if (a.next >= l->count) break;
+        a.reward += 2 * a.discount * (double)reward_of(&l->at[oracle_bug == REWARD_EARLY ? a.next - 1 : a.next]);
+        if (a.steps == s->n || ended(l, a.next)) break;
+    }
+    a.sampleable = oracle_bug == OVERWRITTEN ? at >= l->count - s->capacity : oldest(s, l, at) >= l->count - s->capacity;
+    if (a.next >= l->count) return a;
+    if (oracle_bug == GAMMA) a.discount = 0.5;
+    if (l->at[a.next].event == RISE_TERMINATED) a.discount = 0;
+    if (oracle_bug == TERMINAL && ended(l, a.next)) a.discount = 0;
+    if (oracle_bug == RESET_FRAME && ended(l, a.next) && a.discount > 0 && a.next + 1 < l->count) a.next++;
+    return a;
+}
+
+/* Is this image the stack of `at`, within a border of zeros? Of no slot (-1): all zeros. */
+static int same_stack(const setup *s, const life *l, int at, const risei_image *image, const uint8_t *bytes)
+{
+    int y, x, p, c;
+    for (y = -image->pad; y < s->height + image->pad; y++)
+        for (x = -image->pad; x < s->width + image->pad; x++)
+            for (p = 0; p < s->stack; p++)
+                for (c = 0; c < s->channels; c++) {
+                    int const inside = at >= 0 && y >= 0 && x >= 0 && y < s->height && x < s->width;
+                    int const i = (y * s->width + x) * s->channels + c;
+                    compared++;
+                    if (*bytes++ != (inside ? pixel(&l->at[stacked(l, at, s->stack - 1 - p)], i) : 0)) return 0;
+                }
+    return 1;
+}
+/* Is this what enters the cell at `at`? Of no slot (-1): all zeros. `size`: 0 where the embedding is the network's own. */
+static int same_input(const life *l, int at, int size, int extras, const rise_real *x)
+{
+    int i;
+    for (i = 0; i < size; i++)
+        if (x[i] != (at < 0 ? 0 : number(&l->at[at], i))) return 0;
+    for (x += size, i = 0; i < extras; i++) {
+        int const later = at >= 0 && l->at[at].step > 0;
+        float const reward = later ? reward_of(&l->at[at]) : 0, taken = later && l->at[at - 1].action == i ? 1.0f : 0;
+        if (x[i] != (i == extras - 1 ? reward : taken)) return 0;
+    }
+    compared += size + extras;
+    return 1;
+}
+static int same_masks(const risei_history *h, const life *l, int lane, int at)
+{
+    int i;
+    compared += ACTIONS;
+    for (i = 0; i < ACTIONS; i++)
+        if (risei_allowed(h, risei_slot(h, lane, at), i) != may(&l->at[at], i)) return 0;
+    return 1;
+}
+
+/* How closely to look: which slots can be sampled, what transitions they are, and what learning reads of them. */
+enum { LEAVES, TRANSITIONS, CONTENTS };
+
+static void look_into(const setup *s, const risei_replay *r, int lane, int at, const answer *a, int closely)
+{
+    uint8_t bytes[IMAGE] = {0};
+    const risei_history *h = &r->history;
+    const life *l = &lives[lane];
+    risei_image const image = risei_image_make(s->height, s->width, s->channels * s->stack, 1);
+    risei_transition const t = risei_replay_transition(r, risei_slot(h, lane, at));
+    rise_real x[EMBEDDING + ACTIONS + 1];
+    int const extras = s->feed ? ACTIONS + 1 : 0;
+    int w;
+    compared += 6;
+    if (t.lane != lane || t.at != at || t.action != l->at[at].action) differ(s, "identity", lane, at);
+    if (t.steps != a->steps) differ(s, "steps", lane, at);
+    if ((double)t.reward != a->reward || (double)t.discount != a->discount) differ(s, "return", lane, at);
+    if (closely < CONTENTS || a->next >= l->count) return;
+    risei_history_stack(h, lane, t.at, s->stack, &image, bytes);
+    if (!same_stack(s, l, at, &image, bytes)) differ(s, "stack", lane, at);
+    risei_history_stack(h, lane, t.at + t.steps, s->stack, &image, bytes);
+    if (!same_stack(s, l, a->next, &image, bytes)) differ(s, "next stack", lane, at);
+    if (!same_masks(h, l, lane, at) || !same_masks(h, l, lane, a->next)) differ(s, "masks", lane, at);
+    for (w = a->next; w > at - s->window && together(l, at, w) && s->memory != RISE_MEMORY_NONE; w--) {
+        risei_history_input(h, lane, w, extras, x);
+        if (!same_input(l, w, h->size, extras, x)) differ(s, "input", lane, at);
+    }
+}
+/* All slots of a lane: those that can be sampled are exactly those that may. */
+static void look(const setup *s, const risei_replay *r, int lane, int closely)
+{
+    const life *l = &lives[lane];
+    int at;
+    for (at = l->count - s->capacity; at < l->count; at++) {
+        answer const a = ask(s, l, at);
+        compared++;
+        if (at < 0) { /* not yet written */
+            if (r->tree[r->leaves + (ptrdiff_t)lane * s->capacity + at + s->capacity] != 0) differ(s, "unwritten leaf", lane, at);
+        } else if ((r->tree[r->leaves + risei_slot(&r->history, lane, at)] > 0) != (a.sampleable != 0))
+            differ(s, "leaf", lane, at);
+        else if (a.sampleable && closely > LEAVES)
+            look_into(s, r, lane, at, &a, closely);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Games                                                                                                              */
+
+static int below(int n) { return risei_below(&dice, n); }
+
+/* 0: terminated, 1: truncated, 2: cut by an early first frame, 3: all of these. An episode of one frame can only be cut. */
+static rise_event next_event(const setup *s, int lane)
+{
+    life *l = &lives[lane];
+    int const end = s->end < 3 ? s->end : below(3), first = l->left == 0;
+    if (first) l->left = s->length == 0 ? 1 + below(6) : l->count > 0 ? s->length : 1 + (s->length - 1 + lane) % s->length;
+    l->left--;
+    if (first) return RISE_FIRST;
+    return l->left > 0 || end == 2 ? RISE_MIDDLE : end == 0 ? RISE_TERMINATED : RISE_TRUNCATED;
+}
+static moment *remember(int lane, rise_event event)
+{
+    life *l = &lives[lane];
+    const moment *before;
+    moment *m;
+    if (l->count == l->room) {
+        l->room = 2 * l->room + 64;
+        l->at = (moment *)realloc(l->at, (size_t)l->room * sizeof *l->at);
+        if (l->at == NULL) exit(1);
+    }
+    before = l->at + l->count - 1;
+    m = &l->at[l->count];
+    memset(m, 0, sizeof *m);
+    m->lane = lane, m->event = event;
+    m->episode = l->count == 0 ? 0 : before->episode + (event == RISE_FIRST);
+    m->step = event == RISE_FIRST ? 0 : before->step + 1;
+    m->action = event >= RISE_TERMINATED ? 0 : (m->lane + 3 * m->episode + 5 * m->step + 1) % ACTIONS;
+    l->count++;
+    return m;
+}
+static void forget(void)
+{
+    int lane;
+    for (lane = 0; lane < LANES; lane++) lives[lane].count = lives[lane].left = 0;
+}
+static void show(const setup *s, const moment *m, uint8_t *frame, rise_real *embedding, uint8_t *allowed)
+{
+    int i;
+    for (i = 0; i < s->width * s->height * s->channels; i++) frame[i] = pixel(m, i);
+    for (i = 0; i < EMBEDDING; i++) embedding[i] = number(m, i);
+    for (i = 0; i < ACTIONS; i++) allowed[i] = (uint8_t)(may(m, i) ? 200 : 0);
+}
+/* One event, without an agent. The reward of a first frame is to be ignored, so it is a NaN. */
+static void live(const setup *s, risei_replay *r, int lane, rise_event event)
+{
+    const moment *m = remember(lane, event);
+    uint8_t frame[64], allowed[ACTIONS];
+    rise_real embedding[EMBEDDING];
+    show(s, m, frame, embedding, allowed);
+    risei_replay_append(r, lane, frame, embedding, event == RISE_FIRST ? (float)NAN : reward_of(m), (int)event, allowed, ACTIONS);
+    r->history.actions[risei_slot(&r->history, lane, r->history.written[lane] - 1)] = (int16_t)m->action;
+    appends++;
+}
+
+static setup plain(int capacity, int stack, int n)
+{
+    setup s;
+    memset(&s, 0, sizeof s);
+    s.memory = RISE_MEMORY_NONE;
+    s.stack = stack, s.window = 1, s.n = n, s.lanes = 1, s.capacity = capacity, s.end = 3;
+    s.width = 2, s.height = 1, s.channels = 2;
+    return s;
+}
+/* In a block of its own, of exactly its size. `f32` is how embeddings are kept. */
+static unsigned char *make(const setup *s, risei_replay *r, int f32, size_t *bytes)
+{
+    rise_agent_desc d;
+    risei_arena arena;
+    unsigned char *block;
+    memset(&d, 0, sizeof d);
+    memset(r, 0, sizeof *r);
+    memset(&arena, 0, sizeof arena);
+    d.memory = s->memory, d.frame_stack = s->stack, d.window = s->window, d.feed_action = s->feed;
+    r->reach = risei_reach(&d);
+    r->n_step = s->n;
+    r->discount = 0.5; /* so that all sums are exact */
+    r->history.lanes = s->lanes, r->history.capacity = s->capacity;
+    r->history.frame_bytes = s->width * s->height * s->channels;
+    r->history.size = s->memory == RISE_MEMORY_RISE ? EMBEDDING : 0;
+    r->history.f32 = f32;
+    r->history.mask_bytes = (ACTIONS + 7) / 8;
+    risei_replay_layout(&arena, r);
+    block = (unsigned char *)malloc(arena.used);
+    if (block == NULL) exit(1);
+    if (bytes != NULL) *bytes = arena.used;
+    memset(&arena, 0, sizeof arena);
+    arena.base = block;
+    risei_replay_layout(&arena, r);
+    configurations++;
+    forget();
+    return block;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Every small case                                                                                                   */
+
+/* Every history of `depth` more events, depth first; replay is put back after each. */
+static void every_history(const setup *s, risei_replay *r, unsigned char *block, size_t bytes, int depth)
+{
+    risei_replay const before = *r;
+    const life *l = &lives[0];
+    int const over = l->count == 0 || l->at[l->count - 1].event >= RISE_TERMINATED;
+    unsigned char saved[2048];
+    int event;
+    memcpy(saved, block, bytes < sizeof saved ? bytes : 0);
+    for (event = RISE_FIRST; event <= (over ? RISE_FIRST : RISE_TRUNCATED); event++) {
+        live(s, r, 0, (rise_event)event);
+        look(s, r, 0, TRANSITIONS);
+        if (depth > 1) every_history(s, r, block, bytes, depth - 1);
+        lives[0].count--;
+        memcpy(block, saved, bytes < sizeof saved ? bytes : 0);
+        *r = before;
+    }
+}
+static void test_histories(int depth)
+{
+    int capacity, stack, n;
+    for (capacity = 1; capacity <= 7; capacity++)
+        for (stack = 1; stack <= 4; stack++)
+            for (n = 1; n <= 4; n++) {
+                setup const s = plain(capacity, stack, n);
+                risei_replay r;
+                size_t bytes;
+                unsigned char *block = make(&s, &r, 0, &bytes);
+                CHECK(bytes <= 2048);
+                every_history(&s, &r, block, bytes, depth);
+                free(block);
+            }
+    CHECK(differences == 0);
+}
+
+/* Several times around the ring. Everything is looked into now and then, at all phases of the ring in turn. */
+static void play(const setup *s, int f32)
+{
+    int const ticks = 3 * s->capacity + 2;
+    risei_replay r;
+    unsigned char *block = make(s, &r, f32, NULL);
+    int tick, lane;
+    for (tick = 0; tick < ticks; tick++)
+        for (lane = 0; lane < s->lanes; lane++) {
+            live(s, &r, lane, next_event(s, lane));
+            look(s, &r, lane, (tick + lane) % 5 == 0 ? CONTENTS : LEAVES);
+        }
+    free(block);
+}
+typedef void (*setup_fn)(const setup *s, int turn);
+
+/* Each kind of memory with each stack, window and n; NONE has neither window nor fed actions. */
+static void each_reader(setup_fn fn)
+{
+    setup s = plain(1, 1, 1);
+    int kind, turn = 0;
+    for (kind = 0; kind < 5; kind++)
+        for (s.stack = 1; s.stack <= 4; s.stack++)
+            for (s.window = 1; s.window <= (kind == 0 ? 1 : 5); s.window++)
+                for (s.n = 1; s.n <= 4; s.n++) {
+                    s.memory = kind == 0 ? RISE_MEMORY_NONE : kind < 3 ? RISE_MEMORY_RISE : RISE_MEMORY_FULL;
+                    s.feed = kind > 0 && kind % 2 == 0;
+                    fn(&s, turn++);
+                }
+}
+static void each_game(const setup *reader, int turn)
+{
+    setup s = *reader;
+    for (s.capacity = 1; s.capacity <= MOST; s.capacity++)
+        for (s.length = 0; s.length <= 6; s.length++)
+            for (s.end = s.length == 1 ? 3 : 0; s.end <= 3; s.end++) {
+                s.lanes = 1 + turn++ % LANES;
+                play(&s, turn % 2);
+            }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Agents: what learning gathers, and that it sees what acting saw                                                    */
+
+static void embed(void *user, const uint8_t *frame, float *embedding)
+{
+    int i;
+    (void)user;
+    for (i = 0; i < EMBEDDING; i++) embedding[i] = (float)(uint8_t)(frame[i] - 16 * i); /* as number() */
+}
+static rise_agent_desc describe(const setup *s, int turn)
+{
+    rise_agent_desc d;
+    memset(&d, 0, sizeof d);
+    d.frame_width = s->width, d.frame_height = s->height, d.frame_channels = s->channels, d.frame_stack = s->stack;
+    d.actions = ACTIONS, d.action_masks = 1, d.environments = s->lanes;
+    d.memory = s->memory, d.window = s->window, d.feed_action = s->feed;
+    d.cell = turn % 2 ? RISE_CELL_GRU : RISE_CELL_LSTM;
+    d.fusion = (rise_fusion)(turn % 3);
+    d.recurrent_units = 3, d.head_units = 3, d.features = 2;
+    d.embedding = RISE_EMBED_USER, d.embed_fn = embed, d.embedding_size = EMBEDDING, d.embedding_f32 = turn / 2 % 2;
+    d.network = RISE_NETWORK_CUSTOM, d.conv_count = 1;
+    d.conv[0].filters = 2, d.conv[0].size = 2, d.conv[0].pad = turn % 2;
+    d.batch = 3, d.n_step = s->n, d.discount = 0.5;
+    d.replay_capacity = s->lanes * s->capacity, d.learn_start = 3, d.learn_outside = 1;
+    d.epsilon_start = d.epsilon_end = 0.5;
+    return d;
+}
+static void gathered(const setup *s, const rise_agent *a, int row, int lane, int at, const answer *e)
+{
+    const life *l = &lives[lane];
+    const risei_image *image = &a->pass.encoder.in[0];
+    const risei_sequence *q = &a->pass.sequence;
+    ptrdiff_t const size = (ptrdiff_t)risei_image_bytes(a);
+    int const full = s->memory == RISE_MEMORY_FULL, batch = a->desc.batch, features = full ? a->net.embedding : 0;
+    int j, first = 0, missing = 0;
+    if (!full && !same_stack(s, l, at, image, a->images + row * size)) differ(s, "gathered stack", lane, at);
+    if (!full && !same_stack(s, l, e->next, image, a->images + (batch + row) * size)) differ(s, "gathered next stack", lane, at);
+    if (s->memory == RISE_MEMORY_NONE) return;
+    if (q->steps != s->window + s->n || q->rows != batch || q->first != a->first) differ(s, "shape of the window", lane, at);
+    for (j = 0; j < q->steps; j++) {
+        int const then = at - (s->window - 1) + j, there = oracle_bug == CROSSING ? then >= 0 : together(l, at, then);
+        int const from = there && then <= e->next ? then : -1;
+        const rise_real *x = q->x + ((ptrdiff_t)j * batch + row) * a->net.cell.in;
+        if (from < 0 && then <= at) first = j + 1;
+        missing += !same_input(l, from, a->net.cell.in - features - a->net.extras, a->net.extras, x + features);
+        if (full) missing += !same_stack(s, l, from, image, a->images + ((ptrdiff_t)j * batch + row) * size);
+    }
+    if (missing > 0) differ(s, "gathered window", lane, at);
+    if (a->first[row] != first) differ(s, "start of the window", lane, at);
+}
+/* Q of states, and of next states whose acting window was no shorter than learning's, come out bit for bit as they did then. */
+static void remembered(const setup *s, const rise_agent *a, int row, int lane, int at, const answer *e)
+{
+    const life *l = &lives[lane];
+    int const batch = a->desc.batch, step = l->at[e->next].step;
+    compared += 2 * ACTIONS;
+    if (memcmp(a->pass.q + row * ACTIONS, l->at[at].q, sizeof l->at[at].q) != 0) differ(s, "Q", lane, at);
+    if (s->memory != RISE_MEMORY_NONE && step >= s->window) return;
+    if (memcmp(a->pass.q + (batch + row) * ACTIONS, l->at[e->next].q, sizeof l->at[at].q) != 0) differ(s, "next Q", lane, at);
+}
+/* Batches that hold all that can be sampled, three by three; the last one is filled up with its own first. */
+static void gather(const setup *s, rise_agent *a)
+{
+    int const batch = a->desc.batch, slots = s->lanes * s->capacity;
+    rise_real target[3 * ACTIONS];
+    int slot, row, count = 0;
+    for (slot = 0; slot <= slots; slot++) {
+        if (slot < slots && a->replay.tree[a->replay.leaves + slot] > 0) a->batch[count++] = risei_replay_transition(&a->replay, slot);
+        if (count == 0 || (count < batch && slot < slots)) continue;
+        while (count < batch) a->batch[count++] = a->batch[0];
+        risei_gather_batch(a);
+        for (row = 0; row < batch; row++) {
+            answer const e = ask(s, &lives[a->batch[row].lane], (int)a->batch[row].at);
+            gathered(s, a, row, a->batch[row].lane, (int)a->batch[row].at, &e);
+        }
+        risei_forward_batch(a, a->weights, batch, 2 * batch); /* as the target network runs */
+        memcpy(target, a->pass.q, sizeof target);
+        risei_forward_batch(a, a->weights, 0, 2 * batch);
+        if (memcmp(target, a->pass.q + batch * ACTIONS, sizeof target) != 0) differ(s, "next Q alone", 0, slot);
+        for (row = 0; row < batch; row++) {
+            answer const e = ask(s, &lives[a->batch[row].lane], (int)a->batch[row].at);
+            if (oracle_bug == NO_BUG) remembered(s, a, row, a->batch[row].lane, (int)a->batch[row].at, &e);
+        }
+        count = 0;
+    }
+}
+static void play_agent(const setup *s, int turn)
+{
+    rise_agent_desc const d = describe(s, turn);
+    int const bytes = s->width * s->height * s->channels;
+    uint8_t frames[LANES * 16], allowed[LANES * ACTIONS];
+    float rewards[LANES];
+    rise_event events[LANES];
+    rise_real embedding[EMBEDDING];
+    rise_error error;
+    rise_agent *a;
+    int actions[LANES], tick, lane;
+    if (!CHECK(rise_agent_create(&a, &d, &error) == RISE_OK)) return;
+    configurations++;
+    forget();
+    for (tick = 0; tick < 2 * s->capacity + 6; tick++) {
+        for (lane = 0; lane < s->lanes; lane++) {
+            const moment *m = remember(lane, next_event(s, lane));
+            show(s, m, frames + lane * bytes, embedding, allowed + lane * ACTIONS);
+            events[lane] = m->event;
+            rewards[lane] = m->event == RISE_FIRST ? (float)NAN : reward_of(m);
+        }
+        if (rise_agent_step_all(a, frames, rewards, events, allowed, actions) != RISE_OK) differ(s, "a refused step", 0, tick);
+        for (lane = 0; lane < s->lanes; lane++) {
+            moment *m = &lives[lane].at[lives[lane].count - 1];
+            m->action = actions[lane];
+            memcpy(m->q, a->pass.q + lane * ACTIONS, sizeof m->q);
+            if (m->event < RISE_TERMINATED && !may(m, m->action)) differ(s, "an action that is not allowed", lane, tick);
+            look(s, &a->replay, lane, tick % 3 == 0 ? CONTENTS : TRANSITIONS);
+        }
+        appends += s->lanes;
+        gather(s, a);
+    }
+    rise_agent_destroy(a);
+}
+static void each_agent(const setup *reader, int turn)
+{
+    setup s = *reader;
+    rise_agent_desc d = describe(&s, 0);
+    int const least = risei_reach(&d) + s.n + 2;
+    s.width = 3, s.height = 2;
+    s.channels = 1 + turn % 2;
+    for (s.capacity = least; s.capacity <= MOST; s.capacity += s.capacity == least ? 1 : MOST - least) {
+        s.lanes = 1 + turn % LANES;
+        s.end = turn % 5 % 4, s.length = s.end == 3 ? 0 : 2 + turn % 5;
+        play_agent(&s, turn++);
+    }
+}
+
+/* Each mistake, once, where it can show. */
+static void test_bugs(void)
+{
+    setup s = plain(9, 3, 3);
+    int i;
+    s.memory = RISE_MEMORY_RISE, s.window = 3;
+    s.width = 3, s.height = 2;
+    for (i = NO_BUG; i < BUGS; i++) {
+        oracle_bug = (bug)i;
+        differences = 0;
+        play(&s, 0);
+        check_about("without an agent: %s", bug_names[i]);
+        CHECK((differences > 0) == (i != NO_BUG));
+    }
+    for (i = 0; i < 3; i++) {
+        oracle_bug = i == 0 ? NO_BUG : i == 1 ? CROSSING : RESET_FRAME;
+        differences = 0;
+        play_agent(&s, 0);
+        check_about("gathered by an agent: %s", bug_names[oracle_bug]);
+        CHECK((differences > 0) == (oracle_bug != NO_BUG));
+    }
+    oracle_bug = NO_BUG;
+    differences = 0;
+    check_about("%s", "");
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Priorities                                                                                                         */
+
+/* Each node is the sum of its children, and `ready` counts the leaves. */
+static int tree_sound(const risei_replay *r)
+{
+    int64_t ready = 0;
+    int i;
+    for (i = 1; i < r->leaves; i++)
+        if (r->tree[i] != r->tree[2 * i] + r->tree[2 * i + 1]) return 0;
+    for (i = 0; i < r->leaves; i++) {
+        if (!(r->tree[r->leaves + i] >= 0 && r->tree[r->leaves + i] <= DBL_MAX)) return 0;
+        ready += r->tree[r->leaves + i] > 0;
+    }
+    return ready == r->ready;
+}
+static double leaf(const risei_replay *r, ptrdiff_t slot) { return r->tree[r->leaves + slot]; }
+
+/* Whole numbers are summed without rounding: each half and each whole mass has one right leaf. */
+static void test_tree_exactly(void)
+{
+    int slots, i, mass;
+    for (slots = 1; slots <= 17; slots++) {
+        setup const s = plain(slots, 1, 1);
+        risei_replay r;
+        unsigned char *block = make(&s, &r, 0, NULL);
+        int sum = 0, wrong = 0;
+        for (i = 0; i < slots; i++) risei_tree_set(&r, i, i % 3 == 1 ? 0 : i % 5 + 1);
+        for (i = 0; i < slots; i++) {
+            int const share = (int)leaf(&r, i);
+            for (mass = 2 * sum; mass < 2 * (sum + share); mass++) wrong += risei_tree_find(&r, mass / 2.0) != i;
+            sum += share;
+        }
+        CHECK(wrong == 0 && r.tree[1] == sum && tree_sound(&r));
+        for (i = 0; i < slots; i++) risei_tree_set(&r, i, 0);
+        CHECK(r.ready == 0 && r.tree[1] == 0);
+        for (i = 0; i < slots; i++) { /* a single one is found from everywhere */
+            risei_tree_set(&r, i, 0.1);
+            CHECK(risei_tree_find(&r, 0) == i && risei_tree_find(&r, 0.1) == i && risei_tree_find(&r, 0.05) == i);
+            risei_tree_set(&r, i, 0);
+        }
+        free(block);
+    }
+}
+/* Priorities over sixteen decades, two thirds of them zero, with masses that rounding has pushed as far as it can. */
+static void test_tree_draws(void)
+{
+    setup const s = plain(1000, 1, 1);
+    risei_replay r;
+    unsigned char *block = make(&s, &r, 0, NULL);
+    long draw, zero = 0, outside = 0;
+    double sum = 0;
+    int i, unsound = 0;
+    for (draw = 0; draw < 10000000; draw++) {
+        double const total = r.tree[1];
+        double mass;
+        ptrdiff_t slot;
+        if (draw % 50 == 0) {
+            int const at = below(s.capacity);
+            risei_tree_set(&r, at, below(3) > 0 && r.ready > 1 ? 0 : (1 + (double)risei_uniform(&dice)) * pow(10, below(17) - 8));
+            if (draw % 100000 == 0) unsound += !tree_sound(&r);
+            continue;
+        }
+        switch (draw % 8) {
+        case 0: mass = 0; break;
+        case 1: mass = total * (1 - 1.0 / 16777216); break;
+        case 2: mass = total * (1 - DBL_EPSILON / 2); break;
+        case 3: mass = total; break;
+        case 4: mass = nextafter(total, 0); break;
+        case 5: mass = r.tree[2]; break; /* the first that is not in the left half */
+        case 6: mass = (31 + (1 - 1.0 / 16777216)) * (total / 32); break;
+        default: mass = (double)risei_uniform(&dice) * total; break;
+        }
+        slot = risei_tree_find(&r, mass);
+        if (slot < 0 || slot >= s.capacity)
+            outside++;
+        else
+            zero += !(leaf(&r, slot) > 0);
+    }
+    for (i = 0; i < s.capacity; i++) sum += leaf(&r, i);
+    CHECK(zero == 0 && outside == 0 && unsound == 0 && r.ready > 100);
+    CHECK_NEAR(sum, r.tree[1], 1e-12);
+    free(block);
+}
+
+/* Two wraps of three games with a priority of its own for each transition, and then some more frames. */
+static unsigned char *played(setup *s, risei_replay *r)
+{
+    unsigned char *block;
+    rise_real td, work;
+    int tick, lane, slot;
+    *s = plain(40, 2, 3);
+    s->lanes = 3;
+    block = make(s, r, 0, NULL);
+    for (tick = 0; tick < 95; tick++) {
+        for (lane = 0; lane < s->lanes; lane++) live(s, r, lane, next_event(s, lane));
+        for (slot = 0; slot < 120 && tick == 85; slot++) {
+            risei_transition t;
+            if (!(leaf(r, slot) > 0)) continue;
+            t = risei_replay_transition(r, slot);
+            td = (rise_real)(below(2) ? 1 : -1) * (rise_real)(0.1 + 3 * (double)risei_uniform(&dice));
+            risei_replay_update(r, rise_kernels_of(RISE_ISA_AUTO), 1, &t, &td, 0.7, &work);
+        }
+    }
+    return block;
+}
+/* Pearson's statistic of frequencies against leaves. A right sampler stays within 5 of its standard deviations; one that
+   stratifies stays below. */
+static void test_frequencies(int count)
+{
+    enum { DRAWS = 256000 };
+    static risei_transition out[32];
+    static long seen[120];
+    setup s;
+    risei_replay r;
+    unsigned char *block = played(&s, &r);
+    double chi = 0, degrees = -1;
+    int draw, i;
+    memset(seen, 0, sizeof seen);
+    for (draw = 0; draw < DRAWS; draw += count) {
+        risei_replay_sample(&r, &dice, count, out);
+        for (i = 0; i < count; i++) seen[risei_slot(&r.history, out[i].lane, out[i].at)]++;
+    }
+    for (i = 0; i < 120; i++) {
+        double const expected = DRAWS * leaf(&r, i) / r.tree[1], off = (double)seen[i] - expected;
+        if (expected > 0)
+            chi += off * off / expected, degrees++;
+        else
+            CHECK(seen[i] == 0);
+    }
+    check_about("%d draws at once: chi-square %.1f of %.0f degrees", count, chi, degrees);
+    CHECK(degrees > 50 && degrees < 118);
+    CHECK(chi < degrees + 5 * sqrt(2 * degrees));
+    CHECK(chi > degrees - 5 * sqrt(2 * degrees) || count > 1);
+    for (chi = 0, i = 1; i < 120; i++) { /* the control: a neighbour's frequencies are not these */
+        double const expected = DRAWS * leaf(&r, i) / r.tree[1], off = (double)seen[i - 1] - expected;
+        if (expected > 0) chi += off * off / expected;
+    }
+    CHECK(chi > degrees + 50 * sqrt(2 * degrees));
+    check_about("%s", "");
+    free(block);
+}
+/* One from each equal share of the total. */
+static void test_strata(void)
+{
+    risei_transition out[32];
+    setup s;
+    risei_replay r;
+    unsigned char *block = played(&s, &r);
+    double before[121];
+    int draw, i, wrong = 0;
+    for (before[0] = 0, i = 0; i < 120; i++) before[i + 1] = before[i] + leaf(&r, i);
+    for (draw = 0; draw < 1000; draw++) {
+        double const share = r.tree[1] / 32;
+        risei_replay_sample(&r, &dice, 32, out);
+        for (i = 0; i < 32; i++) {
+            ptrdiff_t const slot = risei_slot(&r.history, out[i].lane, out[i].at);
+            wrong += before[slot] > (i + 1) * share * (1 + 1e-12) || before[slot + 1] < i * share * (1 - 1e-12);
+            wrong += out[i].priority != leaf(&r, slot);
+        }
+    }
+    CHECK(wrong == 0);
+    free(block);
+}
+
+/* The priority that a td error gives, through all tables; and what must not get in. */
+static void test_updates(const rise_kernels *k)
+{
+    static const float odd[] = {NAN, -NAN, HUGE_VALF, -HUGE_VALF};
+    static const float good[] = {0, 1e-6f, -1e-6f, 0.5f, -0.5f, 1, -3, 100, 1e10f, -1e10f};
+    static const double exponents[] = {0, 0.2, 0.5, 1};
+    setup s = plain(30, 1, 1);
+    risei_replay r;
+    unsigned char *block;
+    risei_transition t[16];
+    rise_real td[16], work[16];
+    size_t i, e;
+    int tick;
+    s.length = 6;
+    for (e = 0; e < 4; e++) {
+        double top = 1;
+        check_about("%s, exponent %g", k->name, exponents[e]);
+        block = make(&s, &r, 0, NULL);
+        for (tick = 0; tick < 40; tick++) live(&s, &r, 0, tick % 10 == 0 ? RISE_FIRST : RISE_MIDDLE);
+        for (i = 0; i < 10; i++) {
+            double const right = pow(fabs((double)good[i]) + 0.001, exponents[e]);
+            t[i] = risei_replay_transition(&r, (ptrdiff_t)i);
+            CHECK(t[i].priority == 1 || i == 9); /* new; slot 9 was an episode's last frame */
+            td[i] = good[i];
+            top = right > top ? right : top;
+        }
+        risei_replay_update(&r, k, 10, t, td, exponents[e], work);
+        for (i = 0; i < 9; i++) CHECK_NEAR(leaf(&r, (ptrdiff_t)i), pow(fabs((double)good[i]) + 0.001, exponents[e]), 2e-6);
+        CHECK(leaf(&r, 9) == 0); /* what cannot be sampled gets no priority */
+        CHECK(leaf(&r, 1) == leaf(&r, 2) && leaf(&r, 3) == leaf(&r, 4));
+        CHECK_NEAR(r.top, exponents[e] > 0 ? pow(1e10, exponents[e]) : 1, 2e-6);
+        top = r.top;
+        live(&s, &r, 0, RISE_MIDDLE); /* gives slot 39, which lies at 9, its future */
+        CHECK(leaf(&r, 9) == 0 || leaf(&r, 9) == top);
+        live(&s, &r, 0, RISE_MIDDLE);
+        CHECK(leaf(&r, 10) == top); /* new: the largest so far, as it is: no exponent once more */
+        CHECK(tree_sound(&r));
+        for (i = 0; i < 3; i++) { /* the same error gives the same priority, however often */
+            double const once = leaf(&r, 3);
+            t[0] = risei_replay_transition(&r, 3);
+            td[0] = -0.5f;
+            risei_replay_update(&r, k, 1, t, td, exponents[e], work);
+            CHECK(leaf(&r, 3) == once);
+        }
+        for (i = 0; i < 4; i++) { /* refused, and its neighbours in the batch are not */
+            double const mine = leaf(&r, 4);
+            t[0] = risei_replay_transition(&r, 4), t[1] = risei_replay_transition(&r, 5);
+            td[0] = odd[i], td[1] = (rise_real)(2 + i);
+            check_about("%s, exponent %g, td error %g", k->name, exponents[e], (double)odd[i]);
+            risei_replay_update(&r, k, 2, t, td, exponents[e], work);
+            CHECK(leaf(&r, 4) == mine && r.top == top && tree_sound(&r));
+            CHECK_NEAR(leaf(&r, 5), pow((double)(2 + i) + 0.001, exponents[e]), 2e-6);
+        }
+        free(block);
+    }
+    check_about("%s", "");
+}
+/* An update that comes after its slot was overwritten, or lost its past, is dropped. */
+static void test_stale(void)
+{
+    const rise_kernels *k = rise_kernels_of(RISE_ISA_AUTO);
+    setup const s = plain(10, 3, 2);
+    risei_replay r;
+    unsigned char *block = make(&s, &r, 0, NULL);
+    risei_transition t[2];
+    rise_real td[2] = {1000, 1000}, work[2];
+    double old[32];
+    int tick;
+    for (tick = 0; tick < 9; tick++) live(&s, &r, 0, tick == 0 ? RISE_FIRST : RISE_MIDDLE);
+    t[0] = risei_replay_transition(&r, 0), t[1] = risei_replay_transition(&r, 2);
+    for (tick = 0; tick < 2; tick++) live(&s, &r, 0, RISE_MIDDLE); /* slot 0 goes, and with it the past of 1 and 2 */
+    CHECK(t[0].priority == 1 && t[1].priority == 1 && leaf(&r, 2) == 0 && leaf(&r, 3) == 1);
+    memcpy(old, r.tree, (size_t)(2 * r.leaves) * sizeof *old);
+    risei_replay_update(&r, k, 2, t, td, 1, work);
+    CHECK(memcmp(old, r.tree, (size_t)(2 * r.leaves) * sizeof *old) == 0 && r.top == 1);
+    for (tick = 0; tick < 9; tick++) live(&s, &r, 0, RISE_MIDDLE); /* both are other transitions now, that can be sampled */
+    CHECK(leaf(&r, 0) == 0 && leaf(&r, 2) == 1);
+    memcpy(old, r.tree, (size_t)(2 * r.leaves) * sizeof *old);
+    risei_replay_update(&r, k, 2, t, td, 1, work);
+    CHECK(memcmp(old, r.tree, (size_t)(2 * r.leaves) * sizeof *old) == 0 && r.top == 1);
+    free(block);
+}
+/* (N p / total)^-exponent over its maximum, which is that of the least p: N and the total cancel. */
+static void test_weights(const rise_kernels *k)
+{
+    enum { COUNT = 37 };
+    static const double exponents[] = {0, 0.4, 1};
+    risei_transition t[COUNT];
+    rise_real weights[COUNT];
+    int e, i, round;
+    memset(t, 0, sizeof t);
+    check_about("%s", k->name);
+    for (round = 0; round < 20; round++)
+        for (e = 0; e < 3; e++) {
+            double least = HUGE_VAL;
+            rise_real largest = 0;
+            for (i = 0; i < COUNT; i++) {
+                t[i].priority = round == 0 ? 0.3 : (double)(float)((0.001 + (double)risei_uniform(&dice)) * pow(10, below(6) - 3));
+                if (t[i].priority < least) least = t[i].priority;
+            }
+            risei_replay_weights(k, COUNT, t, exponents[e], weights);
+            for (i = 0; i < COUNT; i++) {
+                CHECK_NEAR(weights[i], pow(t[i].priority / least, -exponents[e]), 5e-6);
+                if (weights[i] > largest) largest = weights[i];
+                CHECK(weights[i] == 1 || (exponents[e] > 0 && round > 0));
+            }
+            CHECK(largest == 1);
+        }
+    check_about("%s", "");
+}
+static void test_priorities(void)
+{
+    static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512, RISE_ISA_NEON};
+    size_t i;
+    test_tree_exactly();
+    test_tree_draws();
+    test_frequencies(1);
+    test_frequencies(32);
+    test_strata();
+    test_stale();
+    for (i = 0; i < sizeof isas / sizeof *isas; i++) {
+        const rise_kernels *k = rise_kernels_of(isas[i]);
+        if (k == NULL) continue;
+        test_updates(k);
+        test_weights(k);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* 16-bit floats                                                                                                      */
+
+/* Rounded to 11 significant bits, halves to even: rint rounds so. The rest is the range. */
+static double rounded(double x)
+{
+    int exponent;
+    double const size = fabs(x);
+    if (size < 1.0 / 16384) return 0;
+    if (size > 65504) return x > 0 ? 65504 : -65504;
+    frexp(size, &exponent);
+    return ldexp(rint(ldexp(x, 11 - exponent)), exponent - 11);
+}
+static int half_right(float x)
+{
+    uint16_t const half = risei_half(x);
+    double const back = (double)risei_unhalf(half);
+    return back == rounded((double)x) && (half >> 15 != 0) == (signbit(x) != 0);
+}
+static void test_half(void)
+{
+    static const float edges[] = {0,        65503.9f,   65504,          65504.004f, 65519.99f, 65520,        65536,
+                                  1e30f,    HUGE_VALF,  6.1035156e-5f,  FLT_MIN,    1e-45f,    6.097555e-5f, 1,
+                                  1.00048828125f, 1.00146484375f, 1.000488f, 1.0004884f, 2047.5f, 2048.9999f};
+    uint32_t bits;
+    size_t e;
+    int i, wrong = 0, normal = 0;
+    for (i = 0; i < 65536; i++) {
+        uint16_t const half = (uint16_t)i;
+        int const exponent = half >> 10 & 31, fraction = half & 1023;
+        double const size = exponent == 0 ? 0 : ldexp(1024 + fraction, exponent - 25);
+        float const value = (float)(half & 0x8000 ? -size : size);
+        if (exponent == 31 || (exponent == 0 && fraction != 0)) continue; /* infinities, NaN, denormals: never stored */
+        normal++;
+        wrong += (double)risei_unhalf(half) != (double)value || risei_half(value) != half;
+        if (exponent > 0) { /* halfway to its neighbour, and a float to either side of that */
+            float const middle = (float)(half & 0x8000 ? -ldexp(2049 + 2 * fraction, exponent - 26) : ldexp(2049 + 2 * fraction, exponent - 26));
+            wrong += !half_right(middle) + !half_right(nextafterf(middle, 0)) + !half_right(nextafterf(middle, 2 * middle));
+        }
+    }
+    CHECK(wrong == 0 && normal == 2 * (30 * 1024 + 1));
+    for (e = 0; e < sizeof edges / sizeof *edges; e++) {
+        check_about("%.9g as a half", (double)edges[e]);
+        CHECK(half_right(edges[e]) && half_right(-edges[e]));
+    }
+    check_about("%s", "");
+    CHECK(half_right(nextafterf(1.0f / 16384, 0)) && risei_half(nextafterf(1.0f / 16384, 0)) == 0 && risei_half(-1e-6f) == 0x8000);
+    for (bits = 0; bits < 0x7F800000u; bits += 997) { /* all over the finite floats */
+        float x;
+        memcpy(&x, &bits, sizeof x);
+        wrong += !half_right(x) + !half_right(-x);
+    }
+    CHECK(wrong == 0);
+}
+
+int main(int count, char **arguments)
+{
+    int const all = count > 1 && strcmp(arguments[1], "all") == 0;
+    int lane;
+    dice = risei_stream(1, 100);
+    test_half();
+    test_priorities();
+    test_histories(all ? 12 : 9);
+    each_reader(each_game);
+    CHECK(differences == 0);
+    each_reader(each_agent);
+    CHECK(differences == 0);
+    printf("%ld configurations, %ld frames, %ld comparisons with the oracle\n", configurations, appends, compared);
+    test_bugs();
+    for (lane = 0; lane < LANES; lane++) free(lives[lane].at);
+    return check_done();
+}

@@ -1,0 +1,311 @@
+/*  What the tests of whole agents share: rise.h with its allocations counted, a toy game whose every step is different, agents
+    described in words, and files that are kept in memory. */
+#ifndef TOY_H
+#define TOY_H
+
+#include <float.h> /* all that rise.h includes, before two names of theirs are taken */
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "check.h"
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Memory, counted                                                                                                    */
+
+static struct {
+    long calls, held; /* how often memory was asked for; blocks not freed yet */
+    int refuse;       /* 1: there is none */
+    size_t newest;    /* bytes of the newest block */
+} toy_memory;
+
+static void *toy_calloc(size_t count, size_t size)
+{
+    void *const block = toy_memory.refuse ? NULL : calloc(count, size);
+    toy_memory.calls++;
+    toy_memory.newest = count * size;
+    if (block != NULL) toy_memory.held++;
+    return block;
+}
+static void toy_free(void *block)
+{
+    if (block != NULL) toy_memory.held--;
+    free(block);
+}
+#define calloc(count, size) toy_calloc(count, size)
+#define malloc(size) toy_calloc(1, size)
+#define realloc(block, size) rise_h_may_not_call_realloc(block, size)
+#define free(block) toy_free(block)
+#define RISE_IMPLEMENTATION
+#include "../rise.h"
+#undef calloc
+#undef malloc
+#undef realloc
+#undef free
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Hashes: FNV-1a                                                                                                     */
+
+#define HASH_START UINT64_C(14695981039346656037)
+
+CHECK_UNUSED static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size)
+{
+    const unsigned char *byte = (const unsigned char *)data;
+    while (size-- > 0) hash = (hash ^ *byte++) * UINT64_C(1099511628211);
+    return hash;
+}
+/* The same whatever the machine's byte order. */
+CHECK_UNUSED static uint64_t hash_reals(uint64_t hash, const float *x, size_t count)
+{
+    size_t i;
+    int shift;
+    for (i = 0; i < count; i++)
+        for (shift = 0; shift < 32; shift += 8) {
+            unsigned char const byte = (unsigned char)(risei_bits(x[i]) >> shift & 255u);
+            hash = hash_bytes(hash, &byte, 1);
+        }
+    return hash;
+}
+CHECK_UNUSED static int same_reals(const float *a, const float *b, size_t count) { return memcmp(a, b, count * sizeof *a) == 0; }
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Agents in words                                                                                                    */
+
+/* Is `word` among the space-separated `words`? */
+static int has(const char *words, const char *word)
+{
+    size_t const length = strlen(word);
+    const char *at = words;
+    while ((at = strstr(at, word)) != NULL) {
+        if ((at == words || at[-1] == ' ') && (at[length] == '\0' || at[length] == ' ')) return 1;
+        at += length;
+    }
+    return 0;
+}
+
+enum { WIDTH = 5, HEIGHT = 4, PIXELS = WIDTH * HEIGHT, ACTIONS = 3, GAMES = 3, LONGEST = 9 }; /* of the toy; frames of an episode */
+
+/* A pure function of the frame, as it must be. */
+CHECK_UNUSED static void toy_embed(void *user, const uint8_t *frame, float *embedding)
+{
+    int i;
+    if (user != NULL) ++*(long *)user;
+    for (i = 0; i < 9; i++) embedding[i] = (float)frame[i] / 64 - (float)frame[PIXELS - 1 - i] / 128;
+}
+/* A net of odd sizes, so that every kernel meets its tail; with "wide", of sizes that fill the widest vectors, too. */
+static rise_agent_desc described(const char *words)
+{
+    static const char *const embeddings[] = {"signs", "gaussian", "sparse", "conv", "downsample", "user"};
+    rise_agent_desc d;
+    int const wide = has(words, "wide");
+    int i;
+    memset(&d, 0, sizeof d);
+    d.frame_width = WIDTH, d.frame_height = HEIGHT;
+    d.frame_stack = has(words, "alone") ? 1 : 2;
+    d.actions = ACTIONS;
+    d.action_masks = has(words, "masks");
+    d.environments = has(words, "games") ? GAMES : 1;
+    d.players = 2;
+    d.memory = has(words, "full") ? RISE_MEMORY_FULL : has(words, "none") ? RISE_MEMORY_NONE : RISE_MEMORY_RISE;
+    d.window = has(words, "long") ? LONGEST : 5;
+    d.cell = has(words, "gru") ? RISE_CELL_GRU : RISE_CELL_LSTM;
+    d.fusion = has(words, "gate") ? RISE_FUSION_GATE : has(words, "sum") ? RISE_FUSION_SUM : RISE_FUSION_CONCAT;
+    d.carry_state = has(words, "carry");
+    d.feed_action = has(words, "feed");
+    for (i = 0; i < COUNT(embeddings); i++)
+        if (has(words, embeddings[i])) d.embedding = (rise_embedding)i;
+    d.embed_fn = toy_embed;
+    d.embedding_size = wide ? 70 : 9;
+    d.embedding_pool = has(words, "pool") ? 2 : 1;
+    d.embedding_f32 = has(words, "f32");
+    d.network = RISE_NETWORK_CUSTOM;
+    d.conv_count = has(words, "deep") ? 2 : 1;
+    d.conv[0].filters = wide ? 37 : 4, d.conv[0].size = 3;
+    d.conv[1].filters = 3, d.conv[1].size = 2, d.conv[1].stride = 2, d.conv[1].pad = 1;
+    if (has(words, "pool")) d.conv[0].pool = 2, d.conv[0].pool_stride = 1;
+    d.features = has(words, "plain") ? -1 : wide ? 70 : 6;
+    d.recurrent_units = wide ? 37 : 7;
+    d.head_units = wide ? 70 : 5;
+    d.no_dueling = has(words, "plain");
+    d.layer_norm = has(words, "norm");
+    d.no_double = has(words, "single");
+    d.batch = 6;
+    d.n_step = has(words, "one") ? 1 : 3;
+    d.learning_rate = 0.01;
+    d.target_period = 7;
+    d.replay_capacity = 60 * d.environments;
+    d.learn_start = 20;
+    d.learn_period = 2;
+    d.learn_outside = has(words, "outside");
+    d.priority_exponent = has(words, "uniform") ? -1 : 0;
+    d.epsilon_start = has(words, "greedy") ? -1 : has(words, "random") ? 1 : 0.9;
+    d.epsilon_end = has(words, "greedy") ? -1 : has(words, "random") ? 1 : 0.1;
+    d.epsilon_steps = 50;
+    d.seed = 7;
+    return d;
+}
+static rise_agent *created(const rise_agent_desc *desc)
+{
+    rise_agent *agent;
+    rise_error error = {RISE_OK, ""};
+    if (!CHECK(rise_agent_create(&agent, desc, &error) == RISE_OK)) {
+        printf("%s: %s\n", check_state.about, error.text);
+        exit(1);
+    }
+    return agent;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Toy games                                                                                                          */
+
+/* Everything in it follows from the dice and the actions. Episodes of 1 to LONGEST frames end in all three ways: terminated,
+   truncated, and without a word, by the next one's first frame. */
+typedef struct toy {
+    uint32_t dice;
+    int index, length; /* frames of this episode: shown, in all */
+} toy;
+
+/* An agent at play in one toy or in GAMES. A copy, with another agent in it, goes on from the same moment. */
+typedef struct world {
+    rise_agent *agent;
+    toy games[GAMES];
+    int actions[GAMES];
+    uint8_t frames[GAMES * PIXELS], allowed[GAMES * ACTIONS];
+    float rewards[GAMES];
+    rise_event events[GAMES];
+} world;
+
+static uint32_t toy_draw(toy *t)
+{
+    t->dice = t->dice * 1664525u + 1013904223u;
+    return t->dice >> 16;
+}
+static rise_event toy_next(toy *t, int action, uint8_t *frame, uint8_t *allowed, float *reward)
+{
+    static const rise_event endings[3] = {RISE_MIDDLE, RISE_TERMINATED, RISE_TRUNCATED};
+    rise_event ending;
+    int i;
+    t->dice += (uint32_t)action * 77u;
+    for (i = 0; i < PIXELS; i++) frame[i] = (uint8_t)(toy_draw(t) & 255u);
+    for (i = 0; i < ACTIONS; i++) allowed[i] = (uint8_t)(toy_draw(t) & 2u);
+    allowed[toy_draw(t) % ACTIONS] = 1;
+    *reward = ((float)(toy_draw(t) & 7u) + (float)action - 3) / 4;
+    ending = endings[toy_draw(t) % 3];
+    if (t->index == t->length) {
+        t->index = 1, t->length = 1 + (int)(toy_draw(t) % LONGEST);
+        return RISE_FIRST;
+    }
+    return ++t->index < t->length ? RISE_MIDDLE : ending;
+}
+static world world_of(rise_agent *agent)
+{
+    world w;
+    int i;
+    memset(&w, 0, sizeof w);
+    w.agent = agent;
+    for (i = 0; i < GAMES; i++) w.games[i].dice = (uint32_t)i + 1;
+    return w;
+}
+/* The games move on; the agent has yet to see it. */
+static void world_move(world *w)
+{
+    int i;
+    for (i = 0; i < GAMES; i++)
+        w->events[i] = toy_next(&w->games[i], w->actions[i], w->frames + i * PIXELS, w->allowed + i * ACTIONS, &w->rewards[i]);
+}
+static rise_result world_act(world *w)
+{
+    const rise_agent_desc *d = rise_agent_query(w->agent);
+    return rise_agent_step_all(w->agent, w->frames, w->rewards, w->events, d->action_masks ? w->allowed : NULL, w->actions);
+}
+/* Some steps; a hash of the actions. */
+CHECK_UNUSED static uint64_t world_run(world *w, int steps)
+{
+    uint64_t hash = HASH_START;
+    int i;
+    while (steps-- > 0) {
+        world_move(w);
+        CHECK(world_act(w) == RISE_OK);
+        for (i = 0; i < rise_agent_query(w->agent)->environments; i++) {
+            unsigned char const action = (unsigned char)w->actions[i];
+            hash = hash_bytes(hash, &action, 1);
+        }
+    }
+    return hash;
+}
+/* A fresh agent after some steps. */
+CHECK_UNUSED static world world_begin(const char *words, int steps)
+{
+    rise_agent_desc const d = described(words);
+    world w = world_of(created(&d));
+    world_run(&w, steps);
+    return w;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Files in memory                                                                                                    */
+
+typedef struct buffer {
+    unsigned char *data;
+    size_t size, at;  /* at: read so far */
+    size_t room;      /* writing fails beyond it */
+} buffer;
+
+static int buffer_write(void *user, const void *data, size_t size)
+{
+    buffer *const b = (buffer *)user;
+    if (size > b->room - b->size) return 0;
+    b->data = (unsigned char *)realloc(b->data, b->size + size + 1);
+    if (b->data == NULL) exit(1);
+    memcpy(b->data + b->size, data, size);
+    b->size += size;
+    return 1;
+}
+static int buffer_read(void *user, void *data, size_t size)
+{
+    buffer *const b = (buffer *)user;
+    if (size > b->size - b->at) return 0;
+    memcpy(data, b->data + b->at, size);
+    b->at += size;
+    return 1;
+}
+static buffer saved(const rise_agent *agent, rise_save what)
+{
+    buffer b = {NULL, 0, 0, SIZE_MAX};
+    rise_error error = {RISE_OK, ""};
+    if (!CHECK(rise_agent_write(agent, what, buffer_write, &b, &error) == RISE_OK)) printf("%s: %s\n", check_state.about, error.text);
+    return b;
+}
+static rise_result load(rise_agent **agent, buffer *b, const rise_agent_desc *machine, rise_error *error)
+{
+    b->at = 0;
+    return rise_agent_read(agent, buffer_read, b, b->size, machine, error);
+}
+CHECK_UNUSED static rise_agent *loaded(buffer *b, const rise_agent_desc *machine)
+{
+    rise_agent *agent;
+    rise_error error = {RISE_OK, ""};
+    if (!CHECK(load(&agent, b, machine, &error) == RISE_OK)) {
+        printf("%s: %s\n", check_state.about, error.text);
+        exit(1);
+    }
+    return agent;
+}
+/* Everything there is about an agent but its players, as one number. */
+CHECK_UNUSED static uint64_t state_of(const rise_agent *agent)
+{
+    buffer b = saved(agent, agent->desc.play_only ? RISE_SAVE_POLICY : RISE_SAVE_ALL);
+    uint64_t const hash = hash_bytes(HASH_START, b.data, b.size);
+    free(b.data);
+    return hash;
+}
+
+#endif
