@@ -23,7 +23,7 @@
            desc.frame_width = desc.frame_height = 8;
            desc.actions = 2;
            if (rise_agent_create(&agent, &desc, &error) != RISE_OK) return puts(error.text), 1;
-           for (episode = 1; episode <= 600; episode++) {
+           for (episode = 1; episode <= 1500; episode++) {
                int side = rand() % 2, action = 0;
                for (t = 0; t <= 10; t++) {
                    uint8_t frame[8 * 8] = {0};
@@ -33,7 +33,7 @@
                }
                right += action == side;
                rise_agent_step(agent, (uint8_t[8 * 8]){0}, action == side ? 1 : -1, RISE_TERMINATED);
-               if (episode % 100 == 0) printf("%d of the last 100 answers were right\n", right), right = 0;
+               if (episode % 250 == 0) printf("%d of the last 250 answers were right\n", right), right = 0;
            }
            rise_agent_destroy(agent);
            return 0;
@@ -333,8 +333,6 @@ typedef enum rise_event {
 /* Fills in every default of `desc` and checks every field. On RISE_BAD_DESC `error` (may be NULL) names the field. */
 RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error);
 
-/* A description with every default but frame_width, frame_height and actions, for a SMALL network. */
-RISE_API rise_agent_desc rise_agent_defaults(void);
 
 /* Bytes that an agent of this description occupies, all of it: weights, scratch, replay. 0 where the description is
    wrong or the size does not fit size_t. Nothing is allocated. */
@@ -355,7 +353,8 @@ RISE_API int rise_agent_step(rise_agent *agent, const uint8_t *frame, float rewa
 
 /* The same for all environments: frames [environments][height][width][channels], rewards [environments], events
    [environments]; allowed [environments][actions] bytes, nonzero where the action may be taken (required with
-   desc.action_masks, else NULL); actions [environments] is written. A refused call changes nothing. */
+   desc.action_masks, else NULL; at least one, but on RISE_TERMINATED); actions [environments] is written. A refused call changes nothing, with one exception:
+   RISE_NOT_FINITE about a weight, loss or gradient comes from learning, after the step was taken and `actions` written. */
 RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frames, const float *rewards,
                                          const rise_event *events, const uint8_t *allowed, int *actions);
 
@@ -2211,13 +2210,22 @@ RISEI_FN void risei_embedder_pool(const risei_embedder *e, const uint8_t *frame)
             for (c = 0; c < e->channels; c++)
                 e->pooled[(y / e->pool * columns + x / e->pool) * e->channels + c] += *frame++;
 }
+/* The largest grid of a frame, as square as it allows, that comes to at most `size` numbers. */
+RISEI_FN void risei_embedding_grid(int width, int height, int channels, int size, int *columns, int *rows)
+{
+    int side;
+    *columns = *rows = 1;
+    for (side = 2; side <= width || side <= height; side++) {
+        int const x = side < width ? side : width, y = side < height ? side : height;
+        if ((int64_t)x * y * channels > size) break;
+        *columns = x, *rows = y;
+    }
+}
 /* Area average over a grid of cells that share the frame's pixels as evenly as whole pixels can. */
 RISEI_FN void risei_embedder_downsample(const risei_embedder *e, const uint8_t *frame, rise_real *raw)
 {
-    int side = 1, columns, rows, row, column, c, x, y;
-    while ((side + 1) * (side + 1) * e->channels <= e->size) side++;
-    columns = side < e->width ? side : e->width, rows = side < e->height ? side : e->height;
-    memset(raw, 0, (size_t)e->size * sizeof *raw);
+    int columns, rows, row, column, c, x, y;
+    risei_embedding_grid(e->width, e->height, e->channels, e->size, &columns, &rows);
     for (row = 0; row < rows; row++)
         for (column = 0; column < columns; column++)
             for (c = 0; c < e->channels; c++) {
@@ -2379,6 +2387,7 @@ RISEI_FN void risei_history_embed(risei_history *h, ptrdiff_t slot, const rise_r
     for (i = 0; i < h->size && !h->f32; i++) h->half[slot * h->size + i] = risei_half(embedding[i]);
     if (h->f32 && h->size > 0) memcpy(h->full + slot * h->size, embedding, (size_t)h->size * sizeof *embedding);
 }
+RISEI_FN int32_t risei_after(int32_t index) { return index < INT32_MAX ? index + 1 : index; } /* an endless episode stays valid */
 /* Writes the next slot; returns its number. `embedding` [size]; `allowed` [actions] bytes or NULL. */
 RISEI_FN int64_t risei_history_append(risei_history *h, int lane, const uint8_t *frame, const rise_real *embedding,
                                       float reward, int event, const uint8_t *allowed, int actions)
@@ -2388,7 +2397,7 @@ RISEI_FN int64_t risei_history_append(risei_history *h, int lane, const uint8_t 
     int i;
     memcpy(h->frames + slot * h->frame_bytes, frame, (size_t)h->frame_bytes);
     risei_history_embed(h, slot, embedding);
-    h->index[slot] = event == RISE_FIRST ? 0 : h->index[risei_slot(h, lane, at - 1)] + 1;
+    h->index[slot] = event == RISE_FIRST ? 0 : risei_after(h->index[risei_slot(h, lane, at - 1)]);
     h->rewards[slot] = event == RISE_FIRST ? 0 : reward;
     h->events[slot] = (uint8_t)event;
     h->actions[slot] = 0;
@@ -2644,10 +2653,11 @@ typedef struct risei_field {
 
 #define RISEI_INT(field, low, high) {#field, offsetof(rise_agent_desc, field), 0, low, high}
 #define RISEI_DOUBLE(field, low, high) {#field, offsetof(rise_agent_desc, field), 1, low, high}
-/* Every field that a file holds, in the order in which it does. */
+/* Every field that a file holds, in the order in which it does; the first have no default. */
+enum { RISEI_REQUIRED = 3 };
 static const risei_field risei_fields[] = {
-    RISEI_INT(frame_width, 1, 1024), RISEI_INT(frame_height, 1, 1024), RISEI_INT(frame_channels, 1, 16),
-    RISEI_INT(frame_stack, 1, 16), RISEI_INT(actions, 1, 256), RISEI_INT(action_masks, 0, 1),
+    RISEI_INT(frame_width, 1, 1024), RISEI_INT(frame_height, 1, 1024), RISEI_INT(actions, 1, 256),
+    RISEI_INT(frame_channels, 1, 16), RISEI_INT(frame_stack, 1, 16), RISEI_INT(action_masks, 0, 1),
     RISEI_INT(environments, 1, 4096), RISEI_INT(players, 1, 4096), RISEI_INT(play_only, 0, 1),
     RISEI_INT(memory, 0, RISE_MEMORY_FULL), RISEI_INT(window, 1, 1024), RISEI_INT(cell, 0, RISE_CELL_GRU),
     RISEI_INT(recurrent_units, 1, 4096), RISEI_INT(fusion, 0, RISE_FUSION_SUM), RISEI_INT(carry_state, 0, 1),
@@ -2684,7 +2694,7 @@ RISEI_FN void risei_default(int *field, int value)
 }
 RISEI_FN void risei_default_real(double *field, double value)
 {
-    if (!(*field < 0) && !(*field > 0)) *field = value; /* zero; NaN too */
+    if (!(*field < 0) && !(*field > 0) && *field - *field == 0) *field = value; /* zero, but not NaN */
 }
 RISEI_FN rise_conv risei_conv_desc(int filters, int size, int stride)
 {
@@ -2741,20 +2751,20 @@ RISEI_FN void risei_default_all(rise_agent_desc *d)
     risei_default_real(&d->importance_exponent, 0.4);
     risei_default_real(&d->epsilon_start, 1);
     risei_default_real(&d->epsilon_end, 0.01);
-    if (d->embedding_pool == 0 && d->frame_width > 0 && d->frame_height > 0)
+    if (d->embedding_pool == 0)
         for (d->embedding_pool = 1; d->embedding_pool < 64; d->embedding_pool++)
             if (risei_ceil_div(d->frame_width, d->embedding_pool) * risei_ceil_div(d->frame_height, d->embedding_pool) <= 1024) break;
-    if (d->embedding == RISE_EMBED_DOWNSAMPLE && d->frame_width > 0 && d->frame_height > 0 && d->frame_channels > 0) {
-        int side = 1; /* the size is what the grid comes to */
-        while ((side + 1) * (side + 1) * d->frame_channels <= d->embedding_size) side++;
-        d->embedding_size = (side < d->frame_width ? side : d->frame_width) *
-                            (side < d->frame_height ? side : d->frame_height) * d->frame_channels;
+    if (d->embedding == RISE_EMBED_DOWNSAMPLE) { /* the size is what the grid comes to */
+        int columns, rows;
+        risei_embedding_grid(d->frame_width, d->frame_height, d->frame_channels, d->embedding_size, &columns, &rows);
+        if (columns * rows * d->frame_channels <= d->embedding_size) d->embedding_size = columns * rows * d->frame_channels;
     }
 }
-RISEI_FN rise_result risei_check_range(const risei_field *field, const void *object, const char *prefix, rise_error *error)
+/* Is the field within its range, or, where it `may_wait`, zero? */
+RISEI_FN rise_result risei_check_range(const risei_field *field, const void *object, const char *prefix, int may_wait, rise_error *error)
 {
     double const value = risei_field_get(field, object);
-    if (value >= field->low && value <= field->high) return RISE_OK;
+    if ((value >= field->low && value <= field->high) || (may_wait && !(value < 0) && !(value > 0) && value - value == 0)) return RISE_OK;
     return risei_fail(error, RISE_BAD_DESC, "%s%s is %g; it must be between %g and %g", prefix, field->name, value, field->low,
                       field->high);
 }
@@ -2770,7 +2780,7 @@ RISEI_FN rise_result risei_check_conv(const rise_agent_desc *d, rise_error *erro
         char prefix[24];
         snprintf(prefix, sizeof prefix, "conv[%d].", l);
         for (i = 0; i < RISEI_COUNT(risei_conv_fields); i++)
-            if (risei_check_range(&risei_conv_fields[i], c, prefix, error) != RISE_OK) return RISE_BAD_DESC;
+            if (risei_check_range(&risei_conv_fields[i], c, prefix, 0, error) != RISE_OK) return RISE_BAD_DESC;
         if (c->size > height + 2 * c->pad || c->size > width + 2 * c->pad)
             return risei_fail(error, RISE_BAD_DESC, "conv[%d].size is %d, but its input has only %d x %d pixels; make it smaller or pad",
                               l, c->size, width + 2 * c->pad, height + 2 * c->pad);
@@ -2806,6 +2816,9 @@ RISEI_FN rise_result risei_check_together(const rise_agent_desc *d, rise_error *
                           d->memory == RISE_MEMORY_FULL ? " times window" : "", d->frame_width, d->frame_height);
     if (d->memory == RISE_MEMORY_RISE && d->embedding == RISE_EMBED_USER && d->embed_fn == NULL)
         return risei_fail(error, RISE_BAD_DESC, "embed_fn is NULL; RISE_EMBED_USER needs a function that embeds a frame");
+    if (d->embedding == RISE_EMBED_DOWNSAMPLE && d->embedding_size < d->frame_channels)
+        return risei_fail(error, RISE_BAD_DESC, "embedding_size is %d; RISE_EMBED_DOWNSAMPLE needs frame_channels, %d, or more",
+                          d->embedding_size, d->frame_channels);
     if (d->play_only) return RISE_OK;
     if (lane < least)
         return risei_fail(error, RISE_BAD_DESC,
@@ -2819,22 +2832,15 @@ RISEI_FN rise_result risei_check_together(const rise_agent_desc *d, rise_error *
 
 RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error)
 {
-    int i;
-    risei_default_all(desc);
-    for (i = 0; i < RISEI_COUNT(risei_fields); i++)
-        if (risei_check_range(&risei_fields[i], desc, "", error) != RISE_OK) return RISE_BAD_DESC;
+    int i, filled;
+    for (filled = 0; filled < 2; filled++) { /* what is there, before sums are done with it; then what was filled in */
+        if (filled) risei_default_all(desc);
+        for (i = 0; i < RISEI_COUNT(risei_fields); i++)
+            if (risei_check_range(&risei_fields[i], desc, "", !filled && i >= RISEI_REQUIRED, error) != RISE_OK) return RISE_BAD_DESC;
+    }
     if (desc->features == 0) return risei_fail(error, RISE_BAD_DESC, "features is 0");
     if (risei_check_conv(desc, error) != RISE_OK) return RISE_BAD_DESC;
     return risei_check_together(desc, error);
-}
-RISE_API rise_agent_desc rise_agent_defaults(void)
-{
-    rise_agent_desc desc;
-    memset(&desc, 0, sizeof desc);
-    desc.frame_width = desc.frame_height = 32; /* so that AUTO is SMALL */
-    risei_default_all(&desc);
-    desc.frame_width = desc.frame_height = desc.embedding_pool = 0;
-    return desc;
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -3111,7 +3117,7 @@ RISEI_FN rise_result risei_check_call(rise_agent *a, const risei_history *h, int
         return risei_fail(&a->error, RISE_NOT_FINITE, "the reward of game %d is not a finite number", lane);
     for (i = 0; i < a->desc.actions && allowed != NULL; i++)
         if (allowed[i] != 0) return RISE_OK;
-    if (allowed != NULL && !risei_is_last(event))
+    if (allowed != NULL && event != RISE_TERMINATED)
         return risei_fail(&a->error, RISE_BAD_CALL, "game %d allows no action at all", lane);
     return RISE_OK;
 }
@@ -3160,21 +3166,27 @@ RISEI_FN int risei_observe(rise_agent *a, const uint8_t *frames, const float *re
     int lane, acting = 0;
     for (lane = 0; lane < a->desc.environments; lane++) {
         const rise_real *embedding = a->fresh + (ptrdiff_t)lane * size;
+        int const cut = events[lane] == RISE_FIRST && !risei_history_ended(&a->replay.history, lane);
+        if (cut || risei_is_last((int)events[lane])) {
+            a->returns[a->counters.episodes % RISEI_RETURNS] = a->lane_return[lane] + (cut ? 0 : (double)rewards[lane]);
+            a->counters.episodes++;
+        }
+        a->lane_return[lane] = events[lane] == RISE_FIRST ? 0 : a->lane_return[lane] + (double)rewards[lane];
+        acting += !risei_is_last((int)events[lane]);
         if (size > 0 && !a->embedder.frozen) risei_embedder_observe(&a->embedder, embedding);
         risei_replay_append(&a->replay, lane, frames + (ptrdiff_t)lane * a->replay.history.frame_bytes, embedding, rewards[lane],
                             (int)events[lane], allowed != NULL ? allowed + (ptrdiff_t)lane * actions : NULL, actions);
-        if (events[lane] == RISE_FIRST)
-            a->lane_return[lane] = 0;
-        else
-            a->lane_return[lane] += (double)rewards[lane];
-        if (!risei_is_last((int)events[lane])) {
-            acting++;
-            continue;
-        }
-        a->returns[a->counters.episodes % RISEI_RETURNS] = a->lane_return[lane];
-        a->counters.episodes++;
     }
     return acting;
+}
+
+/* Frames since creation: after loading an agent without its replay buffer, it fills up again before learning goes on. */
+RISEI_FN int64_t risei_seen(const rise_agent *a)
+{
+    int64_t seen = 0;
+    int lane;
+    for (lane = 0; lane < a->desc.environments; lane++) seen += a->replay.history.written[lane];
+    return seen;
 }
 
 RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, const float *rewards, const rise_event *events,
@@ -3200,7 +3212,7 @@ RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, c
     if (epsilon < 1 || d->carry_state) risei_act(a, h, 0, d->environments, a->lane_h, a->lane_c);
     risei_choose(a, epsilon, actions);
     a->counters.steps += acting;
-    if (a->counters.steps > d->learn_start) a->counters.debt += acting;
+    if (a->counters.steps > d->learn_start && risei_seen(a) > d->learn_start) a->counters.debt += acting;
     while (!d->learn_outside && a->counters.debt >= d->learn_period && a->replay.ready > 0) {
         a->counters.debt -= d->learn_period;
         result = rise_agent_learn(a);
@@ -3357,15 +3369,15 @@ RISE_API rise_result rise_agent_learn(rise_agent *a)
     risei_forward_batch(a, a->target, d->batch, 2 * d->batch);
     memcpy(a->next_q, a->pass.q, (size_t)(d->batch * d->actions) * sizeof *a->next_q);
     risei_forward_batch(a, a->weights, 0, d->no_double ? d->batch : 2 * d->batch);
-    metrics.gradient_norm = risei_loss(a, &metrics);
-    if (metrics.gradient_norm <= DBL_MAX) { /* false for NaN */
+    metrics.gradient_norm = risei_loss(a, &metrics) + k->sum_squares((ptrdiff_t)a->net.parameters, a->weights);
+    if (metrics.gradient_norm <= DBL_MAX) { /* neither loss nor weights are NaN or infinite, though a ReLU would hide it */
         risei_net_backward(&a->device, &a->net, a->weights, a->gradient, d->batch, d->window, &a->pass);
         metrics.gradient_norm = risei_optimize(k, &a->optimizer, a->net.parameters, a->weights, a->gradient, d->learning_rate,
                                                d->adam_epsilon, d->gradient_clip < 0 ? 0 : d->gradient_clip);
     }
     a->counters.sample = metrics.sample; /* a refused batch is not drawn again */
     if (!(metrics.gradient_norm <= DBL_MAX))
-        return risei_fail(&a->error, RISE_NOT_FINITE, "loss or gradient is not finite: the update was refused; lower learning_rate or check the rewards");
+        return risei_fail(&a->error, RISE_NOT_FINITE, "a weight, the loss or a gradient is not finite: the update was refused; lower learning_rate or check the rewards");
     risei_replay_update(&a->replay, k, d->batch, a->batch, a->td, priority, a->work);
     metrics.updates++;
     a->counters = metrics;
@@ -3389,9 +3401,11 @@ RISEI_FN double risei_now(const rise_agent *a)
 }
 RISE_API int rise_agent_learn_for(rise_agent *a, double microseconds)
 {
-    double const start = risei_now(a);
-    double used = 0;
+    double start, used = 0;
     int updates = 0;
+    if (!(microseconds >= 0 && microseconds <= 1e12))
+        return risei_fail(&a->error, RISE_BAD_CALL, "microseconds is %g; it must be between 0 and 1e12", microseconds);
+    start = risei_now(a);
     a->saved += microseconds;
     while (a->counters.debt >= a->desc.learn_period && a->replay.ready > 0 && a->saved - used >= a->cost) {
         double const before = used;
@@ -3437,9 +3451,8 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a) { return a->weights; }
 /* >>files
 
    A file is a header, a table of sections, and the sections, one after another without gaps; all numbers little-endian.
-     header   8 bytes 89 'R' 'I' 'S' 'E' 0D 0A 1A | u32 version | u32 flags | u64 file size | u32 sections | u32 CRC-32 of
-              what precedes and of the table
-     table    per section: u32 kind | u32 CRC-32 of its bytes | u64 length
+     header   8 bytes 89 'R' 'I' 'S' 'E' 0D 0A 1A | u32 version | u32 flags | u64 file size | u32 sections
+     table    per section: u32 kind | u32 CRC-32 of its bytes | u64 length; then u32 CRC-32 of header and table
    Flags: 1 numbers were fused (see "Numbers"), 2 has the replay buffer, 4 only a policy. CRCs find accidents, not malice: every
    value is checked as well. One function, risei_visit, walks over what is saved: to measure it, to sum it, to write it and
    to read it, so these cannot disagree. */
@@ -3510,28 +3523,28 @@ RISEI_FN void risei_numbers(risei_stream_io *f, void *numbers, size_t count, siz
 }
 RISEI_FN void risei_wrong(risei_stream_io *f, const char *what)
 {
-    if (f->mode == RISEI_READ && f->wrong == NULL && !f->failed) f->wrong = what;
+    if (f->wrong == NULL && !f->failed) f->wrong = what;
 }
 /* Floats that must be finite, and not below `least`. */
 RISEI_FN void risei_reals(risei_stream_io *f, rise_real *x, size_t count, rise_real least, const char *what)
 {
     size_t i;
     risei_numbers(f, x, count, sizeof *x);
-    for (i = 0; i < count && f->mode == RISEI_READ; i++)
+    for (i = 0; i < count; i++)
         if (!(x[i] - x[i] == 0) || x[i] < least) risei_wrong(f, what);
 }
 RISEI_FN void risei_doubles(risei_stream_io *f, double *x, size_t count, double least, const char *what)
 {
     size_t i;
     risei_numbers(f, x, count, sizeof *x);
-    for (i = 0; i < count && f->mode == RISEI_READ; i++)
+    for (i = 0; i < count; i++)
         if (!(x[i] - x[i] == 0) || x[i] < least) risei_wrong(f, what);
 }
 RISEI_FN void risei_integers(risei_stream_io *f, int64_t *x, size_t count, const char *what)
 {
     size_t i;
     risei_numbers(f, x, count, sizeof *x);
-    for (i = 0; i < count && f->mode == RISEI_READ; i++)
+    for (i = 0; i < count; i++)
         if (x[i] < 0 || x[i] > (int64_t)1 << 53) risei_wrong(f, what);
 }
 
@@ -3627,7 +3640,7 @@ RISEI_FN void risei_check_lane(risei_stream_io *f, const rise_agent *a, int lane
         ptrdiff_t const slot = risei_slot(h, lane, at);
         int const before = at > oldest ? h->events[risei_slot(h, lane, at - 1)] : -1, index = h->index[slot];
         int ahead = 0;
-        if (before >= 0 && index != (risei_is_last(before) ? 0 : h->index[risei_slot(h, lane, at - 1)] + 1))
+        if (before >= 0 && index != (risei_is_last(before) ? 0 : risei_after(h->index[risei_slot(h, lane, at - 1)])))
             risei_wrong(f, "the frames of an episode do not follow each other");
         if (index < 0 || (at == 0 && index != 0)) risei_wrong(f, "an episode has no first frame");
         if (!(r->tree[r->leaves + slot] > 0)) continue;
@@ -3677,8 +3690,7 @@ RISEI_FN uint32_t risei_sections(uint32_t flags) { return flags & RISEI_POLICY ?
 RISEI_FN void risei_visit_header(risei_stream_io *f, risei_header *h)
 {
     unsigned char magic[8];
-    uint32_t crc;
-    uint32_t s;
+    uint32_t crc, sum, s;
     memcpy(magic, risei_magic, sizeof magic);
     risei_numbers(f, magic, sizeof magic, 1);
     if (memcmp(magic, risei_magic, sizeof magic) != 0) {
@@ -3700,8 +3712,9 @@ RISEI_FN void risei_visit_header(risei_stream_io *f, risei_header *h)
         risei_numbers(f, &h->length[s], 1, sizeof h->length[s]);
         if (h->kind[s] != s + 1) risei_wrong(f, "its table of sections");
     }
-    crc = f->crc;
+    sum = crc = f->crc;
     risei_numbers(f, &crc, 1, sizeof crc);
+    if (crc != sum) risei_wrong(f, "its checksum");
     if (f->mode == RISEI_READ && !f->failed) {
         uint64_t total = f->length;
         for (s = 0; s < h->sections && h->length[s] <= h->size; s++) total += h->length[s];
@@ -3732,6 +3745,7 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
     for (s = 0; s < header.sections; s++) {
         risei_io(&f, RISEI_MEASURE, 0);
         risei_visit(&f, a, (int)s + 1);
+        if (f.wrong != NULL) return risei_fail(error, RISE_NOT_FINITE, "not saved, for it could not be loaded: %s", f.wrong);
         header.kind[s] = s + 1, header.crc[s] = f.crc, header.length[s] = f.length;
         header.size += f.length;
     }
@@ -3937,8 +3951,7 @@ RISEK_IN V RISEK(vexp)(V x)
     p = vfma(p, r, vset1(4.1665795894e-2f));
     p = vfma(p, r, vset1(1.6666665459e-1f));
     p = vfma(p, r, vset1(5.0000001201e-1f));
-    p = vfma(p, r, vset1(1.0f));
-    p = vfma(p, r, vset1(1.0f));
+    p = vadd(vfma(p, vmul(r, r), r), vset1(1.0f)); /* Horner's last two steps would not be monotone */
     return vselect(vgt(vset1(89.0f), vabs(y)), vscale(p, t), x); /* the comparison fails for NaN alone */
 }
 

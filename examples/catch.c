@@ -6,8 +6,9 @@
 #include "../rise.h"
 
 #include <stdio.h>
+#include <string.h>
 
-enum { SIZE = 8, LEFT = 0, RIGHT = 2, GAMES = 5000 };
+enum { SIZE = 8, LEFT = 0, RIGHT = 2, GAMES = 2500 };
 
 static void draw(uint8_t *frame, int row, int ball, int paddle)
 {
@@ -34,13 +35,14 @@ static void play(rise_agent *agent, int ball)
 
 int main(void)
 {
-    rise_agent_desc desc = rise_agent_defaults();
+    rise_agent_desc desc;
     rise_agent *agent;
     rise_error error;
     rise_metrics metrics;
     uint32_t random = 1;
     int game, learned;
 
+    memset(&desc, 0, sizeof desc); /* zero is the default of every field */
     desc.frame_width = desc.frame_height = SIZE;
     desc.actions = 3;
     if (rise_agent_create(&agent, &desc, &error) != RISE_OK) {

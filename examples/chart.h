@@ -76,8 +76,11 @@ enum { CHART_LEFT_MARGIN = 7, CHART_RIGHT_MARGIN = 11 }; /* for the levels' scor
 static inline void chart_draw(const chart *c, terminal *t, int top, int left, int rows, int columns, double seconds)
 {
     chart_frame f = chart_frame_of(c, 1);
+    double tenth;
     int i, j, x;
-    f.x_max = chart_round_up(fmax(f.x_max, seconds));
+    f.x_max = fmax(f.x_max, seconds);
+    tenth = chart_round_up(f.x_max) / 10;
+    f.x_max = tenth * ceil(f.x_max / tenth); /* the axis changes now and then only */
     f.left = 2 * (left + CHART_LEFT_MARGIN); /* in braille dots */
     f.width = 2 * (columns - CHART_LEFT_MARGIN - CHART_RIGHT_MARGIN) - 1;
     f.top = 4 * top;

@@ -113,7 +113,8 @@ typedef struct session {
 static rise_agent_desc describe(const options *o, const run *r, const game *g)
 {
     const recipe *const q = &recipes[o->game];
-    rise_agent_desc d = rise_agent_defaults();
+    rise_agent_desc d;
+    memset(&d, 0, sizeof d); /* zero is the default of every field */
     d.frame_width = g->spec->width;
     d.frame_height = g->spec->height;
     d.frame_stack = GAME_STACK;
@@ -177,7 +178,8 @@ static int trainer_tick(trainer *t)
     return steps;
 }
 
-/* The exact mean score of the greedy agent: it plays every start of the game once. */
+/* The exact mean score of the greedy agent: it plays every start of the game once. Rewards are floats; rounding the mean to a
+   millionth gives what the rules say. */
 static double evaluate(rise_agent *agent, const options *o)
 {
     int const starts = game_spec_of(o->game)->starts;
@@ -190,7 +192,7 @@ static double evaluate(rise_agent *agent, const options *o)
         while (episode_step(&e, agent, EVALUATED)) continue;
         sum += e.score;
     }
-    return sum / starts;
+    return floor(sum / starts * 1e6 + 0.5) / 1e6;
 }
 
 static void run_evaluate(run *r, rise_agent *agent, const options *o)
@@ -402,21 +404,20 @@ static void print_when(const chart_point *p)
 
 static void print_table(const session *s)
 {
-    const game_spec *const spec = s->spec;
     int i;
-    printf("\n%s: the score is the exact mean of the greedy agent over all %d starts.\n\n", s->title, spec->starts);
-    printf("memory seed  score  ceiling*   best   way  steps  seconds  updates/s  %2.0f%% after    %2.0f%% after    passed\n", almost,
-           solved);
+    printf("\n%s: the best play scores %+.2f, the best without memory* %+.2f.\n"
+           "Scores are exact means of the greedy agent over all %d starts.\n\n", s->title, s->spec->best, s->spec->without_memory,
+           s->spec->starts);
+    printf("memory seed  score   way  steps     time  upd/s  %2.0f%% after    %2.0f%% after    passed\n", almost, solved);
     for (i = 0; i < s->begun; i++) {
         const run *const r = &s->runs[i];
-        printf("%-6s %4d  %+5.2f     %+5.2f  %+5.2f  %3.0f%%  %4.0fk  %7.1f  %9.0f", kinds[r->memory].name, r->seed, r->now.score,
-               spec->without_memory, spec->best, run_percent(s, r), r->now.steps / 1000, r->now.seconds,
-               r->updates / fmax(r->now.seconds, 1e-9));
+        printf("%-6s %4d  %+5.2f  %3.0f%%  %4.0fk  %5.1f s  %5.0f", kinds[r->memory].name, r->seed, r->now.score, run_percent(s, r),
+               r->now.steps / 1000, r->now.seconds, r->updates / fmax(r->now.seconds, 1e-9));
         print_when(&r->almost);
         print_when(&r->solved);
         printf("  %s\n", run_passed(s, r) ? "yes" : "no");
     }
-    printf("* the most that a policy can score which sees %d frames and remembers nothing\n\n", GAME_STACK);
+    printf("* of a policy that sees %d frames; the way is the one from there to the best play\n\n", GAME_STACK);
 }
 
 static void tell_run(const session *s, const run *r)
@@ -424,17 +425,17 @@ static void tell_run(const session *s, const run *r)
     const char *const name = kinds[r->memory].name;
     double const percent = run_percent(s, r), ceiling = s->spec->without_memory;
     if (s->asked.show && r->memory == RISE_MEMORY_NONE && ceiling < s->spec->best)
-        printf("NONE took as many steps and scored %+.2f. Who sees %d frames and remembers nothing cannot\n"
-               "score more than %+.2f, however long it learns.\n", r->now.score, GAME_STACK, ceiling);
+        printf("NONE took as many steps and scored %+.2f. Who sees %d frames and remembers\n"
+               "nothing cannot score more than %+.2f, however long it learns.\n", r->now.score, GAME_STACK, ceiling);
     else if (s->asked.show && r->memory == RISE_MEMORY_FULL)
         printf("FULL took %.0fk steps in the time of RISE and scored %+.2f, %.0f%% of the way.\n", r->now.steps / 1000,
                r->now.score, percent);
     else if (run_passed(s, r))
-        printf("%s reached the goal: it scores %+.2f, %.0f%% of the way from there to the best play, and\n"
+        printf("%s reached the goal: it scores %+.2f, %.0f%% of the way to the best play, and\n"
                "was %.0f%% there after %.0fk steps and %.1f seconds.\n", name, r->now.score, percent, almost, r->almost.steps / 1000,
                r->almost.seconds);
     else
-        printf("%s has not reached the goal: it scores %+.2f, %.0f%% of the way from there to the best play,\n"
+        printf("%s has not reached the goal: it scores %+.2f, %.0f%% of the way to the best play,\n"
                "and the goal is %.0f%%.\n", name, r->now.score, percent, passed);
 }
 
@@ -443,10 +444,9 @@ static void tell(const session *s)
     int i, good = 0;
     if (terminal_interrupted) printf("It was interrupted; this is how far it got.\n");
     for (i = 0; i < s->begun; i++) good += run_passed(s, &s->runs[i]);
-    if (s->run_count > KINDS)
+    for (i = 0; i < s->begun && (s->asked.show || s->run_count == 1); i++) tell_run(s, &s->runs[i]);
+    if (!s->asked.show && s->run_count > 1)
         printf("%s reached the goal with %d of %d seeds.\n", kinds[s->asked.memory].name, good, s->run_count);
-    else
-        for (i = 0; i < s->begun; i++) tell_run(s, &s->runs[i]);
 }
 
 /* Writes the drawing and the best agent. Returns 0 if one cannot be written. */
@@ -467,7 +467,7 @@ static int save(const session *s)
             fprintf(stderr, "memory: %s\n", error.text);
             return 0;
         }
-        printf("The agent is saved. To watch it: cc -O2 examples/watch.c -o watch -lm && ./watch %s\n", o->save);
+        printf("The agent is saved. To watch it play:\n    cc -O2 examples/watch.c -o watch -lm && ./watch %s\n", o->save);
     }
     return 1;
 }
@@ -488,14 +488,14 @@ static void print_help(void)
            "  --memory KIND    train only rise, none or full, and stop when the game is solved\n"
            "  --cell CELL      lstm or gru\n"
            "  --seed N         the first seed [1]\n"
-           "  --seeds N        train with so many seeds, one after another, and stop each when the game is solved\n"
+           "  --seeds N        train with so many seeds, and stop each when the game is solved\n"
            "  --steps N        at most so many steps an agent\n"
            "  --minutes M      at most so many minutes an agent\n"
            "  --svg PATH       draw the learning curves\n"
            "  --save PATH      save the agent, for watch.c\n"
            "  --watch          play on when learning is over, until Ctrl-C\n\n"
-           "Exit status 0: each agent of the kind in question, RISE unless --memory tells otherwise, got %.0f%% of the way from\n"
-           "the best play without memory to the best play, and NONE not a step of it.\n", passed);
+           "Exit status 0: each agent of the kind in question, RISE unless --memory tells otherwise, got %.0f%% of\n"
+           "the way from the best play without memory to the best play, and NONE not a step of it.\n", passed);
 }
 
 static int parse_number(const char *text, double least, double most, double *number)
@@ -592,7 +592,8 @@ static int session_init(session *s)
     int i;
     s->spec = game_spec_of(o->game);
     if (!game_init(&s->shown.state, o->game, o->length, 0)) {
-        fprintf(stderr, "memory: --length must be %d to %d in %s\n", s->spec->least_length, s->spec->most_length, s->spec->name);
+        fprintf(stderr, s->spec->most_length > 0 ? "memory: the --length of %s must be %d to %d\n" : "memory: %s has no --length\n",
+                s->spec->name, s->spec->least_length, s->spec->most_length);
         return 0;
     }
     snprintf(s->title, sizeof s->title, s->shown.state.length > 0 ? "%s-%d" : "%s", s->spec->name, s->shown.state.length);

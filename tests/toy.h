@@ -229,13 +229,16 @@ static rise_result world_act(world *w)
 /* Some steps; a hash of the actions. */
 CHECK_UNUSED static uint64_t world_run(world *w, int steps)
 {
+    const rise_agent_desc *d = rise_agent_query(w->agent);
     uint64_t hash = HASH_START;
     int i;
     while (steps-- > 0) {
         world_move(w);
         CHECK(world_act(w) == RISE_OK);
-        for (i = 0; i < rise_agent_query(w->agent)->environments; i++) {
+        for (i = 0; i < d->environments; i++) {
             unsigned char const action = (unsigned char)w->actions[i];
+            CHECK(w->actions[i] >= 0 && w->actions[i] < ACTIONS);
+            CHECK(!d->action_masks || risei_is_last((int)w->events[i]) || w->allowed[i * ACTIONS + w->actions[i]] != 0);
             hash = hash_bytes(hash, &action, 1);
         }
     }

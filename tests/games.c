@@ -1,0 +1,405 @@
+/* Proves examples/games.h: that the scores of the best play with and without memory are what the table says, that no game
+   lets a policy without memory carry the cue past the moment when it leaves the stack, and the rules themselves.
+
+   The best play is found exactly, by dynamic programming over what a policy can know: the set of starts that agree with
+   all it has seen. With memory it sees everything. Without, this gives it more than it has: it recalls every frame since
+   the oldest in the stack at the first step that counts. That bounds every policy of GAME_STACK frames from above, because
+   before that step no action changes anything; and a policy of GAME_STACK frames that is written down here attains it. */
+#include "../examples/games.h"
+#include "check.h"
+
+#include <stdlib.h>
+
+typedef struct variant {
+    game_kind kind;
+    int length;
+} variant;
+
+static const variant variants[] = {
+    {GAME_BLINK, 8},     {GAME_BLINK, 9},     {GAME_BLINK, 40},    {GAME_CORRIDOR, 4}, {GAME_CORRIDOR, 5},
+    {GAME_CORRIDOR, 10}, {GAME_CORRIDOR, 37}, {GAME_LOCK_CATCH, 0}, {GAME_CATCH, 0},
+};
+enum { VARIANTS = sizeof variants / sizeof variants[0] };
+
+static game begun(variant v, int start)
+{
+    game g;
+    CHECK(game_init(&g, v.kind, v.length, 1));
+    game_start(&g, start);
+    return g;
+}
+
+static uint32_t random_state = 1;
+static int random_below(int n)
+{
+    random_state = random_state * 1664525 + 1013904223;
+    return (int)((uint64_t)random_state * (uint64_t)n >> 32);
+}
+
+/* Does a player see the same? */
+static int looks_alike(const game *a, const game *b)
+{
+    return a->done == b->done && memcmp(a->frame, b->frame, (size_t)(a->spec->width * a->spec->height)) == 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* The solver                                                                                                         */
+
+/* All starts of a game side by side. A set of them is a mask of bits. */
+typedef struct world {
+    int starts;
+    game games[GAME_STARTS];
+} world;
+
+enum { MEMO = 1 << 16 };
+static struct {
+    uint32_t set; /* never 0 in use */
+    int time, place;
+    double value;
+} memo[MEMO];
+static int told_apart; /* some starts could be */
+
+static double value_of(const world *w, uint32_t set);
+
+static int first_of(uint32_t set)
+{
+    int i = 0;
+    while ((set >> i & 1) == 0) i++;
+    return i;
+}
+
+static size_t memo_slot(uint32_t set, int time, int place)
+{
+    size_t slot = (set * 2654435761u ^ (uint32_t)(time * 1000 + place) * 2246822519u) % MEMO;
+    while (memo[slot].set != 0 && (memo[slot].set != set || memo[slot].time != time || memo[slot].place != place))
+        slot = (slot + 1) % MEMO;
+    return slot;
+}
+
+/* The sum over `set`, whose starts all look alike so far, of the best policy's return from here on. */
+static double value_alike(const world *w, uint32_t set)
+{
+    const game *const g = &w->games[first_of(set)];
+    size_t slot = memo_slot(set, g->time, g->place);
+    double best = -HUGE_VAL;
+    int action, i;
+    if (g->done) return 0;
+    if (memo[slot].set != 0) return memo[slot].value;
+    for (action = 0; action < g->spec->actions; action++) {
+        world next = *w;
+        double sum = 0;
+        for (i = 0; i < w->starts; i++)
+            if (set >> i & 1) sum += (double)game_step(&next.games[i], action);
+        sum += value_of(&next, set);
+        best = sum > best ? sum : best;
+    }
+    slot = memo_slot(set, g->time, g->place); /* again: the recursion has filled others */
+    memo[slot].set = set;
+    memo[slot].time = g->time;
+    memo[slot].place = g->place;
+    memo[slot].value = best;
+    return best;
+}
+
+/* The same for any set: the frame that is seen now tells some of its starts from others. */
+static double value_of(const world *w, uint32_t set)
+{
+    double sum = 0;
+    while (set != 0) {
+        int const first = first_of(set);
+        uint32_t alike = 0;
+        int i;
+        for (i = first; i < w->starts; i++)
+            if ((set >> i & 1) && looks_alike(&w->games[first], &w->games[i])) alike |= 1u << i;
+        /* the memo rests on this: same actions so far, so same time and place */
+        for (i = first; i < w->starts; i++)
+            if (alike >> i & 1)
+                CHECK(w->games[i].time == w->games[first].time && w->games[i].place == w->games[first].place);
+        told_apart = told_apart || alike != set;
+        sum += value_alike(w, alike);
+        set &= ~alike;
+    }
+    return sum;
+}
+
+/* Mean return of the best policy that recalls all frames from frame number `from` on. */
+static double best_score(variant v, int from)
+{
+    world w;
+    int i, time;
+    memset(&w, 0, sizeof w);
+    memset(memo, 0, sizeof memo);
+    told_apart = 0;
+    w.starts = game_spec_of(v.kind)->starts;
+    for (i = 0; i < w.starts; i++) {
+        w.games[i] = begun(v, i);
+        for (time = 0; time < from; time++) game_step(&w.games[i], 0);
+    }
+    return value_of(&w, (1u << w.starts) - 1) / w.starts;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Policies of GAME_STACK frames that attain the best score without memory                                            */
+
+static int brightest(const uint8_t *row)
+{
+    int x, best = 0;
+    for (x = 1; x < 10; x++)
+        if (row[x] > row[best]) best = x;
+    return best;
+}
+
+/* Catch: where the ball lands follows from the last two frames; the paddle goes there. */
+static int catch_policy(const uint8_t *before, const uint8_t *now)
+{
+    int const paddle = brightest(now + 130);
+    int row = 0, x, dx, target;
+    while (now[row * 10 + brightest(now + row * 10)] == 0) row++;
+    if (row == 0) return 1;
+    target = x = brightest(now + row * 10);
+    dx = x - brightest(before + (row - 1) * 10);
+    for (; row < 13; row++) {
+        if (target + dx < 0 || target + dx > 9) dx = -dx;
+        target += dx;
+    }
+    return target < paddle ? 0 : target > paddle ? 2 : 1;
+}
+
+static int policy(game_kind kind, uint8_t stack[GAME_STACK][GAME_PIXELS])
+{
+    const uint8_t *const now = stack[GAME_STACK - 1];
+    switch (kind) {
+    case GAME_BLINK: return 0;
+    case GAME_CORRIDOR: return now[8 * 10 + 0] == 0; /* left where the corridor is open to the left, else ahead */
+    case GAME_LOCK_CATCH: return 1;
+    default: return catch_policy(stack[GAME_STACK - 2], now);
+    }
+}
+
+static double policy_score(variant v)
+{
+    int const starts = game_spec_of(v.kind)->starts;
+    uint8_t stack[GAME_STACK][GAME_PIXELS];
+    double sum = 0;
+    int start, i;
+    for (start = 0; start < starts; start++) {
+        game g = begun(v, start);
+        for (i = 0; i < GAME_STACK; i++) memcpy(stack[i], g.frame, sizeof g.frame);
+        while (!g.done) {
+            sum += (double)game_step(&g, policy(v.kind, stack));
+            memmove(stack[0], stack[1], sizeof stack - sizeof stack[0]);
+            memcpy(stack[GAME_STACK - 1], g.frame, sizeof g.frame);
+        }
+    }
+    return sum / starts;
+}
+
+static void test_best_scores(variant v)
+{
+    game const g = begun(v, 0);
+    int const oldest = game_unlocked(&g) - (GAME_STACK - 1);
+    CHECK(fabs(best_score(v, 0) - g.spec->best) < 1e-6);
+    CHECK(told_apart);
+    CHECK(fabs(best_score(v, oldest > 0 ? oldest : 0) - g.spec->without_memory) < 1e-6);
+    CHECK(told_apart == (v.kind == GAME_CATCH)); /* no action whatever brings the cue back */
+    CHECK(fabs(policy_score(v) - g.spec->without_memory) < 1e-6);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* No channel carries the cue                                                                                         */
+
+/* Until the first step that counts, two players of the same start who do different things see and get the same. */
+static void test_lock(variant v)
+{
+    int start, repeat, action, matters = 0;
+    for (start = 0; start < game_spec_of(v.kind)->starts; start++)
+        for (repeat = 0; repeat < 50; repeat++) {
+            game a = begun(v, start), b = a;
+            while (a.time < game_unlocked(&a)) {
+                float const reward_a = game_step(&a, random_below(a.spec->actions));
+                float const reward_b = game_step(&b, random_below(b.spec->actions));
+                CHECK(reward_a >= 0 && reward_a <= 0 && reward_b >= 0 && reward_b <= 0);
+                CHECK(looks_alike(&a, &b) && a.place == b.place && !a.done);
+            }
+            for (action = 0; action < a.spec->actions; action++) {
+                game c = a, d = a;
+                float const reward_c = game_step(&c, action), reward_d = game_step(&d, 0);
+                matters = matters || !looks_alike(&c, &d) || reward_c < reward_d || reward_c > reward_d;
+            }
+        }
+    CHECK(matters);
+}
+
+/* Players of different starts who do the same since then see the same, from the oldest frame in the stack on, and are
+   rewarded the same until the end; what they did before makes no difference. */
+static void test_secrecy(variant v)
+{
+    int const starts = game_spec_of(v.kind)->starts;
+    int repeat;
+    if (v.kind == GAME_CATCH) return;
+    for (repeat = 0; repeat < 500; repeat++) {
+        game a = begun(v, random_below(starts)), b = begun(v, random_below(starts));
+        while (!a.done) {
+            int const locked = a.time < game_unlocked(&a), action = random_below(a.spec->actions);
+            float const reward_a = game_step(&a, action), reward_b = game_step(&b, locked ? random_below(a.spec->actions) : action);
+            if (a.time > game_unlocked(&a) - GAME_STACK) CHECK(looks_alike(&a, &b));
+            CHECK(a.done == b.done && a.time == b.time && a.place == b.place);
+            if (!a.done) CHECK(reward_a >= reward_b && reward_a <= reward_b);
+        }
+    }
+}
+
+/* The cue is in the first frame, where there is nothing more to reveal. */
+static void test_reveal(variant v)
+{
+    uint8_t all[GAME_PIXELS];
+    game a = begun(v, 0), b = begun(v, 1);
+    CHECK(v.kind == GAME_LOCK_CATCH || v.kind == GAME_CATCH || !looks_alike(&a, &b));
+    game_draw(&a, 1, all);
+    CHECK(memcmp(a.frame, all, (size_t)(a.spec->width * a.spec->height)) == 0);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* The rules                                                                                                          */
+
+/* Plays `action` until `steps` have been taken or the episode is over; returns the sum of rewards. */
+static double repeat_action(game *g, int action, int steps)
+{
+    double sum = 0;
+    for (; steps > 0 && !g->done; steps--) sum += (double)game_step(g, action);
+    return sum;
+}
+
+static void test_blink(variant v)
+{
+    int start, action;
+    for (start = 0; start < 2; start++)
+        for (action = 0; action < 2; action++) {
+            game g = begun(v, start);
+            CHECK(fabs(repeat_action(&g, 1 - action, v.length + 1)) < 1e-9 && !g.done); /* nothing counts but the answer */
+            CHECK(fabs(repeat_action(&g, action, 1) - (action == start ? 1 : -1)) < 1e-9);
+            CHECK(g.done && g.time == v.length + 2 && g.time == game_longest(&g));
+        }
+}
+
+static void test_corridor(variant v)
+{
+    int start;
+    for (start = 0; start < 2; start++) {
+        game g = begun(v, start);
+        CHECK(fabs(repeat_action(&g, 0, v.length)) < 1e-9 && g.place == v.length && !g.done);
+        CHECK(fabs(repeat_action(&g, 1, 1) - (start == 0 ? 1 : -1)) < 1e-9 && g.done);
+
+        g = begun(v, start); /* giving up */
+        CHECK(fabs(repeat_action(&g, 0, v.length) + repeat_action(&g, 0, 1000) + 1) < 1e-6);
+        CHECK(g.done && g.time == 2 * v.length && g.time == game_longest(&g));
+
+        g = begun(v, start); /* the worst: all but giving up, then the wrong turn */
+        repeat_action(&g, 0, v.length);
+        CHECK(fabs(repeat_action(&g, 0, v.length - 1) + repeat_action(&g, 2 - start, 1) + 2 - 1.0 / v.length) < 1e-6);
+        CHECK(g.done && g.time == game_longest(&g));
+    }
+}
+
+static int visible_ball(const game *g, int row) { return g->frame[row * 10 + brightest(g->frame + row * 10)] != 0; }
+
+static void test_catch(variant v)
+{
+    int landings[10] = {0}, start, row;
+    for (start = 0; start < 30; start++) {
+        game g = begun(v, start);
+        int x = game_ball(&g, 0), dx = game_ball(&g, 1) - x;
+        for (row = 0; row < 13; row++) { /* falls and bounces */
+            CHECK(g.time == row && game_ball(&g, row) == x && abs(dx) <= 1);
+            CHECK(visible_ball(&g, row) == (v.kind == GAME_CATCH || row < 3));
+            CHECK(g.place == 5 && g.frame[13 * 10 + 5] == 255);
+            if (x + dx < 0 || x + dx > 9) dx = -dx;
+            x += dx;
+            CHECK(fabs((double)game_step(&g, 1) - (row < 12 ? 0 : x == 5 ? 1 : -1)) < 1e-9);
+        }
+        CHECK(g.done && g.time == 13 && g.time == game_longest(&g));
+        landings[x]++;
+    }
+    for (row = 0; row < 10; row++) CHECK(landings[row] == 3);
+}
+
+/* The paddle obeys from step 6 on, or at once in Catch; it moves one column a step and stays on the screen. */
+static void test_paddle(variant v)
+{
+    game left = begun(v, 7), right = left;
+    int const locked = v.kind == GAME_CATCH ? 0 : 6;
+    repeat_action(&left, 0, locked);
+    repeat_action(&right, 2, locked);
+    CHECK(left.place == 5 && right.place == 5);
+    repeat_action(&left, 0, 1);
+    repeat_action(&right, 2, 1);
+    CHECK(left.place == 4 && right.place == 6);
+    repeat_action(&left, 0, 13);
+    repeat_action(&right, 2, 13);
+    CHECK(left.place == 0 && right.place == 9);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Names, lengths, seeds                                                                                              */
+
+static void test_table(void)
+{
+    int kind, i;
+    for (kind = 0; kind < GAME_KINDS; kind++) {
+        const game_spec *const spec = game_spec_of((game_kind)kind);
+        game g;
+        CHECK(game_named(spec->name) == (game_kind)kind);
+        CHECK(spec->width * spec->height <= GAME_PIXELS && spec->starts <= GAME_STARTS && spec->actions <= GAME_ACTIONS);
+        for (i = 0; i < spec->actions; i++) CHECK(spec->action_names[i] != NULL);
+        CHECK(game_init(&g, (game_kind)kind, 0, 1) && g.length == spec->length);
+        CHECK(game_init(&g, (game_kind)kind, spec->most_length, 1));
+        CHECK(!game_init(&g, (game_kind)kind, spec->most_length + 1, 1));
+        CHECK(spec->least_length == 0 || !game_init(&g, (game_kind)kind, spec->least_length - 1, 1));
+        CHECK(fabs(game_percent(spec, spec->best) - 100) < 1e-9);
+        CHECK(fabs(game_percent(spec, spec->without_memory)) < 1e-9 || kind == GAME_CATCH);
+    }
+    CHECK(game_named("chess") == GAME_KINDS);
+}
+
+/* The same seed gives the same episodes, another seed others, and every start is about equally frequent. */
+static void test_seeds(variant v)
+{
+    enum { DRAWS = 30000 };
+    int count[GAME_STARTS] = {0}, differ = 0, i;
+    game a, b, c;
+    double expected;
+    game_init(&a, v.kind, v.length, 5);
+    game_init(&b, v.kind, v.length, 5);
+    game_init(&c, v.kind, v.length, 6);
+    expected = (double)DRAWS / a.spec->starts;
+    for (i = 0; i < DRAWS; i++) {
+        CHECK(a.start == b.start && looks_alike(&a, &b));
+        differ += a.start != c.start;
+        count[a.start]++;
+        game_reset(&a);
+        game_reset(&b);
+        game_reset(&c);
+    }
+    CHECK(differ > DRAWS / 3);
+    for (i = 0; i < a.spec->starts; i++) CHECK(fabs(count[i] - expected) < 5 * sqrt(expected));
+}
+
+int main(void)
+{
+    int i;
+    test_table();
+    for (i = 0; i < VARIANTS; i++) {
+        variant const v = variants[i];
+        check_about("%s, length %d", game_spec_of(v.kind)->name, v.length);
+        test_best_scores(v);
+        test_lock(v);
+        test_secrecy(v);
+        test_reveal(v);
+        test_seeds(v);
+        if (v.kind == GAME_BLINK) test_blink(v);
+        if (v.kind == GAME_CORRIDOR) test_corridor(v);
+        if (v.kind == GAME_LOCK_CATCH || v.kind == GAME_CATCH) test_catch(v);
+        if (v.kind == GAME_LOCK_CATCH || v.kind == GAME_CATCH) test_paddle(v);
+    }
+    return check_done();
+}

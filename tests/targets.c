@@ -1,0 +1,300 @@
+/*  Targets, losses and choices against examples worked out by hand. All their numbers are dyadic, so equal means equal.
+        cc -O2 tests/targets.c -o targets -lm && ./targets */
+#define RISE_IMPLEMENTATION
+#include "../rise.h"
+#include "check.h"
+
+enum { ACTIONS = 3, BATCH = 4 };
+
+static void test_best(void)
+{
+    static const rise_real q[4] = {1, 3, 3, 2}, odd[4] = {-HUGE_VALF, 1, NAN, 2}, least[2] = {-HUGE_VALF, -HUGE_VALF};
+    static const rise_real many[10] = {9, 8, 7, 6, 5, 4, 3, 2, 1, 0};
+    static const uint8_t all = 15, not1 = 13, only03 = 9, ninth[2] = {0, 2}, seven_eight[2] = {128, 1};
+    CHECK(risei_best(4, q, NULL) == 1 && risei_best(4, q, &all) == 1); /* the first of equals */
+    CHECK(risei_best(4, q, &not1) == 2);
+    CHECK(risei_best(4, q, &only03) == 3);
+    CHECK(risei_best(10, many, ninth) == 9 && risei_best(10, many, seven_eight) == 7); /* masks of several bytes */
+    CHECK(risei_best(4, odd, NULL) == 3 && risei_best(2, least, NULL) == 0 && risei_best(1, q, NULL) == 0);
+}
+
+static void test_target(void)
+{
+    /* The online network would take action 1, the target network action 2. */
+    static const rise_real online[ACTIONS] = {1, 5, 2}, target[ACTIONS] = {10, 20, 30}, tie[ACTIONS] = {2, 5, 5};
+    static const rise_real broken[ACTIONS] = {NAN, HUGE_VALF, -HUGE_VALF};
+    static const uint8_t not1 = 5, only0 = 1;
+    CHECK(risei_target(1, 0.5f, ACTIONS, online, target, NULL) == 11);  /* double: 1 + 0.5 * 20 */
+    CHECK(risei_target(1, 0.5f, ACTIONS, target, target, NULL) == 16);  /* no_double: 1 + 0.5 * 30 */
+    CHECK(risei_target(1, 0.5f, ACTIONS, online, online, NULL) == 3.5f); /* control: one network for both is neither */
+    CHECK(risei_target(1, 0.5f, ACTIONS, tie, target, NULL) == 11);
+    CHECK(risei_target(1, 0.5f, ACTIONS, online, target, &not1) == 16); /* 2 is the best of 1 and 2 */
+    CHECK(risei_target(1, 0.5f, ACTIONS, online, target, &only0) == 6);
+    CHECK(risei_target(-7, 0, ACTIONS, online, broken, NULL) == -7 && risei_target(-7, 0, ACTIONS, broken, broken, &not1) == -7);
+    CHECK(isnan(-7 + 0 * broken[0])); /* control: so a product with 0 would have spread it */
+}
+
+static void test_huber(void)
+{
+    static const rise_real td[] = {0, 0.5f, -0.5f, 1, -1, 2, -2, 1024};
+    static const rise_real loss[] = {0, 0.125f, 0.125f, 0.5f, 0.5f, 1.5f, 1.5f, 1023.5f};
+    static const rise_real slope[] = {0, -0.5f, 0.5f, -1, 1, -1, 1, -1}; /* by q, where td = target - q */
+    rise_real dq, unused;
+    size_t i;
+    for (i = 0; i < sizeof td / sizeof *td; i++) {
+        rise_real const cost = risei_huber(td[i], &dq), step = 0.125f;
+        rise_real const above = risei_huber(td[i] - step, &unused), beneath = risei_huber(td[i] + step, &unused);
+        check_about("td error %g", (double)td[i]);
+        CHECK(cost == loss[i] && dq == slope[i]);
+        if (risei_abs(td[i]) != 1) CHECK((above - beneath) / (2 * step) == dq); /* exact on either piece */
+    }
+    check_about("%s", ""); /* the gradient is clipped, not the objective, whose gradient at 2 would be 0 */
+}
+
+/* What follows one, two and three rewards, at each kind of end, from frames to target. n is 3, the discount 0.5, and the value
+   of what follows is 8. */
+static rise_agent *agent(int masks, int no_double)
+{
+    rise_agent_desc d;
+    rise_agent *a;
+    rise_error error;
+    memset(&d, 0, sizeof d);
+    d.frame_width = d.frame_height = 2, d.frame_stack = 1, d.actions = ACTIONS, d.action_masks = masks;
+    d.memory = RISE_MEMORY_NONE, d.network = RISE_NETWORK_CUSTOM, d.conv_count = 1, d.conv[0].filters = 2, d.conv[0].size = 2;
+    d.features = 4, d.head_units = 4;
+    d.batch = BATCH, d.n_step = 3, d.discount = 0.5, d.no_double = no_double, d.target_period = 3;
+    d.replay_capacity = 64, d.learn_start = BATCH, d.learn_outside = 1;
+    if (rise_agent_create(&a, &d, &error) != RISE_OK) {
+        printf("%s\n", error.text);
+        exit(1);
+    }
+    return a;
+}
+static void step(rise_agent *a, float reward, rise_event event, int allowed)
+{
+    uint8_t frame[4] = {9, 1, 8, 2}, mask[ACTIONS];
+    int action;
+    size_t i;
+    for (i = 0; i < ACTIONS; i++) mask[i] = (uint8_t)(allowed >> i & 1);
+    CHECK(rise_agent_step_all(a, frame, &reward, &event, mask, &action) == RISE_OK);
+}
+static void test_ends(void)
+{
+    static const rise_real eight[ACTIONS] = {8, 7, 6}, broken[ACTIONS] = {NAN, NAN, NAN};
+    static const rise_event ends[4] = {RISE_MIDDLE, RISE_TRUNCATED, RISE_FIRST, RISE_TERMINATED};
+    int end;
+    for (end = 0; end < 4; end++) {
+        rise_agent *a = agent(0, 0);
+        int const terminated = ends[end] == RISE_TERMINATED, cut = ends[end] == RISE_FIRST;
+        const rise_real *value = terminated ? broken : eight;
+        risei_transition t;
+        check_about("an episode that ends with event %d", (int)ends[end]);
+        step(a, NAN, RISE_FIRST, 7);
+        step(a, 1, RISE_MIDDLE, 7);
+        step(a, 2, RISE_MIDDLE, 7);
+        step(a, 4, cut ? RISE_MIDDLE : ends[end], 7);
+        if (cut) step(a, 1000, RISE_FIRST, 7); /* its reward and frame belong to no one */
+        t = risei_replay_transition(&a->replay, 0); /* three rewards: 1 + 0.5 * 2 + 0.25 * 4, and 0.125 * 8 or nothing */
+        CHECK(t.steps == 3 && t.reward == 3 && t.discount == (terminated ? 0 : 0.125f));
+        CHECK(risei_target(t.reward, t.discount, ACTIONS, value, value, NULL) == (terminated ? 3 : 4));
+        if (ends[end] != RISE_MIDDLE) {
+            t = risei_replay_transition(&a->replay, 1); /* two: 2 + 0.5 * 4, and 0.25 * 8 */
+            CHECK(t.steps == 2 && t.reward == 4 && t.discount == (terminated ? 0 : 0.25f));
+            CHECK(risei_target(t.reward, t.discount, ACTIONS, value, value, NULL) == (terminated ? 4 : 6));
+            t = risei_replay_transition(&a->replay, 2); /* one: 4, and 0.5 * 8 */
+            CHECK(t.steps == 1 && t.reward == 4 && t.discount == (terminated ? 0 : 0.5f));
+            CHECK(risei_target(t.reward, t.discount, ACTIONS, value, value, NULL) == (terminated ? 4 : 8));
+        }
+        CHECK(a->replay.ready == (ends[end] == RISE_MIDDLE ? 1 : 3));
+        rise_agent_destroy(a);
+    }
+    check_about("%s", "");
+}
+
+/* A batch by hand. What is allowed next: all, all, actions 0 and 2, all. */
+typedef struct sample {
+    int action;
+    rise_real reward, discount, importance, q[ACTIONS], online[ACTIONS], target[ACTIONS];
+} sample;
+
+static const sample samples[BATCH] = {
+    /* double: y = 1 + 0.5 * 20 = 11, td = 9, Huber 8.5, weighted 4.25.  no_double: y = 16, td = 14, 13.5, 6.75. */
+    {1, 1, 0.5f, 0.5f, {1, 2, 3}, {1, 5, 2}, {10, 20, 30}},
+    /* terminated: y = -1, td = -1.5, 1 */
+    {1, -1, 0, 1, {9, 0.5f, 9}, {NAN, HUGE_VALF, NAN}, {HUGE_VALF, NAN, -HUGE_VALF}},
+    /* action 1 is not allowed. double: y = 0.25 - 0.75 = -0.5, td = 0.25, 1/32, 1/128.  no_double: y = 1.25, td = 2, 1.5, 0.375.
+       Without masks y = 25.25, td = 26, 25.5, 6.375. */
+    {2, 0.25f, 0.25f, 0.25f, {0, 0, -0.75f}, {1, 5, 2}, {4, 100, -3}},
+    /* a tie, so action 0: y = 2 + 0.125 * 8 = 3, td = 0.  no_double: y = 102, td = 99, 98.5. */
+    {0, 2, 0.125f, 1, {3, -5, 4}, {7, 7, 1}, {8, 80, 800}}};
+
+static double loss_of(rise_agent *a, risei_counters *metrics)
+{
+    int b, i;
+    step(a, 0, RISE_FIRST, 7);
+    for (b = 0; b < BATCH; b++) step(a, 0, RISE_MIDDLE, b == 2 ? 5 : 7); /* slot b + 1 follows slot b */
+    for (b = 0; b < BATCH; b++) {
+        const sample *s = &samples[b];
+        risei_transition *t = &a->batch[b];
+        t->lane = 0, t->at = b, t->steps = 1, t->action = s->action, t->reward = s->reward, t->discount = s->discount;
+        a->importance[b] = s->importance;
+        for (i = 0; i < ACTIONS; i++) {
+            a->pass.q[b * ACTIONS + i] = s->q[i];
+            a->pass.q[(BATCH + b) * ACTIONS + i] = s->online[i];
+            a->next_q[b * ACTIONS + i] = s->target[i];
+            a->pass.dq[b * ACTIONS + i] = 77; /* is to be overwritten */
+        }
+    }
+    return risei_loss(a, metrics);
+}
+/* dq is not 0 at the actions taken alone. */
+static int slopes(const rise_agent *a, const rise_real *slope)
+{
+    int b, i, right = 1;
+    for (b = 0; b < BATCH; b++)
+        for (i = 0; i < ACTIONS; i++) right &= a->pass.dq[b * ACTIONS + i] == (i == samples[b].action ? slope[b] : 0);
+    return right;
+}
+static void test_loss(void)
+{
+    /* importance * clipped -td / batch */
+    static const rise_real with_double[BATCH] = {-0.125f, 0.25f, -1.0f / 64, 0}, without[BATCH] = {-0.125f, 0.25f, -0.0625f, -0.25f};
+    static const rise_real unmasked[BATCH] = {-0.125f, 0.25f, -0.0625f, 0};
+    risei_counters m;
+    rise_agent *a = agent(1, 0);
+    memset(&m, 0, sizeof m);
+    CHECK(loss_of(a, &m) == (4.25 + 1 + 1.0 / 128 + 0) / 4);
+    CHECK(m.loss == (4.25 + 1 + 1.0 / 128 + 0) / 4);
+    CHECK(m.mean_value == (2 + 0.5 - 0.75 + 3) / 4);
+    CHECK(m.td_error == (9 + 1.5 + 0.25 + 0) / 4);
+    CHECK(a->td[0] == 9 && a->td[1] == -1.5f && a->td[2] == 0.25f && a->td[3] == 0);
+    CHECK(slopes(a, with_double));
+    rise_agent_destroy(a);
+    a = agent(1, 1);
+    CHECK(loss_of(a, &m) == (6.75 + 1 + 0.375 + 98.5) / 4);
+    CHECK(a->td[0] == 14 && a->td[1] == -1.5f && a->td[2] == 2 && a->td[3] == 99);
+    CHECK(slopes(a, without));
+    rise_agent_destroy(a);
+    a = agent(0, 0); /* the control: without masks another action is worth more */
+    CHECK(loss_of(a, &m) == (4.25 + 1 + 6.375 + 0) / 4);
+    CHECK(slopes(a, unmasked) && !slopes(a, with_double));
+    rise_agent_destroy(a);
+}
+
+/*  Two rows through a head of two inputs and twice two hidden units, advantage's before value's:
+      x = (2, 3): hidden = relu(2, -3 + 1; 3, 2 + 3) = (2, 0; 3, 5)   advantages 2 (0.5, 1, 3) + (0, 0, 3) = (1, 2, 9), mean 4
+                                                                      value 2 * 3 - 5 + 0.5 = 1.5
+      x = (0, 0): hidden = (0, 1; 0, 0)                               advantages (16, 16, 16) + (0, 0, 3), mean 17; value 0.5 */
+static void test_dueling(const rise_kernels *k)
+{
+    static const rise_real hidden[] = {1, 0, 0, 1, 0, -1, 1, 1, /* bias */ 0, 1, 0, 0};
+    static const rise_real advantage[] = {0.5f, 1, 3, 16, 16, 16, /* bias */ 0, 0, 3}, value[] = {2, -1, /* bias */ 0.5f};
+    static const rise_real right[2][6] = {{1, 2, 9, 16, 16, 19}, {-1.5f, -0.5f, 6.5f, -0.5f, -0.5f, 2.5f}};
+    rise_real w[sizeof hidden / sizeof *hidden + sizeof advantage / sizeof *advantage + sizeof value / sizeof *value];
+    rise_real x[4] = {2, 3, 0, 0}, h[8], a[6], v[2], q[6];
+    risei_parameters p;
+    risei_device d;
+    risei_pass pass;
+    risei_net n;
+    memset(&p, 0, sizeof p);
+    memset(&n, 0, sizeof n);
+    memset(&pass, 0, sizeof pass);
+    n.fused = 2, n.actions = ACTIONS;
+    n.hidden = risei_linear_make(&p, 2, 4);
+    n.advantage = risei_linear_make(&p, 2, ACTIONS);
+    n.value = risei_linear_make(&p, 2, 1);
+    memcpy(w + n.hidden.weights, hidden, sizeof hidden);
+    memcpy(w + n.advantage.weights, advantage, sizeof advantage);
+    memcpy(w + n.value.weights, value, sizeof value);
+    pass.fused = pass.normed = x, pass.hidden = h, pass.advantage = a, pass.value = v, pass.q = q;
+    d.kernels = k;
+    d.scratch = calloc(rise_product_scratch(p.widest, INT_MAX), 1);
+    check_about("%s", k->name);
+    CHECK(p.count == sizeof w / sizeof *w && d.scratch != NULL);
+    for (n.dueling = 0; n.dueling <= 1; n.dueling++) {
+        risei_head_forward(&d, &n, w, 2, &pass);
+        CHECK(memcmp(q, right[n.dueling], sizeof q) == 0);
+    }
+    check_about("%s", "");
+    free(d.scratch);
+}
+
+static double epsilon(double start, double end, int64_t steps)
+{
+    rise_agent a;
+    memset(&a, 0, sizeof a);
+    a.desc.epsilon_start = start, a.desc.epsilon_end = end;
+    a.desc.learn_start = 100, a.desc.epsilon_steps = 256;
+    a.counters.steps = steps;
+    return risei_epsilon(&a);
+}
+static void test_epsilon(void)
+{
+    CHECK(epsilon(1, 0.25, 0) == 1 && epsilon(1, 0.25, 100) == 1); /* counted from learn_start */
+    CHECK(epsilon(1, 0.25, 100 + 64) == 0.8125 && epsilon(1, 0.25, 100 + 128) == 0.625);
+    CHECK(epsilon(1, 0.25, 100 + 256) == 0.25 && epsilon(1, 0.25, (int64_t)1 << 40) == 0.25);
+    CHECK(epsilon(1, -1, 100 + 128) == 0.5 && epsilon(1, -1, 100 + 256) == 0); /* negative says zero */
+    CHECK(epsilon(-1, -1, 0) == 0 && epsilon(-1, 1, 100 + 64) == 0.25 && epsilon(0.5, 0.5, 177) == 0.5);
+}
+
+/* Random actions are uniform over what is allowed; greedy ones are the best of it; and a share of epsilon is random. */
+static void test_choice(void)
+{
+    enum { DRAWS = 30000 };
+    rise_agent *a = agent(1, 0);
+    long seen[ACTIONS] = {0, 0, 0};
+    int action, draw, other = 0;
+    step(a, 0, RISE_FIRST, 5);
+    for (draw = 0; draw < DRAWS; draw++) {
+        risei_choose(a, 1, &action);
+        seen[action]++;
+    }
+    CHECK(seen[1] == 0 && labs(seen[0] - DRAWS / 2) < 5 * sqrt(DRAWS * 0.25));
+    a->pass.q[0] = 1, a->pass.q[1] = 3, a->pass.q[2] = 2; /* the best is not allowed */
+    for (draw = 0; draw < DRAWS; draw++) {
+        risei_choose(a, 0.5, &action);
+        other += action != 2;
+        risei_choose(a, 0, &action);
+        if (action != 2) break;
+    }
+    CHECK(draw == DRAWS && abs(other - DRAWS / 4) < 5 * sqrt(DRAWS * 0.25 * 0.75));
+    CHECK(a->replay.history.actions[0] == 2); /* it is remembered for replay */
+    rise_agent_destroy(a);
+}
+
+/* The target network stands still between copies, and then equals the other. */
+static void test_copies(void)
+{
+    rise_agent *a = agent(0, 0);
+    size_t const bytes = a->net.parameters * sizeof *a->weights;
+    rise_real *const old = (rise_real *)malloc(bytes);
+    int update;
+    if (old == NULL) exit(1);
+    for (update = 0; update < 12; update++) step(a, 1, update % 4 == 0 ? RISE_FIRST : RISE_MIDDLE, 7);
+    memcpy(old, a->weights, bytes);
+    for (update = 1; update <= 6; update++) {
+        CHECK(memcmp(a->target, old, bytes) == 0);
+        CHECK(rise_agent_learn(a) == RISE_OK);
+        CHECK((memcmp(a->target, a->weights, bytes) == 0) == (update % 3 == 0));
+        if (update % 3 == 0) memcpy(old, a->weights, bytes);
+    }
+    free(old);
+    rise_agent_destroy(a);
+}
+
+int main(void)
+{
+    static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512, RISE_ISA_NEON};
+    size_t i;
+    test_best();
+    test_target();
+    test_huber();
+    test_ends();
+    test_loss();
+    for (i = 0; i < sizeof isas / sizeof *isas; i++)
+        if (rise_kernels_of(isas[i]) != NULL) test_dueling(rise_kernels_of(isas[i]));
+    test_epsilon();
+    test_choice();
+    test_copies();
+    return check_done();
+}
