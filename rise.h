@@ -2604,7 +2604,7 @@ RISEI_FN void risei_replay_update(risei_replay *r, const rise_kernels *k, int co
         ptrdiff_t const slot = risei_slot(&r->history, t[i].lane, t[i].at);
         double const priority = (double)work[i];
         if (t[i].at < risei_history_oldest(&r->history, t[i].lane) || !(r->tree[r->leaves + slot] > 0)) continue;
-        if (!(priority > 0 && priority <= DBL_MAX)) continue;
+        if (!(risei_abs(td[i]) <= (rise_real)FLT_MAX)) continue; /* infinity and NaN, which exp and log would hide */
         if (priority > r->top) r->top = priority;
         risei_tree_set(r, slot, priority);
     }
@@ -3416,7 +3416,7 @@ RISE_API int rise_agent_learn_for(rise_agent *a, double microseconds)
         a->cost = updates++ == 0 && !(a->cost > 0) ? used : a->cost + (used - before - a->cost) / 8;
     }
     a->saved -= used;
-    if (a->saved > microseconds + a->cost) a->saved = microseconds + a->cost; /* nothing to do is not saved up */
+    if (a->saved > a->cost) a->saved = a->cost; /* time in which nothing was owed is lost */
     return updates;
 }
 

@@ -80,18 +80,18 @@ static const struct {
     const char *words;
     uint64_t hash; /* of the parameters after 30 updates */
 } golden[] = {
-    {"rise", UINT64_C(0xFFFB09A3177CE923)},
-    {"rise gru gate f32 games", UINT64_C(0x312D68CEC6561552)},
-    {"rise sum feed carry gaussian", UINT64_C(0xB8A40748B55AB817)},
-    {"rise wide norm sparse pool uniform", UINT64_C(0x8358086557C13F69)},
-    {"rise gru wide deep conv single", UINT64_C(0x312EE9AAF3110D35)},
-    {"rise plain downsample masks one", UINT64_C(0x96853652CE31B876)},
-    {"rise user alone", UINT64_C(0x7F12C74E26E7FE4D)},
-    {"none wide", UINT64_C(0x7D18B21DDC1B0C1C)},
-    {"none plain deep games", UINT64_C(0x2055802E6397CE4F)},
-    {"full wide", UINT64_C(0x19A8E357AB617F46)},
-    {"full gru sum feed carry alone", UINT64_C(0xB00B0546D53E4A80)},
-    {"full gate norm pool games", UINT64_C(0x2ABE7B5F4A3A49F7)},
+    {"rise", UINT64_C(0x6B0133BE59154FA2)},
+    {"rise gru gate f32 games", UINT64_C(0xB4A06287D650B4A2)},
+    {"rise sum feed carry gaussian", UINT64_C(0xBA5B9E3C5C761C7C)},
+    {"rise wide norm sparse pool uniform", UINT64_C(0x98791D69E6BDC66A)},
+    {"rise gru wide deep conv single", UINT64_C(0xCE979619F91DFF3E)},
+    {"rise plain downsample masks one", UINT64_C(0xE658B17ABF3A0A99)},
+    {"rise user alone", UINT64_C(0xAEB6703DB86F30D0)},
+    {"none wide", UINT64_C(0x3A0960B11C7F65EC)},
+    {"none plain deep games", UINT64_C(0xC5BDAF3A7AA76FAB)},
+    {"full wide", UINT64_C(0xA78E8719E4663322)},
+    {"full gru sum feed carry alone", UINT64_C(0xBB9886B5ACBD181F)},
+    {"full gate norm pool games", UINT64_C(0x43683193B1445A35)},
 };
 
 static uint64_t learned(const char *words, rise_isa isa)
@@ -199,9 +199,12 @@ static void resumes_learning(const char *words)
         CHECK(world_act(&w) == RISE_BAD_CALL); /* no episode is in progress */
     memset(w.games, 0, sizeof w.games);
     updates = m.updates;
-    world_run(&w, 100);
+    world_run(&w, 20 / a->desc.environments);
     rise_agent_metrics(b, &m);
-    CHECK(a->desc.learn_outside || m.updates > updates + 10);
+    CHECK(m.updates == updates); /* not before the buffer holds learn_start frames again */
+    world_run(&w, 80);
+    rise_agent_metrics(b, &m);
+    CHECK(m.updates > updates + 10);
     rise_agent_destroy(a);
     rise_agent_destroy(b);
     free(file.data);
@@ -642,7 +645,7 @@ static void refuses_plays(const char *words)
     CHECK(rise_agent_play(a, 1, frame, 0, RISE_FIRST, NULL) >= 0); /* the same, without the refusals between */
     CHECK(rise_agent_play(a, 1, frame, 1, RISE_MIDDLE, NULL) == action);
     CHECK(same_reals(q, rise_agent_values(a, 1), ACTIONS));
-    CHECK(rise_agent_play(a, 1, frame, 1, RISE_TRUNCATED, none) == 0); /* nothing is asked of a last frame */
+    CHECK(rise_agent_play(a, 1, frame, 1, RISE_TERMINATED, none) == 0); /* nothing can be done on it, and nothing is asked */
     rise_agent_destroy(a);
 }
 /* An episode may begin before the last one ended: that is a truncation at the frame before. */
@@ -837,7 +840,7 @@ static void standardises(int kind)
             mean += x / (55 * GAMES), variance += x * x / (55 * GAMES);
         }
         CHECK(fabs(mean) < 1e-4);
-        CHECK(variance < 1e-9 || fabs(variance - 1) < 1e-3);
+        CHECK(variance < 1e-9 || fabs(variance - 1) < 0.01); /* the least bit less: 1e-6 is added before the root */
         varying += variance > 0.5;
     }
     CHECK(varying > h->size / 2);

@@ -51,8 +51,7 @@ static void test_huber(void)
     check_about("%s", ""); /* the gradient is clipped, not the objective, whose gradient at 2 would be 0 */
 }
 
-/* What follows one, two and three rewards, at each kind of end, from frames to target. n is 3, the discount 0.5, and the value
-   of what follows is 8. */
+/* A tiny one without memory; n is 3, the discount 0.5. */
 static rise_agent *agent(int masks, int no_double)
 {
     rise_agent_desc d;
@@ -78,6 +77,7 @@ static void step(rise_agent *a, float reward, rise_event event, int allowed)
     for (i = 0; i < ACTIONS; i++) mask[i] = (uint8_t)(allowed >> i & 1);
     CHECK(rise_agent_step_all(a, frame, &reward, &event, mask, &action) == RISE_OK);
 }
+/* One, two and three rewards before each kind of end, from frames to target. What follows is worth 8. */
 static void test_ends(void)
 {
     static const rise_real eight[ACTIONS] = {8, 7, 6}, broken[ACTIONS] = {NAN, NAN, NAN};
