@@ -235,9 +235,9 @@ typedef struct rise_conv {
 
 #define RISE_MAX_CONV 8
 
-/* Embeds one frame (uint8, rows top to bottom, channels interleaved) into embedding_size floats. It must be a pure
+/* Embeds one frame (uint8, rows top to bottom, channels interleaved) into `size` (embedding_size) floats. It must be a pure
    function of the frame: frames are embedded again when the standardisation freezes and when a file is loaded. */
-typedef void (*rise_embed_fn)(void *user, const uint8_t *frame, float *embedding);
+typedef void (*rise_embed_fn)(void *user, const uint8_t *frame, float *embedding, int size);
 
 /* Receives one line of text without a newline, now and then (never in the middle of a learning step). */
 typedef void (*rise_log_fn)(void *user, const char *text);
@@ -302,7 +302,7 @@ typedef struct rise_agent_desc {
     double priority_exponent;      /* 0..1; negative: uniform replay [0.5] */
     double importance_exponent;    /* 0..1; negative: no correction [0.4] */
     double epsilon_start;          /* share of random actions at first [1] */
-    double epsilon_end;            /* and at last; negative: none [0.01] */
+    double epsilon_end;            /* and at last; negative: none [0.05 for SMALL, else 0.01] */
     int epsilon_steps;             /* steps from the first to the last, linear, counted from learn_start
                                       [10000 for SMALL, else 250000] */
     uint64_t seed;                 /* every number drawn comes from it [0 is a seed like others] */
@@ -2253,7 +2253,7 @@ RISEI_FN void risei_embedder_raw(const risei_device *d, risei_embedder *e, const
     rise_product p;
     int i;
     if (e->kind == RISE_EMBED_USER) {
-        e->fn(e->user, frame, e->floats);
+        e->fn(e->user, frame, e->floats, e->size);
         for (i = 0; i < e->size; i++) raw[i] = e->floats[i];
         return;
     }
@@ -2750,7 +2750,7 @@ RISEI_FN void risei_default_all(rise_agent_desc *d)
     risei_default_real(&d->priority_exponent, 0.5);
     risei_default_real(&d->importance_exponent, 0.4);
     risei_default_real(&d->epsilon_start, 1);
-    risei_default_real(&d->epsilon_end, 0.01);
+    risei_default_real(&d->epsilon_end, d->network == RISE_NETWORK_SMALL ? 0.05 : 0.01);
     if (d->embedding_pool == 0)
         for (d->embedding_pool = 1; d->embedding_pool < 64; d->embedding_pool++)
             if (risei_ceil_div(d->frame_width, d->embedding_pool) * risei_ceil_div(d->frame_height, d->embedding_pool) <= 1024) break;
@@ -3213,6 +3213,8 @@ RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, c
     risei_choose(a, epsilon, actions);
     a->counters.steps += acting;
     if (a->counters.steps > d->learn_start && risei_seen(a) > d->learn_start) a->counters.debt += acting;
+    if (!d->learn_outside && a->counters.debt > d->learn_period + d->environments) /* what could not be done is not made up for */
+        a->counters.debt = d->learn_period + d->environments;
     while (!d->learn_outside && a->counters.debt >= d->learn_period && a->replay.ready > 0) {
         a->counters.debt -= d->learn_period;
         result = rise_agent_learn(a);
@@ -3472,6 +3474,7 @@ typedef struct risei_stream_io {
     uint64_t limit;   /* reading: bytes of this section */
     uint32_t crc;
     int failed;       /* could not be moved */
+    int beyond;       /* reading went past the section's end */
     const char *wrong; /* what was not as it must be, or NULL */
 } risei_stream_io;
 
@@ -3492,7 +3495,8 @@ RISEI_FN uint32_t risei_crc(uint32_t crc, const unsigned char *data, size_t size
 RISEI_FN void risei_move(risei_stream_io *f, unsigned char *data, size_t size)
 {
     if (f->failed) return;
-    if (f->mode == RISEI_READ && (size > f->limit - f->length || !f->read(f->user, data, size))) f->failed = 1;
+    f->beyond = f->mode == RISEI_READ && size > f->limit - f->length;
+    if (f->beyond || (f->mode == RISEI_READ && !f->read(f->user, data, size))) f->failed = 1;
     if (f->mode == RISEI_WRITE && !f->write(f->user, data, size)) f->failed = 1;
     if (f->failed) {
         memset(data, 0, size);
@@ -3569,8 +3573,11 @@ RISEI_FN void risei_visit_fields(risei_stream_io *f, const risei_field *fields, 
 }
 RISEI_FN void risei_visit_desc(risei_stream_io *f, rise_agent_desc *d)
 {
+    int const play_only = d->play_only;
     int l;
+    d->play_only = 0; /* whether it only plays is the reader's choice */
     risei_visit_fields(f, risei_fields, RISEI_COUNT(risei_fields), d);
+    d->play_only = play_only;
     for (l = 0; l < d->conv_count; l++) risei_visit_fields(f, risei_conv_fields, RISEI_COUNT(risei_conv_fields), &d->conv[l]);
     risei_numbers(f, &d->seed, 1, sizeof d->seed);
 }
@@ -3604,6 +3611,7 @@ RISEI_FN void risei_visit_learning(risei_stream_io *f, rise_agent *a)
     risei_integers(f, &c->episodes, 1, "episodes");
     risei_integers(f, &c->updates, 1, "updates");
     risei_integers(f, &c->debt, 1, "debt");
+    if (c->debt > c->steps) risei_wrong(f, "debt");
     risei_doubles(f, &c->loss, 1, -DBL_MAX, "loss");
     risei_doubles(f, &c->mean_value, 1, -DBL_MAX, "mean_value");
     risei_doubles(f, &c->td_error, 1, -DBL_MAX, "td_error");
@@ -3624,6 +3632,7 @@ RISEI_FN void risei_visit_slot(risei_stream_io *f, rise_agent *a, ptrdiff_t slot
     risei_numbers(f, h->events + slot, 1, 1);
     risei_numbers(f, h->index + slot, 1, sizeof *h->index);
     risei_doubles(f, &leaf, 1, 0, "a priority is negative or not finite");
+    if (leaf > FLT_MAX || (leaf > 0 && leaf < 1e-6)) risei_wrong(f, "a priority is out of range");
     if (f->mode != RISEI_READ || f->failed) return;
     if (h->actions[slot] < 0 || h->actions[slot] >= a->desc.actions) risei_wrong(f, "an action is out of range");
     if (h->events[slot] > RISE_TRUNCATED) risei_wrong(f, "an event is out of range");
@@ -3656,7 +3665,8 @@ RISEI_FN void risei_visit_episodes(risei_stream_io *f, rise_agent *a)
     risei_history *h = &a->replay.history;
     size_t const lanes = (size_t)h->lanes, units = (size_t)a->net.cell.units;
     int lane;
-    risei_doubles(f, &a->replay.top, 1, 0, "the largest priority");
+    risei_doubles(f, &a->replay.top, 1, 1e-6, "the largest priority");
+    if (a->replay.top > FLT_MAX) risei_wrong(f, "the largest priority");
     risei_doubles(f, a->lane_return, lanes, -DBL_MAX, "a return is not a finite number");
     risei_reals(f, a->lane_h, lanes * units, -FLT_MAX, "a carried state is not a finite number");
     risei_reals(f, a->lane_c, lanes * units, -FLT_MAX, "a carried state is not a finite number");
@@ -3769,6 +3779,7 @@ RISEI_FN rise_result risei_read_start(rise_read_fn fn, void *user, uint64_t size
     memset(header, 0, sizeof *header);
     memset(desc, 0, sizeof *desc);
     risei_visit_header(&f, header);
+    if (f.failed && !f.beyond) return risei_fail(error, RISE_IO, "the header could not be read after %.0f bytes", (double)f.length);
     if (f.failed) return risei_fail(error, RISE_BAD_FILE, "the file ends within its header");
     if (f.wrong != NULL) return risei_fail(error, RISE_BAD_FILE, "the header is wrong: %s", f.wrong);
     if (header->version > RISEI_FILE_VERSION)
@@ -3803,7 +3814,8 @@ RISEI_FN rise_result risei_read_section(rise_agent *a, rise_read_fn fn, void *us
     f.read = fn, f.user = user;
     risei_visit(&f, a, section);
     if (f.wrong != NULL) return risei_fail(error, RISE_BAD_FILE, "section %d is wrong: %s", section, f.wrong);
-    if (f.failed || f.length != f.limit)
+    if (f.failed && !f.beyond) return risei_fail(error, RISE_IO, "section %d could not be read after %.0f bytes", section, (double)f.length);
+    if (f.length != f.limit)
         return risei_fail(error, RISE_BAD_FILE, "section %d does not have the length its description asks for", section);
     if (f.crc != header->crc[section - 1]) return risei_fail(error, RISE_BAD_FILE, "section %d is damaged: its checksum differs", section);
     return RISE_OK;

@@ -152,7 +152,7 @@ static inline void chart_svg_legend(FILE *file, const chart *c)
         if (j < i) continue; /* already there */
         fprintf(file, "<polyline stroke=\"#%06x\" points=\"%.0f,50 %.0f,50\"/><text x=\"%.0f\" y=\"54\">%s: %s</text>\n",
                 (unsigned)c->curves[i].colour, x, x + 24, x + 30, c->curves[i].name, c->curves[i].text);
-        x += 260;
+        x += 46 + 7.6 * (double)(strlen(c->curves[i].name) + strlen(c->curves[i].text));
     }
 }
 

@@ -408,10 +408,10 @@ static void print_table(const session *s)
     printf("\n%s: the best play scores %+.2f, the best without memory* %+.2f.\n"
            "Scores are exact means of the greedy agent over all %d starts.\n\n", s->title, s->spec->best, s->spec->without_memory,
            s->spec->starts);
-    printf("memory seed  score   way  steps     time  upd/s  %2.0f%% after    %2.0f%% after    passed\n", almost, solved);
+    printf("memory seed  score   way  steps    time  upd/s  %2.0f%% after    %2.0f%% after    passed\n", almost, solved);
     for (i = 0; i < s->begun; i++) {
         const run *const r = &s->runs[i];
-        printf("%-6s %4d  %+5.2f  %3.0f%%  %4.0fk  %5.1f s  %5.0f", kinds[r->memory].name, r->seed, r->now.score, run_percent(s, r),
+        printf("%-6s %4d  %+5.2f  %3.0f%%  %4.0fk  %4.0f s  %5.0f", kinds[r->memory].name, r->seed, r->now.score, run_percent(s, r),
                r->now.steps / 1000, r->now.seconds, r->updates / fmax(r->now.seconds, 1e-9));
         print_when(&r->almost);
         print_when(&r->solved);
@@ -504,46 +504,53 @@ static int parse_number(const char *text, double least, double most, double *num
     *number = strtod(text, &end);
     return end != text && *end == '\0' && *number >= least && *number <= most;
 }
+static int parse_count(const char *text, int least, int most, int *count)
+{
+    double number;
+    if (!parse_number(text, least, most, &number)) return 0;
+    *count = (int)number;
+    return 1;
+}
+
+/* Without --memory and --seeds all three kinds are shown. */
+static int parse_memory(options *o, const char *text)
+{
+    int kind = 0;
+    while (kind < KINDS && strcmp(text, kinds[kind].option) != 0) kind++;
+    o->memory = (rise_memory)kind;
+    o->show = 0;
+    return kind < KINDS;
+}
+static int parse_seeds(options *o, const char *text)
+{
+    o->show = 0;
+    return parse_count(text, 1, MAX_SEEDS, &o->seeds);
+}
+static int parse_minutes(options *o, const char *text)
+{
+    int const good = parse_number(text, 0.01, 1e6, &o->seconds);
+    o->seconds *= 60;
+    return good;
+}
+static int parse_cell(options *o, const char *text)
+{
+    o->cell = strcmp(text, "gru") == 0 ? RISE_CELL_GRU : RISE_CELL_LSTM;
+    return o->cell == RISE_CELL_GRU || strcmp(text, "lstm") == 0;
+}
 
 static int parse_option(options *o, const char *name, const char *value)
 {
-    double number = 0;
-    int good = 1;
-    if (strcmp(name, "--game") == 0) {
-        o->game = game_named(value);
-        good = o->game != GAME_KINDS;
-    } else if (strcmp(name, "--length") == 0) {
-        good = parse_number(value, 1, 1000, &number);
-        o->length = (int)number;
-    } else if (strcmp(name, "--memory") == 0) {
-        int kind = 0;
-        while (kind < KINDS && strcmp(value, kinds[kind].option) != 0) kind++;
-        good = kind < KINDS;
-        o->memory = (rise_memory)kind;
-        o->show = 0;
-    } else if (strcmp(name, "--cell") == 0) {
-        o->cell = strcmp(value, "gru") == 0 ? RISE_CELL_GRU : RISE_CELL_LSTM;
-        good = o->cell == RISE_CELL_GRU || strcmp(value, "lstm") == 0;
-    } else if (strcmp(name, "--seed") == 0) {
-        good = parse_number(value, 0, 1e9, &number);
-        o->seed = (int)number;
-    } else if (strcmp(name, "--seeds") == 0) {
-        good = parse_number(value, 1, MAX_SEEDS, &number);
-        o->seeds = (int)number;
-        o->show = 0;
-    } else if (strcmp(name, "--steps") == 0) {
-        good = parse_number(value, 1, 1e12, &o->steps);
-    } else if (strcmp(name, "--minutes") == 0) {
-        good = parse_number(value, 0.01, 1e6, &number);
-        o->seconds = 60 * number;
-    } else if (strcmp(name, "--save") == 0) {
-        o->save = value;
-    } else if (strcmp(name, "--svg") == 0) {
-        o->svg = value;
-    } else {
-        good = 0;
-    }
-    return good;
+    if (strcmp(name, "--game") == 0) return (o->game = game_named(value)) != GAME_KINDS;
+    if (strcmp(name, "--length") == 0) return parse_count(value, 1, 1000, &o->length);
+    if (strcmp(name, "--memory") == 0) return parse_memory(o, value);
+    if (strcmp(name, "--cell") == 0) return parse_cell(o, value);
+    if (strcmp(name, "--seed") == 0) return parse_count(value, 0, 1000000000, &o->seed);
+    if (strcmp(name, "--seeds") == 0) return parse_seeds(o, value);
+    if (strcmp(name, "--steps") == 0) return parse_number(value, 1, 1e12, &o->steps);
+    if (strcmp(name, "--minutes") == 0) return parse_minutes(o, value);
+    if (strcmp(name, "--save") == 0) return (o->save = value) != NULL;
+    if (strcmp(name, "--svg") == 0) return (o->svg = value) != NULL;
+    return 0;
 }
 
 /* Returns -1 to go on, else the exit status. */

@@ -83,13 +83,13 @@ static const struct {
     {"rise", UINT64_C(0x6B0133BE59154FA2)},
     {"rise gru gate f32 games", UINT64_C(0xB4A06287D650B4A2)},
     {"rise sum feed carry gaussian", UINT64_C(0xBA5B9E3C5C761C7C)},
-    {"rise wide norm sparse pool uniform", UINT64_C(0x98791D69E6BDC66A)},
-    {"rise gru wide deep conv single", UINT64_C(0xCE979619F91DFF3E)},
+    {"rise wide norm sparse pool uniform", UINT64_C(0x9B7A50BB5397F04F)},
+    {"rise gru wide deep conv single", UINT64_C(0x71D90B80713476A2)},
     {"rise plain downsample masks one", UINT64_C(0xE658B17ABF3A0A99)},
     {"rise user alone", UINT64_C(0xAEB6703DB86F30D0)},
-    {"none wide", UINT64_C(0x3A0960B11C7F65EC)},
+    {"none wide", UINT64_C(0xBC7F3AB2C31640DC)},
     {"none plain deep games", UINT64_C(0xC5BDAF3A7AA76FAB)},
-    {"full wide", UINT64_C(0xA78E8719E4663322)},
+    {"full wide", UINT64_C(0x9B042AA1DE49AF46)},
     {"full gru sum feed carry alone", UINT64_C(0xBB9886B5ACBD181F)},
     {"full gate norm pool games", UINT64_C(0x43683193B1445A35)},
 };
@@ -304,7 +304,7 @@ static void lives_in_a_block(const char *words)
     w = world_begin(words, 60);
     state = state_of(w.agent);
     rise_agent_destroy(w.agent);
-    for (at = 0; at < 66; at += at < 9 || at > 62 ? 1 : 27) {
+    for (at = 0; at < 65; at += 1 + 3 * at) { /* 0, 1, 5, 21 */
         memset(room, 0xA5, bytes + 128);
         d.memory_block = room + at;
         d.memory_bytes = bytes;
@@ -584,7 +584,7 @@ static void refuses_steps(const char *words)
     int step, i;
     check_about("%s, wrong steps", words);
     CHECK(rise_agent_error(a)->text[0] == '\0');
-    for (step = 0; step < 60; step += 7) {
+    for (step = 0; step < 55; step += 11) {
         uint64_t const before = state_of(a);
         int const between = risei_history_ended(&a->replay.history, last);
         uint8_t allowed[GAMES * ACTIONS];
@@ -612,8 +612,8 @@ static void refuses_steps(const char *words)
             refused(a, before, rise_agent_step(a, w.frames, 0, RISE_FIRST), RISE_BAD_CALL, "rise_agent_step_all");
         if (step == 0) refused(a, before, (int)rise_agent_learn(a), RISE_BAD_CALL, "learn");
         CHECK(world_act(&w) == RISE_OK);
-        world_run(&w, 6);
-        world_run(&clean, 7);
+        world_run(&w, 10);
+        world_run(&clean, 11);
     }
     CHECK(state_of(a) == state_of(clean.agent));
     rise_agent_destroy(a);
@@ -697,7 +697,7 @@ static void refuses_weights(const char *words)
     risei_random const sample = a->counters.sample;
     int j, tried = 0, unnoticed = 0;
     size_t i;
-    for (i = 0; i < n; i += n / 61 + 1)
+    for (i = 0; i < n; i += n / 41 + 1)
         for (j = 0; j < COUNT(odd); j++) {
             rise_real const was = weights[i];
             uint64_t const before = state_of(a);
@@ -758,7 +758,7 @@ static void embeds_as_it_says(void)
     rise_agent *a;
     toy t = {3, 0, 0};
     uint8_t frame[PIXELS], twice[PIXELS];
-    float raw[70], other[70];
+    float raw[40], other[40];
     int i, j, pool, kind;
     for (pool = 1; pool <= 3; pool++) { /* +-1 signs times sums of squares, which the edges may cut */
         int const columns = (WIDTH + pool - 1) / pool, inputs = columns * ((HEIGHT + pool - 1) / pool);
@@ -799,7 +799,7 @@ static void embeds_as_it_says(void)
                 if (kind == RISE_EMBED_SPARSE) CHECK(fabs(entry) < 1e-6 || check_near(fabs(entry), sqrt(3), 1e-6));
             }
         }
-        CHECK(fabs(sum / (PIXELS * 70)) < 0.1 && fabs(squares / (PIXELS * 70) - 1) < 0.12); /* of 1400 entries */
+        CHECK(fabs(sum / (PIXELS * d.embedding_size)) < 0.15 && fabs(squares / (PIXELS * d.embedding_size) - 1) < 0.2);
         rise_agent_destroy(a);
     }
     check_about("downsample");
@@ -846,9 +846,9 @@ static void standardises(int kind)
     CHECK(varying > h->size / 2);
     rise_agent_destroy(w.agent);
 }
-static void spoiled_embed(void *user, const uint8_t *frame, float *embedding)
+static void spoiled_embed(void *user, const uint8_t *frame, float *embedding, int size)
 {
-    toy_embed(NULL, frame, embedding);
+    toy_embed(NULL, frame, embedding, size);
     if (frame[0] == 255) embedding[8] = *(const float *)user;
 }
 static void refuses_embeddings(void)

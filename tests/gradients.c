@@ -1,4 +1,5 @@
-/*  Every backward pass against central differences, in double, every component of every gradient.
+/*  Every forward pass against its plain formula and every backward pass against central differences, in double, every component
+    of every gradient.
         cc -O2 tests/gradients.c -o gradients -lm && ./gradients
     A component a is compared with the difference n as |a - n| / (|n| + rms of all n). */
 #define RISE_DOUBLE
@@ -35,6 +36,7 @@ static void free_arrays(void)
 {
     while (array_count > 0) free(arrays[--array_count]);
 }
+static double squash(double x) { return 1 / (1 + exp(-x)); }
 static double dot(size_t count, const double *x, const double *y)
 {
     double sum = 0;
@@ -123,6 +125,14 @@ static void check_gradient(const char *of, loss_fn loss, void *layer, double *x,
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* Linear                                                                                                             */
 
+/* Output j of a linear layer. */
+static double plain_linear(const double *w, const risei_linear *l, const double *x, int j)
+{
+    double sum = w[l->bias + (size_t)j];
+    int i;
+    for (i = 0; i < l->in; i++) sum += x[i] * w[l->weights + (size_t)(i * l->out + j)];
+    return sum;
+}
 typedef struct linear_layer {
     risei_linear l;
     int rows;
@@ -161,6 +171,10 @@ static void test_linear(void)
         t.y = numbers(last * (size_t)t.y_stride + (size_t)c[2], 0), t.slope = numbers(last * (size_t)t.y_stride + (size_t)c[2], 1);
         g = accumulator(p.count), dx = accumulator(last * (size_t)dx_stride + (size_t)c[1]);
         linear_loss(&t);
+        for (j = 0; j <= last; j++) {
+            int k;
+            for (k = 0; k < c[2]; k++) CHECK_NEAR(t.y[(ptrdiff_t)j * t.y_stride + k], plain_linear(t.w, &t.l, t.x + (ptrdiff_t)j * t.x_stride, k), 1e-12);
+        }
         risei_linear_backward(&device, &t.l, t.w, g, t.rows, t.x, t.x_stride, t.slope, t.y_stride, dx, dx_stride);
         accumulated(p.count, g);
         check_about("linear %d: %d to %d", t.rows, c[1], c[2]);
@@ -216,6 +230,51 @@ static int image_border_is(const risei_image *i, int count, double value)
     return good;
 }
 
+/* What one output should be, as one would write it down. */
+static double pixel(const risei_image *i, int n, int y, int x, int channel)
+{
+    ptrdiff_t const at = n * risei_image_size(i) + risei_image_at(i, y, x) + channel;
+    return i->bytes != NULL ? i->bytes[at] / 255.0 : i->data[at];
+}
+static double plain_conv(const risei_conv *c, const double *w, const risei_image *x, int n, int oy, int ox, int filter)
+{
+    double sum = w[c->bias + (size_t)filter];
+    int ky, kx, channel;
+    for (ky = 0; ky < c->size; ky++)
+        for (kx = 0; kx < c->size; kx++)
+            for (channel = 0; channel < c->channels; channel++) {
+                int const iy = oy * c->stride + ky - c->pad, ix = ox * c->stride + kx - c->pad;
+                if (iy >= 0 && iy < c->height && ix >= 0 && ix < c->width)
+                    sum += pixel(x, n, iy, ix, channel) * w[c->weights + (size_t)(((ky * c->size + kx) * c->channels + channel) * c->filters + filter)];
+            }
+    return sum > 0 ? sum : 0;
+}
+static double plain_pool(const risei_conv *c, const double *w, const risei_image *x, int n, int oy, int ox, int filter)
+{
+    double most = -HUGE_VAL;
+    int ky, kx;
+    (void)w;
+    for (ky = 0; ky < c->pool; ky++)
+        for (kx = 0; kx < c->pool; kx++) {
+            int const iy = oy * c->pool_stride + ky - c->pool_pad, ix = ox * c->pool_stride + kx - c->pool_pad;
+            if (iy >= 0 && iy < c->out_height && ix >= 0 && ix < c->out_width) most = fmax(most, pixel(x, n, iy, ix, filter));
+        }
+    return most;
+}
+typedef double (*plain_fn)(const risei_conv *c, const double *w, const risei_image *x, int n, int oy, int ox, int filter);
+
+static int image_good(plain_fn plain, const risei_conv *c, const double *w, int count, const risei_image *x, const risei_image *y)
+{
+    double worst = 0;
+    int n, oy, ox, filter;
+    for (n = 0; n < count; n++)
+        for (oy = 0; oy < y->height; oy++)
+            for (ox = 0; ox < y->width; ox++)
+                for (filter = 0; filter < y->channels; filter++)
+                    worst = fmax(worst, fabs(pixel(y, n, oy, ox, filter) - plain(c, w, x, n, oy, ox, filter)));
+    return worst < 1e-6; /* 1 / 255 is the float's */
+}
+
 typedef struct conv_layer {
     risei_conv c;
     int count;
@@ -257,6 +316,7 @@ static void test_conv(void)
                 check_about("conv size %d stride %d pad %d, %d images of %dx%dx%d to %d", size, stride, pad, t.count, width, height,
                             t.c.channels, t.c.filters);
                 conv_loss(&t);
+                CHECK(image_good(plain_conv, &t.c, t.w, t.count, &t.x, &t.y));
                 image_put(&slopes, t.count, t.slope);
                 risei_relu_backward(&device, t.count, &t.y, &slopes, &dy);
                 risei_conv_backward(&device, &t.c, t.w, g, t.count, &t.x, &dy, &dx);
@@ -300,6 +360,7 @@ static void test_pool(void)
                 t.flat_x = numbers(inputs, 1), t.flat_y = numbers(outputs, 0), t.slope = numbers(outputs, 1), flat_dx = numbers(inputs, 0);
                 check_about("pool %d stride %d pad %d, %dx%dx%d", pool, stride, pad, width, height, t.c.filters);
                 pool_loss(&t);
+                CHECK(image_good(plain_pool, &t.c, NULL, t.count, &t.x, &t.y));
                 image_put(&dy, t.count, t.slope);
                 risei_pool_backward(&t.c, t.count, &t.x, &t.y, &dy, &dx);
                 image_get(&dx, t.count, flat_dx);
@@ -364,16 +425,6 @@ static double cell_loss(void *layer)
     return dot(state, t->s.h + at, t->slope) + (t->s.c != NULL ? dot(state, t->s.c + at, t->slope + state) : 0);
 }
 
-static double squash(double x) { return 1 / (1 + exp(-x)); }
-
-/* What gate j gets from x or h through a linear layer. */
-static double gate_input(const double *w, const risei_linear *l, const double *x, int j)
-{
-    double sum = w[l->bias + (size_t)j];
-    int i;
-    for (i = 0; i < l->in; i++) sum += x[i] * w[l->weights + (size_t)(i * l->out + j)];
-    return sum;
-}
 /* One row alone through the textbook's formulas; is the state after `steps` the library's? */
 static int cell_row_good(const cell_layer *t, int row)
 {
@@ -390,8 +441,8 @@ static int cell_row_good(const cell_layer *t, int row)
         for (i = 0; i < n; i++) {
             double u[4];
             for (j = 0; j < t->c.gates; j++) {
-                g[j] = gate_input(t->w, &t->c.x, x, j * n + i);
-                u[j] = gate_input(t->w, &t->c.h, old, j * n + i) - (lstm ? t->w[t->c.h.bias + (size_t)(j * n + i)] : 0);
+                g[j] = plain_linear(t->w, &t->c.x, x, j * n + i);
+                u[j] = plain_linear(t->w, &t->c.h, old, j * n + i) - (lstm ? t->w[t->c.h.bias + (size_t)(j * n + i)] : 0);
             }
             if (lstm) {
                 c[i] = squash(g[1] + u[1]) * c[i] + squash(g[0] + u[0]) * tanh(g[2] + u[2]);
@@ -426,6 +477,7 @@ static void cell_case(rise_cell kind, int steps, int further, int rows, const in
     arena = count;
     arena.base = (unsigned char *)numbers(count.used / sizeof *g, 0), arena.used = 0;
     risei_sequence_layout(&arena, &t.c, &t.s, all, all * rows, (all + 1) * rows, rows, steps, 1);
+    for (i = 0; i < count.used / sizeof *g; i++) ((double *)(void *)arena.base)[i] = 9; /* what an earlier pass has left */
     t.s.steps = all, t.s.rows = rows, t.s.first = first;
     risei_sequence_plan(&t.s);
     starting = (size_t)(t.s.begin[1] * units);
@@ -494,14 +546,14 @@ static void network_make(network *t, rise_memory memory, rise_cell cell, rise_fu
     int i, r, y, x;
     memset(&d, 0, sizeof d), memset(&count, 0, sizeof count);
     memset(t, 0, sizeof *t);
-    d.frame_width = 6, d.frame_height = 5, d.frame_channels = 1, d.frame_stack = 2, d.actions = 3;
+    d.frame_width = 6, d.frame_height = 5, d.frame_channels = 1, d.frame_stack = variant & 1 ? 2 : 1, d.actions = 3;
     d.memory = memory, d.cell = cell, d.fusion = fusion, d.layer_norm = norm, d.no_dueling = !dueling;
-    d.recurrent_units = 3, d.embedding_size = 4, d.head_units = 4, d.feed_action = variant & 1;
+    d.recurrent_units = 2, d.embedding_size = 3, d.head_units = 3, d.feed_action = variant & 1;
     d.features = variant & 2 ? 5 : -1;
     d.network = RISE_NETWORK_CUSTOM, d.conv_count = 2;
     d.conv[0].filters = 2, d.conv[0].size = 3, d.conv[0].stride = 2, d.conv[0].pad = 1;
     d.conv[0].pool = 2, d.conv[0].pool_stride = 1, d.conv[0].pool_pad = variant & 1;
-    d.conv[1].filters = 2, d.conv[1].size = 2, d.conv[1].stride = 1, d.conv[1].pad = 1;
+    d.conv[1].filters = 2, d.conv[1].size = 2, d.conv[1].stride = 1, d.conv[1].pad = !(variant & 1);
     if (variant & 2) d.conv[1].pool = 2;
     t->net = risei_net_make(&d);
     t->rows = 2 * ROWS, t->images = full ? ALL * ROWS : 2 * ROWS;
@@ -516,7 +568,10 @@ static void network_make(network *t, rise_memory memory, rise_cell cell, rise_fu
     if (memory != RISE_MEMORY_NONE) {
         risei_sequence_plan(s);
         for (i = 0; i < s->begin[ALL] * t->net.cell.in; i++) s->x[i] = real();
-        for (i = 0; i < s->begin[1] * t->net.cell.units; i++) s->h[i] = real();
+        for (i = 0; i < (ALL + 1) * ROWS * t->net.cell.units; i++) {
+            s->h[i] = i < s->begin[1] * t->net.cell.units ? real() : 9;
+            if (s->c != NULL) s->c[i] = i < s->begin[1] * t->net.cell.units ? real() : 9;
+        }
         if (full) t->images = s->begin[ALL];
     }
     for (r = 0; r < t->rows; r++) {
@@ -538,6 +593,54 @@ static void network_make(network *t, rise_memory memory, rise_cell cell, rise_fu
     check_about("network: memory %d, cell %d, fusion %d%s%s, variant %d", (int)memory, (int)cell, (int)fusion, norm ? ", norm" : "",
                 dueling ? ", dueling" : "", variant);
 }
+/* Does every layer, from the frames to q, give what its formula says? */
+static int network_row_good(const network *t, int row)
+{
+    const risei_net *const n = &t->net;
+    const risei_pass *const a = &t->pass;
+    int const f = n->encoder.out, h = n->memory != RISE_MEMORY_NONE ? n->cell.units : 0, units = n->advantage.in;
+    const double *const features = a->encoder.features + a->feature_row[row] * f, *const w = t->w;
+    const double *const state = h > 0 ? a->sequence.h + a->state_row[row] * h : NULL;
+    double x[MOST], hidden[MOST], mean = 0, var = 0, worst = 0;
+    int i, j;
+    for (i = 0; i < n->fused; i++) {
+        if (i >= f)
+            x[i] = state[i - f];
+        else if (h == 0 || n->fusion == RISE_FUSION_CONCAT)
+            x[i] = features[i];
+        else if (n->fusion == RISE_FUSION_GATE)
+            x[i] = features[i] * squash(plain_linear(w, &n->fuse, state, i));
+        else
+            x[i] = features[i] + plain_linear(w, &n->fuse, state, i);
+        mean += x[i] / n->fused;
+    }
+    for (i = 0; i < n->fused; i++) var += (x[i] - mean) * (x[i] - mean) / n->fused;
+    for (i = 0; i < n->fused && n->norm; i++) x[i] = (x[i] - mean) / sqrt(var + 1e-5) * w[n->gain + (size_t)i] + w[n->shift + (size_t)i];
+    for (j = 0; j < n->hidden.out; j++) hidden[j] = fmax(plain_linear(w, &n->hidden, x, j), 0);
+    for (mean = 0, j = 0; j < n->actions; j++) mean += plain_linear(w, &n->advantage, hidden, j) / n->actions;
+    for (j = 0; j < n->actions; j++) {
+        double q = plain_linear(w, &n->advantage, hidden, j);
+        if (n->dueling) q += plain_linear(w, &n->value, hidden + units, 0) - mean;
+        worst = fmax(worst, fabs(a->q[row * n->actions + j] - q));
+    }
+    return worst < 1e-12;
+}
+static int network_encoder_good(const network *t)
+{
+    const risei_encoder *const e = &t->net.encoder;
+    const risei_encoder_data *const a = &t->pass.encoder;
+    int l, i, j, good = 1;
+    for (l = 0; l < e->layers; l++) {
+        good &= image_good(plain_conv, &e->conv[l], t->w, t->images, &a->in[l], &a->y[l]);
+        if (e->conv[l].pool != 0) good &= image_good(plain_pool, &e->conv[l], NULL, t->images, &a->y[l], &a->in[l + 1]);
+    }
+    for (i = 0; i < t->images; i++) {
+        const double *const flat = a->in[l].data + i * e->flat;
+        for (j = 0; j < e->out; j++)
+            good &= fabs(a->features[i * e->out + j] - (e->dense ? fmax(plain_linear(t->w, &e->linear, flat, j), 0) : flat[j])) < 1e-12;
+    }
+    return good;
+}
 static void network_backward(network *t)
 {
     network_loss(t);
@@ -547,9 +650,12 @@ static void network_case(rise_memory memory, rise_cell cell, rise_fusion fusion,
 {
     network t;
     double *once;
+    int row;
     network_make(&t, memory, cell, fusion, norm, dueling, variant);
     once = numbers(t.net.parameters, 0);
     network_backward(&t);
+    CHECK(network_encoder_good(&t));
+    for (row = 0; row < t.rows; row++) CHECK(network_row_good(&t, row));
     accumulated(t.net.parameters, t.g);
     check_gradient("weights", network_loss, &t, t.w, t.g, t.net.parameters);
     memcpy(once, t.g, t.net.parameters * sizeof *once);
@@ -563,12 +669,12 @@ static void test_network(void)
     static const rise_memory memories[] = {RISE_MEMORY_NONE, RISE_MEMORY_RISE, RISE_MEMORY_FULL};
     static const rise_cell cells[] = {RISE_CELL_LSTM, RISE_CELL_GRU};
     static const rise_fusion fusions[] = {RISE_FUSION_CONCAT, RISE_FUSION_GATE, RISE_FUSION_SUM};
-    int memory, cell, fusion, switches, variant = 0;
+    int memory, cell, fusion, norm, variant = 0;
     for (memory = 0; memory < 3; memory++)
         for (cell = 0; cell < (memory > 0 ? 2 : 1); cell++)
             for (fusion = 0; fusion < (memory > 0 ? 3 : 1); fusion++)
-                for (switches = 0; switches < 4; switches++)
-                    network_case(memories[memory], cells[cell], fusions[fusion], switches & 1, switches >> 1, variant++ % 5 % 4);
+                for (norm = 0; norm < 2; norm++, variant++) /* each with and without norm, and with and without dueling */
+                    network_case(memories[memory], cells[cell], fusions[fusion], norm, (norm + cell + fusion) % 2, variant % 5 % 4);
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */

@@ -59,7 +59,7 @@ static void differ(const setup *s, const char *what, int lane, int at)
     if (differences++ > 0 || oracle_bug != NO_BUG) return;
     check_about("%s of slot %d in lane %d: memory %d feed %d stack %d window %d n %d lanes %d capacity %d length %d end %d", what, at,
                 lane, (int)s->memory, s->feed, s->stack, s->window, s->n, s->lanes, s->capacity, s->length, s->end);
-    CHECK(!"replay and oracle differ");
+    CHECK(differences == 0);
 }
 
 static uint8_t pixel(const moment *m, int i)
@@ -465,15 +465,16 @@ static void gather(const setup *s, rise_agent *a)
 {
     rise_real target[BATCH * ACTIONS];
     size_t const next = (size_t)(a->desc.batch * ACTIONS);
-    int row;
+    int row, strange = 0;
     risei_draw_batch(a, &dice);
     risei_gather_batch(a);
     for (row = 0; row < a->desc.batch; row++) {
         answer const e = ask(s, &lives[a->batch[row].lane], (int)a->batch[row].at);
-        if (!e.sampleable) differ(s, "drawn", a->batch[row].lane, (int)a->batch[row].at);
+        strange += !e.sampleable;
         if (e.sampleable) gathered(s, a, row, a->batch[row].lane, (int)a->batch[row].at, &e);
     }
-    if (oracle_bug != NO_BUG) return;
+    if (strange > 0) differ(s, "drawn", 0, 0);
+    if (strange > 0 || oracle_bug != NO_BUG) return;
     risei_forward_batch(a, a->weights, a->desc.batch, 2 * a->desc.batch); /* as the target network runs */
     memcpy(target, a->pass.q, next * sizeof *target);
     risei_forward_batch(a, a->weights, 0, 2 * a->desc.batch);
@@ -667,7 +668,7 @@ static unsigned char *played(setup *s, risei_replay *r)
    stratifies stays below. */
 static void test_frequencies(int count)
 {
-    enum { DRAWS = 256000 };
+    double const draws = 256000;
     static risei_transition out[32];
     static long seen[120];
     setup s;
@@ -676,12 +677,12 @@ static void test_frequencies(int count)
     double chi = 0, degrees = -1;
     int draw, i;
     memset(seen, 0, sizeof seen);
-    for (draw = 0; draw < DRAWS; draw += count) {
+    for (draw = 0; draw < (int)draws; draw += count) {
         risei_replay_sample(&r, &dice, count, out);
         for (i = 0; i < count; i++) seen[risei_slot(&r.history, out[i].lane, out[i].at)]++;
     }
     for (i = 0; i < 120; i++) {
-        double const expected = DRAWS * leaf(&r, i) / r.tree[1], off = (double)seen[i] - expected;
+        double const expected = draws * leaf(&r, i) / r.tree[1], off = (double)seen[i] - expected;
         if (expected > 0)
             chi += off * off / expected, degrees++;
         else
@@ -692,7 +693,7 @@ static void test_frequencies(int count)
     CHECK(chi < degrees + 5 * sqrt(2 * degrees));
     CHECK(chi > degrees - 5 * sqrt(2 * degrees) || count > 1);
     for (chi = 0, i = 1; i < 120; i++) { /* the control: a neighbour's frequencies are not these */
-        double const expected = DRAWS * leaf(&r, i) / r.tree[1], off = (double)seen[i - 1] - expected;
+        double const expected = draws * leaf(&r, i) / r.tree[1], off = (double)seen[i - 1] - expected;
         if (expected > 0) chi += off * off / expected;
     }
     CHECK(chi > degrees + 50 * sqrt(2 * degrees));
@@ -804,6 +805,31 @@ static void test_stale(void)
     CHECK(memcmp(old, r.tree, (size_t)(2 * r.leaves) * sizeof *old) == 0 && r.top == 1);
     free(block);
 }
+/* A priority stays until the next update, whatever comes after it: frames, and an end that completes what is not yet complete. */
+static void test_kept(void)
+{
+    setup const s = plain(10, 1, 3);
+    rise_real const td = 7;
+    rise_real work;
+    int event, tick;
+    for (event = RISE_FIRST; event <= RISE_TRUNCATED; event++) {
+        risei_replay r;
+        risei_transition t;
+        unsigned char *block = make(&s, &r, 0, NULL);
+        for (tick = 0; tick < 5; tick++) live(&s, &r, 0, tick == 0 ? RISE_FIRST : RISE_MIDDLE);
+        for (tick = 0; tick < 2; tick++) { /* 0 and 1 have three steps of future, 2 has two */
+            t = risei_replay_transition(&r, tick);
+            risei_replay_update(&r, rise_kernels_of(RISE_ISA_REF), 1, &t, &td, 1, &work);
+        }
+        r.top = 9;
+        live(&s, &r, 0, (rise_event)event);
+        check_about("event %d", event);
+        CHECK(fabs(leaf(&r, 0) - 7.001) < 1e-4 && leaf(&r, 1) == leaf(&r, 0));
+        CHECK(leaf(&r, 2) == 9 && leaf(&r, 3) == (event == RISE_MIDDLE ? 0 : 9));
+        free(block);
+    }
+    check_about("%s", "");
+}
 /* (N p / total)^-exponent over its maximum, which is that of the least p: N and the total cancel. */
 static void test_weights(const rise_kernels *k)
 {
@@ -842,6 +868,7 @@ static void test_priorities(void)
     test_frequencies(32);
     test_strata();
     test_stale();
+    test_kept();
     for (i = 0; i < sizeof isas / sizeof *isas; i++) {
         const rise_kernels *k = rise_kernels_of(isas[i]);
         if (k == NULL) continue;
@@ -914,11 +941,9 @@ int main(int count, char **arguments)
     test_priorities();
     test_histories(all ? 12 : 9);
     each_reader(each_game);
-    CHECK(differences == 0);
-    each_reader(each_agent);
-    CHECK(differences == 0);
+    if (CHECK(differences == 0)) each_reader(each_agent); /* an agent would read what a wrong replay gives it */
     printf("%ld configurations, %ld frames, %ld comparisons with the oracle\n", configurations, appends, compared);
-    test_bugs();
+    if (CHECK(differences == 0)) test_bugs();
     for (lane = 0; lane < LANES; lane++) free(lives[lane].at);
     return check_done();
 }

@@ -240,24 +240,25 @@ static void test_epsilon(void)
 /* Random actions are uniform over what is allowed; greedy ones are the best of it; and a share of epsilon is random. */
 static void test_choice(void)
 {
-    enum { DRAWS = 30000 };
+    int const draws = 30000;
+    double const deviation = sqrt(draws); /* or less */
     rise_agent *a = agent(1, 0);
-    long seen[ACTIONS] = {0, 0, 0};
+    int seen[ACTIONS] = {0, 0, 0};
     int action, draw, other = 0;
     step(a, 0, RISE_FIRST, 5);
-    for (draw = 0; draw < DRAWS; draw++) {
+    for (draw = 0; draw < draws; draw++) {
         risei_choose(a, 1, &action);
         seen[action]++;
     }
-    CHECK(seen[1] == 0 && labs(seen[0] - DRAWS / 2) < 5 * sqrt(DRAWS * 0.25));
+    CHECK(seen[1] == 0 && abs(seen[0] - draws / 2) < 3 * deviation);
     a->pass.q[0] = 1, a->pass.q[1] = 3, a->pass.q[2] = 2; /* the best is not allowed */
-    for (draw = 0; draw < DRAWS; draw++) {
+    for (draw = 0; draw < draws; draw++) {
         risei_choose(a, 0.5, &action);
         other += action != 2;
         risei_choose(a, 0, &action);
         if (action != 2) break;
     }
-    CHECK(draw == DRAWS && abs(other - DRAWS / 4) < 5 * sqrt(DRAWS * 0.25 * 0.75));
+    CHECK(draw == draws && abs(other - draws / 4) < 3 * deviation);
     CHECK(a->replay.history.actions[0] == 2); /* it is remembered for replay */
     rise_agent_destroy(a);
 }

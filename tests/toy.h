@@ -94,11 +94,11 @@ static int has(const char *words, const char *word)
 enum { WIDTH = 5, HEIGHT = 4, PIXELS = WIDTH * HEIGHT, ACTIONS = 3, GAMES = 3, LONGEST = 9 }; /* of the toy; frames of an episode */
 
 /* A pure function of the frame, as it must be. */
-CHECK_UNUSED static void toy_embed(void *user, const uint8_t *frame, float *embedding)
+CHECK_UNUSED static void toy_embed(void *user, const uint8_t *frame, float *embedding, int size)
 {
     int i;
     if (user != NULL) ++*(long *)user;
-    for (i = 0; i < 9; i++) embedding[i] = (float)frame[i] / 64 - (float)frame[PIXELS - 1 - i] / 128;
+    for (i = 0; i < size; i++) embedding[i] = (float)frame[i] / 64 - (float)frame[PIXELS - 1 - i] / 128;
 }
 /* A net of odd sizes, so that every kernel meets its tail; with "wide", of sizes that fill the widest vectors, too. */
 static rise_agent_desc described(const char *words)
@@ -123,17 +123,17 @@ static rise_agent_desc described(const char *words)
     for (i = 0; i < COUNT(embeddings); i++)
         if (has(words, embeddings[i])) d.embedding = (rise_embedding)i;
     d.embed_fn = toy_embed;
-    d.embedding_size = wide ? 70 : 9;
+    d.embedding_size = wide ? 40 : 9;
     d.embedding_pool = has(words, "pool") ? 2 : 1;
     d.embedding_f32 = has(words, "f32");
     d.network = RISE_NETWORK_CUSTOM;
     d.conv_count = has(words, "deep") ? 2 : 1;
-    d.conv[0].filters = wide ? 37 : 4, d.conv[0].size = 3;
+    d.conv[0].filters = wide ? 18 : 4, d.conv[0].size = 3;
     d.conv[1].filters = 3, d.conv[1].size = 2, d.conv[1].stride = 2, d.conv[1].pad = 1;
     if (has(words, "pool")) d.conv[0].pool = 2, d.conv[0].pool_stride = 1;
-    d.features = has(words, "plain") ? -1 : wide ? 70 : 6;
-    d.recurrent_units = wide ? 37 : 7;
-    d.head_units = wide ? 70 : 5;
+    d.features = has(words, "plain") ? -1 : wide ? 37 : 6;
+    d.recurrent_units = wide ? 20 : 7;
+    d.head_units = wide ? 37 : 5;
     d.no_dueling = has(words, "plain");
     d.layer_norm = has(words, "norm");
     d.no_double = has(words, "single");
