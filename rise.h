@@ -291,6 +291,7 @@ typedef struct rise_agent_desc {
     int n_step;                    /* rewards before the bootstrap, 1..64 [3] */
     double discount;               /* (0, 1] [0.99] */
     double learning_rate;          /* [5e-4 for SMALL, else 1e-4] */
+    int learning_rate_steps;       /* steps, counted from learn_start, over which it falls linearly to a tenth; 0: never */
     double adam_epsilon;           /* [0.005 / batch] */
     double gradient_clip;          /* largest global norm; negative: none [10] */
     int no_double;                 /* 1: the target network also chooses the next action */
@@ -1711,16 +1712,23 @@ RISEI_FN risei_cell risei_cell_make(risei_parameters *p, rise_cell kind, int in,
     c.h = risei_linear_make(p, units, c.gates * units);
     return c;
 }
-/* Uniform in +-1/sqrt(units); the forget gate starts open (bias 1: Gers et al. 2000), so that a cue lasts from the start. */
-RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, risei_random *random)
+/* Uniform in +-1/sqrt(units), but for the gate that keeps: its bias is the logarithm of a time drawn from 1 .. window, so that
+   units forget at all the rates that the window spans, and an LSTM's input gate gets the opposite (chrono initialisation,
+   Tallec & Ollivier 2018). Otherwise a cue, and the gradient that looks for it, would fade within a few steps. */
+RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int window, risei_random *random)
 {
-    int const out = c->gates * c->units;
+    int const out = c->gates * c->units, lstm = c->kind == RISE_CELL_LSTM;
+    rise_real *bias = w + c->x.bias, *keep = bias + c->units; /* i f g o, r z n */
     int i;
     risei_initialise(w + c->x.weights, (size_t)c->in * (size_t)out, c->units, random);
-    risei_initialise(w + c->x.bias, (size_t)out, c->units, random);
+    risei_initialise(bias, (size_t)out, c->units, random);
     risei_initialise(w + c->h.weights, (size_t)c->units * (size_t)out, c->units, random);
-    if (c->kind == RISE_CELL_GRU) risei_initialise(w + c->h.bias, (size_t)out, c->units, random);
-    for (i = 0; i < c->units && c->kind == RISE_CELL_LSTM; i++) w[c->x.bias + (size_t)(c->units + i)] = 1;
+    if (!lstm) risei_initialise(w + c->h.bias, (size_t)out, c->units, random);
+    for (i = 0; i < c->units; i++) {
+        keep[i] = 1 + (rise_real)(window - 1) * risei_uniform(random);
+        rise_kernels_of(RISE_ISA_REF)->log(1, &keep[i], &keep[i]);
+        if (lstm) bias[i] = -keep[i];
+    }
 }
 /* `entries`, `states` and `steps`: the most of them that any shape has. `learn` rows of `learn_steps` steps go backward. */
 RISEI_FN void risei_sequence_layout(risei_arena *arena, const risei_cell *c, risei_sequence *s, int steps, int entries,
@@ -1908,12 +1916,12 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
     n.widest = p.widest;
     return n;
 }
-RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, risei_random *random)
+RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, int window, risei_random *random)
 {
     int i;
     risei_encoder_initialise(&n->encoder, w, random);
     if (n->memory != RISE_MEMORY_NONE) {
-        risei_cell_initialise(&n->cell, w, random);
+        risei_cell_initialise(&n->cell, w, window, random);
         if (n->fusion != RISE_FUSION_CONCAT) risei_linear_initialise(&n->fuse, w, random);
     }
     for (i = 0; i < n->fused && n->norm; i++) w[n->gain + (size_t)i] = 1, w[n->shift + (size_t)i] = 0;
@@ -2665,7 +2673,8 @@ static const risei_field risei_fields[] = {
     RISEI_INT(embedding_pool, 1, 64), RISEI_INT(embedding_f32, 0, 1), RISEI_INT(network, 0, RISE_NETWORK_CUSTOM),
     RISEI_INT(conv_count, 1, RISE_MAX_CONV), RISEI_INT(features, -1, 8192), RISEI_INT(head_units, 1, 8192),
     RISEI_INT(no_dueling, 0, 1), RISEI_INT(layer_norm, 0, 1), RISEI_INT(batch, 1, 4096), RISEI_INT(n_step, 1, 64),
-    RISEI_DOUBLE(discount, 1e-6, 1), RISEI_DOUBLE(learning_rate, 1e-12, 1), RISEI_DOUBLE(adam_epsilon, 1e-12, 1),
+    RISEI_DOUBLE(discount, 1e-6, 1), RISEI_DOUBLE(learning_rate, 1e-12, 1),
+    RISEI_INT(learning_rate_steps, 0, 1e9), RISEI_DOUBLE(adam_epsilon, 1e-12, 1),
     RISEI_DOUBLE(gradient_clip, -1, 1e12), RISEI_INT(no_double, 0, 1), RISEI_INT(target_period, 1, 1e9),
     RISEI_INT(replay_capacity, 1, 1e9), RISEI_INT(learn_start, 1, 1e9), RISEI_INT(learn_period, 1, 1e6),
     RISEI_INT(learn_outside, 0, 1), RISEI_DOUBLE(priority_exponent, -1, 1), RISEI_DOUBLE(importance_exponent, -1, 1),
@@ -3021,7 +3030,7 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
     a->device.kernels = kernels;
     a->optimizer.power1 = a->optimizer.power2 = 1;
     random = risei_stream(resolved.seed, RISEI_FOR_WEIGHTS);
-    risei_net_initialise(&a->net, a->weights, &random);
+    risei_net_initialise(&a->net, a->weights, resolved.window, &random);
     if (a->target != NULL && !resolved.play_only) memcpy(a->target, a->weights, a->net.parameters * sizeof *a->weights);
     if (resolved.memory == RISE_MEMORY_RISE) risei_embedder_initialise(&a->embedder, risei_stream(resolved.seed, RISEI_FOR_EMBEDDER));
     a->counters.explore = risei_stream(resolved.seed, RISEI_FOR_EXPLORING);
@@ -3133,12 +3142,21 @@ RISEI_FN rise_result risei_embed_checked(rise_agent *a, const uint8_t *frame, ri
     return RISE_OK;
 }
 
+/* From `start` to `end`, linearly over so many steps after learn_start. */
+RISEI_FN double risei_schedule(const rise_agent *a, double start, double end, int steps)
+{
+    double const share = (double)(a->counters.steps - a->desc.learn_start) / (double)steps, change = (end - start) * share;
+    return share <= 0 ? start : share >= 1 ? end : start + change;
+}
 RISEI_FN double risei_epsilon(const rise_agent *a)
 {
     const rise_agent_desc *d = &a->desc;
-    double const start = d->epsilon_start < 0 ? 0 : d->epsilon_start, end = d->epsilon_end < 0 ? 0 : d->epsilon_end;
-    double const share = (double)(a->counters.steps - d->learn_start) / (double)d->epsilon_steps, change = (end - start) * share;
-    return share <= 0 ? start : share >= 1 ? end : start + change;
+    return risei_schedule(a, d->epsilon_start < 0 ? 0 : d->epsilon_start, d->epsilon_end < 0 ? 0 : d->epsilon_end, d->epsilon_steps);
+}
+RISEI_FN double risei_learning_rate(const rise_agent *a)
+{
+    double const rate = a->desc.learning_rate;
+    return a->desc.learning_rate_steps == 0 ? rate : risei_schedule(a, rate, rate * 0.1, a->desc.learning_rate_steps);
 }
 /* Epsilon-greedy over the newest slot of every lane. The stream is drawn from alike whatever comes out. */
 RISEI_FN void risei_choose(rise_agent *a, double epsilon, int *actions)
@@ -3374,7 +3392,7 @@ RISE_API rise_result rise_agent_learn(rise_agent *a)
     metrics.gradient_norm = risei_loss(a, &metrics) + k->sum_squares((ptrdiff_t)a->net.parameters, a->weights);
     if (metrics.gradient_norm <= DBL_MAX) { /* neither loss nor weights are NaN or infinite, though a ReLU would hide it */
         risei_net_backward(&a->device, &a->net, a->weights, a->gradient, d->batch, d->window, &a->pass);
-        metrics.gradient_norm = risei_optimize(k, &a->optimizer, a->net.parameters, a->weights, a->gradient, d->learning_rate,
+        metrics.gradient_norm = risei_optimize(k, &a->optimizer, a->net.parameters, a->weights, a->gradient, risei_learning_rate(a),
                                                d->adam_epsilon, d->gradient_clip < 0 ? 0 : d->gradient_clip);
     }
     a->counters.sample = metrics.sample; /* a refused batch is not drawn again */

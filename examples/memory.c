@@ -11,21 +11,20 @@
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* How each game is learned: the one place for its numbers                                                            */
 
+/* What a game wants otherwise than the library's defaults do. */
 typedef struct recipe {
-    int steps;          /* an agent's budget, unless --steps says otherwise */
+    int steps;          /* an agent's budget, unless --steps says otherwise; over it the learning rate falls */
     int evaluate_every; /* steps */
-    int environments;
-    int batch, n_step, learn_start, learn_period, target_period, replay_capacity;
-    double discount, learning_rate, epsilon_end;
-    int epsilon_steps, embedding_size, recurrent_units;
+    int features, epsilon_steps;
+    double learning_rate;
 } recipe;
 
 static const recipe recipes[GAME_KINDS] = {
-    /*                steps  evaluate games  batch n start period target replay  discount  rate epsilon after embed units */
-    /* blink */      { 60000,  1000,    8,     32, 3, 1000,    4,  250,   50000,   0.99,   5e-4,  0.02, 10000,   64,  64},
-    /* corridor */   {100000,  1000,    8,     32, 3, 1000,    4,  250,   50000,   0.99,   5e-4,  0.02, 20000,   64,  64},
-    /* lock-catch */ {150000,  2000,    8,     32, 3, 1000,    4,  250,   50000,   0.99,   5e-4,  0.02, 20000,   64,  64},
-    /* catch */      { 60000,  1000,    8,     32, 3, 1000,    4,  250,   50000,   0.99,   5e-4,  0.02, 10000,   64,  64},
+    /*                steps  evaluate features epsilon  rate */
+    /* blink */      { 20000,  1000,     64,    10000,  1e-3},
+    /* corridor */   { 40000,  1000,     64,    10000,  1e-3},
+    /* lock-catch */ { 60000,  2000,     64,    10000,  2e-3},
+    /* catch */      { 40000,  1000,     64,    10000,  1e-3},
 };
 
 /* Percent of the way from the best play without memory to the best play. */
@@ -35,7 +34,7 @@ static const double almost = 90, passed = 95, solved = 99;
 /* What is asked for, and what comes of it                                                                            */
 
 enum {
-    MAX_ENVIRONMENTS = 64,
+    ENVIRONMENTS = 8, /* games that an agent in training plays at once */
     MAX_SEEDS = 1000,
     EVALUATED = 0, SHOWN = 1, PLAYERS = 2, /* characters of rise_agent_play */
     KINDS = 3
@@ -77,12 +76,11 @@ typedef struct run {
 /* An agent in training and the games that it plays. */
 typedef struct trainer {
     rise_agent *agent;
-    int environments;
-    game games[MAX_ENVIRONMENTS];
-    uint8_t frames[MAX_ENVIRONMENTS * GAME_PIXELS];
-    float rewards[MAX_ENVIRONMENTS];
-    rise_event events[MAX_ENVIRONMENTS];
-    int actions[MAX_ENVIRONMENTS];
+    game games[ENVIRONMENTS];
+    uint8_t frames[ENVIRONMENTS * GAME_PIXELS];
+    float rewards[ENVIRONMENTS];
+    rise_event events[ENVIRONMENTS];
+    int actions[ENVIRONMENTS];
 } trainer;
 
 /* How fast it goes, smoothed. */
@@ -119,23 +117,15 @@ static rise_agent_desc describe(const options *o, const run *r, const game *g)
     d.frame_height = g->spec->height;
     d.frame_stack = GAME_STACK;
     d.actions = g->spec->actions;
-    d.environments = q->environments;
+    d.environments = ENVIRONMENTS;
     d.players = PLAYERS;
     d.memory = r->memory;
     d.cell = o->cell;
     d.window = game_longest(g); /* a whole episode, so that the carried state is the one that learning sees */
     d.carry_state = 1;
-    d.embedding_size = q->embedding_size;
-    d.recurrent_units = q->recurrent_units;
-    d.batch = q->batch;
-    d.n_step = q->n_step;
-    d.discount = q->discount;
+    d.features = q->features;
     d.learning_rate = q->learning_rate;
-    d.target_period = q->target_period;
-    d.replay_capacity = q->replay_capacity;
-    d.learn_start = q->learn_start;
-    d.learn_period = q->learn_period;
-    d.epsilon_end = q->epsilon_end;
+    d.learning_rate_steps = (int)r->steps_budget;
     d.epsilon_steps = q->epsilon_steps;
     d.seed = (uint64_t)r->seed;
     return d;
@@ -146,9 +136,8 @@ static int trainer_begin(trainer *t, const options *o, const run *r)
     rise_agent_desc desc;
     rise_error error;
     int i;
-    t->environments = recipes[o->game].environments;
-    for (i = 0; i < t->environments; i++) {
-        game_init(&t->games[i], o->game, o->length, (uint64_t)r->seed * MAX_ENVIRONMENTS + (uint64_t)i);
+    for (i = 0; i < ENVIRONMENTS; i++) {
+        game_init(&t->games[i], o->game, o->length, (uint64_t)r->seed * ENVIRONMENTS + (uint64_t)i);
         t->events[i] = RISE_FIRST;
         t->rewards[i] = 0;
     }
@@ -163,9 +152,9 @@ static int trainer_tick(trainer *t)
 {
     int const pixels = t->games[0].spec->width * t->games[0].spec->height;
     int i, steps = 0;
-    for (i = 0; i < t->environments; i++) memcpy(t->frames + i * pixels, t->games[i].frame, (size_t)pixels);
+    for (i = 0; i < ENVIRONMENTS; i++) memcpy(t->frames + i * pixels, t->games[i].frame, (size_t)pixels);
     if (rise_agent_step_all(t->agent, t->frames, t->rewards, t->events, NULL, t->actions) != RISE_OK) return -1;
-    for (i = 0; i < t->environments; i++) {
+    for (i = 0; i < ENVIRONMENTS; i++) {
         if (t->games[i].done) {
             game_reset(&t->games[i]);
             t->events[i] = RISE_FIRST;

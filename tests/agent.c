@@ -814,7 +814,7 @@ static void embeds_as_it_says(void)
     check_about("user");
     d = described("rise user f32");
     a = created(&d);
-    toy_embed(NULL, frame, other);
+    toy_embed(NULL, frame, other, 9);
     CHECK(rise_agent_step(a, frame, 0, RISE_FIRST) >= 0);
     CHECK(same_reals(a->replay.history.full, other, 9));
     rise_agent_destroy(a);

@@ -588,7 +588,7 @@ static void network_make(network *t, rise_memory memory, rise_cell cell, rise_fu
             for (x = 0; x < image.width * image.channels; x++)
                 t->frames[i * risei_image_size(&image) + risei_image_at(&image, y, 0) + x] = (uint8_t)risei_below(&dice, 256);
     t->w = numbers(t->net.parameters, 0), t->g = accumulator(t->net.parameters);
-    risei_net_initialise(&t->net, t->w, &dice);
+    risei_net_initialise(&t->net, t->w, 8, &dice);
     for (i = 0; i < (int)t->net.parameters; i++) t->w[i] += 0.1 * real();
     check_about("network: memory %d, cell %d, fusion %d%s%s, variant %d", (int)memory, (int)cell, (int)fusion, norm ? ", norm" : "",
                 dueling ? ", dueling" : "", variant);

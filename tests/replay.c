@@ -397,11 +397,11 @@ static void each_game(const setup *reader, int turn)
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* Agents: what learning gathers, and that it sees what acting saw                                                    */
 
-static void embed(void *user, const uint8_t *frame, float *embedding)
+static void embed(void *user, const uint8_t *frame, float *embedding, int size)
 {
     int i;
     (void)user;
-    for (i = 0; i < EMBEDDING; i++) embedding[i] = (float)(uint8_t)(frame[i] - 16 * i); /* as number() */
+    for (i = 0; i < size; i++) embedding[i] = (float)(uint8_t)(frame[i] - 16 * i); /* as number() */
 }
 static rise_agent_desc describe(const setup *s, int turn)
 {
@@ -494,7 +494,7 @@ static void play_agent(const setup *s, int turn)
     rise_real embedding[EMBEDDING];
     rise_error error;
     rise_agent *a;
-    int actions[LANES], tick, lane;
+    int actions[LANES], tick, lane, episodes = 0;
     if (!CHECK(rise_agent_create(&a, &d, &error) == RISE_OK)) return;
     configurations++;
     forget();
@@ -516,6 +516,9 @@ static void play_agent(const setup *s, int turn)
         appends += s->lanes;
         if (a->replay.ready > 0) gather(s, a);
     }
+    for (lane = 0; lane < s->lanes; lane++)
+        for (tick = 0; tick < lives[lane].count; tick++) episodes += ended(&lives[lane], tick);
+    if (oracle_bug == NO_BUG && a->counters.episodes != episodes) differ(s, "number of episodes", 0, tick);
     rise_agent_destroy(a);
 }
 static void each_agent(const setup *reader, int turn)
@@ -726,7 +729,7 @@ static void test_strata(void)
 /* The priority that a td error gives, through all tables; and what must not get in. */
 static void test_updates(const rise_kernels *k)
 {
-    static const float odd[] = {NAN, -NAN, HUGE_VALF, -HUGE_VALF};
+    const float odd[] = {NAN, -NAN, HUGE_VALF, -HUGE_VALF};
     static const float good[] = {0, 1e-6f, -1e-6f, 0.5f, -0.5f, 1, -3, 100, 1e10f, -1e10f};
     static const double exponents[] = {0, 0.2, 0.5, 1};
     setup s = plain(30, 1, 1);
@@ -898,7 +901,7 @@ static int half_right(float x)
 }
 static void test_half(void)
 {
-    static const float edges[] = {0,        65503.9f,   65504,          65504.004f, 65519.99f, 65520,        65536,
+    const float edges[] = {0,        65503.9f,   65504,          65504.004f, 65519.99f, 65520,        65536,
                                   1e30f,    HUGE_VALF,  6.1035156e-5f,  FLT_MIN,    1e-45f,    6.097555e-5f, 1,
                                   1.00048828125f, 1.00146484375f, 1.000488f, 1.0004884f, 2047.5f, 2048.9999f};
     uint32_t bits;

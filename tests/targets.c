@@ -8,7 +8,7 @@ enum { ACTIONS = 3, BATCH = 4 };
 
 static void test_best(void)
 {
-    static const rise_real q[4] = {1, 3, 3, 2}, odd[4] = {-HUGE_VALF, 1, NAN, 2}, least[2] = {-HUGE_VALF, -HUGE_VALF};
+    const rise_real q[4] = {1, 3, 3, 2}, odd[4] = {-HUGE_VALF, 1, NAN, 2}, least[2] = {-HUGE_VALF, -HUGE_VALF};
     static const rise_real many[10] = {9, 8, 7, 6, 5, 4, 3, 2, 1, 0};
     static const uint8_t all = 15, not1 = 13, only03 = 9, ninth[2] = {0, 2}, seven_eight[2] = {128, 1};
     CHECK(risei_best(4, q, NULL) == 1 && risei_best(4, q, &all) == 1); /* the first of equals */
@@ -22,7 +22,7 @@ static void test_target(void)
 {
     /* The online network would take action 1, the target network action 2. */
     static const rise_real online[ACTIONS] = {1, 5, 2}, target[ACTIONS] = {10, 20, 30}, tie[ACTIONS] = {2, 5, 5};
-    static const rise_real broken[ACTIONS] = {NAN, HUGE_VALF, -HUGE_VALF};
+    const rise_real broken[ACTIONS] = {NAN, HUGE_VALF, -HUGE_VALF};
     static const uint8_t not1 = 5, only0 = 1;
     CHECK(risei_target(1, 0.5f, ACTIONS, online, target, NULL) == 11);  /* double: 1 + 0.5 * 20 */
     CHECK(risei_target(1, 0.5f, ACTIONS, target, target, NULL) == 16);  /* no_double: 1 + 0.5 * 30 */
@@ -80,7 +80,7 @@ static void step(rise_agent *a, float reward, rise_event event, int allowed)
 /* One, two and three rewards before each kind of end, from frames to target. What follows is worth 8. */
 static void test_ends(void)
 {
-    static const rise_real eight[ACTIONS] = {8, 7, 6}, broken[ACTIONS] = {NAN, NAN, NAN};
+    const rise_real eight[ACTIONS] = {8, 7, 6}, broken[ACTIONS] = {NAN, NAN, NAN};
     static const rise_event ends[4] = {RISE_MIDDLE, RISE_TRUNCATED, RISE_FIRST, RISE_TERMINATED};
     int end;
     for (end = 0; end < 4; end++) {
@@ -120,8 +120,8 @@ typedef struct sample {
 static const sample samples[BATCH] = {
     /* double: y = 1 + 0.5 * 20 = 11, td = 9, Huber 8.5, weighted 4.25.  no_double: y = 16, td = 14, 13.5, 6.75. */
     {1, 1, 0.5f, 0.5f, {1, 2, 3}, {1, 5, 2}, {10, 20, 30}},
-    /* terminated: y = -1, td = -1.5, 1 */
-    {1, -1, 0, 1, {9, 0.5f, 9}, {NAN, HUGE_VALF, NAN}, {HUGE_VALF, NAN, -HUGE_VALF}},
+    /* terminated, and what follows is no number: y = -1, td = -1.5, 1 */
+    {1, -1, 0, 1, {9, 0.5f, 9}, {0, 0, 0}, {0, 0, 0}},
     /* action 1 is not allowed. double: y = 0.25 - 0.75 = -0.5, td = 0.25, 1/32, 1/128.  no_double: y = 1.25, td = 2, 1.5, 0.375.
        Without masks y = 25.25, td = 26, 25.5, 6.375. */
     {2, 0.25f, 0.25f, 0.25f, {0, 0, -0.75f}, {1, 5, 2}, {4, 100, -3}},
@@ -130,6 +130,7 @@ static const sample samples[BATCH] = {
 
 static double loss_of(rise_agent *a, risei_counters *metrics)
 {
+    const rise_real broken[ACTIONS] = {HUGE_VALF, NAN, -HUGE_VALF};
     int b, i;
     step(a, 0, RISE_FIRST, 7);
     for (b = 0; b < BATCH; b++) step(a, 0, RISE_MIDDLE, b == 2 ? 5 : 7); /* slot b + 1 follows slot b */
@@ -140,8 +141,8 @@ static double loss_of(rise_agent *a, risei_counters *metrics)
         a->importance[b] = s->importance;
         for (i = 0; i < ACTIONS; i++) {
             a->pass.q[b * ACTIONS + i] = s->q[i];
-            a->pass.q[(BATCH + b) * ACTIONS + i] = s->online[i];
-            a->next_q[b * ACTIONS + i] = s->target[i];
+            a->pass.q[(BATCH + b) * ACTIONS + i] = s->discount > 0 ? s->online[i] : broken[i];
+            a->next_q[b * ACTIONS + i] = s->discount > 0 ? s->target[i] : broken[i];
             a->pass.dq[b * ACTIONS + i] = 77; /* is to be overwritten */
         }
     }
@@ -178,6 +179,19 @@ static void test_loss(void)
     a = agent(0, 0); /* the control: without masks another action is worth more */
     CHECK(loss_of(a, &m) == (4.25 + 1 + 6.375 + 0) / 4);
     CHECK(slopes(a, unmasked) && !slopes(a, with_double));
+    rise_agent_destroy(a);
+}
+/* There is always an action to bootstrap from: none may be allowed after a termination alone. */
+static void test_nothing_allowed(void)
+{
+    static const rise_event events[4] = {RISE_MIDDLE, RISE_TRUNCATED, RISE_FIRST, RISE_TERMINATED};
+    uint8_t const frame[4] = {0}, none[ACTIONS] = {0};
+    float const reward = 0;
+    rise_agent *a = agent(1, 0);
+    int i, action;
+    step(a, 0, RISE_FIRST, 7);
+    for (i = 0; i < 4; i++)
+        CHECK((rise_agent_step_all(a, frame, &reward, &events[i], none, &action) == RISE_OK) == (events[i] == RISE_TERMINATED));
     rise_agent_destroy(a);
 }
 
@@ -292,6 +306,7 @@ int main(void)
     test_huber();
     test_ends();
     test_loss();
+    test_nothing_allowed();
     for (i = 0; i < sizeof isas / sizeof *isas; i++)
         if (rise_kernels_of(isas[i]) != NULL) test_dueling(rise_kernels_of(isas[i]));
     test_epsilon();
