@@ -290,12 +290,12 @@ typedef struct rise_agent_desc {
     int batch;                     /* transitions an update, 1..4096 [32] */
     int n_step;                    /* rewards before the bootstrap, 1..64 [3] */
     double discount;               /* (0, 1] [0.99] */
-    double learning_rate;          /* [5e-4 for SMALL, else 1e-4] */
+    double learning_rate;          /* [1e-3 for SMALL, else 1e-4] */
     int learning_rate_steps;       /* steps, counted from learn_start, over which it falls linearly to a tenth; 0: never */
     double adam_epsilon;           /* [0.005 / batch] */
     double gradient_clip;          /* largest global norm; negative: none [10] */
     int no_double;                 /* 1: the target network also chooses the next action */
-    int target_period;             /* updates between hard copies to the target network [250 for SMALL, else 2000] */
+    int target_period;             /* updates between hard copies to the target network [100 for SMALL, else 2000] */
     int replay_capacity;           /* frames kept, all environments together [50000 for SMALL, else 200000] */
     int learn_start;               /* steps before learning starts [1000 for SMALL, else 20000] */
     int learn_period;              /* steps an update, all environments counted [4] */
@@ -2736,8 +2736,8 @@ RISEI_FN void risei_default_network(rise_agent_desc *d)
     risei_default(&d->head_units, small ? 64 : 512);
     risei_default(&d->recurrent_units, small ? 64 : 512);
     risei_default(&d->embedding_size, small ? 64 : 512);
-    risei_default_real(&d->learning_rate, small ? 5e-4 : 1e-4);
-    risei_default(&d->target_period, small ? 250 : 2000);
+    risei_default_real(&d->learning_rate, small ? 1e-3 : 1e-4);
+    risei_default(&d->target_period, small ? 100 : 2000);
     risei_default(&d->replay_capacity, small ? 50000 : 200000);
     risei_default(&d->learn_start, small ? 1000 : 20000);
     risei_default(&d->epsilon_steps, small ? 10000 : 250000);

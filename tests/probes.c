@@ -265,7 +265,9 @@ static const struct {
     {"flickering", "full one gru", NO_MISTAKE, SOLVES, 6000},
     {"flickering", "none one", NO_MISTAKE, CHANCE, 3000},
     {"cut", "none", NO_MISTAKE, SOLVES, 2500},
-    {"cut", "rise two one", NO_MISTAKE, SOLVES, 2500},
+    {"cut", "rise two one", NO_MISTAKE, SOLVES, 2500}, /* longer than the window: what follows must be judged by such windows, too */
+    {"cut", "rise gru two", NO_MISTAKE, SOLVES, 2500},
+    {"cut", "full two", NO_MISTAKE, SOLVES, 2500},
     {"cut", "none one", NO_MISTAKE, SOLVES, 2500},
     {"cut", "none", CUT_IS_OVER, MISTAKEN, 2500},
     {"over", "none", NO_MISTAKE, SOLVES, 2500},

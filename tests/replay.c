@@ -521,17 +521,20 @@ static void play_agent(const setup *s, int turn)
     if (oracle_bug == NO_BUG && a->counters.episodes != episodes) differ(s, "number of episodes", 0, tick);
     rise_agent_destroy(a);
 }
+/* Each reader with the least replay it may have and with more, in games that differ from one to the next. */
 static void each_agent(const setup *reader, int turn)
 {
     setup s = *reader;
-    rise_agent_desc d = describe(&s, 0);
-    int const least = risei_reach(&d) + s.n + 2;
+    rise_agent_desc const d = describe(&s, 0);
+    int more;
+    turn += turn / 4; /* which n does not decide the rest */
     s.width = 3, s.height = 2;
-    s.channels = 1 + turn % 2;
-    for (s.capacity = least; s.capacity <= MOST; s.capacity += s.capacity == least ? 1 : MOST - least) {
+    for (more = 0; more <= 1; more++, turn++) {
+        s.channels = 1 + turn % 2;
+        s.capacity = more ? MOST : risei_reach(&d) + s.n + 2;
         s.lanes = 1 + turn % LANES;
         s.end = turn % 5 % 4, s.length = s.end == 3 ? 0 : 2 + turn % 5;
-        play_agent(&s, turn++);
+        play_agent(&s, turn);
     }
 }
 
