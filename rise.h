@@ -2876,6 +2876,7 @@ struct rise_agent {
     risei_optimizer optimizer;
     risei_pass pass;                  /* of the one forward pass that is going on */
     int *first;                       /* [max rows] of the pass's sequence */
+    int *later;                       /* [batch] the same for the target network, whose window ends n steps later */
     uint8_t *images;                  /* what the conv net sees, stacked */
 
     risei_replay replay;              /* the training games: a lane each */
@@ -2918,6 +2919,7 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     a->device.scratch = risei_take(arena, rise_product_scratch(a->net.widest, INT_MAX), 1);
     risei_pass_layout(arena, &a->net, &a->pass, rows, images, steps, entries, states, learn, d->window);
     a->first = RISEI_TAKE(arena, int, learn > actors ? learn : actors);
+    a->later = RISEI_TAKE(arena, int, learn);
     a->images = RISEI_TAKE(arena, uint8_t, risei_times((size_t)images, risei_image_bytes(a)) + RISEI_BYTES_SLACK);
     if (d->memory == RISE_MEMORY_RISE) risei_embedder_layout(arena, &a->embedder);
     a->fresh = RISEI_TAKE(arena, rise_real, (lanes > 0 ? lanes : 1) * (size_t)a->play.size);
@@ -3319,6 +3321,7 @@ RISEI_FN void risei_gather_batch(rise_agent *a)
     }
     for (r = 0; r < batch; r++) {
         const risei_transition *t = &a->batch[r];
+        a->later[r] = a->first[r] > t->steps ? a->first[r] : t->steps;
         if (recurrent) risei_gather_window(a, h, t->lane, t->at, a->desc.window - 1, t->steps, r);
         if (a->net.memory == RISE_MEMORY_FULL) continue;
         risei_history_stack(h, t->lane, t->at, a->desc.frame_stack, &pass->encoder.in[0], a->images + (size_t)r * image);
@@ -3326,7 +3329,8 @@ RISEI_FN void risei_gather_batch(rise_agent *a)
                             a->images + (size_t)(batch + r) * image);
     }
 }
-/* Q of the batch's states (rows 0..batch) and next states (after them), from row `from` to row `to`. */
+/* Q of the batch's states (rows 0..batch) and next states (after them), from row `from` to row `to`. Next states alone are read
+   after a window of their own, no longer than any that is trained; behind the states, after the union of both windows. */
 RISEI_FN void risei_forward_batch(rise_agent *a, const rise_real *w, int from, int to)
 {
     const rise_agent_desc *d = &a->desc;
@@ -3335,6 +3339,7 @@ RISEI_FN void risei_forward_batch(rise_agent *a, const rise_real *w, int from, i
     int const full = d->memory == RISE_MEMORY_FULL, recurrent = d->memory != RISE_MEMORY_NONE, batch = d->batch;
     int r;
     s->steps = to > batch ? d->window + d->n_step : d->window;
+    s->first = from >= batch ? a->later : a->first; /* with the plan of a->first: a mask within it */
     for (r = from; r < to; r++) {
         int const b = r % batch, step = d->window + (r >= batch ? a->batch[b].steps : 0); /* the state after so many steps */
         pass->state_row[r - from] = recurrent ? s->begin[step] + b : 0;
@@ -3806,6 +3811,7 @@ RISEI_FN rise_result risei_read_start(rise_read_fn fn, void *user, uint64_t size
     risei_io(&f, RISEI_READ, header->length[0]);
     f.read = fn, f.user = user;
     risei_visit_desc(&f, desc);
+    if (f.failed && !f.beyond) return risei_fail(error, RISE_IO, "the description could not be read after %.0f bytes", (double)f.length);
     if (f.failed || f.length != header->length[0] || f.crc != header->crc[0])
         return risei_fail(error, RISE_BAD_FILE, "the description in the file is damaged");
     if (f.wrong != NULL) return risei_fail(error, RISE_BAD_FILE, "the description in the file is wrong: %s", f.wrong);
@@ -3833,7 +3839,7 @@ RISEI_FN rise_result risei_read_section(rise_agent *a, rise_read_fn fn, void *us
     risei_visit(&f, a, section);
     if (f.wrong != NULL) return risei_fail(error, RISE_BAD_FILE, "section %d is wrong: %s", section, f.wrong);
     if (f.failed && !f.beyond) return risei_fail(error, RISE_IO, "section %d could not be read after %.0f bytes", section, (double)f.length);
-    if (f.length != f.limit)
+    if (f.failed || f.length != f.limit)
         return risei_fail(error, RISE_BAD_FILE, "section %d does not have the length its description asks for", section);
     if (f.crc != header->crc[section - 1]) return risei_fail(error, RISE_BAD_FILE, "section %d is damaged: its checksum differs", section);
     return RISE_OK;

@@ -13,15 +13,17 @@
 
 /* All else is the library's defaults. */
 typedef struct recipe {
-    int steps;          /* an agent's budget, unless --steps says otherwise; over it the learning rate falls */
+    int steps;          /* an agent's budget, unless --steps says otherwise: it explores less and less over the first half,
+                           and the learning rate falls over all of it */
+    int show_steps;     /* the same in the show, where every kind of agent takes as many */
     int evaluate_every; /* steps */
 } recipe;
 
 static const recipe recipes[GAME_KINDS] = {
-    /* blink */      { 20000, 1000},
-    /* corridor */   { 40000, 1000},
-    /* lock-catch */ {100000, 2000},
-    /* catch */      { 40000, 1000},
+    /* blink */      {20000, 10000, 1000},
+    /* corridor */   {60000, 20000, 1000},
+    /* lock-catch */ {80000, 80000, 2000},
+    /* catch */      {40000, 20000, 1000},
 };
 enum { FEATURES = 64 }; /* half the usual: enough for such games, and faster */
 
@@ -121,6 +123,7 @@ static rise_agent_desc describe(const options *o, const run *r, const game *g)
     d.window = game_longest(g); /* a whole episode, so that the carried state is the one that learning sees */
     d.carry_state = 1;
     d.features = FEATURES;
+    d.epsilon_steps = (int)r->steps_budget / 2;
     d.learning_rate_steps = (int)r->steps_budget;
     d.seed = (uint64_t)r->seed;
     return d;
@@ -566,7 +569,7 @@ static void run_init(run *r, const options *o, rise_memory memory, int seed, cha
 {
     r->memory = memory;
     r->seed = seed;
-    r->steps_budget = o->steps > 0 ? o->steps : recipes[o->game].steps;
+    r->steps_budget = o->steps > 0 ? o->steps : o->show ? recipes[o->game].show_steps : recipes[o->game].steps;
     r->seconds_budget = o->seconds > 0 ? o->seconds : HUGE_VAL;
     r->stop_when_solved = !o->show;
     r->curve = curve;

@@ -85,8 +85,8 @@ static double distance(size_t count, const double *g, const double *n)
     }
     return worst;
 }
-/* The distance of g from the differences n [count], which are left for the caller. Where a ReLU or a maximum has its kink between
-   the two points of a difference, a smaller step parts them; no step makes a wrong gradient right. */
+/* The distance of g from the differences n [count], which are left for the caller. Where a ReLU or a maximum has its kink
+   between the two points of a difference, a smaller step parts them; no step makes a wrong gradient right. */
 static double differentiate(loss_fn loss, void *layer, double *x, const double *g, size_t count, double *n)
 {
     double const near = TOLERANCE / 2 * sqrt(dot(count, g, g) / (double)(count + 1));
@@ -168,21 +168,24 @@ static void test_linear(void)
         last = (size_t)t.rows - 1;
         t.w = numbers(p.count, 1);
         t.x = numbers(last * (size_t)t.x_stride + (size_t)c[1], 1);
-        t.y = numbers(last * (size_t)t.y_stride + (size_t)c[2], 0), t.slope = numbers(last * (size_t)t.y_stride + (size_t)c[2], 1);
+        t.y = numbers(last * (size_t)t.y_stride + (size_t)c[2], 0);
+        t.slope = numbers(last * (size_t)t.y_stride + (size_t)c[2], 1);
         g = accumulator(p.count), dx = accumulator(last * (size_t)dx_stride + (size_t)c[1]);
         linear_loss(&t);
         for (j = 0; j <= last; j++) {
+            const double *const x = t.x + (ptrdiff_t)j * t.x_stride, *const y = t.y + (ptrdiff_t)j * t.y_stride;
             int k;
-            for (k = 0; k < c[2]; k++) CHECK_NEAR(t.y[(ptrdiff_t)j * t.y_stride + k], plain_linear(t.w, &t.l, t.x + (ptrdiff_t)j * t.x_stride, k), 1e-12);
+            for (k = 0; k < c[2]; k++) CHECK(fabs(y[k] - plain_linear(t.w, &t.l, x, k)) < 1e-12);
         }
         risei_linear_backward(&device, &t.l, t.w, g, t.rows, t.x, t.x_stride, t.slope, t.y_stride, dx, dx_stride);
         accumulated(p.count, g);
         check_about("linear %d: %d to %d", t.rows, c[1], c[2]);
         check_gradient("weights", linear_loss, &t, t.w, g, p.count);
         for (j = 0; j <= last; j++) {
+            double *const dx_row = dx + (ptrdiff_t)j * dx_stride;
             int k;
-            check_gradient("x", linear_loss, &t, t.x + (ptrdiff_t)j * t.x_stride, dx + (ptrdiff_t)j * dx_stride, (size_t)c[1]);
-            for (k = 0; k < c[5] && j < last; k++) CHECK(dx[(ptrdiff_t)j * dx_stride + c[1] + k] == 1); /* not touched */
+            check_gradient("x", linear_loss, &t, t.x + (ptrdiff_t)j * t.x_stride, dx_row, (size_t)c[1]);
+            for (k = 0; k < c[5] && j < last; k++) CHECK(dx_row[c[1] + k] == 1); /* not touched */
         }
         free_arrays();
     }
@@ -224,8 +227,10 @@ static int image_border_is(const risei_image *i, int count, double value)
     ptrdiff_t at;
     int n, y, x, good = 1;
     for (n = 0; n < count; n++)
-        for (y = 0; y < i->height; y++)
-            for (x = 0; x < i->width * i->channels; x++) i->data[n * risei_image_size(i) + risei_image_at(i, y, 0) + x] = value;
+        for (y = 0; y < i->height; y++) {
+            double *const row = i->data + n * risei_image_size(i) + risei_image_at(i, y, 0);
+            for (x = 0; x < i->width * i->channels; x++) row[x] = value;
+        }
     for (at = 0; at < size; at++) good &= i->data[at] == value;
     return good;
 }
@@ -244,8 +249,9 @@ static double plain_conv(const risei_conv *c, const double *w, const risei_image
         for (kx = 0; kx < c->size; kx++)
             for (channel = 0; channel < c->channels; channel++) {
                 int const iy = oy * c->stride + ky - c->pad, ix = ox * c->stride + kx - c->pad;
+                int const tap = (ky * c->size + kx) * c->channels + channel;
                 if (iy >= 0 && iy < c->height && ix >= 0 && ix < c->width)
-                    sum += pixel(x, n, iy, ix, channel) * w[c->weights + (size_t)(((ky * c->size + kx) * c->channels + channel) * c->filters + filter)];
+                    sum += pixel(x, n, iy, ix, channel) * w[c->weights + (size_t)(tap * c->filters + filter)];
             }
     return sum > 0 ? sum : 0;
 }
@@ -263,7 +269,8 @@ static double plain_pool(const risei_conv *c, const double *w, const risei_image
 }
 typedef double (*plain_fn)(const risei_conv *c, const double *w, const risei_image *x, int n, int oy, int ox, int filter);
 
-static int image_good(plain_fn plain, const risei_conv *c, const double *w, int count, const risei_image *x, const risei_image *y)
+static int image_good(plain_fn plain, const risei_conv *c, const double *w, int count, const risei_image *x,
+                      const risei_image *y)
 {
     double worst = 0;
     int n, oy, ox, filter;
@@ -311,10 +318,11 @@ static void test_conv(void)
                 dy = image_take(t.count, t.c.out_height, t.c.out_width, t.c.filters, t.c.border, 0);
                 dx = image_take(t.count, height, width, t.c.channels, risei_below(&dice, 3), 7);
                 inputs = image_pixels(&t.x, t.count), outputs = image_pixels(&t.y, t.count);
-                t.w = numbers(p.count, 1), t.flat_x = numbers(inputs, 1), t.flat_y = numbers(outputs, 0), t.slope = numbers(outputs, 1);
+                t.w = numbers(p.count, 1), t.flat_x = numbers(inputs, 1);
+                t.flat_y = numbers(outputs, 0), t.slope = numbers(outputs, 1);
                 g = accumulator(p.count), flat_dx = numbers(inputs, 0);
-                check_about("conv size %d stride %d pad %d, %d images of %dx%dx%d to %d", size, stride, pad, t.count, width, height,
-                            t.c.channels, t.c.filters);
+                check_about("conv size %d stride %d pad %d, %d images of %dx%dx%d to %d", size, stride, pad, t.count, width,
+                            height, t.c.channels, t.c.filters);
                 conv_loss(&t);
                 CHECK(image_good(plain_conv, &t.c, t.w, t.count, &t.x, &t.y));
                 image_put(&slopes, t.count, t.slope);
@@ -324,7 +332,8 @@ static void test_conv(void)
                 image_get(&dx, t.count, flat_dx);
                 check_gradient("weights", conv_loss, &t, t.w, g, p.count);
                 check_gradient("x", conv_loss, &t, t.flat_x, flat_dx, inputs);
-                CHECK(image_border_is(&t.y, t.count, 9) && image_border_is(&dx, t.count, 7) && image_border_is(&t.x, t.count, 0));
+                CHECK(image_border_is(&t.y, t.count, 9) && image_border_is(&dx, t.count, 7));
+                CHECK(image_border_is(&t.x, t.count, 0));
                 free_arrays();
             }
 }
@@ -357,7 +366,8 @@ static void test_pool(void)
                 dy = image_take(t.count, t.c.pooled_height, t.c.pooled_width, t.c.filters, 0, 0);
                 dx = image_take(t.count, height, width, t.c.filters, risei_below(&dice, 2), 7);
                 inputs = image_pixels(&t.x, t.count), outputs = image_pixels(&t.y, t.count);
-                t.flat_x = numbers(inputs, 1), t.flat_y = numbers(outputs, 0), t.slope = numbers(outputs, 1), flat_dx = numbers(inputs, 0);
+                t.flat_x = numbers(inputs, 1), t.flat_y = numbers(outputs, 0);
+                t.slope = numbers(outputs, 1), flat_dx = numbers(inputs, 0);
                 check_about("pool %d stride %d pad %d, %dx%dx%d", pool, stride, pad, width, height, t.c.filters);
                 pool_loss(&t);
                 CHECK(image_good(plain_pool, &t.c, NULL, t.count, &t.x, &t.y));
@@ -487,8 +497,8 @@ static void cell_case(rise_cell kind, int steps, int further, int rows, const in
     for (i = 0; i < starting && t.s.c != NULL; i++) t.s.c[i] = real();
 
     cell_loss(&t);
-    check_about("%s of %d units, %d in, %d steps of %d, %d rows%s", kind == RISE_CELL_LSTM ? "LSTM" : "GRU", units, in, steps, all,
-                rows, first != NULL ? ", some late" : "");
+    check_about("%s of %d units, %d in, %d steps of %d, %d rows%s", kind == RISE_CELL_LSTM ? "LSTM" : "GRU", units, in, steps,
+                all, rows, first != NULL ? ", some late" : "");
     for (row = 0; row < rows; row++) CHECK(cell_row_good(&t, row));
     memcpy(t.s.dh, t.slope, state * sizeof *g);
     if (t.s.dc != NULL) memcpy(t.s.dc, t.slope + state, state * sizeof *g);
@@ -536,7 +546,8 @@ static double network_loss(void *layer)
 }
 /* A small network and its inputs. As in learning, the pass holds ROWS states and those FURTHER steps on;
    only the former learn. */
-static void network_make(network *t, rise_memory memory, rise_cell cell, rise_fusion fusion, int norm, int dueling, int variant)
+static void network_make(network *t, rise_memory memory, rise_cell cell, rise_fusion fusion, int norm, int dueling,
+                         int variant)
 {
     rise_agent_desc d;
     risei_arena count, arena;
@@ -590,8 +601,8 @@ static void network_make(network *t, rise_memory memory, rise_cell cell, rise_fu
     t->w = numbers(t->net.parameters, 0), t->g = accumulator(t->net.parameters);
     risei_net_initialise(&t->net, t->w, 8, &dice);
     for (i = 0; i < (int)t->net.parameters; i++) t->w[i] += 0.1 * real();
-    check_about("network: memory %d, cell %d, fusion %d%s%s, variant %d", (int)memory, (int)cell, (int)fusion, norm ? ", norm" : "",
-                dueling ? ", dueling" : "", variant);
+    check_about("network: memory %d, cell %d, fusion %d%s%s, variant %d", (int)memory, (int)cell, (int)fusion,
+                norm ? ", norm" : "", dueling ? ", dueling" : "", variant);
 }
 /* Does every layer, from the frames to q, give what its formula says? */
 static int network_row_good(const network *t, int row)
@@ -615,7 +626,8 @@ static int network_row_good(const network *t, int row)
         mean += x[i] / n->fused;
     }
     for (i = 0; i < n->fused; i++) var += (x[i] - mean) * (x[i] - mean) / n->fused;
-    for (i = 0; i < n->fused && n->norm; i++) x[i] = (x[i] - mean) / sqrt(var + 1e-5) * w[n->gain + (size_t)i] + w[n->shift + (size_t)i];
+    for (i = 0; i < n->fused && n->norm; i++)
+        x[i] = (x[i] - mean) / sqrt(var + 1e-5) * w[n->gain + (size_t)i] + w[n->shift + (size_t)i];
     for (j = 0; j < n->hidden.out; j++) hidden[j] = fmax(plain_linear(w, &n->hidden, x, j), 0);
     for (mean = 0, j = 0; j < n->actions; j++) mean += plain_linear(w, &n->advantage, hidden, j) / n->actions;
     for (j = 0; j < n->actions; j++) {
@@ -636,8 +648,10 @@ static int network_encoder_good(const network *t)
     }
     for (i = 0; i < t->images; i++) {
         const double *const flat = a->in[l].data + i * e->flat;
-        for (j = 0; j < e->out; j++)
-            good &= fabs(a->features[i * e->out + j] - (e->dense ? fmax(plain_linear(t->w, &e->linear, flat, j), 0) : flat[j])) < 1e-12;
+        for (j = 0; j < e->out; j++) {
+            double const feature = e->dense ? fmax(plain_linear(t->w, &e->linear, flat, j), 0) : flat[j];
+            good &= fabs(a->features[i * e->out + j] - feature) < 1e-12;
+        }
     }
     return good;
 }
@@ -674,7 +688,8 @@ static void test_network(void)
         for (cell = 0; cell < (memory > 0 ? 2 : 1); cell++)
             for (fusion = 0; fusion < (memory > 0 ? 3 : 1); fusion++)
                 for (norm = 0; norm < 2; norm++, variant++) /* each with and without norm, and with and without dueling */
-                    network_case(memories[memory], cells[cell], fusions[fusion], norm, (norm + cell + fusion) % 2, variant % 5 % 4);
+                    network_case(memories[memory], cells[cell], fusions[fusion], norm, (norm + cell + fusion) % 2,
+                                 variant % 5 % 4);
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -702,11 +717,13 @@ static void bad_relu_backward(int n, const double *y, const double *dy, double *
 {
     honest->relu_backward(n, y, dy, dx), scale(n, dx);
 }
-static void bad_lstm_backward(int n, const double *gates, const double *c, const double *c_next, const double *dh, double *dc, double *dgates)
+static void bad_lstm_backward(int n, const double *gates, const double *c, const double *c_next, const double *dh, double *dc,
+                              double *dgates)
 {
     honest->lstm_backward(n, gates, c, c_next, dh, dc, dgates), scale(1, dgates + n); /* one unit's forget gate */
 }
-static void bad_lstm_carry(int n, const double *gates, const double *c, const double *c_next, const double *dh, double *dc, double *dgates)
+static void bad_lstm_carry(int n, const double *gates, const double *c, const double *c_next, const double *dh, double *dc,
+                           double *dgates)
 {
     honest->lstm_backward(n, gates, c, c_next, dh, dc, dgates), scale(1, dc);
 }
@@ -722,7 +739,8 @@ static void bad_gate_backward(int n, const double *x, const double *s, double *d
 {
     honest->gate_backward(n, x, s, dy, dx), scale(n, dy);
 }
-static void bad_norm_backward(int n, const double *x, const double *gain, const double *stats, double *dy, double *dgain, double *dbias)
+static void bad_norm_backward(int n, const double *x, const double *gain, const double *stats, double *dy, double *dgain,
+                              double *dbias)
 {
     honest->norm_backward(n, x, gain, stats, dy, dgain, dbias), scale(n, dy);
 }

@@ -23,7 +23,8 @@ static void find_tables(void)
     static const struct {
         rise_isa isa;
         const char *name;
-    } known[] = {{RISE_ISA_REF, "ref"}, {RISE_ISA_C, "c"}, {RISE_ISA_AVX2, "avx2"}, {RISE_ISA_AVX512, "avx512"}, {RISE_ISA_NEON, "neon"}};
+    } known[] = {
+        {RISE_ISA_REF, "ref"}, {RISE_ISA_C, "c"}, {RISE_ISA_AVX2, "avx2"}, {RISE_ISA_AVX512, "avx512"}, {RISE_ISA_NEON, "neon"}};
     size_t i;
     for (i = 0; i < sizeof known / sizeof *known; i++) {
         const rise_kernels *const k = rise_kernels_of(known[i].isa);
@@ -87,7 +88,8 @@ static float any_bits(void) { return risei_float(risei_draw(&dice)); }
 
 static void test_fma(void)
 {
-    float const special[] = {0.0f, -0.0f, 1.0f, -1.0f, FLT_MIN, -FLT_MIN, FLT_MAX, -FLT_MAX, FLT_MIN / 8388608, HUGE_VALF, -HUGE_VALF, NAN};
+    float const special[] = {0.0f,    -0.0f,    1.0f,      -1.0f,      FLT_MIN, -FLT_MIN, FLT_MIN / 8388608,
+                             FLT_MAX, -FLT_MAX, HUGE_VALF, -HUGE_VALF, NAN};
     int const specials = (int)(sizeof special / sizeof *special);
     int i, j, wrong = 0;
     for (i = 0; i < specials * specials * specials; i++) {
@@ -105,7 +107,8 @@ static void test_fma(void)
             a = real(), b = real(), c = (float)ldexp((double)real(), below(60) - 30);
             break;
         case 2: /* a sum a hair's breadth from halfway between two floats: rounding twice would miss its side */
-            a = (float)ldexp(1 + u, e / 2 - 1), b = (float)ldexp(1 - u, e - e / 2), c = (float)ldexp(8388608 + below(8388608), e);
+            a = (float)ldexp(1 + u, e / 2 - 1), b = (float)ldexp(1 - u, e - e / 2);
+            c = (float)ldexp(8388608 + below(8388608), e);
             break;
         case 3: /* the same among the denormals */
             a = (float)ldexp(1 + u, -75), b = (float)ldexp(1 - u, -75), c = (float)ldexp(below(8388608), -149);
@@ -134,11 +137,15 @@ static ptrdiff_t walk_at(const rise_walk *w, int i)
 {
     return i % w->inner * w->step[0] + i / w->inner % w->middle * w->step[1] + i / w->inner / w->middle * w->step[2];
 }
-static ptrdiff_t matrix_at(const rise_matrix *m, int i, int j) { return walk_at(&m->rows, i) + j / m->run * m->run_step + j % m->run; }
+static ptrdiff_t matrix_at(const rise_matrix *m, int i, int j)
+{
+    return walk_at(&m->rows, i) + j / m->run * m->run_step + j % m->run;
+}
 static double matrix_get(const rise_matrix *m, int i, int j)
 {
     ptrdiff_t const at = matrix_at(m, i, j);
-    return m->bytes ? (double)((float)((const uint8_t *)m->data)[at] * (1.0f / 255.0f)) : (double)((const float *)m->data)[at];
+    if (!m->bytes) return (double)((const float *)m->data)[at];
+    return (double)((float)((const uint8_t *)m->data)[at] * (1.0f / 255.0f));
 }
 
 /* What an array needs, so that indices low .. high lie in it. */
@@ -226,7 +233,8 @@ static truth product_truth(const rise_product *p, const float *start, int intege
     ptrdiff_t const a_row = p->transposed ? 1 : p->k, a_k = p->transposed ? p->m : 1;
     truth t;
     int i, j, k;
-    t.sum = (double *)block((ptrdiff_t)p->m * p->n, sizeof(double)), t.bound = (double *)block((ptrdiff_t)p->m * p->n, sizeof(double));
+    t.sum = (double *)block((ptrdiff_t)p->m * p->n, sizeof *t.sum);
+    t.bound = (double *)block((ptrdiff_t)p->m * p->n, sizeof *t.bound);
     for (i = 0; i < p->m; i++)
         for (j = 0; j < p->n; j++) {
             float const first = p->accumulate ? start[walk_at(&p->c_rows, i) + j] : p->bias != NULL ? p->bias[j] : 0;
@@ -241,7 +249,8 @@ static truth product_truth(const rise_product *p, const float *start, int intege
         }
     return t;
 }
-/* Is C within the bound? Then sets its elements to those of `like`, so that what should not have been written can be compared. */
+/* Is C within the bound? Then sets its elements to those of `like`, so that what should not have been written can be
+   compared. */
 static int product_good(const rise_product *p, const truth *t, const float *like)
 {
     int i, j, good = 1;
@@ -349,7 +358,10 @@ static void test_product_nan(void)
             int good = 1;
             (t < 0 ? ref : table[t])->product(&p, scratch);
             for (i = 0; i < M; i++)
-                for (j = 0; j < N; j++) good &= i % 3 != 1 ? c[i * N + j] == full : p.relu ? c[i * N + j] == 0 : isnan(c[i * N + j]) != 0;
+                for (j = 0; j < N; j++) {
+                    float const sum = c[i * N + j];
+                    good &= i % 3 != 1 ? sum == full : p.relu ? sum == 0 : isnan(sum) != 0;
+                }
             CHECK(good);
         }
     free(scratch);
@@ -628,8 +640,8 @@ static void curve_walk(const curve *c, uint32_t sign, uint32_t from, uint32_t to
     }
     for (t = -1; t < tables; t++) {
         int const slot = t + 1;
-        check_about("%s, %s, %c%.9g to %.9g", c->name, t < 0 ? "ref" : table[t]->name, sign ? '-' : '+', (double)risei_float(from),
-                    (double)risei_float(to));
+        check_about("%s, %s, %c%.9g to %.9g", c->name, t < 0 ? "ref" : table[t]->name, sign ? '-' : '+',
+                    (double)risei_float(from), (double)risei_float(to));
         CHECK(!differs[slot] && !left[slot]);
         CHECK(!(c->rising && fell[slot]));
     }
@@ -640,8 +652,9 @@ static void test_curves(uint32_t stride)
     struct {
         size_t curve;
         float x, y;
-    } const exact[] = {{0, 0, 1},        {0, -0.0f, 1}, {1, 1, 0},          {2, 0, 0},          {2, -0.0f, 0},         {2, 20, 1}, {2, -20, -1},
-                 {2, HUGE_VALF, 1}, {2, -HUGE_VALF, -1}, {3, 0, 0.5f}, {3, -0.0f, 0.5f}, {3, 20, 1}, {3, HUGE_VALF, 1}};
+    } const exact[] = {{0, 0, 1},          {0, -0.0f, 1},          {1, 1, 0},     {2, 0, 0},      {2, -0.0f, 0},
+                       {2, 20, 1},         {2, -20, -1},           {3, 0, 0.5f},  {3, -0.0f, 0.5f}, {3, 20, 1},
+                       {2, HUGE_VALF, 1},  {2, -HUGE_VALF, -1},    {3, HUGE_VALF, 1}};
     float const beyond[][2] = {{HUGE_VALF, 88}, {FLT_MAX, 88}, {88.5f, 88}, {-HUGE_VALF, -87}, {-FLT_MAX, -87}, {-87.5f, -87}};
     uint32_t sign;
     size_t c, i;
@@ -714,7 +727,8 @@ static void test_sums(void)
     for (rows = 0; rows <= 9; rows++) /* in the rows' order, and no other: exact on every table */
         for (n = 0; n <= 70; n++) {
             int const stride = n + below(3);
-            float *const x = floats(rows > 0 ? (rows - 1) * stride + n : 0), *const start = floats(n), *const right = floats(n), *const sums = floats(n);
+            float *const x = floats(rows > 0 ? (rows - 1) * stride + n : 0);
+            float *const start = floats(n), *const right = floats(n), *const sums = floats(n);
             for (i = 0; i < n && rows > 0; i++)
                 for (r = 0; r < rows; r++) x[r * stride + i] = real();
             for (i = 0; i < n; i++) {
@@ -795,10 +809,19 @@ static void test_signs(void)
 }
 
 /* What fades is set to zero before it becomes denormal; a NaN stays one, but for the ReLU. */
+#define TINY 7e-31f /* these two are on either side of 2^-100 */
+#define SMALL 9e-31f
+
+/* What gates of one half leave of a state's gradient TINY, -8 SMALL or NaN for the state before and for what entered a gate. */
+static int faded(int i, float before, float gate)
+{
+    if (i % 3 == 0) return before == 0 && gate == 0;
+    if (i % 3 == 1) return before == -4 * SMALL && gate == -3 * SMALL;
+    return isnan(before) && isnan(gate);
+}
 static void test_extremes(void)
 {
     enum { MOST = 33 };
-    float const tiny = 7e-31f, small = 9e-31f; /* on either side of 2^-100 */
     float w[MOST], g[MOST], m[MOST], v[MOST], y[MOST], zero[3 * MOST], half[4 * MOST], d[4 * MOST], du[3 * MOST];
     int t, n, i;
     for (i = 0; i < 3 * MOST; i++) zero[i] = 0;
@@ -808,23 +831,17 @@ static void test_extremes(void)
         check_about("%s", k->name);
         for (n = 1; n <= MOST; n += 4) {
             int good = 1;
-            for (i = 0; i < n; i++) w[i] = 1, g[i] = 0, m[i] = i % 2 ? -tiny : tiny, v[i] = tiny;
+            for (i = 0; i < n; i++) w[i] = 1, g[i] = 0, m[i] = i % 2 ? -TINY : TINY, v[i] = TINY;
             k->adam(n, &adam_numbers, w, g, m, v);
             for (i = 0; i < n; i++) good &= m[i] == 0 && v[i] == 0 && w[i] == 1 && g[i] == 0;
             CHECK(good);
-            for (i = 0; i < n; i++) v[i] = i % 3 == 0 ? tiny : i % 3 == 1 ? -8 * small : NAN; /* gradient of a state */
+            for (i = 0; i < n; i++) v[i] = i % 3 == 0 ? TINY : i % 3 == 1 ? -8 * SMALL : NAN; /* gradient of a state */
             memcpy(m, v, sizeof m);
             k->lstm_backward(n, half, zero, zero, zero, v, d);
-            for (i = 0; i < n; i++) {
-                float const g1 = d[2 * n + i];
-                good &= i % 3 == 0 ? v[i] == 0 && g1 == 0 : i % 3 == 1 ? v[i] == -4 * small && g1 == -3 * small : isnan(v[i]) && isnan(g1);
-            }
+            for (i = 0; i < n; i++) good &= faded(i, v[i], d[2 * n + i]);
             CHECK(good);
             k->gru_backward(n, half, zero, zero, m, d, du);
-            for (i = 0; i < n; i++) {
-                float const g1 = d[2 * n + i];
-                good &= i % 3 == 0 ? m[i] == 0 && g1 == 0 : i % 3 == 1 ? m[i] == -4 * small && g1 == -3 * small : isnan(m[i]) && isnan(g1);
-            }
+            for (i = 0; i < n; i++) good &= faded(i, m[i], d[2 * n + i]);
             CHECK(good);
             for (i = 0; i < n; i++) y[i] = i % 3 == 0 ? NAN : (float)(i % 3 - 1), w[i] = i % 2 ? NAN : 2.0f;
             k->relu_backward(n, y, w, v);

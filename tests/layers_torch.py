@@ -33,7 +33,8 @@ const char *use(int isa)
     return device.kernels != NULL ? device.kernels->name : NULL;
 }
 /* w and g hold weights, then bias, as in every layer below. */
-void linear(int rows, int in, int out, const float *w, const float *x, float *y, int relu, const float *dy, float *g, float *dx)
+void linear(int rows, int in, int out, const float *w, const float *x, float *y, int relu, const float *dy, float *g,
+            float *dx)
 {
     risei_parameters p = {0, 0};
     risei_linear const l = risei_linear_make(&p, in, out);
@@ -47,19 +48,21 @@ void linear(int rows, int in, int out, const float *w, const float *x, float *y,
 static risei_image image(int count, int height, int width, int channels, int pad, const float *flat)
 {
     risei_image i = risei_image_make(height, width, channels, pad);
+    size_t const row = (size_t)(width * channels);
     int n, y;
     i.data = calloc((size_t)(count * risei_image_size(&i)), sizeof *i.data);
     for (n = 0; n < count && flat != NULL; n++)
-        for (y = 0; y < height; y++, flat += width * channels)
-            memcpy(i.data + n * risei_image_size(&i) + risei_image_at(&i, y, 0), flat, (size_t)(width * channels) * sizeof *flat);
+        for (y = 0; y < height; y++, flat += row)
+            memcpy(i.data + n * risei_image_size(&i) + risei_image_at(&i, y, 0), flat, row * sizeof *flat);
     return i;
 }
 static void flatten(risei_image *i, int count, float *flat)
 {
+    size_t const row = (size_t)(i->width * i->channels);
     int n, y;
     for (n = 0; n < count; n++)
-        for (y = 0; y < i->height; y++, flat += i->width * i->channels)
-            memcpy(flat, i->data + n * risei_image_size(i) + risei_image_at(i, y, 0), (size_t)(i->width * i->channels) * sizeof *flat);
+        for (y = 0; y < i->height; y++, flat += row)
+            memcpy(flat, i->data + n * risei_image_size(i) + risei_image_at(i, y, 0), row * sizeof *flat);
     free(i->data);
 }
 /* A conv layer with its ReLU, and where `pool` its pool as well. */
@@ -83,9 +86,9 @@ void conv(int count, int height, int width, int channels, int filters, int size,
     flatten(&din, count, dx);
     free(in.data), free(dout.data), free(dpooled.data), free(pool ? out.data : pooled.data);
 }
-/* All rows start at step 0. w, g: weights and bias of x, then of h. h, c: [steps + 1][rows][units], of which step 0 comes in. */
-void cell(int gru, int steps, int rows, int in, int units, const float *w, const float *x, float *h, float *c, float *dh, float *dc,
-          float *g, float *dx)
+/* All rows start at step 0. w, g: weights and bias of x, then of h. h, c: [steps + 1][rows][units]; step 0 comes in. */
+void cell(int gru, int steps, int rows, int in, int units, const float *w, const float *x, float *h, float *c, float *dh,
+          float *dc, float *g, float *dx)
 {
     risei_parameters p = {0, 0};
     risei_cell const l = risei_cell_make(&p, gru ? RISE_CELL_GRU : RISE_CELL_LSTM, in, units);
@@ -229,7 +232,8 @@ def main():
         with open(source, "w") as file:
             file.write(SOURCE)
         compiler = os.environ.get("CC", "cc").split()
-        subprocess.run([*compiler, "-O2", "-std=c99", "-shared", "-fPIC", "-I", root, source, "-o", shared, "-lm"], check=True)
+        options = ["-O2", "-std=c99", "-shared", "-fPIC", "-I", root]
+        subprocess.run([*compiler, *options, source, "-o", shared, "-lm"], check=True)
         library = ctypes.CDLL(shared)
         library.use.restype = ctypes.c_char_p
         for number in range(1, 6):  # rise_isa, without AUTO

@@ -123,7 +123,7 @@ static const probe probes[] = {
     {"constant", 1, 1, 0.9, 1, 0.1, constant},   {"seen", 2, 1, 0.9, 0, 0.1, seen},
     {"later", 1, 1, 0.5, 1, 0.1, later},         {"chosen", 1, 2, 0.9, 1, 0.1, chosen},
     {"matched", 2, 2, 0.9, 1, 0.1, matched},     {"recalled", 2, 2, 0.9, 1, 0.3, recalled},
-    {"flickering", 16, 2, 0.9, 0.875, 0.45, flickering}, {"cut", 2, 1, 0.8, 5, 0.8, cut},
+    {"flickering", 16, 2, 0.9, 0.875, 0.7, flickering}, {"cut", 2, 1, 0.8, 5, 0.4, cut},
     {"over", 1, 1, 0.8, 5, 0.3, over},           {"summed", 1, 1, 0.5, 2, 0.1, summed},
     {"pointed", 2, 1, 0.9, 0, 0.4, pointed},
 };
@@ -164,20 +164,20 @@ static rise_agent *trained(const probe *p, const char *words, mistake m, int ste
     int start = 0, t = 0, action = 0;
     d.actions = p->actions;
     d.frame_stack = 1;
-    d.conv[0].filters = d.conv[1].filters = 8;
+    d.conv[0].filters = 12, d.conv[1].filters = 8; /* so many that they do not all die */
     if (has(words, "strided")) d.conv[0].stride = 2, d.conv[0].pad = 1;
     if (has(words, "blind")) d.conv[0].size = 1, d.conv[0].stride = 2; /* to every other row and column */
-    d.features = d.head_units = d.recurrent_units = 16;
+    d.features = d.head_units = 24, d.recurrent_units = 16;
     d.embedding_size = 8;
     d.window = has(words, "short") ? 4 : has(words, "two") ? 2 : 8;
     d.n_step = has(words, "one") ? 1 : has(words, "seven") ? 7 : 3;
     d.discount = p->discount;
-    d.batch = 16;
-    d.learning_rate = 0.004;
+    d.batch = 12;
+    d.learning_rate = 0.006;
     d.target_period = 20;
     d.replay_capacity = 1000;
-    d.learn_start = 100;
-    d.learn_period = 2;
+    d.learn_start = 60;
+    d.learn_period = 1;
     d.epsilon_start = d.epsilon_end = 0.5;
     d.seed = seed;
     a = created(&d);
@@ -193,7 +193,7 @@ static rise_agent *trained(const probe *p, const char *words, mistake m, int ste
             if (m == FRAME_OF_BEFORE) memcpy(told.frame, before.frame, sizeof told.frame);
             if (m == FORGETS && t == 2) told.event = RISE_FIRST;
             action = rise_agent_step(a, told.frame, told.reward, told.event);
-            CHECK(action >= 0);
+            if (action < 0) CHECK(action >= 0);
         }
         if (m == OTHER_ACTION) action = risei_below(&dice, p->actions);
         before = s;
@@ -231,54 +231,56 @@ static const struct {
     outcome expected;
     int steps;
 } rows[] = {
-    {"constant", "none", NO_MISTAKE, SOLVES, 600},
-    {"constant", "rise", NO_MISTAKE, SOLVES, 600},
-    {"constant", "full gru", NO_MISTAKE, SOLVES, 600},
-    {"constant", "rise", REWARD_LATE, MISTAKEN, 600},
-    {"seen", "none", NO_MISTAKE, SOLVES, 1000},
-    {"seen", "rise gate", NO_MISTAKE, SOLVES, 1000},
-    {"seen", "full", NO_MISTAKE, SOLVES, 1000},
-    {"seen", "none", FRAME_OF_BEFORE, MISTAKEN, 1000},
-    {"later", "none one", NO_MISTAKE, SOLVES, 1000},
-    {"later", "rise one sum", NO_MISTAKE, SOLVES, 1000},
-    {"later", "rise", NO_MISTAKE, SOLVES, 1000},
-    {"later", "full gru one", NO_MISTAKE, SOLVES, 1000},
-    {"later", "none one", REWARD_LATE, MISTAKEN, 1000},
-    {"chosen", "none", NO_MISTAKE, SOLVES, 1000},
-    {"chosen", "rise gru", NO_MISTAKE, SOLVES, 1000},
-    {"chosen", "none", OTHER_ACTION, MISTAKEN, 1000},
-    {"matched", "none", NO_MISTAKE, SOLVES, 1500},
-    {"matched", "none plain norm", NO_MISTAKE, SOLVES, 1500},
-    {"matched", "rise", NO_MISTAKE, SOLVES, 1500},
-    {"matched", "full", NO_MISTAKE, SOLVES, 1500},
-    {"matched", "none", OTHER_ACTION, MISTAKEN, 1500},
-    {"matched", "none", FRAME_OF_BEFORE, MISTAKEN, 1500},
-    {"recalled", "rise one", NO_MISTAKE, SOLVES, 6000},
-    {"recalled", "rise one gru feed gate", NO_MISTAKE, SOLVES, 6000},
-    {"recalled", "rise one gru sum carry", NO_MISTAKE, SOLVES, 6000},
-    {"recalled", "full one", NO_MISTAKE, SOLVES, 6000},
-    {"recalled", "full one gru", NO_MISTAKE, SOLVES, 6000},
-    {"recalled", "none one", NO_MISTAKE, CHANCE, 3000},
-    {"recalled", "rise one short", NO_MISTAKE, CHANCE, 3000},
-    {"recalled", "rise one", FORGETS, MISTAKEN, 3000},
-    {"flickering", "rise one", NO_MISTAKE, SOLVES, 6000},
-    {"flickering", "full one gru", NO_MISTAKE, SOLVES, 6000},
-    {"flickering", "none one", NO_MISTAKE, CHANCE, 3000},
-    {"cut", "none", NO_MISTAKE, SOLVES, 2500},
-    {"cut", "rise two one", NO_MISTAKE, SOLVES, 2500}, /* longer than the window: what follows must be judged by such windows, too */
-    {"cut", "rise gru two", NO_MISTAKE, SOLVES, 2500},
-    {"cut", "full two", NO_MISTAKE, SOLVES, 2500},
-    {"cut", "none one", NO_MISTAKE, SOLVES, 2500},
-    {"cut", "none", CUT_IS_OVER, MISTAKEN, 2500},
-    {"over", "none", NO_MISTAKE, SOLVES, 2500},
-    {"over", "rise one", NO_MISTAKE, SOLVES, 2500},
-    {"over", "full gru", NO_MISTAKE, SOLVES, 2500},
-    {"over", "none", OVER_IS_CUT, MISTAKEN, 2500},
-    {"summed", "none one", NO_MISTAKE, SOLVES, 2500},
-    {"summed", "none", NO_MISTAKE, SOLVES, 2500},
-    {"summed", "rise seven", NO_MISTAKE, SOLVES, 2500},
-    {"summed", "none seven", REWARD_LATE, MISTAKEN, 2500},
+    {"constant", "none", NO_MISTAKE, SOLVES, 350},
+    {"constant", "rise", NO_MISTAKE, SOLVES, 350},
+    {"constant", "full gru", NO_MISTAKE, SOLVES, 350},
+    {"constant", "rise", REWARD_LATE, MISTAKEN, 350},
+    {"seen", "none", NO_MISTAKE, SOLVES, 800},
+    {"seen", "rise gate", NO_MISTAKE, SOLVES, 800},
+    {"seen", "full", NO_MISTAKE, SOLVES, 800},
+    {"seen", "none", FRAME_OF_BEFORE, MISTAKEN, 800},
+    {"later", "none one", NO_MISTAKE, SOLVES, 550},
+    {"later", "rise one sum", NO_MISTAKE, SOLVES, 550},
+    {"later", "rise", NO_MISTAKE, SOLVES, 550},
+    {"later", "full gru one", NO_MISTAKE, SOLVES, 550},
+    {"later", "none one", REWARD_LATE, MISTAKEN, 550},
+    {"chosen", "none", NO_MISTAKE, SOLVES, 550},
+    {"chosen", "rise gru", NO_MISTAKE, SOLVES, 550},
+    {"chosen", "none", OTHER_ACTION, MISTAKEN, 550},
+    {"matched", "none", NO_MISTAKE, SOLVES, 800},
+    {"matched", "none plain norm", NO_MISTAKE, SOLVES, 800},
+    {"matched", "rise", NO_MISTAKE, SOLVES, 800},
+    {"matched", "full", NO_MISTAKE, SOLVES, 800},
+    {"matched", "none", OTHER_ACTION, MISTAKEN, 800},
+    {"matched", "none", FRAME_OF_BEFORE, MISTAKEN, 800},
+    {"recalled", "rise one", NO_MISTAKE, SOLVES, 3300},
+    {"recalled", "rise one gru feed gate", NO_MISTAKE, SOLVES, 5000},
+    {"recalled", "rise one gru sum carry", NO_MISTAKE, SOLVES, 3300},
+    {"recalled", "full one", NO_MISTAKE, SOLVES, 3300},
+    {"recalled", "full one gru", NO_MISTAKE, SOLVES, 3300},
+    {"recalled", "none one", NO_MISTAKE, CHANCE, 1650},
+    {"recalled", "rise one short", NO_MISTAKE, CHANCE, 1650},
+    {"recalled", "rise one", FORGETS, MISTAKEN, 1650},
+    {"flickering", "rise one", NO_MISTAKE, SOLVES, 3300},
+    {"flickering", "full one gru", NO_MISTAKE, SOLVES, 3300},
+    {"flickering", "none one", NO_MISTAKE, CHANCE, 1650},
+    {"cut", "none", NO_MISTAKE, SOLVES, 1350},
+    {"cut", "rise two one", NO_MISTAKE, SOLVES, 1350}, /* longer than the window: what follows must be judged by such windows, too */
+    {"cut", "rise gru two", NO_MISTAKE, SOLVES, 1350},
+    {"cut", "full two", NO_MISTAKE, SOLVES, 1350},
+    {"cut", "none one", NO_MISTAKE, SOLVES, 1350},
+    {"cut", "none", CUT_IS_OVER, MISTAKEN, 1350},
+    {"over", "none", NO_MISTAKE, SOLVES, 1350},
+    {"over", "rise one", NO_MISTAKE, SOLVES, 1350},
+    {"over", "full gru", NO_MISTAKE, SOLVES, 1350},
+    {"over", "none", OVER_IS_CUT, MISTAKEN, 1350},
+    {"summed", "none one", NO_MISTAKE, SOLVES, 1900},
+    {"summed", "none", NO_MISTAKE, SOLVES, 1350},
+    {"summed", "rise seven", NO_MISTAKE, SOLVES, 1350},
+    {"summed", "none seven", REWARD_LATE, MISTAKEN, 1350},
 };
+static int talkative;
+
 static void play(const probe *p, const char *words, mistake m, outcome expected, int steps, unsigned seed)
 {
     rise_agent *const a = trained(p, words, m, steps, seed);
@@ -292,7 +294,7 @@ static void play(const probe *p, const char *words, mistake m, outcome expected,
         good = off >= 2 * p->near;
     check_about("%s, %s, mistake %d, seed %u: off by %.3f, scores %.3f", p->name, words, (int)m, seed, off, score);
     CHECK(good);
-    if (getenv("PROBES")) printf("%s\n", check_state.about);
+    if (talkative) printf("%s\n", check_state.about);
     rise_agent_destroy(a);
 }
 
@@ -303,12 +305,13 @@ int main(int argc, char **argv)
     int const seeds = argc > 1 ? atoi(argv[1]) : 2;
     unsigned seed;
     int i;
+    talkative = argc > 1;
     for (seed = 1; seed <= (unsigned)seeds; seed++) {
         for (i = 0; i < COUNT(rows); i++) play(probe_named(rows[i].name), rows[i].words, rows[i].m, rows[i].expected, rows[i].steps, seed);
         for (i = 0; i < COUNT(eyes); i++)
             for (place = 0; place < PIXELS; place++) {
                 int const hidden = place % WIDTH % 2 != 0 || place / WIDTH % 2 != 0;
-                play(probe_named("pointed"), eyes[i], NO_MISTAKE, i == 5 && hidden ? MISTAKEN : SOLVES, 700, seed);
+                play(probe_named("pointed"), eyes[i], NO_MISTAKE, i == 5 && hidden ? MISTAKEN : SOLVES, 450, seed);
             }
     }
     return check_done();
