@@ -145,7 +145,9 @@
 #define RISE_VERSION_MINOR 1
 #define RISE_VERSION_PATCH 0
 
-#ifdef RISE_STATIC
+#if defined(RISE_STATIC) && defined(__GNUC__)
+#define RISE_API static __attribute__((unused))
+#elif defined(RISE_STATIC)
 #define RISE_API static
 #else
 #define RISE_API extern
