@@ -14,7 +14,7 @@ mkdir -p "$out"
 # The program in the README and in rise.h's manual is one and the same, under 30 lines, and a test.
 if [ -z "$ONLY_C" ]; then
     sed -n '/^```c$/,/^```$/p' README.md | sed '1d; /^```$/,$d' > "$out/program.c"
-    sed -n '/A COMPLETE PROGRAM/,/WHAT IT DOES\./p' rise.h | sed -n '/#define/,/^       }$/s/^       //p' > "$out/manual.c"
+    sed -n '/A COMPLETE PROGRAM/,/WHAT IT DOES\./p' rise.h | sed -n '/#define/,/^       }$/s/^ \{0,7\}//p' > "$out/manual.c"
     if cmp -s "$out/program.c" "$out/manual.c" && [ "$(wc -l < "$out/program.c")" -lt 30 ] &&
         $CC $CFLAGS -I. "$out/program.c" -o "$out/program" $LDLIBS && $RUN "$out/program" | tee "$out/program.txt" | tail -1 |
         grep -q '^2[34][0-9] of the last 250\|^250 of'; then
