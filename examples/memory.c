@@ -22,7 +22,7 @@ typedef struct recipe {
 static const recipe recipes[GAME_KINDS] = {
     /* blink */      {20000, 10000, 1000},
     /* corridor */   {60000, 20000, 1000},
-    /* lock-catch */ {80000, 80000, 2000},
+    /* lock-catch */ {120000, 80000, 2000},
     /* catch */      {40000, 20000, 1000},
 };
 enum { FEATURES = 64 }; /* half the usual: enough for such games, and faster */
@@ -68,14 +68,17 @@ typedef struct run {
     double steps_budget, seconds_budget;
     int stop_when_solved;
     chart_point now;            /* seconds of acting and learning, without evaluation and drawing; the last score */
+    chart_point best;           /* its best evaluation; steps 0: none so far */
     double updates;
     chart_curve *curve;
-    chart_point almost, solved; /* where it first got there, and got there to stay; steps 0: nowhere */
+    chart_point almost, solved; /* where it first got there; steps 0: nowhere */
 } run;
 
 /* An agent in training and the games that it plays. */
 typedef struct trainer {
     rise_agent *agent;
+    rise_real *best;            /* its weights in its best evaluation, the ones to keep: learning goes up and down */
+    size_t weights;
     game games[ENVIRONMENTS];
     uint8_t frames[ENVIRONMENTS * GAME_PIXELS];
     float rewards[ENVIRONMENTS];
@@ -133,6 +136,7 @@ static int trainer_begin(trainer *t, const options *o, const run *r)
 {
     rise_agent_desc desc;
     rise_error error;
+    rise_metrics metrics;
     int i;
     for (i = 0; i < ENVIRONMENTS; i++) {
         game_init(&t->games[i], o->game, o->length, (uint64_t)r->seed * ENVIRONMENTS + (uint64_t)i);
@@ -140,9 +144,15 @@ static int trainer_begin(trainer *t, const options *o, const run *r)
         t->rewards[i] = 0;
     }
     desc = describe(o, r, &t->games[0]);
-    if (rise_agent_create(&t->agent, &desc, &error) == RISE_OK) return 1;
-    fprintf(stderr, "memory: %s\n", error.text);
-    return 0;
+    if (rise_agent_create(&t->agent, &desc, &error) != RISE_OK) {
+        fprintf(stderr, "memory: %s\n", error.text);
+        return 0;
+    }
+    rise_agent_metrics(t->agent, &metrics);
+    t->weights = metrics.parameters;
+    t->best = (rise_real *)calloc(t->weights, sizeof *t->best);
+    if (t->best == NULL) fprintf(stderr, "memory: out of memory\n");
+    return t->best != NULL;
 }
 
 /* One tick of all games. Returns the number of steps taken, or -1. */
@@ -182,19 +192,19 @@ static double evaluate(rise_agent *agent, const options *o)
     return floor(sum / starts * 1e6 + 0.5) / 1e6;
 }
 
-static void run_evaluate(run *r, rise_agent *agent, const options *o)
+static void run_evaluate(run *r, trainer *t, const options *o)
 {
     double percent;
-    r->now.score = evaluate(agent, o);
+    r->now.score = evaluate(t->agent, o);
     percent = game_percent(game_spec_of(o->game), r->now.score);
     if (r->curve->count < CHART_POINTS) r->curve->points[r->curve->count++] = r->now;
+    if (r->best.steps <= 0 || r->now.score > r->best.score) {
+        r->best = r->now;
+        memcpy(t->best, rise_agent_parameters(t->agent), t->weights * sizeof *t->best);
+    }
     if (r->almost.steps <= 0 && percent >= almost) r->almost = r->now;
-    if (percent < solved)
-        r->solved.steps = 0;
-    else if (r->solved.steps <= 0)
-        r->solved = r->now;
-    else if (r->stop_when_solved)
-        r->steps_budget = r->now.steps; /* solved twice in a row: enough */
+    if (r->solved.steps <= 0 && percent >= solved) r->solved = r->now;
+    if (r->solved.steps > 0 && r->stop_when_solved) r->steps_budget = r->now.steps;
 }
 
 static int run_over(const run *r)
@@ -202,17 +212,21 @@ static int run_over(const run *r)
     return terminal_interrupted || r->now.steps >= r->steps_budget || r->now.seconds >= r->seconds_budget;
 }
 
-/* Keeps the best agent of the kind that counts. */
-static void keep_best(session *s, const run *r)
+/* Gives the agent its best weights back, and keeps the best agent of the kind that counts. */
+static void trainer_end(session *s, const run *r)
 {
-    rise_agent *unwanted = s->training.agent;
-    if (r->memory == s->asked.memory && (s->kept == NULL || r->now.score > s->kept_score)) {
+    trainer *const t = &s->training;
+    rise_agent *unwanted = t->agent;
+    if (r->best.steps > 0) memcpy(rise_agent_parameters(t->agent), t->best, t->weights * sizeof *t->best);
+    if (r->memory == s->asked.memory && (s->kept == NULL || r->best.score > s->kept_score)) {
         unwanted = s->kept;
-        s->kept = s->training.agent;
-        s->kept_score = r->now.score;
+        s->kept = t->agent;
+        s->kept_score = r->best.score;
     }
     rise_agent_destroy(unwanted);
-    s->training.agent = NULL;
+    free(t->best);
+    t->agent = NULL;
+    t->best = NULL;
 }
 
 static void view_begin(session *s);
@@ -234,14 +248,14 @@ static int run_train(session *s, run *r)
         if (steps > 0) r->now.steps += steps;
         r->now.seconds += terminal_seconds() - begin;
         if (r->now.steps >= next || run_over(r)) {
-            run_evaluate(r, t->agent, &s->asked);
+            run_evaluate(r, t, &s->asked);
             next = r->now.steps + every;
         }
         view_update(s, r, s->screen.live ? 0.1 : 5);
     }
     view_update(s, r, 0);
     if (steps < 0) fprintf(stderr, "memory: %s\n", rise_agent_error(t->agent)->text);
-    keep_best(s, r);
+    trainer_end(s, r);
     return steps >= 0;
 }
 
@@ -367,7 +381,7 @@ static void view_update(session *s, run *r, double period)
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* The outcome                                                                                                        */
 
-static double run_percent(const session *s, const run *r) { return game_percent(s->spec, r->now.score); }
+static double run_percent(const session *s, const run *r) { return game_percent(s->spec, r->best.score); }
 static int run_passed(const session *s, const run *r) { return run_percent(s, r) >= passed; }
 
 /* Every agent that counts has learned the game, and the one without memory did what is possible without, no more. */
@@ -377,7 +391,7 @@ static int session_passed(const session *s)
     for (i = 0; i < s->begun; i++) {
         const run *const r = &s->runs[i];
         if (r->memory == s->asked.memory) good = good && run_passed(s, r);
-        if (r->memory == RISE_MEMORY_NONE) good = good && r->now.score < s->spec->without_memory + 1e-6;
+        if (r->memory == RISE_MEMORY_NONE) good = good && r->best.score < s->spec->without_memory + 1e-6;
     }
     return good;
 }
@@ -393,12 +407,12 @@ static void print_table(const session *s)
 {
     int i;
     printf("\n%s: the best play scores %+.2f, the best without memory* %+.2f.\n"
-           "Scores are exact means of the greedy agent over all %d starts.\n\n", s->title, s->spec->best, s->spec->without_memory,
+           "Scores are exact means of the greedy agent over all %d starts; each agent keeps its best weights.\n\n", s->title, s->spec->best, s->spec->without_memory,
            s->spec->starts);
     printf("memory seed  score   way  steps    time  upd/s  %2.0f%% after    %2.0f%% after    passed\n", almost, solved);
     for (i = 0; i < s->begun; i++) {
         const run *const r = &s->runs[i];
-        printf("%-6s %4d  %+5.2f  %3.0f%%  %4.0fk  %4.0f s  %5.0f", kinds[r->memory].name, r->seed, r->now.score, run_percent(s, r),
+        printf("%-6s %4d  %+5.2f  %3.0f%%  %4.0fk  %4.0f s  %5.0f", kinds[r->memory].name, r->seed, r->best.score, run_percent(s, r),
                r->now.steps / 1000, r->now.seconds, r->updates / fmax(r->now.seconds, 1e-9));
         print_when(&r->almost);
         print_when(&r->solved);
@@ -413,17 +427,17 @@ static void tell_run(const session *s, const run *r)
     double const percent = run_percent(s, r), ceiling = s->spec->without_memory;
     if (s->asked.show && r->memory == RISE_MEMORY_NONE && ceiling < s->spec->best)
         printf("NONE took as many steps and scored %+.2f. Who sees %d frames and remembers\n"
-               "nothing cannot score more than %+.2f, however long it learns.\n", r->now.score, GAME_STACK, ceiling);
+               "nothing cannot score more than %+.2f, however long it learns.\n", r->best.score, GAME_STACK, ceiling);
     else if (s->asked.show && r->memory == RISE_MEMORY_FULL)
         printf("FULL took %.0fk steps in the time of RISE and scored %+.2f, %.0f%% of the way.\n", r->now.steps / 1000,
-               r->now.score, percent);
+               r->best.score, percent);
     else if (run_passed(s, r))
         printf("%s reached the goal: it scores %+.2f, %.0f%% of the way to the best play, and\n"
-               "was %.0f%% there after %.0fk steps and %.1f seconds.\n", name, r->now.score, percent, almost, r->almost.steps / 1000,
+               "was %.0f%% there after %.0fk steps and %.1f seconds.\n", name, r->best.score, percent, almost, r->almost.steps / 1000,
                r->almost.seconds);
     else
         printf("%s has not reached the goal: it scores %+.2f, %.0f%% of the way to the best play,\n"
-               "and the goal is %.0f%%.\n", name, r->now.score, percent, passed);
+               "and the goal is %.0f%%.\n", name, r->best.score, percent, passed);
 }
 
 static void tell(const session *s)
