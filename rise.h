@@ -16,9 +16,10 @@
 
        int main(void)
        {
-           rise_agent_desc desc = {0};
+           static rise_agent_desc desc; // zero means the default, in every field
            rise_agent *agent;
            rise_error error;
+           uint8_t frame[8 * 8];
            int episode, t, right = 0;
            desc.frame_width = desc.frame_height = 8;
            desc.actions = 2;
@@ -26,13 +27,13 @@
            for (episode = 1; episode <= 1500; episode++) {
                int side = rand() % 2, action = 0;
                for (t = 0; t <= 10; t++) {
-                   uint8_t frame[8 * 8] = {0};
+                   memset(frame, 0, sizeof frame);
                    if (t == 0) frame[side * 7] = 255;
                    if (t == 10) frame[36] = 255;
                    action = rise_agent_step(agent, frame, 0, t == 0 ? RISE_FIRST : RISE_MIDDLE);
                }
                right += action == side;
-               rise_agent_step(agent, (uint8_t[8 * 8]){0}, action == side ? 1 : -1, RISE_TERMINATED);
+               rise_agent_step(agent, frame, action == side ? 1.0f : -1.0f, RISE_TERMINATED);
                if (episode % 250 == 0) printf("%d of the last 250 answers were right\n", right), right = 0;
            }
            rise_agent_destroy(agent);
@@ -44,6 +45,9 @@
    a recurrent net over conv features of each past frame, and must compute them again at every update, because the conv net
    keeps changing. RISE (Clark, Evers, Hare 2025, arXiv 2512.20513) looks at past frames through an encoder that never
    changes: its output is computed once, when the frame arrives, and kept beside it in the replay buffer.
+
+   In the words used below, a transition is a state, the action taken and what came of it; an update learns from a batch of them;
+   the n-step return is the next n rewards, after which the bootstrap takes over: the agent's own estimate of all that follows.
 
        newest frames ----> conv net (learns) -----------------------------> features --+
                                                                                         +--> fusion --> heads --> Q
@@ -73,20 +77,23 @@
 
    The difference between the last two matters: an agent that is told RISE_TERMINATED by a mere time limit learns that the
    future is worthless. The last frame is handed over too, with its reward; the action returned for it means nothing. If the game
-   is reset without a word, RISE_FIRST alone is enough: the frame before counts as truncated.
+   is reset without a word, RISE_FIRST alone is enough: the frame before counts as truncated, and what its last action earned is lost.
 
-   Several copies of a game learn faster than one: set desc.environments and call rise_agent_step_all.
+   Several copies of a game, the environments, learn faster than one: set desc.environments and call rise_agent_step_all. When one of
+   them has handed over its last frame, reset that game; its next event, in the very next call, is RISE_FIRST.
 
    2. MEMORY. desc.memory is RISE (the default), NONE (the same agent without a recurrent net: the one to beat) or FULL
-   (the ordinary recurrent agent: dear). desc.window says how many frames the recurrent net is unrolled over when learning:
-   it should reach from the cue to the moment at which it counts. Acting unrolls the same window anew each step; with
+   (the ordinary recurrent agent: dear). desc.window says how many frames the recurrent net is unrolled over when learning: from
+   the cue to the moment at which it counts, both counted. A window that is one frame short learns nothing. Acting unrolls the same window anew each step; with
    desc.carry_state it keeps its state instead, which costs the same at any window and gives the same values as long as
    episodes fit into the window. desc.feed_action also shows the recurrent net its previous action and reward.
 
    3. LEARNING. rise_agent_step learns on the way: an update each desc.learn_period steps, after desc.learn_start steps. The first
    steps also measure the embeddings, which from then on are standardised to mean 0 and variance 1. To a game that must not
    stutter, set desc.learn_outside and call rise_agent_learn_for(agent, microseconds) with the time that is left in each
-   tick. rise_agent_metrics tells how it goes; mean_return is the number to watch.
+   tick; if updates_owed, in the metrics, keeps growing, the time does not suffice: raise learn_period. rise_agent_metrics tells
+   how it goes; mean_return is the number to watch, though it suffers from exploration: what the agent can really do,
+   rise_agent_play shows.
 
    4. PLAYING. rise_agent_play drives up to desc.players characters with what has been learnt so far, greedily, and leaves no trace in
    the learning: evaluate as often as you like. To ship an agent, save it as RISE_SAVE_POLICY and load it with play_only = 1:
@@ -96,22 +103,24 @@
        machine.players = 30;
        rise_agent_load(&agent, "guards.rise", &machine, &error);
 
-   5. MEMORY IN BYTES. rise_agent_bytes(&desc, &error) says before anything is allocated what an agent needs; then it is one calloc, or
-   none if desc.memory_block is yours. Nothing is allocated afterwards, by no function but rise_agent_load. The replay
-   buffer is most of it: a frame, its embedding and 27 bytes for each of desc.replay_capacity steps.
+   5. MEMORY IN BYTES. rise_agent_bytes(&desc, &error) says before anything is allocated what an agent needs. Creating or loading it is
+   one calloc, or none if desc.memory_block is yours; nothing else allocates. The replay buffer is most of it: a frame, its
+   embedding and 27 bytes for each of desc.replay_capacity steps. By default that is 34 MB for frames of 16 x 16, but 1.8 GB
+   for 84 x 84 and 48 GB for 320 x 240 in colour: make the frames smaller, or the replay.
 
    6. ERRORS. Functions return RISE_OK or a negative code, and fill in a sentence: rise_agent_create and the file functions in
-   their last argument, calls on an agent in rise_agent_error(agent). The library never prints and never aborts. Numbers that are
+   their last argument, which may be NULL and is left alone when all is well, calls on an agent in rise_agent_error(agent). The library never prints and never aborts. Numbers that are
    not finite are refused at the door: in rewards and embeddings by the call, in losses and gradients by the update.
 
    7. NUMBERS. The same seed and inputs give the same bits on AVX2, AVX-512, 64-bit ARM and the reference kernels: every sum
    is made in one fixed order by fused multiply-add, exp and tanh are our own, and what is drawn at random comes from
    integers. A saved run goes on as if it had never stopped. Processors without fused multiply-add use the plain C
    kernels ("c"), whose bits differ; so do those of 32-bit ARM without VFPv4. The file says which were used. desc.isa = RISE_ISA_REF
-   gives the common bits anywhere, slowly. Do not compile with -ffast-math.
+   gives the common bits anywhere, slowly. -ffast-math would break all this and is refused.
 
-   8. SAVING. RISE_SAVE_AGENT: all but the replay buffer. RISE_SAVE_ALL: everything; the run resumes bit for bit. RISE_SAVE_POLICY: for
-   playing alone. rise_agent_save writes beside the file and renames, so that a crash never costs you the old one.
+   8. SAVING. RISE_SAVE_AGENT: all but the replay buffer; after loading, begin with RISE_FIRST, and learning goes on when learn_start
+   steps have filled the buffer again. RISE_SAVE_ALL: everything; the run resumes bit for bit, if you save the game, too.
+   RISE_SAVE_POLICY: for playing alone. rise_agent_save writes beside the file and renames, so that a crash never costs you the old one.
    rise_agent_write and rise_agent_read go through callbacks, for memory, flash or an archive.
 
    9. TUNING. Too slow: a shorter window, fewer recurrent_units, a longer learn_period. Does not learn: longer epsilon_steps (more
@@ -222,7 +231,7 @@ typedef enum rise_embedding {
     RISE_EMBED_USER        /* desc.embed_fn */
 } rise_embedding;
 
-/* AUTO picks SMALL up to 32x32 pixels and NATURE above. CUSTOM takes desc.conv. */
+/* AUTO picks SMALL up to 32x32 pixels, and where a side has less than 36, and NATURE above. CUSTOM takes desc.conv. */
 typedef enum rise_network { RISE_NETWORK_AUTO, RISE_NETWORK_SMALL, RISE_NETWORK_NATURE, RISE_NETWORK_CUSTOM } rise_network;
 
 /* One conv layer: `filters` of size x size, then ReLU, then an optional max pool. Weights are [size][size][in][filters]. */
@@ -241,7 +250,8 @@ typedef struct rise_conv {
    function of the frame: frames are embedded again when the standardisation freezes and when a file is loaded. */
 typedef void (*rise_embed_fn)(void *user, const uint8_t *frame, float *embedding, int size);
 
-/* Receives one line of text without a newline, now and then (never in the middle of a learning step). */
+/* Receives one line of text without a newline: when an agent is made, when learning starts, and what a file had to say. Progress is in
+   rise_agent_metrics. */
 typedef void (*rise_log_fn)(void *user, const char *text);
 
 /* Seconds since any fixed moment, for rise_agent_learn_for. */
@@ -255,7 +265,7 @@ typedef struct rise_agent_desc {
     int frame_channels;            /* bytes a pixel, 1..16 [1] */
     int frame_stack;               /* newest frames the conv net sees, 1..16 [4]; an episode's first frame is repeated */
     int actions;                   /* number of actions, 1..256 (required) */
-    int action_masks;              /* 1: the caller passes which actions are allowed [0] */
+    int action_masks;              /* 1: the caller passes which actions are allowed, to rise_agent_step_all [0] */
     int environments;              /* games that step together in one call, 1..4096 [1] */
     int players;                   /* characters that rise_agent_play may drive, 1..4096 [1] */
     int play_only;                 /* 1: no replay, no optimiser: only rise_agent_play works, in little memory [0] */
@@ -355,21 +365,24 @@ RISE_API void rise_agent_destroy(rise_agent *agent);
 RISE_API int rise_agent_step(rise_agent *agent, const uint8_t *frame, float reward, rise_event event);
 
 /* The same for all environments: frames [environments][height][width][channels], rewards [environments], events
-   [environments]; allowed [environments][actions] bytes, nonzero where the action may be taken (required with
-   desc.action_masks, else NULL; at least one, but on RISE_TERMINATED); actions [environments] is written. A refused call changes nothing, with one exception:
+   [environments]; allowed [environments][actions] bytes, nonzero where the action may be taken: required with
+   desc.action_masks, else NULL. Each row allows at least one, for a truncated episode would have gone on; on RISE_TERMINATED it is not read.
+   actions [environments] is written, 0 where the episode is over. A refused call changes nothing, with one exception:
    RISE_NOT_FINITE about a weight, loss or gradient comes from learning, after the step was taken and `actions` written. */
 RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frames, const float *rewards,
                                          const rise_event *events, const uint8_t *allowed, int *actions);
 
 /* The best action for character `player` (0..players-1), without exploration and without a trace: replay, random
-   streams, training episodes and weights stay as they are. `allowed` [actions] or NULL. Returns the action or an error. */
+   streams, training episodes and weights stay as they are. `reward` only matters with desc.feed_action. `allowed` [actions], or
+   NULL for all, with or without desc.action_masks. An episode begins with RISE_FIRST; its last frame need not be shown. Returns the
+   action or an error. */
 RISE_API int rise_agent_play(rise_agent *agent, int player, const uint8_t *frame, float reward, rise_event event,
                              const uint8_t *allowed);
 
 /* Q values [actions] of the last rise_agent_play of this player; NULL before the first. */
 RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player);
 
-/* One update now, whatever the schedule says. RISE_BAD_CALL while replay holds too little. A NaN or infinity in loss or
+/* One update now, whatever the schedule says. RISE_BAD_CALL while no transition is complete. A NaN or infinity in loss or
    gradient refuses the update (RISE_NOT_FINITE): weights and priorities stay as they were. */
 RISE_API rise_result rise_agent_learn(rise_agent *agent);
 
@@ -378,7 +391,7 @@ RISE_API rise_result rise_agent_learn(rise_agent *agent);
 RISE_API int rise_agent_learn_for(rise_agent *agent, double microseconds);
 
 typedef struct rise_metrics {
-    int64_t steps;           /* frames acted upon, all environments */
+    int64_t steps;           /* frames acted upon, so without last ones, all environments */
     int64_t episodes;        /* ended */
     int64_t updates;         /* done */
     int64_t updates_owed;    /* by the schedule, not yet done (learn_outside) */
@@ -403,7 +416,8 @@ RISE_API void rise_agent_metrics(const rise_agent *agent, rise_metrics *metrics)
 RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *agent);
 RISE_API const rise_error *rise_agent_error(const rise_agent *agent);
 
-/* The learnable parameters as one flat array of rise_agent_metrics().parameters floats. Yours to read, write or hash. */
+/* The learnable parameters as one flat array of rise_agent_metrics().parameters floats, in an order of our own. Yours to read, hash or
+   write; call again before writing anew, so that what you wrote is checked. */
 RISE_API rise_real *rise_agent_parameters(rise_agent *agent);
 
 typedef enum rise_save {
@@ -432,7 +446,7 @@ RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, co
 RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path, const rise_agent_desc *machine,
                                      rise_error *error);
 
-/* The description in a file, so that rise_agent_bytes can be asked before loading. */
+/* The description in a file, so that rise_agent_bytes can be asked before loading; set play_only and players as you will then. */
 RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, rise_error *error);
 #endif
 
@@ -450,8 +464,7 @@ typedef struct rise_walk {
 /* A matrix where it lies: element (i, j) is at rows(i) + (j / run) * run_step + j % run. A convolution's patches are one
    (run = a patch row, all pixels of it adjacent in memory), without ever being copied out. */
 typedef struct rise_matrix {
-    const void *data;
-    int bytes;          /* 1: elements are uint8_t and stand for value / 255 (A only); 15 more must be readable after the last */
+    const rise_real *data;
     rise_walk rows;
     int run;
     ptrdiff_t run_step;
@@ -459,24 +472,26 @@ typedef struct rise_matrix {
 
 /* C = init + A B, or A^T B with `transposed`, where init is 0, bias[j] or C itself, and max(C, 0) if `relu`.
    Each element of C is summed over k in order, from init on, by fused multiply-add: no blocking, vector width or
-   number of threads can change its bits. A is [m][k] (transposed: [k][m]), B is [k][n], C is [m][n] with adjacent columns. */
+   number of threads can change its bits. A is [m][k] (transposed: [k][m]), B is [k][n], C is [m][n]. */
 typedef struct rise_product {
     int m, n, k;
-    rise_matrix a, b;
+    rise_matrix a, b, c;   /* c.data is written; c.run must be 1, n or more, or a multiple of RISE_PANEL */
     int transposed;
-    rise_real *c;
-    rise_walk c_rows;
     const rise_real *bias; /* [n] or NULL */
     int accumulate;
     int relu;
 } rise_product;
 
-/* The scratch, in bytes, that product() needs for such n and k. */
-RISE_API size_t rise_product_scratch(int n, int k);
-/* An ordinary row-major matrix with `stride` elements from row to row; its transpose, as it lies; and a row walk. */
+/* The scratch, in bytes, that a part of a product needs. */
+RISE_API size_t rise_product_scratch(void);
+/* An ordinary row-major matrix with `stride` elements from row to row. */
 RISE_API rise_matrix rise_matrix_plain(const rise_real *data, ptrdiff_t stride);
-RISE_API rise_matrix rise_matrix_transposed(const rise_real *data, ptrdiff_t stride);
-RISE_API rise_walk rise_walk_plain(ptrdiff_t stride);
+/* The layout of a dense layer's weights: panels [columns / RISE_PANEL][rows][RISE_PANEL], which products read where they lie;
+   row-major where `columns` is not a multiple of RISE_PANEL. */
+#define RISE_PANEL 32
+RISE_API rise_matrix rise_matrix_panels(const rise_real *data, int rows, int columns);
+/* The transpose of one of these two, as it lies. */
+RISE_API rise_matrix rise_matrix_transpose(rise_matrix matrix);
 
 typedef struct rise_adam {
     rise_real scale;          /* the gradient is multiplied by it first (clipping) */
@@ -493,8 +508,10 @@ typedef struct rise_kernels {
     rise_isa isa;
     int fused;                /* 1: a * b + c is rounded once */
 
-    void (*product)(const rise_product *p, void *scratch);
-    /* sums[j] += x[0][j] + x[1][j] + ..., in that order; x is [rows][n], `stride` from row to row */
+    /* Part `part` of `parts` of the product: a share of C's rows or columns. All parts together are all of it; they may run at
+       the same time, each with scratch of its own. */
+    void (*product)(const rise_product *p, int part, int parts, void *scratch);
+    /* sums[j] = x[0][j] + x[1][j] + ..., in that order; x is [rows][n], `stride` from row to row */
     void (*sum_rows)(int rows, int n, const rise_real *x, ptrdiff_t stride, rise_real *sums);
     void (*add)(int n, const rise_real *x, rise_real *y);                     /* y += x */
     double (*sum_squares)(ptrdiff_t n, const rise_real *x);
@@ -525,17 +542,19 @@ typedef struct rise_kernels {
     /* LayerNorm of one row (Ba et al. 2016): y = (x - mean) / sqrt(var + 1e-5) * gain + bias. stats [2] = mean, 1/sqrt. */
     void (*norm_forward)(int n, const rise_real *x, const rise_real *gain, const rise_real *bias, rise_real *y,
                          rise_real *stats);
-    /* dy becomes dx; dgain and dbias accumulate. */
+    /* dy becomes dx; dgain and dbias, which sum over rows, are added to. */
     void (*norm_backward)(int n, const rise_real *x, const rise_real *gain, const rise_real *stats, rise_real *dy,
                           rise_real *dgain, rise_real *dbias);
 
+    /* One row of an image from those of the frames it is stacked of: out[x][s][c] = frames[s][x][c] / 255 */
+    void (*stack)(int pixels, int channels, int stack, const uint8_t *const *frames, rise_real *out);
     /* sums[j] = sum_i +-x[i], signs from rise_signs(seed, i, j / 32) bit j % 32; exact. */
     void (*project_signs)(int n, const int32_t *x, int size, uint32_t seed, int32_t *sums);
     /* sums[j] = sum_i x[i] w[i][j]; exact. */
     void (*project_ternary)(int n, const int32_t *x, int size, const int8_t *w, int32_t *sums);
 
-    /* Adam (Kingma & Ba 2015): w -= rate m / (sqrt(v) root_scale + epsilon). g is zeroed for the next accumulation. */
-    void (*adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, rise_real *g, rise_real *m, rise_real *v);
+    /* Adam (Kingma & Ba 2015): w -= rate m / (sqrt(v) root_scale + epsilon). Returns whether the weights are finite numbers now. */
+    int (*adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const rise_real *g, rise_real *m, rise_real *v);
 } rise_kernels;
 
 /* The table of an instruction set; NULL where this build or machine does not have it. AUTO gives the best. */
@@ -562,6 +581,11 @@ RISE_API uint32_t rise_signs(uint32_t seed, int i, int b);
 
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* >>plan: what compiler and machine this is; nothing below asks again                                                */
+
+#if defined(__FAST_MATH__)
+#error "rise.h: compile this file without -ffast-math, which takes away NaN and the order of sums"
+#endif
+#include <errno.h>
 
 #include <float.h>
 #include <limits.h>
@@ -627,6 +651,11 @@ extern int fsync(int file);
 #define RISEI_FN static
 #define RISEI_IN static
 #define RISEI_TARGET(isa)
+#endif
+#if defined(__GNUC__) && !defined(__TINYC__)
+#define RISEI_PREFETCH(p) __builtin_prefetch(p)
+#else
+#define RISEI_PREFETCH(p) (void)(p)
 #endif
 #if defined(__clang__)
 #define RISEI_UNROLL _Pragma("clang loop unroll(full)")
@@ -772,15 +801,13 @@ RISE_API uint32_t rise_signs(uint32_t seed, int i, int b)
 RISEI_FN float risei_sqrt(float x) { return sqrtf(x); }
 
 #define RISEI_BYTE (1.0f / 255.0f)
-#define RISEI_BYTES_SLACK 15 /* after a matrix of bytes */
 #define RISEI_KC 256
 #define RISEI_NC 256
-#define RISEI_MR_MAX 12
-#define RISEI_NR_MAX 32
-#define RISEI_PANEL (RISEI_KC + 8)
-#define RISEI_A_SIZE (RISEI_MR_MAX * RISEI_PANEL + 16) /* the slack takes whole vectors at the end */
+#define RISEI_MC 96 /* a multiple of every tile's rows */
+#define RISEI_ROW (RISEI_KC + 8) /* of a packed A: not a power of two, so that its rows do not compete for cache lines */
+#define RISEI_KB 2048 /* the most rows of B that are packed at once */
 
-RISE_API rise_walk rise_walk_plain(ptrdiff_t stride)
+RISEI_FN rise_walk risei_walk_plain(ptrdiff_t stride)
 {
     rise_walk walk;
     walk.inner = walk.middle = INT_MAX;
@@ -820,24 +847,89 @@ RISE_API rise_matrix rise_matrix_plain(const rise_real *data, ptrdiff_t stride)
 {
     rise_matrix matrix;
     matrix.data = data;
-    matrix.bytes = 0;
-    matrix.rows = rise_walk_plain(stride);
+    matrix.rows = risei_walk_plain(stride);
     matrix.run = INT_MAX;
     matrix.run_step = 0;
     return matrix;
 }
-RISE_API rise_matrix rise_matrix_transposed(const rise_real *data, ptrdiff_t stride)
+RISE_API rise_matrix rise_matrix_panels(const rise_real *data, int rows, int columns)
 {
-    rise_matrix matrix = rise_matrix_plain(data, 1);
-    matrix.run = 1;
-    matrix.run_step = stride;
+    int const panel = columns % RISE_PANEL == 0 ? RISE_PANEL : columns;
+    rise_matrix matrix = rise_matrix_plain(data, panel);
+    matrix.run = panel;
+    matrix.run_step = (ptrdiff_t)panel * rows;
     return matrix;
 }
-RISE_API size_t rise_product_scratch(int n, int k)
+RISE_API rise_matrix rise_matrix_transpose(rise_matrix matrix)
 {
-    size_t const kc = k < RISEI_KC ? (size_t)k : RISEI_KC, nc = n < RISEI_NC ? (size_t)n : RISEI_NC;
-    size_t const columns = (nc + RISEI_NR_MAX - 1) / RISEI_NR_MAX * RISEI_NR_MAX;
-    return 2 * RISEI_KC * sizeof(ptrdiff_t) + (RISEI_A_SIZE + kc * columns) * sizeof(rise_real);
+    rise_matrix turned = matrix;
+    turned.rows.inner = matrix.run;
+    turned.rows.middle = INT_MAX;
+    turned.rows.step[0] = 1;
+    turned.rows.step[1] = matrix.run_step;
+    turned.rows.step[2] = 0;
+    turned.run = 1;
+    turned.run_step = matrix.rows.step[0];
+    return turned;
+}
+RISEI_IN ptrdiff_t risei_column(const rise_matrix *x, int j)
+{
+    return j < x->run ? j : (j / x->run) * x->run_step + j % x->run;
+}
+RISEI_FN int risei_ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+/* A product's scratch: where rows lie, of A (transposed), B, A's block and C; and what is packed of A and B. */
+typedef struct risei_blocks {
+    ptrdiff_t *k_at, *b_at, *a_at, *c_at;
+    rise_real *a, *b;
+} risei_blocks;
+
+RISEI_FN risei_blocks risei_blocks_in(void *scratch)
+{
+    risei_blocks w;
+    w.k_at = (ptrdiff_t *)scratch;
+    w.b_at = w.k_at + RISEI_KB;
+    w.a_at = w.b_at + RISEI_KB;
+    w.c_at = w.a_at + RISEI_KC;
+    w.a = (rise_real *)(w.c_at + RISEI_KC);
+    w.b = w.a + RISEI_MC * RISEI_ROW;
+    return w;
+}
+RISE_API size_t rise_product_scratch(void)
+{
+    return 2 * (RISEI_KB + RISEI_KC) * sizeof(ptrdiff_t) + (RISEI_MC * RISEI_ROW + RISEI_KC * RISEI_NC) * sizeof(rise_real);
+}
+/* The share of 0 .. total that part `part` of `parts` has, cut at multiples of `unit`. */
+RISEI_FN void risei_share(int total, int unit, int part, int parts, int *from, int *to)
+{
+    int64_t const units = (total + unit - 1) / unit;
+    *from = (int)(units * part / parts) * unit;
+    *to = part + 1 == parts ? total : (int)(units * (part + 1) / parts) * unit;
+}
+
+/* to[j * to_stride + i] = from[i * from_stride + j] for i, j < 4 */
+RISEI_IN void risei_turn4(const rise_real *from, ptrdiff_t from_stride, rise_real *to, ptrdiff_t to_stride)
+{
+#if RISEI_AVX
+    __m128 a = _mm_loadu_ps(from), b = _mm_loadu_ps(from + from_stride);
+    __m128 c = _mm_loadu_ps(from + 2 * from_stride), d = _mm_loadu_ps(from + 3 * from_stride);
+    _MM_TRANSPOSE4_PS(a, b, c, d);
+    _mm_storeu_ps(to, a);
+    _mm_storeu_ps(to + to_stride, b);
+    _mm_storeu_ps(to + 2 * to_stride, c);
+    _mm_storeu_ps(to + 3 * to_stride, d);
+#elif RISEI_NEON
+    float32x4x2_t const ab = vtrnq_f32(vld1q_f32(from), vld1q_f32(from + from_stride));
+    float32x4x2_t const cd = vtrnq_f32(vld1q_f32(from + 2 * from_stride), vld1q_f32(from + 3 * from_stride));
+    vst1q_f32(to, vcombine_f32(vget_low_f32(ab.val[0]), vget_low_f32(cd.val[0])));
+    vst1q_f32(to + to_stride, vcombine_f32(vget_low_f32(ab.val[1]), vget_low_f32(cd.val[1])));
+    vst1q_f32(to + 2 * to_stride, vcombine_f32(vget_high_f32(ab.val[0]), vget_high_f32(cd.val[0])));
+    vst1q_f32(to + 3 * to_stride, vcombine_f32(vget_high_f32(ab.val[1]), vget_high_f32(cd.val[1])));
+#else
+    int i, j;
+    for (i = 0; i < 4; i++)
+        for (j = 0; j < 4; j++) to[j * to_stride + i] = from[i * from_stride + j];
+#endif
 }
 
 #ifndef RISE_DOUBLE
@@ -1232,7 +1324,7 @@ RISE_API const rise_kernels *rise_kernels_of(rise_isa isa)
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
-/* >>layers: forward and backward side by side. Gradients of parameters accumulate (+=); those of inputs are assigned. */
+/* >>layers: forward and backward side by side. Gradients are assigned, not added up: each layer runs backward once an update. */
 
 /* What computes: the kernels and their scratch. */
 typedef struct risei_device {
@@ -1240,10 +1332,11 @@ typedef struct risei_device {
     void *scratch;
 } risei_device;
 
+RISEI_FN void risei_product(const risei_device *d, const rise_product *p) { d->kernels->product(p, 0, 1, d->scratch); }
+
 /* The parameter block while a network is laid out: everything that learns is one array. */
 typedef struct risei_parameters {
     size_t count;
-    int widest; /* the most columns any product has */
 } risei_parameters;
 
 RISEI_FN size_t risei_parameter(risei_parameters *p, size_t count)
@@ -1263,7 +1356,7 @@ RISEI_FN void risei_initialise(rise_real *w, size_t count, int fan_in, risei_ran
 /* y [rows][out] = x [rows][in] W + b */
 typedef struct risei_linear {
     int in, out;
-    size_t weights, bias; /* [in][out], [out]: where in the parameter block */
+    size_t weights, bias; /* rise_matrix_panels [in][out], and [out]: where in the parameter block */
 } risei_linear;
 
 RISEI_FN risei_linear risei_linear_make(risei_parameters *p, int in, int out)
@@ -1273,13 +1366,20 @@ RISEI_FN risei_linear risei_linear_make(risei_parameters *p, int in, int out)
     layer.out = out;
     layer.weights = risei_parameter(p, (size_t)in * (size_t)out);
     layer.bias = risei_parameter(p, (size_t)out);
-    if (p->widest < in) p->widest = in;
-    if (p->widest < out) p->widest = out;
     return layer;
+}
+/* Weights uniform in +-1/sqrt(fan_in), drawn row by row, wherever they lie. */
+RISEI_FN void risei_linear_initialise_weights(const risei_linear *l, rise_real *w, int fan_in, risei_random *random)
+{
+    rise_matrix const m = rise_matrix_panels(w + l->weights, l->in, l->out);
+    int i, j;
+    for (i = 0; i < l->in; i++)
+        for (j = 0; j < l->out; j += m.run)
+            risei_initialise(w + l->weights + risei_walk(&m.rows, i) + risei_column(&m, j), (size_t)m.run, fan_in, random);
 }
 RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei_random *random)
 {
-    risei_initialise(w + l->weights, (size_t)l->in * (size_t)l->out, l->in, random);
+    risei_linear_initialise_weights(l, w, l->in, random);
     risei_initialise(w + l->bias, (size_t)l->out, l->in, random);
 }
 
@@ -1291,44 +1391,53 @@ RISEI_FN void risei_linear_forward(const risei_device *d, const risei_linear *l,
     memset(&p, 0, sizeof p);
     p.m = rows, p.n = l->out, p.k = l->in;
     p.a = rise_matrix_plain(x, x_stride);
-    p.b = rise_matrix_plain(w + l->weights, l->out);
-    p.c = y;
-    p.c_rows = rise_walk_plain(y_stride);
+    p.b = rise_matrix_panels(w + l->weights, l->in, l->out);
+    p.c = rise_matrix_plain(y, y_stride);
     p.bias = w + l->bias;
     p.relu = relu;
-    d->kernels->product(&p, d->scratch);
+    risei_product(d, &p);
+}
+/* dW = x^T dy */
+RISEI_FN void risei_linear_backward_weights(const risei_device *d, const risei_linear *l, rise_real *g, int rows,
+                                            const rise_real *x, ptrdiff_t x_stride, const rise_real *dy, ptrdiff_t dy_stride)
+{
+    rise_product p;
+    memset(&p, 0, sizeof p);
+    p.m = l->in, p.n = l->out, p.k = rows;
+    p.a = rise_matrix_plain(x, x_stride);
+    p.transposed = 1;
+    p.b = rise_matrix_plain(dy, dy_stride);
+    p.c = rise_matrix_panels(g + l->weights, l->in, l->out);
+    risei_product(d, &p);
 }
 /* dy is the gradient before the ReLU. dx may be NULL. */
 RISEI_FN void risei_linear_backward(const risei_device *d, const risei_linear *l, const rise_real *w, rise_real *g, int rows,
                                     const rise_real *x, ptrdiff_t x_stride, const rise_real *dy, ptrdiff_t dy_stride,
                                     rise_real *dx, ptrdiff_t dx_stride)
 {
+    rise_matrix const weights = rise_matrix_panels(w + l->weights, l->in, l->out);
     rise_product p;
-    memset(&p, 0, sizeof p);
-    p.m = l->in, p.n = l->out, p.k = rows; /* dW += x^T dy */
-    p.a = rise_matrix_plain(x, x_stride);
-    p.transposed = 1;
-    p.b = rise_matrix_plain(dy, dy_stride);
-    p.c = g + l->weights;
-    p.c_rows = rise_walk_plain(l->out);
-    p.accumulate = 1;
-    d->kernels->product(&p, d->scratch);
+    risei_linear_backward_weights(d, l, g, rows, x, x_stride, dy, dy_stride);
     d->kernels->sum_rows(rows, l->out, dy, dy_stride, g + l->bias);
     if (dx == NULL) return;
-    p.m = rows, p.n = l->in, p.k = l->out; /* dx = dy W^T */
-    p.a = p.b;
-    p.transposed = 0;
-    p.b = rise_matrix_transposed(w + l->weights, l->out);
-    p.c = dx;
-    p.c_rows = rise_walk_plain(dx_stride);
-    p.accumulate = 0;
-    d->kernels->product(&p, d->scratch);
+    memset(&p, 0, sizeof p);
+    p.k = l->out;
+    p.a = rise_matrix_plain(dy, dy_stride);
+    p.c = rise_matrix_plain(dx, dx_stride);
+    if (rows > 64) { /* dx = dy W^T */
+        p.m = rows, p.n = l->in;
+        p.b = rise_matrix_transpose(weights);
+    } else { /* dx^T = W dy^T: W, which is larger, is read where it lies */
+        p.m = l->in, p.n = rows;
+        p.b = rise_matrix_transpose(p.a), p.a = weights;
+        p.c = rise_matrix_transpose(p.c);
+    }
+    risei_product(d, &p);
 }
 
 /* Images [count][height + 2 pad][width + 2 pad][channels]: the border is zero and stays so. */
 typedef struct risei_image {
-    rise_real *data;      /* or, for the frames that a network sees, */
-    const uint8_t *bytes;
+    rise_real *data;
     int height, width, channels, pad;
 } risei_image;
 
@@ -1412,18 +1521,14 @@ RISEI_FN risei_conv risei_conv_make(risei_parameters *p, const rise_conv *desc, 
         }
     c.weights = risei_parameter(p, (size_t)c.size * (size_t)c.size * (size_t)channels * (size_t)c.filters);
     c.bias = risei_parameter(p, (size_t)c.filters);
-    if (p->widest < c.filters) p->widest = c.filters;
-    if (p->widest < channels) p->widest = channels;
     return c;
 }
 
 /* [count * out_height * out_width][size * size * channels]: the patches, where they lie in the image */
 RISEI_FN rise_matrix risei_conv_patches(const risei_conv *c, const risei_image *x)
 {
-    ptrdiff_t const start = risei_image_at(x, -c->pad, -c->pad);
     rise_matrix m;
-    m.bytes = x->bytes != NULL;
-    m.data = m.bytes ? (const void *)(x->bytes + start) : (const void *)(x->data + start);
+    m.data = x->data + risei_image_at(x, -c->pad, -c->pad);
     m.rows = risei_image_walk(x, c->out_height, c->out_width, c->stride);
     m.run = c->size * c->channels;
     m.run_step = risei_image_row(x);
@@ -1439,54 +1544,80 @@ RISEI_FN void risei_conv_forward(const risei_device *d, const risei_conv *c, con
     p.m = count * c->out_height * c->out_width, p.n = c->filters, p.k = c->size * c->size * c->channels;
     p.a = risei_conv_patches(c, x);
     p.b = rise_matrix_plain(w + c->weights, c->filters);
-    p.c = y->data + risei_image_at(y, 0, 0);
-    p.c_rows = risei_image_walk(y, c->out_height, c->out_width, 1);
+    p.c = rise_matrix_plain(y->data + risei_image_at(y, 0, 0), 0);
+    p.c.rows = risei_image_walk(y, c->out_height, c->out_width, 1);
     p.bias = w + c->bias;
     p.relu = 1;
-    d->kernels->product(&p, d->scratch);
+    risei_product(d, &p);
 }
 
+/* Rows first .. first+count of a phase, to which the same taps of the kernel belong: `skip` of them are past the last row of dy. */
+typedef struct risei_band {
+    int first, count, skip, taps;
+} risei_band;
+
+/* The band that starts at row Y of a phase, of which dy has `length` rows. Rows in the middle have all taps. */
+RISEI_FN risei_band risei_conv_band(const risei_phase *phase, int length, int row)
+{
+    int const above = phase->taps - 1 - row, beneath = row - (length - 1), end = phase->first + phase->count;
+    risei_band band;
+    band.first = row, band.count = 1;
+    band.skip = above > 0 ? above : 0;
+    band.taps = phase->taps - band.skip - (beneath > 0 ? beneath : 0);
+    if (above <= 0 && beneath < 0) band.count = (length < end ? length : end) - row;
+    if (band.taps <= 0) band.taps = band.skip = 0;
+    return band;
+}
+/* dx of one band and phase: the patches of dy that its pixels came from, times the kernel turned around. Where dy has no rows, bands
+   have no taps; beside it, its border adds zeros. */
+RISEI_FN void risei_conv_backward_band(const risei_device *d, const risei_conv *c, const rise_real *w, int count, const risei_image *dy,
+                                       const risei_image *dx, int ry, int rx, const risei_band *v, const risei_phase *u)
+{
+    int const f = c->filters, tap = c->channels * f, top = risei_conv_phase(c, ry, c->height).taps - 1;
+    rise_product p;
+    memset(&p, 0, sizeof p);
+    p.m = count * v->count * u->count, p.n = c->channels, p.k = v->taps * u->taps * f;
+    p.c = rise_matrix_plain(dx->data + risei_image_at(dx, ry + c->stride * v->first - c->pad, rx + c->stride * u->first - c->pad), 0);
+    p.c.rows = risei_image_walk(dx, v->count, u->count, c->stride);
+    p.a = rise_matrix_plain(dy->data, 0);
+    p.b = rise_matrix_transpose(rise_matrix_plain(w + c->weights, f));
+    if (p.k > 0) {
+        int const ky = ry + c->stride * (top - v->skip), kx = rx + c->stride * (u->taps - 1);
+        p.a.data = dy->data + risei_image_at(dy, v->first - top + v->skip, u->first - u->taps + 1);
+        p.a.rows = risei_image_walk(dy, v->count, u->count, 1);
+        p.a.run = u->taps * f;
+        p.a.run_step = risei_image_row(dy);
+        p.b.data = w + c->weights + (ptrdiff_t)(ky * c->size + kx) * tap;
+        p.b.rows.inner = f, p.b.rows.middle = u->taps;
+        p.b.rows.step[1] = -(ptrdiff_t)c->stride * tap;
+        p.b.rows.step[2] = -(ptrdiff_t)c->stride * c->size * tap;
+    }
+    risei_product(d, &p);
+}
 /* dy: gradient before the ReLU, dy.pad == c.border where dx is wanted; dx may be NULL. */
 RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, const rise_real *w, rise_real *g, int count,
                                   const risei_image *x, const risei_image *dy, const risei_image *dx)
 {
-    int const f = c->filters, tap = c->channels * f;
-    int ry, rx;
+    int const f = c->filters;
+    int ry, rx, row;
     rise_product p;
     memset(&p, 0, sizeof p);
-    p.m = c->size * c->size * c->channels, p.n = f, p.k = count * c->out_height * c->out_width; /* dW += patches^T dy */
+    p.m = c->size * c->size * c->channels, p.n = f, p.k = count * c->out_height * c->out_width; /* dW = patches^T dy */
     p.a = risei_conv_patches(c, x);
     p.transposed = 1;
     p.b = rise_matrix_plain(dy->data + risei_image_at(dy, 0, 0), 0);
     p.b.rows = risei_image_walk(dy, c->out_height, c->out_width, 1);
-    p.c = g + c->weights;
-    p.c_rows = rise_walk_plain(f);
-    p.accumulate = 1;
-    d->kernels->product(&p, d->scratch);
+    p.c = rise_matrix_plain(g + c->weights, f);
+    risei_product(d, &p);
     d->kernels->sum_rows((int)(count * risei_image_size(dy) / f), f, dy->data, f, g + c->bias); /* its border adds zeros */
-    if (dx == NULL) return;
-    for (ry = 0; ry < c->stride; ry++) /* dx: a product for each residue of the stride, with the kernel turned around */
+    for (ry = 0; ry < c->stride && dx != NULL; ry++)
         for (rx = 0; rx < c->stride; rx++) {
             risei_phase const v = risei_conv_phase(c, ry, c->height), u = risei_conv_phase(c, rx, c->width);
-            if (v.count <= 0 || u.count <= 0) continue;
-            memset(&p, 0, sizeof p);
-            p.m = count * v.count * u.count, p.n = c->channels, p.k = v.taps * u.taps * f;
-            p.c = dx->data + risei_image_at(dx, ry + c->stride * v.first - c->pad, rx + c->stride * u.first - c->pad);
-            p.c_rows = risei_image_walk(dx, v.count, u.count, c->stride);
-            p.a = rise_matrix_plain(dy->data, 0);
-            p.b = rise_matrix_transposed(w + c->weights, f);
-            if (p.k > 0) {
-                int const ky = ry + c->stride * (v.taps - 1), kx = rx + c->stride * (u.taps - 1);
-                p.a.data = dy->data + risei_image_at(dy, v.first - v.taps + 1, u.first - u.taps + 1);
-                p.a.rows = risei_image_walk(dy, v.count, u.count, 1);
-                p.a.run = u.taps * f;
-                p.a.run_step = risei_image_row(dy);
-                p.b.data = w + c->weights + (ptrdiff_t)(ky * c->size + kx) * tap;
-                p.b.rows.inner = f, p.b.rows.middle = u.taps;
-                p.b.rows.step[1] = -(ptrdiff_t)c->stride * tap;
-                p.b.rows.step[2] = -(ptrdiff_t)c->stride * c->size * tap;
+            risei_band band;
+            for (row = v.first; row < v.first + v.count && u.count > 0; row += band.count) {
+                band = risei_conv_band(&v, c->out_height, row);
+                risei_conv_backward_band(d, c, w, count, dy, dx, ry, rx, &band, &u);
             }
-            d->kernels->product(&p, d->scratch);
         }
 }
 
@@ -1568,7 +1699,7 @@ typedef struct risei_encoder {
     int out;
 } risei_encoder;
 
-/* Its activations and their gradients. in[0] are bytes; in[layers] is the flat output. */
+/* Its activations and their gradients. in[0] is what it sees, with pixels in [0, 1]; in[layers] is the flat output. */
 typedef struct risei_encoder_data {
     risei_image in[RISE_MAX_CONV + 1], y[RISE_MAX_CONV];      /* y[l]: before the pool, or in[l + 1] itself */
     risei_image dout[RISE_MAX_CONV], dy[RISE_MAX_CONV];       /* gradients of in[l + 1], and before pool and ReLU */
@@ -1645,10 +1776,10 @@ RISEI_FN void risei_encoder_layout(risei_arena *arena, const risei_encoder *e, r
 
 /* images: [count] of e's shape with the border of in[0] (see risei_encoder_frame) */
 RISEI_FN void risei_encoder_forward(const risei_device *d, const risei_encoder *e, const rise_real *w, int count,
-                                    const uint8_t *images, risei_encoder_data *a)
+                                    rise_real *images, risei_encoder_data *a)
 {
     int l;
-    a->in[0].bytes = images;
+    a->in[0].data = images;
     for (l = 0; l < e->layers; l++) {
         risei_conv_forward(d, &e->conv[l], w, count, &a->in[l], &a->y[l]);
         if (e->conv[l].pool != 0) risei_pool_forward(&e->conv[l], count, &a->y[l], &a->in[l + 1]);
@@ -1684,7 +1815,7 @@ RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder 
 typedef struct risei_cell {
     rise_cell kind;
     int in, units, gates;   /* 4: i f g o, 3: r z n */
-    risei_linear x, h;      /* in -> gates * units, units -> gates * units; an LSTM uses x's bias alone */
+    risei_linear x, h;      /* in -> gates * units, units -> gates * units; an LSTM has no bias in h */
 } risei_cell;
 
 /* A sequence of `steps` steps of up to `rows` rows. Step t has the entries begin[t] .. begin[t + 1], entry begin[t] + r being row
@@ -1701,7 +1832,7 @@ typedef struct risei_sequence {
     rise_real *dgates, *du; /* their gradients */
     rise_real *dh, *dc;     /* [rows][units]: the gradient of the last state comes in here, that of the first leaves */
     rise_real *dx;          /* [entries][in], or NULL where the input does not learn */
-    rise_real *turned;      /* [gates * units][units]: the recurrent weights, transposed */
+    rise_real *turned;      /* rise_matrix_panels [gates * units][units]: the recurrent weights, transposed */
 } risei_sequence;
 
 RISEI_FN risei_cell risei_cell_make(risei_parameters *p, rise_cell kind, int in, int units)
@@ -1712,6 +1843,7 @@ RISEI_FN risei_cell risei_cell_make(risei_parameters *p, rise_cell kind, int in,
     c.gates = kind == RISE_CELL_LSTM ? 4 : 3;
     c.x = risei_linear_make(p, in, c.gates * units);
     c.h = risei_linear_make(p, units, c.gates * units);
+    if (kind == RISE_CELL_LSTM) p->count = c.h.bias;
     return c;
 }
 /* Uniform in +-1/sqrt(units), but for the gate that keeps: its bias is the logarithm of a time drawn from 1 .. window, so that
@@ -1722,9 +1854,9 @@ RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int windo
     int const out = c->gates * c->units, lstm = c->kind == RISE_CELL_LSTM;
     rise_real *bias = w + c->x.bias, *keep = bias + c->units; /* i f g o, r z n */
     int i;
-    risei_initialise(w + c->x.weights, (size_t)c->in * (size_t)out, c->units, random);
+    risei_linear_initialise_weights(&c->x, w, c->units, random);
     risei_initialise(bias, (size_t)out, c->units, random);
-    risei_initialise(w + c->h.weights, (size_t)c->units * (size_t)out, c->units, random);
+    risei_linear_initialise_weights(&c->h, w, c->units, random);
     if (!lstm) risei_initialise(w + c->h.bias, (size_t)out, c->units, random);
     for (i = 0; i < c->units; i++) {
         keep[i] = 1 + (rise_real)(window - 1) * risei_uniform(random);
@@ -1785,8 +1917,7 @@ RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, con
     risei_linear_forward(d, &c->x, w, s->begin[s->steps], s->x, c->in, s->gates, out, 0); /* all steps at once */
     memset(&p, 0, sizeof p);
     p.n = c->gates * c->units, p.k = c->units;
-    p.b = rise_matrix_plain(w + c->h.weights, out);
-    p.c_rows = rise_walk_plain(out);
+    p.b = rise_matrix_panels(w + c->h.weights, c->units, (int)out);
     p.accumulate = lstm;
     p.bias = lstm ? NULL : w + c->h.bias;
     for (t = 0; t < s->steps; t++) {
@@ -1794,8 +1925,8 @@ RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, con
         int const active = risei_sequence_active(s, t), fresh = risei_sequence_active(s, t + 1) - active;
         p.m = active;
         p.a = rise_matrix_plain(s->h + at * n, n);
-        p.c = (lstm ? s->gates : s->u) + at * out;
-        d->kernels->product(&p, d->scratch);
+        p.c = rise_matrix_plain((lstm ? s->gates : s->u) + at * out, out);
+        risei_product(d, &p);
         for (row = 0; row < active; row++) {
             ptrdiff_t const from = (at + row) * n, to = (next + row) * n, gates = (at + row) * out;
             if (!risei_sequence_started(s, t, row)) {
@@ -1811,22 +1942,36 @@ RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, con
     }
 }
 
+/* turned [out][in] = weights [in][out]; both as rise_matrix_panels */
+RISEI_FN void risei_turn(const rise_real *weights, int in, int out, rise_real *turned)
+{
+    rise_matrix const from = rise_matrix_panels(weights, in, out), to = rise_matrix_panels(turned, out, in);
+    int const whole = in % 4 == 0 && out % 4 == 0;
+    int i, j;
+    for (i = 0; i < in; i += whole ? 4 : 1)
+        for (j = 0; j < out; j += whole ? 4 : 1) {
+            const rise_real *x = weights + i * from.rows.step[0] + risei_column(&from, j);
+            rise_real *y = turned + j * to.rows.step[0] + risei_column(&to, i);
+            if (whole)
+                risei_turn4(x, from.rows.step[0], y, to.rows.step[0]);
+            else
+                *y = *x;
+        }
+}
+
 /* Through the first `steps` steps of a sequence that may have been run further; all rows have started by then. */
 RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, const rise_real *w, rise_real *g,
                                   const risei_sequence *s, int steps)
 {
     ptrdiff_t const n = c->units, out = c->gates * n;
     int const lstm = c->kind == RISE_CELL_LSTM, all = s->begin[steps];
-    ptrdiff_t i, j;
     int t, row;
     rise_product p;
-    for (i = 0; i < n; i++)
-        for (j = 0; j < out; j++) s->turned[j * n + i] = w[(ptrdiff_t)c->h.weights + i * out + j];
+    risei_turn(w + c->h.weights, c->units, (int)out, s->turned);
     memset(&p, 0, sizeof p);
     p.n = c->units, p.k = c->gates * c->units;
-    p.b = rise_matrix_plain(s->turned, n);
-    p.c = s->dh;
-    p.c_rows = rise_walk_plain(n);
+    p.b = rise_matrix_panels(s->turned, (int)out, c->units);
+    p.c = rise_matrix_plain(s->dh, n);
     p.accumulate = !lstm;
     for (t = steps - 1; t >= 0; t--) {
         ptrdiff_t const at = s->begin[t], next = s->begin[t + 1];
@@ -1845,18 +1990,10 @@ RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, co
                 d->kernels->gru_backward((int)n, s->gates + gates, s->u + gates, s->h + from, dh, s->dgates + gates, s->du + gates);
         }
         p.a = rise_matrix_plain(s->du + at * out, out);
-        d->kernels->product(&p, d->scratch); /* dh = (GRU: +=) du Wh^T */
+        risei_product(d, &p); /* dh = (GRU: +=) du Wh^T */
     }
     risei_linear_backward(d, &c->x, w, g, all, s->x, c->in, s->dgates, out, s->dx, c->in);
-    memset(&p, 0, sizeof p);
-    p.m = c->units, p.n = c->gates * c->units, p.k = all; /* dWh += h^T du, all steps at once */
-    p.a = rise_matrix_plain(s->h, n);
-    p.transposed = 1;
-    p.b = rise_matrix_plain(s->du, out);
-    p.c = g + c->h.weights;
-    p.c_rows = rise_walk_plain(out);
-    p.accumulate = 1;
-    d->kernels->product(&p, d->scratch);
+    risei_linear_backward_weights(d, &c->h, g, all, s->h, n, s->du, out); /* all steps at once */
     if (!lstm) d->kernels->sum_rows(all, (int)out, s->du, out, g + c->h.bias);
 }
 
@@ -1876,7 +2013,6 @@ typedef struct risei_net {
     risei_linear value, advantage;
     int embedding, extras;        /* what enters the cell: embedding or features, then action and reward */
     size_t parameters;
-    int widest;
 } risei_net;
 
 /* Activations of one pass. `rows` are states whose Q is wanted; `images` what the conv net sees. */
@@ -1915,7 +2051,6 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
     n.advantage = risei_linear_make(&p, desc->head_units, n.actions);
     if (n.dueling) n.value = risei_linear_make(&p, desc->head_units, 1);
     n.parameters = p.count;
-    n.widest = p.widest;
     return n;
 }
 RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, int window, risei_random *random)
@@ -2038,6 +2173,8 @@ RISEI_FN void risei_head_backward(const risei_device *d, const risei_net *n, con
         risei_linear_backward(d, &n->value, w, g, rows, a->hidden + units, wide, a->dvalue, 1, a->dhidden + units, wide);
     d->kernels->relu_backward(rows * wide, a->hidden, a->dhidden, a->dhidden);
     risei_linear_backward(d, &n->hidden, w, g, rows, a->normed, n->fused, a->dhidden, wide, a->dfused, n->fused);
+    risei_zero(n->norm ? g + n->gain : NULL, n->fused); /* which sum over the rows */
+    risei_zero(n->norm ? g + n->shift : NULL, n->fused);
     for (r = 0; r < rows && n->norm; r++)
         d->kernels->norm_backward(n->fused, a->fused + (ptrdiff_t)r * n->fused, w + n->gain, a->stats + 2 * r,
                                   a->dfused + (ptrdiff_t)r * n->fused, g + n->gain, g + n->shift);
@@ -2046,7 +2183,7 @@ RISEI_FN void risei_head_backward(const risei_device *d, const risei_net *n, con
 /* images -> q of `rows` states, as feature_row and state_row say. The sequence's plan, inputs (FULL: their extras alone; image
    i is entry i) and initial state are the caller's. */
 RISEI_FN void risei_net_forward(const risei_device *d, const risei_net *n, const rise_real *w, int rows, int images,
-                                const uint8_t *frames, risei_pass *a)
+                                rise_real *frames, risei_pass *a)
 {
     risei_encoder_forward(d, &n->encoder, w, images, frames, &a->encoder);
     if (n->memory == RISE_MEMORY_FULL) {
@@ -2088,22 +2225,20 @@ RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, cons
 typedef struct risei_optimizer {
     rise_real *m, *v;         /* moments, one each a parameter */
     double power1, power2;    /* beta^t */
+    int unchecked;            /* whether the weights are finite is not known */
 } risei_optimizer;
 
 #define RISEI_BETA1 0.9
 #define RISEI_BETA2 0.999
 
-/* Adam on the gradient scaled down to norm `clip` where it is longer (0: never). Zeroes the gradient. Returns its norm; where
-   that is not finite, nothing but the gradient has changed. */
-RISEI_FN double risei_optimize(const rise_kernels *k, risei_optimizer *o, size_t count, rise_real *w, rise_real *g,
+/* Adam on the gradient scaled down to norm `clip` where it is longer (0: never). Returns its norm; where that is not finite,
+   nothing has changed. */
+RISEI_FN double risei_optimize(const rise_kernels *k, risei_optimizer *o, size_t count, rise_real *w, const rise_real *g,
                                double rate, double epsilon, double clip)
 {
     double const norm = sqrt(k->sum_squares((ptrdiff_t)count, g));
     rise_adam a;
-    if (!(norm <= DBL_MAX)) {
-        memset(g, 0, count * sizeof *g);
-        return norm;
-    }
+    if (!(norm <= DBL_MAX)) return norm;
     o->power1 *= RISEI_BETA1;
     o->power2 *= RISEI_BETA2;
     a.scale = (rise_real)(clip > 0 && norm > clip ? clip / norm : 1);
@@ -2112,7 +2247,7 @@ RISEI_FN double risei_optimize(const rise_kernels *k, risei_optimizer *o, size_t
     a.rate = (rise_real)(rate / (1 - o->power1));
     a.root_scale = (rise_real)(1 / sqrt(1 - o->power2));
     a.epsilon = (rise_real)epsilon;
-    k->adam((ptrdiff_t)count, &a, w, g, o->m, o->v);
+    o->unchecked = !k->adam((ptrdiff_t)count, &a, w, g, o->m, o->v);
     return norm;
 }
 
@@ -2134,7 +2269,7 @@ typedef struct risei_embedder {
     risei_encoder net;           /* CONV: its weights, activations and bordered input */
     rise_real *weights;
     risei_encoder_data data;
-    uint8_t *image;
+    rise_real *image;
     rise_embed_fn fn;            /* USER */
     void *user;
     float *floats;
@@ -2144,9 +2279,7 @@ typedef struct risei_embedder {
     rise_real *shift, *gain;     /* [size] standardised = (raw - shift) * gain, once frozen */
 } risei_embedder;
 
-RISEI_FN int risei_ceil_div(int a, int b) { return (a + b - 1) / b; }
-
-RISEI_FN risei_embedder risei_embedder_make(const rise_agent_desc *desc, int *widest)
+RISEI_FN risei_embedder risei_embedder_make(const rise_agent_desc *desc)
 {
     risei_embedder e;
     risei_parameters p;
@@ -2162,8 +2295,6 @@ RISEI_FN risei_embedder risei_embedder_make(const rise_agent_desc *desc, int *wi
         e.net = risei_encoder_make(&p, e.height, e.width, e.channels, desc->conv, desc->conv_count, e.size);
         e.net.relu = 0;
     }
-    if (*widest < p.widest) *widest = p.widest;
-    if (*widest < e.size) *widest = e.size;
     return e;
 }
 RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e)
@@ -2177,7 +2308,7 @@ RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e)
     if (e->kind == RISE_EMBED_CONV) {
         e->weights = RISEI_TAKE(arena, rise_real, e->net.linear.bias + size);
         risei_encoder_layout(arena, &e->net, &e->data, 1, 0);
-        e->image = RISEI_TAKE(arena, uint8_t, risei_image_size(&e->data.in[0]) + RISEI_BYTES_SLACK);
+        e->image = RISEI_TAKE(arena, rise_real, risei_image_size(&e->data.in[0]));
     }
     if (e->kind > RISE_EMBED_SPARSE) return;
     e->pooled = RISEI_TAKE(arena, int32_t, inputs);
@@ -2250,9 +2381,9 @@ RISEI_FN void risei_embedder_downsample(const risei_embedder *e, const uint8_t *
 RISEI_FN void risei_embedder_conv(const risei_device *d, risei_embedder *e, const uint8_t *frame, rise_real *raw)
 {
     const risei_image *in = &e->data.in[0];
-    size_t const row = (size_t)(e->width * e->channels);
     int y;
-    for (y = 0; y < e->height; y++) memcpy(e->image + risei_image_at(in, y, 0), frame + (size_t)y * row, row);
+    for (y = 0; y < e->height; y++, frame += e->width * e->channels)
+        d->kernels->stack(e->width, e->channels, 1, &frame, e->image + risei_image_at(in, y, 0));
     risei_encoder_forward(d, &e->net, e->weights, 1, e->image, &e->data);
     memcpy(raw, e->data.features, (size_t)e->size * sizeof *raw);
 }
@@ -2282,9 +2413,8 @@ RISEI_FN void risei_embedder_raw(const risei_device *d, risei_embedder *e, const
         p.m = 1, p.n = e->size, p.k = e->inputs;
         p.a = rise_matrix_plain(e->x, e->inputs);
         p.b = rise_matrix_plain(e->matrix, e->size);
-        p.c = raw;
-        p.c_rows = rise_walk_plain(e->size);
-        d->kernels->product(&p, d->scratch);
+        p.c = rise_matrix_plain(raw, e->size);
+        risei_product(d, &p);
         return;
     }
     if (e->kind == RISE_EMBED_SPARSE)
@@ -2423,19 +2553,19 @@ RISEI_FN int risei_allowed(const risei_history *h, ptrdiff_t slot, int action)
 }
 /* The newest `stack` frames at slot `at`, oldest first, pixels interleaved, into an image with a border. Before an episode's
    first frame there is only that frame. */
-RISEI_FN void risei_history_stack(const risei_history *h, int lane, int64_t at, int stack, const risei_image *image,
-                                  uint8_t *out)
+RISEI_FN void risei_history_stack(const rise_kernels *k, const risei_history *h, int lane, int64_t at, int stack,
+                                  const risei_image *image, rise_real *out)
 {
     int const begun = h->index[risei_slot(h, lane, at)], channels = image->channels / stack;
-    int s, x, y, c;
+    const uint8_t *frames[16];
+    int s, y;
     for (s = 0; s < stack; s++) {
         int const back = stack - 1 - s < begun ? stack - 1 - s : begun;
-        const uint8_t *from = h->frames + risei_slot(h, lane, at - back) * h->frame_bytes;
-        for (y = 0; y < image->height; y++) {
-            uint8_t *to = out + risei_image_at(image, y, 0) + s * channels;
-            for (x = 0; x < image->width; x++, to += image->channels)
-                for (c = 0; c < channels; c++) to[c] = *from++;
-        }
+        frames[s] = h->frames + risei_slot(h, lane, at - back) * h->frame_bytes;
+    }
+    for (y = 0; y < image->height; y++) {
+        k->stack(image->width, channels, stack, frames, out + risei_image_at(image, y, 0));
+        for (s = 0; s < stack; s++) frames[s] += image->width * channels;
     }
 }
 /* What enters the cell at slot `at`: its embedding, then (extras > 0) the action before, one-hot, and the reward. */
@@ -2717,13 +2847,15 @@ RISEI_FN rise_conv risei_conv_desc(int filters, int size, int stride)
 /* The conv layers and what else depends on the kind of network. */
 RISEI_FN void risei_default_network(rise_agent_desc *d)
 {
+    int const wide = d->frame_width > d->frame_height, larger = wide ? d->frame_width : d->frame_height;
+    int const smaller = wide ? d->frame_height : d->frame_width;
     int l, small;
     if (d->network == RISE_NETWORK_AUTO)
-        d->network = d->frame_width <= 32 && d->frame_height <= 32 ? RISE_NETWORK_SMALL : RISE_NETWORK_NATURE;
+        d->network = larger <= 32 || smaller < 36 ? RISE_NETWORK_SMALL : RISE_NETWORK_NATURE;
     small = d->network == RISE_NETWORK_SMALL;
     if (small) { /* MinAtar's (Young & Tian 2019) */
         d->conv_count = 1;
-        d->conv[0] = risei_conv_desc(16, 3, 1);
+        d->conv[0] = risei_conv_desc(16, smaller < 3 ? smaller : 3, 1);
     } else if (d->network == RISE_NETWORK_NATURE) { /* Mnih et al. 2015 */
         d->conv_count = 3;
         d->conv[0] = risei_conv_desc(32, 8, 4);
@@ -2879,7 +3011,7 @@ struct rise_agent {
     risei_pass pass;                  /* of the one forward pass that is going on */
     int *first;                       /* [max rows] of the pass's sequence */
     int *later;                       /* [batch] the same for the target network, whose window ends n steps later */
-    uint8_t *images;                  /* what the conv net sees, stacked */
+    rise_real *images;                /* what the conv net sees, stacked */
 
     risei_replay replay;              /* the training games: a lane each */
     rise_real *lane_h, *lane_c;       /* [environments][units]: carried states */
@@ -2897,7 +3029,7 @@ struct rise_agent {
     double saved, cost;               /* microseconds saved up for learning, and what an update takes */
 };
 
-RISEI_FN size_t risei_image_bytes(const rise_agent *a) { return (size_t)risei_image_size(&a->pass.encoder.in[0]); }
+RISEI_FN ptrdiff_t risei_agent_image(const rise_agent *a) { return risei_image_size(&a->pass.encoder.in[0]); }
 
 /* Lays the agent out; with arena.base NULL it only counts. a->desc is resolved. */
 RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
@@ -2918,11 +3050,11 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     a->gradient = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
     a->optimizer.m = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
     a->optimizer.v = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
-    a->device.scratch = risei_take(arena, rise_product_scratch(a->net.widest, INT_MAX), 1);
+    a->device.scratch = risei_take(arena, rise_product_scratch(), 1);
     risei_pass_layout(arena, &a->net, &a->pass, rows, images, steps, entries, states, learn, d->window);
     a->first = RISEI_TAKE(arena, int, learn > actors ? learn : actors);
     a->later = RISEI_TAKE(arena, int, learn);
-    a->images = RISEI_TAKE(arena, uint8_t, risei_times((size_t)images, risei_image_bytes(a)) + RISEI_BYTES_SLACK);
+    a->images = RISEI_TAKE(arena, rise_real, risei_times((size_t)images, (size_t)risei_agent_image(a)));
     if (d->memory == RISE_MEMORY_RISE) risei_embedder_layout(arena, &a->embedder);
     a->fresh = RISEI_TAKE(arena, rise_real, (lanes > 0 ? lanes : 1) * (size_t)a->play.size);
 
@@ -2954,7 +3086,7 @@ RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
     memset(a, 0, sizeof *a);
     a->desc = *desc;
     a->net = risei_net_make(desc);
-    if (desc->memory == RISE_MEMORY_RISE) a->embedder = risei_embedder_make(desc, &a->net.widest);
+    if (desc->memory == RISE_MEMORY_RISE) a->embedder = risei_embedder_make(desc);
     h->frame_bytes = desc->frame_width * desc->frame_height * desc->frame_channels;
     h->size = desc->memory == RISE_MEMORY_RISE ? desc->embedding_size : 0;
     h->f32 = desc->embedding_f32 != 0 || sizeof(rise_real) == 8;
@@ -3002,22 +3134,25 @@ enum { RISEI_FOR_WEIGHTS = 1, RISEI_FOR_EMBEDDER, RISEI_FOR_EXPLORING, RISEI_FOR
 
 RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc, rise_error *error)
 {
-    rise_agent_desc resolved = *desc;
+    rise_agent_desc resolved;
     rise_agent plan, *a;
-    const rise_kernels *kernels = rise_kernels_of(desc->isa);
+    const rise_kernels *kernels;
     risei_arena arena;
     risei_random random;
     unsigned char *block;
     size_t bytes;
-    *agent = NULL;
+    if (agent != NULL) *agent = NULL;
+    if (agent == NULL || desc == NULL) return risei_fail(error, RISE_BAD_CALL, "%s is NULL", agent == NULL ? "agent" : "desc");
+    resolved = *desc;
+    kernels = rise_kernels_of(desc->isa);
     if (rise_agent_resolve(&resolved, error) != RISE_OK) return RISE_BAD_DESC;
     if (kernels == NULL) return risei_fail(error, RISE_UNAVAILABLE, "isa is %d, which this machine or build lacks; 0 takes the best it has", (int)desc->isa);
     memset(&arena, 0, sizeof arena);
     risei_agent_plan(&plan, &resolved);
     bytes = risei_agent_measure(&plan);
     if (bytes == 0 || (desc->memory_bytes > 0 && bytes > desc->memory_bytes))
-        return risei_fail(error, RISE_NO_MEMORY, "the agent needs %.0f bytes and memory_bytes is %.0f; raise it or lower replay_capacity",
-                          (double)bytes, (double)desc->memory_bytes);
+        return risei_fail(error, RISE_NO_MEMORY, "the agent needs %.0f bytes and memory_bytes is %.0f; raise it or lower %s", (double)bytes,
+                          (double)desc->memory_bytes, desc->play_only ? "players" : "replay_capacity");
     block = (unsigned char *)desc->memory_block;
     if (block != NULL && desc->memory_bytes == 0)
         return risei_fail(error, RISE_BAD_DESC, "memory_bytes is 0; say how large memory_block is");
@@ -3066,15 +3201,15 @@ RISEI_FN void risei_gather_window(rise_agent *a, const risei_history *h, int lan
     for (j = 0; j < s->steps; j++) {
         ptrdiff_t const entry = s->begin[j] + row;
         rise_real *x = s->x + entry * a->net.cell.in;
-        uint8_t *picture = a->images + entry * risei_image_size(image);
+        rise_real *picture = a->images + entry * risei_image_size(image);
         if (row >= risei_sequence_active(s, j)) continue;
         if (j < start || j > before + after) {
             risei_zero(x, a->net.cell.in);
-            if (full) memset(picture, 0, risei_image_bytes(a));
+            if (full) risei_zero(picture, risei_image_size(image));
             continue;
         }
         risei_history_input(h, lane, at - before + j, a->net.extras, x + features);
-        if (full) risei_history_stack(h, lane, at - before + j, a->desc.frame_stack, image, picture);
+        if (full) risei_history_stack(a->device.kernels, h, lane, at - before + j, a->desc.frame_stack, image, picture);
     }
 }
 
@@ -3096,8 +3231,8 @@ RISEI_FN void risei_act(rise_agent *a, const risei_history *h, int lane, int cou
         int64_t const at = h->written[lane + r] - 1;
         if (recurrent) risei_gather_window(a, h, lane + r, at, steps - 1, 0, r);
         if (!full)
-            risei_history_stack(h, lane + r, at, d->frame_stack, &pass->encoder.in[0],
-                                a->images + (size_t)r * risei_image_bytes(a));
+            risei_history_stack(a->device.kernels, h, lane + r, at, d->frame_stack, &pass->encoder.in[0],
+                                a->images + r * risei_agent_image(a));
         pass->feature_row[r] = full ? s->begin[steps - 1] + r : r;
         pass->state_row[r] = recurrent ? s->begin[steps] + r : 0;
     }
@@ -3121,28 +3256,29 @@ RISEI_FN int risei_finite(float x) { return x - x == 0; }
 /* Is this call in order? `h` says what came before. */
 RISEI_FN rise_result risei_check_call(rise_agent *a, const risei_history *h, int lane, float reward, int event, const uint8_t *allowed)
 {
+    const char *const who = h == &a->play ? "player" : "environment";
     int i;
     if (event < RISE_FIRST || event > RISE_TRUNCATED)
-        return risei_fail(&a->error, RISE_BAD_CALL, "event %d of game %d is none of rise_event", event, lane);
+        return risei_fail(&a->error, RISE_BAD_CALL, "event %d of %s %d is none of rise_event", event, who, lane);
     if (event != RISE_FIRST && risei_history_ended(h, lane))
-        return risei_fail(&a->error, RISE_BAD_CALL, "game %d has no episode in progress; its next frame must be RISE_FIRST", lane);
+        return risei_fail(&a->error, RISE_BAD_CALL, "%s %d has no episode in progress; its next frame must be RISE_FIRST", who, lane);
     if (event != RISE_FIRST && !risei_finite(reward))
-        return risei_fail(&a->error, RISE_NOT_FINITE, "the reward of game %d is not a finite number", lane);
+        return risei_fail(&a->error, RISE_NOT_FINITE, "the reward of %s %d is not a finite number", who, lane);
     for (i = 0; i < a->desc.actions && allowed != NULL; i++)
         if (allowed[i] != 0) return RISE_OK;
     if (allowed != NULL && event != RISE_TERMINATED)
-        return risei_fail(&a->error, RISE_BAD_CALL, "game %d allows no action at all", lane);
+        return risei_fail(&a->error, RISE_BAD_CALL, "%s %d allows no action at all", who, lane);
     return RISE_OK;
 }
 /* Embeds a frame for `history_append`; finite or refused. */
-RISEI_FN rise_result risei_embed_checked(rise_agent *a, const uint8_t *frame, rise_real *out, int lane)
+RISEI_FN rise_result risei_embed_checked(rise_agent *a, const uint8_t *frame, rise_real *out)
 {
     int i;
     if (a->net.memory != RISE_MEMORY_RISE) return RISE_OK;
     risei_embed(&a->device, &a->embedder, frame, out);
     for (i = 0; i < a->embedder.size; i++)
         if (!risei_finite((float)out[i]))
-            return risei_fail(&a->error, RISE_NOT_FINITE, "embed_fn gave a number that is not finite for the frame of game %d", lane);
+            return risei_fail(&a->error, RISE_NOT_FINITE, "embed_fn gave a number that is not finite");
     return RISE_OK;
 }
 
@@ -3214,19 +3350,22 @@ RISEI_FN int64_t risei_seen(const rise_agent *a)
 RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, const float *rewards, const rise_event *events,
                                          const uint8_t *allowed, int *actions)
 {
-    const rise_agent_desc *d = &a->desc;
-    risei_history *h = &a->replay.history;
+    const rise_agent_desc *d;
+    risei_history *h;
     int lane, acting;
     double epsilon;
     rise_result result;
-    if (d->play_only) return risei_fail(&a->error, RISE_BAD_CALL, "a play_only agent has no training games; use rise_agent_play");
-    if (frames == NULL || rewards == NULL || events == NULL || actions == NULL || (d->action_masks && allowed == NULL))
-        return risei_fail(&a->error, RISE_BAD_CALL, "frames, rewards, events, actions and, with action_masks, allowed may not be NULL");
-    if (!d->action_masks) allowed = NULL;
+    if (a == NULL) return RISE_BAD_CALL;
+    d = &a->desc, h = &a->replay.history;
+    if (d->play_only) return risei_fail(&a->error, RISE_BAD_CALL, "a play_only agent has no environments; use rise_agent_play");
+    if (frames == NULL || rewards == NULL || events == NULL || actions == NULL)
+        return risei_fail(&a->error, RISE_BAD_CALL, "%s is NULL", frames == NULL ? "frames" : rewards == NULL ? "rewards" : events == NULL ? "events" : "actions");
+    if ((allowed != NULL) != d->action_masks)
+        return risei_fail(&a->error, RISE_BAD_CALL, "allowed is%s NULL and desc.action_masks is %d; they go together", allowed == NULL ? "" : " not", d->action_masks);
     for (lane = 0; lane < d->environments; lane++) {
         const uint8_t *frame = frames + (ptrdiff_t)lane * h->frame_bytes;
         result = risei_check_call(a, h, lane, rewards[lane], (int)events[lane], allowed != NULL ? allowed + lane * d->actions : NULL);
-        if (result == RISE_OK) result = risei_embed_checked(a, frame, a->fresh + (ptrdiff_t)lane * h->size, lane);
+        if (result == RISE_OK) result = risei_embed_checked(a, frame, a->fresh + (ptrdiff_t)lane * h->size);
         if (result != RISE_OK) return result;
     }
     acting = risei_observe(a, frames, rewards, events, allowed);
@@ -3248,23 +3387,29 @@ RISE_API int rise_agent_step(rise_agent *a, const uint8_t *frame, float reward, 
 {
     int action = 0;
     rise_result result;
-    if (a->desc.environments != 1 || a->desc.action_masks)
-        return risei_fail(&a->error, RISE_BAD_CALL, "rise_agent_step is for one environment without action masks; use rise_agent_step_all");
+    if (a == NULL) return RISE_BAD_CALL;
+    if (!a->desc.play_only && a->desc.environments != 1)
+        return risei_fail(&a->error, RISE_BAD_CALL, "desc.environments is %d; rise_agent_step is for one, use rise_agent_step_all", a->desc.environments);
+    if (!a->desc.play_only && a->desc.action_masks)
+        return risei_fail(&a->error, RISE_BAD_CALL, "rise_agent_step takes no action masks; use rise_agent_step_all");
+    if (frame == NULL) return risei_fail(&a->error, RISE_BAD_CALL, "frame is NULL");
     result = rise_agent_step_all(a, frame, &reward, &event, NULL, &action);
     return result == RISE_OK ? action : (int)result;
 }
 
 RISE_API int rise_agent_play(rise_agent *a, int player, const uint8_t *frame, float reward, rise_event event, const uint8_t *allowed)
 {
-    risei_history *h = &a->play;
-    int const actions = a->desc.actions;
+    risei_history *h;
     int64_t at;
     rise_result result;
-    int i, best = -1;
-    if (player < 0 || player >= h->lanes || frame == NULL)
-        return risei_fail(&a->error, RISE_BAD_CALL, "player is %d and must be 0..%d, and frame may not be NULL", player, h->lanes - 1);
+    int actions, i, best = -1;
+    if (a == NULL) return RISE_BAD_CALL;
+    h = &a->play, actions = a->desc.actions;
+    if (player < 0 || player >= h->lanes)
+        return risei_fail(&a->error, RISE_BAD_CALL, "player is %d; it must be 0..%d, below desc.players", player, h->lanes - 1);
+    if (frame == NULL) return risei_fail(&a->error, RISE_BAD_CALL, "frame is NULL");
     result = risei_check_call(a, h, player, reward, (int)event, allowed);
-    if (result == RISE_OK) result = risei_embed_checked(a, frame, a->fresh, player);
+    if (result == RISE_OK) result = risei_embed_checked(a, frame, a->fresh);
     if (result != RISE_OK) return (int)result;
     at = risei_history_append(h, player, frame, a->fresh, reward, (int)event, allowed, actions);
     risei_act(a, h, player, 1, a->play_h, a->play_c);
@@ -3310,7 +3455,7 @@ RISEI_FN void risei_gather_batch(rise_agent *a)
     const risei_history *h = &a->replay.history;
     risei_pass *pass = &a->pass;
     risei_sequence *s = &pass->sequence;
-    size_t const image = risei_image_bytes(a);
+    ptrdiff_t const image = risei_agent_image(a);
     int const batch = a->desc.batch, recurrent = a->net.memory != RISE_MEMORY_NONE;
     int r;
     s->rows = batch;
@@ -3326,9 +3471,9 @@ RISEI_FN void risei_gather_batch(rise_agent *a)
         a->later[r] = a->first[r] > t->steps ? a->first[r] : t->steps;
         if (recurrent) risei_gather_window(a, h, t->lane, t->at, a->desc.window - 1, t->steps, r);
         if (a->net.memory == RISE_MEMORY_FULL) continue;
-        risei_history_stack(h, t->lane, t->at, a->desc.frame_stack, &pass->encoder.in[0], a->images + (size_t)r * image);
-        risei_history_stack(h, t->lane, t->at + t->steps, a->desc.frame_stack, &pass->encoder.in[0],
-                            a->images + (size_t)(batch + r) * image);
+        risei_history_stack(a->device.kernels, h, t->lane, t->at, a->desc.frame_stack, &pass->encoder.in[0], a->images + r * image);
+        risei_history_stack(a->device.kernels, h, t->lane, t->at + t->steps, a->desc.frame_stack, &pass->encoder.in[0],
+                            a->images + (batch + r) * image);
     }
 }
 /* Q of the batch's states (rows 0..batch) and next states (after them), from row `from` to row `to`. Next states alone are read
@@ -3348,7 +3493,7 @@ RISEI_FN void risei_forward_batch(rise_agent *a, const rise_real *w, int from, i
         pass->feature_row[r - from] = full ? s->begin[step - 1] + b : r - from;
     }
     risei_net_forward(&a->device, &a->net, w, to - from, full ? s->begin[s->steps] : to - from,
-                      a->images + (full ? 0 : (size_t)from * risei_image_bytes(a)), pass);
+                      a->images + (full ? 0 : from * risei_agent_image(a)), pass);
 }
 /* td errors, metrics and dq from pass.q (states, then next states) and next_q (target network). Returns the mean loss. */
 RISEI_FN double risei_loss(rise_agent *a, risei_counters *metrics)
@@ -3380,15 +3525,14 @@ RISEI_FN double risei_loss(rise_agent *a, risei_counters *metrics)
     return metrics->loss;
 }
 
-RISE_API rise_result rise_agent_learn(rise_agent *a)
+/* Draws a batch, finds its gradient, takes a step of Adam, and renews the priorities. */
+RISEI_FN rise_result risei_update(rise_agent *a)
 {
     const rise_agent_desc *d = &a->desc;
     const rise_kernels *k = a->device.kernels;
     double const importance = d->importance_exponent < 0 ? 0 : d->importance_exponent;
     double const priority = d->priority_exponent < 0 ? 0 : d->priority_exponent;
     risei_counters metrics = a->counters;
-    if (d->play_only || a->replay.ready == 0)
-        return risei_fail(&a->error, RISE_BAD_CALL, "there is nothing to learn from yet: play on, or create the agent without play_only");
     if (d->memory == RISE_MEMORY_RISE && !a->embedder.frozen) risei_end_warm_up(a);
     risei_draw_batch(a, &metrics.sample);
     risei_replay_weights(k, d->batch, a->batch, importance, a->importance);
@@ -3396,7 +3540,8 @@ RISE_API rise_result rise_agent_learn(rise_agent *a)
     risei_forward_batch(a, a->target, d->batch, 2 * d->batch);
     memcpy(a->next_q, a->pass.q, (size_t)(d->batch * d->actions) * sizeof *a->next_q);
     risei_forward_batch(a, a->weights, 0, d->no_double ? d->batch : 2 * d->batch);
-    metrics.gradient_norm = risei_loss(a, &metrics) + k->sum_squares((ptrdiff_t)a->net.parameters, a->weights);
+    metrics.gradient_norm = risei_loss(a, &metrics);
+    if (a->optimizer.unchecked) metrics.gradient_norm += k->sum_squares((ptrdiff_t)a->net.parameters, a->weights);
     if (metrics.gradient_norm <= DBL_MAX) { /* neither loss nor weights are NaN or infinite, though a ReLU would hide it */
         risei_net_backward(&a->device, &a->net, a->weights, a->gradient, d->batch, d->window, &a->pass);
         metrics.gradient_norm = risei_optimize(k, &a->optimizer, a->net.parameters, a->weights, a->gradient, risei_learning_rate(a),
@@ -3410,6 +3555,16 @@ RISE_API rise_result rise_agent_learn(rise_agent *a)
     a->counters = metrics;
     if (metrics.updates % d->target_period == 0) memcpy(a->target, a->weights, a->net.parameters * sizeof *a->weights);
     return RISE_OK;
+}
+RISE_API rise_result rise_agent_learn(rise_agent *a)
+{
+    const rise_agent_desc *d;
+    if (a == NULL) return RISE_BAD_CALL;
+    d = &a->desc;
+    if (d->play_only) return risei_fail(&a->error, RISE_BAD_CALL, "a play_only agent does not learn");
+    if (a->replay.ready == 0)
+        return risei_fail(&a->error, RISE_BAD_CALL, "the replay buffer holds no transition yet; step on for n_step, %d, and more", d->n_step);
+    return risei_update(a);
 }
 
 /* Seconds since some moment. */
@@ -3430,6 +3585,7 @@ RISE_API int rise_agent_learn_for(rise_agent *a, double microseconds)
 {
     double start, used = 0;
     int updates = 0;
+    if (a == NULL) return RISE_BAD_CALL;
     if (!(microseconds >= 0 && microseconds <= 1e12))
         return risei_fail(&a->error, RISE_BAD_CALL, "microseconds is %g; it must be between 0 and 1e12", microseconds);
     start = risei_now(a);
@@ -3471,8 +3627,16 @@ RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
                         2 * sizeof(double);
 }
 RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *a) { return &a->desc; }
-RISE_API const rise_error *rise_agent_error(const rise_agent *a) { return &a->error; }
-RISE_API rise_real *rise_agent_parameters(rise_agent *a) { return a->weights; }
+RISE_API const rise_error *rise_agent_error(const rise_agent *a)
+{
+    static const rise_error none = {RISE_BAD_CALL, "agent is NULL"};
+    return a != NULL ? &a->error : &none;
+}
+RISE_API rise_real *rise_agent_parameters(rise_agent *a)
+{
+    a->optimizer.unchecked = 1;
+    return a->weights;
+}
 
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* >>files
@@ -3753,7 +3917,7 @@ RISEI_FN void risei_visit_header(risei_stream_io *f, risei_header *h)
     if (f->mode == RISEI_READ && !f->failed) {
         uint64_t total = f->length;
         for (s = 0; s < h->sections && h->length[s] <= h->size; s++) total += h->length[s];
-        if (s < h->sections || total != h->size || h->size != f->limit) risei_wrong(f, "its size");
+        if (s < h->sections || total != h->size) risei_wrong(f, "its size");
     }
 }
 
@@ -3769,6 +3933,7 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
     risei_header header;
     risei_stream_io f;
     uint32_t s;
+    if (what < RISE_SAVE_AGENT || what > RISE_SAVE_POLICY) return risei_fail(error, RISE_BAD_CALL, "what is %d, which is none of rise_save", (int)what);
     if (a->desc.play_only && what != RISE_SAVE_POLICY)
         return risei_fail(error, RISE_BAD_CALL, "a play_only agent can only be saved as RISE_SAVE_POLICY");
     memset(&header, 0, sizeof header);
@@ -3807,6 +3972,8 @@ RISEI_FN rise_result risei_read_start(rise_read_fn fn, void *user, uint64_t size
     if (f.failed && !f.beyond) return risei_fail(error, RISE_IO, "the header could not be read after %.0f bytes", (double)f.length);
     if (f.failed) return risei_fail(error, RISE_BAD_FILE, "the file ends within its header");
     if (f.wrong != NULL) return risei_fail(error, RISE_BAD_FILE, "the header is wrong: %s", f.wrong);
+    if (header->version == RISEI_FILE_VERSION && header->size != size)
+        return risei_fail(error, RISE_BAD_FILE, "it has %.0f bytes, but its header says %.0f", (double)size, (double)header->size);
     if (header->version > RISEI_FILE_VERSION)
         return risei_fail(error, RISE_NEWER_FILE, "the file has version %u, this rise.h reads up to %d", (unsigned)header->version, RISEI_FILE_VERSION);
     if (header->version != RISEI_FILE_VERSION) return risei_fail(error, RISE_BAD_FILE, "the header is wrong: version 0");
@@ -3903,6 +4070,16 @@ RISEI_FN int risei_replace(const char *from, const char *to)
     return rename(from, to) == 0;
 }
 
+/* Puts the file's name before what went wrong with it. */
+RISEI_FN rise_result risei_name(const char *path, rise_result result, rise_error *error)
+{
+    rise_error named;
+    if (result == RISE_OK || error == NULL) return result;
+    risei_fail(&named, result, "%.60s: %.170s", path, error->text);
+    *error = named;
+    return result;
+}
+
 RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, const char *path, rise_error *error)
 {
     char beside[1024];
@@ -3912,12 +4089,12 @@ RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, co
     if (snprintf(beside, sizeof beside, "%s.new", path) >= (int)sizeof beside)
         return risei_fail(error, RISE_IO, "the path is longer than %d characters", (int)sizeof beside - 5);
     file = fopen(beside, "wb");
-    if (file == NULL) return risei_fail(error, RISE_IO, "%.200s cannot be created", beside);
+    if (file == NULL) return risei_fail(error, RISE_IO, "%.150s cannot be created: %s", beside, strerror(errno));
     result = rise_agent_write(agent, what, risei_write_stdio, file, error);
     good = fflush(file) == 0 && risei_sync(file);
     good = fclose(file) == 0 && good; /* a full disk may show only now */
     if (result == RISE_OK && (!good || !risei_replace(beside, path)))
-        result = risei_fail(error, RISE_IO, "%.200s cannot be written; is the disk full?", path);
+        result = risei_fail(error, RISE_IO, "%.150s cannot be written: %s", path, strerror(errno));
     if (result != RISE_OK) remove(beside);
     return result;
 }
@@ -3926,20 +4103,20 @@ RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path, const
     FILE *file = fopen(path, "rb");
     rise_result result;
     *agent = NULL;
-    if (file == NULL) return risei_fail(error, RISE_IO, "%.200s cannot be opened", path);
+    if (file == NULL) return risei_fail(error, RISE_IO, "%.150s cannot be opened: %s", path, strerror(errno));
     result = rise_agent_read(agent, risei_read_stdio, file, risei_file_size(file), machine, error);
     fclose(file);
-    return result;
+    return risei_name(path, result, error);
 }
 RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, rise_error *error)
 {
     FILE *file = fopen(path, "rb");
     risei_header header;
     rise_result result;
-    if (file == NULL) return risei_fail(error, RISE_IO, "%.200s cannot be opened", path);
+    if (file == NULL) return risei_fail(error, RISE_IO, "%.150s cannot be opened: %s", path, strerror(errno));
     result = risei_read_start(risei_read_stdio, file, risei_file_size(file), &header, desc, error);
     fclose(file);
-    return result;
+    return risei_name(path, result, error);
 }
 #endif /* RISE_NO_STDIO */
 
@@ -4085,7 +4262,7 @@ RISEK_FN void RISEK(relu_backward)(int n, const rise_real *y, const rise_real *d
 RISEK_FN void RISEK(sum_rows)(int rows, int n, const rise_real *x, ptrdiff_t stride, rise_real *sums)
 {
     RISEK_EACH(n) {
-        V sum = RISEK_LOAD(sums);
+        V sum = vset1(0);
         const rise_real *p = x;
         int r;
         for (r = 0; r < rows; r++, p += stride) sum = vadd(sum, RISEK_LOAD(p));
@@ -4259,6 +4436,26 @@ RISEK_FN void RISEK(norm_backward)(int n, const rise_real *x, const rise_real *g
     }
 }
 
+RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *const *frames, rise_real *out)
+{
+    rise_real const unit = (rise_real)RISEI_BYTE;
+    int x = 0, s, c;
+#if VL >= 4 /* the usual cases: four grey frames, and one of any kind */
+    V const units = vset1(unit);
+    for (; stack == 4 && channels == 1 && x + VL <= pixels; x += VL) {
+        rise_real row[4 * VL];
+        for (s = 0; s < 4; s++) vstore(row + s * VL, vmul(vbytes(frames[s] + x), units));
+        for (c = 0; c < VL; c += 4) risei_turn4(row + c, VL, out + (x + c) * 4, 4);
+    }
+    for (; stack == 1 && x + VL <= pixels; x += VL)
+        for (c = 0; c < channels; c++)
+            vstore(out + x * channels + c * VL, vmul(vbytes(frames[0] + x * channels + c * VL), units));
+#endif
+    for (; x < pixels; x++)
+        for (s = 0; s < stack; s++)
+            for (c = 0; c < channels; c++) out[(x * stack + s) * channels + c] = (rise_real)frames[s][x * channels + c] * unit;
+}
+
 /* Plain C below: integers are exact in any order, and compilers vectorise these loops well. */
 RISEK_FN void RISEK(project_signs)(int n, const int32_t *x, int size, uint32_t seed, int32_t *sums)
 {
@@ -4286,11 +4483,14 @@ RISEK_FN void RISEK(project_ternary)(int n, const int32_t *x, int size, const in
         for (j = 0; j < size; j++) sums[j] += x[i] * w[j];
 }
 
-RISEK_FN void RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, rise_real *g, rise_real *m, rise_real *v)
+RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const rise_real *g, rise_real *m, rise_real *v)
 {
     V const scale = vset1(a->scale), keep1 = vset1(1 - a->beta1), keep2 = vset1(1 - a->beta2);
     V const rate = vset1(-a->rate), root_scale = vset1(a->root_scale), epsilon = vset1(a->epsilon);
+    V odd = vset1(0); /* 0, or NaN as soon as a weight is no finite number */
+    rise_real lane[VL];
     ptrdiff_t const block = 1 << 20;
+    int finite = 1, l;
     while (n > 0) {
         int const part = (int)(n < block ? n : block);
         RISEK_EACH(part) {
@@ -4298,13 +4498,17 @@ RISEK_FN void RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, rise_re
             V const m1 = RISEK(flush)(vfma(keep1, vsub(grad, m0), m0));
             V const v1 = RISEK(flush)(vfma(keep2, vsub(vmul(grad, grad), v0), v0));
             V const step = vdiv(m1, vfma(vsqrt(v1), root_scale, epsilon));
-            RISEK_STORE(w, vfma(rate, step, RISEK_LOAD(w)));
-            RISEK_STORE(g, vset1(0));
+            V const w1 = vfma(rate, step, RISEK_LOAD(w));
+            odd = vadd(odd, vsub(w1, w1));
+            RISEK_STORE(w, w1);
             RISEK_STORE(m, m1);
             RISEK_STORE(v, v1);
         }
         n -= part, w += part, g += part, m += part, v += part;
     }
+    vstore(lane, odd);
+    for (l = 0; l < VL; l++) finite &= lane[l] - lane[l] == 0;
+    return finite;
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -4315,17 +4519,17 @@ RISEK_FN void RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, rise_re
 /* The oracle: three loops, as one would write them down. */
 RISEK_FN rise_real RISEK(element)(const rise_matrix *x, int i, int j)
 {
-    ptrdiff_t const at = risei_walk(&x->rows, i) + (j / x->run) * x->run_step + j % x->run;
-    return x->bytes ? (rise_real)((const uint8_t *)x->data)[at] * (rise_real)RISEI_BYTE : ((const rise_real *)x->data)[at];
+    return x->data[risei_walk(&x->rows, i) + risei_column(x, j)];
 }
-RISEK_FN void RISEK(product)(const rise_product *p, void *scratch)
+RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *scratch)
 {
-    int i, j, k;
+    int i, j, k, from, to;
     (void)scratch;
-    for (i = 0; i < p->m; i++)
+    risei_share(p->m, 1, part, parts, &from, &to);
+    for (i = from; i < to; i++)
         for (j = 0; j < p->n; j++) {
-            rise_real *c = p->c + risei_walk(&p->c_rows, i) + j, sum = p->bias ? p->bias[j] : 0;
-            if (p->accumulate) sum = *c;
+            rise_real *c = (rise_real *)(uintptr_t)p->c.data + risei_walk(&p->c.rows, i) + risei_column(&p->c, j);
+            rise_real sum = p->accumulate ? *c : p->bias ? p->bias[j] : 0;
             for (k = 0; k < p->k; k++)
                 sum = vfma(p->transposed ? RISEK(element)(&p->a, k, i) : RISEK(element)(&p->a, i, k),
                            RISEK(element)(&p->b, k, j), sum);
@@ -4335,100 +4539,160 @@ RISEK_FN void RISEK(product)(const rise_product *p, void *scratch)
 
 #else
 
-/*  C is computed in tiles of MR rows x NV vectors that live in registers while k runs. What a tile reads is first
-    packed: B, in blocks of KC x NC, as panels of NR columns, k-major; A, MR rows at a time, as rows of PANEL elements or,
-    transposed, as columns of MR. Patches of images are packed straight from the image. k is cut into blocks of KC, C
-    being stored and loaded in between, which does not change a bit. */
+/*  C is computed in tiles of MR rows x NV vectors that live in registers while k runs. Both A and B are read where they lie if they
+    lie well, else they are packed: B in blocks of KC x NC, as panels of NR columns, k-major; A up to MC rows at a time.
+    k is cut into blocks of KC, C being stored and loaded in between, which does not change a bit. */
 #define NR (NV * VL)
 #define KC RISEI_KC
 #define NC RISEI_NC
-#define PANEL RISEI_PANEL /* not a power of two, so that the rows of a panel do not compete for cache lines */
+#define MC RISEI_MC
+#define ROW RISEI_ROW
 
 enum { RISEK(from_zero), RISEK(from_bias), RISEK(from_c) };
 
-/* c[i][0 .. nv*VL) = init + sum_k a(i, k) b[k * ldb + ...] */
-#define RISEK_TILE(name, rows, vectors, a_row, a_k)                                                                     \
-    RISEK_FN void RISEK(name)(int k, const rise_real *a, const rise_real *b, ptrdiff_t ldb, rise_real *const *c,        \
-                              const rise_real *bias, int init, int relu)                                                \
-    {                                                                                                                   \
-        V acc[rows][vectors];                                                                                           \
-        int i, j;                                                                                                       \
-        RISEI_UNROLL for (i = 0; i < rows; i++) RISEI_UNROLL for (j = 0; j < vectors; j++)                              \
-            acc[i][j] = init == RISEK(from_zero) ? vset1(0)                                                             \
-                                                 : vload((init == RISEK(from_c) ? c[i] : bias) + j * VL);               \
-        for (; k > 0; k--, a += a_k, b += ldb) {                                                                        \
-            V col[vectors];                                                                                             \
-            RISEI_UNROLL for (j = 0; j < vectors; j++) col[j] = vload(b + j * VL);                                      \
-            RISEI_UNROLL for (i = 0; i < rows; i++) {                                                                   \
-                V const x = vset1(a[i * a_row]);                                                                        \
-                RISEI_UNROLL for (j = 0; j < vectors; j++) acc[i][j] = vfma(x, col[j], acc[i][j]);                      \
-            }                                                                                                           \
-        }                                                                                                               \
-        RISEI_UNROLL for (i = 0; i < rows; i++) RISEI_UNROLL for (j = 0; j < vectors; j++)                              \
-            vstore(c[i] + j * VL, relu ? RISEK(relu)(acc[i][j]) : acc[i][j]);                                           \
+/* Rows of A, columns k0 .. k0+k, in one of two forms. By rows: row i starts at data + at[i], the rows of a tile are `stride` apart,
+   and each runs on for `run` elements (`first` in its first run), then run_step further. By columns, if A is transposed:
+   column k is at data + at[k], and row i beside row i + 1 for `run` rows (`row` is the first), then run_step further. */
+typedef struct RISEK(block) {
+    const rise_real *data;
+    const ptrdiff_t *at;
+    ptrdiff_t stride, run_step;
+    int by_columns, run, first, row;
+    int span;               /* by rows: this many are equally spaced, */
+    int spent;              /* but the first of them has so many before it */
+} RISEK(block);
+
+/* A tile: c[i][0 .. vectors * VL) = init + sum_k a(i, k) b[k * ldb + ...] for i < rows. */
+#define RISEK_TILE_BEGIN(name, rows, vectors)                                                                          \
+    RISEK_FN void RISEK(name)(int count, const RISEK(block) *block, const rise_real *a, const rise_real *b, ptrdiff_t ldb, \
+                              rise_real *const *c, const rise_real *bias, int init, int relu)                          \
+    {                                                                                                                  \
+        V acc[rows][vectors];                                                                                          \
+        int i, j, k;                                                                                                   \
+        RISEI_UNROLL for (i = 0; i < rows; i++) RISEI_UNROLL for (j = 0; j < vectors; j++)                             \
+            acc[i][j] = init == RISEK(from_zero) ? vset1(0)                                                            \
+                                                 : vload((init == RISEK(from_c) ? c[i] : bias) + j * VL);
+#define RISEK_TILE_STEP(rows, vectors, element)                                                                        \
+            V col[vectors];                                                                                            \
+            RISEI_PREFETCH(b + 8 * ldb);                                                                               \
+            RISEI_PREFETCH(b + 8 * ldb + NR / 2);                                                                      \
+            RISEI_UNROLL for (j = 0; j < vectors; j++) col[j] = vload(b + j * VL);                                     \
+            RISEI_UNROLL for (i = 0; i < rows; i++) {                                                                  \
+                V const x = vset1(element);                                                                            \
+                RISEI_UNROLL for (j = 0; j < vectors; j++) acc[i][j] = vfma(x, col[j], acc[i][j]);                     \
+            }
+#define RISEK_TILE_END(rows, vectors)                                                                                  \
+        RISEI_UNROLL for (i = 0; i < rows; i++) RISEI_UNROLL for (j = 0; j < vectors; j++)                             \
+            vstore(c[i] + j * VL, relu ? RISEK(relu)(acc[i][j]) : acc[i][j]);                                          \
     }
-#define RISEK_TILES(rows)                                                                                               \
-    RISEK_TILE(tile_##rows##_wide, rows, NV, PANEL, 1)                                                                  \
-    RISEK_TILE(tile_##rows##_thin, rows, 1, PANEL, 1)                                                                   \
-    RISEK_TILE(tile_##rows##_wide_t, rows, NV, 1, MR)                                                                  \
-    RISEK_TILE(tile_##rows##_thin_t, rows, 1, 1, MR)
+/* By rows: every third row has a pointer, so that all fit a processor's registers. */
+#define RISEK_TILE_ROWS(name, rows, vectors)                                                                           \
+    RISEK_TILE_BEGIN(name, rows, vectors)                                                                              \
+        const rise_real *row[(rows + 2) / 3];                                                                          \
+        ptrdiff_t const stride = block->stride;                                                                        \
+        int left = block->run - block->first;                                                                          \
+        for (i = 0; i < (rows + 2) / 3; i++) row[i] = a + 3 * i * stride;                                              \
+        for (;;) {                                                                                                     \
+            int const part = count < left ? count : left;                                                              \
+            for (k = 0; k < part; k++, b += ldb) {                                                                     \
+                RISEK_TILE_STEP(rows, vectors, row[i / 3][i % 3 * stride])                                             \
+                RISEI_UNROLL for (i = 0; i < (rows + 2) / 3; i++) row[i]++;                                            \
+            }                                                                                                          \
+            if ((count -= part) == 0) break;                                                                           \
+            RISEI_UNROLL for (i = 0; i < (rows + 2) / 3; i++) row[i] += block->run_step - block->run;                        \
+            left = block->run;                                                                                         \
+        }                                                                                                              \
+    RISEK_TILE_END(rows, vectors)
+#define RISEK_TILE_COLUMNS(name, rows, vectors)                                                                        \
+    RISEK_TILE_BEGIN(name, rows, vectors)                                                                              \
+        const ptrdiff_t *const at = block->at;                                                                         \
+        for (k = 0; k < count; k++, b += ldb) {                                                                        \
+            const rise_real *const column = a + at[k];                                                                 \
+            RISEK_TILE_STEP(rows, vectors, column[i])                                                                  \
+        }                                                                                                              \
+    RISEK_TILE_END(rows, vectors)
+#define RISEK_TILES(rows)                                                                                              \
+    RISEK_TILE_ROWS(tile_##rows##_wide, rows, NV)                                                                      \
+    RISEK_TILE_ROWS(tile_##rows##_thin, rows, 1)                                                                       \
+    RISEK_TILE_COLUMNS(tile_##rows##_wide_t, rows, NV)                                                                 \
+    RISEK_TILE_COLUMNS(tile_##rows##_thin_t, rows, 1)
+#define RISEK_TILE_NAMES(rows)                                                                                         \
+    {RISEK(tile_##rows##_wide), RISEK(tile_##rows##_thin), RISEK(tile_##rows##_wide_t), RISEK(tile_##rows##_thin_t)}
 RISEK_TILES(1)
 RISEK_TILES(2)
 RISEK_TILES(4)
+#if MR > 4
 RISEK_TILES(MR_FULL)
-RISEK_TILE(tile_row, 1, 8, PANEL, 1) /* one long row: acting with one game */
+#endif
+#if MR > 8
+RISEK_TILES(8)
+#endif
 
-typedef void (*RISEK(tile_fn))(int, const rise_real *, const rise_real *, ptrdiff_t, rise_real *const *, const rise_real *,
-                               int, int);
+typedef void (*RISEK(tile_fn))(int, const RISEK(block) *, const rise_real *, const rise_real *, ptrdiff_t, rise_real *const *,
+                               const rise_real *, int, int);
 
-/* Computes `rows` (1..MR) rows and `cols` (1..NR) columns in tiles; row i of C starts at c_at[i]. */
-RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, int rows, int col, int cols,
-                           const rise_real *a, const rise_real *b, ptrdiff_t ldb, int init, int relu)
+/* A tile's edge [rows][NR] to where it belongs: row i at c_at[i], its elements `step` apart. */
+RISEK_FN void RISEK(store_edge)(const rise_real *edge, rise_real *c, const ptrdiff_t *c_at, ptrdiff_t step, int rows, int cols)
 {
-    static const RISEK(tile_fn) tile[4][4] = {
-        {RISEK(tile_1_wide), RISEK(tile_1_thin), RISEK(tile_1_wide_t), RISEK(tile_1_thin_t)},
-        {RISEK(tile_2_wide), RISEK(tile_2_thin), RISEK(tile_2_wide_t), RISEK(tile_2_thin_t)},
-        {RISEK(tile_4_wide), RISEK(tile_4_thin), RISEK(tile_4_wide_t), RISEK(tile_4_thin_t)},
-        {RISEK(tile_MR_FULL_wide), RISEK(tile_MR_FULL_thin), RISEK(tile_MR_FULL_wide_t), RISEK(tile_MR_FULL_thin_t)}};
-    int const thin = cols <= VL, width = thin ? VL : NR, whole = cols == width;
-    rise_real edge[MR][NR], edge_bias[NR]; /* where C ends within a tile */
+    int i = 0, j, s;
+    for (; i + 4 <= rows && step != 1 && c_at[i + 3] - c_at[i] == 3; i += 4) { /* columns that are rows in memory */
+        for (j = 0; j + 4 <= cols; j += 4) risei_turn4(edge + i * NR + j, NR, c + c_at[i] + j * step, step);
+        for (; j < cols; j++)
+            for (s = i; s < i + 4; s++) c[c_at[s] + j * step] = edge[s * NR + j];
+    }
+    for (; i < rows; i++)
+        for (j = 0; j < cols; j++) c[c_at[i] + j * step] = edge[i * NR + j];
+}
+/* `cols` (1..NR) columns of C from `col` on, for `rows` rows that start at c_at[i]. */
+RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, int rows, int col, int cols,
+                           const RISEK(block) *a, const rise_real *b, ptrdiff_t ldb, int init, int relu)
+{
+    static const struct {
+        int rows;
+        RISEK(tile_fn) tile[4];
+    } sizes[] = {
+#if MR > 4
+        {MR, RISEK_TILE_NAMES(MR_FULL)},
+#endif
+#if MR > 8
+        {8, RISEK_TILE_NAMES(8)},
+#endif
+        {4, RISEK_TILE_NAMES(4)}, {2, RISEK_TILE_NAMES(2)}, {1, RISEK_TILE_NAMES(1)}};
+    int const thin = cols <= VL, width = thin ? VL : NR, beside = p->c.run > 1 || cols == 1, whole = cols == width && beside;
+    ptrdiff_t const step = beside ? 1 : p->c.run_step;
+    rise_real *const c0 = (rise_real *)(uintptr_t)p->c.data + risei_column(&p->c, col);
+    rise_real edge[MR][NR], edge_bias[NR]; /* where C ends within a tile, or its columns lie apart */
     const rise_real *bias = p->bias ? p->bias + col : 0;
     rise_real *c[MR];
-    int i, j, step;
-    for (i = 0; i < rows; i++) {
-        c[i] = p->c + c_at[i] + col;
-        if (whole) continue;
-        for (j = 0; j < cols && init == RISEK(from_c); j++) edge[i][j] = c[i][j];
-        c[i] = edge[i];
-    }
+    int const span = a->by_columns ? a->run : a->span; /* rows that one tile may hold lie in a span */
+    int in_span = (a->by_columns ? a->row : a->spent) % span, spans = a->by_columns ? a->row / span : 0, row, i, j, size;
     if (init == RISEK(from_bias) && !whole) {
         for (j = 0; j < width; j++) edge_bias[j] = j < cols ? bias[j] : 0;
         bias = edge_bias;
     }
-    for (i = 0; i < rows; i += step) {
-        int const left = rows - i, size = left >= MR ? 3 : left >= 4 ? 2 : left >= 2 ? 1 : 0;
-        step = size == 3 ? MR : 1 << size;
-        tile[size][2 * p->transposed + thin](k, a + i * (p->transposed ? 1 : PANEL), b, ldb, c + i, bias, init, relu);
+    for (row = 0; row < rows; row += sizes[size].rows) {
+        int const left = rows - row < span - in_span ? rows - row : span - in_span;
+        const rise_real *start = a->data + (a->by_columns ? spans * a->run_step + in_span : a->at[row]);
+        for (size = 0; sizes[size].rows > left; size++) {}
+        for (i = 0; i < sizes[size].rows; i++) {
+            c[i] = c0 + c_at[row + i];
+            if (whole) continue;
+            for (j = 0; j < cols && init == RISEK(from_c); j++) edge[i][j] = c[i][j * step];
+            c[i] = edge[i];
+        }
+        sizes[size].tile[2 * a->by_columns + thin](k, a, start, b, ldb, c, bias, init, relu);
+        if (!whole) RISEK(store_edge)(&edge[0][0], c0, c_at + row, step, sizes[size].rows, cols);
+        in_span += sizes[size].rows;
+        if (in_span == span) in_span = 0, spans++;
     }
-    for (i = 0; i < rows && !whole; i++)
-        for (j = 0; j < cols; j++) p->c[c_at[i] + col + j] = edge[i][j];
 }
 
-/* n adjacent elements at `at`, as numbers. Of bytes, whole vectors are read and written, past the end: see rise_matrix; what
-   is written too much is overwritten by what follows or lies in the panel's slack. */
-RISEK_IN void RISEK(copy)(rise_real *to, const rise_matrix *x, ptrdiff_t at, int n)
+RISEK_IN void RISEK(copy)(rise_real *to, const rise_real *from, int n)
 {
     int i = 0;
-    if (x->bytes) {
-        const uint8_t *from = (const uint8_t *)x->data + at;
-        V const unit = vset1((rise_real)RISEI_BYTE);
-        for (; i < n; i += VL) vstore(to + i, vmul(vbytes(from + i), unit));
-    } else {
-        const rise_real *from = (const rise_real *)x->data + at;
-        for (; i + VL <= n; i += VL) vstore(to + i, vload(from + i));
-        for (; i + 4 <= n; i += 4) memcpy(to + i, from + i, 4 * sizeof *to);
-        for (; i < n; i++) to[i] = from[i];
-    }
+    for (; i + VL <= n; i += VL) vstore(to + i, vload(from + i));
+    for (; i + 4 <= n; i += 4) memcpy(to + i, from + i, 4 * sizeof *to);
+    for (; i < n; i++) to[i] = from[i];
 }
 /* columns j .. j+n of the row at `row`, run by run */
 RISEK_FN void RISEK(copy_columns)(rise_real *to, const rise_matrix *x, ptrdiff_t row, int j, int n)
@@ -4440,93 +4704,142 @@ RISEK_FN void RISEK(copy_columns)(rise_real *to, const rise_matrix *x, ptrdiff_t
     }
     while (n > 0) {
         int const part = n < x->run - in ? n : x->run - in;
-        RISEK(copy)(to, x, row + in, part);
+        RISEK(copy)(to, x->data + row + in, part);
         to += part, n -= part;
         row += x->run_step, in = 0;
     }
 }
 
-/* Rows row .. row+rows of A for one panel: a[i * PANEL + k], or a[k * MR + i] where A is transposed. `at`: where the rows
-   lie, or all of k's where A is transposed. */
-RISEK_FN void RISEK(pack_a)(const rise_product *p, const ptrdiff_t *at, int row, int rows, int k0, int k, rise_real *a)
+/* Do tiles fill so many equally spaced rows well? Those of fewer than 4 rows cost as much as 4. */
+RISEK_FN int RISEK(tiles_fit)(int span)
 {
-    int const within = row % p->a.run;
-    int i;
-    if (!p->transposed)
-        for (i = 0; i < rows; i++) RISEK(copy_columns)(a + i * PANEL, &p->a, at[i], k0, k);
-    else if (rows == MR && within + MR <= p->a.run && !p->a.bytes) {
-        const rise_real *from = (const rise_real *)p->a.data + (row / p->a.run) * p->a.run_step + within;
-        for (i = 0; i < k; i++) memcpy(a + i * MR, from + at[i], MR * sizeof *a);
-    } else
-        for (i = 0; i < k; i++) RISEK(copy_columns)(a + i * MR, &p->a, at[i], row, rows);
+    int const rest = span % MR, low = rest % 8 % 4, cost = (low & 1 ? 4 : 0) + (low & 2 ? 4 : 0) - low;
+    return cost * 4 <= span;
+}
+/* Rows row .. row+rows of A, columns k0 .. k0+k. `k_at`: where the columns lie, if it is transposed. `once`: few columns of C
+   want it, which packing must not cost more than it brings. */
+RISEK_FN RISEK(block) RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *k_at, int row, int rows, int k0, int k, int once,
+                                        ptrdiff_t *at, rise_real *packed)
+{
+    const rise_matrix *x = &p->a;
+    RISEK(block) block;
+    int i, q;
+    memset(&block, 0, sizeof block);
+    block.by_columns = p->transposed;
+    if (p->transposed && once && (x->run % MR == 0 || x->run >= 2 * MR || x->run >= p->m)) {
+        block.data = x->data, block.at = k_at;
+        block.row = row, block.run = x->run, block.run_step = x->run_step;
+    } else if (p->transposed) { /* as panels [rows / MR][KC][MR] */
+        block.data = packed, block.at = at;
+        block.run = MR, block.run_step = KC * MR;
+        for (i = 0; i < k; i++) {
+            at[i] = (ptrdiff_t)i * MR;
+            for (q = 0; q + MR <= rows && x->run >= p->m; q += MR)
+                memcpy(packed + q * KC + i * MR, x->data + k_at[i] + row + q, MR * sizeof *packed);
+            for (; q < rows; q += MR)
+                RISEK(copy_columns)(packed + q * KC + i * MR, x, k_at[i], row + q, rows - q < MR ? rows - q : MR);
+        }
+    } else if (RISEK(tiles_fit)(x->rows.inner)) { /* rows of an image's pixels, or any row-major matrix */
+        risei_locate(&x->rows, row, rows, at);
+        block.data = x->data + risei_column(x, k0), block.at = at;
+        block.stride = x->rows.step[0], block.run = x->run, block.run_step = x->run_step, block.first = k0 % x->run;
+        block.span = x->rows.inner, block.spent = row % x->rows.inner;
+    } else {
+        risei_locate(&x->rows, row, rows, at);
+        block.data = packed, block.at = at;
+        block.stride = ROW, block.run = block.span = INT_MAX;
+        for (i = 0; i < rows; i++) {
+            RISEK(copy_columns)(packed + i * ROW, x, at[i], k0, k);
+            at[i] = (ptrdiff_t)i * ROW;
+        }
+    }
+    return block;
 }
 
+/* NR columns of B whose rows of k lie together, turned around four by four; all of what one panel of weights holds, before the next */
+RISEK_FN void RISEK(turn_b)(const rise_matrix *x, int k, const ptrdiff_t *at, const rise_real *from, int cols, rise_real *b)
+{
+    int i0, i, q, s, t;
+    for (i0 = 0; i0 < k; i0 += RISE_PANEL)
+        for (q = 0; q < cols; q += 4)
+            for (i = i0; i < k && i < i0 + RISE_PANEL; i += 4) {
+                const rise_real *here = from + q * x->run_step + at[i];
+                if (q + 4 <= cols && i + 4 <= k && at[i + 1] - at[i] == 1 && at[i + 2] - at[i] == 2 && at[i + 3] - at[i] == 3)
+                    risei_turn4(here, x->run_step, b + i * NR + q, NR);
+                else
+                    for (s = q; s < q + 4 && s < cols; s++)
+                        for (t = i; t < i + 4 && t < k; t++) b[t * NR + s] = from[s * x->run_step + at[t]];
+            }
+}
 /* columns col .. col+n of B as panels b[panel][k][NR], zeros after the last column */
 RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int k, const ptrdiff_t *at, int col, int n, rise_real *b)
 {
     int j, i, q;
     for (j = 0; j < n; j += NR, b += k * NR) {
         int const cols = n - j < NR ? n - j : NR;
-        if (cols == NR && col + j + NR <= x->run)
-            for (i = 0; i < k; i++) {
-                const rise_real *from = (const rise_real *)x->data + at[i] + col + j;
-                RISEI_UNROLL for (q = 0; q < NV; q++) vstore(b + i * NR + q * VL, vload(from + q * VL));
-            }
+        const rise_real *from = x->data + risei_column(x, col + j);
+        if (cols == NR && (col + j + NR <= x->run || x->run % NR == 0))
+            for (i = 0; i < k; i++)
+                RISEI_UNROLL for (q = 0; q < NV; q++) vstore(b + i * NR + q * VL, vload(from + at[i] + q * VL));
         else if (x->run > 1)
             for (i = 0; i < k; i++) RISEK(copy_columns)(b + i * NR, x, at[i], col + j, cols);
         else
-            for (q = 0; q < cols; q++) {
-                const rise_real *from = (const rise_real *)x->data + (col + j + q) * x->run_step;
-                for (i = 0; i < k; i++) b[i * NR + q] = from[at[i]];
-            }
+            RISEK(turn_b)(x, k, at, from, cols, b);
         for (i = 0; i < k && cols < NR; i++)
             for (q = cols; q < NR; q++) b[i * NR + q] = 0;
     }
 }
 
-/* A few rows times a B that lies row by row: B is read where it is, once. */
-RISEK_FN void RISEK(product_few)(const rise_product *p, const ptrdiff_t *c_at, int k0, int k, int init, int relu,
-                                 const rise_real *a, rise_real *edge)
+/* Can tiles read B where it lies? Panels and narrow matrices they can; of wide ones, only to be read once or twice. */
+RISEK_FN int RISEK(b_in_place)(const rise_product *p)
 {
-    ptrdiff_t const ldb = p->b.rows.step[0];
-    const rise_real *b = (const rise_real *)p->b.data + k0 * ldb;
-    int j = 0, i, q;
-    for (; p->m == 1 && j + 8 * VL <= p->n; j += 8 * VL) {
-        rise_real *c = p->c + c_at[0] + j;
-        RISEK(tile_row)(k, a, b + j, ldb, &c, p->bias ? p->bias + j : 0, init, relu);
-    }
-    for (; j + NR <= p->n; j += NR) RISEK(tiles)(p, k, c_at, p->m, j, NR, a, b + j, ldb, init, relu);
-    if (j == p->n) return;
-    for (i = 0; i < k; i++) /* whole vectors here would read past B */
-        for (q = 0; q < NR; q++) edge[i * NR + q] = q < p->n - j ? b[i * ldb + j + q] : 0;
-    RISEK(tiles)(p, k, c_at, p->m, j, p->n - j, a, edge, NR, init, relu);
+    int const adjacent = p->b.rows.inner >= p->k && (p->b.run >= p->n || p->b.run % NR == 0);
+    return adjacent && (p->m <= 4 * MR || (p->b.rows.step[0] <= RISE_PANEL && p->n % NR == 0));
 }
-
-RISEK_FN void RISEK(product)(const rise_product *p, void *scratch)
+/* A block of A and C's rows, m0 .. m0+rows, times all of a block of B: kb rows of k from kb0 on, n columns from n0 on. */
+RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *w, int m0, int rows, int kb0, int kb, int n0, int n,
+                                  int in_place)
 {
-    ptrdiff_t *a_at = (ptrdiff_t *)scratch, *b_at = a_at + KC, c_at[MR];
-    rise_real *a = (rise_real *)(b_at + KC), *b = a + RISEI_A_SIZE;
-    int const few = p->m <= MR && !p->transposed && p->b.run >= p->n && p->b.rows.inner >= p->k;
-    int k0, n0, row, j;
-    for (k0 = 0; k0 == 0 || k0 < p->k; k0 += KC) {
-        int const k = p->k - k0 < KC ? p->k - k0 : KC, relu = p->relu && k0 + k == p->k;
+    int const once = n <= 2 * NR, steps = (kb + KC - 1) / KC;
+    int step, j;
+    risei_locate(&p->c.rows, m0, rows, w->c_at);
+    for (step = 0; step < steps || step == 0; step++) {
+        int const from = steps > 0 ? (int)((int64_t)kb * step / steps) : 0, to = steps > 0 ? (int)((int64_t)kb * (step + 1) / steps) : 0;
+        int const k0 = kb0 + from, k = to - from, relu = p->relu && k0 + k == p->k;
         int const init = k0 > 0 || p->accumulate ? RISEK(from_c) : p->bias ? RISEK(from_bias) : RISEK(from_zero);
-        if (p->transposed) risei_locate(&p->a.rows, k0, k, a_at);
-        risei_locate(&p->b.rows, k0, few ? 0 : k, b_at);
-        for (n0 = 0; n0 < p->n; n0 += NC) {
-            int const n = p->n - n0 < NC ? p->n - n0 : NC;
-            if (!few) RISEK(pack_b)(&p->b, k, b_at, n0, n, b);
-            for (row = 0; row < p->m; row += MR) {
-                int const rows = p->m - row < MR ? p->m - row : MR;
-                if (!p->transposed) risei_locate(&p->a.rows, row, rows, a_at);
-                risei_locate(&p->c_rows, row, rows, c_at);
-                RISEK(pack_a)(p, a_at, row, rows, k0, k, a);
-                for (j = 0; j < n && !few; j += NR)
-                    RISEK(tiles)(p, k, c_at, rows, n0 + j, n - j < NR ? n - j : NR, a, b + j * k, NR, init, relu);
-            }
-            if (!few) continue;
-            RISEK(product_few)(p, c_at, k0, k, init, relu, a, b);
-            break;
+        RISEK(block) const a = RISEK(block_of_a)(p, w->k_at + from, m0, rows, k0, k, once, w->a_at, w->a);
+        for (j = 0; j < n; j += NR) {
+            int const cols = n - j < NR ? n - j : NR, direct = in_place && cols == NR;
+            const rise_real *panel = direct ? p->b.data + risei_column(&p->b, n0 + j) + w->b_at[from]
+                                            : w->b + (in_place ? 0 : j * kb + from * NR);
+            if (in_place && !direct) RISEK(pack_b)(&p->b, k, w->b_at + from, n0 + j, cols, w->b);
+            RISEK(tiles)(p, k, w->c_at, rows, n0 + j, cols, &a, panel, direct ? p->b.rows.step[0] : NR, init, relu);
+        }
+    }
+}
+RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *scratch)
+{
+    risei_blocks const w = risei_blocks_in(scratch);
+    int const in_place = RISEK(b_in_place)(p);
+    int m_from = 0, m_to = p->m, n_from = 0, n_to = p->n, k0, n0, m0, kc, nc;
+    if (p->n >= 4 * parts * RISE_PANEL || p->m < 2 * MR)
+        risei_share(p->n, RISE_PANEL, part, parts, &n_from, &n_to);
+    else
+        risei_share(p->m, MR, part, parts, &m_from, &m_to);
+    /* B's blocks have KC NC elements, of whatever shape saves most: long, so that C is loaded and stored less often; or wide, so
+       that A is packed less often. */
+    nc = in_place ? INT_MAX : p->k < KC ? KC * NC / (p->k + 1) / NR * NR : NC;
+    kc = p->transposed || n_to - n_from > NC / 2 ? KC : KC * NC / (risei_ceil_div(n_to - n_from + 1, NR) * NR) / KC * KC;
+    if (kc > RISEI_KB) kc = RISEI_KB;
+    for (k0 = 0; k0 == 0 || k0 < p->k; k0 += kc) {
+        int const k = p->k - k0 < kc ? p->k - k0 : kc;
+        if (p->transposed) risei_locate(&p->a.rows, k0, k, w.k_at);
+        risei_locate(&p->b.rows, k0, k, w.b_at);
+        for (n0 = n_from; n0 < n_to; n0 = nc < n_to - n0 ? n0 + nc : n_to) {
+            int const n = nc < n_to - n0 ? nc : n_to - n0;
+            if (!in_place) RISEK(pack_b)(&p->b, k, w.b_at, n0, n, w.b);
+            for (m0 = m_from; m0 < m_to; m0 += MC)
+                RISEK(product_rows)(p, &w, m0, m_to - m0 < MC ? m_to - m0 : MC, k0, k, n0, n, in_place);
         }
     }
 }
@@ -4534,16 +4847,22 @@ RISEK_FN void RISEK(product)(const rise_product *p, void *scratch)
 #undef NR
 #undef KC
 #undef NC
-#undef PANEL
-#undef RISEK_TILE
+#undef MC
+#undef ROW
+#undef RISEK_TILE_BEGIN
+#undef RISEK_TILE_STEP
+#undef RISEK_TILE_END
+#undef RISEK_TILE_ROWS
+#undef RISEK_TILE_COLUMNS
 #undef RISEK_TILES
+#undef RISEK_TILE_NAMES
 #endif /* RISEK_REFERENCE */
 
 static const rise_kernels RISEK(table) = {
     RISEK_NAME, RISEK_ISA, RISEK_FUSED, RISEK(product), RISEK(sum_rows), RISEK(add), RISEK(sum_squares),
     RISEK(relu_backward), RISEK(map_exp), RISEK(map_log), RISEK(map_tanh), RISEK(map_sigmoid), RISEK(lstm_forward),
     RISEK(lstm_backward), RISEK(gru_forward), RISEK(gru_backward), RISEK(gate_forward), RISEK(gate_backward),
-    RISEK(norm_forward), RISEK(norm_backward), RISEK(project_signs), RISEK(project_ternary), RISEK(adam)};
+    RISEK(norm_forward), RISEK(norm_backward), RISEK(stack), RISEK(project_signs), RISEK(project_ternary), RISEK(adam)};
 
 #undef RISEK
 #undef RISEK_FN

@@ -674,7 +674,7 @@ static void put_to_work(rise_agent *a)
             rewards[g] = (float)i;
         }
         frames[0] = (uint8_t)i;
-        result = rise_agent_step_all(a, frames, rewards, events, allowed, actions);
+        result = rise_agent_step_all(a, frames, rewards, events, d->action_masks ? allowed : NULL, actions);
         CHECK(result == RISE_OK || result == RISE_NOT_FINITE);
         for (g = 0; g < games; g++) CHECK(actions[g] >= 0 && actions[g] < d->actions);
     }

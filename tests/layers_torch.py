@@ -4,7 +4,8 @@
     python3 tests/layers_torch.py          (needs torch and a C compiler: $CC or cc; without torch it says so and passes)
 
 A small C file that calls the layers is compiled to a shared object. Weights are turned from our order to PyTorch's here:
-linear [in][out], conv [y][x][channel][filter], images [n][y][x][channel].
+linear [in][out], in panels [out / 32][in][32] where 32 divides out; conv [y][x][channel][filter]; images [n][y][x][channel].
+Gradients start from garbage: they are assigned.
 """
 import ctypes
 import os
@@ -29,14 +30,14 @@ static risei_device device;
 const char *use(int isa)
 {
     device.kernels = rise_kernels_of((rise_isa)isa);
-    if (device.scratch == NULL) device.scratch = malloc(rise_product_scratch(4096, INT_MAX));
+    if (device.scratch == NULL) device.scratch = malloc(rise_product_scratch());
     return device.kernels != NULL ? device.kernels->name : NULL;
 }
 /* w and g hold weights, then bias, as in every layer below. */
 void linear(int rows, int in, int out, const float *w, const float *x, float *y, int relu, const float *dy, float *g,
             float *dx)
 {
-    risei_parameters p = {0, 0};
+    risei_parameters p = {0};
     risei_linear const l = risei_linear_make(&p, in, out);
     float *d = malloc((size_t)(rows * out) * sizeof *d);
     risei_linear_forward(&device, &l, w, rows, x, in, y, out, relu);
@@ -70,7 +71,7 @@ void conv(int count, int height, int width, int channels, int filters, int size,
           int pool_pad, const float *w, const float *x, float *y, const float *dy, float *g, float *dx)
 {
     rise_conv const desc = {filters, size, stride, pad, pool, pool_stride, pool_pad};
-    risei_parameters p = {0, 0};
+    risei_parameters p = {0};
     risei_conv const c = risei_conv_make(&p, &desc, height, width, channels);
     risei_image in = image(count, height, width, channels, pad, x), din = image(count, height, width, channels, 0, NULL);
     risei_image out = image(count, c.out_height, c.out_width, filters, 0, NULL);
@@ -86,11 +87,12 @@ void conv(int count, int height, int width, int channels, int filters, int size,
     flatten(&din, count, dx);
     free(in.data), free(dout.data), free(dpooled.data), free(pool ? out.data : pooled.data);
 }
-/* All rows start at step 0. w, g: weights and bias of x, then of h. h, c: [steps + 1][rows][units]; step 0 comes in. */
+/* All rows start at step 0. w, g: weights and bias of x, then of h, which has no bias in an LSTM. h, c:
+   [steps + 1][rows][units]; step 0 comes in. */
 void cell(int gru, int steps, int rows, int in, int units, const float *w, const float *x, float *h, float *c, float *dh,
           float *dc, float *g, float *dx)
 {
-    risei_parameters p = {0, 0};
+    risei_parameters p = {0};
     risei_cell const l = risei_cell_make(&p, gru ? RISE_CELL_GRU : RISE_CELL_LSTM, in, units);
     size_t const state = (size_t)(rows * units) * sizeof *h;
     risei_arena arena;
@@ -143,18 +145,31 @@ def wide(x):
     return x.double().requires_grad_()
 
 
+def garbage(x):
+    return torch.full_like(x, 1e3)
+
+
+def plain(flat, inner, outer):
+    """A linear layer's weights, as a view that learns: row by row."""
+    if outer % 32:
+        return flat.view(inner, outer)
+    return flat.view(outer // 32, inner, 32).permute(1, 0, 2).reshape(inner, outer)
+
+
 def call(function, *arguments):
     function(*[ctypes.c_void_p(a.data_ptr()) if isinstance(a, torch.Tensor) else a for a in arguments])
 
 
 def test_linear(library, isa):
-    for rows, inner, outer, relu in [(1, 1, 1, 0), (1, 64, 130, 1), (5, 7, 3, 1), (32, 100, 65, 0), (33, 300, 17, 1)]:
+    cases = [(1, 1, 1, 0), (1, 64, 130, 1), (5, 7, 3, 1), (32, 100, 65, 0), (33, 300, 17, 1),
+             (1, 50, 96, 1), (7, 3, 32, 0), (32, 64, 512, 1), (100, 96, 64, 0), (130, 257, 288, 1)]
+    for rows, inner, outer, relu in cases:
         what = f"{isa}: linear {rows}x{inner}x{outer}"
         w, x, dy = random(inner * outer + outer) / inner**0.5, random(rows, inner), random(rows, outer)
-        y, g, dx = torch.empty(rows, outer), torch.zeros_like(w), torch.empty_like(x)
+        y, g, dx = torch.empty(rows, outer), garbage(w), torch.empty_like(x)
         call(library.linear, rows, inner, outer, w, x, y, relu, dy, g, dx)
         w2, x2 = wide(w), wide(x)
-        y2 = x2 @ w2[: inner * outer].view(inner, outer) + w2[inner * outer :]
+        y2 = x2 @ plain(w2[: inner * outer], inner, outer) + w2[inner * outer :]
         y2 = F.relu(y2) if relu else y2
         y2.backward(dy.double())
         check(what + ", y", y, y2), check(what + ", weights", g, w2.grad), check(what + ", x", dx, x2.grad)
@@ -178,7 +193,7 @@ def test_conv(library, isa):
         y2 = y2.permute(0, 2, 3, 1)
         dy = random(*y2.shape)
         y2.backward(dy.double())
-        y, g, dx = torch.empty(y2.shape), torch.zeros_like(w), torch.empty_like(x)
+        y, g, dx = torch.empty(y2.shape), garbage(w), torch.empty_like(x)
         call(library.conv, *case, w, x, y, dy, g, dx)
         check(what + ", y", y, y2), check(what + ", weights", g, w2.grad), check(what + ", x", dx, x2.grad)
 
@@ -186,17 +201,19 @@ def test_conv(library, isa):
 def test_cells(library, isa):
     for gru in (0, 1):
         gates = 3 if gru else 4
-        for steps, rows, inner, units in [(1, 1, 1, 1), (1, 1, 64, 64), (7, 3, 5, 9), (16, 32, 64, 33), (20, 5, 17, 100)]:
+        for steps, rows, inner, units in [(1, 1, 1, 1), (1, 1, 64, 64), (7, 3, 5, 9), (16, 32, 64, 33), (20, 5, 17, 100),
+                                          (3, 4, 6, 8), (12, 20, 40, 96)]:
             what = f"{isa}: {'GRU' if gru else 'LSTM'} {steps} steps, {rows} rows, {inner} to {units}"
-            out, split = gates * units, (inner * gates * units, gates * units, units * gates * units, gates * units)
+            out, bias = gates * units, gates * units if gru else 0
+            split = (inner * out, out, units * out, bias)
             w, x = random(sum(split)) / units**0.5, random(steps, rows, inner)
             h, c = torch.zeros(steps + 1, rows, units), torch.zeros(steps + 1, rows, units)
             h[0], c[0] = random(rows, units), random(rows, units)
-            dh, dc, g, dx = random(rows, units), random(rows, units), torch.zeros_like(w), torch.empty_like(x)
+            dh, dc, g, dx = random(rows, units), random(rows, units), garbage(w), torch.empty_like(x)
 
             w2, x2, h2, c2 = wide(w), wide(x), wide(h[:1].clone()), wide(c[:1].clone())
             wx, bx, wh, bh = torch.split(w2, split)
-            weights = [wx.view(inner, out).t(), wh.view(units, out).t(), bx, bh if gru else torch.zeros_like(bh)]
+            weights = [plain(wx, inner, out).t(), plain(wh, units, out).t(), bx, bh if gru else torch.zeros_like(bx)]
             if gru:
                 y2, last = torch._VF.gru(x2, h2, weights, True, 1, 0.0, False, False, False)
                 (last[0] * dh.double()).sum().backward()

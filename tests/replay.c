@@ -131,7 +131,7 @@ static answer ask(const setup *s, const life *l, int at)
 }
 
 /* Is this image the stack of `at`, within a border of zeros? Of no slot (-1): all zeros. */
-static int same_stack(const setup *s, const life *l, int at, const risei_image *image, const uint8_t *bytes)
+static int same_stack(const setup *s, const life *l, int at, const risei_image *image, const float *seen)
 {
     int const pad = image->pad, high = s->height + 2 * pad, wide = s->width + 2 * pad, pixels = s->channels * s->stack;
     int y, x, p, c;
@@ -143,7 +143,8 @@ static int same_stack(const setup *s, const life *l, int at, const risei_image *
                 for (c = 0; c < s->channels; c++) {
                     int const inside = m != NULL && y >= pad && x >= pad && y < high - pad && x < wide - pad;
                     int const i = ((y - pad) * s->width + x - pad) * s->channels + c;
-                    if (bytes[(y * wide + x) * pixels + p * s->channels + c] != (inside ? pixel(m, i) : 0)) return 0;
+                    float const right = inside ? (float)pixel(m, i) * (1.0f / 255.0f) : 0;
+                    if (seen[(y * wide + x) * pixels + p * s->channels + c] != right) return 0;
                 }
     }
     return 1;
@@ -176,7 +177,8 @@ enum { LEAVES, TRANSITIONS, CONTENTS };
 
 static void look_into(const setup *s, const risei_replay *r, int lane, int at, const answer *a, int closely)
 {
-    uint8_t bytes[IMAGE] = {0};
+    const rise_kernels *const k = rise_kernels_of(at % 2 ? RISE_ISA_AUTO : RISE_ISA_REF);
+    float seen[IMAGE] = {0};
     const risei_history *h = &r->history;
     const life *l = &lives[lane];
     risei_image const image = risei_image_make(s->height, s->width, s->channels * s->stack, 1);
@@ -189,10 +191,10 @@ static void look_into(const setup *s, const risei_replay *r, int lane, int at, c
     if (t.steps != a->steps) differ(s, "steps", lane, at);
     if ((double)t.reward != a->reward || (double)t.discount != a->discount) differ(s, "return", lane, at);
     if (closely < CONTENTS || a->next >= l->count) return;
-    risei_history_stack(h, lane, t.at, s->stack, &image, bytes);
-    if (!same_stack(s, l, at, &image, bytes)) differ(s, "stack", lane, at);
-    risei_history_stack(h, lane, t.at + t.steps, s->stack, &image, bytes);
-    if (!same_stack(s, l, a->next, &image, bytes)) differ(s, "next stack", lane, at);
+    risei_history_stack(k, h, lane, t.at, s->stack, &image, seen);
+    if (!same_stack(s, l, at, &image, seen)) differ(s, "stack", lane, at);
+    risei_history_stack(k, h, lane, t.at + t.steps, s->stack, &image, seen);
+    if (!same_stack(s, l, a->next, &image, seen)) differ(s, "next stack", lane, at);
     if (!same_masks(h, l, lane, at) || !same_masks(h, l, lane, a->next)) differ(s, "masks", lane, at);
     for (w = a->next; w > at - s->window && together(l, at, w) && s->memory != RISE_MEMORY_NONE; w--) {
         risei_history_input(h, lane, w, extras, x);
@@ -428,7 +430,7 @@ static void gathered(const setup *s, const rise_agent *a, int row, int lane, int
     const life *l = &lives[lane];
     const risei_image *image = &a->pass.encoder.in[0];
     const risei_sequence *q = &a->pass.sequence;
-    ptrdiff_t const size = (ptrdiff_t)risei_image_bytes(a);
+    ptrdiff_t const size = risei_agent_image(a);
     int const full = s->memory == RISE_MEMORY_FULL, batch = a->desc.batch, features = full ? a->net.embedding : 0;
     int j, first = 0, wrong = 0;
     if (!full && !same_stack(s, l, at, image, a->images + row * size)) differ(s, "gathered stack", lane, at);

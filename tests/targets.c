@@ -75,7 +75,7 @@ static void step(rise_agent *a, float reward, rise_event event, int allowed)
     int action;
     size_t i;
     for (i = 0; i < ACTIONS; i++) mask[i] = (uint8_t)(allowed >> i & 1);
-    CHECK(rise_agent_step_all(a, frame, &reward, &event, mask, &action) == RISE_OK);
+    CHECK(rise_agent_step_all(a, frame, &reward, &event, a->desc.action_masks ? mask : NULL, &action) == RISE_OK);
 }
 /* One, two and three rewards before each kind of end, from frames to target. What follows is worth 8. */
 static void test_ends(void)
@@ -222,7 +222,7 @@ static void test_dueling(const rise_kernels *k)
     memcpy(w + n.value.weights, value, sizeof value);
     pass.fused = pass.normed = x, pass.hidden = h, pass.advantage = a, pass.value = v, pass.q = q;
     d.kernels = k;
-    d.scratch = calloc(rise_product_scratch(p.widest, INT_MAX), 1);
+    d.scratch = calloc(rise_product_scratch(), 1);
     check_about("%s", k->name);
     CHECK(p.count == sizeof w / sizeof *w && d.scratch != NULL);
     for (n.dueling = 0; n.dueling <= 1; n.dueling++) {

@@ -100,12 +100,13 @@ CHECK_UNUSED static void toy_embed(void *user, const uint8_t *frame, float *embe
     if (user != NULL) ++*(long *)user;
     for (i = 0; i < size; i++) embedding[i] = (float)frame[i] / 64 - (float)frame[PIXELS - 1 - i] / 128;
 }
-/* A net of odd sizes, so that every kernel meets its tail; with "wide", of sizes that fill the widest vectors, too. */
+/* A net of odd sizes, so that every kernel meets its tail; with "wide", of sizes that fill the widest vectors, too; with
+   "panels", of sizes that are multiples of RISE_PANEL where that can be. */
 static rise_agent_desc described(const char *words)
 {
     static const char *const embeddings[] = {"signs", "gaussian", "sparse", "conv", "downsample", "user"};
     rise_agent_desc d;
-    int const wide = has(words, "wide");
+    int const wide = has(words, "wide"), panels = has(words, "panels");
     int i;
     memset(&d, 0, sizeof d);
     d.frame_width = WIDTH, d.frame_height = HEIGHT;
@@ -131,9 +132,9 @@ static rise_agent_desc described(const char *words)
     d.conv[0].filters = wide ? 18 : 4, d.conv[0].size = 3;
     d.conv[1].filters = 3, d.conv[1].size = 2, d.conv[1].stride = 2, d.conv[1].pad = 1;
     if (has(words, "pool")) d.conv[0].pool = 2, d.conv[0].pool_stride = 1;
-    d.features = has(words, "plain") ? -1 : wide ? 37 : 6;
-    d.recurrent_units = wide ? 20 : 7;
-    d.head_units = wide ? 37 : 5;
+    d.features = has(words, "plain") ? -1 : panels ? 64 : wide ? 37 : 6;
+    d.recurrent_units = panels ? 32 : wide ? 20 : 7;
+    d.head_units = panels ? 48 : wide ? 37 : 5;
     d.no_dueling = has(words, "plain");
     d.layer_norm = has(words, "norm");
     d.no_double = has(words, "single");
