@@ -62,7 +62,7 @@
 
    CONTENTS. Search for the mark.
        >>results       result codes and sentences          >>plan          compiler and machine
-       >>desc          what an agent is: every field       >>memory >>random >>kernels
+       >>desc          what an agent is: every field       >>memory >>random >>kernels >>threads
        >>agent-api     create, step, play, learn, save     >>layers >>recurrent >>encoders >>network >>optimizer
        >>kernels-api   products, cells, Adam: usable alone >>replay >>targets >>describe >>agent >>files
                                                            >>template      the kernels' one source, for all machines
@@ -128,7 +128,10 @@
    replay_capacity, a longer target_period.
 
    10. PORTING. Raspberry Pi, 64-bit: as it is. 32-bit: add -mfpu=neon-vfpv4. MSVC, tcc and others compile the plain C kernels and,
-   for MSVC on x64, the AVX ones. Without a file system: RISE_NO_STDIO. Threads: an agent holds no global state; use each
+   for MSVC on x64, the AVX ones. Without a file system: RISE_NO_STDIO.
+
+   11. THREADS. With RISE_THREADS and desc.threads = 4, say, an agent computes in its caller's thread and three of its own, which sleep
+   while there is nothing to do. What it computes is the same to the bit for any number of them. There is no global state: use each
    agent from one thread at a time, different agents from as many as you like.
 
    MACROS, all optional:
@@ -137,6 +140,7 @@
        RISE_STATIC           every file           all functions are static: the library is private to each file
        RISE_NO_STDIO         every file           no FILE functions: save through rise_agent_write
        RISE_NO_SIMD          the implementation   plain C kernels only
+       RISE_THREADS          the implementation   desc.threads may be more than 1 (POSIX threads; compile with -pthread)
        RISE_SELF             the implementation   the name under which this file includes itself ["rise.h"]
 
    TROUBLE. "undefined reference to rise_...": no file defines RISE_IMPLEMENTATION. "multiple definition of rise_...": more than one does.
@@ -322,6 +326,7 @@ typedef struct rise_agent_desc {
 
     /* the machine */
     rise_isa isa;                  /* [AUTO] */
+    int threads;                   /* that compute, the caller's among them, 1..64 [1]; more than one needs RISE_THREADS */
     void *memory_block;            /* NULL: calloc is called once, at creation. Else the caller's, at any alignment */
     size_t memory_bytes;           /* size of memory_block; without one, the most that may be allocated [no limit] */
     rise_log_fn log_fn;            /* NULL: silent */
@@ -355,7 +360,7 @@ RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error)
    rise_agent_load allocates. `error` may be NULL. */
 RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc, rise_error *error);
 
-/* Frees what rise_agent_create allocated. NULL is fine. */
+/* Ends its threads and frees what rise_agent_create allocated. NULL is fine. */
 RISE_API void rise_agent_destroy(rise_agent *agent);
 
 /* One tick of one game (desc.environments must be 1). `frame`: [height][width][channels] bytes, copied. `reward`: what
@@ -435,8 +440,8 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
                                       rise_error *error);
 
 /* Makes an agent from what `fn` reads; `size` is the whole length. `machine` (may be NULL) supplies what no file holds:
-   isa, memory_block, memory_bytes, log_fn, clock_fn, embed_fn and their users, play_only, and players where not 0; its
-   other fields are ignored. Nothing in the file is believed before it is checked, and on failure *agent is NULL. */
+   isa, threads, memory_block, memory_bytes, log_fn, clock_fn, embed_fn and their users, play_only, and players where not 0;
+   its other fields are ignored. Nothing in the file is believed before it is checked, and on failure *agent is NULL. */
 RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *user, uint64_t size,
                                      const rise_agent_desc *machine, rise_error *error);
 
@@ -514,7 +519,7 @@ typedef struct rise_kernels {
     /* sums[j] = x[0][j] + x[1][j] + ..., in that order; x is [rows][n], `stride` from row to row */
     void (*sum_rows)(int rows, int n, const rise_real *x, ptrdiff_t stride, rise_real *sums);
     void (*add)(int n, const rise_real *x, rise_real *y);                     /* y += x */
-    double (*sum_squares)(ptrdiff_t n, const rise_real *x);
+    double (*sum_squares)(ptrdiff_t n, const rise_real *x);                   /* summed as rise_real: for a few thousand */
     void (*relu_backward)(int n, const rise_real *y, const rise_real *dy, rise_real *dx); /* dx = y > 0 ? dy : 0 */
 
     void (*exp)(int n, const rise_real *x, rise_real *y);                     /* all within 2.1 units in the last place */
@@ -1324,15 +1329,164 @@ RISE_API const rise_kernels *rise_kernels_of(rise_isa isa)
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
-/* >>layers: forward and backward side by side. Gradients are assigned, not added up: each layer runs backward once an update. */
+/* >>threads: work is divided over what it writes, never over what it sums, so that any number of them gives the same bits */
 
-/* What computes: the kernels and their scratch. */
+enum { RISEI_MOST_THREADS = 64 };
+
+/* Part `part` of `parts` of some work; all parts together are all of it. */
+typedef void (*risei_task)(void *job, int part, int parts, void *scratch);
+
+#ifdef RISE_THREADS
+#include <pthread.h>
+#include <sched.h>
+#if defined(RISEI_X86)
+#define RISEI_PAUSE() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define RISEI_PAUSE() __asm__ volatile("yield")
+#else
+#define RISEI_PAUSE() (void)0
+#endif
+#ifndef RISEI_WORTH
+#define RISEI_WORTH 2e5 /* tests divide the least of work */
+#endif
+enum { RISEI_SPINS = 2000 }; /* some 50 microseconds: longer than the pauses within an update, shorter than those between games' ticks */
+
+typedef struct risei_worker {
+    struct risei_pool *pool;
+    int part;
+    pthread_t thread;
+} risei_worker;
+
+/* Threads that share one job after another with the thread that hands them out. */
+typedef struct risei_pool {
+    int threads;
+    unsigned char *scratch;  /* [threads][rise_product_scratch()] */
+    risei_task task;         /* the job in hand */
+    void *job;
+    int stop;
+    unsigned round;          /* atomic: jobs handed out so far */
+    int left;                /* atomic: workers that are still at it */
+    int asleep;              /* atomic: workers that wait to be woken */
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    risei_worker workers[RISEI_MOST_THREADS];
+} risei_pool;
+
+/* Waits for another round than the one `seen`: awake for a moment, then asleep. */
+RISEI_FN void risei_pool_await(risei_pool *p, unsigned seen)
+{
+    int spin;
+    for (spin = 0; spin < RISEI_SPINS; spin++) {
+        if (__atomic_load_n(&p->round, __ATOMIC_ACQUIRE) != seen) return;
+        RISEI_PAUSE();
+    }
+    pthread_mutex_lock(&p->lock);
+    __atomic_add_fetch(&p->asleep, 1, __ATOMIC_SEQ_CST); /* before `round` is looked at: see risei_pool_hand_out */
+    while (__atomic_load_n(&p->round, __ATOMIC_SEQ_CST) == seen) pthread_cond_wait(&p->wake, &p->lock);
+    __atomic_sub_fetch(&p->asleep, 1, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&p->lock);
+}
+RISEI_FN void risei_pool_hand_out(risei_pool *p, risei_task task, void *job)
+{
+    p->task = task;
+    p->job = job;
+    __atomic_store_n(&p->left, p->threads - 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&p->round, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&p->asleep, __ATOMIC_SEQ_CST) == 0) return; /* who falls asleep from now on sees the new round first */
+    pthread_mutex_lock(&p->lock);
+    pthread_cond_broadcast(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+}
+RISEI_FN void *risei_work(void *argument)
+{
+    risei_worker *const w = (risei_worker *)argument;
+    risei_pool *const p = w->pool;
+    unsigned seen;
+    for (seen = 0;; seen++) {
+        risei_pool_await(p, seen);
+        if (p->stop) return NULL;
+        p->task(p->job, w->part, p->threads, p->scratch + (size_t)w->part * rise_product_scratch());
+        __atomic_sub_fetch(&p->left, 1, __ATOMIC_RELEASE);
+    }
+}
+RISEI_FN void risei_pool_run(risei_pool *p, risei_task task, void *job)
+{
+    int spin;
+    risei_pool_hand_out(p, task, job);
+    task(job, 0, p->threads, p->scratch);
+    for (spin = 0; __atomic_load_n(&p->left, __ATOMIC_ACQUIRE) > 0; spin++) {
+        RISEI_PAUSE();
+        if (spin % RISEI_SPINS == RISEI_SPINS - 1) sched_yield();
+    }
+}
+/* Ends the workers; `started` of them are there. */
+RISEI_FN void risei_pool_end(risei_pool *p, int started)
+{
+    int i;
+    p->stop = 1;
+    risei_pool_hand_out(p, NULL, NULL);
+    for (i = 1; i < started; i++) pthread_join(p->workers[i].thread, NULL);
+    pthread_cond_destroy(&p->wake);
+    pthread_mutex_destroy(&p->lock);
+}
+/* Returns 0 if the system refuses threads. */
+RISEI_FN int risei_pool_begin(risei_pool *p, int threads, void *scratch)
+{
+    int i;
+    p->threads = threads;
+    p->scratch = (unsigned char *)scratch;
+    if (pthread_mutex_init(&p->lock, NULL) != 0 || pthread_cond_init(&p->wake, NULL) != 0) return 0;
+    for (i = 1; i < threads; i++) {
+        p->workers[i].pool = p;
+        p->workers[i].part = i;
+        if (pthread_create(&p->workers[i].thread, NULL, risei_work, &p->workers[i]) == 0) continue;
+        risei_pool_end(p, i);
+        return 0;
+    }
+    return 1;
+}
+#endif /* RISE_THREADS */
+
+/* What computes: the kernels, their scratch, and threads. */
 typedef struct risei_device {
     const rise_kernels *kernels;
-    void *scratch;
+    void *scratch;           /* [threads][rise_product_scratch()] */
+    struct risei_pool *pool; /* NULL: the caller's thread alone */
 } risei_device;
 
-RISEI_FN void risei_product(const risei_device *d, const rise_product *p) { d->kernels->product(p, 0, 1, d->scratch); }
+/* Does a job; `work` is what it comes to, in multiplications or so: little is not worth dividing. */
+RISEI_FN void risei_run(const risei_device *d, double work, risei_task task, void *job)
+{
+#ifdef RISE_THREADS
+    if (d->pool != NULL && work > RISEI_WORTH) {
+        risei_pool_run(d->pool, task, job);
+        return;
+    }
+#endif
+    (void)work;
+    task(job, 0, 1, d->scratch);
+}
+
+typedef struct risei_product_job {
+    const rise_kernels *kernels;
+    const rise_product *product;
+} risei_product_job;
+
+RISEI_FN void risei_product_part(void *job, int part, int parts, void *scratch)
+{
+    const risei_product_job *const j = (const risei_product_job *)job;
+    j->kernels->product(j->product, part, parts, scratch);
+}
+RISEI_FN void risei_product(const risei_device *d, const rise_product *p)
+{
+    risei_product_job job;
+    job.kernels = d->kernels;
+    job.product = p;
+    risei_run(d, (double)p->m * p->n * p->k, risei_product_part, &job);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* >>layers: forward and backward side by side. Gradients are assigned, not added up: each layer runs backward once an update. */
 
 /* The parameter block while a network is laid out: everything that learns is one array. */
 typedef struct risei_parameters {
@@ -1675,16 +1829,32 @@ RISEI_FN void risei_pool_backward(const risei_conv *c, int count, const risei_im
 }
 
 /* dx(y, x) = relu'(out) dy, pixel row by pixel row; dy and dx may be one image. */
+typedef struct risei_relu_job {
+    const rise_kernels *kernels;
+    int count;
+    const risei_image *out, *dy, *dx;
+} risei_relu_job;
+
+RISEI_FN void risei_relu_part(void *job, int part, int parts, void *scratch)
+{
+    const risei_relu_job *const j = (const risei_relu_job *)job;
+    int n, y, to;
+    (void)scratch;
+    for (risei_share(j->count, 1, part, parts, &n, &to); n < to; n++)
+        for (y = 0; y < j->out->height; y++)
+            j->kernels->relu_backward(j->out->width * j->out->channels,
+                                      j->out->data + n * risei_image_size(j->out) + risei_image_at(j->out, y, 0),
+                                      j->dy->data + n * risei_image_size(j->dy) + risei_image_at(j->dy, y, 0),
+                                      j->dx->data + n * risei_image_size(j->dx) + risei_image_at(j->dx, y, 0));
+}
 RISEI_FN void risei_relu_backward(const risei_device *d, int count, const risei_image *out, const risei_image *dy,
                                   const risei_image *dx)
 {
-    int n, y;
-    for (n = 0; n < count; n++)
-        for (y = 0; y < out->height; y++)
-            d->kernels->relu_backward(out->width * out->channels,
-                                      out->data + n * risei_image_size(out) + risei_image_at(out, y, 0),
-                                      dy->data + n * risei_image_size(dy) + risei_image_at(dy, y, 0),
-                                      dx->data + n * risei_image_size(dx) + risei_image_at(dx, y, 0));
+    risei_relu_job job;
+    job.kernels = d->kernels;
+    job.count = count;
+    job.out = out, job.dy = dy, job.dx = dx;
+    risei_run(d, (double)count * (double)risei_image_size(out), risei_relu_part, &job);
 }
 
 /* A stack of conv layers and a dense layer: frames [count][h][w][channels] -> features [count][out]. */
@@ -1908,35 +2078,56 @@ RISEI_FN void risei_zero(rise_real *x, ptrdiff_t count)
     if (x != NULL && count > 0) memset(x, 0, (size_t)count * sizeof *x);
 }
 
+/* One step of a cell, row by row. */
+typedef struct risei_cell_job {
+    const rise_kernels *kernels;
+    const risei_cell *cell;
+    const risei_sequence *sequence;
+    int t;
+} risei_cell_job;
+
+/* From the gates of step t, before their activations, to the state after it. */
+RISEI_FN void risei_cell_forward_part(void *job, int part, int parts, void *scratch)
+{
+    const risei_cell_job *const j = (const risei_cell_job *)job;
+    const risei_sequence *s = j->sequence;
+    ptrdiff_t const n = j->cell->units, out = j->cell->gates * n, at = s->begin[j->t], next = s->begin[j->t + 1];
+    int const lstm = j->cell->kind == RISE_CELL_LSTM;
+    int row, end;
+    (void)scratch;
+    for (risei_share(risei_sequence_active(s, j->t), 1, part, parts, &row, &end); row < end; row++) {
+        ptrdiff_t const from = (at + row) * n, to = (next + row) * n, gates = (at + row) * out;
+        if (!risei_sequence_started(s, j->t, row)) {
+            risei_zero(s->h + to, n);
+            if (lstm) risei_zero(s->c + to, n);
+        } else if (lstm)
+            j->kernels->lstm_forward((int)n, s->gates + gates, s->c + from, s->c + to, s->h + to);
+        else
+            j->kernels->gru_forward((int)n, s->gates + gates, s->u + gates, s->h + from, s->h + to);
+    }
+}
 RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, const rise_real *w, const risei_sequence *s)
 {
     ptrdiff_t const n = c->units, out = c->gates * n;
     int const lstm = c->kind == RISE_CELL_LSTM;
-    int t, row;
     rise_product p;
+    risei_cell_job job;
+    job.kernels = d->kernels;
+    job.cell = c, job.sequence = s;
     risei_linear_forward(d, &c->x, w, s->begin[s->steps], s->x, c->in, s->gates, out, 0); /* all steps at once */
     memset(&p, 0, sizeof p);
     p.n = c->gates * c->units, p.k = c->units;
     p.b = rise_matrix_panels(w + c->h.weights, c->units, (int)out);
     p.accumulate = lstm;
     p.bias = lstm ? NULL : w + c->h.bias;
-    for (t = 0; t < s->steps; t++) {
-        ptrdiff_t const at = s->begin[t], next = s->begin[t + 1];
-        int const active = risei_sequence_active(s, t), fresh = risei_sequence_active(s, t + 1) - active;
+    for (job.t = 0; job.t < s->steps; job.t++) {
+        ptrdiff_t const at = s->begin[job.t], next = s->begin[job.t + 1];
+        int const active = risei_sequence_active(s, job.t), fresh = risei_sequence_active(s, job.t + 1) - active;
         p.m = active;
         p.a = rise_matrix_plain(s->h + at * n, n);
         p.c = rise_matrix_plain((lstm ? s->gates : s->u) + at * out, out);
         risei_product(d, &p);
-        for (row = 0; row < active; row++) {
-            ptrdiff_t const from = (at + row) * n, to = (next + row) * n, gates = (at + row) * out;
-            if (!risei_sequence_started(s, t, row)) {
-                risei_zero(s->h + to, n);
-                if (lstm) risei_zero(s->c + to, n);
-            } else if (lstm)
-                d->kernels->lstm_forward((int)n, s->gates + gates, s->c + from, s->c + to, s->h + to);
-            else
-                d->kernels->gru_forward((int)n, s->gates + gates, s->u + gates, s->h + from, s->h + to);
-        }
+        risei_run(d, 40.0 * active * (double)n, risei_cell_forward_part, &job);
         risei_zero(s->h + (next + active) * n, fresh * n); /* rows that start with the next step */
         if (lstm) risei_zero(s->c + (next + active) * n, fresh * n);
     }
@@ -1959,37 +2150,49 @@ RISEI_FN void risei_turn(const rise_real *weights, int in, int out, rise_real *t
         }
 }
 
+/* From dh and dc after step t to the gradients of what entered its gates, and dc before it. */
+RISEI_FN void risei_cell_backward_part(void *job, int part, int parts, void *scratch)
+{
+    const risei_cell_job *const j = (const risei_cell_job *)job;
+    const risei_sequence *s = j->sequence;
+    ptrdiff_t const n = j->cell->units, out = j->cell->gates * n, at = s->begin[j->t], next = s->begin[j->t + 1];
+    int const lstm = j->cell->kind == RISE_CELL_LSTM;
+    int row, end;
+    (void)scratch;
+    for (risei_share(risei_sequence_active(s, j->t), 1, part, parts, &row, &end); row < end; row++) {
+        ptrdiff_t const gates = (at + row) * out, from = (at + row) * n, to = (next + row) * n;
+        rise_real *dh = s->dh + row * n, *dc = lstm ? s->dc + row * n : NULL;
+        if (!risei_sequence_started(s, j->t, row)) {
+            risei_zero(s->dgates + gates, out);
+            risei_zero(s->du + gates, out);
+            risei_zero(dh, n);
+            risei_zero(dc, n);
+        } else if (lstm)
+            j->kernels->lstm_backward((int)n, s->gates + gates, s->c + from, s->c + to, dh, dc, s->dgates + gates);
+        else
+            j->kernels->gru_backward((int)n, s->gates + gates, s->u + gates, s->h + from, dh, s->dgates + gates, s->du + gates);
+    }
+}
 /* Through the first `steps` steps of a sequence that may have been run further; all rows have started by then. */
 RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, const rise_real *w, rise_real *g,
                                   const risei_sequence *s, int steps)
 {
     ptrdiff_t const n = c->units, out = c->gates * n;
     int const lstm = c->kind == RISE_CELL_LSTM, all = s->begin[steps];
-    int t, row;
     rise_product p;
+    risei_cell_job job;
+    job.kernels = d->kernels;
+    job.cell = c, job.sequence = s;
     risei_turn(w + c->h.weights, c->units, (int)out, s->turned);
     memset(&p, 0, sizeof p);
     p.n = c->units, p.k = c->gates * c->units;
     p.b = rise_matrix_panels(s->turned, (int)out, c->units);
     p.c = rise_matrix_plain(s->dh, n);
     p.accumulate = !lstm;
-    for (t = steps - 1; t >= 0; t--) {
-        ptrdiff_t const at = s->begin[t], next = s->begin[t + 1];
-        p.m = risei_sequence_active(s, t);
-        for (row = 0; row < p.m; row++) {
-            ptrdiff_t const gates = (at + row) * out, from = (at + row) * n, to = (next + row) * n;
-            rise_real *dh = s->dh + row * n, *dc = lstm ? s->dc + row * n : NULL;
-            if (!risei_sequence_started(s, t, row)) {
-                risei_zero(s->dgates + gates, out);
-                risei_zero(s->du + gates, out);
-                risei_zero(dh, n);
-                risei_zero(dc, n);
-            } else if (lstm)
-                d->kernels->lstm_backward((int)n, s->gates + gates, s->c + from, s->c + to, dh, dc, s->dgates + gates);
-            else
-                d->kernels->gru_backward((int)n, s->gates + gates, s->u + gates, s->h + from, dh, s->dgates + gates, s->du + gates);
-        }
-        p.a = rise_matrix_plain(s->du + at * out, out);
+    for (job.t = steps - 1; job.t >= 0; job.t--) {
+        p.m = risei_sequence_active(s, job.t);
+        risei_run(d, 40.0 * p.m * (double)n, risei_cell_backward_part, &job);
+        p.a = rise_matrix_plain(s->du + s->begin[job.t] * out, out);
         risei_product(d, &p); /* dh = (GRU: +=) du Wh^T */
     }
     risei_linear_backward(d, &c->x, w, g, all, s->x, c->in, s->dgates, out, s->dx, c->in);
@@ -2224,30 +2427,82 @@ RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, cons
 
 typedef struct risei_optimizer {
     rise_real *m, *v;         /* moments, one each a parameter */
+    double *squares;          /* of the gradient, a sum each RISEI_BLOCK parameters */
     double power1, power2;    /* beta^t */
     int unchecked;            /* whether the weights are finite is not known */
 } risei_optimizer;
 
 #define RISEI_BETA1 0.9
 #define RISEI_BETA2 0.999
+#define RISEI_BLOCK 4096
 
+/* One pass over all parameters, a share of their blocks at a time. */
+typedef struct risei_optimizer_job {
+    const rise_kernels *kernels;
+    risei_optimizer *optimizer;
+    size_t count;
+    rise_real *w;
+    const rise_real *g;
+    rise_adam adam;
+} risei_optimizer_job;
+
+RISEI_FN size_t risei_optimizer_share(const risei_optimizer_job *j, int part, int parts, size_t *to)
+{
+    size_t const blocks = (j->count + RISEI_BLOCK - 1) / RISEI_BLOCK, share = blocks * (size_t)(part + 1) / (size_t)parts;
+    *to = share * RISEI_BLOCK < j->count ? share * RISEI_BLOCK : j->count;
+    return blocks * (size_t)part / (size_t)parts * RISEI_BLOCK;
+}
+RISEI_FN void risei_squares_part(void *job, int part, int parts, void *scratch)
+{
+    const risei_optimizer_job *const j = (const risei_optimizer_job *)job;
+    size_t at, to;
+    (void)scratch;
+    for (at = risei_optimizer_share(j, part, parts, &to); at < to; at += RISEI_BLOCK)
+        j->optimizer->squares[at / RISEI_BLOCK] = j->kernels->sum_squares((ptrdiff_t)(to - at < RISEI_BLOCK ? to - at : RISEI_BLOCK), j->g + at);
+}
+/* Sums of squares in blocks, which are then added in double: a float alone would lose small gradients of a large network. */
+RISEI_FN double risei_sum_squares(const risei_device *d, risei_optimizer *o, size_t count, const rise_real *x)
+{
+    double total = 0;
+    size_t i;
+    risei_optimizer_job job;
+    memset(&job, 0, sizeof job);
+    job.kernels = d->kernels, job.optimizer = o;
+    job.count = count, job.g = x;
+    risei_run(d, (double)count, risei_squares_part, &job);
+    for (i = 0; i * RISEI_BLOCK < count; i++) total += o->squares[i];
+    return total;
+}
+RISEI_FN void risei_adam_part(void *job, int part, int parts, void *scratch)
+{
+    const risei_optimizer_job *const j = (const risei_optimizer_job *)job;
+    const risei_optimizer *o = j->optimizer;
+    size_t to, at = risei_optimizer_share(j, part, parts, &to), i;
+    int const finite = j->kernels->adam((ptrdiff_t)(to - at), &j->adam, j->w + at, j->g + at, o->m + at, o->v + at);
+    (void)scratch;
+    for (i = at; i < to; i += RISEI_BLOCK) o->squares[i / RISEI_BLOCK] = finite; /* each part has its own: nothing is written by two */
+}
 /* Adam on the gradient scaled down to norm `clip` where it is longer (0: never). Returns its norm; where that is not finite,
    nothing has changed. */
-RISEI_FN double risei_optimize(const rise_kernels *k, risei_optimizer *o, size_t count, rise_real *w, const rise_real *g,
+RISEI_FN double risei_optimize(const risei_device *d, risei_optimizer *o, size_t count, rise_real *w, const rise_real *g,
                                double rate, double epsilon, double clip)
 {
-    double const norm = sqrt(k->sum_squares((ptrdiff_t)count, g));
-    rise_adam a;
+    double const norm = sqrt(risei_sum_squares(d, o, count, g));
+    size_t i;
+    risei_optimizer_job job;
     if (!(norm <= DBL_MAX)) return norm;
     o->power1 *= RISEI_BETA1;
     o->power2 *= RISEI_BETA2;
-    a.scale = (rise_real)(clip > 0 && norm > clip ? clip / norm : 1);
-    a.beta1 = (rise_real)RISEI_BETA1;
-    a.beta2 = (rise_real)RISEI_BETA2;
-    a.rate = (rise_real)(rate / (1 - o->power1));
-    a.root_scale = (rise_real)(1 / sqrt(1 - o->power2));
-    a.epsilon = (rise_real)epsilon;
-    o->unchecked = !k->adam((ptrdiff_t)count, &a, w, g, o->m, o->v);
+    job.kernels = d->kernels, job.optimizer = o;
+    job.count = count, job.w = w, job.g = g;
+    job.adam.scale = (rise_real)(clip > 0 && norm > clip ? clip / norm : 1);
+    job.adam.beta1 = (rise_real)RISEI_BETA1;
+    job.adam.beta2 = (rise_real)RISEI_BETA2;
+    job.adam.rate = (rise_real)(rate / (1 - o->power1));
+    job.adam.root_scale = (rise_real)(1 / sqrt(1 - o->power2));
+    job.adam.epsilon = (rise_real)epsilon;
+    risei_run(d, 4.0 * (double)count, risei_adam_part, &job);
+    for (i = 0, o->unchecked = 0; i * RISEI_BLOCK < count; i++) o->unchecked |= !(o->squares[i] > 0);
     return norm;
 }
 
@@ -2882,6 +3137,7 @@ RISEI_FN void risei_default_all(rise_agent_desc *d)
     risei_default(&d->frame_stack, 4);
     risei_default(&d->environments, 1);
     risei_default(&d->players, 1);
+    risei_default(&d->threads, 1);
     risei_default(&d->window, 16);
     risei_default_network(d);
     risei_default(&d->batch, 32);
@@ -2954,6 +3210,8 @@ RISEI_FN rise_result risei_check_together(const rise_agent_desc *d, rise_error *
 {
     int const least = risei_reach(d) + d->n_step + 2, lane = d->replay_capacity / d->environments;
     int const images = d->memory == RISE_MEMORY_FULL ? (d->window + d->n_step) * d->batch : 2 * d->batch;
+    if (d->threads < 1 || d->threads > RISEI_MOST_THREADS)
+        return risei_fail(error, RISE_BAD_DESC, "threads is %d; it must be between 1 and %d", d->threads, RISEI_MOST_THREADS);
     if ((int64_t)images * d->frame_width * d->frame_height * d->conv[0].filters > INT_MAX / 2)
         return risei_fail(error, RISE_BAD_DESC, "batch %d%s is too much for frames of %d x %d; make it smaller", d->batch,
                           d->memory == RISE_MEMORY_FULL ? " times window" : "", d->frame_width, d->frame_height);
@@ -3050,7 +3308,11 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     a->gradient = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
     a->optimizer.m = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
     a->optimizer.v = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
-    a->device.scratch = risei_take(arena, rise_product_scratch(), 1);
+    a->device.scratch = risei_take(arena, rise_product_scratch(), (size_t)d->threads);
+#ifdef RISE_THREADS
+    a->device.pool = d->threads > 1 ? RISEI_TAKE(arena, risei_pool, 1) : NULL;
+#endif
+    a->optimizer.squares = RISEI_TAKE(arena, double, learn > 0 ? weights / RISEI_BLOCK + 1 : 0);
     risei_pass_layout(arena, &a->net, &a->pass, rows, images, steps, entries, states, learn, d->window);
     a->first = RISEI_TAKE(arena, int, learn > actors ? learn : actors);
     a->later = RISEI_TAKE(arena, int, learn);
@@ -3147,6 +3409,10 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
     kernels = rise_kernels_of(desc->isa);
     if (rise_agent_resolve(&resolved, error) != RISE_OK) return RISE_BAD_DESC;
     if (kernels == NULL) return risei_fail(error, RISE_UNAVAILABLE, "isa is %d, which this machine or build lacks; 0 takes the best it has", (int)desc->isa);
+#ifndef RISE_THREADS
+    if (resolved.threads > 1)
+        return risei_fail(error, RISE_UNAVAILABLE, "threads is %d, but this build has none: define RISE_THREADS where RISE_IMPLEMENTATION is", resolved.threads);
+#endif
     memset(&arena, 0, sizeof arena);
     risei_agent_plan(&plan, &resolved);
     bytes = risei_agent_measure(&plan);
@@ -3165,6 +3431,12 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
     *a = plan;
     risei_agent_layout(&arena, a);
     a->block = desc->memory_block == NULL ? block : NULL;
+#ifdef RISE_THREADS
+    if (a->device.pool != NULL && !risei_pool_begin(a->device.pool, resolved.threads, a->device.scratch)) {
+        free(a->block);
+        return risei_fail(error, RISE_UNAVAILABLE, "the system refuses %d threads; set threads lower", resolved.threads);
+    }
+#endif
     a->bytes = bytes;
     a->device.kernels = kernels;
     a->optimizer.power1 = a->optimizer.power2 = 1;
@@ -3180,7 +3452,11 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
 }
 RISE_API void rise_agent_destroy(rise_agent *agent)
 {
-    if (agent != NULL) free(agent->block);
+    if (agent == NULL) return;
+#ifdef RISE_THREADS
+    if (agent->device.pool != NULL) risei_pool_end(agent->device.pool, agent->desc.threads);
+#endif
+    free(agent->block);
 }
 
 /* The step at which a window of which slot `at` is step `before` starts: where its episode does, if that is later. */
@@ -3449,32 +3725,39 @@ RISEI_FN void risei_draw_batch(rise_agent *a, risei_random *random)
             a->batch[row++] = a->drawn[r];
         }
 }
-/* Fills the pass's inputs from the batch: images of the states and of those n steps on, and the windows that hold both. */
+/* Row by row: images of the batch's states and of those n steps on, and the windows that hold both. */
+RISEI_FN void risei_gather_part(void *job, int part, int parts, void *scratch)
+{
+    rise_agent *const a = (rise_agent *)job;
+    const rise_kernels *k = a->device.kernels;
+    const risei_history *h = &a->replay.history;
+    const risei_image *image = &a->pass.encoder.in[0];
+    int const batch = a->desc.batch, stack = a->desc.frame_stack;
+    int r, end;
+    (void)scratch;
+    for (risei_share(batch, 1, part, parts, &r, &end); r < end; r++) {
+        const risei_transition *t = &a->batch[r];
+        a->later[r] = a->first[r] > t->steps ? a->first[r] : t->steps;
+        if (a->net.memory != RISE_MEMORY_NONE) risei_gather_window(a, h, t->lane, t->at, a->desc.window - 1, t->steps, r);
+        if (a->net.memory == RISE_MEMORY_FULL) continue;
+        risei_history_stack(k, h, t->lane, t->at, stack, image, a->images + r * risei_image_size(image));
+        risei_history_stack(k, h, t->lane, t->at + t->steps, stack, image, a->images + (batch + r) * risei_image_size(image));
+    }
+}
+/* Fills the pass's inputs from the batch. */
 RISEI_FN void risei_gather_batch(rise_agent *a)
 {
-    const risei_history *h = &a->replay.history;
-    risei_pass *pass = &a->pass;
-    risei_sequence *s = &pass->sequence;
-    ptrdiff_t const image = risei_agent_image(a);
-    int const batch = a->desc.batch, recurrent = a->net.memory != RISE_MEMORY_NONE;
-    int r;
+    risei_sequence *s = &a->pass.sequence;
+    int const batch = a->desc.batch;
     s->rows = batch;
     s->steps = a->desc.window + a->desc.n_step;
     s->first = a->first;
-    if (recurrent) {
+    if (a->net.memory != RISE_MEMORY_NONE) {
         risei_sequence_plan(s);
         risei_zero(s->h, (ptrdiff_t)batch * a->net.cell.units);
         risei_zero(s->c, (ptrdiff_t)batch * a->net.cell.units);
     }
-    for (r = 0; r < batch; r++) {
-        const risei_transition *t = &a->batch[r];
-        a->later[r] = a->first[r] > t->steps ? a->first[r] : t->steps;
-        if (recurrent) risei_gather_window(a, h, t->lane, t->at, a->desc.window - 1, t->steps, r);
-        if (a->net.memory == RISE_MEMORY_FULL) continue;
-        risei_history_stack(a->device.kernels, h, t->lane, t->at, a->desc.frame_stack, &pass->encoder.in[0], a->images + r * image);
-        risei_history_stack(a->device.kernels, h, t->lane, t->at + t->steps, a->desc.frame_stack, &pass->encoder.in[0],
-                            a->images + (batch + r) * image);
-    }
+    risei_run(&a->device, 4.0 * batch * (double)risei_agent_image(a), risei_gather_part, a);
 }
 /* Q of the batch's states (rows 0..batch) and next states (after them), from row `from` to row `to`. Next states alone are read
    after a window of their own, no longer than any that is trained; behind the states, after the union of both windows. */
@@ -3541,10 +3824,10 @@ RISEI_FN rise_result risei_update(rise_agent *a)
     memcpy(a->next_q, a->pass.q, (size_t)(d->batch * d->actions) * sizeof *a->next_q);
     risei_forward_batch(a, a->weights, 0, d->no_double ? d->batch : 2 * d->batch);
     metrics.gradient_norm = risei_loss(a, &metrics);
-    if (a->optimizer.unchecked) metrics.gradient_norm += k->sum_squares((ptrdiff_t)a->net.parameters, a->weights);
+    if (a->optimizer.unchecked) metrics.gradient_norm += risei_sum_squares(&a->device, &a->optimizer, a->net.parameters, a->weights);
     if (metrics.gradient_norm <= DBL_MAX) { /* neither loss nor weights are NaN or infinite, though a ReLU would hide it */
         risei_net_backward(&a->device, &a->net, a->weights, a->gradient, d->batch, d->window, &a->pass);
-        metrics.gradient_norm = risei_optimize(k, &a->optimizer, a->net.parameters, a->weights, a->gradient, risei_learning_rate(a),
+        metrics.gradient_norm = risei_optimize(&a->device, &a->optimizer, a->net.parameters, a->weights, a->gradient, risei_learning_rate(a),
                                                d->adam_epsilon, d->gradient_clip < 0 ? 0 : d->gradient_clip);
     }
     a->counters.sample = metrics.sample; /* a refused batch is not drawn again */
@@ -3648,7 +3931,7 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
    value is checked as well. One function, risei_visit, walks over what is saved: to measure it, to sum it, to write it and
    to read it, so these cannot disagree. */
 
-enum { RISEI_FILE_VERSION = 1, RISEI_FUSED = 1, RISEI_HAS_REPLAY = 2, RISEI_POLICY = 4 };
+enum { RISEI_FILE_VERSION = 2, RISEI_FUSED = 1, RISEI_HAS_REPLAY = 2, RISEI_POLICY = 4 };
 enum { RISEI_DESC = 1, RISEI_ACTING, RISEI_LEARNING, RISEI_EPISODES, RISEI_SECTIONS = RISEI_EPISODES };
 static const unsigned char risei_magic[8] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A};
 
@@ -3976,7 +4259,7 @@ RISEI_FN rise_result risei_read_start(rise_read_fn fn, void *user, uint64_t size
         return risei_fail(error, RISE_BAD_FILE, "it has %.0f bytes, but its header says %.0f", (double)size, (double)header->size);
     if (header->version > RISEI_FILE_VERSION)
         return risei_fail(error, RISE_NEWER_FILE, "the file has version %u, this rise.h reads up to %d", (unsigned)header->version, RISEI_FILE_VERSION);
-    if (header->version != RISEI_FILE_VERSION) return risei_fail(error, RISE_BAD_FILE, "the header is wrong: version 0");
+    if (header->version != RISEI_FILE_VERSION) return risei_fail(error, RISE_BAD_FILE, "the file has version %u, which this rise.h no longer reads", (unsigned)header->version);
     risei_io(&f, RISEI_READ, header->length[0]);
     f.read = fn, f.user = user;
     risei_visit_desc(&f, desc);
@@ -3992,6 +4275,7 @@ RISEI_FN void risei_take_machine(rise_agent_desc *desc, const rise_agent_desc *m
     desc->play_only = 0;
     if (machine == NULL) return;
     desc->isa = machine->isa;
+    desc->threads = machine->threads;
     desc->memory_block = machine->memory_block, desc->memory_bytes = machine->memory_bytes;
     desc->log_fn = machine->log_fn, desc->log_user = machine->log_user;
     desc->clock_fn = machine->clock_fn, desc->clock_user = machine->clock_user;
@@ -4308,14 +4592,7 @@ RISEK_FN rise_real RISEK(sum)(int n, const rise_real *x)
     for (i = 0; i < n; i++) lane[i % 16] = lane[i % 16] + x[i];
     return RISEK(join)(lane);
 }
-/* In blocks, which are then added in double: a float alone would lose small gradients of a large network. */
-RISEK_FN double RISEK(sum_squares)(ptrdiff_t n, const rise_real *x)
-{
-    double total = 0;
-    ptrdiff_t i;
-    for (i = 0; i < n; i += 4096) total += (double)RISEK(dot)(n - i < 4096 ? n - i : 4096, x + i, 0, x + i, 0);
-    return total;
-}
+RISEK_FN double RISEK(sum_squares)(ptrdiff_t n, const rise_real *x) { return (double)RISEK(dot)(n, x, 0, x, 0); }
 
 RISEK_FN void RISEK(lstm_forward)(int n, rise_real *gates, const rise_real *c, rise_real *c_next, rise_real *h)
 {

@@ -37,7 +37,7 @@ for cc in gcc clang; do
     for std in c99 c11 gnu11; do
         check "$cc -std=$std" $cc -std=$std -O2 $strict $c_only -I. -c "$out/one.c" -o "$out/one.o"
     done
-    for macro in RISE_NO_STDIO RISE_NO_SIMD RISE_DOUBLE; do
+    for macro in RISE_NO_STDIO RISE_NO_SIMD RISE_DOUBLE RISE_THREADS; do
         check "$cc -D$macro" $cc -std=c99 -O1 -D$macro $strict $c_only -I. -c "$out/one.c" -o "$out/macro.o"
     done
     check "$cc RISE_STATIC" $cc -std=c99 -O1 $strict $c_only -I. -c "$out/static.c" -o "$out/static.o"
@@ -62,6 +62,7 @@ if found nm && [ -f "$out/one.o" ]; then
     check "rise_ symbols there" sh -c "nm -g --defined-only $out/one.o | grep -q ' rise_agent_step$'"
     check "RISE_STATIC shows nothing" sh -c "! nm -g --defined-only $out/static.o | grep -v ' rise_user$'"
     check "no global state" sh -c "! objdump -h $out/one.o | awk '\$2 == \".data\" || \$2 == \".bss\" { print \$3 }' | grep -v '^0*$'"
+    check "no threads unless asked for" sh -c "! nm -u $out/one.o | grep pthread"
     check "no fmaf, tanhf, expf, printf, abort" sh -c "! nm -u $out/one.o | grep -wE 'fmaf?|(tanh|exp|log|pow)f?|printf|puts|abort|exit'"
 fi
 echo "$passed passed, $failed failed"

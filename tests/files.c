@@ -143,7 +143,7 @@ static void writes_the_same(const char *words)
 /* Some bytes, by hand. */
 static void writes_little_endian(void)
 {
-    static const unsigned char begin[12] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A, 1, 0, 0, 0};
+    static const unsigned char begin[12] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A, 2, 0, 0, 0};
     static const unsigned char width[8] = {0, 0, 0, 0, 0, 0, 0x14, 0x40}; /* 5 as a 64-bit float */
     static const unsigned char digits[9] = {'1', '2', '3', '4', '5', '6', '7', '8', '9'};
     world w = tiny_world("rise", 20);
@@ -272,8 +272,8 @@ static void minds_the_header(int kind)
                 free(b.data); /* as it was, or "fused" for "not fused" */
                 continue;
             }
-            if (field == 0 && (odd[i] & 0xFFFFFFFFu) > 1)
-                refused(&b, &machine, RISE_NEWER_FILE, "version");
+            if (field == 0)
+                refused(&b, &machine, (odd[i] & 0xFFFFFFFFu) > RISEI_FILE_VERSION ? RISE_NEWER_FILE : RISE_BAD_FILE, "version");
             else
                 refused(&b, &machine, RISE_BAD_FILE, "header");
             free(b.data);
@@ -593,7 +593,7 @@ static void keeps_the_old_file(void)
 
     CHECK(rise_agent_peek(&desc, PATH, &error) == RISE_OK); /* what would it take? */
     CHECK(rise_agent_bytes(&desc, &error) == w.agent->bytes);
-    desc.isa = w.agent->desc.isa, desc.embed_fn = w.agent->desc.embed_fn;
+    desc.isa = w.agent->desc.isa, desc.threads = w.agent->desc.threads, desc.embed_fn = w.agent->desc.embed_fn;
     desc.memory_bytes = w.agent->desc.memory_bytes;
     CHECK(memcmp(&desc, &w.agent->desc, sizeof desc) == 0);
     file = fopen(PATH, "r+b");

@@ -27,7 +27,9 @@ if [ -z "$ONLY_C" ]; then
 fi
 
 for test in $TESTS; do
-    if ! $CC $CFLAGS "tests/$test.c" -o "$out/$test" $LDLIBS; then
+    flags=
+    [ "$test" = threads ] && flags=-pthread
+    if ! $CC $CFLAGS $flags "tests/$test.c" -o "$out/$test" $LDLIBS; then
         echo "$test: does not compile"
         failed=$((failed + 1))
         continue
