@@ -46,8 +46,9 @@
    keeps changing. RISE (Clark, Evers, Hare 2025, arXiv 2512.20513) looks at past frames through an encoder that never
    changes: its output is computed once, when the frame arrives, and kept beside it in the replay buffer.
 
-   In the words used below, a transition is a state, the action taken and what came of it; an update learns from a batch of them;
-   the n-step return is the next n rewards, after which the bootstrap takes over: the agent's own estimate of all that follows.
+   In the words used below, a transition is a state, the action taken and what came of it; an update learns from a batch of
+   them; the n-step return is the next n rewards, after which the bootstrap takes over: the agent's own estimate of all that
+   follows.
 
        newest frames ----> conv net (learns) -----------------------------> features --+
                                                                                         +--> fusion --> heads --> Q
@@ -76,63 +77,67 @@
        RISE_TRUNCATED   the last frame: you stop watching (a time limit); the agent reckons with what would have followed
 
    The difference between the last two matters: an agent that is told RISE_TERMINATED by a mere time limit learns that the
-   future is worthless. The last frame is handed over too, with its reward; the action returned for it means nothing. If the game
-   is reset without a word, RISE_FIRST alone is enough: the frame before counts as truncated, and what its last action earned is lost.
+   future is worthless. The last frame is handed over too, with its reward; the action returned for it means nothing. If the
+   game is reset without a word, RISE_FIRST alone is enough: the frame before counts as truncated, and what its last action
+   earned is lost.
 
-   Several copies of a game, the environments, learn faster than one: set desc.environments and call rise_agent_step_all. When one of
-   them has handed over its last frame, reset that game; its next event, in the very next call, is RISE_FIRST.
+   Several copies of a game, the environments, learn faster than one: set desc.environments and call rise_agent_step_all. When
+   one of them has handed over its last frame, reset that game; its next event, in the very next call, is RISE_FIRST.
 
-   2. MEMORY. desc.memory is RISE (the default), NONE (the same agent without a recurrent net: the one to beat) or FULL
-   (the ordinary recurrent agent: dear). desc.window says how many frames the recurrent net is unrolled over when learning: from
-   the cue to the moment at which it counts, both counted. A window that is one frame short learns nothing. Acting unrolls the same window anew each step; with
-   desc.carry_state it keeps its state instead, which costs the same at any window and gives the same values as long as
-   episodes fit into the window. desc.feed_action also shows the recurrent net its previous action and reward.
+   2. MEMORY. desc.memory is RISE (the default), NONE (the same agent without a recurrent net: the one to beat) or FULL (the
+   ordinary recurrent agent: dear). desc.window says how many frames the recurrent net is unrolled over when learning: from
+   the cue to the moment at which it counts, both counted. A window that is one frame short learns nothing. Acting unrolls the
+   same window anew each step; with desc.carry_state it keeps its state instead, which costs the same at any window and gives
+   the same values as long as episodes fit into the window. desc.feed_action also shows the recurrent net its previous action
+   and reward.
 
-   3. LEARNING. rise_agent_step learns on the way: an update each desc.learn_period steps, after desc.learn_start steps. The first
-   steps also measure the embeddings, which from then on are standardised to mean 0 and variance 1. To a game that must not
-   stutter, set desc.learn_outside and call rise_agent_learn_for(agent, microseconds) with the time that is left in each
-   tick; if updates_owed, in the metrics, keeps growing, the time does not suffice: raise learn_period. rise_agent_metrics tells
-   how it goes; mean_return is the number to watch, though it suffers from exploration: what the agent can really do,
+   3. LEARNING. rise_agent_step learns on the way: an update each desc.learn_period steps, after desc.learn_start steps. The
+   first steps also measure the embeddings, which from then on are standardised to mean 0 and variance 1. To a game that must
+   not stutter, set desc.learn_outside and call rise_agent_learn_for(agent, microseconds) with the time that is left in each
+   tick; if updates_owed, in the metrics, keeps growing, the time does not suffice: raise learn_period. rise_agent_metrics
+   tells how it goes; mean_return is the number to watch, though it suffers from exploration: what the agent can really do,
    rise_agent_play shows.
 
-   4. PLAYING. rise_agent_play drives up to desc.players characters with what has been learnt so far, greedily, and leaves no trace in
-   the learning: evaluate as often as you like. To ship an agent, save it as RISE_SAVE_POLICY and load it with play_only = 1:
+   4. PLAYING. rise_agent_play drives up to desc.players characters with what has been learnt so far, greedily, and leaves no
+   trace in the learning: evaluate as often as you like. To ship an agent, save it as RISE_SAVE_POLICY and load it with
+   play_only = 1:
 
        rise_agent_desc machine = {0};
        machine.play_only = 1;
        machine.players = 30;
        rise_agent_load(&agent, "guards.rise", &machine, &error);
 
-   5. MEMORY IN BYTES. rise_agent_bytes(&desc, &error) says before anything is allocated what an agent needs. Creating or loading it is
-   one calloc, or none if desc.memory_block is yours; nothing else allocates. The replay buffer is most of it: a frame, its
-   embedding and 27 bytes for each of desc.replay_capacity steps. By default that is 34 MB for frames of 16 x 16, but 1.8 GB
-   for 84 x 84 and 48 GB for 320 x 240 in colour: make the frames smaller, or the replay.
+   5. MEMORY IN BYTES. rise_agent_bytes(&desc, &error) says before anything is allocated what an agent needs. Creating or
+   loading it is one calloc, or none if desc.memory_block is yours; nothing else allocates. The replay buffer is most of it: a
+   frame, its embedding and 27 bytes for each of desc.replay_capacity steps. By default that is 34 MB for frames of 16 x 16,
+   but 1.8 GB for 84 x 84 and 48 GB for 320 x 240 in colour: make the frames smaller, or the replay.
 
    6. ERRORS. Functions return RISE_OK or a negative code, and fill in a sentence: rise_agent_create and the file functions in
-   their last argument, which may be NULL and is left alone when all is well, calls on an agent in rise_agent_error(agent). The library never prints and never aborts. Numbers that are
-   not finite are refused at the door: in rewards and embeddings by the call, in losses and gradients by the update.
+   their last argument, which may be NULL and is left alone when all is well, calls on an agent in rise_agent_error(agent).
+   The library never prints and never aborts. Numbers that are not finite are refused at the door: in rewards and embeddings
+   by the call, in losses and gradients by the update.
 
    7. NUMBERS. The same seed and inputs give the same bits on AVX2, AVX-512, 64-bit ARM and the reference kernels: every sum
    is made in one fixed order by fused multiply-add, exp and tanh are our own, and what is drawn at random comes from
-   integers. A saved run goes on as if it had never stopped. Processors without fused multiply-add use the plain C
-   kernels ("c"), whose bits differ; so do those of 32-bit ARM without VFPv4. The file says which were used. desc.isa = RISE_ISA_REF
+   integers. A saved run goes on as if it had never stopped. Processors without fused multiply-add use the plain C kernels
+   ("c"), whose bits differ; so do those of 32-bit ARM without VFPv4. The file says which were used. desc.isa = RISE_ISA_REF
    gives the common bits anywhere, slowly. -ffast-math would break all this and is refused.
 
-   8. SAVING. RISE_SAVE_AGENT: all but the replay buffer; after loading, begin with RISE_FIRST, and learning goes on when learn_start
-   steps have filled the buffer again. RISE_SAVE_ALL: everything; the run resumes bit for bit, if you save the game, too.
-   RISE_SAVE_POLICY: for playing alone. rise_agent_save writes beside the file and renames, so that a crash never costs you the old one.
-   rise_agent_write and rise_agent_read go through callbacks, for memory, flash or an archive.
+   8. SAVING. RISE_SAVE_AGENT: all but the replay buffer; after loading, begin with RISE_FIRST, and learning goes on when
+   learn_start steps have filled the buffer again. RISE_SAVE_ALL: everything; the run resumes bit for bit, if you save the
+   game, too. RISE_SAVE_POLICY: for playing alone. rise_agent_save writes beside the file and renames, so that a crash never
+   costs you the old one. rise_agent_write and rise_agent_read go through callbacks, for memory, flash or an archive.
 
-   9. TUNING. Too slow: a shorter window, fewer recurrent_units, a longer learn_period. Does not learn: longer epsilon_steps (more
-   exploring), a learning_rate 3 times higher or lower, a window that reaches the cue. Learns, then forgets: a larger
+   9. TUNING. Too slow: a shorter window, fewer recurrent_units, a longer learn_period. Does not learn: longer epsilon_steps
+   (more exploring), a learning_rate 3 times higher or lower, a window that reaches the cue. Learns, then forgets: a larger
    replay_capacity, a longer target_period.
 
-   10. PORTING. Raspberry Pi, 64-bit: as it is. 32-bit: add -mfpu=neon-vfpv4. MSVC, tcc and others compile the plain C kernels and,
-   for MSVC on x64, the AVX ones. Without a file system: RISE_NO_STDIO.
+   10. PORTING. Raspberry Pi, 64-bit: as it is. 32-bit: add -mfpu=neon-vfpv4. MSVC, tcc and others compile the plain C kernels
+   and, for MSVC on x64, the AVX ones. Without a file system: RISE_NO_STDIO.
 
-   11. THREADS. With RISE_THREADS and desc.threads = 4, say, an agent computes in its caller's thread and three of its own, which sleep
-   while there is nothing to do. What it computes is the same to the bit for any number of them. There is no global state: use each
-   agent from one thread at a time, different agents from as many as you like.
+   11. THREADS. With RISE_THREADS and desc.threads = 4, say, an agent computes in its caller's thread and three of its own,
+   which sleep while there is nothing to do. What it computes is the same to the bit for any number of them. There is no
+   global state: use each agent from one thread at a time, different agents from as many as you like.
 
    MACROS, all optional:
        macro                 seen by              meaning
@@ -143,8 +148,9 @@
        RISE_THREADS          the implementation   desc.threads may be more than 1 (POSIX threads; compile with -pthread)
        RISE_SELF             the implementation   the name under which this file includes itself ["rise.h"]
 
-   TROUBLE. "undefined reference to rise_...": no file defines RISE_IMPLEMENTATION. "multiple definition of rise_...": more than one does.
-   "rise.h: No such file" from within rise.h: it was renamed; define RISE_SELF. "undefined reference to sqrt": add -lm, last. */
+   TROUBLE. "undefined reference to rise_...": no file defines RISE_IMPLEMENTATION. "multiple definition of rise_...": more
+   than one does. "rise.h: No such file" from within rise.h: it was renamed; define RISE_SELF. "undefined reference to sqrt":
+   add -lm, last. */
 
 #ifndef RISEK_PASS /* everything but the kernel template, which is at the bottom of the file */
 
@@ -254,8 +260,8 @@ typedef struct rise_conv {
    function of the frame: frames are embedded again when the standardisation freezes and when a file is loaded. */
 typedef void (*rise_embed_fn)(void *user, const uint8_t *frame, float *embedding, int size);
 
-/* Receives one line of text without a newline: when an agent is made, when learning starts, and what a file had to say. Progress is in
-   rise_agent_metrics. */
+/* Receives one line of text without a newline: when an agent is made, when learning starts, and what a file had to say. Progress
+   is in rise_agent_metrics. */
 typedef void (*rise_log_fn)(void *user, const char *text);
 
 /* Seconds since any fixed moment, for rise_agent_learn_for. */
@@ -371,16 +377,17 @@ RISE_API int rise_agent_step(rise_agent *agent, const uint8_t *frame, float rewa
 
 /* The same for all environments: frames [environments][height][width][channels], rewards [environments], events
    [environments]; allowed [environments][actions] bytes, nonzero where the action may be taken: required with
-   desc.action_masks, else NULL. Each row allows at least one, for a truncated episode would have gone on; on RISE_TERMINATED it is not read.
-   actions [environments] is written, 0 where the episode is over. A refused call changes nothing, with one exception:
-   RISE_NOT_FINITE about a weight, loss or gradient comes from learning, after the step was taken and `actions` written. */
+   desc.action_masks, else NULL. Each row allows at least one, for a truncated episode would have gone on; on RISE_TERMINATED
+   it is not read. actions [environments] is written, 0 where the episode is over. A refused call changes nothing, with one
+   exception: RISE_NOT_FINITE about a weight, loss or gradient comes from learning, after the step was taken and `actions`
+   written. */
 RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frames, const float *rewards,
                                          const rise_event *events, const uint8_t *allowed, int *actions);
 
-/* The best action for character `player` (0..players-1), without exploration and without a trace: replay, random
-   streams, training episodes and weights stay as they are. `reward` only matters with desc.feed_action. `allowed` [actions], or
-   NULL for all, with or without desc.action_masks. An episode begins with RISE_FIRST; its last frame need not be shown. Returns the
-   action or an error. */
+/* The best action for character `player` (0..players-1), without exploration and without a trace: replay, random streams,
+   training episodes and weights stay as they are. `reward` only matters with desc.feed_action. `allowed` [actions], or NULL for
+   all, with or without desc.action_masks. An episode begins with RISE_FIRST; its last frame need not be shown. Returns the action
+   or an error. */
 RISE_API int rise_agent_play(rise_agent *agent, int player, const uint8_t *frame, float reward, rise_event event,
                              const uint8_t *allowed);
 
@@ -421,8 +428,8 @@ RISE_API void rise_agent_metrics(const rise_agent *agent, rise_metrics *metrics)
 RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *agent);
 RISE_API const rise_error *rise_agent_error(const rise_agent *agent);
 
-/* The learnable parameters as one flat array of rise_agent_metrics().parameters floats, in an order of our own. Yours to read, hash or
-   write; call again before writing anew, so that what you wrote is checked. */
+/* The learnable parameters as one flat array of rise_agent_metrics().parameters floats, in an order of our own. Yours to read,
+   hash or write; call again before writing anew, so that what you wrote is checked. */
 RISE_API rise_real *rise_agent_parameters(rise_agent *agent);
 
 typedef enum rise_save {
@@ -451,7 +458,8 @@ RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, co
 RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path, const rise_agent_desc *machine,
                                      rise_error *error);
 
-/* The description in a file, so that rise_agent_bytes can be asked before loading; set play_only and players as you will then. */
+/* The description in a file, so that rise_agent_bytes can be asked before loading; set play_only, players and threads as you
+   will then. */
 RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, rise_error *error);
 #endif
 
@@ -558,7 +566,7 @@ typedef struct rise_kernels {
     /* sums[j] = sum_i x[i] w[i][j]; exact. */
     void (*project_ternary)(int n, const int32_t *x, int size, const int8_t *w, int32_t *sums);
 
-    /* Adam (Kingma & Ba 2015): w -= rate m / (sqrt(v) root_scale + epsilon). Returns whether the weights are finite numbers now. */
+    /* Adam (Kingma & Ba 2015): w -= rate m / (sqrt(v) root_scale + epsilon). Returns whether all weights are finite now. */
     int (*adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const rise_real *g, rise_real *m, rise_real *v);
 } rise_kernels;
 
@@ -937,6 +945,34 @@ RISEI_IN void risei_turn4(const rise_real *from, ptrdiff_t from_stride, rise_rea
 #endif
 }
 
+/* Pixels 0..15 of four frames side by side: out[4 x + s] = frames[s][at + x] */
+RISEI_IN void risei_mix4(const uint8_t *const *frames, int at, uint8_t *out)
+{
+#if RISEI_AVX
+    __m128i const a = _mm_loadu_si128((const __m128i *)(const void *)(frames[0] + at));
+    __m128i const b = _mm_loadu_si128((const __m128i *)(const void *)(frames[1] + at));
+    __m128i const c = _mm_loadu_si128((const __m128i *)(const void *)(frames[2] + at));
+    __m128i const d = _mm_loadu_si128((const __m128i *)(const void *)(frames[3] + at));
+    __m128i const low = _mm_unpacklo_epi8(a, b), low2 = _mm_unpacklo_epi8(c, d);
+    __m128i const high = _mm_unpackhi_epi8(a, b), high2 = _mm_unpackhi_epi8(c, d);
+    _mm_storeu_si128((__m128i *)(void *)out, _mm_unpacklo_epi16(low, low2));
+    _mm_storeu_si128((__m128i *)(void *)(out + 16), _mm_unpackhi_epi16(low, low2));
+    _mm_storeu_si128((__m128i *)(void *)(out + 32), _mm_unpacklo_epi16(high, high2));
+    _mm_storeu_si128((__m128i *)(void *)(out + 48), _mm_unpackhi_epi16(high, high2));
+#elif RISEI_NEON
+    uint8x16x4_t mixed;
+    mixed.val[0] = vld1q_u8(frames[0] + at);
+    mixed.val[1] = vld1q_u8(frames[1] + at);
+    mixed.val[2] = vld1q_u8(frames[2] + at);
+    mixed.val[3] = vld1q_u8(frames[3] + at);
+    vst4q_u8(out, mixed);
+#else
+    int x, s;
+    for (x = 0; x < 16; x++)
+        for (s = 0; s < 4; s++) out[4 * x + s] = frames[s][at + x];
+#endif
+}
+
 #ifndef RISE_DOUBLE
 /* a * b + c rounded once. In double, a * b is exact; the sum is rounded to odd (Boldo & Melquiond 2008), so that rounding it
    to float gives what rounding once would have given. libm's fmaf is slow or, on some systems, not fused. */
@@ -1187,7 +1223,9 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define vload(p) _mm512_loadu_ps((p))
 #define vstore(p, x) _mm512_storeu_ps((p), (x))
 #define vset1(x) _mm512_set1_ps((float)(x))
-#define vbytes(p) _mm512_maskz_cvtepi32_ps(RISEI_ALL16, _mm512_maskz_cvtepu8_epi32(RISEI_ALL16, _mm_loadu_si128((const __m128i *)(const void *)(p))))
+#define vbytes(p)                                                                                                      \
+    _mm512_maskz_cvtepi32_ps(RISEI_ALL16, _mm512_maskz_cvtepu8_epi32(RISEI_ALL16,                                      \
+                                                                     _mm_loadu_si128((const __m128i *)(const void *)(p))))
 #define vadd _mm512_add_ps
 #define vsub _mm512_sub_ps
 #define vmul _mm512_mul_ps
@@ -1201,9 +1239,11 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define vcopysign(x, sign)                                                                                             \
     _mm512_castsi512_ps(_mm512_or_si512(risei_and512((x), 0x7FFFFFFF), risei_and512((sign), 0x80000000u)))
 #define vscale(x, t)                                                                                                   \
-    _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), _mm512_maskz_slli_epi32(RISEI_ALL16, _mm512_castps_si512(t), 23)))
+    _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x),                                                       \
+                                         _mm512_maskz_slli_epi32(RISEI_ALL16, _mm512_castps_si512(t), 23)))
 #define vexponent(x)                                                                                                   \
-    _mm512_maskz_cvtepi32_ps(RISEI_ALL16, _mm512_sub_epi32(_mm512_maskz_srli_epi32(RISEI_ALL16, _mm512_castps_si512(x), 23), _mm512_set1_epi32(126)))
+    _mm512_maskz_cvtepi32_ps(RISEI_ALL16, _mm512_sub_epi32(_mm512_maskz_srli_epi32(RISEI_ALL16, _mm512_castps_si512(x), 23), \
+                                                           _mm512_set1_epi32(126)))
 #define vmantissa(x)                                                                                                   \
     _mm512_castsi512_ps(_mm512_or_si512(risei_and512((x), 0x007FFFFF), _mm512_set1_epi32(0x3F000000)))
 #include RISE_SELF
@@ -1349,7 +1389,7 @@ typedef void (*risei_task)(void *job, int part, int parts, void *scratch);
 #ifndef RISEI_WORTH
 #define RISEI_WORTH 2e5 /* tests divide the least of work */
 #endif
-enum { RISEI_SPINS = 2000 }; /* some 50 microseconds: longer than the pauses within an update, shorter than those between games' ticks */
+enum { RISEI_SPINS = 2000 }; /* some 50 microseconds: longer than the pauses within an update, shorter than a game's ticks */
 
 typedef struct risei_worker {
     struct risei_pool *pool;
@@ -1486,7 +1526,7 @@ RISEI_FN void risei_product(const risei_device *d, const rise_product *p)
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
-/* >>layers: forward and backward side by side. Gradients are assigned, not added up: each layer runs backward once an update. */
+/* >>layers: forward and backward side by side. Gradients are assigned, not added up: a layer runs backward once an update */
 
 /* The parameter block while a network is laid out: everything that learns is one array. */
 typedef struct risei_parameters {
@@ -1705,7 +1745,7 @@ RISEI_FN void risei_conv_forward(const risei_device *d, const risei_conv *c, con
     risei_product(d, &p);
 }
 
-/* Rows first .. first+count of a phase, to which the same taps of the kernel belong: `skip` of them are past the last row of dy. */
+/* Rows first .. first+count of a phase, to which the same `taps` of the kernel belong, after the first `skip`. */
 typedef struct risei_band {
     int first, count, skip, taps;
 } risei_band;
@@ -1722,16 +1762,18 @@ RISEI_FN risei_band risei_conv_band(const risei_phase *phase, int length, int ro
     if (band.taps <= 0) band.taps = band.skip = 0;
     return band;
 }
-/* dx of one band and phase: the patches of dy that its pixels came from, times the kernel turned around. Where dy has no rows, bands
-   have no taps; beside it, its border adds zeros. */
-RISEI_FN void risei_conv_backward_band(const risei_device *d, const risei_conv *c, const rise_real *w, int count, const risei_image *dy,
+/* dx of one band and phase: the patches of dy that its pixels came from, times the kernel turned around. Where dy has no rows,
+   bands have no taps; beside it, its border adds zeros. */
+RISEI_FN void risei_conv_backward_band(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
+                                       const risei_image *dy,
                                        const risei_image *dx, int ry, int rx, const risei_band *v, const risei_phase *u)
 {
     int const f = c->filters, tap = c->channels * f, top = risei_conv_phase(c, ry, c->height).taps - 1;
     rise_product p;
     memset(&p, 0, sizeof p);
     p.m = count * v->count * u->count, p.n = c->channels, p.k = v->taps * u->taps * f;
-    p.c = rise_matrix_plain(dx->data + risei_image_at(dx, ry + c->stride * v->first - c->pad, rx + c->stride * u->first - c->pad), 0);
+    p.c = rise_matrix_plain(dx->data + risei_image_at(dx, ry + c->stride * v->first - c->pad,
+                                                      rx + c->stride * u->first - c->pad), 0);
     p.c.rows = risei_image_walk(dx, v->count, u->count, c->stride);
     p.a = rise_matrix_plain(dy->data, 0);
     p.b = rise_matrix_transpose(rise_matrix_plain(w + c->weights, f));
@@ -1988,8 +2030,8 @@ typedef struct risei_cell {
     risei_linear x, h;      /* in -> gates * units, units -> gates * units; an LSTM has no bias in h */
 } risei_cell;
 
-/* A sequence of `steps` steps of up to `rows` rows. Step t has the entries begin[t] .. begin[t + 1], entry begin[t] + r being row
-   r's; rows after the last one that has started have none, so sorting rows by their start skips what is padding. */
+/* A sequence of `steps` steps of up to `rows` rows. Step t has the entries begin[t] .. begin[t + 1], entry begin[t] + r being
+   row r's; rows after the last one that has started have none, so sorting rows by their start skips what is padding. */
 typedef struct risei_sequence {
     int steps, rows;
     const int *first;       /* [rows]: the step at which a row starts, from a zero state; NULL: all at step 0 */
@@ -2393,7 +2435,8 @@ RISEI_FN void risei_net_forward(const risei_device *d, const risei_net *n, const
         int const f = n->encoder.out;
         int i;
         for (i = 0; i < images; i++)
-            memcpy(a->sequence.x + (ptrdiff_t)i * n->cell.in, a->encoder.features + (ptrdiff_t)i * f, (size_t)f * sizeof *a->fused);
+            memcpy(a->sequence.x + (ptrdiff_t)i * n->cell.in, a->encoder.features + (ptrdiff_t)i * f,
+                   (size_t)f * sizeof *a->fused);
     }
     if (n->memory != RISE_MEMORY_NONE) risei_cell_forward(d, &n->cell, w, &a->sequence);
     risei_fusion_forward(d, n, w, rows, a);
@@ -2458,7 +2501,8 @@ RISEI_FN void risei_squares_part(void *job, int part, int parts, void *scratch)
     size_t at, to;
     (void)scratch;
     for (at = risei_optimizer_share(j, part, parts, &to); at < to; at += RISEI_BLOCK)
-        j->optimizer->squares[at / RISEI_BLOCK] = j->kernels->sum_squares((ptrdiff_t)(to - at < RISEI_BLOCK ? to - at : RISEI_BLOCK), j->g + at);
+        j->optimizer->squares[at / RISEI_BLOCK] =
+            j->kernels->sum_squares((ptrdiff_t)(to - at < RISEI_BLOCK ? to - at : RISEI_BLOCK), j->g + at);
 }
 /* Sums of squares in blocks, which are then added in double: a float alone would lose small gradients of a large network. */
 RISEI_FN double risei_sum_squares(const risei_device *d, risei_optimizer *o, size_t count, const rise_real *x)
@@ -2480,7 +2524,7 @@ RISEI_FN void risei_adam_part(void *job, int part, int parts, void *scratch)
     size_t to, at = risei_optimizer_share(j, part, parts, &to), i;
     int const finite = j->kernels->adam((ptrdiff_t)(to - at), &j->adam, j->w + at, j->g + at, o->m + at, o->v + at);
     (void)scratch;
-    for (i = at; i < to; i += RISEI_BLOCK) o->squares[i / RISEI_BLOCK] = finite; /* each part has its own: nothing is written by two */
+    for (i = at; i < to; i += RISEI_BLOCK) o->squares[i / RISEI_BLOCK] = finite; /* one place would be written by all parts */
 }
 /* Adam on the gradient scaled down to norm `clip` where it is longer (0: never). Returns its norm; where that is not finite,
    nothing has changed. */
@@ -2734,7 +2778,7 @@ RISEI_FN rise_real risei_unhalf(uint16_t half)
 /* >>replay: history of frames, transitions in it, priorities over them                                               */
 
 /*  A lane is one game's life as a ring of slots: slot `at` (counted from the first, for ever) holds a frame, its embedding, the
-    reward that came with it, and the action then taken. A last frame has a slot too: what a truncated episode bootstraps from. */
+    reward that came with it, and the action then taken. A last frame has a slot too: truncated episodes bootstrap from it. */
 typedef struct risei_history {
     int lanes, capacity;           /* slots a lane */
     int frame_bytes, size, f32, mask_bytes;
@@ -2782,7 +2826,8 @@ RISEI_FN void risei_history_embed(risei_history *h, ptrdiff_t slot, const rise_r
     for (i = 0; i < h->size && !h->f32; i++) h->half[slot * h->size + i] = risei_half(embedding[i]);
     if (h->f32 && h->size > 0) memcpy(h->full + slot * h->size, embedding, (size_t)h->size * sizeof *embedding);
 }
-RISEI_FN int32_t risei_after(int32_t index) { return index < INT32_MAX ? index + 1 : index; } /* an endless episode stays valid */
+/* An endless episode stays valid. */
+RISEI_FN int32_t risei_after(int32_t index) { return index < INT32_MAX ? index + 1 : index; }
 /* Writes the next slot; returns its number. `embedding` [size]; `allowed` [actions] bytes or NULL. */
 RISEI_FN int64_t risei_history_append(risei_history *h, int lane, const uint8_t *frame, const rise_real *embedding,
                                       float reward, int event, const uint8_t *allowed, int actions)
@@ -2976,7 +3021,8 @@ RISEI_FN void risei_replay_sample(const risei_replay *r, risei_random *random, i
         out[i] = risei_replay_transition(r, risei_tree_find(r, (i + (double)risei_uniform(random)) * share));
 }
 /* weights [count]: (probability / least probability)^-exponent, so the largest is 1 */
-RISEI_FN void risei_replay_weights(const rise_kernels *k, int count, const risei_transition *t, double exponent, rise_real *weights)
+RISEI_FN void risei_replay_weights(const rise_kernels *k, int count, const risei_transition *t, double exponent,
+                                   rise_real *weights)
 {
     double least = t[0].priority;
     int i;
@@ -3152,7 +3198,8 @@ RISEI_FN void risei_default_all(rise_agent_desc *d)
     risei_default_real(&d->epsilon_end, d->network == RISE_NETWORK_SMALL ? 0.05 : 0.01);
     if (d->embedding_pool == 0)
         for (d->embedding_pool = 1; d->embedding_pool < 64; d->embedding_pool++)
-            if (risei_ceil_div(d->frame_width, d->embedding_pool) * risei_ceil_div(d->frame_height, d->embedding_pool) <= 1024) break;
+            if (risei_ceil_div(d->frame_width, d->embedding_pool) * risei_ceil_div(d->frame_height,
+                                                                                   d->embedding_pool) <= 1024) break;
     if (d->embedding == RISE_EMBED_DOWNSAMPLE) { /* the size is what the grid comes to */
         int columns, rows;
         risei_embedding_grid(d->frame_width, d->frame_height, d->frame_channels, d->embedding_size, &columns, &rows);
@@ -3160,10 +3207,12 @@ RISEI_FN void risei_default_all(rise_agent_desc *d)
     }
 }
 /* Is the field within its range, or, where it `may_wait`, zero? */
-RISEI_FN rise_result risei_check_range(const risei_field *field, const void *object, const char *prefix, int may_wait, rise_error *error)
+RISEI_FN rise_result risei_check_range(const risei_field *field, const void *object, const char *prefix, int may_wait,
+                                       rise_error *error)
 {
     double const value = risei_field_get(field, object);
-    if ((value >= field->low && value <= field->high) || (may_wait && !(value < 0) && !(value > 0) && value - value == 0)) return RISE_OK;
+    if ((value >= field->low && value <= field->high) || (may_wait && !(value < 0) && !(value > 0) &&
+                                                          value - value == 0)) return RISE_OK;
     return risei_fail(error, RISE_BAD_DESC, "%s%s is %g; it must be between %g and %g", prefix, field->name, value, field->low,
                       field->high);
 }
@@ -3181,14 +3230,17 @@ RISEI_FN rise_result risei_check_conv(const rise_agent_desc *d, rise_error *erro
         for (i = 0; i < RISEI_COUNT(risei_conv_fields); i++)
             if (risei_check_range(&risei_conv_fields[i], c, prefix, 0, error) != RISE_OK) return RISE_BAD_DESC;
         if (c->size > height + 2 * c->pad || c->size > width + 2 * c->pad)
-            return risei_fail(error, RISE_BAD_DESC, "conv[%d].size is %d, but its input has only %d x %d pixels; make it smaller or pad",
+            return risei_fail(error, RISE_BAD_DESC,
+                              "conv[%d].size is %d, but its input has only %d x %d pixels; make it smaller or pad",
                               l, c->size, width + 2 * c->pad, height + 2 * c->pad);
         if (c->pool > 0 && c->pool_pad >= c->pool)
-            return risei_fail(error, RISE_BAD_DESC, "conv[%d].pool_pad is %d; it must be less than pool, %d", l, c->pool_pad, c->pool);
+            return risei_fail(error, RISE_BAD_DESC, "conv[%d].pool_pad is %d; it must be less than pool, %d", l, c->pool_pad,
+                              c->pool);
         memset(&p, 0, sizeof p);
         made = risei_conv_make(&p, c, height, width, channels);
         if (c->pool > made.out_height + 2 * c->pool_pad || c->pool > made.out_width + 2 * c->pool_pad)
-            return risei_fail(error, RISE_BAD_DESC, "conv[%d].pool is %d, but there are only %d x %d pixels to pool", l, c->pool,
+            return risei_fail(error, RISE_BAD_DESC, "conv[%d].pool is %d, but there are only %d x %d pixels to pool", l,
+                              c->pool,
                               made.out_width, made.out_height);
         height = made.pooled_height, width = made.pooled_width, channels = made.filters;
     }
@@ -3223,7 +3275,7 @@ RISEI_FN rise_result risei_check_together(const rise_agent_desc *d, rise_error *
     if (d->play_only) return RISE_OK;
     if (lane < least)
         return risei_fail(error, RISE_BAD_DESC,
-                          "replay_capacity is %d, which is %d for each environment; window, stack and n_step need at least %d each",
+                          "replay_capacity is %d, or %d for each environment; window, stack and n_step need at least %d each",
                           d->replay_capacity, lane, least);
     if (d->learn_start < d->batch || d->learn_start > d->replay_capacity)
         return risei_fail(error, RISE_BAD_DESC, "learn_start is %d; it must be between batch, %d, and replay_capacity, %d",
@@ -3237,7 +3289,8 @@ RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error
     for (filled = 0; filled < 2; filled++) { /* what is there, before sums are done with it; then what was filled in */
         if (filled) risei_default_all(desc);
         for (i = 0; i < RISEI_COUNT(risei_fields); i++)
-            if (risei_check_range(&risei_fields[i], desc, "", !filled && i >= RISEI_REQUIRED, error) != RISE_OK) return RISE_BAD_DESC;
+            if (risei_check_range(&risei_fields[i], desc, "", !filled && i >= RISEI_REQUIRED,
+                                  error) != RISE_OK) return RISE_BAD_DESC;
     }
     if (desc->features == 0) return risei_fail(error, RISE_BAD_DESC, "features is 0");
     if (risei_check_conv(desc, error) != RISE_OK) return RISE_BAD_DESC;
@@ -3377,7 +3430,8 @@ RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error)
     if (rise_agent_resolve(&resolved, error) != RISE_OK) return 0;
     risei_agent_plan(&plan, &resolved);
     bytes = risei_agent_measure(&plan);
-    if (bytes == 0) risei_fail(error, RISE_NO_MEMORY, "the agent is larger than this machine's addresses; lower replay_capacity");
+    if (bytes == 0) risei_fail(error, RISE_NO_MEMORY,
+                               "the agent is larger than this machine's addresses; lower replay_capacity");
     return bytes;
 }
 
@@ -3408,16 +3462,19 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
     resolved = *desc;
     kernels = rise_kernels_of(desc->isa);
     if (rise_agent_resolve(&resolved, error) != RISE_OK) return RISE_BAD_DESC;
-    if (kernels == NULL) return risei_fail(error, RISE_UNAVAILABLE, "isa is %d, which this machine or build lacks; 0 takes the best it has", (int)desc->isa);
+    if (kernels == NULL) return risei_fail(error, RISE_UNAVAILABLE,
+        "isa is %d, which this machine or build lacks; 0 takes the best it has", (int)desc->isa);
 #ifndef RISE_THREADS
     if (resolved.threads > 1)
-        return risei_fail(error, RISE_UNAVAILABLE, "threads is %d, but this build has none: define RISE_THREADS where RISE_IMPLEMENTATION is", resolved.threads);
+        return risei_fail(error, RISE_UNAVAILABLE,
+                          "threads is %d; for more than 1, define RISE_THREADS beside RISE_IMPLEMENTATION", resolved.threads);
 #endif
     memset(&arena, 0, sizeof arena);
     risei_agent_plan(&plan, &resolved);
     bytes = risei_agent_measure(&plan);
     if (bytes == 0 || (desc->memory_bytes > 0 && bytes > desc->memory_bytes))
-        return risei_fail(error, RISE_NO_MEMORY, "the agent needs %.0f bytes and memory_bytes is %.0f; raise it or lower %s", (double)bytes,
+        return risei_fail(error, RISE_NO_MEMORY, "the agent needs %.0f bytes and memory_bytes is %.0f; raise it or lower %s",
+                          (double)bytes,
                           (double)desc->memory_bytes, desc->play_only ? "players" : "replay_capacity");
     block = (unsigned char *)desc->memory_block;
     if (block != NULL && desc->memory_bytes == 0)
@@ -3443,10 +3500,12 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
     random = risei_stream(resolved.seed, RISEI_FOR_WEIGHTS);
     risei_net_initialise(&a->net, a->weights, resolved.window, &random);
     if (a->target != NULL && !resolved.play_only) memcpy(a->target, a->weights, a->net.parameters * sizeof *a->weights);
-    if (resolved.memory == RISE_MEMORY_RISE) risei_embedder_initialise(&a->embedder, risei_stream(resolved.seed, RISEI_FOR_EMBEDDER));
+    if (resolved.memory == RISE_MEMORY_RISE) risei_embedder_initialise(&a->embedder,
+                                                                       risei_stream(resolved.seed, RISEI_FOR_EMBEDDER));
     a->counters.explore = risei_stream(resolved.seed, RISEI_FOR_EXPLORING);
     a->counters.sample = risei_stream(resolved.seed, RISEI_FOR_SAMPLING);
-    risei_log(a, "rise: %.0f parameters, %.1f MB, %s kernels", (double)a->net.parameters, (double)a->bytes / 1e6, kernels->name);
+    risei_log(a, "rise: %.0f parameters, %.1f MB, %s kernels", (double)a->net.parameters, (double)a->bytes / 1e6,
+              kernels->name);
     *agent = a;
     return RISE_OK;
 }
@@ -3530,14 +3589,16 @@ RISEI_FN void risei_act(rise_agent *a, const risei_history *h, int lane, int cou
 RISEI_FN int risei_finite(float x) { return x - x == 0; }
 
 /* Is this call in order? `h` says what came before. */
-RISEI_FN rise_result risei_check_call(rise_agent *a, const risei_history *h, int lane, float reward, int event, const uint8_t *allowed)
+RISEI_FN rise_result risei_check_call(rise_agent *a, const risei_history *h, int lane, float reward, int event,
+                                      const uint8_t *allowed)
 {
     const char *const who = h == &a->play ? "player" : "environment";
     int i;
     if (event < RISE_FIRST || event > RISE_TRUNCATED)
         return risei_fail(&a->error, RISE_BAD_CALL, "event %d of %s %d is none of rise_event", event, who, lane);
     if (event != RISE_FIRST && risei_history_ended(h, lane))
-        return risei_fail(&a->error, RISE_BAD_CALL, "%s %d has no episode in progress; its next frame must be RISE_FIRST", who, lane);
+        return risei_fail(&a->error, RISE_BAD_CALL, "%s %d has no episode in progress; its next frame must be RISE_FIRST",
+                          who, lane);
     if (event != RISE_FIRST && !risei_finite(reward))
         return risei_fail(&a->error, RISE_NOT_FINITE, "the reward of %s %d is not a finite number", who, lane);
     for (i = 0; i < a->desc.actions && allowed != NULL; i++)
@@ -3567,7 +3628,8 @@ RISEI_FN double risei_schedule(const rise_agent *a, double start, double end, in
 RISEI_FN double risei_epsilon(const rise_agent *a)
 {
     const rise_agent_desc *d = &a->desc;
-    return risei_schedule(a, d->epsilon_start < 0 ? 0 : d->epsilon_start, d->epsilon_end < 0 ? 0 : d->epsilon_end, d->epsilon_steps);
+    return risei_schedule(a, d->epsilon_start < 0 ? 0 : d->epsilon_start, d->epsilon_end < 0 ? 0 : d->epsilon_end,
+                          d->epsilon_steps);
 }
 RISEI_FN double risei_learning_rate(const rise_agent *a)
 {
@@ -3594,7 +3656,8 @@ RISEI_FN void risei_choose(rise_agent *a, double epsilon, int *actions)
     }
 }
 /* Writes what the games did; returns how many of them want an action. */
-RISEI_FN int risei_observe(rise_agent *a, const uint8_t *frames, const float *rewards, const rise_event *events, const uint8_t *allowed)
+RISEI_FN int risei_observe(rise_agent *a, const uint8_t *frames, const float *rewards, const rise_event *events,
+                           const uint8_t *allowed)
 {
     int const size = a->replay.history.size, actions = a->desc.actions;
     int lane, acting = 0;
@@ -3608,7 +3671,8 @@ RISEI_FN int risei_observe(rise_agent *a, const uint8_t *frames, const float *re
         a->lane_return[lane] = events[lane] == RISE_FIRST ? 0 : a->lane_return[lane] + (double)rewards[lane];
         acting += !risei_is_last((int)events[lane]);
         if (size > 0 && !a->embedder.frozen) risei_embedder_observe(&a->embedder, embedding);
-        risei_replay_append(&a->replay, lane, frames + (ptrdiff_t)lane * a->replay.history.frame_bytes, embedding, rewards[lane],
+        risei_replay_append(&a->replay, lane, frames + (ptrdiff_t)lane * a->replay.history.frame_bytes, embedding,
+                            rewards[lane],
                             (int)events[lane], allowed != NULL ? allowed + (ptrdiff_t)lane * actions : NULL, actions);
     }
     return acting;
@@ -3635,12 +3699,15 @@ RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, c
     d = &a->desc, h = &a->replay.history;
     if (d->play_only) return risei_fail(&a->error, RISE_BAD_CALL, "a play_only agent has no environments; use rise_agent_play");
     if (frames == NULL || rewards == NULL || events == NULL || actions == NULL)
-        return risei_fail(&a->error, RISE_BAD_CALL, "%s is NULL", frames == NULL ? "frames" : rewards == NULL ? "rewards" : events == NULL ? "events" : "actions");
+        return risei_fail(&a->error, RISE_BAD_CALL, "%s is NULL",
+                          frames == NULL ? "frames" : rewards == NULL ? "rewards" : events == NULL ? "events" : "actions");
     if ((allowed != NULL) != d->action_masks)
-        return risei_fail(&a->error, RISE_BAD_CALL, "allowed is%s NULL and desc.action_masks is %d; they go together", allowed == NULL ? "" : " not", d->action_masks);
+        return risei_fail(&a->error, RISE_BAD_CALL, "allowed is%s NULL and desc.action_masks is %d; they go together",
+                          allowed == NULL ? "" : " not", d->action_masks);
     for (lane = 0; lane < d->environments; lane++) {
         const uint8_t *frame = frames + (ptrdiff_t)lane * h->frame_bytes;
-        result = risei_check_call(a, h, lane, rewards[lane], (int)events[lane], allowed != NULL ? allowed + lane * d->actions : NULL);
+        result = risei_check_call(a, h, lane, rewards[lane], (int)events[lane],
+                                  allowed != NULL ? allowed + lane * d->actions : NULL);
         if (result == RISE_OK) result = risei_embed_checked(a, frame, a->fresh + (ptrdiff_t)lane * h->size);
         if (result != RISE_OK) return result;
     }
@@ -3650,7 +3717,8 @@ RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, c
     risei_choose(a, epsilon, actions);
     a->counters.steps += acting;
     if (a->counters.steps > d->learn_start && risei_seen(a) > d->learn_start) a->counters.debt += acting;
-    if (!d->learn_outside && a->counters.debt > d->learn_period + d->environments) /* what could not be done is not made up for */
+    if (!d->learn_outside &&
+        a->counters.debt > d->learn_period + d->environments) /* what could not be done is not made up for */
         a->counters.debt = d->learn_period + d->environments;
     while (!d->learn_outside && a->counters.debt >= d->learn_period && a->replay.ready > 0) {
         a->counters.debt -= d->learn_period;
@@ -3665,7 +3733,8 @@ RISE_API int rise_agent_step(rise_agent *a, const uint8_t *frame, float reward, 
     rise_result result;
     if (a == NULL) return RISE_BAD_CALL;
     if (!a->desc.play_only && a->desc.environments != 1)
-        return risei_fail(&a->error, RISE_BAD_CALL, "desc.environments is %d; rise_agent_step is for one, use rise_agent_step_all", a->desc.environments);
+        return risei_fail(&a->error, RISE_BAD_CALL,
+                          "desc.environments is %d; rise_agent_step is for one, use rise_agent_step_all", a->desc.environments);
     if (!a->desc.play_only && a->desc.action_masks)
         return risei_fail(&a->error, RISE_BAD_CALL, "rise_agent_step takes no action masks; use rise_agent_step_all");
     if (frame == NULL) return risei_fail(&a->error, RISE_BAD_CALL, "frame is NULL");
@@ -3673,7 +3742,8 @@ RISE_API int rise_agent_step(rise_agent *a, const uint8_t *frame, float reward, 
     return result == RISE_OK ? action : (int)result;
 }
 
-RISE_API int rise_agent_play(rise_agent *a, int player, const uint8_t *frame, float reward, rise_event event, const uint8_t *allowed)
+RISE_API int rise_agent_play(rise_agent *a, int player, const uint8_t *frame, float reward, rise_event event,
+                             const uint8_t *allowed)
 {
     risei_history *h;
     int64_t at;
@@ -3793,7 +3863,8 @@ RISEI_FN double risei_loss(rise_agent *a, risei_counters *metrics)
         const rise_real *next = a->next_q + (ptrdiff_t)b * n;
         const rise_real *choose = d->no_double ? next : a->pass.q + (ptrdiff_t)(d->batch + b) * n;
         rise_real const q = a->pass.q[b * n + t->action];
-        rise_real const y = risei_target(t->reward, t->discount, n, choose, next, h->mask_bytes > 0 ? h->masks + next_slot * h->mask_bytes : NULL);
+        rise_real const y = risei_target(t->reward, t->discount, n, choose, next,
+                                         h->mask_bytes > 0 ? h->masks + next_slot * h->mask_bytes : NULL);
         rise_real slope, cost;
         a->td[b] = y - q;
         cost = risei_huber(a->td[b], &slope);
@@ -3824,15 +3895,18 @@ RISEI_FN rise_result risei_update(rise_agent *a)
     memcpy(a->next_q, a->pass.q, (size_t)(d->batch * d->actions) * sizeof *a->next_q);
     risei_forward_batch(a, a->weights, 0, d->no_double ? d->batch : 2 * d->batch);
     metrics.gradient_norm = risei_loss(a, &metrics);
-    if (a->optimizer.unchecked) metrics.gradient_norm += risei_sum_squares(&a->device, &a->optimizer, a->net.parameters, a->weights);
+    if (a->optimizer.unchecked) metrics.gradient_norm += risei_sum_squares(&a->device, &a->optimizer, a->net.parameters,
+                                                                           a->weights);
     if (metrics.gradient_norm <= DBL_MAX) { /* neither loss nor weights are NaN or infinite, though a ReLU would hide it */
         risei_net_backward(&a->device, &a->net, a->weights, a->gradient, d->batch, d->window, &a->pass);
-        metrics.gradient_norm = risei_optimize(&a->device, &a->optimizer, a->net.parameters, a->weights, a->gradient, risei_learning_rate(a),
+        metrics.gradient_norm = risei_optimize(&a->device, &a->optimizer, a->net.parameters, a->weights, a->gradient,
+                                               risei_learning_rate(a),
                                                d->adam_epsilon, d->gradient_clip < 0 ? 0 : d->gradient_clip);
     }
     a->counters.sample = metrics.sample; /* a refused batch is not drawn again */
     if (!(metrics.gradient_norm <= DBL_MAX))
-        return risei_fail(&a->error, RISE_NOT_FINITE, "a weight, the loss or a gradient is not finite: the update was refused; lower learning_rate or check the rewards");
+        return risei_fail(&a->error, RISE_NOT_FINITE,
+            "a weight, the loss or a gradient is not finite, so nothing was learned; lower learning_rate or check the rewards");
     risei_replay_update(&a->replay, k, d->batch, a->batch, a->td, priority, a->work);
     metrics.updates++;
     a->counters = metrics;
@@ -3846,7 +3920,8 @@ RISE_API rise_result rise_agent_learn(rise_agent *a)
     d = &a->desc;
     if (d->play_only) return risei_fail(&a->error, RISE_BAD_CALL, "a play_only agent does not learn");
     if (a->replay.ready == 0)
-        return risei_fail(&a->error, RISE_BAD_CALL, "the replay buffer holds no transition yet; step on for n_step, %d, and more", d->n_step);
+        return risei_fail(&a->error, RISE_BAD_CALL,
+                          "the replay buffer holds no transition yet; step on for n_step, %d, and more", d->n_step);
     return risei_update(a);
 }
 
@@ -4125,7 +4200,8 @@ RISEI_FN void risei_check_lane(risei_stream_io *f, const rise_agent *a, int lane
             risei_wrong(f, "the frames of an episode do not follow each other");
         if (index < 0 || (at == 0 && index != 0)) risei_wrong(f, "an episode has no first frame");
         if (!(r->tree[r->leaves + slot] > 0)) continue;
-        while (ahead < r->n_step && at + ahead < h->written[lane] - 1 && !risei_is_last(h->events[risei_slot(h, lane, at + ahead)])) ahead++;
+        while (ahead < r->n_step && at + ahead < h->written[lane] - 1 &&
+               !risei_is_last(h->events[risei_slot(h, lane, at + ahead)])) ahead++;
         if (risei_is_last(h->events[slot]) || !risei_replay_whole(r, lane, at) ||
             (ahead < r->n_step && !risei_is_last(h->events[risei_slot(h, lane, at + ahead)])))
             risei_wrong(f, "a priority stands where nothing can be sampled");
@@ -4216,7 +4292,8 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
     risei_header header;
     risei_stream_io f;
     uint32_t s;
-    if (what < RISE_SAVE_AGENT || what > RISE_SAVE_POLICY) return risei_fail(error, RISE_BAD_CALL, "what is %d, which is none of rise_save", (int)what);
+    if (what < RISE_SAVE_AGENT || what > RISE_SAVE_POLICY) return risei_fail(error, RISE_BAD_CALL,
+        "what is %d, which is none of rise_save", (int)what);
     if (a->desc.play_only && what != RISE_SAVE_POLICY)
         return risei_fail(error, RISE_BAD_CALL, "a play_only agent can only be saved as RISE_SAVE_POLICY");
     memset(&header, 0, sizeof header);
@@ -4239,7 +4316,8 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
     f.write = fn, f.user = user;
     risei_visit_header(&f, &header);
     for (s = 0; s < header.sections; s++) risei_visit(&f, a, (int)s + 1);
-    return f.failed ? risei_fail(error, RISE_IO, "writing failed after %.0f of %.0f bytes", (double)f.length, (double)header.size) : RISE_OK;
+    return f.failed ? risei_fail(error, RISE_IO, "writing failed after %.0f of %.0f bytes", (double)f.length,
+                                 (double)header.size) : RISE_OK;
 }
 
 /* Reads and checks the header and the description. */
@@ -4252,18 +4330,23 @@ RISEI_FN rise_result risei_read_start(rise_read_fn fn, void *user, uint64_t size
     memset(header, 0, sizeof *header);
     memset(desc, 0, sizeof *desc);
     risei_visit_header(&f, header);
-    if (f.failed && !f.beyond) return risei_fail(error, RISE_IO, "the header could not be read after %.0f bytes", (double)f.length);
+    if (f.failed && !f.beyond) return risei_fail(error, RISE_IO, "the header could not be read after %.0f bytes",
+                                                 (double)f.length);
     if (f.failed) return risei_fail(error, RISE_BAD_FILE, "the file ends within its header");
     if (f.wrong != NULL) return risei_fail(error, RISE_BAD_FILE, "the header is wrong: %s", f.wrong);
     if (header->version == RISEI_FILE_VERSION && header->size != size)
-        return risei_fail(error, RISE_BAD_FILE, "it has %.0f bytes, but its header says %.0f", (double)size, (double)header->size);
+        return risei_fail(error, RISE_BAD_FILE, "it has %.0f bytes, but its header says %.0f", (double)size,
+                          (double)header->size);
     if (header->version > RISEI_FILE_VERSION)
-        return risei_fail(error, RISE_NEWER_FILE, "the file has version %u, this rise.h reads up to %d", (unsigned)header->version, RISEI_FILE_VERSION);
-    if (header->version != RISEI_FILE_VERSION) return risei_fail(error, RISE_BAD_FILE, "the file has version %u, which this rise.h no longer reads", (unsigned)header->version);
+        return risei_fail(error, RISE_NEWER_FILE, "the file has version %u, this rise.h reads up to %d",
+                          (unsigned)header->version, RISEI_FILE_VERSION);
+    if (header->version != RISEI_FILE_VERSION) return risei_fail(error, RISE_BAD_FILE,
+        "the file has version %u, which this rise.h no longer reads", (unsigned)header->version);
     risei_io(&f, RISEI_READ, header->length[0]);
     f.read = fn, f.user = user;
     risei_visit_desc(&f, desc);
-    if (f.failed && !f.beyond) return risei_fail(error, RISE_IO, "the description could not be read after %.0f bytes", (double)f.length);
+    if (f.failed && !f.beyond) return risei_fail(error, RISE_IO, "the description could not be read after %.0f bytes",
+                                                 (double)f.length);
     if (f.failed || f.length != header->length[0] || f.crc != header->crc[0])
         return risei_fail(error, RISE_BAD_FILE, "the description in the file is damaged");
     if (f.wrong != NULL) return risei_fail(error, RISE_BAD_FILE, "the description in the file is wrong: %s", f.wrong);
@@ -4284,20 +4367,24 @@ RISEI_FN void risei_take_machine(rise_agent_desc *desc, const rise_agent_desc *m
     if (machine->players != 0) desc->players = machine->players;
 }
 /* Reads one section into the agent. */
-RISEI_FN rise_result risei_read_section(rise_agent *a, rise_read_fn fn, void *user, const risei_header *header, int section, rise_error *error)
+RISEI_FN rise_result risei_read_section(rise_agent *a, rise_read_fn fn, void *user, const risei_header *header, int section,
+                                        rise_error *error)
 {
     risei_stream_io f;
     risei_io(&f, RISEI_READ, header->length[section - 1]);
     f.read = fn, f.user = user;
     risei_visit(&f, a, section);
     if (f.wrong != NULL) return risei_fail(error, RISE_BAD_FILE, "section %d is wrong: %s", section, f.wrong);
-    if (f.failed && !f.beyond) return risei_fail(error, RISE_IO, "section %d could not be read after %.0f bytes", section, (double)f.length);
+    if (f.failed && !f.beyond) return risei_fail(error, RISE_IO, "section %d could not be read after %.0f bytes", section,
+                                                 (double)f.length);
     if (f.failed || f.length != f.limit)
         return risei_fail(error, RISE_BAD_FILE, "section %d does not have the length its description asks for", section);
-    if (f.crc != header->crc[section - 1]) return risei_fail(error, RISE_BAD_FILE, "section %d is damaged: its checksum differs", section);
+    if (f.crc != header->crc[section - 1]) return risei_fail(error, RISE_BAD_FILE,
+                                                             "section %d is damaged: its checksum differs", section);
     return RISE_OK;
 }
-RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *user, uint64_t size, const rise_agent_desc *machine,
+RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *user, uint64_t size,
+                                     const rise_agent_desc *machine,
                                      rise_error *error)
 {
     risei_header header;
@@ -4328,7 +4415,8 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
 }
 
 #ifndef RISE_NO_STDIO
-RISEI_FN int risei_write_stdio(void *user, const void *data, size_t size) { return fwrite(data, 1, size, (FILE *)user) == size; }
+RISEI_FN int risei_write_stdio(void *user, const void *data, size_t size) { return fwrite(data, 1, size,
+                                                                                          (FILE *)user) == size; }
 RISEI_FN int risei_read_stdio(void *user, void *data, size_t size) { return fread(data, 1, size, (FILE *)user) == size; }
 RISEI_FN uint64_t risei_file_size(FILE *file)
 {
@@ -4417,8 +4505,8 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* >>template                                                                                                         */
 /*
-    A pass defines: RISEK(name) to append its suffix, RISEK_FN (static, target attribute), RISEK_IN (the same, always inlined), a vector type V of VL lanes
-    with the operations below, a mask type M, and the shape of its product tile: MR rows x NV vectors.
+    A pass defines: RISEK(name) to append its suffix, RISEK_FN (static, target attribute), RISEK_IN (the same, always inlined),
+    a vector type V of VL lanes with the operations below, a mask type M, and the shape of its product tile: MR rows x NV vectors.
       vload vstore vset1 vbytes(p): VL bytes as numbers     vadd vsub vmul vdiv vsqrt vfma(a, b, c) = a b + c
       vgt(a, b) vselect(mask, yes, no)                      vabs vcopysign(x, sign) vscale(x, t): x 2^(low bits of t)
       vexponent(x) vmantissa(x): x = mantissa 2^exponent with mantissa in [0.5, 1), for normal x > 0
@@ -4719,10 +4807,10 @@ RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *c
     int x = 0, s, c;
 #if VL >= 4 /* the usual cases: four grey frames, and one of any kind */
     V const units = vset1(unit);
-    for (; stack == 4 && channels == 1 && x + VL <= pixels; x += VL) {
-        rise_real row[4 * VL];
-        for (s = 0; s < 4; s++) vstore(row + s * VL, vmul(vbytes(frames[s] + x), units));
-        for (c = 0; c < VL; c += 4) risei_turn4(row + c, VL, out + (x + c) * 4, 4);
+    for (; stack == 4 && channels == 1 && x + 16 <= pixels; x += 16) {
+        uint8_t mixed[64];
+        risei_mix4(frames, x, mixed);
+        RISEI_UNROLL for (c = 0; c < 64; c += VL) vstore(out + x * 4 + c, vmul(vbytes(mixed + c), units));
     }
     for (; stack == 1 && x + VL <= pixels; x += VL)
         for (c = 0; c < channels; c++)
@@ -4816,8 +4904,8 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
 
 #else
 
-/*  C is computed in tiles of MR rows x NV vectors that live in registers while k runs. Both A and B are read where they lie if they
-    lie well, else they are packed: B in blocks of KC x NC, as panels of NR columns, k-major; A up to MC rows at a time.
+/*  C is computed in tiles of MR rows x NV vectors that live in registers while k runs. Both A and B are read where they lie if
+    they lie well, else they are packed: B in blocks, as panels of NR columns, k-major; A up to MC rows and KC columns at a time.
     k is cut into blocks of KC, C being stored and loaded in between, which does not change a bit. */
 #define NR (NV * VL)
 #define KC RISEI_KC
@@ -4827,8 +4915,8 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
 
 enum { RISEK(from_zero), RISEK(from_bias), RISEK(from_c) };
 
-/* Rows of A, columns k0 .. k0+k, in one of two forms. By rows: row i starts at data + at[i], the rows of a tile are `stride` apart,
-   and each runs on for `run` elements (`first` in its first run), then run_step further. By columns, if A is transposed:
+/* Rows of A, columns k0 .. k0+k, in one of two forms. By rows: row i starts at data + at[i], the rows of a tile are `stride`
+   apart, and each runs on for `run` elements (`first` in its first run), then run_step further. By columns, if A is transposed:
    column k is at data + at[k], and row i beside row i + 1 for `run` rows (`row` is the first), then run_step further. */
 typedef struct RISEK(block) {
     const rise_real *data;
@@ -4995,7 +5083,8 @@ RISEK_FN int RISEK(tiles_fit)(int span)
 }
 /* Rows row .. row+rows of A, columns k0 .. k0+k. `k_at`: where the columns lie, if it is transposed. `once`: few columns of C
    want it, which packing must not cost more than it brings. */
-RISEK_FN RISEK(block) RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *k_at, int row, int rows, int k0, int k, int once,
+RISEK_FN RISEK(block) RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *k_at, int row, int rows, int k0, int k,
+                                        int once,
                                         ptrdiff_t *at, rise_real *packed)
 {
     const rise_matrix *x = &p->a;
@@ -5033,7 +5122,8 @@ RISEK_FN RISEK(block) RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *
     return block;
 }
 
-/* NR columns of B whose rows of k lie together, turned around four by four; all of what one panel of weights holds, before the next */
+/* NR columns of B whose rows of k lie together, turned around four by four: all that one panel of weights holds before the
+   next. */
 RISEK_FN void RISEK(turn_b)(const rise_matrix *x, int k, const ptrdiff_t *at, const rise_real *from, int cols, rise_real *b)
 {
     int i0, i, q, s, t;
@@ -5074,14 +5164,16 @@ RISEK_FN int RISEK(b_in_place)(const rise_product *p)
     return adjacent && (p->m <= 4 * MR || (p->b.rows.step[0] <= RISE_PANEL && p->n % NR == 0));
 }
 /* A block of A and C's rows, m0 .. m0+rows, times all of a block of B: kb rows of k from kb0 on, n columns from n0 on. */
-RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *w, int m0, int rows, int kb0, int kb, int n0, int n,
+RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *w, int m0, int rows, int kb0, int kb, int n0,
+                                  int n,
                                   int in_place)
 {
     int const once = n <= 2 * NR, steps = (kb + KC - 1) / KC;
     int step, j;
     risei_locate(&p->c.rows, m0, rows, w->c_at);
     for (step = 0; step < steps || step == 0; step++) {
-        int const from = steps > 0 ? (int)((int64_t)kb * step / steps) : 0, to = steps > 0 ? (int)((int64_t)kb * (step + 1) / steps) : 0;
+        int const from = steps > 0 ? (int)((int64_t)kb * step / steps) : 0;
+        int const to = steps > 0 ? (int)((int64_t)kb * (step + 1) / steps) : 0;
         int const k0 = kb0 + from, k = to - from, relu = p->relu && k0 + k == p->k;
         int const init = k0 > 0 || p->accumulate ? RISEK(from_c) : p->bias ? RISEK(from_bias) : RISEK(from_zero);
         RISEK(block) const a = RISEK(block_of_a)(p, w->k_at + from, m0, rows, k0, k, once, w->a_at, w->a);
@@ -5103,8 +5195,8 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
         risei_share(p->n, RISE_PANEL, part, parts, &n_from, &n_to);
     else
         risei_share(p->m, MR, part, parts, &m_from, &m_to);
-    /* B's blocks have KC NC elements, of whatever shape saves most: long, so that C is loaded and stored less often; or wide, so
-       that A is packed less often. */
+    /* B's blocks have KC NC elements, of whatever shape saves most: long, so that C is loaded and stored less often; or wide,
+       so that A is packed less often. */
     nc = in_place ? INT_MAX : p->k < KC ? KC * NC / (p->k + 1) / NR * NR : NC;
     kc = p->transposed || n_to - n_from > NC / 2 ? KC : KC * NC / (risei_ceil_div(n_to - n_from + 1, NR) * NR) / KC * KC;
     if (kc > RISEI_KB) kc = RISEI_KB;
