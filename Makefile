@@ -1,12 +1,13 @@
 # make            builds the examples          make test     builds and runs every test
-# make demo       the show, about two minutes  make bench    measures
+# make demo       the show, about two minutes  make bench    measures, three minutes at most
+# make bench-kernels, bench-step, bench-replay: the same one by one, in full; options: BENCH="--quick --isa avx2 --threads 2"
 # make clean
 # CC, CFLAGS and LDLIBS are yours to set.
 
 CFLAGS ?= -O2
 LDLIBS ?= -lm
 EXAMPLES = catch memory watch
-BENCHES = build/bench_step
+BENCH ?=
 
 all: $(EXAMPLES)
 
@@ -19,14 +20,30 @@ demo: memory
 test:
 	CC="$(CC)" CFLAGS="$(CFLAGS)" LDLIBS="$(LDLIBS)" sh tests/run.sh
 
-build/bench_%: bench/%.c examples/games.h rise.h
+build/bench_%: bench/%.c bench/bench.h rise.h
 	@mkdir -p build
-	$(CC) $(CFLAGS) $< -o $@ $(LDLIBS)
+	$(CC) $(CFLAGS) -DRISE_THREADS -pthread $< -o $@ $(LDLIBS) -ldl
 
-bench: $(BENCHES)
-	build/bench_step
+# oneDNN, where its headers and a C++ compiler are: loaded when bench_kernels runs, which does without it, too
+build/peer_onednn.so: bench/peer_onednn.cpp
+	@mkdir -p build
+	@c++ -std=c++17 -O2 -fPIC -shared $< -o $@ -ldnnl 2> build/peer_onednn.log || echo "no oneDNN here: see build/peer_onednn.log"
+
+bench-kernels: build/bench_kernels build/peer_onednn.so
+	build/bench_kernels $(BENCH)
+
+bench-step: build/bench_step
+	build/bench_step $(BENCH)
+
+bench-replay: build/bench_replay
+	build/bench_replay $(BENCH)
+
+bench: build/bench_kernels build/peer_onednn.so build/bench_step build/bench_replay
+	build/bench_kernels --quick $(BENCH)
+	build/bench_step --quick $(BENCH)
+	build/bench_replay --quick $(BENCH)
 
 clean:
 	rm -rf build $(EXAMPLES) *.svg *.rise
 
-.PHONY: all demo test bench clean
+.PHONY: all demo test bench bench-kernels bench-step bench-replay clean

@@ -561,6 +561,7 @@ typedef struct rise_kernels {
 
     /* One row of an image from those of the frames it is stacked of: out[x][s][c] = frames[s][x][c] / 255 */
     void (*stack)(int pixels, int channels, int stack, const uint8_t *const *frames, rise_real *out);
+    void (*unhalf)(int n, const uint16_t *x, rise_real *y);                   /* 16-bit floats, as the replay buffer stores them */
     /* sums[j] = sum_i +-x[i], signs from rise_signs(seed, i, j / 32) bit j % 32; exact. */
     void (*project_signs)(int n, const int32_t *x, int size, uint32_t seed, int32_t *sums);
     /* sums[j] = sum_i x[i] w[i][j]; exact. */
@@ -943,6 +944,15 @@ RISEI_IN void risei_turn4(const rise_real *from, ptrdiff_t from_stride, rise_rea
     for (i = 0; i < 4; i++)
         for (j = 0; j < 4; j++) to[j * to_stride + i] = from[i * from_stride + j];
 #endif
+}
+
+/* 16-bit floats (IEEE 754 binary16) as risei_half makes them: neither denormals nor infinities. */
+RISEI_IN rise_real risei_unhalf(uint16_t half)
+{
+    uint32_t const size = half & 0x7FFFu, bits = (half & 0x8000u) << 16 | (size == 0 ? 0 : (size << 13) + 0x38000000u);
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
 }
 
 /* Pixels 0..15 of four frames side by side: out[4 x + s] = frames[s][at + x] */
@@ -2766,13 +2776,6 @@ RISEI_FN uint16_t risei_half(rise_real x)
     if (size < 0x38800000u) return (uint16_t)sign;
     return (uint16_t)(sign | ((size + 0x0FFFu + (size >> 13 & 1u) - 0x38000000u) >> 13));
 }
-RISEI_FN rise_real risei_unhalf(uint16_t half)
-{
-    uint32_t const size = half & 0x7FFFu, bits = (half & 0x8000u) << 16 | (size == 0 ? 0 : (size << 13) + 0x38000000u);
-    float f;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
 
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* >>replay: history of frames, transitions in it, priorities over them                                               */
@@ -2869,11 +2872,12 @@ RISEI_FN void risei_history_stack(const rise_kernels *k, const risei_history *h,
     }
 }
 /* What enters the cell at slot `at`: its embedding, then (extras > 0) the action before, one-hot, and the reward. */
-RISEI_FN void risei_history_input(const risei_history *h, int lane, int64_t at, int extras, rise_real *out)
+RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h, int lane, int64_t at, int extras,
+                                  rise_real *out)
 {
     ptrdiff_t const slot = risei_slot(h, lane, at);
     int i;
-    for (i = 0; i < h->size && !h->f32; i++) out[i] = risei_unhalf(h->half[slot * h->size + i]);
+    if (!h->f32) k->unhalf(h->size, h->half + slot * h->size, out);
     if (h->f32 && h->size > 0) memcpy(out, h->full + slot * h->size, (size_t)h->size * sizeof *out);
     if (extras == 0) return;
     out += h->size;
@@ -2922,17 +2926,20 @@ RISEI_FN void risei_tree_set(risei_replay *r, ptrdiff_t slot, double value)
     r->tree[i] = value;
     for (i /= 2; i > 0; i /= 2) r->tree[i] = r->tree[2 * i] + r->tree[2 * i + 1];
 }
-/* The leaf in whose share `mass`, 0 <= mass < total, falls; never one that is 0, whatever rounding did. total > 0. */
-RISEI_FN ptrdiff_t risei_tree_find(const risei_replay *r, double mass)
+/* Goes down from the root to the leaves in whose shares mass[i], 0 <= mass < total, fall; never to one that is 0, whatever rounding
+   did. total > 0. All go down together, a level at a time, so that the processor waits for many nodes at once. */
+RISEI_FN void risei_tree_find(const risei_replay *r, int count, double *mass, ptrdiff_t *leaf)
 {
-    ptrdiff_t i = 1;
-    while (i < r->leaves) {
-        i *= 2;
-        if (mass < r->tree[i] || !(r->tree[i + 1] > 0)) continue;
-        mass -= r->tree[i];
-        i++;
-    }
-    return i - r->leaves;
+    int width, i;
+    for (i = 0; i < count; i++) leaf[i] = 1;
+    for (width = 1; width < r->leaves; width *= 2)
+        for (i = 0; i < count; i++) {
+            double const left = r->tree[2 * leaf[i]], right = r->tree[2 * leaf[i] + 1];
+            int const go_right = !(mass[i] < left) && right > 0;
+            mass[i] -= go_right ? left : 0;
+            leaf[i] = 2 * leaf[i] + go_right;
+        }
+    for (i = 0; i < count; i++) leaf[i] -= r->leaves;
 }
 RISEI_FN int risei_replay_whole(const risei_replay *r, int lane, int64_t at)
 {
@@ -3015,10 +3022,22 @@ RISEI_FN risei_transition risei_replay_transition(const risei_replay *r, ptrdiff
 /* `count` transitions in proportion to their leaves, one from each equal share of the total. ready > 0. */
 RISEI_FN void risei_replay_sample(const risei_replay *r, risei_random *random, int count, risei_transition *out)
 {
+    const risei_history *h = &r->history;
     double const share = r->tree[1] / count;
-    int i;
-    for (i = 0; i < count; i++)
-        out[i] = risei_replay_transition(r, risei_tree_find(r, (i + (double)risei_uniform(random)) * share));
+    double mass[64];
+    ptrdiff_t leaf[64];
+    int from, i;
+    for (from = 0; from < count; from += 64) {
+        int const some = count - from < 64 ? count - from : 64;
+        for (i = 0; i < some; i++) mass[i] = (from + i + (double)risei_uniform(random)) * share;
+        risei_tree_find(r, some, mass, leaf);
+        for (i = 0; i < some; i++) { /* what the transitions will read, all over the buffer */
+            RISEI_PREFETCH(h->actions + leaf[i]);
+            RISEI_PREFETCH(h->rewards + leaf[i] + 1);
+            RISEI_PREFETCH(h->events + leaf[i] + 1);
+        }
+        for (i = 0; i < some; i++) out[from + i] = risei_replay_transition(r, leaf[i]);
+    }
 }
 /* weights [count]: (probability / least probability)^-exponent, so the largest is 1 */
 RISEI_FN void risei_replay_weights(const rise_kernels *k, int count, const risei_transition *t, double exponent,
@@ -3543,7 +3562,7 @@ RISEI_FN void risei_gather_window(rise_agent *a, const risei_history *h, int lan
             if (full) risei_zero(picture, risei_image_size(image));
             continue;
         }
-        risei_history_input(h, lane, at - before + j, a->net.extras, x + features);
+        risei_history_input(a->device.kernels, h, lane, at - before + j, a->net.extras, x + features);
         if (full) risei_history_stack(a->device.kernels, h, lane, at - before + j, a->desc.frame_stack, image, picture);
     }
 }
@@ -4822,6 +4841,13 @@ RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *c
 }
 
 /* Plain C below: integers are exact in any order, and compilers vectorise these loops well. */
+RISEK_FN void RISEK(unhalf)(int n, const uint16_t *x, rise_real *y)
+{
+    int i, j;
+    for (i = 0; i + 16 <= n; i += 16)
+        for (j = 0; j < 16; j++) y[i + j] = risei_unhalf(x[i + j]);
+    for (; i < n; i++) y[i] = risei_unhalf(x[i]);
+}
 RISEK_FN void RISEK(project_signs)(int n, const int32_t *x, int size, uint32_t seed, int32_t *sums)
 {
     int i, j, b;
@@ -5231,7 +5257,8 @@ static const rise_kernels RISEK(table) = {
     RISEK_NAME, RISEK_ISA, RISEK_FUSED, RISEK(product), RISEK(sum_rows), RISEK(add), RISEK(sum_squares),
     RISEK(relu_backward), RISEK(map_exp), RISEK(map_log), RISEK(map_tanh), RISEK(map_sigmoid), RISEK(lstm_forward),
     RISEK(lstm_backward), RISEK(gru_forward), RISEK(gru_backward), RISEK(gate_forward), RISEK(gate_backward),
-    RISEK(norm_forward), RISEK(norm_backward), RISEK(stack), RISEK(project_signs), RISEK(project_ternary), RISEK(adam)};
+    RISEK(norm_forward), RISEK(norm_backward), RISEK(stack), RISEK(unhalf),
+    RISEK(project_signs), RISEK(project_ternary), RISEK(adam)};
 
 #undef RISEK
 #undef RISEK_FN

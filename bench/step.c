@@ -1,108 +1,358 @@
-/* What an update costs: the same agent without memory, with RISE and with an ordinary recurrent net, side by side.
+/* What an update and a decision cost, against PyTorch and against the machine.
 
-       cc -O2 bench/step.c -o bench_step -lm && ./bench_step [SECONDS]
+       make bench-step [BENCH="--quick --isa avx2 --threads 2"]
 
-   Each figure is the median over rounds in which the three kinds take turns, so that a noisy machine disturbs all alike; quote
-   the ratios. The replay buffer is filled with random frames and episodes longer than the window: nothing is padding. */
-#define RISE_IMPLEMENTATION
-#include "../rise.h"
+   Agents without memory, with RISE and with an ordinary recurrent net, and the same step in PyTorch where python3 has it, take
+   turns. The replay buffer holds random frames of one episode longer than any window: nothing is padding. */
+#include "bench.h"
 
-enum { KINDS = 3, MOST_ROUNDS = 400, STEPS = 400 };
+#include <unistd.h>
 
-typedef struct shape {
+enum { CAPACITY = 300, ACTIONS = 18, MOST_CASES = 8, ACT_REPEAT = 20 };
+
+typedef struct step_case {
     const char *name;
-    int width, height, window, batch;
-} shape;
+    int side, window, batch, units;
+    rise_memory memory;
+    int torch; /* 1: PyTorch competes; 2: unless --quick; 3: and we run only then, too */
+} step_case;
 
-static const char *const kind_names[KINDS] = {"NONE", "RISE", "FULL"};
-static const rise_memory kinds[KINDS] = {RISE_MEMORY_NONE, RISE_MEMORY_RISE, RISE_MEMORY_FULL};
+typedef struct entry { /* a case that runs */
+    const step_case *what;
+    rise_agent *agent;
+    uint8_t *frame;
+    reading weights;
+    int ours, torch[2], read; /* numbers of its competitors; 0: none, as 0 is the peak */
+} entry;
 
-static double now(void)
+static entry entries[MOST_CASES];
+static int entry_count;
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* PyTorch, in two processes: as one would write it, and at its best */
+
+typedef struct peer {
+    FILE *to, *from;
+    char version[64];
+} peer;
+typedef struct question {
+    peer *who;
+    int id, repeat;
+} question;
+
+static peer peers[2];
+static const char *const peer_names[2] = {"usual", "best"};
+static question questions[MOST_COMPETITORS];
+static int question_count;
+
+static void peer_environment(int best)
 {
-#ifdef TIME_UTC
-    struct timespec t;
-    timespec_get(&t, TIME_UTC);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-#else
-    return (double)clock() / CLOCKS_PER_SEC;
-#endif
+    static const char *const threads[] = {"OMP_NUM_THREADS", "MKL_NUM_THREADS"};
+    int const avx2 = option.isa == RISE_ISA_AVX2;
+    char text[16];
+    int i;
+    snprintf(text, sizeof text, "%d", option.threads);
+    for (i = 0; i < 2; i++) setenv(threads[i], text, 1);
+    setenv("GOMP_SPINCOUNT", "100000", 0); /* nobody is to spin while others are measured */
+    if (avx2) {
+        setenv("ATEN_CPU_CAPABILITY", "avx2", 1), setenv("MKL_ENABLE_INSTRUCTIONS", "AVX2", 1);
+        setenv("ONEDNN_MAX_CPU_ISA", "AVX2", 1), setenv("DNNL_MAX_CPU_ISA", "AVX2", 1);
+    }
+    if (!best) return;
+    if (option.isa == RISE_ISA_AVX512) setenv("ATEN_CPU_CAPABILITY", "avx512", 1);
+    setenv("MALLOC_MMAP_MAX_", "0", 1); /* memory is kept from step to step */
+    setenv("MALLOC_TRIM_THRESHOLD_", "100000000000", 1);
+    setenv("MALLOC_TOP_PAD_", "67108864", 1);
+    setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1", 1);
+}
+static void peer_start(int best, const char *program)
+{
+    const char *python = getenv("PYTHON");
+    char script[1024], threads[16];
+    int to[2], from[2];
+    pid_t child;
+    beside(script, sizeof script, program, "../bench/peer_torch.py");
+    snprintf(threads, sizeof threads, "%d", option.threads);
+    if (pipe(to) != 0 || pipe(from) != 0) exit(1);
+    child = fork();
+    if (child == 0) {
+        dup2(to[0], 0), dup2(from[1], 1);
+        close(to[0]), close(to[1]), close(from[0]), close(from[1]);
+        if (best) close(fileno(peers[0].to)), close(fileno(peers[0].from)); /* or the first would never see its end */
+        peer_environment(best);
+        execlp(python != NULL ? python : "python3", "python3", script, peer_names[best], threads, (char *)NULL);
+        _exit(1);
+    }
+    close(to[0]), close(from[1]);
+    peers[best].to = fdopen(to[1], "w"), peers[best].from = fdopen(from[0], "r");
+}
+/* Its answer in `text`; gives the peer up if there is none. */
+static void peer_answer(peer *p, char *text, int size)
+{
+    text[0] = 0;
+    if (p->from == NULL || fgets(text, size, p->from) == NULL || strncmp(text, "absent", 6) == 0) p->version[0] = 0;
+    text[strcspn(text, "\n")] = 0;
+}
+static void peers_start(const char *program)
+{
+    int i;
+    signal(SIGPIPE, SIG_IGN);
+    for (i = 0; i < 2; i++) peer_start(i, program);
+    for (i = 0; i < 2; i++) {
+        char version[sizeof peers[i].version];
+        strcpy(peers[i].version, "?");
+        peer_answer(&peers[i], version, sizeof version);
+        if (peers[i].version[0] != 0) strcpy(peers[i].version, version);
+    }
+    printf("PyTorch: %s\n", peers[0].version[0] != 0 ? peers[0].version : "absent");
+}
+static void peers_end(void)
+{
+    int i;
+    for (i = 0; i < 2; i++) fclose(peers[i].to), fclose(peers[i].from);
+    while (wait(NULL) > 0) {}
+}
+static double peer_ask(void *user)
+{
+    const question *const q = (const question *)user;
+    char text[64];
+    fprintf(q->who->to, "time %d %d\n", q->id, q->repeat);
+    fflush(q->who->to);
+    peer_answer(q->who, text, sizeof text);
+    if (q->who->version[0] == 0) fprintf(stderr, "PyTorch has gone\n"), exit(1);
+    return atof(text);
+}
+/* Has it prepare the case and compete; returns its number, or 0. */
+static int peer_enter(peer *p, const char *what, const step_case *c, int repeat)
+{
+    static const char *const names[] = {"rise", "none", "full"};
+    question *const q = &questions[question_count];
+    char text[64];
+    if (p->version[0] == 0) return 0;
+    q->who = p, q->id = question_count++, q->repeat = repeat;
+    fprintf(p->to, "prepare %d %s %s %d %d %d\n", q->id, what, names[c->memory], c->batch, c->window, c->units);
+    fflush(p->to);
+    peer_answer(p, text, sizeof text);
+    return p->version[0] != 0 ? competitor_add(NULL, peer_ask, q) : 0;
+}
+static void peers_drop(void)
+{
+    char text[64];
+    while (question_count > 0) {
+        peer *const p = questions[--question_count].who;
+        fprintf(p->to, "drop %d\n", question_count);
+        fflush(p->to);
+        peer_answer(p, text, sizeof text);
+    }
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double const x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* agents */
 
-/* An agent that has seen STEPS random frames. NULL if this machine lacks the kernels. */
-static rise_agent *prepare(const shape *s, rise_memory kind, rise_isa isa)
+/* One whose replay buffer is full, long after its episode's beginning. */
+static rise_agent *agent_make(const step_case *c)
 {
     rise_agent_desc desc;
     rise_agent *agent;
     rise_error error;
-    uint8_t *frame = (uint8_t *)malloc((size_t)(s->width * s->height));
-    uint32_t random = 1;
-    int step, i;
+    size_t const bytes = (size_t)(c->side * c->side);
+    uint8_t *frame = (uint8_t *)malloc(bytes);
+    int step;
     memset(&desc, 0, sizeof desc);
-    desc.frame_width = s->width;
-    desc.frame_height = s->height;
-    desc.actions = 4;
-    desc.memory = kind;
-    desc.window = s->window;
-    desc.batch = s->batch;
+    desc.frame_width = desc.frame_height = c->side;
+    desc.actions = ACTIONS;
+    desc.memory = c->memory;
+    desc.window = c->window;
+    desc.batch = c->batch;
+    desc.recurrent_units = desc.embedding_size = c->units;
     desc.carry_state = 1;
     desc.learn_outside = 1;
-    desc.replay_capacity = desc.learn_start = STEPS;
-    desc.isa = isa;
+    desc.replay_capacity = desc.learn_start = CAPACITY;
+    desc.isa = option.isa;
+    desc.threads = option.threads;
     if (frame == NULL || rise_agent_create(&agent, &desc, &error) != RISE_OK) {
-        free(frame);
-        return NULL;
+        fprintf(stderr, "%s: %s\n", c->name, frame != NULL ? error.text : "no memory");
+        exit(1);
     }
-    for (step = 0; step < STEPS; step++) {
-        for (i = 0; i < s->width * s->height; i++) frame[i] = (uint8_t)((random = random * 1664525u + 1013904223u) >> 24);
+    for (step = 0; step < CAPACITY + c->window + 20; step++) {
+        fill_bytes(frame, bytes, (uint32_t)step);
         rise_agent_step(agent, frame, (float)(step % 7 == 0), step == 0 ? RISE_FIRST : RISE_MIDDLE);
     }
     free(frame);
     return agent;
 }
-
-static void measure(const shape *s, rise_isa isa, double seconds)
+static void learn_run(void *user)
 {
-    static double times[KINDS][MOST_ROUNDS];
-    rise_agent *agents[KINDS];
-    double const start = now();
-    double median[KINDS];
-    rise_metrics m;
-    int kind, rounds;
-    for (kind = 0; kind < KINDS; kind++) {
-        agents[kind] = prepare(s, kinds[kind], isa);
-        if (agents[kind] == NULL) return; /* the same for every kind: nothing is left behind */
-        rise_agent_learn(agents[kind]);
+    rise_agent *const agent = ((const entry *)user)->agent;
+    if (rise_agent_learn(agent) == RISE_OK) return;
+    fprintf(stderr, "%s\n", rise_agent_error(agent)->text);
+    exit(1);
+}
+static void act_run(void *user)
+{
+    const entry *const e = (const entry *)user;
+    sink = (float)rise_agent_play(e->agent, 0, e->frame, 0, RISE_MIDDLE, NULL);
+}
+
+/* Floating-point operations of an update, as many as the mathematics needs: the target network sees the states n steps on, the
+   online network both; backward, the first layer has no gradient of its input, and the cell has one only with FULL. */
+static double update_work(const rise_agent *a)
+{
+    const risei_net *const n = &a->net;
+    double const batch = a->desc.batch, window = a->desc.window, steps = n->memory != RISE_MEMORY_NONE ? batch * window : 0;
+    double const both = n->memory != RISE_MEMORY_NONE ? batch * (window + a->desc.n_step) : 0;
+    double const gates = (double)n->cell.gates * n->cell.units;
+    int const full = n->memory == RISE_MEMORY_FULL;
+    double image = 0, first = 0, head, work;
+    int l;
+    for (l = 0; l < n->encoder.layers; l++) {
+        const risei_conv *const c = &n->encoder.conv[l];
+        double const layer = 2.0 * c->out_height * c->out_width * c->filters * c->channels * c->size * c->size;
+        if (l == 0) first = layer;
+        image += layer;
     }
-    for (rounds = 0; rounds < MOST_ROUNDS && (rounds < 5 || now() - start < seconds); rounds++)
-        for (kind = 0; kind < KINDS; kind++) {
-            double const before = now();
-            rise_agent_learn(agents[kind]);
-            times[kind][rounds] = now() - before;
+    if (n->encoder.dense) image += 2.0 * n->encoder.linear.in * n->encoder.linear.out;
+    head = 2.0 * n->hidden.in * n->hidden.out + 2.0 * n->advantage.in * (n->actions + 1);
+    work = (full ? steps + both : 3 * batch) * image + (full ? steps : batch) * (2 * image - first);
+    work += (3 + 2) * batch * head;
+    work += (steps + both + steps) * 2 * (n->cell.in + n->cell.units) * gates;  /* forward twice, and the weights' gradient */
+    work += steps * 2 * (n->cell.units + (full ? n->cell.in : 0)) * gates;
+    return work;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* the table */
+
+static void heads(void)
+{
+    static const char *const names[] = {"ms",      "a second", "/ first",   "usual ms", "ratio",
+                                        "best ms", "ratio",    "% of peak", "/ reading"};
+    int i;
+    cell(-30, "what"), cell(-7, "isa"), cell(7, "threads");
+    for (i = 0; i < 9; i++) cell(9, "%s", names[i]);
+    row_end();
+}
+static void entry_row(const entry *e, const char *kind)
+{
+    int const digits = e->read != 0 ? 3 : 2;
+    int i;
+    cell(-30, "%s%s", kind, e->what->name), cell(-7, "%s", isa_name()), cell(7, "%d", option.threads);
+    cell_number(9, digits, 1e3 * competitors[e->ours].median), cell_number(9, 1, 1 / competitors[e->ours].median);
+    cell_number(9, 2, ratio(e->ours, entries[0].ours));
+    for (i = 0; i < 2; i++) {
+        cell_number(9, digits, e->torch[i] != 0 ? 1e3 * competitors[e->torch[i]].median : 0);
+        cell_number(9, 2, e->torch[i] != 0 ? ratio(e->torch[i], e->ours) : 0);
+    }
+    cell_number(9, 0, e->read != 0 ? 0 : percent(e->ours, 0, update_work(e->agent)));
+    cell_number(9, 2, e->read != 0 ? ratio(e->ours, e->read) : 0);
+    row_end();
+}
+static void entries_begin(void)
+{
+    competitors_clear();
+    competitor_add(peak_run, NULL, NULL);
+    entry_count = 0;
+}
+static entry *entry_add(const step_case *c)
+{
+    entry *const e = &entries[entry_count++];
+    memset(e, 0, sizeof *e);
+    e->what = c;
+    e->agent = agent_make(c);
+    return e;
+}
+static void entries_end(void)
+{
+    while (entry_count > 0) {
+        free(entries[--entry_count].frame);
+        rise_agent_destroy(entries[entry_count].agent);
+    }
+    peers_drop();
+}
+
+static void learn_group(const step_case *cases, int count, double seconds)
+{
+    int i, j;
+    entries_begin();
+    for (i = 0; i < count; i++) {
+        entry *e;
+        if (cases[i].torch == 3 && option.quick) continue;
+        e = entry_add(&cases[i]);
+        e->ours = competitor_add(learn_run, NULL, e);
+        for (j = 0; j < 2 && cases[i].torch > (option.quick && cases[i].torch == 2 ? 2 : 0); j++)
+            e->torch[j] = peer_enter(&peers[j], "learn", &cases[i], 1);
+    }
+    compete(option.quick ? seconds / 10 : seconds, 5);
+    for (i = 0; i < entry_count; i++) entry_row(&entries[i], "");
+    for (i = 0; i < entry_count; i++)
+        for (j = 0; j < entry_count; j++) {
+            const step_case *const a = entries[i].what, *const b = entries[j].what;
+            if (a->memory == RISE_MEMORY_FULL && b->memory == RISE_MEMORY_RISE && a->window == b->window)
+                printf("    FULL / RISE at window %d: %.1f\n", a->window, ratio(entries[i].ours, entries[j].ours));
         }
-    rise_agent_metrics(agents[0], &m);
-    printf("%-8s %3dx%-3d window %2d batch %3d  %-7s", s->name, s->width, s->height, s->window, s->batch, m.isa);
-    for (kind = 0; kind < KINDS; kind++) {
-        qsort(times[kind], (size_t)rounds, sizeof times[kind][0], ascending);
-        median[kind] = times[kind][rounds / 2];
-        printf("  %s %8.2f ms %7.1f/s", kind_names[kind], 1e3 * median[kind], 1 / median[kind]);
-        rise_agent_destroy(agents[kind]);
+    entries_end();
+}
+/* Acting reads every weight once: that is the limit. */
+static void act_group(const step_case *cases, int count)
+{
+    int i, j;
+    entries_begin();
+    for (i = 0; i < count; i++) {
+        entry *const e = entry_add(&cases[i]);
+        size_t const bytes = (size_t)(cases[i].side * cases[i].side);
+        e->frame = (uint8_t *)malloc(bytes);
+        if (e->frame == NULL) exit(1);
+        fill_bytes(e->frame, bytes, 1);
+        rise_agent_play(e->agent, 0, e->frame, 0, RISE_FIRST, NULL);
+        e->weights.data = e->agent->weights, e->weights.count = e->agent->net.parameters;
+        e->ours = competitor_add(act_run, NULL, e);
+        e->read = competitor_add(reading_run, NULL, &e->weights);
+        for (j = 0; j < 2; j++) e->torch[j] = peer_enter(&peers[j], "act", &cases[i], ACT_REPEAT);
     }
-    printf("  RISE/NONE %.2f  FULL/RISE %.1f\n", median[1] / median[0], median[2] / median[1]);
+    compete(option.quick ? 2 : 10, 9);
+    for (i = 0; i < entry_count; i++) entry_row(&entries[i], "act: ");
+    for (i = 0; i < entry_count; i++) {
+        double const bytes = 4.0 * (double)entries[i].weights.count, seconds = competitors[entries[i].read].median;
+        printf("    %s: %.1f MB of weights, read in %.3f ms (%.1f GB/s)\n", cases[i].name, bytes / 1e6, 1e3 * seconds,
+               bytes / seconds / 1e9);
+    }
+    entries_end();
 }
 
 int main(int count, char **arguments)
 {
-    static const shape shapes[] = {{"small", 10, 14, 16, 32}, {"Nature", 84, 84, 16, 32}};
-    static const rise_isa isas[] = {RISE_ISA_AVX512, RISE_ISA_AVX2, RISE_ISA_NEON, RISE_ISA_C};
-    double const seconds = count > 1 ? atof(arguments[1]) : 3;
-    int s, i;
-    for (s = 0; s < 2; s++)
-        for (i = 0; i < 4; i++) measure(&shapes[s], isas[i], seconds);
+    static const step_case main_group[] = {{"NONE batch 32", 84, 16, 32, 128, RISE_MEMORY_NONE, 1},
+                                           {"RISE 128 window 16 batch 32", 84, 16, 32, 128, RISE_MEMORY_RISE, 1},
+                                           {"RISE 128 window 64 batch 32", 84, 64, 32, 128, RISE_MEMORY_RISE, 2},
+                                           {"FULL 128 window 16 batch 32", 84, 16, 32, 128, RISE_MEMORY_FULL, 2}};
+    static const step_case large[] = {{"NONE batch 256", 84, 16, 256, 128, RISE_MEMORY_NONE, 1}};
+    static const step_case wide[] = {{"RISE 512 window 8 batch 32", 84, 8, 32, 512, RISE_MEMORY_RISE, 1},
+                                     {"RISE 512 window 16 batch 32", 84, 16, 32, 512, RISE_MEMORY_RISE, 1},
+                                     {"RISE 512 window 32 batch 32", 84, 32, 32, 512, RISE_MEMORY_RISE, 3},
+                                     {"RISE 512 window 64 batch 32", 84, 64, 32, 512, RISE_MEMORY_RISE, 3}};
+    static const step_case small[] = {{"small NONE", 10, 16, 32, 64, RISE_MEMORY_NONE, 0},
+                                      {"small RISE 64 window 16", 10, 16, 32, 64, RISE_MEMORY_RISE, 0},
+                                      {"small FULL 64 window 16", 10, 16, 32, 64, RISE_MEMORY_FULL, 0}};
+    static const step_case act[] = {{"NONE", 84, 16, 32, 128, RISE_MEMORY_NONE, 1},
+                                    {"RISE 128", 84, 16, 32, 128, RISE_MEMORY_RISE, 1},
+                                    {"RISE 512", 84, 16, 32, 512, RISE_MEMORY_RISE, 1}};
+    static const char *const path = "build/bench_step.csv";
+    options_read(count, arguments);
+    table_open(path);
+    machine_print();
+    peers_start(arguments[0]);
+    printf("Nature network, 84x84, %d actions, dueling heads of 512; small: 10x10\n", ACTIONS);
+    heads();
+    learn_group(main_group, 4, 40);
+    learn_group(large, 1, 25);
+    learn_group(wide, 4, 40);
+    learn_group(small, 3, 10);
+    act_group(act, 3);
+    printf("\nms: median. \"usual\": PyTorch as one writes it; \"best\": channels_last, fused Adam, frozen target.\n"
+           "ratio: PyTorch's time / ours; \"/ first\": ours / that of the group's first row: medians of the rounds' ratios.\n"
+           "Ours has prioritised sampling, gathering the batch and renewing priorities in it; PyTorch's batch lies ready.\n"
+           "Acting: ours also stacks frames and embeds; \"/ reading\": over the time of reading its weights.\n");
+    table_close(path);
+    peers_end();
     return 0;
 }

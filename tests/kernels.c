@@ -1111,6 +1111,31 @@ static void test_long_sums(void)
     }
 }
 
+/* Every 16-bit float that is stored, in runs of all lengths. */
+static void test_unhalf(void)
+{
+    enum { ALL = 65536, MOST = 40 };
+    static uint16_t half[ALL];
+    float *const y = floats(ALL + 1);
+    int t, n, i, count = 0, good = 1;
+    for (i = 0; i < ALL; i++)
+        if ((i >> 10 & 31) != 31 && ((i >> 10 & 31) != 0 || (i & 1023) == 0)) half[count++] = (uint16_t)i;
+    for (t = -1; t < tables; t++) {
+        const rise_kernels *const k = t < 0 ? ref : table[t];
+        check_about("%s", k->name);
+        k->unhalf(count, half, y);
+        for (i = 0; i < count; i++) good &= risei_half(y[i]) == half[i];
+        CHECK(good);
+        for (n = 0; n <= MOST; n++) {
+            y[n] = -7;
+            k->unhalf(n, half + 5000, y);
+            for (i = 0; i < n; i++) good &= y[i] == risei_unhalf(half[5000 + i]);
+            CHECK(good && y[n] == -7);
+        }
+    }
+    free_blocks();
+}
+
 /* Adam says whether all weights are finite, wherever the one is that is not. */
 static void test_adam_finite(void)
 {
@@ -1198,5 +1223,6 @@ int main(int count, char **arguments)
     test_adam_finite();
     test_optimizer();
     test_long_sums();
+    test_unhalf();
     return check_done();
 }

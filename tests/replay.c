@@ -197,7 +197,7 @@ static void look_into(const setup *s, const risei_replay *r, int lane, int at, c
     if (!same_stack(s, l, a->next, &image, seen)) differ(s, "next stack", lane, at);
     if (!same_masks(h, l, lane, at) || !same_masks(h, l, lane, a->next)) differ(s, "masks", lane, at);
     for (w = a->next; w > at - s->window && together(l, at, w) && s->memory != RISE_MEMORY_NONE; w--) {
-        risei_history_input(h, lane, w, extras, x);
+        risei_history_input(rise_kernels_of(RISE_ISA_AUTO), h, lane, w, extras, x);
         if (!same_input(l, w, h->size, extras, x)) differ(s, "input", lane, at);
     }
 }
@@ -585,6 +585,12 @@ static int tree_sound(const risei_replay *r)
     return ready == r->ready;
 }
 static double leaf(const risei_replay *r, ptrdiff_t slot) { return r->tree[r->leaves + slot]; }
+static ptrdiff_t tree_find(const risei_replay *r, double mass)
+{
+    ptrdiff_t found;
+    risei_tree_find(r, 1, &mass, &found);
+    return found;
+}
 
 /* Whole numbers are summed without rounding: each half and each whole mass has one right leaf. */
 static void test_tree_exactly(void)
@@ -598,7 +604,7 @@ static void test_tree_exactly(void)
         for (i = 0; i < slots; i++) risei_tree_set(&r, i, i % 3 == 1 ? 0 : i % 5 + 1);
         for (i = 0; i < slots; i++) {
             int const share = (int)leaf(&r, i);
-            for (mass = 2 * sum; mass < 2 * (sum + share); mass++) wrong += risei_tree_find(&r, mass / 2.0) != i;
+            for (mass = 2 * sum; mass < 2 * (sum + share); mass++) wrong += tree_find(&r, mass / 2.0) != i;
             sum += share;
         }
         CHECK(wrong == 0 && r.tree[1] == sum && tree_sound(&r));
@@ -606,7 +612,7 @@ static void test_tree_exactly(void)
         CHECK(r.ready == 0 && r.tree[1] == 0);
         for (i = 0; i < slots; i++) { /* a single one is found from everywhere */
             risei_tree_set(&r, i, 0.1);
-            CHECK(risei_tree_find(&r, 0) == i && risei_tree_find(&r, 0.1) == i && risei_tree_find(&r, 0.05) == i);
+            CHECK(tree_find(&r, 0) == i && tree_find(&r, 0.1) == i && tree_find(&r, 0.05) == i);
             risei_tree_set(&r, i, 0);
         }
         free(block);
@@ -641,7 +647,7 @@ static void test_tree_draws(void)
         case 6: mass = (31 + (1 - 1.0 / 16777216)) * (total / 32); break;
         default: mass = (double)risei_uniform(&dice) * total; break;
         }
-        slot = risei_tree_find(&r, mass);
+        slot = tree_find(&r, mass);
         if (slot < 0 || slot >= s.capacity)
             outside++;
         else

@@ -1,0 +1,230 @@
+/* The replay buffer: gathering a batch against memcpy, prioritised sampling, and what a stored step occupies.
+
+       make bench-replay [BENCH="--quick --isa avx2 --threads 2"]
+
+   Gathering turns bytes into floats on the way, so it is held against two copies: of the frames it reads, and of as many floats
+   as it writes. Each competitor walks through batches of its own, drawn beforehand, so that nobody finds his frames in a cache
+   because another has just read them. */
+#include "bench.h"
+
+enum { SIDE = 84, STACK = 4, BATCHES = 48, LEAVES = 1 << 20, DRAWN = 256 };
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* gathering */
+
+typedef struct drawn { /* a batch as risei_draw_batch leaves it */
+    risei_transition *batch;
+    int *first;
+} drawn;
+
+static rise_agent *agent;
+static drawn batches[BATCHES];
+static uint8_t *copies;
+static float *from, *to; /* as many floats as a batch has */
+static size_t float_count;
+
+static void agent_fill(rise_memory memory, int units, int window, int batch, int capacity)
+{
+    rise_agent_desc desc;
+    rise_error error;
+    uint8_t *frame = (uint8_t *)malloc(SIDE * SIDE);
+    float *embedding = floats((size_t)units);
+    int i, r, b;
+    memset(&desc, 0, sizeof desc);
+    desc.frame_width = desc.frame_height = SIDE;
+    desc.actions = 18;
+    desc.memory = memory, desc.window = window, desc.batch = batch;
+    desc.recurrent_units = desc.embedding_size = units;
+    desc.replay_capacity = desc.learn_start = capacity;
+    desc.isa = option.isa;
+    desc.threads = option.threads;
+    if (frame == NULL || rise_agent_create(&agent, &desc, &error) != RISE_OK) {
+        fprintf(stderr, "%s\n", frame != NULL ? error.text : "no memory");
+        exit(1);
+    }
+    fill_bytes(frame, SIDE * SIDE, 1);
+    for (i = 0; i < capacity; i++) { /* straight into the buffer: acting on each frame would take long */
+        frame[i % (SIDE * SIDE)]++;
+        risei_replay_append(&agent->replay, 0, frame, embedding, 0, i == 0 ? RISE_FIRST : RISE_MIDDLE, NULL, desc.actions);
+    }
+    for (b = 0; b < BATCHES; b++) {
+        batches[b].batch = (risei_transition *)calloc((size_t)batch, sizeof *batches[b].batch);
+        batches[b].first = (int *)calloc((size_t)batch, sizeof *batches[b].first);
+        if (batches[b].batch == NULL || batches[b].first == NULL) exit(1);
+        risei_draw_batch(agent, &agent->counters.sample);
+        for (r = 0; r < batch; r++) batches[b].batch[r] = agent->batch[r], batches[b].first[r] = agent->first[r];
+    }
+    free(frame), free(embedding);
+}
+static void agent_free(void)
+{
+    int b;
+    for (b = 0; b < BATCHES; b++) free(batches[b].batch), free(batches[b].first);
+    rise_agent_destroy(agent);
+}
+/* The next batch for the competitor that counts in *turn. */
+static const drawn *next(void *turn)
+{
+    int *const t = (int *)turn;
+    *t = (*t + 1) % BATCHES;
+    return &batches[*t];
+}
+static void gather_run(void *turn)
+{
+    const drawn *const d = next(turn);
+    memcpy(agent->batch, d->batch, (size_t)agent->desc.batch * sizeof *d->batch);
+    memcpy(agent->first, d->first, (size_t)agent->desc.batch * sizeof *d->first);
+    risei_gather_batch(agent);
+}
+/* The frames of both stacks, copied row by row of the batch as gathering reads them. */
+static void copy_part(void *job, int part, int parts, void *scratch)
+{
+    const drawn *const d = (const drawn *)job;
+    const risei_history *const h = &agent->replay.history;
+    int r, end, s;
+    (void)scratch;
+    for (risei_share(agent->desc.batch, 1, part, parts, &r, &end); r < end; r++)
+        for (s = 0; s < 2 * STACK; s++) {
+            int64_t const at = d->batch[r].at + (s >= STACK ? d->batch[r].steps : 0);
+            int const begun = h->index[risei_slot(h, 0, at)], back = STACK - 1 - s % STACK;
+            memcpy(copies + (size_t)(r * 2 * STACK + s) * SIDE * SIDE,
+                   h->frames + risei_slot(h, 0, at - (back < begun ? back : begun)) * h->frame_bytes, SIDE * SIDE);
+        }
+}
+static void copy_run(void *turn)
+{
+    drawn d = *next(turn);
+    risei_run(&device, 1e9, copy_part, &d);
+}
+static void float_part(void *job, int part, int parts, void *scratch)
+{
+    size_t const share = float_count / (size_t)parts;
+    (void)job, (void)scratch;
+    memcpy(to + (size_t)part * share, from + (size_t)part * share, share * sizeof *to);
+}
+static void float_run(void *unused) { risei_run(&device, 1e9, float_part, unused); }
+
+static void gather_row(const char *name, rise_memory memory, int units, int window, int batch, int capacity)
+{
+    static int turns[2];
+    double frames, windows;
+    rise_metrics m;
+    agent_fill(memory, units, window, batch, capacity);
+    rise_agent_metrics(agent, &m);
+    frames = (double)batch * 2 * STACK * SIDE * SIDE;
+    windows = memory == RISE_MEMORY_RISE ? (double)batch * (window + agent->desc.n_step) * units * 2 : 0;
+    copies = (uint8_t *)malloc((size_t)frames);
+    if (copies == NULL) exit(1);
+    memset(copies, 0, (size_t)frames);
+    float_count = (size_t)frames;
+    from = floats(float_count), to = floats(float_count);
+    turns[0] = 0, turns[1] = BATCHES / 2;
+    competitors_clear();
+    competitor_add(gather_run, NULL, &turns[0]);
+    competitor_add(copy_run, NULL, &turns[1]);
+    competitor_add(float_run, NULL, NULL);
+    compete(option.quick ? 1 : 5, 9);
+    cell(-30, "%s", name), cell(-7, "%s", isa_name()), cell(7, "%d", option.threads);
+    cell(10, "%.1f", 1e6 * competitors[0].median), cell(12, "%.0f", batch / competitors[0].median);
+    cell(10, "%.2f", (frames + windows) / competitors[0].median / 1e9);
+    cell(10, "%.2f", (frames * 5 + windows * 3) / competitors[0].median / 1e9);
+    cell(10, "%.2f", frames / competitors[1].median / 1e9), cell(10, "%.2f", ratio(1, 0));
+    cell(10, "%.2f", frames * 8 / competitors[2].median / 1e9), cell(10, "%.2f", ratio(2, 0));
+    row_end();
+    if (memory == RISE_MEMORY_RISE) {
+        double const needed = SIDE * SIDE + 2.0 * units;
+        printf("    a stored step: %d bytes = frame %d + embedding %d + bookkeeping %d: %.2f%% over frame and embedding\n",
+               (int)m.bytes_per_step, SIDE * SIDE, 2 * units, (int)((double)m.bytes_per_step - needed),
+               100 * ((double)m.bytes_per_step / needed - 1));
+    }
+    free(copies), free(from), free(to);
+    agent_free();
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* sampling */
+
+typedef struct sampling {
+    risei_replay replay;
+    risei_random random;
+    risei_transition drawn[DRAWN];
+    rise_real td[DRAWN], weights[DRAWN], work[DRAWN];
+    void *block;
+} sampling;
+
+static void sample_run(void *user)
+{
+    sampling *const s = (sampling *)user;
+    risei_replay_sample(&s->replay, &s->random, DRAWN, s->drawn);
+    risei_replay_weights(device.kernels, DRAWN, s->drawn, 0.4, s->weights);
+}
+static void update_run(void *user)
+{
+    sampling *const s = (sampling *)user;
+    risei_replay_update(&s->replay, device.kernels, DRAWN, s->drawn, s->td, 0.5, s->work);
+}
+static void both_run(void *user)
+{
+    sampling *const s = (sampling *)user;
+    int i;
+    sample_run(user);
+    for (i = 0; i < DRAWN; i++) s->td[i] = 2 * risei_uniform(&s->random) - 1;
+    update_run(user);
+}
+static void sampling_row(void)
+{
+    static const char *const names[] = {"sample and update", "sample and weights", "update (the same leaves)"};
+    static sampling s;
+    uint8_t frame = 0;
+    int pass, i;
+    risei_arena arena;
+    memset(&arena, 0, sizeof arena);
+    s.random = risei_stream(1, 1);
+    s.replay.history.lanes = 1, s.replay.history.capacity = LEAVES, s.replay.history.frame_bytes = 1;
+    s.replay.n_step = 3, s.replay.discount = 0.99;
+    for (pass = 0; pass < 2; pass++) {
+        if (pass == 1 && posix_memalign(&s.block, RISEI_ALIGN, arena.used) != 0) exit(1);
+        arena.base = (unsigned char *)s.block;
+        arena.used = 0;
+        risei_replay_layout(&arena, &s.replay);
+    }
+    for (i = 0; i < LEAVES; i++) risei_replay_append(&s.replay, 0, &frame, NULL, 0, i == 0 ? RISE_FIRST : RISE_MIDDLE, NULL, 2);
+    for (i = 0; i < LEAVES - s.replay.n_step; i++) risei_tree_set(&s.replay, i, 0.01 + (double)risei_uniform(&s.random));
+    competitors_clear();
+    competitor_add(both_run, NULL, &s);
+    competitor_add(sample_run, NULL, &s);
+    competitor_add(update_run, NULL, &s);
+    compete(option.quick ? 1 : 5, 21);
+    for (i = 0; i < 3; i++) {
+        cell(-30, "%s", names[i]), cell(-7, "%s", isa_name()), cell(7, "%d", 1);
+        cell(10, "%.1f", 1e6 * competitors[i].median), cell(12, "%.0f", DRAWN / competitors[i].median);
+        row_end();
+    }
+    free(s.block);
+}
+
+int main(int count, char **arguments)
+{
+    static const char *const names[] = {"us", "a second", "read GB/s", "moved GB/s", "frames", "ratio", "floats", "ratio"};
+    static const char *const path = "build/bench_replay.csv";
+    int i, capacity;
+    options_read(count, arguments);
+    capacity = option.quick ? 20000 : 100000;
+    table_open(path);
+    machine_print();
+    printf("%d frames of 84x84; a batch has two stacks of %d frames a transition\n", capacity, STACK);
+    cell(-30, "what"), cell(-7, "isa"), cell(7, "threads");
+    for (i = 0; i < 8; i++) cell(i == 1 ? 12 : 10, "%s", names[i]);
+    row_end();
+    gather_row("gather NONE batch 32", RISE_MEMORY_NONE, 512, 16, 32, capacity);
+    gather_row("gather NONE batch 256", RISE_MEMORY_NONE, 512, 16, 256, capacity);
+    gather_row("gather RISE 512 w16 batch 32", RISE_MEMORY_RISE, 512, 16, 32, capacity);
+    printf("%d of 2^20 leaves, prioritised\n", DRAWN);
+    sampling_row();
+    printf("\nread: bytes of frames and embeddings a second; moved: those, and the floats written.\n"
+           "frames: memcpy of the same frames, GB/s copied, and its time / ours.\n"
+           "floats: memcpy of as many floats as we write of images, GB/s read and written, and its time / ours.\n"
+           "Stacks of s and s' overlap when fewer than %d steps lie between them: some frames are read twice.\n", STACK);
+    table_close(path);
+    return 0;
+}
