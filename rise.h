@@ -260,8 +260,8 @@ typedef struct rise_conv {
    function of the frame: frames are embedded again when the standardisation freezes and when a file is loaded. */
 typedef void (*rise_embed_fn)(void *user, const uint8_t *frame, float *embedding, int size);
 
-/* Receives one line of text without a newline: when an agent is made, when learning starts, and what a file had to say. Progress
-   is in rise_agent_metrics. */
+/* Receives one line of text without a newline: when an agent is made, when learning starts, and what a file had to say.
+   Progress is in rise_agent_metrics. */
 typedef void (*rise_log_fn)(void *user, const char *text);
 
 /* Seconds since any fixed moment, for rise_agent_learn_for. */
@@ -386,8 +386,8 @@ RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frame
 
 /* The best action for character `player` (0..players-1), without exploration and without a trace: replay, random streams,
    training episodes and weights stay as they are. `reward` only matters with desc.feed_action. `allowed` [actions], or NULL for
-   all, with or without desc.action_masks. An episode begins with RISE_FIRST; its last frame need not be shown. Returns the action
-   or an error. */
+   all, with or without desc.action_masks. An episode begins with RISE_FIRST; its last frame need not be shown. Returns the
+   action or an error. */
 RISE_API int rise_agent_play(rise_agent *agent, int player, const uint8_t *frame, float reward, rise_event event,
                              const uint8_t *allowed);
 
@@ -4525,7 +4525,8 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
 /* >>template                                                                                                         */
 /*
     A pass defines: RISEK(name) to append its suffix, RISEK_FN (static, target attribute), RISEK_IN (the same, always inlined),
-    a vector type V of VL lanes with the operations below, a mask type M, and the shape of its product tile: MR rows x NV vectors.
+    a vector type V of VL lanes with the operations below, a mask type M, and the shape of its product tile: MR rows x NV
+    vectors.
       vload vstore vset1 vbytes(p): VL bytes as numbers     vadd vsub vmul vdiv vsqrt vfma(a, b, c) = a b + c
       vgt(a, b) vselect(mask, yes, no)                      vabs vcopysign(x, sign) vscale(x, t): x 2^(low bits of t)
       vexponent(x) vmantissa(x): x = mantissa 2^exponent with mantissa in [0.5, 1), for normal x > 0
@@ -4931,8 +4932,8 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
 #else
 
 /*  C is computed in tiles of MR rows x NV vectors that live in registers while k runs. Both A and B are read where they lie if
-    they lie well, else they are packed: B in blocks, as panels of NR columns, k-major; A up to MC rows and KC columns at a time.
-    k is cut into blocks of KC, C being stored and loaded in between, which does not change a bit. */
+    they lie well, else they are packed: B in blocks, as panels of NR columns, k-major; A up to MC rows and KC columns at a
+    time. k is cut into blocks of KC, C being stored and loaded in between, which does not change a bit. */
 #define NR (NV * VL)
 #define KC RISEI_KC
 #define NC RISEI_NC
@@ -4966,7 +4967,7 @@ typedef struct RISEK(block) {
 #define RISEK_TILE_STEP(rows, vectors, element)                                                                        \
             V col[vectors];                                                                                            \
             RISEI_PREFETCH(b + 8 * ldb);                                                                               \
-            RISEI_PREFETCH(b + 8 * ldb + NR / 2);                                                                      \
+            if (NR > 16) RISEI_PREFETCH(b + 8 * ldb + 16); /* a cache line has 16 */                                   \
             RISEI_UNROLL for (j = 0; j < vectors; j++) col[j] = vload(b + j * VL);                                     \
             RISEI_UNROLL for (i = 0; i < rows; i++) {                                                                  \
                 V const x = vset1(element);                                                                            \
@@ -5194,7 +5195,7 @@ RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *w, 
                                   int n,
                                   int in_place)
 {
-    int const once = n <= 2 * NR, steps = (kb + KC - 1) / KC;
+    int const once = n <= 2 * RISE_PANEL, steps = (kb + KC - 1) / KC;
     int step, j;
     risei_locate(&p->c.rows, m0, rows, w->c_at);
     for (step = 0; step < steps || step == 0; step++) {
