@@ -561,7 +561,7 @@ typedef struct rise_kernels {
 
     /* One row of an image from those of the frames it is stacked of: out[x][s][c] = frames[s][x][c] / 255 */
     void (*stack)(int pixels, int channels, int stack, const uint8_t *const *frames, rise_real *out);
-    void (*unhalf)(int n, const uint16_t *x, rise_real *y);                   /* 16-bit floats, as the replay buffer stores them */
+    void (*unhalf)(int n, const uint16_t *x, rise_real *y);                   /* 16-bit floats, as replay stores them */
     /* sums[j] = sum_i +-x[i], signs from rise_signs(seed, i, j / 32) bit j % 32; exact. */
     void (*project_signs)(int n, const int32_t *x, int size, uint32_t seed, int32_t *sums);
     /* sums[j] = sum_i x[i] w[i][j]; exact. */
@@ -2926,8 +2926,8 @@ RISEI_FN void risei_tree_set(risei_replay *r, ptrdiff_t slot, double value)
     r->tree[i] = value;
     for (i /= 2; i > 0; i /= 2) r->tree[i] = r->tree[2 * i] + r->tree[2 * i + 1];
 }
-/* Goes down from the root to the leaves in whose shares mass[i], 0 <= mass < total, fall; never to one that is 0, whatever rounding
-   did. total > 0. All go down together, a level at a time, so that the processor waits for many nodes at once. */
+/* Goes down from the root to the leaves in whose shares mass[i], 0 <= mass < total, fall; never to one that is 0, whatever
+   rounding did. total > 0. All go down together, a level at a time, so that the processor waits for many nodes at once. */
 RISEI_FN void risei_tree_find(const risei_replay *r, int count, double *mass, ptrdiff_t *leaf)
 {
     int width, i;
