@@ -455,8 +455,7 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
 #ifndef RISE_NO_STDIO
 /* The same with a file. It is written beside `path` and renamed over it: `path` always holds a whole file. */
 RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, const char *path, rise_error *error);
-RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path, const rise_agent_desc *machine,
-                                     rise_error *error);
+RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path, const rise_agent_desc *machine, rise_error *error);
 
 /* The description in a file, so that rise_agent_bytes can be asked before loading; set play_only, players and threads as you
    will then. */
@@ -3259,8 +3258,7 @@ RISEI_FN rise_result risei_check_conv(const rise_agent_desc *d, rise_error *erro
         made = risei_conv_make(&p, c, height, width, channels);
         if (c->pool > made.out_height + 2 * c->pool_pad || c->pool > made.out_width + 2 * c->pool_pad)
             return risei_fail(error, RISE_BAD_DESC, "conv[%d].pool is %d, but there are only %d x %d pixels to pool", l,
-                              c->pool,
-                              made.out_width, made.out_height);
+                              c->pool, made.out_width, made.out_height);
         height = made.pooled_height, width = made.pooled_width, channels = made.filters;
     }
     if ((int64_t)height * width * channels > 1 << 22)
@@ -3493,8 +3491,7 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
     bytes = risei_agent_measure(&plan);
     if (bytes == 0 || (desc->memory_bytes > 0 && bytes > desc->memory_bytes))
         return risei_fail(error, RISE_NO_MEMORY, "the agent needs %.0f bytes and memory_bytes is %.0f; raise it or lower %s",
-                          (double)bytes,
-                          (double)desc->memory_bytes, desc->play_only ? "players" : "replay_capacity");
+                          (double)bytes, (double)desc->memory_bytes, desc->play_only ? "players" : "replay_capacity");
     block = (unsigned char *)desc->memory_block;
     if (block != NULL && desc->memory_bytes == 0)
         return risei_fail(error, RISE_BAD_DESC, "memory_bytes is 0; say how large memory_block is");
@@ -4403,8 +4400,7 @@ RISEI_FN rise_result risei_read_section(rise_agent *a, rise_read_fn fn, void *us
     return RISE_OK;
 }
 RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *user, uint64_t size,
-                                     const rise_agent_desc *machine,
-                                     rise_error *error)
+                                     const rise_agent_desc *machine, rise_error *error)
 {
     risei_header header;
     rise_agent_desc desc;
@@ -5111,8 +5107,7 @@ RISEK_FN int RISEK(tiles_fit)(int span)
 /* Rows row .. row+rows of A, columns k0 .. k0+k. `k_at`: where the columns lie, if it is transposed. `once`: few columns of C
    want it, which packing must not cost more than it brings. */
 RISEK_FN RISEK(block) RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *k_at, int row, int rows, int k0, int k,
-                                        int once,
-                                        ptrdiff_t *at, rise_real *packed)
+                                        int once, ptrdiff_t *at, rise_real *packed)
 {
     const rise_matrix *x = &p->a;
     RISEK(block) block;
@@ -5192,8 +5187,7 @@ RISEK_FN int RISEK(b_in_place)(const rise_product *p)
 }
 /* A block of A and C's rows, m0 .. m0+rows, times all of a block of B: kb rows of k from kb0 on, n columns from n0 on. */
 RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *w, int m0, int rows, int kb0, int kb, int n0,
-                                  int n,
-                                  int in_place)
+                                  int n, int in_place)
 {
     int const once = n <= 2 * RISE_PANEL, steps = (kb + KC - 1) / KC;
     int step, j;
@@ -5217,7 +5211,7 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
 {
     risei_blocks const w = risei_blocks_in(scratch);
     int const in_place = RISEK(b_in_place)(p);
-    int m_from = 0, m_to = p->m, n_from = 0, n_to = p->n, k0, n0, m0, kc, nc;
+    int m_from = 0, m_to = p->m, n_from = 0, n_to = p->n, k0, n0, m0, kc, nc, panels;
     if (p->n >= 4 * parts * RISE_PANEL || p->m < 2 * MR)
         risei_share(p->n, RISE_PANEL, part, parts, &n_from, &n_to);
     else
@@ -5225,7 +5219,8 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
     /* B's blocks have KC NC elements, of whatever shape saves most: long, so that C is loaded and stored less often; or wide,
        so that A is packed less often. */
     nc = in_place ? INT_MAX : p->k < KC ? KC * NC / (p->k + 1) / NR * NR : NC;
-    kc = p->transposed || n_to - n_from > NC / 2 ? KC : KC * NC / (risei_ceil_div(n_to - n_from + 1, NR) * NR) / KC * KC;
+    panels = n_to > n_from ? risei_ceil_div(n_to - n_from, NR) : 1;
+    kc = p->transposed || panels * NR > NC ? KC : KC * NC / (panels * NR) / KC * KC;
     if (kc > RISEI_KB) kc = RISEI_KB;
     for (k0 = 0; k0 == 0 || k0 < p->k; k0 += kc) {
         int const k = p->k - k0 < kc ? p->k - k0 : kc;
