@@ -254,6 +254,28 @@ CHECK_UNUSED static world world_begin(const char *words, int steps)
     return w;
 }
 
+CHECK_UNUSED static uint64_t hash_of(rise_agent *a)
+{
+    rise_metrics m;
+    rise_agent_metrics(a, &m);
+    return hash_reals(HASH_START, rise_agent_parameters(a), m.parameters);
+}
+/* The parameters of an agent that plays until it has done so many updates. */
+CHECK_UNUSED static uint64_t learned(const rise_agent_desc *d, int updates)
+{
+    rise_metrics m;
+    world w = world_of(created(d));
+    uint64_t hash;
+    do {
+        world_run(&w, 1);
+        rise_agent_metrics(w.agent, &m);
+    } while (m.updates < updates);
+    CHECK(m.loss > 0 && m.gradient_norm > 0 && m.td_error > 0);
+    hash = hash_of(w.agent);
+    rise_agent_destroy(w.agent);
+    return hash;
+}
+
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* Files in memory                                                                                                    */
 
