@@ -1754,42 +1754,53 @@ RISEI_FN void risei_conv_forward(const risei_device *d, const risei_conv *c, con
     risei_product(d, &p);
 }
 
-/* Rows first .. first+count of a phase, to which the same `taps` of the kernel belong, after the first `skip`. */
+/* Rows, or columns, first .. first+count of a phase, to which the same `taps` of the kernel belong, after the first `skip`. */
 typedef struct risei_band {
     int first, count, skip, taps;
 } risei_band;
 
-/* The band that starts at row Y of a phase, of which dy has `length` rows. Rows in the middle have all taps. */
-RISEI_FN risei_band risei_conv_band(const risei_phase *phase, int length, int row)
+/* The band that starts at row Y of a phase, of which dy has `length` rows. Rows in the middle have all taps. If not `cut`, the
+   whole phase is one band, and those of its taps that miss dy meet the zeros of its border. */
+RISEI_FN risei_band risei_conv_band(const risei_phase *phase, int length, int row, int cut)
 {
-    int const above = phase->taps - 1 - row, beneath = row - (length - 1), end = phase->first + phase->count;
+    int const above = cut ? phase->taps - 1 - row : 0, beneath = cut ? row - (length - 1) : 0;
+    int const end = phase->first + phase->count;
     risei_band band;
-    band.first = row, band.count = 1;
+    band.first = row, band.count = cut ? 1 : phase->count;
     band.skip = above > 0 ? above : 0;
     band.taps = phase->taps - band.skip - (beneath > 0 ? beneath : 0);
-    if (above <= 0 && beneath < 0) band.count = (length < end ? length : end) - row;
+    if (cut && above <= 0 && beneath < 0) band.count = (length < end ? length : end) - row;
     if (band.taps <= 0) band.taps = band.skip = 0;
     return band;
 }
-/* dx of one band and phase: the patches of dy that its pixels came from, times the kernel turned around. Where dy has no rows,
-   bands have no taps; beside it, its border adds zeros. */
-RISEI_FN void risei_conv_backward_band(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
-                                       const risei_image *dy,
-                                       const risei_image *dx, int ry, int rx, const risei_band *v, const risei_phase *u)
+/* A walk over the pixels of so many images that takes one pixel of all images, then the next; or image by image. */
+RISEI_FN rise_walk risei_conv_walk(const risei_image *x, int rows, int columns, int step, int count, int by_pixel)
 {
-    int const f = c->filters, tap = c->channels * f, top = risei_conv_phase(c, ry, c->height).taps - 1;
+    rise_walk const w = risei_image_walk(x, rows, columns, step);
+    rise_walk turned;
+    turned.inner = count, turned.middle = columns;
+    turned.step[0] = w.step[2], turned.step[1] = w.step[0], turned.step[2] = w.step[1];
+    return by_pixel ? turned : w;
+}
+/* dx of one band of rows v and columns u: the patches of dy that its pixels came from, times the kernel turned around. */
+RISEI_FN void risei_conv_backward_band(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
+                                       const risei_image *dy, const risei_image *dx, int ry, int rx, const risei_band *v,
+                                       const risei_band *u, int by_pixel)
+{
+    int const f = c->filters, tap = c->channels * f;
+    int const top = risei_conv_phase(c, ry, c->height).taps - 1, side = risei_conv_phase(c, rx, c->width).taps - 1;
     rise_product p;
     memset(&p, 0, sizeof p);
     p.m = count * v->count * u->count, p.n = c->channels, p.k = v->taps * u->taps * f;
     p.c = rise_matrix_plain(dx->data + risei_image_at(dx, ry + c->stride * v->first - c->pad,
                                                       rx + c->stride * u->first - c->pad), 0);
-    p.c.rows = risei_image_walk(dx, v->count, u->count, c->stride);
+    p.c.rows = risei_conv_walk(dx, v->count, u->count, c->stride, count, by_pixel);
     p.a = rise_matrix_plain(dy->data, 0);
     p.b = rise_matrix_transpose(rise_matrix_plain(w + c->weights, f));
     if (p.k > 0) {
-        int const ky = ry + c->stride * (top - v->skip), kx = rx + c->stride * (u->taps - 1);
-        p.a.data = dy->data + risei_image_at(dy, v->first - top + v->skip, u->first - u->taps + 1);
-        p.a.rows = risei_image_walk(dy, v->count, u->count, 1);
+        int const ky = ry + c->stride * (top - v->skip), kx = rx + c->stride * (side - u->skip);
+        p.a.data = dy->data + risei_image_at(dy, v->first - top + v->skip, u->first - side + u->skip);
+        p.a.rows = risei_conv_walk(dy, v->count, u->count, 1, count, by_pixel);
         p.a.run = u->taps * f;
         p.a.run_step = risei_image_row(dy);
         p.b.data = w + c->weights + (ptrdiff_t)(ky * c->size + kx) * tap;
@@ -1799,12 +1810,33 @@ RISEI_FN void risei_conv_backward_band(const risei_device *d, const risei_conv *
     }
     risei_product(d, &p);
 }
+/* dx = the data gradient. Many images: no tap that misses dy is multiplied. Above and below dy that costs a product for each row;
+   beside it, too, it would leave too few pixels in a row to fill a tile, so that tiles take a pixel of many images at once:
+   for narrow images, where it pays. */
+RISEI_FN void risei_conv_backward_data(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
+                                       const risei_image *dy, const risei_image *dx)
+{
+    int const many = count >= 8;
+    int ry, rx, row, column;
+    for (ry = 0; ry < c->stride; ry++)
+        for (rx = 0; rx < c->stride; rx++) {
+            risei_phase const v = risei_conv_phase(c, ry, c->height), u = risei_conv_phase(c, rx, c->width);
+            int const narrow = many && u.count <= 16;
+            risei_band y, x;
+            for (row = v.first; row < v.first + v.count; row += y.count) {
+                y = risei_conv_band(&v, c->out_height, row, many);
+                for (column = u.first; column < u.first + u.count; column += x.count) {
+                    x = risei_conv_band(&u, c->out_width, column, narrow);
+                    risei_conv_backward_band(d, c, w, count, dy, dx, ry, rx, &y, &x, narrow);
+                }
+            }
+        }
+}
 /* dy: gradient before the ReLU, dy.pad == c.border where dx is wanted; dx may be NULL. */
 RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, const rise_real *w, rise_real *g, int count,
                                   const risei_image *x, const risei_image *dy, const risei_image *dx)
 {
     int const f = c->filters;
-    int ry, rx, row;
     rise_product p;
     memset(&p, 0, sizeof p);
     p.m = c->size * c->size * c->channels, p.n = f, p.k = count * c->out_height * c->out_width; /* dW = patches^T dy */
@@ -1815,15 +1847,7 @@ RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, co
     p.c = rise_matrix_plain(g + c->weights, f);
     risei_product(d, &p);
     d->kernels->sum_rows((int)(count * risei_image_size(dy) / f), f, dy->data, f, g + c->bias); /* its border adds zeros */
-    for (ry = 0; ry < c->stride && dx != NULL; ry++)
-        for (rx = 0; rx < c->stride; rx++) {
-            risei_phase const v = risei_conv_phase(c, ry, c->height), u = risei_conv_phase(c, rx, c->width);
-            risei_band band;
-            for (row = v.first; row < v.first + v.count && u.count > 0; row += band.count) {
-                band = risei_conv_band(&v, c->out_height, row);
-                risei_conv_backward_band(d, c, w, count, dy, dx, ry, rx, &band, &u);
-            }
-        }
+    if (dx != NULL) risei_conv_backward_data(d, c, w, count, dy, dx);
 }
 
 /* The pool window of output (oy, ox), cut at the image's edge; calls for each of its pixels. */
