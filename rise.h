@@ -492,6 +492,7 @@ typedef struct rise_product {
     const rise_real *bias; /* [n] or NULL */
     int accumulate;
     int relu;
+    rise_real *sums;       /* [n] or NULL: the sums of B's columns, in order; added to what is there if `accumulate` */
 } rise_product;
 
 /* The scratch, in bytes, that a part of a product needs. */
@@ -523,8 +524,6 @@ typedef struct rise_kernels {
     /* Part `part` of `parts` of the product: a share of C's rows or columns. All parts together are all of it; they may run at
        the same time, each with scratch of its own. */
     void (*product)(const rise_product *p, int part, int parts, void *scratch);
-    /* sums[j] = x[0][j] + x[1][j] + ..., in that order; x is [rows][n], `stride` from row to row */
-    void (*sum_rows)(int rows, int n, const rise_real *x, ptrdiff_t stride, rise_real *sums);
     void (*add)(int n, const rise_real *x, rise_real *y);                     /* y += x */
     double (*sum_squares)(ptrdiff_t n, const rise_real *x);                   /* summed as rise_real: for a few thousand */
     void (*relu_backward)(int n, const rise_real *y, const rise_real *dy, rise_real *dx); /* dx = y > 0 ? dy : 0 */
@@ -816,7 +815,11 @@ RISEI_FN float risei_sqrt(float x) { return sqrtf(x); }
 #define RISEI_BYTE (1.0f / 255.0f)
 #define RISEI_KC 256
 #define RISEI_NC 256
-#define RISEI_MC 96 /* a multiple of every tile's rows */
+#define RISEI_MC 84 /* a multiple of every tile's rows */
+/* A tile has so many rows, from one up. */
+#define RISEI_TO_4(X) X(1) X(2) X(3) X(4)
+#define RISEI_TO_6(X) RISEI_TO_4(X) X(5) X(6)
+#define RISEI_TO_14(X) RISEI_TO_6(X) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 #define RISEI_ROW (RISEI_KC + 8) /* of a packed A: not a power of two, so that its rows do not compete for cache lines */
 #define RISEI_KB 2048 /* the most rows of B that are packed at once */
 
@@ -1074,7 +1077,7 @@ RISEI_IN void risei_store(rise_real *p, rise_real x) { *p = x; }
 #define RISEK_FN RISEI_FN
 #define RISEK_IN RISEI_IN
 #define MR 4
-#define MR_FULL 4
+#define RISEK_TILE_SIZES RISEI_TO_4
 #if defined(__GNUC__) && !defined(__TINYC__)
 typedef float risei_f4 __attribute__((vector_size(16)));
 typedef int32_t risei_i4 __attribute__((vector_size(16)));
@@ -1192,7 +1195,7 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define M __m256
 #define VL 8
 #define MR 6
-#define MR_FULL 6
+#define RISEK_TILE_SIZES RISEI_TO_6
 #define NV 2
 #define vload _mm256_loadu_ps
 #define vstore _mm256_storeu_ps
@@ -1226,8 +1229,8 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define V __m512
 #define M __mmask16
 #define VL 16
-#define MR 12
-#define MR_FULL 12
+#define MR 14
+#define RISEK_TILE_SIZES RISEI_TO_14
 #define NV 2
 #define vload(p) _mm512_loadu_ps((p))
 #define vstore(p, x) _mm512_storeu_ps((p), (x))
@@ -1277,13 +1280,13 @@ RISEI_IN float32x4_t risei_neon_bytes(const uint8_t *p)
 #define VL 4
 #ifdef __aarch64__ /* 32 registers, division, square root */
 #define MR 6
-#define MR_FULL 6
+#define RISEK_TILE_SIZES RISEI_TO_6
 #define NV 4
 #define vdiv vdivq_f32
 #define vsqrt vsqrtq_f32
 #else
 #define MR 4
-#define MR_FULL 4
+#define RISEK_TILE_SIZES RISEI_TO_4
 #define NV 2
 RISEI_IN float32x4_t risei_neon_div(float32x4_t a, float32x4_t b)
 {
@@ -1558,17 +1561,16 @@ RISEI_FN void risei_initialise(rise_real *w, size_t count, int fan_in, risei_ran
 
 /* y [rows][out] = x [rows][in] W + b */
 typedef struct risei_linear {
-    int in, out;
+    int in, out, biased;
     size_t weights, bias; /* rise_matrix_panels [in][out], and [out]: where in the parameter block */
 } risei_linear;
 
-RISEI_FN risei_linear risei_linear_make(risei_parameters *p, int in, int out)
+RISEI_FN risei_linear risei_linear_make(risei_parameters *p, int in, int out, int biased)
 {
     risei_linear layer;
-    layer.in = in;
-    layer.out = out;
+    layer.in = in, layer.out = out, layer.biased = biased;
     layer.weights = risei_parameter(p, (size_t)in * (size_t)out);
-    layer.bias = risei_parameter(p, (size_t)out);
+    layer.bias = risei_parameter(p, biased ? (size_t)out : 0);
     return layer;
 }
 /* Weights uniform in +-1/sqrt(fan_in), drawn row by row, wherever they lie. */
@@ -1600,7 +1602,7 @@ RISEI_FN void risei_linear_forward(const risei_device *d, const risei_linear *l,
     p.relu = relu;
     risei_product(d, &p);
 }
-/* dW = x^T dy */
+/* dW = x^T dy, and the gradient of the bias, if it has one */
 RISEI_FN void risei_linear_backward_weights(const risei_device *d, const risei_linear *l, rise_real *g, int rows,
                                             const rise_real *x, ptrdiff_t x_stride, const rise_real *dy, ptrdiff_t dy_stride)
 {
@@ -1611,6 +1613,7 @@ RISEI_FN void risei_linear_backward_weights(const risei_device *d, const risei_l
     p.transposed = 1;
     p.b = rise_matrix_plain(dy, dy_stride);
     p.c = rise_matrix_panels(g + l->weights, l->in, l->out);
+    if (l->biased) p.sums = g + l->bias;
     risei_product(d, &p);
 }
 /* dy is the gradient before the ReLU. dx may be NULL. */
@@ -1621,7 +1624,6 @@ RISEI_FN void risei_linear_backward(const risei_device *d, const risei_linear *l
     rise_matrix const weights = rise_matrix_panels(w + l->weights, l->in, l->out);
     rise_product p;
     risei_linear_backward_weights(d, l, g, rows, x, x_stride, dy, dy_stride);
-    d->kernels->sum_rows(rows, l->out, dy, dy_stride, g + l->bias);
     if (dx == NULL) return;
     memset(&p, 0, sizeof p);
     p.k = l->out;
@@ -1667,6 +1669,7 @@ RISEI_FN rise_walk risei_image_walk(const risei_image *i, int rows, int columns,
     walk.step[0] = (ptrdiff_t)step * i->channels;
     walk.step[1] = step * risei_image_row(i);
     walk.step[2] = risei_image_size(i);
+    if (walk.step[0] * columns == walk.step[1] && walk.step[1] * rows == walk.step[2]) walk.inner = INT_MAX; /* all pixels */
     return walk;
 }
 
@@ -1845,8 +1848,8 @@ RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, co
     p.b = rise_matrix_plain(dy->data + risei_image_at(dy, 0, 0), 0);
     p.b.rows = risei_image_walk(dy, c->out_height, c->out_width, 1);
     p.c = rise_matrix_plain(g + c->weights, f);
+    p.sums = g + c->bias;
     risei_product(d, &p);
-    d->kernels->sum_rows((int)(count * risei_image_size(dy) / f), f, dy->data, f, g + c->bias); /* its border adds zeros */
     if (dx != NULL) risei_conv_backward_data(d, c, w, count, dy, dx);
 }
 
@@ -1968,7 +1971,7 @@ RISEI_FN risei_encoder risei_encoder_make(risei_parameters *p, int height, int w
     e.relu = 1;
     if (features > 0) {
         e.dense = 1;
-        e.linear = risei_linear_make(p, e.flat, features);
+        e.linear = risei_linear_make(p, e.flat, features, 1);
         e.out = features;
     }
     return e;
@@ -2086,9 +2089,8 @@ RISEI_FN risei_cell risei_cell_make(risei_parameters *p, rise_cell kind, int in,
     c.kind = kind;
     c.in = in, c.units = units;
     c.gates = kind == RISE_CELL_LSTM ? 4 : 3;
-    c.x = risei_linear_make(p, in, c.gates * units);
-    c.h = risei_linear_make(p, units, c.gates * units);
-    if (kind == RISE_CELL_LSTM) p->count = c.h.bias;
+    c.x = risei_linear_make(p, in, c.gates * units, 1);
+    c.h = risei_linear_make(p, units, c.gates * units, kind == RISE_CELL_GRU); /* an LSTM's second bias would be idle */
     return c;
 }
 /* Uniform in +-1/sqrt(units), but for the gate that keeps: its bias is the logarithm of a time drawn from 1 .. window, so that
@@ -2272,7 +2274,6 @@ RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, co
     }
     risei_linear_backward(d, &c->x, w, g, all, s->x, c->in, s->dgates, out, s->dx, c->in);
     risei_linear_backward_weights(d, &c->h, g, all, s->h, n, s->du, out); /* all steps at once */
-    if (!lstm) d->kernels->sum_rows(all, (int)out, s->du, out, g + c->h.bias);
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -2318,16 +2319,16 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
         n.embedding = n.memory == RISE_MEMORY_FULL ? n.encoder.out : desc->embedding_size;
         n.extras = desc->feed_action ? n.actions + 1 : 0;
         n.cell = risei_cell_make(&p, desc->cell, n.embedding + n.extras, units);
-        if (n.fusion != RISE_FUSION_CONCAT) n.fuse = risei_linear_make(&p, units, n.encoder.out);
+        if (n.fusion != RISE_FUSION_CONCAT) n.fuse = risei_linear_make(&p, units, n.encoder.out, 1);
     }
     n.fused = n.encoder.out + (n.fusion == RISE_FUSION_CONCAT ? units : 0);
     if (n.norm) {
         n.gain = risei_parameter(&p, (size_t)n.fused);
         n.shift = risei_parameter(&p, (size_t)n.fused);
     }
-    n.hidden = risei_linear_make(&p, n.fused, desc->head_units * (n.dueling ? 2 : 1));
-    n.advantage = risei_linear_make(&p, desc->head_units, n.actions);
-    if (n.dueling) n.value = risei_linear_make(&p, desc->head_units, 1);
+    n.hidden = risei_linear_make(&p, n.fused, desc->head_units * (n.dueling ? 2 : 1), 1);
+    n.advantage = risei_linear_make(&p, desc->head_units, n.actions, 1);
+    if (n.dueling) n.value = risei_linear_make(&p, desc->head_units, 1, 1);
     n.parameters = p.count;
     return n;
 }
@@ -4671,16 +4672,6 @@ RISEK_FN void RISEK(relu_backward)(int n, const rise_real *y, const rise_real *d
 {
     RISEK_EACH(n) { RISEK_STORE(dx, vselect(vgt(RISEK_LOAD(y), vset1(0)), RISEK_LOAD(dy), vset1(0))); }
 }
-RISEK_FN void RISEK(sum_rows)(int rows, int n, const rise_real *x, ptrdiff_t stride, rise_real *sums)
-{
-    RISEK_EACH(n) {
-        V sum = vset1(0);
-        const rise_real *p = x;
-        int r;
-        for (r = 0; r < rows; r++, p += stride) sum = vadd(sum, RISEK_LOAD(p));
-        RISEK_STORE(sums, sum);
-    }
-}
 
 /* Sums in 16 lanes: element i goes to lane i % 16, whatever VL is, and the lanes are joined in halves. */
 RISEK_FN rise_real RISEK(join)(rise_real *lane)
@@ -4938,6 +4929,10 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
     int i, j, k, from, to;
     (void)scratch;
     risei_share(p->m, 1, part, parts, &from, &to);
+    for (j = 0; j < p->n && p->sums && from == 0 && to > 0; j++) {
+        if (!p->accumulate) p->sums[j] = 0;
+        for (k = 0; k < p->k; k++) p->sums[j] = p->sums[j] + RISEK(element)(&p->b, k, j);
+    }
     for (i = from; i < to; i++)
         for (j = 0; j < p->n; j++) {
             rise_real *c = (rise_real *)(uintptr_t)p->c.data + risei_walk(&p->c.rows, i) + risei_column(&p->c, j);
@@ -5029,16 +5024,8 @@ typedef struct RISEK(block) {
     RISEK_TILE_COLUMNS(tile_##rows##_wide_t, rows, NV)                                                                 \
     RISEK_TILE_COLUMNS(tile_##rows##_thin_t, rows, 1)
 #define RISEK_TILE_NAMES(rows)                                                                                         \
-    {RISEK(tile_##rows##_wide), RISEK(tile_##rows##_thin), RISEK(tile_##rows##_wide_t), RISEK(tile_##rows##_thin_t)}
-RISEK_TILES(1)
-RISEK_TILES(2)
-RISEK_TILES(4)
-#if MR > 4
-RISEK_TILES(MR_FULL)
-#endif
-#if MR > 8
-RISEK_TILES(8)
-#endif
+    {RISEK(tile_##rows##_wide), RISEK(tile_##rows##_thin), RISEK(tile_##rows##_wide_t), RISEK(tile_##rows##_thin_t)},
+RISEK_TILE_SIZES(RISEK_TILES)
 
 typedef void (*RISEK(tile_fn))(int, const RISEK(block) *, const rise_real *, const rise_real *, ptrdiff_t, rise_real *const *,
                                const rise_real *, int, int);
@@ -5059,17 +5046,7 @@ RISEK_FN void RISEK(store_edge)(const rise_real *edge, rise_real *c, const ptrdi
 RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, int rows, int col, int cols,
                            const RISEK(block) *a, const rise_real *b, ptrdiff_t ldb, int init, int relu)
 {
-    static const struct {
-        int rows;
-        RISEK(tile_fn) tile[4];
-    } sizes[] = {
-#if MR > 4
-        {MR, RISEK_TILE_NAMES(MR_FULL)},
-#endif
-#if MR > 8
-        {8, RISEK_TILE_NAMES(8)},
-#endif
-        {4, RISEK_TILE_NAMES(4)}, {2, RISEK_TILE_NAMES(2)}, {1, RISEK_TILE_NAMES(1)}};
+    static RISEK(tile_fn) const tile[MR][4] = {RISEK_TILE_SIZES(RISEK_TILE_NAMES)};
     int const thin = cols <= VL, width = thin ? VL : NR, beside = p->c.run > 1 || cols == 1, whole = cols == width && beside;
     ptrdiff_t const step = beside ? 1 : p->c.run_step;
     rise_real *const c0 = (rise_real *)(uintptr_t)p->c.data + risei_column(&p->c, col);
@@ -5082,19 +5059,19 @@ RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, 
         for (j = 0; j < width; j++) edge_bias[j] = j < cols ? bias[j] : 0;
         bias = edge_bias;
     }
-    for (row = 0; row < rows; row += sizes[size].rows) {
+    for (row = 0; row < rows; row += size) {
         int const left = rows - row < span - in_span ? rows - row : span - in_span;
         const rise_real *start = a->data + (a->by_columns ? spans * a->run_step + in_span : a->at[row]);
-        for (size = 0; sizes[size].rows > left; size++) {}
-        for (i = 0; i < sizes[size].rows; i++) {
+        size = risei_ceil_div(left, risei_ceil_div(left, MR)); /* tiles of a like height */
+        for (i = 0; i < size; i++) {
             c[i] = c0 + c_at[row + i];
             if (whole) continue;
             for (j = 0; j < cols && init == RISEK(from_c); j++) edge[i][j] = c[i][j * step];
             c[i] = edge[i];
         }
-        sizes[size].tile[2 * a->by_columns + thin](k, a, start, b, ldb, c, bias, init, relu);
-        if (!whole) RISEK(store_edge)(&edge[0][0], c0, c_at + row, step, sizes[size].rows, cols);
-        in_span += sizes[size].rows;
+        tile[size - 1][2 * a->by_columns + thin](k, a, start, b, ldb, c, bias, init, relu);
+        if (!whole) RISEK(store_edge)(&edge[0][0], c0, c_at + row, step, size, cols);
+        in_span += size;
         if (in_span == span) in_span = 0, spans++;
     }
 }
@@ -5122,12 +5099,8 @@ RISEK_FN void RISEK(copy_columns)(rise_real *to, const rise_matrix *x, ptrdiff_t
     }
 }
 
-/* Do tiles fill so many equally spaced rows well? Those of fewer than 4 rows cost as much as 4. */
-RISEK_FN int RISEK(tiles_fit)(int span)
-{
-    int const rest = span % MR, low = rest % 8 % 4, cost = (low & 1 ? 4 : 0) + (low & 2 ? 4 : 0) - low;
-    return cost * 4 <= span;
-}
+/* Are tiles more than half full, if they share so many equally spaced rows? */
+RISEK_FN int RISEK(tiles_fit)(int span) { return span >= 8 * MR || 2 * span > MR * risei_ceil_div(span, MR); }
 /* Rows row .. row+rows of A, columns k0 .. k0+k. `k_at`: where the columns lie, if it is transposed. `once`: few columns of C
    want it, which packing must not cost more than it brings. */
 RISEK_FN RISEK(block) RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *k_at, int row, int rows, int k0, int k,
@@ -5138,7 +5111,7 @@ RISEK_FN RISEK(block) RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *
     int i, q;
     memset(&block, 0, sizeof block);
     block.by_columns = p->transposed;
-    if (p->transposed && once && (x->run % MR == 0 || x->run >= 2 * MR || x->run >= p->m)) {
+    if (p->transposed && once && (RISEK(tiles_fit)(x->run) || x->run >= p->m)) {
         block.data = x->data, block.at = k_at;
         block.row = row, block.run = x->run, block.run_step = x->run_step;
     } else if (p->transposed) { /* as panels [rows / MR][KC][MR] */
@@ -5203,6 +5176,20 @@ RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int k, const ptrdiff_t *at, in
     }
 }
 
+/* sums = (from_c: +=) the columns of a panel of B, of which there are so many */
+RISEK_FN void RISEK(sum_columns)(int k, const rise_real *b, ptrdiff_t ldb, int cols, int init, rise_real *sums)
+{
+    rise_real edge[NR], *const to = cols == NR ? sums : edge;
+    V sum[NV];
+    int i, j;
+    for (j = 0; j < cols && init != RISEK(from_c); j++) sums[j] = 0;
+    for (j = 0; j < NR && cols < NR; j++) edge[j] = j < cols ? sums[j] : 0;
+    RISEI_UNROLL for (j = 0; j < NV; j++) sum[j] = vload(to + j * VL);
+    for (i = 0; i < k; i++, b += ldb)
+        RISEI_UNROLL for (j = 0; j < NV; j++) sum[j] = vadd(sum[j], vload(b + j * VL));
+    RISEI_UNROLL for (j = 0; j < NV; j++) vstore(to + j * VL, sum[j]);
+    for (j = 0; j < cols && cols < NR; j++) sums[j] = edge[j];
+}
 /* Can tiles read B where it lies? Panels and narrow matrices they can; of wide ones, only to be read once or twice. */
 RISEK_FN int RISEK(b_in_place)(const rise_product *p)
 {
@@ -5227,6 +5214,7 @@ RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *w, 
             const rise_real *panel = direct ? p->b.data + risei_column(&p->b, n0 + j) + w->b_at[from]
                                             : w->b + (in_place ? 0 : j * kb + from * NR);
             if (in_place && !direct) RISEK(pack_b)(&p->b, k, w->b_at + from, n0 + j, cols, w->b);
+            if (p->sums && m0 == 0) RISEK(sum_columns)(k, panel, direct ? p->b.rows.step[0] : NR, cols, init, p->sums + n0 + j);
             RISEK(tiles)(p, k, w->c_at, rows, n0 + j, cols, &a, panel, direct ? p->b.rows.step[0] : NR, init, relu);
         }
     }
@@ -5274,7 +5262,7 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
 #endif /* RISEK_REFERENCE */
 
 static const rise_kernels RISEK(table) = {
-    RISEK_NAME, RISEK_ISA, RISEK_FUSED, RISEK(product), RISEK(sum_rows), RISEK(add), RISEK(sum_squares),
+    RISEK_NAME, RISEK_ISA, RISEK_FUSED, RISEK(product), RISEK(add), RISEK(sum_squares),
     RISEK(relu_backward), RISEK(map_exp), RISEK(map_log), RISEK(map_tanh), RISEK(map_sigmoid), RISEK(lstm_forward),
     RISEK(lstm_backward), RISEK(gru_forward), RISEK(gru_backward), RISEK(gate_forward), RISEK(gate_backward),
     RISEK(norm_forward), RISEK(norm_backward), RISEK(stack), RISEK(unhalf),
@@ -5295,7 +5283,7 @@ static const rise_kernels RISEK(table) = {
 #undef VL
 #undef MR
 #undef NV
-#undef MR_FULL
+#undef RISEK_TILE_SIZES
 #undef vload
 #undef vstore
 #undef vset1

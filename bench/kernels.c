@@ -289,7 +289,7 @@ static void dense_rows(const char *name, int rows, int out_units, int in, int ba
     char text[64];
     dense_job j;
     int i;
-    j.layer = risei_linear_make(&p, in, out_units);
+    j.layer = risei_linear_make(&p, in, out_units, 1);
     j.rows = rows;
     j.w = floats(p.count), j.g = floats(p.count), j.plain = floats(p.count);
     j.x = floats((size_t)rows * (size_t)in), j.dx = floats((size_t)rows * (size_t)in);
@@ -426,7 +426,7 @@ static void projection_row(int n, int size)
     j.x = (int32_t *)calloc((size_t)n, sizeof *j.x), j.projected = (int32_t *)calloc((size_t)size, sizeof *j.projected);
     if (j.x == NULL || j.projected == NULL) exit(1);
     for (i = 0; i < n; i++) j.x[i] = i * 37 % 256;
-    j.dense.layer = risei_linear_make(&p, n, size);
+    j.dense.layer = risei_linear_make(&p, n, size, 1);
     j.dense.rows = 1;
     j.dense.plain = floats(p.count), j.dense.x = floats((size_t)n), j.dense.dy = floats((size_t)size);
     begin(projection_run, &j);

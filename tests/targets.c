@@ -214,9 +214,9 @@ static void test_dueling(const rise_kernels *k)
     memset(&n, 0, sizeof n);
     memset(&pass, 0, sizeof pass);
     n.fused = 2, n.actions = ACTIONS;
-    n.hidden = risei_linear_make(&p, 2, 4);
-    n.advantage = risei_linear_make(&p, 2, ACTIONS);
-    n.value = risei_linear_make(&p, 2, 1);
+    n.hidden = risei_linear_make(&p, 2, 4, 1);
+    n.advantage = risei_linear_make(&p, 2, ACTIONS, 1);
+    n.value = risei_linear_make(&p, 2, 1, 1);
     memcpy(w + n.hidden.weights, hidden, sizeof hidden);
     memcpy(w + n.advantage.weights, advantage, sizeof advantage);
     memcpy(w + n.value.weights, value, sizeof value);
