@@ -109,7 +109,7 @@
 
    5. MEMORY IN BYTES. rise_agent_bytes(&desc, &error) says before anything is allocated what an agent needs. Creating or
    loading it is one calloc, or none if desc.memory_block is yours; nothing else allocates. The replay buffer is most of it: a
-   frame, its embedding and 27 bytes for each of desc.replay_capacity steps. By default that is 34 MB for frames of 16 x 16,
+   frame, its embedding and 20 bytes for each of desc.replay_capacity steps. By default that is 34 MB for frames of 16 x 16,
    but 1.8 GB for 84 x 84 and 48 GB for 320 x 240 in colour: make the frames smaller, or the replay.
 
    6. ERRORS. Functions return RISE_OK or a negative code, and fill in a sentence: rise_agent_create and the file functions in
@@ -2924,46 +2924,66 @@ RISEI_FN void risei_history_refresh(const risei_device *d, risei_history *h, ris
 
 /*  Prioritised replay (Schaul et al. 2016) over the transitions of a history: a sum tree whose leaf is priority^exponent, or 0
     where a slot cannot be sampled: it is a last frame, its n-step future is not there yet, or its past is overwritten. */
+#define RISEI_LEVELS 22 /* 8^21 = 2^63 */
 typedef struct risei_replay {
     risei_history history;
     int reach;                     /* slots before a transition that its stack or window may need */
     int n_step;
     double discount;
-    int leaves;                    /* a power of two */
-    double *tree;                  /* [2 leaves]: node i has children 2i and 2i + 1 */
+    double *tree;                  /* level upon level, the leaves first: entry i of one has entries 8i .. 8i+7 of the one beneath */
+    int levels;
+    ptrdiff_t level[RISEI_LEVELS]; /* where each starts */
     int64_t ready;                 /* leaves that are not 0 */
     double top;                    /* the largest priority^exponent so far: what new transitions get */
 } risei_replay;
 
 RISEI_FN void risei_replay_layout(risei_arena *arena, risei_replay *r)
 {
-    int64_t const slots = (int64_t)r->history.lanes * r->history.capacity;
+    int64_t width = (int64_t)r->history.lanes * r->history.capacity;
+    ptrdiff_t taken = 0;
     risei_history_layout(arena, &r->history);
-    for (r->leaves = 1; r->leaves < slots; r->leaves *= 2) {}
-    r->tree = RISEI_TAKE(arena, double, risei_times((size_t)r->leaves, 2));
+    for (r->levels = 0;; width = (width + 7) / 8) {
+        r->level[r->levels++] = taken;
+        taken += (ptrdiff_t)((width + 7) / 8 * 8);
+        if (width == 1) break;
+    }
+    r->tree = RISEI_TAKE(arena, double, taken);
     r->top = 1;
 }
+RISEI_FN double risei_tree_total(const risei_replay *r) { return r->tree[r->level[r->levels - 1]]; }
+/* Eight entries are one cache line, so that one miss goes three levels of a binary tree down, whose sums these are. */
 RISEI_FN void risei_tree_set(risei_replay *r, ptrdiff_t slot, double value)
 {
-    ptrdiff_t i = r->leaves + slot;
-    r->ready += (value > 0) - (r->tree[i] > 0);
-    r->tree[i] = value;
-    for (i /= 2; i > 0; i /= 2) r->tree[i] = r->tree[2 * i] + r->tree[2 * i + 1];
+    int l;
+    r->ready += (value > 0) - (r->tree[slot] > 0);
+    r->tree[slot] = value;
+    for (l = 1; l < r->levels; l++) {
+        const double *x = r->tree + r->level[l - 1] + slot / 8 * 8;
+        slot /= 8;
+        r->tree[r->level[l] + slot] = ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
+    }
+}
+/* Left or right? */
+RISEI_IN int risei_tree_turn(double left, double right, double *mass)
+{
+    int const right_on = !(*mass < left) && right > 0;
+    *mass -= right_on ? left : 0;
+    return right_on;
 }
 /* Goes down from the root to the leaves in whose shares mass[i], 0 <= mass < total, fall; never to one that is 0, whatever
-   rounding did. total > 0. All go down together, a level at a time, so that the processor waits for many nodes at once. */
+   rounding did. total > 0. All go down together, a level at a time, so that the processor waits for many lines at once. */
 RISEI_FN void risei_tree_find(const risei_replay *r, int count, double *mass, ptrdiff_t *leaf)
 {
-    int width, i;
-    for (i = 0; i < count; i++) leaf[i] = 1;
-    for (width = 1; width < r->leaves; width *= 2)
+    int l, i;
+    for (i = 0; i < count; i++) leaf[i] = 0;
+    for (l = r->levels - 2; l >= 0; l--)
         for (i = 0; i < count; i++) {
-            double const left = r->tree[2 * leaf[i]], right = r->tree[2 * leaf[i] + 1];
-            int const go_right = !(mass[i] < left) && right > 0;
-            mass[i] -= go_right ? left : 0;
-            leaf[i] = 2 * leaf[i] + go_right;
+            const double *x = r->tree + r->level[l] + 8 * leaf[i];
+            int at = 4 * risei_tree_turn((x[0] + x[1]) + (x[2] + x[3]), (x[4] + x[5]) + (x[6] + x[7]), &mass[i]);
+            at += 2 * risei_tree_turn(x[at] + x[at + 1], x[at + 2] + x[at + 3], &mass[i]);
+            at += risei_tree_turn(x[at], x[at + 1], &mass[i]);
+            leaf[i] = 8 * leaf[i] + at;
         }
-    for (i = 0; i < count; i++) leaf[i] -= r->leaves;
 }
 RISEI_FN int risei_replay_whole(const risei_replay *r, int lane, int64_t at)
 {
@@ -2974,7 +2994,7 @@ RISEI_FN int risei_replay_whole(const risei_replay *r, int lane, int64_t at)
 RISEI_FN void risei_replay_enable(risei_replay *r, int lane, int64_t at)
 {
     ptrdiff_t const slot = risei_slot(&r->history, lane, at);
-    if (at < risei_history_oldest(&r->history, lane) || r->tree[r->leaves + slot] > 0) return;
+    if (at < risei_history_oldest(&r->history, lane) || r->tree[slot] > 0) return;
     if (risei_replay_whole(r, lane, at)) risei_tree_set(r, slot, r->top);
 }
 /* The episode ends at slot `at`: transitions with fewer than n steps before it are complete, too. */
@@ -2999,7 +3019,7 @@ RISEI_FN void risei_replay_append(risei_replay *r, int lane, const uint8_t *fram
         risei_tree_set(r, risei_slot(h, lane, next), 0);
         for (ahead = 1; ahead <= r->reach && ahead < h->capacity; ahead++) {
             ptrdiff_t const slot = risei_slot(h, lane, next - h->capacity + ahead);
-            if (h->index[slot] >= ahead && r->tree[r->leaves + slot] > 0) risei_tree_set(r, slot, 0);
+            if (h->index[slot] >= ahead && r->tree[slot] > 0) risei_tree_set(r, slot, 0);
         }
     }
     at = risei_history_append(h, lane, frame, embedding, reward, event, allowed, actions);
@@ -3031,7 +3051,7 @@ RISEI_FN risei_transition risei_replay_transition(const risei_replay *r, ptrdiff
     behind = (newest - slot % h->capacity) % h->capacity;
     t.at = newest - behind;
     t.action = h->actions[slot];
-    t.priority = r->tree[r->leaves + slot];
+    t.priority = r->tree[slot];
     for (t.steps = 1;; t.steps++) {
         ptrdiff_t const next = risei_slot(h, t.lane, t.at + t.steps);
         sum += discount * (double)h->rewards[next];
@@ -3047,7 +3067,7 @@ RISEI_FN risei_transition risei_replay_transition(const risei_replay *r, ptrdiff
 RISEI_FN void risei_replay_sample(const risei_replay *r, risei_random *random, int count, risei_transition *out)
 {
     const risei_history *h = &r->history;
-    double const share = r->tree[1] / count;
+    double const share = risei_tree_total(r) / count;
     double mass[64];
     ptrdiff_t leaf[64];
     int from, i;
@@ -3087,7 +3107,7 @@ RISEI_FN void risei_replay_update(risei_replay *r, const rise_kernels *k, int co
     for (i = 0; i < count; i++) {
         ptrdiff_t const slot = risei_slot(&r->history, t[i].lane, t[i].at);
         double const priority = (double)work[i];
-        if (t[i].at < risei_history_oldest(&r->history, t[i].lane) || !(r->tree[r->leaves + slot] > 0)) continue;
+        if (t[i].at < risei_history_oldest(&r->history, t[i].lane) || !(r->tree[slot] > 0)) continue;
         if (!(risei_abs(td[i]) <= (rise_real)FLT_MAX)) continue; /* infinity and NaN, which exp and log would hide */
         if (priority > r->top) r->top = priority;
         risei_tree_set(r, slot, priority);
@@ -4023,7 +4043,7 @@ RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
     m->replay_ready = a->replay.ready;
     m->bytes_per_step = (size_t)h->frame_bytes + (size_t)h->size * (h->f32 ? sizeof(rise_real) : sizeof(uint16_t)) +
                         (size_t)h->mask_bytes + sizeof *h->rewards + sizeof *h->actions + sizeof *h->events + sizeof *h->index +
-                        2 * sizeof(double);
+                        sizeof(double) * 8 / 7;
 }
 RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *a) { return &a->desc; }
 RISE_API const rise_error *rise_agent_error(const rise_agent *a)
@@ -4211,7 +4231,7 @@ RISEI_FN void risei_visit_slot(risei_stream_io *f, rise_agent *a, ptrdiff_t slot
 {
     risei_replay *r = &a->replay;
     risei_history *h = &r->history;
-    double leaf = r->tree[r->leaves + slot];
+    double leaf = r->tree[slot];
     rise_real reward = h->rewards[slot];
     risei_numbers(f, h->frames + slot * h->frame_bytes, (size_t)h->frame_bytes, 1);
     risei_numbers(f, h->masks + slot * h->mask_bytes, (size_t)h->mask_bytes, 1);
@@ -4240,7 +4260,7 @@ RISEI_FN void risei_check_lane(risei_stream_io *f, const rise_agent *a, int lane
         if (before >= 0 && index != (risei_is_last(before) ? 0 : risei_after(h->index[risei_slot(h, lane, at - 1)])))
             risei_wrong(f, "the frames of an episode do not follow each other");
         if (index < 0 || (at == 0 && index != 0)) risei_wrong(f, "an episode has no first frame");
-        if (!(r->tree[r->leaves + slot] > 0)) continue;
+        if (!(r->tree[slot] > 0)) continue;
         while (ahead < r->n_step && at + ahead < h->written[lane] - 1 &&
                !risei_is_last(h->events[risei_slot(h, lane, at + ahead)])) ahead++;
         if (risei_is_last(h->events[slot]) || !risei_replay_whole(r, lane, at) ||
@@ -5099,8 +5119,8 @@ RISEK_FN void RISEK(copy_columns)(rise_real *to, const rise_matrix *x, ptrdiff_t
     }
 }
 
-/* Are tiles more than half full, if they share so many equally spaced rows? */
-RISEK_FN int RISEK(tiles_fit)(int span) { return span >= 8 * MR || 2 * span > MR * risei_ceil_div(span, MR); }
+/* Are tiles three fifths full or more, if they share so many equally spaced rows? */
+RISEK_FN int RISEK(tiles_fit)(int span) { return span >= 8 * MR || 5 * span >= 3 * MR * risei_ceil_div(span, MR); }
 /* Rows row .. row+rows of A, columns k0 .. k0+k. `k_at`: where the columns lie, if it is transposed. `once`: few columns of C
    want it, which packing must not cost more than it brings. */
 RISEK_FN RISEK(block) RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *k_at, int row, int rows, int k0, int k,

@@ -395,7 +395,7 @@ static void refuses_hostile_values(const char *words)
     hostile_integer(a, &h->written[lane], h->written[lane] - 1, "");
     for (at = risei_history_oldest(h, lane); at < h->written[lane]; at++) {
         ptrdiff_t const slot = risei_slot(h, lane, at);
-        double *const leaf = &a->replay.tree[a->replay.leaves + slot];
+        double *const leaf = &a->replay.tree[slot];
         check_about("%s, slot %d", words, (int)slot);
         for (i = 0; i < COUNT(actions); i++) hostile(a, &h->actions[slot], &actions[i], sizeof *actions, RISE_BAD_FILE, "action");
         for (i = 0; i < COUNT(events); i++) hostile(a, &h->events[slot], &events[i], sizeof *events, RISE_BAD_FILE, "event");

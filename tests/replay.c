@@ -210,8 +210,8 @@ static void look(const setup *s, const risei_replay *r, int lane, int closely)
         answer const a = ask(s, l, at);
         compared++;
         if (at < 0) { /* not yet written */
-            if (r->tree[r->leaves + (ptrdiff_t)lane * s->capacity + at + s->capacity] != 0) differ(s, "unwritten leaf", lane, at);
-        } else if ((r->tree[r->leaves + risei_slot(&r->history, lane, at)] > 0) != (a.sampleable != 0))
+            if (r->tree[(ptrdiff_t)lane * s->capacity + at + s->capacity] != 0) differ(s, "unwritten leaf", lane, at);
+        } else if ((r->tree[risei_slot(&r->history, lane, at)] > 0) != (a.sampleable != 0))
             differ(s, "leaf", lane, at);
         else if (a.sampleable && closely > LEAVES)
             look_into(s, r, lane, at, &a, closely);
@@ -571,20 +571,30 @@ static void test_bugs(void)
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* Priorities                                                                                                         */
 
-/* Each node is the sum of its children, and `ready` counts the leaves. */
+/* The sum that a binary tree has above these leaves, of which those from `count` on are 0. */
+static double binary_sum(const double *leaf, int64_t width, int64_t count)
+{
+    if (count <= 0) return 0;
+    return width == 1 ? leaf[0] : binary_sum(leaf, width / 2, count) + binary_sum(leaf + width / 2, width / 2, count - width / 2);
+}
+static ptrdiff_t tree_slots(const risei_replay *r) { return (ptrdiff_t)r->history.lanes * r->history.capacity; }
+/* Each entry is the sum of the leaves beneath, bit for bit in the order of a binary tree, and `ready` counts the leaves. */
 static int tree_sound(const risei_replay *r)
 {
-    int64_t ready = 0;
-    int i;
-    for (i = 1; i < r->leaves; i++)
-        if (r->tree[i] != r->tree[2 * i] + r->tree[2 * i + 1]) return 0;
-    for (i = 0; i < r->leaves; i++) {
-        if (!(r->tree[r->leaves + i] >= 0 && r->tree[r->leaves + i] <= DBL_MAX)) return 0;
-        ready += r->tree[r->leaves + i] > 0;
+    ptrdiff_t const slots = tree_slots(r);
+    int64_t ready = 0, width = 1;
+    ptrdiff_t i;
+    int l;
+    for (l = 0; l < r->levels; l++, width *= 8)
+        for (i = 0; i * width < slots; i++)
+            if (r->tree[r->level[l] + i] != binary_sum(r->tree + i * width, width, slots - i * width)) return 0;
+    for (i = 0; i < slots; i++) {
+        if (!(r->tree[i] >= 0 && r->tree[i] <= DBL_MAX)) return 0;
+        ready += r->tree[i] > 0;
     }
     return ready == r->ready;
 }
-static double leaf(const risei_replay *r, ptrdiff_t slot) { return r->tree[r->leaves + slot]; }
+static double leaf(const risei_replay *r, ptrdiff_t slot) { return r->tree[slot]; }
 static ptrdiff_t tree_find(const risei_replay *r, double mass)
 {
     ptrdiff_t found;
@@ -596,7 +606,7 @@ static ptrdiff_t tree_find(const risei_replay *r, double mass)
 static void test_tree_exactly(void)
 {
     int slots, i, mass;
-    for (slots = 1; slots <= 17; slots++) {
+    for (slots = 1; slots <= 80; slots++) {
         setup const s = plain(slots, 1, 1);
         risei_replay r;
         unsigned char *block = make(&s, &r, 0, NULL);
@@ -607,9 +617,9 @@ static void test_tree_exactly(void)
             for (mass = 2 * sum; mass < 2 * (sum + share); mass++) wrong += tree_find(&r, mass / 2.0) != i;
             sum += share;
         }
-        CHECK(wrong == 0 && r.tree[1] == sum && tree_sound(&r));
+        CHECK(wrong == 0 && risei_tree_total(&r) == sum && tree_sound(&r));
         for (i = 0; i < slots; i++) risei_tree_set(&r, i, 0);
-        CHECK(r.ready == 0 && r.tree[1] == 0);
+        CHECK(r.ready == 0 && risei_tree_total(&r) == 0);
         for (i = 0; i < slots; i++) { /* a single one is found from everywhere */
             risei_tree_set(&r, i, 0.1);
             CHECK(tree_find(&r, 0) == i && tree_find(&r, 0.1) == i && tree_find(&r, 0.05) == i);
@@ -628,7 +638,7 @@ static void test_tree_draws(void)
     double sum = 0;
     int i, unsound = 0;
     for (draw = 0; draw < 10000000; draw++) {
-        double const total = r.tree[1];
+        double const total = risei_tree_total(&r);
         double mass;
         ptrdiff_t slot;
         if (draw % 50 == 0) {
@@ -643,7 +653,7 @@ static void test_tree_draws(void)
         case 2: mass = total * (1 - DBL_EPSILON / 2); break;
         case 3: mass = total; break;
         case 4: mass = nextafter(total, 0); break;
-        case 5: mass = r.tree[2]; break; /* the first that is not in the left half */
+        case 5: mass = binary_sum(r.tree, 512, 512); break; /* the first that is not in the left half */
         case 6: mass = (31 + (1 - 1.0 / 16777216)) * (total / 32); break;
         default: mass = (double)risei_uniform(&dice) * total; break;
         }
@@ -655,7 +665,7 @@ static void test_tree_draws(void)
     }
     for (i = 0; i < s.capacity; i++) sum += leaf(&r, i);
     CHECK(zero == 0 && outside == 0 && unsound == 0 && r.ready > 100);
-    CHECK_NEAR(sum, r.tree[1], 1e-12);
+    CHECK_NEAR(sum, risei_tree_total(&r), 1e-12);
     free(block);
 }
 
@@ -698,7 +708,7 @@ static void test_frequencies(int count)
         for (i = 0; i < count; i++) seen[risei_slot(&r.history, out[i].lane, out[i].at)]++;
     }
     for (i = 0; i < 120; i++) {
-        double const expected = draws * leaf(&r, i) / r.tree[1], off = (double)seen[i] - expected;
+        double const expected = draws * leaf(&r, i) / risei_tree_total(&r), off = (double)seen[i] - expected;
         if (expected > 0)
             chi += off * off / expected, degrees++;
         else
@@ -709,7 +719,7 @@ static void test_frequencies(int count)
     CHECK(chi < degrees + 5 * sqrt(2 * degrees));
     CHECK(chi > degrees - 5 * sqrt(2 * degrees) || count > 1);
     for (chi = 0, i = 1; i < 120; i++) { /* the control: a neighbour's frequencies are not these */
-        double const expected = draws * leaf(&r, i) / r.tree[1], off = (double)seen[i - 1] - expected;
+        double const expected = draws * leaf(&r, i) / risei_tree_total(&r), off = (double)seen[i - 1] - expected;
         if (expected > 0) chi += off * off / expected;
     }
     CHECK(chi > degrees + 50 * sqrt(2 * degrees));
@@ -727,7 +737,7 @@ static void test_strata(void)
     int draw, i, wrong = 0;
     for (before[0] = 0, i = 0; i < 120; i++) before[i + 1] = before[i] + leaf(&r, i);
     for (draw = 0; draw < 1000; draw++) {
-        double const share = r.tree[1] / 32;
+        double const share = risei_tree_total(&r) / 32;
         risei_replay_sample(&r, &dice, 32, out);
         for (i = 0; i < 32; i++) {
             ptrdiff_t const slot = risei_slot(&r.history, out[i].lane, out[i].at);
@@ -805,20 +815,20 @@ static void test_stale(void)
     unsigned char *block = make(&s, &r, 0, NULL);
     risei_transition t[2];
     rise_real td[2] = {1000, 1000}, work[2];
-    double old[32];
+    double old[10]; /* the leaves */
     int tick;
     for (tick = 0; tick < 9; tick++) live(&s, &r, 0, tick == 0 ? RISE_FIRST : RISE_MIDDLE);
     t[0] = risei_replay_transition(&r, 0), t[1] = risei_replay_transition(&r, 2);
     for (tick = 0; tick < 2; tick++) live(&s, &r, 0, RISE_MIDDLE); /* slot 0 goes, and with it the past of 1 and 2 */
     CHECK(t[0].priority == 1 && t[1].priority == 1 && leaf(&r, 2) == 0 && leaf(&r, 3) == 1);
-    memcpy(old, r.tree, (size_t)(2 * r.leaves) * sizeof *old);
+    memcpy(old, r.tree, sizeof old);
     risei_replay_update(&r, k, 2, t, td, 1, work);
-    CHECK(memcmp(old, r.tree, (size_t)(2 * r.leaves) * sizeof *old) == 0 && r.top == 1);
+    CHECK(memcmp(old, r.tree, sizeof old) == 0 && r.top == 1);
     for (tick = 0; tick < 9; tick++) live(&s, &r, 0, RISE_MIDDLE); /* both are other transitions now, that can be sampled */
     CHECK(leaf(&r, 0) == 0 && leaf(&r, 2) == 1);
-    memcpy(old, r.tree, (size_t)(2 * r.leaves) * sizeof *old);
+    memcpy(old, r.tree, sizeof old);
     risei_replay_update(&r, k, 2, t, td, 1, work);
-    CHECK(memcmp(old, r.tree, (size_t)(2 * r.leaves) * sizeof *old) == 0 && r.top == 1);
+    CHECK(memcmp(old, r.tree, sizeof old) == 0 && r.top == 1);
     free(block);
 }
 /* A priority stays until the next update, whatever comes after it: frames, and an end that completes what is not yet complete. */
