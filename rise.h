@@ -244,6 +244,10 @@ typedef enum rise_embedding {
 /* AUTO picks SMALL up to 32x32 pixels, and where a side has less than 36, and NATURE above. CUSTOM takes desc.conv. */
 typedef enum rise_network { RISE_NETWORK_AUTO, RISE_NETWORK_SMALL, RISE_NETWORK_NATURE, RISE_NETWORK_CUSTOM } rise_network;
 
+/* What the network says of each action: the return to expect (MEAN); the odds of `atoms` fixed returns (C51, Bellemare et al.
+   2017); or the return's quantiles, at fractions drawn anew each time (IQN, Dabney et al. 2018). */
+typedef enum rise_head { RISE_HEAD_MEAN, RISE_HEAD_C51, RISE_HEAD_IQN } rise_head;
+
 /* One conv layer: `filters` of size x size, then ReLU, then an optional max pool. Weights are [size][size][in][filters]. */
 typedef struct rise_conv {
     int filters, size;
@@ -307,6 +311,11 @@ typedef struct rise_agent_desc {
     int head_units;                /* hidden units of each value head, 1..8192 [64 for SMALL, else 512] */
     int no_dueling;                /* 1: one head instead of value and advantage */
     int layer_norm;                /* 1: LayerNorm on what enters the heads [0] */
+    int noisy;                     /* 1: factorised noise in the heads' weights explores, and is drawn anew each update [0] */
+    rise_head head;                /* [MEAN] */
+    int atoms;                     /* C51: 2..256 [51], equally spaced from value_min [-10] to value_max [10] */
+    double value_min, value_max;
+    int quantiles;                 /* IQN: fractions drawn for a state, 1..256 [8] */
 
     /* learning */
     int batch;                     /* transitions an update, 1..4096 [32] */
@@ -317,7 +326,12 @@ typedef struct rise_agent_desc {
     double adam_epsilon;           /* [0.005 / batch] */
     double gradient_clip;          /* largest global norm; negative: none [10] */
     int no_double;                 /* 1: the target network also chooses the next action */
-    int target_period;             /* updates between hard copies to the target network [100 for SMALL, else 2000] */
+    int target_period;             /* updates between copies to the target network [100 for SMALL, else 2000] */
+    double target_rate;            /* how much of the way to the learned weights a copy goes, (0, 1] [1: all] */
+    int munchausen;                /* 1: adds the scaled log-policy to the reward (Vieillard et al. 2020) [0] */
+    double munchausen_scale;       /* of the log-policy times temperature, which is held above -1; 0..1 [0.9] */
+    double temperature;            /* of the policy softmax(Q / temperature) that it is about [0.03] */
+    int value_rescale;             /* 1: learns h(Q), h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x (Pohlen et al. 2018) [0] */
     int replay_capacity;           /* frames kept, all environments together [50000 for SMALL, else 200000] */
     int learn_start;               /* steps before learning starts [1000 for SMALL, else 20000] */
     int learn_period;              /* steps an update, all environments counted [4] */
@@ -525,6 +539,9 @@ typedef struct rise_kernels {
        the same time, each with scratch of its own. */
     void (*product)(const rise_product *p, int part, int parts, void *scratch);
     void (*add)(int n, const rise_real *x, rise_real *y);                     /* y += x */
+    void (*multiply)(int n, const rise_real *x, const rise_real *y, int add, rise_real *z); /* z = x y (add: + z) */
+    /* z[i][j] += x[i][j] (a[i] b[j]); x and z are [rows][n] */
+    void (*perturb)(int rows, int n, const rise_real *x, const rise_real *a, const rise_real *b, rise_real *z);
     double (*sum_squares)(ptrdiff_t n, const rise_real *x);                   /* summed as rise_real: for a few thousand */
     void (*relu_backward)(int n, const rise_real *y, const rise_real *dy, rise_real *dx); /* dx = y > 0 ? dy : 0 */
 
@@ -2282,25 +2299,35 @@ RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, co
 typedef struct risei_net {
     rise_memory memory;
     rise_fusion fusion;
-    int dueling, norm, actions;
+    rise_head head;
+    int dueling, norm, noisy, actions;
+    int atoms, taus;              /* numbers for each action in an output: C51's odds, else 1; outputs for a state: IQN's, else 1 */
     risei_encoder encoder;
     risei_cell cell;
     risei_linear fuse;            /* GATE, SUM: units -> features */
     int fused;                    /* numbers that enter the heads */
     size_t gain, shift;           /* LayerNorm on them */
+    risei_linear quantile;        /* IQN: cosines of a fraction -> fused */
     risei_linear hidden;          /* both heads' hidden layers, side by side */
     risei_linear value, advantage;
+    double value_min, value_max;  /* C51: returns of the first and last atom */
+    ptrdiff_t sigma;              /* noisy: from a weight of these three to the size of its noise */
     int embedding, extras;        /* what enters the cell: embedding or features, then action and reward */
     size_t parameters;
 } risei_net;
+
+enum { RISEI_COSINES = 64 };
 
 /* Activations of one pass. `rows` are states whose Q is wanted; `images` what the conv net sees. */
 typedef struct risei_pass {
     risei_encoder_data encoder;
     risei_sequence sequence;
     int *feature_row, *state_row; /* [rows]: which features and which of sequence.h a state takes */
-    rise_real *context, *fused, *gate, *normed, *stats, *hidden, *value, *advantage, *q; /* [rows][...]; q [rows][actions] */
-    rise_real *dfused, *dgate, *dhidden, *dvalue, *dadvantage, *dq;
+    rise_real *context, *fused, *gate, *normed, *stats; /* [rows][...] */
+    rise_real *tau, *cosines, *phi, *mixed; /* IQN: [rows][taus][...]: fractions, their embedding, and normed times that */
+    rise_real *hidden, *value, *advantage;  /* [rows][taus][...] */
+    rise_real *z, *q;                       /* [rows][taus][actions][atoms], C51's as odds; its mean [rows][actions] */
+    rise_real *dfused, *dgate, *dphi, *dmixed, *dhidden, *dvalue, *dadvantage, *dz; /* C51: dz is by the logits */
 } risei_pass;
 
 RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
@@ -2311,7 +2338,10 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
     memset(&n, 0, sizeof n);
     memset(&p, 0, sizeof p);
     n.memory = desc->memory, n.fusion = desc->fusion, n.dueling = !desc->no_dueling, n.norm = desc->layer_norm;
-    n.actions = desc->actions;
+    n.head = desc->head, n.noisy = desc->noisy, n.actions = desc->actions;
+    n.atoms = n.head == RISE_HEAD_C51 ? desc->atoms : 1;
+    n.taus = n.head == RISE_HEAD_IQN ? desc->quantiles : 1;
+    n.value_min = desc->value_min, n.value_max = desc->value_max;
     n.encoder = risei_encoder_make(&p, desc->frame_height, desc->frame_width, desc->frame_channels * desc->frame_stack,
                                    desc->conv, desc->conv_count, desc->features);
     if (n.memory != RISE_MEMORY_NONE) {
@@ -2326,12 +2356,86 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
         n.gain = risei_parameter(&p, (size_t)n.fused);
         n.shift = risei_parameter(&p, (size_t)n.fused);
     }
+    if (n.head == RISE_HEAD_IQN) n.quantile = risei_linear_make(&p, RISEI_COSINES, n.fused, 1);
     n.hidden = risei_linear_make(&p, n.fused, desc->head_units * (n.dueling ? 2 : 1), 1);
-    n.advantage = risei_linear_make(&p, desc->head_units, n.actions, 1);
-    if (n.dueling) n.value = risei_linear_make(&p, desc->head_units, 1, 1);
-    n.parameters = p.count;
+    n.advantage = risei_linear_make(&p, desc->head_units, n.actions * n.atoms, 1);
+    if (n.dueling) n.value = risei_linear_make(&p, desc->head_units, n.atoms, 1);
+    n.sigma = (ptrdiff_t)(p.count - n.hidden.weights);
+    n.parameters = p.count + (n.noisy ? (size_t)n.sigma : 0);
     return n;
 }
+/* Noisy layers (Fortunato et al. 2018): a weight is mu + sigma f(e_i) f(e_j) with one normal number e for each input and each
+   output and f(x) = sign(x) sqrt(|x|). Weights are drawn before the network runs, and it knows nothing of the noise. */
+RISEI_FN int risei_noisy_layers(const risei_net *n, const risei_linear **layer)
+{
+    layer[0] = &n->hidden, layer[1] = &n->advantage, layer[2] = &n->value;
+    return n->dueling ? 3 : 2;
+}
+RISEI_FN size_t risei_noise_size(const risei_net *n) /* noise [in] and [out], layer by layer */
+{
+    const risei_linear *layer[3];
+    int i, count = risei_noisy_layers(n, layer);
+    size_t size = 0;
+    for (i = 0; i < count; i++) size += (size_t)(layer[i]->in + layer[i]->out);
+    return n->noisy ? size : 0;
+}
+RISEI_FN void risei_noise_initialise(const risei_net *n, rise_real *w)
+{
+    const risei_linear *layer[3];
+    int i, count = risei_noisy_layers(n, layer);
+    size_t j;
+    for (i = 0; i < count; i++) {
+        const risei_linear *l = layer[i];
+        for (j = l->weights; j < l->bias + (size_t)l->out; j++)
+            w[(ptrdiff_t)j + n->sigma] = (rise_real)0.5 / risei_sqrt((rise_real)l->in);
+    }
+}
+RISEI_FN void risei_noise_draw(const risei_net *n, rise_real *noise, risei_random *random)
+{
+    size_t i, size = risei_noise_size(n);
+    for (i = 0; i < size; i++) {
+        rise_real const x = risei_normal(random), root = risei_sqrt(risei_abs(x));
+        noise[i] = x < 0 ? -root : root;
+    }
+}
+/* drawn = mu + sigma noise; without noise (NULL) mu alone. What is not noisy is copied. */
+RISEI_FN void risei_noise_apply(const risei_device *d, const risei_net *n, const rise_real *w, const rise_real *noise,
+                                rise_real *drawn)
+{
+    const risei_linear *layer[3];
+    int i, at, count = risei_noisy_layers(n, layer);
+    memcpy(drawn, w, (n->hidden.weights + (size_t)n->sigma) * sizeof *drawn);
+    for (i = 0; i < count && noise != NULL; i++) {
+        const risei_linear *l = layer[i];
+        rise_matrix const m = rise_matrix_panels(w + l->weights, l->in, l->out);
+        const rise_real *out = noise + l->in;
+        for (at = 0; at < l->out; at += m.run) {
+            ptrdiff_t const panel = (ptrdiff_t)l->weights + risei_column(&m, at);
+            d->kernels->perturb(l->in, m.run, w + panel + n->sigma, noise, out + at, drawn + panel);
+        }
+        d->kernels->multiply(l->out, w + (ptrdiff_t)l->bias + n->sigma, out, 1, drawn + l->bias);
+        noise = out + l->out;
+    }
+}
+/* The gradient by sigma, from that by the weights that were drawn. */
+RISEI_FN void risei_noise_backward(const risei_device *d, const risei_net *n, const rise_real *noise, rise_real *g)
+{
+    const risei_linear *layer[3];
+    int i, at, count = risei_noisy_layers(n, layer);
+    memset(g + (ptrdiff_t)n->hidden.weights + n->sigma, 0, (size_t)n->sigma * sizeof *g);
+    for (i = 0; i < count; i++) {
+        const risei_linear *l = layer[i];
+        rise_matrix const m = rise_matrix_panels(g + l->weights, l->in, l->out);
+        const rise_real *out = noise + l->in;
+        for (at = 0; at < l->out; at += m.run) {
+            ptrdiff_t const panel = (ptrdiff_t)l->weights + risei_column(&m, at);
+            d->kernels->perturb(l->in, m.run, g + panel, noise, out + at, g + panel + n->sigma);
+        }
+        d->kernels->multiply(l->out, g + l->bias, out, 0, g + (ptrdiff_t)l->bias + n->sigma);
+        noise = out + l->out;
+    }
+}
+
 RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, int window, risei_random *random)
 {
     int i;
@@ -2341,15 +2445,19 @@ RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, int window,
         if (n->fusion != RISE_FUSION_CONCAT) risei_linear_initialise(&n->fuse, w, random);
     }
     for (i = 0; i < n->fused && n->norm; i++) w[n->gain + (size_t)i] = 1, w[n->shift + (size_t)i] = 0;
+    if (n->head == RISE_HEAD_IQN) risei_linear_initialise(&n->quantile, w, random);
     risei_linear_initialise(&n->hidden, w, random);
     risei_linear_initialise(&n->advantage, w, random);
     if (n->dueling) risei_linear_initialise(&n->value, w, random);
+    if (n->noisy) risei_noise_initialise(n, w);
 }
 /* For `rows` states, `images` images and sequences as in risei_sequence_layout; the first `learn` rows go backward. */
 RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pass *a, int rows, int images, int steps,
                                 int entries, int states, int learn, int learn_steps)
 {
-    size_t const r = (size_t)rows, l = (size_t)learn, hidden = (size_t)n->hidden.out;
+    size_t const r = (size_t)rows, l = (size_t)learn, many = r * (size_t)n->taus, back = l * (size_t)n->taus;
+    size_t const hidden = (size_t)n->hidden.out, atoms = (size_t)n->atoms, outputs = (size_t)n->actions * atoms;
+    size_t const wide = n->head == RISE_HEAD_IQN ? (size_t)n->fused : 0, plain = n->head == RISE_HEAD_MEAN;
     int const full = n->memory == RISE_MEMORY_FULL;
     memset(a, 0, sizeof *a);
     risei_encoder_layout(arena, &n->encoder, &a->encoder, images, full ? learn * learn_steps : learn);
@@ -2362,16 +2470,23 @@ RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pa
     a->gate = RISEI_TAKE(arena, rise_real, r * (size_t)n->fuse.out);
     a->normed = n->norm ? RISEI_TAKE(arena, rise_real, r * (size_t)n->fused) : a->fused;
     a->stats = RISEI_TAKE(arena, rise_real, r * 2);
-    a->hidden = RISEI_TAKE(arena, rise_real, r * hidden);
-    a->value = RISEI_TAKE(arena, rise_real, r);
-    a->advantage = RISEI_TAKE(arena, rise_real, r * (size_t)n->actions);
+    a->tau = RISEI_TAKE(arena, rise_real, wide > 0 ? many : 0);
+    a->cosines = RISEI_TAKE(arena, rise_real, wide > 0 ? many * RISEI_COSINES : 0);
+    a->phi = RISEI_TAKE(arena, rise_real, risei_times(many, wide));
+    a->mixed = wide > 0 ? RISEI_TAKE(arena, rise_real, risei_times(many, wide)) : a->normed;
+    a->hidden = RISEI_TAKE(arena, rise_real, risei_times(many, hidden));
+    a->value = RISEI_TAKE(arena, rise_real, many * atoms);
+    a->advantage = RISEI_TAKE(arena, rise_real, risei_times(many, outputs));
     a->q = RISEI_TAKE(arena, rise_real, r * (size_t)n->actions);
+    a->z = plain ? a->q : RISEI_TAKE(arena, rise_real, risei_times(many, outputs));
     a->dfused = RISEI_TAKE(arena, rise_real, l * (size_t)n->fused);
     a->dgate = RISEI_TAKE(arena, rise_real, l * (size_t)n->fuse.out);
-    a->dhidden = RISEI_TAKE(arena, rise_real, l * hidden);
-    a->dvalue = RISEI_TAKE(arena, rise_real, l);
-    a->dadvantage = RISEI_TAKE(arena, rise_real, l * (size_t)n->actions);
-    a->dq = RISEI_TAKE(arena, rise_real, l * (size_t)n->actions);
+    a->dphi = RISEI_TAKE(arena, rise_real, risei_times(back, wide));
+    a->dmixed = wide > 0 ? RISEI_TAKE(arena, rise_real, risei_times(back, wide)) : a->dfused;
+    a->dhidden = RISEI_TAKE(arena, rise_real, risei_times(back, hidden));
+    a->dvalue = RISEI_TAKE(arena, rise_real, back * atoms);
+    a->dadvantage = RISEI_TAKE(arena, rise_real, risei_times(back, outputs));
+    a->dz = RISEI_TAKE(arena, rise_real, risei_times(back, outputs));
 }
 
 /* features and states -> fused */
@@ -2415,43 +2530,135 @@ RISEI_FN void risei_fusion_backward(const risei_device *d, const risei_net *n, c
     risei_linear_backward(d, &n->fuse, w, g, rows, a->context, h, a->dgate, f, a->sequence.dh, h);
 }
 
-/* fused -> q. Dueling (Wang et al. 2016): q = value + advantage - mean advantage. */
+/* cos(pi i x) for i < RISEI_COSINES: Taylor's series of sin(pi (1/2 - x)) for i = 1, then Chebyshev's recurrence; x in [0, 1] */
+RISEI_FN void risei_cosines(rise_real x, rise_real *out)
+{
+    double const y = 3.14159265358979324 * (0.5 - (double)x), y2 = y * y;
+    double term = y, first = y, before = 1, now;
+    int i;
+    for (i = 3; i < 20; i += 2) {
+        term *= -y2 / (i * (i - 1));
+        first += term;
+    }
+    out[0] = 1;
+    for (i = 1, now = first; i < RISEI_COSINES; i++) {
+        double const next = 2 * first * now - before;
+        out[i] = (rise_real)now;
+        before = now, now = next;
+    }
+}
+/* mixed = normed relu(cosines W + b), for each fraction of a state */
+RISEI_FN void risei_quantile_forward(const risei_device *d, const risei_net *n, const rise_real *w, int rows, risei_pass *a)
+{
+    ptrdiff_t const f = n->fused;
+    int const many = rows * n->taus;
+    int i;
+    for (i = 0; i < many; i++) risei_cosines(a->tau[i], a->cosines + (ptrdiff_t)i * RISEI_COSINES);
+    risei_linear_forward(d, &n->quantile, w, many, a->cosines, RISEI_COSINES, a->phi, f, 1);
+    for (i = 0; i < many; i++)
+        d->kernels->multiply(n->fused, a->normed + i / n->taus * f, a->phi + i * f, 0, a->mixed + i * f);
+}
+/* dmixed -> dfused, at what enters */
+RISEI_FN void risei_quantile_backward(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *g, int rows,
+                                      risei_pass *a)
+{
+    ptrdiff_t const f = n->fused;
+    int const many = rows * n->taus;
+    int i;
+    for (i = 0; i < many; i++) {
+        const rise_real *dmixed = a->dmixed + i * f;
+        d->kernels->multiply(n->fused, dmixed, a->phi + i * f, i % n->taus > 0, a->dfused + i / n->taus * f);
+        d->kernels->multiply(n->fused, dmixed, a->normed + i / n->taus * f, 0, a->dphi + i * f);
+        d->kernels->relu_backward(n->fused, a->phi + i * f, a->dphi + i * f, a->dphi + i * f);
+    }
+    risei_linear_backward(d, &n->quantile, w, g, many, a->cosines, RISEI_COSINES, a->dphi, f, NULL, 0);
+}
+
+/* Dueling (Wang et al. 2016): z = value + advantage - mean advantage, for each atom. */
+RISEI_FN void risei_duel_forward(const risei_net *n, int rows, const risei_pass *a)
+{
+    int const outputs = n->actions * n->atoms;
+    int r, j, t;
+    for (r = 0; r < rows; r++)
+        for (t = 0; t < n->atoms; t++) {
+            const rise_real *advantage = a->advantage + (ptrdiff_t)r * outputs + t;
+            rise_real *z = a->z + (ptrdiff_t)r * outputs + t, base = 0;
+            for (j = 0; j < outputs && n->dueling; j += n->atoms) base = base + advantage[j];
+            if (n->dueling) base = a->value[(ptrdiff_t)r * n->atoms + t] - base / (rise_real)n->actions;
+            for (j = 0; j < outputs; j += n->atoms) z[j] = base + advantage[j];
+        }
+}
+RISEI_FN void risei_duel_backward(const risei_net *n, int rows, const risei_pass *a)
+{
+    int const outputs = n->actions * n->atoms;
+    int r, j, t;
+    for (r = 0; r < rows; r++)
+        for (t = 0; t < n->atoms; t++) {
+            const rise_real *dz = a->dz + (ptrdiff_t)r * outputs + t;
+            rise_real *to = a->dadvantage + (ptrdiff_t)r * outputs + t, sum = 0;
+            for (j = 0; j < outputs && n->dueling; j += n->atoms) sum = sum + dz[j];
+            a->dvalue[(ptrdiff_t)r * n->atoms + t] = sum;
+            for (j = 0; j < outputs; j += n->atoms) to[j] = dz[j] - sum / (rise_real)n->actions;
+        }
+}
+/* The return that atom t of C51 stands for. */
+RISEI_FN rise_real risei_atom(const risei_net *n, int t)
+{
+    return (rise_real)(n->value_min + (n->value_max - n->value_min) * t / (n->atoms - 1));
+}
+/* C51: logits -> odds. They add up to 1, and are none the worse for large logits. */
+RISEI_FN void risei_softmax(const rise_kernels *k, int n, rise_real *x)
+{
+    rise_real most = x[0], sum = 0;
+    int i;
+    for (i = 1; i < n; i++) most = x[i] > most ? x[i] : most;
+    for (i = 0; i < n; i++) x[i] = x[i] - most;
+    k->exp(n, x, x);
+    for (i = 0; i < n; i++) sum = sum + x[i];
+    for (i = 0; i < n; i++) x[i] = x[i] / sum;
+}
+/* z -> q: C51's odds times their returns, the mean of IQN's quantiles */
+RISEI_FN void risei_expect(const risei_device *d, const risei_net *n, int rows, const risei_pass *a)
+{
+    int const each = n->taus * n->atoms;
+    int r, j, t;
+    for (r = 0; r < rows && n->head != RISE_HEAD_MEAN; r++)
+        for (j = 0; j < n->actions; j++) {
+            rise_real *z = a->z + (ptrdiff_t)r * each * n->actions + j * n->atoms, sum = 0;
+            if (n->atoms > 1) risei_softmax(d->kernels, n->atoms, z);
+            for (t = 0; t < each; t++) sum = sum + (n->atoms > 1 ? z[t] * risei_atom(n, t) : z[t * n->actions]);
+            a->q[(ptrdiff_t)r * n->actions + j] = n->atoms > 1 ? sum : sum / (rise_real)n->taus;
+        }
+}
+
+/* fused -> z and q */
 RISEI_FN void risei_head_forward(const risei_device *d, const risei_net *n, const rise_real *w, int rows, risei_pass *a)
 {
-    int const units = n->advantage.in;
-    int r, j;
+    int const units = n->advantage.in, many = rows * n->taus;
+    int r;
     for (r = 0; r < rows && n->norm; r++)
         d->kernels->norm_forward(n->fused, a->fused + (ptrdiff_t)r * n->fused, w + n->gain, w + n->shift,
                                  a->normed + (ptrdiff_t)r * n->fused, a->stats + 2 * r);
-    risei_linear_forward(d, &n->hidden, w, rows, a->normed, n->fused, a->hidden, n->hidden.out, 1);
-    risei_linear_forward(d, &n->advantage, w, rows, a->hidden, n->hidden.out, a->advantage, n->actions, 0);
-    if (n->dueling) risei_linear_forward(d, &n->value, w, rows, a->hidden + units, n->hidden.out, a->value, 1, 0);
-    for (r = 0; r < rows; r++) {
-        const rise_real *advantage = a->advantage + (ptrdiff_t)r * n->actions;
-        rise_real *q = a->q + (ptrdiff_t)r * n->actions, base = 0;
-        for (j = 0; j < n->actions && n->dueling; j++) base = base + advantage[j];
-        if (n->dueling) base = a->value[r] - base / (rise_real)n->actions;
-        for (j = 0; j < n->actions; j++) q[j] = base + advantage[j];
-    }
+    if (n->head == RISE_HEAD_IQN) risei_quantile_forward(d, n, w, rows, a);
+    risei_linear_forward(d, &n->hidden, w, many, a->mixed, n->fused, a->hidden, n->hidden.out, 1);
+    risei_linear_forward(d, &n->advantage, w, many, a->hidden, n->hidden.out, a->advantage, n->advantage.out, 0);
+    if (n->dueling) risei_linear_forward(d, &n->value, w, many, a->hidden + units, n->hidden.out, a->value, n->atoms, 0);
+    risei_duel_forward(n, many, a);
+    risei_expect(d, n, rows, a);
 }
-/* dq -> dfused */
+/* dz -> dfused */
 RISEI_FN void risei_head_backward(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *g, int rows,
                                   risei_pass *a)
 {
-    int const units = n->advantage.in, wide = n->hidden.out;
-    int r, j;
-    for (r = 0; r < rows; r++) {
-        const rise_real *dq = a->dq + (ptrdiff_t)r * n->actions;
-        rise_real *to = a->dadvantage + (ptrdiff_t)r * n->actions, sum = 0;
-        for (j = 0; j < n->actions && n->dueling; j++) sum = sum + dq[j];
-        a->dvalue[r] = sum;
-        for (j = 0; j < n->actions; j++) to[j] = dq[j] - sum / (rise_real)n->actions;
-    }
-    risei_linear_backward(d, &n->advantage, w, g, rows, a->hidden, wide, a->dadvantage, n->actions, a->dhidden, wide);
+    int const units = n->advantage.in, wide = n->hidden.out, many = rows * n->taus;
+    int r;
+    risei_duel_backward(n, many, a);
+    risei_linear_backward(d, &n->advantage, w, g, many, a->hidden, wide, a->dadvantage, n->advantage.out, a->dhidden, wide);
     if (n->dueling)
-        risei_linear_backward(d, &n->value, w, g, rows, a->hidden + units, wide, a->dvalue, 1, a->dhidden + units, wide);
-    d->kernels->relu_backward(rows * wide, a->hidden, a->dhidden, a->dhidden);
-    risei_linear_backward(d, &n->hidden, w, g, rows, a->normed, n->fused, a->dhidden, wide, a->dfused, n->fused);
+        risei_linear_backward(d, &n->value, w, g, many, a->hidden + units, wide, a->dvalue, n->atoms, a->dhidden + units, wide);
+    d->kernels->relu_backward(many * wide, a->hidden, a->dhidden, a->dhidden);
+    risei_linear_backward(d, &n->hidden, w, g, many, a->mixed, n->fused, a->dhidden, wide, a->dmixed, n->fused);
+    if (n->head == RISE_HEAD_IQN) risei_quantile_backward(d, n, w, g, rows, a);
     risei_zero(n->norm ? g + n->gain : NULL, n->fused); /* which sum over the rows */
     risei_zero(n->norm ? g + n->shift : NULL, n->fused);
     for (r = 0; r < rows && n->norm; r++)
@@ -2476,7 +2683,7 @@ RISEI_FN void risei_net_forward(const risei_device *d, const risei_net *n, const
     risei_fusion_forward(d, n, w, rows, a);
     risei_head_forward(d, n, w, rows, a);
 }
-/* From a->dq of the first `rows` states. NONE, RISE: state r took image r. FULL: it took the image of row r in step
+/* From a->dz of the first `rows` states. NONE, RISE: state r took image r. FULL: it took the image of row r in step
    `steps - 1`, and the images of all entries of the first `steps` steps learn. */
 RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *g, int rows,
                                  int steps, risei_pass *a)
@@ -2842,6 +3049,11 @@ RISEI_FN int64_t risei_history_oldest(const risei_history *h, int lane)
 {
     return h->written[lane] > h->capacity ? h->written[lane] - h->capacity : 0;
 }
+/* What is allowed in the state of a slot, as bits, or NULL for all. */
+RISEI_FN const uint8_t *risei_mask(const risei_history *h, ptrdiff_t slot)
+{
+    return h->mask_bytes > 0 ? h->masks + slot * h->mask_bytes : NULL;
+}
 /* Is the lane between episodes? */
 RISEI_FN int risei_history_ended(const risei_history *h, int lane)
 {
@@ -3127,15 +3339,54 @@ RISEI_FN int risei_best(int n, const rise_real *q, const uint8_t *allowed)
     }
     return best < 0 ? 0 : best;
 }
-/* Double Q-learning (van Hasselt et al. 2016): `choose` [n] picks the action, `value` [n] says what it is worth. A terminated
-   transition (discount 0) is worth its reward, whatever the values are. */
-RISEI_FN rise_real risei_target(rise_real reward, rise_real discount, int n, const rise_real *choose, const rise_real *value,
-                                const uint8_t *allowed)
+/* Rescaled values (Pohlen et al. 2018): h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x, and its inverse, exact to rounding. */
+#define RISEI_RESCALE 0.001
+RISEI_FN rise_real risei_squash(rise_real x)
 {
-    rise_real bootstrap;
-    if (!(discount > 0)) return reward;
-    bootstrap = discount * value[risei_best(n, choose, allowed)];
-    return reward + bootstrap;
+    double const size = fabs((double)x), y = sqrt(size + 1) - 1 + RISEI_RESCALE * size;
+    return (rise_real)(x < 0 ? -y : y);
+}
+RISEI_FN rise_real risei_unsquash(rise_real y)
+{
+    double const size = fabs((double)y), root = sqrt(1 + 4 * RISEI_RESCALE * (size + 1 + RISEI_RESCALE)) - 1;
+    double const x = root / (2 * RISEI_RESCALE) * (root / (2 * RISEI_RESCALE)) - 1;
+    return (rise_real)(y < 0 ? -x : x);
+}
+/* log softmax(q / temperature) over the allowed of n actions, -infinity for the others; safe at any temperature. */
+RISEI_FN void risei_log_policy(const rise_kernels *k, int n, const rise_real *q, const uint8_t *allowed, rise_real temperature,
+                               rise_real *log_policy)
+{
+    rise_real const most = q[risei_best(n, q, allowed)];
+    rise_real sum = 0, part;
+    int i;
+    for (i = 0; i < n; i++) {
+        log_policy[i] = (q[i] - most) / temperature;
+        if (allowed != NULL && (allowed[i / 8] >> (i % 8) & 1) == 0) log_policy[i] = -(rise_real)HUGE_VALF;
+        k->exp(1, &log_policy[i], &part);
+        if (log_policy[i] >= -80) sum = sum + part; /* less is nothing beside the largest, which is 1 */
+    }
+    k->log(1, &sum, &sum);
+    for (i = 0; i < n; i++) log_policy[i] = log_policy[i] - sum;
+}
+/* C51's projection: the odds `next` of the atoms of reward + discount z, shared out between the atoms beside each. A terminated
+   transition (discount 0) is worth its reward, whatever `next` is. */
+RISEI_FN void risei_project(int atoms, double low, double high, rise_real reward, rise_real discount, const rise_real *next,
+                            rise_real *odds)
+{
+    double const step = (high - low) / (atoms - 1);
+    int const sure = !(discount > 0);
+    int t, at;
+    for (t = 0; t < atoms; t++) odds[t] = 0;
+    for (t = 0; t < (sure ? 1 : atoms); t++) {
+        double const value = (double)reward + (sure ? 0 : (double)discount * (low + step * t));
+        double const place = ((value < low ? low : value > high ? high : value) - low) / step;
+        rise_real const odd = sure ? 1 : next[t];
+        rise_real share;
+        at = (int)place < atoms - 1 ? (int)place : atoms - 2;
+        share = (rise_real)(place - at);
+        odds[at] = odds[at] + odd * (1 - share);
+        odds[at + 1] = odds[at + 1] + odd * share;
+    }
 }
 /* Huber loss of td = target - q with threshold 1; *dq is its derivative by q. */
 RISEI_FN rise_real risei_huber(rise_real td, rise_real *dq)
@@ -3168,10 +3419,14 @@ static const risei_field risei_fields[] = {
     RISEI_INT(feed_action, 0, 1), RISEI_INT(embedding, 0, RISE_EMBED_USER), RISEI_INT(embedding_size, 1, 8192),
     RISEI_INT(embedding_pool, 1, 64), RISEI_INT(embedding_f32, 0, 1), RISEI_INT(network, 0, RISE_NETWORK_CUSTOM),
     RISEI_INT(conv_count, 1, RISE_MAX_CONV), RISEI_INT(features, -1, 8192), RISEI_INT(head_units, 1, 8192),
-    RISEI_INT(no_dueling, 0, 1), RISEI_INT(layer_norm, 0, 1), RISEI_INT(batch, 1, 4096), RISEI_INT(n_step, 1, 64),
+    RISEI_INT(no_dueling, 0, 1), RISEI_INT(layer_norm, 0, 1), RISEI_INT(noisy, 0, 1), RISEI_INT(head, 0, RISE_HEAD_IQN),
+    RISEI_INT(atoms, 2, 256), RISEI_DOUBLE(value_min, -1e9, 1e9), RISEI_DOUBLE(value_max, -1e9, 1e9),
+    RISEI_INT(quantiles, 1, 256), RISEI_INT(batch, 1, 4096), RISEI_INT(n_step, 1, 64),
     RISEI_DOUBLE(discount, 1e-6, 1), RISEI_DOUBLE(learning_rate, 1e-12, 1),
     RISEI_INT(learning_rate_steps, 0, 1e9), RISEI_DOUBLE(adam_epsilon, 1e-12, 1),
     RISEI_DOUBLE(gradient_clip, -1, 1e12), RISEI_INT(no_double, 0, 1), RISEI_INT(target_period, 1, 1e9),
+    RISEI_DOUBLE(target_rate, 1e-6, 1), RISEI_INT(munchausen, 0, 1), RISEI_DOUBLE(munchausen_scale, -1, 1),
+    RISEI_DOUBLE(temperature, 1e-6, 1e6), RISEI_INT(value_rescale, 0, 1),
     RISEI_INT(replay_capacity, 1, 1e9), RISEI_INT(learn_start, 1, 1e9), RISEI_INT(learn_period, 1, 1e6),
     RISEI_INT(learn_outside, 0, 1), RISEI_DOUBLE(priority_exponent, -1, 1), RISEI_DOUBLE(importance_exponent, -1, 1),
     RISEI_DOUBLE(epsilon_start, -1, 1), RISEI_DOUBLE(epsilon_end, -1, 1), RISEI_INT(epsilon_steps, 1, 1e9)};
@@ -3255,6 +3510,13 @@ RISEI_FN void risei_default_all(rise_agent_desc *d)
     risei_default_real(&d->adam_epsilon, 0.005 / (d->batch > 0 ? d->batch : 1));
     risei_default_real(&d->gradient_clip, 10);
     risei_default(&d->learn_period, 4);
+    risei_default(&d->atoms, 51);
+    risei_default_real(&d->value_min, -10);
+    risei_default_real(&d->value_max, 10);
+    risei_default(&d->quantiles, 8);
+    risei_default_real(&d->target_rate, 1);
+    risei_default_real(&d->munchausen_scale, 0.9);
+    risei_default_real(&d->temperature, 0.03);
     risei_default_real(&d->priority_exponent, 0.5);
     risei_default_real(&d->importance_exponent, 0.4);
     risei_default_real(&d->epsilon_start, 1);
@@ -3334,6 +3596,13 @@ RISEI_FN rise_result risei_check_together(const rise_agent_desc *d, rise_error *
     if (d->embedding == RISE_EMBED_DOWNSAMPLE && d->embedding_size < d->frame_channels)
         return risei_fail(error, RISE_BAD_DESC, "embedding_size is %d; RISE_EMBED_DOWNSAMPLE needs frame_channels, %d, or more",
                           d->embedding_size, d->frame_channels);
+    if (!(d->value_min < d->value_max))
+        return risei_fail(error, RISE_BAD_DESC, "value_min is %g; it must be less than value_max, %g", d->value_min, d->value_max);
+    if (d->head == RISE_HEAD_C51 && (d->munchausen || d->value_rescale))
+        return risei_fail(error, RISE_BAD_DESC, "%s is 1; RISE_HEAD_C51 goes without it, take RISE_HEAD_IQN",
+                          d->munchausen ? "munchausen" : "value_rescale");
+    if (d->munchausen && d->value_rescale)
+        return risei_fail(error, RISE_BAD_DESC, "munchausen and value_rescale are both 1; choose one");
     if (d->play_only) return RISE_OK;
     if (lane < least)
         return risei_fail(error, RISE_BAD_DESC,
@@ -3397,7 +3666,11 @@ struct rise_agent {
     int *play_known;                  /* has play_q been computed? */
 
     risei_transition *batch, *drawn;  /* [batch]: longest windows first; and as they were drawn */
-    rise_real *importance, *td, *work, *next_q; /* [batch], next_q [batch][actions] */
+    rise_real *drawn_weights, *noise; /* noisy: what the network runs on, and what was drawn for it */
+    uint64_t drawn_for;               /* which use and update they were drawn for */
+    rise_real *importance, *td, *work; /* [batch] */
+    rise_real *target_q, *target_z;   /* the target network's view of next states [batch][...]; munchausen: of states, before */
+    rise_real *goal, *policy;         /* [quantiles or atoms]: targets of one transition; [2][actions] */
     risei_counters counters;
     double saved, cost;               /* microseconds saved up for learning, and what an update takes */
 };
@@ -3415,6 +3688,7 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     int const act_entries = act_steps * actors, entries = steps * learn > act_entries ? steps * learn : act_entries;
     int const states = entries + (learn > actors ? learn : actors), images = full ? entries : rows;
     size_t const weights = a->net.parameters, actions = (size_t)d->actions, units = (size_t)a->net.cell.units;
+    size_t const spread = (size_t)(a->net.taus * a->net.atoms);
     size_t const players = (size_t)d->players, lanes = d->play_only ? 0 : (size_t)d->environments;
     risei_history *h = &a->play;
 
@@ -3423,6 +3697,8 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     a->gradient = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
     a->optimizer.m = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
     a->optimizer.v = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
+    a->drawn_weights = RISEI_TAKE(arena, rise_real, a->net.noisy ? weights : 0);
+    a->noise = RISEI_TAKE(arena, rise_real, risei_noise_size(&a->net));
     a->device.scratch = risei_take(arena, rise_product_scratch(), (size_t)d->threads);
 #ifdef RISE_THREADS
     a->device.pool = d->threads > 1 ? RISEI_TAKE(arena, risei_pool, 1) : NULL;
@@ -3454,7 +3730,10 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     a->importance = RISEI_TAKE(arena, rise_real, learn);
     a->td = RISEI_TAKE(arena, rise_real, learn);
     a->work = RISEI_TAKE(arena, rise_real, learn);
-    a->next_q = RISEI_TAKE(arena, rise_real, (size_t)learn * actions);
+    a->target_q = RISEI_TAKE(arena, rise_real, 2 * (size_t)learn * actions);
+    a->target_z = RISEI_TAKE(arena, rise_real, (size_t)learn * actions * spread);
+    a->goal = RISEI_TAKE(arena, rise_real, spread);
+    a->policy = RISEI_TAKE(arena, rise_real, 2 * actions);
 }
 /* Everything about an agent that its description alone decides. */
 RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
@@ -3508,7 +3787,10 @@ RISEI_FN void risei_log(const rise_agent *a, const char *format, ...)
     a->desc.log_fn(a->desc.log_user, text);
 }
 
-enum { RISEI_FOR_WEIGHTS = 1, RISEI_FOR_EMBEDDER, RISEI_FOR_EXPLORING, RISEI_FOR_SAMPLING };
+/* What random numbers are for. Those for one update alone have a stream each update, which need not be saved. */
+enum { RISEI_FOR_WEIGHTS = 1, RISEI_FOR_EMBEDDER, RISEI_FOR_EXPLORING, RISEI_FOR_SAMPLING, RISEI_FOR_UPDATE };
+/* What the network is run for. */
+typedef enum risei_use { RISEI_PLAY, RISEI_ACT, RISEI_TARGET, RISEI_LEARN, RISEI_USES } risei_use;
 
 RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc, rise_error *error)
 {
@@ -3609,12 +3891,41 @@ RISEI_FN void risei_gather_window(rise_agent *a, const risei_history *h, int lan
     }
 }
 
+RISEI_FN risei_random risei_update_stream(const rise_agent *a, risei_use use)
+{
+    return risei_stream(a->desc.seed + (uint64_t)a->counters.updates * RISEI_USES + (uint64_t)use, RISEI_FOR_UPDATE);
+}
+/* The weights to run on: with noise they are drawn, once an update for each use, but not for playing. */
+RISEI_FN const rise_real *risei_weights_for(rise_agent *a, risei_use use)
+{
+    const rise_real *w = use == RISEI_TARGET ? a->target : a->weights;
+    uint64_t const key = ((uint64_t)a->counters.updates + 1) * RISEI_USES + (uint64_t)use;
+    risei_random random = risei_update_stream(a, use);
+    if (!a->net.noisy) return w;
+    if (a->drawn_for != key || use >= RISEI_TARGET) {
+        risei_noise_draw(&a->net, a->noise, &random);
+        risei_noise_apply(&a->device, &a->net, w, use == RISEI_PLAY ? NULL : a->noise, a->drawn_weights);
+        a->drawn_for = key;
+    }
+    return a->drawn_weights;
+}
+/* The fractions at which IQN's quantiles are wanted: anywhere to learn, evenly spread to act. */
+RISEI_FN void risei_draw_fractions(rise_agent *a, risei_use use, int rows)
+{
+    int const taus = a->net.taus, drawn = use >= RISEI_TARGET;
+    risei_random random = risei_update_stream(a, use);
+    int i;
+    for (i = 0; i < rows * taus && a->net.head == RISE_HEAD_IQN; i++)
+        a->pass.tau[i] = drawn ? risei_uniform(&random) : ((rise_real)(i % taus) + (rise_real)0.5) / (rise_real)taus;
+}
+
 /* Q of the newest slots of lanes lane .. lane+count of `h`, into pass.q. Carried states are read and moved on. */
 RISEI_FN void risei_act(rise_agent *a, const risei_history *h, int lane, int count, rise_real *state_h, rise_real *state_c)
 {
     const rise_agent_desc *d = &a->desc;
     risei_pass *pass = &a->pass;
     risei_sequence *s = &pass->sequence;
+    risei_use const use = h == &a->play ? RISEI_PLAY : RISEI_ACT;
     int const full = d->memory == RISE_MEMORY_FULL, recurrent = d->memory != RISE_MEMORY_NONE, carry = d->carry_state;
     int const steps = carry || !recurrent ? 1 : d->window, units = a->net.cell.units;
     size_t const state = (size_t)(count * units) * sizeof(rise_real), one = (size_t)units * sizeof(rise_real);
@@ -3641,7 +3952,8 @@ RISEI_FN void risei_act(rise_agent *a, const risei_history *h, int lane, int cou
             if (s->c != NULL) memcpy(s->c + (ptrdiff_t)r * units, state_c + (ptrdiff_t)(lane + r) * units, one);
         }
     }
-    risei_net_forward(&a->device, &a->net, a->weights, count, full ? s->begin[steps] : count, a->images, pass);
+    risei_draw_fractions(a, use, count);
+    risei_net_forward(&a->device, &a->net, risei_weights_for(a, use), count, full ? s->begin[steps] : count, a->images, pass);
     if (!recurrent || !carry) return;
     memcpy(state_h + (ptrdiff_t)lane * units, s->h + (ptrdiff_t)count * units, state);
     if (s->c != NULL) memcpy(state_c + (ptrdiff_t)lane * units, s->c + (ptrdiff_t)count * units, state);
@@ -3704,7 +4016,7 @@ RISEI_FN void risei_choose(rise_agent *a, double epsilon, int *actions)
     int lane, i, pick;
     for (lane = 0; lane < h->lanes; lane++) {
         ptrdiff_t const slot = risei_slot(h, lane, h->written[lane] - 1);
-        const uint8_t *mask = h->mask_bytes > 0 ? h->masks + slot * h->mask_bytes : NULL;
+        const uint8_t *mask = risei_mask(h, slot);
         int const explore = (double)risei_uniform(&a->counters.explore) < epsilon;
         int allowed = 0;
         for (i = 0; i < a->desc.actions; i++) allowed += risei_allowed(h, slot, i);
@@ -3892,7 +4204,7 @@ RISEI_FN void risei_gather_batch(rise_agent *a)
 }
 /* Q of the batch's states (rows 0..batch) and next states (after them), from row `from` to row `to`. Next states alone are read
    after a window of their own, no longer than any that is trained; behind the states, after the union of both windows. */
-RISEI_FN void risei_forward_batch(rise_agent *a, const rise_real *w, int from, int to)
+RISEI_FN void risei_forward_batch(rise_agent *a, risei_use use, int from, int to)
 {
     const rise_agent_desc *d = &a->desc;
     risei_pass *pass = &a->pass;
@@ -3906,32 +4218,107 @@ RISEI_FN void risei_forward_batch(rise_agent *a, const rise_real *w, int from, i
         pass->state_row[r - from] = recurrent ? s->begin[step] + b : 0;
         pass->feature_row[r - from] = full ? s->begin[step - 1] + b : r - from;
     }
-    risei_net_forward(&a->device, &a->net, w, to - from, full ? s->begin[s->steps] : to - from,
+    risei_draw_fractions(a, use, to - from);
+    risei_net_forward(&a->device, &a->net, risei_weights_for(a, use), to - from, full ? s->begin[s->steps] : to - from,
                       a->images + (full ? 0 : from * risei_agent_image(a)), pass);
 }
-/* td errors, metrics and dq from pass.q (states, then next states) and next_q (target network). Returns the mean loss. */
+/* The reward that is learned from. Munchausen (Vieillard et al. 2020): with the log-probability that the target network's
+   policy gave to the action, scaled. */
+RISEI_FN rise_real risei_reward(const rise_agent *a, int b)
+{
+    const rise_agent_desc *d = &a->desc;
+    const risei_transition *t = &a->batch[b];
+    rise_real const temperature = (rise_real)d->temperature;
+    rise_real bonus;
+    if (!d->munchausen) return t->reward;
+    risei_log_policy(a->device.kernels, d->actions, a->target_q + (ptrdiff_t)b * d->actions,
+                     risei_mask(&a->replay.history, risei_slot(&a->replay.history, t->lane, t->at)), temperature, a->policy);
+    bonus = temperature * a->policy[t->action];
+    return t->reward + (rise_real)(d->munchausen_scale < 0 ? 0 : d->munchausen_scale) * (bonus > -1 ? bonus : (rise_real)-1);
+}
+/* The targets of transition b: one of MEAN, one for each fraction of IQN, C51's odds. Double Q-learning (van Hasselt et al.
+   2016): the learned network chooses the next action, the target network says what it is worth. Munchausen: the target
+   network's soft policy and its entropy. A terminated transition is worth its reward, whatever the networks say. */
+RISEI_FN void risei_goals(const rise_agent *a, int b)
+{
+    const rise_agent_desc *d = &a->desc;
+    const risei_net *n = &a->net;
+    const risei_transition *t = &a->batch[b];
+    int const actions = d->actions;
+    const rise_real *next_q = a->target_q + (ptrdiff_t)(d->munchausen ? d->batch + b : b) * actions;
+    const rise_real *z = a->target_z + (ptrdiff_t)b * n->taus * n->atoms * actions;
+    const uint8_t *mask = risei_mask(&a->replay.history, risei_slot(&a->replay.history, t->lane, t->at + t->steps));
+    rise_real const reward = risei_reward(a, b);
+    rise_real *log_policy = a->policy, *policy = a->policy + actions;
+    const rise_real *choose = d->no_double || d->munchausen ? next_q : a->pass.q + (ptrdiff_t)(d->batch + b) * actions;
+    int const best = risei_best(actions, choose, mask);
+    int i, j;
+    if (n->head == RISE_HEAD_C51) {
+        risei_project(n->atoms, d->value_min, d->value_max, reward, t->discount, z + best * n->atoms, a->goal);
+        return;
+    }
+    if (d->munchausen) {
+        risei_log_policy(a->device.kernels, actions, next_q, mask, (rise_real)d->temperature, log_policy);
+        a->device.kernels->exp(actions, log_policy, policy);
+    }
+    for (i = 0; i < n->taus; i++) {
+        rise_real value = z[i * actions + best];
+        for (j = 0, value = d->munchausen ? 0 : value; j < actions && d->munchausen; j++)
+            if (log_policy[j] >= -80) /* the others' share is nothing */
+                value = value + policy[j] * (z[i * actions + j] - (rise_real)d->temperature * log_policy[j]);
+        if (d->value_rescale) value = risei_unsquash(value);
+        a->goal[i] = t->discount > 0 ? reward + t->discount * value : reward;
+        if (d->value_rescale) a->goal[i] = risei_squash(a->goal[i]);
+    }
+}
+/* Loss and td error of transition b, and dz of its action. C51: the cross entropy. Else the Huber loss of each output to each
+   target, weighted for IQN (Dabney et al. 2018) by |tau - [target < output]|. */
+RISEI_FN rise_real risei_cost(rise_agent *a, int b)
+{
+    const risei_net *n = &a->net;
+    int const taus = n->taus, atoms = n->atoms, step = n->actions * atoms, action = a->batch[b].action * atoms;
+    const rise_real *z = a->pass.z + (ptrdiff_t)b * taus * step + action;
+    rise_real *dz = a->pass.dz + (ptrdiff_t)b * taus * step + action;
+    rise_real const importance = a->importance[b], batch = (rise_real)a->desc.batch;
+    rise_real cost = 0, slope, size, weight;
+    int i, j;
+    a->td[b] = 0;
+    if (n->head == RISE_HEAD_C51) {
+        for (i = 0; i < atoms; i++) {
+            rise_real const odds = z[i] > (rise_real)1e-30 ? z[i] : (rise_real)1e-30;
+            a->device.kernels->log(1, &odds, &weight);
+            cost = cost - a->goal[i] * weight;
+            dz[i] = (z[i] - a->goal[i]) * importance / batch;
+        }
+        a->td[b] = cost;
+        return cost;
+    }
+    for (i = 0; i < taus; i++) {
+        rise_real sum = 0;
+        for (j = 0; j < taus; j++) {
+            rise_real const td = a->goal[j] - z[i * step];
+            size = risei_huber(td, &slope);
+            weight = n->head == RISE_HEAD_IQN ? risei_abs(a->pass.tau[b * taus + i] - (rise_real)(td < 0)) : 1;
+            cost = cost + weight * size;
+            sum = sum + weight * slope;
+            a->td[b] = a->td[b] + (taus > 1 ? risei_abs(td) : td);
+        }
+        dz[i * step] = sum / (rise_real)taus * importance / batch;
+    }
+    a->td[b] = a->td[b] / (rise_real)(taus * taus);
+    return cost / (rise_real)taus;
+}
+/* td errors, metrics and dz from what the networks said of the batch. Returns the mean loss. */
 RISEI_FN double risei_loss(rise_agent *a, risei_counters *metrics)
 {
     const rise_agent_desc *d = &a->desc;
-    const risei_history *h = &a->replay.history;
-    int const n = d->actions;
     double loss = 0, value = 0, error = 0;
     int b;
-    memset(a->pass.dq, 0, (size_t)(d->batch * n) * sizeof *a->pass.dq);
+    memset(a->pass.dz, 0, (size_t)(d->batch * d->actions) * (size_t)(a->net.taus * a->net.atoms) * sizeof *a->pass.dz);
     for (b = 0; b < d->batch; b++) {
-        const risei_transition *t = &a->batch[b];
-        ptrdiff_t const next_slot = risei_slot(h, t->lane, t->at + t->steps);
-        const rise_real *next = a->next_q + (ptrdiff_t)b * n;
-        const rise_real *choose = d->no_double ? next : a->pass.q + (ptrdiff_t)(d->batch + b) * n;
-        rise_real const q = a->pass.q[b * n + t->action];
-        rise_real const y = risei_target(t->reward, t->discount, n, choose, next,
-                                         h->mask_bytes > 0 ? h->masks + next_slot * h->mask_bytes : NULL);
-        rise_real slope, cost;
-        a->td[b] = y - q;
-        cost = risei_huber(a->td[b], &slope);
-        a->pass.dq[b * n + t->action] = slope * a->importance[b] / (rise_real)d->batch;
-        loss += (double)(cost * a->importance[b]);
-        value += (double)q;
+        risei_goals(a, b);
+        loss += (double)(risei_cost(a, b) * a->importance[b]);
+        value += (double)a->pass.q[b * d->actions + a->batch[b].action];
         error += (double)risei_abs(a->td[b]);
     }
     metrics->loss = loss / d->batch;
@@ -3939,7 +4326,24 @@ RISEI_FN double risei_loss(rise_agent *a, risei_counters *metrics)
     metrics->td_error = error / d->batch;
     return metrics->loss;
 }
+/* Moves the target network, a whole copy or a part of the way. */
+RISEI_FN void risei_copy_target(rise_agent *a)
+{
+    rise_real const rate = (rise_real)a->desc.target_rate;
+    size_t i;
+    if (rate >= 1) memcpy(a->target, a->weights, a->net.parameters * sizeof *a->weights);
+    for (i = 0; i < a->net.parameters && rate < 1; i++)
+        a->target[i] = a->target[i] + rate * (a->weights[i] - a->target[i]);
+}
 
+RISEI_FN void risei_forward_target(rise_agent *a)
+{
+    size_t const batch = (size_t)a->desc.batch, actions = (size_t)a->desc.actions;
+    size_t const before = a->desc.munchausen ? batch : 0, each = actions * (size_t)(a->net.taus * a->net.atoms);
+    risei_forward_batch(a, RISEI_TARGET, (int)(batch - before), (int)(2 * batch));
+    memcpy(a->target_q, a->pass.q, (before + batch) * actions * sizeof *a->target_q);
+    memcpy(a->target_z, a->pass.z + before * each, batch * each * sizeof *a->target_z);
+}
 /* Draws a batch, finds its gradient, takes a step of Adam, and renews the priorities. */
 RISEI_FN rise_result risei_update(rise_agent *a)
 {
@@ -3952,14 +4356,15 @@ RISEI_FN rise_result risei_update(rise_agent *a)
     risei_draw_batch(a, &metrics.sample);
     risei_replay_weights(k, d->batch, a->batch, importance, a->importance);
     risei_gather_batch(a);
-    risei_forward_batch(a, a->target, d->batch, 2 * d->batch);
-    memcpy(a->next_q, a->pass.q, (size_t)(d->batch * d->actions) * sizeof *a->next_q);
-    risei_forward_batch(a, a->weights, 0, d->no_double ? d->batch : 2 * d->batch);
+    risei_forward_target(a);
+    risei_forward_batch(a, RISEI_LEARN, 0, d->no_double || d->munchausen ? d->batch : 2 * d->batch);
     metrics.gradient_norm = risei_loss(a, &metrics);
     if (a->optimizer.unchecked) metrics.gradient_norm += risei_sum_squares(&a->device, &a->optimizer, a->net.parameters,
                                                                            a->weights);
     if (metrics.gradient_norm <= DBL_MAX) { /* neither loss nor weights are NaN or infinite, though a ReLU would hide it */
-        risei_net_backward(&a->device, &a->net, a->weights, a->gradient, d->batch, d->window, &a->pass);
+        const rise_real *w = a->net.noisy ? a->drawn_weights : a->weights;
+        risei_net_backward(&a->device, &a->net, w, a->gradient, d->batch, d->window, &a->pass);
+        if (a->net.noisy) risei_noise_backward(&a->device, &a->net, a->noise, a->gradient);
         metrics.gradient_norm = risei_optimize(&a->device, &a->optimizer, a->net.parameters, a->weights, a->gradient,
                                                risei_learning_rate(a),
                                                d->adam_epsilon, d->gradient_clip < 0 ? 0 : d->gradient_clip);
@@ -3971,7 +4376,7 @@ RISEI_FN rise_result risei_update(rise_agent *a)
     risei_replay_update(&a->replay, k, d->batch, a->batch, a->td, priority, a->work);
     metrics.updates++;
     a->counters = metrics;
-    if (metrics.updates % d->target_period == 0) memcpy(a->target, a->weights, a->net.parameters * sizeof *a->weights);
+    if (metrics.updates % d->target_period == 0) risei_copy_target(a);
     return RISE_OK;
 }
 RISE_API rise_result rise_agent_learn(rise_agent *a)
@@ -4067,7 +4472,7 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
    value is checked as well. One function, risei_visit, walks over what is saved: to measure it, to sum it, to write it and
    to read it, so these cannot disagree. */
 
-enum { RISEI_FILE_VERSION = 2, RISEI_FUSED = 1, RISEI_HAS_REPLAY = 2, RISEI_POLICY = 4 };
+enum { RISEI_FILE_VERSION = 3, RISEI_FUSED = 1, RISEI_HAS_REPLAY = 2, RISEI_POLICY = 4 };
 enum { RISEI_DESC = 1, RISEI_ACTING, RISEI_LEARNING, RISEI_EPISODES, RISEI_SECTIONS = RISEI_EPISODES };
 static const unsigned char risei_magic[8] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A};
 
@@ -4688,6 +5093,21 @@ RISEK_FN void RISEK(add)(int n, const rise_real *x, rise_real *y)
 {
     RISEK_EACH(n) { RISEK_STORE(y, vadd(RISEK_LOAD(y), RISEK_LOAD(x))); }
 }
+RISEK_FN void RISEK(multiply)(int n, const rise_real *x, const rise_real *y, int add, rise_real *z)
+{
+    RISEK_EACH(n) {
+        V const a = RISEK_LOAD(x), b = RISEK_LOAD(y);
+        RISEK_STORE(z, add ? vfma(a, b, RISEK_LOAD(z)) : vmul(a, b));
+    }
+}
+RISEK_FN void RISEK(perturb)(int rows, int n, const rise_real *x, const rise_real *a, const rise_real *b, rise_real *z)
+{
+    int r;
+    for (r = 0; r < rows; r++, x += n, z += n) {
+        V const here = vset1(a[r]);
+        RISEK_EACH(n) { RISEK_STORE(z, vfma(RISEK_LOAD(x), vmul(here, RISEK_LOAD(b)), RISEK_LOAD(z))); }
+    }
+}
 RISEK_FN void RISEK(relu_backward)(int n, const rise_real *y, const rise_real *dy, rise_real *dx)
 {
     RISEK_EACH(n) { RISEK_STORE(dx, vselect(vgt(RISEK_LOAD(y), vset1(0)), RISEK_LOAD(dy), vset1(0))); }
@@ -5282,7 +5702,7 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
 #endif /* RISEK_REFERENCE */
 
 static const rise_kernels RISEK(table) = {
-    RISEK_NAME, RISEK_ISA, RISEK_FUSED, RISEK(product), RISEK(add), RISEK(sum_squares),
+    RISEK_NAME, RISEK_ISA, RISEK_FUSED, RISEK(product), RISEK(add), RISEK(multiply), RISEK(perturb), RISEK(sum_squares),
     RISEK(relu_backward), RISEK(map_exp), RISEK(map_log), RISEK(map_tanh), RISEK(map_sigmoid), RISEK(lstm_forward),
     RISEK(lstm_backward), RISEK(gru_forward), RISEK(gru_backward), RISEK(gate_forward), RISEK(gate_backward),
     RISEK(norm_forward), RISEK(norm_backward), RISEK(stack), RISEK(unhalf),

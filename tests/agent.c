@@ -25,7 +25,7 @@ static void compare_with_learning(rise_agent *a, const int64_t *since)
         risei_draw_batch(a, &dice);
         risei_gather_batch(a);
         for (next = 0; next < 2; next++) {
-            risei_forward_batch(a, a->weights, next * d->batch, (next + 1) * d->batch);
+            risei_forward_batch(a, RISEI_LEARN, next * d->batch, (next + 1) * d->batch);
             for (r = 0; r < d->batch; r++) {
                 const risei_transition *t = &a->batch[r];
                 int64_t const at = t->at + (next ? t->steps : 0);

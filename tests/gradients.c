@@ -575,7 +575,7 @@ static double network_loss(void *layer)
 {
     network *const t = (network *)layer;
     risei_net_forward(&device, &t->net, t->w, t->rows, t->images, t->frames, &t->pass);
-    return dot((size_t)(ROWS * t->net.actions), t->pass.q, t->pass.dq);
+    return dot((size_t)(ROWS * t->net.actions), t->pass.q, t->pass.dz);
 }
 /* A small network and its inputs. As in learning, the pass holds ROWS states and those FURTHER steps on;
    only the former learn. */
@@ -624,7 +624,7 @@ static void network_make(network *t, rise_memory memory, rise_cell cell, rise_fu
         if (memory != RISE_MEMORY_NONE) t->pass.state_row[r] = s->begin[step] + r % ROWS;
         t->pass.feature_row[r] = full ? s->begin[step - 1] + r % ROWS : r;
     }
-    for (i = 0; i < ROWS * d.actions; i++) t->pass.dq[i] = real();
+    for (i = 0; i < ROWS * d.actions; i++) t->pass.dz[i] = real();
 
     image = t->pass.encoder.in[0];
     t->frames = numbers((size_t)(t->images * risei_image_size(&image)), 0);

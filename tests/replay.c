@@ -480,9 +480,9 @@ static void gather(const setup *s, rise_agent *a)
     }
     if (strange > 0) differ(s, "drawn", 0, 0);
     if (strange > 0 || oracle_bug != NO_BUG) return;
-    risei_forward_batch(a, a->weights, a->desc.batch, 2 * a->desc.batch); /* as the target network runs */
+    risei_forward_batch(a, RISEI_TARGET, a->desc.batch, 2 * a->desc.batch); /* as the target network runs */
     memcpy(target, a->pass.q, (size_t)(a->desc.batch * ACTIONS) * sizeof *target);
-    risei_forward_batch(a, a->weights, 0, 2 * a->desc.batch);
+    risei_forward_batch(a, RISEI_LEARN, 0, 2 * a->desc.batch);
     for (row = 0; row < a->desc.batch; row++) {
         answer const e = ask(s, &lives[a->batch[row].lane], (int)a->batch[row].at);
         remembered(s, a, row, a->batch[row].lane, (int)a->batch[row].at, &e, target);

@@ -18,22 +18,6 @@ static void test_best(void)
     CHECK(risei_best(4, odd, NULL) == 3 && risei_best(2, least, NULL) == 0 && risei_best(1, q, NULL) == 0);
 }
 
-static void test_target(void)
-{
-    /* The online network would take action 1, the target network action 2. */
-    static const rise_real online[ACTIONS] = {1, 5, 2}, target[ACTIONS] = {10, 20, 30}, tie[ACTIONS] = {2, 5, 5};
-    const rise_real broken[ACTIONS] = {NAN, HUGE_VALF, -HUGE_VALF};
-    static const uint8_t not1 = 5, only0 = 1;
-    CHECK(risei_target(1, 0.5f, ACTIONS, online, target, NULL) == 11);  /* double: 1 + 0.5 * 20 */
-    CHECK(risei_target(1, 0.5f, ACTIONS, target, target, NULL) == 16);  /* no_double: 1 + 0.5 * 30 */
-    CHECK(risei_target(1, 0.5f, ACTIONS, online, online, NULL) == 3.5f); /* control: one network for both is neither */
-    CHECK(risei_target(1, 0.5f, ACTIONS, tie, target, NULL) == 11);
-    CHECK(risei_target(1, 0.5f, ACTIONS, online, target, &not1) == 16); /* 2 is the best of 1 and 2 */
-    CHECK(risei_target(1, 0.5f, ACTIONS, online, target, &only0) == 6);
-    CHECK(risei_target(-7, 0, ACTIONS, online, broken, NULL) == -7 && risei_target(-7, 0, ACTIONS, broken, broken, &not1) == -7);
-    CHECK(isnan(-7 + 0 * broken[0])); /* control: so a product with 0 would have spread it */
-}
-
 static void test_huber(void)
 {
     static const rise_real td[] = {0, 0.5f, -0.5f, 1, -1, 2, -2, 1024};
@@ -77,6 +61,42 @@ static void step(rise_agent *a, float reward, rise_event event, int allowed)
     for (i = 0; i < ACTIONS; i++) mask[i] = (uint8_t)(allowed >> i & 1);
     CHECK(rise_agent_step_all(a, frame, &reward, &event, a->desc.action_masks ? mask : NULL, &action) == RISE_OK);
 }
+/* The target of a transition that the two networks see so. */
+static rise_real target(rise_agent *a, rise_real reward, rise_real discount, const rise_real *online, const rise_real *value)
+{
+    risei_transition *const t = &a->batch[0];
+    memset(t, 0, sizeof *t);
+    t->steps = 1, t->reward = reward, t->discount = discount;
+    memcpy(a->pass.q + BATCH * ACTIONS, online, ACTIONS * sizeof *online);
+    memcpy(a->target_q, value, ACTIONS * sizeof *value);
+    memcpy(a->target_z, value, ACTIONS * sizeof *value);
+    risei_goals(a, 0);
+    return a->goal[0];
+}
+static void test_target(void)
+{
+    /* The online network would take action 1, the target network action 2. */
+    static const rise_real online[ACTIONS] = {1, 5, 2}, value[ACTIONS] = {10, 20, 30}, tie[ACTIONS] = {2, 5, 5};
+    const rise_real broken[ACTIONS] = {NAN, HUGE_VALF, -HUGE_VALF};
+    static const int masks[] = {7, 5, 1};
+    static const rise_real doubled[] = {11, 16, 6}, single[] = {16, 16, 6}; /* 1 + 0.5 * 20; not action 1; only action 0 */
+    int m, no_double;
+    for (m = 0; m < 3; m++)
+        for (no_double = 0; no_double <= 1; no_double++) {
+            rise_agent *a = agent(1, no_double);
+            check_about("mask %d, no_double %d", masks[m], no_double);
+            step(a, 0, RISE_FIRST, 7);
+            step(a, 0, RISE_MIDDLE, masks[m]);
+            CHECK(target(a, 1, 0.5f, online, value) == (no_double ? single[m] : doubled[m]));
+            CHECK(m > 0 || target(a, 1, 0.5f, tie, value) == (no_double ? 16 : 11)); /* the first of equals */
+            CHECK(m > 0 || target(a, 1, 0.5f, online, online) == 3.5f);              /* one network for both: the same */
+            CHECK(target(a, -7, 0, online, broken) == -7 && target(a, -7, 0, broken, broken) == -7);
+            rise_agent_destroy(a);
+        }
+    check_about("%s", "");
+    CHECK(isnan(-7 + 0 * broken[0])); /* control: so a product with 0 would have spread it */
+}
+
 /* One, two and three rewards before each kind of end, from frames to target. What follows is worth 8. */
 static void test_ends(void)
 {
@@ -96,14 +116,14 @@ static void test_ends(void)
         if (cut) step(a, 1000, RISE_FIRST, 7); /* its reward and frame belong to no one */
         t = risei_replay_transition(&a->replay, 0); /* three rewards: 1 + 0.5 * 2 + 0.25 * 4, and 0.125 * 8 or nothing */
         CHECK(t.steps == 3 && t.reward == 3 && t.discount == (terminated ? 0 : 0.125f));
-        CHECK(risei_target(t.reward, t.discount, ACTIONS, value, value, NULL) == (terminated ? 3 : 4));
+        CHECK(target(a, t.reward, t.discount, value, value) == (terminated ? 3 : 4));
         if (ends[end] != RISE_MIDDLE) {
             t = risei_replay_transition(&a->replay, 1); /* two: 2 + 0.5 * 4, and 0.25 * 8 */
             CHECK(t.steps == 2 && t.reward == 4 && t.discount == (terminated ? 0 : 0.25f));
-            CHECK(risei_target(t.reward, t.discount, ACTIONS, value, value, NULL) == (terminated ? 4 : 6));
+            CHECK(target(a, t.reward, t.discount, value, value) == (terminated ? 4 : 6));
             t = risei_replay_transition(&a->replay, 2); /* one: 4, and 0.5 * 8 */
             CHECK(t.steps == 1 && t.reward == 4 && t.discount == (terminated ? 0 : 0.5f));
-            CHECK(risei_target(t.reward, t.discount, ACTIONS, value, value, NULL) == (terminated ? 4 : 8));
+            CHECK(target(a, t.reward, t.discount, value, value) == (terminated ? 4 : 8));
         }
         CHECK(a->replay.ready == (ends[end] == RISE_MIDDLE ? 1 : 3));
         rise_agent_destroy(a);
@@ -142,8 +162,8 @@ static double loss_of(rise_agent *a, risei_counters *metrics)
         for (i = 0; i < ACTIONS; i++) {
             a->pass.q[b * ACTIONS + i] = s->q[i];
             a->pass.q[(BATCH + b) * ACTIONS + i] = s->discount > 0 ? s->online[i] : broken[i];
-            a->next_q[b * ACTIONS + i] = s->discount > 0 ? s->target[i] : broken[i];
-            a->pass.dq[b * ACTIONS + i] = 77; /* is to be overwritten */
+            a->target_q[b * ACTIONS + i] = a->target_z[b * ACTIONS + i] = s->discount > 0 ? s->target[i] : broken[i];
+            a->pass.dz[b * ACTIONS + i] = 77; /* is to be overwritten */
         }
     }
     return risei_loss(a, metrics);
@@ -153,7 +173,7 @@ static int slopes(const rise_agent *a, const rise_real *slope)
 {
     int b, i, right = 1;
     for (b = 0; b < BATCH; b++)
-        for (i = 0; i < ACTIONS; i++) right &= a->pass.dq[b * ACTIONS + i] == (i == samples[b].action ? slope[b] : 0);
+        for (i = 0; i < ACTIONS; i++) right &= a->pass.dz[b * ACTIONS + i] == (i == samples[b].action ? slope[b] : 0);
     return right;
 }
 static void test_loss(void)
@@ -213,14 +233,14 @@ static void test_dueling(const rise_kernels *k)
     memset(&p, 0, sizeof p);
     memset(&n, 0, sizeof n);
     memset(&pass, 0, sizeof pass);
-    n.fused = 2, n.actions = ACTIONS;
+    n.fused = 2, n.actions = ACTIONS, n.atoms = n.taus = 1;
     n.hidden = risei_linear_make(&p, 2, 4, 1);
     n.advantage = risei_linear_make(&p, 2, ACTIONS, 1);
     n.value = risei_linear_make(&p, 2, 1, 1);
     memcpy(w + n.hidden.weights, hidden, sizeof hidden);
     memcpy(w + n.advantage.weights, advantage, sizeof advantage);
     memcpy(w + n.value.weights, value, sizeof value);
-    pass.fused = pass.normed = x, pass.hidden = h, pass.advantage = a, pass.value = v, pass.q = q;
+    pass.fused = pass.normed = pass.mixed = x, pass.hidden = h, pass.advantage = a, pass.value = v, pass.q = pass.z = q;
     d.kernels = k;
     d.scratch = calloc(rise_product_scratch(), 1);
     check_about("%s", k->name);
