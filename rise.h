@@ -242,13 +242,21 @@ typedef enum rise_embedding {
 } rise_embedding;
 
 /* AUTO picks SMALL up to 32x32 pixels, and where a side has less than 36, and NATURE above. CUSTOM takes desc.conv. */
-typedef enum rise_network { RISE_NETWORK_AUTO, RISE_NETWORK_SMALL, RISE_NETWORK_NATURE, RISE_NETWORK_CUSTOM } rise_network;
+typedef enum rise_network {
+    RISE_NETWORK_AUTO,
+    RISE_NETWORK_SMALL,
+    RISE_NETWORK_NATURE, /* Mnih et al. 2015 */
+    RISE_NETWORK_CUSTOM,
+    RISE_NETWORK_IMPALA  /* Espeholt et al. 2018: three blocks of a conv, a pool and two residual units, then a pool to 6 x 6 */
+} rise_network;
 
 /* What the network says of each action: the return to expect (MEAN); the odds of `atoms` fixed returns (C51, Bellemare et al.
    2017); or the return's quantiles, at fractions drawn anew each time (IQN, Dabney et al. 2018). */
 typedef enum rise_head { RISE_HEAD_MEAN, RISE_HEAD_C51, RISE_HEAD_IQN } rise_head;
 
-/* One conv layer: `filters` of size x size, then ReLU, then an optional max pool. Weights are [size][size][in][filters]. */
+/* One conv layer: `filters` of size x size, then ReLU, then an optional max pool. Weights are [size][size][in][filters].
+   With residual units there is no ReLU before the pool, but one after the last layer; a unit adds to its input what 3x3 conv(
+   ReLU(3x3 conv(ReLU(input)))) makes of it. */
 typedef struct rise_conv {
     int filters, size;
     int stride;                    /* 0 means 1 */
@@ -256,6 +264,7 @@ typedef struct rise_conv {
     int pool;                      /* max pool window; 0: no pool */
     int pool_stride;               /* 0 means `pool` */
     int pool_pad;                  /* on each side, never the maximum; less than `pool` */
+    int residual;                  /* residual units after it, 0..4 */
 } rise_conv;
 
 #define RISE_MAX_CONV 8
@@ -307,6 +316,10 @@ typedef struct rise_agent_desc {
     rise_network network;          /* [AUTO] */
     int conv_count;                /* CUSTOM: layers used of conv[], 1..8 */
     rise_conv conv[RISE_MAX_CONV];
+    int network_width;             /* IMPALA: its layers have 16, 32 and 32 times so many filters, 1..16 [2] */
+    int pool_to;                   /* max pool to so many x so many pixels after the last conv layer; negative: none [6 for
+                                      IMPALA, else none] */
+    int spectral_norm;             /* 1: the weights of residual units are divided by their largest singular value [0] */
     int features;                  /* dense ReLU layer after the conv layers; negative: none [128 for SMALL, else none] */
     int head_units;                /* hidden units of each value head, 1..8192 [64 for SMALL, else 512] */
     int no_dueling;                /* 1: one head instead of value and advantage */
@@ -542,8 +555,11 @@ typedef struct rise_kernels {
     void (*multiply)(int n, const rise_real *x, const rise_real *y, int add, rise_real *z); /* z = x y (add: + z) */
     /* z[i][j] += x[i][j] (a[i] b[j]); x and z are [rows][n] */
     void (*perturb)(int rows, int n, const rise_real *x, const rise_real *a, const rise_real *b, rise_real *z);
-    double (*sum_squares)(ptrdiff_t n, const rise_real *x);                   /* summed as rise_real: for a few thousand */
+    double (*dot)(ptrdiff_t n, const rise_real *x, const rise_real *y);       /* summed as rise_real: for a few thousand */
     void (*relu_backward)(int n, const rise_real *y, const rise_real *dy, rise_real *dx); /* dx = y > 0 ? dy : 0 */
+    void (*maximum)(int n, const rise_real *x, rise_real *y);                 /* y = max(x, y) */
+    /* where x is the maximum y: dx += rest, rest = 0, so that of several only the first gets it */
+    void (*claim)(int n, const rise_real *x, const rise_real *y, rise_real *rest, rise_real *dx);
 
     void (*exp)(int n, const rise_real *x, rise_real *y);                     /* all within 2.1 units in the last place */
     void (*log)(int n, const rise_real *x, rise_real *y);                     /* for normal x > 0 */
@@ -1557,6 +1573,10 @@ RISEI_FN void risei_product(const risei_device *d, const rise_product *p)
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* >>layers: forward and backward side by side. Gradients are assigned, not added up: a layer runs backward once an update */
 
+RISEI_FN void risei_zero(rise_real *x, ptrdiff_t count)
+{
+    if (x != NULL && count > 0) memset(x, 0, (size_t)count * sizeof *x);
+}
 /* The parameter block while a network is laid out: everything that learns is one array. */
 typedef struct risei_parameters {
     size_t count;
@@ -1758,19 +1778,23 @@ RISEI_FN rise_matrix risei_conv_patches(const risei_conv *c, const risei_image *
     return m;
 }
 
-/* x.pad must be c.pad or more; y may have any border. */
+/* y (add: +)= conv(x), max(0, y) if `relu`. x.pad must be c.pad or more; y may have any border. */
 RISEI_FN void risei_conv_forward(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
-                                 const risei_image *x, const risei_image *y)
+                                 const risei_image *x, const risei_image *y, int relu, int add)
 {
+    rise_walk const pixels = risei_image_walk(y, c->out_height, c->out_width, 1);
+    int i;
     rise_product p;
     memset(&p, 0, sizeof p);
     p.m = count * c->out_height * c->out_width, p.n = c->filters, p.k = c->size * c->size * c->channels;
     p.a = risei_conv_patches(c, x);
     p.b = rise_matrix_plain(w + c->weights, c->filters);
     p.c = rise_matrix_plain(y->data + risei_image_at(y, 0, 0), 0);
-    p.c.rows = risei_image_walk(y, c->out_height, c->out_width, 1);
-    p.bias = w + c->bias;
-    p.relu = 1;
+    p.c.rows = pixels;
+    p.bias = add ? NULL : w + c->bias;
+    p.accumulate = add, p.relu = relu;
+    for (i = 0; i < p.m && add; i++)
+        d->kernels->add(c->filters, w + c->bias, y->data + risei_image_at(y, 0, 0) + risei_walk(&pixels, i));
     risei_product(d, &p);
 }
 
@@ -1870,7 +1894,8 @@ RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, co
     if (dx != NULL) risei_conv_backward_data(d, c, w, count, dy, dx);
 }
 
-/* The pool window of output (oy, ox), cut at the image's edge; calls for each of its pixels. */
+/* The pool window of output (oy, ox), cut at the image's edge. A pool of -1 adapts: its windows cover the image, whatever its
+   size, and may share pixels. */
 typedef struct risei_window {
     int y0, y1, x0, x1;
 } risei_window;
@@ -1878,49 +1903,85 @@ RISEI_FN risei_window risei_pool_window(const risei_conv *c, int oy, int ox)
 {
     int const y = oy * c->pool_stride - c->pool_pad, x = ox * c->pool_stride - c->pool_pad;
     risei_window r;
+    if (c->pool < 0) {
+        r.y0 = oy * c->out_height / c->pooled_height, r.y1 = risei_ceil_div((oy + 1) * c->out_height, c->pooled_height);
+        r.x0 = ox * c->out_width / c->pooled_width, r.x1 = risei_ceil_div((ox + 1) * c->out_width, c->pooled_width);
+        return r;
+    }
     r.y0 = y > 0 ? y : 0, r.y1 = y + c->pool < c->out_height ? y + c->pool : c->out_height;
     r.x0 = x > 0 ? x : 0, r.x1 = x + c->pool < c->out_width ? x + c->pool : c->out_width;
     return r;
 }
-RISEI_FN void risei_pool_forward(const risei_conv *c, int count, const risei_image *x, const risei_image *y)
+typedef struct risei_pool_job {
+    const rise_kernels *kernels;
+    const risei_conv *conv;
+    int count;
+    const risei_image *x, *y, *dy, *dx; /* y forward, dy and dx backward */
+} risei_pool_job;
+
+/* out = the maximum of a window of x */
+RISEI_FN void risei_pool_maximum(const risei_pool_job *j, const rise_real *x, const risei_window *r, rise_real *out)
 {
-    int n, oy, ox, iy, ix, f;
-    for (n = 0; n < count; n++)
-        for (oy = 0; oy < c->pooled_height; oy++)
-            for (ox = 0; ox < c->pooled_width; ox++) {
-                risei_window const r = risei_pool_window(c, oy, ox);
-                rise_real *out = y->data + n * risei_image_size(y) + risei_image_at(y, oy, ox);
-                memcpy(out, x->data + n * risei_image_size(x) + risei_image_at(x, r.y0, r.x0),
-                       (size_t)c->filters * sizeof *out);
-                for (iy = r.y0; iy < r.y1; iy++)
-                    for (ix = r.x0; ix < r.x1; ix++) {
-                        const rise_real *in = x->data + n * risei_image_size(x) + risei_image_at(x, iy, ix);
-                        for (f = 0; f < c->filters; f++) out[f] = in[f] > out[f] ? in[f] : out[f];
-                    }
+    int const f = j->conv->filters;
+    int iy, ix;
+    memcpy(out, x + risei_image_at(j->x, r->y0, r->x0), (size_t)f * sizeof *out);
+    for (iy = r->y0; iy < r->y1; iy++)
+        for (ix = r->x0; ix < r->x1; ix++) j->kernels->maximum(f, x + risei_image_at(j->x, iy, ix), out);
+}
+RISEI_FN void risei_pool_forward_part(void *job, int part, int parts, void *scratch)
+{
+    const risei_pool_job *const j = (const risei_pool_job *)job;
+    int n, oy, ox, end;
+    (void)scratch;
+    for (risei_share(j->count, 1, part, parts, &n, &end); n < end; n++)
+        for (oy = 0; oy < j->conv->pooled_height; oy++)
+            for (ox = 0; ox < j->conv->pooled_width; ox++) {
+                risei_window const r = risei_pool_window(j->conv, oy, ox);
+                risei_pool_maximum(j, j->x->data + n * risei_image_size(j->x), &r,
+                                   j->y->data + n * risei_image_size(j->y) + risei_image_at(j->y, oy, ox));
             }
 }
-/* The gradient goes to the first pixel that has the maximum. */
-RISEI_FN void risei_pool_backward(const risei_conv *c, int count, const risei_image *x, const risei_image *y,
+/* The gradient goes to the first pixel that has the maximum, which is found again, for y may have changed. */
+RISEI_FN void risei_pool_backward_part(void *job, int part, int parts, void *scratch)
+{
+    const risei_pool_job *const j = (const risei_pool_job *)job;
+    int const f = j->conv->filters;
+    int n, oy, ox, iy, ix, end;
+    rise_real *const most = (rise_real *)scratch, *const rest = most + f;
+    for (risei_share(j->count, 1, part, parts, &n, &end); n < end; n++) {
+        const rise_real *x = j->x->data + n * risei_image_size(j->x);
+        rise_real *dx = j->dx->data + n * risei_image_size(j->dx);
+        risei_zero(dx, risei_image_size(j->dx));
+        for (oy = 0; oy < j->conv->pooled_height; oy++)
+            for (ox = 0; ox < j->conv->pooled_width; ox++) {
+                risei_window const r = risei_pool_window(j->conv, oy, ox);
+                risei_pool_maximum(j, x, &r, most);
+                memcpy(rest, j->dy->data + n * risei_image_size(j->dy) + risei_image_at(j->dy, oy, ox), (size_t)f * sizeof *rest);
+                for (iy = r.y0; iy < r.y1; iy++)
+                    for (ix = r.x0; ix < r.x1; ix++)
+                        j->kernels->claim(f, x + risei_image_at(j->x, iy, ix), most, rest, dx + risei_image_at(j->dx, iy, ix));
+            }
+    }
+}
+/* x -> y */
+RISEI_FN void risei_pool_forward(const risei_device *d, const risei_conv *c, int count, const risei_image *x,
+                                 const risei_image *y)
+{
+    risei_pool_job job;
+    memset(&job, 0, sizeof job);
+    job.kernels = d->kernels, job.conv = c, job.count = count;
+    job.x = x, job.y = y;
+    risei_run(d, (double)count * (double)risei_image_size(x), risei_pool_forward_part, &job);
+}
+/* x, dy -> dx */
+RISEI_FN void risei_pool_backward(const risei_device *d, const risei_conv *c, int count, const risei_image *x,
                                   const risei_image *dy, const risei_image *dx)
 {
-    int n, oy, ox, iy, ix, f;
-    memset(dx->data, 0, (size_t)(count * risei_image_size(dx)) * sizeof *dx->data);
-    for (n = 0; n < count; n++)
-        for (oy = 0; oy < c->pooled_height; oy++)
-            for (ox = 0; ox < c->pooled_width; ox++) {
-                risei_window const r = risei_pool_window(c, oy, ox);
-                const rise_real *in = x->data + n * risei_image_size(x);
-                const rise_real *out = y->data + n * risei_image_size(y) + risei_image_at(y, oy, ox);
-                const rise_real *d = dy->data + n * risei_image_size(dy) + risei_image_at(dy, oy, ox);
-                rise_real *to = dx->data + n * risei_image_size(dx);
-                for (f = 0; f < c->filters; f++)
-                    for (iy = r.y0; iy < r.y1; iy++) {
-                        for (ix = r.x0; ix < r.x1 && in[risei_image_at(x, iy, ix) + f] != out[f]; ix++) {}
-                        if (ix == r.x1) continue;
-                        to[risei_image_at(dx, iy, ix) + f] = to[risei_image_at(dx, iy, ix) + f] + d[f];
-                        break;
-                    }
-            }
+    risei_pool_job job;
+    memset(&job, 0, sizeof job);
+    job.kernels = d->kernels, job.conv = c, job.count = count;
+    job.x = x, job.dy = dy, job.dx = dx;
+    risei_run(d, (double)count * (double)risei_image_size(x), risei_pool_backward_part, &job);
 }
 
 /* dx(y, x) = relu'(out) dy, pixel row by pixel row; dy and dx may be one image. */
@@ -1952,36 +2013,64 @@ RISEI_FN void risei_relu_backward(const risei_device *d, int count, const risei_
     risei_run(d, (double)count * (double)risei_image_size(out), risei_relu_part, &job);
 }
 
+/* to += from, image by image, whatever their borders */
+RISEI_FN void risei_image_add(const risei_device *d, int count, const risei_image *from, const risei_image *to)
+{
+    int n, y;
+    for (n = 0; n < count; n++)
+        for (y = 0; y < from->height; y++)
+            d->kernels->add(from->width * from->channels, from->data + n * risei_image_size(from) + risei_image_at(from, y, 0),
+                            to->data + n * risei_image_size(to) + risei_image_at(to, y, 0));
+}
+
+enum { RISEI_UNITS = 4 }; /* the most residual units after a conv layer */
+
 /* A stack of conv layers and a dense layer: frames [count][h][w][channels] -> features [count][out]. */
 typedef struct risei_encoder {
     int height, width, channels;
     int layers;
     risei_conv conv[RISE_MAX_CONV];
-    int flat;                 /* numbers after the conv layers */
+    int units[RISE_MAX_CONV];
+    risei_conv unit[RISE_MAX_CONV][RISEI_UNITS][2];
+    risei_conv shrink;        /* the pool after the last layer, if `pool` is not 0; it has no weights */
+    int flat;                 /* numbers after that */
     int dense;                /* is there a dense layer? */
     int relu;                 /* and a ReLU after it? */
     risei_linear linear;
     int out;
 } risei_encoder;
 
-/* Its activations and their gradients. in[0] is what it sees, with pixels in [0, 1]; in[layers] is the flat output. */
+/* Its activations and their gradients. in[0] is what it sees, with pixels in [0, 1]; layer l makes in[l + 1]. */
 typedef struct risei_encoder_data {
     risei_image in[RISE_MAX_CONV + 1], y[RISE_MAX_CONV];      /* y[l]: before the pool, or in[l + 1] itself */
+    risei_image unit[RISE_MAX_CONV][RISEI_UNITS][2];          /* what its two convs see: ReLU of the input, and between them */
     risei_image dout[RISE_MAX_CONV], dy[RISE_MAX_CONV];       /* gradients of in[l + 1], and before pool and ReLU */
+    risei_image dunit[RISE_MAX_CONV][2];                      /* of what the convs of a unit see */
+    risei_image flat, dflat;                                  /* after the last pool */
     rise_real *features, *dfeatures;                          /* [count][out] */
 } risei_encoder_data;
 
 RISEI_FN risei_encoder risei_encoder_make(risei_parameters *p, int height, int width, int channels, const rise_conv *conv,
-                                          int layers, int features)
+                                          int layers, int pool_to, int features)
 {
+    rise_conv three;
     risei_encoder e;
-    int l;
+    int l, i;
     memset(&e, 0, sizeof e);
+    memset(&three, 0, sizeof three);
     e.height = height, e.width = width, e.channels = channels;
     e.layers = layers;
+    three.size = 3, three.pad = 1;
     for (l = 0; l < layers; l++) {
         e.conv[l] = risei_conv_make(p, &conv[l], height, width, channels);
-        height = e.conv[l].pooled_height, width = e.conv[l].pooled_width, channels = e.conv[l].filters;
+        height = e.conv[l].pooled_height, width = e.conv[l].pooled_width, channels = three.filters = e.conv[l].filters;
+        e.units[l] = conv[l].residual;
+        for (i = 0; i < 2 * e.units[l]; i++) e.unit[l][i / 2][i % 2] = risei_conv_make(p, &three, height, width, channels);
+    }
+    if (pool_to > 0) {
+        e.shrink.pool = -1, e.shrink.filters = channels;
+        e.shrink.out_height = height, e.shrink.out_width = width;
+        e.shrink.pooled_height = e.shrink.pooled_width = height = width = pool_to;
     }
     e.flat = height * width * channels;
     e.out = e.flat;
@@ -1993,83 +2082,147 @@ RISEI_FN risei_encoder risei_encoder_make(risei_parameters *p, int height, int w
     }
     return e;
 }
+RISEI_FN void risei_conv_initialise(const risei_conv *c, rise_real *w, risei_random *random)
+{
+    int const fan_in = c->size * c->size * c->channels;
+    risei_initialise(w + c->weights, (size_t)fan_in * (size_t)c->filters, fan_in, random);
+    risei_initialise(w + c->bias, (size_t)c->filters, fan_in, random);
+}
 RISEI_FN void risei_encoder_initialise(const risei_encoder *e, rise_real *w, risei_random *random)
 {
-    int l;
+    int l, i;
     for (l = 0; l < e->layers; l++) {
-        const risei_conv *c = &e->conv[l];
-        int const fan_in = c->size * c->size * c->channels;
-        risei_initialise(w + c->weights, (size_t)fan_in * (size_t)c->filters, fan_in, random);
-        risei_initialise(w + c->bias, (size_t)c->filters, fan_in, random);
+        risei_conv_initialise(&e->conv[l], w, random);
+        for (i = 0; i < 2 * e->units[l]; i++) risei_conv_initialise(&e->unit[l][i / 2][i % 2], w, random);
     }
     if (e->dense) risei_linear_initialise(&e->linear, w, random);
 }
 
 RISEI_FN void risei_image_take(risei_arena *arena, risei_image *image, int count)
 {
+    if (count == 0) return;
     image->data = RISEI_TAKE(arena, rise_real, risei_times((size_t)count, (size_t)risei_image_size(image)));
 }
-/* `count` images forward, `learn` of them backward */
+/* Layer l: `count` images forward, `learn` of them backward */
+RISEI_FN void risei_encoder_layout_layer(risei_arena *arena, const risei_encoder *e, risei_encoder_data *a, int l, int count,
+                                         int learn)
+{
+    const risei_conv *c = &e->conv[l];
+    int const height = c->pooled_height, width = c->pooled_width, last = l == e->layers - 1, units = e->units[l];
+    int const border = l > 0 ? c->border : 0; /* of dy: the first layer's data gradient is not wanted */
+    int i;
+    a->in[l + 1] = risei_image_make(height, width, c->filters, last ? 0 : e->conv[l + 1].pad);
+    risei_image_take(arena, &a->in[l + 1], count);
+    a->y[l] = a->in[l + 1];
+    if (c->pool != 0) {
+        a->y[l] = risei_image_make(c->out_height, c->out_width, c->filters, 0);
+        risei_image_take(arena, &a->y[l], count);
+    }
+    a->dy[l] = risei_image_make(c->out_height, c->out_width, c->filters, units > 0 && border < 1 ? 1 : border);
+    risei_image_take(arena, &a->dy[l], learn);
+    a->dout[l] = a->dy[l];
+    if (c->pool != 0 || (last && units == 0)) { /* what the next layer hands back has no border; units need one */
+        a->dout[l] = risei_image_make(height, width, c->filters, units > 0);
+        risei_image_take(arena, &a->dout[l], learn);
+    }
+    for (i = 0; i < 2 * units; i++) {
+        a->unit[l][i / 2][i % 2] = risei_image_make(height, width, c->filters, 1);
+        risei_image_take(arena, &a->unit[l][i / 2][i % 2], count);
+    }
+    for (i = 0; i < 2 && units > 0; i++) {
+        a->dunit[l][i] = risei_image_make(height, width, c->filters, i);
+        risei_image_take(arena, &a->dunit[l][i], learn);
+    }
+}
 RISEI_FN void risei_encoder_layout(risei_arena *arena, const risei_encoder *e, risei_encoder_data *a, int count, int learn)
 {
-    int l, last = e->layers - 1;
+    int const last = e->layers - 1;
+    int l;
     a->in[0] = risei_image_make(e->height, e->width, e->channels, e->conv[0].pad);
-    for (l = 0; l < e->layers; l++) {
-        const risei_conv *c = &e->conv[l];
-        a->in[l + 1] = risei_image_make(c->pooled_height, c->pooled_width, c->filters, l < last ? e->conv[l + 1].pad : 0);
-        risei_image_take(arena, &a->in[l + 1], count);
-        a->y[l] = a->in[l + 1];
-        if (c->pool != 0) {
-            a->y[l] = risei_image_make(c->out_height, c->out_width, c->filters, 0);
-            risei_image_take(arena, &a->y[l], count);
-        }
-        a->dy[l] = risei_image_make(c->out_height, c->out_width, c->filters, l > 0 ? c->border : 0);
-        if (learn > 0) risei_image_take(arena, &a->dy[l], learn);
-        a->dout[l] = a->dy[l];
-        if (c->pool != 0 || l == last) { /* what the next layer hands back has no border */
-            a->dout[l] = risei_image_make(c->pooled_height, c->pooled_width, c->filters, 0);
-            if (learn > 0) risei_image_take(arena, &a->dout[l], learn);
-        }
+    for (l = 0; l < e->layers; l++) risei_encoder_layout_layer(arena, e, a, l, count, learn);
+    a->flat = a->in[e->layers], a->dflat = a->dout[last];
+    if (e->shrink.pool != 0) {
+        a->flat = risei_image_make(e->shrink.pooled_height, e->shrink.pooled_width, e->shrink.filters, 0);
+        risei_image_take(arena, &a->flat, count);
     }
-    a->features = e->dense ? RISEI_TAKE(arena, rise_real, risei_times((size_t)count, (size_t)e->out))
-                           : a->in[e->layers].data;
+    if (e->shrink.pool != 0 || e->units[last] > 0) {
+        a->dflat = risei_image_make(a->flat.height, a->flat.width, a->flat.channels, 0);
+        risei_image_take(arena, &a->dflat, learn);
+    }
+    a->features = e->dense ? RISEI_TAKE(arena, rise_real, risei_times((size_t)count, (size_t)e->out)) : a->flat.data;
     a->dfeatures = NULL;
     if (learn > 0)
-        a->dfeatures = e->dense ? RISEI_TAKE(arena, rise_real, risei_times((size_t)learn, (size_t)e->out))
-                                : a->dout[e->layers - 1].data;
+        a->dfeatures = e->dense ? RISEI_TAKE(arena, rise_real, risei_times((size_t)learn, (size_t)e->out)) : a->dflat.data;
 }
 
+/* x += conv(relu(conv(relu(x)))), unit after unit */
+RISEI_FN void risei_units_forward(const risei_device *d, const risei_encoder *e, const rise_real *w, int l, int count,
+                                  risei_encoder_data *a)
+{
+    const risei_image *x = &a->in[l + 1];
+    int i;
+    for (i = 0; i < e->units[l]; i++) {
+        const risei_image *seen = a->unit[l][i];
+        risei_relu_backward(d, count, x, x, &seen[0]); /* x where x > 0, which is relu(x) */
+        risei_conv_forward(d, &e->unit[l][i][0], w, count, &seen[0], &seen[1], 1, 0);
+        risei_conv_forward(d, &e->unit[l][i][1], w, count, &seen[1], x, 0, 1);
+    }
+}
+/* dout, of what the units made -> dout, of what they saw */
+RISEI_FN void risei_units_backward(const risei_device *d, const risei_encoder *e, const rise_real *w, rise_real *g, int l,
+                                   int count, risei_encoder_data *a)
+{
+    const risei_image *dout = &a->dout[l], *first = &a->dunit[l][0], *second = &a->dunit[l][1];
+    int i;
+    for (i = e->units[l] - 1; i >= 0; i--) {
+        const risei_image *seen = a->unit[l][i];
+        risei_conv_backward(d, &e->unit[l][i][1], w, g, count, &seen[1], dout, second);
+        risei_relu_backward(d, count, &seen[1], second, second);
+        risei_conv_backward(d, &e->unit[l][i][0], w, g, count, &seen[0], second, first);
+        risei_relu_backward(d, count, &seen[0], first, first);
+        risei_image_add(d, count, first, dout);
+    }
+}
 /* images: [count] of e's shape with the border of in[0] (see risei_encoder_frame) */
 RISEI_FN void risei_encoder_forward(const risei_device *d, const risei_encoder *e, const rise_real *w, int count,
                                     rise_real *images, risei_encoder_data *a)
 {
+    const risei_image *last = &a->in[e->layers];
     int l;
     a->in[0].data = images;
     for (l = 0; l < e->layers; l++) {
-        risei_conv_forward(d, &e->conv[l], w, count, &a->in[l], &a->y[l]);
-        if (e->conv[l].pool != 0) risei_pool_forward(&e->conv[l], count, &a->y[l], &a->in[l + 1]);
+        risei_conv_forward(d, &e->conv[l], w, count, &a->in[l], &a->y[l], e->units[l] == 0, 0);
+        if (e->conv[l].pool != 0) risei_pool_forward(d, &e->conv[l], count, &a->y[l], &a->in[l + 1]);
+        risei_units_forward(d, e, w, l, count, a);
     }
-    if (e->dense)
-        risei_linear_forward(d, &e->linear, w, count, a->in[l].data, e->flat, a->features, e->out, e->relu);
+    if (e->units[e->layers - 1] > 0) risei_relu_backward(d, count, last, last, last);
+    if (e->shrink.pool != 0) risei_pool_forward(d, &e->shrink, count, last, &a->flat);
+    if (e->dense) risei_linear_forward(d, &e->linear, w, count, a->flat.data, e->flat, a->features, e->out, e->relu);
 }
 /* From a->dfeatures, for the first `count` images. */
 RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder *e, const rise_real *w, rise_real *g,
                                      int count, risei_encoder_data *a)
 {
+    const risei_image *last = &a->in[e->layers], *dlast = &a->dout[e->layers - 1], *from = &a->dflat;
     int l;
     if (e->dense) {
         if (e->relu) d->kernels->relu_backward(count * e->out, a->features, a->dfeatures, a->dfeatures);
-        risei_linear_backward(d, &e->linear, w, g, count, a->in[e->layers].data, e->flat, a->dfeatures, e->out,
-                              a->dout[e->layers - 1].data, e->flat);
+        risei_linear_backward(d, &e->linear, w, g, count, a->flat.data, e->flat, a->dfeatures, e->out, a->dflat.data, e->flat);
     }
+    if (e->shrink.pool != 0) {
+        risei_pool_backward(d, &e->shrink, count, last, from, dlast);
+        from = dlast;
+    }
+    if (e->units[e->layers - 1] > 0) risei_relu_backward(d, count, last, from, dlast);
     for (l = e->layers - 1; l >= 0; l--) {
         const risei_conv *c = &e->conv[l];
         const risei_image *dout = &a->dout[l];
+        risei_units_backward(d, e, w, g, l, count, a);
         if (c->pool != 0) {
-            risei_pool_backward(c, count, &a->y[l], &a->in[l + 1], dout, &a->dy[l]);
+            risei_pool_backward(d, c, count, &a->y[l], dout, &a->dy[l]);
             dout = &a->dy[l];
         }
-        risei_relu_backward(d, count, &a->y[l], dout, &a->dy[l]);
+        if (e->units[l] == 0) risei_relu_backward(d, count, &a->y[l], dout, &a->dy[l]);
         risei_conv_backward(d, c, w, g, count, &a->in[l], &a->dy[l], l > 0 ? &a->dout[l - 1] : NULL);
     }
 }
@@ -2167,10 +2320,6 @@ RISEI_FN int risei_sequence_active(const risei_sequence *s, int t)
     return t < s->steps ? s->begin[t + 1] - s->begin[t] : s->rows;
 }
 RISEI_FN int risei_sequence_started(const risei_sequence *s, int t, int row) { return s->first == NULL || t >= s->first[row]; }
-RISEI_FN void risei_zero(rise_real *x, ptrdiff_t count)
-{
-    if (x != NULL && count > 0) memset(x, 0, (size_t)count * sizeof *x);
-}
 
 /* One step of a cell, row by row. */
 typedef struct risei_cell_job {
@@ -2312,8 +2461,9 @@ typedef struct risei_net {
     risei_linear value, advantage;
     double value_min, value_max;  /* C51: returns of the first and last atom */
     ptrdiff_t sigma;              /* noisy: from a weight of these three to the size of its noise */
+    int spectral;                 /* are the weights of residual units normalised? */
     int embedding, extras;        /* what enters the cell: embedding or features, then action and reward */
-    size_t parameters;
+    size_t parameters, block;     /* that learn; and with what is kept beside them, a direction for each spectral norm */
 } risei_net;
 
 enum { RISEI_COSINES = 64 };
@@ -2330,11 +2480,24 @@ typedef struct risei_pass {
     rise_real *dfused, *dgate, *dphi, *dmixed, *dhidden, *dvalue, *dadvantage, *dz; /* C51: dz is by the logits */
 } risei_pass;
 
+/* The convs whose weights are divided by their spectral norm: those of the residual units. */
+RISEI_FN int risei_spectral_count(const risei_net *n)
+{
+    int l, count = 0;
+    for (l = 0; l < n->encoder.layers && n->spectral; l++) count += 2 * n->encoder.units[l];
+    return count;
+}
+RISEI_FN const risei_conv *risei_spectral_conv(const risei_net *n, int i)
+{
+    int l = 0;
+    for (; i >= 2 * n->encoder.units[l]; l++) i -= 2 * n->encoder.units[l];
+    return &n->encoder.unit[l][i / 2][i % 2];
+}
 RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
 {
     risei_net n;
     risei_parameters p;
-    int units = 0;
+    int units = 0, i;
     memset(&n, 0, sizeof n);
     memset(&p, 0, sizeof p);
     n.memory = desc->memory, n.fusion = desc->fusion, n.dueling = !desc->no_dueling, n.norm = desc->layer_norm;
@@ -2343,7 +2506,7 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
     n.taus = n.head == RISE_HEAD_IQN ? desc->quantiles : 1;
     n.value_min = desc->value_min, n.value_max = desc->value_max;
     n.encoder = risei_encoder_make(&p, desc->frame_height, desc->frame_width, desc->frame_channels * desc->frame_stack,
-                                   desc->conv, desc->conv_count, desc->features);
+                                   desc->conv, desc->conv_count, desc->pool_to, desc->features);
     if (n.memory != RISE_MEMORY_NONE) {
         units = desc->recurrent_units;
         n.embedding = n.memory == RISE_MEMORY_FULL ? n.encoder.out : desc->embedding_size;
@@ -2361,7 +2524,9 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
     n.advantage = risei_linear_make(&p, desc->head_units, n.actions * n.atoms, 1);
     if (n.dueling) n.value = risei_linear_make(&p, desc->head_units, n.atoms, 1);
     n.sigma = (ptrdiff_t)(p.count - n.hidden.weights);
-    n.parameters = p.count + (n.noisy ? (size_t)n.sigma : 0);
+    n.parameters = n.block = p.count + (n.noisy ? (size_t)n.sigma : 0);
+    n.spectral = desc->spectral_norm;
+    for (i = 0; i < risei_spectral_count(&n); i++) n.block += (size_t)risei_spectral_conv(&n, i)->filters;
     return n;
 }
 /* Noisy layers (Fortunato et al. 2018): a weight is mu + sigma f(e_i) f(e_j) with one normal number e for each input and each
@@ -2398,14 +2563,13 @@ RISEI_FN void risei_noise_draw(const risei_net *n, rise_real *noise, risei_rando
         noise[i] = x < 0 ? -root : root;
     }
 }
-/* drawn = mu + sigma noise; without noise (NULL) mu alone. What is not noisy is copied. */
+/* drawn += sigma noise */
 RISEI_FN void risei_noise_apply(const risei_device *d, const risei_net *n, const rise_real *w, const rise_real *noise,
                                 rise_real *drawn)
 {
     const risei_linear *layer[3];
     int i, at, count = risei_noisy_layers(n, layer);
-    memcpy(drawn, w, (n->hidden.weights + (size_t)n->sigma) * sizeof *drawn);
-    for (i = 0; i < count && noise != NULL; i++) {
+    for (i = 0; i < count; i++) {
         const risei_linear *l = layer[i];
         rise_matrix const m = rise_matrix_panels(w + l->weights, l->in, l->out);
         const rise_real *out = noise + l->in;
@@ -2436,8 +2600,104 @@ RISEI_FN void risei_noise_backward(const risei_device *d, const risei_net *n, co
     }
 }
 
+/* Spectral normalisation (Miyato et al. 2018) of a weight matrix W [k][f]: W / |W^T v| with v = Wu / |Wu|. The direction u is
+   kept from update to update and becomes W^T v / |W^T v|, so that it turns to the first singular vector, and the quotient to the
+   first singular value. What the backward pass needs of it: v [k], the new u [f] and the value, conv by conv. */
+RISEI_FN int risei_spectral_rows(const risei_conv *c) { return c->size * c->size * c->channels; }
+RISEI_FN size_t risei_spectral_size(const risei_net *n)
+{
+    size_t size = 0;
+    int i;
+    for (i = 0; i < risei_spectral_count(n); i++) {
+        const risei_conv *c = risei_spectral_conv(n, i);
+        size += (size_t)(risei_spectral_rows(c) + c->filters + 1);
+    }
+    return size;
+}
+/* y = W x [rows], or W^T x [columns] with `transposed`, made one long; returns how long it was */
+RISEI_FN rise_real risei_spectral_step(const risei_device *d, const rise_real *w, int rows, int columns, int transposed,
+                                       const rise_real *x, rise_real *y)
+{
+    rise_product p;
+    rise_real length;
+    int i;
+    memset(&p, 0, sizeof p);
+    p.m = transposed ? columns : rows, p.n = 1, p.k = transposed ? rows : columns;
+    p.transposed = transposed;
+    p.a = rise_matrix_plain(w, columns);
+    p.b = rise_matrix_plain(x, 1);
+    p.c = rise_matrix_plain(y, 1);
+    risei_product(d, &p);
+    length = risei_sqrt((rise_real)d->kernels->dot(p.m, y, y)) + (rise_real)1e-12;
+    for (i = 0; i < p.m; i++) y[i] = y[i] / length;
+    return length;
+}
+RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *s, rise_real *derived)
+{
+    const rise_real *u = w + n->parameters;
+    int i, j;
+    for (i = 0; i < risei_spectral_count(n); i++) {
+        const risei_conv *c = risei_spectral_conv(n, i);
+        int const rows = risei_spectral_rows(c), f = c->filters;
+        risei_spectral_step(d, w + c->weights, rows, f, 0, u, s);
+        s[rows + f] = risei_spectral_step(d, w + c->weights, rows, f, 1, s, s + rows);
+        for (j = 0; j < rows * f; j++) derived[c->weights + (size_t)j] = w[c->weights + (size_t)j] / s[rows + f];
+        s += rows + f + 1, u += f;
+    }
+}
+/* g by W / sigma -> g by W: (g - <g, W / sigma> v u^T) / sigma; v and u count as constants, as is usual */
+RISEI_FN void risei_spectral_backward(const risei_device *d, const risei_net *n, rise_real *s, const rise_real *derived,
+                                      rise_real *g)
+{
+    int i, j;
+    for (i = 0; i < risei_spectral_count(n); i++) {
+        const risei_conv *c = risei_spectral_conv(n, i);
+        int const rows = risei_spectral_rows(c), f = c->filters;
+        rise_real *to = g + c->weights;
+        rise_real const along = -(rise_real)d->kernels->dot((ptrdiff_t)rows * f, to, derived + c->weights);
+        rise_product p;
+        memset(&p, 0, sizeof p);
+        for (j = 0; j < rows; j++) s[j] = s[j] * along;
+        p.m = rows, p.n = f, p.k = 1, p.accumulate = 1;
+        p.a = rise_matrix_plain(s, 1), p.b = rise_matrix_plain(s + rows, f), p.c = rise_matrix_plain(to, f);
+        risei_product(d, &p);
+        for (j = 0; j < rows * f; j++) to[j] = to[j] / s[rows + f];
+        s += rows + f + 1;
+    }
+}
+/* The directions of an update that was taken. */
+RISEI_FN void risei_spectral_keep(const risei_net *n, const rise_real *s, rise_real *w)
+{
+    rise_real *u = w + n->parameters;
+    int i;
+    for (i = 0; i < risei_spectral_count(n); i++) {
+        const risei_conv *c = risei_spectral_conv(n, i);
+        memcpy(u, s + risei_spectral_rows(c), (size_t)c->filters * sizeof *u);
+        s += risei_spectral_rows(c) + c->filters + 1, u += c->filters;
+    }
+}
+
+/* What learns need not be what the network runs on: noise may be added to weights, and weights be normalised. */
+RISEI_FN int risei_net_derived(const risei_net *n) { return n->noisy || n->spectral; }
+/* noise: as drawn, or NULL for none */
+RISEI_FN void risei_net_derive(const risei_device *d, const risei_net *n, const rise_real *w, const rise_real *noise,
+                               rise_real *spectral, rise_real *derived)
+{
+    memcpy(derived, w, (n->hidden.weights + (size_t)n->sigma) * sizeof *derived);
+    if (noise != NULL) risei_noise_apply(d, n, w, noise, derived);
+    risei_spectral_apply(d, n, w, spectral, derived);
+}
+/* g by what was derived -> g by what learns */
+RISEI_FN void risei_net_derive_backward(const risei_device *d, const risei_net *n, const rise_real *noise, rise_real *spectral,
+                                        const rise_real *derived, rise_real *g)
+{
+    if (n->noisy) risei_noise_backward(d, n, noise, g);
+    risei_spectral_backward(d, n, spectral, derived, g);
+}
+
 RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, int window, risei_random *random)
 {
+    size_t at;
     int i;
     risei_encoder_initialise(&n->encoder, w, random);
     if (n->memory != RISE_MEMORY_NONE) {
@@ -2450,6 +2710,7 @@ RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, int window,
     risei_linear_initialise(&n->advantage, w, random);
     if (n->dueling) risei_linear_initialise(&n->value, w, random);
     if (n->noisy) risei_noise_initialise(n, w);
+    for (at = n->parameters; at < n->block; at++) w[at] = risei_normal(random);
 }
 /* For `rows` states, `images` images and sequences as in risei_sequence_layout; the first `learn` rows go backward. */
 RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pass *a, int rows, int images, int steps,
@@ -2743,7 +3004,7 @@ RISEI_FN void risei_squares_part(void *job, int part, int parts, void *scratch)
     (void)scratch;
     for (at = risei_optimizer_share(j, part, parts, &to); at < to; at += RISEI_BLOCK)
         j->optimizer->squares[at / RISEI_BLOCK] =
-            j->kernels->sum_squares((ptrdiff_t)(to - at < RISEI_BLOCK ? to - at : RISEI_BLOCK), j->g + at);
+            j->kernels->dot((ptrdiff_t)(to - at < RISEI_BLOCK ? to - at : RISEI_BLOCK), j->g + at, j->g + at);
 }
 /* Sums of squares in blocks, which are then added in double: a float alone would lose small gradients of a large network. */
 RISEI_FN double risei_sum_squares(const risei_device *d, risei_optimizer *o, size_t count, const rise_real *x)
@@ -2832,7 +3093,7 @@ RISEI_FN risei_embedder risei_embedder_make(const rise_agent_desc *desc)
     e.inputs = risei_ceil_div(e.width, e.pool) * risei_ceil_div(e.height, e.pool) * e.channels;
     e.fn = desc->embed_fn, e.user = desc->embed_user;
     if (e.kind == RISE_EMBED_CONV) {
-        e.net = risei_encoder_make(&p, e.height, e.width, e.channels, desc->conv, desc->conv_count, e.size);
+        e.net = risei_encoder_make(&p, e.height, e.width, e.channels, desc->conv, desc->conv_count, desc->pool_to, e.size);
         e.net.relu = 0;
     }
     return e;
@@ -3417,8 +3678,9 @@ static const risei_field risei_fields[] = {
     RISEI_INT(memory, 0, RISE_MEMORY_FULL), RISEI_INT(window, 1, 1024), RISEI_INT(cell, 0, RISE_CELL_GRU),
     RISEI_INT(recurrent_units, 1, 4096), RISEI_INT(fusion, 0, RISE_FUSION_SUM), RISEI_INT(carry_state, 0, 1),
     RISEI_INT(feed_action, 0, 1), RISEI_INT(embedding, 0, RISE_EMBED_USER), RISEI_INT(embedding_size, 1, 8192),
-    RISEI_INT(embedding_pool, 1, 64), RISEI_INT(embedding_f32, 0, 1), RISEI_INT(network, 0, RISE_NETWORK_CUSTOM),
-    RISEI_INT(conv_count, 1, RISE_MAX_CONV), RISEI_INT(features, -1, 8192), RISEI_INT(head_units, 1, 8192),
+    RISEI_INT(embedding_pool, 1, 64), RISEI_INT(embedding_f32, 0, 1), RISEI_INT(network, 0, RISE_NETWORK_IMPALA),
+    RISEI_INT(conv_count, 1, RISE_MAX_CONV), RISEI_INT(network_width, 1, 16), RISEI_INT(pool_to, -1, 64),
+    RISEI_INT(spectral_norm, 0, 1), RISEI_INT(features, -1, 8192), RISEI_INT(head_units, 1, 8192),
     RISEI_INT(no_dueling, 0, 1), RISEI_INT(layer_norm, 0, 1), RISEI_INT(noisy, 0, 1), RISEI_INT(head, 0, RISE_HEAD_IQN),
     RISEI_INT(atoms, 2, 256), RISEI_DOUBLE(value_min, -1e9, 1e9), RISEI_DOUBLE(value_max, -1e9, 1e9),
     RISEI_INT(quantiles, 1, 256), RISEI_INT(batch, 1, 4096), RISEI_INT(n_step, 1, 64),
@@ -3434,7 +3696,7 @@ static const risei_field risei_conv_fields[] = {
     {"filters", offsetof(rise_conv, filters), 0, 1, 1024}, {"size", offsetof(rise_conv, size), 0, 1, 64},
     {"stride", offsetof(rise_conv, stride), 0, 1, 64},     {"pad", offsetof(rise_conv, pad), 0, 0, 32},
     {"pool", offsetof(rise_conv, pool), 0, 0, 64},         {"pool_stride", offsetof(rise_conv, pool_stride), 0, 0, 64},
-    {"pool_pad", offsetof(rise_conv, pool_pad), 0, 0, 63}};
+    {"pool_pad", offsetof(rise_conv, pool_pad), 0, 0, 63}, {"residual", offsetof(rise_conv, residual), 0, 0, RISEI_UNITS}};
 #undef RISEI_INT
 #undef RISEI_DOUBLE
 #define RISEI_COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
@@ -3481,6 +3743,16 @@ RISEI_FN void risei_default_network(rise_agent_desc *d)
         d->conv[1] = risei_conv_desc(64, 4, 2);
         d->conv[2] = risei_conv_desc(64, 3, 1);
     }
+    risei_default(&d->network_width, 2);
+    if (d->network == RISE_NETWORK_IMPALA) {
+        d->conv_count = 3;
+        for (l = 0; l < 3; l++) {
+            d->conv[l] = risei_conv_desc((l == 0 ? 16 : 32) * (d->network_width < 16 ? d->network_width : 16), 3, 1);
+            d->conv[l].pad = 1, d->conv[l].pool = 3, d->conv[l].pool_stride = 2, d->conv[l].pool_pad = 1;
+            d->conv[l].residual = 2;
+        }
+    }
+    risei_default(&d->pool_to, d->network == RISE_NETWORK_IMPALA ? 6 : -1);
     for (l = 0; l < RISE_MAX_CONV && l < d->conv_count; l++) {
         risei_default(&d->conv[l].stride, 1);
         if (d->conv[l].pool > 0) risei_default(&d->conv[l].pool_stride, d->conv[l].pool);
@@ -3568,6 +3840,10 @@ RISEI_FN rise_result risei_check_conv(const rise_agent_desc *d, rise_error *erro
                               c->pool, made.out_width, made.out_height);
         height = made.pooled_height, width = made.pooled_width, channels = made.filters;
     }
+    if (d->pool_to > height || d->pool_to > width)
+        return risei_fail(error, RISE_BAD_DESC, "pool_to is %d, but the last conv layer leaves %d x %d pixels; make it smaller",
+                          d->pool_to, width, height);
+    if (d->pool_to > 0) height = width = d->pool_to;
     if ((int64_t)height * width * channels > 1 << 22)
         return risei_fail(error, RISE_BAD_DESC, "the last conv layer leaves %d x %d x %d numbers; use larger strides or a pool",
                           width, height, channels);
@@ -3666,8 +3942,9 @@ struct rise_agent {
     int *play_known;                  /* has play_q been computed? */
 
     risei_transition *batch, *drawn;  /* [batch]: longest windows first; and as they were drawn */
-    rise_real *drawn_weights, *noise; /* noisy: what the network runs on, and what was drawn for it */
-    uint64_t drawn_for;               /* which use and update they were drawn for */
+    rise_real *derived;               /* noisy, spectral_norm: the weights on which the network runs */
+    rise_real *noise, *spectral;      /* and what they were made with */
+    uint64_t derived_for;             /* for which use and update */
     rise_real *importance, *td, *work; /* [batch] */
     rise_real *target_q, *target_z;   /* the target network's view of next states [batch][...]; munchausen: of states, before */
     rise_real *goal, *policy;         /* [quantiles or atoms]: targets of one transition; [2][actions] */
@@ -3692,13 +3969,14 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     size_t const players = (size_t)d->players, lanes = d->play_only ? 0 : (size_t)d->environments;
     risei_history *h = &a->play;
 
-    a->weights = RISEI_TAKE(arena, rise_real, weights);
-    a->target = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
+    a->weights = RISEI_TAKE(arena, rise_real, a->net.block);
+    a->target = RISEI_TAKE(arena, rise_real, learn > 0 ? a->net.block : 0);
     a->gradient = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
     a->optimizer.m = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
     a->optimizer.v = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
-    a->drawn_weights = RISEI_TAKE(arena, rise_real, a->net.noisy ? weights : 0);
+    a->derived = RISEI_TAKE(arena, rise_real, risei_net_derived(&a->net) ? a->net.block : 0);
     a->noise = RISEI_TAKE(arena, rise_real, risei_noise_size(&a->net));
+    a->spectral = RISEI_TAKE(arena, rise_real, risei_spectral_size(&a->net));
     a->device.scratch = risei_take(arena, rise_product_scratch(), (size_t)d->threads);
 #ifdef RISE_THREADS
     a->device.pool = d->threads > 1 ? RISEI_TAKE(arena, risei_pool, 1) : NULL;
@@ -3842,7 +4120,7 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
     a->optimizer.power1 = a->optimizer.power2 = 1;
     random = risei_stream(resolved.seed, RISEI_FOR_WEIGHTS);
     risei_net_initialise(&a->net, a->weights, resolved.window, &random);
-    if (a->target != NULL && !resolved.play_only) memcpy(a->target, a->weights, a->net.parameters * sizeof *a->weights);
+    if (a->target != NULL && !resolved.play_only) memcpy(a->target, a->weights, a->net.block * sizeof *a->weights);
     if (resolved.memory == RISE_MEMORY_RISE) risei_embedder_initialise(&a->embedder,
                                                                        risei_stream(resolved.seed, RISEI_FOR_EMBEDDER));
     a->counters.explore = risei_stream(resolved.seed, RISEI_FOR_EXPLORING);
@@ -3895,19 +4173,19 @@ RISEI_FN risei_random risei_update_stream(const rise_agent *a, risei_use use)
 {
     return risei_stream(a->desc.seed + (uint64_t)a->counters.updates * RISEI_USES + (uint64_t)use, RISEI_FOR_UPDATE);
 }
-/* The weights to run on: with noise they are drawn, once an update for each use, but not for playing. */
+/* The weights to run on. Noise is drawn once an update for each use, but not for playing. */
 RISEI_FN const rise_real *risei_weights_for(rise_agent *a, risei_use use)
 {
     const rise_real *w = use == RISEI_TARGET ? a->target : a->weights;
     uint64_t const key = ((uint64_t)a->counters.updates + 1) * RISEI_USES + (uint64_t)use;
     risei_random random = risei_update_stream(a, use);
-    if (!a->net.noisy) return w;
-    if (a->drawn_for != key || use >= RISEI_TARGET) {
-        risei_noise_draw(&a->net, a->noise, &random);
-        risei_noise_apply(&a->device, &a->net, w, use == RISEI_PLAY ? NULL : a->noise, a->drawn_weights);
-        a->drawn_for = key;
+    if (!risei_net_derived(&a->net)) return w;
+    if (a->derived_for != key || use >= RISEI_TARGET) {
+        if (a->net.noisy) risei_noise_draw(&a->net, a->noise, &random);
+        risei_net_derive(&a->device, &a->net, w, a->net.noisy && use != RISEI_PLAY ? a->noise : NULL, a->spectral, a->derived);
+        a->derived_for = key;
     }
-    return a->drawn_weights;
+    return a->derived;
 }
 /* The fractions at which IQN's quantiles are wanted: anywhere to learn, evenly spread to act. */
 RISEI_FN void risei_draw_fractions(rise_agent *a, risei_use use, int rows)
@@ -4331,8 +4609,8 @@ RISEI_FN void risei_copy_target(rise_agent *a)
 {
     rise_real const rate = (rise_real)a->desc.target_rate;
     size_t i;
-    if (rate >= 1) memcpy(a->target, a->weights, a->net.parameters * sizeof *a->weights);
-    for (i = 0; i < a->net.parameters && rate < 1; i++)
+    if (rate >= 1) memcpy(a->target, a->weights, a->net.block * sizeof *a->weights);
+    for (i = 0; i < a->net.block && rate < 1; i++)
         a->target[i] = a->target[i] + rate * (a->weights[i] - a->target[i]);
 }
 
@@ -4362,9 +4640,9 @@ RISEI_FN rise_result risei_update(rise_agent *a)
     if (a->optimizer.unchecked) metrics.gradient_norm += risei_sum_squares(&a->device, &a->optimizer, a->net.parameters,
                                                                            a->weights);
     if (metrics.gradient_norm <= DBL_MAX) { /* neither loss nor weights are NaN or infinite, though a ReLU would hide it */
-        const rise_real *w = a->net.noisy ? a->drawn_weights : a->weights;
+        const rise_real *w = risei_net_derived(&a->net) ? a->derived : a->weights;
         risei_net_backward(&a->device, &a->net, w, a->gradient, d->batch, d->window, &a->pass);
-        if (a->net.noisy) risei_noise_backward(&a->device, &a->net, a->noise, a->gradient);
+        risei_net_derive_backward(&a->device, &a->net, a->noise, a->spectral, w, a->gradient);
         metrics.gradient_norm = risei_optimize(&a->device, &a->optimizer, a->net.parameters, a->weights, a->gradient,
                                                risei_learning_rate(a),
                                                d->adam_epsilon, d->gradient_clip < 0 ? 0 : d->gradient_clip);
@@ -4373,6 +4651,7 @@ RISEI_FN rise_result risei_update(rise_agent *a)
     if (!(metrics.gradient_norm <= DBL_MAX))
         return risei_fail(&a->error, RISE_NOT_FINITE,
             "a weight, the loss or a gradient is not finite, so nothing was learned; lower learning_rate or check the rewards");
+    risei_spectral_keep(&a->net, a->spectral, a->weights);
     risei_replay_update(&a->replay, k, d->batch, a->batch, a->td, priority, a->work);
     metrics.updates++;
     a->counters = metrics;
@@ -4599,7 +4878,7 @@ RISEI_FN void risei_visit_acting(risei_stream_io *f, rise_agent *a)
 {
     int64_t frozen = a->embedder.frozen;
     size_t const size = a->net.memory == RISE_MEMORY_RISE ? (size_t)a->embedder.size : 0;
-    risei_reals(f, a->weights, a->net.parameters, -FLT_MAX, "a weight is not a finite number");
+    risei_reals(f, a->weights, a->net.block, -FLT_MAX, "a weight is not a finite number");
     risei_integers(f, &frozen, 1, "embedder.frozen");
     a->embedder.frozen = frozen != 0;
     risei_reals(f, a->embedder.shift, size, -FLT_MAX, "embedder.shift");
@@ -4612,7 +4891,7 @@ RISEI_FN void risei_visit_learning(risei_stream_io *f, rise_agent *a)
     risei_integers(f, &a->embedder.seen, 1, "embedder.seen");
     risei_doubles(f, a->embedder.mean, size, -DBL_MAX, "embedder.mean");
     risei_doubles(f, a->embedder.spread, size, 0, "embedder.spread");
-    risei_reals(f, a->target, n, -FLT_MAX, "a weight of the target network is not a finite number");
+    risei_reals(f, a->target, a->net.block, -FLT_MAX, "a weight of the target network is not a finite number");
     risei_reals(f, a->optimizer.m, n, -FLT_MAX, "a first moment is not a finite number");
     risei_reals(f, a->optimizer.v, n, 0, "a second moment is negative or not finite");
     risei_doubles(f, &a->optimizer.power1, 1, 0, "optimizer.power1");
@@ -5108,6 +5387,19 @@ RISEK_FN void RISEK(perturb)(int rows, int n, const rise_real *x, const rise_rea
         RISEK_EACH(n) { RISEK_STORE(z, vfma(RISEK_LOAD(x), vmul(here, RISEK_LOAD(b)), RISEK_LOAD(z))); }
     }
 }
+RISEK_FN void RISEK(maximum)(int n, const rise_real *x, rise_real *y)
+{
+    RISEK_EACH(n) { RISEK_STORE(y, RISEK(max)(RISEK_LOAD(x), RISEK_LOAD(y))); }
+}
+RISEK_FN void RISEK(claim)(int n, const rise_real *x, const rise_real *y, rise_real *rest, rise_real *dx)
+{
+    RISEK_EACH(n) {
+        M const less = vgt(RISEK_LOAD(y), RISEK_LOAD(x));
+        V const r = RISEK_LOAD(rest), d = RISEK_LOAD(dx);
+        RISEK_STORE(dx, vselect(less, d, vadd(d, r)));
+        RISEK_STORE(rest, vselect(less, r, vset1(0)));
+    }
+}
 RISEK_FN void RISEK(relu_backward)(int n, const rise_real *y, const rise_real *dy, rise_real *dx)
 {
     RISEK_EACH(n) { RISEK_STORE(dx, vselect(vgt(RISEK_LOAD(y), vset1(0)), RISEK_LOAD(dy), vset1(0))); }
@@ -5122,7 +5414,7 @@ RISEK_FN rise_real RISEK(join)(rise_real *lane)
     return lane[0];
 }
 /* sum over i of (x[i] - x0) (y[i] - y0), n < 2^31 */
-RISEK_FN rise_real RISEK(dot)(ptrdiff_t n, const rise_real *x, rise_real x0, const rise_real *y, rise_real y0)
+RISEK_FN rise_real RISEK(centred_dot)(ptrdiff_t n, const rise_real *x, rise_real x0, const rise_real *y, rise_real y0)
 {
     V acc[16 / VL];
     V const vx0 = vset1(x0), vy0 = vset1(y0);
@@ -5151,7 +5443,10 @@ RISEK_FN rise_real RISEK(sum)(int n, const rise_real *x)
     for (i = 0; i < n; i++) lane[i % 16] = lane[i % 16] + x[i];
     return RISEK(join)(lane);
 }
-RISEK_FN double RISEK(sum_squares)(ptrdiff_t n, const rise_real *x) { return (double)RISEK(dot)(n, x, 0, x, 0); }
+RISEK_FN double RISEK(dot)(ptrdiff_t n, const rise_real *x, const rise_real *y)
+{
+    return (double)RISEK(centred_dot)(n, x, 0, y, 0);
+}
 
 RISEK_FN void RISEK(lstm_forward)(int n, rise_real *gates, const rise_real *c, rise_real *c_next, rise_real *h)
 {
@@ -5238,7 +5533,7 @@ RISEK_FN void RISEK(norm_forward)(int n, const rise_real *x, const rise_real *ga
                                   rise_real *stats)
 {
     rise_real const mean = RISEK(sum)(n, x) / (rise_real)n;
-    rise_real const var = RISEK(dot)(n, x, mean, x, mean) / (rise_real)n;
+    rise_real const var = RISEK(centred_dot)(n, x, mean, x, mean) / (rise_real)n;
     stats[0] = mean;
     stats[1] = 1 / risei_sqrt(var + (rise_real)1e-5);
     {
@@ -5263,7 +5558,7 @@ RISEK_FN void RISEK(norm_backward)(int n, const rise_real *x, const rise_real *g
         }
     }
     mean_d = vset1(RISEK(sum)(n, dy) / (rise_real)n);
-    mean_dx = vset1(RISEK(dot)(n, dy, 0, x, stats[0]) * stats[1] / (rise_real)n);
+    mean_dx = vset1(RISEK(centred_dot)(n, dy, 0, x, stats[0]) * stats[1] / (rise_real)n);
     {
         RISEK_EACH(n) {
             V const d = vsub(RISEK_LOAD(dy), mean_d), xhat = vmul(vsub(RISEK_LOAD(x), m), scale);
@@ -5702,8 +5997,8 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
 #endif /* RISEK_REFERENCE */
 
 static const rise_kernels RISEK(table) = {
-    RISEK_NAME, RISEK_ISA, RISEK_FUSED, RISEK(product), RISEK(add), RISEK(multiply), RISEK(perturb), RISEK(sum_squares),
-    RISEK(relu_backward), RISEK(map_exp), RISEK(map_log), RISEK(map_tanh), RISEK(map_sigmoid), RISEK(lstm_forward),
+    RISEK_NAME, RISEK_ISA, RISEK_FUSED, RISEK(product), RISEK(add), RISEK(multiply), RISEK(perturb), RISEK(dot),
+    RISEK(relu_backward), RISEK(maximum), RISEK(claim), RISEK(map_exp), RISEK(map_log), RISEK(map_tanh), RISEK(map_sigmoid), RISEK(lstm_forward),
     RISEK(lstm_backward), RISEK(gru_forward), RISEK(gru_backward), RISEK(gate_forward), RISEK(gate_backward),
     RISEK(norm_forward), RISEK(norm_backward), RISEK(stack), RISEK(unhalf),
     RISEK(project_signs), RISEK(project_ternary), RISEK(adam)};

@@ -169,7 +169,7 @@ typedef struct conv_job {
 static void conv_forward(void *user)
 {
     const conv_job *const j = (const conv_job *)user;
-    risei_conv_forward(&device, &j->conv, j->w, j->count, &j->x, &j->y);
+    risei_conv_forward(&device, &j->conv, j->w, j->count, &j->x, &j->y, 1, 0);
 }
 static void conv_weights(void *user)
 {

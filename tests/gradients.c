@@ -307,7 +307,7 @@ static double conv_loss(void *layer)
 {
     conv_layer *const t = (conv_layer *)layer;
     image_put(&t->x, t->count, t->flat_x);
-    risei_conv_forward(&device, &t->c, t->w, t->count, &t->x, &t->y);
+    risei_conv_forward(&device, &t->c, t->w, t->count, &t->x, &t->y, 1, 0);
     image_get(&t->y, t->count, t->flat_y);
     return dot(image_pixels(&t->y, t->count), t->flat_y, t->slope);
 }
@@ -318,7 +318,7 @@ static void test_conv(void)
         for (stride = 1; stride <= 4; stride++)
             for (pad = 0; pad <= 2; pad++) {
                 int const height = 5 + risei_below(&dice, 3), width = 5 + risei_below(&dice, 3);
-                rise_conv const desc = {1 + risei_below(&dice, 3), size, stride, pad, 0, 0, 0};
+                rise_conv const desc = {1 + risei_below(&dice, 3), size, stride, pad, 0, 0, 0, 0};
                 risei_parameters p = {3};
                 conv_layer t;
                 risei_image slopes, dy, dx;
@@ -356,7 +356,7 @@ static double pool_loss(void *layer)
 {
     conv_layer *const t = (conv_layer *)layer;
     image_put(&t->x, t->count, t->flat_x);
-    risei_pool_forward(&t->c, t->count, &t->x, &t->y);
+    risei_pool_forward(&device, &t->c, t->count, &t->x, &t->y);
     image_get(&t->y, t->count, t->flat_y);
     return dot(image_pixels(&t->y, t->count), t->flat_y, t->slope);
 }
@@ -367,7 +367,7 @@ static void test_pool(void)
         for (stride = 0; stride <= 4; stride++) /* 0: as the window */
             for (pad = 0; pad < pool; pad++) {
                 int const height = 4 + risei_below(&dice, 4), width = 4 + risei_below(&dice, 4);
-                rise_conv const desc = {1 + risei_below(&dice, 3), 1, 1, 0, pool, stride, pad};
+                rise_conv const desc = {1 + risei_below(&dice, 3), 1, 1, 0, pool, stride, pad, 0};
                 risei_parameters p = {0};
                 conv_layer t;
                 risei_image dy, dx;
@@ -386,7 +386,7 @@ static void test_pool(void)
                 pool_loss(&t);
                 CHECK(image_good(plain_pool, &t.c, NULL, t.count, &t.x, &t.y));
                 image_put(&dy, t.count, t.slope);
-                risei_pool_backward(&t.c, t.count, &t.x, &t.y, &dy, &dx);
+                risei_pool_backward(&device, &t.c, t.count, &t.x, &dy, &dx);
                 image_get(&dx, t.count, flat_dx);
                 check_gradient("x", pool_loss, &t, t.flat_x, flat_dx, inputs);
                 CHECK(image_border_is(&t.y, t.count, 9) && image_border_is(&dx, t.count, 0));
@@ -825,6 +825,7 @@ static void test_controls(void)
 int main(void)
 {
     device.kernels = rise_kernels_of(RISE_ISA_AUTO);
+    device.scratch = calloc(rise_product_scratch(), 1);
     dice = risei_stream(2512, 20513);
     CHECK(device.kernels == rise_kernels_of(RISE_ISA_REF) && rise_kernels_of(RISE_ISA_C) == NULL);
     test_linear();
@@ -835,6 +836,7 @@ int main(void)
     test_network();
     test_panels();
     test_controls();
+    free(device.scratch);
     printf("worst component off by %.2g of itself and the rms\n", worst_of_all);
     return check_done();
 }

@@ -925,11 +925,11 @@ static void test_sums(void)
         float *const x = floats(sizes[s]);
         double exact = 0, right;
         for (i = 0; i < sizes[s]; i++) x[i] = real(), exact += (double)x[i] * (double)x[i];
-        right = ref->sum_squares(sizes[s], x);
+        right = ref->dot(sizes[s], x, x);
         check_about("n %d", sizes[s]);
         CHECK(fabs(right - exact) <= 4096 / 16 * UNIT * exact);
         for (t = 0; t < tables; t++) {
-            double const sum = table[t]->sum_squares(sizes[s], x);
+            double const sum = table[t]->dot(sizes[s], x, x);
             CHECK(table[t]->fused ? memcmp(&sum, &right, sizeof sum) == 0 : fabs(sum - exact) <= 4096 / 16 * UNIT * exact);
         }
         free_blocks();
@@ -1077,10 +1077,10 @@ static void test_extremes(void)
         {
             float x[37];
             for (i = 0; i < 37; i++) x[i] = 1;
-            CHECK(k->sum_squares(37, x) == 37);
+            CHECK(k->dot(37, x, x) == 37);
             for (i = 0; i < 37; i++) {
                 x[i] = i % 2 ? NAN : HUGE_VALF;
-                CHECK(!(k->sum_squares(37, x) <= DBL_MAX)); /* which is how a bad gradient is noticed */
+                CHECK(!(k->dot(37, x, x) <= DBL_MAX)); /* which is how a bad gradient is noticed */
                 x[i] = 1;
             }
         }
