@@ -1,6 +1,7 @@
 # make            builds the examples          make test     builds and runs every test
 # make demo       the show, about two minutes  make bench    measures, three minutes at most
 # make bench-kernels, bench-step, bench-replay: the same one by one, in full; options: BENCH="--quick --isa avx2 --threads 2"
+# make bench-neon: instructions of an update on 64-bit ARM, counted under qemu where that and a cross compiler are
 # make clean
 # CC, CFLAGS and LDLIBS are yours to set.
 
@@ -38,6 +39,9 @@ bench-step: build/bench_step
 bench-replay: build/bench_replay
 	build/bench_replay $(BENCH)
 
+bench-neon:
+	CC="$(CC)" sh bench/neon.sh $(BENCH)
+
 bench: build/bench_kernels build/peer_onednn.so build/bench_step build/bench_replay
 	build/bench_kernels --quick $(BENCH)
 	build/bench_step --quick $(BENCH)
@@ -46,4 +50,4 @@ bench: build/bench_kernels build/peer_onednn.so build/bench_step build/bench_rep
 clean:
 	rm -rf build $(EXAMPLES) *.svg *.rise
 
-.PHONY: all demo test bench bench-kernels bench-step bench-replay clean
+.PHONY: all demo test bench bench-kernels bench-step bench-replay bench-neon clean
