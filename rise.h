@@ -226,7 +226,8 @@ typedef enum rise_isa { RISE_ISA_AUTO, RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, 
    NONE: no recurrent net. FULL: the recurrent net runs over conv features of every frame of the window. */
 typedef enum rise_memory { RISE_MEMORY_RISE, RISE_MEMORY_NONE, RISE_MEMORY_FULL } rise_memory;
 
-typedef enum rise_cell { RISE_CELL_LSTM, RISE_CELL_GRU } rise_cell;
+/* MINGRU (Feng et al. 2024, with a tanh): gate and candidate depend on the input alone, so no step waits for a product. */
+typedef enum rise_cell { RISE_CELL_LSTM, RISE_CELL_GRU, RISE_CELL_MINGRU } rise_cell;
 
 /* How context c (recurrent state) meets features f (conv net): [f; c], f * sigmoid(Wc + b), or f + Wc + b. */
 typedef enum rise_fusion { RISE_FUSION_CONCAT, RISE_FUSION_GATE, RISE_FUSION_SUM } rise_fusion;
@@ -296,6 +297,8 @@ typedef struct rise_agent_desc {
     /* memory */
     rise_memory memory;            /* [RISE] */
     int window;                    /* frames the recurrent net is unrolled over, 1..1024 [16] */
+    int window_samples;            /* transitions, one after the other, that share a window and so its cost; divides batch, 1..64
+                                      [1] */
     rise_cell cell;                /* [LSTM] */
     int recurrent_units;           /* 1..4096 [64 for SMALL, else 512] */
     rise_fusion fusion;            /* [CONCAT] */
@@ -381,9 +384,25 @@ typedef enum rise_event {
     RISE_TRUNCATED   /* the last frame: the episode was cut, the game would have gone on (bootstrap) */
 } rise_event;
 
+/* Agents from the literature, as their authors set them up for Atari at 84 x 84. Frames, memory, machine are yours. */
+typedef enum rise_preset {
+    RISE_PRESET_DQN,     /* Mnih et al. 2015: one step, uniform replay, no dueling, no double */
+    RISE_PRESET_RAINBOW, /* Hessel et al. 2018: C51, noisy, double, dueling, three steps, prioritised */
+    RISE_PRESET_BTR      /* Clark et al. 2024: IQN, IMPALA, Munchausen, spectral norm, noisy, 64 environments */
+} rise_preset;
+
+/* Gives the fields of `desc` that are zero what the preset says. Fields that you set before or after stay yours. */
+RISE_API void rise_agent_preset(rise_agent_desc *desc, rise_preset preset);
+
+/* Sets a field from text, such as a program's arguments: "batch=64", "memory=full", "conv[1].filters=32". Words are those of the
+   enumeration in small letters. RISE_BAD_DESC names what is not understood; ranges are checked by rise_agent_resolve. */
+RISE_API rise_result rise_agent_set(rise_agent_desc *desc, const char *text, rise_error *error);
+
+/* Calls `fn` with "field=value" for every field, in the form that rise_agent_set reads. */
+RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, void *user);
+
 /* Fills in every default of `desc` and checks every field. On RISE_BAD_DESC `error` (may be NULL) names the field. */
 RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error);
-
 
 /* Bytes that an agent of this description occupies, all of it: weights, scratch, replay. 0 where the description is
    wrong or the size does not fit size_t. Nothing is allocated. */
@@ -580,6 +599,9 @@ typedef struct rise_kernels {
                          rise_real *du);
 
     /* y = x sigmoid(u) with u overwritten by sigmoid(u); backward: dx = dy s, dy becomes du. */
+    /* h' = n + z (h - n): gates [z n] before their activations, and after; and its gradient, dh in place */
+    void (*mingru_forward)(int n, rise_real *gates, const rise_real *h, rise_real *h_next);
+    void (*mingru_backward)(int n, const rise_real *gates, const rise_real *h, rise_real *dh, rise_real *dgates);
     void (*gate_forward)(int n, const rise_real *x, rise_real *u, rise_real *y);
     void (*gate_backward)(int n, const rise_real *x, const rise_real *s, rise_real *dy, rise_real *dx);
 
@@ -2232,14 +2254,15 @@ RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder 
 
 typedef struct risei_cell {
     rise_cell kind;
-    int in, units, gates;   /* 4: i f g o, 3: r z n */
-    risei_linear x, h;      /* in -> gates * units, units -> gates * units; an LSTM has no bias in h */
+    int in, units, gates;   /* 4: i f g o, 3: r z n, 2: z n */
+    risei_linear x, h;      /* in -> gates * units, units -> gates * units; an LSTM has no bias in h, a MINGRU no h */
 } risei_cell;
 
 /* A sequence of `steps` steps of up to `rows` rows. Step t has the entries begin[t] .. begin[t + 1], entry begin[t] + r being
    row r's; rows after the last one that has started have none, so sorting rows by their start skips what is padding. */
 typedef struct risei_sequence {
     int steps, rows;
+    int ends;               /* backward: after so many last steps the states' gradients come in, 1 or more */
     const int *first;       /* [rows]: the step at which a row starts, from a zero state; NULL: all at step 0 */
     int *begin;             /* [steps + 1], made by risei_sequence_plan */
     rise_real *x;           /* [entries][in] */
@@ -2248,7 +2271,7 @@ typedef struct risei_sequence {
     rise_real *gates;       /* [entries][gates * units], after their activations */
     rise_real *u;           /* GRU: [entries][gates * units], from the state */
     rise_real *dgates, *du; /* their gradients */
-    rise_real *dh, *dc;     /* [rows][units]: the gradient of the last state comes in here, that of the first leaves */
+    rise_real *dh, *dc;     /* [ends][rows][units]: the gradients of the last states come in here; and [rows][units] */
     rise_real *dx;          /* [entries][in], or NULL where the input does not learn */
     rise_real *turned;      /* rise_matrix_panels [gates * units][units]: the recurrent weights, transposed */
 } risei_sequence;
@@ -2256,10 +2279,12 @@ typedef struct risei_sequence {
 RISEI_FN risei_cell risei_cell_make(risei_parameters *p, rise_cell kind, int in, int units)
 {
     risei_cell c;
+    memset(&c, 0, sizeof c);
     c.kind = kind;
     c.in = in, c.units = units;
-    c.gates = kind == RISE_CELL_LSTM ? 4 : 3;
+    c.gates = kind == RISE_CELL_LSTM ? 4 : kind == RISE_CELL_GRU ? 3 : 2;
     c.x = risei_linear_make(p, in, c.gates * units, 1);
+    if (kind == RISE_CELL_MINGRU) return c;
     c.h = risei_linear_make(p, units, c.gates * units, kind == RISE_CELL_GRU); /* an LSTM's second bias would be idle */
     return c;
 }
@@ -2269,12 +2294,12 @@ RISEI_FN risei_cell risei_cell_make(risei_parameters *p, rise_cell kind, int in,
 RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int window, risei_random *random)
 {
     int const out = c->gates * c->units, lstm = c->kind == RISE_CELL_LSTM;
-    rise_real *bias = w + c->x.bias, *keep = bias + c->units; /* i f g o, r z n */
+    rise_real *bias = w + c->x.bias, *keep = bias + (c->kind == RISE_CELL_MINGRU ? 0 : c->units); /* i f g o, r z n, z n */
     int i;
     risei_linear_initialise_weights(&c->x, w, c->units, random);
     risei_initialise(bias, (size_t)out, c->units, random);
-    risei_linear_initialise_weights(&c->h, w, c->units, random);
-    if (!lstm) risei_initialise(w + c->h.bias, (size_t)out, c->units, random);
+    if (c->h.out > 0) risei_linear_initialise_weights(&c->h, w, c->units, random);
+    if (c->h.biased) risei_initialise(w + c->h.bias, (size_t)out, c->units, random);
     for (i = 0; i < c->units; i++) {
         keep[i] = 1 + (rise_real)(window - 1) * risei_uniform(random);
         rise_kernels_of(RISE_ISA_REF)->log(1, &keep[i], &keep[i]);
@@ -2285,7 +2310,7 @@ RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int windo
 RISEI_FN void risei_sequence_layout(risei_arena *arena, const risei_cell *c, risei_sequence *s, int steps, int entries,
                                     int states, int learn, int learn_steps, int learn_x)
 {
-    int const lstm = c->kind == RISE_CELL_LSTM;
+    int const lstm = c->kind == RISE_CELL_LSTM, gru = c->kind == RISE_CELL_GRU;
     size_t const units = (size_t)c->units, gates = (size_t)c->gates * units;
     size_t const all = (size_t)entries, back = risei_times((size_t)learn, (size_t)learn_steps);
     s->begin = RISEI_TAKE(arena, int, steps + 1);
@@ -2293,15 +2318,15 @@ RISEI_FN void risei_sequence_layout(risei_arena *arena, const risei_cell *c, ris
     s->h = RISEI_TAKE(arena, rise_real, risei_times((size_t)states, units));
     s->c = lstm ? RISEI_TAKE(arena, rise_real, risei_times((size_t)states, units)) : NULL;
     s->gates = RISEI_TAKE(arena, rise_real, risei_times(all, gates));
-    s->u = lstm ? NULL : RISEI_TAKE(arena, rise_real, risei_times(all, gates));
+    s->u = gru ? RISEI_TAKE(arena, rise_real, risei_times(all, gates)) : NULL;
     s->dgates = s->du = s->dh = s->dc = s->dx = s->turned = NULL;
     if (learn == 0) return;
     s->dgates = RISEI_TAKE(arena, rise_real, risei_times(back, gates));
-    s->du = lstm ? s->dgates : RISEI_TAKE(arena, rise_real, risei_times(back, gates));
-    s->dh = RISEI_TAKE(arena, rise_real, (size_t)learn * units);
+    s->du = gru ? RISEI_TAKE(arena, rise_real, risei_times(back, gates)) : s->dgates;
+    s->dh = RISEI_TAKE(arena, rise_real, (size_t)(learn * s->ends) * units);
     s->dc = lstm ? RISEI_TAKE(arena, rise_real, (size_t)learn * units) : NULL;
     s->dx = learn_x ? RISEI_TAKE(arena, rise_real, risei_times(back, (size_t)c->in)) : NULL;
-    s->turned = RISEI_TAKE(arena, rise_real, gates * units);
+    s->turned = c->h.out > 0 ? RISEI_TAKE(arena, rise_real, gates * units) : NULL;
 }
 /* Finds `begin` for steps, rows and first as they are. */
 RISEI_FN void risei_sequence_plan(risei_sequence *s)
@@ -2327,6 +2352,7 @@ typedef struct risei_cell_job {
     const risei_cell *cell;
     const risei_sequence *sequence;
     int t;
+    rise_real *dh;          /* backward: the gradient of the states after step t */
 } risei_cell_job;
 
 /* From the gates of step t, before their activations, to the state after it. */
@@ -2345,8 +2371,10 @@ RISEI_FN void risei_cell_forward_part(void *job, int part, int parts, void *scra
             if (lstm) risei_zero(s->c + to, n);
         } else if (lstm)
             j->kernels->lstm_forward((int)n, s->gates + gates, s->c + from, s->c + to, s->h + to);
-        else
+        else if (j->cell->kind == RISE_CELL_GRU)
             j->kernels->gru_forward((int)n, s->gates + gates, s->u + gates, s->h + from, s->h + to);
+        else
+            j->kernels->mingru_forward((int)n, s->gates + gates, s->h + from, s->h + to);
     }
 }
 RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, const rise_real *w, const risei_sequence *s)
@@ -2360,7 +2388,7 @@ RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, con
     risei_linear_forward(d, &c->x, w, s->begin[s->steps], s->x, c->in, s->gates, out, 0); /* all steps at once */
     memset(&p, 0, sizeof p);
     p.n = c->gates * c->units, p.k = c->units;
-    p.b = rise_matrix_panels(w + c->h.weights, c->units, (int)out);
+    p.b = rise_matrix_panels(w + c->h.weights, c->units, (int)out); /* a MINGRU has none, and no product */
     p.accumulate = lstm;
     p.bias = lstm ? NULL : w + c->h.bias;
     for (job.t = 0; job.t < s->steps; job.t++) {
@@ -2369,7 +2397,7 @@ RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, con
         p.m = active;
         p.a = rise_matrix_plain(s->h + at * n, n);
         p.c = rise_matrix_plain((lstm ? s->gates : s->u) + at * out, out);
-        risei_product(d, &p);
+        if (c->h.out > 0) risei_product(d, &p);
         risei_run(d, 40.0 * active * (double)n, risei_cell_forward_part, &job);
         risei_zero(s->h + (next + active) * n, fresh * n); /* rows that start with the next step */
         if (lstm) risei_zero(s->c + (next + active) * n, fresh * n);
@@ -2404,7 +2432,7 @@ RISEI_FN void risei_cell_backward_part(void *job, int part, int parts, void *scr
     (void)scratch;
     for (risei_share(risei_sequence_active(s, j->t), 1, part, parts, &row, &end); row < end; row++) {
         ptrdiff_t const gates = (at + row) * out, from = (at + row) * n, to = (next + row) * n;
-        rise_real *dh = s->dh + row * n, *dc = lstm ? s->dc + row * n : NULL;
+        rise_real *dh = j->dh + row * n, *dc = lstm ? s->dc + row * n : NULL;
         if (!risei_sequence_started(s, j->t, row)) {
             risei_zero(s->dgates + gates, out);
             risei_zero(s->du + gates, out);
@@ -2412,34 +2440,44 @@ RISEI_FN void risei_cell_backward_part(void *job, int part, int parts, void *scr
             risei_zero(dc, n);
         } else if (lstm)
             j->kernels->lstm_backward((int)n, s->gates + gates, s->c + from, s->c + to, dh, dc, s->dgates + gates);
-        else
+        else if (j->cell->kind == RISE_CELL_GRU)
             j->kernels->gru_backward((int)n, s->gates + gates, s->u + gates, s->h + from, dh, s->dgates + gates, s->du + gates);
+        else
+            j->kernels->mingru_backward((int)n, s->gates + gates, s->h + from, dh, s->dgates + gates);
     }
 }
-/* Through the first `steps` steps of a sequence that may have been run further; all rows have started by then. */
+/* Through the first `steps` steps of a sequence that may have been run further; all rows have started by then. Gradients come
+   in after each of the last `ends` steps: dh's blocks, of which each is added to what comes from later ones. */
 RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, const rise_real *w, rise_real *g,
                                   const risei_sequence *s, int steps)
 {
     ptrdiff_t const n = c->units, out = c->gates * n;
-    int const lstm = c->kind == RISE_CELL_LSTM, all = s->begin[steps];
+    int const recurrent = c->h.out > 0, all = s->begin[steps];
+    int end = s->ends - 1;
     rise_product p;
     risei_cell_job job;
+    memset(&p, 0, sizeof p);
     job.kernels = d->kernels;
     job.cell = c, job.sequence = s;
-    risei_turn(w + c->h.weights, c->units, (int)out, s->turned);
-    memset(&p, 0, sizeof p);
     p.n = c->units, p.k = c->gates * c->units;
-    p.b = rise_matrix_panels(s->turned, (int)out, c->units);
-    p.c = rise_matrix_plain(s->dh, n);
-    p.accumulate = !lstm;
+    p.accumulate = c->kind == RISE_CELL_GRU;
+    if (recurrent) {
+        risei_turn(w + c->h.weights, c->units, (int)out, s->turned);
+        p.b = rise_matrix_panels(s->turned, (int)out, c->units);
+    }
     for (job.t = steps - 1; job.t >= 0; job.t--) {
+        job.dh = s->dh + end * s->rows * n;
         p.m = risei_sequence_active(s, job.t);
         risei_run(d, 40.0 * p.m * (double)n, risei_cell_backward_part, &job);
         p.a = rise_matrix_plain(s->du + s->begin[job.t] * out, out);
-        risei_product(d, &p); /* dh = (GRU: +=) du Wh^T */
+        p.c = rise_matrix_plain(job.dh, n);
+        if (recurrent) risei_product(d, &p); /* dh = (GRU: +=) du Wh^T */
+        if (end == 0) continue;
+        end--;
+        d->kernels->add(s->rows * (int)n, job.dh, s->dh + end * s->rows * n);
     }
     risei_linear_backward(d, &c->x, w, g, all, s->x, c->in, s->dgates, out, s->dx, c->in);
-    risei_linear_backward_weights(d, &c->h, g, all, s->h, n, s->du, out); /* all steps at once */
+    if (recurrent) risei_linear_backward_weights(d, &c->h, g, all, s->h, n, s->du, out); /* all steps at once */
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -2462,6 +2500,7 @@ typedef struct risei_net {
     double value_min, value_max;  /* C51: returns of the first and last atom */
     ptrdiff_t sigma;              /* noisy: from a weight of these three to the size of its noise */
     int spectral;                 /* are the weights of residual units normalised? */
+    int samples;                  /* states, one after the other, that share a row of a sequence */
     int embedding, extras;        /* what enters the cell: embedding or features, then action and reward */
     size_t parameters, block;     /* that learn; and with what is kept beside them, a direction for each spectral norm */
 } risei_net;
@@ -2504,6 +2543,7 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
     n.head = desc->head, n.noisy = desc->noisy, n.actions = desc->actions;
     n.atoms = n.head == RISE_HEAD_C51 ? desc->atoms : 1;
     n.taus = n.head == RISE_HEAD_IQN ? desc->quantiles : 1;
+    n.samples = n.memory != RISE_MEMORY_NONE ? desc->window_samples : 1;
     n.value_min = desc->value_min, n.value_max = desc->value_max;
     n.encoder = risei_encoder_make(&p, desc->frame_height, desc->frame_width, desc->frame_channels * desc->frame_stack,
                                    desc->conv, desc->conv_count, desc->pool_to, desc->features);
@@ -2712,18 +2752,20 @@ RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, int window,
     if (n->noisy) risei_noise_initialise(n, w);
     for (at = n->parameters; at < n->block; at++) w[at] = risei_normal(random);
 }
-/* For `rows` states, `images` images and sequences as in risei_sequence_layout; the first `learn` rows go backward. */
+/* For `rows` states, `images` images and sequences as in risei_sequence_layout; the first `learn` rows go backward: row r is
+   sample r / sequences of sequence r % sequences. */
 RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pass *a, int rows, int images, int steps,
                                 int entries, int states, int learn, int learn_steps)
 {
     size_t const r = (size_t)rows, l = (size_t)learn, many = r * (size_t)n->taus, back = l * (size_t)n->taus;
     size_t const hidden = (size_t)n->hidden.out, atoms = (size_t)n->atoms, outputs = (size_t)n->actions * atoms;
     size_t const wide = n->head == RISE_HEAD_IQN ? (size_t)n->fused : 0, plain = n->head == RISE_HEAD_MEAN;
-    int const full = n->memory == RISE_MEMORY_FULL;
+    int const full = n->memory == RISE_MEMORY_FULL, sequences = learn / n->samples;
     memset(a, 0, sizeof *a);
-    risei_encoder_layout(arena, &n->encoder, &a->encoder, images, full ? learn * learn_steps : learn);
+    risei_encoder_layout(arena, &n->encoder, &a->encoder, images, full ? sequences * learn_steps : learn);
+    a->sequence.ends = n->samples;
     if (n->memory != RISE_MEMORY_NONE)
-        risei_sequence_layout(arena, &n->cell, &a->sequence, steps, entries, states, learn, learn_steps, full);
+        risei_sequence_layout(arena, &n->cell, &a->sequence, steps, entries, states, sequences, learn_steps, full);
     a->feature_row = RISEI_TAKE(arena, int, rows);
     a->state_row = RISEI_TAKE(arena, int, rows);
     a->context = RISEI_TAKE(arena, rise_real, r * (size_t)n->fuse.in);
@@ -2944,8 +2986,8 @@ RISEI_FN void risei_net_forward(const risei_device *d, const risei_net *n, const
     risei_fusion_forward(d, n, w, rows, a);
     risei_head_forward(d, n, w, rows, a);
 }
-/* From a->dz of the first `rows` states. NONE, RISE: state r took image r. FULL: it took the image of row r in step
-   `steps - 1`, and the images of all entries of the first `steps` steps learn. */
+/* From a->dz of the first `rows` states. NONE, RISE: state r took image r. FULL: the images of all entries of the first `steps`
+   steps learn. */
 RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *g, int rows,
                                  int steps, risei_pass *a)
 {
@@ -2955,15 +2997,15 @@ RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, cons
     risei_head_backward(d, n, w, g, rows, a);
     risei_fusion_backward(d, n, w, g, rows, a);
     if (n->memory != RISE_MEMORY_NONE) {
-        risei_zero(a->sequence.dc, (ptrdiff_t)rows * n->cell.units);
+        risei_zero(a->sequence.dc, (ptrdiff_t)a->sequence.rows * n->cell.units);
         risei_cell_backward(d, &n->cell, w, g, &a->sequence, steps);
     }
-    for (i = 0; i < images; i++) { /* FULL: features reach the heads through the cell, and in the last step directly */
-        const rise_real *direct = a->dfused + (ptrdiff_t)(full ? i - (images - rows) : i) * n->fused;
-        rise_real *to = a->encoder.dfeatures + (ptrdiff_t)i * f;
-        memcpy(to, full ? a->sequence.dx + (ptrdiff_t)i * n->cell.in : direct, (size_t)f * sizeof *to);
-        if (full && i >= images - rows) d->kernels->add(f, direct, to);
+    for (i = 0; i < images; i++) {
+        const rise_real *from = full ? a->sequence.dx + (ptrdiff_t)i * n->cell.in : a->dfused + (ptrdiff_t)i * n->fused;
+        memcpy(a->encoder.dfeatures + (ptrdiff_t)i * f, from, (size_t)f * sizeof *from);
     }
+    for (i = 0; i < rows && full; i++) /* features reach the heads through the cell, and directly */
+        d->kernels->add(f, a->dfused + (ptrdiff_t)i * n->fused, a->encoder.dfeatures + (ptrdiff_t)a->feature_row[i] * f);
     risei_encoder_backward(d, &n->encoder, w, g, images, &a->encoder);
 }
 
@@ -3511,6 +3553,7 @@ typedef struct risei_transition {
     rise_real reward;     /* r_1 + discount r_2 + ... */
     rise_real discount;   /* of the value at slot at + steps: discount^steps, or 0 where the episode terminated */
     double priority;      /* its leaf */
+    int absent;           /* it stands for one from before its episode, and counts for nothing */
 } risei_transition;
 
 RISEI_FN risei_transition risei_replay_transition(const risei_replay *r, ptrdiff_t slot)
@@ -3519,6 +3562,7 @@ RISEI_FN risei_transition risei_replay_transition(const risei_replay *r, ptrdiff
     risei_transition t;
     double discount = 1, sum = 0;
     int64_t newest, behind;
+    memset(&t, 0, sizeof t);
     t.lane = (int)(slot / h->capacity);
     newest = h->written[t.lane] - 1;
     behind = (newest - slot % h->capacity) % h->capacity;
@@ -3567,6 +3611,7 @@ RISEI_FN void risei_replay_weights(const rise_kernels *k, int count, const risei
     k->log(count, weights, weights);
     for (i = 0; i < count; i++) weights[i] = weights[i] * (rise_real)-exponent;
     k->exp(count, weights, weights);
+    for (i = 0; i < count; i++) weights[i] = t[i].absent ? 0 : weights[i];
 }
 /* Priorities (|td| + 0.001)^exponent; `work` [count]. What was overwritten or disabled since sampling is passed over. */
 RISEI_FN void risei_replay_update(risei_replay *r, const rise_kernels *k, int count, const risei_transition *t,
@@ -3580,7 +3625,7 @@ RISEI_FN void risei_replay_update(risei_replay *r, const rise_kernels *k, int co
     for (i = 0; i < count; i++) {
         ptrdiff_t const slot = risei_slot(&r->history, t[i].lane, t[i].at);
         double const priority = (double)work[i];
-        if (t[i].at < risei_history_oldest(&r->history, t[i].lane) || !(r->tree[slot] > 0)) continue;
+        if (t[i].absent || t[i].at < risei_history_oldest(&r->history, t[i].lane) || !(r->tree[slot] > 0)) continue;
         if (!(risei_abs(td[i]) <= (rise_real)FLT_MAX)) continue; /* infinity and NaN, which exp and log would hide */
         if (priority > r->top) r->top = priority;
         risei_tree_set(r, slot, priority);
@@ -3665,23 +3710,25 @@ typedef struct risei_field {
     size_t at;
     int real; /* double, else int or an enum */
     double low, high;
+    const char *words; /* of an enum's values, from 0 on; NULL for numbers */
 } risei_field;
 
-#define RISEI_INT(field, low, high) {#field, offsetof(rise_agent_desc, field), 0, low, high}
-#define RISEI_DOUBLE(field, low, high) {#field, offsetof(rise_agent_desc, field), 1, low, high}
+#define RISEI_INT(field, low, high) {#field, offsetof(rise_agent_desc, field), 0, low, high, NULL}
+#define RISEI_DOUBLE(field, low, high) {#field, offsetof(rise_agent_desc, field), 1, low, high, NULL}
+#define RISEI_WORDS(field, last, words) {#field, offsetof(rise_agent_desc, field), 0, 0, last, words}
 /* Every field that a file holds, in the order in which it does; the first have no default. */
 enum { RISEI_REQUIRED = 3 };
 static const risei_field risei_fields[] = {
     RISEI_INT(frame_width, 1, 1024), RISEI_INT(frame_height, 1, 1024), RISEI_INT(actions, 1, 256),
     RISEI_INT(frame_channels, 1, 16), RISEI_INT(frame_stack, 1, 16), RISEI_INT(action_masks, 0, 1),
     RISEI_INT(environments, 1, 4096), RISEI_INT(players, 1, 4096), RISEI_INT(play_only, 0, 1),
-    RISEI_INT(memory, 0, RISE_MEMORY_FULL), RISEI_INT(window, 1, 1024), RISEI_INT(cell, 0, RISE_CELL_GRU),
-    RISEI_INT(recurrent_units, 1, 4096), RISEI_INT(fusion, 0, RISE_FUSION_SUM), RISEI_INT(carry_state, 0, 1),
-    RISEI_INT(feed_action, 0, 1), RISEI_INT(embedding, 0, RISE_EMBED_USER), RISEI_INT(embedding_size, 1, 8192),
-    RISEI_INT(embedding_pool, 1, 64), RISEI_INT(embedding_f32, 0, 1), RISEI_INT(network, 0, RISE_NETWORK_IMPALA),
+    RISEI_WORDS(memory, RISE_MEMORY_FULL, "rise none full"), RISEI_INT(window, 1, 1024), RISEI_INT(window_samples, 1, 64), RISEI_WORDS(cell, RISE_CELL_MINGRU, "lstm gru mingru"),
+    RISEI_INT(recurrent_units, 1, 4096), RISEI_WORDS(fusion, RISE_FUSION_SUM, "concat gate sum"), RISEI_INT(carry_state, 0, 1),
+    RISEI_INT(feed_action, 0, 1), RISEI_WORDS(embedding, RISE_EMBED_USER, "signs gaussian sparse conv downsample user"), RISEI_INT(embedding_size, 1, 8192),
+    RISEI_INT(embedding_pool, 1, 64), RISEI_INT(embedding_f32, 0, 1), RISEI_WORDS(network, RISE_NETWORK_IMPALA, "auto small nature custom impala"),
     RISEI_INT(conv_count, 1, RISE_MAX_CONV), RISEI_INT(network_width, 1, 16), RISEI_INT(pool_to, -1, 64),
     RISEI_INT(spectral_norm, 0, 1), RISEI_INT(features, -1, 8192), RISEI_INT(head_units, 1, 8192),
-    RISEI_INT(no_dueling, 0, 1), RISEI_INT(layer_norm, 0, 1), RISEI_INT(noisy, 0, 1), RISEI_INT(head, 0, RISE_HEAD_IQN),
+    RISEI_INT(no_dueling, 0, 1), RISEI_INT(layer_norm, 0, 1), RISEI_INT(noisy, 0, 1), RISEI_WORDS(head, RISE_HEAD_IQN, "mean c51 iqn"),
     RISEI_INT(atoms, 2, 256), RISEI_DOUBLE(value_min, -1e9, 1e9), RISEI_DOUBLE(value_max, -1e9, 1e9),
     RISEI_INT(quantiles, 1, 256), RISEI_INT(batch, 1, 4096), RISEI_INT(n_step, 1, 64),
     RISEI_DOUBLE(discount, 1e-6, 1), RISEI_DOUBLE(learning_rate, 1e-12, 1),
@@ -3693,10 +3740,11 @@ static const risei_field risei_fields[] = {
     RISEI_INT(learn_outside, 0, 1), RISEI_DOUBLE(priority_exponent, -1, 1), RISEI_DOUBLE(importance_exponent, -1, 1),
     RISEI_DOUBLE(epsilon_start, -1, 1), RISEI_DOUBLE(epsilon_end, -1, 1), RISEI_INT(epsilon_steps, 1, 1e9)};
 static const risei_field risei_conv_fields[] = {
-    {"filters", offsetof(rise_conv, filters), 0, 1, 1024}, {"size", offsetof(rise_conv, size), 0, 1, 64},
-    {"stride", offsetof(rise_conv, stride), 0, 1, 64},     {"pad", offsetof(rise_conv, pad), 0, 0, 32},
-    {"pool", offsetof(rise_conv, pool), 0, 0, 64},         {"pool_stride", offsetof(rise_conv, pool_stride), 0, 0, 64},
-    {"pool_pad", offsetof(rise_conv, pool_pad), 0, 0, 63}, {"residual", offsetof(rise_conv, residual), 0, 0, RISEI_UNITS}};
+    {"filters", offsetof(rise_conv, filters), 0, 1, 1024, NULL}, {"size", offsetof(rise_conv, size), 0, 1, 64, NULL},
+    {"stride", offsetof(rise_conv, stride), 0, 1, 64, NULL},     {"pad", offsetof(rise_conv, pad), 0, 0, 32, NULL},
+    {"pool", offsetof(rise_conv, pool), 0, 0, 64, NULL},         {"pool_stride", offsetof(rise_conv, pool_stride), 0, 0, 64, NULL},
+    {"pool_pad", offsetof(rise_conv, pool_pad), 0, 0, 63, NULL}, {"residual", offsetof(rise_conv, residual), 0, 0, RISEI_UNITS, NULL}};
+#undef RISEI_WORDS
 #undef RISEI_INT
 #undef RISEI_DOUBLE
 #define RISEI_COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
@@ -3708,6 +3756,116 @@ RISEI_FN double risei_field_get(const risei_field *field, const void *object)
     memcpy(&real, (const char *)object + field->at, field->real ? sizeof real : 0);
     memcpy(&integer, (const char *)object + field->at, field->real ? 0 : sizeof integer);
     return field->real ? real : integer;
+}
+
+RISEI_FN void risei_field_put(const risei_field *field, void *object, double value)
+{
+    int const integer = field->real ? 0 : (int)value;
+    memcpy((char *)object + field->at, field->real ? (const void *)&value : (const void *)&integer,
+           field->real ? sizeof value : sizeof integer);
+}
+RISEI_FN const risei_field *risei_field_named(const risei_field *fields, int count, const char *name, size_t length)
+{
+    int i;
+    for (i = 0; i < count; i++)
+        if (strlen(fields[i].name) == length && memcmp(fields[i].name, name, length) == 0) return &fields[i];
+    return NULL;
+}
+/* Which of the words, which spaces divide, is `text`? -1: none */
+RISEI_FN int risei_word(const char *words, const char *text)
+{
+    size_t const length = strlen(text);
+    int i = 0;
+    for (; words != NULL && *words != 0; i++) {
+        size_t const here = strcspn(words, " ");
+        if (here == length && memcmp(words, text, length) == 0) return i;
+        words += here + strspn(words + here, " ");
+    }
+    return -1;
+}
+/* Word i of the words, as many letters as *length says. */
+RISEI_FN const char *risei_word_at(const char *words, int i, int *length)
+{
+    while (i-- > 0) words += strcspn(words, " ") + 1;
+    *length = (int)strcspn(words, " ");
+    return words;
+}
+RISE_API rise_result rise_agent_set(rise_agent_desc *desc, const char *text, rise_error *error)
+{
+    size_t const length = strcspn(text, "=");
+    const risei_field *field = risei_field_named(risei_fields, RISEI_COUNT(risei_fields), text, length);
+    void *object = desc;
+    char *end;
+    double value;
+    int word;
+    if (text[length] != '=')
+        return risei_fail(error, RISE_BAD_DESC, "\"%.60s\" is not of the form field=value", text);
+    if (length > 8 && memcmp(text, "conv[", 5) == 0 && text[5] >= '0' && text[5] < '0' + RISE_MAX_CONV && text[6] == ']') {
+        field = risei_field_named(risei_conv_fields, RISEI_COUNT(risei_conv_fields), text + 8, length - 8);
+        object = &desc->conv[text[5] - '0'];
+    }
+    if (length == 4 && memcmp(text, "seed", 4) == 0) {
+        desc->seed = strtoull(text + 5, &end, 10);
+        return *end == 0 && end > text + 5 ? RISE_OK
+                                           : risei_fail(error, RISE_BAD_DESC, "seed is \"%.40s\", which is no number", text + 5);
+    }
+    if (field == NULL) return risei_fail(error, RISE_BAD_DESC, "there is no field \"%.*s\"", (int)(length < 60 ? length : 60), text);
+    word = risei_word(field->words, text + length + 1);
+    value = word >= 0 ? word : strtod(text + length + 1, &end);
+    if (word < 0 && (*end != 0 || end == text + length + 1 || (!field->real && !(value > -2e9 && value < 2e9 && value == floor(value)))))
+        return risei_fail(error, RISE_BAD_DESC, "%s is \"%.40s\"; it must be %s%s", field->name, text + length + 1,
+                          field->words != NULL ? "one of " : field->real ? "a number" : "a whole number",
+                          field->words != NULL ? field->words : "");
+    risei_field_put(field, object, value);
+    return RISE_OK;
+}
+RISEI_FN void risei_describe(const risei_field *fields, int count, const void *object, const char *prefix, rise_log_fn fn, void *user)
+{
+    char text[120];
+    int i, length;
+    for (i = 0; i < count; i++) {
+        double const value = risei_field_get(&fields[i], object);
+        const char *word = fields[i].words;
+        if (word != NULL && value >= 0 && value <= fields[i].high) {
+            word = risei_word_at(word, (int)value, &length);
+            snprintf(text, sizeof text, "%s%s=%.*s", prefix, fields[i].name, length, word);
+        } else
+            snprintf(text, sizeof text, "%s%s=%.*g", prefix, fields[i].name, fields[i].real ? 17 : 10, value);
+        fn(user, text);
+    }
+}
+RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, void *user)
+{
+    char text[40];
+    int l;
+    risei_describe(risei_fields, RISEI_COUNT(risei_fields), desc, "", fn, user);
+    for (l = 0; l < desc->conv_count && l < RISE_MAX_CONV; l++) {
+        snprintf(text, sizeof text, "conv[%d].", l);
+        risei_describe(risei_conv_fields, RISEI_COUNT(risei_conv_fields), &desc->conv[l], text, fn, user);
+    }
+    snprintf(text, sizeof text, "seed=%.0f", (double)desc->seed);
+    fn(user, text);
+}
+
+/* What the authors of each preset chose, where it is not the default here, in the form of rise_agent_set. */
+static const char *const risei_presets[][24] = {
+    {"no_double=1", "no_dueling=1", "n_step=1", "priority_exponent=-1", "importance_exponent=-1", "learning_rate=6.25e-5",
+     "adam_epsilon=1.5e-4", "gradient_clip=-1", "target_period=2000", "learn_start=20000", "replay_capacity=1000000",
+     "epsilon_end=0.01", "epsilon_steps=250000"},
+    {"head=c51", "noisy=1", "learning_rate=6.25e-5", "adam_epsilon=1.5e-4", "target_period=2000", "learn_start=20000",
+     "replay_capacity=1000000", "epsilon_start=-1", "epsilon_end=-1"},
+    {"head=iqn", "noisy=1", "munchausen=1", "network=impala", "spectral_norm=1", "environments=64", "learn_period=64", "batch=256",
+     "discount=0.997", "learning_rate=1e-4", "target_period=500", "priority_exponent=0.2", "importance_exponent=0.2",
+     "replay_capacity=1048576", "learn_start=200000", "epsilon_end=0.01", "epsilon_steps=2000000"}};
+RISE_API void rise_agent_preset(rise_agent_desc *desc, rise_preset preset)
+{
+    int i;
+    for (i = 0; i < RISEI_COUNT(risei_presets[0]) && risei_presets[preset][i] != NULL; i++) {
+        const char *text = risei_presets[preset][i];
+        const risei_field *field = risei_field_named(risei_fields, RISEI_COUNT(risei_fields), text, strcspn(text, "="));
+        double const value = risei_field_get(field, desc);
+        if (!(value < 0) && !(value > 0)) rise_agent_set(desc, text, NULL);
+    }
 }
 
 RISEI_FN void risei_default(int *field, int value)
@@ -3775,6 +3933,7 @@ RISEI_FN void risei_default_all(rise_agent_desc *d)
     risei_default(&d->players, 1);
     risei_default(&d->threads, 1);
     risei_default(&d->window, 16);
+    risei_default(&d->window_samples, 1);
     risei_default_network(d);
     risei_default(&d->batch, 32);
     risei_default(&d->n_step, 3);
@@ -3849,19 +4008,24 @@ RISEI_FN rise_result risei_check_conv(const rise_agent_desc *d, rise_error *erro
                           width, height, channels);
     return RISE_OK;
 }
+/* Steps of a window that is trained before its last one. */
+RISEI_FN int risei_before(const rise_agent_desc *d)
+{
+    return d->memory != RISE_MEMORY_NONE ? d->window + d->window_samples - 2 : 0;
+}
 /* Slots before a transition that learning may look at. */
 RISEI_FN int risei_reach(const rise_agent_desc *d)
 {
-    int const stack = d->frame_stack - 1, window = d->window - 1 + (d->feed_action ? 1 : 0);
+    int const stack = d->frame_stack - 1, before = risei_before(d), window = before + (d->feed_action ? 1 : 0);
     if (d->memory == RISE_MEMORY_NONE) return stack;
-    if (d->memory == RISE_MEMORY_FULL) return d->window - 1 + (stack > 0 ? stack : d->feed_action);
+    if (d->memory == RISE_MEMORY_FULL) return before + (stack > 0 ? stack : d->feed_action);
     return window > stack ? window : stack;
 }
 /* What one field alone cannot tell. */
 RISEI_FN rise_result risei_check_together(const rise_agent_desc *d, rise_error *error)
 {
     int const least = risei_reach(d) + d->n_step + 2, lane = d->replay_capacity / d->environments;
-    int const images = d->memory == RISE_MEMORY_FULL ? (d->window + d->n_step) * d->batch : 2 * d->batch;
+    int const images = d->memory == RISE_MEMORY_FULL ? (risei_before(d) + 1 + d->n_step) * d->batch : 2 * d->batch;
     if (d->threads < 1 || d->threads > RISEI_MOST_THREADS)
         return risei_fail(error, RISE_BAD_DESC, "threads is %d; it must be between 1 and %d", d->threads, RISEI_MOST_THREADS);
     if ((int64_t)images * d->frame_width * d->frame_height * d->conv[0].filters > INT_MAX / 2)
@@ -3872,6 +4036,8 @@ RISEI_FN rise_result risei_check_together(const rise_agent_desc *d, rise_error *
     if (d->embedding == RISE_EMBED_DOWNSAMPLE && d->embedding_size < d->frame_channels)
         return risei_fail(error, RISE_BAD_DESC, "embedding_size is %d; RISE_EMBED_DOWNSAMPLE needs frame_channels, %d, or more",
                           d->embedding_size, d->frame_channels);
+    if (d->batch % d->window_samples != 0)
+        return risei_fail(error, RISE_BAD_DESC, "window_samples is %d; it must divide batch, %d", d->window_samples, d->batch);
     if (!(d->value_min < d->value_max))
         return risei_fail(error, RISE_BAD_DESC, "value_min is %g; it must be less than value_max, %g", d->value_min, d->value_max);
     if (d->head == RISE_HEAD_C51 && (d->munchausen || d->value_rescale))
@@ -3960,10 +4126,11 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     const rise_agent_desc *d = &a->desc;
     int const full = d->memory == RISE_MEMORY_FULL, learn = d->play_only ? 0 : d->batch;
     int const actors = !d->play_only && d->environments > 1 ? d->environments : 1;
-    int const act_steps = d->carry_state || d->memory == RISE_MEMORY_NONE ? 1 : d->window, steps = d->window + d->n_step;
+    int const act_steps = d->carry_state || d->memory == RISE_MEMORY_NONE ? 1 : d->window, steps = risei_before(d) + 1 + d->n_step;
     int const rows = 2 * learn > actors ? 2 * learn : actors;
-    int const act_entries = act_steps * actors, entries = steps * learn > act_entries ? steps * learn : act_entries;
-    int const states = entries + (learn > actors ? learn : actors), images = full ? entries : rows;
+    int const sequences = learn / a->net.samples, act_entries = act_steps * actors;
+    int const entries = steps * sequences > act_entries ? steps * sequences : act_entries;
+    int const states = entries + (sequences > actors ? sequences : actors), images = full ? entries : rows;
     size_t const weights = a->net.parameters, actions = (size_t)d->actions, units = (size_t)a->net.cell.units;
     size_t const spread = (size_t)(a->net.taus * a->net.atoms);
     size_t const players = (size_t)d->players, lanes = d->play_only ? 0 : (size_t)d->environments;
@@ -3982,7 +4149,7 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     a->device.pool = d->threads > 1 ? RISEI_TAKE(arena, risei_pool, 1) : NULL;
 #endif
     a->optimizer.squares = RISEI_TAKE(arena, double, learn > 0 ? weights / RISEI_BLOCK + 1 : 0);
-    risei_pass_layout(arena, &a->net, &a->pass, rows, images, steps, entries, states, learn, d->window);
+    risei_pass_layout(arena, &a->net, &a->pass, rows, images, steps, entries, states, learn, risei_before(d) + 1);
     a->first = RISEI_TAKE(arena, int, learn > actors ? learn : actors);
     a->later = RISEI_TAKE(arena, int, learn);
     a->images = RISEI_TAKE(arena, rise_real, risei_times((size_t)images, (size_t)risei_agent_image(a)));
@@ -4432,19 +4599,33 @@ RISEI_FN void risei_end_warm_up(rise_agent *a)
     risei_history_refresh(&a->device, &a->play, &a->embedder, a->fresh);
     risei_log(a, "rise: learning starts after %.0f steps", (double)a->counters.steps);
 }
-/* Draws the batch and sorts it by the length of the windows (a counting sort, so that equal ones keep their order). */
+/* Transition r of the batch, which is sample r / sequences of window r % sequences, and comes so many steps before the last. One
+   from before the episode is not there: the last one stands in, with no weight. */
+RISEI_FN void risei_draw_earlier(rise_agent *a, int r, int back)
+{
+    const risei_transition *last = &a->batch[r + back * (a->desc.batch / a->net.samples)];
+    const risei_history *h = &a->replay.history;
+    int const there = h->index[risei_slot(h, last->lane, last->at)] >= back;
+    a->batch[r] = there ? risei_replay_transition(&a->replay, risei_slot(h, last->lane, last->at - back)) : *last;
+    a->batch[r].priority = last->priority; /* by which all were drawn */
+    a->batch[r].absent = !there;
+}
+/* Draws the batch, a window for every `samples` transitions of it, sorted by length (a counting sort, so that equal ones keep
+   their order). */
 RISEI_FN void risei_draw_batch(rise_agent *a, risei_random *random)
 {
     const risei_history *h = &a->replay.history;
-    int const batch = a->desc.batch, before = a->net.memory != RISE_MEMORY_NONE ? a->desc.window - 1 : 0;
+    int const batch = a->desc.batch, before = risei_before(&a->desc), sequences = batch / a->net.samples;
     int start, r, row = 0;
-    risei_replay_sample(&a->replay, random, batch, a->drawn);
-    for (start = 0; start <= before && row < batch; start++)
-        for (r = 0; r < batch; r++) {
+    risei_transition *last = a->batch + (batch - sequences);
+    risei_replay_sample(&a->replay, random, sequences, a->drawn);
+    for (start = 0; start <= before && row < sequences; start++)
+        for (r = 0; r < sequences; r++) {
             if (risei_window_start(h, a->drawn[r].lane, a->drawn[r].at, before) != start) continue;
             a->first[row] = start;
-            a->batch[row++] = a->drawn[r];
+            last[row++] = a->drawn[r];
         }
+    for (r = 0; r < batch - sequences; r++) risei_draw_earlier(a, r, a->net.samples - 1 - r / sequences);
 }
 /* Row by row: images of the batch's states and of those n steps on, and the windows that hold both. */
 RISEI_FN void risei_gather_part(void *job, int part, int parts, void *scratch)
@@ -4453,13 +4634,15 @@ RISEI_FN void risei_gather_part(void *job, int part, int parts, void *scratch)
     const rise_kernels *k = a->device.kernels;
     const risei_history *h = &a->replay.history;
     const risei_image *image = &a->pass.encoder.in[0];
-    int const batch = a->desc.batch, stack = a->desc.frame_stack;
+    int const batch = a->desc.batch, stack = a->desc.frame_stack, sequences = batch / a->net.samples;
     int r, end;
     (void)scratch;
     for (risei_share(batch, 1, part, parts, &r, &end); r < end; r++) {
         const risei_transition *t = &a->batch[r];
-        a->later[r] = a->first[r] > t->steps ? a->first[r] : t->steps;
-        if (a->net.memory != RISE_MEMORY_NONE) risei_gather_window(a, h, t->lane, t->at, a->desc.window - 1, t->steps, r);
+        int const row = r - (batch - sequences); /* of the window that ends here */
+        if (row >= 0) a->later[row] = a->net.samples == 1 && a->first[row] < t->steps ? t->steps : a->first[row];
+        if (row >= 0 && a->net.memory != RISE_MEMORY_NONE) risei_gather_window(a, h, t->lane, t->at, risei_before(&a->desc),
+                                                                               t->steps, row);
         if (a->net.memory == RISE_MEMORY_FULL) continue;
         risei_history_stack(k, h, t->lane, t->at, stack, image, a->images + r * risei_image_size(image));
         risei_history_stack(k, h, t->lane, t->at + t->steps, stack, image, a->images + (batch + r) * risei_image_size(image));
@@ -4469,32 +4652,35 @@ RISEI_FN void risei_gather_part(void *job, int part, int parts, void *scratch)
 RISEI_FN void risei_gather_batch(rise_agent *a)
 {
     risei_sequence *s = &a->pass.sequence;
-    int const batch = a->desc.batch;
-    s->rows = batch;
-    s->steps = a->desc.window + a->desc.n_step;
+    int const batch = a->desc.batch, sequences = batch / a->net.samples;
+    s->rows = sequences;
+    s->steps = risei_before(&a->desc) + 1 + a->desc.n_step;
     s->first = a->first;
     if (a->net.memory != RISE_MEMORY_NONE) {
         risei_sequence_plan(s);
-        risei_zero(s->h, (ptrdiff_t)batch * a->net.cell.units);
-        risei_zero(s->c, (ptrdiff_t)batch * a->net.cell.units);
+        risei_zero(s->h, (ptrdiff_t)sequences * a->net.cell.units);
+        risei_zero(s->c, (ptrdiff_t)sequences * a->net.cell.units);
     }
     risei_run(&a->device, 4.0 * batch * (double)risei_agent_image(a), risei_gather_part, a);
 }
 /* Q of the batch's states (rows 0..batch) and next states (after them), from row `from` to row `to`. Next states alone are read
-   after a window of their own, no longer than any that is trained; behind the states, after the union of both windows. */
+   after a window of their own, no longer than any that is trained (where samples share a window, than the longest); behind the
+   states, after the union of both windows. */
 RISEI_FN void risei_forward_batch(rise_agent *a, risei_use use, int from, int to)
 {
     const rise_agent_desc *d = &a->desc;
     risei_pass *pass = &a->pass;
     risei_sequence *s = &pass->sequence;
     int const full = d->memory == RISE_MEMORY_FULL, recurrent = d->memory != RISE_MEMORY_NONE, batch = d->batch;
+    int const trained = risei_before(d) + 1, sequences = batch / a->net.samples;
     int r;
-    s->steps = to > batch ? d->window + d->n_step : d->window;
+    s->steps = to > batch ? trained + d->n_step : trained;
     s->first = from >= batch ? a->later : a->first; /* with the plan of a->first: a mask within it */
     for (r = from; r < to; r++) {
-        int const b = r % batch, step = d->window + (r >= batch ? a->batch[b].steps : 0); /* the state after so many steps */
-        pass->state_row[r - from] = recurrent ? s->begin[step] + b : 0;
-        pass->feature_row[r - from] = full ? s->begin[step - 1] + b : r - from;
+        int const b = r % batch, row = b % sequences, back = a->batch[b].absent ? 0 : a->net.samples - 1 - b / sequences;
+        int const step = trained - back + (r >= batch ? a->batch[b].steps : 0); /* the state after so many steps */
+        pass->state_row[r - from] = recurrent ? s->begin[step] + row : 0;
+        pass->feature_row[r - from] = full ? s->begin[step - 1] + row : r - from;
     }
     risei_draw_fractions(a, use, to - from);
     risei_net_forward(&a->device, &a->net, risei_weights_for(a, use), to - from, full ? s->begin[s->steps] : to - from,
@@ -4641,7 +4827,7 @@ RISEI_FN rise_result risei_update(rise_agent *a)
                                                                            a->weights);
     if (metrics.gradient_norm <= DBL_MAX) { /* neither loss nor weights are NaN or infinite, though a ReLU would hide it */
         const rise_real *w = risei_net_derived(&a->net) ? a->derived : a->weights;
-        risei_net_backward(&a->device, &a->net, w, a->gradient, d->batch, d->window, &a->pass);
+        risei_net_backward(&a->device, &a->net, w, a->gradient, d->batch, risei_before(d) + 1, &a->pass);
         risei_net_derive_backward(&a->device, &a->net, a->noise, a->spectral, w, a->gradient);
         metrics.gradient_norm = risei_optimize(&a->device, &a->optimizer, a->net.parameters, a->weights, a->gradient,
                                                risei_learning_rate(a),
@@ -4859,8 +5045,7 @@ RISEI_FN void risei_visit_fields(risei_stream_io *f, const risei_field *fields, 
         }
         integer = fields[i].real ? 0 : (int)value;
         if (!fields[i].real && !((double)integer >= value)) risei_wrong(f, fields[i].name);
-        memcpy((char *)object + fields[i].at, fields[i].real ? (const void *)&value : (const void *)&integer,
-               fields[i].real ? sizeof value : sizeof integer);
+        risei_field_put(&fields[i], object, value);
     }
 }
 RISEI_FN void risei_visit_desc(risei_stream_io *f, rise_agent_desc *d)
@@ -5512,6 +5697,25 @@ RISEK_FN void RISEK(gru_backward)(int n, const rise_real *x, const rise_real *u,
     }
 }
 
+RISEK_FN void RISEK(mingru_forward)(int n, rise_real *gates, const rise_real *h, rise_real *h_next)
+{
+    RISEK_EACH(n) {
+        V const z = RISEK(vsigmoid)(RISEK_LOAD(gates)), new_h = RISEK(vtanh)(RISEK_LOAD(gates + n));
+        RISEK_STORE(gates, z);
+        RISEK_STORE(gates + n, new_h);
+        RISEK_STORE(h_next, vfma(z, vsub(RISEK_LOAD(h), new_h), new_h));
+    }
+}
+RISEK_FN void RISEK(mingru_backward)(int n, const rise_real *gates, const rise_real *h, rise_real *dh, rise_real *dgates)
+{
+    RISEK_EACH(n) {
+        V const z = RISEK_LOAD(gates), new_h = RISEK_LOAD(gates + n), d = RISEK_LOAD(dh);
+        RISEK_STORE(dgates, RISEK(dsigmoid)(vmul(d, vsub(RISEK_LOAD(h), new_h)), z));
+        RISEK_STORE(dgates + n, RISEK(flush)(RISEK(dtanh)(vmul(d, vsub(vset1(1), z)), new_h)));
+        RISEK_STORE(dh, RISEK(flush)(vmul(d, z)));
+    }
+}
+
 RISEK_FN void RISEK(gate_forward)(int n, const rise_real *x, rise_real *u, rise_real *y)
 {
     RISEK_EACH(n) {
@@ -5999,7 +6203,8 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
 static const rise_kernels RISEK(table) = {
     RISEK_NAME, RISEK_ISA, RISEK_FUSED, RISEK(product), RISEK(add), RISEK(multiply), RISEK(perturb), RISEK(dot),
     RISEK(relu_backward), RISEK(maximum), RISEK(claim), RISEK(map_exp), RISEK(map_log), RISEK(map_tanh), RISEK(map_sigmoid), RISEK(lstm_forward),
-    RISEK(lstm_backward), RISEK(gru_forward), RISEK(gru_backward), RISEK(gate_forward), RISEK(gate_backward),
+    RISEK(lstm_backward), RISEK(gru_forward), RISEK(gru_backward),
+    RISEK(mingru_forward), RISEK(mingru_backward), RISEK(gate_forward), RISEK(gate_backward),
     RISEK(norm_forward), RISEK(norm_backward), RISEK(stack), RISEK(unhalf),
     RISEK(project_signs), RISEK(project_ternary), RISEK(adam)};
 

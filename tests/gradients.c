@@ -499,6 +499,7 @@ static void cell_case(rise_cell kind, int in, int units, int steps, int further,
     memset(&t, 0, sizeof t), memset(&count, 0, sizeof count);
     t.c = risei_cell_make(&p, kind, in, units);
     t.steps = steps;
+    t.s.ends = 1;
     risei_sequence_layout(&count, &t.c, &t.s, all, all * rows, (all + 1) * rows, rows, steps, 1);
     arena = count;
     arena.base = (unsigned char *)numbers(count.used / sizeof *g, 0), arena.used = 0;
@@ -593,7 +594,7 @@ static void network_make(network *t, rise_memory memory, rise_cell cell, rise_fu
     d.frame_width = 6, d.frame_height = 5, d.frame_channels = 1, d.frame_stack = variant & 1 ? 2 : 1, d.actions = 3;
     d.memory = memory, d.cell = cell, d.fusion = fusion, d.layer_norm = norm, d.no_dueling = !dueling;
     d.recurrent_units = variant == 3 ? 8 : 2, d.head_units = variant == 3 ? 16 : 3; /* 3: some weights lie as panels */
-    d.embedding_size = 3, d.feed_action = variant & 1;
+    d.embedding_size = 3, d.feed_action = variant & 1, d.window_samples = 1;
     d.features = variant & 2 ? 5 : -1;
     d.network = RISE_NETWORK_CUSTOM, d.conv_count = 2;
     d.conv[0].filters = 2, d.conv[0].size = 3, d.conv[0].stride = 2, d.conv[0].pad = 1;
@@ -609,7 +610,7 @@ static void network_make(network *t, rise_memory memory, rise_cell cell, rise_fu
     risei_pass_layout(&arena, &t->net, &t->pass, t->rows, t->images, ALL, ALL * ROWS, (ALL + 1) * ROWS, ROWS, STEPS);
     t->first[variant & 1] = 1; /* one row starts late */
     s = &t->pass.sequence;
-    s->steps = ALL, s->rows = ROWS, s->first = t->first;
+    s->steps = ALL, s->rows = ROWS, s->first = t->first, s->ends = 1;
     if (memory != RISE_MEMORY_NONE) {
         risei_sequence_plan(s);
         for (i = 0; i < s->begin[ALL] * t->net.cell.in; i++) s->x[i] = real();
