@@ -297,8 +297,7 @@ typedef struct rise_agent_desc {
     /* memory */
     rise_memory memory;            /* [RISE] */
     int window;                    /* frames the recurrent net is unrolled over, 1..1024 [16] */
-    int window_samples;            /* transitions, one after the other, that share a window and so its cost; divides batch, 1..64
-                                      [1] */
+    int window_samples;            /* transitions in a row that share a window and its cost; divides batch, 1..64 [1] */
     rise_cell cell;                /* [LSTM] */
     int recurrent_units;           /* 1..4096 [64 for SMALL, else 512] */
     rise_fusion fusion;            /* [CONCAT] */
@@ -394,11 +393,11 @@ typedef enum rise_preset {
 /* Gives the fields of `desc` that are zero what the preset says. Fields that you set before or after stay yours. */
 RISE_API void rise_agent_preset(rise_agent_desc *desc, rise_preset preset);
 
-/* Sets a field from text, such as a program's arguments: "batch=64", "memory=full", "conv[1].filters=32". Words are those of the
-   enumeration in small letters. RISE_BAD_DESC names what is not understood; ranges are checked by rise_agent_resolve. */
+/* Sets a field from text, such as a program's argument: "batch=64", "memory=full", "conv[1].filters=32". Words are those of the
+   enumeration in small letters. RISE_BAD_DESC names what is not understood; rise_agent_resolve checks ranges. */
 RISE_API rise_result rise_agent_set(rise_agent_desc *desc, const char *text, rise_error *error);
 
-/* Calls `fn` with "field=value" for every field, in the form that rise_agent_set reads. */
+/* Calls `fn` with "field=value" for every field, in the form that rise_agent_set reads; numbers with ten digits. */
 RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, void *user);
 
 /* Fills in every default of `desc` and checks every field. On RISE_BAD_DESC `error` (may be NULL) names the field. */
@@ -1876,9 +1875,9 @@ RISEI_FN void risei_conv_backward_band(const risei_device *d, const risei_conv *
     }
     risei_product(d, &p);
 }
-/* dx = the data gradient. Many images: no tap that misses dy is multiplied. Above and below dy that costs a product for each row;
-   beside it, too, it would leave too few pixels in a row to fill a tile, so that tiles take a pixel of many images at once:
-   for narrow images, where it pays. */
+/* dx = the data gradient. Many images: no tap that misses dy is multiplied. Above and below dy that costs a product for each
+   row; beside it, too, it would leave too few pixels in a row to fill a tile, so that tiles take a pixel of many images at
+   once: for narrow images, where it pays. */
 RISEI_FN void risei_conv_backward_data(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
                                        const risei_image *dy, const risei_image *dx)
 {
@@ -1972,13 +1971,14 @@ RISEI_FN void risei_pool_backward_part(void *job, int part, int parts, void *scr
     rise_real *const most = (rise_real *)scratch, *const rest = most + f;
     for (risei_share(j->count, 1, part, parts, &n, &end); n < end; n++) {
         const rise_real *x = j->x->data + n * risei_image_size(j->x);
+        const rise_real *dy = j->dy->data + n * risei_image_size(j->dy);
         rise_real *dx = j->dx->data + n * risei_image_size(j->dx);
         risei_zero(dx, risei_image_size(j->dx));
         for (oy = 0; oy < j->conv->pooled_height; oy++)
             for (ox = 0; ox < j->conv->pooled_width; ox++) {
                 risei_window const r = risei_pool_window(j->conv, oy, ox);
                 risei_pool_maximum(j, x, &r, most);
-                memcpy(rest, j->dy->data + n * risei_image_size(j->dy) + risei_image_at(j->dy, oy, ox), (size_t)f * sizeof *rest);
+                memcpy(rest, dy + risei_image_at(j->dy, oy, ox), (size_t)f * sizeof *rest);
                 for (iy = r.y0; iy < r.y1; iy++)
                     for (ix = r.x0; ix < r.x1; ix++)
                         j->kernels->claim(f, x + risei_image_at(j->x, iy, ix), most, rest, dx + risei_image_at(j->dx, iy, ix));
@@ -2488,7 +2488,7 @@ typedef struct risei_net {
     rise_fusion fusion;
     rise_head head;
     int dueling, norm, noisy, actions;
-    int atoms, taus;              /* numbers for each action in an output: C51's odds, else 1; outputs for a state: IQN's, else 1 */
+    int atoms, taus;              /* numbers for an action in an output, 1 but for C51; outputs for a state, 1 but for IQN */
     risei_encoder encoder;
     risei_cell cell;
     risei_linear fuse;            /* GATE, SUM: units -> features */
@@ -2641,8 +2641,8 @@ RISEI_FN void risei_noise_backward(const risei_device *d, const risei_net *n, co
 }
 
 /* Spectral normalisation (Miyato et al. 2018) of a weight matrix W [k][f]: W / |W^T v| with v = Wu / |Wu|. The direction u is
-   kept from update to update and becomes W^T v / |W^T v|, so that it turns to the first singular vector, and the quotient to the
-   first singular value. What the backward pass needs of it: v [k], the new u [f] and the value, conv by conv. */
+   kept from update to update and becomes W^T v / |W^T v|, so that it turns to the first singular vector, and the divisor to
+   the first singular value. What the backward pass needs of it: v [k], the new u [f] and the divisor, conv by conv. */
 RISEI_FN int risei_spectral_rows(const risei_conv *c) { return c->size * c->size * c->channels; }
 RISEI_FN size_t risei_spectral_size(const risei_net *n)
 {
@@ -2672,7 +2672,8 @@ RISEI_FN rise_real risei_spectral_step(const risei_device *d, const rise_real *w
     for (i = 0; i < p.m; i++) y[i] = y[i] / length;
     return length;
 }
-RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *s, rise_real *derived)
+RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *s,
+                                   rise_real *derived)
 {
     const rise_real *u = w + n->parameters;
     int i, j;
@@ -2833,7 +2834,7 @@ RISEI_FN void risei_fusion_backward(const risei_device *d, const risei_net *n, c
     risei_linear_backward(d, &n->fuse, w, g, rows, a->context, h, a->dgate, f, a->sequence.dh, h);
 }
 
-/* cos(pi i x) for i < RISEI_COSINES: Taylor's series of sin(pi (1/2 - x)) for i = 1, then Chebyshev's recurrence; x in [0, 1] */
+/* cos(pi i x), i < RISEI_COSINES, x in [0, 1]: Taylor's series of sin(pi (1/2 - x)) for i = 1, then Chebyshev's recurrence */
 RISEI_FN void risei_cosines(rise_real x, rise_real *out)
 {
     double const y = 3.14159265358979324 * (0.5 - (double)x), y2 = y * y;
@@ -3445,7 +3446,7 @@ typedef struct risei_replay {
     int reach;                     /* slots before a transition that its stack or window may need */
     int n_step;
     double discount;
-    double *tree;                  /* level upon level, the leaves first: entry i of one has entries 8i .. 8i+7 of the one beneath */
+    double *tree;                  /* level upon level, the leaves first: entry i has entries 8i .. 8i+7 of the level beneath */
     int levels;
     ptrdiff_t level[RISEI_LEVELS]; /* where each starts */
     int64_t ready;                 /* leaves that are not 0 */
@@ -3722,13 +3723,16 @@ static const risei_field risei_fields[] = {
     RISEI_INT(frame_width, 1, 1024), RISEI_INT(frame_height, 1, 1024), RISEI_INT(actions, 1, 256),
     RISEI_INT(frame_channels, 1, 16), RISEI_INT(frame_stack, 1, 16), RISEI_INT(action_masks, 0, 1),
     RISEI_INT(environments, 1, 4096), RISEI_INT(players, 1, 4096), RISEI_INT(play_only, 0, 1),
-    RISEI_WORDS(memory, RISE_MEMORY_FULL, "rise none full"), RISEI_INT(window, 1, 1024), RISEI_INT(window_samples, 1, 64), RISEI_WORDS(cell, RISE_CELL_MINGRU, "lstm gru mingru"),
-    RISEI_INT(recurrent_units, 1, 4096), RISEI_WORDS(fusion, RISE_FUSION_SUM, "concat gate sum"), RISEI_INT(carry_state, 0, 1),
-    RISEI_INT(feed_action, 0, 1), RISEI_WORDS(embedding, RISE_EMBED_USER, "signs gaussian sparse conv downsample user"), RISEI_INT(embedding_size, 1, 8192),
-    RISEI_INT(embedding_pool, 1, 64), RISEI_INT(embedding_f32, 0, 1), RISEI_WORDS(network, RISE_NETWORK_IMPALA, "auto small nature custom impala"),
+    RISEI_WORDS(memory, RISE_MEMORY_FULL, "rise none full"), RISEI_INT(window, 1, 1024), RISEI_INT(window_samples, 1, 64),
+    RISEI_WORDS(cell, RISE_CELL_MINGRU, "lstm gru mingru"), RISEI_INT(recurrent_units, 1, 4096),
+    RISEI_WORDS(fusion, RISE_FUSION_SUM, "concat gate sum"), RISEI_INT(carry_state, 0, 1), RISEI_INT(feed_action, 0, 1),
+    RISEI_WORDS(embedding, RISE_EMBED_USER, "signs gaussian sparse conv downsample user"),
+    RISEI_INT(embedding_size, 1, 8192), RISEI_INT(embedding_pool, 1, 64), RISEI_INT(embedding_f32, 0, 1),
+    RISEI_WORDS(network, RISE_NETWORK_IMPALA, "auto small nature custom impala"),
     RISEI_INT(conv_count, 1, RISE_MAX_CONV), RISEI_INT(network_width, 1, 16), RISEI_INT(pool_to, -1, 64),
     RISEI_INT(spectral_norm, 0, 1), RISEI_INT(features, -1, 8192), RISEI_INT(head_units, 1, 8192),
-    RISEI_INT(no_dueling, 0, 1), RISEI_INT(layer_norm, 0, 1), RISEI_INT(noisy, 0, 1), RISEI_WORDS(head, RISE_HEAD_IQN, "mean c51 iqn"),
+    RISEI_INT(no_dueling, 0, 1), RISEI_INT(layer_norm, 0, 1), RISEI_INT(noisy, 0, 1),
+    RISEI_WORDS(head, RISE_HEAD_IQN, "mean c51 iqn"),
     RISEI_INT(atoms, 2, 256), RISEI_DOUBLE(value_min, -1e9, 1e9), RISEI_DOUBLE(value_max, -1e9, 1e9),
     RISEI_INT(quantiles, 1, 256), RISEI_INT(batch, 1, 4096), RISEI_INT(n_step, 1, 64),
     RISEI_DOUBLE(discount, 1e-6, 1), RISEI_DOUBLE(learning_rate, 1e-12, 1),
@@ -3739,11 +3743,11 @@ static const risei_field risei_fields[] = {
     RISEI_INT(replay_capacity, 1, 1e9), RISEI_INT(learn_start, 1, 1e9), RISEI_INT(learn_period, 1, 1e6),
     RISEI_INT(learn_outside, 0, 1), RISEI_DOUBLE(priority_exponent, -1, 1), RISEI_DOUBLE(importance_exponent, -1, 1),
     RISEI_DOUBLE(epsilon_start, -1, 1), RISEI_DOUBLE(epsilon_end, -1, 1), RISEI_INT(epsilon_steps, 1, 1e9)};
+#define RISEI_CONV(field, low, high) {#field, offsetof(rise_conv, field), 0, low, high, NULL}
 static const risei_field risei_conv_fields[] = {
-    {"filters", offsetof(rise_conv, filters), 0, 1, 1024, NULL}, {"size", offsetof(rise_conv, size), 0, 1, 64, NULL},
-    {"stride", offsetof(rise_conv, stride), 0, 1, 64, NULL},     {"pad", offsetof(rise_conv, pad), 0, 0, 32, NULL},
-    {"pool", offsetof(rise_conv, pool), 0, 0, 64, NULL},         {"pool_stride", offsetof(rise_conv, pool_stride), 0, 0, 64, NULL},
-    {"pool_pad", offsetof(rise_conv, pool_pad), 0, 0, 63, NULL}, {"residual", offsetof(rise_conv, residual), 0, 0, RISEI_UNITS, NULL}};
+    RISEI_CONV(filters, 1, 1024), RISEI_CONV(size, 1, 64), RISEI_CONV(stride, 1, 64), RISEI_CONV(pad, 0, 32),
+    RISEI_CONV(pool, 0, 64), RISEI_CONV(pool_stride, 0, 64), RISEI_CONV(pool_pad, 0, 63), RISEI_CONV(residual, 0, RISEI_UNITS)};
+#undef RISEI_CONV
 #undef RISEI_WORDS
 #undef RISEI_INT
 #undef RISEI_DOUBLE
@@ -3790,36 +3794,43 @@ RISEI_FN const char *risei_word_at(const char *words, int i, int *length)
     *length = (int)strcspn(words, " ");
     return words;
 }
+/* A field's value from text; 0 if that is none */
+RISEI_FN int risei_field_read(const risei_field *field, const char *text, double *value)
+{
+    int const word = risei_word(field->words, text);
+    char *end;
+    *value = word >= 0 ? word : strtod(text, &end);
+    if (word >= 0) return 1;
+    return end > text && *end == 0 && (field->real || (*value > -2e9 && *value < 2e9 && *value == floor(*value)));
+}
 RISE_API rise_result rise_agent_set(rise_agent_desc *desc, const char *text, rise_error *error)
 {
-    size_t const length = strcspn(text, "=");
-    const risei_field *field = risei_field_named(risei_fields, RISEI_COUNT(risei_fields), text, length);
+    int const length = (int)strcspn(text, "="), shown = length < 60 ? length : 60;
+    const risei_field *field = risei_field_named(risei_fields, RISEI_COUNT(risei_fields), text, (size_t)length);
     void *object = desc;
-    char *end;
     double value;
-    int word;
-    if (text[length] != '=')
-        return risei_fail(error, RISE_BAD_DESC, "\"%.60s\" is not of the form field=value", text);
+    if (text[length] != '=') return risei_fail(error, RISE_BAD_DESC, "\"%.60s\" is not of the form field=value", text);
     if (length > 8 && memcmp(text, "conv[", 5) == 0 && text[5] >= '0' && text[5] < '0' + RISE_MAX_CONV && text[6] == ']') {
-        field = risei_field_named(risei_conv_fields, RISEI_COUNT(risei_conv_fields), text + 8, length - 8);
+        field = risei_field_named(risei_conv_fields, RISEI_COUNT(risei_conv_fields), text + 8, (size_t)length - 8);
         object = &desc->conv[text[5] - '0'];
     }
-    if (length == 4 && memcmp(text, "seed", 4) == 0) {
-        desc->seed = strtoull(text + 5, &end, 10);
-        return *end == 0 && end > text + 5 ? RISE_OK
-                                           : risei_fail(error, RISE_BAD_DESC, "seed is \"%.40s\", which is no number", text + 5);
+    text += length + 1;
+    if (length == 4 && memcmp(text - 5, "seed", 4) == 0) {
+        char *end;
+        desc->seed = strtoull(text, &end, 10);
+        if (*end == 0 && end > text) return RISE_OK;
+        return risei_fail(error, RISE_BAD_DESC, "seed is \"%.40s\"; it must be a whole number", text);
     }
-    if (field == NULL) return risei_fail(error, RISE_BAD_DESC, "there is no field \"%.*s\"", (int)(length < 60 ? length : 60), text);
-    word = risei_word(field->words, text + length + 1);
-    value = word >= 0 ? word : strtod(text + length + 1, &end);
-    if (word < 0 && (*end != 0 || end == text + length + 1 || (!field->real && !(value > -2e9 && value < 2e9 && value == floor(value)))))
-        return risei_fail(error, RISE_BAD_DESC, "%s is \"%.40s\"; it must be %s%s", field->name, text + length + 1,
+    if (field == NULL) return risei_fail(error, RISE_BAD_DESC, "there is no field \"%.*s\"", shown, text - length - 1);
+    if (!risei_field_read(field, text, &value))
+        return risei_fail(error, RISE_BAD_DESC, "%s is \"%.40s\"; it must be %s%s", field->name, text,
                           field->words != NULL ? "one of " : field->real ? "a number" : "a whole number",
                           field->words != NULL ? field->words : "");
     risei_field_put(field, object, value);
     return RISE_OK;
 }
-RISEI_FN void risei_describe(const risei_field *fields, int count, const void *object, const char *prefix, rise_log_fn fn, void *user)
+RISEI_FN void risei_describe(const risei_field *fields, int count, const void *object, const char *prefix, rise_log_fn fn,
+                             void *user)
 {
     char text[120];
     int i, length;
@@ -3830,7 +3841,7 @@ RISEI_FN void risei_describe(const risei_field *fields, int count, const void *o
             word = risei_word_at(word, (int)value, &length);
             snprintf(text, sizeof text, "%s%s=%.*s", prefix, fields[i].name, length, word);
         } else
-            snprintf(text, sizeof text, "%s%s=%.*g", prefix, fields[i].name, fields[i].real ? 17 : 10, value);
+            snprintf(text, sizeof text, "%s%s=%.10g", prefix, fields[i].name, value);
         fn(user, text);
     }
 }
@@ -3854,9 +3865,9 @@ static const char *const risei_presets[][24] = {
      "epsilon_end=0.01", "epsilon_steps=250000"},
     {"head=c51", "noisy=1", "learning_rate=6.25e-5", "adam_epsilon=1.5e-4", "target_period=2000", "learn_start=20000",
      "replay_capacity=1000000", "epsilon_start=-1", "epsilon_end=-1"},
-    {"head=iqn", "noisy=1", "munchausen=1", "network=impala", "spectral_norm=1", "environments=64", "learn_period=64", "batch=256",
-     "discount=0.997", "learning_rate=1e-4", "target_period=500", "priority_exponent=0.2", "importance_exponent=0.2",
-     "replay_capacity=1048576", "learn_start=200000", "epsilon_end=0.01", "epsilon_steps=2000000"}};
+    {"head=iqn", "noisy=1", "munchausen=1", "network=impala", "spectral_norm=1", "environments=64", "learn_period=64",
+     "batch=256", "discount=0.997", "learning_rate=1e-4", "target_period=500", "priority_exponent=0.2",
+     "importance_exponent=0.2", "replay_capacity=1048576", "learn_start=200000", "epsilon_end=0.01", "epsilon_steps=2000000"}};
 RISE_API void rise_agent_preset(rise_agent_desc *desc, rise_preset preset)
 {
     int i;
@@ -4039,7 +4050,8 @@ RISEI_FN rise_result risei_check_together(const rise_agent_desc *d, rise_error *
     if (d->batch % d->window_samples != 0)
         return risei_fail(error, RISE_BAD_DESC, "window_samples is %d; it must divide batch, %d", d->window_samples, d->batch);
     if (!(d->value_min < d->value_max))
-        return risei_fail(error, RISE_BAD_DESC, "value_min is %g; it must be less than value_max, %g", d->value_min, d->value_max);
+        return risei_fail(error, RISE_BAD_DESC, "value_min is %g; it must be less than value_max, %g", d->value_min,
+                          d->value_max);
     if (d->head == RISE_HEAD_C51 && (d->munchausen || d->value_rescale))
         return risei_fail(error, RISE_BAD_DESC, "%s is 1; RISE_HEAD_C51 goes without it, take RISE_HEAD_IQN",
                           d->munchausen ? "munchausen" : "value_rescale");
@@ -4126,7 +4138,8 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     const rise_agent_desc *d = &a->desc;
     int const full = d->memory == RISE_MEMORY_FULL, learn = d->play_only ? 0 : d->batch;
     int const actors = !d->play_only && d->environments > 1 ? d->environments : 1;
-    int const act_steps = d->carry_state || d->memory == RISE_MEMORY_NONE ? 1 : d->window, steps = risei_before(d) + 1 + d->n_step;
+    int const act_steps = d->carry_state || d->memory == RISE_MEMORY_NONE ? 1 : d->window;
+    int const steps = risei_before(d) + 1 + d->n_step;
     int const rows = 2 * learn > actors ? 2 * learn : actors;
     int const sequences = learn / a->net.samples, act_entries = act_steps * actors;
     int const entries = steps * sequences > act_entries ? steps * sequences : act_entries;
@@ -4599,7 +4612,7 @@ RISEI_FN void risei_end_warm_up(rise_agent *a)
     risei_history_refresh(&a->device, &a->play, &a->embedder, a->fresh);
     risei_log(a, "rise: learning starts after %.0f steps", (double)a->counters.steps);
 }
-/* Transition r of the batch, which is sample r / sequences of window r % sequences, and comes so many steps before the last. One
+/* Transition r of the batch, which is sample r / sequences of window r % sequences, and comes `back` steps before the last. One
    from before the episode is not there: the last one stands in, with no weight. */
 RISEI_FN void risei_draw_earlier(rise_agent *a, int r, int back)
 {
@@ -6202,7 +6215,8 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
 
 static const rise_kernels RISEK(table) = {
     RISEK_NAME, RISEK_ISA, RISEK_FUSED, RISEK(product), RISEK(add), RISEK(multiply), RISEK(perturb), RISEK(dot),
-    RISEK(relu_backward), RISEK(maximum), RISEK(claim), RISEK(map_exp), RISEK(map_log), RISEK(map_tanh), RISEK(map_sigmoid), RISEK(lstm_forward),
+    RISEK(relu_backward), RISEK(maximum), RISEK(claim), RISEK(map_exp), RISEK(map_log), RISEK(map_tanh), RISEK(map_sigmoid),
+    RISEK(lstm_forward),
     RISEK(lstm_backward), RISEK(gru_forward), RISEK(gru_backward),
     RISEK(mingru_forward), RISEK(mingru_backward), RISEK(gate_forward), RISEK(gate_backward),
     RISEK(norm_forward), RISEK(norm_backward), RISEK(stack), RISEK(unhalf),
