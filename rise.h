@@ -2053,7 +2053,7 @@ typedef struct risei_encoder {
     int layers;
     risei_conv conv[RISE_MAX_CONV];
     int units[RISE_MAX_CONV];
-    risei_conv unit[RISE_MAX_CONV][RISEI_UNITS][2];
+    risei_conv unit[RISE_MAX_CONV]; /* the first conv of these; the others are alike, and follow it in the parameter block */
     risei_conv shrink;        /* the pool after the last layer, if `pool` is not 0; it has no weights */
     int flat;                 /* numbers after that */
     int dense;                /* is there a dense layer? */
@@ -2087,7 +2087,10 @@ RISEI_FN risei_encoder risei_encoder_make(risei_parameters *p, int height, int w
         e.conv[l] = risei_conv_make(p, &conv[l], height, width, channels);
         height = e.conv[l].pooled_height, width = e.conv[l].pooled_width, channels = three.filters = e.conv[l].filters;
         e.units[l] = conv[l].residual;
-        for (i = 0; i < 2 * e.units[l]; i++) e.unit[l][i / 2][i % 2] = risei_conv_make(p, &three, height, width, channels);
+        for (i = 0; i < 2 * e.units[l]; i++) {
+            risei_conv const made = risei_conv_make(p, &three, height, width, channels);
+            if (i == 0) e.unit[l] = made;
+        }
     }
     if (pool_to > 0) {
         e.shrink.pool = -1, e.shrink.filters = channels;
@@ -2104,6 +2107,14 @@ RISEI_FN risei_encoder risei_encoder_make(risei_parameters *p, int height, int w
     }
     return e;
 }
+/* Conv i of layer l's residual units, two a unit. */
+RISEI_FN risei_conv risei_unit_conv(const risei_encoder *e, int l, int i)
+{
+    risei_conv c = e->unit[l];
+    size_t const step = (size_t)i * (c.bias + (size_t)c.filters - c.weights);
+    c.weights += step, c.bias += step;
+    return c;
+}
 RISEI_FN void risei_conv_initialise(const risei_conv *c, rise_real *w, risei_random *random)
 {
     int const fan_in = c->size * c->size * c->channels;
@@ -2115,7 +2126,10 @@ RISEI_FN void risei_encoder_initialise(const risei_encoder *e, rise_real *w, ris
     int l, i;
     for (l = 0; l < e->layers; l++) {
         risei_conv_initialise(&e->conv[l], w, random);
-        for (i = 0; i < 2 * e->units[l]; i++) risei_conv_initialise(&e->unit[l][i / 2][i % 2], w, random);
+        for (i = 0; i < 2 * e->units[l]; i++) {
+            risei_conv const c = risei_unit_conv(e, l, i);
+            risei_conv_initialise(&c, w, random);
+        }
     }
     if (e->dense) risei_linear_initialise(&e->linear, w, random);
 }
@@ -2185,24 +2199,26 @@ RISEI_FN void risei_units_forward(const risei_device *d, const risei_encoder *e,
     int i;
     for (i = 0; i < e->units[l]; i++) {
         const risei_image *seen = a->unit[l][i];
+        risei_conv const first = risei_unit_conv(e, l, 2 * i), second = risei_unit_conv(e, l, 2 * i + 1);
         risei_relu_backward(d, count, x, x, &seen[0]); /* x where x > 0, which is relu(x) */
-        risei_conv_forward(d, &e->unit[l][i][0], w, count, &seen[0], &seen[1], 1, 0);
-        risei_conv_forward(d, &e->unit[l][i][1], w, count, &seen[1], x, 0, 1);
+        risei_conv_forward(d, &first, w, count, &seen[0], &seen[1], 1, 0);
+        risei_conv_forward(d, &second, w, count, &seen[1], x, 0, 1);
     }
 }
 /* dout, of what the units made -> dout, of what they saw */
 RISEI_FN void risei_units_backward(const risei_device *d, const risei_encoder *e, const rise_real *w, rise_real *g, int l,
                                    int count, risei_encoder_data *a)
 {
-    const risei_image *dout = &a->dout[l], *first = &a->dunit[l][0], *second = &a->dunit[l][1];
+    const risei_image *dout = &a->dout[l], *dfirst = &a->dunit[l][0], *dsecond = &a->dunit[l][1];
     int i;
     for (i = e->units[l] - 1; i >= 0; i--) {
         const risei_image *seen = a->unit[l][i];
-        risei_conv_backward(d, &e->unit[l][i][1], w, g, count, &seen[1], dout, second);
-        risei_relu_backward(d, count, &seen[1], second, second);
-        risei_conv_backward(d, &e->unit[l][i][0], w, g, count, &seen[0], second, first);
-        risei_relu_backward(d, count, &seen[0], first, first);
-        risei_image_add(d, count, first, dout);
+        risei_conv const first = risei_unit_conv(e, l, 2 * i), second = risei_unit_conv(e, l, 2 * i + 1);
+        risei_conv_backward(d, &second, w, g, count, &seen[1], dout, dsecond);
+        risei_relu_backward(d, count, &seen[1], dsecond, dsecond);
+        risei_conv_backward(d, &first, w, g, count, &seen[0], dsecond, dfirst);
+        risei_relu_backward(d, count, &seen[0], dfirst, dfirst);
+        risei_image_add(d, count, dfirst, dout);
     }
 }
 /* images: [count] of e's shape with the border of in[0] (see risei_encoder_frame) */
@@ -2526,11 +2542,11 @@ RISEI_FN int risei_spectral_count(const risei_net *n)
     for (l = 0; l < n->encoder.layers && n->spectral; l++) count += 2 * n->encoder.units[l];
     return count;
 }
-RISEI_FN const risei_conv *risei_spectral_conv(const risei_net *n, int i)
+RISEI_FN risei_conv risei_spectral_conv(const risei_net *n, int i)
 {
     int l = 0;
     for (; i >= 2 * n->encoder.units[l]; l++) i -= 2 * n->encoder.units[l];
-    return &n->encoder.unit[l][i / 2][i % 2];
+    return risei_unit_conv(&n->encoder, l, i);
 }
 RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
 {
@@ -2566,7 +2582,7 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
     n.sigma = (ptrdiff_t)(p.count - n.hidden.weights);
     n.parameters = n.block = p.count + (n.noisy ? (size_t)n.sigma : 0);
     n.spectral = desc->spectral_norm;
-    for (i = 0; i < risei_spectral_count(&n); i++) n.block += (size_t)risei_spectral_conv(&n, i)->filters;
+    for (i = 0; i < risei_spectral_count(&n); i++) n.block += (size_t)risei_spectral_conv(&n, i).filters;
     return n;
 }
 /* Noisy layers (Fortunato et al. 2018): a weight is mu + sigma f(e_i) f(e_j) with one normal number e for each input and each
@@ -2649,8 +2665,8 @@ RISEI_FN size_t risei_spectral_size(const risei_net *n)
     size_t size = 0;
     int i;
     for (i = 0; i < risei_spectral_count(n); i++) {
-        const risei_conv *c = risei_spectral_conv(n, i);
-        size += (size_t)(risei_spectral_rows(c) + c->filters + 1);
+        risei_conv const c = risei_spectral_conv(n, i);
+        size += (size_t)(risei_spectral_rows(&c) + c.filters + 1);
     }
     return size;
 }
@@ -2678,11 +2694,11 @@ RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, co
     const rise_real *u = w + n->parameters;
     int i, j;
     for (i = 0; i < risei_spectral_count(n); i++) {
-        const risei_conv *c = risei_spectral_conv(n, i);
-        int const rows = risei_spectral_rows(c), f = c->filters;
-        risei_spectral_step(d, w + c->weights, rows, f, 0, u, s);
-        s[rows + f] = risei_spectral_step(d, w + c->weights, rows, f, 1, s, s + rows);
-        for (j = 0; j < rows * f; j++) derived[c->weights + (size_t)j] = w[c->weights + (size_t)j] / s[rows + f];
+        risei_conv const c = risei_spectral_conv(n, i);
+        int const rows = risei_spectral_rows(&c), f = c.filters;
+        risei_spectral_step(d, w + c.weights, rows, f, 0, u, s);
+        s[rows + f] = risei_spectral_step(d, w + c.weights, rows, f, 1, s, s + rows);
+        for (j = 0; j < rows * f; j++) derived[c.weights + (size_t)j] = w[c.weights + (size_t)j] / s[rows + f];
         s += rows + f + 1, u += f;
     }
 }
@@ -2692,10 +2708,10 @@ RISEI_FN void risei_spectral_backward(const risei_device *d, const risei_net *n,
 {
     int i, j;
     for (i = 0; i < risei_spectral_count(n); i++) {
-        const risei_conv *c = risei_spectral_conv(n, i);
-        int const rows = risei_spectral_rows(c), f = c->filters;
-        rise_real *to = g + c->weights;
-        rise_real const along = -(rise_real)d->kernels->dot((ptrdiff_t)rows * f, to, derived + c->weights);
+        risei_conv const c = risei_spectral_conv(n, i);
+        int const rows = risei_spectral_rows(&c), f = c.filters;
+        rise_real *to = g + c.weights;
+        rise_real const along = -(rise_real)d->kernels->dot((ptrdiff_t)rows * f, to, derived + c.weights);
         rise_product p;
         memset(&p, 0, sizeof p);
         for (j = 0; j < rows; j++) s[j] = s[j] * along;
@@ -2712,9 +2728,9 @@ RISEI_FN void risei_spectral_keep(const risei_net *n, const rise_real *s, rise_r
     rise_real *u = w + n->parameters;
     int i;
     for (i = 0; i < risei_spectral_count(n); i++) {
-        const risei_conv *c = risei_spectral_conv(n, i);
-        memcpy(u, s + risei_spectral_rows(c), (size_t)c->filters * sizeof *u);
-        s += risei_spectral_rows(c) + c->filters + 1, u += c->filters;
+        risei_conv const c = risei_spectral_conv(n, i);
+        memcpy(u, s + risei_spectral_rows(&c), (size_t)c.filters * sizeof *u);
+        s += risei_spectral_rows(&c) + c.filters + 1, u += c.filters;
     }
 }
 
