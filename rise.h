@@ -89,7 +89,8 @@
    the cue to the moment at which it counts, both counted. A window that is one frame short learns nothing. Acting unrolls the
    same window anew each step; with desc.carry_state it keeps its state instead, which costs the same at any window and gives
    the same values as long as episodes fit into the window. desc.feed_action also shows the recurrent net its previous action
-   and reward.
+   and reward. Two fields make memory cheaper still: desc.window_samples trains several transitions on one window, and
+   RISE_CELL_MINGRU is a cell whose steps do not wait for each other.
 
    3. LEARNING. rise_agent_step learns on the way: an update each desc.learn_period steps, after desc.learn_start steps. The
    first steps also measure the embeddings, which from then on are standardised to mean 0 and variance 1. To a game that must
@@ -132,10 +133,17 @@
    (more exploring), a learning_rate 3 times higher or lower, a window that reaches the cue. Learns, then forgets: a larger
    replay_capacity, a longer target_period.
 
-   10. PORTING. Raspberry Pi, 64-bit: as it is. 32-bit: add -mfpu=neon-vfpv4. MSVC, tcc and others compile the plain C kernels
+   10. OTHER AGENTS. What the heads say, desc.head: a mean, the odds of fixed returns (C51), or quantiles (IQN). How it
+   explores: epsilon, and desc.noisy. What it learns from: desc.n_step, desc.munchausen, desc.value_rescale, desc.no_double.
+   What it sees with: desc.network, or conv layers of your own with pools and residual units; desc.spectral_norm.
+   rise_agent_preset(&desc, RISE_PRESET_BTR) fills in what the authors of an agent chose, for Atari and its budget of 200 million
+   frames: replay buffers of a million, learning that starts late. Each goes with any desc.memory. rise_agent_set reads fields
+   from text, such as a program's arguments, and rise_agent_describe prints them.
+
+   11. PORTING. Raspberry Pi, 64-bit: as it is. 32-bit: add -mfpu=neon-vfpv4. MSVC, tcc and others compile the plain C kernels
    and, for MSVC on x64, the AVX ones. Without a file system: RISE_NO_STDIO.
 
-   11. THREADS. With RISE_THREADS and desc.threads = 4, say, an agent computes in its caller's thread and three of its own,
+   12. THREADS. With RISE_THREADS and desc.threads = 4, say, an agent computes in its caller's thread and three of its own,
    which sleep while there is nothing to do. What it computes is the same to the bit for any number of them. There is no
    global state: use each agent from one thread at a time, different agents from as many as you like.
 
