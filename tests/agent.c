@@ -377,7 +377,7 @@ static const struct {
     {FIELD(environments), -1, 1, 4096},     {FIELD(players), -1, 1, 4096},           {FIELD(play_only), -1, 0, 1},
     {FIELD(memory), -1, 0, 2},              {FIELD(window), -1, 1, 1024},            {FIELD(cell), -1, 0, 2},
     {FIELD(recurrent_units), -1, 1, 4096},  {FIELD(fusion), -1, 0, 2},               {FIELD(carry_state), -1, 0, 1},
-    {FIELD(feed_action), -1, 0, 1},         {FIELD(embedding), -1, 0, 5},            {FIELD(embedding_size), -1, 1, 8192},
+    {FIELD(feed_action), -1, 0, 1},         {FIELD(embedding), -1, 0, 7},            {FIELD(embedding_size), -1, 1, 8192},
     {FIELD(embedding_pool), -1, 1, 64},     {FIELD(embedding_f32), -1, 0, 1},        {FIELD(network), -1, 0, 4},
     {FIELD(conv_count), 0, 1, 8},           {FIELD(features), -2, -1, 8192},         {FIELD(head_units), -1, 1, 8192},
     {FIELD(no_dueling), -1, 0, 1},          {FIELD(layer_norm), -1, 0, 1},           {FIELD(batch), -1, 1, 4096},
