@@ -322,6 +322,10 @@ typedef struct rise_agent_desc {
     rise_memory memory;            /* [RISE] */
     int window;                    /* frames the recurrent net is unrolled over, 1..1024 [16] */
     int window_samples;            /* transitions in a row that share a window and its cost; divides batch, 1..64 [1] */
+    int window_stride;             /* only every so-manieth step of an episode, and its last, ends a window [1: all do] */
+    int burn_in;                   /* a window's first steps through which gradients do not flow, less than window [0] */
+    int stored_state;              /* 1: windows begin with the state that acting had there, kept in the replay buffer; 0: with
+                                      zeros. Needs carry_state [0] */
     rise_cell cell;                /* [LSTM] */
     int recurrent_units;           /* 1..4096 [64 for SMALL, else 512] */
     rise_fusion fusion;            /* [CONCAT] */
@@ -378,6 +382,8 @@ typedef struct rise_agent_desc {
     int learn_period;              /* steps an update, all environments counted [4] */
     int learn_outside;             /* 1: rise_agent_step never learns; call rise_agent_learn or _learn_for [0] */
     double priority_exponent;      /* 0..1; negative: uniform replay [0.5] */
+    double priority_mix;           /* a window's end gets so much of its samples' largest error, and the rest of their mean; 0:
+                                      each sample gets its own [0] */
     double importance_exponent;    /* 0..1; negative: no correction [0.4] */
     double epsilon_start;          /* share of random actions at first [1] */
     double epsilon_end;            /* and at last; negative: none [0.05 for SMALL, else 0.01] */
@@ -413,7 +419,9 @@ typedef enum rise_event {
 typedef enum rise_preset {
     RISE_PRESET_DQN,     /* Mnih et al. 2015: one step, uniform replay, no dueling, no double */
     RISE_PRESET_RAINBOW, /* Hessel et al. 2018: C51, noisy, double, dueling, three steps, prioritised */
-    RISE_PRESET_BTR      /* Clark et al. 2024: IQN, IMPALA, Munchausen, spectral norm, noisy, 64 environments */
+    RISE_PRESET_BTR,     /* Clark et al. 2024: IQN, IMPALA, Munchausen, spectral norm, noisy, 64 environments */
+    RISE_PRESET_R2D2     /* Kapturowski et al. 2019: stored states, burn-in, windows of 80 that overlap by half, rescaled
+                            values; its memory was FULL */
 } rise_preset;
 
 /* Gives the fields of `desc` that are zero what the preset says. Fields that you set before or after stay yours. */
@@ -2333,6 +2341,7 @@ typedef struct risei_cell {
    row r's; rows after the last one that has started have none, so sorting rows by their start skips what is padding. */
 typedef struct risei_sequence {
     int steps, rows;
+    int burn;               /* backward: so many first steps are left out */
     int ends;               /* backward: after so many last steps the states' gradients come in, 1 or more */
     const int *first;       /* [rows]: the step at which a row starts, from a zero state; NULL: all at step 0 */
     int *begin;             /* [steps + 1], made by risei_sequence_plan */
@@ -2523,7 +2532,8 @@ RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, co
                                   const risei_sequence *s, int steps)
 {
     ptrdiff_t const n = c->units, out = c->gates * n;
-    int const recurrent = c->h.out > 0, all = s->begin[steps];
+    int const recurrent = c->h.out > 0;
+    ptrdiff_t const from = s->begin[s->burn], all = s->begin[steps] - from;
     int end = s->ends - 1;
     rise_product p;
     risei_cell_job job;
@@ -2536,7 +2546,7 @@ RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, co
         risei_turn(w + c->h.weights, c->units, (int)out, s->turned);
         p.b = rise_matrix_panels(s->turned, (int)out, c->units);
     }
-    for (job.t = steps - 1; job.t >= 0; job.t--) {
+    for (job.t = steps - 1; job.t >= s->burn; job.t--) {
         job.dh = s->dh + end * s->rows * n;
         p.m = risei_sequence_active(s, job.t);
         risei_run(d, 40.0 * p.m * (double)n, risei_cell_backward_part, &job);
@@ -2547,8 +2557,10 @@ RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, co
         end--;
         d->kernels->add(s->rows * (int)n, job.dh, s->dh + end * s->rows * n);
     }
-    risei_linear_backward(d, &c->x, w, g, all, s->x, c->in, s->dgates, out, s->dx, c->in);
-    if (recurrent) risei_linear_backward_weights(d, &c->h, g, all, s->h, n, s->du, out); /* all steps at once */
+    risei_linear_backward(d, &c->x, w, g, (int)all, s->x + from * c->in, c->in, s->dgates + from * out, out,
+                          s->dx != NULL ? s->dx + from * c->in : NULL, c->in);
+    if (recurrent) /* all steps at once */
+        risei_linear_backward_weights(d, &c->h, g, (int)all, s->h + from * n, n, s->du + from * out, out);
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -2571,7 +2583,7 @@ typedef struct risei_net {
     double value_min, value_max;  /* C51: returns of the first and last atom */
     ptrdiff_t sigma;              /* noisy: from a weight of these three to the size of its noise */
     int spectral;                 /* are the weights of residual units normalised? */
-    int samples;                  /* states, one after the other, that share a row of a sequence */
+    int samples, burn;            /* states, one after the other, that share a row of a sequence; its steps without gradient */
     int embedding, extras;        /* what enters the cell: embedding or features, then action and reward */
     size_t parameters, block;     /* that learn; and with what is kept beside them, a direction for each spectral norm */
 } risei_net;
@@ -2615,6 +2627,7 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
     n.atoms = n.head == RISE_HEAD_C51 ? desc->atoms : 1;
     n.taus = n.head == RISE_HEAD_IQN ? desc->quantiles : 1;
     n.samples = n.memory != RISE_MEMORY_NONE ? desc->window_samples : 1;
+    n.burn = desc->burn_in;
     n.value_min = desc->value_min, n.value_max = desc->value_max;
     n.encoder = risei_encoder_make(&p, desc->frame_height, desc->frame_width, desc->frame_channels * desc->frame_stack,
                                    desc->conv, desc->conv_count, desc->pool_to, desc->features);
@@ -2835,7 +2848,7 @@ RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pa
     int const full = n->memory == RISE_MEMORY_FULL, sequences = learn / n->samples;
     memset(a, 0, sizeof *a);
     risei_encoder_layout(arena, &n->encoder, &a->encoder, images, full ? sequences * learn_steps : learn);
-    a->sequence.ends = n->samples;
+    a->sequence.ends = n->samples, a->sequence.burn = n->burn;
     if (n->memory != RISE_MEMORY_NONE)
         risei_sequence_layout(arena, &n->cell, &a->sequence, steps, entries, states, sequences, learn_steps, full);
     a->feature_row = RISEI_TAKE(arena, int, rows);
@@ -3076,6 +3089,7 @@ RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, cons
         const rise_real *from = full ? a->sequence.dx + (ptrdiff_t)i * n->cell.in : a->dfused + (ptrdiff_t)i * n->fused;
         memcpy(a->encoder.dfeatures + (ptrdiff_t)i * f, from, (size_t)f * sizeof *from);
     }
+    if (full) risei_zero(a->encoder.dfeatures, (ptrdiff_t)a->sequence.begin[a->sequence.burn] * f);
     for (i = 0; i < rows && full; i++) /* features reach the heads through the cell, and directly */
         d->kernels->add(f, a->dfused + (ptrdiff_t)i * n->fused, a->encoder.dfeatures + (ptrdiff_t)a->feature_row[i] * f);
     risei_encoder_backward(d, &n->encoder, w, g, images, &a->encoder);
@@ -3971,6 +3985,9 @@ typedef struct risei_history {
     uint8_t *events;               /* rise_event; RISE_TRUNCATED also where an episode was cut */
     int32_t *index;                /* frames since the episode's first */
     uint8_t *masks;                /* [lanes][capacity][mask_bytes]: allowed actions, a bit each */
+    int state;                     /* numbers of a recurrent state that is kept: h, then an LSTM's c; 0: none is */
+    uint16_t *half_state;          /* [lanes][capacity][state]: before the frame was seen; 16-bit or 32-bit as embeddings */
+    rise_real *full_state;
 } risei_history;
 
 RISEI_FN void risei_history_layout(risei_arena *arena, risei_history *h)
@@ -3985,6 +4002,8 @@ RISEI_FN void risei_history_layout(risei_arena *arena, risei_history *h)
     h->events = RISEI_TAKE(arena, uint8_t, slots);
     h->index = RISEI_TAKE(arena, int32_t, slots);
     h->masks = RISEI_TAKE(arena, uint8_t, risei_times(slots, (size_t)h->mask_bytes));
+    h->half_state = RISEI_TAKE(arena, uint16_t, h->f32 ? 0 : risei_times(slots, (size_t)h->state));
+    h->full_state = RISEI_TAKE(arena, rise_real, h->f32 ? risei_times(slots, (size_t)h->state) : 0);
 }
 RISEI_FN ptrdiff_t risei_slot(const risei_history *h, int lane, int64_t at)
 {
@@ -4010,6 +4029,23 @@ RISEI_FN void risei_history_embed(risei_history *h, ptrdiff_t slot, const rise_r
     int i;
     for (i = 0; i < h->size && !h->f32; i++) h->half[slot * h->size + i] = risei_half(embedding[i]);
     if (h->f32 && h->size > 0) memcpy(h->full + slot * h->size, embedding, (size_t)h->size * sizeof *embedding);
+}
+/* Keeps a part of the state, `count` numbers from `from` on; and brings it back. */
+RISEI_FN void risei_history_keep(risei_history *h, ptrdiff_t slot, int from, int count, const rise_real *state)
+{
+    ptrdiff_t const at = slot * h->state + from;
+    int i;
+    for (i = 0; i < count && !h->f32; i++) h->half_state[at + i] = risei_half(state[i]);
+    if (h->f32) memcpy(h->full_state + at, state, (size_t)count * sizeof *state);
+}
+RISEI_FN void risei_history_recall(const rise_kernels *k, const risei_history *h, ptrdiff_t slot, int from, int count,
+                                   rise_real *state)
+{
+    ptrdiff_t const at = slot * h->state + from;
+    if (h->f32)
+        memcpy(state, h->full_state + at, (size_t)count * sizeof *state);
+    else
+        k->unhalf(count, h->half_state + at, state);
 }
 /* An endless episode stays valid. */
 RISEI_FN int32_t risei_after(int32_t index) { return index < INT32_MAX ? index + 1 : index; }
@@ -4090,6 +4126,7 @@ typedef struct risei_replay {
     risei_history history;
     int reach;                     /* slots before a transition that its stack or window may need */
     int n_step;
+    int stride;                    /* of an episode's steps, every so-manieth can be sampled, and the last; 0, 1: all */
     double discount;
     double *tree;                  /* level upon level, the leaves first: entry i has entries 8i .. 8i+7 of the level beneath */
     int levels;
@@ -4154,8 +4191,11 @@ RISEI_FN int risei_replay_whole(const risei_replay *r, int lane, int64_t at)
 /* The transition at slot `at` has its future: it can be sampled from now on, if its past is still there. */
 RISEI_FN void risei_replay_enable(risei_replay *r, int lane, int64_t at)
 {
-    ptrdiff_t const slot = risei_slot(&r->history, lane, at);
-    if (at < risei_history_oldest(&r->history, lane) || r->tree[slot] > 0) return;
+    const risei_history *h = &r->history;
+    ptrdiff_t const slot = risei_slot(h, lane, at);
+    if (at < risei_history_oldest(h, lane) || r->tree[slot] > 0) return;
+    if (r->stride > 1 && (h->index[slot] + 1) % r->stride != 0 && !risei_is_last(h->events[risei_slot(h, lane, at + 1)]))
+        return;
     if (risei_replay_whole(r, lane, at)) risei_tree_set(r, slot, r->top);
 }
 /* The episode ends at slot `at`: transitions with fewer than n steps before it are complete, too. */
@@ -4369,6 +4409,7 @@ static const risei_field risei_fields[] = {
     RISEI_INT(frame_channels, 1, 16), RISEI_INT(frame_stack, 1, 16), RISEI_INT(action_masks, 0, 1),
     RISEI_INT(environments, 1, 4096), RISEI_INT(players, 1, 4096), RISEI_INT(play_only, 0, 1),
     RISEI_WORDS(memory, RISE_MEMORY_FULL, "rise none full"), RISEI_INT(window, 1, 1024), RISEI_INT(window_samples, 1, 64),
+    RISEI_INT(window_stride, 1, 1024), RISEI_INT(burn_in, 0, 1023), RISEI_INT(stored_state, 0, 1),
     RISEI_WORDS(cell, RISE_CELL_MINGRU, "lstm gru mingru"), RISEI_INT(recurrent_units, 1, 4096),
     RISEI_WORDS(fusion, RISE_FUSION_SUM, "concat gate sum"), RISEI_INT(carry_state, 0, 1), RISEI_INT(feed_action, 0, 1),
     RISEI_WORDS(embedding, RISE_EMBED_SNAPSHOT, "signs gaussian sparse conv downsample user resnet18 snapshot"),
@@ -4387,7 +4428,8 @@ static const risei_field risei_fields[] = {
     RISEI_DOUBLE(target_rate, 1e-6, 1), RISEI_INT(munchausen, 0, 1), RISEI_DOUBLE(munchausen_scale, -1, 1),
     RISEI_DOUBLE(temperature, 1e-6, 1e6), RISEI_INT(value_rescale, 0, 1),
     RISEI_INT(replay_capacity, 1, 1e9), RISEI_INT(learn_start, 1, 1e9), RISEI_INT(learn_period, 1, 1e6),
-    RISEI_INT(learn_outside, 0, 1), RISEI_DOUBLE(priority_exponent, -1, 1), RISEI_DOUBLE(importance_exponent, -1, 1),
+    RISEI_INT(learn_outside, 0, 1), RISEI_DOUBLE(priority_exponent, -1, 1), RISEI_DOUBLE(priority_mix, 0, 1),
+    RISEI_DOUBLE(importance_exponent, -1, 1),
     RISEI_DOUBLE(epsilon_start, -1, 1), RISEI_DOUBLE(epsilon_end, -1, 1), RISEI_INT(epsilon_steps, 1, 1e9)};
 #define RISEI_CONV(field, low, high) {#field, offsetof(rise_conv, field), 0, low, high, NULL}
 static const risei_field risei_conv_fields[] = {
@@ -4513,7 +4555,11 @@ static const char *const risei_presets[][24] = {
      "replay_capacity=1000000", "epsilon_start=-1", "epsilon_end=-1"},
     {"head=iqn", "noisy=1", "munchausen=1", "network=impala", "spectral_norm=1", "environments=64", "learn_period=64",
      "batch=256", "discount=0.997", "learning_rate=1e-4", "target_period=500", "priority_exponent=0.2",
-     "importance_exponent=0.2", "replay_capacity=1048576", "learn_start=200000", "epsilon_end=0.01", "epsilon_steps=2000000"}};
+     "importance_exponent=0.2", "replay_capacity=1048576", "learn_start=200000", "epsilon_end=0.01", "epsilon_steps=2000000"},
+    {"window=41", "window_samples=40", "window_stride=40", "burn_in=40", "stored_state=1", "carry_state=1", "feed_action=1",
+     "batch=2560", "n_step=5", "discount=0.997", "value_rescale=1", "priority_mix=0.9", "priority_exponent=0.9",
+     "importance_exponent=0.6", "target_period=2500", "learning_rate=1e-4", "adam_epsilon=1e-3", "replay_capacity=1000000",
+     "learn_start=20000", "learn_period=64", "epsilon_end=0.01", "epsilon_steps=250000"}};
 RISE_API void rise_agent_preset(rise_agent_desc *desc, rise_preset preset)
 {
     int i;
@@ -4591,6 +4637,7 @@ RISEI_FN void risei_default_all(rise_agent_desc *d)
     risei_default(&d->threads, 1);
     risei_default(&d->window, 16);
     risei_default(&d->window_samples, 1);
+    risei_default(&d->window_stride, 1);
     if (d->embedding == RISE_EMBED_RESNET18) risei_default(&d->embedding_size, 512);
     risei_default_network(d);
     risei_default(&d->batch, 32);
@@ -4712,6 +4759,10 @@ RISEI_FN rise_result risei_check_together(const rise_agent_desc *d, rise_error *
     if (d->embedding == RISE_EMBED_DOWNSAMPLE && d->embedding_size < d->frame_channels)
         return risei_fail(error, RISE_BAD_DESC, "embedding_size is %d; RISE_EMBED_DOWNSAMPLE needs frame_channels, %d, or more",
                           d->embedding_size, d->frame_channels);
+    if (d->burn_in >= d->window)
+        return risei_fail(error, RISE_BAD_DESC, "burn_in is %d; it must be less than window, %d", d->burn_in, d->window);
+    if (d->stored_state && !d->carry_state)
+        return risei_fail(error, RISE_BAD_DESC, "stored_state is 1; it needs carry_state, for it keeps what acting carries");
     if (d->batch % d->window_samples != 0)
         return risei_fail(error, RISE_BAD_DESC, "window_samples is %d; it must divide batch, %d", d->window_samples, d->batch);
     if (!(d->value_min < d->value_max))
@@ -4873,6 +4924,9 @@ RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
     h->mask_bytes = desc->action_masks ? risei_ceil_div(desc->actions, 8) : 0;
     a->replay.history = *h;
     a->replay.history.lanes = desc->environments;
+    if (desc->stored_state && desc->memory != RISE_MEMORY_NONE)
+        a->replay.history.state = desc->recurrent_units * (desc->cell == RISE_CELL_LSTM ? 2 : 1);
+    a->replay.stride = desc->window_stride;
     a->replay.history.capacity = desc->replay_capacity / desc->environments;
     a->replay.reach = risei_reach(desc);
     a->replay.n_step = desc->n_step;
@@ -5084,6 +5138,12 @@ RISEI_FN void risei_act(rise_agent *a, const risei_history *h, int lane, int cou
             memcpy(s->h + (ptrdiff_t)r * units, state_h + (ptrdiff_t)(lane + r) * units, one);
             if (s->c != NULL) memcpy(s->c + (ptrdiff_t)r * units, state_c + (ptrdiff_t)(lane + r) * units, one);
         }
+    }
+    for (r = 0; r < count && h->state > 0; r++) {
+        risei_history *kept = &a->replay.history; /* which is h: players keep nothing */
+        ptrdiff_t const slot = risei_slot(h, lane + r, h->written[lane + r] - 1);
+        risei_history_keep(kept, slot, 0, units, s->h + (ptrdiff_t)r * units);
+        if (s->c != NULL) risei_history_keep(kept, slot, units, units, s->c + (ptrdiff_t)r * units);
     }
     risei_draw_fractions(a, use, count);
     risei_net_forward(&a->device, &a->net, risei_weights_for(a, use), count, full ? s->begin[steps] : count, a->images, pass);
@@ -5407,17 +5467,35 @@ RISEI_FN void risei_gather_part(void *job, int part, int parts, void *scratch)
     const risei_history *h = &a->replay.history;
     const risei_image *image = &a->pass.encoder.in[0];
     int const batch = a->desc.batch, stack = a->desc.frame_stack, sequences = batch / a->net.samples;
+    int const own = a->net.samples == 1 && h->state == 0; /* do next states have a window of their own? */
     int r, end;
     (void)scratch;
     for (risei_share(batch, 1, part, parts, &r, &end); r < end; r++) {
         const risei_transition *t = &a->batch[r];
         int const row = r - (batch - sequences); /* of the window that ends here */
-        if (row >= 0) a->later[row] = a->net.samples == 1 && a->first[row] < t->steps ? t->steps : a->first[row];
+        if (row >= 0) a->later[row] = own && a->first[row] < t->steps ? t->steps : a->first[row];
         if (row >= 0 && a->net.memory != RISE_MEMORY_NONE) risei_gather_window(a, h, t->lane, t->at, risei_before(&a->desc),
                                                                                t->steps, row);
         if (a->net.memory == RISE_MEMORY_FULL) continue;
         risei_history_stack(k, h, t->lane, t->at, stack, image, a->images + r * risei_image_size(image));
         risei_history_stack(k, h, t->lane, t->at + t->steps, stack, image, a->images + (batch + r) * risei_image_size(image));
+    }
+}
+/* The states in which windows begin that do not begin with an episode. */
+RISEI_FN void risei_gather_states(rise_agent *a)
+{
+    const rise_kernels *k = a->device.kernels;
+    const risei_history *h = &a->replay.history;
+    const risei_sequence *s = &a->pass.sequence;
+    int const units = a->net.cell.units;
+    int row;
+    for (row = 0; row < s->rows && h->state > 0; row++) {
+        const risei_transition *last = &a->batch[a->desc.batch - s->rows + row];
+        ptrdiff_t slot;
+        if (a->first[row] > 0) continue;
+        slot = risei_slot(h, last->lane, last->at - risei_before(&a->desc));
+        risei_history_recall(k, h, slot, 0, units, s->h + (ptrdiff_t)row * units);
+        if (s->c != NULL) risei_history_recall(k, h, slot, units, units, s->c + (ptrdiff_t)row * units);
     }
 }
 /* Fills the pass's inputs from the batch. */
@@ -5432,6 +5510,7 @@ RISEI_FN void risei_gather_batch(rise_agent *a)
         risei_sequence_plan(s);
         risei_zero(s->h, (ptrdiff_t)sequences * a->net.cell.units);
         risei_zero(s->c, (ptrdiff_t)sequences * a->net.cell.units);
+        risei_gather_states(a);
     }
     risei_run(&a->device, 4.0 * batch * (double)risei_agent_image(a), risei_gather_part, a);
 }
@@ -5572,6 +5651,24 @@ RISEI_FN void risei_copy_target(rise_agent *a)
         a->target[i] = a->target[i] + rate * (a->weights[i] - a->target[i]);
 }
 
+/* The error by which a window is sampled (Kapturowski et al. 2019): eta max + (1 - eta) mean of its samples' errors. */
+RISEI_FN void risei_mix_errors(rise_agent *a)
+{
+    rise_real const eta = (rise_real)a->desc.priority_mix;
+    int const batch = a->desc.batch, windows = batch / a->net.samples;
+    int row, r;
+    for (row = 0; row < windows; row++) {
+        rise_real most = 0, sum = 0, count = 0;
+        for (r = row; r < batch; r += windows) {
+            rise_real const error = risei_abs(a->td[r]);
+            if (a->batch[r].absent) continue;
+            most = error > most ? error : most;
+            sum = sum + error;
+            count = count + 1;
+        }
+        a->td[batch - windows + row] = eta * most + (1 - eta) * sum / count;
+    }
+}
 RISEI_FN void risei_forward_target(rise_agent *a)
 {
     size_t const batch = (size_t)a->desc.batch, actions = (size_t)a->desc.actions;
@@ -5614,6 +5711,7 @@ RISEI_FN rise_result risei_update(rise_agent *a)
         return risei_fail(&a->error, RISE_NOT_FINITE,
             "a weight, the loss or a gradient is not finite, so nothing was learned; lower learning_rate or check the rewards");
     risei_spectral_keep(&a->net, a->spectral, a->weights);
+    if (d->priority_mix > 0) risei_mix_errors(a);
     risei_replay_update(&a->replay, k, d->batch, a->batch, a->td, priority, a->work);
     metrics.updates++;
     a->counters = metrics;
@@ -5690,7 +5788,7 @@ RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
     m->refreshing = risei_refreshing(a);
     m->bytes_per_step = (size_t)h->frame_bytes + (size_t)h->size * (h->f32 ? sizeof(rise_real) : sizeof(uint16_t)) +
                         (size_t)h->mask_bytes + sizeof *h->rewards + sizeof *h->actions + sizeof *h->events + sizeof *h->index +
-                        sizeof(double) * 8 / 7;
+                        sizeof(double) * 8 / 7 + (size_t)h->state * (h->f32 ? sizeof(rise_real) : sizeof(uint16_t));
 }
 RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *a) { return &a->desc; }
 RISE_API const rise_error *rise_agent_error(const rise_agent *a)
@@ -5885,6 +5983,16 @@ RISEI_FN void risei_visit_learning(risei_stream_io *f, rise_agent *a)
     risei_doubles(f, &c->gradient_norm, 1, -DBL_MAX, "gradient_norm");
     risei_doubles(f, a->returns, RISEI_RETURNS, -DBL_MAX, "returns");
 }
+RISEI_FN void risei_visit_state(risei_stream_io *f, risei_history *h, ptrdiff_t slot)
+{
+    uint16_t *half = h->half_state + slot * h->state;
+    int i;
+    if (h->f32) risei_reals(f, h->full_state + slot * h->state, (size_t)h->state, -FLT_MAX, "a stored state is not finite");
+    if (h->f32) return;
+    risei_numbers(f, half, (size_t)h->state, sizeof *half);
+    for (i = 0; i < h->state; i++)
+        if ((half[i] & 0x7C00u) == 0x7C00u) risei_wrong(f, "a stored state is not finite");
+}
 /* One slot's record. Embeddings are not saved: they follow from the frames. */
 RISEI_FN void risei_visit_slot(risei_stream_io *f, rise_agent *a, ptrdiff_t slot)
 {
@@ -5898,6 +6006,7 @@ RISEI_FN void risei_visit_slot(risei_stream_io *f, rise_agent *a, ptrdiff_t slot
     risei_numbers(f, h->actions + slot, 1, sizeof *h->actions);
     risei_numbers(f, h->events + slot, 1, 1);
     risei_numbers(f, h->index + slot, 1, sizeof *h->index);
+    risei_visit_state(f, h, slot);
     risei_doubles(f, &leaf, 1, 0, "a priority is negative or not finite");
     if (leaf > FLT_MAX || (leaf > 0 && leaf < 1e-6)) risei_wrong(f, "a priority is out of range");
     if (f->mode != RISEI_READ || f->failed) return;

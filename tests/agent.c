@@ -18,7 +18,7 @@ static void compare_with_learning(rise_agent *a, const int64_t *since)
 {
     const rise_agent_desc *d = &a->desc;
     const risei_history *h = &a->replay.history;
-    int const carries = d->carry_state && d->memory != RISE_MEMORY_NONE;
+    int const carries = d->carry_state && !d->stored_state && d->memory != RISE_MEMORY_NONE;
     risei_random dice = risei_stream(1, 2);
     int draw, next, r, i, compared[2] = {0, 0};
     for (draw = 0; draw < 60; draw++) {
@@ -1042,9 +1042,12 @@ int main(int argc, char **argv)
     static const char *const histories[] = {
         "rise", "rise gru gate f32 games", "rise sum feed", "rise carry long", "rise gru gate feed carry long f32 games",
         "rise wide norm sparse pool games", "none", "none plain games", "full", "full gru sum feed games", "full gate carry long",
-        "full wide feed carry long games alone", "rise gru conv alone feed", "rise panels gate games", "full gru panels"};
+        "full wide feed carry long games alone", "rise gru conv alone feed", "rise panels gate games", "full gru panels",
+        "rise stored f32", "full stored shared f32 games feed", "rise gru stored shared strided f32", "rise mingru stored burn f32",
+        "rise mingru games", "full stored shared strided burn f32"};
     static const char *const runs[] = {"rise", "rise gru gate f32 games feed", "rise carry feed masks", "none games", "none masks one",
-                                       "full", "full gru carry games sum", "rise user single uniform"};
+                                       "full", "full gru carry games sum", "rise user single uniform",
+                                       "rise mingru shared games", "full stored shared strided burn feed", "rise stored f32 games"};
     static const char *const masks[] = {"rise masks random", "rise masks greedy games", "none masks"};
     world w;
     int i;
