@@ -29,9 +29,11 @@ static const recipe recipes[GAME_KINDS] = {
     /* lock-catch */    {120000, 80000, 2000, 0, 0, 0},
     /* catch */         {40000, 20000, 1000, 0, 0, 0},
     /* key-door */      {60000, 30000, 1000, 0, 0, 0},
+    /* pairs */         {200000, 60000, 10000, 0, 0, 0},
     /* open-blink */    {20000, 10000, 1000, 0, 0, 0},
     /* open-corridor */ {60000, 20000, 1000, 0, 0, 0},
     /* open-key-door */ {60000, 30000, 1000, 0, 0, 0},
+    /* open-pairs */    {200000, 60000, 10000, 0, 0, 0},
 };
 enum { FEATURES = 64 }; /* half the usual: enough for such games, and faster */
 
