@@ -3253,15 +3253,20 @@ RISEI_FN risei_resnet risei_resnet_make(int height, int width, int channels, int
     r.parameters = p.count;
     return r;
 }
-RISEI_FN void risei_resnet_layout(risei_arena *arena, risei_resnet *r)
+/* It lies in the arena itself: an agent without one is spared it. */
+RISEI_FN risei_resnet *risei_resnet_layout(risei_arena *arena, int height, int width, int channels, int features)
 {
+    risei_resnet r = risei_resnet_make(height, width, channels, features);
+    risei_resnet *const place = RISEI_TAKE(arena, risei_resnet, 1);
     int s;
-    r->weights = RISEI_TAKE(arena, rise_real, r->parameters);
-    risei_image_take(arena, &r->stem, 1);
+    r.weights = RISEI_TAKE(arena, rise_real, r.parameters);
+    risei_image_take(arena, &r.stem, 1);
     for (s = 0; s <= RISEI_RESNET_STAGES; s++) {
-        risei_image_take(arena, &r->x[s], 1);
-        if (s > 0) risei_image_take(arena, &r->t[s], 1);
+        risei_image_take(arena, &r.x[s], 1);
+        if (s > 0) risei_image_take(arena, &r.t[s], 1);
     }
+    if (place != NULL) *place = r;
+    return place;
 }
 
 /* Pixels in [0, 1], one colour standing for three, normalised as ImageNet's were. */
@@ -3339,7 +3344,7 @@ typedef struct risei_tensors {
     uint64_t edges;      /* 0 where the tensors tile the data: see risei_tensors_edge */
     struct {
         uint64_t begin;
-        int dtype, known, done;
+        unsigned char dtype, known, done;
     } tensor[RISEI_TENSORS];
     unsigned char chunk[1024];
     size_t used, filled; /* of the chunk */
@@ -3553,7 +3558,7 @@ RISEI_FN rise_result risei_entry_check(risei_tensors *t, const risei_resnet *r, 
     if (t->tensor[which].known) return risei_fail(t->error, RISE_BAD_FILE, "%s is there twice", e->name);
     t->tensor[which].known = 1;
     t->tensor[which].begin = e->begin;
-    t->tensor[which].dtype = d;
+    t->tensor[which].dtype = (unsigned char)d;
     return risei_entry_fits(r, which, e, t->error);
 }
 RISEI_FN int risei_tensors_header(risei_tensors *t, const risei_resnet *r)
@@ -3756,7 +3761,7 @@ typedef struct risei_embedder {
     rise_embed_fn fn;            /* USER */
     void *user;
     float *floats;
-    risei_resnet resnet;         /* RESNET18 */
+    risei_resnet *resnet;        /* RESNET18 */
     int frozen;                  /* has warm-up ended? */
     int64_t seen;
     double *mean, *spread;       /* [size] running mean and sum of squared deviations (Welford 1962) */
@@ -3780,7 +3785,6 @@ RISEI_FN void risei_embedder_make(risei_embedder *e, const rise_agent_desc *desc
                                     desc->pool_to, e->size);
         e->net.relu = 0;
     }
-    if (e->kind == RISE_EMBED_RESNET18) e->resnet = risei_resnet_make(e->height, e->width, e->channels, e->size);
 }
 /* Weights of the conv layers, which come first, as in the network that learns. */
 RISEI_FN size_t risei_embedder_convs(const risei_embedder *e)
@@ -3795,7 +3799,8 @@ RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e)
     e->shift = RISEI_TAKE(arena, rise_real, size);
     e->gain = RISEI_TAKE(arena, rise_real, size);
     if (e->kind == RISE_EMBED_USER) e->floats = RISEI_TAKE(arena, float, size);
-    if (e->kind == RISE_EMBED_RESNET18) risei_resnet_layout(arena, &e->resnet);
+    if (e->kind == RISE_EMBED_RESNET18)
+        e->resnet = risei_resnet_layout(arena, e->height, e->width, e->channels, e->size);
     if (e->net.layers > 0) {
         e->weights = RISEI_TAKE(arena, rise_real, e->net.linear.bias + size);
         if (e->kind == RISE_EMBED_SNAPSHOT) e->coming = RISEI_TAKE(arena, rise_real, e->net.linear.bias + size);
@@ -3895,7 +3900,7 @@ RISEI_FN void risei_embedder_raw(const risei_device *d, risei_embedder *e, const
         return;
     }
     if (e->kind == RISE_EMBED_RESNET18) {
-        risei_resnet_forward(d, &e->resnet, frame, raw);
+        risei_resnet_forward(d, e->resnet, frame, raw);
         return;
     }
     if (e->net.layers > 0) {
@@ -4981,7 +4986,7 @@ RISEI_FN rise_result risei_agent_begin(rise_agent *a, rise_error *error)
     if (d->memory == RISE_MEMORY_RISE) risei_embedder_initialise(&a->embedder, risei_stream(d->seed, RISEI_FOR_EMBEDDER));
     a->counters.explore = risei_stream(d->seed, RISEI_FOR_EXPLORING);
     a->counters.sample = risei_stream(d->seed, RISEI_FOR_SAMPLING);
-    return a->embedder.kind == RISE_EMBED_RESNET18 ? risei_resnet_load(&a->embedder.resnet, d->embedding_file, error) : RISE_OK;
+    return a->embedder.kind == RISE_EMBED_RESNET18 ? risei_resnet_load(a->embedder.resnet, d->embedding_file, error) : RISE_OK;
 }
 RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc, rise_error *error)
 {
@@ -5946,9 +5951,9 @@ RISEI_FN void risei_visit_acting(risei_stream_io *f, rise_agent *a)
     risei_reals(f, a->embedder.shift, size, -FLT_MAX, "embedder.shift");
     risei_reals(f, a->embedder.gain, size, 0, "embedder.gain");
     if (a->embedder.kind == RISE_EMBED_RESNET18) {
-        uint64_t hash = a->embedder.resnet.hash;
+        uint64_t hash = a->embedder.resnet->hash;
         risei_numbers(f, &hash, 1, sizeof hash);
-        f->foreign = hash != a->embedder.resnet.hash;
+        f->foreign = hash != a->embedder.resnet->hash;
     }
 }
 RISEI_FN void risei_visit_learning(risei_stream_io *f, rise_agent *a)

@@ -161,7 +161,7 @@ static void to_disk(const buffer *b, const char *path)
 /* Networks                                                                                                           */
 
 typedef struct network {
-    risei_resnet net;
+    risei_resnet *net;
     risei_device device;
     unsigned char *memory;
 } network;
@@ -173,14 +173,13 @@ static network network_make(int isa, int height, int width, int channels, int si
     risei_arena arena;
     memset(&n, 0, sizeof n);
     memset(&arena, 0, sizeof arena);
-    n.net = risei_resnet_make(height, width, channels, size);
-    risei_resnet_layout(&arena, &n.net);
+    risei_resnet_layout(&arena, height, width, channels, size);
     arena.base = n.memory = (unsigned char *)malloc(arena.used);
     if (scratch == NULL) scratch = malloc(rise_product_scratch());
     if (n.memory == NULL || scratch == NULL) exit(1);
     n.device.scratch = scratch;
     arena.used = 0;
-    risei_resnet_layout(&arena, &n.net);
+    n.net = risei_resnet_layout(&arena, height, width, channels, size);
     n.device.kernels = rise_kernels_of((rise_isa)isa);
     return n;
 }
@@ -188,7 +187,7 @@ static void network_free(network *n) { free(n->memory); }
 static rise_result network_read(network *n, buffer *b, rise_error *error)
 {
     b->at = 0;
-    return risei_resnet_read(&n->net, buffer_read, b, b->size, error);
+    return risei_resnet_read(n->net, buffer_read, b, b->size, error);
 }
 /* The hash of a good file's weights. */
 static uint64_t network_hash(const recipe *r)
@@ -196,10 +195,12 @@ static uint64_t network_hash(const recipe *r)
     network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, r->size);
     buffer b = baked(r);
     rise_error error = {RISE_OK, ""};
+    uint64_t hash;
     if (!CHECK(network_read(&n, &b, &error) == RISE_OK)) printf("    %s\n", error.text);
+    hash = n.net->hash;
     free(b.data);
     network_free(&n);
-    return n.net.hash;
+    return hash;
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -244,7 +245,7 @@ static void equals_pytorch(void)
                 fused = n.device.kernels->fused != 0;
                 CHECK(network_read(&n, &b, NULL) == RISE_OK);
                 for (round = 0; round < 2; round++) { /* nothing is left of the frame before */
-                    risei_resnet_forward(&n.device, &n.net, frame, features);
+                    risei_resnet_forward(&n.device, n.net, frame, features);
                     for (i = 0; i < SIZE; i++) CHECK(fabs((double)features[i] - golden_features[s][i]) <= 1e-5 * most);
                     if (!known[fused]) memcpy(first[fused], features, sizeof features);
                     known[fused] = 1;
@@ -447,7 +448,8 @@ static void refuses_hostile_lengths(void)
     put(&b, 0, 8, length - 1);
     refused(&b, RISE_BAD_FILE, "} is missing");
     put(&b, 0, 8, length);
-    for (i = 0; i <= b.size; i += i < 900 || i + 40 > b.size ? 1 : i < length ? 7 : 97) { /* cut short; and a device that fails there */
+    /* cut short; and a device that fails there */
+    for (i = 0; i <= b.size; i += i < 900 || i + 40 > b.size ? 1 : i < length ? 7 : 97) {
         network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, 8);
         rise_error error = {RISE_OK, ""};
         rise_result const result = i < needed ? RISE_IO : RISE_OK;
@@ -455,7 +457,7 @@ static void refuses_hostile_lengths(void)
         c = copy_of(&b, i);
         if (i < b.size) refused(&c, RISE_BAD_FILE, "");
         c.at = 0;
-        CHECK(risei_resnet_read(&n.net, buffer_read, &c, b.size, &error) == result && error.result == result);
+        CHECK(risei_resnet_read(n.net, buffer_read, &c, b.size, &error) == result && error.result == result);
         CHECK(i >= needed || strstr(error.text, "could not be read") != NULL);
         free(c.data);
         network_free(&n);
@@ -718,9 +720,9 @@ static void fuzz(long rounds, uint64_t seed)
         CHECK((result == RISE_OK) == (error.text[0] == '\0') && error.result == result);
         if (result == RISE_OK) {
             size_t w;
-            for (w = 0; w < n.net.parameters && risei_finite(n.net.weights[w]); w++) {}
-            CHECK(w == n.net.parameters);
-            risei_resnet_forward(&n.device, &n.net, frame, features);
+            for (w = 0; w < n.net->parameters && risei_finite(n.net->weights[w]); w++) {}
+            CHECK(w == n.net->parameters);
+            risei_resnet_forward(&n.device, n.net, frame, features);
             taken++;
         }
         free(b.data);

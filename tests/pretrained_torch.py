@@ -44,7 +44,7 @@ const char *name_of(int isa)
 int embed(int isa, const char *path, int height, int width, int channels, const uint8_t *frame, int size, double *features,
           char *sentence)
 {
-    risei_resnet net = risei_resnet_make(height, width, channels, size);
+    risei_resnet *net;
     risei_arena arena = {0};
     risei_device device = {0};
     rise_real *out = malloc((size_t)size * sizeof *out);
@@ -52,11 +52,11 @@ int embed(int isa, const char *path, int height, int width, int channels, const 
     int good, i;
     device.kernels = rise_kernels_of((rise_isa)isa);
     device.scratch = malloc(rise_product_scratch());
-    risei_resnet_layout(&arena, &net);
+    risei_resnet_layout(&arena, height, width, channels, size);
     arena.base = malloc(arena.used), arena.used = 0;
-    risei_resnet_layout(&arena, &net);
-    good = risei_resnet_load(&net, path, &error) == RISE_OK;
-    if (good) risei_resnet_forward(&device, &net, frame, out);
+    net = risei_resnet_layout(&arena, height, width, channels, size);
+    good = risei_resnet_load(net, path, &error) == RISE_OK;
+    if (good) risei_resnet_forward(&device, net, frame, out);
     for (i = 0; i < size && good; i++) features[i] = out[i];
     if (!good) memcpy(sentence, error.text, sizeof error.text);
     free(arena.base), free(device.scratch), free(out);
