@@ -1043,11 +1043,11 @@ int main(int argc, char **argv)
         "rise", "rise gru gate f32 games", "rise sum feed", "rise carry long", "rise gru gate feed carry long f32 games",
         "rise wide norm sparse pool games", "none", "none plain games", "full", "full gru sum feed games", "full gate carry long",
         "full wide feed carry long games alone", "rise gru conv alone feed", "rise panels gate games", "full gru panels",
-        "rise stored f32", "full stored shared f32 games feed", "rise gru stored shared strided f32", "rise mingru stored burn f32",
-        "rise mingru games", "full stored shared strided burn f32"};
+        "rise stored f32", "full stored shared f32 games feed", "rise gru stored shared overlap f32", "rise mingru stored burn f32",
+        "rise mingru games", "full stored shared overlap burn f32"};
     static const char *const runs[] = {"rise", "rise gru gate f32 games feed", "rise carry feed masks", "none games", "none masks one",
                                        "full", "full gru carry games sum", "rise user single uniform",
-                                       "rise mingru shared games", "full stored shared strided burn feed", "rise stored f32 games"};
+                                       "rise mingru shared games", "full stored shared overlap burn feed", "rise stored f32 games"};
     static const char *const masks[] = {"rise masks random", "rise masks greedy games", "none masks"};
     world w;
     int i;

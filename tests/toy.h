@@ -122,9 +122,9 @@ static rise_agent_desc described(const char *words)
     d.carry_state = has(words, "carry") || has(words, "stored");
     d.stored_state = has(words, "stored");
     d.window_samples = has(words, "shared") ? 3 : 1;
-    d.window_stride = has(words, "strided") ? 2 : 1;
+    d.window_stride = has(words, "overlap") ? 2 : 1;
     d.burn_in = has(words, "burn") ? 2 : 0;
-    d.priority_mix = has(words, "strided") ? 0.9 : 0;
+    d.priority_mix = has(words, "overlap") ? 0.9 : 0;
     d.feed_action = has(words, "feed");
     for (i = 0; i < COUNT(embeddings); i++)
         if (has(words, embeddings[i])) d.embedding = (rise_embedding)i;
