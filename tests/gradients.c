@@ -1351,6 +1351,88 @@ static void test_spectral_zero(void)
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
+/* Whole updates: the gradient that an agent takes a step along is that of the loss that it tells                     */
+
+typedef struct update_layer {
+    rise_agent *agent;
+    int rows;
+} update_layer;
+
+/* Of the batch, targets and noise of the update that was taken. */
+static double update_loss(void *layer)
+{
+    update_layer *const t = (update_layer *)layer;
+    risei_counters told;
+    memset(&told, 0, sizeof told);
+    risei_forward_batch(t->agent, RISEI_LEARN, 0, t->rows);
+    return risei_loss(t->agent, &told);
+}
+static rise_agent_desc update_desc(const network_kind *k)
+{
+    rise_agent_desc d = network_desc(k);
+    d.window = 3, d.batch = 3, d.n_step = 2, d.discount = 0.9, d.embedding_f32 = 1;
+    d.replay_capacity = 64, d.learn_start = 8, d.learn_outside = 1, d.target_period = 1000, d.learning_rate = 0.02;
+    d.importance_exponent = 0.9, d.priority_exponent = 0.7;
+    return d;
+}
+/* Episodes of 5 frames with rewards that differ, and some updates, so that the target network and the priorities do. */
+static void update_begin(update_layer *t, const rise_agent_desc *d)
+{
+    rise_error error;
+    uint8_t frame[30];
+    int i, j;
+    if (!CHECK(rise_agent_create(&t->agent, d, &error) == RISE_OK)) {
+        printf("%s\n", error.text);
+        exit(1);
+    }
+    for (i = 0; i < 30; i++) {
+        for (j = 0; j < 30; j++) frame[j] = (uint8_t)risei_below(&dice, 256);
+        CHECK(rise_agent_step(t->agent, frame, (float)(3 * real()), i % 5 == 0 ? RISE_FIRST : i % 10 == 4 ? RISE_TERMINATED
+                              : i % 10 == 9 ? RISE_TRUNCATED : RISE_MIDDLE) >= 0);
+    }
+    for (i = 0; i < 6; i++) CHECK(rise_agent_learn(t->agent) == RISE_OK);
+    t->rows = d->no_double || d->munchausen ? d->batch : 2 * d->batch;
+}
+static void update_case(const network_kind *k, int munchausen, int rescale, int single)
+{
+    rise_agent_desc d = update_desc(k);
+    update_layer t;
+    risei_counters before;
+    rise_agent *a;
+    double *w, loss;
+    d.munchausen = munchausen, d.value_rescale = rescale, d.no_double = single;
+    update_begin(&t, &d);
+    a = t.agent;
+    w = numbers(a->net.block, 0);
+    memcpy(w, a->weights, a->net.block * sizeof *w);
+    before = a->counters;
+    CHECK(rise_agent_learn(a) == RISE_OK);
+    loss = a->counters.loss;
+    check_about("update: memory %d, head %d%s%s%s%s, loss %g", (int)k->memory, (int)k->head, k->noisy ? ", noisy" : "",
+                munchausen ? ", munchausen" : "", rescale ? ", rescaled" : "", single ? ", no double" : "", loss);
+    CHECK(a->counters.updates == before.updates + 1 && loss > 0);
+    memcpy(a->weights, w, a->net.block * sizeof *w); /* back to where the gradient was taken */
+    a->counters = before;
+    CHECK_NEAR(update_loss(&t), loss, 1e-12);
+    check_gradient("weights", update_loss, &t, a->weights, a->gradient, a->net.parameters);
+    rise_agent_destroy(a);
+    free_arrays();
+}
+static void test_updates(void)
+{
+    static const rise_memory memories[] = {RISE_MEMORY_NONE, RISE_MEMORY_RISE, RISE_MEMORY_FULL};
+    network_kind k;
+    int head, i;
+    memset(&k, 0, sizeof k);
+    for (head = RISE_HEAD_MEAN; head <= RISE_HEAD_IQN; head++)
+        for (i = 0; i < 3; i++) {
+            k.head = (rise_head)head, k.memory = memories[i], k.variant = (i + head) % 3, k.residual = i == 1 ? 5 : 0;
+            k.dueling = i < 2, k.noisy = (i + head) % 2, k.norm = i == 2;
+            update_case(&k, head != RISE_HEAD_C51 && i == 1, head != RISE_HEAD_C51 && i == 2, head == i);
+        }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
 /* The control: in each of these, one term of the backward pass is one per cent off, or is added, and the check must say so. */
 
 static const rise_kernels *honest;
@@ -1536,6 +1618,7 @@ int main(void)
     test_spectral();
     test_spectral_zero();
     test_new_controls();
+    test_updates();
     free(device.scratch);
     printf("worst component off by %.2g of itself and the rms\n", worst_of_all);
     return check_done();
