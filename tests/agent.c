@@ -94,6 +94,19 @@ static const struct {
     {"full gate norm pool games", UINT64_C(0xA01B35BF17049A81)},
     {"rise panels gate games", UINT64_C(0x868890C55853C1CF)},
     {"full gru panels norm", UINT64_C(0x3F695124B53F6546)},
+    {"none c51 games", UINT64_C(0xA90801BC5E51F712)},
+    {"rise c51 noisy gru gate deep", UINT64_C(0x62CDEB3892B321B3)},
+    {"full c51 units deep spectral plain", UINT64_C(0x5D8C9A582359CEED)},
+    {"none wide c51 noisy single", UINT64_C(0xB25B35729C4835CA)},
+    {"rise iqn munchausen games", UINT64_C(0xF1915CD0202AE732)},
+    {"rise iqn rescale single feed", UINT64_C(0xAE09EAFE17F3D998)},
+    {"full iqn norm noisy soft", UINT64_C(0x796AE8D62E5B3596)},
+    {"none wide iqn panels noisy", UINT64_C(0x6F6C92FDB029C80B)},
+    {"none rescale masks", UINT64_C(0x5EAD1882CF92F974)},
+    {"full munchausen noisy plain soft games", UINT64_C(0x12382288A896566F)},
+    {"rise units spectral shrink conv", UINT64_C(0x2AA5A04557955588)},
+    {"none iqn noisy munchausen units spectral shrink soft masks", UINT64_C(0x8BB409828A44626F)},
+    {"none impala iqn noisy spectral games", UINT64_C(0xE622A323A59898CE)},
 };
 
 static uint64_t learned_on(const char *words, rise_isa isa)
@@ -174,12 +187,12 @@ static void resumes_learning(const char *words)
     world w = world_begin(words, 70);
     rise_agent *const a = w.agent, *b;
     buffer file = saved(a, RISE_SAVE_AGENT);
-    size_t const n = a->net.parameters;
+    size_t const n = a->net.parameters, block = a->net.block; /* the latter with directions of spectral norms */
     rise_metrics m;
     int64_t updates;
     check_about("%s, resumed without its replay buffer", words);
     b = loaded(&file, &a->desc);
-    CHECK(same_reals(a->weights, b->weights, n) && same_reals(a->target, b->target, n));
+    CHECK(same_reals(a->weights, b->weights, block) && same_reals(a->target, b->target, block));
     CHECK(same_reals(a->optimizer.m, b->optimizer.m, n) && same_reals(a->optimizer.v, b->optimizer.v, n));
     CHECK(a->optimizer.power1 == b->optimizer.power1 && a->optimizer.power2 == b->optimizer.power2);
     CHECK(memcmp(&a->counters, &b->counters, sizeof a->counters) == 0);
@@ -387,7 +400,10 @@ static const struct {
     {FIELD(learning_rate_steps), -1, 0, 1000000000},
     {CONV(filters), 0, 1, 1024},            {CONV(size), 0, 1, 64},                  {CONV(stride), -1, 1, 64},
     {CONV(pad), -1, 0, 32},                 {CONV(pool), -1, 0, 64},                 {CONV(pool_stride), -1, 0, 64},
-    {CONV(pool_pad), -1, 0, 1},
+    {CONV(pool_pad), -1, 0, 1},             {CONV(residual), -1, 0, 4},              {FIELD(network_width), -1, 1, 16},
+    {FIELD(pool_to), -2, -1, 33},           {FIELD(spectral_norm), -1, 0, 1},        {FIELD(noisy), -1, 0, 1},
+    {FIELD(head), -1, 0, 2},                {FIELD(atoms), 1, 2, 256},               {FIELD(quantiles), -1, 1, 256},
+    {FIELD(munchausen), -1, 0, 1},          {FIELD(value_rescale), -1, 0, 1},
 };
 static const struct {
     const char *name;
@@ -398,6 +414,9 @@ static const struct {
     {FIELD(adam_epsilon), {1e-12, 0.1, 1}, {-1e-9, 1.1, -1}},   {FIELD(gradient_clip), {-1, 1e-3, 1e12}, {1e13, -1e300, 1e300}},
     {FIELD(priority_exponent), {-1, 0.1, 1}, {1.1, 2, 1e9}},    {FIELD(importance_exponent), {-1, 0.1, 1}, {1.1, 2, 1e9}},
     {FIELD(epsilon_start), {-1, 0.1, 1}, {1.1, 2, 1e9}},        {FIELD(epsilon_end), {-1, 0.1, 1}, {1.1, 2, 1e9}},
+    {FIELD(value_min), {-1e9, -0.5, 9.99}, {10, 11, -1.1e9}},   {FIELD(value_max), {1e9, 0.5, -9.99}, {-10, -11, 1.1e9}},
+    {FIELD(target_rate), {1e-6, 0.5, 1}, {-1e-9, 1.001, -1}},   {FIELD(temperature), {1e-6, 0.1, 1e6}, {-1e-9, 1.1e6, -1}},
+    {FIELD(munchausen_scale), {-1, 0.1, 1}, {1.1, 2, 1e9}},
 };
 /* One whose every field may go to its limits. */
 static rise_agent_desc roomy(void)
@@ -507,6 +526,45 @@ static void keeps_fields_together(void)
     d.conv[0].filters = 4;
     accepted(&d);
 
+    d = roomy(); /* 64 x 64 pixels are left, once the pool is gone */
+    d.conv[1].pool = d.conv[1].pool_pad = 0, d.pool_to = 64;
+    accepted(&d);
+    d.pool_to = 65;
+    refused_for("pool_to", &d);
+    d.conv[1].pad = 1, d.pool_to = 63; /* 62 x 62 */
+    refused_for("pool_to", &d);
+    d.frame_height = 70; /* 62 wide, 70 high */
+    refused_for("pool_to", &d);
+    d.pool_to = 62;
+    accepted(&d);
+    d.conv[0].residual = 5;
+    refused_for("conv[0].residual", &d);
+    d = roomy();
+    d.network = RISE_NETWORK_IMPALA, d.frame_width = 41; /* 41, 21, 11, 6 pixels are just enough */
+    accepted(&d);
+    d.frame_width = 40;
+    refused_for("pool_to", &d);
+    d.pool_to = 5;
+    accepted(&d);
+    d.pool_to = -1;
+    accepted(&d);
+
+    d = roomy();
+    d.head = RISE_HEAD_C51, d.munchausen = 1;
+    refused_for("munchausen is 1", &d);
+    d.munchausen = 0, d.value_rescale = 1;
+    refused_for("value_rescale is 1", &d);
+    d.head = RISE_HEAD_IQN;
+    accepted(&d);
+    d.munchausen = 1;
+    refused_for("munchausen and value_rescale", &d);
+    d.head = RISE_HEAD_MEAN;
+    refused_for("munchausen and value_rescale", &d);
+    d.value_rescale = 0, d.noisy = d.spectral_norm = 1, d.target_rate = 0.01; /* neither minds the others, nor no units */
+    accepted(&d);
+    d.value_min = 3, d.value_max = 3;
+    refused_for("value_min", &d);
+
     d = roomy();
     d.batch = 4096, d.frame_width = d.frame_height = 512, d.conv_count = 1; /* 2^31 numbers */
     refused_for("batch", &d);
@@ -514,6 +572,25 @@ static void keeps_fields_together(void)
     accepted(&d);
     d.memory = RISE_MEMORY_FULL;
     refused_for("batch", &d);
+}
+/* As published: filters 16, 32, 32 times the width, and after each conv a pool of 3 with stride 2 and two units. */
+static void knows_impala(void)
+{
+    rise_agent_desc d;
+    int width, l;
+    for (width = 0; width <= 16; width++) {
+        memset(&d, 0, sizeof d);
+        d.frame_width = 84, d.frame_height = 100, d.actions = 3;
+        d.network = RISE_NETWORK_IMPALA, d.network_width = width;
+        CHECK(rise_agent_resolve(&d, NULL) == RISE_OK);
+        CHECK(d.network_width == (width == 0 ? 2 : width) && d.pool_to == 6 && d.features == -1 && d.head_units == 512);
+        CHECK(d.conv_count == 3);
+        for (l = 0; l < 3; l++) {
+            const rise_conv *c = &d.conv[l];
+            CHECK(c->filters == (l == 0 ? 16 : 32) * d.network_width && c->size == 3 && c->stride == 1 && c->pad == 1);
+            CHECK(c->pool == 3 && c->pool_stride == 2 && c->pool_pad == 1 && c->residual == 2);
+        }
+    }
 }
 static void fills_in_defaults(void)
 {
@@ -539,6 +616,10 @@ static void fills_in_defaults(void)
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK);
     CHECK(d.network == RISE_NETWORK_SMALL && d.window == 16 && d.batch == 32 && d.n_step == 3 && d.frame_stack == 4);
     CHECK(d.learn_start == 1000 && d.replay_capacity == 50000 && d.target_period == 100 && d.recurrent_units == 64);
+    CHECK(d.head == RISE_HEAD_MEAN && d.atoms == 51 && d.quantiles == 8 && !d.noisy && !d.munchausen && !d.value_rescale);
+    CHECK(d.value_min == -10 && d.value_max == 10 && d.target_rate == 1 && d.munchausen_scale == 0.9 && d.temperature == 0.03);
+    CHECK(d.network_width == 2 && d.pool_to == -1 && !d.spectral_norm && d.conv[0].residual == 0);
+    knows_impala();
     for (isa = -1; isa < 8; isa++) {
         int const there = isa >= RISE_ISA_AUTO && isa <= RISE_ISA_NEON && rise_kernels_of((rise_isa)isa) != NULL;
         check_about("isa %d", isa);
@@ -1044,10 +1125,13 @@ int main(int argc, char **argv)
         "rise wide norm sparse pool games", "none", "none plain games", "full", "full gru sum feed games", "full gate carry long",
         "full wide feed carry long games alone", "rise gru conv alone feed", "rise panels gate games", "full gru panels",
         "rise stored f32", "full stored shared f32 games feed", "rise gru stored shared overlap f32", "rise mingru stored burn f32",
-        "rise mingru games", "full stored shared overlap burn f32"};
-    static const char *const runs[] = {"rise", "rise gru gate f32 games feed", "rise carry feed masks", "none games", "none masks one",
-                                       "full", "full gru carry games sum", "rise user single uniform",
-                                       "rise mingru shared games", "full stored shared overlap burn feed", "rise stored f32 games"};
+        "rise mingru games", "full stored shared overlap burn f32", "none c51 units spectral shrink games",
+        "rise c51 units deep conv", "full c51 units spectral gru"};
+    static const char *const runs[] = {
+        "rise", "rise gru gate f32 games feed", "rise carry feed masks", "none games", "none masks one", "full",
+        "full gru carry games sum", "rise user single uniform", "rise mingru shared games", "rise stored f32 games",
+        "full stored shared overlap burn feed", "rise c51 noisy gru carry", "full munchausen noisy plain",
+        "none iqn noisy munchausen units spectral shrink soft games", "rise iqn rescale masks units spectral"};
     static const char *const masks[] = {"rise masks random", "rise masks greedy games", "none masks"};
     world w;
     int i;
@@ -1086,6 +1170,8 @@ int main(int argc, char **argv)
     copies_its_target("rise outside");
     copies_its_target("full outside");
     copies_its_target("none outside");
+    copies_its_target("none iqn noisy units spectral outside");
+    copies_its_target("rise c51 noisy outside");
     keeps_its_schedules();
     counts();
     CHECK(toy_memory.held == 0);

@@ -360,6 +360,8 @@ static void refuses_hostile_values(const char *words)
         hostile_float(a, &a->weights[0], odd[i], "weight");
         hostile_float(a, &a->weights[n - 1], odd[i], "weight");
         hostile_float(a, &a->target[n - 1], odd[i], "target");
+        hostile_float(a, &a->weights[a->net.block - 1], odd[i], "weight"); /* a direction, with spectral norms */
+        hostile_float(a, &a->target[a->net.block - 1], odd[i], "target");
         hostile_float(a, &a->optimizer.m[n - 1], odd[i], "first moment");
         hostile_float(a, &a->optimizer.v[0], odd[i], "second moment");
         hostile_double(a, &a->optimizer.power1, wide, "power");
@@ -691,7 +693,8 @@ static void put_to_work(rise_agent *a)
 }
 static void fuzz(long rounds, uint64_t seed)
 {
-    static const char *const words[] = {"rise", "none games masks", "full gru feed", "rise gru carry games conv", "rise user f32 norm"};
+    static const char *const words[] = {"rise", "none games masks", "full gru feed", "rise gru carry games conv", "rise user f32 norm",
+                                        "none iqn noisy units spectral munchausen", "rise c51 units noisy soft"};
     buffer files[COUNT(words) * KINDS];
     risei_random dice = risei_stream(seed, 1);
     long taken = 0, i;
@@ -731,7 +734,8 @@ static void fuzz(long rounds, uint64_t seed)
 int main(int argc, char **argv)
 {
     static const char *const words[] = {"rise", "rise gru gate f32 games feed carry", "none masks", "full games", "rise user", "rise gru conv norm",
-                                        "rise sparse plain single", "rise downsample", "full gru sum feed"};
+                                        "rise sparse plain single", "rise downsample", "full gru sum feed", "none iqn noisy games",
+                                        "rise c51 units spectral conv", "full munchausen noisy units spectral soft"};
     int i, kind;
     if (argc > 1) {
         fuzz(strtol(argv[1], NULL, 10), argc > 2 ? strtoul(argv[2], NULL, 10) : 1);
@@ -748,6 +752,7 @@ int main(int argc, char **argv)
     refuses_hostile_values("rise");
     refuses_hostile_values("rise gru games carry");
     refuses_hostile_values("none");
+    refuses_hostile_values("none iqn noisy units spectral");
     refuses_hostile_descriptions();
     takes_its_machine();
     keeps_the_old_file();

@@ -274,6 +274,14 @@ static double plain_pool(const risei_conv *c, const double *w, const risei_image
     double most = -HUGE_VAL;
     int ky, kx;
     (void)w;
+    if (c->pool < 0) { /* adaptive: pixels that lie between share oy and share oy + 1 of the height, even in part */
+        for (ky = 0; ky < c->out_height; ky++)
+            for (kx = 0; kx < c->out_width; kx++)
+                if ((ky + 1) * c->pooled_height > oy * c->out_height && ky * c->pooled_height < (oy + 1) * c->out_height &&
+                    (kx + 1) * c->pooled_width > ox * c->out_width && kx * c->pooled_width < (ox + 1) * c->out_width)
+                    most = fmax(most, pixel(x, n, ky, kx, filter));
+        return most;
+    }
     for (ky = 0; ky < c->pool; ky++)
         for (kx = 0; kx < c->pool; kx++) {
             int const iy = oy * c->pool_stride + ky - c->pool_pad, ix = ox * c->pool_stride + kx - c->pool_pad;
@@ -360,8 +368,35 @@ static double pool_loss(void *layer)
     image_get(&t->y, t->count, t->flat_y);
     return dot(image_pixels(&t->y, t->count), t->flat_y, t->slope);
 }
+/* A pool in words, without the images before it. */
+static void pool_case(const risei_conv *c, const char *about)
+{
+    conv_layer t;
+    risei_image dy, dx;
+    double *flat_dx;
+    size_t outputs, inputs;
+    t.c = *c;
+    t.count = 2;
+    t.x = image_take(t.count, c->out_height, c->out_width, c->filters, risei_below(&dice, 2), 9);
+    t.y = image_take(t.count, c->pooled_height, c->pooled_width, c->filters, risei_below(&dice, 2), 9);
+    dy = image_take(t.count, c->pooled_height, c->pooled_width, c->filters, 0, 0);
+    dx = image_take(t.count, c->out_height, c->out_width, c->filters, risei_below(&dice, 2), 7);
+    inputs = image_pixels(&t.x, t.count), outputs = image_pixels(&t.y, t.count);
+    t.flat_x = numbers(inputs, 1), t.flat_y = numbers(outputs, 0);
+    t.slope = numbers(outputs, 1), flat_dx = numbers(inputs, 0);
+    check_about("%s, %dx%dx%d", about, c->out_width, c->out_height, c->filters);
+    pool_loss(&t);
+    CHECK(image_good(plain_pool, &t.c, NULL, t.count, &t.x, &t.y));
+    image_put(&dy, t.count, t.slope);
+    risei_pool_backward(&device, &t.c, t.count, &t.x, &dy, &dx);
+    image_get(&dx, t.count, flat_dx);
+    check_gradient("x", pool_loss, &t, t.flat_x, flat_dx, inputs);
+    CHECK(image_border_is(&t.y, t.count, 9) && image_border_is(&dx, t.count, 0));
+    free_arrays();
+}
 static void test_pool(void)
 {
+    char about[80];
     int pool, stride, pad;
     for (pool = 1; pool <= 4; pool++)
         for (stride = 0; stride <= 4; stride++) /* 0: as the window */
@@ -369,29 +404,54 @@ static void test_pool(void)
                 int const height = 4 + risei_below(&dice, 4), width = 4 + risei_below(&dice, 4);
                 rise_conv const desc = {1 + risei_below(&dice, 3), 1, 1, 0, pool, stride, pad, 0};
                 risei_parameters p = {0};
-                conv_layer t;
-                risei_image dy, dx;
-                double *flat_dx;
-                size_t outputs, inputs;
-                t.c = risei_conv_make(&p, &desc, height, width, 1);
-                t.count = 2;
-                t.x = image_take(t.count, height, width, t.c.filters, risei_below(&dice, 2), 9);
-                t.y = image_take(t.count, t.c.pooled_height, t.c.pooled_width, t.c.filters, risei_below(&dice, 2), 9);
-                dy = image_take(t.count, t.c.pooled_height, t.c.pooled_width, t.c.filters, 0, 0);
-                dx = image_take(t.count, height, width, t.c.filters, risei_below(&dice, 2), 7);
-                inputs = image_pixels(&t.x, t.count), outputs = image_pixels(&t.y, t.count);
-                t.flat_x = numbers(inputs, 1), t.flat_y = numbers(outputs, 0);
-                t.slope = numbers(outputs, 1), flat_dx = numbers(inputs, 0);
-                check_about("pool %d stride %d pad %d, %dx%dx%d", pool, stride, pad, width, height, t.c.filters);
-                pool_loss(&t);
-                CHECK(image_good(plain_pool, &t.c, NULL, t.count, &t.x, &t.y));
-                image_put(&dy, t.count, t.slope);
-                risei_pool_backward(&device, &t.c, t.count, &t.x, &dy, &dx);
-                image_get(&dx, t.count, flat_dx);
-                check_gradient("x", pool_loss, &t, t.flat_x, flat_dx, inputs);
-                CHECK(image_border_is(&t.y, t.count, 9) && image_border_is(&dx, t.count, 0));
-                free_arrays();
+                risei_conv const c = risei_conv_make(&p, &desc, height, width, 1);
+                snprintf(about, sizeof about, "pool %d stride %d pad %d", pool, stride, pad);
+                pool_case(&c, about);
             }
+}
+/* An adaptive pool, as an encoder makes it: of heights and widths that the windows divide evenly or not. */
+static risei_conv adaptive(int height, int width, int filters, int rows, int columns)
+{
+    risei_conv c;
+    memset(&c, 0, sizeof c);
+    c.pool = -1, c.filters = filters;
+    c.out_height = height, c.out_width = width, c.pooled_height = rows, c.pooled_width = columns;
+    return c;
+}
+static void test_adaptive_pool(void)
+{
+    char about[80];
+    int to, more;
+    for (to = 1; to <= 6; to++)
+        for (more = 0; more <= 7; more++) {
+            risei_conv const c = adaptive(to + more, to + (5 * more + to) % 8, 1 + more % 3, to, to);
+            snprintf(about, sizeof about, "adaptive pool to %d x %d", to, to);
+            pool_case(&c, about);
+        }
+    for (more = 0; more < 12; more++) { /* rows and columns are not mixed up */
+        int const rows = 1 + risei_below(&dice, 4), columns = 1 + risei_below(&dice, 4);
+        risei_conv const c = adaptive(rows + risei_below(&dice, 5), columns + risei_below(&dice, 5), 2, rows, columns);
+        snprintf(about, sizeof about, "adaptive pool to %d x %d", columns, rows);
+        pool_case(&c, about);
+    }
+}
+/* Of equal pixels the first in its window has the whole gradient, and pixels of several windows get it from each of them. */
+static void test_pool_ties(void)
+{
+    static const double right[2][25] = { /* 5 x 5 to 3 x 3: windows of 2, 3 and 2 begin at 0, 1 and 3 */
+        {1, 2, 0, 3, 0, 4, 5, 0, 6, 0, 0, 0, 0, 0, 0, 7, 8, 0, 9, 0, 0, 0, 0, 0, 0},
+        {0, 0, 0, 0, 0, 0, 12, 0, 9, 0, 0, 0, 0, 0, 0, 0, 15, 0, 9, 0, 0, 0, 0, 0, 0}}; /* (1, 1) and (1, 3), (3, 1), (3, 3) */
+    risei_conv const c = adaptive(5, 5, 1, 3, 3);
+    int peaks, i;
+    for (peaks = 0; peaks < 2; peaks++) {
+        risei_image x = image_take(1, 5, 5, 1, 0, -3), dx = image_take(1, 5, 5, 1, 0, 7), dy = image_take(1, 3, 3, 1, 0, 0);
+        for (i = 0; i < 9; i++) dy.data[i] = i + 1;
+        if (peaks) x.data[6] = x.data[8] = x.data[16] = x.data[18] = 2;
+        risei_pool_backward(&device, &c, 1, &x, &dy, &dx);
+        check_about("ties, %d", peaks);
+        for (i = 0; i < 25; i++) CHECK(dx.data[i] == right[peaks][i]);
+        free_arrays();
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -602,7 +662,243 @@ static void test_panels(void)
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
+/* Encoders, from the frames to the features                                                                          */
+
+/* One image without a border: [height][width][channels] */
+typedef struct flat {
+    int height, width, channels;
+    double *x;
+} flat;
+
+static flat flat_make(int height, int width, int channels)
+{
+    flat f = {height, width, channels, NULL};
+    f.x = (double *)malloc((size_t)(height * width * channels) * sizeof *f.x);
+    if (f.x == NULL) exit(1);
+    return f;
+}
+static flat flat_of(const risei_image *i, int n)
+{
+    flat const f = flat_make(i->height, i->width, i->channels);
+    int y, x, c;
+    for (y = 0; y < f.height; y++)
+        for (x = 0; x < f.width; x++)
+            for (c = 0; c < f.channels; c++) f.x[(y * f.width + x) * f.channels + c] = pixel(i, n, y, x, c);
+    return f;
+}
+static void flat_relu(flat *f)
+{
+    int i;
+    for (i = 0; i < f->height * f->width * f->channels; i++) f->x[i] = f->x[i] > 0 ? f->x[i] : 0;
+}
+/* What the convolution `c` makes of x, without a ReLU. x is freed. */
+static flat flat_conv(const risei_conv *c, const double *w, flat x)
+{
+    int const height = (x.height + 2 * c->pad - c->size) / c->stride + 1;
+    flat const y = flat_make(height, (x.width + 2 * c->pad - c->size) / c->stride + 1, c->filters);
+    int oy, ox, filter, ky, kx, channel;
+    for (oy = 0; oy < y.height; oy++)
+        for (ox = 0; ox < y.width; ox++)
+            for (filter = 0; filter < y.channels; filter++) {
+                double sum = w[c->bias + (size_t)filter];
+                for (ky = 0; ky < c->size; ky++)
+                    for (kx = 0; kx < c->size; kx++)
+                        for (channel = 0; channel < x.channels; channel++) {
+                            int const iy = oy * c->stride + ky - c->pad, ix = ox * c->stride + kx - c->pad;
+                            int const tap = (ky * c->size + kx) * x.channels + channel;
+                            if (iy >= 0 && iy < x.height && ix >= 0 && ix < x.width)
+                                sum += x.x[(iy * x.width + ix) * x.channels + channel] *
+                                       w[c->weights + (size_t)(tap * c->filters + filter)];
+                        }
+                y.x[(oy * y.width + ox) * y.channels + filter] = sum;
+            }
+    free(x.x);
+    return y;
+}
+/* The maxima of windows rows[2 i] .. rows[2 i + 1] and columns likewise. x is freed. */
+static flat flat_maxima(flat x, int height, int width, const int *rows, const int *columns)
+{
+    flat const y = flat_make(height, width, x.channels);
+    int oy, ox, c, iy, ix;
+    for (oy = 0; oy < height; oy++)
+        for (ox = 0; ox < width; ox++)
+            for (c = 0; c < x.channels; c++) {
+                double most = -HUGE_VAL;
+                for (iy = rows[2 * oy]; iy < rows[2 * oy + 1]; iy++)
+                    for (ix = columns[2 * ox]; ix < columns[2 * ox + 1]; ix++)
+                        if (iy >= 0 && iy < x.height && ix >= 0 && ix < x.width)
+                            most = fmax(most, x.x[(iy * x.width + ix) * x.channels + c]);
+                y.x[(oy * width + ox) * x.channels + c] = most;
+            }
+    free(x.x);
+    return y;
+}
+static flat flat_pool(const risei_conv *c, flat x)
+{
+    int const height = (x.height + 2 * c->pool_pad - c->pool) / c->pool_stride + 1;
+    int const width = (x.width + 2 * c->pool_pad - c->pool) / c->pool_stride + 1;
+    int rows[64], columns[64], i;
+    for (i = 0; i < height || i < width; i++) {
+        rows[2 * i] = columns[2 * i] = i * c->pool_stride - c->pool_pad;
+        rows[2 * i + 1] = columns[2 * i + 1] = i * c->pool_stride - c->pool_pad + c->pool;
+    }
+    return flat_maxima(x, height, width, rows, columns);
+}
+/* PyTorch's AdaptiveMaxPool2d: from floor(i n / m) to ceil((i + 1) n / m) */
+static flat flat_shrink(int to, flat x)
+{
+    int rows[64], columns[64], i;
+    for (i = 0; i < to; i++) {
+        rows[2 * i] = (int)floor((double)i * x.height / to), rows[2 * i + 1] = (int)ceil((i + 1.0) * x.height / to);
+        columns[2 * i] = (int)floor((double)i * x.width / to), columns[2 * i + 1] = (int)ceil((i + 1.0) * x.width / to);
+    }
+    return flat_maxima(x, to, to, rows, columns);
+}
+/* x + conv(relu(conv(relu(x)))) (He et al. 2016, in the order of Espeholt et al. 2018) */
+static flat flat_unit(const risei_encoder *e, int l, int unit, const double *w, flat x)
+{
+    risei_conv const first = risei_unit_conv(e, l, 2 * unit), second = risei_unit_conv(e, l, 2 * unit + 1);
+    int const size = x.height * x.width * x.channels;
+    flat y = flat_make(x.height, x.width, x.channels);
+    int i;
+    memcpy(y.x, x.x, (size_t)size * sizeof *y.x);
+    flat_relu(&y);
+    y = flat_conv(&first, w, y);
+    flat_relu(&y);
+    y = flat_conv(&second, w, y);
+    for (i = 0; i < size; i++) y.x[i] += x.x[i];
+    free(x.x);
+    return y;
+}
+/* The features of image n. */
+static void plain_encoder(const risei_encoder *e, const double *w, const risei_image *frames, int n, double *features)
+{
+    flat x = flat_of(frames, n);
+    int l, i;
+    for (l = 0; l < e->layers; l++) {
+        x = flat_conv(&e->conv[l], w, x);
+        if (e->units[l] == 0) flat_relu(&x);
+        if (e->conv[l].pool > 0) x = flat_pool(&e->conv[l], x);
+        for (i = 0; i < e->units[l]; i++) x = flat_unit(e, l, i, w, x);
+    }
+    if (e->units[e->layers - 1] > 0) flat_relu(&x);
+    if (e->shrink.pool != 0) x = flat_shrink(e->shrink.pooled_height, x);
+    for (i = 0; i < e->out; i++) features[i] = e->dense ? fmax(plain_linear(w, &e->linear, x.x, i), 0) : x.x[i];
+    free(x.x);
+}
+static int encoder_good(const risei_encoder *e, const double *w, const risei_image *frames, int count, const double *features)
+{
+    double expected[256], worst = 0;
+    int n, i;
+    for (n = 0; n < count; n++) {
+        plain_encoder(e, w, frames, n, expected);
+        for (i = 0; i < e->out; i++) worst = fmax(worst, fabs(features[n * e->out + i] - expected[i]));
+    }
+    return worst < 1e-12;
+}
+
+typedef struct encoder_case {
+    const char *name;
+    int height, width, channels, count, learn, pool_to, features;
+    int layers;
+    rise_conv conv[3]; /* filters, size, stride, pad, pool, pool stride, pool pad, residual */
+} encoder_case;
+
+static const encoder_case encoders[] = {
+    {"a unit", 5, 4, 1, 2, 2, -1, -1, 1, {{2, 3, 1, 1, 0, 0, 0, 1}}},
+    {"two units, dense", 4, 5, 2, 3, 2, -1, 3, 1, {{2, 2, 1, 0, 0, 0, 0, 2}}},
+    {"a block of IMPALA", 7, 6, 2, 2, 1, -1, 3, 1, {{3, 3, 1, 1, 3, 2, 1, 2}}},
+    {"four units on one pixel", 1, 1, 1, 3, 3, -1, 2, 1, {{3, 1, 1, 0, 0, 0, 0, 4}}},
+    {"a unit, then a conv with a pool", 6, 5, 1, 2, 2, -1, -1, 2, {{2, 3, 1, 1, 0, 0, 0, 1}, {2, 2, 1, 0, 2, 1, 0, 0}}},
+    {"a conv, then units and a pool", 7, 7, 1, 2, 2, 3, -1, 2, {{2, 3, 1, 0, 0, 0, 0, 0}, {2, 2, 1, 1, 0, 0, 0, 2}}},
+    {"units in both, pools in both", 9, 7, 1, 1, 1, 2, 4, 2, {{2, 3, 1, 1, 2, 2, 0, 2}, {3, 3, 1, 1, 0, 0, 0, 1}}},
+    {"a border wider than a unit's", 8, 7, 1, 9, 9, -1, 2, 2, {{2, 2, 1, 0, 0, 0, 0, 1}, {2, 4, 1, 0, 0, 0, 0, 1}}},
+    {"the same, of few images", 8, 7, 1, 2, 2, 1, -1, 2, {{2, 2, 1, 0, 0, 0, 0, 1}, {2, 4, 1, 0, 0, 0, 0, 2}}},
+    {"strides and borders", 9, 8, 2, 10, 8, 1, -1, 2, {{2, 3, 2, 2, 0, 0, 0, 1}, {3, 3, 2, 1, 2, 1, 1, 1}}},
+    {"a small IMPALA", 19, 17, 1, 2, 2, 2, 3, 3,
+     {{2, 3, 1, 1, 3, 2, 1, 2}, {2, 3, 1, 1, 3, 2, 1, 2}, {2, 3, 1, 1, 3, 2, 1, 2}}},
+    {"no unit, a pool at the end", 6, 9, 2, 3, 2, 2, -1, 1, {{3, 3, 1, 0, 0, 0, 0, 0}}},
+    {"the same, dense, after a pool", 9, 8, 1, 2, 2, 3, 4, 2, {{2, 3, 1, 1, 2, 1, 0, 0}, {2, 2, 1, 0, 2, 1, 1, 0}}},
+};
+
+typedef struct encoder_layer {
+    risei_encoder e;
+    risei_encoder_data a;
+    int count;
+    size_t parameters;
+    double *w, *frames, *slope; /* of the first images alone: the others' is 0 */
+} encoder_layer;
+
+static double encoder_loss(void *layer)
+{
+    encoder_layer *const t = (encoder_layer *)layer;
+    risei_encoder_forward(&device, &t->e, t->w, t->count, t->frames, &t->a);
+    return dot((size_t)(t->count * t->e.out), t->a.features, t->slope);
+}
+static void encoder_make(encoder_layer *t, const encoder_case *k)
+{
+    risei_parameters p = {0};
+    risei_arena count, arena;
+    risei_image image;
+    double *pixels;
+    size_t i;
+    memset(t, 0, sizeof *t), memset(&count, 0, sizeof count);
+    t->e = risei_encoder_make(&p, k->height, k->width, k->channels, k->conv, k->layers, k->pool_to, k->features);
+    t->count = k->count;
+    risei_encoder_layout(&count, &t->e, &t->a, k->count, k->learn);
+    arena = count;
+    arena.base = (unsigned char *)numbers(count.used / sizeof(double), 0), arena.used = 0;
+    risei_encoder_layout(&arena, &t->e, &t->a, k->count, k->learn);
+    image = image_take(k->count, k->height, k->width, k->channels, t->a.in[0].pad, 0);
+    pixels = numbers(image_pixels(&image, k->count), 1);
+    for (i = 0; i < image_pixels(&image, k->count); i++) pixels[i] = fabs(pixels[i]);
+    image_put(&image, k->count, pixels);
+    t->frames = image.data;
+    t->parameters = p.count;
+    t->w = numbers(p.count, 0), t->slope = numbers((size_t)(k->count * t->e.out), 0);
+    risei_encoder_initialise(&t->e, t->w, &dice);
+    for (i = 0; i < p.count; i++) t->w[i] += 0.1 * real();
+    for (i = 0; i < (size_t)(k->learn * t->e.out); i++) t->slope[i] = real();
+}
+static void encoder_backward(encoder_layer *t, int learn, double *g)
+{
+    encoder_loss(t);
+    memcpy(t->a.dfeatures, t->slope, (size_t)(learn * t->e.out) * sizeof *g);
+    risei_encoder_backward(&device, &t->e, t->w, g, learn, &t->a);
+}
+static void test_encoders(void)
+{
+    size_t k;
+    for (k = 0; k < sizeof encoders / sizeof *encoders; k++) {
+        const encoder_case *c = &encoders[k];
+        encoder_layer t;
+        double *g, *again;
+        encoder_make(&t, c);
+        g = garbage(t.parameters + 3), again = garbage(t.parameters);
+        encoder_backward(&t, c->learn, g);
+        t.a.in[0].data = t.frames;
+        check_about("encoder: %s", c->name);
+        CHECK(encoder_good(&t.e, t.w, &t.a.in[0], c->count, t.a.features));
+        check_gradient("weights", encoder_loss, &t, t.w, g, t.parameters);
+        CHECK(still_garbage(3, g + t.parameters));
+        encoder_backward(&t, c->learn, again); /* nothing was left lying about, and borders are still zero */
+        CHECK(memcmp(again, g, t.parameters * sizeof *g) == 0);
+        free_arrays();
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
 /* The whole network                                                                                                  */
+
+typedef struct network_kind {
+    rise_memory memory;
+    rise_cell cell;
+    rise_fusion fusion;
+    int norm, dueling, variant;
+    rise_head head;
+    int noisy, residual, spectral; /* residual: units after the first conv and, times 4, after the second */
+    int pool_to;
+} network_kind;
 
 typedef struct network {
     risei_net net;
@@ -610,32 +906,82 @@ typedef struct network {
     int rows, images;
     int first[2];
     double *frames;
-    double *w, *g;
+    double *w, *g;                          /* what learns, and its gradient */
+    double *noise, *spectral, *derived;     /* the latter: what the network runs on; w itself if nothing is derived */
+    double *slope;                          /* of the loss, as the head's kind of loss will have it */
 } network;
 
 enum { ROWS = 2, STEPS = 3, FURTHER = 1, ALL = STEPS + FURTHER };
 
+/* ROWS states' share of z, [rows][taus][actions][atoms]. */
+static size_t network_outputs(const network *t) { return (size_t)(ROWS * t->net.taus * t->net.actions * t->net.atoms); }
+
+/* The loss of z, and its gradient by z, or by the logits: a linear function of MEAN's values; a quadratic one of IQN's
+   quantiles; for C51 the cross entropy from fixed odds, weighted anew for each action. */
+static double head_loss(network *t, double *dz)
+{
+    const risei_net *n = &t->net;
+    const double *z = t->pass.z, *slope = t->slope;
+    double loss = 0;
+    size_t i, count = network_outputs(t);
+    for (i = 0; i < count; i++) {
+        double const weight = slope[count + i / (size_t)n->atoms];
+        if (n->head == RISE_HEAD_C51) {
+            loss -= weight * slope[i] * log(z[i]);
+            if (dz != NULL) dz[i] = weight * (z[i] - slope[i]);
+        } else {
+            double const bend = n->head == RISE_HEAD_IQN ? weight : 0;
+            loss += slope[i] * z[i] + bend * z[i] * z[i] / 2;
+            if (dz != NULL) dz[i] = slope[i] + bend * z[i];
+        }
+    }
+    return loss;
+}
+/* What runs, from what learns: mu + sigma f(e_in) f(e_out) (Fortunato et al. 2018), and W / (v^T W u) (Miyato et al. 2018) with
+   v and u as they were found. */
+static void plain_derive(network *t)
+{
+    const risei_net *n = &t->net;
+    const risei_linear *const layer[3] = {&n->hidden, &n->advantage, &n->value};
+    const double *noise = t->noise, *s = t->spectral;
+    int i, k, j;
+    memcpy(t->derived, t->w, (n->hidden.weights + (size_t)n->sigma) * sizeof *t->w);
+    for (k = 0; k < (n->dueling ? 3 : 2) && n->noisy; k++) {
+        const risei_linear *l = layer[k];
+        int const panel = l->out % 32 == 0 ? 32 : l->out;
+        for (j = 0; j < l->out; j++) {
+            for (i = 0; i < l->in; i++) {
+                size_t const at = l->weights + (size_t)(j / panel * panel * l->in + i * panel + j % panel);
+                t->derived[at] = t->w[at] + t->w[(ptrdiff_t)at + n->sigma] * noise[i] * noise[l->in + j];
+            }
+            t->derived[l->bias + (size_t)j] += t->w[(ptrdiff_t)l->bias + j + n->sigma] * noise[l->in + j];
+        }
+        noise += l->in + l->out;
+    }
+    for (k = 0; k < n->encoder.layers && n->spectral; k++)
+        for (i = 0; i < 2 * n->encoder.units[k]; i++) {
+            risei_conv const c = risei_unit_conv(&n->encoder, k, i);
+            int const rows = 9 * c.channels, f = c.filters;
+            double sigma = 0;
+            for (j = 0; j < rows * f; j++) sigma += s[j / f] * t->w[c.weights + (size_t)j] * s[rows + j % f];
+            for (j = 0; j < rows * f; j++) t->derived[c.weights + (size_t)j] = t->w[c.weights + (size_t)j] / sigma;
+            s += rows + f + 1;
+        }
+}
 static double network_loss(void *layer)
 {
     network *const t = (network *)layer;
-    risei_net_forward(&device, &t->net, t->w, t->rows, t->images, t->frames, &t->pass);
-    return dot((size_t)(ROWS * t->net.actions), t->pass.q, t->pass.dz);
+    if (t->derived != t->w) plain_derive(t);
+    risei_net_forward(&device, &t->net, t->derived, t->rows, t->images, t->frames, &t->pass);
+    return head_loss(t, NULL);
 }
-/* A small network and its inputs. As in learning, the pass holds ROWS states and those FURTHER steps on;
-   only the former learn. */
-static void network_make(network *t, rise_memory memory, rise_cell cell, rise_fusion fusion, int norm, int dueling,
-                         int variant)
+static rise_agent_desc network_desc(const network_kind *k)
 {
     rise_agent_desc d;
-    risei_arena count, arena;
-    risei_sequence *s;
-    risei_image image;
-    int const full = memory == RISE_MEMORY_FULL;
-    int i, r, y, x, sequences;
-    memset(&d, 0, sizeof d), memset(&count, 0, sizeof count);
-    memset(t, 0, sizeof *t);
+    int const variant = k->variant;
+    memset(&d, 0, sizeof d);
     d.frame_width = 6, d.frame_height = 5, d.frame_channels = 1, d.frame_stack = variant & 1 ? 2 : 1, d.actions = 3;
-    d.memory = memory, d.cell = cell, d.fusion = fusion, d.layer_norm = norm, d.no_dueling = !dueling;
+    d.memory = k->memory, d.cell = k->cell, d.fusion = k->fusion, d.layer_norm = k->norm, d.no_dueling = !k->dueling;
     d.recurrent_units = variant % 4 == 3 ? 8 : 2, d.head_units = variant % 4 == 3 ? 16 : 3; /* 3: some weights lie as panels */
     d.embedding_size = 3, d.feed_action = variant & 1;
     d.window_samples = variant & 4 ? 2 : 1; /* 4: both rows are samples of one sequence */
@@ -645,6 +991,48 @@ static void network_make(network *t, rise_memory memory, rise_cell cell, rise_fu
     d.conv[0].pool = 2, d.conv[0].pool_stride = 1, d.conv[0].pool_pad = variant & 1;
     d.conv[1].filters = 2, d.conv[1].size = 2, d.conv[1].stride = 1, d.conv[1].pad = !(variant & 1);
     if (variant & 2) d.conv[1].pool = 2;
+    d.head = k->head, d.atoms = 4, d.quantiles = 3, d.value_min = -1.5, d.value_max = 2;
+    d.noisy = k->noisy, d.spectral_norm = k->spectral, d.pool_to = k->pool_to;
+    d.conv[0].residual = k->residual & 3, d.conv[1].residual = k->residual >> 2;
+    return d;
+}
+/* What the loss needs besides z, and what is drawn beside the weights. */
+static void network_draw(network *t)
+{
+    const risei_net *const n = &t->net;
+    size_t const count = network_outputs(t);
+    size_t i, j;
+    for (i = 0; i < count && n->head != RISE_HEAD_MEAN; i++) t->slope[count + i] = real();
+    for (i = 0; i < count && n->head == RISE_HEAD_C51; i += (size_t)n->atoms) {
+        double sum = 0;
+        for (j = 0; j < (size_t)n->atoms; j++) sum += t->slope[i + j] = fabs(t->slope[i + j]);
+        for (j = 0; j < (size_t)n->atoms; j++) t->slope[i + j] /= sum;
+    }
+    for (i = 0; i < (size_t)(t->rows * n->taus) && n->head == RISE_HEAD_IQN; i++) t->pass.tau[i] = risei_uniform(&dice);
+    if (n->head == RISE_HEAD_IQN) t->pass.tau[0] = 0, t->pass.tau[1] = 1;
+    t->derived = t->w;
+    if (!n->noisy && !n->spectral) return;
+    t->derived = numbers(n->block, 0);
+    t->noise = numbers(risei_noise_size(n), 0);
+    t->spectral = numbers(risei_spectral_size(n), 0);
+    risei_noise_draw(n, t->noise, &dice);
+    for (i = 0; i < 2; i++) { /* twice, so that u has left its first direction */
+        risei_net_derive(&device, n, t->w, n->noisy ? t->noise : NULL, t->spectral, t->derived);
+        risei_spectral_keep(n, t->spectral, t->w);
+    }
+}
+/* A small network and its inputs. As in learning, the pass holds ROWS states and those FURTHER steps on;
+   only the former learn. */
+static void network_make(network *t, const network_kind *k)
+{
+    rise_agent_desc const d = network_desc(k);
+    risei_arena count, arena;
+    risei_sequence *s;
+    risei_image image;
+    int const full = k->memory == RISE_MEMORY_FULL, variant = k->variant;
+    int i, r, y, x, sequences;
+    memset(&count, 0, sizeof count);
+    memset(t, 0, sizeof *t);
     t->net = risei_net_make(&d);
     sequences = ROWS / t->net.samples;
     t->rows = 2 * ROWS, t->images = full ? ALL * ROWS : 2 * ROWS;
@@ -656,7 +1044,7 @@ static void network_make(network *t, rise_memory memory, rise_cell cell, rise_fu
     t->first[variant & 1] = 1; /* one row starts late */
     s = &t->pass.sequence;
     s->steps = ALL, s->rows = sequences, s->first = t->first;
-    if (memory != RISE_MEMORY_NONE) {
+    if (k->memory != RISE_MEMORY_NONE) {
         risei_sequence_plan(s);
         for (i = 0; i < s->begin[ALL] * t->net.cell.in; i++) s->x[i] = real();
         for (i = 0; i < (ALL + 1) * ROWS * t->net.cell.units; i++) {
@@ -668,10 +1056,11 @@ static void network_make(network *t, rise_memory memory, rise_cell cell, rise_fu
     for (r = 0; r < t->rows; r++) {
         int const row = r % ROWS % sequences, back = t->net.samples - 1 - r % ROWS / sequences;
         int const step = (r < ROWS ? STEPS : ALL) - back;
-        if (memory != RISE_MEMORY_NONE) t->pass.state_row[r] = s->begin[step] + row;
+        if (k->memory != RISE_MEMORY_NONE) t->pass.state_row[r] = s->begin[step] + row;
         t->pass.feature_row[r] = full ? s->begin[step - 1] + row : r;
     }
-    for (i = 0; i < ROWS * d.actions; i++) t->pass.dz[i] = real();
+    t->slope = numbers(2 * network_outputs(t), 0);
+    for (i = 0; i < (int)network_outputs(t); i++) t->slope[i] = real();
 
     image = t->pass.encoder.in[0];
     t->frames = numbers((size_t)(t->images * risei_image_size(&image)), 0);
@@ -679,22 +1068,25 @@ static void network_make(network *t, rise_memory memory, rise_cell cell, rise_fu
         for (y = 0; y < image.height; y++)
             for (x = 0; x < image.width * image.channels; x++)
                 t->frames[i * risei_image_size(&image) + risei_image_at(&image, y, 0) + x] = risei_below(&dice, 256) / 255.0;
-    t->w = numbers(t->net.parameters, 0), t->g = garbage(t->net.parameters);
+    t->w = numbers(t->net.block, 0), t->g = garbage(t->net.block);
     risei_net_initialise(&t->net, t->w, 8, &dice);
     for (i = 0; i < (int)t->net.parameters; i++) t->w[i] += 0.1 * real();
-    check_about("network: memory %d, cell %d, fusion %d%s%s, variant %d", (int)memory, (int)cell, (int)fusion,
-                norm ? ", norm" : "", dueling ? ", dueling" : "", variant);
+    network_draw(t);
+    check_about("network: memory %d, cell %d, fusion %d%s%s, variant %d, head %d%s%s, %d units, pool to %d", (int)k->memory,
+                (int)k->cell, (int)k->fusion, k->norm ? ", norm" : "", k->dueling ? ", dueling" : "", variant, (int)k->head,
+                k->noisy ? ", noisy" : "", k->spectral ? ", spectral" : "", k->residual, k->pool_to);
 }
-/* Does every layer, from the frames to q, give what its formula says? */
-static int network_row_good(const network *t, int row)
+/* What enters the heads of a state. */
+static void plain_fused(const network *t, int row, double *x)
 {
     const risei_net *const n = &t->net;
     const risei_pass *const a = &t->pass;
-    int const f = n->encoder.out, h = n->memory != RISE_MEMORY_NONE ? n->cell.units : 0, units = n->advantage.in;
-    const double *const features = a->encoder.features + a->feature_row[row] * f, *const w = t->w;
+    const double *const w = t->derived;
+    int const f = n->encoder.out, h = n->memory != RISE_MEMORY_NONE ? n->cell.units : 0;
+    const double *const features = a->encoder.features + a->feature_row[row] * f;
     const double *const state = h > 0 ? a->sequence.h + a->state_row[row] * h : NULL;
-    double x[MOST], hidden[MOST], mean = 0, var = 0, worst = 0;
-    int i, j;
+    double mean = 0, var = 0;
+    int i;
     for (i = 0; i < n->fused; i++) {
         if (i >= f)
             x[i] = state[i - f];
@@ -709,49 +1101,103 @@ static int network_row_good(const network *t, int row)
     for (i = 0; i < n->fused; i++) var += (x[i] - mean) * (x[i] - mean) / n->fused;
     for (i = 0; i < n->fused && n->norm; i++)
         x[i] = (x[i] - mean) / sqrt(var + 1e-5) * w[n->gain + (size_t)i] + w[n->shift + (size_t)i];
+}
+/* x -> z [actions][atoms]: values, or logits. Dueling: V + A - mean A, for each atom by itself. */
+static void plain_heads(const network *t, const double *x, double *z)
+{
+    const risei_net *const n = &t->net;
+    const double *const w = t->derived;
+    double hidden[MOST];
+    int i, j;
     for (j = 0; j < n->hidden.out; j++) hidden[j] = fmax(plain_linear(w, &n->hidden, x, j), 0);
-    for (mean = 0, j = 0; j < n->actions; j++) mean += plain_linear(w, &n->advantage, hidden, j) / n->actions;
-    for (j = 0; j < n->actions; j++) {
-        double q = plain_linear(w, &n->advantage, hidden, j);
-        if (n->dueling) q += plain_linear(w, &n->value, hidden + units, 0) - mean;
-        worst = fmax(worst, fabs(a->q[row * n->actions + j] - q));
+    for (i = 0; i < n->atoms; i++) {
+        double mean = 0;
+        for (j = 0; j < n->actions; j++) mean += plain_linear(w, &n->advantage, hidden, j * n->atoms + i) / n->actions;
+        for (j = 0; j < n->actions; j++) {
+            z[j * n->atoms + i] = plain_linear(w, &n->advantage, hidden, j * n->atoms + i);
+            if (n->dueling) z[j * n->atoms + i] += plain_linear(w, &n->value, hidden + n->advantage.in, i) - mean;
+        }
     }
+}
+/* IQN (Dabney et al. 2018): x times relu(sum over i of cos(pi i tau) w_ij + b_j) */
+static void plain_quantile(const network *t, double tau, const double *x, double *mixed)
+{
+    double cosines[64];
+    int i;
+    for (i = 0; i < 64; i++) cosines[i] = cos(acos(-1) * i * tau);
+    for (i = 0; i < t->net.fused; i++) mixed[i] = x[i] * fmax(plain_linear(t->derived, &t->net.quantile, cosines, i), 0);
+}
+/* Does every layer, from features and states to z and q, give what its formula says? */
+static int network_row_good(const network *t, int row)
+{
+    const risei_net *const n = &t->net;
+    int const outputs = n->actions * n->atoms;
+    double x[MOST], mixed[MOST], z[MOST], q[MOST], worst = 0;
+    int i, j, k;
+    plain_fused(t, row, x);
+    for (j = 0; j < n->actions; j++) q[j] = 0;
+    for (k = 0; k < n->taus; k++) {
+        if (n->head == RISE_HEAD_IQN) plain_quantile(t, t->pass.tau[row * n->taus + k], x, mixed);
+        plain_heads(t, n->head == RISE_HEAD_IQN ? mixed : x, z);
+        for (j = 0; j < n->actions; j++) {
+            double sum = 0;
+            for (i = 0; i < n->atoms; i++) sum += exp(z[j * n->atoms + i]);
+            for (i = 0; i < n->atoms; i++) {
+                double const atom = n->value_min + i * (n->value_max - n->value_min) / (n->atoms - 1);
+                double *const out = &z[j * n->atoms + i];
+                if (n->head == RISE_HEAD_C51) *out = exp(*out) / sum;
+                q[j] += n->head == RISE_HEAD_C51 ? *out * atom : *out / n->taus;
+                worst = fmax(worst, fabs(t->pass.z[(row * n->taus + k) * outputs + j * n->atoms + i] - *out));
+            }
+        }
+    }
+    for (j = 0; j < n->actions; j++) worst = fmax(worst, fabs(t->pass.q[row * n->actions + j] - q[j]));
     return worst < 1e-12;
 }
 static int network_encoder_good(const network *t)
 {
-    const risei_encoder *const e = &t->net.encoder;
-    const risei_encoder_data *const a = &t->pass.encoder;
-    int l, i, j, good = 1;
-    for (l = 0; l < e->layers; l++) {
-        good &= image_good(plain_conv, &e->conv[l], t->w, t->images, &a->in[l], &a->y[l]);
-        if (e->conv[l].pool != 0) good &= image_good(plain_pool, &e->conv[l], NULL, t->images, &a->y[l], &a->in[l + 1]);
-    }
-    for (i = 0; i < t->images; i++) {
-        const double *const flat = a->in[l].data + i * e->flat;
-        for (j = 0; j < e->out; j++) {
-            double const feature = e->dense ? fmax(plain_linear(t->w, &e->linear, flat, j), 0) : flat[j];
-            good &= fabs(a->features[i * e->out + j] - feature) < 1e-12;
-        }
-    }
-    return good;
+    risei_image frames = t->pass.encoder.in[0];
+    frames.data = t->frames;
+    return encoder_good(&t->net.encoder, t->derived, &frames, t->images, t->pass.encoder.features);
 }
+/* The gradient as an update finds it: by what runs, then by what learns. A control spoils the kernels in the backward pass. */
+static int spoiled;
 static void network_backward(network *t)
 {
-    network_loss(t);
-    risei_net_backward(&device, &t->net, t->w, t->g, ROWS, STEPS, &t->pass);
+    const rise_kernels *const kernels = device.kernels;
+    const risei_net *const n = &t->net;
+    int const derived = t->derived != t->w;
+    double *const s = t->spectral;
+    size_t const size = risei_spectral_size(n);
+    double *const kept = numbers(size, 0);
+    if (spoiled) device.kernels = rise_kernels_of(RISE_ISA_AUTO);
+    if (derived) risei_net_derive(&device, n, t->w, n->noisy ? t->noise : NULL, s, t->derived);
+    if (size > 0) memcpy(kept, s, size * sizeof *s);
+    risei_net_forward(&device, n, t->derived, t->rows, t->images, t->frames, &t->pass);
+    head_loss(t, t->pass.dz);
+    device.kernels = kernels;
+    risei_net_backward(&device, n, t->derived, t->g, ROWS, STEPS, &t->pass);
+    if (derived) risei_net_derive_backward(&device, n, t->noise, s, t->derived, t->g);
+    if (size > 0) memcpy(s, kept, size * sizeof *s); /* it may be used up, but the loss is to have the same v and u */
 }
-static void network_case(rise_memory memory, rise_cell cell, rise_fusion fusion, int norm, int dueling, int variant)
+static void network_case(const network_kind *k)
 {
     network t;
     double *once;
     int row;
-    network_make(&t, memory, cell, fusion, norm, dueling, variant);
-    once = numbers(t.net.parameters, 0);
+    size_t i;
+    network_make(&t, k);
+    once = numbers(t.net.block, 0);
     network_backward(&t);
+    memcpy(once, t.derived, (t.net.hidden.weights + (size_t)t.net.sigma) * sizeof *once);
+    network_loss(&t);
+    for (i = 0; i < t.net.hidden.weights + (size_t)t.net.sigma; i++)
+        if (!(fabs(once[i] - t.derived[i]) <= 1e-11 * (1 + fabs(once[i])))) break; /* 1e-12 keeps a length of 0 from harm */
+    CHECK(i == t.net.hidden.weights + (size_t)t.net.sigma);
     CHECK(network_encoder_good(&t));
     for (row = 0; row < t.rows; row++) CHECK(network_row_good(&t, row));
     check_gradient("weights", network_loss, &t, t.w, t.g, t.net.parameters);
+    CHECK(still_garbage(t.net.block - t.net.parameters, t.g + t.net.parameters));
     memcpy(once, t.g, t.net.parameters * sizeof *once);
     put(t.net.parameters, t.g, -GARBAGE);
     network_backward(&t); /* and nothing was left lying about */
@@ -767,9 +1213,271 @@ static void test_network(void)
     for (memory = 0; memory < 3; memory++)
         for (cell = 0; cell < (memory > 0 ? 3 : 1); cell++)
             for (fusion = 0; fusion < (memory > 0 ? 3 : 1); fusion++)
-                for (norm = 0; norm < 2; norm++, variant++) /* each with and without norm, and with and without dueling */
-                    network_case(memories[memory], cells[cell], fusions[fusion], norm, (norm + cell + fusion) % 2,
-                                 variant % 9 % 8);
+                for (norm = 0; norm < 2; norm++, variant++) { /* each with and without norm, and with and without dueling */
+                    network_kind k;
+                    memset(&k, 0, sizeof k);
+                    k.memory = memories[memory], k.cell = cells[cell], k.fusion = fusions[fusion];
+                    k.norm = norm, k.dueling = (norm + cell + fusion) % 2, k.variant = variant % 9 % 8;
+                    network_case(&k);
+                }
+}
+/* The heads that tell more than the mean, with all that comes before them; every other with what derives its weights. */
+static void test_heads(void)
+{
+    static const rise_memory memories[] = {RISE_MEMORY_NONE, RISE_MEMORY_RISE, RISE_MEMORY_FULL};
+    int head, memory, norm, dueling, turn = 0;
+    for (head = RISE_HEAD_C51; head <= RISE_HEAD_IQN; head++)
+        for (memory = 0; memory < 3; memory++)
+            for (norm = 0; norm < 2; norm++)
+                for (dueling = 0; dueling < 2; dueling++, turn++) {
+                    network_kind k;
+                    memset(&k, 0, sizeof k);
+                    k.head = (rise_head)head, k.memory = memories[memory], k.norm = norm, k.dueling = dueling;
+                    k.cell = turn % 3 == 0 ? RISE_CELL_GRU : RISE_CELL_LSTM;
+                    k.fusion = (rise_fusion)((turn + turn / 4) % 3);
+                    k.variant = turn * 3 % 4;
+                    k.noisy = (norm + memory) % 2;
+                    network_case(&k);
+                }
+}
+/* Noise and residual units with spectral norm, alone and together, in every kind of net. */
+static void test_derived(void)
+{
+    static const network_kind some[] = {
+        {RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 0, 0, RISE_HEAD_MEAN, 1, 0, 0, 0},
+        {RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 1, 1, 3, RISE_HEAD_MEAN, 1, 0, 0, 2}, /* 3: as panels */
+        {RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 0, RISE_HEAD_MEAN, 0, 1, 1, 0},
+        {RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 0, 1, RISE_HEAD_MEAN, 0, 4, 1, 2},
+        {RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 2, RISE_HEAD_MEAN, 0, 5, 0, 0},
+        {RISE_MEMORY_RISE, RISE_CELL_LSTM, RISE_FUSION_GATE, 0, 1, 0, RISE_HEAD_IQN, 1, 10, 1, 2},
+        {RISE_MEMORY_RISE, RISE_CELL_GRU, RISE_FUSION_SUM, 1, 0, 1, RISE_HEAD_C51, 1, 6, 1, 1},
+        {RISE_MEMORY_FULL, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 2, RISE_HEAD_IQN, 1, 5, 1, 0},
+        {RISE_MEMORY_FULL, RISE_CELL_GRU, RISE_FUSION_CONCAT, 0, 1, 1, RISE_HEAD_MEAN, 1, 9, 1, 3},
+        {RISE_MEMORY_FULL, RISE_CELL_LSTM, RISE_FUSION_SUM, 1, 1, 0, RISE_HEAD_C51, 0, 8, 0, 2},
+    };
+    size_t i;
+    for (i = 0; i < sizeof some / sizeof *some; i++) network_case(&some[i]);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Noise and spectral norm by themselves                                                                              */
+
+/* f(e) = sign(e) sqrt(|e|) of normal numbers, one for each input and output of each layer; sigma begins at 0.5 / sqrt(inputs).
+   Weights begin within 1 / sqrt(inputs). */
+static void test_noise(void)
+{
+    network_kind const k = {RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 3, RISE_HEAD_C51, 1, 0, 0, 0};
+    rise_agent_desc const d = network_desc(&k);
+    risei_net const n = risei_net_make(&d);
+    const risei_linear *const layer[3] = {&n.hidden, &n.advantage, &n.value};
+    size_t const size = risei_noise_size(&n);
+    double *const noise = numbers(size, 0), *const w = numbers(n.block, 0);
+    double mean = 0, square = 0;
+    int round, i, j, inputs = 0, good = 1;
+    check_about("noise");
+    risei_net_initialise(&n, w, 8, &dice);
+    for (i = 0; i < 3; i++) {
+        double const sigma = 0.5 / sqrt(layer[i]->in);
+        inputs += layer[i]->in + layer[i]->out;
+        const double *mu = w + layer[i]->weights; /* and bias after them */
+        for (j = 0; j < (layer[i]->in + 1) * layer[i]->out; j++) good &= mu[j + n.sigma] == sigma && fabs(mu[j]) <= 2 * sigma;
+    }
+    CHECK(good && size == (size_t)inputs);
+    CHECK(n.parameters == n.value.bias + (size_t)n.value.out + (size_t)n.sigma && n.block == n.parameters);
+    CHECK(n.sigma == (ptrdiff_t)(n.value.bias + (size_t)n.value.out - n.hidden.weights));
+    for (round = 0; round < 200; round++) {
+        risei_random same = dice;
+        risei_noise_draw(&n, noise, &dice);
+        for (i = 0; i < (int)size; i++) {
+            double normal = -6;
+            for (j = 0; j < 12; j++) normal += risei_uniform(&same);
+            good &= fabs(fabs(noise[i]) - sqrt(fabs(normal))) < 1e-15 && (normal < 0) == (noise[i] < 0);
+            mean += noise[i], square += noise[i] * noise[i];
+        }
+    }
+    mean /= 200.0 * (double)size, square /= 200.0 * (double)size;
+    CHECK(good);
+    CHECK(fabs(mean) < 5 * sqrt(0.8 / 200 / (double)size)); /* five of its standard deviations */
+    CHECK(fabs(square - sqrt(2 / acos(-1))) < 0.02);        /* E |e| of a normal number */
+    free_arrays();
+}
+
+/* The largest singular value of W [rows][columns]: the root of the largest eigenvalue of W^T W, by Jacobi's rotations. */
+static double largest_singular_value(const double *w, int rows, int columns)
+{
+    double a[8][8], most = 0;
+    int i, j, k, p, q, sweep;
+    for (i = 0; i < columns; i++)
+        for (j = 0; j < columns; j++)
+            for (a[i][j] = 0, k = 0; k < rows; k++) a[i][j] += w[k * columns + i] * w[k * columns + j];
+    for (sweep = 0; sweep < 30; sweep++)
+        for (p = 0; p < columns; p++)
+            for (q = p + 1; q < columns; q++) {
+                double const angle = atan2(2 * a[p][q], a[q][q] - a[p][p]) / 2, c = cos(angle), s = sin(angle);
+                for (k = 0; k < columns; k++) {
+                    double const x = a[k][p], y = a[k][q];
+                    a[k][p] = c * x - s * y, a[k][q] = s * x + c * y;
+                }
+                for (k = 0; k < columns; k++) {
+                    double const x = a[p][k], y = a[q][k];
+                    a[p][k] = c * x - s * y, a[q][k] = s * x + c * y;
+                }
+            }
+    for (i = 0; i < columns; i++) most = fmax(most, a[i][i]);
+    return sqrt(most);
+}
+/* One round of what an update does, against v = W u / |W u|, u' = W^T v / |W^T v|, quotient |W^T v|. */
+static int spectral_step_good(const double *w, int rows, int f, const double *u, const double *s, const double *derived)
+{
+    double v[9 * 8], next[8], length = 0, quotient = 0, worst = 0;
+    int i, j;
+    for (i = 0; i < rows; i++) {
+        for (v[i] = 0, j = 0; j < f; j++) v[i] += w[i * f + j] * u[j];
+        length += v[i] * v[i];
+    }
+    for (i = 0; i < rows; i++) v[i] /= sqrt(length);
+    for (j = 0; j < f; j++) {
+        for (next[j] = 0, i = 0; i < rows; i++) next[j] += w[i * f + j] * v[i];
+        quotient += next[j] * next[j];
+    }
+    quotient = sqrt(quotient);
+    for (i = 0; i < rows; i++) worst = fmax(worst, fabs(s[i] - v[i]));
+    for (j = 0; j < f; j++) worst = fmax(worst, fabs(s[rows + j] - next[j] / quotient));
+    for (i = 0; i < rows * f; i++) worst = fmax(worst, fabs(derived[i] - w[i] / quotient));
+    return worst < 1e-9 && fabs(s[rows + f] - quotient) < 1e-9; /* 1e-12 is added to each length */
+}
+/* From update to update the quotient grows to the largest singular value, for each conv by itself; other weights stay. */
+static void test_spectral(void)
+{
+    network_kind const k = {RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 0, RISE_HEAD_MEAN, 0, 4 + 2, 1, 0};
+    rise_agent_desc d = network_desc(&k);
+    int filters, updates, i, c;
+    for (filters = 1; filters <= 8; filters++) {
+        risei_net n;
+        double *w, *s, *derived, *u;
+        d.conv[0].filters = filters, d.conv[1].filters = 9 - filters;
+        n = risei_net_make(&d);
+        w = numbers(n.block, 0), s = numbers(risei_spectral_size(&n), 0), derived = numbers(n.block, 0);
+        risei_net_initialise(&n, w, 8, &dice);
+        check_about("spectral norm of %d filters, and of %d", filters, 9 - filters);
+        CHECK(risei_spectral_count(&n) == 6 && n.block == n.parameters + (size_t)(4 * filters + 2 * (9 - filters)));
+        for (updates = 0; updates < 1000; updates++) {
+            int const look = updates < 4 || updates % 300 == 0 || updates == 999;
+            const double *at = s;
+            risei_net_derive(&device, &n, w, NULL, s, derived);
+            for (i = 0, u = w + n.parameters; i < 6 && look; i++) {
+                risei_conv const conv = risei_unit_conv(&n.encoder, i < 4 ? 0 : 1, i % 4);
+                int const f = conv.filters, rows = 9 * f;
+                double const most = largest_singular_value(w + conv.weights, rows, f);
+                CHECK(spectral_step_good(w + conv.weights, rows, f, u, at, derived + conv.weights));
+                CHECK(at[rows + f] <= most * (1 + 1e-9) + 2e-12);
+                if (updates == 999) CHECK_NEAR(at[rows + f], most, 1e-6);
+                if (updates == 999) CHECK_NEAR(largest_singular_value(derived + conv.weights, rows, f), 1, 1e-6);
+                at += rows + f + 1, u += f;
+            }
+            for (c = 0, i = 0; c < (int)n.parameters && look; c++) i += w[c] != derived[c];
+            CHECK(!look || i == 4 * 9 * filters * filters + 2 * 9 * (9 - filters) * (9 - filters));
+            risei_spectral_keep(&n, s, w);
+        }
+        free_arrays();
+    }
+}
+/* Weights of zero are divided by what keeps them zero. */
+static void test_spectral_zero(void)
+{
+    network_kind const k = {RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 0, RISE_HEAD_MEAN, 0, 1, 1, 0};
+    network t;
+    size_t i;
+    int good = 1;
+    network_make(&t, &k);
+    check_about("spectral norm of zeros");
+    for (i = 0; i < 2; i++) put(9 * 2 * 2, t.w + risei_unit_conv(&t.net.encoder, 0, (int)i).weights, 0);
+    network_backward(&t);
+    for (i = 0; i < t.net.parameters; i++) good &= t.g[i] - t.g[i] == 0 && t.derived[i] - t.derived[i] == 0;
+    CHECK(good);
+    free_arrays();
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Whole updates: the gradient that an agent takes a step along is that of the loss that it tells                     */
+
+typedef struct update_layer {
+    rise_agent *agent;
+    int rows;
+} update_layer;
+
+/* Of the batch, targets and noise of the update that was taken. */
+static double update_loss(void *layer)
+{
+    update_layer *const t = (update_layer *)layer;
+    risei_counters told;
+    memset(&told, 0, sizeof told);
+    risei_forward_batch(t->agent, RISEI_LEARN, 0, t->rows);
+    return risei_loss(t->agent, &told);
+}
+static rise_agent_desc update_desc(const network_kind *k)
+{
+    rise_agent_desc d = network_desc(k);
+    d.window = 3, d.batch = 3, d.n_step = 2, d.discount = 0.9, d.embedding_f32 = 1;
+    d.replay_capacity = 64, d.learn_start = 8, d.learn_outside = 1, d.target_period = 1000, d.learning_rate = 0.02;
+    d.importance_exponent = 0.9, d.priority_exponent = 0.7;
+    return d;
+}
+/* Episodes of 5 frames with rewards that differ, and some updates, so that the target network and the priorities do. */
+static void update_begin(update_layer *t, const rise_agent_desc *d)
+{
+    rise_error error;
+    uint8_t frame[30];
+    int i, j;
+    if (!CHECK(rise_agent_create(&t->agent, d, &error) == RISE_OK)) {
+        printf("%s\n", error.text);
+        exit(1);
+    }
+    for (i = 0; i < 30; i++) {
+        for (j = 0; j < 30; j++) frame[j] = (uint8_t)risei_below(&dice, 256);
+        CHECK(rise_agent_step(t->agent, frame, (float)(3 * real()), i % 5 == 0 ? RISE_FIRST : i % 10 == 4 ? RISE_TERMINATED
+                              : i % 10 == 9 ? RISE_TRUNCATED : RISE_MIDDLE) >= 0);
+    }
+    for (i = 0; i < 6; i++) CHECK(rise_agent_learn(t->agent) == RISE_OK);
+    t->rows = d->no_double || d->munchausen ? d->batch : 2 * d->batch;
+}
+static void update_case(const network_kind *k, int munchausen, int rescale, int single)
+{
+    rise_agent_desc d = update_desc(k);
+    update_layer t;
+    risei_counters before;
+    rise_agent *a;
+    double *w, loss;
+    d.munchausen = munchausen, d.value_rescale = rescale, d.no_double = single;
+    update_begin(&t, &d);
+    a = t.agent;
+    w = numbers(a->net.block, 0);
+    memcpy(w, a->weights, a->net.block * sizeof *w);
+    before = a->counters;
+    CHECK(rise_agent_learn(a) == RISE_OK);
+    loss = a->counters.loss;
+    check_about("update: memory %d, head %d%s%s%s%s, loss %g", (int)k->memory, (int)k->head, k->noisy ? ", noisy" : "",
+                munchausen ? ", munchausen" : "", rescale ? ", rescaled" : "", single ? ", no double" : "", loss);
+    CHECK(a->counters.updates == before.updates + 1 && loss > 0);
+    memcpy(a->weights, w, a->net.block * sizeof *w); /* back to where the gradient was taken */
+    a->counters = before;
+    CHECK_NEAR(update_loss(&t), loss, 1e-12);
+    check_gradient("weights", update_loss, &t, a->weights, a->gradient, a->net.parameters);
+    rise_agent_destroy(a);
+    free_arrays();
+}
+static void test_updates(void)
+{
+    static const rise_memory memories[] = {RISE_MEMORY_NONE, RISE_MEMORY_RISE, RISE_MEMORY_FULL};
+    network_kind k;
+    int head, i;
+    memset(&k, 0, sizeof k);
+    for (head = RISE_HEAD_MEAN; head <= RISE_HEAD_IQN; head++)
+        for (i = 0; i < 3; i++) {
+            k.head = (rise_head)head, k.memory = memories[i], k.variant = (i + head) % 3, k.residual = i == 1 ? 5 : 0;
+            k.dueling = i < 2, k.noisy = (i + head) % 2, k.norm = i == 2;
+            update_case(&k, head != RISE_HEAD_C51 && i == 1, head != RISE_HEAD_C51 && i == 2, head == i);
+        }
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -834,14 +1542,63 @@ static void bad_norm_backward(int n, const double *x, const double *gain, const 
     honest->norm_backward(n, x, gain, stats, dy, dgain, dbias), scale(n, dy);
 }
 
-static void control(const char *what, const rise_kernels *bad, rise_cell cell, rise_fusion fusion)
+static void bad_claim(int n, const double *x, const double *y, double *rest, double *dx)
+{
+    honest->claim(n, x, y, rest, dx), scale(n, dx);
+}
+static void bad_claim_all(int n, const double *x, const double *y, double *rest, double *dx) /* every pixel gets it */
+{
+    int i;
+    for (i = 0; i < n; i++) dx[i] += rest[i];
+    (void)x, (void)y;
+}
+static void bad_perturb(int rows, int n, const double *x, const double *a, const double *b, double *z)
+{
+    honest->perturb(rows, n, x, a, b, z), scale(rows * n, z);
+}
+static void bad_multiply(int n, const double *x, const double *y, int add, double *z)
+{
+    honest->multiply(n, x, y, add, z), scale(n, z);
+}
+static void bad_multiply_adds(int n, const double *x, const double *y, int add, double *z)
+{
+    honest->multiply(n, x, y, 1, z);
+    (void)add;
+}
+static double bad_dot(ptrdiff_t n, const double *x, const double *y) { return 1.01 * honest->dot(n, x, y); }
+
+/* The backward pass alone is spoiled. */
+static void control_of(const char *what, const rise_kernels *bad, const network_kind *k)
 {
     static double n[MOST];
     network t;
-    network_make(&t, RISE_MEMORY_FULL, cell, fusion, 1, 1, 2);
+    double *g;
+    network_make(&t, k);
+    network_backward(&t);
+    g = numbers(t.net.parameters, 0);
+    memcpy(g, t.g, t.net.parameters * sizeof *g);
+    put(t.net.parameters, t.g, GARBAGE);
     device.kernels = bad;
-    risei_net_forward(&device, &t.net, t.w, t.rows, t.images, t.frames, &t.pass);
-    risei_net_backward(&device, &t.net, t.w, t.g, ROWS, STEPS, &t.pass);
+    spoiled = 1;
+    network_backward(&t);
+    spoiled = 0;
+    device.kernels = honest;
+    check_about("%s", what);
+    CHECK(distance(t.net.parameters, t.g, g) > TOLERANCE);
+    CHECK(differentiate(network_loss, &t, t.w, t.g, t.net.parameters, n) > TOLERANCE);
+    CHECK(differentiate(network_loss, &t, t.w, g, t.net.parameters, n) <= TOLERANCE);
+    free_arrays();
+}
+static void control(const char *what, const rise_kernels *bad, rise_cell cell, rise_fusion fusion)
+{
+    static double n[MOST];
+    network_kind k;
+    network t;
+    memset(&k, 0, sizeof k);
+    k.memory = RISE_MEMORY_FULL, k.cell = cell, k.fusion = fusion, k.norm = k.dueling = 1, k.variant = 2;
+    network_make(&t, &k);
+    device.kernels = bad;
+    network_backward(&t);
     device.kernels = honest;
     check_about("%s", what);
     CHECK(differentiate(network_loss, &t, t.w, t.g, t.net.parameters, n) > TOLERANCE);
@@ -868,6 +1625,23 @@ static void test_controls(void)
     CONTROL(product, bad_product_adds, RISE_CELL_GRU, RISE_FUSION_CONCAT);
 #undef CONTROL
 }
+static void test_new_controls(void)
+{
+    network_kind const k = {RISE_MEMORY_RISE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 2, RISE_HEAD_IQN, 1, 5, 1, 0};
+    rise_kernels bad;
+#define CONTROL(kernel, function)                                                                                      \
+    bad = *honest;                                                                                                     \
+    bad.kernel = function;                                                                                             \
+    control_of(#function, &bad, &k)
+    CONTROL(claim, bad_claim);
+    CONTROL(claim, bad_claim_all);
+    CONTROL(perturb, bad_perturb);
+    CONTROL(multiply, bad_multiply);
+    CONTROL(multiply, bad_multiply_adds);
+    CONTROL(dot, bad_dot);
+    CONTROL(add, bad_add);
+#undef CONTROL
+}
 
 int main(void)
 {
@@ -883,6 +1657,16 @@ int main(void)
     test_network();
     test_panels();
     test_controls();
+    test_adaptive_pool();
+    test_pool_ties();
+    test_encoders();
+    test_heads();
+    test_derived();
+    test_noise();
+    test_spectral();
+    test_spectral_zero();
+    test_new_controls();
+    test_updates();
     free(device.scratch);
     printf("worst component off by %.2g of itself and the rms\n", worst_of_all);
     return check_done();

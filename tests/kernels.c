@@ -433,7 +433,7 @@ static void product_make(product_trial *t, int m, int n, int k)
     for (i = 0; i < t->count; i++) t->start[i] = integers ? integer() : real();
     t->exact = product_truth(p, t->start - t->low, integers);
     t->scratch = block((ptrdiff_t)(rise_product_scratch() / sizeof(ptrdiff_t)), sizeof(ptrdiff_t));
-    snprintf(t->about, sizeof t->about, "m %d n %d k %d, A %d%s, B %d, C in runs of %d, %s%s", m, n, k, (int)a_kind,
+    snprintf(t->about, sizeof t->about, "m %d n %d k %d, A %d%s, B %d, C in runs of %d, %s%s%s", m, n, k, (int)a_kind,
              p->transposed ? " transposed" : "", (int)b_kind, p->c.run < n ? p->c.run : n,
              p->accumulate ? "accumulate" : p->bias != NULL ? "bias" : "zero", p->relu ? ", relu" : "",
              p->sums != NULL ? ", sums" : "");
@@ -604,6 +604,10 @@ RUN(gate_backward, k->gate_backward(n, a[0], a[1], a[2], a[3]))
 RUN(norm_forward, if (n > 0) k->norm_forward(n, a[0], a[1], a[2], a[3], a[4]))
 RUN(norm_backward, if (n > 0) k->norm_backward(n, a[0], a[1], a[2], a[3], a[4], a[5]))
 RUN(adam, k->adam(n, &adam_numbers, a[0], a[1], a[2], a[3]))
+RUN(multiply, k->multiply(n, a[0], a[1], 0, a[2]))
+RUN(multiply_add, k->multiply(n, a[0], a[1], 1, a[2]))
+RUN(maximum, k->maximum(n, a[0], a[1]))
+RUN(perturb, k->perturb(n > 0, n, a[0], a[1], a[2], a[3]))
 #undef RUN
 
 #define EXPECT(name) static void expect_##name(int n, int i, double *const *a)
@@ -690,6 +694,10 @@ EXPECT(adam)
     a[0][i] -= (double)n1.rate * a[2][i] / (sqrt(a[3][i]) * (double)n1.root_scale + (double)n1.epsilon);
     (void)n;
 }
+EXPECT(multiply) { a[2][i] = a[0][i] * a[1][i]; (void)n; }
+EXPECT(multiply_add) { a[2][i] += a[0][i] * a[1][i]; (void)n; }
+EXPECT(maximum) { a[1][i] = fmax(a[0][i], a[1][i]); (void)n; }
+EXPECT(perturb) { a[3][i] += a[0][i] * a[1][0] * a[2][i]; (void)n; }
 #undef EXPECT
 
 #define ARRAYS 6
@@ -719,6 +727,10 @@ static const elementwise kernels[] = {
     {EACH(gate_forward), {1, 1, 1, 0, 0, 0}, 0},
     {EACH(gate_forward_in_place), {1, 1, 0, 0, 0, 0}, 0},
     {EACH(gate_backward), {1, 1, 1, 1, 0, 0}, 0},
+    {EACH(multiply), {1, 1, 1, 0, 0, 0}, 0},
+    {EACH(multiply_add), {1, 1, 1, 0, 0, 0}, 0},
+    {EACH(maximum), {1, 1, 0, 0, 0, 0}, 0},
+    {EACH(perturb), {1, PAIR, 1, 1, 0, 0}, 0},
     {EACH(norm_forward), {1, 1, 1, 1, PAIR, 0}, 0},
     {EACH(norm_backward), {1, 1, PAIR, 1, 1, 1}, 4},
     {EACH(adam), {1, 1, 1, 1, 0, 0}, 8},
@@ -781,6 +793,153 @@ static void test_elementwise(void)
         elementwise_case(&kernels[e], 1000);
     }
     elementwise_case(&kernels[sizeof kernels / sizeof *kernels - 1], (1 << 20) + 5); /* Adam goes in blocks of 2^20 */
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* The simplest kernels, bit for bit against plain loops over all sorts of numbers                                    */
+
+/* a b + c as a table with this `fused` rounds it; the compiler must not fuse what is to be rounded twice. */
+static float plain_fma(int fused, float a, float b, float c)
+{
+    volatile float const product = a * b;
+    return fused ? risei_fma(a, b, c) : product + c;
+}
+/* An ordinary number, or one that comparisons and sums treat in its own way; small integers, so that many are equal. */
+static float odd_number(void)
+{
+    static const float odd[] = {0.0f, -0.0f, 1.0f, -1.0f, FLT_MAX, -FLT_MAX, HUGE_VALF, -HUGE_VALF, FLT_MIN, 2e-38f};
+    int const kind = below(4);
+    if (kind == 3) return below(3) == 0 ? NAN : odd[below((int)(sizeof odd / sizeof *odd))];
+    return kind == 0 ? real() : integer();
+}
+static float *odd_numbers(int n)
+{
+    float *const x = floats(n);
+    int i;
+    for (i = 0; i < n; i++) x[i] = odd_number();
+    return x;
+}
+static float *copied(const float *x, int n)
+{
+    float *const y = floats(n);
+    if (n > 0) memcpy(y, x, (size_t)n * sizeof *y);
+    return y;
+}
+/* z = x y + z or x y, where z may be x, y or both; without `add`, what z was does not matter. */
+static void multiply_case(const rise_kernels *k, int n, int add, int place)
+{
+    const float *const x = odd_numbers(n), *const y = place == 3 ? x : odd_numbers(n);
+    float *const right = floats(n), *const z = place == 0 ? odd_numbers(n) : copied(place == 2 ? y : x, n);
+    int i;
+    for (i = 0; i < n; i++) {
+        volatile float const product = x[i] * y[i];
+        right[i] = add ? plain_fma(k->fused, x[i], y[i], z[i]) : product;
+    }
+    k->multiply(n, place & 1 ? z : x, place >= 2 ? z : y, add, z);
+    check_about("%s: multiply of %d, add %d, in place %d", k->name, n, add, place);
+    CHECK(same(z, right, n));
+    free_blocks();
+}
+static void maximum_case(const rise_kernels *k, int n)
+{
+    const float *const x = odd_numbers(n);
+    float *const y = odd_numbers(n), *const right = floats(n);
+    int i;
+    for (i = 0; i < n; i++) right[i] = x[i] > y[i] ? x[i] : y[i]; /* y, where they are equal or one is NaN */
+    k->maximum(n, x, y);
+    check_about("%s: maximum of %d", k->name, n);
+    CHECK(same(y, right, n));
+    free_blocks();
+}
+/* A window of pixels, as a pool sees it: the first that has the maximum gets all there is, and the others get nothing. */
+static void claim_case(const rise_kernels *k, int n, int pixels)
+{
+    float *const y = odd_numbers(n), *const rest = odd_numbers(n), *const left = copied(rest, n);
+    float *x[5], *dx[5], *right[5];
+    int p, i, good = 1;
+    for (p = 0; p < pixels; p++) {
+        x[p] = odd_numbers(n), dx[p] = odd_numbers(n), right[p] = copied(dx[p], n);
+        k->maximum(n, x[p], y);
+    }
+    for (i = 0; i < n; i++) {
+        for (p = 0; p < pixels && y[i] > x[p][i]; p++) continue; /* (a NaN among them counts as the maximum) */
+        if (p < pixels) right[p][i] = right[p][i] + left[i];
+        for (p++; p < pixels; p++) right[p][i] = y[i] > x[p][i] ? right[p][i] : right[p][i] + 0.0f; /* of -0, that leaves 0 */
+    }
+    for (p = 0; p < pixels; p++) {
+        k->claim(n, x[p], y, rest, dx[p]);
+        good &= same(dx[p], right[p], n);
+    }
+    check_about("%s: claim of %d in %d pixels", k->name, n, pixels);
+    CHECK(good);
+    for (i = 0; i < n; i++) {
+        for (p = 0; p < pixels && y[i] > x[p][i]; p++) continue;
+        good &= p < pixels ? rest[i] == 0 && !signbit(rest[i]) : same(&rest[i], &left[i], 1);
+    }
+    CHECK(good);
+    free_blocks();
+}
+/* z[i][j] += x[i][j] (a[i] b[j]): the noise of a weight is rounded before it is used */
+static void perturb_case(const rise_kernels *k, int rows, int n)
+{
+    const float *const x = odd_numbers(rows * n), *const a = odd_numbers(rows), *const b = odd_numbers(n);
+    float *const z = odd_numbers(rows * n), *const right = copied(z, rows * n);
+    int i, j;
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < n; j++) {
+            volatile float const noise = a[i] * b[j];
+            right[i * n + j] = plain_fma(k->fused, x[i * n + j], noise, right[i * n + j]);
+        }
+    k->perturb(rows, n, x, a, b, z);
+    check_about("%s: perturb of %d x %d", k->name, rows, n);
+    CHECK(same(z, right, rows * n));
+    free_blocks();
+}
+/* Element i goes to lane i % 16, and the lanes are joined in halves: of x and y, which may be one. */
+static void dot_case(const rise_kernels *k, int n, int ordinary)
+{
+    float *const x = ordinary ? floats(n) : odd_numbers(n), *const y = ordinary ? floats(n) : odd_numbers(n);
+    float lane[16], sum;
+    double exact = 0, size = 0, got;
+    int i, width;
+    for (i = 0; i < n && ordinary; i++) x[i] = real(), y[i] = real();
+    for (i = 0; i < 16; i++) lane[i] = 0;
+    for (i = 0; i < n; i++) {
+        lane[i % 16] = plain_fma(k->fused, x[i], y[i], lane[i % 16]);
+        exact += (double)x[i] * (double)y[i], size += fabs((double)x[i] * (double)y[i]);
+    }
+    for (width = 8; width > 0; width /= 2)
+        for (i = 0; i < width; i++) lane[i] = lane[i] + lane[i + width];
+    sum = lane[0];
+    got = k->dot(n, x, y);
+    check_about("%s: dot of %d", k->name, n);
+    lane[1] = (float)got;
+    CHECK(same(&lane[1], &sum, 1) && (isnan(got) || got == (double)lane[1]));
+    if (ordinary) CHECK(fabs(got - exact) <= (n / 16 + 6) * UNIT * size);
+    free_blocks();
+}
+static void test_simple(void)
+{
+    static const int sizes[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 70, 1000};
+    size_t s;
+    int t, place, i;
+    for (t = -1; t < tables; t++) {
+        const rise_kernels *const k = t < 0 ? ref : table[t];
+        for (s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+            int const n = sizes[s];
+            for (place = 0; place < 8; place++) multiply_case(k, n, place & 1, place / 2);
+            for (i = 1; i <= 5; i++) {
+                maximum_case(k, n);
+                claim_case(k, n, i);
+                dot_case(k, n, i % 2);
+                perturb_case(k, i - 1, n);
+            }
+            perturb_case(k, n, 37);
+        }
+        dot_case(k, 4096, 1);
+        perturb_case(k, 129, RISE_PANEL);
+    }
+    check_about("%s", "");
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -1213,6 +1372,7 @@ int main(int count, char **arguments)
     test_product_controls();
     test_product_nan();
     test_elementwise();
+    test_simple();
     test_curves(all ? 1 : 4001);
     test_sums();
     test_stacks();

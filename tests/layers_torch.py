@@ -38,7 +38,7 @@ void linear(int rows, int in, int out, const float *w, const float *x, float *y,
             float *dx)
 {
     risei_parameters p = {0};
-    risei_linear const l = risei_linear_make(&p, in, out);
+    risei_linear const l = risei_linear_make(&p, in, out, 1);
     float *d = malloc((size_t)(rows * out) * sizeof *d);
     risei_linear_forward(&device, &l, w, rows, x, in, y, out, relu);
     memcpy(d, dy, (size_t)(rows * out) * sizeof *d);
@@ -70,7 +70,7 @@ static void flatten(risei_image *i, int count, float *flat)
 void conv(int count, int height, int width, int channels, int filters, int size, int stride, int pad, int pool, int pool_stride,
           int pool_pad, const float *w, const float *x, float *y, const float *dy, float *g, float *dx)
 {
-    rise_conv const desc = {filters, size, stride, pad, pool, pool_stride, pool_pad};
+    rise_conv const desc = {filters, size, stride, pad, pool, pool_stride, pool_pad, 0};
     risei_parameters p = {0};
     risei_conv const c = risei_conv_make(&p, &desc, height, width, channels);
     risei_image in = image(count, height, width, channels, pad, x), din = image(count, height, width, channels, 0, NULL);
@@ -78,9 +78,9 @@ void conv(int count, int height, int width, int channels, int filters, int size,
     risei_image dout = image(count, c.out_height, c.out_width, filters, c.border, NULL);
     risei_image pooled = image(count, c.pooled_height, c.pooled_width, filters, 0, NULL);
     risei_image dpooled = image(count, c.pooled_height, c.pooled_width, filters, 0, dy);
-    risei_conv_forward(&device, &c, w, count, &in, &out);
-    if (pool) risei_pool_forward(&c, count, &out, &pooled);
-    if (pool) risei_pool_backward(&c, count, &out, &pooled, &dpooled, &dout);
+    risei_conv_forward(&device, &c, w, count, &in, &out, 1, 0);
+    if (pool) risei_pool_forward(&device, &c, count, &out, &pooled);
+    if (pool) risei_pool_backward(&device, &c, count, &out, &dpooled, &dout);
     risei_relu_backward(&device, count, &out, pool ? &dout : &dpooled, &dout);
     risei_conv_backward(&device, &c, w, g, count, &in, &dout, &din);
     flatten(pool ? &pooled : &out, count, y);
@@ -112,6 +112,112 @@ void cell(int gru, int steps, int rows, int in, int units, const float *w, const
     if (!gru) memcpy(c, s.c, state * (size_t)(steps + 1)), memcpy(dc, s.dc, state);
     memcpy(dx, s.dx, (size_t)(steps * rows * in) * sizeof *dx);
     free(arena.base);
+}
+/* An adaptive max pool to `to` x `to` pixels. */
+void adaptive(int count, int height, int width, int channels, int to, const float *x, float *y, const float *dy, float *dx)
+{
+    risei_image in = image(count, height, width, channels, 1, x), din = image(count, height, width, channels, 0, NULL);
+    risei_image out = image(count, to, to, channels, 0, NULL), dout = image(count, to, to, channels, 0, dy);
+    risei_conv c;
+    memset(&c, 0, sizeof c);
+    c.pool = -1, c.filters = channels;
+    c.out_height = height, c.out_width = width, c.pooled_height = c.pooled_width = to;
+    risei_pool_forward(&device, &c, count, &in, &out);
+    risei_pool_backward(&device, &c, count, &in, &dout, &din);
+    flatten(&out, count, y);
+    flatten(&din, count, dx);
+    free(in.data), free(dout.data);
+}
+/* An encoder of conv layers (each eight ints, a rise_conv), perhaps a pool at the end and a dense layer. g is by w. */
+void encoder(int count, int height, int width, int channels, int layers, const int *conv, int pool_to, int dense,
+             const float *w, const float *x, float *y, const float *dy, float *g)
+{
+    rise_conv desc[RISE_MAX_CONV];
+    risei_parameters p = {0};
+    risei_encoder e;
+    risei_encoder_data a;
+    risei_arena arena;
+    risei_image in;
+    memcpy(desc, conv, (size_t)layers * sizeof *desc);
+    memset(&a, 0, sizeof a), memset(&arena, 0, sizeof arena);
+    e = risei_encoder_make(&p, height, width, channels, desc, layers, pool_to, dense);
+    risei_encoder_layout(&arena, &e, &a, count, count);
+    arena.base = malloc(arena.used), arena.used = 0;
+    risei_encoder_layout(&arena, &e, &a, count, count);
+    in = image(count, height, width, channels, a.in[0].pad, x);
+    risei_encoder_forward(&device, &e, w, count, in.data, &a);
+    memcpy(y, a.features, (size_t)(count * e.out) * sizeof *y);
+    memcpy(a.dfeatures, dy, (size_t)(count * e.out) * sizeof *dy);
+    risei_encoder_backward(&device, &e, w, g, count, &a);
+    free(in.data), free(arena.base);
+}
+/* The two convs of a residual unit of f filters: w, derived and g [2][9 f][f], u [2][f], from which one update goes on. g comes
+   in as the gradient by what was derived. */
+void spectral(int f, const float *w, float *u, float *derived, float *g)
+{
+    size_t const each = 9 * (size_t)f * (size_t)f;
+    rise_agent_desc d;
+    risei_net n;
+    float *block, *all, *gradient, *s;
+    int i;
+    memset(&d, 0, sizeof d);
+    d.frame_width = d.frame_height = d.frame_channels = d.frame_stack = d.actions = d.head_units = 1, d.features = -1;
+    d.memory = RISE_MEMORY_NONE, d.spectral_norm = 1;
+    d.conv_count = d.conv[0].size = d.conv[0].residual = 1, d.conv[0].filters = f;
+    n = risei_net_make(&d);
+    block = calloc(n.block, sizeof *block), all = calloc(n.block, sizeof *all), gradient = calloc(n.block, sizeof *gradient);
+    s = calloc(risei_spectral_size(&n), sizeof *s);
+    for (i = 0; i < 2; i++) {
+        memcpy(block + risei_spectral_conv(&n, i)->weights, w + i * each, each * sizeof *w);
+        memcpy(gradient + risei_spectral_conv(&n, i)->weights, g + i * each, each * sizeof *g);
+    }
+    memcpy(block + n.parameters, u, 2 * (size_t)f * sizeof *u);
+    risei_net_derive(&device, &n, block, NULL, s, all);
+    risei_net_derive_backward(&device, &n, NULL, s, all, gradient);
+    risei_spectral_keep(&n, s, block);
+    for (i = 0; i < 2; i++) {
+        memcpy(derived + i * each, all + risei_spectral_conv(&n, i)->weights, each * sizeof *w);
+        memcpy(g + i * each, gradient + risei_spectral_conv(&n, i)->weights, each * sizeof *g);
+    }
+    memcpy(u, block + n.parameters, 2 * (size_t)f * sizeof *u);
+    free(block), free(all), free(gradient), free(s);
+}
+/* Heads (head: rise_head) on x [rows][fused]; z [rows][taus][actions][atoms]. w and g: IQN's layer for fractions, hidden,
+   advantage, value. dz is by z, for C51 by the logits. */
+void heads(int head, int rows, int fused, int actions, int atoms, int taus, int units, int dueling, const float *w, float *x,
+           float *tau, float *z, float *q, float *dz, float *g, float *dx)
+{
+    size_t const many = (size_t)(rows * taus), outputs = (size_t)(actions * atoms);
+    risei_parameters p = {0};
+    risei_net n;
+    risei_pass a;
+    float *room = calloc(many * (size_t)(RISEI_COSINES + 4 * fused + 4 * units + 2 * atoms) + 2 * many * outputs, sizeof *room);
+    float *at = room;
+    memset(&n, 0, sizeof n), memset(&a, 0, sizeof a);
+    n.head = (rise_head)head, n.actions = actions, n.atoms = atoms, n.taus = taus, n.fused = fused, n.dueling = dueling;
+    n.value_min = -2, n.value_max = 3;
+    if (head == RISE_HEAD_IQN) n.quantile = risei_linear_make(&p, RISEI_COSINES, fused, 1);
+    n.hidden = risei_linear_make(&p, fused, units * (dueling ? 2 : 1), 1);
+    n.advantage = risei_linear_make(&p, units, actions * atoms, 1);
+    if (dueling) n.value = risei_linear_make(&p, units, atoms, 1);
+    a.fused = a.normed = a.mixed = x, a.dfused = a.dmixed = dx, a.tau = tau, a.z = z, a.q = q, a.dz = dz;
+    a.hidden = at, at += many * 2 * (size_t)units;
+    a.dhidden = at, at += many * 2 * (size_t)units;
+    a.value = at, at += many * (size_t)atoms;
+    a.dvalue = at, at += many * (size_t)atoms;
+    a.advantage = at, at += many * outputs;
+    a.dadvantage = at, at += many * outputs;
+    if (head == RISE_HEAD_IQN) {
+        a.cosines = at, at += many * RISEI_COSINES;
+        a.phi = at, at += many * (size_t)fused;
+        a.dphi = at, at += many * (size_t)fused;
+        a.mixed = at, at += many * (size_t)fused;
+        a.dmixed = at;
+    }
+    risei_head_forward(&device, &n, w, rows, &a);
+    if (head == RISE_HEAD_MEAN) memcpy(q, z, (size_t)rows * outputs * sizeof *q); /* an agent's are one and the same */
+    risei_head_backward(&device, &n, w, g, rows, &a);
+    free(room);
 }
 void norm(int n, const float *x, const float *gain, const float *bias, float *y, float *dy, float *dgain, float *dbias)
 {
@@ -241,6 +347,133 @@ def test_norm(library, isa):
         check(what + ", gain", dgain, gain2.grad), check(what + ", bias", dbias, bias2.grad)
 
 
+def test_adaptive(library, isa):
+    cases = [(2, 11, 11, 64, 6), (1, 6, 6, 3, 6), (3, 7, 10, 5, 3), (2, 13, 9, 33, 4), (1, 5, 8, 2, 1)]
+    for count, height, width, channels, to in cases:
+        what = f"{isa}: adaptive pool of {height}x{width}x{channels} to {to}"
+        x, dy = random(count, height, width, channels), random(count, to, to, channels)
+        y, dx = torch.empty_like(dy), torch.empty_like(x)
+        call(library.adaptive, count, height, width, channels, to, x, y, dy, dx)
+        x2 = wide(x)
+        y2 = torch.nn.AdaptiveMaxPool2d(to)(x2.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        y2.backward(dy.double())
+        check(what + ", y", y, y2), check(what + ", x", dx, x2.grad)
+
+
+class Weights:
+    """Takes one layer's weights after another out of a flat array, as PyTorch wants them."""
+
+    def __init__(self, flat):
+        self.flat, self.at = flat, 0
+
+    def take(self, count):
+        self.at += count
+        return self.flat[self.at - count : self.at]
+
+    def conv(self, size, channels, filters):
+        kernel = self.take(size * size * channels * filters).view(size, size, channels, filters).permute(3, 2, 0, 1)
+        return kernel, self.take(filters)
+
+    def linear(self, x, outer):
+        inner = x.shape[-1]
+        return x @ plain(self.take(inner * outer), inner, outer) + self.take(outer)
+
+
+def encode(weights, x, layers, pool_to, dense):
+    """IMPALA's stack, and any other: conv, pool, residual units."""
+    x = x.permute(0, 3, 1, 2)
+    for filters, size, stride, pad, pool, pool_stride, pool_pad, units in layers:
+        x = F.conv2d(x, *weights.conv(size, x.shape[1], filters), stride, pad)
+        x = x if units else F.relu(x)
+        x = F.max_pool2d(x, pool, pool_stride, pool_pad) if pool else x
+        for _ in range(units):
+            y = F.conv2d(F.relu(x), *weights.conv(3, filters, filters), padding=1)
+            x = x + F.conv2d(F.relu(y), *weights.conv(3, filters, filters), padding=1)
+    x = F.relu(x)
+    x = F.adaptive_max_pool2d(x, pool_to) if pool_to > 0 else x
+    x = x.permute(0, 2, 3, 1).flatten(1)
+    return F.relu(weights.linear(x, dense)) if dense > 0 else x
+
+
+def test_encoder(library, isa):
+    impala = lambda *filters: [(f, 3, 1, 1, 3, 2, 1, 2) for f in filters]
+    cases = [  # count, height, width, channels, layers, pool_to, dense
+        (2, 5, 7, 1, [(3, 3, 1, 1, 0, 0, 0, 1)], -1, -1), (3, 9, 8, 2, [(5, 3, 2, 2, 0, 0, 0, 2), (4, 4, 1, 0, 0, 0, 0, 1)], 2, 7),
+        (2, 21, 19, 4, impala(4, 8, 8), 2, 32), (1, 84, 84, 4, impala(16, 32, 32), 6, -1),
+        (9, 12, 11, 3, [(8, 5, 1, 0, 2, 2, 0, 0), (6, 2, 1, 1, 0, 0, 0, 1)], -1, 64)]
+    for count, height, width, channels, layers, pool_to, dense in cases:
+        what = f"{isa}: encoder {layers} of {height}x{width}x{channels}, pool to {pool_to}, dense {dense}"
+        x, counting = random(count, height, width, channels), Weights(torch.zeros(1 << 22))
+        shape = encode(counting, x, layers, pool_to, dense).shape
+        w, dy = random(counting.at) / 9, random(*shape)
+        y, g = torch.empty(shape), garbage(w)
+        convs = torch.tensor(layers, dtype=torch.int32)
+        call(library.encoder, count, height, width, channels, len(layers), convs, pool_to, dense, w, x, y, dy, g)
+        w2 = wide(w)
+        y2 = encode(Weights(w2), x.double(), layers, pool_to, dense)
+        y2.backward(dy.double())
+        check(what + ", y", y, y2), check(what + ", weights", g, w2.grad)
+
+
+def test_spectral(library, isa):
+    for f in (1, 2, 7, 16, 32, 64):
+        what = f"{isa}: spectral norm of {f} filters"
+        w, u, dy = random(2, 9 * f, f), F.normalize(random(2, f), dim=1), random(2, 9 * f, f)
+        y, g, u1 = torch.empty_like(w), dy.clone(), u.clone()
+        call(library.spectral, f, w, u1, y, g)
+        for i in range(2):  # our u is PyTorch's v, for its matrices have outputs first
+            layer = torch.nn.Linear(f, 9 * f, bias=False).double()
+            layer.weight.data.copy_(w[i])
+            torch.nn.utils.parametrizations.spectral_norm(layer, n_power_iterations=1, eps=1e-12)
+            norm = layer.parametrizations.weight[0]
+            norm._v.copy_(u[i])
+            y2 = layer.weight
+            y2.backward(dy[i].double())
+            check(what + ", weights", y[i], y2), check(what + ", u", u1[i], norm._v)
+            check(what + ", gradient", g[i], layer.parametrizations.weight.original.grad)
+
+
+def head_of(weights, x, tau, kind, actions, atoms, units, dueling):
+    """z [rows][taus][actions][atoms], of C51 as logits"""
+    rows, taus = tau.shape
+    x = x.unsqueeze(1).expand(rows, taus, -1)
+    if kind == 2:
+        cosines = torch.cos(torch.pi * tau.unsqueeze(-1) * torch.arange(64, dtype=torch.float64))
+        x = x * F.relu(weights.linear(cosines, x.shape[-1]))
+    hidden = F.relu(weights.linear(x, units * (2 if dueling else 1)))
+    z = weights.linear(hidden[..., :units], actions * atoms).view(rows, taus, actions, atoms)
+    if dueling:
+        value = weights.linear(hidden[..., units:], atoms).view(rows, taus, 1, atoms)
+        z = value + z - z.mean(2, keepdim=True)
+    return z
+
+
+def test_heads(library, isa):
+    cases = [  # head, rows, fused, actions, atoms, taus, units
+        (0, 5, 7, 3, 1, 1, 9), (1, 5, 7, 3, 51, 1, 9), (1, 33, 64, 4, 32, 1, 48), (2, 4, 9, 3, 1, 8, 5),
+        (2, 32, 96, 18, 1, 8, 64), (2, 1, 2304, 6, 1, 8, 512)]
+    for head, rows, fused, actions, atoms, taus, units in cases:
+        for dueling in (0, 1):
+            what = f"{isa}: head {head}, {rows}x{taus} rows of {fused}, {actions}x{atoms}{', dueling' if dueling else ''}"
+            x, tau, dz = random(rows, fused), torch.rand(rows, taus), random(rows, taus, actions, atoms)
+            shape = (actions, atoms, units, dueling)
+            counting = Weights(torch.zeros(1 << 22, dtype=torch.float64))
+            head_of(counting, x.double(), tau.double(), head, *shape)
+            w = random(counting.at) / units**0.5
+            z, q, g, dx = torch.empty(dz.shape), torch.empty(rows, actions), garbage(w), torch.empty_like(x)
+            call(library.heads, head, rows, fused, actions, atoms, taus, units, dueling, w, x, tau, z, q, dz.clone(), g, dx)
+            w2, x2 = wide(w), wide(x)
+            z2 = head_of(Weights(w2), x2, tau.double(), head, *shape)
+            z2.backward(dz.double())
+            if head == 1:
+                z2 = z2.softmax(-1)
+                q2 = (z2 * torch.linspace(-2, 3, atoms, dtype=torch.float64)).sum(-1).squeeze(1)
+            else:
+                q2 = z2.mean(1).squeeze(-1)
+            check(what + ", z", z, z2), check(what + ", q", q, q2)
+            check(what + ", weights", g, w2.grad), check(what + ", x", dx, x2.grad)
+
+
 def main():
     torch.manual_seed(20513)
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -257,7 +490,8 @@ def main():
             isa = library.use(number)
             if isa is None:
                 continue
-            for test in (test_linear, test_conv, test_cells, test_norm):
+            for test in (test_linear, test_conv, test_cells, test_norm, test_adaptive, test_encoder, test_spectral,
+                         test_heads):
                 test(library, isa.decode())
     print(f"{passed} passed, {failed} failed")
     return failed != 0 or passed == 0

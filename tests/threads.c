@@ -9,7 +9,9 @@ int main(void) { return puts("skipped: RISE_THREADS needs POSIX threads\n0 passe
 #include "toy.h"
 
 static const char *const kinds[] = {"rise", "rise gru gate f32 games", "rise wide norm sparse pool", "rise panels gate games",
-                                    "none plain games", "full wide", "full gru panels norm", "rise user carry feed masks"};
+                                    "none plain games", "full wide", "full gru panels norm", "rise user carry feed masks",
+                                    "none impala iqn noisy spectral games", "rise iqn noisy munchausen masks", "none c51 wide noisy",
+                                    "full c51 units deep spectral shrink"};
 
 /* The parameters after some updates. */
 static uint64_t learned_by(const char *words, int threads)

@@ -137,6 +137,17 @@ static rise_agent_desc described(const char *words)
     d.conv[0].filters = wide ? 18 : 4, d.conv[0].size = 3;
     d.conv[1].filters = 3, d.conv[1].size = 2, d.conv[1].stride = 2, d.conv[1].pad = 1;
     if (has(words, "pool")) d.conv[0].pool = 2, d.conv[0].pool_stride = 1;
+    if (has(words, "units")) d.conv[0].residual = 2, d.conv[1].residual = 1;
+    if (has(words, "shrink")) d.pool_to = 2;
+    if (has(words, "impala")) d.network = RISE_NETWORK_IMPALA, d.network_width = 1, d.pool_to = 1;
+    d.spectral_norm = has(words, "spectral");
+    d.noisy = has(words, "noisy");
+    d.head = has(words, "c51") ? RISE_HEAD_C51 : has(words, "iqn") ? RISE_HEAD_IQN : RISE_HEAD_MEAN;
+    d.atoms = wide ? 33 : 11, d.value_min = -3, d.value_max = 4;
+    d.quantiles = wide ? 17 : 5;
+    d.munchausen = has(words, "munchausen");
+    d.value_rescale = has(words, "rescale");
+    d.target_rate = has(words, "soft") ? 0.3 : 0;
     d.features = has(words, "plain") ? -1 : panels ? 64 : wide ? 37 : 6;
     d.recurrent_units = panels ? 32 : wide ? 20 : 7;
     d.head_units = panels ? 48 : wide ? 37 : 5;

@@ -1,0 +1,898 @@
+/*  What is learned from, and how, against the formulas of the papers, written here once more in double: C51's projection and
+    cross entropy, IQN's quantile loss, Munchausen's targets, rescaled values, soft copies of the target network, noise that is
+    drawn once an update. And whether agents come to know the distributions that they are shown.
+        cc -O2 tests/rules.c -o rules -lm && ./rules */
+#define RISE_IMPLEMENTATION
+#include "../rise.h"
+#include "check.h"
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
+
+enum { ACTIONS = 5, BATCH = 8 };
+
+static risei_random dice;
+
+static double uniform(void) { return (double)risei_uniform(&dice); }
+static int below(int n) { return risei_below(&dice, n); }
+static double between(double low, double high) { return low + (high - low) * uniform(); }
+/* Of either sign and of every size from 10^low to 10^high. */
+static double sized(double low, double high) { return (below(2) ? 1 : -1) * pow(10, between(low, high)); }
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* C51's projection                                                                                                   */
+
+/* Bellemare et al. 2017, equation 7: the odds of atom j are the sum over t of next_t [1 - |[r + discount z_t] - z_j| / step],
+   where the first [ ] holds within 0..1, the second within low..high. */
+static double projected(int atoms, double low, double high, double reward, double discount, const float *next, int j)
+{
+    double const step = (high - low) / (atoms - 1), here = low + step * j;
+    double sum = 0;
+    int t;
+    for (t = 0; t < atoms; t++) {
+        double const value = fmin(fmax(reward + discount * (low + step * t), low), high);
+        sum += (double)next[t] * fmax(0, 1 - fabs(value - here) / step);
+    }
+    return sum;
+}
+static void random_odds(int atoms, float *odds)
+{
+    double sum = 0, x[256];
+    int t;
+    for (t = 0; t < atoms; t++) sum += x[t] = below(3) == 0 ? 0 : pow(uniform(), 4) + 1e-9;
+    for (t = 0; t < atoms && sum > 0; t++) odds[t] = (float)(x[t] / sum);
+    for (t = 0; t < atoms && !(sum > 0); t++) odds[t] = t == 0;
+}
+static void project_case(int atoms, double low, double high, float reward, float discount)
+{
+    double const step = (high - low) / (atoms - 1), most = (double)reward + (double)discount * high;
+    float next[256], odds[256];
+    double mass = 0, mean = 0, before = 0, given = 0, worst = 0;
+    int t, inside = (double)reward + (double)discount * low >= low && most <= high;
+    random_odds(atoms, next);
+    for (t = 0; t < atoms; t++) odds[t] = 77;
+    risei_project(atoms, low, high, reward, discount, next, odds);
+    for (t = 0; t < atoms; t++) {
+        double const right = projected(atoms, low, high, (double)reward, (double)discount, next, t);
+        double const off = fabs((double)odds[t] - right) - 2e-5 * right;
+        if (!(off <= worst)) worst = off;
+        mass += (double)odds[t], mean += (double)odds[t] * (low + step * t);
+        given += (double)next[t], before += (double)next[t] * ((double)reward + (double)discount * (low + step * t));
+    }
+    check_about("%d atoms from %g to %g, reward %g, discount %g", atoms, low, high, (double)reward, (double)discount);
+    CHECK(worst <= 1e-6);
+    CHECK(fabs(mass - given) <= 2e-5);
+    CHECK(!inside || fabs(mean - before) <= 2e-5 * (fabs(low) + fabs(high)));
+}
+static void test_projection(void)
+{
+    static const int counts[] = {2, 3, 5, 10, 51, 101, 256};
+    int i, inside = 0;
+    for (i = 0; i < 30000 / check_share; i++) {
+        double const low = sized(-3, 8), high = low + fabs(sized(-2, 1) * low), span = high - low;
+        float const discount = (float)(below(3) ? between(0.9, 1) : between(1e-3, 1));
+        float const reward = (float)(below(3) ? between(-0.1, 0.1) * span + (1 - (double)discount) * between(low, high)
+                                              : below(2) ? sized(-8, 8) : between(-3, 3) * span);
+        inside += (double)reward + (double)discount * low >= low && (double)reward + (double)discount * high <= high;
+        project_case(counts[i % COUNT(counts)], low, high, reward, discount);
+    }
+    check_about("%s", "");
+    CHECK(inside > 1000 / check_share); /* where the mean is to be preserved, too */
+}
+/* Worked out by hand; every number is dyadic. */
+static void test_projection_by_hand(void)
+{
+    static const struct {
+        float reward, discount;
+        float next[5], right[5];
+    } cases[] = { /* of returns -2, -1, 0, 1, 2 */
+        {0, 1, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}},
+        {1, 1, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}, {0, 0.125f, 0.25f, 0.125f, 0.5f}},
+        {-1, 1, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}, {0.375f, 0.125f, 0.25f, 0.25f, 0}},
+        {0, 0.5f, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}, {0, 0.25f, 0.375f, 0.375f, 0}},
+        {0.25f, 1, {0, 0, 1, 0, 0}, {0, 0, 0.75f, 0.25f, 0}},
+        {1.75f, 0.5f, {0, 1, 0, 0, 0}, {0, 0, 0, 0.75f, 0.25f}},
+        {100, 1, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}, {0, 0, 0, 0, 1}},
+        {-100, 0.5f, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}, {1, 0, 0, 0, 0}},
+        {FLT_MAX, 1, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}, {0, 0, 0, 0, 1}},
+        {0.25f, 0, {NAN, HUGE_VALF, -HUGE_VALF, NAN, 0}, {0, 0, 0.75f, 0.25f, 0}}, /* terminated: the reward, whatever */
+        {-2, 0, {NAN, NAN, NAN, NAN, NAN}, {1, 0, 0, 0, 0}},                       /* follows */
+        {2, 0, {NAN, NAN, NAN, NAN, NAN}, {0, 0, 0, 0, 1}},
+        {-1e30f, 0, {0, 0, 0, 0, 0}, {1, 0, 0, 0, 0}},
+        {1e30f, 0, {7, 7, 7, 7, 7}, {0, 0, 0, 0, 1}},
+    };
+    float odds[5];
+    int i, j;
+    for (i = 0; i < COUNT(cases); i++) {
+        check_about("projection by hand, %d", i);
+        risei_project(5, -2, 2, cases[i].reward, cases[i].discount, cases[i].next, odds);
+        for (j = 0; j < 5; j++) CHECK(odds[j] == cases[i].right[j]);
+    }
+    for (i = 2; i <= 256; i++) { /* a reward that is an atom is that atom and no other */
+        float all[256];
+        for (j = 0; j < i; j++) {
+            double const low = -10, high = 10, value = low + (high - low) * j / (i - 1);
+            risei_project(i, low, high, (float)value, 0, NULL, all);
+            check_about("%d atoms, reward %g", i, value);
+            CHECK(all[j] > 0.9999f && all[j] <= 1.0001f);
+        }
+    }
+    check_about("%s", "");
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* An agent whose networks say what the test wants                                                                    */
+
+static rise_agent_desc small(rise_head head)
+{
+    rise_agent_desc d;
+    memset(&d, 0, sizeof d);
+    d.frame_width = d.frame_height = 2, d.frame_stack = 1, d.actions = ACTIONS, d.action_masks = 1;
+    d.memory = RISE_MEMORY_NONE, d.network = RISE_NETWORK_CUSTOM, d.conv_count = 1, d.conv[0].filters = 2, d.conv[0].size = 2;
+    d.features = 4, d.head_units = 4;
+    d.head = head, d.atoms = 7, d.value_min = -3, d.value_max = 5, d.quantiles = 6;
+    d.batch = BATCH, d.n_step = 3, d.discount = 0.5, d.target_period = 3;
+    d.replay_capacity = 64, d.learn_start = BATCH, d.learn_outside = 1;
+    return d;
+}
+static rise_agent *created(const rise_agent_desc *d)
+{
+    rise_agent *a;
+    rise_error error;
+    if (rise_agent_create(&a, d, &error) != RISE_OK) {
+        printf("%s\n", error.text);
+        exit(1);
+    }
+    return a;
+}
+static void step(rise_agent *a, float reward, rise_event event, int allowed)
+{
+    uint8_t frame[4] = {9, 1, 8, 2}, mask[ACTIONS];
+    int action;
+    size_t i;
+    for (i = 0; i < ACTIONS; i++) mask[i] = (uint8_t)(allowed >> i & 1);
+    CHECK(rise_agent_step_all(a, frame, &reward, &event, a->desc.action_masks ? mask : NULL, &action) == RISE_OK);
+}
+/* What was allowed in state b. */
+static int masks[BATCH + 1];
+static int is_allowed(int b, int action) { return masks[b] >> action & 1; }
+
+/* An agent that has seen BATCH + 1 frames with masks; transition b goes from frame b to the next. */
+static rise_agent *shown(const rise_agent_desc *d)
+{
+    rise_agent *a = created(d);
+    int b;
+    for (b = 0; b <= BATCH; b++) {
+        masks[b] = b % 3 == 0 ? (1 << ACTIONS) - 1 : 1 + below((1 << ACTIONS) - 1);
+        if (!d->action_masks) masks[b] = (1 << ACTIONS) - 1;
+        step(a, 0, b == 0 ? RISE_FIRST : RISE_MIDDLE, masks[b]);
+    }
+    return a;
+}
+/* Fills the batch and what the networks say of it; returns of size up to `size`. Every fourth transition has terminated, and of
+   what follows it nothing is a number. */
+static void imagine(rise_agent *a, double size)
+{
+    const float odd[] = {NAN, HUGE_VALF, -HUGE_VALF};
+    const risei_net *n = &a->net;
+    int const outputs = n->taus * n->atoms, before = a->desc.munchausen ? BATCH : 0;
+    int b, i;
+    for (b = 0; b < BATCH; b++) {
+        risei_transition *t = &a->batch[b];
+        int const over = b % 4 == 3;
+        memset(t, 0, sizeof *t);
+        t->at = b, t->steps = 1;
+        do t->action = below(ACTIONS);
+        while (!is_allowed(b, t->action));
+        t->reward = (float)between(-size, size);
+        t->discount = over ? 0 : (float)between(0.1, 1);
+        a->importance[b] = (float)between(0.1, 1);
+        for (i = 0; i < ACTIONS; i++) {
+            a->pass.q[b * ACTIONS + i] = (float)between(-size, size);
+            a->pass.q[(BATCH + b) * ACTIONS + i] = over ? odd[below(3)] : (float)between(-size, size);
+            a->target_q[b * ACTIONS + i] = (float)between(-size, size);
+            a->target_q[(before + b) * ACTIONS + i] = over ? odd[below(3)] : (float)between(-size, size);
+            if (before > 0 && below(4) == 0) /* near one another, too */
+                a->target_q[b * ACTIONS + i] = a->target_q[b * ACTIONS] + (float)between(-0.1, 0.1);
+        }
+        for (i = 0; i < ACTIONS * outputs; i++)
+            a->target_z[b * ACTIONS * outputs + i] = over ? odd[below(3)] : (float)between(-size, size);
+        for (i = 0; i < ACTIONS * outputs && n->head != RISE_HEAD_MEAN; i++)
+            a->pass.z[b * ACTIONS * outputs + i] = (float)between(-size, size);
+        for (i = 0; i < ACTIONS && n->head == RISE_HEAD_C51; i++) {
+            random_odds(n->atoms, a->pass.z + (b * ACTIONS + i) * outputs);
+            if (!over) random_odds(n->atoms, a->target_z + (b * ACTIONS + i) * outputs);
+        }
+        for (i = 0; i < n->taus && n->head == RISE_HEAD_IQN; i++) a->pass.tau[b * n->taus + i] = risei_uniform(&dice);
+    }
+}
+/* The best allowed action after transition b, the first of equals. */
+static int best_after(const float *q, int b)
+{
+    int i, best = -1;
+    for (i = 0; i < ACTIONS; i++)
+        if (is_allowed(b + 1, i) && (best < 0 || q[i] > q[best])) best = i;
+    return best;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Losses                                                                                                             */
+
+/* C51: the target's odds are those of the action that the learned network (or, without double, the target network) takes for
+   best; the loss is the cross entropy. */
+static void c51_case(int no_double)
+{
+    rise_agent_desc d = small(RISE_HEAD_C51);
+    rise_agent *a;
+    risei_counters m;
+    double loss = 0, error = 0;
+    int b, j, i, atoms;
+    d.no_double = no_double;
+    a = shown(&d);
+    atoms = a->net.atoms;
+    imagine(a, 3);
+    memset(&m, 0, sizeof m);
+    CHECK(risei_loss(a, &m) == m.loss);
+    check_about("C51%s", no_double ? ", no double" : "");
+    for (b = 0; b < BATCH; b++) {
+        const risei_transition *t = &a->batch[b];
+        const float *next_q = no_double ? a->target_q + b * ACTIONS : a->pass.q + (BATCH + b) * ACTIONS;
+        const float *z = a->pass.z + (b * ACTIONS + t->action) * atoms, *dz = a->pass.dz + b * ACTIONS * atoms;
+        float sure[7] = {0, 0, 0, 0, 0, 0, 1};
+        const float *next = t->discount > 0 ? a->target_z + (b * ACTIONS + best_after(next_q, b)) * atoms : sure;
+        double cost = 0;
+        for (j = 0; j < atoms; j++) {
+            double const goal = projected(atoms, d.value_min, d.value_max, (double)t->reward, (double)t->discount, next, j);
+            cost -= goal * log(fmax((double)z[j], 1e-30));
+            for (i = 0; i < ACTIONS; i++) {
+                double const slope = i == t->action ? ((double)z[j] - goal) * (double)a->importance[b] / BATCH : 0;
+                CHECK(fabs((double)dz[i * atoms + j] - slope) < 1e-6);
+            }
+        }
+        CHECK_NEAR(a->td[b], cost, 1e-5);
+        loss += cost * (double)a->importance[b] / BATCH, error += cost / BATCH;
+    }
+    CHECK_NEAR(m.loss, loss, 1e-5);
+    CHECK_NEAR(m.td_error, error, 1e-5);
+    rise_agent_destroy(a);
+}
+/* IQN (Dabney et al. 2018): sum over predicted fractions tau_i, mean over targets j, of |tau_i - [d < 0]| Huber(d) where d is
+   target j - prediction i, Huber(d) = d^2 / 2 up to 1, |d| - 1/2 beyond. */
+static void iqn_case(int quantiles, double size)
+{
+    rise_agent_desc d = small(RISE_HEAD_IQN);
+    rise_agent *a;
+    risei_counters m;
+    double loss = 0, error = 0;
+    int b, i, j, k;
+    d.quantiles = quantiles;
+    a = shown(&d);
+    imagine(a, size);
+    memset(&m, 0, sizeof m);
+    CHECK(risei_loss(a, &m) == m.loss);
+    check_about("IQN of %d quantiles, size %g", quantiles, size);
+    for (b = 0; b < BATCH; b++) {
+        const risei_transition *t = &a->batch[b];
+        int const best = best_after(a->pass.q + (BATCH + b) * ACTIONS, b);
+        double cost = 0, off = 0;
+        for (i = 0; i < quantiles; i++) {
+            const float *dz = a->pass.dz + (b * quantiles + i) * ACTIONS;
+            double const tau = (double)a->pass.tau[b * quantiles + i];
+            double const z = (double)a->pass.z[(b * quantiles + i) * ACTIONS + t->action];
+            double slope = 0;
+            for (j = 0; j < quantiles; j++) {
+                double const next = t->discount > 0 ? (double)a->target_z[(b * quantiles + j) * ACTIONS + best] : 0;
+                double const td = (double)t->reward + (double)t->discount * next - z;
+                double const weight = fabs(tau - (td < 0));
+                cost += weight * (fabs(td) <= 1 ? td * td / 2 : fabs(td) - 0.5) / quantiles;
+                slope -= weight * (fabs(td) <= 1 ? td : td > 0 ? 1 : -1) / quantiles;
+                off += fabs(td) / quantiles / quantiles;
+            }
+            slope *= (double)a->importance[b] / BATCH;
+            for (k = 0; k < ACTIONS; k++) CHECK(fabs((double)dz[k] - (k == t->action ? slope : 0)) < 1e-6 * (1 + size));
+        }
+        if (quantiles > 1) CHECK_NEAR(a->td[b], off, 1e-5);
+        CHECK_NEAR(fabs((double)a->td[b]), off, 1e-5);
+        loss += cost * (double)a->importance[b] / BATCH, error += off / BATCH;
+    }
+    CHECK_NEAR(m.loss, loss, 1e-5);
+    CHECK_NEAR(m.td_error, error, 1e-5);
+    rise_agent_destroy(a);
+}
+static void test_losses(void)
+{
+    int i;
+    for (i = 0; i < 40; i++) {
+        c51_case(i % 2);
+        iqn_case(i % 9 == 0 ? 1 : 1 + below(12), i % 3 == 0 ? 0.3 : i % 3 == 1 ? 3 : 1000);
+    }
+    check_about("%s", "");
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Munchausen                                                                                                         */
+
+/* log softmax(q / temperature) over what is allowed in state b */
+static void plain_log_policy(const float *q, int b, double temperature, double *out)
+{
+    double most = -HUGE_VAL, sum = 0;
+    int i;
+    for (i = 0; i < ACTIONS; i++)
+        if (is_allowed(b, i)) most = fmax(most, (double)q[i]);
+    for (i = 0; i < ACTIONS; i++)
+        if (is_allowed(b, i)) sum += exp(((double)q[i] - most) / temperature);
+    for (i = 0; i < ACTIONS; i++) out[i] = is_allowed(b, i) ? ((double)q[i] - most) / temperature - log(sum) : -HUGE_VAL;
+}
+/* Vieillard et al. 2020: y = r + scale [temperature log pi(a | s)] held in -1..0, + discount sum over a' of pi(a' | s')
+   (z(s', a') - temperature log pi(a' | s')), pi of the target network; nothing but r and the bonus where it terminated. */
+static void munchausen_case(rise_head head, double size, double temperature, double scale)
+{
+    rise_agent_desc d = small(head);
+    rise_agent *a;
+    int b, i, j;
+    d.munchausen = 1, d.temperature = temperature, d.munchausen_scale = scale == 0 ? -1 : scale;
+    a = shown(&d);
+    imagine(a, size);
+    check_about("Munchausen: head %d, values up to %g, temperature %g, scale %g", (int)head, size, temperature, scale);
+    for (b = 0; b < BATCH; b++) {
+        const risei_transition *t = &a->batch[b];
+        double log_policy[ACTIONS], bonus;
+        plain_log_policy(a->target_q + b * ACTIONS, b, (double)(float)temperature, log_policy);
+        bonus = scale * fmin(fmax(temperature * log_policy[t->action], -1), 0);
+        risei_goals(a, b);
+        plain_log_policy(a->target_q + (BATCH + b) * ACTIONS, b + 1, (double)(float)temperature, log_policy);
+        for (i = 0; i < a->net.taus; i++) {
+            double value = 0, error = (double)a->goal[i];
+            for (j = 0; j < ACTIONS && t->discount > 0; j++) {
+                double const z = (double)a->target_z[(b * a->net.taus + i) * ACTIONS + j], policy = exp(log_policy[j]);
+                if (is_allowed(b + 1, j) && policy > 0) value += policy * (z - temperature * log_policy[j]);
+            }
+            error -= (double)t->reward + bonus + (double)t->discount * value;
+            CHECK(fabs(error) <= 3e-6 * (1 + size + temperature)); /* of which the entropy is a multiple */
+            if (!(t->discount > 0) && i > 0) CHECK(a->goal[i] == a->goal[0]);
+            if (!(t->discount > 0)) CHECK(fabs(error) <= 1e-6 * (1 + fabs((double)t->reward)));
+        }
+    }
+    rise_agent_destroy(a);
+}
+static void test_munchausen(void)
+{
+    static const double sizes[] = {1e-6, 1e-3, 0.03, 1, 100, 1e4, 1e30}, temperatures[] = {0.03, 1, 1e-6, 100};
+    static const double scales[] = {0.9, 0.9, 0.9, 1, 0};
+    int s, t, i;
+    for (i = 0; i < COUNT(scales); i++)
+        for (s = 0; s < COUNT(sizes); s++)
+            for (t = 0; t < COUNT(temperatures); t++)
+                munchausen_case(i % 2 ? RISE_HEAD_IQN : RISE_HEAD_MEAN, sizes[s], temperatures[t], scales[i]);
+    check_about("%s", "");
+}
+/* One action that is allowed has probability 1, and no bonus; equal ones share it. */
+static void test_policies(void)
+{
+    static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512, RISE_ISA_NEON};
+    const float q[4] = {-1e30f, 5, 5, 1e-30f}, far[4] = {FLT_MAX, -FLT_MAX, 0, 0};
+    static const uint8_t first = 1, middle = 6, last = 8;
+    float out[4];
+    int i;
+    for (i = 0; i < COUNT(isas); i++) {
+        const rise_kernels *const k = rise_kernels_of(isas[i]);
+        if (k == NULL) continue;
+        check_about("policies, %s", k->name);
+        risei_log_policy(k, 4, q, &first, 0.03f, out);
+        CHECK(out[0] == 0 && out[1] == -HUGE_VALF && out[2] == -HUGE_VALF && out[3] == -HUGE_VALF);
+        risei_log_policy(k, 4, q, &last, 0.03f, out);
+        CHECK(out[3] == 0 && out[0] == -HUGE_VALF);
+        risei_log_policy(k, 4, q, &middle, 0.03f, out);
+        CHECK(out[1] == out[2] && fabs((double)out[1] + log(2)) < 1e-6);
+        risei_log_policy(k, 4, q, NULL, 0.03f, out);
+        CHECK(out[1] == out[2] && fabs((double)out[1] + log(2)) < 1e-6);
+        CHECK(out[0] <= -1e31f && fabs((double)out[3] + 5 / 0.03 + log(2)) < 1e-4);
+        risei_log_policy(k, 4, far, NULL, 1e-6f, out);
+        CHECK(out[0] == 0 && out[1] < -FLT_MAX && out[2] < -FLT_MAX && !(out[3] > 0));
+    }
+    check_about("%s", "");
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Rescaled values                                                                                                    */
+
+/* h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x, where sqrt(s + 1) - 1 = s / (sqrt(s + 1) + 1) loses nothing for small s;
+   and its inverse, by bisection. */
+static double plain_h(double x) { return x / (sqrt(fabs(x) + 1) + 1) + 0.001 * x; }
+static double plain_inverse(double y)
+{
+    double low = -1e40, high = 1e40;
+    int i;
+    for (i = 0; i < 200; i++) {
+        double const middle = (low + high) / 2;
+        if (plain_h(middle) < y) low = middle;
+        else high = middle;
+    }
+    return (low + high) / 2;
+}
+static void test_rescale(void)
+{
+    float x = -1e30f, before_h = -HUGE_VALF, before_i = -HUGE_VALF;
+    int seen = 0;
+    CHECK(risei_squash(0) == 0 && fabs((double)risei_unsquash(0)) < 1e-12);
+    for (; x <= 1e30f; x = x < -1e-9f ? x / 1.0007f : x < 1e-9f ? x + 1e-11f : x * 1.0007f, seen++) {
+        double const wide = (double)x, least = 1e-12; /* of this size rewards do not count */
+        float const h = risei_squash(x), inverse = risei_unsquash(x);
+        check_about("rescaled %g", wide);
+        if (!(h >= before_h && inverse >= before_i)) CHECK(0);
+        if (!(fabs((double)h - plain_h(wide)) <= 1e-7 * fabs(plain_h(wide)) + least)) CHECK(0);
+        if (!(fabs((double)risei_unsquash(h) - wide) <= 4e-7 * fabs(wide) + least)) CHECK(0);
+        if (!(fabs((double)risei_squash(inverse) - wide) <= 4e-7 * fabs(wide) + least) && fabs(wide) < 1e15) CHECK(0);
+        if (!(risei_squash(-x) == -h && risei_unsquash(-x) == -inverse)) CHECK(0);
+        if (seen % 997 == 0) {
+            double const right = plain_inverse(wide);
+            CHECK(fabs((double)inverse - right) <= 1e-6 * fabs(right) + least);
+        }
+        before_h = h, before_i = inverse;
+    }
+    check_about("%s", "");
+    CHECK(seen > 100000);
+    CHECK(risei_squash(HUGE_VALF) == HUGE_VALF && risei_unsquash(HUGE_VALF) == HUGE_VALF && isnan(risei_unsquash(NAN)));
+}
+/* y = h(r + discount h^-1(value of the next state)); h(r) where it terminated. The next action is chosen as ever. */
+static void rescaled_case(rise_head head, double size)
+{
+    rise_agent_desc d = small(head);
+    rise_agent *a;
+    int b, i;
+    d.value_rescale = 1;
+    a = shown(&d);
+    imagine(a, size);
+    check_about("rescaled: head %d, size %g", (int)head, size);
+    for (b = 0; b < BATCH; b++) {
+        const risei_transition *t = &a->batch[b];
+        int const best = best_after(a->pass.q + (BATCH + b) * ACTIONS, b);
+        risei_goals(a, b);
+        for (i = 0; i < a->net.taus; i++) {
+            double const z = t->discount > 0 ? (double)a->target_z[(b * a->net.taus + i) * ACTIONS + best] : 0;
+            double const right = plain_h((double)t->reward + (double)t->discount * plain_inverse(z));
+            CHECK(fabs((double)a->goal[i] - right) <= 1e-6 * fabs(right) + 1e-6 * size);
+        }
+    }
+    rise_agent_destroy(a);
+}
+static void test_rescaled_targets(void)
+{
+    static const double sizes[] = {1e-3, 1, 30, 1000};
+    rise_agent_desc d = small(RISE_HEAD_MEAN);
+    rise_agent *a;
+    int i;
+    for (i = 0; i < 4 * COUNT(sizes); i++) rescaled_case(i & 4 ? RISE_HEAD_IQN : RISE_HEAD_MEAN, sizes[i % COUNT(sizes)]);
+    d.value_rescale = 1; /* by hand: h(8) = 3 - 1 + 0.008 = 2.008, so h(2 + 0.75 * 8) = 2.008 again, and h(3) = 1.003 */
+    a = shown(&d);
+    imagine(a, 1);
+    for (i = 0; i < ACTIONS; i++) a->target_z[i] = 2.008f;
+    a->batch[0].reward = 2, a->batch[0].discount = 0.75f;
+    risei_goals(a, 0);
+    CHECK_NEAR(a->goal[0], 2.008, 1e-6);
+    a->batch[0].reward = 3, a->batch[0].discount = 0;
+    risei_goals(a, 0);
+    CHECK_NEAR(a->goal[0], 1.003, 1e-6);
+    rise_agent_destroy(a);
+    check_about("%s", "");
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Copies of the target network, and the weights that a network runs on                                               */
+
+/* Small enough for the tests, with residual units, a pool to 2 x 2, noise and spectral norm. */
+static rise_agent_desc derived_desc(void)
+{
+    rise_agent_desc d = small(RISE_HEAD_IQN);
+    d.frame_width = d.frame_height = 2;
+    d.conv[0].size = 1, d.conv[0].filters = 3, d.conv[0].residual = 2;
+    d.pool_to = 2, d.spectral_norm = 1, d.noisy = 1, d.action_masks = 0;
+    return d;
+}
+/* A copy goes exactly `rate` of the way, weight for weight and direction for direction, every target_period updates. */
+static void test_soft_copies(void)
+{
+    static const double rates[] = {0.005, 0.25, 0.75, 1};
+    int r, update;
+    size_t i;
+    for (r = 0; r < COUNT(rates); r++) {
+        rise_agent_desc d = derived_desc();
+        rise_agent *a;
+        float *old;
+        d.target_rate = rates[r], d.target_period = 2;
+        a = shown(&d);
+        old = (float *)malloc(a->net.block * sizeof *old);
+        if (old == NULL) exit(1);
+        check_about("target_rate %g", rates[r]);
+        CHECK(a->net.block > a->net.parameters);
+        CHECK(memcmp(a->target, a->weights, a->net.block * sizeof *old) == 0);
+        for (update = 1; update <= 20; update++) {
+            int good = 1, moved = 0;
+            memcpy(old, a->target, a->net.block * sizeof *old);
+            CHECK(rise_agent_learn(a) == RISE_OK);
+            for (i = 0; i < a->net.block; i++) {
+                float const rate = (float)rates[r];
+                volatile float const way = rate * (a->weights[i] - old[i]);
+                good &= a->target[i] == (update % 2 ? old[i] : rate == 1 ? a->weights[i] : old[i] + way);
+                moved += a->target[i] != old[i];
+            }
+            CHECK(good);
+            CHECK(update % 2 ? moved == 0 : moved > (int)a->net.block / 4);
+        }
+        free(old);
+        rise_agent_destroy(a);
+    }
+    check_about("%s", "");
+}
+
+/* Which weights a use runs on, by the formula: those of its network with the noise of this use and update, or none to play. */
+static int runs_on(rise_agent *a, risei_use use, int noisy)
+{
+    const float *const w = use == RISEI_TARGET ? a->target : a->weights, *const derived = risei_weights_for(a, use);
+    const risei_linear *const layer[3] = {&a->net.hidden, &a->net.advantage, &a->net.value};
+    const float *noise = a->noise;
+    double worst = 0;
+    int k, i, j;
+    for (k = 0; k < 3; k++) { /* (no multiple of 32 wide, so row by row) */
+        const risei_linear *l = layer[k];
+        for (i = 0; i < l->in; i++)
+            for (j = 0; j < l->out; j++) {
+                size_t const at = l->weights + (size_t)(i * l->out + j);
+                double const sigma = (double)w[(ptrdiff_t)at + a->net.sigma];
+                double const right = (double)w[at] + (noisy ? sigma * (double)noise[i] * (double)noise[l->in + j] : 0);
+                worst = fmax(worst, fabs((double)derived[at] - right));
+            }
+        noise += l->in + l->out;
+    }
+    return derived == a->derived && worst < 1e-6;
+}
+static void copy_noise(const rise_agent *a, float *noise)
+{
+    memcpy(noise, a->noise, risei_noise_size(&a->net) * sizeof *noise);
+}
+/* Each use and each update has noise of its own; within an update it stays. */
+static void test_uses(void)
+{
+    rise_agent_desc d = derived_desc();
+    rise_agent *a;
+    float noise[6][128], again[128];
+    int i, j, k, size, common = 0;
+    d.target_period = 1000; /* so that the target network is another */
+    a = shown(&d);
+    size = (int)risei_noise_size(&a->net);
+    check_about("what weights are for");
+    if (!CHECK(size <= 128)) return;
+    for (i = 0; i < 2; i++) {
+        for (j = 0; j < 4; j++) CHECK(rise_agent_learn(a) == RISE_OK);
+        CHECK(runs_on(a, RISEI_ACT, 1));
+        copy_noise(a, noise[3 * i]);
+        CHECK(runs_on(a, RISEI_TARGET, 1));
+        copy_noise(a, noise[3 * i + 1]);
+        CHECK(runs_on(a, RISEI_LEARN, 1));
+        copy_noise(a, noise[3 * i + 2]);
+        CHECK(runs_on(a, RISEI_PLAY, 0));
+        CHECK(runs_on(a, RISEI_ACT, 1));
+        copy_noise(a, again);
+        CHECK(memcmp(again, noise[3 * i], (size_t)size * sizeof *again) == 0);
+        CHECK(runs_on(a, RISEI_ACT, 1));
+    }
+    CHECK(memcmp(a->weights, a->target, a->net.parameters * sizeof *a->weights) != 0);
+    for (i = 0; i < 6; i++)
+        for (j = 0; j < i; j++)
+            for (k = 0; k < size; k++) common += noise[i][k] == noise[j][k];
+    CHECK(common == 0);
+    rise_agent_destroy(a);
+    check_about("%s", "");
+}
+/* Acting with noise gives the same values until the next update, and other ones after it; playing knows no noise. */
+static void test_acting(void)
+{
+    rise_agent_desc d = derived_desc();
+    rise_agent *a, *quiet;
+    float acted[2][ACTIONS], played[ACTIONS];
+    const uint8_t frame[4] = {9, 1, 8, 2};
+    int i;
+    d.epsilon_start = d.epsilon_end = -1;
+    a = shown(&d);
+    check_about("acting with noise");
+    for (i = 0; i < 2; i++) {
+        step(a, 0, RISE_MIDDLE, 31);
+        memcpy(acted[i], a->pass.q, sizeof acted[i]);
+        CHECK(rise_agent_play(a, 0, frame, 0, RISE_FIRST, NULL) >= 0);
+        memcpy(played, rise_agent_values(a, 0), sizeof played);
+    }
+    CHECK(memcmp(acted[0], acted[1], sizeof played) == 0 && memcmp(acted[0], played, sizeof played) != 0);
+    CHECK(rise_agent_learn(a) == RISE_OK);
+    step(a, 0, RISE_MIDDLE, 31);
+    CHECK(memcmp(acted[0], a->pass.q, sizeof played) != 0);
+    rise_agent_destroy(a);
+    d.noisy = 0; /* the same mu: without sigmas, what plays is the same net */
+    a = created(&d);
+    d.noisy = 1;
+    quiet = created(&d);
+    memcpy(quiet->weights, a->weights, (a->net.hidden.weights + (size_t)a->net.sigma) * sizeof *a->weights);
+    memcpy(quiet->weights + quiet->net.parameters, a->weights + a->net.parameters,
+           (a->net.block - a->net.parameters) * sizeof *a->weights);
+    CHECK(rise_agent_play(a, 0, frame, 0, RISE_FIRST, NULL) == rise_agent_play(quiet, 0, frame, 0, RISE_FIRST, NULL));
+    CHECK(memcmp(rise_agent_values(a, 0), rise_agent_values(quiet, 0), sizeof played) == 0);
+    rise_agent_destroy(a);
+    rise_agent_destroy(quiet);
+    check_about("%s", "");
+}
+
+/* Fractions: evenly spread to act and play, anywhere in [0, 1) to learn, others for the target network. */
+static void test_fractions(void)
+{
+    enum { MANY = 1 << 14 };
+    rise_agent_desc d = small(RISE_HEAD_IQN);
+    rise_agent *a;
+    int use, i, update, common = 0, count = 2 * BATCH * 6;
+    float tau[2][2 * BATCH * 6];
+    double sum = 0, square = 0;
+    int seen[16], n = 0;
+    memset(seen, 0, sizeof seen);
+    a = shown(&d);
+    check_about("fractions");
+    for (use = RISEI_PLAY; use <= RISEI_ACT; use++) {
+        risei_draw_fractions(a, (risei_use)use, BATCH);
+        for (i = 0; i < BATCH * 6; i++) CHECK(fabs((double)a->pass.tau[i] - (i % 6 + 0.5) / 6) < 1e-7);
+    }
+    for (update = 0; n < MANY; update++, a->counters.updates++) {
+        for (use = RISEI_TARGET; use <= RISEI_LEARN; use++) {
+            risei_draw_fractions(a, (risei_use)use, 2 * BATCH);
+            memcpy(tau[use - RISEI_TARGET], a->pass.tau, sizeof tau[0]);
+        }
+        for (i = 0; i < count; i++, n++) {
+            double const x = (double)tau[1][i];
+            CHECK(x >= 0 && x < 1);
+            common += tau[0][i] == tau[1][i];
+            sum += x, square += x * x;
+            seen[(int)(x * 16)]++;
+        }
+    }
+    CHECK(common < 5);
+    CHECK(fabs(sum / n - 0.5) < 5 * sqrt(1.0 / 12 / n) && fabs(square / n - 1.0 / 3) < 5 * sqrt(4.0 / 45 / n));
+    for (i = 0; i < 16; i++) CHECK(fabs((double)seen[i] - n / 16.0) < 5 * sqrt(n / 16.0));
+    rise_agent_destroy(a);
+    check_about("%s", "");
+}
+
+/* The quotients that a trained net runs on are those of its own weights: the largest singular value of what runs is 1. */
+static double longest(const float *w, int rows, int columns)
+{
+    double u[64], v[9 * 64], length = 0;
+    int round, i, j;
+    for (j = 0; j < columns; j++) u[j] = 1 + 0.37 * j;
+    for (round = 0; round < 3000; round++) {
+        for (i = 0, length = 0; i < rows; length += v[i] * v[i], i++)
+            for (v[i] = 0, j = 0; j < columns; j++) v[i] += (double)w[i * columns + j] * u[j];
+        for (i = 0; i < rows; i++) v[i] /= sqrt(length);
+        for (j = 0, length = 0; j < columns; length += u[j] * u[j], j++)
+            for (u[j] = 0, i = 0; i < rows; i++) u[j] += (double)w[i * columns + j] * v[i];
+        length = sqrt(length);
+        for (j = 0; j < columns; j++) u[j] /= length;
+    }
+    return length;
+}
+static void test_trained_norms(void)
+{
+    rise_agent_desc d = derived_desc();
+    rise_agent *a;
+    int i, update;
+    d.target_rate = 0.01, d.target_period = 1, d.learning_rate = 1e-3;
+    a = shown(&d);
+    for (update = 0; update < 400; update++) CHECK(rise_agent_learn(a) == RISE_OK);
+    for (i = 0; i < 2; i++) { /* the learned network, and the target network that follows it at a distance */
+        const float *const derived = risei_weights_for(a, i ? RISEI_TARGET : RISEI_LEARN);
+        int c;
+        CHECK(risei_spectral_count(&a->net) == 4);
+        for (c = 0; c < 4; c++) {
+            const risei_conv *conv = risei_spectral_conv(&a->net, c);
+            double const one = longest(derived + conv->weights, 9 * 3, 3);
+            check_about("trained spectral norm, network %d, conv %d: %g", i, c, one);
+            CHECK(one > 1 - 1e-5 && one < 1.01); /* the quotient is the largest singular value, or a little less */
+        }
+    }
+    rise_agent_destroy(a);
+    check_about("%s", "");
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Agents that are shown a distribution                                                                               */
+
+/* A bandit of two arms and one state: each episode is two frames long and its reward skewed. Uniform replay. */
+enum { ARMS = 2, PULLS = 4000 };
+
+typedef struct bandit {
+    rise_agent *agent;
+    double rewards[ARMS][PULLS];
+    int pulled[ARMS];
+    double scale[ARMS];
+} bandit;
+
+static const uint8_t bandit_frame[4] = {200, 10, 90, 30};
+
+/* The quantile of fraction u; mean 1. An exponential distribution is long on one side. */
+static double skewed(double u) { return -log(1 - u); }
+
+static void bandit_begin(bandit *b, rise_agent_desc *d, double scale0, double scale1, double (*quantile)(double))
+{
+    int i;
+    memset(b, 0, sizeof *b);
+    b->scale[0] = scale0, b->scale[1] = scale1;
+    d->actions = ARMS, d->action_masks = 0;
+    d->conv[0].filters = 4, d->features = 16, d->head_units = 32;
+    d->batch = 32, d->n_step = 1, d->target_period = 50;
+    d->replay_capacity = 2 * PULLS, d->learn_start = 100, d->epsilon_start = d->epsilon_end = 1;
+    d->priority_exponent = -1, d->learning_rate = 2e-3;
+    b->agent = created(d);
+    for (i = 0; i < PULLS; i++) {
+        int const arm = rise_agent_step(b->agent, bandit_frame, 0, RISE_FIRST);
+        double const u = 0.5 + 0.6180339887498949 * b->pulled[arm], reward = b->scale[arm] * quantile(u - floor(u));
+        b->rewards[arm][b->pulled[arm]++] = (double)(float)reward;
+        CHECK(rise_agent_step(b->agent, bandit_frame, (float)reward, RISE_TERMINATED) == 0);
+    }
+    CHECK(b->pulled[0] > PULLS / 3 && b->pulled[1] > PULLS / 3);
+}
+static void bandit_learn(bandit *b, int updates)
+{
+    while (updates-- > 0)
+        if (!CHECK(rise_agent_learn(b->agent) == RISE_OK)) return;
+}
+/* z [taus][actions][atoms] of the one state, at these fractions if it is IQN's; to what is there it is added. */
+static void bandit_look(bandit *b, const float *fractions, double *z)
+{
+    rise_agent *a = b->agent;
+    const risei_net *n = &a->net;
+    int i;
+    CHECK(rise_agent_play(a, 0, bandit_frame, 0, RISE_FIRST, NULL) >= 0);
+    if (n->head == RISE_HEAD_IQN) {
+        memcpy(a->pass.tau, fractions, (size_t)n->taus * sizeof *fractions);
+        risei_head_forward(&a->device, n, risei_weights_for(a, RISEI_PLAY), 1, &a->pass);
+    }
+    for (i = 0; i < n->taus * n->actions * n->atoms; i++) z[i] += (double)a->pass.z[i];
+}
+/* What the quantile loss with its rounded corner makes of the rewards that an arm gave: the q at which the pulls to either
+   side, |tau - [r < q]| times r - q held within -1..1, balance. */
+static double rounded_quantile(const bandit *b, int arm, double tau)
+{
+    double low = -1000, high = 1000;
+    int round, i;
+    for (round = 0; round < 60; round++) {
+        double const q = (low + high) / 2;
+        double pull = 0;
+        for (i = 0; i < b->pulled[arm]; i++) {
+            double const td = b->rewards[arm][i] - q;
+            pull += fabs(tau - (td < 0)) * fmin(fmax(td, -1), 1);
+        }
+        if (pull > 0) low = q;
+        else high = q;
+    }
+    return (low + high) / 2;
+}
+static void learns_quantiles(int dueling, int noisy)
+{
+    static const float fractions[8] = {0.05f, 0.1f, 0.25f, 0.5f, 0.75f, 0.9f, 0.95f, 0.35f};
+    enum { LOOKS = 200 };
+    rise_agent_desc d = small(RISE_HEAD_IQN);
+    bandit b;
+    double z[8 * ARMS];
+    int look, i, arm;
+    memset(z, 0, sizeof z);
+    d.quantiles = 8, d.no_dueling = !dueling, d.noisy = noisy;
+    bandit_begin(&b, &d, 8, -5, skewed);
+    bandit_learn(&b, 3000);
+    for (look = 0; look < LOOKS; look++) {
+        bandit_learn(&b, 5);
+        bandit_look(&b, fractions, z);
+    }
+    for (i = 0; i < 8; i++)
+        for (arm = 0; arm < ARMS; arm++) {
+            double const tau = (double)fractions[i], seen = z[i * ARMS + arm] / LOOKS, right = rounded_quantile(&b, arm, tau);
+            double const truth = b.scale[arm] * skewed(arm ? 1 - tau : tau); /* below 0, the order is turned around */
+            check_about("quantile %g of arm %d%s%s: %g, should be %g (%g)", tau, arm, dueling ? ", dueling" : "",
+                        noisy ? ", noisy" : "", seen, right, truth);
+            CHECK(fabs(seen - right) < 0.06 * fabs(b.scale[arm]) + 0.04 * fabs(right));
+            CHECK(fabs(right - truth) < 0.5); /* by half of the corner, which is 1 wide to each side */
+        }
+    check_about("%s", "");
+    rise_agent_destroy(b.agent);
+}
+static double squares(double u) { return 3 * u * u; }
+
+static void learns_means(rise_head head)
+{
+    enum { LOOKS = 200 };
+    rise_agent_desc d = small(head);
+    bandit b;
+    double z[ARMS * 21], q[ARMS];
+    int look, i, j, arm;
+    memset(z, 0, sizeof z), memset(q, 0, sizeof q);
+    d.atoms = 21, d.value_min = -1, d.value_max = 1;
+    bandit_begin(&b, &d, 0.3, -0.25, squares); /* td errors within 1: where Huber's loss is a square, its best is the mean */
+    bandit_learn(&b, 2500);
+    for (look = 0; look < LOOKS; look++) {
+        bandit_learn(&b, 5);
+        bandit_look(&b, NULL, z);
+        for (arm = 0; arm < ARMS; arm++) q[arm] += (double)rise_agent_values(b.agent, 0)[arm] / LOOKS;
+    }
+    for (arm = 0; arm < ARMS; arm++) {
+        double mean = 0;
+        for (i = 0; i < b.pulled[arm]; i++) mean += b.rewards[arm][i] / b.pulled[arm];
+        check_about("head %d, mean of arm %d: %g, should be %g", (int)head, arm, q[arm], mean);
+        CHECK(fabs(q[arm] - mean) < 0.012 && fabs(mean - b.scale[arm]) < 0.003);
+        for (j = 0; j < 21 && head == RISE_HEAD_C51; j++) {
+            double odds = 0;
+            for (i = 0; i < b.pulled[arm]; i++)
+                odds += fmax(0, 1 - fabs(b.rewards[arm][i] - (-1 + 0.1 * j)) / 0.1) / b.pulled[arm];
+            check_about("odds of atom %d of arm %d: %g, should be %g", j, arm, z[arm * 21 + j] / LOOKS, odds);
+            CHECK(fabs(z[arm * 21 + j] / LOOKS - odds) < 0.012);
+        }
+    }
+    check_about("%s", "");
+    rise_agent_destroy(b.agent);
+}
+static void test_bandits(void)
+{
+    learns_quantiles(1, 0);
+    learns_quantiles(0, 1);
+    learns_means(RISE_HEAD_MEAN);
+    learns_means(RISE_HEAD_C51);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* The network of BTR (arXiv 2411.03820) has 2.91 million parameters, as published                                    */
+
+/*  84 x 84 in a stack of 4, IMPALA of width 2, by hand:
+      block 1   conv 9 *  4 * 32 + 32 =  1184, four convs 9 * 32 * 32 + 32 =  9248 each:  38 176
+      block 2   conv 9 * 32 * 64 + 64 = 18496, four convs 9 * 64 * 64 + 64 = 36928 each: 166 208
+      block 3   conv 9 * 64 * 64 + 64 = 36928, four of the same:                         184 640
+      84 -> 42 -> 21 -> 11 pixels, pooled to 6 x 6 x 64 = 2304
+      fractions 64 * 2304 + 2304:                                                        149 760
+      hidden    twice 2304 * 512 + 512:                                                2 360 320
+      value     512 + 1:                                                                     513
+      advantage 512 * 18 + 18 = 9234 for 18 actions, 512 * 6 + 6 = 3078 for 6
+    comes to 2 908 851 for 18 actions and 2 902 695 for 6; each weight and bias of the heads also has a sigma. */
+static void test_published_size(void)
+{
+    int i;
+    for (i = 0; i < 2; i++) {
+        int const actions = i ? 6 : 18;
+        size_t const right = 38176 + 166208 + 184640 + 149760 + 2360320 + 513 + 513 * (size_t)actions;
+        rise_agent_desc d;
+        rise_error error;
+        risei_net n;
+        memset(&d, 0, sizeof d);
+        d.frame_width = d.frame_height = 84, d.actions = actions;
+        d.memory = RISE_MEMORY_NONE, d.network = RISE_NETWORK_IMPALA, d.spectral_norm = 1;
+        d.head = RISE_HEAD_IQN, d.noisy = 1;
+        if (!CHECK(rise_agent_resolve(&d, &error) == RISE_OK)) puts(error.text);
+        CHECK(d.network_width == 2 && d.pool_to == 6 && d.head_units == 512 && d.features == -1 && d.conv_count == 3);
+        n = risei_net_make(&d);
+        printf("BTR's network for %d actions: %d parameters and %d sigmas\n", actions, (int)(n.parameters - (size_t)n.sigma),
+               (int)n.sigma);
+        CHECK(n.encoder.flat == 2304 && n.fused == 2304 && n.taus == 8);
+        CHECK(n.parameters - (size_t)n.sigma == right && (size_t)n.sigma == 2360320 + 513 + 513 * (size_t)actions);
+        CHECK(n.block - n.parameters == 4 * 32 + 8 * 64); /* a direction for each of 12 convs */
+        if (actions == 18) CHECK(right >= 2905000 && right < 2915000);
+    }
+}
+
+int main(void)
+{
+    dice = risei_stream(2411, 3820);
+    test_projection();
+    test_projection_by_hand();
+    test_losses();
+    test_munchausen();
+    test_policies();
+    test_rescale();
+    test_rescaled_targets();
+    test_soft_copies();
+    test_uses();
+    test_acting();
+    test_fractions();
+    test_trained_norms();
+    test_published_size();
+    if (check_share == 1) test_bandits(); /* not where an emulator would take minutes: agent's hashes say it learns the same */
+    return check_done();
+}
