@@ -1,11 +1,17 @@
-/* Derives the scores in the table of examples/games.h for Pairs, whose episodes are too many to be listed. Their
+/* Derives the scores in the table of examples/games.h for Pairs and Pong, whose episodes are too many to be listed. Their
    policies are found by dynamic programming over what a player knows, and then play the real game, from its frames alone.
 
    Pairs, with memory: what a player knows is how many cards it has seen, and with which of their mates; among the cards it has
    not seen all orders are equally likely, whatever it did. Without, it knows the cards that the last GAME_STACK frames show.
    The best policy is found among those that do not tell the cards that they do not see from each other, that is, choose
    among them at random: for these all orders are equally likely again. That knowing the places is worth nothing is not proved;
-   a policy that goes through the cards in order is tried, and does no better. */
+   a policy that goes through the cards in order is tried, and does no better.
+
+   Pong: one frame shows all there is to know, and what follows is certain up to the next serve, which is always seen. So
+   with memory the player knows everything, at any rate of blank frames. Without, it knows everything while one of the last
+   GAME_STACK frames was seen; when none was, it cannot but do the same each time, by habit. Given the habit, the best match
+   is found exactly, but for the limit of steps, which hardly a match comes to. The habits tried are the two that an agent
+   which always does what it thinks best can have, and a toss of a coin.                                                 */
 #include "../examples/games.h"
 #include "check.h"
 
@@ -392,8 +398,231 @@ static void test_pairs(void)
     test_players_of_pairs(0, 1, without);
 }
 
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Pong: what a step leads to, and the best play                                                                      */
+
+enum { POSITIONS = 8 * 4 * 3 * 2 * 7 * 6, WON = -1, LOST = -2, IMPOSSIBLE = -3 };
+
+static int position_of(const game *g)
+{
+    const game_court *const c = &g->court;
+    return ((((c->x * 4 + c->y) * 3 + c->dx + 1) * 2 + (c->dy > 0)) * 7 + g->place) * 6 + c->other;
+}
+/* Returns 0 where there is no such position: the ball cannot have come from beyond the sides. */
+static int set_position(game *g, int position)
+{
+    game_court *const c = &g->court;
+    c->other = position % 6;
+    g->place = position / 6 % 7;
+    c->dy = position / 42 % 2 == 0 ? -1 : 1;
+    c->dx = position / 84 % 3 - 1;
+    c->y = position / 252 % 4;
+    c->x = position / 1008;
+    return c->x - c->dx >= 0 && c->x - c->dx < 8;
+}
+/* The position that a frame shows, which must not be blank. */
+static int position_seen(const uint8_t *frame)
+{
+    game g;
+    int i, tail = 0, ball = 0;
+    memset(&g, 0, sizeof g);
+    for (i = 8; i < 56; i++) {
+        if (frame[i] == 90) tail = i;
+        if (frame[i] == 255) ball = i;
+    }
+    while (frame[8 + g.court.other] != 200) g.court.other++;
+    while (frame[48 + g.place] != 200) g.place++;
+    g.court.x = ball % 8;
+    g.court.y = ball / 8 - 2;
+    g.court.dx = ball % 8 - tail % 8;
+    g.court.dy = ball / 8 - tail / 8;
+    return position_of(&g);
+}
+
+static int served[15];
+static int after[POSITIONS][2];
+
+static void make_positions(void)
+{
+    int i, action;
+    game g;
+    CHECK(game_init(&g, GAME_PONG, 0, 1));
+    for (i = 0; i < 15; i++) {
+        g.court.dx = i / 5 - 1, g.court.dy = 1;
+        g.court.x = 2 + i % 5 + g.court.dx, g.court.y = 1;
+        g.court.other = 2, g.place = 3;
+        served[i] = position_of(&g);
+    }
+    for (i = 0; i < POSITIONS; i++)
+        for (action = 0; action < 2; action++) {
+            float reward;
+            game_start(&g, 0);
+            after[i][action] = IMPOSSIBLE;
+            if (!set_position(&g, i)) continue;
+            CHECK(position_of(&g) == i);
+            reward = game_step(&g, action);
+            after[i][action] = reward > 0 ? WON : reward < 0 ? LOST : position_of(&g);
+        }
+}
+
+/* What a player sees, what it does with a chance of going right when it sees nothing, and what is at stake in a rally. */
+typedef struct rally {
+    double blank, habit;
+    double won, lost, endless;
+    double discount; /* 1, or a little less, so that play does not dawdle */
+} rally;
+
+/* By the number of blank frames since the last that was seen; with GAME_STACK of them, the stack is blank. */
+typedef double rally_values[GAME_STACK + 1][POSITIONS];
+
+static double value_of_move(const rally *r, const double (*values)[POSITIONS], int blanks, int position, int action)
+{
+    int const next = after[position][action], more = blanks < GAME_STACK ? blanks + 1 : GAME_STACK;
+    if (next == WON || next == LOST) return next == WON ? r->won : r->lost;
+    return r->discount * ((1 - r->blank) * values[0][next] + r->blank * values[more][next]);
+}
+
+/* Improves the values until they stand still. */
+static void solve_rally(const rally *r, double (*values)[POSITIONS])
+{
+    double change;
+    int blanks, i;
+    for (blanks = 0; blanks <= GAME_STACK; blanks++)
+        for (i = 0; i < POSITIONS; i++) values[blanks][i] = r->endless;
+    do {
+        change = 0;
+        for (blanks = 0; blanks <= GAME_STACK; blanks++)
+            for (i = POSITIONS - 1; i >= 0; i--) {
+                double left, right, value;
+                if (after[i][0] == IMPOSSIBLE) continue;
+                left = value_of_move(r, (const double (*)[POSITIONS])values, blanks, i, 0);
+                right = value_of_move(r, (const double (*)[POSITIONS])values, blanks, i, 1);
+                value = blanks < GAME_STACK ? larger(left, right) : (1 - r->habit) * left + r->habit * right;
+                change = larger(change, fabs(value - values[blanks][i]));
+                values[blanks][i] = value;
+            }
+    } while (change > 1e-7);
+}
+
+/* The best mean score of a match that nothing breaks off; an endless rally leaves the score as it stands. */
+static double solve_match(double blank, double habit)
+{
+    static rally_values values;
+    double scores[GAME_PONG_POINTS + 1][GAME_PONG_POINTS + 1];
+    rally r = {0, 0, 0, 0, 0, 1};
+    int own, other, i;
+    r.blank = blank;
+    r.habit = habit;
+    for (own = GAME_PONG_POINTS; own >= 0; own--)
+        for (other = GAME_PONG_POINTS; other >= 0; other--) {
+            scores[own][other] = r.endless = (double)(own - other) / GAME_PONG_POINTS;
+            if (own == GAME_PONG_POINTS || other == GAME_PONG_POINTS) continue;
+            r.won = scores[own + 1][other];
+            r.lost = scores[own][other + 1];
+            solve_rally(&r, values);
+            for (i = 0, scores[own][other] = 0; i < 15; i++) scores[own][other] += values[0][served[i]] / 15;
+        }
+    return scores[0][0];
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Players of Pong                                                                                                    */
+
+static rally_values plan; /* of a player who goes left when it sees nothing */
+
+static int planned(const rally *r, int blanks, int position)
+{
+    const double (*const values)[POSITIONS] = (const double (*)[POSITIONS])plan;
+    return blanks < GAME_STACK && value_of_move(r, values, blanks, position, 1) > value_of_move(r, values, blanks, position, 0);
+}
+
+/* With memory: looks at serves alone, and reckons the rest in its mind. */
+static double play_with_memory(game *g, const rally *r)
+{
+    double score = 0;
+    int position = position_seen(g->frame);
+    while (!g->done) {
+        int const action = planned(r, 0, position);
+        score += (double)game_step(g, action);
+        position = after[position][action];
+        if (position < 0 && !g->done) position = position_seen(g->frame);
+    }
+    return score;
+}
+
+/* Without: reckons from the newest frame that is not blank, if there is one in the stack. */
+static double play_without_memory(game *g, const rally *r)
+{
+    uint8_t stack[GAME_STACK][GAME_PIXELS];
+    double score = 0;
+    int i;
+    for (i = 0; i < GAME_STACK; i++) memcpy(stack[i], g->frame, sizeof g->frame);
+    while (!g->done) {
+        int position = -1, blanks = 0, action = 0;
+        for (i = GAME_STACK - 1; i >= 0 && position < 0; i--)
+            if (memchr(stack[i], 255, 56) != NULL) position = position_seen(stack[i]), blanks = GAME_STACK - 1 - i;
+        for (i = 0; i <= blanks && position >= 0; i++) {
+            action = planned(r, i, position);
+            if (i < blanks) position = after[position][action];
+        }
+        score += (double)game_step(g, action);
+        memmove(stack[0], stack[1], sizeof stack - sizeof stack[0]);
+        memcpy(stack[GAME_STACK - 1], g->frame, sizeof g->frame);
+    }
+    return score;
+}
+
+static void test_pong(game_kind kind)
+{
+    const game_spec *const spec = game_spec_of(kind);
+    rally r = {0, 0, 1, -1, 0, 0.9999};
+    sample random, list;
+    game g;
+    int i, cut = 0;
+    check_about("%s", spec->name);
+    memset(&random, 0, sizeof random);
+    memset(&list, 0, sizeof list);
+    CHECK(game_init(&g, kind, 0, 1));
+    solve_rally(&r, plan); /* sees everything, one way or the other */
+    for (i = 0; i < spec->starts; i++) {
+        game_start(&g, i);
+        CHECK(fabs(play_with_memory(&g, &r) - spec->best) < 1e-6);
+    }
+    r.blank = spec->blank / 100.0;
+    solve_rally(&r, plan);
+    for (i = 0; i < 6000 / check_share; i++) {
+        game_reset(&g);
+        sample_add(&random, play_without_memory(&g, &r));
+        cut += g.cut;
+    }
+    for (i = 0; i < spec->starts; i++) {
+        game_start(&g, i);
+        sample_add(&list, play_without_memory(&g, &r));
+    }
+    CHECK(fabs(sample_mean(&random) - spec->without_memory) < sample_error(&random));
+    check_list(&list, spec);
+    CHECK(cut <= random.count / 100);
+}
+
+/* To go left is the best habit, better than to go right and than to toss a coin. */
+static void test_habits(game_kind kind)
+{
+    const game_spec *const spec = game_spec_of(kind);
+    check_about("%s", spec->name);
+    CHECK(fabs(solve_match(spec->blank / 100.0, 0) - spec->without_memory) < 1e-5);
+    if (check_share > 1) return;
+    CHECK(solve_match(spec->blank / 100.0, 0.5) < spec->without_memory);
+    CHECK(solve_match(spec->blank / 100.0, 1) < spec->without_memory);
+}
+
 int main(void)
 {
     test_pairs();
+    make_positions();
+    test_pong(GAME_PONG);
+    test_pong(GAME_PONG_50);
+    test_pong(GAME_PONG_75);
+    test_habits(GAME_PONG_50);
+    test_habits(GAME_PONG_75);
     return check_done();
 }
