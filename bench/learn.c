@@ -41,9 +41,11 @@ typedef struct variant {
 
 /* The budgets are such that FULL takes about three minutes. */
 static const task main_tasks[] = {
-    {"blink", 20000}, {"corridor", 30000}, {"lock-catch", 80000}, {"catch", 40000}, {"blink-30", 20000}, {"corridor-20", 30000},
-    {NULL, 0}};
-static const task ablation_tasks[] = {{"blink-30", 20000}, {"corridor-20", 20000}, {"lock-catch", 60000}, {NULL, 0}};
+    {"blink", 20000},      {"corridor", 30000},      {"lock-catch", 80000}, {"key-door", 50000}, {"blink-30", 20000},
+    {"corridor-20", 30000}, {"catch", 40000},        {"open-blink", 20000}, {"open-corridor", 30000},
+    {"open-key-door", 50000}, {NULL, 0}};
+static const task ablation_tasks[] = {
+    {"blink-30", 20000}, {"corridor-20", 30000}, {"key-door", 50000}, {"lock-catch", 80000}, {NULL, 0}};
 static const task quick_tasks[] = {{"blink", 4000}, {"corridor", 6000}, {"catch", 6000}, {NULL, 0}};
 
 static const variant kinds[] = {{"NONE", "memory=none", "the last four frames", 0x8C8C8C, 0},
@@ -665,7 +667,7 @@ static void svg_game_panel(const bench *b, FILE *file, int t, chart_frame f)
             for (p = 0; p < b->runs[t][v][i].count; p++) f.low = fmin(f.low, b->runs[t][v][i].points[p].score);
     svg_text(file, f.left, f.top - 14, b->tasks[t].name);
     chart_svg_axes(file, &f);
-    chart_svg_level(file, &f, group_of(b, t) == NEEDS_MEMORY ? "without memory" : "random", b->low[t]);
+    chart_svg_level(file, &f, group_of(b, t) == NEEDS_MEMORY ? "without memory" : "random", b->low[t], 0);
     for (v = 0; v < b->variant_count; v++) {
         chart_point points[POINTS + 1];
         stats_estimate e[POINTS + 1];

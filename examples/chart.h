@@ -85,7 +85,7 @@ static inline void chart_draw(const chart *c, terminal *t, int top, int left, in
 {
     chart_frame f = chart_frame_of(c, 1);
     double tenth;
-    int i, j, x;
+    int label = top - 1, i, j, x;
     f.x_max = fmax(f.x_max, seconds);
     tenth = chart_round_up(f.x_max) / 10;
     f.x_max = tenth * ceil(f.x_max / tenth); /* the axis changes now and then only */
@@ -96,8 +96,9 @@ static inline void chart_draw(const chart *c, terminal *t, int top, int left, in
     for (i = 0; i < c->level_count; i++) {
         int const y = (int)chart_y(&f, c->levels[i].score);
         for (x = 0; x <= (int)f.width; x += 3) terminal_dot(t, (int)f.left + x, y, 0x8C8C8C);
-        terminal_text(t, y / 4, left, TERMINAL_PLAIN, "%+6.2f", c->levels[i].score);
-        terminal_text(t, y / 4, left + columns - CHART_RIGHT_MARGIN + 1, TERMINAL_PLAIN, "%s", c->levels[i].brief);
+        label = y / 4 > label ? y / 4 : label + 1; /* levels that are close have a label each */
+        terminal_text(t, label, left, TERMINAL_PLAIN, "%+6.2f", c->levels[i].score);
+        terminal_text(t, label, left + columns - CHART_RIGHT_MARGIN + 1, TERMINAL_PLAIN, "%s", c->levels[i].brief);
     }
     for (i = 0; i < c->count; i++)
         for (j = 1; j < c->curves[i].count; j++) {
@@ -136,12 +137,13 @@ static inline void chart_svg_axes(FILE *file, const chart_frame *f)
             f->x_name);
 }
 
-/* A dashed line across at `score`, with its name. */
-static inline void chart_svg_level(FILE *file, const chart_frame *f, const char *name, double score)
+/* A dashed line across at `score`, with its name above or below. */
+static inline void chart_svg_level(FILE *file, const chart_frame *f, const char *name, double score, int below)
 {
     double const right = f->left + f->width, y = chart_y(f, score);
     fprintf(file, "<path class=\"level\" d=\"M%.1f %.1fH%.1f\"/>", f->left, y, right);
-    fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s %+.3g</text>\n", right, y - 6, name, score);
+    fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s %+.3g</text>\n", right, below ? y + 16 : y - 6, name,
+            score);
 }
 
 static inline void chart_svg_line(FILE *file, const chart_frame *f, int colour, const chart_point *points, int count)
@@ -161,7 +163,10 @@ static inline void chart_svg_panel(FILE *file, const chart *c, double left, int 
     f.top = 90;
     f.height = 270;
     chart_svg_axes(file, &f);
-    for (i = 0; i < c->level_count; i++) chart_svg_level(file, &f, c->levels[i].name, c->levels[i].score);
+    for (i = 0; i < c->level_count; i++) {
+        int const close = i > 0 && chart_y(&f, c->levels[i].score) - chart_y(&f, c->levels[i - 1].score) < 20;
+        chart_svg_level(file, &f, c->levels[i].name, c->levels[i].score, close);
+    }
     for (i = 0; i < c->count; i++) chart_svg_line(file, &f, c->curves[i].colour, c->curves[i].points, c->curves[i].count);
 }
 

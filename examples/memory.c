@@ -298,7 +298,7 @@ static int session_passed(const session *s)
     for (i = 0; i < s->begun; i++) {
         const run *const r = &s->runs[i];
         if (r->memory == s->asked.memory) good = good && run_passed(s, r);
-        if (r->memory == RISE_MEMORY_NONE) good = good && r->best.score < s->spec->without_memory + 1e-6;
+        if (r->memory == RISE_MEMORY_NONE) good = good && r->best.score < s->spec->without_memory + s->spec->margin + 1e-6;
     }
     return good;
 }
@@ -312,10 +312,12 @@ static void print_when(const chart_point *p)
 
 static void print_table(const session *s)
 {
+    const game_spec *const spec = s->spec;
     int i;
     printf("\n%s: the best play scores %+.2f, the best without memory* %+.2f.\n"
-           "Scores are exact means of the greedy agent over all %d starts; each agent keeps its best weights.\n\n", s->title, s->spec->best, s->spec->without_memory,
-           s->spec->starts);
+           "Scores are %s of the greedy agent over %s %d starts; each agent keeps its best weights.\n\n",
+           s->title, spec->best, spec->without_memory, spec->sampled ? "means" : "exact means", spec->sampled ? "the same" : "all",
+           spec->starts);
     printf("memory seed  score   way  steps    time  upd/s  %2.0f%% after    %2.0f%% after    passed\n", almost, solved);
     for (i = 0; i < s->begun; i++) {
         const run *const r = &s->runs[i];
@@ -387,12 +389,13 @@ static void print_help(void)
 {
     int i;
     printf("memory [options]: trains agents on a game that needs memory and compares them.\n\n"
-           "  --game NAME      the game, corridor unless told otherwise:\n");
+           "  --game NAME      the game, corridor unless told otherwise; below, what the best play scores without\n"
+           "                   memory, that is, when it sees %d frames, and with memory:\n", GAME_STACK);
     for (i = 0; i < GAME_KINDS; i++) {
         const game_spec *const spec = game_spec_of((game_kind)i);
-        printf("                     %-11s %s\n", spec->name, spec->text);
+        printf("    %-13s %+5.2f %+5.2f  %s\n", spec->name, spec->without_memory, spec->best, spec->text);
     }
-    printf("  --length L       of the wait, in blink and corridor\n"
+    printf("  --length L       of the wait, in blink, corridor and key-door\n"
            "  --memory KIND    train only rise, none or full, and stop when the game is solved\n"
            "  --cell CELL      lstm or gru\n"
            "  --seed N         the first seed [1]\n"

@@ -13,15 +13,23 @@ typedef struct recipe {
                            and the learning rate falls over all of it */
     int show_steps;     /* the same in the show, where every kind of agent takes as many */
     int evaluate_every; /* steps */
+    int window;         /* frames that memory learns from; 0: a whole episode, so that the carried state is the one that
+                           learning sees */
+    int n_step;         /* 0: the library's default */
+    int feed_action;    /* memory is told what was done, where that cannot be seen */
 } recipe;
 
 static inline const recipe *recipe_of(game_kind kind)
 {
     static const recipe recipes[GAME_KINDS] = {
-        /* blink */      {20000, 10000, 1000},
-        /* corridor */   {60000, 20000, 1000},
-        /* lock-catch */ {120000, 80000, 2000},
-        /* catch */      {40000, 20000, 1000},
+        /* blink */         {20000, 10000, 1000, 0, 0, 0},
+        /* corridor */      {60000, 20000, 1000, 0, 0, 0},
+        /* lock-catch */    {120000, 80000, 2000, 0, 0, 0},
+        /* catch */         {40000, 20000, 1000, 0, 0, 0},
+        /* key-door */      {60000, 30000, 1000, 0, 0, 0},
+        /* open-blink */    {20000, 10000, 1000, 0, 0, 0},
+        /* open-corridor */ {60000, 20000, 1000, 0, 0, 0},
+        /* open-key-door */ {60000, 30000, 1000, 0, 0, 0},
     };
     return &recipes[kind];
 }
@@ -45,6 +53,7 @@ typedef struct trainer {
 /* The agent that learns `g` in so many steps. */
 static inline rise_agent_desc trainer_desc(const game *g, double steps, int seed)
 {
+    const recipe *const how = recipe_of(g->kind);
     rise_agent_desc d;
     memset(&d, 0, sizeof d); /* zero is the default of every field */
     d.frame_width = g->spec->width;
@@ -53,7 +62,9 @@ static inline rise_agent_desc trainer_desc(const game *g, double steps, int seed
     d.actions = g->spec->actions;
     d.environments = TRAINER_GAMES;
     d.players = PLAYERS;
-    d.window = game_longest(g); /* a whole episode, so that the carried state is the one that learning sees */
+    d.window = how->window > 0 ? how->window : game_longest(g);
+    d.n_step = how->n_step;
+    d.feed_action = how->feed_action;
     d.carry_state = 1;
     d.features = TRAINER_FEATURES;
     d.epsilon_steps = (int)steps / 2;
@@ -87,15 +98,15 @@ static inline int trainer_tick(trainer *t)
             t->events[i] = RISE_FIRST;
         } else {
             t->rewards[i] = game_step(&t->games[i], t->actions[i]);
-            t->events[i] = t->games[i].done ? RISE_TERMINATED : RISE_MIDDLE;
+            t->events[i] = !t->games[i].done ? RISE_MIDDLE : t->games[i].cut ? RISE_TRUNCATED : RISE_TERMINATED;
             steps++;
         }
     }
     return steps;
 }
 
-/* The exact mean score of the greedy agent: it plays every start of the game once. Rewards are floats; rounding the mean to a
-   millionth gives what the rules say. */
+/* The mean score of the greedy agent over the game's starts, each played once: exact where there are no more. Rewards are
+   floats; rounding the mean to a millionth gives what the rules say. */
 static inline double trainer_score(rise_agent *agent, const game *g)
 {
     double sum = 0;

@@ -16,8 +16,10 @@ typedef struct variant {
 } variant;
 
 static const variant variants[] = {
-    {GAME_BLINK, 8},     {GAME_BLINK, 9},     {GAME_BLINK, 40},    {GAME_CORRIDOR, 4}, {GAME_CORRIDOR, 5},
-    {GAME_CORRIDOR, 10}, {GAME_CORRIDOR, 37}, {GAME_LOCK_CATCH, 0}, {GAME_CATCH, 0},
+    {GAME_BLINK, 8},       {GAME_BLINK, 9},         {GAME_BLINK, 40},      {GAME_CORRIDOR, 4},    {GAME_CORRIDOR, 5},
+    {GAME_CORRIDOR, 10},   {GAME_CORRIDOR, 37},     {GAME_LOCK_CATCH, 0},  {GAME_CATCH, 0},       {GAME_KEY_DOOR, 4},
+    {GAME_KEY_DOOR, 8},    {GAME_KEY_DOOR, 37},     {GAME_OPEN_BLINK, 8},  {GAME_OPEN_BLINK, 40}, {GAME_OPEN_CORRIDOR, 4},
+    {GAME_OPEN_CORRIDOR, 10}, {GAME_OPEN_KEY_DOOR, 4}, {GAME_OPEN_KEY_DOOR, 8},
 };
 enum { VARIANTS = sizeof variants / sizeof variants[0] };
 
@@ -165,33 +167,53 @@ static int catch_policy(const uint8_t *before, const uint8_t *now)
     return target < paddle ? 0 : target > paddle ? 2 : 1;
 }
 
-static int policy(game_kind kind, uint8_t stack[GAME_STACK][GAME_PIXELS])
+/* A tile of 2 x 2 pixels in the view from the corridor or the hallway. */
+static int tile(const uint8_t *frame, int across, int ahead) { return frame[(8 - 2 * ahead) * 10 + 4 + 2 * across]; }
+
+/* Left where the corridor is open to the left, or to the light, where there is one. */
+static int corridor_policy(const uint8_t *now)
+{
+    if (tile(now, -1, 0) == 255) return tile(now, 1, 0) == 0 ? 1 : 0;
+    if (tile(now, 1, 0) == 255) return tile(now, -1, 0) == 0 ? 2 : 0;
+    return tile(now, -1, 0) == 0 ? 1 : 0;
+}
+
+/* Before the doors: the one of the key's colour, where there is a key, else the left one. */
+static int key_door_policy(const uint8_t *now)
+{
+    int door = 2;
+    if (tile(now, -1, 0) != 0) return 1;
+    while (door > 0 && tile(now, door - 1, 1) != tile(now, 1, 0)) door--;
+    return door;
+}
+
+static int policy(const game_spec *spec, uint8_t stack[GAME_STACK][GAME_PIXELS])
 {
     const uint8_t *const now = stack[GAME_STACK - 1];
-    switch (kind) {
-    case GAME_BLINK: return 0;
-    case GAME_CORRIDOR: return now[8 * 10 + 0] == 0; /* left where the corridor is open to the left, else ahead */
-    case GAME_LOCK_CATCH: return 1;
-    default: return catch_policy(stack[GAME_STACK - 2], now);
+    switch (spec->rules) {
+    case GAME_BLINKING: return spec->open && now[2] == 0; /* a stripe or a gap, where there are stripes */
+    case GAME_WALKING: return corridor_policy(now);
+    case GAME_UNLOCKING: return key_door_policy(now);
+    default: return spec->open ? catch_policy(stack[GAME_STACK - 2], now) : 1;
     }
 }
 
 static double policy_score(variant v)
 {
-    int const starts = game_spec_of(v.kind)->starts;
+    const game_spec *const spec = game_spec_of(v.kind);
     uint8_t stack[GAME_STACK][GAME_PIXELS];
     double sum = 0;
     int start, i;
-    for (start = 0; start < starts; start++) {
+    for (start = 0; start < spec->starts; start++) {
         game g = begun(v, start);
         for (i = 0; i < GAME_STACK; i++) memcpy(stack[i], g.frame, sizeof g.frame);
         while (!g.done) {
-            sum += (double)game_step(&g, policy(v.kind, stack));
+            sum += (double)game_step(&g, policy(spec, stack));
             memmove(stack[0], stack[1], sizeof stack - sizeof stack[0]);
             memcpy(stack[GAME_STACK - 1], g.frame, sizeof g.frame);
         }
     }
-    return sum / starts;
+    return sum / spec->starts;
 }
 
 static void test_best_scores(variant v)
@@ -201,7 +223,7 @@ static void test_best_scores(variant v)
     CHECK(fabs(best_score(v, 0) - g.spec->best) < 1e-6);
     CHECK(told_apart);
     CHECK(fabs(best_score(v, oldest > 0 ? oldest : 0) - g.spec->without_memory) < 1e-6);
-    CHECK(told_apart == (v.kind == GAME_CATCH)); /* no action whatever brings the cue back */
+    CHECK(told_apart == (g.spec->open || v.kind == GAME_KEY_DOOR)); /* by its doors; no action whatever brings the cue back */
     CHECK(fabs(policy_score(v) - g.spec->without_memory) < 1e-6);
 }
 
@@ -231,14 +253,14 @@ static void test_lock(variant v)
 }
 
 /* Players of different starts who do the same since then see the same, from the oldest frame in the stack on, and are
-   rewarded the same until the end; what they did before makes no difference. */
+   rewarded the same until the end; what they did before makes no difference. In Key-Door they have the same doors. */
 static void test_secrecy(variant v)
 {
-    int const starts = game_spec_of(v.kind)->starts;
+    const game_spec *const spec = game_spec_of(v.kind);
     int repeat;
-    if (v.kind == GAME_CATCH) return;
     for (repeat = 0; repeat < 500; repeat++) {
-        game a = begun(v, random_below(starts)), b = begun(v, random_below(starts));
+        int const start = random_below(spec->starts), other = random_below(spec->starts);
+        game a = begun(v, start), b = begun(v, v.kind == GAME_KEY_DOOR ? other / 6 * 6 + start % 6 : other);
         while (!a.done) {
             int const locked = a.time < game_unlocked(&a), action = random_below(a.spec->actions);
             float const reward_a = game_step(&a, action), reward_b = game_step(&b, locked ? random_below(a.spec->actions) : action);
@@ -249,14 +271,37 @@ static void test_secrecy(variant v)
     }
 }
 
-/* The cue is in the first frame, where there is nothing more to reveal. */
+/* In the first frame there is nothing to reveal; in most games the cue is there. */
 static void test_reveal(variant v)
 {
     uint8_t all[GAME_PIXELS];
-    game a = begun(v, 0), b = begun(v, 1);
-    CHECK(v.kind == GAME_LOCK_CATCH || v.kind == GAME_CATCH || !looks_alike(&a, &b));
+    game a = begun(v, 0), b = begun(v, game_spec_of(v.kind)->starts - 1);
+    if (a.spec->rules == GAME_BLINKING || a.spec->rules == GAME_WALKING || a.spec->rules == GAME_UNLOCKING)
+        CHECK(!looks_alike(&a, &b));
     game_draw(&a, 1, all);
     CHECK(memcmp(a.frame, all, (size_t)(a.spec->width * a.spec->height)) == 0);
+}
+
+/* An open game is the same as the other, and shows what that reveals. */
+static void test_open(game_kind hidden, game_kind open)
+{
+    game g, h;
+    int i;
+    check_about("%s", game_spec_of(open)->name);
+    CHECK(game_init(&g, hidden, 0, 3) && game_init(&h, open, 0, 3) && g.length == h.length);
+    for (i = 0; i < 5000; i++) {
+        int const action = random_below(g.spec->actions);
+        uint8_t all[GAME_PIXELS];
+        game_draw(&g, 1, all);
+        CHECK(g.start == h.start && memcmp(all, h.frame, (size_t)(g.spec->width * g.spec->height)) == 0);
+        if (g.done) {
+            game_reset(&g);
+            game_reset(&h);
+        } else {
+            float const reward = game_step(&g, action), same = game_step(&h, action);
+            CHECK(reward <= same && reward >= same && g.done == h.done && g.cut == h.cut);
+        }
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -339,6 +384,29 @@ static void test_paddle(variant v)
     CHECK(left.place == 0 && right.place == 9);
 }
 
+static void test_key_door(variant v)
+{
+    int start, door, right[3][3] = {{0}};
+    for (start = 0; start < 18; start++)
+        for (door = 0; door < 3; door++) {
+            game g = begun(v, start);
+            int const opens = game_door(&g, door) == game_key(&g);
+            CHECK(fabs(repeat_action(&g, 1, v.length)) < 1e-9 && g.place == v.length && !g.done);
+            CHECK(fabs(repeat_action(&g, door, 1) - (opens ? 1 : -1)) < 1e-9 && g.done);
+            right[game_key(&g)][door] += opens;
+
+            if (v.length == GAME_KEY_DOOR_LOCK) continue;
+            g = begun(v, start); /* the walls at the sides: all but shut in, then shut in */
+            CHECK(fabs(repeat_action(&g, door / 2 * 2, 4 + v.length - 1)) < 1e-9 && g.place == 4 && !g.done);
+            CHECK(fabs(repeat_action(&g, 0, 1) + 1) < 1e-9 && g.done && g.time == 4 + v.length);
+
+            g = begun(v, start); /* the longest way */
+            CHECK(fabs(repeat_action(&g, 2, 4 + v.length - 1) + repeat_action(&g, 1, v.length - 4)) < 1e-9);
+            CHECK(fabs(repeat_action(&g, door, 1) - (opens ? 1 : -1)) < 1e-9 && g.done && g.time == game_longest(&g));
+        }
+    for (start = 0; start < 9; start++) CHECK(right[start / 3][start % 3] == 2); /* each colour at each place */
+}
+
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* Names, lengths, seeds                                                                                              */
 
@@ -349,57 +417,69 @@ static void test_table(void)
         const game_spec *const spec = game_spec_of((game_kind)kind);
         game g;
         CHECK(game_named(spec->name) == (game_kind)kind);
-        CHECK(spec->width * spec->height <= GAME_PIXELS && spec->starts <= GAME_STARTS && spec->actions <= GAME_ACTIONS);
+        CHECK(spec->width * spec->height <= GAME_PIXELS && spec->actions <= GAME_ACTIONS);
+        CHECK(spec->sampled || spec->starts <= GAME_STARTS);
         for (i = 0; i < spec->actions; i++) CHECK(spec->action_names[i] != NULL);
         CHECK(game_init(&g, (game_kind)kind, 0, 1) && g.length == spec->length);
         CHECK(game_init(&g, (game_kind)kind, spec->most_length, 1));
         CHECK(!game_init(&g, (game_kind)kind, spec->most_length + 1, 1));
         CHECK(spec->least_length == 0 || !game_init(&g, (game_kind)kind, spec->least_length - 1, 1));
         CHECK(fabs(game_percent(spec, spec->best) - 100) < 1e-9);
-        CHECK(fabs(game_percent(spec, spec->without_memory)) < 1e-9 || kind == GAME_CATCH);
+        CHECK(fabs(game_percent(spec, spec->without_memory) - (spec->open ? 100 : 0)) < 1e-9);
     }
     CHECK(game_named("chess") == GAME_KINDS);
 }
 
-/* The same seed gives the same episodes, another seed others, and every start is about equally frequent. */
+/* The same seed gives the same episodes, another seed others, and every start is about equally frequent. Of a sampled game
+   no start is drawn that its score is taken from, and all others are: here in sixteen parts. */
 static void test_seeds(variant v)
 {
-    enum { DRAWS = 30000 };
-    int count[GAME_STARTS] = {0}, differ = 0, i;
+    enum { DRAWS = 30000, PARTS = 16 };
+    int count[GAME_STARTS] = {0}, differ = 0, parts, i;
     game a, b, c;
     double expected;
     game_init(&a, v.kind, v.length, 5);
     game_init(&b, v.kind, v.length, 5);
     game_init(&c, v.kind, v.length, 6);
-    expected = (double)DRAWS / a.spec->starts;
+    parts = a.spec->sampled ? PARTS : a.spec->starts;
+    expected = (double)DRAWS / parts;
     for (i = 0; i < DRAWS; i++) {
         CHECK(a.start == b.start && looks_alike(&a, &b));
         differ += a.start != c.start;
-        count[a.start]++;
+        CHECK(a.start >= (a.spec->sampled ? a.spec->starts : 0));
+        count[a.spec->sampled ? a.start / (INT32_MAX / PARTS + 1) : a.start]++;
         game_reset(&a);
         game_reset(&b);
         game_reset(&c);
     }
     CHECK(differ > DRAWS / 3);
-    for (i = 0; i < a.spec->starts; i++) CHECK(fabs(count[i] - expected) < 5 * sqrt(expected));
+    for (i = 0; i < parts; i++) CHECK(fabs(count[i] - expected) < 5 * sqrt(expected));
+}
+
+static void test_variant(variant v)
+{
+    const game_spec *const spec = game_spec_of(v.kind);
+    check_about("%s, length %d", spec->name, v.length);
+    if (!spec->sampled) test_best_scores(v);
+    if (!spec->sampled && !spec->open) test_secrecy(v);
+    test_lock(v);
+    test_reveal(v);
+    test_seeds(v);
+    switch (spec->rules) {
+    case GAME_BLINKING: test_blink(v); break;
+    case GAME_WALKING: test_corridor(v); break;
+    case GAME_CATCHING: test_catch(v), test_paddle(v); break;
+    case GAME_UNLOCKING: test_key_door(v); break;
+    }
 }
 
 int main(void)
 {
     int i;
     test_table();
-    for (i = 0; i < VARIANTS; i++) {
-        variant const v = variants[i];
-        check_about("%s, length %d", game_spec_of(v.kind)->name, v.length);
-        test_best_scores(v);
-        test_lock(v);
-        test_secrecy(v);
-        test_reveal(v);
-        test_seeds(v);
-        if (v.kind == GAME_BLINK) test_blink(v);
-        if (v.kind == GAME_CORRIDOR) test_corridor(v);
-        if (v.kind == GAME_LOCK_CATCH || v.kind == GAME_CATCH) test_catch(v);
-        if (v.kind == GAME_LOCK_CATCH || v.kind == GAME_CATCH) test_paddle(v);
-    }
+    for (i = 0; i < VARIANTS; i++) test_variant(variants[i]);
+    test_open(GAME_BLINK, GAME_OPEN_BLINK);
+    test_open(GAME_CORRIDOR, GAME_OPEN_CORRIDOR);
+    test_open(GAME_KEY_DOOR, GAME_OPEN_KEY_DOOR);
     return check_done();
 }
