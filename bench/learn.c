@@ -93,6 +93,7 @@ typedef struct bench {
     const variant *variants;
     int task_count, variant_count, seeds;
     int processes, report_only;
+    pid_t driver;              /* the process that all others are children of */
     int ablation;              /* many variants: their figure has a row for each */
     double share;              /* of each budget */
     char folder[PATH / 2];     /* of the runs' files */
@@ -245,6 +246,7 @@ static int run_train(const bench *b, int t, int v, const rise_agent_desc *desc, 
     fprintf(file, "steps,seconds,updates,score\n");
     for (i = 0; i <= POINTS; i++) {
         double const begin = seconds_used();
+        if (getppid() != b->driver) return failed(b->tasks[t].name, "the driver has ended");
         while (now.steps < budget * i / POINTS && steps >= 0) {
             steps = trainer_tick(&training);
             now.steps += steps;
@@ -263,20 +265,22 @@ static int run_train(const bench *b, int t, int v, const rise_agent_desc *desc, 
 static int run_make(const bench *b, int t, int v, int seed)
 {
     rise_agent_desc desc;
-    char path[PATH], unfinished[PATH + 8], line[TEXT];
+    char path[PATH], unfinished[PATH + 20], line[TEXT];
     FILE *file;
     int good;
     if (!describe(b, t, v, seed, &desc)) return 0;
     run_path(b, t, v, seed, path, sizeof path);
     run_line(b, t, v, &desc, line, sizeof line);
-    snprintf(unfinished, sizeof unfinished, "%s.new", path);
+    snprintf(unfinished, sizeof unfinished, "%s.%ld.new", path, (long)getpid());
     file = fopen(unfinished, "w");
     if (file == NULL) return failed(unfinished, strerror(errno));
     fprintf(file, "%s\n", line);
     good = run_train(b, t, v, &desc, file);
     good = !ferror(file) && good;
     good = fclose(file) == 0 && good;
-    return (good && rename(unfinished, path) == 0) || failed(path, "the run was not completed");
+    if (good && rename(unfinished, path) == 0) return 1;
+    remove(unfinished);
+    return failed(path, "the run was not completed");
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -296,6 +300,7 @@ static int bench_run(bench *b)
     int seed, t, v, running = 0, good = 1, done = 0;
     int const total = b->seeds * b->task_count * b->variant_count;
     double const begin = terminal_seconds();
+    b->driver = getpid();
     for (seed = 1; seed <= b->seeds; seed++)
         for (t = 0; t < b->task_count; t++)
             for (v = 0; v < b->variant_count && good; v++) {
