@@ -49,8 +49,8 @@ static const task ablation_tasks[] = {
 static const task quick_tasks[] = {{"blink", 4000}, {"corridor", 6000}, {"catch", 6000}, {NULL, 0}};
 
 static const variant kinds[] = {{"NONE", "memory=none", "the last four frames", 0x8C8C8C, 0},
-                                {"RISE", "memory=rise", "memory of cached embeddings", 0xE8710A, 0},
-                                {"FULL", "memory=full", "memory of conv features", 0x3B8EDB, 0},
+                                {"RISE", "memory=rise", "cached embeddings", 0xE8710A, 0},
+                                {"FULL", "memory=full", "conv features", 0x3B8EDB, 0},
                                 {"FULL/4", "memory=full", "a quarter of the steps", 0x8250DF, 0.25},
                                 {NULL, NULL, NULL, 0, 0}};
 
@@ -582,7 +582,7 @@ static void svg_legend(const bench *b, FILE *file)
     for (v = 0; v < b->variant_count; v++) {
         fprintf(file, "<polyline stroke=\"#%06x\" points=\"%.0f,50 %.0f,50\"/>", (unsigned)b->variants[v].colour, x, x + 24);
         fprintf(file, "<text x=\"%.0f\" y=\"54\">%s: %s</text>\n", x + 30, b->variants[v].name, b->variants[v].text);
-        x += 46 + 7.6 * (double)(strlen(b->variants[v].name) + strlen(b->variants[v].text));
+        x += 38 + 6.8 * (double)(strlen(b->variants[v].name) + strlen(b->variants[v].text));
     }
 }
 
@@ -712,7 +712,7 @@ static int write_games(const bench *b, const char *path)
 /* Where there are many variants: a row each, with the score and its interval. */
 static int write_rows(const bench *b, const char *path)
 {
-    chart_frame f = {300, 60, 480, 0, 1, 0, 1, 0, 0, "IQM of normalised scores, with 95% intervals"};
+    chart_frame f = {370, 60, 410, 0, 1, 0, 1, 0, 0, "IQM of normalised scores, with 95% intervals"};
     FILE *const file = chart_svg_open(path, 820, 120 + 22 * b->variant_count, b->title);
     int v;
     if (file == NULL) return failed(path, strerror(errno));
