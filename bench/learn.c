@@ -577,12 +577,11 @@ static void svg_text(FILE *file, double x, double y, const char *text)
 
 static void svg_legend(const bench *b, FILE *file)
 {
-    double x = 60;
     int v;
     for (v = 0; v < b->variant_count; v++) {
-        fprintf(file, "<polyline stroke=\"#%06x\" points=\"%.0f,50 %.0f,50\"/>", (unsigned)b->variants[v].colour, x, x + 24);
-        fprintf(file, "<text x=\"%.0f\" y=\"54\">%s: %s</text>\n", x + 30, b->variants[v].name, b->variants[v].text);
-        x += 38 + 6.8 * (double)(strlen(b->variants[v].name) + strlen(b->variants[v].text));
+        double const x = 60 + 200 * (v % 4), y = 50 + 18 * (v / 4);
+        fprintf(file, "<polyline stroke=\"#%06x\" points=\"%.0f,%.0f %.0f,%.0f\"/>", (unsigned)b->variants[v].colour, x, y, x + 24, y);
+        fprintf(file, "<text x=\"%.0f\" y=\"%.0f\">%s: %s</text>\n", x + 30, y + 4, b->variants[v].name, b->variants[v].text);
     }
 }
 
