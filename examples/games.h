@@ -8,8 +8,9 @@
 
    "Without memory" is a policy that sees the last GAME_STACK frames and no more. A game with a cue hides it early, and takes
    no notice of the actions until the cue has left those frames: until then every action does the same, so that neither a
-   position nor a reward can carry the cue past that moment. From then on no frame depends on it. So the score
-   of the best play is known, with memory and without: tests/games.c derives the numbers below from the rules. */
+   position nor a reward can carry the cue past that moment. From then on no frame depends on it. Pairs and Pong have no cue,
+   but something to forget at every step. So the score of the best play is known, with memory and without: tests/games.c and,
+   for these two, tests/ceilings.c derive the numbers below from the rules, and say what exactly they stand for. */
 #ifndef GAMES_H
 #define GAMES_H
 
@@ -21,14 +22,15 @@
 #define GAME_STARTS 30  /* most starts of a game that is not sampled */
 #define GAME_PIXELS 144 /* of the largest frame */
 
-/* An open game is one without a secret: what would have to be remembered stays in sight. Catch is the open Lock-Catch. */
+/* An open game is one without a secret: what would have to be remembered stays in sight. Catch is the open Lock-Catch, and
+   Pong the open Pong-75 and Pong-50. */
 typedef enum game_kind {
-    GAME_BLINK, GAME_CORRIDOR, GAME_LOCK_CATCH, GAME_CATCH, GAME_KEY_DOOR,
-    GAME_OPEN_BLINK, GAME_OPEN_CORRIDOR, GAME_OPEN_KEY_DOOR, GAME_KINDS
+    GAME_BLINK, GAME_CORRIDOR, GAME_LOCK_CATCH, GAME_CATCH, GAME_KEY_DOOR, GAME_PAIRS, GAME_PONG_75, GAME_PONG_50, GAME_PONG,
+    GAME_OPEN_BLINK, GAME_OPEN_CORRIDOR, GAME_OPEN_KEY_DOOR, GAME_OPEN_PAIRS, GAME_KINDS
 } game_kind;
 
 /* What games have in common that differ in what is seen. */
-typedef enum game_rules { GAME_BLINKING, GAME_WALKING, GAME_CATCHING, GAME_UNLOCKING } game_rules;
+typedef enum game_rules { GAME_BLINKING, GAME_WALKING, GAME_CATCHING, GAME_UNLOCKING, GAME_PAIRING, GAME_RALLYING } game_rules;
 
 typedef struct game_spec {
     const char *name;
@@ -45,12 +47,30 @@ typedef struct game_spec {
     double margin;                         /* four standard errors of the former where it is a mean over `starts` of many */
 } game_spec;
 
+/* Pairs: the 16 cards, in 4 rows. A set of them is a mask of bits; no card is -1. */
+typedef struct game_cards {
+    uint8_t face[16];                      /* 0..7, each twice */
+    uint32_t gone, seen;                   /* found with its mate; was face up once */
+    int up;                                /* the one card that is face up */
+    int waiting;                           /* the same, as long as its turn's second card is to come */
+} game_cards;
+
+/* Pong: columns are counted from 0 to 7, and the rows that the ball flies in from 0, next to the other, to 3. */
+typedef struct game_court {
+    int x, y, dx, dy;                      /* the ball, and the last move that it made */
+    int other;                             /* leftmost column of the other's paddle; that of the player's is `place` */
+    int points, other_points;
+    int served;                            /* the time of the last serve */
+} game_court;
+
 typedef struct game {
     const game_spec *spec;
     game_kind kind;
     int length;
     uint64_t random;
     int start, time, place;                /* the whole state: which start, steps taken, where the player stands, */
+    game_cards cards;                      /* and in Pairs this, */
+    game_court court;                      /* in Pong this */
     int done;                              /* the episode is over; the next call is game_reset or game_start */
     int cut;                               /* by a limit of steps, that is: the game would have gone on */
     uint8_t frame[GAME_PIXELS];            /* what the player sees: [height][width] */
@@ -59,7 +79,10 @@ typedef struct game {
 static inline const game_spec *game_spec_of(game_kind kind)
 {
     static const char *const stripes[] = {"across", "down"}, *const turns[] = {"ahead", "left", "right"},
-                      *const doors[] = {"left", "ahead", "right"}, *const paddle[] = {"left", "stay", "right"};
+                      *const doors[] = {"left", "ahead", "right"}, *const paddle[] = {"left", "stay", "right"},
+                      *const restless[] = {"left", "right"},
+                      *const cards[] = {"a1", "a2", "a3", "a4", "b1", "b2", "b3", "b4",
+                                        "c1", "c2", "c3", "c4", "d1", "d2", "d3", "d4"};
     static const game_spec specs[GAME_KINDS] = {
         /* rules, open, blank, width, height, starts, sampled, actions, lengths; without memory, best, margin */
         {"blink", "Stripes flash up. After a wait, a question mark: which way did they run?",
@@ -72,12 +95,22 @@ static inline const game_spec *game_spec_of(game_kind kind)
          GAME_CATCHING, 1, 0, 10, 14, 30, 0, 3, paddle, 0, 0, 0, 1, 1, 0},
         {"key-door", "A key is shown, then a hallway. Which of three doors is of its colour?",
          GAME_UNLOCKING, 0, 0, 10, 10, 18, 0, 3, doors, 8, 4, 500, -1.0 / 3, 1, 0},
+        {"pairs", "Find eight pairs among 16 cards. Only the card turned last lies face up.",
+         GAME_PAIRING, 0, 0, 12, 12, 200, 1, 16, cards, 0, 0, 0, 0.404072, 0.612719, 0.03},
+        {"pong-75", "Pong to five points; three frames in four show nothing.",
+         GAME_RALLYING, 0, 75, 8, 7, 200, 1, 2, restless, 0, 0, 0, -0.044248, 1, 0.16},
+        {"pong-50", "Pong to five points; every other frame shows nothing.",
+         GAME_RALLYING, 0, 50, 8, 7, 200, 1, 2, restless, 0, 0, 0, 0.918454, 1, 0.04},
+        {"pong", "Pong to five points. Memory is of no use here.",
+         GAME_RALLYING, 1, 0, 8, 7, 200, 1, 2, restless, 0, 0, 0, 1, 1, 0},
         {"open-blink", "Blink with stripes that stay: memory is of no use here.",
          GAME_BLINKING, 1, 0, 8, 8, 2, 0, 2, stripes, 8, 8, 500, 1, 1, 0},
         {"open-corridor", "Corridor with a light that goes along: memory is of no use here.",
          GAME_WALKING, 1, 0, 10, 10, 2, 0, 3, turns, 10, 4, 500, 1, 1, 0},
         {"open-key-door", "Key-Door with the key in sight all the way: memory is of no use here.",
          GAME_UNLOCKING, 1, 0, 10, 10, 18, 0, 3, doors, 8, 4, 500, 1, 1, 0},
+        {"open-pairs", "Pairs with faces that show through once seen: memory is of no use here.",
+         GAME_PAIRING, 1, 0, 12, 12, 200, 1, 16, cards, 0, 0, 0, 0.612719, 0.612719, 0.006},
     };
     return &specs[kind];
 }
@@ -252,6 +285,144 @@ static inline float game_step_key_door(game *g, int action)
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
+/* Pairs: Concentration for one player. Each step turns a card up, and the one that was up before is turned down again. Two
+   cards make a turn; if they are alike, they are taken away. Who names a card that is gone, or that lies there to be matched,
+   turns the next one that does not. A card turned costs 1/64, a pair earns 1/8; 64 cards end the game.                    */
+
+#define GAME_PAIRS_STEPS 64
+
+static inline void game_begin_pairs(game *g)
+{
+    game_cards *const c = &g->cards;
+    int i;
+    c->gone = c->seen = 0;
+    c->up = c->waiting = -1;
+    for (i = 0; i < 16; i++) { /* Fisher and Yates' shuffle, inside out */
+        int const j = game_chance(g, i, i + 1);
+        c->face[i] = c->face[j];
+        c->face[j] = (uint8_t)(i / 2);
+    }
+}
+
+/* A card is 3 x 3 pixels: a dot, and around it, in one of 8 places, the pixel that is its face. */
+static inline void game_draw_pairs(const game *g, int reveal, uint8_t *frame)
+{
+    const game_cards *const c = &g->cards;
+    int i;
+    memset(frame, 0, 144);
+    for (i = 0; i < 16; i++) {
+        uint8_t *const corner = frame + i / 4 * 36 + i % 4 * 3;
+        int const face = c->face[i] < 4 ? c->face[i] : c->face[i] + 1; /* the dot is pixel 4 */
+        if (c->gone >> i & 1) continue;
+        corner[13] = c->up != i ? 60 : c->waiting == i ? 255 : 160;
+        if (c->up == i || (reveal && (c->seen >> i & 1))) corner[face / 3 * 12 + face % 3] = c->up == i ? 255 : 110;
+    }
+}
+
+static inline float game_step_pairs(game *g, int card)
+{
+    game_cards *const c = &g->cards;
+    int const first = c->waiting;
+    float reward = -1.0f / GAME_PAIRS_STEPS;
+    while ((c->gone >> card & 1) || card == first) card = (card + 1) % 16;
+    c->seen |= 1u << card;
+    c->up = card;
+    c->waiting = first < 0 ? card : -1;
+    if (first >= 0 && c->face[card] == c->face[first]) {
+        c->gone |= 1u << card | 1u << first;
+        c->up = -1;
+        reward += 1.0f / 8;
+    }
+    g->time++;
+    g->cut = g->time == GAME_PAIRS_STEPS && c->gone != 0xFFFF;
+    g->done = g->cut || c->gone == 0xFFFF;
+    return reward;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Pong: the player's paddle, at the bottom, is two columns wide and never rests; the other's, at the top, is three wide and
+   goes after the ball, just as fast, while the ball is in the upper two of four rows. The ball moves on by a row a step and by
+   -1, 0 or 1 columns, and bounces off the sides; where it meets a paddle decides how it flies on. The other serves, from one of
+   five columns in one of three directions. A point is 1/5; five points or 500 steps end the match.
+
+   The ball drags a tail, its last place, so that one frame tells all there is to know. In the flickering games each frame
+   is blank with a fixed chance, unless the ball is served in it.                                                          */
+
+#define GAME_PONG_POINTS 5
+#define GAME_PONG_STEPS 500
+
+static inline void game_serve(game *g)
+{
+    game_court *const c = &g->court;
+    int const serve = game_chance(g, GAME_PONG_STEPS + 1 + c->points + c->other_points, 15);
+    c->dx = serve / 5 - 1;
+    c->dy = 1;
+    c->x = 2 + serve % 5 + c->dx;
+    c->y = 1;
+    c->other = 2;
+    c->served = g->time;
+    g->place = 3;
+}
+
+static inline void game_begin_pong(game *g)
+{
+    g->court.points = g->court.other_points = 0;
+    game_serve(g);
+}
+
+/* On top the points, the player's to the right; then the other's row, four for the ball, and the player's. */
+static inline void game_draw_pong(const game *g, int reveal, uint8_t *frame)
+{
+    const game_court *const c = &g->court;
+    memset(frame, 0, 56);
+    if (!reveal && g->time != c->served && game_chance(g, g->time, 100) < g->spec->blank) return;
+    memset(frame, 100, (size_t)c->other_points);
+    memset(frame + 8 - c->points, 100, (size_t)c->points);
+    memset(frame + 8 + c->other, 200, 3);
+    memset(frame + 48 + g->place, 200, 2);
+    frame[(2 + c->y - c->dy) * 8 + c->x - c->dx] = 90;
+    frame[(2 + c->y) * 8 + c->x] = 255;
+}
+
+/* Moves the ball on, off the paddle that it meets. Returns 1 if the other missed it, -1 if the player did, else 0. */
+static inline int game_fly(game *g)
+{
+    game_court *const c = &g->court;
+    if (c->dy > 0 && c->y == 3) {
+        if (c->x < g->place || c->x > g->place + 1) return -1;
+        c->dx = c->x == g->place ? -1 : 1;
+        c->dy = -1;
+    } else if (c->dy < 0 && c->y == 0) {
+        if (c->x < c->other || c->x > c->other + 2) return 1;
+        c->dx = c->x - (c->other + 1);
+        c->dy = 1;
+    }
+    if (c->x + c->dx < 0 || c->x + c->dx > 7) c->dx = -c->dx;
+    c->x += c->dx;
+    c->y += c->dy;
+    return 0;
+}
+
+static inline float game_step_pong(game *g, int action)
+{
+    game_court *const c = &g->court;
+    int point;
+    g->time++;
+    if (action == 0 && g->place > 0) g->place--;
+    if (action == 1 && g->place < 6) g->place++;
+    if (c->y < 2 && c->x < c->other + 1 && c->other > 0) c->other--;
+    else if (c->y < 2 && c->x > c->other + 1 && c->other < 5) c->other++;
+    point = game_fly(g);
+    c->points += point > 0;
+    c->other_points += point < 0;
+    g->done = c->points == GAME_PONG_POINTS || c->other_points == GAME_PONG_POINTS;
+    g->cut = !g->done && g->time == GAME_PONG_STEPS;
+    if (point != 0 && !g->done) game_serve(g);
+    g->done = g->done || g->cut;
+    return (float)point / GAME_PONG_POINTS;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
 /* Any game                                                                                                           */
 
 /* Draws what the player sees, or, to `reveal`, also what it has seen before or would see in other games. `frame` holds
@@ -264,6 +435,8 @@ static inline void game_draw(const game *g, int reveal, uint8_t *frame)
     case GAME_WALKING: game_draw_corridor(g, all, frame); break;
     case GAME_CATCHING: game_draw_catch(g, all, frame); break;
     case GAME_UNLOCKING: game_draw_key_door(g, all, frame); break;
+    case GAME_PAIRING: game_draw_pairs(g, all, frame); break;
+    case GAME_RALLYING: game_draw_pong(g, all, frame); break;
     }
 }
 
@@ -274,6 +447,8 @@ static inline void game_start(game *g, int start)
     g->time = 0;
     g->place = g->spec->rules == GAME_CATCHING ? 5 : 0;
     g->done = g->cut = 0;
+    if (g->spec->rules == GAME_PAIRING) game_begin_pairs(g);
+    if (g->spec->rules == GAME_RALLYING) game_begin_pong(g);
     game_draw(g, 0, g->frame);
 }
 
@@ -310,6 +485,8 @@ static inline float game_step(game *g, int action)
     case GAME_WALKING: reward = game_step_corridor(g, action); break;
     case GAME_CATCHING: reward = game_step_catch(g, action); break;
     case GAME_UNLOCKING: reward = game_step_key_door(g, action); break;
+    case GAME_PAIRING: reward = game_step_pairs(g, action); break;
+    case GAME_RALLYING: reward = game_step_pong(g, action); break;
     }
     game_draw(g, 0, g->frame);
     return reward;
@@ -333,6 +510,8 @@ static inline int game_longest(const game *g)
     switch (g->spec->rules) {
     case GAME_BLINKING: return g->length + 2;
     case GAME_CATCHING: return GAME_CATCH_STEPS;
+    case GAME_PAIRING: return GAME_PAIRS_STEPS;
+    case GAME_RALLYING: return GAME_PONG_STEPS;
     default: return 2 * g->length;
     }
 }
