@@ -686,8 +686,8 @@ static void test_trained_norms(void)
         int c;
         CHECK(risei_spectral_count(&a->net) == 4);
         for (c = 0; c < 4; c++) {
-            const risei_conv *conv = risei_spectral_conv(&a->net, c);
-            double const one = longest(derived + conv->weights, 9 * 3, 3);
+            risei_conv const conv = risei_spectral_conv(&a->net, c);
+            double const one = longest(derived + conv.weights, 9 * 3, 3);
             check_about("trained spectral norm, network %d, conv %d: %g", i, c, one);
             CHECK(one > 1 - 1e-5 && one < 1.01); /* the quotient is the largest singular value, or a little less */
         }
