@@ -656,6 +656,22 @@ static void test_fractions(void)
     check_about("%s", "");
 }
 
+/* cos(pi i tau) for i = 0..63, from its first */
+static void test_cosines(void)
+{
+    float out[RISEI_COSINES];
+    int step, i;
+    for (step = 0; step <= 1 << 12; step++) {
+        float const tau = step % 2 ? risei_uniform(&dice) : (float)step / (1 << 12);
+        double worst = 0;
+        risei_cosines(tau, out);
+        for (i = 0; i < RISEI_COSINES; i++) worst = fmax(worst, fabs((double)out[i] - cos(acos(-1) * i * (double)tau)));
+        check_about("cosines of %.9g", (double)tau);
+        CHECK(worst <= 6e-8);
+    }
+    check_about("%s", "");
+}
+
 /* The quotients that a trained net runs on are those of its own weights: the largest singular value of what runs is 1. */
 static double longest(const float *w, int rows, int columns)
 {
@@ -891,6 +907,7 @@ int main(void)
     test_uses();
     test_acting();
     test_fractions();
+    test_cosines();
     test_trained_norms();
     test_published_size();
     if (check_share == 1) test_bandits(); /* not where an emulator would take minutes: agent's hashes say it learns the same */
