@@ -358,8 +358,8 @@ typedef struct rise_agent_desc {
     int layer_norm;                /* 1: LayerNorm on what enters the heads [0] */
     int noisy;                     /* 1: factorised noise in the heads' weights explores, and is drawn anew each update [0] */
     rise_head head;                /* [MEAN] */
-    int atoms;                     /* C51: 2..256 [51], equally spaced from value_min [-10] to value_max [10] */
-    double value_min, value_max;
+    int atoms;                     /* C51: 2..256 [51], equally spaced from value_min to value_max */
+    double value_min, value_max;   /* both zero: -10 and 10 */
     int quantiles;                 /* IQN: fractions drawn for a state, 1..256 [8] */
 
     /* learning */
@@ -3044,7 +3044,9 @@ RISEI_FN void risei_head_backward(const risei_device *d, const risei_net *n, con
     risei_linear_backward(d, &n->advantage, w, g, many, a->hidden, wide, a->dadvantage, n->advantage.out, a->dhidden, wide);
     if (n->dueling)
         risei_linear_backward(d, &n->value, w, g, many, a->hidden + units, wide, a->dvalue, n->atoms, a->dhidden + units, wide);
-    d->kernels->relu_backward(many * wide, a->hidden, a->dhidden, a->dhidden);
+    for (r = 0; r < many; r++) /* all at once could be more than an int counts */
+        d->kernels->relu_backward(wide, a->hidden + (ptrdiff_t)r * wide, a->dhidden + (ptrdiff_t)r * wide,
+                                  a->dhidden + (ptrdiff_t)r * wide);
     risei_linear_backward(d, &n->hidden, w, g, many, a->mixed, n->fused, a->dhidden, wide, a->dmixed, n->fused);
     if (n->head == RISE_HEAD_IQN) risei_quantile_backward(d, n, w, g, rows, a);
     risei_zero(n->norm ? g + n->gain : NULL, n->fused); /* which sum over the rows */
@@ -4652,8 +4654,10 @@ RISEI_FN void risei_default_all(rise_agent_desc *d)
     risei_default_real(&d->gradient_clip, 10);
     risei_default(&d->learn_period, 4);
     risei_default(&d->atoms, 51);
-    risei_default_real(&d->value_min, -10);
-    risei_default_real(&d->value_max, 10);
+    if (!(d->value_min < 0) && !(d->value_max > 0)) { /* neither was given, if both are zero */
+        risei_default_real(&d->value_min, -10);
+        risei_default_real(&d->value_max, 10);
+    }
     risei_default(&d->quantiles, 8);
     risei_default_real(&d->target_rate, 1);
     risei_default_real(&d->munchausen_scale, 0.9);
@@ -5083,16 +5087,18 @@ RISEI_FN void risei_gather_window(rise_agent *a, const risei_history *h, int lan
     }
 }
 
-RISEI_FN risei_random risei_update_stream(const rise_agent *a, risei_use use)
+/* `what`: 0 noise, 1 fractions */
+RISEI_FN risei_random risei_update_stream(const rise_agent *a, risei_use use, int what)
 {
-    return risei_stream(a->desc.seed + (uint64_t)a->counters.updates * RISEI_USES + (uint64_t)use, RISEI_FOR_UPDATE);
+    uint64_t const turn = (uint64_t)a->counters.updates * 2 + (uint64_t)what;
+    return risei_stream(a->desc.seed, RISEI_FOR_UPDATE + turn * RISEI_USES + (uint64_t)use);
 }
 /* The weights to run on. Noise is drawn once an update for each use, but not for playing. */
 RISEI_FN const rise_real *risei_weights_for(rise_agent *a, risei_use use)
 {
     const rise_real *w = use == RISEI_TARGET ? a->target : a->weights;
     uint64_t const key = ((uint64_t)a->counters.updates + 1) * RISEI_USES + (uint64_t)use;
-    risei_random random = risei_update_stream(a, use);
+    risei_random random = risei_update_stream(a, use, 0);
     if (!risei_net_derived(&a->net)) return w;
     if (a->derived_for != key || use >= RISEI_TARGET) {
         if (a->net.noisy) risei_noise_draw(&a->net, a->noise, &random);
@@ -5105,7 +5111,7 @@ RISEI_FN const rise_real *risei_weights_for(rise_agent *a, risei_use use)
 RISEI_FN void risei_draw_fractions(rise_agent *a, risei_use use, int rows)
 {
     int const taus = a->net.taus, drawn = use >= RISEI_TARGET;
-    risei_random random = risei_update_stream(a, use);
+    risei_random random = risei_update_stream(a, use, 1);
     int i;
     for (i = 0; i < rows * taus && a->net.head == RISE_HEAD_IQN; i++)
         a->pass.tau[i] = drawn ? risei_uniform(&random) : ((rise_real)(i % taus) + (rise_real)0.5) / (rise_real)taus;
@@ -5804,6 +5810,7 @@ RISE_API const rise_error *rise_agent_error(const rise_agent *a)
 RISE_API rise_real *rise_agent_parameters(rise_agent *a)
 {
     a->optimizer.unchecked = 1;
+    a->derived_for = 0;
     return a->weights;
 }
 

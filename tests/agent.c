@@ -69,7 +69,7 @@ static void acts_as_it_learns(const char *words)
         for (lane = 0; lane < d.environments; lane++)
             if (since[lane] == INT64_MAX && w.events[lane] == RISE_FIRST && step > HISTORY / 3) since[lane] = step;
     }
-    compare_with_learning(w.agent, since);
+    if (d.head != RISE_HEAD_IQN) compare_with_learning(w.agent, since); /* which learns at fractions other than it acts at */
     rise_agent_destroy(w.agent);
 }
 
@@ -95,18 +95,18 @@ static const struct {
     {"rise panels gate games", UINT64_C(0x868890C55853C1CF)},
     {"full gru panels norm", UINT64_C(0x3F695124B53F6546)},
     {"none c51 games", UINT64_C(0xA90801BC5E51F712)},
-    {"rise c51 noisy gru gate deep", UINT64_C(0x62CDEB3892B321B3)},
+    {"rise c51 noisy gru gate deep", UINT64_C(0xB31F319354809454)},
     {"full c51 units deep spectral plain", UINT64_C(0x5D8C9A582359CEED)},
-    {"none wide c51 noisy single", UINT64_C(0xB25B35729C4835CA)},
-    {"rise iqn munchausen games", UINT64_C(0xF1915CD0202AE732)},
-    {"rise iqn rescale single feed", UINT64_C(0xAE09EAFE17F3D998)},
-    {"full iqn norm noisy soft", UINT64_C(0x796AE8D62E5B3596)},
-    {"none wide iqn panels noisy", UINT64_C(0x6F6C92FDB029C80B)},
+    {"none wide c51 noisy single", UINT64_C(0x6E11EB150208921C)},
+    {"rise iqn munchausen games", UINT64_C(0x92EAF5045809C014)},
+    {"rise iqn rescale single feed", UINT64_C(0x0D499BBA84BC099E)},
+    {"full iqn norm noisy soft", UINT64_C(0x7F5490F3A3642912)},
+    {"none wide iqn panels noisy", UINT64_C(0x5738DC77258A293C)},
     {"none rescale masks", UINT64_C(0x5EAD1882CF92F974)},
-    {"full munchausen noisy plain soft games", UINT64_C(0x12382288A896566F)},
+    {"full munchausen noisy plain soft games", UINT64_C(0xECFA81749819B4D9)},
     {"rise units spectral shrink conv", UINT64_C(0x2AA5A04557955588)},
-    {"none iqn noisy munchausen units spectral shrink soft masks", UINT64_C(0x8BB409828A44626F)},
-    {"none impala iqn noisy spectral games", UINT64_C(0xE622A323A59898CE)},
+    {"none iqn noisy munchausen units spectral shrink soft masks", UINT64_C(0xFC2AD90361D421BB)},
+    {"none impala iqn noisy spectral games", UINT64_C(0x05E014C785D02006)},
 };
 
 static uint64_t learned_on(const char *words, rise_isa isa)
@@ -1126,7 +1126,7 @@ int main(int argc, char **argv)
         "full wide feed carry long games alone", "rise gru conv alone feed", "rise panels gate games", "full gru panels",
         "rise stored f32", "full stored shared f32 games feed", "rise gru stored shared overlap f32", "rise mingru stored burn f32",
         "rise mingru games", "full stored shared overlap burn f32", "none c51 units spectral shrink games",
-        "rise c51 units deep conv", "full c51 units spectral gru"};
+        "rise c51 units deep conv", "full c51 units spectral gru", "none iqn games", "rise iqn units spectral feed", "full iqn wide"};
     static const char *const runs[] = {
         "rise", "rise gru gate f32 games feed", "rise carry feed masks", "none games", "none masks one", "full",
         "full gru carry games sum", "rise user single uniform", "rise mingru shared games", "rise stored f32 games",

@@ -398,7 +398,8 @@ def encode(weights, x, layers, pool_to, dense):
 def test_encoder(library, isa):
     impala = lambda *filters: [(f, 3, 1, 1, 3, 2, 1, 2) for f in filters]
     cases = [  # count, height, width, channels, layers, pool_to, dense
-        (2, 5, 7, 1, [(3, 3, 1, 1, 0, 0, 0, 1)], -1, -1), (3, 9, 8, 2, [(5, 3, 2, 2, 0, 0, 0, 2), (4, 4, 1, 0, 0, 0, 0, 1)], 2, 7),
+        (2, 5, 7, 1, [(3, 3, 1, 1, 0, 0, 0, 1)], -1, -1),
+        (3, 9, 8, 2, [(5, 3, 2, 2, 0, 0, 0, 2), (4, 4, 1, 0, 0, 0, 0, 1)], 2, 7),
         (2, 21, 19, 4, impala(4, 8, 8), 2, 32), (1, 84, 84, 4, impala(16, 32, 32), 6, -1),
         (9, 12, 11, 3, [(8, 5, 1, 0, 2, 2, 0, 0), (6, 2, 1, 1, 0, 0, 0, 1)], -1, 64)]
     for count, height, width, channels, layers, pool_to, dense in cases:

@@ -656,6 +656,22 @@ static void test_fractions(void)
     check_about("%s", "");
 }
 
+/* cos(pi i tau) for i = 0..63, from its first */
+static void test_cosines(void)
+{
+    float out[RISEI_COSINES];
+    int step, i;
+    for (step = 0; step <= 1 << 12; step++) {
+        float const tau = step % 2 ? risei_uniform(&dice) : (float)step / (1 << 12);
+        double worst = 0;
+        risei_cosines(tau, out);
+        for (i = 0; i < RISEI_COSINES; i++) worst = fmax(worst, fabs((double)out[i] - cos(acos(-1) * i * (double)tau)));
+        check_about("cosines of %.9g", (double)tau);
+        CHECK(worst <= 6e-8);
+    }
+    check_about("%s", "");
+}
+
 /* The quotients that a trained net runs on are those of its own weights: the largest singular value of what runs is 1. */
 static double longest(const float *w, int rows, int columns)
 {
@@ -689,11 +705,139 @@ static void test_trained_norms(void)
             risei_conv const conv = risei_spectral_conv(&a->net, c);
             double const one = longest(derived + conv.weights, 9 * 3, 3);
             check_about("trained spectral norm, network %d, conv %d: %g", i, c, one);
-            CHECK(one > 1 - 1e-5 && one < 1.01); /* the quotient is the largest singular value, or a little less */
+            CHECK(one > 1 - 1e-5 && one < 1.05); /* the divisor is the largest singular value, or a little less */
         }
     }
     rise_agent_destroy(a);
     check_about("%s", "");
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* What was found wrong, and may not come back                                                                        */
+
+/* Parameters that are written are acted upon at once, though what the network runs on was derived before. */
+static void test_written_parameters(void)
+{
+    static const char *const kinds[] = {"plain", "noisy", "spectral"};
+    int kind, i;
+    for (kind = 0; kind < 3; kind++) {
+        rise_agent_desc d = derived_desc();
+        rise_agent *a;
+        rise_metrics m;
+        float before[2][ACTIONS], *w;
+        const uint8_t frame[4] = {9, 1, 8, 2};
+        size_t j;
+        d.noisy = kind == 1, d.spectral_norm = kind == 2;
+        d.epsilon_start = d.epsilon_end = -1;
+        a = shown(&d);
+        rise_agent_metrics(a, &m);
+        for (i = 0; i < 2; i++) {
+            check_about("written parameters: %s, %s", kinds[kind], i ? "playing" : "acting");
+            step(a, 0, RISE_MIDDLE, 31);
+            memcpy(before[0], a->pass.q, sizeof before[0]);
+            if (i) CHECK(rise_agent_play(a, 0, frame, 0, RISE_FIRST, NULL) >= 0);
+            if (i) memcpy(before[1], rise_agent_values(a, 0), sizeof before[1]);
+            w = rise_agent_parameters(a);
+            for (j = 0; j < m.parameters; j++) w[j] *= 1.25f;
+            if (i) CHECK(rise_agent_play(a, 0, frame, 0, RISE_FIRST, NULL) >= 0);
+            if (i) CHECK(memcmp(before[1], rise_agent_values(a, 0), sizeof before[1]) != 0);
+            if (!i) step(a, 0, RISE_MIDDLE, 31);
+            if (!i) CHECK(memcmp(before[0], a->pass.q, sizeof before[0]) != 0);
+        }
+        rise_agent_destroy(a);
+    }
+    check_about("%s", "");
+}
+/* An update's noise and its fractions have nothing to do with each other. (Noise is made of twelve uniform numbers.) */
+static void test_noise_and_fractions(void)
+{
+    rise_agent_desc d = derived_desc();
+    rise_agent *a = shown(&d);
+    int use, i, k;
+    for (use = RISEI_TARGET; use <= RISEI_LEARN; use++) {
+        int common = 0;
+        CHECK(risei_weights_for(a, (risei_use)use) == a->derived);
+        risei_draw_fractions(a, (risei_use)use, BATCH);
+        for (k = 0; k < 4; k++) {
+            float normal = -6;
+            for (i = 0; i < 12; i++) normal = normal + a->pass.tau[12 * k + i];
+            common += fabs(fabs((double)a->noise[k]) - sqrt(fabs((double)normal))) < 1e-5;
+        }
+        check_about("noise and fractions, use %d", use);
+        CHECK(common == 0);
+    }
+    rise_agent_destroy(a);
+    check_about("%s", "");
+}
+/* Runs of other seeds, and other uses and updates of one run, draw from other streams. */
+static void test_streams(void)
+{
+    enum { SEEDS = 12, UPDATES = 12, ALL = SEEDS * UPDATES * RISEI_USES * 2 };
+    static uint64_t states[ALL];
+    rise_agent a;
+    int seed, update, use, i, j, n = 0, common = 0;
+    memset(&a, 0, sizeof a);
+    for (seed = 0; seed < SEEDS; seed++)
+        for (update = 0; update < UPDATES; update++)
+            for (use = 0; use < RISEI_USES; use++) {
+                a.desc.seed = (uint64_t)seed, a.counters.updates = update;
+                states[n++] = risei_update_stream(&a, (risei_use)use, 0).state;
+                states[n++] = risei_update_stream(&a, (risei_use)use, 1).state;
+            }
+    for (i = 0; i < n; i++)
+        for (j = 0; j < i; j++) common += states[i] == states[j];
+    check_about("of %d streams for updates, %d pairs are the same", n, common);
+    CHECK(common == 0);
+    check_about("%s", "");
+}
+/* A range of returns from 0, or to 0, is one that may be wanted. */
+static void test_ranges_from_zero(void)
+{
+    rise_agent_desc d = small(RISE_HEAD_C51);
+    check_about("value_min 0");
+    d.value_min = 0, d.value_max = 5;
+    CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.value_min == 0 && d.value_max == 5);
+    check_about("value_max 0");
+    d = small(RISE_HEAD_C51);
+    d.value_min = -5, d.value_max = 0;
+    CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.value_min == -5 && d.value_max == 0);
+    check_about("%s", "");
+}
+/* Heads as wide and as many as the description allows: kernels that only count are called for every number there is. */
+static double counted;
+static void no_product(const rise_product *p, int part, int parts, void *scratch)
+{
+    (void)p, (void)part, (void)parts, (void)scratch;
+}
+static void no_multiply(int n, const float *x, const float *y, int add, float *z)
+{
+    (void)n, (void)x, (void)y, (void)add, (void)z;
+}
+static void count_relu(int n, const float *y, const float *dy, float *dx) { counted += n, (void)y, (void)dy, (void)dx; }
+static void test_wide_heads(void)
+{
+    enum { ROWS = 1024, TAUS = 256, WIDE = 2 * 8192 };
+    float *const room = (float *)calloc(2 * ROWS * TAUS, sizeof *room);
+    rise_kernels kernels = *rise_kernels_of(RISE_ISA_AUTO);
+    risei_parameters p = {0};
+    risei_device device = {&kernels, NULL, NULL};
+    risei_pass a;
+    risei_net n;
+    if (room == NULL) exit(1);
+    memset(&a, 0, sizeof a), memset(&n, 0, sizeof n);
+    kernels.product = no_product, kernels.relu_backward = count_relu, kernels.multiply = no_multiply;
+    n.head = RISE_HEAD_IQN, n.actions = n.atoms = n.dueling = 1, n.taus = TAUS, n.fused = 1;
+    n.quantile = risei_linear_make(&p, RISEI_COSINES, 1, 1);
+    n.hidden = risei_linear_make(&p, 1, WIDE, 1);
+    n.advantage = n.value = risei_linear_make(&p, WIDE / 2, 1, 1);
+    a.dz = room, a.dadvantage = a.dvalue = room + ROWS * TAUS;
+    a.cosines = a.phi = a.dphi = a.mixed = a.dmixed = a.hidden = a.dhidden = a.normed = a.dfused = room;
+    counted = 0;
+    risei_head_backward(&device, &n, room, room, ROWS, &a);
+    check_about("wide heads: %.0f numbers through the ReLUs", counted);
+    CHECK(counted == (double)ROWS * TAUS * (WIDE + 1));
+    check_about("%s", "");
+    free(room);
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -891,8 +1035,14 @@ int main(void)
     test_uses();
     test_acting();
     test_fractions();
+    test_cosines();
     test_trained_norms();
     test_published_size();
+    test_written_parameters();
+    test_noise_and_fractions();
+    test_streams();
+    test_ranges_from_zero();
+    test_wide_heads();
     if (check_share == 1) test_bandits(); /* not where an emulator would take minutes: agent's hashes say it learns the same */
     return check_done();
 }
