@@ -80,6 +80,7 @@ static float part_number(const part *p, int end, toy *dice)
     int const number = (int)(toy_draw(dice) % 255) - 127;
     int scale = 0;
     if (end == 1) return (float)(96 + number / 2) / 128;  /* batch norm's weight */
+    if (end == 2) return (float)(number + 64) / 256;      /* bias, which lets most features live */
     if (end == 4) return (float)(128 + number / 2) / 128; /* and variance */
     if (p->fan_in == 0) return (float)number / 512;
     while ((127 * 127 * p->fan_in) >> (2 * scale) > 6) scale++;
@@ -210,14 +211,14 @@ enum { SIZE = 32, SHAPES = 2 };
 static const int golden_shapes[SHAPES][3] = {{37, 45, 1}, {32, 33, 3}}; /* height, width, channels */
 /* By PyTorch in double: tests/pretrained_torch.py --golden */
 static const double golden_features[SHAPES][SIZE] = {
-    {0, 0.0451235049, 0.0387723525, 0, 0.0758839966, 0, 0.365160231, 0.0140620562,
-     0, 0.138517429, 0.156584729, 0.0748619082, 0.153811051, 0.0478691944, 0.34526473, 0.220087488,
-     0, 0.402124152, 0.0634468979, 0.0512234621, 0.17413656, 0.0543712023, 0.0385304365, 0.197414468,
-     0.00132586008, 0.15980606, 0.0302385143, 0.104718315, 0, 0.191600052, 1.042439, 0.406763544},
-    {0, 0, 0, 0, 0.00677949476, 0, 0.333373155, 0,
-     0, 0.0688373764, 0.183767314, 0, 0.0185932338, 0.0344650015, 0.257969049, 0.312255413,
-     0.0186049968, 0.323359469, 0.167310981, 0, 0.279709658, 0.145540223, 0, 0.201893197,
-     0, 0.227331948, 0, 0.0999846682, 0, 0.23977647, 0.799921271, 0.40418475},
+    {1.15179005, 0.491674946, 0.0849415134, 0.0433382411, 0.618627036, 0.339952054, 1.31174639, 0.612210907,
+     0.136256187, 0.814269226, 0.772148196, 1.99176817, 1.0335756, 1.45397025, 0.867226462, 1.56703578,
+     0.623108716, 1.78500407, 0.339814945, 0.320498694, 0.669269386, 0.876285072, 1.73516911, 2.8151264,
+     0.0249606742, 1.63167094, 0.8268787, 0.45162323, 0.0154700421, 0.482032537, 3.70863516, 2.38019033},
+    {1.56399715, 0.322738777, 0, 0.069676674, 0.419229883, 0.341618061, 0.969059409, 0.178598406,
+     0.210770763, 0.446025397, 0.837005254, 1.36867315, 0.454173031, 1.24464723, 0.634950425, 1.81427994,
+     0.677443431, 1.46572919, 0.995048146, 0, 0.871715448, 1.34607539, 1.1065905, 2.48421788,
+     0.216703565, 1.76949134, 0.730489099, 0.632831933, 0.219550449, 0.540152931, 2.81091323, 2.49283465},
 };
 
 static void equals_pytorch(void)
@@ -275,6 +276,38 @@ static void widens_exactly(void)
     }
     CHECK(good == 2 * 65536);
     CHECK(risei_tensor_number(0x3E200000u, RISEI_F32) == 0.15625f);
+}
+/* Where each weight of a file goes, if one layer's filters fill several panels. */
+static void lies_as_products_read_it(void)
+{
+    static part parts[TENSORS];
+    enum { WIDE = 64, LAST = RISEI_RESNET_CONVS - 1, TAPS = 9 };
+    recipe const r = recipe_of(WIDE, RISEI_F32);
+    network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, WIDE);
+    const rise_real *const gain = n.net->weights + n.net->norm[LAST];
+    rise_matrix const m = rise_matrix_panels(n.net->weights + n.net->conv[LAST].weights, TAPS * WIDE, WIDE);
+    buffer b = baked(&r);
+    size_t at;
+    int o, i, k;
+    uint64_t hash;
+    check_about("panels");
+    parts_of(&r, parts);
+    at = data_at(&b) + parts[0].begin;
+    b.data[at] ^= 1; /* the lowest bit of the first weight of all */
+    CHECK(network_read(&n, &b, NULL) == RISE_OK);
+    hash = n.net->hash;
+    b.data[at] ^= 1;
+    CHECK(network_read(&n, &b, NULL) == RISE_OK && n.net->hash != hash);
+    for (o = 0, at = data_at(&b) + parts[ENDS * LAST].begin; o < WIDE; o++)
+        for (i = 0; i < WIDE; i++)
+            for (k = 0; k < TAPS; k++, at += 4) {
+                uint32_t const bits = (uint32_t)get(&b, at, 4);
+                float x;
+                memcpy(&x, &bits, sizeof x);
+                CHECK_NEAR(m.data[risei_walk(&m.rows, k * WIDE + i) + risei_column(&m, o)], x * gain[o], 1e-6);
+            }
+    free(b.data);
+    network_free(&n);
 }
 /* However the file says it, the weights are the same. */
 static void takes_all_forms(void)
@@ -348,7 +381,11 @@ static const struct {
     {"\"pt\"", "\"\\x\"", RISE_BAD_FILE, "escape"},
     {"\"pt\"", "\"\\u00g0\"", RISE_BAD_FILE, "escape"},
     {"\"pt\"", "\"\\u00", RISE_BAD_FILE, "escape"},
+    {"\"pt\"", "\"\\u00e\"", RISE_BAD_FILE, "escape"},
     {"\"pt\"", "\"\n\"", RISE_BAD_FILE, "string"},
+    {"{\"format\":\"pt\"}", "{}", RISE_OK, ""},
+    {"{\"format\":\"pt\"}", "{\"a\":\"\",\"b\":\"c d\"}", RISE_OK, ""},
+    {"\"pt\"", "\" \\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uAF09{}[],:\"", RISE_OK, ""},
     {"{\"format\":\"pt\"}", "{},\"__metadata__\":{}", RISE_BAD_FILE, "__metadata__ is there twice"},
     {"\"conv1.weight\"", "\"conv1.w\\u0065ight\"", RISE_BAD_FILE, "backslash"},
     {"\"conv1.weight\"", "conv1.weight", RISE_BAD_FILE, "\" is missing"},
@@ -370,6 +407,8 @@ static const struct {
     {"\"dtype\":\"F32\",", "", RISE_BAD_FILE, "lacks its dtype"},
     {",\"data_offsets\":[0,588]", "", RISE_BAD_FILE, "lacks its dtype, shape or data_offsets"},
     {"\"dtype\":\"F32\"", "\"dtype\":\"F32\",\"dtype\":\"F32\"", RISE_BAD_FILE, "twice"},
+    {"\"shape\":[1,3,7,7]", "\"shape\":[147],\"shape\":[1,3,7,7]", RISE_BAD_FILE, "twice"},
+    {"\"data_offsets\":[0,588]", "\"data_offsets\":[0,0],\"data_offsets\":[0,588]", RISE_BAD_FILE, "twice"},
     {"\"dtype\"", "\"type\"", RISE_BAD_FILE, "unknown"},
     {"\"dtype\"", "\"dtypedtypedtypedtypedtype\"", RISE_BAD_FILE, "unknown"},
     {"\"dtype\":", "\"dtype\"", RISE_BAD_FILE, ": is missing"},
@@ -389,6 +428,10 @@ static const struct {
     {"[1,3,7,7]", "[9007199254740992,1]", RISE_BAD_FILE, "cannot be bytes"},
     {"[1,3,7,7]", "[3,1,7,7]", RISE_MISMATCH, "shape [3, 1, 7, 7]; embedding_size 8 asks for [1, 3, 7, 7]"},
     {"[1,3,7,7]", "[1,3,49]", RISE_MISMATCH, "shape [1, 3, 49]"},
+    {"[1,3,7,7]", "[1,3,49,1]", RISE_MISMATCH, "shape [1, 3, 49, 1]"},
+    {"[1,3,7,7],\"data_offsets\":[0,588]", "[0,9007199254740992,9007199254740992,9007199254740992],\"data_offsets\":[0,0]",
+     RISE_MISMATCH, "shape [0, 9007199254740992, 9007199254740992"},
+    {"\"conv1.weight\"", "\"fc.none\":{\"dtype\":\"F64\",\"shape\":[0],\"data_offsets\":[0,0]},\"conv1.weight\"", RISE_OK, ""},
     {"[1,3,7,7]", "[1,3,7,7,1]", RISE_MISMATCH, "shape [1, 3, 7, 7, ...]"},
     {"[1,3,7,7]", "[1,3,7,7,0,9007199254740992]", RISE_BAD_FILE, "cannot be bytes"},
     {"\"shape\":[1],", "\"shape\":[],", RISE_MISMATCH, "bn1.weight has the shape []; embedding_size 8 asks for [1]"},
@@ -420,6 +463,16 @@ static void refuses_hostile_headers(void)
         refused(&c, hostile_headers[i].result, hostile_headers[i].word);
         free(c.data);
     }
+    check_about("a zero byte");
+    c = spliced(&b, 8 + (size_t)(strstr(header, "pt\"") - header), 0, "\\\0", 2);
+    refused(&c, RISE_BAD_FILE, "escape");
+    free(c.data);
+    c = spliced(&b, 8 + (size_t)(strstr(header, "pt\"") - header), 0, "\\u12\0", 5);
+    refused(&c, RISE_BAD_FILE, "escape");
+    free(c.data);
+    c = spliced(&b, 8 + length, 0, "", 1);
+    refused(&c, RISE_BAD_FILE, "something follows its end");
+    free(c.data);
     check_about("after the header's end");
     c = spliced(&b, 8 + length, 0, " \n }", 4);
     refused(&c, RISE_BAD_FILE, "something follows its end");
@@ -462,6 +515,16 @@ static void refuses_hostile_lengths(void)
         free(c.data);
         network_free(&n);
     }
+    check_about("nothing after the header, or in it");
+    c = copy_of(&b, 10);
+    put(&c, 0, 8, 2);
+    memcpy(c.data + 8, "{}", 2);
+    refused(&c, RISE_MISMATCH, "conv1.weight is missing");
+    c.size = 8;
+    refused(&c, RISE_BAD_FILE, "header would have 2 bytes");
+    put(&c, 0, 8, 0);
+    refused(&c, RISE_BAD_FILE, "{ is missing");
+    free(c.data);
     check_about("something after the data");
     c = copy_of(&b, b.size + 4);
     memset(c.data + b.size, 0, 4);
@@ -748,6 +811,7 @@ int main(int argc, char **argv)
     }
     equals_pytorch();
     widens_exactly();
+    lies_as_products_read_it();
     takes_all_forms();
     refuses_hostile_headers();
     refuses_hostile_lengths();
