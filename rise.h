@@ -147,7 +147,7 @@
    which sleep while there is nothing to do. What it computes is the same to the bit for any number of them. There is no
    global state: use each agent from one thread at a time, different agents from as many as you like.
 
-   12. A PRETRAINED ENCODER. RISE_EMBED_RESNET18 embeds frames by a ResNet-18 (He et al. 2016) that has learned to see from
+   13. A PRETRAINED ENCODER. RISE_EMBED_RESNET18 embeds frames by a ResNet-18 (He et al. 2016) that has learned to see from
    photographs: 512 numbers, the mean of its last stage over the image. Bring its weights in a .safetensors file, under
    torchvision's names, as F32, F16 or BF16, and give its path in desc.embedding_file. In Python:
 
