@@ -322,7 +322,7 @@ typedef struct rise_agent_desc {
     rise_memory memory;            /* [RISE] */
     int window;                    /* frames the recurrent net is unrolled over, 1..1024 [16] */
     int window_samples;            /* transitions in a row that share a window and its cost; divides batch, 1..64 [1] */
-    int window_stride;             /* only every so-manieth step of an episode, and its last, ends a window [1: all do] */
+    int window_stride;             /* windows end at multiples of so many steps of an episode, and at its last [1] */
     int burn_in;                   /* a window's first steps through which gradients do not flow, less than window [0] */
     int stored_state;              /* 1: windows begin with the state that acting had there, kept in the replay buffer; 0: with
                                       zeros. Needs carry_state [0] */
@@ -4133,7 +4133,7 @@ typedef struct risei_replay {
     risei_history history;
     int reach;                     /* slots before a transition that its stack or window may need */
     int n_step;
-    int stride;                    /* of an episode's steps, every so-manieth can be sampled, and the last; 0, 1: all */
+    int stride;                    /* multiples of so many steps of an episode can be sampled, and its last */
     double discount;
     double *tree;                  /* level upon level, the leaves first: entry i has entries 8i .. 8i+7 of the level beneath */
     int levels;
@@ -5588,8 +5588,8 @@ RISEI_FN void risei_goals(const rise_agent *a, int b)
         a->device.kernels->exp(actions, log_policy, policy);
     }
     for (i = 0; i < n->taus; i++) {
-        rise_real value = z[i * actions + best];
-        for (j = 0, value = d->munchausen ? 0 : value; j < actions && d->munchausen; j++)
+        rise_real value = d->munchausen ? 0 : z[i * actions + best];
+        for (j = 0; j < actions && d->munchausen; j++)
             if (log_policy[j] >= -80) /* the others' share is nothing */
                 value = value + policy[j] * (z[i * actions + j] - (rise_real)d->temperature * log_policy[j]);
         if (d->value_rescale) value = risei_unsquash(value);
