@@ -4772,6 +4772,9 @@ RISEI_FN rise_result risei_check_together(const rise_agent_desc *d, rise_error *
         return risei_fail(error, RISE_BAD_DESC, "burn_in is %d; it must be less than window, %d", d->burn_in, d->window);
     if (d->stored_state && !d->carry_state)
         return risei_fail(error, RISE_BAD_DESC, "stored_state is 1; it needs carry_state, for it keeps what acting carries");
+    if (d->window_stride > d->window_samples)
+        return risei_fail(error, RISE_BAD_DESC, "window_stride is %d; more than window_samples, %d, leaves transitions out",
+                          d->window_stride, d->window_samples);
     if (d->batch % d->window_samples != 0)
         return risei_fail(error, RISE_BAD_DESC, "window_samples is %d; it must divide batch, %d", d->window_samples, d->batch);
     if (!(d->value_min < d->value_max))
@@ -4935,7 +4938,7 @@ RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
     a->replay.history.lanes = desc->environments;
     if (desc->stored_state && desc->memory != RISE_MEMORY_NONE)
         a->replay.history.state = desc->recurrent_units * (desc->cell == RISE_CELL_LSTM ? 2 : 1);
-    a->replay.stride = desc->window_stride;
+    a->replay.stride = desc->memory != RISE_MEMORY_NONE ? desc->window_stride : 1;
     a->replay.history.capacity = desc->replay_capacity / desc->environments;
     a->replay.reach = risei_reach(desc);
     a->replay.n_step = desc->n_step;

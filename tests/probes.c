@@ -308,7 +308,7 @@ static const struct {
 } presets[] = {{"none plain single uniform", 100},                              /* DQN */
                {"none c51 noisy", 300},                                         /* Rainbow */
                {"rise iqn munchausen noisy units spectral", 350},               /* BTR */
-               {"full rescale stored shared overlap burn", 250}};               /* R2D2 */
+               {"full rescale stored shared overlap burn feed", 150}};          /* R2D2 */
 /* Every probe that one can solve without memory, and those that take it where there is one. */
 static void play_presets(unsigned seed)
 {
