@@ -1,6 +1,9 @@
 # make            builds the examples          make test     builds and runs every test
 # make demo       the show, about two minutes  make bench    measures, three minutes at most
 # make bench-kernels, bench-step, bench-replay: the same one by one, in full; options: BENCH="--quick --isa avx2 --threads 2"
+# make bench-learn: what memory is worth: games x seeds x kinds of agent; hours, minutes with BENCH=--quick; goes on where it was
+#                 interrupted. make bench-ablation: RISE with one thing changed at a time
+# make bench-neon: instructions of an update on 64-bit ARM, counted under qemu where that and a cross compiler are
 # make clean
 # CC, CFLAGS and LDLIBS are yours to set.
 
@@ -38,6 +41,19 @@ bench-step: build/bench_step
 bench-replay: build/bench_replay
 	build/bench_replay $(BENCH)
 
+bench-neon:
+	CC="$(CC)" sh bench/neon.sh $(BENCH)
+
+build/bench_learn: bench/learn.c bench/stats.h examples/*.h rise.h
+	@mkdir -p build
+	$(CC) $(CFLAGS) $< -o $@ $(LDLIBS)
+
+bench-learn: build/bench_learn
+	build/bench_learn $(BENCH)
+
+bench-ablation: build/bench_learn
+	build/bench_learn --ablation $(BENCH)
+
 bench: build/bench_kernels build/peer_onednn.so build/bench_step build/bench_replay
 	build/bench_kernels --quick $(BENCH)
 	build/bench_step --quick $(BENCH)
@@ -46,4 +62,4 @@ bench: build/bench_kernels build/peer_onednn.so build/bench_step build/bench_rep
 clean:
 	rm -rf build $(EXAMPLES) *.svg *.rise
 
-.PHONY: all demo test bench bench-kernels bench-step bench-replay clean
+.PHONY: all demo test bench bench-kernels bench-step bench-replay bench-learn bench-ablation bench-neon clean

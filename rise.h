@@ -65,7 +65,7 @@
        >>results       result codes and sentences          >>plan          compiler and machine
        >>desc          what an agent is: every field       >>memory >>random >>kernels >>threads
        >>agent-api     create, step, play, learn, save     >>layers >>recurrent >>encoders >>network >>optimizer
-       >>kernels-api   products, cells, Adam: usable alone >>replay >>targets >>describe >>agent >>files
+       >>kernels-api   products, cells, Adam: usable alone >>pretrained >>replay >>targets >>describe >>agent >>files
                                                            >>template      the kernels' one source, for all machines
 
    1. THE LOOP. The game calls the agent once a tick with the frame it shows, the reward that the previous action earned, and
@@ -89,7 +89,8 @@
    the cue to the moment at which it counts, both counted. A window that is one frame short learns nothing. Acting unrolls the
    same window anew each step; with desc.carry_state it keeps its state instead, which costs the same at any window and gives
    the same values as long as episodes fit into the window. desc.feed_action also shows the recurrent net its previous action
-   and reward.
+   and reward. Two fields make memory cheaper still: desc.window_samples trains several transitions on one window, and
+   RISE_CELL_MINGRU is a cell whose steps do not wait for each other.
 
    3. LEARNING. rise_agent_step learns on the way: an update each desc.learn_period steps, after desc.learn_start steps. The
    first steps also measure the embeddings, which from then on are standardised to mean 0 and variance 1. To a game that must
@@ -132,12 +133,33 @@
    (more exploring), a learning_rate 3 times higher or lower, a window that reaches the cue. Learns, then forgets: a larger
    replay_capacity, a longer target_period.
 
-   10. PORTING. Raspberry Pi, 64-bit: as it is. 32-bit: add -mfpu=neon-vfpv4. MSVC, tcc and others compile the plain C kernels
+   10. OTHER AGENTS. What the heads say, desc.head: a mean, the odds of fixed returns (C51), or quantiles (IQN). How it
+   explores: epsilon, and desc.noisy. What it learns from: desc.n_step, desc.munchausen, desc.value_rescale, desc.no_double.
+   What it sees with: desc.network, or conv layers of your own with pools and residual units; desc.spectral_norm.
+   rise_agent_preset(&desc, RISE_PRESET_BTR) fills in what the authors of an agent chose, for Atari and its budget of 200
+   million frames: replay buffers of a million, learning that starts late. Each goes with any desc.memory. rise_agent_set reads
+   fields from text, such as a program's arguments, and rise_agent_describe prints them.
+
+   11. PORTING. Raspberry Pi, 64-bit: as it is. 32-bit: add -mfpu=neon-vfpv4. MSVC, tcc and others compile the plain C kernels
    and, for MSVC on x64, the AVX ones. Without a file system: RISE_NO_STDIO.
 
-   11. THREADS. With RISE_THREADS and desc.threads = 4, say, an agent computes in its caller's thread and three of its own,
+   12. THREADS. With RISE_THREADS and desc.threads = 4, say, an agent computes in its caller's thread and three of its own,
    which sleep while there is nothing to do. What it computes is the same to the bit for any number of them. There is no
    global state: use each agent from one thread at a time, different agents from as many as you like.
+
+   12. A PRETRAINED ENCODER. RISE_EMBED_RESNET18 embeds frames by a ResNet-18 (He et al. 2016) that has learned to see from
+   photographs: 512 numbers, the mean of its last stage over the image. Bring its weights in a .safetensors file, under
+   torchvision's names, as F32, F16 or BF16, and give its path in desc.embedding_file. In Python:
+
+       import torchvision, safetensors.torch
+       net = torchvision.models.resnet18(weights="DEFAULT")
+       safetensors.torch.save_file(net.state_dict(), "resnet18.safetensors")
+
+   Give it again when you load an agent: files of agents hold neither the path nor these weights, but refuse others. Frames
+   must have 1 or 3 channels and 32 pixels or more on each side; they are normalised, not resized. It costs 46 MB, a quarter of
+   a second when the agent is made, and for a frame of 84 x 84 some 8 ms with AVX-512, 13 ms with AVX2; that again for each
+   frame held when learning starts, and when a RISE_SAVE_ALL file is loaded. Narrower nets of the same shape are quicker:
+   embedding_size is the width of the last stage.
 
    MACROS, all optional:
        macro                 seen by              meaning
@@ -198,7 +220,7 @@ typedef float rise_real;
     X(RISE_IO, -6, "a file could not be opened, read or written")                                                      \
     X(RISE_BAD_FILE, -7, "the file is damaged or is not one of ours")                                                  \
     X(RISE_NEWER_FILE, -8, "the file was written by a newer version of rise.h")                                        \
-    X(RISE_MISMATCH, -9, "the file holds an agent of another shape")
+    X(RISE_MISMATCH, -9, "the file holds an agent or weights of another shape")
 
 typedef enum rise_result {
 #define RISE_RESULT_ENUM(name, value, text) name = value,
@@ -226,7 +248,8 @@ typedef enum rise_isa { RISE_ISA_AUTO, RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, 
    NONE: no recurrent net. FULL: the recurrent net runs over conv features of every frame of the window. */
 typedef enum rise_memory { RISE_MEMORY_RISE, RISE_MEMORY_NONE, RISE_MEMORY_FULL } rise_memory;
 
-typedef enum rise_cell { RISE_CELL_LSTM, RISE_CELL_GRU } rise_cell;
+/* MINGRU (Feng et al. 2024, with a tanh): gate and candidate depend on the input alone, so no step waits for a product. */
+typedef enum rise_cell { RISE_CELL_LSTM, RISE_CELL_GRU, RISE_CELL_MINGRU } rise_cell;
 
 /* How context c (recurrent state) meets features f (conv net): [f; c], f * sigmoid(Wc + b), or f + Wc + b. */
 typedef enum rise_fusion { RISE_FUSION_CONCAT, RISE_FUSION_GATE, RISE_FUSION_SUM } rise_fusion;
@@ -238,7 +261,9 @@ typedef enum rise_embedding {
     RISE_EMBED_SPARSE,     /* Achlioptas' sparse projection: sqrt(3) * {+1: 1/6, 0: 2/3, -1: 1/6} */
     RISE_EMBED_CONV,       /* conv net of the learnable encoder's shape, fixed random weights, projected */
     RISE_EMBED_DOWNSAMPLE, /* area average to a small grid */
-    RISE_EMBED_USER        /* desc.embed_fn */
+    RISE_EMBED_USER,       /* desc.embed_fn */
+    RISE_EMBED_RESNET18,   /* ResNet-18 before its last layer, weights from desc.embedding_file: see "A pretrained encoder" */
+    RISE_EMBED_SNAPSHOT    /* as CONV, until rise_agent_snapshot puts the agent's own conv layers in its place */
 } rise_embedding;
 
 /* AUTO picks SMALL up to 32x32 pixels, and where a side has less than 36, and NATURE above. CUSTOM takes desc.conv. */
@@ -296,6 +321,11 @@ typedef struct rise_agent_desc {
     /* memory */
     rise_memory memory;            /* [RISE] */
     int window;                    /* frames the recurrent net is unrolled over, 1..1024 [16] */
+    int window_samples;            /* transitions in a row that share a window and its cost; divides batch, 1..64 [1] */
+    int window_stride;             /* only every so-manieth step of an episode, and its last, ends a window [1: all do] */
+    int burn_in;                   /* a window's first steps through which gradients do not flow, less than window [0] */
+    int stored_state;              /* 1: windows begin with the state that acting had there, kept in the replay buffer; 0: with
+                                      zeros. Needs carry_state [0] */
     rise_cell cell;                /* [LSTM] */
     int recurrent_units;           /* 1..4096 [64 for SMALL, else 512] */
     rise_fusion fusion;            /* [CONCAT] */
@@ -305,12 +335,14 @@ typedef struct rise_agent_desc {
 
     /* the frozen encoder (RISE only) */
     rise_embedding embedding;      /* [SIGNS] */
-    int embedding_size;            /* floats, 1..8192 [64 for SMALL, else 512] */
+    int embedding_size;            /* floats, 1..8192 [64 for SMALL, else 512; 512 for RESNET18] */
     int embedding_pool;            /* frames are averaged over pool x pixel squares first, 1..64 [least with <= 1024 squares];
                                       SIGNS, GAUSSIAN and SPARSE only */
+    int snapshot_steps;            /* SNAPSHOT: taken by itself so many steps after learn_start; 0: never [0] */
     int embedding_f32;             /* 0: stored as 16-bit floats, 1: as 32-bit [0] */
     rise_embed_fn embed_fn;        /* for RISE_EMBED_USER */
     void *embed_user;
+    const char *embedding_file;    /* for RISE_EMBED_RESNET18: path of a .safetensors file, read when the agent is made */
 
     /* the learnable network */
     rise_network network;          /* [AUTO] */
@@ -326,8 +358,8 @@ typedef struct rise_agent_desc {
     int layer_norm;                /* 1: LayerNorm on what enters the heads [0] */
     int noisy;                     /* 1: factorised noise in the heads' weights explores, and is drawn anew each update [0] */
     rise_head head;                /* [MEAN] */
-    int atoms;                     /* C51: 2..256 [51], equally spaced from value_min [-10] to value_max [10] */
-    double value_min, value_max;
+    int atoms;                     /* C51: 2..256 [51], equally spaced from value_min to value_max */
+    double value_min, value_max;   /* both zero: -10 and 10 */
     int quantiles;                 /* IQN: fractions drawn for a state, 1..256 [8] */
 
     /* learning */
@@ -350,6 +382,8 @@ typedef struct rise_agent_desc {
     int learn_period;              /* steps an update, all environments counted [4] */
     int learn_outside;             /* 1: rise_agent_step never learns; call rise_agent_learn or _learn_for [0] */
     double priority_exponent;      /* 0..1; negative: uniform replay [0.5] */
+    double priority_mix;           /* a window's end gets so much of its samples' largest error, and the rest of their mean; 0:
+                                      each sample gets its own [0] */
     double importance_exponent;    /* 0..1; negative: no correction [0.4] */
     double epsilon_start;          /* share of random actions at first [1] */
     double epsilon_end;            /* and at last; negative: none [0.05 for SMALL, else 0.01] */
@@ -381,9 +415,27 @@ typedef enum rise_event {
     RISE_TRUNCATED   /* the last frame: the episode was cut, the game would have gone on (bootstrap) */
 } rise_event;
 
+/* Agents from the literature, as their authors set them up for Atari at 84 x 84. Frames, memory, machine are yours. */
+typedef enum rise_preset {
+    RISE_PRESET_DQN,     /* Mnih et al. 2015: one step, uniform replay, no dueling, no double */
+    RISE_PRESET_RAINBOW, /* Hessel et al. 2018: C51, noisy, double, dueling, three steps, prioritised */
+    RISE_PRESET_BTR,     /* Clark et al. 2024: IQN, IMPALA, Munchausen, spectral norm, noisy, 64 environments */
+    RISE_PRESET_R2D2     /* Kapturowski et al. 2019: stored states, burn-in, windows of 80 that overlap by half, rescaled
+                            values; its memory was FULL */
+} rise_preset;
+
+/* Gives the fields of `desc` that are zero what the preset says. Fields that you set before or after stay yours. */
+RISE_API void rise_agent_preset(rise_agent_desc *desc, rise_preset preset);
+
+/* Sets a field from text, such as a program's argument: "batch=64", "memory=full", "conv[1].filters=32". Words are those of the
+   enumeration in small letters. RISE_BAD_DESC names what is not understood; rise_agent_resolve checks ranges. */
+RISE_API rise_result rise_agent_set(rise_agent_desc *desc, const char *text, rise_error *error);
+
+/* Calls `fn` with "field=value" for every field, in the form that rise_agent_set reads; numbers with ten digits. */
+RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, void *user);
+
 /* Fills in every default of `desc` and checks every field. On RISE_BAD_DESC `error` (may be NULL) names the field. */
 RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error);
-
 
 /* Bytes that an agent of this description occupies, all of it: weights, scratch, replay. 0 where the description is
    wrong or the size does not fit size_t. Nothing is allocated. */
@@ -429,6 +481,12 @@ RISE_API rise_result rise_agent_learn(rise_agent *agent);
    error). An update longer than the budget is saved up for over several calls, so the time is kept on average. */
 RISE_API int rise_agent_learn_for(rise_agent *agent, double microseconds);
 
+/* With RISE_EMBED_SNAPSHOT: frames are from now on embedded by a copy of the conv layers as they are, which see each frame as
+   if an episode began with it. All frames held are embedded anew, a few in place of each update that is due, so that no call
+   takes longer than usual; metrics.refreshing tells how many are left. RISE_BAD_CALL before learning has started, and
+   meanwhile. */
+RISE_API rise_result rise_agent_snapshot(rise_agent *agent);
+
 typedef struct rise_metrics {
     int64_t steps;           /* frames acted upon, so without last ones, all environments */
     int64_t episodes;        /* ended */
@@ -441,6 +499,7 @@ typedef struct rise_metrics {
     double td_error;         /* of the last update: mean |target - Q(s, a)| */
     double gradient_norm;    /* of the last update, before clipping */
     int64_t replay_size;     /* frames held */
+    int64_t refreshing;      /* frames still to be embedded anew after a snapshot, before learning goes on */
     int64_t replay_ready;    /* of these, transitions that can be sampled */
     size_t parameters;       /* floats that learn */
     size_t bytes;            /* the agent occupies */
@@ -474,8 +533,9 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
                                       rise_error *error);
 
 /* Makes an agent from what `fn` reads; `size` is the whole length. `machine` (may be NULL) supplies what no file holds:
-   isa, threads, memory_block, memory_bytes, log_fn, clock_fn, embed_fn and their users, play_only, and players where not 0;
-   its other fields are ignored. Nothing in the file is believed before it is checked, and on failure *agent is NULL. */
+   isa, threads, memory_block, memory_bytes, log_fn, clock_fn, embed_fn and their users, embedding_file, play_only, and players
+   where not 0; its other fields are ignored. Nothing in the file is believed before it is checked, and on failure *agent is
+   NULL. */
 RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *user, uint64_t size,
                                      const rise_agent_desc *machine, rise_error *error);
 
@@ -580,6 +640,9 @@ typedef struct rise_kernels {
                          rise_real *du);
 
     /* y = x sigmoid(u) with u overwritten by sigmoid(u); backward: dx = dy s, dy becomes du. */
+    /* h' = n + z (h - n): gates [z n] before their activations, and after; and its gradient, dh in place */
+    void (*mingru_forward)(int n, rise_real *gates, const rise_real *h, rise_real *h_next);
+    void (*mingru_backward)(int n, const rise_real *gates, const rise_real *h, rise_real *dh, rise_real *dgates);
     void (*gate_forward)(int n, const rise_real *x, rise_real *u, rise_real *y);
     void (*gate_backward)(int n, const rise_real *x, const rise_real *s, rise_real *dy, rise_real *dx);
 
@@ -787,6 +850,26 @@ RISEI_FN rise_result risei_fail(rise_error *error, rise_result result, const cha
     }
     return result;
 }
+
+#ifndef RISE_NO_STDIO /* what reads files, whatever is in them */
+RISEI_FN int risei_read_stdio(void *user, void *data, size_t size) { return fread(data, 1, size, (FILE *)user) == size; }
+RISEI_FN uint64_t risei_file_size(FILE *file)
+{
+    long size = -1;
+    if (fseek(file, 0, SEEK_END) == 0) size = ftell(file);
+    rewind(file);
+    return size < 0 ? 0 : (uint64_t)size;
+}
+/* Puts the file's name before what went wrong with it. */
+RISEI_FN rise_result risei_name(const char *path, rise_result result, rise_error *error)
+{
+    rise_error named;
+    if (result == RISE_OK || error == NULL) return result;
+    risei_fail(&named, result, "%.60s: %.170s", path, error->text);
+    *error = named;
+    return result;
+}
+#endif
 
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* >>random: PCG32 (O'Neill 2014), one stream a purpose                                                               */
@@ -1719,6 +1802,7 @@ typedef struct risei_conv {
     int pool, pool_stride, pool_pad;
     int pooled_height, pooled_width;     /* out_height, out_width without a pool */
     size_t weights, bias;                /* [size][size][channels][filters], [filters] */
+    int frozen;                          /* it only runs forward, and its weights lie as rise_matrix_panels */
 } risei_conv;
 
 /* The data gradient at pixels u = r + stride Y (u = y + pad) takes taps r, r + stride, ... of the kernel. */
@@ -1788,7 +1872,7 @@ RISEI_FN void risei_conv_forward(const risei_device *d, const risei_conv *c, con
     memset(&p, 0, sizeof p);
     p.m = count * c->out_height * c->out_width, p.n = c->filters, p.k = c->size * c->size * c->channels;
     p.a = risei_conv_patches(c, x);
-    p.b = rise_matrix_plain(w + c->weights, c->filters);
+    p.b = c->frozen ? rise_matrix_panels(w + c->weights, p.k, p.n) : rise_matrix_plain(w + c->weights, c->filters);
     p.c = rise_matrix_plain(y->data + risei_image_at(y, 0, 0), 0);
     p.c.rows = pixels;
     p.bias = add ? NULL : w + c->bias;
@@ -1854,9 +1938,9 @@ RISEI_FN void risei_conv_backward_band(const risei_device *d, const risei_conv *
     }
     risei_product(d, &p);
 }
-/* dx = the data gradient. Many images: no tap that misses dy is multiplied. Above and below dy that costs a product for each row;
-   beside it, too, it would leave too few pixels in a row to fill a tile, so that tiles take a pixel of many images at once:
-   for narrow images, where it pays. */
+/* dx = the data gradient. Many images: no tap that misses dy is multiplied. Above and below dy that costs a product for each
+   row; beside it, too, it would leave too few pixels in a row to fill a tile, so that tiles take a pixel of many images at
+   once: for narrow images, where it pays. */
 RISEI_FN void risei_conv_backward_data(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
                                        const risei_image *dy, const risei_image *dx)
 {
@@ -1950,13 +2034,14 @@ RISEI_FN void risei_pool_backward_part(void *job, int part, int parts, void *scr
     rise_real *const most = (rise_real *)scratch, *const rest = most + f;
     for (risei_share(j->count, 1, part, parts, &n, &end); n < end; n++) {
         const rise_real *x = j->x->data + n * risei_image_size(j->x);
+        const rise_real *dy = j->dy->data + n * risei_image_size(j->dy);
         rise_real *dx = j->dx->data + n * risei_image_size(j->dx);
         risei_zero(dx, risei_image_size(j->dx));
         for (oy = 0; oy < j->conv->pooled_height; oy++)
             for (ox = 0; ox < j->conv->pooled_width; ox++) {
                 risei_window const r = risei_pool_window(j->conv, oy, ox);
                 risei_pool_maximum(j, x, &r, most);
-                memcpy(rest, j->dy->data + n * risei_image_size(j->dy) + risei_image_at(j->dy, oy, ox), (size_t)f * sizeof *rest);
+                memcpy(rest, dy + risei_image_at(j->dy, oy, ox), (size_t)f * sizeof *rest);
                 for (iy = r.y0; iy < r.y1; iy++)
                     for (ix = r.x0; ix < r.x1; ix++)
                         j->kernels->claim(f, x + risei_image_at(j->x, iy, ix), most, rest, dx + risei_image_at(j->dx, iy, ix));
@@ -2031,7 +2116,7 @@ typedef struct risei_encoder {
     int layers;
     risei_conv conv[RISE_MAX_CONV];
     int units[RISE_MAX_CONV];
-    risei_conv unit[RISE_MAX_CONV][RISEI_UNITS][2];
+    risei_conv unit[RISE_MAX_CONV]; /* the first conv of these; the others are alike, and follow it in the parameter block */
     risei_conv shrink;        /* the pool after the last layer, if `pool` is not 0; it has no weights */
     int flat;                 /* numbers after that */
     int dense;                /* is there a dense layer? */
@@ -2065,7 +2150,10 @@ RISEI_FN risei_encoder risei_encoder_make(risei_parameters *p, int height, int w
         e.conv[l] = risei_conv_make(p, &conv[l], height, width, channels);
         height = e.conv[l].pooled_height, width = e.conv[l].pooled_width, channels = three.filters = e.conv[l].filters;
         e.units[l] = conv[l].residual;
-        for (i = 0; i < 2 * e.units[l]; i++) e.unit[l][i / 2][i % 2] = risei_conv_make(p, &three, height, width, channels);
+        for (i = 0; i < 2 * e.units[l]; i++) {
+            risei_conv const made = risei_conv_make(p, &three, height, width, channels);
+            if (i == 0) e.unit[l] = made;
+        }
     }
     if (pool_to > 0) {
         e.shrink.pool = -1, e.shrink.filters = channels;
@@ -2082,6 +2170,14 @@ RISEI_FN risei_encoder risei_encoder_make(risei_parameters *p, int height, int w
     }
     return e;
 }
+/* Conv i of layer l's residual units, two a unit. */
+RISEI_FN risei_conv risei_unit_conv(const risei_encoder *e, int l, int i)
+{
+    risei_conv c = e->unit[l];
+    size_t const step = (size_t)i * (c.bias + (size_t)c.filters - c.weights);
+    c.weights += step, c.bias += step;
+    return c;
+}
 RISEI_FN void risei_conv_initialise(const risei_conv *c, rise_real *w, risei_random *random)
 {
     int const fan_in = c->size * c->size * c->channels;
@@ -2093,7 +2189,10 @@ RISEI_FN void risei_encoder_initialise(const risei_encoder *e, rise_real *w, ris
     int l, i;
     for (l = 0; l < e->layers; l++) {
         risei_conv_initialise(&e->conv[l], w, random);
-        for (i = 0; i < 2 * e->units[l]; i++) risei_conv_initialise(&e->unit[l][i / 2][i % 2], w, random);
+        for (i = 0; i < 2 * e->units[l]; i++) {
+            risei_conv const c = risei_unit_conv(e, l, i);
+            risei_conv_initialise(&c, w, random);
+        }
     }
     if (e->dense) risei_linear_initialise(&e->linear, w, random);
 }
@@ -2163,24 +2262,26 @@ RISEI_FN void risei_units_forward(const risei_device *d, const risei_encoder *e,
     int i;
     for (i = 0; i < e->units[l]; i++) {
         const risei_image *seen = a->unit[l][i];
+        risei_conv const first = risei_unit_conv(e, l, 2 * i), second = risei_unit_conv(e, l, 2 * i + 1);
         risei_relu_backward(d, count, x, x, &seen[0]); /* x where x > 0, which is relu(x) */
-        risei_conv_forward(d, &e->unit[l][i][0], w, count, &seen[0], &seen[1], 1, 0);
-        risei_conv_forward(d, &e->unit[l][i][1], w, count, &seen[1], x, 0, 1);
+        risei_conv_forward(d, &first, w, count, &seen[0], &seen[1], 1, 0);
+        risei_conv_forward(d, &second, w, count, &seen[1], x, 0, 1);
     }
 }
 /* dout, of what the units made -> dout, of what they saw */
 RISEI_FN void risei_units_backward(const risei_device *d, const risei_encoder *e, const rise_real *w, rise_real *g, int l,
                                    int count, risei_encoder_data *a)
 {
-    const risei_image *dout = &a->dout[l], *first = &a->dunit[l][0], *second = &a->dunit[l][1];
+    const risei_image *dout = &a->dout[l], *dfirst = &a->dunit[l][0], *dsecond = &a->dunit[l][1];
     int i;
     for (i = e->units[l] - 1; i >= 0; i--) {
         const risei_image *seen = a->unit[l][i];
-        risei_conv_backward(d, &e->unit[l][i][1], w, g, count, &seen[1], dout, second);
-        risei_relu_backward(d, count, &seen[1], second, second);
-        risei_conv_backward(d, &e->unit[l][i][0], w, g, count, &seen[0], second, first);
-        risei_relu_backward(d, count, &seen[0], first, first);
-        risei_image_add(d, count, first, dout);
+        risei_conv const first = risei_unit_conv(e, l, 2 * i), second = risei_unit_conv(e, l, 2 * i + 1);
+        risei_conv_backward(d, &second, w, g, count, &seen[1], dout, dsecond);
+        risei_relu_backward(d, count, &seen[1], dsecond, dsecond);
+        risei_conv_backward(d, &first, w, g, count, &seen[0], dsecond, dfirst);
+        risei_relu_backward(d, count, &seen[0], dfirst, dfirst);
+        risei_image_add(d, count, dfirst, dout);
     }
 }
 /* images: [count] of e's shape with the border of in[0] (see risei_encoder_frame) */
@@ -2232,14 +2333,16 @@ RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder 
 
 typedef struct risei_cell {
     rise_cell kind;
-    int in, units, gates;   /* 4: i f g o, 3: r z n */
-    risei_linear x, h;      /* in -> gates * units, units -> gates * units; an LSTM has no bias in h */
+    int in, units, gates;   /* 4: i f g o, 3: r z n, 2: z n */
+    risei_linear x, h;      /* in -> gates * units, units -> gates * units; an LSTM has no bias in h, a MINGRU no h */
 } risei_cell;
 
 /* A sequence of `steps` steps of up to `rows` rows. Step t has the entries begin[t] .. begin[t + 1], entry begin[t] + r being
    row r's; rows after the last one that has started have none, so sorting rows by their start skips what is padding. */
 typedef struct risei_sequence {
     int steps, rows;
+    int burn;               /* backward: so many first steps are left out */
+    int ends;               /* backward: after so many last steps the states' gradients come in, 1 or more */
     const int *first;       /* [rows]: the step at which a row starts, from a zero state; NULL: all at step 0 */
     int *begin;             /* [steps + 1], made by risei_sequence_plan */
     rise_real *x;           /* [entries][in] */
@@ -2248,7 +2351,7 @@ typedef struct risei_sequence {
     rise_real *gates;       /* [entries][gates * units], after their activations */
     rise_real *u;           /* GRU: [entries][gates * units], from the state */
     rise_real *dgates, *du; /* their gradients */
-    rise_real *dh, *dc;     /* [rows][units]: the gradient of the last state comes in here, that of the first leaves */
+    rise_real *dh, *dc;     /* [ends][rows][units]: the gradients of the last states come in here; and [rows][units] */
     rise_real *dx;          /* [entries][in], or NULL where the input does not learn */
     rise_real *turned;      /* rise_matrix_panels [gates * units][units]: the recurrent weights, transposed */
 } risei_sequence;
@@ -2256,10 +2359,12 @@ typedef struct risei_sequence {
 RISEI_FN risei_cell risei_cell_make(risei_parameters *p, rise_cell kind, int in, int units)
 {
     risei_cell c;
+    memset(&c, 0, sizeof c);
     c.kind = kind;
     c.in = in, c.units = units;
-    c.gates = kind == RISE_CELL_LSTM ? 4 : 3;
+    c.gates = kind == RISE_CELL_LSTM ? 4 : kind == RISE_CELL_GRU ? 3 : 2;
     c.x = risei_linear_make(p, in, c.gates * units, 1);
+    if (kind == RISE_CELL_MINGRU) return c;
     c.h = risei_linear_make(p, units, c.gates * units, kind == RISE_CELL_GRU); /* an LSTM's second bias would be idle */
     return c;
 }
@@ -2269,12 +2374,12 @@ RISEI_FN risei_cell risei_cell_make(risei_parameters *p, rise_cell kind, int in,
 RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int window, risei_random *random)
 {
     int const out = c->gates * c->units, lstm = c->kind == RISE_CELL_LSTM;
-    rise_real *bias = w + c->x.bias, *keep = bias + c->units; /* i f g o, r z n */
+    rise_real *bias = w + c->x.bias, *keep = bias + (c->kind == RISE_CELL_MINGRU ? 0 : c->units); /* i f g o, r z n, z n */
     int i;
     risei_linear_initialise_weights(&c->x, w, c->units, random);
     risei_initialise(bias, (size_t)out, c->units, random);
-    risei_linear_initialise_weights(&c->h, w, c->units, random);
-    if (!lstm) risei_initialise(w + c->h.bias, (size_t)out, c->units, random);
+    if (c->h.out > 0) risei_linear_initialise_weights(&c->h, w, c->units, random);
+    if (c->h.biased) risei_initialise(w + c->h.bias, (size_t)out, c->units, random);
     for (i = 0; i < c->units; i++) {
         keep[i] = 1 + (rise_real)(window - 1) * risei_uniform(random);
         rise_kernels_of(RISE_ISA_REF)->log(1, &keep[i], &keep[i]);
@@ -2285,7 +2390,7 @@ RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int windo
 RISEI_FN void risei_sequence_layout(risei_arena *arena, const risei_cell *c, risei_sequence *s, int steps, int entries,
                                     int states, int learn, int learn_steps, int learn_x)
 {
-    int const lstm = c->kind == RISE_CELL_LSTM;
+    int const lstm = c->kind == RISE_CELL_LSTM, gru = c->kind == RISE_CELL_GRU;
     size_t const units = (size_t)c->units, gates = (size_t)c->gates * units;
     size_t const all = (size_t)entries, back = risei_times((size_t)learn, (size_t)learn_steps);
     s->begin = RISEI_TAKE(arena, int, steps + 1);
@@ -2293,15 +2398,15 @@ RISEI_FN void risei_sequence_layout(risei_arena *arena, const risei_cell *c, ris
     s->h = RISEI_TAKE(arena, rise_real, risei_times((size_t)states, units));
     s->c = lstm ? RISEI_TAKE(arena, rise_real, risei_times((size_t)states, units)) : NULL;
     s->gates = RISEI_TAKE(arena, rise_real, risei_times(all, gates));
-    s->u = lstm ? NULL : RISEI_TAKE(arena, rise_real, risei_times(all, gates));
+    s->u = gru ? RISEI_TAKE(arena, rise_real, risei_times(all, gates)) : NULL;
     s->dgates = s->du = s->dh = s->dc = s->dx = s->turned = NULL;
     if (learn == 0) return;
     s->dgates = RISEI_TAKE(arena, rise_real, risei_times(back, gates));
-    s->du = lstm ? s->dgates : RISEI_TAKE(arena, rise_real, risei_times(back, gates));
-    s->dh = RISEI_TAKE(arena, rise_real, (size_t)learn * units);
+    s->du = gru ? RISEI_TAKE(arena, rise_real, risei_times(back, gates)) : s->dgates;
+    s->dh = RISEI_TAKE(arena, rise_real, (size_t)(learn * s->ends) * units);
     s->dc = lstm ? RISEI_TAKE(arena, rise_real, (size_t)learn * units) : NULL;
     s->dx = learn_x ? RISEI_TAKE(arena, rise_real, risei_times(back, (size_t)c->in)) : NULL;
-    s->turned = RISEI_TAKE(arena, rise_real, gates * units);
+    s->turned = c->h.out > 0 ? RISEI_TAKE(arena, rise_real, gates * units) : NULL;
 }
 /* Finds `begin` for steps, rows and first as they are. */
 RISEI_FN void risei_sequence_plan(risei_sequence *s)
@@ -2327,6 +2432,7 @@ typedef struct risei_cell_job {
     const risei_cell *cell;
     const risei_sequence *sequence;
     int t;
+    rise_real *dh;          /* backward: the gradient of the states after step t */
 } risei_cell_job;
 
 /* From the gates of step t, before their activations, to the state after it. */
@@ -2345,8 +2451,10 @@ RISEI_FN void risei_cell_forward_part(void *job, int part, int parts, void *scra
             if (lstm) risei_zero(s->c + to, n);
         } else if (lstm)
             j->kernels->lstm_forward((int)n, s->gates + gates, s->c + from, s->c + to, s->h + to);
-        else
+        else if (j->cell->kind == RISE_CELL_GRU)
             j->kernels->gru_forward((int)n, s->gates + gates, s->u + gates, s->h + from, s->h + to);
+        else
+            j->kernels->mingru_forward((int)n, s->gates + gates, s->h + from, s->h + to);
     }
 }
 RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, const rise_real *w, const risei_sequence *s)
@@ -2360,7 +2468,7 @@ RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, con
     risei_linear_forward(d, &c->x, w, s->begin[s->steps], s->x, c->in, s->gates, out, 0); /* all steps at once */
     memset(&p, 0, sizeof p);
     p.n = c->gates * c->units, p.k = c->units;
-    p.b = rise_matrix_panels(w + c->h.weights, c->units, (int)out);
+    p.b = rise_matrix_panels(w + c->h.weights, c->units, (int)out); /* a MINGRU has none, and no product */
     p.accumulate = lstm;
     p.bias = lstm ? NULL : w + c->h.bias;
     for (job.t = 0; job.t < s->steps; job.t++) {
@@ -2369,7 +2477,7 @@ RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, con
         p.m = active;
         p.a = rise_matrix_plain(s->h + at * n, n);
         p.c = rise_matrix_plain((lstm ? s->gates : s->u) + at * out, out);
-        risei_product(d, &p);
+        if (c->h.out > 0) risei_product(d, &p);
         risei_run(d, 40.0 * active * (double)n, risei_cell_forward_part, &job);
         risei_zero(s->h + (next + active) * n, fresh * n); /* rows that start with the next step */
         if (lstm) risei_zero(s->c + (next + active) * n, fresh * n);
@@ -2404,7 +2512,7 @@ RISEI_FN void risei_cell_backward_part(void *job, int part, int parts, void *scr
     (void)scratch;
     for (risei_share(risei_sequence_active(s, j->t), 1, part, parts, &row, &end); row < end; row++) {
         ptrdiff_t const gates = (at + row) * out, from = (at + row) * n, to = (next + row) * n;
-        rise_real *dh = s->dh + row * n, *dc = lstm ? s->dc + row * n : NULL;
+        rise_real *dh = j->dh + row * n, *dc = lstm ? s->dc + row * n : NULL;
         if (!risei_sequence_started(s, j->t, row)) {
             risei_zero(s->dgates + gates, out);
             risei_zero(s->du + gates, out);
@@ -2412,34 +2520,47 @@ RISEI_FN void risei_cell_backward_part(void *job, int part, int parts, void *scr
             risei_zero(dc, n);
         } else if (lstm)
             j->kernels->lstm_backward((int)n, s->gates + gates, s->c + from, s->c + to, dh, dc, s->dgates + gates);
-        else
+        else if (j->cell->kind == RISE_CELL_GRU)
             j->kernels->gru_backward((int)n, s->gates + gates, s->u + gates, s->h + from, dh, s->dgates + gates, s->du + gates);
+        else
+            j->kernels->mingru_backward((int)n, s->gates + gates, s->h + from, dh, s->dgates + gates);
     }
 }
-/* Through the first `steps` steps of a sequence that may have been run further; all rows have started by then. */
+/* Through the first `steps` steps of a sequence that may have been run further; all rows have started by then. Gradients come
+   in after each of the last `ends` steps: dh's blocks, of which each is added to what comes from later ones. */
 RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, const rise_real *w, rise_real *g,
                                   const risei_sequence *s, int steps)
 {
     ptrdiff_t const n = c->units, out = c->gates * n;
-    int const lstm = c->kind == RISE_CELL_LSTM, all = s->begin[steps];
+    int const recurrent = c->h.out > 0;
+    ptrdiff_t const from = s->begin[s->burn], all = s->begin[steps] - from;
+    int end = s->ends - 1;
     rise_product p;
     risei_cell_job job;
+    memset(&p, 0, sizeof p);
     job.kernels = d->kernels;
     job.cell = c, job.sequence = s;
-    risei_turn(w + c->h.weights, c->units, (int)out, s->turned);
-    memset(&p, 0, sizeof p);
     p.n = c->units, p.k = c->gates * c->units;
-    p.b = rise_matrix_panels(s->turned, (int)out, c->units);
-    p.c = rise_matrix_plain(s->dh, n);
-    p.accumulate = !lstm;
-    for (job.t = steps - 1; job.t >= 0; job.t--) {
+    p.accumulate = c->kind == RISE_CELL_GRU;
+    if (recurrent) {
+        risei_turn(w + c->h.weights, c->units, (int)out, s->turned);
+        p.b = rise_matrix_panels(s->turned, (int)out, c->units);
+    }
+    for (job.t = steps - 1; job.t >= s->burn; job.t--) {
+        job.dh = s->dh + end * s->rows * n;
         p.m = risei_sequence_active(s, job.t);
         risei_run(d, 40.0 * p.m * (double)n, risei_cell_backward_part, &job);
         p.a = rise_matrix_plain(s->du + s->begin[job.t] * out, out);
-        risei_product(d, &p); /* dh = (GRU: +=) du Wh^T */
+        p.c = rise_matrix_plain(job.dh, n);
+        if (recurrent) risei_product(d, &p); /* dh = (GRU: +=) du Wh^T */
+        if (end == 0) continue;
+        end--;
+        d->kernels->add(s->rows * (int)n, job.dh, s->dh + end * s->rows * n);
     }
-    risei_linear_backward(d, &c->x, w, g, all, s->x, c->in, s->dgates, out, s->dx, c->in);
-    risei_linear_backward_weights(d, &c->h, g, all, s->h, n, s->du, out); /* all steps at once */
+    risei_linear_backward(d, &c->x, w, g, (int)all, s->x + from * c->in, c->in, s->dgates + from * out, out,
+                          s->dx != NULL ? s->dx + from * c->in : NULL, c->in);
+    if (recurrent) /* all steps at once */
+        risei_linear_backward_weights(d, &c->h, g, (int)all, s->h + from * n, n, s->du + from * out, out);
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -2450,7 +2571,7 @@ typedef struct risei_net {
     rise_fusion fusion;
     rise_head head;
     int dueling, norm, noisy, actions;
-    int atoms, taus;              /* numbers for each action in an output: C51's odds, else 1; outputs for a state: IQN's, else 1 */
+    int atoms, taus;              /* numbers for an action in an output, 1 but for C51; outputs for a state, 1 but for IQN */
     risei_encoder encoder;
     risei_cell cell;
     risei_linear fuse;            /* GATE, SUM: units -> features */
@@ -2462,6 +2583,7 @@ typedef struct risei_net {
     double value_min, value_max;  /* C51: returns of the first and last atom */
     ptrdiff_t sigma;              /* noisy: from a weight of these three to the size of its noise */
     int spectral;                 /* are the weights of residual units normalised? */
+    int samples, burn;            /* states, one after the other, that share a row of a sequence; its steps without gradient */
     int embedding, extras;        /* what enters the cell: embedding or features, then action and reward */
     size_t parameters, block;     /* that learn; and with what is kept beside them, a direction for each spectral norm */
 } risei_net;
@@ -2487,11 +2609,11 @@ RISEI_FN int risei_spectral_count(const risei_net *n)
     for (l = 0; l < n->encoder.layers && n->spectral; l++) count += 2 * n->encoder.units[l];
     return count;
 }
-RISEI_FN const risei_conv *risei_spectral_conv(const risei_net *n, int i)
+RISEI_FN risei_conv risei_spectral_conv(const risei_net *n, int i)
 {
     int l = 0;
     for (; i >= 2 * n->encoder.units[l]; l++) i -= 2 * n->encoder.units[l];
-    return &n->encoder.unit[l][i / 2][i % 2];
+    return risei_unit_conv(&n->encoder, l, i);
 }
 RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
 {
@@ -2504,6 +2626,8 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
     n.head = desc->head, n.noisy = desc->noisy, n.actions = desc->actions;
     n.atoms = n.head == RISE_HEAD_C51 ? desc->atoms : 1;
     n.taus = n.head == RISE_HEAD_IQN ? desc->quantiles : 1;
+    n.samples = n.memory != RISE_MEMORY_NONE ? desc->window_samples : 1;
+    n.burn = desc->burn_in;
     n.value_min = desc->value_min, n.value_max = desc->value_max;
     n.encoder = risei_encoder_make(&p, desc->frame_height, desc->frame_width, desc->frame_channels * desc->frame_stack,
                                    desc->conv, desc->conv_count, desc->pool_to, desc->features);
@@ -2526,7 +2650,7 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
     n.sigma = (ptrdiff_t)(p.count - n.hidden.weights);
     n.parameters = n.block = p.count + (n.noisy ? (size_t)n.sigma : 0);
     n.spectral = desc->spectral_norm;
-    for (i = 0; i < risei_spectral_count(&n); i++) n.block += (size_t)risei_spectral_conv(&n, i)->filters;
+    for (i = 0; i < risei_spectral_count(&n); i++) n.block += (size_t)risei_spectral_conv(&n, i).filters;
     return n;
 }
 /* Noisy layers (Fortunato et al. 2018): a weight is mu + sigma f(e_i) f(e_j) with one normal number e for each input and each
@@ -2601,16 +2725,16 @@ RISEI_FN void risei_noise_backward(const risei_device *d, const risei_net *n, co
 }
 
 /* Spectral normalisation (Miyato et al. 2018) of a weight matrix W [k][f]: W / |W^T v| with v = Wu / |Wu|. The direction u is
-   kept from update to update and becomes W^T v / |W^T v|, so that it turns to the first singular vector, and the quotient to the
-   first singular value. What the backward pass needs of it: v [k], the new u [f] and the value, conv by conv. */
+   kept from update to update and becomes W^T v / |W^T v|, so that it turns to the first singular vector, and the divisor to
+   the first singular value. What the backward pass needs of it: v [k], the new u [f] and the divisor, conv by conv. */
 RISEI_FN int risei_spectral_rows(const risei_conv *c) { return c->size * c->size * c->channels; }
 RISEI_FN size_t risei_spectral_size(const risei_net *n)
 {
     size_t size = 0;
     int i;
     for (i = 0; i < risei_spectral_count(n); i++) {
-        const risei_conv *c = risei_spectral_conv(n, i);
-        size += (size_t)(risei_spectral_rows(c) + c->filters + 1);
+        risei_conv const c = risei_spectral_conv(n, i);
+        size += (size_t)(risei_spectral_rows(&c) + c.filters + 1);
     }
     return size;
 }
@@ -2632,16 +2756,17 @@ RISEI_FN rise_real risei_spectral_step(const risei_device *d, const rise_real *w
     for (i = 0; i < p.m; i++) y[i] = y[i] / length;
     return length;
 }
-RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *s, rise_real *derived)
+RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *s,
+                                   rise_real *derived)
 {
     const rise_real *u = w + n->parameters;
     int i, j;
     for (i = 0; i < risei_spectral_count(n); i++) {
-        const risei_conv *c = risei_spectral_conv(n, i);
-        int const rows = risei_spectral_rows(c), f = c->filters;
-        risei_spectral_step(d, w + c->weights, rows, f, 0, u, s);
-        s[rows + f] = risei_spectral_step(d, w + c->weights, rows, f, 1, s, s + rows);
-        for (j = 0; j < rows * f; j++) derived[c->weights + (size_t)j] = w[c->weights + (size_t)j] / s[rows + f];
+        risei_conv const c = risei_spectral_conv(n, i);
+        int const rows = risei_spectral_rows(&c), f = c.filters;
+        risei_spectral_step(d, w + c.weights, rows, f, 0, u, s);
+        s[rows + f] = risei_spectral_step(d, w + c.weights, rows, f, 1, s, s + rows);
+        for (j = 0; j < rows * f; j++) derived[c.weights + (size_t)j] = w[c.weights + (size_t)j] / s[rows + f];
         s += rows + f + 1, u += f;
     }
 }
@@ -2651,10 +2776,10 @@ RISEI_FN void risei_spectral_backward(const risei_device *d, const risei_net *n,
 {
     int i, j;
     for (i = 0; i < risei_spectral_count(n); i++) {
-        const risei_conv *c = risei_spectral_conv(n, i);
-        int const rows = risei_spectral_rows(c), f = c->filters;
-        rise_real *to = g + c->weights;
-        rise_real const along = -(rise_real)d->kernels->dot((ptrdiff_t)rows * f, to, derived + c->weights);
+        risei_conv const c = risei_spectral_conv(n, i);
+        int const rows = risei_spectral_rows(&c), f = c.filters;
+        rise_real *to = g + c.weights;
+        rise_real const along = -(rise_real)d->kernels->dot((ptrdiff_t)rows * f, to, derived + c.weights);
         rise_product p;
         memset(&p, 0, sizeof p);
         for (j = 0; j < rows; j++) s[j] = s[j] * along;
@@ -2671,9 +2796,9 @@ RISEI_FN void risei_spectral_keep(const risei_net *n, const rise_real *s, rise_r
     rise_real *u = w + n->parameters;
     int i;
     for (i = 0; i < risei_spectral_count(n); i++) {
-        const risei_conv *c = risei_spectral_conv(n, i);
-        memcpy(u, s + risei_spectral_rows(c), (size_t)c->filters * sizeof *u);
-        s += risei_spectral_rows(c) + c->filters + 1, u += c->filters;
+        risei_conv const c = risei_spectral_conv(n, i);
+        memcpy(u, s + risei_spectral_rows(&c), (size_t)c.filters * sizeof *u);
+        s += risei_spectral_rows(&c) + c.filters + 1, u += c.filters;
     }
 }
 
@@ -2712,18 +2837,20 @@ RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, int window,
     if (n->noisy) risei_noise_initialise(n, w);
     for (at = n->parameters; at < n->block; at++) w[at] = risei_normal(random);
 }
-/* For `rows` states, `images` images and sequences as in risei_sequence_layout; the first `learn` rows go backward. */
+/* For `rows` states, `images` images and sequences as in risei_sequence_layout; the first `learn` rows go backward: row r is
+   sample r / sequences of sequence r % sequences. */
 RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pass *a, int rows, int images, int steps,
                                 int entries, int states, int learn, int learn_steps)
 {
     size_t const r = (size_t)rows, l = (size_t)learn, many = r * (size_t)n->taus, back = l * (size_t)n->taus;
     size_t const hidden = (size_t)n->hidden.out, atoms = (size_t)n->atoms, outputs = (size_t)n->actions * atoms;
     size_t const wide = n->head == RISE_HEAD_IQN ? (size_t)n->fused : 0, plain = n->head == RISE_HEAD_MEAN;
-    int const full = n->memory == RISE_MEMORY_FULL;
+    int const full = n->memory == RISE_MEMORY_FULL, sequences = learn / n->samples;
     memset(a, 0, sizeof *a);
-    risei_encoder_layout(arena, &n->encoder, &a->encoder, images, full ? learn * learn_steps : learn);
+    risei_encoder_layout(arena, &n->encoder, &a->encoder, images, full ? sequences * learn_steps : learn);
+    a->sequence.ends = n->samples, a->sequence.burn = n->burn;
     if (n->memory != RISE_MEMORY_NONE)
-        risei_sequence_layout(arena, &n->cell, &a->sequence, steps, entries, states, learn, learn_steps, full);
+        risei_sequence_layout(arena, &n->cell, &a->sequence, steps, entries, states, sequences, learn_steps, full);
     a->feature_row = RISEI_TAKE(arena, int, rows);
     a->state_row = RISEI_TAKE(arena, int, rows);
     a->context = RISEI_TAKE(arena, rise_real, r * (size_t)n->fuse.in);
@@ -2791,7 +2918,7 @@ RISEI_FN void risei_fusion_backward(const risei_device *d, const risei_net *n, c
     risei_linear_backward(d, &n->fuse, w, g, rows, a->context, h, a->dgate, f, a->sequence.dh, h);
 }
 
-/* cos(pi i x) for i < RISEI_COSINES: Taylor's series of sin(pi (1/2 - x)) for i = 1, then Chebyshev's recurrence; x in [0, 1] */
+/* cos(pi i x), i < RISEI_COSINES, x in [0, 1]: Taylor's series of sin(pi (1/2 - x)) for i = 1, then Chebyshev's recurrence */
 RISEI_FN void risei_cosines(rise_real x, rise_real *out)
 {
     double const y = 3.14159265358979324 * (0.5 - (double)x), y2 = y * y;
@@ -2917,7 +3044,9 @@ RISEI_FN void risei_head_backward(const risei_device *d, const risei_net *n, con
     risei_linear_backward(d, &n->advantage, w, g, many, a->hidden, wide, a->dadvantage, n->advantage.out, a->dhidden, wide);
     if (n->dueling)
         risei_linear_backward(d, &n->value, w, g, many, a->hidden + units, wide, a->dvalue, n->atoms, a->dhidden + units, wide);
-    d->kernels->relu_backward(many * wide, a->hidden, a->dhidden, a->dhidden);
+    for (r = 0; r < many; r++) /* all at once could be more than an int counts */
+        d->kernels->relu_backward(wide, a->hidden + (ptrdiff_t)r * wide, a->dhidden + (ptrdiff_t)r * wide,
+                                  a->dhidden + (ptrdiff_t)r * wide);
     risei_linear_backward(d, &n->hidden, w, g, many, a->mixed, n->fused, a->dhidden, wide, a->dmixed, n->fused);
     if (n->head == RISE_HEAD_IQN) risei_quantile_backward(d, n, w, g, rows, a);
     risei_zero(n->norm ? g + n->gain : NULL, n->fused); /* which sum over the rows */
@@ -2944,8 +3073,8 @@ RISEI_FN void risei_net_forward(const risei_device *d, const risei_net *n, const
     risei_fusion_forward(d, n, w, rows, a);
     risei_head_forward(d, n, w, rows, a);
 }
-/* From a->dz of the first `rows` states. NONE, RISE: state r took image r. FULL: it took the image of row r in step
-   `steps - 1`, and the images of all entries of the first `steps` steps learn. */
+/* From a->dz of the first `rows` states. NONE, RISE: state r took image r. FULL: the images of all entries of the first `steps`
+   steps learn. */
 RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *g, int rows,
                                  int steps, risei_pass *a)
 {
@@ -2955,15 +3084,16 @@ RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, cons
     risei_head_backward(d, n, w, g, rows, a);
     risei_fusion_backward(d, n, w, g, rows, a);
     if (n->memory != RISE_MEMORY_NONE) {
-        risei_zero(a->sequence.dc, (ptrdiff_t)rows * n->cell.units);
+        risei_zero(a->sequence.dc, (ptrdiff_t)a->sequence.rows * n->cell.units);
         risei_cell_backward(d, &n->cell, w, g, &a->sequence, steps);
     }
-    for (i = 0; i < images; i++) { /* FULL: features reach the heads through the cell, and in the last step directly */
-        const rise_real *direct = a->dfused + (ptrdiff_t)(full ? i - (images - rows) : i) * n->fused;
-        rise_real *to = a->encoder.dfeatures + (ptrdiff_t)i * f;
-        memcpy(to, full ? a->sequence.dx + (ptrdiff_t)i * n->cell.in : direct, (size_t)f * sizeof *to);
-        if (full && i >= images - rows) d->kernels->add(f, direct, to);
+    for (i = 0; i < images; i++) {
+        const rise_real *from = full ? a->sequence.dx + (ptrdiff_t)i * n->cell.in : a->dfused + (ptrdiff_t)i * n->fused;
+        memcpy(a->encoder.dfeatures + (ptrdiff_t)i * f, from, (size_t)f * sizeof *from);
     }
+    if (full) risei_zero(a->encoder.dfeatures, (ptrdiff_t)a->sequence.begin[a->sequence.burn] * f);
+    for (i = 0; i < rows && full; i++) /* features reach the heads through the cell, and directly */
+        d->kernels->add(f, a->dfused + (ptrdiff_t)i * n->fused, a->encoder.dfeatures + (ptrdiff_t)a->feature_row[i] * f);
     risei_encoder_backward(d, &n->encoder, w, g, images, &a->encoder);
 }
 
@@ -3053,6 +3183,564 @@ RISEI_FN double risei_optimize(const risei_device *d, risei_optimizer *o, size_t
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
+/* >>pretrained: ResNet-18 (He et al. 2016) with weights out of the user's .safetensors file                          */
+
+enum { RISEI_RESNET_CONVS = 20, RISEI_RESNET_STAGES = 4, RISEI_RESNET_SIDE = 32 };
+
+/* Its conv layers in the order in which they run, each with its batch norm, under torchvision's names. Stage 0 is the frame in
+   three colours; stage s has features >> (4 - s) channels. A kernel of 1 is the shortcut of a block that changes stage. */
+typedef struct risei_resnet_row {
+    const char *conv, *norm;
+    int from, to, size, stride; /* stages; of the kernel */
+} risei_resnet_row;
+static const risei_resnet_row risei_resnet_rows[RISEI_RESNET_CONVS] = {
+    {"conv1", "bn1", 0, 1, 7, 2},
+    {"layer1.0.conv1", "layer1.0.bn1", 1, 1, 3, 1},
+    {"layer1.0.conv2", "layer1.0.bn2", 1, 1, 3, 1},
+    {"layer1.1.conv1", "layer1.1.bn1", 1, 1, 3, 1},
+    {"layer1.1.conv2", "layer1.1.bn2", 1, 1, 3, 1},
+    {"layer2.0.downsample.0", "layer2.0.downsample.1", 1, 2, 1, 2},
+    {"layer2.0.conv1", "layer2.0.bn1", 1, 2, 3, 2},
+    {"layer2.0.conv2", "layer2.0.bn2", 2, 2, 3, 1},
+    {"layer2.1.conv1", "layer2.1.bn1", 2, 2, 3, 1},
+    {"layer2.1.conv2", "layer2.1.bn2", 2, 2, 3, 1},
+    {"layer3.0.downsample.0", "layer3.0.downsample.1", 2, 3, 1, 2},
+    {"layer3.0.conv1", "layer3.0.bn1", 2, 3, 3, 2},
+    {"layer3.0.conv2", "layer3.0.bn2", 3, 3, 3, 1},
+    {"layer3.1.conv1", "layer3.1.bn1", 3, 3, 3, 1},
+    {"layer3.1.conv2", "layer3.1.bn2", 3, 3, 3, 1},
+    {"layer4.0.downsample.0", "layer4.0.downsample.1", 3, 4, 1, 2},
+    {"layer4.0.conv1", "layer4.0.bn1", 3, 4, 3, 2},
+    {"layer4.0.conv2", "layer4.0.bn2", 4, 4, 3, 1},
+    {"layer4.1.conv1", "layer4.1.bn1", 4, 4, 3, 1},
+    {"layer4.1.conv2", "layer4.1.bn2", 4, 4, 3, 1}};
+
+typedef struct risei_resnet {
+    int channels, features;                 /* of the frame; that come out */
+    risei_conv conv[RISEI_RESNET_CONVS];
+    size_t norm[RISEI_RESNET_CONVS];        /* batch norm's [3][filters]: weight, mean and variance; its bias is the conv's */
+    size_t parameters;
+    rise_real *weights;                     /* [parameters] */
+    risei_image stem;                       /* the first layer, before its pool */
+    risei_image x[RISEI_RESNET_STAGES + 1]; /* x[0]: the frame, normalised; x[s]: what runs through the blocks of a stage */
+    risei_image t[RISEI_RESNET_STAGES + 1]; /* inside a block, between its two layers */
+    uint64_t hash;                          /* of the weights: other weights, other embeddings */
+} risei_resnet;
+
+RISEI_FN risei_resnet risei_resnet_make(int height, int width, int channels, int features)
+{
+    risei_resnet r;
+    risei_parameters p;
+    int l;
+    memset(&r, 0, sizeof r);
+    memset(&p, 0, sizeof p);
+    r.channels = channels, r.features = features;
+    r.x[0] = risei_image_make(height, width, 3, 3);
+    for (l = 0; l < RISEI_RESNET_CONVS; l++) {
+        const risei_resnet_row *row = &risei_resnet_rows[l];
+        const risei_image *in = &r.x[row->from];
+        risei_conv *c = &r.conv[l];
+        rise_conv desc;
+        memset(&desc, 0, sizeof desc);
+        desc.filters = features >> (RISEI_RESNET_STAGES - row->to);
+        desc.size = row->size, desc.stride = row->stride, desc.pad = row->size / 2;
+        if (l == 0) desc.pool = 3, desc.pool_stride = 2, desc.pool_pad = 1;
+        *c = risei_conv_make(&p, &desc, in->height, in->width, in->channels);
+        c->frozen = 1;
+        r.norm[l] = risei_parameter(&p, 3 * (size_t)c->filters);
+        if (l == 0) r.stem = risei_image_make(c->out_height, c->out_width, c->filters, 0);
+        if (row->from < row->to)
+            r.x[row->to] = r.t[row->to] = risei_image_make(c->pooled_height, c->pooled_width, c->filters, 1);
+    }
+    r.parameters = p.count;
+    return r;
+}
+/* It lies in the arena itself: an agent without one is spared it. */
+RISEI_FN risei_resnet *risei_resnet_layout(risei_arena *arena, int height, int width, int channels, int features)
+{
+    risei_resnet r = risei_resnet_make(height, width, channels, features);
+    risei_resnet *const place = RISEI_TAKE(arena, risei_resnet, 1);
+    int s;
+    r.weights = RISEI_TAKE(arena, rise_real, r.parameters);
+    risei_image_take(arena, &r.stem, 1);
+    for (s = 0; s <= RISEI_RESNET_STAGES; s++) {
+        risei_image_take(arena, &r.x[s], 1);
+        if (s > 0) risei_image_take(arena, &r.t[s], 1);
+    }
+    if (place != NULL) *place = r;
+    return place;
+}
+
+/* Pixels in [0, 1], one colour standing for three, normalised as ImageNet's were. */
+RISEI_FN void risei_resnet_see(const risei_resnet *r, const uint8_t *frame)
+{
+    static const double mean[3] = {0.485, 0.456, 0.406}, deviation[3] = {0.229, 0.224, 0.225};
+    const risei_image *image = &r->x[0];
+    int x, y, c;
+    for (y = 0; y < image->height; y++) {
+        rise_real *out = image->data + risei_image_at(image, y, 0);
+        for (x = 0; x < image->width; x++, frame += r->channels)
+            for (c = 0; c < 3; c++)
+                *out++ = ((rise_real)frame[r->channels == 3 ? c : 0] / 255 - (rise_real)mean[c]) / (rise_real)deviation[c];
+    }
+}
+/* frame [height][width][channels] -> features: the last stage's mean over its pixels */
+RISEI_FN void risei_resnet_forward(const risei_device *d, const risei_resnet *r, const uint8_t *frame, rise_real *features)
+{
+    const risei_image *last = &r->x[RISEI_RESNET_STAGES];
+    int l, row, column, i;
+    risei_resnet_see(r, frame);
+    risei_conv_forward(d, &r->conv[0], r->weights, 1, &r->x[0], &r->stem, 1, 0);
+    risei_pool_forward(d, &r->conv[0], 1, &r->stem, &r->x[1]);
+    for (l = 1; l < RISEI_RESNET_CONVS; l += 2) { /* block by block: x = relu(shortcut + conv(relu(conv(x)))), in place */
+        const risei_resnet_row *block = &risei_resnet_rows[l];
+        const risei_image *from = &r->x[block->from], *x = &r->x[block->to], *t = &r->t[block->to];
+        if (block->size == 1) risei_conv_forward(d, &r->conv[l++], r->weights, 1, from, x, 0, 0);
+        risei_conv_forward(d, &r->conv[l], r->weights, 1, from, t, 1, 0);
+        risei_conv_forward(d, &r->conv[l + 1], r->weights, 1, t, x, 1, 1);
+    }
+    for (i = 0; i < r->features; i++) features[i] = 0;
+    for (row = 0; row < last->height; row++)
+        for (column = 0; column < last->width; column++)
+            d->kernels->add(r->features, last->data + risei_image_at(last, row, column), features);
+    for (i = 0; i < r->features; i++) features[i] = features[i] / (rise_real)(last->height * last->width);
+}
+
+/*  A .safetensors file is u64 length | a header of so many bytes, in JSON | data. The header has an entry for each tensor,
+        "conv1.weight": {"dtype": "F32", "shape": [64, 3, 7, 7], "data_offsets": [0, 37632]}
+    and perhaps one of strings, "__metadata__". Offsets count from the start of the data, which the tensors fill without overlap
+    or hole. It is read once, from front to back, into no memory but the weights' own: nothing in it is believed before it is
+    checked, and sizes come from the description. */
+
+enum { RISEI_HEADER_MOST = 1 << 20, RISEI_TENSORS = 5 * RISEI_RESNET_CONVS };
+
+/* What a layer's tensors are called after its conv (the first) or batch norm. The last counts batches and is not needed. */
+static const char *const risei_tensor_ends[] = {".weight", ".weight", ".bias", ".running_mean", ".running_var",
+                                                ".num_batches_tracked"};
+
+typedef struct risei_dtype {
+    char name[5];
+    int bytes;
+} risei_dtype;
+enum { RISEI_F32, RISEI_F16, RISEI_BF16, RISEI_WEIGHT_DTYPES, RISEI_DTYPES = 13 }; /* weights may have the first three */
+static const risei_dtype risei_dtypes[RISEI_DTYPES] = {
+    {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F64", 8}, {"I64", 8}, {"U64", 8}, {"I32", 4},
+    {"U32", 4}, {"I16", 2}, {"U16", 2},  {"I8", 1},  {"U8", 1},  {"BOOL", 1}};
+
+/* A tensor as the header describes it. */
+typedef struct risei_entry {
+    char name[48], dtype[16];
+    uint64_t shape[4], count; /* sides, and numbers in all */
+    int sides;
+    uint64_t begin, end;
+} risei_entry;
+
+typedef struct risei_tensors {
+    rise_read_fn read;
+    void *user;
+    rise_error *error;
+    rise_result result;  /* why reading ended early */
+    uint64_t at;         /* bytes read */
+    uint64_t left, data; /* bytes of the header that are not read yet; of the data */
+    int next;            /* the header's character that comes next, or -1 */
+    uint64_t edges;      /* 0 where the tensors tile the data: see risei_tensors_edge */
+    struct {
+        uint64_t begin;
+        unsigned char dtype, known, done;
+    } tensor[RISEI_TENSORS];
+    unsigned char chunk[1024];
+    size_t used, filled; /* of the chunk */
+    size_t tail;         /* bytes of the tensor in hand after the chunk */
+} risei_tensors;
+
+RISEI_FN int risei_tensors_read(risei_tensors *t, void *bytes, size_t size)
+{
+    if (t->result == RISE_OK && !t->read(t->user, bytes, size))
+        t->result = risei_fail(t->error, RISE_IO, "it could not be read after %.0f bytes", (double)t->at);
+    t->at += t->result == RISE_OK ? size : 0;
+    return t->result == RISE_OK;
+}
+/* Always 0. */
+RISEI_FN int risei_json_wrong(risei_tensors *t, const char *what)
+{
+    if (t->result == RISE_OK)
+        t->result = risei_fail(t->error, RISE_BAD_FILE, "its header is wrong at byte %.0f: %s", (double)t->at - (t->next >= 0),
+                               what);
+    return 0;
+}
+RISEI_FN void risei_json_step(risei_tensors *t)
+{
+    unsigned char byte;
+    t->next = -1;
+    if (t->left == 0 || !risei_tensors_read(t, &byte, 1)) return;
+    t->left--;
+    t->next = byte;
+}
+RISEI_FN void risei_json_blanks(risei_tensors *t)
+{
+    while (t->next == ' ' || t->next == '\t' || t->next == '\n' || t->next == '\r') risei_json_step(t);
+}
+/* Is this what comes next, after blanks? Then it is passed. */
+RISEI_FN int risei_json_take(risei_tensors *t, int character)
+{
+    risei_json_blanks(t);
+    if (t->next != character) return 0;
+    risei_json_step(t);
+    return t->result == RISE_OK;
+}
+RISEI_FN int risei_json_want(risei_tensors *t, int character)
+{
+    char what[] = "? is missing";
+    what[0] = (char)character;
+    return risei_json_take(t, character) || risei_json_wrong(t, what);
+}
+/* What follows a backslash. */
+RISEI_FN int risei_json_escape(risei_tensors *t)
+{
+    int digits = 0;
+    risei_json_step(t);
+    if (t->next > 0 && strchr("\"\\/bfnrt", t->next) != NULL) return 1;
+    if (t->next != 'u') return risei_json_wrong(t, "an unknown escape");
+    while (digits < 4) {
+        risei_json_step(t);
+        if (t->next <= 0 || strchr("0123456789abcdefABCDEF", t->next) == NULL) return risei_json_wrong(t, "an unknown escape");
+        digits++;
+    }
+    return 1;
+}
+/* A string, of which the first room - 1 characters are kept: no more than they can tell it from others that matter. Where it is
+   not kept (text is NULL) it may be anything; else it has no escapes. */
+RISEI_FN int risei_json_string(risei_tensors *t, char *text, size_t room)
+{
+    size_t length = 0;
+    if (!risei_json_want(t, '"')) return 0;
+    for (; t->next != '"'; risei_json_step(t)) {
+        if (t->next < ' ') return risei_json_wrong(t, "a string without end");
+        if (t->next == '\\' && text != NULL) return risei_json_wrong(t, "a name with a backslash");
+        if (t->next == '\\' && !risei_json_escape(t)) return 0;
+        if (length + 1 < room) text[length++] = (char)(t->next < 127 ? t->next : '?');
+    }
+    if (text != NULL) text[length] = '\0';
+    risei_json_step(t);
+    return 1;
+}
+/* A whole number up to 2^53. */
+RISEI_FN int risei_json_number(risei_tensors *t, uint64_t *number)
+{
+    int zero;
+    risei_json_blanks(t);
+    zero = t->next == '0'; /* no other digit may follow */
+    if (t->next < '0' || t->next > '9') return risei_json_wrong(t, "a whole number is missing");
+    *number = 0;
+    do {
+        *number = *number * 10 + (uint64_t)(t->next - '0');
+        if (*number > (uint64_t)1 << 53) return risei_json_wrong(t, "a number is too large");
+        risei_json_step(t);
+    } while (!zero && t->next >= '0' && t->next <= '9');
+    return 1;
+}
+
+RISEI_FN int risei_entry_shape(risei_tensors *t, risei_entry *e)
+{
+    uint64_t side;
+    e->sides = 0;
+    e->count = 1;
+    if (!risei_json_want(t, '[')) return 0;
+    if (risei_json_take(t, ']')) return 1;
+    do {
+        if (!risei_json_number(t, &side)) return 0;
+        if (side > 0 && e->count > ((uint64_t)1 << 53) / side) return risei_json_wrong(t, "a shape is too large");
+        if (e->sides < 4) e->shape[e->sides] = side;
+        e->sides++;
+        e->count *= side;
+    } while (risei_json_take(t, ','));
+    return risei_json_want(t, ']');
+}
+RISEI_FN int risei_entry_offsets(risei_tensors *t, risei_entry *e)
+{
+    return risei_json_want(t, '[') && risei_json_number(t, &e->begin) && risei_json_want(t, ',') &&
+           risei_json_number(t, &e->end) && risei_json_want(t, ']');
+}
+/* What stands behind a tensor's name. */
+RISEI_FN int risei_entry_read(risei_tensors *t, risei_entry *e)
+{
+    static const char *const keys[3] = {"dtype", "shape", "data_offsets"};
+    char key[16];
+    int k, seen = 0;
+    if (!risei_json_want(t, ':') || !risei_json_want(t, '{')) return 0;
+    do {
+        if (!risei_json_string(t, key, sizeof key) || !risei_json_want(t, ':')) return 0;
+        for (k = 0; k < 3 && strcmp(key, keys[k]) != 0; k++) {}
+        if (k == 3 || (seen >> k & 1) != 0) return risei_json_wrong(t, "a tensor's field is unknown or there twice");
+        seen |= 1 << k;
+        if (!(k == 0   ? risei_json_string(t, e->dtype, sizeof e->dtype)
+              : k == 1 ? risei_entry_shape(t, e)
+                       : risei_entry_offsets(t, e))) return 0;
+    } while (risei_json_take(t, ','));
+    if (!risei_json_want(t, '}')) return 0;
+    return seen == 7 || risei_json_wrong(t, "a tensor lacks its dtype, shape or data_offsets");
+}
+/* {"key": "value", ...}, which is passed over */
+RISEI_FN int risei_json_metadata(risei_tensors *t)
+{
+    if (!risei_json_want(t, ':') || !risei_json_want(t, '{')) return 0;
+    if (risei_json_take(t, '}')) return 1;
+    do {
+        if (!risei_json_string(t, NULL, 0) || !risei_json_want(t, ':') || !risei_json_string(t, NULL, 0)) return 0;
+    } while (risei_json_take(t, ','));
+    return risei_json_want(t, '}');
+}
+
+/* Intervals that begin where others end, but for one that begins at 0 and one that ends at `size`, are a path from 0 to `size`:
+   no overlap, no hole. Whether the places are the same, sums of their hashes tell. */
+RISEI_FN uint64_t risei_tensors_edge(uint64_t x)
+{
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u + 0x9E3779B97F4A7C15u;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+    return x ^ (x >> 31);
+}
+RISEI_FN void risei_tensor_name(int which, char *name, size_t room)
+{
+    const risei_resnet_row *row = &risei_resnet_rows[which / 5];
+    snprintf(name, room, "%s%s", which % 5 == 0 ? row->conv : row->norm, risei_tensor_ends[which % 5]);
+}
+/* Which tensor has this name: 5 times its layer + its end; RISEI_TENSORS: one that is not needed; -1: none of a ResNet-18's */
+RISEI_FN int risei_tensor_named(const char *name)
+{
+    int l, end;
+    for (l = 0; l < RISEI_RESNET_CONVS; l++)
+        for (end = 0; end < 6; end++) {
+            const char *const front = end == 0 ? risei_resnet_rows[l].conv : risei_resnet_rows[l].norm;
+            size_t const length = strlen(front);
+            if (strncmp(name, front, length) == 0 && strcmp(name + length, risei_tensor_ends[end]) == 0)
+                return end < 5 ? 5 * l + end : RISEI_TENSORS;
+        }
+    return strncmp(name, "fc.", 3) == 0 ? RISEI_TENSORS : -1;
+}
+/* "[64, 3, 7, 7]" */
+RISEI_FN void risei_shape_text(const uint64_t *shape, int sides, char *text, size_t room)
+{
+    size_t length = 1;
+    int i;
+    text[0] = '[', text[1] = '\0';
+    for (i = 0; i < sides && i < 4 && length < room; i++)
+        length += (size_t)snprintf(text + length, room - length, i > 0 ? ", %.0f" : "%.0f", (double)shape[i]);
+    if (length < room) snprintf(text + length, room - length, sides > 4 ? ", ...]" : "]");
+}
+/* Is the shape what the layer asks for? */
+RISEI_FN rise_result risei_entry_fits(const risei_resnet *r, int which, const risei_entry *e, rise_error *error)
+{
+    const risei_conv *c = &r->conv[which / 5];
+    int const sides = which % 5 == 0 ? 4 : 1;
+    uint64_t shape[4];
+    char has[40], asked[40];
+    shape[0] = (uint64_t)c->filters, shape[1] = (uint64_t)c->channels;
+    shape[2] = shape[3] = (uint64_t)c->size;
+    if (e->sides == sides && memcmp(e->shape, shape, (size_t)sides * sizeof *shape) == 0) return RISE_OK;
+    risei_shape_text(e->shape, e->sides, has, sizeof has);
+    risei_shape_text(shape, sides, asked, sizeof asked);
+    return risei_fail(error, RISE_MISMATCH, "%s has the shape %s; embedding_size %d asks for %s (torchvision's ResNet-18: 512)",
+                      e->name, has, r->features, asked);
+}
+RISEI_FN rise_result risei_entry_check(risei_tensors *t, const risei_resnet *r, const risei_entry *e)
+{
+    int const which = risei_tensor_named(e->name);
+    int d;
+    for (d = 0; d < RISEI_DTYPES && strcmp(e->dtype, risei_dtypes[d].name) != 0; d++) {}
+    if (which < 0)
+        return risei_fail(t->error, RISE_MISMATCH, "%s is no tensor of a ResNet-18; name them as torchvision does", e->name);
+    if (d == RISEI_DTYPES || (which < RISEI_TENSORS && d >= RISEI_WEIGHT_DTYPES))
+        return risei_fail(t->error, RISE_MISMATCH, "%s has the dtype %s; save the weights as F32, F16 or BF16", e->name,
+                          e->dtype);
+    if (e->begin > e->end || e->end > t->data || e->end - e->begin != e->count * (uint64_t)risei_dtypes[d].bytes)
+        return risei_fail(t->error, RISE_BAD_FILE, "%s cannot be bytes %.0f to %.0f of %.0f: the file is cut short or damaged",
+                          e->name, (double)e->begin, (double)e->end, (double)t->data);
+    t->edges += risei_tensors_edge(e->begin) - risei_tensors_edge(e->end);
+    if (which == RISEI_TENSORS) return RISE_OK;
+    if (t->tensor[which].known) return risei_fail(t->error, RISE_BAD_FILE, "%s is there twice", e->name);
+    t->tensor[which].known = 1;
+    t->tensor[which].begin = e->begin;
+    t->tensor[which].dtype = (unsigned char)d;
+    return risei_entry_fits(r, which, e, t->error);
+}
+RISEI_FN int risei_tensors_header(risei_tensors *t, const risei_resnet *r)
+{
+    risei_entry e;
+    int i, metadata = 0;
+    memset(&e, 0, sizeof e);
+    if (!risei_json_want(t, '{')) return 0;
+    if (!risei_json_take(t, '}')) {
+        do {
+            if (!risei_json_string(t, e.name, sizeof e.name)) return 0;
+            if (strcmp(e.name, "__metadata__") == 0) {
+                if (metadata++ > 0) return risei_json_wrong(t, "__metadata__ is there twice");
+                if (!risei_json_metadata(t)) return 0;
+            } else {
+                if (!risei_entry_read(t, &e)) return 0;
+                t->result = risei_entry_check(t, r, &e);
+                if (t->result != RISE_OK) return 0;
+            }
+        } while (risei_json_take(t, ','));
+        if (!risei_json_want(t, '}')) return 0;
+    }
+    risei_json_blanks(t);
+    if (t->next >= 0) return risei_json_wrong(t, "something follows its end");
+    for (i = 0; i < RISEI_TENSORS && t->result == RISE_OK; i++) {
+        risei_tensor_name(i, e.name, sizeof e.name);
+        if (!t->tensor[i].known)
+            t->result = risei_fail(t->error, RISE_MISMATCH, "%s is missing; a ResNet-18's state_dict has it", e.name);
+    }
+    if (t->result == RISE_OK && t->edges != risei_tensors_edge(0) - risei_tensors_edge(t->data))
+        t->result = risei_fail(t->error, RISE_BAD_FILE, "its tensors overlap, or do not fill the file");
+    return t->result == RISE_OK;
+}
+
+/* A number of one of the first three dtypes, from its bits. */
+RISEI_FN rise_real risei_tensor_number(uint32_t bits, int dtype)
+{
+    uint32_t const sign = (bits & 0x8000u) << 16, size = bits & 0x7FFFu;
+    float x;
+    if (dtype == RISEI_F16 && size < 0x0400u) return (rise_real)(sign != 0 ? -1 : 1) * (rise_real)size / 16777216;
+    if (dtype == RISEI_F16) bits = sign | (size < 0x7C00u ? (size << 13) + 0x38000000u : 0x7F800000u);
+    if (dtype == RISEI_BF16) bits <<= 16;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+/* The next number of a tensor of which t->tail bytes are not read yet. */
+RISEI_FN int risei_tensors_next(risei_tensors *t, int dtype, rise_real *x)
+{
+    size_t const bytes = (size_t)risei_dtypes[dtype].bytes;
+    uint32_t bits = 0;
+    size_t i;
+    if (t->used == t->filled) {
+        t->used = 0;
+        t->filled = t->tail < sizeof t->chunk ? t->tail : sizeof t->chunk;
+        t->tail -= t->filled;
+        if (!risei_tensors_read(t, t->chunk, t->filled)) return 0;
+    }
+    for (i = bytes; i-- > 0;) bits = bits << 8 | t->chunk[t->used + i];
+    t->used += bytes;
+    *x = risei_tensor_number(bits, dtype);
+    return 1;
+}
+/* Where it goes among the weights. */
+RISEI_FN rise_real *risei_tensor_place(const risei_resnet *r, int which)
+{
+    const risei_conv *c = &r->conv[which / 5];
+    int const end = which % 5;
+    rise_real *const norm = r->weights + r->norm[which / 5];
+    return end == 0 ? r->weights + c->weights : end == 2 ? r->weights + c->bias : norm + (end == 1 ? 0 : end - 2) * c->filters;
+}
+/* One tensor, [filters][channels][taps], is turned to [taps][channels][filters]; batch norm's have one channel and tap. */
+RISEI_FN int risei_tensor_fill(risei_tensors *t, const risei_resnet *r, int which)
+{
+    const risei_conv *c = &r->conv[which / 5];
+    int const channels = which % 5 == 0 ? c->channels : 1, taps = which % 5 == 0 ? c->size * c->size : 1;
+    int const dtype = t->tensor[which].dtype;
+    rise_real *const to = risei_tensor_place(r, which);
+    rise_matrix const m = rise_matrix_panels(to, taps * channels, c->filters);
+    char name[48];
+    int o, i, k;
+    t->used = t->filled = 0;
+    t->tail = (size_t)c->filters * (size_t)channels * (size_t)taps * (size_t)risei_dtypes[dtype].bytes;
+    for (o = 0; o < c->filters; o++)
+        for (i = 0; i < channels; i++)
+            for (k = 0; k < taps; k++) {
+                rise_real x;
+                if (!risei_tensors_next(t, dtype, &x)) return 0;
+                to[risei_column(&m, o) + risei_walk(&m.rows, k * channels + i)] = x;
+                if (x - x == 0 && (which % 5 != 4 || x >= 0)) continue;
+                risei_tensor_name(which, name, sizeof name);
+                t->result = x - x == 0 ? risei_fail(t->error, RISE_BAD_FILE, "%s has a negative number", name)
+                                       : risei_fail(t->error, RISE_NOT_FINITE, "%s has a number that is not finite", name);
+                return 0;
+            }
+    return 1;
+}
+/* Tensor after tensor as they lie in the file; what is not needed is passed over. */
+RISEI_FN int risei_tensors_data(risei_tensors *t, const risei_resnet *r)
+{
+    uint64_t const start = t->at;
+    int done, i;
+    for (done = 0; done < RISEI_TENSORS; done++) {
+        int first = -1;
+        for (i = 0; i < RISEI_TENSORS; i++)
+            if (!t->tensor[i].done && (first < 0 || t->tensor[i].begin < t->tensor[first].begin)) first = i;
+        t->tensor[first].done = 1;
+        while (t->at - start < t->tensor[first].begin) {
+            uint64_t const gap = t->tensor[first].begin - (t->at - start);
+            if (!risei_tensors_read(t, t->chunk, gap < sizeof t->chunk ? (size_t)gap : sizeof t->chunk)) return 0;
+        }
+        if (!risei_tensor_fill(t, r, first)) return 0;
+    }
+    return 1;
+}
+/* Batch norm becomes part of the convolution before it: y = (conv - mean) gain + bias, gain = weight / sqrt(variance + 1e-5) */
+RISEI_FN rise_result risei_resnet_fold(risei_resnet *r, rise_error *error)
+{
+    size_t i;
+    int l, o, k;
+    for (l = 0; l < RISEI_RESNET_CONVS; l++) {
+        const risei_conv *c = &r->conv[l];
+        int const rows = c->size * c->size * c->channels;
+        rise_matrix const m = rise_matrix_panels(r->weights + c->weights, rows, c->filters);
+        rise_real *const gain = r->weights + r->norm[l], *const bias = r->weights + c->bias;
+        for (o = 0; o < c->filters; o++) {
+            double const scale = (double)gain[o] / sqrt((double)gain[2 * c->filters + o] + 1e-5);
+            gain[o] = (rise_real)scale;
+            bias[o] = (rise_real)((double)bias[o] - (double)gain[c->filters + o] * scale);
+        }
+        for (o = 0; o < c->filters; o += m.run)
+            for (k = 0; k < rows; k++) {
+                rise_real *const w = r->weights + c->weights + risei_column(&m, o) + risei_walk(&m.rows, k);
+                for (i = 0; i < (size_t)m.run; i++) w[i] = w[i] * gain[o + (int)i];
+            }
+    }
+    r->hash = 14695981039346656037u; /* FNV-1a over words */
+    for (i = 0; i < r->parameters; i++) {
+        float const x = (float)r->weights[i];
+        uint32_t bits;
+        if (!(x - x == 0)) return risei_fail(error, RISE_NOT_FINITE, "its batch norms scale the weights beyond all numbers");
+        memcpy(&bits, &x, sizeof bits);
+        r->hash = (r->hash ^ bits) * 1099511628211u;
+    }
+    return RISE_OK;
+}
+/* Reads the weights through `fn`; `size` is the whole length. */
+RISEI_FN rise_result risei_resnet_read(risei_resnet *r, rise_read_fn fn, void *user, uint64_t size, rise_error *error)
+{
+    unsigned char bytes[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+    risei_tensors t;
+    int i;
+    memset(&t, 0, sizeof t);
+    t.read = fn, t.user = user, t.error = error;
+    if (size >= sizeof bytes) risei_tensors_read(&t, bytes, sizeof bytes);
+    if (t.result != RISE_OK) return t.result;
+    for (i = 7; i >= 0; i--) t.left = t.left << 8 | bytes[i];
+    if (size < sizeof bytes || t.left > size - sizeof bytes || t.left > RISEI_HEADER_MOST)
+        return risei_fail(error, RISE_BAD_FILE, "it is no safetensors file, or cut short: its header would have %.0f bytes",
+                          (double)t.left);
+    t.data = size - sizeof bytes - t.left;
+    risei_json_step(&t);
+    if (!risei_tensors_header(&t, r) || !risei_tensors_data(&t, r)) return t.result;
+    return risei_resnet_fold(r, error);
+}
+RISEI_FN rise_result risei_resnet_load(risei_resnet *r, const char *path, rise_error *error)
+{
+#ifdef RISE_NO_STDIO
+    (void)r, (void)path;
+    return risei_fail(error, RISE_UNAVAILABLE, "embedding_file cannot be read with RISE_NO_STDIO; use RISE_EMBED_USER");
+#else
+    FILE *file = fopen(path, "rb");
+    rise_result result;
+    if (file == NULL) return risei_fail(error, RISE_IO, "embedding_file %.150s cannot be opened: %s", path, strerror(errno));
+    result = risei_resnet_read(r, risei_read_stdio, file, risei_file_size(file), error);
+    fclose(file);
+    return risei_name(path, result, error);
+#endif
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
 /* >>encoders: frozen functions of one frame, standardised                                                            */
 
 #define RISEI_EMBED_LIMIT ((rise_real)8) /* standardised values are held within it */
@@ -3060,6 +3748,7 @@ RISEI_FN double risei_optimize(const risei_device *d, risei_optimizer *o, size_t
 typedef struct risei_embedder {
     rise_embedding kind;
     int width, height, channels; /* of the frame */
+    int stack;                   /* SNAPSHOT: how often the frame is repeated */
     int pool, inputs;            /* squares averaged; numbers that remain */
     int size;
     uint32_t seed;
@@ -3067,36 +3756,42 @@ typedef struct risei_embedder {
     rise_real *x;                /* [inputs] as numbers */
     rise_real *matrix;           /* GAUSSIAN: [inputs][size] */
     int8_t *ternary;             /* SPARSE: [inputs][size] */
-    risei_encoder net;           /* CONV: its weights, activations and bordered input */
-    rise_real *weights;
+    risei_encoder net;           /* CONV, SNAPSHOT: its weights, activations and bordered input */
+    rise_real *weights, *coming; /* SNAPSHOT: those that are about to take the place of the others */
     risei_encoder_data data;
     rise_real *image;
     rise_embed_fn fn;            /* USER */
     void *user;
     float *floats;
+    risei_resnet *resnet;        /* RESNET18 */
     int frozen;                  /* has warm-up ended? */
     int64_t seen;
     double *mean, *spread;       /* [size] running mean and sum of squared deviations (Welford 1962) */
     rise_real *shift, *gain;     /* [size] standardised = (raw - shift) * gain, once frozen */
 } risei_embedder;
 
-RISEI_FN risei_embedder risei_embedder_make(const rise_agent_desc *desc)
+RISEI_FN void risei_embedder_make(risei_embedder *e, const rise_agent_desc *desc)
 {
-    risei_embedder e;
     risei_parameters p;
-    memset(&e, 0, sizeof e);
+    memset(e, 0, sizeof *e);
     memset(&p, 0, sizeof p);
-    e.kind = desc->embedding;
-    e.width = desc->frame_width, e.height = desc->frame_height, e.channels = desc->frame_channels;
-    e.pool = desc->embedding_pool;
-    e.size = desc->embedding_size;
-    e.inputs = risei_ceil_div(e.width, e.pool) * risei_ceil_div(e.height, e.pool) * e.channels;
-    e.fn = desc->embed_fn, e.user = desc->embed_user;
-    if (e.kind == RISE_EMBED_CONV) {
-        e.net = risei_encoder_make(&p, e.height, e.width, e.channels, desc->conv, desc->conv_count, desc->pool_to, e.size);
-        e.net.relu = 0;
+    e->kind = desc->embedding;
+    e->width = desc->frame_width, e->height = desc->frame_height, e->channels = desc->frame_channels;
+    e->stack = e->kind == RISE_EMBED_SNAPSHOT ? desc->frame_stack : 1;
+    e->pool = desc->embedding_pool;
+    e->size = desc->embedding_size;
+    e->inputs = risei_ceil_div(e->width, e->pool) * risei_ceil_div(e->height, e->pool) * e->channels;
+    e->fn = desc->embed_fn, e->user = desc->embed_user;
+    if (e->kind == RISE_EMBED_CONV || e->kind == RISE_EMBED_SNAPSHOT) {
+        e->net = risei_encoder_make(&p, e->height, e->width, e->channels * e->stack, desc->conv, desc->conv_count,
+                                    desc->pool_to, e->size);
+        e->net.relu = 0;
     }
-    return e;
+}
+/* Weights of the conv layers, which come first, as in the network that learns. */
+RISEI_FN size_t risei_embedder_convs(const risei_embedder *e)
+{
+    return e->kind == RISE_EMBED_SNAPSHOT ? e->net.linear.weights : 0;
 }
 RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e)
 {
@@ -3106,8 +3801,11 @@ RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e)
     e->shift = RISEI_TAKE(arena, rise_real, size);
     e->gain = RISEI_TAKE(arena, rise_real, size);
     if (e->kind == RISE_EMBED_USER) e->floats = RISEI_TAKE(arena, float, size);
-    if (e->kind == RISE_EMBED_CONV) {
+    if (e->kind == RISE_EMBED_RESNET18)
+        e->resnet = risei_resnet_layout(arena, e->height, e->width, e->channels, e->size);
+    if (e->net.layers > 0) {
         e->weights = RISEI_TAKE(arena, rise_real, e->net.linear.bias + size);
+        if (e->kind == RISE_EMBED_SNAPSHOT) e->coming = RISEI_TAKE(arena, rise_real, e->net.linear.bias + size);
         risei_encoder_layout(arena, &e->net, &e->data, 1, 0);
         e->image = RISEI_TAKE(arena, rise_real, risei_image_size(&e->data.in[0]));
     }
@@ -3131,7 +3829,7 @@ RISEI_FN void risei_embedder_initialise(risei_embedder *e, risei_random random)
         int const face = risei_below(&random, 6);
         e->ternary[i] = (int8_t)(face == 0 ? 1 : face == 1 ? -1 : 0);
     }
-    if (e->kind != RISE_EMBED_CONV) return;
+    if (e->net.layers == 0) return;
     risei_encoder_initialise(&e->net, e->weights, &random);
     for (l = 0; l < e->net.layers; l++) { /* He et al. 2015: the signal keeps its size from layer to layer */
         const risei_conv *c = &e->net.conv[l];
@@ -3139,6 +3837,7 @@ RISEI_FN void risei_embedder_initialise(risei_embedder *e, risei_random random)
         rise_real const scale = risei_sqrt(2 / (rise_real)fan_in);
         for (i = 0; i < (size_t)fan_in * (size_t)c->filters; i++) e->weights[c->weights + i] = risei_normal(&random) * scale;
     }
+    if (e->coming != NULL) memcpy(e->coming, e->weights, (e->net.linear.bias + (size_t)e->size) * sizeof *e->coming);
 }
 
 /* Sums over pool x pool squares, which the frame's edge may cut. */
@@ -3182,9 +3881,12 @@ RISEI_FN void risei_embedder_downsample(const risei_embedder *e, const uint8_t *
 RISEI_FN void risei_embedder_conv(const risei_device *d, risei_embedder *e, const uint8_t *frame, rise_real *raw)
 {
     const risei_image *in = &e->data.in[0];
-    int y;
-    for (y = 0; y < e->height; y++, frame += e->width * e->channels)
-        d->kernels->stack(e->width, e->channels, 1, &frame, e->image + risei_image_at(in, y, 0));
+    const uint8_t *rows[16];
+    int y, i;
+    for (y = 0; y < e->height; y++, frame += e->width * e->channels) {
+        for (i = 0; i < e->stack; i++) rows[i] = frame;
+        d->kernels->stack(e->width, e->channels, e->stack, rows, e->image + risei_image_at(in, y, 0));
+    }
     risei_encoder_forward(d, &e->net, e->weights, 1, e->image, &e->data);
     memcpy(raw, e->data.features, (size_t)e->size * sizeof *raw);
 }
@@ -3199,7 +3901,11 @@ RISEI_FN void risei_embedder_raw(const risei_device *d, risei_embedder *e, const
         for (i = 0; i < e->size; i++) raw[i] = e->floats[i];
         return;
     }
-    if (e->kind == RISE_EMBED_CONV) {
+    if (e->kind == RISE_EMBED_RESNET18) {
+        risei_resnet_forward(d, e->resnet, frame, raw);
+        return;
+    }
+    if (e->net.layers > 0) {
         risei_embedder_conv(d, e, frame, raw);
         return;
     }
@@ -3286,6 +3992,9 @@ typedef struct risei_history {
     uint8_t *events;               /* rise_event; RISE_TRUNCATED also where an episode was cut */
     int32_t *index;                /* frames since the episode's first */
     uint8_t *masks;                /* [lanes][capacity][mask_bytes]: allowed actions, a bit each */
+    int state;                     /* numbers of a recurrent state that is kept: h, then an LSTM's c; 0: none is */
+    uint16_t *half_state;          /* [lanes][capacity][state]: before the frame was seen; 16-bit or 32-bit as embeddings */
+    rise_real *full_state;
 } risei_history;
 
 RISEI_FN void risei_history_layout(risei_arena *arena, risei_history *h)
@@ -3300,6 +4009,8 @@ RISEI_FN void risei_history_layout(risei_arena *arena, risei_history *h)
     h->events = RISEI_TAKE(arena, uint8_t, slots);
     h->index = RISEI_TAKE(arena, int32_t, slots);
     h->masks = RISEI_TAKE(arena, uint8_t, risei_times(slots, (size_t)h->mask_bytes));
+    h->half_state = RISEI_TAKE(arena, uint16_t, h->f32 ? 0 : risei_times(slots, (size_t)h->state));
+    h->full_state = RISEI_TAKE(arena, rise_real, h->f32 ? risei_times(slots, (size_t)h->state) : 0);
 }
 RISEI_FN ptrdiff_t risei_slot(const risei_history *h, int lane, int64_t at)
 {
@@ -3325,6 +4036,23 @@ RISEI_FN void risei_history_embed(risei_history *h, ptrdiff_t slot, const rise_r
     int i;
     for (i = 0; i < h->size && !h->f32; i++) h->half[slot * h->size + i] = risei_half(embedding[i]);
     if (h->f32 && h->size > 0) memcpy(h->full + slot * h->size, embedding, (size_t)h->size * sizeof *embedding);
+}
+/* Keeps a part of the state, `count` numbers from `from` on; and brings it back. */
+RISEI_FN void risei_history_keep(risei_history *h, ptrdiff_t slot, int from, int count, const rise_real *state)
+{
+    ptrdiff_t const at = slot * h->state + from;
+    int i;
+    for (i = 0; i < count && !h->f32; i++) h->half_state[at + i] = risei_half(state[i]);
+    if (h->f32) memcpy(h->full_state + at, state, (size_t)count * sizeof *state);
+}
+RISEI_FN void risei_history_recall(const rise_kernels *k, const risei_history *h, ptrdiff_t slot, int from, int count,
+                                   rise_real *state)
+{
+    ptrdiff_t const at = slot * h->state + from;
+    if (h->f32)
+        memcpy(state, h->full_state + at, (size_t)count * sizeof *state);
+    else
+        k->unhalf(count, h->half_state + at, state);
 }
 /* An endless episode stays valid. */
 RISEI_FN int32_t risei_after(int32_t index) { return index < INT32_MAX ? index + 1 : index; }
@@ -3382,17 +4110,20 @@ RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h,
     if (h->index[slot] > 0) out[h->actions[risei_slot(h, lane, at - 1)]] = 1;
     out[extras - 1] = h->rewards[slot];
 }
+RISEI_FN void risei_history_refresh_slot(const risei_device *d, risei_history *h, ptrdiff_t slot, risei_embedder *e,
+                                         rise_real *buffer)
+{
+    risei_embed(d, e, h->frames + slot * h->frame_bytes, buffer);
+    risei_history_embed(h, slot, buffer);
+}
 /* Embeds every frame that is held once more: the standardisation has changed, or a file brought frames alone. */
 RISEI_FN void risei_history_refresh(const risei_device *d, risei_history *h, risei_embedder *e, rise_real *buffer)
 {
     int lane;
     int64_t at;
     for (lane = 0; lane < h->lanes; lane++)
-        for (at = risei_history_oldest(h, lane); at < h->written[lane]; at++) {
-            ptrdiff_t const slot = risei_slot(h, lane, at);
-            risei_embed(d, e, h->frames + slot * h->frame_bytes, buffer);
-            risei_history_embed(h, slot, buffer);
-        }
+        for (at = risei_history_oldest(h, lane); at < h->written[lane]; at++)
+            risei_history_refresh_slot(d, h, risei_slot(h, lane, at), e, buffer);
 }
 
 /*  Prioritised replay (Schaul et al. 2016) over the transitions of a history: a sum tree whose leaf is priority^exponent, or 0
@@ -3402,8 +4133,9 @@ typedef struct risei_replay {
     risei_history history;
     int reach;                     /* slots before a transition that its stack or window may need */
     int n_step;
+    int stride;                    /* of an episode's steps, every so-manieth can be sampled, and the last; 0, 1: all */
     double discount;
-    double *tree;                  /* level upon level, the leaves first: entry i of one has entries 8i .. 8i+7 of the one beneath */
+    double *tree;                  /* level upon level, the leaves first: entry i has entries 8i .. 8i+7 of the level beneath */
     int levels;
     ptrdiff_t level[RISEI_LEVELS]; /* where each starts */
     int64_t ready;                 /* leaves that are not 0 */
@@ -3466,8 +4198,11 @@ RISEI_FN int risei_replay_whole(const risei_replay *r, int lane, int64_t at)
 /* The transition at slot `at` has its future: it can be sampled from now on, if its past is still there. */
 RISEI_FN void risei_replay_enable(risei_replay *r, int lane, int64_t at)
 {
-    ptrdiff_t const slot = risei_slot(&r->history, lane, at);
-    if (at < risei_history_oldest(&r->history, lane) || r->tree[slot] > 0) return;
+    const risei_history *h = &r->history;
+    ptrdiff_t const slot = risei_slot(h, lane, at);
+    if (at < risei_history_oldest(h, lane) || r->tree[slot] > 0) return;
+    if (r->stride > 1 && (h->index[slot] + 1) % r->stride != 0 && !risei_is_last(h->events[risei_slot(h, lane, at + 1)]))
+        return;
     if (risei_replay_whole(r, lane, at)) risei_tree_set(r, slot, r->top);
 }
 /* The episode ends at slot `at`: transitions with fewer than n steps before it are complete, too. */
@@ -3511,6 +4246,7 @@ typedef struct risei_transition {
     rise_real reward;     /* r_1 + discount r_2 + ... */
     rise_real discount;   /* of the value at slot at + steps: discount^steps, or 0 where the episode terminated */
     double priority;      /* its leaf */
+    int absent;           /* it stands for one from before its episode, and counts for nothing */
 } risei_transition;
 
 RISEI_FN risei_transition risei_replay_transition(const risei_replay *r, ptrdiff_t slot)
@@ -3519,6 +4255,7 @@ RISEI_FN risei_transition risei_replay_transition(const risei_replay *r, ptrdiff
     risei_transition t;
     double discount = 1, sum = 0;
     int64_t newest, behind;
+    memset(&t, 0, sizeof t);
     t.lane = (int)(slot / h->capacity);
     newest = h->written[t.lane] - 1;
     behind = (newest - slot % h->capacity) % h->capacity;
@@ -3567,6 +4304,7 @@ RISEI_FN void risei_replay_weights(const rise_kernels *k, int count, const risei
     k->log(count, weights, weights);
     for (i = 0; i < count; i++) weights[i] = weights[i] * (rise_real)-exponent;
     k->exp(count, weights, weights);
+    for (i = 0; i < count; i++) weights[i] = t[i].absent ? 0 : weights[i];
 }
 /* Priorities (|td| + 0.001)^exponent; `work` [count]. What was overwritten or disabled since sampling is passed over. */
 RISEI_FN void risei_replay_update(risei_replay *r, const rise_kernels *k, int count, const risei_transition *t,
@@ -3580,7 +4318,7 @@ RISEI_FN void risei_replay_update(risei_replay *r, const rise_kernels *k, int co
     for (i = 0; i < count; i++) {
         ptrdiff_t const slot = risei_slot(&r->history, t[i].lane, t[i].at);
         double const priority = (double)work[i];
-        if (t[i].at < risei_history_oldest(&r->history, t[i].lane) || !(r->tree[slot] > 0)) continue;
+        if (t[i].absent || t[i].at < risei_history_oldest(&r->history, t[i].lane) || !(r->tree[slot] > 0)) continue;
         if (!(risei_abs(td[i]) <= (rise_real)FLT_MAX)) continue; /* infinity and NaN, which exp and log would hide */
         if (priority > r->top) r->top = priority;
         risei_tree_set(r, slot, priority);
@@ -3665,23 +4403,30 @@ typedef struct risei_field {
     size_t at;
     int real; /* double, else int or an enum */
     double low, high;
+    const char *words; /* of an enum's values, from 0 on; NULL for numbers */
 } risei_field;
 
-#define RISEI_INT(field, low, high) {#field, offsetof(rise_agent_desc, field), 0, low, high}
-#define RISEI_DOUBLE(field, low, high) {#field, offsetof(rise_agent_desc, field), 1, low, high}
+#define RISEI_INT(field, low, high) {#field, offsetof(rise_agent_desc, field), 0, low, high, NULL}
+#define RISEI_DOUBLE(field, low, high) {#field, offsetof(rise_agent_desc, field), 1, low, high, NULL}
+#define RISEI_WORDS(field, last, words) {#field, offsetof(rise_agent_desc, field), 0, 0, last, words}
 /* Every field that a file holds, in the order in which it does; the first have no default. */
 enum { RISEI_REQUIRED = 3 };
 static const risei_field risei_fields[] = {
     RISEI_INT(frame_width, 1, 1024), RISEI_INT(frame_height, 1, 1024), RISEI_INT(actions, 1, 256),
     RISEI_INT(frame_channels, 1, 16), RISEI_INT(frame_stack, 1, 16), RISEI_INT(action_masks, 0, 1),
     RISEI_INT(environments, 1, 4096), RISEI_INT(players, 1, 4096), RISEI_INT(play_only, 0, 1),
-    RISEI_INT(memory, 0, RISE_MEMORY_FULL), RISEI_INT(window, 1, 1024), RISEI_INT(cell, 0, RISE_CELL_GRU),
-    RISEI_INT(recurrent_units, 1, 4096), RISEI_INT(fusion, 0, RISE_FUSION_SUM), RISEI_INT(carry_state, 0, 1),
-    RISEI_INT(feed_action, 0, 1), RISEI_INT(embedding, 0, RISE_EMBED_USER), RISEI_INT(embedding_size, 1, 8192),
-    RISEI_INT(embedding_pool, 1, 64), RISEI_INT(embedding_f32, 0, 1), RISEI_INT(network, 0, RISE_NETWORK_IMPALA),
+    RISEI_WORDS(memory, RISE_MEMORY_FULL, "rise none full"), RISEI_INT(window, 1, 1024), RISEI_INT(window_samples, 1, 64),
+    RISEI_INT(window_stride, 1, 1024), RISEI_INT(burn_in, 0, 1023), RISEI_INT(stored_state, 0, 1),
+    RISEI_WORDS(cell, RISE_CELL_MINGRU, "lstm gru mingru"), RISEI_INT(recurrent_units, 1, 4096),
+    RISEI_WORDS(fusion, RISE_FUSION_SUM, "concat gate sum"), RISEI_INT(carry_state, 0, 1), RISEI_INT(feed_action, 0, 1),
+    RISEI_WORDS(embedding, RISE_EMBED_SNAPSHOT, "signs gaussian sparse conv downsample user resnet18 snapshot"),
+    RISEI_INT(snapshot_steps, 0, 1e9),
+    RISEI_INT(embedding_size, 1, 8192), RISEI_INT(embedding_pool, 1, 64), RISEI_INT(embedding_f32, 0, 1),
+    RISEI_WORDS(network, RISE_NETWORK_IMPALA, "auto small nature custom impala"),
     RISEI_INT(conv_count, 1, RISE_MAX_CONV), RISEI_INT(network_width, 1, 16), RISEI_INT(pool_to, -1, 64),
     RISEI_INT(spectral_norm, 0, 1), RISEI_INT(features, -1, 8192), RISEI_INT(head_units, 1, 8192),
-    RISEI_INT(no_dueling, 0, 1), RISEI_INT(layer_norm, 0, 1), RISEI_INT(noisy, 0, 1), RISEI_INT(head, 0, RISE_HEAD_IQN),
+    RISEI_INT(no_dueling, 0, 1), RISEI_INT(layer_norm, 0, 1), RISEI_INT(noisy, 0, 1),
+    RISEI_WORDS(head, RISE_HEAD_IQN, "mean c51 iqn"),
     RISEI_INT(atoms, 2, 256), RISEI_DOUBLE(value_min, -1e9, 1e9), RISEI_DOUBLE(value_max, -1e9, 1e9),
     RISEI_INT(quantiles, 1, 256), RISEI_INT(batch, 1, 4096), RISEI_INT(n_step, 1, 64),
     RISEI_DOUBLE(discount, 1e-6, 1), RISEI_DOUBLE(learning_rate, 1e-12, 1),
@@ -3690,13 +4435,15 @@ static const risei_field risei_fields[] = {
     RISEI_DOUBLE(target_rate, 1e-6, 1), RISEI_INT(munchausen, 0, 1), RISEI_DOUBLE(munchausen_scale, -1, 1),
     RISEI_DOUBLE(temperature, 1e-6, 1e6), RISEI_INT(value_rescale, 0, 1),
     RISEI_INT(replay_capacity, 1, 1e9), RISEI_INT(learn_start, 1, 1e9), RISEI_INT(learn_period, 1, 1e6),
-    RISEI_INT(learn_outside, 0, 1), RISEI_DOUBLE(priority_exponent, -1, 1), RISEI_DOUBLE(importance_exponent, -1, 1),
+    RISEI_INT(learn_outside, 0, 1), RISEI_DOUBLE(priority_exponent, -1, 1), RISEI_DOUBLE(priority_mix, 0, 1),
+    RISEI_DOUBLE(importance_exponent, -1, 1),
     RISEI_DOUBLE(epsilon_start, -1, 1), RISEI_DOUBLE(epsilon_end, -1, 1), RISEI_INT(epsilon_steps, 1, 1e9)};
+#define RISEI_CONV(field, low, high) {#field, offsetof(rise_conv, field), 0, low, high, NULL}
 static const risei_field risei_conv_fields[] = {
-    {"filters", offsetof(rise_conv, filters), 0, 1, 1024}, {"size", offsetof(rise_conv, size), 0, 1, 64},
-    {"stride", offsetof(rise_conv, stride), 0, 1, 64},     {"pad", offsetof(rise_conv, pad), 0, 0, 32},
-    {"pool", offsetof(rise_conv, pool), 0, 0, 64},         {"pool_stride", offsetof(rise_conv, pool_stride), 0, 0, 64},
-    {"pool_pad", offsetof(rise_conv, pool_pad), 0, 0, 63}, {"residual", offsetof(rise_conv, residual), 0, 0, RISEI_UNITS}};
+    RISEI_CONV(filters, 1, 1024), RISEI_CONV(size, 1, 64), RISEI_CONV(stride, 1, 64), RISEI_CONV(pad, 0, 32),
+    RISEI_CONV(pool, 0, 64), RISEI_CONV(pool_stride, 0, 64), RISEI_CONV(pool_pad, 0, 63), RISEI_CONV(residual, 0, RISEI_UNITS)};
+#undef RISEI_CONV
+#undef RISEI_WORDS
 #undef RISEI_INT
 #undef RISEI_DOUBLE
 #define RISEI_COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
@@ -3708,6 +4455,127 @@ RISEI_FN double risei_field_get(const risei_field *field, const void *object)
     memcpy(&real, (const char *)object + field->at, field->real ? sizeof real : 0);
     memcpy(&integer, (const char *)object + field->at, field->real ? 0 : sizeof integer);
     return field->real ? real : integer;
+}
+
+RISEI_FN void risei_field_put(const risei_field *field, void *object, double value)
+{
+    int const integer = field->real ? 0 : (int)value;
+    memcpy((char *)object + field->at, field->real ? (const void *)&value : (const void *)&integer,
+           field->real ? sizeof value : sizeof integer);
+}
+RISEI_FN const risei_field *risei_field_named(const risei_field *fields, int count, const char *name, size_t length)
+{
+    int i;
+    for (i = 0; i < count; i++)
+        if (strlen(fields[i].name) == length && memcmp(fields[i].name, name, length) == 0) return &fields[i];
+    return NULL;
+}
+/* Which of the words, which spaces divide, is `text`? -1: none */
+RISEI_FN int risei_word(const char *words, const char *text)
+{
+    size_t const length = strlen(text);
+    int i = 0;
+    for (; words != NULL && *words != 0; i++) {
+        size_t const here = strcspn(words, " ");
+        if (here == length && memcmp(words, text, length) == 0) return i;
+        words += here + strspn(words + here, " ");
+    }
+    return -1;
+}
+/* Word i of the words, as many letters as *length says. */
+RISEI_FN const char *risei_word_at(const char *words, int i, int *length)
+{
+    while (i-- > 0) words += strcspn(words, " ") + 1;
+    *length = (int)strcspn(words, " ");
+    return words;
+}
+/* A field's value from text; 0 if that is none */
+RISEI_FN int risei_field_read(const risei_field *field, const char *text, double *value)
+{
+    int const word = risei_word(field->words, text);
+    char *end;
+    *value = word >= 0 ? word : strtod(text, &end);
+    if (word >= 0) return 1;
+    return end > text && *end == 0 && (field->real || (*value > -2e9 && *value < 2e9 && *value == floor(*value)));
+}
+RISE_API rise_result rise_agent_set(rise_agent_desc *desc, const char *text, rise_error *error)
+{
+    int const length = (int)strcspn(text, "="), shown = length < 60 ? length : 60;
+    const risei_field *field = risei_field_named(risei_fields, RISEI_COUNT(risei_fields), text, (size_t)length);
+    void *object = desc;
+    double value;
+    if (text[length] != '=') return risei_fail(error, RISE_BAD_DESC, "\"%.60s\" is not of the form field=value", text);
+    if (length > 8 && memcmp(text, "conv[", 5) == 0 && text[5] >= '0' && text[5] < '0' + RISE_MAX_CONV && text[6] == ']') {
+        field = risei_field_named(risei_conv_fields, RISEI_COUNT(risei_conv_fields), text + 8, (size_t)length - 8);
+        object = &desc->conv[text[5] - '0'];
+    }
+    text += length + 1;
+    if (length == 4 && memcmp(text - 5, "seed", 4) == 0) {
+        char *end;
+        desc->seed = strtoull(text, &end, 10);
+        if (*end == 0 && end > text) return RISE_OK;
+        return risei_fail(error, RISE_BAD_DESC, "seed is \"%.40s\"; it must be a whole number", text);
+    }
+    if (field == NULL) return risei_fail(error, RISE_BAD_DESC, "there is no field \"%.*s\"", shown, text - length - 1);
+    if (!risei_field_read(field, text, &value))
+        return risei_fail(error, RISE_BAD_DESC, "%s is \"%.40s\"; it must be %s%s", field->name, text,
+                          field->words != NULL ? "one of " : field->real ? "a number" : "a whole number",
+                          field->words != NULL ? field->words : "");
+    risei_field_put(field, object, value);
+    return RISE_OK;
+}
+RISEI_FN void risei_describe(const risei_field *fields, int count, const void *object, const char *prefix, rise_log_fn fn,
+                             void *user)
+{
+    char text[120];
+    int i, length;
+    for (i = 0; i < count; i++) {
+        double const value = risei_field_get(&fields[i], object);
+        const char *word = fields[i].words;
+        if (word != NULL && value >= 0 && value <= fields[i].high) {
+            word = risei_word_at(word, (int)value, &length);
+            snprintf(text, sizeof text, "%s%s=%.*s", prefix, fields[i].name, length, word);
+        } else
+            snprintf(text, sizeof text, "%s%s=%.10g", prefix, fields[i].name, value);
+        fn(user, text);
+    }
+}
+RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, void *user)
+{
+    char text[40];
+    int l;
+    risei_describe(risei_fields, RISEI_COUNT(risei_fields), desc, "", fn, user);
+    for (l = 0; l < desc->conv_count && l < RISE_MAX_CONV; l++) {
+        snprintf(text, sizeof text, "conv[%d].", l);
+        risei_describe(risei_conv_fields, RISEI_COUNT(risei_conv_fields), &desc->conv[l], text, fn, user);
+    }
+    snprintf(text, sizeof text, "seed=%.0f", (double)desc->seed);
+    fn(user, text);
+}
+
+/* What the authors of each preset chose, where it is not the default here, in the form of rise_agent_set. */
+static const char *const risei_presets[][24] = {
+    {"no_double=1", "no_dueling=1", "n_step=1", "priority_exponent=-1", "importance_exponent=-1", "learning_rate=6.25e-5",
+     "adam_epsilon=1.5e-4", "gradient_clip=-1", "target_period=2000", "learn_start=20000", "replay_capacity=1000000",
+     "epsilon_end=0.01", "epsilon_steps=250000"},
+    {"head=c51", "noisy=1", "learning_rate=6.25e-5", "adam_epsilon=1.5e-4", "target_period=2000", "learn_start=20000",
+     "replay_capacity=1000000", "epsilon_start=-1", "epsilon_end=-1"},
+    {"head=iqn", "noisy=1", "munchausen=1", "network=impala", "spectral_norm=1", "environments=64", "learn_period=64",
+     "batch=256", "discount=0.997", "learning_rate=1e-4", "target_period=500", "priority_exponent=0.2",
+     "importance_exponent=0.2", "replay_capacity=1048576", "learn_start=200000", "epsilon_end=0.01", "epsilon_steps=2000000"},
+    {"window=41", "window_samples=40", "window_stride=40", "burn_in=40", "stored_state=1", "carry_state=1", "feed_action=1",
+     "batch=2560", "n_step=5", "discount=0.997", "value_rescale=1", "priority_mix=0.9", "priority_exponent=0.9",
+     "importance_exponent=0.6", "target_period=2500", "learning_rate=1e-4", "adam_epsilon=1e-3", "replay_capacity=1000000",
+     "learn_start=20000", "learn_period=64", "epsilon_end=0.01", "epsilon_steps=250000"}};
+RISE_API void rise_agent_preset(rise_agent_desc *desc, rise_preset preset)
+{
+    int i;
+    for (i = 0; i < RISEI_COUNT(risei_presets[0]) && risei_presets[preset][i] != NULL; i++) {
+        const char *text = risei_presets[preset][i];
+        const risei_field *field = risei_field_named(risei_fields, RISEI_COUNT(risei_fields), text, strcspn(text, "="));
+        double const value = risei_field_get(field, desc);
+        if (!(value < 0) && !(value > 0)) rise_agent_set(desc, text, NULL);
+    }
 }
 
 RISEI_FN void risei_default(int *field, int value)
@@ -3775,6 +4643,9 @@ RISEI_FN void risei_default_all(rise_agent_desc *d)
     risei_default(&d->players, 1);
     risei_default(&d->threads, 1);
     risei_default(&d->window, 16);
+    risei_default(&d->window_samples, 1);
+    risei_default(&d->window_stride, 1);
+    if (d->embedding == RISE_EMBED_RESNET18) risei_default(&d->embedding_size, 512);
     risei_default_network(d);
     risei_default(&d->batch, 32);
     risei_default(&d->n_step, 3);
@@ -3783,8 +4654,10 @@ RISEI_FN void risei_default_all(rise_agent_desc *d)
     risei_default_real(&d->gradient_clip, 10);
     risei_default(&d->learn_period, 4);
     risei_default(&d->atoms, 51);
-    risei_default_real(&d->value_min, -10);
-    risei_default_real(&d->value_max, 10);
+    if (!(d->value_min < 0) && !(d->value_max > 0)) { /* neither was given, if both are zero */
+        risei_default_real(&d->value_min, -10);
+        risei_default_real(&d->value_max, 10);
+    }
     risei_default(&d->quantiles, 8);
     risei_default_real(&d->target_rate, 1);
     risei_default_real(&d->munchausen_scale, 0.9);
@@ -3849,19 +4722,40 @@ RISEI_FN rise_result risei_check_conv(const rise_agent_desc *d, rise_error *erro
                           width, height, channels);
     return RISE_OK;
 }
+/* Steps of a window that is trained before its last one. */
+RISEI_FN int risei_before(const rise_agent_desc *d)
+{
+    return d->memory != RISE_MEMORY_NONE ? d->window + d->window_samples - 2 : 0;
+}
 /* Slots before a transition that learning may look at. */
 RISEI_FN int risei_reach(const rise_agent_desc *d)
 {
-    int const stack = d->frame_stack - 1, window = d->window - 1 + (d->feed_action ? 1 : 0);
+    int const stack = d->frame_stack - 1, before = risei_before(d), window = before + (d->feed_action ? 1 : 0);
     if (d->memory == RISE_MEMORY_NONE) return stack;
-    if (d->memory == RISE_MEMORY_FULL) return d->window - 1 + (stack > 0 ? stack : d->feed_action);
+    if (d->memory == RISE_MEMORY_FULL) return before + (stack > 0 ? stack : d->feed_action);
     return window > stack ? window : stack;
+}
+/* Does a ResNet-18 fit the description? */
+RISEI_FN rise_result risei_check_resnet(const rise_agent_desc *d, rise_error *error)
+{
+    int const wide = d->frame_width >= RISEI_RESNET_SIDE;
+    if (d->embedding_file == NULL)
+        return risei_fail(error, RISE_BAD_DESC, "embedding_file is NULL; RISE_EMBED_RESNET18 needs the path of its weights");
+    if (d->frame_channels != 1 && d->frame_channels != 3)
+        return risei_fail(error, RISE_BAD_DESC, "frame_channels is %d; RISE_EMBED_RESNET18 takes 1 or 3", d->frame_channels);
+    if (!wide || d->frame_height < RISEI_RESNET_SIDE)
+        return risei_fail(error, RISE_BAD_DESC, "frame_%s is %d; RISE_EMBED_RESNET18 needs %d or more: enlarge the frames",
+                          wide ? "height" : "width", wide ? d->frame_height : d->frame_width, RISEI_RESNET_SIDE);
+    if (d->embedding_size % 8 != 0)
+        return risei_fail(error, RISE_BAD_DESC, "embedding_size is %d; RISE_EMBED_RESNET18 has 512, or a multiple of 8",
+                          d->embedding_size);
+    return RISE_OK;
 }
 /* What one field alone cannot tell. */
 RISEI_FN rise_result risei_check_together(const rise_agent_desc *d, rise_error *error)
 {
     int const least = risei_reach(d) + d->n_step + 2, lane = d->replay_capacity / d->environments;
-    int const images = d->memory == RISE_MEMORY_FULL ? (d->window + d->n_step) * d->batch : 2 * d->batch;
+    int const images = d->memory == RISE_MEMORY_FULL ? (risei_before(d) + 1 + d->n_step) * d->batch : 2 * d->batch;
     if (d->threads < 1 || d->threads > RISEI_MOST_THREADS)
         return risei_fail(error, RISE_BAD_DESC, "threads is %d; it must be between 1 and %d", d->threads, RISEI_MOST_THREADS);
     if ((int64_t)images * d->frame_width * d->frame_height * d->conv[0].filters > INT_MAX / 2)
@@ -3869,11 +4763,20 @@ RISEI_FN rise_result risei_check_together(const rise_agent_desc *d, rise_error *
                           d->memory == RISE_MEMORY_FULL ? " times window" : "", d->frame_width, d->frame_height);
     if (d->memory == RISE_MEMORY_RISE && d->embedding == RISE_EMBED_USER && d->embed_fn == NULL)
         return risei_fail(error, RISE_BAD_DESC, "embed_fn is NULL; RISE_EMBED_USER needs a function that embeds a frame");
+    if (d->memory == RISE_MEMORY_RISE && d->embedding == RISE_EMBED_RESNET18 && risei_check_resnet(d, error) != RISE_OK)
+        return RISE_BAD_DESC;
     if (d->embedding == RISE_EMBED_DOWNSAMPLE && d->embedding_size < d->frame_channels)
         return risei_fail(error, RISE_BAD_DESC, "embedding_size is %d; RISE_EMBED_DOWNSAMPLE needs frame_channels, %d, or more",
                           d->embedding_size, d->frame_channels);
+    if (d->burn_in >= d->window)
+        return risei_fail(error, RISE_BAD_DESC, "burn_in is %d; it must be less than window, %d", d->burn_in, d->window);
+    if (d->stored_state && !d->carry_state)
+        return risei_fail(error, RISE_BAD_DESC, "stored_state is 1; it needs carry_state, for it keeps what acting carries");
+    if (d->batch % d->window_samples != 0)
+        return risei_fail(error, RISE_BAD_DESC, "window_samples is %d; it must divide batch, %d", d->window_samples, d->batch);
     if (!(d->value_min < d->value_max))
-        return risei_fail(error, RISE_BAD_DESC, "value_min is %g; it must be less than value_max, %g", d->value_min, d->value_max);
+        return risei_fail(error, RISE_BAD_DESC, "value_min is %g; it must be less than value_max, %g", d->value_min,
+                          d->value_max);
     if (d->head == RISE_HEAD_C51 && (d->munchausen || d->value_rescale))
         return risei_fail(error, RISE_BAD_DESC, "%s is 1; RISE_HEAD_C51 goes without it, take RISE_HEAD_IQN",
                           d->munchausen ? "munchausen" : "value_rescale");
@@ -3913,6 +4816,7 @@ enum { RISEI_RETURNS = 100 }; /* episodes over which mean_return is taken */
 typedef struct risei_counters {
     risei_random explore, sample;
     int64_t steps, episodes, updates, debt; /* debt: steps taken for which no update was done yet */
+    int64_t snapshots, refreshed;           /* taken; frames handled since the last, from 1 on, or 0 when all are */
     double loss, mean_value, td_error, gradient_norm;
 } risei_counters;
 
@@ -3960,10 +4864,12 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     const rise_agent_desc *d = &a->desc;
     int const full = d->memory == RISE_MEMORY_FULL, learn = d->play_only ? 0 : d->batch;
     int const actors = !d->play_only && d->environments > 1 ? d->environments : 1;
-    int const act_steps = d->carry_state || d->memory == RISE_MEMORY_NONE ? 1 : d->window, steps = d->window + d->n_step;
+    int const act_steps = d->carry_state || d->memory == RISE_MEMORY_NONE ? 1 : d->window;
+    int const steps = risei_before(d) + 1 + d->n_step;
     int const rows = 2 * learn > actors ? 2 * learn : actors;
-    int const act_entries = act_steps * actors, entries = steps * learn > act_entries ? steps * learn : act_entries;
-    int const states = entries + (learn > actors ? learn : actors), images = full ? entries : rows;
+    int const sequences = learn / a->net.samples, act_entries = act_steps * actors;
+    int const entries = steps * sequences > act_entries ? steps * sequences : act_entries;
+    int const states = entries + (sequences > actors ? sequences : actors), images = full ? entries : rows;
     size_t const weights = a->net.parameters, actions = (size_t)d->actions, units = (size_t)a->net.cell.units;
     size_t const spread = (size_t)(a->net.taus * a->net.atoms);
     size_t const players = (size_t)d->players, lanes = d->play_only ? 0 : (size_t)d->environments;
@@ -3982,7 +4888,7 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     a->device.pool = d->threads > 1 ? RISEI_TAKE(arena, risei_pool, 1) : NULL;
 #endif
     a->optimizer.squares = RISEI_TAKE(arena, double, learn > 0 ? weights / RISEI_BLOCK + 1 : 0);
-    risei_pass_layout(arena, &a->net, &a->pass, rows, images, steps, entries, states, learn, d->window);
+    risei_pass_layout(arena, &a->net, &a->pass, rows, images, steps, entries, states, learn, risei_before(d) + 1);
     a->first = RISEI_TAKE(arena, int, learn > actors ? learn : actors);
     a->later = RISEI_TAKE(arena, int, learn);
     a->images = RISEI_TAKE(arena, rise_real, risei_times((size_t)images, (size_t)risei_agent_image(a)));
@@ -4020,35 +4926,38 @@ RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
     memset(a, 0, sizeof *a);
     a->desc = *desc;
     a->net = risei_net_make(desc);
-    if (desc->memory == RISE_MEMORY_RISE) a->embedder = risei_embedder_make(desc);
+    if (desc->memory == RISE_MEMORY_RISE) risei_embedder_make(&a->embedder, desc);
     h->frame_bytes = desc->frame_width * desc->frame_height * desc->frame_channels;
     h->size = desc->memory == RISE_MEMORY_RISE ? desc->embedding_size : 0;
     h->f32 = desc->embedding_f32 != 0 || sizeof(rise_real) == 8;
     h->mask_bytes = desc->action_masks ? risei_ceil_div(desc->actions, 8) : 0;
     a->replay.history = *h;
     a->replay.history.lanes = desc->environments;
+    if (desc->stored_state && desc->memory != RISE_MEMORY_NONE)
+        a->replay.history.state = desc->recurrent_units * (desc->cell == RISE_CELL_LSTM ? 2 : 1);
+    a->replay.stride = desc->window_stride;
     a->replay.history.capacity = desc->replay_capacity / desc->environments;
     a->replay.reach = risei_reach(desc);
     a->replay.n_step = desc->n_step;
     a->replay.discount = desc->discount;
 }
-/* The size of a resolved description's agent, and where its parts go; 0 where that does not fit size_t. */
-RISEI_FN size_t risei_agent_measure(rise_agent *plan)
+/* The size of a resolved description's agent; 0 where that does not fit size_t. */
+RISEI_FN size_t risei_agent_measure(const rise_agent_desc *resolved)
 {
+    rise_agent plan;
     risei_arena arena;
+    risei_agent_plan(&plan, resolved);
     memset(&arena, 0, sizeof arena);
     risei_take(&arena, 1, sizeof(rise_agent));
-    risei_agent_layout(&arena, plan);
+    risei_agent_layout(&arena, &plan);
     return arena.overflow || arena.used > SIZE_MAX - RISEI_ALIGN ? 0 : arena.used + RISEI_ALIGN; /* the block may lie anyhow */
 }
 RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error)
 {
     rise_agent_desc resolved = *desc;
-    rise_agent plan;
     size_t bytes;
     if (rise_agent_resolve(&resolved, error) != RISE_OK) return 0;
-    risei_agent_plan(&plan, &resolved);
-    bytes = risei_agent_measure(&plan);
+    bytes = risei_agent_measure(&resolved);
     if (bytes == 0) risei_fail(error, RISE_NO_MEMORY,
                                "the agent is larger than this machine's addresses; lower replay_capacity");
     return bytes;
@@ -4070,13 +4979,26 @@ enum { RISEI_FOR_WEIGHTS = 1, RISEI_FOR_EMBEDDER, RISEI_FOR_EXPLORING, RISEI_FOR
 /* What the network is run for. */
 typedef enum risei_use { RISEI_PLAY, RISEI_ACT, RISEI_TARGET, RISEI_LEARN, RISEI_USES } risei_use;
 
+/* Weights and random streams of a new agent. */
+RISEI_FN rise_result risei_agent_begin(rise_agent *a, rise_error *error)
+{
+    const rise_agent_desc *d = &a->desc;
+    risei_random random = risei_stream(d->seed, RISEI_FOR_WEIGHTS);
+    a->optimizer.power1 = a->optimizer.power2 = 1;
+    risei_net_initialise(&a->net, a->weights, d->window, &random);
+    if (!d->play_only) memcpy(a->target, a->weights, a->net.block * sizeof *a->weights);
+    if (d->memory == RISE_MEMORY_RISE) risei_embedder_initialise(&a->embedder, risei_stream(d->seed, RISEI_FOR_EMBEDDER));
+    a->counters.explore = risei_stream(d->seed, RISEI_FOR_EXPLORING);
+    a->counters.sample = risei_stream(d->seed, RISEI_FOR_SAMPLING);
+    return a->embedder.kind == RISE_EMBED_RESNET18 ? risei_resnet_load(a->embedder.resnet, d->embedding_file, error) : RISE_OK;
+}
 RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc, rise_error *error)
 {
     rise_agent_desc resolved;
-    rise_agent plan, *a;
+    rise_agent *a;
     const rise_kernels *kernels;
     risei_arena arena;
-    risei_random random;
+    rise_result result;
     unsigned char *block;
     size_t bytes;
     if (agent != NULL) *agent = NULL;
@@ -4092,8 +5014,7 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
                           "threads is %d; for more than 1, define RISE_THREADS beside RISE_IMPLEMENTATION", resolved.threads);
 #endif
     memset(&arena, 0, sizeof arena);
-    risei_agent_plan(&plan, &resolved);
-    bytes = risei_agent_measure(&plan);
+    bytes = risei_agent_measure(&resolved);
     if (bytes == 0 || (desc->memory_bytes > 0 && bytes > desc->memory_bytes))
         return risei_fail(error, RISE_NO_MEMORY, "the agent needs %.0f bytes and memory_bytes is %.0f; raise it or lower %s",
                           (double)bytes, (double)desc->memory_bytes, desc->play_only ? "players" : "replay_capacity");
@@ -4106,7 +5027,7 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
         return risei_fail(error, RISE_NO_MEMORY, "the system refused %.0f bytes; lower replay_capacity", (double)bytes);
     arena.base = block + (RISEI_ALIGN - (size_t)((uintptr_t)block % RISEI_ALIGN)) % RISEI_ALIGN;
     a = (rise_agent *)risei_take(&arena, 1, sizeof(rise_agent));
-    *a = plan;
+    risei_agent_plan(a, &resolved);
     risei_agent_layout(&arena, a);
     a->block = desc->memory_block == NULL ? block : NULL;
 #ifdef RISE_THREADS
@@ -4117,14 +5038,11 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
 #endif
     a->bytes = bytes;
     a->device.kernels = kernels;
-    a->optimizer.power1 = a->optimizer.power2 = 1;
-    random = risei_stream(resolved.seed, RISEI_FOR_WEIGHTS);
-    risei_net_initialise(&a->net, a->weights, resolved.window, &random);
-    if (a->target != NULL && !resolved.play_only) memcpy(a->target, a->weights, a->net.block * sizeof *a->weights);
-    if (resolved.memory == RISE_MEMORY_RISE) risei_embedder_initialise(&a->embedder,
-                                                                       risei_stream(resolved.seed, RISEI_FOR_EMBEDDER));
-    a->counters.explore = risei_stream(resolved.seed, RISEI_FOR_EXPLORING);
-    a->counters.sample = risei_stream(resolved.seed, RISEI_FOR_SAMPLING);
+    result = risei_agent_begin(a, error);
+    if (result != RISE_OK) {
+        rise_agent_destroy(a);
+        return result;
+    }
     risei_log(a, "rise: %.0f parameters, %.1f MB, %s kernels", (double)a->net.parameters, (double)a->bytes / 1e6,
               kernels->name);
     *agent = a;
@@ -4169,16 +5087,18 @@ RISEI_FN void risei_gather_window(rise_agent *a, const risei_history *h, int lan
     }
 }
 
-RISEI_FN risei_random risei_update_stream(const rise_agent *a, risei_use use)
+/* `what`: 0 noise, 1 fractions */
+RISEI_FN risei_random risei_update_stream(const rise_agent *a, risei_use use, int what)
 {
-    return risei_stream(a->desc.seed + (uint64_t)a->counters.updates * RISEI_USES + (uint64_t)use, RISEI_FOR_UPDATE);
+    uint64_t const turn = (uint64_t)a->counters.updates * 2 + (uint64_t)what;
+    return risei_stream(a->desc.seed, RISEI_FOR_UPDATE + turn * RISEI_USES + (uint64_t)use);
 }
 /* The weights to run on. Noise is drawn once an update for each use, but not for playing. */
 RISEI_FN const rise_real *risei_weights_for(rise_agent *a, risei_use use)
 {
     const rise_real *w = use == RISEI_TARGET ? a->target : a->weights;
     uint64_t const key = ((uint64_t)a->counters.updates + 1) * RISEI_USES + (uint64_t)use;
-    risei_random random = risei_update_stream(a, use);
+    risei_random random = risei_update_stream(a, use, 0);
     if (!risei_net_derived(&a->net)) return w;
     if (a->derived_for != key || use >= RISEI_TARGET) {
         if (a->net.noisy) risei_noise_draw(&a->net, a->noise, &random);
@@ -4191,7 +5111,7 @@ RISEI_FN const rise_real *risei_weights_for(rise_agent *a, risei_use use)
 RISEI_FN void risei_draw_fractions(rise_agent *a, risei_use use, int rows)
 {
     int const taus = a->net.taus, drawn = use >= RISEI_TARGET;
-    risei_random random = risei_update_stream(a, use);
+    risei_random random = risei_update_stream(a, use, 1);
     int i;
     for (i = 0; i < rows * taus && a->net.head == RISE_HEAD_IQN; i++)
         a->pass.tau[i] = drawn ? risei_uniform(&random) : ((rise_real)(i % taus) + (rise_real)0.5) / (rise_real)taus;
@@ -4230,6 +5150,12 @@ RISEI_FN void risei_act(rise_agent *a, const risei_history *h, int lane, int cou
             if (s->c != NULL) memcpy(s->c + (ptrdiff_t)r * units, state_c + (ptrdiff_t)(lane + r) * units, one);
         }
     }
+    for (r = 0; r < count && h->state > 0; r++) {
+        risei_history *kept = &a->replay.history; /* which is h: players keep nothing */
+        ptrdiff_t const slot = risei_slot(h, lane + r, h->written[lane + r] - 1);
+        risei_history_keep(kept, slot, 0, units, s->h + (ptrdiff_t)r * units);
+        if (s->c != NULL) risei_history_keep(kept, slot, units, units, s->c + (ptrdiff_t)r * units);
+    }
     risei_draw_fractions(a, use, count);
     risei_net_forward(&a->device, &a->net, risei_weights_for(a, use), count, full ? s->begin[steps] : count, a->images, pass);
     if (!recurrent || !carry) return;
@@ -4266,7 +5192,8 @@ RISEI_FN rise_result risei_embed_checked(rise_agent *a, const uint8_t *frame, ri
     risei_embed(&a->device, &a->embedder, frame, out);
     for (i = 0; i < a->embedder.size; i++)
         if (!risei_finite((float)out[i]))
-            return risei_fail(&a->error, RISE_NOT_FINITE, "embed_fn gave a number that is not finite");
+            return risei_fail(&a->error, RISE_NOT_FINITE, "%s gave a number that is not finite",
+                              a->desc.embedding == RISE_EMBED_RESNET18 ? "embedding_file" : "embed_fn");
     return RISE_OK;
 }
 
@@ -4432,19 +5359,116 @@ RISEI_FN void risei_end_warm_up(rise_agent *a)
     risei_history_refresh(&a->device, &a->play, &a->embedder, a->fresh);
     risei_log(a, "rise: learning starts after %.0f steps", (double)a->counters.steps);
 }
-/* Draws the batch and sorts it by the length of the windows (a counting sort, so that equal ones keep their order). */
+enum { RISEI_MEASURED = 512 };
+
+/* Frames that a snapshot in progress has yet to handle. */
+RISEI_FN int64_t risei_refreshing(const rise_agent *a)
+{
+    const risei_history *h = &a->replay.history;
+    return a->counters.refreshed > 0 ? RISEI_MEASURED + (int64_t)h->lanes * h->capacity - a->counters.refreshed + 1 : 0;
+}
+/*  A snapshot goes in three parts, spread over many updates that are left out for it: the new embeddings are measured on
+    RISEI_MEASURED frames; then they take the place of the old ones, at once where acting looks; then all others follow. */
+
+RISEI_FN rise_result risei_snapshot_begin(rise_agent *a)
+{
+    risei_embedder *e = &a->embedder;
+    size_t const convs = risei_embedder_convs(e);
+    if (a->desc.memory != RISE_MEMORY_RISE || e->kind != RISE_EMBED_SNAPSHOT)
+        return risei_fail(&a->error, RISE_BAD_CALL, "embedding is not RISE_EMBED_SNAPSHOT");
+    if (a->desc.play_only || !e->frozen)
+        return risei_fail(&a->error, RISE_BAD_CALL, "there is nothing to take a snapshot of before learning has started");
+    if (a->counters.refreshed > 0)
+        return risei_fail(&a->error, RISE_BAD_CALL, "the last snapshot is not done: %.0f frames are left",
+                          (double)risei_refreshing(a));
+    memcpy(e->coming, risei_weights_for(a, RISEI_PLAY), convs * sizeof *e->coming); /* what is behind them stays the same */
+    a->derived_for = 0;
+    e->seen = 0;
+    memset(e->mean, 0, (size_t)e->size * sizeof *e->mean);
+    memset(e->spread, 0, (size_t)e->size * sizeof *e->spread);
+    a->counters.refreshed = 1;
+    a->counters.snapshots++;
+    return RISE_OK;
+}
+/* The new weights and statistics come into force. */
+RISEI_FN void risei_snapshot_switch(rise_agent *a)
+{
+    risei_embedder *e = &a->embedder;
+    risei_history *h = &a->replay.history;
+    rise_real *const old = e->weights;
+    int64_t at;
+    int lane;
+    e->weights = e->coming, e->coming = old;
+    risei_embedder_freeze(e);
+    risei_history_refresh(&a->device, &a->play, e, a->fresh);
+    for (lane = 0; lane < h->lanes; lane++) /* what acting looks back to */
+        for (at = h->written[lane] - 1; at >= risei_history_oldest(h, lane) && at >= h->written[lane] - a->desc.window; at--)
+            risei_history_refresh_slot(&a->device, h, risei_slot(h, lane, at), e, a->fresh);
+}
+/* Handles as many frames as an update would take the time of. */
+RISEI_FN void risei_snapshot_step(rise_agent *a)
+{
+    risei_embedder *e = &a->embedder;
+    risei_history *h = &a->replay.history;
+    ptrdiff_t const slots = (ptrdiff_t)h->lanes * h->capacity;
+    int i;
+    for (i = 0; i < 4 * a->desc.batch && a->counters.refreshed > 0; i++) {
+        int64_t const turn = a->counters.refreshed++ - 1;
+        int const measuring = turn < RISEI_MEASURED;
+        ptrdiff_t const slot = (ptrdiff_t)(measuring ? turn * slots / RISEI_MEASURED : turn - RISEI_MEASURED);
+        int const held = slot % h->capacity < h->written[slot / h->capacity];
+        if (turn == RISEI_MEASURED) risei_snapshot_switch(a);
+        if (held && measuring) {
+            rise_real *const old = e->weights;
+            e->weights = e->coming;
+            risei_embedder_raw(&a->device, e, h->frames + slot * h->frame_bytes, a->fresh);
+            e->weights = old;
+            risei_embedder_observe(e, a->fresh);
+        } else if (held)
+            risei_history_refresh_slot(&a->device, h, slot, e, a->fresh);
+        if (turn == RISEI_MEASURED + slots - 1) a->counters.refreshed = 0;
+    }
+}
+/* Is one due, or in progress? */
+RISEI_FN int risei_snapshot_due(rise_agent *a)
+{
+    const rise_agent_desc *d = &a->desc;
+    int const by_itself = d->snapshot_steps > 0 && d->memory == RISE_MEMORY_RISE && d->embedding == RISE_EMBED_SNAPSHOT;
+    if (by_itself && a->counters.snapshots == 0 && a->counters.steps >= (int64_t)d->learn_start + d->snapshot_steps)
+        risei_snapshot_begin(a);
+    return a->counters.refreshed > 0;
+}
+RISE_API rise_result rise_agent_snapshot(rise_agent *agent)
+{
+    return agent == NULL ? RISE_BAD_CALL : risei_snapshot_begin(agent);
+}
+/* Transition r of the batch, which is sample r / sequences of window r % sequences, and comes `back` steps before the last. One
+   from before the episode is not there: the last one stands in, with no weight. */
+RISEI_FN void risei_draw_earlier(rise_agent *a, int r, int back)
+{
+    const risei_transition *last = &a->batch[r + back * (a->desc.batch / a->net.samples)];
+    const risei_history *h = &a->replay.history;
+    int const there = h->index[risei_slot(h, last->lane, last->at)] >= back;
+    a->batch[r] = there ? risei_replay_transition(&a->replay, risei_slot(h, last->lane, last->at - back)) : *last;
+    a->batch[r].priority = last->priority; /* by which all were drawn */
+    a->batch[r].absent = !there;
+}
+/* Draws the batch, a window for every `samples` transitions of it, sorted by length (a counting sort, so that equal ones keep
+   their order). */
 RISEI_FN void risei_draw_batch(rise_agent *a, risei_random *random)
 {
     const risei_history *h = &a->replay.history;
-    int const batch = a->desc.batch, before = a->net.memory != RISE_MEMORY_NONE ? a->desc.window - 1 : 0;
+    int const batch = a->desc.batch, before = risei_before(&a->desc), sequences = batch / a->net.samples;
     int start, r, row = 0;
-    risei_replay_sample(&a->replay, random, batch, a->drawn);
-    for (start = 0; start <= before && row < batch; start++)
-        for (r = 0; r < batch; r++) {
+    risei_transition *last = a->batch + (batch - sequences);
+    risei_replay_sample(&a->replay, random, sequences, a->drawn);
+    for (start = 0; start <= before && row < sequences; start++)
+        for (r = 0; r < sequences; r++) {
             if (risei_window_start(h, a->drawn[r].lane, a->drawn[r].at, before) != start) continue;
             a->first[row] = start;
-            a->batch[row++] = a->drawn[r];
+            last[row++] = a->drawn[r];
         }
+    for (r = 0; r < batch - sequences; r++) risei_draw_earlier(a, r, a->net.samples - 1 - r / sequences);
 }
 /* Row by row: images of the batch's states and of those n steps on, and the windows that hold both. */
 RISEI_FN void risei_gather_part(void *job, int part, int parts, void *scratch)
@@ -4453,48 +5477,72 @@ RISEI_FN void risei_gather_part(void *job, int part, int parts, void *scratch)
     const rise_kernels *k = a->device.kernels;
     const risei_history *h = &a->replay.history;
     const risei_image *image = &a->pass.encoder.in[0];
-    int const batch = a->desc.batch, stack = a->desc.frame_stack;
+    int const batch = a->desc.batch, stack = a->desc.frame_stack, sequences = batch / a->net.samples;
+    int const own = a->net.samples == 1 && h->state == 0; /* do next states have a window of their own? */
     int r, end;
     (void)scratch;
     for (risei_share(batch, 1, part, parts, &r, &end); r < end; r++) {
         const risei_transition *t = &a->batch[r];
-        a->later[r] = a->first[r] > t->steps ? a->first[r] : t->steps;
-        if (a->net.memory != RISE_MEMORY_NONE) risei_gather_window(a, h, t->lane, t->at, a->desc.window - 1, t->steps, r);
+        int const row = r - (batch - sequences); /* of the window that ends here */
+        if (row >= 0) a->later[row] = own && a->first[row] < t->steps ? t->steps : a->first[row];
+        if (row >= 0 && a->net.memory != RISE_MEMORY_NONE) risei_gather_window(a, h, t->lane, t->at, risei_before(&a->desc),
+                                                                               t->steps, row);
         if (a->net.memory == RISE_MEMORY_FULL) continue;
         risei_history_stack(k, h, t->lane, t->at, stack, image, a->images + r * risei_image_size(image));
         risei_history_stack(k, h, t->lane, t->at + t->steps, stack, image, a->images + (batch + r) * risei_image_size(image));
+    }
+}
+/* The states in which windows begin that do not begin with an episode. */
+RISEI_FN void risei_gather_states(rise_agent *a)
+{
+    const rise_kernels *k = a->device.kernels;
+    const risei_history *h = &a->replay.history;
+    const risei_sequence *s = &a->pass.sequence;
+    int const units = a->net.cell.units;
+    int row;
+    for (row = 0; row < s->rows && h->state > 0; row++) {
+        const risei_transition *last = &a->batch[a->desc.batch - s->rows + row];
+        ptrdiff_t slot;
+        if (a->first[row] > 0) continue;
+        slot = risei_slot(h, last->lane, last->at - risei_before(&a->desc));
+        risei_history_recall(k, h, slot, 0, units, s->h + (ptrdiff_t)row * units);
+        if (s->c != NULL) risei_history_recall(k, h, slot, units, units, s->c + (ptrdiff_t)row * units);
     }
 }
 /* Fills the pass's inputs from the batch. */
 RISEI_FN void risei_gather_batch(rise_agent *a)
 {
     risei_sequence *s = &a->pass.sequence;
-    int const batch = a->desc.batch;
-    s->rows = batch;
-    s->steps = a->desc.window + a->desc.n_step;
+    int const batch = a->desc.batch, sequences = batch / a->net.samples;
+    s->rows = sequences;
+    s->steps = risei_before(&a->desc) + 1 + a->desc.n_step;
     s->first = a->first;
     if (a->net.memory != RISE_MEMORY_NONE) {
         risei_sequence_plan(s);
-        risei_zero(s->h, (ptrdiff_t)batch * a->net.cell.units);
-        risei_zero(s->c, (ptrdiff_t)batch * a->net.cell.units);
+        risei_zero(s->h, (ptrdiff_t)sequences * a->net.cell.units);
+        risei_zero(s->c, (ptrdiff_t)sequences * a->net.cell.units);
+        risei_gather_states(a);
     }
     risei_run(&a->device, 4.0 * batch * (double)risei_agent_image(a), risei_gather_part, a);
 }
 /* Q of the batch's states (rows 0..batch) and next states (after them), from row `from` to row `to`. Next states alone are read
-   after a window of their own, no longer than any that is trained; behind the states, after the union of both windows. */
+   after a window of their own, no longer than any that is trained (where samples share a window, than the longest); behind the
+   states, after the union of both windows. */
 RISEI_FN void risei_forward_batch(rise_agent *a, risei_use use, int from, int to)
 {
     const rise_agent_desc *d = &a->desc;
     risei_pass *pass = &a->pass;
     risei_sequence *s = &pass->sequence;
     int const full = d->memory == RISE_MEMORY_FULL, recurrent = d->memory != RISE_MEMORY_NONE, batch = d->batch;
+    int const trained = risei_before(d) + 1, sequences = batch / a->net.samples;
     int r;
-    s->steps = to > batch ? d->window + d->n_step : d->window;
+    s->steps = to > batch ? trained + d->n_step : trained;
     s->first = from >= batch ? a->later : a->first; /* with the plan of a->first: a mask within it */
     for (r = from; r < to; r++) {
-        int const b = r % batch, step = d->window + (r >= batch ? a->batch[b].steps : 0); /* the state after so many steps */
-        pass->state_row[r - from] = recurrent ? s->begin[step] + b : 0;
-        pass->feature_row[r - from] = full ? s->begin[step - 1] + b : r - from;
+        int const b = r % batch, row = b % sequences, back = a->batch[b].absent ? 0 : a->net.samples - 1 - b / sequences;
+        int const step = trained - back + (r >= batch ? a->batch[b].steps : 0); /* the state after so many steps */
+        pass->state_row[r - from] = recurrent ? s->begin[step] + row : 0;
+        pass->feature_row[r - from] = full ? s->begin[step - 1] + row : r - from;
     }
     risei_draw_fractions(a, use, to - from);
     risei_net_forward(&a->device, &a->net, risei_weights_for(a, use), to - from, full ? s->begin[s->steps] : to - from,
@@ -4614,6 +5662,24 @@ RISEI_FN void risei_copy_target(rise_agent *a)
         a->target[i] = a->target[i] + rate * (a->weights[i] - a->target[i]);
 }
 
+/* The error by which a window is sampled (Kapturowski et al. 2019): eta max + (1 - eta) mean of its samples' errors. */
+RISEI_FN void risei_mix_errors(rise_agent *a)
+{
+    rise_real const eta = (rise_real)a->desc.priority_mix;
+    int const batch = a->desc.batch, windows = batch / a->net.samples;
+    int row, r;
+    for (row = 0; row < windows; row++) {
+        rise_real most = 0, sum = 0, count = 0;
+        for (r = row; r < batch; r += windows) {
+            rise_real const error = risei_abs(a->td[r]);
+            if (a->batch[r].absent) continue;
+            most = error > most ? error : most;
+            sum = sum + error;
+            count = count + 1;
+        }
+        a->td[batch - windows + row] = eta * most + (1 - eta) * sum / count;
+    }
+}
 RISEI_FN void risei_forward_target(rise_agent *a)
 {
     size_t const batch = (size_t)a->desc.batch, actions = (size_t)a->desc.actions;
@@ -4631,6 +5697,10 @@ RISEI_FN rise_result risei_update(rise_agent *a)
     double const priority = d->priority_exponent < 0 ? 0 : d->priority_exponent;
     risei_counters metrics = a->counters;
     if (d->memory == RISE_MEMORY_RISE && !a->embedder.frozen) risei_end_warm_up(a);
+    if (risei_snapshot_due(a)) {
+        risei_snapshot_step(a);
+        return RISE_OK;
+    }
     risei_draw_batch(a, &metrics.sample);
     risei_replay_weights(k, d->batch, a->batch, importance, a->importance);
     risei_gather_batch(a);
@@ -4641,7 +5711,7 @@ RISEI_FN rise_result risei_update(rise_agent *a)
                                                                            a->weights);
     if (metrics.gradient_norm <= DBL_MAX) { /* neither loss nor weights are NaN or infinite, though a ReLU would hide it */
         const rise_real *w = risei_net_derived(&a->net) ? a->derived : a->weights;
-        risei_net_backward(&a->device, &a->net, w, a->gradient, d->batch, d->window, &a->pass);
+        risei_net_backward(&a->device, &a->net, w, a->gradient, d->batch, risei_before(d) + 1, &a->pass);
         risei_net_derive_backward(&a->device, &a->net, a->noise, a->spectral, w, a->gradient);
         metrics.gradient_norm = risei_optimize(&a->device, &a->optimizer, a->net.parameters, a->weights, a->gradient,
                                                risei_learning_rate(a),
@@ -4652,6 +5722,7 @@ RISEI_FN rise_result risei_update(rise_agent *a)
         return risei_fail(&a->error, RISE_NOT_FINITE,
             "a weight, the loss or a gradient is not finite, so nothing was learned; lower learning_rate or check the rewards");
     risei_spectral_keep(&a->net, a->spectral, a->weights);
+    if (d->priority_mix > 0) risei_mix_errors(a);
     risei_replay_update(&a->replay, k, d->batch, a->batch, a->td, priority, a->work);
     metrics.updates++;
     a->counters = metrics;
@@ -4725,9 +5796,10 @@ RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
     m->loss = c->loss, m->mean_value = c->mean_value, m->td_error = c->td_error, m->gradient_norm = c->gradient_norm;
     for (i = 0; i < h->lanes; i++) m->replay_size += h->written[i] - risei_history_oldest(h, i);
     m->replay_ready = a->replay.ready;
+    m->refreshing = risei_refreshing(a);
     m->bytes_per_step = (size_t)h->frame_bytes + (size_t)h->size * (h->f32 ? sizeof(rise_real) : sizeof(uint16_t)) +
                         (size_t)h->mask_bytes + sizeof *h->rewards + sizeof *h->actions + sizeof *h->events + sizeof *h->index +
-                        sizeof(double) * 8 / 7;
+                        sizeof(double) * 8 / 7 + (size_t)h->state * (h->f32 ? sizeof(rise_real) : sizeof(uint16_t));
 }
 RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *a) { return &a->desc; }
 RISE_API const rise_error *rise_agent_error(const rise_agent *a)
@@ -4738,6 +5810,7 @@ RISE_API const rise_error *rise_agent_error(const rise_agent *a)
 RISE_API rise_real *rise_agent_parameters(rise_agent *a)
 {
     a->optimizer.unchecked = 1;
+    a->derived_for = 0;
     return a->weights;
 }
 
@@ -4768,6 +5841,7 @@ typedef struct risei_stream_io {
     int failed;       /* could not be moved */
     int beyond;       /* reading went past the section's end */
     const char *wrong; /* what was not as it must be, or NULL */
+    int foreign;      /* reading: the agent learned with another embedding_file */
 } risei_stream_io;
 
 /* CRC-32 (reflected 0xEDB88320), four bits at a time */
@@ -4859,8 +5933,7 @@ RISEI_FN void risei_visit_fields(risei_stream_io *f, const risei_field *fields, 
         }
         integer = fields[i].real ? 0 : (int)value;
         if (!fields[i].real && !((double)integer >= value)) risei_wrong(f, fields[i].name);
-        memcpy((char *)object + fields[i].at, fields[i].real ? (const void *)&value : (const void *)&integer,
-               fields[i].real ? sizeof value : sizeof integer);
+        risei_field_put(&fields[i], object, value);
     }
 }
 RISEI_FN void risei_visit_desc(risei_stream_io *f, rise_agent_desc *d)
@@ -4879,10 +5952,16 @@ RISEI_FN void risei_visit_acting(risei_stream_io *f, rise_agent *a)
     int64_t frozen = a->embedder.frozen;
     size_t const size = a->net.memory == RISE_MEMORY_RISE ? (size_t)a->embedder.size : 0;
     risei_reals(f, a->weights, a->net.block, -FLT_MAX, "a weight is not a finite number");
+    risei_reals(f, a->embedder.weights, risei_embedder_convs(&a->embedder), -FLT_MAX, "a weight of the snapshot is not finite");
     risei_integers(f, &frozen, 1, "embedder.frozen");
     a->embedder.frozen = frozen != 0;
     risei_reals(f, a->embedder.shift, size, -FLT_MAX, "embedder.shift");
     risei_reals(f, a->embedder.gain, size, 0, "embedder.gain");
+    if (a->embedder.kind == RISE_EMBED_RESNET18) {
+        uint64_t hash = a->embedder.resnet->hash;
+        risei_numbers(f, &hash, 1, sizeof hash);
+        f->foreign = hash != a->embedder.resnet->hash;
+    }
 }
 RISEI_FN void risei_visit_learning(risei_stream_io *f, rise_agent *a)
 {
@@ -4903,12 +5982,28 @@ RISEI_FN void risei_visit_learning(risei_stream_io *f, rise_agent *a)
     risei_integers(f, &c->episodes, 1, "episodes");
     risei_integers(f, &c->updates, 1, "updates");
     risei_integers(f, &c->debt, 1, "debt");
+    risei_integers(f, &c->snapshots, 1, "snapshots");
+    risei_integers(f, &c->refreshed, 1, "refreshed");
+    if (c->refreshed > RISEI_MEASURED + (int64_t)a->replay.history.lanes * a->replay.history.capacity)
+        risei_wrong(f, "refreshed");
+    risei_reals(f, a->embedder.coming, c->refreshed > 0 ? risei_embedder_convs(&a->embedder) : 0, -FLT_MAX,
+                "a weight of the coming snapshot is not finite");
     if (c->debt > c->steps) risei_wrong(f, "debt");
     risei_doubles(f, &c->loss, 1, -DBL_MAX, "loss");
     risei_doubles(f, &c->mean_value, 1, -DBL_MAX, "mean_value");
     risei_doubles(f, &c->td_error, 1, -DBL_MAX, "td_error");
     risei_doubles(f, &c->gradient_norm, 1, -DBL_MAX, "gradient_norm");
     risei_doubles(f, a->returns, RISEI_RETURNS, -DBL_MAX, "returns");
+}
+RISEI_FN void risei_visit_state(risei_stream_io *f, risei_history *h, ptrdiff_t slot)
+{
+    uint16_t *half = h->half_state + slot * h->state;
+    int i;
+    if (h->f32) risei_reals(f, h->full_state + slot * h->state, (size_t)h->state, -FLT_MAX, "a stored state is not finite");
+    if (h->f32) return;
+    risei_numbers(f, half, (size_t)h->state, sizeof *half);
+    for (i = 0; i < h->state; i++)
+        if ((half[i] & 0x7C00u) == 0x7C00u) risei_wrong(f, "a stored state is not finite");
 }
 /* One slot's record. Embeddings are not saved: they follow from the frames. */
 RISEI_FN void risei_visit_slot(risei_stream_io *f, rise_agent *a, ptrdiff_t slot)
@@ -4923,6 +6018,7 @@ RISEI_FN void risei_visit_slot(risei_stream_io *f, rise_agent *a, ptrdiff_t slot
     risei_numbers(f, h->actions + slot, 1, sizeof *h->actions);
     risei_numbers(f, h->events + slot, 1, 1);
     risei_numbers(f, h->index + slot, 1, sizeof *h->index);
+    risei_visit_state(f, h, slot);
     risei_doubles(f, &leaf, 1, 0, "a priority is negative or not finite");
     if (leaf > FLT_MAX || (leaf > 0 && leaf < 1e-6)) risei_wrong(f, "a priority is out of range");
     if (f->mode != RISEI_READ || f->failed) return;
@@ -5108,6 +6204,7 @@ RISEI_FN void risei_take_machine(rise_agent_desc *desc, const rise_agent_desc *m
     desc->log_fn = machine->log_fn, desc->log_user = machine->log_user;
     desc->clock_fn = machine->clock_fn, desc->clock_user = machine->clock_user;
     desc->embed_fn = machine->embed_fn, desc->embed_user = machine->embed_user;
+    desc->embedding_file = machine->embedding_file;
     desc->play_only = machine->play_only;
     if (machine->players != 0) desc->players = machine->players;
 }
@@ -5126,6 +6223,8 @@ RISEI_FN rise_result risei_read_section(rise_agent *a, rise_read_fn fn, void *us
         return risei_fail(error, RISE_BAD_FILE, "section %d does not have the length its description asks for", section);
     if (f.crc != header->crc[section - 1]) return risei_fail(error, RISE_BAD_FILE,
                                                              "section %d is damaged: its checksum differs", section);
+    if (f.foreign) return risei_fail(error, RISE_MISMATCH,
+                                     "embedding_file has other weights than this agent learned with; give it the file of then");
     return RISE_OK;
 }
 RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *user, uint64_t size,
@@ -5161,14 +6260,6 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
 #ifndef RISE_NO_STDIO
 RISEI_FN int risei_write_stdio(void *user, const void *data, size_t size) { return fwrite(data, 1, size,
                                                                                           (FILE *)user) == size; }
-RISEI_FN int risei_read_stdio(void *user, void *data, size_t size) { return fread(data, 1, size, (FILE *)user) == size; }
-RISEI_FN uint64_t risei_file_size(FILE *file)
-{
-    long size = -1;
-    if (fseek(file, 0, SEEK_END) == 0) size = ftell(file);
-    rewind(file);
-    return size < 0 ? 0 : (uint64_t)size;
-}
 /* Puts what was written on the disk, and a file in another's place. */
 RISEI_FN int risei_sync(FILE *file)
 {
@@ -5184,16 +6275,6 @@ RISEI_FN int risei_replace(const char *from, const char *to)
     remove(to); /* rename() does not replace there */
 #endif
     return rename(from, to) == 0;
-}
-
-/* Puts the file's name before what went wrong with it. */
-RISEI_FN rise_result risei_name(const char *path, rise_result result, rise_error *error)
-{
-    rise_error named;
-    if (result == RISE_OK || error == NULL) return result;
-    risei_fail(&named, result, "%.60s: %.170s", path, error->text);
-    *error = named;
-    return result;
 }
 
 RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, const char *path, rise_error *error)
@@ -5508,6 +6589,25 @@ RISEK_FN void RISEK(gru_backward)(int n, const rise_real *x, const rise_real *u,
         RISEK_STORE(du, dr);
         RISEK_STORE(du + n, dz);
         RISEK_STORE(du + 2 * n, vmul(dn, r));
+        RISEK_STORE(dh, RISEK(flush)(vmul(d, z)));
+    }
+}
+
+RISEK_FN void RISEK(mingru_forward)(int n, rise_real *gates, const rise_real *h, rise_real *h_next)
+{
+    RISEK_EACH(n) {
+        V const z = RISEK(vsigmoid)(RISEK_LOAD(gates)), new_h = RISEK(vtanh)(RISEK_LOAD(gates + n));
+        RISEK_STORE(gates, z);
+        RISEK_STORE(gates + n, new_h);
+        RISEK_STORE(h_next, vfma(z, vsub(RISEK_LOAD(h), new_h), new_h));
+    }
+}
+RISEK_FN void RISEK(mingru_backward)(int n, const rise_real *gates, const rise_real *h, rise_real *dh, rise_real *dgates)
+{
+    RISEK_EACH(n) {
+        V const z = RISEK_LOAD(gates), new_h = RISEK_LOAD(gates + n), d = RISEK_LOAD(dh);
+        RISEK_STORE(dgates, RISEK(dsigmoid)(vmul(d, vsub(RISEK_LOAD(h), new_h)), z));
+        RISEK_STORE(dgates + n, RISEK(flush)(RISEK(dtanh)(vmul(d, vsub(vset1(1), z)), new_h)));
         RISEK_STORE(dh, RISEK(flush)(vmul(d, z)));
     }
 }
@@ -5998,8 +7098,10 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
 
 static const rise_kernels RISEK(table) = {
     RISEK_NAME, RISEK_ISA, RISEK_FUSED, RISEK(product), RISEK(add), RISEK(multiply), RISEK(perturb), RISEK(dot),
-    RISEK(relu_backward), RISEK(maximum), RISEK(claim), RISEK(map_exp), RISEK(map_log), RISEK(map_tanh), RISEK(map_sigmoid), RISEK(lstm_forward),
-    RISEK(lstm_backward), RISEK(gru_forward), RISEK(gru_backward), RISEK(gate_forward), RISEK(gate_backward),
+    RISEK(relu_backward), RISEK(maximum), RISEK(claim), RISEK(map_exp), RISEK(map_log), RISEK(map_tanh), RISEK(map_sigmoid),
+    RISEK(lstm_forward),
+    RISEK(lstm_backward), RISEK(gru_forward), RISEK(gru_backward),
+    RISEK(mingru_forward), RISEK(mingru_backward), RISEK(gate_forward), RISEK(gate_backward),
     RISEK(norm_forward), RISEK(norm_backward), RISEK(stack), RISEK(unhalf),
     RISEK(project_signs), RISEK(project_ternary), RISEK(adam)};
 

@@ -176,21 +176,10 @@ static void conv_weights(void *user)
     const conv_job *const j = (const conv_job *)user;
     risei_conv_backward(&device, &j->conv, j->w, j->g, j->count, &j->x, &j->dy, NULL);
 }
-/* What risei_conv_backward does for dx, alone. */
 static void conv_data(void *user)
 {
     const conv_job *const j = (const conv_job *)user;
-    const risei_conv *const c = &j->conv;
-    int ry, rx, row;
-    for (ry = 0; ry < c->stride; ry++)
-        for (rx = 0; rx < c->stride; rx++) {
-            risei_phase const v = risei_conv_phase(c, ry, c->height), u = risei_conv_phase(c, rx, c->width);
-            risei_band band;
-            for (row = v.first; row < v.first + v.count && u.count > 0; row += band.count) {
-                band = risei_conv_band(&v, c->out_height, row);
-                risei_conv_backward_band(&device, c, j->w, j->count, &j->dy, &j->dx, ry, rx, &band, &u);
-            }
-        }
+    risei_conv_backward_data(&device, &j->conv, j->w, j->count, &j->dy, &j->dx);
 }
 static risei_image image(int height, int channels, int pad, int count)
 {
@@ -363,6 +352,7 @@ static void cell_make(cell_job *j, rise_cell kind, int steps, int rows, int in, 
         if (pass == 1 && posix_memalign(&j->block, RISEI_ALIGN, arena.used) != 0) exit(1);
         arena.base = (unsigned char *)j->block;
         arena.used = 0;
+        j->sequence.ends = 1;
         risei_sequence_layout(&arena, &j->cell, &j->sequence, steps, steps * rows, (steps + 1) * rows, rows, steps, dx);
     }
     j->sequence.steps = steps, j->sequence.rows = rows;

@@ -35,13 +35,16 @@ typedef struct chart_frame {
     double left, top, width, height; /* of the page */
     double x_max, low, high;         /* x from 0, scores from low to high */
     int by_seconds;                  /* else x is steps */
+    double x_least;                  /* where a logarithmic x axis begins; 0: a linear one from 0 */
+    const char *x_name;
 } chart_frame;
 
 static inline chart_frame chart_frame_of(const chart *c, int by_seconds)
 {
-    chart_frame f = {0, 0, 1, 1, 1, -1, 0, 0};
+    chart_frame f = {0, 0, 1, 1, 1, -1, 0, 0, 0, NULL};
     int i, j;
     f.by_seconds = by_seconds;
+    f.x_name = by_seconds ? "seconds of training" : "steps in the game";
     f.high = c->levels[0].score;
     for (i = 0; i < c->count; i++)
         for (j = 0; j < c->curves[i].count; j++) {
@@ -51,9 +54,14 @@ static inline chart_frame chart_frame_of(const chart *c, int by_seconds)
         }
     return f;
 }
+static inline double chart_across(const chart_frame *f, double x)
+{
+    if (f->x_least > 0) return f->left + f->width * log(fmax(x, f->x_least) / f->x_least) / log(f->x_max / f->x_least);
+    return f->left + f->width * x / f->x_max;
+}
 static inline double chart_x(const chart_frame *f, const chart_point *p)
 {
-    return f->left + f->width * (f->by_seconds ? p->seconds : p->steps) / f->x_max;
+    return chart_across(f, f->by_seconds ? p->seconds : p->steps);
 }
 static inline double chart_y(const chart_frame *f, double score)
 {
@@ -77,7 +85,7 @@ static inline void chart_draw(const chart *c, terminal *t, int top, int left, in
 {
     chart_frame f = chart_frame_of(c, 1);
     double tenth;
-    int i, j, x;
+    int label = top - 1, i, j, x;
     f.x_max = fmax(f.x_max, seconds);
     tenth = chart_round_up(f.x_max) / 10;
     f.x_max = tenth * ceil(f.x_max / tenth); /* the axis changes now and then only */
@@ -88,8 +96,9 @@ static inline void chart_draw(const chart *c, terminal *t, int top, int left, in
     for (i = 0; i < c->level_count; i++) {
         int const y = (int)chart_y(&f, c->levels[i].score);
         for (x = 0; x <= (int)f.width; x += 3) terminal_dot(t, (int)f.left + x, y, 0x8C8C8C);
-        terminal_text(t, y / 4, left, TERMINAL_PLAIN, "%+6.2f", c->levels[i].score);
-        terminal_text(t, y / 4, left + columns - CHART_RIGHT_MARGIN + 1, TERMINAL_PLAIN, "%s", c->levels[i].brief);
+        label = y / 4 > label ? y / 4 : label + 1; /* levels that are close have a label each */
+        terminal_text(t, label, left, TERMINAL_PLAIN, "%+6.2f", c->levels[i].score);
+        terminal_text(t, label, left + columns - CHART_RIGHT_MARGIN + 1, TERMINAL_PLAIN, "%s", c->levels[i].brief);
     }
     for (i = 0; i < c->count; i++)
         for (j = 1; j < c->curves[i].count; j++) {
@@ -104,43 +113,61 @@ static inline void chart_draw(const chart *c, terminal *t, int top, int left, in
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* As SVG                                                                                                             */
 
+static inline void chart_svg_tick(FILE *file, const chart_frame *f, double x, int thousands)
+{
+    fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%g%s</text>\n", chart_across(f, x),
+            f->top + f->height + 18, x / (thousands ? 1000 : 1), thousands && x > 0 ? "k" : "");
+}
+
 static inline void chart_svg_axes(FILE *file, const chart_frame *f)
 {
     double const right = f->left + f->width, bottom = f->top + f->height;
-    double const x_step = chart_round_up(f->x_max / 6), y_step = chart_round_up((f->high - f->low) / 5);
-    int const thousands = !f->by_seconds && x_step >= 1000;
+    double const x_step = chart_round_up(f->x_max * 58 / f->width), y_step = chart_round_up((f->high - f->low) / 5);
+    double x;
     int i;
-    for (i = 0; i * x_step <= f->x_max; i++)
-        fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%g%s</text>\n", f->left + f->width * i * x_step / f->x_max,
-                bottom + 18, i * x_step / (thousands ? 1000 : 1), thousands && i > 0 ? "k" : "");
+    if (f->x_least > 0)
+        for (x = chart_round_up(f->x_least); x <= f->x_max; x = chart_round_up(1.5 * x)) chart_svg_tick(file, f, x, 0);
+    else
+        for (i = 0; i * x_step <= f->x_max; i++) chart_svg_tick(file, f, i * x_step, !f->by_seconds && x_step >= 1000);
     for (i = (int)ceil(f->low / y_step); i * y_step <= f->high + 1e-9; i++)
         fprintf(file, "<path class=\"grid\" d=\"M%.1f %.1fH%.1f\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
                 f->left, chart_y(f, i * y_step), right, f->left - 8, chart_y(f, i * y_step) + 4, i * y_step);
     fprintf(file, "<path class=\"axis\" d=\"M%.1f %.1fV%.1fH%.1f\"/>\n", f->left, f->top, bottom, right);
     fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>\n", f->left + f->width / 2, bottom + 40,
-            f->by_seconds ? "seconds of training" : "steps in the game");
+            f->x_name);
+}
+
+/* A dashed line across at `score`, with its name above or below. */
+static inline void chart_svg_level(FILE *file, const chart_frame *f, const char *name, double score, int below)
+{
+    double const right = f->left + f->width, y = chart_y(f, score);
+    fprintf(file, "<path class=\"level\" d=\"M%.1f %.1fH%.1f\"/>", f->left, y, right);
+    fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s %+.3g</text>\n", right, below ? y + 16 : y - 6, name,
+            score);
+}
+
+static inline void chart_svg_line(FILE *file, const chart_frame *f, int colour, const chart_point *points, int count)
+{
+    int i;
+    fprintf(file, "<polyline stroke=\"#%06x\" points=\"", (unsigned)colour);
+    for (i = 0; i < count; i++) fprintf(file, "%.1f,%.1f ", chart_x(f, &points[i]), chart_y(f, points[i].score));
+    fprintf(file, "\"/>\n");
 }
 
 static inline void chart_svg_panel(FILE *file, const chart *c, double left, int by_seconds)
 {
     chart_frame f = chart_frame_of(c, by_seconds);
-    int i, j;
+    int i;
     f.left = left;
     f.width = 350;
     f.top = 90;
     f.height = 270;
     chart_svg_axes(file, &f);
-    for (i = 0; i < c->level_count; i++)
-        fprintf(file, "<path class=\"level\" d=\"M%.1f %.1fh%.1f\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s %+g</text>\n",
-                f.left, chart_y(&f, c->levels[i].score), f.width, f.left + f.width, chart_y(&f, c->levels[i].score) - 6,
-                c->levels[i].name, c->levels[i].score);
-    for (i = 0; i < c->count; i++) {
-        const chart_curve *const curve = &c->curves[i];
-        fprintf(file, "<polyline stroke=\"#%06x\" points=\"", (unsigned)curve->colour);
-        for (j = 0; j < curve->count; j++)
-            fprintf(file, "%.1f,%.1f ", chart_x(&f, &curve->points[j]), chart_y(&f, curve->points[j].score));
-        fprintf(file, "\"/>\n");
+    for (i = 0; i < c->level_count; i++) {
+        int const close = i > 0 && chart_y(&f, c->levels[i].score) - chart_y(&f, c->levels[i - 1].score) < 20;
+        chart_svg_level(file, &f, c->levels[i].name, c->levels[i].score, close);
     }
+    for (i = 0; i < c->count; i++) chart_svg_line(file, &f, c->curves[i].colour, c->curves[i].points, c->curves[i].count);
 }
 
 static inline void chart_svg_legend(FILE *file, const chart *c)
@@ -156,24 +183,39 @@ static inline void chart_svg_legend(FILE *file, const chart *c)
     }
 }
 
-/* Two panels: score over steps, and over seconds. Returns 0 if the file cannot be written. */
-static inline int chart_write_svg(const chart *c, const char *path)
+/* Begins a picture; NULL if the file cannot be written. It ends with chart_svg_close, which returns whether all went well. */
+static inline FILE *chart_svg_open(const char *path, double width, double height, const char *title)
 {
     FILE *const file = fopen(path, "w");
-    int good;
-    if (file == NULL) return 0;
-    fprintf(file, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 860 420\" width=\"860\" height=\"420\">\n"
+    if (file == NULL) return NULL;
+    fprintf(file, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %g %g\" width=\"%g\" height=\"%g\">\n"
                   "<style>text{font:13px system-ui,sans-serif;fill:#57606a}.title{font-size:17px;font-weight:600}\n"
                   "path,polyline{fill:none}polyline{stroke-width:2;stroke-linejoin:round}.axis{stroke:#8b949e}\n"
                   ".grid{stroke:#8b949e;opacity:.25}.level{stroke:#8b949e;stroke-width:1.5;stroke-dasharray:6 4}\n"
-                  "@media(prefers-color-scheme:dark){text{fill:#a9b1ba}}</style>\n");
-    fprintf(file, "<text class=\"title\" x=\"60\" y=\"26\">%s: mean score of the greedy agent</text>\n", c->title);
-    chart_svg_legend(file, c);
-    chart_svg_panel(file, c, 60, 0);
-    chart_svg_panel(file, c, 490, 1);
+                  "@media(prefers-color-scheme:dark){text{fill:#a9b1ba}}</style>\n", width, height, width, height);
+    fprintf(file, "<text class=\"title\" x=\"60\" y=\"26\">%s</text>\n", title);
+    return file;
+}
+static inline int chart_svg_close(FILE *file)
+{
+    int good;
     fprintf(file, "</svg>\n");
     good = !ferror(file);
     return fclose(file) == 0 && good;
+}
+
+/* Two panels: score over steps, and over seconds. Returns 0 if the file cannot be written. */
+static inline int chart_write_svg(const chart *c, const char *path)
+{
+    char title[100];
+    FILE *file;
+    snprintf(title, sizeof title, "%s: mean score of the greedy agent", c->title);
+    file = chart_svg_open(path, 860, 420, title);
+    if (file == NULL) return 0;
+    chart_svg_legend(file, c);
+    chart_svg_panel(file, c, 60, 0);
+    chart_svg_panel(file, c, 490, 1);
+    return chart_svg_close(file);
 }
 
 #endif

@@ -1,12 +1,16 @@
-/* Small pixel games that cannot be played without memory, and one that can, for the examples, the tests and the bench.
+/* Small pixel games that cannot be played without memory, and the same games with all in sight, for the examples, the tests
+   and the bench.
 
-   Chance decides nothing but how an episode starts: there are `starts` equally likely ones, and from there on the game
-   follows from the actions. So the score of the best play is known exactly, with memory and without, and so is the mean
-   score of a greedy agent: it plays every start once. tests/games.c derives the numbers below from the rules.
+   An episode follows from its start and the actions: whatever chance deals later on, a serve or a blank frame, is drawn from
+   the number of the start. Most games have `starts` equally likely ones and no more: the mean score of a greedy agent is
+   exact, it plays each of them once. The `sampled` games have two thousand million: their scores are means over a fixed list,
+   the first `starts` of them, and no episode of training is taken from that.
 
-   "Without memory" is a policy that sees the last GAME_STACK frames and no more. Each game hides its cue early and takes no
-   notice of the actions until the cue has left those frames: until then every action does the same, so that neither a
-   position nor a reward can carry the cue past that moment. From then on no frame depends on it. */
+   "Without memory" is a policy that sees the last GAME_STACK frames and no more. A game with a cue hides it early, and takes
+   no notice of the actions until the cue has left those frames: until then every action does the same, so that neither a
+   position nor a reward can carry the cue past that moment. From then on no frame depends on it. Pairs and Pong have no cue,
+   but something to forget at every step. So the score of the best play is known, with memory and without: tests/games.c and,
+   for these two, tests/ceilings.c derive the numbers below from the rules, and say what exactly they stand for. */
 #ifndef GAMES_H
 #define GAMES_H
 
@@ -14,44 +18,99 @@
 #include <string.h>
 
 #define GAME_STACK 4    /* frames that a policy without memory sees */
-#define GAME_ACTIONS 3  /* most actions of a game */
-#define GAME_STARTS 30  /* most starts of a game */
-#define GAME_PIXELS 140 /* of the largest frame */
+#define GAME_ACTIONS 16 /* most actions of a game */
+#define GAME_STARTS 30  /* most starts of a game that is not sampled */
+#define GAME_PIXELS 144 /* of the largest frame */
 
-typedef enum game_kind { GAME_BLINK, GAME_CORRIDOR, GAME_LOCK_CATCH, GAME_CATCH, GAME_KINDS } game_kind;
+/* An open game is one without a secret: what would have to be remembered stays in sight. Catch is the open Lock-Catch, and
+   Pong the open Pong-75 and Pong-50. */
+typedef enum game_kind {
+    GAME_BLINK, GAME_CORRIDOR, GAME_LOCK_CATCH, GAME_CATCH, GAME_KEY_DOOR, GAME_PAIRS, GAME_PONG_75, GAME_PONG_50, GAME_PONG,
+    GAME_OPEN_BLINK, GAME_OPEN_CORRIDOR, GAME_OPEN_KEY_DOOR, GAME_OPEN_PAIRS, GAME_KINDS
+} game_kind;
+
+/* What games have in common that differ in what is seen. */
+typedef enum game_rules { GAME_BLINKING, GAME_WALKING, GAME_CATCHING, GAME_UNLOCKING, GAME_PAIRING, GAME_RALLYING } game_rules;
 
 typedef struct game_spec {
     const char *name;
-    const char *text;                       /* the rules in a line */
-    int width, height;                      /* of a frame: one byte a pixel, 0 black, rows top to bottom */
-    int starts;
+    const char *text;                      /* the rules in a line */
+    game_rules rules;
+    int open;                              /* nothing is hidden */
+    int blank;                             /* of 100 frames, so many show nothing */
+    int width, height;                     /* of a frame: one byte a pixel, 0 black, rows top to bottom */
+    int starts, sampled;                   /* sampled: there are many more */
     int actions;
-    const char *action_names[GAME_ACTIONS];
-    int length, least_length, most_length;  /* of the wait; all 0 where it cannot be chosen */
-    double without_memory, best;            /* mean score of the best policy without memory, and of the best one */
+    const char *const *action_names;
+    int length, least_length, most_length; /* of the wait; all 0 where it cannot be chosen */
+    double without_memory, best;           /* mean score of the best policy without memory, and of the best one */
+    double margin;                         /* four standard errors of the former where it is a mean over `starts` of many */
 } game_spec;
+
+/* Pairs: the 16 cards, in 4 rows. A set of them is a mask of bits; no card is -1. */
+typedef struct game_cards {
+    uint8_t face[16];                      /* 0..7, each twice */
+    uint32_t gone, seen;                   /* found with its mate; was face up once */
+    int up;                                /* the one card that is face up */
+    int waiting;                           /* the same, as long as its turn's second card is to come */
+} game_cards;
+
+/* Pong: columns are counted from 0 to 7, and the rows that the ball flies in from 0, next to the other, to 3. */
+typedef struct game_court {
+    int x, y, dx, dy;                      /* the ball, and the last move that it made */
+    int other;                             /* leftmost column of the other's paddle; that of the player's is `place` */
+    int points, other_points;
+    int served;                            /* the time of the last serve */
+} game_court;
 
 typedef struct game {
     const game_spec *spec;
     game_kind kind;
     int length;
     uint64_t random;
-    int start, time, place;                 /* the whole state: which start, steps taken, where the player stands */
-    int done;                               /* the episode is over; the next call is game_reset or game_start */
-    uint8_t frame[GAME_PIXELS];             /* what the player sees: [height][width] */
+    int start, time, place;                /* the whole state: which start, steps taken, where the player stands, */
+    game_cards cards;                      /* and in Pairs this, */
+    game_court court;                      /* in Pong this */
+    int done;                              /* the episode is over; the next call is game_reset or game_start */
+    int cut;                               /* by a limit of steps, that is: the game would have gone on */
+    uint8_t frame[GAME_PIXELS];            /* what the player sees: [height][width] */
 } game;
 
 static inline const game_spec *game_spec_of(game_kind kind)
 {
+    static const char *const stripes[] = {"across", "down"}, *const turns[] = {"ahead", "left", "right"},
+                      *const doors[] = {"left", "ahead", "right"}, *const paddle[] = {"left", "stay", "right"},
+                      *const restless[] = {"left", "right"},
+                      *const cards[] = {"a1", "a2", "a3", "a4", "b1", "b2", "b3", "b4",
+                                        "c1", "c2", "c3", "c4", "d1", "d2", "d3", "d4"};
     static const game_spec specs[GAME_KINDS] = {
-        {"blink", "Stripes flash up. After a wait, a question mark: which way did they run?", 8, 8, 2, 2,
-         {"across", "down", NULL}, 8, 8, 500, 0, 1},
-        {"corridor", "A light at the start of a corridor tells which way to turn at its end.", 10, 10, 2, 3,
-         {"ahead", "left", "right"}, 10, 4, 500, 0, 1},
-        {"lock-catch", "The ball is seen in the top three rows only; the paddle is set free later.", 10, 14, 30, 3,
-         {"left", "stay", "right"}, 0, 0, 0, -0.8, 1},
-        {"catch", "The ball is seen all the way, the paddle is free: memory is of no use here.", 10, 14, 30, 3,
-         {"left", "stay", "right"}, 0, 0, 0, 1, 1},
+        /* rules, open, blank, width, height, starts, sampled, actions, lengths; without memory, best, margin */
+        {"blink", "Stripes flash up. After a wait, a question mark: which way did they run?",
+         GAME_BLINKING, 0, 0, 8, 8, 2, 0, 2, stripes, 8, 8, 500, 0, 1, 0},
+        {"corridor", "A light at the start of a corridor tells which way to turn at its end.",
+         GAME_WALKING, 0, 0, 10, 10, 2, 0, 3, turns, 10, 4, 500, 0, 1, 0},
+        {"lock-catch", "The ball is seen in the top three rows only; the paddle is set free later.",
+         GAME_CATCHING, 0, 0, 10, 14, 30, 0, 3, paddle, 0, 0, 0, -0.8, 1, 0},
+        {"catch", "The ball is seen all the way, the paddle is free: memory is of no use here.",
+         GAME_CATCHING, 1, 0, 10, 14, 30, 0, 3, paddle, 0, 0, 0, 1, 1, 0},
+        {"key-door", "A key is shown, then a hallway. Which of three doors is of its colour?",
+         GAME_UNLOCKING, 0, 0, 10, 10, 18, 0, 3, doors, 8, 4, 500, -1.0 / 3, 1, 0},
+        {"pairs", "Find eight pairs among 16 cards. Only the card turned last lies face up.",
+         GAME_PAIRING, 0, 0, 12, 12, 200, 1, 16, cards, 0, 0, 0, 0.404072, 0.612719, 0.03},
+        {"pong-75", "Pong to five points; three frames in four show nothing.",
+         GAME_RALLYING, 0, 75, 8, 7, 200, 1, 2, restless, 0, 0, 0, -0.044248, 1, 0.16},
+        {"pong-50", "Pong to five points; every other frame shows nothing.",
+         GAME_RALLYING, 0, 50, 8, 7, 200, 1, 2, restless, 0, 0, 0, 0.918454, 1, 0.04},
+        {"pong", "Pong to five points. Memory is of no use here.",
+         GAME_RALLYING, 1, 0, 8, 7, 200, 1, 2, restless, 0, 0, 0, 1, 1, 0},
+        {"open-blink", "Blink with stripes that stay: memory is of no use here.",
+         GAME_BLINKING, 1, 0, 8, 8, 2, 0, 2, stripes, 8, 8, 500, 1, 1, 0},
+        {"open-corridor", "Corridor with a light that goes along: memory is of no use here.",
+         GAME_WALKING, 1, 0, 10, 10, 2, 0, 3, turns, 10, 4, 500, 1, 1, 0},
+        {"open-key-door", "Key-Door with the key in sight all the way: memory is of no use here.",
+         GAME_UNLOCKING, 1, 0, 10, 10, 18, 0, 3, doors, 8, 4, 500, 1, 1, 0},
+        {"open-pairs", "Pairs with faces that show through once seen: memory is of no use here.",
+         GAME_PAIRING, 1, 0, 12, 12, 200, 1, 16, cards, 0, 0, 0, 0.612719, 0.612719, 0.006},
     };
     return &specs[kind];
 }
@@ -64,12 +123,22 @@ static inline game_kind game_named(const char *name)
     return (game_kind)kind;
 }
 
-/* The share of the way from the best play without memory to the best play, in percent; in the game where memory is of
-   no use, from the worst play on. */
+/* The share of the way from the best play without memory to the best play, in percent; in games where memory is of no use,
+   from the worst play on. */
 static inline double game_percent(const game_spec *spec, double score)
 {
     double const from = spec->without_memory < spec->best ? spec->without_memory : -1;
     return 100 * (score - from) / (spec->best - from);
+}
+
+/* The draw number `index` of this episode, 0 .. below-1: SplitMix64 (Steele, Lea, Flood 2014) at any of its steps. */
+static inline int game_chance(const game *g, int index, int below)
+{
+    uint64_t z = ((uint64_t)(uint32_t)g->start << 32 | (uint32_t)index) * 0x9E3779B97F4A7C15u;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    z ^= z >> 31;
+    return (int)((z >> 32) * (uint64_t)below >> 32);
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -155,13 +224,13 @@ static inline int game_ball(const game *g, int time)
 static inline void game_draw_catch(const game *g, int reveal, uint8_t *frame)
 {
     memset(frame, 0, 140);
-    if (reveal || g->kind == GAME_CATCH || g->time < GAME_CATCH_SEEN) frame[g->time * 10 + game_ball(g, g->time)] = 160;
+    if (reveal || g->time < GAME_CATCH_SEEN) frame[g->time * 10 + game_ball(g, g->time)] = 160;
     frame[GAME_CATCH_STEPS * 10 + g->place] = 255;
 }
 
 static inline float game_step_catch(game *g, int action)
 {
-    int const locked = g->kind == GAME_LOCK_CATCH && g->time < GAME_CATCH_LOCK;
+    int const locked = !g->spec->open && g->time < GAME_CATCH_LOCK;
     if (!locked && action == 0 && g->place > 0) g->place--;
     if (!locked && action == 2 && g->place < 9) g->place++;
     g->time++;
@@ -170,25 +239,216 @@ static inline float game_step_catch(game *g, int action)
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
-/* Any game                                                                                                           */
+/* Key-Door: like a corridor, but there is a key at its start and a room with three doors at its end, each of another colour.
+   The door that has the key's colour is the right one. After `length` steps that get it nowhere the player is shut in.     */
 
-/* Draws what the player sees, or, to `reveal`, also what is hidden from it. `frame` holds [height][width] bytes. */
-static inline void game_draw(const game *g, int reveal, uint8_t *frame)
+#define GAME_KEY_DOOR_LOCK GAME_STACK /* the key is in frame 0; the first steps are taken for the player */
+
+/* The start is the key's colour, 0..2, and one of 6 orders of the doors. */
+static inline int game_key(const game *g) { return g->start / 6; }
+static inline int game_door(const game *g, int door)
 {
-    switch (g->kind) {
-    case GAME_BLINK: game_draw_blink(g, reveal, frame); break;
-    case GAME_CORRIDOR: game_draw_corridor(g, reveal, frame); break;
-    default: game_draw_catch(g, reveal, frame); break;
+    static const uint8_t orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    return orders[g->start % 6][door];
+}
+
+static inline uint8_t game_key_door_tile(const game *g, int across, int ahead, int key_seen)
+{
+    static const uint8_t colours[3] = {90, 170, 250};
+    int const distance = g->place + ahead, beside = across == -1 || across == 1;
+    if (across == 0 && ahead == 0) return 210; /* the player */
+    if (across == 1 && ahead == 0 && key_seen) return colours[game_key(g)];
+    if (distance == g->length + 1 && (across == 0 || beside)) return colours[game_door(g, across + 1)];
+    if (distance <= g->length && (across == 0 || (beside && (distance == 0 || distance == g->length)))) return 0;
+    return distance % 2 == 0 ? 25 : 50; /* the walls */
+}
+
+static inline void game_draw_key_door(const game *g, int reveal, uint8_t *frame)
+{
+    int x, y;
+    for (y = 0; y < 10; y++)
+        for (x = 0; x < 10; x++) /* 5 x 5 tiles of 2 x 2 pixels */
+            frame[y * 10 + x] = game_key_door_tile(g, x / 2 - 2, 4 - y / 2, reveal || g->time == 0);
+}
+
+static inline float game_step_key_door(game *g, int action)
+{
+    int const locked = g->time < GAME_KEY_DOOR_LOCK;
+    g->time++;
+    if (g->place == g->length) {
+        g->done = 1;
+        return game_door(g, action) == game_key(g) ? 1.0f : -1.0f;
+    }
+    if (locked || action == 1) g->place++;
+    g->done = g->time - g->place == g->length;
+    return g->done ? -1.0f : 0.0f;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Pairs: Concentration for one player. Each step turns a card up, and the one that was up before is turned down again. Two
+   cards make a turn; if they are alike, they are taken away. Who names a card that is gone, or that lies there to be matched,
+   turns the next one that does not. A card turned costs 1/64, a pair earns 1/8; 64 cards end the game.                    */
+
+#define GAME_PAIRS_STEPS 64
+
+static inline void game_begin_pairs(game *g)
+{
+    game_cards *const c = &g->cards;
+    int i;
+    c->gone = c->seen = 0;
+    c->up = c->waiting = -1;
+    for (i = 0; i < 16; i++) { /* Fisher and Yates' shuffle, inside out */
+        int const j = game_chance(g, i, i + 1);
+        c->face[i] = c->face[j];
+        c->face[j] = (uint8_t)(i / 2);
     }
 }
 
-/* Begins the episode number `start`, 0 .. starts-1. */
+/* A card is 3 x 3 pixels: a dot, and around it, in one of 8 places, the pixel that is its face. */
+static inline void game_draw_pairs(const game *g, int reveal, uint8_t *frame)
+{
+    const game_cards *const c = &g->cards;
+    int i;
+    memset(frame, 0, 144);
+    for (i = 0; i < 16; i++) {
+        uint8_t *const corner = frame + i / 4 * 36 + i % 4 * 3;
+        int const face = c->face[i] < 4 ? c->face[i] : c->face[i] + 1; /* the dot is pixel 4 */
+        if (c->gone >> i & 1) continue;
+        corner[13] = c->up != i ? 60 : c->waiting == i ? 255 : 160;
+        if (c->up == i || (reveal && (c->seen >> i & 1))) corner[face / 3 * 12 + face % 3] = c->up == i ? 255 : 110;
+    }
+}
+
+static inline float game_step_pairs(game *g, int card)
+{
+    game_cards *const c = &g->cards;
+    int const first = c->waiting;
+    float reward = -1.0f / GAME_PAIRS_STEPS;
+    while ((c->gone >> card & 1) || card == first) card = (card + 1) % 16;
+    c->seen |= 1u << card;
+    c->up = card;
+    c->waiting = first < 0 ? card : -1;
+    if (first >= 0 && c->face[card] == c->face[first]) {
+        c->gone |= 1u << card | 1u << first;
+        c->up = -1;
+        reward += 1.0f / 8;
+    }
+    g->time++;
+    g->cut = g->time == GAME_PAIRS_STEPS && c->gone != 0xFFFF;
+    g->done = g->cut || c->gone == 0xFFFF;
+    return reward;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Pong: the player's paddle, at the bottom, is two columns wide and never rests; the other's, at the top, is three wide and
+   goes after the ball, just as fast, while the ball is in the upper two of four rows. The ball moves on by a row a step and by
+   -1, 0 or 1 columns, and bounces off the sides; where it meets a paddle decides how it flies on. The other serves, from one of
+   five columns in one of three directions. A point is 1/5; five points or 500 steps end the match.
+
+   The ball drags a tail, its last place, so that one frame tells all there is to know. In the flickering games each frame
+   is blank with a fixed chance, unless the ball is served in it.                                                          */
+
+#define GAME_PONG_POINTS 5
+#define GAME_PONG_STEPS 500
+
+static inline void game_serve(game *g)
+{
+    game_court *const c = &g->court;
+    int const serve = game_chance(g, GAME_PONG_STEPS + 1 + c->points + c->other_points, 15);
+    c->dx = serve / 5 - 1;
+    c->dy = 1;
+    c->x = 2 + serve % 5 + c->dx;
+    c->y = 1;
+    c->other = 2;
+    c->served = g->time;
+    g->place = 3;
+}
+
+static inline void game_begin_pong(game *g)
+{
+    g->court.points = g->court.other_points = 0;
+    game_serve(g);
+}
+
+/* On top the points, the player's to the right; then the other's row, four for the ball, and the player's. */
+static inline void game_draw_pong(const game *g, int reveal, uint8_t *frame)
+{
+    const game_court *const c = &g->court;
+    memset(frame, 0, 56);
+    if (!reveal && g->time != c->served && game_chance(g, g->time, 100) < g->spec->blank) return;
+    memset(frame, 100, (size_t)c->other_points);
+    memset(frame + 8 - c->points, 100, (size_t)c->points);
+    memset(frame + 8 + c->other, 200, 3);
+    memset(frame + 48 + g->place, 200, 2);
+    frame[(2 + c->y - c->dy) * 8 + c->x - c->dx] = 90;
+    frame[(2 + c->y) * 8 + c->x] = 255;
+}
+
+/* Moves the ball on, off the paddle that it meets. Returns 1 if the other missed it, -1 if the player did, else 0. */
+static inline int game_fly(game *g)
+{
+    game_court *const c = &g->court;
+    if (c->dy > 0 && c->y == 3) {
+        if (c->x < g->place || c->x > g->place + 1) return -1;
+        c->dx = c->x == g->place ? -1 : 1;
+        c->dy = -1;
+    } else if (c->dy < 0 && c->y == 0) {
+        if (c->x < c->other || c->x > c->other + 2) return 1;
+        c->dx = c->x - (c->other + 1);
+        c->dy = 1;
+    }
+    if (c->x + c->dx < 0 || c->x + c->dx > 7) c->dx = -c->dx;
+    c->x += c->dx;
+    c->y += c->dy;
+    return 0;
+}
+
+static inline float game_step_pong(game *g, int action)
+{
+    game_court *const c = &g->court;
+    int point;
+    g->time++;
+    if (action == 0 && g->place > 0) g->place--;
+    if (action == 1 && g->place < 6) g->place++;
+    if (c->y < 2 && c->x < c->other + 1 && c->other > 0) c->other--;
+    else if (c->y < 2 && c->x > c->other + 1 && c->other < 5) c->other++;
+    point = game_fly(g);
+    c->points += point > 0;
+    c->other_points += point < 0;
+    g->done = c->points == GAME_PONG_POINTS || c->other_points == GAME_PONG_POINTS;
+    g->cut = !g->done && g->time == GAME_PONG_STEPS;
+    if (point != 0 && !g->done) game_serve(g);
+    g->done = g->done || g->cut;
+    return (float)point / GAME_PONG_POINTS;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Any game                                                                                                           */
+
+/* Draws what the player sees, or, to `reveal`, also what it has seen before or would see in other games. `frame` holds
+   [height][width] bytes. */
+static inline void game_draw(const game *g, int reveal, uint8_t *frame)
+{
+    int const all = reveal || g->spec->open;
+    switch (g->spec->rules) {
+    case GAME_BLINKING: game_draw_blink(g, all, frame); break;
+    case GAME_WALKING: game_draw_corridor(g, all, frame); break;
+    case GAME_CATCHING: game_draw_catch(g, all, frame); break;
+    case GAME_UNLOCKING: game_draw_key_door(g, all, frame); break;
+    case GAME_PAIRING: game_draw_pairs(g, all, frame); break;
+    case GAME_RALLYING: game_draw_pong(g, all, frame); break;
+    }
+}
+
+/* Begins the episode number `start`: 0 .. starts-1 are those that scores are taken from. */
 static inline void game_start(game *g, int start)
 {
     g->start = start;
     g->time = 0;
-    g->place = g->kind == GAME_LOCK_CATCH || g->kind == GAME_CATCH ? 5 : 0;
-    g->done = 0;
+    g->place = g->spec->rules == GAME_CATCHING ? 5 : 0;
+    g->done = g->cut = 0;
+    if (g->spec->rules == GAME_PAIRING) game_begin_pairs(g);
+    if (g->spec->rules == GAME_RALLYING) game_begin_pong(g);
     game_draw(g, 0, g->frame);
 }
 
@@ -198,8 +458,9 @@ static inline void game_reset(game *g)
     uint64_t const old = g->random;
     uint32_t const mixed = (uint32_t)(((old >> 18) ^ old) >> 27), turn = (uint32_t)(old >> 59);
     uint32_t const drawn = (mixed >> turn) | (mixed << ((32 - turn) & 31));
+    int const first = g->spec->sampled ? g->spec->starts : 0, count = g->spec->sampled ? INT32_MAX - first : g->spec->starts;
     g->random = old * 6364136223846793005u + 1442695040888963407u;
-    game_start(g, (int)(((uint64_t)drawn * (uint64_t)g->spec->starts) >> 32));
+    game_start(g, first + (int)((uint64_t)drawn * (uint64_t)count >> 32));
 }
 
 /* `length` 0 means the usual one; returns 0 if the game cannot have this length. The same seed gives the same episodes. */
@@ -218,9 +479,15 @@ static inline int game_init(game *g, game_kind kind, int length, uint64_t seed)
 /* Takes one step: 0 <= action < actions. Returns the reward; g->done tells whether it was the last one. */
 static inline float game_step(game *g, int action)
 {
-    float const reward = g->kind == GAME_BLINK      ? game_step_blink(g, action)
-                         : g->kind == GAME_CORRIDOR ? game_step_corridor(g, action)
-                                                    : game_step_catch(g, action);
+    float reward = 0;
+    switch (g->spec->rules) {
+    case GAME_BLINKING: reward = game_step_blink(g, action); break;
+    case GAME_WALKING: reward = game_step_corridor(g, action); break;
+    case GAME_CATCHING: reward = game_step_catch(g, action); break;
+    case GAME_UNLOCKING: reward = game_step_key_door(g, action); break;
+    case GAME_PAIRING: reward = game_step_pairs(g, action); break;
+    case GAME_RALLYING: reward = game_step_pong(g, action); break;
+    }
     game_draw(g, 0, g->frame);
     return reward;
 }
@@ -228,10 +495,11 @@ static inline float game_step(game *g, int action)
 /* The first step, counted from 0, whose action counts. */
 static inline int game_unlocked(const game *g)
 {
-    switch (g->kind) {
-    case GAME_BLINK: return g->length + 1;
-    case GAME_CORRIDOR: return GAME_CORRIDOR_LOCK;
-    case GAME_LOCK_CATCH: return GAME_CATCH_LOCK;
+    switch (g->spec->rules) {
+    case GAME_BLINKING: return g->length + 1;
+    case GAME_WALKING: return GAME_CORRIDOR_LOCK;
+    case GAME_CATCHING: return g->spec->open ? 0 : GAME_CATCH_LOCK;
+    case GAME_UNLOCKING: return GAME_KEY_DOOR_LOCK;
     default: return 0;
     }
 }
@@ -239,10 +507,12 @@ static inline int game_unlocked(const game *g)
 /* The most steps that an episode takes. */
 static inline int game_longest(const game *g)
 {
-    switch (g->kind) {
-    case GAME_BLINK: return g->length + 2;
-    case GAME_CORRIDOR: return 2 * g->length;
-    default: return GAME_CATCH_STEPS;
+    switch (g->spec->rules) {
+    case GAME_BLINKING: return g->length + 2;
+    case GAME_CATCHING: return GAME_CATCH_STEPS;
+    case GAME_PAIRING: return GAME_PAIRS_STEPS;
+    case GAME_RALLYING: return GAME_PONG_STEPS;
+    default: return 2 * g->length;
     }
 }
 

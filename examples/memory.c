@@ -4,28 +4,10 @@
 
        cc -O2 examples/memory.c -o memory -lm && ./memory                                                            */
 #include "chart.h"
+#include "trainer.h"
 
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
-
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* How each game is learned: the one place for its numbers                                                            */
-
-/* All else is the library's defaults. */
-typedef struct recipe {
-    int steps;          /* an agent's budget, unless --steps says otherwise: it explores less and less over the first half,
-                           and the learning rate falls over all of it */
-    int show_steps;     /* the same in the show, where every kind of agent takes as many */
-    int evaluate_every; /* steps */
-} recipe;
-
-static const recipe recipes[GAME_KINDS] = {
-    /* blink */      {20000, 10000, 1000},
-    /* corridor */   {60000, 20000, 1000},
-    /* lock-catch */ {120000, 80000, 2000},
-    /* catch */      {40000, 20000, 1000},
-};
-enum { FEATURES = 64 }; /* half the usual: enough for such games, and faster */
 
 /* Percent of the way from the best play without memory to the best play. */
 static const double almost = 90, passed = 95, solved = 99;
@@ -34,9 +16,7 @@ static const double almost = 90, passed = 95, solved = 99;
 /* What is asked for, and what comes of it                                                                            */
 
 enum {
-    ENVIRONMENTS = 8, /* games that an agent in training plays at once */
     MAX_SEEDS = 1000,
-    EVALUATED = 0, SHOWN = 1, PLAYERS = 2, /* characters of rise_agent_play */
     KINDS = 3
 };
 
@@ -74,18 +54,6 @@ typedef struct run {
     chart_point almost, solved; /* where it first got there; steps 0: nowhere */
 } run;
 
-/* An agent in training and the games that it plays. */
-typedef struct trainer {
-    rise_agent *agent;
-    rise_real *best;            /* its weights in its best evaluation, the ones to keep: learning goes up and down */
-    size_t weights;
-    game games[ENVIRONMENTS];
-    uint8_t frames[ENVIRONMENTS * GAME_PIXELS];
-    float rewards[ENVIRONMENTS];
-    rise_event events[ENVIRONMENTS];
-    int actions[ENVIRONMENTS];
-} trainer;
-
 /* How fast it goes, smoothed. */
 typedef struct pace {
     double at, steps, updates, epsilon; /* the last reading */
@@ -100,6 +68,8 @@ typedef struct session {
     chart_curve *curves;       /* of each run */
     int run_count, begun;
     trainer training;
+    rise_real *best;           /* its weights in its best evaluation, the ones to keep: learning goes up and down */
+    size_t weights;
     rise_agent *kept;          /* the best agent of the kind that counts */
     double kept_score;
     terminal screen;
@@ -111,96 +81,33 @@ typedef struct session {
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* Training                                                                                                           */
 
-static rise_agent_desc describe(const options *o, const run *r, const game *g)
+static int training_begin(session *s, const run *r)
 {
-    rise_agent_desc d;
-    memset(&d, 0, sizeof d); /* zero is the default of every field */
-    d.frame_width = g->spec->width;
-    d.frame_height = g->spec->height;
-    d.frame_stack = GAME_STACK;
-    d.actions = g->spec->actions;
-    d.environments = ENVIRONMENTS;
-    d.players = PLAYERS;
-    d.memory = r->memory;
-    d.cell = o->cell;
-    d.window = game_longest(g); /* a whole episode, so that the carried state is the one that learning sees */
-    d.carry_state = 1;
-    d.features = FEATURES;
-    d.epsilon_steps = (int)r->steps_budget / 2;
-    d.learning_rate_steps = (int)r->steps_budget;
-    d.seed = (uint64_t)r->seed;
-    return d;
-}
-
-static int trainer_begin(trainer *t, const options *o, const run *r)
-{
-    rise_agent_desc desc;
+    rise_agent_desc desc = trainer_desc(&s->shown.state, r->steps_budget, r->seed);
     rise_error error;
     rise_metrics metrics;
-    int i;
-    for (i = 0; i < ENVIRONMENTS; i++) {
-        game_init(&t->games[i], o->game, o->length, (uint64_t)r->seed * ENVIRONMENTS + (uint64_t)i);
-        t->events[i] = RISE_FIRST;
-        t->rewards[i] = 0;
-    }
-    desc = describe(o, r, &t->games[0]);
-    if (rise_agent_create(&t->agent, &desc, &error) != RISE_OK) {
+    desc.memory = r->memory;
+    desc.cell = s->asked.cell;
+    if (trainer_begin(&s->training, &s->shown.state, &desc, &error) != RISE_OK) {
         fprintf(stderr, "memory: %s\n", error.text);
         return 0;
     }
-    rise_agent_metrics(t->agent, &metrics);
-    t->weights = metrics.parameters;
-    t->best = (rise_real *)calloc(t->weights, sizeof *t->best);
-    if (t->best == NULL) fprintf(stderr, "memory: out of memory\n");
-    return t->best != NULL;
+    rise_agent_metrics(s->training.agent, &metrics);
+    s->weights = metrics.parameters;
+    s->best = (rise_real *)calloc(s->weights, sizeof *s->best);
+    if (s->best == NULL) fprintf(stderr, "memory: out of memory\n");
+    return s->best != NULL;
 }
 
-/* One tick of all games. Returns the number of steps taken, or -1. */
-static int trainer_tick(trainer *t)
-{
-    int const pixels = t->games[0].spec->width * t->games[0].spec->height;
-    int i, steps = 0;
-    for (i = 0; i < ENVIRONMENTS; i++) memcpy(t->frames + i * pixels, t->games[i].frame, (size_t)pixels);
-    if (rise_agent_step_all(t->agent, t->frames, t->rewards, t->events, NULL, t->actions) != RISE_OK) return -1;
-    for (i = 0; i < ENVIRONMENTS; i++) {
-        if (t->games[i].done) {
-            game_reset(&t->games[i]);
-            t->events[i] = RISE_FIRST;
-        } else {
-            t->rewards[i] = game_step(&t->games[i], t->actions[i]);
-            t->events[i] = t->games[i].done ? RISE_TERMINATED : RISE_MIDDLE;
-            steps++;
-        }
-    }
-    return steps;
-}
-
-/* The exact mean score of the greedy agent: it plays every start of the game once. Rewards are floats; rounding the mean to a
-   millionth gives what the rules say. */
-static double evaluate(rise_agent *agent, const options *o)
-{
-    int const starts = game_spec_of(o->game)->starts;
-    double sum = 0;
-    int start;
-    episode e;
-    game_init(&e.state, o->game, o->length, 0);
-    for (start = 0; start < starts; start++) {
-        episode_begin(&e, start);
-        while (episode_step(&e, agent, EVALUATED)) continue;
-        sum += e.score;
-    }
-    return floor(sum / starts * 1e6 + 0.5) / 1e6;
-}
-
-static void run_evaluate(run *r, trainer *t, const options *o)
+static void run_evaluate(session *s, run *r)
 {
     double percent;
-    r->now.score = evaluate(t->agent, o);
-    percent = game_percent(game_spec_of(o->game), r->now.score);
+    r->now.score = trainer_score(s->training.agent, &s->shown.state);
+    percent = game_percent(s->spec, r->now.score);
     if (r->curve->count < CHART_POINTS) r->curve->points[r->curve->count++] = r->now;
     if (r->best.steps <= 0 || r->now.score > r->best.score) {
         r->best = r->now;
-        memcpy(t->best, rise_agent_parameters(t->agent), t->weights * sizeof *t->best);
+        memcpy(s->best, rise_agent_parameters(s->training.agent), s->weights * sizeof *s->best);
     }
     if (r->almost.steps <= 0 && percent >= almost) r->almost = r->now;
     if (r->solved.steps <= 0 && percent >= solved) r->solved = r->now;
@@ -213,20 +120,20 @@ static int run_over(const run *r)
 }
 
 /* Gives the agent its best weights back, and keeps the best agent of the kind that counts. */
-static void trainer_end(session *s, const run *r)
+static void training_end(session *s, const run *r)
 {
     trainer *const t = &s->training;
     rise_agent *unwanted = t->agent;
-    if (r->best.steps > 0) memcpy(rise_agent_parameters(t->agent), t->best, t->weights * sizeof *t->best);
+    if (r->best.steps > 0) memcpy(rise_agent_parameters(t->agent), s->best, s->weights * sizeof *s->best);
     if (r->memory == s->asked.memory && (s->kept == NULL || r->best.score > s->kept_score)) {
         unwanted = s->kept;
         s->kept = t->agent;
         s->kept_score = r->best.score;
     }
     rise_agent_destroy(unwanted);
-    free(t->best);
+    free(s->best);
     t->agent = NULL;
-    t->best = NULL;
+    s->best = NULL;
 }
 
 static void view_begin(session *s);
@@ -236,10 +143,10 @@ static void view_update(session *s, run *r, double period);
 static int run_train(session *s, run *r)
 {
     trainer *const t = &s->training;
-    double const every = fmax(recipes[s->asked.game].evaluate_every, r->steps_budget / (CHART_POINTS - 2));
+    double const every = fmax(recipe_of(s->asked.game)->evaluate_every, r->steps_budget / (CHART_POINTS - 2));
     double next = 0;
     int steps = 0;
-    if (!trainer_begin(t, &s->asked, r)) return 0;
+    if (!training_begin(s, r)) return 0;
     s->begun++;
     view_begin(s);
     while (steps >= 0 && !run_over(r)) {
@@ -248,14 +155,14 @@ static int run_train(session *s, run *r)
         if (steps > 0) r->now.steps += steps;
         r->now.seconds += terminal_seconds() - begin;
         if (r->now.steps >= next || run_over(r)) {
-            run_evaluate(r, t, &s->asked);
+            run_evaluate(s, r);
             next = r->now.steps + every;
         }
         view_update(s, r, s->screen.live ? 0.1 : 5);
     }
     view_update(s, r, 0);
     if (steps < 0) fprintf(stderr, "memory: %s\n", rise_agent_error(t->agent)->text);
-    trainer_end(s, r);
+    training_end(s, r);
     return steps >= 0;
 }
 
@@ -391,7 +298,7 @@ static int session_passed(const session *s)
     for (i = 0; i < s->begun; i++) {
         const run *const r = &s->runs[i];
         if (r->memory == s->asked.memory) good = good && run_passed(s, r);
-        if (r->memory == RISE_MEMORY_NONE) good = good && r->best.score < s->spec->without_memory + 1e-6;
+        if (r->memory == RISE_MEMORY_NONE) good = good && r->best.score < s->spec->without_memory + s->spec->margin + 1e-6;
     }
     return good;
 }
@@ -405,10 +312,12 @@ static void print_when(const chart_point *p)
 
 static void print_table(const session *s)
 {
+    const game_spec *const spec = s->spec;
     int i;
     printf("\n%s: the best play scores %+.2f, the best without memory* %+.2f.\n"
-           "Scores are exact means of the greedy agent over all %d starts; each agent keeps its best weights.\n\n", s->title, s->spec->best, s->spec->without_memory,
-           s->spec->starts);
+           "Scores are %s of the greedy agent over %s %d starts; each agent keeps its best weights.\n\n",
+           s->title, spec->best, spec->without_memory, spec->sampled ? "means" : "exact means", spec->sampled ? "the same" : "all",
+           spec->starts);
     printf("memory seed  score   way  steps    time  upd/s  %2.0f%% after    %2.0f%% after    passed\n", almost, solved);
     for (i = 0; i < s->begun; i++) {
         const run *const r = &s->runs[i];
@@ -480,12 +389,13 @@ static void print_help(void)
 {
     int i;
     printf("memory [options]: trains agents on a game that needs memory and compares them.\n\n"
-           "  --game NAME      the game, corridor unless told otherwise:\n");
+           "  --game NAME      the game, corridor unless told otherwise; below, what the best play scores without\n"
+           "                   memory, that is, when it sees %d frames, and with memory:\n", GAME_STACK);
     for (i = 0; i < GAME_KINDS; i++) {
         const game_spec *const spec = game_spec_of((game_kind)i);
-        printf("                     %-11s %s\n", spec->name, spec->text);
+        printf("    %-13s %+5.2f %+5.2f  %s\n", spec->name, spec->without_memory, spec->best, spec->text);
     }
-    printf("  --length L       of the wait, in blink and corridor\n"
+    printf("  --length L       of the wait, in blink, corridor and key-door\n"
            "  --memory KIND    train only rise, none or full, and stop when the game is solved\n"
            "  --cell CELL      lstm or gru\n"
            "  --seed N         the first seed [1]\n"
@@ -583,7 +493,7 @@ static void run_init(run *r, const options *o, rise_memory memory, int seed, cha
 {
     r->memory = memory;
     r->seed = seed;
-    r->steps_budget = o->steps > 0 ? o->steps : o->show ? recipes[o->game].show_steps : recipes[o->game].steps;
+    r->steps_budget = o->steps > 0 ? o->steps : o->show ? recipe_of(o->game)->show_steps : recipe_of(o->game)->steps;
     r->seconds_budget = o->seconds > 0 ? o->seconds : HUGE_VAL;
     r->stop_when_solved = !o->show;
     r->curve = curve;

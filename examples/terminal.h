@@ -257,7 +257,11 @@ static inline int episode_step(episode *e, rise_agent *agent, int player)
 }
 
 /* Screen columns and rows that a game is drawn on. */
-static inline int episode_scale(const game_spec *spec) { return 28 / spec->height; }
+static inline int episode_scale(const game_spec *spec)
+{
+    int const high = 28 / spec->height, wide = 24 / spec->width;
+    return high < wide ? high : wide;
+}
 static inline int episode_columns(const game_spec *spec) { return spec->width * episode_scale(spec); }
 static inline int episode_rows(const game_spec *spec) { return (spec->height * episode_scale(spec) + 1) / 2; }
 
@@ -292,7 +296,7 @@ static inline const char *episode_caption(const episode *e)
 {
     if (e->state.time == 0) return "";
     if (!e->state.done) return e->state.spec->action_names[e->action];
-    return e->reward > 0 ? "won" : "lost";
+    return e->state.cut ? "broken off" : e->reward > 0 ? "won" : "lost";
 }
 
 /* Plays the whole episode slowly: each frame with the agent's values of the actions, then what came of it. */
@@ -310,7 +314,8 @@ static inline void episode_watch(episode *e, rise_agent *agent, int player, term
         episode_draw(&seen, t, 3, 2);
         terminal_text(t, 3 + episode_rows(seen.state.spec), 2, TERMINAL_PLAIN, "%s", episode_caption(&seen));
         for (i = 0; playing && i < seen.state.spec->actions; i++) {
-            int const row = 4 + 2 * i, column = episode_columns(seen.state.spec) + 6, ink = i == e->action ? 0xE8710A : 0x8C8C8C;
+            int const row = 4 + (seen.state.spec->actions > 8 ? i : 2 * i), column = episode_columns(seen.state.spec) + 6;
+            int const ink = i == e->action ? 0xE8710A : 0x8C8C8C;
             terminal_text(t, row, column, ink, "%s", seen.state.spec->action_names[i]);
             terminal_bar(t, row, column + 8, 24, ((double)values[i] + 1) / 2, ink);
             terminal_text(t, row, column + 34, ink, "%+.2f", (double)values[i]);

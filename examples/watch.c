@@ -14,9 +14,13 @@ typedef struct options {
     int episodes, seed;
 } options;
 
-static const char usage[] =
-    "watch FILE [--game NAME] [--length L] [--episodes N] [--seed N]: watches a saved agent play.\n"
-    "Games: blink, corridor, lock-catch, catch. Ctrl-C ends it.\n";
+static void print_usage(void)
+{
+    int kind;
+    fputs("watch FILE [--game NAME] [--length L] [--episodes N] [--seed N]: watches a saved agent play.\nGames:", stderr);
+    for (kind = 0; kind < GAME_KINDS; kind++) fprintf(stderr, " %s", game_spec_of((game_kind)kind)->name);
+    fputs(". Ctrl-C ends it.\n", stderr);
+}
 
 /* A whole number from `least` on, or -1. */
 static int parse_number(const char *text, long least)
@@ -49,18 +53,21 @@ static int parse(options *o, int argc, char **argv)
     return o->path != NULL;
 }
 
-/* "saved/corridor-20.rise" is the corridor of length 20. */
+/* "saved/corridor-20.rise" is the corridor of length 20; "pong-75.rise" is not pong: the longest name counts. */
 static void guess_game(options *o)
 {
     const char *const slash = strrchr(o->path, '/'), *const name = slash != NULL ? slash + 1 : o->path;
+    size_t longest = 0;
     int kind;
-    for (kind = 0; kind < GAME_KINDS && o->game == GAME_KINDS; kind++) {
+    if (o->game != GAME_KINDS) return;
+    for (kind = 0; kind < GAME_KINDS; kind++) {
         const char *const prefix = game_spec_of((game_kind)kind)->name;
         size_t const size = strlen(prefix);
-        if (strncmp(name, prefix, size) != 0) continue;
+        if (size <= longest || strncmp(name, prefix, size) != 0) continue;
+        longest = size;
         o->game = (game_kind)kind;
-        if (o->length == 0 && name[size] == '-') o->length = atoi(name + size + 1);
     }
+    if (o->length == 0 && longest > 0 && name[longest] == '-') o->length = atoi(name + longest + 1);
 }
 
 /* Loads the agent and sets up the game that it plays. Returns NULL, and says why, where there is no such thing. */
@@ -107,7 +114,7 @@ static void play(const options *o, rise_agent *agent, episode *e, terminal *t)
         else
             while (episode_step(e, agent, 0)) continue;
         if (!e->state.done) break; /* interrupted */
-        if (!t->live) printf("episode %d: start %d of %d, score %+.2f\n", i + 1, e->state.start + 1, e->state.spec->starts, e->score);
+        if (!t->live) printf("episode %d: start %d, score %+.2f\n", i + 1, e->state.start + 1, e->score);
         sum += e->score;
     }
     if (i > 0)
@@ -122,7 +129,7 @@ int main(int argc, char **argv)
     episode e;
     rise_agent *agent;
     if (!parse(&o, argc, argv)) {
-        fputs(usage, stderr);
+        print_usage();
         return 2;
     }
     guess_game(&o);

@@ -498,17 +498,23 @@ static void test_norm(void)
 typedef struct cell_layer {
     risei_cell c;
     risei_sequence s;
-    int steps; /* the loss looks at the state after these; the sequence may go on */
+    int steps; /* the loss looks at the state after these, and after the `ends` - 1 before; the sequence may go on */
     double *w, *slope;
 } cell_layer;
 
 static double cell_loss(void *layer)
 {
     cell_layer *const t = (cell_layer *)layer;
-    size_t const state = (size_t)(t->s.rows * t->c.units);
+    size_t const state = (size_t)(t->s.rows * t->c.units), last = (size_t)t->s.ends * state;
     ptrdiff_t const at = (ptrdiff_t)t->s.begin[t->steps] * t->c.units;
+    double sum = 0;
+    int end;
     risei_cell_forward(&device, &t->c, t->w, &t->s);
-    return dot(state, t->s.h + at, t->slope) + (t->s.c != NULL ? dot(state, t->s.c + at, t->slope + state) : 0);
+    for (end = 0; end < t->s.ends; end++) {
+        int const step = t->steps - t->s.ends + 1 + end, rows = risei_sequence_active(&t->s, step);
+        sum += dot((size_t)(rows * t->c.units), t->s.h + t->s.begin[step] * t->c.units, t->slope + (size_t)end * state);
+    }
+    return sum + (t->s.c != NULL ? dot(state, t->s.c + at, t->slope + last) : 0);
 }
 
 /* One row alone through the textbook's formulas; is the state after `steps` the library's? */
@@ -528,11 +534,14 @@ static int cell_row_good(const cell_layer *t, int row)
             double u[4];
             for (j = 0; j < t->c.gates; j++) {
                 g[j] = plain_linear(t->w, &t->c.x, x, j * n + i);
+                if (t->c.h.out == 0) continue;
                 u[j] = lstm ? plain_product(t->w, &t->c.h, old, j * n + i) : plain_linear(t->w, &t->c.h, old, j * n + i);
             }
             if (lstm) {
                 c[i] = squash(g[1] + u[1]) * c[i] + squash(g[0] + u[0]) * tanh(g[2] + u[2]);
                 now[i] = squash(g[3] + u[3]) * tanh(c[i]);
+            } else if (t->c.kind == RISE_CELL_MINGRU) {
+                now[i] = squash(g[0]) * old[i] + (1 - squash(g[0])) * tanh(g[1]);
             } else {
                 double const z = squash(g[1] + u[1]);
                 now[i] = z * old[i] + (1 - z) * tanh(g[2] + squash(g[0] + u[0]) * u[2]);
@@ -546,10 +555,41 @@ static int cell_row_good(const cell_layer *t, int row)
     }
     return worst < 1e-13;
 }
-static void cell_case(rise_cell kind, int in, int units, int steps, int further, int rows, const int *first)
+/* With a burn-in the weights' gradients are the sums over the steps after it, and those steps' inputs get what they got before. */
+static int cell_burn_good(cell_layer *t, double *g, int burn)
 {
+    ptrdiff_t const out = (ptrdiff_t)t->c.gates * t->c.units, from = t->s.begin[burn], all = t->s.begin[t->steps];
+    size_t const inputs = (size_t)((all - from) * t->c.in), ends = (size_t)(t->s.ends * t->s.rows * t->c.units);
+    double *const dx = numbers(inputs, 0);
+    double worst = 0;
+    ptrdiff_t i, j, e;
+    memcpy(dx, t->s.dx + from * t->c.in, inputs * sizeof *dx);
+    memcpy(t->s.dh, t->slope, ends * sizeof *g);
+    if (t->s.dc != NULL) memcpy(t->s.dc, t->slope + ends, (size_t)(t->s.rows * t->c.units) * sizeof *g);
+    t->s.burn = burn;
+    risei_cell_backward(&device, &t->c, t->w, g, &t->s, t->steps);
+    t->s.burn = 0;
+    for (i = 0; i < t->c.in; i++)
+        for (j = 0; j < out; j++) {
+            double sum = 0;
+            for (e = from; e < all; e++) sum += t->s.x[e * t->c.in + i] * t->s.dgates[e * out + j];
+            worst = fmax(worst, fabs(sum - g[(ptrdiff_t)t->c.x.weights + i * out + j]));
+        }
+    for (i = 0; i < t->c.units && t->c.h.out > 0; i++)
+        for (j = 0; j < out; j++) {
+            double sum = 0;
+            for (e = from; e < all; e++) sum += t->s.h[e * t->c.units + i] * t->s.du[e * out + j];
+            worst = fmax(worst, fabs(sum - g[(ptrdiff_t)t->c.h.weights + i * out + j]));
+        }
+    for (i = 0; i < (ptrdiff_t)inputs; i++) worst = fmax(worst, fabs(dx[i] - t->s.dx[from * t->c.in + i]));
+    return worst < 1e-12;
+}
+static void cell_case(rise_cell kind, int in, int units, int steps, int ends, int further, int rows, const int *first)
+{
+    static const char *const names[] = {"LSTM", "GRU", "minGRU"};
     int const all = steps + further;
-    size_t const state = (size_t)(rows * units), missing = kind == RISE_CELL_LSTM ? 4 * (size_t)units : 0; /* h's bias */
+    size_t const state = (size_t)(rows * units), last = (size_t)ends * state;
+    size_t const missing = kind == RISE_CELL_LSTM ? 4 * (size_t)units : 0; /* h's bias */
     risei_parameters p = {5};
     risei_arena count, arena;
     cell_layer t;
@@ -559,6 +599,7 @@ static void cell_case(rise_cell kind, int in, int units, int steps, int further,
     memset(&t, 0, sizeof t), memset(&count, 0, sizeof count);
     t.c = risei_cell_make(&p, kind, in, units);
     t.steps = steps;
+    t.s.ends = ends;
     risei_sequence_layout(&count, &t.c, &t.s, all, all * rows, (all + 1) * rows, rows, steps, 1);
     arena = count;
     arena.base = (unsigned char *)numbers(count.used / sizeof *g, 0), arena.used = 0;
@@ -567,38 +608,41 @@ static void cell_case(rise_cell kind, int in, int units, int steps, int further,
     t.s.steps = all, t.s.rows = rows, t.s.first = first;
     risei_sequence_plan(&t.s);
     starting = (size_t)(t.s.begin[1] * units);
-    t.w = numbers(p.count + missing, 1), t.slope = numbers(2 * state, 1), g = garbage(p.count + missing);
+    t.w = numbers(p.count + missing, 1), t.slope = numbers(last + state, 1), g = garbage(p.count + missing);
     put(missing, t.w + p.count, (double)NAN);
     for (i = 0; i < (size_t)(t.s.begin[all] * in); i++) t.s.x[i] = real();
     for (i = 0; i < starting; i++) t.s.h[i] = real();
     for (i = 0; i < starting && t.s.c != NULL; i++) t.s.c[i] = real();
 
     cell_loss(&t);
-    check_about("%s of %d units, %d in, %d steps of %d, %d rows%s", kind == RISE_CELL_LSTM ? "LSTM" : "GRU", units, in, steps,
-                all, rows, first != NULL ? ", some late" : "");
+    check_about("%s of %d units, %d in, %d steps of %d, %d ends, %d rows%s", names[kind], units, in, steps, all, ends, rows,
+                first != NULL ? ", some late" : "");
     for (row = 0; row < rows; row++) CHECK(cell_row_good(&t, row));
-    memcpy(t.s.dh, t.slope, state * sizeof *g);
-    if (t.s.dc != NULL) memcpy(t.s.dc, t.slope + state, state * sizeof *g);
+    memcpy(t.s.dh, t.slope, last * sizeof *g);
+    if (t.s.dc != NULL) memcpy(t.s.dc, t.slope + last, state * sizeof *g);
     risei_cell_backward(&device, &t.c, t.w, g, &t.s, steps);
     check_gradient("weights", cell_loss, &t, t.w + 5, g + 5, p.count - 5);
     CHECK(still_garbage(5, g) && still_garbage(missing, g + p.count));
     check_gradient("x", cell_loss, &t, t.s.x, t.s.dx, (size_t)(t.s.begin[steps] * in));
     check_gradient("the first h", cell_loss, &t, t.s.h, t.s.dh, starting);
     if (t.s.c != NULL) check_gradient("the first c", cell_loss, &t, t.s.c, t.s.dc, starting);
+    cell_loss(&t);
+    if (t.c.gates * units % RISE_PANEL != 0 && steps > ends) CHECK(cell_burn_good(&t, g, 1 + risei_below(&dice, steps - ends)));
     free_arrays();
 }
 static void test_cells(void)
 {
     static const int firsts[][4] = {{0, 1, 2, 3}, {2, 0, 1, 6}, {1, 3, 0, 2}, {1, 1, 1, 1}}; /* as many as the steps allow */
-    static const rise_cell kinds[] = {RISE_CELL_LSTM, RISE_CELL_GRU};
+    static const rise_cell kinds[] = {RISE_CELL_LSTM, RISE_CELL_GRU, RISE_CELL_MINGRU};
     int kind, steps, rows, mask, i, first[4];
-    for (kind = 0; kind < 2; kind++)
+    for (kind = 0; kind < 3; kind++)
         for (steps = 1; steps <= 7; steps++)
             for (rows = 1; rows <= 4; rows += 1 + rows % 2) /* 1, 3, 4 */
                 for (mask = -1; mask < 4; mask++) {
                     int const in = 1 + risei_below(&dice, 4), units = 1 + risei_below(&dice, 4);
                     for (i = 0; i < 4 && mask >= 0; i++) first[i] = firsts[mask][i] < steps ? firsts[mask][i] : steps - 1;
-                    cell_case(kinds[kind], in, units, steps, mask & 1 ? 2 : 0, rows, mask < 0 ? NULL : first);
+                    cell_case(kinds[kind], in, units, steps, 1 + risei_below(&dice, steps), mask & 1 ? 2 : 0, rows,
+                              mask < 0 ? NULL : first);
                 }
 }
 /* Weights that lie as panels of 32 columns. */
@@ -612,8 +656,8 @@ static void test_panels(void)
     linear_case(3, 7, 64, 0, 2, 1);
     linear_case(5, 33, 96, 2, 1, 0);
     for (kind = 0; kind < 2; kind++) {
-        cell_case(kinds[kind], 3, 8, 4, 1, 3, late);
-        cell_case(kinds[kind], 2, 32, 2, 0, 1 + kind, NULL); /* the transposed recurrent weights, too */
+        cell_case(kinds[kind], 3, 8, 4, 2, 1, 3, late);
+        cell_case(kinds[kind], 2, 32, 2, 1, 0, 1 + kind, NULL); /* the transposed recurrent weights, too */
     }
 }
 
@@ -711,16 +755,17 @@ static flat flat_shrink(int to, flat x)
     return flat_maxima(x, to, to, rows, columns);
 }
 /* x + conv(relu(conv(relu(x)))) (He et al. 2016, in the order of Espeholt et al. 2018) */
-static flat flat_unit(const risei_conv *c, const double *w, flat x)
+static flat flat_unit(const risei_encoder *e, int l, int unit, const double *w, flat x)
 {
+    risei_conv const first = risei_unit_conv(e, l, 2 * unit), second = risei_unit_conv(e, l, 2 * unit + 1);
     int const size = x.height * x.width * x.channels;
     flat y = flat_make(x.height, x.width, x.channels);
     int i;
     memcpy(y.x, x.x, (size_t)size * sizeof *y.x);
     flat_relu(&y);
-    y = flat_conv(&c[0], w, y);
+    y = flat_conv(&first, w, y);
     flat_relu(&y);
-    y = flat_conv(&c[1], w, y);
+    y = flat_conv(&second, w, y);
     for (i = 0; i < size; i++) y.x[i] += x.x[i];
     free(x.x);
     return y;
@@ -734,7 +779,7 @@ static void plain_encoder(const risei_encoder *e, const double *w, const risei_i
         x = flat_conv(&e->conv[l], w, x);
         if (e->units[l] == 0) flat_relu(&x);
         if (e->conv[l].pool > 0) x = flat_pool(&e->conv[l], x);
-        for (i = 0; i < e->units[l]; i++) x = flat_unit(e->unit[l][i], w, x);
+        for (i = 0; i < e->units[l]; i++) x = flat_unit(e, l, i, w, x);
     }
     if (e->units[e->layers - 1] > 0) flat_relu(&x);
     if (e->shrink.pool != 0) x = flat_shrink(e->shrink.pooled_height, x);
@@ -947,11 +992,11 @@ static void plain_derive(network *t)
     }
     for (k = 0; k < n->encoder.layers && n->spectral; k++)
         for (i = 0; i < 2 * n->encoder.units[k]; i++) {
-            const risei_conv *c = &n->encoder.unit[k][i / 2][i % 2];
-            int const rows = 9 * c->channels, f = c->filters;
+            risei_conv const c = risei_unit_conv(&n->encoder, k, i);
+            int const rows = 9 * c.channels, f = c.filters;
             double sigma = 0;
-            for (j = 0; j < rows * f; j++) sigma += s[j / f] * t->w[c->weights + (size_t)j] * s[rows + j % f];
-            for (j = 0; j < rows * f; j++) t->derived[c->weights + (size_t)j] = t->w[c->weights + (size_t)j] / sigma;
+            for (j = 0; j < rows * f; j++) sigma += s[j / f] * t->w[c.weights + (size_t)j] * s[rows + j % f];
+            for (j = 0; j < rows * f; j++) t->derived[c.weights + (size_t)j] = t->w[c.weights + (size_t)j] / sigma;
             s += rows + f + 1;
         }
 }
@@ -969,8 +1014,9 @@ static rise_agent_desc network_desc(const network_kind *k)
     memset(&d, 0, sizeof d);
     d.frame_width = 6, d.frame_height = 5, d.frame_channels = 1, d.frame_stack = variant & 1 ? 2 : 1, d.actions = 3;
     d.memory = k->memory, d.cell = k->cell, d.fusion = k->fusion, d.layer_norm = k->norm, d.no_dueling = !k->dueling;
-    d.recurrent_units = variant == 3 ? 8 : 2, d.head_units = variant == 3 ? 16 : 3; /* 3: some weights lie as panels */
+    d.recurrent_units = variant % 4 == 3 ? 8 : 2, d.head_units = variant % 4 == 3 ? 16 : 3; /* 3: some weights lie as panels */
     d.embedding_size = 3, d.feed_action = variant & 1;
+    d.window_samples = variant & 4 ? 2 : 1; /* 4: both rows are samples of one sequence */
     d.features = variant & 2 ? 5 : -1;
     d.network = RISE_NETWORK_CUSTOM, d.conv_count = 2;
     d.conv[0].filters = 2, d.conv[0].size = 3, d.conv[0].stride = 2, d.conv[0].pad = 1;
@@ -1016,10 +1062,11 @@ static void network_make(network *t, const network_kind *k)
     risei_sequence *s;
     risei_image image;
     int const full = k->memory == RISE_MEMORY_FULL, variant = k->variant;
-    int i, r, y, x;
+    int i, r, y, x, sequences;
     memset(&count, 0, sizeof count);
     memset(t, 0, sizeof *t);
     t->net = risei_net_make(&d);
+    sequences = ROWS / t->net.samples;
     t->rows = 2 * ROWS, t->images = full ? ALL * ROWS : 2 * ROWS;
 
     risei_pass_layout(&count, &t->net, &t->pass, t->rows, t->images, ALL, ALL * ROWS, (ALL + 1) * ROWS, ROWS, STEPS);
@@ -1028,7 +1075,7 @@ static void network_make(network *t, const network_kind *k)
     risei_pass_layout(&arena, &t->net, &t->pass, t->rows, t->images, ALL, ALL * ROWS, (ALL + 1) * ROWS, ROWS, STEPS);
     t->first[variant & 1] = 1; /* one row starts late */
     s = &t->pass.sequence;
-    s->steps = ALL, s->rows = ROWS, s->first = t->first;
+    s->steps = ALL, s->rows = sequences, s->first = t->first;
     if (k->memory != RISE_MEMORY_NONE) {
         risei_sequence_plan(s);
         for (i = 0; i < s->begin[ALL] * t->net.cell.in; i++) s->x[i] = real();
@@ -1039,9 +1086,10 @@ static void network_make(network *t, const network_kind *k)
         if (full) t->images = s->begin[ALL];
     }
     for (r = 0; r < t->rows; r++) {
-        int const step = r < ROWS ? STEPS : ALL;
-        if (k->memory != RISE_MEMORY_NONE) t->pass.state_row[r] = s->begin[step] + r % ROWS;
-        t->pass.feature_row[r] = full ? s->begin[step - 1] + r % ROWS : r;
+        int const row = r % ROWS % sequences, back = t->net.samples - 1 - r % ROWS / sequences;
+        int const step = (r < ROWS ? STEPS : ALL) - back;
+        if (k->memory != RISE_MEMORY_NONE) t->pass.state_row[r] = s->begin[step] + row;
+        t->pass.feature_row[r] = full ? s->begin[step - 1] + row : r;
     }
     t->slope = numbers(2 * network_outputs(t), 0);
     for (i = 0; i < (int)network_outputs(t); i++) t->slope[i] = real();
@@ -1191,17 +1239,17 @@ static void network_case(const network_kind *k)
 static void test_network(void)
 {
     static const rise_memory memories[] = {RISE_MEMORY_NONE, RISE_MEMORY_RISE, RISE_MEMORY_FULL};
-    static const rise_cell cells[] = {RISE_CELL_LSTM, RISE_CELL_GRU};
+    static const rise_cell cells[] = {RISE_CELL_LSTM, RISE_CELL_GRU, RISE_CELL_MINGRU};
     static const rise_fusion fusions[] = {RISE_FUSION_CONCAT, RISE_FUSION_GATE, RISE_FUSION_SUM};
     int memory, cell, fusion, norm, variant = 0;
     for (memory = 0; memory < 3; memory++)
-        for (cell = 0; cell < (memory > 0 ? 2 : 1); cell++)
+        for (cell = 0; cell < (memory > 0 ? 3 : 1); cell++)
             for (fusion = 0; fusion < (memory > 0 ? 3 : 1); fusion++)
                 for (norm = 0; norm < 2; norm++, variant++) { /* each with and without norm, and with and without dueling */
                     network_kind k;
                     memset(&k, 0, sizeof k);
                     k.memory = memories[memory], k.cell = cells[cell], k.fusion = fusions[fusion];
-                    k.norm = norm, k.dueling = (norm + cell + fusion) % 2, k.variant = variant % 5 % 4;
+                    k.norm = norm, k.dueling = (norm + cell + fusion) % 2, k.variant = variant % 9 % 8;
                     network_case(&k);
                 }
 }
@@ -1350,13 +1398,13 @@ static void test_spectral(void)
             const double *at = s;
             risei_net_derive(&device, &n, w, NULL, s, derived);
             for (i = 0, u = w + n.parameters; i < 6 && look; i++) {
-                const risei_conv *conv = i < 4 ? &n.encoder.unit[0][i / 2][i % 2] : &n.encoder.unit[1][0][i % 2];
-                int const f = conv->filters, rows = 9 * f;
-                double const most = largest_singular_value(w + conv->weights, rows, f);
-                CHECK(spectral_step_good(w + conv->weights, rows, f, u, at, derived + conv->weights));
+                risei_conv const conv = risei_unit_conv(&n.encoder, i < 4 ? 0 : 1, i % 4);
+                int const f = conv.filters, rows = 9 * f;
+                double const most = largest_singular_value(w + conv.weights, rows, f);
+                CHECK(spectral_step_good(w + conv.weights, rows, f, u, at, derived + conv.weights));
                 CHECK(at[rows + f] <= most * (1 + 1e-9) + 2e-12);
                 if (updates == 999) CHECK_NEAR(at[rows + f], most, 1e-6);
-                if (updates == 999) CHECK_NEAR(largest_singular_value(derived + conv->weights, rows, f), 1, 1e-6);
+                if (updates == 999) CHECK_NEAR(largest_singular_value(derived + conv.weights, rows, f), 1, 1e-6);
                 at += rows + f + 1, u += f;
             }
             for (c = 0, i = 0; c < (int)n.parameters && look; c++) i += w[c] != derived[c];
@@ -1375,7 +1423,7 @@ static void test_spectral_zero(void)
     int good = 1;
     network_make(&t, &k);
     check_about("spectral norm of zeros");
-    for (i = 0; i < 2; i++) put(9 * 2 * 2, t.w + t.net.encoder.unit[0][0][i].weights, 0);
+    for (i = 0; i < 2; i++) put(9 * 2 * 2, t.w + risei_unit_conv(&t.net.encoder, 0, (int)i).weights, 0);
     network_backward(&t);
     for (i = 0; i < t.net.parameters; i++) good &= t.g[i] - t.g[i] == 0 && t.derived[i] - t.derived[i] == 0;
     CHECK(good);

@@ -172,6 +172,7 @@ static rise_agent *trained(const probe *p, const char *words, mistake m, int ste
     d.window = has(words, "short") ? 4 : has(words, "two") ? 2 : 8;
     d.n_step = has(words, "one") ? 1 : has(words, "seven") ? 7 : 3;
     d.discount = p->discount;
+    d.value_min = -2, d.value_max = 6;
     d.batch = 12;
     d.learning_rate = 0.006;
     d.target_period = 20;
@@ -217,6 +218,7 @@ static double judged(rise_agent *a, const probe *p, double *score)
             if (risei_is_last((int)s.event)) break;
             q = rise_agent_values(a, 0);
             for (i = 0; i < p->actions; i++) best = (double)q[i] > best ? (double)q[i] : best;
+            if (a->desc.value_rescale) best = (double)risei_unsquash((rise_real)best);
             worst = fabs(best - s.value) > worst ? fabs(best - s.value) : worst;
         }
     return worst;
@@ -298,6 +300,32 @@ static void play(const probe *p, const char *words, mistake m, outcome expected,
     rise_agent_destroy(a);
 }
 
+/* The parts of each preset, in nets of a probe's size, and how much longer they need: distributions and values that are drawn
+   anew converge more slowly, and where windows overlap only some of the steps are sampled. */
+static const struct {
+    const char *words;
+    int percent;
+} presets[] = {{"none plain single uniform", 100},                              /* DQN */
+               {"none c51 noisy", 300},                                         /* Rainbow */
+               {"rise iqn munchausen noisy units spectral", 350},               /* BTR */
+               {"full rescale stored shared overlap burn", 250}};               /* R2D2 */
+/* Every probe that one can solve without memory, and those that take it where there is one. */
+static void play_presets(unsigned seed)
+{
+    char words[160];
+    int i, j;
+    for (i = 0; i < COUNT(rows); i++) {
+        if (rows[i].m != NO_MISTAKE || rows[i].expected != SOLVES) continue;
+        if (i > 0 && strcmp(rows[i].name, rows[i - 1].name) == 0) continue; /* the first row of each probe */
+        for (j = 0; j < COUNT(presets); j++) {
+            int const memory = has(rows[i].words, "rise"), one = has(rows[i].words, "one");
+            if (memory && has(presets[j].words, "none")) continue;
+            snprintf(words, sizeof words, "%s%s", presets[j].words, one ? " one" : "");
+            play(probe_named(rows[i].name), words, NO_MISTAKE, SOLVES, rows[i].steps * presets[j].percent / 100, seed);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     /* conv nets that see every pixel, one that does not, and that one beside a frozen encoder that does */
@@ -308,6 +336,7 @@ int main(int argc, char **argv)
     talkative = argc > 1;
     for (seed = 1; seed <= (unsigned)seeds; seed++) {
         for (i = 0; i < COUNT(rows); i++) play(probe_named(rows[i].name), rows[i].words, rows[i].m, rows[i].expected, rows[i].steps, seed);
+        play_presets(seed);
         for (i = 0; i < COUNT(eyes); i++)
             for (place = 0; place < PIXELS; place++) {
                 int const hidden = place % WIDTH % 2 != 0 || place / WIDTH % 2 != 0;

@@ -295,7 +295,7 @@ static unsigned char *make(const setup *s, risei_replay *r, int f32, size_t *byt
     memset(&d, 0, sizeof d);
     memset(r, 0, sizeof *r);
     memset(&arena, 0, sizeof arena);
-    d.memory = s->memory, d.frame_stack = s->stack, d.window = s->window, d.feed_action = s->feed;
+    d.memory = s->memory, d.frame_stack = s->stack, d.window = s->window, d.window_samples = 1, d.feed_action = s->feed;
     r->reach = risei_reach(&d);
     r->n_step = s->n;
     r->discount = 0.5; /* so that all sums are exact */
@@ -411,7 +411,7 @@ static rise_agent_desc describe(const setup *s, int turn)
     memset(&d, 0, sizeof d);
     d.frame_width = s->width, d.frame_height = s->height, d.frame_channels = s->channels, d.frame_stack = s->stack;
     d.actions = ACTIONS, d.action_masks = 1, d.environments = s->lanes;
-    d.memory = s->memory, d.window = s->window, d.feed_action = s->feed;
+    d.memory = s->memory, d.window = s->window, d.window_samples = 1, d.feed_action = s->feed;
     d.cell = turn % 2 ? RISE_CELL_GRU : RISE_CELL_LSTM;
     d.fusion = (rise_fusion)(turn % 3);
     d.recurrent_units = 3, d.head_units = 3, d.features = 2;

@@ -702,10 +702,10 @@ static void test_trained_norms(void)
         int c;
         CHECK(risei_spectral_count(&a->net) == 4);
         for (c = 0; c < 4; c++) {
-            const risei_conv *conv = risei_spectral_conv(&a->net, c);
-            double const one = longest(derived + conv->weights, 9 * 3, 3);
+            risei_conv const conv = risei_spectral_conv(&a->net, c);
+            double const one = longest(derived + conv.weights, 9 * 3, 3);
             check_about("trained spectral norm, network %d, conv %d: %g", i, c, one);
-            CHECK(one > 1 - 1e-5 && one < 1.01); /* the quotient is the largest singular value, or a little less */
+            CHECK(one > 1 - 1e-5 && one < 1.05); /* the divisor is the largest singular value, or a little less */
         }
     }
     rise_agent_destroy(a);
@@ -772,7 +772,7 @@ static void test_noise_and_fractions(void)
 /* Runs of other seeds, and other uses and updates of one run, draw from other streams. */
 static void test_streams(void)
 {
-    enum { SEEDS = 12, UPDATES = 12, ALL = SEEDS * UPDATES * RISEI_USES };
+    enum { SEEDS = 12, UPDATES = 12, ALL = SEEDS * UPDATES * RISEI_USES * 2 };
     static uint64_t states[ALL];
     rise_agent a;
     int seed, update, use, i, j, n = 0, common = 0;
@@ -781,7 +781,8 @@ static void test_streams(void)
         for (update = 0; update < UPDATES; update++)
             for (use = 0; use < RISEI_USES; use++) {
                 a.desc.seed = (uint64_t)seed, a.counters.updates = update;
-                states[n++] = risei_update_stream(&a, (risei_use)use).state;
+                states[n++] = risei_update_stream(&a, (risei_use)use, 0).state;
+                states[n++] = risei_update_stream(&a, (risei_use)use, 1).state;
             }
     for (i = 0; i < n; i++)
         for (j = 0; j < i; j++) common += states[i] == states[j];

@@ -117,9 +117,14 @@ static rise_agent_desc described(const char *words)
     d.players = 2;
     d.memory = has(words, "full") ? RISE_MEMORY_FULL : has(words, "none") ? RISE_MEMORY_NONE : RISE_MEMORY_RISE;
     d.window = has(words, "long") ? LONGEST : 5;
-    d.cell = has(words, "gru") ? RISE_CELL_GRU : RISE_CELL_LSTM;
+    d.cell = has(words, "mingru") ? RISE_CELL_MINGRU : has(words, "gru") ? RISE_CELL_GRU : RISE_CELL_LSTM;
     d.fusion = has(words, "gate") ? RISE_FUSION_GATE : has(words, "sum") ? RISE_FUSION_SUM : RISE_FUSION_CONCAT;
-    d.carry_state = has(words, "carry");
+    d.carry_state = has(words, "carry") || has(words, "stored");
+    d.stored_state = has(words, "stored");
+    d.window_samples = has(words, "shared") ? 3 : 1;
+    d.window_stride = has(words, "overlap") ? 2 : 1;
+    d.burn_in = has(words, "burn") ? 2 : 0;
+    d.priority_mix = has(words, "overlap") ? 0.9 : 0;
     d.feed_action = has(words, "feed");
     for (i = 0; i < COUNT(embeddings); i++)
         if (has(words, embeddings[i])) d.embedding = (rise_embedding)i;

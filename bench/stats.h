@@ -1,0 +1,101 @@
+/* What is said of many runs: scores of games x seeds in one number, and how sure it is (Agarwal et al. 2021, "Deep
+   Reinforcement Learning at the Edge of the Statistical Precipice", and its library rliable, whose definitions these are).
+   Include it after rise.h's implementation, whose random numbers it draws. */
+#ifndef STATS_H
+#define STATS_H
+
+enum { STATS_GAMES = 32, STATS_SEEDS = 32, STATS_SCORES = STATS_GAMES * STATS_SEEDS, STATS_REPLICATES = 2000 };
+
+/* Scores of one kind of agent. Games need not have the same number of seeds. */
+typedef struct stats_scores {
+    int games, seeds[STATS_GAMES];
+    double at[STATS_GAMES][STATS_SEEDS];
+} stats_scores;
+
+typedef struct stats_estimate {
+    double value, low, high; /* with the interval that holds 95% of the bootstrap's replicates; NaN without scores */
+} stats_estimate;
+
+static int stats_ascending(const void *a, const void *b)
+{
+    double const x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Interquartile mean: without the lowest and the highest quarter, each rounded down, as scipy's trim_mean. Sorts `values`. */
+static double stats_iqm(double *values, int count)
+{
+    int const cut = count / 4;
+    double sum = 0;
+    int i;
+    qsort(values, (size_t)count, sizeof *values, stats_ascending);
+    for (i = cut; i < count - cut; i++) sum += values[i];
+    return sum / (count - 2 * cut);
+}
+
+/* The value below which `share` of the sorted `values` lie, between two of them linearly. */
+static double stats_quantile(const double *values, int count, double share)
+{
+    double const place = share * (count - 1);
+    int const below = place >= count - 1 ? count - 1 : (int)place;
+    return below == count - 1 ? values[below] : values[below] + (place - below) * (values[below + 1] - values[below]);
+}
+
+/* IQM over all games and seeds. */
+static double stats_score(const stats_scores *s)
+{
+    double all[STATS_SCORES];
+    int g, i, count = 0;
+    for (g = 0; g < s->games; g++)
+        for (i = 0; i < s->seeds[g]; i++) all[count++] = s->at[g][i];
+    return stats_iqm(all, count);
+}
+
+/* How likely a run of x scores more than one of y, in a game drawn at random; runs that score the same count as half. */
+static double stats_improvement(const stats_scores *x, const stats_scores *y)
+{
+    double sum = 0;
+    int g, i, j;
+    for (g = 0; g < x->games; g++) {
+        double wins = 0;
+        for (i = 0; i < x->seeds[g]; i++)
+            for (j = 0; j < y->seeds[g]; j++) wins += x->at[g][i] > y->at[g][j] ? 1 : x->at[g][i] < y->at[g][j] ? 0 : 0.5;
+        sum += wins / (x->seeds[g] * y->seeds[g]);
+    }
+    return sum / x->games;
+}
+
+/* Draws anew, from each game's seeds, as many as there are. */
+static void stats_resample(stats_scores *out, const stats_scores *in, risei_random *random)
+{
+    int g, i;
+    out->games = in->games;
+    for (g = 0; g < in->games; g++) {
+        out->seeds[g] = in->seeds[g];
+        for (i = 0; i < in->seeds[g]; i++) out->at[g][i] = in->at[g][risei_below(random, in->seeds[g])];
+    }
+}
+
+/* The IQM of x, or with y the probability that x is better; by stratified percentile bootstrap. The same scores give the same
+   interval. */
+static stats_estimate stats_of(const stats_scores *x, const stats_scores *y)
+{
+    static stats_scores drawn[2];
+    static double replicates[STATS_REPLICATES];
+    risei_random random = risei_stream(1, 1);
+    stats_estimate e = {NAN, NAN, NAN};
+    int i;
+    if (x->games == 0) return e;
+    e.value = y != NULL ? stats_improvement(x, y) : stats_score(x);
+    for (i = 0; i < STATS_REPLICATES; i++) {
+        stats_resample(&drawn[0], x, &random);
+        if (y != NULL) stats_resample(&drawn[1], y, &random);
+        replicates[i] = y != NULL ? stats_improvement(&drawn[0], &drawn[1]) : stats_score(&drawn[0]);
+    }
+    qsort(replicates, STATS_REPLICATES, sizeof *replicates, stats_ascending);
+    e.low = stats_quantile(replicates, STATS_REPLICATES, 0.025);
+    e.high = stats_quantile(replicates, STATS_REPLICATES, 0.975);
+    return e;
+}
+
+#endif

@@ -1,0 +1,129 @@
+/* How the games are learned, for memory.c and bench/learn.c: the recipe of each game, an agent in training with the games that
+   it plays, and its exact score. */
+#ifndef TRAINER_H
+#define TRAINER_H
+
+#include "terminal.h"
+
+#include <math.h>
+
+/* The one place for the numbers of each game; all else is the library's defaults. */
+typedef struct recipe {
+    int steps;          /* an agent's budget, unless --steps says otherwise: it explores less and less over the first half,
+                           and the learning rate falls over all of it */
+    int show_steps;     /* the same in the show, where every kind of agent takes as many */
+    int evaluate_every; /* steps */
+    int window;         /* frames that memory learns from; 0: a whole episode, so that the carried state is the one that
+                           learning sees */
+    int n_step;         /* 0: the library's default */
+    int feed_action;    /* memory is told what was done, where that cannot be seen */
+} recipe;
+
+static inline const recipe *recipe_of(game_kind kind)
+{
+    static const recipe recipes[GAME_KINDS] = {
+        /* blink */         {20000, 10000, 1000, 0, 0, 0},
+        /* corridor */      {60000, 20000, 1000, 0, 0, 0},
+        /* lock-catch */    {120000, 80000, 2000, 0, 0, 0},
+        /* catch */         {40000, 20000, 1000, 0, 0, 0},
+        /* key-door */      {60000, 30000, 1000, 0, 0, 0},
+        /* pairs */         {200000, 60000, 10000, 0, 0, 0},
+        /* pong-75 */       {400000, 100000, 10000, 20, 6, 1},
+        /* pong-50 */       {400000, 100000, 10000, 20, 6, 1},
+        /* pong */          {100000, 60000, 5000, 20, 6, 0},
+        /* open-blink */    {20000, 10000, 1000, 0, 0, 0},
+        /* open-corridor */ {60000, 20000, 1000, 0, 0, 0},
+        /* open-key-door */ {60000, 30000, 1000, 0, 0, 0},
+        /* open-pairs */    {200000, 60000, 10000, 0, 0, 0},
+    };
+    return &recipes[kind];
+}
+
+enum {
+    TRAINER_GAMES = 8,         /* that an agent in training plays at once */
+    TRAINER_FEATURES = 64,     /* half the usual: enough for such games, and faster */
+    EVALUATED = 0, SHOWN = 1, PLAYERS = 2 /* characters of rise_agent_play */
+};
+
+/* An agent in training and the games that it plays. */
+typedef struct trainer {
+    rise_agent *agent;
+    game games[TRAINER_GAMES];
+    uint8_t frames[TRAINER_GAMES * GAME_PIXELS];
+    float rewards[TRAINER_GAMES];
+    rise_event events[TRAINER_GAMES];
+    int actions[TRAINER_GAMES];
+} trainer;
+
+/* The agent that learns `g` in so many steps. */
+static inline rise_agent_desc trainer_desc(const game *g, double steps, int seed)
+{
+    const recipe *const how = recipe_of(g->kind);
+    rise_agent_desc d;
+    memset(&d, 0, sizeof d); /* zero is the default of every field */
+    d.frame_width = g->spec->width;
+    d.frame_height = g->spec->height;
+    d.frame_stack = GAME_STACK;
+    d.actions = g->spec->actions;
+    d.environments = TRAINER_GAMES;
+    d.players = PLAYERS;
+    d.window = how->window > 0 ? how->window : game_longest(g);
+    d.n_step = how->n_step;
+    d.feed_action = how->feed_action;
+    d.carry_state = 1;
+    d.features = TRAINER_FEATURES;
+    d.epsilon_steps = (int)steps / 2;
+    d.learning_rate_steps = (int)steps;
+    d.seed = (uint64_t)seed;
+    return d;
+}
+
+/* Its games are like `g`, with episodes of their own that the description's seed decides. */
+static inline rise_result trainer_begin(trainer *t, const game *g, const rise_agent_desc *desc, rise_error *error)
+{
+    int i;
+    for (i = 0; i < TRAINER_GAMES; i++) {
+        game_init(&t->games[i], g->kind, g->length, desc->seed * TRAINER_GAMES + (uint64_t)i);
+        t->events[i] = RISE_FIRST;
+        t->rewards[i] = 0;
+    }
+    return rise_agent_create(&t->agent, desc, error);
+}
+
+/* One tick of all games. Returns the number of steps taken, or -1. */
+static inline int trainer_tick(trainer *t)
+{
+    int const pixels = t->games[0].spec->width * t->games[0].spec->height;
+    int i, steps = 0;
+    for (i = 0; i < TRAINER_GAMES; i++) memcpy(t->frames + i * pixels, t->games[i].frame, (size_t)pixels);
+    if (rise_agent_step_all(t->agent, t->frames, t->rewards, t->events, NULL, t->actions) != RISE_OK) return -1;
+    for (i = 0; i < TRAINER_GAMES; i++) {
+        if (t->games[i].done) {
+            game_reset(&t->games[i]);
+            t->events[i] = RISE_FIRST;
+        } else {
+            t->rewards[i] = game_step(&t->games[i], t->actions[i]);
+            t->events[i] = !t->games[i].done ? RISE_MIDDLE : t->games[i].cut ? RISE_TRUNCATED : RISE_TERMINATED;
+            steps++;
+        }
+    }
+    return steps;
+}
+
+/* The mean score of the greedy agent over the game's starts, each played once: exact where there are no more. Rewards are
+   floats; rounding the mean to a millionth gives what the rules say. */
+static inline double trainer_score(rise_agent *agent, const game *g)
+{
+    double sum = 0;
+    int start;
+    episode e;
+    e.state = *g;
+    for (start = 0; start < g->spec->starts; start++) {
+        episode_begin(&e, start);
+        while (episode_step(&e, agent, EVALUATED)) continue;
+        sum += e.score;
+    }
+    return floor(sum / g->spec->starts * 1e6 + 0.5) / 1e6;
+}
+
+#endif

@@ -1,0 +1,760 @@
+/*  The pretrained encoder: ResNet-18's features, and the reader of .safetensors files, damaged and hostile ones included.
+        cc -O2 tests/pretrained.c -o pretrained -lm && ./pretrained
+    `./pretrained 1000000 7` reads a million damaged files from seed 7 instead of a few; `./pretrained --write x.safetensors`
+    writes the file whose features stand below. It writes pretrained_test.* where it is run. */
+#include "toy.h"
+
+#define PATH "pretrained_test.safetensors"
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Files, made here                                                                                                   */
+
+enum { ENDS = 6, COUNTS = 5, TENSORS = ENDS * RISEI_RESNET_CONVS + 2 }; /* of a layer; batches counted; with fc's two */
+
+typedef struct recipe {
+    int size;          /* embedding_size */
+    int dtype;         /* of the weights */
+    uint32_t seed;
+    int backwards;     /* the data lie in the opposite order of the header's */
+    int bare;          /* no metadata, batch counts or fc */
+    const char *blank; /* between the header's tokens */
+} recipe;
+
+static recipe recipe_of(int size, int dtype)
+{
+    recipe r;
+    memset(&r, 0, sizeof r);
+    r.size = size, r.dtype = dtype, r.seed = 1, r.blank = "";
+    return r;
+}
+/* A tensor of a file: layer by layer, in the order of risei_tensor_ends, then fc. */
+typedef struct part {
+    char name[48];
+    const char *dtype;
+    int bytes, sides;
+    int shape[4], count;
+    int fan_in;          /* of a convolution, else 0 */
+    size_t begin, end;
+} part;
+
+static void part_describe(const recipe *r, const risei_resnet *net, int i, part *p)
+{
+    const risei_conv *c = &net->conv[i / ENDS % RISEI_RESNET_CONVS];
+    int const fc = i >= ENDS * RISEI_RESNET_CONVS, end = i % ENDS, counts = !fc && end == COUNTS;
+    int s;
+    memset(p, 0, sizeof *p);
+    if (fc)
+        strcpy(p->name, end == 0 ? "fc.weight" : "fc.bias");
+    else if (counts)
+        snprintf(p->name, sizeof p->name, "%s%s", risei_resnet_rows[i / ENDS].norm, risei_tensor_ends[COUNTS]);
+    else
+        risei_tensor_name(5 * (i / ENDS) + end, p->name, sizeof p->name);
+    p->dtype = counts ? "I64" : risei_dtypes[r->dtype].name;
+    p->bytes = counts ? 8 : risei_dtypes[r->dtype].bytes;
+    p->sides = fc ? 2 - end : counts ? 0 : end == 0 ? 4 : 1;
+    p->shape[0] = fc ? 3 : c->filters, p->shape[1] = fc ? r->size : c->channels;
+    p->shape[2] = p->shape[3] = c->size;
+    p->count = 1;
+    for (s = 0; s < p->sides; s++) p->count *= p->shape[s];
+    p->fan_in = p->sides == 4 ? p->count / c->filters : 0;
+}
+/* All tensors of a file, and where they lie; the bytes of all. */
+static size_t parts_of(const recipe *r, part *parts)
+{
+    risei_resnet const net = risei_resnet_make(RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, r->size);
+    size_t size = 0;
+    int i;
+    for (i = 0; i < TENSORS; i++) part_describe(r, &net, i, &parts[i]);
+    for (i = 0; i < TENSORS; i++) {
+        part *const p = &parts[r->backwards ? TENSORS - 1 - i : i];
+        int const needed = p->name[0] != 'f' && strcmp(p->dtype, "I64") != 0;
+        if (r->bare && !needed) p->count = 0;
+        p->begin = size;
+        p->end = size += (size_t)(p->count * p->bytes);
+    }
+    return size;
+}
+/* Numbers with few bits, the same in any dtype; of a size that keeps the signal from layer to layer. */
+static float part_number(const part *p, int end, toy *dice)
+{
+    int const number = (int)(toy_draw(dice) % 255) - 127;
+    int scale = 0;
+    if (end == 1) return (float)(96 + number / 2) / 128;  /* batch norm's weight */
+    if (end == 4) return (float)(128 + number / 2) / 128; /* and variance */
+    if (p->fan_in == 0) return (float)number / 512;
+    while ((127 * 127 * p->fan_in) >> (2 * scale) > 6) scale++;
+    return (float)number / (float)(1 << scale);
+}
+static void print(buffer *b, const char *format, ...)
+{
+    char text[300];
+    va_list arguments;
+    va_start(arguments, format);
+    buffer_write(b, text, (size_t)vsnprintf(text, sizeof text, format, arguments));
+    va_end(arguments);
+}
+static void put(buffer *b, size_t at, int bytes, uint64_t value)
+{
+    int i;
+    for (i = 0; i < bytes; i++) b->data[at + (size_t)i] = (unsigned char)(value >> (8 * i) & 255u);
+}
+static uint64_t get(const buffer *b, size_t at, int bytes)
+{
+    uint64_t value = 0;
+    while (bytes-- > 0) value = value << 8 | b->data[at + (size_t)bytes];
+    return value;
+}
+static size_t data_at(const buffer *b) { return 8 + (size_t)get(b, 0, 8); }
+
+static void print_header(buffer *b, const recipe *r, const part *parts)
+{
+    const char *const _ = r->blank;
+    int i, s, some = !r->bare;
+    print(b, "{%s", _);
+    if (!r->bare) print(b, "\"__metadata__\"%s:%s{%s\"format\"%s:%s\"pt\"%s}", _, _, _, _, _, _);
+    for (i = 0; i < TENSORS; i++) {
+        const part *p = &parts[i];
+        if (p->count == 0) continue;
+        print(b, "%s%s\"%s\"%s:%s{%s\"dtype\"%s:%s\"%s\"%s,", some ? "," : "", _, p->name, _, _, _, _, _, p->dtype, _);
+        print(b, "%s\"shape\"%s:%s[%s", _, _, _, _);
+        for (s = 0; s < p->sides; s++) print(b, s > 0 ? "%s,%s%d" : "%s%s%d", _, _, p->shape[s]);
+        print(b, "%s]%s,%s\"data_offsets\":[%s%d%s,%s%d%s]%s}", _, _, _, _, (int)p->begin, _, _, (int)p->end, _, _);
+        some = 1;
+    }
+    print(b, "%s}%s", _, _);
+}
+static buffer baked(const recipe *r)
+{
+    static part parts[TENSORS];
+    buffer b = {NULL, 0, 0, SIZE_MAX};
+    size_t const size = parts_of(r, parts);
+    size_t start;
+    int i, n;
+    print(&b, "........");
+    print_header(&b, r, parts);
+    put(&b, 0, 8, b.size - 8);
+    start = b.size;
+    b.data = (unsigned char *)realloc(b.data, b.size += size);
+    if (b.data == NULL) exit(1);
+    for (i = 0; i < TENSORS; i++) {
+        const part *p = &parts[i];
+        toy dice;
+        memset(&dice, 0, sizeof dice);
+        dice.dice = r->seed * 1000 + (uint32_t)i;
+        for (n = 0; n < p->count; n++) {
+            float const x = part_number(p, i < TENSORS - 2 ? i % ENDS : 0, &dice);
+            uint32_t const wide = risei_bits(x);
+            uint32_t const bits = r->dtype == RISEI_F16 ? risei_half(x) : r->dtype == RISEI_BF16 ? wide >> 16 : wide;
+            put(&b, start + p->begin + (size_t)(n * p->bytes), p->bytes, p->bytes == 8 ? 100 : bits);
+        }
+    }
+    return b;
+}
+static void to_disk(const buffer *b, const char *path)
+{
+    FILE *const file = fopen(path, "wb");
+    CHECK(file != NULL && fwrite(b->data, 1, b->size, file) == b->size);
+    if (file != NULL) fclose(file);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Networks                                                                                                           */
+
+typedef struct network {
+    risei_resnet *net;
+    risei_device device;
+    unsigned char *memory;
+} network;
+
+static network network_make(int isa, int height, int width, int channels, int size)
+{
+    static void *scratch; /* one for all: it is large */
+    network n;
+    risei_arena arena;
+    memset(&n, 0, sizeof n);
+    memset(&arena, 0, sizeof arena);
+    risei_resnet_layout(&arena, height, width, channels, size);
+    arena.base = n.memory = (unsigned char *)malloc(arena.used);
+    if (scratch == NULL) scratch = malloc(rise_product_scratch());
+    if (n.memory == NULL || scratch == NULL) exit(1);
+    n.device.scratch = scratch;
+    arena.used = 0;
+    n.net = risei_resnet_layout(&arena, height, width, channels, size);
+    n.device.kernels = rise_kernels_of((rise_isa)isa);
+    return n;
+}
+static void network_free(network *n) { free(n->memory); }
+static rise_result network_read(network *n, buffer *b, rise_error *error)
+{
+    b->at = 0;
+    return risei_resnet_read(n->net, buffer_read, b, b->size, error);
+}
+/* The hash of a good file's weights. */
+static uint64_t network_hash(const recipe *r)
+{
+    network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, r->size);
+    buffer b = baked(r);
+    rise_error error = {RISE_OK, ""};
+    uint64_t hash;
+    if (!CHECK(network_read(&n, &b, &error) == RISE_OK)) printf("    %s\n", error.text);
+    hash = n.net->hash;
+    free(b.data);
+    network_free(&n);
+    return hash;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Features                                                                                                           */
+
+enum { SIZE = 32, SHAPES = 2 };
+static const int golden_shapes[SHAPES][3] = {{37, 45, 1}, {32, 33, 3}}; /* height, width, channels */
+/* By PyTorch in double: tests/pretrained_torch.py --golden */
+static const double golden_features[SHAPES][SIZE] = {
+    {0, 0.0451235049, 0.0387723525, 0, 0.0758839966, 0, 0.365160231, 0.0140620562,
+     0, 0.138517429, 0.156584729, 0.0748619082, 0.153811051, 0.0478691944, 0.34526473, 0.220087488,
+     0, 0.402124152, 0.0634468979, 0.0512234621, 0.17413656, 0.0543712023, 0.0385304365, 0.197414468,
+     0.00132586008, 0.15980606, 0.0302385143, 0.104718315, 0, 0.191600052, 1.042439, 0.406763544},
+    {0, 0, 0, 0, 0.00677949476, 0, 0.333373155, 0,
+     0, 0.0688373764, 0.183767314, 0, 0.0185932338, 0.0344650015, 0.257969049, 0.312255413,
+     0.0186049968, 0.323359469, 0.167310981, 0, 0.279709658, 0.145540223, 0, 0.201893197,
+     0, 0.227331948, 0, 0.0999846682, 0, 0.23977647, 0.799921271, 0.40418475},
+};
+
+static void equals_pytorch(void)
+{
+    recipe const r = recipe_of(SIZE, RISEI_F32);
+    buffer b = baked(&r);
+    int s, isa, i, x, y, c;
+    for (s = 0; s < SHAPES; s++) {
+        int const height = golden_shapes[s][0], width = golden_shapes[s][1], channels = golden_shapes[s][2];
+        uint8_t *const frame = (uint8_t *)malloc((size_t)(height * width * channels));
+        float first[2][SIZE]; /* of the kernels that do not fuse, and of those that do */
+        int known[2] = {0, 0};
+        double most = 0;
+        if (frame == NULL) exit(1);
+        for (i = 0, y = 0; y < height; y++)
+            for (x = 0; x < width; x++)
+                for (c = 0; c < channels; c++) frame[i++] = (uint8_t)((x * x + 3 * x * y + 7 * y + 50 * c) % 256);
+        for (i = 0; i < SIZE; i++) most = golden_features[s][i] > most ? golden_features[s][i] : most;
+        for (isa = RISE_ISA_REF; isa <= RISE_ISA_NEON; isa++) {
+            network n = network_make(isa, height, width, channels, SIZE);
+            float features[SIZE];
+            int fused, round;
+            if (n.device.kernels != NULL) {
+                check_about("%s, %d x %d x %d", n.device.kernels->name, height, width, channels);
+                fused = n.device.kernels->fused != 0;
+                CHECK(network_read(&n, &b, NULL) == RISE_OK);
+                for (round = 0; round < 2; round++) { /* nothing is left of the frame before */
+                    risei_resnet_forward(&n.device, n.net, frame, features);
+                    for (i = 0; i < SIZE; i++) CHECK(fabs((double)features[i] - golden_features[s][i]) <= 1e-5 * most);
+                    if (!known[fused]) memcpy(first[fused], features, sizeof features);
+                    known[fused] = 1;
+                    CHECK(same_reals(features, first[fused], SIZE));
+                }
+            }
+            network_free(&n);
+        }
+        free(frame);
+    }
+    free(b.data);
+}
+/* Halves and brain floats of all values, by their definition. */
+static void widens_exactly(void)
+{
+    uint32_t bits;
+    long good = 0;
+    check_about("16-bit floats");
+    for (bits = 0; bits < 65536; bits++) {
+        int const exponent = (int)(bits >> 10 & 31), brain = (int)(bits >> 7 & 255);
+        double const sign = bits >> 15 ? -1 : 1, fraction = (double)(bits & 1023), tail = (double)(bits & 127);
+        double const half = sign * (exponent > 0 ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24));
+        double const wide = sign * (brain > 0 ? ldexp(128 + tail, brain - 134) : ldexp(tail, -133));
+        float const ours = risei_tensor_number(bits, RISEI_F16), brains = risei_tensor_number(bits, RISEI_BF16);
+        good += exponent == 31 ? !risei_finite(ours) : (double)ours >= half && (double)ours <= half;
+        good += brain == 255 ? !risei_finite(brains) : (double)brains >= wide && (double)brains <= wide;
+    }
+    CHECK(good == 2 * 65536);
+    CHECK(risei_tensor_number(0x3E200000u, RISEI_F32) == 0.15625f);
+}
+/* However the file says it, the weights are the same. */
+static void takes_all_forms(void)
+{
+    static const int sizes[] = {8, 24, SIZE};
+    int i, form;
+    for (i = 0; i < COUNT(sizes); i++) {
+        recipe const plain = recipe_of(sizes[i], RISEI_F32);
+        uint64_t const hash = network_hash(&plain);
+        recipe other = plain;
+        for (form = 0; form < 12; form++) {
+            recipe r = recipe_of(sizes[i], form % 3);
+            r.backwards = form & 1, r.bare = form >> 1 & 1;
+            r.blank = form >> 2 & 1 ? " \t\r\n" : "";
+            check_about("%d features, form %d", sizes[i], form);
+            CHECK(network_hash(&r) == hash);
+        }
+        other.seed = 2;
+        CHECK(network_hash(&other) != hash);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Hostile files                                                                                                      */
+
+/* A copy of exactly so many bytes, for address checkers. */
+static buffer copy_of(const buffer *b, size_t size)
+{
+    buffer c = {NULL, 0, 0, SIZE_MAX};
+    c.data = (unsigned char *)malloc(size > 0 ? size : 1);
+    if (c.data == NULL) exit(1);
+    memcpy(c.data, b->data, size < b->size ? size : b->size);
+    c.size = size;
+    return c;
+}
+/* A copy in which the header's bytes at .. at+cut are others. */
+static buffer spliced(const buffer *b, size_t at, size_t cut, const void *others, size_t count)
+{
+    buffer c = {NULL, 0, 0, SIZE_MAX};
+    buffer_write(&c, b->data, at);
+    buffer_write(&c, others, count);
+    buffer_write(&c, b->data + at + cut, b->size - at - cut);
+    put(&c, 0, 8, get(b, 0, 8) + count - cut);
+    return c;
+}
+static void refused(buffer *b, rise_result result, const char *word)
+{
+    network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, 8);
+    rise_error error = {RISE_OK, ""};
+    rise_result const got = network_read(&n, b, &error);
+    CHECK(got == result && error.result == got);
+    if (!CHECK(strstr(error.text, word) != NULL)) printf("    \"%s\" does not say %s\n", error.text, word);
+    CHECK(network_read(&n, b, NULL) == got); /* nobody need listen */
+    network_free(&n);
+}
+
+/* What stands first in a good header is replaced. */
+static const struct {
+    const char *from, *to;
+    rise_result result;
+    const char *word;
+} hostile_headers[] = {
+    {"{\"__", "[\"__", RISE_BAD_FILE, "wrong at byte 8: { is missing"},
+    {"{\"__metadata__\"", "", RISE_BAD_FILE, "{ is missing"},
+    {"\"__metadata__\":", "\"__metadata__\"", RISE_BAD_FILE, ": is missing"},
+    {"{\"format\"", "[\"format\"", RISE_BAD_FILE, "{ is missing"},
+    {"\"pt\"}", "\"pt\",}", RISE_BAD_FILE, "\" is missing"},
+    {"\"pt\"}", "\"pt\"", RISE_BAD_FILE, "\" is missing"},
+    {"\"pt\"", "7", RISE_BAD_FILE, "\" is missing"},
+    {"\"pt\"", "{}", RISE_BAD_FILE, "\" is missing"},
+    {"\"pt\"", "\"\\x\"", RISE_BAD_FILE, "escape"},
+    {"\"pt\"", "\"\\u00g0\"", RISE_BAD_FILE, "escape"},
+    {"\"pt\"", "\"\\u00", RISE_BAD_FILE, "escape"},
+    {"\"pt\"", "\"\n\"", RISE_BAD_FILE, "string"},
+    {"{\"format\":\"pt\"}", "{},\"__metadata__\":{}", RISE_BAD_FILE, "__metadata__ is there twice"},
+    {"\"conv1.weight\"", "\"conv1.w\\u0065ight\"", RISE_BAD_FILE, "backslash"},
+    {"\"conv1.weight\"", "conv1.weight", RISE_BAD_FILE, "\" is missing"},
+    {"\"conv1.weight\"", "\"layer1.2.conv1.weight\"", RISE_MISMATCH, "layer1.2.conv1.weight is no tensor"},
+    {"\"conv1.weight\"", "\"module.conv1.weight\"", RISE_MISMATCH, "module.conv1.weight is no tensor"},
+    {"\"conv1.weight\"", "\"conv1.weight\x80\"", RISE_MISMATCH, "conv1.weight? is no tensor"},
+    {"\"conv1.weight\"", "\"conv1.weight0123456789012345678901234567890123456789\"", RISE_MISMATCH, "no tensor"},
+    {"\"conv1.weight\"", "\"conv1.bias\"", RISE_MISMATCH, "conv1.bias is no tensor"},
+    {"\"conv1.weight\"", "\"\"", RISE_MISMATCH, "no tensor"},
+    {"\"conv1.weight\"", "\"fc.more\"", RISE_MISMATCH, "conv1.weight is missing"},
+    {"\"layer4.1.bn2.running_var\"", "\"fc.more\"", RISE_MISMATCH, "layer4.1.bn2.running_var is missing"},
+    {"\"bn1.bias\"", "\"bn1.weight\"", RISE_BAD_FILE, "bn1.weight is there twice"},
+    {"\"F32\"", "\"F64\"", RISE_MISMATCH, "conv1.weight has the dtype F64"},
+    {"\"F32\"", "\"F31\"", RISE_MISMATCH, "dtype F31"},
+    {"\"F32\"", "\"\"", RISE_MISMATCH, "F32, F16 or BF16"},
+    {"\"F32\"", "\"F32F32F32F32F32F32F32\"", RISE_MISMATCH, "dtype"},
+    {"\"F32\"", "\"F16\"", RISE_BAD_FILE, "cannot be bytes 0 to 588"},
+    {"\"I64\"", "\"I65\"", RISE_MISMATCH, "dtype I65"},
+    {"\"dtype\":\"F32\",", "", RISE_BAD_FILE, "lacks its dtype"},
+    {",\"data_offsets\":[0,588]", "", RISE_BAD_FILE, "lacks its dtype, shape or data_offsets"},
+    {"\"dtype\":\"F32\"", "\"dtype\":\"F32\",\"dtype\":\"F32\"", RISE_BAD_FILE, "twice"},
+    {"\"dtype\"", "\"type\"", RISE_BAD_FILE, "unknown"},
+    {"\"dtype\"", "\"dtypedtypedtypedtypedtype\"", RISE_BAD_FILE, "unknown"},
+    {"\"dtype\":", "\"dtype\"", RISE_BAD_FILE, ": is missing"},
+    {"\"dtype\":\"F32\",", "\"dtype\":\"F32\"", RISE_BAD_FILE, "} is missing"},
+    {"[1,3,7,7]", "[1,3,7]", RISE_BAD_FILE, "conv1.weight cannot be bytes"},
+    {"[1,3,7,7]", "[]", RISE_BAD_FILE, "cannot be bytes"},
+    {"[1,3,7,7]", "[0,3,7,7]", RISE_BAD_FILE, "cannot be bytes"},
+    {"[1,3,7,7]", "147", RISE_BAD_FILE, "[ is missing"},
+    {"[1,3,7,7]", "[1,3,7,7", RISE_BAD_FILE, "is missing"},
+    {"[1,3,7,7]", "[1,3,7,7.0]", RISE_BAD_FILE, "] is missing"},
+    {"[1,3,7,7]", "[1,3,7,-7]", RISE_BAD_FILE, "whole number"},
+    {"[1,3,7,7]", "[1,3,7,07]", RISE_BAD_FILE, "] is missing"},
+    {"[1,3,7,7]", "[1,3,7,]", RISE_BAD_FILE, "whole number"},
+    {"[1,3,7,7]", "[1,3,7,99999999999999999999]", RISE_BAD_FILE, "a number is too large"},
+    {"[1,3,7,7]", "[1,3,7,9007199254740993]", RISE_BAD_FILE, "a number is too large"},
+    {"[1,3,7,7]", "[4194305,4194305,211106198978564]", RISE_BAD_FILE, "a shape is too large"},
+    {"[1,3,7,7]", "[9007199254740992,1]", RISE_BAD_FILE, "cannot be bytes"},
+    {"[1,3,7,7]", "[3,1,7,7]", RISE_MISMATCH, "shape [3, 1, 7, 7]; embedding_size 8 asks for [1, 3, 7, 7]"},
+    {"[1,3,7,7]", "[1,3,49]", RISE_MISMATCH, "shape [1, 3, 49]"},
+    {"[1,3,7,7]", "[1,3,7,7,1]", RISE_MISMATCH, "shape [1, 3, 7, 7, ...]"},
+    {"[1,3,7,7]", "[1,3,7,7,0,9007199254740992]", RISE_BAD_FILE, "cannot be bytes"},
+    {"\"shape\":[1],", "\"shape\":[],", RISE_MISMATCH, "bn1.weight has the shape []; embedding_size 8 asks for [1]"},
+    {"[0,588]", "[0,589]", RISE_BAD_FILE, "cannot be bytes 0 to 589"},
+    {"[0,588]", "[588,0]", RISE_BAD_FILE, "cannot be bytes 588 to 0"},
+    {"[0,588]", "[0,588,588]", RISE_BAD_FILE, "] is missing"},
+    {"[0,588]", "[588]", RISE_BAD_FILE, ", is missing"},
+    {"[0,588]", "[100000,100588]", RISE_BAD_FILE, "cannot be bytes 100000 to 100588"},
+    {"[0,588]", "[18446744073709551615,587]", RISE_BAD_FILE, "a number is too large"},
+    {"[0,588]", "[4,592]", RISE_BAD_FILE, "overlap"},
+    {"[588,592]", "[0,4]", RISE_BAD_FILE, "overlap"},
+    {"[588,592]", "[592,596]", RISE_BAD_FILE, "overlap"},
+};
+
+static void refuses_hostile_headers(void)
+{
+    recipe const r = recipe_of(8, RISEI_F32);
+    buffer b = baked(&r), c;
+    size_t const length = (size_t)get(&b, 0, 8);
+    char *const header = (char *)calloc(length + 1, 1);
+    int i;
+    if (header == NULL) exit(1);
+    memcpy(header, b.data + 8, length);
+    for (i = 0; i < COUNT(hostile_headers); i++) {
+        const char *from = hostile_headers[i].from, *to = hostile_headers[i].to, *at = strstr(header, from);
+        check_about("%s for %s", to, from);
+        if (!CHECK(at != NULL)) continue;
+        c = spliced(&b, 8 + (size_t)(at - header), strlen(from), to, strlen(to));
+        refused(&c, hostile_headers[i].result, hostile_headers[i].word);
+        free(c.data);
+    }
+    check_about("after the header's end");
+    c = spliced(&b, 8 + length, 0, " \n }", 4);
+    refused(&c, RISE_BAD_FILE, "something follows its end");
+    free(c.data);
+    c = spliced(&b, 8, length, "{}", 2);
+    refused(&c, RISE_MISMATCH, "conv1.weight is missing");
+    free(c.data);
+    free(header);
+    free(b.data);
+}
+static void refuses_hostile_lengths(void)
+{
+    static const uint64_t odd[] = {0, 1, 2, 0x7FFFFFFFu, 0xFFFFFFFFu, UINT64_C(0x7FFFFFFFFFFFFFFF), UINT64_MAX};
+    static part parts[TENSORS];
+    recipe const r = recipe_of(8, RISEI_F32);
+    buffer b = baked(&r), c;
+    uint64_t const length = get(&b, 0, 8);
+    size_t i, needed;
+    parts_of(&r, parts);
+    needed = data_at(&b) + parts[TENSORS - 3].begin; /* what follows is not needed */
+    for (i = 0; i < sizeof odd / sizeof *odd; i++) {
+        check_about("a header of %.0f bytes", (double)odd[i]);
+        put(&b, 0, 8, odd[i]);
+        refused(&b, RISE_BAD_FILE, "header");
+    }
+    put(&b, 0, 8, length - 1);
+    refused(&b, RISE_BAD_FILE, "} is missing");
+    put(&b, 0, 8, length);
+    /* cut short; and a device that fails there */
+    for (i = 0; i <= b.size; i += i < 900 || i + 40 > b.size ? 1 : i < length ? 7 : 97) {
+        network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, 8);
+        rise_error error = {RISE_OK, ""};
+        rise_result const result = i < needed ? RISE_IO : RISE_OK;
+        check_about("%d of %d bytes", (int)i, (int)b.size);
+        c = copy_of(&b, i);
+        if (i < b.size) refused(&c, RISE_BAD_FILE, "");
+        c.at = 0;
+        CHECK(risei_resnet_read(n.net, buffer_read, &c, b.size, &error) == result && error.result == result);
+        CHECK(i >= needed || strstr(error.text, "could not be read") != NULL);
+        free(c.data);
+        network_free(&n);
+    }
+    check_about("something after the data");
+    c = copy_of(&b, b.size + 4);
+    memset(c.data + b.size, 0, 4);
+    refused(&c, RISE_BAD_FILE, "do not fill the file");
+    free(c.data);
+    check_about("an endless header");
+    c = copy_of(&b, 8 + RISEI_HEADER_MOST + 8);
+    memset(c.data, ' ', c.size);
+    put(&c, 0, 8, RISEI_HEADER_MOST + 1);
+    refused(&c, RISE_BAD_FILE, "header");
+    put(&c, 0, 8, RISEI_HEADER_MOST);
+    refused(&c, RISE_BAD_FILE, "{ is missing");
+    free(c.data);
+    free(b.data);
+}
+static void refuses_hostile_numbers(void)
+{
+    static part parts[TENSORS];
+    recipe r = recipe_of(8, RISEI_F32);
+    buffer b = baked(&r);
+    size_t start = data_at(&b);
+    parts_of(&r, parts);
+    check_about("numbers");
+    put(&b, start + parts[0].end - 4, 4, 0x7FC00000u);
+    refused(&b, RISE_NOT_FINITE, "conv1.weight has a number that is not finite");
+    put(&b, start + parts[0].end - 4, 4, 0);
+    put(&b, start + parts[TENSORS - 4].begin, 4, 0xBF800000u);
+    refused(&b, RISE_BAD_FILE, "layer4.1.bn2.running_var has a negative number");
+    put(&b, start + parts[TENSORS - 4].begin, 4, 0); /* no variance at all is fine: there is an epsilon */
+    put(&b, start + parts[TENSORS - 3].begin, 4, 0xFFFFFFFFu); /* and nobody reads what fc and batch counts hold */
+    put(&b, start + parts[TENSORS - 2].begin, 4, 0x7FC00000u);
+    refused(&b, RISE_OK, "");
+    put(&b, start + parts[TENSORS - 7].begin, 4, 0x7F7FFFFFu);
+    refused(&b, RISE_NOT_FINITE, "batch norm");
+    free(b.data);
+    r.dtype = RISEI_F16;
+    b = baked(&r);
+    start = data_at(&b);
+    parts_of(&r, parts);
+    put(&b, start + parts[6].begin, 2, 0xFC00u);
+    refused(&b, RISE_NOT_FINITE, "layer1.0.conv1.weight has a number that is not finite");
+    free(b.data);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Agents                                                                                                             */
+
+static void save_recipe(int size, uint32_t seed)
+{
+    recipe r = recipe_of(size, RISEI_F32);
+    buffer b;
+    r.seed = seed;
+    b = baked(&r);
+    to_disk(&b, PATH);
+    free(b.data);
+}
+static rise_agent_desc resnet_desc(void)
+{
+    rise_agent_desc d;
+    memset(&d, 0, sizeof d);
+    d.frame_width = 32, d.frame_height = 33;
+    d.actions = ACTIONS;
+    d.embedding = RISE_EMBED_RESNET18;
+    d.embedding_file = PATH;
+    d.embedding_size = SIZE;
+    d.network = RISE_NETWORK_CUSTOM;
+    d.conv_count = 1;
+    d.conv[0].filters = 2, d.conv[0].size = d.conv[0].stride = 8;
+    d.features = 8, d.head_units = 8, d.recurrent_units = 8;
+    d.window = 4, d.batch = 4;
+    d.learn_start = 16, d.replay_capacity = 64;
+    return d;
+}
+static uint8_t *noise(toy *dice)
+{
+    static uint8_t frame[33 * 32];
+    size_t i;
+    for (i = 0; i < sizeof frame; i++) frame[i] = (uint8_t)(toy_draw(dice) & 255u);
+    return frame;
+}
+/* Steps from..to of a game of noise. */
+static void play(rise_agent *a, int from, int to)
+{
+    toy dice;
+    int t;
+    for (t = from; t < to; t++) {
+        memset(&dice, 0, sizeof dice);
+        dice.dice = (uint32_t)t;
+        CHECK(rise_agent_step(a, noise(&dice), (float)(t % 3), t % 7 == 0 ? RISE_FIRST : RISE_MIDDLE) >= 0);
+    }
+}
+static void not_created(rise_agent_desc d, rise_result result, const char *word)
+{
+    rise_agent *agent = (rise_agent *)&d;
+    rise_error error = {RISE_OK, ""};
+    CHECK(rise_agent_create(&agent, &d, &error) == result && error.result == result && agent == NULL);
+    if (!CHECK(strstr(error.text, word) != NULL)) printf("    \"%s\" does not say %s\n", error.text, word);
+    CHECK(rise_agent_bytes(&d, NULL) == 0 || result != RISE_BAD_DESC); /* which needs no file */
+    CHECK(toy_memory.held == 0);
+}
+static void checks_descriptions(void)
+{
+    rise_agent_desc const good = resnet_desc();
+    rise_agent_desc d = good;
+    rise_agent *a;
+    check_about("descriptions");
+    save_recipe(SIZE, 1);
+    d.embedding_file = NULL;
+    not_created(d, RISE_BAD_DESC, "embedding_file is NULL");
+    d.memory = RISE_MEMORY_NONE; /* which needs no encoder */
+    a = created(&d);
+    rise_agent_destroy(a);
+    d = good, d.frame_channels = 2;
+    not_created(d, RISE_BAD_DESC, "frame_channels is 2");
+    d = good, d.frame_width = 31;
+    not_created(d, RISE_BAD_DESC, "frame_width is 31");
+    d = good, d.frame_height = 31;
+    not_created(d, RISE_BAD_DESC, "frame_height is 31");
+    d = good, d.embedding_size = 36;
+    not_created(d, RISE_BAD_DESC, "embedding_size is 36");
+    d.embedding_size = 40;
+    not_created(d, RISE_MISMATCH, PATH ": conv1.weight has the shape [4, 3, 7, 7]; embedding_size 40 asks for [5, 3, 7, 7]");
+    d.embedding_size = 0;
+    CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding_size == 512);
+    not_created(d, RISE_MISMATCH, "embedding_size 512 asks for [64, 3, 7, 7]");
+    d = good, d.embedding_file = "pretrained_test.none";
+    not_created(d, RISE_IO, "embedding_file pretrained_test.none cannot be opened");
+    d.embedding_file = "."; /* a directory */
+    a = NULL;
+    CHECK(rise_agent_create(&a, &d, NULL) < RISE_OK && a == NULL && toy_memory.held == 0);
+    d = good, d.frame_channels = 3;
+    a = created(&d);
+    CHECK(a->bytes == rise_agent_bytes(&d, NULL));
+    rise_agent_destroy(a);
+}
+static void learns_and_resumes(void)
+{
+    rise_agent_desc d = resnet_desc(), machine;
+    rise_agent *a, *b;
+    rise_metrics m;
+    rise_error error = {RISE_OK, ""};
+    buffer all, policy;
+    toy dice;
+    unsigned char *block;
+    size_t const bytes = rise_agent_bytes(&d, NULL);
+    check_about("learning");
+    save_recipe(SIZE, 1);
+    d.memory_block = block = (unsigned char *)malloc(bytes), d.memory_bytes = bytes;
+    a = created(&d);
+    play(a, 0, 60);
+    rise_agent_metrics(a, &m);
+    CHECK(m.updates > 5 && m.loss > 0 && m.loss < 100 && m.bytes == bytes && toy_memory.held == 0);
+    all = saved(a, RISE_SAVE_ALL);
+    policy = saved(a, RISE_SAVE_POLICY);
+    memset(&machine, 0, sizeof machine);
+    machine.embedding_file = PATH;
+    b = loaded(&all, &machine);
+    CHECK(state_of(a) == state_of(b));
+    play(a, 60, 80);
+    play(b, 60, 80);
+    CHECK(state_of(a) == state_of(b));
+    rise_agent_destroy(b);
+
+    machine.play_only = 1;
+    b = loaded(&policy, &machine);
+    policy.at = 0;
+    rise_agent_destroy(a);
+    machine.play_only = 0;
+    a = loaded(&all, &machine);
+    memset(&dice, 0, sizeof dice);
+    CHECK(rise_agent_play(a, 0, noise(&dice), 0, RISE_FIRST, NULL) >= 0);
+    memset(&dice, 0, sizeof dice);
+    CHECK(rise_agent_play(b, 0, noise(&dice), 0, RISE_FIRST, NULL) >= 0);
+    CHECK(same_reals(rise_agent_values(a, 0), rise_agent_values(b, 0), ACTIONS));
+    rise_agent_destroy(a);
+    rise_agent_destroy(b);
+
+    check_about("another file");
+    CHECK(load(&a, &all, NULL, &error) == RISE_BAD_DESC && strstr(error.text, "embedding_file is NULL") != NULL);
+    save_recipe(SIZE, 2);
+    CHECK(load(&a, &all, &machine, &error) == RISE_MISMATCH && a == NULL);
+    CHECK(strstr(error.text, "embedding_file has other weights") != NULL);
+    machine.play_only = 1;
+    CHECK(load(&a, &policy, &machine, &error) == RISE_MISMATCH && a == NULL && strstr(error.text, "embedding_file") != NULL);
+    save_recipe(8, 1);
+    CHECK(load(&a, &all, &machine, &error) == RISE_MISMATCH && strstr(error.text, "embedding_size 32") != NULL);
+    remove(PATH);
+    CHECK(load(&a, &all, &machine, &error) == RISE_IO && strstr(error.text, PATH) != NULL);
+    CHECK(toy_memory.held == 0);
+    free(all.data), free(policy.data), free(block);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Fuzz: files damaged at random, and networks run where they were taken                                              */
+
+static size_t below(risei_random *dice, size_t n) { return (size_t)risei_below(dice, (int)n); }
+
+static buffer mutated(const buffer *b, risei_random *dice)
+{
+    static const char tokens[] = "{}[]:,\"\\ 0123456789eE.-+utfn_";
+    static const uint32_t odd[] = {0, 1, 0x80000000u, 0x7F800000u, 0xFF800000u, 0x7FC00000u, 0x7F7FFFFFu, 0x7C00u, UINT32_MAX};
+    size_t header, at, from, cut, count;
+    buffer c;
+    if (b->size < 17 || get(b, 0, 8) < 1 || get(b, 0, 8) > b->size - 16) return copy_of(b, b->size);
+    header = data_at(b);
+    at = 8 + below(dice, header - 8), from = 8 + below(dice, header - 8);
+    cut = below(dice, header - at < 40 ? header - at : 40);
+    count = below(dice, header - from < 40 ? header - from : 40);
+    switch (risei_below(dice, 10)) {
+    case 0: return spliced(b, at, cut, b->data + from, count);          /* a part of the header for another */
+    case 1: return spliced(b, at, 0, b->data + from, count);            /* or between others */
+    case 2: return spliced(b, at, cut, "", 0);                          /* or gone */
+    case 3: return spliced(b, at, 1, &tokens[below(dice, sizeof tokens)], 1);
+    case 4: return copy_of(b, below(dice, 4) > 0 ? b->size : below(dice, b->size));
+    default: c = copy_of(b, b->size);
+    }
+    switch (risei_below(dice, 5)) {
+    case 0: c.data[at] = (unsigned char)(c.data[at] ^ 1u << risei_below(dice, 8)); break;
+    case 1: c.data[at] = (unsigned char)('0' + risei_below(dice, 10)); break;
+    case 2: c.data[at] = (unsigned char)tokens[below(dice, sizeof tokens)]; break;
+    case 3: at = header + below(dice, b->size - header - 4), put(&c, at, 4, odd[below(dice, sizeof odd / sizeof *odd)]); break;
+    default: if (below(dice, 8) == 0) put(&c, 0, 8, get(&c, 0, 8) ^ (uint64_t)1 << risei_below(dice, 64));
+    }
+    return c;
+}
+static void fuzz(long rounds, uint64_t seed)
+{
+    static const int sizes[] = {8, 24};
+    uint8_t frame[RISEI_RESNET_SIDE * RISEI_RESNET_SIDE];
+    buffer files[12];
+    risei_random dice = risei_stream(seed, 1);
+    long taken = 0, i;
+    int f;
+    memset(frame, 77, sizeof frame);
+    for (f = 0; f < COUNT(files); f++) {
+        recipe r = recipe_of(sizes[f == 0], f % 3);
+        r.backwards = f & 1, r.bare = f >> 1 & 1;
+        r.blank = f >> 2 & 1 ? " " : "";
+        files[f] = baked(&r);
+    }
+    for (i = 0; i < rounds; i++) {
+        int const which = risei_below(&dice, COUNT(files)), size = sizes[which == 0];
+        int changes = 1 + risei_below(&dice, 3);
+        network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, size);
+        buffer b = copy_of(&files[which], files[which].size);
+        rise_error error = {RISE_OK, ""};
+        rise_result result;
+        float features[24];
+        check_about("fuzz: round %ld of seed %.0f", i, (double)seed);
+        while (changes-- > 0) {
+            buffer const next = mutated(&b, &dice);
+            free(b.data);
+            b = next;
+        }
+        result = network_read(&n, &b, &error);
+        CHECK((result == RISE_OK) == (error.text[0] == '\0') && error.result == result);
+        if (result == RISE_OK) {
+            size_t w;
+            for (w = 0; w < n.net->parameters && risei_finite(n.net->weights[w]); w++) {}
+            CHECK(w == n.net->parameters);
+            risei_resnet_forward(&n.device, n.net, frame, features);
+            taken++;
+        }
+        free(b.data);
+        network_free(&n);
+    }
+    CHECK(taken < rounds || rounds < 100);
+    printf("fuzz: %ld files, of which %ld were taken\n", rounds, taken);
+    for (f = 0; f < COUNT(files); f++) free(files[f].data);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 2 && strcmp(argv[1], "--write") == 0) {
+        recipe const r = recipe_of(SIZE, RISEI_F32);
+        buffer b = baked(&r);
+        to_disk(&b, argv[2]);
+        free(b.data);
+        return check_done();
+    }
+    if (argc > 1) {
+        fuzz(strtol(argv[1], NULL, 10), argc > 2 ? strtoul(argv[2], NULL, 10) : 1);
+        return check_done();
+    }
+    equals_pytorch();
+    widens_exactly();
+    takes_all_forms();
+    refuses_hostile_headers();
+    refuses_hostile_lengths();
+    refuses_hostile_numbers();
+    checks_descriptions();
+    learns_and_resumes();
+    fuzz(6000 / check_share, 1);
+    CHECK(toy_memory.held == 0);
+    return check_done();
+}
