@@ -696,7 +696,7 @@ static void test_trained_norms(void)
     int i, update;
     d.target_rate = 0.01, d.target_period = 1, d.learning_rate = 1e-3;
     a = shown(&d);
-    for (update = 0; update < 400; update++) CHECK(rise_agent_learn(a) == RISE_OK);
+    for (update = 0; update < 2000; update++) CHECK(rise_agent_learn(a) == RISE_OK);
     for (i = 0; i < 2; i++) { /* the learned network, and the target network that follows it at a distance */
         const float *const derived = risei_weights_for(a, i ? RISEI_TARGET : RISEI_LEARN);
         int c;
@@ -705,7 +705,7 @@ static void test_trained_norms(void)
             risei_conv const conv = risei_spectral_conv(&a->net, c);
             double const one = longest(derived + conv.weights, 9 * 3, 3);
             check_about("trained spectral norm, network %d, conv %d: %g", i, c, one);
-            CHECK(one > 1 - 1e-5 && one < 1.05); /* the divisor is the largest singular value, or a little less */
+            CHECK(one > 1 - 1e-5 && one < 1.001); /* the divisor is the largest singular value, or a little less */
         }
     }
     rise_agent_destroy(a);
