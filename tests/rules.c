@@ -392,6 +392,35 @@ static void test_policies(void)
     check_about("%s", "");
 }
 
+/* C51's odds of logits of any size: positive, 1 together, and exp(x - log sum exp x). */
+static void test_softmax(void)
+{
+    static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512, RISE_ISA_NEON};
+    static const double sizes[] = {1e-3, 1, 30, 100, 1e4, 1e30};
+    int isa, round, t;
+    for (isa = 0; isa < COUNT(isas); isa++)
+        for (round = 0; round < 600 && rise_kernels_of(isas[isa]) != NULL; round++) {
+            int const atoms = 2 + below(99);
+            double const size = sizes[round % COUNT(sizes)], shift = round % 5 == 0 ? between(-size, size) : 0;
+            double most = -HUGE_VAL, sum = 0, together = 0, worst = 0;
+            float x[100], odds[100];
+            int positive = 1;
+            for (t = 0; t < atoms; t++) {
+                x[t] = odds[t] = (float)(between(-size, size) + 10 * shift);
+                most = fmax(most, (double)x[t]);
+            }
+            for (t = 0; t < atoms; t++) sum += exp((double)x[t] - most);
+            risei_softmax(rise_kernels_of(isas[isa]), atoms, odds);
+            for (t = 0; t < atoms; t++) {
+                together += (double)odds[t], positive &= odds[t] > 0;
+                worst = fmax(worst, fabs((double)odds[t] - exp((double)x[t] - most) / sum));
+            }
+            check_about("softmax of %d logits up to %g, %s", atoms, size, rise_kernels_of(isas[isa])->name);
+            CHECK(positive && fabs(together - 1) < 2e-6 && worst < 1e-6);
+        }
+    check_about("%s", "");
+}
+
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* Rescaled values                                                                                                    */
 
@@ -1029,6 +1058,7 @@ int main(void)
     test_losses();
     test_munchausen();
     test_policies();
+    test_softmax();
     test_rescale();
     test_rescaled_targets();
     test_soft_copies();
