@@ -648,6 +648,53 @@ static void test_acting(void)
     check_about("%s", "");
 }
 
+/* What an update asks the target network: of the states that follow and, for Munchausen, of the states themselves. */
+static void target_view_case(rise_head head, int munchausen)
+{
+    rise_agent_desc d = small(head);
+    rise_agent *a;
+    int const each = head == RISE_HEAD_C51 ? d.atoms : head == RISE_HEAD_IQN ? d.quantiles : 1, before = munchausen ? BATCH : 0;
+    float q[2 * BATCH * ACTIONS];
+    int i, b, j, t;
+    d.munchausen = munchausen, d.action_masks = 0, d.target_period = 1000;
+    a = created(&d);
+    for (i = 0; i < 40; i++) {
+        uint8_t frame[4];
+        for (j = 0; j < 4; j++) frame[j] = (uint8_t)below(256);
+        CHECK(rise_agent_step(a, frame, (float)between(-1, 1), i % 7 == 0 ? RISE_FIRST : RISE_MIDDLE) >= 0);
+    }
+    for (i = 0; i < 20; i++) CHECK(rise_agent_learn(a) == RISE_OK);
+    check_about("target network's view: head %d%s", (int)head, munchausen ? ", munchausen" : "");
+    for (b = 0; b < BATCH; b++)
+        for (j = 0; j < ACTIONS; j++) { /* its mean is that of its spread */
+            double mean = 0;
+            for (t = 0; t < each; t++) {
+                int const at = head == RISE_HEAD_C51 ? (b * ACTIONS + j) * each + t : (b * each + t) * ACTIONS + j;
+                double const atom = d.value_min + (d.value_max - d.value_min) * t / (each > 1 ? each - 1 : 1);
+                mean += (double)a->target_z[at] * (head == RISE_HEAD_C51 ? atom : 1.0 / each);
+            }
+            CHECK(fabs(mean - (double)a->target_q[(before + b) * ACTIONS + j]) < 1e-5);
+        }
+    a->counters.updates--; /* so that the fractions are drawn once more */
+    risei_forward_batch(a, RISEI_TARGET, 0, BATCH);
+    memcpy(q, a->pass.q, sizeof q / 2);
+    risei_forward_batch(a, RISEI_TARGET, BATCH, 2 * BATCH);
+    memcpy(q + BATCH * ACTIONS, a->pass.q, sizeof q / 2);
+    CHECK(memcmp(q, q + BATCH * ACTIONS, sizeof q / 2) != 0);
+    CHECK(memcmp(a->target_q, q + (munchausen ? 0 : BATCH) * ACTIONS, sizeof q / 2) == 0);
+    if (head == RISE_HEAD_MEAN && munchausen) CHECK(memcmp(a->target_q, q, sizeof q) == 0);
+    rise_agent_destroy(a);
+}
+static void test_target_view(void)
+{
+    target_view_case(RISE_HEAD_MEAN, 0);
+    target_view_case(RISE_HEAD_MEAN, 1);
+    target_view_case(RISE_HEAD_C51, 0);
+    target_view_case(RISE_HEAD_IQN, 0);
+    target_view_case(RISE_HEAD_IQN, 1);
+    check_about("%s", "");
+}
+
 /* Fractions: evenly spread to act and play, anywhere in [0, 1) to learn, others for the target network. */
 static void test_fractions(void)
 {
@@ -1064,6 +1111,7 @@ int main(void)
     test_soft_copies();
     test_uses();
     test_acting();
+    test_target_view();
     test_fractions();
     test_cosines();
     test_trained_norms();
