@@ -797,6 +797,38 @@ static int encoder_good(const risei_encoder *e, const double *w, const risei_ima
     return worst < 1e-12;
 }
 
+/* A convolution with and without its ReLU, and on top of what is there. */
+static void test_conv_forms(void)
+{
+    rise_conv const desc = {3, 3, 2, 1, 0, 0, 0, 0};
+    int form;
+    for (form = 0; form < 4; form++) {
+        int const relu = form & 1, add = form >> 1;
+        risei_parameters p = {2};
+        risei_conv const c = risei_conv_make(&p, &desc, 7, 6, 2);
+        risei_image x = image_take(2, 7, 6, 2, 1, 0), y = image_take(2, c.out_height, c.out_width, 3, 1, 9);
+        double *const w = numbers(p.count, 1), *const flat_x = numbers(image_pixels(&x, 2), 1);
+        double *const before = numbers(image_pixels(&y, 2), 1), *const after = numbers(image_pixels(&y, 2), 0);
+        int n, at, good = 1;
+        image_put(&x, 2, flat_x);
+        image_put(&y, 2, before);
+        risei_conv_forward(&device, &c, w, 2, &x, &y, relu, add);
+        image_get(&y, 2, after);
+        for (n = 0; n < 2; n++) {
+            flat const right = flat_conv(&c, w, flat_of(&x, n));
+            int const size = right.height * right.width * right.channels;
+            for (at = 0; at < size; at++) {
+                double const sum = right.x[at] + (add ? before[n * size + at] : 0);
+                good &= fabs(after[n * size + at] - (relu ? fmax(sum, 0) : sum)) < 1e-12;
+            }
+            free(right.x);
+        }
+        check_about("conv%s%s", relu ? ", relu" : "", add ? ", add" : "");
+        CHECK(good && image_border_is(&y, 2, 9));
+        free_arrays();
+    }
+}
+
 typedef struct encoder_case {
     const char *name;
     int height, width, channels, count, learn, pool_to, features;
@@ -1659,6 +1691,7 @@ int main(void)
     test_controls();
     test_adaptive_pool();
     test_pool_ties();
+    test_conv_forms();
     test_encoders();
     test_heads();
     test_derived();

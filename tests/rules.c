@@ -392,6 +392,35 @@ static void test_policies(void)
     check_about("%s", "");
 }
 
+/* C51's odds of logits of any size: positive, 1 together, and exp(x - log sum exp x). */
+static void test_softmax(void)
+{
+    static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512, RISE_ISA_NEON};
+    static const double sizes[] = {1e-3, 1, 30, 100, 1e4, 1e30};
+    int isa, round, t;
+    for (isa = 0; isa < COUNT(isas); isa++)
+        for (round = 0; round < 600 && rise_kernels_of(isas[isa]) != NULL; round++) {
+            int const atoms = 2 + below(99);
+            double const size = sizes[round % COUNT(sizes)], shift = round % 5 == 0 ? between(-size, size) : 0;
+            double most = -HUGE_VAL, sum = 0, together = 0, worst = 0;
+            float x[100], odds[100];
+            int positive = 1;
+            for (t = 0; t < atoms; t++) {
+                x[t] = odds[t] = (float)(between(-size, size) + 10 * shift);
+                most = fmax(most, (double)x[t]);
+            }
+            for (t = 0; t < atoms; t++) sum += exp((double)x[t] - most);
+            risei_softmax(rise_kernels_of(isas[isa]), atoms, odds);
+            for (t = 0; t < atoms; t++) {
+                together += (double)odds[t], positive &= odds[t] > 0;
+                worst = fmax(worst, fabs((double)odds[t] - exp((double)x[t] - most) / sum));
+            }
+            check_about("softmax of %d logits up to %g, %s", atoms, size, rise_kernels_of(isas[isa])->name);
+            CHECK(positive && fabs(together - 1) < 2e-6 && worst < 1e-6);
+        }
+    check_about("%s", "");
+}
+
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* Rescaled values                                                                                                    */
 
@@ -619,6 +648,53 @@ static void test_acting(void)
     check_about("%s", "");
 }
 
+/* What an update asks the target network: of the states that follow and, for Munchausen, of the states themselves. */
+static void target_view_case(rise_head head, int munchausen)
+{
+    rise_agent_desc d = small(head);
+    rise_agent *a;
+    int const each = head == RISE_HEAD_C51 ? d.atoms : head == RISE_HEAD_IQN ? d.quantiles : 1, before = munchausen ? BATCH : 0;
+    float q[2 * BATCH * ACTIONS];
+    int i, b, j, t;
+    d.munchausen = munchausen, d.action_masks = 0, d.target_period = 1000;
+    a = created(&d);
+    for (i = 0; i < 40; i++) {
+        uint8_t frame[4];
+        for (j = 0; j < 4; j++) frame[j] = (uint8_t)below(256);
+        CHECK(rise_agent_step(a, frame, (float)between(-1, 1), i % 7 == 0 ? RISE_FIRST : RISE_MIDDLE) >= 0);
+    }
+    for (i = 0; i < 20; i++) CHECK(rise_agent_learn(a) == RISE_OK);
+    check_about("target network's view: head %d%s", (int)head, munchausen ? ", munchausen" : "");
+    for (b = 0; b < BATCH; b++)
+        for (j = 0; j < ACTIONS; j++) { /* its mean is that of its spread */
+            double mean = 0;
+            for (t = 0; t < each; t++) {
+                int const at = head == RISE_HEAD_C51 ? (b * ACTIONS + j) * each + t : (b * each + t) * ACTIONS + j;
+                double const atom = d.value_min + (d.value_max - d.value_min) * t / (each > 1 ? each - 1 : 1);
+                mean += (double)a->target_z[at] * (head == RISE_HEAD_C51 ? atom : 1.0 / each);
+            }
+            CHECK(fabs(mean - (double)a->target_q[(before + b) * ACTIONS + j]) < 1e-5);
+        }
+    a->counters.updates--; /* so that the fractions are drawn once more */
+    risei_forward_batch(a, RISEI_TARGET, 0, BATCH);
+    memcpy(q, a->pass.q, sizeof q / 2);
+    risei_forward_batch(a, RISEI_TARGET, BATCH, 2 * BATCH);
+    memcpy(q + BATCH * ACTIONS, a->pass.q, sizeof q / 2);
+    CHECK(memcmp(q, q + BATCH * ACTIONS, sizeof q / 2) != 0);
+    CHECK(memcmp(a->target_q, q + (munchausen ? 0 : BATCH) * ACTIONS, sizeof q / 2) == 0);
+    if (head == RISE_HEAD_MEAN && munchausen) CHECK(memcmp(a->target_q, q, sizeof q) == 0);
+    rise_agent_destroy(a);
+}
+static void test_target_view(void)
+{
+    target_view_case(RISE_HEAD_MEAN, 0);
+    target_view_case(RISE_HEAD_MEAN, 1);
+    target_view_case(RISE_HEAD_C51, 0);
+    target_view_case(RISE_HEAD_IQN, 0);
+    target_view_case(RISE_HEAD_IQN, 1);
+    check_about("%s", "");
+}
+
 /* Fractions: evenly spread to act and play, anywhere in [0, 1) to learn, others for the target network. */
 static void test_fractions(void)
 {
@@ -696,7 +772,7 @@ static void test_trained_norms(void)
     int i, update;
     d.target_rate = 0.01, d.target_period = 1, d.learning_rate = 1e-3;
     a = shown(&d);
-    for (update = 0; update < 400; update++) CHECK(rise_agent_learn(a) == RISE_OK);
+    for (update = 0; update < 2000; update++) CHECK(rise_agent_learn(a) == RISE_OK);
     for (i = 0; i < 2; i++) { /* the learned network, and the target network that follows it at a distance */
         const float *const derived = risei_weights_for(a, i ? RISEI_TARGET : RISEI_LEARN);
         int c;
@@ -705,7 +781,7 @@ static void test_trained_norms(void)
             risei_conv const conv = risei_spectral_conv(&a->net, c);
             double const one = longest(derived + conv.weights, 9 * 3, 3);
             check_about("trained spectral norm, network %d, conv %d: %g", i, c, one);
-            CHECK(one > 1 - 1e-5 && one < 1.05); /* the divisor is the largest singular value, or a little less */
+            CHECK(one > 1 - 1e-5 && one < 1.001); /* the divisor is the largest singular value, or a little less */
         }
     }
     rise_agent_destroy(a);
@@ -1029,11 +1105,13 @@ int main(void)
     test_losses();
     test_munchausen();
     test_policies();
+    test_softmax();
     test_rescale();
     test_rescaled_targets();
     test_soft_copies();
     test_uses();
     test_acting();
+    test_target_view();
     test_fractions();
     test_cosines();
     test_trained_norms();
