@@ -98,6 +98,7 @@ void cell(int gru, int steps, int rows, int in, int units, const float *w, const
     risei_arena arena;
     risei_sequence s;
     memset(&arena, 0, sizeof arena), memset(&s, 0, sizeof s);
+    s.ends = 1;
     risei_sequence_layout(&arena, &l, &s, steps, steps * rows, (steps + 1) * rows, rows, steps, 1);
     arena.base = malloc(arena.used), arena.used = 0;
     risei_sequence_layout(&arena, &l, &s, steps, steps * rows, (steps + 1) * rows, rows, steps, 1);
@@ -168,16 +169,16 @@ void spectral(int f, const float *w, float *u, float *derived, float *g)
     block = calloc(n.block, sizeof *block), all = calloc(n.block, sizeof *all), gradient = calloc(n.block, sizeof *gradient);
     s = calloc(risei_spectral_size(&n), sizeof *s);
     for (i = 0; i < 2; i++) {
-        memcpy(block + risei_spectral_conv(&n, i)->weights, w + i * each, each * sizeof *w);
-        memcpy(gradient + risei_spectral_conv(&n, i)->weights, g + i * each, each * sizeof *g);
+        memcpy(block + risei_spectral_conv(&n, i).weights, w + i * each, each * sizeof *w);
+        memcpy(gradient + risei_spectral_conv(&n, i).weights, g + i * each, each * sizeof *g);
     }
     memcpy(block + n.parameters, u, 2 * (size_t)f * sizeof *u);
     risei_net_derive(&device, &n, block, NULL, s, all);
     risei_net_derive_backward(&device, &n, NULL, s, all, gradient);
     risei_spectral_keep(&n, s, block);
     for (i = 0; i < 2; i++) {
-        memcpy(derived + i * each, all + risei_spectral_conv(&n, i)->weights, each * sizeof *w);
-        memcpy(g + i * each, gradient + risei_spectral_conv(&n, i)->weights, each * sizeof *g);
+        memcpy(derived + i * each, all + risei_spectral_conv(&n, i).weights, each * sizeof *w);
+        memcpy(g + i * each, gradient + risei_spectral_conv(&n, i).weights, each * sizeof *g);
     }
     memcpy(u, block + n.parameters, 2 * (size_t)f * sizeof *u);
     free(block), free(all), free(gradient), free(s);
