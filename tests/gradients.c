@@ -1269,7 +1269,7 @@ static void test_heads(void)
                     k.fusion = (rise_fusion)((turn + turn / 4) % 3);
                     k.variant = turn * 3 % 4;
                     k.noisy = (norm + memory) % 2;
-                    network_case(&k);
+                    if (turn % check_share == 0) network_case(&k);
                 }
 }
 /* Noise and residual units with spectral norm, alone and together, in every kind of net. */
@@ -1384,7 +1384,7 @@ static void test_spectral(void)
     network_kind const k = {RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 0, RISE_HEAD_MEAN, 0, 4 + 2, 1, 0};
     rise_agent_desc d = network_desc(&k);
     int filters, updates, i, c;
-    for (filters = 1; filters <= 8; filters++) {
+    for (filters = 1; filters <= 8; filters += check_share) {
         risei_net n;
         double *w, *s, *derived, *u;
         d.conv[0].filters = filters, d.conv[1].filters = 9 - filters;
@@ -1599,24 +1599,29 @@ static void bad_multiply_adds(int n, const double *x, const double *y, int add, 
 }
 static double bad_dot(ptrdiff_t n, const double *x, const double *y) { return 1.01 * honest->dot(n, x, y); }
 
-/* The backward pass alone is spoiled. */
+/* The backward pass alone is spoiled, in a net in which that makes a difference: its ReLUs may hide it. */
 static void control_of(const char *what, const rise_kernels *bad, const network_kind *k)
 {
     static double n[MOST];
     network t;
     double *g;
-    network_make(&t, k);
-    network_backward(&t);
-    g = numbers(t.net.parameters, 0);
-    memcpy(g, t.g, t.net.parameters * sizeof *g);
-    put(t.net.parameters, t.g, GARBAGE);
-    device.kernels = bad;
-    spoiled = 1;
-    network_backward(&t);
-    spoiled = 0;
-    device.kernels = honest;
+    int tries = 0, seen = 0;
+    do {
+        free_arrays();
+        network_make(&t, k);
+        network_backward(&t);
+        g = numbers(t.net.parameters, 0);
+        memcpy(g, t.g, t.net.parameters * sizeof *g);
+        put(t.net.parameters, t.g, GARBAGE);
+        device.kernels = bad;
+        spoiled = 1;
+        network_backward(&t);
+        spoiled = 0;
+        device.kernels = honest;
+        seen = distance(t.net.parameters, t.g, g) > 1e-4;
+    } while (!seen && ++tries < 20);
     check_about("%s", what);
-    CHECK(distance(t.net.parameters, t.g, g) > TOLERANCE);
+    CHECK(seen);
     CHECK(differentiate(network_loss, &t, t.w, t.g, t.net.parameters, n) > TOLERANCE);
     CHECK(differentiate(network_loss, &t, t.w, g, t.net.parameters, n) <= TOLERANCE);
     free_arrays();
