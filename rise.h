@@ -639,10 +639,10 @@ typedef struct rise_kernels {
     void (*gru_backward)(int n, const rise_real *x, const rise_real *u, const rise_real *h, rise_real *dh, rise_real *dx,
                          rise_real *du);
 
-    /* y = x sigmoid(u) with u overwritten by sigmoid(u); backward: dx = dy s, dy becomes du. */
     /* h' = n + z (h - n): gates [z n] before their activations, and after; and its gradient, dh in place */
     void (*mingru_forward)(int n, rise_real *gates, const rise_real *h, rise_real *h_next);
     void (*mingru_backward)(int n, const rise_real *gates, const rise_real *h, rise_real *dh, rise_real *dgates);
+    /* y = x sigmoid(u) with u overwritten by sigmoid(u); backward: dx = dy s, dy becomes du. */
     void (*gate_forward)(int n, const rise_real *x, rise_real *u, rise_real *y);
     void (*gate_backward)(int n, const rise_real *x, const rise_real *s, rise_real *dy, rise_real *dx);
 
