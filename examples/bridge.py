@@ -1,0 +1,291 @@
+"""Serves environments of Gymnasium to a C program, over standard input and output: the child of env_bridge.h, which says
+what the messages are.
+
+Observations that are images go out as they are; planes of bits (MinAtar) become 0 and 255; of other observations, such as
+CartPole's four numbers, the rendered picture is taken in their place. Actions must be discrete.
+"""
+
+import ast
+import difflib
+import os
+import signal
+import struct
+import sys
+
+try:
+    import numpy
+except ImportError:  # said when it is needed, in words
+    numpy = None
+
+VERSION = 1
+HEAD = struct.Struct("<4sIII")  # "RISE", type, number, length of what follows
+HELLO, STEP, SPEC, STATE, ERROR, BYE = range(1, 7)
+RESET = 1  # of a STEP
+TERMINATED, TRUNCATED = 1, 2  # of a STATE
+MOST_BYTES = 1 << 16  # of a message that comes in
+
+
+class Refusal(Exception):
+    """What cannot be done, in a sentence for the person who asked for it."""
+
+
+class Environment:
+    """An environment of Gymnasium: its steps and its newest frame."""
+
+    def __init__(self, env):
+        self.env = env
+        self.latest = None
+
+    def reset(self, seed):
+        self.latest, _ = self.env.reset(seed=seed)
+
+    def step(self, action):
+        self.latest, reward, terminated, truncated, _ = self.env.step(action)
+        return reward, terminated, truncated
+
+    def frame(self):
+        return as_image(self.latest)
+
+
+class Rendered(Environment):
+    """One whose observations are no images: it is looked at."""
+
+    def frame(self):
+        return as_image(self.env.render())
+
+
+class Atari(Environment):
+    """The Arcade Learning Environment without the layers above it: the same steps, but only the frames that are asked for."""
+
+    def __init__(self, env):
+        super().__init__(env)
+        self.ale = env.unwrapped.ale
+        self.codes = env.unwrapped._action_set
+        self.grey = len(env.observation_space.shape) == 2
+
+    def reset(self, seed):
+        self.env.reset(seed=seed)
+
+    def step(self, action):
+        reward = self.ale.act(self.codes[action])
+        return reward, self.ale.game_over(with_truncation=False), self.ale.game_truncated()
+
+    def frame(self):
+        return as_image(self.ale.getScreenGrayscale() if self.grey else self.ale.getScreenRGB())
+
+
+def as_image(observation):
+    """[height][width][channels] of uint8, or None if it is no image."""
+    image = numpy.asarray(observation)
+    if image.ndim == 2:
+        image = image[:, :, None]
+    if image.ndim != 3 or not 1 <= image.shape[2] <= 16 or max(image.shape) > 1024:
+        return None
+    if image.dtype == bool:
+        return image * numpy.uint8(255)
+    return image if image.dtype == numpy.uint8 else None
+
+
+def import_for(name):
+    """Gymnasium, knowing the environments of the package that `name` belongs to."""
+    package = {"ALE": "ale_py", "MinAtar": "minatar"}.get(name.split("/")[0])
+    wanted = "ale-py gymnasium" if package == "ale_py" else "minatar gymnasium" if package else "gymnasium"
+    try:
+        import gymnasium  # which needs numpy and thus brings it
+
+        gymnasium.logger.min_level = gymnasium.logger.ERROR
+        if package == "ale_py":
+            import ale_py
+
+            gymnasium.register_envs(ale_py)
+        elif package == "minatar":
+            import minatar.gym
+
+            minatar.gym.register_envs()
+    except ImportError as missing:
+        raise Refusal(f"Python has no package {missing.name}: pip install {wanted}") from missing
+    return gymnasium
+
+
+def refuse_unknown(gymnasium, name):
+    if name in gymnasium.registry:
+        return
+    plain = {known.lower(): known for known in gymnasium.registry}
+    near = difflib.get_close_matches(name.lower(), plain, n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(plain[known] for known in near)}?" if near else ""
+    raise Refusal(f"there is no environment {name}{hint}")
+
+
+def make(name, settings):
+    """One environment by Gymnasium's name, with its keyword arguments."""
+    gymnasium = import_for(name)
+    refuse_unknown(gymnasium, name)
+    try:
+        env = gymnasium.make(name, disable_env_checker=True, **settings)
+        if not isinstance(env.action_space, gymnasium.spaces.Discrete) or env.action_space.start != 0:
+            raise Refusal(f"{name} has actions of the kind {env.action_space}; only discrete ones can be played")
+        if hasattr(env.unwrapped, "ale"):
+            return Atari(env)
+        env.reset(seed=0)
+        if as_image(env.observation_space.sample()) is not None:
+            return Environment(env)
+        env.close()
+        return Rendered(gymnasium.make(name, disable_env_checker=True, render_mode="rgb_array", **settings))
+    except TypeError as wrong:
+        raise Refusal(f"{name} does not know a setting: {wrong}") from wrong
+
+
+def action_names(env):
+    meanings = getattr(env.unwrapped, "get_action_meanings", None)
+    return meanings() if meanings else [str(i) for i in range(env.action_space.n)]
+
+
+class Served:
+    """An environment as the protocol has it: several actions a message, the newest frames in answer."""
+
+    def __init__(self, environment, frames):
+        self.environment = environment
+        self.frames = frames  # [count][height][width][channels], the newest last; a part of the answer
+
+    def reset(self, seed):
+        self.environment.reset(seed)
+        self.frames[:] = self.environment.frame()
+
+    def play(self, actions):
+        """Until the episode ends. Returns how it ended, how many actions were played, and the sum of the rewards."""
+        count = len(self.frames)
+        if len(actions) < count:
+            self.frames[: count - len(actions)] = self.frames[len(actions) :].copy()
+        total, played, ended = 0.0, 0, 0
+        for action in actions:
+            reward, terminated, truncated = self.environment.step(action)
+            total += float(reward)
+            played += 1
+            ended = TERMINATED if terminated else TRUNCATED if truncated else 0
+            to_come = len(actions) - played
+            if ended and to_come:
+                self.frames[:] = self.environment.frame()  # what was between was not looked at
+            elif to_come < count:
+                self.frames[count - 1 - to_come] = self.environment.frame()
+            if ended:
+                break
+        return ended, played, total
+
+    def begin(self, seed, actions):
+        """A new episode, some steps on; another one if it ends in them."""
+        self.reset(seed)
+        while actions:
+            ended, played, _ = self.play(actions)
+            actions = actions[played:]
+            if ended:
+                self.reset(None)
+
+
+class Stream:
+    """Whole messages, numbered in both directions."""
+
+    def __init__(self, source, sink):
+        self.source, self.sink, self.number = source, sink, 0
+
+    def exactly(self, size):
+        data = bytearray()
+        while len(data) < size:
+            piece = os.read(self.source, size - len(data))
+            if not piece:
+                sys.exit(0)  # whom we serve is gone
+            data += piece
+        return bytes(data)
+
+    def receive(self):
+        magic, kind, number, size = HEAD.unpack(self.exactly(HEAD.size))
+        if magic != b"RISE" or number != self.number or size > MOST_BYTES:
+            raise Refusal("the environment's process was sent something that is no message")
+        self.number += 1
+        return kind, self.exactly(size)
+
+    def send(self, kind, body):
+        data = memoryview(HEAD.pack(b"RISE", kind, self.number - 1, len(body)) + body)
+        while data:
+            data = data[os.write(self.sink, data) :]
+
+
+class Server:
+    def __init__(self, stream):
+        self.stream = stream
+
+    def greet(self):
+        """Makes what HELLO asks for and tells what it is."""
+        kind, body = self.stream.receive()
+        version, count, frames, self.seed = struct.unpack_from("<IIIQ", body)
+        if kind != HELLO or version != VERSION:
+            raise Refusal(f"bridge.py speaks version {VERSION} of the protocol, the program {version}: take both from one release")
+        name, *settings = body[20:].decode().split("\n")
+        environments = [make(name, dict(map(setting, filter(None, settings)))) for _ in range(count)]
+        environments[0].reset(0)
+        image = environments[0].frame()
+        if image is None:
+            raise Refusal(f"{name} shows neither an image nor a picture of itself")
+        self.shape = (frames, *image.shape)
+        self.answer = bytearray(count * (8 + int(numpy.prod(self.shape))))
+        self.served, self.fresh = [], [True] * count
+        for i, environment in enumerate(environments):
+            start = len(self.answer) // count * i + 8
+            view = numpy.frombuffer(self.answer, numpy.uint8, int(numpy.prod(self.shape)), start)
+            self.served.append(Served(environment, view.reshape(self.shape)))
+        names = "\n".join([name, *action_names(environments[0].env)])
+        height, width, channels = image.shape
+        actions = int(environments[0].env.action_space.n)
+        self.stream.send(SPEC, struct.pack("<IIIII", VERSION, width, height, channels, actions) + names.encode())
+
+    def step(self, body):
+        """Everyone's actions, then everyone's frames."""
+        at, size = 0, len(self.answer) // len(self.served)
+        for i, served in enumerate(self.served):
+            reset, count = body[at], body[at + 1]
+            actions = body[at + 2 : at + 2 + count]
+            at += 2 + count
+            outcome = (0, 0, 0.0)
+            if reset == RESET:
+                served.begin(self.seed + i if self.fresh[i] else None, actions)
+                self.fresh[i] = False
+            elif count > 0:
+                outcome = served.play(actions)
+            struct.pack_into("<BBHf", self.answer, size * i, outcome[0], outcome[1], 0, outcome[2])
+        self.stream.send(STATE, self.answer)
+
+    def serve(self):
+        self.greet()
+        while True:
+            kind, body = self.stream.receive()
+            if kind == BYE:
+                return
+            self.step(body)
+
+
+def setting(line):
+    """ "frameskip=1": a number, True or False; anything else is text."""
+    key, _, value = line.partition("=")
+    try:
+        return key, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return key, value
+
+
+def main():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which will say BYE
+    sink = os.dup(1)
+    os.dup2(2, 1)  # whatever prints must not disturb the messages
+    stream = Stream(0, sink)
+    try:
+        Server(stream).serve()
+    except Refusal as why:
+        stream.send(ERROR, str(why).encode())
+    except BrokenPipeError:
+        pass
+    except Exception as wrong:  # also what packages say that they miss
+        stream.send(ERROR, f"the environment failed: {type(wrong).__name__}: {wrong}".encode())
+        raise
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,435 @@
+/* Environments of Gymnasium for a C program. They live in a child process, bridge.py, and step while the program computes:
+
+       static bridge b;
+       bridge_options options = {0};
+       options.name = "ALE/Pong-v5";
+       options.environments = 8;
+       if (!bridge_open(&b, &options)) return puts(b.error), 1;
+       for (;;) {
+           bridge_send(&b, moves);                          // moves[i]: what environment i is to do
+           ...                                              // learn meanwhile
+           if (!bridge_receive(&b)) return puts(b.error), 1;
+           ...                                              // b.states[i]: what came of it
+       }
+       bridge_close(&b);
+
+   Whatever happens to the child, a call returns 0 and b.error says in a sentence what it was: no signal is raised and no call
+   waits for longer than `patience`. POSIX only.
+
+   THE PROTOCOL, version 1. Bytes go over a socket that is the child's standard input and output. Numbers are little-endian. A
+   message is a head of 16 bytes, "RISE", u32 type, u32 number, u32 length, then `length` bytes. The program asks and the child
+   answers, in turn; an answer has the number of its question, and they count from 0.
+
+       1 HELLO  program  u32 version, u32 environments, u32 frames, u64 seed; text: Gymnasium's name of the environment, then
+                         its settings, "key=value", a line each
+       2 STEP   program  for each environment: u8 reset, u8 count, count bytes, an action each. With reset 1 a new episode begins
+                         and the actions are played in it, in yet another one if it ends in them. The first episode of
+                         environment i is drawn from seed + i. Neither reset nor actions: it is left alone
+       3 SPEC   child    answers HELLO: u32 version, u32 width, u32 height, u32 channels, u32 actions; text: the name, then the
+                         actions' names, a line each
+       4 STATE  child    answers STEP: for each environment: u8 end (0 none, 1 terminated, 2 truncated), u8 actions that were
+                         played, u16 0, f32 sum of their rewards, then [frames][height][width][channels] bytes: its newest
+                         frames, newest last. An episode that ends early skips the frames between; one that begins shows its
+                         first frame as those before it, too
+       5 ERROR  child    instead of an answer: a sentence. The child ends
+       6 BYE    program  the child ends, as it does when the socket is closed                                                  */
+#ifndef ENV_BRIDGE_H
+#define ENV_BRIDGE_H
+
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE
+#endif
+#ifdef __APPLE__
+#define _DARWIN_C_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    BRIDGE_VERSION = 1,
+    BRIDGE_ENVIRONMENTS = 256, /* limits */
+    BRIDGE_FRAMES = 8,
+    BRIDGE_SIDE = 1024,
+    BRIDGE_CHANNELS = 16,
+    BRIDGE_ACTIONS = 256,
+    BRIDGE_PLAYED = 255,       /* actions of an environment in one STEP */
+    BRIDGE_TEXT = 8192,        /* of names and errors */
+    BRIDGE_HEAD = 16
+};
+enum { BRIDGE_HELLO = 1, BRIDGE_STEP, BRIDGE_SPEC, BRIDGE_STATE, BRIDGE_ERROR, BRIDGE_BYE };
+
+typedef struct bridge_options {
+    const char *name;     /* of the environment, as Gymnasium has it */
+    const char *settings; /* "key=value" lines; NULL: none */
+    int environments;     /* 0: 1 */
+    int frames;           /* newest ones that are answered; 0: 1 */
+    uint64_t seed;
+    double patience;      /* seconds that a step may take, and ten times as long the start; 0: 60 */
+    const char *python;   /* NULL: python3 */
+    const char *script;   /* path of bridge.py */
+} bridge_options;
+
+/* What an environment is to do. */
+typedef struct bridge_move {
+    int reset;            /* begin an episode, then play the actions */
+    int count;            /* of actions; 0, and no reset: nothing */
+    uint8_t actions[BRIDGE_PLAYED];
+} bridge_move;
+
+/* What came of it. */
+typedef struct bridge_state {
+    int terminated, truncated;
+    int played;            /* of the actions: fewer where the episode ended */
+    float reward;          /* their sum */
+    const uint8_t *frames; /* [frames][height][width][channels], newest last; the bridge's, until the next bridge_receive */
+} bridge_state;
+
+typedef struct bridge {
+    int environments, frames;
+    int width, height, channels, actions;
+    const char *name, *action_names[BRIDGE_ACTIONS];
+    bridge_state states[BRIDGE_ENVIRONMENTS];
+    char error[400];       /* what went wrong, a sentence */
+
+    FILE *said;            /* what the child prints; NULL: the bridge is closed */
+    int socket;            /* -1: none */
+    pid_t child;           /* 0: none, or it is done with */
+    double patience;
+    uint32_t number;       /* of the next question */
+    uint8_t *answer;       /* [environments][8 + frames...], the body of a STATE */
+    size_t answer_bytes;
+    char text[BRIDGE_TEXT];
+} bridge;
+
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+static inline int bridge_fail(bridge *b, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(b->error, sizeof b->error, format, arguments);
+    va_end(arguments);
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* The child                                                                                                          */
+
+/* The last line that the child printed, or "". */
+static inline void bridge_last_words(bridge *b, char *words, size_t size)
+{
+    char line[200];
+    words[0] = 0;
+    if (b->said == NULL) return;
+    rewind(b->said);
+    while (fgets(line, sizeof line, b->said) != NULL) {
+        line[strcspn(line, "\r\n")] = 0;
+        if (line[0] != 0) snprintf(words, size, "%s", line);
+    }
+}
+
+static inline void bridge_sleep(double seconds)
+{
+    struct timespec t;
+    t.tv_sec = (time_t)seconds;
+    t.tv_nsec = (long)(1e9 * (seconds - (double)t.tv_sec));
+    nanosleep(&t, NULL);
+}
+
+/* Waits for the child's end, and brings it about after so many seconds. Returns its status, -1 where there is none. */
+static inline int bridge_reap(bridge *b, double seconds)
+{
+    int status = -1;
+    pid_t ended = 0;
+    if (b->child <= 0) return -1;
+    for (; seconds > 0; seconds -= 0.01) {
+        ended = waitpid(b->child, &status, WNOHANG);
+        if (ended != 0 && !(ended < 0 && errno == EINTR)) break;
+        bridge_sleep(0.01);
+    }
+    if (ended == 0) {
+        kill(b->child, SIGKILL);
+        while (waitpid(b->child, &status, 0) < 0 && errno == EINTR) continue;
+    }
+    b->child = 0;
+    return ended < 0 ? -1 : status;
+}
+
+/* The socket was closed from the other side. */
+static inline int bridge_lost(bridge *b)
+{
+    char words[200];
+    int const status = bridge_reap(b, 2);
+    bridge_last_words(b, words, sizeof words);
+    if (status != -1 && WIFSIGNALED(status))
+        return bridge_fail(b, "the environment's process was ended by signal %d", WTERMSIG(status));
+    return bridge_fail(b, "the environment's process ended%s%s", words[0] != 0 ? ", and its last words were: " : "", words);
+}
+
+/* Becomes the child, which says so itself if it cannot. */
+static inline void bridge_become(int socket, int said, const char *python, const char *script)
+{
+    char text[300];
+    uint8_t head[BRIDGE_HEAD] = {'R', 'I', 'S', 'E', BRIDGE_ERROR};
+    int length;
+    dup2(said, 2);
+    dup2(socket, 0);
+    dup2(socket, 1);
+    execlp(python, python, script, (char *)NULL);
+    length = snprintf(text, sizeof text, "%.100s could not be started (%s): install Python 3, or say where it is", python,
+                      strerror(errno));
+    head[12] = (uint8_t)length;
+    if (write(1, head, sizeof head) > 0 && write(1, text, (size_t)length) > 0) _exit(1);
+    _exit(2);
+}
+
+static inline int bridge_start(bridge *b, const bridge_options *o)
+{
+    int ends[2];
+    if (access(o->script, R_OK) != 0)
+        return bridge_fail(b, "%.200s cannot be read: it is the half of the bridge that is written in Python", o->script);
+    b->said = tmpfile();
+    if (b->said == NULL || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+        return bridge_fail(b, "no socket or temporary file could be made: %s", strerror(errno));
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+#ifdef SO_NOSIGPIPE
+    setsockopt(ends[0], SOL_SOCKET, SO_NOSIGPIPE, &(int){1}, sizeof(int));
+#endif
+    fflush(NULL);
+    b->child = fork();
+    if (b->child == 0) bridge_become(ends[1], fileno(b->said), o->python != NULL ? o->python : "python3", o->script);
+    close(ends[1]);
+    b->socket = ends[0];
+    if (b->child > 0) return 1;
+    return bridge_fail(b, "no process could be made: %s", strerror(errno));
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Bytes                                                                                                              */
+
+static inline void bridge_put(uint8_t *at, uint64_t x, int bytes)
+{
+    int i;
+    for (i = 0; i < bytes; i++) at[i] = (uint8_t)(x >> (8 * i));
+}
+static inline uint32_t bridge_get(const uint8_t *at)
+{
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+/* All of it, or 0. */
+static inline int bridge_write(bridge *b, const uint8_t *data, size_t size)
+{
+#ifdef MSG_NOSIGNAL
+    int const flags = MSG_NOSIGNAL;
+#else
+    int const flags = 0; /* SO_NOSIGPIPE is set */
+#endif
+    while (size > 0) {
+        ssize_t const sent = send(b->socket, data, size, flags);
+        if (sent < 0 && errno == EINTR) continue;
+        if (sent < 0) return bridge_lost(b);
+        data += sent;
+        size -= (size_t)sent;
+    }
+    return 1;
+}
+
+/* All of it, or 0. `seconds` without a byte are too many. */
+static inline int bridge_read(bridge *b, uint8_t *data, size_t size, double seconds)
+{
+    while (size > 0) {
+        struct pollfd ready = {b->socket, POLLIN, 0};
+        int const answers = poll(&ready, 1, (int)(1000 * seconds));
+        ssize_t got;
+        if (answers < 0 && errno == EINTR) continue;
+        if (answers == 0) return bridge_fail(b, "the environment has not answered for %.0f seconds", seconds);
+        got = answers < 0 ? -1 : recv(b->socket, data, size, 0);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return bridge_lost(b);
+        data += got;
+        size -= (size_t)got;
+    }
+    return 1;
+}
+
+static inline int bridge_ask(bridge *b, int type, const uint8_t *body, size_t size)
+{
+    uint8_t head[BRIDGE_HEAD] = {'R', 'I', 'S', 'E'};
+    if (b->said == NULL) return bridge_fail(b, "the bridge is closed");
+    bridge_put(head + 4, (uint64_t)type, 4);
+    bridge_put(head + 8, b->number++, 4);
+    bridge_put(head + 12, size, 4);
+    return bridge_write(b, head, sizeof head) && bridge_write(b, body, size);
+}
+
+/* Reads the head of an answer: of this type, with `least` to `most` bytes. Returns 1 with their number. */
+static inline int bridge_answer(bridge *b, int type, size_t least, size_t most, double seconds, size_t *size)
+{
+    uint8_t head[BRIDGE_HEAD];
+    uint32_t kind;
+    if (b->said == NULL) return bridge_fail(b, "the bridge is closed");
+    if (!bridge_read(b, head, sizeof head, seconds)) return 0;
+    kind = bridge_get(head + 4);
+    *size = bridge_get(head + 12);
+    if (memcmp(head, "RISE", 4) != 0) return bridge_fail(b, "the environment's process sent something that is no message");
+    if (bridge_get(head + 8) != b->number - 1)
+        return bridge_fail(b, "the environment's process answered question %u where %u was asked", (unsigned)bridge_get(head + 8),
+                           (unsigned)(b->number - 1));
+    if (kind == BRIDGE_ERROR && *size < BRIDGE_TEXT) {
+        if (bridge_read(b, (uint8_t *)b->text, *size, seconds)) {
+            b->text[*size] = 0;
+            bridge_fail(b, "%s", b->text);
+        }
+        return 0;
+    }
+    if (kind != (uint32_t)type) return bridge_fail(b, "the environment's process sent a message of type %u", (unsigned)kind);
+    if (*size < least || *size > most)
+        return bridge_fail(b, "the environment's process sent a message of %u bytes", (unsigned)*size);
+    return 1;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Calls                                                                                                              */
+
+/* Ends the child. Fine on a bridge that was never opened, failed to open, or is closed. */
+static inline void bridge_close(bridge *b)
+{
+    if (b->said == NULL) return;
+    if (b->child > 0 && b->socket >= 0) bridge_ask(b, BRIDGE_BYE, NULL, 0);
+    if (b->socket >= 0) close(b->socket);
+    bridge_reap(b, 2);
+    fclose(b->said);
+    free(b->answer);
+    b->socket = -1;
+    b->said = NULL;
+    b->answer = NULL;
+}
+
+/* SPEC's text: the name, then an action's name a line. */
+static inline int bridge_names(bridge *b)
+{
+    char *at = b->text;
+    int i;
+    b->name = at;
+    for (i = 0; i < b->actions; i++) {
+        at = strchr(at, '\n');
+        if (at == NULL) return bridge_fail(b, "the environment's process named %d of %d actions", i, b->actions);
+        *at++ = 0;
+        b->action_names[i] = at;
+    }
+    return strchr(at, '\n') == NULL || bridge_fail(b, "the environment's process named more than its %d actions", b->actions);
+}
+
+static inline int bridge_within(bridge *b, const char *what, uint32_t value, int most, int *field)
+{
+    *field = (int)value;
+    return (value >= 1 && value <= (uint32_t)most) ||
+           bridge_fail(b, "the environment has %u %s: 1 to %d are possible", (unsigned)value, what, most);
+}
+
+/* Says HELLO over b->socket and takes in what the environment is. */
+static inline int bridge_greet(bridge *b, const bridge_options *o)
+{
+    uint8_t body[BRIDGE_TEXT];
+    size_t const most = sizeof body - 20;
+    const char *const settings = o->settings != NULL ? o->settings : "";
+    int const length = snprintf((char *)body + 20, most, "%s\n%s", o->name, settings);
+    size_t size, text;
+    if (length < 0 || (size_t)length >= most) return bridge_fail(b, "the settings of %.60s are too long", o->name);
+    bridge_put(body, BRIDGE_VERSION, 4);
+    bridge_put(body + 4, (uint64_t)b->environments, 4);
+    bridge_put(body + 8, (uint64_t)b->frames, 4);
+    bridge_put(body + 12, o->seed, 8);
+    if (!bridge_ask(b, BRIDGE_HELLO, body, 20 + (size_t)length)) return 0;
+    if (!bridge_answer(b, BRIDGE_SPEC, 20, sizeof body, 10 * b->patience, &size)) return 0;
+    if (!bridge_read(b, body, size, b->patience)) return 0;
+    if (bridge_get(body) != BRIDGE_VERSION)
+        return bridge_fail(b, "bridge.py speaks version %u of the protocol, this program %d: take both from one release",
+                           (unsigned)bridge_get(body), BRIDGE_VERSION);
+    if (!bridge_within(b, "columns", bridge_get(body + 4), BRIDGE_SIDE, &b->width) ||
+        !bridge_within(b, "rows", bridge_get(body + 8), BRIDGE_SIDE, &b->height) ||
+        !bridge_within(b, "channels", bridge_get(body + 12), BRIDGE_CHANNELS, &b->channels) ||
+        !bridge_within(b, "actions", bridge_get(body + 16), BRIDGE_ACTIONS, &b->actions))
+        return 0;
+    text = size - 20;
+    memcpy(b->text, body + 20, text);
+    b->text[text] = 0;
+    return bridge_names(b);
+}
+
+/* Starts the child and its environments. On failure it returns 0, b->error says why, and nothing is to be closed. */
+static inline int bridge_open(bridge *b, const bridge_options *o)
+{
+    memset(b, 0, sizeof *b);
+    b->socket = -1;
+    b->environments = o->environments > 0 ? o->environments : 1;
+    b->frames = o->frames > 0 ? o->frames : 1;
+    b->patience = o->patience > 0 ? o->patience : 60;
+    if (b->environments > BRIDGE_ENVIRONMENTS || b->frames > BRIDGE_FRAMES)
+        return bridge_fail(b, "at most %d environments and %d frames of each go over a bridge", BRIDGE_ENVIRONMENTS, BRIDGE_FRAMES);
+    if (bridge_start(b, o) && bridge_greet(b, o)) {
+        size_t const frames = (size_t)b->frames * (size_t)b->height * (size_t)b->width * (size_t)b->channels;
+        b->answer_bytes = (size_t)b->environments * (8 + frames);
+        b->answer = (uint8_t *)malloc(b->answer_bytes);
+        if (b->answer != NULL) return 1;
+        bridge_fail(b, "out of memory for %.0f MB of frames", (double)b->answer_bytes / 1e6);
+    }
+    bridge_close(b);
+    return 0;
+}
+
+/* Tells every environment what to do; moves [environments]. They do it while the caller goes on. */
+static inline int bridge_send(bridge *b, const bridge_move *moves)
+{
+    uint8_t body[BRIDGE_ENVIRONMENTS * (2 + BRIDGE_PLAYED)];
+    size_t size = 0;
+    int i;
+    for (i = 0; i < b->environments; i++) {
+        body[size++] = (uint8_t)(moves[i].reset != 0);
+        body[size++] = (uint8_t)moves[i].count;
+        memcpy(body + size, moves[i].actions, (size_t)moves[i].count);
+        size += (size_t)moves[i].count;
+    }
+    return bridge_ask(b, BRIDGE_STEP, body, size);
+}
+
+/* Waits until all have done it; then b->states tells what came of it. */
+static inline int bridge_receive(bridge *b)
+{
+    size_t const each = b->answer_bytes / (size_t)b->environments;
+    size_t size;
+    int i;
+    if (!bridge_answer(b, BRIDGE_STATE, b->answer_bytes, b->answer_bytes, b->patience, &size)) return 0;
+    if (!bridge_read(b, b->answer, size, b->patience)) return 0;
+    for (i = 0; i < b->environments; i++) {
+        const uint8_t *const at = b->answer + each * (size_t)i;
+        bridge_state *const state = &b->states[i];
+        uint32_t const bits = bridge_get(at + 4);
+        memcpy(&state->reward, &bits, sizeof bits);
+        state->terminated = at[0] == 1;
+        state->truncated = at[0] == 2;
+        state->played = at[1];
+        state->frames = at + 8;
+        if (at[0] > 2 || at[2] != 0 || at[3] != 0 || !isfinite(state->reward))
+            return bridge_fail(b, "environment %d sent an outcome that makes no sense", i);
+    }
+    return 1;
+}
+
+#endif
