@@ -1,0 +1,286 @@
+/* Animated GIFs (GIF89a, CompuServe 1990), written frame by frame, that loop forever. Grey frames keep their 256 greys. Frames
+   in colour keep their colours, too, where no more than 256 of them change at a time; otherwise each goes to the nearest of
+   6 x 6 x 6. Nothing is allocated: a gif is some megabytes large, so make it static.
+
+       static gif g;
+       FILE *file = fopen("game.gif", "wb");
+       gif_begin(&g, file, 160, 210, 3, 2, 7);     160 x 210 pixels in colour, twice as large, a frame every 0.07 s
+       gif_frame(&g, frame);                       as often as you like
+       if (!gif_end(&g)) perror("game.gif");
+       fclose(file);                                                                                                      */
+#ifndef GIF_H
+#define GIF_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { GIF_SIDE = 1024, GIF_COLOURS = 256, GIF_CUBE = 6, GIF_CODES = 4096 };
+
+typedef struct gif {
+    FILE *file;
+    int good;                                        /* 0: some of it could not be written, the rest is not tried */
+    int width, height, channels, scale, delay;       /* delay: of each frame, in 1/100 s */
+    int begun;                                       /* a frame has been written, `shown` */
+    uint8_t shown[GIF_SIDE * GIF_SIDE * 3];          /* [height][width][channels] */
+
+    uint32_t colours[GIF_COLOURS];                   /* 0xRRGGBB, of the rectangle being written, */
+    int colour_count;                                /* or more than GIF_COLOURS: the cube's */
+    uint16_t colour_slots[4 * GIF_COLOURS];          /* where they are: a hash table of index + 1 */
+
+    int root_bits, bits, next;                       /* LZW: of a pixel, of a code; the next code that will get a meaning */
+    int string;                                      /* the code of the pixels that wait, -1 where none do */
+    uint32_t strings[2 * GIF_CODES];                 /* a hash table of string << 20 | pixel << 12 | code for both; or 0 */
+    uint32_t pool;                                   /* bits not yet in the block, the first one lowest */
+    int pool_bits, block_bytes;
+    uint8_t block[255];
+} gif;
+
+typedef struct gif_rectangle {
+    int left, top, right, bottom; /* the last two are outside */
+} gif_rectangle;
+
+static inline void gif_write(gif *g, const void *data, size_t size)
+{
+    if (g->good && fwrite(data, 1, size, g->file) != size) g->good = 0;
+}
+static inline void gif_byte(gif *g, int byte)
+{
+    uint8_t const b = (uint8_t)byte;
+    gif_write(g, &b, 1);
+}
+static inline void gif_word(gif *g, int word)
+{
+    gif_byte(g, word & 255);
+    gif_byte(g, word >> 8);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Colours                                                                                                            */
+
+static inline uint32_t gif_colour(const uint8_t *rgb) { return (uint32_t)rgb[0] << 16 | (uint32_t)rgb[1] << 8 | rgb[2]; }
+
+/* The place of a colour in the hash table, or the free one where it belongs. */
+static inline uint16_t *gif_colour_slot(gif *g, uint32_t colour)
+{
+    uint32_t slot = colour * 2654435761u >> 22;
+    while (g->colour_slots[slot] != 0 && g->colours[g->colour_slots[slot] - 1] != colour) slot = (slot + 1) % (4 * GIF_COLOURS);
+    return &g->colour_slots[slot];
+}
+
+/* Finds out which colours a rectangle has, and stops after too many. */
+static inline void gif_count_colours(gif *g, const uint8_t *pixels, const gif_rectangle *r)
+{
+    int x, y;
+    g->colour_count = 0;
+    memset(g->colour_slots, 0, sizeof g->colour_slots);
+    for (y = r->top; y < r->bottom; y++)
+        for (x = r->left; x < r->right; x++) {
+            uint32_t const colour = gif_colour(pixels + 3 * (y * g->width + x));
+            uint16_t *const slot = gif_colour_slot(g, colour);
+            if (*slot != 0) continue;
+            if (g->colour_count++ == GIF_COLOURS) return;
+            g->colours[g->colour_count - 1] = colour;
+            *slot = (uint16_t)g->colour_count;
+        }
+}
+
+/* A pixel as an index of the table of colours that goes with its rectangle. */
+static inline int gif_index(gif *g, const uint8_t *pixel)
+{
+    int index = 0, i;
+    if (g->channels == 1) return pixel[0];
+    if (g->colour_count <= GIF_COLOURS) return *gif_colour_slot(g, gif_colour(pixel)) - 1;
+    for (i = 0; i < 3; i++) index = GIF_CUBE * index + (pixel[i] * (GIF_CUBE - 1) + 127) / 255;
+    return index;
+}
+
+/* Of grey frames, or of those in colour that have too many of them. */
+static inline void gif_write_global_colours(gif *g)
+{
+    int const step = 255 / (GIF_CUBE - 1);
+    int i;
+    for (i = 0; i < GIF_COLOURS; i++) {
+        gif_byte(g, g->channels == 1 ? i : i / (GIF_CUBE * GIF_CUBE) % GIF_CUBE * step);
+        gif_byte(g, g->channels == 1 ? i : i / GIF_CUBE % GIF_CUBE * step);
+        gif_byte(g, g->channels == 1 ? i : i % GIF_CUBE * step);
+    }
+}
+
+/* Tables have 2, 4, ..., 256 colours. */
+static inline void gif_write_colours(gif *g, int bits)
+{
+    int i, shift;
+    for (i = 0; i < 1 << bits; i++)
+        for (shift = 16; shift >= 0; shift -= 8) gif_byte(g, i < g->colour_count ? (int)(g->colours[i] >> shift & 255u) : 0);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* LZW (Welch 1984) with codes that become wider, in blocks of at most 255 bytes                                      */
+
+static inline void gif_flush_block(gif *g)
+{
+    gif_byte(g, g->block_bytes);
+    gif_write(g, g->block, (size_t)g->block_bytes);
+    g->block_bytes = 0;
+}
+
+static inline void gif_flush_pool(gif *g, int down_to)
+{
+    for (; g->pool_bits > down_to; g->pool_bits -= 8, g->pool >>= 8) {
+        g->block[g->block_bytes++] = (uint8_t)(g->pool & 255u);
+        if (g->block_bytes == (int)sizeof g->block) gif_flush_block(g);
+    }
+}
+
+static inline void gif_code(gif *g, int code)
+{
+    g->pool |= (uint32_t)code << g->pool_bits;
+    g->pool_bits += g->bits;
+    gif_flush_pool(g, 7);
+}
+
+/* Forgets all strings but those of one pixel. */
+static inline void gif_clear(gif *g)
+{
+    int const clear = 1 << g->root_bits;
+    gif_code(g, clear);
+    memset(g->strings, 0, sizeof g->strings);
+    g->bits = g->root_bits + 1;
+    g->next = clear + 2; /* clear + 1 is the end */
+}
+
+/* Writes the string that waits. Its reader now gives code next - 1 a meaning, and reads wider codes once it expects a `next` that
+   needs them. */
+static inline void gif_flush_string(gif *g)
+{
+    gif_code(g, g->string);
+    if (g->next == 1 << g->bits && g->next < GIF_CODES) g->bits++;
+}
+
+static inline void gif_pixel(gif *g, int pixel)
+{
+    uint32_t const key = (uint32_t)g->string << 8 | (uint32_t)pixel;
+    uint32_t slot = key * 2654435761u >> 19; /* Fibonacci hashing (Knuth), as above */
+    if (g->string < 0) {
+        g->string = pixel;
+        return;
+    }
+    for (; g->strings[slot] != 0; slot = (slot + 1) % (2 * GIF_CODES))
+        if (g->strings[slot] >> 12 == key) {
+            g->string = (int)(g->strings[slot] % GIF_CODES);
+            return;
+        }
+    gif_flush_string(g);
+    if (g->next < GIF_CODES)
+        g->strings[slot] = key << 12 | (uint32_t)g->next++;
+    else
+        gif_clear(g);
+    g->string = pixel;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Frames                                                                                                             */
+
+/* What differs from the frame before, and if nothing does, one pixel: no rectangle may be empty. */
+static inline gif_rectangle gif_changed(const gif *g, const uint8_t *pixels)
+{
+    gif_rectangle const none = {0, 0, 1, 1};
+    gif_rectangle r = {GIF_SIDE, GIF_SIDE, 0, 0};
+    int x, y;
+    for (y = 0; y < g->height; y++)
+        for (x = 0; x < g->width; x++) {
+            int const at = (y * g->width + x) * g->channels;
+            if (memcmp(pixels + at, g->shown + at, (size_t)g->channels) == 0) continue;
+            if (x < r.left) r.left = x;
+            if (y < r.top) r.top = y;
+            if (x >= r.right) r.right = x + 1;
+            r.bottom = y + 1;
+        }
+    return r.right > 0 ? r : none;
+}
+
+static inline void gif_image(gif *g, const uint8_t *pixels, const gif_rectangle *r)
+{
+    int x, y, i;
+    gif_byte(g, g->root_bits);
+    g->bits = g->root_bits + 1;
+    g->pool = 0;
+    g->pool_bits = g->block_bytes = 0;
+    gif_clear(g);
+    g->string = -1;
+    for (y = r->top * g->scale; y < r->bottom * g->scale; y++)
+        for (x = r->left; x < r->right; x++) {
+            int const index = gif_index(g, pixels + (y / g->scale * g->width + x) * g->channels);
+            for (i = 0; i < g->scale; i++) gif_pixel(g, index);
+        }
+    gif_flush_string(g);
+    gif_code(g, (1 << g->root_bits) + 1);
+    gif_flush_pool(g, 0);
+    if (g->block_bytes > 0) gif_flush_block(g);
+    gif_byte(g, 0);
+}
+
+/* Begins a file for frames [height][width][channels], 1 channel for grey or 3 for colour, each pixel drawn as scale x scale,
+   each frame shown for `hundredths` of a second. Programs show those under 2 for longer. Returns 0 if it cannot be. */
+static inline int gif_begin(gif *g, FILE *file, int width, int height, int channels, int scale, int hundredths)
+{
+    static const uint8_t loop[] = "\x21\xFF\x0BNETSCAPE2.0\x03\x01\0\0"; /* and the 0 that ends the string */
+    g->file = file;
+    g->width = width;
+    g->height = height;
+    g->channels = channels;
+    g->scale = scale;
+    g->delay = hundredths;
+    g->begun = 0;
+    g->good = file != NULL && width > 0 && height > 0 && width <= GIF_SIDE && height <= GIF_SIDE &&
+              (channels == 1 || channels == 3) && scale > 0 && scale <= 65535 / (width > height ? width : height) &&
+              hundredths >= 0 && hundredths <= 65535;
+    if (!g->good) return 0;
+    gif_write(g, "GIF89a", 6);
+    gif_word(g, width * scale);
+    gif_word(g, height * scale);
+    gif_word(g, 0xF7); /* a global table of 256 colours with 8 bits each; background 0 */
+    gif_byte(g, 0);
+    gif_write_global_colours(g);
+    gif_write(g, loop, sizeof loop);
+    return g->good;
+}
+
+/* Returns 0 if anything up to here could not be written. */
+static inline int gif_frame(gif *g, const uint8_t *pixels)
+{
+    gif_rectangle r = {0, 0, g->width, g->height};
+    int bits = 8, own;
+    if (!g->good) return 0;
+    if (g->begun) r = gif_changed(g, pixels);
+    if (g->channels == 3) gif_count_colours(g, pixels, &r);
+    own = g->channels == 3 && g->colour_count <= GIF_COLOURS;
+    if (own)
+        for (bits = 1; 1 << bits < g->colour_count; bits++) continue;
+    gif_write(g, "\x21\xF9\x04\x04", 4); /* the next frame is drawn over this one */
+    gif_word(g, g->delay);
+    gif_word(g, 0);
+    gif_byte(g, 0x2C);
+    gif_word(g, r.left * g->scale);
+    gif_word(g, r.top * g->scale);
+    gif_word(g, (r.right - r.left) * g->scale);
+    gif_word(g, (r.bottom - r.top) * g->scale);
+    gif_byte(g, own ? 0x80 | (bits - 1) : 0);
+    if (own) gif_write_colours(g, bits);
+    g->root_bits = bits < 2 ? 2 : bits; /* the format has no fewer */
+    gif_image(g, pixels, &r);
+    memcpy(g->shown, pixels, (size_t)(g->width * g->height * g->channels));
+    g->begun = 1;
+    return g->good;
+}
+
+/* Leaves the file open. Returns 0 if not all of it could be written. */
+static inline int gif_end(gif *g)
+{
+    gif_byte(g, 0x3B);
+    if (g->good && fflush(g->file) != 0) g->good = 0;
+    return g->good;
+}
+
+#endif

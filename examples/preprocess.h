@@ -1,0 +1,140 @@
+/* What turns raw screens into what an agent sees: luminance, the maximum of two frames, smaller frames by area. And what
+   training on Atari does besides: sticky actions (Machado et al. 2018) and rewards by sign (Mnih et al. 2015). Integers only:
+   the same on every machine. Nothing is allocated.                                                                       */
+#ifndef PREPROCESS_H
+#define PREPROCESS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* rgb [pixels][3] to luminance [pixels]: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601) in 15 bits, as OpenCV has it. */
+static inline void preprocess_grey(const uint8_t *rgb, size_t pixels, uint8_t *grey)
+{
+    size_t i;
+    for (i = 0; i < pixels; i++, rgb += 3) grey[i] = (uint8_t)((9798u * rgb[0] + 19235u * rgb[1] + 3735u * rgb[2] + 16384) >> 15);
+}
+
+/* Of two frames in a row, against sprites that are drawn in every other one only. `out` may be `a` or `b`. */
+static inline void preprocess_maximum(size_t bytes, const uint8_t *a, const uint8_t *b, uint8_t *out)
+{
+    size_t i;
+    for (i = 0; i < bytes; i++) out[i] = a[i] > b[i] ? a[i] : b[i];
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Area resize: each output pixel is the mean of the box of input that it covers                                      */
+
+enum { PREPROCESS_SIDE = 1024, PREPROCESS_CHANNELS = 4 }; /* at most; totals of 8 + 10 + 10 bits fit into 32 */
+
+/* Where an output pixel ends and the next one begins, along one axis. The axis is in * out units long: an input pixel is `out`
+   units, an output pixel `in` units. */
+typedef struct preprocess_edge {
+    int pixel;      /* of input, where it lies, */
+    uint32_t units; /* behind so many of its units */
+} preprocess_edge;
+
+/* For frames [height][width][channels] to [out_height][out_width][channels]. Made once, then only read: threads may share it. */
+typedef struct preprocess_area {
+    int height, width, channels, out_height, out_width;
+    uint64_t reciprocal; /* of a box's units, height * width: 2^48 of them, rounded up */
+    preprocess_edge rows[PREPROCESS_SIDE + 1], columns[PREPROCESS_SIDE + 1]; /* [out_height + 1], [out_width + 1] */
+} preprocess_area;
+
+static inline void preprocess_edges(int in, int out, preprocess_edge *edges)
+{
+    int o;
+    for (o = 0; o <= out; o++) {
+        edges[o].pixel = o < out ? o * in / out : in - 1; /* the last edge: behind the last pixel */
+        edges[o].units = (uint32_t)(o * in - edges[o].pixel * out);
+    }
+}
+
+/* Sides may also grow: a box may lie within one pixel. Returns 0 for sizes that it cannot do. */
+static inline int preprocess_area_init(preprocess_area *a, int height, int width, int channels, int out_height, int out_width)
+{
+    if (height < 1 || width < 1 || channels < 1 || out_height < 1 || out_width < 1) return 0;
+    if (height > PREPROCESS_SIDE || width > PREPROCESS_SIDE || channels > PREPROCESS_CHANNELS) return 0;
+    if (out_height > PREPROCESS_SIDE || out_width > PREPROCESS_SIDE) return 0;
+    a->height = height;
+    a->width = width;
+    a->channels = channels;
+    a->out_height = out_height;
+    a->out_width = out_width;
+    a->reciprocal = ((uint64_t)1 << 48) / (uint64_t)(height * width) + 1;
+    preprocess_edges(height, out_height, a->rows);
+    preprocess_edges(width, out_width, a->columns);
+    return 1;
+}
+
+/* The mean of a box, rounded to nearest, halves to even. The quotient is exact: the reciprocal is too great by 1 at most, so that
+   raised < 2^28 gets less than 2^-20 too much, and no quotient is nearer than 1 / units >= 2^-20 to the next whole number. */
+static inline uint8_t preprocess_mean(const preprocess_area *a, uint32_t total)
+{
+    uint32_t const units = (uint32_t)(a->height * a->width), raised = total + units / 2;
+    uint32_t const mean = (uint32_t)(raised * a->reciprocal >> 48);
+    int const halfway = units % 2 == 0 && raised == mean * units;
+    return (uint8_t)(halfway ? mean & ~1u : mean);
+}
+
+/* What lies above and below an output row and between its edges, weighted: sums [width][channels]. */
+static inline void preprocess_area_rows(const preprocess_area *a, int row, const uint8_t *in, uint32_t *sums)
+{
+    preprocess_edge const top = a->rows[row], bottom = a->rows[row + 1];
+    int const count = a->width * a->channels;
+    const uint8_t *const first = in + top.pixel * count, *const last = in + bottom.pixel * count;
+    int y, i;
+    for (i = 0; i < count; i++) sums[i] = bottom.units * last[i] - top.units * first[i]; /* below 0 at times: modulo 2^32 */
+    for (y = top.pixel; y < bottom.pixel; y++)
+        for (i = 0; i < count; i++) sums[i] += (uint32_t)a->out_height * in[y * count + i];
+}
+
+/* Rows of input to one row of sums, that to its integral; the integral up to an edge is interpolated, and a box is the difference
+   of two. Modulo 2^32, which the boxes' totals fit into. `out` may not overlap `in`. */
+static inline void preprocess_area_resize(const preprocess_area *a, const uint8_t *in, uint8_t *out)
+{
+    uint32_t integral[(PREPROCESS_SIDE + 1) * PREPROCESS_CHANNELS] = {0}; /* [width + 1][channels], from 0 */
+    int const channels = a->channels;
+    int row, channel, x;
+    for (row = 0; row < a->out_height; row++, out += a->out_width * channels) {
+        preprocess_area_rows(a, row, in, integral + channels);
+        for (channel = 0; channel < channels; channel++) {
+            uint32_t total = 0, before = 0;
+            for (x = 1; x <= a->width; x++) integral[x * channels + channel] = total += integral[x * channels + channel];
+            for (x = 0; x < a->out_width; x++) {
+                preprocess_edge const edge = a->columns[x + 1];
+                const uint32_t *const at = integral + edge.pixel * channels + channel;
+                uint32_t const up_to = (uint32_t)a->out_width * at[0] + edge.units * (at[channels] - at[0]);
+                out[x * channels + channel] = preprocess_mean(a, up_to - before);
+                before = up_to;
+            }
+        }
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Sticky actions, rewards                                                                                            */
+
+/* PCG32 (O'Neill 2014): the state that a seed begins with, and the next number of a state. */
+static inline uint64_t preprocess_seed(uint64_t seed)
+{
+    return (1442695040888963407u + seed) * 6364136223846793005u + 1442695040888963407u;
+}
+static inline uint32_t preprocess_random(uint64_t *state)
+{
+    uint64_t const old = *state;
+    uint32_t const mixed = (uint32_t)((old ^ old >> 18) >> 27), turn = (uint32_t)(old >> 59);
+    *state = old * 6364136223846793005u + 1442695040888963407u;
+    return mixed >> turn | mixed << ((32 - turn) & 31);
+}
+
+/* The action that an emulator's frame executes, where the agent chose `action` and the frame before executed `executed`, at
+   first 0. Machado et al. take a probability of 0.25, and draw for each of the frames that an action is repeated for. */
+static inline int preprocess_sticky(uint64_t *random, double probability, int executed, int action)
+{
+    return preprocess_random(random) < probability * 4294967296.0 ? executed : action;
+}
+
+/* -1, 0 or 1 */
+static inline float preprocess_reward(float reward) { return (float)((reward > 0) - (reward < 0)); }
+
+#endif

@@ -1,0 +1,132 @@
+/* Curves for TensorBoard: an event file, whose records are those of a TFRecord file and hold Event protobufs (tensorflow:
+   core/lib/io/record_writer.h, core/util/event.proto, core/framework/summary.proto). Of them it writes scalars.
+
+       tensorboard tb;
+       if (!tensorboard_open(&tb, "runs/pong", "rise")) perror(tb.path);
+       tensorboard_scalar(&tb, "score", steps, score, (double)time(NULL));
+       if (!tensorboard_close(&tb)) perror(tb.path);                                                                      */
+#ifndef TENSORBOARD_H
+#define TENSORBOARD_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { TENSORBOARD_PATH = 1024, TENSORBOARD_TAG = 256, TENSORBOARD_EVENT = 512 }; /* bytes at most */
+
+typedef struct tensorboard {
+    FILE *file;
+    int good;                    /* 0: something could not be written, the rest is not tried */
+    char path[TENSORBOARD_PATH]; /* of the file */
+} tensorboard;
+
+/* A message of the protobuf wire format; each field begins with its number * 8 + its wire type. */
+typedef struct tensorboard_message {
+    uint8_t bytes[TENSORBOARD_EVENT];
+    size_t size;
+} tensorboard_message;
+
+enum { TENSORBOARD_VARINT = 0, TENSORBOARD_64 = 1, TENSORBOARD_BYTES = 2, TENSORBOARD_32 = 5 }; /* wire types */
+
+/* The lowest `bytes` bytes, the lowest one first. */
+static inline void tensorboard_put(tensorboard_message *m, int bytes, uint64_t value)
+{
+    for (; bytes > 0; bytes--, value >>= 8) m->bytes[m->size++] = (uint8_t)(value & 255u);
+}
+static inline void tensorboard_put_varint(tensorboard_message *m, uint64_t value)
+{
+    for (; value > 127; value >>= 7) tensorboard_put(m, 1, (value & 127u) | 128u);
+    tensorboard_put(m, 1, value);
+}
+static inline void tensorboard_put_bytes(tensorboard_message *m, int field, const void *bytes, size_t size)
+{
+    tensorboard_put_varint(m, (uint64_t)(8 * field + TENSORBOARD_BYTES));
+    tensorboard_put_varint(m, size);
+    memcpy(m->bytes + m->size, bytes, size);
+    m->size += size;
+}
+static inline void tensorboard_put_double(tensorboard_message *m, int field, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    tensorboard_put_varint(m, (uint64_t)(8 * field + TENSORBOARD_64));
+    tensorboard_put(m, 8, bits);
+}
+static inline void tensorboard_put_float(tensorboard_message *m, int field, float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    tensorboard_put_varint(m, (uint64_t)(8 * field + TENSORBOARD_32));
+    tensorboard_put(m, 4, bits);
+}
+
+/* CRC-32C (Castagnoli; RFC 3720, appendix B.4), and as TFRecords have it: a CRC of data that contain CRCs is bad. */
+static inline uint32_t tensorboard_crc(const uint8_t *bytes, size_t size)
+{
+    uint32_t crc = 0xFFFFFFFFu;
+    int i;
+    while (size-- > 0)
+        for (crc ^= *bytes++, i = 0; i < 8; i++) crc = crc >> 1 ^ (crc % 2 != 0 ? 0x82F63B78u : 0);
+    return ~crc;
+}
+static inline uint32_t tensorboard_masked_crc(const uint8_t *bytes, size_t size)
+{
+    uint32_t const crc = tensorboard_crc(bytes, size);
+    return (crc >> 15 | crc << 17) + 0xA282EAD8u;
+}
+
+/* A record: length, its CRC, the event, its CRC. It is flushed, for those who watch. */
+static inline int tensorboard_write(tensorboard *tb, const tensorboard_message *event)
+{
+    tensorboard_message head, tail;
+    head.size = tail.size = 0;
+    tensorboard_put(&head, 8, event->size);
+    tensorboard_put(&head, 4, tensorboard_masked_crc(head.bytes, 8));
+    tensorboard_put(&tail, 4, tensorboard_masked_crc(event->bytes, event->size));
+    tb->good = tb->good && fwrite(head.bytes, 1, head.size, tb->file) == head.size &&
+               fwrite(event->bytes, 1, event->size, tb->file) == event->size &&
+               fwrite(tail.bytes, 1, tail.size, tb->file) == tail.size && fflush(tb->file) == 0;
+    return tb->good;
+}
+
+/* Begins folder/events.out.tfevents.<seconds since 1970>.<name>, where `folder` must exist. Returns 0 if it cannot be written. */
+static inline int tensorboard_open(tensorboard *tb, const char *folder, const char *name)
+{
+    static const char version[] = "brain.Event:2";
+    time_t const now = time(NULL);
+    int const size = snprintf(tb->path, sizeof tb->path, "%s/events.out.tfevents.%010lld.%s", folder, (long long)now, name);
+    tensorboard_message event;
+    event.size = 0;
+    tb->file = size > 0 && size < TENSORBOARD_PATH ? fopen(tb->path, "wb") : NULL;
+    tb->good = tb->file != NULL;
+    tensorboard_put_double(&event, 1, (double)now);                    /* Event.wall_time */
+    tensorboard_put_bytes(&event, 3, version, strlen(version));        /* Event.file_version */
+    return tensorboard_write(tb, &event);
+}
+
+/* A point of the curve `tag`, at a wall time in seconds since 1970. Returns 0 if it, or one before, could not be written. */
+static inline int tensorboard_scalar(tensorboard *tb, const char *tag, int64_t step, double value, double wall_time)
+{
+    tensorboard_message event, summary, scalar;
+    event.size = summary.size = scalar.size = 0;
+    if (strlen(tag) > TENSORBOARD_TAG) return 0;
+    tensorboard_put_bytes(&scalar, 1, tag, strlen(tag));               /* Summary.Value.tag */
+    tensorboard_put_float(&scalar, 2, (float)value);                   /* Summary.Value.simple_value */
+    tensorboard_put_bytes(&summary, 1, scalar.bytes, scalar.size);     /* Summary.value */
+    tensorboard_put_double(&event, 1, wall_time);
+    tensorboard_put_varint(&event, 2 * 8 + TENSORBOARD_VARINT);        /* Event.step */
+    tensorboard_put_varint(&event, (uint64_t)step);
+    tensorboard_put_bytes(&event, 5, summary.bytes, summary.size);     /* Event.summary */
+    return tensorboard_write(tb, &event);
+}
+
+/* Returns 0 if anything could not be written. */
+static inline int tensorboard_close(tensorboard *tb)
+{
+    if (tb->file != NULL && fclose(tb->file) != 0) tb->good = 0;
+    tb->file = NULL;
+    return tb->good;
+}
+
+#endif
