@@ -3,19 +3,22 @@
 # make bench-kernels, bench-step, bench-replay: the same one by one, in full; options: BENCH="--quick --isa avx2 --threads 2"
 # make bench-learn: what memory is worth: games x seeds x kinds of agent; hours, minutes with BENCH=--quick; goes on where it was
 #                 interrupted. make bench-ablation: RISE with one thing changed at a time
+# make bench-bridge: Atari steps a second through the bridge, beside ALE alone
 # make bench-neon: instructions of an update on 64-bit ARM, counted under qemu where that and a cross compiler are
 # make clean
 # CC, CFLAGS and LDLIBS are yours to set.
 
 CFLAGS ?= -O2
 LDLIBS ?= -lm
-EXAMPLES = catch memory watch
+EXAMPLES = catch memory watch atari
 BENCH ?=
 
 all: $(EXAMPLES)
 
 $(EXAMPLES): %: examples/%.c examples/*.h rise.h
 	$(CC) $(CFLAGS) $< -o $@ $(LDLIBS)
+
+atari: CFLAGS += -pthread
 
 demo: memory
 	./memory
@@ -41,6 +44,11 @@ bench-step: build/bench_step
 bench-replay: build/bench_replay
 	build/bench_replay $(BENCH)
 
+build/bench_bridge: examples/*.h
+
+bench-bridge: build/bench_bridge
+	build/bench_bridge $(BENCH)
+
 bench-neon:
 	CC="$(CC)" sh bench/neon.sh $(BENCH)
 
@@ -62,4 +70,4 @@ bench: build/bench_kernels build/peer_onednn.so build/bench_step build/bench_rep
 clean:
 	rm -rf build $(EXAMPLES) *.svg *.rise
 
-.PHONY: all demo test bench bench-kernels bench-step bench-replay bench-learn bench-ablation bench-neon clean
+.PHONY: all demo test bench bench-kernels bench-step bench-replay bench-learn bench-ablation bench-bridge bench-neon clean

@@ -15,6 +15,7 @@ typedef struct step_case {
     int side, window, batch, units;
     rise_memory memory;
     int torch; /* 1: PyTorch competes; 2: unless --quick; 3: and we run only then, too */
+    const char *settings[2]; /* more fields, for rise_agent_set */
 } step_case;
 
 typedef struct entry { /* a case that runs */
@@ -157,7 +158,7 @@ static rise_agent *agent_make(const step_case *c)
     rise_error error;
     size_t const bytes = (size_t)(c->side * c->side);
     uint8_t *frame = (uint8_t *)malloc(bytes);
-    int step;
+    int step, i;
     memset(&desc, 0, sizeof desc);
     desc.frame_width = desc.frame_height = c->side;
     desc.actions = ACTIONS;
@@ -170,6 +171,8 @@ static rise_agent *agent_make(const step_case *c)
     desc.replay_capacity = desc.learn_start = CAPACITY;
     desc.isa = option.isa;
     desc.threads = option.threads;
+    for (i = 0; i < 2; i++)
+        if (c->settings[i] != NULL && rise_agent_set(&desc, c->settings[i], &error) != RISE_OK) exit(1);
     if (frame == NULL || rise_agent_create(&agent, &desc, &error) != RISE_OK) {
         fprintf(stderr, "%s: %s\n", c->name, frame != NULL ? error.text : "no memory");
         exit(1);
@@ -199,9 +202,10 @@ static void act_run(void *user)
 static double update_work(const rise_agent *a)
 {
     const risei_net *const n = &a->net;
-    double const batch = a->desc.batch, window = a->desc.window, steps = n->memory != RISE_MEMORY_NONE ? batch * window : 0;
-    double const both = n->memory != RISE_MEMORY_NONE ? batch * (window + a->desc.n_step) : 0;
-    double const gates = (double)n->cell.gates * n->cell.units;
+    double const batch = a->desc.batch, windows = n->memory != RISE_MEMORY_NONE ? batch / a->desc.window_samples : 0;
+    double const window = a->desc.window + a->desc.window_samples - 1, steps = windows * window;
+    double const both = windows * (window + a->desc.n_step), gates = (double)n->cell.gates * n->cell.units;
+    double const recurrent = n->cell.kind == RISE_CELL_MINGRU ? 0 : n->cell.units;
     int const full = n->memory == RISE_MEMORY_FULL;
     double image = 0, first = 0, head, work;
     int l;
@@ -215,8 +219,8 @@ static double update_work(const rise_agent *a)
     head = 2.0 * n->hidden.in * n->hidden.out + 2.0 * n->advantage.in * (n->actions + 1);
     work = (full ? steps + both : 3 * batch) * image + (full ? steps : batch) * (2 * image - first);
     work += (3 + 2) * batch * head;
-    work += (steps + both + steps) * 2 * (n->cell.in + n->cell.units) * gates;  /* forward twice, and the weights' gradient */
-    work += steps * 2 * (n->cell.units + (full ? n->cell.in : 0)) * gates;
+    work += (steps + both + steps) * 2 * (n->cell.in + recurrent) * gates;  /* forward twice, and the weights' gradient */
+    work += steps * 2 * (recurrent + (full ? n->cell.in : 0)) * gates;
     return work;
 }
 
@@ -321,21 +325,29 @@ static void act_group(const step_case *cases, int count)
 
 int main(int count, char **arguments)
 {
-    static const step_case main_group[] = {{"NONE batch 32", 84, 16, 32, 128, RISE_MEMORY_NONE, 1},
-                                           {"RISE 128 window 16 batch 32", 84, 16, 32, 128, RISE_MEMORY_RISE, 1},
-                                           {"RISE 128 window 64 batch 32", 84, 64, 32, 128, RISE_MEMORY_RISE, 2},
-                                           {"FULL 128 window 16 batch 32", 84, 16, 32, 128, RISE_MEMORY_FULL, 2}};
-    static const step_case large[] = {{"NONE batch 256", 84, 16, 256, 128, RISE_MEMORY_NONE, 1}};
-    static const step_case wide[] = {{"RISE 512 window 8 batch 32", 84, 8, 32, 512, RISE_MEMORY_RISE, 1},
-                                     {"RISE 512 window 16 batch 32", 84, 16, 32, 512, RISE_MEMORY_RISE, 1},
-                                     {"RISE 512 window 32 batch 32", 84, 32, 32, 512, RISE_MEMORY_RISE, 3},
-                                     {"RISE 512 window 64 batch 32", 84, 64, 32, 512, RISE_MEMORY_RISE, 3}};
-    static const step_case small[] = {{"small NONE", 10, 16, 32, 64, RISE_MEMORY_NONE, 0},
-                                      {"small RISE 64 window 16", 10, 16, 32, 64, RISE_MEMORY_RISE, 0},
-                                      {"small FULL 64 window 16", 10, 16, 32, 64, RISE_MEMORY_FULL, 0}};
-    static const step_case act[] = {{"NONE", 84, 16, 32, 128, RISE_MEMORY_NONE, 1},
-                                    {"RISE 128", 84, 16, 32, 128, RISE_MEMORY_RISE, 1},
-                                    {"RISE 512", 84, 16, 32, 512, RISE_MEMORY_RISE, 1}};
+    static const step_case main_group[] = {{"NONE batch 32", 84, 16, 32, 128, RISE_MEMORY_NONE, 1, {NULL, NULL}},
+                                           {"RISE 128 window 16 batch 32", 84, 16, 32, 128, RISE_MEMORY_RISE, 1, {NULL, NULL}},
+                                           {"RISE 128 window 64 batch 32", 84, 64, 32, 128, RISE_MEMORY_RISE, 2, {NULL, NULL}},
+                                           {"FULL 128 window 16 batch 32", 84, 16, 32, 128, RISE_MEMORY_FULL, 2, {NULL, NULL}}};
+    static const step_case large[] = {{"NONE batch 256", 84, 16, 256, 128, RISE_MEMORY_NONE, 1, {NULL, NULL}}};
+    static const step_case wide[] = {{"RISE 512 window 8 batch 32", 84, 8, 32, 512, RISE_MEMORY_RISE, 1, {NULL, NULL}},
+                                     {"RISE 512 window 16 batch 32", 84, 16, 32, 512, RISE_MEMORY_RISE, 1, {NULL, NULL}},
+                                     {"RISE 512 window 32 batch 32", 84, 32, 32, 512, RISE_MEMORY_RISE, 3, {NULL, NULL}},
+                                     {"RISE 512 window 64 batch 32", 84, 64, 32, 512, RISE_MEMORY_RISE, 3, {NULL, NULL}}};
+    static const step_case cheap[] = {
+        {"NONE batch 32", 84, 32, 32, 128, RISE_MEMORY_NONE, 0, {NULL, NULL}},
+        {"RISE 128 window 32", 84, 32, 32, 128, RISE_MEMORY_RISE, 0, {NULL, NULL}},
+        {"4 samples a window", 84, 32, 32, 128, RISE_MEMORY_RISE, 0, {"window_samples=4", NULL}},
+        {"minGRU", 84, 32, 32, 128, RISE_MEMORY_RISE, 0, {"cell=mingru", NULL}},
+        {"RISE 512 window 32", 84, 32, 32, 512, RISE_MEMORY_RISE, 0, {NULL, NULL}},
+        {"512, 8 samples a window", 84, 32, 32, 512, RISE_MEMORY_RISE, 0, {"window_samples=8", NULL}},
+        {"512, 8 samples, minGRU", 84, 32, 32, 512, RISE_MEMORY_RISE, 0, {"window_samples=8", "cell=mingru"}}};
+    static const step_case small[] = {{"small NONE", 10, 16, 32, 64, RISE_MEMORY_NONE, 0, {NULL, NULL}},
+                                      {"small RISE 64 window 16", 10, 16, 32, 64, RISE_MEMORY_RISE, 0, {NULL, NULL}},
+                                      {"small FULL 64 window 16", 10, 16, 32, 64, RISE_MEMORY_FULL, 0, {NULL, NULL}}};
+    static const step_case act[] = {{"NONE", 84, 16, 32, 128, RISE_MEMORY_NONE, 1, {NULL, NULL}},
+                                    {"RISE 128", 84, 16, 32, 128, RISE_MEMORY_RISE, 1, {NULL, NULL}},
+                                    {"RISE 512", 84, 16, 32, 512, RISE_MEMORY_RISE, 1, {NULL, NULL}}};
     static const char *const path = "build/bench_step.csv";
     options_read(count, arguments);
     table_open(path);
@@ -346,6 +358,7 @@ int main(int count, char **arguments)
     learn_group(main_group, 4, 40);
     learn_group(large, 1, 25);
     learn_group(wide, 4, 40);
+    learn_group(cheap, 7, 20);
     learn_group(small, 3, 10);
     act_group(act, 3);
     printf("\nms: median. \"usual\": PyTorch as one writes it; \"best\": channels_last, fused Adam, frozen target.\n"

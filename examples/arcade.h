@@ -1,0 +1,216 @@
+/* What lies between environments and an agent: actions are repeated and stick, episodes begin with some frames of doing nothing
+   and end in time, frames become small and grey, rewards are clipped. All of it is a protocol that one can choose; none of it,
+   too. Environments step in their own process between arcade_send and arcade_receive, while the agent learns.             */
+#ifndef ARCADE_H
+#define ARCADE_H
+
+#include "env_bridge.h"
+#include "preprocess.h"
+
+#include "../rise.h"
+
+enum { ARCADE_MOST_REPEAT = 32 };
+
+/* All zeros: the environment as it is. */
+typedef struct arcade_protocol {
+    int repeat;       /* frames that an action is played for [1] */
+    double sticky;    /* chance, in each frame, that the action before is played once more instead (Machado et al. 2018) */
+    int noops;        /* an episode begins with 1 to so many frames of action 0; 0: none */
+    int most_frames;  /* an episode is cut after so many; 0: never */
+    int side;         /* frames become grey, side x side pixels; 0: they stay as they are */
+    int two_frames;   /* 1: each pixel is the brighter one of the last two frames, for Atari draws some things in turns */
+    int clip;         /* 1: what the agent is told of a reward is its sign */
+    double blank;     /* chance that a frame is shown black */
+} arcade_protocol;
+
+/* An environment. */
+typedef struct arcade_seat {
+    uint64_t random;
+    int action;       /* that the last frame executed */
+    int frames;       /* of this episode */
+    double score;     /* of this episode: rewards as the environment gives them */
+} arcade_seat;
+
+typedef struct arcade {
+    bridge link;
+    arcade_protocol protocol;
+    int count;                            /* environments */
+    int width, height, channels, actions; /* as the agent has them */
+    uint8_t *frames;                      /* [count][height][width][channels], for rise_agent_step_all, as */
+    float rewards[BRIDGE_ENVIRONMENTS];   /* these */
+    rise_event events[BRIDGE_ENVIRONMENTS];
+    arcade_seat seats[BRIDGE_ENVIRONMENTS];
+    double frames_played;                 /* by all, no-ops included */
+    preprocess_area area;                 /* from the environment's frame to the agent's */
+    uint8_t *screen;                      /* scratch: two grey frames of the environment */
+    bridge_move moves[BRIDGE_ENVIRONMENTS];
+} arcade;
+
+static inline size_t arcade_frame_bytes(const arcade *a) { return (size_t)a->width * (size_t)a->height * (size_t)a->channels; }
+static inline int arcade_over(rise_event event) { return event == RISE_TERMINATED || event == RISE_TRUNCATED; }
+
+static inline void arcade_close(arcade *a)
+{
+    bridge_close(&a->link);
+    free(a->frames);
+    free(a->screen);
+    a->frames = a->screen = NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Frames                                                                                                             */
+
+/* The environment's newest frames [height][width][channels] as the agent sees them. */
+static inline void arcade_see(arcade *a, const uint8_t *frames, uint8_t *seen)
+{
+    int const pixels = a->link.width * a->link.height, bytes = pixels * a->link.channels;
+    const uint8_t *newest = frames + (a->link.frames - 1) * bytes;
+    int i;
+    if (a->protocol.side == 0) {
+        memcpy(seen, newest, (size_t)bytes);
+        return;
+    }
+    if (a->link.channels == 3) {
+        for (i = 0; i < a->link.frames; i++) preprocess_grey(frames + i * bytes, (size_t)pixels, a->screen + i * pixels);
+        frames = a->screen;
+        newest = frames + (a->link.frames - 1) * pixels;
+    }
+    if (a->link.frames == 2) {
+        preprocess_maximum((size_t)pixels, frames, frames + pixels, a->screen);
+        newest = a->screen;
+    }
+    preprocess_area_resize(&a->area, newest, seen);
+}
+
+/* For frames that become smaller. */
+static inline int arcade_prepare(arcade *a)
+{
+    int const side = a->protocol.side;
+    if (side == 0) return 1;
+    if (a->link.channels != 1 && a->link.channels != 3)
+        return bridge_fail(&a->link, "frames of %d channels cannot be made grey: take them as they are", a->link.channels);
+    return preprocess_area_init(&a->area, a->link.height, a->link.width, 1, side, side) ||
+           bridge_fail(&a->link, "frames of %d x %d cannot be resized to %d x %d", a->link.width, a->link.height, side, side);
+}
+
+/* A picture [height][width] of what environment i shows: where there are many channels, each has a grey of its own. */
+static inline void arcade_picture(const arcade *a, int i, uint8_t *grey)
+{
+    const uint8_t *const frame = a->frames + (size_t)i * arcade_frame_bytes(a);
+    int p, c;
+    for (p = 0; p < a->width * a->height; p++) {
+        int brightest = 0;
+        for (c = 0; c < a->channels; c++) {
+            int const shade = frame[p * a->channels + c] * (a->channels + 1 + c) / (2 * a->channels);
+            brightest = shade > brightest ? shade : brightest;
+        }
+        grey[p] = (uint8_t)brightest;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Steps                                                                                                              */
+
+/* Tells environment i to take `action` once more, or, where its episode is over, to begin another one. A negative action
+   leaves it alone. */
+static inline void arcade_move(arcade *a, int i, int action)
+{
+    const arcade_protocol *const p = &a->protocol;
+    arcade_seat *const seat = &a->seats[i];
+    bridge_move *const move = &a->moves[i];
+    move->reset = action >= 0 && arcade_over(a->events[i]);
+    move->count = 0;
+    if (action < 0) return;
+    if (move->reset) {
+        seat->action = 0;
+        if (p->noops > 0) move->count = 1 + (int)(preprocess_random(&seat->random) % (uint32_t)p->noops);
+        memset(move->actions, 0, (size_t)move->count);
+    } else {
+        for (; move->count < p->repeat; move->count++) {
+            seat->action = preprocess_sticky(&seat->random, p->sticky, seat->action, action);
+            move->actions[move->count] = (uint8_t)seat->action;
+        }
+    }
+}
+
+/* What came of it. */
+static inline void arcade_take(arcade *a, int i)
+{
+    const arcade_protocol *const p = &a->protocol;
+    const bridge_state *const state = &a->link.states[i];
+    const bridge_move *const move = &a->moves[i];
+    arcade_seat *const seat = &a->seats[i];
+    uint8_t *const frame = a->frames + (size_t)i * arcade_frame_bytes(a);
+    if (!move->reset && move->count == 0) return;
+    if (move->reset) {
+        seat->frames = move->count;
+        seat->score = 0;
+        a->events[i] = RISE_FIRST;
+        a->rewards[i] = 0;
+    } else {
+        seat->frames += state->played;
+        seat->score += (double)state->reward;
+        a->rewards[i] = p->clip ? preprocess_reward(state->reward) : state->reward;
+        a->events[i] = state->terminated ? RISE_TERMINATED : RISE_MIDDLE;
+        if (!state->terminated && (state->truncated || (p->most_frames > 0 && seat->frames >= p->most_frames)))
+            a->events[i] = RISE_TRUNCATED;
+    }
+    a->frames_played += move->reset ? move->count : state->played;
+    if (preprocess_random(&seat->random) < p->blank * 4294967296.0)
+        memset(frame, 0, arcade_frame_bytes(a));
+    else
+        arcade_see(a, state->frames, frame);
+}
+
+/* actions [count]: see arcade_move. Returns 0 where the bridge is down; a->link.error says why. */
+static inline int arcade_send(arcade *a, const int *actions)
+{
+    int i;
+    for (i = 0; i < a->count; i++) arcade_move(a, i, actions[i]);
+    return bridge_send(&a->link, a->moves);
+}
+static inline int arcade_receive(arcade *a)
+{
+    int i;
+    if (!bridge_receive(&a->link)) return 0;
+    for (i = 0; i < a->count; i++) arcade_take(a, i);
+    return 1;
+}
+
+/* Begins an episode in every environment. */
+static inline int arcade_begin(arcade *a)
+{
+    static const int any[BRIDGE_ENVIRONMENTS] = {0};
+    int i;
+    for (i = 0; i < a->count; i++) a->events[i] = RISE_TERMINATED;
+    return arcade_send(a, any) && arcade_receive(a);
+}
+
+/* Starts the environments; o->frames is set by the protocol. On failure it returns 0, and a->link.error says why. */
+static inline int arcade_open(arcade *a, const bridge_options *o, const arcade_protocol *p)
+{
+    bridge_options options = *o;
+    int i;
+    memset(a, 0, sizeof *a);
+    a->protocol = *p;
+    if (a->protocol.repeat == 0) a->protocol.repeat = 1;
+    options.frames = p->two_frames ? 2 : 1;
+    if (!bridge_open(&a->link, &options)) return 0;
+    a->count = a->link.environments;
+    a->actions = a->link.actions;
+    a->width = p->side > 0 ? p->side : a->link.width;
+    a->height = p->side > 0 ? p->side : a->link.height;
+    a->channels = p->side > 0 ? 1 : a->link.channels;
+    for (i = 0; i < a->count; i++) a->seats[i].random = preprocess_seed(o->seed + (uint64_t)i);
+    a->frames = (uint8_t *)malloc((size_t)a->count * arcade_frame_bytes(a));
+    a->screen = (uint8_t *)malloc(2 * (size_t)a->link.width * (size_t)a->link.height);
+    if (a->frames != NULL && a->screen != NULL) {
+        if (arcade_prepare(a) && arcade_begin(a)) return 1;
+    } else {
+        bridge_fail(&a->link, "out of memory for frames");
+    }
+    arcade_close(a);
+    return 0;
+}
+
+#endif

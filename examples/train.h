@@ -1,0 +1,501 @@
+/* The manners of a training tool, for one agent in one run: what it shows while it learns, a panel in the terminal or a line now
+   and then; what it leaves in the run's folder; and that nothing is lost when it is stopped.
+
+       agent.rise       the agent, to go on with: saved every few minutes, on Ctrl-C and SIGTERM, and at the end
+       best.rise        what played best so far, for playing
+       log.csv          a row each time that it reports
+       curve.svg        the learning curve
+       events.out...    the same for TensorBoard
+
+   A run that is taken up again keeps of log.csv what the agent that was saved has lived through.                            */
+#ifndef TRAIN_H
+#define TRAIN_H
+
+#include "chart.h" /* first: it asks for POSIX functions */
+#include "preprocess.h"
+#include "tensorboard.h"
+
+#include "../rise.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+enum {
+    TRAIN_LATEST = 100,   /* episodes whose mean is the score of training */
+    TRAIN_PATH = 300,
+    TRAIN_PICTURE = 28    /* pixels on a side of what the panel shows of the game */
+};
+
+typedef struct train_options {
+    const char *title;
+    const char *folder;                          /* made where there is none */
+    double steps, seconds;                       /* the budget: it ends with either; 0: no limit */
+    double evaluate_every;                       /* steps */
+    double save_every;                           /* seconds */
+    int whole;                                   /* the saved agent has its replay buffer with it */
+    int plain;                                   /* no panel */
+    const char *level_name;                      /* a score to compare with, such as a human's; NULL: none */
+    double level;
+    void (*look)(void *user, uint8_t *picture);  /* what the agent sees: [TRAIN_PICTURE][TRAIN_PICTURE], grey */
+    void *user;
+} train_options;
+
+/* The columns of log.csv. */
+#define TRAIN_COLUMNS(X)                                                                                               \
+    X(steps) X(seconds) X(episodes) X(updates) X(score) X(training) X(loss) X(value) X(td_error) X(gradient) X(epsilon)    \
+    X(steps_per_second) X(updates_per_second)
+
+/* A row of it. A score is NAN where there is none. */
+typedef struct train_row {
+#define TRAIN_FIELD(name) double name;
+    TRAIN_COLUMNS(TRAIN_FIELD)
+#undef TRAIN_FIELD
+} train_row;
+
+typedef struct train {
+    train_options asked;
+    rise_agent *agent;
+    train_row now;                     /* as of the last look at the clock */
+    double best, best_steps;           /* the best evaluation; NAN: none yet */
+    double latest[TRAIN_LATEST];       /* scores of episodes, in a ring */
+    int latest_count;
+    chart_curve curves[2];             /* of the greedy agent, of the training */
+    double seconds_before, began;      /* seconds of earlier sittings; when this one began */
+    double reported, saved, evaluated; /* when it last did so: seconds, seconds, steps */
+    double first_steps;                /* that this sitting began with */
+    FILE *csv;
+    tensorboard events;
+    terminal screen;
+    char note[160];                    /* what happened last, a sentence */
+} train;
+
+static inline const char *train_path(const train *t, const char *name, char *path)
+{
+    snprintf(path, TRAIN_PATH, "%s/%s", t->asked.folder, name);
+    return path;
+}
+
+/* The mean score of the latest episodes; NAN before the first. */
+static inline double train_latest(const train *t)
+{
+    int const count = t->latest_count < TRAIN_LATEST ? t->latest_count : TRAIN_LATEST;
+    double sum = 0;
+    int i;
+    for (i = 0; i < count; i++) sum += t->latest[i];
+    return count > 0 ? sum / count : (double)NAN;
+}
+
+/* "1:02:03" */
+static inline const char *train_time(double seconds, char *text, size_t size)
+{
+    long const all = (long)(seconds < 0 ? 0 : seconds);
+    snprintf(text, size, "%ld:%02ld:%02ld", all / 3600, all / 60 % 60, all % 60);
+    return text;
+}
+
+/* "1.2M", "34k" */
+static inline const char *train_count(double n, char *text, size_t size)
+{
+    snprintf(text, size, n >= 1e7 ? "%.0fM" : n >= 1e6 ? "%.2fM" : n >= 1e3 ? "%.0fk" : "%.0f",
+             n >= 1e6 ? n / 1e6 : n >= 1e3 ? n / 1e3 : n);
+    return text;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* The machine's memory                                                                                               */
+
+/* Bytes that programs may still take; 0 where that cannot be known. */
+static inline double train_memory_left(void)
+{
+    double kilobytes = 0;
+    char line[120];
+    FILE *const file = fopen("/proc/meminfo", "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "MemAvailable: %lf", &kilobytes) == 1) break;
+    if (file != NULL) fclose(file);
+    return 1024 * kilobytes;
+}
+
+/* Says what the agent takes. Returns 0, and says what to do, where the machine does not have it. */
+static inline int train_memory_fits(const rise_agent_desc *desc)
+{
+    double const need = (double)rise_agent_bytes(desc, NULL), left = train_memory_left();
+    printf("The agent takes %.0f MB of memory, most of it for the last %d frames", need / 1e6, desc->replay_capacity);
+    if (left > 0) printf("; %.0f MB are free", left / 1e6);
+    puts(".");
+    if (left <= 0 || need < 0.9 * left) return 1;
+    fprintf(stderr, "That is too much for this machine: --set replay_capacity=%.0f would do.\n",
+            floor(desc->replay_capacity * 0.7 * left / need / 1000) * 1000);
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* The log and the curves                                                                                             */
+
+/* When a curve is full, every other point makes room. */
+static inline void train_point(chart_curve *curve, const train_row *row, double score)
+{
+    chart_point const point = {row->steps, row->seconds, score};
+    int i;
+    if (isnan(score)) return;
+    if (curve->count == CHART_POINTS) {
+        for (i = 0; i < CHART_POINTS / 2; i++) curve->points[i] = curve->points[2 * i + 1];
+        curve->count = CHART_POINTS / 2;
+    }
+    curve->points[curve->count++] = point;
+}
+
+static inline void train_remember(train *t, const train_row *row)
+{
+    train_point(&t->curves[0], row, row->score);
+    train_point(&t->curves[1], row, row->training);
+    if (isnan(row->score)) return;
+    t->evaluated = row->steps;
+    if (!isnan(t->best) && row->score <= t->best) return;
+    t->best = row->score;
+    t->best_steps = row->steps;
+}
+
+static inline void train_write_row(FILE *csv, const train_row *row)
+{
+    const char *comma = "";
+#define TRAIN_WRITE(name)                                                                                              \
+    if (isnan(row->name)) fputs(comma, csv);                                                                               \
+    else fprintf(csv, "%s%.10g", comma, row->name);                                                                        \
+    comma = ",";
+    TRAIN_COLUMNS(TRAIN_WRITE)
+#undef TRAIN_WRITE
+    (void)comma;
+    fputc('\n', csv);
+}
+
+/* A number, or NAN where there is none, and what comes after its comma; NULL after the last one. */
+static inline int train_read_field(const char **at, double *x)
+{
+    char *end;
+    if (*at == NULL) return 0;
+    *x = strtod(*at, &end);
+    if (end == *at) *x = (double)NAN;
+    if (*end != ',' && *end != '\n') return 0;
+    *at = *end == ',' ? end + 1 : NULL;
+    return 1;
+}
+/* Returns 0 for what is no whole row, such as the columns' names. */
+static inline int train_read_row(const char *line, train_row *row)
+{
+#define TRAIN_READ(name) train_read_field(&line, &row->name) &&
+    return TRAIN_COLUMNS(TRAIN_READ) line == NULL;
+#undef TRAIN_READ
+}
+
+/* Opens log.csv: a new one, which takes over the rows up to `steps` of the one that is there. */
+static inline int train_open_log(train *t, double steps)
+{
+    char path[TRAIN_PATH], fresh[TRAIN_PATH], line[1000];
+    FILE *const old = steps > 0 ? fopen(train_path(t, "log.csv", path), "r") : NULL;
+    train_row row;
+    t->csv = fopen(train_path(t, "log.csv.new", fresh), "w");
+    if (t->csv == NULL) return 0;
+#define TRAIN_NAME(name) "," #name
+    fprintf(t->csv, "%s\n", &(TRAIN_COLUMNS(TRAIN_NAME))[1]);
+#undef TRAIN_NAME
+    while (old != NULL && fgets(line, sizeof line, old) != NULL) {
+        if (!train_read_row(line, &row) || row.steps > steps) continue;
+        train_write_row(t->csv, &row);
+        train_remember(t, &row);
+        t->seconds_before = row.seconds;
+    }
+    if (old != NULL) fclose(old);
+    return fflush(t->csv) == 0 && rename(fresh, train_path(t, "log.csv", path)) == 0;
+}
+
+static inline void train_scalars(train *t, const train_row *row)
+{
+    time_t const now = time(NULL);
+#define TRAIN_SCALAR(name)                                                                                             \
+    if (!isnan(row->name)) tensorboard_scalar(&t->events, #name, (int64_t)row->steps, (float)row->name, (double)now);
+    TRAIN_COLUMNS(TRAIN_SCALAR)
+#undef TRAIN_SCALAR
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* What it shows                                                                                                      */
+
+/* The share of the budget that is spent, and the seconds that the rest takes; -1: it has no end. */
+static inline double train_share(const train *t)
+{
+    double const by_steps = t->asked.steps > 0 ? t->now.steps / t->asked.steps : 0;
+    double const by_seconds = t->asked.seconds > 0 ? t->now.seconds / t->asked.seconds : 0;
+    return fmin(1, fmax(by_steps, by_seconds));
+}
+static inline double train_left(const train *t)
+{
+    double left = -1;
+    if (t->asked.steps > 0 && t->now.steps_per_second > 0)
+        left = (t->asked.steps - t->now.steps) / t->now.steps_per_second;
+    if (t->asked.seconds > 0 && (left < 0 || t->asked.seconds - t->now.seconds < left)) left = t->asked.seconds - t->now.seconds;
+    return left;
+}
+
+static inline chart train_chart(const train *t)
+{
+    chart c;
+    double highest = t->asked.level_name != NULL ? t->asked.level : -1e30;
+    int i, j;
+    memset(&c, 0, sizeof c);
+    c.title = t->asked.title;
+    c.curves = t->curves;
+    c.count = 2;
+    for (i = 0; i < 2; i++)
+        for (j = 0; j < t->curves[i].count; j++) highest = fmax(highest, t->curves[i].points[j].score);
+    if (t->asked.level_name == NULL || highest > t->asked.level) {
+        c.levels[c.level_count].name = c.levels[c.level_count].brief = "highest";
+        c.levels[c.level_count++].score = highest > -1e30 ? highest : 0;
+    }
+    if (t->asked.level_name != NULL) {
+        c.levels[c.level_count].name = c.levels[c.level_count].brief = t->asked.level_name;
+        c.levels[c.level_count++].score = t->asked.level;
+    }
+    return c;
+}
+
+static inline void train_draw_picture(train *t, int top, int left)
+{
+    uint8_t picture[TRAIN_PICTURE * TRAIN_PICTURE];
+    int y, x;
+    if (t->asked.look == NULL) return;
+    t->asked.look(t->asked.user, picture);
+    for (y = 0; y < TRAIN_PICTURE / 2; y++)
+        for (x = 0; x < TRAIN_PICTURE; x++)
+            terminal_put(&t->screen, top + y, left + x, 0x2580, picture[2 * y * TRAIN_PICTURE + x] * 0x010101,
+                         picture[(2 * y + 1) * TRAIN_PICTURE + x] * 0x010101);
+}
+
+static inline void train_scores(const train *t, char *text, size_t size)
+{
+    double const score = t->curves[0].count > 0 ? t->curves[0].points[t->curves[0].count - 1].score : (double)NAN;
+    int length = 0;
+    text[0] = 0;
+    if (!isnan(score)) length = snprintf(text, size, "score %.4g (best %.4g)  ", score, t->best);
+    if (!isnan(t->now.training)) snprintf(text + length, size - (size_t)length, "training %.4g", t->now.training);
+}
+
+static inline void train_draw(train *t)
+{
+    terminal *const s = &t->screen;
+    chart const c = train_chart(t);
+    char spent[30], left[30], steps[30], text[100];
+    rise_metrics m;
+    rise_agent_metrics(t->agent, &m);
+    terminal_clear(s);
+    terminal_text(s, 0, 2, TERMINAL_PLAIN, "%s", t->asked.title);
+    train_draw_picture(t, 2, 2);
+    chart_draw(&c, s, 2, TRAIN_PICTURE + 4, 13, s->columns - TRAIN_PICTURE - 4, t->now.seconds);
+    terminal_bar(s, 17, 2, TRAIN_PICTURE, train_share(t), 0xE8710A);
+    terminal_text(s, 17, TRAIN_PICTURE + 4, TERMINAL_PLAIN, "%s steps  %.0f episodes  %s%s%s",
+                  train_count(t->now.steps, steps, sizeof steps), t->now.episodes, train_time(t->now.seconds, spent, sizeof spent),
+                  train_left(t) >= 0 ? ", left " : "", train_left(t) >= 0 ? train_time(train_left(t), left, sizeof left) : "");
+    train_scores(t, text, sizeof text);
+    terminal_text(s, 18, 2, 0xE8710A, "%s", text);
+    terminal_text(s, 19, 2, TERMINAL_PLAIN, "%.0f steps/s  %.0f updates/s  epsilon %.3f  replay %.0fk  %.0f MB  %s kernels",
+                  t->now.steps_per_second, t->now.updates_per_second, m.epsilon, (double)m.replay_size / 1000, (double)m.bytes / 1e6,
+                  m.isa);
+    terminal_text(s, 20, 2, TERMINAL_PLAIN, "loss %.4f  value %.3f  error %.4f  gradient %.2f", m.loss, m.mean_value, m.td_error,
+                  m.gradient_norm);
+    terminal_text(s, 21, 2, 0x8C8C8C, "%s", t->note);
+    terminal_show(s);
+}
+
+static inline void train_print(const train *t)
+{
+    char spent[30], left[30], steps[30], text[100];
+    train_scores(t, text, sizeof text);
+    printf("%3.0f%%  %s steps  %s  %s  %.0f steps/s  %.0f updates/s  epsilon %.2f", 100 * train_share(t),
+           train_count(t->now.steps, steps, sizeof steps), train_time(t->now.seconds, spent, sizeof spent), text,
+           t->now.steps_per_second, t->now.updates_per_second, t->now.epsilon);
+    if (train_left(t) >= 0) printf("  %s left", train_time(train_left(t), left, sizeof left));
+    puts("");
+    fflush(stdout);
+}
+
+/* Something worth saying: it stays in the panel's last line. */
+TERMINAL_PRINTF(2, 3)
+static inline void train_say(train *t, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(t->note, sizeof t->note, format, arguments);
+    va_end(arguments);
+    if (!t->screen.live) puts(t->note);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Saving                                                                                                             */
+
+/* Saves what is needed to go on. What was saved before stays whole if that fails. */
+static inline int train_save(train *t)
+{
+    char path[TRAIN_PATH], steps[30];
+    rise_error error;
+    t->saved = t->now.seconds;
+    train_path(t, "agent.rise", path);
+    if (rise_agent_save(t->agent, t->asked.whole ? RISE_SAVE_ALL : RISE_SAVE_AGENT, path, &error) != RISE_OK) {
+        train_say(t, "NOT SAVED: %.140s", error.text);
+        return 0;
+    }
+    train_say(t, "Saved after %s steps: %.100s", train_count(t->now.steps, steps, sizeof steps), path);
+    return 1;
+}
+
+static inline void train_save_best(train *t)
+{
+    char path[TRAIN_PATH];
+    rise_error error;
+    if (rise_agent_save(t->agent, RISE_SAVE_POLICY, train_path(t, "best.rise", path), &error) != RISE_OK)
+        train_say(t, "The best agent was NOT SAVED: %.100s", error.text);
+}
+
+static inline void train_save_curve(train *t)
+{
+    char path[TRAIN_PATH];
+    chart const c = train_chart(t);
+    if (!chart_write_svg(&c, train_path(t, "curve.svg", path))) train_say(t, "%.100s could not be written", path);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* The run                                                                                                            */
+
+/* Brings `now` up to date; speeds are means over the time since the last report, smoothed. */
+static inline void train_look(train *t)
+{
+    double const seconds = t->seconds_before + terminal_seconds() - t->began, since = seconds - t->now.seconds;
+    double const weight = t->now.steps > t->first_steps ? 1 - exp(-since / 5) : 1;
+    rise_metrics m;
+    rise_agent_metrics(t->agent, &m);
+    if (since > 0) {
+        t->now.steps_per_second += weight * (((double)m.steps - t->now.steps) / since - t->now.steps_per_second);
+        t->now.updates_per_second += weight * (((double)m.updates - t->now.updates) / since - t->now.updates_per_second);
+    }
+    t->now.steps = (double)m.steps;
+    t->now.seconds = seconds;
+    t->now.episodes = (double)m.episodes;
+    t->now.updates = (double)m.updates;
+    t->now.score = (double)NAN;
+    t->now.training = train_latest(t);
+    t->now.loss = m.loss;
+    t->now.value = m.mean_value;
+    t->now.td_error = m.td_error;
+    t->now.gradient = m.gradient_norm;
+    t->now.epsilon = m.epsilon;
+}
+
+static inline void train_log(train *t)
+{
+    train_write_row(t->csv, &t->now);
+    if (fflush(t->csv) != 0) train_say(t, "log.csv could not be written: is the disk full?");
+    clearerr(t->csv);
+    train_scalars(t, &t->now);
+    train_remember(t, &t->now);
+}
+
+/* Shows where things stand, logs and saves, each where it is time. To be called often. */
+static inline void train_tick(train *t)
+{
+    double const since = t->seconds_before + terminal_seconds() - t->began - t->now.seconds;
+    if (since < (t->screen.live ? 0.1 : 1)) return;
+    train_look(t);
+    if (t->now.seconds - t->reported >= 20) {
+        t->reported = t->now.seconds;
+        train_log(t);
+        if (!t->screen.live) train_print(t);
+    }
+    if (t->now.seconds - t->saved >= t->asked.save_every) {
+        train_save(t);
+        train_save_curve(t);
+    }
+    if (t->screen.live) train_draw(t);
+}
+
+/* An episode of training came to its end. */
+static inline void train_episode(train *t, double score) { t->latest[t->latest_count++ % TRAIN_LATEST] = score; }
+
+static inline int train_evaluation_due(const train *t)
+{
+    rise_metrics m;
+    rise_agent_metrics(t->agent, &m);
+    return (double)m.steps - t->evaluated >= t->asked.evaluate_every;
+}
+
+/* The greedy agent scored so much. */
+static inline void train_evaluated(train *t, double score)
+{
+    int const best = isnan(t->best) || score > t->best;
+    char steps[30];
+    train_look(t);
+    t->now.score = score;
+    train_log(t);
+    train_say(t, "After %s steps the greedy agent scores %.4g%s.", train_count(t->now.steps, steps, sizeof steps), score,
+              best ? ", its best so far" : "");
+    if (best) train_save_best(t);
+}
+
+static inline int train_over(const train *t)
+{
+    return terminal_interrupted || (t->asked.steps > 0 && t->now.steps >= t->asked.steps) ||
+           (t->asked.seconds > 0 && t->now.seconds >= t->asked.seconds);
+}
+
+/* Begins a sitting with this agent, which may have learned in earlier ones. Returns 0, and says why, where the folder cannot be
+   written. */
+static inline int train_open(train *t, const train_options *asked, rise_agent *agent)
+{
+    rise_metrics m;
+    memset(t, 0, sizeof *t);
+    t->asked = *asked;
+    t->agent = agent;
+    t->best = (double)NAN;
+    t->curves[0].name = "score";
+    t->curves[0].text = "the greedy agent's";
+    t->curves[0].colour = 0xE8710A;
+    t->curves[1].name = "training";
+    t->curves[1].text = "with exploration, mean of 100 episodes";
+    t->curves[1].colour = 0x8C8C8C;
+    rise_agent_metrics(agent, &m);
+    mkdir(asked->folder, 0777);
+    if (!train_open_log(t, (double)m.steps) || !tensorboard_open(&t->events, asked->folder, "rise")) {
+        fprintf(stderr, "The folder %s cannot be written: %s.\n", asked->folder, strerror(errno));
+        return 0;
+    }
+    t->began = terminal_seconds();
+    t->first_steps = t->now.steps = (double)m.steps;
+    t->now.updates = (double)m.updates;
+    t->now.seconds = t->reported = t->saved = t->seconds_before;
+    terminal_open(&t->screen);
+    if (asked->plain) t->screen.live = 0;
+    signal(SIGTERM, terminal_on_interrupt);
+    return 1;
+}
+
+/* Ends the sitting: saves the agent and says in words what came of it. Returns 0 if the agent could not be saved. */
+static inline int train_close(train *t)
+{
+    char spent[30], steps[30];
+    int saved;
+    train_look(t);
+    train_log(t);
+    saved = train_save(t);
+    train_save_curve(t);
+    if (t->screen.live) train_draw(t);
+    fclose(t->csv);
+    tensorboard_close(&t->events);
+    printf("\n%s: %s steps in %s, %.0f updates.\n", t->asked.title, train_count(t->now.steps, steps, sizeof steps),
+           train_time(t->now.seconds, spent, sizeof spent), t->now.updates);
+    if (!isnan(t->now.training)) printf("Its last %d episodes of training scored %.4g on average.\n",
+                                        t->latest_count < TRAIN_LATEST ? t->latest_count : TRAIN_LATEST, t->now.training);
+    if (!isnan(t->best)) printf("Playing greedily it scored %.4g at best, after %s steps.\n", t->best,
+                                train_count(t->best_steps, steps, sizeof steps));
+    puts(t->note);
+    return saved;
+}
+
+#endif
