@@ -6939,12 +6939,13 @@ RISEK_FN void RISEK(copy_columns)(rise_real *to, const rise_matrix *x, ptrdiff_t
 
 /* Are tiles three fifths full or more, if they share so many equally spaced rows? */
 RISEK_FN int RISEK(tiles_fit)(int span) { return span >= 8 * MR || 5 * span >= 3 * MR * risei_ceil_div(span, MR); }
-/* Rows row .. row+rows of A, columns k0 .. k0+k. `k_at`: where the columns lie, if it is transposed. `once`: few columns of C
-   want it, which packing must not cost more than it brings. */
-RISEK_FN RISEK(block) RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *k_at, int row, int rows, int k0, int k,
-                                        int once, ptrdiff_t *at, rise_real *packed)
+/* Rows row .. row+rows of A, columns k0 .. k0+k. `k_at`: where the columns lie, if it is transposed. Of C, n columns want it: few
+   of them are not worth packing it. */
+RISEK_FN RISEK(block) RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *k_at, int row, int rows, int k0, int k, int n,
+                                        ptrdiff_t *at, rise_real *packed)
 {
     const rise_matrix *x = &p->a;
+    int const once = n <= 2 * RISE_PANEL, narrow = n <= NR && 2 * x->rows.inner >= MR;
     RISEK(block) block;
     int i, q;
     memset(&block, 0, sizeof block);
@@ -6962,7 +6963,7 @@ RISEK_FN RISEK(block) RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *
             for (; q < rows; q += MR)
                 RISEK(copy_columns)(packed + q * KC + i * MR, x, k_at[i], row + q, rows - q < MR ? rows - q : MR);
         }
-    } else if (RISEK(tiles_fit)(x->rows.inner)) { /* rows of an image's pixels, or any row-major matrix */
+    } else if (narrow || RISEK(tiles_fit)(x->rows.inner)) { /* rows of an image's pixels, or any row-major matrix */
         risei_locate(&x->rows, row, rows, at);
         block.data = x->data + risei_column(x, k0), block.at = at;
         block.stride = x->rows.step[0], block.run = x->run, block.run_step = x->run_step, block.first = k0 % x->run;
@@ -7017,16 +7018,19 @@ RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int k, const ptrdiff_t *at, in
 /* sums = (from_c: +=) the columns of a panel of B, of which there are so many */
 RISEK_FN void RISEK(sum_columns)(int k, const rise_real *b, ptrdiff_t ldb, int cols, int init, rise_real *sums)
 {
-    rise_real edge[NR], *const to = cols == NR ? sums : edge;
+    int const vectors = cols <= VL ? 1 : NV, whole = cols == vectors * VL;
+    rise_real edge[NR], *const to = whole ? sums : edge;
     V sum[NV];
     int i, j;
     for (j = 0; j < cols && init != RISEK(from_c); j++) sums[j] = 0;
-    for (j = 0; j < NR && cols < NR; j++) edge[j] = j < cols ? sums[j] : 0;
-    RISEI_UNROLL for (j = 0; j < NV; j++) sum[j] = vload(to + j * VL);
+    for (j = 0; j < NR && !whole; j++) edge[j] = j < cols ? sums[j] : 0;
+    RISEI_UNROLL for (j = 0; j < NV; j++) sum[j] = j < vectors ? vload(to + j * VL) : vset1(0);
     for (i = 0; i < k; i++, b += ldb)
-        RISEI_UNROLL for (j = 0; j < NV; j++) sum[j] = vadd(sum[j], vload(b + j * VL));
-    RISEI_UNROLL for (j = 0; j < NV; j++) vstore(to + j * VL, sum[j]);
-    for (j = 0; j < cols && cols < NR; j++) sums[j] = edge[j];
+        RISEI_UNROLL for (j = 0; j < NV; j++)
+            if (j < vectors) sum[j] = vadd(sum[j], vload(b + j * VL));
+    RISEI_UNROLL for (j = 0; j < NV; j++)
+        if (j < vectors) vstore(to + j * VL, sum[j]);
+    for (j = 0; j < cols && !whole; j++) sums[j] = edge[j];
 }
 /* Can tiles read B where it lies? Panels and narrow matrices they can; of wide ones, only to be read once or twice. */
 RISEK_FN int RISEK(b_in_place)(const rise_product *p)
@@ -7038,7 +7042,7 @@ RISEK_FN int RISEK(b_in_place)(const rise_product *p)
 RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *w, int m0, int rows, int kb0, int kb, int n0,
                                   int n, int in_place)
 {
-    int const once = n <= 2 * RISE_PANEL, steps = (kb + KC - 1) / KC;
+    int const steps = (kb + KC - 1) / KC;
     int step, j;
     risei_locate(&p->c.rows, m0, rows, w->c_at);
     for (step = 0; step < steps || step == 0; step++) {
@@ -7046,9 +7050,9 @@ RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *w, 
         int const to = steps > 0 ? (int)((int64_t)kb * (step + 1) / steps) : 0;
         int const k0 = kb0 + from, k = to - from, relu = p->relu && k0 + k == p->k;
         int const init = k0 > 0 || p->accumulate ? RISEK(from_c) : p->bias ? RISEK(from_bias) : RISEK(from_zero);
-        RISEK(block) const a = RISEK(block_of_a)(p, w->k_at + from, m0, rows, k0, k, once, w->a_at, w->a);
+        RISEK(block) const a = RISEK(block_of_a)(p, w->k_at + from, m0, rows, k0, k, n, w->a_at, w->a);
         for (j = 0; j < n; j += NR) {
-            int const cols = n - j < NR ? n - j : NR, direct = in_place && cols == NR;
+            int const cols = n - j < NR ? n - j : NR, direct = in_place && (cols == NR || cols == VL);
             const rise_real *panel = direct ? p->b.data + risei_column(&p->b, n0 + j) + w->b_at[from]
                                             : w->b + (in_place ? 0 : j * kb + from * NR);
             if (in_place && !direct) RISEK(pack_b)(&p->b, k, w->b_at + from, n0 + j, cols, w->b);
