@@ -72,7 +72,7 @@ def call(function, *arguments):
 
 
 def close(what, ours, theirs, most=1, equal=0.0):
-    """Bytes: at most `most` apart, and this share of them equal. Images of one value would not show much."""
+    """Bytes: at most `most` apart, and this share of them equal."""
     apart = np.abs(ours.astype(int) - theirs.astype(int))
     share = (apart == 0).mean()
     check(what, ours.shape == theirs.shape and apart.max() <= most and share >= equal, f"{apart.max()} apart, {share:.5f} equal")
