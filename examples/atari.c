@@ -27,7 +27,7 @@ typedef struct options {
     int setting_count;
     char keywords[TEXT];                 /* "key=value" lines, of the environment */
     rise_memory memory;
-    double steps, hours, evaluate_every, blank;
+    double steps, hours, evaluate_every, save_every, blank;
     int episodes, last_episodes, seed, environments, threads;
     int resume, whole, plain;
 } options;
@@ -42,6 +42,7 @@ static const char *const usage =
     "  --play FILE                no learning: a saved agent plays --last-episodes\n"
     "What it leaves\n"
     "  --folder PATH              for its files [runs/GAME-MEMORY-SEED]\n"
+    "  --save-every S             seconds between saves [600]\n"
     "  --whole                    saves the replay buffer, too: it resumes at once, but the file is large\n"
     "  --plain                    lines of text, no panel\n"
     "How it is judged\n"
@@ -49,7 +50,7 @@ static const char *const usage =
     "  --episodes N               that an evaluation plays greedily [5]\n"
     "  --last-episodes N          that the best agent plays in the end [20]\n"
     "What it plays\n"
-    "  --protocol dopamine|btr    dopamine: the game's own actions; btr: all 18, episodes begin with up to 30 frames of nothing.\n"
+    "  --protocol dopamine|btr    dopamine: the game's own actions; btr: all 18, and up to 30 frames of nothing at first.\n"
     "                             Both: 4 frames a step, sticky actions 0.25, 108000 frames an episode [dopamine]\n"
     "  --blank P                  each frame is black with this chance [0]\n"
     "  --keyword KEY=VALUE        an argument of Gymnasium's environment; may be given often\n"
@@ -82,6 +83,12 @@ static int parse_memory(const char *text, rise_memory *memory)
     return *memory != RISE_MEMORY_RISE || strcmp(text, "rise") == 0;
 }
 
+static int parse_protocol(const char *text, const char **protocol)
+{
+    *protocol = text;
+    return strcmp(text, "dopamine") == 0 || strcmp(text, "btr") == 0;
+}
+
 static int parse_keyword(options *o, const char *text)
 {
     size_t const used = strlen(o->keywords);
@@ -100,9 +107,10 @@ static int parse_option(options *o, const char *name, const char *value)
     if (strcmp(name, "--play") == 0) return (o->play = value) != NULL;
     if (strcmp(name, "--folder") == 0) return (o->folder = value) != NULL;
     if (strcmp(name, "--evaluate-every") == 0) return parse_number(value, 1, &o->evaluate_every);
+    if (strcmp(name, "--save-every") == 0) return parse_number(value, 0, &o->save_every);
     if (strcmp(name, "--episodes") == 0) return parse_whole(value, 1, &o->episodes);
     if (strcmp(name, "--last-episodes") == 0) return parse_whole(value, 1, &o->last_episodes);
-    if (strcmp(name, "--protocol") == 0) return (o->protocol = value, strcmp(value, "dopamine") == 0 || strcmp(value, "btr") == 0);
+    if (strcmp(name, "--protocol") == 0) return parse_protocol(value, &o->protocol);
     if (strcmp(name, "--blank") == 0) return parse_number(value, 0, &o->blank) && o->blank <= 1;
     if (strcmp(name, "--keyword") == 0) return parse_keyword(o, value);
     if (strcmp(name, "--environments") == 0) return parse_whole(value, 1, &o->environments);
@@ -186,12 +194,13 @@ static arcade_protocol protocol_of(const options *o)
 /* Starts `count` environments and says what is wrong if that cannot be. Pictures that are large become grey and small. */
 static int open_arcade(arcade *a, const options *o, int count, int seed)
 {
+    static const char *const ale = "frameskip=1\nrepeat_action_probability=0.0\nobs_type=grayscale\n"; /* the rest is ours */
     arcade_protocol p = protocol_of(o);
     bridge_options link;
     char name[100], settings[TEXT + 200];
     memset(&link, 0, sizeof link);
     game_name(o, name, sizeof name);
-    snprintf(settings, sizeof settings, "%s%s%s", o->game == NULL ? "" : "frameskip=1\nrepeat_action_probability=0.0\nobs_type=grayscale\n",
+    snprintf(settings, sizeof settings, "%s%s%s", o->game == NULL ? "" : ale,
              o->game != NULL && strcmp(o->protocol, "btr") == 0 ? "full_action_space=True\n" : "", o->keywords);
     link.name = name;
     link.settings = settings;
@@ -237,7 +246,8 @@ static int preset_named(const char *name, rise_preset *preset)
     static const struct {
         const char *name;
         rise_preset preset;
-    } presets[] = {{"dqn", RISE_PRESET_DQN}, {"rainbow", RISE_PRESET_RAINBOW}, {"btr", RISE_PRESET_BTR}, {"r2d2", RISE_PRESET_R2D2}};
+    } presets[] = {
+        {"dqn", RISE_PRESET_DQN}, {"rainbow", RISE_PRESET_RAINBOW}, {"btr", RISE_PRESET_BTR}, {"r2d2", RISE_PRESET_R2D2}};
     int i;
     for (i = 0; i < 4; i++)
         if (strcmp(name, presets[i].name) == 0) return *preset = presets[i].preset, 1;
@@ -295,7 +305,8 @@ static void look(void *user, uint8_t *picture)
     static preprocess_area area;
     static uint8_t grey[BRIDGE_SIDE * BRIDGE_SIDE];
     arcade_picture(a, 0, grey);
-    if (preprocess_area_init(&area, a->height, a->width, 1, TRAIN_PICTURE, TRAIN_PICTURE)) preprocess_area_resize(&area, grey, picture);
+    preprocess_area_init(&area, a->height, a->width, 1, TRAIN_PICTURE, TRAIN_PICTURE);
+    preprocess_area_resize(&area, grey, picture);
 }
 
 /* The first judge's first episode is filmed. */
@@ -321,6 +332,13 @@ static void film_end(session *s)
     s->film_file = NULL;
 }
 
+/* Judges play games of their own; they are opened when they are first needed. */
+static int open_judges(session *s, int episodes)
+{
+    int const count = episodes < JUDGES ? episodes : JUDGES;
+    return s->judges.frames != NULL || open_arcade(&s->judges, &s->asked, count, s->asked.seed + 1000000);
+}
+
 /* The best actions of those judges that have episodes left. */
 static int judge_act(session *s, rise_agent *agent, const int *left, int *actions)
 {
@@ -342,7 +360,7 @@ static int judge(session *s, rise_agent *agent, int episodes, const char *film, 
     arcade *const a = &s->judges;
     int left[JUDGES], actions[JUDGES], to_come = episodes, filmed = 0, i, good;
     double sum = 0;
-    if (a->frames == NULL && !open_arcade(a, &s->asked, episodes < JUDGES ? episodes : JUDGES, s->asked.seed + 1000000)) return 0;
+    if (!open_judges(s, episodes)) return 0;
     for (i = 0; i < a->count; i++) left[i] = (episodes + i) / a->count;
     s->shown = 1;
     film_begin(s, film);
@@ -425,7 +443,7 @@ static int play(session *s, const char *path)
     machine.players = JUDGES;
     if (rise_agent_load(&agent, path, &machine, &error) != RISE_OK) return fprintf(stderr, "atari: %s\n", error.text), 0;
     snprintf(film, sizeof film, "%s/episode.gif", s->folder);
-    if (s->judges.frames == NULL && !open_arcade(&s->judges, &s->asked, JUDGES, s->asked.seed + 1000000)) return 0;
+    if (!open_judges(s, s->asked.last_episodes)) return 0;
     if (!agent_suits(rise_agent_query(agent), &s->judges, path)) return 0;
     if (judge(s, agent, s->asked.last_episodes, film, &score))
         printf("Playing %d more episodes greedily, the best agent scored %.4g on average. Look at one: %s\n",
@@ -491,7 +509,7 @@ static int run(session *s)
     tool.steps = o->steps > 0 || o->hours > 0 ? o->steps : 2e6;
     tool.seconds = 3600 * o->hours;
     tool.evaluate_every = o->evaluate_every;
-    tool.save_every = 600;
+    tool.save_every = o->save_every;
     tool.whole = o->whole;
     tool.plain = o->plain;
     tool.look = look;
@@ -538,6 +556,7 @@ int main(int argc, char **argv)
     s.asked.environments = 8;
     s.asked.threads = 1;
     s.asked.evaluate_every = 50000;
+    s.asked.save_every = 600;
     s.asked.episodes = 5;
     s.asked.last_episodes = 20;
     if (!parse(&s.asked, argc, argv)) return fputs(usage, stderr), 2;

@@ -156,17 +156,20 @@ static inline void train_remember(train *t, const train_row *row)
     t->best_steps = row->steps;
 }
 
+static inline void train_write_field(FILE *csv, const char *before, double x)
+{
+    if (isnan(x))
+        fputs(before, csv);
+    else
+        fprintf(csv, "%s%.10g", before, x);
+}
 static inline void train_write_row(FILE *csv, const train_row *row)
 {
-    const char *comma = "";
-#define TRAIN_WRITE(name)                                                                                              \
-    if (isnan(row->name)) fputs(comma, csv);                                                                               \
-    else fprintf(csv, "%s%.10g", comma, row->name);                                                                        \
-    comma = ",";
+    const char *before = "";
+#define TRAIN_WRITE(name) train_write_field(csv, before, row->name), before = ",";
     TRAIN_COLUMNS(TRAIN_WRITE)
 #undef TRAIN_WRITE
-    (void)comma;
-    fputc('\n', csv);
+    fputs(before[0] != '\0' ? "\n" : "", csv);
 }
 
 /* A number, or NAN where there is none, and what comes after its comma; NULL after the last one. */
@@ -221,22 +224,30 @@ static inline void train_scalars(train *t, const train_row *row)
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* What it shows                                                                                                      */
 
-/* The share of the budget that is spent, and the seconds that the rest takes; -1: it has no end. */
+/* The share of the budget that is spent. */
 static inline double train_share(const train *t)
 {
     double const by_steps = t->asked.steps > 0 ? t->now.steps / t->asked.steps : 0;
     double const by_seconds = t->asked.seconds > 0 ? t->now.seconds / t->asked.seconds : 0;
     return fmin(1, fmax(by_steps, by_seconds));
 }
-static inline double train_left(const train *t)
+/* ", 1:02:03 left", or nothing before there is a pace. */
+static inline const char *train_left(const train *t, char *text, size_t size)
 {
-    double left = -1;
-    if (t->asked.steps > 0 && t->now.steps_per_second > 0)
-        left = (t->asked.steps - t->now.steps) / t->now.steps_per_second;
-    if (t->asked.seconds > 0 && (left < 0 || t->asked.seconds - t->now.seconds < left)) left = t->asked.seconds - t->now.seconds;
-    return left;
+    double const by_steps = t->asked.steps > 0 ? (t->asked.steps - t->now.steps) / fmax(t->now.steps_per_second, 1e-9) : HUGE_VAL;
+    double const left = t->asked.seconds > 0 ? fmin(by_steps, t->asked.seconds - t->now.seconds) : by_steps;
+    char time[30];
+    text[0] = '\0';
+    if (left < 1e8) snprintf(text, size, ", %s left", train_time(left, time, sizeof time));
+    return text;
 }
 
+static inline void train_level(chart *c, const char *name, double score)
+{
+    c->levels[c->level_count].name = c->levels[c->level_count].brief = name;
+    c->levels[c->level_count++].score = score;
+}
+/* The highest level is the upper edge of a chart: the score to compare with, or a higher one that was reached. */
 static inline chart train_chart(const train *t)
 {
     chart c;
@@ -248,14 +259,8 @@ static inline chart train_chart(const train *t)
     c.count = 2;
     for (i = 0; i < 2; i++)
         for (j = 0; j < t->curves[i].count; j++) highest = fmax(highest, t->curves[i].points[j].score);
-    if (t->asked.level_name == NULL || highest > t->asked.level) {
-        c.levels[c.level_count].name = c.levels[c.level_count].brief = "highest";
-        c.levels[c.level_count++].score = highest > -1e30 ? highest : 0;
-    }
-    if (t->asked.level_name != NULL) {
-        c.levels[c.level_count].name = c.levels[c.level_count].brief = t->asked.level_name;
-        c.levels[c.level_count++].score = t->asked.level;
-    }
+    if (t->asked.level_name == NULL || highest > t->asked.level) train_level(&c, "highest", highest > -1e30 ? highest : 0);
+    if (t->asked.level_name != NULL) train_level(&c, t->asked.level_name, t->asked.level);
     return c;
 }
 
@@ -284,7 +289,7 @@ static inline void train_draw(train *t)
 {
     terminal *const s = &t->screen;
     chart const c = train_chart(t);
-    char spent[30], left[30], steps[30], text[100];
+    char spent[30], left[60], steps[30], text[100];
     rise_metrics m;
     rise_agent_metrics(t->agent, &m);
     terminal_clear(s);
@@ -292,14 +297,14 @@ static inline void train_draw(train *t)
     train_draw_picture(t, 2, 2);
     chart_draw(&c, s, 2, TRAIN_PICTURE + 4, 13, s->columns - TRAIN_PICTURE - 4, t->now.seconds);
     terminal_bar(s, 17, 2, TRAIN_PICTURE, train_share(t), 0xE8710A);
-    terminal_text(s, 17, TRAIN_PICTURE + 4, TERMINAL_PLAIN, "%s steps  %.0f episodes  %s%s%s",
+    terminal_text(s, 17, TRAIN_PICTURE + 4, TERMINAL_PLAIN, "%s steps  %.0f episodes  %s%s",
                   train_count(t->now.steps, steps, sizeof steps), t->now.episodes, train_time(t->now.seconds, spent, sizeof spent),
-                  train_left(t) >= 0 ? ", left " : "", train_left(t) >= 0 ? train_time(train_left(t), left, sizeof left) : "");
+                  train_left(t, left, sizeof left));
     train_scores(t, text, sizeof text);
     terminal_text(s, 18, 2, 0xE8710A, "%s", text);
-    terminal_text(s, 19, 2, TERMINAL_PLAIN, "%.0f steps/s  %.0f updates/s  epsilon %.3f  replay %.0fk  %.0f MB  %s kernels",
-                  t->now.steps_per_second, t->now.updates_per_second, m.epsilon, (double)m.replay_size / 1000, (double)m.bytes / 1e6,
-                  m.isa);
+    terminal_text(s, 19, 2, TERMINAL_PLAIN, "%.0f steps/s  %.0f updates/s  epsilon %.3f  replay %s  %.0f MB  %s kernels",
+                  t->now.steps_per_second, t->now.updates_per_second, m.epsilon,
+                  train_count((double)m.replay_size, steps, sizeof steps), (double)m.bytes / 1e6, m.isa);
     terminal_text(s, 20, 2, TERMINAL_PLAIN, "loss %.4f  value %.3f  error %.4f  gradient %.2f", m.loss, m.mean_value, m.td_error,
                   m.gradient_norm);
     terminal_text(s, 21, 2, 0x8C8C8C, "%s", t->note);
@@ -308,13 +313,11 @@ static inline void train_draw(train *t)
 
 static inline void train_print(const train *t)
 {
-    char spent[30], left[30], steps[30], text[100];
+    char spent[30], left[60], steps[30], text[100];
     train_scores(t, text, sizeof text);
-    printf("%3.0f%%  %s steps  %s  %s  %.0f steps/s  %.0f updates/s  epsilon %.2f", 100 * train_share(t),
-           train_count(t->now.steps, steps, sizeof steps), train_time(t->now.seconds, spent, sizeof spent), text,
-           t->now.steps_per_second, t->now.updates_per_second, t->now.epsilon);
-    if (train_left(t) >= 0) printf("  %s left", train_time(train_left(t), left, sizeof left));
-    puts("");
+    printf("%3.0f%%  %s steps  %s%s  %s  %.0f steps/s  %.0f updates/s  epsilon %.2f\n", 100 * train_share(t),
+           train_count(t->now.steps, steps, sizeof steps), train_time(t->now.seconds, spent, sizeof spent),
+           train_left(t, left, sizeof left), text, t->now.steps_per_second, t->now.updates_per_second, t->now.epsilon);
     fflush(stdout);
 }
 
@@ -490,10 +493,12 @@ static inline int train_close(train *t)
     tensorboard_close(&t->events);
     printf("\n%s: %s steps in %s, %.0f updates.\n", t->asked.title, train_count(t->now.steps, steps, sizeof steps),
            train_time(t->now.seconds, spent, sizeof spent), t->now.updates);
-    if (!isnan(t->now.training)) printf("Its last %d episodes of training scored %.4g on average.\n",
-                                        t->latest_count < TRAIN_LATEST ? t->latest_count : TRAIN_LATEST, t->now.training);
-    if (!isnan(t->best)) printf("Playing greedily it scored %.4g at best, after %s steps.\n", t->best,
-                                train_count(t->best_steps, steps, sizeof steps));
+    if (!isnan(t->now.training))
+        printf("Its last %d episodes of training scored %.4g on average.\n",
+               t->latest_count < TRAIN_LATEST ? t->latest_count : TRAIN_LATEST, t->now.training);
+    if (!isnan(t->best))
+        printf("Playing greedily it scored %.4g at best, after %s steps.\n", t->best,
+               train_count(t->best_steps, steps, sizeof steps));
     puts(t->note);
     return saved;
 }
