@@ -6945,7 +6945,7 @@ RISEK_FN RISEK(block) RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *
                                         ptrdiff_t *at, rise_real *packed)
 {
     const rise_matrix *x = &p->a;
-    int const once = n <= 2 * RISE_PANEL, narrow = n <= NR && 2 * x->rows.inner >= MR;
+    int const once = n <= 2 * RISE_PANEL, narrow = n <= NR && x->rows.inner >= MR / 2;
     RISEK(block) block;
     int i, q;
     memset(&block, 0, sizeof block);

@@ -122,7 +122,7 @@ static void learns_the_same(int print)
         for (isa = RISE_ISA_REF; isa <= RISE_ISA_NEON; isa++) {
             const rise_kernels *const kernels = rise_kernels_of((rise_isa)isa);
             uint64_t hash;
-            if (kernels == NULL) continue;
+            if (kernels == NULL || (isa == RISE_ISA_REF && i % check_share != 0)) continue; /* the slowest by far */
             check_about("%s on %s", golden[i].words, kernels->name);
             hash = learned_on(golden[i].words, (rise_isa)isa);
             if (print && isa == RISE_ISA_REF) printf("    {\"%s\", UINT64_C(0x%016llX)},\n", golden[i].words, (unsigned long long)hash);
