@@ -190,7 +190,7 @@ class Served:
 
 
 class Stream:
-    """Whole messages, numbered in both directions."""
+    """Whole messages, numbered in both directions. Ends the process where the one that is served is gone."""
 
     def __init__(self, source, sink):
         self.source, self.sink, self.number = source, sink, 0
@@ -198,9 +198,12 @@ class Stream:
     def exactly(self, size):
         data = bytearray()
         while len(data) < size:
-            piece = os.read(self.source, size - len(data))
+            try:
+                piece = os.read(self.source, size - len(data))
+            except ConnectionError:
+                piece = b""
             if not piece:
-                sys.exit(0)  # whom we serve is gone
+                sys.exit(0)
             data += piece
         return bytes(data)
 
@@ -214,15 +217,15 @@ class Stream:
     def send(self, kind, body):
         number = (self.number - 1) % (1 << 32)
         data = memoryview(HEAD.pack(b"RISE", kind, number, len(body)) + body)
-        while data:
-            data = data[os.write(self.sink, data) :]
+        try:
+            while data:
+                data = data[os.write(self.sink, data) :]
+        except ConnectionError:
+            sys.exit(0)
 
     def complain(self, sentence):
         text = sentence.encode(errors="backslashreplace")[:MOST_TEXT]
-        try:
-            self.send(ERROR, text.decode(errors="ignore").encode())  # no half of a character at the end
-        except ConnectionError:
-            pass
+        self.send(ERROR, text.decode(errors="ignore").encode())  # no half of a character at the end
 
 
 class Server:
@@ -256,7 +259,8 @@ class Server:
             raise Refusal("the environment's process was not greeted")
         version, count, frames, self.seed = struct.unpack_from("<IIIQ", body)
         if version != VERSION:
-            raise Refusal(f"bridge.py speaks version {VERSION} of the protocol, the program {version}: take both from one release")
+            ours = f"bridge.py speaks version {VERSION} of the protocol"
+            raise Refusal(f"{ours}, the program {version}: take both from one release")
         if not 1 <= count <= ENVIRONMENTS or not 1 <= frames <= FRAMES:
             raise Refusal(f"1 to {ENVIRONMENTS} environments and 1 to {FRAMES} frames of each go over a bridge")
         name, *settings = body[20:].decode(errors="replace").split("\n")
@@ -324,8 +328,6 @@ def main():
         Server(stream).serve()
     except Refusal as why:
         stream.complain(str(why))
-    except ConnectionError:  # whom we serve is gone
-        pass
     except Exception as wrong:  # also what packages say that they miss
         stream.complain(f"the environment failed: {type(wrong).__name__}: {wrong}")
         raise

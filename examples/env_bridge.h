@@ -443,7 +443,8 @@ static inline int bridge_open(bridge *b, const bridge_options *o)
     b->frames = o->frames > 0 ? o->frames : 1;
     b->patience = o->patience > 0 ? o->patience : 60;
     if (b->environments > BRIDGE_ENVIRONMENTS || b->frames > BRIDGE_FRAMES)
-        return bridge_fail(b, "at most %d environments and %d frames of each go over a bridge", BRIDGE_ENVIRONMENTS, BRIDGE_FRAMES);
+        return bridge_fail(b, "at most %d environments and %d frames of each go over a bridge", BRIDGE_ENVIRONMENTS,
+                           BRIDGE_FRAMES);
     if (bridge_start(b, o) && bridge_greet(b, o) && bridge_room(b)) return 1;
     bridge_close(b);
     return 0;
