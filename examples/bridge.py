@@ -22,7 +22,9 @@ HEAD = struct.Struct("<4sIII")  # "RISE", type, number, length of what follows
 HELLO, STEP, SPEC, STATE, ERROR, BYE = range(1, 7)
 RESET = 1  # of a STEP
 TERMINATED, TRUNCATED = 1, 2  # of a STATE
-MOST_BYTES = 1 << 16  # of a message that comes in
+ENVIRONMENTS, FRAMES = 256, 8  # at the most
+MOST_BYTES = ENVIRONMENTS * (2 + 255)  # of a message that comes in: everyone's actions
+MOST_TEXT = 1000  # of an ERROR
 
 
 class Refusal(Exception):
@@ -57,6 +59,12 @@ class Rendered(Environment):
 class Atari(Environment):
     """The Arcade Learning Environment without the layers above it: the same steps, but only the frames that are asked for."""
 
+    @staticmethod
+    def fits(env):
+        """Whether the layers above would do no more."""
+        plain = env.unwrapped
+        return hasattr(plain, "ale") and plain._frameskip == 1 and env.spec.max_episode_steps is None
+
     def __init__(self, env):
         super().__init__(env)
         self.ale = env.unwrapped.ale
@@ -76,7 +84,10 @@ class Atari(Environment):
 
 def as_image(observation):
     """[height][width][channels] of uint8, or None if it is no image."""
-    image = numpy.asarray(observation)
+    try:
+        image = numpy.asarray(observation)
+    except ValueError:  # a tuple of different things
+        return None
     if image.ndim == 2:
         image = image[:, :, None]
     if image.ndim != 3 or not 1 <= image.shape[2] <= 16 or max(image.shape) > 1024:
@@ -103,7 +114,7 @@ def import_for(name):
 
             minatar.gym.register_envs()
     except ImportError as missing:
-        raise Refusal(f"Python has no package {missing.name}: pip install {wanted}") from missing
+        raise Refusal(f"Python has no package {missing.name or missing}: pip install {wanted}") from missing
     return gymnasium
 
 
@@ -124,11 +135,8 @@ def make(name, settings):
         env = gymnasium.make(name, disable_env_checker=True, **settings)
         if not isinstance(env.action_space, gymnasium.spaces.Discrete) or env.action_space.start != 0:
             raise Refusal(f"{name} has actions of the kind {env.action_space}; only discrete ones can be played")
-        if hasattr(env.unwrapped, "ale"):
-            return Atari(env)
-        env.reset(seed=0)
         if as_image(env.observation_space.sample()) is not None:
-            return Environment(env)
+            return Atari(env) if Atari.fits(env) else Environment(env)
         env.close()
         return Rendered(gymnasium.make(name, disable_env_checker=True, render_mode="rgb_array", **settings))
     except TypeError as wrong:
@@ -182,7 +190,7 @@ class Served:
 
 
 class Stream:
-    """Whole messages, numbered in both directions."""
+    """Whole messages, numbered in both directions. Ends the process where the one that is served is gone."""
 
     def __init__(self, source, sink):
         self.source, self.sink, self.number = source, sink, 0
@@ -190,23 +198,34 @@ class Stream:
     def exactly(self, size):
         data = bytearray()
         while len(data) < size:
-            piece = os.read(self.source, size - len(data))
+            try:
+                piece = os.read(self.source, size - len(data))
+            except ConnectionError:
+                piece = b""
             if not piece:
-                sys.exit(0)  # whom we serve is gone
+                sys.exit(0)
             data += piece
         return bytes(data)
 
     def receive(self):
         magic, kind, number, size = HEAD.unpack(self.exactly(HEAD.size))
-        if magic != b"RISE" or number != self.number or size > MOST_BYTES:
+        expected, self.number = self.number, (self.number + 1) % (1 << 32)
+        if magic != b"RISE" or number != expected or size > MOST_BYTES:
             raise Refusal("the environment's process was sent something that is no message")
-        self.number += 1
         return kind, self.exactly(size)
 
     def send(self, kind, body):
-        data = memoryview(HEAD.pack(b"RISE", kind, self.number - 1, len(body)) + body)
-        while data:
-            data = data[os.write(self.sink, data) :]
+        number = (self.number - 1) % (1 << 32)
+        data = memoryview(HEAD.pack(b"RISE", kind, number, len(body)) + body)
+        try:
+            while data:
+                data = data[os.write(self.sink, data) :]
+        except ConnectionError:
+            sys.exit(0)
+
+    def complain(self, sentence):
+        text = sentence.encode(errors="backslashreplace")[:MOST_TEXT]
+        self.send(ERROR, text.decode(errors="ignore").encode())  # no half of a character at the end
 
 
 class Server:
@@ -215,12 +234,8 @@ class Server:
 
     def greet(self):
         """Makes what HELLO asks for and tells what it is."""
-        kind, body = self.stream.receive()
-        version, count, frames, self.seed = struct.unpack_from("<IIIQ", body)
-        if kind != HELLO or version != VERSION:
-            raise Refusal(f"bridge.py speaks version {VERSION} of the protocol, the program {version}: take both from one release")
-        name, *settings = body[20:].decode().split("\n")
-        environments = [make(name, dict(map(setting, filter(None, settings)))) for _ in range(count)]
+        name, settings, count, frames = self.hello()
+        environments = [make(name, settings) for _ in range(count)]
         environments[0].reset(0)
         image = environments[0].frame()
         if image is None:
@@ -234,31 +249,64 @@ class Server:
             self.served.append(Served(environment, view.reshape(self.shape)))
         names = "\n".join([name, *action_names(environments[0].env)])
         height, width, channels = image.shape
-        actions = int(environments[0].env.action_space.n)
-        self.stream.send(SPEC, struct.pack("<IIIII", VERSION, width, height, channels, actions) + names.encode())
+        self.actions = int(environments[0].env.action_space.n)
+        self.stream.send(SPEC, struct.pack("<IIIII", VERSION, width, height, channels, self.actions) + names.encode())
+
+    def hello(self):
+        """What is asked for: name, settings, how many environments, and frames of each."""
+        kind, body = self.ask()
+        if kind != HELLO or len(body) < 20:
+            raise Refusal("the environment's process was not greeted")
+        version, count, frames, self.seed = struct.unpack_from("<IIIQ", body)
+        if version != VERSION:
+            ours = f"bridge.py speaks version {VERSION} of the protocol"
+            raise Refusal(f"{ours}, the program {version}: take both from one release")
+        if not 1 <= count <= ENVIRONMENTS or not 1 <= frames <= FRAMES:
+            raise Refusal(f"1 to {ENVIRONMENTS} environments and 1 to {FRAMES} frames of each go over a bridge")
+        name, *settings = body[20:].decode(errors="replace").split("\n")
+        return name, dict(map(setting, filter(None, settings))), count, frames
+
+    def ask(self):
+        """The program's next message. BYE is the last one."""
+        kind, body = self.stream.receive()
+        if kind == BYE:
+            sys.exit(0)
+        return kind, body
 
     def step(self, body):
         """Everyone's actions, then everyone's frames."""
-        at, size = 0, len(self.answer) // len(self.served)
+        size = len(self.answer) // len(self.served)
+        moves = self.moves(body)
         for i, served in enumerate(self.served):
-            reset, count = body[at], body[at + 1]
-            actions = body[at + 2 : at + 2 + count]
-            at += 2 + count
+            reset, actions = moves[i]
             outcome = (0, 0, 0.0)
             if reset == RESET:
                 served.begin(self.seed + i if self.fresh[i] else None, actions)
                 self.fresh[i] = False
-            elif count > 0:
+            elif actions:
                 outcome = served.play(actions)
             struct.pack_into("<BBHf", self.answer, size * i, outcome[0], outcome[1], 0, outcome[2])
         self.stream.send(STATE, self.answer)
 
+    def moves(self, body):
+        """Of each environment whether it is reset, and its actions."""
+        moves, at = [], 0
+        while len(moves) < len(self.served) and at + 1 < len(body):
+            reset, actions = body[at], body[at + 2 : at + 2 + body[at + 1]]
+            at += 2 + body[at + 1]
+            moves.append((reset, actions))
+            if reset > RESET or max(actions, default=0) >= self.actions:
+                raise Refusal(f"an environment was sent an action that it has not: 0 to {self.actions - 1} are possible")
+        if len(moves) != len(self.served) or at != len(body):
+            raise Refusal(f"the actions for {len(self.served)} environments are incomplete, or too many")
+        return moves
+
     def serve(self):
         self.greet()
         while True:
-            kind, body = self.stream.receive()
-            if kind == BYE:
-                return
+            kind, body = self.ask()
+            if kind != STEP:
+                raise Refusal(f"the environment's process was sent a message of type {kind}")
             self.step(body)
 
 
@@ -273,17 +321,15 @@ def setting(line):
 
 def main():
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which will say BYE
-    sink = os.dup(1)
-    os.dup2(2, 1)  # whatever prints must not disturb the messages
-    stream = Stream(0, sink)
+    stream = Stream(os.dup(0), os.dup(1))
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # whatever reads or prints must not disturb the messages
+    os.dup2(2, 1)
     try:
         Server(stream).serve()
     except Refusal as why:
-        stream.send(ERROR, str(why).encode())
-    except BrokenPipeError:
-        pass
+        stream.complain(str(why))
     except Exception as wrong:  # also what packages say that they miss
-        stream.send(ERROR, f"the environment failed: {type(wrong).__name__}: {wrong}".encode())
+        stream.complain(f"the environment failed: {type(wrong).__name__}: {wrong}")
         raise
 
 

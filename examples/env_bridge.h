@@ -14,7 +14,7 @@
        bridge_close(&b);
 
    Whatever happens to the child, a call returns 0 and b.error says in a sentence what it was: no signal is raised and no call
-   waits for longer than `patience`. POSIX only.
+   waits for longer than `patience`, and as long again, at most two seconds, for the end of a child that is lost. POSIX only.
 
    THE PROTOCOL, version 1. Bytes go over a socket that is the child's standard input and output. Numbers are little-endian. A
    message is a head of 16 bytes, "RISE", u32 type, u32 number, u32 length, then `length` bytes. The program asks and the child
@@ -29,8 +29,8 @@
                          actions' names, a line each
        4 STATE  child    answers STEP: for each environment: u8 end (0 none, 1 terminated, 2 truncated), u8 actions that were
                          played, u16 0, f32 sum of their rewards, then [frames][height][width][channels] bytes: its newest
-                         frames, newest last. An episode that ends early skips the frames between; one that begins shows its
-                         first frame as those before it, too
+                         frames, newest last. An episode that ends before its actions do shows its last frame as those before
+                         it, too; one that begins, its first. Of a reset nothing is told: end 0, 0 actions played, reward 0
        5 ERROR  child    instead of an answer: a sentence. The child ends
        6 BYE    program  the child ends, as it does when the socket is closed                                                  */
 #ifndef ENV_BRIDGE_H
@@ -108,7 +108,9 @@ typedef struct bridge {
     int socket;            /* -1: none */
     pid_t child;           /* 0: none, or it is done with */
     double patience;
+    double allowed, until; /* seconds that the present call may take, and bridge_now() at their end */
     uint32_t number;       /* of the next question */
+    uint8_t asked[BRIDGE_ENVIRONMENTS]; /* how many actions the last STEP had for each */
     uint8_t *answer;       /* [environments][8 + frames...], the body of a STATE */
     size_t answer_bytes;
     char text[BRIDGE_TEXT];
@@ -142,28 +144,27 @@ static inline void bridge_last_words(bridge *b, char *words, size_t size)
     }
 }
 
-static inline void bridge_sleep(double seconds)
+/* Seconds since whenever. */
+static inline double bridge_now(void)
 {
     struct timespec t;
-    t.tv_sec = (time_t)seconds;
-    t.tv_nsec = (long)(1e9 * (seconds - (double)t.tv_sec));
-    nanosleep(&t, NULL);
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Waits for the child's end, and brings it about after so many seconds. Returns its status, -1 where there is none. */
-static inline int bridge_reap(bridge *b, double seconds)
+/* Waits for the child's end, and brings it about where that takes too long. Returns its status; -1: there is none, -2: it had
+   to be killed. */
+static inline int bridge_reap(bridge *b)
 {
+    double const until = bridge_now() + (b->patience < 2 ? b->patience : 2);
     int status = -1;
-    pid_t ended = 0;
+    pid_t ended;
     if (b->child <= 0) return -1;
-    for (; seconds > 0; seconds -= 0.01) {
-        ended = waitpid(b->child, &status, WNOHANG);
-        if (ended != 0 && !(ended < 0 && errno == EINTR)) break;
-        bridge_sleep(0.01);
-    }
+    while ((ended = waitpid(b->child, &status, WNOHANG)) == 0 && bridge_now() < until) poll(NULL, 0, 10);
     if (ended == 0) {
         kill(b->child, SIGKILL);
-        while (waitpid(b->child, &status, 0) < 0 && errno == EINTR) continue;
+        while (waitpid(b->child, NULL, 0) < 0 && errno == EINTR) continue;
+        status = -2;
     }
     b->child = 0;
     return ended < 0 ? -1 : status;
@@ -173,8 +174,9 @@ static inline int bridge_reap(bridge *b, double seconds)
 static inline int bridge_lost(bridge *b)
 {
     char words[200];
-    int const status = bridge_reap(b, 2);
+    int const status = bridge_reap(b);
     bridge_last_words(b, words, sizeof words);
+    if (status == -2) return bridge_fail(b, "the environment's process talked no more and was ended");
     if (status != -1 && WIFSIGNALED(status))
         return bridge_fail(b, "the environment's process was ended by signal %d", WTERMSIG(status));
     return bridge_fail(b, "the environment's process ended%s%s", words[0] != 0 ? ", and its last words were: " : "", words);
@@ -186,11 +188,14 @@ static inline void bridge_become(int socket, int said, const char *python, const
     char text[300];
     uint8_t head[BRIDGE_HEAD] = {'R', 'I', 'S', 'E', BRIDGE_ERROR};
     int length;
+    socket = fcntl(socket, F_DUPFD_CLOEXEC, 3); /* above what it becomes, in a program that has closed its own */
+    said = fcntl(said, F_DUPFD_CLOEXEC, 3);
     dup2(said, 2);
     dup2(socket, 0);
     dup2(socket, 1);
+    signal(SIGINT, SIG_IGN); /* as bridge.py has it, but from the start: Ctrl-C is for the program */
     execlp(python, python, script, (char *)NULL);
-    length = snprintf(text, sizeof text, "%.100s could not be started (%s): install Python 3, or say where it is", python,
+    length = snprintf(text, sizeof text, "%.100s could not be started (%.60s): install Python 3, or say where it is", python,
                       strerror(errno));
     head[12] = (uint8_t)length;
     if (write(1, head, sizeof head) > 0 && write(1, text, (size_t)length) > 0) _exit(1);
@@ -205,6 +210,7 @@ static inline int bridge_start(bridge *b, const bridge_options *o)
     b->said = tmpfile();
     if (b->said == NULL || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
         return bridge_fail(b, "no socket or temporary file could be made: %s", strerror(errno));
+    fcntl(fileno(b->said), F_SETFD, FD_CLOEXEC);
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);
     fcntl(ends[1], F_SETFD, FD_CLOEXEC);
 #ifdef SO_NOSIGPIPE
@@ -232,38 +238,82 @@ static inline uint32_t bridge_get(const uint8_t *at)
     return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
-/* All of it, or 0. */
-static inline int bridge_write(bridge *b, const uint8_t *data, size_t size)
+/* The present call may take so long. */
+static inline void bridge_begin(bridge *b, double seconds)
 {
-#ifdef MSG_NOSIGNAL
-    int const flags = MSG_NOSIGNAL;
-#else
-    int const flags = 0; /* SO_NOSIGPIPE is set */
-#endif
+    b->allowed = seconds;
+    b->until = bridge_now() + seconds;
+}
+
+/* Waits until there is something to read, or room to write; of a socket that was closed, recv and send tell. */
+static inline int bridge_wait(bridge *b, short what)
+{
+    for (;;) {
+        double const left = b->until - bridge_now();
+        struct pollfd ready = {b->socket, what, 0};
+        int const answers = poll(&ready, 1, left <= 0 ? 0 : left < 1000 ? (int)(1000 * left) + 1 : 1000000);
+        if (answers > 0) return 1;
+        if (answers < 0 && errno != EINTR) return bridge_fail(b, "the environment cannot be waited for: %s", strerror(errno));
+        if (left <= 0) return bridge_fail(b, "the environment has not answered for %g seconds", b->allowed);
+    }
+}
+
+/* Nothing is wrong, it is only to be tried again. */
+static inline int bridge_again(void)
+{
+    return errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK;
+}
+
+/* All of it, or 0. */
+static inline int bridge_read(bridge *b, uint8_t *data, size_t size)
+{
     while (size > 0) {
-        ssize_t const sent = send(b->socket, data, size, flags);
-        if (sent < 0 && errno == EINTR) continue;
-        if (sent < 0) return bridge_lost(b);
-        data += sent;
-        size -= (size_t)sent;
+        ssize_t got;
+        if (!bridge_wait(b, POLLIN)) return 0;
+        got = recv(b->socket, data, size, MSG_DONTWAIT);
+        if (got < 0 && bridge_again()) continue;
+        if (got <= 0) return bridge_lost(b);
+        data += got;
+        size -= (size_t)got;
     }
     return 1;
 }
 
-/* All of it, or 0. `seconds` without a byte are too many. */
-static inline int bridge_read(bridge *b, uint8_t *data, size_t size, double seconds)
+/* Reads the sentence of an ERROR. Returns 0. */
+static inline int bridge_complaint(bridge *b, size_t size)
 {
+    char text[BRIDGE_TEXT];
+    if (!bridge_read(b, (uint8_t *)text, size)) return 0;
+    text[size] = 0;
+    return bridge_fail(b, "%s", text[0] != 0 ? text : "the environment failed and did not say why");
+}
+
+/* Nobody listens any more. The child may have said why before it ended. */
+static inline int bridge_unheard(bridge *b)
+{
+    uint8_t head[BRIDGE_HEAD];
+    if (!bridge_read(b, head, sizeof head)) return 0;
+    if (bridge_get(head + 4) == BRIDGE_ERROR && bridge_get(head + 12) < BRIDGE_TEXT)
+        return bridge_complaint(b, bridge_get(head + 12));
+    return bridge_lost(b);
+}
+
+/* All of it, or 0. */
+static inline int bridge_write(bridge *b, const uint8_t *data, size_t size)
+{
+#ifdef MSG_NOSIGNAL
+    int const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+#else
+    int const flags = MSG_DONTWAIT; /* SO_NOSIGPIPE is set */
+#endif
     while (size > 0) {
-        struct pollfd ready = {b->socket, POLLIN, 0};
-        int const answers = poll(&ready, 1, (int)(1000 * seconds));
-        ssize_t got;
-        if (answers < 0 && errno == EINTR) continue;
-        if (answers == 0) return bridge_fail(b, "the environment has not answered for %.0f seconds", seconds);
-        got = answers < 0 ? -1 : recv(b->socket, data, size, 0);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return bridge_lost(b);
-        data += got;
-        size -= (size_t)got;
+        ssize_t sent;
+        if (!bridge_wait(b, POLLOUT)) return 0;
+        sent = send(b->socket, data, size, flags);
+        if (sent < 0 && bridge_again()) continue;
+        if (sent < 0) return bridge_unheard(b);
+        data += sent;
+        size -= (size_t)sent;
     }
     return 1;
 }
@@ -279,25 +329,19 @@ static inline int bridge_ask(bridge *b, int type, const uint8_t *body, size_t si
 }
 
 /* Reads the head of an answer: of this type, with `least` to `most` bytes. Returns 1 with their number. */
-static inline int bridge_answer(bridge *b, int type, size_t least, size_t most, double seconds, size_t *size)
+static inline int bridge_answer(bridge *b, int type, size_t least, size_t most, size_t *size)
 {
     uint8_t head[BRIDGE_HEAD];
     uint32_t kind;
     if (b->said == NULL) return bridge_fail(b, "the bridge is closed");
-    if (!bridge_read(b, head, sizeof head, seconds)) return 0;
+    if (!bridge_read(b, head, sizeof head)) return 0;
     kind = bridge_get(head + 4);
     *size = bridge_get(head + 12);
     if (memcmp(head, "RISE", 4) != 0) return bridge_fail(b, "the environment's process sent something that is no message");
     if (bridge_get(head + 8) != b->number - 1)
         return bridge_fail(b, "the environment's process answered question %u where %u was asked", (unsigned)bridge_get(head + 8),
                            (unsigned)(b->number - 1));
-    if (kind == BRIDGE_ERROR && *size < BRIDGE_TEXT) {
-        if (bridge_read(b, (uint8_t *)b->text, *size, seconds)) {
-            b->text[*size] = 0;
-            bridge_fail(b, "%s", b->text);
-        }
-        return 0;
-    }
+    if (kind == BRIDGE_ERROR && *size < BRIDGE_TEXT) return bridge_complaint(b, *size);
     if (kind != (uint32_t)type) return bridge_fail(b, "the environment's process sent a message of type %u", (unsigned)kind);
     if (*size < least || *size > most)
         return bridge_fail(b, "the environment's process sent a message of %u bytes", (unsigned)*size);
@@ -311,9 +355,15 @@ static inline int bridge_answer(bridge *b, int type, size_t least, size_t most, 
 static inline void bridge_close(bridge *b)
 {
     if (b->said == NULL) return;
-    if (b->child > 0 && b->socket >= 0) bridge_ask(b, BRIDGE_BYE, NULL, 0);
-    if (b->socket >= 0) close(b->socket);
-    bridge_reap(b, 2);
+    if (b->socket >= 0) {
+        char error[sizeof b->error]; /* of the call before: that nobody hears BYE is none */
+        memcpy(error, b->error, sizeof error);
+        bridge_begin(b, 0);
+        bridge_ask(b, BRIDGE_BYE, NULL, 0);
+        memcpy(b->error, error, sizeof error);
+        close(b->socket);
+    }
+    bridge_reap(b);
     fclose(b->said);
     free(b->answer);
     b->socket = -1;
@@ -352,13 +402,14 @@ static inline int bridge_greet(bridge *b, const bridge_options *o)
     int const length = snprintf((char *)body + 20, most, "%s\n%s", o->name, settings);
     size_t size, text;
     if (length < 0 || (size_t)length >= most) return bridge_fail(b, "the settings of %.60s are too long", o->name);
+    bridge_begin(b, 10 * b->patience);
     bridge_put(body, BRIDGE_VERSION, 4);
     bridge_put(body + 4, (uint64_t)b->environments, 4);
     bridge_put(body + 8, (uint64_t)b->frames, 4);
     bridge_put(body + 12, o->seed, 8);
     if (!bridge_ask(b, BRIDGE_HELLO, body, 20 + (size_t)length)) return 0;
-    if (!bridge_answer(b, BRIDGE_SPEC, 20, sizeof body, 10 * b->patience, &size)) return 0;
-    if (!bridge_read(b, body, size, b->patience)) return 0;
+    if (!bridge_answer(b, BRIDGE_SPEC, 20, sizeof body, &size)) return 0;
+    if (!bridge_read(b, body, size)) return 0;
     if (bridge_get(body) != BRIDGE_VERSION)
         return bridge_fail(b, "bridge.py speaks version %u of the protocol, this program %d: take both from one release",
                            (unsigned)bridge_get(body), BRIDGE_VERSION);
@@ -373,6 +424,16 @@ static inline int bridge_greet(bridge *b, const bridge_options *o)
     return bridge_names(b);
 }
 
+/* Makes room for answers. They must be small enough for their heads to tell how long they are. */
+static inline int bridge_room(bridge *b)
+{
+    uint64_t const frames = (uint64_t)b->frames * (uint64_t)(b->height * b->width * b->channels);
+    uint64_t const bytes = (uint64_t)b->environments * (8 + frames);
+    b->answer_bytes = (size_t)bytes;
+    if (bytes <= UINT32_MAX) b->answer = (uint8_t *)malloc(b->answer_bytes);
+    return b->answer != NULL || bridge_fail(b, "there is no room for %.0f MB of frames", (double)bytes / 1e6);
+}
+
 /* Starts the child and its environments. On failure it returns 0, b->error says why, and nothing is to be closed. */
 static inline int bridge_open(bridge *b, const bridge_options *o)
 {
@@ -382,14 +443,9 @@ static inline int bridge_open(bridge *b, const bridge_options *o)
     b->frames = o->frames > 0 ? o->frames : 1;
     b->patience = o->patience > 0 ? o->patience : 60;
     if (b->environments > BRIDGE_ENVIRONMENTS || b->frames > BRIDGE_FRAMES)
-        return bridge_fail(b, "at most %d environments and %d frames of each go over a bridge", BRIDGE_ENVIRONMENTS, BRIDGE_FRAMES);
-    if (bridge_start(b, o) && bridge_greet(b, o)) {
-        size_t const frames = (size_t)b->frames * (size_t)b->height * (size_t)b->width * (size_t)b->channels;
-        b->answer_bytes = (size_t)b->environments * (8 + frames);
-        b->answer = (uint8_t *)malloc(b->answer_bytes);
-        if (b->answer != NULL) return 1;
-        bridge_fail(b, "out of memory for %.0f MB of frames", (double)b->answer_bytes / 1e6);
-    }
+        return bridge_fail(b, "at most %d environments and %d frames of each go over a bridge", BRIDGE_ENVIRONMENTS,
+                           BRIDGE_FRAMES);
+    if (bridge_start(b, o) && bridge_greet(b, o) && bridge_room(b)) return 1;
     bridge_close(b);
     return 0;
 }
@@ -400,23 +456,29 @@ static inline int bridge_send(bridge *b, const bridge_move *moves)
     uint8_t body[BRIDGE_ENVIRONMENTS * (2 + BRIDGE_PLAYED)];
     size_t size = 0;
     int i;
+    if (b->said == NULL) return bridge_fail(b, "the bridge is closed");
     for (i = 0; i < b->environments; i++) {
+        if (moves[i].count < 0 || moves[i].count > BRIDGE_PLAYED)
+            return bridge_fail(b, "environment %d is to play %d actions: 0 to %d are possible", i, moves[i].count, BRIDGE_PLAYED);
+        b->asked[i] = (uint8_t)moves[i].count;
         body[size++] = (uint8_t)(moves[i].reset != 0);
-        body[size++] = (uint8_t)moves[i].count;
+        body[size++] = b->asked[i];
         memcpy(body + size, moves[i].actions, (size_t)moves[i].count);
         size += (size_t)moves[i].count;
     }
+    bridge_begin(b, b->patience);
     return bridge_ask(b, BRIDGE_STEP, body, size);
 }
 
 /* Waits until all have done it; then b->states tells what came of it. */
 static inline int bridge_receive(bridge *b)
 {
-    size_t const each = b->answer_bytes / (size_t)b->environments;
-    size_t size;
+    size_t size, each;
     int i;
-    if (!bridge_answer(b, BRIDGE_STATE, b->answer_bytes, b->answer_bytes, b->patience, &size)) return 0;
-    if (!bridge_read(b, b->answer, size, b->patience)) return 0;
+    bridge_begin(b, b->patience);
+    if (!bridge_answer(b, BRIDGE_STATE, b->answer_bytes, b->answer_bytes, &size)) return 0;
+    if (!bridge_read(b, b->answer, size)) return 0;
+    each = size / (size_t)b->environments;
     for (i = 0; i < b->environments; i++) {
         const uint8_t *const at = b->answer + each * (size_t)i;
         bridge_state *const state = &b->states[i];
@@ -426,7 +488,7 @@ static inline int bridge_receive(bridge *b)
         state->truncated = at[0] == 2;
         state->played = at[1];
         state->frames = at + 8;
-        if (at[0] > 2 || at[2] != 0 || at[3] != 0 || !isfinite(state->reward))
+        if (at[0] > 2 || at[1] > b->asked[i] || at[2] != 0 || at[3] != 0 || !isfinite(state->reward))
             return bridge_fail(b, "environment %d sent an outcome that makes no sense", i);
     }
     return 1;

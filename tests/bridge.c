@@ -1,0 +1,1012 @@
+/* examples/env_bridge.h: what goes over the bridge, and that nothing a child does, and no byte it sends, can take the program
+   down with it. Two kinds of child: a script, bytes that lie in the socket before they are read; and this program itself, which
+   serves made-up environments and misbehaves as the variable BRIDGE_TEST has it. */
+#if !defined(__unix__) && !defined(__APPLE__)
+
+#include <stdio.h>
+int main(void)
+{
+    printf("bridge: skipped, this is no POSIX system\n0 passed, 0 failed\n");
+    return 0;
+}
+
+#else
+
+#include "../examples/env_bridge.h"
+#include "check.h"
+#include <sys/time.h>
+
+enum { WIDTH = 5, HEIGHT = 4, CHANNELS = 3, ACTIONS = 6, PIXELS = WIDTH * HEIGHT * CHANNELS };
+enum { PROBED = 77 };   /* status of this program when it is asked whether it can be started */
+enum { MISBEHAVES = 3 }; /* the question that a bad child answers badly */
+static const char *const spec_text = "Made/Up-v1\nNOOP\nFIRE\nUP\nRIGHT\nLEFT\nDOWN";
+
+static uint64_t mix(uint64_t x)
+{
+    x += 0x9E3779B97F4A7C15u;
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+    return x ^ (x >> 31);
+}
+static uint64_t random_state;
+static unsigned draw(unsigned n)
+{
+    random_state++;
+    return (unsigned)(mix(random_state) >> 33) % n;
+}
+
+/* How many files are open, from this number on. */
+static int descriptors(int from)
+{
+    int i, n = 0;
+    for (i = from; i < 256; i++) n += fcntl(i, F_GETFD) != -1;
+    return n;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Made-up environments                                                                                               */
+
+/* All it shows and does follows from its seed and its actions. */
+typedef struct fake {
+    uint64_t state;
+    int step;
+    uint8_t frames[BRIDGE_FRAMES][PIXELS]; /* newest last */
+} fake;
+
+static void fake_show(fake *f, int from)
+{
+    int i, p;
+    for (i = from; i < BRIDGE_FRAMES; i++)
+        for (p = 0; p < PIXELS; p++) f->frames[i][p] = (uint8_t)mix(f->state + (uint64_t)p);
+}
+static void fake_reset(fake *f)
+{
+    f->state = mix(f->state);
+    f->step = 0;
+    fake_show(f, 0);
+}
+/* Until the episode ends. Returns how it ended. */
+static int fake_play(fake *f, int count, const uint8_t *actions, int *played, float *reward)
+{
+    int ended = 0;
+    *reward = 0;
+    for (*played = 0; *played < count && ended == 0; ++*played) {
+        f->state = mix(f->state + actions[*played] + 1u);
+        f->step++;
+        ended = f->state % 16 == 0 ? 1 : f->step == 12 ? 2 : 0;
+        *reward += (float)(f->state >> 60) * 0.25f - 1;
+        memmove(f->frames[0], f->frames[1], (BRIDGE_FRAMES - 1) * sizeof f->frames[0]);
+        fake_show(f, ended != 0 && *played + 1 < count ? 0 : BRIDGE_FRAMES - 1);
+    }
+    return ended;
+}
+/* What a STEP has for it. Returns how it ended. */
+static int fake_move(fake *f, int reset, int count, const uint8_t *actions, int *played, float *reward)
+{
+    if (!reset) return fake_play(f, count, actions, played, reward);
+    fake_reset(f);
+    while (count > 0) {
+        int const ended = fake_play(f, count, actions, played, reward);
+        count -= *played;
+        actions += *played;
+        if (ended) fake_reset(f);
+    }
+    *played = 0;
+    *reward = 0;
+    return 0;
+}
+static void fakes_make(fake *fakes, int count, uint64_t seed)
+{
+    int i;
+    memset(fakes, 0, (size_t)count * sizeof *fakes);
+    for (i = 0; i < count; i++) fakes[i].state = seed + (uint64_t)i;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* The child that this program can be                                                                                 */
+
+static struct {
+    const char *mode;
+    int in, out; /* the sockets, out of the way of what is printed */
+    fake fakes[BRIDGE_ENVIRONMENTS];
+    int environments, frames;
+    uint32_t number;
+    uint8_t question[BRIDGE_ENVIRONMENTS * (2 + BRIDGE_PLAYED)];
+    uint8_t answer[BRIDGE_ENVIRONMENTS * (8 + BRIDGE_FRAMES * PIXELS)];
+} child;
+
+static int child_is(const char *mode) { return strcmp(child.mode, mode) == 0; }
+static void child_hangs(void)
+{
+    for (;;) poll(NULL, 0, 1000);
+}
+static void child_reads(uint8_t *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t const got = read(child.in, data, size);
+        if (got <= 0) _exit(5);
+        data += got;
+        size -= (size_t)got;
+    }
+}
+static void child_writes(const uint8_t *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t const put = write(child.out, data, size);
+        if (put <= 0) _exit(6);
+        data += put;
+        size -= (size_t)put;
+    }
+}
+/* Megabytes on both, as a library's warnings may be. */
+static void child_chatters(void)
+{
+    int i;
+    for (i = 0; i < 20000; i++) {
+        printf("%d: a line that is longer than what the environment has to say about itself\n", i);
+        fprintf(stderr, "%d: and another one, of which nobody cares to read more than the last\n", i);
+    }
+    fflush(stdout);
+}
+/* Does what the mode says instead of an answer, if it says anything. */
+static void child_misbehaves(const uint8_t *head, size_t size)
+{
+    size_t i;
+    if (child_is("chatters")) child_chatters();
+    if (child_is("is slow")) poll(NULL, 0, 30);
+    if (child_is("is interrupted")) kill(getpid(), SIGINT);
+    if (child.number != MISBEHAVES) return;
+    if (child_is("ends in a head")) child_writes(head, 7), _exit(0);
+    if (child_is("ends in a body")) child_writes(head, BRIDGE_HEAD), child_writes(child.answer, size / 2), _exit(0);
+    if (child_is("crashes")) poll(NULL, 0, 50), kill(getpid(), SIGKILL);
+    if (child_is("hangs")) child_hangs();
+    if (child_is("hangs in a body")) child_writes(head, BRIDGE_HEAD), child_writes(child.answer, 9), child_hangs();
+    if (child_is("hangs up")) close(child.in), close(child.out), child_hangs();
+    if (child_is("drips"))
+        for (i = 0; i < size; i++) {
+            poll(NULL, 0, 20);
+            child_writes(i < BRIDGE_HEAD ? head + i : child.answer + i - BRIDGE_HEAD, 1);
+        }
+}
+static void child_answers(int type, size_t size)
+{
+    uint8_t head[BRIDGE_HEAD] = {'R', 'I', 'S', 'E'};
+    bridge_put(head + 4, (uint64_t)type, 4);
+    bridge_put(head + 8, child.number, 4);
+    bridge_put(head + 12, size, 4);
+    child_misbehaves(head, size);
+    child_writes(head, sizeof head);
+    child_writes(child.answer, size);
+    child.number++;
+}
+/* Reads a question. Returns its type. */
+static int child_asked(void)
+{
+    uint8_t head[BRIDGE_HEAD];
+    child_reads(head, sizeof head);
+    if (memcmp(head, "RISE", 4) != 0 || bridge_get(head + 8) != child.number || bridge_get(head + 12) > sizeof child.question)
+        _exit(7);
+    child_reads(child.question, bridge_get(head + 12));
+    return (int)bridge_get(head + 4);
+}
+static void child_greets(void)
+{
+    static const uint32_t spec[] = {BRIDGE_VERSION, WIDTH, HEIGHT, CHANNELS, ACTIONS};
+    uint64_t seed;
+    size_t i;
+    if (child_asked() != BRIDGE_HELLO || bridge_get(child.question) != BRIDGE_VERSION) _exit(8);
+    child.environments = (int)bridge_get(child.question + 4);
+    child.frames = (int)bridge_get(child.question + 8);
+    seed = bridge_get(child.question + 12) | (uint64_t)bridge_get(child.question + 16) << 32;
+    fakes_make(child.fakes, child.environments, seed);
+    for (i = 0; i < 5; i++) bridge_put(child.answer + 4 * i, spec[i], 4);
+    memcpy(child.answer + 20, spec_text, strlen(spec_text));
+    child_answers(BRIDGE_SPEC, 20 + strlen(spec_text));
+}
+static void child_steps(void)
+{
+    const uint8_t *at = child.question;
+    uint8_t *to = child.answer;
+    size_t const shown = (size_t)child.frames * PIXELS;
+    int i, played = 0;
+    for (i = 0; i < child.environments; i++) {
+        float reward = 0;
+        uint32_t bits;
+        int const ended = fake_move(&child.fakes[i], at[0], at[1], at + 2, &played, &reward);
+        at += 2 + at[1];
+        memcpy(&bits, &reward, sizeof bits);
+        bridge_put(to, (uint64_t)ended | (uint64_t)played << 8, 4);
+        bridge_put(to + 4, bits, 4);
+        memcpy(to + 8, child.fakes[i].frames[BRIDGE_FRAMES - child.frames], shown);
+        to += 8 + shown;
+    }
+    child_answers(BRIDGE_STATE, (size_t)(to - child.answer));
+}
+/* Tells that it ended in order, through a pipe whose number it was given. */
+static int child_ends(void)
+{
+    const char *const pipe_number = getenv("BRIDGE_TEST_PIPE");
+    if (pipe_number == NULL) return 0;
+    poll(NULL, 0, 300);
+    return write(atoi(pipe_number), "B", 1) == 1 ? 0 : 9;
+}
+static int child_main(void)
+{
+    int const inherited = atoi(getenv("BRIDGE_TEST_INHERITED")) + (getenv("BRIDGE_TEST_PIPE") != NULL);
+    if (descriptors(3) > inherited) return fputs("the bridge's files are open here\n", stderr), 1;
+    child.mode = getenv("BRIDGE_TEST");
+    child.in = dup(0);
+    child.out = dup(1);
+    dup2(2, 0);
+    dup2(2, 1);
+    if (child_is("ends at once")) return fputs("Traceback\nNameError: no such luck\n", stderr), 1;
+    if (child_is("hangs at once")) child_hangs();
+    child_greets();
+    for (;;) {
+        int const type = child_asked();
+        if (type == BRIDGE_BYE) return child_ends();
+        if (type != BRIDGE_STEP) return 10;
+        child_steps();
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* A child that is a script                                                                                           */
+
+static bridge scripted;
+static int script_end = -1; /* the socket's other end */
+static uint8_t script[1 << 17];
+static size_t script_size;
+
+/* A bridge as bridge_start leaves it, but for the child. */
+static void script_begin(int environments, int frames)
+{
+    int ends[2] = {-1, -1};
+    bridge *const b = &scripted;
+    memset(b, 0, sizeof *b);
+    b->environments = environments;
+    b->frames = frames;
+    b->patience = 0.005;
+    b->said = tmpfile();
+    if (b->said == NULL || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) perror("socketpair"), exit(1);
+    b->socket = ends[0];
+    script_end = ends[1];
+    script_size = 0;
+}
+static void script_put(int type, uint32_t number, const void *body, size_t size)
+{
+    uint8_t *const at = script + script_size;
+    memcpy(at, "RISE", 4);
+    bridge_put(at + 4, (uint64_t)type, 4);
+    bridge_put(at + 8, number, 4);
+    bridge_put(at + 12, size, 4);
+    if (size > 0) memcpy(at + BRIDGE_HEAD, body, size);
+    script_size += BRIDGE_HEAD + size;
+}
+static void script_spec(uint32_t version, uint32_t width, uint32_t height, uint32_t channels, uint32_t actions, const char *text)
+{
+    uint8_t body[2 * BRIDGE_TEXT];
+    uint32_t const numbers[] = {version, width, height, channels, actions};
+    size_t const length = strlen(text);
+    size_t i;
+    for (i = 0; i < 5; i++) bridge_put(body + 4 * i, numbers[i], 4);
+    memcpy(body + 20, text, length);
+    script_put(BRIDGE_SPEC, 0, body, 20 + length);
+}
+/* What is needed for a bridge to two frames of 5 x 4 x 3. */
+static void script_good_spec(void) { script_spec(BRIDGE_VERSION, WIDTH, HEIGHT, CHANNELS, ACTIONS, spec_text); }
+
+/* The same outcome for every environment, and frames that tell them apart. */
+static void script_state(uint32_t number, unsigned ended, unsigned played, unsigned zero, float reward)
+{
+    size_t const shown = (size_t)scripted.frames * PIXELS;
+    uint8_t *const body = script + script_size + BRIDGE_HEAD;
+    uint32_t bits;
+    int i;
+    memcpy(&bits, &reward, sizeof bits);
+    for (i = 0; i < scripted.environments; i++) {
+        uint8_t *const at = body + (size_t)i * (8 + shown);
+        bridge_put(at, ended | played << 8 | zero << 16, 4);
+        bridge_put(at + 4, bits, 4);
+        memset(at + 8, i + 1, shown);
+    }
+    script_put(BRIDGE_STATE, number, NULL, 0);
+    bridge_put(body - 4, (size_t)scripted.environments * (8 + shown), 4);
+    script_size += (size_t)scripted.environments * (8 + shown);
+}
+/* The bytes go to the socket. Where it `ends`, nothing follows them. */
+static void script_run(int ends)
+{
+    size_t sent = 0;
+    while (sent < script_size) {
+        ssize_t const n = write(script_end, script + sent, script_size - sent);
+        if (n <= 0) perror("write"), exit(1);
+        sent += (size_t)n;
+    }
+    if (ends) shutdown(script_end, SHUT_WR);
+}
+static void script_done(void)
+{
+    bridge_close(&scripted);
+    if (script_end >= 0) close(script_end);
+    script_end = -1;
+}
+static int script_greet(void)
+{
+    bridge_options o = {0};
+    o.name = "Made/Up-v1";
+    o.settings = "a=1";
+    o.seed = 0x1122334455667788u;
+    return bridge_greet(&scripted, &o) && bridge_room(&scripted);
+}
+static bridge_move moves[BRIDGE_ENVIRONMENTS];
+static int script_step(int count)
+{
+    int i;
+    memset(moves, 0, sizeof moves);
+    for (i = 0; i < BRIDGE_ENVIRONMENTS; i++) moves[i].count = count;
+    return bridge_send(&scripted, moves) && bridge_receive(&scripted);
+}
+/* It has failed, with a sentence that has these words in it. */
+static void check_failed(const bridge *b, int result, const char *words)
+{
+    if (!CHECK(result == 0 && b->error[0] != 0 && strstr(b->error, words) != NULL))
+        printf("    expected \"%s\" in \"%s\" (%d)\n", words, b->error, result);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Tests with scripts                                                                                                 */
+
+/* What the program sends, to the byte. */
+static void test_questions(void)
+{
+    static const uint8_t expected[] = {
+        'R', 'I', 'S', 'E', 1, 0, 0, 0, 0, 0, 0, 0, 34, 0, 0, 0, /* HELLO */
+        1, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,
+        'M', 'a', 'd', 'e', '/', 'U', 'p', '-', 'v', '1', '\n', 'a', '=', '1',
+        'R', 'I', 'S', 'E', 2, 0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 0, /* STEP */
+        1, 0, 0, 2, 5, 4, 1, 1, 3, 'R', 'I', 'S', 'E', 6, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0}; /* BYE */
+    uint8_t asked[sizeof expected + 1];
+    script_begin(3, 2);
+    script_good_spec();
+    script_run(0);
+    CHECK(script_greet());
+    memset(moves, 0, sizeof moves);
+    moves[0].reset = moves[2].reset = 1;
+    moves[1].count = 2, moves[1].actions[0] = 5, moves[1].actions[1] = 4;
+    moves[2].count = 1, moves[2].actions[0] = 3;
+    CHECK(bridge_send(&scripted, moves));
+    bridge_close(&scripted);
+    CHECK(recv(script_end, asked, sizeof asked, MSG_WAITALL) == (ssize_t)sizeof expected);
+    CHECK(memcmp(asked, expected, sizeof expected) == 0);
+    script_done();
+}
+
+static void test_answers(void)
+{
+    bridge *const b = &scripted;
+    int i, p, wrong = 0;
+    script_begin(3, 2);
+    script_good_spec();
+    script_state(1, 0, 2, 0, -1.5f);
+    script_state(2, 1, 1, 0, 3.25f);
+    script_state(3, 2, 0, 0, 0);
+    script_run(1);
+    CHECK(script_greet());
+    CHECK(b->width == WIDTH && b->height == HEIGHT && b->channels == CHANNELS && b->actions == ACTIONS);
+    CHECK(strcmp(b->name, "Made/Up-v1") == 0 && strcmp(b->action_names[0], "NOOP") == 0);
+    CHECK(strcmp(b->action_names[ACTIONS - 1], "DOWN") == 0);
+    CHECK(script_step(2) && b->states[1].played == 2 && !b->states[1].terminated && !b->states[1].truncated);
+    for (i = 0; i < 3; i++)
+        for (p = 0; p < 2 * PIXELS; p++) wrong += b->states[i].frames[p] != i + 1 || b->states[i].reward != -1.5f;
+    CHECK(wrong == 0);
+    CHECK(script_step(2) && b->states[2].played == 1 && b->states[2].terminated && !b->states[2].truncated);
+    CHECK(b->states[0].reward == 3.25f);
+    CHECK(script_step(2) && b->states[0].played == 0 && !b->states[0].terminated && b->states[0].truncated);
+    check_failed(b, script_step(2), "ended");
+    script_done();
+}
+
+/* Every size of a SPEC at its limits, one past them, and far from them. */
+static void test_limits(void)
+{
+    static const uint32_t limits[] = {BRIDGE_SIDE, BRIDGE_SIDE, BRIDGE_CHANNELS, BRIDGE_ACTIONS};
+    static const char *const names[] = {"columns", "rows", "channels", "actions"};
+    char text[2 * BRIDGE_ACTIONS + 16];
+    int field, value;
+    for (field = 0; field < 4; field++)
+        for (value = 0; value < 5; value++) {
+            uint32_t const values[] = {1, limits[field], 0, limits[field] + 1, 0xFFFFFFFFu};
+            uint32_t spec[] = {2, 2, 1, 3}, i;
+            spec[field] = values[value];
+            strcpy(text, "x");
+            for (i = 0; i < spec[3] && i <= BRIDGE_ACTIONS; i++) strcat(text, "\na");
+            script_begin(2, 2);
+            script_spec(BRIDGE_VERSION, spec[0], spec[1], spec[2], spec[3], text);
+            script_run(1);
+            check_about("%u %s", (unsigned)spec[field], names[field]);
+            if (value < 2)
+                CHECK(script_greet());
+            else
+                check_failed(&scripted, script_greet(), names[field]);
+            script_done();
+        }
+    check_about("%s", "");
+}
+
+/* Sizes that are fine one by one, and together more than a message can hold. */
+static void test_room(void)
+{
+    script_begin(BRIDGE_ENVIRONMENTS, BRIDGE_FRAMES);
+    script_spec(BRIDGE_VERSION, BRIDGE_SIDE, BRIDGE_SIDE, BRIDGE_CHANNELS, 1, "x\na");
+    script_run(1);
+    check_failed(&scripted, script_greet(), "no room for 34360 MB");
+    script_done();
+
+    script_begin(BRIDGE_ENVIRONMENTS, BRIDGE_FRAMES);
+    script_spec(BRIDGE_VERSION, 1, 1, 1, 1, "x\na");
+    script_run(0);
+    CHECK(script_greet() && scripted.answer_bytes == BRIDGE_ENVIRONMENTS * (8 + BRIDGE_FRAMES));
+    script_done();
+}
+
+static void test_requests(void)
+{
+    static char longer[BRIDGE_TEXT];
+    bridge *const b = &scripted;
+    bridge_options o = {0};
+    o.name = "x";
+    o.script = "no/such/script.py";
+    o.environments = BRIDGE_ENVIRONMENTS + 1;
+    check_failed(b, bridge_open(b, &o), "at most 256 environments");
+    check_failed(b, bridge_send(b, moves), "closed"); /* and does not read the 257th */
+    o.environments = BRIDGE_ENVIRONMENTS;
+    o.frames = BRIDGE_FRAMES + 1;
+    check_failed(b, bridge_open(b, &o), "8 frames");
+    o.frames = BRIDGE_FRAMES;
+    check_failed(b, bridge_open(b, &o), "no/such/script.py cannot be read");
+
+    memset(longer, 'x', sizeof longer - 1);
+    o.settings = longer;
+    script_begin(1, 1);
+    check_failed(b, bridge_greet(b, &o), "too long");
+    script_done();
+
+    script_begin(1, 1);
+    script_good_spec();
+    script_run(0);
+    CHECK(script_greet());
+    check_failed(b, script_step(-1), "-1 actions");
+    check_failed(b, script_step(BRIDGE_PLAYED + 1), "256 actions");
+    CHECK(b->number == 1);
+    script_done();
+}
+
+/* Calls on a bridge that was never opened, did not open, or is closed. */
+static void test_closed(void)
+{
+    static bridge never;
+    check_failed(&never, bridge_send(&never, moves), "closed");
+    check_failed(&never, bridge_receive(&never), "closed");
+    bridge_close(&never);
+    bridge_close(&never);
+    CHECK(fcntl(0, F_GETFD) != -1); /* a socket that is 0 is not its */
+
+    script_begin(2, 2);
+    script_good_spec();
+    script_run(1);
+    CHECK(script_greet());
+    script_done();
+    check_failed(&scripted, bridge_send(&scripted, moves), "closed");
+    check_failed(&scripted, bridge_receive(&scripted), "closed");
+    script_done();
+}
+
+static void bad_spec(const char *words, uint32_t version, uint32_t actions, const char *text)
+{
+    check_about("%s", words);
+    script_begin(1, 1);
+    script_spec(version, WIDTH, HEIGHT, CHANNELS, actions, text);
+    script_run(1);
+    check_failed(&scripted, script_greet(), words);
+    script_done();
+}
+static void bad_message(const char *words, int type, uint32_t number, const void *body, size_t size)
+{
+    check_about("%s", words);
+    script_begin(1, 1);
+    script_put(type, number, body, size);
+    script_run(1);
+    check_failed(&scripted, script_greet(), words);
+    script_done();
+}
+static void test_bad_specs(void)
+{
+    static char text[2 * BRIDGE_TEXT];
+    bad_spec("version 2 of the protocol, this program 1", 2, ACTIONS, spec_text);
+    bad_spec("version 0 of", 0, ACTIONS, spec_text);
+    bad_spec("named 6 of 7 actions", BRIDGE_VERSION, 7, spec_text);
+    bad_spec("more than its 5 actions", BRIDGE_VERSION, 5, spec_text);
+    bad_spec("named 0 of 1 actions", BRIDGE_VERSION, 1, "");
+    memset(text, 'x', BRIDGE_TEXT - 20);
+    text[BRIDGE_TEXT - 22] = '\n';
+    script_begin(1, 1);
+    script_spec(BRIDGE_VERSION, 1, 1, 1, 1, text); /* the longest there can be */
+    script_run(1);
+    CHECK(script_greet() && strlen(scripted.name) == BRIDGE_TEXT - 22 && strcmp(scripted.action_names[0], "x") == 0);
+    script_done();
+    text[BRIDGE_TEXT - 20] = 'x';
+    bad_spec("message of 8193 bytes", BRIDGE_VERSION, 1, text);
+    bad_message("message of 19 bytes", BRIDGE_SPEC, 0, text, 19);
+    bad_message("message of 0 bytes", BRIDGE_SPEC, 0, text, 0);
+    bad_message("of type 4", BRIDGE_STATE, 0, text, 100);
+    bad_message("of type 77", 77, 0, text, 100);
+    bad_message("answered question 1 where 0 was asked", BRIDGE_SPEC, 1, text, 100);
+    bad_message("is no xylophone", BRIDGE_ERROR, 0, "there is no xylophone", 21);
+    bad_message("did not say why", BRIDGE_ERROR, 0, NULL, 0);
+    bad_message("did not say why", BRIDGE_ERROR, 0, "\0there is no xylophone", 22);
+    bad_message("xxx", BRIDGE_ERROR, 0, text, BRIDGE_TEXT - 1);
+    bad_message("of type 5", BRIDGE_ERROR, 0, text, BRIDGE_TEXT);
+    check_about("%s", "");
+}
+
+static void bad_state(const char *words, unsigned ended, unsigned played, unsigned zero, float reward)
+{
+    check_about("%u %u %u %g", ended, played, zero, (double)reward);
+    script_begin(2, 2);
+    script_good_spec();
+    script_state(1, ended, played, zero, reward);
+    script_run(1);
+    CHECK(script_greet());
+    check_failed(&scripted, script_step(3), words);
+    script_done();
+}
+/* A STATE whose head has another type, number or length than it should. */
+static void bad_head(const char *words, int type, uint32_t number, int longer)
+{
+    size_t state;
+    check_about("%s", words);
+    script_begin(2, 2);
+    script_good_spec();
+    state = script_size;
+    script_state(1, 0, 1, 0, 1);
+    bridge_put(script + state + 4, (uint64_t)type, 4);
+    bridge_put(script + state + 8, number, 4);
+    bridge_put(script + state + 12, (uint64_t)((long)bridge_get(script + state + 12) + longer), 4);
+    script_run(1);
+    CHECK(script_greet());
+    check_failed(&scripted, script_step(3), words);
+    script_done();
+}
+static void test_bad_states(void)
+{
+    bad_state("makes no sense", 3, 1, 0, 1);
+    bad_state("makes no sense", 255, 1, 0, 1);
+    bad_state("makes no sense", 0, 4, 0, 1); /* more than it was asked to */
+    bad_state("makes no sense", 0, 3, 1, 1);
+    bad_state("makes no sense", 0, 3, 0x8000, 1);
+    bad_state("makes no sense", 0, 3, 0, (float)NAN);
+    bad_state("makes no sense", 0, 3, 0, (float)INFINITY);
+    bad_state("makes no sense", 1, 3, 0, -(float)INFINITY);
+    bad_head("of 257 bytes", BRIDGE_STATE, 1, 1);
+    bad_head("of 255 bytes", BRIDGE_STATE, 1, -1);
+    bad_head("of type 3", BRIDGE_SPEC, 1, 0);
+    bad_head("of type 2", BRIDGE_STEP, 1, 0);
+    bad_head("answered question 0 where 1 was", BRIDGE_STATE, 0, 0);
+    bad_head("answered question 4294967295 where 1 was", BRIDGE_STATE, 0xFFFFFFFFu, 0);
+    check_about("%s", "");
+}
+
+/* An ERROR instead of a STATE leaves the names alone. */
+static void test_error_later(void)
+{
+    static const char sentence[] = "the environment failed: ZeroDivisionError: division by zero";
+    script_begin(2, 2);
+    script_good_spec();
+    script_put(BRIDGE_ERROR, 1, sentence, strlen(sentence));
+    script_run(1);
+    CHECK(script_greet());
+    check_failed(&scripted, script_step(1), sentence);
+    CHECK(strcmp(scripted.name, "Made/Up-v1") == 0 && strcmp(scripted.action_names[1], "FIRE") == 0);
+    script_done();
+}
+
+/* A child that says why it ends, and ends before it is asked: its sentence is the one that is told, and stays. */
+static void test_last_sentence(void)
+{
+    static const char sentence[] = "python3 could not be started";
+    script_begin(2, 2);
+    script_put(BRIDGE_ERROR, 0, sentence, strlen(sentence));
+    script_run(0);
+    close(script_end);
+    script_end = -1;
+    check_failed(&scripted, script_greet(), sentence);
+    bridge_close(&scripted);
+    CHECK(strcmp(scripted.error, sentence) == 0);
+
+    script_begin(2, 2); /* an answer that was not fetched is no sentence */
+    script_good_spec();
+    script_state(1, 0, 0, 0, 0);
+    script_run(0);
+    CHECK(script_greet());
+    close(script_end);
+    script_end = -1;
+    check_failed(&scripted, bridge_send(&scripted, moves), "ended");
+    bridge_close(&scripted);
+}
+
+/* A child that does not read: what is sent must not wait for ever. */
+static void test_deaf(void)
+{
+    int sent = 0;
+    script_begin(BRIDGE_ENVIRONMENTS, 1);
+    script_good_spec();
+    script_run(0);
+    CHECK(script_greet());
+    memset(moves, 0, sizeof moves);
+    for (sent = 0; sent < BRIDGE_ENVIRONMENTS; sent++) moves[sent].count = BRIDGE_PLAYED;
+    for (sent = 0; sent < 10000 && bridge_send(&scripted, moves); sent++) continue;
+    check_failed(&scripted, sent == 10000, "not answered for 0.005 seconds");
+    script_done();
+}
+
+static volatile sig_atomic_t alarms;
+static void count_alarm(int number)
+{
+    (void)number;
+    alarms++;
+}
+static void alarm_every(long microseconds)
+{
+    struct sigaction action;
+    struct itimerval every;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = count_alarm; /* without SA_RESTART */
+    sigaction(SIGALRM, &action, NULL);
+    memset(&every, 0, sizeof every);
+    every.it_interval.tv_usec = every.it_value.tv_usec = (suseconds_t)microseconds;
+    setitimer(ITIMER_REAL, &every, NULL);
+}
+/* Signals that come more often than patience ends do not prolong it. */
+static void test_interrupted_wait(void)
+{
+    alarms = 0;
+    alarm_every(5000);
+    script_begin(1, 1);
+    scripted.patience = 0.02;
+    script_good_spec();
+    script_run(0);
+    CHECK(script_greet());
+    check_failed(&scripted, script_step(1), "not answered for 0.02 seconds");
+    script_done();
+    alarm_every(0);
+    CHECK(alarms > 0);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Corruptions                                                                                                        */
+
+static void corrupt(void)
+{
+    size_t const at = draw((unsigned)script_size), left = script_size - at;
+    switch (draw(4)) {
+    case 0: script[at] ^= (uint8_t)(1u << draw(8)); break;
+    case 1: script[at] = (uint8_t)draw(256); break;
+    case 2:
+        memmove(script + at, script + at + 1, left - 1);
+        script_size--;
+        break;
+    default:
+        memmove(script + at + 1, script + at, left);
+        script[at] = (uint8_t)draw(256);
+        script_size++;
+        break;
+    }
+}
+/* A call must have come back, and with a sentence if it failed. */
+static int came_back(const char *call, int result)
+{
+    if ((result != 0 && result != 1) || (result == 0 && (scripted.error[0] == 0 || strlen(scripted.error) >= 400)))
+        return !CHECK(!call);
+    CHECK(1);
+    return result;
+}
+/* All that a good answer gives may be read. */
+static unsigned long look(void)
+{
+    unsigned long sum = 0;
+    int i, p;
+    for (i = 0; i < scripted.environments; i++) {
+        CHECK(scripted.states[i].played >= 0 && scripted.states[i].played <= 3 && isfinite(scripted.states[i].reward));
+        for (p = 0; p < scripted.frames * scripted.height * scripted.width * scripted.channels; p++)
+            sum += scripted.states[i].frames[p];
+    }
+    for (i = 0; i < scripted.actions; i++) sum += strlen(scripted.action_names[i]);
+    return sum;
+}
+/* Returns how many answers were good. */
+static int play_script(int times, int ends)
+{
+    uint32_t number;
+    int good = 0, i;
+    script_begin(2, 2);
+    script_good_spec();
+    for (number = 1; number <= 3; number++) script_state(number, number - 1, number, 0, 0.5f);
+    for (i = 0; i < times; i++) corrupt();
+    if (times > 0 && draw(4) == 0) script_size = draw((unsigned)script_size);
+    script_run(ends);
+    if (came_back("greet", script_greet())) {
+        for (i = 0; i < 3; i++) {
+            memset(moves, 0, sizeof moves);
+            moves[0].count = moves[1].count = 3;
+            if (came_back("send", bridge_send(&scripted, moves)) && came_back("receive", bridge_receive(&scripted))) {
+                good++;
+                look();
+            }
+        }
+    }
+    script_done();
+    return good;
+}
+static void test_corruptions(void)
+{
+    int i, good = 0, spoilt = 0;
+    random_state = 4711;
+    for (i = 0; i < 3000 / check_share; i++) {
+        int const answers = play_script(1 + (int)draw(3), i % 100 != 0);
+        good += answers == 3;
+        spoilt += answers < 3;
+        if (i % 100 == 0) CHECK(play_script(0, 1) == 3);
+    }
+    CHECK(good > 0 && spoilt > good); /* pixels may be anything */
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Tests with processes                                                                                               */
+
+static const char *self; /* this program's path */
+static bridge real;
+static fake twins[BRIDGE_ENVIRONMENTS]; /* of the child's environments */
+
+static int open_real(const char *mode, int environments, int frames)
+{
+    bridge_options o = {0};
+    o.name = "Made/Up-v1";
+    o.environments = environments;
+    o.frames = frames;
+    o.seed = 0x8000000000000000u + (unsigned)environments;
+    o.python = o.script = self;
+    setenv("BRIDGE_TEST", mode, 1);
+    fakes_make(twins, environments, o.seed);
+    return bridge_open(&real, &o);
+}
+/* Random moves, the first ones resets. */
+static void random_moves(int first)
+{
+    int i, k;
+    for (i = 0; i < real.environments; i++) {
+        moves[i].reset = first || draw(8) == 0;
+        moves[i].count = draw(4) == 0 ? 0 : draw(50) == 0 ? BRIDGE_PLAYED : (int)draw(7);
+        for (k = 0; k < moves[i].count; k++) moves[i].actions[k] = (uint8_t)draw(ACTIONS);
+    }
+}
+/* Whether the environments did what their twins do. */
+static int as_twins(void)
+{
+    int i, played = 0, right = 1;
+    for (i = 0; i < real.environments; i++) {
+        const bridge_state *const s = &real.states[i];
+        float reward = 0;
+        int const ended = fake_move(&twins[i], moves[i].reset, moves[i].count, moves[i].actions, &played, &reward);
+        right = right && s->terminated == (ended == 1) && s->truncated == (ended == 2) && s->played == played &&
+                s->reward == reward &&
+                memcmp(s->frames, twins[i].frames[BRIDGE_FRAMES - real.frames], (size_t)real.frames * PIXELS) == 0;
+    }
+    return right;
+}
+/* Steps until a call fails, or so many. Returns how many were made; those must have been right. */
+static int talk(int steps)
+{
+    int i, right = 1;
+    for (i = 0; i < steps; i++) {
+        random_moves(i == 0);
+        if (!bridge_send(&real, moves) || !bridge_receive(&real)) break;
+        right = right && as_twins();
+    }
+    CHECK(right);
+    return i;
+}
+static int no_children(void) { return waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD; }
+
+static void close_real(int open_before)
+{
+    bridge_close(&real);
+    bridge_close(&real);
+    CHECK(no_children() && descriptors(0) == open_before && real.child == 0);
+}
+
+static void test_good(void)
+{
+    static const int sizes[][3] = {{1, 1, 400}, {3, 2, 400}, {7, 8, 100}, {BRIDGE_ENVIRONMENTS, 1, 20}};
+    size_t i;
+    for (i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        int const before = descriptors(0);
+        check_about("%d environments, %d frames", sizes[i][0], sizes[i][1]);
+        if (!CHECK(open_real("is good", sizes[i][0], sizes[i][1]))) printf("    %s\n", real.error);
+        CHECK(real.width == WIDTH && real.actions == ACTIONS && strcmp(real.action_names[2], "UP") == 0);
+        CHECK(talk(sizes[i][2]) == sizes[i][2]);
+        close_real(before);
+    }
+    check_about("%s", "");
+}
+/* Children that are odd, but no worse. */
+static void test_odd(void)
+{
+    static const char *const modes[] = {"chatters", "is interrupted", "is slow"};
+    size_t i;
+    for (i = 0; i < sizeof modes / sizeof *modes; i++) {
+        int const before = descriptors(0);
+        check_about("a child that %s", modes[i]);
+        CHECK(open_real(modes[i], 2, 2));
+        CHECK(talk(6) == 6);
+        close_real(before);
+    }
+    check_about("%s", "");
+}
+/* Children that fail in their third answer. */
+static void test_bad(void)
+{
+    static const char *const cases[][2] = {
+        {"ends in a head", "process ended"}, {"ends in a body", "process ended"},      {"crashes", "signal 9"},
+        {"hangs", "not answered for 0.2"},   {"hangs in a body", "not answered for 0.2"}, {"drips", "not answered for 0.2"},
+        {"hangs up", "talked no more"},
+    };
+    size_t i;
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int const before = descriptors(0);
+        check_about("a child that %s", cases[i][0]);
+        CHECK(open_real(cases[i][0], 3, 2));
+        CHECK(talk(MISBEHAVES - 1) == MISBEHAVES - 1);
+        real.patience = strstr(cases[i][1], "0.2") != NULL ? 0.2 : 1; /* not before: the start may take a while */
+        check_failed(&real, talk(1), cases[i][1]);
+        real.patience = 0.05;
+        check_failed(&real, talk(1), "");
+        close_real(before);
+        CHECK(open_real("is good", 1, 1) && talk(2) == 2);
+        close_real(before);
+    }
+    check_about("%s", "");
+}
+
+static void open_fails(const char *words, const char *mode, const char *python, const char *script_path)
+{
+    int const before = descriptors(0);
+    bridge_options o = {0};
+    check_about("%s", words);
+    o.name = "Made/Up-v1";
+    o.python = python;
+    o.script = script_path;
+    o.patience = strcmp(mode, "hangs at once") == 0 ? 0.02 : 20;
+    setenv("BRIDGE_TEST", mode, 1);
+    check_failed(&real, bridge_open(&real, &o), words);
+    CHECK(real.said == NULL);
+    close_real(before);
+    check_about("%s", "");
+}
+static void test_open(void)
+{
+    static char nowhere[400];
+    int i;
+    memset(nowhere, 'x', sizeof nowhere - 1);
+    for (i = 0; i < 10; i++) { /* whoever is faster, child or program */
+        open_fails("no/such/python could not be started (No such file", "is good", "no/such/python", self);
+        open_fails("its last words were: NameError: no such luck", "ends at once", self, self);
+    }
+    open_fails("could not be started", "is good", nowhere, self);
+    open_fails("not answered for 0.2 seconds", "hangs at once", self, self);
+    open_fails("cannot be read", "is good", self, "no/such/script");
+}
+
+/* BYE reaches the child, which gets the time to end, however often signals come. */
+static void test_bye(void)
+{
+    int ends[2], before;
+    char number[20], told = 0;
+    alarms = 0;
+    alarm_every(2000);
+    CHECK(pipe(ends) == 0);
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    snprintf(number, sizeof number, "%d", ends[1]);
+    setenv("BRIDGE_TEST_PIPE", number, 1);
+    before = descriptors(0);
+    CHECK(open_real("is slow", 2, 2));
+    CHECK(talk(10) == 10);
+    close_real(before);
+    alarm_every(0);
+    CHECK(alarms > 20);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    CHECK(read(ends[0], &told, 1) == 1 && told == 'B');
+    close(ends[0]);
+    close(ends[1]);
+    unsetenv("BRIDGE_TEST_PIPE");
+}
+
+/* A program that has closed its standard input, output and errors, so that the bridge gets their numbers. */
+static void test_without_stdio(void)
+{
+    int closed;
+    for (closed = 1; closed < 8; closed++) {
+        pid_t pid;
+        int status = -1, i;
+        fflush(NULL);
+        pid = fork();
+        if (pid == 0) {
+            for (i = 0; i < 3; i++)
+                if (closed >> i & 1) close(i);
+            _exit(open_real("is good", 2, 2) && talk(3) == 3 ? PROBED : 1);
+        }
+        check_about("closed: %d", closed);
+        CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == PROBED);
+    }
+    check_about("%s", "");
+}
+
+/* Under an emulator, a program of another machine may not start. */
+static int can_start(void)
+{
+    int status = -1;
+    pid_t pid;
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        execl(self, self, "--probe", (char *)NULL);
+        _exit(1);
+    }
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == PROBED;
+}
+static void test_processes(void)
+{
+    if (!can_start()) {
+        printf("bridge: skipped: this program cannot start itself here, so there are no child processes\n");
+        return;
+    }
+    test_good();
+    test_odd();
+    test_bad();
+    test_open();
+    test_bye();
+    test_without_stdio();
+}
+
+int main(int count, char **arguments)
+{
+    static char path[4096];
+    char inherited[20];
+    int before;
+    if (count > 1 && strcmp(arguments[1], "--probe") == 0) return PROBED;
+    if (count > 1 && getenv("BRIDGE_TEST") != NULL) return child_main();
+    self = arguments[0];
+    if (strchr(self, '/') == NULL && readlink("/proc/self/exe", path, sizeof path - 1) > 0) self = path;
+    before = descriptors(0);
+    snprintf(inherited, sizeof inherited, "%d", descriptors(3));
+    setenv("BRIDGE_TEST_INHERITED", inherited, 1);
+    test_questions();
+    test_answers();
+    test_limits();
+    test_room();
+    test_requests();
+    test_closed();
+    test_bad_specs();
+    test_bad_states();
+    test_error_later();
+    test_last_sentence();
+    test_deaf();
+    test_interrupted_wait();
+    test_corruptions();
+    CHECK(descriptors(0) == before);
+    test_processes();
+    CHECK(descriptors(0) == before);
+    return check_done();
+}
+
+#endif

@@ -1,0 +1,624 @@
+#!/usr/bin/env python3
+"""Talks to examples/bridge.py as env_bridge.h does, and compares what it serves with the environments themselves.
+
+    python3 tests/bridge.py     (needs Gymnasium, ale-py, MinAtar and pygame for all of it, and says what it skips)
+
+What the environments cannot be made to do is done by made-up ones, in a stand-in for Gymnasium; with them it is also fed
+nonsense: whatever comes in, the child answers or ends, and tells why before a traceback ends it.
+"""
+import importlib.util
+import os
+import random
+import select
+import shlex
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import traceback
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SCRIPT = os.path.join(ROOT, "examples", "bridge.py")
+HEAD = struct.Struct("<4sIII")
+HELLO, STEP, SPEC, STATE, ERROR, BYE = range(1, 7)
+SLOW = 60  # seconds: whoever takes longer hangs
+
+# Of Gymnasium what bridge.py uses, and environments that count. Their names say what they do.
+STAND_IN = r'''
+import os, subprocess, sys, types
+import numpy
+
+NAMES = "Good Prints Reads Raises Unplugged Wordless Leaves Surrogate Ragged Blind Huge Shifted".split()
+registry = dict.fromkeys(f"Stub/{name}-v0" for name in NAMES)
+logger = types.SimpleNamespace(ERROR=40, min_level=0)
+
+class Discrete:
+    def __init__(self, n, start=0):
+        self.n, self.start = n, start
+    def __repr__(self):
+        return f"Discrete({self.n}, start={self.start})"
+
+spaces = types.SimpleNamespace(Discrete=Discrete)
+
+class Env:
+    spec = types.SimpleNamespace(max_episode_steps=None)
+
+    def __init__(self, does, render_mode=None, length=7):
+        self.does, self.length = does, length
+        self.action_space = Discrete(6, int(does == "Shifted"))
+        self.observation_space = types.SimpleNamespace(sample=self.see)
+        self.unwrapped, self.seed, self.count, self.played = self, 0, 0, 0
+    def see(self):
+        if self.does in ("Ragged", "Blind"):
+            return (1, (2, 3)) if self.does == "Ragged" else numpy.zeros(4)
+        return numpy.full((4, 5, 3), (self.seed * 50 + self.count * 10 + self.played) % 256, numpy.uint8)
+    def render(self):
+        return self.see()
+    def reset(self, seed=None):
+        if seed is not None:
+            self.seed, self.count = seed, 0
+        self.count, self.played = self.count + 1, 0
+        return self.see(), {}
+    def step(self, action):
+        self.played += 1
+        getattr(self, self.does, lambda: None)()
+        ended = self.played == self.length
+        return self.see(), 1e300 if self.does == "Huge" else action, ended and self.count % 2 > 0, ended, {}
+    def close(self):
+        pass
+
+    def Prints(self):
+        print("RISE", flush=True)
+        os.write(1, b"RISE")
+        subprocess.run(["echo", "RISE"], check=True)
+    def Reads(self):
+        assert sys.stdin.read() == ""
+    def Raises(self):
+        raise ZeroDivisionError("so many words: " + 5000 * "\u00e4")
+    def Unplugged(self):
+        raise ConnectionResetError("no network")
+    def Wordless(self):
+        raise RuntimeError
+    def Surrogate(self):
+        raise ValueError("\ud800")
+    def Leaves(self):
+        os._exit(3)
+
+def make(name, disable_env_checker, **settings):
+    return Env(name[5:-3], **settings)
+'''
+
+passed = failed = 0
+said = set()  # what is missing
+
+
+def check(what, good, *shown):
+    global passed, failed
+    passed, failed = passed + bool(good), failed + (not good)
+    if not good and failed <= 20:
+        print(what, *(str(x)[-400:] for x in shown))
+    return good
+
+
+def missing(*packages):
+    """Says which are."""
+    absent = [name for name in packages if importlib.util.find_spec(name) is None]
+    for name in absent:
+        if name not in said:
+            print(f"skipped: {name} is not installed")
+            said.add(name)
+    return bool(absent)
+
+
+def message(kind, number, body=b""):
+    return HEAD.pack(b"RISE", kind, number, len(body)) + body
+
+
+def hello(name, settings=(), environments=1, frames=1, seed=0, version=1):
+    return struct.pack("<IIIQ", version, environments, frames, seed) + "\n".join([name, *settings]).encode()
+
+
+class Child:
+    """bridge.py at the other end of a socket. Everything it says comes with its number checked."""
+
+    def __init__(self, options=(), folder=None):
+        self.socket, theirs = socket.socketpair()
+        self.socket.settimeout(SLOW)
+        self.said, self.number = tempfile.TemporaryFile(), 0
+        environment = {**os.environ, "PYTHONPATH": folder} if folder else None
+        self.start([sys.executable, *options, SCRIPT], theirs, environment)
+        theirs.close()
+
+    def start(self, command, theirs, environment):
+        self.process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=self.said, env=environment)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def read(self, size):
+        data = b""
+        while len(data) < size:
+            piece = self.socket.recv(size - len(data))
+            if not piece:
+                raise EOFError(f"ended after {data!r}: {self.words()}")
+            data += piece
+        return data
+
+    def answer(self):
+        magic, kind, number, size = HEAD.unpack(self.read(HEAD.size))
+        check("head", magic == b"RISE" and number == max(self.number - 1, 0), magic, number, self.number)
+        return kind, self.read(size)
+
+    def ask(self, kind, body=b""):
+        self.socket.sendall(message(kind, self.number, body))
+        self.number += 1
+        return self.answer()
+
+    def words(self):
+        self.said.seek(0)
+        return self.said.read().decode(errors="replace")
+
+    def end(self):
+        """Hangs up. Returns the exit status; a child that does not end is a failure."""
+        self.socket.close()
+        return self.wait()
+
+    def wait(self):
+        try:
+            return self.process.wait(SLOW)
+        except subprocess.TimeoutExpired:
+            check("the child hangs", False, self.words())
+            self.process.kill()
+            return self.process.wait()
+
+
+def refused(what, words, body, kind=HELLO, **how):
+    """The child answers with an ERROR that has these words in it, and ends."""
+    with Child(**how) as child:
+        answered, text = child.ask(kind, body)
+        check(what, answered == ERROR and all(word in text.decode() for word in words), answered, text)
+        check(what + ": ends", child.wait() in (0, 1) and child.socket.recv(1) == b"")
+        check(what + ": no traceback where a sentence will do", "Traceback" not in child.words(), child.words())
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The environments themselves
+
+
+class Direct:
+    """An environment as Gymnasium has it, and what the protocol says of its frames."""
+
+    def __init__(self, env, seed, frames, image):
+        self.env, self.seed, self.frames, self.image = env, seed, frames, image
+
+    def reset(self):
+        observation, _ = self.env.reset(seed=self.seed)
+        self.seed, self.over = None, False
+        self.shown = self.frames * [self.image(self.env, observation)]
+
+    def step(self, action):
+        observation, reward, terminated, truncated, _ = self.env.step(action)
+        self.shown = [*self.shown[1:], self.image(self.env, observation)]
+        return float(reward), 1 if terminated else 2 if truncated else 0
+
+    def move(self, reset, actions):
+        if reset:
+            self.reset()
+            for action in actions:
+                if self.step(action)[1]:
+                    self.reset()
+            return 0, 0, 0.0
+        total, ended, played = 0.0, 0, 0
+        while played < len(actions) and not ended:
+            reward, ended = self.step(actions[played])
+            total, played = total + reward, played + 1
+        if played < len(actions):
+            self.shown = self.frames * self.shown[-1:]
+        self.over = ended != 0
+        return ended, played, total
+
+
+def body_of(moves):
+    return b"".join(bytes([reset, len(actions), *actions]) for reset, actions in moves)
+
+
+def compare(what, name, settings, make, image, steps, most=4, environments=2, frames=2, seed=20513, **how):
+    """Random moves, by the bridge and directly. Returns how many episodes ended, by how."""
+    chance, ends = random.Random(seed), [0, 0, 0]
+    twins = [Direct(make(), seed + i, frames, image) for i in range(environments)]
+    with Child(**how) as child:
+        kind, body = child.ask(HELLO, hello(name, settings, environments, frames, seed))
+        if not check(what, kind == SPEC, body):
+            return ends
+        version, width, height, channels, actions = struct.unpack_from("<IIIII", body)
+        names, size = body[20:].decode().split("\n"), 8 + frames * height * width * channels
+        check(what + ": names", version == 1 and names[0] == name and len(names) == 1 + actions, names)
+        for t in range(steps):
+            moves = []
+            for twin in twins:
+                reset = t == 0 or twin.over or chance.random() < 0.02
+                moves.append((reset, [chance.randrange(actions) for _ in range(chance.randrange(most + 1))]))
+            kind, body = child.ask(STEP, body_of(moves))
+            expected = b""
+            for twin, move in zip(twins, moves):
+                ended, played, reward = twin.move(*move)
+                ends[ended] += 1
+                expected += struct.pack("<BBHf", ended, played, 0, reward) + b"".join(x.tobytes() for x in twin.shown)
+            right = kind == STATE and len(body) == environments * size and body == expected
+            if not check(f"{what}: step {t}", right, body[:200] if kind == ERROR else ""):
+                return ends
+        child.socket.sendall(message(BYE, child.number))
+        check(what + ": BYE", child.wait() == 0 and child.socket.recv(1) == b"")
+    return ends
+
+
+def test_atari():
+    if missing("gymnasium", "ale_py"):
+        return
+    import ale_py
+    import gymnasium
+
+    gymnasium.register_envs(ale_py)
+    pong = ["frameskip=1", "repeat_action_probability=0.0", "obs_type=grayscale"]
+    plain = {"frameskip": 1, "repeat_action_probability": 0.0, "obs_type": "grayscale"}
+
+    def same(game, settings, steps, environments=2, **keywords):
+        name = f"ALE/{game}-v5"
+        what = f"{name} {settings}"
+        return compare(what, name, settings, lambda: gymnasium.make(name, **keywords), lambda _, x: x, steps, 4, environments)
+
+    same("Pong", pong, 150, **plain)
+    check("truncated", same("Pong", [*pong, "max_num_frames_per_episode=60"], 120, max_num_frames_per_episode=60, **plain)[2] > 2)
+    check("limited", same("Pong", [*pong, "max_episode_steps=30"], 60, max_episode_steps=30, **plain)[2] > 2)
+    same("Pong", ["frameskip=(2, 5)"], 30, 1, frameskip=(2, 5))
+    check("terminated", same("Breakout", [], 160, 1)[1] > 0)  # four frames a step, sticky, in colour
+
+
+def test_minatar():
+    if missing("gymnasium", "minatar"):
+        return
+    import gymnasium
+    import minatar.gym
+
+    minatar.gym.register_envs()
+    name = "MinAtar/Breakout-v1"
+
+    def make():
+        return gymnasium.make(name, sticky_action_prob=0.2)
+
+    ends = compare(name, name, ["sticky_action_prob=0.2"], make, lambda _, planes: planes.astype("uint8") * 255, 300)
+    check(name + " terminated", ends[1] > 5, ends)
+
+
+def test_cartpole():
+    if missing("gymnasium"):
+        return
+    if missing("pygame"):
+        with Child() as child:
+            kind, text = child.ask(HELLO, hello("CartPole-v1"))
+            check("CartPole tells what it misses", kind == ERROR and b"pygame" in text and b"pip install" in text, text)
+        return
+    import gymnasium
+
+    def make():
+        return gymnasium.make("CartPole-v1", render_mode="rgb_array", sutton_barto_reward=True)
+
+    ends = compare("CartPole", "CartPole-v1", ["sutton_barto_reward=True"], make, lambda env, _: env.render(), 60)
+    check("CartPole terminated", ends[1] > 0)
+
+
+def test_refusals():
+    if missing("gymnasium"):
+        return
+    refused("unknown", ["no environment CartPoel-v1", "did you mean", "CartPole-v1"], hello("CartPoel-v1"))
+    refused("quite unknown", ["no environment qwertzuiop"], hello("qwertzuiop"))
+    refused("continuous", ["Pendulum-v1 has actions of the kind Box", "only discrete"], hello("Pendulum-v1"))
+    refused("setting", ["does not know a setting", "colour"], hello("CartPole-v1", ["colour=red"]))
+    if not missing("ale_py"):
+        refused("unknown game", ["did you mean", "ALE/Pong-v5"], hello("ALE/Pogn-v5"))
+        refused("continuous game", ["only discrete"], hello("ALE/Pong-v5", ["continuous=True"]))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The protocol
+
+
+def test_packages(folder):
+    """What is missing is said with the line that installs it."""
+    bare = ["-S", "-I"]
+    refused("no Gymnasium", ["no package gymnasium: pip install gymnasium"], hello("CartPole-v1"), options=bare)
+    refused("no Gymnasium", ["pip install ale-py gymnasium"], hello("ALE/Pong-v5"), options=bare)
+    for package, name in (("ale_py", "ALE/Pong-v5"), ("minatar", "MinAtar/Breakout-v1")):
+        hidden = os.path.join(folder, "no " + package)
+        os.mkdir(hidden)
+        for path in (package + ".py", "gymnasium.py"):
+            with open(os.path.join(hidden, path), "w") as file:
+                file.write(f"raise ModuleNotFoundError('hidden', name='{package}')\n" if path[0] == package[0] else "")
+                file.write("from types import SimpleNamespace\nlogger = SimpleNamespace(ERROR=40)\n")
+        words = f"no package {package}: pip install {package.replace('_', '-')} gymnasium"
+        refused("no " + package, [words], hello(name), folder=hidden)
+
+
+def test_limits(folder):
+    good = hello("Stub/Good-v0")
+    refused("version", ["speaks version 1 of the protocol, the program 2"], hello("Stub/Good-v0", version=2), folder=folder)
+    refused("no HELLO", ["not greeted"], good, kind=STEP, folder=folder)
+    refused("short", ["not greeted"], good[:19], folder=folder)
+    for environments, frames in ((0, 1), (257, 1), (1, 0), (1, 9), (0xFFFFFFFF, 1)):
+        body = hello("Stub/Good-v0", environments=environments, frames=frames)
+        refused(f"{environments} of {frames}", ["1 to 256 environments and 1 to 8 frames"], body, folder=folder)
+    with Child(folder=folder) as child:  # and the greatest there is
+        kind, body = child.ask(HELLO, hello("Stub/Good-v0", ["length=200"], 256, 8))
+        check("all limits", kind == SPEC, body)
+        kind, body = child.ask(STEP, 256 * (bytes([1, 255]) + 255 * b"\1"))
+        check("all limits: step", kind == STATE and len(body) == 256 * (8 + 8 * 60), body[:200])
+
+
+def test_stand_in(folder):
+    """Made-up environments against themselves, and what they do to disturb."""
+    spec = importlib.util.spec_from_file_location("stand_in", os.path.join(folder, "gymnasium.py"))
+    stand_in = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(stand_in)
+    for frames, does in ((1, "Good"), (2, "Good"), (8, "Good"), (2, "Prints"), (2, "Reads")):
+        ends = compare(f"{does}, {frames} frames", f"Stub/{does}-v0", [], lambda: stand_in.Env("Good"), lambda env, x: x,
+                       200 if does == "Good" else 10, frames=frames, seed=1, folder=folder)
+        check("ends", does != "Good" or min(ends) > 0, ends)
+    for does, words in (("Raises", "ZeroDivisionError: so many"), ("Unplugged", "no network"), ("Wordless", "RuntimeError"),
+                        ("Surrogate", "\\ud800"), ("Huge", "OverflowError")):
+        with Child(folder=folder) as child:
+            child.ask(HELLO, hello(f"Stub/{does}-v0"))
+            child.ask(STEP, bytes([1, 0]))
+            kind, text = child.ask(STEP, bytes([0, 1, 0]))
+            check(does, kind == ERROR and len(text) < 8192 and words in text.decode(), kind, text)
+            check(does + " is traced", child.wait() == 1 and "Traceback" in child.words())
+    for does, words in (("Blind", "neither an image"), ("Ragged", "neither an image"), ("Shifted", "only discrete")):
+        refused(does, [words], hello(f"Stub/{does}-v0"), folder=folder)
+
+
+def test_bad_steps(folder):
+    good = bytes([1, 2, 0, 5])
+    bad = {"a short one": good[:-1], "nothing": b"", "a head": b"\0", "a long one": good + b"\0", "an action": bytes([1, 1, 6]),
+           "a reset": bytes([2, 0]), "two": good + good}
+    for what, body in bad.items():
+        with Child(folder=folder) as child:
+            child.ask(HELLO, hello("Stub/Good-v0"))
+            check(what, child.ask(STEP, good)[0] == STATE)
+            kind, text = child.ask(STEP, body)
+            check(what + " is refused", kind == ERROR and b"action" in text and "Traceback" not in child.words(), kind, text)
+    long = HEAD.pack(b"RISE", STEP, 1, 1 << 20)
+    for what, data in {"nonsense": b"x" * 100, "number": message(STEP, 7, good), "long": long}.items():
+        with Child(folder=folder) as child:
+            child.ask(HELLO, hello("Stub/Good-v0"))
+            child.socket.sendall(data)
+            child.number += 1  # the answer is to what was to come
+            kind, text = child.answer()
+            check(what, kind == ERROR and b"no message" in text and child.wait() in (0, 1), kind, text)
+
+
+def test_ends(folder):
+    """BYE, the end of input wherever it comes, and Ctrl-C."""
+    greeting = message(HELLO, 0, hello("Stub/Good-v0"))
+    for what, data in {"at once": b"", "in a head": greeting[:9], "in a body": greeting[:30], "after HELLO": greeting,
+                       "BYE": greeting + message(BYE, 1), "BYE alone": message(BYE, 0)}.items():
+        with Child(folder=folder) as child:
+            child.socket.sendall(data)
+            child.socket.shutdown(socket.SHUT_WR)
+            check("end " + what, child.wait() == 0 and child.words() == "", child.words())
+    with Child(folder=folder) as child:  # who asks and does not wait for the answer
+        check("greeted", child.ask(HELLO, hello("Stub/Good-v0", ["length=200"], 256, 8))[0] == SPEC)
+        child.socket.sendall(message(STEP, 1, 256 * (bytes([1, 255]) + 255 * b"\1")))
+        check("hung up on", child.end() == 0 and child.words() == "", child.words())
+    with Child(folder=folder) as child:  # who leaves an answer unread: the child's socket is reset
+        check("greeted", child.ask(HELLO, hello("Stub/Good-v0"))[0] == SPEC)
+        child.socket.sendall(message(STEP, 1, bytes([1, 0])))
+        select.select([child.socket], [], [], SLOW)
+        check("left unread", child.end() == 0 and child.words() == "", child.words())
+    with Child(folder=folder) as child:
+        check("greeted", child.ask(HELLO, hello("Stub/Good-v0"))[0] == SPEC)
+        for _ in range(3):
+            child.process.send_signal(signal.SIGINT)
+            check("after Ctrl-C", child.ask(STEP, bytes([1, 0]))[0] == STATE)
+    with Child(folder=folder) as child:
+        child.ask(HELLO, hello("Stub/Leaves-v0"))
+        child.socket.sendall(message(STEP, 1, bytes([1, 1, 0])))
+        check("an environment that exits", child.socket.recv(1) == b"" and child.wait() == 3)
+
+
+def bridge_module():
+    spec = importlib.util.spec_from_file_location("bridge_child", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_numbers(bridge):
+    """They are of 32 bits and begin again."""
+    source, sink = os.pipe()
+    stream = bridge.Stream(source, sink)
+    stream.number = 0xFFFFFFFF
+    for number in (0xFFFFFFFF, 0, 1):
+        os.write(sink, message(BYE, number))
+        check("number", stream.receive() == (BYE, b""))
+        stream.send(STATE, b"")
+        check("answer", os.read(source, 100) == message(STATE, number))
+    os.close(source), os.close(sink)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Nonsense
+
+
+class Forked(Child):
+    """A copy of this process that becomes bridge.py: quicker than a new one."""
+
+    bridge = folder = None
+
+    def start(self, command, theirs, environment):
+        self.process = os.fork()
+        if self.process:
+            return
+        status = 1
+        try:
+            for target, source in enumerate((theirs.fileno(), theirs.fileno(), self.said.fileno())):
+                os.dup2(source, target)
+            self.socket.close(), theirs.close()
+            sys.path.insert(0, self.folder)
+            sys.stderr = os.fdopen(2, "w")
+            self.bridge.main()
+            status = 0
+        except SystemExit as end:
+            status = end.code
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+
+    def wait(self):
+        return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+
+
+def corrupted(chance, data):
+    data = bytearray(data)
+    for _ in range(chance.randint(1, 3)):
+        at, kind = chance.randrange(len(data)), chance.randrange(4)
+        if kind == 0:
+            data[at] ^= 1 << chance.randrange(8)
+        elif kind == 1:
+            data[at] = chance.randrange(256)
+        elif kind == 2 and len(data) > 1:
+            del data[at]
+        else:
+            data.insert(at, chance.randrange(256))
+    return bytes(data[: chance.randrange(len(data))] if chance.random() < 0.2 else data)
+
+
+def answers_of(data):
+    """The types of whole messages, or None if there is anything else."""
+    kinds, at = [], 0
+    while at < len(data):
+        if len(data) - at < HEAD.size:
+            return None
+        magic, kind, number, size = HEAD.unpack_from(data, at)
+        at += HEAD.size + size
+        if magic != b"RISE" or number != len(kinds) or at > len(data):
+            return None
+        kinds.append(kind)
+    return kinds
+
+
+def test_nonsense(bridge, folder):
+    chance, ends = random.Random(4711), {}
+    Forked.bridge, Forked.folder = bridge, folder
+    steps = [message(STEP, 1 + i, body_of(2 * [(i == 0, [1, 2, 3])])) for i in range(3)]
+    good = b"".join([message(HELLO, 0, hello("Stub/Good-v0", ["length=9"], 2, 2)), *steps, message(BYE, 4)])
+    for i in range(400):
+        data = good if i == 0 else chance.randbytes(chance.randrange(200)) if i % 20 == 0 else corrupted(chance, good)
+        with Forked() as child:
+            child.socket.sendall(data)
+            child.socket.shutdown(socket.SHUT_WR)
+            heard = b""
+            try:
+                while piece := child.socket.recv(1 << 16):
+                    heard += piece
+            except ConnectionError:  # it ended with something unread
+                pass
+            except socket.timeout:
+                check(f"nonsense {i} hangs", False, data)
+                os.kill(child.process, signal.SIGKILL)
+            kinds, status = answers_of(heard), child.wait()
+            child.wait = lambda: status
+            right = kinds is not None and set(kinds[:-1]) <= {SPEC, STATE} and status in (0, 1)
+            told = "Traceback" not in child.words() or (kinds and kinds[-1] == ERROR)
+            check(f"nonsense {i}", right and told, data, kinds, status, child.words())
+            last = kinds[-1] if kinds else 0
+            ends[last] = ends.get(last, 0) + 1
+            if i == 0:
+                check("sense", kinds == [SPEC, STATE, STATE, STATE] and status == 0, kinds, child.words())
+    check("all kinds of ends", ends.get(ERROR, 0) > 50 and ends.get(STATE, 0) > 10, ends)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Both halves
+
+PROGRAM = r"""
+#include "env_bridge.h"
+
+int main(int count, char **arguments)
+{
+    static bridge b;
+    static bridge_move moves[2];
+    bridge_options o = {0};
+    int t;
+    o.name = "Stub/Prints-v0", o.settings = "length=5", o.environments = o.frames = 2, o.seed = 1;
+    o.python = arguments[1], o.script = arguments[count - 1];
+    if (!bridge_open(&b, &o)) return puts(b.error), 1;
+    printf("%s %dx%dx%d %d %s\n", b.name, b.width, b.height, b.channels, b.actions, b.action_names[5]);
+    for (t = 0; t < 3; t++) {
+        moves[0].reset = t != 1, moves[1].reset = t == 0;
+        moves[0].count = 3, moves[1].count = t;
+        moves[0].actions[0] = 4;
+        if (!bridge_send(&b, moves) || !bridge_receive(&b)) return puts(b.error), 1;
+        printf("%d%d %d %g %d %d, %d %d\n", b.states[0].terminated, b.states[0].truncated, b.states[0].played, b.states[0].reward,
+               b.states[0].frames[0], b.states[0].frames[119], b.states[1].frames[0], b.states[1].frames[119]);
+    }
+    moves[1].count = 1, moves[1].actions[0] = 9;
+    if (bridge_send(&b, moves) && !bridge_receive(&b)) puts(b.error);
+    bridge_close(&b);
+    return 0;
+}
+"""
+EXPECTED = """Stub/Prints-v0 5x4x3 6 5
+00 0 0 62 63, 110 110
+10 2 4 65 65, 110 111
+00 0 0 72 73, 112 113
+an environment was sent an action that it has not: 0 to 5 are possible
+"""
+
+
+def test_both(folder):
+    compiler = shlex.split(os.environ.get("CC", "cc"))
+    source, program = os.path.join(folder, "both.c"), os.path.join(folder, "both")
+    with open(source, "w") as file:
+        file.write(PROGRAM)
+    try:
+        subprocess.run([*compiler, "-std=c99", "-I", os.path.dirname(SCRIPT), source, "-o", program, "-lm"], check=True)
+    except FileNotFoundError:
+        print(f"skipped: {compiler[0]} is not installed")
+        return
+    environment = {**os.environ, "PYTHONPATH": folder}
+    ran = subprocess.run([program, sys.executable, SCRIPT], env=environment, capture_output=True, text=True, timeout=SLOW)
+    check("both halves", ran.returncode == 0 and ran.stdout == EXPECTED, ran.stdout, ran.stderr)
+
+
+def run(test, *arguments):
+    try:
+        test(*arguments)
+    except Exception:  # a child that ended, for one: the other tests go on
+        check(test.__name__, False, traceback.format_exc())
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "gymnasium.py"), "w") as file:
+            file.write(STAND_IN)
+        bridge = bridge_module()
+        run(test_numbers, bridge)
+        run(test_packages, folder)
+        if not missing("numpy"):
+            run(test_nonsense, bridge, folder)
+            for test in (test_limits, test_stand_in, test_bad_steps, test_ends, test_both):
+                run(test, folder)
+        for test in (test_refusals, test_minatar, test_atari, test_cartpole):
+            run(test)
+    print(f"{passed} passed, {failed} failed")
+    return failed != 0 or passed == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
