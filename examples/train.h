@@ -405,7 +405,7 @@ static inline void train_log(train *t)
 static inline void train_tick(train *t)
 {
     double const since = t->seconds_before + terminal_seconds() - t->began - t->now.seconds;
-    if (since < (t->screen.live ? 0.1 : 1)) return;
+    if (since < fmin(t->screen.live ? 0.1 : 1, t->asked.save_every)) return;
     train_look(t);
     if (t->now.seconds - t->reported >= 20) {
         t->reported = t->now.seconds;
@@ -422,12 +422,15 @@ static inline void train_tick(train *t)
 /* An episode of training came to its end. */
 static inline void train_episode(train *t, double score) { t->latest[t->latest_count++ % TRAIN_LATEST] = score; }
 
-static inline int train_evaluation_due(const train *t)
+/* Steps that the agent has taken up to now. */
+static inline double train_steps(const train *t)
 {
     rise_metrics m;
     rise_agent_metrics(t->agent, &m);
-    return (double)m.steps - t->evaluated >= t->asked.evaluate_every;
+    return (double)m.steps;
 }
+
+static inline int train_evaluation_due(const train *t) { return train_steps(t) - t->evaluated >= t->asked.evaluate_every; }
 
 /* The greedy agent scored so much. */
 static inline void train_evaluated(train *t, double score)
@@ -444,7 +447,7 @@ static inline void train_evaluated(train *t, double score)
 
 static inline int train_over(const train *t)
 {
-    return terminal_interrupted || (t->asked.steps > 0 && t->now.steps >= t->asked.steps) ||
+    return terminal_interrupted || (t->asked.steps > 0 && train_steps(t) >= t->asked.steps) ||
            (t->asked.seconds > 0 && t->now.seconds >= t->asked.seconds);
 }
 

@@ -27,8 +27,7 @@ if [ -z "$ONLY_C" ]; then
 fi
 
 for test in $TESTS; do
-    flags=
-    [ "$test" = threads ] && flags=-pthread
+    case $test in threads | training) flags=-pthread ;; *) flags= ;; esac
     if ! $CC $CFLAGS $flags "tests/$test.c" -o "$out/$test" $LDLIBS; then
         echo "$test: does not compile"
         failed=$((failed + 1))

@@ -1,0 +1,267 @@
+/* A child for a bridge that any test program can be: it serves made-up environments, and misbehaves as the variable BRIDGE_TEST has
+   it. */
+#ifndef CHILD_H
+#define CHILD_H
+
+#include "../examples/env_bridge.h"
+
+enum { WIDTH = 5, HEIGHT = 4, CHANNELS = 3, ACTIONS = 6, PIXELS = WIDTH * HEIGHT * CHANNELS };
+enum { PROBED = 77 };   /* status of this program when it is asked whether it can be started */
+enum { MISBEHAVES = 3 }; /* the question that a bad child answers badly */
+static const char *const spec_text = "Made/Up-v1\nNOOP\nFIRE\nUP\nRIGHT\nLEFT\nDOWN";
+
+static uint64_t mix(uint64_t x)
+{
+    x += 0x9E3779B97F4A7C15u;
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+    return x ^ (x >> 31);
+}
+/* How many files are open, from this number on. */
+static int descriptors(int from)
+{
+    int i, n = 0;
+    for (i = from; i < 256; i++) n += fcntl(i, F_GETFD) != -1;
+    return n;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Made-up environments                                                                                               */
+
+/* All it shows and does follows from its seed and its actions. */
+typedef struct fake {
+    uint64_t state;
+    int step;
+    uint8_t frames[BRIDGE_FRAMES][PIXELS]; /* newest last */
+} fake;
+
+static void fake_show(fake *f, int from)
+{
+    int i, p;
+    for (i = from; i < BRIDGE_FRAMES; i++)
+        for (p = 0; p < PIXELS; p++) f->frames[i][p] = (uint8_t)mix(f->state + (uint64_t)p);
+}
+static void fake_reset(fake *f)
+{
+    f->state = mix(f->state);
+    f->step = 0;
+    fake_show(f, 0);
+}
+/* Until the episode ends. Returns how it ended. */
+static int fake_play(fake *f, int count, const uint8_t *actions, int *played, float *reward)
+{
+    int ended = 0;
+    *reward = 0;
+    for (*played = 0; *played < count && ended == 0; ++*played) {
+        f->state = mix(f->state + actions[*played] + 1u);
+        f->step++;
+        ended = f->state % 16 == 0 ? 1 : f->step == 12 ? 2 : 0;
+        *reward += (float)(f->state >> 60) * 0.25f - 1;
+        memmove(f->frames[0], f->frames[1], (BRIDGE_FRAMES - 1) * sizeof f->frames[0]);
+        fake_show(f, ended != 0 && *played + 1 < count ? 0 : BRIDGE_FRAMES - 1);
+    }
+    return ended;
+}
+/* What a STEP has for it. Returns how it ended. */
+static int fake_move(fake *f, int reset, int count, const uint8_t *actions, int *played, float *reward)
+{
+    if (!reset) return fake_play(f, count, actions, played, reward);
+    fake_reset(f);
+    while (count > 0) {
+        int const ended = fake_play(f, count, actions, played, reward);
+        count -= *played;
+        actions += *played;
+        if (ended) fake_reset(f);
+    }
+    *played = 0;
+    *reward = 0;
+    return 0;
+}
+static void fakes_make(fake *fakes, int count, uint64_t seed)
+{
+    int i;
+    memset(fakes, 0, (size_t)count * sizeof *fakes);
+    for (i = 0; i < count; i++) fakes[i].state = seed + (uint64_t)i;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* The child that this program can be                                                                                 */
+
+static struct {
+    const char *mode;
+    int in, out; /* the sockets, out of the way of what is printed */
+    fake fakes[BRIDGE_ENVIRONMENTS];
+    int environments, frames;
+    uint32_t number;
+    uint8_t question[BRIDGE_ENVIRONMENTS * (2 + BRIDGE_PLAYED)];
+    uint8_t answer[BRIDGE_ENVIRONMENTS * (8 + BRIDGE_FRAMES * PIXELS)];
+} child;
+
+static int child_is(const char *mode) { return strcmp(child.mode, mode) == 0; }
+static void child_hangs(void)
+{
+    for (;;) poll(NULL, 0, 1000);
+}
+static void child_reads(uint8_t *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t const got = read(child.in, data, size);
+        if (got <= 0) _exit(5);
+        data += got;
+        size -= (size_t)got;
+    }
+}
+static void child_writes(const uint8_t *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t const put = write(child.out, data, size);
+        if (put <= 0) _exit(6);
+        data += put;
+        size -= (size_t)put;
+    }
+}
+/* Megabytes on both, as a library's warnings may be. */
+static void child_chatters(void)
+{
+    int i;
+    for (i = 0; i < 20000; i++) {
+        printf("%d: a line that is longer than what the environment has to say about itself\n", i);
+        fprintf(stderr, "%d: and another one, of which nobody cares to read more than the last\n", i);
+    }
+    fflush(stdout);
+}
+/* Does what the mode says instead of an answer, if it says anything. */
+static void child_misbehaves(const uint8_t *head, size_t size)
+{
+    size_t i;
+    if (child_is("chatters")) child_chatters();
+    if (child_is("is slow")) poll(NULL, 0, 30);
+    if (child_is("is interrupted")) kill(getpid(), SIGINT);
+    if (child.number != MISBEHAVES) return;
+    if (child_is("ends in a head")) child_writes(head, 7), _exit(0);
+    if (child_is("ends in a body")) child_writes(head, BRIDGE_HEAD), child_writes(child.answer, size / 2), _exit(0);
+    if (child_is("crashes")) poll(NULL, 0, 50), kill(getpid(), SIGKILL);
+    if (child_is("hangs")) child_hangs();
+    if (child_is("hangs in a body")) child_writes(head, BRIDGE_HEAD), child_writes(child.answer, 9), child_hangs();
+    if (child_is("hangs up")) close(child.in), close(child.out), child_hangs();
+    if (child_is("drips"))
+        for (i = 0; i < size; i++) {
+            poll(NULL, 0, 20);
+            child_writes(i < BRIDGE_HEAD ? head + i : child.answer + i - BRIDGE_HEAD, 1);
+        }
+}
+static void child_answers(int type, size_t size)
+{
+    uint8_t head[BRIDGE_HEAD] = {'R', 'I', 'S', 'E'};
+    bridge_put(head + 4, (uint64_t)type, 4);
+    bridge_put(head + 8, child.number, 4);
+    bridge_put(head + 12, size, 4);
+    child_misbehaves(head, size);
+    child_writes(head, sizeof head);
+    child_writes(child.answer, size);
+    child.number++;
+}
+/* Reads a question. Returns its type. */
+static int child_asked(void)
+{
+    uint8_t head[BRIDGE_HEAD];
+    child_reads(head, sizeof head);
+    if (memcmp(head, "RISE", 4) != 0 || bridge_get(head + 8) != child.number || bridge_get(head + 12) > sizeof child.question)
+        _exit(7);
+    child_reads(child.question, bridge_get(head + 12));
+    return (int)bridge_get(head + 4);
+}
+static void child_greets(void)
+{
+    static const uint32_t spec[] = {BRIDGE_VERSION, WIDTH, HEIGHT, CHANNELS, ACTIONS};
+    uint64_t seed;
+    size_t i;
+    if (child_asked() != BRIDGE_HELLO || bridge_get(child.question) != BRIDGE_VERSION) _exit(8);
+    child.environments = (int)bridge_get(child.question + 4);
+    child.frames = (int)bridge_get(child.question + 8);
+    seed = bridge_get(child.question + 12) | (uint64_t)bridge_get(child.question + 16) << 32;
+    fakes_make(child.fakes, child.environments, seed);
+    for (i = 0; i < 5; i++) bridge_put(child.answer + 4 * i, spec[i], 4);
+    memcpy(child.answer + 20, spec_text, strlen(spec_text));
+    child_answers(BRIDGE_SPEC, 20 + strlen(spec_text));
+}
+static void child_steps(void)
+{
+    const uint8_t *at = child.question;
+    uint8_t *to = child.answer;
+    size_t const shown = (size_t)child.frames * PIXELS;
+    int i, played = 0;
+    for (i = 0; i < child.environments; i++) {
+        float reward = 0;
+        uint32_t bits;
+        int const ended = fake_move(&child.fakes[i], at[0], at[1], at + 2, &played, &reward);
+        at += 2 + at[1];
+        memcpy(&bits, &reward, sizeof bits);
+        bridge_put(to, (uint64_t)ended | (uint64_t)played << 8, 4);
+        bridge_put(to + 4, bits, 4);
+        memcpy(to + 8, child.fakes[i].frames[BRIDGE_FRAMES - child.frames], shown);
+        to += 8 + shown;
+    }
+    child_answers(BRIDGE_STATE, (size_t)(to - child.answer));
+}
+/* Tells that it ended in order, through a pipe whose number it was given. */
+static int child_ends(void)
+{
+    const char *const pipe_number = getenv("BRIDGE_TEST_PIPE");
+    if (pipe_number == NULL) return 0;
+    poll(NULL, 0, 300);
+    return write(atoi(pipe_number), "B", 1) == 1 ? 0 : 9;
+}
+static int child_main(void)
+{
+    int const inherited = atoi(getenv("BRIDGE_TEST_INHERITED")) + (getenv("BRIDGE_TEST_PIPE") != NULL);
+    if (descriptors(3) > inherited) return fputs("the bridge's files are open here\n", stderr), 1;
+    child.mode = getenv("BRIDGE_TEST");
+    child.in = dup(0);
+    child.out = dup(1);
+    dup2(2, 0);
+    dup2(2, 1);
+    if (child_is("ends at once")) return fputs("Traceback\nNameError: no such luck\n", stderr), 1;
+    if (child_is("hangs at once")) child_hangs();
+    child_greets();
+    for (;;) {
+        int const type = child_asked();
+        if (type == BRIDGE_BYE) return child_ends();
+        if (type != BRIDGE_STEP) return 10;
+        child_steps();
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* The program that it is                                                                                             */
+
+static const char *self; /* its path */
+
+/* Under an emulator, a program of another machine may not start. */
+static int can_start(void)
+{
+    int status = -1;
+    pid_t pid;
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        execl(self, self, "--probe", (char *)NULL);
+        _exit(1);
+    }
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == PROBED;
+}
+
+/* What main does first. Returns 1, with a status to end with, if the program was started as a child. */
+static int child_was_meant(int count, char **arguments, int *status)
+{
+    static char path[4096];
+    self = arguments[0];
+    if (strchr(self, '/') == NULL && readlink("/proc/self/exe", path, sizeof path - 1) > 0) self = path;
+    if (count < 2) return 0;
+    if (strcmp(arguments[1], "--probe") == 0) return *status = PROBED, 1;
+    if (getenv("BRIDGE_TEST") == NULL) return 0;
+    *status = child_main();
+    return 1;
+}
+
+#endif

@@ -1,0 +1,273 @@
+/* The training tool, examples/atari.c, from start to end with made-up environments; and that nothing is lost when it, or the
+   process of its games, is killed at any moment, or the disk is full. */
+#if !defined(__unix__) && !defined(__APPLE__)
+
+#include <stdio.h>
+int main(void)
+{
+    printf("training: skipped, this is no POSIX system\n0 passed, 0 failed\n");
+    return 0;
+}
+
+#else
+
+int atari_main(int count, char **arguments);
+#define main atari_main
+#include "../examples/atari.c"
+#undef main
+
+#include "check.h"
+#include "child.h"
+#include <sys/resource.h>
+
+enum { TRIES = 12, MOST_WORDS = 60 };
+static char place[40] = "/tmp/rise-training-XXXXXX", run_folder[TRAIN_PATH], said[TRAIN_PATH], children[TRAIN_PATH];
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* The tool, in a process of its own                                                                                  */
+
+/* Its arguments are those that make it small and quick, and `more`, with blanks between them. */
+static pid_t tool_start(const char *more, long most_bytes)
+{
+    static const char *const usual = "atari --env Made/Up-v1 --environments 2 --evaluate-every 150 --episodes 3 --last-episodes 3 "
+                                     "--plain --set learn_start=50 --set batch=4 --set window=4 --set replay_capacity=500 ";
+    static char text[2000];
+    char *words[MOST_WORDS], *word;
+    int count = 0;
+    pid_t pid;
+    fflush(NULL);
+    pid = fork();
+    if (pid != 0) return pid;
+    snprintf(text, sizeof text, "%s --python %s --bridge %s --folder %s %s", usual, self, self, run_folder, more);
+    for (word = strtok(text, " "); word != NULL && count < MOST_WORDS - 1; word = strtok(NULL, " ")) words[count++] = word;
+    words[count] = NULL;
+    if (freopen(said, "w", stdout) == NULL) _exit(100);
+    dup2(1, 2);
+    if (most_bytes > 0) {
+        struct rlimit limit;
+        limit.rlim_cur = limit.rlim_max = (rlim_t)most_bytes;
+        signal(SIGXFSZ, SIG_IGN); /* then a write fails, as on a full disk */
+        setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    exit(atari_main(count, words));
+}
+/* Its exit status, or minus the signal that ended it. */
+static int tool_end(pid_t pid)
+{
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+static int tool(const char *more) { return tool_end(tool_start(more, 0)); }
+
+/* Is this among what it said? */
+static int tool_said(const char *words)
+{
+    static char text[1 << 20];
+    FILE *const file = fopen(said, "r");
+    size_t const size = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file != NULL) fclose(file);
+    text[size] = '\0';
+    return strstr(text, words) != NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* What it leaves                                                                                                     */
+
+static const char *in_folder(const char *name)
+{
+    static char path[2 * TRAIN_PATH];
+    snprintf(path, sizeof path, "%s/%s", run_folder, name);
+    return path;
+}
+static long file_bytes(const char *name)
+{
+    struct stat s;
+    return stat(in_folder(name), &s) == 0 ? (long)s.st_size : -1;
+}
+/* Steps that the saved agent has taken; -1: it cannot be loaded. */
+static long saved_steps(void)
+{
+    rise_agent *agent;
+    rise_metrics m;
+    if (rise_agent_load(&agent, in_folder("agent.rise"), NULL, NULL) != RISE_OK) return -1;
+    rise_agent_metrics(agent, &m);
+    rise_agent_destroy(agent);
+    return (long)m.steps;
+}
+/* Rows of log.csv, all whole and in order of steps and seconds; -1: they are not. */
+static int log_rows(void)
+{
+    char line[1000];
+    train_row row, before = {0};
+    int rows = 0, good = 1;
+    FILE *const file = fopen(in_folder("log.csv"), "r");
+    if (file == NULL || fgets(line, sizeof line, file) == NULL || strncmp(line, "steps,seconds,", 14) != 0) return -1;
+    for (; fgets(line, sizeof line, file) != NULL; rows++) {
+        good = good && train_read_row(line, &row) && row.steps >= before.steps && row.seconds >= before.seconds;
+        before = row;
+    }
+    fclose(file);
+    return good ? rows : -1;
+}
+/* The hash (FNV-1a) of a file. */
+static uint64_t file_hash(const char *name)
+{
+    uint64_t hash = UINT64_C(0xCBF29CE484222325);
+    int byte;
+    FILE *const file = fopen(in_folder(name), "rb");
+    while (file != NULL && (byte = getc(file)) != EOF) hash = (hash ^ (uint64_t)byte) * UINT64_C(0x100000001B3);
+    if (file != NULL) fclose(file);
+    return hash;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Tests                                                                                                              */
+
+static void test_whole_run(void)
+{
+    int rows;
+    CHECK(tool("--steps 400") == 0);
+    CHECK(tool_said("the greedy agent scores") && tool_said("Playing 3 more episodes greedily"));
+    CHECK(saved_steps() >= 400 && saved_steps() <= 402);
+    CHECK(file_bytes("best.rise") > 0 && file_bytes("best.rise") < file_bytes("agent.rise"));
+    CHECK(file_bytes("curve.svg") > 500 && file_bytes("episode.gif") > 100);
+    rows = log_rows();
+    CHECK(rows >= 3);
+    CHECK(tool("--steps 800") == 1 && tool_said("--resume") && saved_steps() <= 402); /* it is not begun anew by mistake */
+    CHECK(tool("--steps 800 --resume") == 0 && saved_steps() >= 800 && log_rows() > rows);
+    CHECK(tool("--steps 800 --resume --set nothing=1") == 0); /* the saved agent is as it is */
+}
+static void test_refusals(void)
+{
+    CHECK(tool("--steps 10 --folder") == 2 && tool_said("Not understood: --folder"));
+    CHECK(tool("--resume --python /nowhere/python") == 1 && tool_said("/nowhere/python could not be started"));
+    CHECK(tool("--resume --bridge /nowhere/bridge.py") == 1 && tool_said("/nowhere/bridge.py cannot be read"));
+    snprintf(run_folder, sizeof run_folder, "%s/another", place);
+    CHECK(tool("--steps 100 --set window=0.5") == 1 && tool_said("window"));
+    CHECK(tool("--steps 100 --preset alphago") == 1 && tool_said("alphago"));
+    CHECK(tool("--steps 100 --set replay_capacity=900000000") == 1 && (tool_said("too much for this machine") || tool_said("memory")));
+    CHECK(file_bytes("agent.rise") == -1);
+    snprintf(run_folder, sizeof run_folder, "%s/run", place);
+}
+
+/* Process number `n` of those that served games in the last run; 0: there is none. */
+static long child_number(int n)
+{
+    long pid = 0;
+    FILE *const file = fopen(children, "r");
+    for (; file != NULL && n >= 0; n--)
+        if (fscanf(file, "%ld", &pid) != 1) pid = 0, n = 0;
+    if (file != NULL) fclose(file);
+    return pid;
+}
+static void wait_a_while(int try) { poll(NULL, 0, 20 + try * 17 % 150); }
+
+/* The process of the games, or of the judges, is killed: the tool says so, and has saved what it had. */
+static void test_killed_children(void)
+{
+    int try;
+    for (try = 0; try < TRIES; try++) {
+        long const before = saved_steps();
+        int killed = 0;
+        pid_t pid;
+        remove(children);
+        pid = tool_start("--steps 1000000 --resume", 0);
+        while (!killed) {
+            wait_a_while(try);
+            killed = child_number(try % 2) > 0 && kill((pid_t)child_number(try % 2), SIGKILL) == 0;
+        }
+        check_about("child %d, try %d", try % 2, try);
+        CHECK(tool_end(pid) == 1 && tool_said("the environment's process"));
+        CHECK(saved_steps() >= before && log_rows() > 0);
+    }
+    check_about("%s", "");
+}
+/* Ctrl-C and its like, also in the middle of a save, for it saves all the time: all is saved, or it had not yet begun. */
+static void test_interrupts(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM};
+    int try, orderly = 0;
+    for (try = 0; try < TRIES; try++) {
+        long const before = saved_steps();
+        pid_t const pid = tool_start("--steps 1000000 --resume --save-every 0", 0);
+        int status;
+        wait_a_while(2 * try);
+        kill(pid, signals[try % 2]);
+        status = tool_end(pid);
+        check_about("try %d", try);
+        CHECK(status == 0 || status == -signals[try % 2]);
+        CHECK(status != 0 || tool_said("--resume goes on"));
+        CHECK(saved_steps() >= before);
+        orderly += status == 0;
+    }
+    check_about("%s", "");
+    CHECK(orderly > 0);
+}
+/* Killed without a warning, it leaves the agent that it saved last. */
+static void test_killed_tool(void)
+{
+    int try;
+    for (try = 0; try < TRIES; try++) {
+        long const before = saved_steps();
+        pid_t const pid = tool_start("--steps 1000000 --resume --save-every 0", 0);
+        wait_a_while(2 * try);
+        kill(pid, SIGKILL);
+        check_about("try %d", try);
+        CHECK(tool_end(pid) == -SIGKILL && saved_steps() >= before);
+    }
+    check_about("%s", "");
+    CHECK(tool("--steps 1 --resume") == 0 && log_rows() > 0);
+}
+/* It says that it could not save, and what was saved before is whole. */
+static void test_full_disk(void)
+{
+    uint64_t const agent = file_hash("agent.rise"), best = file_hash("best.rise");
+    long const steps = saved_steps();
+    char more[100];
+    snprintf(more, sizeof more, "--steps %ld --resume --save-every 0", steps + 400);
+    CHECK(tool_end(tool_start(more, file_bytes("agent.rise") / 3)) == 1 && tool_said("NOT SAVED"));
+    CHECK(file_hash("agent.rise") == agent && saved_steps() == steps);
+    CHECK(file_hash("best.rise") == best || file_bytes("best.rise") < file_bytes("agent.rise") / 3);
+    CHECK(tool(more) == 0 && saved_steps() >= steps + 400);
+}
+
+/* The number of a child, for those who would kill it. */
+static void write_number(void)
+{
+    FILE *const file = fopen(getenv("TRAINING_CHILDREN"), "a");
+    if (file == NULL) return;
+    fprintf(file, "%ld\n", (long)getpid());
+    fclose(file);
+}
+
+int main(int count, char **arguments)
+{
+    char command[100];
+    int status;
+    if (count > 1 && getenv("TRAINING_CHILDREN") != NULL) write_number();
+    if (child_was_meant(count, arguments, &status)) return status;
+    if (!can_start()) {
+        printf("training: skipped: this program cannot start itself here, so there are no games\n");
+        CHECK(self != NULL);
+        return check_done();
+    }
+    if (mkdtemp(place) == NULL) return perror(place), 1;
+    snprintf(run_folder, sizeof run_folder, "%s/run", place);
+    snprintf(said, sizeof said, "%s/said", place);
+    snprintf(children, sizeof children, "%s/children", place);
+    setenv("BRIDGE_TEST", "is good", 1);
+    setenv("BRIDGE_TEST_INHERITED", "100", 1);
+    setenv("TRAINING_CHILDREN", children, 1);
+    test_whole_run();
+    test_refusals();
+    test_killed_children();
+    test_interrupts();
+    test_killed_tool();
+    test_full_disk();
+    snprintf(command, sizeof command, "rm -r %s", place);
+    CHECK(system(command) == 0);
+    return check_done();
+}
+
+#endif
