@@ -32,27 +32,27 @@ printf 'd.frame_width = 0; d.isa = RISE_ISA_AUTO; rise_agent_destroy(a); return 
 printf '#define RISE_IMPLEMENTATION\n#define RISE_STATIC\n#include "rise.h"\nint rise_user(void);\n' > "$out/static.c"
 printf 'int rise_user(void) { return rise_kernels_of(RISE_ISA_AUTO) == 0; }\n' >> "$out/static.c"
 
+# One whole compilation a compiler, for what only the optimiser sees; what the grammar decides is told by -fsyntax-only.
 for cc in gcc clang; do
     found $cc || continue
-    for std in c99 c11 gnu11; do
-        check "$cc -std=$std" $cc -std=$std -O2 $strict $c_only -I. -c "$out/one.c" -o "$out/one.o"
+    check "$cc -std=c99" $cc -std=c99 -O2 -Wframe-larger-than=16384 $strict $c_only -I. -c "$out/one.c" -o "$out/one.o"
+    for std in c11 gnu11; do
+        check "$cc -std=$std" $cc -std=$std -fsyntax-only $strict $c_only -I. "$out/one.c"
     done
     for macro in RISE_NO_STDIO RISE_NO_SIMD RISE_DOUBLE RISE_THREADS; do
-        check "$cc -D$macro" $cc -std=c99 -O1 -D$macro $strict $c_only -I. -c "$out/one.c" -o "$out/macro.o"
+        check "$cc -D$macro" $cc -std=c99 -fsyntax-only -D$macro $strict $c_only -I. "$out/one.c"
     done
     check "$cc RISE_STATIC" $cc -std=c99 -O1 $strict $c_only -I. -c "$out/static.c" -o "$out/static.o"
-    check "$cc two files" $cc -std=c99 -O1 $strict $c_only -I. "$out/main.c" "$out/two.c" "$out/one.c" -o "$out/two" -lm
+    check "$cc two files" $cc -std=c99 -O1 $strict $c_only -I. "$out/main.c" "$out/two.c" "$out/one.o" -o "$out/two" -lm
     check "$cc one of them runs" "$out/two"
-    check "$cc stack frames" $cc -std=c99 -O2 -Wframe-larger-than=16384 -Werror -I. -c "$out/one.c" -o "$out/frames.o"
     for source in examples/*.c tests/*.c bench/*.c; do
         check "$cc $source" $cc -std=c99 -fsyntax-only $strict $c_only "$source"
     done
 done
 for cxx in g++ clang++; do
     found $cxx || continue
-    for std in c++11 c++17; do
-        check "$cxx -std=$std" $cxx -x c++ -std=$std -O2 $strict -I. -c "$out/one.c" -o "$out/cxx.o"
-    done
+    check "$cxx -std=c++11" $cxx -x c++ -std=c++11 -O2 $strict -I. -c "$out/one.c" -o "$out/cxx.o"
+    check "$cxx -std=c++17" $cxx -x c++ -std=c++17 -fsyntax-only $strict -I. "$out/one.c"
 done
 if found tcc; then
     check "tcc" tcc -I. -c "$out/one.c" -o "$out/tcc.o"
