@@ -957,22 +957,18 @@ RISEI_IN ptrdiff_t risei_walk(const rise_walk *walk, int i)
 /* Where i0 .. i0+n lie, without a division for each. */
 RISEI_FN void risei_locate(const rise_walk *walk, int i0, int n, ptrdiff_t *at)
 {
-    int in = i0 % walk->inner, mid = i0 / walk->inner % walk->middle, i;
+    ptrdiff_t const step = walk->step[0];
     ptrdiff_t here = risei_walk(walk, i0);
-    for (i = 0; i < n; i++) {
-        at[i] = here;
-        if (++in < walk->inner) {
-            here += walk->step[0];
-            continue;
-        }
+    int in = i0 % walk->inner, mid = i0 / walk->inner % walk->middle, i = 0;
+    for (;;) {
+        int const end = n - i < walk->inner - in ? n : i + (walk->inner - in);
+        for (; i < end; i++, here += step) at[i] = here;
+        if (i == n) return;
         in = 0;
-        here -= (walk->inner - 1) * walk->step[0];
-        if (++mid < walk->middle) {
-            here += walk->step[1];
-            continue;
-        }
+        here += walk->step[1] - walk->inner * step;
+        if (++mid < walk->middle) continue;
         mid = 0;
-        here += walk->step[2] - (walk->middle - 1) * walk->step[1];
+        here += walk->step[2] - walk->middle * walk->step[1];
     }
 }
 RISE_API rise_matrix rise_matrix_plain(const rise_real *data, ptrdiff_t stride)

@@ -15,7 +15,7 @@ run() {
     folder=build/minatar/$2-$1-$3
     [ -e "$folder/episode.gif" ] && return
     ./atari --env "MinAtar/$2-v0" --memory "$4" --blank "$5" --seed "$3" --steps "${STEPS:-1M}" --folder "$folder" \
-        --environments 1 --evaluate-every 100k --episodes 8 --plain --resume \
+        --environments 1 --evaluate-every 100k --episodes 8 --plain --resume --whole \
         --set network=custom --set conv_count=1 --set 'conv[0].filters=16' --set 'conv[0].size=3' --set features=-1 \
         --set head_units=128 --set no_dueling=1 --set no_double=1 --set frame_stack=1 --set n_step=1 --set batch=32 \
         --set learn_period=1 --set learn_start=5000 --set replay_capacity=100000 --set target_period=1000 \
