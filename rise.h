@@ -762,8 +762,12 @@ extern int fsync(int file);
 #endif
 #if defined(__GNUC__) && !defined(__TINYC__)
 #define RISEI_PREFETCH(p) __builtin_prefetch(p)
+#define RISEI_PREFETCH_FAR(p) __builtin_prefetch((p), 0, 2) /* into the second level */
+#define RISEI_PREFETCH_WRITE(p) __builtin_prefetch((p), 1)
 #else
 #define RISEI_PREFETCH(p) (void)(p)
+#define RISEI_PREFETCH_FAR(p) (void)(p)
+#define RISEI_PREFETCH_WRITE(p) (void)(p)
 #endif
 #if defined(__clang__)
 #define RISEI_UNROLL _Pragma("clang loop unroll(full)")
@@ -1524,7 +1528,8 @@ typedef struct risei_worker {
 /* Threads that share one job after another with the thread that hands them out. */
 typedef struct risei_pool {
     int threads;
-    unsigned char *scratch;  /* [threads][rise_product_scratch()] */
+    unsigned char *scratch;  /* [threads][scratch_bytes] */
+    size_t scratch_bytes;
     risei_task task;         /* the job in hand */
     void *job;
     int stop;
@@ -1569,7 +1574,7 @@ RISEI_FN void *risei_work(void *argument)
     for (seen = 0;; seen++) {
         risei_pool_await(p, seen);
         if (p->stop) return NULL;
-        p->task(p->job, w->part, p->threads, p->scratch + (size_t)w->part * rise_product_scratch());
+        p->task(p->job, w->part, p->threads, p->scratch + (size_t)w->part * p->scratch_bytes);
         __atomic_sub_fetch(&p->left, 1, __ATOMIC_RELEASE);
     }
 }
@@ -1594,11 +1599,12 @@ RISEI_FN void risei_pool_end(risei_pool *p, int started)
     pthread_mutex_destroy(&p->lock);
 }
 /* Returns 0 if the system refuses threads. */
-RISEI_FN int risei_pool_begin(risei_pool *p, int threads, void *scratch)
+RISEI_FN int risei_pool_begin(risei_pool *p, int threads, void *scratch, size_t scratch_bytes)
 {
     int i;
     p->threads = threads;
     p->scratch = (unsigned char *)scratch;
+    p->scratch_bytes = scratch_bytes;
     if (pthread_mutex_init(&p->lock, NULL) != 0 || pthread_cond_init(&p->wake, NULL) != 0) return 0;
     for (i = 1; i < threads; i++) {
         p->workers[i].pool = p;
@@ -1614,7 +1620,7 @@ RISEI_FN int risei_pool_begin(risei_pool *p, int threads, void *scratch)
 /* What computes: the kernels, their scratch, and threads. */
 typedef struct risei_device {
     const rise_kernels *kernels;
-    void *scratch;           /* [threads][rise_product_scratch()] */
+    void *scratch;           /* for each thread: of products, and behind it what risei_encoder_scratch wants */
     struct risei_pool *pool; /* NULL: the caller's thread alone */
 } risei_device;
 
@@ -1858,23 +1864,45 @@ RISEI_FN rise_matrix risei_conv_patches(const risei_conv *c, const risei_image *
     return m;
 }
 
-/* y (add: +)= conv(x), max(0, y) if `relu`. x.pad must be c.pad or more; y may have any border. */
-RISEI_FN void risei_conv_forward(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
-                                 const risei_image *x, const risei_image *y, int relu, int add)
+/* y = conv(x), max(0, y) if `relu`. x.pad must be c.pad or more; y may have any border. */
+RISEI_FN rise_product risei_conv_product(const risei_conv *c, const rise_real *w, int count, const risei_image *x,
+                                         const risei_image *y, int relu)
 {
-    rise_walk const pixels = risei_image_walk(y, c->out_height, c->out_width, 1);
-    int i;
     rise_product p;
     memset(&p, 0, sizeof p);
     p.m = count * c->out_height * c->out_width, p.n = c->filters, p.k = c->size * c->size * c->channels;
     p.a = risei_conv_patches(c, x);
     p.b = c->frozen ? rise_matrix_panels(w + c->weights, p.k, p.n) : rise_matrix_plain(w + c->weights, c->filters);
     p.c = rise_matrix_plain(y->data + risei_image_at(y, 0, 0), 0);
-    p.c.rows = pixels;
-    p.bias = add ? NULL : w + c->bias;
-    p.accumulate = add, p.relu = relu;
+    p.c.rows = risei_image_walk(y, c->out_height, c->out_width, 1);
+    p.bias = w + c->bias;
+    p.relu = relu;
+    return p;
+}
+/* dW = patches^T dy, and the gradient of the bias */
+RISEI_FN rise_product risei_conv_gradient(const risei_conv *c, rise_real *g, int count, const risei_image *x,
+                                          const risei_image *dy)
+{
+    rise_product p;
+    memset(&p, 0, sizeof p);
+    p.m = c->size * c->size * c->channels, p.n = c->filters, p.k = count * c->out_height * c->out_width;
+    p.a = risei_conv_patches(c, x);
+    p.transposed = 1;
+    p.b = rise_matrix_plain(dy->data + risei_image_at(dy, 0, 0), 0);
+    p.b.rows = risei_image_walk(dy, c->out_height, c->out_width, 1);
+    p.c = rise_matrix_plain(g + c->weights, c->filters);
+    p.sums = g + c->bias;
+    return p;
+}
+/* y (add: +)= conv(x) */
+RISEI_FN void risei_conv_forward(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
+                                 const risei_image *x, const risei_image *y, int relu, int add)
+{
+    rise_product p = risei_conv_product(c, w, count, x, y, relu);
+    int i;
+    if (add) p.bias = NULL, p.accumulate = 1;
     for (i = 0; i < p.m && add; i++)
-        d->kernels->add(c->filters, w + c->bias, y->data + risei_image_at(y, 0, 0) + risei_walk(&pixels, i));
+        d->kernels->add(c->filters, w + c->bias, y->data + risei_image_at(y, 0, 0) + risei_walk(&p.c.rows, i));
     risei_product(d, &p);
 }
 
@@ -1960,18 +1988,101 @@ RISEI_FN void risei_conv_backward_data(const risei_device *d, const risei_conv *
 RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, const rise_real *w, rise_real *g, int count,
                                   const risei_image *x, const risei_image *dy, const risei_image *dx)
 {
-    int const f = c->filters;
-    rise_product p;
-    memset(&p, 0, sizeof p);
-    p.m = c->size * c->size * c->channels, p.n = f, p.k = count * c->out_height * c->out_width; /* dW = patches^T dy */
-    p.a = risei_conv_patches(c, x);
-    p.transposed = 1;
-    p.b = rise_matrix_plain(dy->data + risei_image_at(dy, 0, 0), 0);
-    p.b.rows = risei_image_walk(dy, c->out_height, c->out_width, 1);
-    p.c = rise_matrix_plain(g + c->weights, f);
-    p.sums = g + c->bias;
+    rise_product const p = risei_conv_gradient(c, g, count, x, dy);
     risei_product(d, &p);
     if (dx != NULL) risei_conv_backward_data(d, c, w, count, dy, dx);
+}
+
+/* What a conv net sees: images of numbers that lie ready; or stacks of frames, oldest first, which become numbers, in [0, 1] and
+   interleaved, in the cache, just before they are read. */
+typedef struct risei_input {
+    rise_real *images;            /* [count] with the border of the first layer's x; or NULL, and */
+    const uint8_t *const *frames; /* [count][stack]; NULL as a stack's first frame stands for a black image */
+    int stack;
+} risei_input;
+
+enum {
+    RISEI_CHUNK = 32768, /* numbers: so many images of the first layer at a time, but at least one */
+    RISEI_MOST_STACK = 16
+};
+
+RISEI_FN int risei_chunk_images(const risei_image *x)
+{
+    return risei_image_size(x) < RISEI_CHUNK ? RISEI_CHUNK / (int)risei_image_size(x) : 1;
+}
+/* Image n of the input -> out, with its border. */
+RISEI_FN void risei_input_stack(const rise_kernels *k, const risei_input *input, int n, const risei_image *x, rise_real *out)
+{
+    int const channels = x->channels / input->stack, height = x->pad > 0 ? x->height : 1; /* of all pixels, without a border */
+    int const width = x->width * x->height / height;
+    const uint8_t *rows[RISEI_MOST_STACK];
+    int s, y;
+    if (x->pad > 0 || input->frames[n * input->stack] == NULL) risei_zero(out, risei_image_size(x));
+    if (input->frames[n * input->stack] == NULL) return;
+    for (s = 0; s < input->stack; s++) rows[s] = input->frames[n * input->stack + s];
+    for (y = 0; y < height; y++) {
+        k->stack(width, channels, input->stack, rows, out + risei_image_at(x, y, 0));
+        for (s = 0; s < input->stack; s++) rows[s] += width * channels;
+    }
+}
+/* The first layer runs over frames a few images at a time: forward if there is a y, else dW. Its parts are of the images, or of
+   what dW's product writes. */
+typedef struct risei_first_job {
+    const rise_kernels *kernels;
+    const risei_conv *conv;
+    const risei_input *input;
+    const risei_image *x, *y, *dy; /* x: its shape */
+    const rise_real *w;
+    rise_real *g;
+    int count, relu;
+} risei_first_job;
+
+RISEI_FN void risei_first_part(void *job, int part, int parts, void *scratch)
+{
+    const risei_first_job *const j = (const risei_first_job *)job;
+    risei_image x = *j->x, y = j->y != NULL ? *j->y : *j->dy;
+    int const chunk = risei_chunk_images(&x);
+    int n = 0, end = j->count, i, now;
+    x.data = (rise_real *)(void *)((unsigned char *)scratch + rise_product_scratch());
+    if (j->y != NULL) risei_share(j->count, 1, part, parts, &n, &end);
+    for (y.data += n * risei_image_size(&y); n < end; n += now, y.data += now * risei_image_size(&y)) {
+        rise_product p;
+        now = end - n < chunk ? end - n : chunk;
+        for (i = 0; i < now; i++) risei_input_stack(j->kernels, j->input, n + i, &x, x.data + i * risei_image_size(&x));
+        if (j->y != NULL) {
+            p = risei_conv_product(j->conv, j->w, now, &x, &y, j->relu);
+            j->kernels->product(&p, 0, 1, scratch);
+        } else {
+            p = risei_conv_gradient(j->conv, j->g, now, &x, &y);
+            p.accumulate = n > 0;
+            j->kernels->product(&p, part, parts, scratch);
+        }
+    }
+}
+RISEI_FN void risei_first_run(const risei_device *d, risei_first_job *j)
+{
+    const risei_conv *c = j->conv;
+    j->kernels = d->kernels;
+    risei_run(d, (double)j->count * c->out_height * c->out_width * c->filters * (c->size * c->size * c->channels),
+              risei_first_part, j);
+}
+RISEI_FN void risei_first_forward(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
+                                  const risei_input *input, const risei_image *x, const risei_image *y, int relu)
+{
+    risei_first_job job;
+    memset(&job, 0, sizeof job);
+    job.conv = c, job.w = w, job.count = count, job.input = input;
+    job.x = x, job.y = y, job.relu = relu;
+    risei_first_run(d, &job);
+}
+RISEI_FN void risei_first_backward(const risei_device *d, const risei_conv *c, rise_real *g, int count,
+                                   const risei_input *input, const risei_image *x, const risei_image *dy)
+{
+    risei_first_job job;
+    memset(&job, 0, sizeof job);
+    job.conv = c, job.g = g, job.count = count, job.input = input;
+    job.x = x, job.dy = dy;
+    risei_first_run(d, &job);
 }
 
 /* The pool window of output (oy, ox), cut at the image's edge. A pool of -1 adapts: its windows cover the image, whatever its
@@ -2121,8 +2232,9 @@ typedef struct risei_encoder {
     int out;
 } risei_encoder;
 
-/* Its activations and their gradients. in[0] is what it sees, with pixels in [0, 1]; layer l makes in[l + 1]. */
+/* Its activations and their gradients. in[0] is what it sees, or just its shape; layer l makes in[l + 1]. */
 typedef struct risei_encoder_data {
+    risei_input input;
     risei_image in[RISE_MAX_CONV + 1], y[RISE_MAX_CONV];      /* y[l]: before the pool, or in[l + 1] itself */
     risei_image unit[RISE_MAX_CONV][RISEI_UNITS][2];          /* what its two convs see: ReLU of the input, and between them */
     risei_image dout[RISE_MAX_CONV], dy[RISE_MAX_CONV];       /* gradients of in[l + 1], and before pool and ReLU */
@@ -2280,15 +2392,25 @@ RISEI_FN void risei_units_backward(const risei_device *d, const risei_encoder *e
         risei_image_add(d, count, dfirst, dout);
     }
 }
-/* images: [count] of e's shape with the border of in[0] (see risei_encoder_frame) */
+/* What a device's scratch must hold for it, of each thread, behind rise_product_scratch(). */
+RISEI_FN size_t risei_encoder_scratch(const risei_encoder *e)
+{
+    risei_image const x = risei_image_make(e->height, e->width, e->channels, e->conv[0].pad);
+    return risei_times((size_t)risei_chunk_images(&x), (size_t)risei_image_size(&x)) * sizeof(rise_real);
+}
 RISEI_FN void risei_encoder_forward(const risei_device *d, const risei_encoder *e, const rise_real *w, int count,
-                                    rise_real *images, risei_encoder_data *a)
+                                    const risei_input *input, risei_encoder_data *a)
 {
     const risei_image *last = &a->in[e->layers];
     int l;
-    a->in[0].data = images;
+    a->input = *input;
+    a->in[0].data = input->images;
     for (l = 0; l < e->layers; l++) {
-        risei_conv_forward(d, &e->conv[l], w, count, &a->in[l], &a->y[l], e->units[l] == 0, 0);
+        int const relu = e->units[l] == 0;
+        if (l == 0 && input->images == NULL)
+            risei_first_forward(d, &e->conv[0], w, count, input, &a->in[0], &a->y[0], relu);
+        else
+            risei_conv_forward(d, &e->conv[l], w, count, &a->in[l], &a->y[l], relu, 0);
         if (e->conv[l].pool != 0) risei_pool_forward(d, &e->conv[l], count, &a->y[l], &a->in[l + 1]);
         risei_units_forward(d, e, w, l, count, a);
     }
@@ -2320,7 +2442,10 @@ RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder 
             dout = &a->dy[l];
         }
         if (e->units[l] == 0) risei_relu_backward(d, count, &a->y[l], dout, &a->dy[l]);
-        risei_conv_backward(d, c, w, g, count, &a->in[l], &a->dy[l], l > 0 ? &a->dout[l - 1] : NULL);
+        if (l == 0 && a->input.images == NULL)
+            risei_first_backward(d, c, g, count, &a->input, &a->in[0], &a->dy[0]);
+        else
+            risei_conv_backward(d, c, w, g, count, &a->in[l], &a->dy[l], l > 0 ? &a->dout[l - 1] : NULL);
     }
 }
 
@@ -3052,12 +3177,12 @@ RISEI_FN void risei_head_backward(const risei_device *d, const risei_net *n, con
                                   a->dfused + (ptrdiff_t)r * n->fused, g + n->gain, g + n->shift);
 }
 
-/* images -> q of `rows` states, as feature_row and state_row say. The sequence's plan, inputs (FULL: their extras alone; image
-   i is entry i) and initial state are the caller's. */
+/* `images` of the input -> q of `rows` states, as feature_row and state_row say. The sequence's plan, inputs (FULL: their extras
+   alone; image i is entry i) and initial state are the caller's. */
 RISEI_FN void risei_net_forward(const risei_device *d, const risei_net *n, const rise_real *w, int rows, int images,
-                                rise_real *frames, risei_pass *a)
+                                const risei_input *input, risei_pass *a)
 {
-    risei_encoder_forward(d, &n->encoder, w, images, frames, &a->encoder);
+    risei_encoder_forward(d, &n->encoder, w, images, input, &a->encoder);
     if (n->memory == RISE_MEMORY_FULL) {
         int const f = n->encoder.out;
         int i;
@@ -3752,10 +3877,9 @@ typedef struct risei_embedder {
     rise_real *x;                /* [inputs] as numbers */
     rise_real *matrix;           /* GAUSSIAN: [inputs][size] */
     int8_t *ternary;             /* SPARSE: [inputs][size] */
-    risei_encoder net;           /* CONV, SNAPSHOT: its weights, activations and bordered input */
+    risei_encoder net;           /* CONV, SNAPSHOT: its weights and activations */
     rise_real *weights, *coming; /* SNAPSHOT: those that are about to take the place of the others */
     risei_encoder_data data;
-    rise_real *image;
     rise_embed_fn fn;            /* USER */
     void *user;
     float *floats;
@@ -3803,7 +3927,6 @@ RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e)
         e->weights = RISEI_TAKE(arena, rise_real, e->net.linear.bias + size);
         if (e->kind == RISE_EMBED_SNAPSHOT) e->coming = RISEI_TAKE(arena, rise_real, e->net.linear.bias + size);
         risei_encoder_layout(arena, &e->net, &e->data, 1, 0);
-        e->image = RISEI_TAKE(arena, rise_real, risei_image_size(&e->data.in[0]));
     }
     if (e->kind > RISE_EMBED_SPARSE) return;
     e->pooled = RISEI_TAKE(arena, int32_t, inputs);
@@ -3876,14 +3999,12 @@ RISEI_FN void risei_embedder_downsample(const risei_embedder *e, const uint8_t *
 }
 RISEI_FN void risei_embedder_conv(const risei_device *d, risei_embedder *e, const uint8_t *frame, rise_real *raw)
 {
-    const risei_image *in = &e->data.in[0];
-    const uint8_t *rows[16];
-    int y, i;
-    for (y = 0; y < e->height; y++, frame += e->width * e->channels) {
-        for (i = 0; i < e->stack; i++) rows[i] = frame;
-        d->kernels->stack(e->width, e->channels, e->stack, rows, e->image + risei_image_at(in, y, 0));
-    }
-    risei_encoder_forward(d, &e->net, e->weights, 1, e->image, &e->data);
+    const uint8_t *frames[RISEI_MOST_STACK];
+    risei_input input;
+    int i;
+    for (i = 0; i < e->stack; i++) frames[i] = frame;
+    input.images = NULL, input.frames = frames, input.stack = e->stack;
+    risei_encoder_forward(d, &e->net, e->weights, 1, &input, &e->data);
     memcpy(raw, e->data.features, (size_t)e->size * sizeof *raw);
 }
 /* The function itself: frame -> raw [size]. Projections: pixels in [0, 1], scaled by 1/sqrt(inputs). */
@@ -4075,21 +4196,14 @@ RISEI_FN int risei_allowed(const risei_history *h, ptrdiff_t slot, int action)
 {
     return h->mask_bytes == 0 || (h->masks[slot * h->mask_bytes + action / 8] >> (action % 8) & 1) != 0;
 }
-/* The newest `stack` frames at slot `at`, oldest first, pixels interleaved, into an image with a border. Before an episode's
-   first frame there is only that frame. */
-RISEI_FN void risei_history_stack(const rise_kernels *k, const risei_history *h, int lane, int64_t at, int stack,
-                                  const risei_image *image, rise_real *out)
+/* The newest `stack` frames at slot `at`, oldest first. Before an episode's first frame there is only that frame. */
+RISEI_FN void risei_history_stack(const risei_history *h, int lane, int64_t at, int stack, const uint8_t **frames)
 {
-    int const begun = h->index[risei_slot(h, lane, at)], channels = image->channels / stack;
-    const uint8_t *frames[16];
-    int s, y;
+    int const begun = h->index[risei_slot(h, lane, at)];
+    int s;
     for (s = 0; s < stack; s++) {
         int const back = stack - 1 - s < begun ? stack - 1 - s : begun;
         frames[s] = h->frames + risei_slot(h, lane, at - back) * h->frame_bytes;
-    }
-    for (y = 0; y < image->height; y++) {
-        k->stack(image->width, channels, stack, frames, out + risei_image_at(image, y, 0));
-        for (s = 0; s < stack; s++) frames[s] += image->width * channels;
     }
 }
 /* What enters the cell at slot `at`: its embedding, then (extras > 0) the action before, one-hot, and the reward. */
@@ -4409,7 +4523,7 @@ typedef struct risei_field {
 enum { RISEI_REQUIRED = 3 };
 static const risei_field risei_fields[] = {
     RISEI_INT(frame_width, 1, 1024), RISEI_INT(frame_height, 1, 1024), RISEI_INT(actions, 1, 256),
-    RISEI_INT(frame_channels, 1, 16), RISEI_INT(frame_stack, 1, 16), RISEI_INT(action_masks, 0, 1),
+    RISEI_INT(frame_channels, 1, 16), RISEI_INT(frame_stack, 1, RISEI_MOST_STACK), RISEI_INT(action_masks, 0, 1),
     RISEI_INT(environments, 1, 4096), RISEI_INT(players, 1, 4096), RISEI_INT(play_only, 0, 1),
     RISEI_WORDS(memory, RISE_MEMORY_FULL, "rise none full"), RISEI_INT(window, 1, 1024), RISEI_INT(window_samples, 1, 64),
     RISEI_INT(window_stride, 1, 1024), RISEI_INT(burn_in, 0, 1023), RISEI_INT(stored_state, 0, 1),
@@ -4832,7 +4946,7 @@ struct rise_agent {
     risei_pass pass;                  /* of the one forward pass that is going on */
     int *first;                       /* [max rows] of the pass's sequence */
     int *later;                       /* [batch] the same for the target network, whose window ends n steps later */
-    rise_real *images;                /* what the conv net sees, stacked */
+    const uint8_t **frames;           /* [max images][frame_stack]: what the conv net sees, where it lies in a history */
 
     risei_replay replay;              /* the training games: a lane each */
     rise_real *lane_h, *lane_c;       /* [environments][units]: carried states */
@@ -4855,7 +4969,23 @@ struct rise_agent {
     double saved, cost;               /* microseconds saved up for learning, and what an update takes */
 };
 
-RISEI_FN ptrdiff_t risei_agent_image(const rise_agent *a) { return risei_image_size(&a->pass.encoder.in[0]); }
+/* A thread's scratch. */
+RISEI_FN size_t risei_agent_scratch(const rise_agent *a)
+{
+    size_t const learned = risei_encoder_scratch(&a->net.encoder);
+    size_t const frozen = a->embedder.net.layers > 0 ? risei_encoder_scratch(&a->embedder.net) : 0;
+    size_t const most = learned > frozen ? learned : frozen;
+    return most > SIZE_MAX - rise_product_scratch() ? SIZE_MAX : rise_product_scratch() + most;
+}
+/* Images of the pass from `from` on. */
+RISEI_FN risei_input risei_agent_input(const rise_agent *a, int from)
+{
+    risei_input input;
+    input.images = NULL;
+    input.stack = a->desc.frame_stack;
+    input.frames = a->frames + (ptrdiff_t)from * input.stack;
+    return input;
+}
 
 /* Lays the agent out; with arena.base NULL it only counts. a->desc is resolved. */
 RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
@@ -4882,7 +5012,7 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     a->derived = RISEI_TAKE(arena, rise_real, risei_net_derived(&a->net) ? a->net.block : 0);
     a->noise = RISEI_TAKE(arena, rise_real, risei_noise_size(&a->net));
     a->spectral = RISEI_TAKE(arena, rise_real, risei_spectral_size(&a->net));
-    a->device.scratch = risei_take(arena, rise_product_scratch(), (size_t)d->threads);
+    a->device.scratch = risei_take(arena, risei_agent_scratch(a), (size_t)d->threads);
 #ifdef RISE_THREADS
     a->device.pool = d->threads > 1 ? RISEI_TAKE(arena, risei_pool, 1) : NULL;
 #endif
@@ -4890,7 +5020,7 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     risei_pass_layout(arena, &a->net, &a->pass, rows, images, steps, entries, states, learn, risei_before(d) + 1);
     a->first = RISEI_TAKE(arena, int, learn > actors ? learn : actors);
     a->later = RISEI_TAKE(arena, int, learn);
-    a->images = RISEI_TAKE(arena, rise_real, risei_times((size_t)images, (size_t)risei_agent_image(a)));
+    a->frames = RISEI_TAKE(arena, const uint8_t *, risei_times((size_t)images, (size_t)d->frame_stack));
     if (d->memory == RISE_MEMORY_RISE) risei_embedder_layout(arena, &a->embedder);
     a->fresh = RISEI_TAKE(arena, rise_real, (lanes > 0 ? lanes : 1) * (size_t)a->play.size);
 
@@ -5030,7 +5160,7 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
     risei_agent_layout(&arena, a);
     a->block = desc->memory_block == NULL ? block : NULL;
 #ifdef RISE_THREADS
-    if (a->device.pool != NULL && !risei_pool_begin(a->device.pool, resolved.threads, a->device.scratch)) {
+    if (a->device.pool != NULL && !risei_pool_begin(a->device.pool, resolved.threads, a->device.scratch, risei_agent_scratch(a))) {
         free(a->block);
         return risei_fail(error, RISE_UNAVAILABLE, "the system refuses %d threads; set threads lower", resolved.threads);
     }
@@ -5063,26 +5193,25 @@ RISEI_FN int risei_window_start(const risei_history *h, int lane, int64_t at, in
     return before - (begun < before ? begun : before);
 }
 /* One row's window in the pass's sequence, which is planned: step j is slot `at` - before + j, empty where that leaves the
-   episode or goes past `after` slots from `at`. For FULL the conv net's images are gathered in the same order. */
+   episode or goes past `after` slots from `at`. For FULL the conv net's images come in the same order. */
 RISEI_FN void risei_gather_window(rise_agent *a, const risei_history *h, int lane, int64_t at, int before, int after, int row)
 {
     const risei_sequence *s = &a->pass.sequence;
-    const risei_image *image = &a->pass.encoder.in[0];
     int const full = a->net.memory == RISE_MEMORY_FULL, start = risei_window_start(h, lane, at, before);
     int const features = full ? a->net.embedding : 0; /* FULL: filled in by the network */
     int j;
     for (j = 0; j < s->steps; j++) {
         ptrdiff_t const entry = s->begin[j] + row;
         rise_real *x = s->x + entry * a->net.cell.in;
-        rise_real *picture = a->images + entry * risei_image_size(image);
+        const uint8_t **frames = a->frames + (full ? entry * a->desc.frame_stack : 0);
         if (row >= risei_sequence_active(s, j)) continue;
         if (j < start || j > before + after) {
             risei_zero(x, a->net.cell.in);
-            if (full) risei_zero(picture, risei_image_size(image));
+            if (full) frames[0] = NULL;
             continue;
         }
         risei_history_input(a->device.kernels, h, lane, at - before + j, a->net.extras, x + features);
-        if (full) risei_history_stack(a->device.kernels, h, lane, at - before + j, a->desc.frame_stack, image, picture);
+        if (full) risei_history_stack(h, lane, at - before + j, a->desc.frame_stack, frames);
     }
 }
 
@@ -5125,6 +5254,7 @@ RISEI_FN void risei_act(rise_agent *a, const risei_history *h, int lane, int cou
     risei_use const use = h == &a->play ? RISEI_PLAY : RISEI_ACT;
     int const full = d->memory == RISE_MEMORY_FULL, recurrent = d->memory != RISE_MEMORY_NONE, carry = d->carry_state;
     int const steps = carry || !recurrent ? 1 : d->window, units = a->net.cell.units;
+    risei_input const input = risei_agent_input(a, 0);
     size_t const state = (size_t)(count * units) * sizeof(rise_real), one = (size_t)units * sizeof(rise_real);
     int r;
     for (r = 0; r < count && recurrent; r++) a->first[r] = risei_window_start(h, lane + r, h->written[lane + r] - 1, steps - 1);
@@ -5134,9 +5264,7 @@ RISEI_FN void risei_act(rise_agent *a, const risei_history *h, int lane, int cou
     for (r = 0; r < count; r++) {
         int64_t const at = h->written[lane + r] - 1;
         if (recurrent) risei_gather_window(a, h, lane + r, at, steps - 1, 0, r);
-        if (!full)
-            risei_history_stack(a->device.kernels, h, lane + r, at, d->frame_stack, &pass->encoder.in[0],
-                                a->images + r * risei_agent_image(a));
+        if (!full) risei_history_stack(h, lane + r, at, d->frame_stack, a->frames + r * d->frame_stack);
         pass->feature_row[r] = full ? s->begin[steps - 1] + r : r;
         pass->state_row[r] = recurrent ? s->begin[steps] + r : 0;
     }
@@ -5156,7 +5284,7 @@ RISEI_FN void risei_act(rise_agent *a, const risei_history *h, int lane, int cou
         if (s->c != NULL) risei_history_keep(kept, slot, units, units, s->c + (ptrdiff_t)r * units);
     }
     risei_draw_fractions(a, use, count);
-    risei_net_forward(&a->device, &a->net, risei_weights_for(a, use), count, full ? s->begin[steps] : count, a->images, pass);
+    risei_net_forward(&a->device, &a->net, risei_weights_for(a, use), count, full ? s->begin[steps] : count, &input, pass);
     if (!recurrent || !carry) return;
     memcpy(state_h + (ptrdiff_t)lane * units, s->h + (ptrdiff_t)count * units, state);
     if (s->c != NULL) memcpy(state_c + (ptrdiff_t)lane * units, s->c + (ptrdiff_t)count * units, state);
@@ -5469,13 +5597,11 @@ RISEI_FN void risei_draw_batch(rise_agent *a, risei_random *random)
         }
     for (r = 0; r < batch - sequences; r++) risei_draw_earlier(a, r, a->net.samples - 1 - r / sequences);
 }
-/* Row by row: images of the batch's states and of those n steps on, and the windows that hold both. */
+/* Row by row: stacks of the batch's states and of those n steps on, and the windows that hold both. */
 RISEI_FN void risei_gather_part(void *job, int part, int parts, void *scratch)
 {
     rise_agent *const a = (rise_agent *)job;
-    const rise_kernels *k = a->device.kernels;
     const risei_history *h = &a->replay.history;
-    const risei_image *image = &a->pass.encoder.in[0];
     int const batch = a->desc.batch, stack = a->desc.frame_stack, sequences = batch / a->net.samples;
     int const own = a->net.samples == 1 && h->state == 0; /* do next states have a window of their own? */
     int r, end;
@@ -5487,8 +5613,8 @@ RISEI_FN void risei_gather_part(void *job, int part, int parts, void *scratch)
         if (row >= 0 && a->net.memory != RISE_MEMORY_NONE) risei_gather_window(a, h, t->lane, t->at, risei_before(&a->desc),
                                                                                t->steps, row);
         if (a->net.memory == RISE_MEMORY_FULL) continue;
-        risei_history_stack(k, h, t->lane, t->at, stack, image, a->images + r * risei_image_size(image));
-        risei_history_stack(k, h, t->lane, t->at + t->steps, stack, image, a->images + (batch + r) * risei_image_size(image));
+        risei_history_stack(h, t->lane, t->at, stack, a->frames + r * stack);
+        risei_history_stack(h, t->lane, t->at + t->steps, stack, a->frames + (batch + r) * stack);
     }
 }
 /* The states in which windows begin that do not begin with an episode. */
@@ -5522,7 +5648,7 @@ RISEI_FN void risei_gather_batch(rise_agent *a)
         risei_zero(s->c, (ptrdiff_t)sequences * a->net.cell.units);
         risei_gather_states(a);
     }
-    risei_run(&a->device, 4.0 * batch * (double)risei_agent_image(a), risei_gather_part, a);
+    risei_run(&a->device, 4.0 * sequences * s->steps * a->net.cell.in, risei_gather_part, a);
 }
 /* Q of the batch's states (rows 0..batch) and next states (after them), from row `from` to row `to`. Next states alone are read
    after a window of their own, no longer than any that is trained (where samples share a window, than the longest); behind the
@@ -5534,6 +5660,7 @@ RISEI_FN void risei_forward_batch(rise_agent *a, risei_use use, int from, int to
     risei_sequence *s = &pass->sequence;
     int const full = d->memory == RISE_MEMORY_FULL, recurrent = d->memory != RISE_MEMORY_NONE, batch = d->batch;
     int const trained = risei_before(d) + 1, sequences = batch / a->net.samples;
+    risei_input const input = risei_agent_input(a, full ? 0 : from);
     int r;
     s->steps = to > batch ? trained + d->n_step : trained;
     s->first = from >= batch ? a->later : a->first; /* with the plan of a->first: a mask within it */
@@ -5544,8 +5671,8 @@ RISEI_FN void risei_forward_batch(rise_agent *a, risei_use use, int from, int to
         pass->feature_row[r - from] = full ? s->begin[step - 1] + row : r - from;
     }
     risei_draw_fractions(a, use, to - from);
-    risei_net_forward(&a->device, &a->net, risei_weights_for(a, use), to - from, full ? s->begin[s->steps] : to - from,
-                      a->images + (full ? 0 : from * risei_agent_image(a)), pass);
+    risei_net_forward(&a->device, &a->net, risei_weights_for(a, use), to - from, full ? s->begin[s->steps] : to - from, &input,
+                      pass);
 }
 /* The reward that is learned from. Munchausen (Vieillard et al. 2020): with the log-probability that the target network's
    policy gave to the action, scaled. */
@@ -6806,7 +6933,7 @@ typedef struct RISEK(block) {
 /* A tile: c[i][0 .. vectors * VL) = init + sum_k a(i, k) b[k * ldb + ...] for i < rows. */
 #define RISEK_TILE_BEGIN(name, rows, vectors)                                                                          \
     RISEK_FN void RISEK(name)(int count, const RISEK(block) *block, const rise_real *a, const rise_real *b, ptrdiff_t ldb, \
-                              rise_real *const *c, const rise_real *bias, int init, int relu)                          \
+                              const rise_real *ahead, rise_real *const *c, const rise_real *bias, int init, int relu)  \
     {                                                                                                                  \
         V acc[rows][vectors];                                                                                          \
         int i, j, k;                                                                                                   \
@@ -6817,6 +6944,8 @@ typedef struct RISEK(block) {
             V col[vectors];                                                                                            \
             RISEI_PREFETCH(b + 8 * ldb);                                                                               \
             if (NR > 16) RISEI_PREFETCH(b + 8 * ldb + 16); /* a cache line has 16 */                                   \
+            RISEI_PREFETCH_FAR(ahead);                                                                                 \
+            ahead += 16;                                                                                               \
             RISEI_UNROLL for (j = 0; j < vectors; j++) col[j] = vload(b + j * VL);                                     \
             RISEI_UNROLL for (i = 0; i < rows; i++) {                                                                  \
                 V const x = vset1(element);                                                                            \
@@ -6835,7 +6964,9 @@ typedef struct RISEK(block) {
         for (i = 0; i < (rows + 2) / 3; i++) row[i] = a + 3 * i * stride;                                              \
         for (;;) {                                                                                                     \
             int const part = count < left ? count : left;                                                              \
-            for (k = 0; k < part; k++, b += ldb) {                                                                     \
+            const rise_real *next = row[0] + block->run_step;                                                          \
+            for (k = 0; k < part; k++, b += ldb, next += 16) {                                                         \
+                RISEI_PREFETCH(next);                                                                                  \
                 RISEK_TILE_STEP(rows, vectors, row[i / 3][i % 3 * stride])                                             \
                 RISEI_UNROLL for (i = 0; i < (rows + 2) / 3; i++) row[i]++;                                            \
             }                                                                                                          \
@@ -6861,8 +6992,8 @@ typedef struct RISEK(block) {
     {RISEK(tile_##rows##_wide), RISEK(tile_##rows##_thin), RISEK(tile_##rows##_wide_t), RISEK(tile_##rows##_thin_t)},
 RISEK_TILE_SIZES(RISEK_TILES)
 
-typedef void (*RISEK(tile_fn))(int, const RISEK(block) *, const rise_real *, const rise_real *, ptrdiff_t, rise_real *const *,
-                               const rise_real *, int, int);
+typedef void (*RISEK(tile_fn))(int, const RISEK(block) *, const rise_real *, const rise_real *, ptrdiff_t, const rise_real *,
+                               rise_real *const *, const rise_real *, int, int);
 
 /* A tile's edge [rows][NR] to where it belongs: row i at c_at[i], its elements `step` apart. */
 RISEK_FN void RISEK(store_edge)(const rise_real *edge, rise_real *c, const ptrdiff_t *c_at, ptrdiff_t step, int rows, int cols)
@@ -6878,7 +7009,7 @@ RISEK_FN void RISEK(store_edge)(const rise_real *edge, rise_real *c, const ptrdi
 }
 /* `cols` (1..NR) columns of C from `col` on, for `rows` rows that start at c_at[i]. */
 RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, int rows, int col, int cols,
-                           const RISEK(block) *a, const rise_real *b, ptrdiff_t ldb, int init, int relu)
+                           const RISEK(block) *a, const rise_real *b, ptrdiff_t ldb, const rise_real *ahead, int init, int relu)
 {
     static RISEK(tile_fn) const tile[MR][4] = {RISEK_TILE_SIZES(RISEK_TILE_NAMES)};
     int const thin = cols <= VL, width = thin ? VL : NR, beside = p->c.run > 1 || cols == 1, whole = cols == width && beside;
@@ -6903,7 +7034,10 @@ RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, 
             for (j = 0; j < cols && init == RISEK(from_c); j++) edge[i][j] = c[i][j * step];
             c[i] = edge[i];
         }
-        tile[size - 1][2 * a->by_columns + thin](k, a, start, b, ldb, c, bias, init, relu);
+        for (i = row + size; i < rows && i < row + size + MR && whole; i++)
+            for (j = 0; j < NR; j += 16) RISEI_PREFETCH_WRITE(c0 + c_at[i] + j);
+        tile[size - 1][2 * a->by_columns + thin](k, a, start, b, ldb, ahead, c, bias, init, relu);
+        ahead += (ptrdiff_t)k * 16;
         if (!whole) RISEK(store_edge)(&edge[0][0], c0, c_at + row, step, size, cols);
         in_span += size;
         if (in_span == span) in_span = 0, spans++;
@@ -7034,6 +7168,45 @@ RISEK_FN int RISEK(b_in_place)(const rise_product *p)
     int const adjacent = p->b.rows.inner >= p->k && (p->b.run >= p->n || p->b.run % NR == 0);
     return adjacent && (p->m <= 4 * MR || (p->b.rows.step[0] <= RISE_PANEL && p->n % NR == 0));
 }
+enum { RISEK(abreast) = 4 };
+/* A row of C, `groups` of its columns NR at a time from `col` on: a row's one tile would have too few sums to keep a processor
+   busy, and B is read once. */
+RISEK_IN void RISEK(row_part)(const rise_product *p, const rise_real *a, rise_real *c, int col, int groups)
+{
+    const rise_real *b[RISEK(abreast)], *const from = p->accumulate ? c : p->bias;
+    ptrdiff_t const ldb = p->b.rows.step[0];
+    V acc[RISEK(abreast)][NV];
+    int g, j, k;
+    for (g = 0; g < groups; g++) {
+        b[g] = p->b.data + risei_column(&p->b, col + g * NR);
+        RISEI_UNROLL for (j = 0; j < NV; j++) acc[g][j] = from ? vload(from + col + g * NR + j * VL) : vset1(0);
+    }
+    for (k = 0; k < p->k; k++) {
+        V const x = vset1(a[k]);
+        RISEI_UNROLL for (g = 0; g < groups; g++) {
+            RISEI_PREFETCH(b[g] + 16 * ldb);
+            if (NR > 16) RISEI_PREFETCH(b[g] + 16 * ldb + 16);
+            RISEI_UNROLL for (j = 0; j < NV; j++) acc[g][j] = vfma(x, vload(b[g] + j * VL), acc[g][j]);
+            b[g] += ldb;
+        }
+    }
+    for (g = 0; g < groups; g++)
+        RISEI_UNROLL for (j = 0; j < NV; j++)
+            vstore(c + col + g * NR + j * VL, p->relu ? RISEK(relu)(acc[g][j]) : acc[g][j]);
+}
+RISEK_FN void RISEK(row)(const rise_product *p, int m, int n_from, int n_to)
+{
+    const rise_real *const a = p->a.data + risei_walk(&p->a.rows, m);
+    rise_real *const c = (rise_real *)(uintptr_t)p->c.data + risei_walk(&p->c.rows, m);
+    int n = n_from;
+    for (; n + RISEK(abreast) * NR <= n_to; n += RISEK(abreast) * NR) RISEK(row_part)(p, a, c, n, RISEK(abreast));
+    for (; n < n_to; n += NR) RISEK(row_part)(p, a, c, n, 1);
+}
+/* Are rows contiguous, and is B of whole tiles that lie as they are read? */
+RISEK_FN int RISEK(by_row)(const rise_product *p, int in_place)
+{
+    return in_place && !p->transposed && !p->sums && p->n % NR == 0 && p->a.run >= p->k && p->c.run >= p->n;
+}
 /* A block of A and C's rows, m0 .. m0+rows, times all of a block of B: kb rows of k from kb0 on, n columns from n0 on. */
 RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *w, int m0, int rows, int kb0, int kb, int n0,
                                   int n, int in_place)
@@ -7053,7 +7226,8 @@ RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *w, 
                                             : w->b + (in_place ? 0 : j * kb + from * NR);
             if (in_place && !direct) RISEK(pack_b)(&p->b, k, w->b_at + from, n0 + j, cols, w->b);
             if (p->sums && m0 == 0) RISEK(sum_columns)(k, panel, direct ? p->b.rows.step[0] : NR, cols, init, p->sums + n0 + j);
-            RISEK(tiles)(p, k, w->c_at, rows, n0 + j, cols, &a, panel, direct ? p->b.rows.step[0] : NR, init, relu);
+            RISEK(tiles)(p, k, w->c_at, rows, n0 + j, cols, &a, panel, direct ? p->b.rows.step[0] : NR,
+                         direct && n - j > NR ? panel + p->b.run_step : panel, init, relu);
         }
     }
 }
@@ -7066,6 +7240,10 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
         risei_share(p->n, RISE_PANEL, part, parts, &n_from, &n_to);
     else
         risei_share(p->m, MR, part, parts, &m_from, &m_to);
+    if (m_to - m_from == 1 && RISEK(by_row)(p, in_place)) {
+        RISEK(row)(p, m_from, n_from, n_to);
+        return;
+    }
     /* B's blocks have KC NC elements, of whatever shape saves most: long, so that C is loaded and stored less often; or wide,
        so that A is packed less often. */
     nc = in_place ? INT_MAX : p->k < KC ? KC * NC / (p->k + 1) / NR * NR : NC;

@@ -868,7 +868,8 @@ typedef struct encoder_layer {
 static double encoder_loss(void *layer)
 {
     encoder_layer *const t = (encoder_layer *)layer;
-    risei_encoder_forward(&device, &t->e, t->w, t->count, t->frames, &t->a);
+    risei_input const input = {t->frames, NULL, 0};
+    risei_encoder_forward(&device, &t->e, t->w, t->count, &input, &t->a);
     return dot((size_t)(t->count * t->e.out), t->a.features, t->slope);
 }
 static void encoder_make(encoder_layer *t, const encoder_case *k)
@@ -1007,8 +1008,9 @@ static void plain_derive(network *t)
 static double network_loss(void *layer)
 {
     network *const t = (network *)layer;
+    risei_input const input = {t->frames, NULL, 0};
     if (t->derived != t->w) plain_derive(t);
-    risei_net_forward(&device, &t->net, t->derived, t->rows, t->images, t->frames, &t->pass);
+    risei_net_forward(&device, &t->net, t->derived, t->rows, t->images, &input, &t->pass);
     return head_loss(t, NULL);
 }
 static rise_agent_desc network_desc(const network_kind *k)
@@ -1206,10 +1208,11 @@ static void network_backward(network *t)
     double *const s = t->spectral;
     size_t const size = risei_spectral_size(n);
     double *const kept = numbers(size, 0);
+    risei_input const input = {t->frames, NULL, 0};
     if (spoiled) device.kernels = rise_kernels_of(RISE_ISA_AUTO);
     if (derived) risei_net_derive(&device, n, t->w, n->noisy ? t->noise : NULL, s, t->derived);
     if (size > 0) memcpy(kept, s, size * sizeof *s);
-    risei_net_forward(&device, n, t->derived, t->rows, t->images, t->frames, &t->pass);
+    risei_net_forward(&device, n, t->derived, t->rows, t->images, &input, &t->pass);
     head_loss(t, t->pass.dz);
     device.kernels = kernels;
     risei_net_backward(&device, n, t->derived, t->g, ROWS, STEPS, &t->pass);

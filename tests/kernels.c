@@ -1132,6 +1132,63 @@ static void test_stacks(void)
     stack_case(1024, 3, 1);
 }
 
+/* A first layer that runs over frames, a few at a time, gives what it gives over images that lie ready; a black one among them. */
+static void test_first_layer(void)
+{
+    static const struct {
+        int height, width, channels, stack, count;
+        rise_conv conv;
+    } cases[] = {{5, 4, 1, 4, 3, {3, 2, 1, 0, 0, 0, 0, 0}},    {6, 7, 2, 3, 5, {16, 3, 2, 1, 0, 0, 0, 0}},
+                 {61, 60, 1, 4, 5, {32, 8, 4, 0, 0, 0, 0, 0}}, {40, 41, 3, 4, 4, {17, 3, 1, 1, 0, 0, 0, 0}}};
+    size_t c;
+    int i, r, t;
+    for (c = 0; c < sizeof cases / sizeof *cases; c++)
+        for (t = 0; t < tables; t++) {
+            int const channels = cases[c].channels * cases[c].stack, count = cases[c].count, pixels = cases[c].height * cases[c].width;
+            risei_parameters p = {0};
+            risei_conv const conv = risei_conv_make(&p, &cases[c].conv, cases[c].height, cases[c].width, channels);
+            risei_image x = risei_image_make(conv.height, conv.width, channels, conv.pad), y[2], dy;
+            ptrdiff_t const image = risei_image_size(&x);
+            uint8_t *const bytes = (uint8_t *)block((ptrdiff_t)count * cases[c].stack * pixels * cases[c].channels, 1);
+            const uint8_t **const frames = (const uint8_t **)malloc((size_t)(count * cases[c].stack) * sizeof *frames);
+            size_t const scratch = rise_product_scratch() + (size_t)(risei_chunk_images(&x) * image) * sizeof(float);
+            rise_real *const w = floats((ptrdiff_t)p.count), *g[2];
+            risei_device device;
+            risei_input input;
+            memset(&device, 0, sizeof device);
+            device.kernels = table[t];
+            device.scratch = malloc(scratch);
+            if (frames == NULL || device.scratch == NULL) exit(1);
+            memset(device.scratch, 1, scratch);
+            for (i = 0; i < count * cases[c].stack * pixels * cases[c].channels; i++) bytes[i] = (uint8_t)below(256);
+            for (i = 0; i < count * cases[c].stack; i++)
+                frames[i] = i == cases[c].stack ? NULL : bytes + (ptrdiff_t)i * pixels * cases[c].channels;
+            for (i = 0; i < (int)p.count; i++) w[i] = real();
+            input.images = NULL, input.frames = frames, input.stack = cases[c].stack;
+            x.data = floats(count * image);
+            for (i = 0; i < count; i++) risei_input_stack(ref, &input, i, &x, x.data + i * image);
+            dy = risei_image_make(conv.out_height, conv.out_width, conv.filters, 1);
+            dy.data = floats(count * risei_image_size(&dy));
+            for (i = 0; i < (int)(count * risei_image_size(&dy)); i++) dy.data[i] = real();
+            for (r = 0; r < 2; r++) {
+                y[r] = risei_image_make(conv.out_height, conv.out_width, conv.filters, 1);
+                y[r].data = floats(count * risei_image_size(&y[r]));
+                for (i = 0; i < (int)(count * risei_image_size(&y[r])); i++) y[r].data[i] = 3;
+                g[r] = floats((ptrdiff_t)p.count);
+            }
+            risei_first_forward(&device, &conv, w, count, &input, &x, &y[0], 0);
+            risei_conv_forward(&device, &conv, w, count, &x, &y[1], 0, 0);
+            CHECK(same(y[0].data, y[1].data, count * risei_image_size(&y[0])));
+            risei_first_backward(&device, &conv, g[0], count, &input, &x, &dy);
+            risei_conv_backward(&device, &conv, w, g[1], count, &x, &dy, NULL);
+            CHECK(same(g[0], g[1], (ptrdiff_t)p.count));
+            w[conv.weights] += 1; /* and it would be seen if it did not */
+            risei_conv_forward(&device, &conv, w, count, &x, &y[1], 0, 0);
+            CHECK(!same(y[0].data, y[1].data, count * risei_image_size(&y[0])));
+            free((void *)frames), free(device.scratch);
+            free_blocks();
+        }
+}
 static void test_projections(void)
 {
     static const int counts[] = {0, 1, 2, 7, 16, 17, 33, 100}, sizes[] = {1, 2, 8, 31, 32, 33, 63, 64, 65, 100};
@@ -1378,6 +1435,7 @@ int main(int count, char **arguments)
     test_curves(all ? 1 : 4001 * check_share);
     test_sums();
     test_stacks();
+    test_first_layer();
     test_projections();
     test_signs();
     test_extremes();

@@ -139,6 +139,7 @@ void encoder(int count, int height, int width, int channels, int layers, const i
     risei_encoder_data a;
     risei_arena arena;
     risei_image in;
+    risei_input input = {NULL, NULL, 0};
     memcpy(desc, conv, (size_t)layers * sizeof *desc);
     memset(&a, 0, sizeof a), memset(&arena, 0, sizeof arena);
     e = risei_encoder_make(&p, height, width, channels, desc, layers, pool_to, dense);
@@ -146,7 +147,8 @@ void encoder(int count, int height, int width, int channels, int layers, const i
     arena.base = malloc(arena.used), arena.used = 0;
     risei_encoder_layout(&arena, &e, &a, count, count);
     in = image(count, height, width, channels, a.in[0].pad, x);
-    risei_encoder_forward(&device, &e, w, count, in.data, &a);
+    input.images = in.data;
+    risei_encoder_forward(&device, &e, w, count, &input, &a);
     memcpy(y, a.features, (size_t)(count * e.out) * sizeof *y);
     memcpy(a.dfeatures, dy, (size_t)(count * e.out) * sizeof *dy);
     risei_encoder_backward(&device, &e, w, g, count, &a);

@@ -173,16 +173,27 @@ static int same_masks(const risei_history *h, const life *l, int lane, int at)
     return 1;
 }
 
+/* The stack of frames that begins at frames[0], as the first layer sees it, is that of slot `at`, black where at < 0. */
+static int same_frames(const setup *s, const life *l, int at, const rise_kernels *k, const uint8_t *const *frames)
+{
+    risei_image const image = risei_image_make(s->height, s->width, s->channels * s->stack, at & 1);
+    risei_input input;
+    rise_real seen[IMAGE];
+    input.images = NULL, input.frames = frames, input.stack = s->stack;
+    memset(seen, 1, sizeof seen); /* what was there before */
+    risei_input_stack(k, &input, 0, &image, seen);
+    return same_stack(s, l, at, &image, seen);
+}
+
 /* How closely to look: which slots can be sampled, what transitions they are, and what learning reads of them. */
 enum { LEAVES, TRANSITIONS, CONTENTS };
 
 static void look_into(const setup *s, const risei_replay *r, int lane, int at, const answer *a, int closely)
 {
     const rise_kernels *const k = stackers[at % 2];
-    float seen[IMAGE] = {0};
+    const uint8_t *frames[RISEI_MOST_STACK];
     const risei_history *h = &r->history;
     const life *l = &lives[lane];
-    risei_image const image = risei_image_make(s->height, s->width, s->channels * s->stack, 1);
     risei_transition const t = risei_replay_transition(r, risei_slot(h, lane, at));
     rise_real x[EMBEDDING + ACTIONS + 1];
     int const extras = s->feed ? ACTIONS + 1 : 0;
@@ -192,10 +203,10 @@ static void look_into(const setup *s, const risei_replay *r, int lane, int at, c
     if (t.steps != a->steps) differ(s, "steps", lane, at);
     if ((double)t.reward != a->reward || (double)t.discount != a->discount) differ(s, "return", lane, at);
     if (closely < CONTENTS || a->next >= l->count) return;
-    risei_history_stack(k, h, lane, t.at, s->stack, &image, seen);
-    if (!same_stack(s, l, at, &image, seen)) differ(s, "stack", lane, at);
-    risei_history_stack(k, h, lane, t.at + t.steps, s->stack, &image, seen);
-    if (!same_stack(s, l, a->next, &image, seen)) differ(s, "next stack", lane, at);
+    risei_history_stack(h, lane, t.at, s->stack, frames);
+    if (!same_frames(s, l, at, k, frames)) differ(s, "stack", lane, at);
+    risei_history_stack(h, lane, t.at + t.steps, s->stack, frames);
+    if (!same_frames(s, l, a->next, k, frames)) differ(s, "next stack", lane, at);
     if (!same_masks(h, l, lane, at) || !same_masks(h, l, lane, a->next)) differ(s, "masks", lane, at);
     for (w = a->next; w > at - s->window && together(l, at, w) && s->memory != RISE_MEMORY_NONE; w--) {
         risei_history_input(stackers[1], h, lane, w, extras, x);
@@ -429,13 +440,12 @@ static rise_agent_desc describe(const setup *s, int turn)
 static void gathered(const setup *s, const rise_agent *a, int row, int lane, int at, const answer *e)
 {
     const life *l = &lives[lane];
-    const risei_image *image = &a->pass.encoder.in[0];
+    const rise_kernels *const k = a->device.kernels;
     const risei_sequence *q = &a->pass.sequence;
-    ptrdiff_t const size = risei_agent_image(a);
     int const full = s->memory == RISE_MEMORY_FULL, batch = a->desc.batch, features = full ? a->net.embedding : 0;
     int j, first = 0, wrong = 0;
-    if (!full && !same_stack(s, l, at, image, a->images + row * size)) differ(s, "gathered stack", lane, at);
-    if (!full && !same_stack(s, l, e->next, image, a->images + (batch + row) * size)) differ(s, "gathered next stack", lane, at);
+    if (!full && !same_frames(s, l, at, k, a->frames + row * s->stack)) differ(s, "gathered stack", lane, at);
+    if (!full && !same_frames(s, l, e->next, k, a->frames + (batch + row) * s->stack)) differ(s, "gathered next stack", lane, at);
     if (s->memory == RISE_MEMORY_NONE) return;
     if (q->steps != s->window + s->n || q->rows != batch) differ(s, "shape of the window", lane, at);
     for (j = 0; j < q->steps; j++) {
@@ -448,7 +458,7 @@ static void gathered(const setup *s, const rise_agent *a, int row, int lane, int
             continue;
         }
         wrong += !same_input(l, from, a->net.cell.in - features - a->net.extras, a->net.extras, q->x + entry * a->net.cell.in + features);
-        wrong += full && !same_stack(s, l, from, image, a->images + entry * size);
+        wrong += full && !same_frames(s, l, from, k, a->frames + entry * s->stack);
     }
     if (wrong > 0) differ(s, "gathered window", lane, at);
     if (q->first[row] != first) differ(s, "start of the window", lane, at);

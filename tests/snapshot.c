@@ -60,11 +60,15 @@ static void plain_embedding(rise_agent *a, const rise_real *convs, const uint8_t
     risei_image const in = a->pass.encoder.in[0];
     risei_embedder *const m = &a->embedder;
     int const pixels = e->height * e->width, stack = a->desc.frame_stack;
+    risei_input input = {NULL, NULL, 0};
     int i, s, j;
+    input.images = (rise_real *)calloc((size_t)risei_image_size(&in), sizeof *input.images);
+    if (input.images == NULL) exit(1);
     for (i = 0; i < pixels; i++)
         for (s = 0; s < stack; s++)
-            a->images[risei_image_at(&in, i / e->width, i % e->width) + s] = (rise_real)frame[i] * (1.0f / 255.0f);
-    risei_encoder_forward(&a->device, e, convs, 1, a->images, &a->pass.encoder);
+            input.images[risei_image_at(&in, i / e->width, i % e->width) + s] = (rise_real)frame[i] * (1.0f / 255.0f);
+    risei_encoder_forward(&a->device, e, convs, 1, &input, &a->pass.encoder);
+    free(input.images);
     risei_linear_forward(&a->device, &m->net.linear, m->weights, 1, a->pass.encoder.flat.data, e->flat, out, m->size, 0);
     for (j = 0; j < m->size; j++) {
         rise_real const z = (out[j] - m->shift[j]) * m->gain[j];
