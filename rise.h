@@ -248,8 +248,9 @@ typedef enum rise_isa { RISE_ISA_AUTO, RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, 
    NONE: no recurrent net. FULL: the recurrent net runs over conv features of every frame of the window. */
 typedef enum rise_memory { RISE_MEMORY_RISE, RISE_MEMORY_NONE, RISE_MEMORY_FULL } rise_memory;
 
-/* MINGRU (Feng et al. 2024, with a tanh): gate and candidate depend on the input alone, so no step waits for a product. */
-typedef enum rise_cell { RISE_CELL_LSTM, RISE_CELL_GRU, RISE_CELL_MINGRU } rise_cell;
+/* AUTO is the GRU, which scored as well as the LSTM for five sixths of its time (bench/RESULTS.md). MINGRU (Feng et al. 2024, with
+   a tanh): gate and candidate depend on the input alone, so no step waits for a product; half the time, a little less score. */
+typedef enum rise_cell { RISE_CELL_AUTO, RISE_CELL_LSTM, RISE_CELL_GRU, RISE_CELL_MINGRU } rise_cell;
 
 /* How context c (recurrent state) meets features f (conv net): [f; c], f * sigmoid(Wc + b), or f + Wc + b. */
 typedef enum rise_fusion { RISE_FUSION_CONCAT, RISE_FUSION_GATE, RISE_FUSION_SUM } rise_fusion;
@@ -326,7 +327,7 @@ typedef struct rise_agent_desc {
     int burn_in;                   /* a window's first steps through which gradients do not flow, less than window [0] */
     int stored_state;              /* 1: windows begin with the state that acting had there, kept in the replay buffer; 0: with
                                       zeros. Needs carry_state [0] */
-    rise_cell cell;                /* [LSTM] */
+    rise_cell cell;                /* [AUTO: GRU] */
     int recurrent_units;           /* 1..4096 [64 for SMALL, else 512] */
     rise_fusion fusion;            /* [CONCAT] */
     int carry_state;               /* 0: acting unrolls the window anew each step, exactly as learning does; 1: acting keeps
@@ -940,6 +941,7 @@ RISEI_FN float risei_sqrt(float x) { return sqrtf(x); }
 #define RISEI_TO_4(X) X(1) X(2) X(3) X(4)
 #define RISEI_TO_6(X) RISEI_TO_4(X) X(5) X(6)
 #define RISEI_TO_14(X) RISEI_TO_6(X) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#define RISEI_AHEAD 1536 /* bytes of a frame that are on their way while others are read */
 #define RISEI_ROW (RISEI_KC + 8) /* of a packed A: not a power of two, so that its rows do not compete for cache lines */
 #define RISEI_KB 2048 /* the most rows of B that are packed at once */
 
@@ -2010,13 +2012,17 @@ RISEI_FN int risei_chunk_images(const risei_image *x)
 {
     return risei_image_size(x) < RISEI_CHUNK ? RISEI_CHUNK / (int)risei_image_size(x) : 1;
 }
-/* Image n of the input -> out, with its border. */
-RISEI_FN void risei_input_stack(const rise_kernels *k, const risei_input *input, int n, const risei_image *x, rise_real *out)
+/* Image n of `count` -> out, with its border. The first bytes of the next one are asked for. */
+RISEI_FN void risei_input_stack(const rise_kernels *k, const risei_input *input, int n, int count, const risei_image *x,
+                                rise_real *out)
 {
+    const uint8_t *const *const next = input->frames + (ptrdiff_t)(n + 1) * input->stack;
     int const channels = x->channels / input->stack, height = x->pad > 0 ? x->height : 1; /* of all pixels, without a border */
     int const width = x->width * x->height / height;
     const uint8_t *rows[RISEI_MOST_STACK];
-    int s, y;
+    int s, y, i;
+    for (s = 0; s < input->stack && n + 1 < count && next[0] != NULL; s++)
+        for (i = 0; i < RISEI_AHEAD; i += 64) RISEI_PREFETCH(next[s] + i);
     if (x->pad > 0 || input->frames[n * input->stack] == NULL) risei_zero(out, risei_image_size(x));
     if (input->frames[n * input->stack] == NULL) return;
     for (s = 0; s < input->stack; s++) rows[s] = input->frames[n * input->stack + s];
@@ -2048,7 +2054,7 @@ RISEI_FN void risei_first_part(void *job, int part, int parts, void *scratch)
     for (y.data += n * risei_image_size(&y); n < end; n += now, y.data += now * risei_image_size(&y)) {
         rise_product p;
         now = end - n < chunk ? end - n : chunk;
-        for (i = 0; i < now; i++) risei_input_stack(j->kernels, j->input, n + i, &x, x.data + i * risei_image_size(&x));
+        for (i = 0; i < now; i++) risei_input_stack(j->kernels, j->input, n + i, end, &x, x.data + i * risei_image_size(&x));
         if (j->y != NULL) {
             p = risei_conv_product(j->conv, j->w, now, &x, &y, j->relu);
             j->kernels->product(&p, 0, 1, scratch);
@@ -3962,13 +3968,20 @@ RISEI_FN void risei_embedder_initialise(risei_embedder *e, risei_random random)
 /* Sums over pool x pool squares, which the frame's edge may cut. */
 RISEI_FN void risei_embedder_pool(const risei_embedder *e, const uint8_t *frame)
 {
-    int const columns = risei_ceil_div(e->width, e->pool);
-    int i, x, y, c;
-    for (i = 0; i < e->inputs; i++) e->pooled[i] = 0;
-    for (y = 0; y < e->height; y++)
-        for (x = 0; x < e->width; x++)
-            for (c = 0; c < e->channels; c++)
-                e->pooled[(y / e->pool * columns + x / e->pool) * e->channels + c] += *frame++;
+    int const row = risei_ceil_div(e->width, e->pool) * e->channels, square = e->pool * e->channels;
+    int y, x, c, i, end;
+    memset(e->pooled, 0, (size_t)e->inputs * sizeof *e->pooled);
+    for (y = 0; y < e->height; y++, frame += e->width * e->channels) {
+        int32_t *to = e->pooled + y / e->pool * row;
+        for (x = 0; x < e->width * e->channels; x = end, to += e->channels) {
+            end = x + square < e->width * e->channels ? x + square : e->width * e->channels;
+            for (c = 0; c < e->channels; c++) {
+                int32_t sum = to[c];
+                for (i = x + c; i < end; i += e->channels) sum += frame[i];
+                to[c] = sum;
+            }
+        }
+    }
 }
 /* The largest grid of a frame, as square as it allows, that comes to at most `size` numbers. */
 RISEI_FN void risei_embedding_grid(int width, int height, int channels, int size, int *columns, int *rows)
@@ -4527,7 +4540,7 @@ static const risei_field risei_fields[] = {
     RISEI_INT(environments, 1, 4096), RISEI_INT(players, 1, 4096), RISEI_INT(play_only, 0, 1),
     RISEI_WORDS(memory, RISE_MEMORY_FULL, "rise none full"), RISEI_INT(window, 1, 1024), RISEI_INT(window_samples, 1, 64),
     RISEI_INT(window_stride, 1, 1024), RISEI_INT(burn_in, 0, 1023), RISEI_INT(stored_state, 0, 1),
-    RISEI_WORDS(cell, RISE_CELL_MINGRU, "lstm gru mingru"), RISEI_INT(recurrent_units, 1, 4096),
+    RISEI_WORDS(cell, RISE_CELL_MINGRU, "auto lstm gru mingru"), RISEI_INT(recurrent_units, 1, 4096),
     RISEI_WORDS(fusion, RISE_FUSION_SUM, "concat gate sum"), RISEI_INT(carry_state, 0, 1), RISEI_INT(feed_action, 0, 1),
     RISEI_WORDS(embedding, RISE_EMBED_SNAPSHOT, "signs gaussian sparse conv downsample user resnet18 snapshot"),
     RISEI_INT(snapshot_steps, 0, 1e9),
@@ -4673,7 +4686,7 @@ static const char *const risei_presets[][24] = {
     {"head=iqn", "noisy=1", "munchausen=1", "network=impala", "spectral_norm=1", "environments=64", "learn_period=64",
      "batch=256", "discount=0.997", "learning_rate=1e-4", "target_period=500", "priority_exponent=0.2",
      "importance_exponent=0.2", "replay_capacity=1048576", "learn_start=200000", "epsilon_end=0.01", "epsilon_steps=2000000"},
-    {"window=41", "window_samples=40", "window_stride=40", "burn_in=40", "stored_state=1", "carry_state=1", "feed_action=1",
+    {"cell=lstm", "window=41", "window_samples=40", "window_stride=40", "burn_in=40", "stored_state=1", "carry_state=1", "feed_action=1",
      "batch=2560", "n_step=5", "discount=0.997", "value_rescale=1", "priority_mix=0.9", "priority_exponent=0.9",
      "importance_exponent=0.6", "target_period=2500", "learning_rate=1e-4", "adam_epsilon=1e-3", "replay_capacity=1000000",
      "learn_start=20000", "learn_period=64", "epsilon_end=0.01", "epsilon_steps=250000"}};
@@ -4749,6 +4762,7 @@ RISEI_FN void risei_default_all(rise_agent_desc *d)
 {
     risei_default(&d->frame_channels, 1);
     risei_default(&d->frame_stack, 4);
+    if (d->cell == RISE_CELL_AUTO) d->cell = RISE_CELL_GRU;
     risei_default(&d->environments, 1);
     risei_default(&d->players, 1);
     risei_default(&d->threads, 1);
@@ -5950,7 +5964,7 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
    value is checked as well. One function, risei_visit, walks over what is saved: to measure it, to sum it, to write it and
    to read it, so these cannot disagree. */
 
-enum { RISEI_FILE_VERSION = 3, RISEI_FUSED = 1, RISEI_HAS_REPLAY = 2, RISEI_POLICY = 4 };
+enum { RISEI_FILE_VERSION = 4, RISEI_FUSED = 1, RISEI_HAS_REPLAY = 2, RISEI_POLICY = 4 };
 enum { RISEI_DESC = 1, RISEI_ACTING, RISEI_LEARNING, RISEI_EPISODES, RISEI_SECTIONS = RISEI_EPISODES };
 static const unsigned char risei_magic[8] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A};
 
@@ -6802,6 +6816,7 @@ RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *c
     for (; stack == 4 && channels == 1 && x + 16 <= pixels; x += 16) {
         uint8_t mixed[64];
         risei_mix4(frames, x, mixed);
+        for (s = 0; s < 4; s++) RISEI_PREFETCH(frames[s] + x + RISEI_AHEAD);
         RISEI_UNROLL for (c = 0; c < 64; c += VL) vstore(out + x * 4 + c, vmul(vbytes(mixed + c), units));
     }
     for (; stack == 1 && x + VL <= pixels; x += VL)
@@ -6915,6 +6930,7 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
 #define NC RISEI_NC
 #define MC RISEI_MC
 #define ROW RISEI_ROW
+#define PANEL (KC * MR + 16) /* of a packed transposed A: no power of two, either */
 
 enum { RISEK(from_zero), RISEK(from_bias), RISEK(from_c) };
 
@@ -7067,6 +7083,25 @@ RISEK_FN void RISEK(copy_columns)(rise_real *to, const rise_matrix *x, ptrdiff_t
     }
 }
 
+/* Rows row .. row+rows of a transposed A, k of its columns -> panels [rows / MR][k][MR], PANEL apart. Whole vectors, where there
+   are so many more rows: what is written too much is written again. */
+RISEK_FN void RISEK(pack_a)(const rise_product *p, const ptrdiff_t *k_at, int row, int rows, int k, rise_real *to)
+{
+    enum { VECTORS = (MR + VL - 1) / VL };
+    const rise_matrix *x = &p->a;
+    int const room = p->m - row - VECTORS * VL, full = x->run >= p->m && room >= 0 ? room / MR + 1 : 0;
+    int const whole = full < rows / MR ? full : rows / MR; /* panels */
+    int i, j, q;
+    for (i = 0; i < k && whole > 0; i++)
+        for (q = 0; q < whole; q++) {
+            RISEI_PREFETCH(x->data + k_at[i + 8 < k ? i + 8 : i] + row + q * MR);
+            RISEI_UNROLL for (j = 0; j < VECTORS; j++)
+                vstore(to + q * PANEL + i * MR + j * VL, vload(x->data + k_at[i] + row + q * MR + j * VL));
+        }
+    for (q = whole; q * MR < rows; q++)
+        for (i = 0; i < k; i++)
+            RISEK(copy_columns)(to + q * PANEL + i * MR, x, k_at[i], row + q * MR, rows - q * MR < MR ? rows - q * MR : MR);
+}
 /* Are tiles three fifths full or more, if they share so many equally spaced rows? */
 RISEK_FN int RISEK(tiles_fit)(int span) { return span >= 8 * MR || 5 * span >= 3 * MR * risei_ceil_div(span, MR); }
 /* Rows row .. row+rows of A, columns k0 .. k0+k. `k_at`: where the columns lie, if it is transposed. Of C, n columns want it: few
@@ -7077,22 +7112,17 @@ RISEK_FN RISEK(block) RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *
     const rise_matrix *x = &p->a;
     int const once = n <= 2 * RISE_PANEL, narrow = n <= NR && x->rows.inner >= MR / 2;
     RISEK(block) block;
-    int i, q;
+    int i;
     memset(&block, 0, sizeof block);
     block.by_columns = p->transposed;
     if (p->transposed && once && (RISEK(tiles_fit)(x->run) || x->run >= p->m)) {
         block.data = x->data, block.at = k_at;
         block.row = row, block.run = x->run, block.run_step = x->run_step;
-    } else if (p->transposed) { /* as panels [rows / MR][KC][MR] */
+    } else if (p->transposed) {
         block.data = packed, block.at = at;
-        block.run = MR, block.run_step = KC * MR;
-        for (i = 0; i < k; i++) {
-            at[i] = (ptrdiff_t)i * MR;
-            for (q = 0; q + MR <= rows && x->run >= p->m; q += MR)
-                memcpy(packed + q * KC + i * MR, x->data + k_at[i] + row + q, MR * sizeof *packed);
-            for (; q < rows; q += MR)
-                RISEK(copy_columns)(packed + q * KC + i * MR, x, k_at[i], row + q, rows - q < MR ? rows - q : MR);
-        }
+        block.run = MR, block.run_step = PANEL;
+        for (i = 0; i < k; i++) at[i] = (ptrdiff_t)i * MR;
+        RISEK(pack_a)(p, k_at, row, rows, k, packed);
     } else if (narrow || RISEK(tiles_fit)(x->rows.inner)) { /* rows of an image's pixels, or any row-major matrix */
         risei_locate(&x->rows, row, rows, at);
         block.data = x->data + risei_column(x, k0), block.at = at;
@@ -7129,8 +7159,16 @@ RISEK_FN void RISEK(turn_b)(const rise_matrix *x, int k, const ptrdiff_t *at, co
 /* columns col .. col+n of B as panels b[panel][k][NR], zeros after the last column */
 RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int k, const ptrdiff_t *at, int col, int n, rise_real *b)
 {
+    int const whole = col + n <= x->run ? n / NR : 0; /* panels that are read row by row */
     int j, i, q;
-    for (j = 0; j < n; j += NR, b += k * NR) {
+    for (i = 0; i < k && whole > 1; i++)
+        for (j = 0; j < whole; j++) {
+            RISEI_PREFETCH(x->data + at[i + 4 < k ? i + 4 : i] + col + j * NR);
+            RISEI_UNROLL for (q = 0; q < NV; q++)
+                vstore(b + (j * k + i) * NR + q * VL, vload(x->data + at[i] + col + j * NR + q * VL));
+        }
+    j = whole > 1 ? whole * NR : 0;
+    for (b += j * k; j < n; j += NR, b += k * NR) {
         int const cols = n - j < NR ? n - j : NR;
         const rise_real *from = x->data + risei_column(x, col + j);
         if (cols == NR && (col + j + NR <= x->run || x->run % NR == 0))
@@ -7268,6 +7306,7 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
 #undef NC
 #undef MC
 #undef ROW
+#undef PANEL
 #undef RISEK_TILE_BEGIN
 #undef RISEK_TILE_STEP
 #undef RISEK_TILE_END

@@ -56,7 +56,7 @@ RISEI_FN void device_make(void)
 #ifdef RISE_THREADS
     if (option.threads > 1) {
         device.pool = (risei_pool *)calloc(1, sizeof(risei_pool));
-        if (device.pool == NULL || !risei_pool_begin(device.pool, option.threads, device.scratch)) exit(1);
+        if (device.pool == NULL || !risei_pool_begin(device.pool, option.threads, device.scratch, rise_product_scratch())) exit(1);
     }
 #endif
 }

@@ -57,7 +57,7 @@ static const variant kinds[] = {{"NONE", "memory=none", "the last four frames", 
                                 {NULL, NULL, NULL, 0, 0}};
 
 /* One thing at a time changes; the first one is what all are compared to. */
-static const variant ablations[] = {{"RISE", "memory=rise", "signs, 64 half floats, LSTM, concat, whole episodes", 0, 0},
+static const variant ablations[] = {{"RISE", "memory=rise", "signs, 64 half floats, GRU, concat, whole episodes", 0, 0},
                                     {"gaussian", "embedding=gaussian", "encoder: dense Gaussian projection", 0, 0},
                                     {"sparse", "embedding=sparse", "encoder: sparse projection", 0, 0},
                                     {"conv", "embedding=conv", "encoder: random conv net", 0, 0},
@@ -73,7 +73,7 @@ static const variant ablations[] = {{"RISE", "memory=rise", "signs, 64 half floa
                                     {"samples-8", "window_samples=8", "8 transitions share a window", 0, 0},
                                     {"gate", "fusion=gate", "fusion: gate", 0, 0},
                                     {"sum", "fusion=sum", "fusion: sum", 0, 0},
-                                    {"gru", "cell=gru", "cell: GRU", 0, 0},
+                                    {"lstm", "cell=lstm", "cell: LSTM", 0, 0},
                                     {"mingru", "cell=mingru", "cell: minGRU", 0, 0},
                                     {"unrolled", "carry_state=0", "acting unrolls the window anew", 0, 0},
                                     {"actions", "feed_action=1", "memory is told action and reward", 0, 0},

@@ -166,6 +166,7 @@ static rise_agent *agent_make(const step_case *c)
     desc.window = c->window;
     desc.batch = c->batch;
     desc.recurrent_units = desc.embedding_size = c->units;
+    desc.cell = RISE_CELL_LSTM; /* as PyTorch's agent has */
     desc.carry_state = 1;
     desc.learn_outside = 1;
     desc.replay_capacity = desc.learn_start = CAPACITY;

@@ -397,7 +397,7 @@ static void print_help(void)
     }
     printf("  --length L       of the wait, in blink, corridor and key-door\n"
            "  --memory KIND    train only rise, none or full, and stop when the game is solved\n"
-           "  --cell CELL      lstm or gru\n"
+           "  --cell CELL      lstm, gru or mingru [gru]\n"
            "  --seed N         the first seed [1]\n"
            "  --seeds N        train with so many seeds, and stop each when the game is solved\n"
            "  --steps N        at most so many steps an agent\n"
@@ -445,8 +445,11 @@ static int parse_minutes(options *o, const char *text)
 }
 static int parse_cell(options *o, const char *text)
 {
-    o->cell = strcmp(text, "gru") == 0 ? RISE_CELL_GRU : RISE_CELL_LSTM;
-    return o->cell == RISE_CELL_GRU || strcmp(text, "lstm") == 0;
+    static const char *const names[] = {"auto", "lstm", "gru", "mingru"}; /* as rise_cell counts */
+    int i;
+    for (i = 0; i < 4; i++)
+        if (strcmp(text, names[i]) == 0) return o->cell = (rise_cell)i, 1;
+    return 0;
 }
 
 static int parse_option(options *o, const char *name, const char *value)

@@ -391,7 +391,7 @@ static const struct {
     {FIELD(frame_width), 0, 1, 1024},       {FIELD(frame_height), 0, 1, 1024},       {FIELD(frame_channels), -1, 1, 16},
     {FIELD(frame_stack), -1, 1, 16},        {FIELD(actions), 0, 1, 256},             {FIELD(action_masks), -1, 0, 1},
     {FIELD(environments), -1, 1, 4096},     {FIELD(players), -1, 1, 4096},           {FIELD(play_only), -1, 0, 1},
-    {FIELD(memory), -1, 0, 2},              {FIELD(window), -1, 1, 1024},            {FIELD(cell), -1, 0, 2},
+    {FIELD(memory), -1, 0, 2},              {FIELD(window), -1, 1, 1024},            {FIELD(cell), -1, 0, 3},
     {FIELD(recurrent_units), -1, 1, 4096},  {FIELD(fusion), -1, 0, 2},               {FIELD(carry_state), -1, 0, 1},
     {FIELD(feed_action), -1, 0, 1},         {FIELD(embedding), -1, 0, 7},            {FIELD(embedding_size), -1, 1, 8192},
     {FIELD(embedding_pool), -1, 1, 64},     {FIELD(embedding_f32), -1, 0, 1},        {FIELD(network), -1, 0, 4},

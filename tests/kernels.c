@@ -1166,7 +1166,7 @@ static void test_first_layer(void)
             for (i = 0; i < (int)p.count; i++) w[i] = real();
             input.images = NULL, input.frames = frames, input.stack = cases[c].stack;
             x.data = floats(count * image);
-            for (i = 0; i < count; i++) risei_input_stack(ref, &input, i, &x, x.data + i * image);
+            for (i = 0; i < count; i++) risei_input_stack(ref, &input, i, count, &x, x.data + i * image);
             dy = risei_image_make(conv.out_height, conv.out_width, conv.filters, 1);
             dy.data = floats(count * risei_image_size(&dy));
             for (i = 0; i < (int)(count * risei_image_size(&dy)); i++) dy.data[i] = real();

@@ -181,7 +181,7 @@ static int same_frames(const setup *s, const life *l, int at, const rise_kernels
     rise_real seen[IMAGE];
     input.images = NULL, input.frames = frames, input.stack = s->stack;
     memset(seen, 1, sizeof seen); /* what was there before */
-    risei_input_stack(k, &input, 0, &image, seen);
+    risei_input_stack(k, &input, 0, 1, &image, seen);
     return same_stack(s, l, at, &image, seen);
 }
 
