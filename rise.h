@@ -6946,7 +6946,8 @@ typedef struct RISEK(block) {
     int spent;              /* but the first of them has so many before it */
 } RISEK(block);
 
-/* A tile: c[i][0 .. vectors * VL) = init + sum_k a(i, k) b[k * ldb + ...] for i < rows. */
+/* A tile: c[i][0 .. vectors * VL) = init + sum_k a(i, k) b[k * ldb + ...] for i < rows. Each step asks for a cache line (16 numbers)
+   of what comes next but may lie in memory: from `ahead` on, the next panel of B; and the next run of A's rows. */
 #define RISEK_TILE_BEGIN(name, rows, vectors)                                                                          \
     RISEK_FN void RISEK(name)(int count, const RISEK(block) *block, const rise_real *a, const rise_real *b, ptrdiff_t ldb, \
                               const rise_real *ahead, rise_real *const *c, const rise_real *bias, int init, int relu)  \
@@ -7023,9 +7024,9 @@ RISEK_FN void RISEK(store_edge)(const rise_real *edge, rise_real *c, const ptrdi
     for (; i < rows; i++)
         for (j = 0; j < cols; j++) c[c_at[i] + j * step] = edge[i * NR + j];
 }
-/* `cols` (1..NR) columns of C from `col` on, for `rows` rows that start at c_at[i]. */
+/* `cols` (1..NR) columns of C from `col` on, for `rows` rows that start at c_at[i]. The next tile's part of C is asked for. */
 RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, int rows, int col, int cols,
-                           const RISEK(block) *a, const rise_real *b, ptrdiff_t ldb, const rise_real *ahead, int init, int relu)
+                         const RISEK(block) *a, const rise_real *b, ptrdiff_t ldb, const rise_real *ahead, int init, int relu)
 {
     static RISEK(tile_fn) const tile[MR][4] = {RISEK_TILE_SIZES(RISEK_TILE_NAMES)};
     int const thin = cols <= VL, width = thin ? VL : NR, beside = p->c.run > 1 || cols == 1, whole = cols == width && beside;
@@ -7035,6 +7036,7 @@ RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, 
     const rise_real *bias = p->bias ? p->bias + col : 0;
     rise_real *c[MR];
     int const span = a->by_columns ? a->run : a->span; /* rows that one tile may hold lie in a span */
+    int const most = MR > 12 && step != 1 ? 12 : MR;   /* rows that become columns are stored by fours */
     int in_span = (a->by_columns ? a->row : a->spent) % span, spans = a->by_columns ? a->row / span : 0, row, i, j, size;
     if (init == RISEK(from_bias) && !whole) {
         for (j = 0; j < width; j++) edge_bias[j] = j < cols ? bias[j] : 0;
@@ -7043,15 +7045,16 @@ RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, 
     for (row = 0; row < rows; row += size) {
         int const left = rows - row < span - in_span ? rows - row : span - in_span;
         const rise_real *start = a->data + (a->by_columns ? spans * a->run_step + in_span : a->at[row]);
-        size = risei_ceil_div(left, risei_ceil_div(left, MR)); /* tiles of a like height */
-        for (i = 0; i < size; i++) {
+        size = risei_ceil_div(left, risei_ceil_div(left, most)); /* tiles of a like height */
+        if (most < MR && size < left) size = (size + 3) / 4 * 4;
+        for (i = 0; i < size && whole; i++) {
             c[i] = c0 + c_at[row + i];
-            if (whole) continue;
-            for (j = 0; j < cols && init == RISEK(from_c); j++) edge[i][j] = c[i][j * step];
-            c[i] = edge[i];
+            for (j = 0; j < width && row + size + i < rows; j += 16) RISEI_PREFETCH_WRITE(c0 + c_at[row + size + i] + j);
         }
-        for (i = row + size; i < rows && i < row + size + MR && whole; i++)
-            for (j = 0; j < NR; j += 16) RISEI_PREFETCH_WRITE(c0 + c_at[i] + j);
+        for (i = 0; i < size && !whole; i++) {
+            c[i] = edge[i];
+            for (j = 0; j < cols && init == RISEK(from_c); j++) edge[i][j] = c0[c_at[row + i] + j * step];
+        }
         tile[size - 1][2 * a->by_columns + thin](k, a, start, b, ldb, ahead, c, bias, init, relu);
         ahead += (ptrdiff_t)k * 16;
         if (!whole) RISEK(store_edge)(&edge[0][0], c0, c_at + row, step, size, cols);
