@@ -6959,10 +6959,12 @@ typedef struct RISEK(block) {
                                                  : vload((init == RISEK(from_c) ? c[i] : bias) + j * VL);
 #define RISEK_TILE_STEP(rows, vectors, element)                                                                        \
             V col[vectors];                                                                                            \
-            RISEI_PREFETCH(b + 8 * ldb);                                                                               \
-            if (NR > 16) RISEI_PREFETCH(b + 8 * ldb + 16); /* a cache line has 16 */                                   \
-            RISEI_PREFETCH_FAR(ahead);                                                                                 \
-            ahead += 16;                                                                                               \
+            if (vectors > 1) { /* narrow ones are small, too */                                                        \
+                RISEI_PREFETCH(b + 8 * ldb);                                                                           \
+                if (NR > 16) RISEI_PREFETCH(b + 8 * ldb + 16);                                                         \
+                RISEI_PREFETCH_FAR(ahead);                                                                             \
+                ahead += 16;                                                                                           \
+            }                                                                                                          \
             RISEI_UNROLL for (j = 0; j < vectors; j++) col[j] = vload(b + j * VL);                                     \
             RISEI_UNROLL for (i = 0; i < rows; i++) {                                                                  \
                 V const x = vset1(element);                                                                            \
@@ -6983,7 +6985,7 @@ typedef struct RISEK(block) {
             int const part = count < left ? count : left;                                                              \
             const rise_real *next = row[0] + block->run_step;                                                          \
             for (k = 0; k < part; k++, b += ldb, next += 16) {                                                         \
-                RISEI_PREFETCH(next);                                                                                  \
+                if (vectors > 1) RISEI_PREFETCH(next);                                                                 \
                 RISEK_TILE_STEP(rows, vectors, row[i / 3][i % 3 * stride])                                             \
                 RISEI_UNROLL for (i = 0; i < (rows + 2) / 3; i++) row[i]++;                                            \
             }                                                                                                          \

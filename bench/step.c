@@ -198,6 +198,19 @@ static void act_run(void *user)
     sink = (float)rise_agent_play(e->agent, 0, e->frame, 0, RISE_MIDDLE, NULL);
 }
 
+/* Floating-point operations of the conv layers on an image; *first: of those, the first layer's. */
+static double image_work(const risei_encoder *e, double *first)
+{
+    double image = 0;
+    int l;
+    for (l = 0; l < e->layers; l++) {
+        const risei_conv *const c = &e->conv[l];
+        double const layer = 2.0 * c->out_height * c->out_width * c->filters * c->channels * c->size * c->size;
+        if (l == 0) *first = layer;
+        image += layer;
+    }
+    return image;
+}
 /* Floating-point operations of an update, as many as the mathematics needs: the target network sees the states n steps on, the
    online network both; backward, the first layer has no gradient of its input, and the cell has one only with FULL. */
 static double update_work(const rise_agent *a)
@@ -208,14 +221,7 @@ static double update_work(const rise_agent *a)
     double const both = windows * (window + a->desc.n_step), gates = (double)n->cell.gates * n->cell.units;
     double const recurrent = n->cell.kind == RISE_CELL_MINGRU ? 0 : n->cell.units;
     int const full = n->memory == RISE_MEMORY_FULL;
-    double image = 0, first = 0, head, work;
-    int l;
-    for (l = 0; l < n->encoder.layers; l++) {
-        const risei_conv *const c = &n->encoder.conv[l];
-        double const layer = 2.0 * c->out_height * c->out_width * c->filters * c->channels * c->size * c->size;
-        if (l == 0) first = layer;
-        image += layer;
-    }
+    double first, image = image_work(&n->encoder, &first), head, work;
     if (n->encoder.dense) image += 2.0 * n->encoder.linear.in * n->encoder.linear.out;
     head = 2.0 * n->hidden.in * n->hidden.out + 2.0 * n->advantage.in * (n->actions + 1);
     work = (full ? steps + both : 3 * batch) * image + (full ? steps : batch) * (2 * image - first);
@@ -293,11 +299,12 @@ static void learn_group(const step_case *cases, int count, double seconds)
         for (j = 0; j < entry_count; j++) {
             const step_case *const a = entries[i].what, *const b = entries[j].what;
             if (a->memory == RISE_MEMORY_FULL && b->memory == RISE_MEMORY_RISE && a->window == b->window)
-                printf("    FULL / RISE at window %d: %.1f\n", a->window, ratio(entries[i].ours, entries[j].ours));
+                printf("    FULL / RISE at window %d: %.1f; of operations: %.1f\n", a->window,
+                       ratio(entries[i].ours, entries[j].ours), update_work(entries[i].agent) / update_work(entries[j].agent));
         }
     entries_end();
 }
-/* Acting reads every weight once: that is the limit. */
+/* Acting reads every weight once, and multiplies by those of the conv layers often: that is the limit. */
 static void act_group(const step_case *cases, int count)
 {
     int i, j;
@@ -318,8 +325,10 @@ static void act_group(const step_case *cases, int count)
     for (i = 0; i < entry_count; i++) entry_row(&entries[i], "act: ");
     for (i = 0; i < entry_count; i++) {
         double const bytes = 4.0 * (double)entries[i].weights.count, seconds = competitors[entries[i].read].median;
-        printf("    %s: %.1f MB of weights, read in %.3f ms (%.1f GB/s)\n", cases[i].name, bytes / 1e6, 1e3 * seconds,
-               bytes / seconds / 1e9);
+        double first, conv = image_work(&entries[i].agent->net.encoder, &first) * (peak_work() > 0 ? competitors[0].median / peak_work() : 0);
+        printf("    %s: %.1f MB of weights, read in %.3f ms (%.1f GB/s); conv layers, at the peak, %.3f ms: ours takes %.2f of both\n",
+               cases[i].name, bytes / 1e6, 1e3 * seconds, bytes / seconds / 1e9, 1e3 * conv,
+               competitors[entries[i].ours].median / (seconds + conv));
     }
     entries_end();
 }
