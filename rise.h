@@ -1150,6 +1150,8 @@ RISEI_IN float risei_abs(float x) { return risei_float(risei_bits(x) & 0x7FFFFFF
 #define risei_sqrt(x) sqrt(x)
 #endif
 RISEI_IN void risei_store(rise_real *p, rise_real x) { *p = x; }
+RISEI_IN rise_real risei_max(rise_real a, rise_real b) { return a > b ? a : b; }
+RISEI_IN rise_real risei_min(rise_real a, rise_real b) { return a < b ? a : b; }
 
 #define RISEK_PASS
 #ifndef RISE_SELF
@@ -1177,6 +1179,8 @@ RISEI_IN void risei_store(rise_real *p, rise_real x) { *p = x; }
 #define vsqrt risei_sqrt
 #define vfma risei_fma
 #define vgt(a, b) ((a) > (b))
+#define vmax risei_max
+#define vmin risei_min
 #define vselect(mask, yes, no) ((mask) ? (yes) : (no))
 #define vabs risei_abs
 #define vcopysign risei_copysign
@@ -1236,6 +1240,8 @@ RISEI_IN risei_f4 risei_f4_select(risei_i4 mask, risei_f4 yes, risei_f4 no)
 {
     return (risei_f4)((mask & (risei_i4)yes) | (~mask & (risei_i4)no));
 }
+RISEI_IN risei_f4 risei_f4_max(risei_f4 a, risei_f4 b) { return risei_f4_select((risei_i4)(a > b), a, b); }
+RISEI_IN risei_f4 risei_f4_min(risei_f4 a, risei_f4 b) { return risei_f4_select((risei_i4)(a < b), a, b); }
 RISEI_IN risei_f4 risei_f4_mask(risei_f4 x, uint32_t keep, uint32_t set)
 {
     risei_u4 const k = {keep, keep, keep, keep}, s = {set, set, set, set};
@@ -1267,6 +1273,8 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define vsqrt risei_f4_sqrt
 #define vfma risei_f4_fma
 #define vgt(a, b) ((risei_i4)((a) > (b)))
+#define vmax risei_f4_max
+#define vmin risei_f4_min
 #define vselect risei_f4_select
 #define vabs(x) risei_f4_mask((x), 0x7FFFFFFFu, 0)
 #define vcopysign risei_f4_copysign
@@ -1293,6 +1301,8 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define vfma(a, b, c) ((a) * (b) + (c))
 #endif
 #define vgt(a, b) ((a) > (b))
+#define vmax risei_max
+#define vmin risei_min
 #define vselect(mask, yes, no) ((mask) ? (yes) : (no))
 #define vabs risei_abs
 #define vcopysign risei_copysign
@@ -1326,6 +1336,8 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define vsqrt _mm256_sqrt_ps
 #define vfma _mm256_fmadd_ps
 #define vgt(a, b) _mm256_cmp_ps((a), (b), _CMP_GT_OQ)
+#define vmax _mm256_max_ps
+#define vmin _mm256_min_ps
 #define vselect(mask, yes, no) _mm256_blendv_ps((no), (yes), (mask))
 #define vabs(x) _mm256_andnot_ps(_mm256_set1_ps(-0.0f), (x))
 #define vcopysign(x, sign) _mm256_or_ps(vabs(x), _mm256_and_ps(_mm256_set1_ps(-0.0f), (sign)))
@@ -1363,6 +1375,8 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define vsqrt(x) _mm512_maskz_sqrt_ps(RISEI_ALL16, (x))
 #define vfma _mm512_fmadd_ps
 #define vgt(a, b) _mm512_cmp_ps_mask((a), (b), _CMP_GT_OQ)
+#define vmax(a, b) _mm512_maskz_max_ps(RISEI_ALL16, (a), (b))
+#define vmin(a, b) _mm512_maskz_min_ps(RISEI_ALL16, (a), (b))
 #define vselect(mask, yes, no) _mm512_mask_blend_ps((mask), (no), (yes))
 #define risei_and512(x, bits) _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32((int)(bits)))
 #define vabs(x) _mm512_castsi512_ps(risei_and512((x), 0x7FFFFFFF))
@@ -1434,6 +1448,8 @@ RISEI_IN float32x4_t risei_neon_sqrt(float32x4_t a)
 #define vsub vsubq_f32
 #define vmul vmulq_f32
 #define vgt vcgtq_f32
+#define vmax(a, b) vbslq_f32(vcgtq_f32((a), (b)), (a), (b))
+#define vmin(a, b) vbslq_f32(vcltq_f32((a), (b)), (a), (b))
 #define vselect vbslq_f32
 #define vabs vabsq_f32
 #define vcopysign(x, sign) vbslq_f32(vdupq_n_u32(0x80000000u), (sign), (x))
@@ -6474,12 +6490,12 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
     a vector type V of VL lanes with the operations below, a mask type M, and the shape of its product tile: MR rows x NV
     vectors.
       vload vstore vset1 vbytes(p): VL bytes as numbers     vadd vsub vmul vdiv vsqrt vfma(a, b, c) = a b + c
-      vgt(a, b) vselect(mask, yes, no)                      vabs vcopysign(x, sign) vscale(x, t): x 2^(low bits of t)
+      vgt(a, b) vselect(mask, yes, no) vabs                 vmax vmin: the second where one is NaN, and of two zeros
+      vcopysign(x, sign) vscale(x, t): x 2^(low bits of t)
       vexponent(x) vmantissa(x): x = mantissa 2^exponent with mantissa in [0.5, 1), for normal x > 0
 */
 
-RISEK_IN V RISEK(max)(V a, V b) { return vselect(vgt(a, b), a, b); } /* b where one is NaN, on every machine */
-RISEK_IN V RISEK(relu)(V x) { return RISEK(max)(x, vset1(0)); }
+RISEK_IN V RISEK(relu)(V x) { return vmax(x, vset1(0)); }
 
 /* Numbers below 2^-100 become zero. Gradients fade along a sequence and moments fade in time; as denormals they would cost a
    hundred times as much, and processors differ in how they flush them. */
@@ -6495,7 +6511,7 @@ RISEK_IN V RISEK(vsigmoid)(V x) { return 1 / (1 + exp(-x)); }
 RISEK_IN V RISEK(vexp)(V x)
 {
     V const magic = vset1(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer, which is left in the low bits */
-    V const y = RISEK(max)(vset1(-87.0f), vselect(vgt(x, vset1(88.0f)), vset1(88.0f), x));
+    V const y = vmax(vset1(-87.0f), vmin(vset1(88.0f), x));
     V const t = vfma(y, vset1(1.44269504f), magic), n = vsub(t, magic);
     V const r = vfma(n, vset1(2.12194440e-4f), vfma(n, vset1(-0.693359375f), y)); /* ln 2 in two parts */
     V p = vset1(1.9875691500e-4f);
@@ -6505,7 +6521,7 @@ RISEK_IN V RISEK(vexp)(V x)
     p = vfma(p, r, vset1(1.6666665459e-1f));
     p = vfma(p, r, vset1(5.0000001201e-1f));
     p = vadd(vfma(p, vmul(r, r), r), vset1(1.0f)); /* Horner's last two steps would not be monotone */
-    return vselect(vgt(vset1(89.0f), vabs(y)), vscale(p, t), x); /* the comparison fails for NaN alone */
+    return vselect(vgt(vset1(89.0f), y), vscale(p, t), x); /* the comparison fails for NaN alone */
 }
 
 /* log x = e ln 2 + log m, m in [sqrt(1/2), sqrt(2)); polynomial of Cephes. */
@@ -6533,7 +6549,7 @@ RISEK_IN V RISEK(vlog)(V x)
 
 RISEK_IN V RISEK(vsigmoid)(V x)
 {
-    V const e = RISEK(vexp)(vsub(vset1(0), RISEK(max)(vset1(-80.0f), x)));
+    V const e = RISEK(vexp)(vsub(vset1(0), vmax(vset1(-80.0f), x)));
     return vdiv(vset1(1.0f), vadd(vset1(1.0f), e));
 }
 
@@ -6610,7 +6626,7 @@ RISEK_FN void RISEK(perturb)(int rows, int n, const rise_real *x, const rise_rea
 }
 RISEK_FN void RISEK(maximum)(int n, const rise_real *x, rise_real *y)
 {
-    RISEK_EACH(n) { RISEK_STORE(y, RISEK(max)(RISEK_LOAD(x), RISEK_LOAD(y))); }
+    RISEK_EACH(n) { RISEK_STORE(y, vmax(RISEK_LOAD(x), RISEK_LOAD(y))); }
 }
 RISEK_FN void RISEK(claim)(int n, const rise_real *x, const rise_real *y, rise_real *rest, rise_real *dx)
 {
@@ -7357,6 +7373,8 @@ static const rise_kernels RISEK(table) = {
 #undef vsqrt
 #undef vfma
 #undef vgt
+#undef vmax
+#undef vmin
 #undef vselect
 #undef vabs
 #undef vcopysign
