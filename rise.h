@@ -1638,7 +1638,8 @@ RISEI_FN int risei_pool_begin(risei_pool *p, int threads, void *scratch, size_t 
 /* What computes: the kernels, their scratch, and threads. */
 typedef struct risei_device {
     const rise_kernels *kernels;
-    void *scratch;           /* for each thread: of products, and behind it what risei_encoder_scratch wants */
+    void *scratch;           /* [threads][scratch_bytes]: of products, and behind it of a first layer that sees frames */
+    size_t scratch_bytes;
     struct risei_pool *pool; /* NULL: the caller's thread alone */
 } risei_device;
 
@@ -2414,11 +2415,12 @@ RISEI_FN void risei_units_backward(const risei_device *d, const risei_encoder *e
         risei_image_add(d, count, dfirst, dout);
     }
 }
-/* What a device's scratch must hold for it, of each thread, behind rise_product_scratch(). */
-RISEI_FN size_t risei_encoder_scratch(const risei_encoder *e)
+/* What a thread's scratch must hold for it to see up to `images` at once: what products need, and frames as numbers. */
+RISEI_FN size_t risei_encoder_scratch(const risei_encoder *e, int images)
 {
     risei_image const x = risei_image_make(e->height, e->width, e->channels, e->conv[0].pad);
-    return risei_times((size_t)risei_chunk_images(&x), (size_t)risei_image_size(&x)) * sizeof(rise_real);
+    int const chunk = risei_chunk_images(&x);
+    return rise_product_scratch() + (size_t)(images < chunk ? images : chunk) * (size_t)risei_image_size(&x) * sizeof(rise_real);
 }
 RISEI_FN void risei_encoder_forward(const risei_device *d, const risei_encoder *e, const rise_real *w, int count,
                                     const risei_input *input, risei_encoder_data *a)
@@ -2627,21 +2629,23 @@ RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, con
     }
 }
 
-/* turned [out][in] = weights [in][out]; both as rise_matrix_panels */
+/* turned [out][in] = weights [in][out], both as rise_matrix_panels: square after square, each of which lies together in both */
 RISEI_FN void risei_turn(const rise_real *weights, int in, int out, rise_real *turned)
 {
     rise_matrix const from = rise_matrix_panels(weights, in, out), to = rise_matrix_panels(turned, out, in);
-    int const whole = in % 4 == 0 && out % 4 == 0;
-    int i, j;
-    for (i = 0; i < in; i += whole ? 4 : 1)
-        for (j = 0; j < out; j += whole ? 4 : 1) {
-            const rise_real *x = weights + i * from.rows.step[0] + risei_column(&from, j);
-            rise_real *y = turned + j * to.rows.step[0] + risei_column(&to, i);
-            if (whole)
-                risei_turn4(x, from.rows.step[0], y, to.rows.step[0]);
-            else
-                *y = *x;
-        }
+    int const step = in % 4 == 0 && out % 4 == 0 ? 4 : 1;
+    int i0, j0, i, j;
+    for (j0 = 0; j0 < out; j0 += RISE_PANEL)
+        for (i0 = 0; i0 < in; i0 += RISE_PANEL)
+            for (j = j0; j < out && j < j0 + RISE_PANEL; j += step)
+                for (i = i0; i < in && i < i0 + RISE_PANEL; i += step) {
+                    const rise_real *x = weights + i * from.rows.step[0] + risei_column(&from, j);
+                    rise_real *y = turned + j * to.rows.step[0] + risei_column(&to, i);
+                    if (step == 4)
+                        risei_turn4(x, from.rows.step[0], y, to.rows.step[0]);
+                    else
+                        *y = *x;
+                }
 }
 
 /* From dh and dc after step t to the gradients of what entered its gates, and dc before it. */
@@ -4999,14 +5003,6 @@ struct rise_agent {
     double saved, cost;               /* microseconds saved up for learning, and what an update takes */
 };
 
-/* A thread's scratch. */
-RISEI_FN size_t risei_agent_scratch(const rise_agent *a)
-{
-    size_t const learned = risei_encoder_scratch(&a->net.encoder);
-    size_t const frozen = a->embedder.net.layers > 0 ? risei_encoder_scratch(&a->embedder.net) : 0;
-    size_t const most = learned > frozen ? learned : frozen;
-    return most > SIZE_MAX - rise_product_scratch() ? SIZE_MAX : rise_product_scratch() + most;
-}
 /* Images of the pass from `from` on. */
 RISEI_FN risei_input risei_agent_input(const rise_agent *a, int from)
 {
@@ -5042,7 +5038,10 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     a->derived = RISEI_TAKE(arena, rise_real, risei_net_derived(&a->net) ? a->net.block : 0);
     a->noise = RISEI_TAKE(arena, rise_real, risei_noise_size(&a->net));
     a->spectral = RISEI_TAKE(arena, rise_real, risei_spectral_size(&a->net));
-    a->device.scratch = risei_take(arena, risei_agent_scratch(a), (size_t)d->threads);
+    a->device.scratch_bytes = risei_encoder_scratch(&a->net.encoder, images);
+    if (a->embedder.net.layers > 0 && risei_encoder_scratch(&a->embedder.net, 1) > a->device.scratch_bytes)
+        a->device.scratch_bytes = risei_encoder_scratch(&a->embedder.net, 1);
+    a->device.scratch = risei_take(arena, a->device.scratch_bytes, (size_t)d->threads);
 #ifdef RISE_THREADS
     a->device.pool = d->threads > 1 ? RISEI_TAKE(arena, risei_pool, 1) : NULL;
 #endif
@@ -5190,7 +5189,7 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
     risei_agent_layout(&arena, a);
     a->block = desc->memory_block == NULL ? block : NULL;
 #ifdef RISE_THREADS
-    if (a->device.pool != NULL && !risei_pool_begin(a->device.pool, resolved.threads, a->device.scratch, risei_agent_scratch(a))) {
+    if (a->device.pool != NULL && !risei_pool_begin(a->device.pool, resolved.threads, a->device.scratch, a->device.scratch_bytes)) {
         free(a->block);
         return risei_fail(error, RISE_UNAVAILABLE, "the system refuses %d threads; set threads lower", resolved.threads);
     }
