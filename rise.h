@@ -1031,7 +1031,9 @@ RISEI_FN risei_blocks risei_blocks_in(void *scratch)
 }
 RISE_API size_t rise_product_scratch(void)
 {
-    return 2 * (RISEI_KB + RISEI_KC) * sizeof(ptrdiff_t) + (RISEI_MC * RISEI_ROW + RISEI_KC * RISEI_NC) * sizeof(rise_real);
+    size_t const bytes = 2 * (RISEI_KB + RISEI_KC) * sizeof(ptrdiff_t) +
+                         (RISEI_MC * RISEI_ROW + RISEI_KC * RISEI_NC) * sizeof(rise_real);
+    return (bytes + RISEI_ALIGN - 1) / RISEI_ALIGN * RISEI_ALIGN;
 }
 /* The share of 0 .. total that part `part` of `parts` has, cut at multiples of `unit`. */
 RISEI_FN void risei_share(int total, int unit, int part, int parts, int *from, int *to)
@@ -1639,8 +1641,8 @@ RISEI_FN int risei_pool_begin(risei_pool *p, int threads, void *scratch, size_t 
 typedef struct risei_device {
     const rise_kernels *kernels;
     void *scratch;           /* [threads][scratch_bytes]: of products, and behind it of a first layer that sees frames */
-    size_t scratch_bytes;
     struct risei_pool *pool; /* NULL: the caller's thread alone */
+    size_t scratch_bytes;
 } risei_device;
 
 /* Does a job; `work` is what it comes to, in multiplications or so: little is not worth dividing. */
@@ -2034,12 +2036,12 @@ RISEI_FN void risei_input_stack(const rise_kernels *k, const risei_input *input,
                                 rise_real *out)
 {
     const uint8_t *const *const next = input->frames + (ptrdiff_t)(n + 1) * input->stack;
-    int const channels = x->channels / input->stack, height = x->pad > 0 ? x->height : 1; /* of all pixels, without a border */
-    int const width = x->width * x->height / height;
+    int const channels = x->channels / input->stack, bytes = x->height * x->width * channels;
+    int const height = x->pad > 0 ? x->height : 1, width = x->width * x->height / height; /* one row of all, without a border */
     const uint8_t *rows[RISEI_MOST_STACK];
     int s, y, i;
     for (s = 0; s < input->stack && n + 1 < count && next[0] != NULL; s++)
-        for (i = 0; i < RISEI_AHEAD; i += 64) RISEI_PREFETCH(next[s] + i);
+        for (i = 0; i < bytes && i < RISEI_AHEAD; i += 64) RISEI_PREFETCH(next[s] + i);
     if (x->pad > 0 || input->frames[n * input->stack] == NULL) risei_zero(out, risei_image_size(x));
     if (input->frames[n * input->stack] == NULL) return;
     for (s = 0; s < input->stack; s++) rows[s] = input->frames[n * input->stack + s];
@@ -2048,8 +2050,8 @@ RISEI_FN void risei_input_stack(const rise_kernels *k, const risei_input *input,
         for (s = 0; s < input->stack; s++) rows[s] += width * channels;
     }
 }
-/* The first layer runs over frames a few images at a time: forward if there is a y, else dW. Its parts are of the images, or of
-   what dW's product writes. */
+/* The first layer runs over frames a few images at a time: forward if there is a y, else dW. Its parts are of the images; where
+   they are too few, and of dW, they are of what each product writes. */
 typedef struct risei_first_job {
     const rise_kernels *kernels;
     const risei_conv *conv;
@@ -2064,22 +2066,19 @@ RISEI_FN void risei_first_part(void *job, int part, int parts, void *scratch)
 {
     const risei_first_job *const j = (const risei_first_job *)job;
     risei_image x = *j->x, y = j->y != NULL ? *j->y : *j->dy;
-    int const chunk = risei_chunk_images(&x);
+    int const chunk = risei_chunk_images(&x), apart = j->y != NULL && j->count >= parts;
     int n = 0, end = j->count, i, now;
     x.data = (rise_real *)(void *)((unsigned char *)scratch + rise_product_scratch());
-    if (j->y != NULL) risei_share(j->count, 1, part, parts, &n, &end);
+    if (apart) risei_share(j->count, 1, part, parts, &n, &end);
     for (y.data += n * risei_image_size(&y); n < end; n += now, y.data += now * risei_image_size(&y)) {
         rise_product p;
         now = end - n < chunk ? end - n : chunk;
         for (i = 0; i < now; i++) risei_input_stack(j->kernels, j->input, n + i, end, &x, x.data + i * risei_image_size(&x));
-        if (j->y != NULL) {
+        if (j->y != NULL)
             p = risei_conv_product(j->conv, j->w, now, &x, &y, j->relu);
-            j->kernels->product(&p, 0, 1, scratch);
-        } else {
-            p = risei_conv_gradient(j->conv, j->g, now, &x, &y);
-            p.accumulate = n > 0;
-            j->kernels->product(&p, part, parts, scratch);
-        }
+        else
+            p = risei_conv_gradient(j->conv, j->g, now, &x, &y), p.accumulate = n > 0;
+        j->kernels->product(&p, apart ? 0 : part, apart ? 1 : parts, scratch);
     }
 }
 RISEI_FN void risei_first_run(const risei_device *d, risei_first_job *j)
@@ -2420,7 +2419,8 @@ RISEI_FN size_t risei_encoder_scratch(const risei_encoder *e, int images)
 {
     risei_image const x = risei_image_make(e->height, e->width, e->channels, e->conv[0].pad);
     int const chunk = risei_chunk_images(&x);
-    return rise_product_scratch() + (size_t)(images < chunk ? images : chunk) * (size_t)risei_image_size(&x) * sizeof(rise_real);
+    size_t const bytes = (size_t)(images < chunk ? images : chunk) * (size_t)risei_image_size(&x) * sizeof(rise_real);
+    return rise_product_scratch() + (bytes + RISEI_ALIGN - 1) / RISEI_ALIGN * RISEI_ALIGN;
 }
 RISEI_FN void risei_encoder_forward(const risei_device *d, const risei_encoder *e, const rise_real *w, int count,
                                     const risei_input *input, risei_encoder_data *a)
@@ -6961,8 +6961,9 @@ typedef struct RISEK(block) {
     int spent;              /* but the first of them has so many before it */
 } RISEK(block);
 
-/* A tile: c[i][0 .. vectors * VL) = init + sum_k a(i, k) b[k * ldb + ...] for i < rows. Each step asks for a cache line (16 numbers)
-   of what comes next but may lie in memory: from `ahead` on, the next panel of B; and the next run of A's rows. */
+/* A tile: c[i][0 .. vectors * VL) = init + sum_k a(i, k) b[k * ldb + ...] for i < rows. Each step asks for a cache line (16
+   numbers) of what comes next but may lie in memory: from `ahead` on, the next panel of a B that is read in place; and the next
+   run of A's rows. */
 #define RISEK_TILE_BEGIN(name, rows, vectors)                                                                          \
     RISEK_FN void RISEK(name)(int count, const RISEK(block) *block, const rise_real *a, const rise_real *b, ptrdiff_t ldb, \
                               const rise_real *ahead, rise_real *const *c, const rise_real *bias, int init, int relu)  \

@@ -1140,8 +1140,11 @@ static void test_first_layer(void)
         rise_conv conv;
     } cases[] = {{5, 4, 1, 4, 3, {3, 2, 1, 0, 0, 0, 0, 0}},    {6, 7, 2, 3, 5, {16, 3, 2, 1, 0, 0, 0, 0}},
                  {61, 60, 1, 4, 5, {32, 8, 4, 0, 0, 0, 0, 0}}, {40, 41, 3, 4, 4, {17, 3, 1, 1, 0, 0, 0, 0}}};
+    risei_parameters odd = {0};
+    risei_encoder const encoder = risei_encoder_make(&odd, 15, 15, 1, &cases[0].conv, 1, 0, 0);
     size_t c;
-    int i, r, t;
+    int i, r, t, parts;
+    CHECK(risei_encoder_scratch(&encoder, 1) % RISEI_ALIGN == 0); /* or the next thread's would not be aligned */
     for (c = 0; c < sizeof cases / sizeof *cases; c++)
         for (t = 0; t < tables; t++) {
             int const channels = cases[c].channels * cases[c].stack, count = cases[c].count, pixels = cases[c].height * cases[c].width;
@@ -1182,6 +1185,18 @@ static void test_first_layer(void)
             risei_first_backward(&device, &conv, g[0], count, &input, &x, &dy);
             risei_conv_backward(&device, &conv, w, g[1], count, &x, &dy, NULL);
             CHECK(same(g[0], g[1], (ptrdiff_t)p.count));
+            for (parts = 2; parts <= 7; parts += parts < 3 ? 1 : 4) { /* as threads share it, also more of them than images */
+                risei_first_job job;
+                memset(&job, 0, sizeof job);
+                job.kernels = table[t], job.conv = &conv, job.w = w, job.count = count, job.input = &input, job.x = &x;
+                for (i = 0; i < (int)(count * risei_image_size(&y[0])); i++) y[0].data[i] = 3;
+                for (job.y = &y[0], i = 0; i < parts; i++) risei_first_part(&job, i, parts, device.scratch);
+                CHECK(same(y[0].data, y[1].data, count * risei_image_size(&y[0])));
+                memset(g[0], 0, p.count * sizeof(float));
+                job.y = NULL, job.dy = &dy, job.g = g[0];
+                for (i = 0; i < parts; i++) risei_first_part(&job, i, parts, device.scratch);
+                CHECK(same(g[0], g[1], (ptrdiff_t)p.count));
+            }
             w[conv.weights] += 1; /* and it would be seen if it did not */
             risei_conv_forward(&device, &conv, w, count, &x, &y[1], 0, 0);
             CHECK(!same(y[0].data, y[1].data, count * risei_image_size(&y[0])));
