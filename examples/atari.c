@@ -374,7 +374,7 @@ static int judge(session *s, rise_agent *agent, int episodes, const char *film, 
             to_come--;
             if (i == 0) filmed = -1;
         }
-        if (s->training.agent != NULL) train_tick(&s->training);
+        if (s->training.agent != NULL) train_tick(&s->training); /* it is not over */
     }
     film_end(s);
     s->shown = 0;

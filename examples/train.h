@@ -482,7 +482,8 @@ static inline int train_open(train *t, const train_options *asked, rise_agent *a
     return 1;
 }
 
-/* Ends the sitting: saves the agent and says in words what came of it. Returns 0 if the agent could not be saved. */
+/* Ends the sitting: saves the agent, which from then on is none of its business, and says in words what came of it. Returns 0 if
+   the agent could not be saved. */
 static inline int train_close(train *t)
 {
     char spent[30], steps[30];
@@ -503,6 +504,7 @@ static inline int train_close(train *t)
         printf("Playing greedily it scored %.4g at best, after %s steps.\n", t->best,
                train_count(t->best_steps, steps, sizeof steps));
     puts(t->note);
+    t->agent = NULL;
     return saved;
 }
 

@@ -60,15 +60,24 @@ static int tool_end(pid_t pid)
 }
 static int tool(const char *more) { return tool_end(tool_start(more, 0)); }
 
-/* Is this among what it said? */
-static int tool_said(const char *words)
+/* What it said. */
+static const char *tool_text(void)
 {
     static char text[1 << 20];
     FILE *const file = fopen(said, "r");
     size_t const size = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
     if (file != NULL) fclose(file);
     text[size] = '\0';
-    return strstr(text, words) != NULL;
+    return text;
+}
+static int tool_said(const char *words) { return strstr(tool_text(), words) != NULL; }
+/* How often, after `mark` was said. */
+static int tool_said_after(const char *mark, const char *words)
+{
+    const char *at = strstr(tool_text(), mark);
+    int count = -1;
+    for (; at != NULL; at = strstr(at + 1, words)) count++;
+    return count;
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -137,6 +146,8 @@ static void test_whole_run(void)
     CHECK(tool("--steps 800") == 1 && tool_said("--resume") && saved_steps() <= 402); /* it is not begun anew by mistake */
     CHECK(tool("--steps 800 --resume") == 0 && saved_steps() >= 800 && log_rows() > rows);
     CHECK(tool("--steps 800 --resume --set nothing=1") == 0); /* the saved agent is as it is */
+    CHECK(tool("--steps 900 --resume --save-every 0") == 0);
+    CHECK(tool_said_after("Playing greedily it scored", "Saved after") == 1); /* nothing is logged or saved after the end */
 }
 static void test_refusals(void)
 {
