@@ -177,14 +177,28 @@ static uint32_t game_hash(const game *like)
     return hash;
 }
 
+/* A hash of every field's number, defaults among them, which may be others one day: FNV-1a. */
+static uint32_t desc_hash(const rise_agent_desc *desc)
+{
+    static listing all;
+    rise_agent_desc resolved = *desc;
+    uint32_t hash = 2166136261u;
+    size_t i;
+    all.length = 0;
+    rise_agent_resolve(&resolved, NULL);
+    rise_agent_describe(&resolved, listing_add, &all);
+    for (i = 0; i < all.length; i++) hash = (hash ^ (uint8_t)all.text[i]) * 16777619u;
+    return hash;
+}
+
 /* The first line of a run's file. */
 static void run_line(const bench *b, int t, int v, const rise_agent_desc *desc, char *line, size_t size)
 {
     static listing all, defaults;
     rise_agent_desc zero;
     const char *a = all.text, *d = defaults.text;
-    int length = snprintf(line, size, "# %s rules=%08x steps=%.0f points=%d", b->tasks[t].name,
-                          (unsigned)game_hash(&b->games[t]), steps_of(b, t, v), POINTS);
+    int length = snprintf(line, size, "# %s rules=%08x agent=%08x steps=%.0f points=%d", b->tasks[t].name,
+                          (unsigned)game_hash(&b->games[t]), (unsigned)desc_hash(desc), steps_of(b, t, v), POINTS);
     memset(&zero, 0, sizeof zero);
     all.length = defaults.length = 0;
     rise_agent_describe(desc, listing_add, &all);
