@@ -597,7 +597,7 @@ static void svg_legend(const bench *b, FILE *file)
 {
     int v;
     for (v = 0; v < b->variant_count; v++) {
-        double const x = 60 + 200 * (v % 4), y = 50 + 18 * (v / 4);
+        double const x = 60 + 265 * (v % 3), y = 50 + 18 * (v / 3);
         fprintf(file, "<path stroke-width=\"2\" stroke=\"#%06x\" d=\"M%.0f %.0fh24\"/>", (unsigned)b->variants[v].colour, x, y);
         fprintf(file, "<text x=\"%.0f\" y=\"%.0f\">%s: %s</text>\n", x + 30, y + 4, b->variants[v].name, b->variants[v].text);
     }
