@@ -530,6 +530,7 @@ static void print_game(const bench *b, FILE *file, int t)
 
 static void print_terms(const bench *b, FILE *file)
 {
+    const char *const report = strrchr(b->report, '/');
     const char *const name = b->variants[reference_of(b)].name;
     fprintf(file, "- **Score**: the agent plays every start of a game greedily, %d times in a run; its score is the mean of "
                   "the\n  last %d times. **Best kept** is the best of all: what a user gets who keeps the best weights. It is "
@@ -541,6 +542,7 @@ static void print_terms(const bench *b, FILE *file)
     fprintf(file, "- **%s scores more**: how likely a run of it does than one of this row, in a game drawn at random; even is "
                   "half.\n", name);
     fprintf(file, "- **Seconds** are the processor's, of acting and learning in one thread, without evaluation.\n");
+    fprintf(file, "\n![%s](%s.svg)\n", b->title, report != NULL ? report + 1 : b->report);
 }
 
 static int write_table(const bench *b, const char *path)
