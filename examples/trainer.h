@@ -23,9 +23,9 @@ static inline const recipe *recipe_of(game_kind kind)
 {
     static const recipe recipes[GAME_KINDS] = {
         /* blink */         {20000, 10000, 1000, 0, 0, 0},
-        /* corridor */      {60000, 20000, 1000, 0, 0, 0},
+        /* corridor */      {60000, 30000, 1000, 0, 0, 0},
         /* lock-catch */    {120000, 80000, 2000, 0, 0, 0},
-        /* catch */         {40000, 20000, 1000, 0, 0, 0},
+        /* catch */         {120000, 20000, 1000, 0, 0, 0},
         /* key-door */      {60000, 30000, 1000, 0, 0, 0},
         /* pairs */         {200000, 60000, 10000, 0, 0, 0},
         /* pong-75 */       {400000, 100000, 10000, 20, 6, 1},
