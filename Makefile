@@ -1,5 +1,5 @@
 # make            builds the examples          make test     builds and runs every test
-# make demo       the show, about two minutes  make bench    measures, three minutes at most
+# make demo       the show, under a minute     make bench    measures, three minutes at most
 # make bench-kernels, bench-step, bench-replay: the same one by one, in full; options: BENCH="--quick --isa avx2 --threads 2"
 # make bench-learn: what memory is worth: games x seeds x kinds of agent; hours, minutes with BENCH=--quick; goes on where it was
 #                 interrupted. make bench-ablation: RISE with one thing changed at a time
