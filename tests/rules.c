@@ -896,7 +896,7 @@ static void test_wide_heads(void)
     float *const room = (float *)calloc(2 * ROWS * TAUS, sizeof *room);
     rise_kernels kernels = *rise_kernels_of(RISE_ISA_AUTO);
     risei_parameters p = {0};
-    risei_device device = {&kernels, NULL, NULL};
+    risei_device device = {&kernels, NULL, NULL, 0};
     risei_pass a;
     risei_net n;
     if (room == NULL) exit(1);
