@@ -806,6 +806,7 @@ typedef struct risei_arena {
 } risei_arena;
 
 #define RISEI_ALIGN ((size_t)64)
+RISEI_FN size_t risei_aligned(size_t bytes) { return (bytes + RISEI_ALIGN - 1) / RISEI_ALIGN * RISEI_ALIGN; }
 
 /* count items of `size` bytes, zeroed and aligned to a cache line; NULL while counting */
 RISEI_FN void *risei_take(risei_arena *arena, size_t count, size_t size)
@@ -816,7 +817,7 @@ RISEI_FN void *risei_take(risei_arena *arena, size_t count, size_t size)
         arena->overflow = 1;
         return NULL;
     }
-    bytes = (count * size + RISEI_ALIGN - 1) / RISEI_ALIGN * RISEI_ALIGN;
+    bytes = risei_aligned(count * size);
     if (piece != NULL) {
         piece += arena->used;
         if (!arena->zeroed) memset(piece, 0, bytes);
@@ -1033,9 +1034,8 @@ RISEI_FN risei_blocks risei_blocks_in(void *scratch)
 }
 RISE_API size_t rise_product_scratch(void)
 {
-    size_t const bytes = 2 * (RISEI_KB + RISEI_KC) * sizeof(ptrdiff_t) +
-                         (RISEI_MC * RISEI_ROW + RISEI_KC * RISEI_NC) * sizeof(rise_real);
-    return (bytes + RISEI_ALIGN - 1) / RISEI_ALIGN * RISEI_ALIGN;
+    return risei_aligned(2 * (RISEI_KB + RISEI_KC) * sizeof(ptrdiff_t) +
+                         (RISEI_MC * RISEI_ROW + RISEI_KC * RISEI_NC) * sizeof(rise_real));
 }
 /* The share of 0 .. total that part `part` of `parts` has, cut at multiples of `unit`. */
 RISEI_FN void risei_share(int total, int unit, int part, int parts, int *from, int *to)
@@ -2041,16 +2041,19 @@ RISEI_FN void risei_input_stack(const rise_kernels *k, const risei_input *input,
     int const channels = x->channels / input->stack, bytes = x->height * x->width * channels;
     int const height = x->pad > 0 ? x->height : 1, width = x->width * x->height / height; /* one row of all, without a border */
     const uint8_t *rows[RISEI_MOST_STACK];
+    rise_real *done = out; /* up to here; what lies between rows is border */
     int s, y, i;
     for (s = 0; s < input->stack && n + 1 < count && next[0] != NULL; s++)
         for (i = 0; i < bytes && i < RISEI_AHEAD; i += 64) RISEI_PREFETCH(next[s] + i);
-    if (x->pad > 0 || input->frames[n * input->stack] == NULL) risei_zero(out, risei_image_size(x));
-    if (input->frames[n * input->stack] == NULL) return;
     for (s = 0; s < input->stack; s++) rows[s] = input->frames[n * input->stack + s];
-    for (y = 0; y < height; y++) {
-        k->stack(width, channels, input->stack, rows, out + risei_image_at(x, y, 0));
+    for (y = 0; y < height && rows[0] != NULL; y++) {
+        rise_real *const row = out + risei_image_at(x, y, 0);
+        risei_zero(done, row - done);
+        k->stack(width, channels, input->stack, rows, row);
+        done = row + width * x->channels;
         for (s = 0; s < input->stack; s++) rows[s] += width * channels;
     }
+    risei_zero(done, out + risei_image_size(x) - done);
 }
 /* The first layer runs over frames a few images at a time: forward if there is a y, else dW. Its parts are of the images; where
    they are too few, and of dW, they are of what each product writes. */
@@ -2421,8 +2424,8 @@ RISEI_FN size_t risei_encoder_scratch(const risei_encoder *e, int images)
 {
     risei_image const x = risei_image_make(e->height, e->width, e->channels, e->conv[0].pad);
     int const chunk = risei_chunk_images(&x);
-    size_t const bytes = (size_t)(images < chunk ? images : chunk) * (size_t)risei_image_size(&x) * sizeof(rise_real);
-    return rise_product_scratch() + (bytes + RISEI_ALIGN - 1) / RISEI_ALIGN * RISEI_ALIGN;
+    size_t const numbers = (size_t)(images < chunk ? images : chunk) * (size_t)risei_image_size(&x);
+    return rise_product_scratch() + risei_aligned(numbers * sizeof(rise_real));
 }
 RISEI_FN void risei_encoder_forward(const risei_device *d, const risei_encoder *e, const rise_real *w, int count,
                                     const risei_input *input, risei_encoder_data *a)

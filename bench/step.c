@@ -325,7 +325,8 @@ static void act_group(const step_case *cases, int count)
     for (i = 0; i < entry_count; i++) entry_row(&entries[i], "act: ");
     for (i = 0; i < entry_count; i++) {
         double const bytes = 4.0 * (double)entries[i].weights.count, seconds = competitors[entries[i].read].median;
-        double first, conv = image_work(&entries[i].agent->net.encoder, &first) * (peak_work() > 0 ? competitors[0].median / peak_work() : 0);
+        double const operation = peak_work() > 0 ? competitors[0].median / peak_work() : 0;
+        double first, conv = image_work(&entries[i].agent->net.encoder, &first) * operation;
         printf("    %s: %.1f MB of weights, read in %.3f ms (%.1f GB/s); conv layers, at the peak, %.3f ms: ours takes %.2f of both\n",
                cases[i].name, bytes / 1e6, 1e3 * seconds, bytes / seconds / 1e9, 1e3 * conv,
                competitors[entries[i].ours].median / (seconds + conv));
