@@ -590,7 +590,7 @@ static int cell_burn_good(cell_layer *t, double *g, int burn)
 }
 static void cell_case(rise_cell kind, int in, int units, int steps, int ends, int further, int rows, const int *first)
 {
-    static const char *const names[] = {"LSTM", "GRU", "minGRU"};
+    static const char *const names[] = {"auto", "LSTM", "GRU", "minGRU"}; /* as rise_cell counts */
     int const all = steps + further;
     size_t const state = (size_t)(rows * units), last = (size_t)ends * state;
     size_t const missing = kind == RISE_CELL_LSTM ? 4 * (size_t)units : 0; /* h's bias */
