@@ -257,8 +257,12 @@ typedef enum rise_cell { RISE_CELL_AUTO, RISE_CELL_LSTM, RISE_CELL_GRU, RISE_CEL
 /* How context c (recurrent state) meets features f (conv net): [f; c], f * sigmoid(Wc + b), or f + Wc + b. */
 typedef enum rise_fusion { RISE_FUSION_CONCAT, RISE_FUSION_GATE, RISE_FUSION_SUM } rise_fusion;
 
-/* The frozen encoder of RISE: a fixed function of one frame that never learns. */
+/* The frozen encoder of RISE: a fixed function of one frame that never learns. AUTO is DOWNSAMPLE for frames of
+   up to 32 x 32, where a thumbnail of embedding_size numbers shows what there is: pixels that are near each other stay so, which
+   a random projection loses, and much is learned sooner (bench/ABLATION.md). Larger frames, and more channels than numbers, get
+   SIGNS. */
 typedef enum rise_embedding {
+    RISE_EMBED_AUTO,
     RISE_EMBED_SIGNS,      /* +-1 random projection, signs generated from the seed, nothing stored; exact in integers */
     RISE_EMBED_GAUSSIAN,   /* dense Gaussian random projection */
     RISE_EMBED_SPARSE,     /* Achlioptas' sparse projection: sqrt(3) * {+1: 1/6, 0: 2/3, -1: 1/6} */
@@ -332,13 +336,16 @@ typedef struct rise_agent_desc {
     rise_cell cell;                /* [AUTO: GRU] */
     int recurrent_units;           /* 1..4096 [64 for SMALL, else 512] */
     rise_fusion fusion;            /* [CONCAT] */
+    double context_scale;          /* the recurrent state is multiplied by it where it meets the features: a whole one learns
+                                      faster than they do and leaves them behind where all can be seen; above 0 to 100 [0.5] */
     int carry_state;               /* 0: acting unrolls the window anew each step, exactly as learning does; 1: acting keeps
                                       the state since the episode's start: cheaper, the same where episodes fit the window */
     int feed_action;               /* 1: previous action (one-hot) and reward also enter the recurrent net [0] */
 
     /* the frozen encoder (RISE only) */
-    rise_embedding embedding;      /* [SIGNS] */
-    int embedding_size;            /* floats, 1..8192 [64 for SMALL, else 512; 512 for RESNET18] */
+    rise_embedding embedding;      /* [AUTO] */
+    int embedding_size;            /* floats, 1..8192 [64 for SMALL, else 512; 512 for RESNET18]; DOWNSAMPLE takes as many of
+                                      them as a grid of the frame's shape can */
     int embedding_pool;            /* frames are averaged over pool x pixel squares first, 1..64 [least with <= 1024 squares];
                                       SIGNS, GAUSSIAN and SPARSE only */
     int snapshot_steps;            /* SNAPSHOT: taken by itself so many steps after learn_start; 0: never [0] */
@@ -2727,6 +2734,7 @@ typedef struct risei_net {
     risei_encoder encoder;
     risei_cell cell;
     risei_linear fuse;            /* GATE, SUM: units -> features */
+    rise_real scale;              /* of the context, as it enters the fusion */
     int fused;                    /* numbers that enter the heads */
     size_t gain, shift;           /* LayerNorm on them */
     risei_linear quantile;        /* IQN: cosines of a fraction -> fused */
@@ -2774,7 +2782,8 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
     int units = 0, i;
     memset(&n, 0, sizeof n);
     memset(&p, 0, sizeof p);
-    n.memory = desc->memory, n.fusion = desc->fusion, n.dueling = !desc->no_dueling, n.norm = desc->layer_norm;
+    n.memory = desc->memory, n.fusion = desc->fusion, n.scale = (rise_real)desc->context_scale;
+    n.dueling = !desc->no_dueling, n.norm = desc->layer_norm;
     n.head = desc->head, n.noisy = desc->noisy, n.actions = desc->actions;
     n.atoms = n.head == RISE_HEAD_C51 ? desc->atoms : 1;
     n.taus = n.head == RISE_HEAD_IQN ? desc->quantiles : 1;
@@ -3034,11 +3043,12 @@ RISEI_FN void risei_fusion_forward(const risei_device *d, const risei_net *n, co
 {
     int const f = n->encoder.out, h = n->memory != RISE_MEMORY_NONE ? n->cell.units : 0;
     int const concat = n->fusion == RISE_FUSION_CONCAT;
-    int r;
+    int r, i;
     for (r = 0; r < rows; r++) {
         rise_real *fused = a->fused + (ptrdiff_t)r * n->fused, *context = concat ? fused + f : a->context + (ptrdiff_t)r * h;
+        const rise_real *state = h > 0 ? a->sequence.h + (ptrdiff_t)a->state_row[r] * h : NULL;
         memcpy(fused, a->encoder.features + (ptrdiff_t)a->feature_row[r] * f, (size_t)f * sizeof *fused);
-        if (h > 0) memcpy(context, a->sequence.h + (ptrdiff_t)a->state_row[r] * h, (size_t)h * sizeof *fused);
+        for (i = 0; i < h; i++) context[i] = n->scale * state[i];
     }
     if (h == 0 || concat) return;
     risei_linear_forward(d, &n->fuse, w, rows, a->context, h, a->gate, f, 0);
@@ -3047,18 +3057,12 @@ RISEI_FN void risei_fusion_forward(const risei_device *d, const risei_net *n, co
     else
         d->kernels->add(rows * f, a->gate, a->fused);
 }
-/* dfused -> dfused, whose first columns are now the gradient of the features, and sequence.dh, that of the states */
-RISEI_FN void risei_fusion_backward(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *g, int rows,
-                                    risei_pass *a)
+/* GATE, SUM: dfused -> dfused, now by the features, and sequence.dh, by the context */
+RISEI_FN void risei_fuse_backward(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *g, int rows,
+                                  risei_pass *a)
 {
     int const f = n->encoder.out, h = n->cell.units;
     int r;
-    if (n->memory == RISE_MEMORY_NONE) return;
-    if (n->fusion == RISE_FUSION_CONCAT) {
-        for (r = 0; r < rows; r++)
-            memcpy(a->sequence.dh + (ptrdiff_t)r * h, a->dfused + (ptrdiff_t)r * n->fused + f, (size_t)h * sizeof *a->dfused);
-        return;
-    }
     memcpy(a->dgate, a->dfused, (size_t)rows * (size_t)f * sizeof *a->dfused);
     if (n->fusion == RISE_FUSION_GATE) {
         for (r = 0; r < rows; r++) {
@@ -3068,6 +3072,19 @@ RISEI_FN void risei_fusion_backward(const risei_device *d, const risei_net *n, c
         }
     }
     risei_linear_backward(d, &n->fuse, w, g, rows, a->context, h, a->dgate, f, a->sequence.dh, h);
+}
+/* dfused -> dfused, whose first columns are now the gradient of the features, and sequence.dh, that of the states */
+RISEI_FN void risei_fusion_backward(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *g, int rows,
+                                    risei_pass *a)
+{
+    int const f = n->encoder.out, h = n->cell.units, concat = n->fusion == RISE_FUSION_CONCAT;
+    const rise_real *dcontext = concat ? a->dfused + f : a->sequence.dh;
+    ptrdiff_t const stride = concat ? n->fused : h;
+    int r, i;
+    if (n->memory == RISE_MEMORY_NONE) return;
+    if (!concat) risei_fuse_backward(d, n, w, g, rows, a);
+    for (r = 0; r < rows; r++, dcontext += stride)
+        for (i = 0; i < h; i++) a->sequence.dh[(ptrdiff_t)r * h + i] = n->scale * dcontext[i];
 }
 
 /* cos(pi i x), i < RISEI_COSINES, x in [0, 1]: Taylor's series of sin(pi (1/2 - x)) for i = 1, then Chebyshev's recurrence */
@@ -4566,8 +4583,9 @@ static const risei_field risei_fields[] = {
     RISEI_WORDS(memory, RISE_MEMORY_FULL, "rise none full"), RISEI_INT(window, 1, 1024), RISEI_INT(window_samples, 1, 64),
     RISEI_INT(window_stride, 1, 1024), RISEI_INT(burn_in, 0, 1023), RISEI_INT(stored_state, 0, 1),
     RISEI_WORDS(cell, RISE_CELL_MINGRU, "auto lstm gru mingru"), RISEI_INT(recurrent_units, 1, 4096),
-    RISEI_WORDS(fusion, RISE_FUSION_SUM, "concat gate sum"), RISEI_INT(carry_state, 0, 1), RISEI_INT(feed_action, 0, 1),
-    RISEI_WORDS(embedding, RISE_EMBED_SNAPSHOT, "signs gaussian sparse conv downsample user resnet18 snapshot"),
+    RISEI_WORDS(fusion, RISE_FUSION_SUM, "concat gate sum"), RISEI_DOUBLE(context_scale, 1e-6, 100),
+    RISEI_INT(carry_state, 0, 1), RISEI_INT(feed_action, 0, 1),
+    RISEI_WORDS(embedding, RISE_EMBED_SNAPSHOT, "auto signs gaussian sparse conv downsample user resnet18 snapshot"),
     RISEI_INT(snapshot_steps, 0, 1e9),
     RISEI_INT(embedding_size, 1, 8192), RISEI_INT(embedding_pool, 1, 64), RISEI_INT(embedding_f32, 0, 1),
     RISEI_WORDS(network, RISE_NETWORK_IMPALA, "auto small nature custom impala"),
@@ -4711,7 +4729,7 @@ static const char *const risei_presets[][24] = {
     {"head=iqn", "noisy=1", "munchausen=1", "network=impala", "spectral_norm=1", "environments=64", "learn_period=64",
      "batch=256", "discount=0.997", "learning_rate=1e-4", "target_period=500", "priority_exponent=0.2",
      "importance_exponent=0.2", "replay_capacity=1048576", "learn_start=200000", "epsilon_end=0.01", "epsilon_steps=2000000"},
-    {"cell=lstm", "window=41", "window_samples=40", "window_stride=40", "burn_in=40", "stored_state=1", "carry_state=1", "feed_action=1",
+    {"cell=lstm", "context_scale=1", "window=41", "window_samples=40", "window_stride=40", "burn_in=40", "stored_state=1", "carry_state=1", "feed_action=1",
      "batch=2560", "n_step=5", "discount=0.997", "value_rescale=1", "priority_mix=0.9", "priority_exponent=0.9",
      "importance_exponent=0.6", "target_period=2500", "learning_rate=1e-4", "adam_epsilon=1e-3", "replay_capacity=1000000",
      "learn_start=20000", "learn_period=64", "epsilon_end=0.01", "epsilon_steps=250000"}};
@@ -4794,6 +4812,7 @@ RISEI_FN void risei_default_all(rise_agent_desc *d)
     risei_default(&d->window, 16);
     risei_default(&d->window_samples, 1);
     risei_default(&d->window_stride, 1);
+    risei_default_real(&d->context_scale, 0.5);
     if (d->embedding == RISE_EMBED_RESNET18) risei_default(&d->embedding_size, 512);
     risei_default_network(d);
     risei_default(&d->batch, 32);
@@ -4819,6 +4838,10 @@ RISEI_FN void risei_default_all(rise_agent_desc *d)
         for (d->embedding_pool = 1; d->embedding_pool < 64; d->embedding_pool++)
             if (risei_ceil_div(d->frame_width, d->embedding_pool) * risei_ceil_div(d->frame_height,
                                                                                    d->embedding_pool) <= 1024) break;
+    if (d->embedding == RISE_EMBED_AUTO) {
+        int const thumbnail = d->frame_width <= 32 && d->frame_height <= 32 && d->frame_channels <= d->embedding_size;
+        d->embedding = thumbnail ? RISE_EMBED_DOWNSAMPLE : RISE_EMBED_SIGNS;
+    }
     if (d->embedding == RISE_EMBED_DOWNSAMPLE) { /* the size is what the grid comes to */
         int columns, rows;
         risei_embedding_grid(d->frame_width, d->frame_height, d->frame_channels, d->embedding_size, &columns, &rows);
@@ -5984,7 +6007,7 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
    value is checked as well. One function, risei_visit, walks over what is saved: to measure it, to sum it, to write it and
    to read it, so these cannot disagree. */
 
-enum { RISEI_FILE_VERSION = 4, RISEI_FUSED = 1, RISEI_HAS_REPLAY = 2, RISEI_POLICY = 4 };
+enum { RISEI_FILE_VERSION = 5, RISEI_FUSED = 1, RISEI_HAS_REPLAY = 2, RISEI_POLICY = 4 };
 enum { RISEI_DESC = 1, RISEI_ACTING, RISEI_LEARNING, RISEI_EPISODES, RISEI_SECTIONS = RISEI_EPISODES };
 static const unsigned char risei_magic[8] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A};
 

@@ -47,7 +47,7 @@ static const task main_tasks[] = {
     {"catch", 40000},       {"open-blink", 20000}, {"open-corridor", 30000}, {"open-key-door", 50000}, {"open-pairs", 30000},
     {NULL, 0}};
 static const task ablation_tasks[] = {
-    {"blink-30", 20000}, {"corridor-20", 30000}, {"key-door", 50000}, {"lock-catch", 80000}, {NULL, 0}};
+    {"corridor-20", 30000}, {"key-door", 50000}, {"lock-catch", 80000}, {"catch", 40000}, {"pong", 60000}, {NULL, 0}};
 static const task quick_tasks[] = {{"blink", 4000}, {"corridor", 6000}, {"catch", 6000}, {NULL, 0}};
 
 static const variant kinds[] = {{"NONE", "memory=none", "the last four frames", 0x8C8C8C, 0},
@@ -57,11 +57,11 @@ static const variant kinds[] = {{"NONE", "memory=none", "the last four frames", 
                                 {NULL, NULL, NULL, 0, 0}};
 
 /* One thing at a time changes; the first one is what all are compared to. */
-static const variant ablations[] = {{"RISE", "memory=rise", "signs, 64 half floats, GRU, concat, whole episodes", 0, 0},
+static const variant ablations[] = {{"RISE", "memory=rise", "thumbnail of 64 half floats, GRU of 64, half its state, concat", 0, 0},
+                                    {"signs", "embedding=signs", "encoder: projection by random signs", 0, 0},
                                     {"gaussian", "embedding=gaussian", "encoder: dense Gaussian projection", 0, 0},
                                     {"sparse", "embedding=sparse", "encoder: sparse projection", 0, 0},
                                     {"conv", "embedding=conv", "encoder: random conv net", 0, 0},
-                                    {"downsample", "embedding=downsample", "encoder: area average", 0, 0},
                                     {"size-16", "embedding_size=16", "16 numbers a frame", 0, 0},
                                     {"size-256", "embedding_size=256", "256 numbers a frame", 0, 0},
                                     {"floats", "embedding_f32=1", "stored as floats, not half floats", 0, 0},
@@ -71,6 +71,10 @@ static const variant ablations[] = {{"RISE", "memory=rise", "signs, 64 half floa
                                     {"window-64", "window=64", "window of 64 frames", 0, 0},
                                     {"samples-4", "window_samples=4", "4 transitions share a window", 0, 0},
                                     {"samples-8", "window_samples=8", "8 transitions share a window", 0, 0},
+                                    {"units-16", "recurrent_units=16", "GRU of 16", 0, 0},
+                                    {"units-128", "recurrent_units=128", "GRU of 128", 0, 0},
+                                    {"whole", "context_scale=1", "the context enters as it is", 0, 0},
+                                    {"fifth", "context_scale=0.2", "a fifth of the context enters", 0, 0},
                                     {"gate", "fusion=gate", "fusion: gate", 0, 0},
                                     {"sum", "fusion=sum", "fusion: sum", 0, 0},
                                     {"lstm", "cell=lstm", "cell: LSTM", 0, 0},

@@ -17,6 +17,7 @@ static const double almost = 90, passed = 95, solved = 99;
 
 enum {
     MAX_SEEDS = 1000,
+    MOST_SETTINGS = 32,
     KINDS = 3
 };
 
@@ -35,7 +36,8 @@ typedef struct options {
     int length;
     int show;              /* all three kinds; else one kind with each seed */
     rise_memory memory;    /* of the agent that counts */
-    rise_cell cell;
+    const char *settings[MOST_SETTINGS]; /* "field=value", of every agent */
+    int setting_count;
     int seed, seeds;
     double steps, seconds; /* an agent's budget: it ends with either. 0: the recipe's, no limit */
     int watch;
@@ -86,8 +88,9 @@ static int training_begin(session *s, const run *r)
     rise_agent_desc desc = trainer_desc(&s->shown.state, r->steps_budget, r->seed);
     rise_error error;
     rise_metrics metrics;
+    int i;
+    for (i = 0; i < s->asked.setting_count; i++) rise_agent_set(&desc, s->asked.settings[i], NULL);
     desc.memory = r->memory;
-    desc.cell = s->asked.cell;
     if (trainer_begin(&s->training, &s->shown.state, &desc, &error) != RISE_OK) {
         fprintf(stderr, "memory: %s\n", error.text);
         return 0;
@@ -397,7 +400,7 @@ static void print_help(void)
     }
     printf("  --length L       of the wait, in blink, corridor and key-door\n"
            "  --memory KIND    train only rise, none or full, and stop when the game is solved\n"
-           "  --cell CELL      lstm, gru or mingru [gru]\n"
+           "  --set F=V        a field of rise_agent_desc, such as cell=lstm or fusion=gate; may be repeated\n"
            "  --seed N         the first seed [1]\n"
            "  --seeds N        train with so many seeds, and stop each when the game is solved\n"
            "  --steps N        at most so many steps an agent\n"
@@ -443,13 +446,16 @@ static int parse_minutes(options *o, const char *text)
     o->seconds *= 60;
     return good;
 }
-static int parse_cell(options *o, const char *text)
+/* Are the field and its value known? What it is worth for the agent, creating it says. */
+static int parse_setting(options *o, const char *text)
 {
-    static const char *const names[] = {"auto", "lstm", "gru", "mingru"}; /* as rise_cell counts */
-    int i;
-    for (i = 0; i < 4; i++)
-        if (strcmp(text, names[i]) == 0) return o->cell = (rise_cell)i, 1;
-    return 0;
+    rise_agent_desc desc;
+    rise_error error;
+    memset(&desc, 0, sizeof desc);
+    if (o->setting_count == MOST_SETTINGS) return 0;
+    if (rise_agent_set(&desc, text, &error) != RISE_OK) return fprintf(stderr, "memory: %s\n", error.text), 0;
+    o->settings[o->setting_count++] = text;
+    return 1;
 }
 
 static int parse_option(options *o, const char *name, const char *value)
@@ -457,7 +463,7 @@ static int parse_option(options *o, const char *name, const char *value)
     if (strcmp(name, "--game") == 0) return (o->game = game_named(value)) != GAME_KINDS;
     if (strcmp(name, "--length") == 0) return parse_count(value, 1, 1000, &o->length);
     if (strcmp(name, "--memory") == 0) return parse_memory(o, value);
-    if (strcmp(name, "--cell") == 0) return parse_cell(o, value);
+    if (strcmp(name, "--set") == 0) return parse_setting(o, value);
     if (strcmp(name, "--seed") == 0) return parse_count(value, 0, 1000000000, &o->seed);
     if (strcmp(name, "--seeds") == 0) return parse_seeds(o, value);
     if (strcmp(name, "--steps") == 0) return parse_number(value, 1, 1e12, &o->steps);

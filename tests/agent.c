@@ -107,6 +107,9 @@ static const struct {
     {"none wide iqn panels noisy", UINT64_C(0x5738DC77258A293C)},
     {"none rescale masks", UINT64_C(0x5EAD1882CF92F974)},
     {"full munchausen noisy plain soft games", UINT64_C(0xECFA81749819B4D9)},
+    {"rise scaled", UINT64_C(0x47593713A4CD8637)},
+    {"full scaled gru gate", UINT64_C(0x4E29ACDEFF5CBD8B)},
+    {"rise scaled sum mingru iqn games", UINT64_C(0x2159871A845E3520)},
     {"rise units spectral shrink conv", UINT64_C(0x2AA5A04557955588)},
     {"none iqn noisy munchausen units spectral shrink soft masks", UINT64_C(0xFC2AD90361D421BB)},
     {"none impala iqn noisy spectral games", UINT64_C(0x05E014C785D02006)},
@@ -393,7 +396,7 @@ static const struct {
     {FIELD(environments), -1, 1, 4096},     {FIELD(players), -1, 1, 4096},           {FIELD(play_only), -1, 0, 1},
     {FIELD(memory), -1, 0, 2},              {FIELD(window), -1, 1, 1024},            {FIELD(cell), -1, 0, 3},
     {FIELD(recurrent_units), -1, 1, 4096},  {FIELD(fusion), -1, 0, 2},               {FIELD(carry_state), -1, 0, 1},
-    {FIELD(feed_action), -1, 0, 1},         {FIELD(embedding), -1, 0, 7},            {FIELD(embedding_size), -1, 1, 8192},
+    {FIELD(feed_action), -1, 0, 1},         {FIELD(embedding), -1, 0, 8},            {FIELD(embedding_size), -1, 1, 8192},
     {FIELD(embedding_pool), -1, 1, 64},     {FIELD(embedding_f32), -1, 0, 1},        {FIELD(network), -1, 0, 4},
     {FIELD(conv_count), 0, 1, 8},           {FIELD(features), -2, -1, 8192},         {FIELD(head_units), -1, 1, 8192},
     {FIELD(no_dueling), -1, 0, 1},          {FIELD(layer_norm), -1, 0, 1},           {FIELD(batch), -1, 1, 4096},
@@ -419,7 +422,7 @@ static const struct {
     {FIELD(epsilon_start), {-1, 0.1, 1}, {1.1, 2, 1e9}},        {FIELD(epsilon_end), {-1, 0.1, 1}, {1.1, 2, 1e9}},
     {FIELD(value_min), {-1e9, -0.5, 9.99}, {10, 11, -1.1e9}},   {FIELD(value_max), {1e9, 0.5, -9.99}, {-10, -11, 1.1e9}},
     {FIELD(target_rate), {1e-6, 0.5, 1}, {-1e-9, 1.001, -1}},   {FIELD(temperature), {1e-6, 0.1, 1e6}, {-1e-9, 1.1e6, -1}},
-    {FIELD(munchausen_scale), {-1, 0.1, 1}, {1.1, 2, 1e9}},
+    {FIELD(munchausen_scale), {-1, 0.1, 1}, {1.1, 2, 1e9}},     {FIELD(context_scale), {1e-6, 1, 100}, {-1, 100.1, 1e9}},
 };
 /* One whose every field may go to its limits. */
 static rise_agent_desc roomy(void)
@@ -622,6 +625,11 @@ static void fills_in_defaults(void)
     CHECK(d.head == RISE_HEAD_MEAN && d.atoms == 51 && d.quantiles == 8 && !d.noisy && !d.munchausen && !d.value_rescale);
     CHECK(d.value_min == -10 && d.value_max == 10 && d.target_rate == 1 && d.munchausen_scale == 0.9 && d.temperature == 0.03);
     CHECK(d.network_width == 2 && d.pool_to == -1 && !d.spectral_norm && d.conv[0].residual == 0);
+    CHECK(d.embedding == RISE_EMBED_DOWNSAMPLE && d.embedding_size == 64);
+    d.embedding = RISE_EMBED_AUTO, d.embedding_size = 3, d.frame_channels = 4; /* too few for a thumbnail */
+    CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_SIGNS && d.embedding_size == 3);
+    d.embedding = RISE_EMBED_AUTO, d.embedding_size = 0, d.frame_width = 33; /* too wide for one */
+    CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_SIGNS && d.embedding_size == 64);
     knows_impala();
     for (isa = -1; isa < 8; isa++) {
         int const there = isa >= RISE_ISA_AUTO && isa <= RISE_ISA_NEON && rise_kernels_of((rise_isa)isa) != NULL;

@@ -1013,6 +1013,7 @@ static double network_loss(void *layer)
     risei_net_forward(&device, &t->net, t->derived, t->rows, t->images, &input, &t->pass);
     return head_loss(t, NULL);
 }
+#define SCALE 0.7 /* of the context */
 static rise_agent_desc network_desc(const network_kind *k)
 {
     rise_agent_desc d;
@@ -1021,7 +1022,7 @@ static rise_agent_desc network_desc(const network_kind *k)
     d.frame_width = 6, d.frame_height = 5, d.frame_channels = 1, d.frame_stack = variant & 1 ? 2 : 1, d.actions = 3;
     d.memory = k->memory, d.cell = k->cell, d.fusion = k->fusion, d.layer_norm = k->norm, d.no_dueling = !k->dueling;
     d.recurrent_units = variant % 4 == 3 ? 8 : 2, d.head_units = variant % 4 == 3 ? 16 : 3; /* 3: some weights lie as panels */
-    d.embedding_size = 3, d.feed_action = variant & 1;
+    d.context_scale = SCALE, d.embedding_size = 3, d.feed_action = variant & 1;
     d.window_samples = variant & 4 ? 2 : 1; /* 4: both rows are samples of one sequence */
     d.features = variant & 2 ? 5 : -1;
     d.network = RISE_NETWORK_CUSTOM, d.conv_count = 2;
@@ -1122,9 +1123,9 @@ static void plain_fused(const network *t, int row, double *x)
     const double *const w = t->derived;
     int const f = n->encoder.out, h = n->memory != RISE_MEMORY_NONE ? n->cell.units : 0;
     const double *const features = a->encoder.features + a->feature_row[row] * f;
-    const double *const state = h > 0 ? a->sequence.h + a->state_row[row] * h : NULL;
-    double mean = 0, var = 0;
+    double state[8], mean = 0, var = 0;
     int i;
+    for (i = 0; i < h; i++) state[i] = SCALE * a->sequence.h[a->state_row[row] * h + i];
     for (i = 0; i < n->fused; i++) {
         if (i >= f)
             x[i] = state[i - f];

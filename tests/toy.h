@@ -104,7 +104,7 @@ CHECK_UNUSED static void toy_embed(void *user, const uint8_t *frame, float *embe
    "panels", of sizes that are multiples of RISE_PANEL where that can be. */
 static rise_agent_desc described(const char *words)
 {
-    static const char *const embeddings[] = {"signs", "gaussian", "sparse", "conv", "downsample", "user"};
+    static const char *const embeddings[] = {"auto", "signs", "gaussian", "sparse", "conv", "downsample", "user"};
     rise_agent_desc d;
     int const wide = has(words, "wide"), panels = has(words, "panels");
     int i;
@@ -119,6 +119,7 @@ static rise_agent_desc described(const char *words)
     d.window = has(words, "long") ? LONGEST : 5;
     d.cell = has(words, "mingru") ? RISE_CELL_MINGRU : has(words, "gru") ? RISE_CELL_GRU : RISE_CELL_LSTM;
     d.fusion = has(words, "gate") ? RISE_FUSION_GATE : has(words, "sum") ? RISE_FUSION_SUM : RISE_FUSION_CONCAT;
+    d.context_scale = has(words, "scaled") ? 0.7 : 1;
     d.carry_state = has(words, "carry") || has(words, "stored");
     d.stored_state = has(words, "stored");
     d.window_samples = has(words, "shared") ? 3 : 1;
@@ -126,6 +127,7 @@ static rise_agent_desc described(const char *words)
     d.burn_in = has(words, "burn") ? 2 : 0;
     d.priority_mix = has(words, "overlap") ? 0.9 : 0;
     d.feed_action = has(words, "feed");
+    d.embedding = RISE_EMBED_SIGNS;
     for (i = 0; i < COUNT(embeddings); i++)
         if (has(words, embeddings[i])) d.embedding = (rise_embedding)i;
     d.embed_fn = toy_embed;
