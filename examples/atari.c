@@ -28,6 +28,7 @@ typedef struct options {
     char keywords[TEXT];                 /* "key=value" lines, of the environment */
     rise_memory memory;
     double steps, hours, evaluate_every, save_every, blank;
+    double evaluate_epsilon;             /* negative: what suits the game */
     int episodes, last_episodes, seed, environments, threads;
     int resume, whole, plain;
 } options;
@@ -49,6 +50,8 @@ static const char *const usage =
     "  --evaluate-every N         steps between evaluations [50000]\n"
     "  --episodes N               that an evaluation plays greedily [5]\n"
     "  --last-episodes N          that the best agent plays in the end [20]\n"
+    "  --evaluate-epsilon P       chance of a random action in all of them: who never presses the button that serves the ball\n"
+    "                             would stand still for half an hour of play [0.001 in Atari games, else 0]\n"
     "What it plays\n"
     "  --protocol dopamine|btr    dopamine: the game's own actions; btr: all 18, and up to 30 frames of nothing at first.\n"
     "                             Both: 4 frames a step, sticky actions 0.25, 108000 frames an episode [dopamine]\n"
@@ -110,6 +113,7 @@ static int parse_option(options *o, const char *name, const char *value)
     if (strcmp(name, "--save-every") == 0) return parse_number(value, 0, &o->save_every);
     if (strcmp(name, "--episodes") == 0) return parse_whole(value, 1, &o->episodes);
     if (strcmp(name, "--last-episodes") == 0) return parse_whole(value, 1, &o->last_episodes);
+    if (strcmp(name, "--evaluate-epsilon") == 0) return parse_number(value, 0, &o->evaluate_epsilon) && o->evaluate_epsilon <= 1;
     if (strcmp(name, "--protocol") == 0) return parse_protocol(value, &o->protocol);
     if (strcmp(name, "--blank") == 0) return parse_number(value, 0, &o->blank) && o->blank <= 1;
     if (strcmp(name, "--keyword") == 0) return parse_keyword(o, value);
@@ -295,6 +299,7 @@ typedef struct session {
     int shown;                /* the panel shows the judges */
     gif film;
     FILE *film_file;
+    uint32_t chance; /* state of a generator: who is judged again meets the same */
 } session;
 
 static void look(void *user, uint8_t *picture)
@@ -338,16 +343,30 @@ static int open_judges(session *s, int episodes)
     return s->judges.frames != NULL || open_arcade(&s->judges, &s->asked, count, s->asked.seed + 1000000);
 }
 
-/* The best actions of those judges that have episodes left. */
+static double judge_chance(session *s) /* in [0, 1) */
+{
+    s->chance = s->chance * 1664525u + 1013904223u;
+    return (double)(s->chance >> 8) / 16777216;
+}
+/* The best actions of those judges that have episodes left, but for the odd random one: then the agent is allowed no other, so
+   that it knows what it did. */
 static int judge_act(session *s, rise_agent *agent, const int *left, int *actions)
 {
+    double const epsilon = s->asked.evaluate_epsilon >= 0 ? s->asked.evaluate_epsilon : s->asked.game != NULL ? 0.001 : 0;
     arcade *const a = &s->judges;
+    uint8_t only[BRIDGE_ACTIONS];
     int i;
     for (i = 0; i < a->count; i++) {
         const uint8_t *const frame = a->frames + (size_t)i * arcade_frame_bytes(a);
         actions[i] = left[i] == 0 ? -1 : 0;
         if (left[i] == 0 || arcade_over(a->events[i])) continue;
-        actions[i] = rise_agent_play(agent, i, frame, a->rewards[i], a->events[i], NULL);
+        if (judge_chance(s) < epsilon) {
+            memset(only, 0, sizeof only);
+            only[(int)(judge_chance(s) * a->actions)] = 1;
+            actions[i] = rise_agent_play(agent, i, frame, a->rewards[i], a->events[i], only);
+        } else {
+            actions[i] = rise_agent_play(agent, i, frame, a->rewards[i], a->events[i], NULL);
+        }
         if (actions[i] < 0) return fprintf(stderr, "atari: %s\n", rise_agent_error(agent)->text), 0;
     }
     return 1;
@@ -362,6 +381,7 @@ static int judge(session *s, rise_agent *agent, int episodes, const char *film, 
     if (!open_judges(s, episodes)) return 0;
     for (i = 0; i < a->count; i++) left[i] = (episodes + i) / a->count;
     s->shown = 1;
+    s->chance = (uint32_t)s->asked.seed;
     film_begin(s, film);
     good = arcade_begin(a);
     while (good && to_come > 0 && !terminal_interrupted) {
@@ -558,6 +578,7 @@ int main(int argc, char **argv)
     s.asked.save_every = 600;
     s.asked.episodes = 5;
     s.asked.last_episodes = 20;
+    s.asked.evaluate_epsilon = -1;
     if (!parse(&s.asked, argc, argv)) return fputs(usage, stderr), 2;
     name_folder(&s);
     good = s.asked.play != NULL ? play(&s, s.asked.play) : run(&s);
