@@ -1328,8 +1328,8 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define RISEK_NAME "avx2"
 #define RISEK_ISA RISE_ISA_AVX2
 #define RISEK_FUSED 1
-#define RISEK_FN RISEI_FN RISEI_TARGET("avx2,fma")
-#define RISEK_IN RISEI_IN RISEI_TARGET("avx2,fma")
+#define RISEK_FN RISEI_FN RISEI_TARGET("avx2,fma,f16c")
+#define RISEK_IN RISEI_IN RISEI_TARGET("avx2,fma,f16c")
 #define V __m256
 #define M __m256
 #define VL 8
@@ -1340,6 +1340,7 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define vstore _mm256_storeu_ps
 #define vset1(x) _mm256_set1_ps((float)(x))
 #define vbytes(p) _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(p))))
+#define vhalves(p) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p)))
 #define vadd _mm256_add_ps
 #define vsub _mm256_sub_ps
 #define vmul _mm256_mul_ps
@@ -1379,6 +1380,8 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define vbytes(p)                                                                                                      \
     _mm512_maskz_cvtepi32_ps(RISEI_ALL16, _mm512_maskz_cvtepu8_epi32(RISEI_ALL16,                                      \
                                                                      _mm_loadu_si128((const __m128i *)(const void *)(p))))
+#define vhalves(p)                                                                                                     \
+    _mm512_maskz_cvtph_ps(RISEI_ALL16, _mm256_loadu_si256((const __m256i *)(const void *)(p)))
 #define vadd _mm512_add_ps
 #define vsub _mm512_sub_ps
 #define vmul _mm512_mul_ps
@@ -1427,6 +1430,7 @@ RISEI_IN float32x4_t risei_neon_bytes(const uint8_t *p)
 #define NV 4
 #define vdiv vdivq_f32
 #define vsqrt vsqrtq_f32
+#define vhalves(p) vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)))
 #else
 #define MR 4
 #define RISEK_TILE_SIZES RISEI_TO_4
@@ -1499,7 +1503,8 @@ RISEI_FN int risei_avx_level(void)
     __asm__ volatile("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
     (void)high;
 #endif
-    if ((saved & 0x06) != 0x06 || (one[2] >> 12 & 1) == 0 || (seven[1] >> 5 & 1) == 0) return 0; /* ymm, FMA, AVX2 */
+    if ((saved & 0x06) != 0x06 || (seven[1] >> 5 & 1) == 0) return 0;     /* ymm, AVX2 */
+    if ((one[2] >> 12 & 1) == 0 || (one[2] >> 29 & 1) == 0) return 0;     /* FMA, 16-bit floats */
     return (saved & 0xE0) == 0xE0 && (seven[1] >> 16 & 1) != 0 ? 3 : 2;                          /* zmm, AVX512F */
 }
 #endif
@@ -6516,7 +6521,8 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
     A pass defines: RISEK(name) to append its suffix, RISEK_FN (static, target attribute), RISEK_IN (the same, always inlined),
     a vector type V of VL lanes with the operations below, a mask type M, and the shape of its product tile: MR rows x NV
     vectors.
-      vload vstore vset1 vbytes(p): VL bytes as numbers     vadd vsub vmul vdiv vsqrt vfma(a, b, c) = a b + c
+      vload vstore vset1 vbytes(p): VL bytes as numbers     vhalves(p): VL 16-bit floats, where there is an instruction for it
+      vadd vsub vmul vdiv vsqrt vfma(a, b, c) = a b + c
       vgt(a, b) vselect(mask, yes, no) vabs                 vmax vmin: the second where one is NaN, and of two zeros
       vcopysign(x, sign) vscale(x, t): x 2^(low bits of t)
       vexponent(x) vmantissa(x): x = mantissa 2^exponent with mantissa in [0.5, 1), for normal x > 0
@@ -6871,14 +6877,20 @@ RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *c
             for (c = 0; c < channels; c++) out[(x * stack + s) * channels + c] = (rise_real)frames[s][x * channels + c] * unit;
 }
 
-/* Plain C below: integers are exact in any order, and compilers vectorise these loops well. */
 RISEK_FN void RISEK(unhalf)(int n, const uint16_t *x, rise_real *y)
 {
-    int i, j;
-    for (i = 0; i + 16 <= n; i += 16)
+    int i = 0;
+#ifdef vhalves
+    for (; i + VL <= n; i += VL) vstore(y + i, vhalves(x + i));
+#else
+    int j;
+    for (; i + 16 <= n; i += 16) /* which compilers vectorise */
         for (j = 0; j < 16; j++) y[i + j] = risei_unhalf(x[i + j]);
+#endif
     for (; i < n; i++) y[i] = risei_unhalf(x[i]);
 }
+
+/* Plain C below: integers are exact in any order, and compilers vectorise these loops well. */
 RISEK_FN void RISEK(project_signs)(int n, const int32_t *x, int size, uint32_t seed, int32_t *sums)
 {
     int i, j, b;
@@ -7394,6 +7406,7 @@ static const rise_kernels RISEK(table) = {
 #undef vstore
 #undef vset1
 #undef vbytes
+#undef vhalves
 #undef vadd
 #undef vsub
 #undef vmul
