@@ -336,8 +336,9 @@ typedef struct rise_agent_desc {
     rise_cell cell;                /* [AUTO: GRU] */
     int recurrent_units;           /* 1..4096 [64 for SMALL, else 512] */
     rise_fusion fusion;            /* [CONCAT] */
-    double context_scale;          /* the recurrent state is multiplied by it where it meets the features: a whole one learns
-                                      faster than they do and leaves them behind where all can be seen; above 0 to 100 [0.5] */
+    double context_scale;          /* the recurrent state is multiplied by it where it meets the features; above 0 to 100. RISE:
+                                      a whole one learns faster than they do, and worse where all can be seen. FULL, whose
+                                      features learn through it, needs it whole [0.5 for RISE, else 1] */
     int carry_state;               /* 0: acting unrolls the window anew each step, exactly as learning does; 1: acting keeps
                                       the state since the episode's start: cheaper, the same where episodes fit the window */
     int feed_action;               /* 1: previous action (one-hot) and reward also enter the recurrent net [0] */
@@ -4734,7 +4735,7 @@ static const char *const risei_presets[][24] = {
     {"head=iqn", "noisy=1", "munchausen=1", "network=impala", "spectral_norm=1", "environments=64", "learn_period=64",
      "batch=256", "discount=0.997", "learning_rate=1e-4", "target_period=500", "priority_exponent=0.2",
      "importance_exponent=0.2", "replay_capacity=1048576", "learn_start=200000", "epsilon_end=0.01", "epsilon_steps=2000000"},
-    {"cell=lstm", "context_scale=1", "window=41", "window_samples=40", "window_stride=40", "burn_in=40", "stored_state=1", "carry_state=1", "feed_action=1",
+    {"cell=lstm", "window=41", "window_samples=40", "window_stride=40", "burn_in=40", "stored_state=1", "carry_state=1", "feed_action=1",
      "batch=2560", "n_step=5", "discount=0.997", "value_rescale=1", "priority_mix=0.9", "priority_exponent=0.9",
      "importance_exponent=0.6", "target_period=2500", "learning_rate=1e-4", "adam_epsilon=1e-3", "replay_capacity=1000000",
      "learn_start=20000", "learn_period=64", "epsilon_end=0.01", "epsilon_steps=250000"}};
@@ -4817,7 +4818,7 @@ RISEI_FN void risei_default_all(rise_agent_desc *d)
     risei_default(&d->window, 16);
     risei_default(&d->window_samples, 1);
     risei_default(&d->window_stride, 1);
-    risei_default_real(&d->context_scale, 0.5);
+    risei_default_real(&d->context_scale, d->memory == RISE_MEMORY_RISE ? 0.5 : 1);
     if (d->embedding == RISE_EMBED_RESNET18) risei_default(&d->embedding_size, 512);
     risei_default_network(d);
     risei_default(&d->batch, 32);

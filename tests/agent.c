@@ -625,7 +625,10 @@ static void fills_in_defaults(void)
     CHECK(d.head == RISE_HEAD_MEAN && d.atoms == 51 && d.quantiles == 8 && !d.noisy && !d.munchausen && !d.value_rescale);
     CHECK(d.value_min == -10 && d.value_max == 10 && d.target_rate == 1 && d.munchausen_scale == 0.9 && d.temperature == 0.03);
     CHECK(d.network_width == 2 && d.pool_to == -1 && !d.spectral_norm && d.conv[0].residual == 0);
-    CHECK(d.embedding == RISE_EMBED_DOWNSAMPLE && d.embedding_size == 64);
+    CHECK(d.embedding == RISE_EMBED_DOWNSAMPLE && d.embedding_size == 64 && d.context_scale == 0.5);
+    d.memory = RISE_MEMORY_FULL, d.context_scale = 0;
+    CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.context_scale == 1);
+    d.memory = RISE_MEMORY_RISE;
     d.embedding = RISE_EMBED_AUTO, d.embedding_size = 3, d.frame_channels = 4; /* too few for a thumbnail */
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_SIGNS && d.embedding_size == 3);
     d.embedding = RISE_EMBED_AUTO, d.embedding_size = 0, d.frame_width = 33; /* too wide for one */
