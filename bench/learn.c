@@ -51,8 +51,8 @@ static const task ablation_tasks[] = {
 static const task quick_tasks[] = {{"blink", 4000}, {"corridor", 6000}, {"catch", 6000}, {NULL, 0}};
 
 static const variant kinds[] = {{"NONE", "memory=none", "the last four frames", 0x8C8C8C, 0},
-                                {"RISE", "memory=rise", "cached embeddings", 0xE8710A, 0},
-                                {"FULL", "memory=full", "conv features", 0x3B8EDB, 0},
+                                {"RISE", "memory=rise", "cached embeddings; half the context enters", 0xE8710A, 0},
+                                {"FULL", "memory=full", "conv features; all of the context enters", 0x3B8EDB, 0},
                                 {"FULL/4", "memory=full", "a quarter of the steps", 0x8250DF, 0.25},
                                 {NULL, NULL, NULL, 0, 0}};
 

@@ -22,7 +22,7 @@ run() {
         --set learning_rate=0.00025 --set adam_epsilon=0.0003125 --set gradient_clip=-1 --set discount=0.99 \
         --set epsilon_start=1 --set epsilon_end=0.1 --set epsilon_steps=100000 \
         --set priority_exponent=-1 --set importance_exponent=-1 \
-        --set recurrent_units=64 --set embedding_size=64 --set window=16 --set window_samples=4 \
+        --set recurrent_units=64 --set embedding_size=64 --set window=16 \
         >> "build/minatar/$2-$1-$3.txt" 2>&1
 }
 

@@ -235,7 +235,6 @@ static void describe_small(rise_agent_desc *d)
     d->features = 256;
     d->head_units = d->recurrent_units = d->embedding_size = 128;
     d->window = 16;
-    d->window_samples = 4;
     d->learning_rate = 2.5e-4;
     d->target_period = 1000;
     d->replay_capacity = 100000;
