@@ -23,7 +23,7 @@ static inline const recipe *recipe_of(game_kind kind)
 {
     static const recipe recipes[GAME_KINDS] = {
         /* blink */         {20000, 10000, 1000, 0, 0, 0},
-        /* corridor */      {60000, 30000, 1000, 0, 0, 0},
+        /* corridor */      {80000, 30000, 1000, 0, 0, 0},
         /* lock-catch */    {120000, 80000, 2000, 0, 0, 0},
         /* catch */         {120000, 20000, 1000, 0, 0, 0},
         /* key-door */      {60000, 30000, 1000, 0, 0, 0},
