@@ -89,9 +89,9 @@
    the cue to the moment at which it counts, both counted. A window that is one frame short learns nothing. Acting unrolls the
    same window anew each step; with desc.carry_state it keeps its state instead, which costs the same at any window and gives
    the same values as long as episodes fit into the window. desc.feed_action also shows the recurrent net its previous action
-   and reward. Two fields make memory cheaper still, each by a third or more and for a little of the score: desc.window_samples
-   trains several transitions on one window, and RISE_CELL_MINGRU is a cell whose steps do not wait for each other. The other
-   choices matter less (bench/ABLATION.md): encoders, fusions and cells score alike; the defaults are the cheapest of the best.
+   and reward. RISE_CELL_MINGRU, a cell whose steps do not wait for each other, takes three fifths of the time and a little of the
+   score; desc.window_samples, which trains several transitions on one window, about as much time, but learns in more steps.
+   The defaults are the best or the cheapest of the best of what bench/ABLATION.md tries.
 
    3. LEARNING. rise_agent_step learns on the way: an update each desc.learn_period steps, after desc.learn_start steps. The
    first steps also measure the embeddings, which from then on are standardised to mean 0 and variance 1. To a game that must
@@ -131,7 +131,8 @@
    costs you the old one. rise_agent_write and rise_agent_read go through callbacks, for memory, flash or an archive.
 
    9. TUNING. Too slow: a shorter window, fewer recurrent_units, a longer learn_period. Does not learn: longer epsilon_steps
-   (more exploring), a learning_rate 3 times higher or lower, a window that reaches the cue. Learns, then forgets: a larger
+   (more exploring), a learning_rate 3 times higher or lower, a window that reaches the cue. Learns more slowly than without
+   memory, where little is hidden: a smaller context_scale, fewer recurrent_units, window_samples 1. Learns, then forgets: a larger
    replay_capacity, a longer target_period.
 
    10. OTHER AGENTS. What the heads say, desc.head: a mean, the odds of fixed returns (C51), or quantiles (IQN). How it
@@ -249,9 +250,9 @@ typedef enum rise_isa { RISE_ISA_AUTO, RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, 
    NONE: no recurrent net. FULL: the recurrent net runs over conv features of every frame of the window. */
 typedef enum rise_memory { RISE_MEMORY_RISE, RISE_MEMORY_NONE, RISE_MEMORY_FULL } rise_memory;
 
-/* AUTO is the GRU, which scored as well as the LSTM for five sixths of its time (bench/ABLATION.md). MINGRU (Feng et al. 2024,
-   with a tanh): gate and candidate depend on the input alone, so no step waits for a product; less than two thirds of the GRU's
-   time, a little less score. */
+/* AUTO is the GRU, which scored as well as the LSTM for 85% of its time (bench/ABLATION.md). MINGRU (Feng et al. 2024,
+   with a tanh): gate and candidate depend on the input alone, so no step waits for a product; three fifths of the GRU's time, a
+   little less score. */
 typedef enum rise_cell { RISE_CELL_AUTO, RISE_CELL_LSTM, RISE_CELL_GRU, RISE_CELL_MINGRU } rise_cell;
 
 /* How context c (recurrent state) meets features f (conv net): [f; c], f * sigmoid(Wc + b), or f + Wc + b. */
