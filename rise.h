@@ -345,7 +345,7 @@ typedef struct rise_agent_desc {
     int feed_action;               /* 1: previous action (one-hot) and reward also enter the recurrent net [0] */
 
     /* the frozen encoder (RISE only) */
-    rise_embedding embedding;      /* [AUTO] */
+    rise_embedding embedding;      /* [AUTO: DOWNSAMPLE up to 32 x 32, else SIGNS] */
     int embedding_size;            /* floats, 1..8192 [64 for SMALL, else 512; 512 for RESNET18]; DOWNSAMPLE takes as many of
                                       them as a grid of the frame's shape can */
     int embedding_pool;            /* frames are averaged over pool x pixel squares first, 1..64 [least with <= 1024 squares];
@@ -1484,7 +1484,7 @@ RISEI_IN float32x4_t risei_neon_sqrt(float32x4_t a)
 #undef RISEK_PASS
 
 #if RISEI_AVX
-/* What processor and operating system support: 2 for AVX2 and FMA, 3 for AVX-512 as well. */
+/* What processor and operating system support: 2 for AVX2, FMA and 16-bit floats, 3 for AVX-512 as well. */
 RISEI_FN int risei_avx_level(void)
 {
     uint32_t one[4], seven[4], saved; /* eax ebx ecx edx */
@@ -1505,9 +1505,9 @@ RISEI_FN int risei_avx_level(void)
     __asm__ volatile("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
     (void)high;
 #endif
-    if ((saved & 0x06) != 0x06 || (seven[1] >> 5 & 1) == 0) return 0;     /* ymm, AVX2 */
-    if ((one[2] >> 12 & 1) == 0 || (one[2] >> 29 & 1) == 0) return 0;     /* FMA, 16-bit floats */
-    return (saved & 0xE0) == 0xE0 && (seven[1] >> 16 & 1) != 0 ? 3 : 2;                          /* zmm, AVX512F */
+    if ((saved & 0x06) != 0x06 || (seven[1] >> 5 & 1) == 0) return 0;   /* ymm, AVX2 */
+    if ((one[2] >> 12 & 1) == 0 || (one[2] >> 29 & 1) == 0) return 0;   /* FMA, F16C */
+    return (saved & 0xE0) == 0xE0 && (seven[1] >> 16 & 1) != 0 ? 3 : 2; /* zmm, AVX512F */
 }
 #endif
 
@@ -4048,16 +4048,18 @@ RISEI_FN void risei_embedder_downsample(const risei_embedder *e, const uint8_t *
 {
     int columns, rows, row, column, c, x, y;
     risei_embedding_grid(e->width, e->height, e->channels, e->size, &columns, &rows);
-    for (row = 0; row < rows; row++)
-        for (column = 0; column < columns; column++)
+    for (row = 0; row < rows; row++) {
+        int const y0 = row * e->height / rows, y1 = risei_ceil_div((row + 1) * e->height, rows);
+        for (column = 0; column < columns; column++) {
+            int const x0 = column * e->width / columns, x1 = risei_ceil_div((column + 1) * e->width, columns);
             for (c = 0; c < e->channels; c++) {
-                int const x0 = column * e->width / columns, x1 = risei_ceil_div((column + 1) * e->width, columns);
-                int const y0 = row * e->height / rows, y1 = risei_ceil_div((row + 1) * e->height, rows);
                 int32_t sum = 0;
                 for (y = y0; y < y1; y++)
                     for (x = x0; x < x1; x++) sum += frame[(y * e->width + x) * e->channels + c];
                 *raw++ = (rise_real)sum / (rise_real)(255 * (y1 - y0) * (x1 - x0));
             }
+        }
+    }
 }
 RISEI_FN void risei_embedder_conv(const risei_device *d, risei_embedder *e, const uint8_t *frame, rise_real *raw)
 {

@@ -298,7 +298,7 @@ typedef struct session {
     int shown;                /* the panel shows the judges */
     gif film;
     FILE *film_file;
-    uint32_t chance; /* state of a generator: who is judged again meets the same */
+    uint64_t chance; /* of preprocess_random: who is judged again meets the same */
 } session;
 
 static void look(void *user, uint8_t *picture)
@@ -342,11 +342,6 @@ static int open_judges(session *s, int episodes)
     return s->judges.frames != NULL || open_arcade(&s->judges, &s->asked, count, s->asked.seed + 1000000);
 }
 
-static double judge_chance(session *s) /* in [0, 1) */
-{
-    s->chance = s->chance * 1664525u + 1013904223u;
-    return (double)(s->chance >> 8) / 16777216;
-}
 /* The best actions of those judges that have episodes left, but for the odd random one: then the agent is allowed no other, so
    that it knows what it did. */
 static int judge_act(session *s, rise_agent *agent, const int *left, int *actions)
@@ -356,16 +351,15 @@ static int judge_act(session *s, rise_agent *agent, const int *left, int *action
     uint8_t only[BRIDGE_ACTIONS];
     int i;
     for (i = 0; i < a->count; i++) {
-        const uint8_t *const frame = a->frames + (size_t)i * arcade_frame_bytes(a);
+        const uint8_t *const frame = a->frames + (size_t)i * arcade_frame_bytes(a), *allowed = NULL;
         actions[i] = left[i] == 0 ? -1 : 0;
         if (left[i] == 0 || arcade_over(a->events[i])) continue;
-        if (judge_chance(s) < epsilon) {
+        if (preprocess_random(&s->chance) < epsilon * 4294967296.0) {
             memset(only, 0, sizeof only);
-            only[(int)(judge_chance(s) * a->actions)] = 1;
-            actions[i] = rise_agent_play(agent, i, frame, a->rewards[i], a->events[i], only);
-        } else {
-            actions[i] = rise_agent_play(agent, i, frame, a->rewards[i], a->events[i], NULL);
+            allowed = only;
+            only[preprocess_random(&s->chance) % (uint32_t)a->actions] = 1;
         }
+        actions[i] = rise_agent_play(agent, i, frame, a->rewards[i], a->events[i], allowed);
         if (actions[i] < 0) return fprintf(stderr, "atari: %s\n", rise_agent_error(agent)->text), 0;
     }
     return 1;
@@ -380,7 +374,7 @@ static int judge(session *s, rise_agent *agent, int episodes, const char *film, 
     if (!open_judges(s, episodes)) return 0;
     for (i = 0; i < a->count; i++) left[i] = (episodes + i) / a->count;
     s->shown = 1;
-    s->chance = (uint32_t)s->asked.seed;
+    s->chance = preprocess_seed((uint64_t)s->asked.seed);
     film_begin(s, film);
     good = arcade_begin(a);
     while (good && to_come > 0 && !terminal_interrupted) {
