@@ -7176,6 +7176,7 @@ RISEK_FN RISEK(block) RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *
 {
     const rise_matrix *x = &p->a;
     int const once = n <= 2 * RISE_PANEL, narrow = n <= NR && x->rows.inner >= MR / 2;
+    int const crowded = !once && x->rows.step[0] % 512 == 0; /* powers of two apart, rows compete for a few cache lines */
     RISEK(block) block;
     int i;
     memset(&block, 0, sizeof block);
@@ -7188,7 +7189,7 @@ RISEK_FN RISEK(block) RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *
         block.run = MR, block.run_step = PANEL;
         for (i = 0; i < k; i++) at[i] = (ptrdiff_t)i * MR;
         RISEK(pack_a)(p, k_at, row, rows, k, packed);
-    } else if (narrow || RISEK(tiles_fit)(x->rows.inner)) { /* rows of an image's pixels, or any row-major matrix */
+    } else if (narrow || (!crowded && RISEK(tiles_fit)(x->rows.inner))) { /* an image's pixels, or any row-major matrix */
         risei_locate(&x->rows, row, rows, at);
         block.data = x->data + risei_column(x, k0), block.at = at;
         block.stride = x->rows.step[0], block.run = x->run, block.run_step = x->run_step, block.first = k0 % x->run;
