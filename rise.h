@@ -337,9 +337,10 @@ typedef struct rise_agent_desc {
     rise_cell cell;                /* [AUTO: GRU] */
     int recurrent_units;           /* 1..4096 [64 for SMALL, else 512] */
     rise_fusion fusion;            /* [CONCAT] */
-    double context_scale;          /* the recurrent state is multiplied by it where it meets the features; above 0 to 100. RISE:
-                                      a whole one learns faster than they do, and worse where all can be seen. FULL, whose
-                                      features learn through it, needs it whole [0.5 for RISE, else 1] */
+    double context_scale;          /* the recurrent state is multiplied by it where it meets the features; above 0 to 100. What
+                                      is louder learns first, and at first features of large frames are quiet: they hear a whole
+                                      state and little else. FULL, whose features learn through it, needs it whole
+                                      [RISE: 0.5 for frames up to 32x32, 0.05 for larger; FULL: 1] */
     int carry_state;               /* 0: acting unrolls the window anew each step, exactly as learning does; 1: acting keeps
                                       the state since the episode's start: cheaper, the same where episodes fit the window */
     int feed_action;               /* 1: previous action (one-hot) and reward also enter the recurrent net [0] */
@@ -4812,6 +4813,7 @@ RISEI_FN void risei_default_network(rise_agent_desc *d)
 }
 RISEI_FN void risei_default_all(rise_agent_desc *d)
 {
+    int const small = d->frame_width <= 32 && d->frame_height <= 32;
     risei_default(&d->frame_channels, 1);
     risei_default(&d->frame_stack, 4);
     if (d->cell == RISE_CELL_AUTO) d->cell = RISE_CELL_GRU;
@@ -4821,7 +4823,7 @@ RISEI_FN void risei_default_all(rise_agent_desc *d)
     risei_default(&d->window, 16);
     risei_default(&d->window_samples, 1);
     risei_default(&d->window_stride, 1);
-    risei_default_real(&d->context_scale, d->memory == RISE_MEMORY_RISE ? 0.5 : 1);
+    risei_default_real(&d->context_scale, d->memory != RISE_MEMORY_RISE ? 1 : small ? 0.5 : 0.05);
     if (d->embedding == RISE_EMBED_RESNET18) risei_default(&d->embedding_size, 512);
     risei_default_network(d);
     risei_default(&d->batch, 32);
@@ -4847,10 +4849,8 @@ RISEI_FN void risei_default_all(rise_agent_desc *d)
         for (d->embedding_pool = 1; d->embedding_pool < 64; d->embedding_pool++)
             if (risei_ceil_div(d->frame_width, d->embedding_pool) * risei_ceil_div(d->frame_height,
                                                                                    d->embedding_pool) <= 1024) break;
-    if (d->embedding == RISE_EMBED_AUTO) {
-        int const thumbnail = d->frame_width <= 32 && d->frame_height <= 32 && d->frame_channels <= d->embedding_size;
-        d->embedding = thumbnail ? RISE_EMBED_DOWNSAMPLE : RISE_EMBED_SIGNS;
-    }
+    if (d->embedding == RISE_EMBED_AUTO)
+        d->embedding = small && d->frame_channels <= d->embedding_size ? RISE_EMBED_DOWNSAMPLE : RISE_EMBED_SIGNS;
     if (d->embedding == RISE_EMBED_DOWNSAMPLE) { /* the size is what the grid comes to */
         int columns, rows;
         risei_embedding_grid(d->frame_width, d->frame_height, d->frame_channels, d->embedding_size, &columns, &rows);

@@ -631,8 +631,9 @@ static void fills_in_defaults(void)
     d.memory = RISE_MEMORY_RISE;
     d.embedding = RISE_EMBED_AUTO, d.embedding_size = 3, d.frame_channels = 4; /* too few for a thumbnail */
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_SIGNS && d.embedding_size == 3);
-    d.embedding = RISE_EMBED_AUTO, d.embedding_size = 0, d.frame_width = 33; /* too wide for one */
+    d.embedding = RISE_EMBED_AUTO, d.embedding_size = 0, d.context_scale = 0, d.frame_width = 33; /* too wide for one */
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_SIGNS && d.embedding_size == 64);
+    CHECK(d.context_scale == 0.05);
     knows_impala();
     for (isa = -1; isa < 8; isa++) {
         int const there = isa >= RISE_ISA_AUTO && isa <= RISE_ISA_NEON && rise_kernels_of((rise_isa)isa) != NULL;
