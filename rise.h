@@ -7086,9 +7086,11 @@ RISEK_FN void RISEK(store_edge)(const rise_real *edge, rise_real *c, const ptrdi
     for (; i < rows; i++)
         for (j = 0; j < cols; j++) c[c_at[i] + j * step] = edge[i * NR + j];
 }
-/* `cols` (1..NR) columns of C from `col` on, for `rows` rows that start at c_at[i]. The next tile's part of C is asked for. */
+/* `cols` (1..NR) columns of C from `col` on, for `rows` rows that start at c_at[i]. The next tile's part of C is asked for, and
+   `lines` cache lines (16 numbers) from `ahead` on. */
 RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, int rows, int col, int cols,
-                         const RISEK(block) *a, const rise_real *b, ptrdiff_t ldb, const rise_real *ahead, int init, int relu)
+                           const RISEK(block) *a, const rise_real *b, ptrdiff_t ldb, const rise_real *ahead, int lines, int init,
+                           int relu)
 {
     static RISEK(tile_fn) const tile[MR][4] = {RISEK_TILE_SIZES(RISEK_TILE_NAMES)};
     int const thin = cols <= VL, width = thin ? VL : NR, beside = p->c.run > 1 || cols == 1, whole = cols == width && beside;
@@ -7117,8 +7119,8 @@ RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, 
             c[i] = edge[i];
             for (j = 0; j < cols && init == RISEK(from_c); j++) edge[i][j] = c0[c_at[row + i] + j * step];
         }
-        tile[size - 1][2 * a->by_columns + thin](k, a, start, b, ldb, ahead, c, bias, init, relu);
-        ahead += (ptrdiff_t)k * 16;
+        tile[size - 1][2 * a->by_columns + thin](k, a, start, b, ldb, lines > 0 ? ahead : b, c, bias, init, relu);
+        ahead += (ptrdiff_t)k * 16, lines -= k;
         if (!whole) RISEK(store_edge)(&edge[0][0], c0, c_at + row, step, size, cols);
         in_span += size;
         if (in_span == span) in_span = 0, spans++;
@@ -7328,10 +7330,11 @@ RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *w, 
             int const cols = n - j < NR ? n - j : NR, direct = in_place && (cols == NR || cols == VL);
             const rise_real *panel = direct ? p->b.data + risei_column(&p->b, n0 + j) + w->b_at[from]
                                             : w->b + (in_place ? 0 : j * kb + from * NR);
+            int const fetch = direct && n - j > p->b.run && (n0 + j) % p->b.run == 0; /* the next run of columns, once */
             if (in_place && !direct) RISEK(pack_b)(&p->b, k, w->b_at + from, n0 + j, cols, w->b);
             if (p->sums && m0 == 0) RISEK(sum_columns)(k, panel, direct ? p->b.rows.step[0] : NR, cols, init, p->sums + n0 + j);
             RISEK(tiles)(p, k, w->c_at, rows, n0 + j, cols, &a, panel, direct ? p->b.rows.step[0] : NR,
-                         direct && n - j > NR ? panel + p->b.run_step : panel, init, relu);
+                         panel + p->b.run_step, fetch ? k * (p->b.run / 16) : 0, init, relu);
         }
     }
 }
