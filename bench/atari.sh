@@ -1,10 +1,10 @@
 #!/bin/sh
-# Atari without memory and with RISE, with the same hours on the same cores. Runs that were interrupted go on; those that ended are
+# Atari without memory and with RISE, as many steps each. Runs that were interrupted go on; those that ended are
 # left alone. Each leaves a folder in build/atari; bench/atari.md has the results.
 #
 #   sh bench/atari.sh           needs python3 with ale-py and gymnasium
 #   sh bench/atari.sh report    the table, of what there is so far
-#   GAMES, SEEDS, HOURS, THREADS, MEMORIES   [pong breakout freeway; 1; 2; 2; none rise]
+#   GAMES, SEEDS, STEPS, THREADS, MEMORIES   [pong breakout freeway; 1; 1M; 1; none rise]
 cd "$(dirname "$0")/.." || exit 1
 if [ "$1" = report ]; then # random play is 0, a human tester 100% (Wang et al. 2016)
     sh bench/report.sh build/atari "pong -20.7 14.6
@@ -18,8 +18,8 @@ for seed in ${SEEDS:-1}; do
     for game in ${GAMES:-pong breakout freeway}; do
         for memory in ${MEMORIES:-none rise}; do
             folder=build/atari/$game-$memory-$seed
-            [ -e "$folder/episode.gif" ] || ./atari --game "$game" --memory "$memory" --seed "$seed" --hours "${HOURS:-2}" \
-                --threads "${THREADS:-2}" --folder "$folder" --resume --plain >> "$folder.txt" 2>&1
+            [ -e "$folder/episode.gif" ] || ./atari --game "$game" --memory "$memory" --seed "$seed" --steps "${STEPS:-1M}" \
+                --threads "${THREADS:-1}" --folder "$folder" --resume --plain >> "$folder.txt" 2>&1
         done
     done
 done
