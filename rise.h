@@ -338,8 +338,8 @@ typedef struct rise_agent_desc {
     int recurrent_units;           /* 1..4096 [64 for SMALL, else 512] */
     rise_fusion fusion;            /* [CONCAT] */
     double context_scale;          /* the recurrent state is multiplied by it where it meets the features; above 0 to 100. What
-                                      is louder learns first, and at first features of large frames are quiet: they hear a whole
-                                      state and little else. FULL, whose features learn through it, needs it whole
+                                      is louder learns first, and at first features of large frames are quiet: beside a whole
+                                      state heads would hardly hear them. FULL, whose features learn through it, needs it whole
                                       [RISE: 0.5 for frames up to 32x32, 0.05 for larger; FULL: 1] */
     int carry_state;               /* 0: acting unrolls the window anew each step, exactly as learning does; 1: acting keeps
                                       the state since the episode's start: cheaper, the same where episodes fit the window */
@@ -2000,27 +2000,72 @@ RISEI_FN void risei_conv_backward_band(const risei_device *d, const risei_conv *
     }
     risei_product(d, &p);
 }
-/* dx = the data gradient. Many images: no tap that misses dy is multiplied. Above and below dy that costs a product for each
-   row; beside it, too, it would leave too few pixels in a row to fill a tile, so that tiles take a pixel of many images at
-   once: for narrow images, where it pays. */
-RISEI_FN void risei_conv_backward_data(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
+/* Rows, or columns, first .. first+count of dy of which tap k of the kernel falls on one of x's `length`. */
+RISEI_FN risei_band risei_conv_reach(const risei_conv *c, int k, int length, int out_length)
+{
+    risei_phase const phase = risei_conv_phase(c, k % c->stride, length);
+    int const first = phase.first - k / c->stride, end = first + phase.count;
+    risei_band reach;
+    memset(&reach, 0, sizeof reach);
+    reach.first = first > 0 ? first : 0;
+    reach.count = (end < out_length ? end : out_length) - reach.first;
+    return reach;
+}
+/* dx of few images, tap by tap: a product each, which adds what dy gives through that tap. Nothing is multiplied in vain, and
+   the weights are turned around once; but dx is read and written for each tap. */
+RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
                                        const risei_image *dy, const risei_image *dx)
 {
-    int const many = count >= 8;
+    int const f = c->filters, tap = c->channels * f;
+    int n, y, k;
+    for (n = 0; n < count; n++)
+        for (y = 0; y < dx->height; y++)
+            risei_zero(dx->data + n * risei_image_size(dx) + risei_image_at(dx, y, 0), dx->width * dx->channels);
+    for (k = c->size * c->size - 1; k >= 0; k--) { /* backward, as bands have them: the same sums, bit for bit */
+        int const ky = k / c->size, kx = k % c->size;
+        risei_band const v = risei_conv_reach(c, ky, c->height, c->out_height), u = risei_conv_reach(c, kx, c->width, c->out_width);
+        rise_product p;
+        if (v.count <= 0 || u.count <= 0) continue;
+        memset(&p, 0, sizeof p);
+        p.m = count * v.count * u.count, p.n = c->channels, p.k = f;
+        p.accumulate = 1;
+        p.a = rise_matrix_plain(dy->data + risei_image_at(dy, v.first, u.first), 0);
+        p.a.rows = risei_image_walk(dy, v.count, u.count, 1);
+        p.b = rise_matrix_transpose(rise_matrix_plain(w + c->weights + (ptrdiff_t)k * tap, f));
+        p.c = rise_matrix_plain(dx->data + risei_image_at(dx, c->stride * v.first + ky - c->pad,
+                                                          c->stride * u.first + kx - c->pad), 0);
+        p.c.rows = risei_image_walk(dx, v.count, u.count, c->stride);
+        risei_product(d, &p);
+    }
+}
+/* dx of many images, band by band: no tap that misses dy is multiplied. Above and below dy that costs a product for each row;
+   beside it, too, it would leave too few pixels in a row to fill a tile, so that tiles take a pixel of many images at once: for
+   narrow images, where it pays. */
+RISEI_FN void risei_conv_backward_bands(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
+                                        const risei_image *dy, const risei_image *dx)
+{
     int ry, rx, row, column;
     for (ry = 0; ry < c->stride; ry++)
         for (rx = 0; rx < c->stride; rx++) {
             risei_phase const v = risei_conv_phase(c, ry, c->height), u = risei_conv_phase(c, rx, c->width);
-            int const narrow = many && u.count <= 16;
+            int const narrow = u.count <= 16;
             risei_band y, x;
             for (row = v.first; row < v.first + v.count; row += y.count) {
-                y = risei_conv_band(&v, c->out_height, row, many);
+                y = risei_conv_band(&v, c->out_height, row, 1);
                 for (column = u.first; column < u.first + u.count; column += x.count) {
                     x = risei_conv_band(&u, c->out_width, column, narrow);
                     risei_conv_backward_band(d, c, w, count, dy, dx, ry, rx, &y, &x, narrow);
                 }
             }
         }
+}
+RISEI_FN void risei_conv_backward_data(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
+                                       const risei_image *dy, const risei_image *dx)
+{
+    if (count < 8)
+        risei_conv_backward_taps(d, c, w, count, dy, dx);
+    else
+        risei_conv_backward_bands(d, c, w, count, dy, dx);
 }
 /* dy: gradient before the ReLU, dy.pad == c.border where dx is wanted; dx may be NULL. */
 RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, const rise_real *w, rise_real *g, int count,

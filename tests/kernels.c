@@ -1204,6 +1204,47 @@ static void test_first_layer(void)
             free_blocks();
         }
 }
+/* The data gradient of one image, tap by tap, and of many, band by band, bit for bit. */
+static void test_data_gradient(void)
+{
+    static const rise_conv convs[] = {{16, 3, 1, 1, 0, 0, 0, 0}, {5, 4, 2, 0, 0, 0, 0, 0}, {33, 5, 3, 2, 0, 0, 0, 0},
+                                      {64, 2, 3, 0, 0, 0, 0, 0}, {3, 8, 4, 7, 0, 0, 0, 0}};
+    enum { MANY = 9 };
+    size_t c;
+    int t, i;
+    for (c = 0; c < sizeof convs / sizeof *convs; c++)
+        for (t = 0; t < tables; t++) {
+            risei_parameters p = {0};
+            risei_conv const conv = risei_conv_make(&p, &convs[c], 9 + (int)c, 20, 4 * (int)c + 1);
+            risei_image dx = risei_image_make(conv.height, conv.width, conv.channels, 1), one = dx;
+            risei_image dy = risei_image_make(conv.out_height, conv.out_width, conv.filters, conv.border);
+            ptrdiff_t const gradient = risei_image_size(&dy), image = risei_image_size(&dx);
+            rise_real *const w = floats((ptrdiff_t)p.count), *const of_all = floats(MANY * gradient);
+            risei_device device;
+            memset(&device, 0, sizeof device);
+            device.kernels = table[t];
+            device.scratch = malloc(rise_product_scratch());
+            if (device.scratch == NULL) exit(1);
+            check_about("%s, conv of size %d, stride %d, pad %d", table[t]->name, conv.size, conv.stride, conv.pad);
+            for (i = 0; i < (int)p.count; i++) w[i] = real();
+            memset(of_all, 0, (size_t)(MANY * gradient) * sizeof *of_all);
+            for (i = 0; i < MANY * conv.out_height * conv.out_width * conv.filters; i++) {
+                int const f = i % conv.filters, x = i / conv.filters % conv.out_width, y = i / conv.filters / conv.out_width;
+                of_all[y / conv.out_height * gradient + risei_image_at(&dy, y % conv.out_height, x) + f] = real();
+            }
+            dx.data = floats(MANY * image), one.data = floats(image);
+            memset(dx.data, 0, (size_t)(MANY * image) * sizeof(float)), memset(one.data, 0, (size_t)image * sizeof(float));
+            dy.data = of_all;
+            risei_conv_backward_data(&device, &conv, w, MANY, &dy, &dx);
+            for (i = 0; i < MANY; i++) {
+                dy.data = of_all + i * gradient;
+                risei_conv_backward_data(&device, &conv, w, 1, &dy, &one);
+                CHECK(same(dx.data + i * image, one.data, image));
+            }
+            free(device.scratch);
+            free_blocks();
+        }
+}
 static void test_projections(void)
 {
     static const int counts[] = {0, 1, 2, 7, 16, 17, 33, 100}, sizes[] = {1, 2, 8, 31, 32, 33, 63, 64, 65, 100};
@@ -1451,6 +1492,7 @@ int main(int count, char **arguments)
     test_sums();
     test_stacks();
     test_first_layer();
+    test_data_gradient();
     test_projections();
     test_signs();
     test_extremes();
