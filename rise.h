@@ -776,11 +776,9 @@ extern int fsync(int file);
 #if defined(__GNUC__) && !defined(__TINYC__)
 #define RISEI_PREFETCH(p) __builtin_prefetch(p)
 #define RISEI_PREFETCH_FAR(p) __builtin_prefetch((p), 0, 2) /* into the second level */
-#define RISEI_PREFETCH_WRITE(p) __builtin_prefetch((p), 1)
 #else
 #define RISEI_PREFETCH(p) (void)(p)
 #define RISEI_PREFETCH_FAR(p) (void)(p)
-#define RISEI_PREFETCH_WRITE(p) (void)(p)
 #endif
 #if defined(__clang__)
 #define RISEI_UNROLL _Pragma("clang loop unroll(full)")
@@ -7051,8 +7049,8 @@ typedef struct RISEK(block) {
 } RISEK(block);
 
 /* A tile: c[i][0 .. vectors * VL) = init + sum_k a(i, k) b[k * ldb + ...] for i < rows. Each step asks for a cache line (16
-   numbers) of what comes next but may lie in memory: from `ahead` on, the next panel of a B that is read in place; and the next
-   run of A's rows. */
+   numbers) of what comes next but may lie in memory: from `ahead` on, the next panel of a B that is read in place, or C; and the
+   next run of A's rows. */
 #define RISEK_TILE_BEGIN(name, rows, vectors)                                                                          \
     RISEK_FN void RISEK(name)(int count, const RISEK(block) *block, const rise_real *a, const rise_real *b, ptrdiff_t ldb, \
                               const rise_real *ahead, rise_real *const *c, const rise_real *bias, int init, int relu)  \
@@ -7131,8 +7129,9 @@ RISEK_FN void RISEK(store_edge)(const rise_real *edge, rise_real *c, const ptrdi
     for (; i < rows; i++)
         for (j = 0; j < cols; j++) c[c_at[i] + j * step] = edge[i * NR + j];
 }
-/* `cols` (1..NR) columns of C from `col` on, for `rows` rows that start at c_at[i]. The next tile's part of C is asked for, and
-   `lines` cache lines (16 numbers) from `ahead` on. */
+/* `cols` (1..NR) columns of C from `col` on, for `rows` rows that start at c_at[i]. Meanwhile `lines` cache lines (16 numbers)
+   from `ahead` on are asked for, and after them the next tile's part of C: one a step, for what is asked for at once is waited
+   for. */
 RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, int rows, int col, int cols,
                            const RISEK(block) *a, const rise_real *b, ptrdiff_t ldb, const rise_real *ahead, int lines, int init,
                            int relu)
@@ -7142,7 +7141,7 @@ RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, 
     ptrdiff_t const step = beside ? 1 : p->c.run_step;
     rise_real *const c0 = (rise_real *)(uintptr_t)p->c.data + risei_column(&p->c, col);
     rise_real edge[MR][NR], edge_bias[NR]; /* where C ends within a tile, or its columns lie apart */
-    const rise_real *bias = p->bias ? p->bias + col : 0;
+    const rise_real *bias = p->bias ? p->bias + col : 0, *next;
     rise_real *c[MR];
     int const span = a->by_columns ? a->run : a->span; /* rows that one tile may hold lie in a span */
     int const most = MR > 12 && step != 1 ? 12 : MR;   /* rows that become columns are stored by fours */
@@ -7156,15 +7155,13 @@ RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, 
         const rise_real *start = a->data + (a->by_columns ? spans * a->run_step + in_span : a->at[row]);
         size = risei_ceil_div(left, risei_ceil_div(left, most)); /* tiles of a like height */
         if (most < MR && size < left) size = (size + 3) / 4 * 4;
-        for (i = 0; i < size && whole; i++) {
-            c[i] = c0 + c_at[row + i];
-            for (j = 0; j < width && row + size + i < rows; j += 16) RISEI_PREFETCH_WRITE(c0 + c_at[row + size + i] + j);
-        }
+        for (i = 0; i < size && whole; i++) c[i] = c0 + c_at[row + i];
         for (i = 0; i < size && !whole; i++) {
             c[i] = edge[i];
             for (j = 0; j < cols && init == RISEK(from_c); j++) edge[i][j] = c0[c_at[row + i] + j * step];
         }
-        tile[size - 1][2 * a->by_columns + thin](k, a, start, b, ldb, lines > 0 ? ahead : b, c, bias, init, relu);
+        next = lines > 0 ? ahead : whole && row + size < rows ? c0 + c_at[row + size] : b;
+        tile[size - 1][2 * a->by_columns + thin](k, a, start, b, ldb, next, c, bias, init, relu);
         ahead += (ptrdiff_t)k * 16, lines -= k;
         if (!whole) RISEK(store_edge)(&edge[0][0], c0, c_at + row, step, size, cols);
         in_span += size;
