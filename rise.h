@@ -1078,6 +1078,28 @@ RISEI_IN void risei_turn4(const rise_real *from, ptrdiff_t from_stride, rise_rea
 #endif
 }
 
+#if RISEI_AVX
+RISEI_IN RISEI_TARGET("avx") __m256 risei_two4(const float *low, const float *high)
+{
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
+}
+/* The same for i, j < 8 */
+RISEI_IN RISEI_TARGET("avx") void risei_turn8(const float *from, ptrdiff_t stride, float *to, ptrdiff_t to_stride)
+{
+    int j;
+    for (j = 0; j < 8; j += 4, from += 4, to += 4 * to_stride) {
+        __m256 const a = risei_two4(from, from + 4 * stride), b = risei_two4(from + stride, from + 5 * stride);
+        __m256 const c = risei_two4(from + 2 * stride, from + 6 * stride), d = risei_two4(from + 3 * stride, from + 7 * stride);
+        __m256 const ab = _mm256_unpacklo_ps(a, b), ab2 = _mm256_unpackhi_ps(a, b);
+        __m256 const cd = _mm256_unpacklo_ps(c, d), cd2 = _mm256_unpackhi_ps(c, d);
+        _mm256_storeu_ps(to, _mm256_shuffle_ps(ab, cd, 0x44));
+        _mm256_storeu_ps(to + to_stride, _mm256_shuffle_ps(ab, cd, 0xEE));
+        _mm256_storeu_ps(to + 2 * to_stride, _mm256_shuffle_ps(ab2, cd2, 0x44));
+        _mm256_storeu_ps(to + 3 * to_stride, _mm256_shuffle_ps(ab2, cd2, 0xEE));
+    }
+}
+#endif
+
 /* 16-bit floats (IEEE 754 binary16) as risei_half makes them: neither denormals nor infinities. */
 RISEI_IN rise_real risei_unhalf(uint16_t half)
 {
@@ -1341,6 +1363,8 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define vstore _mm256_storeu_ps
 #define vset1(x) _mm256_set1_ps((float)(x))
 #define vbytes(p) _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(p))))
+#define vturn risei_turn8
+#define VTURN 8
 #define vhalves(p) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p)))
 #define vadd _mm256_add_ps
 #define vsub _mm256_sub_ps
@@ -1381,6 +1405,8 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define vbytes(p)                                                                                                      \
     _mm512_maskz_cvtepi32_ps(RISEI_ALL16, _mm512_maskz_cvtepu8_epi32(RISEI_ALL16,                                      \
                                                                      _mm_loadu_si128((const __m128i *)(const void *)(p))))
+#define vturn risei_turn8
+#define VTURN 8
 #define vhalves(p)                                                                                                     \
     _mm512_maskz_cvtph_ps(RISEI_ALL16, _mm256_loadu_si256((const __m256i *)(const void *)(p)))
 #define vadd _mm512_add_ps
@@ -7250,21 +7276,27 @@ RISEK_FN RISEK(block) RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *
     return block;
 }
 
-/* NR columns of B whose rows of k lie together, turned around four by four: all that one panel of weights holds before the
-   next. */
+#ifndef vturn /* turns VTURN x VTURN numbers around */
+#define vturn risei_turn4
+#define VTURN 4
+#endif
+/* NR columns of B whose rows of k lie together, turned around in squares: all that one panel of weights holds before the next. */
 RISEK_FN void RISEK(turn_b)(const rise_matrix *x, int k, const ptrdiff_t *at, const rise_real *from, int cols, rise_real *b)
 {
-    int i0, i, q, s, t;
-    for (i0 = 0; i0 < k; i0 += RISE_PANEL)
-        for (q = 0; q < cols; q += 4)
-            for (i = i0; i < k && i < i0 + RISE_PANEL; i += 4) {
-                const rise_real *here = from + q * x->run_step + at[i];
-                if (q + 4 <= cols && i + 4 <= k && at[i + 1] - at[i] == 1 && at[i + 2] - at[i] == 2 && at[i + 3] - at[i] == 3)
-                    risei_turn4(here, x->run_step, b + i * NR + q, NR);
+    int i0, n, i, q, s, t;
+    for (i0 = 0; i0 < k; i0 += n) {
+        for (n = 1; n < RISE_PANEL && i0 + n < k && at[i0 + n] - at[i0] == n; n++) {} /* so many are adjacent */
+        for (q = 0; q < cols; q += VTURN)
+            for (i = i0; i < i0 + n; i += VTURN) {
+                const rise_real *const here = from + q * x->run_step + at[i];
+                rise_real *const to = b + i * NR + q;
+                if (q + VTURN <= cols && i + VTURN <= i0 + n)
+                    vturn(here, x->run_step, to, NR);
                 else
-                    for (s = q; s < q + 4 && s < cols; s++)
-                        for (t = i; t < i + 4 && t < k; t++) b[t * NR + s] = from[s * x->run_step + at[t]];
+                    for (s = 0; s < VTURN && q + s < cols; s++)
+                        for (t = 0; t < VTURN && i + t < i0 + n; t++) to[t * NR + s] = here[s * x->run_step + t];
             }
+    }
 }
 /* columns col .. col+n of B as panels b[panel][k][NR], zeros after the last column */
 RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int k, const ptrdiff_t *at, int col, int n, rise_real *b)
@@ -7457,6 +7489,8 @@ static const rise_kernels RISEK(table) = {
 #undef vset1
 #undef vbytes
 #undef vhalves
+#undef vturn
+#undef VTURN
 #undef vadd
 #undef vsub
 #undef vmul
