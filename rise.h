@@ -1079,11 +1079,12 @@ RISEI_IN void risei_turn4(const rise_real *from, ptrdiff_t from_stride, rise_rea
 }
 
 #if RISEI_AVX
+/* Four numbers, and four others behind them. */
 RISEI_IN RISEI_TARGET("avx") __m256 risei_two4(const float *low, const float *high)
 {
     return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
 }
-/* The same for i, j < 8 */
+/* risei_turn4 for i, j < 8 */
 RISEI_IN RISEI_TARGET("avx") void risei_turn8(const float *from, ptrdiff_t stride, float *to, ptrdiff_t to_stride)
 {
     int j;
@@ -2024,7 +2025,7 @@ RISEI_FN void risei_conv_backward_band(const risei_device *d, const risei_conv *
     }
     risei_product(d, &p);
 }
-/* Rows, or columns, first .. first+count of dy of which tap k of the kernel falls on one of x's `length`. */
+/* Rows, or columns, first .. first+count of dy that tap k of the kernel connects with one of x's `length`; there may be none. */
 RISEI_FN risei_band risei_conv_reach(const risei_conv *c, int k, int length, int out_length)
 {
     risei_phase const phase = risei_conv_phase(c, k % c->stride, length);
@@ -2035,8 +2036,8 @@ RISEI_FN risei_band risei_conv_reach(const risei_conv *c, int k, int length, int
     reach.count = (end < out_length ? end : out_length) - reach.first;
     return reach;
 }
-/* dx of few images, tap by tap: a product each, which adds what dy gives through that tap. Nothing is multiplied in vain, and
-   the weights are turned around once; but dx is read and written for each tap. */
+/* dx tap by tap: a product each, which adds what dy gives through that tap. Nothing is multiplied in vain, and the weights are
+   turned around once; but dx is read and written for each tap. */
 RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
                                        const risei_image *dy, const risei_image *dx)
 {
@@ -2045,7 +2046,7 @@ RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *
     for (n = 0; n < count; n++)
         for (y = 0; y < dx->height; y++)
             risei_zero(dx->data + n * risei_image_size(dx) + risei_image_at(dx, y, 0), dx->width * dx->channels);
-    for (k = c->size * c->size - 1; k >= 0; k--) { /* backward, as bands have them: the same sums, bit for bit */
+    for (k = c->size * c->size - 1; k >= 0; k--) { /* backward: the sums of the bands, without their zeros */
         int const ky = k / c->size, kx = k % c->size;
         risei_band const v = risei_conv_reach(c, ky, c->height, c->out_height), u = risei_conv_reach(c, kx, c->width, c->out_width);
         rise_product p;
@@ -2062,20 +2063,21 @@ RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *
         risei_product(d, &p);
     }
 }
-/* dx of many images, band by band: no tap that misses dy is multiplied. Above and below dy that costs a product for each row;
+/* dx band by band. Many images: no tap that misses dy is multiplied. Above and below dy that costs a product for each row;
    beside it, too, it would leave too few pixels in a row to fill a tile, so that tiles take a pixel of many images at once: for
    narrow images, where it pays. */
 RISEI_FN void risei_conv_backward_bands(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
                                         const risei_image *dy, const risei_image *dx)
 {
+    int const many = count >= 8;
     int ry, rx, row, column;
     for (ry = 0; ry < c->stride; ry++)
         for (rx = 0; rx < c->stride; rx++) {
             risei_phase const v = risei_conv_phase(c, ry, c->height), u = risei_conv_phase(c, rx, c->width);
-            int const narrow = u.count <= 16;
+            int const narrow = many && u.count <= 16;
             risei_band y, x;
             for (row = v.first; row < v.first + v.count; row += y.count) {
-                y = risei_conv_band(&v, c->out_height, row, 1);
+                y = risei_conv_band(&v, c->out_height, row, many);
                 for (column = u.first; column < u.first + u.count; column += x.count) {
                     x = risei_conv_band(&u, c->out_width, column, narrow);
                     risei_conv_backward_band(d, c, w, count, dy, dx, ry, rx, &y, &x, narrow);
@@ -2086,7 +2088,7 @@ RISEI_FN void risei_conv_backward_bands(const risei_device *d, const risei_conv 
 RISEI_FN void risei_conv_backward_data(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
                                        const risei_image *dy, const risei_image *dx)
 {
-    if (count < 8)
+    if (count < 8 && c->pad == 0 && c->out_width <= 16 && c->filters >= 32) /* or dx's way costs more than the zeros */
         risei_conv_backward_taps(d, c, w, count, dy, dx);
     else
         risei_conv_backward_bands(d, c, w, count, dy, dx);
@@ -7156,8 +7158,8 @@ RISEK_FN void RISEK(store_edge)(const rise_real *edge, rise_real *c, const ptrdi
         for (j = 0; j < cols; j++) c[c_at[i] + j * step] = edge[i * NR + j];
 }
 /* `cols` (1..NR) columns of C from `col` on, for `rows` rows that start at c_at[i]. Meanwhile `lines` cache lines (16 numbers)
-   from `ahead` on are asked for, and after them the next tile's part of C: one a step, for what is asked for at once is waited
-   for. */
+   from `ahead` on are asked for, and after them C from the next tile's first row on: one a step, for what is asked for at once
+   is waited for. */
 RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, int rows, int col, int cols,
                            const RISEK(block) *a, const rise_real *b, ptrdiff_t ldb, const rise_real *ahead, int lines, int init,
                            int relu)
