@@ -20,7 +20,9 @@ for log in "$1"/*/log.csv; do
         FNR > 1 && x[6] != "" { training = x[6] }
         FNR > 1 && x[5] != "" && (best == "" || x[5] + 0 > best) { best = x[5] + 0 }
         END {
-            printf "| %s | %s | %s | %d | %.1f | %.1f | %s | %.0f%% | %.0f | %.0f |\n", game, kind, seed, x[1], training, best,
-                   more, 100 * ((kind == "dqn" ? training : more) - low) / (high - low), x[2] / 60, x[1] / x[2]
+            result = kind == "dqn" ? training : more
+            share = result == "" ? "" : sprintf("%.0f%%", 100 * (result - low) / (high - low))
+            printf "| %s | %s | %s | %d | %.1f | %s | %s | %s | %.0f | %.0f |\n", game, kind, seed, x[1], training, best, more, share,
+                   x[2] / 60, x[1] / x[2]
         }' - "$log"
 done
