@@ -43,6 +43,7 @@ static pid_t tool_start(const char *more, long most_bytes)
     words[count] = NULL;
     if (freopen(said, "w", stdout) == NULL) _exit(100);
     dup2(1, 2);
+    signal(SIGINT, SIG_DFL); /* who runs tests in the background ignores it */
     if (most_bytes > 0) {
         struct rlimit limit;
         limit.rlim_cur = limit.rlim_max = (rlim_t)most_bytes;
