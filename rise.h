@@ -2025,13 +2025,13 @@ RISEI_FN void risei_conv_backward_band(const risei_device *d, const risei_conv *
     }
     risei_product(d, &p);
 }
-/* Rows, or columns, first .. first+count of dy that tap k of the kernel connects with one of x's `length`; there may be none. */
-RISEI_FN risei_band risei_conv_reach(const risei_conv *c, int k, int length, int out_length)
+/* What is left of a phase if it has tap k of the kernel alone: those of dy's rows, or columns, that it connects with one of x's
+   `length`; there may be none. */
+RISEI_FN risei_phase risei_conv_reach(const risei_conv *c, int k, int length, int out_length)
 {
-    risei_phase const phase = risei_conv_phase(c, k % c->stride, length);
-    int const first = phase.first - k / c->stride, end = first + phase.count;
-    risei_band reach;
-    memset(&reach, 0, sizeof reach);
+    risei_phase reach = risei_conv_phase(c, k % c->stride, length);
+    int const first = reach.first - k / c->stride, end = first + reach.count;
+    reach.taps = 1;
     reach.first = first > 0 ? first : 0;
     reach.count = (end < out_length ? end : out_length) - reach.first;
     return reach;
@@ -2048,7 +2048,7 @@ RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *
             risei_zero(dx->data + n * risei_image_size(dx) + risei_image_at(dx, y, 0), dx->width * dx->channels);
     for (k = c->size * c->size - 1; k >= 0; k--) { /* backward: the sums of the bands, without their zeros */
         int const ky = k / c->size, kx = k % c->size;
-        risei_band const v = risei_conv_reach(c, ky, c->height, c->out_height), u = risei_conv_reach(c, kx, c->width, c->out_width);
+        risei_phase const v = risei_conv_reach(c, ky, c->height, c->out_height), u = risei_conv_reach(c, kx, c->width, c->out_width);
         rise_product p;
         if (v.count <= 0 || u.count <= 0) continue;
         memset(&p, 0, sizeof p);
@@ -2085,10 +2085,12 @@ RISEI_FN void risei_conv_backward_bands(const risei_device *d, const risei_conv 
             }
         }
 }
+/* dx = the data gradient, in the way that is faster: without padding, the bands of few small images hold many zeros, and
+   a tap of many filters is worth reading and writing dx. */
 RISEI_FN void risei_conv_backward_data(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
                                        const risei_image *dy, const risei_image *dx)
 {
-    if (count < 8 && c->pad == 0 && c->out_width <= 16 && c->filters >= 32) /* or dx's way costs more than the zeros */
+    if (count < 8 && c->pad == 0 && c->out_width <= 16 && c->filters >= 32)
         risei_conv_backward_taps(d, c, w, count, dy, dx);
     else
         risei_conv_backward_bands(d, c, w, count, dy, dx);

@@ -15,14 +15,15 @@ for log in "$1"/*/log.csv; do
     game=${run%%-*} kind=${run#*-}
     more=$(sed -n 's/.* more episodes greedily, the best agent scored \([-0-9.]*\) .*/\1/p' "$1/$run.txt" 2> /dev/null | tail -n 1)
     echo "$2" | awk -v game="$game" -v kind="${kind%-*}" -v seed="${run##*-}" -v more="$more" '
+        function cell(format, x) { return x == "" ? "" : sprintf(format, x) } # blank if there is none yet
         NR == FNR { if ($1 == game) { low = $2; high = $3 }; next }
         FNR > 1 { split($0, x, ",") }
         FNR > 1 && x[6] != "" { training = x[6] }
         FNR > 1 && x[5] != "" && (best == "" || x[5] + 0 > best) { best = x[5] + 0 }
         END {
             result = kind == "dqn" ? training : more
-            share = result == "" ? "" : sprintf("%.0f%%", 100 * (result - low) / (high - low))
-            printf "| %s | %s | %s | %d | %.1f | %s | %s | %s | %.0f | %.0f |\n", game, kind, seed, x[1], training, best, more, share,
-                   x[2] / 60, x[1] / x[2]
+            share = result == "" ? "" : 100 * (result - low) / (high - low)
+            printf "| %s | %s | %s | %d | %s | %s | %s | %s | %.0f | %.0f |\n", game, kind, seed, x[1], cell("%.1f", training),
+                   cell("%.1f", best), more, cell("%.0f%%", share), x[2] / 60, x[1] / x[2]
         }' - "$log"
 done

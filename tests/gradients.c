@@ -355,7 +355,7 @@ static void conv_case(int size, int stride, int pad, int count)
     check_gradient("weights", conv_loss, &t, t.w + 3, g + 3, p.count - 3);
     CHECK(still_garbage(3, g));
     check_gradient("x", conv_loss, &t, t.flat_x, flat_dx, inputs);
-    risei_conv_backward_taps(&device, &t.c, t.w, t.count, &dy, &dx); /* however it was had */
+    risei_conv_backward_taps(&device, &t.c, t.w, t.count, &dy, &dx); /* which bands must equal */
     image_get(&dx, t.count, by_taps);
     CHECK(distance(inputs, by_taps, flat_dx) < 1e-12);
     CHECK(image_border_is(&t.y, t.count, 9) && image_border_is(&dx, t.count, 7));
@@ -368,8 +368,8 @@ static void test_conv(void)
     for (size = 1; size <= 5; size++)
         for (stride = 1; stride <= 4; stride++)
             for (pad = 0; pad <= 2; pad++) {
-                conv_case(size, stride, pad, 1 + risei_below(&dice, 2)); /* few, whose dx */
-                conv_case(size, stride, pad, 8 + risei_below(&dice, 2)); /* has larger bands than that of many */
+                conv_case(size, stride, pad, 1 + risei_below(&dice, 2)); /* dx: the bands of few images */
+                conv_case(size, stride, pad, 8 + risei_below(&dice, 2)); /* and those of many */
             }
 }
 
