@@ -947,11 +947,12 @@ RISEI_FN float risei_sqrt(float x) { return sqrtf(x); }
 #define RISEI_BYTE (1.0f / 255.0f)
 #define RISEI_KC 256
 #define RISEI_NC 256
-#define RISEI_MC 84 /* a multiple of every tile's rows */
+#define RISEI_MC 84
 /* A tile has so many rows, from one up. */
 #define RISEI_TO_4(X) X(1) X(2) X(3) X(4)
 #define RISEI_TO_6(X) RISEI_TO_4(X) X(5) X(6)
-#define RISEI_TO_14(X) RISEI_TO_6(X) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#define RISEI_TO_8(X) RISEI_TO_6(X) X(7) X(8)
+#define RISEI_TO_14(X) RISEI_TO_8(X) X(9) X(10) X(11) X(12) X(13) X(14)
 #define RISEI_AHEAD 1536 /* bytes of a frame that are on their way while others are read */
 #define RISEI_ROW (RISEI_KC + 8) /* of a packed A: not a power of two, so that its rows do not compete for cache lines */
 #define RISEI_KB 2048 /* the most rows of B that are packed at once */
@@ -1453,9 +1454,10 @@ RISEI_IN float32x4_t risei_neon_bytes(const uint8_t *p)
 #define M uint32x4_t
 #define VL 4
 #ifdef __aarch64__ /* 32 registers, division, square root */
-#define MR 6
-#define RISEK_TILE_SIZES RISEI_TO_6
-#define NV 4
+#define MR 8
+#define RISEK_TILE_SIZES RISEI_TO_8
+#define NV 2
+#define vfma_lane(a, i, b, c) vfmaq_laneq_f32((c), (b), (a), (i))
 #define vdiv vdivq_f32
 #define vsqrt vsqrtq_f32
 #define vhalves(p) vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)))
@@ -7060,7 +7062,7 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
 #define NR (NV * VL)
 #define KC RISEI_KC
 #define NC RISEI_NC
-#define MC RISEI_MC
+#define MC (RISEI_MC / MR * MR)
 #define ROW RISEI_ROW
 #define PANEL (KC * MR + 16) /* of a packed transposed A: no power of two, either */
 
@@ -7078,9 +7080,9 @@ typedef struct RISEK(block) {
     int spent;              /* but the first of them has so many before it */
 } RISEK(block);
 
-/* A tile: c[i][0 .. vectors * VL) = init + sum_k a(i, k) b[k * ldb + ...] for i < rows. Each step asks for a cache line (16
-   numbers) of what comes next but may lie in memory: from `ahead` on, the next panel of a B that is read in place, or C; and the
-   next run of A's rows. */
+/* A tile: c[i][0 .. vectors * VL) = init + sum_k a(i, k) b[k * ldb + ...] for i < rows. Some steps of k at a time, so that little
+   but multiply-adds is left to a core that two threads share; each time a cache line (16 numbers) is asked for of what comes next
+   but may lie in memory: from `ahead` on, the next panel of a B that is read in place, or C; and the next run of A's rows. */
 #define RISEK_TILE_BEGIN(name, rows, vectors)                                                                          \
     RISEK_FN void RISEK(name)(int count, const RISEK(block) *block, const rise_real *a, const rise_real *b, ptrdiff_t ldb, \
                               const rise_real *ahead, rise_real *const *c, const rise_real *bias, int init, int relu)  \
@@ -7090,24 +7092,60 @@ typedef struct RISEK(block) {
         RISEI_UNROLL for (i = 0; i < rows; i++) RISEI_UNROLL for (j = 0; j < vectors; j++)                             \
             acc[i][j] = init == RISEK(from_zero) ? vset1(0)                                                            \
                                                  : vload((init == RISEK(from_c) ? c[i] : bias) + j * VL);
-#define RISEK_TILE_STEP(rows, vectors, element)                                                                        \
+#define RISEK_TILE_STEP(vectors, adding)                                                                               \
+        {                                                                                                              \
             V col[vectors];                                                                                            \
-            if (vectors > 1) { /* narrow ones are small, too */                                                        \
-                RISEI_PREFETCH(b + 8 * ldb);                                                                           \
-                if (NR > 16) RISEI_PREFETCH(b + 8 * ldb + 16);                                                         \
-                RISEI_PREFETCH_FAR(ahead);                                                                             \
-                ahead += 16;                                                                                           \
-            }                                                                                                          \
             RISEI_UNROLL for (j = 0; j < vectors; j++) col[j] = vload(b + j * VL);                                     \
-            RISEI_UNROLL for (i = 0; i < rows; i++) {                                                                  \
-                V const x = vset1(element);                                                                            \
-                RISEI_UNROLL for (j = 0; j < vectors; j++) acc[i][j] = vfma(x, col[j], acc[i][j]);                     \
-            }
+            adding                                                                                                     \
+            b += ldb;                                                                                                  \
+        }
+#define RISEK_TILE_ADD(from, to, vectors, sum)                                                                         \
+        RISEI_UNROLL for (i = from; i < to; i++) RISEI_UNROLL for (j = 0; j < vectors; j++) acc[i][j] = sum;
+#define RISEK_TILE_ASK(vectors, which, next)                                                                           \
+        if (vectors > 1) { /* narrow ones are small, too */                                                            \
+            which(next);                                                                                               \
+            next += 16;                                                                                                \
+        }
 #define RISEK_TILE_END(rows, vectors)                                                                                  \
         RISEI_UNROLL for (i = 0; i < rows; i++) RISEI_UNROLL for (j = 0; j < vectors; j++)                             \
             vstore(c[i] + j * VL, relu ? RISEK(relu)(acc[i][j]) : acc[i][j]);                                          \
     }
 /* By rows: every third row has a pointer, so that all fit a processor's registers. */
+#define RISEK_TILE_ROW_STEP(rows, vectors)                                                                             \
+        RISEK_TILE_STEP(vectors, RISEK_TILE_ADD(0, rows, vectors, vfma(vset1(row[i / 3][i % 3 * stride]), col[j], acc[i][j])))\
+        RISEI_UNROLL for (i = 0; i < (rows + 2) / 3; i++) row[i]++;
+#define RISEK_TILE_COLUMN_ADD(from, rows, vectors)                                                                     \
+        RISEK_TILE_ADD(from, rows, vectors, vfma(vset1(column[i]), col[j], acc[i][j]))
+#ifdef vfma_lane /* elements of A come by fours */
+enum { RISEK(row_steps) = 4 };
+#define RISEK_TILE_LANE_STEP(rows, vectors, lane)                                                                      \
+        RISEK_TILE_STEP(vectors, RISEK_TILE_ADD(0, rows, vectors, vfma_lane(four[i], lane, col[j], acc[i][j])))
+#define RISEK_TILE_ROW_STEPS(rows, vectors)                                                                            \
+        V four[rows];                                                                                                  \
+        RISEI_UNROLL for (i = 0; i < rows; i++) four[i] = vload(row[i / 3] + i % 3 * stride);                          \
+        RISEK_TILE_LANE_STEP(rows, vectors, 0)                                                                         \
+        RISEK_TILE_LANE_STEP(rows, vectors, 1)                                                                         \
+        RISEK_TILE_LANE_STEP(rows, vectors, 2)                                                                         \
+        RISEK_TILE_LANE_STEP(rows, vectors, 3)                                                                         \
+        RISEI_UNROLL for (i = 0; i < (rows + 2) / 3; i++) row[i] += 4;
+#define RISEK_TILE_COLUMN_ADDS(rows, vectors)                                                                          \
+        RISEI_UNROLL for (i = 0; i + 4 <= rows; i += 4) {                                                              \
+            V const four = vload(column + i);                                                                          \
+            RISEI_UNROLL for (j = 0; j < vectors; j++) {                                                               \
+                acc[i][j] = vfma_lane(four, 0, col[j], acc[i][j]);                                                     \
+                acc[i + 1][j] = vfma_lane(four, 1, col[j], acc[i + 1][j]);                                             \
+                acc[i + 2][j] = vfma_lane(four, 2, col[j], acc[i + 2][j]);                                             \
+                acc[i + 3][j] = vfma_lane(four, 3, col[j], acc[i + 3][j]);                                             \
+            }                                                                                                          \
+        }                                                                                                              \
+        RISEK_TILE_COLUMN_ADD(rows / 4 * 4, rows, vectors)
+#else
+enum { RISEK(row_steps) = 2 };
+#define RISEK_TILE_ROW_STEPS(rows, vectors)                                                                            \
+        RISEK_TILE_ROW_STEP(rows, vectors)                                                                             \
+        RISEK_TILE_ROW_STEP(rows, vectors)
+#define RISEK_TILE_COLUMN_ADDS(rows, vectors) RISEK_TILE_COLUMN_ADD(0, rows, vectors)
+#endif
 #define RISEK_TILE_ROWS(name, rows, vectors)                                                                           \
     RISEK_TILE_BEGIN(name, rows, vectors)                                                                              \
         const rise_real *row[(rows + 2) / 3];                                                                          \
@@ -7117,23 +7155,33 @@ typedef struct RISEK(block) {
         for (;;) {                                                                                                     \
             int const part = count < left ? count : left;                                                              \
             const rise_real *next = row[0] + block->run_step;                                                          \
-            for (k = 0; k < part; k++, b += ldb, next += 16) {                                                         \
-                if (vectors > 1) RISEI_PREFETCH(next);                                                                 \
-                RISEK_TILE_STEP(rows, vectors, row[i / 3][i % 3 * stride])                                             \
-                RISEI_UNROLL for (i = 0; i < (rows + 2) / 3; i++) row[i]++;                                            \
+            for (k = part; k >= RISEK(row_steps); k -= RISEK(row_steps)) {                                             \
+                RISEK_TILE_ASK(vectors, RISEI_PREFETCH_FAR, ahead)                                                     \
+                RISEK_TILE_ASK(vectors, RISEI_PREFETCH, next)                                                          \
+                RISEK_TILE_ROW_STEPS(rows, vectors)                                                                    \
+            }                                                                                                          \
+            for (; k > 0; k--) {                                                                                       \
+                RISEK_TILE_ROW_STEP(rows, vectors)                                                                     \
             }                                                                                                          \
             if ((count -= part) == 0) break;                                                                           \
-            RISEI_UNROLL for (i = 0; i < (rows + 2) / 3; i++) row[i] += block->run_step - block->run;                        \
+            RISEI_UNROLL for (i = 0; i < (rows + 2) / 3; i++) row[i] += block->run_step - block->run;                  \
             left = block->run;                                                                                         \
         }                                                                                                              \
     RISEK_TILE_END(rows, vectors)
+#define RISEK_TILE_COLUMN_STEP(rows, vectors)                                                                          \
+        {                                                                                                              \
+            const rise_real *const column = a + *at++;                                                                 \
+            RISEK_TILE_STEP(vectors, RISEK_TILE_COLUMN_ADDS(rows, vectors))                                            \
+        }
 #define RISEK_TILE_COLUMNS(name, rows, vectors)                                                                        \
     RISEK_TILE_BEGIN(name, rows, vectors)                                                                              \
-        const ptrdiff_t *const at = block->at;                                                                         \
-        for (k = 0; k < count; k++, b += ldb) {                                                                        \
-            const rise_real *const column = a + at[k];                                                                 \
-            RISEK_TILE_STEP(rows, vectors, column[i])                                                                  \
+        const ptrdiff_t *at = block->at;                                                                               \
+        for (k = count; k >= 2; k -= 2) {                                                                              \
+            RISEK_TILE_ASK(vectors, RISEI_PREFETCH_FAR, ahead)                                                         \
+            RISEK_TILE_COLUMN_STEP(rows, vectors)                                                                      \
+            RISEK_TILE_COLUMN_STEP(rows, vectors)                                                                      \
         }                                                                                                              \
+        if (k > 0) RISEK_TILE_COLUMN_STEP(rows, vectors)                                                               \
     RISEK_TILE_END(rows, vectors)
 #define RISEK_TILES(rows)                                                                                              \
     RISEK_TILE_ROWS(tile_##rows##_wide, rows, NV)                                                                      \
@@ -7160,8 +7208,8 @@ RISEK_FN void RISEK(store_edge)(const rise_real *edge, rise_real *c, const ptrdi
         for (j = 0; j < cols; j++) c[c_at[i] + j * step] = edge[i * NR + j];
 }
 /* `cols` (1..NR) columns of C from `col` on, for `rows` rows that start at c_at[i]. Meanwhile `lines` cache lines (16 numbers)
-   from `ahead` on are asked for, and after them C from the next tile's first row on: one a step, for what is asked for at once
-   is waited for. */
+   from `ahead` on are asked for, and after them C from the next tile's first row on: one every few steps, for what is asked for
+   at once is waited for. */
 RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, int rows, int col, int cols,
                            const RISEK(block) *a, const rise_real *b, ptrdiff_t ldb, const rise_real *ahead, int lines, int init,
                            int relu)
@@ -7175,6 +7223,7 @@ RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, 
     rise_real *c[MR];
     int const span = a->by_columns ? a->run : a->span; /* rows that one tile may hold lie in a span */
     int const most = MR > 12 && step != 1 ? 12 : MR;   /* rows that become columns are stored by fours */
+    int const asked = k / (a->by_columns ? 2 : RISEK(row_steps)); /* by each tile */
     int in_span = (a->by_columns ? a->row : a->spent) % span, spans = a->by_columns ? a->row / span : 0, row, i, j, size;
     if (init == RISEK(from_bias) && !whole) {
         for (j = 0; j < width; j++) edge_bias[j] = j < cols ? bias[j] : 0;
@@ -7192,7 +7241,7 @@ RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, 
         }
         next = lines > 0 ? ahead : whole && row + size < rows ? c0 + c_at[row + size] : b;
         tile[size - 1][2 * a->by_columns + thin](k, a, start, b, ldb, next, c, bias, init, relu);
-        ahead += (ptrdiff_t)k * 16, lines -= k;
+        ahead += asked * (ptrdiff_t)16, lines -= asked;
         if (!whole) RISEK(store_edge)(&edge[0][0], c0, c_at + row, step, size, cols);
         in_span += size;
         if (in_span == span) in_span = 0, spans++;
@@ -7456,6 +7505,14 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
 #undef PANEL
 #undef RISEK_TILE_BEGIN
 #undef RISEK_TILE_STEP
+#undef RISEK_TILE_ADD
+#undef RISEK_TILE_ASK
+#undef RISEK_TILE_ROW_STEP
+#undef RISEK_TILE_ROW_STEPS
+#undef RISEK_TILE_LANE_STEP
+#undef RISEK_TILE_COLUMN_ADD
+#undef RISEK_TILE_COLUMN_ADDS
+#undef RISEK_TILE_COLUMN_STEP
 #undef RISEK_TILE_END
 #undef RISEK_TILE_ROWS
 #undef RISEK_TILE_COLUMNS
@@ -7491,6 +7548,7 @@ static const rise_kernels RISEK(table) = {
 #undef vload
 #undef vstore
 #undef vset1
+#undef vfma_lane
 #undef vbytes
 #undef vhalves
 #undef vturn
