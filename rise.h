@@ -669,8 +669,9 @@ typedef struct rise_kernels {
     /* One row of an image from those of the frames it is stacked of: out[x][s][c] = frames[s][x][c] / 255 */
     void (*stack)(int pixels, int channels, int stack, const uint8_t *const *frames, rise_real *out);
     void (*unhalf)(int n, const uint16_t *x, rise_real *y);                   /* 16-bit floats, as replay stores them */
-    /* sums[j] = sum_i +-x[i], signs from rise_signs(seed, i, j / 32) bit j % 32; exact. */
-    void (*project_signs)(int n, const int32_t *x, int size, uint32_t seed, int32_t *sums);
+    /* sums[j] = sum_i rise_sign(seed, bits, i, j) x[i] for j < size; exact. x has n numbers and room for 2^bits, where
+       bits = rise_sign_bits(n, size); it is used up. */
+    void (*project_signs)(int n, int bits, int32_t *x, int size, uint32_t seed, int32_t *sums);
     /* sums[j] = sum_i x[i] w[i][j]; exact. */
     void (*project_ternary)(int n, const int32_t *x, int size, const int8_t *w, int32_t *sums);
 
@@ -680,8 +681,13 @@ typedef struct rise_kernels {
 
 /* The table of an instruction set; NULL where this build or machine does not have it. AUTO gives the best. */
 RISE_API const rise_kernels *rise_kernels_of(rise_isa isa);
-/* 32 signs, as bits, of input i and output block b. */
-RISE_API uint32_t rise_signs(uint32_t seed, int i, int b);
+/* The sign, 1 or -1, with which input i enters output j of a projection: d(i) H(i, r(j)), where d are coins that the seed tosses, H is
+   the Hadamard matrix of 2^bits rows, and r(j) are different rows of it. So nothing is stored, n inputs take n log n sums, whatever
+   the size, and any two outputs are orthogonal: the subsampled randomised Hadamard transform (Ailon & Chazelle 2009, "The fast
+   Johnson-Lindenstrauss transform"; Tropp 2011). */
+RISE_API int rise_sign(uint32_t seed, int bits, int i, int j);
+/* The least bits with 2^bits at least as many as the inputs and as the outputs, and at least 16. */
+RISE_API int rise_sign_bits(int inputs, int size);
 
 #ifdef __cplusplus
 }
@@ -779,6 +785,11 @@ extern int fsync(int file);
 #else
 #define RISEI_PREFETCH(p) (void)(p)
 #define RISEI_PREFETCH_FAR(p) (void)(p)
+#endif
+#if defined(__GNUC__) || defined(_MSC_VER)
+#define RISEI_RESTRICT __restrict /* C++ has no such word of its own */
+#else
+#define RISEI_RESTRICT
 #endif
 #if defined(__clang__)
 #define RISEI_UNROLL _Pragma("clang loop unroll(full)")
@@ -931,12 +942,33 @@ RISEI_FN rise_real risei_normal(risei_random *r)
     return sum;
 }
 
-RISE_API uint32_t rise_signs(uint32_t seed, int i, int b)
+RISEI_IN uint32_t risei_hash(uint32_t seed, uint32_t i)
 {
-    uint32_t x = seed ^ ((uint32_t)i * 0x9E3779B1u + (uint32_t)b * 0x85EBCA77u);
+    uint32_t x = seed ^ i * 0x9E3779B1u;
     x = (x ^ (x >> 16)) * 0x21F0AAADu;
     x = (x ^ (x >> 15)) * 0x735A2D97u;
     return x ^ (x >> 15);
+}
+/* r(j): steps that can be undone, so that no two are the same */
+RISEI_FN uint32_t risei_sign_row(uint32_t seed, int bits, int j)
+{
+    uint32_t const all = (1u << bits) - 1;
+    uint32_t r = ((uint32_t)j ^ seed) * 0x9E3779B1u & all;
+    r = (r ^ r >> (bits / 2)) * 0x85EBCA77u & all;
+    return (r ^ r >> (bits / 2)) * 0x21F0AAADu & all;
+}
+RISE_API int rise_sign(uint32_t seed, int bits, int i, int j)
+{
+    uint32_t odd = (uint32_t)i & risei_sign_row(seed, bits, j);
+    int b;
+    for (b = 16; b > 0; b /= 2) odd ^= odd >> b;
+    return (odd & 1u) == risei_hash(seed, (uint32_t)i) >> 31 ? 1 : -1;
+}
+RISE_API int rise_sign_bits(int inputs, int size)
+{
+    int bits = 4;
+    while (1 << bits < inputs || 1 << bits < size) bits++;
+    return bits;
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */
@@ -4060,7 +4092,7 @@ RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e)
         risei_encoder_layout(arena, &e->net, &e->data, 1, 0);
     }
     if (e->kind > RISE_EMBED_SPARSE) return;
-    e->pooled = RISEI_TAKE(arena, int32_t, inputs);
+    e->pooled = RISEI_TAKE(arena, int32_t, e->kind == RISE_EMBED_SIGNS ? (size_t)1 << rise_sign_bits(e->inputs, e->size) : inputs);
     e->sums = RISEI_TAKE(arena, int32_t, size);
     if (e->kind == RISE_EMBED_GAUSSIAN) {
         e->x = RISEI_TAKE(arena, rise_real, inputs);
@@ -4184,7 +4216,7 @@ RISEI_FN void risei_embedder_raw(const risei_device *d, risei_embedder *e, const
     if (e->kind == RISE_EMBED_SPARSE)
         d->kernels->project_ternary(e->inputs, e->pooled, e->size, e->ternary, e->sums);
     else
-        d->kernels->project_signs(e->inputs, e->pooled, e->size, e->seed, e->sums);
+        d->kernels->project_signs(e->inputs, rise_sign_bits(e->inputs, e->size), e->pooled, e->size, e->seed, e->sums);
     for (i = 0; i < e->size; i++)
         raw[i] = (rise_real)e->sums[i] * (unit / root) * (e->kind == RISE_EMBED_SPARSE ? risei_sqrt((rise_real)3) : 1);
 }
@@ -6091,7 +6123,7 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
    value is checked as well. One function, risei_visit, walks over what is saved: to measure it, to sum it, to write it and
    to read it, so these cannot disagree. */
 
-enum { RISEI_FILE_VERSION = 5, RISEI_FUSED = 1, RISEI_HAS_REPLAY = 2, RISEI_POLICY = 4 };
+enum { RISEI_FILE_VERSION = 6, RISEI_FUSED = 1, RISEI_HAS_REPLAY = 2, RISEI_POLICY = 4 };
 enum { RISEI_DESC = 1, RISEI_ACTING, RISEI_LEARNING, RISEI_EPISODES, RISEI_SECTIONS = RISEI_EPISODES };
 static const unsigned char risei_magic[8] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A};
 
@@ -6969,23 +7001,36 @@ RISEK_FN void RISEK(unhalf)(int n, const uint16_t *x, rise_real *y)
     for (; i < n; i++) y[i] = risei_unhalf(x[i]);
 }
 
-/* Plain C below: integers are exact in any order, and compilers vectorise these loops well. */
-RISEK_FN void RISEK(project_signs)(int n, const int32_t *x, int size, uint32_t seed, int32_t *sums)
+/* Plain C below: integers are exact in any order, and compilers vectorise these loops well, where they see that there are LANES
+   numbers, or so many times as many. */
+enum { RISEK(LANES) = 16 };
+RISEK_FN void RISEK(sums_and_differences)(int times, int32_t *RISEI_RESTRICT a, int32_t *RISEI_RESTRICT b)
 {
-    int i, j, b;
-    for (b = 0; b * 32 < size; b++) {
-        int32_t acc[32];
-        for (j = 0; j < 32; j++) acc[j] = 0;
-        for (i = 0; i < n; i++) {
-            uint32_t const bits = rise_signs(seed, i, b);
-            int32_t const twice = 2 * x[i];
-            for (j = 0; j < 32; j++) acc[j] += twice & -(int32_t)((bits >> j) & 1u);
+    int i;
+    for (i = 0; i < times * RISEK(LANES); i++) {
+        int32_t const x = a[i], y = b[i];
+        a[i] = x + y, b[i] = x - y;
+    }
+}
+RISEK_FN void RISEK(project_signs)(int n, int bits, int32_t *x, int size, uint32_t seed, int32_t *sums)
+{
+    int const all = 1 << bits;
+    int i, j, l, half;
+    memset(x + n, 0, (size_t)(all - n) * sizeof *x);
+    for (i = 0; i < all; i += RISEK(LANES))
+        for (l = 0; l < RISEK(LANES); l++) {
+            int32_t const coin = -(int32_t)(risei_hash(seed, (uint32_t)(i + l)) >> 31); /* 0 or -1, which negates */
+            x[i + l] = (x[i + l] ^ coin) - coin;
         }
-        {
-            int32_t all = 0; /* sum of +-x = 2 * (sum of the positive ones) - sum of all */
-            for (i = 0; i < n; i++) all += x[i];
-            for (j = 0; j < 32 && b * 32 + j < size; j++) sums[b * 32 + j] = acc[j] - all;
-        }
+    for (half = all / 2; half >= RISEK(LANES); half /= 2) /* a bit of i becomes one of r */
+        for (i = 0; i < all; i += 2 * half) RISEK(sums_and_differences)(half / RISEK(LANES), x + i, x + i + half);
+    for (j = 0; j < size; j++) { /* the last four bits, for the rows that are wanted */
+        uint32_t const r = risei_sign_row(seed, bits, j);
+        uint32_t const odd = (r & 1u ? 0xAAAAu : 0) ^ (r & 2u ? 0xCCCCu : 0) ^ (r & 4u ? 0xF0F0u : 0) ^ (r & 8u ? 0xFF00u : 0);
+        const int32_t *const last = x + (r & ~15u);
+        int32_t sum = 0;
+        for (l = 0; l < RISEK(LANES); l++) sum += odd & 1u << l ? -last[l] : last[l];
+        sums[j] = sum;
     }
 }
 RISEK_FN void RISEK(project_ternary)(int n, const int32_t *x, int size, const int8_t *w, int32_t *sums)

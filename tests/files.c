@@ -143,7 +143,7 @@ static void writes_the_same(const char *words)
 /* Some bytes, by hand. */
 static void writes_little_endian(void)
 {
-    static const unsigned char begin[12] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A, 5, 0, 0, 0};
+    static const unsigned char begin[12] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A, 6, 0, 0, 0};
     static const unsigned char width[8] = {0, 0, 0, 0, 0, 0, 0x14, 0x40}; /* 5 as a 64-bit float */
     static const unsigned char digits[9] = {'1', '2', '3', '4', '5', '6', '7', '8', '9'};
     world w = tiny_world("rise", 20);

@@ -1253,9 +1253,10 @@ static void test_projections(void)
     int i, j, t;
     for (a = 0; a < sizeof counts / sizeof *counts; a++)
         for (b = 0; b < sizeof sizes / sizeof *sizes; b++) {
-            int const n = counts[a], size = sizes[b];
+            int const n = counts[a], size = sizes[b], bits = rise_sign_bits(n, size);
             uint32_t const seed = seeds[(a + b) % (sizeof seeds / sizeof *seeds)];
             int32_t *const x = (int32_t *)block(n, 4), *const signs = (int32_t *)block(size, 4);
+            int32_t *const work = (int32_t *)block((ptrdiff_t)1 << bits, 4);
             int32_t *const ternary = (int32_t *)block(size, 4), *const sums = (int32_t *)block(size, 4);
             int8_t *const w = (int8_t *)block((ptrdiff_t)n * size, 1);
             for (i = 0; i < n; i++) x[i] = below(2 * 65025 + 1) - 65025;
@@ -1263,14 +1264,15 @@ static void test_projections(void)
             for (j = 0; j < size; j++) {
                 signs[j] = ternary[j] = 0;
                 for (i = 0; i < n; i++) {
-                    signs[j] += rise_signs(seed, i, j / 32) >> (j % 32) & 1 ? x[i] : -x[i];
+                    signs[j] += rise_sign(seed, bits, i, j) * x[i];
                     ternary[j] += x[i] * w[i * size + j];
                 }
             }
             for (t = -1; t < tables; t++) {
                 const rise_kernels *const k = t < 0 ? ref : table[t];
                 check_about("n %d, size %d, %s", n, size, k->name);
-                k->project_signs(n, x, size, seed, sums);
+                memcpy(work, x, (size_t)n * sizeof *x);
+                k->project_signs(n, bits, work, size, seed, sums);
                 CHECK(memcmp(sums, signs, (size_t)size * sizeof *sums) == 0);
                 k->project_ternary(n, x, size, w, sums);
                 CHECK(memcmp(sums, ternary, (size_t)size * sizeof *sums) == 0);
@@ -1279,33 +1281,44 @@ static void test_projections(void)
         }
 }
 
-/* A projection preserves distances only if its signs are fair, and independent from output to output and input to input. */
+/* A projection preserves distances only if its signs are fair, no two outputs are alike, and no two inputs. */
 static void test_signs(void)
 {
-    enum { N = 1 << 14 };
+    enum { BITS = 11, N = 1 << BITS, SIZE = 512 };
+    static const uint32_t seeds[] = {0, 1, 12345, 0xFFFFFFFFu};
+    static int8_t sign[SIZE][N];
     double const sigma = sqrt((double)N);
-    int ones[32], pairs[32], inputs[32], outputs[32];
-    int i, j, worst = 0;
-    memset(ones, 0, sizeof ones), memset(pairs, 0, sizeof pairs);
-    memset(inputs, 0, sizeof inputs), memset(outputs, 0, sizeof outputs);
-    for (i = 0; i < N; i++) {
-        uint32_t const s = rise_signs(12345, i, 3), turned = s >> 1 | s << 31;
-        uint32_t const input = s ^ rise_signs(12345, i + 1, 3), output = s ^ rise_signs(12345, i, 4);
-        for (j = 0; j < 32; j++) {
-            ones[j] += s >> j & 1 ? 1 : -1;
-            pairs[j] += (s ^ turned) >> j & 1 ? 1 : -1;
-            inputs[j] += input >> j & 1 ? 1 : -1;
-            outputs[j] += output >> j & 1 ? 1 : -1;
+    size_t s;
+    int i, j, k, sum, others, bits;
+    for (bits = 4; bits < 12; bits++) { /* of N sums of coins, all but one in a million are within 5 sigma */
+        CHECK(rise_sign_bits(1 << bits, 1) == bits && rise_sign_bits((1 << bits) + 1, 1) == bits + 1);
+        CHECK(rise_sign_bits(0, 1 << bits) == bits && rise_sign_bits(9, (1 << bits) + 1) == bits + 1);
+    }
+    CHECK(rise_sign_bits(0, 0) == 4 && rise_sign_bits(3, 1) == 4);
+    for (s = 0; s < sizeof seeds / sizeof *seeds; s++) {
+        double worst_sum = 0, worst_pair = 0;
+        check_about("signs of seed %u", (unsigned)seeds[s]);
+        for (j = 0; j < SIZE; j++)
+            for (i = 0; i < N; i++) sign[j][i] = (int8_t)rise_sign(seeds[s], BITS, i, j);
+        for (j = 0; j < SIZE; j++) { /* outputs: each has as many of either, and any two are orthogonal */
+            for (i = 0, sum = 0; i < N; i++) sum += sign[j][i];
+            if (abs(sum) > worst_sum) worst_sum = abs(sum);
+            for (k = 0; k < j; k += 1 + j / 8) {
+                for (i = 0, sum = 0; i < N; i++) sum += sign[j][i] * sign[k][i];
+                CHECK(sum == 0);
+            }
         }
+        for (i = 0; i < N; i += 3) /* inputs: neighbours, in either direction of an image, and far ones */
+            for (k = 1; k < N; k = 3 * k + 1) {
+                for (j = 0, sum = 0; j < SIZE; j++) sum += sign[j][i] * sign[j][(i + k) % N];
+                if (abs(sum) > worst_pair) worst_pair = abs(sum);
+            }
+        check_about("seed %u: sums off by %.2f sigma, pairs by %.2f", (unsigned)seeds[s], worst_sum / sigma,
+                    worst_pair / sqrt((double)SIZE));
+        CHECK(worst_sum < 5 * sigma && worst_pair < 6 * sqrt((double)SIZE));
+        for (i = 0, others = 0; i < N; i++) others += rise_sign(seeds[s] + 1, BITS, i, 0) * sign[0][i];
+        CHECK(abs(others) < 5 * sigma);
     }
-    for (j = 0; j < 32; j++) {
-        int const most = abs(ones[j]) > abs(pairs[j]) ? abs(ones[j]) : abs(pairs[j]);
-        int const more = abs(inputs[j]) > abs(outputs[j]) ? abs(inputs[j]) : abs(outputs[j]);
-        if (worst < most) worst = most;
-        if (worst < more) worst = more;
-    }
-    check_about("off by %.2f sigma", worst / sigma);
-    CHECK(worst < 5 * sigma);
 }
 
 /* What fades is set to zero before it becomes denormal; a NaN stays one, but for the ReLU. */
