@@ -2119,17 +2119,22 @@ RISEI_FN void risei_conv_backward_bands(const risei_device *d, const risei_conv 
             }
         }
 }
-/* dx = the data gradient, in the way that is faster: without padding, the bands of few small images hold many zeros, and
-   a tap of many filters is worth reading and writing dx. */
+/* dx = the data gradient, in the way that is faster: without padding, the bands of few small images hold many zeros, and a tap
+   of many filters is worth reading and writing dx. Some images at a time, for both go through all of them many times. */
+enum { RISEI_BACKWARD = 32 };
 RISEI_FN void risei_conv_backward_data(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
                                        const risei_image *dy, const risei_image *dx)
 {
-    if (count < 8 && c->pad == 0 && c->out_width <= 16 && c->filters >= 32)
-        risei_conv_backward_taps(d, c, w, count, dy, dx);
-    else
-        risei_conv_backward_bands(d, c, w, count, dy, dx);
+    int const taps = count < 8 && c->pad == 0 && c->out_width <= 16 && c->filters >= 32;
+    int const chunks = count < RISEI_BACKWARD ? 1 : (count + RISEI_BACKWARD / 2) / RISEI_BACKWARD;
+    int chunk, from, to;
+    for (chunk = 0; chunk < chunks; chunk++) {
+        risei_image y = *dy, x = *dx;
+        risei_share(count, 1, chunk, chunks, &from, &to);
+        y.data += from * risei_image_size(dy), x.data += from * risei_image_size(dx);
+        (taps ? risei_conv_backward_taps : risei_conv_backward_bands)(d, c, w, to - from, &y, &x);
+    }
 }
-/* dy: gradient before the ReLU, dy.pad == c.border where dx is wanted; dx may be NULL. */
 RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, const rise_real *w, rise_real *g, int count,
                                   const risei_image *x, const risei_image *dy, const risei_image *dx)
 {
@@ -7218,11 +7223,18 @@ enum { RISEK(row_steps) = 2 };
             const rise_real *const column = a + *at++;                                                                 \
             RISEK_TILE_STEP(vectors, RISEK_TILE_COLUMN_ADDS(rows, vectors))                                            \
         }
+/* Columns, too, are asked for so many steps before they are read: the pixels of an image may come from far. */
+enum { RISEK(lead) = 24 };
 #define RISEK_TILE_COLUMNS(name, rows, vectors)                                                                        \
     RISEK_TILE_BEGIN(name, rows, vectors)                                                                              \
         const ptrdiff_t *at = block->at;                                                                               \
         for (k = count; k >= 2; k -= 2) {                                                                              \
+            const ptrdiff_t *const soon = at + (k >= RISEK(lead) + 2 ? RISEK(lead) : 0);                                \
             RISEK_TILE_ASK(vectors, RISEI_PREFETCH_FAR, ahead)                                                         \
+            if (vectors > 1) {                                                                                         \
+                RISEI_PREFETCH(a + soon[0]);                                                                           \
+                RISEI_PREFETCH(a + soon[1]);                                                                           \
+            }                                                                                                          \
             RISEK_TILE_COLUMN_STEP(rows, vectors)                                                                      \
             RISEK_TILE_COLUMN_STEP(rows, vectors)                                                                      \
         }                                                                                                              \

@@ -1209,34 +1209,36 @@ static void test_data_gradient(void)
 {
     static const rise_conv convs[] = {{16, 3, 1, 1, 0, 0, 0, 0}, {32, 4, 2, 0, 0, 0, 0, 0}, {33, 5, 3, 0, 0, 0, 0, 0},
                                       {64, 2, 3, 0, 0, 0, 0, 0}, {3, 8, 4, 7, 0, 0, 0, 0}};
-    enum { MANY = 9 };
+    static const int counts[] = {9, 2 * RISEI_BACKWARD - 1}; /* those that are done together, and in two parts */
     size_t c;
     int t, i;
-    for (c = 0; c < sizeof convs / sizeof *convs; c++)
+    for (c = 0; c < 2 * sizeof convs / sizeof *convs; c++)
         for (t = 0; t < tables; t++) {
+            int const n = (int)(c / 2), many = counts[c % 2];
             risei_parameters p = {0};
-            risei_conv const conv = risei_conv_make(&p, &convs[c], 9 + (int)c, 20, 4 * (int)c + 1);
+            risei_conv const conv = risei_conv_make(&p, &convs[n], 9 + n, 20, 4 * n + 1);
             risei_image dx = risei_image_make(conv.height, conv.width, conv.channels, 1), one = dx;
             risei_image dy = risei_image_make(conv.out_height, conv.out_width, conv.filters, conv.border);
             ptrdiff_t const gradient = risei_image_size(&dy), image = risei_image_size(&dx);
-            rise_real *const w = floats((ptrdiff_t)p.count), *const of_all = floats(MANY * gradient);
+            rise_real *const w = floats((ptrdiff_t)p.count), *const of_all = floats(many * gradient);
             risei_device device;
             memset(&device, 0, sizeof device);
             device.kernels = table[t];
             device.scratch = malloc(rise_product_scratch());
             if (device.scratch == NULL) exit(1);
-            check_about("%s, conv of size %d, stride %d, pad %d", table[t]->name, conv.size, conv.stride, conv.pad);
+            check_about("%s, %d images, conv of size %d, stride %d, pad %d", table[t]->name, many, conv.size, conv.stride,
+                        conv.pad);
             for (i = 0; i < (int)p.count; i++) w[i] = real();
-            memset(of_all, 0, (size_t)(MANY * gradient) * sizeof *of_all);
-            for (i = 0; i < MANY * conv.out_height * conv.out_width * conv.filters; i++) {
+            memset(of_all, 0, (size_t)(many * gradient) * sizeof *of_all);
+            for (i = 0; i < many * conv.out_height * conv.out_width * conv.filters; i++) {
                 int const f = i % conv.filters, x = i / conv.filters % conv.out_width, y = i / conv.filters / conv.out_width;
                 of_all[y / conv.out_height * gradient + risei_image_at(&dy, y % conv.out_height, x) + f] = real();
             }
-            dx.data = floats(MANY * image), one.data = floats(image);
-            memset(dx.data, 0, (size_t)(MANY * image) * sizeof(float)), memset(one.data, 0, (size_t)image * sizeof(float));
+            dx.data = floats(many * image), one.data = floats(image);
+            memset(dx.data, 0, (size_t)(many * image) * sizeof(float)), memset(one.data, 0, (size_t)image * sizeof(float));
             dy.data = of_all;
-            risei_conv_backward_data(&device, &conv, w, MANY, &dy, &dx);
-            for (i = 0; i < MANY; i++) {
+            risei_conv_backward_data(&device, &conv, w, many, &dy, &dx);
+            for (i = 0; i < many; i++) {
                 dy.data = of_all + i * gradient;
                 risei_conv_backward_data(&device, &conv, w, 1, &dy, &one);
                 CHECK(same(dx.data + i * image, one.data, image));
