@@ -988,6 +988,7 @@ RISEI_FN float risei_sqrt(float x) { return sqrtf(x); }
 #define RISEI_AHEAD 1536 /* bytes of a frame that are on their way while others are read */
 #define RISEI_ROW (RISEI_KC + 8) /* of a packed A: not a power of two, so that its rows do not compete for cache lines */
 #define RISEI_KB 2048 /* the most rows of B that are packed at once */
+#define RISEI_FEW 200 /* rows of A, for which a wide B is not worth packing */
 
 RISEI_FN rise_walk risei_walk_plain(ptrdiff_t stride)
 {
@@ -7452,11 +7453,11 @@ RISEK_FN void RISEK(sum_columns)(int k, const rise_real *b, ptrdiff_t ldb, int c
         if (j < vectors) vstore(to + j * VL, sum[j]);
     for (j = 0; j < cols && !whole; j++) sums[j] = edge[j];
 }
-/* Can tiles read B where it lies? Panels and narrow matrices they can; of wide ones, only to be read once or twice. */
+/* Can tiles read B where it lies? Panels and narrow matrices they can; of wide ones, only for few rows of A. */
 RISEK_FN int RISEK(b_in_place)(const rise_product *p)
 {
     int const adjacent = p->b.rows.inner >= p->k && (p->b.run >= p->n || p->b.run % NR == 0);
-    return adjacent && (p->m <= 4 * MR || (p->b.rows.step[0] <= RISE_PANEL && p->n % NR == 0));
+    return adjacent && (p->m <= RISEI_FEW || (p->b.rows.step[0] <= RISE_PANEL && p->n % NR == 0));
 }
 enum { RISEK(abreast) = 4 };
 /* A row of C, `groups` of its columns NR at a time from `col` on: a row's one tile would have too few sums to keep a processor
