@@ -7224,15 +7224,16 @@ enum { RISEK(row_steps) = 2 };
             const rise_real *const column = a + *at++;                                                                 \
             RISEK_TILE_STEP(vectors, RISEK_TILE_COLUMN_ADDS(rows, vectors))                                            \
         }
-/* Columns, too, are asked for so many steps before they are read: the pixels of an image may come from far. */
+/* Columns, too, are asked for so many steps before they are read, where multiply-adds leave time for it: the pixels of an image
+   may come from far. */
 enum { RISEK(lead) = 24 };
 #define RISEK_TILE_COLUMNS(name, rows, vectors)                                                                        \
     RISEK_TILE_BEGIN(name, rows, vectors)                                                                              \
         const ptrdiff_t *at = block->at;                                                                               \
         for (k = count; k >= 2; k -= 2) {                                                                              \
-            const ptrdiff_t *const soon = at + (k >= RISEK(lead) + 2 ? RISEK(lead) : 0);                                \
             RISEK_TILE_ASK(vectors, RISEI_PREFETCH_FAR, ahead)                                                         \
-            if (vectors > 1) {                                                                                         \
+            if (rows * vectors > 16) {                                                                                 \
+                const ptrdiff_t *const soon = at + (k >= RISEK(lead) + 2 ? RISEK(lead) : 0);                           \
                 RISEI_PREFETCH(a + soon[0]);                                                                           \
                 RISEI_PREFETCH(a + soon[1]);                                                                           \
             }                                                                                                          \
