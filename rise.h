@@ -7402,6 +7402,8 @@ RISEK_FN void RISEK(turn_b)(const rise_matrix *x, int k, const ptrdiff_t *at, co
             for (i = i0; i < i0 + n; i += VTURN) {
                 const rise_real *const here = from + q * x->run_step + at[i];
                 rise_real *const to = b + i * NR + q;
+                for (s = 0; s < VTURN && i % 16 == 0 && i + n < k; s++) /* a line of each is asked for of those that come next */
+                    RISEI_PREFETCH(here + s * x->run_step + at[i + n] - at[i]);
                 if (q + VTURN <= cols && i + VTURN <= i0 + n)
                     vturn(here, x->run_step, to, NR);
                 else
