@@ -1735,6 +1735,15 @@ RISEI_FN void risei_run(const risei_device *d, double work, risei_task task, voi
     task(job, 0, 1, d->scratch);
 }
 
+RISEI_FN int risei_threads(const risei_device *d)
+{
+#ifdef RISE_THREADS
+    if (d->pool != NULL) return d->pool->threads;
+#endif
+    (void)d;
+    return 1;
+}
+
 typedef struct risei_product_job {
     const rise_kernels *kernels;
     const rise_product *product;
@@ -2098,13 +2107,14 @@ RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *
         risei_product(d, &p);
     }
 }
+enum { RISEI_MANY = 8, RISEI_TOGETHER = 32 }; /* images */
 /* dx band by band. Many images: no tap that misses dy is multiplied. Above and below dy that costs a product for each row;
    beside it, too, it would leave too few pixels in a row to fill a tile, so that tiles take a pixel of many images at once: for
    narrow images, where it pays. */
 RISEI_FN void risei_conv_backward_bands(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
                                         const risei_image *dy, const risei_image *dx)
 {
-    int const many = count >= 8;
+    int const many = count >= RISEI_MANY;
     int ry, rx, row, column;
     for (ry = 0; ry < c->stride; ry++)
         for (rx = 0; rx < c->stride; rx++) {
@@ -2121,20 +2131,48 @@ RISEI_FN void risei_conv_backward_bands(const risei_device *d, const risei_conv 
         }
 }
 /* dx = the data gradient, in the way that is faster: without padding, the bands of few small images hold many zeros, and a tap
-   of many filters is worth reading and writing dx. Some images at a time, for both go through all of them many times. */
-enum { RISEI_BACKWARD = 32 };
+   of many filters is worth reading and writing dx. */
+RISEI_FN void risei_conv_backward_images(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
+                                         const risei_image *dy, const risei_image *dx)
+{
+    if (count < RISEI_MANY && c->pad == 0 && c->out_width <= 16 && c->filters >= 32)
+        risei_conv_backward_taps(d, c, w, count, dy, dx);
+    else
+        risei_conv_backward_bands(d, c, w, count, dy, dx);
+}
+/* Many images go some at a time, for dy and dx are gone through many times; and each part of the job has its own. */
+typedef struct risei_data_job {
+    const rise_kernels *kernels;
+    const risei_conv *conv;
+    const rise_real *w;
+    const risei_image *dy, *dx;
+    int count;
+} risei_data_job;
+
+RISEI_FN void risei_data_part(void *job, int part, int parts, void *scratch)
+{
+    const risei_data_job *const j = (const risei_data_job *)job;
+    risei_device alone;
+    int n, end, now;
+    memset(&alone, 0, sizeof alone);
+    alone.kernels = j->kernels, alone.scratch = scratch;
+    for (risei_share(j->count, 1, part, parts, &n, &end); n < end; n += now) {
+        risei_image dy = *j->dy, dx = *j->dx;
+        dy.data += n * risei_image_size(&dy), dx.data += n * risei_image_size(&dx);
+        now = end - n < 3 * RISEI_TOGETHER / 2 ? end - n : RISEI_TOGETHER;
+        risei_conv_backward_images(&alone, j->conv, j->w, now, &dy, &dx);
+    }
+}
 RISEI_FN void risei_conv_backward_data(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
                                        const risei_image *dy, const risei_image *dx)
 {
-    int const taps = count < 8 && c->pad == 0 && c->out_width <= 16 && c->filters >= 32;
-    int const chunks = count < RISEI_BACKWARD ? 1 : (count + RISEI_BACKWARD / 2) / RISEI_BACKWARD;
-    int chunk, from, to;
-    for (chunk = 0; chunk < chunks; chunk++) {
-        risei_image y = *dy, x = *dx;
-        risei_share(count, 1, chunk, chunks, &from, &to);
-        y.data += from * risei_image_size(dy), x.data += from * risei_image_size(dx);
-        (taps ? risei_conv_backward_taps : risei_conv_backward_bands)(d, c, w, to - from, &y, &x);
-    }
+    risei_data_job j;
+    j.kernels = d->kernels, j.conv = c, j.w = w, j.dy = dy, j.dx = dx, j.count = count;
+    if (count < RISEI_MANY * risei_threads(d))
+        risei_conv_backward_images(d, c, w, count, dy, dx);
+    else
+        risei_run(d, (double)count * c->out_height * c->out_width * c->filters * (c->size * c->size * c->channels),
+                  risei_data_part, &j);
 }
 RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, const rise_real *w, rise_real *g, int count,
                                   const risei_image *x, const risei_image *dy, const risei_image *dx)

@@ -1209,7 +1209,7 @@ static void test_data_gradient(void)
 {
     static const rise_conv convs[] = {{16, 3, 1, 1, 0, 0, 0, 0}, {32, 4, 2, 0, 0, 0, 0, 0}, {33, 5, 3, 0, 0, 0, 0, 0},
                                       {64, 2, 3, 0, 0, 0, 0, 0}, {3, 8, 4, 7, 0, 0, 0, 0}};
-    static const int counts[] = {9, 2 * RISEI_BACKWARD - 1}; /* those that are done together, and in two parts */
+    static const int counts[] = {9, 2 * RISEI_TOGETHER - 1}; /* those that are done together, and in two parts */
     size_t c;
     int t, i;
     for (c = 0; c < 2 * sizeof convs / sizeof *convs; c++)
