@@ -264,7 +264,7 @@ typedef enum rise_fusion { RISE_FUSION_CONCAT, RISE_FUSION_GATE, RISE_FUSION_SUM
    SIGNS. */
 typedef enum rise_embedding {
     RISE_EMBED_AUTO,
-    RISE_EMBED_SIGNS,      /* +-1 random projection, signs generated from the seed, nothing stored; exact in integers */
+    RISE_EMBED_SIGNS,      /* +-1 random projection: nothing stored, n log n sums, exact in integers (see rise_sign) */
     RISE_EMBED_GAUSSIAN,   /* dense Gaussian random projection */
     RISE_EMBED_SPARSE,     /* Achlioptas' sparse projection: sqrt(3) * {+1: 1/6, 0: 2/3, -1: 1/6} */
     RISE_EMBED_CONV,       /* conv net of the learnable encoder's shape, fixed random weights, projected */
@@ -681,10 +681,10 @@ typedef struct rise_kernels {
 
 /* The table of an instruction set; NULL where this build or machine does not have it. AUTO gives the best. */
 RISE_API const rise_kernels *rise_kernels_of(rise_isa isa);
-/* The sign, 1 or -1, with which input i enters output j of a projection: d(i) H(i, r(j)), where d are coins that the seed tosses, H is
-   the Hadamard matrix of 2^bits rows, and r(j) are different rows of it. So nothing is stored, n inputs take n log n sums, whatever
-   the size, and any two outputs are orthogonal: the subsampled randomised Hadamard transform (Ailon & Chazelle 2009, "The fast
-   Johnson-Lindenstrauss transform"; Tropp 2011). */
+/* The sign, 1 or -1, with which input i enters output j of a projection: d(i) H(i, r(j)), where d are coins that the seed
+   tosses, H is the Hadamard matrix of 2^bits rows, and r(j) are different rows of it. So nothing is stored, n inputs take
+   n log n sums, whatever the size, and any two outputs are orthogonal: the subsampled randomised Hadamard transform (Ailon &
+   Chazelle 2009; Tropp 2011). */
 RISE_API int rise_sign(uint32_t seed, int bits, int i, int j);
 /* The least bits with 2^bits at least as many as the inputs and as the outputs, and at least 16. */
 RISE_API int rise_sign_bits(int inputs, int size);
@@ -2092,7 +2092,8 @@ RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *
             risei_zero(dx->data + n * risei_image_size(dx) + risei_image_at(dx, y, 0), dx->width * dx->channels);
     for (k = c->size * c->size - 1; k >= 0; k--) { /* backward: the sums of the bands, without their zeros */
         int const ky = k / c->size, kx = k % c->size;
-        risei_phase const v = risei_conv_reach(c, ky, c->height, c->out_height), u = risei_conv_reach(c, kx, c->width, c->out_width);
+        risei_phase const v = risei_conv_reach(c, ky, c->height, c->out_height);
+        risei_phase const u = risei_conv_reach(c, kx, c->width, c->out_width);
         rise_product p;
         if (v.count <= 0 || u.count <= 0) continue;
         memset(&p, 0, sizeof p);
@@ -7045,13 +7046,13 @@ RISEK_FN void RISEK(unhalf)(int n, const uint16_t *x, rise_real *y)
     for (; i < n; i++) y[i] = risei_unhalf(x[i]);
 }
 
-/* Plain C below: integers are exact in any order, and compilers vectorise these loops well, where they see that there are LANES
+/* Plain C below: integers are exact in any order, and compilers vectorise these loops well, where they see that there are `lanes`
    numbers, or so many times as many. */
-enum { RISEK(LANES) = 16 };
+enum { RISEK(lanes) = 16 };
 RISEK_FN void RISEK(sums_and_differences)(int times, int32_t *RISEI_RESTRICT a, int32_t *RISEI_RESTRICT b)
 {
     int i;
-    for (i = 0; i < times * RISEK(LANES); i++) {
+    for (i = 0; i < times * RISEK(lanes); i++) {
         int32_t const x = a[i], y = b[i];
         a[i] = x + y, b[i] = x - y;
     }
@@ -7061,19 +7062,19 @@ RISEK_FN void RISEK(project_signs)(int n, int bits, int32_t *x, int size, uint32
     int const all = 1 << bits;
     int i, j, l, half;
     memset(x + n, 0, (size_t)(all - n) * sizeof *x);
-    for (i = 0; i < all; i += RISEK(LANES))
-        for (l = 0; l < RISEK(LANES); l++) {
+    for (i = 0; i < all; i += RISEK(lanes))
+        for (l = 0; l < RISEK(lanes); l++) {
             int32_t const coin = -(int32_t)(risei_hash(seed, (uint32_t)(i + l)) >> 31); /* 0 or -1, which negates */
             x[i + l] = (x[i + l] ^ coin) - coin;
         }
-    for (half = all / 2; half >= RISEK(LANES); half /= 2) /* a bit of i becomes one of r */
-        for (i = 0; i < all; i += 2 * half) RISEK(sums_and_differences)(half / RISEK(LANES), x + i, x + i + half);
+    for (half = all / 2; half >= RISEK(lanes); half /= 2) /* a bit of i becomes one of r */
+        for (i = 0; i < all; i += 2 * half) RISEK(sums_and_differences)(half / RISEK(lanes), x + i, x + i + half);
     for (j = 0; j < size; j++) { /* the last four bits, for the rows that are wanted */
         uint32_t const r = risei_sign_row(seed, bits, j);
         uint32_t const odd = (r & 1u ? 0xAAAAu : 0) ^ (r & 2u ? 0xCCCCu : 0) ^ (r & 4u ? 0xF0F0u : 0) ^ (r & 8u ? 0xFF00u : 0);
         const int32_t *const last = x + (r & ~15u);
         int32_t sum = 0;
-        for (l = 0; l < RISEK(LANES); l++) sum += odd & 1u << l ? -last[l] : last[l];
+        for (l = 0; l < RISEK(lanes); l++) sum += odd & 1u << l ? -last[l] : last[l];
         sums[j] = sum;
     }
 }
