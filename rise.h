@@ -339,7 +339,8 @@ typedef struct rise_agent_desc {
     rise_fusion fusion;            /* [CONCAT] */
     double context_scale;          /* the recurrent state is multiplied by it where it meets the features; above 0 to 100. What
                                       is louder learns first, and at first features of large frames are quiet: beside a whole
-                                      state heads would hardly hear them. FULL, whose features learn through it, needs it whole
+                                      state heads would hardly hear them. FULL, whose features learn through it, needs it whole.
+                                      Large frames: try 1, too; Pong wants that (bench/atari.md)
                                       [RISE: 0.5 for frames up to 32x32, 0.05 for larger; FULL: 1] */
     int carry_state;               /* 0: acting unrolls the window anew each step, exactly as learning does; 1: acting keeps
                                       the state since the episode's start: cheaper, the same where episodes fit the window */

@@ -2,7 +2,7 @@
    child, the agent learns in here. Try --help.
 
        pip install ale-py gymnasium
-       cc -O2 -pthread examples/atari.c -o atari -lm && ./atari --game pong                                              */
+       cc -O2 -pthread examples/atari.c -o atari -lm && ./atari --game pong --set context_scale=1                        */
 #include "train.h"
 
 #include "arcade.h"
