@@ -980,7 +980,7 @@ RISEI_FN float risei_sqrt(float x) { return sqrtf(x); }
 #define RISEI_BYTE (1.0f / 255.0f)
 #define RISEI_KC 256
 #define RISEI_NC 256
-#define RISEI_MC 84
+#define RISEI_MC 84 /* at most so many rows of A at a time: the next multiple of a tile's */
 /* A tile has so many rows, from one up. */
 #define RISEI_TO_4(X) X(1) X(2) X(3) X(4)
 #define RISEI_TO_6(X) RISEI_TO_4(X) X(5) X(6)
