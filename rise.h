@@ -670,8 +670,8 @@ typedef struct rise_kernels {
     /* One row of an image from those of the frames it is stacked of: out[x][s][c] = frames[s][x][c] / 255 */
     void (*stack)(int pixels, int channels, int stack, const uint8_t *const *frames, rise_real *out);
     void (*unhalf)(int n, const uint16_t *x, rise_real *y);                   /* 16-bit floats, as replay stores them */
-    /* sums[j] = sum_i rise_sign(seed, bits, i, j) x[i] for j < size; exact. x has n numbers and room for 2^bits, where
-       bits = rise_sign_bits(n, size); it is used up. */
+    /* sums[j] = sum_i rise_sign(seed, bits, i, j) x[i] for j < size; exact while the sum of |x| is below 2^31. x has n
+       numbers and room for 2^bits, where bits = rise_sign_bits(n, size); it is used up. */
     void (*project_signs)(int n, int bits, int32_t *x, int size, uint32_t seed, int32_t *sums);
     /* sums[j] = sum_i x[i] w[i][j]; exact. */
     void (*project_ternary)(int n, const int32_t *x, int size, const int8_t *w, int32_t *sums);
@@ -684,7 +684,7 @@ typedef struct rise_kernels {
 RISE_API const rise_kernels *rise_kernels_of(rise_isa isa);
 /* The sign, 1 or -1, with which input i enters output j of a projection: d(i) H(i, r(j)), where d are coins that the seed
    tosses, H is the Hadamard matrix of 2^bits rows, and r(j) are different rows of it. So nothing is stored, n inputs take
-   n log n sums, whatever the size, and any two outputs are orthogonal: the subsampled randomised Hadamard transform (Ailon &
+   n log n sums, and any two outputs are orthogonal over 2^bits inputs: the subsampled randomised Hadamard transform (Ailon &
    Chazelle 2009; Tropp 2011). */
 RISE_API int rise_sign(uint32_t seed, int bits, int i, int j);
 /* The least bits with 2^bits at least as many as the inputs and as the outputs, and at least 16. */
@@ -2176,6 +2176,7 @@ RISEI_FN void risei_conv_backward_data(const risei_device *d, const risei_conv *
         risei_run(d, (double)count * c->out_height * c->out_width * c->filters * (c->size * c->size * c->channels),
                   risei_data_part, &j);
 }
+/* dy: gradient before the ReLU, dy.pad == c.border where dx is wanted; dx may be NULL. */
 RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, const rise_real *w, rise_real *g, int count,
                                   const risei_image *x, const risei_image *dy, const risei_image *dx)
 {
@@ -4082,7 +4083,7 @@ typedef struct risei_embedder {
     int pool, inputs;            /* squares averaged; numbers that remain */
     int size;
     uint32_t seed;
-    int32_t *pooled, *sums;      /* [inputs], [size] */
+    int32_t *pooled, *sums;      /* [inputs], SIGNS: room for 2^bits, and used up; [size] */
     rise_real *x;                /* [inputs] as numbers */
     rise_real *matrix;           /* GAUSSIAN: [inputs][size] */
     int8_t *ternary;             /* SPARSE: [inputs][size] */
@@ -7442,7 +7443,7 @@ RISEK_FN void RISEK(turn_b)(const rise_matrix *x, int k, const ptrdiff_t *at, co
             for (i = i0; i < i0 + n; i += VTURN) {
                 const rise_real *const here = from + q * x->run_step + at[i];
                 rise_real *const to = b + i * NR + q;
-                for (s = 0; s < VTURN && i % 16 == 0 && i + n < k; s++) /* a line of each is asked for of those that come next */
+                for (s = 0; s < VTURN && (i - i0) % 16 == 0 && i + n < k; s++) /* a line of what comes next */
                     RISEI_PREFETCH(here + s * x->run_step + at[i + n] - at[i]);
                 if (q + VTURN <= cols && i + VTURN <= i0 + n)
                     vturn(here, x->run_step, to, NR);
