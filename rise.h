@@ -672,7 +672,7 @@ typedef struct rise_kernels {
     void (*unhalf)(int n, const uint16_t *x, rise_real *y);                   /* 16-bit floats, as replay stores them */
     /* sums[j] = sum_i rise_sign(seed, bits, i, j) x[i] for j < size; exact while the sum of |x| is below 2^31. x has n
        numbers and room for 2^bits, where bits = rise_sign_bits(n, size); it is used up. */
-    void (*project_signs)(int n, int bits, int32_t *x, int size, uint32_t seed, int32_t *sums);
+    void (*project_signs)(int n, int32_t *x, int size, uint32_t seed, int32_t *sums);
     /* sums[j] = sum_i x[i] w[i][j]; exact. */
     void (*project_ternary)(int n, const int32_t *x, int size, const int8_t *w, int32_t *sums);
 
@@ -1961,6 +1961,11 @@ RISEI_FN risei_conv risei_conv_make(risei_parameters *p, const rise_conv *desc, 
     return c;
 }
 
+/* multiplications, either way */
+RISEI_FN double risei_conv_work(const risei_conv *c, int count)
+{
+    return (double)count * c->out_height * c->out_width * c->filters * (c->size * c->size * c->channels);
+}
 /* [count * out_height * out_width][size * size * channels]: the patches, where they lie in the image */
 RISEI_FN rise_matrix risei_conv_patches(const risei_conv *c, const risei_image *x)
 {
@@ -2173,8 +2178,7 @@ RISEI_FN void risei_conv_backward_data(const risei_device *d, const risei_conv *
     if (count < RISEI_MANY * risei_threads(d))
         risei_conv_backward_images(d, c, w, count, dy, dx);
     else
-        risei_run(d, (double)count * c->out_height * c->out_width * c->filters * (c->size * c->size * c->channels),
-                  risei_data_part, &j);
+        risei_run(d, risei_conv_work(c, count), risei_data_part, &j);
 }
 /* dy: gradient before the ReLU, dy.pad == c.border where dx is wanted; dx may be NULL. */
 RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, const rise_real *w, rise_real *g, int count,
@@ -2259,8 +2263,7 @@ RISEI_FN void risei_first_run(const risei_device *d, risei_first_job *j)
 {
     const risei_conv *c = j->conv;
     j->kernels = d->kernels;
-    risei_run(d, (double)j->count * c->out_height * c->out_width * c->filters * (c->size * c->size * c->channels),
-              risei_first_part, j);
+    risei_run(d, risei_conv_work(c, j->count), risei_first_part, j);
 }
 RISEI_FN void risei_first_forward(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
                                   const risei_input *input, const risei_image *x, const risei_image *y, int relu)
@@ -4263,7 +4266,7 @@ RISEI_FN void risei_embedder_raw(const risei_device *d, risei_embedder *e, const
     if (e->kind == RISE_EMBED_SPARSE)
         d->kernels->project_ternary(e->inputs, e->pooled, e->size, e->ternary, e->sums);
     else
-        d->kernels->project_signs(e->inputs, rise_sign_bits(e->inputs, e->size), e->pooled, e->size, e->seed, e->sums);
+        d->kernels->project_signs(e->inputs, e->pooled, e->size, e->seed, e->sums);
     for (i = 0; i < e->size; i++)
         raw[i] = (rise_real)e->sums[i] * (unit / root) * (e->kind == RISE_EMBED_SPARSE ? risei_sqrt((rise_real)3) : 1);
 }
@@ -7059,9 +7062,9 @@ RISEK_FN void RISEK(sums_and_differences)(int times, int32_t *RISEI_RESTRICT a, 
         a[i] = x + y, b[i] = x - y;
     }
 }
-RISEK_FN void RISEK(project_signs)(int n, int bits, int32_t *x, int size, uint32_t seed, int32_t *sums)
+RISEK_FN void RISEK(project_signs)(int n, int32_t *x, int size, uint32_t seed, int32_t *sums)
 {
-    int const all = 1 << bits;
+    int const bits = rise_sign_bits(n, size), all = 1 << bits;
     int i, j, l, half;
     memset(x + n, 0, (size_t)(all - n) * sizeof *x);
     for (i = 0; i < all; i += RISEK(lanes))

@@ -389,7 +389,7 @@ static void cell_rows(rise_cell kind, int steps, int rows, int in, int units)
 /* projection to signs, which no peer has: the same numbers as a product with stored weights stand against it */
 
 typedef struct projection_job {
-    int n, size, bits;
+    int n, size;
     int32_t *inputs, *x, *projected;
     dense_job dense;
 } projection_job;
@@ -398,7 +398,7 @@ static void projection_run(void *user)
 {
     const projection_job *const j = (const projection_job *)user;
     memcpy(j->x, j->inputs, (size_t)j->n * sizeof *j->x);
-    device.kernels->project_signs(j->n, j->bits, j->x, j->size, 1, j->projected);
+    device.kernels->project_signs(j->n, j->x, j->size, 1, j->projected);
 }
 static void projection_openblas(void *user) { dense_blas(&((const projection_job *)user)->dense, blases[0].sgemm); }
 static void projection_blis(void *user) { dense_blas(&((const projection_job *)user)->dense, blases[1].sgemm); }
@@ -413,8 +413,8 @@ static void projection_row(int n, int size)
     char name[64];
     int i;
     memset(&j, 0, sizeof j);
-    j.n = n, j.size = size, j.bits = rise_sign_bits(n, size);
-    j.inputs = (int32_t *)calloc((size_t)n, sizeof *j.x), j.x = (int32_t *)calloc((size_t)1 << j.bits, sizeof *j.x);
+    j.n = n, j.size = size;
+    j.inputs = (int32_t *)calloc((size_t)n, sizeof *j.x), j.x = (int32_t *)calloc((size_t)1 << rise_sign_bits(n, size), sizeof *j.x);
     j.projected = (int32_t *)calloc((size_t)size, sizeof *j.projected);
     if (j.inputs == NULL || j.x == NULL || j.projected == NULL) exit(1);
     for (i = 0; i < n; i++) j.inputs[i] = i * 37 % 256;

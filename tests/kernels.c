@@ -1274,7 +1274,7 @@ static void test_projections(void)
                 const rise_kernels *const k = t < 0 ? ref : table[t];
                 check_about("n %d, size %d, %s", n, size, k->name);
                 memcpy(work, x, (size_t)n * sizeof *x);
-                k->project_signs(n, bits, work, size, seed, sums);
+                k->project_signs(n, work, size, seed, sums);
                 CHECK(memcmp(sums, signs, (size_t)size * sizeof *sums) == 0);
                 k->project_ternary(n, x, size, w, sums);
                 CHECK(memcmp(sums, ternary, (size_t)size * sizeof *sums) == 0);
@@ -1292,7 +1292,7 @@ static void test_signs(void)
     double const sigma = sqrt((double)N);
     size_t s;
     int i, j, k, sum, others, bits;
-    for (bits = 4; bits < 12; bits++) { /* of N sums of coins, all but one in a million are within 5 sigma */
+    for (bits = 4; bits < 12; bits++) {
         CHECK(rise_sign_bits(1 << bits, 1) == bits && rise_sign_bits((1 << bits) + 1, 1) == bits + 1);
         CHECK(rise_sign_bits(0, 1 << bits) == bits && rise_sign_bits(9, (1 << bits) + 1) == bits + 1);
     }
@@ -1317,6 +1317,7 @@ static void test_signs(void)
             }
         check_about("seed %u: sums off by %.2f sigma, pairs by %.2f", (unsigned)seeds[s], worst_sum / sigma,
                     worst_pair / sqrt((double)SIZE));
+        /* of sums of coins, all but one in a million are within 5 sigma; of pairs there are many */
         CHECK(worst_sum < 5 * sigma && worst_pair < 6 * sqrt((double)SIZE));
         for (i = 0, others = 0; i < N; i++) others += rise_sign(seeds[s] + 1, BITS, i, 0) * sign[0][i];
         CHECK(abs(others) < 5 * sigma);
