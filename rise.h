@@ -208,20 +208,20 @@ typedef double rise_real;
 typedef float rise_real;
 #endif
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* >>results                                                                                                          */
+/* ---------------------------------------------------------------------------------------------- */
+/* >>results */
 
 /* Every function that can fail returns one of these; zero is success and errors are negative. */
-#define RISE_RESULTS(X)                                                                                                \
-    X(RISE_OK, 0, "all is well")                                                                                       \
-    X(RISE_BAD_DESC, -1, "a field of the description has a value it may not have")                                     \
-    X(RISE_BAD_CALL, -2, "an argument or the order of the calls is wrong")                                             \
-    X(RISE_NO_MEMORY, -3, "the memory could not be had, or the block handed over is too small")                        \
-    X(RISE_UNAVAILABLE, -4, "this machine or this build does not have what was asked for")                             \
-    X(RISE_NOT_FINITE, -5, "a NaN or an infinity was met where a number was needed")                                   \
-    X(RISE_IO, -6, "a file could not be opened, read or written")                                                      \
-    X(RISE_BAD_FILE, -7, "the file is damaged or is not one of ours")                                                  \
-    X(RISE_NEWER_FILE, -8, "the file was written by a newer version of rise.h")                                        \
+#define RISE_RESULTS(X)                                                                            \
+    X(RISE_OK, 0, "all is well")                                                                   \
+    X(RISE_BAD_DESC, -1, "a field of the description has a value it may not have")                 \
+    X(RISE_BAD_CALL, -2, "an argument or the order of the calls is wrong")                         \
+    X(RISE_NO_MEMORY, -3, "the memory could not be had, or the block handed over is too small")    \
+    X(RISE_UNAVAILABLE, -4, "this machine or this build does not have what was asked for")         \
+    X(RISE_NOT_FINITE, -5, "a NaN or an infinity was met where a number was needed")               \
+    X(RISE_IO, -6, "a file could not be opened, read or written")                                  \
+    X(RISE_BAD_FILE, -7, "the file is damaged or is not one of ours")                              \
+    X(RISE_NEWER_FILE, -8, "the file was written by a newer version of rise.h")                    \
     X(RISE_MISMATCH, -9, "the file holds an agent or weights of another shape")
 
 typedef enum rise_result {
@@ -239,12 +239,19 @@ typedef struct rise_error {
 /* What a result code means, as a constant string. Never NULL. */
 RISE_API const char *rise_result_text(rise_result result);
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* >>desc                                                                                                             */
+/* ---------------------------------------------------------------------------------------------- */
+/* >>desc */
 
 /* The kernels an object runs on. AUTO takes the best the machine has. All but C give the same bits; C does too where the
    processor has fused multiply-add and the compiler was told so, else it is the fast form without it: see "Numbers". */
-typedef enum rise_isa { RISE_ISA_AUTO, RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512, RISE_ISA_NEON } rise_isa;
+typedef enum rise_isa {
+    RISE_ISA_AUTO,
+    RISE_ISA_REF,
+    RISE_ISA_C,
+    RISE_ISA_AVX2,
+    RISE_ISA_AVX512,
+    RISE_ISA_NEON
+} rise_isa;
 
 /* RISE: the conv net sees the current stack; a recurrent net runs over cached embeddings of past frames.
    NONE: no recurrent net. FULL: the recurrent net runs over conv features of every frame of the window. */
@@ -253,7 +260,12 @@ typedef enum rise_memory { RISE_MEMORY_RISE, RISE_MEMORY_NONE, RISE_MEMORY_FULL 
 /* AUTO is the GRU, which scored as well as the LSTM for 85% of its time (bench/ABLATION.md). MINGRU (Feng et al. 2024,
    with a tanh): gate and candidate depend on the input alone, so no step waits for a product; three fifths of the GRU's time, a
    little less score. */
-typedef enum rise_cell { RISE_CELL_AUTO, RISE_CELL_LSTM, RISE_CELL_GRU, RISE_CELL_MINGRU } rise_cell;
+typedef enum rise_cell {
+    RISE_CELL_AUTO,
+    RISE_CELL_LSTM,
+    RISE_CELL_GRU,
+    RISE_CELL_MINGRU
+} rise_cell;
 
 /* How context c (recurrent state) meets features f (conv net): [f; c], f * sigmoid(Wc + b), or f + Wc + b. */
 typedef enum rise_fusion { RISE_FUSION_CONCAT, RISE_FUSION_GATE, RISE_FUSION_SUM } rise_fusion;
@@ -264,14 +276,18 @@ typedef enum rise_fusion { RISE_FUSION_CONCAT, RISE_FUSION_GATE, RISE_FUSION_SUM
    SIGNS. */
 typedef enum rise_embedding {
     RISE_EMBED_AUTO,
-    RISE_EMBED_SIGNS,      /* +-1 random projection: nothing stored, n log n sums, exact in integers (see rise_sign) */
-    RISE_EMBED_GAUSSIAN,   /* dense Gaussian random projection */
-    RISE_EMBED_SPARSE,     /* Achlioptas' sparse projection: sqrt(3) * {+1: 1/6, 0: 2/3, -1: 1/6} */
-    RISE_EMBED_CONV,       /* conv net of the learnable encoder's shape, fixed random weights, projected */
+    /* +-1 random projection: nothing stored, n log n sums, exact in integers (see rise_sign) */
+    RISE_EMBED_SIGNS,
+    RISE_EMBED_GAUSSIAN, /* dense Gaussian random projection */
+    RISE_EMBED_SPARSE,   /* Achlioptas' sparse projection: sqrt(3) * {+1: 1/6, 0: 2/3, -1: 1/6} */
+    /* conv net of the learnable encoder's shape, fixed random weights, projected */
+    RISE_EMBED_CONV,
     RISE_EMBED_DOWNSAMPLE, /* area average to a small grid */
     RISE_EMBED_USER,       /* desc.embed_fn */
-    RISE_EMBED_RESNET18,   /* ResNet-18 before its last layer, weights from desc.embedding_file: see "A pretrained encoder" */
-    RISE_EMBED_SNAPSHOT    /* as CONV, until rise_agent_snapshot puts the agent's own conv layers in its place */
+    /* ResNet-18 before its last layer, weights from desc.embedding_file: see "A pretrained encoder" */
+    RISE_EMBED_RESNET18,
+    /* as CONV, until rise_agent_snapshot puts the agent's own conv layers in its place */
+    RISE_EMBED_SNAPSHOT
 } rise_embedding;
 
 /* AUTO picks SMALL up to 32x32 pixels, and where a side has less than 36, and NATURE above. CUSTOM takes desc.conv. */
@@ -280,7 +296,8 @@ typedef enum rise_network {
     RISE_NETWORK_SMALL,
     RISE_NETWORK_NATURE, /* Mnih et al. 2015 */
     RISE_NETWORK_CUSTOM,
-    RISE_NETWORK_IMPALA  /* Espeholt et al. 2018: three blocks of a conv, a pool and two residual units, then a pool to 6 x 6 */
+    /* Espeholt et al. 2018: three blocks of a conv, a pool and two residual units, then a pool to 6 x 6 */
+    RISE_NETWORK_IMPALA
 } rise_network;
 
 /* What the network says of each action: the return to expect (MEAN); the odds of `atoms` fixed returns (C51, Bellemare et al.
@@ -292,12 +309,12 @@ typedef enum rise_head { RISE_HEAD_MEAN, RISE_HEAD_C51, RISE_HEAD_IQN } rise_hea
    ReLU(3x3 conv(ReLU(input)))) makes of it. */
 typedef struct rise_conv {
     int filters, size;
-    int stride;                    /* 0 means 1 */
-    int pad;                       /* zeros on each side */
-    int pool;                      /* max pool window; 0: no pool */
-    int pool_stride;               /* 0 means `pool` */
-    int pool_pad;                  /* on each side, never the maximum; less than `pool` */
-    int residual;                  /* residual units after it, 0..4 */
+    int stride;      /* 0 means 1 */
+    int pad;         /* zeros on each side */
+    int pool;        /* max pool window; 0: no pool */
+    int pool_stride; /* 0 means `pool` */
+    int pool_pad;    /* on each side, never the maximum; less than `pool` */
+    int residual;    /* residual units after it, 0..4 */
 } rise_conv;
 
 #define RISE_MAX_CONV 8
@@ -319,105 +336,129 @@ typedef struct rise_agent_desc {
     /* what it sees and does */
     int frame_width, frame_height; /* pixels, 1..1024 (required) */
     int frame_channels;            /* bytes a pixel, 1..16 [1] */
-    int frame_stack;               /* newest frames the conv net sees, 1..16 [4]; an episode's first frame is repeated */
-    int actions;                   /* number of actions, 1..256 (required) */
-    int action_masks;              /* 1: the caller passes which actions are allowed, to rise_agent_step_all [0] */
-    int environments;              /* games that step together in one call, 1..4096 [1] */
-    int players;                   /* characters that rise_agent_play may drive, 1..4096 [1] */
-    int play_only;                 /* 1: no replay, no optimiser: only rise_agent_play works, in little memory [0] */
+    /* newest frames the conv net sees, 1..16 [4]; an episode's first frame is repeated */
+    int frame_stack;
+    int actions; /* number of actions, 1..256 (required) */
+    /* 1: the caller passes which actions are allowed, to rise_agent_step_all [0] */
+    int action_masks;
+    int environments; /* games that step together in one call, 1..4096 [1] */
+    int players;      /* characters that rise_agent_play may drive, 1..4096 [1] */
+    /* 1: no replay, no optimiser: only rise_agent_play works, in little memory [0] */
+    int play_only;
 
     /* memory */
-    rise_memory memory;            /* [RISE] */
-    int window;                    /* frames the recurrent net is unrolled over, 1..1024 [16] */
-    int window_samples;            /* transitions in a row that share a window and its cost; divides batch, 1..64 [1] */
-    int window_stride;             /* windows end at multiples of so many steps of an episode, and at its last [1] */
-    int burn_in;                   /* a window's first steps through which gradients do not flow, less than window [0] */
-    int stored_state;              /* 1: windows begin with the state that acting had there, kept in the replay buffer; 0: with
-                                      zeros. Needs carry_state [0] */
-    rise_cell cell;                /* [AUTO: GRU] */
-    int recurrent_units;           /* 1..4096 [64 for SMALL, else 512] */
-    rise_fusion fusion;            /* [CONCAT] */
-    double context_scale;          /* the recurrent state is multiplied by it where it meets the features; above 0 to 100. What
-                                      is louder learns first, and at first features of large frames are quiet: beside a whole
-                                      state heads would hardly hear them. FULL, whose features learn through it, needs it whole.
-                                      Large frames: try 1, too; Pong wants that (bench/atari.md)
-                                      [RISE: 0.5 for frames up to 32x32, 0.05 for larger; FULL: 1] */
-    int carry_state;               /* 0: acting unrolls the window anew each step, exactly as learning does; 1: acting keeps
-                                      the state since the episode's start: cheaper, the same where episodes fit the window */
-    int feed_action;               /* 1: previous action (one-hot) and reward also enter the recurrent net [0] */
+    rise_memory memory; /* [RISE] */
+    int window;         /* frames the recurrent net is unrolled over, 1..1024 [16] */
+    /* transitions in a row that share a window and its cost; divides batch, 1..64 [1] */
+    int window_samples;
+    /* windows end at multiples of so many steps of an episode, and at its last [1] */
+    int window_stride;
+    /* a window's first steps through which gradients do not flow, less than window [0] */
+    int burn_in;
+    /* 1: windows begin with the state that acting had there, kept in the replay buffer; 0: with zeros. Needs carry_state [0] */
+    int stored_state;
+    rise_cell cell;      /* [AUTO: GRU] */
+    int recurrent_units; /* 1..4096 [64 for SMALL, else 512] */
+    rise_fusion fusion;  /* [CONCAT] */
+    /* the recurrent state is multiplied by it where it meets the features; above 0 to 100. What is louder learns first, and at first features of large frames are quiet: beside a whole state heads would hardly hear them. FULL, whose features learn through it, needs it whole. Large frames: try 1, too; Pong wants that (bench/atari.md) [RISE: 0.5 for frames up to 32x32, 0.05 for larger; FULL: 1] */
+    double context_scale;
+    /* 0: acting unrolls the window anew each step, exactly as learning does; 1: acting keeps the state since the episode's start: cheaper, the same where episodes fit the window */
+    int carry_state;
+    /* 1: previous action (one-hot) and reward also enter the recurrent net [0] */
+    int feed_action;
 
     /* the frozen encoder (RISE only) */
-    rise_embedding embedding;      /* [AUTO: DOWNSAMPLE up to 32 x 32, else SIGNS] */
-    int embedding_size;            /* floats, 1..8192 [64 for SMALL, else 512; 512 for RESNET18]; DOWNSAMPLE takes as many of
-                                      them as a grid of the frame's shape can */
-    int embedding_pool;            /* frames are averaged over pool x pixel squares first, 1..64 [least with <= 1024 squares];
-                                      SIGNS, GAUSSIAN and SPARSE only */
-    int snapshot_steps;            /* SNAPSHOT: taken by itself so many steps after learn_start; 0: never [0] */
-    int embedding_f32;             /* 0: stored as 16-bit floats, 1: as 32-bit [0] */
-    rise_embed_fn embed_fn;        /* for RISE_EMBED_USER */
+    rise_embedding embedding; /* [AUTO: DOWNSAMPLE up to 32 x 32, else SIGNS] */
+    /* floats, 1..8192 [64 for SMALL, else 512; 512 for RESNET18]; DOWNSAMPLE takes as many of them as a grid of the frame's shape can */
+    int embedding_size;
+    /* frames are averaged over pool x pixel squares first, 1..64 [least with <= 1024 squares]; SIGNS, GAUSSIAN and SPARSE only */
+    int embedding_pool;
+    /* SNAPSHOT: taken by itself so many steps after learn_start; 0: never [0] */
+    int snapshot_steps;
+    int embedding_f32;      /* 0: stored as 16-bit floats, 1: as 32-bit [0] */
+    rise_embed_fn embed_fn; /* for RISE_EMBED_USER */
     void *embed_user;
-    const char *embedding_file;    /* for RISE_EMBED_RESNET18: path of a .safetensors file, read when the agent is made */
+    /* for RISE_EMBED_RESNET18: path of a .safetensors file, read when the agent is made */
+    const char *embedding_file;
 
     /* the learnable network */
-    rise_network network;          /* [AUTO] */
-    int conv_count;                /* CUSTOM: layers used of conv[], 1..8 */
+    rise_network network; /* [AUTO] */
+    int conv_count;       /* CUSTOM: layers used of conv[], 1..8 */
     rise_conv conv[RISE_MAX_CONV];
-    int network_width;             /* IMPALA: its layers have 16, 32 and 32 times so many filters, 1..16 [2] */
-    int pool_to;                   /* max pool to so many x so many pixels after the last conv layer; negative: none [6 for
-                                      IMPALA, else none] */
-    int spectral_norm;             /* 1: the weights of residual units are divided by their largest singular value [0] */
-    int features;                  /* dense ReLU layer after the conv layers; negative: none [128 for SMALL, else none] */
-    int head_units;                /* hidden units of each value head, 1..8192 [64 for SMALL, else 512] */
-    int no_dueling;                /* 1: one head instead of value and advantage */
-    int layer_norm;                /* 1: LayerNorm on what enters the heads [0] */
-    int noisy;                     /* 1: factorised noise in the heads' weights explores, and is drawn anew each update [0] */
-    rise_head head;                /* [MEAN] */
-    int atoms;                     /* C51: 2..256 [51], equally spaced from value_min to value_max */
-    double value_min, value_max;   /* both zero: -10 and 10 */
-    int quantiles;                 /* IQN: fractions drawn for a state, 1..256 [8] */
+    /* IMPALA: its layers have 16, 32 and 32 times so many filters, 1..16 [2] */
+    int network_width;
+    /* max pool to so many x so many pixels after the last conv layer; negative: none [6 for IMPALA, else none] */
+    int pool_to;
+    /* 1: the weights of residual units are divided by their largest singular value [0] */
+    int spectral_norm;
+    /* dense ReLU layer after the conv layers; negative: none [128 for SMALL, else none] */
+    int features;
+    /* hidden units of each value head, 1..8192 [64 for SMALL, else 512] */
+    int head_units;
+    int no_dueling; /* 1: one head instead of value and advantage */
+    int layer_norm; /* 1: LayerNorm on what enters the heads [0] */
+    /* 1: factorised noise in the heads' weights explores, and is drawn anew each update [0] */
+    int noisy;
+    rise_head head; /* [MEAN] */
+    /* C51: 2..256 [51], equally spaced from value_min to value_max */
+    int atoms;
+    double value_min, value_max; /* both zero: -10 and 10 */
+    int quantiles;               /* IQN: fractions drawn for a state, 1..256 [8] */
 
     /* learning */
-    int batch;                     /* transitions an update, 1..4096 [32] */
-    int n_step;                    /* rewards before the bootstrap, 1..64 [3] */
-    double discount;               /* (0, 1] [0.99] */
-    double learning_rate;          /* [1e-3 for SMALL, else 1e-4] */
-    int learning_rate_steps;       /* steps, counted from learn_start, over which it falls linearly to a tenth; 0: never */
-    double adam_epsilon;           /* [0.005 / batch] */
-    double gradient_clip;          /* largest global norm; negative: none [10] */
-    int no_double;                 /* 1: the target network also chooses the next action */
-    int target_period;             /* updates between copies to the target network [100 for SMALL, else 2000] */
-    double target_rate;            /* how much of the way to the learned weights a copy goes, (0, 1] [1: all] */
-    int munchausen;                /* 1: adds the scaled log-policy to the reward (Vieillard et al. 2020) [0] */
-    double munchausen_scale;       /* of the log-policy times temperature, which is held above -1; 0..1 [0.9] */
-    double temperature;            /* of the policy softmax(Q / temperature) that it is about [0.03] */
-    int value_rescale;             /* 1: learns h(Q), h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x (Pohlen et al. 2018) [0] */
-    int replay_capacity;           /* frames kept, all environments together [50000 for SMALL, else 200000] */
-    int learn_start;               /* steps before learning starts [1000 for SMALL, else 20000] */
-    int learn_period;              /* steps an update, all environments counted [4] */
-    int learn_outside;             /* 1: rise_agent_step never learns; call rise_agent_learn or _learn_for [0] */
-    double priority_exponent;      /* 0..1; negative: uniform replay [0.5] */
-    double priority_mix;           /* a window's end gets so much of its samples' largest error, and the rest of their mean; 0:
-                                      each sample gets its own [0] */
-    double importance_exponent;    /* 0..1; negative: no correction [0.4] */
-    double epsilon_start;          /* share of random actions at first [1] */
-    double epsilon_end;            /* and at last; negative: none [0.05 for SMALL, else 0.01] */
-    int epsilon_steps;             /* steps from the first to the last, linear, counted from learn_start
-                                      [10000 for SMALL, else 250000] */
-    uint64_t seed;                 /* every number drawn comes from it [0 is a seed like others] */
+    int batch;            /* transitions an update, 1..4096 [32] */
+    int n_step;           /* rewards before the bootstrap, 1..64 [3] */
+    double discount;      /* (0, 1] [0.99] */
+    double learning_rate; /* [1e-3 for SMALL, else 1e-4] */
+    /* steps, counted from learn_start, over which it falls linearly to a tenth; 0: never */
+    int learning_rate_steps;
+    double adam_epsilon;  /* [0.005 / batch] */
+    double gradient_clip; /* largest global norm; negative: none [10] */
+    int no_double;        /* 1: the target network also chooses the next action */
+    /* updates between copies to the target network [100 for SMALL, else 2000] */
+    int target_period;
+    /* how much of the way to the learned weights a copy goes, (0, 1] [1: all] */
+    double target_rate;
+    /* 1: adds the scaled log-policy to the reward (Vieillard et al. 2020) [0] */
+    int munchausen;
+    /* of the log-policy times temperature, which is held above -1; 0..1 [0.9] */
+    double munchausen_scale;
+    /* of the policy softmax(Q / temperature) that it is about [0.03] */
+    double temperature;
+    /* 1: learns h(Q), h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x (Pohlen et al. 2018) [0] */
+    int value_rescale;
+    /* frames kept, all environments together [50000 for SMALL, else 200000] */
+    int replay_capacity;
+    int learn_start;  /* steps before learning starts [1000 for SMALL, else 20000] */
+    int learn_period; /* steps an update, all environments counted [4] */
+    /* 1: rise_agent_step never learns; call rise_agent_learn or _learn_for [0] */
+    int learn_outside;
+    double priority_exponent; /* 0..1; negative: uniform replay [0.5] */
+    /* a window's end gets so much of its samples' largest error, and the rest of their mean; 0: each sample gets its own [0] */
+    double priority_mix;
+    double importance_exponent; /* 0..1; negative: no correction [0.4] */
+    double epsilon_start;       /* share of random actions at first [1] */
+    double epsilon_end;         /* and at last; negative: none [0.05 for SMALL, else 0.01] */
+    /* steps from the first to the last, linear, counted from learn_start [10000 for SMALL, else 250000] */
+    int epsilon_steps;
+    uint64_t seed; /* every number drawn comes from it [0 is a seed like others] */
 
     /* the machine */
-    rise_isa isa;                  /* [AUTO] */
-    int threads;                   /* that compute, the caller's among them, 1..64 [1]; more than one needs RISE_THREADS */
-    void *memory_block;            /* NULL: calloc is called once, at creation. Else the caller's, at any alignment */
-    size_t memory_bytes;           /* size of memory_block; without one, the most that may be allocated [no limit] */
-    rise_log_fn log_fn;            /* NULL: silent */
+    rise_isa isa; /* [AUTO] */
+    /* that compute, the caller's among them, 1..64 [1]; more than one needs RISE_THREADS */
+    int threads;
+    /* NULL: calloc is called once, at creation. Else the caller's, at any alignment */
+    void *memory_block;
+    /* size of memory_block; without one, the most that may be allocated [no limit] */
+    size_t memory_bytes;
+    rise_log_fn log_fn; /* NULL: silent */
     void *log_user;
-    rise_clock_fn clock_fn;        /* NULL: C11 timespec_get where there is one, else clock() */
+    rise_clock_fn clock_fn; /* NULL: C11 timespec_get where there is one, else clock() */
     void *clock_user;
 } rise_agent_desc;
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* >>agent-api                                                                                                        */
+/* ---------------------------------------------------------------------------------------------- */
+/* >>agent-api */
 
 typedef struct rise_agent rise_agent;
 
@@ -426,16 +467,19 @@ typedef enum rise_event {
     RISE_FIRST,      /* the first frame of an episode; its reward is ignored */
     RISE_MIDDLE,     /* one more frame */
     RISE_TERMINATED, /* the last frame: the game is over and nothing follows (no bootstrap) */
-    RISE_TRUNCATED   /* the last frame: the episode was cut, the game would have gone on (bootstrap) */
+    /* the last frame: the episode was cut, the game would have gone on (bootstrap) */
+    RISE_TRUNCATED
 } rise_event;
 
 /* Agents from the literature, as their authors set them up for Atari at 84 x 84. Frames, memory, machine are yours. */
 typedef enum rise_preset {
-    RISE_PRESET_DQN,     /* Mnih et al. 2015: one step, uniform replay, no dueling, no double */
-    RISE_PRESET_RAINBOW, /* Hessel et al. 2018: C51, noisy, double, dueling, three steps, prioritised */
-    RISE_PRESET_BTR,     /* Clark et al. 2024: IQN, IMPALA, Munchausen, spectral norm, noisy, 64 environments */
-    RISE_PRESET_R2D2     /* Kapturowski et al. 2019: stored states, burn-in, windows of 80 that overlap by half, rescaled
-                            values; its memory was FULL */
+    RISE_PRESET_DQN, /* Mnih et al. 2015: one step, uniform replay, no dueling, no double */
+    /* Hessel et al. 2018: C51, noisy, double, dueling, three steps, prioritised */
+    RISE_PRESET_RAINBOW,
+    /* Clark et al. 2024: IQN, IMPALA, Munchausen, spectral norm, noisy, 64 environments */
+    RISE_PRESET_BTR,
+    /* Kapturowski et al. 2019: stored states, burn-in, windows of 80 that overlap by half, rescaled values; its memory was FULL */
+    RISE_PRESET_R2D2
 } rise_preset;
 
 /* Gives the fields of `desc` that are zero what the preset says. Fields that you set before or after stay yours. */
@@ -457,7 +501,8 @@ RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error)
 
 /* Makes an agent: one calloc, or none with desc->memory_block. *agent is NULL on failure. No other function but
    rise_agent_load allocates. `error` may be NULL. */
-RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc, rise_error *error);
+RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc,
+                                       rise_error *error);
 
 /* Ends its threads and frees what rise_agent_create allocated. NULL is fine. */
 RISE_API void rise_agent_destroy(rise_agent *agent);
@@ -466,7 +511,8 @@ RISE_API void rise_agent_destroy(rise_agent *agent);
    the previous action earned. Returns the action to play, 0..actions-1, or a negative rise_result. On the last frame of an
    episode the return value is 0 and means nothing; the next call must be RISE_FIRST. A RISE_FIRST that comes early
    counts as a truncation at the frame before. Learning happens in here unless desc.learn_outside. */
-RISE_API int rise_agent_step(rise_agent *agent, const uint8_t *frame, float reward, rise_event event);
+RISE_API int rise_agent_step(rise_agent *agent, const uint8_t *frame, float reward,
+                             rise_event event);
 
 /* The same for all environments: frames [environments][height][width][channels], rewards [environments], events
    [environments]; allowed [environments][actions] bytes, nonzero where the action may be taken: required with
@@ -474,15 +520,16 @@ RISE_API int rise_agent_step(rise_agent *agent, const uint8_t *frame, float rewa
    it is not read. actions [environments] is written, 0 where the episode is over. A refused call changes nothing, with one
    exception: RISE_NOT_FINITE about a weight, loss or gradient comes from learning, after the step was taken and `actions`
    written. */
-RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frames, const float *rewards,
-                                         const rise_event *events, const uint8_t *allowed, int *actions);
+RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frames,
+                                         const float *rewards, const rise_event *events,
+                                         const uint8_t *allowed, int *actions);
 
 /* The best action for character `player` (0..players-1), without exploration and without a trace: replay, random streams,
    training episodes and weights stay as they are. `reward` only matters with desc.feed_action. `allowed` [actions], or NULL for
    all, with or without desc.action_masks. An episode begins with RISE_FIRST; its last frame need not be shown. Returns the
    action or an error. */
-RISE_API int rise_agent_play(rise_agent *agent, int player, const uint8_t *frame, float reward, rise_event event,
-                             const uint8_t *allowed);
+RISE_API int rise_agent_play(rise_agent *agent, int player, const uint8_t *frame, float reward,
+                             rise_event event, const uint8_t *allowed);
 
 /* Q values [actions] of the last rise_agent_play of this player; NULL before the first. */
 RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player);
@@ -502,24 +549,27 @@ RISE_API int rise_agent_learn_for(rise_agent *agent, double microseconds);
 RISE_API rise_result rise_agent_snapshot(rise_agent *agent);
 
 typedef struct rise_metrics {
-    int64_t steps;           /* frames acted upon, so without last ones, all environments */
-    int64_t episodes;        /* ended */
-    int64_t updates;         /* done */
-    int64_t updates_owed;    /* by the schedule, not yet done (learn_outside) */
-    double epsilon;          /* share of random actions now */
-    double mean_return;      /* undiscounted return of the last 100 episodes or fewer */
-    double loss;             /* of the last update: mean weighted Huber loss */
-    double mean_value;       /* of the last update: mean Q(s, a) of the batch */
-    double td_error;         /* of the last update: mean |target - Q(s, a)| */
-    double gradient_norm;    /* of the last update, before clipping */
-    int64_t replay_size;     /* frames held */
-    int64_t refreshing;      /* frames still to be embedded anew after a snapshot, before learning goes on */
-    int64_t replay_ready;    /* of these, transitions that can be sampled */
-    size_t parameters;       /* floats that learn */
-    size_t bytes;            /* the agent occupies */
-    size_t bytes_per_step;   /* replay bytes a stored frame costs: frame + embedding + bookkeeping */
-    const char *isa;         /* kernels in use: "ref", "c", "avx2", "avx512", "neon" */
-    int fused;               /* 1: numbers are those of every other fused table; 0: the faster form without FMA */
+    int64_t steps;        /* frames acted upon, so without last ones, all environments */
+    int64_t episodes;     /* ended */
+    int64_t updates;      /* done */
+    int64_t updates_owed; /* by the schedule, not yet done (learn_outside) */
+    double epsilon;       /* share of random actions now */
+    double mean_return;   /* undiscounted return of the last 100 episodes or fewer */
+    double loss;          /* of the last update: mean weighted Huber loss */
+    double mean_value;    /* of the last update: mean Q(s, a) of the batch */
+    double td_error;      /* of the last update: mean |target - Q(s, a)| */
+    double gradient_norm; /* of the last update, before clipping */
+    int64_t replay_size;  /* frames held */
+    /* frames still to be embedded anew after a snapshot, before learning goes on */
+    int64_t refreshing;
+    int64_t replay_ready; /* of these, transitions that can be sampled */
+    size_t parameters;    /* floats that learn */
+    size_t bytes;         /* the agent occupies */
+    /* replay bytes a stored frame costs: frame + embedding + bookkeeping */
+    size_t bytes_per_step;
+    const char *isa; /* kernels in use: "ref", "c", "avx2", "avx512", "neon" */
+    /* 1: numbers are those of every other fused table; 0: the faster form without FMA */
+    int fused;
 } rise_metrics;
 
 RISE_API void rise_agent_metrics(const rise_agent *agent, rise_metrics *metrics);
@@ -533,8 +583,10 @@ RISE_API const rise_error *rise_agent_error(const rise_agent *agent);
 RISE_API rise_real *rise_agent_parameters(rise_agent *agent);
 
 typedef enum rise_save {
-    RISE_SAVE_AGENT, /* weights, optimiser, counters, random streams: small; a resumed run refills its replay buffer */
-    RISE_SAVE_ALL,   /* that, the replay buffer and the episodes in progress: a resumed run goes on bit for bit */
+    /* weights, optimiser, counters, random streams: small; a resumed run refills its replay buffer */
+    RISE_SAVE_AGENT,
+    /* that, the replay buffer and the episodes in progress: a resumed run goes on bit for bit */
+    RISE_SAVE_ALL,
     RISE_SAVE_POLICY /* what a play_only agent needs and no more */
 } rise_save;
 
@@ -543,8 +595,8 @@ typedef int (*rise_write_fn)(void *user, const void *data, size_t size);
 typedef int (*rise_read_fn)(void *user, void *data, size_t size);
 
 /* Writes the agent through `fn`. The same state always gives the same bytes, on every machine. */
-RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, rise_write_fn fn, void *user,
-                                      rise_error *error);
+RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, rise_write_fn fn,
+                                      void *user, rise_error *error);
 
 /* Makes an agent from what `fn` reads; `size` is the whole length. `machine` (may be NULL) supplies what no file holds:
    isa, threads, memory_block, memory_bytes, log_fn, clock_fn, embed_fn and their users, embedding_file, play_only, and players
@@ -555,16 +607,18 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
 
 #ifndef RISE_NO_STDIO
 /* The same with a file. It is written beside `path` and renamed over it: `path` always holds a whole file. */
-RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, const char *path, rise_error *error);
-RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path, const rise_agent_desc *machine, rise_error *error);
+RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, const char *path,
+                                     rise_error *error);
+RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path,
+                                     const rise_agent_desc *machine, rise_error *error);
 
 /* The description in a file, so that rise_agent_bytes can be asked before loading; set play_only, players and threads as you
    will then. */
 RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, rise_error *error);
 #endif
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* >>kernels-api: each usable alone                                                                                   */
+/* ---------------------------------------------------------------------------------------------- */
+/* >>kernels-api: each usable alone */
 
 /* How one index walks through memory: i = (outer * middle + mid) * inner + in lies `in * step[0] + mid * step[1] +
    outer * step[2]` elements from the start. Images, their rows and their pixels are such a walk; so is a plain stride
@@ -588,12 +642,14 @@ typedef struct rise_matrix {
    number of threads can change its bits. A is [m][k] (transposed: [k][m]), B is [k][n], C is [m][n]. */
 typedef struct rise_product {
     int m, n, k;
-    rise_matrix a, b, c;   /* c.data is written; c.run must be 1, n or more, or a multiple of RISE_PANEL */
+    /* c.data is written; c.run must be 1, n or more, or a multiple of RISE_PANEL */
+    rise_matrix a, b, c;
     int transposed;
     const rise_real *bias; /* [n] or NULL */
     int accumulate;
     int relu;
-    rise_real *sums;       /* [n] or NULL: the sums of B's columns, in order; added to what is there if `accumulate` */
+    /* [n] or NULL: the sums of B's columns, in order; added to what is there if `accumulate` */
+    rise_real *sums;
 } rise_product;
 
 /* The scratch, in bytes, that a part of a product needs. */
@@ -608,11 +664,11 @@ RISE_API rise_matrix rise_matrix_panels(const rise_real *data, int rows, int col
 RISE_API rise_matrix rise_matrix_transpose(rise_matrix matrix);
 
 typedef struct rise_adam {
-    rise_real scale;          /* the gradient is multiplied by it first (clipping) */
+    rise_real scale; /* the gradient is multiplied by it first (clipping) */
     rise_real beta1, beta2;
-    rise_real rate;           /* learning rate / (1 - beta1^t) */
-    rise_real root_scale;     /* 1 / sqrt(1 - beta2^t) */
-    rise_real epsilon;        /* outside the root */
+    rise_real rate;       /* learning rate / (1 - beta1^t) */
+    rise_real root_scale; /* 1 / sqrt(1 - beta2^t) */
+    rise_real epsilon;    /* outside the root */
 } rise_adam;
 
 /* One instruction set's kernels. Arrays may lie anywhere and have any length; in-place is fine where x and y are named alike.
@@ -620,56 +676,69 @@ typedef struct rise_adam {
 typedef struct rise_kernels {
     const char *name;
     rise_isa isa;
-    int fused;                /* 1: a * b + c is rounded once */
+    int fused; /* 1: a * b + c is rounded once */
 
     /* Part `part` of `parts` of the product: a share of C's rows or columns. All parts together are all of it; they may run at
        the same time, each with scratch of its own. */
     void (*product)(const rise_product *p, int part, int parts, void *scratch);
-    void (*add)(int n, const rise_real *x, rise_real *y);                     /* y += x */
-    void (*multiply)(int n, const rise_real *x, const rise_real *y, int add, rise_real *z); /* z = x y (add: + z) */
+    void (*add)(int n, const rise_real *x, rise_real *y); /* y += x */
+    /* z = x y (add: + z) */
+    void (*multiply)(int n, const rise_real *x, const rise_real *y, int add, rise_real *z);
     /* z[i][j] += x[i][j] (a[i] b[j]); x and z are [rows][n] */
-    void (*perturb)(int rows, int n, const rise_real *x, const rise_real *a, const rise_real *b, rise_real *z);
-    double (*dot)(ptrdiff_t n, const rise_real *x, const rise_real *y);       /* summed as rise_real: for a few thousand */
-    void (*relu_backward)(int n, const rise_real *y, const rise_real *dy, rise_real *dx); /* dx = y > 0 ? dy : 0 */
-    void (*maximum)(int n, const rise_real *x, rise_real *y);                 /* y = max(x, y) */
+    void (*perturb)(int rows, int n, const rise_real *x, const rise_real *a, const rise_real *b,
+                    rise_real *z);
+    /* summed as rise_real: for a few thousand */
+    double (*dot)(ptrdiff_t n, const rise_real *x, const rise_real *y);
+    /* dx = y > 0 ? dy : 0 */
+    void (*relu_backward)(int n, const rise_real *y, const rise_real *dy, rise_real *dx);
+    void (*maximum)(int n, const rise_real *x, rise_real *y); /* y = max(x, y) */
     /* where x is the maximum y: dx += rest, rest = 0, so that of several only the first gets it */
     void (*claim)(int n, const rise_real *x, const rise_real *y, rise_real *rest, rise_real *dx);
 
-    void (*exp)(int n, const rise_real *x, rise_real *y);                     /* all within 2.1 units in the last place */
-    void (*log)(int n, const rise_real *x, rise_real *y);                     /* for normal x > 0 */
+    /* all within 2.1 units in the last place */
+    void (*exp)(int n, const rise_real *x, rise_real *y);
+    void (*log)(int n, const rise_real *x, rise_real *y); /* for normal x > 0 */
     void (*tanh)(int n, const rise_real *x, rise_real *y);
-    void (*sigmoid)(int n, const rise_real *x, rise_real *y);                 /* from -80 on; less than 2e-35 below */
+    /* from -80 on; less than 2e-35 below */
+    void (*sigmoid)(int n, const rise_real *x, rise_real *y);
 
     /* One row of an LSTM (Hochreiter & Schmidhuber 1997, with forget gate), n units. gates [4][n] = i, f, g, o: what enters
        them before, what leaves them after. c' = f c + i g, h = o tanh(c'). */
-    void (*lstm_forward)(int n, rise_real *gates, const rise_real *c, rise_real *c_next, rise_real *h);
+    void (*lstm_forward)(int n, rise_real *gates, const rise_real *c, rise_real *c_next,
+                         rise_real *h);
     /* dh [n]: gradient of h; dc [n]: of c', becomes that of c; dgates [4][n]: of what entered the gates. */
-    void (*lstm_backward)(int n, const rise_real *gates, const rise_real *c, const rise_real *c_next, const rise_real *dh,
-                          rise_real *dc, rise_real *dgates);
+    void (*lstm_backward)(int n, const rise_real *gates, const rise_real *c,
+                          const rise_real *c_next, const rise_real *dh, rise_real *dc,
+                          rise_real *dgates);
     /* One row of a GRU (Cho et al. 2014; reset after the product, as PyTorch and cuDNN): x [3][n] = r, z, n from the input,
        becomes their values; u [3][n] from the state. n = tanh(x_n + r u_n), h' = n + z (h - n). */
-    void (*gru_forward)(int n, rise_real *x, const rise_real *u, const rise_real *h, rise_real *h_next);
+    void (*gru_forward)(int n, rise_real *x, const rise_real *u, const rise_real *h,
+                        rise_real *h_next);
     /* dh [n]: gradient of h', becomes the part of h's that does not pass through u; dx, du [3][n]. */
-    void (*gru_backward)(int n, const rise_real *x, const rise_real *u, const rise_real *h, rise_real *dh, rise_real *dx,
-                         rise_real *du);
+    void (*gru_backward)(int n, const rise_real *x, const rise_real *u, const rise_real *h,
+                         rise_real *dh, rise_real *dx, rise_real *du);
 
     /* h' = n + z (h - n): gates [z n] before their activations, and after; and its gradient, dh in place */
     void (*mingru_forward)(int n, rise_real *gates, const rise_real *h, rise_real *h_next);
-    void (*mingru_backward)(int n, const rise_real *gates, const rise_real *h, rise_real *dh, rise_real *dgates);
+    void (*mingru_backward)(int n, const rise_real *gates, const rise_real *h, rise_real *dh,
+                            rise_real *dgates);
     /* y = x sigmoid(u) with u overwritten by sigmoid(u); backward: dx = dy s, dy becomes du. */
     void (*gate_forward)(int n, const rise_real *x, rise_real *u, rise_real *y);
-    void (*gate_backward)(int n, const rise_real *x, const rise_real *s, rise_real *dy, rise_real *dx);
+    void (*gate_backward)(int n, const rise_real *x, const rise_real *s, rise_real *dy,
+                          rise_real *dx);
 
     /* LayerNorm of one row (Ba et al. 2016): y = (x - mean) / sqrt(var + 1e-5) * gain + bias. stats [2] = mean, 1/sqrt. */
-    void (*norm_forward)(int n, const rise_real *x, const rise_real *gain, const rise_real *bias, rise_real *y,
-                         rise_real *stats);
+    void (*norm_forward)(int n, const rise_real *x, const rise_real *gain, const rise_real *bias,
+                         rise_real *y, rise_real *stats);
     /* dy becomes dx; dgain and dbias, which sum over rows, are added to. */
-    void (*norm_backward)(int n, const rise_real *x, const rise_real *gain, const rise_real *stats, rise_real *dy,
-                          rise_real *dgain, rise_real *dbias);
+    void (*norm_backward)(int n, const rise_real *x, const rise_real *gain, const rise_real *stats,
+                          rise_real *dy, rise_real *dgain, rise_real *dbias);
 
     /* One row of an image from those of the frames it is stacked of: out[x][s][c] = frames[s][x][c] / 255 */
-    void (*stack)(int pixels, int channels, int stack, const uint8_t *const *frames, rise_real *out);
-    void (*unhalf)(int n, const uint16_t *x, rise_real *y);                   /* 16-bit floats, as replay stores them */
+    void (*stack)(int pixels, int channels, int stack, const uint8_t *const *frames,
+                  rise_real *out);
+    /* 16-bit floats, as replay stores them */
+    void (*unhalf)(int n, const uint16_t *x, rise_real *y);
     /* sums[j] = sum_i rise_sign(seed, bits, i, j) x[i] for j < size; exact while the sum of |x| is below 2^31. x has n
        numbers and room for 2^bits, where bits = rise_sign_bits(n, size); it is used up. */
     void (*project_signs)(int n, int32_t *x, int size, uint32_t seed, int32_t *sums);
@@ -677,7 +746,8 @@ typedef struct rise_kernels {
     void (*project_ternary)(int n, const int32_t *x, int size, const int8_t *w, int32_t *sums);
 
     /* Adam (Kingma & Ba 2015): w -= rate m / (sqrt(v) root_scale + epsilon). Returns whether all weights are finite now. */
-    int (*adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const rise_real *g, rise_real *m, rise_real *v);
+    int (*adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const rise_real *g, rise_real *m,
+                rise_real *v);
 } rise_kernels;
 
 /* The table of an instruction set; NULL where this build or machine does not have it. AUTO gives the best. */
@@ -696,19 +766,20 @@ RISE_API int rise_sign_bits(int inputs, int size);
 
 #endif /* RISE_H */
 
-/* ================================================================================================================== */
-/* Stop here if you only want the API.                                                                                */
-/* ================================================================================================================== */
+/* ============================================================================================== */
+/* Stop here if you only want the API. */
+/* ============================================================================================== */
 
-#if defined(__INTELLISENSE__) || defined(Q_CREATOR_RUN) || defined(__CDT_PARSER__) /* so that editors show it in colour */
+#if defined(__INTELLISENSE__) || defined(Q_CREATOR_RUN) ||                                         \
+    defined(__CDT_PARSER__) /* so that editors show it in colour */
 #define RISE_IMPLEMENTATION
 #endif
 
 #if defined(RISE_IMPLEMENTATION) && !defined(RISE_IMPLEMENTED)
 #define RISE_IMPLEMENTED
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* >>plan: what compiler and machine this is; nothing below asks again                                                */
+/* ---------------------------------------------------------------------------------------------- */
+/* >>plan: what compiler and machine this is; nothing below asks again */
 
 #if defined(__FAST_MATH__)
 #error "rise.h: compile this file without -ffast-math, which takes away NaN and the order of sums"
@@ -755,7 +826,8 @@ extern int fsync(int file);
 #endif
 
 /* Does plain C have fused multiply-add in hardware? */
-#if defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA) || defined(__FP_FAST_FMAF)
+#if defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA) ||                      \
+    defined(__FP_FAST_FMAF)
 #define RISEI_HARD_FMA 1
 #else
 #define RISEI_HARD_FMA 0
@@ -814,19 +886,22 @@ extern int fsync(int file);
 extern "C" {
 #endif
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* >>memory: one layout function an object serves both the size query and the set-up                                  */
+/* ---------------------------------------------------------------------------------------------- */
+/* >>memory: one layout function an object serves both the size query and the set-up */
 
 /* Hands out pieces of one block. With base NULL it only counts. */
 typedef struct risei_arena {
     unsigned char *base;
     size_t used;
-    int zeroed;   /* the block is zero already: untouched pages stay untouched */
+    int zeroed; /* the block is zero already: untouched pages stay untouched */
     int overflow;
 } risei_arena;
 
 #define RISEI_ALIGN ((size_t)64)
-RISEI_FN size_t risei_aligned(size_t bytes) { return (bytes + RISEI_ALIGN - 1) / RISEI_ALIGN * RISEI_ALIGN; }
+RISEI_FN size_t risei_aligned(size_t bytes)
+{
+    return (bytes + RISEI_ALIGN - 1) / RISEI_ALIGN * RISEI_ALIGN;
+}
 
 /* count items of `size` bytes, zeroed and aligned to a cache line; NULL while counting */
 RISEI_FN void *risei_take(risei_arena *arena, size_t count, size_t size)
@@ -848,15 +923,19 @@ RISEI_FN void *risei_take(risei_arena *arena, size_t count, size_t size)
 #define RISEI_TAKE(arena, type, count) ((type *)risei_take((arena), (size_t)(count), sizeof(type)))
 
 /* Products of sizes that may not fit: SIZE_MAX stands for too much, which no arena can hand out. */
-RISEI_FN size_t risei_times(size_t a, size_t b) { return a != 0 && b > SIZE_MAX / a ? SIZE_MAX : a * b; }
+RISEI_FN size_t risei_times(size_t a, size_t b)
+{
+    return a != 0 && b > SIZE_MAX / a ? SIZE_MAX : a * b;
+}
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* >>results                                                                                                          */
+/* ---------------------------------------------------------------------------------------------- */
+/* >>results */
 
 RISE_API const char *rise_result_text(rise_result result)
 {
     switch (result) {
-#define RISE_RESULT_CASE(name, value, text) case name: return text;
+#define RISE_RESULT_CASE(name, value, text)                                                        \
+    case name: return text;
         RISE_RESULTS(RISE_RESULT_CASE)
 #undef RISE_RESULT_CASE
     case RISE_RESULT_LAST: break;
@@ -880,7 +959,10 @@ RISEI_FN rise_result risei_fail(rise_error *error, rise_result result, const cha
 }
 
 #ifndef RISE_NO_STDIO /* what reads files, whatever is in them */
-RISEI_FN int risei_read_stdio(void *user, void *data, size_t size) { return fread(data, 1, size, (FILE *)user) == size; }
+RISEI_FN int risei_read_stdio(void *user, void *data, size_t size)
+{
+    return fread(data, 1, size, (FILE *)user) == size;
+}
 RISEI_FN uint64_t risei_file_size(FILE *file)
 {
     long size = -1;
@@ -899,8 +981,8 @@ RISEI_FN rise_result risei_name(const char *path, rise_result result, rise_error
 }
 #endif
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* >>random: PCG32 (O'Neill 2014), one stream a purpose                                                               */
+/* ---------------------------------------------------------------------------------------------- */
+/* >>random: PCG32 (O'Neill 2014), one stream a purpose */
 
 typedef struct risei_random {
     uint64_t state;
@@ -924,7 +1006,10 @@ RISEI_FN risei_random risei_stream(uint64_t seed, uint64_t purpose)
     return r;
 }
 /* [0, 1): a multiple of 2^-24, never 1 */
-RISEI_FN rise_real risei_uniform(risei_random *r) { return (rise_real)(risei_draw(r) >> 8) * (rise_real)(1.0 / 16777216); }
+RISEI_FN rise_real risei_uniform(risei_random *r)
+{
+    return (rise_real)(risei_draw(r) >> 8) * (rise_real)(1.0 / 16777216);
+}
 /* 0 .. n-1 without bias, n >= 1 */
 RISEI_FN int risei_below(risei_random *r, int n)
 {
@@ -972,8 +1057,8 @@ RISE_API int rise_sign_bits(int inputs, int size)
     return bits;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* >>kernels: the table of each instruction set, made from the template at the bottom of this file                    */
+/* ---------------------------------------------------------------------------------------------- */
+/* >>kernels: the table of each instruction set, made from the template at the bottom of this file */
 
 RISEI_FN float risei_sqrt(float x) { return sqrtf(x); }
 
@@ -987,7 +1072,9 @@ RISEI_FN float risei_sqrt(float x) { return sqrtf(x); }
 #define RISEI_TO_8(X) RISEI_TO_6(X) X(7) X(8)
 #define RISEI_TO_14(X) RISEI_TO_8(X) X(9) X(10) X(11) X(12) X(13) X(14)
 #define RISEI_AHEAD 1536 /* bytes of a frame that are on their way while others are read */
-#define RISEI_ROW (RISEI_KC + 8) /* of a packed A: not a power of two, so that its rows do not compete for cache lines */
+#define RISEI_ROW                                                                                  \
+    (RISEI_KC +                                                                                    \
+     8) /* of a packed A: not a power of two, so that its rows do not compete for cache lines */
 #define RISEI_KB 2048 /* the most rows of B that are packed at once */
 #define RISEI_FEW 200 /* rows of A, for which a wide B is not worth packing */
 
@@ -1004,7 +1091,8 @@ RISEI_IN ptrdiff_t risei_walk(const rise_walk *walk, int i)
     int rest;
     if (i < walk->inner) return i * walk->step[0];
     rest = i / walk->inner;
-    return i % walk->inner * walk->step[0] + rest % walk->middle * walk->step[1] + rest / walk->middle * walk->step[2];
+    return i % walk->inner * walk->step[0] + rest % walk->middle * walk->step[1] +
+           rest / walk->middle * walk->step[2];
 }
 /* Where i0 .. i0+n lie, without a division for each. */
 RISEI_FN void risei_locate(const rise_walk *walk, int i0, int n, ptrdiff_t *at)
@@ -1089,7 +1177,8 @@ RISEI_FN void risei_share(int total, int unit, int part, int parts, int *from, i
 }
 
 /* to[j * to_stride + i] = from[i * from_stride + j] for i, j < 4 */
-RISEI_IN void risei_turn4(const rise_real *from, ptrdiff_t from_stride, rise_real *to, ptrdiff_t to_stride)
+RISEI_IN void risei_turn4(const rise_real *from, ptrdiff_t from_stride, rise_real *to,
+                          ptrdiff_t to_stride)
 {
 #if RISEI_AVX
     __m128 a = _mm_loadu_ps(from), b = _mm_loadu_ps(from + from_stride);
@@ -1101,7 +1190,8 @@ RISEI_IN void risei_turn4(const rise_real *from, ptrdiff_t from_stride, rise_rea
     _mm_storeu_ps(to + 3 * to_stride, d);
 #elif RISEI_NEON
     float32x4x2_t const ab = vtrnq_f32(vld1q_f32(from), vld1q_f32(from + from_stride));
-    float32x4x2_t const cd = vtrnq_f32(vld1q_f32(from + 2 * from_stride), vld1q_f32(from + 3 * from_stride));
+    float32x4x2_t const cd =
+        vtrnq_f32(vld1q_f32(from + 2 * from_stride), vld1q_f32(from + 3 * from_stride));
     vst1q_f32(to, vcombine_f32(vget_low_f32(ab.val[0]), vget_low_f32(cd.val[0])));
     vst1q_f32(to + to_stride, vcombine_f32(vget_low_f32(ab.val[1]), vget_low_f32(cd.val[1])));
     vst1q_f32(to + 2 * to_stride, vcombine_f32(vget_high_f32(ab.val[0]), vget_high_f32(cd.val[0])));
@@ -1120,12 +1210,15 @@ RISEI_IN RISEI_TARGET("avx") __m256 risei_two4(const float *low, const float *hi
     return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
 }
 /* risei_turn4 for i, j < 8 */
-RISEI_IN RISEI_TARGET("avx") void risei_turn8(const float *from, ptrdiff_t stride, float *to, ptrdiff_t to_stride)
+RISEI_IN RISEI_TARGET("avx") void risei_turn8(const float *from, ptrdiff_t stride, float *to,
+                                              ptrdiff_t to_stride)
 {
     int j;
     for (j = 0; j < 8; j += 4, from += 4, to += 4 * to_stride) {
-        __m256 const a = risei_two4(from, from + 4 * stride), b = risei_two4(from + stride, from + 5 * stride);
-        __m256 const c = risei_two4(from + 2 * stride, from + 6 * stride), d = risei_two4(from + 3 * stride, from + 7 * stride);
+        __m256 const a = risei_two4(from, from + 4 * stride);
+        __m256 const b = risei_two4(from + stride, from + 5 * stride);
+        __m256 const c = risei_two4(from + 2 * stride, from + 6 * stride);
+        __m256 const d = risei_two4(from + 3 * stride, from + 7 * stride);
         __m256 const ab = _mm256_unpacklo_ps(a, b), ab2 = _mm256_unpackhi_ps(a, b);
         __m256 const cd = _mm256_unpacklo_ps(c, d), cd2 = _mm256_unpackhi_ps(c, d);
         _mm256_storeu_ps(to, _mm256_shuffle_ps(ab, cd, 0x44));
@@ -1139,7 +1232,8 @@ RISEI_IN RISEI_TARGET("avx") void risei_turn8(const float *from, ptrdiff_t strid
 /* 16-bit floats (IEEE 754 binary16) as risei_half makes them: neither denormals nor infinities. */
 RISEI_IN rise_real risei_unhalf(uint16_t half)
 {
-    uint32_t const size = half & 0x7FFFu, bits = (half & 0x8000u) << 16 | (size == 0 ? 0 : (size << 13) + 0x38000000u);
+    uint32_t const size = half & 0x7FFFu;
+    uint32_t const bits = (half & 0x8000u) << 16 | (size == 0 ? 0 : (size << 13) + 0x38000000u);
     float f;
     memcpy(&f, &bits, sizeof f);
     return f;
@@ -1206,9 +1300,15 @@ RISEI_IN float risei_float(uint32_t bits)
     memcpy(&x, &bits, sizeof x);
     return x;
 }
-RISEI_IN float risei_scale(float x, float t) { return risei_float(risei_bits(x) + (risei_bits(t) << 23)); }
+RISEI_IN float risei_scale(float x, float t)
+{
+    return risei_float(risei_bits(x) + (risei_bits(t) << 23));
+}
 RISEI_IN float risei_exponent(float x) { return (float)((int)(risei_bits(x) >> 23) - 126); }
-RISEI_IN float risei_mantissa(float x) { return risei_float((risei_bits(x) & 0x007FFFFFu) | 0x3F000000u); }
+RISEI_IN float risei_mantissa(float x)
+{
+    return risei_float((risei_bits(x) & 0x007FFFFFu) | 0x3F000000u);
+}
 RISEI_IN float risei_copysign(float x, float sign)
 {
     return risei_float((risei_bits(x) & 0x7FFFFFFFu) | (risei_bits(sign) & 0x80000000u));
@@ -1225,7 +1325,8 @@ RISEI_IN rise_real risei_min(rise_real a, rise_real b) { return a < b ? a : b; }
 
 #define RISEK_PASS
 #ifndef RISE_SELF
-#define RISE_SELF "rise.h" /* not __FILE__, which fails when the header is included through a path */
+#define RISE_SELF                                                                                  \
+    "rise.h" /* not __FILE__, which fails when the header is included through a path */
 #endif
 
 /* ref: one number at a time and the plainest loops; what all others must equal */
@@ -1299,8 +1400,8 @@ RISEI_IN risei_f4 risei_f4_sqrt(risei_f4 x)
 RISEI_IN risei_f4 risei_f4_fma(risei_f4 a, risei_f4 b, risei_f4 c)
 {
 #if RISEI_HARD_FMA
-    risei_f4 const v = {risei_fma(a[0], b[0], c[0]), risei_fma(a[1], b[1], c[1]), risei_fma(a[2], b[2], c[2]),
-                        risei_fma(a[3], b[3], c[3])};
+    risei_f4 const v = {risei_fma(a[0], b[0], c[0]), risei_fma(a[1], b[1], c[1]),
+                        risei_fma(a[2], b[2], c[2]), risei_fma(a[3], b[3], c[3])};
     return v;
 #else
     return a * b + c;
@@ -1310,8 +1411,14 @@ RISEI_IN risei_f4 risei_f4_select(risei_i4 mask, risei_f4 yes, risei_f4 no)
 {
     return (risei_f4)((mask & (risei_i4)yes) | (~mask & (risei_i4)no));
 }
-RISEI_IN risei_f4 risei_f4_max(risei_f4 a, risei_f4 b) { return risei_f4_select((risei_i4)(a > b), a, b); }
-RISEI_IN risei_f4 risei_f4_min(risei_f4 a, risei_f4 b) { return risei_f4_select((risei_i4)(a < b), a, b); }
+RISEI_IN risei_f4 risei_f4_max(risei_f4 a, risei_f4 b)
+{
+    return risei_f4_select((risei_i4)(a > b), a, b);
+}
+RISEI_IN risei_f4 risei_f4_min(risei_f4 a, risei_f4 b)
+{
+    return risei_f4_select((risei_i4)(a < b), a, b);
+}
 RISEI_IN risei_f4 risei_f4_mask(risei_f4 x, uint32_t keep, uint32_t set)
 {
     risei_u4 const k = {keep, keep, keep, keep}, s = {set, set, set, set};
@@ -1398,7 +1505,8 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define vload _mm256_loadu_ps
 #define vstore _mm256_storeu_ps
 #define vset1(x) _mm256_set1_ps((float)(x))
-#define vbytes(p) _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(p))))
+#define vbytes(p)                                                                                  \
+    _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(p))))
 #define vturn risei_turn8
 #define VTURN 8
 #define vhalves(p) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p)))
@@ -1414,12 +1522,15 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define vselect(mask, yes, no) _mm256_blendv_ps((no), (yes), (mask))
 #define vabs(x) _mm256_andnot_ps(_mm256_set1_ps(-0.0f), (x))
 #define vcopysign(x, sign) _mm256_or_ps(vabs(x), _mm256_and_ps(_mm256_set1_ps(-0.0f), (sign)))
-#define vscale(x, t)                                                                                                   \
-    _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), _mm256_slli_epi32(_mm256_castps_si256(t), 23)))
-#define vexponent(x)                                                                                                   \
-    _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_srli_epi32(_mm256_castps_si256(x), 23), _mm256_set1_epi32(126)))
-#define vmantissa(x)                                                                                                   \
-    _mm256_or_ps(_mm256_and_ps((x), _mm256_castsi256_ps(_mm256_set1_epi32(0x007FFFFF))), _mm256_set1_ps(0.5f))
+#define vscale(x, t)                                                                               \
+    _mm256_castsi256_ps(                                                                           \
+        _mm256_add_epi32(_mm256_castps_si256(x), _mm256_slli_epi32(_mm256_castps_si256(t), 23)))
+#define vexponent(x)                                                                               \
+    _mm256_cvtepi32_ps(                                                                            \
+        _mm256_sub_epi32(_mm256_srli_epi32(_mm256_castps_si256(x), 23), _mm256_set1_epi32(126)))
+#define vmantissa(x)                                                                               \
+    _mm256_or_ps(_mm256_and_ps((x), _mm256_castsi256_ps(_mm256_set1_epi32(0x007FFFFF))),           \
+                 _mm256_set1_ps(0.5f))
 #include RISE_SELF
 
 #define RISEK(name) risek_##name##_avx512
@@ -1428,7 +1539,8 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define RISEK_FUSED 1
 #define RISEK_FN RISEI_FN RISEI_TARGET("avx512f")
 #define RISEK_IN RISEI_IN RISEI_TARGET("avx512f")
-#define RISEI_ALL16 ((__mmask16)0xFFFF) /* the unmasked forms warn as C++ with gcc 12; the code is the same */
+#define RISEI_ALL16                                                                                \
+    ((__mmask16)0xFFFF) /* the unmasked forms warn as C++ with gcc 12; the code is the same */
 #define V __m512
 #define M __mmask16
 #define VL 16
@@ -1438,12 +1550,14 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define vload(p) _mm512_loadu_ps((p))
 #define vstore(p, x) _mm512_storeu_ps((p), (x))
 #define vset1(x) _mm512_set1_ps((float)(x))
-#define vbytes(p)                                                                                                      \
-    _mm512_maskz_cvtepi32_ps(RISEI_ALL16, _mm512_maskz_cvtepu8_epi32(RISEI_ALL16,                                      \
-                                                                     _mm_loadu_si128((const __m128i *)(const void *)(p))))
+#define vbytes(p)                                                                                  \
+    _mm512_maskz_cvtepi32_ps(RISEI_ALL16,                                                          \
+                             _mm512_maskz_cvtepu8_epi32(RISEI_ALL16,                               \
+                                                        _mm_loadu_si128(                           \
+                                                            (const __m128i *)(const void *)(p))))
 #define vturn risei_turn8
 #define VTURN 8
-#define vhalves(p)                                                                                                     \
+#define vhalves(p)                                                                                 \
     _mm512_maskz_cvtph_ps(RISEI_ALL16, _mm256_loadu_si256((const __m256i *)(const void *)(p)))
 #define vadd _mm512_add_ps
 #define vsub _mm512_sub_ps
@@ -1455,18 +1569,24 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define vmax(a, b) _mm512_maskz_max_ps(RISEI_ALL16, (a), (b))
 #define vmin(a, b) _mm512_maskz_min_ps(RISEI_ALL16, (a), (b))
 #define vselect(mask, yes, no) _mm512_mask_blend_ps((mask), (no), (yes))
-#define risei_and512(x, bits) _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32((int)(bits)))
+#define risei_and512(x, bits)                                                                      \
+    _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32((int)(bits)))
 #define vabs(x) _mm512_castsi512_ps(risei_and512((x), 0x7FFFFFFF))
-#define vcopysign(x, sign)                                                                                             \
-    _mm512_castsi512_ps(_mm512_or_si512(risei_and512((x), 0x7FFFFFFF), risei_and512((sign), 0x80000000u)))
-#define vscale(x, t)                                                                                                   \
-    _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x),                                                       \
-                                         _mm512_maskz_slli_epi32(RISEI_ALL16, _mm512_castps_si512(t), 23)))
-#define vexponent(x)                                                                                                   \
-    _mm512_maskz_cvtepi32_ps(RISEI_ALL16, _mm512_sub_epi32(_mm512_maskz_srli_epi32(RISEI_ALL16, _mm512_castps_si512(x), 23), \
-                                                           _mm512_set1_epi32(126)))
-#define vmantissa(x)                                                                                                   \
-    _mm512_castsi512_ps(_mm512_or_si512(risei_and512((x), 0x007FFFFF), _mm512_set1_epi32(0x3F000000)))
+#define vcopysign(x, sign)                                                                         \
+    _mm512_castsi512_ps(                                                                           \
+        _mm512_or_si512(risei_and512((x), 0x7FFFFFFF), risei_and512((sign), 0x80000000u)))
+#define vscale(x, t)                                                                               \
+    _mm512_castsi512_ps(                                                                           \
+        _mm512_add_epi32(_mm512_castps_si512(x),                                                   \
+                         _mm512_maskz_slli_epi32(RISEI_ALL16, _mm512_castps_si512(t), 23)))
+#define vexponent(x)                                                                               \
+    _mm512_maskz_cvtepi32_ps(RISEI_ALL16,                                                          \
+                             _mm512_sub_epi32(_mm512_maskz_srli_epi32(RISEI_ALL16,                 \
+                                                                      _mm512_castps_si512(x), 23), \
+                                              _mm512_set1_epi32(126)))
+#define vmantissa(x)                                                                               \
+    _mm512_castsi512_ps(                                                                           \
+        _mm512_or_si512(risei_and512((x), 0x007FFFFF), _mm512_set1_epi32(0x3F000000)))
 #include RISE_SELF
 #undef risei_and512
 #undef RISEI_ALL16
@@ -1532,12 +1652,14 @@ RISEI_IN float32x4_t risei_neon_sqrt(float32x4_t a)
 #define vselect vbslq_f32
 #define vabs vabsq_f32
 #define vcopysign(x, sign) vbslq_f32(vdupq_n_u32(0x80000000u), (sign), (x))
-#define vscale(x, t)                                                                                                   \
-    vreinterpretq_f32_u32(vaddq_u32(vreinterpretq_u32_f32(x), vshlq_n_u32(vreinterpretq_u32_f32(t), 23)))
-#define vexponent(x)                                                                                                   \
-    vcvtq_f32_s32(vsubq_s32(vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_f32(x), 23)), vdupq_n_s32(126)))
-#define vmantissa(x)                                                                                                   \
-    vreinterpretq_f32_u32(vorrq_u32(vandq_u32(vreinterpretq_u32_f32(x), vdupq_n_u32(0x007FFFFFu)),                     \
+#define vscale(x, t)                                                                               \
+    vreinterpretq_f32_u32(                                                                         \
+        vaddq_u32(vreinterpretq_u32_f32(x), vshlq_n_u32(vreinterpretq_u32_f32(t), 23)))
+#define vexponent(x)                                                                               \
+    vcvtq_f32_s32(vsubq_s32(vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_f32(x), 23)),      \
+                            vdupq_n_s32(126)))
+#define vmantissa(x)                                                                               \
+    vreinterpretq_f32_u32(vorrq_u32(vandq_u32(vreinterpretq_u32_f32(x), vdupq_n_u32(0x007FFFFFu)), \
                                     vdupq_n_u32(0x3F000000u)))
 #include RISE_SELF
 #endif /* RISEI_NEON */
@@ -1562,7 +1684,9 @@ RISEI_FN int risei_avx_level(void)
     __asm__("cpuid" : "=a"(one[0]), "=b"(one[1]), "=c"(one[2]), "=d"(one[3]) : "a"(0), "c"(0));
     if (one[0] < 7) return 0;
     __asm__("cpuid" : "=a"(one[0]), "=b"(one[1]), "=c"(one[2]), "=d"(one[3]) : "a"(1), "c"(0));
-    __asm__("cpuid" : "=a"(seven[0]), "=b"(seven[1]), "=c"(seven[2]), "=d"(seven[3]) : "a"(7), "c"(0));
+    __asm__("cpuid"
+            : "=a"(seven[0]), "=b"(seven[1]), "=c"(seven[2]), "=d"(seven[3])
+            : "a"(7), "c"(0));
     if ((one[2] >> 27 & 1) == 0) return 0; /* OSXSAVE */
     __asm__ volatile("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
     (void)high;
@@ -1583,7 +1707,8 @@ RISE_API const rise_kernels *rise_kernels_of(rise_isa isa)
 #if RISEI_AVX
     {
         int const level = risei_avx_level();
-        if (level >= 3 && (isa == RISE_ISA_AVX512 || isa == RISE_ISA_AUTO)) return &risek_table_avx512;
+        if (level >= 3 && (isa == RISE_ISA_AVX512 || isa == RISE_ISA_AUTO))
+            return &risek_table_avx512;
         if (level >= 2 && (isa == RISE_ISA_AVX2 || isa == RISE_ISA_AUTO)) return &risek_table_avx2;
     }
 #endif
@@ -1594,7 +1719,7 @@ RISE_API const rise_kernels *rise_kernels_of(rise_isa isa)
 #endif
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* >>threads: work is divided over what it writes, never over what it sums, so that any number of them gives the same bits */
 
 enum { RISEI_MOST_THREADS = 64 };
@@ -1615,7 +1740,8 @@ typedef void (*risei_task)(void *job, int part, int parts, void *scratch);
 #ifndef RISEI_WORTH
 #define RISEI_WORTH 2e5 /* tests divide the least of work */
 #endif
-enum { RISEI_SPINS = 2000 }; /* some 50 microseconds: longer than the pauses within an update, shorter than a game's ticks */
+/* some 50 microseconds: longer than the pauses within an update, shorter than a game's ticks */
+enum { RISEI_SPINS = 2000 };
 
 typedef struct risei_worker {
     struct risei_pool *pool;
@@ -1626,14 +1752,14 @@ typedef struct risei_worker {
 /* Threads that share one job after another with the thread that hands them out. */
 typedef struct risei_pool {
     int threads;
-    unsigned char *scratch;  /* [threads][scratch_bytes] */
+    unsigned char *scratch; /* [threads][scratch_bytes] */
     size_t scratch_bytes;
-    risei_task task;         /* the job in hand */
+    risei_task task; /* the job in hand */
     void *job;
     int stop;
-    unsigned round;          /* atomic: jobs handed out so far */
-    int left;                /* atomic: workers that are still at it */
-    int asleep;              /* atomic: workers that wait to be woken */
+    unsigned round; /* atomic: jobs handed out so far */
+    int left;       /* atomic: workers that are still at it */
+    int asleep;     /* atomic: workers that wait to be woken */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     risei_worker workers[RISEI_MOST_THREADS];
@@ -1648,8 +1774,10 @@ RISEI_FN void risei_pool_await(risei_pool *p, unsigned seen)
         RISEI_PAUSE();
     }
     pthread_mutex_lock(&p->lock);
-    __atomic_add_fetch(&p->asleep, 1, __ATOMIC_SEQ_CST); /* before `round` is looked at: see risei_pool_hand_out */
-    while (__atomic_load_n(&p->round, __ATOMIC_SEQ_CST) == seen) pthread_cond_wait(&p->wake, &p->lock);
+    /* before `round` is looked at: see risei_pool_hand_out */
+    __atomic_add_fetch(&p->asleep, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&p->round, __ATOMIC_SEQ_CST) == seen)
+        pthread_cond_wait(&p->wake, &p->lock);
     __atomic_sub_fetch(&p->asleep, 1, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&p->lock);
 }
@@ -1659,7 +1787,8 @@ RISEI_FN void risei_pool_hand_out(risei_pool *p, risei_task task, void *job)
     p->job = job;
     __atomic_store_n(&p->left, p->threads - 1, __ATOMIC_RELAXED);
     __atomic_add_fetch(&p->round, 1, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&p->asleep, __ATOMIC_SEQ_CST) == 0) return; /* who falls asleep from now on sees the new round first */
+    /* who falls asleep from now on sees the new round first */
+    if (__atomic_load_n(&p->asleep, __ATOMIC_SEQ_CST) == 0) return;
     pthread_mutex_lock(&p->lock);
     pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->lock);
@@ -1718,7 +1847,8 @@ RISEI_FN int risei_pool_begin(risei_pool *p, int threads, void *scratch, size_t 
 /* What computes: the kernels, their scratch, and threads. */
 typedef struct risei_device {
     const rise_kernels *kernels;
-    void *scratch;           /* [threads][scratch_bytes]: of products, and behind it of a first layer that sees frames */
+    /* [threads][scratch_bytes]: of products, and behind it of a first layer that sees frames */
+    void *scratch;
     struct risei_pool *pool; /* NULL: the caller's thread alone */
     size_t scratch_bytes;
 } risei_device;
@@ -1763,7 +1893,7 @@ RISEI_FN void risei_product(const risei_device *d, const rise_product *p)
     risei_run(d, (double)p->m * p->n * p->k, risei_product_part, &job);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* >>layers: forward and backward side by side. Gradients are assigned, not added up: a layer runs backward once an update */
 
 RISEI_FN void risei_zero(rise_real *x, ptrdiff_t count)
@@ -1792,7 +1922,8 @@ RISEI_FN void risei_initialise(rise_real *w, size_t count, int fan_in, risei_ran
 /* y [rows][out] = x [rows][in] W + b */
 typedef struct risei_linear {
     int in, out, biased;
-    size_t weights, bias; /* rise_matrix_panels [in][out], and [out]: where in the parameter block */
+    /* rise_matrix_panels [in][out], and [out]: where in the parameter block */
+    size_t weights, bias;
 } risei_linear;
 
 RISEI_FN risei_linear risei_linear_make(risei_parameters *p, int in, int out, int biased)
@@ -1804,13 +1935,15 @@ RISEI_FN risei_linear risei_linear_make(risei_parameters *p, int in, int out, in
     return layer;
 }
 /* Weights uniform in +-1/sqrt(fan_in), drawn row by row, wherever they lie. */
-RISEI_FN void risei_linear_initialise_weights(const risei_linear *l, rise_real *w, int fan_in, risei_random *random)
+RISEI_FN void risei_linear_initialise_weights(const risei_linear *l, rise_real *w, int fan_in,
+                                              risei_random *random)
 {
     rise_matrix const m = rise_matrix_panels(w + l->weights, l->in, l->out);
     int i, j;
     for (i = 0; i < l->in; i++)
         for (j = 0; j < l->out; j += m.run)
-            risei_initialise(w + l->weights + risei_walk(&m.rows, i) + risei_column(&m, j), (size_t)m.run, fan_in, random);
+            risei_initialise(w + l->weights + risei_walk(&m.rows, i) + risei_column(&m, j),
+                             (size_t)m.run, fan_in, random);
 }
 RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei_random *random)
 {
@@ -1819,8 +1952,9 @@ RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei
 }
 
 /* Rows of x and y lie `stride` elements apart. */
-RISEI_FN void risei_linear_forward(const risei_device *d, const risei_linear *l, const rise_real *w, int rows,
-                                   const rise_real *x, ptrdiff_t x_stride, rise_real *y, ptrdiff_t y_stride, int relu)
+RISEI_FN void risei_linear_forward(const risei_device *d, const risei_linear *l, const rise_real *w,
+                                   int rows, const rise_real *x, ptrdiff_t x_stride, rise_real *y,
+                                   ptrdiff_t y_stride, int relu)
 {
     rise_product p;
     memset(&p, 0, sizeof p);
@@ -1833,8 +1967,10 @@ RISEI_FN void risei_linear_forward(const risei_device *d, const risei_linear *l,
     risei_product(d, &p);
 }
 /* dW = x^T dy, and the gradient of the bias, if it has one */
-RISEI_FN void risei_linear_backward_weights(const risei_device *d, const risei_linear *l, rise_real *g, int rows,
-                                            const rise_real *x, ptrdiff_t x_stride, const rise_real *dy, ptrdiff_t dy_stride)
+RISEI_FN void risei_linear_backward_weights(const risei_device *d, const risei_linear *l,
+                                            rise_real *g, int rows, const rise_real *x,
+                                            ptrdiff_t x_stride, const rise_real *dy,
+                                            ptrdiff_t dy_stride)
 {
     rise_product p;
     memset(&p, 0, sizeof p);
@@ -1847,8 +1983,9 @@ RISEI_FN void risei_linear_backward_weights(const risei_device *d, const risei_l
     risei_product(d, &p);
 }
 /* dy is the gradient before the ReLU. dx may be NULL. */
-RISEI_FN void risei_linear_backward(const risei_device *d, const risei_linear *l, const rise_real *w, rise_real *g, int rows,
-                                    const rise_real *x, ptrdiff_t x_stride, const rise_real *dy, ptrdiff_t dy_stride,
+RISEI_FN void risei_linear_backward(const risei_device *d, const risei_linear *l,
+                                    const rise_real *w, rise_real *g, int rows, const rise_real *x,
+                                    ptrdiff_t x_stride, const rise_real *dy, ptrdiff_t dy_stride,
                                     rise_real *dx, ptrdiff_t dx_stride)
 {
     rise_matrix const weights = rise_matrix_panels(w + l->weights, l->in, l->out);
@@ -1883,8 +2020,14 @@ RISEI_FN risei_image risei_image_make(int height, int width, int channels, int p
     image.height = height, image.width = width, image.channels = channels, image.pad = pad;
     return image;
 }
-RISEI_FN ptrdiff_t risei_image_row(const risei_image *i) { return (ptrdiff_t)(i->width + 2 * i->pad) * i->channels; }
-RISEI_FN ptrdiff_t risei_image_size(const risei_image *i) { return (i->height + 2 * i->pad) * risei_image_row(i); }
+RISEI_FN ptrdiff_t risei_image_row(const risei_image *i)
+{
+    return (ptrdiff_t)(i->width + 2 * i->pad) * i->channels;
+}
+RISEI_FN ptrdiff_t risei_image_size(const risei_image *i)
+{
+    return (i->height + 2 * i->pad) * risei_image_row(i);
+}
 /* Where pixel (y, x) of the first image is; coordinates may reach into the border. */
 RISEI_FN ptrdiff_t risei_image_at(const risei_image *i, int y, int x)
 {
@@ -1899,20 +2042,24 @@ RISEI_FN rise_walk risei_image_walk(const risei_image *i, int rows, int columns,
     walk.step[0] = (ptrdiff_t)step * i->channels;
     walk.step[1] = step * risei_image_row(i);
     walk.step[2] = risei_image_size(i);
-    if (walk.step[0] * columns == walk.step[1] && walk.step[1] * rows == walk.step[2]) walk.inner = INT_MAX; /* all pixels */
+    /* all pixels */
+    if (walk.step[0] * columns == walk.step[1] && walk.step[1] * rows == walk.step[2])
+        walk.inner = INT_MAX;
     return walk;
 }
 
 /* Convolution (the field's name for correlation): y(oy, ox) = relu(b + sum over ky, kx, c of x(oy s + ky - pad, ...) w). */
 typedef struct risei_conv {
-    int height, width, channels;         /* in */
+    int height, width, channels; /* in */
     int filters, size, stride, pad;
     int out_height, out_width;
-    int border;                          /* of zeros around dy, so that the data gradient is a product too */
+    /* of zeros around dy, so that the data gradient is a product too */
+    int border;
     int pool, pool_stride, pool_pad;
-    int pooled_height, pooled_width;     /* out_height, out_width without a pool */
-    size_t weights, bias;                /* [size][size][channels][filters], [filters] */
-    int frozen;                          /* it only runs forward, and its weights lie as rise_matrix_panels */
+    int pooled_height, pooled_width; /* out_height, out_width without a pool */
+    size_t weights, bias;            /* [size][size][channels][filters], [filters] */
+    /* it only runs forward, and its weights lie as rise_matrix_panels */
+    int frozen;
 } risei_conv;
 
 /* The data gradient at pixels u = r + stride Y (u = y + pad) takes taps r, r + stride, ... of the kernel. */
@@ -1930,7 +2077,8 @@ RISEI_FN risei_phase risei_conv_phase(const risei_conv *c, int r, int length)
     return phase;
 }
 
-RISEI_FN risei_conv risei_conv_make(risei_parameters *p, const rise_conv *desc, int height, int width, int channels)
+RISEI_FN risei_conv risei_conv_make(risei_parameters *p, const rise_conv *desc, int height,
+                                    int width, int channels)
 {
     risei_conv c;
     int r, axis;
@@ -1956,7 +2104,8 @@ RISEI_FN risei_conv risei_conv_make(risei_parameters *p, const rise_conv *desc, 
             if (c.border < before) c.border = before;
             if (c.border < after) c.border = after;
         }
-    c.weights = risei_parameter(p, (size_t)c.size * (size_t)c.size * (size_t)channels * (size_t)c.filters);
+    c.weights =
+        risei_parameter(p, (size_t)c.size * (size_t)c.size * (size_t)channels * (size_t)c.filters);
     c.bias = risei_parameter(p, (size_t)c.filters);
     return c;
 }
@@ -1964,7 +2113,8 @@ RISEI_FN risei_conv risei_conv_make(risei_parameters *p, const rise_conv *desc, 
 /* multiplications, either way */
 RISEI_FN double risei_conv_work(const risei_conv *c, int count)
 {
-    return (double)count * c->out_height * c->out_width * c->filters * (c->size * c->size * c->channels);
+    return (double)count * c->out_height * c->out_width * c->filters *
+           (c->size * c->size * c->channels);
 }
 /* [count * out_height * out_width][size * size * channels]: the patches, where they lie in the image */
 RISEI_FN rise_matrix risei_conv_patches(const risei_conv *c, const risei_image *x)
@@ -1978,14 +2128,16 @@ RISEI_FN rise_matrix risei_conv_patches(const risei_conv *c, const risei_image *
 }
 
 /* y = conv(x), max(0, y) if `relu`. x.pad must be c.pad or more; y may have any border. */
-RISEI_FN rise_product risei_conv_product(const risei_conv *c, const rise_real *w, int count, const risei_image *x,
-                                         const risei_image *y, int relu)
+RISEI_FN rise_product risei_conv_product(const risei_conv *c, const rise_real *w, int count,
+                                         const risei_image *x, const risei_image *y, int relu)
 {
     rise_product p;
     memset(&p, 0, sizeof p);
-    p.m = count * c->out_height * c->out_width, p.n = c->filters, p.k = c->size * c->size * c->channels;
+    p.m = count * c->out_height * c->out_width, p.n = c->filters,
+    p.k = c->size * c->size * c->channels;
     p.a = risei_conv_patches(c, x);
-    p.b = c->frozen ? rise_matrix_panels(w + c->weights, p.k, p.n) : rise_matrix_plain(w + c->weights, c->filters);
+    p.b = c->frozen ? rise_matrix_panels(w + c->weights, p.k, p.n)
+                    : rise_matrix_plain(w + c->weights, c->filters);
     p.c = rise_matrix_plain(y->data + risei_image_at(y, 0, 0), 0);
     p.c.rows = risei_image_walk(y, c->out_height, c->out_width, 1);
     p.bias = w + c->bias;
@@ -1993,12 +2145,13 @@ RISEI_FN rise_product risei_conv_product(const risei_conv *c, const rise_real *w
     return p;
 }
 /* dW = patches^T dy, and the gradient of the bias */
-RISEI_FN rise_product risei_conv_gradient(const risei_conv *c, rise_real *g, int count, const risei_image *x,
-                                          const risei_image *dy)
+RISEI_FN rise_product risei_conv_gradient(const risei_conv *c, rise_real *g, int count,
+                                          const risei_image *x, const risei_image *dy)
 {
     rise_product p;
     memset(&p, 0, sizeof p);
-    p.m = c->size * c->size * c->channels, p.n = c->filters, p.k = count * c->out_height * c->out_width;
+    p.m = c->size * c->size * c->channels, p.n = c->filters,
+    p.k = count * c->out_height * c->out_width;
     p.a = risei_conv_patches(c, x);
     p.transposed = 1;
     p.b = rise_matrix_plain(dy->data + risei_image_at(dy, 0, 0), 0);
@@ -2008,14 +2161,16 @@ RISEI_FN rise_product risei_conv_gradient(const risei_conv *c, rise_real *g, int
     return p;
 }
 /* y (add: +)= conv(x) */
-RISEI_FN void risei_conv_forward(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
-                                 const risei_image *x, const risei_image *y, int relu, int add)
+RISEI_FN void risei_conv_forward(const risei_device *d, const risei_conv *c, const rise_real *w,
+                                 int count, const risei_image *x, const risei_image *y, int relu,
+                                 int add)
 {
     rise_product p = risei_conv_product(c, w, count, x, y, relu);
     int i;
     if (add) p.bias = NULL, p.accumulate = 1;
     for (i = 0; i < p.m && add; i++)
-        d->kernels->add(c->filters, w + c->bias, y->data + risei_image_at(y, 0, 0) + risei_walk(&p.c.rows, i));
+        d->kernels->add(c->filters, w + c->bias,
+                        y->data + risei_image_at(y, 0, 0) + risei_walk(&p.c.rows, i));
     risei_product(d, &p);
 }
 
@@ -2039,7 +2194,8 @@ RISEI_FN risei_band risei_conv_band(const risei_phase *phase, int length, int ro
     return band;
 }
 /* A walk over the pixels of so many images that takes one pixel of all images, then the next; or image by image. */
-RISEI_FN rise_walk risei_conv_walk(const risei_image *x, int rows, int columns, int step, int count, int by_pixel)
+RISEI_FN rise_walk risei_conv_walk(const risei_image *x, int rows, int columns, int step, int count,
+                                   int by_pixel)
 {
     rise_walk const w = risei_image_walk(x, rows, columns, step);
     rise_walk turned;
@@ -2048,23 +2204,27 @@ RISEI_FN rise_walk risei_conv_walk(const risei_image *x, int rows, int columns, 
     return by_pixel ? turned : w;
 }
 /* dx of one band of rows v and columns u: the patches of dy that its pixels came from, times the kernel turned around. */
-RISEI_FN void risei_conv_backward_band(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
-                                       const risei_image *dy, const risei_image *dx, int ry, int rx, const risei_band *v,
+RISEI_FN void risei_conv_backward_band(const risei_device *d, const risei_conv *c,
+                                       const rise_real *w, int count, const risei_image *dy,
+                                       const risei_image *dx, int ry, int rx, const risei_band *v,
                                        const risei_band *u, int by_pixel)
 {
     int const f = c->filters, tap = c->channels * f;
-    int const top = risei_conv_phase(c, ry, c->height).taps - 1, side = risei_conv_phase(c, rx, c->width).taps - 1;
+    int const top = risei_conv_phase(c, ry, c->height).taps - 1;
+    int const side = risei_conv_phase(c, rx, c->width).taps - 1;
     rise_product p;
     memset(&p, 0, sizeof p);
     p.m = count * v->count * u->count, p.n = c->channels, p.k = v->taps * u->taps * f;
     p.c = rise_matrix_plain(dx->data + risei_image_at(dx, ry + c->stride * v->first - c->pad,
-                                                      rx + c->stride * u->first - c->pad), 0);
+                                                      rx + c->stride * u->first - c->pad),
+                            0);
     p.c.rows = risei_conv_walk(dx, v->count, u->count, c->stride, count, by_pixel);
     p.a = rise_matrix_plain(dy->data, 0);
     p.b = rise_matrix_transpose(rise_matrix_plain(w + c->weights, f));
     if (p.k > 0) {
         int const ky = ry + c->stride * (top - v->skip), kx = rx + c->stride * (side - u->skip);
-        p.a.data = dy->data + risei_image_at(dy, v->first - top + v->skip, u->first - side + u->skip);
+        p.a.data = dy->data +
+                   risei_image_at(dy, v->first - top + v->skip, u->first - side + u->skip);
         p.a.rows = risei_conv_walk(dy, v->count, u->count, 1, count, by_pixel);
         p.a.run = u->taps * f;
         p.a.run_step = risei_image_row(dy);
@@ -2088,15 +2248,18 @@ RISEI_FN risei_phase risei_conv_reach(const risei_conv *c, int k, int length, in
 }
 /* dx tap by tap: a product each, which adds what dy gives through that tap. Nothing is multiplied in vain, and the weights are
    turned around once; but dx is read and written for each tap. */
-RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
-                                       const risei_image *dy, const risei_image *dx)
+RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *c,
+                                       const rise_real *w, int count, const risei_image *dy,
+                                       const risei_image *dx)
 {
     int const f = c->filters, tap = c->channels * f;
     int n, y, k;
     for (n = 0; n < count; n++)
         for (y = 0; y < dx->height; y++)
-            risei_zero(dx->data + n * risei_image_size(dx) + risei_image_at(dx, y, 0), dx->width * dx->channels);
-    for (k = c->size * c->size - 1; k >= 0; k--) { /* backward: the sums of the bands, without their zeros */
+            risei_zero(dx->data + n * risei_image_size(dx) + risei_image_at(dx, y, 0),
+                       dx->width * dx->channels);
+    /* backward: the sums of the bands, without their zeros */
+    for (k = c->size * c->size - 1; k >= 0; k--) {
         int const ky = k / c->size, kx = k % c->size;
         risei_phase const v = risei_conv_reach(c, ky, c->height, c->out_height);
         risei_phase const u = risei_conv_reach(c, kx, c->width, c->out_width);
@@ -2109,7 +2272,8 @@ RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *
         p.a.rows = risei_image_walk(dy, v.count, u.count, 1);
         p.b = rise_matrix_transpose(rise_matrix_plain(w + c->weights + (ptrdiff_t)k * tap, f));
         p.c = rise_matrix_plain(dx->data + risei_image_at(dx, c->stride * v.first + ky - c->pad,
-                                                          c->stride * u.first + kx - c->pad), 0);
+                                                          c->stride * u.first + kx - c->pad),
+                                0);
         p.c.rows = risei_image_walk(dx, v.count, u.count, c->stride);
         risei_product(d, &p);
     }
@@ -2118,14 +2282,16 @@ enum { RISEI_MANY = 8, RISEI_TOGETHER = 32 }; /* images */
 /* dx band by band. Many images: no tap that misses dy is multiplied. Above and below dy that costs a product for each row;
    beside it, too, it would leave too few pixels in a row to fill a tile, so that tiles take a pixel of many images at once: for
    narrow images, where it pays. */
-RISEI_FN void risei_conv_backward_bands(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
-                                        const risei_image *dy, const risei_image *dx)
+RISEI_FN void risei_conv_backward_bands(const risei_device *d, const risei_conv *c,
+                                        const rise_real *w, int count, const risei_image *dy,
+                                        const risei_image *dx)
 {
     int const many = count >= RISEI_MANY;
     int ry, rx, row, column;
     for (ry = 0; ry < c->stride; ry++)
         for (rx = 0; rx < c->stride; rx++) {
-            risei_phase const v = risei_conv_phase(c, ry, c->height), u = risei_conv_phase(c, rx, c->width);
+            risei_phase const v = risei_conv_phase(c, ry, c->height);
+            risei_phase const u = risei_conv_phase(c, rx, c->width);
             int const narrow = many && u.count <= 16;
             risei_band y, x;
             for (row = v.first; row < v.first + v.count; row += y.count) {
@@ -2139,8 +2305,9 @@ RISEI_FN void risei_conv_backward_bands(const risei_device *d, const risei_conv 
 }
 /* dx = the data gradient, in the way that is faster: without padding, the bands of few small images hold many zeros, and a tap
    of many filters is worth reading and writing dx. */
-RISEI_FN void risei_conv_backward_images(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
-                                         const risei_image *dy, const risei_image *dx)
+RISEI_FN void risei_conv_backward_images(const risei_device *d, const risei_conv *c,
+                                         const rise_real *w, int count, const risei_image *dy,
+                                         const risei_image *dx)
 {
     if (count < RISEI_MANY && c->pad == 0 && c->out_width <= 16 && c->filters >= 32)
         risei_conv_backward_taps(d, c, w, count, dy, dx);
@@ -2170,8 +2337,9 @@ RISEI_FN void risei_data_part(void *job, int part, int parts, void *scratch)
         risei_conv_backward_images(&alone, j->conv, j->w, now, &dy, &dx);
     }
 }
-RISEI_FN void risei_conv_backward_data(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
-                                       const risei_image *dy, const risei_image *dx)
+RISEI_FN void risei_conv_backward_data(const risei_device *d, const risei_conv *c,
+                                       const rise_real *w, int count, const risei_image *dy,
+                                       const risei_image *dx)
 {
     risei_data_job j;
     j.kernels = d->kernels, j.conv = c, j.w = w, j.dy = dy, j.dx = dx, j.count = count;
@@ -2181,8 +2349,9 @@ RISEI_FN void risei_conv_backward_data(const risei_device *d, const risei_conv *
         risei_run(d, risei_conv_work(c, count), risei_data_part, &j);
 }
 /* dy: gradient before the ReLU, dy.pad == c.border where dx is wanted; dx may be NULL. */
-RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, const rise_real *w, rise_real *g, int count,
-                                  const risei_image *x, const risei_image *dy, const risei_image *dx)
+RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, const rise_real *w,
+                                  rise_real *g, int count, const risei_image *x,
+                                  const risei_image *dy, const risei_image *dx)
 {
     rise_product const p = risei_conv_gradient(c, g, count, x, dy);
     risei_product(d, &p);
@@ -2192,13 +2361,15 @@ RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, co
 /* What a conv net sees: images of numbers that lie ready; or stacks of frames, oldest first, which become numbers, in [0, 1] and
    interleaved, in the cache, just before they are read. */
 typedef struct risei_input {
-    rise_real *images;            /* [count] with the border of the first layer's x; or NULL, and */
-    const uint8_t *const *frames; /* [count][stack]; NULL as a stack's first frame stands for a black image */
+    rise_real *images; /* [count] with the border of the first layer's x; or NULL, and */
+    /* [count][stack]; NULL as a stack's first frame stands for a black image */
+    const uint8_t *const *frames;
     int stack;
 } risei_input;
 
 enum {
-    RISEI_CHUNK = 32768, /* numbers: so many images of the first layer at a time, but at least one */
+    /* numbers: so many images of the first layer at a time, but at least one */
+    RISEI_CHUNK = 32768,
     RISEI_MOST_STACK = 16
 };
 
@@ -2207,12 +2378,13 @@ RISEI_FN int risei_chunk_images(const risei_image *x)
     return risei_image_size(x) < RISEI_CHUNK ? RISEI_CHUNK / (int)risei_image_size(x) : 1;
 }
 /* Image n of `count` -> out, with its border. The first bytes of the next one are asked for. */
-RISEI_FN void risei_input_stack(const rise_kernels *k, const risei_input *input, int n, int count, const risei_image *x,
-                                rise_real *out)
+RISEI_FN void risei_input_stack(const rise_kernels *k, const risei_input *input, int n, int count,
+                                const risei_image *x, rise_real *out)
 {
     const uint8_t *const *const next = input->frames + (ptrdiff_t)(n + 1) * input->stack;
     int const channels = x->channels / input->stack, bytes = x->height * x->width * channels;
-    int const height = x->pad > 0 ? x->height : 1, width = x->width * x->height / height; /* one row of all, without a border */
+    /* one row of all, without a border */
+    int const height = x->pad > 0 ? x->height : 1, width = x->width * x->height / height;
     const uint8_t *rows[RISEI_MOST_STACK];
     rise_real *done = out; /* up to here; what lies between rows is border */
     int s, y, i;
@@ -2248,10 +2420,13 @@ RISEI_FN void risei_first_part(void *job, int part, int parts, void *scratch)
     int n = 0, end = j->count, i, now;
     x.data = (rise_real *)(void *)((unsigned char *)scratch + rise_product_scratch());
     if (apart) risei_share(j->count, 1, part, parts, &n, &end);
-    for (y.data += n * risei_image_size(&y); n < end; n += now, y.data += now * risei_image_size(&y)) {
+    for (y.data += n * risei_image_size(&y); n < end;
+         n += now, y.data += now * risei_image_size(&y)) {
         rise_product p;
         now = end - n < chunk ? end - n : chunk;
-        for (i = 0; i < now; i++) risei_input_stack(j->kernels, j->input, n + i, end, &x, x.data + i * risei_image_size(&x));
+        for (i = 0; i < now; i++)
+            risei_input_stack(j->kernels, j->input, n + i, end, &x,
+                              x.data + i * risei_image_size(&x));
         if (j->y != NULL)
             p = risei_conv_product(j->conv, j->w, now, &x, &y, j->relu);
         else
@@ -2265,8 +2440,9 @@ RISEI_FN void risei_first_run(const risei_device *d, risei_first_job *j)
     j->kernels = d->kernels;
     risei_run(d, risei_conv_work(c, j->count), risei_first_part, j);
 }
-RISEI_FN void risei_first_forward(const risei_device *d, const risei_conv *c, const rise_real *w, int count,
-                                  const risei_input *input, const risei_image *x, const risei_image *y, int relu)
+RISEI_FN void risei_first_forward(const risei_device *d, const risei_conv *c, const rise_real *w,
+                                  int count, const risei_input *input, const risei_image *x,
+                                  const risei_image *y, int relu)
 {
     risei_first_job job;
     memset(&job, 0, sizeof job);
@@ -2274,8 +2450,9 @@ RISEI_FN void risei_first_forward(const risei_device *d, const risei_conv *c, co
     job.x = x, job.y = y, job.relu = relu;
     risei_first_run(d, &job);
 }
-RISEI_FN void risei_first_backward(const risei_device *d, const risei_conv *c, rise_real *g, int count,
-                                   const risei_input *input, const risei_image *x, const risei_image *dy)
+RISEI_FN void risei_first_backward(const risei_device *d, const risei_conv *c, rise_real *g,
+                                   int count, const risei_input *input, const risei_image *x,
+                                   const risei_image *dy)
 {
     risei_first_job job;
     memset(&job, 0, sizeof job);
@@ -2294,8 +2471,10 @@ RISEI_FN risei_window risei_pool_window(const risei_conv *c, int oy, int ox)
     int const y = oy * c->pool_stride - c->pool_pad, x = ox * c->pool_stride - c->pool_pad;
     risei_window r;
     if (c->pool < 0) {
-        r.y0 = oy * c->out_height / c->pooled_height, r.y1 = risei_ceil_div((oy + 1) * c->out_height, c->pooled_height);
-        r.x0 = ox * c->out_width / c->pooled_width, r.x1 = risei_ceil_div((ox + 1) * c->out_width, c->pooled_width);
+        r.y0 = oy * c->out_height / c->pooled_height,
+        r.y1 = risei_ceil_div((oy + 1) * c->out_height, c->pooled_height);
+        r.x0 = ox * c->out_width / c->pooled_width,
+        r.x1 = risei_ceil_div((ox + 1) * c->out_width, c->pooled_width);
         return r;
     }
     r.y0 = y > 0 ? y : 0, r.y1 = y + c->pool < c->out_height ? y + c->pool : c->out_height;
@@ -2310,13 +2489,15 @@ typedef struct risei_pool_job {
 } risei_pool_job;
 
 /* out = the maximum of a window of x */
-RISEI_FN void risei_pool_maximum(const risei_pool_job *j, const rise_real *x, const risei_window *r, rise_real *out)
+RISEI_FN void risei_pool_maximum(const risei_pool_job *j, const rise_real *x, const risei_window *r,
+                                 rise_real *out)
 {
     int const f = j->conv->filters;
     int iy, ix;
     memcpy(out, x + risei_image_at(j->x, r->y0, r->x0), (size_t)f * sizeof *out);
     for (iy = r->y0; iy < r->y1; iy++)
-        for (ix = r->x0; ix < r->x1; ix++) j->kernels->maximum(f, x + risei_image_at(j->x, iy, ix), out);
+        for (ix = r->x0; ix < r->x1; ix++)
+            j->kernels->maximum(f, x + risei_image_at(j->x, iy, ix), out);
 }
 RISEI_FN void risei_pool_forward_part(void *job, int part, int parts, void *scratch)
 {
@@ -2328,7 +2509,8 @@ RISEI_FN void risei_pool_forward_part(void *job, int part, int parts, void *scra
             for (ox = 0; ox < j->conv->pooled_width; ox++) {
                 risei_window const r = risei_pool_window(j->conv, oy, ox);
                 risei_pool_maximum(j, j->x->data + n * risei_image_size(j->x), &r,
-                                   j->y->data + n * risei_image_size(j->y) + risei_image_at(j->y, oy, ox));
+                                   j->y->data + n * risei_image_size(j->y) +
+                                       risei_image_at(j->y, oy, ox));
             }
 }
 /* The gradient goes to the first pixel that has the maximum, which is found again, for y may have changed. */
@@ -2350,13 +2532,14 @@ RISEI_FN void risei_pool_backward_part(void *job, int part, int parts, void *scr
                 memcpy(rest, dy + risei_image_at(j->dy, oy, ox), (size_t)f * sizeof *rest);
                 for (iy = r.y0; iy < r.y1; iy++)
                     for (ix = r.x0; ix < r.x1; ix++)
-                        j->kernels->claim(f, x + risei_image_at(j->x, iy, ix), most, rest, dx + risei_image_at(j->dx, iy, ix));
+                        j->kernels->claim(f, x + risei_image_at(j->x, iy, ix), most, rest,
+                                          dx + risei_image_at(j->dx, iy, ix));
             }
     }
 }
 /* x -> y */
-RISEI_FN void risei_pool_forward(const risei_device *d, const risei_conv *c, int count, const risei_image *x,
-                                 const risei_image *y)
+RISEI_FN void risei_pool_forward(const risei_device *d, const risei_conv *c, int count,
+                                 const risei_image *x, const risei_image *y)
 {
     risei_pool_job job;
     memset(&job, 0, sizeof job);
@@ -2365,8 +2548,9 @@ RISEI_FN void risei_pool_forward(const risei_device *d, const risei_conv *c, int
     risei_run(d, (double)count * (double)risei_image_size(x), risei_pool_forward_part, &job);
 }
 /* x, dy -> dx */
-RISEI_FN void risei_pool_backward(const risei_device *d, const risei_conv *c, int count, const risei_image *x,
-                                  const risei_image *dy, const risei_image *dx)
+RISEI_FN void risei_pool_backward(const risei_device *d, const risei_conv *c, int count,
+                                  const risei_image *x, const risei_image *dy,
+                                  const risei_image *dx)
 {
     risei_pool_job job;
     memset(&job, 0, sizeof job);
@@ -2389,13 +2573,14 @@ RISEI_FN void risei_relu_part(void *job, int part, int parts, void *scratch)
     (void)scratch;
     for (risei_share(j->count, 1, part, parts, &n, &to); n < to; n++)
         for (y = 0; y < j->out->height; y++)
-            j->kernels->relu_backward(j->out->width * j->out->channels,
-                                      j->out->data + n * risei_image_size(j->out) + risei_image_at(j->out, y, 0),
-                                      j->dy->data + n * risei_image_size(j->dy) + risei_image_at(j->dy, y, 0),
-                                      j->dx->data + n * risei_image_size(j->dx) + risei_image_at(j->dx, y, 0));
+            j->kernels->relu_backward(
+                j->out->width * j->out->channels,
+                j->out->data + n * risei_image_size(j->out) + risei_image_at(j->out, y, 0),
+                j->dy->data + n * risei_image_size(j->dy) + risei_image_at(j->dy, y, 0),
+                j->dx->data + n * risei_image_size(j->dx) + risei_image_at(j->dx, y, 0));
 }
-RISEI_FN void risei_relu_backward(const risei_device *d, int count, const risei_image *out, const risei_image *dy,
-                                  const risei_image *dx)
+RISEI_FN void risei_relu_backward(const risei_device *d, int count, const risei_image *out,
+                                  const risei_image *dy, const risei_image *dx)
 {
     risei_relu_job job;
     job.kernels = d->kernels;
@@ -2405,12 +2590,14 @@ RISEI_FN void risei_relu_backward(const risei_device *d, int count, const risei_
 }
 
 /* to += from, image by image, whatever their borders */
-RISEI_FN void risei_image_add(const risei_device *d, int count, const risei_image *from, const risei_image *to)
+RISEI_FN void risei_image_add(const risei_device *d, int count, const risei_image *from,
+                              const risei_image *to)
 {
     int n, y;
     for (n = 0; n < count; n++)
         for (y = 0; y < from->height; y++)
-            d->kernels->add(from->width * from->channels, from->data + n * risei_image_size(from) + risei_image_at(from, y, 0),
+            d->kernels->add(from->width * from->channels,
+                            from->data + n * risei_image_size(from) + risei_image_at(from, y, 0),
                             to->data + n * risei_image_size(to) + risei_image_at(to, y, 0));
 }
 
@@ -2422,11 +2609,13 @@ typedef struct risei_encoder {
     int layers;
     risei_conv conv[RISE_MAX_CONV];
     int units[RISE_MAX_CONV];
-    risei_conv unit[RISE_MAX_CONV]; /* the first conv of these; the others are alike, and follow it in the parameter block */
-    risei_conv shrink;        /* the pool after the last layer, if `pool` is not 0; it has no weights */
-    int flat;                 /* numbers after that */
-    int dense;                /* is there a dense layer? */
-    int relu;                 /* and a ReLU after it? */
+    /* the first conv of these; the others are alike, and follow it in the parameter block */
+    risei_conv unit[RISE_MAX_CONV];
+    /* the pool after the last layer, if `pool` is not 0; it has no weights */
+    risei_conv shrink;
+    int flat;  /* numbers after that */
+    int dense; /* is there a dense layer? */
+    int relu;  /* and a ReLU after it? */
     risei_linear linear;
     int out;
 } risei_encoder;
@@ -2434,16 +2623,20 @@ typedef struct risei_encoder {
 /* Its activations and their gradients. in[0] is what it sees, or just its shape; layer l makes in[l + 1]. */
 typedef struct risei_encoder_data {
     risei_input input;
-    risei_image in[RISE_MAX_CONV + 1], y[RISE_MAX_CONV];      /* y[l]: before the pool, or in[l + 1] itself */
-    risei_image unit[RISE_MAX_CONV][RISEI_UNITS][2];          /* what its two convs see: ReLU of the input, and between them */
-    risei_image dout[RISE_MAX_CONV], dy[RISE_MAX_CONV];       /* gradients of in[l + 1], and before pool and ReLU */
-    risei_image dunit[RISE_MAX_CONV][2];                      /* of what the convs of a unit see */
-    risei_image flat, dflat;                                  /* after the last pool */
-    rise_real *features, *dfeatures;                          /* [count][out] */
+    /* y[l]: before the pool, or in[l + 1] itself */
+    risei_image in[RISE_MAX_CONV + 1], y[RISE_MAX_CONV];
+    /* what its two convs see: ReLU of the input, and between them */
+    risei_image unit[RISE_MAX_CONV][RISEI_UNITS][2];
+    /* gradients of in[l + 1], and before pool and ReLU */
+    risei_image dout[RISE_MAX_CONV], dy[RISE_MAX_CONV];
+    risei_image dunit[RISE_MAX_CONV][2]; /* of what the convs of a unit see */
+    risei_image flat, dflat;             /* after the last pool */
+    rise_real *features, *dfeatures;     /* [count][out] */
 } risei_encoder_data;
 
-RISEI_FN risei_encoder risei_encoder_make(risei_parameters *p, int height, int width, int channels, const rise_conv *conv,
-                                          int layers, int pool_to, int features)
+RISEI_FN risei_encoder risei_encoder_make(risei_parameters *p, int height, int width, int channels,
+                                          const rise_conv *conv, int layers, int pool_to,
+                                          int features)
 {
     rise_conv three;
     risei_encoder e;
@@ -2455,7 +2648,8 @@ RISEI_FN risei_encoder risei_encoder_make(risei_parameters *p, int height, int w
     three.size = 3, three.pad = 1;
     for (l = 0; l < layers; l++) {
         e.conv[l] = risei_conv_make(p, &conv[l], height, width, channels);
-        height = e.conv[l].pooled_height, width = e.conv[l].pooled_width, channels = three.filters = e.conv[l].filters;
+        height = e.conv[l].pooled_height, width = e.conv[l].pooled_width,
+        channels = three.filters = e.conv[l].filters;
         e.units[l] = conv[l].residual;
         for (i = 0; i < 2 * e.units[l]; i++) {
             risei_conv const made = risei_conv_make(p, &three, height, width, channels);
@@ -2507,15 +2701,18 @@ RISEI_FN void risei_encoder_initialise(const risei_encoder *e, rise_real *w, ris
 RISEI_FN void risei_image_take(risei_arena *arena, risei_image *image, int count)
 {
     if (count == 0) return;
-    image->data = RISEI_TAKE(arena, rise_real, risei_times((size_t)count, (size_t)risei_image_size(image)));
+    image->data =
+        RISEI_TAKE(arena, rise_real, risei_times((size_t)count, (size_t)risei_image_size(image)));
 }
 /* Layer l: `count` images forward, `learn` of them backward */
-RISEI_FN void risei_encoder_layout_layer(risei_arena *arena, const risei_encoder *e, risei_encoder_data *a, int l, int count,
-                                         int learn)
+RISEI_FN void risei_encoder_layout_layer(risei_arena *arena, const risei_encoder *e,
+                                         risei_encoder_data *a, int l, int count, int learn)
 {
     const risei_conv *c = &e->conv[l];
-    int const height = c->pooled_height, width = c->pooled_width, last = l == e->layers - 1, units = e->units[l];
-    int const border = l > 0 ? c->border : 0; /* of dy: the first layer's data gradient is not wanted */
+    int const height = c->pooled_height, width = c->pooled_width, last = l == e->layers - 1;
+    int const units = e->units[l];
+    /* of dy: the first layer's data gradient is not wanted */
+    int const border = l > 0 ? c->border : 0;
     int i;
     a->in[l + 1] = risei_image_make(height, width, c->filters, last ? 0 : e->conv[l + 1].pad);
     risei_image_take(arena, &a->in[l + 1], count);
@@ -2524,10 +2721,12 @@ RISEI_FN void risei_encoder_layout_layer(risei_arena *arena, const risei_encoder
         a->y[l] = risei_image_make(c->out_height, c->out_width, c->filters, 0);
         risei_image_take(arena, &a->y[l], count);
     }
-    a->dy[l] = risei_image_make(c->out_height, c->out_width, c->filters, units > 0 && border < 1 ? 1 : border);
+    a->dy[l] = risei_image_make(c->out_height, c->out_width, c->filters,
+                                units > 0 && border < 1 ? 1 : border);
     risei_image_take(arena, &a->dy[l], learn);
     a->dout[l] = a->dy[l];
-    if (c->pool != 0 || (last && units == 0)) { /* what the next layer hands back has no border; units need one */
+    /* what the next layer hands back has no border; units need one */
+    if (c->pool != 0 || (last && units == 0)) {
         a->dout[l] = risei_image_make(height, width, c->filters, units > 0);
         risei_image_take(arena, &a->dout[l], learn);
     }
@@ -2540,7 +2739,8 @@ RISEI_FN void risei_encoder_layout_layer(risei_arena *arena, const risei_encoder
         risei_image_take(arena, &a->dunit[l][i], learn);
     }
 }
-RISEI_FN void risei_encoder_layout(risei_arena *arena, const risei_encoder *e, risei_encoder_data *a, int count, int learn)
+RISEI_FN void risei_encoder_layout(risei_arena *arena, const risei_encoder *e,
+                                   risei_encoder_data *a, int count, int learn)
 {
     int const last = e->layers - 1;
     int l;
@@ -2548,42 +2748,50 @@ RISEI_FN void risei_encoder_layout(risei_arena *arena, const risei_encoder *e, r
     for (l = 0; l < e->layers; l++) risei_encoder_layout_layer(arena, e, a, l, count, learn);
     a->flat = a->in[e->layers], a->dflat = a->dout[last];
     if (e->shrink.pool != 0) {
-        a->flat = risei_image_make(e->shrink.pooled_height, e->shrink.pooled_width, e->shrink.filters, 0);
+        a->flat =
+            risei_image_make(e->shrink.pooled_height, e->shrink.pooled_width, e->shrink.filters, 0);
         risei_image_take(arena, &a->flat, count);
     }
     if (e->shrink.pool != 0 || e->units[last] > 0) {
         a->dflat = risei_image_make(a->flat.height, a->flat.width, a->flat.channels, 0);
         risei_image_take(arena, &a->dflat, learn);
     }
-    a->features = e->dense ? RISEI_TAKE(arena, rise_real, risei_times((size_t)count, (size_t)e->out)) : a->flat.data;
+    a->features = e->dense
+                      ? RISEI_TAKE(arena, rise_real, risei_times((size_t)count, (size_t)e->out))
+                      : a->flat.data;
     a->dfeatures = NULL;
     if (learn > 0)
-        a->dfeatures = e->dense ? RISEI_TAKE(arena, rise_real, risei_times((size_t)learn, (size_t)e->out)) : a->dflat.data;
+        a->dfeatures =
+            e->dense ? RISEI_TAKE(arena, rise_real, risei_times((size_t)learn, (size_t)e->out))
+                     : a->dflat.data;
 }
 
 /* x += conv(relu(conv(relu(x)))), unit after unit */
-RISEI_FN void risei_units_forward(const risei_device *d, const risei_encoder *e, const rise_real *w, int l, int count,
-                                  risei_encoder_data *a)
+RISEI_FN void risei_units_forward(const risei_device *d, const risei_encoder *e, const rise_real *w,
+                                  int l, int count, risei_encoder_data *a)
 {
     const risei_image *x = &a->in[l + 1];
     int i;
     for (i = 0; i < e->units[l]; i++) {
         const risei_image *seen = a->unit[l][i];
-        risei_conv const first = risei_unit_conv(e, l, 2 * i), second = risei_unit_conv(e, l, 2 * i + 1);
+        risei_conv const first = risei_unit_conv(e, l, 2 * i);
+        risei_conv const second = risei_unit_conv(e, l, 2 * i + 1);
         risei_relu_backward(d, count, x, x, &seen[0]); /* x where x > 0, which is relu(x) */
         risei_conv_forward(d, &first, w, count, &seen[0], &seen[1], 1, 0);
         risei_conv_forward(d, &second, w, count, &seen[1], x, 0, 1);
     }
 }
 /* dout, of what the units made -> dout, of what they saw */
-RISEI_FN void risei_units_backward(const risei_device *d, const risei_encoder *e, const rise_real *w, rise_real *g, int l,
-                                   int count, risei_encoder_data *a)
+RISEI_FN void risei_units_backward(const risei_device *d, const risei_encoder *e,
+                                   const rise_real *w, rise_real *g, int l, int count,
+                                   risei_encoder_data *a)
 {
     const risei_image *dout = &a->dout[l], *dfirst = &a->dunit[l][0], *dsecond = &a->dunit[l][1];
     int i;
     for (i = e->units[l] - 1; i >= 0; i--) {
         const risei_image *seen = a->unit[l][i];
-        risei_conv const first = risei_unit_conv(e, l, 2 * i), second = risei_unit_conv(e, l, 2 * i + 1);
+        risei_conv const first = risei_unit_conv(e, l, 2 * i);
+        risei_conv const second = risei_unit_conv(e, l, 2 * i + 1);
         risei_conv_backward(d, &second, w, g, count, &seen[1], dout, dsecond);
         risei_relu_backward(d, count, &seen[1], dsecond, dsecond);
         risei_conv_backward(d, &first, w, g, count, &seen[0], dsecond, dfirst);
@@ -2599,8 +2807,9 @@ RISEI_FN size_t risei_encoder_scratch(const risei_encoder *e, int images)
     size_t const numbers = (size_t)(images < chunk ? images : chunk) * (size_t)risei_image_size(&x);
     return rise_product_scratch() + risei_aligned(numbers * sizeof(rise_real));
 }
-RISEI_FN void risei_encoder_forward(const risei_device *d, const risei_encoder *e, const rise_real *w, int count,
-                                    const risei_input *input, risei_encoder_data *a)
+RISEI_FN void risei_encoder_forward(const risei_device *d, const risei_encoder *e,
+                                    const rise_real *w, int count, const risei_input *input,
+                                    risei_encoder_data *a)
 {
     const risei_image *last = &a->in[e->layers];
     int l;
@@ -2612,22 +2821,29 @@ RISEI_FN void risei_encoder_forward(const risei_device *d, const risei_encoder *
             risei_first_forward(d, &e->conv[0], w, count, input, &a->in[0], &a->y[0], relu);
         else
             risei_conv_forward(d, &e->conv[l], w, count, &a->in[l], &a->y[l], relu, 0);
-        if (e->conv[l].pool != 0) risei_pool_forward(d, &e->conv[l], count, &a->y[l], &a->in[l + 1]);
+        if (e->conv[l].pool != 0)
+            risei_pool_forward(d, &e->conv[l], count, &a->y[l], &a->in[l + 1]);
         risei_units_forward(d, e, w, l, count, a);
     }
     if (e->units[e->layers - 1] > 0) risei_relu_backward(d, count, last, last, last);
     if (e->shrink.pool != 0) risei_pool_forward(d, &e->shrink, count, last, &a->flat);
-    if (e->dense) risei_linear_forward(d, &e->linear, w, count, a->flat.data, e->flat, a->features, e->out, e->relu);
+    if (e->dense)
+        risei_linear_forward(d, &e->linear, w, count, a->flat.data, e->flat, a->features, e->out,
+                             e->relu);
 }
 /* From a->dfeatures, for the first `count` images. */
-RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder *e, const rise_real *w, rise_real *g,
-                                     int count, risei_encoder_data *a)
+RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder *e,
+                                     const rise_real *w, rise_real *g, int count,
+                                     risei_encoder_data *a)
 {
-    const risei_image *last = &a->in[e->layers], *dlast = &a->dout[e->layers - 1], *from = &a->dflat;
+    const risei_image *last = &a->in[e->layers], *dlast = &a->dout[e->layers - 1];
+    const risei_image *from = &a->dflat;
     int l;
     if (e->dense) {
-        if (e->relu) d->kernels->relu_backward(count * e->out, a->features, a->dfeatures, a->dfeatures);
-        risei_linear_backward(d, &e->linear, w, g, count, a->flat.data, e->flat, a->dfeatures, e->out, a->dflat.data, e->flat);
+        if (e->relu)
+            d->kernels->relu_backward(count * e->out, a->features, a->dfeatures, a->dfeatures);
+        risei_linear_backward(d, &e->linear, w, g, count, a->flat.data, e->flat, a->dfeatures,
+                              e->out, a->dflat.data, e->flat);
     }
     if (e->shrink.pool != 0) {
         risei_pool_backward(d, &e->shrink, count, last, from, dlast);
@@ -2646,36 +2862,42 @@ RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder 
         if (l == 0 && a->input.images == NULL)
             risei_first_backward(d, c, g, count, &a->input, &a->in[0], &a->dy[0]);
         else
-            risei_conv_backward(d, c, w, g, count, &a->in[l], &a->dy[l], l > 0 ? &a->dout[l - 1] : NULL);
+            risei_conv_backward(d, c, w, g, count, &a->in[l], &a->dy[l],
+                                l > 0 ? &a->dout[l - 1] : NULL);
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* >>recurrent: LSTM and GRU over a sequence whose rows may start late                                                */
+/* ---------------------------------------------------------------------------------------------- */
+/* >>recurrent: LSTM and GRU over a sequence whose rows may start late */
 
 typedef struct risei_cell {
     rise_cell kind;
-    int in, units, gates;   /* 4: i f g o, 3: r z n, 2: z n */
-    risei_linear x, h;      /* in -> gates * units, units -> gates * units; an LSTM has no bias in h, a MINGRU no h */
+    int in, units, gates; /* 4: i f g o, 3: r z n, 2: z n */
+    /* in -> gates * units, units -> gates * units; an LSTM has no bias in h, a MINGRU no h */
+    risei_linear x, h;
 } risei_cell;
 
 /* A sequence of `steps` steps of up to `rows` rows. Step t has the entries begin[t] .. begin[t + 1], entry begin[t] + r being
    row r's; rows after the last one that has started have none, so sorting rows by their start skips what is padding. */
 typedef struct risei_sequence {
     int steps, rows;
-    int burn;               /* backward: so many first steps are left out */
-    int ends;               /* backward: after so many last steps the states' gradients come in, 1 or more */
-    const int *first;       /* [rows]: the step at which a row starts, from a zero state; NULL: all at step 0 */
-    int *begin;             /* [steps + 1], made by risei_sequence_plan */
-    rise_real *x;           /* [entries][in] */
-    rise_real *h, *c;       /* [entries + rows][units]: the state before each entry, and after the last step at begin[steps];
-                               that before step 0 is the caller's */
+    int burn; /* backward: so many first steps are left out */
+    /* backward: after so many last steps the states' gradients come in, 1 or more */
+    int ends;
+    /* [rows]: the step at which a row starts, from a zero state; NULL: all at step 0 */
+    const int *first;
+    int *begin;   /* [steps + 1], made by risei_sequence_plan */
+    rise_real *x; /* [entries][in] */
+    /* [entries + rows][units]: the state before each entry, and after the last step at begin[steps]; that before step 0 is the caller's */
+    rise_real *h, *c;
     rise_real *gates;       /* [entries][gates * units], after their activations */
     rise_real *u;           /* GRU: [entries][gates * units], from the state */
     rise_real *dgates, *du; /* their gradients */
-    rise_real *dh, *dc;     /* [ends][rows][units]: the gradients of the last states come in here; and [rows][units] */
-    rise_real *dx;          /* [entries][in], or NULL where the input does not learn */
-    rise_real *turned;      /* rise_matrix_panels [gates * units][units]: the recurrent weights, transposed */
+    /* [ends][rows][units]: the gradients of the last states come in here; and [rows][units] */
+    rise_real *dh, *dc;
+    rise_real *dx; /* [entries][in], or NULL where the input does not learn */
+    /* rise_matrix_panels [gates * units][units]: the recurrent weights, transposed */
+    rise_real *turned;
 } risei_sequence;
 
 RISEI_FN risei_cell risei_cell_make(risei_parameters *p, rise_cell kind, int in, int units)
@@ -2687,16 +2909,19 @@ RISEI_FN risei_cell risei_cell_make(risei_parameters *p, rise_cell kind, int in,
     c.gates = kind == RISE_CELL_LSTM ? 4 : kind == RISE_CELL_GRU ? 3 : 2;
     c.x = risei_linear_make(p, in, c.gates * units, 1);
     if (kind == RISE_CELL_MINGRU) return c;
-    c.h = risei_linear_make(p, units, c.gates * units, kind == RISE_CELL_GRU); /* an LSTM's second bias would be idle */
+    /* an LSTM's second bias would be idle */
+    c.h = risei_linear_make(p, units, c.gates * units, kind == RISE_CELL_GRU);
     return c;
 }
 /* Uniform in +-1/sqrt(units), but for the gate that keeps: its bias is the logarithm of a time drawn from 1 .. window, so that
    units forget at all the rates that the window spans, and an LSTM's input gate gets the opposite (chrono initialisation,
    Tallec & Ollivier 2018). Otherwise a cue, and the gradient that looks for it, would fade within a few steps. */
-RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int window, risei_random *random)
+RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int window,
+                                    risei_random *random)
 {
     int const out = c->gates * c->units, lstm = c->kind == RISE_CELL_LSTM;
-    rise_real *bias = w + c->x.bias, *keep = bias + (c->kind == RISE_CELL_MINGRU ? 0 : c->units); /* i f g o, r z n, z n */
+    /* i f g o, r z n, z n */
+    rise_real *bias = w + c->x.bias, *keep = bias + (c->kind == RISE_CELL_MINGRU ? 0 : c->units);
     int i;
     risei_linear_initialise_weights(&c->x, w, c->units, random);
     risei_initialise(bias, (size_t)out, c->units, random);
@@ -2709,8 +2934,9 @@ RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int windo
     }
 }
 /* `entries`, `states` and `steps`: the most of them that any shape has. `learn` rows of `learn_steps` steps go backward. */
-RISEI_FN void risei_sequence_layout(risei_arena *arena, const risei_cell *c, risei_sequence *s, int steps, int entries,
-                                    int states, int learn, int learn_steps, int learn_x)
+RISEI_FN void risei_sequence_layout(risei_arena *arena, const risei_cell *c, risei_sequence *s,
+                                    int steps, int entries, int states, int learn, int learn_steps,
+                                    int learn_x)
 {
     int const lstm = c->kind == RISE_CELL_LSTM, gru = c->kind == RISE_CELL_GRU;
     size_t const units = (size_t)c->units, gates = (size_t)c->gates * units;
@@ -2746,7 +2972,10 @@ RISEI_FN int risei_sequence_active(const risei_sequence *s, int t)
 {
     return t < s->steps ? s->begin[t + 1] - s->begin[t] : s->rows;
 }
-RISEI_FN int risei_sequence_started(const risei_sequence *s, int t, int row) { return s->first == NULL || t >= s->first[row]; }
+RISEI_FN int risei_sequence_started(const risei_sequence *s, int t, int row)
+{
+    return s->first == NULL || t >= s->first[row];
+}
 
 /* One step of a cell, row by row. */
 typedef struct risei_cell_job {
@@ -2754,7 +2983,7 @@ typedef struct risei_cell_job {
     const risei_cell *cell;
     const risei_sequence *sequence;
     int t;
-    rise_real *dh;          /* backward: the gradient of the states after step t */
+    rise_real *dh; /* backward: the gradient of the states after step t */
 } risei_cell_job;
 
 /* From the gates of step t, before their activations, to the state after it. */
@@ -2762,11 +2991,13 @@ RISEI_FN void risei_cell_forward_part(void *job, int part, int parts, void *scra
 {
     const risei_cell_job *const j = (const risei_cell_job *)job;
     const risei_sequence *s = j->sequence;
-    ptrdiff_t const n = j->cell->units, out = j->cell->gates * n, at = s->begin[j->t], next = s->begin[j->t + 1];
+    ptrdiff_t const n = j->cell->units, out = j->cell->gates * n, at = s->begin[j->t];
+    ptrdiff_t const next = s->begin[j->t + 1];
     int const lstm = j->cell->kind == RISE_CELL_LSTM;
     int row, end;
     (void)scratch;
-    for (risei_share(risei_sequence_active(s, j->t), 1, part, parts, &row, &end); row < end; row++) {
+    for (risei_share(risei_sequence_active(s, j->t), 1, part, parts, &row, &end); row < end;
+         row++) {
         ptrdiff_t const from = (at + row) * n, to = (next + row) * n, gates = (at + row) * out;
         if (!risei_sequence_started(s, j->t, row)) {
             risei_zero(s->h + to, n);
@@ -2779,7 +3010,8 @@ RISEI_FN void risei_cell_forward_part(void *job, int part, int parts, void *scra
             j->kernels->mingru_forward((int)n, s->gates + gates, s->h + from, s->h + to);
     }
 }
-RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, const rise_real *w, const risei_sequence *s)
+RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, const rise_real *w,
+                                 const risei_sequence *s)
 {
     ptrdiff_t const n = c->units, out = c->gates * n;
     int const lstm = c->kind == RISE_CELL_LSTM;
@@ -2787,15 +3019,18 @@ RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, con
     risei_cell_job job;
     job.kernels = d->kernels;
     job.cell = c, job.sequence = s;
-    risei_linear_forward(d, &c->x, w, s->begin[s->steps], s->x, c->in, s->gates, out, 0); /* all steps at once */
+    /* all steps at once */
+    risei_linear_forward(d, &c->x, w, s->begin[s->steps], s->x, c->in, s->gates, out, 0);
     memset(&p, 0, sizeof p);
     p.n = c->gates * c->units, p.k = c->units;
-    p.b = rise_matrix_panels(w + c->h.weights, c->units, (int)out); /* a MINGRU has none, and no product */
+    /* a MINGRU has none, and no product */
+    p.b = rise_matrix_panels(w + c->h.weights, c->units, (int)out);
     p.accumulate = lstm;
     p.bias = lstm ? NULL : w + c->h.bias;
     for (job.t = 0; job.t < s->steps; job.t++) {
         ptrdiff_t const at = s->begin[job.t], next = s->begin[job.t + 1];
-        int const active = risei_sequence_active(s, job.t), fresh = risei_sequence_active(s, job.t + 1) - active;
+        int const active = risei_sequence_active(s, job.t);
+        int const fresh = risei_sequence_active(s, job.t + 1) - active;
         p.m = active;
         p.a = rise_matrix_plain(s->h + at * n, n);
         p.c = rise_matrix_plain((lstm ? s->gates : s->u) + at * out, out);
@@ -2809,7 +3044,8 @@ RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, con
 /* turned [out][in] = weights [in][out], both as rise_matrix_panels: square after square, each of which lies together in both */
 RISEI_FN void risei_turn(const rise_real *weights, int in, int out, rise_real *turned)
 {
-    rise_matrix const from = rise_matrix_panels(weights, in, out), to = rise_matrix_panels(turned, out, in);
+    rise_matrix const from = rise_matrix_panels(weights, in, out);
+    rise_matrix const to = rise_matrix_panels(turned, out, in);
     int const step = in % 4 == 0 && out % 4 == 0 ? 4 : 1;
     int i0, j0, i, j;
     for (j0 = 0; j0 < out; j0 += RISE_PANEL)
@@ -2830,11 +3066,13 @@ RISEI_FN void risei_cell_backward_part(void *job, int part, int parts, void *scr
 {
     const risei_cell_job *const j = (const risei_cell_job *)job;
     const risei_sequence *s = j->sequence;
-    ptrdiff_t const n = j->cell->units, out = j->cell->gates * n, at = s->begin[j->t], next = s->begin[j->t + 1];
+    ptrdiff_t const n = j->cell->units, out = j->cell->gates * n, at = s->begin[j->t];
+    ptrdiff_t const next = s->begin[j->t + 1];
     int const lstm = j->cell->kind == RISE_CELL_LSTM;
     int row, end;
     (void)scratch;
-    for (risei_share(risei_sequence_active(s, j->t), 1, part, parts, &row, &end); row < end; row++) {
+    for (risei_share(risei_sequence_active(s, j->t), 1, part, parts, &row, &end); row < end;
+         row++) {
         ptrdiff_t const gates = (at + row) * out, from = (at + row) * n, to = (next + row) * n;
         rise_real *dh = j->dh + row * n, *dc = lstm ? s->dc + row * n : NULL;
         if (!risei_sequence_started(s, j->t, row)) {
@@ -2843,17 +3081,20 @@ RISEI_FN void risei_cell_backward_part(void *job, int part, int parts, void *scr
             risei_zero(dh, n);
             risei_zero(dc, n);
         } else if (lstm)
-            j->kernels->lstm_backward((int)n, s->gates + gates, s->c + from, s->c + to, dh, dc, s->dgates + gates);
+            j->kernels->lstm_backward((int)n, s->gates + gates, s->c + from, s->c + to, dh, dc,
+                                      s->dgates + gates);
         else if (j->cell->kind == RISE_CELL_GRU)
-            j->kernels->gru_backward((int)n, s->gates + gates, s->u + gates, s->h + from, dh, s->dgates + gates, s->du + gates);
+            j->kernels->gru_backward((int)n, s->gates + gates, s->u + gates, s->h + from, dh,
+                                     s->dgates + gates, s->du + gates);
         else
-            j->kernels->mingru_backward((int)n, s->gates + gates, s->h + from, dh, s->dgates + gates);
+            j->kernels->mingru_backward((int)n, s->gates + gates, s->h + from, dh,
+                                        s->dgates + gates);
     }
 }
 /* Through the first `steps` steps of a sequence that may have been run further; all rows have started by then. Gradients come
    in after each of the last `ends` steps: dh's blocks, of which each is added to what comes from later ones. */
-RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, const rise_real *w, rise_real *g,
-                                  const risei_sequence *s, int steps)
+RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, const rise_real *w,
+                                  rise_real *g, const risei_sequence *s, int steps)
 {
     ptrdiff_t const n = c->units, out = c->gates * n;
     int const recurrent = c->h.out > 0;
@@ -2881,36 +3122,42 @@ RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, co
         end--;
         d->kernels->add(s->rows * (int)n, job.dh, s->dh + end * s->rows * n);
     }
-    risei_linear_backward(d, &c->x, w, g, (int)all, s->x + from * c->in, c->in, s->dgates + from * out, out,
-                          s->dx != NULL ? s->dx + from * c->in : NULL, c->in);
+    risei_linear_backward(d, &c->x, w, g, (int)all, s->x + from * c->in, c->in,
+                          s->dgates + from * out, out, s->dx != NULL ? s->dx + from * c->in : NULL,
+                          c->in);
     if (recurrent) /* all steps at once */
-        risei_linear_backward_weights(d, &c->h, g, (int)all, s->h + from * n, n, s->du + from * out, out);
+        risei_linear_backward_weights(d, &c->h, g, (int)all, s->h + from * n, n, s->du + from * out,
+                                      out);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* >>network: two streams, fusion, value heads                                                                        */
+/* ---------------------------------------------------------------------------------------------- */
+/* >>network: two streams, fusion, value heads */
 
 typedef struct risei_net {
     rise_memory memory;
     rise_fusion fusion;
     rise_head head;
     int dueling, norm, noisy, actions;
-    int atoms, taus;              /* numbers for an action in an output, 1 but for C51; outputs for a state, 1 but for IQN */
+    /* numbers for an action in an output, 1 but for C51; outputs for a state, 1 but for IQN */
+    int atoms, taus;
     risei_encoder encoder;
     risei_cell cell;
-    risei_linear fuse;            /* GATE, SUM: units -> features */
-    rise_real scale;              /* of the context, as it enters the fusion */
-    int fused;                    /* numbers that enter the heads */
-    size_t gain, shift;           /* LayerNorm on them */
-    risei_linear quantile;        /* IQN: cosines of a fraction -> fused */
-    risei_linear hidden;          /* both heads' hidden layers, side by side */
+    risei_linear fuse;     /* GATE, SUM: units -> features */
+    rise_real scale;       /* of the context, as it enters the fusion */
+    int fused;             /* numbers that enter the heads */
+    size_t gain, shift;    /* LayerNorm on them */
+    risei_linear quantile; /* IQN: cosines of a fraction -> fused */
+    risei_linear hidden;   /* both heads' hidden layers, side by side */
     risei_linear value, advantage;
-    double value_min, value_max;  /* C51: returns of the first and last atom */
-    ptrdiff_t sigma;              /* noisy: from a weight of these three to the size of its noise */
-    int spectral;                 /* are the weights of residual units normalised? */
-    int samples, burn;            /* states, one after the other, that share a row of a sequence; its steps without gradient */
-    int embedding, extras;        /* what enters the cell: embedding or features, then action and reward */
-    size_t parameters, block;     /* that learn; and with what is kept beside them, a direction for each spectral norm */
+    double value_min, value_max; /* C51: returns of the first and last atom */
+    ptrdiff_t sigma;             /* noisy: from a weight of these three to the size of its noise */
+    int spectral;                /* are the weights of residual units normalised? */
+    /* states, one after the other, that share a row of a sequence; its steps without gradient */
+    int samples, burn;
+    /* what enters the cell: embedding or features, then action and reward */
+    int embedding, extras;
+    /* that learn; and with what is kept beside them, a direction for each spectral norm */
+    size_t parameters, block;
 } risei_net;
 
 enum { RISEI_COSINES = 64 };
@@ -2921,10 +3168,13 @@ typedef struct risei_pass {
     risei_sequence sequence;
     int *feature_row, *state_row; /* [rows]: which features and which of sequence.h a state takes */
     rise_real *context, *fused, *gate, *normed, *stats; /* [rows][...] */
-    rise_real *tau, *cosines, *phi, *mixed; /* IQN: [rows][taus][...]: fractions, their embedding, and normed times that */
-    rise_real *hidden, *value, *advantage;  /* [rows][taus][...] */
-    rise_real *z, *q;                       /* [rows][taus][actions][atoms], C51's as odds; its mean [rows][actions] */
-    rise_real *dfused, *dgate, *dphi, *dmixed, *dhidden, *dvalue, *dadvantage, *dz; /* C51: dz is by the logits */
+    /* IQN: [rows][taus][...]: fractions, their embedding, and normed times that */
+    rise_real *tau, *cosines, *phi, *mixed;
+    rise_real *hidden, *value, *advantage; /* [rows][taus][...] */
+    /* [rows][taus][actions][atoms], C51's as odds; its mean [rows][actions] */
+    rise_real *z, *q;
+    /* C51: dz is by the logits */
+    rise_real *dfused, *dgate, *dphi, *dmixed, *dhidden, *dvalue, *dadvantage, *dz;
 } risei_pass;
 
 /* The convs whose weights are divided by their spectral norm: those of the residual units. */
@@ -2955,8 +3205,9 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
     n.samples = n.memory != RISE_MEMORY_NONE ? desc->window_samples : 1;
     n.burn = desc->burn_in;
     n.value_min = desc->value_min, n.value_max = desc->value_max;
-    n.encoder = risei_encoder_make(&p, desc->frame_height, desc->frame_width, desc->frame_channels * desc->frame_stack,
-                                   desc->conv, desc->conv_count, desc->pool_to, desc->features);
+    n.encoder = risei_encoder_make(&p, desc->frame_height, desc->frame_width,
+                                   desc->frame_channels * desc->frame_stack, desc->conv,
+                                   desc->conv_count, desc->pool_to, desc->features);
     if (n.memory != RISE_MEMORY_NONE) {
         units = desc->recurrent_units;
         n.embedding = n.memory == RISE_MEMORY_FULL ? n.encoder.out : desc->embedding_size;
@@ -2976,7 +3227,8 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
     n.sigma = (ptrdiff_t)(p.count - n.hidden.weights);
     n.parameters = n.block = p.count + (n.noisy ? (size_t)n.sigma : 0);
     n.spectral = desc->spectral_norm;
-    for (i = 0; i < risei_spectral_count(&n); i++) n.block += (size_t)risei_spectral_conv(&n, i).filters;
+    for (i = 0; i < risei_spectral_count(&n); i++)
+        n.block += (size_t)risei_spectral_conv(&n, i).filters;
     return n;
 }
 /* Noisy layers (Fortunato et al. 2018): a weight is mu + sigma f(e_i) f(e_j) with one normal number e for each input and each
@@ -3014,8 +3266,8 @@ RISEI_FN void risei_noise_draw(const risei_net *n, rise_real *noise, risei_rando
     }
 }
 /* drawn += sigma noise */
-RISEI_FN void risei_noise_apply(const risei_device *d, const risei_net *n, const rise_real *w, const rise_real *noise,
-                                rise_real *drawn)
+RISEI_FN void risei_noise_apply(const risei_device *d, const risei_net *n, const rise_real *w,
+                                const rise_real *noise, rise_real *drawn)
 {
     const risei_linear *layer[3];
     int i, at, count = risei_noisy_layers(n, layer);
@@ -3032,7 +3284,8 @@ RISEI_FN void risei_noise_apply(const risei_device *d, const risei_net *n, const
     }
 }
 /* The gradient by sigma, from that by the weights that were drawn. */
-RISEI_FN void risei_noise_backward(const risei_device *d, const risei_net *n, const rise_real *noise, rise_real *g)
+RISEI_FN void risei_noise_backward(const risei_device *d, const risei_net *n,
+                                   const rise_real *noise, rise_real *g)
 {
     const risei_linear *layer[3];
     int i, at, count = risei_noisy_layers(n, layer);
@@ -3065,8 +3318,9 @@ RISEI_FN size_t risei_spectral_size(const risei_net *n)
     return size;
 }
 /* y = W x [rows], or W^T x [columns] with `transposed`, made one long; returns how long it was */
-RISEI_FN rise_real risei_spectral_step(const risei_device *d, const rise_real *w, int rows, int columns, int transposed,
-                                       const rise_real *x, rise_real *y)
+RISEI_FN rise_real risei_spectral_step(const risei_device *d, const rise_real *w, int rows,
+                                       int columns, int transposed, const rise_real *x,
+                                       rise_real *y)
 {
     rise_product p;
     rise_real length;
@@ -3082,8 +3336,8 @@ RISEI_FN rise_real risei_spectral_step(const risei_device *d, const rise_real *w
     for (i = 0; i < p.m; i++) y[i] = y[i] / length;
     return length;
 }
-RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *s,
-                                   rise_real *derived)
+RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, const rise_real *w,
+                                   rise_real *s, rise_real *derived)
 {
     const rise_real *u = w + n->parameters;
     int i, j;
@@ -3092,25 +3346,28 @@ RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, co
         int const rows = risei_spectral_rows(&c), f = c.filters;
         risei_spectral_step(d, w + c.weights, rows, f, 0, u, s);
         s[rows + f] = risei_spectral_step(d, w + c.weights, rows, f, 1, s, s + rows);
-        for (j = 0; j < rows * f; j++) derived[c.weights + (size_t)j] = w[c.weights + (size_t)j] / s[rows + f];
+        for (j = 0; j < rows * f; j++)
+            derived[c.weights + (size_t)j] = w[c.weights + (size_t)j] / s[rows + f];
         s += rows + f + 1, u += f;
     }
 }
 /* g by W / sigma -> g by W: (g - <g, W / sigma> v u^T) / sigma; v and u count as constants, as is usual */
-RISEI_FN void risei_spectral_backward(const risei_device *d, const risei_net *n, rise_real *s, const rise_real *derived,
-                                      rise_real *g)
+RISEI_FN void risei_spectral_backward(const risei_device *d, const risei_net *n, rise_real *s,
+                                      const rise_real *derived, rise_real *g)
 {
     int i, j;
     for (i = 0; i < risei_spectral_count(n); i++) {
         risei_conv const c = risei_spectral_conv(n, i);
         int const rows = risei_spectral_rows(&c), f = c.filters;
         rise_real *to = g + c.weights;
-        rise_real const along = -(rise_real)d->kernels->dot((ptrdiff_t)rows * f, to, derived + c.weights);
+        rise_real const along =
+            -(rise_real)d->kernels->dot((ptrdiff_t)rows * f, to, derived + c.weights);
         rise_product p;
         memset(&p, 0, sizeof p);
         for (j = 0; j < rows; j++) s[j] = s[j] * along;
         p.m = rows, p.n = f, p.k = 1, p.accumulate = 1;
-        p.a = rise_matrix_plain(s, 1), p.b = rise_matrix_plain(s + rows, f), p.c = rise_matrix_plain(to, f);
+        p.a = rise_matrix_plain(s, 1), p.b = rise_matrix_plain(s + rows, f),
+        p.c = rise_matrix_plain(to, f);
         risei_product(d, &p);
         for (j = 0; j < rows * f; j++) to[j] = to[j] / s[rows + f];
         s += rows + f + 1;
@@ -3131,22 +3388,24 @@ RISEI_FN void risei_spectral_keep(const risei_net *n, const rise_real *s, rise_r
 /* What learns need not be what the network runs on: noise may be added to weights, and weights be normalised. */
 RISEI_FN int risei_net_derived(const risei_net *n) { return n->noisy || n->spectral; }
 /* noise: as drawn, or NULL for none */
-RISEI_FN void risei_net_derive(const risei_device *d, const risei_net *n, const rise_real *w, const rise_real *noise,
-                               rise_real *spectral, rise_real *derived)
+RISEI_FN void risei_net_derive(const risei_device *d, const risei_net *n, const rise_real *w,
+                               const rise_real *noise, rise_real *spectral, rise_real *derived)
 {
     memcpy(derived, w, (n->hidden.weights + (size_t)n->sigma) * sizeof *derived);
     if (noise != NULL) risei_noise_apply(d, n, w, noise, derived);
     risei_spectral_apply(d, n, w, spectral, derived);
 }
 /* g by what was derived -> g by what learns */
-RISEI_FN void risei_net_derive_backward(const risei_device *d, const risei_net *n, const rise_real *noise, rise_real *spectral,
+RISEI_FN void risei_net_derive_backward(const risei_device *d, const risei_net *n,
+                                        const rise_real *noise, rise_real *spectral,
                                         const rise_real *derived, rise_real *g)
 {
     if (n->noisy) risei_noise_backward(d, n, noise, g);
     risei_spectral_backward(d, n, spectral, derived, g);
 }
 
-RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, int window, risei_random *random)
+RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, int window,
+                                   risei_random *random)
 {
     size_t at;
     int i;
@@ -3155,7 +3414,8 @@ RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, int window,
         risei_cell_initialise(&n->cell, w, window, random);
         if (n->fusion != RISE_FUSION_CONCAT) risei_linear_initialise(&n->fuse, w, random);
     }
-    for (i = 0; i < n->fused && n->norm; i++) w[n->gain + (size_t)i] = 1, w[n->shift + (size_t)i] = 0;
+    for (i = 0; i < n->fused && n->norm; i++)
+        w[n->gain + (size_t)i] = 1, w[n->shift + (size_t)i] = 0;
     if (n->head == RISE_HEAD_IQN) risei_linear_initialise(&n->quantile, w, random);
     risei_linear_initialise(&n->hidden, w, random);
     risei_linear_initialise(&n->advantage, w, random);
@@ -3165,18 +3425,24 @@ RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, int window,
 }
 /* For `rows` states, `images` images and sequences as in risei_sequence_layout; the first `learn` rows go backward: row r is
    sample r / sequences of sequence r % sequences. */
-RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pass *a, int rows, int images, int steps,
-                                int entries, int states, int learn, int learn_steps)
+RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pass *a, int rows,
+                                int images, int steps, int entries, int states, int learn,
+                                int learn_steps)
 {
-    size_t const r = (size_t)rows, l = (size_t)learn, many = r * (size_t)n->taus, back = l * (size_t)n->taus;
-    size_t const hidden = (size_t)n->hidden.out, atoms = (size_t)n->atoms, outputs = (size_t)n->actions * atoms;
-    size_t const wide = n->head == RISE_HEAD_IQN ? (size_t)n->fused : 0, plain = n->head == RISE_HEAD_MEAN;
+    size_t const r = (size_t)rows, l = (size_t)learn, many = r * (size_t)n->taus;
+    size_t const back = l * (size_t)n->taus;
+    size_t const hidden = (size_t)n->hidden.out, atoms = (size_t)n->atoms;
+    size_t const outputs = (size_t)n->actions * atoms;
+    size_t const wide = n->head == RISE_HEAD_IQN ? (size_t)n->fused : 0;
+    size_t const plain = n->head == RISE_HEAD_MEAN;
     int const full = n->memory == RISE_MEMORY_FULL, sequences = learn / n->samples;
     memset(a, 0, sizeof *a);
-    risei_encoder_layout(arena, &n->encoder, &a->encoder, images, full ? sequences * learn_steps : learn);
+    risei_encoder_layout(arena, &n->encoder, &a->encoder, images,
+                         full ? sequences * learn_steps : learn);
     a->sequence.ends = n->samples, a->sequence.burn = n->burn;
     if (n->memory != RISE_MEMORY_NONE)
-        risei_sequence_layout(arena, &n->cell, &a->sequence, steps, entries, states, sequences, learn_steps, full);
+        risei_sequence_layout(arena, &n->cell, &a->sequence, steps, entries, states, sequences,
+                              learn_steps, full);
     a->feature_row = RISEI_TAKE(arena, int, rows);
     a->state_row = RISEI_TAKE(arena, int, rows);
     a->context = RISEI_TAKE(arena, rise_real, r * (size_t)n->fuse.in);
@@ -3204,15 +3470,18 @@ RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pa
 }
 
 /* features and states -> fused */
-RISEI_FN void risei_fusion_forward(const risei_device *d, const risei_net *n, const rise_real *w, int rows, risei_pass *a)
+RISEI_FN void risei_fusion_forward(const risei_device *d, const risei_net *n, const rise_real *w,
+                                   int rows, risei_pass *a)
 {
     int const f = n->encoder.out, h = n->memory != RISE_MEMORY_NONE ? n->cell.units : 0;
     int const concat = n->fusion == RISE_FUSION_CONCAT;
     int r, i;
     for (r = 0; r < rows; r++) {
-        rise_real *fused = a->fused + (ptrdiff_t)r * n->fused, *context = concat ? fused + f : a->context + (ptrdiff_t)r * h;
+        rise_real *fused = a->fused + (ptrdiff_t)r * n->fused;
+        rise_real *context = concat ? fused + f : a->context + (ptrdiff_t)r * h;
         const rise_real *state = h > 0 ? a->sequence.h + (ptrdiff_t)a->state_row[r] * h : NULL;
-        memcpy(fused, a->encoder.features + (ptrdiff_t)a->feature_row[r] * f, (size_t)f * sizeof *fused);
+        memcpy(fused, a->encoder.features + (ptrdiff_t)a->feature_row[r] * f,
+               (size_t)f * sizeof *fused);
         for (i = 0; i < h; i++) context[i] = n->scale * state[i];
     }
     if (h == 0 || concat) return;
@@ -3223,8 +3492,8 @@ RISEI_FN void risei_fusion_forward(const risei_device *d, const risei_net *n, co
         d->kernels->add(rows * f, a->gate, a->fused);
 }
 /* GATE, SUM: dfused -> dfused, now by the features, and sequence.dh, by the context */
-RISEI_FN void risei_fuse_backward(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *g, int rows,
-                                  risei_pass *a)
+RISEI_FN void risei_fuse_backward(const risei_device *d, const risei_net *n, const rise_real *w,
+                                  rise_real *g, int rows, risei_pass *a)
 {
     int const f = n->encoder.out, h = n->cell.units;
     int r;
@@ -3232,15 +3501,15 @@ RISEI_FN void risei_fuse_backward(const risei_device *d, const risei_net *n, con
     if (n->fusion == RISE_FUSION_GATE) {
         for (r = 0; r < rows; r++) {
             ptrdiff_t const at = (ptrdiff_t)r * f;
-            d->kernels->gate_backward(f, a->encoder.features + (ptrdiff_t)a->feature_row[r] * f, a->gate + at, a->dgate + at,
-                                      a->dfused + at);
+            d->kernels->gate_backward(f, a->encoder.features + (ptrdiff_t)a->feature_row[r] * f,
+                                      a->gate + at, a->dgate + at, a->dfused + at);
         }
     }
     risei_linear_backward(d, &n->fuse, w, g, rows, a->context, h, a->dgate, f, a->sequence.dh, h);
 }
 /* dfused -> dfused, whose first columns are now the gradient of the features, and sequence.dh, that of the states */
-RISEI_FN void risei_fusion_backward(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *g, int rows,
-                                    risei_pass *a)
+RISEI_FN void risei_fusion_backward(const risei_device *d, const risei_net *n, const rise_real *w,
+                                    rise_real *g, int rows, risei_pass *a)
 {
     int const f = n->encoder.out, h = n->cell.units, concat = n->fusion == RISE_FUSION_CONCAT;
     const rise_real *dcontext = concat ? a->dfused + f : a->sequence.dh;
@@ -3270,7 +3539,8 @@ RISEI_FN void risei_cosines(rise_real x, rise_real *out)
     }
 }
 /* mixed = normed relu(cosines W + b), for each fraction of a state */
-RISEI_FN void risei_quantile_forward(const risei_device *d, const risei_net *n, const rise_real *w, int rows, risei_pass *a)
+RISEI_FN void risei_quantile_forward(const risei_device *d, const risei_net *n, const rise_real *w,
+                                     int rows, risei_pass *a)
 {
     ptrdiff_t const f = n->fused;
     int const many = rows * n->taus;
@@ -3278,22 +3548,25 @@ RISEI_FN void risei_quantile_forward(const risei_device *d, const risei_net *n, 
     for (i = 0; i < many; i++) risei_cosines(a->tau[i], a->cosines + (ptrdiff_t)i * RISEI_COSINES);
     risei_linear_forward(d, &n->quantile, w, many, a->cosines, RISEI_COSINES, a->phi, f, 1);
     for (i = 0; i < many; i++)
-        d->kernels->multiply(n->fused, a->normed + i / n->taus * f, a->phi + i * f, 0, a->mixed + i * f);
+        d->kernels->multiply(n->fused, a->normed + i / n->taus * f, a->phi + i * f, 0,
+                             a->mixed + i * f);
 }
 /* dmixed -> dfused, at what enters */
-RISEI_FN void risei_quantile_backward(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *g, int rows,
-                                      risei_pass *a)
+RISEI_FN void risei_quantile_backward(const risei_device *d, const risei_net *n, const rise_real *w,
+                                      rise_real *g, int rows, risei_pass *a)
 {
     ptrdiff_t const f = n->fused;
     int const many = rows * n->taus;
     int i;
     for (i = 0; i < many; i++) {
         const rise_real *dmixed = a->dmixed + i * f;
-        d->kernels->multiply(n->fused, dmixed, a->phi + i * f, i % n->taus > 0, a->dfused + i / n->taus * f);
+        d->kernels->multiply(n->fused, dmixed, a->phi + i * f, i % n->taus > 0,
+                             a->dfused + i / n->taus * f);
         d->kernels->multiply(n->fused, dmixed, a->normed + i / n->taus * f, 0, a->dphi + i * f);
         d->kernels->relu_backward(n->fused, a->phi + i * f, a->dphi + i * f, a->dphi + i * f);
     }
-    risei_linear_backward(d, &n->quantile, w, g, many, a->cosines, RISEI_COSINES, a->dphi, f, NULL, 0);
+    risei_linear_backward(d, &n->quantile, w, g, many, a->cosines, RISEI_COSINES, a->dphi, f, NULL,
+                          0);
 }
 
 /* Dueling (Wang et al. 2016): z = value + advantage - mean advantage, for each atom. */
@@ -3306,7 +3579,8 @@ RISEI_FN void risei_duel_forward(const risei_net *n, int rows, const risei_pass 
             const rise_real *advantage = a->advantage + (ptrdiff_t)r * outputs + t;
             rise_real *z = a->z + (ptrdiff_t)r * outputs + t, base = 0;
             for (j = 0; j < outputs && n->dueling; j += n->atoms) base = base + advantage[j];
-            if (n->dueling) base = a->value[(ptrdiff_t)r * n->atoms + t] - base / (rise_real)n->actions;
+            if (n->dueling)
+                base = a->value[(ptrdiff_t)r * n->atoms + t] - base / (rise_real)n->actions;
             for (j = 0; j < outputs; j += n->atoms) z[j] = base + advantage[j];
         }
 }
@@ -3348,60 +3622,71 @@ RISEI_FN void risei_expect(const risei_device *d, const risei_net *n, int rows, 
         for (j = 0; j < n->actions; j++) {
             rise_real *z = a->z + (ptrdiff_t)r * each * n->actions + j * n->atoms, sum = 0;
             if (n->atoms > 1) risei_softmax(d->kernels, n->atoms, z);
-            for (t = 0; t < each; t++) sum = sum + (n->atoms > 1 ? z[t] * risei_atom(n, t) : z[t * n->actions]);
+            for (t = 0; t < each; t++)
+                sum = sum + (n->atoms > 1 ? z[t] * risei_atom(n, t) : z[t * n->actions]);
             a->q[(ptrdiff_t)r * n->actions + j] = n->atoms > 1 ? sum : sum / (rise_real)n->taus;
         }
 }
 
 /* fused -> z and q */
-RISEI_FN void risei_head_forward(const risei_device *d, const risei_net *n, const rise_real *w, int rows, risei_pass *a)
+RISEI_FN void risei_head_forward(const risei_device *d, const risei_net *n, const rise_real *w,
+                                 int rows, risei_pass *a)
 {
     int const units = n->advantage.in, many = rows * n->taus;
     int r;
     for (r = 0; r < rows && n->norm; r++)
-        d->kernels->norm_forward(n->fused, a->fused + (ptrdiff_t)r * n->fused, w + n->gain, w + n->shift,
-                                 a->normed + (ptrdiff_t)r * n->fused, a->stats + 2 * r);
+        d->kernels->norm_forward(n->fused, a->fused + (ptrdiff_t)r * n->fused, w + n->gain,
+                                 w + n->shift, a->normed + (ptrdiff_t)r * n->fused,
+                                 a->stats + 2 * r);
     if (n->head == RISE_HEAD_IQN) risei_quantile_forward(d, n, w, rows, a);
     risei_linear_forward(d, &n->hidden, w, many, a->mixed, n->fused, a->hidden, n->hidden.out, 1);
-    risei_linear_forward(d, &n->advantage, w, many, a->hidden, n->hidden.out, a->advantage, n->advantage.out, 0);
-    if (n->dueling) risei_linear_forward(d, &n->value, w, many, a->hidden + units, n->hidden.out, a->value, n->atoms, 0);
+    risei_linear_forward(d, &n->advantage, w, many, a->hidden, n->hidden.out, a->advantage,
+                         n->advantage.out, 0);
+    if (n->dueling)
+        risei_linear_forward(d, &n->value, w, many, a->hidden + units, n->hidden.out, a->value,
+                             n->atoms, 0);
     risei_duel_forward(n, many, a);
     risei_expect(d, n, rows, a);
 }
 /* dz -> dfused */
-RISEI_FN void risei_head_backward(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *g, int rows,
-                                  risei_pass *a)
+RISEI_FN void risei_head_backward(const risei_device *d, const risei_net *n, const rise_real *w,
+                                  rise_real *g, int rows, risei_pass *a)
 {
     int const units = n->advantage.in, wide = n->hidden.out, many = rows * n->taus;
     int r;
     risei_duel_backward(n, many, a);
-    risei_linear_backward(d, &n->advantage, w, g, many, a->hidden, wide, a->dadvantage, n->advantage.out, a->dhidden, wide);
+    risei_linear_backward(d, &n->advantage, w, g, many, a->hidden, wide, a->dadvantage,
+                          n->advantage.out, a->dhidden, wide);
     if (n->dueling)
-        risei_linear_backward(d, &n->value, w, g, many, a->hidden + units, wide, a->dvalue, n->atoms, a->dhidden + units, wide);
+        risei_linear_backward(d, &n->value, w, g, many, a->hidden + units, wide, a->dvalue,
+                              n->atoms, a->dhidden + units, wide);
     for (r = 0; r < many; r++) /* all at once could be more than an int counts */
-        d->kernels->relu_backward(wide, a->hidden + (ptrdiff_t)r * wide, a->dhidden + (ptrdiff_t)r * wide,
+        d->kernels->relu_backward(wide, a->hidden + (ptrdiff_t)r * wide,
+                                  a->dhidden + (ptrdiff_t)r * wide,
                                   a->dhidden + (ptrdiff_t)r * wide);
-    risei_linear_backward(d, &n->hidden, w, g, many, a->mixed, n->fused, a->dhidden, wide, a->dmixed, n->fused);
+    risei_linear_backward(d, &n->hidden, w, g, many, a->mixed, n->fused, a->dhidden, wide,
+                          a->dmixed, n->fused);
     if (n->head == RISE_HEAD_IQN) risei_quantile_backward(d, n, w, g, rows, a);
     risei_zero(n->norm ? g + n->gain : NULL, n->fused); /* which sum over the rows */
     risei_zero(n->norm ? g + n->shift : NULL, n->fused);
     for (r = 0; r < rows && n->norm; r++)
-        d->kernels->norm_backward(n->fused, a->fused + (ptrdiff_t)r * n->fused, w + n->gain, a->stats + 2 * r,
-                                  a->dfused + (ptrdiff_t)r * n->fused, g + n->gain, g + n->shift);
+        d->kernels->norm_backward(n->fused, a->fused + (ptrdiff_t)r * n->fused, w + n->gain,
+                                  a->stats + 2 * r, a->dfused + (ptrdiff_t)r * n->fused,
+                                  g + n->gain, g + n->shift);
 }
 
 /* `images` of the input -> q of `rows` states, as feature_row and state_row say. The sequence's plan, inputs (FULL: their extras
    alone; image i is entry i) and initial state are the caller's. */
-RISEI_FN void risei_net_forward(const risei_device *d, const risei_net *n, const rise_real *w, int rows, int images,
-                                const risei_input *input, risei_pass *a)
+RISEI_FN void risei_net_forward(const risei_device *d, const risei_net *n, const rise_real *w,
+                                int rows, int images, const risei_input *input, risei_pass *a)
 {
     risei_encoder_forward(d, &n->encoder, w, images, input, &a->encoder);
     if (n->memory == RISE_MEMORY_FULL) {
         int const f = n->encoder.out;
         int i;
         for (i = 0; i < images; i++)
-            memcpy(a->sequence.x + (ptrdiff_t)i * n->cell.in, a->encoder.features + (ptrdiff_t)i * f,
-                   (size_t)f * sizeof *a->fused);
+            memcpy(a->sequence.x + (ptrdiff_t)i * n->cell.in,
+                   a->encoder.features + (ptrdiff_t)i * f, (size_t)f * sizeof *a->fused);
     }
     if (n->memory != RISE_MEMORY_NONE) risei_cell_forward(d, &n->cell, w, &a->sequence);
     risei_fusion_forward(d, n, w, rows, a);
@@ -3409,8 +3694,8 @@ RISEI_FN void risei_net_forward(const risei_device *d, const risei_net *n, const
 }
 /* From a->dz of the first `rows` states. NONE, RISE: state r took image r. FULL: the images of all entries of the first `steps`
    steps learn. */
-RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, const rise_real *w, rise_real *g, int rows,
-                                 int steps, risei_pass *a)
+RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, const rise_real *w,
+                                 rise_real *g, int rows, int steps, risei_pass *a)
 {
     int const f = n->encoder.out, full = n->memory == RISE_MEMORY_FULL;
     int const images = full ? a->sequence.begin[steps] : rows;
@@ -3422,23 +3707,25 @@ RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, cons
         risei_cell_backward(d, &n->cell, w, g, &a->sequence, steps);
     }
     for (i = 0; i < images; i++) {
-        const rise_real *from = full ? a->sequence.dx + (ptrdiff_t)i * n->cell.in : a->dfused + (ptrdiff_t)i * n->fused;
+        const rise_real *from = full ? a->sequence.dx + (ptrdiff_t)i * n->cell.in
+                                     : a->dfused + (ptrdiff_t)i * n->fused;
         memcpy(a->encoder.dfeatures + (ptrdiff_t)i * f, from, (size_t)f * sizeof *from);
     }
     if (full) risei_zero(a->encoder.dfeatures, (ptrdiff_t)a->sequence.begin[a->sequence.burn] * f);
     for (i = 0; i < rows && full; i++) /* features reach the heads through the cell, and directly */
-        d->kernels->add(f, a->dfused + (ptrdiff_t)i * n->fused, a->encoder.dfeatures + (ptrdiff_t)a->feature_row[i] * f);
+        d->kernels->add(f, a->dfused + (ptrdiff_t)i * n->fused,
+                        a->encoder.dfeatures + (ptrdiff_t)a->feature_row[i] * f);
     risei_encoder_backward(d, &n->encoder, w, g, images, &a->encoder);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* >>optimizer                                                                                                        */
+/* ---------------------------------------------------------------------------------------------- */
+/* >>optimizer */
 
 typedef struct risei_optimizer {
-    rise_real *m, *v;         /* moments, one each a parameter */
-    double *squares;          /* of the gradient, a sum each RISEI_BLOCK parameters */
-    double power1, power2;    /* beta^t */
-    int unchecked;            /* whether the weights are finite is not known */
+    rise_real *m, *v;      /* moments, one each a parameter */
+    double *squares;       /* of the gradient, a sum each RISEI_BLOCK parameters */
+    double power1, power2; /* beta^t */
+    int unchecked;         /* whether the weights are finite is not known */
 } risei_optimizer;
 
 #define RISEI_BETA1 0.9
@@ -3457,7 +3744,8 @@ typedef struct risei_optimizer_job {
 
 RISEI_FN size_t risei_optimizer_share(const risei_optimizer_job *j, int part, int parts, size_t *to)
 {
-    size_t const blocks = (j->count + RISEI_BLOCK - 1) / RISEI_BLOCK, share = blocks * (size_t)(part + 1) / (size_t)parts;
+    size_t const blocks = (j->count + RISEI_BLOCK - 1) / RISEI_BLOCK;
+    size_t const share = blocks * (size_t)(part + 1) / (size_t)parts;
     *to = share * RISEI_BLOCK < j->count ? share * RISEI_BLOCK : j->count;
     return blocks * (size_t)part / (size_t)parts * RISEI_BLOCK;
 }
@@ -3468,10 +3756,12 @@ RISEI_FN void risei_squares_part(void *job, int part, int parts, void *scratch)
     (void)scratch;
     for (at = risei_optimizer_share(j, part, parts, &to); at < to; at += RISEI_BLOCK)
         j->optimizer->squares[at / RISEI_BLOCK] =
-            j->kernels->dot((ptrdiff_t)(to - at < RISEI_BLOCK ? to - at : RISEI_BLOCK), j->g + at, j->g + at);
+            j->kernels->dot((ptrdiff_t)(to - at < RISEI_BLOCK ? to - at : RISEI_BLOCK), j->g + at,
+                            j->g + at);
 }
 /* Sums of squares in blocks, which are then added in double: a float alone would lose small gradients of a large network. */
-RISEI_FN double risei_sum_squares(const risei_device *d, risei_optimizer *o, size_t count, const rise_real *x)
+RISEI_FN double risei_sum_squares(const risei_device *d, risei_optimizer *o, size_t count,
+                                  const rise_real *x)
 {
     double total = 0;
     size_t i;
@@ -3488,14 +3778,17 @@ RISEI_FN void risei_adam_part(void *job, int part, int parts, void *scratch)
     const risei_optimizer_job *const j = (const risei_optimizer_job *)job;
     const risei_optimizer *o = j->optimizer;
     size_t to, at = risei_optimizer_share(j, part, parts, &to), i;
-    int const finite = j->kernels->adam((ptrdiff_t)(to - at), &j->adam, j->w + at, j->g + at, o->m + at, o->v + at);
+    int const finite = j->kernels->adam((ptrdiff_t)(to - at), &j->adam, j->w + at, j->g + at,
+                                        o->m + at, o->v + at);
     (void)scratch;
-    for (i = at; i < to; i += RISEI_BLOCK) o->squares[i / RISEI_BLOCK] = finite; /* one place would be written by all parts */
+    /* one place would be written by all parts */
+    for (i = at; i < to; i += RISEI_BLOCK) o->squares[i / RISEI_BLOCK] = finite;
 }
 /* Adam on the gradient scaled down to norm `clip` where it is longer (0: never). Returns its norm; where that is not finite,
    nothing has changed. */
-RISEI_FN double risei_optimize(const risei_device *d, risei_optimizer *o, size_t count, rise_real *w, const rise_real *g,
-                               double rate, double epsilon, double clip)
+RISEI_FN double risei_optimize(const risei_device *d, risei_optimizer *o, size_t count,
+                               rise_real *w, const rise_real *g, double rate, double epsilon,
+                               double clip)
 {
     double const norm = sqrt(risei_sum_squares(d, o, count, g));
     size_t i;
@@ -3512,12 +3805,13 @@ RISEI_FN double risei_optimize(const risei_device *d, risei_optimizer *o, size_t
     job.adam.root_scale = (rise_real)(1 / sqrt(1 - o->power2));
     job.adam.epsilon = (rise_real)epsilon;
     risei_run(d, 4.0 * (double)count, risei_adam_part, &job);
-    for (i = 0, o->unchecked = 0; i * RISEI_BLOCK < count; i++) o->unchecked |= !(o->squares[i] > 0);
+    for (i = 0, o->unchecked = 0; i * RISEI_BLOCK < count; i++)
+        o->unchecked |= !(o->squares[i] > 0);
     return norm;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* >>pretrained: ResNet-18 (He et al. 2016) with weights out of the user's .safetensors file                          */
+/* ---------------------------------------------------------------------------------------------- */
+/* >>pretrained: ResNet-18 (He et al. 2016) with weights out of the user's .safetensors file */
 
 enum { RISEI_RESNET_CONVS = 20, RISEI_RESNET_STAGES = 4, RISEI_RESNET_SIDE = 32 };
 
@@ -3550,13 +3844,15 @@ static const risei_resnet_row risei_resnet_rows[RISEI_RESNET_CONVS] = {
     {"layer4.1.conv2", "layer4.1.bn2", 4, 4, 3, 1}};
 
 typedef struct risei_resnet {
-    int channels, features;                 /* of the frame; that come out */
+    int channels, features; /* of the frame; that come out */
     risei_conv conv[RISEI_RESNET_CONVS];
-    size_t norm[RISEI_RESNET_CONVS];        /* batch norm's [3][filters]: weight, mean and variance; its bias is the conv's */
+    /* batch norm's [3][filters]: weight, mean and variance; its bias is the conv's */
+    size_t norm[RISEI_RESNET_CONVS];
     size_t parameters;
-    rise_real *weights;                     /* [parameters] */
-    risei_image stem;                       /* the first layer, before its pool */
-    risei_image x[RISEI_RESNET_STAGES + 1]; /* x[0]: the frame, normalised; x[s]: what runs through the blocks of a stage */
+    rise_real *weights; /* [parameters] */
+    risei_image stem;   /* the first layer, before its pool */
+    /* x[0]: the frame, normalised; x[s]: what runs through the blocks of a stage */
+    risei_image x[RISEI_RESNET_STAGES + 1];
     risei_image t[RISEI_RESNET_STAGES + 1]; /* inside a block, between its two layers */
     uint64_t hash;                          /* of the weights: other weights, other embeddings */
 } risei_resnet;
@@ -3584,13 +3880,15 @@ RISEI_FN risei_resnet risei_resnet_make(int height, int width, int channels, int
         r.norm[l] = risei_parameter(&p, 3 * (size_t)c->filters);
         if (l == 0) r.stem = risei_image_make(c->out_height, c->out_width, c->filters, 0);
         if (row->from < row->to)
-            r.x[row->to] = r.t[row->to] = risei_image_make(c->pooled_height, c->pooled_width, c->filters, 1);
+            r.x[row->to] = r.t[row->to] =
+                risei_image_make(c->pooled_height, c->pooled_width, c->filters, 1);
     }
     r.parameters = p.count;
     return r;
 }
 /* It lies in the arena itself: an agent without one is spared it. */
-RISEI_FN risei_resnet *risei_resnet_layout(risei_arena *arena, int height, int width, int channels, int features)
+RISEI_FN risei_resnet *risei_resnet_layout(risei_arena *arena, int height, int width, int channels,
+                                           int features)
 {
     risei_resnet r = risei_resnet_make(height, width, channels, features);
     risei_resnet *const place = RISEI_TAKE(arena, risei_resnet, 1);
@@ -3615,18 +3913,21 @@ RISEI_FN void risei_resnet_see(const risei_resnet *r, const uint8_t *frame)
         rise_real *out = image->data + risei_image_at(image, y, 0);
         for (x = 0; x < image->width; x++, frame += r->channels)
             for (c = 0; c < 3; c++)
-                *out++ = ((rise_real)frame[r->channels == 3 ? c : 0] / 255 - (rise_real)mean[c]) / (rise_real)deviation[c];
+                *out++ = ((rise_real)frame[r->channels == 3 ? c : 0] / 255 - (rise_real)mean[c]) /
+                         (rise_real)deviation[c];
     }
 }
 /* frame [height][width][channels] -> features: the last stage's mean over its pixels */
-RISEI_FN void risei_resnet_forward(const risei_device *d, const risei_resnet *r, const uint8_t *frame, rise_real *features)
+RISEI_FN void risei_resnet_forward(const risei_device *d, const risei_resnet *r,
+                                   const uint8_t *frame, rise_real *features)
 {
     const risei_image *last = &r->x[RISEI_RESNET_STAGES];
     int l, row, column, i;
     risei_resnet_see(r, frame);
     risei_conv_forward(d, &r->conv[0], r->weights, 1, &r->x[0], &r->stem, 1, 0);
     risei_pool_forward(d, &r->conv[0], 1, &r->stem, &r->x[1]);
-    for (l = 1; l < RISEI_RESNET_CONVS; l += 2) { /* block by block: x = relu(shortcut + conv(relu(conv(x)))), in place */
+    /* block by block: x = relu(shortcut + conv(relu(conv(x)))), in place */
+    for (l = 1; l < RISEI_RESNET_CONVS; l += 2) {
         const risei_resnet_row *block = &risei_resnet_rows[l];
         const risei_image *from = &r->x[block->from], *x = &r->x[block->to], *t = &r->t[block->to];
         if (block->size == 1) risei_conv_forward(d, &r->conv[l++], r->weights, 1, from, x, 0, 0);
@@ -3637,7 +3938,8 @@ RISEI_FN void risei_resnet_forward(const risei_device *d, const risei_resnet *r,
     for (row = 0; row < last->height; row++)
         for (column = 0; column < last->width; column++)
             d->kernels->add(r->features, last->data + risei_image_at(last, row, column), features);
-    for (i = 0; i < r->features; i++) features[i] = features[i] / (rise_real)(last->height * last->width);
+    for (i = 0; i < r->features; i++)
+        features[i] = features[i] / (rise_real)(last->height * last->width);
 }
 
 /*  A .safetensors file is u64 length | a header of so many bytes, in JSON | data. The header has an entry for each tensor,
@@ -3649,17 +3951,21 @@ RISEI_FN void risei_resnet_forward(const risei_device *d, const risei_resnet *r,
 enum { RISEI_HEADER_MOST = 1 << 20, RISEI_TENSORS = 5 * RISEI_RESNET_CONVS };
 
 /* What a layer's tensors are called after its conv (the first) or batch norm. The last counts batches and is not needed. */
-static const char *const risei_tensor_ends[] = {".weight", ".weight", ".bias", ".running_mean", ".running_var",
-                                                ".num_batches_tracked"};
+static const char *const risei_tensor_ends[] = {".weight",      ".weight",
+                                                ".bias",        ".running_mean",
+                                                ".running_var", ".num_batches_tracked"};
 
 typedef struct risei_dtype {
     char name[5];
     int bytes;
 } risei_dtype;
-enum { RISEI_F32, RISEI_F16, RISEI_BF16, RISEI_WEIGHT_DTYPES, RISEI_DTYPES = 13 }; /* weights may have the first three */
-static const risei_dtype risei_dtypes[RISEI_DTYPES] = {
-    {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F64", 8}, {"I64", 8}, {"U64", 8}, {"I32", 4},
-    {"U32", 4}, {"I16", 2}, {"U16", 2},  {"I8", 1},  {"U8", 1},  {"BOOL", 1}};
+/* weights may have the first three */
+enum { RISEI_F32, RISEI_F16, RISEI_BF16, RISEI_WEIGHT_DTYPES, RISEI_DTYPES = 13 };
+static const risei_dtype risei_dtypes[RISEI_DTYPES] = {{"F32", 4}, {"F16", 2}, {"BF16", 2},
+                                                       {"F64", 8}, {"I64", 8}, {"U64", 8},
+                                                       {"I32", 4}, {"U32", 4}, {"I16", 2},
+                                                       {"U16", 2}, {"I8", 1},  {"U8", 1},
+                                                       {"BOOL", 1}};
 
 /* A tensor as the header describes it. */
 typedef struct risei_entry {
@@ -3690,7 +3996,8 @@ typedef struct risei_tensors {
 RISEI_FN int risei_tensors_read(risei_tensors *t, void *bytes, size_t size)
 {
     if (t->result == RISE_OK && !t->read(t->user, bytes, size))
-        t->result = risei_fail(t->error, RISE_IO, "it could not be read after %.0f bytes", (double)t->at);
+        t->result =
+            risei_fail(t->error, RISE_IO, "it could not be read after %.0f bytes", (double)t->at);
     t->at += t->result == RISE_OK ? size : 0;
     return t->result == RISE_OK;
 }
@@ -3698,8 +4005,8 @@ RISEI_FN int risei_tensors_read(risei_tensors *t, void *bytes, size_t size)
 RISEI_FN int risei_json_wrong(risei_tensors *t, const char *what)
 {
     if (t->result == RISE_OK)
-        t->result = risei_fail(t->error, RISE_BAD_FILE, "its header is wrong at byte %.0f: %s", (double)t->at - (t->next >= 0),
-                               what);
+        t->result = risei_fail(t->error, RISE_BAD_FILE, "its header is wrong at byte %.0f: %s",
+                               (double)t->at - (t->next >= 0), what);
     return 0;
 }
 RISEI_FN void risei_json_step(risei_tensors *t)
@@ -3712,7 +4019,8 @@ RISEI_FN void risei_json_step(risei_tensors *t)
 }
 RISEI_FN void risei_json_blanks(risei_tensors *t)
 {
-    while (t->next == ' ' || t->next == '\t' || t->next == '\n' || t->next == '\r') risei_json_step(t);
+    while (t->next == ' ' || t->next == '\t' || t->next == '\n' || t->next == '\r')
+        risei_json_step(t);
 }
 /* Is this what comes next, after blanks? Then it is passed. */
 RISEI_FN int risei_json_take(risei_tensors *t, int character)
@@ -3737,7 +4045,8 @@ RISEI_FN int risei_json_escape(risei_tensors *t)
     if (t->next != 'u') return risei_json_wrong(t, "an unknown escape");
     while (digits < 4) {
         risei_json_step(t);
-        if (t->next <= 0 || strchr("0123456789abcdefABCDEF", t->next) == NULL) return risei_json_wrong(t, "an unknown escape");
+        if (t->next <= 0 || strchr("0123456789abcdefABCDEF", t->next) == NULL)
+            return risei_json_wrong(t, "an unknown escape");
         digits++;
     }
     return 1;
@@ -3783,7 +4092,8 @@ RISEI_FN int risei_entry_shape(risei_tensors *t, risei_entry *e)
     if (risei_json_take(t, ']')) return 1;
     do {
         if (!risei_json_number(t, &side)) return 0;
-        if (side > 0 && e->count > ((uint64_t)1 << 53) / side) return risei_json_wrong(t, "a shape is too large");
+        if (side > 0 && e->count > ((uint64_t)1 << 53) / side)
+            return risei_json_wrong(t, "a shape is too large");
         if (e->sides < 4) e->shape[e->sides] = side;
         e->sides++;
         e->count *= side;
@@ -3805,11 +4115,13 @@ RISEI_FN int risei_entry_read(risei_tensors *t, risei_entry *e)
     do {
         if (!risei_json_string(t, key, sizeof key) || !risei_json_want(t, ':')) return 0;
         for (k = 0; k < 3 && strcmp(key, keys[k]) != 0; k++) {}
-        if (k == 3 || (seen >> k & 1) != 0) return risei_json_wrong(t, "a tensor's field is unknown or there twice");
+        if (k == 3 || (seen >> k & 1) != 0)
+            return risei_json_wrong(t, "a tensor's field is unknown or there twice");
         seen |= 1 << k;
         if (!(k == 0   ? risei_json_string(t, e->dtype, sizeof e->dtype)
               : k == 1 ? risei_entry_shape(t, e)
-                       : risei_entry_offsets(t, e))) return 0;
+                       : risei_entry_offsets(t, e)))
+            return 0;
     } while (risei_json_take(t, ','));
     if (!risei_json_want(t, '}')) return 0;
     return seen == 7 || risei_json_wrong(t, "a tensor lacks its dtype, shape or data_offsets");
@@ -3820,7 +4132,9 @@ RISEI_FN int risei_json_metadata(risei_tensors *t)
     if (!risei_json_want(t, ':') || !risei_json_want(t, '{')) return 0;
     if (risei_json_take(t, '}')) return 1;
     do {
-        if (!risei_json_string(t, NULL, 0) || !risei_json_want(t, ':') || !risei_json_string(t, NULL, 0)) return 0;
+        if (!risei_json_string(t, NULL, 0) || !risei_json_want(t, ':') ||
+            !risei_json_string(t, NULL, 0))
+            return 0;
     } while (risei_json_take(t, ','));
     return risei_json_want(t, '}');
 }
@@ -3836,7 +4150,8 @@ RISEI_FN uint64_t risei_tensors_edge(uint64_t x)
 RISEI_FN void risei_tensor_name(int which, char *name, size_t room)
 {
     const risei_resnet_row *row = &risei_resnet_rows[which / 5];
-    snprintf(name, room, "%s%s", which % 5 == 0 ? row->conv : row->norm, risei_tensor_ends[which % 5]);
+    snprintf(name, room, "%s%s", which % 5 == 0 ? row->conv : row->norm,
+             risei_tensor_ends[which % 5]);
 }
 /* Which tensor has this name: 5 times its layer + its end; RISEI_TENSORS: one that is not needed; -1: none of a ResNet-18's */
 RISEI_FN int risei_tensor_named(const char *name)
@@ -3844,9 +4159,11 @@ RISEI_FN int risei_tensor_named(const char *name)
     int l, end;
     for (l = 0; l < RISEI_RESNET_CONVS; l++)
         for (end = 0; end < 6; end++) {
-            const char *const front = end == 0 ? risei_resnet_rows[l].conv : risei_resnet_rows[l].norm;
+            const char *const front = end == 0 ? risei_resnet_rows[l].conv
+                                               : risei_resnet_rows[l].norm;
             size_t const length = strlen(front);
-            if (strncmp(name, front, length) == 0 && strcmp(name + length, risei_tensor_ends[end]) == 0)
+            if (strncmp(name, front, length) == 0 &&
+                strcmp(name + length, risei_tensor_ends[end]) == 0)
                 return end < 5 ? 5 * l + end : RISEI_TENSORS;
         }
     return strncmp(name, "fc.", 3) == 0 ? RISEI_TENSORS : -1;
@@ -3858,11 +4175,13 @@ RISEI_FN void risei_shape_text(const uint64_t *shape, int sides, char *text, siz
     int i;
     text[0] = '[', text[1] = '\0';
     for (i = 0; i < sides && i < 4 && length < room; i++)
-        length += (size_t)snprintf(text + length, room - length, i > 0 ? ", %.0f" : "%.0f", (double)shape[i]);
+        length += (size_t)snprintf(text + length, room - length, i > 0 ? ", %.0f" : "%.0f",
+                                   (double)shape[i]);
     if (length < room) snprintf(text + length, room - length, sides > 4 ? ", ...]" : "]");
 }
 /* Is the shape what the layer asks for? */
-RISEI_FN rise_result risei_entry_fits(const risei_resnet *r, int which, const risei_entry *e, rise_error *error)
+RISEI_FN rise_result risei_entry_fits(const risei_resnet *r, int which, const risei_entry *e,
+                                      rise_error *error)
 {
     const risei_conv *c = &r->conv[which / 5];
     int const sides = which % 5 == 0 ? 4 : 1;
@@ -3870,28 +4189,38 @@ RISEI_FN rise_result risei_entry_fits(const risei_resnet *r, int which, const ri
     char has[40], asked[40];
     shape[0] = (uint64_t)c->filters, shape[1] = (uint64_t)c->channels;
     shape[2] = shape[3] = (uint64_t)c->size;
-    if (e->sides == sides && memcmp(e->shape, shape, (size_t)sides * sizeof *shape) == 0) return RISE_OK;
+    if (e->sides == sides && memcmp(e->shape, shape, (size_t)sides * sizeof *shape) == 0)
+        return RISE_OK;
     risei_shape_text(e->shape, e->sides, has, sizeof has);
     risei_shape_text(shape, sides, asked, sizeof asked);
-    return risei_fail(error, RISE_MISMATCH, "%s has the shape %s; embedding_size %d asks for %s (torchvision's ResNet-18: 512)",
-                      e->name, has, r->features, asked);
+    return risei_fail(
+        error, RISE_MISMATCH,
+        "%s has the shape %s; embedding_size %d asks for %s (torchvision's ResNet-18: 512)",
+        e->name, has, r->features, asked);
 }
-RISEI_FN rise_result risei_entry_check(risei_tensors *t, const risei_resnet *r, const risei_entry *e)
+RISEI_FN rise_result risei_entry_check(risei_tensors *t, const risei_resnet *r,
+                                       const risei_entry *e)
 {
     int const which = risei_tensor_named(e->name);
     int d;
     for (d = 0; d < RISEI_DTYPES && strcmp(e->dtype, risei_dtypes[d].name) != 0; d++) {}
     if (which < 0)
-        return risei_fail(t->error, RISE_MISMATCH, "%s is no tensor of a ResNet-18; name them as torchvision does", e->name);
+        return risei_fail(t->error, RISE_MISMATCH,
+                          "%s is no tensor of a ResNet-18; name them as torchvision does", e->name);
     if (d == RISEI_DTYPES || (which < RISEI_TENSORS && d >= RISEI_WEIGHT_DTYPES))
-        return risei_fail(t->error, RISE_MISMATCH, "%s has the dtype %s; save the weights as F32, F16 or BF16", e->name,
+        return risei_fail(t->error, RISE_MISMATCH,
+                          "%s has the dtype %s; save the weights as F32, F16 or BF16", e->name,
                           e->dtype);
-    if (e->begin > e->end || e->end > t->data || e->end - e->begin != e->count * (uint64_t)risei_dtypes[d].bytes)
-        return risei_fail(t->error, RISE_BAD_FILE, "%s cannot be bytes %.0f to %.0f of %.0f: the file is cut short or damaged",
-                          e->name, (double)e->begin, (double)e->end, (double)t->data);
+    if (e->begin > e->end || e->end > t->data ||
+        e->end - e->begin != e->count * (uint64_t)risei_dtypes[d].bytes)
+        return risei_fail(
+            t->error, RISE_BAD_FILE,
+            "%s cannot be bytes %.0f to %.0f of %.0f: the file is cut short or damaged", e->name,
+            (double)e->begin, (double)e->end, (double)t->data);
     t->edges += risei_tensors_edge(e->begin) - risei_tensors_edge(e->end);
     if (which == RISEI_TENSORS) return RISE_OK;
-    if (t->tensor[which].known) return risei_fail(t->error, RISE_BAD_FILE, "%s is there twice", e->name);
+    if (t->tensor[which].known)
+        return risei_fail(t->error, RISE_BAD_FILE, "%s is there twice", e->name);
     t->tensor[which].known = 1;
     t->tensor[which].begin = e->begin;
     t->tensor[which].dtype = (unsigned char)d;
@@ -3922,10 +4251,12 @@ RISEI_FN int risei_tensors_header(risei_tensors *t, const risei_resnet *r)
     for (i = 0; i < RISEI_TENSORS && t->result == RISE_OK; i++) {
         risei_tensor_name(i, e.name, sizeof e.name);
         if (!t->tensor[i].known)
-            t->result = risei_fail(t->error, RISE_MISMATCH, "%s is missing; a ResNet-18's state_dict has it", e.name);
+            t->result = risei_fail(t->error, RISE_MISMATCH,
+                                   "%s is missing; a ResNet-18's state_dict has it", e.name);
     }
     if (t->result == RISE_OK && t->edges != risei_tensors_edge(0) - risei_tensors_edge(t->data))
-        t->result = risei_fail(t->error, RISE_BAD_FILE, "its tensors overlap, or do not fill the file");
+        t->result =
+            risei_fail(t->error, RISE_BAD_FILE, "its tensors overlap, or do not fill the file");
     return t->result == RISE_OK;
 }
 
@@ -3934,8 +4265,10 @@ RISEI_FN rise_real risei_tensor_number(uint32_t bits, int dtype)
 {
     uint32_t const sign = (bits & 0x8000u) << 16, size = bits & 0x7FFFu;
     float x;
-    if (dtype == RISEI_F16 && size < 0x0400u) return (rise_real)(sign != 0 ? -1 : 1) * (rise_real)size / 16777216;
-    if (dtype == RISEI_F16) bits = sign | (size < 0x7C00u ? (size << 13) + 0x38000000u : 0x7F800000u);
+    if (dtype == RISEI_F16 && size < 0x0400u)
+        return (rise_real)(sign != 0 ? -1 : 1) * (rise_real)size / 16777216;
+    if (dtype == RISEI_F16)
+        bits = sign | (size < 0x7C00u ? (size << 13) + 0x38000000u : 0x7F800000u);
     if (dtype == RISEI_BF16) bits <<= 16;
     memcpy(&x, &bits, sizeof x);
     return x;
@@ -3963,20 +4296,24 @@ RISEI_FN rise_real *risei_tensor_place(const risei_resnet *r, int which)
     const risei_conv *c = &r->conv[which / 5];
     int const end = which % 5;
     rise_real *const norm = r->weights + r->norm[which / 5];
-    return end == 0 ? r->weights + c->weights : end == 2 ? r->weights + c->bias : norm + (end == 1 ? 0 : end - 2) * c->filters;
+    return end == 0   ? r->weights + c->weights
+           : end == 2 ? r->weights + c->bias
+                      : norm + (end == 1 ? 0 : end - 2) * c->filters;
 }
 /* One tensor, [filters][channels][taps], is turned to [taps][channels][filters]; batch norm's have one channel and tap. */
 RISEI_FN int risei_tensor_fill(risei_tensors *t, const risei_resnet *r, int which)
 {
     const risei_conv *c = &r->conv[which / 5];
-    int const channels = which % 5 == 0 ? c->channels : 1, taps = which % 5 == 0 ? c->size * c->size : 1;
+    int const channels = which % 5 == 0 ? c->channels : 1;
+    int const taps = which % 5 == 0 ? c->size * c->size : 1;
     int const dtype = t->tensor[which].dtype;
     rise_real *const to = risei_tensor_place(r, which);
     rise_matrix const m = rise_matrix_panels(to, taps * channels, c->filters);
     char name[48];
     int o, i, k;
     t->used = t->filled = 0;
-    t->tail = (size_t)c->filters * (size_t)channels * (size_t)taps * (size_t)risei_dtypes[dtype].bytes;
+    t->tail = (size_t)c->filters * (size_t)channels * (size_t)taps *
+              (size_t)risei_dtypes[dtype].bytes;
     for (o = 0; o < c->filters; o++)
         for (i = 0; i < channels; i++)
             for (k = 0; k < taps; k++) {
@@ -3985,8 +4322,10 @@ RISEI_FN int risei_tensor_fill(risei_tensors *t, const risei_resnet *r, int whic
                 to[risei_column(&m, o) + risei_walk(&m.rows, k * channels + i)] = x;
                 if (x - x == 0 && (which % 5 != 4 || x >= 0)) continue;
                 risei_tensor_name(which, name, sizeof name);
-                t->result = x - x == 0 ? risei_fail(t->error, RISE_BAD_FILE, "%s has a negative number", name)
-                                       : risei_fail(t->error, RISE_NOT_FINITE, "%s has a number that is not finite", name);
+                t->result = x - x == 0 ? risei_fail(t->error, RISE_BAD_FILE,
+                                                    "%s has a negative number", name)
+                                       : risei_fail(t->error, RISE_NOT_FINITE,
+                                                    "%s has a number that is not finite", name);
                 return 0;
             }
     return 1;
@@ -3999,11 +4338,14 @@ RISEI_FN int risei_tensors_data(risei_tensors *t, const risei_resnet *r)
     for (done = 0; done < RISEI_TENSORS; done++) {
         int first = -1;
         for (i = 0; i < RISEI_TENSORS; i++)
-            if (!t->tensor[i].done && (first < 0 || t->tensor[i].begin < t->tensor[first].begin)) first = i;
+            if (!t->tensor[i].done && (first < 0 || t->tensor[i].begin < t->tensor[first].begin))
+                first = i;
         t->tensor[first].done = 1;
         while (t->at - start < t->tensor[first].begin) {
             uint64_t const gap = t->tensor[first].begin - (t->at - start);
-            if (!risei_tensors_read(t, t->chunk, gap < sizeof t->chunk ? (size_t)gap : sizeof t->chunk)) return 0;
+            if (!risei_tensors_read(t, t->chunk,
+                                    gap < sizeof t->chunk ? (size_t)gap : sizeof t->chunk))
+                return 0;
         }
         if (!risei_tensor_fill(t, r, first)) return 0;
     }
@@ -4026,7 +4368,8 @@ RISEI_FN rise_result risei_resnet_fold(risei_resnet *r, rise_error *error)
         }
         for (o = 0; o < c->filters; o += m.run)
             for (k = 0; k < rows; k++) {
-                rise_real *const w = r->weights + c->weights + risei_column(&m, o) + risei_walk(&m.rows, k);
+                rise_real *const w = r->weights + c->weights + risei_column(&m, o) +
+                                     risei_walk(&m.rows, k);
                 for (i = 0; i < (size_t)m.run; i++) w[i] = w[i] * gain[o + (int)i];
             }
     }
@@ -4034,14 +4377,17 @@ RISEI_FN rise_result risei_resnet_fold(risei_resnet *r, rise_error *error)
     for (i = 0; i < r->parameters; i++) {
         float const x = (float)r->weights[i];
         uint32_t bits;
-        if (!(x - x == 0)) return risei_fail(error, RISE_NOT_FINITE, "its batch norms scale the weights beyond all numbers");
+        if (!(x - x == 0))
+            return risei_fail(error, RISE_NOT_FINITE,
+                              "its batch norms scale the weights beyond all numbers");
         memcpy(&bits, &x, sizeof bits);
         r->hash = (r->hash ^ bits) * 1099511628211u;
     }
     return RISE_OK;
 }
 /* Reads the weights through `fn`; `size` is the whole length. */
-RISEI_FN rise_result risei_resnet_read(risei_resnet *r, rise_read_fn fn, void *user, uint64_t size, rise_error *error)
+RISEI_FN rise_result risei_resnet_read(risei_resnet *r, rise_read_fn fn, void *user, uint64_t size,
+                                       rise_error *error)
 {
     unsigned char bytes[8] = {0, 0, 0, 0, 0, 0, 0, 0};
     risei_tensors t;
@@ -4052,8 +4398,10 @@ RISEI_FN rise_result risei_resnet_read(risei_resnet *r, rise_read_fn fn, void *u
     if (t.result != RISE_OK) return t.result;
     for (i = 7; i >= 0; i--) t.left = t.left << 8 | bytes[i];
     if (size < sizeof bytes || t.left > size - sizeof bytes || t.left > RISEI_HEADER_MOST)
-        return risei_fail(error, RISE_BAD_FILE, "it is no safetensors file, or cut short: its header would have %.0f bytes",
-                          (double)t.left);
+        return risei_fail(
+            error, RISE_BAD_FILE,
+            "it is no safetensors file, or cut short: its header would have %.0f bytes",
+            (double)t.left);
     t.data = size - sizeof bytes - t.left;
     risei_json_step(&t);
     if (!risei_tensors_header(&t, r) || !risei_tensors_data(&t, r)) return t.result;
@@ -4063,19 +4411,22 @@ RISEI_FN rise_result risei_resnet_load(risei_resnet *r, const char *path, rise_e
 {
 #ifdef RISE_NO_STDIO
     (void)r, (void)path;
-    return risei_fail(error, RISE_UNAVAILABLE, "embedding_file cannot be read with RISE_NO_STDIO; use RISE_EMBED_USER");
+    return risei_fail(error, RISE_UNAVAILABLE,
+                      "embedding_file cannot be read with RISE_NO_STDIO; use RISE_EMBED_USER");
 #else
     FILE *file = fopen(path, "rb");
     rise_result result;
-    if (file == NULL) return risei_fail(error, RISE_IO, "embedding_file %.150s cannot be opened: %s", path, strerror(errno));
+    if (file == NULL)
+        return risei_fail(error, RISE_IO, "embedding_file %.150s cannot be opened: %s", path,
+                          strerror(errno));
     result = risei_resnet_read(r, risei_read_stdio, file, risei_file_size(file), error);
     fclose(file);
     return risei_name(path, result, error);
 #endif
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* >>encoders: frozen functions of one frame, standardised                                                            */
+/* ---------------------------------------------------------------------------------------------- */
+/* >>encoders: frozen functions of one frame, standardised */
 
 #define RISEI_EMBED_LIMIT ((rise_real)8) /* standardised values are held within it */
 
@@ -4086,21 +4437,23 @@ typedef struct risei_embedder {
     int pool, inputs;            /* squares averaged; numbers that remain */
     int size;
     uint32_t seed;
-    int32_t *pooled, *sums;      /* [inputs], SIGNS: room for 2^bits, and used up; [size] */
-    rise_real *x;                /* [inputs] as numbers */
-    rise_real *matrix;           /* GAUSSIAN: [inputs][size] */
-    int8_t *ternary;             /* SPARSE: [inputs][size] */
-    risei_encoder net;           /* CONV, SNAPSHOT: its weights and activations */
-    rise_real *weights, *coming; /* SNAPSHOT: those that are about to take the place of the others */
+    int32_t *pooled, *sums; /* [inputs], SIGNS: room for 2^bits, and used up; [size] */
+    rise_real *x;           /* [inputs] as numbers */
+    rise_real *matrix;      /* GAUSSIAN: [inputs][size] */
+    int8_t *ternary;        /* SPARSE: [inputs][size] */
+    risei_encoder net;      /* CONV, SNAPSHOT: its weights and activations */
+    /* SNAPSHOT: those that are about to take the place of the others */
+    rise_real *weights, *coming;
     risei_encoder_data data;
-    rise_embed_fn fn;            /* USER */
+    rise_embed_fn fn; /* USER */
     void *user;
     float *floats;
-    risei_resnet *resnet;        /* RESNET18 */
-    int frozen;                  /* has warm-up ended? */
+    risei_resnet *resnet; /* RESNET18 */
+    int frozen;           /* has warm-up ended? */
     int64_t seen;
-    double *mean, *spread;       /* [size] running mean and sum of squared deviations (Welford 1962) */
-    rise_real *shift, *gain;     /* [size] standardised = (raw - shift) * gain, once frozen */
+    /* [size] running mean and sum of squared deviations (Welford 1962) */
+    double *mean, *spread;
+    rise_real *shift, *gain; /* [size] standardised = (raw - shift) * gain, once frozen */
 } risei_embedder;
 
 RISEI_FN void risei_embedder_make(risei_embedder *e, const rise_agent_desc *desc)
@@ -4109,15 +4462,17 @@ RISEI_FN void risei_embedder_make(risei_embedder *e, const rise_agent_desc *desc
     memset(e, 0, sizeof *e);
     memset(&p, 0, sizeof p);
     e->kind = desc->embedding;
-    e->width = desc->frame_width, e->height = desc->frame_height, e->channels = desc->frame_channels;
+    e->width = desc->frame_width, e->height = desc->frame_height,
+    e->channels = desc->frame_channels;
     e->stack = e->kind == RISE_EMBED_SNAPSHOT ? desc->frame_stack : 1;
     e->pool = desc->embedding_pool;
     e->size = desc->embedding_size;
-    e->inputs = risei_ceil_div(e->width, e->pool) * risei_ceil_div(e->height, e->pool) * e->channels;
+    e->inputs = risei_ceil_div(e->width, e->pool) * risei_ceil_div(e->height, e->pool) *
+                e->channels;
     e->fn = desc->embed_fn, e->user = desc->embed_user;
     if (e->kind == RISE_EMBED_CONV || e->kind == RISE_EMBED_SNAPSHOT) {
-        e->net = risei_encoder_make(&p, e->height, e->width, e->channels * e->stack, desc->conv, desc->conv_count,
-                                    desc->pool_to, e->size);
+        e->net = risei_encoder_make(&p, e->height, e->width, e->channels * e->stack, desc->conv,
+                                    desc->conv_count, desc->pool_to, e->size);
         e->net.relu = 0;
     }
 }
@@ -4138,17 +4493,22 @@ RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e)
         e->resnet = risei_resnet_layout(arena, e->height, e->width, e->channels, e->size);
     if (e->net.layers > 0) {
         e->weights = RISEI_TAKE(arena, rise_real, e->net.linear.bias + size);
-        if (e->kind == RISE_EMBED_SNAPSHOT) e->coming = RISEI_TAKE(arena, rise_real, e->net.linear.bias + size);
+        if (e->kind == RISE_EMBED_SNAPSHOT)
+            e->coming = RISEI_TAKE(arena, rise_real, e->net.linear.bias + size);
         risei_encoder_layout(arena, &e->net, &e->data, 1, 0);
     }
     if (e->kind > RISE_EMBED_SPARSE) return;
-    e->pooled = RISEI_TAKE(arena, int32_t, e->kind == RISE_EMBED_SIGNS ? (size_t)1 << rise_sign_bits(e->inputs, e->size) : inputs);
+    e->pooled = RISEI_TAKE(arena, int32_t,
+                           e->kind == RISE_EMBED_SIGNS
+                               ? (size_t)1 << rise_sign_bits(e->inputs, e->size)
+                               : inputs);
     e->sums = RISEI_TAKE(arena, int32_t, size);
     if (e->kind == RISE_EMBED_GAUSSIAN) {
         e->x = RISEI_TAKE(arena, rise_real, inputs);
         e->matrix = RISEI_TAKE(arena, rise_real, risei_times(inputs, size));
     }
-    if (e->kind == RISE_EMBED_SPARSE) e->ternary = RISEI_TAKE(arena, int8_t, risei_times(inputs, size));
+    if (e->kind == RISE_EMBED_SPARSE)
+        e->ternary = RISEI_TAKE(arena, int8_t, risei_times(inputs, size));
 }
 RISEI_FN void risei_embedder_initialise(risei_embedder *e, risei_random random)
 {
@@ -4156,20 +4516,24 @@ RISEI_FN void risei_embedder_initialise(risei_embedder *e, risei_random random)
     size_t i;
     int l;
     e->seed = risei_draw(&random);
-    for (i = 0; i < count && e->kind == RISE_EMBED_GAUSSIAN; i++) e->matrix[i] = risei_normal(&random);
+    for (i = 0; i < count && e->kind == RISE_EMBED_GAUSSIAN; i++)
+        e->matrix[i] = risei_normal(&random);
     for (i = 0; i < count && e->kind == RISE_EMBED_SPARSE; i++) {
         int const face = risei_below(&random, 6);
         e->ternary[i] = (int8_t)(face == 0 ? 1 : face == 1 ? -1 : 0);
     }
     if (e->net.layers == 0) return;
     risei_encoder_initialise(&e->net, e->weights, &random);
-    for (l = 0; l < e->net.layers; l++) { /* He et al. 2015: the signal keeps its size from layer to layer */
+    /* He et al. 2015: the signal keeps its size from layer to layer */
+    for (l = 0; l < e->net.layers; l++) {
         const risei_conv *c = &e->net.conv[l];
         int const fan_in = c->size * c->size * c->channels;
         rise_real const scale = risei_sqrt(2 / (rise_real)fan_in);
-        for (i = 0; i < (size_t)fan_in * (size_t)c->filters; i++) e->weights[c->weights + i] = risei_normal(&random) * scale;
+        for (i = 0; i < (size_t)fan_in * (size_t)c->filters; i++)
+            e->weights[c->weights + i] = risei_normal(&random) * scale;
     }
-    if (e->coming != NULL) memcpy(e->coming, e->weights, (e->net.linear.bias + (size_t)e->size) * sizeof *e->coming);
+    if (e->coming != NULL)
+        memcpy(e->coming, e->weights, (e->net.linear.bias + (size_t)e->size) * sizeof *e->coming);
 }
 
 /* Sums over pool x pool squares, which the frame's edge may cut. */
@@ -4191,7 +4555,8 @@ RISEI_FN void risei_embedder_pool(const risei_embedder *e, const uint8_t *frame)
     }
 }
 /* The largest grid of a frame, as square as it allows, that comes to at most `size` numbers. */
-RISEI_FN void risei_embedding_grid(int width, int height, int channels, int size, int *columns, int *rows)
+RISEI_FN void risei_embedding_grid(int width, int height, int channels, int size, int *columns,
+                                   int *rows)
 {
     int side;
     *columns = *rows = 1;
@@ -4202,14 +4567,16 @@ RISEI_FN void risei_embedding_grid(int width, int height, int channels, int size
     }
 }
 /* Area average over a grid of cells that share the frame's pixels as evenly as whole pixels can. */
-RISEI_FN void risei_embedder_downsample(const risei_embedder *e, const uint8_t *frame, rise_real *raw)
+RISEI_FN void risei_embedder_downsample(const risei_embedder *e, const uint8_t *frame,
+                                        rise_real *raw)
 {
     int columns, rows, row, column, c, x, y;
     risei_embedding_grid(e->width, e->height, e->channels, e->size, &columns, &rows);
     for (row = 0; row < rows; row++) {
         int const y0 = row * e->height / rows, y1 = risei_ceil_div((row + 1) * e->height, rows);
         for (column = 0; column < columns; column++) {
-            int const x0 = column * e->width / columns, x1 = risei_ceil_div((column + 1) * e->width, columns);
+            int const x0 = column * e->width / columns;
+            int const x1 = risei_ceil_div((column + 1) * e->width, columns);
             for (c = 0; c < e->channels; c++) {
                 int32_t sum = 0;
                 for (y = y0; y < y1; y++)
@@ -4219,7 +4586,8 @@ RISEI_FN void risei_embedder_downsample(const risei_embedder *e, const uint8_t *
         }
     }
 }
-RISEI_FN void risei_embedder_conv(const risei_device *d, risei_embedder *e, const uint8_t *frame, rise_real *raw)
+RISEI_FN void risei_embedder_conv(const risei_device *d, risei_embedder *e, const uint8_t *frame,
+                                  rise_real *raw)
 {
     const uint8_t *frames[RISEI_MOST_STACK];
     risei_input input;
@@ -4230,9 +4598,11 @@ RISEI_FN void risei_embedder_conv(const risei_device *d, risei_embedder *e, cons
     memcpy(raw, e->data.features, (size_t)e->size * sizeof *raw);
 }
 /* The function itself: frame -> raw [size]. Projections: pixels in [0, 1], scaled by 1/sqrt(inputs). */
-RISEI_FN void risei_embedder_raw(const risei_device *d, risei_embedder *e, const uint8_t *frame, rise_real *raw)
+RISEI_FN void risei_embedder_raw(const risei_device *d, risei_embedder *e, const uint8_t *frame,
+                                 rise_real *raw)
 {
-    rise_real const unit = 1 / (rise_real)(255 * e->pool * e->pool), root = risei_sqrt((rise_real)e->inputs);
+    rise_real const unit = 1 / (rise_real)(255 * e->pool * e->pool);
+    rise_real const root = risei_sqrt((rise_real)e->inputs);
     rise_product p;
     int i;
     if (e->kind == RISE_EMBED_USER) {
@@ -4268,16 +4638,20 @@ RISEI_FN void risei_embedder_raw(const risei_device *d, risei_embedder *e, const
     else
         d->kernels->project_signs(e->inputs, e->pooled, e->size, e->seed, e->sums);
     for (i = 0; i < e->size; i++)
-        raw[i] = (rise_real)e->sums[i] * (unit / root) * (e->kind == RISE_EMBED_SPARSE ? risei_sqrt((rise_real)3) : 1);
+        raw[i] = (rise_real)e->sums[i] * (unit / root) *
+                 (e->kind == RISE_EMBED_SPARSE ? risei_sqrt((rise_real)3) : 1);
 }
 /* frame -> embedding [size]: raw while the statistics are gathered, standardised once they are frozen. */
-RISEI_FN void risei_embed(const risei_device *d, risei_embedder *e, const uint8_t *frame, rise_real *out)
+RISEI_FN void risei_embed(const risei_device *d, risei_embedder *e, const uint8_t *frame,
+                          rise_real *out)
 {
     int i;
     risei_embedder_raw(d, e, frame, out);
     for (i = 0; i < e->size && e->frozen; i++) {
         rise_real const z = (out[i] - e->shift[i]) * e->gain[i];
-        out[i] = z > RISEI_EMBED_LIMIT ? RISEI_EMBED_LIMIT : z < -RISEI_EMBED_LIMIT ? -RISEI_EMBED_LIMIT : z;
+        out[i] = z > RISEI_EMBED_LIMIT    ? RISEI_EMBED_LIMIT
+                 : z < -RISEI_EMBED_LIMIT ? -RISEI_EMBED_LIMIT
+                                          : z;
     }
 }
 RISEI_FN void risei_embedder_observe(risei_embedder *e, const rise_real *raw)
@@ -4314,25 +4688,27 @@ RISEI_FN uint16_t risei_half(rise_real x)
     return (uint16_t)(sign | ((size + 0x0FFFu + (size >> 13 & 1u) - 0x38000000u) >> 13));
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* >>replay: history of frames, transitions in it, priorities over them                                               */
+/* ---------------------------------------------------------------------------------------------- */
+/* >>replay: history of frames, transitions in it, priorities over them */
 
 /*  A lane is one game's life as a ring of slots: slot `at` (counted from the first, for ever) holds a frame, its embedding, the
     reward that came with it, and the action then taken. A last frame has a slot too: truncated episodes bootstrap from it. */
 typedef struct risei_history {
-    int lanes, capacity;           /* slots a lane */
+    int lanes, capacity; /* slots a lane */
     int frame_bytes, size, f32, mask_bytes;
-    int64_t *written;              /* [lanes] slots ever written */
-    uint8_t *frames;               /* [lanes][capacity][frame_bytes] */
-    uint16_t *half;                /* [lanes][capacity][size]: embeddings, 16-bit */
-    rise_real *full;               /*                          or 32-bit */
+    int64_t *written; /* [lanes] slots ever written */
+    uint8_t *frames;  /* [lanes][capacity][frame_bytes] */
+    uint16_t *half;   /* [lanes][capacity][size]: embeddings, 16-bit */
+    rise_real *full;  /*                          or 32-bit */
     float *rewards;
     int16_t *actions;
-    uint8_t *events;               /* rise_event; RISE_TRUNCATED also where an episode was cut */
-    int32_t *index;                /* frames since the episode's first */
-    uint8_t *masks;                /* [lanes][capacity][mask_bytes]: allowed actions, a bit each */
-    int state;                     /* numbers of a recurrent state that is kept: h, then an LSTM's c; 0: none is */
-    uint16_t *half_state;          /* [lanes][capacity][state]: before the frame was seen; 16-bit or 32-bit as embeddings */
+    uint8_t *events; /* rise_event; RISE_TRUNCATED also where an episode was cut */
+    int32_t *index;  /* frames since the episode's first */
+    uint8_t *masks;  /* [lanes][capacity][mask_bytes]: allowed actions, a bit each */
+    /* numbers of a recurrent state that is kept: h, then an LSTM's c; 0: none is */
+    int state;
+    /* [lanes][capacity][state]: before the frame was seen; 16-bit or 32-bit as embeddings */
+    uint16_t *half_state;
     rise_real *full_state;
 } risei_history;
 
@@ -4368,24 +4744,27 @@ RISEI_FN const uint8_t *risei_mask(const risei_history *h, ptrdiff_t slot)
 /* Is the lane between episodes? */
 RISEI_FN int risei_history_ended(const risei_history *h, int lane)
 {
-    return h->written[lane] == 0 || risei_is_last(h->events[risei_slot(h, lane, h->written[lane] - 1)]);
+    return h->written[lane] == 0 ||
+           risei_is_last(h->events[risei_slot(h, lane, h->written[lane] - 1)]);
 }
 RISEI_FN void risei_history_embed(risei_history *h, ptrdiff_t slot, const rise_real *embedding)
 {
     int i;
     for (i = 0; i < h->size && !h->f32; i++) h->half[slot * h->size + i] = risei_half(embedding[i]);
-    if (h->f32 && h->size > 0) memcpy(h->full + slot * h->size, embedding, (size_t)h->size * sizeof *embedding);
+    if (h->f32 && h->size > 0)
+        memcpy(h->full + slot * h->size, embedding, (size_t)h->size * sizeof *embedding);
 }
 /* Keeps a part of the state, `count` numbers from `from` on; and brings it back. */
-RISEI_FN void risei_history_keep(risei_history *h, ptrdiff_t slot, int from, int count, const rise_real *state)
+RISEI_FN void risei_history_keep(risei_history *h, ptrdiff_t slot, int from, int count,
+                                 const rise_real *state)
 {
     ptrdiff_t const at = slot * h->state + from;
     int i;
     for (i = 0; i < count && !h->f32; i++) h->half_state[at + i] = risei_half(state[i]);
     if (h->f32) memcpy(h->full_state + at, state, (size_t)count * sizeof *state);
 }
-RISEI_FN void risei_history_recall(const rise_kernels *k, const risei_history *h, ptrdiff_t slot, int from, int count,
-                                   rise_real *state)
+RISEI_FN void risei_history_recall(const rise_kernels *k, const risei_history *h, ptrdiff_t slot,
+                                   int from, int count, rise_real *state)
 {
     ptrdiff_t const at = slot * h->state + from;
     if (h->f32)
@@ -4396,8 +4775,9 @@ RISEI_FN void risei_history_recall(const rise_kernels *k, const risei_history *h
 /* An endless episode stays valid. */
 RISEI_FN int32_t risei_after(int32_t index) { return index < INT32_MAX ? index + 1 : index; }
 /* Writes the next slot; returns its number. `embedding` [size]; `allowed` [actions] bytes or NULL. */
-RISEI_FN int64_t risei_history_append(risei_history *h, int lane, const uint8_t *frame, const rise_real *embedding,
-                                      float reward, int event, const uint8_t *allowed, int actions)
+RISEI_FN int64_t risei_history_append(risei_history *h, int lane, const uint8_t *frame,
+                                      const rise_real *embedding, float reward, int event,
+                                      const uint8_t *allowed, int actions)
 {
     int64_t const at = h->written[lane]++;
     ptrdiff_t const slot = risei_slot(h, lane, at);
@@ -4411,15 +4791,18 @@ RISEI_FN int64_t risei_history_append(risei_history *h, int lane, const uint8_t 
     for (i = 0; i < h->mask_bytes; i++) h->masks[slot * h->mask_bytes + i] = 0;
     for (i = 0; i < actions && h->mask_bytes > 0; i++)
         if (allowed == NULL || allowed[i] != 0)
-            h->masks[slot * h->mask_bytes + i / 8] = (uint8_t)(h->masks[slot * h->mask_bytes + i / 8] | 1u << (i % 8));
+            h->masks[slot * h->mask_bytes + i / 8] =
+                (uint8_t)(h->masks[slot * h->mask_bytes + i / 8] | 1u << (i % 8));
     return at;
 }
 RISEI_FN int risei_allowed(const risei_history *h, ptrdiff_t slot, int action)
 {
-    return h->mask_bytes == 0 || (h->masks[slot * h->mask_bytes + action / 8] >> (action % 8) & 1) != 0;
+    return h->mask_bytes == 0 ||
+           (h->masks[slot * h->mask_bytes + action / 8] >> (action % 8) & 1) != 0;
 }
 /* The newest `stack` frames at slot `at`, oldest first. Before an episode's first frame there is only that frame. */
-RISEI_FN void risei_history_stack(const risei_history *h, int lane, int64_t at, int stack, const uint8_t **frames)
+RISEI_FN void risei_history_stack(const risei_history *h, int lane, int64_t at, int stack,
+                                  const uint8_t **frames)
 {
     int const begun = h->index[risei_slot(h, lane, at)];
     int s;
@@ -4429,8 +4812,8 @@ RISEI_FN void risei_history_stack(const risei_history *h, int lane, int64_t at, 
     }
 }
 /* What enters the cell at slot `at`: its embedding, then (extras > 0) the action before, one-hot, and the reward. */
-RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h, int lane, int64_t at, int extras,
-                                  rise_real *out)
+RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h, int lane,
+                                  int64_t at, int extras, rise_real *out)
 {
     ptrdiff_t const slot = risei_slot(h, lane, at);
     int i;
@@ -4442,14 +4825,15 @@ RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h,
     if (h->index[slot] > 0) out[h->actions[risei_slot(h, lane, at - 1)]] = 1;
     out[extras - 1] = h->rewards[slot];
 }
-RISEI_FN void risei_history_refresh_slot(const risei_device *d, risei_history *h, ptrdiff_t slot, risei_embedder *e,
-                                         rise_real *buffer)
+RISEI_FN void risei_history_refresh_slot(const risei_device *d, risei_history *h, ptrdiff_t slot,
+                                         risei_embedder *e, rise_real *buffer)
 {
     risei_embed(d, e, h->frames + slot * h->frame_bytes, buffer);
     risei_history_embed(h, slot, buffer);
 }
 /* Embeds every frame that is held once more: the standardisation has changed, or a file brought frames alone. */
-RISEI_FN void risei_history_refresh(const risei_device *d, risei_history *h, risei_embedder *e, rise_real *buffer)
+RISEI_FN void risei_history_refresh(const risei_device *d, risei_history *h, risei_embedder *e,
+                                    rise_real *buffer)
 {
     int lane;
     int64_t at;
@@ -4463,15 +4847,18 @@ RISEI_FN void risei_history_refresh(const risei_device *d, risei_history *h, ris
 #define RISEI_LEVELS 22 /* 8^21 = 2^63 */
 typedef struct risei_replay {
     risei_history history;
-    int reach;                     /* slots before a transition that its stack or window may need */
+    int reach; /* slots before a transition that its stack or window may need */
     int n_step;
-    int stride;                    /* multiples of so many steps of an episode can be sampled, and its last */
+    /* multiples of so many steps of an episode can be sampled, and its last */
+    int stride;
     double discount;
-    double *tree;                  /* level upon level, the leaves first: entry i has entries 8i .. 8i+7 of the level beneath */
+    /* level upon level, the leaves first: entry i has entries 8i .. 8i+7 of the level beneath */
+    double *tree;
     int levels;
     ptrdiff_t level[RISEI_LEVELS]; /* where each starts */
     int64_t ready;                 /* leaves that are not 0 */
-    double top;                    /* the largest priority^exponent so far: what new transitions get */
+    /* the largest priority^exponent so far: what new transitions get */
+    double top;
 } risei_replay;
 
 RISEI_FN void risei_replay_layout(risei_arena *arena, risei_replay *r)
@@ -4497,7 +4884,8 @@ RISEI_FN void risei_tree_set(risei_replay *r, ptrdiff_t slot, double value)
     for (l = 1; l < r->levels; l++) {
         const double *x = r->tree + r->level[l - 1] + slot / 8 * 8;
         slot /= 8;
-        r->tree[r->level[l] + slot] = ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
+        r->tree[r->level[l] + slot] = ((x[0] + x[1]) + (x[2] + x[3])) +
+                                      ((x[4] + x[5]) + (x[6] + x[7]));
     }
 }
 /* Left or right? */
@@ -4516,7 +4904,8 @@ RISEI_FN void risei_tree_find(const risei_replay *r, int count, double *mass, pt
     for (l = r->levels - 2; l >= 0; l--)
         for (i = 0; i < count; i++) {
             const double *x = r->tree + r->level[l] + 8 * leaf[i];
-            int at = 4 * risei_tree_turn((x[0] + x[1]) + (x[2] + x[3]), (x[4] + x[5]) + (x[6] + x[7]), &mass[i]);
+            int at = 4 * risei_tree_turn((x[0] + x[1]) + (x[2] + x[3]),
+                                         (x[4] + x[5]) + (x[6] + x[7]), &mass[i]);
             at += 2 * risei_tree_turn(x[at] + x[at + 1], x[at + 2] + x[at + 3], &mass[i]);
             at += risei_tree_turn(x[at], x[at + 1], &mass[i]);
             leaf[i] = 8 * leaf[i] + at;
@@ -4533,7 +4922,8 @@ RISEI_FN void risei_replay_enable(risei_replay *r, int lane, int64_t at)
     const risei_history *h = &r->history;
     ptrdiff_t const slot = risei_slot(h, lane, at);
     if (at < risei_history_oldest(h, lane) || r->tree[slot] > 0) return;
-    if (r->stride > 1 && (h->index[slot] + 1) % r->stride != 0 && !risei_is_last(h->events[risei_slot(h, lane, at + 1)]))
+    if (r->stride > 1 && (h->index[slot] + 1) % r->stride != 0 &&
+        !risei_is_last(h->events[risei_slot(h, lane, at + 1)]))
         return;
     if (risei_replay_whole(r, lane, at)) risei_tree_set(r, slot, r->top);
 }
@@ -4542,20 +4932,24 @@ RISEI_FN void risei_replay_end(risei_replay *r, int lane, int64_t at)
 {
     int const begun = r->history.index[risei_slot(&r->history, lane, at)];
     int back;
-    for (back = 1; back <= r->n_step && back <= begun; back++) risei_replay_enable(r, lane, at - back);
+    for (back = 1; back <= r->n_step && back <= begun; back++)
+        risei_replay_enable(r, lane, at - back);
 }
-RISEI_FN void risei_replay_append(risei_replay *r, int lane, const uint8_t *frame, const rise_real *embedding, float reward,
-                                  int event, const uint8_t *allowed, int actions)
+RISEI_FN void risei_replay_append(risei_replay *r, int lane, const uint8_t *frame,
+                                  const rise_real *embedding, float reward, int event,
+                                  const uint8_t *allowed, int actions)
 {
     risei_history *h = &r->history;
     int64_t const next = h->written[lane];
     int64_t at;
     int ahead;
-    if (event == RISE_FIRST && !risei_history_ended(h, lane)) { /* the game was reset without a word: a truncation */
+    /* the game was reset without a word: a truncation */
+    if (event == RISE_FIRST && !risei_history_ended(h, lane)) {
         h->events[risei_slot(h, lane, next - 1)] = RISE_TRUNCATED;
         risei_replay_end(r, lane, next - 1);
     }
-    if (next >= h->capacity) { /* the oldest slot goes, and with it all transitions whose past it is */
+    /* the oldest slot goes, and with it all transitions whose past it is */
+    if (next >= h->capacity) {
         risei_tree_set(r, risei_slot(h, lane, next), 0);
         for (ahead = 1; ahead <= r->reach && ahead < h->capacity; ahead++) {
             ptrdiff_t const slot = risei_slot(h, lane, next - h->capacity + ahead);
@@ -4574,11 +4968,12 @@ typedef struct risei_transition {
     int lane;
     int64_t at;
     int action;
-    int steps;            /* rewards summed: n, or fewer where the episode ended */
-    rise_real reward;     /* r_1 + discount r_2 + ... */
-    rise_real discount;   /* of the value at slot at + steps: discount^steps, or 0 where the episode terminated */
-    double priority;      /* its leaf */
-    int absent;           /* it stands for one from before its episode, and counts for nothing */
+    int steps;        /* rewards summed: n, or fewer where the episode ended */
+    rise_real reward; /* r_1 + discount r_2 + ... */
+    /* of the value at slot at + steps: discount^steps, or 0 where the episode terminated */
+    rise_real discount;
+    double priority; /* its leaf */
+    int absent;      /* it stands for one from before its episode, and counts for nothing */
 } risei_transition;
 
 RISEI_FN risei_transition risei_replay_transition(const risei_replay *r, ptrdiff_t slot)
@@ -4606,7 +5001,8 @@ RISEI_FN risei_transition risei_replay_transition(const risei_replay *r, ptrdiff
     return t;
 }
 /* `count` transitions in proportion to their leaves, one from each equal share of the total. ready > 0. */
-RISEI_FN void risei_replay_sample(const risei_replay *r, risei_random *random, int count, risei_transition *out)
+RISEI_FN void risei_replay_sample(const risei_replay *r, risei_random *random, int count,
+                                  risei_transition *out)
 {
     const risei_history *h = &r->history;
     double const share = risei_tree_total(r) / count;
@@ -4626,8 +5022,8 @@ RISEI_FN void risei_replay_sample(const risei_replay *r, risei_random *random, i
     }
 }
 /* weights [count]: (probability / least probability)^-exponent, so the largest is 1 */
-RISEI_FN void risei_replay_weights(const rise_kernels *k, int count, const risei_transition *t, double exponent,
-                                   rise_real *weights)
+RISEI_FN void risei_replay_weights(const rise_kernels *k, int count, const risei_transition *t,
+                                   double exponent, rise_real *weights)
 {
     double least = t[0].priority;
     int i;
@@ -4639,8 +5035,9 @@ RISEI_FN void risei_replay_weights(const rise_kernels *k, int count, const risei
     for (i = 0; i < count; i++) weights[i] = t[i].absent ? 0 : weights[i];
 }
 /* Priorities (|td| + 0.001)^exponent; `work` [count]. What was overwritten or disabled since sampling is passed over. */
-RISEI_FN void risei_replay_update(risei_replay *r, const rise_kernels *k, int count, const risei_transition *t,
-                                  const rise_real *td, double exponent, rise_real *work)
+RISEI_FN void risei_replay_update(risei_replay *r, const rise_kernels *k, int count,
+                                  const risei_transition *t, const rise_real *td, double exponent,
+                                  rise_real *work)
 {
     int i;
     for (i = 0; i < count; i++) work[i] = risei_abs(td[i]) + (rise_real)0.001;
@@ -4650,15 +5047,18 @@ RISEI_FN void risei_replay_update(risei_replay *r, const rise_kernels *k, int co
     for (i = 0; i < count; i++) {
         ptrdiff_t const slot = risei_slot(&r->history, t[i].lane, t[i].at);
         double const priority = (double)work[i];
-        if (t[i].absent || t[i].at < risei_history_oldest(&r->history, t[i].lane) || !(r->tree[slot] > 0)) continue;
-        if (!(risei_abs(td[i]) <= (rise_real)FLT_MAX)) continue; /* infinity and NaN, which exp and log would hide */
+        if (t[i].absent || t[i].at < risei_history_oldest(&r->history, t[i].lane) ||
+            !(r->tree[slot] > 0))
+            continue;
+        /* infinity and NaN, which exp and log would hide */
+        if (!(risei_abs(td[i]) <= (rise_real)FLT_MAX)) continue;
         if (priority > r->top) r->top = priority;
         risei_tree_set(r, slot, priority);
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* >>targets: pure functions from arrays to arrays                                                                    */
+/* ---------------------------------------------------------------------------------------------- */
+/* >>targets: pure functions from arrays to arrays */
 
 /* The largest of n values among those allowed (bits, or NULL); the first of equals. NaN is never larger. */
 RISEI_FN int risei_best(int n, const rise_real *q, const uint8_t *allowed)
@@ -4679,30 +5079,33 @@ RISEI_FN rise_real risei_squash(rise_real x)
 }
 RISEI_FN rise_real risei_unsquash(rise_real y)
 {
-    double const size = fabs((double)y), root = sqrt(1 + 4 * RISEI_RESCALE * (size + 1 + RISEI_RESCALE)) - 1;
+    double const size = fabs((double)y);
+    double const root = sqrt(1 + 4 * RISEI_RESCALE * (size + 1 + RISEI_RESCALE)) - 1;
     double const x = root / (2 * RISEI_RESCALE) * (root / (2 * RISEI_RESCALE)) - 1;
     return (rise_real)(y < 0 ? -x : x);
 }
 /* log softmax(q / temperature) over the allowed of n actions, -infinity for the others; safe at any temperature. */
-RISEI_FN void risei_log_policy(const rise_kernels *k, int n, const rise_real *q, const uint8_t *allowed, rise_real temperature,
-                               rise_real *log_policy)
+RISEI_FN void risei_log_policy(const rise_kernels *k, int n, const rise_real *q,
+                               const uint8_t *allowed, rise_real temperature, rise_real *log_policy)
 {
     rise_real const most = q[risei_best(n, q, allowed)];
     rise_real sum = 0, part;
     int i;
     for (i = 0; i < n; i++) {
         log_policy[i] = (q[i] - most) / temperature;
-        if (allowed != NULL && (allowed[i / 8] >> (i % 8) & 1) == 0) log_policy[i] = -(rise_real)HUGE_VALF;
+        if (allowed != NULL && (allowed[i / 8] >> (i % 8) & 1) == 0)
+            log_policy[i] = -(rise_real)HUGE_VALF;
         k->exp(1, &log_policy[i], &part);
-        if (log_policy[i] >= -80) sum = sum + part; /* less is nothing beside the largest, which is 1 */
+        /* less is nothing beside the largest, which is 1 */
+        if (log_policy[i] >= -80) sum = sum + part;
     }
     k->log(1, &sum, &sum);
     for (i = 0; i < n; i++) log_policy[i] = log_policy[i] - sum;
 }
 /* C51's projection: the odds `next` of the atoms of reward + discount z, shared out between the atoms beside each. A terminated
    transition (discount 0) is worth its reward, whatever `next` is. */
-RISEI_FN void risei_project(int atoms, double low, double high, rise_real reward, rise_real discount, const rise_real *next,
-                            rise_real *odds)
+RISEI_FN void risei_project(int atoms, double low, double high, rise_real reward,
+                            rise_real discount, const rise_real *next, rise_real *odds)
 {
     double const step = (high - low) / (atoms - 1);
     int const sure = !(discount > 0);
@@ -4727,8 +5130,8 @@ RISEI_FN rise_real risei_huber(rise_real td, rise_real *dq)
     return size <= 1 ? td * td * (rise_real)0.5 : size - (rise_real)0.5;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* >>describe: defaults, ranges, and the sentences about them                                                         */
+/* ---------------------------------------------------------------------------------------------- */
+/* >>describe: defaults, ranges, and the sentences about them */
 
 typedef struct risei_field {
     const char *name;
@@ -4739,42 +5142,85 @@ typedef struct risei_field {
 } risei_field;
 
 #define RISEI_INT(field, low, high) {#field, offsetof(rise_agent_desc, field), 0, low, high, NULL}
-#define RISEI_DOUBLE(field, low, high) {#field, offsetof(rise_agent_desc, field), 1, low, high, NULL}
-#define RISEI_WORDS(field, last, words) {#field, offsetof(rise_agent_desc, field), 0, 0, last, words}
+#define RISEI_DOUBLE(field, low, high)                                                             \
+    {#field, offsetof(rise_agent_desc, field), 1, low, high, NULL}
+#define RISEI_WORDS(field, last, words)                                                            \
+    {#field, offsetof(rise_agent_desc, field), 0, 0, last, words}
 /* Every field that a file holds, in the order in which it does; the first have no default. */
 enum { RISEI_REQUIRED = 3 };
 static const risei_field risei_fields[] = {
-    RISEI_INT(frame_width, 1, 1024), RISEI_INT(frame_height, 1, 1024), RISEI_INT(actions, 1, 256),
-    RISEI_INT(frame_channels, 1, 16), RISEI_INT(frame_stack, 1, RISEI_MOST_STACK), RISEI_INT(action_masks, 0, 1),
-    RISEI_INT(environments, 1, 4096), RISEI_INT(players, 1, 4096), RISEI_INT(play_only, 0, 1),
-    RISEI_WORDS(memory, RISE_MEMORY_FULL, "rise none full"), RISEI_INT(window, 1, 1024), RISEI_INT(window_samples, 1, 64),
-    RISEI_INT(window_stride, 1, 1024), RISEI_INT(burn_in, 0, 1023), RISEI_INT(stored_state, 0, 1),
-    RISEI_WORDS(cell, RISE_CELL_MINGRU, "auto lstm gru mingru"), RISEI_INT(recurrent_units, 1, 4096),
-    RISEI_WORDS(fusion, RISE_FUSION_SUM, "concat gate sum"), RISEI_DOUBLE(context_scale, 1e-6, 100),
-    RISEI_INT(carry_state, 0, 1), RISEI_INT(feed_action, 0, 1),
-    RISEI_WORDS(embedding, RISE_EMBED_SNAPSHOT, "auto signs gaussian sparse conv downsample user resnet18 snapshot"),
+    RISEI_INT(frame_width, 1, 1024),
+    RISEI_INT(frame_height, 1, 1024),
+    RISEI_INT(actions, 1, 256),
+    RISEI_INT(frame_channels, 1, 16),
+    RISEI_INT(frame_stack, 1, RISEI_MOST_STACK),
+    RISEI_INT(action_masks, 0, 1),
+    RISEI_INT(environments, 1, 4096),
+    RISEI_INT(players, 1, 4096),
+    RISEI_INT(play_only, 0, 1),
+    RISEI_WORDS(memory, RISE_MEMORY_FULL, "rise none full"),
+    RISEI_INT(window, 1, 1024),
+    RISEI_INT(window_samples, 1, 64),
+    RISEI_INT(window_stride, 1, 1024),
+    RISEI_INT(burn_in, 0, 1023),
+    RISEI_INT(stored_state, 0, 1),
+    RISEI_WORDS(cell, RISE_CELL_MINGRU, "auto lstm gru mingru"),
+    RISEI_INT(recurrent_units, 1, 4096),
+    RISEI_WORDS(fusion, RISE_FUSION_SUM, "concat gate sum"),
+    RISEI_DOUBLE(context_scale, 1e-6, 100),
+    RISEI_INT(carry_state, 0, 1),
+    RISEI_INT(feed_action, 0, 1),
+    RISEI_WORDS(embedding, RISE_EMBED_SNAPSHOT,
+                "auto signs gaussian sparse conv downsample user resnet18 snapshot"),
     RISEI_INT(snapshot_steps, 0, 1e9),
-    RISEI_INT(embedding_size, 1, 8192), RISEI_INT(embedding_pool, 1, 64), RISEI_INT(embedding_f32, 0, 1),
+    RISEI_INT(embedding_size, 1, 8192),
+    RISEI_INT(embedding_pool, 1, 64),
+    RISEI_INT(embedding_f32, 0, 1),
     RISEI_WORDS(network, RISE_NETWORK_IMPALA, "auto small nature custom impala"),
-    RISEI_INT(conv_count, 1, RISE_MAX_CONV), RISEI_INT(network_width, 1, 16), RISEI_INT(pool_to, -1, 64),
-    RISEI_INT(spectral_norm, 0, 1), RISEI_INT(features, -1, 8192), RISEI_INT(head_units, 1, 8192),
-    RISEI_INT(no_dueling, 0, 1), RISEI_INT(layer_norm, 0, 1), RISEI_INT(noisy, 0, 1),
+    RISEI_INT(conv_count, 1, RISE_MAX_CONV),
+    RISEI_INT(network_width, 1, 16),
+    RISEI_INT(pool_to, -1, 64),
+    RISEI_INT(spectral_norm, 0, 1),
+    RISEI_INT(features, -1, 8192),
+    RISEI_INT(head_units, 1, 8192),
+    RISEI_INT(no_dueling, 0, 1),
+    RISEI_INT(layer_norm, 0, 1),
+    RISEI_INT(noisy, 0, 1),
     RISEI_WORDS(head, RISE_HEAD_IQN, "mean c51 iqn"),
-    RISEI_INT(atoms, 2, 256), RISEI_DOUBLE(value_min, -1e9, 1e9), RISEI_DOUBLE(value_max, -1e9, 1e9),
-    RISEI_INT(quantiles, 1, 256), RISEI_INT(batch, 1, 4096), RISEI_INT(n_step, 1, 64),
-    RISEI_DOUBLE(discount, 1e-6, 1), RISEI_DOUBLE(learning_rate, 1e-12, 1),
-    RISEI_INT(learning_rate_steps, 0, 1e9), RISEI_DOUBLE(adam_epsilon, 1e-12, 1),
-    RISEI_DOUBLE(gradient_clip, -1, 1e12), RISEI_INT(no_double, 0, 1), RISEI_INT(target_period, 1, 1e9),
-    RISEI_DOUBLE(target_rate, 1e-6, 1), RISEI_INT(munchausen, 0, 1), RISEI_DOUBLE(munchausen_scale, -1, 1),
-    RISEI_DOUBLE(temperature, 1e-6, 1e6), RISEI_INT(value_rescale, 0, 1),
-    RISEI_INT(replay_capacity, 1, 1e9), RISEI_INT(learn_start, 1, 1e9), RISEI_INT(learn_period, 1, 1e6),
-    RISEI_INT(learn_outside, 0, 1), RISEI_DOUBLE(priority_exponent, -1, 1), RISEI_DOUBLE(priority_mix, 0, 1),
+    RISEI_INT(atoms, 2, 256),
+    RISEI_DOUBLE(value_min, -1e9, 1e9),
+    RISEI_DOUBLE(value_max, -1e9, 1e9),
+    RISEI_INT(quantiles, 1, 256),
+    RISEI_INT(batch, 1, 4096),
+    RISEI_INT(n_step, 1, 64),
+    RISEI_DOUBLE(discount, 1e-6, 1),
+    RISEI_DOUBLE(learning_rate, 1e-12, 1),
+    RISEI_INT(learning_rate_steps, 0, 1e9),
+    RISEI_DOUBLE(adam_epsilon, 1e-12, 1),
+    RISEI_DOUBLE(gradient_clip, -1, 1e12),
+    RISEI_INT(no_double, 0, 1),
+    RISEI_INT(target_period, 1, 1e9),
+    RISEI_DOUBLE(target_rate, 1e-6, 1),
+    RISEI_INT(munchausen, 0, 1),
+    RISEI_DOUBLE(munchausen_scale, -1, 1),
+    RISEI_DOUBLE(temperature, 1e-6, 1e6),
+    RISEI_INT(value_rescale, 0, 1),
+    RISEI_INT(replay_capacity, 1, 1e9),
+    RISEI_INT(learn_start, 1, 1e9),
+    RISEI_INT(learn_period, 1, 1e6),
+    RISEI_INT(learn_outside, 0, 1),
+    RISEI_DOUBLE(priority_exponent, -1, 1),
+    RISEI_DOUBLE(priority_mix, 0, 1),
     RISEI_DOUBLE(importance_exponent, -1, 1),
-    RISEI_DOUBLE(epsilon_start, -1, 1), RISEI_DOUBLE(epsilon_end, -1, 1), RISEI_INT(epsilon_steps, 1, 1e9)};
+    RISEI_DOUBLE(epsilon_start, -1, 1),
+    RISEI_DOUBLE(epsilon_end, -1, 1),
+    RISEI_INT(epsilon_steps, 1, 1e9)};
 #define RISEI_CONV(field, low, high) {#field, offsetof(rise_conv, field), 0, low, high, NULL}
 static const risei_field risei_conv_fields[] = {
-    RISEI_CONV(filters, 1, 1024), RISEI_CONV(size, 1, 64), RISEI_CONV(stride, 1, 64), RISEI_CONV(pad, 0, 32),
-    RISEI_CONV(pool, 0, 64), RISEI_CONV(pool_stride, 0, 64), RISEI_CONV(pool_pad, 0, 63), RISEI_CONV(residual, 0, RISEI_UNITS)};
+    RISEI_CONV(filters, 1, 1024), RISEI_CONV(size, 1, 64),
+    RISEI_CONV(stride, 1, 64),    RISEI_CONV(pad, 0, 32),
+    RISEI_CONV(pool, 0, 64),      RISEI_CONV(pool_stride, 0, 64),
+    RISEI_CONV(pool_pad, 0, 63),  RISEI_CONV(residual, 0, RISEI_UNITS)};
 #undef RISEI_CONV
 #undef RISEI_WORDS
 #undef RISEI_INT
@@ -4796,11 +5242,13 @@ RISEI_FN void risei_field_put(const risei_field *field, void *object, double val
     memcpy((char *)object + field->at, field->real ? (const void *)&value : (const void *)&integer,
            field->real ? sizeof value : sizeof integer);
 }
-RISEI_FN const risei_field *risei_field_named(const risei_field *fields, int count, const char *name, size_t length)
+RISEI_FN const risei_field *risei_field_named(const risei_field *fields, int count,
+                                              const char *name, size_t length)
 {
     int i;
     for (i = 0; i < count; i++)
-        if (strlen(fields[i].name) == length && memcmp(fields[i].name, name, length) == 0) return &fields[i];
+        if (strlen(fields[i].name) == length && memcmp(fields[i].name, name, length) == 0)
+            return &fields[i];
     return NULL;
 }
 /* Which of the words, which spaces divide, is `text`? -1: none */
@@ -4829,17 +5277,22 @@ RISEI_FN int risei_field_read(const risei_field *field, const char *text, double
     char *end;
     *value = word >= 0 ? word : strtod(text, &end);
     if (word >= 0) return 1;
-    return end > text && *end == 0 && (field->real || (*value > -2e9 && *value < 2e9 && *value == floor(*value)));
+    return end > text && *end == 0 &&
+           (field->real || (*value > -2e9 && *value < 2e9 && *value == floor(*value)));
 }
 RISE_API rise_result rise_agent_set(rise_agent_desc *desc, const char *text, rise_error *error)
 {
     int const length = (int)strcspn(text, "="), shown = length < 60 ? length : 60;
-    const risei_field *field = risei_field_named(risei_fields, RISEI_COUNT(risei_fields), text, (size_t)length);
+    const risei_field *field =
+        risei_field_named(risei_fields, RISEI_COUNT(risei_fields), text, (size_t)length);
     void *object = desc;
     double value;
-    if (text[length] != '=') return risei_fail(error, RISE_BAD_DESC, "\"%.60s\" is not of the form field=value", text);
-    if (length > 8 && memcmp(text, "conv[", 5) == 0 && text[5] >= '0' && text[5] < '0' + RISE_MAX_CONV && text[6] == ']') {
-        field = risei_field_named(risei_conv_fields, RISEI_COUNT(risei_conv_fields), text + 8, (size_t)length - 8);
+    if (text[length] != '=')
+        return risei_fail(error, RISE_BAD_DESC, "\"%.60s\" is not of the form field=value", text);
+    if (length > 8 && memcmp(text, "conv[", 5) == 0 && text[5] >= '0' &&
+        text[5] < '0' + RISE_MAX_CONV && text[6] == ']') {
+        field = risei_field_named(risei_conv_fields, RISEI_COUNT(risei_conv_fields), text + 8,
+                                  (size_t)length - 8);
         object = &desc->conv[text[5] - '0'];
     }
     text += length + 1;
@@ -4847,18 +5300,24 @@ RISE_API rise_result rise_agent_set(rise_agent_desc *desc, const char *text, ris
         char *end;
         desc->seed = strtoull(text, &end, 10);
         if (*end == 0 && end > text) return RISE_OK;
-        return risei_fail(error, RISE_BAD_DESC, "seed is \"%.40s\"; it must be a whole number", text);
+        return risei_fail(error, RISE_BAD_DESC, "seed is \"%.40s\"; it must be a whole number",
+                          text);
     }
-    if (field == NULL) return risei_fail(error, RISE_BAD_DESC, "there is no field \"%.*s\"", shown, text - length - 1);
+    if (field == NULL)
+        return risei_fail(error, RISE_BAD_DESC, "there is no field \"%.*s\"", shown,
+                          text - length - 1);
     if (!risei_field_read(field, text, &value))
-        return risei_fail(error, RISE_BAD_DESC, "%s is \"%.40s\"; it must be %s%s", field->name, text,
-                          field->words != NULL ? "one of " : field->real ? "a number" : "a whole number",
+        return risei_fail(error, RISE_BAD_DESC, "%s is \"%.40s\"; it must be %s%s", field->name,
+                          text,
+                          field->words != NULL ? "one of "
+                          : field->real        ? "a number"
+                                               : "a whole number",
                           field->words != NULL ? field->words : "");
     risei_field_put(field, object, value);
     return RISE_OK;
 }
-RISEI_FN void risei_describe(const risei_field *fields, int count, const void *object, const char *prefix, rise_log_fn fn,
-                             void *user)
+RISEI_FN void risei_describe(const risei_field *fields, int count, const void *object,
+                             const char *prefix, rise_log_fn fn, void *user)
 {
     char text[120];
     int i, length;
@@ -4880,7 +5339,8 @@ RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, v
     risei_describe(risei_fields, RISEI_COUNT(risei_fields), desc, "", fn, user);
     for (l = 0; l < desc->conv_count && l < RISE_MAX_CONV; l++) {
         snprintf(text, sizeof text, "conv[%d].", l);
-        risei_describe(risei_conv_fields, RISEI_COUNT(risei_conv_fields), &desc->conv[l], text, fn, user);
+        risei_describe(risei_conv_fields, RISEI_COUNT(risei_conv_fields), &desc->conv[l], text, fn,
+                       user);
     }
     snprintf(text, sizeof text, "seed=%.0f", (double)desc->seed);
     fn(user, text);
@@ -4888,24 +5348,45 @@ RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, v
 
 /* What the authors of each preset chose, where it is not the default here, in the form of rise_agent_set. */
 static const char *const risei_presets[][24] = {
-    {"no_double=1", "no_dueling=1", "n_step=1", "priority_exponent=-1", "importance_exponent=-1", "learning_rate=6.25e-5",
-     "adam_epsilon=1.5e-4", "gradient_clip=-1", "target_period=2000", "learn_start=20000", "replay_capacity=1000000",
-     "epsilon_end=0.01", "epsilon_steps=250000"},
-    {"head=c51", "noisy=1", "learning_rate=6.25e-5", "adam_epsilon=1.5e-4", "target_period=2000", "learn_start=20000",
-     "replay_capacity=1000000", "epsilon_start=-1", "epsilon_end=-1"},
-    {"head=iqn", "noisy=1", "munchausen=1", "network=impala", "spectral_norm=1", "environments=64", "learn_period=64",
-     "batch=256", "discount=0.997", "learning_rate=1e-4", "target_period=500", "priority_exponent=0.2",
-     "importance_exponent=0.2", "replay_capacity=1048576", "learn_start=200000", "epsilon_end=0.01", "epsilon_steps=2000000"},
-    {"cell=lstm", "window=41", "window_samples=40", "window_stride=40", "burn_in=40", "stored_state=1", "carry_state=1", "feed_action=1",
-     "batch=2560", "n_step=5", "discount=0.997", "value_rescale=1", "priority_mix=0.9", "priority_exponent=0.9",
-     "importance_exponent=0.6", "target_period=2500", "learning_rate=1e-4", "adam_epsilon=1e-3", "replay_capacity=1000000",
-     "learn_start=20000", "learn_period=64", "epsilon_end=0.01", "epsilon_steps=250000"}};
+    {"no_double=1", "no_dueling=1", "n_step=1", "priority_exponent=-1", "importance_exponent=-1",
+     "learning_rate=6.25e-5", "adam_epsilon=1.5e-4", "gradient_clip=-1", "target_period=2000",
+     "learn_start=20000", "replay_capacity=1000000", "epsilon_end=0.01", "epsilon_steps=250000"},
+    {"head=c51", "noisy=1", "learning_rate=6.25e-5", "adam_epsilon=1.5e-4", "target_period=2000",
+     "learn_start=20000", "replay_capacity=1000000", "epsilon_start=-1", "epsilon_end=-1"},
+    {"head=iqn", "noisy=1", "munchausen=1", "network=impala", "spectral_norm=1", "environments=64",
+     "learn_period=64", "batch=256", "discount=0.997", "learning_rate=1e-4", "target_period=500",
+     "priority_exponent=0.2", "importance_exponent=0.2", "replay_capacity=1048576",
+     "learn_start=200000", "epsilon_end=0.01", "epsilon_steps=2000000"},
+    {"cell=lstm",
+     "window=41",
+     "window_samples=40",
+     "window_stride=40",
+     "burn_in=40",
+     "stored_state=1",
+     "carry_state=1",
+     "feed_action=1",
+     "batch=2560",
+     "n_step=5",
+     "discount=0.997",
+     "value_rescale=1",
+     "priority_mix=0.9",
+     "priority_exponent=0.9",
+     "importance_exponent=0.6",
+     "target_period=2500",
+     "learning_rate=1e-4",
+     "adam_epsilon=1e-3",
+     "replay_capacity=1000000",
+     "learn_start=20000",
+     "learn_period=64",
+     "epsilon_end=0.01",
+     "epsilon_steps=250000"}};
 RISE_API void rise_agent_preset(rise_agent_desc *desc, rise_preset preset)
 {
     int i;
     for (i = 0; i < RISEI_COUNT(risei_presets[0]) && risei_presets[preset][i] != NULL; i++) {
         const char *text = risei_presets[preset][i];
-        const risei_field *field = risei_field_named(risei_fields, RISEI_COUNT(risei_fields), text, strcspn(text, "="));
+        const risei_field *field =
+            risei_field_named(risei_fields, RISEI_COUNT(risei_fields), text, strcspn(text, "="));
         double const value = risei_field_get(field, desc);
         if (!(value < 0) && !(value > 0)) rise_agent_set(desc, text, NULL);
     }
@@ -4917,7 +5398,8 @@ RISEI_FN void risei_default(int *field, int value)
 }
 RISEI_FN void risei_default_real(double *field, double value)
 {
-    if (!(*field < 0) && !(*field > 0) && *field - *field == 0) *field = value; /* zero, but not NaN */
+    /* zero, but not NaN */
+    if (!(*field < 0) && !(*field > 0) && *field - *field == 0) *field = value;
 }
 RISEI_FN rise_conv risei_conv_desc(int filters, int size, int stride)
 {
@@ -4929,7 +5411,8 @@ RISEI_FN rise_conv risei_conv_desc(int filters, int size, int stride)
 /* The conv layers and what else depends on the kind of network. */
 RISEI_FN void risei_default_network(rise_agent_desc *d)
 {
-    int const wide = d->frame_width > d->frame_height, larger = wide ? d->frame_width : d->frame_height;
+    int const wide = d->frame_width > d->frame_height;
+    int const larger = wide ? d->frame_width : d->frame_height;
     int const smaller = wide ? d->frame_height : d->frame_width;
     int l, small;
     if (d->network == RISE_NETWORK_AUTO)
@@ -4948,8 +5431,11 @@ RISEI_FN void risei_default_network(rise_agent_desc *d)
     if (d->network == RISE_NETWORK_IMPALA) {
         d->conv_count = 3;
         for (l = 0; l < 3; l++) {
-            d->conv[l] = risei_conv_desc((l == 0 ? 16 : 32) * (d->network_width < 16 ? d->network_width : 16), 3, 1);
-            d->conv[l].pad = 1, d->conv[l].pool = 3, d->conv[l].pool_stride = 2, d->conv[l].pool_pad = 1;
+            d->conv[l] = risei_conv_desc((l == 0 ? 16 : 32) *
+                                             (d->network_width < 16 ? d->network_width : 16),
+                                         3, 1);
+            d->conv[l].pad = 1, d->conv[l].pool = 3, d->conv[l].pool_stride = 2,
+            d->conv[l].pool_pad = 1;
             d->conv[l].residual = 2;
         }
     }
@@ -5004,30 +5490,37 @@ RISEI_FN void risei_default_all(rise_agent_desc *d)
     risei_default_real(&d->epsilon_end, d->network == RISE_NETWORK_SMALL ? 0.05 : 0.01);
     if (d->embedding_pool == 0)
         for (d->embedding_pool = 1; d->embedding_pool < 64; d->embedding_pool++)
-            if (risei_ceil_div(d->frame_width, d->embedding_pool) * risei_ceil_div(d->frame_height,
-                                                                                   d->embedding_pool) <= 1024) break;
+            if (risei_ceil_div(d->frame_width, d->embedding_pool) *
+                    risei_ceil_div(d->frame_height, d->embedding_pool) <=
+                1024)
+                break;
     if (d->embedding == RISE_EMBED_AUTO)
-        d->embedding = small && d->frame_channels <= d->embedding_size ? RISE_EMBED_DOWNSAMPLE : RISE_EMBED_SIGNS;
+        d->embedding = small && d->frame_channels <= d->embedding_size ? RISE_EMBED_DOWNSAMPLE
+                                                                       : RISE_EMBED_SIGNS;
     if (d->embedding == RISE_EMBED_DOWNSAMPLE) { /* the size is what the grid comes to */
         int columns, rows;
-        risei_embedding_grid(d->frame_width, d->frame_height, d->frame_channels, d->embedding_size, &columns, &rows);
-        if (columns * rows * d->frame_channels <= d->embedding_size) d->embedding_size = columns * rows * d->frame_channels;
+        risei_embedding_grid(d->frame_width, d->frame_height, d->frame_channels, d->embedding_size,
+                             &columns, &rows);
+        if (columns * rows * d->frame_channels <= d->embedding_size)
+            d->embedding_size = columns * rows * d->frame_channels;
     }
 }
 /* Is the field within its range, or, where it `may_wait`, zero? */
-RISEI_FN rise_result risei_check_range(const risei_field *field, const void *object, const char *prefix, int may_wait,
-                                       rise_error *error)
+RISEI_FN rise_result risei_check_range(const risei_field *field, const void *object,
+                                       const char *prefix, int may_wait, rise_error *error)
 {
     double const value = risei_field_get(field, object);
-    if ((value >= field->low && value <= field->high) || (may_wait && !(value < 0) && !(value > 0) &&
-                                                          value - value == 0)) return RISE_OK;
-    return risei_fail(error, RISE_BAD_DESC, "%s%s is %g; it must be between %g and %g", prefix, field->name, value, field->low,
-                      field->high);
+    if ((value >= field->low && value <= field->high) ||
+        (may_wait && !(value < 0) && !(value > 0) && value - value == 0))
+        return RISE_OK;
+    return risei_fail(error, RISE_BAD_DESC, "%s%s is %g; it must be between %g and %g", prefix,
+                      field->name, value, field->low, field->high);
 }
 /* Does each layer fit what the one before it leaves? */
 RISEI_FN rise_result risei_check_conv(const rise_agent_desc *d, rise_error *error)
 {
-    int height = d->frame_height, width = d->frame_width, channels = d->frame_channels * d->frame_stack;
+    int height = d->frame_height, width = d->frame_width;
+    int channels = d->frame_channels * d->frame_stack;
     int l, i;
     for (l = 0; l < d->conv_count; l++) {
         const rise_conv *c = &d->conv[l];
@@ -5036,28 +5529,37 @@ RISEI_FN rise_result risei_check_conv(const rise_agent_desc *d, rise_error *erro
         char prefix[24];
         snprintf(prefix, sizeof prefix, "conv[%d].", l);
         for (i = 0; i < RISEI_COUNT(risei_conv_fields); i++)
-            if (risei_check_range(&risei_conv_fields[i], c, prefix, 0, error) != RISE_OK) return RISE_BAD_DESC;
+            if (risei_check_range(&risei_conv_fields[i], c, prefix, 0, error) != RISE_OK)
+                return RISE_BAD_DESC;
         if (c->size > height + 2 * c->pad || c->size > width + 2 * c->pad)
             return risei_fail(error, RISE_BAD_DESC,
-                              "conv[%d].size is %d, but its input has only %d x %d pixels; make it smaller or pad",
+                              "conv[%d].size is %d, but its input has only %d x %d pixels; make it "
+                              "smaller or pad",
                               l, c->size, width + 2 * c->pad, height + 2 * c->pad);
         if (c->pool > 0 && c->pool_pad >= c->pool)
-            return risei_fail(error, RISE_BAD_DESC, "conv[%d].pool_pad is %d; it must be less than pool, %d", l, c->pool_pad,
-                              c->pool);
+            return risei_fail(error, RISE_BAD_DESC,
+                              "conv[%d].pool_pad is %d; it must be less than pool, %d", l,
+                              c->pool_pad, c->pool);
         memset(&p, 0, sizeof p);
         made = risei_conv_make(&p, c, height, width, channels);
-        if (c->pool > made.out_height + 2 * c->pool_pad || c->pool > made.out_width + 2 * c->pool_pad)
-            return risei_fail(error, RISE_BAD_DESC, "conv[%d].pool is %d, but there are only %d x %d pixels to pool", l,
+        if (c->pool > made.out_height + 2 * c->pool_pad ||
+            c->pool > made.out_width + 2 * c->pool_pad)
+            return risei_fail(error, RISE_BAD_DESC,
+                              "conv[%d].pool is %d, but there are only %d x %d pixels to pool", l,
                               c->pool, made.out_width, made.out_height);
         height = made.pooled_height, width = made.pooled_width, channels = made.filters;
     }
     if (d->pool_to > height || d->pool_to > width)
-        return risei_fail(error, RISE_BAD_DESC, "pool_to is %d, but the last conv layer leaves %d x %d pixels; make it smaller",
-                          d->pool_to, width, height);
+        return risei_fail(
+            error, RISE_BAD_DESC,
+            "pool_to is %d, but the last conv layer leaves %d x %d pixels; make it smaller",
+            d->pool_to, width, height);
     if (d->pool_to > 0) height = width = d->pool_to;
     if ((int64_t)height * width * channels > 1 << 22)
-        return risei_fail(error, RISE_BAD_DESC, "the last conv layer leaves %d x %d x %d numbers; use larger strides or a pool",
-                          width, height, channels);
+        return risei_fail(
+            error, RISE_BAD_DESC,
+            "the last conv layer leaves %d x %d x %d numbers; use larger strides or a pool", width,
+            height, channels);
     return RISE_OK;
 }
 /* Steps of a window that is trained before its last one. */
@@ -5068,7 +5570,8 @@ RISEI_FN int risei_before(const rise_agent_desc *d)
 /* Slots before a transition that learning may look at. */
 RISEI_FN int risei_reach(const rise_agent_desc *d)
 {
-    int const stack = d->frame_stack - 1, before = risei_before(d), window = before + (d->feed_action ? 1 : 0);
+    int const stack = d->frame_stack - 1, before = risei_before(d);
+    int const window = before + (d->feed_action ? 1 : 0);
     if (d->memory == RISE_MEMORY_NONE) return stack;
     if (d->memory == RISE_MEMORY_FULL) return before + (stack > 0 ? stack : d->feed_action);
     return window > stack ? window : stack;
@@ -5078,14 +5581,21 @@ RISEI_FN rise_result risei_check_resnet(const rise_agent_desc *d, rise_error *er
 {
     int const wide = d->frame_width >= RISEI_RESNET_SIDE;
     if (d->embedding_file == NULL)
-        return risei_fail(error, RISE_BAD_DESC, "embedding_file is NULL; RISE_EMBED_RESNET18 needs the path of its weights");
+        return risei_fail(
+            error, RISE_BAD_DESC,
+            "embedding_file is NULL; RISE_EMBED_RESNET18 needs the path of its weights");
     if (d->frame_channels != 1 && d->frame_channels != 3)
-        return risei_fail(error, RISE_BAD_DESC, "frame_channels is %d; RISE_EMBED_RESNET18 takes 1 or 3", d->frame_channels);
+        return risei_fail(error, RISE_BAD_DESC,
+                          "frame_channels is %d; RISE_EMBED_RESNET18 takes 1 or 3",
+                          d->frame_channels);
     if (!wide || d->frame_height < RISEI_RESNET_SIDE)
-        return risei_fail(error, RISE_BAD_DESC, "frame_%s is %d; RISE_EMBED_RESNET18 needs %d or more: enlarge the frames",
-                          wide ? "height" : "width", wide ? d->frame_height : d->frame_width, RISEI_RESNET_SIDE);
+        return risei_fail(
+            error, RISE_BAD_DESC,
+            "frame_%s is %d; RISE_EMBED_RESNET18 needs %d or more: enlarge the frames",
+            wide ? "height" : "width", wide ? d->frame_height : d->frame_width, RISEI_RESNET_SIDE);
     if (d->embedding_size % 8 != 0)
-        return risei_fail(error, RISE_BAD_DESC, "embedding_size is %d; RISE_EMBED_RESNET18 has 512, or a multiple of 8",
+        return risei_fail(error, RISE_BAD_DESC,
+                          "embedding_size is %d; RISE_EMBED_RESNET18 has 512, or a multiple of 8",
                           d->embedding_size);
     return RISE_OK;
 }
@@ -5093,63 +5603,85 @@ RISEI_FN rise_result risei_check_resnet(const rise_agent_desc *d, rise_error *er
 RISEI_FN rise_result risei_check_together(const rise_agent_desc *d, rise_error *error)
 {
     int const least = risei_reach(d) + d->n_step + 2, lane = d->replay_capacity / d->environments;
-    int const images = d->memory == RISE_MEMORY_FULL ? (risei_before(d) + 1 + d->n_step) * d->batch : 2 * d->batch;
+    int const images = d->memory == RISE_MEMORY_FULL ? (risei_before(d) + 1 + d->n_step) * d->batch
+                                                     : 2 * d->batch;
     if (d->threads < 1 || d->threads > RISEI_MOST_THREADS)
-        return risei_fail(error, RISE_BAD_DESC, "threads is %d; it must be between 1 and %d", d->threads, RISEI_MOST_THREADS);
+        return risei_fail(error, RISE_BAD_DESC, "threads is %d; it must be between 1 and %d",
+                          d->threads, RISEI_MOST_THREADS);
     if ((int64_t)images * d->frame_width * d->frame_height * d->conv[0].filters > INT_MAX / 2)
-        return risei_fail(error, RISE_BAD_DESC, "batch %d%s is too much for frames of %d x %d; make it smaller", d->batch,
-                          d->memory == RISE_MEMORY_FULL ? " times window" : "", d->frame_width, d->frame_height);
+        return risei_fail(error, RISE_BAD_DESC,
+                          "batch %d%s is too much for frames of %d x %d; make it smaller", d->batch,
+                          d->memory == RISE_MEMORY_FULL ? " times window" : "", d->frame_width,
+                          d->frame_height);
     if (d->memory == RISE_MEMORY_RISE && d->embedding == RISE_EMBED_USER && d->embed_fn == NULL)
-        return risei_fail(error, RISE_BAD_DESC, "embed_fn is NULL; RISE_EMBED_USER needs a function that embeds a frame");
-    if (d->memory == RISE_MEMORY_RISE && d->embedding == RISE_EMBED_RESNET18 && risei_check_resnet(d, error) != RISE_OK)
+        return risei_fail(error, RISE_BAD_DESC,
+                          "embed_fn is NULL; RISE_EMBED_USER needs a function that embeds a frame");
+    if (d->memory == RISE_MEMORY_RISE && d->embedding == RISE_EMBED_RESNET18 &&
+        risei_check_resnet(d, error) != RISE_OK)
         return RISE_BAD_DESC;
     if (d->embedding == RISE_EMBED_DOWNSAMPLE && d->embedding_size < d->frame_channels)
-        return risei_fail(error, RISE_BAD_DESC, "embedding_size is %d; RISE_EMBED_DOWNSAMPLE needs frame_channels, %d, or more",
-                          d->embedding_size, d->frame_channels);
+        return risei_fail(
+            error, RISE_BAD_DESC,
+            "embedding_size is %d; RISE_EMBED_DOWNSAMPLE needs frame_channels, %d, or more",
+            d->embedding_size, d->frame_channels);
     if (d->burn_in >= d->window)
-        return risei_fail(error, RISE_BAD_DESC, "burn_in is %d; it must be less than window, %d", d->burn_in, d->window);
+        return risei_fail(error, RISE_BAD_DESC, "burn_in is %d; it must be less than window, %d",
+                          d->burn_in, d->window);
     if (d->stored_state && !d->carry_state)
-        return risei_fail(error, RISE_BAD_DESC, "stored_state is 1; it needs carry_state, for it keeps what acting carries");
+        return risei_fail(
+            error, RISE_BAD_DESC,
+            "stored_state is 1; it needs carry_state, for it keeps what acting carries");
     if (d->window_stride > d->window_samples)
-        return risei_fail(error, RISE_BAD_DESC, "window_stride is %d; more than window_samples, %d, leaves transitions out",
-                          d->window_stride, d->window_samples);
+        return risei_fail(
+            error, RISE_BAD_DESC,
+            "window_stride is %d; more than window_samples, %d, leaves transitions out",
+            d->window_stride, d->window_samples);
     if (d->batch % d->window_samples != 0)
-        return risei_fail(error, RISE_BAD_DESC, "window_samples is %d; it must divide batch, %d", d->window_samples, d->batch);
+        return risei_fail(error, RISE_BAD_DESC, "window_samples is %d; it must divide batch, %d",
+                          d->window_samples, d->batch);
     if (!(d->value_min < d->value_max))
-        return risei_fail(error, RISE_BAD_DESC, "value_min is %g; it must be less than value_max, %g", d->value_min,
+        return risei_fail(error, RISE_BAD_DESC,
+                          "value_min is %g; it must be less than value_max, %g", d->value_min,
                           d->value_max);
     if (d->head == RISE_HEAD_C51 && (d->munchausen || d->value_rescale))
-        return risei_fail(error, RISE_BAD_DESC, "%s is 1; RISE_HEAD_C51 goes without it, take RISE_HEAD_IQN",
+        return risei_fail(error, RISE_BAD_DESC,
+                          "%s is 1; RISE_HEAD_C51 goes without it, take RISE_HEAD_IQN",
                           d->munchausen ? "munchausen" : "value_rescale");
     if (d->munchausen && d->value_rescale)
-        return risei_fail(error, RISE_BAD_DESC, "munchausen and value_rescale are both 1; choose one");
+        return risei_fail(error, RISE_BAD_DESC,
+                          "munchausen and value_rescale are both 1; choose one");
     if (d->play_only) return RISE_OK;
     if (lane < least)
         return risei_fail(error, RISE_BAD_DESC,
-                          "replay_capacity is %d, or %d for each environment; window, stack and n_step need at least %d each",
+                          "replay_capacity is %d, or %d for each environment; window, stack and "
+                          "n_step need at least %d each",
                           d->replay_capacity, lane, least);
     if (d->learn_start < d->batch || d->learn_start > d->replay_capacity)
-        return risei_fail(error, RISE_BAD_DESC, "learn_start is %d; it must be between batch, %d, and replay_capacity, %d",
-                          d->learn_start, d->batch, d->replay_capacity);
+        return risei_fail(
+            error, RISE_BAD_DESC,
+            "learn_start is %d; it must be between batch, %d, and replay_capacity, %d",
+            d->learn_start, d->batch, d->replay_capacity);
     return RISE_OK;
 }
 
 RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error)
 {
     int i, filled;
-    for (filled = 0; filled < 2; filled++) { /* what is there, before sums are done with it; then what was filled in */
+    /* what is there, before sums are done with it; then what was filled in */
+    for (filled = 0; filled < 2; filled++) {
         if (filled) risei_default_all(desc);
         for (i = 0; i < RISEI_COUNT(risei_fields); i++)
             if (risei_check_range(&risei_fields[i], desc, "", !filled && i >= RISEI_REQUIRED,
-                                  error) != RISE_OK) return RISE_BAD_DESC;
+                                  error) != RISE_OK)
+                return RISE_BAD_DESC;
     }
     if (desc->features == 0) return risei_fail(error, RISE_BAD_DESC, "features is 0");
     if (risei_check_conv(desc, error) != RISE_OK) return RISE_BAD_DESC;
     return risei_check_together(desc, error);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* >>agent: act, observe, learn, play                                                                                 */
+/* ---------------------------------------------------------------------------------------------- */
+/* >>agent: act, observe, learn, play */
 
 enum { RISEI_RETURNS = 100 }; /* episodes over which mean_return is taken */
 
@@ -5157,44 +5689,51 @@ enum { RISEI_RETURNS = 100 }; /* episodes over which mean_return is taken */
 typedef struct risei_counters {
     risei_random explore, sample;
     int64_t steps, episodes, updates, debt; /* debt: steps taken for which no update was done yet */
-    int64_t snapshots, refreshed;           /* taken; frames handled since the last, from 1 on, or 0 when all are */
+    /* taken; frames handled since the last, from 1 on, or 0 when all are */
+    int64_t snapshots, refreshed;
     double loss, mean_value, td_error, gradient_norm;
 } risei_counters;
 
 struct rise_agent {
     rise_agent_desc desc;
     rise_error error;
-    void *block;                      /* to free, or NULL */
+    void *block; /* to free, or NULL */
     size_t bytes;
     risei_device device;
     risei_net net;
     risei_embedder embedder;
     rise_real *weights, *target, *gradient;
     risei_optimizer optimizer;
-    risei_pass pass;                  /* of the one forward pass that is going on */
-    int *first;                       /* [max rows] of the pass's sequence */
-    int *later;                       /* [batch] the same for the target network, whose window ends n steps later */
-    const uint8_t **frames;           /* [max images][frame_stack]: what the conv net sees, where it lies in a history */
+    risei_pass pass; /* of the one forward pass that is going on */
+    int *first;      /* [max rows] of the pass's sequence */
+    /* [batch] the same for the target network, whose window ends n steps later */
+    int *later;
+    /* [max images][frame_stack]: what the conv net sees, where it lies in a history */
+    const uint8_t **frames;
 
-    risei_replay replay;              /* the training games: a lane each */
-    rise_real *lane_h, *lane_c;       /* [environments][units]: carried states */
-    double *lane_return;              /* [environments]: of the episode in progress */
-    double *returns;                  /* [RISEI_RETURNS], a ring */
-    rise_real *fresh;                 /* [environments][embedding_size] */
+    risei_replay replay;        /* the training games: a lane each */
+    rise_real *lane_h, *lane_c; /* [environments][units]: carried states */
+    double *lane_return;        /* [environments]: of the episode in progress */
+    double *returns;            /* [RISEI_RETURNS], a ring */
+    rise_real *fresh;           /* [environments][embedding_size] */
 
-    risei_history play;               /* the players: a short lane each */
+    risei_history play; /* the players: a short lane each */
     rise_real *play_h, *play_c, *play_q;
-    int *play_known;                  /* has play_q been computed? */
+    int *play_known; /* has play_q been computed? */
 
-    risei_transition *batch, *drawn;  /* [batch]: longest windows first; and as they were drawn */
-    rise_real *derived;               /* noisy, spectral_norm: the weights on which the network runs */
-    rise_real *noise, *spectral;      /* and what they were made with */
-    uint64_t derived_for;             /* for which use and update */
+    risei_transition *batch, *drawn; /* [batch]: longest windows first; and as they were drawn */
+    /* noisy, spectral_norm: the weights on which the network runs */
+    rise_real *derived;
+    rise_real *noise, *spectral;       /* and what they were made with */
+    uint64_t derived_for;              /* for which use and update */
     rise_real *importance, *td, *work; /* [batch] */
-    rise_real *target_q, *target_z;   /* the target network's view of next states [batch][...]; munchausen: of states, before */
-    rise_real *goal, *policy;         /* [quantiles or atoms]: targets of one transition; [2][actions] */
+    /* the target network's view of next states [batch][...]; munchausen: of states, before */
+    rise_real *target_q, *target_z;
+    /* [quantiles or atoms]: targets of one transition; [2][actions] */
+    rise_real *goal, *policy;
     risei_counters counters;
-    double saved, cost;               /* microseconds saved up for learning, and what an update takes */
+    /* microseconds saved up for learning, and what an update takes */
+    double saved, cost;
 };
 
 /* Images of the pass from `from` on. */
@@ -5218,8 +5757,10 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     int const rows = 2 * learn > actors ? 2 * learn : actors;
     int const sequences = learn / a->net.samples, act_entries = act_steps * actors;
     int const entries = steps * sequences > act_entries ? steps * sequences : act_entries;
-    int const states = entries + (sequences > actors ? sequences : actors), images = full ? entries : rows;
-    size_t const weights = a->net.parameters, actions = (size_t)d->actions, units = (size_t)a->net.cell.units;
+    int const states = entries + (sequences > actors ? sequences : actors);
+    int const images = full ? entries : rows;
+    size_t const weights = a->net.parameters, actions = (size_t)d->actions;
+    size_t const units = (size_t)a->net.cell.units;
     size_t const spread = (size_t)(a->net.taus * a->net.atoms);
     size_t const players = (size_t)d->players, lanes = d->play_only ? 0 : (size_t)d->environments;
     risei_history *h = &a->play;
@@ -5233,17 +5774,20 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     a->noise = RISEI_TAKE(arena, rise_real, risei_noise_size(&a->net));
     a->spectral = RISEI_TAKE(arena, rise_real, risei_spectral_size(&a->net));
     a->device.scratch_bytes = risei_encoder_scratch(&a->net.encoder, images);
-    if (a->embedder.net.layers > 0 && risei_encoder_scratch(&a->embedder.net, 1) > a->device.scratch_bytes)
+    if (a->embedder.net.layers > 0 &&
+        risei_encoder_scratch(&a->embedder.net, 1) > a->device.scratch_bytes)
         a->device.scratch_bytes = risei_encoder_scratch(&a->embedder.net, 1);
     a->device.scratch = risei_take(arena, a->device.scratch_bytes, (size_t)d->threads);
 #ifdef RISE_THREADS
     a->device.pool = d->threads > 1 ? RISEI_TAKE(arena, risei_pool, 1) : NULL;
 #endif
     a->optimizer.squares = RISEI_TAKE(arena, double, learn > 0 ? weights / RISEI_BLOCK + 1 : 0);
-    risei_pass_layout(arena, &a->net, &a->pass, rows, images, steps, entries, states, learn, risei_before(d) + 1);
+    risei_pass_layout(arena, &a->net, &a->pass, rows, images, steps, entries, states, learn,
+                      risei_before(d) + 1);
     a->first = RISEI_TAKE(arena, int, learn > actors ? learn : actors);
     a->later = RISEI_TAKE(arena, int, learn);
-    a->frames = RISEI_TAKE(arena, const uint8_t *, risei_times((size_t)images, (size_t)d->frame_stack));
+    a->frames =
+        RISEI_TAKE(arena, const uint8_t *, risei_times((size_t)images, (size_t)d->frame_stack));
     if (d->memory == RISE_MEMORY_RISE) risei_embedder_layout(arena, &a->embedder);
     a->fresh = RISEI_TAKE(arena, rise_real, (lanes > 0 ? lanes : 1) * (size_t)a->play.size);
 
@@ -5302,7 +5846,8 @@ RISEI_FN size_t risei_agent_measure(const rise_agent_desc *resolved)
     memset(&arena, 0, sizeof arena);
     risei_take(&arena, 1, sizeof(rise_agent));
     risei_agent_layout(&arena, &plan);
-    return arena.overflow || arena.used > SIZE_MAX - RISEI_ALIGN ? 0 : arena.used + RISEI_ALIGN; /* the block may lie anyhow */
+    /* the block may lie anyhow */
+    return arena.overflow || arena.used > SIZE_MAX - RISEI_ALIGN ? 0 : arena.used + RISEI_ALIGN;
 }
 RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error)
 {
@@ -5310,8 +5855,9 @@ RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error)
     size_t bytes;
     if (rise_agent_resolve(&resolved, error) != RISE_OK) return 0;
     bytes = risei_agent_measure(&resolved);
-    if (bytes == 0) risei_fail(error, RISE_NO_MEMORY,
-                               "the agent is larger than this machine's addresses; lower replay_capacity");
+    if (bytes == 0)
+        risei_fail(error, RISE_NO_MEMORY,
+                   "the agent is larger than this machine's addresses; lower replay_capacity");
     return bytes;
 }
 
@@ -5327,7 +5873,13 @@ RISEI_FN void risei_log(const rise_agent *a, const char *format, ...)
 }
 
 /* What random numbers are for. Those for one update alone have a stream each update, which need not be saved. */
-enum { RISEI_FOR_WEIGHTS = 1, RISEI_FOR_EMBEDDER, RISEI_FOR_EXPLORING, RISEI_FOR_SAMPLING, RISEI_FOR_UPDATE };
+enum {
+    RISEI_FOR_WEIGHTS = 1,
+    RISEI_FOR_EMBEDDER,
+    RISEI_FOR_EXPLORING,
+    RISEI_FOR_SAMPLING,
+    RISEI_FOR_UPDATE
+};
 /* What the network is run for. */
 typedef enum risei_use { RISEI_PLAY, RISEI_ACT, RISEI_TARGET, RISEI_LEARN, RISEI_USES } risei_use;
 
@@ -5339,12 +5891,16 @@ RISEI_FN rise_result risei_agent_begin(rise_agent *a, rise_error *error)
     a->optimizer.power1 = a->optimizer.power2 = 1;
     risei_net_initialise(&a->net, a->weights, d->window, &random);
     if (!d->play_only) memcpy(a->target, a->weights, a->net.block * sizeof *a->weights);
-    if (d->memory == RISE_MEMORY_RISE) risei_embedder_initialise(&a->embedder, risei_stream(d->seed, RISEI_FOR_EMBEDDER));
+    if (d->memory == RISE_MEMORY_RISE)
+        risei_embedder_initialise(&a->embedder, risei_stream(d->seed, RISEI_FOR_EMBEDDER));
     a->counters.explore = risei_stream(d->seed, RISEI_FOR_EXPLORING);
     a->counters.sample = risei_stream(d->seed, RISEI_FOR_SAMPLING);
-    return a->embedder.kind == RISE_EMBED_RESNET18 ? risei_resnet_load(a->embedder.resnet, d->embedding_file, error) : RISE_OK;
+    return a->embedder.kind == RISE_EMBED_RESNET18
+               ? risei_resnet_load(a->embedder.resnet, d->embedding_file, error)
+               : RISE_OK;
 }
-RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc, rise_error *error)
+RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc,
+                                       rise_error *error)
 {
     rise_agent_desc resolved;
     rise_agent *a;
@@ -5354,38 +5910,49 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
     unsigned char *block;
     size_t bytes;
     if (agent != NULL) *agent = NULL;
-    if (agent == NULL || desc == NULL) return risei_fail(error, RISE_BAD_CALL, "%s is NULL", agent == NULL ? "agent" : "desc");
+    if (agent == NULL || desc == NULL)
+        return risei_fail(error, RISE_BAD_CALL, "%s is NULL", agent == NULL ? "agent" : "desc");
     resolved = *desc;
     kernels = rise_kernels_of(desc->isa);
     if (rise_agent_resolve(&resolved, error) != RISE_OK) return RISE_BAD_DESC;
-    if (kernels == NULL) return risei_fail(error, RISE_UNAVAILABLE,
-        "isa is %d, which this machine or build lacks; 0 takes the best it has", (int)desc->isa);
+    if (kernels == NULL)
+        return risei_fail(error, RISE_UNAVAILABLE,
+                          "isa is %d, which this machine or build lacks; 0 takes the best it has",
+                          (int)desc->isa);
 #ifndef RISE_THREADS
     if (resolved.threads > 1)
-        return risei_fail(error, RISE_UNAVAILABLE,
-                          "threads is %d; for more than 1, define RISE_THREADS beside RISE_IMPLEMENTATION", resolved.threads);
+        return risei_fail(
+            error, RISE_UNAVAILABLE,
+            "threads is %d; for more than 1, define RISE_THREADS beside RISE_IMPLEMENTATION",
+            resolved.threads);
 #endif
     memset(&arena, 0, sizeof arena);
     bytes = risei_agent_measure(&resolved);
     if (bytes == 0 || (desc->memory_bytes > 0 && bytes > desc->memory_bytes))
-        return risei_fail(error, RISE_NO_MEMORY, "the agent needs %.0f bytes and memory_bytes is %.0f; raise it or lower %s",
-                          (double)bytes, (double)desc->memory_bytes, desc->play_only ? "players" : "replay_capacity");
+        return risei_fail(
+            error, RISE_NO_MEMORY,
+            "the agent needs %.0f bytes and memory_bytes is %.0f; raise it or lower %s",
+            (double)bytes, (double)desc->memory_bytes,
+            desc->play_only ? "players" : "replay_capacity");
     block = (unsigned char *)desc->memory_block;
     if (block != NULL && desc->memory_bytes == 0)
         return risei_fail(error, RISE_BAD_DESC, "memory_bytes is 0; say how large memory_block is");
     arena.zeroed = block == NULL;
     if (block == NULL) block = (unsigned char *)calloc(bytes, 1);
     if (block == NULL)
-        return risei_fail(error, RISE_NO_MEMORY, "the system refused %.0f bytes; lower replay_capacity", (double)bytes);
+        return risei_fail(error, RISE_NO_MEMORY,
+                          "the system refused %.0f bytes; lower replay_capacity", (double)bytes);
     arena.base = block + (RISEI_ALIGN - (size_t)((uintptr_t)block % RISEI_ALIGN)) % RISEI_ALIGN;
     a = (rise_agent *)risei_take(&arena, 1, sizeof(rise_agent));
     risei_agent_plan(a, &resolved);
     risei_agent_layout(&arena, a);
     a->block = desc->memory_block == NULL ? block : NULL;
 #ifdef RISE_THREADS
-    if (a->device.pool != NULL && !risei_pool_begin(a->device.pool, resolved.threads, a->device.scratch, a->device.scratch_bytes)) {
+    if (a->device.pool != NULL && !risei_pool_begin(a->device.pool, resolved.threads,
+                                                    a->device.scratch, a->device.scratch_bytes)) {
         free(a->block);
-        return risei_fail(error, RISE_UNAVAILABLE, "the system refuses %d threads; set threads lower", resolved.threads);
+        return risei_fail(error, RISE_UNAVAILABLE,
+                          "the system refuses %d threads; set threads lower", resolved.threads);
     }
 #endif
     a->bytes = bytes;
@@ -5395,8 +5962,8 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
         rise_agent_destroy(a);
         return result;
     }
-    risei_log(a, "rise: %.0f parameters, %.1f MB, %s kernels", (double)a->net.parameters, (double)a->bytes / 1e6,
-              kernels->name);
+    risei_log(a, "rise: %.0f parameters, %.1f MB, %s kernels", (double)a->net.parameters,
+              (double)a->bytes / 1e6, kernels->name);
     *agent = a;
     return RISE_OK;
 }
@@ -5417,10 +5984,12 @@ RISEI_FN int risei_window_start(const risei_history *h, int lane, int64_t at, in
 }
 /* One row's window in the pass's sequence, which is planned: step j is slot `at` - before + j, empty where that leaves the
    episode or goes past `after` slots from `at`. For FULL the conv net's images come in the same order. */
-RISEI_FN void risei_gather_window(rise_agent *a, const risei_history *h, int lane, int64_t at, int before, int after, int row)
+RISEI_FN void risei_gather_window(rise_agent *a, const risei_history *h, int lane, int64_t at,
+                                  int before, int after, int row)
 {
     const risei_sequence *s = &a->pass.sequence;
-    int const full = a->net.memory == RISE_MEMORY_FULL, start = risei_window_start(h, lane, at, before);
+    int const full = a->net.memory == RISE_MEMORY_FULL;
+    int const start = risei_window_start(h, lane, at, before);
     int const features = full ? a->net.embedding : 0; /* FULL: filled in by the network */
     int j;
     for (j = 0; j < s->steps; j++) {
@@ -5433,7 +6002,8 @@ RISEI_FN void risei_gather_window(rise_agent *a, const risei_history *h, int lan
             if (full) frames[0] = NULL;
             continue;
         }
-        risei_history_input(a->device.kernels, h, lane, at - before + j, a->net.extras, x + features);
+        risei_history_input(a->device.kernels, h, lane, at - before + j, a->net.extras,
+                            x + features);
         if (full) risei_history_stack(h, lane, at - before + j, a->desc.frame_stack, frames);
     }
 }
@@ -5453,7 +6023,9 @@ RISEI_FN const rise_real *risei_weights_for(rise_agent *a, risei_use use)
     if (!risei_net_derived(&a->net)) return w;
     if (a->derived_for != key || use >= RISEI_TARGET) {
         if (a->net.noisy) risei_noise_draw(&a->net, a->noise, &random);
-        risei_net_derive(&a->device, &a->net, w, a->net.noisy && use != RISEI_PLAY ? a->noise : NULL, a->spectral, a->derived);
+        risei_net_derive(&a->device, &a->net, w,
+                         a->net.noisy && use != RISEI_PLAY ? a->noise : NULL, a->spectral,
+                         a->derived);
         a->derived_for = key;
     }
     return a->derived;
@@ -5465,39 +6037,47 @@ RISEI_FN void risei_draw_fractions(rise_agent *a, risei_use use, int rows)
     risei_random random = risei_update_stream(a, use, 1);
     int i;
     for (i = 0; i < rows * taus && a->net.head == RISE_HEAD_IQN; i++)
-        a->pass.tau[i] = drawn ? risei_uniform(&random) : ((rise_real)(i % taus) + (rise_real)0.5) / (rise_real)taus;
+        a->pass.tau[i] = drawn ? risei_uniform(&random)
+                               : ((rise_real)(i % taus) + (rise_real)0.5) / (rise_real)taus;
 }
 
 /* Q of the newest slots of lanes lane .. lane+count of `h`, into pass.q. Carried states are read and moved on. */
-RISEI_FN void risei_act(rise_agent *a, const risei_history *h, int lane, int count, rise_real *state_h, rise_real *state_c)
+RISEI_FN void risei_act(rise_agent *a, const risei_history *h, int lane, int count,
+                        rise_real *state_h, rise_real *state_c)
 {
     const rise_agent_desc *d = &a->desc;
     risei_pass *pass = &a->pass;
     risei_sequence *s = &pass->sequence;
     risei_use const use = h == &a->play ? RISEI_PLAY : RISEI_ACT;
-    int const full = d->memory == RISE_MEMORY_FULL, recurrent = d->memory != RISE_MEMORY_NONE, carry = d->carry_state;
+    int const full = d->memory == RISE_MEMORY_FULL, recurrent = d->memory != RISE_MEMORY_NONE;
+    int const carry = d->carry_state;
     int const steps = carry || !recurrent ? 1 : d->window, units = a->net.cell.units;
     risei_input const input = risei_agent_input(a, 0);
-    size_t const state = (size_t)(count * units) * sizeof(rise_real), one = (size_t)units * sizeof(rise_real);
+    size_t const state = (size_t)(count * units) * sizeof(rise_real);
+    size_t const one = (size_t)units * sizeof(rise_real);
     int r;
-    for (r = 0; r < count && recurrent; r++) a->first[r] = risei_window_start(h, lane + r, h->written[lane + r] - 1, steps - 1);
+    for (r = 0; r < count && recurrent; r++)
+        a->first[r] = risei_window_start(h, lane + r, h->written[lane + r] - 1, steps - 1);
     s->steps = steps, s->rows = count;
     s->first = a->first;
     if (recurrent) risei_sequence_plan(s);
     for (r = 0; r < count; r++) {
         int64_t const at = h->written[lane + r] - 1;
         if (recurrent) risei_gather_window(a, h, lane + r, at, steps - 1, 0, r);
-        if (!full) risei_history_stack(h, lane + r, at, d->frame_stack, a->frames + r * d->frame_stack);
+        if (!full)
+            risei_history_stack(h, lane + r, at, d->frame_stack, a->frames + r * d->frame_stack);
         pass->feature_row[r] = full ? s->begin[steps - 1] + r : r;
         pass->state_row[r] = recurrent ? s->begin[steps] + r : 0;
     }
-    if (recurrent) { /* the state before: zero, or what each lane carries, which a new episode clears */
+    /* the state before: zero, or what each lane carries, which a new episode clears */
+    if (recurrent) {
         memset(s->h, 0, state);
         if (s->c != NULL) memset(s->c, 0, state);
         for (r = 0; r < count && carry; r++) {
             if (h->index[risei_slot(h, lane + r, h->written[lane + r] - 1)] == 0) continue;
             memcpy(s->h + (ptrdiff_t)r * units, state_h + (ptrdiff_t)(lane + r) * units, one);
-            if (s->c != NULL) memcpy(s->c + (ptrdiff_t)r * units, state_c + (ptrdiff_t)(lane + r) * units, one);
+            if (s->c != NULL)
+                memcpy(s->c + (ptrdiff_t)r * units, state_c + (ptrdiff_t)(lane + r) * units, one);
         }
     }
     for (r = 0; r < count && h->state > 0; r++) {
@@ -5507,27 +6087,32 @@ RISEI_FN void risei_act(rise_agent *a, const risei_history *h, int lane, int cou
         if (s->c != NULL) risei_history_keep(kept, slot, units, units, s->c + (ptrdiff_t)r * units);
     }
     risei_draw_fractions(a, use, count);
-    risei_net_forward(&a->device, &a->net, risei_weights_for(a, use), count, full ? s->begin[steps] : count, &input, pass);
+    risei_net_forward(&a->device, &a->net, risei_weights_for(a, use), count,
+                      full ? s->begin[steps] : count, &input, pass);
     if (!recurrent || !carry) return;
     memcpy(state_h + (ptrdiff_t)lane * units, s->h + (ptrdiff_t)count * units, state);
-    if (s->c != NULL) memcpy(state_c + (ptrdiff_t)lane * units, s->c + (ptrdiff_t)count * units, state);
+    if (s->c != NULL)
+        memcpy(state_c + (ptrdiff_t)lane * units, s->c + (ptrdiff_t)count * units, state);
 }
 
 RISEI_FN int risei_finite(float x) { return x - x == 0; }
 
 /* Is this call in order? `h` says what came before. */
-RISEI_FN rise_result risei_check_call(rise_agent *a, const risei_history *h, int lane, float reward, int event,
-                                      const uint8_t *allowed)
+RISEI_FN rise_result risei_check_call(rise_agent *a, const risei_history *h, int lane, float reward,
+                                      int event, const uint8_t *allowed)
 {
     const char *const who = h == &a->play ? "player" : "environment";
     int i;
     if (event < RISE_FIRST || event > RISE_TRUNCATED)
-        return risei_fail(&a->error, RISE_BAD_CALL, "event %d of %s %d is none of rise_event", event, who, lane);
+        return risei_fail(&a->error, RISE_BAD_CALL, "event %d of %s %d is none of rise_event",
+                          event, who, lane);
     if (event != RISE_FIRST && risei_history_ended(h, lane))
-        return risei_fail(&a->error, RISE_BAD_CALL, "%s %d has no episode in progress; its next frame must be RISE_FIRST",
+        return risei_fail(&a->error, RISE_BAD_CALL,
+                          "%s %d has no episode in progress; its next frame must be RISE_FIRST",
                           who, lane);
     if (event != RISE_FIRST && !risei_finite(reward))
-        return risei_fail(&a->error, RISE_NOT_FINITE, "the reward of %s %d is not a finite number", who, lane);
+        return risei_fail(&a->error, RISE_NOT_FINITE, "the reward of %s %d is not a finite number",
+                          who, lane);
     for (i = 0; i < a->desc.actions && allowed != NULL; i++)
         if (allowed[i] != 0) return RISE_OK;
     if (allowed != NULL && event != RISE_TERMINATED)
@@ -5543,26 +6128,30 @@ RISEI_FN rise_result risei_embed_checked(rise_agent *a, const uint8_t *frame, ri
     for (i = 0; i < a->embedder.size; i++)
         if (!risei_finite((float)out[i]))
             return risei_fail(&a->error, RISE_NOT_FINITE, "%s gave a number that is not finite",
-                              a->desc.embedding == RISE_EMBED_RESNET18 ? "embedding_file" : "embed_fn");
+                              a->desc.embedding == RISE_EMBED_RESNET18 ? "embedding_file"
+                                                                       : "embed_fn");
     return RISE_OK;
 }
 
 /* From `start` to `end`, linearly over so many steps after learn_start. */
 RISEI_FN double risei_schedule(const rise_agent *a, double start, double end, int steps)
 {
-    double const share = (double)(a->counters.steps - a->desc.learn_start) / (double)steps, change = (end - start) * share;
+    double const share = (double)(a->counters.steps - a->desc.learn_start) / (double)steps;
+    double const change = (end - start) * share;
     return share <= 0 ? start : share >= 1 ? end : start + change;
 }
 RISEI_FN double risei_epsilon(const rise_agent *a)
 {
     const rise_agent_desc *d = &a->desc;
-    return risei_schedule(a, d->epsilon_start < 0 ? 0 : d->epsilon_start, d->epsilon_end < 0 ? 0 : d->epsilon_end,
-                          d->epsilon_steps);
+    return risei_schedule(a, d->epsilon_start < 0 ? 0 : d->epsilon_start,
+                          d->epsilon_end < 0 ? 0 : d->epsilon_end, d->epsilon_steps);
 }
 RISEI_FN double risei_learning_rate(const rise_agent *a)
 {
     double const rate = a->desc.learning_rate;
-    return a->desc.learning_rate_steps == 0 ? rate : risei_schedule(a, rate, rate * 0.1, a->desc.learning_rate_steps);
+    return a->desc.learning_rate_steps == 0
+               ? rate
+               : risei_schedule(a, rate, rate * 0.1, a->desc.learning_rate_steps);
 }
 /* Epsilon-greedy over the newest slot of every lane. The stream is drawn from alike whatever comes out. */
 RISEI_FN void risei_choose(rise_agent *a, double epsilon, int *actions)
@@ -5578,30 +6167,36 @@ RISEI_FN void risei_choose(rise_agent *a, double epsilon, int *actions)
         pick = risei_below(&a->counters.explore, allowed > 0 ? allowed : 1);
         for (i = 0; i < a->desc.actions - 1; i++)
             if (risei_allowed(h, slot, i) && pick-- == 0) break;
-        actions[lane] = explore ? i : risei_best(a->desc.actions, a->pass.q + (ptrdiff_t)lane * a->desc.actions, mask);
+        actions[lane] = explore ? i
+                                : risei_best(a->desc.actions,
+                                             a->pass.q + (ptrdiff_t)lane * a->desc.actions, mask);
         if (risei_is_last(h->events[slot])) actions[lane] = 0;
         h->actions[slot] = (int16_t)actions[lane];
     }
 }
 /* Writes what the games did; returns how many of them want an action. */
-RISEI_FN int risei_observe(rise_agent *a, const uint8_t *frames, const float *rewards, const rise_event *events,
-                           const uint8_t *allowed)
+RISEI_FN int risei_observe(rise_agent *a, const uint8_t *frames, const float *rewards,
+                           const rise_event *events, const uint8_t *allowed)
 {
     int const size = a->replay.history.size, actions = a->desc.actions;
     int lane, acting = 0;
     for (lane = 0; lane < a->desc.environments; lane++) {
         const rise_real *embedding = a->fresh + (ptrdiff_t)lane * size;
-        int const cut = events[lane] == RISE_FIRST && !risei_history_ended(&a->replay.history, lane);
+        int const cut = events[lane] == RISE_FIRST &&
+                        !risei_history_ended(&a->replay.history, lane);
         if (cut || risei_is_last((int)events[lane])) {
-            a->returns[a->counters.episodes % RISEI_RETURNS] = a->lane_return[lane] + (cut ? 0 : (double)rewards[lane]);
+            a->returns[a->counters.episodes % RISEI_RETURNS] = a->lane_return[lane] +
+                                                               (cut ? 0 : (double)rewards[lane]);
             a->counters.episodes++;
         }
-        a->lane_return[lane] = events[lane] == RISE_FIRST ? 0 : a->lane_return[lane] + (double)rewards[lane];
+        a->lane_return[lane] =
+            events[lane] == RISE_FIRST ? 0 : a->lane_return[lane] + (double)rewards[lane];
         acting += !risei_is_last((int)events[lane]);
         if (size > 0 && !a->embedder.frozen) risei_embedder_observe(&a->embedder, embedding);
-        risei_replay_append(&a->replay, lane, frames + (ptrdiff_t)lane * a->replay.history.frame_bytes, embedding,
-                            rewards[lane],
-                            (int)events[lane], allowed != NULL ? allowed + (ptrdiff_t)lane * actions : NULL, actions);
+        risei_replay_append(&a->replay, lane,
+                            frames + (ptrdiff_t)lane * a->replay.history.frame_bytes, embedding,
+                            rewards[lane], (int)events[lane],
+                            allowed != NULL ? allowed + (ptrdiff_t)lane * actions : NULL, actions);
     }
     return acting;
 }
@@ -5615,8 +6210,9 @@ RISEI_FN int64_t risei_seen(const rise_agent *a)
     return seen;
 }
 
-RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, const float *rewards, const rise_event *events,
-                                         const uint8_t *allowed, int *actions)
+RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, const float *rewards,
+                                         const rise_event *events, const uint8_t *allowed,
+                                         int *actions)
 {
     const rise_agent_desc *d;
     risei_history *h;
@@ -5625,18 +6221,25 @@ RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, c
     rise_result result;
     if (a == NULL) return RISE_BAD_CALL;
     d = &a->desc, h = &a->replay.history;
-    if (d->play_only) return risei_fail(&a->error, RISE_BAD_CALL, "a play_only agent has no environments; use rise_agent_play");
+    if (d->play_only)
+        return risei_fail(&a->error, RISE_BAD_CALL,
+                          "a play_only agent has no environments; use rise_agent_play");
     if (frames == NULL || rewards == NULL || events == NULL || actions == NULL)
         return risei_fail(&a->error, RISE_BAD_CALL, "%s is NULL",
-                          frames == NULL ? "frames" : rewards == NULL ? "rewards" : events == NULL ? "events" : "actions");
+                          frames == NULL    ? "frames"
+                          : rewards == NULL ? "rewards"
+                          : events == NULL  ? "events"
+                                            : "actions");
     if ((allowed != NULL) != d->action_masks)
-        return risei_fail(&a->error, RISE_BAD_CALL, "allowed is%s NULL and desc.action_masks is %d; they go together",
+        return risei_fail(&a->error, RISE_BAD_CALL,
+                          "allowed is%s NULL and desc.action_masks is %d; they go together",
                           allowed == NULL ? "" : " not", d->action_masks);
     for (lane = 0; lane < d->environments; lane++) {
         const uint8_t *frame = frames + (ptrdiff_t)lane * h->frame_bytes;
         result = risei_check_call(a, h, lane, rewards[lane], (int)events[lane],
                                   allowed != NULL ? allowed + lane * d->actions : NULL);
-        if (result == RISE_OK) result = risei_embed_checked(a, frame, a->fresh + (ptrdiff_t)lane * h->size);
+        if (result == RISE_OK)
+            result = risei_embed_checked(a, frame, a->fresh + (ptrdiff_t)lane * h->size);
         if (result != RISE_OK) return result;
     }
     acting = risei_observe(a, frames, rewards, events, allowed);
@@ -5644,9 +6247,11 @@ RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, c
     if (epsilon < 1 || d->carry_state) risei_act(a, h, 0, d->environments, a->lane_h, a->lane_c);
     risei_choose(a, epsilon, actions);
     a->counters.steps += acting;
-    if (a->counters.steps > d->learn_start && risei_seen(a) > d->learn_start) a->counters.debt += acting;
+    if (a->counters.steps > d->learn_start && risei_seen(a) > d->learn_start)
+        a->counters.debt += acting;
     if (!d->learn_outside &&
-        a->counters.debt > d->learn_period + d->environments) /* what could not be done is not made up for */
+        /* what could not be done is not made up for */
+        a->counters.debt > d->learn_period + d->environments)
         a->counters.debt = d->learn_period + d->environments;
     while (!d->learn_outside && a->counters.debt >= d->learn_period && a->replay.ready > 0) {
         a->counters.debt -= d->learn_period;
@@ -5661,17 +6266,20 @@ RISE_API int rise_agent_step(rise_agent *a, const uint8_t *frame, float reward, 
     rise_result result;
     if (a == NULL) return RISE_BAD_CALL;
     if (!a->desc.play_only && a->desc.environments != 1)
-        return risei_fail(&a->error, RISE_BAD_CALL,
-                          "desc.environments is %d; rise_agent_step is for one, use rise_agent_step_all", a->desc.environments);
+        return risei_fail(
+            &a->error, RISE_BAD_CALL,
+            "desc.environments is %d; rise_agent_step is for one, use rise_agent_step_all",
+            a->desc.environments);
     if (!a->desc.play_only && a->desc.action_masks)
-        return risei_fail(&a->error, RISE_BAD_CALL, "rise_agent_step takes no action masks; use rise_agent_step_all");
+        return risei_fail(&a->error, RISE_BAD_CALL,
+                          "rise_agent_step takes no action masks; use rise_agent_step_all");
     if (frame == NULL) return risei_fail(&a->error, RISE_BAD_CALL, "frame is NULL");
     result = rise_agent_step_all(a, frame, &reward, &event, NULL, &action);
     return result == RISE_OK ? action : (int)result;
 }
 
-RISE_API int rise_agent_play(rise_agent *a, int player, const uint8_t *frame, float reward, rise_event event,
-                             const uint8_t *allowed)
+RISE_API int rise_agent_play(rise_agent *a, int player, const uint8_t *frame, float reward,
+                             rise_event event, const uint8_t *allowed)
 {
     risei_history *h;
     int64_t at;
@@ -5680,7 +6288,9 @@ RISE_API int rise_agent_play(rise_agent *a, int player, const uint8_t *frame, fl
     if (a == NULL) return RISE_BAD_CALL;
     h = &a->play, actions = a->desc.actions;
     if (player < 0 || player >= h->lanes)
-        return risei_fail(&a->error, RISE_BAD_CALL, "player is %d; it must be 0..%d, below desc.players", player, h->lanes - 1);
+        return risei_fail(&a->error, RISE_BAD_CALL,
+                          "player is %d; it must be 0..%d, below desc.players", player,
+                          h->lanes - 1);
     if (frame == NULL) return risei_fail(&a->error, RISE_BAD_CALL, "frame is NULL");
     result = risei_check_call(a, h, player, reward, (int)event, allowed);
     if (result == RISE_OK) result = risei_embed_checked(a, frame, a->fresh);
@@ -5690,7 +6300,8 @@ RISE_API int rise_agent_play(rise_agent *a, int player, const uint8_t *frame, fl
     memcpy(a->play_q + (ptrdiff_t)player * actions, a->pass.q, (size_t)actions * sizeof *a->play_q);
     a->play_known[player] = 1;
     for (i = 0; i < actions; i++)
-        if ((allowed == NULL || allowed[i] != 0) && (best < 0 || a->pass.q[i] > a->pass.q[best])) best = i;
+        if ((allowed == NULL || allowed[i] != 0) && (best < 0 || a->pass.q[i] > a->pass.q[best]))
+            best = i;
     best = best < 0 || risei_is_last((int)event) ? 0 : best;
     h->actions[risei_slot(h, player, at)] = (int16_t)best;
     return best;
@@ -5715,7 +6326,9 @@ enum { RISEI_MEASURED = 512 };
 RISEI_FN int64_t risei_refreshing(const rise_agent *a)
 {
     const risei_history *h = &a->replay.history;
-    return a->counters.refreshed > 0 ? RISEI_MEASURED + (int64_t)h->lanes * h->capacity - a->counters.refreshed + 1 : 0;
+    return a->counters.refreshed > 0
+               ? RISEI_MEASURED + (int64_t)h->lanes * h->capacity - a->counters.refreshed + 1
+               : 0;
 }
 /*  A snapshot goes in three parts, spread over many updates that are left out for it: the new embeddings are measured on
     RISEI_MEASURED frames; then they take the place of the old ones, at once where acting looks; then all others follow. */
@@ -5727,11 +6340,14 @@ RISEI_FN rise_result risei_snapshot_begin(rise_agent *a)
     if (a->desc.memory != RISE_MEMORY_RISE || e->kind != RISE_EMBED_SNAPSHOT)
         return risei_fail(&a->error, RISE_BAD_CALL, "embedding is not RISE_EMBED_SNAPSHOT");
     if (a->desc.play_only || !e->frozen)
-        return risei_fail(&a->error, RISE_BAD_CALL, "there is nothing to take a snapshot of before learning has started");
+        return risei_fail(&a->error, RISE_BAD_CALL,
+                          "there is nothing to take a snapshot of before learning has started");
     if (a->counters.refreshed > 0)
-        return risei_fail(&a->error, RISE_BAD_CALL, "the last snapshot is not done: %.0f frames are left",
+        return risei_fail(&a->error, RISE_BAD_CALL,
+                          "the last snapshot is not done: %.0f frames are left",
                           (double)risei_refreshing(a));
-    memcpy(e->coming, risei_weights_for(a, RISEI_PLAY), convs * sizeof *e->coming); /* what is behind them stays the same */
+    /* what is behind them stays the same */
+    memcpy(e->coming, risei_weights_for(a, RISEI_PLAY), convs * sizeof *e->coming);
     a->derived_for = 0;
     e->seen = 0;
     memset(e->mean, 0, (size_t)e->size * sizeof *e->mean);
@@ -5752,7 +6368,8 @@ RISEI_FN void risei_snapshot_switch(rise_agent *a)
     risei_embedder_freeze(e);
     risei_history_refresh(&a->device, &a->play, e, a->fresh);
     for (lane = 0; lane < h->lanes; lane++) /* what acting looks back to */
-        for (at = h->written[lane] - 1; at >= risei_history_oldest(h, lane) && at >= h->written[lane] - a->desc.window; at--)
+        for (at = h->written[lane] - 1;
+             at >= risei_history_oldest(h, lane) && at >= h->written[lane] - a->desc.window; at--)
             risei_history_refresh_slot(&a->device, h, risei_slot(h, lane, at), e, a->fresh);
 }
 /* Handles as many frames as an update would take the time of. */
@@ -5765,7 +6382,8 @@ RISEI_FN void risei_snapshot_step(rise_agent *a)
     for (i = 0; i < 4 * a->desc.batch && a->counters.refreshed > 0; i++) {
         int64_t const turn = a->counters.refreshed++ - 1;
         int const measuring = turn < RISEI_MEASURED;
-        ptrdiff_t const slot = (ptrdiff_t)(measuring ? turn * slots / RISEI_MEASURED : turn - RISEI_MEASURED);
+        ptrdiff_t const slot =
+            (ptrdiff_t)(measuring ? turn * slots / RISEI_MEASURED : turn - RISEI_MEASURED);
         int const held = slot % h->capacity < h->written[slot / h->capacity];
         if (turn == RISEI_MEASURED) risei_snapshot_switch(a);
         if (held && measuring) {
@@ -5783,8 +6401,10 @@ RISEI_FN void risei_snapshot_step(rise_agent *a)
 RISEI_FN int risei_snapshot_due(rise_agent *a)
 {
     const rise_agent_desc *d = &a->desc;
-    int const by_itself = d->snapshot_steps > 0 && d->memory == RISE_MEMORY_RISE && d->embedding == RISE_EMBED_SNAPSHOT;
-    if (by_itself && a->counters.snapshots == 0 && a->counters.steps >= (int64_t)d->learn_start + d->snapshot_steps)
+    int const by_itself = d->snapshot_steps > 0 && d->memory == RISE_MEMORY_RISE &&
+                          d->embedding == RISE_EMBED_SNAPSHOT;
+    if (by_itself && a->counters.snapshots == 0 &&
+        a->counters.steps >= (int64_t)d->learn_start + d->snapshot_steps)
         risei_snapshot_begin(a);
     return a->counters.refreshed > 0;
 }
@@ -5799,7 +6419,9 @@ RISEI_FN void risei_draw_earlier(rise_agent *a, int r, int back)
     const risei_transition *last = &a->batch[r + back * (a->desc.batch / a->net.samples)];
     const risei_history *h = &a->replay.history;
     int const there = h->index[risei_slot(h, last->lane, last->at)] >= back;
-    a->batch[r] = there ? risei_replay_transition(&a->replay, risei_slot(h, last->lane, last->at - back)) : *last;
+    a->batch[r] =
+        there ? risei_replay_transition(&a->replay, risei_slot(h, last->lane, last->at - back))
+              : *last;
     a->batch[r].priority = last->priority; /* by which all were drawn */
     a->batch[r].absent = !there;
 }
@@ -5808,7 +6430,8 @@ RISEI_FN void risei_draw_earlier(rise_agent *a, int r, int back)
 RISEI_FN void risei_draw_batch(rise_agent *a, risei_random *random)
 {
     const risei_history *h = &a->replay.history;
-    int const batch = a->desc.batch, before = risei_before(&a->desc), sequences = batch / a->net.samples;
+    int const batch = a->desc.batch, before = risei_before(&a->desc);
+    int const sequences = batch / a->net.samples;
     int start, r, row = 0;
     risei_transition *last = a->batch + (batch - sequences);
     risei_replay_sample(&a->replay, random, sequences, a->drawn);
@@ -5818,23 +6441,26 @@ RISEI_FN void risei_draw_batch(rise_agent *a, risei_random *random)
             a->first[row] = start;
             last[row++] = a->drawn[r];
         }
-    for (r = 0; r < batch - sequences; r++) risei_draw_earlier(a, r, a->net.samples - 1 - r / sequences);
+    for (r = 0; r < batch - sequences; r++)
+        risei_draw_earlier(a, r, a->net.samples - 1 - r / sequences);
 }
 /* Row by row: stacks of the batch's states and of those n steps on, and the windows that hold both. */
 RISEI_FN void risei_gather_part(void *job, int part, int parts, void *scratch)
 {
     rise_agent *const a = (rise_agent *)job;
     const risei_history *h = &a->replay.history;
-    int const batch = a->desc.batch, stack = a->desc.frame_stack, sequences = batch / a->net.samples;
-    int const own = a->net.samples == 1 && h->state == 0; /* do next states have a window of their own? */
+    int const batch = a->desc.batch, stack = a->desc.frame_stack;
+    int const sequences = batch / a->net.samples;
+    /* do next states have a window of their own? */
+    int const own = a->net.samples == 1 && h->state == 0;
     int r, end;
     (void)scratch;
     for (risei_share(batch, 1, part, parts, &r, &end); r < end; r++) {
         const risei_transition *t = &a->batch[r];
         int const row = r - (batch - sequences); /* of the window that ends here */
         if (row >= 0) a->later[row] = own && a->first[row] < t->steps ? t->steps : a->first[row];
-        if (row >= 0 && a->net.memory != RISE_MEMORY_NONE) risei_gather_window(a, h, t->lane, t->at, risei_before(&a->desc),
-                                                                               t->steps, row);
+        if (row >= 0 && a->net.memory != RISE_MEMORY_NONE)
+            risei_gather_window(a, h, t->lane, t->at, risei_before(&a->desc), t->steps, row);
         if (a->net.memory == RISE_MEMORY_FULL) continue;
         risei_history_stack(h, t->lane, t->at, stack, a->frames + r * stack);
         risei_history_stack(h, t->lane, t->at + t->steps, stack, a->frames + (batch + r) * stack);
@@ -5854,7 +6480,8 @@ RISEI_FN void risei_gather_states(rise_agent *a)
         if (a->first[row] > 0) continue;
         slot = risei_slot(h, last->lane, last->at - risei_before(&a->desc));
         risei_history_recall(k, h, slot, 0, units, s->h + (ptrdiff_t)row * units);
-        if (s->c != NULL) risei_history_recall(k, h, slot, units, units, s->c + (ptrdiff_t)row * units);
+        if (s->c != NULL)
+            risei_history_recall(k, h, slot, units, units, s->c + (ptrdiff_t)row * units);
     }
 }
 /* Fills the pass's inputs from the batch. */
@@ -5881,21 +6508,25 @@ RISEI_FN void risei_forward_batch(rise_agent *a, risei_use use, int from, int to
     const rise_agent_desc *d = &a->desc;
     risei_pass *pass = &a->pass;
     risei_sequence *s = &pass->sequence;
-    int const full = d->memory == RISE_MEMORY_FULL, recurrent = d->memory != RISE_MEMORY_NONE, batch = d->batch;
+    int const full = d->memory == RISE_MEMORY_FULL, recurrent = d->memory != RISE_MEMORY_NONE;
+    int const batch = d->batch;
     int const trained = risei_before(d) + 1, sequences = batch / a->net.samples;
     risei_input const input = risei_agent_input(a, full ? 0 : from);
     int r;
     s->steps = to > batch ? trained + d->n_step : trained;
-    s->first = from >= batch ? a->later : a->first; /* with the plan of a->first: a mask within it */
+    /* with the plan of a->first: a mask within it */
+    s->first = from >= batch ? a->later : a->first;
     for (r = from; r < to; r++) {
-        int const b = r % batch, row = b % sequences, back = a->batch[b].absent ? 0 : a->net.samples - 1 - b / sequences;
-        int const step = trained - back + (r >= batch ? a->batch[b].steps : 0); /* the state after so many steps */
+        int const b = r % batch, row = b % sequences;
+        int const back = a->batch[b].absent ? 0 : a->net.samples - 1 - b / sequences;
+        /* the state after so many steps */
+        int const step = trained - back + (r >= batch ? a->batch[b].steps : 0);
         pass->state_row[r - from] = recurrent ? s->begin[step] + row : 0;
         pass->feature_row[r - from] = full ? s->begin[step - 1] + row : r - from;
     }
     risei_draw_fractions(a, use, to - from);
-    risei_net_forward(&a->device, &a->net, risei_weights_for(a, use), to - from, full ? s->begin[s->steps] : to - from, &input,
-                      pass);
+    risei_net_forward(&a->device, &a->net, risei_weights_for(a, use), to - from,
+                      full ? s->begin[s->steps] : to - from, &input, pass);
 }
 /* The reward that is learned from. Munchausen (Vieillard et al. 2020): with the log-probability that the target network's
    policy gave to the action, scaled. */
@@ -5907,9 +6538,11 @@ RISEI_FN rise_real risei_reward(const rise_agent *a, int b)
     rise_real bonus;
     if (!d->munchausen) return t->reward;
     risei_log_policy(a->device.kernels, d->actions, a->target_q + (ptrdiff_t)b * d->actions,
-                     risei_mask(&a->replay.history, risei_slot(&a->replay.history, t->lane, t->at)), temperature, a->policy);
+                     risei_mask(&a->replay.history, risei_slot(&a->replay.history, t->lane, t->at)),
+                     temperature, a->policy);
     bonus = temperature * a->policy[t->action];
-    return t->reward + (rise_real)(d->munchausen_scale < 0 ? 0 : d->munchausen_scale) * (bonus > -1 ? bonus : (rise_real)-1);
+    return t->reward + (rise_real)(d->munchausen_scale < 0 ? 0 : d->munchausen_scale) *
+                           (bonus > -1 ? bonus : (rise_real)-1);
 }
 /* The targets of transition b: one of MEAN, one for each fraction of IQN, C51's odds. Double Q-learning (van Hasselt et al.
    2016): the learned network chooses the next action, the target network says what it is worth. Munchausen: the target
@@ -5922,25 +6555,30 @@ RISEI_FN void risei_goals(const rise_agent *a, int b)
     int const actions = d->actions;
     const rise_real *next_q = a->target_q + (ptrdiff_t)(d->munchausen ? d->batch + b : b) * actions;
     const rise_real *z = a->target_z + (ptrdiff_t)b * n->taus * n->atoms * actions;
-    const uint8_t *mask = risei_mask(&a->replay.history, risei_slot(&a->replay.history, t->lane, t->at + t->steps));
+    const uint8_t *mask =
+        risei_mask(&a->replay.history, risei_slot(&a->replay.history, t->lane, t->at + t->steps));
     rise_real const reward = risei_reward(a, b);
     rise_real *log_policy = a->policy, *policy = a->policy + actions;
-    const rise_real *choose = d->no_double || d->munchausen ? next_q : a->pass.q + (ptrdiff_t)(d->batch + b) * actions;
+    const rise_real *choose =
+        d->no_double || d->munchausen ? next_q : a->pass.q + (ptrdiff_t)(d->batch + b) * actions;
     int const best = risei_best(actions, choose, mask);
     int i, j;
     if (n->head == RISE_HEAD_C51) {
-        risei_project(n->atoms, d->value_min, d->value_max, reward, t->discount, z + best * n->atoms, a->goal);
+        risei_project(n->atoms, d->value_min, d->value_max, reward, t->discount,
+                      z + best * n->atoms, a->goal);
         return;
     }
     if (d->munchausen) {
-        risei_log_policy(a->device.kernels, actions, next_q, mask, (rise_real)d->temperature, log_policy);
+        risei_log_policy(a->device.kernels, actions, next_q, mask, (rise_real)d->temperature,
+                         log_policy);
         a->device.kernels->exp(actions, log_policy, policy);
     }
     for (i = 0; i < n->taus; i++) {
         rise_real value = d->munchausen ? 0 : z[i * actions + best];
         for (j = 0; j < actions && d->munchausen; j++)
             if (log_policy[j] >= -80) /* the others' share is nothing */
-                value = value + policy[j] * (z[i * actions + j] - (rise_real)d->temperature * log_policy[j]);
+                value = value + policy[j] * (z[i * actions + j] -
+                                             (rise_real)d->temperature * log_policy[j]);
         if (d->value_rescale) value = risei_unsquash(value);
         a->goal[i] = t->discount > 0 ? reward + t->discount * value : reward;
         if (d->value_rescale) a->goal[i] = risei_squash(a->goal[i]);
@@ -5951,7 +6589,8 @@ RISEI_FN void risei_goals(const rise_agent *a, int b)
 RISEI_FN rise_real risei_cost(rise_agent *a, int b)
 {
     const risei_net *n = &a->net;
-    int const taus = n->taus, atoms = n->atoms, step = n->actions * atoms, action = a->batch[b].action * atoms;
+    int const taus = n->taus, atoms = n->atoms, step = n->actions * atoms;
+    int const action = a->batch[b].action * atoms;
     const rise_real *z = a->pass.z + (ptrdiff_t)b * taus * step + action;
     rise_real *dz = a->pass.dz + (ptrdiff_t)b * taus * step + action;
     rise_real const importance = a->importance[b], batch = (rise_real)a->desc.batch;
@@ -5973,7 +6612,9 @@ RISEI_FN rise_real risei_cost(rise_agent *a, int b)
         for (j = 0; j < taus; j++) {
             rise_real const td = a->goal[j] - z[i * step];
             size = risei_huber(td, &slope);
-            weight = n->head == RISE_HEAD_IQN ? risei_abs(a->pass.tau[b * taus + i] - (rise_real)(td < 0)) : 1;
+            weight = n->head == RISE_HEAD_IQN
+                         ? risei_abs(a->pass.tau[b * taus + i] - (rise_real)(td < 0))
+                         : 1;
             cost = cost + weight * size;
             sum = sum + weight * slope;
             a->td[b] = a->td[b] + (taus > 1 ? risei_abs(td) : td);
@@ -5989,7 +6630,9 @@ RISEI_FN double risei_loss(rise_agent *a, risei_counters *metrics)
     const rise_agent_desc *d = &a->desc;
     double loss = 0, value = 0, error = 0;
     int b;
-    memset(a->pass.dz, 0, (size_t)(d->batch * d->actions) * (size_t)(a->net.taus * a->net.atoms) * sizeof *a->pass.dz);
+    memset(a->pass.dz, 0,
+           (size_t)(d->batch * d->actions) * (size_t)(a->net.taus * a->net.atoms) *
+               sizeof *a->pass.dz);
     for (b = 0; b < d->batch; b++) {
         risei_goals(a, b);
         loss += (double)(risei_cost(a, b) * a->importance[b]);
@@ -6032,7 +6675,8 @@ RISEI_FN void risei_mix_errors(rise_agent *a)
 RISEI_FN void risei_forward_target(rise_agent *a)
 {
     size_t const batch = (size_t)a->desc.batch, actions = (size_t)a->desc.actions;
-    size_t const before = a->desc.munchausen ? batch : 0, each = actions * (size_t)(a->net.taus * a->net.atoms);
+    size_t const before = a->desc.munchausen ? batch : 0;
+    size_t const each = actions * (size_t)(a->net.taus * a->net.atoms);
     risei_forward_batch(a, RISEI_TARGET, (int)(batch - before), (int)(2 * batch));
     memcpy(a->target_q, a->pass.q, (before + batch) * actions * sizeof *a->target_q);
     memcpy(a->target_z, a->pass.z + before * each, batch * each * sizeof *a->target_z);
@@ -6056,20 +6700,25 @@ RISEI_FN rise_result risei_update(rise_agent *a)
     risei_forward_target(a);
     risei_forward_batch(a, RISEI_LEARN, 0, d->no_double || d->munchausen ? d->batch : 2 * d->batch);
     metrics.gradient_norm = risei_loss(a, &metrics);
-    if (a->optimizer.unchecked) metrics.gradient_norm += risei_sum_squares(&a->device, &a->optimizer, a->net.parameters,
-                                                                           a->weights);
-    if (metrics.gradient_norm <= DBL_MAX) { /* neither loss nor weights are NaN or infinite, though a ReLU would hide it */
+    if (a->optimizer.unchecked)
+        metrics.gradient_norm +=
+            risei_sum_squares(&a->device, &a->optimizer, a->net.parameters, a->weights);
+    /* neither loss nor weights are NaN or infinite, though a ReLU would hide it */
+    if (metrics.gradient_norm <= DBL_MAX) {
         const rise_real *w = risei_net_derived(&a->net) ? a->derived : a->weights;
-        risei_net_backward(&a->device, &a->net, w, a->gradient, d->batch, risei_before(d) + 1, &a->pass);
+        risei_net_backward(&a->device, &a->net, w, a->gradient, d->batch, risei_before(d) + 1,
+                           &a->pass);
         risei_net_derive_backward(&a->device, &a->net, a->noise, a->spectral, w, a->gradient);
-        metrics.gradient_norm = risei_optimize(&a->device, &a->optimizer, a->net.parameters, a->weights, a->gradient,
-                                               risei_learning_rate(a),
-                                               d->adam_epsilon, d->gradient_clip < 0 ? 0 : d->gradient_clip);
+        metrics.gradient_norm = risei_optimize(&a->device, &a->optimizer, a->net.parameters,
+                                               a->weights, a->gradient, risei_learning_rate(a),
+                                               d->adam_epsilon,
+                                               d->gradient_clip < 0 ? 0 : d->gradient_clip);
     }
     a->counters.sample = metrics.sample; /* a refused batch is not drawn again */
     if (!(metrics.gradient_norm <= DBL_MAX))
         return risei_fail(&a->error, RISE_NOT_FINITE,
-            "a weight, the loss or a gradient is not finite, so nothing was learned; lower learning_rate or check the rewards");
+                          "a weight, the loss or a gradient is not finite, so nothing was learned; "
+                          "lower learning_rate or check the rewards");
     risei_spectral_keep(&a->net, a->spectral, a->weights);
     if (d->priority_mix > 0) risei_mix_errors(a);
     risei_replay_update(&a->replay, k, d->batch, a->batch, a->td, priority, a->work);
@@ -6083,10 +6732,13 @@ RISE_API rise_result rise_agent_learn(rise_agent *a)
     const rise_agent_desc *d;
     if (a == NULL) return RISE_BAD_CALL;
     d = &a->desc;
-    if (d->play_only) return risei_fail(&a->error, RISE_BAD_CALL, "a play_only agent does not learn");
+    if (d->play_only)
+        return risei_fail(&a->error, RISE_BAD_CALL, "a play_only agent does not learn");
     if (a->replay.ready == 0)
-        return risei_fail(&a->error, RISE_BAD_CALL,
-                          "the replay buffer holds no transition yet; step on for n_step, %d, and more", d->n_step);
+        return risei_fail(
+            &a->error, RISE_BAD_CALL,
+            "the replay buffer holds no transition yet; step on for n_step, %d, and more",
+            d->n_step);
     return risei_update(a);
 }
 
@@ -6110,10 +6762,12 @@ RISE_API int rise_agent_learn_for(rise_agent *a, double microseconds)
     int updates = 0;
     if (a == NULL) return RISE_BAD_CALL;
     if (!(microseconds >= 0 && microseconds <= 1e12))
-        return risei_fail(&a->error, RISE_BAD_CALL, "microseconds is %g; it must be between 0 and 1e12", microseconds);
+        return risei_fail(&a->error, RISE_BAD_CALL,
+                          "microseconds is %g; it must be between 0 and 1e12", microseconds);
     start = risei_now(a);
     a->saved += microseconds;
-    while (a->counters.debt >= a->desc.learn_period && a->replay.ready > 0 && a->saved - used >= a->cost) {
+    while (a->counters.debt >= a->desc.learn_period && a->replay.ready > 0 &&
+           a->saved - used >= a->cost) {
         double const before = used;
         rise_result const result = rise_agent_learn(a);
         if (result != RISE_OK) return (int)result;
@@ -6142,13 +6796,16 @@ RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
     m->updates_owed = c->debt / a->desc.learn_period;
     m->epsilon = risei_epsilon(a);
     for (i = 0; i < known; i++) m->mean_return += a->returns[i] / known;
-    m->loss = c->loss, m->mean_value = c->mean_value, m->td_error = c->td_error, m->gradient_norm = c->gradient_norm;
+    m->loss = c->loss, m->mean_value = c->mean_value, m->td_error = c->td_error,
+    m->gradient_norm = c->gradient_norm;
     for (i = 0; i < h->lanes; i++) m->replay_size += h->written[i] - risei_history_oldest(h, i);
     m->replay_ready = a->replay.ready;
     m->refreshing = risei_refreshing(a);
-    m->bytes_per_step = (size_t)h->frame_bytes + (size_t)h->size * (h->f32 ? sizeof(rise_real) : sizeof(uint16_t)) +
-                        (size_t)h->mask_bytes + sizeof *h->rewards + sizeof *h->actions + sizeof *h->events + sizeof *h->index +
-                        sizeof(double) * 8 / 7 + (size_t)h->state * (h->f32 ? sizeof(rise_real) : sizeof(uint16_t));
+    m->bytes_per_step = (size_t)h->frame_bytes +
+                        (size_t)h->size * (h->f32 ? sizeof(rise_real) : sizeof(uint16_t)) +
+                        (size_t)h->mask_bytes + sizeof *h->rewards + sizeof *h->actions +
+                        sizeof *h->events + sizeof *h->index + sizeof(double) * 8 / 7 +
+                        (size_t)h->state * (h->f32 ? sizeof(rise_real) : sizeof(uint16_t));
 }
 RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *a) { return &a->desc; }
 RISE_API const rise_error *rise_agent_error(const rise_agent *a)
@@ -6163,7 +6820,7 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
     return a->weights;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* >>files
 
    A file is a header, a table of sections, and the sections, one after another without gaps; all numbers little-endian.
@@ -6174,7 +6831,13 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
    to read it, so these cannot disagree. */
 
 enum { RISEI_FILE_VERSION = 6, RISEI_FUSED = 1, RISEI_HAS_REPLAY = 2, RISEI_POLICY = 4 };
-enum { RISEI_DESC = 1, RISEI_ACTING, RISEI_LEARNING, RISEI_EPISODES, RISEI_SECTIONS = RISEI_EPISODES };
+enum {
+    RISEI_DESC = 1,
+    RISEI_ACTING,
+    RISEI_LEARNING,
+    RISEI_EPISODES,
+    RISEI_SECTIONS = RISEI_EPISODES
+};
 static const unsigned char risei_magic[8] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A};
 
 typedef enum risei_mode { RISEI_MEASURE, RISEI_WRITE, RISEI_READ } risei_mode;
@@ -6184,20 +6847,21 @@ typedef struct risei_stream_io {
     rise_write_fn write;
     rise_read_fn read;
     void *user;
-    uint64_t length;  /* bytes passed */
-    uint64_t limit;   /* reading: bytes of this section */
+    uint64_t length; /* bytes passed */
+    uint64_t limit;  /* reading: bytes of this section */
     uint32_t crc;
-    int failed;       /* could not be moved */
-    int beyond;       /* reading went past the section's end */
+    int failed;        /* could not be moved */
+    int beyond;        /* reading went past the section's end */
     const char *wrong; /* what was not as it must be, or NULL */
-    int foreign;      /* reading: the agent learned with another embedding_file */
+    int foreign;       /* reading: the agent learned with another embedding_file */
 } risei_stream_io;
 
 /* CRC-32 (reflected 0xEDB88320), four bits at a time */
 RISEI_FN uint32_t risei_crc(uint32_t crc, const unsigned char *data, size_t size)
 {
-    static const uint32_t table[16] = {0x00000000u, 0x1DB71064u, 0x3B6E20C8u, 0x26D930ACu, 0x76DC4190u, 0x6B6B51F4u,
-                                       0x4DB26158u, 0x5005713Cu, 0xEDB88320u, 0xF00F9344u, 0xD6D6A3E8u, 0xCB61B38Cu,
+    static const uint32_t table[16] = {0x00000000u, 0x1DB71064u, 0x3B6E20C8u, 0x26D930ACu,
+                                       0x76DC4190u, 0x6B6B51F4u, 0x4DB26158u, 0x5005713Cu,
+                                       0xEDB88320u, 0xF00F9344u, 0xD6D6A3E8u, 0xCB61B38Cu,
                                        0x9B64C2B0u, 0x86D3D2D4u, 0xA00AE278u, 0xBDBDF21Cu};
     crc = ~crc;
     while (size-- > 0) {
@@ -6231,11 +6895,13 @@ RISEI_FN void risei_numbers(risei_stream_io *f, void *numbers, size_t count, siz
         size_t const part = count < sizeof chunk / size ? count : sizeof chunk / size;
         if (f->mode != RISEI_READ)
             for (i = 0; i < part; i++)
-                for (j = 0; j < size; j++) chunk[i * size + j] = at[i * size + (little ? j : size - 1 - j)];
+                for (j = 0; j < size; j++)
+                    chunk[i * size + j] = at[i * size + (little ? j : size - 1 - j)];
         risei_move(f, chunk, part * size);
         if (f->mode == RISEI_READ)
             for (i = 0; i < part; i++)
-                for (j = 0; j < size; j++) at[i * size + (little ? j : size - 1 - j)] = chunk[i * size + j];
+                for (j = 0; j < size; j++)
+                    at[i * size + (little ? j : size - 1 - j)] = chunk[i * size + j];
         at += part * size;
         count -= part;
     }
@@ -6245,14 +6911,16 @@ RISEI_FN void risei_wrong(risei_stream_io *f, const char *what)
     if (f->wrong == NULL && !f->failed) f->wrong = what;
 }
 /* Floats that must be finite, and not below `least`. */
-RISEI_FN void risei_reals(risei_stream_io *f, rise_real *x, size_t count, rise_real least, const char *what)
+RISEI_FN void risei_reals(risei_stream_io *f, rise_real *x, size_t count, rise_real least,
+                          const char *what)
 {
     size_t i;
     risei_numbers(f, x, count, sizeof *x);
     for (i = 0; i < count; i++)
         if (!(x[i] - x[i] == 0) || x[i] < least) risei_wrong(f, what);
 }
-RISEI_FN void risei_doubles(risei_stream_io *f, double *x, size_t count, double least, const char *what)
+RISEI_FN void risei_doubles(risei_stream_io *f, double *x, size_t count, double least,
+                            const char *what)
 {
     size_t i;
     risei_numbers(f, x, count, sizeof *x);
@@ -6268,7 +6936,8 @@ RISEI_FN void risei_integers(risei_stream_io *f, int64_t *x, size_t count, const
 }
 
 /* Fields go as 64-bit floats: every int is one exactly. */
-RISEI_FN void risei_visit_fields(risei_stream_io *f, const risei_field *fields, int count, void *object)
+RISEI_FN void risei_visit_fields(risei_stream_io *f, const risei_field *fields, int count,
+                                 void *object)
 {
     int i;
     for (i = 0; i < count; i++) {
@@ -6292,7 +6961,8 @@ RISEI_FN void risei_visit_desc(risei_stream_io *f, rise_agent_desc *d)
     d->play_only = 0; /* whether it only plays is the reader's choice */
     risei_visit_fields(f, risei_fields, RISEI_COUNT(risei_fields), d);
     d->play_only = play_only;
-    for (l = 0; l < d->conv_count; l++) risei_visit_fields(f, risei_conv_fields, RISEI_COUNT(risei_conv_fields), &d->conv[l]);
+    for (l = 0; l < d->conv_count; l++)
+        risei_visit_fields(f, risei_conv_fields, RISEI_COUNT(risei_conv_fields), &d->conv[l]);
     risei_numbers(f, &d->seed, 1, sizeof d->seed);
 }
 /* What acting needs. */
@@ -6301,7 +6971,8 @@ RISEI_FN void risei_visit_acting(risei_stream_io *f, rise_agent *a)
     int64_t frozen = a->embedder.frozen;
     size_t const size = a->net.memory == RISE_MEMORY_RISE ? (size_t)a->embedder.size : 0;
     risei_reals(f, a->weights, a->net.block, -FLT_MAX, "a weight is not a finite number");
-    risei_reals(f, a->embedder.weights, risei_embedder_convs(&a->embedder), -FLT_MAX, "a weight of the snapshot is not finite");
+    risei_reals(f, a->embedder.weights, risei_embedder_convs(&a->embedder), -FLT_MAX,
+                "a weight of the snapshot is not finite");
     risei_integers(f, &frozen, 1, "embedder.frozen");
     a->embedder.frozen = frozen != 0;
     risei_reals(f, a->embedder.shift, size, -FLT_MAX, "embedder.shift");
@@ -6315,11 +6986,13 @@ RISEI_FN void risei_visit_acting(risei_stream_io *f, rise_agent *a)
 RISEI_FN void risei_visit_learning(risei_stream_io *f, rise_agent *a)
 {
     risei_counters *c = &a->counters;
-    size_t const size = a->net.memory == RISE_MEMORY_RISE ? (size_t)a->embedder.size : 0, n = a->net.parameters;
+    size_t const size = a->net.memory == RISE_MEMORY_RISE ? (size_t)a->embedder.size : 0;
+    size_t const n = a->net.parameters;
     risei_integers(f, &a->embedder.seen, 1, "embedder.seen");
     risei_doubles(f, a->embedder.mean, size, -DBL_MAX, "embedder.mean");
     risei_doubles(f, a->embedder.spread, size, 0, "embedder.spread");
-    risei_reals(f, a->target, a->net.block, -FLT_MAX, "a weight of the target network is not a finite number");
+    risei_reals(f, a->target, a->net.block, -FLT_MAX,
+                "a weight of the target network is not a finite number");
     risei_reals(f, a->optimizer.m, n, -FLT_MAX, "a first moment is not a finite number");
     risei_reals(f, a->optimizer.v, n, 0, "a second moment is negative or not finite");
     risei_doubles(f, &a->optimizer.power1, 1, 0, "optimizer.power1");
@@ -6333,10 +7006,11 @@ RISEI_FN void risei_visit_learning(risei_stream_io *f, rise_agent *a)
     risei_integers(f, &c->debt, 1, "debt");
     risei_integers(f, &c->snapshots, 1, "snapshots");
     risei_integers(f, &c->refreshed, 1, "refreshed");
-    if (c->refreshed > RISEI_MEASURED + (int64_t)a->replay.history.lanes * a->replay.history.capacity)
+    if (c->refreshed >
+        RISEI_MEASURED + (int64_t)a->replay.history.lanes * a->replay.history.capacity)
         risei_wrong(f, "refreshed");
-    risei_reals(f, a->embedder.coming, c->refreshed > 0 ? risei_embedder_convs(&a->embedder) : 0, -FLT_MAX,
-                "a weight of the coming snapshot is not finite");
+    risei_reals(f, a->embedder.coming, c->refreshed > 0 ? risei_embedder_convs(&a->embedder) : 0,
+                -FLT_MAX, "a weight of the coming snapshot is not finite");
     if (c->debt > c->steps) risei_wrong(f, "debt");
     risei_doubles(f, &c->loss, 1, -DBL_MAX, "loss");
     risei_doubles(f, &c->mean_value, 1, -DBL_MAX, "mean_value");
@@ -6348,7 +7022,9 @@ RISEI_FN void risei_visit_state(risei_stream_io *f, risei_history *h, ptrdiff_t 
 {
     uint16_t *half = h->half_state + slot * h->state;
     int i;
-    if (h->f32) risei_reals(f, h->full_state + slot * h->state, (size_t)h->state, -FLT_MAX, "a stored state is not finite");
+    if (h->f32)
+        risei_reals(f, h->full_state + slot * h->state, (size_t)h->state, -FLT_MAX,
+                    "a stored state is not finite");
     if (h->f32) return;
     risei_numbers(f, half, (size_t)h->state, sizeof *half);
     for (i = 0; i < h->state; i++)
@@ -6371,7 +7047,8 @@ RISEI_FN void risei_visit_slot(risei_stream_io *f, rise_agent *a, ptrdiff_t slot
     risei_doubles(f, &leaf, 1, 0, "a priority is negative or not finite");
     if (leaf > FLT_MAX || (leaf > 0 && leaf < 1e-6)) risei_wrong(f, "a priority is out of range");
     if (f->mode != RISEI_READ || f->failed) return;
-    if (h->actions[slot] < 0 || h->actions[slot] >= a->desc.actions) risei_wrong(f, "an action is out of range");
+    if (h->actions[slot] < 0 || h->actions[slot] >= a->desc.actions)
+        risei_wrong(f, "an action is out of range");
     if (h->events[slot] > RISE_TRUNCATED) risei_wrong(f, "an event is out of range");
     h->rewards[slot] = (float)reward;
     if (f->wrong == NULL) risei_tree_set(r, slot, leaf);
@@ -6384,14 +7061,18 @@ RISEI_FN void risei_check_lane(risei_stream_io *f, const rise_agent *a, int lane
     int64_t at, oldest = risei_history_oldest(h, lane);
     for (at = oldest; at < h->written[lane]; at++) {
         ptrdiff_t const slot = risei_slot(h, lane, at);
-        int const before = at > oldest ? h->events[risei_slot(h, lane, at - 1)] : -1, index = h->index[slot];
+        int const before = at > oldest ? h->events[risei_slot(h, lane, at - 1)] : -1;
+        int const index = h->index[slot];
         int ahead = 0;
-        if (before >= 0 && index != (risei_is_last(before) ? 0 : risei_after(h->index[risei_slot(h, lane, at - 1)])))
+        if (before >= 0 &&
+            index !=
+                (risei_is_last(before) ? 0 : risei_after(h->index[risei_slot(h, lane, at - 1)])))
             risei_wrong(f, "the frames of an episode do not follow each other");
         if (index < 0 || (at == 0 && index != 0)) risei_wrong(f, "an episode has no first frame");
         if (!(r->tree[slot] > 0)) continue;
         while (ahead < r->n_step && at + ahead < h->written[lane] - 1 &&
-               !risei_is_last(h->events[risei_slot(h, lane, at + ahead)])) ahead++;
+               !risei_is_last(h->events[risei_slot(h, lane, at + ahead)]))
+            ahead++;
         if (risei_is_last(h->events[slot]) || !risei_replay_whole(r, lane, at) ||
             (ahead < r->n_step && !risei_is_last(h->events[risei_slot(h, lane, at + ahead)])))
             risei_wrong(f, "a priority stands where nothing can be sampled");
@@ -6433,7 +7114,10 @@ typedef struct risei_header {
 } risei_header;
 
 /* Which sections a file with these flags has, in order. */
-RISEI_FN uint32_t risei_sections(uint32_t flags) { return flags & RISEI_POLICY ? 2 : flags & RISEI_HAS_REPLAY ? 4 : 3; }
+RISEI_FN uint32_t risei_sections(uint32_t flags)
+{
+    return flags & RISEI_POLICY ? 2 : flags & RISEI_HAS_REPLAY ? 4 : 3;
+}
 
 RISEI_FN void risei_visit_header(risei_stream_io *f, risei_header *h)
 {
@@ -6476,16 +7160,20 @@ RISEI_FN void risei_io(risei_stream_io *f, risei_mode mode, uint64_t limit)
     f->mode = mode;
     f->limit = limit;
 }
-RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, rise_write_fn fn, void *user, rise_error *error)
+RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, rise_write_fn fn,
+                                      void *user, rise_error *error)
 {
-    rise_agent *a = (rise_agent *)(uintptr_t)agent; /* written from, not to: risei_visit also reads files */
+    /* written from, not to: risei_visit also reads files */
+    rise_agent *a = (rise_agent *)(uintptr_t)agent;
     risei_header header;
     risei_stream_io f;
     uint32_t s;
-    if (what < RISE_SAVE_AGENT || what > RISE_SAVE_POLICY) return risei_fail(error, RISE_BAD_CALL,
-        "what is %d, which is none of rise_save", (int)what);
+    if (what < RISE_SAVE_AGENT || what > RISE_SAVE_POLICY)
+        return risei_fail(error, RISE_BAD_CALL, "what is %d, which is none of rise_save",
+                          (int)what);
     if (a->desc.play_only && what != RISE_SAVE_POLICY)
-        return risei_fail(error, RISE_BAD_CALL, "a play_only agent can only be saved as RISE_SAVE_POLICY");
+        return risei_fail(error, RISE_BAD_CALL,
+                          "a play_only agent can only be saved as RISE_SAVE_POLICY");
     memset(&header, 0, sizeof header);
     header.version = RISEI_FILE_VERSION;
     if (a->device.kernels->fused) header.flags |= RISEI_FUSED;
@@ -6495,7 +7183,9 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
     for (s = 0; s < header.sections; s++) {
         risei_io(&f, RISEI_MEASURE, 0);
         risei_visit(&f, a, (int)s + 1);
-        if (f.wrong != NULL) return risei_fail(error, RISE_NOT_FINITE, "not saved, for it could not be loaded: %s", f.wrong);
+        if (f.wrong != NULL)
+            return risei_fail(error, RISE_NOT_FINITE, "not saved, for it could not be loaded: %s",
+                              f.wrong);
         header.kind[s] = s + 1, header.crc[s] = f.crc, header.length[s] = f.length;
         header.size += f.length;
     }
@@ -6506,12 +7196,14 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
     f.write = fn, f.user = user;
     risei_visit_header(&f, &header);
     for (s = 0; s < header.sections; s++) risei_visit(&f, a, (int)s + 1);
-    return f.failed ? risei_fail(error, RISE_IO, "writing failed after %.0f of %.0f bytes", (double)f.length,
-                                 (double)header.size) : RISE_OK;
+    return f.failed ? risei_fail(error, RISE_IO, "writing failed after %.0f of %.0f bytes",
+                                 (double)f.length, (double)header.size)
+                    : RISE_OK;
 }
 
 /* Reads and checks the header and the description. */
-RISEI_FN rise_result risei_read_start(rise_read_fn fn, void *user, uint64_t size, risei_header *header, rise_agent_desc *desc,
+RISEI_FN rise_result risei_read_start(rise_read_fn fn, void *user, uint64_t size,
+                                      risei_header *header, rise_agent_desc *desc,
                                       rise_error *error)
 {
     risei_stream_io f;
@@ -6520,26 +7212,34 @@ RISEI_FN rise_result risei_read_start(rise_read_fn fn, void *user, uint64_t size
     memset(header, 0, sizeof *header);
     memset(desc, 0, sizeof *desc);
     risei_visit_header(&f, header);
-    if (f.failed && !f.beyond) return risei_fail(error, RISE_IO, "the header could not be read after %.0f bytes",
-                                                 (double)f.length);
+    if (f.failed && !f.beyond)
+        return risei_fail(error, RISE_IO, "the header could not be read after %.0f bytes",
+                          (double)f.length);
     if (f.failed) return risei_fail(error, RISE_BAD_FILE, "the file ends within its header");
-    if (f.wrong != NULL) return risei_fail(error, RISE_BAD_FILE, "the header is wrong: %s", f.wrong);
+    if (f.wrong != NULL)
+        return risei_fail(error, RISE_BAD_FILE, "the header is wrong: %s", f.wrong);
     if (header->version == RISEI_FILE_VERSION && header->size != size)
-        return risei_fail(error, RISE_BAD_FILE, "it has %.0f bytes, but its header says %.0f", (double)size,
-                          (double)header->size);
+        return risei_fail(error, RISE_BAD_FILE, "it has %.0f bytes, but its header says %.0f",
+                          (double)size, (double)header->size);
     if (header->version > RISEI_FILE_VERSION)
-        return risei_fail(error, RISE_NEWER_FILE, "the file has version %u, this rise.h reads up to %d",
+        return risei_fail(error, RISE_NEWER_FILE,
+                          "the file has version %u, this rise.h reads up to %d",
                           (unsigned)header->version, RISEI_FILE_VERSION);
-    if (header->version != RISEI_FILE_VERSION) return risei_fail(error, RISE_BAD_FILE,
-        "the file has version %u, which this rise.h no longer reads", (unsigned)header->version);
+    if (header->version != RISEI_FILE_VERSION)
+        return risei_fail(error, RISE_BAD_FILE,
+                          "the file has version %u, which this rise.h no longer reads",
+                          (unsigned)header->version);
     risei_io(&f, RISEI_READ, header->length[0]);
     f.read = fn, f.user = user;
     risei_visit_desc(&f, desc);
-    if (f.failed && !f.beyond) return risei_fail(error, RISE_IO, "the description could not be read after %.0f bytes",
-                                                 (double)f.length);
+    if (f.failed && !f.beyond)
+        return risei_fail(error, RISE_IO, "the description could not be read after %.0f bytes",
+                          (double)f.length);
     if (f.failed || f.length != header->length[0] || f.crc != header->crc[0])
         return risei_fail(error, RISE_BAD_FILE, "the description in the file is damaged");
-    if (f.wrong != NULL) return risei_fail(error, RISE_BAD_FILE, "the description in the file is wrong: %s", f.wrong);
+    if (f.wrong != NULL)
+        return risei_fail(error, RISE_BAD_FILE, "the description in the file is wrong: %s",
+                          f.wrong);
     return RISE_OK;
 }
 /* Adds to a description what the file's reader supplies. */
@@ -6558,22 +7258,28 @@ RISEI_FN void risei_take_machine(rise_agent_desc *desc, const rise_agent_desc *m
     if (machine->players != 0) desc->players = machine->players;
 }
 /* Reads one section into the agent. */
-RISEI_FN rise_result risei_read_section(rise_agent *a, rise_read_fn fn, void *user, const risei_header *header, int section,
-                                        rise_error *error)
+RISEI_FN rise_result risei_read_section(rise_agent *a, rise_read_fn fn, void *user,
+                                        const risei_header *header, int section, rise_error *error)
 {
     risei_stream_io f;
     risei_io(&f, RISEI_READ, header->length[section - 1]);
     f.read = fn, f.user = user;
     risei_visit(&f, a, section);
-    if (f.wrong != NULL) return risei_fail(error, RISE_BAD_FILE, "section %d is wrong: %s", section, f.wrong);
-    if (f.failed && !f.beyond) return risei_fail(error, RISE_IO, "section %d could not be read after %.0f bytes", section,
-                                                 (double)f.length);
+    if (f.wrong != NULL)
+        return risei_fail(error, RISE_BAD_FILE, "section %d is wrong: %s", section, f.wrong);
+    if (f.failed && !f.beyond)
+        return risei_fail(error, RISE_IO, "section %d could not be read after %.0f bytes", section,
+                          (double)f.length);
     if (f.failed || f.length != f.limit)
-        return risei_fail(error, RISE_BAD_FILE, "section %d does not have the length its description asks for", section);
-    if (f.crc != header->crc[section - 1]) return risei_fail(error, RISE_BAD_FILE,
-                                                             "section %d is damaged: its checksum differs", section);
-    if (f.foreign) return risei_fail(error, RISE_MISMATCH,
-                                     "embedding_file has other weights than this agent learned with; give it the file of then");
+        return risei_fail(error, RISE_BAD_FILE,
+                          "section %d does not have the length its description asks for", section);
+    if (f.crc != header->crc[section - 1])
+        return risei_fail(error, RISE_BAD_FILE, "section %d is damaged: its checksum differs",
+                          section);
+    if (f.foreign)
+        return risei_fail(error, RISE_MISMATCH,
+                          "embedding_file has other weights than this agent learned with; give it "
+                          "the file of then");
     return RISE_OK;
 }
 RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *user, uint64_t size,
@@ -6588,7 +7294,8 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
     if (result != RISE_OK) return result;
     risei_take_machine(&desc, machine);
     if ((header.flags & RISEI_POLICY) != 0 && !desc.play_only)
-        return risei_fail(error, RISE_MISMATCH, "the file holds only a policy; load it with play_only = 1");
+        return risei_fail(error, RISE_MISMATCH,
+                          "the file holds only a policy; load it with play_only = 1");
     result = rise_agent_create(&a, &desc, error);
     if (result != RISE_OK) return result;
     for (s = 1; s < header.sections && result == RISE_OK && !(s >= 2 && desc.play_only); s++)
@@ -6597,18 +7304,23 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
         rise_agent_destroy(a);
         return result;
     }
-    if ((header.flags & RISEI_HAS_REPLAY) != 0 && !desc.play_only && a->net.memory == RISE_MEMORY_RISE)
+    if ((header.flags & RISEI_HAS_REPLAY) != 0 && !desc.play_only &&
+        a->net.memory == RISE_MEMORY_RISE)
         risei_history_refresh(&a->device, &a->replay.history, &a->embedder, a->fresh);
     if (((header.flags & RISEI_FUSED) != 0) != (a->device.kernels->fused != 0))
-        risei_log(a, "rise: the file's numbers were %s, these kernels' are not: the run goes on, but not bit for bit",
+        risei_log(a,
+                  "rise: the file's numbers were %s, these kernels' are not: the run goes on, but "
+                  "not bit for bit",
                   header.flags & RISEI_FUSED ? "fused" : "not fused");
     *agent = a;
     return RISE_OK;
 }
 
 #ifndef RISE_NO_STDIO
-RISEI_FN int risei_write_stdio(void *user, const void *data, size_t size) { return fwrite(data, 1, size,
-                                                                                          (FILE *)user) == size; }
+RISEI_FN int risei_write_stdio(void *user, const void *data, size_t size)
+{
+    return fwrite(data, 1, size, (FILE *)user) == size;
+}
 /* Puts what was written on the disk, and a file in another's place. */
 RISEI_FN int risei_sync(FILE *file)
 {
@@ -6626,16 +7338,19 @@ RISEI_FN int risei_replace(const char *from, const char *to)
     return rename(from, to) == 0;
 }
 
-RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, const char *path, rise_error *error)
+RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, const char *path,
+                                     rise_error *error)
 {
     char beside[1024];
     FILE *file;
     rise_result result;
     int good;
     if (snprintf(beside, sizeof beside, "%s.new", path) >= (int)sizeof beside)
-        return risei_fail(error, RISE_IO, "the path is longer than %d characters", (int)sizeof beside - 5);
+        return risei_fail(error, RISE_IO, "the path is longer than %d characters",
+                          (int)sizeof beside - 5);
     file = fopen(beside, "wb");
-    if (file == NULL) return risei_fail(error, RISE_IO, "%.150s cannot be created: %s", beside, strerror(errno));
+    if (file == NULL)
+        return risei_fail(error, RISE_IO, "%.150s cannot be created: %s", beside, strerror(errno));
     result = rise_agent_write(agent, what, risei_write_stdio, file, error);
     good = fflush(file) == 0 && risei_sync(file);
     good = fclose(file) == 0 && good; /* a full disk may show only now */
@@ -6644,12 +7359,14 @@ RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, co
     if (result != RISE_OK) remove(beside);
     return result;
 }
-RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path, const rise_agent_desc *machine, rise_error *error)
+RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path,
+                                     const rise_agent_desc *machine, rise_error *error)
 {
     FILE *file = fopen(path, "rb");
     rise_result result;
     *agent = NULL;
-    if (file == NULL) return risei_fail(error, RISE_IO, "%.150s cannot be opened: %s", path, strerror(errno));
+    if (file == NULL)
+        return risei_fail(error, RISE_IO, "%.150s cannot be opened: %s", path, strerror(errno));
     result = rise_agent_read(agent, risei_read_stdio, file, risei_file_size(file), machine, error);
     fclose(file);
     return risei_name(path, result, error);
@@ -6659,7 +7376,8 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
     FILE *file = fopen(path, "rb");
     risei_header header;
     rise_result result;
-    if (file == NULL) return risei_fail(error, RISE_IO, "%.150s cannot be opened: %s", path, strerror(errno));
+    if (file == NULL)
+        return risei_fail(error, RISE_IO, "%.150s cannot be opened: %s", path, strerror(errno));
     result = risei_read_start(risei_read_stdio, file, risei_file_size(file), &header, desc, error);
     fclose(file);
     return risei_name(path, result, error);
@@ -6676,8 +7394,8 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
 
 #else /* RISEK_PASS: the kernel template, once per instruction set */
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* >>template                                                                                                         */
+/* ---------------------------------------------------------------------------------------------- */
+/* >>template */
 /*
     A pass defines: RISEK(name) to append its suffix, RISEK_FN (static, target attribute), RISEK_IN (the same, always inlined),
     a vector type V of VL lanes with the operations below, a mask type M, and the shape of its product tile: MR rows x NV
@@ -6693,7 +7411,10 @@ RISEK_IN V RISEK(relu)(V x) { return vmax(x, vset1(0)); }
 
 /* Numbers below 2^-100 become zero. Gradients fade along a sequence and moments fade in time; as denormals they would cost a
    hundred times as much, and processors differ in how they flush them. */
-RISEK_IN V RISEK(flush)(V x) { return vselect(vgt(vset1((rise_real)7.888609e-31), vabs(x)), vset1(0), x); }
+RISEK_IN V RISEK(flush)(V x)
+{
+    return vselect(vgt(vset1((rise_real)7.888609e-31), vabs(x)), vset1(0), x);
+}
 
 #ifdef RISE_DOUBLE
 RISEK_IN V RISEK(vexp)(V x) { return exp(x); }
@@ -6704,17 +7425,20 @@ RISEK_IN V RISEK(vsigmoid)(V x) { return 1 / (1 + exp(-x)); }
 /* e^x = 2^n e^r with |r| <= ln 2 / 2; polynomial of the Cephes library (S. Moshier). x is held in [-87, 88]. */
 RISEK_IN V RISEK(vexp)(V x)
 {
-    V const magic = vset1(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer, which is left in the low bits */
+    /* 1.5 * 2^23: adding it rounds to an integer, which is left in the low bits */
+    V const magic = vset1(12582912.0f);
     V const y = vmax(vset1(-87.0f), vmin(vset1(88.0f), x));
     V const t = vfma(y, vset1(1.44269504f), magic), n = vsub(t, magic);
-    V const r = vfma(n, vset1(2.12194440e-4f), vfma(n, vset1(-0.693359375f), y)); /* ln 2 in two parts */
+    /* ln 2 in two parts */
+    V const r = vfma(n, vset1(2.12194440e-4f), vfma(n, vset1(-0.693359375f), y));
     V p = vset1(1.9875691500e-4f);
     p = vfma(p, r, vset1(1.3981999507e-3f));
     p = vfma(p, r, vset1(8.3334519073e-3f));
     p = vfma(p, r, vset1(4.1665795894e-2f));
     p = vfma(p, r, vset1(1.6666665459e-1f));
     p = vfma(p, r, vset1(5.0000001201e-1f));
-    p = vadd(vfma(p, vmul(r, r), r), vset1(1.0f)); /* Horner's last two steps would not be monotone */
+    /* Horner's last two steps would not be monotone */
+    p = vadd(vfma(p, vmul(r, r), r), vset1(1.0f));
     return vselect(vgt(vset1(89.0f), y), vscale(p, t), x); /* the comparison fails for NaN alone */
 }
 
@@ -6780,8 +7504,11 @@ RISEK_IN void RISEK(store_part)(rise_real *p, V x, int n)
     for (i = 0; i < VL && i < n; i++) p[i] = lane[i];
 }
 #define RISEK_LOAD(p) (left >= VL ? vload((p) + i) : RISEK(load_part)((p) + i, left))
-#define RISEK_STORE(p, x) (left >= VL ? vstore((p) + i, (x)) : RISEK(store_part)((p) + i, (x), left))
-#define RISEK_EACH(n) int i, left; for (i = 0, left = (n); left > 0; i += VL, left -= VL)
+#define RISEK_STORE(p, x)                                                                          \
+    (left >= VL ? vstore((p) + i, (x)) : RISEK(store_part)((p) + i, (x), left))
+#define RISEK_EACH(n)                                                                              \
+    int i, left;                                                                                   \
+    for (i = 0, left = (n); left > 0; i += VL, left -= VL)
 
 RISEK_FN void RISEK(map_exp)(int n, const rise_real *x, rise_real *y)
 {
@@ -6805,26 +7532,31 @@ RISEK_FN void RISEK(add)(int n, const rise_real *x, rise_real *y)
 }
 RISEK_FN void RISEK(multiply)(int n, const rise_real *x, const rise_real *y, int add, rise_real *z)
 {
-    RISEK_EACH(n) {
+    RISEK_EACH(n)
+    {
         V const a = RISEK_LOAD(x), b = RISEK_LOAD(y);
         RISEK_STORE(z, add ? vfma(a, b, RISEK_LOAD(z)) : vmul(a, b));
     }
 }
-RISEK_FN void RISEK(perturb)(int rows, int n, const rise_real *x, const rise_real *a, const rise_real *b, rise_real *z)
+RISEK_FN void RISEK(perturb)(int rows, int n, const rise_real *x, const rise_real *a,
+                             const rise_real *b, rise_real *z)
 {
     int r;
     for (r = 0; r < rows; r++, x += n, z += n) {
         V const here = vset1(a[r]);
-        RISEK_EACH(n) { RISEK_STORE(z, vfma(RISEK_LOAD(x), vmul(here, RISEK_LOAD(b)), RISEK_LOAD(z))); }
+        RISEK_EACH(n)
+        { RISEK_STORE(z, vfma(RISEK_LOAD(x), vmul(here, RISEK_LOAD(b)), RISEK_LOAD(z))); }
     }
 }
 RISEK_FN void RISEK(maximum)(int n, const rise_real *x, rise_real *y)
 {
     RISEK_EACH(n) { RISEK_STORE(y, vmax(RISEK_LOAD(x), RISEK_LOAD(y))); }
 }
-RISEK_FN void RISEK(claim)(int n, const rise_real *x, const rise_real *y, rise_real *rest, rise_real *dx)
+RISEK_FN void RISEK(claim)(int n, const rise_real *x, const rise_real *y, rise_real *rest,
+                           rise_real *dx)
 {
-    RISEK_EACH(n) {
+    RISEK_EACH(n)
+    {
         M const less = vgt(RISEK_LOAD(y), RISEK_LOAD(x));
         V const r = RISEK_LOAD(rest), d = RISEK_LOAD(dx);
         RISEK_STORE(dx, vselect(less, d, vadd(d, r)));
@@ -6833,7 +7565,8 @@ RISEK_FN void RISEK(claim)(int n, const rise_real *x, const rise_real *y, rise_r
 }
 RISEK_FN void RISEK(relu_backward)(int n, const rise_real *y, const rise_real *dy, rise_real *dx)
 {
-    RISEK_EACH(n) { RISEK_STORE(dx, vselect(vgt(RISEK_LOAD(y), vset1(0)), RISEK_LOAD(dy), vset1(0))); }
+    RISEK_EACH(n)
+    { RISEK_STORE(dx, vselect(vgt(RISEK_LOAD(y), vset1(0)), RISEK_LOAD(dy), vset1(0))); }
 }
 
 /* Sums in 16 lanes: element i goes to lane i % 16, whatever VL is, and the lanes are joined in halves. */
@@ -6845,7 +7578,8 @@ RISEK_FN rise_real RISEK(join)(rise_real *lane)
     return lane[0];
 }
 /* sum over i of (x[i] - x0) (y[i] - y0), n < 2^31 */
-RISEK_FN rise_real RISEK(centred_dot)(ptrdiff_t n, const rise_real *x, rise_real x0, const rise_real *y, rise_real y0)
+RISEK_FN rise_real RISEK(centred_dot)(ptrdiff_t n, const rise_real *x, rise_real x0,
+                                      const rise_real *y, rise_real y0)
 {
     V acc[16 / VL];
     V const vx0 = vset1(x0), vy0 = vset1(y0);
@@ -6855,13 +7589,15 @@ RISEK_FN rise_real RISEK(centred_dot)(ptrdiff_t n, const rise_real *x, rise_real
     for (j = 0; j < 16 / VL; j++) acc[j] = vset1(0);
     for (i = 0; i + 16 <= n; i += 16)
         for (j = 0; j < 16 / VL; j++)
-            acc[j] = vfma(vsub(vload(x + i + j * VL), vx0), vsub(vload(y + i + j * VL), vy0), acc[j]);
+            acc[j] =
+                vfma(vsub(vload(x + i + j * VL), vx0), vsub(vload(y + i + j * VL), vy0), acc[j]);
     for (j = 0; j < 16; j++) {
         tail[0][j] = i + j < n ? x[i + j] : x0; /* padding adds (x0 - x0) (y0 - y0) */
         tail[1][j] = i + j < n ? y[i + j] : y0;
     }
     for (j = 0; j < 16 / VL; j++) {
-        acc[j] = vfma(vsub(vload(tail[0] + j * VL), vx0), vsub(vload(tail[1] + j * VL), vy0), acc[j]);
+        acc[j] =
+            vfma(vsub(vload(tail[0] + j * VL), vx0), vsub(vload(tail[1] + j * VL), vy0), acc[j]);
         vstore(lane + j * VL, acc[j]);
     }
     return RISEK(join)(lane);
@@ -6879,11 +7615,15 @@ RISEK_FN double RISEK(dot)(ptrdiff_t n, const rise_real *x, const rise_real *y)
     return (double)RISEK(centred_dot)(n, x, 0, y, 0);
 }
 
-RISEK_FN void RISEK(lstm_forward)(int n, rise_real *gates, const rise_real *c, rise_real *c_next, rise_real *h)
+RISEK_FN void RISEK(lstm_forward)(int n, rise_real *gates, const rise_real *c, rise_real *c_next,
+                                  rise_real *h)
 {
-    RISEK_EACH(n) {
-        V const in = RISEK(vsigmoid)(RISEK_LOAD(gates)), forget = RISEK(vsigmoid)(RISEK_LOAD(gates + n));
-        V const g = RISEK(vtanh)(RISEK_LOAD(gates + 2 * n)), out = RISEK(vsigmoid)(RISEK_LOAD(gates + 3 * n));
+    RISEK_EACH(n)
+    {
+        V const in = RISEK(vsigmoid)(RISEK_LOAD(gates));
+        V const forget = RISEK(vsigmoid)(RISEK_LOAD(gates + n));
+        V const g = RISEK(vtanh)(RISEK_LOAD(gates + 2 * n));
+        V const out = RISEK(vsigmoid)(RISEK_LOAD(gates + 3 * n));
         V const next = vfma(forget, RISEK_LOAD(c), vmul(in, g));
         RISEK_STORE(gates, in);
         RISEK_STORE(gates + n, forget);
@@ -6898,12 +7638,16 @@ RISEK_IN V RISEK(dsigmoid)(V dy, V y) { return RISEK(flush)(vmul(dy, vmul(y, vsu
 /* dy (1 - y^2): through a tanh whose value is y */
 RISEK_IN V RISEK(dtanh)(V dy, V y) { return vmul(dy, vfma(vsub(vset1(0), y), y, vset1(1))); }
 
-RISEK_FN void RISEK(lstm_backward)(int n, const rise_real *gates, const rise_real *c, const rise_real *c_next,
-                                   const rise_real *dh, rise_real *dc, rise_real *dgates)
+RISEK_FN void RISEK(lstm_backward)(int n, const rise_real *gates, const rise_real *c,
+                                   const rise_real *c_next, const rise_real *dh, rise_real *dc,
+                                   rise_real *dgates)
 {
-    RISEK_EACH(n) {
-        V const in = RISEK_LOAD(gates), forget = RISEK_LOAD(gates + n), g = RISEK_LOAD(gates + 2 * n);
-        V const out = RISEK_LOAD(gates + 3 * n), t = RISEK(vtanh)(RISEK_LOAD(c_next)), d = RISEK_LOAD(dh);
+    RISEK_EACH(n)
+    {
+        V const in = RISEK_LOAD(gates), forget = RISEK_LOAD(gates + n);
+        V const g = RISEK_LOAD(gates + 2 * n);
+        V const out = RISEK_LOAD(gates + 3 * n), t = RISEK(vtanh)(RISEK_LOAD(c_next));
+        V const d = RISEK_LOAD(dh);
         V const dnext = vadd(RISEK_LOAD(dc), RISEK(dtanh)(vmul(d, out), t));
         RISEK_STORE(dgates, RISEK(dsigmoid)(vmul(dnext, g), in));
         RISEK_STORE(dgates + n, RISEK(dsigmoid)(vmul(dnext, RISEK_LOAD(c)), forget));
@@ -6913,9 +7657,11 @@ RISEK_FN void RISEK(lstm_backward)(int n, const rise_real *gates, const rise_rea
     }
 }
 
-RISEK_FN void RISEK(gru_forward)(int n, rise_real *x, const rise_real *u, const rise_real *h, rise_real *h_next)
+RISEK_FN void RISEK(gru_forward)(int n, rise_real *x, const rise_real *u, const rise_real *h,
+                                 rise_real *h_next)
 {
-    RISEK_EACH(n) {
+    RISEK_EACH(n)
+    {
         V const r = RISEK(vsigmoid)(vadd(RISEK_LOAD(x), RISEK_LOAD(u)));
         V const z = RISEK(vsigmoid)(vadd(RISEK_LOAD(x + n), RISEK_LOAD(u + n)));
         V const new_h = RISEK(vtanh)(vfma(r, RISEK_LOAD(u + 2 * n), RISEK_LOAD(x + 2 * n)));
@@ -6925,11 +7671,13 @@ RISEK_FN void RISEK(gru_forward)(int n, rise_real *x, const rise_real *u, const 
         RISEK_STORE(h_next, vfma(z, vsub(RISEK_LOAD(h), new_h), new_h));
     }
 }
-RISEK_FN void RISEK(gru_backward)(int n, const rise_real *x, const rise_real *u, const rise_real *h, rise_real *dh,
-                                  rise_real *dx, rise_real *du)
+RISEK_FN void RISEK(gru_backward)(int n, const rise_real *x, const rise_real *u, const rise_real *h,
+                                  rise_real *dh, rise_real *dx, rise_real *du)
 {
-    RISEK_EACH(n) {
-        V const r = RISEK_LOAD(x), z = RISEK_LOAD(x + n), new_h = RISEK_LOAD(x + 2 * n), d = RISEK_LOAD(dh);
+    RISEK_EACH(n)
+    {
+        V const r = RISEK_LOAD(x), z = RISEK_LOAD(x + n), new_h = RISEK_LOAD(x + 2 * n);
+        V const d = RISEK_LOAD(dh);
         V const dn = RISEK(flush)(RISEK(dtanh)(vmul(d, vsub(vset1(1), z)), new_h));
         V const dr = RISEK(dsigmoid)(vmul(dn, RISEK_LOAD(u + 2 * n)), r);
         V const dz = RISEK(dsigmoid)(vmul(d, vsub(RISEK_LOAD(h), new_h)), z);
@@ -6945,16 +7693,19 @@ RISEK_FN void RISEK(gru_backward)(int n, const rise_real *x, const rise_real *u,
 
 RISEK_FN void RISEK(mingru_forward)(int n, rise_real *gates, const rise_real *h, rise_real *h_next)
 {
-    RISEK_EACH(n) {
+    RISEK_EACH(n)
+    {
         V const z = RISEK(vsigmoid)(RISEK_LOAD(gates)), new_h = RISEK(vtanh)(RISEK_LOAD(gates + n));
         RISEK_STORE(gates, z);
         RISEK_STORE(gates + n, new_h);
         RISEK_STORE(h_next, vfma(z, vsub(RISEK_LOAD(h), new_h), new_h));
     }
 }
-RISEK_FN void RISEK(mingru_backward)(int n, const rise_real *gates, const rise_real *h, rise_real *dh, rise_real *dgates)
+RISEK_FN void RISEK(mingru_backward)(int n, const rise_real *gates, const rise_real *h,
+                                     rise_real *dh, rise_real *dgates)
 {
-    RISEK_EACH(n) {
+    RISEK_EACH(n)
+    {
         V const z = RISEK_LOAD(gates), new_h = RISEK_LOAD(gates + n), d = RISEK_LOAD(dh);
         RISEK_STORE(dgates, RISEK(dsigmoid)(vmul(d, vsub(RISEK_LOAD(h), new_h)), z));
         RISEK_STORE(dgates + n, RISEK(flush)(RISEK(dtanh)(vmul(d, vsub(vset1(1), z)), new_h)));
@@ -6964,23 +7715,26 @@ RISEK_FN void RISEK(mingru_backward)(int n, const rise_real *gates, const rise_r
 
 RISEK_FN void RISEK(gate_forward)(int n, const rise_real *x, rise_real *u, rise_real *y)
 {
-    RISEK_EACH(n) {
+    RISEK_EACH(n)
+    {
         V const s = RISEK(vsigmoid)(RISEK_LOAD(u));
         RISEK_STORE(u, s);
         RISEK_STORE(y, vmul(RISEK_LOAD(x), s));
     }
 }
-RISEK_FN void RISEK(gate_backward)(int n, const rise_real *x, const rise_real *s, rise_real *dy, rise_real *dx)
+RISEK_FN void RISEK(gate_backward)(int n, const rise_real *x, const rise_real *s, rise_real *dy,
+                                   rise_real *dx)
 {
-    RISEK_EACH(n) {
+    RISEK_EACH(n)
+    {
         V const gate = RISEK_LOAD(s), d = RISEK_LOAD(dy);
         RISEK_STORE(dx, vmul(d, gate));
         RISEK_STORE(dy, RISEK(dsigmoid)(vmul(d, RISEK_LOAD(x)), gate));
     }
 }
 
-RISEK_FN void RISEK(norm_forward)(int n, const rise_real *x, const rise_real *gain, const rise_real *bias, rise_real *y,
-                                  rise_real *stats)
+RISEK_FN void RISEK(norm_forward)(int n, const rise_real *x, const rise_real *gain,
+                                  const rise_real *bias, rise_real *y, rise_real *stats)
 {
     rise_real const mean = RISEK(sum)(n, x) / (rise_real)n;
     rise_real const var = RISEK(centred_dot)(n, x, mean, x, mean) / (rise_real)n;
@@ -6988,19 +7742,23 @@ RISEK_FN void RISEK(norm_forward)(int n, const rise_real *x, const rise_real *ga
     stats[1] = 1 / risei_sqrt(var + (rise_real)1e-5);
     {
         V const m = vset1(mean), scale = vset1(stats[1]);
-        RISEK_EACH(n) {
-            RISEK_STORE(y, vfma(vmul(vsub(RISEK_LOAD(x), m), scale), RISEK_LOAD(gain), RISEK_LOAD(bias)));
+        RISEK_EACH(n)
+        {
+            RISEK_STORE(y, vfma(vmul(vsub(RISEK_LOAD(x), m), scale), RISEK_LOAD(gain),
+                                RISEK_LOAD(bias)));
         }
     }
 }
 /* With xhat = (x - mean) scale and d = dy gain: dx = scale (d - mean(d) - xhat mean(d xhat)). */
-RISEK_FN void RISEK(norm_backward)(int n, const rise_real *x, const rise_real *gain, const rise_real *stats, rise_real *dy,
-                                   rise_real *dgain, rise_real *dbias)
+RISEK_FN void RISEK(norm_backward)(int n, const rise_real *x, const rise_real *gain,
+                                   const rise_real *stats, rise_real *dy, rise_real *dgain,
+                                   rise_real *dbias)
 {
     V const m = vset1(stats[0]), scale = vset1(stats[1]);
     V mean_d, mean_dx;
     {
-        RISEK_EACH(n) {
+        RISEK_EACH(n)
+        {
             V const d = RISEK_LOAD(dy), xhat = vmul(vsub(RISEK_LOAD(x), m), scale);
             RISEK_STORE(dgain, vfma(d, xhat, RISEK_LOAD(dgain)));
             RISEK_STORE(dbias, vadd(RISEK_LOAD(dbias), d));
@@ -7010,14 +7768,16 @@ RISEK_FN void RISEK(norm_backward)(int n, const rise_real *x, const rise_real *g
     mean_d = vset1(RISEK(sum)(n, dy) / (rise_real)n);
     mean_dx = vset1(RISEK(centred_dot)(n, dy, 0, x, stats[0]) * stats[1] / (rise_real)n);
     {
-        RISEK_EACH(n) {
+        RISEK_EACH(n)
+        {
             V const d = vsub(RISEK_LOAD(dy), mean_d), xhat = vmul(vsub(RISEK_LOAD(x), m), scale);
             RISEK_STORE(dy, vmul(vfma(vsub(vset1(0), xhat), mean_dx, d), scale));
         }
     }
 }
 
-RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *const *frames, rise_real *out)
+RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *const *frames,
+                           rise_real *out)
 {
     rise_real const unit = (rise_real)RISEI_BYTE;
     int x = 0, s, c;
@@ -7027,15 +7787,18 @@ RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *c
         uint8_t mixed[64];
         risei_mix4(frames, x, mixed);
         for (s = 0; s < 4; s++) RISEI_PREFETCH(frames[s] + x + RISEI_AHEAD);
-        RISEI_UNROLL for (c = 0; c < 64; c += VL) vstore(out + x * 4 + c, vmul(vbytes(mixed + c), units));
+        RISEI_UNROLL for (c = 0; c < 64; c += VL)
+            vstore(out + x * 4 + c, vmul(vbytes(mixed + c), units));
     }
     for (; stack == 1 && x + VL <= pixels; x += VL)
         for (c = 0; c < channels; c++)
-            vstore(out + x * channels + c * VL, vmul(vbytes(frames[0] + x * channels + c * VL), units));
+            vstore(out + x * channels + c * VL,
+                   vmul(vbytes(frames[0] + x * channels + c * VL), units));
 #endif
     for (; x < pixels; x++)
         for (s = 0; s < stack; s++)
-            for (c = 0; c < channels; c++) out[(x * stack + s) * channels + c] = (rise_real)frames[s][x * channels + c] * unit;
+            for (c = 0; c < channels; c++)
+                out[(x * stack + s) * channels + c] = (rise_real)frames[s][x * channels + c] * unit;
 }
 
 RISEK_FN void RISEK(unhalf)(int n, const uint16_t *x, rise_real *y)
@@ -7054,7 +7817,8 @@ RISEK_FN void RISEK(unhalf)(int n, const uint16_t *x, rise_real *y)
 /* Plain C below: integers are exact in any order, and compilers vectorise these loops well, where they see that there are `lanes`
    numbers, or so many times as many. */
 enum { RISEK(lanes) = 16 };
-RISEK_FN void RISEK(sums_and_differences)(int times, int32_t *RISEI_RESTRICT a, int32_t *RISEI_RESTRICT b)
+RISEK_FN void RISEK(sums_and_differences)(int times, int32_t *RISEI_RESTRICT a,
+                                          int32_t *RISEI_RESTRICT b)
 {
     int i;
     for (i = 0; i < times * RISEK(lanes); i++) {
@@ -7069,21 +7833,25 @@ RISEK_FN void RISEK(project_signs)(int n, int32_t *x, int size, uint32_t seed, i
     memset(x + n, 0, (size_t)(all - n) * sizeof *x);
     for (i = 0; i < all; i += RISEK(lanes))
         for (l = 0; l < RISEK(lanes); l++) {
-            int32_t const coin = -(int32_t)(risei_hash(seed, (uint32_t)(i + l)) >> 31); /* 0 or -1, which negates */
+            /* 0 or -1, which negates */
+            int32_t const coin = -(int32_t)(risei_hash(seed, (uint32_t)(i + l)) >> 31);
             x[i + l] = (x[i + l] ^ coin) - coin;
         }
     for (half = all / 2; half >= RISEK(lanes); half /= 2) /* a bit of i becomes one of r */
-        for (i = 0; i < all; i += 2 * half) RISEK(sums_and_differences)(half / RISEK(lanes), x + i, x + i + half);
+        for (i = 0; i < all; i += 2 * half)
+            RISEK(sums_and_differences)(half / RISEK(lanes), x + i, x + i + half);
     for (j = 0; j < size; j++) { /* the last four bits, for the rows that are wanted */
         uint32_t const r = risei_sign_row(seed, bits, j);
-        uint32_t const odd = (r & 1u ? 0xAAAAu : 0) ^ (r & 2u ? 0xCCCCu : 0) ^ (r & 4u ? 0xF0F0u : 0) ^ (r & 8u ? 0xFF00u : 0);
+        uint32_t const odd = (r & 1u ? 0xAAAAu : 0) ^ (r & 2u ? 0xCCCCu : 0) ^
+                             (r & 4u ? 0xF0F0u : 0) ^ (r & 8u ? 0xFF00u : 0);
         const int32_t *const last = x + (r & ~15u);
         int32_t sum = 0;
         for (l = 0; l < RISEK(lanes); l++) sum += odd & 1u << l ? -last[l] : last[l];
         sums[j] = sum;
     }
 }
-RISEK_FN void RISEK(project_ternary)(int n, const int32_t *x, int size, const int8_t *w, int32_t *sums)
+RISEK_FN void RISEK(project_ternary)(int n, const int32_t *x, int size, const int8_t *w,
+                                     int32_t *sums)
 {
     int i, j;
     for (j = 0; j < size; j++) sums[j] = 0;
@@ -7091,7 +7859,8 @@ RISEK_FN void RISEK(project_ternary)(int n, const int32_t *x, int size, const in
         for (j = 0; j < size; j++) sums[j] += x[i] * w[j];
 }
 
-RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const rise_real *g, rise_real *m, rise_real *v)
+RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const rise_real *g,
+                         rise_real *m, rise_real *v)
 {
     V const scale = vset1(a->scale), keep1 = vset1(1 - a->beta1), keep2 = vset1(1 - a->beta2);
     V const rate = vset1(-a->rate), root_scale = vset1(a->root_scale), epsilon = vset1(a->epsilon);
@@ -7101,7 +7870,8 @@ RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const ri
     int finite = 1, l;
     while (n > 0) {
         int const part = (int)(n < block ? n : block);
-        RISEK_EACH(part) {
+        RISEK_EACH(part)
+        {
             V const grad = vmul(RISEK_LOAD(g), scale), m0 = RISEK_LOAD(m), v0 = RISEK_LOAD(v);
             V const m1 = RISEK(flush)(vfma(keep1, vsub(grad, m0), m0));
             V const v1 = RISEK(flush)(vfma(keep2, vsub(vmul(grad, grad), v0), v0));
@@ -7119,8 +7889,8 @@ RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const ri
     return finite;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Matrix products                                                                                                    */
+/* ---------------------------------------------------------------------------------------------- */
+/* Matrix products */
 
 #ifdef RISEK_REFERENCE
 
@@ -7140,11 +7910,13 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
     }
     for (i = from; i < to; i++)
         for (j = 0; j < p->n; j++) {
-            rise_real *c = (rise_real *)(uintptr_t)p->c.data + risei_walk(&p->c.rows, i) + risei_column(&p->c, j);
+            rise_real *c = (rise_real *)(uintptr_t)p->c.data + risei_walk(&p->c.rows, i) +
+                           risei_column(&p->c, j);
             rise_real sum = p->accumulate ? *c : p->bias ? p->bias[j] : 0;
             for (k = 0; k < p->k; k++)
-                sum = vfma(p->transposed ? RISEK(element)(&p->a, k, i) : RISEK(element)(&p->a, i, k),
-                           RISEK(element)(&p->b, k, j), sum);
+                sum =
+                    vfma(p->transposed ? RISEK(element)(&p->a, k, i) : RISEK(element)(&p->a, i, k),
+                         RISEK(element)(&p->b, k, j), sum);
             *c = p->relu ? RISEK(relu)(sum) : sum;
         }
 }
@@ -7171,139 +7943,154 @@ typedef struct RISEK(block) {
     const ptrdiff_t *at;
     ptrdiff_t stride, run_step;
     int by_columns, run, first, row;
-    int span;               /* by rows: this many are equally spaced, */
-    int spent;              /* but the first of them has so many before it */
+    int span;  /* by rows: this many are equally spaced, */
+    int spent; /* but the first of them has so many before it */
 } RISEK(block);
 
 /* A tile: c[i][0 .. vectors * VL) = init + sum_k a(i, k) b[k * ldb + ...] for i < rows. Some steps of k at a time, so that little
    but multiply-adds is left to a core that two threads share; each time a cache line (16 numbers) is asked for of what comes next
    but may lie in memory: from `ahead` on, the next panel of a B that is read in place, or C; and the next run of A's rows. */
-#define RISEK_TILE_BEGIN(name, rows, vectors)                                                                          \
-    RISEK_FN void RISEK(name)(int count, const RISEK(block) *block, const rise_real *a, const rise_real *b, ptrdiff_t ldb, \
-                              const rise_real *ahead, rise_real *const *c, const rise_real *bias, int init, int relu)  \
-    {                                                                                                                  \
-        V acc[rows][vectors];                                                                                          \
-        int i, j, k;                                                                                                   \
-        RISEI_UNROLL for (i = 0; i < rows; i++) RISEI_UNROLL for (j = 0; j < vectors; j++)                             \
-            acc[i][j] = init == RISEK(from_zero) ? vset1(0)                                                            \
-                                                 : vload((init == RISEK(from_c) ? c[i] : bias) + j * VL);
-#define RISEK_TILE_STEP(vectors, adding)                                                                               \
-        {                                                                                                              \
-            V col[vectors];                                                                                            \
-            RISEI_UNROLL for (j = 0; j < vectors; j++) col[j] = vload(b + j * VL);                                     \
-            adding                                                                                                     \
-            b += ldb;                                                                                                  \
-        }
-#define RISEK_TILE_ADD(from, to, vectors, sum)                                                                         \
-        RISEI_UNROLL for (i = from; i < to; i++) RISEI_UNROLL for (j = 0; j < vectors; j++) acc[i][j] = sum;
-#define RISEK_TILE_ASK(vectors, which, next)                                                                           \
-        if (vectors > 1) { /* narrow ones are small, too */                                                            \
-            which(next);                                                                                               \
-            next += 16;                                                                                                \
-        }
-#define RISEK_TILE_END(rows, vectors)                                                                                  \
-        RISEI_UNROLL for (i = 0; i < rows; i++) RISEI_UNROLL for (j = 0; j < vectors; j++)                             \
-            vstore(c[i] + j * VL, relu ? RISEK(relu)(acc[i][j]) : acc[i][j]);                                          \
+#define RISEK_TILE_BEGIN(name, rows, vectors)                                                      \
+    RISEK_FN void RISEK(name)(int count, const RISEK(block) * block, const rise_real *a,           \
+                              const rise_real *b, ptrdiff_t ldb, const rise_real *ahead,           \
+                              rise_real *const *c, const rise_real *bias, int init, int relu)      \
+    {                                                                                              \
+        V acc[rows][vectors];                                                                      \
+        int i, j, k;                                                                               \
+        RISEI_UNROLL for (i = 0; i < rows; i++) RISEI_UNROLL                                       \
+            for (j = 0; j < vectors; j++)                                                          \
+                acc[i][j] = init == RISEK(from_zero)                                               \
+                                ? vset1(0)                                                         \
+                                : vload((init == RISEK(from_c) ? c[i] : bias) + j * VL);
+#define RISEK_TILE_STEP(vectors, adding)                                                           \
+    {                                                                                              \
+        V col[vectors];                                                                            \
+        RISEI_UNROLL for (j = 0; j < vectors; j++)                                                 \
+            col[j] = vload(b + j * VL);                                                            \
+        adding b += ldb;                                                                           \
+    }
+#define RISEK_TILE_ADD(from, to, vectors, sum)                                                     \
+    RISEI_UNROLL for (i = from; i < to; i++) RISEI_UNROLL                                          \
+        for (j = 0; j < vectors; j++) acc[i][j] = sum;
+#define RISEK_TILE_ASK(vectors, which, next)                                                       \
+    if (vectors > 1) { /* narrow ones are small, too */                                            \
+        which(next);                                                                               \
+        next += 16;                                                                                \
+    }
+#define RISEK_TILE_END(rows, vectors)                                                              \
+    RISEI_UNROLL for (i = 0; i < rows; i++) RISEI_UNROLL                                           \
+        for (j = 0; j < vectors; j++)                                                              \
+            vstore(c[i] + j * VL, relu ? RISEK(relu)(acc[i][j]) : acc[i][j]);                      \
     }
 /* By rows: every third row has a pointer, so that all fit a processor's registers. */
-#define RISEK_TILE_ROW_STEP(rows, vectors)                                                                             \
-        RISEK_TILE_STEP(vectors, RISEK_TILE_ADD(0, rows, vectors, vfma(vset1(row[i / 3][i % 3 * stride]), col[j], acc[i][j])))\
-        RISEI_UNROLL for (i = 0; i < (rows + 2) / 3; i++) row[i]++;
-#define RISEK_TILE_COLUMN_ADD(from, rows, vectors)                                                                     \
-        RISEK_TILE_ADD(from, rows, vectors, vfma(vset1(column[i]), col[j], acc[i][j]))
+#define RISEK_TILE_ROW_STEP(rows, vectors)                                                         \
+    RISEK_TILE_STEP(vectors,                                                                       \
+                    RISEK_TILE_ADD(0, rows, vectors,                                               \
+                                   vfma(vset1(row[i / 3][i % 3 * stride]), col[j], acc[i][j])))    \
+    RISEI_UNROLL for (i = 0; i < (rows + 2) / 3; i++)                                              \
+        row[i]++;
+#define RISEK_TILE_COLUMN_ADD(from, rows, vectors)                                                 \
+    RISEK_TILE_ADD(from, rows, vectors, vfma(vset1(column[i]), col[j], acc[i][j]))
 #ifdef vfma_lane /* elements of A come by fours */
 enum { RISEK(row_steps) = 4 };
-#define RISEK_TILE_LANE_STEP(rows, vectors, lane)                                                                      \
-        RISEK_TILE_STEP(vectors, RISEK_TILE_ADD(0, rows, vectors, vfma_lane(four[i], lane, col[j], acc[i][j])))
-#define RISEK_TILE_ROW_STEPS(rows, vectors)                                                                            \
-        V four[rows];                                                                                                  \
-        RISEI_UNROLL for (i = 0; i < rows; i++) four[i] = vload(row[i / 3] + i % 3 * stride);                          \
-        RISEK_TILE_LANE_STEP(rows, vectors, 0)                                                                         \
-        RISEK_TILE_LANE_STEP(rows, vectors, 1)                                                                         \
-        RISEK_TILE_LANE_STEP(rows, vectors, 2)                                                                         \
-        RISEK_TILE_LANE_STEP(rows, vectors, 3)                                                                         \
-        RISEI_UNROLL for (i = 0; i < (rows + 2) / 3; i++) row[i] += 4;
-#define RISEK_TILE_COLUMN_ADDS(rows, vectors)                                                                          \
-        RISEI_UNROLL for (i = 0; i + 4 <= rows; i += 4) {                                                              \
-            V const four = vload(column + i);                                                                          \
-            RISEI_UNROLL for (j = 0; j < vectors; j++) {                                                               \
-                acc[i][j] = vfma_lane(four, 0, col[j], acc[i][j]);                                                     \
-                acc[i + 1][j] = vfma_lane(four, 1, col[j], acc[i + 1][j]);                                             \
-                acc[i + 2][j] = vfma_lane(four, 2, col[j], acc[i + 2][j]);                                             \
-                acc[i + 3][j] = vfma_lane(four, 3, col[j], acc[i + 3][j]);                                             \
-            }                                                                                                          \
-        }                                                                                                              \
-        RISEK_TILE_COLUMN_ADD(rows / 4 * 4, rows, vectors)
+#define RISEK_TILE_LANE_STEP(rows, vectors, lane)                                                  \
+    RISEK_TILE_STEP(vectors,                                                                       \
+                    RISEK_TILE_ADD(0, rows, vectors, vfma_lane(four[i], lane, col[j], acc[i][j])))
+#define RISEK_TILE_ROW_STEPS(rows, vectors)                                                        \
+    V four[rows];                                                                                  \
+    RISEI_UNROLL for (i = 0; i < rows; i++)                                                        \
+        four[i] = vload(row[i / 3] + i % 3 * stride);                                              \
+    RISEK_TILE_LANE_STEP(rows, vectors, 0)                                                         \
+    RISEK_TILE_LANE_STEP(rows, vectors, 1)                                                         \
+    RISEK_TILE_LANE_STEP(rows, vectors, 2)                                                         \
+    RISEK_TILE_LANE_STEP(rows, vectors, 3)                                                         \
+    RISEI_UNROLL for (i = 0; i < (rows + 2) / 3; i++)                                              \
+        row[i] += 4;
+#define RISEK_TILE_COLUMN_ADDS(rows, vectors)                                                      \
+    RISEI_UNROLL for (i = 0; i + 4 <= rows; i += 4) {                                              \
+        V const four = vload(column + i);                                                          \
+        RISEI_UNROLL for (j = 0; j < vectors; j++) {                                               \
+            acc[i][j] = vfma_lane(four, 0, col[j], acc[i][j]);                                     \
+            acc[i + 1][j] = vfma_lane(four, 1, col[j], acc[i + 1][j]);                             \
+            acc[i + 2][j] = vfma_lane(four, 2, col[j], acc[i + 2][j]);                             \
+            acc[i + 3][j] = vfma_lane(four, 3, col[j], acc[i + 3][j]);                             \
+        }                                                                                          \
+    }                                                                                              \
+    RISEK_TILE_COLUMN_ADD(rows / 4 * 4, rows, vectors)
 #else
 enum { RISEK(row_steps) = 2 };
-#define RISEK_TILE_ROW_STEPS(rows, vectors)                                                                            \
-        RISEK_TILE_ROW_STEP(rows, vectors)                                                                             \
-        RISEK_TILE_ROW_STEP(rows, vectors)
+#define RISEK_TILE_ROW_STEPS(rows, vectors)                                                        \
+    RISEK_TILE_ROW_STEP(rows, vectors)                                                             \
+    RISEK_TILE_ROW_STEP(rows, vectors)
 #define RISEK_TILE_COLUMN_ADDS(rows, vectors) RISEK_TILE_COLUMN_ADD(0, rows, vectors)
 #endif
-#define RISEK_TILE_ROWS(name, rows, vectors)                                                                           \
-    RISEK_TILE_BEGIN(name, rows, vectors)                                                                              \
-        const rise_real *row[(rows + 2) / 3];                                                                          \
-        ptrdiff_t const stride = block->stride;                                                                        \
-        int left = block->run - block->first;                                                                          \
-        for (i = 0; i < (rows + 2) / 3; i++) row[i] = a + 3 * i * stride;                                              \
-        for (;;) {                                                                                                     \
-            int const part = count < left ? count : left;                                                              \
-            const rise_real *next = row[0] + block->run_step;                                                          \
-            for (k = part; k >= RISEK(row_steps); k -= RISEK(row_steps)) {                                             \
-                RISEK_TILE_ASK(vectors, RISEI_PREFETCH_FAR, ahead)                                                     \
-                RISEK_TILE_ASK(vectors, RISEI_PREFETCH, next)                                                          \
-                RISEK_TILE_ROW_STEPS(rows, vectors)                                                                    \
-            }                                                                                                          \
-            for (; k > 0; k--) {                                                                                       \
-                RISEK_TILE_ROW_STEP(rows, vectors)                                                                     \
-            }                                                                                                          \
-            if ((count -= part) == 0) break;                                                                           \
-            RISEI_UNROLL for (i = 0; i < (rows + 2) / 3; i++) row[i] += block->run_step - block->run;                  \
-            left = block->run;                                                                                         \
-        }                                                                                                              \
+#define RISEK_TILE_ROWS(name, rows, vectors)                                                       \
+    RISEK_TILE_BEGIN(name, rows, vectors)                                                          \
+    const rise_real *row[(rows + 2) / 3];                                                          \
+    ptrdiff_t const stride = block->stride;                                                        \
+    int left = block->run - block->first;                                                          \
+    for (i = 0; i < (rows + 2) / 3; i++) row[i] = a + 3 * i * stride;                              \
+    for (;;) {                                                                                     \
+        int const part = count < left ? count : left;                                              \
+        const rise_real *next = row[0] + block->run_step;                                          \
+        for (k = part; k >= RISEK(row_steps); k -= RISEK(row_steps)) {                             \
+            RISEK_TILE_ASK(vectors, RISEI_PREFETCH_FAR, ahead)                                     \
+            RISEK_TILE_ASK(vectors, RISEI_PREFETCH, next)                                          \
+            RISEK_TILE_ROW_STEPS(rows, vectors)                                                    \
+        }                                                                                          \
+        for (; k > 0; k--) { RISEK_TILE_ROW_STEP(rows, vectors) }                                  \
+        if ((count -= part) == 0) break;                                                           \
+        RISEI_UNROLL for (i = 0; i < (rows + 2) / 3; i++)                                          \
+            row[i] += block->run_step - block->run;                                                \
+        left = block->run;                                                                         \
+    }                                                                                              \
     RISEK_TILE_END(rows, vectors)
-#define RISEK_TILE_COLUMN_STEP(rows, vectors)                                                                          \
-        {                                                                                                              \
-            const rise_real *const column = a + *at++;                                                                 \
-            RISEK_TILE_STEP(vectors, RISEK_TILE_COLUMN_ADDS(rows, vectors))                                            \
-        }
+#define RISEK_TILE_COLUMN_STEP(rows, vectors)                                                      \
+    {                                                                                              \
+        const rise_real *const column = a + *at++;                                                 \
+        RISEK_TILE_STEP(vectors, RISEK_TILE_COLUMN_ADDS(rows, vectors))                            \
+    }
 /* Columns, too, are asked for so many steps before they are read, where multiply-adds leave time for it: the pixels of an image
    may come from far. */
 enum { RISEK(lead) = 24 };
-#define RISEK_TILE_COLUMNS(name, rows, vectors)                                                                        \
-    RISEK_TILE_BEGIN(name, rows, vectors)                                                                              \
-        const ptrdiff_t *at = block->at;                                                                               \
-        for (k = count; k >= 2; k -= 2) {                                                                              \
-            RISEK_TILE_ASK(vectors, RISEI_PREFETCH_FAR, ahead)                                                         \
-            if (rows * vectors > 16) {                                                                                 \
-                const ptrdiff_t *const soon = at + (k >= RISEK(lead) + 2 ? RISEK(lead) : 0);                           \
-                RISEI_PREFETCH(a + soon[0]);                                                                           \
-                RISEI_PREFETCH(a + soon[1]);                                                                           \
-            }                                                                                                          \
-            RISEK_TILE_COLUMN_STEP(rows, vectors)                                                                      \
-            RISEK_TILE_COLUMN_STEP(rows, vectors)                                                                      \
-        }                                                                                                              \
-        if (k > 0) RISEK_TILE_COLUMN_STEP(rows, vectors)                                                               \
+#define RISEK_TILE_COLUMNS(name, rows, vectors)                                                    \
+    RISEK_TILE_BEGIN(name, rows, vectors)                                                          \
+    const ptrdiff_t *at = block->at;                                                               \
+    for (k = count; k >= 2; k -= 2) {                                                              \
+        RISEK_TILE_ASK(vectors, RISEI_PREFETCH_FAR, ahead)                                         \
+        if (rows * vectors > 16) {                                                                 \
+            const ptrdiff_t *const soon = at + (k >= RISEK(lead) + 2 ? RISEK(lead) : 0);           \
+            RISEI_PREFETCH(a + soon[0]);                                                           \
+            RISEI_PREFETCH(a + soon[1]);                                                           \
+        }                                                                                          \
+        RISEK_TILE_COLUMN_STEP(rows, vectors)                                                      \
+        RISEK_TILE_COLUMN_STEP(rows, vectors)                                                      \
+    }                                                                                              \
+    if (k > 0) RISEK_TILE_COLUMN_STEP(rows, vectors)                                               \
     RISEK_TILE_END(rows, vectors)
-#define RISEK_TILES(rows)                                                                                              \
-    RISEK_TILE_ROWS(tile_##rows##_wide, rows, NV)                                                                      \
-    RISEK_TILE_ROWS(tile_##rows##_thin, rows, 1)                                                                       \
-    RISEK_TILE_COLUMNS(tile_##rows##_wide_t, rows, NV)                                                                 \
+#define RISEK_TILES(rows)                                                                          \
+    RISEK_TILE_ROWS(tile_##rows##_wide, rows, NV)                                                  \
+    RISEK_TILE_ROWS(tile_##rows##_thin, rows, 1)                                                   \
+    RISEK_TILE_COLUMNS(tile_##rows##_wide_t, rows, NV)                                             \
     RISEK_TILE_COLUMNS(tile_##rows##_thin_t, rows, 1)
-#define RISEK_TILE_NAMES(rows)                                                                                         \
-    {RISEK(tile_##rows##_wide), RISEK(tile_##rows##_thin), RISEK(tile_##rows##_wide_t), RISEK(tile_##rows##_thin_t)},
+#define RISEK_TILE_NAMES(rows)                                                                     \
+    {RISEK(tile_##rows##_wide), RISEK(tile_##rows##_thin), RISEK(tile_##rows##_wide_t),            \
+     RISEK(tile_##rows##_thin_t)},
 RISEK_TILE_SIZES(RISEK_TILES)
 
-typedef void (*RISEK(tile_fn))(int, const RISEK(block) *, const rise_real *, const rise_real *, ptrdiff_t, const rise_real *,
-                               rise_real *const *, const rise_real *, int, int);
+typedef void (*RISEK(tile_fn))(int, const RISEK(block) *, const rise_real *, const rise_real *,
+                               ptrdiff_t, const rise_real *, rise_real *const *, const rise_real *,
+                               int, int);
 
 /* A tile's edge [rows][NR] to where it belongs: row i at c_at[i], its elements `step` apart. */
-RISEK_FN void RISEK(store_edge)(const rise_real *edge, rise_real *c, const ptrdiff_t *c_at, ptrdiff_t step, int rows, int cols)
+RISEK_FN void RISEK(store_edge)(const rise_real *edge, rise_real *c, const ptrdiff_t *c_at,
+                                ptrdiff_t step, int rows, int cols)
 {
     int i = 0, j, s;
-    for (; i + 4 <= rows && step != 1 && c_at[i + 3] - c_at[i] == 3; i += 4) { /* columns that are rows in memory */
-        for (j = 0; j + 4 <= cols; j += 4) risei_turn4(edge + i * NR + j, NR, c + c_at[i] + j * step, step);
+    /* columns that are rows in memory */
+    for (; i + 4 <= rows && step != 1 && c_at[i + 3] - c_at[i] == 3; i += 4) {
+        for (j = 0; j + 4 <= cols; j += 4)
+            risei_turn4(edge + i * NR + j, NR, c + c_at[i] + j * step, step);
         for (; j < cols; j++)
             for (s = i; s < i + 4; s++) c[c_at[s] + j * step] = edge[s * NR + j];
     }
@@ -7313,34 +8100,41 @@ RISEK_FN void RISEK(store_edge)(const rise_real *edge, rise_real *c, const ptrdi
 /* `cols` (1..NR) columns of C from `col` on, for `rows` rows that start at c_at[i]. Meanwhile `lines` cache lines (16 numbers)
    from `ahead` on are asked for, and after them C from the next tile's first row on: one every few steps, for what is asked for
    at once is waited for. */
-RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, int rows, int col, int cols,
-                           const RISEK(block) *a, const rise_real *b, ptrdiff_t ldb, const rise_real *ahead, int lines, int init,
-                           int relu)
+RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, int rows, int col,
+                           int cols, const RISEK(block) * a, const rise_real *b, ptrdiff_t ldb,
+                           const rise_real *ahead, int lines, int init, int relu)
 {
     static RISEK(tile_fn) const tile[MR][4] = {RISEK_TILE_SIZES(RISEK_TILE_NAMES)};
-    int const thin = cols <= VL, width = thin ? VL : NR, beside = p->c.run > 1 || cols == 1, whole = cols == width && beside;
+    int const thin = cols <= VL, width = thin ? VL : NR, beside = p->c.run > 1 || cols == 1;
+    int const whole = cols == width && beside;
     ptrdiff_t const step = beside ? 1 : p->c.run_step;
     rise_real *const c0 = (rise_real *)(uintptr_t)p->c.data + risei_column(&p->c, col);
-    rise_real edge[MR][NR], edge_bias[NR]; /* where C ends within a tile, or its columns lie apart */
+    /* where C ends within a tile, or its columns lie apart */
+    rise_real edge[MR][NR], edge_bias[NR];
     const rise_real *bias = p->bias ? p->bias + col : 0, *next;
     rise_real *c[MR];
-    int const span = a->by_columns ? a->run : a->span; /* rows that one tile may hold lie in a span */
-    int const most = MR > 12 && step != 1 ? 12 : MR;   /* rows that become columns are stored by fours */
+    /* rows that one tile may hold lie in a span */
+    int const span = a->by_columns ? a->run : a->span;
+    /* rows that become columns are stored by fours */
+    int const most = MR > 12 && step != 1 ? 12 : MR;
     int const asked = k / (a->by_columns ? 2 : RISEK(row_steps)); /* by each tile */
-    int in_span = (a->by_columns ? a->row : a->spent) % span, spans = a->by_columns ? a->row / span : 0, row, i, j, size;
+    int in_span = (a->by_columns ? a->row : a->spent) % span;
+    int spans = a->by_columns ? a->row / span : 0, row, i, j, size;
     if (init == RISEK(from_bias) && !whole) {
         for (j = 0; j < width; j++) edge_bias[j] = j < cols ? bias[j] : 0;
         bias = edge_bias;
     }
     for (row = 0; row < rows; row += size) {
         int const left = rows - row < span - in_span ? rows - row : span - in_span;
-        const rise_real *start = a->data + (a->by_columns ? spans * a->run_step + in_span : a->at[row]);
+        const rise_real *start = a->data +
+                                 (a->by_columns ? spans * a->run_step + in_span : a->at[row]);
         size = risei_ceil_div(left, risei_ceil_div(left, most)); /* tiles of a like height */
         if (most < MR && size < left) size = (size + 3) / 4 * 4;
         for (i = 0; i < size && whole; i++) c[i] = c0 + c_at[row + i];
         for (i = 0; i < size && !whole; i++) {
             c[i] = edge[i];
-            for (j = 0; j < cols && init == RISEK(from_c); j++) edge[i][j] = c0[c_at[row + i] + j * step];
+            for (j = 0; j < cols && init == RISEK(from_c); j++)
+                edge[i][j] = c0[c_at[row + i] + j * step];
         }
         next = lines > 0 ? ahead : whole && row + size < rows ? c0 + c_at[row + size] : b;
         tile[size - 1][2 * a->by_columns + thin](k, a, start, b, ldb, next, c, bias, init, relu);
@@ -7376,33 +8170,42 @@ RISEK_FN void RISEK(copy_columns)(rise_real *to, const rise_matrix *x, ptrdiff_t
 
 /* Rows row .. row+rows of a transposed A, k of its columns -> panels [rows / MR][k][MR], PANEL apart. Whole vectors, where there
    are so many more rows: what is written too much is written again. */
-RISEK_FN void RISEK(pack_a)(const rise_product *p, const ptrdiff_t *k_at, int row, int rows, int k, rise_real *to)
+RISEK_FN void RISEK(pack_a)(const rise_product *p, const ptrdiff_t *k_at, int row, int rows, int k,
+                            rise_real *to)
 {
     enum { VECTORS = (MR + VL - 1) / VL };
     const rise_matrix *x = &p->a;
-    int const room = p->m - row - VECTORS * VL, full = x->run >= p->m && room >= 0 ? room / MR + 1 : 0;
+    int const room = p->m - row - VECTORS * VL;
+    int const full = x->run >= p->m && room >= 0 ? room / MR + 1 : 0;
     int const whole = full < rows / MR ? full : rows / MR; /* panels */
     int i, j, q;
     for (i = 0; i < k && whole > 0; i++)
         for (q = 0; q < whole; q++) {
             RISEI_PREFETCH(x->data + k_at[i + 8 < k ? i + 8 : i] + row + q * MR);
             RISEI_UNROLL for (j = 0; j < VECTORS; j++)
-                vstore(to + q * PANEL + i * MR + j * VL, vload(x->data + k_at[i] + row + q * MR + j * VL));
+                vstore(to + q * PANEL + i * MR + j * VL,
+                       vload(x->data + k_at[i] + row + q * MR + j * VL));
         }
     for (q = whole; q * MR < rows; q++)
         for (i = 0; i < k; i++)
-            RISEK(copy_columns)(to + q * PANEL + i * MR, x, k_at[i], row + q * MR, rows - q * MR < MR ? rows - q * MR : MR);
+            RISEK(copy_columns)(to + q * PANEL + i * MR, x, k_at[i], row + q * MR,
+                                rows - q * MR < MR ? rows - q * MR : MR);
 }
 /* Are tiles three fifths full or more, if they share so many equally spaced rows? */
-RISEK_FN int RISEK(tiles_fit)(int span) { return span >= 8 * MR || 5 * span >= 3 * MR * risei_ceil_div(span, MR); }
+RISEK_FN int RISEK(tiles_fit)(int span)
+{
+    return span >= 8 * MR || 5 * span >= 3 * MR * risei_ceil_div(span, MR);
+}
 /* Rows row .. row+rows of A, columns k0 .. k0+k. `k_at`: where the columns lie, if it is transposed. Of C, n columns want it: few
    of them are not worth packing it. */
-RISEK_FN RISEK(block) RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *k_at, int row, int rows, int k0, int k, int n,
-                                        ptrdiff_t *at, rise_real *packed)
+RISEK_FN RISEK(block)
+    RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *k_at, int row, int rows, int k0,
+                      int k, int n, ptrdiff_t *at, rise_real *packed)
 {
     const rise_matrix *x = &p->a;
     int const once = n <= 2 * RISE_PANEL, narrow = n <= NR && x->rows.inner >= MR / 2;
-    int const crowded = !once && x->rows.step[0] % 512 == 0; /* powers of two apart, rows compete for a few cache lines */
+    /* powers of two apart, rows compete for a few cache lines */
+    int const crowded = !once && x->rows.step[0] % 512 == 0;
     RISEK(block) block;
     int i;
     memset(&block, 0, sizeof block);
@@ -7415,10 +8218,12 @@ RISEK_FN RISEK(block) RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *
         block.run = MR, block.run_step = PANEL;
         for (i = 0; i < k; i++) at[i] = (ptrdiff_t)i * MR;
         RISEK(pack_a)(p, k_at, row, rows, k, packed);
-    } else if (narrow || (!crowded && RISEK(tiles_fit)(x->rows.inner))) { /* an image's pixels, or any row-major matrix */
+        /* an image's pixels, or any row-major matrix */
+    } else if (narrow || (!crowded && RISEK(tiles_fit)(x->rows.inner))) {
         risei_locate(&x->rows, row, rows, at);
         block.data = x->data + risei_column(x, k0), block.at = at;
-        block.stride = x->rows.step[0], block.run = x->run, block.run_step = x->run_step, block.first = k0 % x->run;
+        block.stride = x->rows.step[0], block.run = x->run, block.run_step = x->run_step,
+        block.first = k0 % x->run;
         block.span = x->rows.inner, block.spent = row % x->rows.inner;
     } else {
         risei_locate(&x->rows, row, rows, at);
@@ -7437,27 +8242,32 @@ RISEK_FN RISEK(block) RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *
 #define VTURN 4
 #endif
 /* NR columns of B whose rows of k lie together, turned around in squares: all that one panel of weights holds before the next. */
-RISEK_FN void RISEK(turn_b)(const rise_matrix *x, int k, const ptrdiff_t *at, const rise_real *from, int cols, rise_real *b)
+RISEK_FN void RISEK(turn_b)(const rise_matrix *x, int k, const ptrdiff_t *at, const rise_real *from,
+                            int cols, rise_real *b)
 {
     int i0, n, i, q, s, t;
     for (i0 = 0; i0 < k; i0 += n) {
-        for (n = 1; n < RISE_PANEL && i0 + n < k && at[i0 + n] - at[i0] == n; n++) {} /* so many are adjacent */
+        /* so many are adjacent */
+        for (n = 1; n < RISE_PANEL && i0 + n < k && at[i0 + n] - at[i0] == n; n++) {}
         for (q = 0; q < cols; q += VTURN)
             for (i = i0; i < i0 + n; i += VTURN) {
                 const rise_real *const here = from + q * x->run_step + at[i];
                 rise_real *const to = b + i * NR + q;
-                for (s = 0; s < VTURN && (i - i0) % 16 == 0 && i + n < k; s++) /* a line of what comes next */
+                /* a line of what comes next */
+                for (s = 0; s < VTURN && (i - i0) % 16 == 0 && i + n < k; s++)
                     RISEI_PREFETCH(here + s * x->run_step + at[i + n] - at[i]);
                 if (q + VTURN <= cols && i + VTURN <= i0 + n)
                     vturn(here, x->run_step, to, NR);
                 else
                     for (s = 0; s < VTURN && q + s < cols; s++)
-                        for (t = 0; t < VTURN && i + t < i0 + n; t++) to[t * NR + s] = here[s * x->run_step + t];
+                        for (t = 0; t < VTURN && i + t < i0 + n; t++)
+                            to[t * NR + s] = here[s * x->run_step + t];
             }
     }
 }
 /* columns col .. col+n of B as panels b[panel][k][NR], zeros after the last column */
-RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int k, const ptrdiff_t *at, int col, int n, rise_real *b)
+RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int k, const ptrdiff_t *at, int col, int n,
+                            rise_real *b)
 {
     int const whole = col + n <= x->run ? n / NR : 0; /* panels that are read row by row */
     int j, i, q;
@@ -7465,15 +8275,16 @@ RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int k, const ptrdiff_t *at, in
         for (j = 0; j < whole; j++) {
             RISEI_PREFETCH(x->data + at[i + 4 < k ? i + 4 : i] + col + j * NR);
             RISEI_UNROLL for (q = 0; q < NV; q++)
-                vstore(b + (j * k + i) * NR + q * VL, vload(x->data + at[i] + col + j * NR + q * VL));
+                vstore(b + (j * k + i) * NR + q * VL,
+                       vload(x->data + at[i] + col + j * NR + q * VL));
         }
     j = whole > 1 ? whole * NR : 0;
     for (b += j * k; j < n; j += NR, b += k * NR) {
         int const cols = n - j < NR ? n - j : NR;
         const rise_real *from = x->data + risei_column(x, col + j);
         if (cols == NR && (col + j + NR <= x->run || x->run % NR == 0))
-            for (i = 0; i < k; i++)
-                RISEI_UNROLL for (q = 0; q < NV; q++) vstore(b + i * NR + q * VL, vload(from + at[i] + q * VL));
+            for (i = 0; i < k; i++) RISEI_UNROLL
+                for (q = 0; q < NV; q++) vstore(b + i * NR + q * VL, vload(from + at[i] + q * VL));
         else if (x->run > 1)
             for (i = 0; i < k; i++) RISEK(copy_columns)(b + i * NR, x, at[i], col + j, cols);
         else
@@ -7484,7 +8295,8 @@ RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int k, const ptrdiff_t *at, in
 }
 
 /* sums = (from_c: +=) the columns of a panel of B, of which there are so many */
-RISEK_FN void RISEK(sum_columns)(int k, const rise_real *b, ptrdiff_t ldb, int cols, int init, rise_real *sums)
+RISEK_FN void RISEK(sum_columns)(int k, const rise_real *b, ptrdiff_t ldb, int cols, int init,
+                                 rise_real *sums)
 {
     int const vectors = cols <= VL ? 1 : NV, whole = cols == vectors * VL;
     rise_real edge[NR], *const to = whole ? sums : edge;
@@ -7492,9 +8304,10 @@ RISEK_FN void RISEK(sum_columns)(int k, const rise_real *b, ptrdiff_t ldb, int c
     int i, j;
     for (j = 0; j < cols && init != RISEK(from_c); j++) sums[j] = 0;
     for (j = 0; j < NR && !whole; j++) edge[j] = j < cols ? sums[j] : 0;
-    RISEI_UNROLL for (j = 0; j < NV; j++) sum[j] = j < vectors ? vload(to + j * VL) : vset1(0);
-    for (i = 0; i < k; i++, b += ldb)
-        RISEI_UNROLL for (j = 0; j < NV; j++)
+    RISEI_UNROLL for (j = 0; j < NV; j++)
+        sum[j] = j < vectors ? vload(to + j * VL) : vset1(0);
+    for (i = 0; i < k; i++, b += ldb) RISEI_UNROLL
+        for (j = 0; j < NV; j++)
             if (j < vectors) sum[j] = vadd(sum[j], vload(b + j * VL));
     RISEI_UNROLL for (j = 0; j < NV; j++)
         if (j < vectors) vstore(to + j * VL, sum[j]);
@@ -7509,7 +8322,8 @@ RISEK_FN int RISEK(b_in_place)(const rise_product *p)
 enum { RISEK(abreast) = 4 };
 /* A row of C, `groups` of its columns NR at a time from `col` on: a row's one tile would have too few sums to keep a processor
    busy, and B is read once. */
-RISEK_IN void RISEK(row_part)(const rise_product *p, const rise_real *a, rise_real *c, int col, int groups)
+RISEK_IN void RISEK(row_part)(const rise_product *p, const rise_real *a, rise_real *c, int col,
+                              int groups)
 {
     const rise_real *b[RISEK(abreast)], *const from = p->accumulate ? c : p->bias;
     ptrdiff_t const ldb = p->b.rows.step[0];
@@ -7517,19 +8331,21 @@ RISEK_IN void RISEK(row_part)(const rise_product *p, const rise_real *a, rise_re
     int g, j, k;
     for (g = 0; g < groups; g++) {
         b[g] = p->b.data + risei_column(&p->b, col + g * NR);
-        RISEI_UNROLL for (j = 0; j < NV; j++) acc[g][j] = from ? vload(from + col + g * NR + j * VL) : vset1(0);
+        RISEI_UNROLL for (j = 0; j < NV; j++)
+            acc[g][j] = from ? vload(from + col + g * NR + j * VL) : vset1(0);
     }
     for (k = 0; k < p->k; k++) {
         V const x = vset1(a[k]);
         RISEI_UNROLL for (g = 0; g < groups; g++) {
             RISEI_PREFETCH(b[g] + 16 * ldb);
             if (NR > 16) RISEI_PREFETCH(b[g] + 16 * ldb + 16);
-            RISEI_UNROLL for (j = 0; j < NV; j++) acc[g][j] = vfma(x, vload(b[g] + j * VL), acc[g][j]);
+            RISEI_UNROLL for (j = 0; j < NV; j++)
+                acc[g][j] = vfma(x, vload(b[g] + j * VL), acc[g][j]);
             b[g] += ldb;
         }
     }
-    for (g = 0; g < groups; g++)
-        RISEI_UNROLL for (j = 0; j < NV; j++)
+    for (g = 0; g < groups; g++) RISEI_UNROLL
+        for (j = 0; j < NV; j++)
             vstore(c + col + g * NR + j * VL, p->relu ? RISEK(relu)(acc[g][j]) : acc[g][j]);
 }
 RISEK_FN void RISEK(row)(const rise_product *p, int m, int n_from, int n_to)
@@ -7537,17 +8353,19 @@ RISEK_FN void RISEK(row)(const rise_product *p, int m, int n_from, int n_to)
     const rise_real *const a = p->a.data + risei_walk(&p->a.rows, m);
     rise_real *const c = (rise_real *)(uintptr_t)p->c.data + risei_walk(&p->c.rows, m);
     int n = n_from;
-    for (; n + RISEK(abreast) * NR <= n_to; n += RISEK(abreast) * NR) RISEK(row_part)(p, a, c, n, RISEK(abreast));
+    for (; n + RISEK(abreast) * NR <= n_to; n += RISEK(abreast) * NR)
+        RISEK(row_part)(p, a, c, n, RISEK(abreast));
     for (; n < n_to; n += NR) RISEK(row_part)(p, a, c, n, 1);
 }
 /* Are rows contiguous, and is B of whole tiles that lie as they are read? */
 RISEK_FN int RISEK(by_row)(const rise_product *p, int in_place)
 {
-    return in_place && !p->transposed && !p->sums && p->n % NR == 0 && p->a.run >= p->k && p->c.run >= p->n;
+    return in_place && !p->transposed && !p->sums && p->n % NR == 0 && p->a.run >= p->k &&
+           p->c.run >= p->n;
 }
 /* A block of A and C's rows, m0 .. m0+rows, times all of a block of B: kb rows of k from kb0 on, n columns from n0 on. */
-RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *w, int m0, int rows, int kb0, int kb, int n0,
-                                  int n, int in_place)
+RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *w, int m0, int rows,
+                                  int kb0, int kb, int n0, int n, int in_place)
 {
     int const steps = (kb + KC - 1) / KC;
     int step, j;
@@ -7556,17 +8374,26 @@ RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *w, 
         int const from = steps > 0 ? (int)((int64_t)kb * step / steps) : 0;
         int const to = steps > 0 ? (int)((int64_t)kb * (step + 1) / steps) : 0;
         int const k0 = kb0 + from, k = to - from, relu = p->relu && k0 + k == p->k;
-        int const init = k0 > 0 || p->accumulate ? RISEK(from_c) : p->bias ? RISEK(from_bias) : RISEK(from_zero);
-        RISEK(block) const a = RISEK(block_of_a)(p, w->k_at + from, m0, rows, k0, k, n, w->a_at, w->a);
+        int const init = k0 > 0 || p->accumulate ? RISEK(from_c)
+                         : p->bias               ? RISEK(from_bias)
+                                                 : RISEK(from_zero);
+        RISEK(block)
+        const a = RISEK(block_of_a)(p, w->k_at + from, m0, rows, k0, k, n, w->a_at, w->a);
         for (j = 0; j < n; j += NR) {
-            int const cols = n - j < NR ? n - j : NR, direct = in_place && (cols == NR || cols == VL);
-            const rise_real *panel = direct ? p->b.data + risei_column(&p->b, n0 + j) + w->b_at[from]
-                                            : w->b + (in_place ? 0 : j * kb + from * NR);
-            int const fetch = direct && n - j > p->b.run && (n0 + j) % p->b.run == 0; /* the next run of columns, once */
+            int const cols = n - j < NR ? n - j : NR;
+            int const direct = in_place && (cols == NR || cols == VL);
+            const rise_real *panel = direct
+                                         ? p->b.data + risei_column(&p->b, n0 + j) + w->b_at[from]
+                                         : w->b + (in_place ? 0 : j * kb + from * NR);
+            /* the next run of columns, once */
+            int const fetch = direct && n - j > p->b.run && (n0 + j) % p->b.run == 0;
             if (in_place && !direct) RISEK(pack_b)(&p->b, k, w->b_at + from, n0 + j, cols, w->b);
-            if (p->sums && m0 == 0) RISEK(sum_columns)(k, panel, direct ? p->b.rows.step[0] : NR, cols, init, p->sums + n0 + j);
-            RISEK(tiles)(p, k, w->c_at, rows, n0 + j, cols, &a, panel, direct ? p->b.rows.step[0] : NR,
-                         panel + p->b.run_step, fetch ? k * (p->b.run / 16) : 0, init, relu);
+            if (p->sums && m0 == 0)
+                RISEK(sum_columns)(k, panel, direct ? p->b.rows.step[0] : NR, cols, init,
+                                   p->sums + n0 + j);
+            RISEK(tiles)(p, k, w->c_at, rows, n0 + j, cols, &a, panel,
+                         direct ? p->b.rows.step[0] : NR, panel + p->b.run_step,
+                         fetch ? k * (p->b.run / 16) : 0, init, relu);
         }
     }
 }
@@ -7597,7 +8424,8 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
             int const n = nc < n_to - n0 ? nc : n_to - n0;
             if (!in_place) RISEK(pack_b)(&p->b, k, w.b_at, n0, n, w.b);
             for (m0 = m_from; m0 < m_to; m0 += MC)
-                RISEK(product_rows)(p, &w, m0, m_to - m0 < MC ? m_to - m0 : MC, k0, k, n0, n, in_place);
+                RISEK(product_rows)(p, &w, m0, m_to - m0 < MC ? m_to - m0 : MC, k0, k, n0, n,
+                                    in_place);
         }
     }
 }
@@ -7625,14 +8453,36 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
 #undef RISEK_TILE_NAMES
 #endif /* RISEK_REFERENCE */
 
-static const rise_kernels RISEK(table) = {
-    RISEK_NAME, RISEK_ISA, RISEK_FUSED, RISEK(product), RISEK(add), RISEK(multiply), RISEK(perturb), RISEK(dot),
-    RISEK(relu_backward), RISEK(maximum), RISEK(claim), RISEK(map_exp), RISEK(map_log), RISEK(map_tanh), RISEK(map_sigmoid),
-    RISEK(lstm_forward),
-    RISEK(lstm_backward), RISEK(gru_forward), RISEK(gru_backward),
-    RISEK(mingru_forward), RISEK(mingru_backward), RISEK(gate_forward), RISEK(gate_backward),
-    RISEK(norm_forward), RISEK(norm_backward), RISEK(stack), RISEK(unhalf),
-    RISEK(project_signs), RISEK(project_ternary), RISEK(adam)};
+static const rise_kernels RISEK(table) = {RISEK_NAME,
+                                          RISEK_ISA,
+                                          RISEK_FUSED,
+                                          RISEK(product),
+                                          RISEK(add),
+                                          RISEK(multiply),
+                                          RISEK(perturb),
+                                          RISEK(dot),
+                                          RISEK(relu_backward),
+                                          RISEK(maximum),
+                                          RISEK(claim),
+                                          RISEK(map_exp),
+                                          RISEK(map_log),
+                                          RISEK(map_tanh),
+                                          RISEK(map_sigmoid),
+                                          RISEK(lstm_forward),
+                                          RISEK(lstm_backward),
+                                          RISEK(gru_forward),
+                                          RISEK(gru_backward),
+                                          RISEK(mingru_forward),
+                                          RISEK(mingru_backward),
+                                          RISEK(gate_forward),
+                                          RISEK(gate_backward),
+                                          RISEK(norm_forward),
+                                          RISEK(norm_backward),
+                                          RISEK(stack),
+                                          RISEK(unhalf),
+                                          RISEK(project_signs),
+                                          RISEK(project_ternary),
+                                          RISEK(adam)};
 
 #undef RISEK
 #undef RISEK_FN

@@ -33,7 +33,7 @@ static double median(const double *values, int count)
     return sorted[count / 2];
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* options and the device they make */
 
 typedef struct options {
@@ -56,13 +56,16 @@ RISEI_FN void device_make(void)
 #ifdef RISE_THREADS
     if (option.threads > 1) {
         device.pool = (risei_pool *)calloc(1, sizeof(risei_pool));
-        if (device.pool == NULL || !risei_pool_begin(device.pool, option.threads, device.scratch, rise_product_scratch())) exit(1);
+        if (device.pool == NULL ||
+            !risei_pool_begin(device.pool, option.threads, device.scratch, rise_product_scratch()))
+            exit(1);
     }
 #endif
 }
 static void options_read(int count, char **arguments)
 {
-    static const char *const names[] = {"auto", "ref", "c", "avx2", "avx512", "neon"}; /* as rise_isa counts */
+    /* as rise_isa counts */
+    static const char *const names[] = {"auto", "ref", "c", "avx2", "avx512", "neon"};
     int i, isa;
     option.threads = 1;
     for (i = 1; i < count; i++) {
@@ -74,10 +77,12 @@ static void options_read(int count, char **arguments)
         for (isa = 0; isa < 6 && strcmp(value, names[isa]) != 0; isa++) {}
         if (strcmp(arguments[i], "--isa") == 0 && isa < 6)
             option.isa = (rise_isa)isa;
-        else if (strcmp(arguments[i], "--threads") == 0 && atoi(value) >= 1 && atoi(value) <= RISEI_MOST_THREADS)
+        else if (strcmp(arguments[i], "--threads") == 0 && atoi(value) >= 1 &&
+                 atoi(value) <= RISEI_MOST_THREADS)
             option.threads = atoi(value);
         else {
-            fprintf(stderr, "usage: %s [--quick] [--isa avx512|avx2|neon|c|ref] [--threads N]\n", arguments[0]);
+            fprintf(stderr, "usage: %s [--quick] [--isa avx512|avx2|neon|c|ref] [--threads N]\n",
+                    arguments[0]);
             exit(2);
         }
         i++;
@@ -88,45 +93,54 @@ static void options_read(int count, char **arguments)
     device_make();
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* limits: each loop is written once and compiled for every instruction set. `part` of `parts` threads does the same again. */
 
 static volatile float sink; /* what loops compute goes there, or they would be dropped */
 
 /* CHAINS independent sums hide the latency of a multiply-add; 2 * CHAINS * lanes * 2 operations a turn. */
-#define PEAK_LOOP(name, target, vector, lanes, set1, fma, load, add)                                                   \
-    RISEI_FN target void peak_##name(long turns)                                                                \
-    {                                                                                                                  \
-        vector const b = set1(0.999f), c = set1(0.001f);                                                               \
-        vector sum[CHAINS];                                                                                            \
-        float out[lanes];                                                                                              \
-        int i;                                                                                                         \
-        RISEI_UNROLL for (i = 0; i < CHAINS; i++) sum[i] = set1(sink + (float)i); /* equal ones would become one */    \
-        for (; turns > 0; turns--) {                                                                                   \
-            RISEI_UNROLL for (i = 0; i < CHAINS; i++) sum[i] = fma(sum[i], b, c);                                      \
-            RISEI_UNROLL for (i = 0; i < CHAINS; i++) sum[i] = fma(sum[i], b, c);                                      \
-        }                                                                                                              \
-        RISEI_UNROLL for (i = 1; i < CHAINS; i++) sum[0] = add(sum[0], sum[i]);                                        \
-        memcpy(out, &sum[0], sizeof out);                                                                              \
-        sink = out[0];                                                                                                 \
-    }                                                                                                                  \
-    RISEI_FN target void read_##name(const float *x, size_t count)                                              \
-    {                                                                                                                  \
-        vector sum[8];                                                                                                 \
-        float out[lanes];                                                                                              \
-        size_t at;                                                                                                     \
-        int i;                                                                                                         \
-        RISEI_UNROLL for (i = 0; i < 8; i++) sum[i] = set1(0.0f);                                                      \
-        for (at = 0; at + 8 * (lanes) <= count; at += 8 * (lanes)) {                                                   \
-            RISEI_UNROLL for (i = 0; i < 8; i++) sum[i] = add(sum[i], load(x + at + i * (lanes)));                     \
-        }                                                                                                              \
-        RISEI_UNROLL for (i = 1; i < 8; i++) sum[0] = add(sum[0], sum[i]);                                             \
-        memcpy(out, &sum[0], sizeof out);                                                                              \
-        sink = out[0];                                                                                                 \
+#define PEAK_LOOP(name, target, vector, lanes, set1, fma, load, add)                               \
+    RISEI_FN target void peak_##name(long turns)                                                   \
+    {                                                                                              \
+        vector const b = set1(0.999f), c = set1(0.001f);                                           \
+        vector sum[CHAINS];                                                                        \
+        float out[lanes];                                                                          \
+        int i;                                                                                     \
+        RISEI_UNROLL for (i = 0; i < CHAINS; i++)                                                  \
+            sum[i] = set1(sink + (float)i); /* equal ones would become one */                      \
+        for (; turns > 0; turns--) {                                                               \
+            RISEI_UNROLL for (i = 0; i < CHAINS; i++)                                              \
+                sum[i] = fma(sum[i], b, c);                                                        \
+            RISEI_UNROLL for (i = 0; i < CHAINS; i++)                                              \
+                sum[i] = fma(sum[i], b, c);                                                        \
+        }                                                                                          \
+        RISEI_UNROLL for (i = 1; i < CHAINS; i++)                                                  \
+            sum[0] = add(sum[0], sum[i]);                                                          \
+        memcpy(out, &sum[0], sizeof out);                                                          \
+        sink = out[0];                                                                             \
+    }                                                                                              \
+    RISEI_FN target void read_##name(const float *x, size_t count)                                 \
+    {                                                                                              \
+        vector sum[8];                                                                             \
+        float out[lanes];                                                                          \
+        size_t at;                                                                                 \
+        int i;                                                                                     \
+        RISEI_UNROLL for (i = 0; i < 8; i++)                                                       \
+            sum[i] = set1(0.0f);                                                                   \
+        for (at = 0; at + 8 * (lanes) <= count; at += 8 * (lanes)) {                               \
+            RISEI_UNROLL for (i = 0; i < 8; i++)                                                   \
+                sum[i] = add(sum[i], load(x + at + i * (lanes)));                                  \
+        }                                                                                          \
+        RISEI_UNROLL for (i = 1; i < 8; i++)                                                       \
+            sum[0] = add(sum[0], sum[i]);                                                          \
+        memcpy(out, &sum[0], sizeof out);                                                          \
+        sink = out[0];                                                                             \
     }
 #if RISEI_AVX
-PEAK_LOOP(avx512, RISEI_TARGET("avx512f"), __m512, 16, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_add_ps)
-PEAK_LOOP(avx2, RISEI_TARGET("avx2,fma"), __m256, 8, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_add_ps)
+PEAK_LOOP(avx512, RISEI_TARGET("avx512f"), __m512, 16, _mm512_set1_ps, _mm512_fmadd_ps,
+          _mm512_loadu_ps, _mm512_add_ps)
+PEAK_LOOP(avx2, RISEI_TARGET("avx2,fma"), __m256, 8, _mm256_set1_ps, _mm256_fmadd_ps,
+          _mm256_loadu_ps, _mm256_add_ps)
 #endif
 #if RISEI_NEON && RISEI_HARD_FMA
 #define NEON_FMA(sum, b, c) vfmaq_f32((c), (sum), (b))
@@ -182,10 +196,12 @@ RISEI_FN void machine_print(void)
         one[i] = between - start, all[i] = now() - between;
     }
     rate = peak_work() / option.threads / median(one, 9) / 1e9;
-    printf("%s kernels, %d thread%s", device.kernels->name, option.threads, option.threads > 1 ? "s" : "");
+    printf("%s kernels, %d thread%s", device.kernels->name, option.threads,
+           option.threads > 1 ? "s" : "");
     if (rate > 0) printf("; peak of multiply-adds: %.0f GFLOP/s", rate);
     if (option.threads > 1)
-        printf(" with one thread, %.2f times that with %d", option.threads * median(one, 9) / median(all, 9), option.threads);
+        printf(" with one thread, %.2f times that with %d",
+               option.threads * median(one, 9) / median(all, 9), option.threads);
     if (median(all, 9) > 1.25 * median(one, 9)) printf(" - CORES ARE BUSY OR MISSING");
     printf("\n");
 }
@@ -214,14 +230,14 @@ RISEI_FN void reading_part(void *job, int part, int parts, void *scratch)
 }
 RISEI_FN void reading_run(void *user) { risei_run(&device, 1e9, reading_part, user); }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* competitors */
 
 typedef struct competitor {
     void (*run)(void *user);   /* does it once; or NULL and */
     double (*ask)(void *user); /* another process does it once and says how many seconds it took */
     void *user;
-    int repeat;                /* so often a sample */
+    int repeat; /* so often a sample */
     double seconds[MOST_ROUNDS];
     double median;
 } competitor;
@@ -272,18 +288,21 @@ static void compete(double seconds, int least)
     for (r = 0; r < MOST_ROUNDS && (r < least || now() - start < seconds); r++)
         for (i = 0; i < competitor_count; i++) {
             settle();
-            if (competitors[i].repeat > 1) competitor_sample(&competitors[i], 1); /* the caches are full of the last one */
+            /* the caches are full of the last one */
+            if (competitors[i].repeat > 1) competitor_sample(&competitors[i], 1);
             competitors[i].seconds[r] = competitor_sample(&competitors[i], competitors[i].repeat);
         }
     round_count = r;
-    for (i = 0; i < competitor_count; i++) competitors[i].median = median(competitors[i].seconds, r);
+    for (i = 0; i < competitor_count; i++)
+        competitors[i].median = median(competitors[i].seconds, r);
 }
 /* How many times as long a takes as b. */
 static double ratio(int a, int b)
 {
     double ratios[MOST_ROUNDS];
     int r;
-    for (r = 0; r < round_count; r++) ratios[r] = competitors[a].seconds[r] / competitors[b].seconds[r];
+    for (r = 0; r < round_count; r++)
+        ratios[r] = competitors[a].seconds[r] / competitors[b].seconds[r];
     return median(ratios, round_count);
 }
 /* Percent of the peak, which competes as number `peak`, that `work` operations in c's time are; 0 without a peak. */
@@ -292,7 +311,7 @@ RISEI_FN double percent(int c, int peak, double work)
     return peak_work() > 0 ? 100 * work / peak_work() * ratio(peak, c) : 0;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* tables: what is printed, in columns, and written to a CSV beside it */
 
 typedef struct table {
@@ -365,6 +384,7 @@ RISEI_FN float *floats(size_t count)
 RISEI_FN void fill_bytes(uint8_t *bytes, size_t count, uint32_t random)
 {
     size_t i;
-    for (i = 0; i < count; i++) bytes[i] = (uint8_t)((random = random * 1664525u + 1013904223u) >> 24);
+    for (i = 0; i < count; i++)
+        bytes[i] = (uint8_t)((random = random * 1664525u + 1013904223u) >> 24);
 }
 RISEI_FN const char *isa_name(void) { return device.kernels->name; }

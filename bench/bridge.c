@@ -14,7 +14,8 @@ static const char *const script =
     "import sys, time, random, gymnasium, ale_py\n"
     "gymnasium.register_envs(ale_py)\n"
     "count, steps = int(sys.argv[1]), int(sys.argv[2])\n"
-    "make = lambda: gymnasium.make('ALE/Pong-v5', frameskip=4, repeat_action_probability=0.25, obs_type='grayscale')\n"
+    "make = lambda: gymnasium.make('ALE/Pong-v5', frameskip=4, repeat_action_probability=0.25, "
+    "obs_type='grayscale')\n"
     "envs = [make() for _ in range(count)]\n"
     "for i, env in enumerate(envs): env.reset(seed=i)\n"
     "begin = time.perf_counter()\n"
@@ -31,7 +32,8 @@ static double alone(void *user)
 {
     char command[2000], line[100] = "";
     FILE *child;
-    snprintf(command, sizeof command, "python3 -c \"%s\" %d %d 2> /dev/null", script, ((const arcade *)user)->count, steps());
+    snprintf(command, sizeof command, "python3 -c \"%s\" %d %d 2> /dev/null", script,
+             ((const arcade *)user)->count, steps());
     child = popen(command, "r");
     if (child == NULL || fgets(line, sizeof line, child) == NULL || pclose(child) != 0) exit(1);
     return atof(line);
@@ -44,7 +46,8 @@ static double bridged(void *user)
     double const begin = now();
     for (done = 0; done < steps(); done += a->count) {
         for (i = 0; i < a->count; i++) actions[i] = rand() % a->actions;
-        if (!arcade_send(a, actions) || !arcade_receive(a)) fprintf(stderr, "%s\n", a->link.error), exit(1);
+        if (!arcade_send(a, actions) || !arcade_receive(a))
+            fprintf(stderr, "%s\n", a->link.error), exit(1);
     }
     return (now() - begin) / done;
 }
@@ -70,7 +73,8 @@ static void measure(int count)
     ours = competitor_add(NULL, bridged, &a);
     theirs = competitor_add(NULL, alone, &a);
     compete(0, option.quick ? 3 : 7);
-    cell(12, "%d", count), cell_number(12, 0, 1 / competitors[ours].median), cell_number(12, 0, 1 / competitors[theirs].median);
+    cell(12, "%d", count), cell_number(12, 0, 1 / competitors[ours].median),
+        cell_number(12, 0, 1 / competitors[theirs].median);
     cell_number(12, 2, ratio(theirs, ours));
     row_end();
     arcade_close(&a);

@@ -13,10 +13,14 @@
 
 struct qemu_plugin_tb; /* a block of instructions that are executed one after the other */
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *block);
-void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t plugin, void (*translated)(uint64_t plugin, struct qemu_plugin_tb *block));
-void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *block, void (*executed)(unsigned cpu, void *user),
-                                          int registers, void *user);
-void qemu_plugin_register_atexit_cb(uint64_t plugin, void (*ended)(uint64_t plugin, void *user), void *user);
+void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t plugin,
+                                           void (*translated)(uint64_t plugin,
+                                                              struct qemu_plugin_tb *block));
+void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *block,
+                                          void (*executed)(unsigned cpu, void *user), int registers,
+                                          void *user);
+void qemu_plugin_register_atexit_cb(uint64_t plugin, void (*ended)(uint64_t plugin, void *user),
+                                    void *user);
 
 extern int qemu_plugin_version;
 int qemu_plugin_install(uint64_t plugin, const void *machine, int count, char **arguments);
@@ -32,7 +36,8 @@ static void block_executed(unsigned cpu, void *user)
 static void block_translated(uint64_t plugin, struct qemu_plugin_tb *block)
 {
     (void)plugin;
-    qemu_plugin_register_vcpu_tb_exec_cb(block, block_executed, 0, (void *)(uintptr_t)qemu_plugin_tb_n_insns(block));
+    qemu_plugin_register_vcpu_tb_exec_cb(block, block_executed, 0,
+                                         (void *)(uintptr_t)qemu_plugin_tb_n_insns(block));
 }
 static void ended(uint64_t plugin, void *user)
 {

@@ -14,11 +14,12 @@ enum { FORWARD, WEIGHTS, DATA };
 enum { NO_DX, WITH_DX };
 static const char *const pass_names[] = {"forward", "weights", "data"};
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* peers, loaded when the program runs, after the environment they read has been set */
 
-typedef void (*sgemm_fn)(int order, int transpose_a, int transpose_b, int m, int n, int k, float alpha, const float *a, int lda,
-                         const float *b, int ldb, float beta, float *c, int ldc);
+typedef void (*sgemm_fn)(int order, int transpose_a, int transpose_b, int m, int n, int k,
+                         float alpha, const float *a, int lda, const float *b, int ldb, float beta,
+                         float *c, int ldc);
 typedef struct blas {
     const char *name, *file, *beside, *version;
     sgemm_fn sgemm;
@@ -31,14 +32,17 @@ typedef struct blas {
 #else
 #define TRIPLET "unknown"
 #endif
-static blas blases[] = {
-    {"OpenBLAS", "libopenblas.so.0", "/usr/lib/" TRIPLET "/openblas-pthread/libopenblas.so.0", "openblas_get_config", NULL},
-    {"BLIS", "libblis.so.4", "/usr/lib/" TRIPLET "/blis-pthread/libblis.so.4", "bli_info_get_version_str", NULL}};
+static blas blases[] = {{"OpenBLAS", "libopenblas.so.0",
+                         "/usr/lib/" TRIPLET "/openblas-pthread/libopenblas.so.0",
+                         "openblas_get_config", NULL},
+                        {"BLIS", "libblis.so.4", "/usr/lib/" TRIPLET "/blis-pthread/libblis.so.4",
+                         "bli_info_get_version_str", NULL}};
 enum { BLASES = sizeof blases / sizeof *blases };
 
 static struct {
     void (*version)(char *text, int size);
-    void *(*conv)(int pass, int count, int channels, int height, int filters, int size, int stride, int pad);
+    void *(*conv)(int pass, int count, int channels, int height, int filters, int size, int stride,
+                  int pad);
     void *(*cell)(int lstm, int pass, int steps, int rows, int in, int units);
     void (*run)(void *);
     void (*free)(void *);
@@ -58,7 +62,8 @@ static void environment(void)
     setenv("OMP_NUM_THREADS", threads, 1);
     setenv("OPENBLAS_NUM_THREADS", threads, 1);
     setenv("BLIS_NUM_THREADS", threads, 1);
-    setenv("GOMP_SPINCOUNT", "100000", 0);     /* some milliseconds at most: nobody is to spin while others are measured */
+    /* some milliseconds at most: nobody is to spin while others are measured */
+    setenv("GOMP_SPINCOUNT", "100000", 0);
     setenv("OPENBLAS_THREAD_TIMEOUT", "22", 0); /* 2^22 cycles, likewise */
     if (avx2) setenv("DNNL_MAX_CPU_ISA", "AVX2", 1), setenv("ONEDNN_MAX_CPU_ISA", "AVX2", 1);
     if (avx2 || avx512) setenv("OPENBLAS_CORETYPE", avx2 ? "Haswell" : "SkylakeX", 1);
@@ -70,8 +75,10 @@ static void load_blas(blas *b)
     if (library == NULL) library = dlopen(b->beside, RTLD_NOW | RTLD_LOCAL);
     load(library, "cblas_sgemm", &b->sgemm);
     load(library, b->version, &version);
-    if (strcmp(b->name, "BLIS") == 0 && version != NULL && (option.isa == RISE_ISA_AVX2 || option.isa == RISE_ISA_AVX512)) {
-        int const old = version()[0] == '0', avx2 = option.isa == RISE_ISA_AVX2; /* before 1.0 by number; read at first use */
+    if (strcmp(b->name, "BLIS") == 0 && version != NULL &&
+        (option.isa == RISE_ISA_AVX2 || option.isa == RISE_ISA_AVX512)) {
+        /* before 1.0 by number; read at first use */
+        int const old = version()[0] == '0', avx2 = option.isa == RISE_ISA_AVX2;
         setenv("BLIS_ARCH_TYPE", old ? avx2 ? "3" : "0" : avx2 ? "haswell" : "skx", 1);
     }
     if (b->sgemm == NULL)
@@ -83,7 +90,8 @@ static void load_onednn(const char *program)
 {
     char path[1024], version[64];
     void *library;
-    beside(path, sizeof path, strchr(program, '/') != NULL ? program : "./", "peer_onednn.so"); /* dlopen wants a slash */
+    /* dlopen wants a slash */
+    beside(path, sizeof path, strchr(program, '/') != NULL ? program : "./", "peer_onednn.so");
     library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     load(library, "onednn_version", &onednn.version);
     load(library, "onednn_conv", &onednn.conv);
@@ -98,7 +106,7 @@ static void load_onednn(const char *program)
     printf("%s\n", version);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* rows of the table */
 
 static void heads(void)
@@ -110,7 +118,7 @@ static void heads(void)
     for (i = 0; i < 9; i++) cell(i < 3 ? 9 : 11, "%s", names[i]);
     row_end();
 }
-static double logs;   /* of ratios to the better BLAS */
+static double logs; /* of ratios to the better BLAS */
 static int log_count;
 
 /* Lets all compete and prints them; peers[0] is oneDNN's number, then the BLASes'; 0 where absent. */
@@ -119,7 +127,8 @@ static void compete_row(const char *name, const char *pass, double work, const i
     double best = 0;
     int i;
     compete(option.quick ? 0.25 : 1.5, option.quick ? 5 : 9);
-    cell(-34, "%s", name), cell(-8, "%s", pass), cell(-7, "%s", isa_name()), cell(7, "%d", option.threads);
+    cell(-34, "%s", name), cell(-8, "%s", pass), cell(-7, "%s", isa_name()),
+        cell(7, "%d", option.threads);
     cell(9, "%.1f", 1e6 * competitors[OURS].median);
     cell_number(9, 1, work / competitors[OURS].median / 1e9);
     cell_number(9, 0, percent(OURS, PEAK, work));
@@ -139,7 +148,7 @@ static void begin(void (*run)(void *user), void *user)
     competitor_add(peak_run, NULL, NULL);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* convolutions */
 
 typedef struct conv_case {
@@ -148,11 +157,13 @@ typedef struct conv_case {
     int network; /* whose sum it belongs to, or -1 */
 } conv_case;
 
-static const conv_case conv_cases[] = {
-    {"nature1 84x84x4 8x8/4 32", 84, 4, 32, 8, 4, 0, 0},   {"nature2 20x20x32 4x4/2 64", 20, 32, 64, 4, 2, 0, 0},
-    {"nature3 9x9x64 3x3 64", 9, 64, 64, 3, 1, 0, 0},      {"impala1 84x84x4 3x3p1 32", 84, 4, 32, 3, 1, 1, 1},
-    {"impala2 42x42x32 3x3p1 64", 42, 32, 64, 3, 1, 1, 1}, {"impala3 21x21x64 3x3p1 64", 21, 64, 64, 3, 1, 1, 1},
-    {"small 10x10x4 3x3 16", 10, 4, 16, 3, 1, 0, -1}};
+static const conv_case conv_cases[] = {{"nature1 84x84x4 8x8/4 32", 84, 4, 32, 8, 4, 0, 0},
+                                       {"nature2 20x20x32 4x4/2 64", 20, 32, 64, 4, 2, 0, 0},
+                                       {"nature3 9x9x64 3x3 64", 9, 64, 64, 3, 1, 0, 0},
+                                       {"impala1 84x84x4 3x3p1 32", 84, 4, 32, 3, 1, 1, 1},
+                                       {"impala2 42x42x32 3x3p1 64", 42, 32, 64, 3, 1, 1, 1},
+                                       {"impala3 21x21x64 3x3p1 64", 21, 64, 64, 3, 1, 1, 1},
+                                       {"small 10x10x4 3x3 16", 10, 4, 16, 3, 1, 0, -1}};
 static const char *const network_names[] = {"nature", "impala"};
 static const int batches[] = {1, 32, 256};
 static struct {
@@ -190,11 +201,14 @@ static risei_image image(int height, int channels, int pad, int count)
 static void conv_row(const conv_case *k, conv_job *j, int batch, int pass)
 {
     static void (*const runs[])(void *) = {conv_forward, conv_weights, conv_data};
-    double const work = 2.0 * j->count * j->conv.out_height * j->conv.out_width * k->filters * k->channels * k->size * k->size;
+    double const work = 2.0 * j->count * j->conv.out_height * j->conv.out_width * k->filters *
+                        k->channels * k->size * k->size;
     int peers[1 + BLASES] = {0};
     void *peer = NULL;
     char name[64];
-    if (onednn.conv != NULL) peer = onednn.conv(pass, j->count, k->channels, k->height, k->filters, k->size, k->stride, k->pad);
+    if (onednn.conv != NULL)
+        peer = onednn.conv(pass, j->count, k->channels, k->height, k->filters, k->size, k->stride,
+                           k->pad);
     begin(runs[pass], j);
     if (peer != NULL) peers[0] = competitor_add(onednn.run, NULL, peer);
     snprintf(name, sizeof name, "%s b%d", k->name, j->count);
@@ -203,7 +217,8 @@ static void conv_row(const conv_case *k, conv_job *j, int batch, int pass)
         double const times = ratio(peers[0], OURS);
         sums[k->network][batch].ours += competitors[OURS].median;
         sums[k->network][batch].theirs += competitors[peers[0]].median;
-        if (sums[k->network][batch].least <= 0 || times < sums[k->network][batch].least) sums[k->network][batch].least = times;
+        if (sums[k->network][batch].least <= 0 || times < sums[k->network][batch].least)
+            sums[k->network][batch].least = times;
     }
     if (peer != NULL) onednn.free(peer);
 }
@@ -218,15 +233,16 @@ static void conv_rows(const conv_case *k, int batch)
     j.count = batches[batch];
     j.conv = risei_conv_make(&p, &desc, k->height, k->height, k->channels);
     j.w = floats(p.count), j.g = floats(p.count);
-    j.x = image(k->height, k->channels, k->pad, j.count), j.dx = image(k->height, k->channels, 0, j.count);
+    j.x = image(k->height, k->channels, k->pad, j.count),
+    j.dx = image(k->height, k->channels, 0, j.count);
     j.y = image(j.conv.out_height, k->filters, 0, j.count);
     j.dy = image(j.conv.out_height, k->filters, k->channels == 4 ? 0 : j.conv.border, j.count);
-    for (pass = FORWARD; pass <= DATA; pass++)
-        if (pass != DATA || k->channels != 4) conv_row(k, &j, batch, pass); /* nobody learns pixels */
+    for (pass = FORWARD; pass <= DATA; pass++) /* nobody learns pixels */
+        if (pass != DATA || k->channels != 4) conv_row(k, &j, batch, pass);
     free(j.w), free(j.g), free(j.x.data), free(j.y.data), free(j.dy.data), free(j.dx.data);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* dense layers: `rows` times `in` to `out`. For the BLASes, which have no layout of their own, in the fastest of its forms. */
 
 typedef struct dense_job {
@@ -245,7 +261,8 @@ static void dense_run(void *user)
     if (j->pass == FORWARD)
         risei_linear_forward(&device, &j->layer, j->w, j->rows, j->x, in, j->dy, out_units, 0);
     else if (j->pass == WEIGHTS)
-        risei_linear_backward_weights(&device, &j->layer, j->g, j->rows, j->x, in, j->dy, out_units);
+        risei_linear_backward_weights(&device, &j->layer, j->g, j->rows, j->x, in, j->dy,
+                                      out_units);
     else { /* as risei_linear_backward does */
         rise_matrix const w = rise_matrix_panels(j->w + j->layer.weights, in, out_units);
         int const many = j->rows > 64;
@@ -315,7 +332,7 @@ static void dense_all(void)
         dense_rows(cases[i].name, cases[i].rows, cases[i].out, cases[i].in, cases[i].backward);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* recurrent layers */
 
 typedef struct cell_job {
@@ -353,7 +370,8 @@ static void cell_make(cell_job *j, rise_cell kind, int steps, int rows, int in, 
         arena.base = (unsigned char *)j->block;
         arena.used = 0;
         j->sequence.ends = 1;
-        risei_sequence_layout(&arena, &j->cell, &j->sequence, steps, steps * rows, (steps + 1) * rows, rows, steps, dx);
+        risei_sequence_layout(&arena, &j->cell, &j->sequence, steps, steps * rows,
+                              (steps + 1) * rows, rows, steps, dx);
     }
     j->sequence.steps = steps, j->sequence.rows = rows;
     risei_sequence_plan(&j->sequence);
@@ -364,7 +382,8 @@ static void cell_make(cell_job *j, rise_cell kind, int steps, int rows, int in, 
 static void cell_rows(rise_cell kind, int steps, int rows, int in, int units)
 {
     int const lstm = kind == RISE_CELL_LSTM;
-    double const each = 2.0 * steps * rows * (lstm ? 4 : 3) * units; /* times what it is multiplied with: in, units */
+    /* times what it is multiplied with: in, units */
+    double const each = 2.0 * steps * rows * (lstm ? 4 : 3) * units;
     int dx, pass;
     char name[64];
     snprintf(name, sizeof name, "%s T%d b%d %d->%d", lstm ? "LSTM" : "GRU", steps, rows, in, units);
@@ -374,7 +393,8 @@ static void cell_rows(rise_cell kind, int steps, int rows, int in, int units)
         for (pass = dx == NO_DX ? 0 : 1; pass < 2; pass++) {
             double const work = each * (pass == 0 ? in + units : (1 + dx) * in + 2 * units);
             int peers[1 + BLASES] = {0};
-            void *peer = onednn.cell != NULL ? onednn.cell(lstm, pass, steps, rows, in, units) : NULL;
+            void *peer = onednn.cell != NULL ? onednn.cell(lstm, pass, steps, rows, in, units)
+                                             : NULL;
             cell_forward(&j);
             begin(pass == 0 ? cell_forward : cell_backward, &j);
             if (peer != NULL) peers[0] = competitor_add(onednn.run, NULL, peer);
@@ -385,7 +405,7 @@ static void cell_rows(rise_cell kind, int steps, int rows, int in, int units)
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* projection to signs, which no peer has: the same numbers as a product with stored weights stand against it */
 
 typedef struct projection_job {
@@ -400,8 +420,14 @@ static void projection_run(void *user)
     memcpy(j->x, j->inputs, (size_t)j->n * sizeof *j->x);
     device.kernels->project_signs(j->n, j->x, j->size, 1, j->projected);
 }
-static void projection_openblas(void *user) { dense_blas(&((const projection_job *)user)->dense, blases[0].sgemm); }
-static void projection_blis(void *user) { dense_blas(&((const projection_job *)user)->dense, blases[1].sgemm); }
+static void projection_openblas(void *user)
+{
+    dense_blas(&((const projection_job *)user)->dense, blases[0].sgemm);
+}
+static void projection_blis(void *user)
+{
+    dense_blas(&((const projection_job *)user)->dense, blases[1].sgemm);
+}
 static void projection_row(int n, int size)
 {
     static void (*const runs[BLASES])(void *) = {projection_openblas, projection_blis};
@@ -414,36 +440,44 @@ static void projection_row(int n, int size)
     int i;
     memset(&j, 0, sizeof j);
     j.n = n, j.size = size;
-    j.inputs = (int32_t *)calloc((size_t)n, sizeof *j.x), j.x = (int32_t *)calloc((size_t)1 << rise_sign_bits(n, size), sizeof *j.x);
+    j.inputs = (int32_t *)calloc((size_t)n, sizeof *j.x),
+    j.x = (int32_t *)calloc((size_t)1 << rise_sign_bits(n, size), sizeof *j.x);
     j.projected = (int32_t *)calloc((size_t)size, sizeof *j.projected);
     if (j.inputs == NULL || j.x == NULL || j.projected == NULL) exit(1);
     for (i = 0; i < n; i++) j.inputs[i] = i * 37 % 256;
     j.dense.layer = risei_linear_make(&p, n, size, 1);
     j.dense.rows = 1;
-    j.dense.plain = floats(p.count), j.dense.x = floats((size_t)n), j.dense.dy = floats((size_t)size);
+    j.dense.plain = floats(p.count), j.dense.x = floats((size_t)n),
+    j.dense.dy = floats((size_t)size);
     begin(projection_run, &j);
     for (i = 0; i < BLASES; i++)
         if (blases[i].sgemm != NULL) peers[1 + i] = competitor_add(runs[i], NULL, &j);
     snprintf(name, sizeof name, "signs %d->%d", n, size);
     compete_row(name, "forward", 2.0 * n * size, peers);
     logs = logs_before, log_count = count_before; /* not a product like theirs */
-    free(j.inputs), free(j.x), free(j.projected), free(j.dense.plain), free(j.dense.x), free(j.dense.dy);
+    free(j.inputs), free(j.x), free(j.projected), free(j.dense.plain), free(j.dense.x),
+        free(j.dense.dy);
 }
 
 static void summary(void)
 {
     int n, b;
-    printf("\nratio: the peer's time / ours, the median of the rounds' ratios. Peak: of multiply-adds, in each round.\n"
-           "oneDNN's recurrent backward pass always has the gradient of the input in it, ours only in the rows back+dx.\n");
+    printf("\nratio: the peer's time / ours, the median of the rounds' ratios. Peak: of "
+           "multiply-adds, in each round.\n"
+           "oneDNN's recurrent backward pass always has the gradient of the input in it, ours only "
+           "in the rows back+dx.\n");
     for (n = 0; n < 2; n++)
         for (b = 0; b < 3; b++) {
             double const ours = sums[n][b].ours, theirs = sums[n][b].theirs;
             if (ours > 0)
-                printf("%s, batch %3d, all passes: ours %.2f ms, oneDNN %.2f ms, ratio %.2f (inverse %.2f), least %.2f\n",
-                       network_names[n], batches[b], 1e3 * ours, 1e3 * theirs, theirs / ours, ours / theirs, sums[n][b].least);
+                printf("%s, batch %3d, all passes: ours %.2f ms, oneDNN %.2f ms, ratio %.2f "
+                       "(inverse %.2f), least %.2f\n",
+                       network_names[n], batches[b], 1e3 * ours, 1e3 * theirs, theirs / ours,
+                       ours / theirs, sums[n][b].least);
         }
     if (log_count > 0)
-        printf("products: mean of %d ratios to the better BLAS: %.2f (geometric)\n", log_count, exp(logs / log_count));
+        printf("products: mean of %d ratios to the better BLAS: %.2f (geometric)\n", log_count,
+               exp(logs / log_count));
 }
 
 int main(int count, char **arguments)

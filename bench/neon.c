@@ -21,15 +21,18 @@ static int one_of(const char *const *names, int count, const char *name)
 
 int main(int count, char **arguments)
 {
-    static const char *const isas[] = {"auto", "ref", "c", "avx2", "avx512", "neon"}; /* as rise_isa counts */
-    static const char *const memories[] = {"rise", "none", "full"};                   /* as rise_memory does */
+    /* as rise_isa counts */
+    static const char *const isas[] = {"auto", "ref", "c", "avx2", "avx512", "neon"};
+    /* as rise_memory does */
+    static const char *const memories[] = {"rise", "none", "full"};
     static uint8_t frame[1024 * 1024];
     static rise_agent_desc desc;
     rise_agent *agent;
     rise_error error;
     uint32_t random = 1;
     int step, i;
-    if (count != 7) return fprintf(stderr, "usage: %s ISA MEMORY SIDE UNITS BATCH UPDATES\n", arguments[0]), 2;
+    if (count != 7)
+        return fprintf(stderr, "usage: %s ISA MEMORY SIDE UNITS BATCH UPDATES\n", arguments[0]), 2;
     desc.isa = (rise_isa)one_of(isas, 6, arguments[1]);
     desc.memory = (rise_memory)one_of(memories, 3, arguments[2]);
     desc.frame_width = desc.frame_height = atoi(arguments[3]);
@@ -39,15 +42,18 @@ int main(int count, char **arguments)
     desc.actions = ACTIONS;
     desc.learn_outside = 1;
     desc.replay_capacity = desc.learn_start = CAPACITY;
-    desc.epsilon_end = 1; /* random actions need no network: filling the buffer, which does not count, is quick */
-    if (rise_agent_create(&agent, &desc, &error) != RISE_OK) return fprintf(stderr, "%s\n", error.text), 1;
+    /* random actions need no network: filling the buffer, which does not count, is quick */
+    desc.epsilon_end = 1;
+    if (rise_agent_create(&agent, &desc, &error) != RISE_OK)
+        return fprintf(stderr, "%s\n", error.text), 1;
     for (step = 0; step < CAPACITY + 2 * WINDOW; step++) {
         for (i = 0; i < desc.frame_width * desc.frame_height; i++)
             frame[i] = (uint8_t)((random = random * 1664525u + 1013904223u) >> 24);
         rise_agent_step(agent, frame, (float)(step % 7 == 0), step == 0 ? RISE_FIRST : RISE_MIDDLE);
     }
     for (i = 0; i < atoi(arguments[6]); i++)
-        if (rise_agent_learn(agent) != RISE_OK) return fprintf(stderr, "%s\n", rise_agent_error(agent)->text), 1;
+        if (rise_agent_learn(agent) != RISE_OK)
+            return fprintf(stderr, "%s\n", rise_agent_error(agent)->text), 1;
     rise_agent_destroy(agent);
     return 0;
 }

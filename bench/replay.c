@@ -9,7 +9,7 @@
 
 enum { SIDE = 84, STACK = 4, BATCHES = 48, LEAVES = 1 << 20, DRAWN = 256 };
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* gathering */
 
 typedef struct drawn { /* a batch as risei_draw_batch leaves it */
@@ -41,16 +41,19 @@ static void agent_fill(rise_memory memory, int units, int window, int batch, int
         exit(1);
     }
     fill_bytes(frame, SIDE * SIDE, 1);
-    for (i = 0; i < capacity; i++) { /* straight into the buffer: acting on each frame would take long */
+    /* straight into the buffer: acting on each frame would take long */
+    for (i = 0; i < capacity; i++) {
         frame[i % (SIDE * SIDE)]++;
-        risei_replay_append(&agent->replay, 0, frame, embedding, 0, i == 0 ? RISE_FIRST : RISE_MIDDLE, NULL, desc.actions);
+        risei_replay_append(&agent->replay, 0, frame, embedding, 0,
+                            i == 0 ? RISE_FIRST : RISE_MIDDLE, NULL, desc.actions);
     }
     for (b = 0; b < BATCHES; b++) {
         batches[b].batch = (risei_transition *)calloc((size_t)batch, sizeof *batches[b].batch);
         batches[b].first = (int *)calloc((size_t)batch, sizeof *batches[b].first);
         if (batches[b].batch == NULL || batches[b].first == NULL) exit(1);
         risei_draw_batch(agent, &agent->counters.sample);
-        for (r = 0; r < batch; r++) batches[b].batch[r] = agent->batch[r], batches[b].first[r] = agent->first[r];
+        for (r = 0; r < batch; r++)
+            batches[b].batch[r] = agent->batch[r], batches[b].first[r] = agent->first[r];
     }
     free(frame), free(embedding);
 }
@@ -92,18 +95,22 @@ static void copy_part(void *job, int part, int parts, void *scratch)
     const drawn *const d = (const drawn *)job;
     const risei_history *const h = &agent->replay.history;
     int const steps = agent->desc.window + agent->desc.n_step;
-    uint16_t *const embeddings = (uint16_t *)(void *)(copies + (size_t)agent->desc.batch * 2 * STACK * SIDE * SIDE);
+    uint16_t *const embeddings =
+        (uint16_t *)(void *)(copies + (size_t)agent->desc.batch * 2 * STACK * SIDE * SIDE);
     int r, end, s;
     (void)scratch;
     for (risei_share(agent->desc.batch, 1, part, parts, &r, &end); r < end; r++) {
         for (s = 0; s < steps && h->size > 0; s++)
             memcpy(embeddings + ((size_t)r * (size_t)steps + (size_t)s) * (size_t)h->size,
-                   h->half + risei_slot(h, 0, d->batch[r].at + s) * h->size, (size_t)h->size * sizeof *h->half);
+                   h->half + risei_slot(h, 0, d->batch[r].at + s) * h->size,
+                   (size_t)h->size * sizeof *h->half);
         for (s = 0; s < 2 * STACK; s++) {
             int64_t const at = d->batch[r].at + (s >= STACK ? d->batch[r].steps : 0);
             int const begun = h->index[risei_slot(h, 0, at)], back = STACK - 1 - s % STACK;
             memcpy(copies + (size_t)(r * 2 * STACK + s) * SIDE * SIDE,
-                   h->frames + risei_slot(h, 0, at - (back < begun ? back : begun)) * h->frame_bytes, SIDE * SIDE);
+                   h->frames +
+                       risei_slot(h, 0, at - (back < begun ? back : begun)) * h->frame_bytes,
+                   SIDE * SIDE);
         }
     }
 }
@@ -112,7 +119,8 @@ static void copy_run(void *turn)
     drawn d = *next(turn);
     risei_run(&device, 1e9, copy_part, &d);
 }
-static void gather_row(const char *name, rise_memory memory, int units, int window, int batch, int capacity)
+static void gather_row(const char *name, rise_memory memory, int units, int window, int batch,
+                       int capacity)
 {
     static int turns[2];
     double frames, windows;
@@ -120,7 +128,8 @@ static void gather_row(const char *name, rise_memory memory, int units, int wind
     agent_fill(memory, units, window, batch, capacity);
     rise_agent_metrics(agent, &m);
     frames = (double)batch * 2 * STACK * SIDE * SIDE;
-    windows = memory == RISE_MEMORY_RISE ? (double)batch * (window + agent->desc.n_step) * units * 2 : 0;
+    windows = memory == RISE_MEMORY_RISE ? (double)batch * (window + agent->desc.n_step) * units * 2
+                                         : 0;
     copies = (uint8_t *)malloc((size_t)(frames + windows));
     if (copies == NULL) exit(1);
     memset(copies, 0, (size_t)(frames + windows));
@@ -132,19 +141,22 @@ static void gather_row(const char *name, rise_memory memory, int units, int wind
     cell(-30, "%s", name), cell(-7, "%s", isa_name()), cell(7, "%d", option.threads);
     cell(10, "%.1f", 1e6 * competitors[0].median), cell(12, "%.0f", batch / competitors[0].median);
     cell(10, "%.2f", (frames + windows) / competitors[0].median / 1e9);
-    cell(10, "%.2f", (frames + windows) / competitors[1].median / 1e9), cell(10, "%.2f", ratio(1, 0));
+    cell(10, "%.2f", (frames + windows) / competitors[1].median / 1e9),
+        cell(10, "%.2f", ratio(1, 0));
     row_end();
     if (memory == RISE_MEMORY_RISE) {
         double const needed = SIDE * SIDE + 2.0 * units;
-        printf("    a stored step: %d bytes = frame %d + embedding %d + bookkeeping %d: %.2f%% over frame and embedding\n",
-               (int)m.bytes_per_step, SIDE * SIDE, 2 * units, (int)((double)m.bytes_per_step - needed),
+        printf("    a stored step: %d bytes = frame %d + embedding %d + bookkeeping %d: %.2f%% "
+               "over frame and embedding\n",
+               (int)m.bytes_per_step, SIDE * SIDE, 2 * units,
+               (int)((double)m.bytes_per_step - needed),
                100 * ((double)m.bytes_per_step / needed - 1));
     }
     free(copies);
     agent_free();
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* sampling */
 
 typedef struct sampling {
@@ -176,14 +188,16 @@ static void both_run(void *user)
 }
 static void sampling_row(void)
 {
-    static const char *const names[] = {"sample and update", "sample and weights", "update (the same leaves)"};
+    static const char *const names[] = {"sample and update", "sample and weights",
+                                        "update (the same leaves)"};
     static sampling s;
     uint8_t frame = 0;
     int pass, i;
     risei_arena arena;
     memset(&arena, 0, sizeof arena);
     s.random = risei_stream(1, 1);
-    s.replay.history.lanes = 1, s.replay.history.capacity = LEAVES, s.replay.history.frame_bytes = 1;
+    s.replay.history.lanes = 1, s.replay.history.capacity = LEAVES,
+    s.replay.history.frame_bytes = 1;
     s.replay.n_step = 3, s.replay.discount = 0.99;
     for (pass = 0; pass < 2; pass++) {
         if (pass == 1 && posix_memalign(&s.block, RISEI_ALIGN, arena.used) != 0) exit(1);
@@ -191,8 +205,11 @@ static void sampling_row(void)
         arena.used = 0;
         risei_replay_layout(&arena, &s.replay);
     }
-    for (i = 0; i < LEAVES; i++) risei_replay_append(&s.replay, 0, &frame, NULL, 0, i == 0 ? RISE_FIRST : RISE_MIDDLE, NULL, 2);
-    for (i = 0; i < LEAVES - s.replay.n_step; i++) risei_tree_set(&s.replay, i, 0.01 + (double)risei_uniform(&s.random));
+    for (i = 0; i < LEAVES; i++)
+        risei_replay_append(&s.replay, 0, &frame, NULL, 0, i == 0 ? RISE_FIRST : RISE_MIDDLE, NULL,
+                            2);
+    for (i = 0; i < LEAVES - s.replay.n_step; i++)
+        risei_tree_set(&s.replay, i, 0.01 + (double)risei_uniform(&s.random));
     competitors_clear();
     competitor_add(both_run, NULL, &s);
     competitor_add(sample_run, NULL, &s);
@@ -200,7 +217,8 @@ static void sampling_row(void)
     compete(option.quick ? 1 : 5, 21);
     for (i = 0; i < 3; i++) {
         cell(-30, "%s", names[i]), cell(-7, "%s", isa_name()), cell(7, "%d", 1);
-        cell(10, "%.1f", 1e6 * competitors[i].median), cell(12, "%.0f", DRAWN / competitors[i].median);
+        cell(10, "%.1f", 1e6 * competitors[i].median),
+            cell(12, "%.0f", DRAWN / competitors[i].median);
         row_end();
     }
     free(s.block);
@@ -215,7 +233,8 @@ int main(int count, char **arguments)
     capacity = option.quick ? 20000 : 100000;
     table_open(path);
     machine_print();
-    printf("%d frames of 84x84; a batch has two stacks of %d frames a transition\n", capacity, STACK);
+    printf("%d frames of 84x84; a batch has two stacks of %d frames a transition\n", capacity,
+           STACK);
     cell(-30, "what"), cell(-7, "isa"), cell(7, "threads");
     for (i = 0; i < 5; i++) cell(i == 1 ? 12 : 10, "%s", names[i]);
     row_end();
@@ -224,8 +243,11 @@ int main(int count, char **arguments)
     gather_row("gather RISE 512 w16 batch 32", RISE_MEMORY_RISE, 512, 16, 32, capacity);
     printf("%d of 2^20 leaves, prioritised\n", DRAWN);
     sampling_row();
-    printf("\nGB/s: bytes of frames and embeddings a second. memcpy: that of the same bytes, and its time / ours.\n"
-           "Stacks of s and s' overlap when fewer than %d steps lie between them: some frames are read twice.\n", STACK);
+    printf("\nGB/s: bytes of frames and embeddings a second. memcpy: that of the same bytes, and "
+           "its time / ours.\n"
+           "Stacks of s and s' overlap when fewer than %d steps lie between them: some frames are "
+           "read twice.\n",
+           STACK);
     table_close(path);
     return 0;
 }

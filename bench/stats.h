@@ -4,7 +4,12 @@
 #ifndef STATS_H
 #define STATS_H
 
-enum { STATS_GAMES = 32, STATS_SEEDS = 32, STATS_SCORES = STATS_GAMES * STATS_SEEDS, STATS_REPLICATES = 2000 };
+enum {
+    STATS_GAMES = 32,
+    STATS_SEEDS = 32,
+    STATS_SCORES = STATS_GAMES * STATS_SEEDS,
+    STATS_REPLICATES = 2000
+};
 
 /* Scores of one kind of agent. Games need not have the same number of seeds. */
 typedef struct stats_scores {
@@ -13,7 +18,8 @@ typedef struct stats_scores {
 } stats_scores;
 
 typedef struct stats_estimate {
-    double value, low, high; /* with the interval that holds 95% of the bootstrap's replicates; NaN without scores */
+    /* with the interval that holds 95% of the bootstrap's replicates; NaN without scores */
+    double value, low, high;
 } stats_estimate;
 
 static int stats_ascending(const void *a, const void *b)
@@ -38,7 +44,9 @@ static double stats_quantile(const double *values, int count, double share)
 {
     double const place = share * (count - 1);
     int const below = place >= count - 1 ? count - 1 : (int)place;
-    return below == count - 1 ? values[below] : values[below] + (place - below) * (values[below + 1] - values[below]);
+    return below == count - 1
+               ? values[below]
+               : values[below] + (place - below) * (values[below + 1] - values[below]);
 }
 
 /* IQM over all games and seeds. */
@@ -59,7 +67,8 @@ static double stats_improvement(const stats_scores *x, const stats_scores *y)
     for (g = 0; g < x->games; g++) {
         double wins = 0;
         for (i = 0; i < x->seeds[g]; i++)
-            for (j = 0; j < y->seeds[g]; j++) wins += x->at[g][i] > y->at[g][j] ? 1 : x->at[g][i] < y->at[g][j] ? 0 : 0.5;
+            for (j = 0; j < y->seeds[g]; j++)
+                wins += x->at[g][i] > y->at[g][j] ? 1 : x->at[g][i] < y->at[g][j] ? 0 : 0.5;
         sum += wins / (x->seeds[g] * y->seeds[g]);
     }
     return sum / x->games;
@@ -72,7 +81,8 @@ static void stats_resample(stats_scores *out, const stats_scores *in, risei_rand
     out->games = in->games;
     for (g = 0; g < in->games; g++) {
         out->seeds[g] = in->seeds[g];
-        for (i = 0; i < in->seeds[g]; i++) out->at[g][i] = in->at[g][risei_below(random, in->seeds[g])];
+        for (i = 0; i < in->seeds[g]; i++)
+            out->at[g][i] = in->at[g][risei_below(random, in->seeds[g])];
     }
 }
 
@@ -90,7 +100,8 @@ static stats_estimate stats_of(const stats_scores *x, const stats_scores *y)
     for (i = 0; i < STATS_REPLICATES; i++) {
         stats_resample(&drawn[0], x, &random);
         if (y != NULL) stats_resample(&drawn[1], y, &random);
-        replicates[i] = y != NULL ? stats_improvement(&drawn[0], &drawn[1]) : stats_score(&drawn[0]);
+        replicates[i] = y != NULL ? stats_improvement(&drawn[0], &drawn[1])
+                                  : stats_score(&drawn[0]);
     }
     qsort(replicates, STATS_REPLICATES, sizeof *replicates, stats_ascending);
     e.low = stats_quantile(replicates, STATS_REPLICATES, 0.025);

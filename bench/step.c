@@ -29,7 +29,7 @@ typedef struct entry { /* a case that runs */
 static entry entries[MOST_CASES];
 static int entry_count;
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* PyTorch, in two processes: as one would write it, and at its best */
 
 typedef struct peer {
@@ -79,9 +79,11 @@ static void peer_start(int best, const char *program)
     if (child == 0) {
         dup2(to[0], 0), dup2(from[1], 1);
         close(to[0]), close(to[1]), close(from[0]), close(from[1]);
-        if (best) close(fileno(peers[0].to)), close(fileno(peers[0].from)); /* or the first would never see its end */
+        /* or the first would never see its end */
+        if (best) close(fileno(peers[0].to)), close(fileno(peers[0].from));
         peer_environment(best);
-        execlp(python != NULL ? python : "python3", "python3", script, peer_names[best], threads, (char *)NULL);
+        execlp(python != NULL ? python : "python3", "python3", script, peer_names[best], threads,
+               (char *)NULL);
         _exit(1);
     }
     close(to[0]), close(from[1]);
@@ -91,7 +93,8 @@ static void peer_start(int best, const char *program)
 static void peer_answer(peer *p, char *text, int size)
 {
     text[0] = 0;
-    if (p->from == NULL || fgets(text, size, p->from) == NULL || strncmp(text, "absent", 6) == 0) p->version[0] = 0;
+    if (p->from == NULL || fgets(text, size, p->from) == NULL || strncmp(text, "absent", 6) == 0)
+        p->version[0] = 0;
     text[strcspn(text, "\n")] = 0;
 }
 static void peers_start(const char *program)
@@ -131,7 +134,8 @@ static int peer_enter(peer *p, const char *what, const step_case *c, int repeat)
     char text[64];
     if (p->version[0] == 0) return 0;
     q->who = p, q->id = question_count++, q->repeat = repeat;
-    fprintf(p->to, "prepare %d %s %s %d %d %d\n", q->id, what, names[c->memory], c->batch, c->window, c->units);
+    fprintf(p->to, "prepare %d %s %s %d %d %d\n", q->id, what, names[c->memory], c->batch,
+            c->window, c->units);
     fflush(p->to);
     peer_answer(p, text, sizeof text);
     return p->version[0] != 0 ? competitor_add(NULL, peer_ask, q) : 0;
@@ -147,7 +151,7 @@ static void peers_drop(void)
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* agents */
 
 /* One whose replay buffer is full, long after its episode's beginning. */
@@ -173,7 +177,8 @@ static rise_agent *agent_make(const step_case *c)
     desc.isa = option.isa;
     desc.threads = option.threads;
     for (i = 0; i < 2; i++)
-        if (c->settings[i] != NULL && rise_agent_set(&desc, c->settings[i], &error) != RISE_OK) exit(1);
+        if (c->settings[i] != NULL && rise_agent_set(&desc, c->settings[i], &error) != RISE_OK)
+            exit(1);
     if (frame == NULL || rise_agent_create(&agent, &desc, &error) != RISE_OK) {
         fprintf(stderr, "%s: %s\n", c->name, frame != NULL ? error.text : "no memory");
         exit(1);
@@ -205,7 +210,8 @@ static double image_work(const risei_encoder *e, double *first)
     int l;
     for (l = 0; l < e->layers; l++) {
         const risei_conv *const c = &e->conv[l];
-        double const layer = 2.0 * c->out_height * c->out_width * c->filters * c->channels * c->size * c->size;
+        double const layer = 2.0 * c->out_height * c->out_width * c->filters * c->channels *
+                             c->size * c->size;
         if (l == 0) *first = layer;
         image += layer;
     }
@@ -216,9 +222,11 @@ static double image_work(const risei_encoder *e, double *first)
 static double update_work(const rise_agent *a)
 {
     const risei_net *const n = &a->net;
-    double const batch = a->desc.batch, windows = n->memory != RISE_MEMORY_NONE ? batch / a->desc.window_samples : 0;
+    double const batch = a->desc.batch;
+    double const windows = n->memory != RISE_MEMORY_NONE ? batch / a->desc.window_samples : 0;
     double const window = a->desc.window + a->desc.window_samples - 1, steps = windows * window;
-    double const both = windows * (window + a->desc.n_step), gates = (double)n->cell.gates * n->cell.units;
+    double const both = windows * (window + a->desc.n_step);
+    double const gates = (double)n->cell.gates * n->cell.units;
     double const recurrent = n->cell.kind == RISE_CELL_MINGRU ? 0 : n->cell.units;
     int const full = n->memory == RISE_MEMORY_FULL;
     double first, image = image_work(&n->encoder, &first), head, work;
@@ -226,12 +234,13 @@ static double update_work(const rise_agent *a)
     head = 2.0 * n->hidden.in * n->hidden.out + 2.0 * n->advantage.in * (n->actions + 1);
     work = (full ? steps + both : 3 * batch) * image + (full ? steps : batch) * (2 * image - first);
     work += (3 + 2) * batch * head;
-    work += (steps + both + steps) * 2 * (n->cell.in + recurrent) * gates;  /* forward twice, and the weights' gradient */
+    /* forward twice, and the weights' gradient */
+    work += (steps + both + steps) * 2 * (n->cell.in + recurrent) * gates;
     work += steps * 2 * (recurrent + (full ? n->cell.in : 0)) * gates;
     return work;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* the table */
 
 static void heads(void)
@@ -247,8 +256,10 @@ static void entry_row(const entry *e, const char *kind)
 {
     int const digits = e->read != 0 ? 3 : 2;
     int i;
-    cell(-30, "%s%s", kind, e->what->name), cell(-7, "%s", isa_name()), cell(7, "%d", option.threads);
-    cell_number(9, digits, 1e3 * competitors[e->ours].median), cell_number(9, 1, 1 / competitors[e->ours].median);
+    cell(-30, "%s%s", kind, e->what->name), cell(-7, "%s", isa_name()),
+        cell(7, "%d", option.threads);
+    cell_number(9, digits, 1e3 * competitors[e->ours].median),
+        cell_number(9, 1, 1 / competitors[e->ours].median);
     cell_number(9, 2, ratio(e->ours, entries[0].ours));
     for (i = 0; i < 2; i++) {
         cell_number(9, digits, e->torch[i] != 0 ? 1e3 * competitors[e->torch[i]].median : 0);
@@ -298,9 +309,11 @@ static void learn_group(const step_case *cases, int count, double seconds)
     for (i = 0; i < entry_count; i++)
         for (j = 0; j < entry_count; j++) {
             const step_case *const a = entries[i].what, *const b = entries[j].what;
-            if (a->memory == RISE_MEMORY_FULL && b->memory == RISE_MEMORY_RISE && a->window == b->window)
+            if (a->memory == RISE_MEMORY_FULL && b->memory == RISE_MEMORY_RISE &&
+                a->window == b->window)
                 printf("    FULL / RISE at window %d: %.1f; of operations: %.1f\n", a->window,
-                       ratio(entries[i].ours, entries[j].ours), update_work(entries[i].agent) / update_work(entries[j].agent));
+                       ratio(entries[i].ours, entries[j].ours),
+                       update_work(entries[i].agent) / update_work(entries[j].agent));
         }
     entries_end();
 }
@@ -324,10 +337,12 @@ static void act_group(const step_case *cases, int count)
     compete(option.quick ? 2 : 10, 9);
     for (i = 0; i < entry_count; i++) entry_row(&entries[i], "act: ");
     for (i = 0; i < entry_count; i++) {
-        double const bytes = 4.0 * (double)entries[i].weights.count, seconds = competitors[entries[i].read].median;
+        double const bytes = 4.0 * (double)entries[i].weights.count;
+        double const seconds = competitors[entries[i].read].median;
         double const operation = peak_work() > 0 ? competitors[0].median / peak_work() : 0;
         double first, conv = image_work(&entries[i].agent->net.encoder, &first) * operation;
-        printf("    %s: %.1f MB of weights, read in %.3f ms (%.1f GB/s); conv layers, at the peak, %.3f ms: ours takes %.2f of both\n",
+        printf("    %s: %.1f MB of weights, read in %.3f ms (%.1f GB/s); conv layers, at the peak, "
+               "%.3f ms: ours takes %.2f of both\n",
                cases[i].name, bytes / 1e6, 1e3 * seconds, bytes / seconds / 1e9, 1e3 * conv,
                competitors[entries[i].ours].median / (seconds + conv));
     }
@@ -336,29 +351,48 @@ static void act_group(const step_case *cases, int count)
 
 int main(int count, char **arguments)
 {
-    static const step_case main_group[] = {{"NONE batch 32", 84, 16, 32, 128, RISE_MEMORY_NONE, 1, {NULL, NULL}},
-                                           {"RISE 128 window 16 batch 32", 84, 16, 32, 128, RISE_MEMORY_RISE, 1, {NULL, NULL}},
-                                           {"RISE 128 window 64 batch 32", 84, 64, 32, 128, RISE_MEMORY_RISE, 2, {NULL, NULL}},
-                                           {"FULL 128 window 16 batch 32", 84, 16, 32, 128, RISE_MEMORY_FULL, 2, {NULL, NULL}}};
-    static const step_case large[] = {{"NONE batch 256", 84, 16, 256, 128, RISE_MEMORY_NONE, 1, {NULL, NULL}}};
-    static const step_case wide[] = {{"RISE 512 window 8 batch 32", 84, 8, 32, 512, RISE_MEMORY_RISE, 1, {NULL, NULL}},
-                                     {"RISE 512 window 16 batch 32", 84, 16, 32, 512, RISE_MEMORY_RISE, 1, {NULL, NULL}},
-                                     {"RISE 512 window 32 batch 32", 84, 32, 32, 512, RISE_MEMORY_RISE, 3, {NULL, NULL}},
-                                     {"RISE 512 window 64 batch 32", 84, 64, 32, 512, RISE_MEMORY_RISE, 3, {NULL, NULL}}};
+    static const step_case main_group[] = {
+        {"NONE batch 32", 84, 16, 32, 128, RISE_MEMORY_NONE, 1, {NULL, NULL}},
+        {"RISE 128 window 16 batch 32", 84, 16, 32, 128, RISE_MEMORY_RISE, 1, {NULL, NULL}},
+        {"RISE 128 window 64 batch 32", 84, 64, 32, 128, RISE_MEMORY_RISE, 2, {NULL, NULL}},
+        {"FULL 128 window 16 batch 32", 84, 16, 32, 128, RISE_MEMORY_FULL, 2, {NULL, NULL}}};
+    static const step_case large[] = {
+        {"NONE batch 256", 84, 16, 256, 128, RISE_MEMORY_NONE, 1, {NULL, NULL}}};
+    static const step_case wide[] = {
+        {"RISE 512 window 8 batch 32", 84, 8, 32, 512, RISE_MEMORY_RISE, 1, {NULL, NULL}},
+        {"RISE 512 window 16 batch 32", 84, 16, 32, 512, RISE_MEMORY_RISE, 1, {NULL, NULL}},
+        {"RISE 512 window 32 batch 32", 84, 32, 32, 512, RISE_MEMORY_RISE, 3, {NULL, NULL}},
+        {"RISE 512 window 64 batch 32", 84, 64, 32, 512, RISE_MEMORY_RISE, 3, {NULL, NULL}}};
     static const step_case cheap[] = {
         {"NONE batch 32", 84, 32, 32, 128, RISE_MEMORY_NONE, 0, {NULL, NULL}},
         {"RISE 128 window 32", 84, 32, 32, 128, RISE_MEMORY_RISE, 0, {NULL, NULL}},
         {"4 samples a window", 84, 32, 32, 128, RISE_MEMORY_RISE, 0, {"window_samples=4", NULL}},
         {"minGRU", 84, 32, 32, 128, RISE_MEMORY_RISE, 0, {"cell=mingru", NULL}},
         {"RISE 512 window 32", 84, 32, 32, 512, RISE_MEMORY_RISE, 0, {NULL, NULL}},
-        {"512, 8 samples a window", 84, 32, 32, 512, RISE_MEMORY_RISE, 0, {"window_samples=8", NULL}},
-        {"512, 8 samples, minGRU", 84, 32, 32, 512, RISE_MEMORY_RISE, 0, {"window_samples=8", "cell=mingru"}}};
-    static const step_case small[] = {{"small NONE", 10, 16, 32, 64, RISE_MEMORY_NONE, 0, {NULL, NULL}},
-                                      {"small RISE 64 window 16", 10, 16, 32, 64, RISE_MEMORY_RISE, 0, {NULL, NULL}},
-                                      {"small FULL 64 window 16", 10, 16, 32, 64, RISE_MEMORY_FULL, 0, {NULL, NULL}}};
-    static const step_case act[] = {{"NONE", 84, 16, 32, 128, RISE_MEMORY_NONE, 1, {NULL, NULL}},
-                                    {"RISE 128", 84, 16, 32, 128, RISE_MEMORY_RISE, 1, {NULL, NULL}},
-                                    {"RISE 512", 84, 16, 32, 512, RISE_MEMORY_RISE, 1, {NULL, NULL}}};
+        {"512, 8 samples a window",
+         84,
+         32,
+         32,
+         512,
+         RISE_MEMORY_RISE,
+         0,
+         {"window_samples=8", NULL}},
+        {"512, 8 samples, minGRU",
+         84,
+         32,
+         32,
+         512,
+         RISE_MEMORY_RISE,
+         0,
+         {"window_samples=8", "cell=mingru"}}};
+    static const step_case small[] = {
+        {"small NONE", 10, 16, 32, 64, RISE_MEMORY_NONE, 0, {NULL, NULL}},
+        {"small RISE 64 window 16", 10, 16, 32, 64, RISE_MEMORY_RISE, 0, {NULL, NULL}},
+        {"small FULL 64 window 16", 10, 16, 32, 64, RISE_MEMORY_FULL, 0, {NULL, NULL}}};
+    static const step_case act[] = {
+        {"NONE", 84, 16, 32, 128, RISE_MEMORY_NONE, 1, {NULL, NULL}},
+        {"RISE 128", 84, 16, 32, 128, RISE_MEMORY_RISE, 1, {NULL, NULL}},
+        {"RISE 512", 84, 16, 32, 512, RISE_MEMORY_RISE, 1, {NULL, NULL}}};
     static const char *const path = "build/bench_step.csv";
     options_read(count, arguments);
     table_open(path);
@@ -372,10 +406,14 @@ int main(int count, char **arguments)
     learn_group(cheap, 7, 20);
     learn_group(small, 3, 10);
     act_group(act, 3);
-    printf("\nms: median. \"usual\": PyTorch as one writes it; \"best\": channels_last, fused Adam, frozen target.\n"
-           "ratio: PyTorch's time / ours; \"/ first\": ours / that of the group's first row: medians of the rounds' ratios.\n"
-           "Ours has prioritised sampling, gathering the batch and renewing priorities in it; PyTorch's batch lies ready.\n"
-           "Acting: ours also stacks frames and embeds; \"/ reading\": over the time of reading its weights.\n");
+    printf("\nms: median. \"usual\": PyTorch as one writes it; \"best\": channels_last, fused "
+           "Adam, frozen target.\n"
+           "ratio: PyTorch's time / ours; \"/ first\": ours / that of the group's first row: "
+           "medians of the rounds' ratios.\n"
+           "Ours has prioritised sampling, gathering the batch and renewing priorities in it; "
+           "PyTorch's batch lies ready.\n"
+           "Acting: ours also stacks frames and embeds; \"/ reading\": over the time of reading "
+           "its weights.\n");
     table_close(path);
     peers_end();
     return 0;

@@ -13,22 +13,24 @@ enum { ARCADE_MOST_REPEAT = 32 };
 
 /* All zeros: the environment as it is. */
 typedef struct arcade_protocol {
-    int repeat;       /* frames that an action is played for [1] */
-    double sticky;    /* chance, in each frame, that the action before is played once more instead (Machado et al. 2018) */
-    int noops;        /* an episode begins with 1 to so many frames of action 0; 0: none */
-    int most_frames;  /* an episode is cut after so many; 0: never */
-    int side;         /* frames become grey, side x side pixels; 0: they stay as they are */
-    int two_frames;   /* 1: each pixel is the brighter one of the last two frames, for Atari draws some things in turns */
-    int clip;         /* 1: what the agent is told of a reward is its sign */
-    double blank;     /* chance that a frame is shown black */
+    int repeat; /* frames that an action is played for [1] */
+    /* chance, in each frame, that the action before is played once more instead (Machado et al. 2018) */
+    double sticky;
+    int noops;       /* an episode begins with 1 to so many frames of action 0; 0: none */
+    int most_frames; /* an episode is cut after so many; 0: never */
+    int side;        /* frames become grey, side x side pixels; 0: they stay as they are */
+    /* 1: each pixel is the brighter one of the last two frames, for Atari draws some things in turns */
+    int two_frames;
+    int clip;     /* 1: what the agent is told of a reward is its sign */
+    double blank; /* chance that a frame is shown black */
 } arcade_protocol;
 
 /* An environment. */
 typedef struct arcade_seat {
     uint64_t random;
-    int action;       /* that the last frame executed */
-    int frames;       /* of this episode */
-    double score;     /* of this episode: rewards as the environment gives them */
+    int action;   /* that the last frame executed */
+    int frames;   /* of this episode */
+    double score; /* of this episode: rewards as the environment gives them */
 } arcade_seat;
 
 typedef struct arcade {
@@ -36,18 +38,25 @@ typedef struct arcade {
     arcade_protocol protocol;
     int count;                            /* environments */
     int width, height, channels, actions; /* as the agent has them */
-    uint8_t *frames;                      /* [count][height][width][channels], for rise_agent_step_all, as */
-    float rewards[BRIDGE_ENVIRONMENTS];   /* these */
+    /* [count][height][width][channels], for rise_agent_step_all, as */
+    uint8_t *frames;
+    float rewards[BRIDGE_ENVIRONMENTS]; /* these */
     rise_event events[BRIDGE_ENVIRONMENTS];
     arcade_seat seats[BRIDGE_ENVIRONMENTS];
-    double frames_played;                 /* by all, no-ops included */
-    preprocess_area area;                 /* from the environment's frame to the agent's */
-    uint8_t *screen;                      /* scratch: two grey frames of the environment */
+    double frames_played; /* by all, no-ops included */
+    preprocess_area area; /* from the environment's frame to the agent's */
+    uint8_t *screen;      /* scratch: two grey frames of the environment */
     bridge_move moves[BRIDGE_ENVIRONMENTS];
 } arcade;
 
-static inline size_t arcade_frame_bytes(const arcade *a) { return (size_t)a->width * (size_t)a->height * (size_t)a->channels; }
-static inline int arcade_over(rise_event event) { return event == RISE_TERMINATED || event == RISE_TRUNCATED; }
+static inline size_t arcade_frame_bytes(const arcade *a)
+{
+    return (size_t)a->width * (size_t)a->height * (size_t)a->channels;
+}
+static inline int arcade_over(rise_event event)
+{
+    return event == RISE_TERMINATED || event == RISE_TRUNCATED;
+}
 
 static inline void arcade_close(arcade *a)
 {
@@ -57,8 +66,8 @@ static inline void arcade_close(arcade *a)
     a->frames = a->screen = NULL;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Frames                                                                                                             */
+/* ---------------------------------------------------------------------------------------------- */
+/* Frames */
 
 /* The environment's newest frames [height][width][channels] as the agent sees them. */
 static inline void arcade_see(arcade *a, const uint8_t *frames, uint8_t *seen)
@@ -71,7 +80,8 @@ static inline void arcade_see(arcade *a, const uint8_t *frames, uint8_t *seen)
         return;
     }
     if (a->link.channels == 3) {
-        for (i = 0; i < a->link.frames; i++) preprocess_grey(frames + i * bytes, (size_t)pixels, a->screen + i * pixels);
+        for (i = 0; i < a->link.frames; i++)
+            preprocess_grey(frames + i * bytes, (size_t)pixels, a->screen + i * pixels);
         frames = a->screen;
         newest = frames + (a->link.frames - 1) * pixels;
     }
@@ -88,9 +98,12 @@ static inline int arcade_prepare(arcade *a)
     int const side = a->protocol.side;
     if (side == 0) return 1;
     if (a->link.channels != 1 && a->link.channels != 3)
-        return bridge_fail(&a->link, "frames of %d channels cannot be made grey: take them as they are", a->link.channels);
+        return bridge_fail(&a->link,
+                           "frames of %d channels cannot be made grey: take them as they are",
+                           a->link.channels);
     return preprocess_area_init(&a->area, a->link.height, a->link.width, 1, side, side) ||
-           bridge_fail(&a->link, "frames of %d x %d cannot be resized to %d x %d", a->link.width, a->link.height, side, side);
+           bridge_fail(&a->link, "frames of %d x %d cannot be resized to %d x %d", a->link.width,
+                       a->link.height, side, side);
 }
 
 /* A picture [height][width] of what environment i shows: where there are many channels, each has a grey of its own. */
@@ -101,15 +114,16 @@ static inline void arcade_picture(const arcade *a, int i, uint8_t *grey)
     for (p = 0; p < a->width * a->height; p++) {
         int brightest = 0;
         for (c = 0; c < a->channels; c++) {
-            int const shade = frame[p * a->channels + c] * (a->channels + 1 + c) / (2 * a->channels);
+            int const shade = frame[p * a->channels + c] * (a->channels + 1 + c) /
+                              (2 * a->channels);
             brightest = shade > brightest ? shade : brightest;
         }
         grey[p] = (uint8_t)brightest;
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Steps                                                                                                              */
+/* ---------------------------------------------------------------------------------------------- */
+/* Steps */
 
 /* Tells environment i to take `action` once more, or, where its episode is over, to begin another one. A negative action
    leaves it alone. */
@@ -123,7 +137,8 @@ static inline void arcade_move(arcade *a, int i, int action)
     if (action < 0) return;
     if (move->reset) {
         seat->action = 0;
-        if (p->noops > 0) move->count = 1 + (int)(preprocess_random(&seat->random) % (uint32_t)p->noops);
+        if (p->noops > 0)
+            move->count = 1 + (int)(preprocess_random(&seat->random) % (uint32_t)p->noops);
         memset(move->actions, 0, (size_t)move->count);
     } else {
         for (; move->count < p->repeat; move->count++) {
@@ -152,7 +167,8 @@ static inline void arcade_take(arcade *a, int i)
         seat->score += (double)state->reward;
         a->rewards[i] = p->clip ? preprocess_reward(state->reward) : state->reward;
         a->events[i] = state->terminated ? RISE_TERMINATED : RISE_MIDDLE;
-        if (!state->terminated && (state->truncated || (p->most_frames > 0 && seat->frames >= p->most_frames)))
+        if (!state->terminated &&
+            (state->truncated || (p->most_frames > 0 && seat->frames >= p->most_frames)))
             a->events[i] = RISE_TRUNCATED;
     }
     a->frames_played += move->reset ? move->count : state->played;

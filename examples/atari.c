@@ -14,28 +14,30 @@
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* What is asked for                                                                                                  */
+/* ---------------------------------------------------------------------------------------------- */
+/* What is asked for */
 
 enum { MOST_SETTINGS = 40, TEXT = 1000, JUDGES = 8, GIF_FRAMES = 2000 };
 
 typedef struct options {
-    const char *game, *environment;      /* an Atari game as ALE has it, space_invaders; or any name of Gymnasium's */
+    /* an Atari game as ALE has it, space_invaders; or any name of Gymnasium's */
+    const char *game, *environment;
     const char *protocol, *preset;
     const char *python, *bridge, *folder, *play;
     const char *settings[MOST_SETTINGS]; /* "field=value", of the agent */
     int setting_count;
-    char keywords[TEXT];                 /* "key=value" lines, of the environment */
+    char keywords[TEXT]; /* "key=value" lines, of the environment */
     rise_memory memory;
     double steps, hours, evaluate_every, save_every, blank;
-    double evaluate_epsilon;             /* negative: what suits the game */
+    double evaluate_epsilon; /* negative: what suits the game */
     int episodes, last_episodes, seed, environments, threads;
     int resume, whole, plain;
 } options;
 
 static const char *const usage =
     "atari --game NAME            learns an Atari game: pong, breakout, space_invaders ...\n"
-    "      --env NAME             or any environment of Gymnasium: MinAtar/Breakout-v1, CartPole-v1 ...\n"
+    "      --env NAME             or any environment of Gymnasium: MinAtar/Breakout-v1, "
+    "CartPole-v1 ...\n"
     "  --memory rise|none|full    how it remembers [rise]\n"
     "  --steps N, --hours H       budget: it ends with either [2000000 steps]\n"
     "  --seed N                   [1]\n"
@@ -44,23 +46,30 @@ static const char *const usage =
     "What it leaves\n"
     "  --folder PATH              for its files [runs/GAME-MEMORY-SEED]\n"
     "  --save-every S             seconds between saves [600]\n"
-    "  --whole                    saves the replay buffer, too: it resumes at once, but the file is large\n"
+    "  --whole                    saves the replay buffer, too: it resumes at once, but the file "
+    "is large\n"
     "  --plain                    lines of text, no panel\n"
     "How it is judged\n"
     "  --evaluate-every N         steps between evaluations [50000]\n"
     "  --episodes N               that an evaluation plays greedily [5]\n"
     "  --last-episodes N          that the best agent plays in the end [20]\n"
-    "  --evaluate-epsilon P       chance of a random action in all of them: who never presses the button that serves the ball\n"
-    "                             would stand still for half an hour of play [0.001 in Atari games, else 0]\n"
+    "  --evaluate-epsilon P       chance of a random action in all of them: who never presses the "
+    "button that serves the ball\n"
+    "                             would stand still for half an hour of play [0.001 in Atari "
+    "games, else 0]\n"
     "What it plays\n"
-    "  --protocol dopamine|btr    dopamine: the game's own actions; btr: all 18, and up to 30 frames of nothing at first.\n"
-    "                             Both: 4 frames a step, sticky actions 0.25, 108000 frames an episode [dopamine]\n"
+    "  --protocol dopamine|btr    dopamine: the game's own actions; btr: all 18, and up to 30 "
+    "frames of nothing at first.\n"
+    "                             Both: 4 frames a step, sticky actions 0.25, 108000 frames an "
+    "episode [dopamine]\n"
     "  --blank P                  each frame is black with this chance [0]\n"
     "  --keyword KEY=VALUE        an argument of Gymnasium's environment; may be given often\n"
     "  --environments N           that are played at once [8]\n"
     "How it learns\n"
-    "  --preset dqn|rainbow|btr|r2d2   an agent of the literature, instead of one that suits a small machine\n"
-    "  --set FIELD=VALUE          a field of rise_agent_desc, such as window=32; may be given often\n"
+    "  --preset dqn|rainbow|btr|r2d2   an agent of the literature, instead of one that suits a "
+    "small machine\n"
+    "  --set FIELD=VALUE          a field of rise_agent_desc, such as window=32; may be given "
+    "often\n"
     "  --threads N                that compute, beside the game's process [1]\n"
     "  --python PATH, --bridge PATH    [python3, examples/bridge.py]\n";
 
@@ -82,7 +91,9 @@ static int parse_whole(const char *text, int least, int *number)
 
 static int parse_memory(const char *text, rise_memory *memory)
 {
-    *memory = strcmp(text, "none") == 0 ? RISE_MEMORY_NONE : strcmp(text, "full") == 0 ? RISE_MEMORY_FULL : RISE_MEMORY_RISE;
+    *memory = strcmp(text, "none") == 0   ? RISE_MEMORY_NONE
+              : strcmp(text, "full") == 0 ? RISE_MEMORY_FULL
+                                          : RISE_MEMORY_RISE;
     return *memory != RISE_MEMORY_RISE || strcmp(text, "rise") == 0;
 }
 
@@ -113,13 +124,16 @@ static int parse_option(options *o, const char *name, const char *value)
     if (strcmp(name, "--save-every") == 0) return parse_number(value, 0, &o->save_every);
     if (strcmp(name, "--episodes") == 0) return parse_whole(value, 1, &o->episodes);
     if (strcmp(name, "--last-episodes") == 0) return parse_whole(value, 1, &o->last_episodes);
-    if (strcmp(name, "--evaluate-epsilon") == 0) return parse_number(value, 0, &o->evaluate_epsilon) && o->evaluate_epsilon <= 1;
+    if (strcmp(name, "--evaluate-epsilon") == 0)
+        return parse_number(value, 0, &o->evaluate_epsilon) && o->evaluate_epsilon <= 1;
     if (strcmp(name, "--protocol") == 0) return parse_protocol(value, &o->protocol);
     if (strcmp(name, "--blank") == 0) return parse_number(value, 0, &o->blank) && o->blank <= 1;
     if (strcmp(name, "--keyword") == 0) return parse_keyword(o, value);
     if (strcmp(name, "--environments") == 0) return parse_whole(value, 1, &o->environments);
     if (strcmp(name, "--preset") == 0) return (o->preset = value) != NULL;
-    if (strcmp(name, "--set") == 0) return o->setting_count < MOST_SETTINGS && (o->settings[o->setting_count++] = value) != NULL;
+    if (strcmp(name, "--set") == 0)
+        return o->setting_count < MOST_SETTINGS &&
+               (o->settings[o->setting_count++] = value) != NULL;
     if (strcmp(name, "--threads") == 0) return parse_whole(value, 1, &o->threads);
     if (strcmp(name, "--python") == 0) return (o->python = value) != NULL;
     if (strcmp(name, "--bridge") == 0) return (o->bridge = value) != NULL;
@@ -143,22 +157,25 @@ static int parse(options *o, int argc, char **argv)
             i++;
             continue;
         }
-        if (strcmp(argv[i], "--help") != 0) fprintf(stderr, "Not understood: %s %s\n", argv[i], i + 1 < argc ? argv[i + 1] : "");
+        if (strcmp(argv[i], "--help") != 0)
+            fprintf(stderr, "Not understood: %s %s\n", argv[i], i + 1 < argc ? argv[i + 1] : "");
         return 0;
     }
     return (o->game != NULL) != (o->environment != NULL);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The game                                                                                                           */
+/* ---------------------------------------------------------------------------------------------- */
+/* The game */
 
 /* Scores of random play and of a human tester (Wang et al. 2016). */
 static const struct {
     const char *name;
     double random, human;
-} known[] = {{"pong", -20.7, 14.6}, {"breakout", 1.7, 30.5}, {"freeway", 0, 29.6}, {"battle_zone", 2360, 37187.5},
-             {"double_dunk", -18.6, -16.4}, {"name_this_game", 2292.3, 8049}, {"phoenix", 761.4, 7242.6},
-             {"qbert", 163.9, 13455}, {"space_invaders", 148, 1668.7}, {"boxing", 0.1, 12.1}, {"ms_pacman", 307.3, 6951.6}};
+} known[] = {
+    {"pong", -20.7, 14.6},          {"breakout", 1.7, 30.5},       {"freeway", 0, 29.6},
+    {"battle_zone", 2360, 37187.5}, {"double_dunk", -18.6, -16.4}, {"name_this_game", 2292.3, 8049},
+    {"phoenix", 761.4, 7242.6},     {"qbert", 163.9, 13455},       {"space_invaders", 148, 1668.7},
+    {"boxing", 0.1, 12.1},          {"ms_pacman", 307.3, 6951.6}};
 enum { KNOWN = sizeof known / sizeof *known };
 
 /* space_invaders is ALE/SpaceInvaders-v5. */
@@ -173,8 +190,10 @@ static void game_name(const options *o, char *name, size_t size)
     }
     length = (size_t)snprintf(name, size, "ALE/");
     for (at = o->game; *at != '\0' && length + 5 < size; at++) {
-        if (*at == '_') begins = 1;
-        else name[length++] = (char)(begins ? toupper((unsigned char)*at) : *at), begins = 0;
+        if (*at == '_')
+            begins = 1;
+        else
+            name[length++] = (char)(begins ? toupper((unsigned char)*at) : *at), begins = 0;
     }
     snprintf(name + length, size - length, "-v5");
 }
@@ -198,14 +217,17 @@ static arcade_protocol protocol_of(const options *o)
 /* Starts `count` environments and says what is wrong if that cannot be. Pictures that are large become grey and small. */
 static int open_arcade(arcade *a, const options *o, int count, int seed)
 {
-    static const char *const ale = "frameskip=1\nrepeat_action_probability=0.0\nobs_type=grayscale\n"; /* the rest is ours */
+    /* the rest is ours */
+    static const char *const ale =
+        "frameskip=1\nrepeat_action_probability=0.0\nobs_type=grayscale\n";
     arcade_protocol p = protocol_of(o);
     bridge_options link;
     char name[100], settings[TEXT + 200];
     memset(&link, 0, sizeof link);
     game_name(o, name, sizeof name);
     snprintf(settings, sizeof settings, "%s%s%s", o->game == NULL ? "" : ale,
-             o->game != NULL && strcmp(o->protocol, "btr") == 0 ? "full_action_space=True\n" : "", o->keywords);
+             o->game != NULL && strcmp(o->protocol, "btr") == 0 ? "full_action_space=True\n" : "",
+             o->keywords);
     link.name = name;
     link.settings = settings;
     link.environments = count;
@@ -222,8 +244,8 @@ static int open_arcade(arcade *a, const options *o, int count, int seed)
     return 0;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The agent                                                                                                          */
+/* ---------------------------------------------------------------------------------------------- */
+/* The agent */
 
 /* For 84 x 84 on a few cores: half the conv net of Mnih et al. 2013, memory small beside it. */
 static void describe_small(rise_agent_desc *d)
@@ -248,8 +270,10 @@ static int preset_named(const char *name, rise_preset *preset)
     static const struct {
         const char *name;
         rise_preset preset;
-    } presets[] = {
-        {"dqn", RISE_PRESET_DQN}, {"rainbow", RISE_PRESET_RAINBOW}, {"btr", RISE_PRESET_BTR}, {"r2d2", RISE_PRESET_R2D2}};
+    } presets[] = {{"dqn", RISE_PRESET_DQN},
+                   {"rainbow", RISE_PRESET_RAINBOW},
+                   {"btr", RISE_PRESET_BTR},
+                   {"r2d2", RISE_PRESET_R2D2}};
     int i;
     for (i = 0; i < 4; i++)
         if (strcmp(name, presets[i].name) == 0) return *preset = presets[i].preset, 1;
@@ -275,7 +299,8 @@ static int describe(const options *o, const arcade *a, rise_agent_desc *d)
     d->seed = (uint64_t)o->seed;
     d->learn_outside = 1;
     for (i = 0; i < o->setting_count; i++)
-        if (rise_agent_set(d, o->settings[i], &error) != RISE_OK) return fprintf(stderr, "atari: %s\n", error.text), 0;
+        if (rise_agent_set(d, o->settings[i], &error) != RISE_OK)
+            return fprintf(stderr, "atari: %s\n", error.text), 0;
     if (o->preset != NULL) {
         if (!preset_named(o->preset, &preset)) return 0;
         rise_agent_preset(d, preset);
@@ -283,19 +308,21 @@ static int describe(const options *o, const arcade *a, rise_agent_desc *d)
         describe_small(d);
         for (i = 0; i < o->setting_count; i++) rise_agent_set(d, o->settings[i], &error);
     }
-    if (rise_agent_resolve(d, &error) != RISE_OK) return fprintf(stderr, "atari: %s\n", error.text), 0;
+    if (rise_agent_resolve(d, &error) != RISE_OK)
+        return fprintf(stderr, "atari: %s\n", error.text), 0;
     return 1;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Playing                                                                                                            */
+/* ---------------------------------------------------------------------------------------------- */
+/* Playing */
 
 typedef struct session {
     options asked;
     char folder[TRAIN_PATH - 40], title[100];
-    arcade games, judges;     /* to learn from, to be judged by; the latter are opened when first needed */
+    /* to learn from, to be judged by; the latter are opened when first needed */
+    arcade games, judges;
     train training;
-    int shown;                /* the panel shows the judges */
+    int shown; /* the panel shows the judges */
     gif film;
     FILE *film_file;
     uint64_t chance; /* of preprocess_random: who is judged again meets the same */
@@ -339,14 +366,17 @@ static void film_end(session *s)
 static int open_judges(session *s, int episodes)
 {
     int const count = episodes < JUDGES ? episodes : JUDGES;
-    return s->judges.frames != NULL || open_arcade(&s->judges, &s->asked, count, s->asked.seed + 1000000);
+    return s->judges.frames != NULL ||
+           open_arcade(&s->judges, &s->asked, count, s->asked.seed + 1000000);
 }
 
 /* The best actions of those judges that have episodes left, but for the odd random one: then the agent is allowed no other, so
    that it knows what it did. */
 static int judge_act(session *s, rise_agent *agent, const int *left, int *actions)
 {
-    double const epsilon = s->asked.evaluate_epsilon >= 0 ? s->asked.evaluate_epsilon : s->asked.game != NULL ? 0.001 : 0;
+    double const epsilon = s->asked.evaluate_epsilon >= 0 ? s->asked.evaluate_epsilon
+                           : s->asked.game != NULL        ? 0.001
+                                                          : 0;
     arcade *const a = &s->judges;
     uint8_t only[BRIDGE_ACTIONS];
     int i;
@@ -396,8 +426,8 @@ static int judge(session *s, rise_agent *agent, int episodes, const char *film, 
     return good && to_come == 0;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Learning                                                                                                           */
+/* ---------------------------------------------------------------------------------------------- */
+/* Learning */
 
 /* One step of all games; the agent learns while they are played. Returns 0, and says why, where either fails. */
 static int learn_step(session *s)
@@ -408,7 +438,8 @@ static int learn_step(session *s)
     if (rise_agent_step_all(agent, a->frames, a->rewards, a->events, NULL, actions) != RISE_OK)
         return fprintf(stderr, "atari: %s\n", rise_agent_error(agent)->text), 0;
     if (!arcade_send(a, actions)) return fprintf(stderr, "atari: %s\n", a->link.error), 0;
-    if (rise_agent_learn_for(agent, 1e9) < 0) return fprintf(stderr, "atari: %s\n", rise_agent_error(agent)->text), 0;
+    if (rise_agent_learn_for(agent, 1e9) < 0)
+        return fprintf(stderr, "atari: %s\n", rise_agent_error(agent)->text), 0;
     if (!arcade_receive(a)) return fprintf(stderr, "atari: %s\n", a->link.error), 0;
     for (i = 0; i < a->count; i++)
         if (arcade_over(a->events[i])) train_episode(&s->training, a->seats[i].score);
@@ -434,11 +465,12 @@ static int learn(session *s)
 /* Is this the agent's game? */
 static int agent_suits(const rise_agent_desc *desc, const arcade *a, const char *path)
 {
-    if (desc->actions == a->actions && desc->frame_width == a->width && desc->frame_height == a->height &&
-        desc->frame_channels == a->channels)
+    if (desc->actions == a->actions && desc->frame_width == a->width &&
+        desc->frame_height == a->height && desc->frame_channels == a->channels)
         return 1;
-    fprintf(stderr, "atari: %s has learned another game, of %d actions and frames of %d x %d x %d\n", path, desc->actions,
-            desc->frame_width, desc->frame_height, desc->frame_channels);
+    fprintf(stderr,
+            "atari: %s has learned another game, of %d actions and frames of %d x %d x %d\n", path,
+            desc->actions, desc->frame_width, desc->frame_height, desc->frame_channels);
     return 0;
 }
 
@@ -453,12 +485,14 @@ static int play(session *s, const char *path)
     memset(&machine, 0, sizeof machine);
     machine.play_only = 1;
     machine.players = JUDGES;
-    if (rise_agent_load(&agent, path, &machine, &error) != RISE_OK) return fprintf(stderr, "atari: %s\n", error.text), 0;
+    if (rise_agent_load(&agent, path, &machine, &error) != RISE_OK)
+        return fprintf(stderr, "atari: %s\n", error.text), 0;
     snprintf(film, sizeof film, "%s/episode.gif", s->folder);
     if (!open_judges(s, s->asked.last_episodes)) return 0;
     if (!agent_suits(rise_agent_query(agent), &s->judges, path)) return 0;
     if (judge(s, agent, s->asked.last_episodes, film, &score))
-        printf("Playing %d more episodes greedily, the best agent scored %.4g on average. Look at one: %s\n",
+        printf("Playing %d more episodes greedily, the best agent scored %.4g on average. Look at "
+               "one: %s\n",
                s->asked.last_episodes, score, film);
     rise_agent_destroy(agent);
     return 1;
@@ -474,11 +508,14 @@ static int find_run(session *s, int *found, rise_agent_desc *desc)
     *found = access(path, F_OK) == 0;
     if (!*found) return 1;
     if (!s->asked.resume) {
-        fprintf(stderr, "atari: there is a run in %s already: go on with --resume, or begin another with --folder or --seed\n",
+        fprintf(stderr,
+                "atari: there is a run in %s already: go on with --resume, or begin another with "
+                "--folder or --seed\n",
                 s->folder);
         return 0;
     }
-    if (rise_agent_peek(desc, path, &error) != RISE_OK) return fprintf(stderr, "atari: %s\n", error.text), 0;
+    if (rise_agent_peek(desc, path, &error) != RISE_OK)
+        return fprintf(stderr, "atari: %s\n", error.text), 0;
     s->asked.environments = desc->environments;
     return 1;
 }
@@ -495,7 +532,8 @@ static rise_agent *make_agent(session *s, int found, const rise_agent_desc *desc
     machine.threads = s->asked.threads;
     snprintf(path, sizeof path, "%s/agent.rise", s->folder);
     if (!agent_suits(desc, &s->games, path) || !train_memory_fits(desc)) return NULL;
-    result = found ? rise_agent_load(&agent, path, &machine, &error) : rise_agent_create(&agent, desc, &error);
+    result = found ? rise_agent_load(&agent, path, &machine, &error)
+                   : rise_agent_create(&agent, desc, &error);
     if (result != RISE_OK) fprintf(stderr, "atari: %s\n", error.text);
     return agent;
 }
@@ -527,7 +565,8 @@ static int run(session *s)
     tool.look = look;
     tool.user = s;
     for (i = 0; i < KNOWN && o->game != NULL; i++)
-        if (strcmp(o->game, known[i].name) == 0) tool.level_name = "human", tool.level = known[i].human;
+        if (strcmp(o->game, known[i].name) == 0)
+            tool.level_name = "human", tool.level = known[i].human;
     if (!train_open(&s->training, &tool, agent)) return 0;
     good = learn(s);
     good = train_close(&s->training) && good;
@@ -546,14 +585,16 @@ static void name_folder(session *s)
 {
     static const char *const memories[] = {"rise", "none", "full"};
     const options *const o = &s->asked;
-    const char *const name = o->game != NULL ? o->game : o->environment, *const slash = strrchr(name, '/');
+    const char *const name = o->game != NULL ? o->game : o->environment;
+    const char *const slash = strrchr(name, '/');
     const char *const memory = memories[o->memory];
     snprintf(s->title, sizeof s->title, "%.60s, memory %s, seed %d", name, memory, o->seed);
     if (o->folder != NULL) {
         snprintf(s->folder, sizeof s->folder, "%s", o->folder);
     } else {
         mkdir("runs", 0777);
-        snprintf(s->folder, sizeof s->folder, "runs/%.100s-%s-%d", slash != NULL ? slash + 1 : name, memory, o->seed);
+        snprintf(s->folder, sizeof s->folder, "runs/%.100s-%s-%d", slash != NULL ? slash + 1 : name,
+                 memory, o->seed);
     }
     mkdir(s->folder, 0777);
 }

@@ -50,14 +50,17 @@ int main(void)
         return 1;
     }
     for (game = 0; game < GAMES; game++) {
-        random = random * 1664525 + 1013904223; /* a linear congruential generator: its upper bits are good enough here */
-        play(agent, (int)(random >> 29));       /* one of eight columns */
+        /* a linear congruential generator: its upper bits are good enough here */
+        random = random * 1664525 + 1013904223;
+        play(agent, (int)(random >> 29)); /* one of eight columns */
     }
     rise_agent_metrics(agent, &metrics);
     rise_agent_destroy(agent);
 
     learned = metrics.mean_return > 0.9;
-    printf("After %d games and %ld learning steps the agent caught %.0f of the last 100 balls: %s.\n", GAMES,
-           (long)metrics.updates, 50 + 50 * metrics.mean_return, learned ? "it has learned to play" : "it has not learned");
+    printf(
+        "After %d games and %ld learning steps the agent caught %.0f of the last 100 balls: %s.\n",
+        GAMES, (long)metrics.updates, 50 + 50 * metrics.mean_return,
+        learned ? "it has learned to play" : "it has not learned");
     return learned ? 0 : 1;
 }

@@ -26,7 +26,7 @@ typedef struct chart {
     struct {
         const char *name, *brief;
         double score;
-    } levels[CHART_LEVELS];  /* dashed lines across the chart; the first one is its upper edge */
+    } levels[CHART_LEVELS]; /* dashed lines across the chart; the first one is its upper edge */
     int level_count;
 } chart;
 
@@ -56,7 +56,9 @@ static inline chart_frame chart_frame_of(const chart *c, int by_seconds)
 }
 static inline double chart_across(const chart_frame *f, double x)
 {
-    if (f->x_least > 0) return f->left + f->width * log(fmax(x, f->x_least) / f->x_least) / log(f->x_max / f->x_least);
+    if (f->x_least > 0)
+        return f->left +
+               f->width * log(fmax(x, f->x_least) / f->x_least) / log(f->x_max / f->x_least);
     return f->left + f->width * x / f->x_max;
 }
 static inline double chart_x(const chart_frame *f, const chart_point *p)
@@ -75,13 +77,14 @@ static inline double chart_round_up(double x)
     return power * (digit <= 1 ? 1 : digit <= 2 ? 2 : digit <= 5 ? 5 : 10);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* In the terminal                                                                                                    */
+/* ---------------------------------------------------------------------------------------------- */
+/* In the terminal */
 
 enum { CHART_LEFT_MARGIN = 7, CHART_RIGHT_MARGIN = 11 }; /* for the levels' scores and names */
 
 /* Score over seconds in `rows` x `columns` characters and a row below; the time axis reaches at least to `seconds`. */
-static inline void chart_draw(const chart *c, terminal *t, int top, int left, int rows, int columns, double seconds)
+static inline void chart_draw(const chart *c, terminal *t, int top, int left, int rows, int columns,
+                              double seconds)
 {
     chart_frame f = chart_frame_of(c, 1);
     double tenth;
@@ -98,59 +101,72 @@ static inline void chart_draw(const chart *c, terminal *t, int top, int left, in
         for (x = 0; x <= (int)f.width; x += 3) terminal_dot(t, (int)f.left + x, y, 0x8C8C8C);
         label = y / 4 > label ? y / 4 : label + 1; /* levels that are close have a label each */
         terminal_text(t, label, left, TERMINAL_PLAIN, "%+6.2f", c->levels[i].score);
-        terminal_text(t, label, left + columns - CHART_RIGHT_MARGIN + 1, TERMINAL_PLAIN, "%s", c->levels[i].brief);
+        terminal_text(t, label, left + columns - CHART_RIGHT_MARGIN + 1, TERMINAL_PLAIN, "%s",
+                      c->levels[i].brief);
     }
     for (i = 0; i < c->count; i++)
         for (j = 1; j < c->curves[i].count; j++) {
             const chart_point *const p = &c->curves[i].points[j - 1], *const q = p + 1;
-            terminal_line(t, (int)chart_x(&f, p), (int)chart_y(&f, p->score), (int)chart_x(&f, q), (int)chart_y(&f, q->score),
-                          c->curves[i].colour);
+            terminal_line(t, (int)chart_x(&f, p), (int)chart_y(&f, p->score), (int)chart_x(&f, q),
+                          (int)chart_y(&f, q->score), c->curves[i].colour);
         }
     terminal_text(t, top + rows, left + CHART_LEFT_MARGIN, TERMINAL_PLAIN, "0");
-    terminal_text(t, top + rows, left + columns - CHART_RIGHT_MARGIN - 5, TERMINAL_PLAIN, "%4g s", f.x_max);
+    terminal_text(t, top + rows, left + columns - CHART_RIGHT_MARGIN - 5, TERMINAL_PLAIN, "%4g s",
+                  f.x_max);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* As SVG                                                                                                             */
+/* ---------------------------------------------------------------------------------------------- */
+/* As SVG */
 
 static inline void chart_svg_tick(FILE *file, const chart_frame *f, double x, int thousands)
 {
-    fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%g%s</text>\n", chart_across(f, x),
-            f->top + f->height + 18, x / (thousands ? 1000 : 1), thousands && x > 0 ? "k" : "");
+    fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%g%s</text>\n",
+            chart_across(f, x), f->top + f->height + 18, x / (thousands ? 1000 : 1),
+            thousands && x > 0 ? "k" : "");
 }
 
 static inline void chart_svg_axes(FILE *file, const chart_frame *f)
 {
     double const right = f->left + f->width, bottom = f->top + f->height;
-    double const x_step = chart_round_up(f->x_max * 58 / f->width), y_step = chart_round_up((f->high - f->low) / 5);
+    double const x_step = chart_round_up(f->x_max * 58 / f->width);
+    double const y_step = chart_round_up((f->high - f->low) / 5);
     double x;
     int i;
     if (f->x_least > 0)
-        for (x = chart_round_up(f->x_least); x <= f->x_max; x = chart_round_up(1.5 * x)) chart_svg_tick(file, f, x, 0);
+        for (x = chart_round_up(f->x_least); x <= f->x_max; x = chart_round_up(1.5 * x))
+            chart_svg_tick(file, f, x, 0);
     else
-        for (i = 0; i * x_step <= f->x_max; i++) chart_svg_tick(file, f, i * x_step, !f->by_seconds && x_step >= 1000);
+        for (i = 0; i * x_step <= f->x_max; i++)
+            chart_svg_tick(file, f, i * x_step, !f->by_seconds && x_step >= 1000);
     for (i = (int)ceil(f->low / y_step); i * y_step <= f->high + 1e-9; i++)
-        fprintf(file, "<path class=\"grid\" d=\"M%.1f %.1fH%.1f\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
-                f->left, chart_y(f, i * y_step), right, f->left - 8, chart_y(f, i * y_step) + 4, i * y_step);
-    fprintf(file, "<path class=\"axis\" d=\"M%.1f %.1fV%.1fH%.1f\"/>\n", f->left, f->top, bottom, right);
-    fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>\n", f->left + f->width / 2, bottom + 40,
-            f->x_name);
+        fprintf(file,
+                "<path class=\"grid\" d=\"M%.1f %.1fH%.1f\"/><text x=\"%.1f\" y=\"%.1f\" "
+                "text-anchor=\"end\">%g</text>\n",
+                f->left, chart_y(f, i * y_step), right, f->left - 8, chart_y(f, i * y_step) + 4,
+                i * y_step);
+    fprintf(file, "<path class=\"axis\" d=\"M%.1f %.1fV%.1fH%.1f\"/>\n", f->left, f->top, bottom,
+            right);
+    fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>\n",
+            f->left + f->width / 2, bottom + 40, f->x_name);
 }
 
 /* A dashed line across at `score`, with its name above or below. */
-static inline void chart_svg_level(FILE *file, const chart_frame *f, const char *name, double score, int below)
+static inline void chart_svg_level(FILE *file, const chart_frame *f, const char *name, double score,
+                                   int below)
 {
     double const right = f->left + f->width, y = chart_y(f, score);
     fprintf(file, "<path class=\"level\" d=\"M%.1f %.1fH%.1f\"/>", f->left, y, right);
-    fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s %+.3g</text>\n", right, below ? y + 16 : y - 6, name,
-            score);
+    fprintf(file, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s %+.3g</text>\n", right,
+            below ? y + 16 : y - 6, name, score);
 }
 
-static inline void chart_svg_line(FILE *file, const chart_frame *f, int colour, const chart_point *points, int count)
+static inline void chart_svg_line(FILE *file, const chart_frame *f, int colour,
+                                  const chart_point *points, int count)
 {
     int i;
     fprintf(file, "<polyline stroke=\"#%06x\" points=\"", (unsigned)colour);
-    for (i = 0; i < count; i++) fprintf(file, "%.1f,%.1f ", chart_x(f, &points[i]), chart_y(f, points[i].score));
+    for (i = 0; i < count; i++)
+        fprintf(file, "%.1f,%.1f ", chart_x(f, &points[i]), chart_y(f, points[i].score));
     fprintf(file, "\"/>\n");
 }
 
@@ -164,10 +180,12 @@ static inline void chart_svg_panel(FILE *file, const chart *c, double left, int 
     f.height = 270;
     chart_svg_axes(file, &f);
     for (i = 0; i < c->level_count; i++) {
-        int const close = i > 0 && chart_y(&f, c->levels[i].score) - chart_y(&f, c->levels[i - 1].score) < 20;
+        int const close =
+            i > 0 && chart_y(&f, c->levels[i].score) - chart_y(&f, c->levels[i - 1].score) < 20;
         chart_svg_level(file, &f, c->levels[i].name, c->levels[i].score, close);
     }
-    for (i = 0; i < c->count; i++) chart_svg_line(file, &f, c->curves[i].colour, c->curves[i].points, c->curves[i].count);
+    for (i = 0; i < c->count; i++)
+        chart_svg_line(file, &f, c->curves[i].colour, c->curves[i].points, c->curves[i].count);
 }
 
 static inline void chart_svg_legend(FILE *file, const chart *c)
@@ -177,8 +195,11 @@ static inline void chart_svg_legend(FILE *file, const chart *c)
     for (i = 0; i < c->count; i++) {
         for (j = 0; strcmp(c->curves[j].name, c->curves[i].name) != 0; j++) continue;
         if (j < i) continue; /* already there */
-        fprintf(file, "<polyline stroke=\"#%06x\" points=\"%.0f,50 %.0f,50\"/><text x=\"%.0f\" y=\"54\">%s: %s</text>\n",
-                (unsigned)c->curves[i].colour, x, x + 24, x + 30, c->curves[i].name, c->curves[i].text);
+        fprintf(file,
+                "<polyline stroke=\"#%06x\" points=\"%.0f,50 %.0f,50\"/><text x=\"%.0f\" "
+                "y=\"54\">%s: %s</text>\n",
+                (unsigned)c->curves[i].colour, x, x + 24, x + 30, c->curves[i].name,
+                c->curves[i].text);
         x += 46 + 7.6 * (double)(strlen(c->curves[i].name) + strlen(c->curves[i].text));
     }
 }
@@ -188,11 +209,17 @@ static inline FILE *chart_svg_open(const char *path, double width, double height
 {
     FILE *const file = fopen(path, "w");
     if (file == NULL) return NULL;
-    fprintf(file, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %g %g\" width=\"%g\" height=\"%g\">\n"
-                  "<style>text{font:13px system-ui,sans-serif;fill:#57606a}.title{font-size:17px;font-weight:600}\n"
-                  "path,polyline{fill:none}polyline{stroke-width:2;stroke-linejoin:round}.axis{stroke:#8b949e}\n"
-                  ".grid{stroke:#8b949e;opacity:.25}.level{stroke:#8b949e;stroke-width:1.5;stroke-dasharray:6 4}\n"
-                  "@media(prefers-color-scheme:dark){text{fill:#a9b1ba}}</style>\n", width, height, width, height);
+    fprintf(file,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %g %g\" width=\"%g\" "
+            "height=\"%g\">\n"
+            "<style>text{font:13px "
+            "system-ui,sans-serif;fill:#57606a}.title{font-size:17px;font-weight:600}\n"
+            "path,polyline{fill:none}polyline{stroke-width:2;stroke-linejoin:round}.axis{stroke:#"
+            "8b949e}\n"
+            ".grid{stroke:#8b949e;opacity:.25}.level{stroke:#8b949e;stroke-width:1.5;stroke-"
+            "dasharray:6 4}\n"
+            "@media(prefers-color-scheme:dark){text{fill:#a9b1ba}}</style>\n",
+            width, height, width, height);
     fprintf(file, "<text class=\"title\" x=\"60\" y=\"26\">%s</text>\n", title);
     return file;
 }

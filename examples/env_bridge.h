@@ -65,8 +65,8 @@ enum {
     BRIDGE_SIDE = 1024,
     BRIDGE_CHANNELS = 16,
     BRIDGE_ACTIONS = 256,
-    BRIDGE_PLAYED = 255,       /* actions of an environment in one STEP */
-    BRIDGE_TEXT = 8192,        /* of names and errors */
+    BRIDGE_PLAYED = 255, /* actions of an environment in one STEP */
+    BRIDGE_TEXT = 8192,  /* of names and errors */
     BRIDGE_HEAD = 16
 };
 enum { BRIDGE_HELLO = 1, BRIDGE_STEP, BRIDGE_SPEC, BRIDGE_STATE, BRIDGE_ERROR, BRIDGE_BYE };
@@ -77,24 +77,25 @@ typedef struct bridge_options {
     int environments;     /* 0: 1 */
     int frames;           /* newest ones that are answered; 0: 1 */
     uint64_t seed;
-    double patience;      /* seconds that a step may take, and ten times as long the start; 0: 60 */
-    const char *python;   /* NULL: python3 */
-    const char *script;   /* path of bridge.py */
+    double patience;    /* seconds that a step may take, and ten times as long the start; 0: 60 */
+    const char *python; /* NULL: python3 */
+    const char *script; /* path of bridge.py */
 } bridge_options;
 
 /* What an environment is to do. */
 typedef struct bridge_move {
-    int reset;            /* begin an episode, then play the actions */
-    int count;            /* of actions; 0, and no reset: nothing */
+    int reset; /* begin an episode, then play the actions */
+    int count; /* of actions; 0, and no reset: nothing */
     uint8_t actions[BRIDGE_PLAYED];
 } bridge_move;
 
 /* What came of it. */
 typedef struct bridge_state {
     int terminated, truncated;
-    int played;            /* of the actions: fewer where the episode ended */
-    float reward;          /* their sum */
-    const uint8_t *frames; /* [frames][height][width][channels], newest last; the bridge's, until the next bridge_receive */
+    int played;   /* of the actions: fewer where the episode ended */
+    float reward; /* their sum */
+    /* [frames][height][width][channels], newest last; the bridge's, until the next bridge_receive */
+    const uint8_t *frames;
 } bridge_state;
 
 typedef struct bridge {
@@ -102,16 +103,17 @@ typedef struct bridge {
     int width, height, channels, actions;
     const char *name, *action_names[BRIDGE_ACTIONS];
     bridge_state states[BRIDGE_ENVIRONMENTS];
-    char error[400];       /* what went wrong, a sentence */
+    char error[400]; /* what went wrong, a sentence */
 
-    FILE *said;            /* what the child prints; NULL: the bridge is closed */
-    int socket;            /* -1: none */
-    pid_t child;           /* 0: none, or it is done with */
+    FILE *said;  /* what the child prints; NULL: the bridge is closed */
+    int socket;  /* -1: none */
+    pid_t child; /* 0: none, or it is done with */
     double patience;
-    double allowed, until; /* seconds that the present call may take, and bridge_now() at their end */
-    uint32_t number;       /* of the next question */
+    /* seconds that the present call may take, and bridge_now() at their end */
+    double allowed, until;
+    uint32_t number;                    /* of the next question */
     uint8_t asked[BRIDGE_ENVIRONMENTS]; /* how many actions the last STEP had for each */
-    uint8_t *answer;       /* [environments][8 + frames...], the body of a STATE */
+    uint8_t *answer;                    /* [environments][8 + frames...], the body of a STATE */
     size_t answer_bytes;
     char text[BRIDGE_TEXT];
 } bridge;
@@ -128,8 +130,8 @@ static inline int bridge_fail(bridge *b, const char *format, ...)
     return 0;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The child                                                                                                          */
+/* ---------------------------------------------------------------------------------------------- */
+/* The child */
 
 /* The last line that the child printed, or "". */
 static inline void bridge_last_words(bridge *b, char *words, size_t size)
@@ -160,7 +162,8 @@ static inline int bridge_reap(bridge *b)
     int status = -1;
     pid_t ended;
     if (b->child <= 0) return -1;
-    while ((ended = waitpid(b->child, &status, WNOHANG)) == 0 && bridge_now() < until) poll(NULL, 0, 10);
+    while ((ended = waitpid(b->child, &status, WNOHANG)) == 0 && bridge_now() < until)
+        poll(NULL, 0, 10);
     if (ended == 0) {
         kill(b->child, SIGKILL);
         while (waitpid(b->child, NULL, 0) < 0 && errno == EINTR) continue;
@@ -176,10 +179,12 @@ static inline int bridge_lost(bridge *b)
     char words[200];
     int const status = bridge_reap(b);
     bridge_last_words(b, words, sizeof words);
-    if (status == -2) return bridge_fail(b, "the environment's process talked no more and was ended");
+    if (status == -2)
+        return bridge_fail(b, "the environment's process talked no more and was ended");
     if (status != -1 && WIFSIGNALED(status))
         return bridge_fail(b, "the environment's process was ended by signal %d", WTERMSIG(status));
-    return bridge_fail(b, "the environment's process ended%s%s", words[0] != 0 ? ", and its last words were: " : "", words);
+    return bridge_fail(b, "the environment's process ended%s%s",
+                       words[0] != 0 ? ", and its last words were: " : "", words);
 }
 
 /* Becomes the child, which says so itself if it cannot. */
@@ -188,15 +193,18 @@ static inline void bridge_become(int socket, int said, const char *python, const
     char text[300];
     uint8_t head[BRIDGE_HEAD] = {'R', 'I', 'S', 'E', BRIDGE_ERROR};
     int length;
-    socket = fcntl(socket, F_DUPFD_CLOEXEC, 3); /* above what it becomes, in a program that has closed its own */
+    /* above what it becomes, in a program that has closed its own */
+    socket = fcntl(socket, F_DUPFD_CLOEXEC, 3);
     said = fcntl(said, F_DUPFD_CLOEXEC, 3);
     dup2(said, 2);
     dup2(socket, 0);
     dup2(socket, 1);
-    signal(SIGINT, SIG_IGN); /* as bridge.py has it, but from the start: Ctrl-C is for the program */
+    /* as bridge.py has it, but from the start: Ctrl-C is for the program */
+    signal(SIGINT, SIG_IGN);
     execlp(python, python, script, (char *)NULL);
-    length = snprintf(text, sizeof text, "%.100s could not be started (%.60s): install Python 3, or say where it is", python,
-                      strerror(errno));
+    length = snprintf(text, sizeof text,
+                      "%.100s could not be started (%.60s): install Python 3, or say where it is",
+                      python, strerror(errno));
     head[12] = (uint8_t)length;
     if (write(1, head, sizeof head) > 0 && write(1, text, (size_t)length) > 0) _exit(1);
     _exit(2);
@@ -206,7 +214,9 @@ static inline int bridge_start(bridge *b, const bridge_options *o)
 {
     int ends[2];
     if (access(o->script, R_OK) != 0)
-        return bridge_fail(b, "%.200s cannot be read: it is the half of the bridge that is written in Python", o->script);
+        return bridge_fail(
+            b, "%.200s cannot be read: it is the half of the bridge that is written in Python",
+            o->script);
     b->said = tmpfile();
     if (b->said == NULL || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
         return bridge_fail(b, "no socket or temporary file could be made: %s", strerror(errno));
@@ -218,15 +228,17 @@ static inline int bridge_start(bridge *b, const bridge_options *o)
 #endif
     fflush(NULL);
     b->child = fork();
-    if (b->child == 0) bridge_become(ends[1], fileno(b->said), o->python != NULL ? o->python : "python3", o->script);
+    if (b->child == 0)
+        bridge_become(ends[1], fileno(b->said), o->python != NULL ? o->python : "python3",
+                      o->script);
     close(ends[1]);
     b->socket = ends[0];
     if (b->child > 0) return 1;
     return bridge_fail(b, "no process could be made: %s", strerror(errno));
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Bytes                                                                                                              */
+/* ---------------------------------------------------------------------------------------------- */
+/* Bytes */
 
 static inline void bridge_put(uint8_t *at, uint64_t x, int bytes)
 {
@@ -251,10 +263,15 @@ static inline int bridge_wait(bridge *b, short what)
     for (;;) {
         double const left = b->until - bridge_now();
         struct pollfd ready = {b->socket, what, 0};
-        int const answers = poll(&ready, 1, left <= 0 ? 0 : left < 1000 ? (int)(1000 * left) + 1 : 1000000);
+        int const answers = poll(&ready, 1,
+                                 left <= 0     ? 0
+                                 : left < 1000 ? (int)(1000 * left) + 1
+                                               : 1000000);
         if (answers > 0) return 1;
-        if (answers < 0 && errno != EINTR) return bridge_fail(b, "the environment cannot be waited for: %s", strerror(errno));
-        if (left <= 0) return bridge_fail(b, "the environment has not answered for %g seconds", b->allowed);
+        if (answers < 0 && errno != EINTR)
+            return bridge_fail(b, "the environment cannot be waited for: %s", strerror(errno));
+        if (left <= 0)
+            return bridge_fail(b, "the environment has not answered for %g seconds", b->allowed);
     }
 }
 
@@ -337,19 +354,23 @@ static inline int bridge_answer(bridge *b, int type, size_t least, size_t most, 
     if (!bridge_read(b, head, sizeof head)) return 0;
     kind = bridge_get(head + 4);
     *size = bridge_get(head + 12);
-    if (memcmp(head, "RISE", 4) != 0) return bridge_fail(b, "the environment's process sent something that is no message");
+    if (memcmp(head, "RISE", 4) != 0)
+        return bridge_fail(b, "the environment's process sent something that is no message");
     if (bridge_get(head + 8) != b->number - 1)
-        return bridge_fail(b, "the environment's process answered question %u where %u was asked", (unsigned)bridge_get(head + 8),
-                           (unsigned)(b->number - 1));
+        return bridge_fail(b, "the environment's process answered question %u where %u was asked",
+                           (unsigned)bridge_get(head + 8), (unsigned)(b->number - 1));
     if (kind == BRIDGE_ERROR && *size < BRIDGE_TEXT) return bridge_complaint(b, *size);
-    if (kind != (uint32_t)type) return bridge_fail(b, "the environment's process sent a message of type %u", (unsigned)kind);
+    if (kind != (uint32_t)type)
+        return bridge_fail(b, "the environment's process sent a message of type %u",
+                           (unsigned)kind);
     if (*size < least || *size > most)
-        return bridge_fail(b, "the environment's process sent a message of %u bytes", (unsigned)*size);
+        return bridge_fail(b, "the environment's process sent a message of %u bytes",
+                           (unsigned)*size);
     return 1;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Calls                                                                                                              */
+/* ---------------------------------------------------------------------------------------------- */
+/* Calls */
 
 /* Ends the child. Fine on a bridge that was never opened, failed to open, or is closed. */
 static inline void bridge_close(bridge *b)
@@ -379,18 +400,22 @@ static inline int bridge_names(bridge *b)
     b->name = at;
     for (i = 0; i < b->actions; i++) {
         at = strchr(at, '\n');
-        if (at == NULL) return bridge_fail(b, "the environment's process named %d of %d actions", i, b->actions);
+        if (at == NULL)
+            return bridge_fail(b, "the environment's process named %d of %d actions", i,
+                               b->actions);
         *at++ = 0;
         b->action_names[i] = at;
     }
-    return strchr(at, '\n') == NULL || bridge_fail(b, "the environment's process named more than its %d actions", b->actions);
+    return strchr(at, '\n') == NULL ||
+           bridge_fail(b, "the environment's process named more than its %d actions", b->actions);
 }
 
 static inline int bridge_within(bridge *b, const char *what, uint32_t value, int most, int *field)
 {
     *field = (int)value;
     return (value >= 1 && value <= (uint32_t)most) ||
-           bridge_fail(b, "the environment has %u %s: 1 to %d are possible", (unsigned)value, what, most);
+           bridge_fail(b, "the environment has %u %s: 1 to %d are possible", (unsigned)value, what,
+                       most);
 }
 
 /* Says HELLO over b->socket and takes in what the environment is. */
@@ -401,7 +426,8 @@ static inline int bridge_greet(bridge *b, const bridge_options *o)
     const char *const settings = o->settings != NULL ? o->settings : "";
     int const length = snprintf((char *)body + 20, most, "%s\n%s", o->name, settings);
     size_t size, text;
-    if (length < 0 || (size_t)length >= most) return bridge_fail(b, "the settings of %.60s are too long", o->name);
+    if (length < 0 || (size_t)length >= most)
+        return bridge_fail(b, "the settings of %.60s are too long", o->name);
     bridge_begin(b, 10 * b->patience);
     bridge_put(body, BRIDGE_VERSION, 4);
     bridge_put(body + 4, (uint64_t)b->environments, 4);
@@ -411,7 +437,9 @@ static inline int bridge_greet(bridge *b, const bridge_options *o)
     if (!bridge_answer(b, BRIDGE_SPEC, 20, sizeof body, &size)) return 0;
     if (!bridge_read(b, body, size)) return 0;
     if (bridge_get(body) != BRIDGE_VERSION)
-        return bridge_fail(b, "bridge.py speaks version %u of the protocol, this program %d: take both from one release",
+        return bridge_fail(b,
+                           "bridge.py speaks version %u of the protocol, this program %d: take "
+                           "both from one release",
                            (unsigned)bridge_get(body), BRIDGE_VERSION);
     if (!bridge_within(b, "columns", bridge_get(body + 4), BRIDGE_SIDE, &b->width) ||
         !bridge_within(b, "rows", bridge_get(body + 8), BRIDGE_SIDE, &b->height) ||
@@ -431,7 +459,8 @@ static inline int bridge_room(bridge *b)
     uint64_t const bytes = (uint64_t)b->environments * (8 + frames);
     b->answer_bytes = (size_t)bytes;
     if (bytes <= UINT32_MAX) b->answer = (uint8_t *)malloc(b->answer_bytes);
-    return b->answer != NULL || bridge_fail(b, "there is no room for %.0f MB of frames", (double)bytes / 1e6);
+    return b->answer != NULL ||
+           bridge_fail(b, "there is no room for %.0f MB of frames", (double)bytes / 1e6);
 }
 
 /* Starts the child and its environments. On failure it returns 0, b->error says why, and nothing is to be closed. */
@@ -443,8 +472,8 @@ static inline int bridge_open(bridge *b, const bridge_options *o)
     b->frames = o->frames > 0 ? o->frames : 1;
     b->patience = o->patience > 0 ? o->patience : 60;
     if (b->environments > BRIDGE_ENVIRONMENTS || b->frames > BRIDGE_FRAMES)
-        return bridge_fail(b, "at most %d environments and %d frames of each go over a bridge", BRIDGE_ENVIRONMENTS,
-                           BRIDGE_FRAMES);
+        return bridge_fail(b, "at most %d environments and %d frames of each go over a bridge",
+                           BRIDGE_ENVIRONMENTS, BRIDGE_FRAMES);
     if (bridge_start(b, o) && bridge_greet(b, o) && bridge_room(b)) return 1;
     bridge_close(b);
     return 0;
@@ -459,7 +488,8 @@ static inline int bridge_send(bridge *b, const bridge_move *moves)
     if (b->said == NULL) return bridge_fail(b, "the bridge is closed");
     for (i = 0; i < b->environments; i++) {
         if (moves[i].count < 0 || moves[i].count > BRIDGE_PLAYED)
-            return bridge_fail(b, "environment %d is to play %d actions: 0 to %d are possible", i, moves[i].count, BRIDGE_PLAYED);
+            return bridge_fail(b, "environment %d is to play %d actions: 0 to %d are possible", i,
+                               moves[i].count, BRIDGE_PLAYED);
         b->asked[i] = (uint8_t)moves[i].count;
         body[size++] = (uint8_t)(moves[i].reset != 0);
         body[size++] = b->asked[i];
@@ -488,7 +518,8 @@ static inline int bridge_receive(bridge *b)
         state->truncated = at[0] == 2;
         state->played = at[1];
         state->frames = at + 8;
-        if (at[0] > 2 || at[1] > b->asked[i] || at[2] != 0 || at[3] != 0 || !isfinite(state->reward))
+        if (at[0] > 2 || at[1] > b->asked[i] || at[2] != 0 || at[3] != 0 ||
+            !isfinite(state->reward))
             return bridge_fail(b, "environment %d sent an outcome that makes no sense", i);
     }
     return 1;

@@ -25,42 +25,66 @@
 /* An open game is one without a secret: what would have to be remembered stays in sight. Catch is the open Lock-Catch, and
    Pong the open Pong-75 and Pong-50. */
 typedef enum game_kind {
-    GAME_BLINK, GAME_CORRIDOR, GAME_LOCK_CATCH, GAME_CATCH, GAME_KEY_DOOR, GAME_PAIRS, GAME_PONG_75, GAME_PONG_50, GAME_PONG,
-    GAME_OPEN_BLINK, GAME_OPEN_CORRIDOR, GAME_OPEN_KEY_DOOR, GAME_OPEN_PAIRS, GAME_KINDS
+    GAME_BLINK,
+    GAME_CORRIDOR,
+    GAME_LOCK_CATCH,
+    GAME_CATCH,
+    GAME_KEY_DOOR,
+    GAME_PAIRS,
+    GAME_PONG_75,
+    GAME_PONG_50,
+    GAME_PONG,
+    GAME_OPEN_BLINK,
+    GAME_OPEN_CORRIDOR,
+    GAME_OPEN_KEY_DOOR,
+    GAME_OPEN_PAIRS,
+    GAME_KINDS
 } game_kind;
 
 /* What games have in common that differ in what is seen. */
-typedef enum game_rules { GAME_BLINKING, GAME_WALKING, GAME_CATCHING, GAME_UNLOCKING, GAME_PAIRING, GAME_RALLYING } game_rules;
+typedef enum game_rules {
+    GAME_BLINKING,
+    GAME_WALKING,
+    GAME_CATCHING,
+    GAME_UNLOCKING,
+    GAME_PAIRING,
+    GAME_RALLYING
+} game_rules;
 
 typedef struct game_spec {
     const char *name;
-    const char *text;                      /* the rules in a line */
+    const char *text; /* the rules in a line */
     game_rules rules;
-    int open;                              /* nothing is hidden */
-    int blank;                             /* of 100 frames, so many show nothing */
-    int width, height;                     /* of a frame: one byte a pixel, 0 black, rows top to bottom */
-    int starts, sampled;                   /* sampled: there are many more */
+    int open;  /* nothing is hidden */
+    int blank; /* of 100 frames, so many show nothing */
+    /* of a frame: one byte a pixel, 0 black, rows top to bottom */
+    int width, height;
+    int starts, sampled; /* sampled: there are many more */
     int actions;
     const char *const *action_names;
     int length, least_length, most_length; /* of the wait; all 0 where it cannot be chosen */
-    double without_memory, best;           /* mean score of the best policy without memory, and of the best one */
-    double margin;                         /* four standard errors of the former where it is a mean over `starts` of many */
+    /* mean score of the best policy without memory, and of the best one */
+    double without_memory, best;
+    /* four standard errors of the former where it is a mean over `starts` of many */
+    double margin;
 } game_spec;
 
 /* Pairs: the 16 cards, in 4 rows. A set of them is a mask of bits; no card is -1. */
 typedef struct game_cards {
-    uint8_t face[16];                      /* 0..7, each twice */
-    uint32_t gone, seen;                   /* found with its mate; was face up once */
-    int up;                                /* the one card that is face up */
-    int waiting;                           /* the same, as long as its turn's second card is to come */
+    uint8_t face[16];    /* 0..7, each twice */
+    uint32_t gone, seen; /* found with its mate; was face up once */
+    int up;              /* the one card that is face up */
+    /* the same, as long as its turn's second card is to come */
+    int waiting;
 } game_cards;
 
 /* Pong: columns are counted from 0 to 7, and the rows that the ball flies in from 0, next to the other, to 3. */
 typedef struct game_court {
-    int x, y, dx, dy;                      /* the ball, and the last move that it made */
-    int other;                             /* leftmost column of the other's paddle; that of the player's is `place` */
+    int x, y, dx, dy; /* the ball, and the last move that it made */
+    /* leftmost column of the other's paddle; that of the player's is `place` */
+    int other;
     int points, other_points;
-    int served;                            /* the time of the last serve */
+    int served; /* the time of the last serve */
 } game_court;
 
 typedef struct game {
@@ -68,21 +92,25 @@ typedef struct game {
     game_kind kind;
     int length;
     uint64_t random;
-    int start, time, place;                /* the whole state: which start, steps taken, where the player stands, */
-    game_cards cards;                      /* and in Pairs this, */
-    game_court court;                      /* in Pong this */
-    int done;                              /* the episode is over; the next call is game_reset or game_start */
-    int cut;                               /* by a limit of steps, that is: the game would have gone on */
-    uint8_t frame[GAME_PIXELS];            /* what the player sees: [height][width] */
+    /* the whole state: which start, steps taken, where the player stands, */
+    int start, time, place;
+    game_cards cards; /* and in Pairs this, */
+    game_court court; /* in Pong this */
+    /* the episode is over; the next call is game_reset or game_start */
+    int done;
+    /* by a limit of steps, that is: the game would have gone on */
+    int cut;
+    uint8_t frame[GAME_PIXELS]; /* what the player sees: [height][width] */
 } game;
 
 static inline const game_spec *game_spec_of(game_kind kind)
 {
-    static const char *const stripes[] = {"across", "down"}, *const turns[] = {"ahead", "left", "right"},
-                      *const doors[] = {"left", "ahead", "right"}, *const paddle[] = {"left", "stay", "right"},
-                      *const restless[] = {"left", "right"},
-                      *const cards[] = {"a1", "a2", "a3", "a4", "b1", "b2", "b3", "b4",
-                                        "c1", "c2", "c3", "c4", "d1", "d2", "d3", "d4"};
+    static const char *const
+        stripes[] = {"across", "down"},
+        *const turns[] = {"ahead", "left", "right"}, *const doors[] = {"left", "ahead", "right"},
+        *const paddle[] = {"left", "stay", "right"}, *const restless[] = {"left", "right"},
+        *const cards[] = {"a1", "a2", "a3", "a4", "b1", "b2", "b3", "b4",
+                          "c1", "c2", "c3", "c4", "d1", "d2", "d3", "d4"};
     static const game_spec specs[GAME_KINDS] = {
         /* rules, open, blank, width, height, starts, sampled, actions, lengths; without memory, best, margin */
         {"blink", "Stripes flash up. After a wait, a question mark: which way did they run?",
@@ -97,14 +125,14 @@ static inline const game_spec *game_spec_of(game_kind kind)
          GAME_UNLOCKING, 0, 0, 10, 10, 18, 0, 3, doors, 8, 4, 500, -1.0 / 3, 1, 0},
         {"pairs", "Find eight pairs among 16 cards. Only the card turned last lies face up.",
          GAME_PAIRING, 0, 0, 12, 12, 200, 1, 16, cards, 0, 0, 0, 0.404072, 0.612719, 0.03},
-        {"pong-75", "Pong to five points; three frames in four show nothing.",
-         GAME_RALLYING, 0, 75, 8, 7, 200, 1, 2, restless, 0, 0, 0, -0.044248, 1, 0.16},
-        {"pong-50", "Pong to five points; every other frame shows nothing.",
-         GAME_RALLYING, 0, 50, 8, 7, 200, 1, 2, restless, 0, 0, 0, 0.918454, 1, 0.04},
-        {"pong", "Pong to five points. Memory is of no use here.",
-         GAME_RALLYING, 1, 0, 8, 7, 200, 1, 2, restless, 0, 0, 0, 1, 1, 0},
-        {"open-blink", "Blink with stripes that stay: memory is of no use here.",
-         GAME_BLINKING, 1, 0, 8, 8, 2, 0, 2, stripes, 8, 8, 500, 1, 1, 0},
+        {"pong-75", "Pong to five points; three frames in four show nothing.", GAME_RALLYING, 0, 75,
+         8, 7, 200, 1, 2, restless, 0, 0, 0, -0.044248, 1, 0.16},
+        {"pong-50", "Pong to five points; every other frame shows nothing.", GAME_RALLYING, 0, 50,
+         8, 7, 200, 1, 2, restless, 0, 0, 0, 0.918454, 1, 0.04},
+        {"pong", "Pong to five points. Memory is of no use here.", GAME_RALLYING, 1, 0, 8, 7, 200,
+         1, 2, restless, 0, 0, 0, 1, 1, 0},
+        {"open-blink", "Blink with stripes that stay: memory is of no use here.", GAME_BLINKING, 1,
+         0, 8, 8, 2, 0, 2, stripes, 8, 8, 500, 1, 1, 0},
         {"open-corridor", "Corridor with a light that goes along: memory is of no use here.",
          GAME_WALKING, 1, 0, 10, 10, 2, 0, 3, turns, 10, 4, 500, 1, 1, 0},
         {"open-key-door", "Key-Door with the key in sight all the way: memory is of no use here.",
@@ -141,8 +169,8 @@ static inline int game_chance(const game *g, int index, int below)
     return (int)((z >> 32) * (uint64_t)below >> 32);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Blink: frame 0 shows stripes, `length` frames are blank, the next one asks.                                         */
+/* ---------------------------------------------------------------------------------------------- */
+/* Blink: frame 0 shows stripes, `length` frames are blank, the next one asks. */
 
 static inline void game_draw_blink(const game *g, int reveal, uint8_t *frame)
 {
@@ -164,7 +192,7 @@ static inline float game_step_blink(game *g, int action)
     return !g->done ? 0.0f : action == g->start ? 1.0f : -1.0f;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* Corridor: the player at the bottom of the view looks up a corridor of `length` steps to where it forks. The first steps
    are taken for it. Every later one that gets it nowhere costs 1/length, and after `length` of them it gives up.          */
 
@@ -185,7 +213,8 @@ static inline void game_draw_corridor(const game *g, int reveal, uint8_t *frame)
     for (y = 0; y < 10; y++)
         for (x = 0; x < 10; x++) {
             int const across = x / 2 - 2, ahead = 4 - y / 2; /* 5 x 5 tiles of 2 x 2 pixels */
-            frame[y * 10 + x] = cue && across == light && ahead == 0 ? 255 : game_corridor_tile(g, across, ahead);
+            frame[y * 10 + x] =
+                cue && across == light && ahead == 0 ? 255 : game_corridor_tile(g, across, ahead);
         }
 }
 
@@ -205,13 +234,14 @@ static inline float game_step_corridor(game *g, int action)
     return -1.0f / (float)g->length;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* Lock-Catch and Catch: a ball falls one row a step and bounces off the sides; `place` is the paddle's column. The start
    is chosen by where the ball lands, so that every column is equally likely.                                             */
 
-#define GAME_CATCH_SEEN 3                              /* rows in which Lock-Catch shows the ball */
-#define GAME_CATCH_LOCK (GAME_CATCH_SEEN - 1 + GAME_STACK) /* the first step at which none of them is in the stack */
-#define GAME_CATCH_STEPS 13                            /* from row 0 to row 13, the paddle's */
+#define GAME_CATCH_SEEN 3 /* rows in which Lock-Catch shows the ball */
+#define GAME_CATCH_LOCK                                                                            \
+    (GAME_CATCH_SEEN - 1 + GAME_STACK) /* the first step at which none of them is in the stack */
+#define GAME_CATCH_STEPS 13            /* from row 0 to row 13, the paddle's */
 
 /* The column at `time`, counted back from the landing; bouncing is walking to and fro on a loop of 18 columns. */
 static inline int game_ball(const game *g, int time)
@@ -238,17 +268,19 @@ static inline float game_step_catch(game *g, int action)
     return !g->done ? 0.0f : game_ball(g, g->time) == g->place ? 1.0f : -1.0f;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* Key-Door: like a corridor, but there is a key at its start and a room with three doors at its end, each of another colour.
    The door that has the key's colour is the right one. After `length` steps that get it nowhere the player is shut in.     */
 
-#define GAME_KEY_DOOR_LOCK GAME_STACK /* the key is in frame 0; the first steps are taken for the player */
+#define GAME_KEY_DOOR_LOCK                                                                         \
+    GAME_STACK /* the key is in frame 0; the first steps are taken for the player */
 
 /* The start is the key's colour, 0..2, and one of 6 orders of the doors. */
 static inline int game_key(const game *g) { return g->start / 6; }
 static inline int game_door(const game *g, int door)
 {
-    static const uint8_t orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    static const uint8_t orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                         {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
     return orders[g->start % 6][door];
 }
 
@@ -258,8 +290,11 @@ static inline uint8_t game_key_door_tile(const game *g, int across, int ahead, i
     int const distance = g->place + ahead, beside = across == -1 || across == 1;
     if (across == 0 && ahead == 0) return 210; /* the player */
     if (across == 1 && ahead == 0 && key_seen) return colours[game_key(g)];
-    if (distance == g->length + 1 && (across == 0 || beside)) return colours[game_door(g, across + 1)];
-    if (distance <= g->length && (across == 0 || (beside && (distance == 0 || distance == g->length)))) return 0;
+    if (distance == g->length + 1 && (across == 0 || beside))
+        return colours[game_door(g, across + 1)];
+    if (distance <= g->length &&
+        (across == 0 || (beside && (distance == 0 || distance == g->length))))
+        return 0;
     return distance % 2 == 0 ? 25 : 50; /* the walls */
 }
 
@@ -284,7 +319,7 @@ static inline float game_step_key_door(game *g, int action)
     return g->done ? -1.0f : 0.0f;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* Pairs: Concentration for one player. Each step turns a card up, and the one that was up before is turned down again. Two
    cards make a turn; if they are alike, they are taken away. Who names a card that is gone, or that lies there to be matched,
    turns the next one that does not. A card turned costs 1/64, a pair earns 1/8; 64 cards end the game.                    */
@@ -315,7 +350,8 @@ static inline void game_draw_pairs(const game *g, int reveal, uint8_t *frame)
         int const face = c->face[i] < 4 ? c->face[i] : c->face[i] + 1; /* the dot is pixel 4 */
         if (c->gone >> i & 1) continue;
         corner[13] = c->up != i ? 60 : c->waiting == i ? 255 : 160;
-        if (c->up == i || (reveal && (c->seen >> i & 1))) corner[face / 3 * 12 + face % 3] = c->up == i ? 255 : 110;
+        if (c->up == i || (reveal && (c->seen >> i & 1)))
+            corner[face / 3 * 12 + face % 3] = c->up == i ? 255 : 110;
     }
 }
 
@@ -339,7 +375,7 @@ static inline float game_step_pairs(game *g, int card)
     return reward;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* Pong: the player's paddle, at the bottom, is two columns wide and never rests; the other's, at the top, is three wide and
    goes after the ball, just as fast, while the ball is in the upper two of four rows. The ball moves on by a row a step and by
    -1, 0 or 1 columns, and bounces off the sides; where it meets a paddle decides how it flies on. The other serves, from one of
@@ -410,8 +446,10 @@ static inline float game_step_pong(game *g, int action)
     g->time++;
     if (action == 0 && g->place > 0) g->place--;
     if (action == 1 && g->place < 6) g->place++;
-    if (c->y < 2 && c->x < c->other + 1 && c->other > 0) c->other--;
-    else if (c->y < 2 && c->x > c->other + 1 && c->other < 5) c->other++;
+    if (c->y < 2 && c->x < c->other + 1 && c->other > 0)
+        c->other--;
+    else if (c->y < 2 && c->x > c->other + 1 && c->other < 5)
+        c->other++;
     point = game_fly(g);
     c->points += point > 0;
     c->other_points += point < 0;
@@ -422,8 +460,8 @@ static inline float game_step_pong(game *g, int action)
     return (float)point / GAME_PONG_POINTS;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Any game                                                                                                           */
+/* ---------------------------------------------------------------------------------------------- */
+/* Any game */
 
 /* Draws what the player sees, or, to `reveal`, also what it has seen before or would see in other games. `frame` holds
    [height][width] bytes. */
@@ -458,7 +496,8 @@ static inline void game_reset(game *g)
     uint64_t const old = g->random;
     uint32_t const mixed = (uint32_t)(((old >> 18) ^ old) >> 27), turn = (uint32_t)(old >> 59);
     uint32_t const drawn = (mixed >> turn) | (mixed << ((32 - turn) & 31));
-    int const first = g->spec->sampled ? g->spec->starts : 0, count = g->spec->sampled ? INT32_MAX - first : g->spec->starts;
+    int const first = g->spec->sampled ? g->spec->starts : 0;
+    int const count = g->spec->sampled ? INT32_MAX - first : g->spec->starts;
     g->random = old * 6364136223846793005u + 1442695040888963407u;
     game_start(g, first + (int)((uint64_t)drawn * (uint64_t)count >> 32));
 }

@@ -19,19 +19,24 @@ enum { GIF_SIDE = 1024, GIF_COLOURS = 256, GIF_CUBE = 6, GIF_CODES = 4096 };
 
 typedef struct gif {
     FILE *file;
-    int good;                                        /* 0: some of it could not be written, the rest is not tried */
-    int width, height, channels, scale, delay;       /* delay: of each frame, in 1/100 s */
-    int begun;                                       /* a frame has been written, `shown` */
-    uint8_t shown[GIF_SIDE * GIF_SIDE * 3];          /* [height][width][channels] */
+    /* 0: some of it could not be written, the rest is not tried */
+    int good;
+    int width, height, channels, scale, delay; /* delay: of each frame, in 1/100 s */
+    int begun;                                 /* a frame has been written, `shown` */
+    uint8_t shown[GIF_SIDE * GIF_SIDE * 3];    /* [height][width][channels] */
 
-    uint32_t colours[GIF_COLOURS];                   /* 0xRRGGBB, of the rectangle being written, */
-    int colour_count;                                /* or more than GIF_COLOURS: the cube's */
-    uint16_t colour_slots[4 * GIF_COLOURS];          /* where they are: a hash table of index + 1 */
+    uint32_t colours[GIF_COLOURS];          /* 0xRRGGBB, of the rectangle being written, */
+    int colour_count;                       /* or more than GIF_COLOURS: the cube's */
+    uint16_t colour_slots[4 * GIF_COLOURS]; /* where they are: a hash table of index + 1 */
 
-    int root_bits, bits, next;                       /* LZW: of a pixel, of a code; the next code that will get a meaning */
-    int string;                                      /* the code of the pixels that wait, -1 where none do */
-    uint32_t strings[2 * GIF_CODES];                 /* a hash table of string << 20 | pixel << 12 | code for both; or 0 */
-    uint32_t pool;                                   /* bits not yet in the block, the first one lowest */
+    /* LZW: of a pixel, of a code; the next code that will get a meaning */
+    int root_bits, bits, next;
+    /* the code of the pixels that wait, -1 where none do */
+    int string;
+    /* a hash table of string << 20 | pixel << 12 | code for both; or 0 */
+    uint32_t strings[2 * GIF_CODES];
+    /* bits not yet in the block, the first one lowest */
+    uint32_t pool;
     int pool_bits, block_bytes;
     uint8_t block[255];
 } gif;
@@ -55,16 +60,20 @@ static inline void gif_word(gif *g, int word)
     gif_byte(g, word >> 8);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Colours                                                                                                            */
+/* ---------------------------------------------------------------------------------------------- */
+/* Colours */
 
-static inline uint32_t gif_colour(const uint8_t *rgb) { return (uint32_t)rgb[0] << 16 | (uint32_t)rgb[1] << 8 | rgb[2]; }
+static inline uint32_t gif_colour(const uint8_t *rgb)
+{
+    return (uint32_t)rgb[0] << 16 | (uint32_t)rgb[1] << 8 | rgb[2];
+}
 
 /* The place of a colour in the hash table, or the free one where it belongs. */
 static inline uint16_t *gif_colour_slot(gif *g, uint32_t colour)
 {
     uint32_t slot = colour * 2654435761u >> 22;
-    while (g->colour_slots[slot] != 0 && g->colours[g->colour_slots[slot] - 1] != colour) slot = (slot + 1) % (4 * GIF_COLOURS);
+    while (g->colour_slots[slot] != 0 && g->colours[g->colour_slots[slot] - 1] != colour)
+        slot = (slot + 1) % (4 * GIF_COLOURS);
     return &g->colour_slots[slot];
 }
 
@@ -112,11 +121,12 @@ static inline void gif_write_colours(gif *g, int bits)
 {
     int i, shift;
     for (i = 0; i < 1 << bits; i++)
-        for (shift = 16; shift >= 0; shift -= 8) gif_byte(g, i < g->colour_count ? (int)(g->colours[i] >> shift & 255u) : 0);
+        for (shift = 16; shift >= 0; shift -= 8)
+            gif_byte(g, i < g->colour_count ? (int)(g->colours[i] >> shift & 255u) : 0);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* LZW (Welch 1984) with codes that become wider, in blocks of at most 255 bytes                                      */
+/* ---------------------------------------------------------------------------------------------- */
+/* LZW (Welch 1984) with codes that become wider, in blocks of at most 255 bytes */
 
 static inline void gif_flush_block(gif *g)
 {
@@ -179,8 +189,8 @@ static inline void gif_pixel(gif *g, int pixel)
     g->string = pixel;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Frames                                                                                                             */
+/* ---------------------------------------------------------------------------------------------- */
+/* Frames */
 
 /* What differs from the frame before, and if nothing does, one pixel: no rectangle may be empty. */
 static inline gif_rectangle gif_changed(const gif *g, const uint8_t *pixels)
@@ -223,9 +233,11 @@ static inline void gif_image(gif *g, const uint8_t *pixels, const gif_rectangle 
 
 /* Begins a file for frames [height][width][channels], 1 channel for grey or 3 for colour, each pixel drawn as scale x scale,
    each frame shown for `hundredths` of a second. Programs show those under 2 for longer. Returns 0 if it cannot be. */
-static inline int gif_begin(gif *g, FILE *file, int width, int height, int channels, int scale, int hundredths)
+static inline int gif_begin(gif *g, FILE *file, int width, int height, int channels, int scale,
+                            int hundredths)
 {
-    static const uint8_t loop[] = "\x21\xFF\x0BNETSCAPE2.0\x03\x01\0\0"; /* and the 0 that ends the string */
+    /* and the 0 that ends the string */
+    static const uint8_t loop[] = "\x21\xFF\x0BNETSCAPE2.0\x03\x01\0\0";
     g->file = file;
     g->width = width;
     g->height = height;
@@ -234,8 +246,9 @@ static inline int gif_begin(gif *g, FILE *file, int width, int height, int chann
     g->delay = hundredths;
     g->begun = 0;
     g->good = file != NULL && width > 0 && height > 0 && width <= GIF_SIDE && height <= GIF_SIDE &&
-              (channels == 1 || channels == 3) && scale > 0 && scale <= 65535 / (width > height ? width : height) &&
-              hundredths >= 0 && hundredths <= 65535;
+              (channels == 1 || channels == 3) && scale > 0 &&
+              scale <= 65535 / (width > height ? width : height) && hundredths >= 0 &&
+              hundredths <= 65535;
     if (!g->good) return 0;
     gif_write(g, "GIF89a", 6);
     gif_word(g, width * scale);

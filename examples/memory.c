@@ -12,14 +12,10 @@
 /* Percent of the way from the best play without memory to the best play. */
 static const double almost = 90, passed = 95, solved = 99;
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* What is asked for, and what comes of it                                                                            */
+/* ---------------------------------------------------------------------------------------------- */
+/* What is asked for, and what comes of it */
 
-enum {
-    MAX_SEEDS = 1000,
-    MOST_SETTINGS = 32,
-    KINDS = 3
-};
+enum { MAX_SEEDS = 1000, MOST_SETTINGS = 32, KINDS = 3 };
 
 static const struct {
     const char *name, *option, *text;
@@ -34,8 +30,8 @@ static const struct {
 typedef struct options {
     game_kind game;
     int length;
-    int show;              /* all three kinds; else one kind with each seed */
-    rise_memory memory;    /* of the agent that counts */
+    int show;                            /* all three kinds; else one kind with each seed */
+    rise_memory memory;                  /* of the agent that counts */
     const char *settings[MOST_SETTINGS]; /* "field=value", of every agent */
     int setting_count;
     int seed, seeds;
@@ -49,8 +45,9 @@ typedef struct run {
     int seed;
     double steps_budget, seconds_budget;
     int stop_when_solved;
-    chart_point now;            /* seconds of acting and learning, without evaluation and drawing; the last score */
-    chart_point best;           /* its best evaluation; steps 0: none so far */
+    /* seconds of acting and learning, without evaluation and drawing; the last score */
+    chart_point now;
+    chart_point best; /* its best evaluation; steps 0: none so far */
     double updates;
     chart_curve *curve;
     chart_point almost, solved; /* where it first got there; steps 0: nowhere */
@@ -65,23 +62,25 @@ typedef struct pace {
 typedef struct session {
     options asked;
     const game_spec *spec;
-    char title[40], svg[48], policy[48]; /* the game's name with its length, and files called by it */
+    /* the game's name with its length, and files called by it */
+    char title[40], svg[48], policy[48];
     run *runs;
-    chart_curve *curves;       /* of each run */
+    chart_curve *curves; /* of each run */
     int run_count, begun;
     trainer training;
-    rise_real *best;           /* its weights in its best evaluation, the ones to keep: learning goes up and down */
+    /* its weights in its best evaluation, the ones to keep: learning goes up and down */
+    rise_real *best;
     size_t weights;
-    rise_agent *kept;          /* the best agent of the kind that counts */
+    rise_agent *kept; /* the best agent of the kind that counts */
     double kept_score;
     terminal screen;
     pace speed;
-    episode shown;             /* played by the agent as it is, for the live view */
-    int pause;                 /* pictures for which its end stays to be seen */
+    episode shown; /* played by the agent as it is, for the live view */
+    int pause;     /* pictures for which its end stays to be seen */
 } session;
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Training                                                                                                           */
+/* ---------------------------------------------------------------------------------------------- */
+/* Training */
 
 static int training_begin(session *s, const run *r)
 {
@@ -119,7 +118,8 @@ static void run_evaluate(session *s, run *r)
 
 static int run_over(const run *r)
 {
-    return terminal_interrupted || r->now.steps >= r->steps_budget || r->now.seconds >= r->seconds_budget;
+    return terminal_interrupted || r->now.steps >= r->steps_budget ||
+           r->now.seconds >= r->seconds_budget;
 }
 
 /* Gives the agent its best weights back, and keeps the best agent of the kind that counts. */
@@ -127,7 +127,8 @@ static void training_end(session *s, const run *r)
 {
     trainer *const t = &s->training;
     rise_agent *unwanted = t->agent;
-    if (r->best.steps > 0) memcpy(rise_agent_parameters(t->agent), s->best, s->weights * sizeof *s->best);
+    if (r->best.steps > 0)
+        memcpy(rise_agent_parameters(t->agent), s->best, s->weights * sizeof *s->best);
     if (r->memory == s->asked.memory && (s->kept == NULL || r->best.score > s->kept_score)) {
         unwanted = s->kept;
         s->kept = t->agent;
@@ -146,7 +147,8 @@ static void view_update(session *s, run *r, double period);
 static int run_train(session *s, run *r)
 {
     trainer *const t = &s->training;
-    double const every = fmax(recipe_of(s->asked.game)->evaluate_every, r->steps_budget / (CHART_POINTS - 2));
+    double const every =
+        fmax(recipe_of(s->asked.game)->evaluate_every, r->steps_budget / (CHART_POINTS - 2));
     double next = 0;
     int steps = 0;
     if (!training_begin(s, r)) return 0;
@@ -169,8 +171,8 @@ static int run_train(session *s, run *r)
     return steps >= 0;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The view while it learns: a picture, or a line of text now and then                                                */
+/* ---------------------------------------------------------------------------------------------- */
+/* The view while it learns: a picture, or a line of text now and then */
 
 /* The share of the run that is done. */
 static double run_share(const run *r)
@@ -187,9 +189,10 @@ static double run_left(const run *r, const pace *p)
 static void run_pace(const run *r, const pace *p, char *text, size_t size)
 {
     int const left = (int)run_left(r, p);
-    int const length = snprintf(text, size, "%.0f steps/s  %.0f updates/s  epsilon %.2f", p->steps_a_second, p->updates_a_second,
-                                p->epsilon);
-    if (p->updates > 0 && length > 0) snprintf(text + length, size - (size_t)length, "  %d:%02d left", left / 60, left % 60);
+    int const length = snprintf(text, size, "%.0f steps/s  %.0f updates/s  epsilon %.2f",
+                                p->steps_a_second, p->updates_a_second, p->epsilon);
+    if (p->updates > 0 && length > 0)
+        snprintf(text + length, size - (size_t)length, "  %d:%02d left", left / 60, left % 60);
 }
 
 static chart chart_of(const session *s)
@@ -214,8 +217,8 @@ static void view_status(const session *s, terminal *t, int row, const run *r)
     if (!s->asked.show) terminal_text(t, row, 7, TERMINAL_PLAIN, "seed %d", r->seed);
     terminal_bar(t, row, 18, 20, waiting ? 0 : run_share(r), ink);
     if (!waiting)
-        terminal_text(t, row, 40, TERMINAL_PLAIN, "%4.0fk steps %5.0f s   score %+.2f", r->now.steps / 1000, r->now.seconds,
-                      r->now.score);
+        terminal_text(t, row, 40, TERMINAL_PLAIN, "%4.0fk steps %5.0f s   score %+.2f",
+                      r->now.steps / 1000, r->now.seconds, r->now.score);
 }
 
 /* The shown episode moves on by a step a picture; when it is over, its end stays for a moment. */
@@ -239,12 +242,15 @@ static void view_draw(session *s, const run *r)
     int i;
     view_play(s);
     terminal_clear(t);
-    terminal_text(t, 0, 2, TERMINAL_PLAIN, "%s   (what the agent cannot see is drawn in amber)", s->title);
+    terminal_text(t, 0, 2, TERMINAL_PLAIN, "%s   (what the agent cannot see is drawn in amber)",
+                  s->title);
     terminal_text(t, 1, 2, TERMINAL_PLAIN, "%s", s->spec->text);
     episode_draw(&s->shown, t, 3, 2);
-    terminal_text(t, 3 + episode_rows(s->spec), 2, TERMINAL_PLAIN, "%s", episode_caption(&s->shown));
+    terminal_text(t, 3 + episode_rows(s->spec), 2, TERMINAL_PLAIN, "%s",
+                  episode_caption(&s->shown));
     chart_draw(&c, t, 3, beside, 14, t->columns - beside, r->now.seconds + run_left(r, &s->speed));
-    for (i = first; i < s->run_count && i < first + 3; i++) view_status(s, t, 18 + i - first, &s->runs[i]);
+    for (i = first; i < s->run_count && i < first + 3; i++)
+        view_status(s, t, 18 + i - first, &s->runs[i]);
     run_pace(r, &s->speed, text, sizeof text);
     terminal_text(t, 21, 2, TERMINAL_PLAIN, "%s: %s", kinds[r->memory].name, text);
     terminal_show(t);
@@ -254,8 +260,8 @@ static void view_print(const session *s, const run *r)
 {
     char text[TERMINAL_COLUMNS];
     run_pace(r, &s->speed, text, sizeof text);
-    printf("%s seed %d %3.0f%%  %4.0fk steps %5.0f s  score %+.2f  %s\n", kinds[r->memory].name, r->seed, 100 * run_share(r),
-           r->now.steps / 1000, r->now.seconds, r->now.score, text);
+    printf("%s seed %d %3.0f%%  %4.0fk steps %5.0f s  score %+.2f  %s\n", kinds[r->memory].name,
+           r->seed, 100 * run_share(r), r->now.steps / 1000, r->now.seconds, r->now.score, text);
     fflush(stdout);
 }
 
@@ -271,7 +277,8 @@ static void view_begin(session *s)
 static void view_update(session *s, run *r, double period)
 {
     pace *const p = &s->speed;
-    double const now = terminal_seconds(), since = now - p->at, weight = p->steps > 0 ? 1 - exp(-since / 3) : 1;
+    double const now = terminal_seconds(), since = now - p->at;
+    double const weight = p->steps > 0 ? 1 - exp(-since / 3) : 1;
     rise_metrics m;
     if (since < period || since <= 0) return;
     rise_agent_metrics(s->training.agent, &m);
@@ -288,10 +295,13 @@ static void view_update(session *s, run *r, double period)
         view_print(s, r);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The outcome                                                                                                        */
+/* ---------------------------------------------------------------------------------------------- */
+/* The outcome */
 
-static double run_percent(const session *s, const run *r) { return game_percent(s->spec, r->best.score); }
+static double run_percent(const session *s, const run *r)
+{
+    return game_percent(s->spec, r->best.score);
+}
 static int run_passed(const session *s, const run *r) { return run_percent(s, r) >= passed; }
 
 /* Every agent that counts has learned the game, and the one without memory did what is possible without, no more. */
@@ -301,7 +311,8 @@ static int session_passed(const session *s)
     for (i = 0; i < s->begun; i++) {
         const run *const r = &s->runs[i];
         if (r->memory == s->asked.memory) good = good && run_passed(s, r);
-        if (r->memory == RISE_MEMORY_NONE) good = good && r->best.score < s->spec->without_memory + s->spec->margin + 1e-6;
+        if (r->memory == RISE_MEMORY_NONE)
+            good = good && r->best.score < s->spec->without_memory + s->spec->margin + 1e-6;
     }
     return good;
 }
@@ -318,19 +329,24 @@ static void print_table(const session *s)
     const game_spec *const spec = s->spec;
     int i;
     printf("\n%s: the best play scores %+.2f, the best without memory* %+.2f.\n"
-           "Scores are %s of the greedy agent over %s %d starts; each agent keeps its best weights.\n\n",
-           s->title, spec->best, spec->without_memory, spec->sampled ? "means" : "exact means", spec->sampled ? "the same" : "all",
-           spec->starts);
-    printf("memory seed  score   way  steps    time  upd/s  %2.0f%% after    %2.0f%% after    passed\n", almost, solved);
+           "Scores are %s of the greedy agent over %s %d starts; each agent keeps its best "
+           "weights.\n\n",
+           s->title, spec->best, spec->without_memory, spec->sampled ? "means" : "exact means",
+           spec->sampled ? "the same" : "all", spec->starts);
+    printf("memory seed  score   way  steps    time  upd/s  %2.0f%% after    %2.0f%% after    "
+           "passed\n",
+           almost, solved);
     for (i = 0; i < s->begun; i++) {
         const run *const r = &s->runs[i];
-        printf("%-6s %4d  %+5.2f  %3.0f%%  %4.0fk  %4.0f s  %5.0f", kinds[r->memory].name, r->seed, r->best.score, run_percent(s, r),
-               r->now.steps / 1000, r->now.seconds, r->updates / fmax(r->now.seconds, 1e-9));
+        printf("%-6s %4d  %+5.2f  %3.0f%%  %4.0fk  %4.0f s  %5.0f", kinds[r->memory].name, r->seed,
+               r->best.score, run_percent(s, r), r->now.steps / 1000, r->now.seconds,
+               r->updates / fmax(r->now.seconds, 1e-9));
         print_when(&r->almost);
         print_when(&r->solved);
         printf("  %s\n", run_passed(s, r) ? "yes" : "no");
     }
-    printf("* of a policy that sees %d frames; the way is the one from there to the best play\n\n", GAME_STACK);
+    printf("* of a policy that sees %d frames; the way is the one from there to the best play\n\n",
+           GAME_STACK);
 }
 
 static void tell_run(const session *s, const run *r)
@@ -339,17 +355,19 @@ static void tell_run(const session *s, const run *r)
     double const percent = run_percent(s, r), ceiling = s->spec->without_memory;
     if (s->asked.show && r->memory == RISE_MEMORY_NONE && ceiling < s->spec->best)
         printf("NONE took as many steps and scored %+.2f. Who sees %d frames and remembers\n"
-               "nothing cannot score more than %+.2f, however long it learns.\n", r->best.score, GAME_STACK, ceiling);
+               "nothing cannot score more than %+.2f, however long it learns.\n",
+               r->best.score, GAME_STACK, ceiling);
     else if (s->asked.show && r->memory == RISE_MEMORY_FULL)
-        printf("FULL took %.0fk steps in the time of RISE and scored %+.2f, %.0f%% of the way.\n", r->now.steps / 1000,
-               r->best.score, percent);
+        printf("FULL took %.0fk steps in the time of RISE and scored %+.2f, %.0f%% of the way.\n",
+               r->now.steps / 1000, r->best.score, percent);
     else if (run_passed(s, r))
         printf("%s reached the goal: it scores %+.2f, %.0f%% of the way to the best play, and\n"
-               "was %.0f%% there after %.0fk steps and %.1f seconds.\n", name, r->best.score, percent, almost, r->almost.steps / 1000,
-               r->almost.seconds);
+               "was %.0f%% there after %.0fk steps and %.1f seconds.\n",
+               name, r->best.score, percent, almost, r->almost.steps / 1000, r->almost.seconds);
     else
         printf("%s has not reached the goal: it scores %+.2f, %.0f%% of the way to the best play,\n"
-               "and the goal is %.0f%%.\n", name, r->best.score, percent, passed);
+               "and the goal is %.0f%%.\n",
+               name, r->best.score, percent, passed);
 }
 
 static void tell(const session *s)
@@ -359,7 +377,8 @@ static void tell(const session *s)
     for (i = 0; i < s->begun; i++) good += run_passed(s, &s->runs[i]);
     for (i = 0; i < s->begun && (s->asked.show || s->run_count == 1); i++) tell_run(s, &s->runs[i]);
     if (!s->asked.show && s->run_count > 1)
-        printf("%s reached the goal with %d of %d seeds.\n", kinds[s->asked.memory].name, good, s->run_count);
+        printf("%s reached the goal with %d of %d seeds.\n", kinds[s->asked.memory].name, good,
+               s->run_count);
 }
 
 /* Writes the drawing and the best agent. Returns 0 if one cannot be written. */
@@ -380,36 +399,45 @@ static int save(const session *s)
             fprintf(stderr, "memory: %s\n", error.text);
             return 0;
         }
-        printf("The agent is saved. To watch it play:\n    cc -O2 examples/watch.c -o watch -lm && ./watch %s\n", o->save);
+        printf("The agent is saved. To watch it play:\n    cc -O2 examples/watch.c -o watch -lm && "
+               "./watch %s\n",
+               o->save);
     }
     return 1;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The command line                                                                                                   */
+/* ---------------------------------------------------------------------------------------------- */
+/* The command line */
 
 static void print_help(void)
 {
     int i;
     printf("memory [options]: trains agents on a game that needs memory and compares them.\n\n"
-           "  --game NAME      the game, corridor unless told otherwise; below, what the best play scores without\n"
-           "                   memory, that is, when it sees %d frames, and with memory:\n", GAME_STACK);
+           "  --game NAME      the game, corridor unless told otherwise; below, what the best play "
+           "scores without\n"
+           "                   memory, that is, when it sees %d frames, and with memory:\n",
+           GAME_STACK);
     for (i = 0; i < GAME_KINDS; i++) {
         const game_spec *const spec = game_spec_of((game_kind)i);
-        printf("    %-13s %+5.2f %+5.2f  %s\n", spec->name, spec->without_memory, spec->best, spec->text);
+        printf("    %-13s %+5.2f %+5.2f  %s\n", spec->name, spec->without_memory, spec->best,
+               spec->text);
     }
-    printf("  --length L       of the wait, in blink, corridor and key-door\n"
-           "  --memory KIND    train only rise, none or full, and stop when the game is solved\n"
-           "  --set F=V        a field of rise_agent_desc, such as cell=lstm or fusion=gate; may be repeated\n"
-           "  --seed N         the first seed [1]\n"
-           "  --seeds N        train with so many seeds, and stop each when the game is solved\n"
-           "  --steps N        at most so many steps an agent\n"
-           "  --minutes M      at most so many minutes an agent\n"
-           "  --svg PATH       draw the learning curves\n"
-           "  --save PATH      save the agent, for watch.c\n"
-           "  --watch          play on when learning is over, until Ctrl-C\n\n"
-           "Exit status 0: each agent of the kind in question, RISE unless --memory tells otherwise, got %.0f%% of\n"
-           "the way from the best play without memory to the best play, and NONE not a step of it.\n", passed);
+    printf(
+        "  --length L       of the wait, in blink, corridor and key-door\n"
+        "  --memory KIND    train only rise, none or full, and stop when the game is solved\n"
+        "  --set F=V        a field of rise_agent_desc, such as cell=lstm or fusion=gate; may be "
+        "repeated\n"
+        "  --seed N         the first seed [1]\n"
+        "  --seeds N        train with so many seeds, and stop each when the game is solved\n"
+        "  --steps N        at most so many steps an agent\n"
+        "  --minutes M      at most so many minutes an agent\n"
+        "  --svg PATH       draw the learning curves\n"
+        "  --save PATH      save the agent, for watch.c\n"
+        "  --watch          play on when learning is over, until Ctrl-C\n\n"
+        "Exit status 0: each agent of the kind in question, RISE unless --memory tells otherwise, "
+        "got %.0f%% of\n"
+        "the way from the best play without memory to the best play, and NONE not a step of it.\n",
+        passed);
 }
 
 static int parse_number(const char *text, double least, double most, double *number)
@@ -453,7 +481,8 @@ static int parse_setting(options *o, const char *text)
     rise_error error;
     memset(&desc, 0, sizeof desc);
     if (o->setting_count == MOST_SETTINGS) return 0;
-    if (rise_agent_set(&desc, text, &error) != RISE_OK) return fprintf(stderr, "memory: %s\n", error.text), 0;
+    if (rise_agent_set(&desc, text, &error) != RISE_OK)
+        return fprintf(stderr, "memory: %s\n", error.text), 0;
     o->settings[o->setting_count++] = text;
     return 1;
 }
@@ -488,21 +517,24 @@ static int parse(options *o, int argc, char **argv)
         } else if (value != NULL && parse_option(o, argv[i], value)) {
             i++;
         } else {
-            fprintf(stderr, "memory: not understood: %s %s; try --help\n", argv[i], value != NULL ? value : "");
+            fprintf(stderr, "memory: not understood: %s %s; try --help\n", argv[i],
+                    value != NULL ? value : "");
             return 2;
         }
     }
     return -1;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* From the options to the runs                                                                                       */
+/* ---------------------------------------------------------------------------------------------- */
+/* From the options to the runs */
 
 static void run_init(run *r, const options *o, rise_memory memory, int seed, chart_curve *curve)
 {
     r->memory = memory;
     r->seed = seed;
-    r->steps_budget = o->steps > 0 ? o->steps : o->show ? recipe_of(o->game)->show_steps : recipe_of(o->game)->steps;
+    r->steps_budget = o->steps > 0 ? o->steps
+                      : o->show    ? recipe_of(o->game)->show_steps
+                                   : recipe_of(o->game)->steps;
     r->seconds_budget = o->seconds > 0 ? o->seconds : HUGE_VAL;
     r->stop_when_solved = !o->show;
     r->curve = curve;
@@ -519,11 +551,14 @@ static int session_init(session *s)
     int i;
     s->spec = game_spec_of(o->game);
     if (!game_init(&s->shown.state, o->game, o->length, 0)) {
-        fprintf(stderr, s->spec->most_length > 0 ? "memory: the --length of %s must be %d to %d\n" : "memory: %s has no --length\n",
+        fprintf(stderr,
+                s->spec->most_length > 0 ? "memory: the --length of %s must be %d to %d\n"
+                                         : "memory: %s has no --length\n",
                 s->spec->name, s->spec->least_length, s->spec->most_length);
         return 0;
     }
-    snprintf(s->title, sizeof s->title, s->shown.state.length > 0 ? "%s-%d" : "%s", s->spec->name, s->shown.state.length);
+    snprintf(s->title, sizeof s->title, s->shown.state.length > 0 ? "%s-%d" : "%s", s->spec->name,
+             s->shown.state.length);
     snprintf(s->svg, sizeof s->svg, "%s.svg", s->title);
     snprintf(s->policy, sizeof s->policy, "%s.rise", s->title);
     if (o->show && o->svg == NULL) o->svg = s->svg;
@@ -536,7 +571,8 @@ static int session_init(session *s)
         return 0;
     }
     for (i = 0; i < s->run_count; i++)
-        run_init(&s->runs[i], o, o->show ? order[i] : o->memory, o->show ? o->seed : o->seed + i, &s->curves[i]);
+        run_init(&s->runs[i], o, o->show ? order[i] : o->memory, o->show ? o->seed : o->seed + i,
+                 &s->curves[i]);
     return 1;
 }
 

@@ -11,20 +11,23 @@
 static inline void preprocess_grey(const uint8_t *rgb, size_t pixels, uint8_t *grey)
 {
     size_t i;
-    for (i = 0; i < pixels; i++, rgb += 3) grey[i] = (uint8_t)((9798u * rgb[0] + 19235u * rgb[1] + 3735u * rgb[2] + 16384) >> 15);
+    for (i = 0; i < pixels; i++, rgb += 3)
+        grey[i] = (uint8_t)((9798u * rgb[0] + 19235u * rgb[1] + 3735u * rgb[2] + 16384) >> 15);
 }
 
 /* Of two frames in a row, against sprites that are drawn in every other one only. `out` may be `a` or `b`. */
-static inline void preprocess_maximum(size_t bytes, const uint8_t *a, const uint8_t *b, uint8_t *out)
+static inline void preprocess_maximum(size_t bytes, const uint8_t *a, const uint8_t *b,
+                                      uint8_t *out)
 {
     size_t i;
     for (i = 0; i < bytes; i++) out[i] = a[i] > b[i] ? a[i] : b[i];
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Area resize: each output pixel is the mean of the box of input that it covers                                      */
+/* ---------------------------------------------------------------------------------------------- */
+/* Area resize: each output pixel is the mean of the box of input that it covers */
 
-enum { PREPROCESS_SIDE = 1024, PREPROCESS_CHANNELS = 4 }; /* at most; totals of 8 + 10 + 10 bits fit into 32 */
+/* at most; totals of 8 + 10 + 10 bits fit into 32 */
+enum { PREPROCESS_SIDE = 1024, PREPROCESS_CHANNELS = 4 };
 
 /* Where an output pixel ends and the next one begins, along one axis. The axis is in * out units long: an input pixel is `out`
    units, an output pixel `in` units. */
@@ -37,7 +40,8 @@ typedef struct preprocess_edge {
 typedef struct preprocess_area {
     int height, width, channels, out_height, out_width;
     uint64_t reciprocal; /* of a box's units, height * width: 2^48 of them, rounded up */
-    preprocess_edge rows[PREPROCESS_SIDE + 1], columns[PREPROCESS_SIDE + 1]; /* [out_height + 1], [out_width + 1] */
+    /* [out_height + 1], [out_width + 1] */
+    preprocess_edge rows[PREPROCESS_SIDE + 1], columns[PREPROCESS_SIDE + 1];
 } preprocess_area;
 
 static inline void preprocess_edges(int in, int out, preprocess_edge *edges)
@@ -50,10 +54,12 @@ static inline void preprocess_edges(int in, int out, preprocess_edge *edges)
 }
 
 /* Sides may also grow: a box may lie within one pixel. Returns 0 for sizes that it cannot do. */
-static inline int preprocess_area_init(preprocess_area *a, int height, int width, int channels, int out_height, int out_width)
+static inline int preprocess_area_init(preprocess_area *a, int height, int width, int channels,
+                                       int out_height, int out_width)
 {
     if (height < 1 || width < 1 || channels < 1 || out_height < 1 || out_width < 1) return 0;
-    if (height > PREPROCESS_SIDE || width > PREPROCESS_SIDE || channels > PREPROCESS_CHANNELS) return 0;
+    if (height > PREPROCESS_SIDE || width > PREPROCESS_SIDE || channels > PREPROCESS_CHANNELS)
+        return 0;
     if (out_height > PREPROCESS_SIDE || out_width > PREPROCESS_SIDE) return 0;
     a->height = height;
     a->width = width;
@@ -77,13 +83,15 @@ static inline uint8_t preprocess_mean(const preprocess_area *a, uint32_t total)
 }
 
 /* What lies above and below an output row and between its edges, weighted: sums [width][channels]. */
-static inline void preprocess_area_rows(const preprocess_area *a, int row, const uint8_t *in, uint32_t *sums)
+static inline void preprocess_area_rows(const preprocess_area *a, int row, const uint8_t *in,
+                                        uint32_t *sums)
 {
     preprocess_edge const top = a->rows[row], bottom = a->rows[row + 1];
     int const count = a->width * a->channels;
     const uint8_t *const first = in + top.pixel * count, *const last = in + bottom.pixel * count;
     int y, i;
-    for (i = 0; i < count; i++) sums[i] = bottom.units * last[i] - top.units * first[i]; /* below 0 at times: modulo 2^32 */
+    /* below 0 at times: modulo 2^32 */
+    for (i = 0; i < count; i++) sums[i] = bottom.units * last[i] - top.units * first[i];
     for (y = top.pixel; y < bottom.pixel; y++)
         for (i = 0; i < count; i++) sums[i] += (uint32_t)a->out_height * in[y * count + i];
 }
@@ -92,18 +100,21 @@ static inline void preprocess_area_rows(const preprocess_area *a, int row, const
    of two. Modulo 2^32, which the boxes' totals fit into. `out` may not overlap `in`. */
 static inline void preprocess_area_resize(const preprocess_area *a, const uint8_t *in, uint8_t *out)
 {
-    uint32_t integral[(PREPROCESS_SIDE + 1) * PREPROCESS_CHANNELS] = {0}; /* [width + 1][channels], from 0 */
+    /* [width + 1][channels], from 0 */
+    uint32_t integral[(PREPROCESS_SIDE + 1) * PREPROCESS_CHANNELS] = {0};
     int const channels = a->channels;
     int row, channel, x;
     for (row = 0; row < a->out_height; row++, out += a->out_width * channels) {
         preprocess_area_rows(a, row, in, integral + channels);
         for (channel = 0; channel < channels; channel++) {
             uint32_t total = 0, before = 0;
-            for (x = 1; x <= a->width; x++) integral[x * channels + channel] = total += integral[x * channels + channel];
+            for (x = 1; x <= a->width; x++)
+                integral[x * channels + channel] = total += integral[x * channels + channel];
             for (x = 0; x < a->out_width; x++) {
                 preprocess_edge const edge = a->columns[x + 1];
                 const uint32_t *const at = integral + edge.pixel * channels + channel;
-                uint32_t const up_to = (uint32_t)a->out_width * at[0] + edge.units * (at[channels] - at[0]);
+                uint32_t const up_to = (uint32_t)a->out_width * at[0] +
+                                       edge.units * (at[channels] - at[0]);
                 out[x * channels + channel] = preprocess_mean(a, up_to - before);
                 before = up_to;
             }
@@ -111,8 +122,8 @@ static inline void preprocess_area_resize(const preprocess_area *a, const uint8_
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Sticky actions, rewards                                                                                            */
+/* ---------------------------------------------------------------------------------------------- */
+/* Sticky actions, rewards */
 
 /* PCG32 (O'Neill 2014): the state that a seed begins with, and the next number of a state. */
 static inline uint64_t preprocess_seed(uint64_t seed)

@@ -13,7 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-enum { TENSORBOARD_PATH = 1024, TENSORBOARD_TAG = 256, TENSORBOARD_EVENT = 512 }; /* bytes at most */
+/* bytes at most */
+enum { TENSORBOARD_PATH = 1024, TENSORBOARD_TAG = 256, TENSORBOARD_EVENT = 512 };
 
 typedef struct tensorboard {
     FILE *file;
@@ -27,7 +28,8 @@ typedef struct tensorboard_message {
     size_t size;
 } tensorboard_message;
 
-enum { TENSORBOARD_VARINT = 0, TENSORBOARD_64 = 1, TENSORBOARD_BYTES = 2, TENSORBOARD_32 = 5 }; /* wire types */
+/* wire types */
+enum { TENSORBOARD_VARINT = 0, TENSORBOARD_64 = 1, TENSORBOARD_BYTES = 2, TENSORBOARD_32 = 5 };
 
 /* The lowest `bytes` bytes, the lowest one first. */
 static inline void tensorboard_put(tensorboard_message *m, int bytes, uint64_t value)
@@ -39,7 +41,8 @@ static inline void tensorboard_put_varint(tensorboard_message *m, uint64_t value
     for (; value > 127; value >>= 7) tensorboard_put(m, 1, (value & 127u) | 128u);
     tensorboard_put(m, 1, value);
 }
-static inline void tensorboard_put_bytes(tensorboard_message *m, int field, const void *bytes, size_t size)
+static inline void tensorboard_put_bytes(tensorboard_message *m, int field, const void *bytes,
+                                         size_t size)
 {
     tensorboard_put_varint(m, (uint64_t)(8 * field + TENSORBOARD_BYTES));
     tensorboard_put_varint(m, size);
@@ -95,29 +98,32 @@ static inline int tensorboard_open(tensorboard *tb, const char *folder, const ch
 {
     static const char version[] = "brain.Event:2";
     time_t const now = time(NULL);
-    int const size = snprintf(tb->path, sizeof tb->path, "%s/events.out.tfevents.%010lld.%s", folder, (long long)now, name);
+    int const size = snprintf(tb->path, sizeof tb->path, "%s/events.out.tfevents.%010lld.%s",
+                              folder, (long long)now, name);
     tensorboard_message event;
     event.size = 0;
     tb->file = size > 0 && size < TENSORBOARD_PATH ? fopen(tb->path, "wb") : NULL;
     tb->good = tb->file != NULL;
-    tensorboard_put_double(&event, 1, (double)now);                    /* Event.wall_time */
-    tensorboard_put_bytes(&event, 3, version, strlen(version));        /* Event.file_version */
+    tensorboard_put_double(&event, 1, (double)now);             /* Event.wall_time */
+    tensorboard_put_bytes(&event, 3, version, strlen(version)); /* Event.file_version */
     return tensorboard_write(tb, &event);
 }
 
 /* A point of the curve `tag`, at a wall time in seconds since 1970. Returns 0 if it, or one before, could not be written. */
-static inline int tensorboard_scalar(tensorboard *tb, const char *tag, int64_t step, double value, double wall_time)
+static inline int tensorboard_scalar(tensorboard *tb, const char *tag, int64_t step, double value,
+                                     double wall_time)
 {
     tensorboard_message event, summary, scalar;
     event.size = summary.size = scalar.size = 0;
     if (strlen(tag) > TENSORBOARD_TAG) return 0;
-    tensorboard_put_bytes(&scalar, 1, tag, strlen(tag));               /* Summary.Value.tag */
-    tensorboard_put_float(&scalar, 2, (float)value);                   /* Summary.Value.simple_value */
-    tensorboard_put_bytes(&summary, 1, scalar.bytes, scalar.size);     /* Summary.value */
+    tensorboard_put_bytes(&scalar, 1, tag, strlen(tag)); /* Summary.Value.tag */
+    /* Summary.Value.simple_value */
+    tensorboard_put_float(&scalar, 2, (float)value);
+    tensorboard_put_bytes(&summary, 1, scalar.bytes, scalar.size); /* Summary.value */
     tensorboard_put_double(&event, 1, wall_time);
-    tensorboard_put_varint(&event, 2 * 8 + TENSORBOARD_VARINT);        /* Event.step */
+    tensorboard_put_varint(&event, 2 * 8 + TENSORBOARD_VARINT); /* Event.step */
     tensorboard_put_varint(&event, (uint64_t)step);
-    tensorboard_put_bytes(&event, 5, summary.bytes, summary.size);     /* Event.summary */
+    tensorboard_put_bytes(&event, 5, summary.bytes, summary.size); /* Event.summary */
     return tensorboard_write(tb, &event);
 }
 

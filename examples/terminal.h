@@ -29,8 +29,8 @@
 #define TERMINAL_PRINTF(text, first)
 #endif
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Time and Ctrl-C                                                                                                    */
+/* ---------------------------------------------------------------------------------------------- */
+/* Time and Ctrl-C */
 
 /* Set by the first Ctrl-C: the program winds up. The second one ends it. */
 static volatile sig_atomic_t terminal_interrupted;
@@ -40,7 +40,8 @@ static inline void terminal_on_interrupt(int signal_number)
     terminal_interrupted = 1;
     signal(signal_number, SIG_DFL);
 #ifdef TERMINAL_POSIX
-    if (isatty(1) && write(1, "\033[0m\033[?25h", 10) < 0) return; /* cursor back, in case of a second one */
+    /* cursor back, in case of a second one */
+    if (isatty(1) && write(1, "\033[0m\033[?25h", 10) < 0) return;
 #endif
 }
 
@@ -69,8 +70,8 @@ static inline void terminal_sleep(double seconds)
 #endif
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The canvas: character cells, shown in place of those shown before                                                  */
+/* ---------------------------------------------------------------------------------------------- */
+/* The canvas: character cells, shown in place of those shown before */
 
 enum {
     TERMINAL_ROWS = 22, /* one less than the smallest usual terminal has, for the cursor */
@@ -84,10 +85,10 @@ typedef struct terminal_cell {
 } terminal_cell;
 
 typedef struct terminal {
-    int live;           /* stdout can be drawn on */
-    int true_colour;    /* 24 bits, else 256 colours */
-    int columns;        /* in use */
-    int drawn;          /* rows above the cursor that the next picture replaces */
+    int live;        /* stdout can be drawn on */
+    int true_colour; /* 24 bits, else 256 colours */
+    int columns;     /* in use */
+    int drawn;       /* rows above the cursor that the next picture replaces */
     terminal_cell cells[TERMINAL_ROWS][TERMINAL_COLUMNS];
 } terminal;
 
@@ -121,7 +122,8 @@ static inline void terminal_open(terminal *t)
 #else
     (void)type;
 #endif
-    t->true_colour = depth != NULL && (strcmp(depth, "truecolor") == 0 || strcmp(depth, "24bit") == 0);
+    t->true_colour = depth != NULL &&
+                     (strcmp(depth, "truecolor") == 0 || strcmp(depth, "24bit") == 0);
     if (!t->live) return;
     setvbuf(stdout, NULL, _IOFBF, 1 << 16); /* a picture in few writes does not flicker */
     fputs("\033[?25l", stdout);
@@ -141,7 +143,8 @@ static inline void terminal_clear(terminal *t)
 static inline void terminal_put(terminal *t, int row, int column, int glyph, int ink, int paper)
 {
     terminal_cell const cell = {glyph, ink, paper};
-    if (row >= 0 && row < TERMINAL_ROWS && column >= 0 && column < TERMINAL_COLUMNS) t->cells[row][column] = cell;
+    if (row >= 0 && row < TERMINAL_ROWS && column >= 0 && column < TERMINAL_COLUMNS)
+        t->cells[row][column] = cell;
 }
 
 TERMINAL_PRINTF(5, 6)
@@ -153,16 +156,19 @@ static inline void terminal_text(terminal *t, int row, int column, int ink, cons
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    for (i = 0; text[i] != '\0'; i++) terminal_put(t, row, column + i, (unsigned char)text[i], ink, TERMINAL_PLAIN);
+    for (i = 0; text[i] != '\0'; i++)
+        terminal_put(t, row, column + i, (unsigned char)text[i], ink, TERMINAL_PLAIN);
 }
 
 /* A line of which `share` is bright, exact to half a character. */
-static inline void terminal_bar(terminal *t, int row, int column, int columns, double share, int ink)
+static inline void terminal_bar(terminal *t, int row, int column, int columns, double share,
+                                int ink)
 {
     int const halves = (int)(2 * columns * (share < 0 ? 0 : share > 1 ? 1 : share) + 0.5);
     int i;
     for (i = 0; i < columns; i++)
-        terminal_put(t, row, column + i, halves == 2 * i + 1 ? 0x2578 : 0x2501, halves > 2 * i ? ink : 0x303030, TERMINAL_PLAIN);
+        terminal_put(t, row, column + i, halves == 2 * i + 1 ? 0x2578 : 0x2501,
+                     halves > 2 * i ? ink : 0x303030, TERMINAL_PLAIN);
 }
 
 /* A dot of a braille character: each is two dots wide and four high. */
@@ -180,7 +186,8 @@ static inline void terminal_line(terminal *t, int x0, int y0, int x1, int y1, in
 {
     int const dx = x1 - x0, dy = y1 - y0, wide = abs(dx) > abs(dy) ? abs(dx) : abs(dy);
     int i;
-    for (i = 0; i <= wide; i++) terminal_dot(t, x0 + (wide ? dx * i / wide : 0), y0 + (wide ? dy * i / wide : 0), ink);
+    for (i = 0; i <= wide; i++)
+        terminal_dot(t, x0 + (wide ? dx * i / wide : 0), y0 + (wide ? dy * i / wide : 0), ink);
 }
 
 static inline void terminal_print_colour(const terminal *t, int layer, int colour)
@@ -193,7 +200,8 @@ static inline void terminal_print_colour(const terminal *t, int layer, int colou
     else if (red == green && green == blue)
         printf("\033[%d;5;%dm", layer + 8, 232 + red * 24 / 256); /* 24 greys */
     else
-        printf("\033[%d;5;%dm", layer + 8, 16 + red * 6 / 256 * 36 + green * 6 / 256 * 6 + blue * 6 / 256);
+        printf("\033[%d;5;%dm", layer + 8,
+               16 + red * 6 / 256 * 36 + green * 6 / 256 * 6 + blue * 6 / 256);
 }
 
 static inline void terminal_print_glyph(int glyph)
@@ -225,14 +233,14 @@ static inline void terminal_show(terminal *t)
     t->drawn = TERMINAL_ROWS;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Episodes that the agent plays greedily, without learning from them                                                 */
+/* ---------------------------------------------------------------------------------------------- */
+/* Episodes that the agent plays greedily, without learning from them */
 
 typedef struct episode {
     game state;
-    int action;    /* the last one; -1 before the first */
-    float reward;  /* that it earned */
-    double score;  /* sum of the rewards */
+    int action;   /* the last one; -1 before the first */
+    float reward; /* that it earned */
+    double score; /* sum of the rewards */
 } episode;
 
 static inline void episode_begin(episode *e, int start)
@@ -248,7 +256,8 @@ static inline int episode_step(episode *e, rise_agent *agent, int player)
 {
     int action;
     if (e->state.done) return 0;
-    action = rise_agent_play(agent, player, e->state.frame, e->reward, e->state.time == 0 ? RISE_FIRST : RISE_MIDDLE, NULL);
+    action = rise_agent_play(agent, player, e->state.frame, e->reward,
+                             e->state.time == 0 ? RISE_FIRST : RISE_MIDDLE, NULL);
     if (action < 0) return 0;
     e->action = action;
     e->reward = game_step(&e->state, action);
@@ -262,8 +271,14 @@ static inline int episode_scale(const game_spec *spec)
     int const high = 28 / spec->height, wide = 24 / spec->width;
     return high < wide ? high : wide;
 }
-static inline int episode_columns(const game_spec *spec) { return spec->width * episode_scale(spec); }
-static inline int episode_rows(const game_spec *spec) { return (spec->height * episode_scale(spec) + 1) / 2; }
+static inline int episode_columns(const game_spec *spec)
+{
+    return spec->width * episode_scale(spec);
+}
+static inline int episode_rows(const game_spec *spec)
+{
+    return (spec->height * episode_scale(spec) + 1) / 2;
+}
 
 /* Grey is what the agent sees; amber is what is hidden from it. */
 static inline int episode_colour(int seen, int real)
@@ -285,7 +300,8 @@ static inline void episode_draw(const episode *e, terminal *t, int row, int colu
             int colours[2];
             for (half = 0; half < 2; half++) {
                 int const y = (2 * r + half) / scale, i = y * spec->width + c / scale;
-                colours[half] = y < spec->height ? episode_colour(e->state.frame[i], real[i]) : TERMINAL_PLAIN;
+                colours[half] = y < spec->height ? episode_colour(e->state.frame[i], real[i])
+                                                 : TERMINAL_PLAIN;
             }
             terminal_put(t, row + r, column + c, 0x2580, colours[0], colours[1]);
         }
@@ -300,7 +316,8 @@ static inline const char *episode_caption(const episode *e)
 }
 
 /* Plays the whole episode slowly: each frame with the agent's values of the actions, then what came of it. */
-static inline void episode_watch(episode *e, rise_agent *agent, int player, terminal *t, const char *title)
+static inline void episode_watch(episode *e, rise_agent *agent, int player, terminal *t,
+                                 const char *title)
 {
     int playing = 1, i;
     while (playing && !terminal_interrupted) {
@@ -309,12 +326,16 @@ static inline void episode_watch(episode *e, rise_agent *agent, int player, term
         playing = episode_step(e, agent, player);
         values = rise_agent_values(agent, player);
         terminal_clear(t);
-        terminal_text(t, 0, 2, TERMINAL_PLAIN, "%s   score %+.2f   (what the agent cannot see is drawn in amber)", title, seen.score);
+        terminal_text(t, 0, 2, TERMINAL_PLAIN,
+                      "%s   score %+.2f   (what the agent cannot see is drawn in amber)", title,
+                      seen.score);
         terminal_text(t, 1, 2, TERMINAL_PLAIN, "%s", seen.state.spec->text);
         episode_draw(&seen, t, 3, 2);
-        terminal_text(t, 3 + episode_rows(seen.state.spec), 2, TERMINAL_PLAIN, "%s", episode_caption(&seen));
+        terminal_text(t, 3 + episode_rows(seen.state.spec), 2, TERMINAL_PLAIN, "%s",
+                      episode_caption(&seen));
         for (i = 0; playing && i < seen.state.spec->actions; i++) {
-            int const row = 4 + (seen.state.spec->actions > 8 ? i : 2 * i), column = episode_columns(seen.state.spec) + 6;
+            int const row = 4 + (seen.state.spec->actions > 8 ? i : 2 * i);
+            int const column = episode_columns(seen.state.spec) + 6;
             int const ink = i == e->action ? 0xE8710A : 0x8C8C8C;
             terminal_text(t, row, column, ink, "%s", seen.state.spec->action_names[i]);
             terminal_bar(t, row, column + 8, 24, ((double)values[i] + 1) / 2, ink);

@@ -21,29 +21,32 @@
 #include <sys/stat.h>
 
 enum {
-    TRAIN_LATEST = 100,   /* episodes whose mean is the score of training */
+    TRAIN_LATEST = 100, /* episodes whose mean is the score of training */
     TRAIN_PATH = 300,
-    TRAIN_PICTURE = 28    /* pixels on a side of what the panel shows of the game */
+    TRAIN_PICTURE = 28 /* pixels on a side of what the panel shows of the game */
 };
 
 typedef struct train_options {
     const char *title;
-    const char *folder;                          /* made where there is none */
-    double steps, seconds;                       /* the budget: it ends with either; 0: no limit */
-    double evaluate_every;                       /* steps */
-    double save_every;                           /* seconds */
-    int whole;                                   /* the saved agent has its replay buffer with it */
-    int plain;                                   /* no panel */
-    const char *level_name;                      /* a score to compare with, such as a human's; NULL: none */
+    const char *folder;    /* made where there is none */
+    double steps, seconds; /* the budget: it ends with either; 0: no limit */
+    double evaluate_every; /* steps */
+    double save_every;     /* seconds */
+    int whole;             /* the saved agent has its replay buffer with it */
+    int plain;             /* no panel */
+    /* a score to compare with, such as a human's; NULL: none */
+    const char *level_name;
     double level;
-    void (*look)(void *user, uint8_t *picture);  /* what the agent sees: [TRAIN_PICTURE][TRAIN_PICTURE], grey */
+    /* what the agent sees: [TRAIN_PICTURE][TRAIN_PICTURE], grey */
+    void (*look)(void *user, uint8_t *picture);
     void *user;
 } train_options;
 
 /* The columns of log.csv. */
-#define TRAIN_COLUMNS(X)                                                                                               \
-    X(steps) X(seconds) X(episodes) X(updates) X(score) X(training) X(loss) X(value) X(td_error) X(gradient) X(epsilon)    \
-    X(steps_per_second) X(updates_per_second)
+#define TRAIN_COLUMNS(X)                                                                           \
+    X(steps)                                                                                       \
+    X(seconds) X(episodes) X(updates) X(score) X(training) X(loss) X(value) X(td_error)            \
+        X(gradient) X(epsilon) X(steps_per_second) X(updates_per_second)
 
 /* A row of it. A score is NAN where there is none. */
 typedef struct train_row {
@@ -55,9 +58,9 @@ typedef struct train_row {
 typedef struct train {
     train_options asked;
     rise_agent *agent;
-    train_row now;                     /* as of the last look at the clock */
-    double best, best_steps;           /* the best evaluation; NAN: none yet */
-    double latest[TRAIN_LATEST];       /* scores of episodes, in a ring */
+    train_row now;               /* as of the last look at the clock */
+    double best, best_steps;     /* the best evaluation; NAN: none yet */
+    double latest[TRAIN_LATEST]; /* scores of episodes, in a ring */
     int latest_count;
     chart_curve curves[2];             /* of the greedy agent, of the training */
     double seconds_before, began;      /* seconds of earlier sittings; when this one began */
@@ -66,7 +69,7 @@ typedef struct train {
     FILE *csv;
     tensorboard events;
     terminal screen;
-    char note[160];                    /* what happened last, a sentence */
+    char note[160]; /* what happened last, a sentence */
 } train;
 
 static inline const char *train_path(const train *t, const char *name, char *path)
@@ -96,13 +99,19 @@ static inline const char *train_time(double seconds, char *text, size_t size)
 /* "1.2M", "34k" */
 static inline const char *train_count(double n, char *text, size_t size)
 {
-    snprintf(text, size, n >= 1e7 ? "%.0fM" : n >= 1e6 ? "%.2fM" : n >= 1e3 ? "%.0fk" : "%.0f",
-             n >= 1e6 ? n / 1e6 : n >= 1e3 ? n / 1e3 : n);
+    snprintf(text, size,
+             n >= 1e7   ? "%.0fM"
+             : n >= 1e6 ? "%.2fM"
+             : n >= 1e3 ? "%.0fk"
+                        : "%.0f",
+             n >= 1e6   ? n / 1e6
+             : n >= 1e3 ? n / 1e3
+                        : n);
     return text;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The machine's memory                                                                                               */
+/* ---------------------------------------------------------------------------------------------- */
+/* The machine's memory */
 
 /* Bytes that programs may still take; 0 where that cannot be known. */
 static inline double train_memory_left(void)
@@ -120,7 +129,8 @@ static inline double train_memory_left(void)
 static inline int train_memory_fits(const rise_agent_desc *desc)
 {
     double const need = (double)rise_agent_bytes(desc, NULL), left = train_memory_left();
-    printf("The agent takes %.0f MB of memory, most of it for the last %d frames", need / 1e6, desc->replay_capacity);
+    printf("The agent takes %.0f MB of memory, most of it for the last %d frames", need / 1e6,
+           desc->replay_capacity);
     if (left > 0) printf("; %.0f MB are free", left / 1e6);
     puts(".");
     if (left <= 0 || need < 0.9 * left) return 1;
@@ -129,8 +139,8 @@ static inline int train_memory_fits(const rise_agent_desc *desc)
     return 0;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The log and the curves                                                                                             */
+/* ---------------------------------------------------------------------------------------------- */
+/* The log and the curves */
 
 /* When a curve is full, every other point makes room. */
 static inline void train_point(chart_curve *curve, const train_row *row, double score)
@@ -215,14 +225,15 @@ static inline int train_open_log(train *t, double steps)
 static inline void train_scalars(train *t, const train_row *row)
 {
     time_t const now = time(NULL);
-#define TRAIN_SCALAR(name)                                                                                             \
-    if (!isnan(row->name)) tensorboard_scalar(&t->events, #name, (int64_t)row->steps, (float)row->name, (double)now);
+#define TRAIN_SCALAR(name)                                                                         \
+    if (!isnan(row->name))                                                                         \
+        tensorboard_scalar(&t->events, #name, (int64_t)row->steps, (float)row->name, (double)now);
     TRAIN_COLUMNS(TRAIN_SCALAR)
 #undef TRAIN_SCALAR
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* What it shows                                                                                                      */
+/* ---------------------------------------------------------------------------------------------- */
+/* What it shows */
 
 /* The share of the budget that is spent. */
 static inline double train_share(const train *t)
@@ -234,8 +245,11 @@ static inline double train_share(const train *t)
 /* ", 1:02:03 left", or nothing before there is a pace. */
 static inline const char *train_left(const train *t, char *text, size_t size)
 {
-    double const by_steps = t->asked.steps > 0 ? (t->asked.steps - t->now.steps) / fmax(t->now.steps_per_second, 1e-9) : HUGE_VAL;
-    double const left = t->asked.seconds > 0 ? fmin(by_steps, t->asked.seconds - t->now.seconds) : by_steps;
+    double const by_steps = t->asked.steps > 0 ? (t->asked.steps - t->now.steps) /
+                                                     fmax(t->now.steps_per_second, 1e-9)
+                                               : HUGE_VAL;
+    double const left = t->asked.seconds > 0 ? fmin(by_steps, t->asked.seconds - t->now.seconds)
+                                             : by_steps;
     char time[30];
     text[0] = '\0';
     if (left < 1e8) snprintf(text, size, ", %s left", train_time(left, time, sizeof time));
@@ -258,8 +272,10 @@ static inline chart train_chart(const train *t)
     c.curves = t->curves;
     c.count = 2;
     for (i = 0; i < 2; i++)
-        for (j = 0; j < t->curves[i].count; j++) highest = fmax(highest, t->curves[i].points[j].score);
-    if (t->asked.level_name == NULL || highest > t->asked.level) train_level(&c, "highest", highest > -1e30 ? highest : 0);
+        for (j = 0; j < t->curves[i].count; j++)
+            highest = fmax(highest, t->curves[i].points[j].score);
+    if (t->asked.level_name == NULL || highest > t->asked.level)
+        train_level(&c, "highest", highest > -1e30 ? highest : 0);
     if (t->asked.level_name != NULL) train_level(&c, t->asked.level_name, t->asked.level);
     return c;
 }
@@ -272,17 +288,20 @@ static inline void train_draw_picture(train *t, int top, int left)
     t->asked.look(t->asked.user, picture);
     for (y = 0; y < TRAIN_PICTURE / 2; y++)
         for (x = 0; x < TRAIN_PICTURE; x++)
-            terminal_put(&t->screen, top + y, left + x, 0x2580, picture[2 * y * TRAIN_PICTURE + x] * 0x010101,
+            terminal_put(&t->screen, top + y, left + x, 0x2580,
+                         picture[2 * y * TRAIN_PICTURE + x] * 0x010101,
                          picture[(2 * y + 1) * TRAIN_PICTURE + x] * 0x010101);
 }
 
 static inline void train_scores(const train *t, char *text, size_t size)
 {
-    double const score = t->curves[0].count > 0 ? t->curves[0].points[t->curves[0].count - 1].score : (double)NAN;
+    double const score = t->curves[0].count > 0 ? t->curves[0].points[t->curves[0].count - 1].score
+                                                : (double)NAN;
     int length = 0;
     text[0] = 0;
     if (!isnan(score)) length = snprintf(text, size, "score %.4g (best %.4g)  ", score, t->best);
-    if (!isnan(t->now.training)) snprintf(text + length, size - (size_t)length, "training %.4g", t->now.training);
+    if (!isnan(t->now.training))
+        snprintf(text + length, size - (size_t)length, "training %.4g", t->now.training);
 }
 
 static inline void train_draw(train *t)
@@ -298,15 +317,18 @@ static inline void train_draw(train *t)
     chart_draw(&c, s, 2, TRAIN_PICTURE + 4, 13, s->columns - TRAIN_PICTURE - 4, t->now.seconds);
     terminal_bar(s, 17, 2, TRAIN_PICTURE, train_share(t), 0xE8710A);
     terminal_text(s, 17, TRAIN_PICTURE + 4, TERMINAL_PLAIN, "%s steps  %.0f episodes  %s%s",
-                  train_count(t->now.steps, steps, sizeof steps), t->now.episodes, train_time(t->now.seconds, spent, sizeof spent),
+                  train_count(t->now.steps, steps, sizeof steps), t->now.episodes,
+                  train_time(t->now.seconds, spent, sizeof spent),
                   train_left(t, left, sizeof left));
     train_scores(t, text, sizeof text);
     terminal_text(s, 18, 2, 0xE8710A, "%s", text);
-    terminal_text(s, 19, 2, TERMINAL_PLAIN, "%.0f steps/s  %.0f updates/s  epsilon %.3f  replay %s  %.0f MB  %s kernels",
+    terminal_text(s, 19, 2, TERMINAL_PLAIN,
+                  "%.0f steps/s  %.0f updates/s  epsilon %.3f  replay %s  %.0f MB  %s kernels",
                   t->now.steps_per_second, t->now.updates_per_second, m.epsilon,
-                  train_count((double)m.replay_size, steps, sizeof steps), (double)m.bytes / 1e6, m.isa);
-    terminal_text(s, 20, 2, TERMINAL_PLAIN, "loss %.4f  value %.3f  error %.4f  gradient %.2f", m.loss, m.mean_value, m.td_error,
-                  m.gradient_norm);
+                  train_count((double)m.replay_size, steps, sizeof steps), (double)m.bytes / 1e6,
+                  m.isa);
+    terminal_text(s, 20, 2, TERMINAL_PLAIN, "loss %.4f  value %.3f  error %.4f  gradient %.2f",
+                  m.loss, m.mean_value, m.td_error, m.gradient_norm);
     terminal_text(s, 21, 2, 0x8C8C8C, "%s", t->note);
     terminal_show(s);
 }
@@ -315,9 +337,10 @@ static inline void train_print(const train *t)
 {
     char spent[30], left[60], steps[30], text[100];
     train_scores(t, text, sizeof text);
-    printf("%3.0f%%  %s steps  %s%s  %s  %.0f steps/s  %.0f updates/s  epsilon %.2f\n", 100 * train_share(t),
-           train_count(t->now.steps, steps, sizeof steps), train_time(t->now.seconds, spent, sizeof spent),
-           train_left(t, left, sizeof left), text, t->now.steps_per_second, t->now.updates_per_second, t->now.epsilon);
+    printf("%3.0f%%  %s steps  %s%s  %s  %.0f steps/s  %.0f updates/s  epsilon %.2f\n",
+           100 * train_share(t), train_count(t->now.steps, steps, sizeof steps),
+           train_time(t->now.seconds, spent, sizeof spent), train_left(t, left, sizeof left), text,
+           t->now.steps_per_second, t->now.updates_per_second, t->now.epsilon);
     fflush(stdout);
 }
 
@@ -332,8 +355,8 @@ static inline void train_say(train *t, const char *format, ...)
     if (!t->screen.live) puts(t->note);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Saving                                                                                                             */
+/* ---------------------------------------------------------------------------------------------- */
+/* Saving */
 
 /* Saves what is needed to go on. What was saved before stays whole if that fails. */
 static inline int train_save(train *t)
@@ -342,11 +365,13 @@ static inline int train_save(train *t)
     rise_error error;
     t->saved = t->now.seconds;
     train_path(t, "agent.rise", path);
-    if (rise_agent_save(t->agent, t->asked.whole ? RISE_SAVE_ALL : RISE_SAVE_AGENT, path, &error) != RISE_OK) {
+    if (rise_agent_save(t->agent, t->asked.whole ? RISE_SAVE_ALL : RISE_SAVE_AGENT, path, &error) !=
+        RISE_OK) {
         train_say(t, "NOT SAVED: %.140s", error.text);
         return 0;
     }
-    train_say(t, "Saved after %s steps: %.100s", train_count(t->now.steps, steps, sizeof steps), path);
+    train_say(t, "Saved after %s steps: %.100s", train_count(t->now.steps, steps, sizeof steps),
+              path);
     return 1;
 }
 
@@ -354,7 +379,8 @@ static inline void train_save_best(train *t)
 {
     char path[TRAIN_PATH];
     rise_error error;
-    if (rise_agent_save(t->agent, RISE_SAVE_POLICY, train_path(t, "best.rise", path), &error) != RISE_OK)
+    if (rise_agent_save(t->agent, RISE_SAVE_POLICY, train_path(t, "best.rise", path), &error) !=
+        RISE_OK)
         train_say(t, "The best agent was NOT SAVED: %.100s", error.text);
 }
 
@@ -362,22 +388,26 @@ static inline void train_save_curve(train *t)
 {
     char path[TRAIN_PATH];
     chart const c = train_chart(t);
-    if (!chart_write_svg(&c, train_path(t, "curve.svg", path))) train_say(t, "%.100s could not be written", path);
+    if (!chart_write_svg(&c, train_path(t, "curve.svg", path)))
+        train_say(t, "%.100s could not be written", path);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The run                                                                                                            */
+/* ---------------------------------------------------------------------------------------------- */
+/* The run */
 
 /* Brings `now` up to date; speeds are means over the time since the last report, smoothed. */
 static inline void train_look(train *t)
 {
-    double const seconds = t->seconds_before + terminal_seconds() - t->began, since = seconds - t->now.seconds;
+    double const seconds = t->seconds_before + terminal_seconds() - t->began;
+    double const since = seconds - t->now.seconds;
     double const weight = t->now.steps > t->first_steps ? 1 - exp(-since / 5) : 1;
     rise_metrics m;
     rise_agent_metrics(t->agent, &m);
     if (since > 0) {
-        t->now.steps_per_second += weight * (((double)m.steps - t->now.steps) / since - t->now.steps_per_second);
-        t->now.updates_per_second += weight * (((double)m.updates - t->now.updates) / since - t->now.updates_per_second);
+        t->now.steps_per_second +=
+            weight * (((double)m.steps - t->now.steps) / since - t->now.steps_per_second);
+        t->now.updates_per_second +=
+            weight * (((double)m.updates - t->now.updates) / since - t->now.updates_per_second);
     }
     t->now.steps = (double)m.steps;
     t->now.seconds = seconds;
@@ -420,7 +450,10 @@ static inline void train_tick(train *t)
 }
 
 /* An episode of training came to its end. */
-static inline void train_episode(train *t, double score) { t->latest[t->latest_count++ % TRAIN_LATEST] = score; }
+static inline void train_episode(train *t, double score)
+{
+    t->latest[t->latest_count++ % TRAIN_LATEST] = score;
+}
 
 /* Steps that the agent has taken up to now. */
 static inline double train_steps(const train *t)
@@ -430,7 +463,10 @@ static inline double train_steps(const train *t)
     return (double)m.steps;
 }
 
-static inline int train_evaluation_due(const train *t) { return train_steps(t) - t->evaluated >= t->asked.evaluate_every; }
+static inline int train_evaluation_due(const train *t)
+{
+    return train_steps(t) - t->evaluated >= t->asked.evaluate_every;
+}
 
 /* The greedy agent scored so much. */
 static inline void train_evaluated(train *t, double score)
@@ -440,7 +476,8 @@ static inline void train_evaluated(train *t, double score)
     train_look(t);
     t->now.score = score;
     train_log(t);
-    train_say(t, "After %s steps the greedy agent scores %.4g%s.", train_count(t->now.steps, steps, sizeof steps), score,
+    train_say(t, "After %s steps the greedy agent scores %.4g%s.",
+              train_count(t->now.steps, steps, sizeof steps), score,
               best ? ", its best so far" : "");
     if (best) train_save_best(t);
 }
@@ -468,7 +505,8 @@ static inline int train_open(train *t, const train_options *asked, rise_agent *a
     t->curves[1].colour = 0x8C8C8C;
     rise_agent_metrics(agent, &m);
     mkdir(asked->folder, 0777);
-    if (!train_open_log(t, (double)m.steps) || !tensorboard_open(&t->events, asked->folder, "rise")) {
+    if (!train_open_log(t, (double)m.steps) ||
+        !tensorboard_open(&t->events, asked->folder, "rise")) {
         fprintf(stderr, "The folder %s cannot be written: %s.\n", asked->folder, strerror(errno));
         return 0;
     }
@@ -495,7 +533,8 @@ static inline int train_close(train *t)
     if (t->screen.live) train_draw(t);
     fclose(t->csv);
     tensorboard_close(&t->events);
-    printf("\n%s: %s steps in %s, %.0f updates.\n", t->asked.title, train_count(t->now.steps, steps, sizeof steps),
+    printf("\n%s: %s steps in %s, %.0f updates.\n", t->asked.title,
+           train_count(t->now.steps, steps, sizeof steps),
            train_time(t->now.seconds, spent, sizeof spent), t->now.updates);
     if (!isnan(t->now.training))
         printf("Its last %d episodes of training scored %.4g on average.\n",

@@ -9,40 +9,42 @@
 
 /* The one place for the numbers of each game; all else is the library's defaults. */
 typedef struct recipe {
-    int steps;          /* an agent's budget, unless --steps says otherwise: it explores less and less over the first half,
-                           and the learning rate falls over all of it */
+    /* an agent's budget, unless --steps says otherwise: it explores less and less over the first half, and the learning rate falls over all of it */
+    int steps;
     int show_steps;     /* the same in the show, where every kind of agent takes as many */
     int evaluate_every; /* steps */
-    int window;         /* frames that memory learns from; 0: a whole episode, so that the carried state is the one that
-                           learning sees */
-    int n_step;         /* 0: the library's default */
-    int feed_action;    /* memory is told what was done, where that cannot be seen */
+    /* frames that memory learns from; 0: a whole episode, so that the carried state is the one that learning sees */
+    int window;
+    int n_step;      /* 0: the library's default */
+    int feed_action; /* memory is told what was done, where that cannot be seen */
 } recipe;
 
 static inline const recipe *recipe_of(game_kind kind)
 {
     static const recipe recipes[GAME_KINDS] = {
-        /* blink */         {20000, 10000, 1000, 0, 0, 0},
-        /* corridor */      {80000, 30000, 1000, 0, 0, 0},
-        /* lock-catch */    {120000, 80000, 2000, 0, 0, 0},
-        /* catch */         {120000, 20000, 1000, 0, 0, 0},
-        /* key-door */      {60000, 30000, 1000, 0, 0, 0},
-        /* pairs */         {200000, 60000, 10000, 0, 0, 0},
-        /* pong-75 */       {400000, 100000, 10000, 20, 6, 1},
-        /* pong-50 */       {400000, 100000, 10000, 20, 6, 1},
-        /* pong */          {100000, 60000, 5000, 20, 6, 0},
-        /* open-blink */    {20000, 10000, 1000, 0, 0, 0},
+        /* blink */ {20000, 10000, 1000, 0, 0, 0},
+        /* corridor */ {80000, 30000, 1000, 0, 0, 0},
+        /* lock-catch */ {120000, 80000, 2000, 0, 0, 0},
+        /* catch */ {120000, 20000, 1000, 0, 0, 0},
+        /* key-door */ {60000, 30000, 1000, 0, 0, 0},
+        /* pairs */ {200000, 60000, 10000, 0, 0, 0},
+        /* pong-75 */ {400000, 100000, 10000, 20, 6, 1},
+        /* pong-50 */ {400000, 100000, 10000, 20, 6, 1},
+        /* pong */ {100000, 60000, 5000, 20, 6, 0},
+        /* open-blink */ {20000, 10000, 1000, 0, 0, 0},
         /* open-corridor */ {60000, 20000, 1000, 0, 0, 0},
         /* open-key-door */ {60000, 30000, 1000, 0, 0, 0},
-        /* open-pairs */    {200000, 60000, 10000, 0, 0, 0},
+        /* open-pairs */ {200000, 60000, 10000, 0, 0, 0},
     };
     return &recipes[kind];
 }
 
 enum {
-    TRAINER_GAMES = 8,         /* that an agent in training plays at once */
-    TRAINER_FEATURES = 64,     /* half the usual: enough for such games, and faster */
-    EVALUATED = 0, SHOWN = 1, PLAYERS = 2 /* characters of rise_agent_play */
+    TRAINER_GAMES = 8,     /* that an agent in training plays at once */
+    TRAINER_FEATURES = 64, /* half the usual: enough for such games, and faster */
+    EVALUATED = 0,
+    SHOWN = 1,
+    PLAYERS = 2 /* characters of rise_agent_play */
 };
 
 /* An agent in training and the games that it plays. */
@@ -79,7 +81,8 @@ static inline rise_agent_desc trainer_desc(const game *g, double steps, int seed
 }
 
 /* Its games are like `g`, with episodes of their own that the description's seed decides. */
-static inline rise_result trainer_begin(trainer *t, const game *g, const rise_agent_desc *desc, rise_error *error)
+static inline rise_result trainer_begin(trainer *t, const game *g, const rise_agent_desc *desc,
+                                        rise_error *error)
 {
     int i;
     for (i = 0; i < TRAINER_GAMES; i++) {
@@ -95,15 +98,20 @@ static inline int trainer_tick(trainer *t)
 {
     int const pixels = t->games[0].spec->width * t->games[0].spec->height;
     int i, steps = 0;
-    for (i = 0; i < TRAINER_GAMES; i++) memcpy(t->frames + i * pixels, t->games[i].frame, (size_t)pixels);
-    if (rise_agent_step_all(t->agent, t->frames, t->rewards, t->events, NULL, t->actions) != RISE_OK) return -1;
+    for (i = 0; i < TRAINER_GAMES; i++)
+        memcpy(t->frames + i * pixels, t->games[i].frame, (size_t)pixels);
+    if (rise_agent_step_all(t->agent, t->frames, t->rewards, t->events, NULL, t->actions) !=
+        RISE_OK)
+        return -1;
     for (i = 0; i < TRAINER_GAMES; i++) {
         if (t->games[i].done) {
             game_reset(&t->games[i]);
             t->events[i] = RISE_FIRST;
         } else {
             t->rewards[i] = game_step(&t->games[i], t->actions[i]);
-            t->events[i] = !t->games[i].done ? RISE_MIDDLE : t->games[i].cut ? RISE_TRUNCATED : RISE_TERMINATED;
+            t->events[i] = !t->games[i].done ? RISE_MIDDLE
+                           : t->games[i].cut ? RISE_TRUNCATED
+                                             : RISE_TERMINATED;
             steps++;
         }
     }

@@ -17,8 +17,11 @@ typedef struct options {
 static void print_usage(void)
 {
     int kind;
-    fputs("watch FILE [--game NAME] [--length L] [--episodes N] [--seed N]: watches a saved agent play.\nGames:", stderr);
-    for (kind = 0; kind < GAME_KINDS; kind++) fprintf(stderr, " %s", game_spec_of((game_kind)kind)->name);
+    fputs("watch FILE [--game NAME] [--length L] [--episodes N] [--seed N]: watches a saved agent "
+          "play.\nGames:",
+          stderr);
+    for (kind = 0; kind < GAME_KINDS; kind++)
+        fprintf(stderr, " %s", game_spec_of((game_kind)kind)->name);
     fputs(". Ctrl-C ends it.\n", stderr);
 }
 
@@ -27,7 +30,8 @@ static int parse_number(const char *text, long least)
 {
     char *end;
     long const number = strtol(text, &end, 10);
-    return end != text && *end == '\0' && number >= least && number <= 1000000000 ? (int)number : -1;
+    return end != text && *end == '\0' && number >= least && number <= 1000000000 ? (int)number
+                                                                                  : -1;
 }
 
 static int parse_option(options *o, const char *name, const char *value)
@@ -56,7 +60,8 @@ static int parse(options *o, int argc, char **argv)
 /* "saved/corridor-20.rise" is the corridor of length 20; "pong-75.rise" is not pong: the longest name counts. */
 static void guess_game(options *o)
 {
-    const char *const slash = strrchr(o->path, '/'), *const name = slash != NULL ? slash + 1 : o->path;
+    const char *const slash = strrchr(o->path, '/');
+    const char *const name = slash != NULL ? slash + 1 : o->path;
     size_t longest = 0;
     int kind;
     if (o->game != GAME_KINDS) return;
@@ -85,7 +90,8 @@ static rise_agent *load(const options *o, episode *e)
         return NULL;
     }
     if (!game_init(&e->state, o->game, o->length, (uint64_t)o->seed)) {
-        fprintf(stderr, "watch: %s cannot have the length %d\n", game_spec_of(o->game)->name, o->length);
+        fprintf(stderr, "watch: %s cannot have the length %d\n", game_spec_of(o->game)->name,
+                o->length);
         return NULL;
     }
     if (rise_agent_load(&agent, o->path, &machine, &error) != RISE_OK) {
@@ -93,11 +99,11 @@ static rise_agent *load(const options *o, episode *e)
         return NULL;
     }
     desc = rise_agent_query(agent);
-    if (desc->frame_width == e->state.spec->width && desc->frame_height == e->state.spec->height && desc->frame_channels == 1 &&
-        desc->actions == e->state.spec->actions)
+    if (desc->frame_width == e->state.spec->width && desc->frame_height == e->state.spec->height &&
+        desc->frame_channels == 1 && desc->actions == e->state.spec->actions)
         return agent;
-    fprintf(stderr, "watch: this agent plays with %d x %d pixels and %d actions; that is not %s\n", desc->frame_width,
-            desc->frame_height, desc->actions, e->state.spec->name);
+    fprintf(stderr, "watch: this agent plays with %d x %d pixels and %d actions; that is not %s\n",
+            desc->frame_width, desc->frame_height, desc->actions, e->state.spec->name);
     rise_agent_destroy(agent);
     return NULL;
 }
@@ -114,12 +120,14 @@ static void play(const options *o, rise_agent *agent, episode *e, terminal *t)
         else
             while (episode_step(e, agent, 0)) continue;
         if (!e->state.done) break; /* interrupted */
-        if (!t->live) printf("episode %d: start %d, score %+.2f\n", i + 1, e->state.start + 1, e->score);
+        if (!t->live)
+            printf("episode %d: start %d, score %+.2f\n", i + 1, e->state.start + 1, e->score);
         sum += e->score;
     }
     if (i > 0)
-        printf("Mean score of %d episodes of %s: %+.2f (without memory at best %+.2f; the best is %+.2f).\n", i, e->state.spec->name,
-               sum / i, e->state.spec->without_memory, e->state.spec->best);
+        printf("Mean score of %d episodes of %s: %+.2f (without memory at best %+.2f; the best is "
+               "%+.2f).\n",
+               i, e->state.spec->name, sum / i, e->state.spec->without_memory, e->state.spec->best);
 }
 
 int main(int argc, char **argv)

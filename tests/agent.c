@@ -7,8 +7,8 @@
 /* The quick form takes one in so many of what is tried with many kinds of agents: the hashes are of all there is. */
 enum { SOME = check_share > 1 ? 4 : 1 };
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Acting and learning give the same numbers for the same history                                                     */
+/* ---------------------------------------------------------------------------------------------- */
+/* Acting and learning give the same numbers for the same history */
 
 enum { HISTORY = 150 };
 
@@ -32,7 +32,9 @@ static void compare_with_learning(rise_agent *a, const int64_t *since)
             for (r = 0; r < d->batch; r++) {
                 const risei_transition *t = &a->batch[r];
                 int64_t const at = t->at + (next ? t->steps : 0);
-                if (t->at < since[t->lane] || (carries && h->index[risei_slot(h, t->lane, at)] >= d->window)) continue;
+                if (t->at < since[t->lane] ||
+                    (carries && h->index[risei_slot(h, t->lane, at)] >= d->window))
+                    continue;
                 CHECK(same_reals(said[t->lane][at], a->pass.q + r * ACTIONS, ACTIONS));
                 for (i = 0; i < ACTIONS; i++) CHECK(risei_finite(a->pass.q[r * ACTIONS + i]));
                 compared[next]++;
@@ -49,7 +51,8 @@ static void acts_as_it_learns(const char *words)
     world w;
     int64_t since[GAMES] = {0, 0, 0};
     int step, lane;
-    snprintf(all_words, sizeof all_words, "%s outside masks greedy", words); /* masks: or it would always do the same */
+    /* masks: or it would always do the same */
+    snprintf(all_words, sizeof all_words, "%s outside masks greedy", words);
     check_about("%s", all_words);
     d = described(all_words);
     d.players = d.environments;
@@ -58,26 +61,33 @@ static void acts_as_it_learns(const char *words)
     for (step = 0; step < HISTORY; step++) {
         world_move(&w);
         CHECK(world_act(&w) == RISE_OK);
-        for (lane = 0; lane < d.environments; lane++) memcpy(said[lane][step], w.agent->pass.q + lane * ACTIONS, sizeof said[0][0]);
+        for (lane = 0; lane < d.environments; lane++)
+            memcpy(said[lane][step], w.agent->pass.q + lane * ACTIONS, sizeof said[0][0]);
         for (lane = 0; lane < d.environments; lane++) {
-            int const action = rise_agent_play(w.agent, lane, w.frames + lane * PIXELS, w.rewards[lane], w.events[lane],
-                                               risei_is_last((int)w.events[lane]) ? NULL : w.allowed + lane * ACTIONS);
+            int const action = rise_agent_play(w.agent, lane, w.frames + lane * PIXELS,
+                                               w.rewards[lane], w.events[lane],
+                                               risei_is_last((int)w.events[lane])
+                                                   ? NULL
+                                                   : w.allowed + lane * ACTIONS);
             CHECK(action == w.actions[lane]);
             CHECK(same_reals(rise_agent_values(w.agent, lane), said[lane][step], ACTIONS));
         }
-        if (step == HISTORY / 3) { /* what was said before holds no more, and what is carried is stale until an episode begins */
+        /* what was said before holds no more, and what is carried is stale until an episode begins */
+        if (step == HISTORY / 3) {
             CHECK(rise_agent_learn(w.agent) == RISE_OK);
             for (lane = 0; lane < d.environments; lane++) since[lane] = INT64_MAX;
         }
         for (lane = 0; lane < d.environments; lane++)
-            if (since[lane] == INT64_MAX && w.events[lane] == RISE_FIRST && step > HISTORY / 3) since[lane] = step;
+            if (since[lane] == INT64_MAX && w.events[lane] == RISE_FIRST && step > HISTORY / 3)
+                since[lane] = step;
     }
-    if (d.head != RISE_HEAD_IQN) compare_with_learning(w.agent, since); /* which learns at fractions other than it acts at */
+    /* which learns at fractions other than it acts at */
+    if (d.head != RISE_HEAD_IQN) compare_with_learning(w.agent, since);
     rise_agent_destroy(w.agent);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The same numbers on every instruction set, and on every machine                                                    */
+/* ---------------------------------------------------------------------------------------------- */
+/* The same numbers on every instruction set, and on every machine */
 
 static const struct {
     const char *words;
@@ -128,25 +138,30 @@ static void learns_the_same(int print)
         for (isa = RISE_ISA_REF; isa <= RISE_ISA_NEON; isa++) {
             const rise_kernels *const kernels = rise_kernels_of((rise_isa)isa);
             uint64_t hash;
-            if (kernels == NULL || (isa == RISE_ISA_REF && i % check_share != 0)) continue; /* the slowest by far */
+            /* the slowest by far */
+            if (kernels == NULL || (isa == RISE_ISA_REF && i % check_share != 0)) continue;
             check_about("%s on %s", golden[i].words, kernels->name);
             hash = learned_on(golden[i].words, (rise_isa)isa);
-            if (print && isa == RISE_ISA_REF) printf("    {\"%s\", UINT64_C(0x%016llX)},\n", golden[i].words, (unsigned long long)hash);
+            if (print && isa == RISE_ISA_REF)
+                printf("    {\"%s\", UINT64_C(0x%016llX)},\n", golden[i].words,
+                       (unsigned long long)hash);
             if (kernels->fused)
                 CHECK(print || hash == golden[i].hash);
             else if (i == 0 && !print)
-                printf("%s is not fused on this machine: its numbers are its own (%s)\n", kernels->name, hash == golden[i].hash ? "yet equal" : "they differ");
+                printf("%s is not fused on this machine: its numbers are its own (%s)\n",
+                       kernels->name, hash == golden[i].hash ? "yet equal" : "they differ");
         }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* A resumed run is an uninterrupted run                                                                              */
+/* ---------------------------------------------------------------------------------------------- */
+/* A resumed run is an uninterrupted run */
 
 enum { WHOLE = 110 };
 
 static void resumes(const char *words)
 {
-    static int const moments[] = {0, 1, 19, 20, 22, 37, 64, 65, 66, 100}; /* before and after learning starts, and a full ring */
+    /* before and after learning starts, and a full ring */
+    static int const moments[] = {0, 1, 19, 20, 22, 37, 64, 65, 66, 100};
     world w = world_begin(words, 0), again;
     buffer files[COUNT(moments)];
     world at[COUNT(moments)];
@@ -180,7 +195,8 @@ static void resumes(const char *words)
         rise_agent_metrics(again.agent, &n);
         CHECK(did == actions[i]);
         CHECK(memcmp(&m, &n, sizeof m) == 0);
-        CHECK(same_reals(rise_agent_parameters(w.agent), rise_agent_parameters(again.agent), m.parameters));
+        CHECK(same_reals(rise_agent_parameters(w.agent), rise_agent_parameters(again.agent),
+                         m.parameters));
         CHECK(state_of(again.agent) == state);
         rise_agent_destroy(again.agent);
         free(files[i].data);
@@ -193,19 +209,22 @@ static void resumes_learning(const char *words)
     world w = world_begin(words, 70);
     rise_agent *const a = w.agent, *b;
     buffer file = saved(a, RISE_SAVE_AGENT);
-    size_t const n = a->net.parameters, block = a->net.block; /* the latter with directions of spectral norms */
+    /* the latter with directions of spectral norms */
+    size_t const n = a->net.parameters, block = a->net.block;
     rise_metrics m;
     int64_t updates;
     check_about("%s, resumed without its replay buffer", words);
     b = loaded(&file, &a->desc);
     CHECK(same_reals(a->weights, b->weights, block) && same_reals(a->target, b->target, block));
-    CHECK(same_reals(a->optimizer.m, b->optimizer.m, n) && same_reals(a->optimizer.v, b->optimizer.v, n));
+    CHECK(same_reals(a->optimizer.m, b->optimizer.m, n) &&
+          same_reals(a->optimizer.v, b->optimizer.v, n));
     CHECK(a->optimizer.power1 == b->optimizer.power1 && a->optimizer.power2 == b->optimizer.power2);
     CHECK(memcmp(&a->counters, &b->counters, sizeof a->counters) == 0);
     rise_agent_metrics(b, &m);
     CHECK(m.replay_size == 0 && m.replay_ready == 0);
     w.agent = b;
-    for (w.events[0] = RISE_MIDDLE; w.events[0] <= RISE_TRUNCATED; w.events[0] = (rise_event)((int)w.events[0] + 1))
+    for (w.events[0] = RISE_MIDDLE; w.events[0] <= RISE_TRUNCATED;
+         w.events[0] = (rise_event)((int)w.events[0] + 1))
         CHECK(world_act(&w) == RISE_BAD_CALL); /* no episode is in progress */
     memset(w.games, 0, sizeof w.games);
     updates = m.updates;
@@ -237,14 +256,18 @@ static void plays_from_a_policy(const char *words)
         world_move(&w);
         for (player = 0; player < 2; player++) {
             const uint8_t *frame = w.frames + player * PIXELS;
-            int const action = rise_agent_play(w.agent, player, frame, w.rewards[player], w.events[player], NULL);
-            CHECK(rise_agent_play(small, player, frame, w.rewards[player], w.events[player], NULL) == action);
-            CHECK(same_reals(rise_agent_values(w.agent, player), rise_agent_values(small, player), ACTIONS));
+            int const action =
+                rise_agent_play(w.agent, player, frame, w.rewards[player], w.events[player], NULL);
+            CHECK(rise_agent_play(small, player, frame, w.rewards[player], w.events[player],
+                                  NULL) == action);
+            CHECK(same_reals(rise_agent_values(w.agent, player), rise_agent_values(small, player),
+                             ACTIONS));
             w.actions[player] = action;
         }
     }
     CHECK(rise_agent_learn(small) == RISE_BAD_CALL && rise_agent_error(small)->text[0] != '\0');
-    CHECK(rise_agent_step(small, w.frames, 0, RISE_FIRST) < 0 && rise_agent_learn_for(small, 1e6) == 0);
+    CHECK(rise_agent_step(small, w.frames, 0, RISE_FIRST) < 0 &&
+          rise_agent_learn_for(small, 1e6) == 0);
     rise_agent_destroy(small);
     rise_agent_destroy(w.agent);
     free(file.data);
@@ -260,9 +283,12 @@ static void plays_without_a_trace(const char *words)
     check_about("%s, with players", words);
     for (i = 0; i < WHOLE; i++) {
         for (player = 0; player < i % 3; player++) {
-            rise_event const event = toy_next(&other, action < 0 ? 0 : action, frame, allowed, &reward);
+            rise_event const event =
+                toy_next(&other, action < 0 ? 0 : action, frame, allowed, &reward);
             action = rise_agent_play(busy.agent, player, frame, reward, event, NULL);
-            if (action < 0) CHECK(rise_agent_play(busy.agent, player, frame, reward, RISE_FIRST, NULL) >= 0); /* out of turn */
+            /* out of turn */
+            if (action < 0)
+                CHECK(rise_agent_play(busy.agent, player, frame, reward, RISE_FIRST, NULL) >= 0);
         }
         CHECK(world_run(&quiet, 1) == world_run(&busy, 1));
     }
@@ -271,8 +297,8 @@ static void plays_without_a_trace(const char *words)
     rise_agent_destroy(busy.agent);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Memory                                                                                                             */
+/* ---------------------------------------------------------------------------------------------- */
+/* Memory */
 
 /* One allocation of what rise_agent_bytes says, and none after it. */
 static void allocates_once(const char *words)
@@ -329,7 +355,8 @@ static void lives_in_a_block(const char *words)
         CHECK(error.result == RISE_NO_MEMORY && strstr(error.text, "memory_bytes") != NULL);
     }
     d.memory_bytes = 0;
-    CHECK(rise_agent_create(&refused, &d, &error) == RISE_BAD_DESC && strstr(error.text, "memory_bytes") != NULL);
+    CHECK(rise_agent_create(&refused, &d, &error) == RISE_BAD_DESC &&
+          strstr(error.text, "memory_bytes") != NULL);
     CHECK(toy_memory.calls == calls + 1); /* the one that came first */
     free(room);
 }
@@ -343,16 +370,19 @@ static void minds_its_size(void)
     double frame;
     check_about("sizes");
     toy_memory.refuse = 1; /* no memory to be had */
-    CHECK(rise_agent_create(&a, &d, &error) == RISE_NO_MEMORY && a == NULL && error.text[0] != '\0');
+    CHECK(rise_agent_create(&a, &d, &error) == RISE_NO_MEMORY && a == NULL &&
+          error.text[0] != '\0');
     CHECK(rise_agent_create(&a, &d, NULL) == RISE_NO_MEMORY && a == NULL);
     toy_memory.refuse = 0;
     d.memory_bytes = rise_agent_bytes(&d, NULL); /* the most it may take */
     rise_agent_destroy(created(&d));
     d.memory_bytes--;
-    CHECK(rise_agent_create(&a, &d, &error) == RISE_NO_MEMORY && a == NULL && strstr(error.text, "memory_bytes") != NULL);
+    CHECK(rise_agent_create(&a, &d, &error) == RISE_NO_MEMORY && a == NULL &&
+          strstr(error.text, "memory_bytes") != NULL);
     CHECK(toy_memory.held == 0);
 
-    memset(&d, 0, sizeof d); /* Atari's: a frame costs its pixels and its embedding, and hardly more */
+    /* Atari's: a frame costs its pixels and its embedding, and hardly more */
+    memset(&d, 0, sizeof d);
     d.frame_width = d.frame_height = 84, d.actions = 6;
     d.replay_capacity = 100000;
     less = rise_agent_bytes(&d, NULL);
@@ -369,7 +399,8 @@ static void minds_its_size(void)
     if (sizeof(size_t) > 4)
         CHECK(rise_agent_bytes(&d, &error) > (size_t)1000000000 * 8);
     else
-        CHECK(rise_agent_bytes(&d, &error) == 0 && error.result == RISE_NO_MEMORY && error.text[0] != '\0');
+        CHECK(rise_agent_bytes(&d, &error) == 0 && error.result == RISE_NO_MEMORY &&
+              error.text[0] != '\0');
     d.actions = 0;
     CHECK(rise_agent_bytes(&d, &error) == 0 && error.result == RISE_BAD_DESC);
 
@@ -380,49 +411,92 @@ static void minds_its_size(void)
     rise_agent_destroy(a);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Descriptions                                                                                                       */
+/* ---------------------------------------------------------------------------------------------- */
+/* Descriptions */
 
 #define FIELD(field) #field, offsetof(rise_agent_desc, field)
-#define CONV(field) "conv[1]." #field, offsetof(rise_agent_desc, conv) + sizeof(rise_conv) + offsetof(rise_conv, field)
+#define CONV(field)                                                                                \
+    "conv[1]." #field,                                                                             \
+        offsetof(rise_agent_desc, conv) + sizeof(rise_conv) + offsetof(rise_conv, field)
 /* Limits as the API states them. `least` and `most` are good, `below` and most + 1 are not; 0 may be the default between. */
 static const struct {
     const char *name;
     size_t at;
     int below, least, most;
 } limits[] = {
-    {FIELD(frame_width), 0, 1, 1024},       {FIELD(frame_height), 0, 1, 1024},       {FIELD(frame_channels), -1, 1, 16},
-    {FIELD(frame_stack), -1, 1, 16},        {FIELD(actions), 0, 1, 256},             {FIELD(action_masks), -1, 0, 1},
-    {FIELD(environments), -1, 1, 4096},     {FIELD(players), -1, 1, 4096},           {FIELD(play_only), -1, 0, 1},
-    {FIELD(memory), -1, 0, 2},              {FIELD(window), -1, 1, 1024},            {FIELD(cell), -1, 0, 3},
-    {FIELD(recurrent_units), -1, 1, 4096},  {FIELD(fusion), -1, 0, 2},               {FIELD(carry_state), -1, 0, 1},
-    {FIELD(feed_action), -1, 0, 1},         {FIELD(embedding), -1, 0, 8},            {FIELD(embedding_size), -1, 1, 8192},
-    {FIELD(embedding_pool), -1, 1, 64},     {FIELD(embedding_f32), -1, 0, 1},        {FIELD(network), -1, 0, 4},
-    {FIELD(conv_count), 0, 1, 8},           {FIELD(features), -2, -1, 8192},         {FIELD(head_units), -1, 1, 8192},
-    {FIELD(no_dueling), -1, 0, 1},          {FIELD(layer_norm), -1, 0, 1},           {FIELD(batch), -1, 1, 4096},
-    {FIELD(n_step), -1, 1, 64},             {FIELD(no_double), -1, 0, 1},            {FIELD(target_period), -1, 1, 1000000000},
-    {FIELD(learn_start), 3, 4, 1000000000}, {FIELD(learn_period), -1, 1, 1000000},   {FIELD(replay_capacity), 20, 5000, 1000000000},
-    {FIELD(learn_outside), -1, 0, 1},       {FIELD(epsilon_steps), -1, 1, 1000000000},
+    {FIELD(frame_width), 0, 1, 1024},
+    {FIELD(frame_height), 0, 1, 1024},
+    {FIELD(frame_channels), -1, 1, 16},
+    {FIELD(frame_stack), -1, 1, 16},
+    {FIELD(actions), 0, 1, 256},
+    {FIELD(action_masks), -1, 0, 1},
+    {FIELD(environments), -1, 1, 4096},
+    {FIELD(players), -1, 1, 4096},
+    {FIELD(play_only), -1, 0, 1},
+    {FIELD(memory), -1, 0, 2},
+    {FIELD(window), -1, 1, 1024},
+    {FIELD(cell), -1, 0, 3},
+    {FIELD(recurrent_units), -1, 1, 4096},
+    {FIELD(fusion), -1, 0, 2},
+    {FIELD(carry_state), -1, 0, 1},
+    {FIELD(feed_action), -1, 0, 1},
+    {FIELD(embedding), -1, 0, 8},
+    {FIELD(embedding_size), -1, 1, 8192},
+    {FIELD(embedding_pool), -1, 1, 64},
+    {FIELD(embedding_f32), -1, 0, 1},
+    {FIELD(network), -1, 0, 4},
+    {FIELD(conv_count), 0, 1, 8},
+    {FIELD(features), -2, -1, 8192},
+    {FIELD(head_units), -1, 1, 8192},
+    {FIELD(no_dueling), -1, 0, 1},
+    {FIELD(layer_norm), -1, 0, 1},
+    {FIELD(batch), -1, 1, 4096},
+    {FIELD(n_step), -1, 1, 64},
+    {FIELD(no_double), -1, 0, 1},
+    {FIELD(target_period), -1, 1, 1000000000},
+    {FIELD(learn_start), 3, 4, 1000000000},
+    {FIELD(learn_period), -1, 1, 1000000},
+    {FIELD(replay_capacity), 20, 5000, 1000000000},
+    {FIELD(learn_outside), -1, 0, 1},
+    {FIELD(epsilon_steps), -1, 1, 1000000000},
     {FIELD(learning_rate_steps), -1, 0, 1000000000},
-    {CONV(filters), 0, 1, 1024},            {CONV(size), 0, 1, 64},                  {CONV(stride), -1, 1, 64},
-    {CONV(pad), -1, 0, 32},                 {CONV(pool), -1, 0, 64},                 {CONV(pool_stride), -1, 0, 64},
-    {CONV(pool_pad), -1, 0, 1},             {CONV(residual), -1, 0, 4},              {FIELD(network_width), -1, 1, 16},
-    {FIELD(pool_to), -2, -1, 33},           {FIELD(spectral_norm), -1, 0, 1},        {FIELD(noisy), -1, 0, 1},
-    {FIELD(head), -1, 0, 2},                {FIELD(atoms), 1, 2, 256},               {FIELD(quantiles), -1, 1, 256},
-    {FIELD(munchausen), -1, 0, 1},          {FIELD(value_rescale), -1, 0, 1},
+    {CONV(filters), 0, 1, 1024},
+    {CONV(size), 0, 1, 64},
+    {CONV(stride), -1, 1, 64},
+    {CONV(pad), -1, 0, 32},
+    {CONV(pool), -1, 0, 64},
+    {CONV(pool_stride), -1, 0, 64},
+    {CONV(pool_pad), -1, 0, 1},
+    {CONV(residual), -1, 0, 4},
+    {FIELD(network_width), -1, 1, 16},
+    {FIELD(pool_to), -2, -1, 33},
+    {FIELD(spectral_norm), -1, 0, 1},
+    {FIELD(noisy), -1, 0, 1},
+    {FIELD(head), -1, 0, 2},
+    {FIELD(atoms), 1, 2, 256},
+    {FIELD(quantiles), -1, 1, 256},
+    {FIELD(munchausen), -1, 0, 1},
+    {FIELD(value_rescale), -1, 0, 1},
 };
 static const struct {
     const char *name;
     size_t at;
     double good[3], bad[3]; /* besides 0, which is good, and what is not finite, which is bad */
 } real_limits[] = {
-    {FIELD(discount), {1e-6, 0.5, 1}, {-1e-9, 1.0000001, -1}},  {FIELD(learning_rate), {1e-12, 0.1, 1}, {-1e-9, 1.1, -1}},
-    {FIELD(adam_epsilon), {1e-12, 0.1, 1}, {-1e-9, 1.1, -1}},   {FIELD(gradient_clip), {-1, 1e-3, 1e12}, {1e13, -1e300, 1e300}},
-    {FIELD(priority_exponent), {-1, 0.1, 1}, {1.1, 2, 1e9}},    {FIELD(importance_exponent), {-1, 0.1, 1}, {1.1, 2, 1e9}},
-    {FIELD(epsilon_start), {-1, 0.1, 1}, {1.1, 2, 1e9}},        {FIELD(epsilon_end), {-1, 0.1, 1}, {1.1, 2, 1e9}},
-    {FIELD(value_min), {-1e9, -0.5, 9.99}, {10, 11, -1.1e9}},   {FIELD(value_max), {1e9, 0.5, -9.99}, {-10, -11, 1.1e9}},
-    {FIELD(target_rate), {1e-6, 0.5, 1}, {-1e-9, 1.001, -1}},   {FIELD(temperature), {1e-6, 0.1, 1e6}, {-1e-9, 1.1e6, -1}},
-    {FIELD(munchausen_scale), {-1, 0.1, 1}, {1.1, 2, 1e9}},     {FIELD(context_scale), {1e-6, 1, 100}, {-1, 100.1, 1e9}},
+    {FIELD(discount), {1e-6, 0.5, 1}, {-1e-9, 1.0000001, -1}},
+    {FIELD(learning_rate), {1e-12, 0.1, 1}, {-1e-9, 1.1, -1}},
+    {FIELD(adam_epsilon), {1e-12, 0.1, 1}, {-1e-9, 1.1, -1}},
+    {FIELD(gradient_clip), {-1, 1e-3, 1e12}, {1e13, -1e300, 1e300}},
+    {FIELD(priority_exponent), {-1, 0.1, 1}, {1.1, 2, 1e9}},
+    {FIELD(importance_exponent), {-1, 0.1, 1}, {1.1, 2, 1e9}},
+    {FIELD(epsilon_start), {-1, 0.1, 1}, {1.1, 2, 1e9}},
+    {FIELD(epsilon_end), {-1, 0.1, 1}, {1.1, 2, 1e9}},
+    {FIELD(value_min), {-1e9, -0.5, 9.99}, {10, 11, -1.1e9}},
+    {FIELD(value_max), {1e9, 0.5, -9.99}, {-10, -11, 1.1e9}},
+    {FIELD(target_rate), {1e-6, 0.5, 1}, {-1e-9, 1.001, -1}},
+    {FIELD(temperature), {1e-6, 0.1, 1e6}, {-1e-9, 1.1e6, -1}},
+    {FIELD(munchausen_scale), {-1, 0.1, 1}, {1.1, 2, 1e9}},
+    {FIELD(context_scale), {1e-6, 1, 100}, {-1, 100.1, 1e9}},
 };
 /* One whose every field may go to its limits. */
 static rise_agent_desc roomy(void)
@@ -448,7 +522,8 @@ static void refused_for(const char *name, const rise_agent_desc *d)
     rise_error error;
     memset(&error, 0, sizeof error);
     CHECK(rise_agent_resolve(&copy, &error) == RISE_BAD_DESC && error.result == RISE_BAD_DESC);
-    if (!CHECK(strstr(error.text, name) != NULL)) printf("    \"%s\" does not name %s\n", error.text, name);
+    if (!CHECK(strstr(error.text, name) != NULL))
+        printf("    \"%s\" does not name %s\n", error.text, name);
     CHECK(rise_agent_create(&agent, d, NULL) == RISE_BAD_DESC && agent == NULL);
     CHECK(rise_agent_bytes(d, &error) == 0);
 }
@@ -458,14 +533,16 @@ static void accepted(const rise_agent_desc *d)
     rise_error error = {RISE_OK, ""};
     if (!CHECK(rise_agent_resolve(&copy, &error) == RISE_OK)) printf("    \"%s\"\n", error.text);
     twice = copy;
-    CHECK(rise_agent_resolve(&twice, NULL) == RISE_OK && memcmp(&copy, &twice, sizeof copy) == 0); /* once is enough */
+    /* once is enough */
+    CHECK(rise_agent_resolve(&twice, NULL) == RISE_OK && memcmp(&copy, &twice, sizeof copy) == 0);
 }
 static void keeps_limits(void)
 {
     rise_agent_desc d;
     int i, j;
     for (i = 0; i < COUNT(limits); i++) {
-        int const values[6] = {limits[i].least, limits[i].most, limits[i].below, limits[i].most + 1, INT_MAX, INT_MIN};
+        int const values[6] = {limits[i].least,    limits[i].most, limits[i].below,
+                               limits[i].most + 1, INT_MAX,        INT_MIN};
         for (j = 0; j < 6; j++) {
             check_about("%s = %d", limits[i].name, values[j]);
             d = roomy();
@@ -473,12 +550,16 @@ static void keeps_limits(void)
             if (j < 2)
                 accepted(&d);
             else
-                refused_for(limits[i].at == offsetof(rise_agent_desc, replay_capacity) && j == 2 ? "learn_start" : limits[i].name, &d);
+                refused_for(limits[i].at == offsetof(rise_agent_desc, replay_capacity) && j == 2
+                                ? "learn_start"
+                                : limits[i].name,
+                            &d);
         }
     }
     for (i = 0; i < COUNT(real_limits); i++) {
         const double *good = real_limits[i].good, *bad = real_limits[i].bad;
-        double const values[10] = {0, good[0], good[1], good[2], bad[0], bad[1], bad[2], HUGE_VAL, -HUGE_VAL, (double)NAN};
+        double const values[10] = {0,      good[0], good[1],  good[2],   bad[0],
+                                   bad[1], bad[2],  HUGE_VAL, -HUGE_VAL, (double)NAN};
         for (j = 0; j < 10; j++) {
             check_about("%s = %g", real_limits[i].name, values[j]);
             d = roomy();
@@ -500,7 +581,8 @@ static void keeps_fields_together(void)
     accepted(&d);
 
     d = roomy();
-    d.replay_capacity = 20, d.learn_start = 10; /* 15 frames before a transition, itself, 3 after it, and one to write */
+    /* 15 frames before a transition, itself, 3 after it, and one to write */
+    d.replay_capacity = 20, d.learn_start = 10;
     accepted(&d);
     d.replay_capacity = 19;
     refused_for("replay_capacity", &d);
@@ -566,7 +648,8 @@ static void keeps_fields_together(void)
     refused_for("munchausen and value_rescale", &d);
     d.head = RISE_HEAD_MEAN;
     refused_for("munchausen and value_rescale", &d);
-    d.value_rescale = 0, d.noisy = d.spectral_norm = 1, d.target_rate = 0.01; /* neither minds the others, nor no units */
+    /* neither minds the others, nor no units */
+    d.value_rescale = 0, d.noisy = d.spectral_norm = 1, d.target_rate = 0.01;
     accepted(&d);
     d.value_min = 3, d.value_max = 3;
     refused_for("value_min", &d);
@@ -589,11 +672,13 @@ static void knows_impala(void)
         d.frame_width = 84, d.frame_height = 100, d.actions = 3;
         d.network = RISE_NETWORK_IMPALA, d.network_width = width;
         CHECK(rise_agent_resolve(&d, NULL) == RISE_OK);
-        CHECK(d.network_width == (width == 0 ? 2 : width) && d.pool_to == 6 && d.features == -1 && d.head_units == 512);
+        CHECK(d.network_width == (width == 0 ? 2 : width) && d.pool_to == 6 && d.features == -1 &&
+              d.head_units == 512);
         CHECK(d.conv_count == 3);
         for (l = 0; l < 3; l++) {
             const rise_conv *c = &d.conv[l];
-            CHECK(c->filters == (l == 0 ? 16 : 32) * d.network_width && c->size == 3 && c->stride == 1 && c->pad == 1);
+            CHECK(c->filters == (l == 0 ? 16 : 32) * d.network_width && c->size == 3 &&
+                  c->stride == 1 && c->pad == 1);
             CHECK(c->pool == 3 && c->pool_stride == 2 && c->pool_pad == 1 && c->residual == 2);
         }
     }
@@ -610,7 +695,8 @@ static void fills_in_defaults(void)
             for (kind = 0; kind <= RISE_EMBED_USER; kind++) {
                 memset(&d, 0, sizeof d);
                 d.frame_width = sides[width], d.frame_height = sides[height], d.actions = 2;
-                d.network = RISE_NETWORK_CUSTOM, d.conv_count = 1, d.conv[0].size = 1, d.conv[0].filters = 2;
+                d.network = RISE_NETWORK_CUSTOM, d.conv_count = 1, d.conv[0].size = 1,
+                d.conv[0].filters = 2;
                 d.embedding = (rise_embedding)kind, d.embed_fn = toy_embed;
                 d.embedding_size = 64;
                 check_about("embedding %d of %d x %d", kind, d.frame_width, d.frame_height);
@@ -620,23 +706,32 @@ static void fills_in_defaults(void)
     memset(&d, 0, sizeof d);
     d.frame_width = 10, d.frame_height = 14, d.actions = 3;
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK);
-    CHECK(d.network == RISE_NETWORK_SMALL && d.window == 16 && d.batch == 32 && d.n_step == 3 && d.frame_stack == 4);
-    CHECK(d.learn_start == 1000 && d.replay_capacity == 50000 && d.target_period == 100 && d.recurrent_units == 64);
-    CHECK(d.head == RISE_HEAD_MEAN && d.atoms == 51 && d.quantiles == 8 && !d.noisy && !d.munchausen && !d.value_rescale);
-    CHECK(d.value_min == -10 && d.value_max == 10 && d.target_rate == 1 && d.munchausen_scale == 0.9 && d.temperature == 0.03);
+    CHECK(d.network == RISE_NETWORK_SMALL && d.window == 16 && d.batch == 32 && d.n_step == 3 &&
+          d.frame_stack == 4);
+    CHECK(d.learn_start == 1000 && d.replay_capacity == 50000 && d.target_period == 100 &&
+          d.recurrent_units == 64);
+    CHECK(d.head == RISE_HEAD_MEAN && d.atoms == 51 && d.quantiles == 8 && !d.noisy &&
+          !d.munchausen && !d.value_rescale);
+    CHECK(d.value_min == -10 && d.value_max == 10 && d.target_rate == 1 &&
+          d.munchausen_scale == 0.9 && d.temperature == 0.03);
     CHECK(d.network_width == 2 && d.pool_to == -1 && !d.spectral_norm && d.conv[0].residual == 0);
     CHECK(d.embedding == RISE_EMBED_DOWNSAMPLE && d.embedding_size == 64 && d.context_scale == 0.5);
     d.memory = RISE_MEMORY_FULL, d.context_scale = 0;
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.context_scale == 1);
     d.memory = RISE_MEMORY_RISE;
-    d.embedding = RISE_EMBED_AUTO, d.embedding_size = 3, d.frame_channels = 4; /* too few for a thumbnail */
-    CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_SIGNS && d.embedding_size == 3);
-    d.embedding = RISE_EMBED_AUTO, d.embedding_size = 0, d.context_scale = 0, d.frame_width = 33; /* too wide for one */
-    CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_SIGNS && d.embedding_size == 64);
+    /* too few for a thumbnail */
+    d.embedding = RISE_EMBED_AUTO, d.embedding_size = 3, d.frame_channels = 4;
+    CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_SIGNS &&
+          d.embedding_size == 3);
+    /* too wide for one */
+    d.embedding = RISE_EMBED_AUTO, d.embedding_size = 0, d.context_scale = 0, d.frame_width = 33;
+    CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_SIGNS &&
+          d.embedding_size == 64);
     CHECK(d.context_scale == 0.05);
     knows_impala();
     for (isa = -1; isa < 8; isa++) {
-        int const there = isa >= RISE_ISA_AUTO && isa <= RISE_ISA_NEON && rise_kernels_of((rise_isa)isa) != NULL;
+        int const there = isa >= RISE_ISA_AUTO && isa <= RISE_ISA_NEON &&
+                          rise_kernels_of((rise_isa)isa) != NULL;
         check_about("isa %d", isa);
         memcpy(&d.isa, &isa, sizeof isa);
         CHECK(rise_agent_create(&a, &d, &error) == (there ? RISE_OK : RISE_UNAVAILABLE));
@@ -645,15 +740,17 @@ static void fills_in_defaults(void)
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Calls that are wrong                                                                                               */
+/* ---------------------------------------------------------------------------------------------- */
+/* Calls that are wrong */
 
 /* The result, a sentence with `word` in it, and not a bit of the agent changed. */
-static void refused(const rise_agent *a, uint64_t before, int got, rise_result result, const char *word)
+static void refused(const rise_agent *a, uint64_t before, int got, rise_result result,
+                    const char *word)
 {
     const rise_error *error = rise_agent_error(a);
     CHECK(got == (int)result && error->result == result);
-    if (!CHECK(strstr(error->text, word) != NULL)) printf("    \"%s\" does not say %s\n", error->text, word);
+    if (!CHECK(strstr(error->text, word) != NULL))
+        printf("    \"%s\" does not say %s\n", error->text, word);
     CHECK(state_of(a) == before);
 }
 /* Steps world `w` with something wrong in one of its games. */
@@ -668,7 +765,8 @@ static void refuses_steps(const char *words)
     static const float odd[] = {(float)HUGE_VAL, -(float)HUGE_VAL, (float)NAN};
     world w = world_begin(words, 0), clean = world_begin(words, 0);
     rise_agent *const a = w.agent;
-    int const last = a->desc.environments - 1; /* the games before it are in order, and may not move either */
+    /* the games before it are in order, and may not move either */
+    int const last = a->desc.environments - 1;
     int step, i;
     check_about("%s, wrong steps", words);
     CHECK(rise_agent_error(a)->text[0] == '\0');
@@ -683,22 +781,39 @@ static void refuses_steps(const char *words)
             refused(a, before, step_wrong(w, last, 1 + i, odd[i]), RISE_NOT_FINITE, "reward");
         refused(a, before, step_wrong(w, last, -1, 0), RISE_BAD_CALL, "event");
         refused(a, before, step_wrong(w, last, 4, 0), RISE_BAD_CALL, "event");
-        refused(a, before, (int)rise_agent_step_all(a, NULL, w.rewards, w.events, w.allowed, w.actions), RISE_BAD_CALL, "frames");
-        refused(a, before, (int)rise_agent_step_all(a, w.frames, NULL, w.events, w.allowed, w.actions), RISE_BAD_CALL, "rewards");
-        refused(a, before, (int)rise_agent_step_all(a, w.frames, w.rewards, NULL, w.allowed, w.actions), RISE_BAD_CALL, "events");
-        refused(a, before, (int)rise_agent_step_all(a, w.frames, w.rewards, w.events, w.allowed, NULL), RISE_BAD_CALL, "actions");
+        refused(a, before,
+                (int)rise_agent_step_all(a, NULL, w.rewards, w.events, w.allowed, w.actions),
+                RISE_BAD_CALL, "frames");
+        refused(a, before,
+                (int)rise_agent_step_all(a, w.frames, NULL, w.events, w.allowed, w.actions),
+                RISE_BAD_CALL, "rewards");
+        refused(a, before,
+                (int)rise_agent_step_all(a, w.frames, w.rewards, NULL, w.allowed, w.actions),
+                RISE_BAD_CALL, "events");
+        refused(a, before,
+                (int)rise_agent_step_all(a, w.frames, w.rewards, w.events, w.allowed, NULL),
+                RISE_BAD_CALL, "actions");
         if (a->desc.action_masks) {
-            refused(a, before, (int)rise_agent_step_all(a, w.frames, w.rewards, w.events, NULL, w.actions), RISE_BAD_CALL, "allowed");
+            refused(a, before,
+                    (int)rise_agent_step_all(a, w.frames, w.rewards, w.events, NULL, w.actions),
+                    RISE_BAD_CALL, "allowed");
             memcpy(allowed, w.allowed, sizeof allowed);
             memset(allowed + last * ACTIONS, 0, ACTIONS);
             if (!risei_is_last((int)w.events[last]))
-                refused(a, before, (int)rise_agent_step_all(a, w.frames, w.rewards, w.events, allowed, w.actions), RISE_BAD_CALL, "no action");
+                refused(a, before,
+                        (int)rise_agent_step_all(a, w.frames, w.rewards, w.events, allowed,
+                                                 w.actions),
+                        RISE_BAD_CALL, "no action");
         } else
-            refused(a, before, (int)rise_agent_step_all(a, w.frames, w.rewards, w.events, w.allowed, w.actions), RISE_BAD_CALL, "allowed");
+            refused(a, before,
+                    (int)rise_agent_step_all(a, w.frames, w.rewards, w.events, w.allowed,
+                                             w.actions),
+                    RISE_BAD_CALL, "allowed");
         if (last == 0 && !a->desc.action_masks)
             refused(a, before, rise_agent_step(a, NULL, 0, RISE_FIRST), RISE_BAD_CALL, "frame");
         else
-            refused(a, before, rise_agent_step(a, w.frames, 0, RISE_FIRST), RISE_BAD_CALL, "rise_agent_step_all");
+            refused(a, before, rise_agent_step(a, w.frames, 0, RISE_FIRST), RISE_BAD_CALL,
+                    "rise_agent_step_all");
         if (step == 0) refused(a, before, (int)rise_agent_learn(a), RISE_BAD_CALL, "transition");
         CHECK(world_act(&w) == RISE_OK);
         world_run(&w, 10);
@@ -718,23 +833,34 @@ static void refuses_plays(const char *words)
     int i, action;
     float q[ACTIONS];
     check_about("%s, wrong plays", words);
-    CHECK(rise_agent_values(a, 0) == NULL && rise_agent_values(a, -1) == NULL && rise_agent_values(a, 2) == NULL);
+    CHECK(rise_agent_values(a, 0) == NULL && rise_agent_values(a, -1) == NULL &&
+          rise_agent_values(a, 2) == NULL);
     for (i = 0; i < 2; i++) { /* before the first episode, and in the middle of it */
-        refused(a, before, rise_agent_play(a, -1, frame, 0, RISE_FIRST, NULL), RISE_BAD_CALL, "player");
-        refused(a, before, rise_agent_play(a, 2, frame, 0, RISE_FIRST, NULL), RISE_BAD_CALL, "player");
-        refused(a, before, rise_agent_play(a, 0, NULL, 0, RISE_FIRST, NULL), RISE_BAD_CALL, "frame");
-        refused(a, before, rise_agent_play(a, 0, frame, 0, RISE_FIRST, none), RISE_BAD_CALL, "no action");
-        refused(a, before, rise_agent_play(a, 1, frame, 0, RISE_MIDDLE, NULL), RISE_BAD_CALL, "RISE_FIRST");
-        if (i == 0) CHECK(rise_agent_play(a, 0, frame, (float)NAN, RISE_FIRST, NULL) >= 0); /* the first reward is ignored */
-        refused(a, before, rise_agent_play(a, 0, frame, (float)NAN, RISE_MIDDLE, NULL), RISE_NOT_FINITE, "reward");
-        refused(a, before, rise_agent_play(a, 0, frame, (float)HUGE_VAL, RISE_TERMINATED, NULL), RISE_NOT_FINITE, "reward");
+        refused(a, before, rise_agent_play(a, -1, frame, 0, RISE_FIRST, NULL), RISE_BAD_CALL,
+                "player");
+        refused(a, before, rise_agent_play(a, 2, frame, 0, RISE_FIRST, NULL), RISE_BAD_CALL,
+                "player");
+        refused(a, before, rise_agent_play(a, 0, NULL, 0, RISE_FIRST, NULL), RISE_BAD_CALL,
+                "frame");
+        refused(a, before, rise_agent_play(a, 0, frame, 0, RISE_FIRST, none), RISE_BAD_CALL,
+                "no action");
+        refused(a, before, rise_agent_play(a, 1, frame, 0, RISE_MIDDLE, NULL), RISE_BAD_CALL,
+                "RISE_FIRST");
+        /* the first reward is ignored */
+        if (i == 0) CHECK(rise_agent_play(a, 0, frame, (float)NAN, RISE_FIRST, NULL) >= 0);
+        refused(a, before, rise_agent_play(a, 0, frame, (float)NAN, RISE_MIDDLE, NULL),
+                RISE_NOT_FINITE, "reward");
+        refused(a, before, rise_agent_play(a, 0, frame, (float)HUGE_VAL, RISE_TERMINATED, NULL),
+                RISE_NOT_FINITE, "reward");
     }
     action = rise_agent_play(a, 0, frame, 1, RISE_MIDDLE, NULL);
     memcpy(q, rise_agent_values(a, 0), sizeof q);
-    CHECK(rise_agent_play(a, 1, frame, 0, RISE_FIRST, NULL) >= 0); /* the same, without the refusals between */
+    /* the same, without the refusals between */
+    CHECK(rise_agent_play(a, 1, frame, 0, RISE_FIRST, NULL) >= 0);
     CHECK(rise_agent_play(a, 1, frame, 1, RISE_MIDDLE, NULL) == action);
     CHECK(same_reals(q, rise_agent_values(a, 1), ACTIONS));
-    CHECK(rise_agent_play(a, 1, frame, 1, RISE_TERMINATED, none) == 0); /* nothing can be done on it, and nothing is asked */
+    /* nothing can be done on it, and nothing is asked */
+    CHECK(rise_agent_play(a, 1, frame, 1, RISE_TERMINATED, none) == 0);
     rise_agent_destroy(a);
 }
 /* An episode may begin before the last one ended: that is a truncation at the frame before. */
@@ -752,9 +878,13 @@ static void begins_early(void)
         int const last = i % 5 == 4;
         toy_next(&t, 0, frame, allowed, &reward);
         rise_agent_step(cut, frame, reward, i % 5 == 0 ? RISE_FIRST : RISE_MIDDLE);
-        rise_agent_step(told, frame, reward, i % 5 == 0 ? RISE_FIRST : last ? RISE_TRUNCATED : RISE_MIDDLE);
+        rise_agent_step(told, frame, reward,
+                        i % 5 == 0 ? RISE_FIRST
+                        : last     ? RISE_TRUNCATED
+                                   : RISE_MIDDLE);
         if (!last) continue;
-        cut->replay.history.actions[i] = told->replay.history.actions[i]; /* to a last frame, either answers as it likes */
+        /* to a last frame, either answers as it likes */
+        cut->replay.history.actions[i] = told->replay.history.actions[i];
     }
     rise_agent_step(cut, frame, 0, RISE_FIRST);
     rise_agent_step(told, frame, 0, RISE_FIRST);
@@ -772,8 +902,8 @@ static void begins_early(void)
     rise_agent_destroy(told);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Numbers that are not finite                                                                                        */
+/* ---------------------------------------------------------------------------------------------- */
+/* Numbers that are not finite */
 
 /* A weight that is not finite is met in the update, and the update leaves everything else as it is. */
 static void refuses_weights(const char *words)
@@ -802,7 +932,8 @@ static void refuses_weights(const char *words)
                 CHECK(0);
                 return;
             }
-            CHECK(rise_agent_error(a)->result == RISE_NOT_FINITE && rise_agent_error(a)->text[0] != '\0');
+            CHECK(rise_agent_error(a)->result == RISE_NOT_FINITE &&
+                  rise_agent_error(a)->text[0] != '\0');
             a->counters.sample = sample; /* all that may move: the same batch is not drawn again */
             CHECK(state_of(a) == before);
         }
@@ -822,19 +953,22 @@ static void refuses_losses(void)
     check_about("losses that are not finite");
     d.discount = 1;
     a = created(&d);
-    for (i = 0; i < 12; i++) CHECK(rise_agent_step(a, frame, i > 5 ? FLT_MAX : 0, i == 0 ? RISE_FIRST : RISE_MIDDLE) >= 0);
+    for (i = 0; i < 12; i++)
+        CHECK(rise_agent_step(a, frame, i > 5 ? FLT_MAX : 0, i == 0 ? RISE_FIRST : RISE_MIDDLE) >=
+              0);
     risei_end_warm_up(a);
     before = state_of(a);
     sample = a->counters.sample;
-    CHECK(rise_agent_learn(a) == RISE_NOT_FINITE && strstr(rise_agent_error(a)->text, "finite") != NULL);
+    CHECK(rise_agent_learn(a) == RISE_NOT_FINITE &&
+          strstr(rise_agent_error(a)->text, "finite") != NULL);
     CHECK(a->counters.sample.state != sample.state); /* another batch may be better */
     a->counters.sample = sample;
     CHECK(state_of(a) == before);
     rise_agent_destroy(a);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Embeddings                                                                                                         */
+/* ---------------------------------------------------------------------------------------------- */
+/* Embeddings */
 
 static void fill(uint8_t *frame, toy *t)
 {
@@ -849,8 +983,10 @@ static void embeds_as_it_says(void)
     uint8_t frame[PIXELS], twice[PIXELS];
     float raw[40], other[40];
     int i, j, pool, kind;
-    for (pool = 1; pool <= 3; pool++) { /* +-1 signs times sums of squares, which the edges may cut */
-        int const columns = (WIDTH + pool - 1) / pool, inputs = columns * ((HEIGHT + pool - 1) / pool);
+    /* +-1 signs times sums of squares, which the edges may cut */
+    for (pool = 1; pool <= 3; pool++) {
+        int const columns = (WIDTH + pool - 1) / pool;
+        int const inputs = columns * ((HEIGHT + pool - 1) / pool);
         check_about("signs over squares of %d", pool);
         d = described("rise wide");
         d.embedding_pool = pool;
@@ -861,22 +997,28 @@ static void embeds_as_it_says(void)
             int sum = 0;
             for (i = 0; i < PIXELS; i++) {
                 int const square = i / WIDTH / pool * columns + i % WIDTH / pool;
-                sum += rise_sign(a->embedder.seed, rise_sign_bits(inputs, d.embedding_size), square, j) * frame[i];
+                sum += rise_sign(a->embedder.seed, rise_sign_bits(inputs, d.embedding_size), square,
+                                 j) *
+                       frame[i];
             }
             CHECK_NEAR(raw[j], sum / (255.0 * pool * pool) / sqrt((double)inputs), 1e-6);
         }
         rise_agent_destroy(a);
     }
-    for (kind = RISE_EMBED_SIGNS; kind <= RISE_EMBED_SPARSE; kind++) { /* linear, each entry of variance 1 */
+    /* linear, each entry of variance 1 */
+    for (kind = RISE_EMBED_SIGNS; kind <= RISE_EMBED_SPARSE; kind++) {
         double sum = 0, squares = 0;
         check_about("projection %d", kind);
         d = described("rise wide");
         d.embedding = (rise_embedding)kind;
         a = created(&d);
-        for (i = 0; i < PIXELS; i++) frame[i] = (uint8_t)(toy_draw(&t) & 127u), twice[i] = (uint8_t)(2 * frame[i]);
+        for (i = 0; i < PIXELS; i++)
+            frame[i] = (uint8_t)(toy_draw(&t) & 127u), twice[i] = (uint8_t)(2 * frame[i]);
         risei_embed(&a->device, &a->embedder, frame, raw);
         risei_embed(&a->device, &a->embedder, twice, other);
-        for (j = 0; j < d.embedding_size; j++) CHECK(check_near((double)other[j], 2 * (double)raw[j], 1e-5) || fabs((double)raw[j]) < 1e-6);
+        for (j = 0; j < d.embedding_size; j++)
+            CHECK(check_near((double)other[j], 2 * (double)raw[j], 1e-5) ||
+                  fabs((double)raw[j]) < 1e-6);
         for (i = 0; i < PIXELS; i++) {
             memset(frame, 0, sizeof frame);
             frame[i] = 255;
@@ -885,10 +1027,12 @@ static void embeds_as_it_says(void)
                 double const entry = (double)raw[j] * sqrt((double)PIXELS);
                 sum += entry, squares += entry * entry;
                 if (kind == RISE_EMBED_SIGNS) CHECK_NEAR(fabs(entry), 1, 1e-6);
-                if (kind == RISE_EMBED_SPARSE) CHECK(fabs(entry) < 1e-6 || check_near(fabs(entry), sqrt(3), 1e-6));
+                if (kind == RISE_EMBED_SPARSE)
+                    CHECK(fabs(entry) < 1e-6 || check_near(fabs(entry), sqrt(3), 1e-6));
             }
         }
-        CHECK(fabs(sum / (PIXELS * d.embedding_size)) < 0.15 && fabs(squares / (PIXELS * d.embedding_size) - 1) < 0.2);
+        CHECK(fabs(sum / (PIXELS * d.embedding_size)) < 0.15 &&
+              fabs(squares / (PIXELS * d.embedding_size) - 1) < 0.2);
         rise_agent_destroy(a);
     }
     check_about("downsample");
@@ -929,7 +1073,8 @@ static void standardises(int kind)
             mean += x / (55 * GAMES), variance += x * x / (55 * GAMES);
         }
         CHECK(fabs(mean) < 1e-4);
-        CHECK(variance < 1e-9 || fabs(variance - 1) < 0.01); /* the least bit less: 1e-6 is added before the root */
+        /* the least bit less: 1e-6 is added before the root */
+        CHECK(variance < 1e-9 || fabs(variance - 1) < 0.01);
         varying += variance > 0.5;
     }
     CHECK(varying > h->size / 2);
@@ -958,21 +1103,24 @@ static void refuses_embeddings(void)
     rise_agent_destroy(a);
     d.embed_fn = spoiled_embed, d.embed_user = &spoil;
     a = created(&d);
-    CHECK(rise_agent_step(a, frame, 0, RISE_FIRST) >= 0 && rise_agent_play(a, 0, frame, 0, RISE_FIRST, NULL) >= 0);
+    CHECK(rise_agent_step(a, frame, 0, RISE_FIRST) >= 0 &&
+          rise_agent_play(a, 0, frame, 0, RISE_FIRST, NULL) >= 0);
     before = state_of(a);
     frame[0] = 255;
     for (i = 0; i < COUNT(odd); i++) {
         spoil = odd[i];
         refused(a, before, rise_agent_step(a, frame, 0, RISE_MIDDLE), RISE_NOT_FINITE, "embed_fn");
-        refused(a, before, rise_agent_play(a, 0, frame, 0, RISE_MIDDLE, NULL), RISE_NOT_FINITE, "embed_fn");
+        refused(a, before, rise_agent_play(a, 0, frame, 0, RISE_MIDDLE, NULL), RISE_NOT_FINITE,
+                "embed_fn");
     }
     spoil = 1;
-    CHECK(rise_agent_step(a, frame, 0, RISE_MIDDLE) >= 0 && rise_agent_play(a, 0, frame, 0, RISE_MIDDLE, NULL) >= 0);
+    CHECK(rise_agent_step(a, frame, 0, RISE_MIDDLE) >= 0 &&
+          rise_agent_play(a, 0, frame, 0, RISE_MIDDLE, NULL) >= 0);
     rise_agent_destroy(a);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Learning, counted and timed                                                                                        */
+/* ---------------------------------------------------------------------------------------------- */
+/* Learning, counted and timed */
 
 /* Each look at this clock is 3 ms after the last: so long does an update take. */
 static double fake_clock(void *user) { return *(double *)user += 0.003; }
@@ -1006,7 +1154,8 @@ static void keeps_its_budget(void)
         rise_agent_metrics(w.agent, &m);
         CHECK(m.updates == done && m.updates_owed == m.steps - d.learn_start - done);
         CHECK(rise_agent_learn_for(w.agent, 1e9) == (int)m.updates_owed); /* no more than is owed */
-        for (j = 0; j < 50; j++) CHECK(rise_agent_learn_for(w.agent, budgets[i]) == 0); /* and time in which nothing was owed is lost */
+        /* and time in which nothing was owed is lost */
+        for (j = 0; j < 50; j++) CHECK(rise_agent_learn_for(w.agent, budgets[i]) == 0);
         world_run(&w, 200);
         CHECK(rise_agent_learn_for(w.agent, budgets[i]) <= share + 3);
         rise_agent_destroy(w.agent);
@@ -1043,7 +1192,8 @@ static void copies_its_target(const char *words)
     memcpy(weights, w.agent->weights, n * sizeof *weights);
     CHECK(rise_agent_learn(w.agent) == RISE_OK && rise_agent_learn(faster) == RISE_OK);
     for (i = 0; i < n; i++) { /* twice the rate, twice the way */
-        double const slow = (double)(w.agent->weights[i] - weights[i]), fast = (double)(faster->weights[i] - weights[i]);
+        double const slow = (double)(w.agent->weights[i] - weights[i]);
+        double const fast = (double)(faster->weights[i] - weights[i]);
         sum += slow * slow, off += (fast - 2 * slow) * (fast - 2 * slow);
     }
     CHECK(sum > 0 && off <= 1e-6 * sum);
@@ -1051,9 +1201,11 @@ static void copies_its_target(const char *words)
         memcpy(target, w.agent->target, n * sizeof *target);
         CHECK(rise_agent_learn(w.agent) == RISE_OK);
         if (update % 7 == 0)
-            CHECK(same_reals(w.agent->weights, w.agent->target, n) && !same_reals(w.agent->target, target, n));
+            CHECK(same_reals(w.agent->weights, w.agent->target, n) &&
+                  !same_reals(w.agent->target, target, n));
         else
-            CHECK(same_reals(w.agent->target, target, n) && !same_reals(w.agent->weights, target, n));
+            CHECK(same_reals(w.agent->target, target, n) &&
+                  !same_reals(w.agent->weights, target, n));
     }
     rise_agent_destroy(w.agent);
     rise_agent_destroy(faster);
@@ -1071,8 +1223,16 @@ static void keeps_its_schedules(void)
     for (i = 0; i < 110; i++) {
         rise_agent_metrics(w.agent, &m);
         CHECK(m.steps == steps);
-        CHECK_NEAR(m.epsilon, steps <= 20 ? 0.9 : steps >= 70 ? 0.1 : 0.9 - 0.8 * (steps - 20) / 50.0, 1e-12);
-        CHECK_NEAR(risei_learning_rate(w.agent), steps <= 20 ? 0.01 : steps >= 50 ? 0.001 : 0.01 - 0.009 * (steps - 20) / 30.0, 1e-12);
+        CHECK_NEAR(m.epsilon,
+                   steps <= 20   ? 0.9
+                   : steps >= 70 ? 0.1
+                                 : 0.9 - 0.8 * (steps - 20) / 50.0,
+                   1e-12);
+        CHECK_NEAR(risei_learning_rate(w.agent),
+                   steps <= 20   ? 0.01
+                   : steps >= 50 ? 0.001
+                                 : 0.01 - 0.009 * (steps - 20) / 30.0,
+                   1e-12);
         world_run(&w, 1);
         steps += !risei_is_last((int)w.events[0]); /* a last frame is not acted upon */
     }
@@ -1086,13 +1246,15 @@ static void keeps_its_schedules(void)
         steps++, taken[w.actions[0]]++;
         other += w.actions[0] != risei_best(ACTIONS, w.agent->pass.q, NULL);
     }
-    CHECK(fabs((double)other / steps - 1.0 / 3) < 0.04); /* half are random; a third of these is the best by chance: 5 sigma */
+    /* half are random; a third of these is the best by chance: 5 sigma */
+    CHECK(fabs((double)other / steps - 1.0 / 3) < 0.04);
     CHECK(taken[0] > steps / 12 && taken[1] > steps / 12 && taken[2] > steps / 12);
     rise_agent_destroy(w.agent);
     w = world_begin("rise greedy", 0);
     for (i = 0; i < 60; i++) {
         world_run(&w, 1);
-        if (w.agent->counters.updates == 0 && !risei_is_last((int)w.events[0])) CHECK(w.actions[0] == risei_best(ACTIONS, w.agent->pass.q, NULL));
+        if (w.agent->counters.updates == 0 && !risei_is_last((int)w.events[0]))
+            CHECK(w.actions[0] == risei_best(ACTIONS, w.agent->pass.q, NULL));
     }
     rise_agent_destroy(w.agent);
 }
@@ -1114,40 +1276,75 @@ static void counts(void)
     d.log_fn = log_line, d.log_user = &logged;
     a = created(&d);
     CHECK(logged >= 1);
-    for (episode = 1; episode <= 150; episode++) { /* episode e ends after its second step and brings e */
+    /* episode e ends after its second step and brings e */
+    for (episode = 1; episode <= 150; episode++) {
         CHECK(rise_agent_step(a, frame, 1000, RISE_FIRST) >= 0);
         CHECK(rise_agent_step(a, frame, -1, RISE_MIDDLE) >= 0);
-        CHECK(rise_agent_step(a, frame, (float)episode + 1, episode % 2 ? RISE_TERMINATED : RISE_TRUNCATED) == 0);
+        CHECK(rise_agent_step(a, frame, (float)episode + 1,
+                              episode % 2 ? RISE_TERMINATED : RISE_TRUNCATED) == 0);
         sum = 0;
         for (i = episode; i > 0 && i > episode - 100; i--) sum += i;
         rise_agent_metrics(a, &m);
         CHECK(m.episodes == episode && m.steps == 2 * episode);
         CHECK_NEAR(m.mean_return, sum / (episode < 100 ? episode : 100), 1e-12);
-        CHECK(m.replay_size == (episode < 20 ? 3 * episode : 60) && m.replay_ready <= m.replay_size);
+        CHECK(m.replay_size == (episode < 20 ? 3 * episode : 60) &&
+              m.replay_ready <= m.replay_size);
         CHECK(m.updates == (m.steps > 20 ? (m.steps - 20) / 2 : 0) && m.updates_owed == 0);
     }
-    CHECK(m.fused == rise_kernels_of(RISE_ISA_AUTO)->fused && strcmp(m.isa, rise_kernels_of(RISE_ISA_AUTO)->name) == 0);
+    CHECK(m.fused == rise_kernels_of(RISE_ISA_AUTO)->fused &&
+          strcmp(m.isa, rise_kernels_of(RISE_ISA_AUTO)->name) == 0);
     CHECK(m.replay_ready == 40); /* of 3 frames, the last is no transition */
     rise_agent_destroy(a);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 
 int main(int argc, char **argv)
 {
-    static const char *const histories[] = {
-        "rise", "rise gru gate f32 games", "rise sum feed", "rise carry long", "rise gru gate feed carry long f32 games",
-        "rise wide norm sparse pool games", "none", "none plain games", "full", "full gru sum feed games", "full gate carry long",
-        "full wide feed carry long games alone", "rise gru conv alone feed", "rise panels gate games", "full gru panels",
-        "rise stored f32", "full stored shared f32 games feed", "rise gru stored shared overlap f32", "rise mingru stored burn f32",
-        "rise mingru games", "full stored shared overlap burn f32", "none c51 units spectral shrink games",
-        "rise c51 units deep conv", "full c51 units spectral gru", "none iqn games", "rise iqn units spectral feed", "full iqn wide"};
-    static const char *const runs[] = {
-        "rise", "rise gru gate f32 games feed", "rise carry feed masks", "none games", "none masks one", "full",
-        "full gru carry games sum", "rise user single uniform", "rise mingru shared games", "rise stored f32 games",
-        "full stored shared overlap burn feed", "rise c51 noisy gru carry", "full munchausen noisy plain",
-        "none iqn noisy munchausen units spectral shrink soft games", "rise iqn rescale masks units spectral"};
-    static const char *const masks[] = {"rise masks random", "rise masks greedy games", "none masks"};
+    static const char *const histories[] = {"rise",
+                                            "rise gru gate f32 games",
+                                            "rise sum feed",
+                                            "rise carry long",
+                                            "rise gru gate feed carry long f32 games",
+                                            "rise wide norm sparse pool games",
+                                            "none",
+                                            "none plain games",
+                                            "full",
+                                            "full gru sum feed games",
+                                            "full gate carry long",
+                                            "full wide feed carry long games alone",
+                                            "rise gru conv alone feed",
+                                            "rise panels gate games",
+                                            "full gru panels",
+                                            "rise stored f32",
+                                            "full stored shared f32 games feed",
+                                            "rise gru stored shared overlap f32",
+                                            "rise mingru stored burn f32",
+                                            "rise mingru games",
+                                            "full stored shared overlap burn f32",
+                                            "none c51 units spectral shrink games",
+                                            "rise c51 units deep conv",
+                                            "full c51 units spectral gru",
+                                            "none iqn games",
+                                            "rise iqn units spectral feed",
+                                            "full iqn wide"};
+    static const char *const runs[] = {"rise",
+                                       "rise gru gate f32 games feed",
+                                       "rise carry feed masks",
+                                       "none games",
+                                       "none masks one",
+                                       "full",
+                                       "full gru carry games sum",
+                                       "rise user single uniform",
+                                       "rise mingru shared games",
+                                       "rise stored f32 games",
+                                       "full stored shared overlap burn feed",
+                                       "rise c51 noisy gru carry",
+                                       "full munchausen noisy plain",
+                                       "none iqn noisy munchausen units spectral shrink soft games",
+                                       "rise iqn rescale masks units spectral"};
+    static const char *const masks[] = {"rise masks random", "rise masks greedy games",
+                                        "none masks"};
     world w;
     int i;
     if (argc > 1 && strcmp(argv[1], "golden") == 0) {

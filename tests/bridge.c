@@ -24,8 +24,8 @@ static unsigned draw(unsigned n)
     return (unsigned)(mix(random_state) >> 33) % n;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* A child that is a script                                                                                           */
+/* ---------------------------------------------------------------------------------------------- */
+/* A child that is a script */
 
 static bridge scripted;
 static int script_end = -1; /* the socket's other end */
@@ -42,7 +42,8 @@ static void script_begin(int environments, int frames)
     b->frames = frames;
     b->patience = 0.005;
     b->said = tmpfile();
-    if (b->said == NULL || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) perror("socketpair"), exit(1);
+    if (b->said == NULL || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+        perror("socketpair"), exit(1);
     b->socket = ends[0];
     script_end = ends[1];
     script_size = 0;
@@ -57,7 +58,8 @@ static void script_put(int type, uint32_t number, const void *body, size_t size)
     if (size > 0) memcpy(at + BRIDGE_HEAD, body, size);
     script_size += BRIDGE_HEAD + size;
 }
-static void script_spec(uint32_t version, uint32_t width, uint32_t height, uint32_t channels, uint32_t actions, const char *text)
+static void script_spec(uint32_t version, uint32_t width, uint32_t height, uint32_t channels,
+                        uint32_t actions, const char *text)
 {
     uint8_t body[2 * BRIDGE_TEXT];
     uint32_t const numbers[] = {version, width, height, channels, actions};
@@ -68,10 +70,14 @@ static void script_spec(uint32_t version, uint32_t width, uint32_t height, uint3
     script_put(BRIDGE_SPEC, 0, body, 20 + length);
 }
 /* What is needed for a bridge to two frames of 5 x 4 x 3. */
-static void script_good_spec(void) { script_spec(BRIDGE_VERSION, WIDTH, HEIGHT, CHANNELS, ACTIONS, spec_text); }
+static void script_good_spec(void)
+{
+    script_spec(BRIDGE_VERSION, WIDTH, HEIGHT, CHANNELS, ACTIONS, spec_text);
+}
 
 /* The same outcome for every environment, and frames that tell them apart. */
-static void script_state(uint32_t number, unsigned ended, unsigned played, unsigned zero, float reward)
+static void script_state(uint32_t number, unsigned ended, unsigned played, unsigned zero,
+                         float reward)
 {
     size_t const shown = (size_t)scripted.frames * PIXELS;
     uint8_t *const body = script + script_size + BRIDGE_HEAD;
@@ -128,18 +134,21 @@ static void check_failed(const bridge *b, int result, const char *words)
         printf("    expected \"%s\" in \"%s\" (%d)\n", words, b->error, result);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Tests with scripts                                                                                                 */
+/* ---------------------------------------------------------------------------------------------- */
+/* Tests with scripts */
 
 /* What the program sends, to the byte. */
 static void test_questions(void)
 {
-    static const uint8_t expected[] = {
-        'R', 'I', 'S', 'E', 1, 0, 0, 0, 0, 0, 0, 0, 34, 0, 0, 0, /* HELLO */
-        1, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,
-        'M', 'a', 'd', 'e', '/', 'U', 'p', '-', 'v', '1', '\n', 'a', '=', '1',
-        'R', 'I', 'S', 'E', 2, 0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 0, /* STEP */
-        1, 0, 0, 2, 5, 4, 1, 1, 3, 'R', 'I', 'S', 'E', 6, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0}; /* BYE */
+    static const uint8_t expected[] = {'R', 'I', 'S', 'E', 1, 0, 0, 0, 0, 0, 0, 0, 34, 0, 0,
+                                       0, /* HELLO */
+                                       1, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 0x88, 0x77, 0x66, 0x55,
+                                       0x44, 0x33, 0x22, 0x11, 'M', 'a', 'd', 'e', '/', 'U', 'p',
+                                       '-', 'v', '1', '\n', 'a', '=', '1', 'R', 'I', 'S', 'E', 2, 0,
+                                       0, 0, 1, 0, 0, 0, 9, 0, 0, 0, /* STEP */
+                                       /* BYE */
+                                       1, 0, 0, 2, 5, 4, 1, 1, 3, 'R', 'I', 'S', 'E', 6, 0, 0, 0, 2,
+                                       0, 0, 0, 0, 0, 0, 0};
     uint8_t asked[sizeof expected + 1];
     script_begin(3, 2);
     script_good_spec();
@@ -167,16 +176,21 @@ static void test_answers(void)
     script_state(3, 2, 0, 0, 0);
     script_run(1);
     CHECK(script_greet());
-    CHECK(b->width == WIDTH && b->height == HEIGHT && b->channels == CHANNELS && b->actions == ACTIONS);
+    CHECK(b->width == WIDTH && b->height == HEIGHT && b->channels == CHANNELS &&
+          b->actions == ACTIONS);
     CHECK(strcmp(b->name, "Made/Up-v1") == 0 && strcmp(b->action_names[0], "NOOP") == 0);
     CHECK(strcmp(b->action_names[ACTIONS - 1], "DOWN") == 0);
-    CHECK(script_step(2) && b->states[1].played == 2 && !b->states[1].terminated && !b->states[1].truncated);
+    CHECK(script_step(2) && b->states[1].played == 2 && !b->states[1].terminated &&
+          !b->states[1].truncated);
     for (i = 0; i < 3; i++)
-        for (p = 0; p < 2 * PIXELS; p++) wrong += b->states[i].frames[p] != i + 1 || b->states[i].reward != -1.5f;
+        for (p = 0; p < 2 * PIXELS; p++)
+            wrong += b->states[i].frames[p] != i + 1 || b->states[i].reward != -1.5f;
     CHECK(wrong == 0);
-    CHECK(script_step(2) && b->states[2].played == 1 && b->states[2].terminated && !b->states[2].truncated);
+    CHECK(script_step(2) && b->states[2].played == 1 && b->states[2].terminated &&
+          !b->states[2].truncated);
     CHECK(b->states[0].reward == 3.25f);
-    CHECK(script_step(2) && b->states[0].played == 0 && !b->states[0].terminated && b->states[0].truncated);
+    CHECK(script_step(2) && b->states[0].played == 0 && !b->states[0].terminated &&
+          b->states[0].truncated);
     check_failed(b, script_step(2), "ended");
     script_done();
 }
@@ -307,7 +321,8 @@ static void test_bad_specs(void)
     script_begin(1, 1);
     script_spec(BRIDGE_VERSION, 1, 1, 1, 1, text); /* the longest there can be */
     script_run(1);
-    CHECK(script_greet() && strlen(scripted.name) == BRIDGE_TEXT - 22 && strcmp(scripted.action_names[0], "x") == 0);
+    CHECK(script_greet() && strlen(scripted.name) == BRIDGE_TEXT - 22 &&
+          strcmp(scripted.action_names[0], "x") == 0);
     script_done();
     text[BRIDGE_TEXT - 20] = 'x';
     bad_spec("message of 8193 bytes", BRIDGE_VERSION, 1, text);
@@ -324,7 +339,8 @@ static void test_bad_specs(void)
     check_about("%s", "");
 }
 
-static void bad_state(const char *words, unsigned ended, unsigned played, unsigned zero, float reward)
+static void bad_state(const char *words, unsigned ended, unsigned played, unsigned zero,
+                      float reward)
 {
     check_about("%u %u %u %g", ended, played, zero, (double)reward);
     script_begin(2, 2);
@@ -381,7 +397,8 @@ static void test_error_later(void)
     script_run(1);
     CHECK(script_greet());
     check_failed(&scripted, script_step(1), sentence);
-    CHECK(strcmp(scripted.name, "Made/Up-v1") == 0 && strcmp(scripted.action_names[1], "FIRE") == 0);
+    CHECK(strcmp(scripted.name, "Made/Up-v1") == 0 &&
+          strcmp(scripted.action_names[1], "FIRE") == 0);
     script_done();
 }
 
@@ -457,8 +474,8 @@ static void test_interrupted_wait(void)
     CHECK(alarms > 0);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Corruptions                                                                                                        */
+/* ---------------------------------------------------------------------------------------------- */
+/* Corruptions */
 
 static void corrupt(void)
 {
@@ -480,7 +497,8 @@ static void corrupt(void)
 /* A call must have come back, and with a sentence if it failed. */
 static int came_back(const char *call, int result)
 {
-    if ((result != 0 && result != 1) || (result == 0 && (scripted.error[0] == 0 || strlen(scripted.error) >= 400)))
+    if ((result != 0 && result != 1) ||
+        (result == 0 && (scripted.error[0] == 0 || strlen(scripted.error) >= 400)))
         return !CHECK(!call);
     CHECK(1);
     return result;
@@ -491,7 +509,8 @@ static unsigned long look(void)
     unsigned long sum = 0;
     int i, p;
     for (i = 0; i < scripted.environments; i++) {
-        CHECK(scripted.states[i].played >= 0 && scripted.states[i].played <= 3 && isfinite(scripted.states[i].reward));
+        CHECK(scripted.states[i].played >= 0 && scripted.states[i].played <= 3 &&
+              isfinite(scripted.states[i].reward));
         for (p = 0; p < scripted.frames * scripted.height * scripted.width * scripted.channels; p++)
             sum += scripted.states[i].frames[p];
     }
@@ -513,7 +532,8 @@ static int play_script(int times, int ends)
         for (i = 0; i < 3; i++) {
             memset(moves, 0, sizeof moves);
             moves[0].count = moves[1].count = 3;
-            if (came_back("send", bridge_send(&scripted, moves)) && came_back("receive", bridge_receive(&scripted))) {
+            if (came_back("send", bridge_send(&scripted, moves)) &&
+                came_back("receive", bridge_receive(&scripted))) {
                 good++;
                 look();
             }
@@ -535,8 +555,8 @@ static void test_corruptions(void)
     CHECK(good > 0 && spoilt > good); /* pixels may be anything */
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Tests with processes                                                                                               */
+/* ---------------------------------------------------------------------------------------------- */
+/* Tests with processes */
 
 static bridge real;
 static fake twins[BRIDGE_ENVIRONMENTS]; /* of the child's environments */
@@ -570,10 +590,12 @@ static int as_twins(void)
     for (i = 0; i < real.environments; i++) {
         const bridge_state *const s = &real.states[i];
         float reward = 0;
-        int const ended = fake_move(&twins[i], moves[i].reset, moves[i].count, moves[i].actions, &played, &reward);
-        right = right && s->terminated == (ended == 1) && s->truncated == (ended == 2) && s->played == played &&
-                s->reward == reward &&
-                memcmp(s->frames, twins[i].frames[BRIDGE_FRAMES - real.frames], (size_t)real.frames * PIXELS) == 0;
+        int const ended = fake_move(&twins[i], moves[i].reset, moves[i].count, moves[i].actions,
+                                    &played, &reward);
+        right = right && s->terminated == (ended == 1) && s->truncated == (ended == 2) &&
+                s->played == played && s->reward == reward &&
+                memcmp(s->frames, twins[i].frames[BRIDGE_FRAMES - real.frames],
+                       (size_t)real.frames * PIXELS) == 0;
     }
     return right;
 }
@@ -600,13 +622,17 @@ static void close_real(int open_before)
 
 static void test_good(void)
 {
-    static const int sizes[][3] = {{1, 1, 400}, {3, 2, 400}, {7, 8, 100}, {BRIDGE_ENVIRONMENTS, 1, 20}};
+    static const int sizes[][3] = {{1, 1, 400},
+                                   {3, 2, 400},
+                                   {7, 8, 100},
+                                   {BRIDGE_ENVIRONMENTS, 1, 20}};
     size_t i;
     for (i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         int const before = descriptors(0);
         check_about("%d environments, %d frames", sizes[i][0], sizes[i][1]);
         if (!CHECK(open_real("is good", sizes[i][0], sizes[i][1]))) printf("    %s\n", real.error);
-        CHECK(real.width == WIDTH && real.actions == ACTIONS && strcmp(real.action_names[2], "UP") == 0);
+        CHECK(real.width == WIDTH && real.actions == ACTIONS &&
+              strcmp(real.action_names[2], "UP") == 0);
         CHECK(talk(sizes[i][2]) == sizes[i][2]);
         close_real(before);
     }
@@ -630,8 +656,12 @@ static void test_odd(void)
 static void test_bad(void)
 {
     static const char *const cases[][2] = {
-        {"ends in a head", "process ended"}, {"ends in a body", "process ended"},      {"crashes", "signal 9"},
-        {"hangs", "not answered for 0.2"},   {"hangs in a body", "not answered for 0.2"}, {"drips", "not answered for 0.2"},
+        {"ends in a head", "process ended"},
+        {"ends in a body", "process ended"},
+        {"crashes", "signal 9"},
+        {"hangs", "not answered for 0.2"},
+        {"hangs in a body", "not answered for 0.2"},
+        {"drips", "not answered for 0.2"},
         {"hangs up", "talked no more"},
     };
     size_t i;
@@ -640,7 +670,8 @@ static void test_bad(void)
         check_about("a child that %s", cases[i][0]);
         CHECK(open_real(cases[i][0], 3, 2));
         CHECK(talk(MISBEHAVES - 1) == MISBEHAVES - 1);
-        real.patience = strstr(cases[i][1], "0.2") != NULL ? 0.2 : 1; /* not before: the start may take a while */
+        /* not before: the start may take a while */
+        real.patience = strstr(cases[i][1], "0.2") != NULL ? 0.2 : 1;
         check_failed(&real, talk(1), cases[i][1]);
         real.patience = 0.05;
         check_failed(&real, talk(1), "");
@@ -651,7 +682,8 @@ static void test_bad(void)
     check_about("%s", "");
 }
 
-static void open_fails(const char *words, const char *mode, const char *python, const char *script_path)
+static void open_fails(const char *words, const char *mode, const char *python,
+                       const char *script_path)
 {
     int const before = descriptors(0);
     bridge_options o = {0};
@@ -672,7 +704,8 @@ static void test_open(void)
     int i;
     memset(nowhere, 'x', sizeof nowhere - 1);
     for (i = 0; i < 10; i++) { /* whoever is faster, child or program */
-        open_fails("no/such/python could not be started (No such file", "is good", "no/such/python", self);
+        open_fails("no/such/python could not be started (No such file", "is good", "no/such/python",
+                   self);
         open_fails("its last words were: NameError: no such luck", "ends at once", self, self);
     }
     open_fails("could not be started", "is good", nowhere, self);
@@ -719,7 +752,8 @@ static void test_without_stdio(void)
             _exit(open_real("is good", 2, 2) && talk(3) == 3 ? PROBED : 1);
         }
         check_about("closed: %d", closed);
-        CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == PROBED);
+        CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+              WEXITSTATUS(status) == PROBED);
     }
     check_about("%s", "");
 }
@@ -727,7 +761,8 @@ static void test_without_stdio(void)
 static void test_processes(void)
 {
     if (!can_start()) {
-        printf("bridge: skipped: this program cannot start itself here, so there are no child processes\n");
+        printf("bridge: skipped: this program cannot start itself here, so there are no child "
+               "processes\n");
         return;
     }
     test_good();

@@ -47,12 +47,13 @@ static double sample_error(const sample *s)
 /* The best player without memory over the game's own list of starts: the table's margin tells how far off that may be. */
 static void check_list(const sample *list, const game_spec *spec)
 {
-    CHECK(list->count == spec->starts && fabs(sample_mean(list) - spec->without_memory) < spec->margin + 1e-6);
+    CHECK(list->count == spec->starts &&
+          fabs(sample_mean(list) - spec->without_memory) < spec->margin + 1e-6);
     CHECK(fabs(sample_error(list) - spec->margin) < 0.2 * spec->margin + 1e-5);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Pairs with memory                                                                                                  */
+/* ---------------------------------------------------------------------------------------------- */
+/* Pairs with memory */
 
 static const double turned = -1.0 / GAME_PAIRS_STEPS, matched = 1.0 / 8;
 
@@ -66,9 +67,13 @@ typedef struct knowledge {
 typedef enum choice { TURN_NEW, TURN_SINGLE, TURN_COUPLE, TURN_MATE, CHOICES } choice;
 
 typedef double knowledge_values[9][9][9][3];
-static knowledge_values recalled[GAME_PAIRS_STEPS + 1]; /* the best score from here on, by the cards that may yet be turned */
+/* the best score from here on, by the cards that may yet be turned */
+static knowledge_values recalled[GAME_PAIRS_STEPS + 1];
 
-static double *recalled_at(int left, knowledge k) { return &recalled[left][k.pairs][k.singles][k.couples][k.waiting]; }
+static double *recalled_at(int left, knowledge k)
+{
+    return &recalled[left][k.pairs][k.singles][k.couples][k.waiting];
+}
 static int never_seen(knowledge k) { return 2 * k.pairs - k.singles - 2 * k.couples; }
 static int possible(knowledge k)
 {
@@ -84,7 +89,8 @@ static double value_of_new(int left, knowledge k)
     knowledge match = k, couple = k, single = k;
     double value = 0;
     match.pairs--, match.singles--, match.waiting = WAITS_NONE;
-    couple.singles--, couple.couples++, couple.waiting = k.waiting == WAITS_NONE ? WAITS_COUPLE : WAITS_NONE;
+    couple.singles--, couple.couples++,
+        couple.waiting = k.waiting == WAITS_NONE ? WAITS_COUPLE : WAITS_NONE;
     single.singles++, single.waiting = k.waiting == WAITS_NONE ? WAITS_SINGLE : WAITS_NONE;
     if (waits) value += (matched + *recalled_at(left - 1, match)) / unseen;
     if (others > 0) value += others * *recalled_at(left - 1, couple) / unseen;
@@ -132,15 +138,16 @@ static double solve_with_memory(void)
                 for (k.couples = 0; k.couples <= 8; k.couples++)
                     for (waiting = 0; waiting < 3; waiting++) {
                         k.waiting = (waiting_card)waiting;
-                        if (possible(k)) *recalled_at(left, k) = value_of_choice(left, k, best_choice(left, k));
+                        if (possible(k))
+                            *recalled_at(left, k) = value_of_choice(left, k, best_choice(left, k));
                     }
     memset(&k, 0, sizeof k);
     k.pairs = 8;
     return *recalled_at(GAME_PAIRS_STEPS, k);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Pairs without memory                                                                                               */
+/* ---------------------------------------------------------------------------------------------- */
+/* Pairs without memory */
 
 /* What the last frames show, the newest first: for each the card that is face up, by a number that it gets when it first
    occurs in this list, or 0. And which of these cards are mates: each has the other's number, or 0. */
@@ -156,10 +163,12 @@ typedef struct outcome {
 
 enum { MOST_VIEWS = 1000, NEW_CARD = GAME_STACK + 1 };
 static view views[MOST_VIEWS];
-static outcome outcomes[MOST_VIEWS][GAME_STACK + 1][GAME_STACK + 1]; /* of turning card 1, 2, ...; [0]: one that is not seen */
+/* of turning card 1, 2, ...; [0]: one that is not seen */
+static outcome outcomes[MOST_VIEWS][GAME_STACK + 1][GAME_STACK + 1];
 static int outcome_count[MOST_VIEWS][GAME_STACK + 1];
 static int view_count;
-static double glimpsed[GAME_PAIRS_STEPS + 1][MOST_VIEWS];            /* the best score from here on */
+/* the best score from here on */
+static double glimpsed[GAME_PAIRS_STEPS + 1][MOST_VIEWS];
 
 /* The same with the cards numbered as they occur. Numbers up to NEW_CARD may come in; `mates` are pairs of them. */
 static view view_renumbered(int pairs, int waiting, const int *cards, const int *mate)
@@ -225,7 +234,9 @@ static void view_expand(int index)
             fresh[outcome_count[index][0]++] = view_turn(&v, NEW_CARD, mate, 1.0 / unseen);
             mate[i] = mate[NEW_CARD] = 0;
         }
-    if (unseen > singles) fresh[outcome_count[index][0]++] = view_turn(&v, NEW_CARD, mate, (double)(unseen - singles) / unseen);
+    if (unseen > singles)
+        fresh[outcome_count[index][0]++] =
+            view_turn(&v, NEW_CARD, mate, (double)(unseen - singles) / unseen);
 }
 
 /* The value of turning a card of the view, 0: of one that is not seen; -HUGE_VAL where that cannot be. */
@@ -257,8 +268,8 @@ static double solve_without_memory(void)
     return glimpsed[GAME_PAIRS_STEPS][0];
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Players of Pairs                                                                                                   */
+/* ---------------------------------------------------------------------------------------------- */
+/* Players of Pairs */
 
 typedef enum card_look { LOOKS_GONE, LOOKS_DOWN, LOOKS_UP, LOOKS_WAITING } card_look;
 static card_look look(const uint8_t *frame, int card)
@@ -286,7 +297,8 @@ static int face_up(const uint8_t *frame)
 typedef struct table {
     const uint8_t *frame;
     int faces[16];
-    int in_order; /* how they go through cards that they do not know: at random, or, half of the time, one after the other */
+    /* how they go through cards that they do not know: at random, or, half of the time, one after the other */
+    int in_order;
 } table;
 
 static int unknown_card(const table *t)
@@ -302,7 +314,9 @@ static int unknown_card(const table *t)
 static int known_mate(const table *t, int card)
 {
     int mate = 15;
-    while (mate >= 0 && (mate == card || look(t->frame, mate) == LOOKS_GONE || t->faces[mate] != t->faces[card])) mate--;
+    while (mate >= 0 &&
+           (mate == card || look(t->frame, mate) == LOOKS_GONE || t->faces[mate] != t->faces[card]))
+        mate--;
     return t->faces[card] < 0 || look(t->frame, card) == LOOKS_GONE ? -1 : mate;
 }
 
@@ -311,7 +325,8 @@ static int remembering_player(const table *t)
 {
     int const up = card_up(t->frame);
     int card = 15;
-    if (up >= 0 && look(t->frame, up) == LOOKS_WAITING) return known_mate(t, up) >= 0 ? known_mate(t, up) : unknown_card(t);
+    if (up >= 0 && look(t->frame, up) == LOOKS_WAITING)
+        return known_mate(t, up) >= 0 ? known_mate(t, up) : unknown_card(t);
     while (card >= 0 && known_mate(t, card) < 0) card--;
     return card >= 0 ? card : unknown_card(t);
 }
@@ -329,12 +344,16 @@ static int forgetful_player(const table *t, const int *seen)
     }
     for (i = 0; i < GAME_STACK; i++)
         for (j = 0; j < GAME_STACK; j++)
-            if (cards[i] != 0 && cards[j] != 0 && seen[i] != seen[j] && t->faces[seen[i]] == t->faces[seen[j]])
+            if (cards[i] != 0 && cards[j] != 0 && seen[i] != seen[j] &&
+                t->faces[seen[i]] == t->faces[seen[j]])
                 mate[cards[i]] = cards[j];
-    v = view_renumbered(left / 2, seen[0] >= 0 && look(t->frame, seen[0]) == LOOKS_WAITING, cards, mate);
+    v = view_renumbered(left / 2, seen[0] >= 0 && look(t->frame, seen[0]) == LOOKS_WAITING, cards,
+                        mate);
     index = view_index(&v);
     for (i = 1; i <= GAME_STACK; i++)
-        if (value_of_turn(GAME_PAIRS_STEPS, index, i) > value_of_turn(GAME_PAIRS_STEPS, index, best)) best = i;
+        if (value_of_turn(GAME_PAIRS_STEPS, index, i) >
+            value_of_turn(GAME_PAIRS_STEPS, index, best))
+            best = i;
     for (i = 0; best > 0 && v.cards[i] != best; i++) continue;
     return best > 0 ? seen[i] : unknown_card(t);
 }
@@ -386,10 +405,12 @@ static void test_players_of_pairs(int memory, int in_order, double expected)
 
 static void test_pairs(void)
 {
-    const game_spec *const spec = game_spec_of(GAME_PAIRS), *const open = game_spec_of(GAME_OPEN_PAIRS);
+    const game_spec *const spec = game_spec_of(GAME_PAIRS);
+    const game_spec *const open = game_spec_of(GAME_OPEN_PAIRS);
     double const best = solve_with_memory(), without = solve_without_memory();
     check_about("pairs");
-    CHECK(fabs((1 - best) * GAME_PAIRS_STEPS / 2 - 12.393) < 1e-3); /* turns: Velleman & Warrington (2013) have 12.4, too */
+    /* turns: Velleman & Warrington (2013) have 12.4, too */
+    CHECK(fabs((1 - best) * GAME_PAIRS_STEPS / 2 - 12.393) < 1e-3);
     CHECK(fabs((1 - without) * GAME_PAIRS_STEPS / 2 - 19.070) < 1e-3);
     CHECK(fabs(spec->best - best) < 1e-6 && fabs(spec->without_memory - without) < 1e-6);
     CHECK(fabs(open->best - best) < 1e-6 && fabs(open->without_memory - best) < 1e-6);
@@ -398,8 +419,8 @@ static void test_pairs(void)
     test_players_of_pairs(0, 1, without);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Pong: what a step leads to, and the best play                                                                      */
+/* ---------------------------------------------------------------------------------------------- */
+/* Pong: what a step leads to, and the best play */
 
 enum { POSITIONS = 8 * 4 * 3 * 2 * 7 * 6, WON = -1, LOST = -2, IMPOSSIBLE = -3 };
 
@@ -475,7 +496,8 @@ typedef struct rally {
 /* By the number of blank frames since the last that was seen; with GAME_STACK of them, the stack is blank. */
 typedef double rally_values[GAME_STACK + 1][POSITIONS];
 
-static double value_of_move(const rally *r, const double (*values)[POSITIONS], int blanks, int position, int action)
+static double value_of_move(const rally *r, const double (*values)[POSITIONS], int blanks,
+                            int position, int action)
 {
     int const next = after[position][action], more = blanks < GAME_STACK ? blanks + 1 : GAME_STACK;
     if (next == WON || next == LOST) return next == WON ? r->won : r->lost;
@@ -497,7 +519,8 @@ static void solve_rally(const rally *r, double (*values)[POSITIONS])
                 if (after[i][0] == IMPOSSIBLE) continue;
                 left = value_of_move(r, (const double (*)[POSITIONS])values, blanks, i, 0);
                 right = value_of_move(r, (const double (*)[POSITIONS])values, blanks, i, 1);
-                value = blanks < GAME_STACK ? larger(left, right) : (1 - r->habit) * left + r->habit * right;
+                value = blanks < GAME_STACK ? larger(left, right)
+                                            : (1 - r->habit) * left + r->habit * right;
                 change = larger(change, fabs(value - values[blanks][i]));
                 values[blanks][i] = value;
             }
@@ -520,20 +543,22 @@ static double solve_match(double blank, double habit)
             r.won = scores[own + 1][other];
             r.lost = scores[own][other + 1];
             solve_rally(&r, values);
-            for (i = 0, scores[own][other] = 0; i < 15; i++) scores[own][other] += values[0][served[i]] / 15;
+            for (i = 0, scores[own][other] = 0; i < 15; i++)
+                scores[own][other] += values[0][served[i]] / 15;
         }
     return scores[0][0];
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Players of Pong                                                                                                    */
+/* ---------------------------------------------------------------------------------------------- */
+/* Players of Pong */
 
 static rally_values plan; /* of a player who goes left when it sees nothing */
 
 static int planned(const rally *r, int blanks, int position)
 {
     const double (*const values)[POSITIONS] = (const double (*)[POSITIONS])plan;
-    return blanks < GAME_STACK && value_of_move(r, values, blanks, position, 1) > value_of_move(r, values, blanks, position, 0);
+    return blanks < GAME_STACK && value_of_move(r, values, blanks, position, 1) >
+                                      value_of_move(r, values, blanks, position, 0);
 }
 
 /* With memory: looks at serves alone, and reckons the rest in its mind. */
@@ -560,7 +585,8 @@ static double play_without_memory(game *g, const rally *r)
     while (!g->done) {
         int position = -1, blanks = 0, action = 0;
         for (i = GAME_STACK - 1; i >= 0 && position < 0; i--)
-            if (memchr(stack[i], 255, 56) != NULL) position = position_seen(stack[i]), blanks = GAME_STACK - 1 - i;
+            if (memchr(stack[i], 255, 56) != NULL)
+                position = position_seen(stack[i]), blanks = GAME_STACK - 1 - i;
         for (i = 0; i <= blanks && position >= 0; i++) {
             action = planned(r, i, position);
             if (i < blanks) position = after[position][action];

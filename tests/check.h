@@ -43,7 +43,8 @@ CHECK_UNUSED static int check_that(int good, const char *text, const char *file,
     if (good) {
         check_state.passed++;
     } else if (++check_state.failed <= 20) {
-        printf("%s:%d: %s%s%s\n", file, line, text, check_state.about[0] != '\0' ? "  about " : "", check_state.about);
+        printf("%s:%d: %s%s%s\n", file, line, text, check_state.about[0] != '\0' ? "  about " : "",
+               check_state.about);
     } else if (check_state.failed == 21) {
         printf("more failures are counted, not printed\n");
     }

@@ -6,7 +6,7 @@
 #include "../examples/env_bridge.h"
 
 enum { WIDTH = 5, HEIGHT = 4, CHANNELS = 3, ACTIONS = 6, PIXELS = WIDTH * HEIGHT * CHANNELS };
-enum { PROBED = 77 };   /* status of this program when it is asked whether it can be started */
+enum { PROBED = 77 };    /* status of this program when it is asked whether it can be started */
 enum { MISBEHAVES = 3 }; /* the question that a bad child answers badly */
 static const char *const spec_text = "Made/Up-v1\nNOOP\nFIRE\nUP\nRIGHT\nLEFT\nDOWN";
 
@@ -25,8 +25,8 @@ static int descriptors(int from)
     return n;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Made-up environments                                                                                               */
+/* ---------------------------------------------------------------------------------------------- */
+/* Made-up environments */
 
 /* All it shows and does follows from its seed and its actions. */
 typedef struct fake {
@@ -63,7 +63,8 @@ static int fake_play(fake *f, int count, const uint8_t *actions, int *played, fl
     return ended;
 }
 /* What a STEP has for it. Returns how it ended. */
-static int fake_move(fake *f, int reset, int count, const uint8_t *actions, int *played, float *reward)
+static int fake_move(fake *f, int reset, int count, const uint8_t *actions, int *played,
+                     float *reward)
 {
     if (!reset) return fake_play(f, count, actions, played, reward);
     fake_reset(f);
@@ -84,8 +85,8 @@ static void fakes_make(fake *fakes, int count, uint64_t seed)
     for (i = 0; i < count; i++) fakes[i].state = seed + (uint64_t)i;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The child that this program can be                                                                                 */
+/* ---------------------------------------------------------------------------------------------- */
+/* The child that this program can be */
 
 static struct {
     const char *mode;
@@ -126,7 +127,8 @@ static void child_chatters(void)
     int i;
     for (i = 0; i < 20000; i++) {
         printf("%d: a line that is longer than what the environment has to say about itself\n", i);
-        fprintf(stderr, "%d: and another one, of which nobody cares to read more than the last\n", i);
+        fprintf(stderr, "%d: and another one, of which nobody cares to read more than the last\n",
+                i);
     }
     fflush(stdout);
 }
@@ -139,10 +141,12 @@ static void child_misbehaves(const uint8_t *head, size_t size)
     if (child_is("is interrupted")) kill(getpid(), SIGINT);
     if (child.number != MISBEHAVES) return;
     if (child_is("ends in a head")) child_writes(head, 7), _exit(0);
-    if (child_is("ends in a body")) child_writes(head, BRIDGE_HEAD), child_writes(child.answer, size / 2), _exit(0);
+    if (child_is("ends in a body"))
+        child_writes(head, BRIDGE_HEAD), child_writes(child.answer, size / 2), _exit(0);
     if (child_is("crashes")) poll(NULL, 0, 50), kill(getpid(), SIGKILL);
     if (child_is("hangs")) child_hangs();
-    if (child_is("hangs in a body")) child_writes(head, BRIDGE_HEAD), child_writes(child.answer, 9), child_hangs();
+    if (child_is("hangs in a body"))
+        child_writes(head, BRIDGE_HEAD), child_writes(child.answer, 9), child_hangs();
     if (child_is("hangs up")) close(child.in), close(child.out), child_hangs();
     if (child_is("drips"))
         for (i = 0; i < size; i++) {
@@ -166,7 +170,8 @@ static int child_asked(void)
 {
     uint8_t head[BRIDGE_HEAD];
     child_reads(head, sizeof head);
-    if (memcmp(head, "RISE", 4) != 0 || bridge_get(head + 8) != child.number || bridge_get(head + 12) > sizeof child.question)
+    if (memcmp(head, "RISE", 4) != 0 || bridge_get(head + 8) != child.number ||
+        bridge_get(head + 12) > sizeof child.question)
         _exit(7);
     child_reads(child.question, bridge_get(head + 12));
     return (int)bridge_get(head + 4);
@@ -214,7 +219,8 @@ static int child_ends(void)
 }
 static int child_main(void)
 {
-    int const inherited = atoi(getenv("BRIDGE_TEST_INHERITED")) + (getenv("BRIDGE_TEST_PIPE") != NULL);
+    int const inherited = atoi(getenv("BRIDGE_TEST_INHERITED")) +
+                          (getenv("BRIDGE_TEST_PIPE") != NULL);
     if (descriptors(3) > inherited) return fputs("the bridge's files are open here\n", stderr), 1;
     child.mode = getenv("BRIDGE_TEST");
     child.in = dup(0);
@@ -232,8 +238,8 @@ static int child_main(void)
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The program that it is                                                                                             */
+/* ---------------------------------------------------------------------------------------------- */
+/* The program that it is */
 
 static const char *self; /* its path */
 
@@ -256,7 +262,8 @@ static int child_was_meant(int count, char **arguments, int *status)
 {
     static char path[4096];
     self = arguments[0];
-    if (strchr(self, '/') == NULL && readlink("/proc/self/exe", path, sizeof path - 1) > 0) self = path;
+    if (strchr(self, '/') == NULL && readlink("/proc/self/exe", path, sizeof path - 1) > 0)
+        self = path;
     if (count < 2) return 0;
     if (strcmp(arguments[1], "--probe") == 0) return *status = PROBED, 1;
     if (getenv("BRIDGE_TEST") == NULL) return 0;

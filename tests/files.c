@@ -14,7 +14,8 @@
 
 enum { KINDS = 3, TABLE = 28 }; /* of files; where the table of sections begins */
 
-static const char *const kind_names[KINDS] = {"agent", "all", "policy"}; /* as rise_save counts them */
+/* as rise_save counts them */
+static const char *const kind_names[KINDS] = {"agent", "all", "policy"};
 static const rise_save kinds[KINDS] = {RISE_SAVE_AGENT, RISE_SAVE_ALL, RISE_SAVE_POLICY};
 
 /* The smallest agent in these words: a test that damages each bit has few to damage. */
@@ -49,8 +50,8 @@ static rise_agent_desc machine_for(int kind)
     return m;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Bytes of a file                                                                                                    */
+/* ---------------------------------------------------------------------------------------------- */
+/* Bytes of a file */
 
 static uint64_t get(const buffer *b, size_t at, int bytes)
 {
@@ -99,15 +100,19 @@ static void refused(buffer *b, const rise_agent_desc *machine, rise_result resul
     rise_result const got = load(&agent, b, machine, &error);
     CHECK(result != RISE_OK ? got == result : got == RISE_BAD_FILE || got == RISE_NEWER_FILE);
     CHECK(agent == NULL && error.result == got && error.text[0] != '\0');
-    if (!CHECK(strstr(error.text, word) != NULL)) printf("    \"%s\" does not say %s\n", error.text, word);
+    if (!CHECK(strstr(error.text, word) != NULL))
+        printf("    \"%s\" does not say %s\n", error.text, word);
     if (got == RISE_OK) rise_agent_destroy(agent);
     CHECK(toy_memory.held == held);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* What is written                                                                                                    */
+/* ---------------------------------------------------------------------------------------------- */
+/* What is written */
 
-static int same_buffers(const buffer *a, const buffer *b) { return a->size == b->size && memcmp(a->data, b->data, a->size) == 0; }
+static int same_buffers(const buffer *a, const buffer *b)
+{
+    return a->size == b->size && memcmp(a->data, b->data, a->size) == 0;
+}
 
 /* The same state gives the same bytes: again, from another place in memory, and after it was loaded. */
 static void writes_the_same(const char *words)
@@ -132,7 +137,8 @@ static void writes_the_same(const char *words)
         third = saved(elsewhere.agent, kinds[kind]);
         back = loaded(&first, &machine);
         fourth = saved(back, kinds[kind]);
-        CHECK(same_buffers(&first, &second) && same_buffers(&first, &third) && same_buffers(&first, &fourth));
+        CHECK(same_buffers(&first, &second) && same_buffers(&first, &third) &&
+              same_buffers(&first, &fourth));
         CHECK(get(&first, 16, 8) == first.size);
         rise_agent_destroy(back);
         rise_agent_destroy(w.agent);
@@ -152,11 +158,13 @@ static void writes_little_endian(void)
     uint64_t total;
     int i;
     check_about("layout");
-    CHECK(risei_crc(0, digits, 9) == 0xCBF43926u && risei_crc(risei_crc(0, digits, 4), digits + 4, 5) == 0xCBF43926u);
+    CHECK(risei_crc(0, digits, 9) == 0xCBF43926u &&
+          risei_crc(risei_crc(0, digits, 4), digits + 4, 5) == 0xCBF43926u);
     w.agent->weights[0] = 0.15625f; /* 0x3E200000 */
     b = saved(w.agent, RISE_SAVE_ALL);
     CHECK(memcmp(b.data, begin, sizeof begin) == 0);
-    CHECK(get(&b, 12, 4) == (w.agent->device.kernels->fused ? 3u : 2u) && get(&b, 16, 8) == b.size && get(&b, 24, 4) == 4);
+    CHECK(get(&b, 12, 4) == (w.agent->device.kernels->fused ? 3u : 2u) &&
+          get(&b, 16, 8) == b.size && get(&b, 24, 4) == 4);
     at = header_bytes(&b);
     CHECK(get(&b, at - 4, 4) == risei_crc(0, b.data, at - 4));
     for (s = 0, total = at; s < 4; s++) {
@@ -167,7 +175,8 @@ static void writes_little_endian(void)
     CHECK(memcmp(b.data + at, width, sizeof width) == 0);
     at += (size_t)get(&b, TABLE + 8, 8);
     CHECK(get(&b, at, 4) == 0x3E200000u);
-    for (i = 0; i < 4; i++) CHECK(get(&b, at + 4 * (size_t)i, 4) == risei_bits(w.agent->weights[i]));
+    for (i = 0; i < 4; i++)
+        CHECK(get(&b, at + 4 * (size_t)i, 4) == risei_bits(w.agent->weights[i]));
     rise_agent_destroy(w.agent);
     free(b.data);
 }
@@ -207,8 +216,8 @@ static void saves_no_nonsense(void)
     rise_agent_destroy(w.agent);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Damage                                                                                                             */
+/* ---------------------------------------------------------------------------------------------- */
+/* Damage */
 
 static void notices_damage(const char *words, int kind)
 {
@@ -226,11 +235,13 @@ static void notices_damage(const char *words, int kind)
         b = copy_of(&whole, i);
         refused(&b, &machine, RISE_BAD_FILE, "");
         b.at = 0;
-        CHECK(rise_agent_read(&agent, buffer_read, &b, whole.size, &machine, &error) == RISE_IO && agent == NULL && strstr(error.text, "read") != NULL);
+        CHECK(rise_agent_read(&agent, buffer_read, &b, whole.size, &machine, &error) == RISE_IO &&
+              agent == NULL && strstr(error.text, "read") != NULL);
         CHECK(toy_memory.held == 0);
         free(b.data);
     }
-    for (i = whole.size + 1; i <= 2 * whole.size; i += i < whole.size + 40 ? 1 : whole.size - 40) { /* something follows */
+    /* something follows */
+    for (i = whole.size + 1; i <= 2 * whole.size; i += i < whole.size + 40 ? 1 : whole.size - 40) {
         check_about("%s, %s, %d of %d bytes", words, kind_names[kind], (int)i, (int)whole.size);
         b = copy_of(&whole, i);
         memcpy(b.data + whole.size, whole.data, i - whole.size);
@@ -240,7 +251,8 @@ static void notices_damage(const char *words, int kind)
     b = copy_of(&whole, whole.size);
     for (i = 0; i < whole.size; i++)
         for (bit = (int)(i % check_share); bit < 8; bit += check_share) {
-            check_about("%s, %s, bit %d of byte %d of %d", words, kind_names[kind], bit, (int)i, (int)whole.size);
+            check_about("%s, %s, bit %d of byte %d of %d", words, kind_names[kind], bit, (int)i,
+                        (int)whole.size);
             b.data[i] = (unsigned char)(b.data[i] ^ 1u << bit);
             refused(&b, &machine, RISE_OK, "");
             b.data[i] = whole.data[i];
@@ -251,8 +263,20 @@ static void notices_damage(const char *words, int kind)
 /* Header fields of every size, with right checksums. */
 static void minds_the_header(int kind)
 {
-    static const uint64_t odd[] = {0, 1, 2, 3, 5, 8, 0x7FFFFFFFu, 0x80000000u, 0xFFFFFFFEu, 0xFFFFFFFFu, 0x100000000u,
-                                   UINT64_C(0x7FFFFFFFFFFFFFFF), UINT64_C(0x8000000000000000), UINT64_C(0xFFFFFFFFFFFFFFFF)};
+    static const uint64_t odd[] = {0,
+                                   1,
+                                   2,
+                                   3,
+                                   5,
+                                   8,
+                                   0x7FFFFFFFu,
+                                   0x80000000u,
+                                   0xFFFFFFFEu,
+                                   0xFFFFFFFFu,
+                                   0x100000000u,
+                                   UINT64_C(0x7FFFFFFFFFFFFFFF),
+                                   UINT64_C(0x8000000000000000),
+                                   UINT64_C(0xFFFFFFFFFFFFFFFF)};
     world w = tiny_world("rise", 20);
     buffer const whole = saved(w.agent, kinds[kind]);
     rise_agent_desc const machine = machine_for(kind);
@@ -261,19 +285,28 @@ static void minds_the_header(int kind)
     rise_agent_destroy(w.agent);
     for (field = 0; field < 4 + 2 * sections; field++) {
         size_t const row = field < 4 ? 0 : (field - 4) / 2;
-        size_t const at = field == 0 ? 8 : field == 1 ? 12 : field == 2 ? 16 : field == 3 ? 24 : TABLE + 16 * row + (field % 2 ? 8 : 0);
+        size_t const at = field == 0   ? 8
+                          : field == 1 ? 12
+                          : field == 2 ? 16
+                          : field == 3 ? 24
+                                       : TABLE + 16 * row + (field % 2 ? 8 : 0);
         int const bytes = field == 2 || (field > 3 && field % 2) ? 8 : 4;
         for (i = 0; i < sizeof odd / sizeof *odd; i++) {
             buffer b = copy_of(&whole, whole.size);
-            check_about("%s, header field at %d is %.0f", kind_names[kind], (int)at, (double)odd[i]);
+            check_about("%s, header field at %d is %.0f", kind_names[kind], (int)at,
+                        (double)odd[i]);
             put(&b, at, bytes, odd[i]);
             put(&b, header_bytes(&whole) - 4, 4, risei_crc(0, b.data, header_bytes(&whole) - 4));
-            if (get(&b, at, bytes) == get(&whole, at, bytes) || (field == 1 && ((odd[i] ^ get(&whole, at, bytes)) & 0xFFFFFFFFu) == 1)) {
+            if (get(&b, at, bytes) == get(&whole, at, bytes) ||
+                (field == 1 && ((odd[i] ^ get(&whole, at, bytes)) & 0xFFFFFFFFu) == 1)) {
                 free(b.data); /* as it was, or "fused" for "not fused" */
                 continue;
             }
             if (field == 0)
-                refused(&b, &machine, (odd[i] & 0xFFFFFFFFu) > RISEI_FILE_VERSION ? RISE_NEWER_FILE : RISE_BAD_FILE, "version");
+                refused(&b, &machine,
+                        (odd[i] & 0xFFFFFFFFu) > RISEI_FILE_VERSION ? RISE_NEWER_FILE
+                                                                    : RISE_BAD_FILE,
+                        "version");
             else
                 refused(&b, &machine, RISE_BAD_FILE, "header");
             free(b.data);
@@ -282,8 +315,8 @@ static void minds_the_header(int kind)
     free(whole.data);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Hostile files, with right checksums                                                                                */
+/* ---------------------------------------------------------------------------------------------- */
+/* Hostile files, with right checksums */
 
 /* What rise_agent_write does, without a look at what it writes. */
 static buffer saved_blindly(rise_agent *a, rise_save what)
@@ -294,7 +327,9 @@ static buffer saved_blindly(rise_agent *a, rise_save what)
     uint32_t s;
     memset(&header, 0, sizeof header);
     header.version = RISEI_FILE_VERSION;
-    header.flags = what == RISE_SAVE_ALL ? RISEI_HAS_REPLAY : what == RISE_SAVE_POLICY ? RISEI_POLICY : 0;
+    header.flags = what == RISE_SAVE_ALL      ? RISEI_HAS_REPLAY
+                   : what == RISE_SAVE_POLICY ? RISEI_POLICY
+                                              : 0;
     header.sections = risei_sections(header.flags);
     header.size = TABLE + 16 * (uint64_t)header.sections + 4;
     for (s = 0; s < header.sections; s++) {
@@ -314,7 +349,8 @@ static buffer saved_blindly(rise_agent *a, rise_save what)
     return b;
 }
 /* Writes a file with `size` bytes at `place` as in `value`, and sees it refused. */
-static void hostile(rise_agent *a, void *place, const void *value, size_t size, rise_result result, const char *word)
+static void hostile(rise_agent *a, void *place, const void *value, size_t size, rise_result result,
+                    const char *word)
 {
     unsigned char was[8];
     rise_agent_desc machine = machine_for(RISE_SAVE_ALL);
@@ -360,7 +396,8 @@ static void refuses_hostile_values(const char *words)
         hostile_float(a, &a->weights[0], odd[i], "weight");
         hostile_float(a, &a->weights[n - 1], odd[i], "weight");
         hostile_float(a, &a->target[n - 1], odd[i], "target");
-        hostile_float(a, &a->weights[a->net.block - 1], odd[i], "weight"); /* a direction, with spectral norms */
+        /* a direction, with spectral norms */
+        hostile_float(a, &a->weights[a->net.block - 1], odd[i], "weight");
         hostile_float(a, &a->target[a->net.block - 1], odd[i], "target");
         hostile_float(a, &a->optimizer.m[n - 1], odd[i], "first moment");
         hostile_float(a, &a->optimizer.v[0], odd[i], "second moment");
@@ -393,16 +430,20 @@ static void refuses_hostile_values(const char *words)
         hostile_integer(a, &a->embedder.seen, counts[i], "seen");
         hostile_integer(a, &h->written[lane], counts[i], "number of frames");
     }
-    hostile_integer(a, &h->written[lane], h->written[lane] + 1, ""); /* other slots are the newest and the oldest then */
+    /* other slots are the newest and the oldest then */
+    hostile_integer(a, &h->written[lane], h->written[lane] + 1, "");
     hostile_integer(a, &h->written[lane], h->written[lane] - 1, "");
     for (at = risei_history_oldest(h, lane); at < h->written[lane]; at++) {
         ptrdiff_t const slot = risei_slot(h, lane, at);
         double *const leaf = &a->replay.tree[slot];
         check_about("%s, slot %d", words, (int)slot);
-        for (i = 0; i < COUNT(actions); i++) hostile(a, &h->actions[slot], &actions[i], sizeof *actions, RISE_BAD_FILE, "action");
-        for (i = 0; i < COUNT(events); i++) hostile(a, &h->events[slot], &events[i], sizeof *events, RISE_BAD_FILE, "event");
+        for (i = 0; i < COUNT(actions); i++)
+            hostile(a, &h->actions[slot], &actions[i], sizeof *actions, RISE_BAD_FILE, "action");
+        for (i = 0; i < COUNT(events); i++)
+            hostile(a, &h->events[slot], &events[i], sizeof *events, RISE_BAD_FILE, "event");
         for (i = 0; i < COUNT(indices); i++)
-            if (i < 2 || at > risei_history_oldest(h, lane)) hostile(a, &h->index[slot], &indices[i], sizeof *indices, RISE_BAD_FILE, "episode");
+            if (i < 2 || at > risei_history_oldest(h, lane))
+                hostile(a, &h->index[slot], &indices[i], sizeof *indices, RISE_BAD_FILE, "episode");
         hostile_double(a, leaf, -1e-9, "priority");
         hostile_double(a, leaf, (double)NAN, "priority");
         hostile_double(a, leaf, HUGE_VAL, "priority");
@@ -427,18 +468,25 @@ static void refuses_hostile_descriptions(void)
     rise_agent *other;
     rise_error error;
     b = saved_blindly(a, RISE_SAVE_ALL);
-    for (l = 0, at = header_bytes(&b); l < RISEI_COUNT(risei_fields) + RISEI_COUNT(risei_conv_fields); l++, at += 8) {
-        field = l < RISEI_COUNT(risei_fields) ? &risei_fields[l] : &risei_conv_fields[l - RISEI_COUNT(risei_fields)];
+    for (l = 0, at = header_bytes(&b);
+         l < RISEI_COUNT(risei_fields) + RISEI_COUNT(risei_conv_fields); l++, at += 8) {
+        field = l < RISEI_COUNT(risei_fields) ? &risei_fields[l]
+                                              : &risei_conv_fields[l - RISEI_COUNT(risei_fields)];
         for (i = 0; i < 9; i++) {
-            double const value = i < 6 ? odd[i] : i == 6 ? HUGE_VAL : i == 7 ? (double)NAN : field->high * 1.5;
+            double const value = i < 6    ? odd[i]
+                                 : i == 6 ? HUGE_VAL
+                                 : i == 7 ? (double)NAN
+                                          : field->high * 1.5;
             uint64_t const was = get(&b, at, 8);
             uint64_t bits;
-            int const possible = value >= field->low && value <= field->high && (field->real || i != 1);
+            int const possible = value >= field->low && value <= field->high &&
+                                 (field->real || i != 1);
             check_about("description: %s is %g", field->name, value);
             memcpy(&bits, &value, sizeof bits);
             put(&b, at, 8, bits);
             fix_sums(&b);
-            if (possible) { /* a description, but not of this agent, or too large a one: whatever comes of it must be in order */
+            /* a description, but not of this agent, or too large a one: whatever comes of it must be in order */
+            if (possible) {
                 rise_result const result = load(&other, &b, &machine, &error);
                 CHECK((result == RISE_OK) == (other != NULL));
                 CHECK(result == RISE_OK || error.text[0] != '\0');
@@ -466,8 +514,8 @@ static void refuses_hostile_descriptions(void)
     free(b.data);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* What the reader supplies                                                                                           */
+/* ---------------------------------------------------------------------------------------------- */
+/* What the reader supplies */
 
 static void takes_its_machine(void)
 {
@@ -493,7 +541,8 @@ static void takes_its_machine(void)
     machine.memory_bytes = bytes;
     calls = toy_memory.calls;
     a = loaded(&b, &machine);
-    CHECK(toy_memory.calls == calls && (unsigned char *)a >= block && (unsigned char *)a < block + bytes && state_of(a) == state);
+    CHECK(toy_memory.calls == calls && (unsigned char *)a >= block &&
+          (unsigned char *)a < block + bytes && state_of(a) == state);
     rise_agent_destroy(a);
     free(block);
 
@@ -509,7 +558,8 @@ static void takes_its_machine(void)
     if (rise_kernels_of(RISE_ISA_NEON) == NULL) refused(&b, &machine, RISE_UNAVAILABLE, "isa");
     machine.isa = RISE_ISA_REF;
     a = loaded(&b, &machine); /* goes on, on other kernels */
-    CHECK(strcmp(a->device.kernels->name, "ref") == 0 && (rise_kernels_of(RISE_ISA_AUTO)->fused == 0 || state_of(a) == state));
+    CHECK(strcmp(a->device.kernels->name, "ref") == 0 &&
+          (rise_kernels_of(RISE_ISA_AUTO)->fused == 0 || state_of(a) == state));
     rise_agent_destroy(a);
 
     machine = machine_for(RISE_SAVE_POLICY); /* a whole agent's file serves a player, too */
@@ -534,8 +584,8 @@ static void takes_its_machine(void)
     free(policy.data);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* On disk                                                                                                            */
+/* ---------------------------------------------------------------------------------------------- */
+/* On disk */
 
 #define PATH "files_test.rise"
 
@@ -557,7 +607,8 @@ static void keeps_the_old_file(void)
     FILE *file;
     check_about("on disk");
     remove(PATH);
-    CHECK(rise_agent_load(&a, PATH, NULL, &error) == RISE_IO && a == NULL && strstr(error.text, PATH) != NULL);
+    CHECK(rise_agent_load(&a, PATH, NULL, &error) == RISE_IO && a == NULL &&
+          strstr(error.text, PATH) != NULL);
     CHECK(rise_agent_peek(&desc, PATH, &error) == RISE_IO);
     CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_OK);
     check_no_leftover();
@@ -566,12 +617,15 @@ static void keeps_the_old_file(void)
     world_run(&w, 20);
 #if LINKS
     file = fopen("/dev/full", "wb");
-    if (file != NULL && symlink("/dev/full", PATH ".new") == 0) { /* what is written beside the file meets a full disk */
+    /* what is written beside the file meets a full disk */
+    if (file != NULL && symlink("/dev/full", PATH ".new") == 0) {
         fclose(file);
-        CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_IO && strstr(error.text, PATH) != NULL);
+        CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_IO &&
+              strstr(error.text, PATH) != NULL);
         check_no_leftover();
         CHECK(symlink("/dev/full", PATH ".new") == 0);
-        CHECK(rise_agent_save(w.agent, RISE_SAVE_POLICY, PATH, &error) == RISE_IO); /* small enough to show only when flushed */
+        /* small enough to show only when flushed */
+        CHECK(rise_agent_save(w.agent, RISE_SAVE_POLICY, PATH, &error) == RISE_IO);
         check_no_leftover();
         CHECK(rise_agent_load(&a, PATH, &machine, &error) == RISE_OK && state_of(a) == old);
         rise_agent_destroy(a);
@@ -589,13 +643,16 @@ static void keeps_the_old_file(void)
     CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) == RISE_OK); /* over the old one */
     CHECK(rise_agent_load(&a, PATH, &machine, NULL) == RISE_OK && state_of(a) == state_of(w.agent));
     rise_agent_destroy(a);
-    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, "files_test.none/x.rise", &error) == RISE_IO && error.text[0] != '\0');
+    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, "files_test.none/x.rise", &error) == RISE_IO &&
+          error.text[0] != '\0');
     memset(endless, 'x', sizeof endless - 1);
-    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, endless, &error) == RISE_IO && strstr(error.text, "path") != NULL);
+    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, endless, &error) == RISE_IO &&
+          strstr(error.text, "path") != NULL);
 
     CHECK(rise_agent_peek(&desc, PATH, &error) == RISE_OK); /* what would it take? */
     CHECK(rise_agent_bytes(&desc, &error) == w.agent->bytes);
-    desc.isa = w.agent->desc.isa, desc.threads = w.agent->desc.threads, desc.embed_fn = w.agent->desc.embed_fn;
+    desc.isa = w.agent->desc.isa, desc.threads = w.agent->desc.threads,
+    desc.embed_fn = w.agent->desc.embed_fn;
     desc.memory_bytes = w.agent->desc.memory_bytes;
     CHECK(memcmp(&desc, &w.agent->desc, sizeof desc) == 0);
     file = fopen(PATH, "r+b");
@@ -603,7 +660,8 @@ static void keeps_the_old_file(void)
         CHECK(fseek(file, TABLE + 16 * 4 + 4 + 11, SEEK_SET) == 0 && fputc(77, file) == 77);
         fclose(file);
     }
-    CHECK(rise_agent_peek(&desc, PATH, &error) == RISE_BAD_FILE && strstr(error.text, "description") != NULL);
+    CHECK(rise_agent_peek(&desc, PATH, &error) == RISE_BAD_FILE &&
+          strstr(error.text, "description") != NULL);
     file = fopen(PATH, "wb"); /* nothing at all */
     if (CHECK(file != NULL)) fclose(file);
     CHECK(rise_agent_peek(&desc, PATH, &error) == RISE_BAD_FILE && error.text[0] != '\0');
@@ -613,18 +671,41 @@ static void keeps_the_old_file(void)
     rise_agent_destroy(w.agent);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Fuzz: files damaged at random, half of them with right checksums, and then used if they were taken                 */
+/* ---------------------------------------------------------------------------------------------- */
+/* Fuzz: files damaged at random, half of them with right checksums, and then used if they were taken */
 
-static uint64_t fuzz_draw(risei_random *dice, uint64_t n) { return (((uint64_t)risei_draw(dice) << 32) | risei_draw(dice)) % n; }
+static uint64_t fuzz_draw(risei_random *dice, uint64_t n)
+{
+    return (((uint64_t)risei_draw(dice) << 32) | risei_draw(dice)) % n;
+}
 
 static void mutate(buffer *b, const buffer *other, risei_random *dice)
 {
-    static const uint64_t odd[] = {0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x7F800000, 0x7FC00000,
-                                   0xFF800000, 0x7F7FFFFF, UINT64_C(0x7FF0000000000000), UINT64_C(0x7FF8000000000000), UINT64_C(0x3FF0000000000000),
-                                   UINT64_C(0x4090000000000000), UINT64_C(0x41CDCD6500000000), UINT64_C(0x7FFFFFFFFFFFFFFF), UINT64_C(0xFFFFFFFFFFFFFFFF)};
+    static const uint64_t odd[] = {0,
+                                   1,
+                                   0x7F,
+                                   0x80,
+                                   0xFF,
+                                   0x7FFF,
+                                   0x8000,
+                                   0xFFFF,
+                                   0x7FFFFFFF,
+                                   0x80000000,
+                                   0xFFFFFFFF,
+                                   0x7F800000,
+                                   0x7FC00000,
+                                   0xFF800000,
+                                   0x7F7FFFFF,
+                                   UINT64_C(0x7FF0000000000000),
+                                   UINT64_C(0x7FF8000000000000),
+                                   UINT64_C(0x3FF0000000000000),
+                                   UINT64_C(0x4090000000000000),
+                                   UINT64_C(0x41CDCD6500000000),
+                                   UINT64_C(0x7FFFFFFFFFFFFFFF),
+                                   UINT64_C(0xFFFFFFFFFFFFFFFF)};
     static const int widths[] = {1, 2, 4, 8};
-    size_t const near_front = fuzz_draw(dice, 3) == 0 && b->size > 500 ? 500 : b->size; /* where the description is */
+    /* where the description is */
+    size_t const near_front = fuzz_draw(dice, 3) == 0 && b->size > 500 ? 500 : b->size;
     size_t const at = (size_t)fuzz_draw(dice, near_front);
     int const width = widths[fuzz_draw(dice, 4)];
     size_t from, count;
@@ -634,7 +715,9 @@ static void mutate(buffer *b, const buffer *other, risei_random *dice)
     case 2:
     case 3:
     case 4:
-        if (at + (size_t)width <= b->size) put(b, at / (size_t)width * (size_t)width, width, odd[fuzz_draw(dice, sizeof odd / sizeof *odd)]);
+        if (at + (size_t)width <= b->size)
+            put(b, at / (size_t)width * (size_t)width, width,
+                odd[fuzz_draw(dice, sizeof odd / sizeof *odd)]);
         break;
     case 5: /* a part of another file, or of this one, elsewhere */
         from = (size_t)fuzz_draw(dice, other->size);
@@ -655,8 +738,10 @@ static void mutate(buffer *b, const buffer *other, risei_random *dice)
 static void put_to_work(rise_agent *a)
 {
     const rise_agent_desc *d = rise_agent_query(a);
-    size_t const games = (size_t)d->environments, pixels = (size_t)(d->frame_width * d->frame_height * d->frame_channels);
-    uint8_t *const frames = (uint8_t *)calloc(games, pixels), *const allowed = (uint8_t *)malloc(games * (size_t)d->actions);
+    size_t const games = (size_t)d->environments;
+    size_t const pixels = (size_t)(d->frame_width * d->frame_height * d->frame_channels);
+    uint8_t *const frames = (uint8_t *)calloc(games, pixels);
+    uint8_t *const allowed = (uint8_t *)malloc(games * (size_t)d->actions);
     float *const rewards = (float *)calloc(games, sizeof *rewards);
     rise_event *const events = (rise_event *)calloc(games, sizeof *events);
     int *const actions = (int *)calloc(games, sizeof *actions);
@@ -667,34 +752,49 @@ static void put_to_work(rise_agent *a)
     buffer b = {NULL, 0, 0, SIZE_MAX};
     size_t g;
     int i;
-    if (frames == NULL || allowed == NULL || rewards == NULL || events == NULL || actions == NULL) exit(1);
+    if (frames == NULL || allowed == NULL || rewards == NULL || events == NULL || actions == NULL)
+        exit(1);
     memset(allowed, 1, games * (size_t)d->actions);
     for (i = 0; i < 12 && !d->play_only; i++) {
         for (g = 0; g < games; g++) {
             int const first = i == 0 && risei_history_ended(&a->replay.history, (int)g);
-            events[g] = first || i == 7 ? RISE_FIRST : i == 5 && g % 2 == 0 ? RISE_TERMINATED : i == 6 && g % 2 == 0 ? RISE_FIRST : RISE_MIDDLE;
+            events[g] = first || i == 7        ? RISE_FIRST
+                        : i == 5 && g % 2 == 0 ? RISE_TERMINATED
+                        : i == 6 && g % 2 == 0 ? RISE_FIRST
+                                               : RISE_MIDDLE;
             rewards[g] = (float)i;
         }
         frames[0] = (uint8_t)i;
-        result = rise_agent_step_all(a, frames, rewards, events, d->action_masks ? allowed : NULL, actions);
+        result = rise_agent_step_all(a, frames, rewards, events, d->action_masks ? allowed : NULL,
+                                     actions);
         CHECK(result == RISE_OK || result == RISE_NOT_FINITE);
         for (g = 0; g < games; g++) CHECK(actions[g] >= 0 && actions[g] < d->actions);
     }
     result = rise_agent_learn(a);
-    CHECK(result == RISE_OK || result == RISE_NOT_FINITE || (result == RISE_BAD_CALL && (d->play_only || a->replay.ready == 0)));
-    for (i = 0; i < 3; i++) CHECK(rise_agent_play(a, d->players - 1, frames, 0, i == 0 ? RISE_FIRST : RISE_MIDDLE, NULL) >= 0);
+    CHECK(result == RISE_OK || result == RISE_NOT_FINITE ||
+          (result == RISE_BAD_CALL && (d->play_only || a->replay.ready == 0)));
+    for (i = 0; i < 3; i++)
+        CHECK(rise_agent_play(a, d->players - 1, frames, 0, i == 0 ? RISE_FIRST : RISE_MIDDLE,
+                              NULL) >= 0);
     machine = machine_for(d->play_only ? RISE_SAVE_POLICY : RISE_SAVE_ALL);
-    result = rise_agent_write(a, d->play_only ? RISE_SAVE_POLICY : RISE_SAVE_ALL, buffer_write, &b, NULL);
+    result = rise_agent_write(a, d->play_only ? RISE_SAVE_POLICY : RISE_SAVE_ALL, buffer_write, &b,
+                              NULL);
     CHECK(result == RISE_OK || result == RISE_NOT_FINITE);
-    if (result == RISE_OK && !CHECK(load(&again, &b, &machine, &error) == RISE_OK)) printf("    %s\n", error.text);
+    if (result == RISE_OK && !CHECK(load(&again, &b, &machine, &error) == RISE_OK))
+        printf("    %s\n", error.text);
     if (result == RISE_OK) rise_agent_destroy(again);
     free(b.data);
     free(frames), free(allowed), free(rewards), free(events), free(actions);
 }
 static void fuzz(long rounds, uint64_t seed)
 {
-    static const char *const words[] = {"rise", "none games masks", "full gru feed", "rise gru carry games conv", "rise user f32 norm",
-                                        "none iqn noisy units spectral munchausen", "rise c51 units noisy soft"};
+    static const char *const words[] = {"rise",
+                                        "none games masks",
+                                        "full gru feed",
+                                        "rise gru carry games conv",
+                                        "rise user f32 norm",
+                                        "none iqn noisy units spectral munchausen",
+                                        "rise c51 units noisy soft"};
     buffer files[COUNT(words) * KINDS];
     risei_random dice = risei_stream(seed, 1);
     long taken = 0, i;
@@ -733,9 +833,18 @@ static void fuzz(long rounds, uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    static const char *const words[] = {"rise", "rise gru gate f32 games feed carry", "none masks", "full games", "rise user", "rise gru conv norm",
-                                        "rise sparse plain single", "rise downsample", "full gru sum feed", "none iqn noisy games",
-                                        "rise c51 units spectral conv", "full munchausen noisy units spectral soft"};
+    static const char *const words[] = {"rise",
+                                        "rise gru gate f32 games feed carry",
+                                        "none masks",
+                                        "full games",
+                                        "rise user",
+                                        "rise gru conv norm",
+                                        "rise sparse plain single",
+                                        "rise downsample",
+                                        "full gru sum feed",
+                                        "none iqn noisy games",
+                                        "rise c51 units spectral conv",
+                                        "full munchausen noisy units spectral soft"};
     int i, kind;
     if (argc > 1) {
         fuzz(strtol(argv[1], NULL, 10), argc > 2 ? strtoul(argv[2], NULL, 10) : 1);

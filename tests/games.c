@@ -17,11 +17,14 @@ typedef struct variant {
 } variant;
 
 static const variant variants[] = {
-    {GAME_BLINK, 8},       {GAME_BLINK, 9},         {GAME_BLINK, 40},      {GAME_CORRIDOR, 4},    {GAME_CORRIDOR, 5},
-    {GAME_CORRIDOR, 10},   {GAME_CORRIDOR, 37},     {GAME_LOCK_CATCH, 0},  {GAME_CATCH, 0},       {GAME_KEY_DOOR, 4},
-    {GAME_KEY_DOOR, 8},    {GAME_KEY_DOOR, 37},     {GAME_OPEN_BLINK, 8},  {GAME_OPEN_BLINK, 40}, {GAME_OPEN_CORRIDOR, 4},
-    {GAME_OPEN_CORRIDOR, 10}, {GAME_OPEN_KEY_DOOR, 4}, {GAME_OPEN_KEY_DOOR, 8}, {GAME_PAIRS, 0}, {GAME_OPEN_PAIRS, 0},
-    {GAME_PONG, 0},        {GAME_PONG_50, 0},       {GAME_PONG_75, 0},
+    {GAME_BLINK, 8},          {GAME_BLINK, 9},         {GAME_BLINK, 40},
+    {GAME_CORRIDOR, 4},       {GAME_CORRIDOR, 5},      {GAME_CORRIDOR, 10},
+    {GAME_CORRIDOR, 37},      {GAME_LOCK_CATCH, 0},    {GAME_CATCH, 0},
+    {GAME_KEY_DOOR, 4},       {GAME_KEY_DOOR, 8},      {GAME_KEY_DOOR, 37},
+    {GAME_OPEN_BLINK, 8},     {GAME_OPEN_BLINK, 40},   {GAME_OPEN_CORRIDOR, 4},
+    {GAME_OPEN_CORRIDOR, 10}, {GAME_OPEN_KEY_DOOR, 4}, {GAME_OPEN_KEY_DOOR, 8},
+    {GAME_PAIRS, 0},          {GAME_OPEN_PAIRS, 0},    {GAME_PONG, 0},
+    {GAME_PONG_50, 0},        {GAME_PONG_75, 0},
 };
 enum { VARIANTS = sizeof variants / sizeof variants[0] };
 
@@ -43,11 +46,12 @@ static int random_below(int n)
 /* Does a player see the same? */
 static int looks_alike(const game *a, const game *b)
 {
-    return a->done == b->done && memcmp(a->frame, b->frame, (size_t)(a->spec->width * a->spec->height)) == 0;
+    return a->done == b->done &&
+           memcmp(a->frame, b->frame, (size_t)(a->spec->width * a->spec->height)) == 0;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The solver                                                                                                         */
+/* ---------------------------------------------------------------------------------------------- */
+/* The solver */
 
 /* All starts of a game side by side. A set of them is a mask of bits. */
 typedef struct world {
@@ -75,7 +79,8 @@ static int first_of(uint32_t set)
 static size_t memo_slot(uint32_t set, int time, int place)
 {
     size_t slot = (set * 2654435761u ^ (uint32_t)(time * 1000 + place) * 2246822519u) % MEMO;
-    while (memo[slot].set != 0 && (memo[slot].set != set || memo[slot].time != time || memo[slot].place != place))
+    while (memo[slot].set != 0 &&
+           (memo[slot].set != set || memo[slot].time != time || memo[slot].place != place))
         slot = (slot + 1) % MEMO;
     return slot;
 }
@@ -118,7 +123,8 @@ static double value_of(const world *w, uint32_t set)
         /* the memo rests on this: same actions so far, so same time and place */
         for (i = first; i < w->starts; i++)
             if (alike >> i & 1)
-                CHECK(w->games[i].time == w->games[first].time && w->games[i].place == w->games[first].place);
+                CHECK(w->games[i].time == w->games[first].time &&
+                      w->games[i].place == w->games[first].place);
         told_apart = told_apart || alike != set;
         sum += value_alike(w, alike);
         set &= ~alike;
@@ -142,8 +148,8 @@ static double best_score(variant v, int from)
     return value_of(&w, (1u << w.starts) - 1) / w.starts;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Policies of GAME_STACK frames that attain the best score without memory                                            */
+/* ---------------------------------------------------------------------------------------------- */
+/* Policies of GAME_STACK frames that attain the best score without memory */
 
 static int brightest(const uint8_t *row)
 {
@@ -170,7 +176,10 @@ static int catch_policy(const uint8_t *before, const uint8_t *now)
 }
 
 /* A tile of 2 x 2 pixels in the view from the corridor or the hallway. */
-static int tile(const uint8_t *frame, int across, int ahead) { return frame[(8 - 2 * ahead) * 10 + 4 + 2 * across]; }
+static int tile(const uint8_t *frame, int across, int ahead)
+{
+    return frame[(8 - 2 * ahead) * 10 + 4 + 2 * across];
+}
 
 /* Left where the corridor is open to the left, or to the light, where there is one. */
 static int corridor_policy(const uint8_t *now)
@@ -193,7 +202,8 @@ static int policy(const game_spec *spec, uint8_t stack[GAME_STACK][GAME_PIXELS])
 {
     const uint8_t *const now = stack[GAME_STACK - 1];
     switch (spec->rules) {
-    case GAME_BLINKING: return spec->open && now[2] == 0; /* a stripe or a gap, where there are stripes */
+    /* a stripe or a gap, where there are stripes */
+    case GAME_BLINKING: return spec->open && now[2] == 0;
     case GAME_WALKING: return corridor_policy(now);
     case GAME_UNLOCKING: return key_door_policy(now);
     default: return spec->open ? catch_policy(stack[GAME_STACK - 2], now) : 1;
@@ -225,12 +235,13 @@ static void test_best_scores(variant v)
     CHECK(fabs(best_score(v, 0) - g.spec->best) < 1e-6);
     CHECK(told_apart);
     CHECK(fabs(best_score(v, oldest > 0 ? oldest : 0) - g.spec->without_memory) < 1e-6);
-    CHECK(told_apart == (g.spec->open || v.kind == GAME_KEY_DOOR)); /* by its doors; no action whatever brings the cue back */
+    /* by its doors; no action whatever brings the cue back */
+    CHECK(told_apart == (g.spec->open || v.kind == GAME_KEY_DOOR));
     CHECK(fabs(policy_score(v) - g.spec->without_memory) < 1e-6);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* No channel carries the cue                                                                                         */
+/* ---------------------------------------------------------------------------------------------- */
+/* No channel carries the cue */
 
 /* Until the first step that counts, two players of the same start who do different things see and get the same. */
 static void test_lock(variant v)
@@ -248,7 +259,8 @@ static void test_lock(variant v)
             for (action = 0; action < a.spec->actions; action++) {
                 game c = a, d = a;
                 float const reward_c = game_step(&c, action), reward_d = game_step(&d, 0);
-                matters = matters || !looks_alike(&c, &d) || reward_c < reward_d || reward_c > reward_d;
+                matters = matters || !looks_alike(&c, &d) || reward_c < reward_d ||
+                          reward_c > reward_d;
             }
         }
     CHECK(matters);
@@ -262,10 +274,12 @@ static void test_secrecy(variant v)
     int repeat;
     for (repeat = 0; repeat < 500; repeat++) {
         int const start = random_below(spec->starts), other = random_below(spec->starts);
-        game a = begun(v, start), b = begun(v, v.kind == GAME_KEY_DOOR ? other / 6 * 6 + start % 6 : other);
+        game a = begun(v, start);
+        game b = begun(v, v.kind == GAME_KEY_DOOR ? other / 6 * 6 + start % 6 : other);
         while (!a.done) {
             int const locked = a.time < game_unlocked(&a), action = random_below(a.spec->actions);
-            float const reward_a = game_step(&a, action), reward_b = game_step(&b, locked ? random_below(a.spec->actions) : action);
+            float const reward_a = game_step(&a, action);
+            float const reward_b = game_step(&b, locked ? random_below(a.spec->actions) : action);
             if (a.time > game_unlocked(&a) - GAME_STACK) CHECK(looks_alike(&a, &b));
             CHECK(a.done == b.done && a.time == b.time && a.place == b.place);
             if (!a.done) CHECK(reward_a >= reward_b && reward_a <= reward_b);
@@ -278,7 +292,8 @@ static void test_reveal(variant v)
 {
     uint8_t all[GAME_PIXELS];
     game a = begun(v, 0), b = begun(v, game_spec_of(v.kind)->starts - 1);
-    if (a.spec->rules == GAME_BLINKING || a.spec->rules == GAME_WALKING || a.spec->rules == GAME_UNLOCKING)
+    if (a.spec->rules == GAME_BLINKING || a.spec->rules == GAME_WALKING ||
+        a.spec->rules == GAME_UNLOCKING)
         CHECK(!looks_alike(&a, &b));
     game_draw(&a, 1, all);
     CHECK(memcmp(a.frame, all, (size_t)(a.spec->width * a.spec->height)) == 0);
@@ -295,7 +310,8 @@ static void test_open(game_kind hidden, game_kind open)
         int const action = random_below(g.spec->actions);
         uint8_t all[GAME_PIXELS];
         game_draw(&g, 1, all);
-        CHECK(g.start == h.start && memcmp(all, h.frame, (size_t)(g.spec->width * g.spec->height)) == 0);
+        CHECK(g.start == h.start &&
+              memcmp(all, h.frame, (size_t)(g.spec->width * g.spec->height)) == 0);
         if (g.done) {
             game_reset(&g);
             game_reset(&h);
@@ -306,8 +322,8 @@ static void test_open(game_kind hidden, game_kind open)
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The rules                                                                                                          */
+/* ---------------------------------------------------------------------------------------------- */
+/* The rules */
 
 /* Plays `action` until `steps` have been taken or the episode is over; returns the sum of rewards. */
 static double repeat_action(game *g, int action, int steps)
@@ -323,7 +339,8 @@ static void test_blink(variant v)
     for (start = 0; start < 2; start++)
         for (action = 0; action < 2; action++) {
             game g = begun(v, start);
-            CHECK(fabs(repeat_action(&g, 1 - action, v.length + 1)) < 1e-9 && !g.done); /* nothing counts but the answer */
+            /* nothing counts but the answer */
+            CHECK(fabs(repeat_action(&g, 1 - action, v.length + 1)) < 1e-9 && !g.done);
             CHECK(fabs(repeat_action(&g, action, 1) - (action == start ? 1 : -1)) < 1e-9);
             CHECK(g.done && g.time == v.length + 2 && g.time == game_longest(&g));
         }
@@ -343,12 +360,16 @@ static void test_corridor(variant v)
 
         g = begun(v, start); /* the worst: all but giving up, then the wrong turn */
         repeat_action(&g, 0, v.length);
-        CHECK(fabs(repeat_action(&g, 0, v.length - 1) + repeat_action(&g, 2 - start, 1) + 2 - 1.0 / v.length) < 1e-6);
+        CHECK(fabs(repeat_action(&g, 0, v.length - 1) + repeat_action(&g, 2 - start, 1) + 2 -
+                   1.0 / v.length) < 1e-6);
         CHECK(g.done && g.time == game_longest(&g));
     }
 }
 
-static int visible_ball(const game *g, int row) { return g->frame[row * 10 + brightest(g->frame + row * 10)] != 0; }
+static int visible_ball(const game *g, int row)
+{
+    return g->frame[row * 10 + brightest(g->frame + row * 10)] != 0;
+}
 
 static void test_catch(variant v)
 {
@@ -399,14 +420,18 @@ static void test_key_door(variant v)
 
             if (v.length == GAME_KEY_DOOR_LOCK) continue;
             g = begun(v, start); /* the walls at the sides: all but shut in, then shut in */
-            CHECK(fabs(repeat_action(&g, door / 2 * 2, 4 + v.length - 1)) < 1e-9 && g.place == 4 && !g.done);
+            CHECK(fabs(repeat_action(&g, door / 2 * 2, 4 + v.length - 1)) < 1e-9 && g.place == 4 &&
+                  !g.done);
             CHECK(fabs(repeat_action(&g, 0, 1) + 1) < 1e-9 && g.done && g.time == 4 + v.length);
 
             g = begun(v, start); /* the longest way */
-            CHECK(fabs(repeat_action(&g, 2, 4 + v.length - 1) + repeat_action(&g, 1, v.length - 4)) < 1e-9);
-            CHECK(fabs(repeat_action(&g, door, 1) - (opens ? 1 : -1)) < 1e-9 && g.done && g.time == game_longest(&g));
+            CHECK(fabs(repeat_action(&g, 2, 4 + v.length - 1) +
+                       repeat_action(&g, 1, v.length - 4)) < 1e-9);
+            CHECK(fabs(repeat_action(&g, door, 1) - (opens ? 1 : -1)) < 1e-9 && g.done &&
+                  g.time == game_longest(&g));
         }
-    for (start = 0; start < 9; start++) CHECK(right[start / 3][start % 3] == 2); /* each colour at each place */
+    /* each colour at each place */
+    for (start = 0; start < 9; start++) CHECK(right[start / 3][start % 3] == 2);
 }
 
 /* What the frame shows of a card: its dot, and how many pixels around it are lit. */
@@ -438,7 +463,8 @@ static void test_pairs(variant v)
             if (match) gone[card] = gone[first] = 1;
             pairs += match;
             first = second ? -1 : card;
-            CHECK(fabs((double)reward - (match / 8.0 - 1 / 64.0)) < 1e-6 && g.done == (pairs == 8 || g.time == 64));
+            CHECK(fabs((double)reward - (match / 8.0 - 1 / 64.0)) < 1e-6 &&
+                  g.done == (pairs == 8 || g.time == 64));
             for (i = 0; i < 16; i++) {
                 int const dot = gone[i] ? 0 : i != card ? 60 : second ? 160 : 255;
                 check_card(&g, i, dot, !gone[i] && (i == card || (open && seen[i])));
@@ -461,13 +487,16 @@ static void check_rally(const game *before, const game *g, int action, double re
     CHECK(g->cut == (g->time == 500 && c->points < 5 && c->other_points < 5));
     if (point == 0) {
         int const meets = (b->y == 0 && b->dy < 0) || (b->y == 3 && b->dy > 0);
-        CHECK(c->x >= 0 && c->x < 8 && c->y >= 0 && c->y < 4 && c->x - b->x == c->dx && c->y - b->y == c->dy);
+        CHECK(c->x >= 0 && c->x < 8 && c->y >= 0 && c->y < 4 && c->x - b->x == c->dx &&
+              c->y - b->y == c->dy);
         CHECK(abs(c->dx) <= 1 && c->dy == (meets ? -b->dy : b->dy) && c->served == b->served);
         if (!meets) CHECK(c->dx == b->dx || (c->dx == -b->dx && (b->x == 0 || b->x == 7)));
-        CHECK(g->place == before->place + (action == 0 ? -1 : 1) || g->place == (action == 0 ? 0 : 6));
+        CHECK(g->place == before->place + (action == 0 ? -1 : 1) ||
+              g->place == (action == 0 ? 0 : 6));
         CHECK(c->other == b->other || (abs(c->other - b->other) == 1 && b->y < 2));
     } else if (!g->done) {
-        CHECK(c->served == g->time && c->y == 1 && c->dy == 1 && c->x - c->dx >= 2 && c->x - c->dx <= 6);
+        CHECK(c->served == g->time && c->y == 1 && c->dy == 1 && c->x - c->dx >= 2 &&
+              c->x - c->dx <= 6);
         CHECK(g->place == 3 && c->other == 2);
     }
     if (point > 0) CHECK(b->y == 0 && (b->x < c->other || b->x > c->other + 2 || !g->done));
@@ -489,16 +518,20 @@ static void test_pong(variant v)
             } else {
                 frames++;
                 blank += empty;
-                CHECK(h.done || h.court.served == h.time || empty == (memchr(h.frame, 255, 56) == NULL));
+                CHECK(h.done || h.court.served == h.time ||
+                      empty == (memchr(h.frame, 255, 56) == NULL));
             }
             check_rally(&before, &g, action, (double)game_step(&g, action));
             if (!h.done) game_step(&h, random_below(2));
         }
         CHECK(g.time <= game_longest(&g));
     }
-    CHECK(fabs(blank - spec->blank / 100.0 * frames) <= 4 * sqrt(frames * 0.25) * (spec->blank > 0));
+    CHECK(fabs(blank - spec->blank / 100.0 * frames) <=
+          4 * sqrt(frames * 0.25) * (spec->blank > 0));
     for (i = 0; i < 8; i++)
-        for (j = 0; j < 3; j++) CHECK((serves[i][j] > 50) == (i >= 2 && i <= 6) && (serves[i][j] > 0) == (i >= 2 && i <= 6));
+        for (j = 0; j < 3; j++)
+            CHECK((serves[i][j] > 50) == (i >= 2 && i <= 6) &&
+                  (serves[i][j] > 0) == (i >= 2 && i <= 6));
 }
 
 /* A match that is not over after 500 steps is broken off, whatever happens in the last of them. */
@@ -516,8 +549,8 @@ static void test_pong_limit(variant v)
     CHECK(points > 0 && points < 300);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Names, lengths, seeds                                                                                              */
+/* ---------------------------------------------------------------------------------------------- */
+/* Names, lengths, seeds */
 
 static void test_table(void)
 {
@@ -532,7 +565,8 @@ static void test_table(void)
         CHECK(game_init(&g, (game_kind)kind, 0, 1) && g.length == spec->length);
         CHECK(game_init(&g, (game_kind)kind, spec->most_length, 1));
         CHECK(!game_init(&g, (game_kind)kind, spec->most_length + 1, 1));
-        CHECK(spec->least_length == 0 || !game_init(&g, (game_kind)kind, spec->least_length - 1, 1));
+        CHECK(spec->least_length == 0 ||
+              !game_init(&g, (game_kind)kind, spec->least_length - 1, 1));
         CHECK(fabs(game_percent(spec, spec->best) - 100) < 1e-9);
         CHECK(fabs(game_percent(spec, spec->without_memory) - (spec->open ? 100 : 0)) < 1e-9);
         open += spec->open;

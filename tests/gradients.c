@@ -66,8 +66,8 @@ static int still_garbage(size_t count, const double *g)
     return i == count;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The check                                                                                                          */
+/* ---------------------------------------------------------------------------------------------- */
+/* The check */
 
 typedef double (*loss_fn)(void *layer);
 
@@ -96,7 +96,8 @@ static double distance(size_t count, const double *g, const double *n)
 /* The distance of g from the differences n [count], which are left for the caller; they are of one component in `each`, and
    else n is g. Where a ReLU or a maximum has its kink between the two points of a difference, a smaller step parts them; no
    step makes a wrong gradient right. */
-static double differentiate(loss_fn loss, void *layer, double *x, const double *g, size_t count, size_t each, double *n)
+static double differentiate(loss_fn loss, void *layer, double *x, const double *g, size_t count,
+                            size_t each, double *n)
 {
     double const near = TOLERANCE / 2 * sqrt(dot(count, g, g) / (double)(count + 1));
     size_t i;
@@ -112,7 +113,8 @@ static double differentiate(loss_fn loss, void *layer, double *x, const double *
     }
     return distance(count, g, n);
 }
-static void check_gradient(const char *of, loss_fn loss, void *layer, double *x, double *g, size_t count)
+static void check_gradient(const char *of, loss_fn loss, void *layer, double *x, double *g,
+                           size_t count)
 {
     static double n[MOST];
     char about[sizeof check_state.about];
@@ -132,8 +134,8 @@ static void check_gradient(const char *of, loss_fn loss, void *layer, double *x,
     check_about("%s", about);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Linear                                                                                                             */
+/* ---------------------------------------------------------------------------------------------- */
+/* Linear */
 
 /* Output j of a linear layer, without and with its bias. Weights lie row by row, or as panels of 32 columns. */
 static double plain_product(const double *w, const risei_linear *l, const double *x, int j)
@@ -162,7 +164,8 @@ static double linear_loss(void *layer)
     double sum = 0;
     int r;
     risei_linear_forward(&device, &t->l, t->w, t->rows, t->x, t->x_stride, t->y, t->y_stride, 0);
-    for (r = 0; r < t->rows; r++) sum += dot((size_t)t->l.out, t->y + r * t->y_stride, t->slope + r * t->y_stride);
+    for (r = 0; r < t->rows; r++)
+        sum += dot((size_t)t->l.out, t->y + r * t->y_stride, t->slope + r * t->y_stride);
     return sum;
 }
 /* rows, in, out, and what is between the rows of x, y, dx */
@@ -186,9 +189,12 @@ static void linear_case(int rows, int in, int out, int x_gap, int y_gap, int dx_
     check_about("linear %d: %d to %d", rows, in, out);
     for (row = 0; row < rows; row++)
         for (i = 0; i < out; i++)
-            CHECK(fabs(t.y[row * t.y_stride + i] - plain_linear(t.w, &t.l, t.x + row * t.x_stride, i)) < 1e-12);
-    risei_linear_backward(&device, &t.l, t.w, g, rows, t.x, t.x_stride, t.slope, t.y_stride, dx, dx_stride);
-    check_gradient("weights", linear_loss, &t, t.w + t.l.weights, g + t.l.weights, p.count - t.l.weights);
+            CHECK(fabs(t.y[row * t.y_stride + i] -
+                       plain_linear(t.w, &t.l, t.x + row * t.x_stride, i)) < 1e-12);
+    risei_linear_backward(&device, &t.l, t.w, g, rows, t.x, t.x_stride, t.slope, t.y_stride, dx,
+                          dx_stride);
+    check_gradient("weights", linear_loss, &t, t.w + t.l.weights, g + t.l.weights,
+                   p.count - t.l.weights);
     CHECK(still_garbage(t.l.weights, g)); /* of the other layer */
     for (row = 0; row < rows; row++) {
         double *const dx_row = dx + row * dx_stride;
@@ -209,8 +215,8 @@ static void test_linear(void)
     linear_case(19, 3, 2, 1, 1, 1);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Convolution and pool: images with borders, and their pixels as a flat array                                        */
+/* ---------------------------------------------------------------------------------------------- */
+/* Convolution and pool: images with borders, and their pixels as a flat array */
 
 static risei_image image_take(int count, int height, int width, int channels, int pad, double fill)
 {
@@ -221,14 +227,18 @@ static risei_image image_take(int count, int height, int width, int channels, in
     for (at = 0; at < size; at++) i.data[at] = fill;
     return i;
 }
-static size_t image_pixels(const risei_image *i, int count) { return (size_t)(count * i->height * i->width * i->channels); }
+static size_t image_pixels(const risei_image *i, int count)
+{
+    return (size_t)(count * i->height * i->width * i->channels);
+}
 static void image_put(const risei_image *i, int count, const double *flat)
 {
     int const row = i->width * i->channels;
     int n, y;
     for (n = 0; n < count; n++)
         for (y = 0; y < i->height; y++, flat += row)
-            memcpy(i->data + n * risei_image_size(i) + risei_image_at(i, y, 0), flat, (size_t)row * sizeof *flat);
+            memcpy(i->data + n * risei_image_size(i) + risei_image_at(i, y, 0), flat,
+                   (size_t)row * sizeof *flat);
 }
 static void image_get(const risei_image *i, int count, double *flat)
 {
@@ -236,7 +246,8 @@ static void image_get(const risei_image *i, int count, double *flat)
     int n, y;
     for (n = 0; n < count; n++)
         for (y = 0; y < i->height; y++, flat += row)
-            memcpy(flat, i->data + n * risei_image_size(i) + risei_image_at(i, y, 0), (size_t)row * sizeof *flat);
+            memcpy(flat, i->data + n * risei_image_size(i) + risei_image_at(i, y, 0),
+                   (size_t)row * sizeof *flat);
 }
 /* Are all numbers outside the pixels still `value`? (Overwrites the pixels.) */
 static int image_border_is(const risei_image *i, int count, double value)
@@ -259,7 +270,8 @@ static double pixel(const risei_image *i, int n, int y, int x, int channel)
     ptrdiff_t const at = n * risei_image_size(i) + risei_image_at(i, y, x) + channel;
     return i->data[at];
 }
-static double plain_conv(const risei_conv *c, const double *w, const risei_image *x, int n, int oy, int ox, int filter)
+static double plain_conv(const risei_conv *c, const double *w, const risei_image *x, int n, int oy,
+                         int ox, int filter)
 {
     double sum = w[c->bias + (size_t)filter];
     int ky, kx, channel;
@@ -269,34 +281,42 @@ static double plain_conv(const risei_conv *c, const double *w, const risei_image
                 int const iy = oy * c->stride + ky - c->pad, ix = ox * c->stride + kx - c->pad;
                 int const tap = (ky * c->size + kx) * c->channels + channel;
                 if (iy >= 0 && iy < c->height && ix >= 0 && ix < c->width)
-                    sum += pixel(x, n, iy, ix, channel) * w[c->weights + (size_t)(tap * c->filters + filter)];
+                    sum += pixel(x, n, iy, ix, channel) *
+                           w[c->weights + (size_t)(tap * c->filters + filter)];
             }
     return sum > 0 ? sum : 0;
 }
-static double plain_pool(const risei_conv *c, const double *w, const risei_image *x, int n, int oy, int ox, int filter)
+static double plain_pool(const risei_conv *c, const double *w, const risei_image *x, int n, int oy,
+                         int ox, int filter)
 {
     double most = -HUGE_VAL;
     int ky, kx;
     (void)w;
-    if (c->pool < 0) { /* adaptive: pixels that lie between share oy and share oy + 1 of the height, even in part */
+    /* adaptive: pixels that lie between share oy and share oy + 1 of the height, even in part */
+    if (c->pool < 0) {
         for (ky = 0; ky < c->out_height; ky++)
             for (kx = 0; kx < c->out_width; kx++)
-                if ((ky + 1) * c->pooled_height > oy * c->out_height && ky * c->pooled_height < (oy + 1) * c->out_height &&
-                    (kx + 1) * c->pooled_width > ox * c->out_width && kx * c->pooled_width < (ox + 1) * c->out_width)
+                if ((ky + 1) * c->pooled_height > oy * c->out_height &&
+                    ky * c->pooled_height < (oy + 1) * c->out_height &&
+                    (kx + 1) * c->pooled_width > ox * c->out_width &&
+                    kx * c->pooled_width < (ox + 1) * c->out_width)
                     most = fmax(most, pixel(x, n, ky, kx, filter));
         return most;
     }
     for (ky = 0; ky < c->pool; ky++)
         for (kx = 0; kx < c->pool; kx++) {
-            int const iy = oy * c->pool_stride + ky - c->pool_pad, ix = ox * c->pool_stride + kx - c->pool_pad;
-            if (iy >= 0 && iy < c->out_height && ix >= 0 && ix < c->out_width) most = fmax(most, pixel(x, n, iy, ix, filter));
+            int const iy = oy * c->pool_stride + ky - c->pool_pad;
+            int const ix = ox * c->pool_stride + kx - c->pool_pad;
+            if (iy >= 0 && iy < c->out_height && ix >= 0 && ix < c->out_width)
+                most = fmax(most, pixel(x, n, iy, ix, filter));
         }
     return most;
 }
-typedef double (*plain_fn)(const risei_conv *c, const double *w, const risei_image *x, int n, int oy, int ox, int filter);
+typedef double (*plain_fn)(const risei_conv *c, const double *w, const risei_image *x, int n,
+                           int oy, int ox, int filter);
 
-static int image_good(plain_fn plain, const risei_conv *c, const double *w, int count, const risei_image *x,
-                      const risei_image *y)
+static int image_good(plain_fn plain, const risei_conv *c, const double *w, int count,
+                      const risei_image *x, const risei_image *y)
 {
     double worst = 0;
     int n, oy, ox, filter;
@@ -304,7 +324,8 @@ static int image_good(plain_fn plain, const risei_conv *c, const double *w, int 
         for (oy = 0; oy < y->height; oy++)
             for (ox = 0; ox < y->width; ox++)
                 for (filter = 0; filter < y->channels; filter++)
-                    worst = fmax(worst, fabs(pixel(y, n, oy, ox, filter) - plain(c, w, x, n, oy, ox, filter)));
+                    worst = fmax(worst, fabs(pixel(y, n, oy, ox, filter) -
+                                             plain(c, w, x, n, oy, ox, filter)));
     return worst < 1e-12;
 }
 
@@ -344,8 +365,8 @@ static void conv_case(int size, int stride, int pad, int count)
     t.w = numbers(p.count, 1), t.flat_x = numbers(inputs, 1);
     t.flat_y = numbers(outputs, 0), t.slope = numbers(outputs, 1);
     g = garbage(p.count), flat_dx = numbers(inputs, 0), by_taps = numbers(inputs, 0);
-    check_about("conv size %d stride %d pad %d, %d images of %dx%dx%d to %d", size, stride, pad, t.count, width,
-                height, t.c.channels, t.c.filters);
+    check_about("conv size %d stride %d pad %d, %d images of %dx%dx%d to %d", size, stride, pad,
+                t.count, width, height, t.c.channels, t.c.filters);
     conv_loss(&t);
     CHECK(image_good(plain_conv, &t.c, t.w, t.count, &t.x, &t.y));
     image_put(&slopes, t.count, t.slope);
@@ -368,7 +389,8 @@ static void test_conv(void)
     for (size = 1; size <= 5; size++)
         for (stride = 1; stride <= 4; stride++)
             for (pad = 0; pad <= 2; pad++) {
-                conv_case(size, stride, pad, 1 + risei_below(&dice, 2)); /* dx: the bands of few images */
+                /* dx: the bands of few images */
+                conv_case(size, stride, pad, 1 + risei_below(&dice, 2));
                 conv_case(size, stride, pad, 8 + risei_below(&dice, 2)); /* and those of many */
             }
 }
@@ -391,7 +413,8 @@ static void pool_case(const risei_conv *c, const char *about)
     t.c = *c;
     t.count = 2;
     t.x = image_take(t.count, c->out_height, c->out_width, c->filters, risei_below(&dice, 2), 9);
-    t.y = image_take(t.count, c->pooled_height, c->pooled_width, c->filters, risei_below(&dice, 2), 9);
+    t.y = image_take(t.count, c->pooled_height, c->pooled_width, c->filters, risei_below(&dice, 2),
+                     9);
     dy = image_take(t.count, c->pooled_height, c->pooled_width, c->filters, 0, 0);
     dx = image_take(t.count, c->out_height, c->out_width, c->filters, risei_below(&dice, 2), 7);
     inputs = image_pixels(&t.x, t.count), outputs = image_pixels(&t.y, t.count);
@@ -437,13 +460,15 @@ static void test_adaptive_pool(void)
     int to, more;
     for (to = 1; to <= 6; to++)
         for (more = 0; more <= 7; more++) {
-            risei_conv const c = adaptive(to + more, to + (5 * more + to) % 8, 1 + more % 3, to, to);
+            risei_conv const c =
+                adaptive(to + more, to + (5 * more + to) % 8, 1 + more % 3, to, to);
             snprintf(about, sizeof about, "adaptive pool to %d x %d", to, to);
             pool_case(&c, about);
         }
     for (more = 0; more < 12; more++) { /* rows and columns are not mixed up */
         int const rows = 1 + risei_below(&dice, 4), columns = 1 + risei_below(&dice, 4);
-        risei_conv const c = adaptive(rows + risei_below(&dice, 5), columns + risei_below(&dice, 5), 2, rows, columns);
+        risei_conv const c = adaptive(rows + risei_below(&dice, 5), columns + risei_below(&dice, 5),
+                                      2, rows, columns);
         snprintf(about, sizeof about, "adaptive pool to %d x %d", columns, rows);
         pool_case(&c, about);
     }
@@ -451,13 +476,17 @@ static void test_adaptive_pool(void)
 /* Of equal pixels the first in its window has the whole gradient, and pixels of several windows get it from each of them. */
 static void test_pool_ties(void)
 {
-    static const double right[2][25] = { /* 5 x 5 to 3 x 3: windows of 2, 3 and 2 begin at 0, 1 and 3 */
-        {1, 2, 0, 3, 0, 4, 5, 0, 6, 0, 0, 0, 0, 0, 0, 7, 8, 0, 9, 0, 0, 0, 0, 0, 0},
-        {0, 0, 0, 0, 0, 0, 12, 0, 9, 0, 0, 0, 0, 0, 0, 0, 15, 0, 9, 0, 0, 0, 0, 0, 0}}; /* (1, 1) and (1, 3), (3, 1), (3, 3) */
+    /* 5 x 5 to 3 x 3: windows of 2, 3 and 2 begin at 0, 1 and 3 */
+    static const double right[2][25] = {{1, 2, 0, 3, 0, 4, 5, 0, 6, 0, 0, 0, 0,
+                                         0, 0, 7, 8, 0, 9, 0, 0, 0, 0, 0, 0},
+                                        /* (1, 1) and (1, 3), (3, 1), (3, 3) */
+                                        {0, 0, 0, 0,  0, 0, 12, 0, 9, 0, 0, 0, 0,
+                                         0, 0, 0, 15, 0, 9, 0,  0, 0, 0, 0, 0}};
     risei_conv const c = adaptive(5, 5, 1, 3, 3);
     int peaks, i;
     for (peaks = 0; peaks < 2; peaks++) {
-        risei_image x = image_take(1, 5, 5, 1, 0, -3), dx = image_take(1, 5, 5, 1, 0, 7), dy = image_take(1, 3, 3, 1, 0, 0);
+        risei_image x = image_take(1, 5, 5, 1, 0, -3), dx = image_take(1, 5, 5, 1, 0, 7);
+        risei_image dy = image_take(1, 3, 3, 1, 0, 0);
         for (i = 0; i < 9; i++) dy.data[i] = i + 1;
         if (peaks) x.data[6] = x.data[8] = x.data[16] = x.data[18] = 2;
         risei_pool_backward(&device, &c, 1, &x, &dy, &dx);
@@ -467,8 +496,8 @@ static void test_pool_ties(void)
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* LayerNorm                                                                                                          */
+/* ---------------------------------------------------------------------------------------------- */
+/* LayerNorm */
 
 typedef struct norm_layer {
     int n;
@@ -491,7 +520,8 @@ static void test_norm(void)
         double *g, *dy;
         size_t i;
         t.n = n;
-        t.x = numbers(size, 1), t.parameters = numbers(2 * size, 1), t.y = numbers(size, 0), t.slope = numbers(size, 1);
+        t.x = numbers(size, 1), t.parameters = numbers(2 * size, 1), t.y = numbers(size, 0),
+        t.slope = numbers(size, 1);
         g = numbers(2 * size, 0), dy = numbers(size, 0);
         memcpy(dy, t.slope, size * sizeof *dy);
         norm_loss(&t);
@@ -505,13 +535,14 @@ static void test_norm(void)
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* LSTM and GRU                                                                                                       */
+/* ---------------------------------------------------------------------------------------------- */
+/* LSTM and GRU */
 
 typedef struct cell_layer {
     risei_cell c;
     risei_sequence s;
-    int steps; /* the loss looks at the state after these, and after the `ends` - 1 before; the sequence may go on */
+    /* the loss looks at the state after these, and after the `ends` - 1 before; the sequence may go on */
+    int steps;
     double *w, *slope;
 } cell_layer;
 
@@ -525,7 +556,8 @@ static double cell_loss(void *layer)
     risei_cell_forward(&device, &t->c, t->w, &t->s);
     for (end = 0; end < t->s.ends; end++) {
         int const step = t->steps - t->s.ends + 1 + end, rows = risei_sequence_active(&t->s, step);
-        sum += dot((size_t)(rows * t->c.units), t->s.h + t->s.begin[step] * t->c.units, t->slope + (size_t)end * state);
+        sum += dot((size_t)(rows * t->c.units), t->s.h + t->s.begin[step] * t->c.units,
+                   t->slope + (size_t)end * state);
     }
     return sum + (t->s.c != NULL ? dot(state, t->s.c + at, t->slope + last) : 0);
 }
@@ -533,7 +565,8 @@ static double cell_loss(void *layer)
 /* One row alone through the textbook's formulas; is the state after `steps` the library's? */
 static int cell_row_good(const cell_layer *t, int row)
 {
-    int const n = t->c.units, lstm = t->c.kind == RISE_CELL_LSTM, begin = t->s.first != NULL ? t->s.first[row] : 0;
+    int const n = t->c.units, lstm = t->c.kind == RISE_CELL_LSTM;
+    int const begin = t->s.first != NULL ? t->s.first[row] : 0;
     double h[2][32], c[32], g[4], worst = 0;
     int i, j, step;
     for (i = 0; i < n; i++) {
@@ -541,14 +574,16 @@ static int cell_row_good(const cell_layer *t, int row)
         c[i] = begin == 0 && lstm ? t->s.c[row * n + i] : 0;
     }
     for (step = begin; step < t->steps; step++) {
-        const double *const x = t->s.x + (t->s.begin[step] + row) * t->c.in, *const old = h[step & 1];
+        const double *const x = t->s.x + (t->s.begin[step] + row) * t->c.in;
+        const double *const old = h[step & 1];
         double *const now = h[~step & 1];
         for (i = 0; i < n; i++) {
             double u[4];
             for (j = 0; j < t->c.gates; j++) {
                 g[j] = plain_linear(t->w, &t->c.x, x, j * n + i);
                 if (t->c.h.out == 0) continue;
-                u[j] = lstm ? plain_product(t->w, &t->c.h, old, j * n + i) : plain_linear(t->w, &t->c.h, old, j * n + i);
+                u[j] = lstm ? plain_product(t->w, &t->c.h, old, j * n + i)
+                            : plain_linear(t->w, &t->c.h, old, j * n + i);
             }
             if (lstm) {
                 c[i] = squash(g[1] + u[1]) * c[i] + squash(g[0] + u[0]) * tanh(g[2] + u[2]);
@@ -571,14 +606,17 @@ static int cell_row_good(const cell_layer *t, int row)
 /* With a burn-in the weights' gradients are the sums over the steps after it, and those steps' inputs get what they got before. */
 static int cell_burn_good(cell_layer *t, double *g, int burn)
 {
-    ptrdiff_t const out = (ptrdiff_t)t->c.gates * t->c.units, from = t->s.begin[burn], all = t->s.begin[t->steps];
-    size_t const inputs = (size_t)((all - from) * t->c.in), ends = (size_t)(t->s.ends * t->s.rows * t->c.units);
+    ptrdiff_t const out = (ptrdiff_t)t->c.gates * t->c.units, from = t->s.begin[burn];
+    ptrdiff_t const all = t->s.begin[t->steps];
+    size_t const inputs = (size_t)((all - from) * t->c.in);
+    size_t const ends = (size_t)(t->s.ends * t->s.rows * t->c.units);
     double *const dx = numbers(inputs, 0);
     double worst = 0;
     ptrdiff_t i, j, e;
     memcpy(dx, t->s.dx + from * t->c.in, inputs * sizeof *dx);
     memcpy(t->s.dh, t->slope, ends * sizeof *g);
-    if (t->s.dc != NULL) memcpy(t->s.dc, t->slope + ends, (size_t)(t->s.rows * t->c.units) * sizeof *g);
+    if (t->s.dc != NULL)
+        memcpy(t->s.dc, t->slope + ends, (size_t)(t->s.rows * t->c.units) * sizeof *g);
     t->s.burn = burn;
     risei_cell_backward(&device, &t->c, t->w, g, &t->s, t->steps);
     t->s.burn = 0;
@@ -594,10 +632,12 @@ static int cell_burn_good(cell_layer *t, double *g, int burn)
             for (e = from; e < all; e++) sum += t->s.h[e * t->c.units + i] * t->s.du[e * out + j];
             worst = fmax(worst, fabs(sum - g[(ptrdiff_t)t->c.h.weights + i * out + j]));
         }
-    for (i = 0; i < (ptrdiff_t)inputs; i++) worst = fmax(worst, fabs(dx[i] - t->s.dx[from * t->c.in + i]));
+    for (i = 0; i < (ptrdiff_t)inputs; i++)
+        worst = fmax(worst, fabs(dx[i] - t->s.dx[from * t->c.in + i]));
     return worst < 1e-12;
 }
-static void cell_case(rise_cell kind, int in, int units, int steps, int ends, int further, int rows, const int *first)
+static void cell_case(rise_cell kind, int in, int units, int steps, int ends, int further, int rows,
+                      const int *first)
 {
     static const char *const names[] = {"auto", "LSTM", "GRU", "minGRU"}; /* as rise_cell counts */
     int const all = steps + further;
@@ -617,19 +657,21 @@ static void cell_case(rise_cell kind, int in, int units, int steps, int ends, in
     arena = count;
     arena.base = (unsigned char *)numbers(count.used / sizeof *g, 0), arena.used = 0;
     risei_sequence_layout(&arena, &t.c, &t.s, all, all * rows, (all + 1) * rows, rows, steps, 1);
-    put(count.used / sizeof *g, (double *)(void *)arena.base, 9); /* what an earlier pass has left */
+    /* what an earlier pass has left */
+    put(count.used / sizeof *g, (double *)(void *)arena.base, 9);
     t.s.steps = all, t.s.rows = rows, t.s.first = first;
     risei_sequence_plan(&t.s);
     starting = (size_t)(t.s.begin[1] * units);
-    t.w = numbers(p.count + missing, 1), t.slope = numbers(last + state, 1), g = garbage(p.count + missing);
+    t.w = numbers(p.count + missing, 1), t.slope = numbers(last + state, 1),
+    g = garbage(p.count + missing);
     put(missing, t.w + p.count, (double)NAN);
     for (i = 0; i < (size_t)(t.s.begin[all] * in); i++) t.s.x[i] = real();
     for (i = 0; i < starting; i++) t.s.h[i] = real();
     for (i = 0; i < starting && t.s.c != NULL; i++) t.s.c[i] = real();
 
     cell_loss(&t);
-    check_about("%s of %d units, %d in, %d steps of %d, %d ends, %d rows%s", names[kind], units, in, steps, all, ends, rows,
-                first != NULL ? ", some late" : "");
+    check_about("%s of %d units, %d in, %d steps of %d, %d ends, %d rows%s", names[kind], units, in,
+                steps, all, ends, rows, first != NULL ? ", some late" : "");
     for (row = 0; row < rows; row++) CHECK(cell_row_good(&t, row));
     memcpy(t.s.dh, t.slope, last * sizeof *g);
     if (t.s.dc != NULL) memcpy(t.s.dc, t.slope + last, state * sizeof *g);
@@ -640,12 +682,14 @@ static void cell_case(rise_cell kind, int in, int units, int steps, int ends, in
     check_gradient("the first h", cell_loss, &t, t.s.h, t.s.dh, starting);
     if (t.s.c != NULL) check_gradient("the first c", cell_loss, &t, t.s.c, t.s.dc, starting);
     cell_loss(&t);
-    if (t.c.gates * units % RISE_PANEL != 0 && steps > ends) CHECK(cell_burn_good(&t, g, 1 + risei_below(&dice, steps - ends)));
+    if (t.c.gates * units % RISE_PANEL != 0 && steps > ends)
+        CHECK(cell_burn_good(&t, g, 1 + risei_below(&dice, steps - ends)));
     free_arrays();
 }
 static void test_cells(void)
 {
-    static const int firsts[][4] = {{0, 1, 2, 3}, {2, 0, 1, 6}, {1, 3, 0, 2}, {1, 1, 1, 1}}; /* as many as the steps allow */
+    /* as many as the steps allow */
+    static const int firsts[][4] = {{0, 1, 2, 3}, {2, 0, 1, 6}, {1, 3, 0, 2}, {1, 1, 1, 1}};
     static const rise_cell kinds[] = {RISE_CELL_LSTM, RISE_CELL_GRU, RISE_CELL_MINGRU};
     int kind, steps, rows, mask, i, first[4];
     for (kind = 0; kind < 3; kind++)
@@ -653,9 +697,10 @@ static void test_cells(void)
             for (rows = 1; rows <= 4; rows += 1 + rows % 2) /* 1, 3, 4 */
                 for (mask = -1; mask < 4; mask++) {
                     int const in = 1 + risei_below(&dice, 4), units = 1 + risei_below(&dice, 4);
-                    for (i = 0; i < 4 && mask >= 0; i++) first[i] = firsts[mask][i] < steps ? firsts[mask][i] : steps - 1;
-                    cell_case(kinds[kind], in, units, steps, 1 + risei_below(&dice, steps), mask & 1 ? 2 : 0, rows,
-                              mask < 0 ? NULL : first);
+                    for (i = 0; i < 4 && mask >= 0; i++)
+                        first[i] = firsts[mask][i] < steps ? firsts[mask][i] : steps - 1;
+                    cell_case(kinds[kind], in, units, steps, 1 + risei_below(&dice, steps),
+                              mask & 1 ? 2 : 0, rows, mask < 0 ? NULL : first);
                 }
 }
 /* Weights that lie as panels of 32 columns. */
@@ -670,12 +715,13 @@ static void test_panels(void)
     linear_case(5, 33, 96, 2, 1, 0);
     for (kind = 0; kind < 2; kind++) {
         cell_case(kinds[kind], 3, 8, 4, 2, 1, 3, late);
-        cell_case(kinds[kind], 2, 32, 2, 1, 0, 1 + kind, NULL); /* the transposed recurrent weights, too */
+        /* the transposed recurrent weights, too */
+        cell_case(kinds[kind], 2, 32, 2, 1, 0, 1 + kind, NULL);
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Encoders, from the frames to the features                                                                          */
+/* ---------------------------------------------------------------------------------------------- */
+/* Encoders, from the frames to the features */
 
 /* One image without a border: [height][width][channels] */
 typedef struct flat {
@@ -696,7 +742,8 @@ static flat flat_of(const risei_image *i, int n)
     int y, x, c;
     for (y = 0; y < f.height; y++)
         for (x = 0; x < f.width; x++)
-            for (c = 0; c < f.channels; c++) f.x[(y * f.width + x) * f.channels + c] = pixel(i, n, y, x, c);
+            for (c = 0; c < f.channels; c++)
+                f.x[(y * f.width + x) * f.channels + c] = pixel(i, n, y, x, c);
     return f;
 }
 static void flat_relu(flat *f)
@@ -717,7 +764,8 @@ static flat flat_conv(const risei_conv *c, const double *w, flat x)
                 for (ky = 0; ky < c->size; ky++)
                     for (kx = 0; kx < c->size; kx++)
                         for (channel = 0; channel < x.channels; channel++) {
-                            int const iy = oy * c->stride + ky - c->pad, ix = ox * c->stride + kx - c->pad;
+                            int const iy = oy * c->stride + ky - c->pad;
+                            int const ix = ox * c->stride + kx - c->pad;
                             int const tap = (ky * c->size + kx) * x.channels + channel;
                             if (iy >= 0 && iy < x.height && ix >= 0 && ix < x.width)
                                 sum += x.x[(iy * x.width + ix) * x.channels + channel] *
@@ -762,15 +810,18 @@ static flat flat_shrink(int to, flat x)
 {
     int rows[64], columns[64], i;
     for (i = 0; i < to; i++) {
-        rows[2 * i] = (int)floor((double)i * x.height / to), rows[2 * i + 1] = (int)ceil((i + 1.0) * x.height / to);
-        columns[2 * i] = (int)floor((double)i * x.width / to), columns[2 * i + 1] = (int)ceil((i + 1.0) * x.width / to);
+        rows[2 * i] = (int)floor((double)i * x.height / to),
+                 rows[2 * i + 1] = (int)ceil((i + 1.0) * x.height / to);
+        columns[2 * i] = (int)floor((double)i * x.width / to),
+                    columns[2 * i + 1] = (int)ceil((i + 1.0) * x.width / to);
     }
     return flat_maxima(x, to, to, rows, columns);
 }
 /* x + conv(relu(conv(relu(x)))) (He et al. 2016, in the order of Espeholt et al. 2018) */
 static flat flat_unit(const risei_encoder *e, int l, int unit, const double *w, flat x)
 {
-    risei_conv const first = risei_unit_conv(e, l, 2 * unit), second = risei_unit_conv(e, l, 2 * unit + 1);
+    risei_conv const first = risei_unit_conv(e, l, 2 * unit);
+    risei_conv const second = risei_unit_conv(e, l, 2 * unit + 1);
     int const size = x.height * x.width * x.channels;
     flat y = flat_make(x.height, x.width, x.channels);
     int i;
@@ -784,7 +835,8 @@ static flat flat_unit(const risei_encoder *e, int l, int unit, const double *w, 
     return y;
 }
 /* The features of image n. */
-static void plain_encoder(const risei_encoder *e, const double *w, const risei_image *frames, int n, double *features)
+static void plain_encoder(const risei_encoder *e, const double *w, const risei_image *frames, int n,
+                          double *features)
 {
     flat x = flat_of(frames, n);
     int l, i;
@@ -796,16 +848,19 @@ static void plain_encoder(const risei_encoder *e, const double *w, const risei_i
     }
     if (e->units[e->layers - 1] > 0) flat_relu(&x);
     if (e->shrink.pool != 0) x = flat_shrink(e->shrink.pooled_height, x);
-    for (i = 0; i < e->out; i++) features[i] = e->dense ? fmax(plain_linear(w, &e->linear, x.x, i), 0) : x.x[i];
+    for (i = 0; i < e->out; i++)
+        features[i] = e->dense ? fmax(plain_linear(w, &e->linear, x.x, i), 0) : x.x[i];
     free(x.x);
 }
-static int encoder_good(const risei_encoder *e, const double *w, const risei_image *frames, int count, const double *features)
+static int encoder_good(const risei_encoder *e, const double *w, const risei_image *frames,
+                        int count, const double *features)
 {
     double expected[256], worst = 0;
     int n, i;
     for (n = 0; n < count; n++) {
         plain_encoder(e, w, frames, n, expected);
-        for (i = 0; i < e->out; i++) worst = fmax(worst, fabs(features[n * e->out + i] - expected[i]));
+        for (i = 0; i < e->out; i++)
+            worst = fmax(worst, fabs(features[n * e->out + i] - expected[i]));
     }
     return worst < 1e-12;
 }
@@ -819,9 +874,11 @@ static void test_conv_forms(void)
         int const relu = form & 1, add = form >> 1;
         risei_parameters p = {2};
         risei_conv const c = risei_conv_make(&p, &desc, 7, 6, 2);
-        risei_image x = image_take(2, 7, 6, 2, 1, 0), y = image_take(2, c.out_height, c.out_width, 3, 1, 9);
+        risei_image x = image_take(2, 7, 6, 2, 1, 0);
+        risei_image y = image_take(2, c.out_height, c.out_width, 3, 1, 9);
         double *const w = numbers(p.count, 1), *const flat_x = numbers(image_pixels(&x, 2), 1);
-        double *const before = numbers(image_pixels(&y, 2), 1), *const after = numbers(image_pixels(&y, 2), 0);
+        double *const before = numbers(image_pixels(&y, 2), 1);
+        double *const after = numbers(image_pixels(&y, 2), 0);
         int n, at, good = 1;
         image_put(&x, 2, flat_x);
         image_put(&y, 2, before);
@@ -854,16 +911,87 @@ static const encoder_case encoders[] = {
     {"two units, dense", 4, 5, 2, 3, 2, -1, 3, 1, {{2, 2, 1, 0, 0, 0, 0, 2}}},
     {"a block of IMPALA", 7, 6, 2, 2, 1, -1, 3, 1, {{3, 3, 1, 1, 3, 2, 1, 2}}},
     {"four units on one pixel", 1, 1, 1, 3, 3, -1, 2, 1, {{3, 1, 1, 0, 0, 0, 0, 4}}},
-    {"a unit, then a conv with a pool", 6, 5, 1, 2, 2, -1, -1, 2, {{2, 3, 1, 1, 0, 0, 0, 1}, {2, 2, 1, 0, 2, 1, 0, 0}}},
-    {"a conv, then units and a pool", 7, 7, 1, 2, 2, 3, -1, 2, {{2, 3, 1, 0, 0, 0, 0, 0}, {2, 2, 1, 1, 0, 0, 0, 2}}},
-    {"units in both, pools in both", 9, 7, 1, 1, 1, 2, 4, 2, {{2, 3, 1, 1, 2, 2, 0, 2}, {3, 3, 1, 1, 0, 0, 0, 1}}},
-    {"a border wider than a unit's", 8, 7, 1, 9, 9, -1, 2, 2, {{2, 2, 1, 0, 0, 0, 0, 1}, {2, 4, 1, 0, 0, 0, 0, 1}}},
-    {"the same, of few images", 8, 7, 1, 2, 2, 1, -1, 2, {{2, 2, 1, 0, 0, 0, 0, 1}, {2, 4, 1, 0, 0, 0, 0, 2}}},
-    {"strides and borders", 9, 8, 2, 10, 8, 1, -1, 2, {{2, 3, 2, 2, 0, 0, 0, 1}, {3, 3, 2, 1, 2, 1, 1, 1}}},
-    {"a small IMPALA", 19, 17, 1, 2, 2, 2, 3, 3,
+    {"a unit, then a conv with a pool",
+     6,
+     5,
+     1,
+     2,
+     2,
+     -1,
+     -1,
+     2,
+     {{2, 3, 1, 1, 0, 0, 0, 1}, {2, 2, 1, 0, 2, 1, 0, 0}}},
+    {"a conv, then units and a pool",
+     7,
+     7,
+     1,
+     2,
+     2,
+     3,
+     -1,
+     2,
+     {{2, 3, 1, 0, 0, 0, 0, 0}, {2, 2, 1, 1, 0, 0, 0, 2}}},
+    {"units in both, pools in both",
+     9,
+     7,
+     1,
+     1,
+     1,
+     2,
+     4,
+     2,
+     {{2, 3, 1, 1, 2, 2, 0, 2}, {3, 3, 1, 1, 0, 0, 0, 1}}},
+    {"a border wider than a unit's",
+     8,
+     7,
+     1,
+     9,
+     9,
+     -1,
+     2,
+     2,
+     {{2, 2, 1, 0, 0, 0, 0, 1}, {2, 4, 1, 0, 0, 0, 0, 1}}},
+    {"the same, of few images",
+     8,
+     7,
+     1,
+     2,
+     2,
+     1,
+     -1,
+     2,
+     {{2, 2, 1, 0, 0, 0, 0, 1}, {2, 4, 1, 0, 0, 0, 0, 2}}},
+    {"strides and borders",
+     9,
+     8,
+     2,
+     10,
+     8,
+     1,
+     -1,
+     2,
+     {{2, 3, 2, 2, 0, 0, 0, 1}, {3, 3, 2, 1, 2, 1, 1, 1}}},
+    {"a small IMPALA",
+     19,
+     17,
+     1,
+     2,
+     2,
+     2,
+     3,
+     3,
      {{2, 3, 1, 1, 3, 2, 1, 2}, {2, 3, 1, 1, 3, 2, 1, 2}, {2, 3, 1, 1, 3, 2, 1, 2}}},
     {"no unit, a pool at the end", 6, 9, 2, 3, 2, 2, -1, 1, {{3, 3, 1, 0, 0, 0, 0, 0}}},
-    {"the same, dense, after a pool", 9, 8, 1, 2, 2, 3, 4, 2, {{2, 3, 1, 1, 2, 1, 0, 0}, {2, 2, 1, 0, 2, 1, 1, 0}}},
+    {"the same, dense, after a pool",
+     9,
+     8,
+     1,
+     2,
+     2,
+     3,
+     4,
+     2,
+     {{2, 3, 1, 1, 2, 1, 0, 0}, {2, 2, 1, 0, 2, 1, 1, 0}}},
 };
 
 typedef struct encoder_layer {
@@ -889,7 +1017,8 @@ static void encoder_make(encoder_layer *t, const encoder_case *k)
     double *pixels;
     size_t i;
     memset(t, 0, sizeof *t), memset(&count, 0, sizeof count);
-    t->e = risei_encoder_make(&p, k->height, k->width, k->channels, k->conv, k->layers, k->pool_to, k->features);
+    t->e = risei_encoder_make(&p, k->height, k->width, k->channels, k->conv, k->layers, k->pool_to,
+                              k->features);
     t->count = k->count;
     risei_encoder_layout(&count, &t->e, &t->a, k->count, k->learn);
     arena = count;
@@ -927,14 +1056,15 @@ static void test_encoders(void)
         CHECK(encoder_good(&t.e, t.w, &t.a.in[0], c->count, t.a.features));
         check_gradient("weights", encoder_loss, &t, t.w, g, t.parameters);
         CHECK(still_garbage(3, g + t.parameters));
-        encoder_backward(&t, c->learn, again); /* nothing was left lying about, and borders are still zero */
+        /* nothing was left lying about, and borders are still zero */
+        encoder_backward(&t, c->learn, again);
         CHECK(memcmp(again, g, t.parameters * sizeof *g) == 0);
         free_arrays();
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The whole network                                                                                                  */
+/* ---------------------------------------------------------------------------------------------- */
+/* The whole network */
 
 typedef struct network_kind {
     rise_memory memory;
@@ -942,7 +1072,8 @@ typedef struct network_kind {
     rise_fusion fusion;
     int norm, dueling, variant;
     rise_head head;
-    int noisy, residual, spectral; /* residual: units after the first conv and, times 4, after the second */
+    /* residual: units after the first conv and, times 4, after the second */
+    int noisy, residual, spectral;
     int pool_to;
 } network_kind;
 
@@ -952,15 +1083,20 @@ typedef struct network {
     int rows, images;
     int first[2];
     double *frames;
-    double *w, *g;                          /* what learns, and its gradient */
-    double *noise, *spectral, *derived;     /* the latter: what the network runs on; w itself if nothing is derived */
-    double *slope;                          /* of the loss, as the head's kind of loss will have it */
+    double *w, *g; /* what learns, and its gradient */
+    /* the latter: what the network runs on; w itself if nothing is derived */
+    double *noise, *spectral, *derived;
+    /* of the loss, as the head's kind of loss will have it */
+    double *slope;
 } network;
 
 enum { ROWS = 2, STEPS = 3, FURTHER = 1, ALL = STEPS + FURTHER };
 
 /* ROWS states' share of z, [rows][taus][actions][atoms]. */
-static size_t network_outputs(const network *t) { return (size_t)(ROWS * t->net.taus * t->net.actions * t->net.atoms); }
+static size_t network_outputs(const network *t)
+{
+    return (size_t)(ROWS * t->net.taus * t->net.actions * t->net.atoms);
+}
 
 /* The loss of z, and its gradient by z, or by the logits: a linear function of MEAN's values; a quadratic one of IQN's
    quantiles; for C51 the cross entropy from fixed odds, weighted anew for each action. */
@@ -997,10 +1133,13 @@ static void plain_derive(network *t)
         int const panel = l->out % 32 == 0 ? 32 : l->out;
         for (j = 0; j < l->out; j++) {
             for (i = 0; i < l->in; i++) {
-                size_t const at = l->weights + (size_t)(j / panel * panel * l->in + i * panel + j % panel);
-                t->derived[at] = t->w[at] + t->w[(ptrdiff_t)at + n->sigma] * noise[i] * noise[l->in + j];
+                size_t const at = l->weights +
+                                  (size_t)(j / panel * panel * l->in + i * panel + j % panel);
+                t->derived[at] = t->w[at] +
+                                 t->w[(ptrdiff_t)at + n->sigma] * noise[i] * noise[l->in + j];
             }
-            t->derived[l->bias + (size_t)j] += t->w[(ptrdiff_t)l->bias + j + n->sigma] * noise[l->in + j];
+            t->derived[l->bias + (size_t)j] += t->w[(ptrdiff_t)l->bias + j + n->sigma] *
+                                               noise[l->in + j];
         }
         noise += l->in + l->out;
     }
@@ -1009,8 +1148,10 @@ static void plain_derive(network *t)
             risei_conv const c = risei_unit_conv(&n->encoder, k, i);
             int const rows = 9 * c.channels, f = c.filters;
             double sigma = 0;
-            for (j = 0; j < rows * f; j++) sigma += s[j / f] * t->w[c.weights + (size_t)j] * s[rows + j % f];
-            for (j = 0; j < rows * f; j++) t->derived[c.weights + (size_t)j] = t->w[c.weights + (size_t)j] / sigma;
+            for (j = 0; j < rows * f; j++)
+                sigma += s[j / f] * t->w[c.weights + (size_t)j] * s[rows + j % f];
+            for (j = 0; j < rows * f; j++)
+                t->derived[c.weights + (size_t)j] = t->w[c.weights + (size_t)j] / sigma;
             s += rows + f + 1;
         }
 }
@@ -1028,9 +1169,12 @@ static rise_agent_desc network_desc(const network_kind *k)
     rise_agent_desc d;
     int const variant = k->variant;
     memset(&d, 0, sizeof d);
-    d.frame_width = 6, d.frame_height = 5, d.frame_channels = 1, d.frame_stack = variant & 1 ? 2 : 1, d.actions = 3;
-    d.memory = k->memory, d.cell = k->cell, d.fusion = k->fusion, d.layer_norm = k->norm, d.no_dueling = !k->dueling;
-    d.recurrent_units = variant % 4 == 3 ? 8 : 2, d.head_units = variant % 4 == 3 ? 16 : 3; /* 3: some weights lie as panels */
+    d.frame_width = 6, d.frame_height = 5, d.frame_channels = 1,
+    d.frame_stack = variant & 1 ? 2 : 1, d.actions = 3;
+    d.memory = k->memory, d.cell = k->cell, d.fusion = k->fusion, d.layer_norm = k->norm,
+    d.no_dueling = !k->dueling;
+    /* 3: some weights lie as panels */
+    d.recurrent_units = variant % 4 == 3 ? 8 : 2, d.head_units = variant % 4 == 3 ? 16 : 3;
     d.context_scale = SCALE, d.embedding_size = 3, d.feed_action = variant & 1;
     d.window_samples = variant & 4 ? 2 : 1; /* 4: both rows are samples of one sequence */
     d.features = variant & 2 ? 5 : -1;
@@ -1056,7 +1200,8 @@ static void network_draw(network *t)
         for (j = 0; j < (size_t)n->atoms; j++) sum += t->slope[i + j] = fabs(t->slope[i + j]);
         for (j = 0; j < (size_t)n->atoms; j++) t->slope[i + j] /= sum;
     }
-    for (i = 0; i < (size_t)(t->rows * n->taus) && n->head == RISE_HEAD_IQN; i++) t->pass.tau[i] = risei_uniform(&dice);
+    for (i = 0; i < (size_t)(t->rows * n->taus) && n->head == RISE_HEAD_IQN; i++)
+        t->pass.tau[i] = risei_uniform(&dice);
     if (n->head == RISE_HEAD_IQN) t->pass.tau[0] = 0, t->pass.tau[1] = 1;
     t->derived = t->w;
     if (!n->noisy && !n->spectral) return;
@@ -1085,10 +1230,12 @@ static void network_make(network *t, const network_kind *k)
     sequences = ROWS / t->net.samples;
     t->rows = 2 * ROWS, t->images = full ? ALL * ROWS : 2 * ROWS;
 
-    risei_pass_layout(&count, &t->net, &t->pass, t->rows, t->images, ALL, ALL * ROWS, (ALL + 1) * ROWS, ROWS, STEPS);
+    risei_pass_layout(&count, &t->net, &t->pass, t->rows, t->images, ALL, ALL * ROWS,
+                      (ALL + 1) * ROWS, ROWS, STEPS);
     arena = count;
     arena.base = (unsigned char *)numbers(count.used / sizeof(double), 0), arena.used = 0;
-    risei_pass_layout(&arena, &t->net, &t->pass, t->rows, t->images, ALL, ALL * ROWS, (ALL + 1) * ROWS, ROWS, STEPS);
+    risei_pass_layout(&arena, &t->net, &t->pass, t->rows, t->images, ALL, ALL * ROWS,
+                      (ALL + 1) * ROWS, ROWS, STEPS);
     t->first[variant & 1] = 1; /* one row starts late */
     s = &t->pass.sequence;
     s->steps = ALL, s->rows = sequences, s->first = t->first;
@@ -1115,14 +1262,17 @@ static void network_make(network *t, const network_kind *k)
     for (i = 0; i < t->images; i++)
         for (y = 0; y < image.height; y++)
             for (x = 0; x < image.width * image.channels; x++)
-                t->frames[i * risei_image_size(&image) + risei_image_at(&image, y, 0) + x] = risei_below(&dice, 256) / 255.0;
+                t->frames[i * risei_image_size(&image) + risei_image_at(&image, y, 0) + x] =
+                    risei_below(&dice, 256) / 255.0;
     t->w = numbers(t->net.block, 0), t->g = garbage(t->net.block);
     risei_net_initialise(&t->net, t->w, 8, &dice);
     for (i = 0; i < (int)t->net.parameters; i++) t->w[i] += 0.1 * real();
     network_draw(t);
-    check_about("network: memory %d, cell %d, fusion %d%s%s, variant %d, head %d%s%s, %d units, pool to %d", (int)k->memory,
-                (int)k->cell, (int)k->fusion, k->norm ? ", norm" : "", k->dueling ? ", dueling" : "", variant, (int)k->head,
-                k->noisy ? ", noisy" : "", k->spectral ? ", spectral" : "", k->residual, k->pool_to);
+    check_about(
+        "network: memory %d, cell %d, fusion %d%s%s, variant %d, head %d%s%s, %d units, pool to %d",
+        (int)k->memory, (int)k->cell, (int)k->fusion, k->norm ? ", norm" : "",
+        k->dueling ? ", dueling" : "", variant, (int)k->head, k->noisy ? ", noisy" : "",
+        k->spectral ? ", spectral" : "", k->residual, k->pool_to);
 }
 /* What enters the heads of a state. */
 static void plain_fused(const network *t, int row, double *x)
@@ -1160,10 +1310,13 @@ static void plain_heads(const network *t, const double *x, double *z)
     for (j = 0; j < n->hidden.out; j++) hidden[j] = fmax(plain_linear(w, &n->hidden, x, j), 0);
     for (i = 0; i < n->atoms; i++) {
         double mean = 0;
-        for (j = 0; j < n->actions; j++) mean += plain_linear(w, &n->advantage, hidden, j * n->atoms + i) / n->actions;
+        for (j = 0; j < n->actions; j++)
+            mean += plain_linear(w, &n->advantage, hidden, j * n->atoms + i) / n->actions;
         for (j = 0; j < n->actions; j++) {
             z[j * n->atoms + i] = plain_linear(w, &n->advantage, hidden, j * n->atoms + i);
-            if (n->dueling) z[j * n->atoms + i] += plain_linear(w, &n->value, hidden + n->advantage.in, i) - mean;
+            if (n->dueling)
+                z[j * n->atoms + i] += plain_linear(w, &n->value, hidden + n->advantage.in, i) -
+                                       mean;
         }
     }
 }
@@ -1173,7 +1326,8 @@ static void plain_quantile(const network *t, double tau, const double *x, double
     double cosines[64];
     int i;
     for (i = 0; i < 64; i++) cosines[i] = cos(acos(-1) * i * tau);
-    for (i = 0; i < t->net.fused; i++) mixed[i] = x[i] * fmax(plain_linear(t->derived, &t->net.quantile, cosines, i), 0);
+    for (i = 0; i < t->net.fused; i++)
+        mixed[i] = x[i] * fmax(plain_linear(t->derived, &t->net.quantile, cosines, i), 0);
 }
 /* Does every layer, from features and states to z and q, give what its formula says? */
 static int network_row_good(const network *t, int row)
@@ -1191,15 +1345,19 @@ static int network_row_good(const network *t, int row)
             double sum = 0;
             for (i = 0; i < n->atoms; i++) sum += exp(z[j * n->atoms + i]);
             for (i = 0; i < n->atoms; i++) {
-                double const atom = n->value_min + i * (n->value_max - n->value_min) / (n->atoms - 1);
+                double const atom = n->value_min +
+                                    i * (n->value_max - n->value_min) / (n->atoms - 1);
                 double *const out = &z[j * n->atoms + i];
                 if (n->head == RISE_HEAD_C51) *out = exp(*out) / sum;
                 q[j] += n->head == RISE_HEAD_C51 ? *out * atom : *out / n->taus;
-                worst = fmax(worst, fabs(t->pass.z[(row * n->taus + k) * outputs + j * n->atoms + i] - *out));
+                worst =
+                    fmax(worst,
+                         fabs(t->pass.z[(row * n->taus + k) * outputs + j * n->atoms + i] - *out));
             }
         }
     }
-    for (j = 0; j < n->actions; j++) worst = fmax(worst, fabs(t->pass.q[row * n->actions + j] - q[j]));
+    for (j = 0; j < n->actions; j++)
+        worst = fmax(worst, fabs(t->pass.q[row * n->actions + j] - q[j]));
     return worst < 1e-12;
 }
 static int network_encoder_good(const network *t)
@@ -1227,7 +1385,8 @@ static void network_backward(network *t)
     device.kernels = kernels;
     risei_net_backward(&device, n, t->derived, t->g, ROWS, STEPS, &t->pass);
     if (derived) risei_net_derive_backward(&device, n, t->noise, s, t->derived, t->g);
-    if (size > 0) memcpy(s, kept, size * sizeof *s); /* it may be used up, but the loss is to have the same v and u */
+    /* it may be used up, but the loss is to have the same v and u */
+    if (size > 0) memcpy(s, kept, size * sizeof *s);
 }
 static void network_case(const network_kind *k)
 {
@@ -1241,7 +1400,8 @@ static void network_case(const network_kind *k)
     memcpy(once, t.derived, (t.net.hidden.weights + (size_t)t.net.sigma) * sizeof *once);
     network_loss(&t);
     for (i = 0; i < t.net.hidden.weights + (size_t)t.net.sigma; i++)
-        if (!(fabs(once[i] - t.derived[i]) <= 1e-11 * (1 + fabs(once[i])))) break; /* 1e-12 keeps a length of 0 from harm */
+        /* 1e-12 keeps a length of 0 from harm */
+        if (!(fabs(once[i] - t.derived[i]) <= 1e-11 * (1 + fabs(once[i])))) break;
     CHECK(i == t.net.hidden.weights + (size_t)t.net.sigma);
     CHECK(network_encoder_good(&t));
     for (row = 0; row < t.rows; row++) CHECK(network_row_good(&t, row));
@@ -1262,11 +1422,13 @@ static void test_network(void)
     for (memory = 0; memory < 3; memory++)
         for (cell = 0; cell < (memory > 0 ? 3 : 1); cell++)
             for (fusion = 0; fusion < (memory > 0 ? 3 : 1); fusion++)
-                for (norm = 0; norm < 2; norm++, variant++) { /* each with and without norm, and with and without dueling */
+                /* each with and without norm, and with and without dueling */
+                for (norm = 0; norm < 2; norm++, variant++) {
                     network_kind k;
                     memset(&k, 0, sizeof k);
                     k.memory = memories[memory], k.cell = cells[cell], k.fusion = fusions[fusion];
-                    k.norm = norm, k.dueling = (norm + cell + fusion) % 2, k.variant = variant % 9 % 8;
+                    k.norm = norm, k.dueling = (norm + cell + fusion) % 2,
+                    k.variant = variant % 9 % 8;
                     network_case(&k);
                 }
 }
@@ -1281,7 +1443,8 @@ static void test_heads(void)
                 for (dueling = 0; dueling < 2; dueling++, turn++) {
                     network_kind k;
                     memset(&k, 0, sizeof k);
-                    k.head = (rise_head)head, k.memory = memories[memory], k.norm = norm, k.dueling = dueling;
+                    k.head = (rise_head)head, k.memory = memories[memory], k.norm = norm,
+                    k.dueling = dueling;
                     k.cell = turn % 3 == 0 ? RISE_CELL_GRU : RISE_CELL_LSTM;
                     k.fusion = (rise_fusion)((turn + turn / 4) % 3);
                     k.variant = turn * 3 % 4;
@@ -1294,7 +1457,8 @@ static void test_derived(void)
 {
     static const network_kind some[] = {
         {RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 0, 0, RISE_HEAD_MEAN, 1, 0, 0, 0},
-        {RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 1, 1, 3, RISE_HEAD_MEAN, 1, 0, 0, 2}, /* 3: as panels */
+        /* 3: as panels */
+        {RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 1, 1, 3, RISE_HEAD_MEAN, 1, 0, 0, 2},
         {RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 0, RISE_HEAD_MEAN, 0, 1, 1, 0},
         {RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 0, 1, RISE_HEAD_MEAN, 0, 4, 1, 2},
         {RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 2, RISE_HEAD_MEAN, 0, 5, 0, 0},
@@ -1308,14 +1472,15 @@ static void test_derived(void)
     for (i = 0; i < sizeof some / sizeof *some; i++) network_case(&some[i]);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Noise and spectral norm by themselves                                                                              */
+/* ---------------------------------------------------------------------------------------------- */
+/* Noise and spectral norm by themselves */
 
 /* f(e) = sign(e) sqrt(|e|) of normal numbers, one for each input and output of each layer; sigma begins at 0.5 / sqrt(inputs).
    Weights begin within 1 / sqrt(inputs). */
 static void test_noise(void)
 {
-    network_kind const k = {RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 3, RISE_HEAD_C51, 1, 0, 0, 0};
+    network_kind const k = {
+        RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 3, RISE_HEAD_C51, 1, 0, 0, 0};
     rise_agent_desc const d = network_desc(&k);
     risei_net const n = risei_net_make(&d);
     const risei_linear *const layer[3] = {&n.hidden, &n.advantage, &n.value};
@@ -1329,10 +1494,12 @@ static void test_noise(void)
         double const sigma = 0.5 / sqrt(layer[i]->in);
         inputs += layer[i]->in + layer[i]->out;
         const double *mu = w + layer[i]->weights; /* and bias after them */
-        for (j = 0; j < (layer[i]->in + 1) * layer[i]->out; j++) good &= mu[j + n.sigma] == sigma && fabs(mu[j]) <= 2 * sigma;
+        for (j = 0; j < (layer[i]->in + 1) * layer[i]->out; j++)
+            good &= mu[j + n.sigma] == sigma && fabs(mu[j]) <= 2 * sigma;
     }
     CHECK(good && size == (size_t)inputs);
-    CHECK(n.parameters == n.value.bias + (size_t)n.value.out + (size_t)n.sigma && n.block == n.parameters);
+    CHECK(n.parameters == n.value.bias + (size_t)n.value.out + (size_t)n.sigma &&
+          n.block == n.parameters);
     CHECK(n.sigma == (ptrdiff_t)(n.value.bias + (size_t)n.value.out - n.hidden.weights));
     for (round = 0; round < 200; round++) {
         risei_random same = dice;
@@ -1340,7 +1507,8 @@ static void test_noise(void)
         for (i = 0; i < (int)size; i++) {
             double normal = -6;
             for (j = 0; j < 12; j++) normal += risei_uniform(&same);
-            good &= fabs(fabs(noise[i]) - sqrt(fabs(normal))) < 1e-15 && (normal < 0) == (noise[i] < 0);
+            good &= fabs(fabs(noise[i]) - sqrt(fabs(normal))) < 1e-15 &&
+                    (normal < 0) == (noise[i] < 0);
             mean += noise[i], square += noise[i] * noise[i];
         }
     }
@@ -1358,11 +1526,13 @@ static double largest_singular_value(const double *w, int rows, int columns)
     int i, j, k, p, q, sweep;
     for (i = 0; i < columns; i++)
         for (j = 0; j < columns; j++)
-            for (a[i][j] = 0, k = 0; k < rows; k++) a[i][j] += w[k * columns + i] * w[k * columns + j];
+            for (a[i][j] = 0, k = 0; k < rows; k++)
+                a[i][j] += w[k * columns + i] * w[k * columns + j];
     for (sweep = 0; sweep < 30; sweep++)
         for (p = 0; p < columns; p++)
             for (q = p + 1; q < columns; q++) {
-                double const angle = atan2(2 * a[p][q], a[q][q] - a[p][p]) / 2, c = cos(angle), s = sin(angle);
+                double const angle = atan2(2 * a[p][q], a[q][q] - a[p][p]) / 2, c = cos(angle);
+                double const s = sin(angle);
                 for (k = 0; k < columns; k++) {
                     double const x = a[k][p], y = a[k][q];
                     a[k][p] = c * x - s * y, a[k][q] = s * x + c * y;
@@ -1376,7 +1546,8 @@ static double largest_singular_value(const double *w, int rows, int columns)
     return sqrt(most);
 }
 /* One round of what an update does, against v = W u / |W u|, u' = W^T v / |W^T v|, quotient |W^T v|. */
-static int spectral_step_good(const double *w, int rows, int f, const double *u, const double *s, const double *derived)
+static int spectral_step_good(const double *w, int rows, int f, const double *u, const double *s,
+                              const double *derived)
 {
     double v[9 * 8], next[8], length = 0, quotient = 0, worst = 0;
     int i, j;
@@ -1398,19 +1569,32 @@ static int spectral_step_good(const double *w, int rows, int f, const double *u,
 /* From update to update the quotient grows to the largest singular value, for each conv by itself; other weights stay. */
 static void test_spectral(void)
 {
-    network_kind const k = {RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 0, RISE_HEAD_MEAN, 0, 4 + 2, 1, 0};
+    network_kind const k = {RISE_MEMORY_NONE,
+                            RISE_CELL_LSTM,
+                            RISE_FUSION_CONCAT,
+                            0,
+                            1,
+                            0,
+                            RISE_HEAD_MEAN,
+                            0,
+                            4 + 2,
+                            1,
+                            0};
     rise_agent_desc d = network_desc(&k);
     int filters, updates, i, c;
     for (filters = 1; filters <= 8; filters += check_share) {
         risei_net n;
         double *w, *s, *derived, *u;
-        risei_random weights = risei_stream((uint64_t)filters, 1); /* where two values are too alike, 1000 updates would not do */
+        /* where two values are too alike, 1000 updates would not do */
+        risei_random weights = risei_stream((uint64_t)filters, 1);
         d.conv[0].filters = filters, d.conv[1].filters = 9 - filters;
         n = risei_net_make(&d);
-        w = numbers(n.block, 0), s = numbers(risei_spectral_size(&n), 0), derived = numbers(n.block, 0);
+        w = numbers(n.block, 0), s = numbers(risei_spectral_size(&n), 0),
+        derived = numbers(n.block, 0);
         risei_net_initialise(&n, w, 8, &weights);
         check_about("spectral norm of %d filters, and of %d", filters, 9 - filters);
-        CHECK(risei_spectral_count(&n) == 6 && n.block == n.parameters + (size_t)(4 * filters + 2 * (9 - filters)));
+        CHECK(risei_spectral_count(&n) == 6 &&
+              n.block == n.parameters + (size_t)(4 * filters + 2 * (9 - filters)));
         for (updates = 0; updates < 1000; updates++) {
             int const look = updates < 4 || updates % 300 == 0 || updates == 999;
             const double *at = s;
@@ -1422,7 +1606,8 @@ static void test_spectral(void)
                 CHECK(spectral_step_good(w + conv.weights, rows, f, u, at, derived + conv.weights));
                 CHECK(at[rows + f] <= most * (1 + 1e-9) + 2e-12);
                 if (updates == 999) CHECK_NEAR(at[rows + f], most, 1e-6);
-                if (updates == 999) CHECK_NEAR(largest_singular_value(derived + conv.weights, rows, f), 1, 1e-6);
+                if (updates == 999)
+                    CHECK_NEAR(largest_singular_value(derived + conv.weights, rows, f), 1, 1e-6);
                 at += rows + f + 1, u += f;
             }
             for (c = 0, i = 0; c < (int)n.parameters && look; c++) i += w[c] != derived[c];
@@ -1435,21 +1620,24 @@ static void test_spectral(void)
 /* Weights of zero are divided by what keeps them zero. */
 static void test_spectral_zero(void)
 {
-    network_kind const k = {RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 0, RISE_HEAD_MEAN, 0, 1, 1, 0};
+    network_kind const k = {
+        RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 0, RISE_HEAD_MEAN, 0, 1, 1, 0};
     network t;
     size_t i;
     int good = 1;
     network_make(&t, &k);
     check_about("spectral norm of zeros");
-    for (i = 0; i < 2; i++) put(9 * 2 * 2, t.w + risei_unit_conv(&t.net.encoder, 0, (int)i).weights, 0);
+    for (i = 0; i < 2; i++)
+        put(9 * 2 * 2, t.w + risei_unit_conv(&t.net.encoder, 0, (int)i).weights, 0);
     network_backward(&t);
-    for (i = 0; i < t.net.parameters; i++) good &= t.g[i] - t.g[i] == 0 && t.derived[i] - t.derived[i] == 0;
+    for (i = 0; i < t.net.parameters; i++)
+        good &= t.g[i] - t.g[i] == 0 && t.derived[i] - t.derived[i] == 0;
     CHECK(good);
     free_arrays();
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Whole updates: the gradient that an agent takes a step along is that of the loss that it tells                     */
+/* ---------------------------------------------------------------------------------------------- */
+/* Whole updates: the gradient that an agent takes a step along is that of the loss that it tells */
 
 typedef struct update_layer {
     rise_agent *agent;
@@ -1469,7 +1657,8 @@ static rise_agent_desc update_desc(const network_kind *k)
 {
     rise_agent_desc d = network_desc(k);
     d.window = 3, d.batch = 3, d.n_step = 2, d.discount = 0.9, d.embedding_f32 = 1;
-    d.replay_capacity = 64, d.learn_start = 8, d.learn_outside = 1, d.target_period = 1000, d.learning_rate = 0.02;
+    d.replay_capacity = 64, d.learn_start = 8, d.learn_outside = 1, d.target_period = 1000,
+    d.learning_rate = 0.02;
     d.importance_exponent = 0.9, d.priority_exponent = 0.7;
     return d;
 }
@@ -1485,8 +1674,11 @@ static void update_begin(update_layer *t, const rise_agent_desc *d)
     }
     for (i = 0; i < 30; i++) {
         for (j = 0; j < 30; j++) frame[j] = (uint8_t)risei_below(&dice, 256);
-        CHECK(rise_agent_step(t->agent, frame, (float)(3 * real()), i % 5 == 0 ? RISE_FIRST : i % 10 == 4 ? RISE_TERMINATED
-                              : i % 10 == 9 ? RISE_TRUNCATED : RISE_MIDDLE) >= 0);
+        CHECK(rise_agent_step(t->agent, frame, (float)(3 * real()),
+                              i % 5 == 0    ? RISE_FIRST
+                              : i % 10 == 4 ? RISE_TERMINATED
+                              : i % 10 == 9 ? RISE_TRUNCATED
+                                            : RISE_MIDDLE) >= 0);
     }
     for (i = 0; i < 6; i++) CHECK(rise_agent_learn(t->agent) == RISE_OK);
     t->rows = d->no_double || d->munchausen ? d->batch : 2 * d->batch;
@@ -1506,8 +1698,9 @@ static void update_case(const network_kind *k, int munchausen, int rescale, int 
     before = a->counters;
     CHECK(rise_agent_learn(a) == RISE_OK);
     loss = a->counters.loss;
-    check_about("update: memory %d, head %d%s%s%s%s, loss %g", (int)k->memory, (int)k->head, k->noisy ? ", noisy" : "",
-                munchausen ? ", munchausen" : "", rescale ? ", rescaled" : "", single ? ", no double" : "", loss);
+    check_about("update: memory %d, head %d%s%s%s%s, loss %g", (int)k->memory, (int)k->head,
+                k->noisy ? ", noisy" : "", munchausen ? ", munchausen" : "",
+                rescale ? ", rescaled" : "", single ? ", no double" : "", loss);
     CHECK(a->counters.updates == before.updates + 1 && loss > 0);
     memcpy(a->weights, w, a->net.block * sizeof *w); /* back to where the gradient was taken */
     a->counters = before;
@@ -1524,13 +1717,15 @@ static void test_updates(void)
     memset(&k, 0, sizeof k);
     for (head = RISE_HEAD_MEAN; head <= RISE_HEAD_IQN; head++)
         for (i = 0; i < 3; i++) {
-            k.head = (rise_head)head, k.memory = memories[i], k.variant = (i + head) % 3, k.residual = i == 1 ? 5 : 0;
+            k.head = (rise_head)head, k.memory = memories[i], k.variant = (i + head) % 3,
+            k.residual = i == 1 ? 5 : 0;
             k.dueling = i < 2, k.noisy = (i + head) % 2, k.norm = i == 2;
-            update_case(&k, head != RISE_HEAD_C51 && i == 1, head != RISE_HEAD_C51 && i == 2, head == i);
+            update_case(&k, head != RISE_HEAD_C51 && i == 1, head != RISE_HEAD_C51 && i == 2,
+                        head == i);
         }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* ---------------------------------------------------------------------------------------------- */
 /* The control: in each of these, one term of the backward pass is one per cent off, or is added, and the check must say so. */
 
 static const rise_kernels *honest;
@@ -1564,21 +1759,24 @@ static void bad_relu_backward(int n, const double *y, const double *dy, double *
 {
     honest->relu_backward(n, y, dy, dx), scale(n, dx);
 }
-static void bad_lstm_backward(int n, const double *gates, const double *c, const double *c_next, const double *dh, double *dc,
-                              double *dgates)
+static void bad_lstm_backward(int n, const double *gates, const double *c, const double *c_next,
+                              const double *dh, double *dc, double *dgates)
 {
-    honest->lstm_backward(n, gates, c, c_next, dh, dc, dgates), scale(1, dgates + n); /* one unit's forget gate */
+    /* one unit's forget gate */
+    honest->lstm_backward(n, gates, c, c_next, dh, dc, dgates), scale(1, dgates + n);
 }
-static void bad_lstm_carry(int n, const double *gates, const double *c, const double *c_next, const double *dh, double *dc,
-                           double *dgates)
+static void bad_lstm_carry(int n, const double *gates, const double *c, const double *c_next,
+                           const double *dh, double *dc, double *dgates)
 {
     honest->lstm_backward(n, gates, c, c_next, dh, dc, dgates), scale(1, dc);
 }
-static void bad_gru_backward(int n, const double *x, const double *u, const double *h, double *dh, double *dx, double *du)
+static void bad_gru_backward(int n, const double *x, const double *u, const double *h, double *dh,
+                             double *dx, double *du)
 {
     honest->gru_backward(n, x, u, h, dh, dx, du), scale(1, du + 2 * n);
 }
-static void bad_gru_carry(int n, const double *x, const double *u, const double *h, double *dh, double *dx, double *du)
+static void bad_gru_carry(int n, const double *x, const double *u, const double *h, double *dh,
+                          double *dx, double *du)
 {
     honest->gru_backward(n, x, u, h, dh, dx, du), scale(1, dh);
 }
@@ -1586,8 +1784,8 @@ static void bad_gate_backward(int n, const double *x, const double *s, double *d
 {
     honest->gate_backward(n, x, s, dy, dx), scale(n, dy);
 }
-static void bad_norm_backward(int n, const double *x, const double *gain, const double *stats, double *dy, double *dgain,
-                              double *dbias)
+static void bad_norm_backward(int n, const double *x, const double *gain, const double *stats,
+                              double *dy, double *dgain, double *dbias)
 {
     honest->norm_backward(n, x, gain, stats, dy, dgain, dbias), scale(n, dy);
 }
@@ -1596,13 +1794,15 @@ static void bad_claim(int n, const double *x, const double *y, double *rest, dou
 {
     honest->claim(n, x, y, rest, dx), scale(n, dx);
 }
-static void bad_claim_all(int n, const double *x, const double *y, double *rest, double *dx) /* every pixel gets it */
+/* every pixel gets it */
+static void bad_claim_all(int n, const double *x, const double *y, double *rest, double *dx)
 {
     int i;
     for (i = 0; i < n; i++) dx[i] += rest[i];
     (void)x, (void)y;
 }
-static void bad_perturb(int rows, int n, const double *x, const double *a, const double *b, double *z)
+static void bad_perturb(int rows, int n, const double *x, const double *a, const double *b,
+                        double *z)
 {
     honest->perturb(rows, n, x, a, b, z), scale(rows * n, z);
 }
@@ -1615,7 +1815,10 @@ static void bad_multiply_adds(int n, const double *x, const double *y, int add, 
     honest->multiply(n, x, y, 1, z);
     (void)add;
 }
-static double bad_dot(ptrdiff_t n, const double *x, const double *y) { return 1.01 * honest->dot(n, x, y); }
+static double bad_dot(ptrdiff_t n, const double *x, const double *y)
+{
+    return 1.01 * honest->dot(n, x, y);
+}
 
 /* The backward pass alone is spoiled, in a net in which that makes a difference: its ReLUs may hide it. */
 static void control_of(const char *what, const rise_kernels *bad, const network_kind *k)
@@ -1650,26 +1853,29 @@ static void control(const char *what, const rise_kernels *bad, rise_cell cell, r
     network_kind k;
     network t;
     memset(&k, 0, sizeof k);
-    k.memory = RISE_MEMORY_FULL, k.cell = cell, k.fusion = fusion, k.norm = k.dueling = 1, k.variant = 2;
+    k.memory = RISE_MEMORY_FULL, k.cell = cell, k.fusion = fusion, k.norm = k.dueling = 1,
+    k.variant = 2;
     network_make(&t, &k);
     device.kernels = bad;
     network_backward(&t);
     device.kernels = honest;
     check_about("%s", what);
-    CHECK(differentiate(network_loss, &t, t.w, t.g, t.net.parameters, 1, n) > TOLERANCE); /* 1: some spoil a single component */
+    /* 1: some spoil a single component */
+    CHECK(differentiate(network_loss, &t, t.w, t.g, t.net.parameters, 1, n) > TOLERANCE);
     free_arrays();
 }
 static void test_controls(void)
 {
     rise_kernels bad;
     honest = device.kernels;
-#define CONTROL(kernel, function, cell, fusion)                                                                        \
-    bad = *honest;                                                                                                     \
-    bad.kernel = function;                                                                                             \
+#define CONTROL(kernel, function, cell, fusion)                                                    \
+    bad = *honest;                                                                                 \
+    bad.kernel = function;                                                                         \
     control(#function, &bad, cell, fusion)
     CONTROL(product, bad_sums, RISE_CELL_LSTM, RISE_FUSION_CONCAT);
     CONTROL(relu_backward, bad_relu_backward, RISE_CELL_LSTM, RISE_FUSION_CONCAT);
-    CONTROL(add, bad_add, RISE_CELL_LSTM, RISE_FUSION_CONCAT); /* in a SUM it would bend the forward pass as well */
+    /* in a SUM it would bend the forward pass as well */
+    CONTROL(add, bad_add, RISE_CELL_LSTM, RISE_FUSION_CONCAT);
     CONTROL(lstm_backward, bad_lstm_backward, RISE_CELL_LSTM, RISE_FUSION_SUM);
     CONTROL(lstm_backward, bad_lstm_carry, RISE_CELL_LSTM, RISE_FUSION_SUM);
     CONTROL(gru_backward, bad_gru_backward, RISE_CELL_GRU, RISE_FUSION_SUM);
@@ -1682,11 +1888,12 @@ static void test_controls(void)
 }
 static void test_new_controls(void)
 {
-    network_kind const k = {RISE_MEMORY_RISE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 2, RISE_HEAD_IQN, 1, 5, 1, 0};
+    network_kind const k = {
+        RISE_MEMORY_RISE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 2, RISE_HEAD_IQN, 1, 5, 1, 0};
     rise_kernels bad;
-#define CONTROL(kernel, function)                                                                                      \
-    bad = *honest;                                                                                                     \
-    bad.kernel = function;                                                                                             \
+#define CONTROL(kernel, function)                                                                  \
+    bad = *honest;                                                                                 \
+    bad.kernel = function;                                                                         \
     control_of(#function, &bad, &k)
     CONTROL(claim, bad_claim);
     CONTROL(claim, bad_claim_all);

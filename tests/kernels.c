@@ -6,7 +6,7 @@
 #include "check.h"
 
 enum { LARGE = check_share > 1 ? 1 : 8 }; /* products of each of the greater sizes */
-#define UNIT (0.5 * (double)FLT_EPSILON) /* unit roundoff */
+#define UNIT (0.5 * (double)FLT_EPSILON)  /* unit roundoff */
 
 /* ARMv7's NEON flushes denormals, and its scalar unit does not. */
 #if defined(__arm__) && !defined(__aarch64__)
@@ -24,8 +24,11 @@ static void find_tables(void)
     static const struct {
         rise_isa isa;
         const char *name;
-    } known[] = {
-        {RISE_ISA_REF, "ref"}, {RISE_ISA_C, "c"}, {RISE_ISA_AVX2, "avx2"}, {RISE_ISA_AVX512, "avx512"}, {RISE_ISA_NEON, "neon"}};
+    } known[] = {{RISE_ISA_REF, "ref"},
+                 {RISE_ISA_C, "c"},
+                 {RISE_ISA_AVX2, "avx2"},
+                 {RISE_ISA_AVX512, "avx512"},
+                 {RISE_ISA_NEON, "neon"}};
     size_t i;
     for (i = 0; i < sizeof known / sizeof *known; i++) {
         const rise_kernels *const k = rise_kernels_of(known[i].isa);
@@ -39,11 +42,12 @@ static void find_tables(void)
     }
     printf("\n");
     CHECK(ref != NULL && ref->fused && tables > 0);
-    CHECK(rise_kernels_of(RISE_ISA_AUTO) == table[tables - 1]); /* they are listed from slow to fast */
+    /* they are listed from slow to fast */
+    CHECK(rise_kernels_of(RISE_ISA_AUTO) == table[tables - 1]);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Numbers and memory                                                                                                 */
+/* ---------------------------------------------------------------------------------------------- */
+/* Numbers and memory */
 
 static int below(int n) { return risei_below(&dice, n); }
 /* Of both signs, over nine binades: sums of such numbers round at nearly every step, and none is denormal. */
@@ -81,38 +85,44 @@ static void free_blocks(void)
     while (block_count > 0) free(blocks[--block_count]);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Fused multiply-add                                                                                                 */
+/* ---------------------------------------------------------------------------------------------- */
+/* Fused multiply-add */
 
 #ifdef __GLIBC__ /* whose fmaf rounds once; others' may not */
 static float any_bits(void) { return risei_float(risei_draw(&dice)); }
 
 static void test_fma(void)
 {
-    float const special[] = {0.0f,    -0.0f,    1.0f,      -1.0f,      FLT_MIN, -FLT_MIN, FLT_MIN / 8388608,
-                             FLT_MAX, -FLT_MAX, HUGE_VALF, -HUGE_VALF, NAN};
+    float const special[] = {
+        0.0f,    -0.0f,    1.0f,      -1.0f,      FLT_MIN, -FLT_MIN, FLT_MIN / 8388608,
+        FLT_MAX, -FLT_MAX, HUGE_VALF, -HUGE_VALF, NAN};
     int const specials = (int)(sizeof special / sizeof *special);
     int i, j, wrong = 0;
     for (i = 0; i < specials * specials * specials; i++) {
-        float const a = special[i % specials], b = special[i / specials % specials], c = special[i / specials / specials];
+        float const a = special[i % specials], b = special[i / specials % specials];
+        float const c = special[i / specials / specials];
         float const x = risei_fma(a, b, c), y = fmaf(a, b, c);
         wrong += !same(&x, &y, 1);
     }
     for (i = 0; i < 300000; i++) {
         float a = any_bits(), b = any_bits(), c = any_bits(), x, y;
-        double const u = ldexp(1, -13 - below(11)); /* (1 + u) (1 - u) is so little less than 1 that a double sum loses it */
+        /* (1 + u) (1 - u) is so little less than 1 that a double sum loses it */
+        double const u = ldexp(1, -13 - below(11));
         int const e = below(2) ? 0 : below(200) - 100;
-        switch (i % 5) { /* the bits of three random floats seldom meet, so other encounters are arranged: */
+        /* the bits of three random floats seldom meet, so other encounters are arranged: */
+        switch (i % 5) {
         case 0: break;
         case 1: /* c somewhere near the product */
             a = real(), b = real(), c = (float)ldexp((double)real(), below(60) - 30);
             break;
-        case 2: /* a sum a hair's breadth from halfway between two floats: rounding twice would miss its side */
+        /* a sum a hair's breadth from halfway between two floats: rounding twice would miss its side */
+        case 2:
             a = (float)ldexp(1 + u, e / 2 - 1), b = (float)ldexp(1 - u, e - e / 2);
             c = (float)ldexp(8388608 + below(8388608), e);
             break;
         case 3: /* the same among the denormals */
-            a = (float)ldexp(1 + u, -75), b = (float)ldexp(1 - u, -75), c = (float)ldexp(below(8388608), -149);
+            a = (float)ldexp(1 + u, -75), b = (float)ldexp(1 - u, -75),
+            c = (float)ldexp(below(8388608), -149);
             break;
         case 4: /* where numbers end */
             a = (float)ldexp((double)real(), 62), b = (float)ldexp((double)real(), 62), c = FLT_MAX;
@@ -122,7 +132,8 @@ static void test_fma(void)
             float const s = j & 1 ? -a : a, t = j & 2 ? -c : c;
             x = risei_fma(s, b, t), y = fmaf(s, b, t);
             if (!same(&x, &y, 1) && ++wrong == 1)
-                check_about("fma(%.9g, %.9g, %.9g) = %.9g, not %.9g", (double)s, (double)b, (double)t, (double)x, (double)y);
+                check_about("fma(%.9g, %.9g, %.9g) = %.9g, not %.9g", (double)s, (double)b,
+                            (double)t, (double)x, (double)y);
         }
     }
     CHECK(wrong == 0);
@@ -130,13 +141,14 @@ static void test_fma(void)
 }
 #endif
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Products                                                                                                           */
+/* ---------------------------------------------------------------------------------------------- */
+/* Products */
 
 /* The walk and the matrix as the API describes them, without the library's short cuts. */
 static ptrdiff_t walk_at(const rise_walk *w, int i)
 {
-    return i % w->inner * w->step[0] + i / w->inner % w->middle * w->step[1] + i / w->inner / w->middle * w->step[2];
+    return i % w->inner * w->step[0] + i / w->inner % w->middle * w->step[1] +
+           i / w->inner / w->middle * w->step[2];
 }
 static ptrdiff_t matrix_at(const rise_matrix *m, int i, int j)
 {
@@ -150,9 +162,12 @@ static void test_layouts(void)
     int const count = (int)(sizeof sizes / sizeof *sizes);
     int s, i, j;
     for (s = 0; s < count * count; s++) {
-        int const rows = sizes[s / count], columns = sizes[s % count], panel = columns % 32 == 0 ? 32 : columns;
-        rise_matrix const m = rise_matrix_panels(NULL, rows, columns), turned = rise_matrix_transpose(m);
-        rise_matrix const plain = rise_matrix_plain(NULL, columns + 3), plain_turned = rise_matrix_transpose(plain);
+        int const rows = sizes[s / count], columns = sizes[s % count];
+        int const panel = columns % 32 == 0 ? 32 : columns;
+        rise_matrix const m = rise_matrix_panels(NULL, rows, columns);
+        rise_matrix const turned = rise_matrix_transpose(m);
+        rise_matrix const plain = rise_matrix_plain(NULL, columns + 3);
+        rise_matrix const plain_turned = rise_matrix_transpose(plain);
         rise_matrix const to = rise_matrix_panels(NULL, columns, rows);
         float *const x = floats(rows * columns), *const y = floats(rows * columns);
         int good = 1, moved = 1;
@@ -160,9 +175,11 @@ static void test_layouts(void)
         risei_turn(x, rows, columns, y);
         for (i = 0; i < rows; i++)
             for (j = 0; j < columns; j++) {
-                ptrdiff_t const at = (j / panel * rows + i) * panel + j % panel, plain_at = i * (columns + 3) + j;
+                ptrdiff_t const at = (j / panel * rows + i) * panel + j % panel;
+                ptrdiff_t const plain_at = i * (columns + 3) + j;
                 good &= matrix_at(&m, i, j) == at && matrix_at(&turned, j, i) == at;
-                good &= matrix_at(&plain, i, j) == plain_at && matrix_at(&plain_turned, j, i) == plain_at;
+                good &= matrix_at(&plain, i, j) == plain_at &&
+                        matrix_at(&plain_turned, j, i) == plain_at;
                 moved &= y[matrix_at(&to, j, i)] == x[at];
             }
         check_about("%d rows, %d columns", rows, columns);
@@ -196,9 +213,21 @@ static span matrix_span(const rise_matrix *m, int rows, int columns)
     s.low += across.low, s.high += across.high;
     return s;
 }
-static ptrdiff_t span_count(const span *s, int rows, int columns) { return rows > 0 && columns > 0 ? s->high - s->low + 1 : 0; }
+static ptrdiff_t span_count(const span *s, int rows, int columns)
+{
+    return rows > 0 && columns > 0 ? s->high - s->low + 1 : 0;
+}
 
-typedef enum layout { PLAIN, TURNED, PANELS, TURNED_PANELS, RUNS, PATCHES, COLUMNS, LAYOUTS } layout;
+typedef enum layout {
+    PLAIN,
+    TURNED,
+    PANELS,
+    TURNED_PANELS,
+    RUNS,
+    PATCHES,
+    COLUMNS,
+    LAYOUTS
+} layout;
 
 /* Panels of 32, 64 or 96 columns, one after another; the last may be cut short. */
 static rise_matrix runs_make(int rows)
@@ -216,7 +245,8 @@ static rise_matrix patches_make(int rows, int columns)
     int i;
     m.rows.inner = 1 + below(rows + 2), m.rows.middle = 1 + below(4);
     for (i = 0; i < 3; i++) m.rows.step[i] = below(61) - 30;
-    m.run = below(3) == 0 ? 4 << below(4) : 1 + below(below(2) ? columns + 2 : 7); /* also of whole vectors */
+    /* also of whole vectors */
+    m.run = below(3) == 0 ? 4 << below(4) : 1 + below(below(2) ? columns + 2 : 7);
     m.run_step = below(61) - 30;
     return m;
 }
@@ -267,16 +297,21 @@ static rise_walk rows_make(int rows, int width)
 static rise_matrix c_make(int m, int n)
 {
     enum { WEIGHTS, ROWS, BESIDE, APART, TURNED_ROWS, TURNED_WEIGHTS, KINDS };
-    int const kind = below(KINDS), run = RISE_PANEL * (1 + below(3)), gap = below(4), runs = (n + run - 1) / run;
+    int const kind = below(KINDS), run = RISE_PANEL * (1 + below(3)), gap = below(4);
+    int const runs = (n + run - 1) / run;
     rise_matrix c = rise_matrix_plain(NULL, m + gap);
     span s;
     if (kind == WEIGHTS) return rise_matrix_panels(NULL, m, n);
     if (kind == TURNED_ROWS) return rise_matrix_transpose(c);
     if (kind == TURNED_WEIGHTS) return rise_matrix_transpose(rise_matrix_panels(NULL, n, m));
-    c.rows = rows_make(m, kind == ROWS ? n : kind == BESIDE ? runs * (run + gap) : n < run ? n : run);
+    c.rows = rows_make(m, kind == ROWS     ? n
+                          : kind == BESIDE ? runs * (run + gap)
+                          : n < run        ? n
+                                           : run);
     s = walk_span(&c.rows, m);
     c.run = kind != ROWS ? run : below(2) ? INT_MAX : n + (n == 0) + below(3);
-    c.run_step = kind == BESIDE ? run + gap : s.high - s.low + run + gap; /* of whole rows, it is never taken */
+    /* of whole rows, it is never taken */
+    c.run_step = kind == BESIDE ? run + gap : s.high - s.low + run + gap;
     if (kind == APART && below(2)) c.run_step = -c.run_step;
     return c;
 }
@@ -298,7 +333,8 @@ static double *dense(const rise_matrix *x, int rows, int columns)
 static truth product_truth(const rise_product *p, const float *start, int integers)
 {
     double const gamma = (p->k + 2) * UNIT / (1 - (p->k + 2) * UNIT);
-    double *const a = p->transposed ? dense(&p->a, p->k, p->m) : dense(&p->a, p->m, p->k), *const b = dense(&p->b, p->k, p->n);
+    double *const a = p->transposed ? dense(&p->a, p->k, p->m) : dense(&p->a, p->m, p->k);
+    double *const b = dense(&p->b, p->k, p->n);
     ptrdiff_t const a_row = p->transposed ? 1 : p->k, a_k = p->transposed ? p->m : 1;
     truth t;
     int i, j, k;
@@ -306,7 +342,9 @@ static truth product_truth(const rise_product *p, const float *start, int intege
     t.bound = (double *)block((ptrdiff_t)p->m * p->n, sizeof *t.bound);
     for (i = 0; i < p->m; i++)
         for (j = 0; j < p->n; j++) {
-            float const first = p->accumulate ? start[matrix_at(&p->c, i, j)] : p->bias != NULL ? p->bias[j] : 0;
+            float const first = p->accumulate     ? start[matrix_at(&p->c, i, j)]
+                                : p->bias != NULL ? p->bias[j]
+                                                  : 0;
             double sum = (double)first, size = fabs(sum);
             for (k = 0; k < p->k; k++) {
                 double const x = a[i * a_row + k * a_k] * b[(ptrdiff_t)k * p->n + j];
@@ -325,7 +363,7 @@ typedef struct product_trial {
     truth exact;
     float *start, *right, *whole, *c;
     float *sums_start, *sums_right, *sums; /* of B's columns; NULL where they are not asked for */
-    unsigned char *taken; /* elements that a part has written */
+    unsigned char *taken;                  /* elements that a part has written */
     ptrdiff_t count, low;
     void *scratch;
     char about[120];
@@ -343,7 +381,10 @@ static void product_restart(const product_trial *t, float *c)
     if (t->sums != NULL) memcpy(t->sums, t->sums_start, (size_t)t->p.n * sizeof *t->sums);
 }
 /* Are the column sums those of a plain loop? Every table must have its bits. */
-static int product_sums_good(const product_trial *t) { return t->sums == NULL || same(t->sums, t->sums_right, t->p.n); }
+static int product_sums_good(const product_trial *t)
+{
+    return t->sums == NULL || same(t->sums, t->sums_right, t->p.n);
+}
 /* C in one part. */
 static void product_whole(product_trial *t, const rise_kernels *k, float *c)
 {
@@ -400,7 +441,8 @@ static void product_sums_make(product_trial *t)
     p->sums = t->sums = floats(p->n), t->sums_start = floats(p->n), t->sums_right = floats(p->n);
     for (j = 0; j < p->n; j++) {
         t->sums_start[j] = real(), t->sums_right[j] = p->accumulate ? t->sums_start[j] : 0;
-        for (k = 0; k < p->k; k++) t->sums_right[j] = t->sums_right[j] + p->b.data[matrix_at(&p->b, k, j)];
+        for (k = 0; k < p->k; k++)
+            t->sums_right[j] = t->sums_right[j] + p->b.data[matrix_at(&p->b, k, j)];
     }
 }
 /* A product of a random kind. */
@@ -429,15 +471,19 @@ static void product_make(product_trial *t, int m, int n, int k)
     s = matrix_span(&p->c, m, n);
     t->low = s.low;
     t->count = span_count(&s, m, n);
-    t->start = floats(t->count), t->right = floats(t->count), t->whole = floats(t->count), t->c = floats(t->count);
+    t->start = floats(t->count), t->right = floats(t->count), t->whole = floats(t->count),
+    t->c = floats(t->count);
     t->taken = (unsigned char *)block(t->count, 1);
     for (i = 0; i < t->count; i++) t->start[i] = integers ? integer() : real();
     t->exact = product_truth(p, t->start - t->low, integers);
     t->scratch = block((ptrdiff_t)(rise_product_scratch() / sizeof(ptrdiff_t)), sizeof(ptrdiff_t));
-    snprintf(t->about, sizeof t->about, "m %d n %d k %d, A %d%s, B %d, C in runs of %d, %s%s%s", m, n, k, (int)a_kind,
-             p->transposed ? " transposed" : "", (int)b_kind, p->c.run < n ? p->c.run : n,
-             p->accumulate ? "accumulate" : p->bias != NULL ? "bias" : "zero", p->relu ? ", relu" : "",
-             p->sums != NULL ? ", sums" : "");
+    snprintf(t->about, sizeof t->about, "m %d n %d k %d, A %d%s, B %d, C in runs of %d, %s%s%s", m,
+             n, k, (int)a_kind, p->transposed ? " transposed" : "", (int)b_kind,
+             p->c.run < n ? p->c.run : n,
+             p->accumulate     ? "accumulate"
+             : p->bias != NULL ? "bias"
+                               : "zero",
+             p->relu ? ", relu" : "", p->sums != NULL ? ", sums" : "");
 }
 /* One product on all tables, whole and in parts. */
 static void product_case(int m, int n, int k)
@@ -454,7 +500,8 @@ static void product_case(int m, int n, int k)
         check_about("%s, %s, %d parts", kernels->name, trial.about, parts);
         product_whole(&trial, kernels, trial.whole);
         CHECK(product_sums_good(&trial));
-        CHECK(kernels->fused ? same(trial.whole, trial.right, trial.count) : product_good(&trial, trial.whole));
+        CHECK(kernels->fused ? same(trial.whole, trial.right, trial.count)
+                             : product_good(&trial, trial.whole));
         CHECK(parts == 1 || product_parts_good(&trial, kernels, parts));
         CHECK(parts == 1 || product_shares_good(&trial, kernels, parts));
     }
@@ -463,18 +510,24 @@ static void product_case(int m, int n, int k)
 
 static void test_product(void)
 {
-    static const int edge_n[] = {1, 8, 31, 32, 33, 64, 96, 129, 255, 256, 257, 513};   /* tiles are up to 32 wide, */
-    static const int edge_k[] = {1, 255, 256, 257, 513};                               /* blocks 256 long, */
-    static const int edge_m[] = {15, 23, 24, 25, 28, 29, 55, 56, 57, 83, 84, 85, 97, 169}; /* and 84 high; few rows are 4 tiles */
-    static const int large[][3] = {{257, 5, 3}, {255, 33, 7}, {513, 17, 2}, {300, 1, 9}, {64, 64, 64}, {49, 100, 257},
-                                   {97, 257, 258}, {193, 64, 300}, {24, 641, 260}, {48, 288, 259}, {49, 512, 20}, {100, 700, 5},
-                                   {7, 640, 30}, {1, 1290, 12}, {130, 160, 96}, {288, 96, 33}, {5, 9, 2049}, {40, 20, 4100},
-                                   {3, 128, 2500}, {110, 33, 2100}, {3, 40000, 1}, {9, 17000, 3}};
+    /* tiles are up to 32 wide, */
+    static const int edge_n[] = {1, 8, 31, 32, 33, 64, 96, 129, 255, 256, 257, 513};
+    /* blocks 256 long, */
+    static const int edge_k[] = {1, 255, 256, 257, 513};
+    /* and 84 high; few rows are 4 tiles */
+    static const int edge_m[] = {15, 23, 24, 25, 28, 29, 55, 56, 57, 83, 84, 85, 97, 169};
+    static const int large[][3] = {{257, 5, 3},    {255, 33, 7},   {513, 17, 2},   {300, 1, 9},
+                                   {64, 64, 64},   {49, 100, 257}, {97, 257, 258}, {193, 64, 300},
+                                   {24, 641, 260}, {48, 288, 259}, {49, 512, 20},  {100, 700, 5},
+                                   {7, 640, 30},   {1, 1290, 12},  {130, 160, 96}, {288, 96, 33},
+                                   {5, 9, 2049},   {40, 20, 4100}, {3, 128, 2500}, {110, 33, 2100},
+                                   {3, 40000, 1},  {9, 17000, 3}};
     size_t i, j;
     int m, n, k;
     for (m = 0; m <= 20; m++)
         for (n = 0; n <= 20; n++)
-            for (k = below(4); k <= 20; k += check_share + below(6 * check_share)) product_case(m, n, k);
+            for (k = below(4); k <= 20; k += check_share + below(6 * check_share))
+                product_case(m, n, k);
     for (n = 1; n <= 140; n++)
         for (m = 1; m <= 15; m += check_share + below(4)) product_case(m, n, 1 + below(9));
     for (i = 0; i < sizeof edge_n / sizeof *edge_n; i++)
@@ -493,32 +546,38 @@ static void test_product(void)
 }
 
 /* The control: products with a mistake in them, which must be noticed. */
-static void bad_product_share(const rise_product *p, int part, int parts, void *scratch) /* every part does it all */
+/* every part does it all */
+static void bad_product_share(const rise_product *p, int part, int parts, void *scratch)
 {
     (void)part, (void)parts;
     ref->product(p, 0, 1, scratch);
 }
-static void bad_product_end(const rise_product *p, int part, int parts, void *scratch) /* the last part does nothing */
+/* the last part does nothing */
+static void bad_product_end(const rise_product *p, int part, int parts, void *scratch)
 {
     if (part + 1 < parts || parts == 1) ref->product(p, part, parts, scratch);
 }
-static void bad_product_beyond(const rise_product *p, int part, int parts, void *scratch) /* and a gap is written to */
+/* and a gap is written to */
+static void bad_product_beyond(const rise_product *p, int part, int parts, void *scratch)
 {
     ref->product(p, part, parts, scratch);
     ((float *)(uintptr_t)p->c.data)[matrix_at(&p->c, 0, p->n - 1) + 1] = 3;
 }
-static void bad_product_bias(const rise_product *p, int part, int parts, void *scratch) /* but in the first part */
+/* but in the first part */
+static void bad_product_bias(const rise_product *p, int part, int parts, void *scratch)
 {
     rise_product q = *p;
     if (part > 0) q.bias = NULL;
     ref->product(&q, part, parts, scratch);
 }
-static void bad_product_scratch(const rise_product *p, int part, int parts, void *scratch) /* scratch is not set first */
+/* scratch is not set first */
+static void bad_product_scratch(const rise_product *p, int part, int parts, void *scratch)
 {
     ref->product(p, part, parts, scratch);
     if (part == 0) ((float *)(uintptr_t)p->c.data)[matrix_at(&p->c, 0, 0)] += *(float *)scratch;
 }
-static void bad_product_run(const rise_product *p, int part, int parts, void *scratch) /* C's runs are not heeded */
+/* C's runs are not heeded */
+static void bad_product_run(const rise_product *p, int part, int parts, void *scratch)
 {
     rise_product q = *p;
     q.c.run = INT_MAX;
@@ -529,8 +588,9 @@ static void test_product_controls(void)
     static const struct {
         void (*product)(const rise_product *p, int part, int parts, void *scratch);
         int whole, parts, shares; /* which of the checks should see it */
-    } bad[] = {{bad_product_share, 1, 1, 0}, {bad_product_end, 1, 0, 0},     {bad_product_beyond, 0, 1, 0},
-               {bad_product_bias, 1, 0, 0}, {bad_product_scratch, 0, 1, 1}, {bad_product_run, 0, 1, 1}};
+    } bad[] = {{bad_product_share, 1, 1, 0},   {bad_product_end, 1, 0, 0},
+               {bad_product_beyond, 0, 1, 0},  {bad_product_bias, 1, 0, 0},
+               {bad_product_scratch, 0, 1, 1}, {bad_product_run, 0, 1, 1}};
     size_t i;
     for (i = 0; i < sizeof bad / sizeof *bad; i++) {
         rise_kernels k = *ref;
@@ -538,8 +598,8 @@ static void test_product_controls(void)
         do { /* until C's rows are runs of 32 with gaps in between */
             free_blocks();
             product_make(&t, 12, 70, 9);
-        } while (t.p.accumulate || t.p.relu || t.p.bias == NULL || t.p.c.run != 32 || t.p.c.run_step <= 32 ||
-                 t.p.c.run_step > t.p.c.rows.step[0]);
+        } while (t.p.accumulate || t.p.relu || t.p.bias == NULL || t.p.c.run != 32 ||
+                 t.p.c.run_step <= 32 || t.p.c.run_step > t.p.c.rows.step[0]);
         k.product = bad[i].product;
         check_about("a wrong product, number %d", (int)i);
         product_whole(&t, &k, t.whole);
@@ -558,7 +618,8 @@ static void test_product_nan(void)
     void *const scratch = malloc(rise_product_scratch());
     rise_product p;
     int t, i, j;
-    for (i = 0; i < M * K; i++) a[i] = i / K % 3 == 1 && i % K == 2 ? NAN : 1.0f; /* every third row has one */
+    /* every third row has one */
+    for (i = 0; i < M * K; i++) a[i] = i / K % 3 == 1 && i % K == 2 ? NAN : 1.0f;
     for (i = 0; i < K * N; i++) b[i] = 1.0f;
     memset(&p, 0, sizeof p);
     p.m = M, p.n = N, p.k = K;
@@ -579,14 +640,15 @@ static void test_product_nan(void)
     free(scratch);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Kernels that go element by element: what each does, in double                                                      */
+/* ---------------------------------------------------------------------------------------------- */
+/* Kernels that go element by element: what each does, in double */
 
 static double squash(double x) { return 1 / (1 + exp(-x)); }
 
 static const rise_adam adam_numbers = {0.5f, 0.9f, 0.999f, 0.01f, 3.0f, 1e-3f};
 
-#define RUN(name, call) static void run_##name(const rise_kernels *k, int n, float *const *a) { call; }
+#define RUN(name, call)                                                                            \
+    static void run_##name(const rise_kernels *k, int n, float *const *a) { call; }
 RUN(add, k->add(n, a[0], a[1]))
 RUN(relu_backward, k->relu_backward(n, a[0], a[1], a[2]))
 RUN(relu_backward_in_place, k->relu_backward(n, a[0], a[1], a[1]))
@@ -612,24 +674,58 @@ RUN(perturb, k->perturb(n > 0, n, a[0], a[1], a[2], a[3]))
 #undef RUN
 
 #define EXPECT(name) static void expect_##name(int n, int i, double *const *a)
-EXPECT(add) { a[1][i] += a[0][i]; (void)n; }
-EXPECT(relu_backward) { a[2][i] = a[0][i] > 0 ? a[1][i] : 0; (void)n; }
-EXPECT(relu_backward_in_place) { a[1][i] = a[0][i] > 0 ? a[1][i] : 0; (void)n; }
-EXPECT(exp) { a[1][i] = exp(a[0][i]); (void)n; }
-EXPECT(log) { a[1][i] = log(a[0][i]); (void)n; }
-EXPECT(tanh) { a[1][i] = tanh(a[0][i]); (void)n; }
-EXPECT(tanh_in_place) { a[0][i] = tanh(a[0][i]); (void)n; }
-EXPECT(sigmoid) { a[1][i] = squash(a[0][i]); (void)n; }
+EXPECT(add)
+{
+    a[1][i] += a[0][i];
+    (void)n;
+}
+EXPECT(relu_backward)
+{
+    a[2][i] = a[0][i] > 0 ? a[1][i] : 0;
+    (void)n;
+}
+EXPECT(relu_backward_in_place)
+{
+    a[1][i] = a[0][i] > 0 ? a[1][i] : 0;
+    (void)n;
+}
+EXPECT(exp)
+{
+    a[1][i] = exp(a[0][i]);
+    (void)n;
+}
+EXPECT(log)
+{
+    a[1][i] = log(a[0][i]);
+    (void)n;
+}
+EXPECT(tanh)
+{
+    a[1][i] = tanh(a[0][i]);
+    (void)n;
+}
+EXPECT(tanh_in_place)
+{
+    a[0][i] = tanh(a[0][i]);
+    (void)n;
+}
+EXPECT(sigmoid)
+{
+    a[1][i] = squash(a[0][i]);
+    (void)n;
+}
 EXPECT(lstm_forward)
 {
-    double const in = squash(a[0][i]), forget = squash(a[0][n + i]), g = tanh(a[0][2 * n + i]), out = squash(a[0][3 * n + i]);
+    double const in = squash(a[0][i]), forget = squash(a[0][n + i]), g = tanh(a[0][2 * n + i]);
+    double const out = squash(a[0][3 * n + i]);
     a[0][i] = in, a[0][n + i] = forget, a[0][2 * n + i] = g, a[0][3 * n + i] = out;
     a[2][i] = forget * a[1][i] + in * g;
     a[3][i] = out * tanh(a[2][i]);
 }
 EXPECT(lstm_backward)
 {
-    double const in = a[0][i], forget = a[0][n + i], g = a[0][2 * n + i], out = a[0][3 * n + i], t = tanh(a[2][i]);
+    double const in = a[0][i], forget = a[0][n + i], g = a[0][2 * n + i], out = a[0][3 * n + i];
+    double const t = tanh(a[2][i]);
     double const d = a[4][i] + a[3][i] * out * (1 - t * t);
     a[5][i] = d * g * in * (1 - in);
     a[5][n + i] = d * a[1][i] * forget * (1 - forget);
@@ -654,8 +750,16 @@ EXPECT(gru_backward)
     a[5][2 * n + i] = dn * r;
     a[3][i] = d * z;
 }
-EXPECT(gate_forward) { a[1][i] = squash(a[1][i]), a[2][i] = a[0][i] * a[1][i]; (void)n; }
-EXPECT(gate_forward_in_place) { a[1][i] = squash(a[1][i]), a[0][i] *= a[1][i]; (void)n; }
+EXPECT(gate_forward)
+{
+    a[1][i] = squash(a[1][i]), a[2][i] = a[0][i] * a[1][i];
+    (void)n;
+}
+EXPECT(gate_forward_in_place)
+{
+    a[1][i] = squash(a[1][i]), a[0][i] *= a[1][i];
+    (void)n;
+}
 EXPECT(gate_backward)
 {
     double const s = a[1][i], d = a[2][i];
@@ -692,13 +796,30 @@ EXPECT(adam)
     double const g = a[1][i] * (double)n1.scale;
     a[2][i] = (double)n1.beta1 * a[2][i] + (1 - (double)n1.beta1) * g;
     a[3][i] = (double)n1.beta2 * a[3][i] + (1 - (double)n1.beta2) * g * g;
-    a[0][i] -= (double)n1.rate * a[2][i] / (sqrt(a[3][i]) * (double)n1.root_scale + (double)n1.epsilon);
+    a[0][i] -= (double)n1.rate * a[2][i] /
+               (sqrt(a[3][i]) * (double)n1.root_scale + (double)n1.epsilon);
     (void)n;
 }
-EXPECT(multiply) { a[2][i] = a[0][i] * a[1][i]; (void)n; }
-EXPECT(multiply_add) { a[2][i] += a[0][i] * a[1][i]; (void)n; }
-EXPECT(maximum) { a[1][i] = fmax(a[0][i], a[1][i]); (void)n; }
-EXPECT(perturb) { a[3][i] += a[0][i] * a[1][0] * a[2][i]; (void)n; }
+EXPECT(multiply)
+{
+    a[2][i] = a[0][i] * a[1][i];
+    (void)n;
+}
+EXPECT(multiply_add)
+{
+    a[2][i] += a[0][i] * a[1][i];
+    (void)n;
+}
+EXPECT(maximum)
+{
+    a[1][i] = fmax(a[0][i], a[1][i]);
+    (void)n;
+}
+EXPECT(perturb)
+{
+    a[3][i] += a[0][i] * a[1][0] * a[2][i];
+    (void)n;
+}
 #undef EXPECT
 
 #define ARRAYS 6
@@ -763,7 +884,8 @@ static void elementwise_case(const elementwise *e, int n)
         start[a] = floats(size[a]), right[a] = floats(size[a]), now[a] = floats(size[a]);
         expected[a] = (double *)block(size[a], sizeof(double));
         for (i = 0; i < size[a]; i++) {
-            start[a][i] = right[a][i] = e->positive >> a & 1 ? fabsf(real()) + 0.01f : real() * 0.25f;
+            start[a][i] = right[a][i] = e->positive >> a & 1 ? fabsf(real()) + 0.01f
+                                                             : real() * 0.25f;
             expected[a][i] = (double)start[a][i];
         }
     }
@@ -793,11 +915,12 @@ static void test_elementwise(void)
         for (n = 0; n <= 70; n++) elementwise_case(&kernels[e], n);
         elementwise_case(&kernels[e], 1000);
     }
-    elementwise_case(&kernels[sizeof kernels / sizeof *kernels - 1], (1 << 20) + 5); /* Adam goes in blocks of 2^20 */
+    /* Adam goes in blocks of 2^20 */
+    elementwise_case(&kernels[sizeof kernels / sizeof *kernels - 1], (1 << 20) + 5);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The simplest kernels, bit for bit against plain loops over all sorts of numbers                                    */
+/* ---------------------------------------------------------------------------------------------- */
+/* The simplest kernels, bit for bit against plain loops over all sorts of numbers */
 
 /* a b + c as a table with this `fused` rounds it; the compiler must not fuse what is to be rounded twice. */
 static float plain_fma(int fused, float a, float b, float c)
@@ -808,8 +931,10 @@ static float plain_fma(int fused, float a, float b, float c)
 /* An ordinary number, or one that comparisons and sums treat in its own way; small integers, so that many are equal. */
 static float odd_number(void)
 {
-    static const float odd[] = {0.0f, -0.0f, 1.0f, -1.0f, FLT_MAX, -FLT_MAX, HUGE_VALF, -HUGE_VALF, FLT_MIN, 2e-38f};
-    int const count = (int)(sizeof odd / sizeof *odd) - (DENORMALS ? 0 : 2); /* products with the last two may be denormal */
+    static const float odd[] = {0.0f,     -0.0f,     1.0f,       -1.0f,   FLT_MAX,
+                                -FLT_MAX, HUGE_VALF, -HUGE_VALF, FLT_MIN, 2e-38f};
+    /* products with the last two may be denormal */
+    int const count = (int)(sizeof odd / sizeof *odd) - (DENORMALS ? 0 : 2);
     int const kind = below(4);
     if (kind == 3) return below(3) == 0 ? NAN : odd[below(count)];
     return kind == 0 ? real() : integer();
@@ -831,7 +956,8 @@ static float *copied(const float *x, int n)
 static void multiply_case(const rise_kernels *k, int n, int add, int place)
 {
     const float *const x = odd_numbers(n), *const y = place == 3 ? x : odd_numbers(n);
-    float *const right = floats(n), *const z = place == 0 ? odd_numbers(n) : copied(place == 2 ? y : x, n);
+    float *const right = floats(n);
+    float *const z = place == 0 ? odd_numbers(n) : copied(place == 2 ? y : x, n);
     int i;
     for (i = 0; i < n; i++) {
         volatile float const product = x[i] * y[i];
@@ -847,7 +973,8 @@ static void maximum_case(const rise_kernels *k, int n)
     const float *const x = odd_numbers(n);
     float *const y = odd_numbers(n), *const right = floats(n);
     int i;
-    for (i = 0; i < n; i++) right[i] = x[i] > y[i] ? x[i] : y[i]; /* y, where they are equal or one is NaN */
+    /* y, where they are equal or one is NaN */
+    for (i = 0; i < n; i++) right[i] = x[i] > y[i] ? x[i] : y[i];
     k->maximum(n, x, y);
     check_about("%s: maximum of %d", k->name, n);
     CHECK(same(y, right, n));
@@ -864,9 +991,11 @@ static void claim_case(const rise_kernels *k, int n, int pixels)
         k->maximum(n, x[p], y);
     }
     for (i = 0; i < n; i++) {
-        for (p = 0; p < pixels && y[i] > x[p][i]; p++) continue; /* (a NaN among them counts as the maximum) */
+        /* (a NaN among them counts as the maximum) */
+        for (p = 0; p < pixels && y[i] > x[p][i]; p++) continue;
         if (p < pixels) right[p][i] = right[p][i] + left[i];
-        for (p++; p < pixels; p++) right[p][i] = y[i] > x[p][i] ? right[p][i] : right[p][i] + 0.0f; /* of -0, that leaves 0 */
+        /* of -0, that leaves 0 */
+        for (p++; p < pixels; p++) right[p][i] = y[i] > x[p][i] ? right[p][i] : right[p][i] + 0.0f;
     }
     for (p = 0; p < pixels; p++) {
         k->claim(n, x[p], y, rest, dx[p]);
@@ -884,7 +1013,8 @@ static void claim_case(const rise_kernels *k, int n, int pixels)
 /* z[i][j] += x[i][j] (a[i] b[j]): the noise of a weight is rounded before it is used */
 static void perturb_case(const rise_kernels *k, int rows, int n)
 {
-    const float *const x = odd_numbers(rows * n), *const a = odd_numbers(rows), *const b = odd_numbers(n);
+    const float *const x = odd_numbers(rows * n), *const a = odd_numbers(rows);
+    const float *const b = odd_numbers(n);
     float *const z = odd_numbers(rows * n), *const right = copied(z, rows * n);
     int i, j;
     for (i = 0; i < rows; i++)
@@ -900,7 +1030,8 @@ static void perturb_case(const rise_kernels *k, int rows, int n)
 /* Element i goes to lane i % 16, and the lanes are joined in halves: of x and y, which may be one. */
 static void dot_case(const rise_kernels *k, int n, int ordinary)
 {
-    float *const x = ordinary ? floats(n) : odd_numbers(n), *const y = ordinary ? floats(n) : odd_numbers(n);
+    float *const x = ordinary ? floats(n) : odd_numbers(n);
+    float *const y = ordinary ? floats(n) : odd_numbers(n);
     float lane[16], sum;
     double exact = 0, size = 0, got;
     int i, width;
@@ -922,7 +1053,8 @@ static void dot_case(const rise_kernels *k, int n, int ordinary)
 }
 static void test_simple(void)
 {
-    static const int sizes[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 70, 1000};
+    static const int sizes[] = {0,  1,  2,  3,  4,  5,  7,  8,  9,  15,  16,
+                                17, 31, 32, 33, 48, 63, 64, 65, 70, 1000};
     size_t s;
     int t, place, i;
     for (t = -1; t < tables; t++) {
@@ -944,8 +1076,8 @@ static void test_simple(void)
     check_about("%s", "");
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* exp, log, tanh, sigmoid: distance from the truth in units in the last place                                        */
+/* ---------------------------------------------------------------------------------------------- */
+/* exp, log, tanh, sigmoid: distance from the truth in units in the last place */
 
 static double unit_in_last_place(double exact)
 {
@@ -960,16 +1092,18 @@ typedef struct curve {
     double (*exact)(double x);
     float low, high; /* beyond, the value is that at the end */
     float least, most;
-    double off;      /* how far from the truth it may be, in units in the last place */
-    float dense[2];  /* where all floats are tried: */
-    int rising;      /* it is monotone, however close two arguments are */
+    double off;     /* how far from the truth it may be, in units in the last place */
+    float dense[2]; /* where all floats are tried: */
+    int rising;     /* it is monotone, however close two arguments are */
 } curve;
 
 static const curve curves[] = {
     {"exp", run_exp, exp, -87.0f, 88.0f, 0, FLT_MAX, 2, {5.86f, 5.89f}, 1},
     {"log", run_log, log, FLT_MIN, FLT_MAX, -FLT_MAX, FLT_MAX, 2, {0.707f, 0.711f}, 0},
-    {"tanh", run_tanh, tanh, -FLT_MAX, FLT_MAX, -1, 1, 2, {0.623f, 0.627f}, 1},       /* two formulas meet at 0.625 */
-    {"sigmoid", run_sigmoid, squash, -80.0f, FLT_MAX, 0, 1, 2.5, {0.245f, 0.246f}, 1}, /* where exp's rounding shows most */
+    /* two formulas meet at 0.625 */
+    {"tanh", run_tanh, tanh, -FLT_MAX, FLT_MAX, -1, 1, 2, {0.623f, 0.627f}, 1},
+    /* where exp's rounding shows most */
+    {"sigmoid", run_sigmoid, squash, -80.0f, FLT_MAX, 0, 1, 2.5, {0.245f, 0.246f}, 1},
 };
 
 /* The worst of each table: ref, then the others. */
@@ -978,7 +1112,8 @@ typedef struct curve_worst {
 } curve_worst;
 
 /* Walks over the floats of one sign from the bits `from` to `to`, in runs of 256 neighbours that begin 256 * stride apart. */
-static void curve_walk(const curve *c, uint32_t sign, uint32_t from, uint32_t to, uint32_t stride, curve_worst *worst)
+static void curve_walk(const curve *c, uint32_t sign, uint32_t from, uint32_t to, uint32_t stride,
+                       curve_worst *worst)
 {
     enum { RUN = 256 };
     float x[RUN], right[RUN], y[RUN], last[5];
@@ -999,11 +1134,15 @@ static void curve_walk(const curve *c, uint32_t sign, uint32_t from, uint32_t to
                 continue;
             }
             for (i = 0; i < RUN; i++) {
-                double const held = (double)(x[i] < c->low ? c->low : x[i] > c->high ? c->high : x[i]), exact = c->exact(held);
+                double const held = (double)(x[i] < c->low    ? c->low
+                                             : x[i] > c->high ? c->high
+                                                              : x[i]);
+                double const exact = c->exact(held);
                 double const off = fabs((double)value[i] - exact) / unit_in_last_place(exact);
                 if (!(off <= worst[slot].off)) worst[slot].off = off, worst[slot].at = (double)x[i];
                 left[slot] |= !(value[i] >= c->least && value[i] <= c->most);
-                if (started || i > 0) fell[slot] |= sign ? value[i] > last[slot] : value[i] < last[slot];
+                if (started || i > 0)
+                    fell[slot] |= sign ? value[i] > last[slot] : value[i] < last[slot];
                 last[slot] = value[i];
             }
         }
@@ -1011,8 +1150,8 @@ static void curve_walk(const curve *c, uint32_t sign, uint32_t from, uint32_t to
     }
     for (t = -1; t < tables; t++) {
         int const slot = t + 1;
-        check_about("%s, %s, %c%.9g to %.9g", c->name, t < 0 ? "ref" : table[t]->name, sign ? '-' : '+',
-                    (double)risei_float(from), (double)risei_float(to));
+        check_about("%s, %s, %c%.9g to %.9g", c->name, t < 0 ? "ref" : table[t]->name,
+                    sign ? '-' : '+', (double)risei_float(from), (double)risei_float(to));
         CHECK(!differs[slot] && !left[slot]);
         CHECK(!(c->rising && fell[slot]));
     }
@@ -1023,10 +1162,12 @@ static void test_curves(uint32_t stride)
     struct {
         size_t curve;
         float x, y;
-    } const exact[] = {{0, 0, 1},          {0, -0.0f, 1},          {1, 1, 0},     {2, 0, 0},      {2, -0.0f, 0},
-                       {2, 20, 1},         {2, -20, -1},           {3, 0, 0.5f},  {3, -0.0f, 0.5f}, {3, 20, 1},
-                       {2, HUGE_VALF, 1},  {2, -HUGE_VALF, -1},    {3, HUGE_VALF, 1}};
-    float const beyond[][2] = {{HUGE_VALF, 88}, {FLT_MAX, 88}, {88.5f, 88}, {-HUGE_VALF, -87}, {-FLT_MAX, -87}, {-87.5f, -87}};
+    } const exact[] = {{0, 0, 1},        {0, -0.0f, 1}, {1, 1, 0},         {2, 0, 0},
+                       {2, -0.0f, 0},    {2, 20, 1},    {2, -20, -1},      {3, 0, 0.5f},
+                       {3, -0.0f, 0.5f}, {3, 20, 1},    {2, HUGE_VALF, 1}, {2, -HUGE_VALF, -1},
+                       {3, HUGE_VALF, 1}};
+    float const beyond[][2] = {{HUGE_VALF, 88},   {FLT_MAX, 88},   {88.5f, 88},
+                               {-HUGE_VALF, -87}, {-FLT_MAX, -87}, {-87.5f, -87}};
     uint32_t sign;
     size_t c, i;
     int t;
@@ -1042,7 +1183,8 @@ static void test_curves(uint32_t stride)
         for (t = -1; t < tables; t++) {
             const rise_kernels *const k = t < 0 ? ref : table[t];
             if (t >= 0 && k->fused) continue; /* has the bits of ref */
-            printf("%-8s %-5s %.3f units in the last place, at %.9g\n", curves[c].name, k->name, worst[t + 1].off, worst[t + 1].at);
+            printf("%-8s %-5s %.3f units in the last place, at %.9g\n", curves[c].name, k->name,
+                   worst[t + 1].off, worst[t + 1].at);
             check_about("%s, %s", curves[c].name, k->name);
             CHECK(worst[t + 1].off <= curves[c].off);
         }
@@ -1074,8 +1216,8 @@ static void test_curves(uint32_t stride)
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Sums, images, projections, and numbers that are no ordinary ones                                                   */
+/* ---------------------------------------------------------------------------------------------- */
+/* Sums, images, projections, and numbers that are no ordinary ones */
 
 static void test_sums(void)
 {
@@ -1091,7 +1233,8 @@ static void test_sums(void)
         CHECK(fabs(right - exact) <= 4096 / 16 * UNIT * exact);
         for (t = 0; t < tables; t++) {
             double const sum = table[t]->dot(sizes[s], x, x);
-            CHECK(table[t]->fused ? memcmp(&sum, &right, sizeof sum) == 0 : fabs(sum - exact) <= 4096 / 16 * UNIT * exact);
+            CHECK(table[t]->fused ? memcmp(&sum, &right, sizeof sum) == 0
+                                  : fabs(sum - exact) <= 4096 / 16 * UNIT * exact);
         }
         free_blocks();
     }
@@ -1101,14 +1244,16 @@ static void test_sums(void)
 static void stack_case(int pixels, int channels, int stack)
 {
     const uint8_t *frames[16];
-    float *const right = floats(pixels * channels * stack), *const out = floats(pixels * channels * stack);
+    float *const right = floats(pixels * channels * stack);
+    float *const out = floats(pixels * channels * stack);
     int s, x, c, t;
     for (s = 0; s < stack; s++) {
         uint8_t *const frame = (uint8_t *)block(pixels * channels, 1);
         for (x = 0; x < pixels; x++)
             for (c = 0; c < channels; c++) {
                 frame[x * channels + c] = (uint8_t)below(256);
-                right[(x * stack + s) * channels + c] = (float)frame[x * channels + c] * (1.0f / 255.0f);
+                right[(x * stack + s) * channels + c] = (float)frame[x * channels + c] *
+                                                        (1.0f / 255.0f);
             }
         frames[s] = frame;
     }
@@ -1138,23 +1283,31 @@ static void test_first_layer(void)
     static const struct {
         int height, width, channels, stack, count;
         rise_conv conv;
-    } cases[] = {{5, 4, 1, 4, 3, {3, 2, 1, 0, 0, 0, 0, 0}},    {6, 7, 2, 3, 5, {16, 3, 2, 1, 0, 0, 0, 0}},
-                 {61, 60, 1, 4, 5, {32, 8, 4, 0, 0, 0, 0, 0}}, {40, 41, 3, 4, 4, {17, 3, 1, 1, 0, 0, 0, 0}}};
+    } cases[] = {{5, 4, 1, 4, 3, {3, 2, 1, 0, 0, 0, 0, 0}},
+                 {6, 7, 2, 3, 5, {16, 3, 2, 1, 0, 0, 0, 0}},
+                 {61, 60, 1, 4, 5, {32, 8, 4, 0, 0, 0, 0, 0}},
+                 {40, 41, 3, 4, 4, {17, 3, 1, 1, 0, 0, 0, 0}}};
     risei_parameters odd = {0};
     risei_encoder const encoder = risei_encoder_make(&odd, 15, 15, 1, &cases[0].conv, 1, 0, 0);
     size_t c;
     int i, r, t, parts;
-    CHECK(risei_encoder_scratch(&encoder, 1) % RISEI_ALIGN == 0); /* or the next thread's would not be aligned */
+    /* or the next thread's would not be aligned */
+    CHECK(risei_encoder_scratch(&encoder, 1) % RISEI_ALIGN == 0);
     for (c = 0; c < sizeof cases / sizeof *cases; c++)
         for (t = 0; t < tables; t++) {
-            int const channels = cases[c].channels * cases[c].stack, count = cases[c].count, pixels = cases[c].height * cases[c].width;
+            int const channels = cases[c].channels * cases[c].stack, count = cases[c].count;
+            int const pixels = cases[c].height * cases[c].width;
             risei_parameters p = {0};
-            risei_conv const conv = risei_conv_make(&p, &cases[c].conv, cases[c].height, cases[c].width, channels);
+            risei_conv const conv =
+                risei_conv_make(&p, &cases[c].conv, cases[c].height, cases[c].width, channels);
             risei_image x = risei_image_make(conv.height, conv.width, channels, conv.pad), y[2], dy;
             ptrdiff_t const image = risei_image_size(&x);
-            uint8_t *const bytes = (uint8_t *)block((ptrdiff_t)count * cases[c].stack * pixels * cases[c].channels, 1);
-            const uint8_t **const frames = (const uint8_t **)malloc((size_t)(count * cases[c].stack) * sizeof *frames);
-            size_t const scratch = rise_product_scratch() + (size_t)(risei_chunk_images(&x) * image) * sizeof(float);
+            uint8_t *const bytes =
+                (uint8_t *)block((ptrdiff_t)count * cases[c].stack * pixels * cases[c].channels, 1);
+            const uint8_t **const frames =
+                (const uint8_t **)malloc((size_t)(count * cases[c].stack) * sizeof *frames);
+            size_t const scratch = rise_product_scratch() +
+                                   (size_t)(risei_chunk_images(&x) * image) * sizeof(float);
             rise_real *const w = floats((ptrdiff_t)p.count), *g[2];
             risei_device device;
             risei_input input;
@@ -1163,13 +1316,16 @@ static void test_first_layer(void)
             device.scratch = malloc(scratch);
             if (frames == NULL || device.scratch == NULL) exit(1);
             memset(device.scratch, 1, scratch);
-            for (i = 0; i < count * cases[c].stack * pixels * cases[c].channels; i++) bytes[i] = (uint8_t)below(256);
+            for (i = 0; i < count * cases[c].stack * pixels * cases[c].channels; i++)
+                bytes[i] = (uint8_t)below(256);
             for (i = 0; i < count * cases[c].stack; i++)
-                frames[i] = i == cases[c].stack ? NULL : bytes + (ptrdiff_t)i * pixels * cases[c].channels;
+                frames[i] = i == cases[c].stack ? NULL
+                                                : bytes + (ptrdiff_t)i * pixels * cases[c].channels;
             for (i = 0; i < (int)p.count; i++) w[i] = real();
             input.images = NULL, input.frames = frames, input.stack = cases[c].stack;
             x.data = floats(count * image);
-            for (i = 0; i < count; i++) risei_input_stack(ref, &input, i, count, &x, x.data + i * image);
+            for (i = 0; i < count; i++)
+                risei_input_stack(ref, &input, i, count, &x, x.data + i * image);
             dy = risei_image_make(conv.out_height, conv.out_width, conv.filters, 1);
             dy.data = floats(count * risei_image_size(&dy));
             for (i = 0; i < (int)(count * risei_image_size(&dy)); i++) dy.data[i] = real();
@@ -1185,12 +1341,15 @@ static void test_first_layer(void)
             risei_first_backward(&device, &conv, g[0], count, &input, &x, &dy);
             risei_conv_backward(&device, &conv, w, g[1], count, &x, &dy, NULL);
             CHECK(same(g[0], g[1], (ptrdiff_t)p.count));
-            for (parts = 2; parts <= 7; parts += parts < 3 ? 1 : 4) { /* as threads share it, also more of them than images */
+            /* as threads share it, also more of them than images */
+            for (parts = 2; parts <= 7; parts += parts < 3 ? 1 : 4) {
                 risei_first_job job;
                 memset(&job, 0, sizeof job);
-                job.kernels = table[t], job.conv = &conv, job.w = w, job.count = count, job.input = &input, job.x = &x;
+                job.kernels = table[t], job.conv = &conv, job.w = w, job.count = count,
+                job.input = &input, job.x = &x;
                 for (i = 0; i < (int)(count * risei_image_size(&y[0])); i++) y[0].data[i] = 3;
-                for (job.y = &y[0], i = 0; i < parts; i++) risei_first_part(&job, i, parts, device.scratch);
+                for (job.y = &y[0], i = 0; i < parts; i++)
+                    risei_first_part(&job, i, parts, device.scratch);
                 CHECK(same(y[0].data, y[1].data, count * risei_image_size(&y[0])));
                 memset(g[0], 0, p.count * sizeof(float));
                 job.y = NULL, job.dy = &dy, job.g = g[0];
@@ -1207,9 +1366,13 @@ static void test_first_layer(void)
 /* The data gradient of one image, which may be taken tap by tap, and of many, band by band, bit for bit. */
 static void test_data_gradient(void)
 {
-    static const rise_conv convs[] = {{16, 3, 1, 1, 0, 0, 0, 0}, {32, 4, 2, 0, 0, 0, 0, 0}, {33, 5, 3, 0, 0, 0, 0, 0},
-                                      {64, 2, 3, 0, 0, 0, 0, 0}, {3, 8, 4, 7, 0, 0, 0, 0}};
-    static const int counts[] = {9, 2 * RISEI_TOGETHER - 1}; /* those that are done together, and in two parts */
+    static const rise_conv convs[] = {{16, 3, 1, 1, 0, 0, 0, 0},
+                                      {32, 4, 2, 0, 0, 0, 0, 0},
+                                      {33, 5, 3, 0, 0, 0, 0, 0},
+                                      {64, 2, 3, 0, 0, 0, 0, 0},
+                                      {3, 8, 4, 7, 0, 0, 0, 0}};
+    /* those that are done together, and in two parts */
+    static const int counts[] = {9, 2 * RISEI_TOGETHER - 1};
     size_t c;
     int t, i;
     for (c = 0; c < 2 * sizeof convs / sizeof *convs; c++)
@@ -1218,24 +1381,29 @@ static void test_data_gradient(void)
             risei_parameters p = {0};
             risei_conv const conv = risei_conv_make(&p, &convs[n], 9 + n, 20, 4 * n + 1);
             risei_image dx = risei_image_make(conv.height, conv.width, conv.channels, 1), one = dx;
-            risei_image dy = risei_image_make(conv.out_height, conv.out_width, conv.filters, conv.border);
+            risei_image dy =
+                risei_image_make(conv.out_height, conv.out_width, conv.filters, conv.border);
             ptrdiff_t const gradient = risei_image_size(&dy), image = risei_image_size(&dx);
-            rise_real *const w = floats((ptrdiff_t)p.count), *const of_all = floats(many * gradient);
+            rise_real *const w = floats((ptrdiff_t)p.count);
+            rise_real *const of_all = floats(many * gradient);
             risei_device device;
             memset(&device, 0, sizeof device);
             device.kernels = table[t];
             device.scratch = malloc(rise_product_scratch());
             if (device.scratch == NULL) exit(1);
-            check_about("%s, %d images, conv of size %d, stride %d, pad %d", table[t]->name, many, conv.size, conv.stride,
-                        conv.pad);
+            check_about("%s, %d images, conv of size %d, stride %d, pad %d", table[t]->name, many,
+                        conv.size, conv.stride, conv.pad);
             for (i = 0; i < (int)p.count; i++) w[i] = real();
             memset(of_all, 0, (size_t)(many * gradient) * sizeof *of_all);
             for (i = 0; i < many * conv.out_height * conv.out_width * conv.filters; i++) {
-                int const f = i % conv.filters, x = i / conv.filters % conv.out_width, y = i / conv.filters / conv.out_width;
-                of_all[y / conv.out_height * gradient + risei_image_at(&dy, y % conv.out_height, x) + f] = real();
+                int const f = i % conv.filters, x = i / conv.filters % conv.out_width;
+                int const y = i / conv.filters / conv.out_width;
+                of_all[y / conv.out_height * gradient +
+                       risei_image_at(&dy, y % conv.out_height, x) + f] = real();
             }
             dx.data = floats(many * image), one.data = floats(image);
-            memset(dx.data, 0, (size_t)(many * image) * sizeof(float)), memset(one.data, 0, (size_t)image * sizeof(float));
+            memset(dx.data, 0, (size_t)(many * image) * sizeof(float)),
+                memset(one.data, 0, (size_t)image * sizeof(float));
             dy.data = of_all;
             risei_conv_backward_data(&device, &conv, w, many, &dy, &dx);
             for (i = 0; i < many; i++) {
@@ -1249,7 +1417,8 @@ static void test_data_gradient(void)
 }
 static void test_projections(void)
 {
-    static const int counts[] = {0, 1, 2, 7, 16, 17, 33, 100}, sizes[] = {1, 2, 8, 31, 32, 33, 63, 64, 65, 100};
+    static const int counts[] = {0, 1, 2, 7, 16, 17, 33, 100};
+    static const int sizes[] = {1, 2, 8, 31, 32, 33, 63, 64, 65, 100};
     static const uint32_t seeds[] = {0, 1, 0xDEADBEEFu, 0xFFFFFFFFu};
     size_t a, b;
     int i, j, t;
@@ -1259,7 +1428,8 @@ static void test_projections(void)
             uint32_t const seed = seeds[(a + b) % (sizeof seeds / sizeof *seeds)];
             int32_t *const x = (int32_t *)block(n, 4), *const signs = (int32_t *)block(size, 4);
             int32_t *const work = (int32_t *)block((ptrdiff_t)1 << bits, 4);
-            int32_t *const ternary = (int32_t *)block(size, 4), *const sums = (int32_t *)block(size, 4);
+            int32_t *const ternary = (int32_t *)block(size, 4);
+            int32_t *const sums = (int32_t *)block(size, 4);
             int8_t *const w = (int8_t *)block((ptrdiff_t)n * size, 1);
             for (i = 0; i < n; i++) x[i] = below(2 * 65025 + 1) - 65025;
             for (i = 0; i < n * size; i++) w[i] = (int8_t)(below(3) - 1);
@@ -1293,8 +1463,10 @@ static void test_signs(void)
     size_t s;
     int i, j, k, sum, others, bits;
     for (bits = 4; bits < 12; bits++) {
-        CHECK(rise_sign_bits(1 << bits, 1) == bits && rise_sign_bits((1 << bits) + 1, 1) == bits + 1);
-        CHECK(rise_sign_bits(0, 1 << bits) == bits && rise_sign_bits(9, (1 << bits) + 1) == bits + 1);
+        CHECK(rise_sign_bits(1 << bits, 1) == bits &&
+              rise_sign_bits((1 << bits) + 1, 1) == bits + 1);
+        CHECK(rise_sign_bits(0, 1 << bits) == bits &&
+              rise_sign_bits(9, (1 << bits) + 1) == bits + 1);
     }
     CHECK(rise_sign_bits(0, 0) == 4 && rise_sign_bits(3, 1) == 4);
     for (s = 0; s < sizeof seeds / sizeof *seeds; s++) {
@@ -1302,7 +1474,8 @@ static void test_signs(void)
         check_about("signs of seed %u", (unsigned)seeds[s]);
         for (j = 0; j < SIZE; j++)
             for (i = 0; i < N; i++) sign[j][i] = (int8_t)rise_sign(seeds[s], BITS, i, j);
-        for (j = 0; j < SIZE; j++) { /* outputs: each has as many of either, and any two are orthogonal */
+        /* outputs: each has as many of either, and any two are orthogonal */
+        for (j = 0; j < SIZE; j++) {
             for (i = 0, sum = 0; i < N; i++) sum += sign[j][i];
             if (abs(sum) > worst_sum) worst_sum = abs(sum);
             for (k = 0; k < j; k += 1 + j / 8) {
@@ -1310,16 +1483,18 @@ static void test_signs(void)
                 CHECK(sum == 0);
             }
         }
-        for (i = 0; i < N; i += 3) /* inputs: neighbours, in either direction of an image, and far ones */
+        /* inputs: neighbours, in either direction of an image, and far ones */
+        for (i = 0; i < N; i += 3)
             for (k = 1; k < N; k = 3 * k + 1) {
                 for (j = 0, sum = 0; j < SIZE; j++) sum += sign[j][i] * sign[j][(i + k) % N];
                 if (abs(sum) > worst_pair) worst_pair = abs(sum);
             }
-        check_about("seed %u: sums off by %.2f sigma, pairs by %.2f", (unsigned)seeds[s], worst_sum / sigma,
-                    worst_pair / sqrt((double)SIZE));
+        check_about("seed %u: sums off by %.2f sigma, pairs by %.2f", (unsigned)seeds[s],
+                    worst_sum / sigma, worst_pair / sqrt((double)SIZE));
         /* of sums of coins, all but one in a million are within 5 sigma; of pairs there are many */
         CHECK(worst_sum < 5 * sigma && worst_pair < 6 * sqrt((double)SIZE));
-        for (i = 0, others = 0; i < N; i++) others += rise_sign(seeds[s] + 1, BITS, i, 0) * sign[0][i];
+        for (i = 0, others = 0; i < N; i++)
+            others += rise_sign(seeds[s] + 1, BITS, i, 0) * sign[0][i];
         CHECK(abs(others) < 5 * sigma);
     }
 }
@@ -1338,7 +1513,8 @@ static int faded(int i, float before, float gate)
 static void test_extremes(void)
 {
     enum { MOST = 33 };
-    float w[MOST], g[MOST], m[MOST], v[MOST], y[MOST], zero[3 * MOST], half[4 * MOST], d[4 * MOST], du[3 * MOST];
+    float w[MOST], g[MOST], m[MOST], v[MOST], y[MOST], zero[3 * MOST], half[4 * MOST], d[4 * MOST],
+        du[3 * MOST];
     int t, n, i;
     for (i = 0; i < 3 * MOST; i++) zero[i] = 0;
     for (i = 0; i < 4 * MOST; i++) half[i] = 0.5f;
@@ -1351,7 +1527,8 @@ static void test_extremes(void)
             k->adam(n, &adam_numbers, w, g, m, v);
             for (i = 0; i < n; i++) good &= m[i] == 0 && v[i] == 0 && w[i] == 1 && g[i] == 0;
             CHECK(good);
-            for (i = 0; i < n; i++) v[i] = i % 3 == 0 ? TINY : i % 3 == 1 ? -8 * SMALL : NAN; /* gradient of a state */
+            /* gradient of a state */
+            for (i = 0; i < n; i++) v[i] = i % 3 == 0 ? TINY : i % 3 == 1 ? -8 * SMALL : NAN;
             memcpy(m, v, sizeof m);
             k->lstm_backward(n, half, zero, zero, zero, v, d);
             for (i = 0; i < n; i++) good &= faded(i, v[i], d[2 * n + i]);
@@ -1359,9 +1536,11 @@ static void test_extremes(void)
             k->gru_backward(n, half, zero, zero, m, d, du);
             for (i = 0; i < n; i++) good &= faded(i, m[i], d[2 * n + i]);
             CHECK(good);
-            for (i = 0; i < n; i++) y[i] = i % 3 == 0 ? NAN : (float)(i % 3 - 1), w[i] = i % 2 ? NAN : 2.0f;
+            for (i = 0; i < n; i++)
+                y[i] = i % 3 == 0 ? NAN : (float)(i % 3 - 1), w[i] = i % 2 ? NAN : 2.0f;
             k->relu_backward(n, y, w, v);
-            for (i = 0; i < n; i++) good &= i % 3 != 2 ? v[i] == 0 : i % 2 ? isnan(v[i]) != 0 : v[i] == 2;
+            for (i = 0; i < n; i++)
+                good &= i % 3 != 2 ? v[i] == 0 : i % 2 ? isnan(v[i]) != 0 : v[i] == 2;
             CHECK(good);
         }
         {
@@ -1408,7 +1587,8 @@ static void test_unhalf(void)
     float *const y = floats(ALL + 1);
     int t, n, i, count = 0, good = 1;
     for (i = 0; i < ALL; i++)
-        if ((i >> 10 & 31) != 31 && ((i >> 10 & 31) != 0 || (i & 1023) == 0)) half[count++] = (uint16_t)i;
+        if ((i >> 10 & 31) != 31 && ((i >> 10 & 31) != 0 || (i & 1023) == 0))
+            half[count++] = (uint16_t)i;
     for (t = -1; t < tables; t++) {
         const rise_kernels *const k = t < 0 ? ref : table[t];
         check_about("%s", k->name);
@@ -1430,7 +1610,8 @@ static void test_adam_finite(void)
 {
     enum { MOST = 70, LONG = (1 << 20) + 5 }; /* it goes in blocks of 2^20 */
     float const odd[] = {HUGE_VALF, -HUGE_VALF, NAN};
-    float *const w = floats(LONG), *const g = floats(LONG), *const m = floats(LONG), *const v = floats(LONG);
+    float *const w = floats(LONG), *const g = floats(LONG), *const m = floats(LONG);
+    float *const v = floats(LONG);
     int t, n, i;
     for (i = 0; i < LONG; i++) w[i] = i % 2 ? FLT_MAX : -FLT_MAX, g[i] = m[i] = v[i] = 0;
     for (t = -1; t < tables; t++) {
@@ -1467,19 +1648,23 @@ static void test_optimizer(void)
         risei_optimizer o = {m, v, squares, 1, 1, 0};
         risei_device device = {k, NULL, NULL, 0};
         check_about("%s", k->name);
-        for (i = 0; i < N; i++) w[i] = real(), m[i] = v[i] = 0, w1[i] = (double)w[i], m1[i] = v1[i] = 0;
+        for (i = 0; i < N; i++)
+            w[i] = real(), m[i] = v[i] = 0, w1[i] = (double)w[i], m1[i] = v1[i] = 0;
         for (step = 1; step <= 20; step++) {
             double norm = 0, clip = step % 3 == 0 ? -1 : 2.5, scale;
-            for (i = 0; i < N; i++) g[i] = real() * (step % 2 ? 1.0f : 0.01f), norm += (double)g[i] * (double)g[i];
+            for (i = 0; i < N; i++)
+                g[i] = real() * (step % 2 ? 1.0f : 0.01f), norm += (double)g[i] * (double)g[i];
             norm = sqrt(norm);
             scale = clip > 0 && norm > clip ? clip / norm : 1;
             for (i = 0; i < N; i++) {
                 double const d = (double)g[i] * scale;
                 m1[i] = 0.9 * m1[i] + 0.1 * d, v1[i] = 0.999 * v1[i] + 0.001 * d * d;
-                w1[i] -= 0.01 * (m1[i] / (1 - pow(0.9, step))) / (sqrt(v1[i] / (1 - pow(0.999, step))) + 1e-4);
+                w1[i] -= 0.01 * (m1[i] / (1 - pow(0.9, step))) /
+                         (sqrt(v1[i] / (1 - pow(0.999, step))) + 1e-4);
             }
             CHECK_NEAR(risei_optimize(&device, &o, N, w, g, 0.01, 1e-4, clip), norm, 1e-6);
-            for (i = 0; i < N; i++) worst = fabs((double)w[i] - w1[i]) > worst ? fabs((double)w[i] - w1[i]) : worst;
+            for (i = 0; i < N; i++)
+                worst = fabs((double)w[i] - w1[i]) > worst ? fabs((double)w[i] - w1[i]) : worst;
         }
         CHECK(worst <= 1e-5); /* the weights have moved by about 0.2 */
         memcpy(before, w, sizeof w);

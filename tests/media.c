@@ -29,8 +29,8 @@ static uint8_t *room(size_t bytes)
     return block;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* preprocess.h: single pixels, random numbers                                                                        */
+/* ---------------------------------------------------------------------------------------------- */
+/* preprocess.h: single pixels, random numbers */
 
 static void test_grey(void)
 {
@@ -39,7 +39,8 @@ static void test_grey(void)
     int r, g, b;
     for (r = 0; r < 256; r += check_share)
         for (g = 0; g < 256; g += 3) {
-            for (b = 0; b < 256; b++) rgb[3 * b] = (uint8_t)r, rgb[3 * b + 1] = (uint8_t)g, rgb[3 * b + 2] = (uint8_t)b;
+            for (b = 0; b < 256; b++)
+                rgb[3 * b] = (uint8_t)r, rgb[3 * b + 1] = (uint8_t)g, rgb[3 * b + 2] = (uint8_t)b;
             preprocess_grey(rgb, 256, grey);
             for (b = 0; b < 256; b++) {
                 double const error = fabs(grey[b] - (0.299 * r + 0.587 * g + 0.114 * b));
@@ -60,7 +61,8 @@ static void test_grey(void)
 
 static void test_maximum(void)
 {
-    static const uint8_t a[] = {0, 255, 3, 128, 127, 9}, b[] = {255, 0, 3, 127, 128, 7}, most[] = {255, 255, 3, 128, 128};
+    static const uint8_t a[] = {0, 255, 3, 128, 127, 9}, b[] = {255, 0, 3, 127, 128, 7};
+    static const uint8_t most[] = {255, 255, 3, 128, 128};
     uint8_t out[6] = {0, 0, 0, 0, 0, 42};
     preprocess_maximum(5, a, b, out);
     CHECK(memcmp(out, most, 5) == 0 && out[5] == 42);
@@ -75,7 +77,8 @@ static void test_maximum(void)
 /* What pcg32s of O'Neill's pcg-c says of seed 42. */
 static void test_random(void)
 {
-    static const uint32_t first[] = {0xc2f57bd6, 0x6b07c4a9, 0x72b7b29b, 0x44215383, 0xf5af5ead, 0x68beb632};
+    static const uint32_t first[] = {0xc2f57bd6, 0x6b07c4a9, 0x72b7b29b,
+                                     0x44215383, 0xf5af5ead, 0x68beb632};
     uint64_t state = preprocess_seed(42);
     int i;
     for (i = 0; i < COUNT(first); i++) CHECK(preprocess_random(&state) == first[i]);
@@ -101,7 +104,8 @@ static void test_sticky(void)
         }
         CHECK(i == count && state == draws);
         CHECK(fabs(kept - odds * count) <= 5 * sigma);
-        CHECK(fabs(pairs - odds * odds * count) <= 8 * sigma + 1); /* one after the other is as likely as they are */
+        /* one after the other is as likely as they are */
+        CHECK(fabs(pairs - odds * odds * count) <= 8 * sigma + 1);
         for (i = 0; i < 9; i++) preprocess_sticky(&again, odds, 1, 2);
         CHECK(again != state);
     }
@@ -110,33 +114,38 @@ static void test_sticky(void)
 
 static void test_reward(void)
 {
-    CHECK(preprocess_reward(200) == 1 && preprocess_reward(0.001f) == 1 && preprocess_reward(1) == 1);
+    CHECK(preprocess_reward(200) == 1 && preprocess_reward(0.001f) == 1 &&
+          preprocess_reward(1) == 1);
     CHECK(preprocess_reward(-30) == -1 && preprocess_reward(-0.5f) == -1);
     CHECK(preprocess_reward(0) == 0 && preprocess_reward(-0.0f) == 0);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* preprocess.h: area resize                                                                                          */
+/* ---------------------------------------------------------------------------------------------- */
+/* preprocess.h: area resize */
 
 static preprocess_area area;
 
 typedef struct comparison {
-    double worst;             /* distance of a pixel from the mean of its box */
-    long halves, odd_halves;  /* means between two integers; of which went to the odd one */
-    double bias;              /* mean of all distances, with their signs */
+    double worst;            /* distance of a pixel from the mean of its box */
+    long halves, odd_halves; /* means between two integers; of which went to the odd one */
+    double bias;             /* mean of all distances, with their signs */
 } comparison;
 
 /* By definition: output pixel o covers the input from o * in / out to (o + 1) * in / out; `shift` moves it, to see it fail. */
 static double mean_of_box(const uint8_t *in, int y, int x, int channel, double shift)
 {
-    double const top = (double)y * area.height / area.out_height, bottom = (double)(y + 1) * area.height / area.out_height;
-    double const left = (double)x * area.width / area.out_width + shift, right = left + (double)area.width / area.out_width;
+    double const top = (double)y * area.height / area.out_height;
+    double const bottom = (double)(y + 1) * area.height / area.out_height;
+    double const left = (double)x * area.width / area.out_width + shift;
+    double const right = left + (double)area.width / area.out_width;
     double sum = 0;
     int i, j;
     for (i = (int)top; i < area.height && i < bottom; i++)
         for (j = (int)left; j < area.width && j < right; j++) {
-            double const high = fmin(bottom, i + 1) - fmax(top, i), wide = fmin(right, j + 1) - fmax(left, j);
-            if (high > 0 && wide > 0) sum += high * wide * in[(i * area.width + j) * area.channels + channel];
+            double const high = fmin(bottom, i + 1) - fmax(top, i);
+            double const wide = fmin(right, j + 1) - fmax(left, j);
+            if (high > 0 && wide > 0)
+                sum += high * wide * in[(i * area.width + j) * area.channels + channel];
         }
     return sum / (bottom - top) / (right - left);
 }
@@ -160,12 +169,15 @@ static comparison compare(const uint8_t *in, const uint8_t *out, double shift)
 }
 
 /* One size, with noise of so many values. */
-static comparison resized(int height, int width, int channels, int out_height, int out_width, int values, double shift)
+static comparison resized(int height, int width, int channels, int out_height, int out_width,
+                          int values, double shift)
 {
-    size_t const bytes = (size_t)(height * width * channels), out_bytes = (size_t)(out_height * out_width * channels);
+    size_t const bytes = (size_t)(height * width * channels);
+    size_t const out_bytes = (size_t)(out_height * out_width * channels);
     uint8_t *const in = room(bytes), *const out = room(out_bytes);
     comparison c;
-    check_about("%dx%dx%d to %dx%d, %d values", height, width, channels, out_height, out_width, values);
+    check_about("%dx%dx%d to %dx%d, %d values", height, width, channels, out_height, out_width,
+                values);
     CHECK(preprocess_area_init(&area, height, width, channels, out_height, out_width));
     fill(in, bytes, values);
     preprocess_area_resize(&area, in, out);
@@ -176,15 +188,18 @@ static comparison resized(int height, int width, int channels, int out_height, i
 
 static void test_resize(void)
 {
-    static const int sizes[][4] = {
-        {210, 160, 84, 84}, {250, 160, 84, 84}, {96, 96, 84, 84}, {400, 600, 84, 84}, {210, 160, 105, 80}, {84, 84, 210, 160},
-        {7, 1024, 5, 1023}, {1024, 3, 1023, 7}, {1, 1, 9, 7}, {13, 11, 1, 1}, {1, 1024, 1, 1}, {2, 3, 1024, 2}};
+    static const int sizes[][4] = {{210, 160, 84, 84}, {250, 160, 84, 84},  {96, 96, 84, 84},
+                                   {400, 600, 84, 84}, {210, 160, 105, 80}, {84, 84, 210, 160},
+                                   {7, 1024, 5, 1023}, {1024, 3, 1023, 7},  {1, 1, 9, 7},
+                                   {13, 11, 1, 1},     {1, 1024, 1, 1},     {2, 3, 1024, 2}};
     long halves = 0;
     int i;
     for (i = 0; i < 400 / check_share + COUNT(sizes); i++) {
         int const named = i < COUNT(sizes);
-        int const height = named ? sizes[i][0] : 1 + any(40), width = named ? sizes[i][1] : 1 + any(40);
-        int const out_height = named ? sizes[i][2] : 1 + any(40), out_width = named ? sizes[i][3] : 1 + any(40);
+        int const height = named ? sizes[i][0] : 1 + any(40);
+        int const width = named ? sizes[i][1] : 1 + any(40);
+        int const out_height = named ? sizes[i][2] : 1 + any(40);
+        int const out_width = named ? sizes[i][3] : 1 + any(40);
         int const channels = 1 + any(PREPROCESS_CHANNELS), values = i % 3 == 0 ? 2 : 256;
         comparison const c = resized(height, width, channels, out_height, out_width, values, 0);
         CHECK(c.worst <= 0.5 + 1e-9); /* rounded to nearest, thus */
@@ -201,9 +216,10 @@ static void test_resize(void)
 
 static void test_resize_trivial(void)
 {
-    static uint8_t in[PREPROCESS_SIDE * PREPROCESS_SIDE], out[PREPROCESS_SIDE * PREPROCESS_SIDE + 1];
-    static const int sizes[][4] = {{1024, 1024, 1, 1}, {1, 1, 1024, 1024}, {1024, 1024, 1023, 1}, {1023, 1024, 7, 1024},
-                                   {5, 3, 2, 8}, {210, 160, 84, 84}};
+    static uint8_t in[PREPROCESS_SIDE * PREPROCESS_SIDE],
+        out[PREPROCESS_SIDE * PREPROCESS_SIDE + 1];
+    static const int sizes[][4] = {{1024, 1024, 1, 1},    {1, 1, 1024, 1024}, {1024, 1024, 1023, 1},
+                                   {1023, 1024, 7, 1024}, {5, 3, 2, 8},       {210, 160, 84, 84}};
     uint8_t same[9 * 9 * 3];
     int i, y, x;
     for (i = 0; i < COUNT(sizes); i++) { /* one grey, also the greatest: totals do not overflow */
@@ -230,17 +246,23 @@ static void test_resize_trivial(void)
     CHECK(preprocess_area_init(&area, 1, 4, 1, 1, 2));
     preprocess_area_resize(&area, in, out);
     CHECK(out[0] == 2 && out[1] == 2);
-    CHECK(!preprocess_area_init(&area, 0, 4, 1, 1, 2) && !preprocess_area_init(&area, 4, 1025, 1, 1, 2));
-    CHECK(!preprocess_area_init(&area, 4, 4, 5, 1, 2) && !preprocess_area_init(&area, 4, 4, 0, 1, 2));
-    CHECK(!preprocess_area_init(&area, 1025, 4, 1, 1, 2) && !preprocess_area_init(&area, 4, 4, 1, 1, 1025));
-    CHECK(!preprocess_area_init(&area, 4, 4, 1, 1025, 2) && !preprocess_area_init(&area, 4, 4, 1, 1, -2));
+    CHECK(!preprocess_area_init(&area, 0, 4, 1, 1, 2) &&
+          !preprocess_area_init(&area, 4, 1025, 1, 1, 2));
+    CHECK(!preprocess_area_init(&area, 4, 4, 5, 1, 2) &&
+          !preprocess_area_init(&area, 4, 4, 0, 1, 2));
+    CHECK(!preprocess_area_init(&area, 1025, 4, 1, 1, 2) &&
+          !preprocess_area_init(&area, 4, 4, 1, 1, 1025));
+    CHECK(!preprocess_area_init(&area, 4, 4, 1, 1025, 2) &&
+          !preprocess_area_init(&area, 4, 4, 1, 1, -2));
 }
 
 /* The division by multiplication, where a wrong one would show: next to halves, of boxes of every kind of size. */
 static int mean_is_right(uint32_t total)
 {
-    uint32_t const units = (uint32_t)(area.height * area.width), down = total / units, rest = total % units;
-    return preprocess_mean(&area, total) == (2 * rest > units || (2 * rest == units && down % 2 == 1) ? down + 1 : down);
+    uint32_t const units = (uint32_t)(area.height * area.width), down = total / units;
+    uint32_t const rest = total % units;
+    return preprocess_mean(&area, total) ==
+           (2 * rest > units || (2 * rest == units && down % 2 == 1) ? down + 1 : down);
 }
 static void test_mean(void)
 {
@@ -253,8 +275,10 @@ static void test_mean(void)
             uint32_t const units = (uint32_t)(height * widths[i]);
             preprocess_area_init(&area, height, widths[i], 1, 1, 1);
             for (mean = 0; mean < 255; mean += 1 + mean % 3)
-                for (near = 0; near < 3; near++) wrong += !mean_is_right(units * mean + (units + (uint32_t)near) / 2);
-            wrong += !mean_is_right(255 * units) + !mean_is_right(255 * units - 1) + !mean_is_right(0);
+                for (near = 0; near < 3; near++)
+                    wrong += !mean_is_right(units * mean + (units + (uint32_t)near) / 2);
+            wrong += !mean_is_right(255 * units) + !mean_is_right(255 * units - 1) +
+                     !mean_is_right(0);
         }
     CHECK(wrong == 0);
     preprocess_area_init(&area, 1023, 1021, 1, 1, 1);
@@ -263,8 +287,8 @@ static void test_mean(void)
     CHECK(!mean_is_right(1023 * 1021 * 3 + 1023 * 1021 / 2 + 1));
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* A reader of GIFs that takes nothing but what gif.h should write                                                    */
+/* ---------------------------------------------------------------------------------------------- */
+/* A reader of GIFs that takes nothing but what gif.h should write */
 
 typedef struct reader {
     const uint8_t *bytes;
@@ -292,9 +316,11 @@ static void expect(reader *r, const char *bytes, size_t size)
 typedef struct screen {
     int width, height;
     uint8_t global[3 * 256];
-    uint8_t *canvas;                                /* [height][width][3] */
-    int left, top, right, bottom, own, colours;     /* of the last frame; own: a table of colours, of so many */
-    int clears, unknown, widest;                    /* of all: tables begun anew, codes used before they are known, bits */
+    uint8_t *canvas; /* [height][width][3] */
+    /* of the last frame; own: a table of colours, of so many */
+    int left, top, right, bottom, own, colours;
+    /* of all: tables begun anew, codes used before they are known, bits */
+    int clears, unknown, widest;
 } screen;
 
 static int read_code(reader *data, int *at, int bits)
@@ -356,15 +382,20 @@ static void read_image(screen *s, reader *r, const uint8_t *table, int colours)
         for (; block > 0 && r->good; block--) data[packed.size++] = (uint8_t)read_byte(r);
     }
     packed.bytes = data;
-    if (root < 2 || root > 8 || (root > 2 && 1 << root != colours) || (root == 2 && colours > 4)) r->good = 0;
+    if (root < 2 || root > 8 || (root > 2 && 1 << root != colours) || (root == 2 && colours > 4))
+        r->good = 0;
     if (r->good) unpack(s, &packed, root, pixels, count);
     for (i = 0; i < count && r->good && packed.good; i++) {
-        uint8_t *const pixel = s->canvas + 3 * ((s->top + i / wide) * s->width + s->left + i % wide);
+        uint8_t *const pixel = s->canvas +
+                               3 * ((s->top + i / wide) * s->width + s->left + i % wide);
         if (pixels[i] >= used) used = pixels[i] + 1;
-        if (used > colours) r->good = 0;
-        else memcpy(pixel, table + 3 * pixels[i], 3);
+        if (used > colours)
+            r->good = 0;
+        else
+            memcpy(pixel, table + 3 * pixels[i], 3);
     }
-    if (s->own && 2 * used <= colours && colours > 2) r->good = 0; /* a smaller table would have done */
+    /* a smaller table would have done */
+    if (s->own && 2 * used <= colours && colours > 2) r->good = 0;
     for (i = 3 * used; s->own && i < 3 * colours; i++) r->good &= table[i] == 0;
     r->good &= packed.good;
     free(data), free(pixels);
@@ -400,14 +431,15 @@ static int read_frame(screen *s, reader *r, int delay)
     s->own = flags >> 7;
     s->colours = s->own ? 2 << flags % 8 : 256;
     r->good &= s->own ? (flags & 0x78) == 0 : flags == 0;
-    r->good &= s->left < s->right && s->top < s->bottom && s->right <= s->width && s->bottom <= s->height;
+    r->good &= s->left < s->right && s->top < s->bottom && s->right <= s->width &&
+               s->bottom <= s->height;
     for (i = 0; s->own && i < 3 * s->colours; i++) table[i] = (uint8_t)read_byte(r);
     if (r->good) read_image(s, r, s->own ? table : s->global, s->colours);
     return r->good;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* gif.h: frames, written and read again                                                                              */
+/* ---------------------------------------------------------------------------------------------- */
+/* gif.h: frames, written and read again */
 
 enum { DELAY = 7, BYTES = 1 << 23 };
 
@@ -428,7 +460,10 @@ static film film_of(int width, int height, int channels, int scale, int frames)
     check_about("%d GIF frames %dx%dx%d, scale %d", frames, width, height, channels, scale);
     return f;
 }
-static uint8_t *film_frame(const film *f, int frame) { return f->pixels + frame * f->width * f->height * f->channels; }
+static uint8_t *film_frame(const film *f, int frame)
+{
+    return f->pixels + frame * f->width * f->height * f->channels;
+}
 static const uint8_t *film_pixel(const film *f, int frame, int x, int y)
 {
     return film_frame(f, frame) + (y / f->scale * f->width + x / f->scale) * f->channels;
@@ -456,7 +491,8 @@ static int film_fits(const film *f, int frame, const screen *s)
     int left = s->width, top = s->height, right = 0, bottom = 0, x, y;
     for (y = 0; y < s->height; y++)
         for (x = 0; x < s->width; x++)
-            if (frame == 0 || memcmp(film_pixel(f, frame, x, y), film_pixel(f, frame - 1, x, y), (size_t)f->channels) != 0) {
+            if (frame == 0 || memcmp(film_pixel(f, frame, x, y), film_pixel(f, frame - 1, x, y),
+                                     (size_t)f->channels) != 0) {
                 left = x < left ? x : left, right = x >= right ? x + 1 : right;
                 top = y < top ? y : top, bottom = y + 1;
             }
@@ -472,9 +508,11 @@ static int film_equals(const film *f, int frame, const screen *s, uint8_t *rough
         for (x = 0; x < s->width; x++) {
             const uint8_t *const pixel = film_pixel(f, frame, x, y);
             int const at = y * s->width + x;
-            if (x >= s->left && x < s->right && y >= s->top && y < s->bottom) rough[at] = f->channels == 3 && !s->own;
+            if (x >= s->left && x < s->right && y >= s->top && y < s->bottom)
+                rough[at] = f->channels == 3 && !s->own;
             for (c = 0; c < 3; c++) {
-                int const seen = s->canvas[3 * at + c], distance = abs(seen - pixel[f->channels == 3 ? c : 0]);
+                int const seen = s->canvas[3 * at + c];
+                int const distance = abs(seen - pixel[f->channels == 3 ? c : 0]);
                 if (rough[at] ? distance > 25 || seen % 51 != 0 : distance != 0) good = 0;
             }
         }
@@ -520,8 +558,10 @@ static screen film_of_colours(int width, int height, int channels, int scale, in
     film f = film_of(width, height, channels, scale, 1);
     int i, c;
     for (i = 0; i < width * height; i++) {
-        int const colour = i < colours ? i : any(colours); /* each of them is there, if there is room */
-        for (c = 0; c < channels; c++) f.pixels[channels * i + c] = (uint8_t)(c == 2 ? colour >> 8 : colour * (c + 1));
+        /* each of them is there, if there is room */
+        int const colour = i < colours ? i : any(colours);
+        for (c = 0; c < channels; c++)
+            f.pixels[channels * i + c] = (uint8_t)(c == 2 ? colour >> 8 : colour * (c + 1));
     }
     return film_check(&f);
 }
@@ -548,12 +588,16 @@ static void test_gif_lengths(void)
     memset(&writer, 0xA5, sizeof writer); /* it need not be zeros before */
     for (count = 1; count < 4200; count++) {
         int const close = (count + 6) % 256 < 12; /* to where something happens */
-        for (height = 1; height <= 1024 && (count % height != 0 || count / height > 1024); height++) continue;
+        for (height = 1; height <= 1024 && (count % height != 0 || count / height > 1024); height++)
+            continue;
         if (height > 1024 || (!close && count % (7 * check_share) != 0)) continue;
         f = film_of(count / height, height, 1, 1, 1);
         fill_pairs(f.pixels, count);
         s = film_check(&f);
-        CHECK(s.clears == (count > 3839) && s.widest == (count < 255 ? 9 : count < 767 ? 10 : count < 1791 ? 11 : 12));
+        CHECK(s.clears == (count > 3839) && s.widest == (count < 255    ? 9
+                                                         : count < 767  ? 10
+                                                         : count < 1791 ? 11
+                                                                        : 12));
     }
     for (i = 0; i < COUNT(colours); i++)
         for (count = colours[i]; count <= 1024; count += count < 80 ? 1 : 1 + any(9 * check_share))
@@ -602,7 +646,8 @@ static void test_gif_motion(void)
         for (i = 1; i < f.frames; i++) {
             memcpy(film_frame(&f, i), film_frame(&f, 0), bytes);
             for (y = 0; y < 5; y++)
-                for (x = 0; x < 5 * channels; x++) film_frame(&f, i)[((50 + 3 * i + y) * 160 + 2 * i) * channels + x] = 200;
+                for (x = 0; x < 5 * channels; x++)
+                    film_frame(&f, i)[((50 + 3 * i + y) * 160 + 2 * i) * channels + x] = 200;
         }
         f.frames = 1;
         film_write(&f);
@@ -624,7 +669,8 @@ static void test_gif_random(void)
         fill(f.pixels, (size_t)bytes, values);
         for (frame = 1; frame < f.frames; frame++) {
             memcpy(film_frame(&f, frame), film_frame(&f, frame - 1), (size_t)bytes);
-            for (pixel = any(2) ? any(bytes) : 0; pixel > 0; pixel--) film_frame(&f, frame)[any(bytes)] = (uint8_t)any(values);
+            for (pixel = any(2) ? any(bytes) : 0; pixel > 0; pixel--)
+                film_frame(&f, frame)[any(bytes)] = (uint8_t)any(values);
         }
         film_check(&f);
     }
@@ -638,7 +684,8 @@ static void test_gif_reader(void)
         film f = film_of(9, 7, channels, 1, 3);
         screen s;
         long unseen = 0;
-        for (i = 0; i < 9 * 7 * channels * 3; i++) f.pixels[i] = (uint8_t)(i / channels % 4 * 60 + any(2) * (channels == 1));
+        for (i = 0; i < 9 * 7 * channels * 3; i++)
+            f.pixels[i] = (uint8_t)(i / channels % 4 * 60 + any(2) * (channels == 1));
         for (i = 0; i < 9 * 7 * channels; i++) film_frame(&f, 1)[i] ^= (uint8_t)(i % 5 < 3);
         film_write(&f);
         CHECK(film_plays(&f, &s));
@@ -655,8 +702,9 @@ static void test_gif_reader(void)
 
 static void test_gif_errors(void)
 {
-    static const int bad[][5] = {{0, 9, 1, 1, 5}, {9, 1025, 1, 1, 5}, {9, 9, 2, 1, 5}, {9, 9, 1, 0, 5}, {1024, 9, 1, 64, 5},
-                                 {9, 1024, 1, 64, 5}, {9, 9, 1, 1, -1}, {9, 9, 1, 1, 65536}};
+    static const int bad[][5] = {{0, 9, 1, 1, 5},  {9, 1025, 1, 1, 5},  {9, 9, 2, 1, 5},
+                                 {9, 9, 1, 0, 5},  {1024, 9, 1, 64, 5}, {9, 1024, 1, 64, 5},
+                                 {9, 9, 1, 1, -1}, {9, 9, 1, 1, 65536}};
     static const uint8_t pixels[81] = {0};
     FILE *file = fopen(PATH, "wb");
     int i;
@@ -666,22 +714,26 @@ static void test_gif_errors(void)
         CHECK(!gif_begin(&writer, file, bad[i][0], bad[i][1], bad[i][2], bad[i][3], bad[i][4]));
         CHECK(!gif_frame(&writer, pixels) && !gif_end(&writer));
     }
-    CHECK(!gif_begin(&writer, NULL, 9, 9, 1, 1, 5) && !gif_frame(&writer, pixels) && !gif_end(&writer));
+    CHECK(!gif_begin(&writer, NULL, 9, 9, 1, 1, 5) && !gif_frame(&writer, pixels) &&
+          !gif_end(&writer));
     CHECK(ftell(file) == 0);
     fclose(file);
     file = fopen(PATH, "rb"); /* cannot be written */
     if (file == NULL) exit(1);
-    CHECK(!gif_begin(&writer, file, 9, 9, 1, 1, 5) && !gif_frame(&writer, pixels) && !gif_end(&writer));
+    CHECK(!gif_begin(&writer, file, 9, 9, 1, 1, 5) && !gif_frame(&writer, pixels) &&
+          !gif_end(&writer));
     fclose(file);
     remove(PATH);
-    file = fopen("/dev/full", "wb"); /* where there is one: all goes well until the buffer is emptied */
+    /* where there is one: all goes well until the buffer is emptied */
+    file = fopen("/dev/full", "wb");
     if (file == NULL) return;
-    CHECK(gif_begin(&writer, file, 9, 9, 1, 1, 5) && gif_frame(&writer, pixels) && !gif_end(&writer));
+    CHECK(gif_begin(&writer, file, 9, 9, 1, 1, 5) && gif_frame(&writer, pixels) &&
+          !gif_end(&writer));
     fclose(file);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* tensorboard.h                                                                                                      */
+/* ---------------------------------------------------------------------------------------------- */
+/* tensorboard.h */
 
 typedef struct event {
     double wall_time;
@@ -746,7 +798,8 @@ static void read_event(reader *r, event *e)
             reader summary = read_part(r, read_varint(r)), value;
             r->good &= read_varint(&summary) == (1 << 3 | 2);
             value = read_part(&summary, read_varint(&summary));
-            r->good &= summary.good && summary.at == summary.size && read_varint(&value) == (1 << 3 | 2);
+            r->good &= summary.good && summary.at == summary.size &&
+                       read_varint(&value) == (1 << 3 | 2);
             read_text(&value, e->tag, sizeof e->tag);
             r->good &= read_varint(&value) == (2 << 3 | 5);
             word = (uint32_t)read_number(&value, 4);
@@ -813,9 +866,11 @@ static void test_crc(void)
     CHECK(tensorboard_crc(digits, 9) == 0xE3069283u && crc_of(digits, 9) == 0xE3069283u);
     CHECK(tensorboard_crc(zeros, 32) == 0x8A9136AAu); /* RFC 3720, B.4 */
     CHECK(tensorboard_crc(zeros, 0) == 0);
-    CHECK(tensorboard_masked_crc(length, 8) == 0x224B7FA3u); /* as every event file of TensorFlow begins */
+    /* as every event file of TensorFlow begins */
+    CHECK(tensorboard_masked_crc(length, 8) == 0x224B7FA3u);
     fill(noise, sizeof noise, 256);
-    for (i = 0; i < sizeof noise; i++) CHECK(tensorboard_masked_crc(noise, i) == masked_crc_of(noise, i));
+    for (i = 0; i < sizeof noise; i++)
+        CHECK(tensorboard_masked_crc(noise, i) == masked_crc_of(noise, i));
 }
 
 static void test_tensorboard(void)
@@ -852,9 +907,11 @@ static void test_tensorboard(void)
     for (i = 0; i < POINTS; i++) {
         const event *const e = &events[i + 1];
         size_t const length = (size_t)(i == 0 ? 0 : i == 1 ? TENSORBOARD_TAG : 30 * i);
-        CHECK(e->step == steps[i] && memcmp(&e->value, &values[i], 4) == 0 && e->version[0] == '\0');
+        CHECK(e->step == steps[i] && memcmp(&e->value, &values[i], 4) == 0 &&
+              e->version[0] == '\0');
         CHECK(fabs(e->wall_time - (1.7e9 + i / 8.0)) <= 0);
-        CHECK(strlen(e->tag) == length && (length == 0 || (e->tag[0] == 'a' + i && e->tag[length - 1] == 'a' + i)));
+        CHECK(strlen(e->tag) == length &&
+              (length == 0 || (e->tag[0] == 'a' + i && e->tag[length - 1] == 'a' + i)));
     }
     CHECK(strcmp(events[POINTS + 1].tag, "score/\xC3\xA4") == 0 && events[POINTS + 1].step == 9);
     for (i = 0; i < 8 * (int)file_size; i += check_share) { /* no bit can be turned */
@@ -872,7 +929,8 @@ static void test_tensorboard_errors(void)
     int i;
     CHECK(!tensorboard_open(&tb, "media_test_is_no_folder", "x"));
     CHECK(!tensorboard_scalar(&tb, "a", 1, 2, 3) && !tensorboard_close(&tb));
-    for (i = 0; i < TENSORBOARD_PATH - 20; i++) folder[i] = "./"[i % 2]; /* too long with its file */
+    /* too long with its file */
+    for (i = 0; i < TENSORBOARD_PATH - 20; i++) folder[i] = "./"[i % 2];
     CHECK(!tensorboard_open(&tb, folder, "x") && !tensorboard_close(&tb));
     CHECK(tensorboard_open(&tb, ".", "media_test"));
     fclose(tb.file);

@@ -6,14 +6,15 @@
 
 #define PATH "pretrained_test.safetensors"
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Files, made here                                                                                                   */
+/* ---------------------------------------------------------------------------------------------- */
+/* Files, made here */
 
-enum { ENDS = 6, COUNTS = 5, TENSORS = ENDS * RISEI_RESNET_CONVS + 2 }; /* of a layer; batches counted; with fc's two */
+/* of a layer; batches counted; with fc's two */
+enum { ENDS = 6, COUNTS = 5, TENSORS = ENDS * RISEI_RESNET_CONVS + 2 };
 
 typedef struct recipe {
-    int size;          /* embedding_size */
-    int dtype;         /* of the weights */
+    int size;  /* embedding_size */
+    int dtype; /* of the weights */
     uint32_t seed;
     int backwards;     /* the data lie in the opposite order of the header's */
     int bare;          /* no metadata, batch counts or fc */
@@ -33,7 +34,7 @@ typedef struct part {
     const char *dtype;
     int bytes, sides;
     int shape[4], count;
-    int fan_in;          /* of a convolution, else 0 */
+    int fan_in; /* of a convolution, else 0 */
     size_t begin, end;
 } part;
 
@@ -46,7 +47,8 @@ static void part_describe(const recipe *r, const risei_resnet *net, int i, part 
     if (fc)
         strcpy(p->name, end == 0 ? "fc.weight" : "fc.bias");
     else if (counts)
-        snprintf(p->name, sizeof p->name, "%s%s", risei_resnet_rows[i / ENDS].norm, risei_tensor_ends[COUNTS]);
+        snprintf(p->name, sizeof p->name, "%s%s", risei_resnet_rows[i / ENDS].norm,
+                 risei_tensor_ends[COUNTS]);
     else
         risei_tensor_name(5 * (i / ENDS) + end, p->name, sizeof p->name);
     p->dtype = counts ? "I64" : risei_dtypes[r->dtype].name;
@@ -116,10 +118,12 @@ static void print_header(buffer *b, const recipe *r, const part *parts)
     for (i = 0; i < TENSORS; i++) {
         const part *p = &parts[i];
         if (p->count == 0) continue;
-        print(b, "%s%s\"%s\"%s:%s{%s\"dtype\"%s:%s\"%s\"%s,", some ? "," : "", _, p->name, _, _, _, _, _, p->dtype, _);
+        print(b, "%s%s\"%s\"%s:%s{%s\"dtype\"%s:%s\"%s\"%s,", some ? "," : "", _, p->name, _, _, _,
+              _, _, p->dtype, _);
         print(b, "%s\"shape\"%s:%s[%s", _, _, _, _);
         for (s = 0; s < p->sides; s++) print(b, s > 0 ? "%s,%s%d" : "%s%s%d", _, _, p->shape[s]);
-        print(b, "%s]%s,%s\"data_offsets\":[%s%d%s,%s%d%s]%s}", _, _, _, _, (int)p->begin, _, _, (int)p->end, _, _);
+        print(b, "%s]%s,%s\"data_offsets\":[%s%d%s,%s%d%s]%s}", _, _, _, _, (int)p->begin, _, _,
+              (int)p->end, _, _);
         some = 1;
     }
     print(b, "%s}%s", _, _);
@@ -145,8 +149,11 @@ static buffer baked(const recipe *r)
         for (n = 0; n < p->count; n++) {
             float const x = part_number(p, i < TENSORS - 2 ? i % ENDS : 0, &dice);
             uint32_t const wide = risei_bits(x);
-            uint32_t const bits = r->dtype == RISEI_F16 ? risei_half(x) : r->dtype == RISEI_BF16 ? wide >> 16 : wide;
-            put(&b, start + p->begin + (size_t)(n * p->bytes), p->bytes, p->bytes == 8 ? 100 : bits);
+            uint32_t const bits = r->dtype == RISEI_F16    ? risei_half(x)
+                                  : r->dtype == RISEI_BF16 ? wide >> 16
+                                                           : wide;
+            put(&b, start + p->begin + (size_t)(n * p->bytes), p->bytes,
+                p->bytes == 8 ? 100 : bits);
         }
     }
     return b;
@@ -158,8 +165,8 @@ static void to_disk(const buffer *b, const char *path)
     if (file != NULL) fclose(file);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Networks                                                                                                           */
+/* ---------------------------------------------------------------------------------------------- */
+/* Networks */
 
 typedef struct network {
     risei_resnet *net;
@@ -204,21 +211,24 @@ static uint64_t network_hash(const recipe *r)
     return hash;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Features                                                                                                           */
+/* ---------------------------------------------------------------------------------------------- */
+/* Features */
 
 enum { SIZE = 32, SHAPES = 2 };
-static const int golden_shapes[SHAPES][3] = {{37, 45, 1}, {32, 33, 3}}; /* height, width, channels */
+/* height, width, channels */
+static const int golden_shapes[SHAPES][3] = {{37, 45, 1}, {32, 33, 3}};
 /* By PyTorch in double: tests/pretrained_torch.py --golden */
 static const double golden_features[SHAPES][SIZE] = {
-    {1.15179005, 0.491674946, 0.0849415134, 0.0433382411, 0.618627036, 0.339952054, 1.31174639, 0.612210907,
-     0.136256187, 0.814269226, 0.772148196, 1.99176817, 1.0335756, 1.45397025, 0.867226462, 1.56703578,
-     0.623108716, 1.78500407, 0.339814945, 0.320498694, 0.669269386, 0.876285072, 1.73516911, 2.8151264,
-     0.0249606742, 1.63167094, 0.8268787, 0.45162323, 0.0154700421, 0.482032537, 3.70863516, 2.38019033},
-    {1.56399715, 0.322738777, 0, 0.069676674, 0.419229883, 0.341618061, 0.969059409, 0.178598406,
-     0.210770763, 0.446025397, 0.837005254, 1.36867315, 0.454173031, 1.24464723, 0.634950425, 1.81427994,
-     0.677443431, 1.46572919, 0.995048146, 0, 0.871715448, 1.34607539, 1.1065905, 2.48421788,
-     0.216703565, 1.76949134, 0.730489099, 0.632831933, 0.219550449, 0.540152931, 2.81091323, 2.49283465},
+    {1.15179005,   0.491674946, 0.0849415134, 0.0433382411, 0.618627036, 0.339952054, 1.31174639,
+     0.612210907,  0.136256187, 0.814269226,  0.772148196,  1.99176817,  1.0335756,   1.45397025,
+     0.867226462,  1.56703578,  0.623108716,  1.78500407,   0.339814945, 0.320498694, 0.669269386,
+     0.876285072,  1.73516911,  2.8151264,    0.0249606742, 1.63167094,  0.8268787,   0.45162323,
+     0.0154700421, 0.482032537, 3.70863516,   2.38019033},
+    {1.56399715,  0.322738777, 0,           0.069676674, 0.419229883, 0.341618061, 0.969059409,
+     0.178598406, 0.210770763, 0.446025397, 0.837005254, 1.36867315,  0.454173031, 1.24464723,
+     0.634950425, 1.81427994,  0.677443431, 1.46572919,  0.995048146, 0,           0.871715448,
+     1.34607539,  1.1065905,   2.48421788,  0.216703565, 1.76949134,  0.730489099, 0.632831933,
+     0.219550449, 0.540152931, 2.81091323,  2.49283465},
 };
 
 static void equals_pytorch(void)
@@ -227,7 +237,8 @@ static void equals_pytorch(void)
     buffer b = baked(&r);
     int s, isa, i, x, y, c;
     for (s = 0; s < SHAPES; s++) {
-        int const height = golden_shapes[s][0], width = golden_shapes[s][1], channels = golden_shapes[s][2];
+        int const height = golden_shapes[s][0], width = golden_shapes[s][1];
+        int const channels = golden_shapes[s][2];
         uint8_t *const frame = (uint8_t *)malloc((size_t)(height * width * channels));
         float first[2][SIZE]; /* of the kernels that do not fuse, and of those that do */
         int known[2] = {0, 0};
@@ -235,8 +246,10 @@ static void equals_pytorch(void)
         if (frame == NULL) exit(1);
         for (i = 0, y = 0; y < height; y++)
             for (x = 0; x < width; x++)
-                for (c = 0; c < channels; c++) frame[i++] = (uint8_t)((x * x + 3 * x * y + 7 * y + 50 * c) % 256);
-        for (i = 0; i < SIZE; i++) most = golden_features[s][i] > most ? golden_features[s][i] : most;
+                for (c = 0; c < channels; c++)
+                    frame[i++] = (uint8_t)((x * x + 3 * x * y + 7 * y + 50 * c) % 256);
+        for (i = 0; i < SIZE; i++)
+            most = golden_features[s][i] > most ? golden_features[s][i] : most;
         for (isa = RISE_ISA_REF; isa <= RISE_ISA_NEON; isa++) {
             network n = network_make(isa, height, width, channels, SIZE);
             float features[SIZE];
@@ -247,7 +260,8 @@ static void equals_pytorch(void)
                 CHECK(network_read(&n, &b, NULL) == RISE_OK);
                 for (round = 0; round < 2; round++) { /* nothing is left of the frame before */
                     risei_resnet_forward(&n.device, n.net, frame, features);
-                    for (i = 0; i < SIZE; i++) CHECK(fabs((double)features[i] - golden_features[s][i]) <= 1e-5 * most);
+                    for (i = 0; i < SIZE; i++)
+                        CHECK(fabs((double)features[i] - golden_features[s][i]) <= 1e-5 * most);
                     if (!known[fused]) memcpy(first[fused], features, sizeof features);
                     known[fused] = 1;
                     CHECK(same_reals(features, first[fused], SIZE));
@@ -267,12 +281,16 @@ static void widens_exactly(void)
     check_about("16-bit floats");
     for (bits = 0; bits < 65536; bits++) {
         int const exponent = (int)(bits >> 10 & 31), brain = (int)(bits >> 7 & 255);
-        double const sign = bits >> 15 ? -1 : 1, fraction = (double)(bits & 1023), tail = (double)(bits & 127);
-        double const half = sign * (exponent > 0 ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24));
+        double const sign = bits >> 15 ? -1 : 1, fraction = (double)(bits & 1023);
+        double const tail = (double)(bits & 127);
+        double const half =
+            sign * (exponent > 0 ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24));
         double const wide = sign * (brain > 0 ? ldexp(128 + tail, brain - 134) : ldexp(tail, -133));
-        float const ours = risei_tensor_number(bits, RISEI_F16), brains = risei_tensor_number(bits, RISEI_BF16);
+        float const ours = risei_tensor_number(bits, RISEI_F16);
+        float const brains = risei_tensor_number(bits, RISEI_BF16);
         good += exponent == 31 ? !risei_finite(ours) : (double)ours >= half && (double)ours <= half;
-        good += brain == 255 ? !risei_finite(brains) : (double)brains >= wide && (double)brains <= wide;
+        good += brain == 255 ? !risei_finite(brains)
+                             : (double)brains >= wide && (double)brains <= wide;
     }
     CHECK(good == 2 * 65536);
     CHECK(risei_tensor_number(0x3E200000u, RISEI_F32) == 0.15625f);
@@ -285,7 +303,8 @@ static void lies_as_products_read_it(void)
     recipe const r = recipe_of(WIDE, RISEI_F32);
     network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, WIDE);
     const rise_real *const gain = n.net->weights + n.net->norm[LAST];
-    rise_matrix const m = rise_matrix_panels(n.net->weights + n.net->conv[LAST].weights, TAPS * WIDE, WIDE);
+    rise_matrix const m =
+        rise_matrix_panels(n.net->weights + n.net->conv[LAST].weights, TAPS * WIDE, WIDE);
     buffer b = baked(&r);
     size_t at;
     int o, i, k;
@@ -304,7 +323,8 @@ static void lies_as_products_read_it(void)
                 uint32_t const bits = (uint32_t)get(&b, at, 4);
                 float x;
                 memcpy(&x, &bits, sizeof x);
-                CHECK_NEAR(m.data[risei_walk(&m.rows, k * WIDE + i) + risei_column(&m, o)], x * gain[o], 1e-6);
+                CHECK_NEAR(m.data[risei_walk(&m.rows, k * WIDE + i) + risei_column(&m, o)],
+                           x * gain[o], 1e-6);
             }
     free(b.data);
     network_free(&n);
@@ -330,8 +350,8 @@ static void takes_all_forms(void)
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Hostile files                                                                                                      */
+/* ---------------------------------------------------------------------------------------------- */
+/* Hostile files */
 
 /* A copy of exactly so many bytes, for address checkers. */
 static buffer copy_of(const buffer *b, size_t size)
@@ -359,7 +379,8 @@ static void refused(buffer *b, rise_result result, const char *word)
     rise_error error = {RISE_OK, ""};
     rise_result const got = network_read(&n, b, &error);
     CHECK(got == result && error.result == got);
-    if (!CHECK(strstr(error.text, word) != NULL)) printf("    \"%s\" does not say %s\n", error.text, word);
+    if (!CHECK(strstr(error.text, word) != NULL))
+        printf("    \"%s\" does not say %s\n", error.text, word);
     CHECK(network_read(&n, b, NULL) == got); /* nobody need listen */
     network_free(&n);
 }
@@ -389,14 +410,18 @@ static const struct {
     {"{\"format\":\"pt\"}", "{},\"__metadata__\":{}", RISE_BAD_FILE, "__metadata__ is there twice"},
     {"\"conv1.weight\"", "\"conv1.w\\u0065ight\"", RISE_BAD_FILE, "backslash"},
     {"\"conv1.weight\"", "conv1.weight", RISE_BAD_FILE, "\" is missing"},
-    {"\"conv1.weight\"", "\"layer1.2.conv1.weight\"", RISE_MISMATCH, "layer1.2.conv1.weight is no tensor"},
-    {"\"conv1.weight\"", "\"module.conv1.weight\"", RISE_MISMATCH, "module.conv1.weight is no tensor"},
+    {"\"conv1.weight\"", "\"layer1.2.conv1.weight\"", RISE_MISMATCH,
+     "layer1.2.conv1.weight is no tensor"},
+    {"\"conv1.weight\"", "\"module.conv1.weight\"", RISE_MISMATCH,
+     "module.conv1.weight is no tensor"},
     {"\"conv1.weight\"", "\"conv1.weight\x80\"", RISE_MISMATCH, "conv1.weight? is no tensor"},
-    {"\"conv1.weight\"", "\"conv1.weight0123456789012345678901234567890123456789\"", RISE_MISMATCH, "no tensor"},
+    {"\"conv1.weight\"", "\"conv1.weight0123456789012345678901234567890123456789\"", RISE_MISMATCH,
+     "no tensor"},
     {"\"conv1.weight\"", "\"conv1.bias\"", RISE_MISMATCH, "conv1.bias is no tensor"},
     {"\"conv1.weight\"", "\"\"", RISE_MISMATCH, "no tensor"},
     {"\"conv1.weight\"", "\"fc.more\"", RISE_MISMATCH, "conv1.weight is missing"},
-    {"\"layer4.1.bn2.running_var\"", "\"fc.more\"", RISE_MISMATCH, "layer4.1.bn2.running_var is missing"},
+    {"\"layer4.1.bn2.running_var\"", "\"fc.more\"", RISE_MISMATCH,
+     "layer4.1.bn2.running_var is missing"},
     {"\"bn1.bias\"", "\"bn1.weight\"", RISE_BAD_FILE, "bn1.weight is there twice"},
     {"\"F32\"", "\"F64\"", RISE_MISMATCH, "conv1.weight has the dtype F64"},
     {"\"F32\"", "\"F31\"", RISE_MISMATCH, "dtype F31"},
@@ -408,7 +433,8 @@ static const struct {
     {",\"data_offsets\":[0,588]", "", RISE_BAD_FILE, "lacks its dtype, shape or data_offsets"},
     {"\"dtype\":\"F32\"", "\"dtype\":\"F32\",\"dtype\":\"F32\"", RISE_BAD_FILE, "twice"},
     {"\"shape\":[1,3,7,7]", "\"shape\":[147],\"shape\":[1,3,7,7]", RISE_BAD_FILE, "twice"},
-    {"\"data_offsets\":[0,588]", "\"data_offsets\":[0,0],\"data_offsets\":[0,588]", RISE_BAD_FILE, "twice"},
+    {"\"data_offsets\":[0,588]", "\"data_offsets\":[0,0],\"data_offsets\":[0,588]", RISE_BAD_FILE,
+     "twice"},
     {"\"dtype\"", "\"type\"", RISE_BAD_FILE, "unknown"},
     {"\"dtype\"", "\"dtypedtypedtypedtypedtype\"", RISE_BAD_FILE, "unknown"},
     {"\"dtype\":", "\"dtype\"", RISE_BAD_FILE, ": is missing"},
@@ -426,15 +452,20 @@ static const struct {
     {"[1,3,7,7]", "[1,3,7,9007199254740993]", RISE_BAD_FILE, "a number is too large"},
     {"[1,3,7,7]", "[4194305,4194305,211106198978564]", RISE_BAD_FILE, "a shape is too large"},
     {"[1,3,7,7]", "[9007199254740992,1]", RISE_BAD_FILE, "cannot be bytes"},
-    {"[1,3,7,7]", "[3,1,7,7]", RISE_MISMATCH, "shape [3, 1, 7, 7]; embedding_size 8 asks for [1, 3, 7, 7]"},
+    {"[1,3,7,7]", "[3,1,7,7]", RISE_MISMATCH,
+     "shape [3, 1, 7, 7]; embedding_size 8 asks for [1, 3, 7, 7]"},
     {"[1,3,7,7]", "[1,3,49]", RISE_MISMATCH, "shape [1, 3, 49]"},
     {"[1,3,7,7]", "[1,3,49,1]", RISE_MISMATCH, "shape [1, 3, 49, 1]"},
-    {"[1,3,7,7],\"data_offsets\":[0,588]", "[0,9007199254740992,9007199254740992,9007199254740992],\"data_offsets\":[0,0]",
-     RISE_MISMATCH, "shape [0, 9007199254740992, 9007199254740992"},
-    {"\"conv1.weight\"", "\"fc.none\":{\"dtype\":\"F64\",\"shape\":[0],\"data_offsets\":[0,0]},\"conv1.weight\"", RISE_OK, ""},
+    {"[1,3,7,7],\"data_offsets\":[0,588]",
+     "[0,9007199254740992,9007199254740992,9007199254740992],\"data_offsets\":[0,0]", RISE_MISMATCH,
+     "shape [0, 9007199254740992, 9007199254740992"},
+    {"\"conv1.weight\"",
+     "\"fc.none\":{\"dtype\":\"F64\",\"shape\":[0],\"data_offsets\":[0,0]},\"conv1.weight\"",
+     RISE_OK, ""},
     {"[1,3,7,7]", "[1,3,7,7,1]", RISE_MISMATCH, "shape [1, 3, 7, 7, ...]"},
     {"[1,3,7,7]", "[1,3,7,7,0,9007199254740992]", RISE_BAD_FILE, "cannot be bytes"},
-    {"\"shape\":[1],", "\"shape\":[],", RISE_MISMATCH, "bn1.weight has the shape []; embedding_size 8 asks for [1]"},
+    {"\"shape\":[1],", "\"shape\":[],", RISE_MISMATCH,
+     "bn1.weight has the shape []; embedding_size 8 asks for [1]"},
     {"[0,588]", "[0,589]", RISE_BAD_FILE, "cannot be bytes 0 to 589"},
     {"[0,588]", "[588,0]", RISE_BAD_FILE, "cannot be bytes 588 to 0"},
     {"[0,588]", "[0,588,588]", RISE_BAD_FILE, "] is missing"},
@@ -456,7 +487,8 @@ static void refuses_hostile_headers(void)
     if (header == NULL) exit(1);
     memcpy(header, b.data + 8, length);
     for (i = 0; i < COUNT(hostile_headers); i++) {
-        const char *from = hostile_headers[i].from, *to = hostile_headers[i].to, *at = strstr(header, from);
+        const char *from = hostile_headers[i].from, *to = hostile_headers[i].to;
+        const char *at = strstr(header, from);
         check_about("%s for %s", to, from);
         if (!CHECK(at != NULL)) continue;
         c = spliced(&b, 8 + (size_t)(at - header), strlen(from), to, strlen(to));
@@ -485,7 +517,9 @@ static void refuses_hostile_headers(void)
 }
 static void refuses_hostile_lengths(void)
 {
-    static const uint64_t odd[] = {0, 1, 2, 0x7FFFFFFFu, 0xFFFFFFFFu, UINT64_C(0x7FFFFFFFFFFFFFFF), UINT64_MAX};
+    static const uint64_t odd[] = {0,           1,           2,
+                                   0x7FFFFFFFu, 0xFFFFFFFFu, UINT64_C(0x7FFFFFFFFFFFFFFF),
+                                   UINT64_MAX};
     static part parts[TENSORS];
     recipe const r = recipe_of(8, RISEI_F32);
     buffer b = baked(&r), c;
@@ -510,7 +544,8 @@ static void refuses_hostile_lengths(void)
         c = copy_of(&b, i);
         if (i < b.size) refused(&c, RISE_BAD_FILE, "");
         c.at = 0;
-        CHECK(risei_resnet_read(n.net, buffer_read, &c, b.size, &error) == result && error.result == result);
+        CHECK(risei_resnet_read(n.net, buffer_read, &c, b.size, &error) == result &&
+              error.result == result);
         CHECK(i >= needed || strstr(error.text, "could not be read") != NULL);
         free(c.data);
         network_free(&n);
@@ -553,8 +588,10 @@ static void refuses_hostile_numbers(void)
     put(&b, start + parts[0].end - 4, 4, 0);
     put(&b, start + parts[TENSORS - 4].begin, 4, 0xBF800000u);
     refused(&b, RISE_BAD_FILE, "layer4.1.bn2.running_var has a negative number");
-    put(&b, start + parts[TENSORS - 4].begin, 4, 0); /* no variance at all is fine: there is an epsilon */
-    put(&b, start + parts[TENSORS - 3].begin, 4, 0xFFFFFFFFu); /* and nobody reads what fc and batch counts hold */
+    /* no variance at all is fine: there is an epsilon */
+    put(&b, start + parts[TENSORS - 4].begin, 4, 0);
+    /* and nobody reads what fc and batch counts hold */
+    put(&b, start + parts[TENSORS - 3].begin, 4, 0xFFFFFFFFu);
     put(&b, start + parts[TENSORS - 2].begin, 4, 0x7FC00000u);
     refused(&b, RISE_OK, "");
     put(&b, start + parts[TENSORS - 7].begin, 4, 0x7F7FFFFFu);
@@ -569,8 +606,8 @@ static void refuses_hostile_numbers(void)
     free(b.data);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Agents                                                                                                             */
+/* ---------------------------------------------------------------------------------------------- */
+/* Agents */
 
 static void save_recipe(int size, uint32_t seed)
 {
@@ -613,15 +650,18 @@ static void play(rise_agent *a, int from, int to)
     for (t = from; t < to; t++) {
         memset(&dice, 0, sizeof dice);
         dice.dice = (uint32_t)t;
-        CHECK(rise_agent_step(a, noise(&dice), (float)(t % 3), t % 7 == 0 ? RISE_FIRST : RISE_MIDDLE) >= 0);
+        CHECK(rise_agent_step(a, noise(&dice), (float)(t % 3),
+                              t % 7 == 0 ? RISE_FIRST : RISE_MIDDLE) >= 0);
     }
 }
 static void not_created(rise_agent_desc d, rise_result result, const char *word)
 {
     rise_agent *agent = (rise_agent *)&d;
     rise_error error = {RISE_OK, ""};
-    CHECK(rise_agent_create(&agent, &d, &error) == result && error.result == result && agent == NULL);
-    if (!CHECK(strstr(error.text, word) != NULL)) printf("    \"%s\" does not say %s\n", error.text, word);
+    CHECK(rise_agent_create(&agent, &d, &error) == result && error.result == result &&
+          agent == NULL);
+    if (!CHECK(strstr(error.text, word) != NULL))
+        printf("    \"%s\" does not say %s\n", error.text, word);
     CHECK(rise_agent_bytes(&d, NULL) == 0 || result != RISE_BAD_DESC); /* which needs no file */
     CHECK(toy_memory.held == 0);
 }
@@ -646,7 +686,9 @@ static void checks_descriptions(void)
     d = good, d.embedding_size = 36;
     not_created(d, RISE_BAD_DESC, "embedding_size is 36");
     d.embedding_size = 40;
-    not_created(d, RISE_MISMATCH, PATH ": conv1.weight has the shape [4, 3, 7, 7]; embedding_size 40 asks for [5, 3, 7, 7]");
+    not_created(
+        d, RISE_MISMATCH,
+        PATH ": conv1.weight has the shape [4, 3, 7, 7]; embedding_size 40 asks for [5, 3, 7, 7]");
     d.embedding_size = 0;
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding_size == 512);
     not_created(d, RISE_MISMATCH, "embedding_size 512 asks for [64, 3, 7, 7]");
@@ -703,29 +745,33 @@ static void learns_and_resumes(void)
     rise_agent_destroy(b);
 
     check_about("another file");
-    CHECK(load(&a, &all, NULL, &error) == RISE_BAD_DESC && strstr(error.text, "embedding_file is NULL") != NULL);
+    CHECK(load(&a, &all, NULL, &error) == RISE_BAD_DESC &&
+          strstr(error.text, "embedding_file is NULL") != NULL);
     save_recipe(SIZE, 2);
     CHECK(load(&a, &all, &machine, &error) == RISE_MISMATCH && a == NULL);
     CHECK(strstr(error.text, "embedding_file has other weights") != NULL);
     machine.play_only = 1;
-    CHECK(load(&a, &policy, &machine, &error) == RISE_MISMATCH && a == NULL && strstr(error.text, "embedding_file") != NULL);
+    CHECK(load(&a, &policy, &machine, &error) == RISE_MISMATCH && a == NULL &&
+          strstr(error.text, "embedding_file") != NULL);
     save_recipe(8, 1);
-    CHECK(load(&a, &all, &machine, &error) == RISE_MISMATCH && strstr(error.text, "embedding_size 32") != NULL);
+    CHECK(load(&a, &all, &machine, &error) == RISE_MISMATCH &&
+          strstr(error.text, "embedding_size 32") != NULL);
     remove(PATH);
     CHECK(load(&a, &all, &machine, &error) == RISE_IO && strstr(error.text, PATH) != NULL);
     CHECK(toy_memory.held == 0);
     free(all.data), free(policy.data), free(block);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Fuzz: files damaged at random, and networks run where they were taken                                              */
+/* ---------------------------------------------------------------------------------------------- */
+/* Fuzz: files damaged at random, and networks run where they were taken */
 
 static size_t below(risei_random *dice, size_t n) { return (size_t)risei_below(dice, (int)n); }
 
 static buffer mutated(const buffer *b, risei_random *dice)
 {
     static const char tokens[] = "{}[]:,\"\\ 0123456789eE.-+utfn_";
-    static const uint32_t odd[] = {0, 1, 0x80000000u, 0x7F800000u, 0xFF800000u, 0x7FC00000u, 0x7F7FFFFFu, 0x7C00u, UINT32_MAX};
+    static const uint32_t odd[] = {0,           1,           0x80000000u, 0x7F800000u, 0xFF800000u,
+                                   0x7FC00000u, 0x7F7FFFFFu, 0x7C00u,     UINT32_MAX};
     size_t header, at, from, cut, count;
     buffer c;
     if (b->size < 17 || get(b, 0, 8) < 1 || get(b, 0, 8) > b->size - 16) return copy_of(b, b->size);
@@ -734,9 +780,10 @@ static buffer mutated(const buffer *b, risei_random *dice)
     cut = below(dice, header - at < 40 ? header - at : 40);
     count = below(dice, header - from < 40 ? header - from : 40);
     switch (risei_below(dice, 10)) {
-    case 0: return spliced(b, at, cut, b->data + from, count);          /* a part of the header for another */
-    case 1: return spliced(b, at, 0, b->data + from, count);            /* or between others */
-    case 2: return spliced(b, at, cut, "", 0);                          /* or gone */
+    /* a part of the header for another */
+    case 0: return spliced(b, at, cut, b->data + from, count);
+    case 1: return spliced(b, at, 0, b->data + from, count); /* or between others */
+    case 2: return spliced(b, at, cut, "", 0);               /* or gone */
     case 3: return spliced(b, at, 1, &tokens[below(dice, sizeof tokens)], 1);
     case 4: return copy_of(b, below(dice, 4) > 0 ? b->size : below(dice, b->size));
     default: c = copy_of(b, b->size);
@@ -745,8 +792,13 @@ static buffer mutated(const buffer *b, risei_random *dice)
     case 0: c.data[at] = (unsigned char)(c.data[at] ^ 1u << risei_below(dice, 8)); break;
     case 1: c.data[at] = (unsigned char)('0' + risei_below(dice, 10)); break;
     case 2: c.data[at] = (unsigned char)tokens[below(dice, sizeof tokens)]; break;
-    case 3: at = header + below(dice, b->size - header - 4), put(&c, at, 4, odd[below(dice, sizeof odd / sizeof *odd)]); break;
-    default: if (below(dice, 8) == 0) put(&c, 0, 8, get(&c, 0, 8) ^ (uint64_t)1 << risei_below(dice, 64));
+    case 3:
+        at = header + below(dice, b->size - header - 4),
+        put(&c, at, 4, odd[below(dice, sizeof odd / sizeof *odd)]);
+        break;
+    default:
+        if (below(dice, 8) == 0)
+            put(&c, 0, 8, get(&c, 0, 8) ^ (uint64_t)1 << risei_below(dice, 64));
     }
     return c;
 }

@@ -120,11 +120,16 @@ static void pointed(sight *s, int start, int t, int action)
 }
 
 static const probe probes[] = {
-    {"constant", 1, 1, 0.9, 1, 0.1, constant},   {"seen", 2, 1, 0.9, 0, 0.1, seen},
-    {"later", 1, 1, 0.5, 1, 0.1, later},         {"chosen", 1, 2, 0.9, 1, 0.1, chosen},
-    {"matched", 2, 2, 0.9, 1, 0.1, matched},     {"recalled", 2, 2, 0.9, 1, 0.3, recalled},
-    {"flickering", 16, 2, 0.9, 0.875, 0.7, flickering}, {"cut", 2, 1, 0.8, 5, 0.4, cut},
-    {"over", 1, 1, 0.8, 5, 0.3, over},           {"summed", 1, 1, 0.5, 2, 0.1, summed},
+    {"constant", 1, 1, 0.9, 1, 0.1, constant},
+    {"seen", 2, 1, 0.9, 0, 0.1, seen},
+    {"later", 1, 1, 0.5, 1, 0.1, later},
+    {"chosen", 1, 2, 0.9, 1, 0.1, chosen},
+    {"matched", 2, 2, 0.9, 1, 0.1, matched},
+    {"recalled", 2, 2, 0.9, 1, 0.3, recalled},
+    {"flickering", 16, 2, 0.9, 0.875, 0.7, flickering},
+    {"cut", 2, 1, 0.8, 5, 0.4, cut},
+    {"over", 1, 1, 0.8, 5, 0.3, over},
+    {"summed", 1, 1, 0.5, 2, 0.1, summed},
     {"pointed", 2, 1, 0.9, 0, 0.4, pointed},
 };
 static const probe *probe_named(const char *name)
@@ -166,7 +171,8 @@ static rise_agent *trained(const probe *p, const char *words, mistake m, int ste
     d.frame_stack = 1;
     d.conv[0].filters = 12, d.conv[1].filters = 8; /* so many that they do not all die */
     if (has(words, "strided")) d.conv[0].stride = 2, d.conv[0].pad = 1;
-    if (has(words, "blind")) d.conv[0].size = 1, d.conv[0].stride = 2; /* to every other row and column */
+    /* to every other row and column */
+    if (has(words, "blind")) d.conv[0].size = 1, d.conv[0].stride = 2;
     d.features = d.head_units = 24, d.recurrent_units = 16;
     d.embedding_size = 8;
     d.window = has(words, "short") ? 4 : has(words, "two") ? 2 : 8;
@@ -267,7 +273,8 @@ static const struct {
     {"flickering", "full one gru", NO_MISTAKE, SOLVES, 3300},
     {"flickering", "none one", NO_MISTAKE, CHANCE, 1650},
     {"cut", "none", NO_MISTAKE, SOLVES, 1350},
-    {"cut", "rise two one", NO_MISTAKE, SOLVES, 1350}, /* longer than the window: what follows must be judged by such windows, too */
+    /* longer than the window: what follows must be judged by such windows, too */
+    {"cut", "rise two one", NO_MISTAKE, SOLVES, 1350},
     {"cut", "rise gru two", NO_MISTAKE, SOLVES, 1350},
     {"cut", "full two", NO_MISTAKE, SOLVES, 1350},
     {"cut", "none one", NO_MISTAKE, SOLVES, 1350},
@@ -283,7 +290,8 @@ static const struct {
 };
 static int talkative;
 
-static void play(const probe *p, const char *words, mistake m, outcome expected, int steps, unsigned seed)
+static void play(const probe *p, const char *words, mistake m, outcome expected, int steps,
+                 unsigned seed)
 {
     rise_agent *const a = trained(p, words, m, steps, seed);
     double score, off = judged(a, p, &score);
@@ -294,7 +302,8 @@ static void play(const probe *p, const char *words, mistake m, outcome expected,
         good = fabs(score) < 1e-6; /* no answer can depend on the cue, and all cues are asked for */
     else
         good = off >= 2 * p->near;
-    check_about("%s, %s, mistake %d, seed %u: off by %.3f, scores %.3f", p->name, words, (int)m, seed, off, score);
+    check_about("%s, %s, mistake %d, seed %u: off by %.3f, scores %.3f", p->name, words, (int)m,
+                seed, off, score);
     CHECK(good);
     if (talkative) printf("%s\n", check_state.about);
     rise_agent_destroy(a);
@@ -305,10 +314,10 @@ static void play(const probe *p, const char *words, mistake m, outcome expected,
 static const struct {
     const char *words;
     int percent;
-} presets[] = {{"none plain single uniform", 100},                              /* DQN */
-               {"none c51 noisy", 300},                                         /* Rainbow */
-               {"rise iqn munchausen noisy units spectral", 350},               /* BTR */
-               {"full rescale stored shared overlap burn feed", 150}};          /* R2D2 */
+} presets[] = {{"none plain single uniform", 100},                     /* DQN */
+               {"none c51 noisy", 300},                                /* Rainbow */
+               {"rise iqn munchausen noisy units spectral", 350},      /* BTR */
+               {"full rescale stored shared overlap burn feed", 150}}; /* R2D2 */
 /* Every probe that one can solve without memory, and those that take it where there is one. */
 static void play_presets(unsigned seed)
 {
@@ -316,12 +325,14 @@ static void play_presets(unsigned seed)
     int i, j;
     for (i = 0; i < COUNT(rows); i++) {
         if (rows[i].m != NO_MISTAKE || rows[i].expected != SOLVES) continue;
-        if (i > 0 && strcmp(rows[i].name, rows[i - 1].name) == 0) continue; /* the first row of each probe */
+        /* the first row of each probe */
+        if (i > 0 && strcmp(rows[i].name, rows[i - 1].name) == 0) continue;
         for (j = 0; j < COUNT(presets); j++) {
             int const memory = has(rows[i].words, "rise"), one = has(rows[i].words, "one");
             if (memory && has(presets[j].words, "none")) continue;
             snprintf(words, sizeof words, "%s%s", presets[j].words, one ? " one" : "");
-            play(probe_named(rows[i].name), words, NO_MISTAKE, SOLVES, rows[i].steps * presets[j].percent / 100, seed);
+            play(probe_named(rows[i].name), words, NO_MISTAKE, SOLVES,
+                 rows[i].steps * presets[j].percent / 100, seed);
         }
     }
 }
@@ -329,18 +340,22 @@ static void play_presets(unsigned seed)
 int main(int argc, char **argv)
 {
     /* conv nets that see every pixel, one that does not, and that one beside a frozen encoder that does */
-    static const char *const eyes[] = {"none", "none strided", "none deep", "none pool", "full alone", "none blind", "rise blind"};
+    static const char *const eyes[] = {"none",       "none strided", "none deep", "none pool",
+                                       "full alone", "none blind",   "rise blind"};
     int const seeds = argc > 1 ? atoi(argv[1]) : 2;
     unsigned seed;
     int i;
     talkative = argc > 1;
     for (seed = 1; seed <= (unsigned)seeds; seed++) {
-        for (i = 0; i < COUNT(rows); i++) play(probe_named(rows[i].name), rows[i].words, rows[i].m, rows[i].expected, rows[i].steps, seed);
+        for (i = 0; i < COUNT(rows); i++)
+            play(probe_named(rows[i].name), rows[i].words, rows[i].m, rows[i].expected,
+                 rows[i].steps, seed);
         play_presets(seed);
         for (i = 0; i < COUNT(eyes); i++)
             for (place = 0; place < PIXELS; place++) {
                 int const hidden = place % WIDTH % 2 != 0 || place / WIDTH % 2 != 0;
-                play(probe_named("pointed"), eyes[i], NO_MISTAKE, i == 5 && hidden ? MISTAKEN : SOLVES, 450, seed);
+                play(probe_named("pointed"), eyes[i], NO_MISTAKE,
+                     i == 5 && hidden ? MISTAKEN : SOLVES, 450, seed);
             }
     }
     return check_done();

@@ -12,10 +12,11 @@ enum { LANES = 3, ACTIONS = 9, EMBEDDING = 3, MOST = 14, BATCH = 5, IMAGE = 4 * 
 static int all;
 static risei_random dice;
 static long configurations, appends, compared, differences;
-static const rise_kernels *stackers[2]; /* the plain ones and the fastest: asking for them takes longer than what they do */
+/* the plain ones and the fastest: asking for them takes longer than what they do */
+static const rise_kernels *stackers[2];
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The oracle                                                                                                         */
+/* ---------------------------------------------------------------------------------------------- */
+/* The oracle */
 
 typedef struct setup {
     rise_memory memory;
@@ -41,25 +42,28 @@ static life lives[LANES];
 /* Mistakes that others made. Emulated in the oracle one by one, each must show as a difference. */
 typedef enum bug {
     NO_BUG,
-    RESET_FRAME,   /* what follows a truncation is taken from the next episode */
-    GAMMA,         /* discount in place of discount^steps */
-    TERMINAL,      /* a truncation does not bootstrap */
-    CUT_UNSEEN,    /* an episode that is cut goes on into the next */
-    REWARD_EARLY,  /* sums the rewards that came with the frames acted upon */
-    HASTY,         /* one step of future is enough */
-    CROSSING,      /* stack and window reach into the episode before */
-    OVERWRITTEN,   /* stack and window reach over the write position */
+    RESET_FRAME,  /* what follows a truncation is taken from the next episode */
+    GAMMA,        /* discount in place of discount^steps */
+    TERMINAL,     /* a truncation does not bootstrap */
+    CUT_UNSEEN,   /* an episode that is cut goes on into the next */
+    REWARD_EARLY, /* sums the rewards that came with the frames acted upon */
+    HASTY,        /* one step of future is enough */
+    CROSSING,     /* stack and window reach into the episode before */
+    OVERWRITTEN,  /* stack and window reach over the write position */
     BUGS
 } bug;
-static const char *const bug_names[BUGS] = {"",         "reset frame", "gamma",    "terminal",   "cut unseen",
-                                            "reward early", "hasty",   "crossing", "overwritten"};
+static const char *const bug_names[BUGS] = {"",         "reset frame", "gamma",
+                                            "terminal", "cut unseen",  "reward early",
+                                            "hasty",    "crossing",    "overwritten"};
 static bug oracle_bug;
 
 static void differ(const setup *s, const char *what, int lane, int at)
 {
     if (differences++ > 0 || oracle_bug != NO_BUG) return;
-    check_about("%s of slot %d in lane %d: memory %d feed %d stack %d window %d n %d lanes %d capacity %d length %d end %d", what, at,
-                lane, (int)s->memory, s->feed, s->stack, s->window, s->n, s->lanes, s->capacity, s->length, s->end);
+    check_about("%s of slot %d in lane %d: memory %d feed %d stack %d window %d n %d lanes %d "
+                "capacity %d length %d end %d",
+                what, at, lane, (int)s->memory, s->feed, s->stack, s->window, s->n, s->lanes,
+                s->capacity, s->length, s->end);
     CHECK(differences == 0);
 }
 
@@ -73,8 +77,14 @@ static float number(const moment *m, int i)
     int const id[EMBEDDING] = {m->lane, m->episode, m->step};
     return (float)(1 + id[i]);
 }
-static float reward_of(const moment *m) { return (float)(1 + m->lane + 4 * m->step + 64 * m->episode); }
-static int may(const moment *m, int action) { return (m->lane + 2 * m->episode + m->step + action) % 3 != 0; }
+static float reward_of(const moment *m)
+{
+    return (float)(1 + m->lane + 4 * m->step + 64 * m->episode);
+}
+static int may(const moment *m, int action)
+{
+    return (m->lane + 2 * m->episode + m->step + action) % 3 != 0;
+}
 
 static int together(const life *l, int a, int b)
 {
@@ -82,7 +92,8 @@ static int together(const life *l, int a, int b)
 }
 static int ended(const life *l, int at)
 {
-    return l->at[at].event >= RISE_TERMINATED || (at + 1 < l->count && l->at[at + 1].event == RISE_FIRST && oracle_bug != CUT_UNSEEN);
+    return l->at[at].event >= RISE_TERMINATED ||
+           (at + 1 < l->count && l->at[at + 1].event == RISE_FIRST && oracle_bug != CUT_UNSEEN);
 }
 /* The frame that stands `back` places before `at` in a stack. */
 static int stacked(const life *l, int at, int back)
@@ -119,22 +130,27 @@ static answer ask(const setup *s, const life *l, int at)
         a.next = at + a.steps;
         if (a.next >= l->count && !(oracle_bug == HASTY && a.steps > 1)) return a;
         if (a.next >= l->count) break;
-        a.reward += 2 * a.discount * (double)reward_of(&l->at[oracle_bug == REWARD_EARLY ? a.next - 1 : a.next]);
+        a.reward += 2 * a.discount *
+                    (double)reward_of(&l->at[oracle_bug == REWARD_EARLY ? a.next - 1 : a.next]);
         if (a.steps == s->n || ended(l, a.next)) break;
     }
-    a.sampleable = oracle_bug == OVERWRITTEN ? at >= l->count - s->capacity : oldest(s, l, at) >= l->count - s->capacity;
+    a.sampleable = oracle_bug == OVERWRITTEN ? at >= l->count - s->capacity
+                                             : oldest(s, l, at) >= l->count - s->capacity;
     if (a.next >= l->count) return a;
     if (oracle_bug == GAMMA) a.discount = 0.5;
     if (l->at[a.next].event == RISE_TERMINATED) a.discount = 0;
     if (oracle_bug == TERMINAL && ended(l, a.next)) a.discount = 0;
-    if (oracle_bug == RESET_FRAME && ended(l, a.next) && a.discount > 0 && a.next + 1 < l->count) a.next++;
+    if (oracle_bug == RESET_FRAME && ended(l, a.next) && a.discount > 0 && a.next + 1 < l->count)
+        a.next++;
     return a;
 }
 
 /* Is this image the stack of `at`, within a border of zeros? Of no slot (-1): all zeros. */
-static int same_stack(const setup *s, const life *l, int at, const risei_image *image, const float *seen)
+static int same_stack(const setup *s, const life *l, int at, const risei_image *image,
+                      const float *seen)
 {
-    int const pad = image->pad, high = s->height + 2 * pad, wide = s->width + 2 * pad, pixels = s->channels * s->stack;
+    int const pad = image->pad, high = s->height + 2 * pad, wide = s->width + 2 * pad;
+    int const pixels = s->channels * s->stack;
     int y, x, p, c;
     compared += high * wide * pixels;
     for (p = 0; p < s->stack; p++) {
@@ -142,7 +158,8 @@ static int same_stack(const setup *s, const life *l, int at, const risei_image *
         for (y = 0; y < high; y++)
             for (x = 0; x < wide; x++)
                 for (c = 0; c < s->channels; c++) {
-                    int const inside = m != NULL && y >= pad && x >= pad && y < high - pad && x < wide - pad;
+                    int const inside = m != NULL && y >= pad && x >= pad && y < high - pad &&
+                                       x < wide - pad;
                     int const i = ((y - pad) * s->width + x - pad) * s->channels + c;
                     float const right = inside ? (float)pixel(m, i) * (1.0f / 255.0f) : 0;
                     if (seen[(y * wide + x) * pixels + p * s->channels + c] != right) return 0;
@@ -158,7 +175,8 @@ static int same_input(const life *l, int at, int size, int extras, const rise_re
         if (x[i] != (at < 0 ? 0 : number(&l->at[at], i))) return 0;
     for (x += size, i = 0; i < extras; i++) {
         int const later = at >= 0 && l->at[at].step > 0;
-        float const reward = later ? reward_of(&l->at[at]) : 0, taken = later && l->at[at - 1].action == i ? 1.0f : 0;
+        float const reward = later ? reward_of(&l->at[at]) : 0;
+        float const taken = later && l->at[at - 1].action == i ? 1.0f : 0;
         if (x[i] != (i == extras - 1 ? reward : taken)) return 0;
     }
     compared += size + extras;
@@ -174,7 +192,8 @@ static int same_masks(const risei_history *h, const life *l, int lane, int at)
 }
 
 /* The stack of frames that begins at frames[0], as the first layer sees it, is that of slot `at`, black where at < 0. */
-static int same_frames(const setup *s, const life *l, int at, const rise_kernels *k, const uint8_t *const *frames)
+static int same_frames(const setup *s, const life *l, int at, const rise_kernels *k,
+                       const uint8_t *const *frames)
 {
     risei_image const image = risei_image_make(s->height, s->width, s->channels * s->stack, at & 1);
     risei_input input;
@@ -188,7 +207,8 @@ static int same_frames(const setup *s, const life *l, int at, const rise_kernels
 /* How closely to look: which slots can be sampled, what transitions they are, and what learning reads of them. */
 enum { LEAVES, TRANSITIONS, CONTENTS };
 
-static void look_into(const setup *s, const risei_replay *r, int lane, int at, const answer *a, int closely)
+static void look_into(const setup *s, const risei_replay *r, int lane, int at, const answer *a,
+                      int closely)
 {
     const rise_kernels *const k = stackers[at % 2];
     const uint8_t *frames[RISEI_MOST_STACK];
@@ -199,16 +219,20 @@ static void look_into(const setup *s, const risei_replay *r, int lane, int at, c
     int const extras = s->feed ? ACTIONS + 1 : 0;
     int w;
     compared += 6;
-    if (t.lane != lane || t.at != at || t.action != l->at[at].action) differ(s, "identity", lane, at);
+    if (t.lane != lane || t.at != at || t.action != l->at[at].action)
+        differ(s, "identity", lane, at);
     if (t.steps != a->steps) differ(s, "steps", lane, at);
-    if ((double)t.reward != a->reward || (double)t.discount != a->discount) differ(s, "return", lane, at);
+    if ((double)t.reward != a->reward || (double)t.discount != a->discount)
+        differ(s, "return", lane, at);
     if (closely < CONTENTS || a->next >= l->count) return;
     risei_history_stack(h, lane, t.at, s->stack, frames);
     if (!same_frames(s, l, at, k, frames)) differ(s, "stack", lane, at);
     risei_history_stack(h, lane, t.at + t.steps, s->stack, frames);
     if (!same_frames(s, l, a->next, k, frames)) differ(s, "next stack", lane, at);
-    if (!same_masks(h, l, lane, at) || !same_masks(h, l, lane, a->next)) differ(s, "masks", lane, at);
-    for (w = a->next; w > at - s->window && together(l, at, w) && s->memory != RISE_MEMORY_NONE; w--) {
+    if (!same_masks(h, l, lane, at) || !same_masks(h, l, lane, a->next))
+        differ(s, "masks", lane, at);
+    for (w = a->next; w > at - s->window && together(l, at, w) && s->memory != RISE_MEMORY_NONE;
+         w--) {
         risei_history_input(stackers[1], h, lane, w, extras, x);
         if (!same_input(l, w, h->size, extras, x)) differ(s, "input", lane, at);
     }
@@ -222,7 +246,8 @@ static void look(const setup *s, const risei_replay *r, int lane, int closely)
         answer const a = ask(s, l, at);
         compared++;
         if (at < 0) { /* not yet written */
-            if (r->tree[(ptrdiff_t)lane * s->capacity + at + s->capacity] != 0) differ(s, "unwritten leaf", lane, at);
+            if (r->tree[(ptrdiff_t)lane * s->capacity + at + s->capacity] != 0)
+                differ(s, "unwritten leaf", lane, at);
         } else if ((r->tree[risei_slot(&r->history, lane, at)] > 0) != (a.sampleable != 0))
             differ(s, "leaf", lane, at);
         else if (a.sampleable && closely > LEAVES)
@@ -230,8 +255,8 @@ static void look(const setup *s, const risei_replay *r, int lane, int closely)
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Games                                                                                                              */
+/* ---------------------------------------------------------------------------------------------- */
+/* Games */
 
 static int below(int n) { return risei_below(&dice, n); }
 
@@ -240,7 +265,10 @@ static rise_event next_event(const setup *s, int lane)
 {
     life *l = &lives[lane];
     int const end = s->end < 3 ? s->end : below(3), first = l->left == 0;
-    if (first) l->left = s->length == 0 ? 1 + below(6) : l->count > 0 ? s->length : 1 + (s->length - 1 + lane) % s->length;
+    if (first)
+        l->left = s->length == 0 ? 1 + below(6)
+                  : l->count > 0 ? s->length
+                                 : 1 + (s->length - 1 + lane) % s->length;
     l->left--;
     if (first) return RISE_FIRST;
     return l->left > 0 || end == 2 ? RISE_MIDDLE : end == 0 ? RISE_TERMINATED : RISE_TRUNCATED;
@@ -261,7 +289,8 @@ static moment *remember(int lane, rise_event event)
     m->lane = lane, m->event = event;
     m->episode = l->count == 0 ? 0 : before->episode + (event == RISE_FIRST);
     m->step = event == RISE_FIRST ? 0 : before->step + 1;
-    m->action = event >= RISE_TERMINATED ? 0 : (m->lane + 3 * m->episode + 5 * m->step + 1) % ACTIONS;
+    m->action = event >= RISE_TERMINATED ? 0
+                                         : (m->lane + 3 * m->episode + 5 * m->step + 1) % ACTIONS;
     l->count++;
     return m;
 }
@@ -270,7 +299,8 @@ static void forget(void)
     int lane;
     for (lane = 0; lane < LANES; lane++) lives[lane].count = lives[lane].left = 0;
 }
-static void show(const setup *s, const moment *m, uint8_t *frame, rise_real *embedding, uint8_t *allowed)
+static void show(const setup *s, const moment *m, uint8_t *frame, rise_real *embedding,
+                 uint8_t *allowed)
 {
     int i;
     for (i = 0; i < s->width * s->height * s->channels; i++) frame[i] = pixel(m, i);
@@ -284,8 +314,10 @@ static void live(const setup *s, risei_replay *r, int lane, rise_event event)
     uint8_t frame[64], allowed[ACTIONS];
     rise_real embedding[EMBEDDING];
     show(s, m, frame, embedding, allowed);
-    risei_replay_append(r, lane, frame, embedding, event == RISE_FIRST ? (float)NAN : reward_of(m), (int)event, allowed, ACTIONS);
-    r->history.actions[risei_slot(&r->history, lane, r->history.written[lane] - 1)] = (int16_t)m->action;
+    risei_replay_append(r, lane, frame, embedding, event == RISE_FIRST ? (float)NAN : reward_of(m),
+                        (int)event, allowed, ACTIONS);
+    r->history.actions[risei_slot(&r->history, lane, r->history.written[lane] - 1)] =
+        (int16_t)m->action;
     appends++;
 }
 
@@ -307,7 +339,8 @@ static unsigned char *make(const setup *s, risei_replay *r, int f32, size_t *byt
     memset(&d, 0, sizeof d);
     memset(r, 0, sizeof *r);
     memset(&arena, 0, sizeof arena);
-    d.memory = s->memory, d.frame_stack = s->stack, d.window = s->window, d.window_samples = 1, d.feed_action = s->feed;
+    d.memory = s->memory, d.frame_stack = s->stack, d.window = s->window, d.window_samples = 1,
+    d.feed_action = s->feed;
     r->reach = risei_reach(&d);
     r->n_step = s->n;
     r->discount = 0.5; /* so that all sums are exact */
@@ -328,11 +361,12 @@ static unsigned char *make(const setup *s, risei_replay *r, int f32, size_t *byt
     return block;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Every small case                                                                                                   */
+/* ---------------------------------------------------------------------------------------------- */
+/* Every small case */
 
 /* Every history of `depth` more events, depth first; replay is put back after each. */
-static void every_history(const setup *s, risei_replay *r, unsigned char *block, size_t bytes, int depth)
+static void every_history(const setup *s, risei_replay *r, unsigned char *block, size_t bytes,
+                          int depth)
 {
     risei_replay const before = *r;
     const life *l = &lives[0];
@@ -391,7 +425,9 @@ static void each_reader(setup_fn fn)
         for (s.stack = 1; s.stack <= 4; s.stack++)
             for (s.window = 1; s.window <= (kind == 0 ? 1 : 5); s.window++)
                 for (s.n = 1; s.n <= 4; s.n++) {
-                    s.memory = kind == 0 ? RISE_MEMORY_NONE : kind < 3 ? RISE_MEMORY_RISE : RISE_MEMORY_FULL;
+                    s.memory = kind == 0  ? RISE_MEMORY_NONE
+                               : kind < 3 ? RISE_MEMORY_RISE
+                                          : RISE_MEMORY_FULL;
                     s.feed = kind > 0 && kind % 2 == 0;
                     if (turn++ % check_share == 0) fn(&s, turn - 1);
                 }
@@ -408,8 +444,8 @@ static void each_game(const setup *reader, int turn)
             }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Agents: what learning gathers, and that it sees what acting saw                                                    */
+/* ---------------------------------------------------------------------------------------------- */
+/* Agents: what learning gathers, and that it sees what acting saw */
 
 static void embed(void *user, const uint8_t *frame, float *embedding, int size)
 {
@@ -421,13 +457,15 @@ static rise_agent_desc describe(const setup *s, int turn)
 {
     rise_agent_desc d;
     memset(&d, 0, sizeof d);
-    d.frame_width = s->width, d.frame_height = s->height, d.frame_channels = s->channels, d.frame_stack = s->stack;
+    d.frame_width = s->width, d.frame_height = s->height, d.frame_channels = s->channels,
+    d.frame_stack = s->stack;
     d.actions = ACTIONS, d.action_masks = 1, d.environments = s->lanes;
     d.memory = s->memory, d.window = s->window, d.window_samples = 1, d.feed_action = s->feed;
     d.cell = turn % 2 ? RISE_CELL_GRU : RISE_CELL_LSTM;
     d.fusion = (rise_fusion)(turn % 3);
     d.recurrent_units = 3, d.head_units = 3, d.features = 2;
-    d.embedding = RISE_EMBED_USER, d.embed_fn = embed, d.embedding_size = EMBEDDING, d.embedding_f32 = turn / 2 % 2;
+    d.embedding = RISE_EMBED_USER, d.embed_fn = embed, d.embedding_size = EMBEDDING,
+    d.embedding_f32 = turn / 2 % 2;
     d.network = RISE_NETWORK_CUSTOM, d.conv_count = 1;
     d.conv[0].filters = 2, d.conv[0].size = 2, d.conv[0].pad = turn % 2;
     d.carry_state = turn % 7 == 3;
@@ -437,19 +475,25 @@ static rise_agent_desc describe(const setup *s, int turn)
     return d;
 }
 /* One row of a batch, as the network will read it. A row has no entries before its window starts, or zeros. */
-static void gathered(const setup *s, const rise_agent *a, int row, int lane, int at, const answer *e)
+static void gathered(const setup *s, const rise_agent *a, int row, int lane, int at,
+                     const answer *e)
 {
     const life *l = &lives[lane];
     const rise_kernels *const k = a->device.kernels;
     const risei_sequence *q = &a->pass.sequence;
-    int const full = s->memory == RISE_MEMORY_FULL, batch = a->desc.batch, features = full ? a->net.embedding : 0;
+    int const full = s->memory == RISE_MEMORY_FULL, batch = a->desc.batch;
+    int const features = full ? a->net.embedding : 0;
     int j, first = 0, wrong = 0;
-    if (!full && !same_frames(s, l, at, k, a->frames + row * s->stack)) differ(s, "gathered stack", lane, at);
-    if (!full && !same_frames(s, l, e->next, k, a->frames + (batch + row) * s->stack)) differ(s, "gathered next stack", lane, at);
+    if (!full && !same_frames(s, l, at, k, a->frames + row * s->stack))
+        differ(s, "gathered stack", lane, at);
+    if (!full && !same_frames(s, l, e->next, k, a->frames + (batch + row) * s->stack))
+        differ(s, "gathered next stack", lane, at);
     if (s->memory == RISE_MEMORY_NONE) return;
-    if (q->steps != s->window + s->n || q->rows != batch) differ(s, "shape of the window", lane, at);
+    if (q->steps != s->window + s->n || q->rows != batch)
+        differ(s, "shape of the window", lane, at);
     for (j = 0; j < q->steps; j++) {
-        int const then = at - (s->window - 1) + j, there = oracle_bug == CROSSING ? then >= 0 : together(l, at, then);
+        int const then = at - (s->window - 1) + j;
+        int const there = oracle_bug == CROSSING ? then >= 0 : together(l, at, then);
         int const from = there && then <= e->next ? then : -1;
         ptrdiff_t const entry = q->begin[j] + row;
         if (from < 0 && then <= at) first = j + 1;
@@ -457,7 +501,8 @@ static void gathered(const setup *s, const rise_agent *a, int row, int lane, int
             wrong += from >= 0;
             continue;
         }
-        wrong += !same_input(l, from, a->net.cell.in - features - a->net.extras, a->net.extras, q->x + entry * a->net.cell.in + features);
+        wrong += !same_input(l, from, a->net.cell.in - features - a->net.extras, a->net.extras,
+                             q->x + entry * a->net.cell.in + features);
         wrong += full && !same_frames(s, l, from, k, a->frames + entry * s->stack);
     }
     if (wrong > 0) differ(s, "gathered window", lane, at);
@@ -465,18 +510,22 @@ static void gathered(const setup *s, const rise_agent *a, int row, int lane, int
 }
 /* Q of states comes out bit for bit as it did in acting, and so does that of next states: `alone` [row][ACTIONS], as the target
    network reads them, after a window of their own; behind the states, where the union of both windows is no longer. */
-static void remembered(const setup *s, const rise_agent *a, int row, int lane, int at, const answer *e, const rise_real *alone)
+static void remembered(const setup *s, const rise_agent *a, int row, int lane, int at,
+                       const answer *e, const rise_real *alone)
 {
     const life *l = &lives[lane];
-    int const batch = a->desc.batch, recurrent = s->memory != RISE_MEMORY_NONE, carry = a->desc.carry_state;
+    int const batch = a->desc.batch, recurrent = s->memory != RISE_MEMORY_NONE;
+    int const carry = a->desc.carry_state;
     compared += 3 * ACTIONS;
     if (!(recurrent && carry && l->at[e->next].step >= s->window) &&
         memcmp(alone + row * ACTIONS, l->at[e->next].q, sizeof l->at[at].q) != 0)
         differ(s, "next Q alone", lane, at);
     if (recurrent && carry && l->at[at].step >= s->window) return;
-    if (memcmp(a->pass.q + row * ACTIONS, l->at[at].q, sizeof l->at[at].q) != 0) differ(s, "Q", lane, at);
+    if (memcmp(a->pass.q + row * ACTIONS, l->at[at].q, sizeof l->at[at].q) != 0)
+        differ(s, "Q", lane, at);
     if (recurrent && l->at[e->next].step >= s->window) return;
-    if (memcmp(a->pass.q + (batch + row) * ACTIONS, l->at[e->next].q, sizeof l->at[at].q) != 0) differ(s, "next Q", lane, at);
+    if (memcmp(a->pass.q + (batch + row) * ACTIONS, l->at[e->next].q, sizeof l->at[at].q) != 0)
+        differ(s, "next Q", lane, at);
 }
 static void gather(const setup *s, rise_agent *a)
 {
@@ -491,7 +540,8 @@ static void gather(const setup *s, rise_agent *a)
     }
     if (strange > 0) differ(s, "drawn", 0, 0);
     if (strange > 0 || oracle_bug != NO_BUG) return;
-    risei_forward_batch(a, RISEI_TARGET, a->desc.batch, 2 * a->desc.batch); /* as the target network runs */
+    /* as the target network runs */
+    risei_forward_batch(a, RISEI_TARGET, a->desc.batch, 2 * a->desc.batch);
     memcpy(target, a->pass.q, (size_t)(a->desc.batch * ACTIONS) * sizeof *target);
     risei_forward_batch(a, RISEI_LEARN, 0, 2 * a->desc.batch);
     for (row = 0; row < a->desc.batch; row++) {
@@ -520,12 +570,14 @@ static void play_agent(const setup *s, int turn)
             events[lane] = m->event;
             rewards[lane] = m->event == RISE_FIRST ? (float)NAN : reward_of(m);
         }
-        if (rise_agent_step_all(a, frames, rewards, events, allowed, actions) != RISE_OK) differ(s, "a refused step", 0, tick);
+        if (rise_agent_step_all(a, frames, rewards, events, allowed, actions) != RISE_OK)
+            differ(s, "a refused step", 0, tick);
         for (lane = 0; lane < s->lanes; lane++) {
             moment *m = &lives[lane].at[lives[lane].count - 1];
             m->action = actions[lane];
             memcpy(m->q, a->pass.q + lane * ACTIONS, sizeof m->q);
-            if (m->event < RISE_TERMINATED && !may(m, m->action)) differ(s, "an action that is not allowed", lane, tick);
+            if (m->event < RISE_TERMINATED && !may(m, m->action))
+                differ(s, "an action that is not allowed", lane, tick);
             look(s, &a->replay, lane, tick % 3 == 0 ? CONTENTS : TRANSITIONS);
         }
         appends += s->lanes;
@@ -533,7 +585,8 @@ static void play_agent(const setup *s, int turn)
     }
     for (lane = 0; lane < s->lanes; lane++)
         for (tick = 0; tick < lives[lane].count; tick++) episodes += ended(&lives[lane], tick);
-    if (oracle_bug == NO_BUG && a->counters.episodes != episodes) differ(s, "number of episodes", 0, tick);
+    if (oracle_bug == NO_BUG && a->counters.episodes != episodes)
+        differ(s, "number of episodes", 0, tick);
     rise_agent_destroy(a);
 }
 /* Each reader with the least replay it may have and with more, in games that differ from one to the next. */
@@ -579,16 +632,21 @@ static void test_bugs(void)
     check_about("%s", "");
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Priorities                                                                                                         */
+/* ---------------------------------------------------------------------------------------------- */
+/* Priorities */
 
 /* The sum that a binary tree has above these leaves, of which those from `count` on are 0. */
 static double binary_sum(const double *leaf, int64_t width, int64_t count)
 {
     if (count <= 0) return 0;
-    return width == 1 ? leaf[0] : binary_sum(leaf, width / 2, count) + binary_sum(leaf + width / 2, width / 2, count - width / 2);
+    return width == 1 ? leaf[0]
+                      : binary_sum(leaf, width / 2, count) +
+                            binary_sum(leaf + width / 2, width / 2, count - width / 2);
 }
-static ptrdiff_t tree_slots(const risei_replay *r) { return (ptrdiff_t)r->history.lanes * r->history.capacity; }
+static ptrdiff_t tree_slots(const risei_replay *r)
+{
+    return (ptrdiff_t)r->history.lanes * r->history.capacity;
+}
 /* Each entry is the sum of the leaves beneath, bit for bit in the order of a binary tree, and `ready` counts the leaves. */
 static int tree_sound(const risei_replay *r)
 {
@@ -598,7 +656,9 @@ static int tree_sound(const risei_replay *r)
     int l;
     for (l = 0; l < r->levels; l++, width *= 8)
         for (i = 0; i * width < slots; i++)
-            if (r->tree[r->level[l] + i] != binary_sum(r->tree + i * width, width, slots - i * width)) return 0;
+            if (r->tree[r->level[l] + i] !=
+                binary_sum(r->tree + i * width, width, slots - i * width))
+                return 0;
     for (i = 0; i < slots; i++) {
         if (!(r->tree[i] >= 0 && r->tree[i] <= DBL_MAX)) return 0;
         ready += r->tree[i] > 0;
@@ -625,7 +685,8 @@ static void test_tree_exactly(void)
         for (i = 0; i < slots; i++) risei_tree_set(&r, i, i % 3 == 1 ? 0 : i % 5 + 1);
         for (i = 0; i < slots; i++) {
             int const share = (int)leaf(&r, i);
-            for (mass = 2 * sum; mass < 2 * (sum + share); mass++) wrong += tree_find(&r, mass / 2.0) != i;
+            for (mass = 2 * sum; mass < 2 * (sum + share); mass++)
+                wrong += tree_find(&r, mass / 2.0) != i;
             sum += share;
         }
         CHECK(wrong == 0 && risei_tree_total(&r) == sum && tree_sound(&r));
@@ -654,7 +715,10 @@ static void test_tree_draws(void)
         ptrdiff_t slot;
         if (draw % 50 == 0) {
             int const at = below(s.capacity);
-            risei_tree_set(&r, at, below(3) > 0 && r.ready > 1 ? 0 : (1 + (double)risei_uniform(&dice)) * pow(10, below(17) - 8));
+            risei_tree_set(&r, at,
+                           below(3) > 0 && r.ready > 1
+                               ? 0
+                               : (1 + (double)risei_uniform(&dice)) * pow(10, below(17) - 8));
             if (draw % 100000 == 0) unsound += !tree_sound(&r);
             continue;
         }
@@ -664,7 +728,8 @@ static void test_tree_draws(void)
         case 2: mass = total * (1 - DBL_EPSILON / 2); break;
         case 3: mass = total; break;
         case 4: mass = nextafter(total, 0); break;
-        case 5: mass = binary_sum(r.tree, 512, 512); break; /* the first that is not in the left half */
+        /* the first that is not in the left half */
+        case 5: mass = binary_sum(r.tree, 512, 512); break;
         case 6: mass = (31 + (1 - 1.0 / 16777216)) * (total / 32); break;
         default: mass = (double)risei_uniform(&dice) * total; break;
         }
@@ -695,7 +760,8 @@ static unsigned char *played(setup *s, risei_replay *r)
             risei_transition t;
             if (!(leaf(r, slot) > 0)) continue;
             t = risei_replay_transition(r, slot);
-            td = (rise_real)(below(2) ? 1 : -1) * (rise_real)(0.1 + 3 * (double)risei_uniform(&dice));
+            td = (rise_real)(below(2) ? 1 : -1) *
+                 (rise_real)(0.1 + 3 * (double)risei_uniform(&dice));
             risei_replay_update(r, rise_kernels_of(RISE_ISA_AUTO), 1, &t, &td, 0.7, &work);
         }
     }
@@ -719,7 +785,8 @@ static void test_frequencies(int count)
         for (i = 0; i < count; i++) seen[risei_slot(&r.history, out[i].lane, out[i].at)]++;
     }
     for (i = 0; i < 120; i++) {
-        double const expected = draws * leaf(&r, i) / risei_tree_total(&r), off = (double)seen[i] - expected;
+        double const expected = draws * leaf(&r, i) / risei_tree_total(&r);
+        double const off = (double)seen[i] - expected;
         if (expected > 0)
             chi += off * off / expected, degrees++;
         else
@@ -730,7 +797,8 @@ static void test_frequencies(int count)
     CHECK(chi < degrees + 5 * sqrt(2 * degrees));
     CHECK(chi > degrees - 5 * sqrt(2 * degrees) || count > 1);
     for (chi = 0, i = 1; i < 120; i++) { /* the control: a neighbour's frequencies are not these */
-        double const expected = draws * leaf(&r, i) / risei_tree_total(&r), off = (double)seen[i - 1] - expected;
+        double const expected = draws * leaf(&r, i) / risei_tree_total(&r);
+        double const off = (double)seen[i - 1] - expected;
         if (expected > 0) chi += off * off / expected;
     }
     CHECK(chi > degrees + 50 * sqrt(2 * degrees));
@@ -752,7 +820,8 @@ static void test_strata(void)
         risei_replay_sample(&r, &dice, 32, out);
         for (i = 0; i < 32; i++) {
             ptrdiff_t const slot = risei_slot(&r.history, out[i].lane, out[i].at);
-            wrong += before[slot] > (i + 1) * share * (1 + 1e-12) || before[slot + 1] < i * share * (1 - 1e-12);
+            wrong += before[slot] > (i + 1) * share * (1 + 1e-12) ||
+                     before[slot + 1] < i * share * (1 - 1e-12);
             wrong += out[i].priority != leaf(&r, slot);
         }
     }
@@ -778,7 +847,8 @@ static void test_updates(const rise_kernels *k)
         double top = 1;
         check_about("%s, exponent %g", k->name, exponents[e]);
         block = make(&s, &r, 0, NULL);
-        for (tick = 0; tick < 40; tick++) live(&s, &r, 0, tick % 10 == 0 ? RISE_FIRST : RISE_MIDDLE);
+        for (tick = 0; tick < 40; tick++)
+            live(&s, &r, 0, tick % 10 == 0 ? RISE_FIRST : RISE_MIDDLE);
         for (i = 0; i < 10; i++) {
             double const right = pow(fabs((double)good[i]) + 0.001, exponents[e]);
             t[i] = risei_replay_transition(&r, (ptrdiff_t)i);
@@ -787,7 +857,9 @@ static void test_updates(const rise_kernels *k)
             top = right > top ? right : top;
         }
         risei_replay_update(&r, k, 10, t, td, exponents[e], work);
-        for (i = 0; i < 9; i++) CHECK_NEAR(leaf(&r, (ptrdiff_t)i), pow(fabs((double)good[i]) + 0.001, exponents[e]), 2e-6);
+        for (i = 0; i < 9; i++)
+            CHECK_NEAR(leaf(&r, (ptrdiff_t)i), pow(fabs((double)good[i]) + 0.001, exponents[e]),
+                       2e-6);
         CHECK(leaf(&r, 9) == 0); /* what cannot be sampled gets no priority */
         CHECK(leaf(&r, 1) == leaf(&r, 2) && leaf(&r, 3) == leaf(&r, 4));
         CHECK_NEAR(r.top, exponents[e] > 0 ? pow(1e10, exponents[e]) : 1, 2e-6);
@@ -830,12 +902,14 @@ static void test_stale(void)
     int tick;
     for (tick = 0; tick < 9; tick++) live(&s, &r, 0, tick == 0 ? RISE_FIRST : RISE_MIDDLE);
     t[0] = risei_replay_transition(&r, 0), t[1] = risei_replay_transition(&r, 2);
-    for (tick = 0; tick < 2; tick++) live(&s, &r, 0, RISE_MIDDLE); /* slot 0 goes, and with it the past of 1 and 2 */
+    /* slot 0 goes, and with it the past of 1 and 2 */
+    for (tick = 0; tick < 2; tick++) live(&s, &r, 0, RISE_MIDDLE);
     CHECK(t[0].priority == 1 && t[1].priority == 1 && leaf(&r, 2) == 0 && leaf(&r, 3) == 1);
     memcpy(old, r.tree, sizeof old);
     risei_replay_update(&r, k, 2, t, td, 1, work);
     CHECK(memcmp(old, r.tree, sizeof old) == 0 && r.top == 1);
-    for (tick = 0; tick < 9; tick++) live(&s, &r, 0, RISE_MIDDLE); /* both are other transitions now, that can be sampled */
+    /* both are other transitions now, that can be sampled */
+    for (tick = 0; tick < 9; tick++) live(&s, &r, 0, RISE_MIDDLE);
     CHECK(leaf(&r, 0) == 0 && leaf(&r, 2) == 1);
     memcpy(old, r.tree, sizeof old);
     risei_replay_update(&r, k, 2, t, td, 1, work);
@@ -882,7 +956,10 @@ static void test_weights(const rise_kernels *k)
             double least = HUGE_VAL;
             rise_real largest = 0;
             for (i = 0; i < COUNT; i++) {
-                t[i].priority = round == 0 ? 0.3 : (double)(float)((0.001 + (double)risei_uniform(&dice)) * pow(10, below(6) - 3));
+                t[i].priority = round == 0
+                                    ? 0.3
+                                    : (double)(float)((0.001 + (double)risei_uniform(&dice)) *
+                                                      pow(10, below(6) - 3));
                 if (t[i].priority < least) least = t[i].priority;
             }
             risei_replay_weights(k, COUNT, t, exponents[e], weights);
@@ -897,7 +974,8 @@ static void test_weights(const rise_kernels *k)
 }
 static void test_priorities(void)
 {
-    static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512, RISE_ISA_NEON};
+    static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512,
+                                    RISE_ISA_NEON};
     size_t i;
     test_tree_exactly();
     test_tree_draws();
@@ -914,8 +992,8 @@ static void test_priorities(void)
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* 16-bit floats                                                                                                      */
+/* ---------------------------------------------------------------------------------------------- */
+/* 16-bit floats */
 
 /* Rounded to 11 significant bits, halves to even: rint rounds so. The rest is the range. */
 static double rounded(double x)
@@ -935,9 +1013,26 @@ static int half_right(float x)
 }
 static void test_half(void)
 {
-    const float edges[] = {0,        65503.9f,   65504,          65504.004f, 65519.99f, 65520,        65536,
-                                  1e30f,    HUGE_VALF,  6.1035156e-5f,  FLT_MIN,    1e-45f,    6.097555e-5f, 1,
-                                  1.00048828125f, 1.00146484375f, 1.000488f, 1.0004884f, 2047.5f, 2048.9999f};
+    const float edges[] = {0,
+                           65503.9f,
+                           65504,
+                           65504.004f,
+                           65519.99f,
+                           65520,
+                           65536,
+                           1e30f,
+                           HUGE_VALF,
+                           6.1035156e-5f,
+                           FLT_MIN,
+                           1e-45f,
+                           6.097555e-5f,
+                           1,
+                           1.00048828125f,
+                           1.00146484375f,
+                           1.000488f,
+                           1.0004884f,
+                           2047.5f,
+                           2048.9999f};
     uint32_t bits;
     size_t e;
     int i, wrong = 0, normal = 0;
@@ -946,12 +1041,15 @@ static void test_half(void)
         int const exponent = half >> 10 & 31, fraction = half & 1023;
         double const size = exponent == 0 ? 0 : ldexp(1024 + fraction, exponent - 25);
         float const value = (float)(half & 0x8000 ? -size : size);
-        if (exponent == 31 || (exponent == 0 && fraction != 0)) continue; /* infinities, NaN, denormals: never stored */
+        /* infinities, NaN, denormals: never stored */
+        if (exponent == 31 || (exponent == 0 && fraction != 0)) continue;
         normal++;
         wrong += (double)risei_unhalf(half) != (double)value || risei_half(value) != half;
         if (exponent > 0) { /* halfway to its neighbour, and a float to either side of that */
-            float const middle = (float)(half & 0x8000 ? -ldexp(2049 + 2 * fraction, exponent - 26) : ldexp(2049 + 2 * fraction, exponent - 26));
-            wrong += !half_right(middle) + !half_right(nextafterf(middle, 0)) + !half_right(nextafterf(middle, 2 * middle));
+            float const middle = (float)(half & 0x8000 ? -ldexp(2049 + 2 * fraction, exponent - 26)
+                                                       : ldexp(2049 + 2 * fraction, exponent - 26));
+            wrong += !half_right(middle) + !half_right(nextafterf(middle, 0)) +
+                     !half_right(nextafterf(middle, 2 * middle));
         }
     }
     CHECK(wrong == 0 && normal == 2 * (30 * 1024 + 1));
@@ -960,7 +1058,8 @@ static void test_half(void)
         CHECK(half_right(edges[e]) && half_right(-edges[e]));
     }
     check_about("%s", "");
-    CHECK(half_right(nextafterf(1.0f / 16384, 0)) && risei_half(nextafterf(1.0f / 16384, 0)) == 0 && risei_half(-1e-6f) == 0x8000);
+    CHECK(half_right(nextafterf(1.0f / 16384, 0)) && risei_half(nextafterf(1.0f / 16384, 0)) == 0 &&
+          risei_half(-1e-6f) == 0x8000);
     for (bits = 0; bits < 0x7F800000u; bits += 997 * check_share) { /* all over the finite floats */
         float x;
         memcpy(&x, &bits, sizeof x);
@@ -979,8 +1078,10 @@ int main(int count, char **arguments)
     test_priorities();
     test_histories(all ? 12 : check_share > 1 ? 6 : 9);
     each_reader(each_game);
-    if (CHECK(differences == 0)) each_reader(each_agent); /* an agent would read what a wrong replay gives it */
-    printf("%ld configurations, %ld frames, %ld comparisons with the oracle\n", configurations, appends, compared);
+    /* an agent would read what a wrong replay gives it */
+    if (CHECK(differences == 0)) each_reader(each_agent);
+    printf("%ld configurations, %ld frames, %ld comparisons with the oracle\n", configurations,
+           appends, compared);
     if (CHECK(differences == 0)) test_bugs();
     for (lane = 0; lane < LANES; lane++) free(lives[lane].at);
     return check_done();

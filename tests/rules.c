@@ -16,14 +16,18 @@ static double uniform(void) { return (double)risei_uniform(&dice); }
 static int below(int n) { return risei_below(&dice, n); }
 static double between(double low, double high) { return low + (high - low) * uniform(); }
 /* Of either sign and of every size from 10^low to 10^high. */
-static double sized(double low, double high) { return (below(2) ? 1 : -1) * pow(10, between(low, high)); }
+static double sized(double low, double high)
+{
+    return (below(2) ? 1 : -1) * pow(10, between(low, high));
+}
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* C51's projection                                                                                                   */
+/* ---------------------------------------------------------------------------------------------- */
+/* C51's projection */
 
 /* Bellemare et al. 2017, equation 7: the odds of atom j are the sum over t of next_t [1 - |[r + discount z_t] - z_j| / step],
    where the first [ ] holds within 0..1, the second within low..high. */
-static double projected(int atoms, double low, double high, double reward, double discount, const float *next, int j)
+static double projected(int atoms, double low, double high, double reward, double discount,
+                        const float *next, int j)
 {
     double const step = (high - low) / (atoms - 1), here = low + step * j;
     double sum = 0;
@@ -56,9 +60,11 @@ static void project_case(int atoms, double low, double high, float reward, float
         double const off = fabs((double)odds[t] - right) - 2e-5 * right;
         if (!(off <= worst)) worst = off;
         mass += (double)odds[t], mean += (double)odds[t] * (low + step * t);
-        given += (double)next[t], before += (double)next[t] * ((double)reward + (double)discount * (low + step * t));
+        given += (double)next[t],
+            before += (double)next[t] * ((double)reward + (double)discount * (low + step * t));
     }
-    check_about("%d atoms from %g to %g, reward %g, discount %g", atoms, low, high, (double)reward, (double)discount);
+    check_about("%d atoms from %g to %g, reward %g, discount %g", atoms, low, high, (double)reward,
+                (double)discount);
     CHECK(worst <= 1e-6);
     CHECK(fabs(mass - given) <= 2e-5);
     CHECK(!inside || fabs(mean - before) <= 2e-5 * (fabs(low) + fabs(high)));
@@ -70,9 +76,12 @@ static void test_projection(void)
     for (i = 0; i < 30000 / check_share; i++) {
         double const low = sized(-3, 8), high = low + fabs(sized(-2, 1) * low), span = high - low;
         float const discount = (float)(below(3) ? between(0.9, 1) : between(1e-3, 1));
-        float const reward = (float)(below(3) ? between(-0.1, 0.1) * span + (1 - (double)discount) * between(low, high)
-                                              : below(2) ? sized(-8, 8) : between(-3, 3) * span);
-        inside += (double)reward + (double)discount * low >= low && (double)reward + (double)discount * high <= high;
+        float const reward = (float)(below(3)   ? between(-0.1, 0.1) * span +
+                                                      (1 - (double)discount) * between(low, high)
+                                     : below(2) ? sized(-8, 8)
+                                                : between(-3, 3) * span);
+        inside += (double)reward + (double)discount * low >= low &&
+                  (double)reward + (double)discount * high <= high;
         project_case(counts[i % COUNT(counts)], low, high, reward, discount);
     }
     check_about("%s", "");
@@ -84,7 +93,8 @@ static void test_projection_by_hand(void)
     static const struct {
         float reward, discount;
         float next[5], right[5];
-    } cases[] = { /* of returns -2, -1, 0, 1, 2 */
+    } cases[] = {
+        /* of returns -2, -1, 0, 1, 2 */
         {0, 1, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}},
         {1, 1, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}, {0, 0.125f, 0.25f, 0.125f, 0.5f}},
         {-1, 1, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}, {0.375f, 0.125f, 0.25f, 0.25f, 0}},
@@ -94,8 +104,9 @@ static void test_projection_by_hand(void)
         {100, 1, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}, {0, 0, 0, 0, 1}},
         {-100, 0.5f, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}, {1, 0, 0, 0, 0}},
         {FLT_MAX, 1, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}, {0, 0, 0, 0, 1}},
-        {0.25f, 0, {NAN, HUGE_VALF, -HUGE_VALF, NAN, 0}, {0, 0, 0.75f, 0.25f, 0}}, /* terminated: the reward, whatever */
-        {-2, 0, {NAN, NAN, NAN, NAN, NAN}, {1, 0, 0, 0, 0}},                       /* follows */
+        /* terminated: the reward, whatever */
+        {0.25f, 0, {NAN, HUGE_VALF, -HUGE_VALF, NAN, 0}, {0, 0, 0.75f, 0.25f, 0}},
+        {-2, 0, {NAN, NAN, NAN, NAN, NAN}, {1, 0, 0, 0, 0}}, /* follows */
         {2, 0, {NAN, NAN, NAN, NAN, NAN}, {0, 0, 0, 0, 1}},
         {-1e30f, 0, {0, 0, 0, 0, 0}, {1, 0, 0, 0, 0}},
         {1e30f, 0, {7, 7, 7, 7, 7}, {0, 0, 0, 0, 1}},
@@ -119,15 +130,16 @@ static void test_projection_by_hand(void)
     check_about("%s", "");
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* An agent whose networks say what the test wants                                                                    */
+/* ---------------------------------------------------------------------------------------------- */
+/* An agent whose networks say what the test wants */
 
 static rise_agent_desc small(rise_head head)
 {
     rise_agent_desc d;
     memset(&d, 0, sizeof d);
     d.frame_width = d.frame_height = 2, d.frame_stack = 1, d.actions = ACTIONS, d.action_masks = 1;
-    d.memory = RISE_MEMORY_NONE, d.network = RISE_NETWORK_CUSTOM, d.conv_count = 1, d.conv[0].filters = 2, d.conv[0].size = 2;
+    d.memory = RISE_MEMORY_NONE, d.network = RISE_NETWORK_CUSTOM, d.conv_count = 1,
+    d.conv[0].filters = 2, d.conv[0].size = 2;
     d.features = 4, d.head_units = 4;
     d.head = head, d.atoms = 7, d.value_min = -3, d.value_max = 5, d.quantiles = 6;
     d.batch = BATCH, d.n_step = 3, d.discount = 0.5, d.target_period = 3;
@@ -150,7 +162,8 @@ static void step(rise_agent *a, float reward, rise_event event, int allowed)
     int action;
     size_t i;
     for (i = 0; i < ACTIONS; i++) mask[i] = (uint8_t)(allowed >> i & 1);
-    CHECK(rise_agent_step_all(a, frame, &reward, &event, a->desc.action_masks ? mask : NULL, &action) == RISE_OK);
+    CHECK(rise_agent_step_all(a, frame, &reward, &event, a->desc.action_masks ? mask : NULL,
+                              &action) == RISE_OK);
 }
 /* What was allowed in state b. */
 static int masks[BATCH + 1];
@@ -188,21 +201,25 @@ static void imagine(rise_agent *a, double size)
         a->importance[b] = (float)between(0.1, 1);
         for (i = 0; i < ACTIONS; i++) {
             a->pass.q[b * ACTIONS + i] = (float)between(-size, size);
-            a->pass.q[(BATCH + b) * ACTIONS + i] = over ? odd[below(3)] : (float)between(-size, size);
+            a->pass.q[(BATCH + b) * ACTIONS + i] = over ? odd[below(3)]
+                                                        : (float)between(-size, size);
             a->target_q[b * ACTIONS + i] = (float)between(-size, size);
-            a->target_q[(before + b) * ACTIONS + i] = over ? odd[below(3)] : (float)between(-size, size);
+            a->target_q[(before + b) * ACTIONS + i] = over ? odd[below(3)]
+                                                           : (float)between(-size, size);
             if (before > 0 && below(4) == 0) /* near one another, too */
                 a->target_q[b * ACTIONS + i] = a->target_q[b * ACTIONS] + (float)between(-0.1, 0.1);
         }
         for (i = 0; i < ACTIONS * outputs; i++)
-            a->target_z[b * ACTIONS * outputs + i] = over ? odd[below(3)] : (float)between(-size, size);
+            a->target_z[b * ACTIONS * outputs + i] = over ? odd[below(3)]
+                                                          : (float)between(-size, size);
         for (i = 0; i < ACTIONS * outputs && n->head != RISE_HEAD_MEAN; i++)
             a->pass.z[b * ACTIONS * outputs + i] = (float)between(-size, size);
         for (i = 0; i < ACTIONS && n->head == RISE_HEAD_C51; i++) {
             random_odds(n->atoms, a->pass.z + (b * ACTIONS + i) * outputs);
             if (!over) random_odds(n->atoms, a->target_z + (b * ACTIONS + i) * outputs);
         }
-        for (i = 0; i < n->taus && n->head == RISE_HEAD_IQN; i++) a->pass.tau[b * n->taus + i] = risei_uniform(&dice);
+        for (i = 0; i < n->taus && n->head == RISE_HEAD_IQN; i++)
+            a->pass.tau[b * n->taus + i] = risei_uniform(&dice);
     }
 }
 /* The best allowed action after transition b, the first of equals. */
@@ -214,8 +231,8 @@ static int best_after(const float *q, int b)
     return best;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Losses                                                                                                             */
+/* ---------------------------------------------------------------------------------------------- */
+/* Losses */
 
 /* C51: the target's odds are those of the action that the learned network (or, without double, the target network) takes for
    best; the loss is the cross entropy. */
@@ -235,16 +252,21 @@ static void c51_case(int no_double)
     check_about("C51%s", no_double ? ", no double" : "");
     for (b = 0; b < BATCH; b++) {
         const risei_transition *t = &a->batch[b];
-        const float *next_q = no_double ? a->target_q + b * ACTIONS : a->pass.q + (BATCH + b) * ACTIONS;
-        const float *z = a->pass.z + (b * ACTIONS + t->action) * atoms, *dz = a->pass.dz + b * ACTIONS * atoms;
+        const float *next_q = no_double ? a->target_q + b * ACTIONS
+                                        : a->pass.q + (BATCH + b) * ACTIONS;
+        const float *z = a->pass.z + (b * ACTIONS + t->action) * atoms;
+        const float *dz = a->pass.dz + b * ACTIONS * atoms;
         float sure[7] = {0, 0, 0, 0, 0, 0, 1};
-        const float *next = t->discount > 0 ? a->target_z + (b * ACTIONS + best_after(next_q, b)) * atoms : sure;
+        const float *next =
+            t->discount > 0 ? a->target_z + (b * ACTIONS + best_after(next_q, b)) * atoms : sure;
         double cost = 0;
         for (j = 0; j < atoms; j++) {
-            double const goal = projected(atoms, d.value_min, d.value_max, (double)t->reward, (double)t->discount, next, j);
+            double const goal = projected(atoms, d.value_min, d.value_max, (double)t->reward,
+                                          (double)t->discount, next, j);
             cost -= goal * log(fmax((double)z[j], 1e-30));
             for (i = 0; i < ACTIONS; i++) {
-                double const slope = i == t->action ? ((double)z[j] - goal) * (double)a->importance[b] / BATCH : 0;
+                double const slope =
+                    i == t->action ? ((double)z[j] - goal) * (double)a->importance[b] / BATCH : 0;
                 CHECK(fabs((double)dz[i * atoms + j] - slope) < 1e-6);
             }
         }
@@ -280,7 +302,8 @@ static void iqn_case(int quantiles, double size)
             double const z = (double)a->pass.z[(b * quantiles + i) * ACTIONS + t->action];
             double slope = 0;
             for (j = 0; j < quantiles; j++) {
-                double const next = t->discount > 0 ? (double)a->target_z[(b * quantiles + j) * ACTIONS + best] : 0;
+                double const next =
+                    t->discount > 0 ? (double)a->target_z[(b * quantiles + j) * ACTIONS + best] : 0;
                 double const td = (double)t->reward + (double)t->discount * next - z;
                 double const weight = fabs(tau - (td < 0));
                 cost += weight * (fabs(td) <= 1 ? td * td / 2 : fabs(td) - 0.5) / quantiles;
@@ -288,7 +311,8 @@ static void iqn_case(int quantiles, double size)
                 off += fabs(td) / quantiles / quantiles;
             }
             slope *= (double)a->importance[b] / BATCH;
-            for (k = 0; k < ACTIONS; k++) CHECK(fabs((double)dz[k] - (k == t->action ? slope : 0)) < 1e-6 * (1 + size));
+            for (k = 0; k < ACTIONS; k++)
+                CHECK(fabs((double)dz[k] - (k == t->action ? slope : 0)) < 1e-6 * (1 + size));
         }
         if (quantiles > 1) CHECK_NEAR(a->td[b], off, 1e-5);
         CHECK_NEAR(fabs((double)a->td[b]), off, 1e-5);
@@ -308,8 +332,8 @@ static void test_losses(void)
     check_about("%s", "");
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Munchausen                                                                                                         */
+/* ---------------------------------------------------------------------------------------------- */
+/* Munchausen */
 
 /* log softmax(q / temperature) over what is allowed in state b */
 static void plain_log_policy(const float *q, int b, double temperature, double *out)
@@ -320,7 +344,8 @@ static void plain_log_policy(const float *q, int b, double temperature, double *
         if (is_allowed(b, i)) most = fmax(most, (double)q[i]);
     for (i = 0; i < ACTIONS; i++)
         if (is_allowed(b, i)) sum += exp(((double)q[i] - most) / temperature);
-    for (i = 0; i < ACTIONS; i++) out[i] = is_allowed(b, i) ? ((double)q[i] - most) / temperature - log(sum) : -HUGE_VAL;
+    for (i = 0; i < ACTIONS; i++)
+        out[i] = is_allowed(b, i) ? ((double)q[i] - most) / temperature - log(sum) : -HUGE_VAL;
 }
 /* Vieillard et al. 2020: y = r + scale [temperature log pi(a | s)] held in -1..0, + discount sum over a' of pi(a' | s')
    (z(s', a') - temperature log pi(a' | s')), pi of the target network; nothing but r and the bonus where it terminated. */
@@ -332,22 +357,27 @@ static void munchausen_case(rise_head head, double size, double temperature, dou
     d.munchausen = 1, d.temperature = temperature, d.munchausen_scale = scale == 0 ? -1 : scale;
     a = shown(&d);
     imagine(a, size);
-    check_about("Munchausen: head %d, values up to %g, temperature %g, scale %g", (int)head, size, temperature, scale);
+    check_about("Munchausen: head %d, values up to %g, temperature %g, scale %g", (int)head, size,
+                temperature, scale);
     for (b = 0; b < BATCH; b++) {
         const risei_transition *t = &a->batch[b];
         double log_policy[ACTIONS], bonus;
         plain_log_policy(a->target_q + b * ACTIONS, b, (double)(float)temperature, log_policy);
         bonus = scale * fmin(fmax(temperature * log_policy[t->action], -1), 0);
         risei_goals(a, b);
-        plain_log_policy(a->target_q + (BATCH + b) * ACTIONS, b + 1, (double)(float)temperature, log_policy);
+        plain_log_policy(a->target_q + (BATCH + b) * ACTIONS, b + 1, (double)(float)temperature,
+                         log_policy);
         for (i = 0; i < a->net.taus; i++) {
             double value = 0, error = (double)a->goal[i];
             for (j = 0; j < ACTIONS && t->discount > 0; j++) {
-                double const z = (double)a->target_z[(b * a->net.taus + i) * ACTIONS + j], policy = exp(log_policy[j]);
-                if (is_allowed(b + 1, j) && policy > 0) value += policy * (z - temperature * log_policy[j]);
+                double const z = (double)a->target_z[(b * a->net.taus + i) * ACTIONS + j];
+                double const policy = exp(log_policy[j]);
+                if (is_allowed(b + 1, j) && policy > 0)
+                    value += policy * (z - temperature * log_policy[j]);
             }
             error -= (double)t->reward + bonus + (double)t->discount * value;
-            CHECK(fabs(error) <= 3e-6 * (1 + size + temperature)); /* of which the entropy is a multiple */
+            /* of which the entropy is a multiple */
+            CHECK(fabs(error) <= 3e-6 * (1 + size + temperature));
             if (!(t->discount > 0) && i > 0) CHECK(a->goal[i] == a->goal[0]);
             if (!(t->discount > 0)) CHECK(fabs(error) <= 1e-6 * (1 + fabs((double)t->reward)));
         }
@@ -356,19 +386,22 @@ static void munchausen_case(rise_head head, double size, double temperature, dou
 }
 static void test_munchausen(void)
 {
-    static const double sizes[] = {1e-6, 1e-3, 0.03, 1, 100, 1e4, 1e30}, temperatures[] = {0.03, 1, 1e-6, 100};
+    static const double sizes[] = {1e-6, 1e-3, 0.03, 1, 100, 1e4, 1e30};
+    static const double temperatures[] = {0.03, 1, 1e-6, 100};
     static const double scales[] = {0.9, 0.9, 0.9, 1, 0};
     int s, t, i;
     for (i = 0; i < COUNT(scales); i++)
         for (s = 0; s < COUNT(sizes); s++)
             for (t = 0; t < COUNT(temperatures); t++)
-                munchausen_case(i % 2 ? RISE_HEAD_IQN : RISE_HEAD_MEAN, sizes[s], temperatures[t], scales[i]);
+                munchausen_case(i % 2 ? RISE_HEAD_IQN : RISE_HEAD_MEAN, sizes[s], temperatures[t],
+                                scales[i]);
     check_about("%s", "");
 }
 /* One action that is allowed has probability 1, and no bonus; equal ones share it. */
 static void test_policies(void)
 {
-    static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512, RISE_ISA_NEON};
+    static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512,
+                                    RISE_ISA_NEON};
     const float q[4] = {-1e30f, 5, 5, 1e-30f}, far[4] = {FLT_MAX, -FLT_MAX, 0, 0};
     static const uint8_t first = 1, middle = 6, last = 8;
     float out[4];
@@ -395,13 +428,15 @@ static void test_policies(void)
 /* C51's odds of logits of any size: positive, 1 together, and exp(x - log sum exp x). */
 static void test_softmax(void)
 {
-    static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512, RISE_ISA_NEON};
+    static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512,
+                                    RISE_ISA_NEON};
     static const double sizes[] = {1e-3, 1, 30, 100, 1e4, 1e30};
     int isa, round, t;
     for (isa = 0; isa < COUNT(isas); isa++)
         for (round = 0; round < 600 && rise_kernels_of(isas[isa]) != NULL; round++) {
             int const atoms = 2 + below(99);
-            double const size = sizes[round % COUNT(sizes)], shift = round % 5 == 0 ? between(-size, size) : 0;
+            double const size = sizes[round % COUNT(sizes)];
+            double const shift = round % 5 == 0 ? between(-size, size) : 0;
             double most = -HUGE_VAL, sum = 0, together = 0, worst = 0;
             float x[100], odds[100];
             int positive = 1;
@@ -415,14 +450,15 @@ static void test_softmax(void)
                 together += (double)odds[t], positive &= odds[t] > 0;
                 worst = fmax(worst, fabs((double)odds[t] - exp((double)x[t] - most) / sum));
             }
-            check_about("softmax of %d logits up to %g, %s", atoms, size, rise_kernels_of(isas[isa])->name);
+            check_about("softmax of %d logits up to %g, %s", atoms, size,
+                        rise_kernels_of(isas[isa])->name);
             CHECK(positive && fabs(together - 1) < 2e-6 && worst < 1e-6);
         }
     check_about("%s", "");
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Rescaled values                                                                                                    */
+/* ---------------------------------------------------------------------------------------------- */
+/* Rescaled values */
 
 /* h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x, where sqrt(s + 1) - 1 = s / (sqrt(s + 1) + 1) loses nothing for small s;
    and its inverse, by bisection. */
@@ -433,8 +469,10 @@ static double plain_inverse(double y)
     int i;
     for (i = 0; i < 200; i++) {
         double const middle = (low + high) / 2;
-        if (plain_h(middle) < y) low = middle;
-        else high = middle;
+        if (plain_h(middle) < y)
+            low = middle;
+        else
+            high = middle;
     }
     return (low + high) / 2;
 }
@@ -443,14 +481,19 @@ static void test_rescale(void)
     float x = -1e30f, before_h = -HUGE_VALF, before_i = -HUGE_VALF;
     int seen = 0;
     CHECK(risei_squash(0) == 0 && fabs((double)risei_unsquash(0)) < 1e-12);
-    for (; x <= 1e30f; x = x < -1e-9f ? x / 1.0007f : x < 1e-9f ? x + 1e-11f : x * 1.0007f, seen++) {
+    for (; x <= 1e30f; x = x < -1e-9f  ? x / 1.0007f
+                           : x < 1e-9f ? x + 1e-11f
+                                       : x * 1.0007f,
+                       seen++) {
         double const wide = (double)x, least = 1e-12; /* of this size rewards do not count */
         float const h = risei_squash(x), inverse = risei_unsquash(x);
         check_about("rescaled %g", wide);
         if (!(h >= before_h && inverse >= before_i)) CHECK(0);
         if (!(fabs((double)h - plain_h(wide)) <= 1e-7 * fabs(plain_h(wide)) + least)) CHECK(0);
         if (!(fabs((double)risei_unsquash(h) - wide) <= 4e-7 * fabs(wide) + least)) CHECK(0);
-        if (!(fabs((double)risei_squash(inverse) - wide) <= 4e-7 * fabs(wide) + least) && fabs(wide) < 1e15) CHECK(0);
+        if (!(fabs((double)risei_squash(inverse) - wide) <= 4e-7 * fabs(wide) + least) &&
+            fabs(wide) < 1e15)
+            CHECK(0);
         if (!(risei_squash(-x) == -h && risei_unsquash(-x) == -inverse)) CHECK(0);
         if (seen % 997 == 0) {
             double const right = plain_inverse(wide);
@@ -460,7 +503,8 @@ static void test_rescale(void)
     }
     check_about("%s", "");
     CHECK(seen > 100000);
-    CHECK(risei_squash(HUGE_VALF) == HUGE_VALF && risei_unsquash(HUGE_VALF) == HUGE_VALF && isnan(risei_unsquash(NAN)));
+    CHECK(risei_squash(HUGE_VALF) == HUGE_VALF && risei_unsquash(HUGE_VALF) == HUGE_VALF &&
+          isnan(risei_unsquash(NAN)));
 }
 /* y = h(r + discount h^-1(value of the next state)); h(r) where it terminated. The next action is chosen as ever. */
 static void rescaled_case(rise_head head, double size)
@@ -477,8 +521,10 @@ static void rescaled_case(rise_head head, double size)
         int const best = best_after(a->pass.q + (BATCH + b) * ACTIONS, b);
         risei_goals(a, b);
         for (i = 0; i < a->net.taus; i++) {
-            double const z = t->discount > 0 ? (double)a->target_z[(b * a->net.taus + i) * ACTIONS + best] : 0;
-            double const right = plain_h((double)t->reward + (double)t->discount * plain_inverse(z));
+            double const z =
+                t->discount > 0 ? (double)a->target_z[(b * a->net.taus + i) * ACTIONS + best] : 0;
+            double const right =
+                plain_h((double)t->reward + (double)t->discount * plain_inverse(z));
             CHECK(fabs((double)a->goal[i] - right) <= 1e-6 * fabs(right) + 1e-6 * size);
         }
     }
@@ -490,8 +536,10 @@ static void test_rescaled_targets(void)
     rise_agent_desc d = small(RISE_HEAD_MEAN);
     rise_agent *a;
     int i;
-    for (i = 0; i < 4 * COUNT(sizes); i++) rescaled_case(i & 4 ? RISE_HEAD_IQN : RISE_HEAD_MEAN, sizes[i % COUNT(sizes)]);
-    d.value_rescale = 1; /* by hand: h(8) = 3 - 1 + 0.008 = 2.008, so h(2 + 0.75 * 8) = 2.008 again, and h(3) = 1.003 */
+    for (i = 0; i < 4 * COUNT(sizes); i++)
+        rescaled_case(i & 4 ? RISE_HEAD_IQN : RISE_HEAD_MEAN, sizes[i % COUNT(sizes)]);
+    /* by hand: h(8) = 3 - 1 + 0.008 = 2.008, so h(2 + 0.75 * 8) = 2.008 again, and h(3) = 1.003 */
+    d.value_rescale = 1;
     a = shown(&d);
     imagine(a, 1);
     for (i = 0; i < ACTIONS; i++) a->target_z[i] = 2.008f;
@@ -505,8 +553,8 @@ static void test_rescaled_targets(void)
     check_about("%s", "");
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Copies of the target network, and the weights that a network runs on                                               */
+/* ---------------------------------------------------------------------------------------------- */
+/* Copies of the target network, and the weights that a network runs on */
 
 /* Small enough for the tests, with residual units, a pool to 2 x 2, noise and spectral norm. */
 static rise_agent_desc derived_desc(void)
@@ -541,7 +589,9 @@ static void test_soft_copies(void)
             for (i = 0; i < a->net.block; i++) {
                 float const rate = (float)rates[r];
                 volatile float const way = rate * (a->weights[i] - old[i]);
-                good &= a->target[i] == (update % 2 ? old[i] : rate == 1 ? a->weights[i] : old[i] + way);
+                good &= a->target[i] == (update % 2  ? old[i]
+                                         : rate == 1 ? a->weights[i]
+                                                     : old[i] + way);
                 moved += a->target[i] != old[i];
             }
             CHECK(good);
@@ -556,7 +606,8 @@ static void test_soft_copies(void)
 /* Which weights a use runs on, by the formula: those of its network with the noise of this use and update, or none to play. */
 static int runs_on(rise_agent *a, risei_use use, int noisy)
 {
-    const float *const w = use == RISEI_TARGET ? a->target : a->weights, *const derived = risei_weights_for(a, use);
+    const float *const w = use == RISEI_TARGET ? a->target : a->weights;
+    const float *const derived = risei_weights_for(a, use);
     const risei_linear *const layer[3] = {&a->net.hidden, &a->net.advantage, &a->net.value};
     const float *noise = a->noise;
     double worst = 0;
@@ -567,7 +618,9 @@ static int runs_on(rise_agent *a, risei_use use, int noisy)
             for (j = 0; j < l->out; j++) {
                 size_t const at = l->weights + (size_t)(i * l->out + j);
                 double const sigma = (double)w[(ptrdiff_t)at + a->net.sigma];
-                double const right = (double)w[at] + (noisy ? sigma * (double)noise[i] * (double)noise[l->in + j] : 0);
+                double const right =
+                    (double)w[at] +
+                    (noisy ? sigma * (double)noise[i] * (double)noise[l->in + j] : 0);
                 worst = fmax(worst, fabs((double)derived[at] - right));
             }
         noise += l->in + l->out;
@@ -629,7 +682,8 @@ static void test_acting(void)
         CHECK(rise_agent_play(a, 0, frame, 0, RISE_FIRST, NULL) >= 0);
         memcpy(played, rise_agent_values(a, 0), sizeof played);
     }
-    CHECK(memcmp(acted[0], acted[1], sizeof played) == 0 && memcmp(acted[0], played, sizeof played) != 0);
+    CHECK(memcmp(acted[0], acted[1], sizeof played) == 0 &&
+          memcmp(acted[0], played, sizeof played) != 0);
     CHECK(rise_agent_learn(a) == RISE_OK);
     step(a, 0, RISE_MIDDLE, 31);
     CHECK(memcmp(acted[0], a->pass.q, sizeof played) != 0);
@@ -638,10 +692,12 @@ static void test_acting(void)
     a = created(&d);
     d.noisy = 1;
     quiet = created(&d);
-    memcpy(quiet->weights, a->weights, (a->net.hidden.weights + (size_t)a->net.sigma) * sizeof *a->weights);
+    memcpy(quiet->weights, a->weights,
+           (a->net.hidden.weights + (size_t)a->net.sigma) * sizeof *a->weights);
     memcpy(quiet->weights + quiet->net.parameters, a->weights + a->net.parameters,
            (a->net.block - a->net.parameters) * sizeof *a->weights);
-    CHECK(rise_agent_play(a, 0, frame, 0, RISE_FIRST, NULL) == rise_agent_play(quiet, 0, frame, 0, RISE_FIRST, NULL));
+    CHECK(rise_agent_play(a, 0, frame, 0, RISE_FIRST, NULL) ==
+          rise_agent_play(quiet, 0, frame, 0, RISE_FIRST, NULL));
     CHECK(memcmp(rise_agent_values(a, 0), rise_agent_values(quiet, 0), sizeof played) == 0);
     rise_agent_destroy(a);
     rise_agent_destroy(quiet);
@@ -653,7 +709,8 @@ static void target_view_case(rise_head head, int munchausen)
 {
     rise_agent_desc d = small(head);
     rise_agent *a;
-    int const each = head == RISE_HEAD_C51 ? d.atoms : head == RISE_HEAD_IQN ? d.quantiles : 1, before = munchausen ? BATCH : 0;
+    int const each = head == RISE_HEAD_C51 ? d.atoms : head == RISE_HEAD_IQN ? d.quantiles : 1;
+    int const before = munchausen ? BATCH : 0;
     float q[2 * BATCH * ACTIONS];
     int i, b, j, t;
     d.munchausen = munchausen, d.action_masks = 0, d.target_period = 1000;
@@ -661,7 +718,8 @@ static void target_view_case(rise_head head, int munchausen)
     for (i = 0; i < 40; i++) {
         uint8_t frame[4];
         for (j = 0; j < 4; j++) frame[j] = (uint8_t)below(256);
-        CHECK(rise_agent_step(a, frame, (float)between(-1, 1), i % 7 == 0 ? RISE_FIRST : RISE_MIDDLE) >= 0);
+        CHECK(rise_agent_step(a, frame, (float)between(-1, 1),
+                              i % 7 == 0 ? RISE_FIRST : RISE_MIDDLE) >= 0);
     }
     for (i = 0; i < 20; i++) CHECK(rise_agent_learn(a) == RISE_OK);
     check_about("target network's view: head %d%s", (int)head, munchausen ? ", munchausen" : "");
@@ -669,8 +727,10 @@ static void target_view_case(rise_head head, int munchausen)
         for (j = 0; j < ACTIONS; j++) { /* its mean is that of its spread */
             double mean = 0;
             for (t = 0; t < each; t++) {
-                int const at = head == RISE_HEAD_C51 ? (b * ACTIONS + j) * each + t : (b * each + t) * ACTIONS + j;
-                double const atom = d.value_min + (d.value_max - d.value_min) * t / (each > 1 ? each - 1 : 1);
+                int const at = head == RISE_HEAD_C51 ? (b * ACTIONS + j) * each + t
+                                                     : (b * each + t) * ACTIONS + j;
+                double const atom = d.value_min +
+                                    (d.value_max - d.value_min) * t / (each > 1 ? each - 1 : 1);
                 mean += (double)a->target_z[at] * (head == RISE_HEAD_C51 ? atom : 1.0 / each);
             }
             CHECK(fabs(mean - (double)a->target_q[(before + b) * ACTIONS + j]) < 1e-5);
@@ -710,7 +770,8 @@ static void test_fractions(void)
     check_about("fractions");
     for (use = RISEI_PLAY; use <= RISEI_ACT; use++) {
         risei_draw_fractions(a, (risei_use)use, BATCH);
-        for (i = 0; i < BATCH * 6; i++) CHECK(fabs((double)a->pass.tau[i] - (i % 6 + 0.5) / 6) < 1e-7);
+        for (i = 0; i < BATCH * 6; i++)
+            CHECK(fabs((double)a->pass.tau[i] - (i % 6 + 0.5) / 6) < 1e-7);
     }
     for (update = 0; n < MANY; update++, a->counters.updates++) {
         for (use = RISEI_TARGET; use <= RISEI_LEARN; use++) {
@@ -726,7 +787,8 @@ static void test_fractions(void)
         }
     }
     CHECK(common < 5);
-    CHECK(fabs(sum / n - 0.5) < 5 * sqrt(1.0 / 12 / n) && fabs(square / n - 1.0 / 3) < 5 * sqrt(4.0 / 45 / n));
+    CHECK(fabs(sum / n - 0.5) < 5 * sqrt(1.0 / 12 / n) &&
+          fabs(square / n - 1.0 / 3) < 5 * sqrt(4.0 / 45 / n));
     for (i = 0; i < 16; i++) CHECK(fabs((double)seen[i] - n / 16.0) < 5 * sqrt(n / 16.0));
     rise_agent_destroy(a);
     check_about("%s", "");
@@ -741,7 +803,8 @@ static void test_cosines(void)
         float const tau = step % 2 ? risei_uniform(&dice) : (float)step / (1 << 12);
         double worst = 0;
         risei_cosines(tau, out);
-        for (i = 0; i < RISEI_COSINES; i++) worst = fmax(worst, fabs((double)out[i] - cos(acos(-1) * i * (double)tau)));
+        for (i = 0; i < RISEI_COSINES; i++)
+            worst = fmax(worst, fabs((double)out[i] - cos(acos(-1) * i * (double)tau)));
         check_about("cosines of %.9g", (double)tau);
         CHECK(worst <= 6e-8);
     }
@@ -773,7 +836,8 @@ static void test_trained_norms(void)
     d.target_rate = 0.01, d.target_period = 1, d.learning_rate = 1e-3;
     a = shown(&d);
     for (update = 0; update < 2000; update++) CHECK(rise_agent_learn(a) == RISE_OK);
-    for (i = 0; i < 2; i++) { /* the learned network, and the target network that follows it at a distance */
+    /* the learned network, and the target network that follows it at a distance */
+    for (i = 0; i < 2; i++) {
         const float *const derived = risei_weights_for(a, i ? RISEI_TARGET : RISEI_LEARN);
         int c;
         CHECK(risei_spectral_count(&a->net) == 4);
@@ -781,15 +845,16 @@ static void test_trained_norms(void)
             risei_conv const conv = risei_spectral_conv(&a->net, c);
             double const one = longest(derived + conv.weights, 9 * 3, 3);
             check_about("trained spectral norm, network %d, conv %d: %g", i, c, one);
-            CHECK(one > 1 - 1e-5 && one < 1.001); /* the divisor is the largest singular value, or a little less */
+            /* the divisor is the largest singular value, or a little less */
+            CHECK(one > 1 - 1e-5 && one < 1.001);
         }
     }
     rise_agent_destroy(a);
     check_about("%s", "");
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* What was found wrong, and may not come back                                                                        */
+/* ---------------------------------------------------------------------------------------------- */
+/* What was found wrong, and may not come back */
 
 /* Parameters that are written are acted upon at once, though what the network runs on was derived before. */
 static void test_written_parameters(void)
@@ -889,7 +954,10 @@ static void no_multiply(int n, const float *x, const float *y, int add, float *z
 {
     (void)n, (void)x, (void)y, (void)add, (void)z;
 }
-static void count_relu(int n, const float *y, const float *dy, float *dx) { counted += n, (void)y, (void)dy, (void)dx; }
+static void count_relu(int n, const float *y, const float *dy, float *dx)
+{
+    counted += n, (void)y, (void)dy, (void)dx;
+}
 static void test_wide_heads(void)
 {
     enum { ROWS = 1024, TAUS = 256, WIDE = 2 * 8192 };
@@ -901,13 +969,15 @@ static void test_wide_heads(void)
     risei_net n;
     if (room == NULL) exit(1);
     memset(&a, 0, sizeof a), memset(&n, 0, sizeof n);
-    kernels.product = no_product, kernels.relu_backward = count_relu, kernels.multiply = no_multiply;
+    kernels.product = no_product, kernels.relu_backward = count_relu,
+    kernels.multiply = no_multiply;
     n.head = RISE_HEAD_IQN, n.actions = n.atoms = n.dueling = 1, n.taus = TAUS, n.fused = 1;
     n.quantile = risei_linear_make(&p, RISEI_COSINES, 1, 1);
     n.hidden = risei_linear_make(&p, 1, WIDE, 1);
     n.advantage = n.value = risei_linear_make(&p, WIDE / 2, 1, 1);
     a.dz = room, a.dadvantage = a.dvalue = room + ROWS * TAUS;
-    a.cosines = a.phi = a.dphi = a.mixed = a.dmixed = a.hidden = a.dhidden = a.normed = a.dfused = room;
+    a.cosines = a.phi = a.dphi = a.mixed = a.dmixed = a.hidden = a.dhidden = a.normed = a.dfused =
+        room;
     counted = 0;
     risei_head_backward(&device, &n, room, room, ROWS, &a);
     check_about("wide heads: %.0f numbers through the ReLUs", counted);
@@ -916,8 +986,8 @@ static void test_wide_heads(void)
     free(room);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Agents that are shown a distribution                                                                               */
+/* ---------------------------------------------------------------------------------------------- */
+/* Agents that are shown a distribution */
 
 /* A bandit of two arms and one state: each episode is two frames long and its reward skewed. Uniform replay. */
 enum { ARMS = 2, PULLS = 4000 };
@@ -934,7 +1004,8 @@ static const uint8_t bandit_frame[4] = {200, 10, 90, 30};
 /* The quantile of fraction u; mean 1. An exponential distribution is long on one side. */
 static double skewed(double u) { return -log(1 - u); }
 
-static void bandit_begin(bandit *b, rise_agent_desc *d, double scale0, double scale1, double (*quantile)(double))
+static void bandit_begin(bandit *b, rise_agent_desc *d, double scale0, double scale1,
+                         double (*quantile)(double))
 {
     int i;
     memset(b, 0, sizeof *b);
@@ -947,7 +1018,8 @@ static void bandit_begin(bandit *b, rise_agent_desc *d, double scale0, double sc
     b->agent = created(d);
     for (i = 0; i < PULLS; i++) {
         int const arm = rise_agent_step(b->agent, bandit_frame, 0, RISE_FIRST);
-        double const u = 0.5 + 0.6180339887498949 * b->pulled[arm], reward = b->scale[arm] * quantile(u - floor(u));
+        double const u = 0.5 + 0.6180339887498949 * b->pulled[arm];
+        double const reward = b->scale[arm] * quantile(u - floor(u));
         b->rewards[arm][b->pulled[arm]++] = (double)(float)reward;
         CHECK(rise_agent_step(b->agent, bandit_frame, (float)reward, RISE_TERMINATED) == 0);
     }
@@ -984,8 +1056,10 @@ static double rounded_quantile(const bandit *b, int arm, double tau)
             double const td = b->rewards[arm][i] - q;
             pull += fabs(tau - (td < 0)) * fmin(fmax(td, -1), 1);
         }
-        if (pull > 0) low = q;
-        else high = q;
+        if (pull > 0)
+            low = q;
+        else
+            high = q;
     }
     return (low + high) / 2;
 }
@@ -1007,12 +1081,15 @@ static void learns_quantiles(int dueling, int noisy)
     }
     for (i = 0; i < 8; i++)
         for (arm = 0; arm < ARMS; arm++) {
-            double const tau = (double)fractions[i], seen = z[i * ARMS + arm] / LOOKS, right = rounded_quantile(&b, arm, tau);
-            double const truth = b.scale[arm] * skewed(arm ? 1 - tau : tau); /* below 0, the order is turned around */
-            check_about("quantile %g of arm %d%s%s: %g, should be %g (%g)", tau, arm, dueling ? ", dueling" : "",
-                        noisy ? ", noisy" : "", seen, right, truth);
+            double const tau = (double)fractions[i], seen = z[i * ARMS + arm] / LOOKS;
+            double const right = rounded_quantile(&b, arm, tau);
+            /* below 0, the order is turned around */
+            double const truth = b.scale[arm] * skewed(arm ? 1 - tau : tau);
+            check_about("quantile %g of arm %d%s%s: %g, should be %g (%g)", tau, arm,
+                        dueling ? ", dueling" : "", noisy ? ", noisy" : "", seen, right, truth);
             CHECK(fabs(seen - right) < 0.06 * fabs(b.scale[arm]) + 0.04 * fabs(right));
-            CHECK(fabs(right - truth) < 0.5); /* by half of the corner, which is 1 wide to each side */
+            /* by half of the corner, which is 1 wide to each side */
+            CHECK(fabs(right - truth) < 0.5);
         }
     check_about("%s", "");
     rise_agent_destroy(b.agent);
@@ -1028,12 +1105,14 @@ static void learns_means(rise_head head)
     int look, i, j, arm;
     memset(z, 0, sizeof z), memset(q, 0, sizeof q);
     d.atoms = 21, d.value_min = -1, d.value_max = 1;
-    bandit_begin(&b, &d, 0.3, -0.25, squares); /* td errors within 1: where Huber's loss is a square, its best is the mean */
+    /* td errors within 1: where Huber's loss is a square, its best is the mean */
+    bandit_begin(&b, &d, 0.3, -0.25, squares);
     bandit_learn(&b, 2500);
     for (look = 0; look < LOOKS; look++) {
         bandit_learn(&b, 5);
         bandit_look(&b, NULL, z);
-        for (arm = 0; arm < ARMS; arm++) q[arm] += (double)rise_agent_values(b.agent, 0)[arm] / LOOKS;
+        for (arm = 0; arm < ARMS; arm++)
+            q[arm] += (double)rise_agent_values(b.agent, 0)[arm] / LOOKS;
     }
     for (arm = 0; arm < ARMS; arm++) {
         double mean = 0;
@@ -1044,7 +1123,8 @@ static void learns_means(rise_head head)
             double odds = 0;
             for (i = 0; i < b.pulled[arm]; i++)
                 odds += fmax(0, 1 - fabs(b.rewards[arm][i] - (-1 + 0.1 * j)) / 0.1) / b.pulled[arm];
-            check_about("odds of atom %d of arm %d: %g, should be %g", j, arm, z[arm * 21 + j] / LOOKS, odds);
+            check_about("odds of atom %d of arm %d: %g, should be %g", j, arm,
+                        z[arm * 21 + j] / LOOKS, odds);
             CHECK(fabs(z[arm * 21 + j] / LOOKS - odds) < 0.012);
         }
     }
@@ -1059,8 +1139,8 @@ static void test_bandits(void)
     learns_means(RISE_HEAD_C51);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The network of BTR (arXiv 2411.03820) has 2.91 million parameters, as published                                    */
+/* ---------------------------------------------------------------------------------------------- */
+/* The network of BTR (arXiv 2411.03820) has 2.91 million parameters, as published */
 
 /*  84 x 84 in a stack of 4, IMPALA of width 2, by hand:
       block 1   conv 9 *  4 * 32 + 32 =  1184, four convs 9 * 32 * 32 + 32 =  9248 each:  38 176
@@ -1077,7 +1157,8 @@ static void test_published_size(void)
     int i;
     for (i = 0; i < 2; i++) {
         int const actions = i ? 6 : 18;
-        size_t const right = 38176 + 166208 + 184640 + 149760 + 2360320 + 513 + 513 * (size_t)actions;
+        size_t const right = 38176 + 166208 + 184640 + 149760 + 2360320 + 513 +
+                             513 * (size_t)actions;
         rise_agent_desc d;
         rise_error error;
         risei_net n;
@@ -1086,12 +1167,14 @@ static void test_published_size(void)
         d.memory = RISE_MEMORY_NONE, d.network = RISE_NETWORK_IMPALA, d.spectral_norm = 1;
         d.head = RISE_HEAD_IQN, d.noisy = 1;
         if (!CHECK(rise_agent_resolve(&d, &error) == RISE_OK)) puts(error.text);
-        CHECK(d.network_width == 2 && d.pool_to == 6 && d.head_units == 512 && d.features == -1 && d.conv_count == 3);
+        CHECK(d.network_width == 2 && d.pool_to == 6 && d.head_units == 512 && d.features == -1 &&
+              d.conv_count == 3);
         n = risei_net_make(&d);
-        printf("BTR's network for %d actions: %d parameters and %d sigmas\n", actions, (int)(n.parameters - (size_t)n.sigma),
-               (int)n.sigma);
+        printf("BTR's network for %d actions: %d parameters and %d sigmas\n", actions,
+               (int)(n.parameters - (size_t)n.sigma), (int)n.sigma);
         CHECK(n.encoder.flat == 2304 && n.fused == 2304 && n.taus == 8);
-        CHECK(n.parameters - (size_t)n.sigma == right && (size_t)n.sigma == 2360320 + 513 + 513 * (size_t)actions);
+        CHECK(n.parameters - (size_t)n.sigma == right &&
+              (size_t)n.sigma == 2360320 + 513 + 513 * (size_t)actions);
         CHECK(n.block - n.parameters == 4 * 32 + 8 * 64); /* a direction for each of 12 convs */
         if (actions == 18) CHECK(right >= 2905000 && right < 2915000);
     }
@@ -1121,6 +1204,7 @@ int main(void)
     test_streams();
     test_ranges_from_zero();
     test_wide_heads();
-    if (check_share == 1) test_bandits(); /* not where an emulator would take minutes: agent's hashes say it learns the same */
+    /* not where an emulator would take minutes: agent's hashes say it learns the same */
+    if (check_share == 1) test_bandits();
     return check_done();
 }

@@ -23,10 +23,13 @@ static run run_make(const char *field, int snapshot_steps)
     memset(&d, 0, sizeof d), memset(&r, 0, sizeof r);
     game_init(&r.game, GAME_CORRIDOR, 0, 1);
     r.event = RISE_FIRST;
-    d.frame_width = r.game.spec->width, d.frame_height = r.game.spec->height, d.actions = r.game.spec->actions;
-    d.learn_start = START, d.replay_capacity = CAPACITY, d.batch = 8, d.head_units = d.recurrent_units = d.embedding_size = 16;
+    d.frame_width = r.game.spec->width, d.frame_height = r.game.spec->height,
+    d.actions = r.game.spec->actions;
+    d.learn_start = START, d.replay_capacity = CAPACITY, d.batch = 8,
+    d.head_units = d.recurrent_units = d.embedding_size = 16;
     d.features = 16, d.snapshot_steps = snapshot_steps;
-    if (rise_agent_set(&d, field, &error) != RISE_OK || rise_agent_create(&r.agent, &d, &error) != RISE_OK) {
+    if (rise_agent_set(&d, field, &error) != RISE_OK ||
+        rise_agent_create(&r.agent, &d, &error) != RISE_OK) {
         printf("%s\n", error.text);
         exit(1);
     }
@@ -54,7 +57,8 @@ static rise_metrics metrics(const rise_agent *a)
 }
 
 /* The features of a frame that fills the whole stack, by the learnable network's own layers, then the fixed projection. */
-static void plain_embedding(rise_agent *a, const rise_real *convs, const uint8_t *frame, rise_real *out)
+static void plain_embedding(rise_agent *a, const rise_real *convs, const uint8_t *frame,
+                            rise_real *out)
 {
     const risei_encoder *e = &a->net.encoder;
     risei_image const in = a->pass.encoder.in[0];
@@ -66,10 +70,12 @@ static void plain_embedding(rise_agent *a, const rise_real *convs, const uint8_t
     if (input.images == NULL) exit(1);
     for (i = 0; i < pixels; i++)
         for (s = 0; s < stack; s++)
-            input.images[risei_image_at(&in, i / e->width, i % e->width) + s] = (rise_real)frame[i] * (1.0f / 255.0f);
+            input.images[risei_image_at(&in, i / e->width, i % e->width) + s] =
+                (rise_real)frame[i] * (1.0f / 255.0f);
     risei_encoder_forward(&a->device, e, convs, 1, &input, &a->pass.encoder);
     free(input.images);
-    risei_linear_forward(&a->device, &m->net.linear, m->weights, 1, a->pass.encoder.flat.data, e->flat, out, m->size, 0);
+    risei_linear_forward(&a->device, &m->net.linear, m->weights, 1, a->pass.encoder.flat.data,
+                         e->flat, out, m->size, 0);
     for (j = 0; j < m->size; j++) {
         rise_real const z = (out[j] - m->shift[j]) * m->gain[j];
         out[j] = z > 8 ? 8 : z < -8 ? -8 : z;
@@ -88,14 +94,17 @@ static void test_what_it_computes(void)
     convs = (rise_real *)malloc(a->net.block * sizeof *convs);
     if (convs == NULL) exit(1);
     memcpy(convs, a->weights, a->net.block * sizeof *convs);
-    CHECK(metrics(a).refreshing == 0 && rise_agent_snapshot(a) == RISE_OK && rise_agent_snapshot(a) == RISE_BAD_CALL);
+    CHECK(metrics(a).refreshing == 0 && rise_agent_snapshot(a) == RISE_OK &&
+          rise_agent_snapshot(a) == RISE_BAD_CALL);
     left = metrics(a).refreshing, updates = metrics(a).updates;
     CHECK(left == CAPACITY + 512);
     run_on(&r, 400); /* 80 updates or more are left out */
-    CHECK(metrics(a).refreshing > 0 && metrics(a).refreshing < left && metrics(a).updates == updates);
+    CHECK(metrics(a).refreshing > 0 && metrics(a).refreshing < left &&
+          metrics(a).updates == updates);
     run_on(&r, 800);
     CHECK(metrics(a).refreshing == 0 && metrics(a).updates > updates);
-    CHECK(memcmp(convs, a->weights, risei_embedder_convs(&a->embedder) * sizeof *convs) != 0); /* which have gone on */
+    /* which have gone on */
+    CHECK(memcmp(convs, a->weights, risei_embedder_convs(&a->embedder) * sizeof *convs) != 0);
     for (slot = 0; slot < START + AFTER + 1000; slot++) {
         plain_embedding(a, convs, h->frames + slot * h->frame_bytes, right);
         for (j = 0; j < 16; j++) {
@@ -113,21 +122,25 @@ static void test_resuming(void)
     const char *const path = "snapshot-test.rise";
     size_t const kept = (size_t)CAPACITY * 16 * sizeof(uint16_t);
     int cut, midway = 0;
-    for (cut = START + AFTER - 40; cut < START + AFTER + 700; cut += 60 * (check_share > 1 ? 2 : 1)) {
+    for (cut = START + AFTER - 40; cut < START + AFTER + 700;
+         cut += 60 * (check_share > 1 ? 2 : 1)) {
         run r = run_make("embedding=snapshot", AFTER), again;
         rise_error error;
         run_on(&r, cut);
         midway += metrics(r.agent).refreshing > 0;
-        check_about("saved after %d steps, %.0f frames left", cut, (double)metrics(r.agent).refreshing);
+        check_about("saved after %d steps, %.0f frames left", cut,
+                    (double)metrics(r.agent).refreshing);
         CHECK(rise_agent_save(r.agent, RISE_SAVE_ALL, path, &error) == RISE_OK);
         again = r;
         CHECK(rise_agent_load(&again.agent, path, NULL, &error) == RISE_OK);
         CHECK(metrics(again.agent).refreshing == metrics(r.agent).refreshing);
         run_on(&r, 1500);
         run_on(&again, 1500);
-        CHECK(memcmp(r.agent->weights, again.agent->weights, r.agent->net.block * sizeof(rise_real)) == 0);
+        CHECK(memcmp(r.agent->weights, again.agent->weights,
+                     r.agent->net.block * sizeof(rise_real)) == 0);
         CHECK(memcmp(r.agent->replay.history.half, again.agent->replay.history.half, kept) == 0);
-        CHECK(metrics(again.agent).updates == metrics(r.agent).updates && r.agent->counters.snapshots == 1);
+        CHECK(metrics(again.agent).updates == metrics(r.agent).updates &&
+              r.agent->counters.snapshots == 1);
         rise_agent_destroy(r.agent);
         rise_agent_destroy(again.agent);
     }
@@ -137,7 +150,8 @@ static void test_resuming(void)
 int main(void)
 {
     run r = run_make("embedding=conv", 0);
-    CHECK(rise_agent_snapshot(r.agent) == RISE_BAD_CALL && strstr(rise_agent_error(r.agent)->text, "SNAPSHOT") != NULL);
+    CHECK(rise_agent_snapshot(r.agent) == RISE_BAD_CALL &&
+          strstr(rise_agent_error(r.agent)->text, "SNAPSHOT") != NULL);
     CHECK(rise_agent_snapshot(NULL) == RISE_BAD_CALL);
     rise_agent_destroy(r.agent);
     test_what_it_computes();

@@ -40,7 +40,8 @@ static void test_quantile(void)
 
 static void test_improvement(void)
 {
-    static const double low[] = {1, 2, 3}, high[] = {2, 3, 4}, two[] = {0, 0, 5, 6}, others[] = {1, 1, 5, 5};
+    static const double low[] = {1, 2, 3}, high[] = {2, 3, 4}, two[] = {0, 0, 5, 6};
+    static const double others[] = {1, 1, 5, 5};
     stats_scores x = scores_of(1, 3, low), y = scores_of(1, 3, high);
     CHECK_NEAR(stats_improvement(&y, &x), 7.0 / 9, 1e-15); /* 6 of 9 pairs won, 2 even */
     CHECK_NEAR(stats_improvement(&x, &y), 2.0 / 9, 1e-15);
@@ -82,8 +83,10 @@ static void test_bootstrap(void)
 
 static void test_improvement_interval(void)
 {
-    static const double low[] = {0, 1, 2, 3, 4}, high[] = {5, 6, 7, 8, 9}, mixed[] = {0, 9, 2, 7, 4};
-    stats_scores const x = scores_of(1, 5, low), y = scores_of(1, 5, high), z = scores_of(1, 5, mixed);
+    static const double low[] = {0, 1, 2, 3, 4}, high[] = {5, 6, 7, 8, 9};
+    static const double mixed[] = {0, 9, 2, 7, 4};
+    stats_scores const x = scores_of(1, 5, low), y = scores_of(1, 5, high);
+    stats_scores const z = scores_of(1, 5, mixed);
     stats_scores none = scores_of(0, 0, low);
     stats_estimate e = stats_of(&y, &x);
     CHECK(e.value == 1 && e.low == 1 && e.high == 1);

@@ -8,31 +8,39 @@ enum { ACTIONS = 3, BATCH = 4 };
 
 static void test_best(void)
 {
-    const rise_real q[4] = {1, 3, 3, 2}, odd[4] = {-HUGE_VALF, 1, NAN, 2}, least[2] = {-HUGE_VALF, -HUGE_VALF};
+    const rise_real q[4] = {1, 3, 3, 2}, odd[4] = {-HUGE_VALF, 1, NAN, 2};
+    const rise_real least[2] = {-HUGE_VALF, -HUGE_VALF};
     static const rise_real many[10] = {9, 8, 7, 6, 5, 4, 3, 2, 1, 0};
-    static const uint8_t all = 15, not1 = 13, only03 = 9, ninth[2] = {0, 2}, seven_eight[2] = {128, 1};
+    static const uint8_t all = 15, not1 = 13, only03 = 9, ninth[2] = {0, 2};
+    static const uint8_t seven_eight[2] = {128, 1};
     CHECK(risei_best(4, q, NULL) == 1 && risei_best(4, q, &all) == 1); /* the first of equals */
     CHECK(risei_best(4, q, &not1) == 2);
     CHECK(risei_best(4, q, &only03) == 3);
-    CHECK(risei_best(10, many, ninth) == 9 && risei_best(10, many, seven_eight) == 7); /* masks of several bytes */
-    CHECK(risei_best(4, odd, NULL) == 3 && risei_best(2, least, NULL) == 0 && risei_best(1, q, NULL) == 0);
+    /* masks of several bytes */
+    CHECK(risei_best(10, many, ninth) == 9 && risei_best(10, many, seven_eight) == 7);
+    CHECK(risei_best(4, odd, NULL) == 3 && risei_best(2, least, NULL) == 0 &&
+          risei_best(1, q, NULL) == 0);
 }
 
 static void test_huber(void)
 {
     static const rise_real td[] = {0, 0.5f, -0.5f, 1, -1, 2, -2, 1024};
     static const rise_real loss[] = {0, 0.125f, 0.125f, 0.5f, 0.5f, 1.5f, 1.5f, 1023.5f};
-    static const rise_real slope[] = {0, -0.5f, 0.5f, -1, 1, -1, 1, -1}; /* by q, where td = target - q */
+    /* by q, where td = target - q */
+    static const rise_real slope[] = {0, -0.5f, 0.5f, -1, 1, -1, 1, -1};
     rise_real dq, unused;
     size_t i;
     for (i = 0; i < sizeof td / sizeof *td; i++) {
         rise_real const cost = risei_huber(td[i], &dq), step = 0.125f;
-        rise_real const above = risei_huber(td[i] - step, &unused), beneath = risei_huber(td[i] + step, &unused);
+        rise_real const above = risei_huber(td[i] - step, &unused);
+        rise_real const beneath = risei_huber(td[i] + step, &unused);
         check_about("td error %g", (double)td[i]);
         CHECK(cost == loss[i] && dq == slope[i]);
-        if (risei_abs(td[i]) != 1) CHECK((above - beneath) / (2 * step) == dq); /* exact on either piece */
+        /* exact on either piece */
+        if (risei_abs(td[i]) != 1) CHECK((above - beneath) / (2 * step) == dq);
     }
-    check_about("%s", ""); /* the gradient is clipped, not the objective, whose gradient at 2 would be 0 */
+    /* the gradient is clipped, not the objective, whose gradient at 2 would be 0 */
+    check_about("%s", "");
 }
 
 /* A tiny one without memory; n is 3, the discount 0.5. */
@@ -42,8 +50,10 @@ static rise_agent *agent(int masks, int no_double)
     rise_agent *a;
     rise_error error;
     memset(&d, 0, sizeof d);
-    d.frame_width = d.frame_height = 2, d.frame_stack = 1, d.actions = ACTIONS, d.action_masks = masks;
-    d.memory = RISE_MEMORY_NONE, d.network = RISE_NETWORK_CUSTOM, d.conv_count = 1, d.conv[0].filters = 2, d.conv[0].size = 2;
+    d.frame_width = d.frame_height = 2, d.frame_stack = 1, d.actions = ACTIONS,
+    d.action_masks = masks;
+    d.memory = RISE_MEMORY_NONE, d.network = RISE_NETWORK_CUSTOM, d.conv_count = 1,
+    d.conv[0].filters = 2, d.conv[0].size = 2;
     d.features = 4, d.head_units = 4;
     d.batch = BATCH, d.n_step = 3, d.discount = 0.5, d.no_double = no_double, d.target_period = 3;
     d.replay_capacity = 64, d.learn_start = BATCH, d.learn_outside = 1;
@@ -59,10 +69,12 @@ static void step(rise_agent *a, float reward, rise_event event, int allowed)
     int action;
     size_t i;
     for (i = 0; i < ACTIONS; i++) mask[i] = (uint8_t)(allowed >> i & 1);
-    CHECK(rise_agent_step_all(a, frame, &reward, &event, a->desc.action_masks ? mask : NULL, &action) == RISE_OK);
+    CHECK(rise_agent_step_all(a, frame, &reward, &event, a->desc.action_masks ? mask : NULL,
+                              &action) == RISE_OK);
 }
 /* The target of a transition that the two networks see so. */
-static rise_real target(rise_agent *a, rise_real reward, rise_real discount, const rise_real *online, const rise_real *value)
+static rise_real target(rise_agent *a, rise_real reward, rise_real discount,
+                        const rise_real *online, const rise_real *value)
 {
     risei_transition *const t = &a->batch[0];
     memset(t, 0, sizeof *t);
@@ -76,10 +88,12 @@ static rise_real target(rise_agent *a, rise_real reward, rise_real discount, con
 static void test_target(void)
 {
     /* The online network would take action 1, the target network action 2. */
-    static const rise_real online[ACTIONS] = {1, 5, 2}, value[ACTIONS] = {10, 20, 30}, tie[ACTIONS] = {2, 5, 5};
+    static const rise_real online[ACTIONS] = {1, 5, 2}, value[ACTIONS] = {10, 20, 30};
+    static const rise_real tie[ACTIONS] = {2, 5, 5};
     const rise_real broken[ACTIONS] = {NAN, HUGE_VALF, -HUGE_VALF};
     static const int masks[] = {7, 5, 1};
-    static const rise_real doubled[] = {11, 16, 6}, single[] = {16, 16, 6}; /* 1 + 0.5 * 20; not action 1; only action 0 */
+    /* 1 + 0.5 * 20; not action 1; only action 0 */
+    static const rise_real doubled[] = {11, 16, 6}, single[] = {16, 16, 6};
     int m, no_double;
     for (m = 0; m < 3; m++)
         for (no_double = 0; no_double <= 1; no_double++) {
@@ -88,8 +102,10 @@ static void test_target(void)
             step(a, 0, RISE_FIRST, 7);
             step(a, 0, RISE_MIDDLE, masks[m]);
             CHECK(target(a, 1, 0.5f, online, value) == (no_double ? single[m] : doubled[m]));
-            CHECK(m > 0 || target(a, 1, 0.5f, tie, value) == (no_double ? 16 : 11)); /* the first of equals */
-            CHECK(m > 0 || target(a, 1, 0.5f, online, online) == 3.5f);              /* one network for both: the same */
+            /* the first of equals */
+            CHECK(m > 0 || target(a, 1, 0.5f, tie, value) == (no_double ? 16 : 11));
+            /* one network for both: the same */
+            CHECK(m > 0 || target(a, 1, 0.5f, online, online) == 3.5f);
             CHECK(target(a, -7, 0, online, broken) == -7 && target(a, -7, 0, broken, broken) == -7);
             rise_agent_destroy(a);
         }
@@ -114,7 +130,8 @@ static void test_ends(void)
         step(a, 2, RISE_MIDDLE, 7);
         step(a, 4, cut ? RISE_MIDDLE : ends[end], 7);
         if (cut) step(a, 1000, RISE_FIRST, 7); /* its reward and frame belong to no one */
-        t = risei_replay_transition(&a->replay, 0); /* three rewards: 1 + 0.5 * 2 + 0.25 * 4, and 0.125 * 8 or nothing */
+        /* three rewards: 1 + 0.5 * 2 + 0.25 * 4, and 0.125 * 8 or nothing */
+        t = risei_replay_transition(&a->replay, 0);
         CHECK(t.steps == 3 && t.reward == 3 && t.discount == (terminated ? 0 : 0.125f));
         CHECK(target(a, t.reward, t.discount, value, value) == (terminated ? 3 : 4));
         if (ends[end] != RISE_MIDDLE) {
@@ -153,16 +170,19 @@ static double loss_of(rise_agent *a, risei_counters *metrics)
     const rise_real broken[ACTIONS] = {HUGE_VALF, NAN, -HUGE_VALF};
     int b, i;
     step(a, 0, RISE_FIRST, 7);
-    for (b = 0; b < BATCH; b++) step(a, 0, RISE_MIDDLE, b == 2 ? 5 : 7); /* slot b + 1 follows slot b */
+    /* slot b + 1 follows slot b */
+    for (b = 0; b < BATCH; b++) step(a, 0, RISE_MIDDLE, b == 2 ? 5 : 7);
     for (b = 0; b < BATCH; b++) {
         const sample *s = &samples[b];
         risei_transition *t = &a->batch[b];
-        t->lane = 0, t->at = b, t->steps = 1, t->action = s->action, t->reward = s->reward, t->discount = s->discount;
+        t->lane = 0, t->at = b, t->steps = 1, t->action = s->action, t->reward = s->reward,
+        t->discount = s->discount;
         a->importance[b] = s->importance;
         for (i = 0; i < ACTIONS; i++) {
             a->pass.q[b * ACTIONS + i] = s->q[i];
             a->pass.q[(BATCH + b) * ACTIONS + i] = s->discount > 0 ? s->online[i] : broken[i];
-            a->target_q[b * ACTIONS + i] = a->target_z[b * ACTIONS + i] = s->discount > 0 ? s->target[i] : broken[i];
+            a->target_q[b * ACTIONS + i] = a->target_z[b * ACTIONS + i] =
+                s->discount > 0 ? s->target[i] : broken[i];
             a->pass.dz[b * ACTIONS + i] = 77; /* is to be overwritten */
         }
     }
@@ -173,13 +193,15 @@ static int slopes(const rise_agent *a, const rise_real *slope)
 {
     int b, i, right = 1;
     for (b = 0; b < BATCH; b++)
-        for (i = 0; i < ACTIONS; i++) right &= a->pass.dz[b * ACTIONS + i] == (i == samples[b].action ? slope[b] : 0);
+        for (i = 0; i < ACTIONS; i++)
+            right &= a->pass.dz[b * ACTIONS + i] == (i == samples[b].action ? slope[b] : 0);
     return right;
 }
 static void test_loss(void)
 {
     /* importance * clipped -td / batch */
-    static const rise_real with_double[BATCH] = {-0.125f, 0.25f, -1.0f / 64, 0}, without[BATCH] = {-0.125f, 0.25f, -0.0625f, -0.25f};
+    static const rise_real with_double[BATCH] = {-0.125f, 0.25f, -1.0f / 64, 0};
+    static const rise_real without[BATCH] = {-0.125f, 0.25f, -0.0625f, -0.25f};
     static const rise_real unmasked[BATCH] = {-0.125f, 0.25f, -0.0625f, 0};
     risei_counters m;
     rise_agent *a = agent(1, 0);
@@ -211,7 +233,8 @@ static void test_nothing_allowed(void)
     int i, action;
     step(a, 0, RISE_FIRST, 7);
     for (i = 0; i < 4; i++)
-        CHECK((rise_agent_step_all(a, frame, &reward, &events[i], none, &action) == RISE_OK) == (events[i] == RISE_TERMINATED));
+        CHECK((rise_agent_step_all(a, frame, &reward, &events[i], none, &action) == RISE_OK) ==
+              (events[i] == RISE_TERMINATED));
     rise_agent_destroy(a);
 }
 
@@ -222,9 +245,12 @@ static void test_nothing_allowed(void)
 static void test_dueling(const rise_kernels *k)
 {
     static const rise_real hidden[] = {1, 0, 0, 1, 0, -1, 1, 1, /* bias */ 0, 1, 0, 0};
-    static const rise_real advantage[] = {0.5f, 1, 3, 16, 16, 16, /* bias */ 0, 0, 3}, value[] = {2, -1, /* bias */ 0.5f};
-    static const rise_real right[2][6] = {{1, 2, 9, 16, 16, 19}, {-1.5f, -0.5f, 6.5f, -0.5f, -0.5f, 2.5f}};
-    rise_real w[sizeof hidden / sizeof *hidden + sizeof advantage / sizeof *advantage + sizeof value / sizeof *value];
+    static const rise_real advantage[] = {0.5f, 1, 3, 16, 16, 16, /* bias */ 0, 0, 3};
+    static const rise_real value[] = {2, -1, /* bias */ 0.5f};
+    static const rise_real right[2][6] = {{1, 2, 9, 16, 16, 19},
+                                          {-1.5f, -0.5f, 6.5f, -0.5f, -0.5f, 2.5f}};
+    rise_real w[sizeof hidden / sizeof *hidden + sizeof advantage / sizeof *advantage +
+                sizeof value / sizeof *value];
     rise_real x[4] = {2, 3, 0, 0}, h[8], a[6], v[2], q[6];
     risei_parameters p;
     risei_device d;
@@ -240,7 +266,8 @@ static void test_dueling(const rise_kernels *k)
     memcpy(w + n.hidden.weights, hidden, sizeof hidden);
     memcpy(w + n.advantage.weights, advantage, sizeof advantage);
     memcpy(w + n.value.weights, value, sizeof value);
-    pass.fused = pass.normed = pass.mixed = x, pass.hidden = h, pass.advantage = a, pass.value = v, pass.q = pass.z = q;
+    pass.fused = pass.normed = pass.mixed = x, pass.hidden = h, pass.advantage = a, pass.value = v,
+    pass.q = pass.z = q;
     d.kernels = k;
     d.scratch = calloc(rise_product_scratch(), 1);
     check_about("%s", k->name);
@@ -267,8 +294,10 @@ static void test_epsilon(void)
     CHECK(epsilon(1, 0.25, 0) == 1 && epsilon(1, 0.25, 100) == 1); /* counted from learn_start */
     CHECK(epsilon(1, 0.25, 100 + 64) == 0.8125 && epsilon(1, 0.25, 100 + 128) == 0.625);
     CHECK(epsilon(1, 0.25, 100 + 256) == 0.25 && epsilon(1, 0.25, (int64_t)1 << 40) == 0.25);
-    CHECK(epsilon(1, -1, 100 + 128) == 0.5 && epsilon(1, -1, 100 + 256) == 0); /* negative says zero */
-    CHECK(epsilon(-1, -1, 0) == 0 && epsilon(-1, 1, 100 + 64) == 0.25 && epsilon(0.5, 0.5, 177) == 0.5);
+    /* negative says zero */
+    CHECK(epsilon(1, -1, 100 + 128) == 0.5 && epsilon(1, -1, 100 + 256) == 0);
+    CHECK(epsilon(-1, -1, 0) == 0 && epsilon(-1, 1, 100 + 64) == 0.25 &&
+          epsilon(0.5, 0.5, 177) == 0.5);
 }
 
 /* Random actions are uniform over what is allowed; greedy ones are the best of it; and a share of epsilon is random. */
@@ -305,7 +334,8 @@ static void test_copies(void)
     rise_real *const old = (rise_real *)malloc(bytes);
     int update;
     if (old == NULL) exit(1);
-    for (update = 0; update < 12; update++) step(a, 1, update % 4 == 0 ? RISE_FIRST : RISE_MIDDLE, 7);
+    for (update = 0; update < 12; update++)
+        step(a, 1, update % 4 == 0 ? RISE_FIRST : RISE_MIDDLE, 7);
     memcpy(old, a->weights, bytes);
     for (update = 1; update <= 6; update++) {
         CHECK(memcmp(a->target, old, bytes) == 0);
@@ -319,7 +349,8 @@ static void test_copies(void)
 
 int main(void)
 {
-    static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512, RISE_ISA_NEON};
+    static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512,
+                                    RISE_ISA_NEON};
     size_t i;
     test_best();
     test_target();

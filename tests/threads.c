@@ -8,9 +8,17 @@ int main(void) { return puts("skipped: RISE_THREADS needs POSIX threads\n0 passe
 #define RISEI_WORTH 0
 #include "toy.h"
 
-static const char *const kinds[] = {"rise", "rise gru gate f32 games", "rise wide norm sparse pool", "rise panels gate games",
-                                    "none plain games", "full wide", "full gru panels norm", "rise user carry feed masks",
-                                    "none impala iqn noisy spectral games", "rise iqn noisy munchausen masks", "none c51 wide noisy",
+static const char *const kinds[] = {"rise",
+                                    "rise gru gate f32 games",
+                                    "rise wide norm sparse pool",
+                                    "rise panels gate games",
+                                    "none plain games",
+                                    "full wide",
+                                    "full gru panels norm",
+                                    "rise user carry feed masks",
+                                    "none impala iqn noisy spectral games",
+                                    "rise iqn noisy munchausen masks",
+                                    "none c51 wide noisy",
                                     "full c51 units deep spectral shrink"};
 
 /* The parameters after some updates. */
@@ -108,7 +116,8 @@ static void refuses_too_many(void)
         rise_agent_desc d = described("none");
         rise_error error;
         d.threads = wrong[i];
-        CHECK(rise_agent_resolve(&d, &error) == RISE_BAD_DESC && strstr(error.text, "threads") != NULL);
+        CHECK(rise_agent_resolve(&d, &error) == RISE_BAD_DESC &&
+              strstr(error.text, "threads") != NULL);
     }
 }
 

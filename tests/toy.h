@@ -16,8 +16,8 @@
 
 #include "check.h"
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Memory, counted                                                                                                    */
+/* ---------------------------------------------------------------------------------------------- */
+/* Memory, counted */
 
 static struct {
     long calls, held; /* how often memory was asked for; blocks not freed yet */
@@ -51,8 +51,8 @@ static void toy_free(void *block)
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Hashes: FNV-1a                                                                                                     */
+/* ---------------------------------------------------------------------------------------------- */
+/* Hashes: FNV-1a */
 
 #define HASH_START UINT64_C(14695981039346656037)
 
@@ -74,10 +74,13 @@ CHECK_UNUSED static uint64_t hash_reals(uint64_t hash, const float *x, size_t co
         }
     return hash;
 }
-CHECK_UNUSED static int same_reals(const float *a, const float *b, size_t count) { return memcmp(a, b, count * sizeof *a) == 0; }
+CHECK_UNUSED static int same_reals(const float *a, const float *b, size_t count)
+{
+    return memcmp(a, b, count * sizeof *a) == 0;
+}
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Agents in words                                                                                                    */
+/* ---------------------------------------------------------------------------------------------- */
+/* Agents in words */
 
 /* Is `word` among the space-separated `words`? */
 static int has(const char *words, const char *word)
@@ -91,20 +94,23 @@ static int has(const char *words, const char *word)
     return 0;
 }
 
-enum { WIDTH = 5, HEIGHT = 4, PIXELS = WIDTH * HEIGHT, ACTIONS = 3, GAMES = 3, LONGEST = 9 }; /* of the toy; frames of an episode */
+/* of the toy; frames of an episode */
+enum { WIDTH = 5, HEIGHT = 4, PIXELS = WIDTH * HEIGHT, ACTIONS = 3, GAMES = 3, LONGEST = 9 };
 
 /* A pure function of the frame, as it must be. */
 CHECK_UNUSED static void toy_embed(void *user, const uint8_t *frame, float *embedding, int size)
 {
     int i;
     if (user != NULL) ++*(long *)user;
-    for (i = 0; i < size; i++) embedding[i] = (float)frame[i] / 64 - (float)frame[PIXELS - 1 - i] / 128;
+    for (i = 0; i < size; i++)
+        embedding[i] = (float)frame[i] / 64 - (float)frame[PIXELS - 1 - i] / 128;
 }
 /* A net of odd sizes, so that every kernel meets its tail; with "wide", of sizes that fill the widest vectors, too; with
    "panels", of sizes that are multiples of RISE_PANEL where that can be. */
 static rise_agent_desc described(const char *words)
 {
-    static const char *const embeddings[] = {"auto", "signs", "gaussian", "sparse", "conv", "downsample", "user"};
+    static const char *const embeddings[] = {"auto", "signs",      "gaussian", "sparse",
+                                             "conv", "downsample", "user"};
     rise_agent_desc d;
     int const wide = has(words, "wide"), panels = has(words, "panels");
     int i;
@@ -115,10 +121,16 @@ static rise_agent_desc described(const char *words)
     d.action_masks = has(words, "masks");
     d.environments = has(words, "games") ? GAMES : 1;
     d.players = 2;
-    d.memory = has(words, "full") ? RISE_MEMORY_FULL : has(words, "none") ? RISE_MEMORY_NONE : RISE_MEMORY_RISE;
+    d.memory = has(words, "full")   ? RISE_MEMORY_FULL
+               : has(words, "none") ? RISE_MEMORY_NONE
+                                    : RISE_MEMORY_RISE;
     d.window = has(words, "long") ? LONGEST : 5;
-    d.cell = has(words, "mingru") ? RISE_CELL_MINGRU : has(words, "gru") ? RISE_CELL_GRU : RISE_CELL_LSTM;
-    d.fusion = has(words, "gate") ? RISE_FUSION_GATE : has(words, "sum") ? RISE_FUSION_SUM : RISE_FUSION_CONCAT;
+    d.cell = has(words, "mingru") ? RISE_CELL_MINGRU
+             : has(words, "gru")  ? RISE_CELL_GRU
+                                  : RISE_CELL_LSTM;
+    d.fusion = has(words, "gate")  ? RISE_FUSION_GATE
+               : has(words, "sum") ? RISE_FUSION_SUM
+                                   : RISE_FUSION_CONCAT;
     d.context_scale = has(words, "scaled") ? 0.7 : 1;
     d.carry_state = has(words, "carry") || has(words, "stored");
     d.stored_state = has(words, "stored");
@@ -182,8 +194,8 @@ static rise_agent *created(const rise_agent_desc *desc)
     return agent;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Toy games                                                                                                          */
+/* ---------------------------------------------------------------------------------------------- */
+/* Toy games */
 
 /* Everything in it follows from the dice and the actions. Episodes of 1 to LONGEST frames end in all three ways: terminated,
    truncated, and without a word, by the next one's first frame. */
@@ -238,12 +250,14 @@ static void world_move(world *w)
 {
     int i;
     for (i = 0; i < GAMES; i++)
-        w->events[i] = toy_next(&w->games[i], w->actions[i], w->frames + i * PIXELS, w->allowed + i * ACTIONS, &w->rewards[i]);
+        w->events[i] = toy_next(&w->games[i], w->actions[i], w->frames + i * PIXELS,
+                                w->allowed + i * ACTIONS, &w->rewards[i]);
 }
 static rise_result world_act(world *w)
 {
     const rise_agent_desc *d = rise_agent_query(w->agent);
-    return rise_agent_step_all(w->agent, w->frames, w->rewards, w->events, d->action_masks ? w->allowed : NULL, w->actions);
+    return rise_agent_step_all(w->agent, w->frames, w->rewards, w->events,
+                               d->action_masks ? w->allowed : NULL, w->actions);
 }
 /* Some steps; a hash of the actions. */
 CHECK_UNUSED static uint64_t world_run(world *w, int steps)
@@ -257,7 +271,8 @@ CHECK_UNUSED static uint64_t world_run(world *w, int steps)
         for (i = 0; i < d->environments; i++) {
             unsigned char const action = (unsigned char)w->actions[i];
             CHECK(w->actions[i] >= 0 && w->actions[i] < ACTIONS);
-            CHECK(!d->action_masks || risei_is_last((int)w->events[i]) || w->allowed[i * ACTIONS + w->actions[i]] != 0);
+            CHECK(!d->action_masks || risei_is_last((int)w->events[i]) ||
+                  w->allowed[i * ACTIONS + w->actions[i]] != 0);
             hash = hash_bytes(hash, &action, 1);
         }
     }
@@ -294,13 +309,13 @@ CHECK_UNUSED static uint64_t learned(const rise_agent_desc *d, int updates)
     return hash;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Files in memory                                                                                                    */
+/* ---------------------------------------------------------------------------------------------- */
+/* Files in memory */
 
 typedef struct buffer {
     unsigned char *data;
-    size_t size, at;  /* at: read so far */
-    size_t room;      /* writing fails beyond it */
+    size_t size, at; /* at: read so far */
+    size_t room;     /* writing fails beyond it */
 } buffer;
 
 static int buffer_write(void *user, const void *data, size_t size)
@@ -325,10 +340,12 @@ static buffer saved(const rise_agent *agent, rise_save what)
 {
     buffer b = {NULL, 0, 0, SIZE_MAX};
     rise_error error = {RISE_OK, ""};
-    if (!CHECK(rise_agent_write(agent, what, buffer_write, &b, &error) == RISE_OK)) printf("%s: %s\n", check_state.about, error.text);
+    if (!CHECK(rise_agent_write(agent, what, buffer_write, &b, &error) == RISE_OK))
+        printf("%s: %s\n", check_state.about, error.text);
     return b;
 }
-static rise_result load(rise_agent **agent, buffer *b, const rise_agent_desc *machine, rise_error *error)
+static rise_result load(rise_agent **agent, buffer *b, const rise_agent_desc *machine,
+                        rise_error *error)
 {
     b->at = 0;
     return rise_agent_read(agent, buffer_read, b, b->size, machine, error);

@@ -21,16 +21,19 @@ int atari_main(int count, char **arguments);
 #include <sys/resource.h>
 
 enum { TRIES = 12, MOST_WORDS = 60 };
-static char place[40] = "/tmp/rise-training-XXXXXX", run_folder[TRAIN_PATH], said[TRAIN_PATH], children[TRAIN_PATH];
+static char place[40] = "/tmp/rise-training-XXXXXX", run_folder[TRAIN_PATH], said[TRAIN_PATH],
+            children[TRAIN_PATH];
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* The tool, in a process of its own                                                                                  */
+/* ---------------------------------------------------------------------------------------------- */
+/* The tool, in a process of its own */
 
 /* Its arguments are those that make it small and quick, and `more`, with blanks between them. */
 static pid_t tool_start(const char *more, long most_bytes)
 {
-    static const char *const usual = "atari --env Made/Up-v1 --environments 2 --evaluate-every 150 --episodes 3 --last-episodes 3 "
-                                     "--plain --set learn_start=50 --set batch=4 --set window=4 --set replay_capacity=500 ";
+    static const char *const usual =
+        "atari --env Made/Up-v1 --environments 2 --evaluate-every 150 --episodes 3 --last-episodes "
+        "3 "
+        "--plain --set learn_start=50 --set batch=4 --set window=4 --set replay_capacity=500 ";
     static char text[2000];
     char *words[MOST_WORDS], *word;
     int count = 0;
@@ -38,8 +41,10 @@ static pid_t tool_start(const char *more, long most_bytes)
     fflush(NULL);
     pid = fork();
     if (pid != 0) return pid;
-    snprintf(text, sizeof text, "%s --python %s --bridge %s --folder %s %s", usual, self, self, run_folder, more);
-    for (word = strtok(text, " "); word != NULL && count < MOST_WORDS - 1; word = strtok(NULL, " ")) words[count++] = word;
+    snprintf(text, sizeof text, "%s --python %s --bridge %s --folder %s %s", usual, self, self,
+             run_folder, more);
+    for (word = strtok(text, " "); word != NULL && count < MOST_WORDS - 1; word = strtok(NULL, " "))
+        words[count++] = word;
     words[count] = NULL;
     if (freopen(said, "w", stdout) == NULL) _exit(100);
     dup2(1, 2);
@@ -81,8 +86,8 @@ static int tool_said_after(const char *mark, const char *words)
     return count;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* What it leaves                                                                                                     */
+/* ---------------------------------------------------------------------------------------------- */
+/* What it leaves */
 
 static const char *in_folder(const char *name)
 {
@@ -112,9 +117,12 @@ static int log_rows(void)
     train_row row, before = {0};
     int rows = 0, good = 1;
     FILE *const file = fopen(in_folder("log.csv"), "r");
-    if (file == NULL || fgets(line, sizeof line, file) == NULL || strncmp(line, "steps,seconds,", 14) != 0) return -1;
+    if (file == NULL || fgets(line, sizeof line, file) == NULL ||
+        strncmp(line, "steps,seconds,", 14) != 0)
+        return -1;
     for (; fgets(line, sizeof line, file) != NULL; rows++) {
-        good = good && train_read_row(line, &row) && row.steps >= before.steps && row.seconds >= before.seconds;
+        good = good && train_read_row(line, &row) && row.steps >= before.steps &&
+               row.seconds >= before.seconds;
         before = row;
     }
     fclose(file);
@@ -126,13 +134,14 @@ static uint64_t file_hash(const char *name)
     uint64_t hash = UINT64_C(0xCBF29CE484222325);
     int byte;
     FILE *const file = fopen(in_folder(name), "rb");
-    while (file != NULL && (byte = getc(file)) != EOF) hash = (hash ^ (uint64_t)byte) * UINT64_C(0x100000001B3);
+    while (file != NULL && (byte = getc(file)) != EOF)
+        hash = (hash ^ (uint64_t)byte) * UINT64_C(0x100000001B3);
     if (file != NULL) fclose(file);
     return hash;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ */
-/* Tests                                                                                                              */
+/* ---------------------------------------------------------------------------------------------- */
+/* Tests */
 
 static void test_whole_run(void)
 {
@@ -144,21 +153,26 @@ static void test_whole_run(void)
     CHECK(file_bytes("curve.svg") > 500 && file_bytes("episode.gif") > 100);
     rows = log_rows();
     CHECK(rows >= 3);
-    CHECK(tool("--steps 800") == 1 && tool_said("--resume") && saved_steps() <= 402); /* it is not begun anew by mistake */
+    /* it is not begun anew by mistake */
+    CHECK(tool("--steps 800") == 1 && tool_said("--resume") && saved_steps() <= 402);
     CHECK(tool("--steps 800 --resume") == 0 && saved_steps() >= 800 && log_rows() > rows);
     CHECK(tool("--steps 800 --resume --set nothing=1") == 0); /* the saved agent is as it is */
     CHECK(tool("--steps 900 --resume --save-every 0") == 0);
-    CHECK(tool_said_after("Playing greedily it scored", "Saved after") == 1); /* nothing is logged or saved after the end */
+    /* nothing is logged or saved after the end */
+    CHECK(tool_said_after("Playing greedily it scored", "Saved after") == 1);
 }
 static void test_refusals(void)
 {
     CHECK(tool("--steps 10 --folder") == 2 && tool_said("Not understood: --folder"));
-    CHECK(tool("--resume --python /nowhere/python") == 1 && tool_said("/nowhere/python could not be started"));
-    CHECK(tool("--resume --bridge /nowhere/bridge.py") == 1 && tool_said("/nowhere/bridge.py cannot be read"));
+    CHECK(tool("--resume --python /nowhere/python") == 1 &&
+          tool_said("/nowhere/python could not be started"));
+    CHECK(tool("--resume --bridge /nowhere/bridge.py") == 1 &&
+          tool_said("/nowhere/bridge.py cannot be read"));
     snprintf(run_folder, sizeof run_folder, "%s/another", place);
     CHECK(tool("--steps 100 --set window=0.5") == 1 && tool_said("window"));
     CHECK(tool("--steps 100 --preset alphago") == 1 && tool_said("alphago"));
-    CHECK(tool("--steps 100 --set replay_capacity=900000000") == 1 && (tool_said("too much for this machine") || tool_said("memory")));
+    CHECK(tool("--steps 100 --set replay_capacity=900000000") == 1 &&
+          (tool_said("too much for this machine") || tool_said("memory")));
     CHECK(file_bytes("agent.rise") == -1);
     snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
@@ -178,8 +192,10 @@ static void wait_a_while(int try) { poll(NULL, 0, 20 + try * 17 % 150); }
 /* The process of the games, or of the judges, is killed: the tool says so, and has saved what it had. */
 static void test_killed_children(void)
 {
-    int try;
-    for (try = 0; try < TRIES; try++) {
+    int
+    try
+        ;
+    for (try = 0; try < TRIES; try ++) {
         long const before = saved_steps();
         int killed = 0;
         pid_t pid;
@@ -199,8 +215,10 @@ static void test_killed_children(void)
 static void test_interrupts(void)
 {
     static const int signals[] = {SIGINT, SIGTERM};
-    int try, orderly = 0;
-    for (try = 0; try < TRIES; try++) {
+    int
+    try
+        , orderly = 0;
+    for (try = 0; try < TRIES; try ++) {
         long const before = saved_steps();
         pid_t const pid = tool_start("--steps 1000000 --resume --save-every 0", 0);
         int status;
@@ -219,8 +237,10 @@ static void test_interrupts(void)
 /* Killed without a warning, it leaves the agent that it saved last. */
 static void test_killed_tool(void)
 {
-    int try;
-    for (try = 0; try < TRIES; try++) {
+    int
+    try
+        ;
+    for (try = 0; try < TRIES; try ++) {
         long const before = saved_steps();
         pid_t const pid = tool_start("--steps 1000000 --resume --save-every 0", 0);
         wait_a_while(2 * try);
