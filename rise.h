@@ -1,4 +1,4 @@
-/* rise.h - 0.1 - recurrent reinforcement learning from pixels, in one file - MIT licence (text at the end)
+/* rise.h 0.1 - recurrent reinforcement learning from pixels, in one file - MIT licence (at the end)
 
    DO THIS in one C or C++ file:                      and in all others, just:
 
@@ -7,7 +7,8 @@
 
        cc -O2 game.c -lm
 
-   No -m flag is needed: the kernels for AVX2 and AVX-512 are compiled in and chosen when the program runs.
+   No -m flag is needed. The kernels for AVX2 and AVX-512 are compiled in, and the program chooses
+   between them when it runs.
 
    A COMPLETE PROGRAM. A light flashes left or right, ten dark frames follow: which side was it?
 
@@ -34,147 +35,810 @@
                }
                right += action == side;
                rise_agent_step(agent, frame, action == side ? 1.0f : -1.0f, RISE_TERMINATED);
-               if (episode % 250 == 0) printf("%d of the last 250 answers were right\n", right), right = 0;
+               if (episode % 250 == 0) printf("%d of the last 250 were right\n", right), right = 0;
            }
            rise_agent_destroy(agent);
            return 0;
        }
 
-   WHAT IT DOES. An agent sees frames (bytes), gets rewards, returns actions, and learns by deep Q-learning: double and
-   dueling networks, n-step returns, prioritised replay. What sets it apart is memory. An agent that must remember usually runs
-   a recurrent net over conv features of each past frame, and must compute them again at every update, because the conv net
-   keeps changing. RISE (Clark, Evers, Hare 2025, arXiv 2512.20513) looks at past frames through an encoder that never
-   changes: its output is computed once, when the frame arrives, and kept beside it in the replay buffer.
+   WHAT IT DOES. An agent sees frames (bytes), gets rewards and returns actions. It learns by deep
+   Q-learning, with double and dueling networks, n-step returns and prioritised replay.
 
-   In the words used below, a transition is a state, the action taken and what came of it; an update learns from a batch of
-   them; the n-step return is the next n rewards, after which the bootstrap takes over: the agent's own estimate of all that
-   follows.
+   What sets it apart is memory. A recurrent agent usually runs its recurrent net over conv
+   features of past frames. The conv net changes at every update, so all of those features must be
+   recomputed.
 
-       newest frames ----> conv net (learns) -----------------------------> features --+
-                                                                                        +--> fusion --> heads --> Q
-       each frame -> frozen encoder -> embedding, stored -> LSTM or GRU (learns) -> context --+
+   RISE (Clark, Evers, Hare 2025, arXiv 2512.20513) runs the recurrent net over the outputs of a
+   frozen encoder, which does not learn. The output for a frame, its embedding, is computed once,
+   when the frame arrives. The replay buffer stores it beside the frame.
 
-   WHAT IT DOES NOT. Continuous actions, policy gradients, GPUs, images as anything but bytes, reading games: you bring the
-   game and own its loop. Not for untrusted tensors of unlimited size; files are checked strictly, yet a checksum is no
-   signature.
+       newest frames -> conv net (learns) -------------------------> features -+
+                                                                               +> fusion, heads -> Q
+       frame -> frozen encoder -> stored embedding -> GRU (learns) -> context -+
 
-   LIMITS. Frames up to 1024 x 1024 x 16 bytes, 256 actions, 4096 environments, windows of 1024 frames, 8 conv layers,
-   16 stacked frames, episodes of 2^31 frames. The largest stack frame is below 16 KB (checked by the tests).
+   TERMS. A step is one step of one game. A transition is a state, the action taken there, and the
+   reward and the state that followed. An update learns from a batch of transitions. The n-step
+   return is the discounted sum of the next n rewards. The bootstrap is the agent's own estimate of
+   everything after those n rewards.
 
-   CONTENTS. Search for the mark.
-       >>results       result codes and sentences          >>plan          compiler and machine
-       >>desc          what an agent is: every field       >>memory >>random >>kernels >>threads
-       >>agent-api     create, step, play, learn, save     >>layers >>recurrent >>encoders >>network >>optimizer
-       >>kernels-api   products, cells, Adam: usable alone >>pretrained >>replay >>targets >>describe >>agent >>files
-                                                           >>template      the kernels' one source, for all machines
+   WHAT IT DOES NOT. Continuous actions, policy gradients, GPUs, observations other than bytes,
+   reading games. You bring the game and own its loop. Files are checked strictly, value by value,
+   but a checksum is no signature: it does not tell who wrote a file. Loading takes the memory that
+   the file asks for; machine.memory_bytes limits it.
 
-   1. THE LOOP. The game calls the agent once a tick with the frame it shows, the reward that the previous action earned, and
-   what the frame is to its episode:
+   LIMITS. Frames of 1024 x 1024 pixels and 16 bytes a pixel; 256 actions; 4096 environments;
+   windows of 1024 frames; 8 conv layers; 16 stacked frames. The frames of an episode are counted
+   up to 2^31 - 1, and longer episodes go on. The largest stack frame is below 16 KB (the tests
+   check this).
+
+   CONTENTS. Search for a chapter's name in capitals, or for a mark.
+
+       API REFERENCE          every type and function in one line
+       THE LOOP               events; terminated or truncated; several environments
+       MEMORY AND WINDOW      RISE, NONE, FULL; how long the window must be
+       LEARNING               when updates happen; what to watch
+       HOW TO                 small grey frames; a real-time game; many characters; shipping a
+                              policy; saving and resuming; action masks; episode length and window
+                              numbers; other agents; a pretrained encoder; your own encoder;
+                              kernels alone
+       SYMPTOMS               a table of symptom, cause and remedy
+       COSTS                  parameters, bytes and times by frame size
+       NUMBERS                which machines compute the same bits
+       ERRORS                 result codes and sentences
+       THREADS                several threads for one agent; several agents
+       PORTING                Raspberry Pi, Windows, macOS, Android, bare metal
+       BINDINGS               calling rise.h from another language
+       HOW TO ADD             a cell, a value head, a frozen encoder, a description field
+       FILE POLICY            which release reads which file
+       MACROS                 all of them in one table
+       HISTORY                what changed
+
+       >>api-results          result codes and error sentences
+       >>api-desc             the description of an agent: every field and its default
+       >>api-agent            create, step, play, learn, save
+       >>api-kernels          matrix products, cells, Adam: each usable alone
+       >>platform             compiler, machine, clock: read once
+       >>memory               one block, laid out by one function an object
+       >>random               random streams, one per purpose
+       >>bytes                byte streams, checksums, stdio
+       >>kernels              the table of each instruction set
+       >>threads              one job on several threads
+       >>layers               dense and conv layers, pools, LayerNorm: forward and backward
+       >>recurrent            LSTM, GRU, minGRU
+       >>targets              targets and losses, from arrays to arrays
+       >>heads                mean, C51, IQN
+       >>network              two streams, fusion, heads
+       >>optimizer            Adam and clipping
+       >>replay               history of frames, transitions, priorities
+       >>frozen               the kinds of frozen encoder
+       >>pretrained           ResNet-18 from a .safetensors file (optional)
+       >>embedder             the chosen frozen encoder and its standardisation
+       >>describe             names, ranges, defaults and checks of fields
+       >>learner              draws a batch and does an update
+       >>actor                the training environments: observe and explore
+       >>players              characters that play greedily
+       >>agent                the agent that owns the three
+       >>files                save and load
+       >>template             the source of all kernels, included once per instruction set
+
+   API REFERENCE. One line each. The API section below gives shapes, units and errors.
+
+       Agents
+       rise_agent             an agent; opaque
+       rise_agent_desc        its description; zero in a field means the default
+       rise_memory            RISE, NONE or FULL
+       rise_cell              LSTM, GRU or minGRU
+       rise_fusion            how context and features are joined
+       rise_embedding         the kind of frozen encoder
+       rise_network           the kind of conv net
+       rise_head              what the network predicts: mean, C51 or IQN
+       rise_conv              one conv layer of your own
+       rise_isa               an instruction set
+       rise_event             what a frame is to its episode
+       rise_preset            an agent from the literature
+       rise_metrics           counters and measurements of an agent
+       rise_embed_fn          callback: embeds a frame
+       rise_log_fn            callback: receives a line of text
+       rise_clock_fn          callback: returns the time in seconds
+       rise_agent_preset      fills in what the authors of an agent chose
+       rise_agent_set         sets a field from text such as "window=32"
+       rise_agent_describe    gives every field as text
+       rise_agent_resolve     fills in defaults and checks every field
+       rise_agent_bytes       returns the bytes an agent needs; allocates nothing
+       rise_agent_create      makes an agent
+       rise_agent_destroy     frees it
+       rise_agent_step        one step of one game: frame and reward in, action out
+       rise_agent_step_all    the same for all environments, with action masks
+       rise_agent_play        the best action for a character; learns nothing
+       rise_agent_values      the Q values of the last rise_agent_play
+       rise_agent_learn       one update now
+       rise_agent_learn_for   updates within a time budget
+       rise_agent_snapshot    makes the agent's own conv layers the frozen encoder
+       rise_agent_metrics     fills in rise_metrics
+       rise_agent_query       the resolved description
+       rise_agent_error       the last error of a call on this agent
+       rise_agent_parameters  the learnable parameters, to read or write
+       rise_result            result codes; RISE_OK is 0, errors are negative
+       rise_error             a result code and a sentence
+       rise_result_text       the meaning of a result code
+
+       Files
+       rise_save              what to save: agent, all or policy
+       rise_write_fn          callback: writes bytes
+       rise_read_fn           callback: reads bytes
+       rise_agent_save        saves to a file
+       rise_agent_load        makes an agent from a file
+       rise_agent_peek        reads the description in a file
+       rise_agent_write       saves through a callback
+       rise_agent_read        makes an agent through a callback
+
+       Kernels
+       rise_real              the type of all numbers: float
+       rise_kernels           the function table of an instruction set
+       rise_kernels_of        returns that table
+       rise_product           a matrix product
+       rise_product_scratch   the scratch bytes a product needs
+       rise_matrix            a matrix in memory
+       rise_walk              how one of its indices moves through memory
+       rise_matrix_plain      a row-major matrix
+       rise_matrix_panels     a matrix stored in panels, as weights are
+       rise_matrix_transpose  the transpose, without a copy
+       rise_adam              the constants of an Adam update
+       rise_sign              one sign of the random projection
+       rise_sign_bits         the size of its Hadamard matrix
+
+   THE LOOP. The game calls the agent once a step. It passes the current frame, the reward that the
+   previous action earned, and the event: what the frame is to its episode.
 
        RISE_FIRST       the first frame of an episode; the reward is ignored
        RISE_MIDDLE      the usual case
-       RISE_TERMINATED  the last frame: the game is over, no reward can follow
-       RISE_TRUNCATED   the last frame: you stop watching (a time limit); the agent reckons with what would have followed
+       RISE_TERMINATED  the last frame: the game is over and no reward can follow
+       RISE_TRUNCATED   the last frame: the game would go on, but you stop (a time limit)
 
-   The difference between the last two matters: an agent that is told RISE_TERMINATED by a mere time limit learns that the
-   future is worthless. The last frame is handed over too, with its reward; the action returned for it means nothing. If the
-   game is reset without a word, RISE_FIRST alone is enough: the frame before counts as truncated, and what its last action
-   earned is lost.
+       rise_event event = RISE_FIRST;
+       float reward = 0;
+       for (;;) {
+           int action;
+           game_draw(frame);
+           action = rise_agent_step(agent, frame, reward, event);
+           if (action < 0) return puts(rise_agent_error(agent)->text), 1;
+           if (event == RISE_TERMINATED || event == RISE_TRUNCATED) {
+               game_reset();
+               event = RISE_FIRST;
+           } else
+               event = game_play(action, &reward); // MIDDLE, TERMINATED or TRUNCATED
+       }
 
-   Several copies of a game, the environments, learn faster than one: set desc.environments and call rise_agent_step_all. When
-   one of them has handed over its last frame, reset that game; its next event, in the very next call, is RISE_FIRST.
+   Terminated or truncated: after RISE_TERMINATED the target is the reward alone. After
+   RISE_TRUNCATED the target still bootstraps from the last frame. An agent that gets
+   RISE_TERMINATED for a mere time limit learns that nothing follows.
 
-   2. MEMORY. desc.memory is RISE (the default), NONE (the same agent without a recurrent net: the one to beat) or FULL (the
-   ordinary recurrent agent: dear). desc.window says how many frames the recurrent net is unrolled over when learning: from
-   the cue to the moment at which it counts, both counted. A window that is one frame short learns nothing. Acting unrolls the
-   same window anew each step; with desc.carry_state it keeps its state instead, which costs the same at any window and gives
-   the same values as long as episodes fit into the window. desc.feed_action also shows the recurrent net its previous action
-   and reward. RISE_CELL_MINGRU, a cell whose steps do not wait for each other, takes three fifths of the time and a little of the
-   score; desc.window_samples, which trains several transitions on one window, about as much time, but learns in more steps.
-   The defaults are the best or the cheapest of the best of what bench/ABLATION.md tries.
+       if (lives == 0) event = RISE_TERMINATED;
+       else if (ticks == 3600) event = RISE_TRUNCATED;
 
-   3. LEARNING. rise_agent_step learns on the way: an update each desc.learn_period steps, after desc.learn_start steps. The
-   first steps also measure the embeddings, which from then on are standardised to mean 0 and variance 1. To a game that must
-   not stutter, set desc.learn_outside and call rise_agent_learn_for(agent, microseconds) with the time that is left in each
-   tick; if updates_owed, in the metrics, keeps growing, the time does not suffice: raise learn_period. rise_agent_metrics
-   tells how it goes; mean_return is the number to watch, though it suffers from exploration: what the agent can really do,
-   rise_agent_play shows.
+   Pass the last frame too, with its reward. The action returned for the last frame has no meaning.
+   If the game restarts without a last frame, RISE_FIRST alone is enough. The frame before it then
+   counts as truncated, and the reward of its action is lost.
 
-   4. PLAYING. rise_agent_play drives up to desc.players characters with what has been learnt so far, greedily, and leaves no
-   trace in the learning: evaluate as often as you like. To ship an agent, save it as RISE_SAVE_POLICY and load it with
-   play_only = 1:
+   Several copies of a game, the environments, learn faster than one. Set desc.environments and
+   pass all of them in every call, one after another in each array. When an environment has passed
+   its last frame, reset that game. Its event in the very next call is RISE_FIRST.
+
+       uint8_t frames[8 * 84 * 84]; // desc.environments = 8
+       float rewards[8];
+       rise_event events[8];
+       int actions[8];
+       if (rise_agent_step_all(agent, frames, rewards, events, NULL, actions) != RISE_OK)
+           puts(rise_agent_error(agent)->text);
+
+   MEMORY AND WINDOW. desc.memory chooses the kind of agent. Everything else stays equal.
+
+       RISE  the default: a recurrent net over stored embeddings
+       NONE  no recurrent net: the baseline; it sees the last frame_stack frames, 4 by default
+       FULL  the ordinary recurrent agent: a recurrent net over conv features of every frame of the
+             window; several times slower
+
+       desc.memory = RISE_MEMORY_RISE;
+       desc.window = 21;
+       desc.carry_state = 1;
+
+   desc.window is the number of frames that the recurrent net is unrolled over when it learns. It
+   must reach from the cue to the moment at which the cue is needed, counting both. A window that
+   is one frame short cannot learn from the cue. Windows never reach into an earlier episode.
+
+   Acting unrolls the same window anew at each step. With desc.carry_state acting keeps the
+   recurrent state since the start of the episode instead. That costs the same for any window. The
+   values are the same as long as episodes fit into the window.
+
+   desc.feed_action also gives the recurrent net its previous action and reward. In a minGRU no
+   step waits for a matrix product of the step before. It takes three fifths of the GRU's time and
+   scores a little less. desc.window_samples trains several transitions on one window. It saves
+   about as much time, but learning takes more steps.
+
+       desc.feed_action = 1;
+       desc.cell = RISE_CELL_MINGRU;
+       desc.window_samples = 4; // must divide desc.batch
+
+   The defaults are the best, or the cheapest of the best, of what bench/ABLATION.md tries.
+
+   LEARNING. rise_agent_step does one update for every desc.learn_period steps, once
+   desc.learn_start steps are taken. The steps before also measure the embeddings. The first
+   update freezes these statistics and embeds all stored frames again. From then on embeddings are
+   standardised to mean 0 and variance 1.
+
+       rise_metrics metrics;
+       rise_agent_metrics(agent, &metrics);
+       printf("%lld steps, mean return %g\n", (long long)metrics.steps, metrics.mean_return);
+
+   metrics.mean_return is the number to watch. It includes random actions. The score without them
+   is the score of rise_agent_play, which is greedy. rise_agent_play changes nothing in training,
+   so evaluate as often as you like.
+
+       float score = 0;
+       rise_event event = RISE_FIRST;
+       game_reset();
+       while (event == RISE_FIRST || event == RISE_MIDDLE) {
+           float reward = 0;
+           game_draw(frame);
+           event = game_play(rise_agent_play(agent, 0, frame, 0, event, NULL), &reward);
+           score += reward;
+       }
+
+   With desc.feed_action, pass rise_agent_play the last reward instead of 0. rise_agent_learn does
+   one update at once, and the schedule still owes all of its own. Before learn_start it freezes
+   the embeddings on the few frames seen so far.
+
+   HOW TO: SMALL GREY FRAMES. Small frames make updates cheaper and the replay buffer smaller. This
+   makes 320 x 240 RGB into 80 x 60 grey: each output pixel is the mean luminance (ITU-R BT.601) of
+   4 x 4 pixels. Integers give the same bytes on every machine.
+
+       static void shrink(const uint8_t *rgb, uint8_t *grey) // [240][320][3] to [60][80]
+       {
+           int x, y, i;
+           for (y = 0; y < 60; y++)
+               for (x = 0; x < 80; x++) {
+                   uint32_t sum = 0;
+                   for (i = 0; i < 16; i++) {
+                       const uint8_t *p = rgb + ((y * 4 + i / 4) * 320 + x * 4 + i % 4) * 3;
+                       sum += 299u * p[0] + 587u * p[1] + 114u * p[2];
+                   }
+                   grey[y * 80 + x] = (uint8_t)((sum + 8000) / 16000);
+               }
+       }
+
+       desc.frame_width = 80;
+       desc.frame_height = 60; // frame_channels stays 1
+
+   Frames are rows from top to bottom, with the channels of a pixel side by side. Keep colour
+   (frame_channels = 3) only if colour decides what to do. Frames of up to 32 x 32 get the SMALL
+   network and its defaults.
+
+   HOW TO: A REAL-TIME GAME. Set desc.learn_outside, so that rise_agent_step only acts. In each
+   tick, give rise_agent_learn_for the microseconds that are left.
+
+       desc.learn_outside = 1;
+
+       action = rise_agent_step(agent, frame, reward, event);
+       event = game_play(action, &reward);
+       left = 16000 - microseconds_used(); // of a tick
+       if (left > 0 && rise_agent_learn_for(agent, left) < 0)
+           puts(rise_agent_error(agent)->text);
+       rise_agent_metrics(agent, &metrics);
+       if (metrics.updates_owed > 1000) puts("too slow: raise learn_period");
+
+   An update is not interrupted. rise_agent_learn_for saves up the time of several calls until an
+   update fits, so the budget is kept on average. One call can last as long as one update. The very
+   first update runs whatever the budget, because its length is not yet known. A negative budget is
+   RISE_BAD_CALL.
+
+   The first update also embeds all stored frames again. With an expensive frozen encoder the game
+   stops for that long: 20000 frames at 8 ms each take 160 s. Do it while a menu is shown, or lower
+   desc.learn_start. If metrics.updates_owed keeps growing, the time does not suffice. Raise
+   desc.learn_period, or make updates cheaper (see SYMPTOMS).
+
+   HOW TO: MANY CHARACTERS. rise_agent_play drives up to desc.players characters with the same
+   weights. Each has its own past. An agent can learn from its environments and drive characters at
+   the same time.
+
+       for (i = 0; i < 30; i++) { // desc.players = 30
+           guard_draw(i, frame);
+           action = rise_agent_play(agent, i, frame, 0, guard_event(i), NULL);
+           if (action >= 0) guard_move(i, action);
+       }
+
+   Each life of a character begins with RISE_FIRST. Its last frame need not be passed. A player
+   keeps the frames of its window, with their embeddings: 16 frames by default, or the frame_stack
+   with NONE. rise_agent_values gives the Q values that its last action came from.
+
+       const rise_real *q = rise_agent_values(agent, i);
+       if (q != NULL) printf("left %g, right %g\n", (double)q[0], (double)q[1]);
+
+   HOW TO: SHIPPING A POLICY. Save the agent as RISE_SAVE_POLICY. Load it with play_only = 1: the
+   agent then has no replay buffer and no optimiser, and only rise_agent_play works.
+
+       rise_agent_save(agent, RISE_SAVE_POLICY, "guards.rise", &error);
 
        rise_agent_desc machine = {0};
        machine.play_only = 1;
        machine.players = 30;
-       rise_agent_load(&agent, "guards.rise", &machine, &error);
+       if (rise_agent_load(&agent, "guards.rise", &machine, &error) != RISE_OK) puts(error.text);
 
-   5. MEMORY IN BYTES. rise_agent_bytes(&desc, &error) says before anything is allocated what an agent needs. Creating or
-   loading it is one calloc, or none if desc.memory_block is yours; nothing else allocates. The replay buffer is most of it: a
-   frame, its embedding and 20 bytes for each of desc.replay_capacity steps. By default that is 34 MB for frames of 16 x 16,
-   but 1.8 GB for 84 x 84 and 48 GB for 320 x 240 in colour: make the frames smaller, or the replay.
+   To load from memory, flash or an archive, pass a callback. It reads exactly `size` bytes and
+   returns 1, or returns 0.
 
-   6. ERRORS. Functions return RISE_OK or a negative code, and fill in a sentence: rise_agent_create and the file functions in
-   their last argument, which may be NULL and is left alone when all is well, calls on an agent in rise_agent_error(agent).
-   The library never prints and never aborts. Numbers that are not finite are refused at the door: in rewards and embeddings
-   by the call, in losses and gradients by the update.
+       typedef struct blob {
+           const uint8_t *data;
+           size_t size, at;
+       } blob;
+       static int blob_read(void *user, void *data, size_t size)
+       {
+           blob *b = (blob *)user;
+           if (size > b->size - b->at) return 0;
+           memcpy(data, b->data + b->at, size);
+           b->at += size;
+           return 1;
+       }
 
-   7. NUMBERS. The same seed and inputs give the same bits on AVX2, AVX-512, 64-bit ARM and the reference kernels: every sum
-   is made in one fixed order by fused multiply-add, exp and tanh are our own, and what is drawn at random comes from
-   integers. A saved run goes on as if it had never stopped. Processors without fused multiply-add use the plain C kernels
-   ("c"), whose bits differ; so do those of 32-bit ARM without VFPv4. The file says which were used. desc.isa = RISE_ISA_REF
-   gives the common bits anywhere, slowly. -ffast-math would break all this and is refused.
+       blob b = {guards_rise, sizeof guards_rise, 0};
+       rise_agent_read(&agent, blob_read, &b, b.size, &machine, &error);
 
-   8. SAVING. RISE_SAVE_AGENT: all but the replay buffer; after loading, begin with RISE_FIRST, and learning goes on when
-   learn_start steps have filled the buffer again. RISE_SAVE_ALL: everything; the run resumes bit for bit, if you save the
-   game, too. RISE_SAVE_POLICY: for playing alone. rise_agent_save writes beside the file and renames, so that a crash never
-   costs you the old one. rise_agent_write and rise_agent_read go through callbacks, for memory, flash or an archive.
+   HOW TO: SAVING AND RESUMING. A checkpoint has one of three contents.
 
-   9. TUNING. Too slow: a shorter window, fewer recurrent_units, a longer learn_period. Does not learn: longer epsilon_steps
-   (more exploring), a learning_rate 3 times higher or lower, a window that reaches the cue. Learns more slowly than without
-   memory, where little is hidden: a smaller context_scale, fewer recurrent_units, window_samples 1. Learns, then forgets: a larger
-   replay_capacity, a longer target_period.
+       RISE_SAVE_AGENT   weights, optimiser, counters, random streams; no replay buffer: small
+       RISE_SAVE_ALL     everything; the run resumes bit for bit, if you save the game too
+       RISE_SAVE_POLICY  what playing needs
 
-   10. OTHER AGENTS. What the heads say, desc.head: a mean, the odds of fixed returns (C51), or quantiles (IQN). How it
-   explores: epsilon, and desc.noisy. What it learns from: desc.n_step, desc.munchausen, desc.value_rescale, desc.no_double.
-   What it sees with: desc.network, or conv layers of your own with pools and residual units; desc.spectral_norm.
-   rise_agent_preset(&desc, RISE_PRESET_BTR) fills in what the authors of an agent chose, for Atari and its budget of 200
-   million frames: replay buffers of a million, learning that starts late. Each goes with any desc.memory. rise_agent_set reads
-   fields from text, such as a program's arguments, and rise_agent_describe prints them.
+       if (rise_agent_save(agent, RISE_SAVE_ALL, "run.rise", &error) != RISE_OK) puts(error.text);
 
-   11. PORTING. Raspberry Pi, 64-bit: as it is. 32-bit: add -mfpu=neon-vfpv4. MSVC, tcc and others compile the plain C kernels
-   and, for MSVC on x64, the AVX ones. Without a file system: RISE_NO_STDIO.
+       result = rise_agent_load(&agent, "run.rise", NULL, &error);
+       if (result == RISE_IO) result = rise_agent_create(&agent, &desc, &error); // no file yet
+       if (result != RISE_OK) return puts(error.text), 1;
 
-   12. THREADS. With RISE_THREADS and desc.threads = 4, say, an agent computes in its caller's thread and three of its own,
-   which sleep while there is nothing to do. What it computes is the same to the bit for any number of them. There is no
-   global state: use each agent from one thread at a time, different agents from as many as you like.
+   After loading RISE_SAVE_AGENT, begin with RISE_FIRST. Learning goes on when more than
+   learn_start frames have filled the buffer again. Files do not hold embeddings: loading
+   RISE_SAVE_ALL embeds all frames again.
 
-   13. A PRETRAINED ENCODER. RISE_EMBED_RESNET18 embeds frames by a ResNet-18 (He et al. 2016) that has learned to see from
-   photographs: 512 numbers, the mean of its last stage over the image. Bring its weights in a .safetensors file, under
-   torchvision's names, as F32, F16 or BF16, and give its path in desc.embedding_file. In Python:
+   rise_agent_save writes beside the file and then renames, so a crash leaves the old file whole.
+   On Windows the old file is removed before the rename. After a crash between the two, the new
+   file is whole under the name with ".new" at the end.
+
+   rise_agent_peek reads the description in a file, so that you can ask for the bytes before
+   loading.
+
+       rise_agent_desc found;
+       if (rise_agent_peek(&found, "run.rise", &error) == RISE_OK)
+           printf("%.0f bytes\n", (double)rise_agent_bytes(&found, &error));
+
+   HOW TO: ACTION MASKS. Set desc.action_masks and call rise_agent_step_all, also for one
+   environment. Forbidden actions are neither taken nor counted as the next state's best action.
+
+       uint8_t allowed[4] = {1, 1, 0, 1}; // desc.actions = 4; nonzero: may be taken
+       desc.action_masks = 1;
+
+       rise_agent_step_all(agent, frame, &reward, &event, allowed, &action);
+
+   Every row must allow an action, except at RISE_TERMINATED, where the mask is not read. A
+   truncated episode needs its mask, because the target bootstraps from that state.
+   rise_agent_play takes a mask with or without desc.action_masks.
+
+   HOW TO: EPISODE LENGTH AND WINDOW NUMBERS. Count in steps of the agent, not in screen frames. A
+   game of 60 frames a second that asks the agent at every 6th frame has 10 steps a second.
+
+       int const steps_per_second = 10;
+       desc.window = 2 * steps_per_second + 1; // a cue up to 2 seconds back, both ends counted
+       desc.discount = 1 - 1.0 / 100;          // rewards up to about 100 steps ahead count
+       desc.carry_state = 1;                   // acting costs the same for any window
+       desc.replay_capacity = 50000;           // shared by all environments
+
+   If episodes are short, set the window to the longest episode: then nothing can be out of reach.
+   Fewer steps a second make a window reach further for the same cost. A window that is too long
+   costs time and little or no score: bench/ABLATION.md compares windows of 8 to 64.
+
+   With a discount of d, a reward n steps ahead counts d^n: 0.99 leaves a third after 110 steps. An
+   environment gets replay_capacity / environments frames. That must exceed what windows, frame
+   stack and n_step look at; rise_agent_resolve says by how much.
+
+   epsilon_steps is the length of exploration after learn_start, 10000 steps for SMALL. Make it
+   longer where episodes are long or rewards rare: random actions must find the rewards first.
+
+   HOW TO: OTHER AGENTS. The value head, exploration, target and network are each one field.
+
+       desc.head = RISE_HEAD_C51;  // a distribution over fixed returns; MEAN is the default
+       desc.atoms = 51;
+       desc.value_min = -10;       // the smallest and largest return
+       desc.value_max = 10;
+
+       desc.head = RISE_HEAD_IQN;  // quantiles of the return
+       desc.munchausen = 1;        // not with C51
+       desc.noisy = 1;             // exploration by noise in the heads' weights
+       desc.epsilon_start = desc.epsilon_end = -1; // no random actions
+
+   A conv net of your own: CUSTOM takes conv[]. All fields whose default is another for SMALL then
+   have the default of the larger networks.
+
+       desc.network = RISE_NETWORK_CUSTOM;
+       desc.conv_count = 2;
+       desc.conv[0].filters = 16, desc.conv[0].size = 8, desc.conv[0].stride = 4;
+       desc.conv[1].filters = 32, desc.conv[1].size = 4, desc.conv[1].stride = 2;
+       desc.features = 256;
+
+   Presets fill in what the authors of an agent chose, for Atari and 200 million frames. Their
+   replay buffers hold a million frames, and learning starts late. A preset fills only fields that
+   are zero. To keep a field at zero against a preset, set it after the preset.
+
+       desc.frame_width = desc.frame_height = 84;
+       rise_agent_preset(&desc, RISE_PRESET_RAINBOW);
+       desc.replay_capacity = 100000;
+
+   A preset goes with any desc.memory, but large batches may not fit. RISE_PRESET_R2D2 has a batch
+   of 2560, which 84 x 84 frames refuse: set desc.batch to 1280, or to 40 with FULL.
+   RISE_PRESET_BTR with FULL needs a batch of 128 or less.
+
+   Fields can be set from text, such as a program's arguments, and printed as text. This covers all
+   fields but those of the machine (isa, threads, memory, callbacks) and embedding_file.
+
+       static void print_line(void *user, const char *text)
+       {
+           (void)user;
+           puts(text);
+       }
+
+       for (i = 1; i < argc; i++)
+           if (rise_agent_set(&desc, argv[i], &error) != RISE_OK) puts(error.text);
+       rise_agent_describe(&desc, print_line, NULL);
+
+   HOW TO: A PRETRAINED ENCODER. RISE_EMBED_RESNET18 embeds frames by a ResNet-18 (He et al. 2016)
+   that was trained on photographs. The embedding has 512 numbers: the mean of the last stage over
+   the image. Its weights come from a .safetensors file under torchvision's names, as F32, F16 or
+   BF16. In Python:
 
        import torchvision, safetensors.torch
        net = torchvision.models.resnet18(weights="DEFAULT")
        safetensors.torch.save_file(net.state_dict(), "resnet18.safetensors")
 
-   Give it again when you load an agent: files of agents hold neither the path nor these weights, but refuse others. Frames
-   must have 1 or 3 channels and 32 pixels or more on each side; they are normalised, not resized. It costs 46 MB, a quarter of
-   a second when the agent is made, and for a frame of 84 x 84 some 8 ms with AVX-512, 13 ms with AVX2; that again for each
-   frame held when learning starts, and when a RISE_SAVE_ALL file is loaded. Narrower nets of the same shape are quicker:
-   embedding_size is the width of the last stage.
+   In C, and again in `machine` whenever the agent is loaded:
 
-   MACROS, all optional:
+       desc.embedding = RISE_EMBED_RESNET18;
+       desc.embedding_file = "resnet18.safetensors";
+
+   Files of agents hold neither the path nor these weights, but a hash: other weights are
+   RISE_MISMATCH. Frames must have 1 or 3 channels and at least 32 pixels on each side. They are
+   normalised, not resized.
+
+   The encoder costs 46 MB and a quarter of a second when the agent is made. A frame of 84 x 84
+   costs about 8 ms with AVX-512 and 13 ms with AVX2. Every stored frame costs that again when
+   learning starts and when a RISE_SAVE_ALL file is loaded. Narrower nets of the same shape are
+   faster: embedding_size is the width of the last stage, a multiple of 8.
+
+   HOW TO: YOUR OWN ENCODER. RISE_EMBED_USER calls desc.embed_fn. It must be a pure function of the
+   frame, because frames are embedded again when the standardisation freezes and after loading.
+   Pass it again in `machine` when the agent is loaded.
+
+       static void halves(void *user, const uint8_t *frame, float *embedding, int size)
+       {
+           int i;
+           (void)user;
+           for (i = 0; i < size; i++) embedding[i] = 0;
+           for (i = 0; i < 64; i++) embedding[i / 32] += frame[i]; // of 8 x 8: top and bottom
+       }
+
+       desc.embedding = RISE_EMBED_USER;
+       desc.embedding_size = 2;
+       desc.embed_fn = halves;
+
+   HOW TO: KERNELS ALONE. The kernels need no agent. This multiplies two row-major matrices.
+
+       rise_product p = {0};
+       void *scratch = malloc(rise_product_scratch());
+       p.m = 4, p.n = 8, p.k = 16;
+       p.a = rise_matrix_plain(a, 16); // [4][16]
+       p.b = rise_matrix_plain(b, 8);  // [16][8]
+       p.c = rise_matrix_plain(c, 8);  // [4][8], written
+       if (scratch != NULL) rise_kernels_of(RISE_ISA_AUTO)->product(&p, 0, 1, scratch);
+       free(scratch);
+
+   SYMPTOMS. What you see, why, and what to change.
+
+       SYMPTOM                      CAUSE                           REMEDY
+
+       Updates are too slow         the recurrent net or schedule   a shorter window; fewer
+                                    asks for much                   recurrent_units;
+                                                                    RISE_CELL_MINGRU; a longer
+                                                                    learn_period; threads
+
+       It does not learn            too little exploration          longer epsilon_steps
+                                    the learning rate does not      learning_rate 3 times higher
+                                    suit the game                   or lower
+                                    the window does not reach the   a window that does, both ends
+                                    cue                             counted
+
+       It learns, then forgets      the replay buffer holds too     a larger replay_capacity; a
+                                    short a past, or targets move   longer target_period
+                                    fast
+
+       Where little is hidden it    the context outweighs the       a smaller context_scale;
+       learns more slowly than      features                        fewer recurrent_units;
+       NONE                                                         window_samples = 1
+
+       With large frames it learns  the context is scaled to 0.05,  context_scale = 1 (Pong wants
+       slowly                       too little for this game        that: bench/atari.md)
+
+       It acts as if the future     a time limit was passed as      RISE_TRUNCATED
+       were worthless               RISE_TERMINATED
+
+       mean_return stays below the  training includes random        none needed; or a smaller
+       score of rise_agent_play     actions                         epsilon_end
+
+       "no episode in progress;     first call, a last frame        pass RISE_FIRST
+       its next frame must be       before, or loaded without
+       RISE_FIRST"                  replay buffer
+
+       RISE_NOT_FINITE: "a weight,  the update diverged and was     a lower learning_rate;
+       the loss or a gradient"      discarded                       smaller rewards
+
+       rise_agent_learn_for always  nothing is owed: learn_start    wait; set learn_outside
+       returns 0                    not reached, the buffer is
+                                    refilling after loading, or
+                                    learn_outside is 0
+
+       updates_owed keeps growing   the time given does not         a longer learn_period;
+                                    suffice                         cheaper updates
+
+       The game stops once, when    the first update embeds all     a smaller learn_start; a
+       learning starts              stored frames again             cheaper encoder
+
+       RISE_NO_MEMORY               the replay buffer is too large  smaller frames; a smaller
+                                                                    replay_capacity
+
+       RISE_UNAVAILABLE: "threads   the build has no threads        define RISE_THREADS and
+       is 4"                                                        compile with -pthread
+
+       Loading: "embed_fn is NULL"  files do not hold them          set them in `machine`
+       or "embedding_file is NULL"
+
+       Loading: RISE_MISMATCH       `machine` has another shape     the field that the sentence
+                                    than the file                   names
+
+       Results differ between       one of them has no fused        compare metrics.isa and
+       machines                     multiply-add                    .fused; RISE_ISA_REF
+
+       "undefined reference to      no file defines                 define it in one file
+       rise_..."                    RISE_IMPLEMENTATION
+
+       "multiple definition of      two files define it             define it in one file only
+       rise_..."
+
+       "undefined reference to      the math library is missing     add -lm, last
+       sqrt"
+
+       "rise.h: No such file",      rise.h was renamed              define RISE_SELF as its name
+       from inside rise.h
+
+   COSTS by frame size: 4 actions, one thread, defaults otherwise, measured by bench/costs.c.
+   `bytes` is the whole agent. An action is one rise_agent_play without desc.carry_state.
+
+       frame     memory   parameters        bytes   update ms   action ms
+       8x8       NONE              @            @           @           @
+       8x8       RISE              @            @           @           @
+       8x8       FULL              @            @           @           @
+       16x12     NONE              @            @           @           @
+       16x12     RISE              @            @           @           @
+       16x12     FULL              @            @           @           @
+       32x24     NONE              @            @           @           @
+       32x24     RISE              @            @           @           @
+       32x24     FULL              @            @           @           @
+       84x84     NONE              @            @           @           @
+       84x84     RISE              @            @           @           @
+       84x84     FULL              @            @           @           @
+
+   rise_agent_bytes returns what an agent needs before anything is allocated. Creating or loading
+   the agent is one calloc, or none with desc.memory_block. After that the library allocates
+   nothing; only the C library does, for open files and threads.
+
+       size_t bytes = rise_agent_bytes(&desc, &error);
+       if (bytes == 0) return puts(error.text), 1;
+       desc.memory_block = malloc(bytes); // yours, at any alignment; free it after the agent
+       desc.memory_bytes = bytes;
+
+   The replay buffer is most of it. Each of the replay_capacity frames costs its pixels, 2 bytes
+   for each number of its embedding, and 20 bytes. Masks add a bit an action; stored states add 2
+   bytes a number. embedding_f32 makes these numbers 4 bytes.
+
+   The default agent has 34 MB for frames of 16 x 16 and 1.8 GB for 84 x 84. For 320 x 240 in
+   colour it has 48 GB. Make the frames smaller, or the replay buffer.
+
+   NUMBERS. The same seed and inputs give the same bits on AVX2, AVX-512, 64-bit ARM and the
+   reference kernels. Every sum is made in one fixed order by fused multiply-add. exp and tanh are
+   the library's own, and random numbers come from integers.
+
+       rise_agent_metrics(agent, &metrics);
+       printf("%s kernels, fused: %d\n", metrics.isa, metrics.fused);
+
+   A saved run goes on as if it had never stopped. The number of threads does not change the bits.
+   Without hardware fused multiply-add, the plain C kernels ("c") round a product before they add.
+   Their bits differ. So do those of "neon" on 32-bit ARM without VFPv4.
+
+   A file says whether its numbers were fused. Loading it on kernels of the other kind works, and
+   log_fn gets a line that the run does not go on bit for bit. desc.isa = RISE_ISA_REF computes the
+   common bits anywhere, slowly. The compiler option -ffast-math would break all this and is
+   refused.
+
+   ERRORS. Functions return RISE_OK or a negative code, and write a sentence that names the field,
+   the path or the offset, and the remedy. rise_agent_create and the file functions write it to
+   their last argument. That may be NULL, and is left alone on success. Calls on an agent write it
+   to rise_agent_error(agent).
+
+       rise_error error;
+       if (rise_agent_create(&agent, &desc, &error) != RISE_OK) return puts(error.text), 1;
+       action = rise_agent_step(agent, frame, reward, event);
+       if (action < 0) puts(rise_agent_error(agent)->text);
+
+   The library never prints and never aborts. A refused call changes nothing. A reward or embedding
+   that is NaN or infinite is rejected by the call that passes it. An update whose loss or gradient
+   is NaN or infinite is discarded.
+
+   rise_agent_step and rise_agent_step_all also learn. If they return RISE_NOT_FINITE about a
+   weight, loss or gradient, the step was taken and only the update was discarded.
+   rise_agent_step_all has then written the actions; rise_agent_step cannot return its own.
+
+   THREADS. Define RISE_THREADS beside RISE_IMPLEMENTATION and compile with -pthread. With
+   desc.threads = 4 an agent computes on its caller's thread and three workers. They sleep while
+   there is nothing to do. The bits are the same for any number of threads.
+
+       desc.threads = 4;
+
+   There is no global state. Use each agent from one thread at a time, and different agents from
+   as many threads as you like. Callbacks are called on the thread that called the library.
+
+   PORTING. The code is C99 and also C++11. The tests run gcc, clang and tcc on Linux, and ARM under
+   qemu. They do not run on Windows, macOS, Android or bare metal. The kernels are chosen like this;
+   tcc always takes "c":
+
+       x86-64        AVX-512 or AVX2 with FMA and F16C if processor and system have them, else "c"
+       x86, 32 bits  "c"
+       ARM, 64 bits  "neon"
+       ARM, 32 bits  "neon" if the compiler may use NEON, fused with VFPv4; else "c"
+       others        "c"
+
+   PORTING: RASPBERRY PI. On a 64-bit system: nothing to do, the NEON kernels are used. On a 32-bit
+   system of a Pi 2, 3, 4 or 5, allow NEON and fused multiply-add. The first Pi, Zero and Zero W
+   are ARMv6: they have no NEON and get the plain C kernels.
+
+       cc -O2 game.c -lm                                       # 64-bit; Zero, Zero W
+       cc -O2 -march=armv7-a -mfpu=neon-vfpv4 game.c -lm       # 32-bit on Pi 2, 3, 4, 5
+
+   Check the memory: the default for 84 x 84 frames is 1.8 GB. replay_capacity = 20000 makes it
+   about 300 MB.
+
+   PORTING: WINDOWS. MinGW is gcc: all x86 kernels are compiled. MSVC compiles the AVX kernels on
+   x64 and the plain C kernels elsewhere. RISE_THREADS needs <pthread.h> and gcc's atomic built-ins,
+   so not MSVC. Do not use /fp:fast: it breaks NUMBERS, and rise.h does not detect it.
+
+       cl /O2 game.c
+
+   `long` has 32 bits on Windows, so rise_agent_load reads files of less than 2 GB. Read larger
+   ones through rise_agent_read with a callback of your own; 32-bit Linux is alike. Paths go to
+   fopen as they are. Saved files are flushed but not synchronised to the disk.
+
+   PORTING: MACOS. Apple processors use the NEON kernels, Intel processors AVX2 or AVX-512.
+
+       cc -O2 game.c -o game
+
+   PORTING: ANDROID. arm64-v8a uses the NEON kernels. For armeabi-v7a compile with
+   -mfpu=neon-vfpv4, else NEON is not fused. The library prints nothing: pass log_fn to see its
+   lines. Read agents from assets through rise_agent_read (see HOW TO: SHIPPING A POLICY).
+
+       static void log_line(void *user, const char *text)
+       {
+           (void)user;
+           android_log("rise", text); // yours
+       }
+       desc.log_fn = log_line;
+
+   PORTING: BARE METAL. Without a file system, define RISE_NO_STDIO and read the policy from flash
+   with a callback. Give the memory and a clock. The C library must still have calloc, free,
+   snprintf, strtod, sqrt and clock or timespec_get, because the code refers to them.
+
+       static double seconds(void *user)
+       {
+           (void)user;
+           return (double)timer_ticks() * 1e-6; // yours
+       }
+
+       machine.memory_block = block;
+       machine.memory_bytes = sizeof block;
+       machine.play_only = 1;
+       machine.clock_fn = seconds; // only rise_agent_learn_for calls it
+
+   A very small agent needs about 450 KB, of which 390 KB are the scratch of matrix products. No
+   stack frame is larger than 16 KB. Enumerations must have the size of int: compile with
+   -fno-short-enums where the ABI would make them smaller.
+
+   BINDINGS. Build a shared library from one C file. Descriptions are plain structs; let C allocate
+   them, and set their fields from text. Then the other language needs no struct layout. On Windows,
+   export the functions with a .def file, because RISE_API is plain `extern`.
+
+       // cc -O2 -shared -fPIC shim.c -o librise.so -lm
+       #define RISE_IMPLEMENTATION
+       #include "rise.h"
+       rise_agent_desc *desc_new(void)
+       {
+           return (rise_agent_desc *)calloc(1, sizeof(rise_agent_desc));
+       }
+       void desc_free(rise_agent_desc *desc) { free(desc); }
+
+   In Python, with ctypes:
+
+       from ctypes import *
+       rise = CDLL("./librise.so")
+       rise.desc_new.restype = c_void_p
+       rise.rise_agent_step.argtypes = [c_void_p, c_char_p, c_float, c_int]
+       desc, agent = c_void_p(rise.desc_new()), c_void_p()
+       for field in (b"frame_width=8", b"frame_height=8", b"actions=2"):
+           rise.rise_agent_set(desc, field, None)
+       result = rise.rise_agent_create(byref(agent), desc, None)
+       action = rise.rise_agent_step(agent, bytes(64), 0, 0)
+
+   rise_agent is opaque: keep the pointer and free it with rise_agent_destroy. rise_agent_desc holds
+   no hidden state. All bytes zero is a valid start, and zero in a field means the default. The
+   functions copy the description, but not what its pointers point to.
+
+   Enumerations are passed as int. Strings are bytes that end with 0; error texts have at most 239
+   bytes and live in the caller's rise_error or in the agent. Frames, rewards, events, masks and
+   text are copied or read during the call and not kept. Callbacks, memory_block and their users
+   must live as long as the agent.
+
+       rise_agent_values      valid until the agent is destroyed; the next play overwrites it
+       rise_agent_query       valid until the agent is destroyed
+       rise_agent_error       valid until the agent is destroyed; the next error overwrites it
+       rise_agent_parameters  valid until the agent is destroyed
+       rise_result_text       a constant
+
+   HOW TO ADD A CELL. @
+
+   HOW TO ADD A VALUE HEAD. @
+
+   HOW TO ADD A FROZEN ENCODER. @
+
+   HOW TO ADD A DESCRIPTION FIELD. @
+
+   FILE POLICY. From this version on, every release reads the files of every earlier one. A file
+   that is too new is RISE_NEWER_FILE. The description in a file is text, one field=value for each
+   field, as rise_agent_describe writes it and rise_agent_set reads it.
+
+       window=21
+       memory=rise
+
+   A missing field means the default that held when the file was written. An unknown field is an
+   error that names the field, unless the file marks it as optional.
+
+   A file whose shape differs from what the caller says in `machine` is RISE_MISMATCH, and the
+   sentence names the field. Shape fields of `machine` that are zero take what the file says.
+   environments and players may change where no replay buffer is loaded.
+
+       rise_agent_desc machine = {0};
+       machine.environments = 4; // RISE_MISMATCH, if the file's replay buffer has 8
+       result = rise_agent_load(&agent, "run.rise", &machine, &error);
+
+   MACROS, all optional.
+
        macro                 seen by              meaning
        RISE_IMPLEMENTATION   one file             makes the functions
-       RISE_STATIC           every file           all functions are static: the library is private to each file
+       RISE_STATIC           every file           all functions are static: each file has its own
        RISE_NO_STDIO         every file           no FILE functions: save through rise_agent_write
        RISE_NO_SIMD          the implementation   plain C kernels only
-       RISE_THREADS          the implementation   desc.threads may be more than 1 (POSIX threads; compile with -pthread)
-       RISE_SELF             the implementation   the name under which this file includes itself ["rise.h"]
+       RISE_NO_PRETRAINED    the implementation   leaves out the ResNet-18: RISE_EMBED_RESNET18 is
+                                                  then RISE_UNAVAILABLE
+       RISE_THREADS          the implementation   desc.threads may be more than 1 (POSIX threads;
+                                                  compile with -pthread)
+       RISE_SELF             the implementation   the name by which this file includes itself
+                                                  ["rise.h"]
+       RISE_DOUBLE           every file           for tests alone: all numbers are double, and only
+                                                  the reference kernels exist
 
-   TROUBLE. "undefined reference to rise_...": no file defines RISE_IMPLEMENTATION. "multiple definition of rise_...": more
-   than one does. "rise.h: No such file" from within rise.h: it was renamed; define RISE_SELF. "undefined reference to sqrt":
-   add -lm, last. */
+   HISTORY.
+
+       0.1   The first version. */
 
 #ifndef RISEK_PASS /* everything but the kernel template, which is at the bottom of the file */
 
@@ -200,8 +864,9 @@
 extern "C" {
 #endif
 
-/* The library's floating-point type. Only tests/ define RISE_DOUBLE: they compile all of this file a second time in
-   double, with the `ref` kernels alone, and check every backward pass against central differences. */
+/* The floating-point type of the library. Only tests/ define RISE_DOUBLE. They compile all of this
+   file a second time in double, with the `ref` kernels alone, and check every backward pass
+   against central differences. */
 #ifdef RISE_DOUBLE
 typedef double rise_real;
 #else
@@ -209,9 +874,9 @@ typedef float rise_real;
 #endif
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>results */
+/* >>api-results: result codes and error sentences */
 
-/* Every function that can fail returns one of these; zero is success and errors are negative. */
+/* Every function that can fail returns one of these. Zero is success, errors are negative. */
 #define RISE_RESULTS(X)                                                                            \
     X(RISE_OK, 0, "all is well")                                                                   \
     X(RISE_BAD_DESC, -1, "a field of the description has a value it may not have")                 \
@@ -230,534 +895,727 @@ typedef enum rise_result {
 #undef RISE_RESULT_ENUM
 } rise_result;
 
-/* Where a function explains itself. `text` is one sentence that names the field or the offset and the remedy. */
+/* Receives the reason of a failure. `text` is one sentence that names the field, the path or the
+   offset, and the remedy. It ends with 0. On success the struct is left alone. */
 typedef struct rise_error {
     rise_result result;
     char text[240];
 } rise_error;
 
-/* What a result code means, as a constant string. Never NULL. */
+/* Returns the meaning of a result code as a constant string. Never NULL. */
 RISE_API const char *rise_result_text(rise_result result);
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>desc */
+/* >>api-desc: the description of an agent, every field with its range and default */
 
-/* The kernels an object runs on. AUTO takes the best the machine has. All but C give the same bits; C does too where the
-   processor has fused multiply-add and the compiler was told so, else it is the fast form without it: see "Numbers". */
+/* The instruction set of the kernels. REF, AVX2, AVX512, NEON on 64-bit ARM and NEON with VFPv4
+   give the same bits. C does too if the compiler may use fused multiply-add instructions; if not,
+   C rounds each product before it adds. See NUMBERS in the manual. */
 typedef enum rise_isa {
-    RISE_ISA_AUTO,
-    RISE_ISA_REF,
-    RISE_ISA_C,
-    RISE_ISA_AVX2,
-    RISE_ISA_AVX512,
-    RISE_ISA_NEON
+    RISE_ISA_AUTO,   /* the fastest that this build and machine have */
+    RISE_ISA_REF,    /* plain loops that compute the common bits anywhere, slowly */
+    RISE_ISA_C,      /* plain C */
+    RISE_ISA_AVX2,   /* x86-64 with AVX2, FMA and F16C */
+    RISE_ISA_AVX512, /* the same with AVX-512F */
+    RISE_ISA_NEON    /* ARM */
 } rise_isa;
 
-/* RISE: the conv net sees the current stack; a recurrent net runs over cached embeddings of past frames.
-   NONE: no recurrent net. FULL: the recurrent net runs over conv features of every frame of the window. */
-typedef enum rise_memory { RISE_MEMORY_RISE, RISE_MEMORY_NONE, RISE_MEMORY_FULL } rise_memory;
+/* The kind of agent. All else is equal. */
+typedef enum rise_memory {
+    /* the conv net sees the newest frames; a recurrent net runs over stored embeddings of past
+       frames (Clark, Evers, Hare 2025) */
+    RISE_MEMORY_RISE,
+    RISE_MEMORY_NONE, /* no recurrent net */
+    /* the recurrent net runs over conv features of every frame of the window; several times
+       slower */
+    RISE_MEMORY_FULL, RISE_MEMORY_COUNT
+} rise_memory;
 
-/* AUTO is the GRU, which scored as well as the LSTM for 85% of its time (bench/ABLATION.md). MINGRU (Feng et al. 2024,
-   with a tanh): gate and candidate depend on the input alone, so no step waits for a product; three fifths of the GRU's time, a
-   little less score. */
+/* The recurrent cell. */
 typedef enum rise_cell {
+    /* the GRU: it scored as well as the LSTM in 85% of its time (bench/ABLATION.md) */
     RISE_CELL_AUTO,
-    RISE_CELL_LSTM,
-    RISE_CELL_GRU,
-    RISE_CELL_MINGRU
+    RISE_CELL_LSTM, /* Hochreiter & Schmidhuber 1997, with forget gate */
+    RISE_CELL_GRU,  /* Cho et al. 2014 */
+    /* Feng et al. 2024, with a tanh. Gate and candidate depend on the input alone, so no step waits
+       for a matrix product of the step before. It takes three fifths of the GRU's time and scores
+       a little less. */
+    RISE_CELL_MINGRU, RISE_CELL_COUNT
 } rise_cell;
 
-/* How context c (recurrent state) meets features f (conv net): [f; c], f * sigmoid(Wc + b), or f + Wc + b. */
-typedef enum rise_fusion { RISE_FUSION_CONCAT, RISE_FUSION_GATE, RISE_FUSION_SUM } rise_fusion;
+/* How the context c (the recurrent state times context_scale) joins the features f (the output of
+   the conv net). W and b are learned. */
+typedef enum rise_fusion {
+    RISE_FUSION_CONCAT, /* [f; c] */
+    RISE_FUSION_GATE,   /* f * sigmoid(W c + b) */
+    RISE_FUSION_SUM     /* f + W c + b */
+} rise_fusion;
 
-/* The frozen encoder of RISE: a fixed function of one frame that never learns. AUTO is DOWNSAMPLE for frames of
-   up to 32 x 32, where a thumbnail of embedding_size numbers shows what there is: pixels that are near each other stay so, which
-   a random projection loses, and much is learned sooner (bench/ABLATION.md). Larger frames, and more channels than numbers, get
-   SIGNS. */
+/* The frozen encoder of RISE: a function of one frame that does not learn. */
 typedef enum rise_embedding {
+    /* DOWNSAMPLE for frames of up to 32 x 32, unless frame_channels exceeds embedding_size; else
+       SIGNS. A small image keeps neighbouring pixels together, which a random projection does not.
+       Agents learn sooner with it (bench/ABLATION.md). */
     RISE_EMBED_AUTO,
-    /* +-1 random projection: nothing stored, n log n sums, exact in integers (see rise_sign) */
+    /* random projection by signs: stores no weights, takes n log n sums for n inputs, exact in
+       integers (see rise_sign) */
     RISE_EMBED_SIGNS,
     RISE_EMBED_GAUSSIAN, /* dense Gaussian random projection */
-    RISE_EMBED_SPARSE,   /* Achlioptas' sparse projection: sqrt(3) * {+1: 1/6, 0: 2/3, -1: 1/6} */
-    /* conv net of the learnable encoder's shape, fixed random weights, projected */
+    /* sparse random projection (Achlioptas): sqrt(3) * {+1: 1/6, 0: 2/3, -1: 1/6} */
+    RISE_EMBED_SPARSE,
+    /* conv net of the learnable encoder's shape with fixed random weights, then a dense layer to
+       embedding_size */
     RISE_EMBED_CONV,
-    RISE_EMBED_DOWNSAMPLE, /* area average to a small grid */
+    RISE_EMBED_DOWNSAMPLE, /* mean over the areas of a small grid */
     RISE_EMBED_USER,       /* desc.embed_fn */
-    /* ResNet-18 before its last layer, weights from desc.embedding_file: see "A pretrained encoder" */
+    /* ResNet-18 before its last layer, weights from desc.embedding_file: see A PRETRAINED ENCODER
+       in the manual */
     RISE_EMBED_RESNET18,
-    /* as CONV, until rise_agent_snapshot puts the agent's own conv layers in its place */
-    RISE_EMBED_SNAPSHOT
+    /* as CONV, until rise_agent_snapshot replaces its conv layers by a copy of the agent's own */
+    RISE_EMBED_SNAPSHOT, RISE_EMBED_COUNT
 } rise_embedding;
 
-/* AUTO picks SMALL up to 32x32 pixels, and where a side has less than 36, and NATURE above. CUSTOM takes desc.conv. */
+/* The learnable encoder: a conv net. */
 typedef enum rise_network {
+    /* SMALL if the larger side has up to 32 pixels or the smaller side fewer than 36, else
+       NATURE */
     RISE_NETWORK_AUTO,
-    RISE_NETWORK_SMALL,
-    RISE_NETWORK_NATURE, /* Mnih et al. 2015 */
-    RISE_NETWORK_CUSTOM,
-    /* Espeholt et al. 2018: three blocks of a conv, a pool and two residual units, then a pool to 6 x 6 */
+    RISE_NETWORK_SMALL,  /* one conv layer, 16 filters of 3 x 3 (Young & Tian 2019), dense 128 */
+    RISE_NETWORK_NATURE, /* three conv layers (Mnih et al. 2015) */
+    RISE_NETWORK_CUSTOM, /* desc.conv */
+    /* Espeholt et al. 2018: three blocks of a conv, a max pool and two residual units; then a max
+       pool to 6 x 6 */
     RISE_NETWORK_IMPALA
 } rise_network;
 
-/* What the network says of each action: the return to expect (MEAN); the odds of `atoms` fixed returns (C51, Bellemare et al.
-   2017); or the return's quantiles, at fractions drawn anew each time (IQN, Dabney et al. 2018). */
-typedef enum rise_head { RISE_HEAD_MEAN, RISE_HEAD_C51, RISE_HEAD_IQN } rise_head;
+/* What the network predicts for each action. */
+typedef enum rise_head {
+    RISE_HEAD_MEAN, /* the expected return */
+    RISE_HEAD_C51,  /* the probabilities of `atoms` fixed returns (Bellemare et al. 2017) */
+    /* quantiles of the return, at fractions that are drawn anew for each update (Dabney et al.
+       2018); acting uses evenly spaced fractions */
+    RISE_HEAD_IQN, RISE_HEAD_COUNT
+} rise_head;
 
-/* One conv layer: `filters` of size x size, then ReLU, then an optional max pool. Weights are [size][size][in][filters].
-   With residual units there is no ReLU before the pool, but one after the last layer; a unit adds to its input what 3x3 conv(
-   ReLU(3x3 conv(ReLU(input)))) makes of it. */
+/* One conv layer: a convolution, a ReLU, then an optional max pool. Its weights are
+   [size][size][in][filters]. With residual units there is no ReLU before the pool, but one after
+   the last layer. A residual unit adds to its input the output of
+   3x3 conv(ReLU(3x3 conv(ReLU(input)))). */
 typedef struct rise_conv {
-    int filters, size;
-    int stride;      /* 0 means 1 */
-    int pad;         /* zeros on each side */
-    int pool;        /* max pool window; 0: no pool */
-    int pool_stride; /* 0 means `pool` */
-    int pool_pad;    /* on each side, never the maximum; less than `pool` */
-    int residual;    /* residual units after it, 0..4 */
+    int filters,     /* 1..1024 */
+        size;        /* kernel size, size x size pixels, 1..64 */
+    int stride;      /* of the convolution, 1..64; 0: 1 */
+    int pad;         /* padding: zeros on each side, 0..32 */
+    int pool;        /* kernel size of the max pool, up to 64; 0: no pool */
+    int pool_stride; /* up to 64; 0: as `pool` */
+    int pool_pad;    /* padding of the pool on each side, never the maximum; less than `pool` */
+    int residual;    /* residual units after the layer, 0..4 */
 } rise_conv;
 
 #define RISE_MAX_CONV 8
 
-/* Embeds one frame (uint8, rows top to bottom, channels interleaved) into `size` (embedding_size) floats. It must be a pure
-   function of the frame: frames are embedded again when the standardisation freezes and when a file is loaded. */
+/* Embeds one frame ([height][width][channels] bytes, rows top to bottom) into `embedding`, `size`
+   (embedding_size) floats. Must be a pure function of the frame: frames are embedded again when the
+   standardisation freezes and when a file is loaded. */
 typedef void (*rise_embed_fn)(void *user, const uint8_t *frame, float *embedding, int size);
 
-/* Receives one line of text without a newline: when an agent is made, when learning starts, and what a file had to say.
-   Progress is in rise_agent_metrics. */
+/* Receives one line of text without a newline, when an agent is made and when learning starts. Also
+   when a file is loaded whose numbers are fused and the kernels' are not, or the reverse. `text`
+   is valid during the call. Progress is in rise_agent_metrics. */
 typedef void (*rise_log_fn)(void *user, const char *text);
 
-/* Seconds since any fixed moment, for rise_agent_learn_for. */
+/* Returns the seconds since any fixed moment, for rise_agent_learn_for. */
 typedef double (*rise_clock_fn)(void *user);
 
-/* What an agent is. Fill a zeroed struct: zero means the default, which stands in brackets; where a number may
-   really be zero, a negative value says so. rise_agent_resolve() shows the resolved values. */
+/* What an agent is. Start from a struct of zeros and set what you want. Zero means the default,
+   which stands in [brackets]. Where a number may really be zero, a negative value means zero or
+   "none", and the comment says so. rise_agent_resolve fills in the defaults. Defaults "for SMALL"
+   depend on the resolved `network`. */
 typedef struct rise_agent_desc {
     /* what it sees and does */
-    int frame_width, frame_height; /* pixels, 1..1024 (required) */
-    int frame_channels;            /* bytes a pixel, 1..16 [1] */
-    /* newest frames the conv net sees, 1..16 [4]; an episode's first frame is repeated */
+
+    int frame_width,  /* pixels, 1..1024 (required) */
+        frame_height; /* pixels, 1..1024 (required) */
+    /* bytes a pixel, 1..16 [1] */
+    int frame_channels;
+    /* newest frames that the conv net sees, 1..16 [4]; before an episode's first frame, that frame
+       is repeated */
     int frame_stack;
-    int actions; /* number of actions, 1..256 (required) */
-    /* 1: the caller passes which actions are allowed, to rise_agent_step_all [0] */
+    /* number of actions, 1..256 (required) */
+    int actions;
+    /* 1: the caller passes the allowed actions to rise_agent_step_all [0] */
     int action_masks;
-    int environments; /* games that step together in one call, 1..4096 [1] */
-    int players;      /* characters that rise_agent_play may drive, 1..4096 [1] */
-    /* 1: no replay, no optimiser: only rise_agent_play works, in little memory [0] */
+    /* games that step together in one call, 1..4096 [1] */
+    int environments;
+    /* characters that rise_agent_play may drive, 1..4096 [1] */
+    int players;
+    /* 1: no replay buffer and no optimiser; only rise_agent_play works, in little memory [0] */
     int play_only;
 
     /* memory */
+
     rise_memory memory; /* [RISE] */
-    int window;         /* frames the recurrent net is unrolled over, 1..1024 [16] */
-    /* transitions in a row that share a window and its cost; divides batch, 1..64 [1] */
+    /* frames that the recurrent net is unrolled over, 1..1024 [16] */
+    int window;
+    /* consecutive transitions that are trained on one window and share its cost; divides batch,
+       1..64 [1] */
     int window_samples;
-    /* windows end at multiples of so many steps of an episode, and at its last [1] */
+    /* windows end at multiples of so many steps of an episode, and at its last step; at most
+       window_samples, 1..1024 [1] */
     int window_stride;
-    /* a window's first steps through which gradients do not flow, less than window [0] */
+    /* first steps of a window through which no gradient flows, less than window [0] */
     int burn_in;
-    /* 1: windows begin with the state that acting had there, kept in the replay buffer; 0: with zeros. Needs carry_state [0] */
+    /* 1: a window begins with the recurrent state that acting had there, kept in the replay buffer;
+       0: with zeros. 1 needs carry_state (Kapturowski et al. 2019) [0] */
     int stored_state;
-    rise_cell cell;      /* [AUTO: GRU] */
-    int recurrent_units; /* 1..4096 [64 for SMALL, else 512] */
-    rise_fusion fusion;  /* [CONCAT] */
-    /* the recurrent state is multiplied by it where it meets the features; above 0 to 100. What is louder learns first, and at first features of large frames are quiet: beside a whole state heads would hardly hear them. FULL, whose features learn through it, needs it whole. Large frames: try 1, too; Pong wants that (bench/atari.md) [RISE: 0.5 for frames up to 32x32, 0.05 for larger; FULL: 1] */
+    rise_cell cell; /* [AUTO: GRU] */
+    /* size of the recurrent state, 1..4096 [64 for SMALL, else 512] */
+    int recurrent_units;
+    rise_fusion fusion; /* [CONCAT] */
+    /* Factor on the recurrent state where it joins the features, 1e-6..100. Inputs with larger
+       variance dominate early learning. At initialisation the conv features of large frames have a
+       far smaller variance than the recurrent state, so the state is scaled down. FULL learns its
+       features through the state and needs all of it. For large frames try 1 too: Pong wants it
+       (bench/atari.md). [RISE: 0.5 for frames up to 32x32, 0.05 for larger; FULL: 1] */
     double context_scale;
-    /* 0: acting unrolls the window anew each step, exactly as learning does; 1: acting keeps the state since the episode's start: cheaper, the same where episodes fit the window */
+    /* 0: acting unrolls the window anew each step, exactly as learning does. 1: acting keeps the
+       state since the episode's start: cheaper, and the same where episodes fit the window. [0] */
     int carry_state;
-    /* 1: previous action (one-hot) and reward also enter the recurrent net [0] */
+    /* 1: the previous action (one-hot) and reward also enter the recurrent net [0] */
     int feed_action;
 
     /* the frozen encoder (RISE only) */
+
     rise_embedding embedding; /* [AUTO: DOWNSAMPLE up to 32 x 32, else SIGNS] */
-    /* floats, 1..8192 [64 for SMALL, else 512; 512 for RESNET18]; DOWNSAMPLE takes as many of them as a grid of the frame's shape can */
+    /* floats, 1..8192 [64 for SMALL, else 512; 512 for RESNET18]. DOWNSAMPLE lowers it to the
+       numbers of the largest grid of the frame's shape that fits. */
     int embedding_size;
-    /* frames are averaged over pool x pixel squares first, 1..64 [least with <= 1024 squares]; SIGNS, GAUSSIAN and SPARSE only */
+    /* frames are averaged over squares of pool x pool pixels first, 1..64 [the least that leaves at
+       most 1024 squares]; SIGNS, GAUSSIAN and SPARSE only */
     int embedding_pool;
-    /* SNAPSHOT: taken by itself so many steps after learn_start; 0: never [0] */
+    /* SNAPSHOT: the steps after learn_start at which one is taken automatically; 0: never [0] */
     int snapshot_steps;
-    int embedding_f32;      /* 0: stored as 16-bit floats, 1: as 32-bit [0] */
-    rise_embed_fn embed_fn; /* for RISE_EMBED_USER */
+    /* 0: embeddings and states are stored as 16-bit floats; 1: as 32-bit floats [0] */
+    int embedding_f32;
+    /* for RISE_EMBED_USER; called on the thread that calls the library */
+    rise_embed_fn embed_fn;
     void *embed_user;
     /* for RISE_EMBED_RESNET18: path of a .safetensors file, read when the agent is made */
     const char *embedding_file;
 
     /* the learnable network */
+
     rise_network network; /* [AUTO] */
-    int conv_count;       /* CUSTOM: layers used of conv[], 1..8 */
+    /* CUSTOM: layers used of conv[], 1..8 */
+    int conv_count;
     rise_conv conv[RISE_MAX_CONV];
     /* IMPALA: its layers have 16, 32 and 32 times so many filters, 1..16 [2] */
     int network_width;
-    /* max pool to so many x so many pixels after the last conv layer; negative: none [6 for IMPALA, else none] */
+    /* max pool to so many x so many pixels after the last conv layer, up to 64; negative: none
+       [6 for IMPALA, else none] */
     int pool_to;
     /* 1: the weights of residual units are divided by their largest singular value [0] */
     int spectral_norm;
-    /* dense ReLU layer after the conv layers; negative: none [128 for SMALL, else none] */
+    /* units of a dense ReLU layer after the conv layers, up to 8192; negative: none
+       [128 for SMALL, else none] */
     int features;
     /* hidden units of each value head, 1..8192 [64 for SMALL, else 512] */
     int head_units;
-    int no_dueling; /* 1: one head instead of value and advantage */
-    int layer_norm; /* 1: LayerNorm on what enters the heads [0] */
-    /* 1: factorised noise in the heads' weights explores, and is drawn anew each update [0] */
+    /* 1: one head instead of value and advantage (Wang et al. 2016) [0] */
+    int no_dueling;
+    /* 1: LayerNorm on what enters the heads [0] */
+    int layer_norm;
+    /* 1: factorised noise in the heads' weights explores; drawn anew each update (Fortunato et al.
+       2018) [0] */
     int noisy;
     rise_head head; /* [MEAN] */
-    /* C51: 2..256 [51], equally spaced from value_min to value_max */
+    /* C51: number of returns, 2..256 [51], equally spaced from value_min to value_max */
     int atoms;
-    double value_min, value_max; /* both zero: -10 and 10 */
-    int quantiles;               /* IQN: fractions drawn for a state, 1..256 [8] */
+    double value_min, /* both zero: -10 */
+        value_max;    /* both zero: 10 */
+    /* IQN: fractions drawn for a state, 1..256 [8] */
+    int quantiles;
 
     /* learning */
-    int batch;            /* transitions an update, 1..4096 [32] */
-    int n_step;           /* rewards before the bootstrap, 1..64 [3] */
-    double discount;      /* (0, 1] [0.99] */
-    double learning_rate; /* [1e-3 for SMALL, else 1e-4] */
-    /* steps, counted from learn_start, over which it falls linearly to a tenth; 0: never */
+
+    /* transitions an update, 1..4096 [32] */
+    int batch;
+    /* rewards before the bootstrap, 1..64 [3] */
+    int n_step;
+    /* of rewards, a step, 1e-6..1 [0.99] */
+    double discount;
+    double learning_rate; /* up to 1 [1e-3 for SMALL, else 1e-4] */
+    /* steps after learn_start over which the learning rate falls linearly to a tenth; 0: never
+       [0] */
     int learning_rate_steps;
-    double adam_epsilon;  /* [0.005 / batch] */
-    double gradient_clip; /* largest global norm; negative: none [10] */
-    int no_double;        /* 1: the target network also chooses the next action */
+    double adam_epsilon; /* up to 1 [0.005 / batch] */
+    /* largest global norm of the gradient; negative: no clipping [10] */
+    double gradient_clip;
+    /* 1: the target network, not the online network, chooses the next action (no double Q-learning,
+       van Hasselt et al. 2016) [0] */
+    int no_double;
     /* updates between copies to the target network [100 for SMALL, else 2000] */
     int target_period;
-    /* how much of the way to the learned weights a copy goes, (0, 1] [1: all] */
+    /* how far a copy moves the target weights to the online weights, (0, 1] [1: all the way] */
     double target_rate;
     /* 1: adds the scaled log-policy to the reward (Vieillard et al. 2020) [0] */
     int munchausen;
-    /* of the log-policy times temperature, which is held above -1; 0..1 [0.9] */
+    /* factor on temperature * log-policy, which is clipped at -1; up to 1; negative: 0 [0.9] */
     double munchausen_scale;
-    /* of the policy softmax(Q / temperature) that it is about [0.03] */
+    /* of the policy softmax(Q / temperature) [0.03] */
     double temperature;
     /* 1: learns h(Q), h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x (Pohlen et al. 2018) [0] */
     int value_rescale;
     /* frames kept, all environments together [50000 for SMALL, else 200000] */
     int replay_capacity;
-    int learn_start;  /* steps before learning starts [1000 for SMALL, else 20000] */
-    int learn_period; /* steps an update, all environments counted [4] */
-    /* 1: rise_agent_step never learns; call rise_agent_learn or _learn_for [0] */
+    /* steps before learning starts; batch..replay_capacity [1000 for SMALL, else 20000] */
+    int learn_start;
+    /* steps an update, all environments counted [4] */
+    int learn_period;
+    /* 1: rise_agent_step never learns; call rise_agent_learn or rise_agent_learn_for [0] */
     int learn_outside;
-    double priority_exponent; /* 0..1; negative: uniform replay [0.5] */
-    /* a window's end gets so much of its samples' largest error, and the rest of their mean; 0: each sample gets its own [0] */
+    /* of prioritised replay (Schaul et al. 2016), up to 1; negative: uniform replay [0.5] */
+    double priority_exponent;
+    /* 0: each sample's priority comes from its own error. Up to 1: the priority at a window's
+       end comes from mix * max + (1 - mix) * mean of its samples' errors (Kapturowski et al.
+       2019). [0] */
     double priority_mix;
-    double importance_exponent; /* 0..1; negative: no correction [0.4] */
-    double epsilon_start;       /* share of random actions at first [1] */
-    double epsilon_end;         /* and at last; negative: none [0.05 for SMALL, else 0.01] */
-    /* steps from the first to the last, linear, counted from learn_start [10000 for SMALL, else 250000] */
+    /* of the importance weights, up to 1; negative: no correction [0.4] */
+    double importance_exponent;
+    /* share of random actions until learn_start; negative: none [1] */
+    double epsilon_start;
+    /* share of random actions in the end; negative: none [0.05 for SMALL, else 0.01] */
+    double epsilon_end;
+    /* steps after learn_start over which the share moves linearly from start to end
+       [10000 for SMALL, else 250000] */
     int epsilon_steps;
-    uint64_t seed; /* every number drawn comes from it [0 is a seed like others] */
+    /* every random number comes from it; 0 is a seed like any other */
+    uint64_t seed;
 
     /* the machine */
+
     rise_isa isa; /* [AUTO] */
-    /* that compute, the caller's among them, 1..64 [1]; more than one needs RISE_THREADS */
+    /* threads that compute, the caller's among them, 1..64 [1]; more than 1 needs RISE_THREADS */
     int threads;
-    /* NULL: calloc is called once, at creation. Else the caller's, at any alignment */
+    /* NULL: one calloc when the agent is made. Else memory_bytes bytes of the caller's, at any
+       alignment, which must outlive the agent. */
     void *memory_block;
-    /* size of memory_block; without one, the most that may be allocated [no limit] */
+    /* size of memory_block; without a block, the most that may be allocated [no limit] */
     size_t memory_bytes;
-    rise_log_fn log_fn; /* NULL: silent */
+    /* NULL: silent */
+    rise_log_fn log_fn;
     void *log_user;
-    rise_clock_fn clock_fn; /* NULL: C11 timespec_get where there is one, else clock() */
+    /* NULL: C11 timespec_get where <time.h> has it, else clock() */
+    rise_clock_fn clock_fn;
     void *clock_user;
 } rise_agent_desc;
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>agent-api */
+/* >>api-agent: create, step, play, learn, save */
 
+/* An agent. Calls take one that was made; only rise_agent_destroy and the calls that say so accept
+   NULL. Use an agent from one thread at a time. */
 typedef struct rise_agent rise_agent;
 
-/* What a frame is to its episode. The reward that comes with a frame is the one that the previous action earned. */
+/* What a frame is to its episode. The reward that comes with a frame is the one that the previous
+   action earned. */
 typedef enum rise_event {
     RISE_FIRST,      /* the first frame of an episode; its reward is ignored */
     RISE_MIDDLE,     /* one more frame */
-    RISE_TERMINATED, /* the last frame: the game is over and nothing follows (no bootstrap) */
+    RISE_TERMINATED, /* the last frame: the game is over, nothing follows (no bootstrap) */
     /* the last frame: the episode was cut, the game would have gone on (bootstrap) */
     RISE_TRUNCATED
 } rise_event;
 
-/* Agents from the literature, as their authors set them up for Atari at 84 x 84. Frames, memory, machine are yours. */
+/* Agents from the literature, as their authors set them up for Atari at 84 x 84. Frames, `memory`
+   and the machine are yours to set. */
 typedef enum rise_preset {
-    RISE_PRESET_DQN, /* Mnih et al. 2015: one step, uniform replay, no dueling, no double */
-    /* Hessel et al. 2018: C51, noisy, double, dueling, three steps, prioritised */
+    /* Mnih et al. 2015: one step, uniform replay, no dueling, no double */
+    RISE_PRESET_DQN,
+    /* Hessel et al. 2018: C51, noisy, double, dueling, three steps, prioritised replay */
     RISE_PRESET_RAINBOW,
     /* Clark et al. 2024: IQN, IMPALA, Munchausen, spectral norm, noisy, 64 environments */
     RISE_PRESET_BTR,
-    /* Kapturowski et al. 2019: stored states, burn-in, windows of 80 that overlap by half, rescaled values; its memory was FULL */
-    RISE_PRESET_R2D2
+    /* Kapturowski et al. 2019: stored states, burn-in, windows of 80 that overlap by half, rescaled
+       values; its authors' agent is RISE_MEMORY_FULL. Its batch of 2560 is too large for frames of
+       84 x 84: set a smaller multiple of 40. */
+    RISE_PRESET_R2D2, RISE_PRESET_COUNT
 } rise_preset;
 
-/* Gives the fields of `desc` that are zero what the preset says. Fields that you set before or after stay yours. */
+/* Sets those fields of `desc` to the preset's values that are zero. Fields that were not zero keep
+   your values. To keep a field at zero, set it to zero again afterwards. */
 RISE_API void rise_agent_preset(rise_agent_desc *desc, rise_preset preset);
 
-/* Sets a field from text, such as a program's argument: "batch=64", "memory=full", "conv[1].filters=32". Words are those of the
-   enumeration in small letters. RISE_BAD_DESC names what is not understood; rise_agent_resolve checks ranges. */
+/* Sets one field from text such as a program's argument: "batch=64", "memory=full",
+   "conv[1].filters=32". Values of enumerations are their names in small letters. All fields but
+   those of the machine, the callbacks and embedding_file can be set. Returns RISE_BAD_DESC and
+   names what it does not understand. rise_agent_resolve checks ranges. `error` may be NULL. */
 RISE_API rise_result rise_agent_set(rise_agent_desc *desc, const char *text, rise_error *error);
 
-/* Calls `fn` with "field=value" for every field, in the form that rise_agent_set reads; numbers with ten digits. */
+/* Calls `fn` with "field=value" for every field that rise_agent_set can set, in the form that it
+   reads; numbers have ten digits. */
 RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, void *user);
 
-/* Fills in every default of `desc` and checks every field. On RISE_BAD_DESC `error` (may be NULL) names the field. */
+/* Fills in every default of `desc` and checks every field. Returns RISE_BAD_DESC if a field is
+   wrong; `error` (may be NULL) names it. Whether this machine has `isa` and threads is checked by
+   rise_agent_create. */
 RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error);
 
-/* Bytes that an agent of this description occupies, all of it: weights, scratch, replay. 0 where the description is
-   wrong or the size does not fit size_t. Nothing is allocated. */
+/* Returns the bytes that an agent of this description occupies: weights, scratch, replay buffer,
+   everything. Returns 0 if the description is wrong or the size does not fit size_t. Allocates
+   nothing. `error` may be NULL. */
 RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error);
 
-/* Makes an agent: one calloc, or none with desc->memory_block. *agent is NULL on failure. No other function but
-   rise_agent_load allocates. `error` may be NULL. */
+/* Makes an agent, with one calloc or in desc->memory_block. Copies `desc`. On failure *agent is
+   NULL, and the result is RISE_BAD_DESC, RISE_BAD_CALL, RISE_NO_MEMORY, RISE_UNAVAILABLE or an
+   error of reading embedding_file. `error` may be NULL. No other function but rise_agent_read and
+   rise_agent_load allocates. */
 RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc,
                                        rise_error *error);
 
-/* Ends its threads and frees what rise_agent_create allocated. NULL is fine. */
+/* Ends the agent's threads and frees what rise_agent_create allocated, never memory_block. Accepts
+   NULL. */
 RISE_API void rise_agent_destroy(rise_agent *agent);
 
-/* One tick of one game (desc.environments must be 1). `frame`: [height][width][channels] bytes, copied. `reward`: what
-   the previous action earned. Returns the action to play, 0..actions-1, or a negative rise_result. On the last frame of an
-   episode the return value is 0 and means nothing; the next call must be RISE_FIRST. A RISE_FIRST that comes early
-   counts as a truncation at the frame before. Learning happens in here unless desc.learn_outside. */
+/* Does one step of one game (desc.environments must be 1, desc.action_masks 0). `frame` is
+   [height][width][channels] bytes and is copied. `reward` is what the previous action earned.
+   Returns the action to play, 0..actions-1, or a negative rise_result.
+
+   On the last frame of an episode the return value is 0 and has no meaning; the next call must be
+   RISE_FIRST. A RISE_FIRST in the middle of an episode truncates it at the frame before.
+
+   Learns unless desc.learn_outside. If it returns RISE_NOT_FINITE about a weight, loss or gradient,
+   the step was taken, but its action is not returned. */
 RISE_API int rise_agent_step(rise_agent *agent, const uint8_t *frame, float reward,
                              rise_event event);
 
-/* The same for all environments: frames [environments][height][width][channels], rewards [environments], events
-   [environments]; allowed [environments][actions] bytes, nonzero where the action may be taken: required with
-   desc.action_masks, else NULL. Each row allows at least one, for a truncated episode would have gone on; on RISE_TERMINATED
-   it is not read. actions [environments] is written, 0 where the episode is over. A refused call changes nothing, with one
-   exception: RISE_NOT_FINITE about a weight, loss or gradient comes from learning, after the step was taken and `actions`
-   written. */
+/* Does one step of all environments. `frames` is [environments][height][width][channels],
+   `rewards` and `events` are [environments]. Writes actions [environments], 0 where the episode is
+   over. Nothing is kept of the arrays.
+
+   `allowed` is [environments][actions] bytes, nonzero where the action may be taken. It is required
+   with desc.action_masks, and NULL without. Each row must allow at least one action, also at
+   RISE_TRUNCATED, where the target bootstraps. At RISE_TERMINATED the row is not read.
+
+   A refused call changes nothing, with one exception. RISE_NOT_FINITE about a weight, loss or
+   gradient comes from learning, after the step was taken and `actions` written. */
 RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frames,
                                          const float *rewards, const rise_event *events,
                                          const uint8_t *allowed, int *actions);
 
-/* The best action for character `player` (0..players-1), without exploration and without a trace: replay, random streams,
-   training episodes and weights stay as they are. `reward` only matters with desc.feed_action. `allowed` [actions], or NULL for
-   all, with or without desc.action_masks. An episode begins with RISE_FIRST; its last frame need not be shown. Returns the
-   action or an error. */
+/* Returns the greedy action for character `player` (0..players-1), or a negative rise_result.
+   Leaves replay buffer, random streams, training episodes and weights as they are. `frame` is
+   [height][width][channels]. `reward` matters only with desc.feed_action. `allowed` is [actions]
+   bytes, or NULL for all, with or without desc.action_masks.
+
+   An episode begins with RISE_FIRST. Its last frame need not be passed. */
 RISE_API int rise_agent_play(rise_agent *agent, int player, const uint8_t *frame, float reward,
                              rise_event event, const uint8_t *allowed);
 
-/* Q values [actions] of the last rise_agent_play of this player; NULL before the first. */
+/* Returns the Q values [actions] of this player's last rise_agent_play. Returns NULL before the
+   first and for a player that does not exist. The agent owns the array; the player's next
+   rise_agent_play overwrites it. */
 RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player);
 
-/* One update now, whatever the schedule says. RISE_BAD_CALL while no transition is complete. A NaN or infinity in loss or
-   gradient refuses the update (RISE_NOT_FINITE): weights and priorities stay as they were. */
+/* Does one update now, whatever the schedule says, and does not count it against the schedule.
+   Returns RISE_BAD_CALL while no transition is complete and for play_only agents. Returns
+   RISE_NOT_FINITE if the loss, the gradient or a weight is NaN or infinite. That update is
+   discarded: weights and priorities stay as they were. The first update freezes the
+   standardisation of embeddings and embeds all stored frames again. */
 RISE_API rise_result rise_agent_learn(rise_agent *agent);
 
-/* Learns for about `microseconds`, at most as much as the schedule owes, and returns the number of updates done (or an
-   error). An update longer than the budget is saved up for over several calls, so the time is kept on average. */
+/* Learns for about `microseconds`, but does no more updates than the schedule owes. Returns the
+   number of updates done, or a negative rise_result. An update that does not fit the budget waits
+   until the budgets of several calls suffice, so the time is kept on average. One call may take as
+   long as one update. RISE_BAD_CALL unless 0 <= microseconds <= 1e12. */
 RISE_API int rise_agent_learn_for(rise_agent *agent, double microseconds);
 
-/* With RISE_EMBED_SNAPSHOT: frames are from now on embedded by a copy of the conv layers as they are, which see each frame as
-   if an episode began with it. All frames held are embedded anew, a few in place of each update that is due, so that no call
-   takes longer than usual; metrics.refreshing tells how many are left. RISE_BAD_CALL before learning has started, and
-   meanwhile. */
+/* With RISE_EMBED_SNAPSHOT: a copy of the current conv layers becomes the frozen encoder. It sees
+   each frame as if an episode began with it. All stored frames are embedded again, a few in place
+   of each update that is due, so no call takes longer than usual. metrics.refreshing tells how
+   many are left. Returns RISE_BAD_CALL before learning has started and while a snapshot is in
+   progress. */
 RISE_API rise_result rise_agent_snapshot(rise_agent *agent);
 
+/* Counters and measurements. A play_only agent fills in parameters, bytes, isa and fused alone. */
 typedef struct rise_metrics {
-    int64_t steps;        /* frames acted upon, so without last ones, all environments */
-    int64_t episodes;     /* ended */
-    int64_t updates;      /* done */
-    int64_t updates_owed; /* by the schedule, not yet done (learn_outside) */
-    double epsilon;       /* share of random actions now */
-    double mean_return;   /* undiscounted return of the last 100 episodes or fewer */
-    double loss;          /* of the last update: mean weighted Huber loss */
-    double mean_value;    /* of the last update: mean Q(s, a) of the batch */
-    double td_error;      /* of the last update: mean |target - Q(s, a)| */
+    /* frames acted upon, all environments; last frames of episodes are not counted */
+    int64_t steps;
+    int64_t episodes; /* ended or cut */
+    int64_t updates;  /* done */
+    /* owed by the schedule and not yet done (learn_outside) */
+    int64_t updates_owed;
+    double epsilon; /* share of random actions now */
+    /* mean undiscounted return of the last 100 episodes, or of all if there were fewer */
+    double mean_return;
+    /* of the last update: mean of the weighted loss (Huber; C51: cross entropy) */
+    double loss;
+    double mean_value; /* of the last update: mean Q(s, a) of the batch */
+    /* of the last update: mean |target - Q(s, a)|; C51: mean cross entropy */
+    double td_error;
     double gradient_norm; /* of the last update, before clipping */
     int64_t replay_size;  /* frames held */
-    /* frames still to be embedded anew after a snapshot, before learning goes on */
+    /* frames that a snapshot has yet to measure or embed before learning goes on */
     int64_t refreshing;
-    int64_t replay_ready; /* of these, transitions that can be sampled */
+    int64_t replay_ready; /* transitions that can be sampled */
     size_t parameters;    /* floats that learn */
-    size_t bytes;         /* the agent occupies */
-    /* replay bytes a stored frame costs: frame + embedding + bookkeeping */
+    size_t bytes;         /* that the agent occupies */
+    /* replay bytes of a stored frame: frame, embedding and bookkeeping */
     size_t bytes_per_step;
     const char *isa; /* kernels in use: "ref", "c", "avx2", "avx512", "neon" */
-    /* 1: numbers are those of every other fused table; 0: the faster form without FMA */
+    /* 1: the bits are those of all fused kernels; 0: products are rounded before they are added */
     int fused;
 } rise_metrics;
 
+/* Fills in `metrics`. */
 RISE_API void rise_agent_metrics(const rise_agent *agent, rise_metrics *metrics);
 
-/* The resolved description, and the last error of a call on this agent (never NULL). */
+/* Returns the resolved description. The agent owns it. */
 RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *agent);
+
+/* Returns the last error of a call on this agent. Never NULL; accepts a NULL agent. The agent owns
+   it, and the next error overwrites it. */
 RISE_API const rise_error *rise_agent_error(const rise_agent *agent);
 
-/* The learnable parameters as one flat array of rise_agent_metrics().parameters floats, in an order of our own. Yours to read,
-   hash or write; call again before writing anew, so that what you wrote is checked. */
+/* Returns the learnable parameters as one array of rise_agent_metrics().parameters floats. Their
+   order may change between versions. You may read, hash or write them. Call the function again
+   before each time you write, because the next update then checks that they are finite. The agent
+   owns the array. */
 RISE_API rise_real *rise_agent_parameters(rise_agent *agent);
 
+/* What to save. */
 typedef enum rise_save {
-    /* weights, optimiser, counters, random streams: small; a resumed run refills its replay buffer */
+    /* weights, optimiser, counters, random streams: small; a resumed run refills its replay
+       buffer */
     RISE_SAVE_AGENT,
     /* that, the replay buffer and the episodes in progress: a resumed run goes on bit for bit */
     RISE_SAVE_ALL,
     RISE_SAVE_POLICY /* what a play_only agent needs and no more */
 } rise_save;
 
-/* Moves exactly `size` bytes, in order, and returns 1; or returns 0. */
+/* Takes exactly `size` bytes, in order, and returns 1; or returns 0 on failure. */
 typedef int (*rise_write_fn)(void *user, const void *data, size_t size);
+
+/* Gives exactly the next `size` bytes and returns 1; or returns 0 on failure. */
 typedef int (*rise_read_fn)(void *user, void *data, size_t size);
 
-/* Writes the agent through `fn`. The same state always gives the same bytes, on every machine. */
+/* Writes the agent through `fn`. The same state gives the same bytes on every machine. Returns
+   RISE_IO if `fn` failed, or RISE_NOT_FINITE if a number could not be loaded again. A play_only
+   agent that is not saved as RISE_SAVE_POLICY is RISE_BAD_CALL. `error` may be NULL. */
 RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, rise_write_fn fn,
                                       void *user, rise_error *error);
 
-/* Makes an agent from what `fn` reads; `size` is the whole length. `machine` (may be NULL) supplies what no file holds:
-   isa, threads, memory_block, memory_bytes, log_fn, clock_fn, embed_fn and their users, embedding_file, play_only, and players
-   where not 0; its other fields are ignored. Nothing in the file is believed before it is checked, and on failure *agent is
-   NULL. */
+/* Makes an agent from what `fn` gives; `size` is the whole length in bytes. On failure *agent is
+   NULL. Every value is checked before it is used. `error` may be NULL.
+
+   `machine` (may be NULL) supplies what no file holds: isa, threads, memory_block, memory_bytes,
+   log_fn, clock_fn, embed_fn and their users, embedding_file and play_only. `players`, if not zero,
+   replaces the file's. Shape fields such as environments, frame_width and actions, if not zero,
+   must agree with the file, else the result is RISE_MISMATCH. `environments` may differ where no
+   replay buffer is loaded. Other fields are ignored.
+
+   Returns RISE_IO, RISE_BAD_FILE, RISE_NEWER_FILE, RISE_MISMATCH, or an error of
+   rise_agent_create. A policy file without play_only, or other weights in embedding_file, is
+   RISE_MISMATCH too. */
 RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *user, uint64_t size,
                                      const rise_agent_desc *machine, rise_error *error);
 
 #ifndef RISE_NO_STDIO
-/* The same with a file. It is written beside `path` and renamed over it: `path` always holds a whole file. */
+/* Saves to a file. It is written as `path` with ".new" at the end, then renamed, so `path` holds a
+   whole file at any time. (On Windows the old file is removed just before the rename.) */
 RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, const char *path,
                                      rise_error *error);
+
+/* Makes an agent from a file, as rise_agent_read does. */
 RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path,
                                      const rise_agent_desc *machine, rise_error *error);
 
-/* The description in a file, so that rise_agent_bytes can be asked before loading; set play_only, players and threads as you
-   will then. */
+/* Reads the description in a file, so that you can ask rise_agent_bytes before loading. Between
+   the two calls, set play_only, players, threads, embed_fn and embedding_file as for loading. */
 RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, rise_error *error);
 #endif
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>kernels-api: each usable alone */
+/* >>api-kernels: matrix products, cells, Adam, projections, each usable alone */
 
-/* How one index walks through memory: i = (outer * middle + mid) * inner + in lies `in * step[0] + mid * step[1] +
-   outer * step[2]` elements from the start. Images, their rows and their pixels are such a walk; so is a plain stride
-   (inner = INT_MAX). Steps may be negative. */
+/* How one index moves through memory. The index is i = (outer * middle + mid) * inner + in. Its
+   offset, in elements, is in * step[0] + mid * step[1] + outer * step[2]. step[] may be negative.
+   The rows of a conv layer's patches are such a walk over images, image rows and pixels. A plain
+   stride is one too (inner = INT_MAX). */
 typedef struct rise_walk {
-    int inner, middle;
-    ptrdiff_t step[3];
+    int inner,         /* number of values of `in` */
+        middle;        /* number of values of `mid` */
+    ptrdiff_t step[3]; /* offsets of one `in`, one `mid` and one `outer` */
 } rise_walk;
 
-/* A matrix where it lies: element (i, j) is at rows(i) + (j / run) * run_step + j % run. A convolution's patches are one
-   (run = a patch row, all pixels of it adjacent in memory), without ever being copied out. */
+/* A matrix in memory. Element (i, j) is at offset rows(i) + (j / run) * run_step + j % run from
+   `data`, in elements. The patches of a convolution are such a matrix without being copied. Then
+   `run` is the length of a patch row, whose pixels are adjacent in memory. The caller owns
+   `data`. */
 typedef struct rise_matrix {
     const rise_real *data;
-    rise_walk rows;
-    int run;
-    ptrdiff_t run_step;
+    rise_walk rows;     /* offset of each row */
+    int run;            /* columns that are adjacent in memory */
+    ptrdiff_t run_step; /* offset from one run of columns to the next */
 } rise_matrix;
 
-/* C = init + A B, or A^T B with `transposed`, where init is 0, bias[j] or C itself, and max(C, 0) if `relu`.
-   Each element of C is summed over k in order, from init on, by fused multiply-add: no blocking, vector width or
-   number of threads can change its bits. A is [m][k] (transposed: [k][m]), B is [k][n], C is [m][n]. */
+/* C = init + A B, then C = max(C, 0) with `relu`. A is [m][k], B is [k][n], C is [m][n]. With
+   `transposed` A is stored as [k][m], and C = init + A^T B. `init` is C itself with `accumulate`,
+   else bias[j], else 0.
+
+   Each element of C is summed over k in order, beginning with `init`, by fused multiply-add. So
+   blocking, vector width and number of threads cannot change its bits. Start from a struct of
+   zeros. */
 typedef struct rise_product {
-    int m, n, k;
-    /* c.data is written; c.run must be 1, n or more, or a multiple of RISE_PANEL */
-    rise_matrix a, b, c;
-    int transposed;
+    int m, /* rows of C */
+        n, /* columns of C */
+        k; /* terms of each sum */
+    /* c.data is written; c.run must be 1, at least n, or a multiple of RISE_PANEL */
+    rise_matrix a,         /* [m][k], or [k][m] */
+        b,                 /* [k][n] */
+        c;                 /* [m][n] */
+    int transposed;        /* 1: A is stored as [k][m] */
     const rise_real *bias; /* [n] or NULL */
-    int accumulate;
-    int relu;
-    /* [n] or NULL: the sums of B's columns, in order; added to what is there if `accumulate` */
+    int accumulate;        /* 1: C is added to */
+    int relu;              /* 1: negative results become 0 */
+    /* [n] or NULL: receives the sums of B's columns, summed in order; with `accumulate` they are
+       added to what is there */
     rise_real *sums;
 } rise_product;
 
-/* The scratch, in bytes, that a part of a product needs. */
+/* Returns the scratch bytes that one part of a product needs. */
 RISE_API size_t rise_product_scratch(void);
-/* An ordinary row-major matrix with `stride` elements from row to row. */
+
+/* Returns a row-major matrix with `stride` elements from row to row. */
 RISE_API rise_matrix rise_matrix_plain(const rise_real *data, ptrdiff_t stride);
-/* The layout of a dense layer's weights: panels [columns / RISE_PANEL][rows][RISE_PANEL], which products read where they lie;
-   row-major where `columns` is not a multiple of RISE_PANEL. */
+
+/* Returns a [rows][columns] matrix stored in panels: [columns / RISE_PANEL][rows][RISE_PANEL]. The
+   weights of dense layers are stored like this, and products read them without packing. Where
+   `columns` is not a multiple of RISE_PANEL the matrix is row-major. */
 #define RISE_PANEL 32
 RISE_API rise_matrix rise_matrix_panels(const rise_real *data, int rows, int columns);
-/* The transpose of one of these two, as it lies. */
+
+/* Returns the transpose of a matrix from one of the two functions above, without moving data. */
 RISE_API rise_matrix rise_matrix_transpose(rise_matrix matrix);
 
+/* The constants of an Adam update number t, counted from 1. */
 typedef struct rise_adam {
-    rise_real scale; /* the gradient is multiplied by it first (clipping) */
-    rise_real beta1, beta2;
+    rise_real scale;      /* the gradient is multiplied by it first (clipping) */
+    rise_real beta1,      /* decay of the first moment m */
+        beta2;            /* decay of the second moment v */
     rise_real rate;       /* learning rate / (1 - beta1^t) */
     rise_real root_scale; /* 1 / sqrt(1 - beta2^t) */
-    rise_real epsilon;    /* outside the root */
+    rise_real epsilon;    /* added outside the root */
 } rise_adam;
 
-/* One instruction set's kernels. Arrays may lie anywhere and have any length; in-place is fine where x and y are named alike.
-   Everything that sums runs in 16 lanes that a fixed tree joins, so all tables with the same `fused` agree bit for bit. */
+/* The kernels of one instruction set. Arrays may have any alignment and length. Parameters of one
+   kernel may be the same array only if they have the same name in its formula. Every sum runs in 16
+   lanes that are joined in a fixed order, so all tables with the same `fused` agree bit for bit. */
 typedef struct rise_kernels {
-    const char *name;
+    const char *name; /* "ref", "c", "avx2", "avx512", "neon" */
     rise_isa isa;
     int fused; /* 1: a * b + c is rounded once */
 
-    /* Part `part` of `parts` of the product: a share of C's rows or columns. All parts together are all of it; they may run at
-       the same time, each with scratch of its own. */
+    /* Computes part `part` of `parts` of the product: a range of C's rows or columns. All parts
+       together are the whole product. They may run at the same time, each with `scratch` of its own
+       (rise_product_scratch bytes). */
     void (*product)(const rise_product *p, int part, int parts, void *scratch);
-    void (*add)(int n, const rise_real *x, rise_real *y); /* y += x */
-    /* z = x y (add: + z) */
+    /* y += x */
+    void (*add)(int n, const rise_real *x, rise_real *y);
+    /* z = x y, or with `add` z += x y */
     void (*multiply)(int n, const rise_real *x, const rise_real *y, int add, rise_real *z);
-    /* z[i][j] += x[i][j] (a[i] b[j]); x and z are [rows][n] */
+    /* z[i][j] += x[i][j] (a[i] b[j]); x and z are [rows][n], a is [rows], b is [n] */
     void (*perturb)(int rows, int n, const rise_real *x, const rise_real *a, const rise_real *b,
                     rise_real *z);
-    /* summed as rise_real: for a few thousand */
+    /* Returns the sum of x[i] y[i]. The sum is a rise_real: for a few thousand numbers. */
     double (*dot)(ptrdiff_t n, const rise_real *x, const rise_real *y);
     /* dx = y > 0 ? dy : 0 */
     void (*relu_backward)(int n, const rise_real *y, const rise_real *dy, rise_real *dx);
-    void (*maximum)(int n, const rise_real *x, rise_real *y); /* y = max(x, y) */
-    /* where x is the maximum y: dx += rest, rest = 0, so that of several only the first gets it */
+    /* y = max(x, y) */
+    void (*maximum)(int n, const rise_real *x, rise_real *y);
+    /* The backward pass of a maximum y over several x, called for one x after another. Where x is
+       the maximum: dx += rest, rest = 0. So only the first of equal x gets the gradient. */
     void (*claim)(int n, const rise_real *x, const rise_real *y, rise_real *rest, rise_real *dx);
 
-    /* all within 2.1 units in the last place */
+    /* y = exp(x), and so on: within 2.1 units in the last place; y may be x. exp clamps x to
+       [-87, 88]; log is for normal x > 0; sigmoid clamps x at -80, where it is below 2e-35. */
     void (*exp)(int n, const rise_real *x, rise_real *y);
-    void (*log)(int n, const rise_real *x, rise_real *y); /* for normal x > 0 */
+    void (*log)(int n, const rise_real *x, rise_real *y);
     void (*tanh)(int n, const rise_real *x, rise_real *y);
-    /* from -80 on; less than 2e-35 below */
     void (*sigmoid)(int n, const rise_real *x, rise_real *y);
 
-    /* One row of an LSTM (Hochreiter & Schmidhuber 1997, with forget gate), n units. gates [4][n] = i, f, g, o: what enters
-       them before, what leaves them after. c' = f c + i g, h = o tanh(c'). */
+    /* One row of an LSTM (Hochreiter & Schmidhuber 1997, with forget gate), n units. `gates` [4][n]
+       = i, f, g, o are the inputs of the activations and become their outputs.
+       c' = f c + i g, h = o tanh(c'). */
     void (*lstm_forward)(int n, rise_real *gates, const rise_real *c, rise_real *c_next,
                          rise_real *h);
-    /* dh [n]: gradient of h; dc [n]: of c', becomes that of c; dgates [4][n]: of what entered the gates. */
+    /* dh [n] is the gradient of h. dc [n] is the gradient of c' and becomes that of c. Writes
+       dgates [4][n], the gradient of the activations' inputs. */
     void (*lstm_backward)(int n, const rise_real *gates, const rise_real *c,
                           const rise_real *c_next, const rise_real *dh, rise_real *dc,
                           rise_real *dgates);
-    /* One row of a GRU (Cho et al. 2014; reset after the product, as PyTorch and cuDNN): x [3][n] = r, z, n from the input,
-       becomes their values; u [3][n] from the state. n = tanh(x_n + r u_n), h' = n + z (h - n). */
+    /* One row of a GRU (Cho et al. 2014; reset after the product, as PyTorch and cuDNN). x [3][n] =
+       r, z, n computed from the input, and becomes the outputs of the activations. u [3][n] is
+       computed from the state. n = tanh(x_n + r u_n), h' = n + z (h - n). */
     void (*gru_forward)(int n, rise_real *x, const rise_real *u, const rise_real *h,
                         rise_real *h_next);
-    /* dh [n]: gradient of h', becomes the part of h's that does not pass through u; dx, du [3][n]. */
+    /* dh [n] is the gradient of h'. It becomes the part of h's gradient that does not pass through
+       u. Writes dx and du [3][n]. */
     void (*gru_backward)(int n, const rise_real *x, const rise_real *u, const rise_real *h,
                          rise_real *dh, rise_real *dx, rise_real *du);
 
-    /* h' = n + z (h - n): gates [z n] before their activations, and after; and its gradient, dh in place */
+    /* One row of a minGRU (Feng et al. 2024): h' = n + z (h - n). `gates` [2][n] = z, n are the
+       inputs of the activations (sigmoid, tanh) and become their outputs. */
     void (*mingru_forward)(int n, rise_real *gates, const rise_real *h, rise_real *h_next);
+    /* dh [n] is the gradient of h' and becomes that of h. Writes dgates [2][n]. */
     void (*mingru_backward)(int n, const rise_real *gates, const rise_real *h, rise_real *dh,
                             rise_real *dgates);
-    /* y = x sigmoid(u) with u overwritten by sigmoid(u); backward: dx = dy s, dy becomes du. */
+    /* y = x sigmoid(u); u becomes sigmoid(u) */
     void (*gate_forward)(int n, const rise_real *x, rise_real *u, rise_real *y);
+    /* dx = dy s, with s = sigmoid(u); dy becomes the gradient of u */
     void (*gate_backward)(int n, const rise_real *x, const rise_real *s, rise_real *dy,
                           rise_real *dx);
 
-    /* LayerNorm of one row (Ba et al. 2016): y = (x - mean) / sqrt(var + 1e-5) * gain + bias. stats [2] = mean, 1/sqrt. */
+    /* LayerNorm of one row (Ba et al. 2016): y = (x - mean) / sqrt(var + 1e-5) * gain + bias.
+       Writes stats [2] = mean, 1 / sqrt(var + 1e-5). */
     void (*norm_forward)(int n, const rise_real *x, const rise_real *gain, const rise_real *bias,
                          rise_real *y, rise_real *stats);
-    /* dy becomes dx; dgain and dbias, which sum over rows, are added to. */
+    /* dy becomes dx. dgain and dbias [n], which sum over rows, are added to. */
     void (*norm_backward)(int n, const rise_real *x, const rise_real *gain, const rise_real *stats,
                           rise_real *dy, rise_real *dgain, rise_real *dbias);
 
-    /* One row of an image from those of the frames it is stacked of: out[x][s][c] = frames[s][x][c] / 255 */
+    /* Makes one row of an image from that row of `stack` frames, each [pixels][channels] bytes:
+       out[x][s][c] = frames[s][x][c] / 255 */
     void (*stack)(int pixels, int channels, int stack, const uint8_t *const *frames,
                   rise_real *out);
-    /* 16-bit floats, as replay stores them */
+    /* Converts 16-bit floats (IEEE 754 binary16), as the replay buffer stores them. */
     void (*unhalf)(int n, const uint16_t *x, rise_real *y);
-    /* sums[j] = sum_i rise_sign(seed, bits, i, j) x[i] for j < size; exact while the sum of |x| is below 2^31. x has n
-       numbers and room for 2^bits, where bits = rise_sign_bits(n, size); it is used up. */
+    /* sums[j] = sum over i of rise_sign(seed, bits, i, j) x[i], for j < size. Exact while the sum
+       of |x| is below 2^31. x has n numbers and room for 2^bits, where bits =
+       rise_sign_bits(n, size). x is overwritten. */
     void (*project_signs)(int n, int32_t *x, int size, uint32_t seed, int32_t *sums);
-    /* sums[j] = sum_i x[i] w[i][j]; exact. */
+    /* sums[j] = sum over i of x[i] w[i][j]; w is [n][size]; exact while no sum overflows int32 */
     void (*project_ternary)(int n, const int32_t *x, int size, const int8_t *w, int32_t *sums);
 
-    /* Adam (Kingma & Ba 2015): w -= rate m / (sqrt(v) root_scale + epsilon). Returns whether all weights are finite now. */
+    /* Adam (Kingma & Ba 2015): w -= rate m / (sqrt(v) root_scale + epsilon), after m and v
+       are updated with the scaled gradient g. Returns 1 if all weights are finite afterwards, else
+       0. */
     int (*adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const rise_real *g, rise_real *m,
                 rise_real *v);
 } rise_kernels;
 
-/* The table of an instruction set; NULL where this build or machine does not have it. AUTO gives the best. */
+/* Returns the table of an instruction set, or NULL where this build or machine does not have it.
+   AUTO gives the fastest. The table is constant. */
 RISE_API const rise_kernels *rise_kernels_of(rise_isa isa);
-/* The sign, 1 or -1, with which input i enters output j of a projection: d(i) H(i, r(j)), where d are coins that the seed
-   tosses, H is the Hadamard matrix of 2^bits rows, and r(j) are different rows of it. So nothing is stored, n inputs take
-   n log n sums, and any two outputs are orthogonal over 2^bits inputs: the subsampled randomised Hadamard transform (Ailon &
-   Chazelle 2009; Tropp 2011). */
+
+/* Returns the sign, 1 or -1, with which input i enters output j of a random projection:
+   d(i) H(i, r(j)). d(i) is 1 or -1 at random, by the seed. H is the Hadamard matrix of 2^bits rows,
+   and r(j) are distinct rows of it. So nothing is stored, n inputs take n log n sums, and any two
+   outputs are orthogonal over 2^bits inputs. This is the subsampled randomised Hadamard transform
+   (Ailon & Chazelle 2009; Tropp 2011). */
 RISE_API int rise_sign(uint32_t seed, int bits, int i, int j);
-/* The least bits with 2^bits at least as many as the inputs and as the outputs, and at least 16. */
+
+/* Returns the least bits for which 2^bits is at least `inputs`, `size` and 16. */
 RISE_API int rise_sign_bits(int inputs, int size);
 
 #ifdef __cplusplus
@@ -770,8 +1628,8 @@ RISE_API int rise_sign_bits(int inputs, int size);
 /* Stop here if you only want the API. */
 /* ============================================================================================== */
 
-#if defined(__INTELLISENSE__) || defined(Q_CREATOR_RUN) ||                                         \
-    defined(__CDT_PARSER__) /* so that editors show it in colour */
+/* so that editors show the implementation in colour */
+#if defined(__INTELLISENSE__) || defined(Q_CREATOR_RUN) || defined(__CDT_PARSER__)
 #define RISE_IMPLEMENTATION
 #endif
 
@@ -779,18 +1637,22 @@ RISE_API int rise_sign_bits(int inputs, int size);
 #define RISE_IMPLEMENTED
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>plan: what compiler and machine this is; nothing below asks again */
+/* >>platform: compiler, processor and operating system
+
+   Holds: the headers of the C library, macros that say what this build may use, and error reports.
+   Main macros: RISEI_AVX and RISEI_NEON (which kernels this build has), RISEI_HARD_FMA,
+   RISEI_POSIX, RISEI_FN and RISEI_IN (how private functions are declared), RISEI_TARGET.
+   Uses no other room. Test: tests/build.sh compiles this file with each compiler and each macro. */
 
 #if defined(__FAST_MATH__)
 #error "rise.h: compile this file without -ffast-math, which takes away NaN and the order of sums"
 #endif
 #include <errno.h>
-
 #include <float.h>
 #include <limits.h>
 #include <math.h>
 #include <stdarg.h>
-#include <stdio.h> /* vsnprintf; files only without RISE_NO_STDIO */
+#include <stdio.h> /* RISE_NO_STDIO: for vsnprintf only */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -798,7 +1660,8 @@ RISE_API int rise_sign_bits(int inputs, int size);
 #if !defined(RISE_NO_STDIO) && (defined(__unix__) || defined(__APPLE__))
 #include <unistd.h>
 #define RISEI_POSIX 1
-#ifdef __STRICT_ANSI__ /* -std=c99 hides them */
+/* With -std=c99 the headers do not declare these two. */
+#ifdef __STRICT_ANSI__
 #ifndef __cplusplus
 extern int fileno(FILE *file);
 extern int fsync(int file);
@@ -825,7 +1688,7 @@ extern int fsync(int file);
 #endif
 #endif
 
-/* Does plain C have fused multiply-add in hardware? */
+/* 1 if plain C code compiles to fused multiply-add instructions */
 #if defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA) ||                      \
     defined(__FP_FAST_FMAF)
 #define RISEI_HARD_FMA 1
@@ -843,6 +1706,25 @@ extern int fsync(int file);
 #include <arm_neon.h>
 #endif
 
+#ifdef RISE_THREADS
+#include <pthread.h>
+#include <sched.h>
+/* tells the processor that this thread is waiting in a loop */
+#if defined(RISEI_X86)
+#define RISEI_PAUSE() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define RISEI_PAUSE() __asm__ volatile("yield")
+#else
+#define RISEI_PAUSE() (void)0
+#endif
+#endif
+
+/* RISEI_FN: a private function, which a build may leave unused. RISEI_IN: the same, inlined. */
+#define RISEI_COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
+/* Does not compile unless a table has `count` entries: a char array has -1 elements then. */
+#define RISEI_TABLE_SIZE(table, count)                                                             \
+    typedef char table##_has_an_entry_for_each_value[RISEI_COUNT(table) == (int)(count) ? 1 : -1]
+
 #if defined(__GNUC__)
 #define RISEI_FN static __attribute__((unused))
 #define RISEI_IN static inline __attribute__((unused, always_inline))
@@ -852,15 +1734,17 @@ extern int fsync(int file);
 #define RISEI_IN static
 #define RISEI_TARGET(isa)
 #endif
+/* The second macro prefetches into the second-level cache only. */
 #if defined(__GNUC__) && !defined(__TINYC__)
 #define RISEI_PREFETCH(p) __builtin_prefetch(p)
-#define RISEI_PREFETCH_FAR(p) __builtin_prefetch((p), 0, 2) /* into the second level */
+#define RISEI_PREFETCH_FAR(p) __builtin_prefetch((p), 0, 2)
 #else
 #define RISEI_PREFETCH(p) (void)(p)
 #define RISEI_PREFETCH_FAR(p) (void)(p)
 #endif
+/* C++ has no `restrict`. */
 #if defined(__GNUC__) || defined(_MSC_VER)
-#define RISEI_RESTRICT __restrict /* C++ has no such word of its own */
+#define RISEI_RESTRICT __restrict
 #else
 #define RISEI_RESTRICT
 #endif
@@ -872,7 +1756,8 @@ extern int fsync(int file);
 #define RISEI_UNROLL
 #endif
 
-/* a * b + c must not be fused where the source does not say so: bits would depend on the compiler. */
+/* Forbids the compiler to fuse a * b + c by itself. Otherwise the bits of a result would depend on
+   the compiler. Kernels ask for fused multiply-add by name (vfma). */
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__)
@@ -886,24 +1771,61 @@ extern int fsync(int file);
 extern "C" {
 #endif
 
-/* ---------------------------------------------------------------------------------------------- */
-/* >>memory: one layout function an object serves both the size query and the set-up */
+RISE_API const char *rise_result_text(rise_result result)
+{
+    switch (result) {
+#define RISE_RESULT_CASE(name, value, text)                                                        \
+    case name: return text;
+        RISE_RESULTS(RISE_RESULT_CASE)
+#undef RISE_RESULT_CASE
+    case RISE_RESULT_LAST: break;
+    }
+    return "not a result of rise.h";
+}
 
-/* Hands out pieces of one block. With base NULL it only counts. */
+/* Writes the result and a sentence made from `format` into *error, which may be NULL. Returns
+   `result`, so that a function can fail in one statement: return risei_fail(...). */
+#if defined(__GNUC__)
+__attribute__((format(printf, 3, 4)))
+#endif
+RISEI_FN rise_result risei_fail(rise_error *error, rise_result result, const char *format, ...)
+{
+    if (error != NULL) {
+        va_list arguments;
+        va_start(arguments, format);
+        error->result = result;
+        vsnprintf(error->text, sizeof error->text, format, arguments);
+        va_end(arguments);
+    }
+    return result;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* >>memory: the arena, which cuts one block of memory into arrays
+
+   Each object has one layout function, which takes the object's arrays from an arena. Without a
+   block, the layout function only counts bytes; with a block, it sets the pointers. Both runs are
+   the same code, so the size that rise_agent_bytes returns is the size that is used.
+   Main type: risei_arena. Uses: platform. Test: tests/agent.c, through rise_agent_bytes. */
+
 typedef struct risei_arena {
-    unsigned char *base;
-    size_t used;
-    int zeroed; /* the block is zero already: untouched pages stay untouched */
-    int overflow;
+    unsigned char *base; /* the block, or NULL: only count */
+    size_t used;         /* bytes taken so far */
+    /* The block is zero already. It is not cleared again: untouched pages stay untouched. */
+    int zeroed;
+    int overflow; /* the size does not fit a size_t */
 } risei_arena;
 
+/* Bytes: the cache line of most processors. Each array starts on a line of its own. */
 #define RISEI_ALIGN ((size_t)64)
+/* Returns `bytes` rounded up to a multiple of RISEI_ALIGN. */
 RISEI_FN size_t risei_aligned(size_t bytes)
 {
     return (bytes + RISEI_ALIGN - 1) / RISEI_ALIGN * RISEI_ALIGN;
 }
 
-/* count items of `size` bytes, zeroed and aligned to a cache line; NULL while counting */
+/* Takes `count` items of `size` bytes. Returns them zeroed and aligned, or NULL if the arena only
+   counts or overflows. */
 RISEI_FN void *risei_take(risei_arena *arena, size_t count, size_t size)
 {
     unsigned char *piece = arena->base;
@@ -922,56 +1844,258 @@ RISEI_FN void *risei_take(risei_arena *arena, size_t count, size_t size)
 }
 #define RISEI_TAKE(arena, type, count) ((type *)risei_take((arena), (size_t)(count), sizeof(type)))
 
-/* Products of sizes that may not fit: SIZE_MAX stands for too much, which no arena can hand out. */
+/* Returns a * b, or SIZE_MAX if the product does not fit. No arena can supply SIZE_MAX bytes, so
+   risei_take reports the overflow. */
 RISEI_FN size_t risei_times(size_t a, size_t b)
 {
     return a != 0 && b > SIZE_MAX / a ? SIZE_MAX : a * b;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>results */
+/* >>random: random streams, and the signs of a random projection
 
-RISE_API const char *rise_result_text(rise_result result)
+   Random numbers come from PCG32 (O'Neill 2014). Each purpose has a random stream of its own, so
+   one more draw for one purpose changes the numbers of no other. All functions give the same bits
+   on every machine.
+   Main type: risei_random. Uses: platform. Tests: tests/kernels.c (signs), tests/rules.c. */
+
+typedef struct risei_random {
+    uint64_t state;
+} risei_random;
+
+/* Returns 32 random bits. */
+RISEI_FN uint32_t risei_random_bits(risei_random *r)
 {
-    switch (result) {
-#define RISE_RESULT_CASE(name, value, text)                                                        \
-    case name: return text;
-        RISE_RESULTS(RISE_RESULT_CASE)
-#undef RISE_RESULT_CASE
-    case RISE_RESULT_LAST: break;
-    }
-    return "not a result of rise.h";
+    uint64_t const old = r->state;
+    uint32_t const mixed = (uint32_t)(((old >> 18) ^ old) >> 27), rotation = (uint32_t)(old >> 59);
+    r->state = old * 6364136223846793005u + 1442695040888963407u;
+    return (mixed >> rotation) | (mixed << ((32 - rotation) & 31));
+}
+/* Returns the start of the random stream that `seed` has for `purpose`. */
+RISEI_FN risei_random risei_random_stream(uint64_t seed, uint64_t purpose)
+{
+    risei_random r;
+    r.state = seed ^ (purpose * 0x9E3779B97F4A7C15u);
+    risei_random_bits(&r);
+    r.state += seed;
+    risei_random_bits(&r);
+    risei_random_bits(&r);
+    return r;
+}
+/* Returns a multiple of 2^-24 in [0, 1), uniformly distributed. */
+RISEI_FN rise_real risei_random_uniform(risei_random *r)
+{
+    return (rise_real)(risei_random_bits(r) >> 8) * (rise_real)(1.0 / 16777216);
+}
+/* Returns an integer in 0 .. n-1, uniformly distributed, for n >= 1. The lowest 2^32 mod n values
+   are drawn again: with them, some results would be more frequent than others. */
+RISEI_FN int risei_random_below(risei_random *r, int n)
+{
+    uint32_t const bound = (uint32_t)n, reject = (0u - bound) % bound;
+    uint32_t x;
+    do x = risei_random_bits(r);
+    while (x < reject);
+    return (int)(x % bound);
+}
+/* Returns a number that is approximately normal with mean 0 and variance 1: the sum of twelve
+   uniform numbers, minus 6 (Irwin-Hall). Its magnitude is at most 6. It needs additions only, so
+   its bits do not depend on the machine's math library. */
+RISEI_FN rise_real risei_random_normal(risei_random *r)
+{
+    int i;
+    rise_real sum = -6;
+    for (i = 0; i < 12; i++) sum = sum + risei_random_uniform(r);
+    return sum;
 }
 
-#if defined(__GNUC__)
-__attribute__((format(printf, 3, 4)))
-#endif
-RISEI_FN rise_result risei_fail(rise_error *error, rise_result result, const char *format, ...)
+/* Returns 32 bits that look random, for index i. Every i gives another result. */
+RISEI_IN uint32_t risei_random_hash(uint32_t seed, uint32_t i)
 {
-    if (error != NULL) {
-        va_list arguments;
-        va_start(arguments, format);
-        error->result = result;
-        vsnprintf(error->text, sizeof error->text, format, arguments);
-        va_end(arguments);
-    }
-    return result;
+    uint32_t x = seed ^ i * 0x9E3779B1u;
+    x = (x ^ (x >> 16)) * 0x21F0AAADu;
+    x = (x ^ (x >> 15)) * 0x735A2D97u;
+    return x ^ (x >> 15);
+}
+/* Returns r(j) of rise_sign: the row of the Hadamard matrix for output j. Each operation can be
+   undone, so different j below 2^bits have different rows. */
+RISEI_FN uint32_t risei_random_sign_row(uint32_t seed, int bits, int j)
+{
+    uint32_t const mask = (1u << bits) - 1;
+    uint32_t r = ((uint32_t)j ^ seed) * 0x9E3779B1u & mask;
+    r = (r ^ r >> (bits / 2)) * 0x85EBCA77u & mask;
+    return (r ^ r >> (bits / 2)) * 0x21F0AAADu & mask;
+}
+/* The sign of H(i, r) is the parity of the bits that i and r have in common. The top bit of the
+   hash is the random sign d(i). */
+RISE_API int rise_sign(uint32_t seed, int bits, int i, int j)
+{
+    uint32_t parity = (uint32_t)i & risei_random_sign_row(seed, bits, j);
+    int b;
+    for (b = 16; b > 0; b /= 2) parity ^= parity >> b;
+    return (parity & 1u) == risei_random_hash(seed, (uint32_t)i) >> 31 ? 1 : -1;
+}
+RISE_API int rise_sign_bits(int inputs, int size)
+{
+    int bits = 4;
+    while (1 << bits < inputs || 1 << bits < size) bits++;
+    return bits;
 }
 
-#ifndef RISE_NO_STDIO /* what reads files, whatever is in them */
-RISEI_FN int risei_read_stdio(void *user, void *data, size_t size)
+/* ---------------------------------------------------------------------------------------------- */
+/* >>bytes: byte streams, and files of the C library
+
+   Holds: the byte stream, which measures, writes or reads numbers in little-endian order and keeps
+   their CRC-32; then the functions that work on a FILE. A function that passes each field of an
+   object to a byte stream serves all three modes, so they cannot disagree.
+   Main type: risei_io. Uses: platform. Test: tests/files.c. */
+
+/* RISEI_MEASURE only updates the length and the CRC. */
+typedef enum risei_io_mode { RISEI_MEASURE, RISEI_WRITE, RISEI_READ } risei_io_mode;
+
+typedef struct risei_io {
+    risei_io_mode mode;
+    rise_write_fn write;
+    rise_read_fn read;
+    void *user;
+    uint64_t length; /* bytes that have passed */
+    uint64_t limit;  /* reading: bytes of this section */
+    uint32_t crc;
+    int failed;        /* a read or a write failed; nothing passes any more */
+    int beyond;        /* it failed because the read went past the section's end */
+    const char *wrong; /* the first value that was not valid, or NULL */
+    int foreign;       /* reading: the agent learned with another embedding_file */
+} risei_io;
+
+/* Starts a byte stream. The caller sets `write` or `read`, and `user`, afterwards. */
+RISEI_FN void risei_io_begin(risei_io *f, risei_io_mode mode, uint64_t limit)
+{
+    memset(f, 0, sizeof *f);
+    f->mode = mode;
+    f->limit = limit;
+}
+/* Returns the CRC-32 (reflected polynomial 0xEDB88320) of all data so far, given that of the data
+   before; `crc` is 0 at first. Works on four bits at a time. */
+RISEI_FN uint32_t risei_io_crc(uint32_t crc, const unsigned char *data, size_t size)
+{
+    static const uint32_t table[16] = {0x00000000u, 0x1DB71064u, 0x3B6E20C8u, 0x26D930ACu,
+                                       0x76DC4190u, 0x6B6B51F4u, 0x4DB26158u, 0x5005713Cu,
+                                       0xEDB88320u, 0xF00F9344u, 0xD6D6A3E8u, 0xCB61B38Cu,
+                                       0x9B64C2B0u, 0x86D3D2D4u, 0xA00AE278u, 0xBDBDF21Cu};
+    crc = ~crc;
+    while (size-- > 0) {
+        crc ^= *data++;
+        crc = crc >> 4 ^ table[crc & 15];
+        crc = crc >> 4 ^ table[crc & 15];
+    }
+    return ~crc;
+}
+/* Moves `size` bytes from or to the stream. A move that fails sets `data` to zero. */
+RISEI_FN void risei_io_move(risei_io *f, unsigned char *data, size_t size)
+{
+    if (f->failed) return;
+    f->beyond = f->mode == RISEI_READ && size > f->limit - f->length;
+    if (f->beyond || (f->mode == RISEI_READ && !f->read(f->user, data, size))) f->failed = 1;
+    if (f->mode == RISEI_WRITE && !f->write(f->user, data, size)) f->failed = 1;
+    if (f->failed) {
+        memset(data, 0, size);
+        return;
+    }
+    f->crc = risei_io_crc(f->crc, data, size);
+    f->length += size;
+}
+/* Moves `count` numbers of `size` bytes (1, 2, 4 or 8). The stream's order is little-endian,
+   whatever the machine's is. */
+RISEI_FN void risei_io_numbers(risei_io *f, void *numbers, size_t count, size_t size)
+{
+    unsigned char chunk[512], *at = (unsigned char *)numbers;
+    uint16_t const probe = 1;
+    int const little = *(const unsigned char *)&probe == 1;
+    size_t i, j;
+    while (count > 0 && !f->failed) {
+        size_t const part = count < sizeof chunk / size ? count : sizeof chunk / size;
+        if (f->mode != RISEI_READ)
+            for (i = 0; i < part; i++)
+                for (j = 0; j < size; j++)
+                    chunk[i * size + j] = at[i * size + (little ? j : size - 1 - j)];
+        risei_io_move(f, chunk, part * size);
+        if (f->mode == RISEI_READ)
+            for (i = 0; i < part; i++)
+                for (j = 0; j < size; j++)
+                    at[i * size + (little ? j : size - 1 - j)] = chunk[i * size + j];
+        at += part * size;
+        count -= part;
+    }
+}
+/* Notes that the value named `what` is not valid. Only the first one is kept, and none after a
+   failed move, whose values are zeros. */
+RISEI_FN void risei_io_wrong(risei_io *f, const char *what)
+{
+    if (f->wrong == NULL && !f->failed) f->wrong = what;
+}
+/* Moves numbers that must be finite and at least `least`; in all three modes, others are wrong. */
+RISEI_FN void risei_io_reals(risei_io *f, rise_real *x, size_t count, rise_real least,
+                             const char *what)
+{
+    size_t i;
+    risei_io_numbers(f, x, count, sizeof *x);
+    for (i = 0; i < count; i++)
+        if (!(x[i] - x[i] == 0) || x[i] < least) risei_io_wrong(f, what);
+}
+RISEI_FN void risei_io_doubles(risei_io *f, double *x, size_t count, double least, const char *what)
+{
+    size_t i;
+    risei_io_numbers(f, x, count, sizeof *x);
+    for (i = 0; i < count; i++)
+        if (!(x[i] - x[i] == 0) || x[i] < least) risei_io_wrong(f, what);
+}
+/* Moves integers that must be in 0 .. 2^53. */
+RISEI_FN void risei_io_integers(risei_io *f, int64_t *x, size_t count, const char *what)
+{
+    size_t i;
+    risei_io_numbers(f, x, count, sizeof *x);
+    for (i = 0; i < count; i++)
+        if (x[i] < 0 || x[i] > (int64_t)1 << 53) risei_io_wrong(f, what);
+}
+
+#ifndef RISE_NO_STDIO
+/* The rise_read_fn and the rise_write_fn of a FILE, which is `user`. */
+RISEI_FN int risei_stdio_read(void *user, void *data, size_t size)
 {
     return fread(data, 1, size, (FILE *)user) == size;
 }
-RISEI_FN uint64_t risei_file_size(FILE *file)
+RISEI_FN int risei_stdio_write(void *user, const void *data, size_t size)
+{
+    return fwrite(data, 1, size, (FILE *)user) == size;
+}
+/* Returns the file's size in bytes, or 0 if it is unknown. Moves to the start of the file. */
+RISEI_FN uint64_t risei_stdio_size(FILE *file)
 {
     long size = -1;
     if (fseek(file, 0, SEEK_END) == 0) size = ftell(file);
     rewind(file);
     return size < 0 ? 0 : (uint64_t)size;
 }
-/* Puts the file's name before what went wrong with it. */
-RISEI_FN rise_result risei_name(const char *path, rise_result result, rise_error *error)
+/* Waits until the disk has the data of a file that was flushed with fflush. Returns 0 if that
+   fails. Without POSIX there is no such call, and the function does nothing. */
+RISEI_FN int risei_stdio_sync(FILE *file)
+{
+#ifdef RISEI_POSIX
+    return fsync(fileno(file)) == 0;
+#else
+    return file != NULL;
+#endif
+}
+/* Renames the file `from` to `to` and replaces a file that has that name. Returns 0 if it fails.
+   On Windows, rename() does not replace a file, so the old one is removed first. */
+RISEI_FN int risei_stdio_replace(const char *from, const char *to)
+{
+#ifdef _WIN32
+    remove(to);
+#endif
+    return rename(from, to) == 0;
+}
+/* Puts the path in front of the sentence in *error, if there is an error. Returns `result`. */
+RISEI_FN rise_result risei_stdio_name(const char *path, rise_result result, rise_error *error)
 {
     rise_error named;
     if (result == RISE_OK || error == NULL) return result;
@@ -982,102 +2106,49 @@ RISEI_FN rise_result risei_name(const char *path, rise_result result, rise_error
 #endif
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>random: PCG32 (O'Neill 2014), one stream a purpose */
+/* >>kernels: one table of functions for each instruction set
 
-typedef struct risei_random {
-    uint64_t state;
-} risei_random;
+   Holds: offsets of rows and columns in memory, the scratch of matrix products, scalar helpers, and
+   the passes. A pass defines the vector type and the operations of one instruction set, then
+   includes this file again. That compiles the kernel template, which is at the bottom of this file
+   and describes the operations, into one rise_kernels table. rise_kernels_of selects a table when
+   the program runs.
+   Main types: risei_blocks here; rise_walk, rise_matrix, rise_product and rise_kernels in the API.
+   Uses: platform, memory, random. Tests: tests/kernels.c; 16-bit floats also in tests/replay.c. */
 
-RISEI_FN uint32_t risei_draw(risei_random *r)
-{
-    uint64_t const old = r->state;
-    uint32_t const mixed = (uint32_t)(((old >> 18) ^ old) >> 27), turn = (uint32_t)(old >> 59);
-    r->state = old * 6364136223846793005u + 1442695040888963407u;
-    return (mixed >> turn) | (mixed << ((32 - turn) & 31));
-}
-RISEI_FN risei_random risei_stream(uint64_t seed, uint64_t purpose)
-{
-    risei_random r;
-    r.state = seed ^ (purpose * 0x9E3779B97F4A7C15u);
-    risei_draw(&r);
-    r.state += seed;
-    risei_draw(&r);
-    risei_draw(&r);
-    return r;
-}
-/* [0, 1): a multiple of 2^-24, never 1 */
-RISEI_FN rise_real risei_uniform(risei_random *r)
-{
-    return (rise_real)(risei_draw(r) >> 8) * (rise_real)(1.0 / 16777216);
-}
-/* 0 .. n-1 without bias, n >= 1 */
-RISEI_FN int risei_below(risei_random *r, int n)
-{
-    uint32_t const bound = (uint32_t)n, reject = (0u - bound) % bound;
-    uint32_t x;
-    do x = risei_draw(r);
-    while (x < reject);
-    return (int)(x % bound);
-}
-/* The normal distribution as a sum of twelve uniforms (Irwin-Hall): bounded at 6, and exact on every machine. */
-RISEI_FN rise_real risei_normal(risei_random *r)
-{
-    int i;
-    rise_real sum = -6;
-    for (i = 0; i < 12; i++) sum = sum + risei_uniform(r);
-    return sum;
-}
-
-RISEI_IN uint32_t risei_hash(uint32_t seed, uint32_t i)
-{
-    uint32_t x = seed ^ i * 0x9E3779B1u;
-    x = (x ^ (x >> 16)) * 0x21F0AAADu;
-    x = (x ^ (x >> 15)) * 0x735A2D97u;
-    return x ^ (x >> 15);
-}
-/* r(j): steps that can be undone, so that no two are the same */
-RISEI_FN uint32_t risei_sign_row(uint32_t seed, int bits, int j)
-{
-    uint32_t const all = (1u << bits) - 1;
-    uint32_t r = ((uint32_t)j ^ seed) * 0x9E3779B1u & all;
-    r = (r ^ r >> (bits / 2)) * 0x85EBCA77u & all;
-    return (r ^ r >> (bits / 2)) * 0x21F0AAADu & all;
-}
-RISE_API int rise_sign(uint32_t seed, int bits, int i, int j)
-{
-    uint32_t odd = (uint32_t)i & risei_sign_row(seed, bits, j);
-    int b;
-    for (b = 16; b > 0; b /= 2) odd ^= odd >> b;
-    return (odd & 1u) == risei_hash(seed, (uint32_t)i) >> 31 ? 1 : -1;
-}
-RISE_API int rise_sign_bits(int inputs, int size)
-{
-    int bits = 4;
-    while (1 << bits < inputs || 1 << bits < size) bits++;
-    return bits;
-}
-
-/* ---------------------------------------------------------------------------------------------- */
-/* >>kernels: the table of each instruction set, made from the template at the bottom of this file */
-
-RISEI_FN float risei_sqrt(float x) { return sqrtf(x); }
-
-#define RISEI_BYTE (1.0f / 255.0f)
+/* Block sizes of matrix products, in elements, by the names of Goto and van de Geijn (2008).
+   A packed block of B has RISEI_KC * RISEI_NC elements (256 KB), of any shape. A packed block of A
+   has up to RISEI_MC rows of RISEI_KC elements (87 KB). A panel of B (RISEI_KC rows, as wide as a
+   tile: 16 KB with AVX2, 32 KB with AVX-512) is read again by every tile of that block of A. Good
+   sizes depend on the first- and second-level caches; no measurement of others is recorded. */
 #define RISEI_KC 256
 #define RISEI_NC 256
-#define RISEI_MC 84 /* at most so many rows of A at a time: the next multiple of a tile's */
-/* A tile has so many rows, from one up. */
-#define RISEI_TO_4(X) X(1) X(2) X(3) X(4)
-#define RISEI_TO_6(X) RISEI_TO_4(X) X(5) X(6)
-#define RISEI_TO_8(X) RISEI_TO_6(X) X(7) X(8)
-#define RISEI_TO_14(X) RISEI_TO_8(X) X(9) X(10) X(11) X(12) X(13) X(14)
-#define RISEI_AHEAD 1536 /* bytes of a frame that are on their way while others are read */
-#define RISEI_ROW                                                                                  \
-    (RISEI_KC +                                                                                    \
-     8) /* of a packed A: not a power of two, so that its rows do not compete for cache lines */
-#define RISEI_KB 2048 /* the most rows of B that are packed at once */
-#define RISEI_FEW 200 /* rows of A, for which a wide B is not worth packing */
+/* The template rounds RISEI_MC down to a multiple of a tile's rows. */
+#define RISEI_MC 84
+/* Elements from row to row of a packed A. This is no power of two: rows a power of two apart
+   compete for the same few cache lines. A square product of 1024, whose A has such rows, became
+   1.29 times as fast when its A was packed (make bench-kernels). */
+#define RISEI_PACKED_ROW (RISEI_KC + 8)
+/* Rows: the most that a block of B has. It limits the arrays of offsets in a product's scratch. */
+#define RISEI_B_ROWS 2048
+/* Rows of A: for up to so many, a wide B is read in place, because packing B costs more than it
+   saves. This depends on how often each element of B is used, which is once for each tile of rows.
+   With a limit of 200, and no longer of 4 tiles, convs of one image of Nature's second and third
+   layer (81 and 49 rows) are 1.1 times as fast (make bench-kernels). */
+#define RISEI_UNPACKED_ROWS 200
+/* Bytes of a frame that are prefetched ahead of the byte that is read: 24 cache lines. This depends
+   on the latency of memory. make bench-replay measures the effect: frames become numbers at 0.90 to
+   0.95 of the speed of memcpy. No measurement of other distances is recorded. */
+#define RISEI_PREFETCH_BYTES 1536
+/* A byte of a frame becomes a number in [0, 1]. */
+#define RISEI_BYTE_SCALE (1.0f / 255.0f)
+/* Applies X to each number of rows that a tile may have, from 1 on. */
+#define RISEI_ROWS_TO_4(X) X(1) X(2) X(3) X(4)
+#define RISEI_ROWS_TO_6(X) RISEI_ROWS_TO_4(X) X(5) X(6)
+#define RISEI_ROWS_TO_8(X) RISEI_ROWS_TO_6(X) X(7) X(8)
+#define RISEI_ROWS_TO_14(X) RISEI_ROWS_TO_8(X) X(9) X(10) X(11) X(12) X(13) X(14)
 
+/* Returns the walk of a plain stride: index i is at i * stride. */
 RISEI_FN rise_walk risei_walk_plain(ptrdiff_t stride)
 {
     rise_walk walk;
@@ -1086,7 +2157,8 @@ RISEI_FN rise_walk risei_walk_plain(ptrdiff_t stride)
     walk.step[1] = walk.step[2] = 0;
     return walk;
 }
-RISEI_IN ptrdiff_t risei_walk(const rise_walk *walk, int i)
+/* Returns the offset of index i, in elements. */
+RISEI_IN ptrdiff_t risei_walk_offset(const rise_walk *walk, int i)
 {
     int rest;
     if (i < walk->inner) return i * walk->step[0];
@@ -1094,11 +2166,11 @@ RISEI_IN ptrdiff_t risei_walk(const rise_walk *walk, int i)
     return i % walk->inner * walk->step[0] + rest % walk->middle * walk->step[1] +
            rest / walk->middle * walk->step[2];
 }
-/* Where i0 .. i0+n lie, without a division for each. */
-RISEI_FN void risei_locate(const rise_walk *walk, int i0, int n, ptrdiff_t *at)
+/* Writes the offsets of i0 .. i0+n-1 to at[n], without a division for each. */
+RISEI_FN void risei_walk_offsets(const rise_walk *walk, int i0, int n, ptrdiff_t *at)
 {
     ptrdiff_t const step = walk->step[0];
-    ptrdiff_t here = risei_walk(walk, i0);
+    ptrdiff_t here = risei_walk_offset(walk, i0);
     int in = i0 % walk->inner, mid = i0 / walk->inner % walk->middle, i = 0;
     for (;;) {
         int const end = n - i < walk->inner - in ? n : i + (walk->inner - in);
@@ -1130,55 +2202,62 @@ RISE_API rise_matrix rise_matrix_panels(const rise_real *data, int rows, int col
 }
 RISE_API rise_matrix rise_matrix_transpose(rise_matrix matrix)
 {
-    rise_matrix turned = matrix;
-    turned.rows.inner = matrix.run;
-    turned.rows.middle = INT_MAX;
-    turned.rows.step[0] = 1;
-    turned.rows.step[1] = matrix.run_step;
-    turned.rows.step[2] = 0;
-    turned.run = 1;
-    turned.run_step = matrix.rows.step[0];
-    return turned;
+    rise_matrix transposed = matrix;
+    transposed.rows.inner = matrix.run;
+    transposed.rows.middle = INT_MAX;
+    transposed.rows.step[0] = 1;
+    transposed.rows.step[1] = matrix.run_step;
+    transposed.rows.step[2] = 0;
+    transposed.run = 1;
+    transposed.run_step = matrix.rows.step[0];
+    return transposed;
 }
-RISEI_IN ptrdiff_t risei_column(const rise_matrix *x, int j)
+/* Returns the offset of column j within a row. */
+RISEI_IN ptrdiff_t risei_matrix_column(const rise_matrix *x, int j)
 {
     return j < x->run ? j : (j / x->run) * x->run_step + j % x->run;
 }
 RISEI_FN int risei_ceil_div(int a, int b) { return (a + b - 1) / b; }
 
-/* A product's scratch: where rows lie, of A (transposed), B, A's block and C; and what is packed of A and B. */
+/* The scratch of one part of a product: offsets of rows or columns, and packed blocks. */
 typedef struct risei_blocks {
-    ptrdiff_t *k_at, *b_at, *a_at, *c_at;
-    rise_real *a, *b;
+    ptrdiff_t *k_at; /* [RISEI_B_ROWS]: rows of a transposed A */
+    ptrdiff_t *b_at; /* [RISEI_B_ROWS]: rows of B */
+    ptrdiff_t *a_at; /* [RISEI_KC]: rows of A's block, or its columns if A is transposed */
+    ptrdiff_t *c_at; /* [RISEI_KC]: rows of C */
+    rise_real *a;    /* [RISEI_MC][RISEI_PACKED_ROW]: packed A */
+    rise_real *b;    /* [RISEI_KC * RISEI_NC]: packed B */
 } risei_blocks;
 
+/* Returns the arrays that a product places in its scratch of rise_product_scratch() bytes. */
 RISEI_FN risei_blocks risei_blocks_in(void *scratch)
 {
     risei_blocks w;
     w.k_at = (ptrdiff_t *)scratch;
-    w.b_at = w.k_at + RISEI_KB;
-    w.a_at = w.b_at + RISEI_KB;
+    w.b_at = w.k_at + RISEI_B_ROWS;
+    w.a_at = w.b_at + RISEI_B_ROWS;
     w.c_at = w.a_at + RISEI_KC;
     w.a = (rise_real *)(w.c_at + RISEI_KC);
-    w.b = w.a + RISEI_MC * RISEI_ROW;
+    w.b = w.a + RISEI_MC * RISEI_PACKED_ROW;
     return w;
 }
 RISE_API size_t rise_product_scratch(void)
 {
-    return risei_aligned(2 * (RISEI_KB + RISEI_KC) * sizeof(ptrdiff_t) +
-                         (RISEI_MC * RISEI_ROW + RISEI_KC * RISEI_NC) * sizeof(rise_real));
+    return risei_aligned(2 * (RISEI_B_ROWS + RISEI_KC) * sizeof(ptrdiff_t) +
+                         (RISEI_MC * RISEI_PACKED_ROW + RISEI_KC * RISEI_NC) * sizeof(rise_real));
 }
-/* The share of 0 .. total that part `part` of `parts` has, cut at multiples of `unit`. */
-RISEI_FN void risei_share(int total, int unit, int part, int parts, int *from, int *to)
+/* Divides 0 .. total-1 into `parts` ranges and writes the range of part `part`: *from .. *to-1. All
+   ranges but the last end at a multiple of `unit`, and their sizes differ by one `unit` at most. */
+RISEI_FN void risei_part_range(int total, int unit, int part, int parts, int *from, int *to)
 {
     int64_t const units = (total + unit - 1) / unit;
     *from = (int)(units * part / parts) * unit;
     *to = part + 1 == parts ? total : (int)(units * (part + 1) / parts) * unit;
 }
 
-/* to[j * to_stride + i] = from[i * from_stride + j] for i, j < 4 */
-RISEI_IN void risei_turn4(const rise_real *from, ptrdiff_t from_stride, rise_real *to,
-                          ptrdiff_t to_stride)
+/* Transposes 4 x 4 numbers: to[j * to_stride + i] = from[i * from_stride + j] for i, j < 4. */
+RISEI_IN void risei_transpose4(const rise_real *from, ptrdiff_t from_stride, rise_real *to,
+                               ptrdiff_t to_stride)
 {
 #if RISEI_AVX
     __m128 a = _mm_loadu_ps(from), b = _mm_loadu_ps(from + from_stride);
@@ -1204,21 +2283,21 @@ RISEI_IN void risei_turn4(const rise_real *from, ptrdiff_t from_stride, rise_rea
 }
 
 #if RISEI_AVX
-/* Four numbers, and four others behind them. */
-RISEI_IN RISEI_TARGET("avx") __m256 risei_two4(const float *low, const float *high)
+/* Loads four numbers into the lower half of a vector and four into the upper half. */
+RISEI_IN RISEI_TARGET("avx") __m256 risei_load_two4(const float *low, const float *high)
 {
     return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
 }
-/* risei_turn4 for i, j < 8 */
-RISEI_IN RISEI_TARGET("avx") void risei_turn8(const float *from, ptrdiff_t stride, float *to,
-                                              ptrdiff_t to_stride)
+/* Transposes 8 x 8 numbers, as risei_transpose4 does for 4 x 4. */
+RISEI_IN RISEI_TARGET("avx") void risei_transpose8(const float *from, ptrdiff_t stride, float *to,
+                                                   ptrdiff_t to_stride)
 {
     int j;
     for (j = 0; j < 8; j += 4, from += 4, to += 4 * to_stride) {
-        __m256 const a = risei_two4(from, from + 4 * stride);
-        __m256 const b = risei_two4(from + stride, from + 5 * stride);
-        __m256 const c = risei_two4(from + 2 * stride, from + 6 * stride);
-        __m256 const d = risei_two4(from + 3 * stride, from + 7 * stride);
+        __m256 const a = risei_load_two4(from, from + 4 * stride);
+        __m256 const b = risei_load_two4(from + stride, from + 5 * stride);
+        __m256 const c = risei_load_two4(from + 2 * stride, from + 6 * stride);
+        __m256 const d = risei_load_two4(from + 3 * stride, from + 7 * stride);
         __m256 const ab = _mm256_unpacklo_ps(a, b), ab2 = _mm256_unpackhi_ps(a, b);
         __m256 const cd = _mm256_unpacklo_ps(c, d), cd2 = _mm256_unpackhi_ps(c, d);
         _mm256_storeu_ps(to, _mm256_shuffle_ps(ab, cd, 0x44));
@@ -1229,18 +2308,32 @@ RISEI_IN RISEI_TARGET("avx") void risei_turn8(const float *from, ptrdiff_t strid
 }
 #endif
 
-/* 16-bit floats (IEEE 754 binary16) as risei_half makes them: neither denormals nor infinities. */
+/* Returns x as a 16-bit float (IEEE 754 binary16), rounded to nearest, ties to even. Magnitudes
+   below 2^-14 become 0, so no denormal is ever stored. Magnitudes above 65504, the largest 16-bit
+   float, become 65504. */
+RISEI_FN uint16_t risei_half(rise_real x)
+{
+    float const f = (float)x;
+    uint32_t bits, sign, magnitude;
+    memcpy(&bits, &f, sizeof bits);
+    sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7FFFFFFFu;
+    if (magnitude > 0x477FE000u) return (uint16_t)(sign | 0x7BFFu);
+    if (magnitude < 0x38800000u) return (uint16_t)sign;
+    return (uint16_t)(sign | ((magnitude + 0x0FFFu + (magnitude >> 13 & 1u) - 0x38000000u) >> 13));
+}
+/* Returns the number that risei_half stored. Denormals, infinities and NaN do not occur. */
 RISEI_IN rise_real risei_unhalf(uint16_t half)
 {
-    uint32_t const size = half & 0x7FFFu;
-    uint32_t const bits = (half & 0x8000u) << 16 | (size == 0 ? 0 : (size << 13) + 0x38000000u);
+    uint32_t const magnitude = half & 0x7FFFu;
+    uint32_t const bits =
+        (half & 0x8000u) << 16 | (magnitude == 0 ? 0 : (magnitude << 13) + 0x38000000u);
     float f;
     memcpy(&f, &bits, sizeof f);
     return f;
 }
 
-/* Pixels 0..15 of four frames side by side: out[4 x + s] = frames[s][at + x] */
-RISEI_IN void risei_mix4(const uint8_t *const *frames, int at, uint8_t *out)
+/* Interleaves 16 pixels of four frames: out[4 x + s] = frames[s][at + x] for x < 16, s < 4. */
+RISEI_IN void risei_interleave4(const uint8_t *const *frames, int at, uint8_t *out)
 {
 #if RISEI_AVX
     __m128i const a = _mm_loadu_si128((const __m128i *)(const void *)(frames[0] + at));
@@ -1267,9 +2360,12 @@ RISEI_IN void risei_mix4(const uint8_t *const *frames, int at, uint8_t *out)
 #endif
 }
 
+/* Scalar operations of the passes without vectors. The kernel template describes what they do. */
+RISEI_FN float risei_sqrt(float x) { return sqrtf(x); }
 #ifndef RISE_DOUBLE
-/* a * b + c rounded once. In double, a * b is exact; the sum is rounded to odd (Boldo & Melquiond 2008), so that rounding it
-   to float gives what rounding once would have given. libm's fmaf is slow or, on some systems, not fused. */
+/* Returns a * b + c, rounded once. Without the instruction, computes in double, where a * b is
+   exact. The sum is rounded to odd, so that rounding it to float gives the correct result (Boldo
+   and Melquiond 2008). The fmaf of a C library may be slow and, on some systems, rounds twice. */
 RISEI_IN float risei_fma(float a, float b, float c)
 {
 #if RISEI_HARD_FMA
@@ -1320,16 +2416,20 @@ RISEI_IN float risei_abs(float x) { return risei_float(risei_bits(x) & 0x7FFFFFF
 #define risei_sqrt(x) sqrt(x)
 #endif
 RISEI_IN void risei_store(rise_real *p, rise_real x) { *p = x; }
+/* Returns whether x is neither NaN nor infinite. */
+RISEI_IN int risei_finite(float x) { return x - x == 0; }
 RISEI_IN rise_real risei_max(rise_real a, rise_real b) { return a > b ? a : b; }
 RISEI_IN rise_real risei_min(rise_real a, rise_real b) { return a < b ? a : b; }
 
+/* The passes. NV is the number of vectors in a row of a product's tile and MR is its number of
+   rows. MR * NV sums, the NV vectors of B's row and at least one of A must fit in the registers. */
 #define RISEK_PASS
+/* Not __FILE__: to include __FILE__ fails if this header was included through a path. */
 #ifndef RISE_SELF
-#define RISE_SELF                                                                                  \
-    "rise.h" /* not __FILE__, which fails when the header is included through a path */
+#define RISE_SELF "rise.h"
 #endif
 
-/* ref: one number at a time and the plainest loops; what all others must equal */
+/* ref: one number at a time, in the simplest loops. The reference for the tests. */
 #define RISEK(name) risek_##name##_ref
 #define RISEK_NAME "ref"
 #define RISEK_ISA RISE_ISA_REF
@@ -1362,7 +2462,8 @@ RISEI_IN rise_real risei_min(rise_real a, rise_real b) { return a < b ? a : b; }
 
 #ifndef RISE_DOUBLE
 
-/* c: four lanes, in whatever instructions the compiler has for them */
+/* c: vectors of four numbers, by the vector types of gcc and clang, for any processor. Fused only
+   where plain C is: otherwise its bits differ from those of the other tables. */
 #define RISEK(name) risek_##name##_c
 #define RISEK_NAME "c"
 #define RISEK_ISA RISE_ISA_C
@@ -1370,7 +2471,7 @@ RISEI_IN rise_real risei_min(rise_real a, rise_real b) { return a < b ? a : b; }
 #define RISEK_FN RISEI_FN
 #define RISEK_IN RISEI_IN
 #define MR 4
-#define RISEK_TILE_SIZES RISEI_TO_4
+#define RISEK_TILE_SIZES RISEI_ROWS_TO_4
 #if defined(__GNUC__) && !defined(__TINYC__)
 typedef float risei_f4 __attribute__((vector_size(16)));
 typedef int32_t risei_i4 __attribute__((vector_size(16)));
@@ -1458,7 +2559,8 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define vscale(x, t) ((risei_f4)((risei_u4)(x) + ((risei_u4)(t) << 23)))
 #define vexponent risei_f4_exponent
 #define vmantissa(x) risei_f4_mask((x), 0x007FFFFFu, 0x3F000000u)
-#else /* compilers without vector types: one lane */
+/* Other compilers have no vector types: one number at a time. */
+#else
 #define V float
 #define M int
 #define VL 1
@@ -1490,6 +2592,7 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #include RISE_SELF
 
 #if RISEI_AVX
+/* avx2: 8 numbers a vector; 6 x 2 sums in 16 registers */
 #define RISEK(name) risek_##name##_avx2
 #define RISEK_NAME "avx2"
 #define RISEK_ISA RISE_ISA_AVX2
@@ -1500,15 +2603,15 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define M __m256
 #define VL 8
 #define MR 6
-#define RISEK_TILE_SIZES RISEI_TO_6
+#define RISEK_TILE_SIZES RISEI_ROWS_TO_6
 #define NV 2
 #define vload _mm256_loadu_ps
 #define vstore _mm256_storeu_ps
 #define vset1(x) _mm256_set1_ps((float)(x))
 #define vbytes(p)                                                                                  \
     _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(p))))
-#define vturn risei_turn8
-#define VTURN 8
+#define vtranspose risei_transpose8
+#define VTRANSPOSE 8
 #define vhalves(p) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p)))
 #define vadd _mm256_add_ps
 #define vsub _mm256_sub_ps
@@ -1533,19 +2636,21 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
                  _mm256_set1_ps(0.5f))
 #include RISE_SELF
 
+/* avx512: 16 numbers a vector; 14 x 2 sums in 32 registers. Only AVX-512F is needed. */
 #define RISEK(name) risek_##name##_avx512
 #define RISEK_NAME "avx512"
 #define RISEK_ISA RISE_ISA_AVX512
 #define RISEK_FUSED 1
 #define RISEK_FN RISEI_FN RISEI_TARGET("avx512f")
 #define RISEK_IN RISEI_IN RISEI_TARGET("avx512f")
-#define RISEI_ALL16                                                                                \
-    ((__mmask16)0xFFFF) /* the unmasked forms warn as C++ with gcc 12; the code is the same */
+/* The mask of all 16 numbers. The forms without a mask give warnings in C++ with gcc 12; the code
+   is the same. */
+#define RISEI_ALL16 ((__mmask16)0xFFFF)
 #define V __m512
 #define M __mmask16
 #define VL 16
 #define MR 14
-#define RISEK_TILE_SIZES RISEI_TO_14
+#define RISEK_TILE_SIZES RISEI_ROWS_TO_14
 #define NV 2
 #define vload(p) _mm512_loadu_ps((p))
 #define vstore(p, x) _mm512_storeu_ps((p), (x))
@@ -1555,8 +2660,8 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
                              _mm512_maskz_cvtepu8_epi32(RISEI_ALL16,                               \
                                                         _mm_loadu_si128(                           \
                                                             (const __m128i *)(const void *)(p))))
-#define vturn risei_turn8
-#define VTURN 8
+#define vtranspose risei_transpose8
+#define VTRANSPOSE 8
 #define vhalves(p)                                                                                 \
     _mm512_maskz_cvtph_ps(RISEI_ALL16, _mm256_loadu_si256((const __m256i *)(const void *)(p)))
 #define vadd _mm512_add_ps
@@ -1593,6 +2698,9 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #endif /* RISEI_AVX */
 
 #if RISEI_NEON
+/* neon: 4 numbers a vector. 64-bit: 8 x 2 sums in 32 registers, and a multiply-add that takes one
+   lane of A (tiles of 6 x 4 vectors needed more registers than there are). 32-bit: 4 x 2 sums in 16
+   registers, no instructions for division and square root, fused multiply-add only with VFPv4. */
 #define RISEK(name) risek_##name##_neon
 #define RISEK_NAME "neon"
 #define RISEK_ISA RISE_ISA_NEON
@@ -1607,9 +2715,9 @@ RISEI_IN float32x4_t risei_neon_bytes(const uint8_t *p)
 #define V float32x4_t
 #define M uint32x4_t
 #define VL 4
-#ifdef __aarch64__ /* 32 registers, division, square root */
+#ifdef __aarch64__
 #define MR 8
-#define RISEK_TILE_SIZES RISEI_TO_8
+#define RISEK_TILE_SIZES RISEI_ROWS_TO_8
 #define NV 2
 #define vfma_lane(a, i, b, c) vfmaq_laneq_f32((c), (b), (a), (i))
 #define vdiv vdivq_f32
@@ -1617,7 +2725,7 @@ RISEI_IN float32x4_t risei_neon_bytes(const uint8_t *p)
 #define vhalves(p) vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)))
 #else
 #define MR 4
-#define RISEK_TILE_SIZES RISEI_TO_4
+#define RISEK_TILE_SIZES RISEI_ROWS_TO_4
 #define NV 2
 RISEI_IN float32x4_t risei_neon_div(float32x4_t a, float32x4_t b)
 {
@@ -1668,16 +2776,19 @@ RISEI_IN float32x4_t risei_neon_sqrt(float32x4_t a)
 #undef RISEK_PASS
 
 #if RISEI_AVX
-/* What processor and operating system support: 2 for AVX2, FMA and 16-bit floats, 3 for AVX-512 as well. */
+/* Returns what both the processor and the operating system support: 3 for AVX-512F and all of 2; 2
+   for AVX2, FMA and conversion of 16-bit floats (F16C); else 0. The operating system must save the
+   vector registers when it switches threads. OSXSAVE says that XCR0 can be read, and XCR0 says
+   which registers are saved. */
 RISEI_FN int risei_avx_level(void)
 {
-    uint32_t one[4], seven[4], saved; /* eax ebx ecx edx */
+    uint32_t one[4], seven[4], saved; /* CPUID leaves 1 and 7: eax ebx ecx edx; XCR0 */
 #ifdef _MSC_VER
     __cpuidex((int *)one, 0, 0);
     if (one[0] < 7) return 0;
     __cpuidex((int *)one, 1, 0);
     __cpuidex((int *)seven, 7, 0);
-    if ((one[2] >> 27 & 1) == 0) return 0;
+    if ((one[2] >> 27 & 1) == 0) return 0; /* OSXSAVE */
     saved = (uint32_t)_xgetbv(0);
 #else
     uint32_t high;
@@ -1720,145 +2831,176 @@ RISE_API const rise_kernels *rise_kernels_of(rise_isa isa)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>threads: work is divided over what it writes, never over what it sums, so that any number of them gives the same bits */
+/* >>threads: the thread pool, and the device that all computation runs on
 
-enum { RISEI_MOST_THREADS = 64 };
+   A job is divided by what it writes, never along a sum. One thread therefore makes each sum, in a
+   fixed order, and any number of threads gives the same bits.
+   Main types: risei_threads (the pool), risei_device (kernels, scratch and pool).
+   Uses: platform, kernels. Test: tests/threads.c. */
 
-/* Part `part` of `parts` of some work; all parts together are all of it. */
+/* Threads: the size of the pool's array of workers. */
+enum { RISEI_THREADS_MAX = 64 };
+
+/* Does part `part` of `parts` of a job, with scratch of its own. All parts together are the job. */
 typedef void (*risei_task)(void *job, int part, int parts, void *scratch);
 
 #ifdef RISE_THREADS
-#include <pthread.h>
-#include <sched.h>
-#if defined(RISEI_X86)
-#define RISEI_PAUSE() __builtin_ia32_pause()
-#elif defined(__aarch64__)
-#define RISEI_PAUSE() __asm__ volatile("yield")
-#else
-#define RISEI_PAUSE() (void)0
+/* Multiplications: a job that has no more than this runs on the caller's thread alone. The value
+   depends on the time that workers take to start and on the speed of the kernels: at 16
+   multiply-adds a cycle (the most that AVX2 does) and 3 GHz, such a job takes about 4 us. No
+   measurement of other values is recorded. Tests set it to 0, to divide every job. */
+#ifndef RISEI_THREADS_MINIMUM
+#define RISEI_THREADS_MINIMUM 2e5
 #endif
-#ifndef RISEI_WORTH
-#define RISEI_WORTH 2e5 /* tests divide the least of work */
-#endif
-/* some 50 microseconds: longer than the pauses within an update, shorter than a game's ticks */
-enum { RISEI_SPINS = 2000 };
+/* Pauses for which a worker stays awake before it sleeps, about 50 us in all. The time depends on
+   the processor's pause instruction. It is longer than the gaps between the jobs of an update, so
+   that workers stay awake, and shorter than a game's tick, so that they sleep between ticks. */
+enum { RISEI_THREADS_SPINS = 2000 };
 
 typedef struct risei_worker {
-    struct risei_pool *pool;
+    struct risei_threads *threads;
     int part;
     pthread_t thread;
 } risei_worker;
 
-/* Threads that share one job after another with the thread that hands them out. */
-typedef struct risei_pool {
-    int threads;
-    unsigned char *scratch; /* [threads][scratch_bytes] */
+/* Threads that run one job after another: the caller's thread, which does part 0, and workers. */
+typedef struct risei_threads {
+    int count;              /* threads, with the caller's */
+    unsigned char *scratch; /* [count][scratch_bytes] */
     size_t scratch_bytes;
-    risei_task task; /* the job in hand */
+    risei_task task; /* the job that runs */
     void *job;
-    int stop;
-    unsigned round; /* atomic: jobs handed out so far */
-    int left;       /* atomic: workers that are still at it */
-    int asleep;     /* atomic: workers that wait to be woken */
+    int stop;       /* workers end instead of running a job */
+    unsigned round; /* atomic: jobs started so far */
+    int running;    /* atomic: workers that have not finished their part */
+    int asleep;     /* atomic: workers that sleep, or are about to */
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    risei_worker workers[RISEI_MOST_THREADS];
-} risei_pool;
+    risei_worker workers[RISEI_THREADS_MAX]; /* [0] is not used */
+} risei_threads;
 
-/* Waits for another round than the one `seen`: awake for a moment, then asleep. */
-RISEI_FN void risei_pool_await(risei_pool *p, unsigned seen)
+/* Why a worker cannot miss a job. Worker and caller each write one variable, then read the other:
+
+     worker, with the lock   W1: adds 1 to `asleep`   W2: reads `round`; sleeps if it is the old one
+     caller                  C1: adds 1 to `round`    C2: reads `asleep`; wakes nobody if it is 0
+
+   The four operations are sequentially consistent, so all threads agree on one order of them. In
+   this order, W1 is before W2 and C1 is before C2. W1 and C2 can be in either order:
+
+   C2 before W1: then C1 is before W2. W2 reads the new round, and the worker does not sleep.
+
+   W1 before C2: C2 reads at least 1, unless the worker has left with the new round already. So the
+   caller takes the lock. The worker releases the lock in two places only: where it leaves with the
+   new round, and in pthread_cond_wait, which starts to wait and releases the lock in one step. So
+   there are three cases when the caller has the lock. The worker has left, or it waits and the
+   broadcast wakes it, or something has woken it and it will read the new round under the lock.
+
+   Why a worker sees the whole job. The caller writes `task`, `job`, `running` and `stop` before C1,
+   which is a release. The worker reads them after it has read the new round, which is an acquire.
+
+   Why the caller sees all results. A worker does its part, then subtracts 1 from `running`, which
+   is a release. The caller reads 0 from `running`, which is an acquire, and only then returns. It
+   cannot start another job before that, so a worker is never more than one round behind. */
+
+/* Waits until the round is no longer `seen`: for RISEI_THREADS_SPINS pauses awake, then asleep. */
+RISEI_FN void risei_threads_await(risei_threads *p, unsigned seen)
 {
     int spin;
-    for (spin = 0; spin < RISEI_SPINS; spin++) {
+    for (spin = 0; spin < RISEI_THREADS_SPINS; spin++) {
         if (__atomic_load_n(&p->round, __ATOMIC_ACQUIRE) != seen) return;
         RISEI_PAUSE();
     }
     pthread_mutex_lock(&p->lock);
-    /* before `round` is looked at: see risei_pool_hand_out */
-    __atomic_add_fetch(&p->asleep, 1, __ATOMIC_SEQ_CST);
-    while (__atomic_load_n(&p->round, __ATOMIC_SEQ_CST) == seen)
+    __atomic_add_fetch(&p->asleep, 1, __ATOMIC_SEQ_CST);         /* W1 */
+    while (__atomic_load_n(&p->round, __ATOMIC_SEQ_CST) == seen) /* W2 */
         pthread_cond_wait(&p->wake, &p->lock);
     __atomic_sub_fetch(&p->asleep, 1, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&p->lock);
 }
-RISEI_FN void risei_pool_hand_out(risei_pool *p, risei_task task, void *job)
+/* Starts a job on the workers and returns at once. */
+RISEI_FN void risei_threads_start(risei_threads *p, risei_task task, void *job)
 {
     p->task = task;
     p->job = job;
-    __atomic_store_n(&p->left, p->threads - 1, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&p->round, 1, __ATOMIC_SEQ_CST);
-    /* who falls asleep from now on sees the new round first */
-    if (__atomic_load_n(&p->asleep, __ATOMIC_SEQ_CST) == 0) return;
+    __atomic_store_n(&p->running, p->count - 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&p->round, 1, __ATOMIC_SEQ_CST);             /* C1 */
+    if (__atomic_load_n(&p->asleep, __ATOMIC_SEQ_CST) == 0) return; /* C2 */
     pthread_mutex_lock(&p->lock);
     pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->lock);
 }
-RISEI_FN void *risei_work(void *argument)
+/* A worker's thread: does its part of each job until the pool stops. */
+RISEI_FN void *risei_threads_worker(void *argument)
 {
     risei_worker *const w = (risei_worker *)argument;
-    risei_pool *const p = w->pool;
+    risei_threads *const p = w->threads;
     unsigned seen;
     for (seen = 0;; seen++) {
-        risei_pool_await(p, seen);
+        risei_threads_await(p, seen);
         if (p->stop) return NULL;
-        p->task(p->job, w->part, p->threads, p->scratch + (size_t)w->part * p->scratch_bytes);
-        __atomic_sub_fetch(&p->left, 1, __ATOMIC_RELEASE);
+        p->task(p->job, w->part, p->count, p->scratch + (size_t)w->part * p->scratch_bytes);
+        __atomic_sub_fetch(&p->running, 1, __ATOMIC_RELEASE);
     }
 }
-RISEI_FN void risei_pool_run(risei_pool *p, risei_task task, void *job)
+/* Runs a job on all threads and returns when all parts are done. Yields now and then while it
+   waits, because the workers may have to share the caller's core. */
+RISEI_FN void risei_threads_run(risei_threads *p, risei_task task, void *job)
 {
     int spin;
-    risei_pool_hand_out(p, task, job);
-    task(job, 0, p->threads, p->scratch);
-    for (spin = 0; __atomic_load_n(&p->left, __ATOMIC_ACQUIRE) > 0; spin++) {
+    risei_threads_start(p, task, job);
+    task(job, 0, p->count, p->scratch);
+    for (spin = 0; __atomic_load_n(&p->running, __ATOMIC_ACQUIRE) > 0; spin++) {
         RISEI_PAUSE();
-        if (spin % RISEI_SPINS == RISEI_SPINS - 1) sched_yield();
+        if (spin % RISEI_THREADS_SPINS == RISEI_THREADS_SPINS - 1) sched_yield();
     }
 }
-/* Ends the workers; `started` of them are there. */
-RISEI_FN void risei_pool_end(risei_pool *p, int started)
+/* Ends the pool. Of its workers, 1 .. started-1 exist. */
+RISEI_FN void risei_threads_end(risei_threads *p, int started)
 {
     int i;
     p->stop = 1;
-    risei_pool_hand_out(p, NULL, NULL);
+    risei_threads_start(p, NULL, NULL);
     for (i = 1; i < started; i++) pthread_join(p->workers[i].thread, NULL);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
 }
-/* Returns 0 if the system refuses threads. */
-RISEI_FN int risei_pool_begin(risei_pool *p, int threads, void *scratch, size_t scratch_bytes)
+/* Starts the workers of a zeroed pool; `scratch` is [threads][scratch_bytes]. Returns 0 if the
+   system refuses a thread; the workers that had started are then ended. */
+RISEI_FN int risei_threads_begin(risei_threads *p, int threads, void *scratch, size_t scratch_bytes)
 {
     int i;
-    p->threads = threads;
+    p->count = threads;
     p->scratch = (unsigned char *)scratch;
     p->scratch_bytes = scratch_bytes;
     if (pthread_mutex_init(&p->lock, NULL) != 0 || pthread_cond_init(&p->wake, NULL) != 0) return 0;
     for (i = 1; i < threads; i++) {
-        p->workers[i].pool = p;
+        p->workers[i].threads = p;
         p->workers[i].part = i;
-        if (pthread_create(&p->workers[i].thread, NULL, risei_work, &p->workers[i]) == 0) continue;
-        risei_pool_end(p, i);
+        if (pthread_create(&p->workers[i].thread, NULL, risei_threads_worker, &p->workers[i]) == 0)
+            continue;
+        risei_threads_end(p, i);
         return 0;
     }
     return 1;
 }
 #endif /* RISE_THREADS */
 
-/* What computes: the kernels, their scratch, and threads. */
+/* What computation runs on. */
 typedef struct risei_device {
     const rise_kernels *kernels;
-    /* [threads][scratch_bytes]: of products, and behind it of a first layer that sees frames */
+    /* [threads][scratch_bytes]: the scratch of a product, then that of a first layer over frames */
     void *scratch;
-    struct risei_pool *pool; /* NULL: the caller's thread alone */
+    struct risei_threads *threads; /* NULL: the caller's thread alone */
     size_t scratch_bytes;
 } risei_device;
 
-/* Does a job; `work` is what it comes to, in multiplications or so: little is not worth dividing. */
-RISEI_FN void risei_run(const risei_device *d, double work, risei_task task, void *job)
+/* Runs a job and returns when it is done: on all threads if `work`, its approximate number of
+   multiplications, is more than RISEI_THREADS_MINIMUM, else on the caller's thread. */
+RISEI_FN void risei_device_run(const risei_device *d, double work, risei_task task, void *job)
 {
 #ifdef RISE_THREADS
-    if (d->pool != NULL && work > RISEI_WORTH) {
-        risei_pool_run(d->pool, task, job);
+    if (d->threads != NULL && work > RISEI_THREADS_MINIMUM) {
+        risei_threads_run(d->threads, task, job);
         return;
     }
 #endif
@@ -1866,10 +3008,11 @@ RISEI_FN void risei_run(const risei_device *d, double work, risei_task task, voi
     task(job, 0, 1, d->scratch);
 }
 
-RISEI_FN int risei_threads(const risei_device *d)
+/* Returns the number of threads, 1 without a pool. */
+RISEI_FN int risei_device_threads(const risei_device *d)
 {
 #ifdef RISE_THREADS
-    if (d->pool != NULL) return d->pool->threads;
+    if (d->threads != NULL) return d->threads->count;
 #endif
     (void)d;
     return 1;
@@ -1885,44 +3028,65 @@ RISEI_FN void risei_product_part(void *job, int part, int parts, void *scratch)
     const risei_product_job *const j = (const risei_product_job *)job;
     j->kernels->product(j->product, part, parts, scratch);
 }
-RISEI_FN void risei_product(const risei_device *d, const rise_product *p)
+/* Computes a matrix product on the device's threads. */
+RISEI_FN void risei_product_run(const risei_device *d, const rise_product *p)
 {
     risei_product_job job;
     job.kernels = d->kernels;
     job.product = p;
-    risei_run(d, (double)p->m * p->n * p->k, risei_product_part, &job);
+    risei_device_run(d, (double)p->m * p->n * p->k, risei_product_part, &job);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>layers: forward and backward side by side. Gradients are assigned, not added up: a layer runs backward once an update */
+/* >>layers: linear and conv layers, max pools, ReLU, and the conv encoder that is built of them
+
+   Forward and backward stand side by side. Backward assigns gradients instead of adding to them:
+   a layer runs backward once per update.
+
+   Main types: risei_parameters, risei_linear, risei_image, risei_conv, risei_frames_input,
+   risei_encoder (the layers) and risei_encoder_data (their activations and gradients).
+   Uses the rooms: platform, memory, random, kernels (matrices and products), threads.
+   Tests: tests/gradients.c (all passes, in double), tests/kernels.c (equal bits for frames and for
+   data gradients), tests/layers_torch.py (against PyTorch).
+
+   Names, in the whole room:
+     w, g      all parameters of a network, and all their gradients; a layer holds offsets into both
+     x, y      input and output of a layer; dx, dy: the gradients of the loss with respect to them
+     n         image of a batch of `count` images
+     iy, ix    row and column of an input pixel (of x and dx)
+     oy, ox    row and column of an output pixel (of y and dy)
+     ky, kx    row and column of a kernel; a pair (ky, kx) is one tap
+     ry, py, ty, and rx, px, tx: see "How a conv computes its data gradient"
+     l         layer of an encoder */
 
 RISEI_FN void risei_zero(rise_real *x, ptrdiff_t count)
 {
     if (x != NULL && count > 0) memset(x, 0, (size_t)count * sizeof *x);
 }
-/* The parameter block while a network is laid out: everything that learns is one array. */
+/* Counts the parameters while a network is laid out. All of them are one array. */
 typedef struct risei_parameters {
     size_t count;
 } risei_parameters;
 
-RISEI_FN size_t risei_parameter(risei_parameters *p, size_t count)
+/* Reserves `count` parameters. Returns the offset of the first one. */
+RISEI_FN size_t risei_parameters_reserve(risei_parameters *p, size_t count)
 {
-    size_t const at = p->count;
+    size_t const offset = p->count;
     p->count += count;
-    return at;
+    return offset;
 }
-/* Uniform in +-1/sqrt(fan_in), as PyTorch initialises its layers. */
+/* Draws w [count] uniformly from +-1/sqrt(fan_in), as PyTorch initialises its layers. */
 RISEI_FN void risei_initialise(rise_real *w, size_t count, int fan_in, risei_random *random)
 {
     rise_real const bound = 1 / risei_sqrt((rise_real)fan_in);
     size_t i;
-    for (i = 0; i < count; i++) w[i] = (2 * risei_uniform(random) - 1) * bound;
+    for (i = 0; i < count; i++) w[i] = (2 * risei_random_uniform(random) - 1) * bound;
 }
 
-/* y [rows][out] = x [rows][in] W + b */
+/* A linear (dense) layer: y [rows][out] = x [rows][in] W + b */
 typedef struct risei_linear {
     int in, out, biased;
-    /* rise_matrix_panels [in][out], and [out]: where in the parameter block */
+    /* Offsets into the parameters: W as rise_matrix_panels [in][out], and b [out]. */
     size_t weights, bias;
 } risei_linear;
 
@@ -1930,11 +3094,12 @@ RISEI_FN risei_linear risei_linear_make(risei_parameters *p, int in, int out, in
 {
     risei_linear layer;
     layer.in = in, layer.out = out, layer.biased = biased;
-    layer.weights = risei_parameter(p, (size_t)in * (size_t)out);
-    layer.bias = risei_parameter(p, biased ? (size_t)out : 0);
+    layer.weights = risei_parameters_reserve(p, (size_t)in * (size_t)out);
+    layer.bias = risei_parameters_reserve(p, biased ? (size_t)out : 0);
     return layer;
 }
-/* Weights uniform in +-1/sqrt(fan_in), drawn row by row, wherever they lie. */
+/* Draws W uniformly from +-1/sqrt(fan_in). Draws in row-major order, so that the weights do not
+   depend on the memory layout. */
 RISEI_FN void risei_linear_initialise_weights(const risei_linear *l, rise_real *w, int fan_in,
                                               risei_random *random)
 {
@@ -1942,7 +3107,8 @@ RISEI_FN void risei_linear_initialise_weights(const risei_linear *l, rise_real *
     int i, j;
     for (i = 0; i < l->in; i++)
         for (j = 0; j < l->out; j += m.run)
-            risei_initialise(w + l->weights + risei_walk(&m.rows, i) + risei_column(&m, j),
+            risei_initialise(w + l->weights + risei_walk_offset(&m.rows, i) +
+                                 risei_matrix_column(&m, j),
                              (size_t)m.run, fan_in, random);
 }
 RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei_random *random)
@@ -1951,7 +3117,8 @@ RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei
     risei_initialise(w + l->bias, (size_t)l->out, l->in, random);
 }
 
-/* Rows of x and y lie `stride` elements apart. */
+/* Computes y = x W + b, or max(0, x W + b) if `relu`. Rows of x and of y are `x_stride` and
+   `y_stride` elements apart. */
 RISEI_FN void risei_linear_forward(const risei_device *d, const risei_linear *l, const rise_real *w,
                                    int rows, const rise_real *x, ptrdiff_t x_stride, rise_real *y,
                                    ptrdiff_t y_stride, int relu)
@@ -1964,9 +3131,9 @@ RISEI_FN void risei_linear_forward(const risei_device *d, const risei_linear *l,
     p.c = rise_matrix_plain(y, y_stride);
     p.bias = w + l->bias;
     p.relu = relu;
-    risei_product(d, &p);
+    risei_product_run(d, &p);
 }
-/* dW = x^T dy, and the gradient of the bias, if it has one */
+/* Computes dW = x^T dy and, if the layer has a bias, db = the column sums of dy. */
 RISEI_FN void risei_linear_backward_weights(const risei_device *d, const risei_linear *l,
                                             rise_real *g, int rows, const rise_real *x,
                                             ptrdiff_t x_stride, const rise_real *dy,
@@ -1980,9 +3147,14 @@ RISEI_FN void risei_linear_backward_weights(const risei_device *d, const risei_l
     p.b = rise_matrix_plain(dy, dy_stride);
     p.c = rise_matrix_panels(g + l->weights, l->in, l->out);
     if (l->biased) p.sums = g + l->bias;
-    risei_product(d, &p);
+    risei_product_run(d, &p);
 }
-/* dy is the gradient before the ReLU. dx may be NULL. */
+/* Computes dW, db and dx = dy W^T. dy is the gradient before the ReLU. dx may be NULL.
+
+   A product packs a transposed B. For more than 64 rows, B is W^T. For up to 64 rows, W is usually
+   larger than dy. So the product is transposed: dx^T = W dy^T reads W in place and packs dy^T. But
+   then each tile of the result must be transposed before it is stored in dx. The best limit depends
+   on the cost of packing W and of transposing dx. No measurement of the 64 rows is recorded. */
 RISEI_FN void risei_linear_backward(const risei_device *d, const risei_linear *l,
                                     const rise_real *w, rise_real *g, int rows, const rise_real *x,
                                     ptrdiff_t x_stride, const rise_real *dy, ptrdiff_t dy_stride,
@@ -1999,77 +3171,129 @@ RISEI_FN void risei_linear_backward(const risei_device *d, const risei_linear *l
     if (rows > 64) { /* dx = dy W^T */
         p.m = rows, p.n = l->in;
         p.b = rise_matrix_transpose(weights);
-    } else { /* dx^T = W dy^T: W, which is larger, is read where it lies */
+    } else { /* dx^T = W dy^T */
         p.m = l->in, p.n = rows;
         p.b = rise_matrix_transpose(p.a), p.a = weights;
         p.c = rise_matrix_transpose(p.c);
     }
-    risei_product(d, &p);
+    risei_product_run(d, &p);
 }
 
-/* Images [count][height + 2 pad][width + 2 pad][channels]: the border is zero and stays so. */
+/* Images [count][height + 2 padding][width + 2 padding][channels]. The padding is zero from the
+   start, and layers write nothing but zeros there. */
 typedef struct risei_image {
     rise_real *data;
-    int height, width, channels, pad;
+    int height, width, channels, padding;
 } risei_image;
 
-RISEI_FN risei_image risei_image_make(int height, int width, int channels, int pad)
+RISEI_FN risei_image risei_image_make(int height, int width, int channels, int padding)
 {
     risei_image image;
     memset(&image, 0, sizeof image);
-    image.height = height, image.width = width, image.channels = channels, image.pad = pad;
+    image.height = height, image.width = width,
+    image.channels = channels, image.padding = padding;
     return image;
 }
-RISEI_FN ptrdiff_t risei_image_row(const risei_image *i)
+/* Returns the elements of one row of pixels, with its padding. */
+RISEI_FN ptrdiff_t risei_image_row_size(const risei_image *i)
 {
-    return (ptrdiff_t)(i->width + 2 * i->pad) * i->channels;
+    return (ptrdiff_t)(i->width + 2 * i->padding) * i->channels;
 }
+/* Returns the elements of one image, with its padding. */
 RISEI_FN ptrdiff_t risei_image_size(const risei_image *i)
 {
-    return (i->height + 2 * i->pad) * risei_image_row(i);
+    return (i->height + 2 * i->padding) * risei_image_row_size(i);
 }
-/* Where pixel (y, x) of the first image is; coordinates may reach into the border. */
-RISEI_FN ptrdiff_t risei_image_at(const risei_image *i, int y, int x)
+/* Returns the offset of pixel (iy, ix) in an image. Pixels of the padding have coordinates below 0,
+   or from height or width on. */
+RISEI_FN ptrdiff_t risei_image_at(const risei_image *i, int iy, int ix)
 {
-    return (y + i->pad) * risei_image_row(i) + (ptrdiff_t)(x + i->pad) * i->channels;
+    return (iy + i->padding) * risei_image_row_size(i) + (ptrdiff_t)(ix + i->padding) * i->channels;
 }
-/* A walk over rows x columns of its pixels, every `step`-th of them. */
-RISEI_FN rise_walk risei_image_walk(const risei_image *i, int rows, int columns, int step)
+/* Returns a walk over rows x columns pixels of each image, `stride` pixels apart. */
+RISEI_FN rise_walk risei_image_walk(const risei_image *i, int rows, int columns, int stride)
 {
     rise_walk walk;
     walk.inner = columns;
     walk.middle = rows;
-    walk.step[0] = (ptrdiff_t)step * i->channels;
-    walk.step[1] = step * risei_image_row(i);
+    walk.step[0] = (ptrdiff_t)stride * i->channels;
+    walk.step[1] = stride * risei_image_row_size(i);
     walk.step[2] = risei_image_size(i);
-    /* all pixels */
+    /* All pixels of all images are equally far apart: one plain stride. */
     if (walk.step[0] * columns == walk.step[1] && walk.step[1] * rows == walk.step[2])
         walk.inner = INT_MAX;
     return walk;
 }
 
-/* Convolution (the field's name for correlation): y(oy, ox) = relu(b + sum over ky, kx, c of x(oy s + ky - pad, ...) w). */
+/* A conv layer, and the max pool after it. The layer correlates, as deep learning libraries do:
+
+     y(oy, ox) = b + sum over ky, kx of x(oy stride + ky - pad, ox stride + kx - pad) w(ky, kx)
+
+   where x(..) is a row vector [channels], w(ky, kx) is a matrix [channels][filters], and b and
+   y(oy, ox) are row vectors [filters]. A ReLU may follow: y = max(0, y). */
 typedef struct risei_conv {
-    int height, width, channels; /* in */
+    int height, width, channels; /* of x */
     int filters, size, stride, pad;
-    int out_height, out_width;
-    /* of zeros around dy, so that the data gradient is a product too */
-    int border;
+    int out_height, out_width; /* of y */
+    /* Zeros that dy needs on each side, so that the data gradient is a product, too. */
+    int dy_padding;
     int pool, pool_stride, pool_pad;
-    int pooled_height, pooled_width; /* out_height, out_width without a pool */
-    size_t weights, bias;            /* [size][size][channels][filters], [filters] */
-    /* it only runs forward, and its weights lie as rise_matrix_panels */
+    int pooled_height, pooled_width; /* out_height and out_width if there is no pool */
+    size_t weights, bias;            /* offsets: [size][size][channels][filters], [filters] */
+    /* 1: the layer only runs forward, and its weights have the layout of rise_matrix_panels */
     int frozen;
 } risei_conv;
 
-/* The data gradient at pixels u = r + stride Y (u = y + pad) takes taps r, r + stride, ... of the kernel. */
-typedef struct risei_phase {
-    int taps, first, count; /* taps of this residue; the first Y inside the image and how many */
-} risei_phase;
+/* How a conv computes its data gradient dx
 
-RISEI_FN risei_phase risei_conv_phase(const risei_conv *c, int r, int length)
+   Take the rows alone; columns work in the same way. Forward, tap ky connects row oy of dy with row
+   iy of dx if oy stride + ky = iy + pad. So
+
+     dx(iy) = sum of dy(oy) w(ky)^T over all oy, ky with oy stride + ky = iy + pad.
+
+   Phases. Only taps with ky % stride == (iy + pad) % stride belong to that sum. The rows of dx with
+   the same remainder ry are a phase. Number its rows py and its taps ty:
+
+     iy + pad = ry + stride py,   ky = ry + stride ty,   therefore oy = py - ty, and
+
+     dx(row py of phase ry) = sum over ty of dy(py - ty) w(ry + stride ty)^T.
+
+   In a phase, dx is therefore a conv of dy with stride 1 and a smaller kernel: a product whose A is
+   the patches of dy, in place. In a patch oy increases, so ty decreases: B reads the kernel
+   backward, from its last tap to its first, by a walk with negative steps.
+
+   Example: 8 rows of x, size 4, stride 2, pad 0, so dy has rows 0, 1, 2. Two phases, two taps each:
+
+     phase 0, rows 0 2 4 6 (py = 0 1 2 3):   dx(2 py)     = dy(py) w(0)^T + dy(py - 1) w(2)^T
+     phase 1, rows 1 3 5 7 (py = 0 1 2 3):   dx(2 py + 1) = dy(py) w(1)^T + dy(py - 1) w(3)^T
+
+   Bands. At the edges some taps miss dy: in the example dy(-1) for py = 0, and dy(3) for py = 3. A
+   band is a run of rows py to which the same taps belong: here py = 0 with ty = 0, py = 1 .. 2 with
+   both taps, and py = 3 with ty = 1. One product for each pair of a row band and a column band
+   multiplies no zeros. The alternative is one band for the whole phase. Its taps read zeros where
+   they miss dy; `dy_padding` is the number of zeros that this needs on each side of dy.
+
+   Taps. The other way is one product per tap, over all pixels (oy, ox) of dy: it adds
+   dy(oy, ox) w(ky, kx)^T to the pixel of dx that the tap connects with (oy, ox).
+
+   by_pixel. Tiles of a product read rows of A in place if enough of these rows are equally far
+   apart. The pixels of one image row are, but a narrow band has too few of them. The same pixel of
+   successive images is always one image size apart. So with `by_pixel` the product takes one pixel
+   of all images, then the next pixel.
+
+   Bands and taps give the same bits: each element of dx adds the same terms, in the order of oy, ox
+   and filter. The zeros that some of them add do not change a sum. Test: tests/kernels.c. */
+
+/* One phase of the rows (or columns) of dx. Taps ty (or tx) are 0 .. taps - 1. The rows py inside
+   the image are first .. first + count - 1. */
+typedef struct risei_conv_phase {
+    int taps, first, count;
+} risei_conv_phase;
+
+/* Returns phase r of the rows (or columns) of dx, `length` of them. */
+RISEI_FN risei_conv_phase risei_conv_phase_of(const risei_conv *c, int r, int length)
 {
-    risei_phase phase;
+    risei_conv_phase phase;
     int const last = (length - 1 + c->pad - r + c->stride) / c->stride - 1;
     phase.taps = r < c->size ? (c->size - r + c->stride - 1) / c->stride : 0;
     phase.first = c->pad > r ? (c->pad - r + c->stride - 1) / c->stride : 0;
@@ -2095,41 +3319,44 @@ RISEI_FN risei_conv risei_conv_make(risei_parameters *p, const rise_conv *desc, 
         c.pooled_height = (c.out_height + 2 * c.pool_pad - c.pool) / c.pool_stride + 1;
         c.pooled_width = (c.out_width + 2 * c.pool_pad - c.pool) / c.pool_stride + 1;
     }
+    /* A phase reads rows first - (taps - 1) .. first + count - 1 of dy. */
     for (axis = 0; axis < 2; axis++)
         for (r = 0; r < c.stride; r++) {
-            risei_phase const phase = risei_conv_phase(&c, r, axis ? width : height);
+            risei_conv_phase const phase = risei_conv_phase_of(&c, r, axis ? width : height);
             int const before = phase.taps - 1 - phase.first;
             int const after = phase.first + phase.count - (axis ? c.out_width : c.out_height);
             if (phase.taps == 0 || phase.count <= 0) continue;
-            if (c.border < before) c.border = before;
-            if (c.border < after) c.border = after;
+            if (c.dy_padding < before) c.dy_padding = before;
+            if (c.dy_padding < after) c.dy_padding = after;
         }
-    c.weights =
-        risei_parameter(p, (size_t)c.size * (size_t)c.size * (size_t)channels * (size_t)c.filters);
-    c.bias = risei_parameter(p, (size_t)c.filters);
+    c.weights = risei_parameters_reserve(
+        p, (size_t)c.size * (size_t)c.size * (size_t)channels * (size_t)c.filters);
+    c.bias = risei_parameters_reserve(p, (size_t)c.filters);
     return c;
 }
 
-/* multiplications, either way */
+/* Returns the multiplications of one pass (forward, weights or data) over `count` images. */
 RISEI_FN double risei_conv_work(const risei_conv *c, int count)
 {
     return (double)count * c->out_height * c->out_width * c->filters *
            (c->size * c->size * c->channels);
 }
-/* [count * out_height * out_width][size * size * channels]: the patches, where they lie in the image */
+/* Returns the patches of x, in place: [count * out_height * out_width][size * size * channels]. */
 RISEI_FN rise_matrix risei_conv_patches(const risei_conv *c, const risei_image *x)
 {
     rise_matrix m;
     m.data = x->data + risei_image_at(x, -c->pad, -c->pad);
     m.rows = risei_image_walk(x, c->out_height, c->out_width, c->stride);
     m.run = c->size * c->channels;
-    m.run_step = risei_image_row(x);
+    m.run_step = risei_image_row_size(x);
     return m;
 }
 
-/* y = conv(x), max(0, y) if `relu`. x.pad must be c.pad or more; y may have any border. */
-RISEI_FN rise_product risei_conv_product(const risei_conv *c, const rise_real *w, int count,
-                                         const risei_image *x, const risei_image *y, int relu)
+/* Returns the product y = conv(x), or max(0, conv(x)) if `relu`. x needs at least c->pad of
+   padding; y may have any padding. */
+RISEI_FN rise_product risei_conv_forward_product(const risei_conv *c, const rise_real *w, int count,
+                                                 const risei_image *x, const risei_image *y,
+                                                 int relu)
 {
     rise_product p;
     memset(&p, 0, sizeof p);
@@ -2144,9 +3371,9 @@ RISEI_FN rise_product risei_conv_product(const risei_conv *c, const rise_real *w
     p.relu = relu;
     return p;
 }
-/* dW = patches^T dy, and the gradient of the bias */
-RISEI_FN rise_product risei_conv_gradient(const risei_conv *c, rise_real *g, int count,
-                                          const risei_image *x, const risei_image *dy)
+/* Returns the product dW = patches^T dy, which also makes db = the column sums of dy. */
+RISEI_FN rise_product risei_conv_weights_product(const risei_conv *c, rise_real *g, int count,
+                                                 const risei_image *x, const risei_image *dy)
 {
     rise_product p;
     memset(&p, 0, sizeof p);
@@ -2160,316 +3387,380 @@ RISEI_FN rise_product risei_conv_gradient(const risei_conv *c, rise_real *g, int
     p.sums = g + c->bias;
     return p;
 }
-/* y (add: +)= conv(x) */
+/* Computes y = conv(x), or y += conv(x) if `add`; then y = max(0, y) if `relu`. A product starts
+   from the bias or from C, not from both. So with `add` the bias is added to y first. */
 RISEI_FN void risei_conv_forward(const risei_device *d, const risei_conv *c, const rise_real *w,
                                  int count, const risei_image *x, const risei_image *y, int relu,
                                  int add)
 {
-    rise_product p = risei_conv_product(c, w, count, x, y, relu);
+    rise_product p = risei_conv_forward_product(c, w, count, x, y, relu);
     int i;
     if (add) p.bias = NULL, p.accumulate = 1;
     for (i = 0; i < p.m && add; i++)
         d->kernels->add(c->filters, w + c->bias,
-                        y->data + risei_image_at(y, 0, 0) + risei_walk(&p.c.rows, i));
-    risei_product(d, &p);
+                        y->data + risei_image_at(y, 0, 0) + risei_walk_offset(&p.c.rows, i));
+    risei_product_run(d, &p);
 }
 
-/* Rows, or columns, first .. first+count of a phase, to which the same `taps` of the kernel belong, after the first `skip`. */
-typedef struct risei_band {
+/* Rows py (or columns px) first .. first + count - 1 of a phase, to all of which the same taps
+   belong. In the order of oy, the first `skip` taps of the phase miss dy; the next `taps` belong to
+   the band. */
+typedef struct risei_conv_band {
     int first, count, skip, taps;
-} risei_band;
+} risei_conv_band;
 
-/* The band that starts at row Y of a phase, of which dy has `length` rows. Rows in the middle have all taps. If not `cut`, the
-   whole phase is one band, and those of its taps that miss dy meet the zeros of its border. */
-RISEI_FN risei_band risei_conv_band(const risei_phase *phase, int length, int row, int cut)
+/* Returns the band that starts at row py of a phase, where dy has `dy_length` rows. If not
+   `cut_edges`, the whole phase is one band with all taps. */
+RISEI_FN risei_conv_band risei_conv_band_at(const risei_conv_phase *phase, int dy_length, int py,
+                                            int cut_edges)
 {
-    int const above = cut ? phase->taps - 1 - row : 0, beneath = cut ? row - (length - 1) : 0;
+    /* The taps with oy < 0, and those with oy >= dy_length, if positive. */
+    int const before = cut_edges ? phase->taps - 1 - py : 0;
+    int const after = cut_edges ? py - (dy_length - 1) : 0;
     int const end = phase->first + phase->count;
-    risei_band band;
-    band.first = row, band.count = cut ? 1 : phase->count;
-    band.skip = above > 0 ? above : 0;
-    band.taps = phase->taps - band.skip - (beneath > 0 ? beneath : 0);
-    if (cut && above <= 0 && beneath < 0) band.count = (length < end ? length : end) - row;
+    risei_conv_band band;
+    band.first = py, band.count = cut_edges ? 1 : phase->count;
+    band.skip = before > 0 ? before : 0;
+    band.taps = phase->taps - band.skip - (after > 0 ? after : 0);
+    /* From here to row dy_length - 1, all rows have all taps. */
+    if (cut_edges && before <= 0 && after < 0)
+        band.count = (dy_length < end ? dy_length : end) - py;
     if (band.taps <= 0) band.taps = band.skip = 0;
     return band;
 }
-/* A walk over the pixels of so many images that takes one pixel of all images, then the next; or image by image. */
-RISEI_FN rise_walk risei_conv_walk(const risei_image *x, int rows, int columns, int step, int count,
-                                   int by_pixel)
+/* Returns a walk over rows x columns pixels of `count` images, `stride` pixels apart: image by
+   image, or if `by_pixel` one pixel of all images, then the next pixel. */
+RISEI_FN rise_walk risei_conv_walk(const risei_image *x, int rows, int columns, int stride,
+                                   int count, int by_pixel)
 {
-    rise_walk const w = risei_image_walk(x, rows, columns, step);
-    rise_walk turned;
-    turned.inner = count, turned.middle = columns;
-    turned.step[0] = w.step[2], turned.step[1] = w.step[0], turned.step[2] = w.step[1];
-    return by_pixel ? turned : w;
+    rise_walk const by_image = risei_image_walk(x, rows, columns, stride);
+    rise_walk walk;
+    walk.inner = count, walk.middle = columns;
+    walk.step[0] = by_image.step[2], walk.step[1] = by_image.step[0],
+    walk.step[2] = by_image.step[1];
+    return by_pixel ? walk : by_image;
 }
-/* dx of one band of rows v and columns u: the patches of dy that its pixels came from, times the kernel turned around. */
+/* Computes the pixels of dx in one band of rows and one of columns, in phase (ry, rx): the patches
+   of dy times the band's part of the kernel, backward. A band without taps has k = 0, so the
+   product writes zeros. */
 RISEI_FN void risei_conv_backward_band(const risei_device *d, const risei_conv *c,
                                        const rise_real *w, int count, const risei_image *dy,
-                                       const risei_image *dx, int ry, int rx, const risei_band *v,
-                                       const risei_band *u, int by_pixel)
+                                       const risei_image *dx, int ry, int rx,
+                                       const risei_conv_band *rows, const risei_conv_band *columns,
+                                       int by_pixel)
 {
-    int const f = c->filters, tap = c->channels * f;
-    int const top = risei_conv_phase(c, ry, c->height).taps - 1;
-    int const side = risei_conv_phase(c, rx, c->width).taps - 1;
+    int const f = c->filters, tap_size = c->channels * f;
+    int const last_ty = risei_conv_phase_of(c, ry, c->height).taps - 1;
+    int const last_tx = risei_conv_phase_of(c, rx, c->width).taps - 1;
     rise_product p;
     memset(&p, 0, sizeof p);
-    p.m = count * v->count * u->count, p.n = c->channels, p.k = v->taps * u->taps * f;
-    p.c = rise_matrix_plain(dx->data + risei_image_at(dx, ry + c->stride * v->first - c->pad,
-                                                      rx + c->stride * u->first - c->pad),
+    p.m = count * rows->count * columns->count, p.n = c->channels,
+    p.k = rows->taps * columns->taps * f;
+    p.c = rise_matrix_plain(dx->data + risei_image_at(dx, ry + c->stride * rows->first - c->pad,
+                                                      rx + c->stride * columns->first - c->pad),
                             0);
-    p.c.rows = risei_conv_walk(dx, v->count, u->count, c->stride, count, by_pixel);
+    p.c.rows = risei_conv_walk(dx, rows->count, columns->count, c->stride, count, by_pixel);
     p.a = rise_matrix_plain(dy->data, 0);
     p.b = rise_matrix_transpose(rise_matrix_plain(w + c->weights, f));
     if (p.k > 0) {
-        int const ky = ry + c->stride * (top - v->skip), kx = rx + c->stride * (side - u->skip);
-        p.a.data = dy->data +
-                   risei_image_at(dy, v->first - top + v->skip, u->first - side + u->skip);
-        p.a.rows = risei_conv_walk(dy, v->count, u->count, 1, count, by_pixel);
-        p.a.run = u->taps * f;
-        p.a.run_step = risei_image_row(dy);
-        p.b.data = w + c->weights + (ptrdiff_t)(ky * c->size + kx) * tap;
-        p.b.rows.inner = f, p.b.rows.middle = u->taps;
-        p.b.rows.step[1] = -(ptrdiff_t)c->stride * tap;
-        p.b.rows.step[2] = -(ptrdiff_t)c->stride * c->size * tap;
+        /* The band's last taps, with which its patches start. */
+        int const ky = ry + c->stride * (last_ty - rows->skip);
+        int const kx = rx + c->stride * (last_tx - columns->skip);
+        p.a.data = dy->data + risei_image_at(dy, rows->first - last_ty + rows->skip,
+                                             columns->first - last_tx + columns->skip);
+        p.a.rows = risei_conv_walk(dy, rows->count, columns->count, 1, count, by_pixel);
+        p.a.run = columns->taps * f;
+        p.a.run_step = risei_image_row_size(dy);
+        p.b.data = w + c->weights + (ptrdiff_t)(ky * c->size + kx) * tap_size;
+        p.b.rows.inner = f, p.b.rows.middle = columns->taps;
+        p.b.rows.step[1] = -(ptrdiff_t)c->stride * tap_size;
+        p.b.rows.step[2] = -(ptrdiff_t)c->stride * c->size * tap_size;
     }
-    risei_product(d, &p);
+    risei_product_run(d, &p);
 }
-/* What is left of a phase if it has tap k of the kernel alone: those of dy's rows, or columns, that it connects with one of x's
-   `length`; there may be none. */
-RISEI_FN risei_phase risei_conv_reach(const risei_conv *c, int k, int length, int out_length)
+/* Returns the rows oy (or columns ox) of dy that row (or column) k of the kernel connects with dx,
+   as a phase with one tap. x has `length` rows and dy `out_length`. count <= 0: there are none. */
+RISEI_FN risei_conv_phase risei_conv_tap_phase(const risei_conv *c, int k, int length,
+                                               int out_length)
 {
-    risei_phase reach = risei_conv_phase(c, k % c->stride, length);
-    int const first = reach.first - k / c->stride, end = first + reach.count;
-    reach.taps = 1;
-    reach.first = first > 0 ? first : 0;
-    reach.count = (end < out_length ? end : out_length) - reach.first;
-    return reach;
+    risei_conv_phase tap = risei_conv_phase_of(c, k % c->stride, length);
+    int const first = tap.first - k / c->stride, end = first + tap.count;
+    tap.taps = 1;
+    tap.first = first > 0 ? first : 0;
+    tap.count = (end < out_length ? end : out_length) - tap.first;
+    return tap;
 }
-/* dx tap by tap: a product each, which adds what dy gives through that tap. Nothing is multiplied in vain, and the weights are
-   turned around once; but dx is read and written for each tap. */
+/* Computes dx tap by tap, one product each. No tap meets zeros, and each weight is packed once. But
+   dx is read and written once per tap. Taps run backward, as in bands, so that the sums have the
+   same order. */
 RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *c,
                                        const rise_real *w, int count, const risei_image *dy,
                                        const risei_image *dx)
 {
-    int const f = c->filters, tap = c->channels * f;
-    int n, y, k;
+    int const f = c->filters, tap_size = c->channels * f;
+    int n, iy, tap;
     for (n = 0; n < count; n++)
-        for (y = 0; y < dx->height; y++)
-            risei_zero(dx->data + n * risei_image_size(dx) + risei_image_at(dx, y, 0),
+        for (iy = 0; iy < dx->height; iy++)
+            risei_zero(dx->data + n * risei_image_size(dx) + risei_image_at(dx, iy, 0),
                        dx->width * dx->channels);
-    /* backward: the sums of the bands, without their zeros */
-    for (k = c->size * c->size - 1; k >= 0; k--) {
-        int const ky = k / c->size, kx = k % c->size;
-        risei_phase const v = risei_conv_reach(c, ky, c->height, c->out_height);
-        risei_phase const u = risei_conv_reach(c, kx, c->width, c->out_width);
+    for (tap = c->size * c->size - 1; tap >= 0; tap--) {
+        int const ky = tap / c->size, kx = tap % c->size;
+        risei_conv_phase const rows = risei_conv_tap_phase(c, ky, c->height, c->out_height);
+        risei_conv_phase const columns = risei_conv_tap_phase(c, kx, c->width, c->out_width);
         rise_product p;
-        if (v.count <= 0 || u.count <= 0) continue;
+        if (rows.count <= 0 || columns.count <= 0) continue;
         memset(&p, 0, sizeof p);
-        p.m = count * v.count * u.count, p.n = c->channels, p.k = f;
+        p.m = count * rows.count * columns.count, p.n = c->channels, p.k = f;
         p.accumulate = 1;
-        p.a = rise_matrix_plain(dy->data + risei_image_at(dy, v.first, u.first), 0);
-        p.a.rows = risei_image_walk(dy, v.count, u.count, 1);
-        p.b = rise_matrix_transpose(rise_matrix_plain(w + c->weights + (ptrdiff_t)k * tap, f));
-        p.c = rise_matrix_plain(dx->data + risei_image_at(dx, c->stride * v.first + ky - c->pad,
-                                                          c->stride * u.first + kx - c->pad),
-                                0);
-        p.c.rows = risei_image_walk(dx, v.count, u.count, c->stride);
-        risei_product(d, &p);
+        p.a = rise_matrix_plain(dy->data + risei_image_at(dy, rows.first, columns.first), 0);
+        p.a.rows = risei_image_walk(dy, rows.count, columns.count, 1);
+        p.b = rise_matrix_transpose(
+            rise_matrix_plain(w + c->weights + (ptrdiff_t)tap * tap_size, f));
+        p.c = rise_matrix_plain(
+            dx->data + risei_image_at(dx, c->stride * rows.first + ky - c->pad,
+                                      c->stride * columns.first + kx - c->pad),
+            0);
+        p.c.rows = risei_image_walk(dx, rows.count, columns.count, c->stride);
+        risei_product_run(d, &p);
     }
 }
-enum { RISEI_MANY = 8, RISEI_TOGETHER = 32 }; /* images */
-/* dx band by band. Many images: no tap that misses dy is multiplied. Above and below dy that costs a product for each row;
-   beside it, too, it would leave too few pixels in a row to fill a tile, so that tiles take a pixel of many images at once: for
-   narrow images, where it pays. */
+/* Both are in images.
+
+   BANDS_IMAGES: from so many images on, bands are cut at the edges of dy. Cut bands multiply no
+   zeros, but they are more products, and each has fewer rows. The best limit depends on the share
+   of edge rows and on the rows of a tile. No measurement of the 8 images is recorded.
+
+   GROUP_IMAGES: dx of a large batch is computed in groups of so many images. Each product of a
+   phase reads dy and writes dx of all its images; those of a group stay in the second-level cache.
+   With 32, the data gradient of 256 images of Nature's second layer was 1.2 times as fast as
+   without groups (`make bench-kernels`, row nature2, b256, data). */
+enum { RISEI_CONV_BANDS_IMAGES = 8, RISEI_CONV_GROUP_IMAGES = 32 };
+
+/* Computes dx band by band. For BANDS_IMAGES images or more, row bands are cut at the edges of dy.
+   Column bands are cut for narrow images only, and their products go by_pixel. Narrow means at most
+   16 columns in a phase. The best limit depends on the share of edge columns and on the rows of a
+   tile. No measurement of the 16 columns is recorded. */
 RISEI_FN void risei_conv_backward_bands(const risei_device *d, const risei_conv *c,
                                         const rise_real *w, int count, const risei_image *dy,
                                         const risei_image *dx)
 {
-    int const many = count >= RISEI_MANY;
-    int ry, rx, row, column;
+    int const cut_rows = count >= RISEI_CONV_BANDS_IMAGES;
+    int ry, rx, py, px;
     for (ry = 0; ry < c->stride; ry++)
         for (rx = 0; rx < c->stride; rx++) {
-            risei_phase const v = risei_conv_phase(c, ry, c->height);
-            risei_phase const u = risei_conv_phase(c, rx, c->width);
-            int const narrow = many && u.count <= 16;
-            risei_band y, x;
-            for (row = v.first; row < v.first + v.count; row += y.count) {
-                y = risei_conv_band(&v, c->out_height, row, many);
-                for (column = u.first; column < u.first + u.count; column += x.count) {
-                    x = risei_conv_band(&u, c->out_width, column, narrow);
-                    risei_conv_backward_band(d, c, w, count, dy, dx, ry, rx, &y, &x, narrow);
+            risei_conv_phase const rows = risei_conv_phase_of(c, ry, c->height);
+            risei_conv_phase const columns = risei_conv_phase_of(c, rx, c->width);
+            int const narrow = cut_rows && columns.count <= 16;
+            risei_conv_band row_band, column_band;
+            for (py = rows.first; py < rows.first + rows.count; py += row_band.count) {
+                row_band = risei_conv_band_at(&rows, c->out_height, py, cut_rows);
+                for (px = columns.first; px < columns.first + columns.count;
+                     px += column_band.count) {
+                    column_band = risei_conv_band_at(&columns, c->out_width, px, narrow);
+                    risei_conv_backward_band(d, c, w, count, dy, dx, ry, rx, &row_band,
+                                             &column_band, narrow);
                 }
             }
         }
 }
-/* dx = the data gradient, in the way that is faster: without padding, the bands of few small images hold many zeros, and a tap
-   of many filters is worth reading and writing dx. */
+/* Computes dx, tap by tap or band by band. With fewer than BANDS_IMAGES images, bands are not cut
+   and multiply zeros. Tap by tap is faster where these zeros are many (no padding, a narrow dy) and
+   where each tap multiplies enough to be worth reading and writing dx (many filters). IMPALA's
+   residual units, which have padding, go band by band.
+
+   Tap by tap, one image of Nature's third layer was 1.4 times as fast as in bands
+   (`make bench-kernels`, row nature3, b1, data); four images took 0.63 of the instructions. No
+   measurement of the 16 columns and the 32 filters is recorded. */
 RISEI_FN void risei_conv_backward_images(const risei_device *d, const risei_conv *c,
                                          const rise_real *w, int count, const risei_image *dy,
                                          const risei_image *dx)
 {
-    if (count < RISEI_MANY && c->pad == 0 && c->out_width <= 16 && c->filters >= 32)
+    if (count < RISEI_CONV_BANDS_IMAGES && c->pad == 0 && c->out_width <= 16 && c->filters >= 32)
         risei_conv_backward_taps(d, c, w, count, dy, dx);
     else
         risei_conv_backward_bands(d, c, w, count, dy, dx);
 }
-/* Many images go some at a time, for dy and dx are gone through many times; and each part of the job has its own. */
-typedef struct risei_data_job {
+/* The data gradient of a large batch. The parts divide the images once, instead of dividing each of
+   some forty products. */
+typedef struct risei_conv_data_job {
     const rise_kernels *kernels;
     const risei_conv *conv;
     const rise_real *w;
     const risei_image *dy, *dx;
     int count;
-} risei_data_job;
+} risei_conv_data_job;
 
-RISEI_FN void risei_data_part(void *job, int part, int parts, void *scratch)
+/* Computes dx of a part's images, in groups. The last group has up to one and a half times
+   GROUP_IMAGES, so that no small group is left over. */
+RISEI_FN void risei_conv_data_part(void *job, int part, int parts, void *scratch)
 {
-    const risei_data_job *const j = (const risei_data_job *)job;
-    risei_device alone;
-    int n, end, now;
-    memset(&alone, 0, sizeof alone);
-    alone.kernels = j->kernels, alone.scratch = scratch;
-    for (risei_share(j->count, 1, part, parts, &n, &end); n < end; n += now) {
+    const risei_conv_data_job *const j = (const risei_conv_data_job *)job;
+    risei_device own; /* the part's own scratch, no threads */
+    int n, end, group;
+    memset(&own, 0, sizeof own);
+    own.kernels = j->kernels, own.scratch = scratch;
+    for (risei_part_range(j->count, 1, part, parts, &n, &end); n < end; n += group) {
         risei_image dy = *j->dy, dx = *j->dx;
         dy.data += n * risei_image_size(&dy), dx.data += n * risei_image_size(&dx);
-        now = end - n < 3 * RISEI_TOGETHER / 2 ? end - n : RISEI_TOGETHER;
-        risei_conv_backward_images(&alone, j->conv, j->w, now, &dy, &dx);
+        group = end - n < 3 * RISEI_CONV_GROUP_IMAGES / 2 ? end - n : RISEI_CONV_GROUP_IMAGES;
+        risei_conv_backward_images(&own, j->conv, j->w, group, &dy, &dx);
     }
 }
+/* Computes dx. With BANDS_IMAGES or more for each thread, the threads divide the images; with fewer
+   images, they divide each of the products. */
 RISEI_FN void risei_conv_backward_data(const risei_device *d, const risei_conv *c,
                                        const rise_real *w, int count, const risei_image *dy,
                                        const risei_image *dx)
 {
-    risei_data_job j;
+    risei_conv_data_job j;
     j.kernels = d->kernels, j.conv = c, j.w = w, j.dy = dy, j.dx = dx, j.count = count;
-    if (count < RISEI_MANY * risei_threads(d))
+    if (count < RISEI_CONV_BANDS_IMAGES * risei_device_threads(d))
         risei_conv_backward_images(d, c, w, count, dy, dx);
     else
-        risei_run(d, risei_conv_work(c, count), risei_data_part, &j);
+        risei_device_run(d, risei_conv_work(c, count), risei_conv_data_part, &j);
 }
-/* dy: gradient before the ReLU, dy.pad == c.border where dx is wanted; dx may be NULL. */
+/* Computes dW, db and dx. dy is the gradient before the ReLU. dx may be NULL; otherwise dy needs
+   c->dy_padding of padding. */
 RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, const rise_real *w,
                                   rise_real *g, int count, const risei_image *x,
                                   const risei_image *dy, const risei_image *dx)
 {
-    rise_product const p = risei_conv_gradient(c, g, count, x, dy);
-    risei_product(d, &p);
+    rise_product const p = risei_conv_weights_product(c, g, count, x, dy);
+    risei_product_run(d, &p);
     if (dx != NULL) risei_conv_backward_data(d, c, w, count, dy, dx);
 }
 
-/* What a conv net sees: images of numbers that lie ready; or stacks of frames, oldest first, which become numbers, in [0, 1] and
-   interleaved, in the cache, just before they are read. */
-typedef struct risei_input {
-    rise_real *images; /* [count] with the border of the first layer's x; or NULL, and */
-    /* [count][stack]; NULL as a stack's first frame stands for a black image */
+/* The input of an encoder: images of numbers, or stacks of uint8 frames, the oldest first. A few
+   stacks at a time are converted to images, just before the first layer reads them, so that the
+   images stay in the cache. Their numbers are in [0, 1], their channels interleaved. */
+typedef struct risei_frames_input {
+    /* [count], with the padding of the first layer's x; NULL: the input is stacks of frames */
+    rise_real *images;
+    /* [count][stack]; NULL as the first frame of a stack: the image is black */
     const uint8_t *const *frames;
     int stack;
-} risei_input;
+} risei_frames_input;
 
-enum {
-    /* numbers: so many images of the first layer at a time, but at least one */
-    RISEI_CHUNK = 32768,
-    RISEI_MOST_STACK = 16
-};
+/* FRAMES_CHUNK: the numbers (rise_real) of images that a thread converts at a time, at least one
+   image. 32768 floats are 128 KiB. A chunk is written and then read by a product, so the best size
+   depends on the cache. Converting runs at 0.90 to 0.95 of the speed of memcpy (`make
+   bench-replay`). No measurement of other sizes is recorded.
 
-RISEI_FN int risei_chunk_images(const risei_image *x)
+   STACK_MAX: the most frames in a stack. It sizes an array of one pointer per frame. */
+enum { RISEI_FRAMES_CHUNK = 32768, RISEI_STACK_MAX = 16 };
+
+/* Returns the number of images x in a chunk. */
+RISEI_FN int risei_frames_chunk_images(const risei_image *x)
 {
-    return risei_image_size(x) < RISEI_CHUNK ? RISEI_CHUNK / (int)risei_image_size(x) : 1;
+    return risei_image_size(x) < RISEI_FRAMES_CHUNK ? RISEI_FRAMES_CHUNK / (int)risei_image_size(x)
+                                                    : 1;
 }
-/* Image n of `count` -> out, with its border. The first bytes of the next one are asked for. */
-RISEI_FN void risei_input_stack(const rise_kernels *k, const risei_input *input, int n, int count,
-                                const risei_image *x, rise_real *out)
+/* Converts stack n of `count` to an image of shape x at `out`, with its padding. Prefetches the
+   first bytes of the next stack's frames. */
+RISEI_FN void risei_frames_input_stack(const rise_kernels *k, const risei_frames_input *input,
+                                       int n, int count, const risei_image *x, rise_real *out)
 {
     const uint8_t *const *const next = input->frames + (ptrdiff_t)(n + 1) * input->stack;
     int const channels = x->channels / input->stack, bytes = x->height * x->width * channels;
-    /* one row of all, without a border */
-    int const height = x->pad > 0 ? x->height : 1, width = x->width * x->height / height;
-    const uint8_t *rows[RISEI_MOST_STACK];
-    rise_real *done = out; /* up to here; what lies between rows is border */
-    int s, y, i;
+    /* Without padding, the whole image is one row. */
+    int const height = x->padding > 0 ? x->height : 1, width = x->width * x->height / height;
+    const uint8_t *rows[RISEI_STACK_MAX];
+    rise_real *filled = out; /* the end of what is written; from here to the next row is padding */
+    int s, iy, i;
     for (s = 0; s < input->stack && n + 1 < count && next[0] != NULL; s++)
-        for (i = 0; i < bytes && i < RISEI_AHEAD; i += 64) RISEI_PREFETCH(next[s] + i);
+        for (i = 0; i < bytes && i < RISEI_PREFETCH_BYTES; i += 64) RISEI_PREFETCH(next[s] + i);
     for (s = 0; s < input->stack; s++) rows[s] = input->frames[n * input->stack + s];
-    for (y = 0; y < height && rows[0] != NULL; y++) {
-        rise_real *const row = out + risei_image_at(x, y, 0);
-        risei_zero(done, row - done);
+    for (iy = 0; iy < height && rows[0] != NULL; iy++) {
+        rise_real *const row = out + risei_image_at(x, iy, 0);
+        risei_zero(filled, row - filled);
         k->stack(width, channels, input->stack, rows, row);
-        done = row + width * x->channels;
+        filled = row + width * x->channels;
         for (s = 0; s < input->stack; s++) rows[s] += width * channels;
     }
-    risei_zero(done, out + risei_image_size(x) - done);
+    /* The padding below the last row; all of a black image. */
+    risei_zero(filled, out + risei_image_size(x) - filled);
 }
-/* The first layer runs over frames a few images at a time: forward if there is a y, else dW. Its parts are of the images; where
-   they are too few, and of dW, they are of what each product writes. */
-typedef struct risei_first_job {
+/* The first conv layer over stacks of frames: forward if there is a y, else dW and db. x is the
+   shape of the images. */
+typedef struct risei_frames_conv_job {
     const rise_kernels *kernels;
     const risei_conv *conv;
-    const risei_input *input;
-    const risei_image *x, *y, *dy; /* x: its shape */
+    const risei_frames_input *input;
+    const risei_image *x, *y, *dy;
     const rise_real *w;
     rise_real *g;
     int count, relu;
-} risei_first_job;
+} risei_frames_conv_job;
 
-RISEI_FN void risei_first_part(void *job, int part, int parts, void *scratch)
+/* Converts one chunk of images after another, and runs the product on each. Forward, the parts
+   divide the images if there is one for each part. Otherwise each part converts all images, and the
+   parts divide what each product writes. dW needs that: it is a sum over the images, and dividing a
+   sum among threads would change its bits. */
+RISEI_FN void risei_frames_conv_part(void *job, int part, int parts, void *scratch)
 {
-    const risei_first_job *const j = (const risei_first_job *)job;
+    const risei_frames_conv_job *const j = (const risei_frames_conv_job *)job;
     risei_image x = *j->x, y = j->y != NULL ? *j->y : *j->dy;
-    int const chunk = risei_chunk_images(&x), apart = j->y != NULL && j->count >= parts;
-    int n = 0, end = j->count, i, now;
+    int const chunk = risei_frames_chunk_images(&x);
+    int const by_images = j->y != NULL && j->count >= parts;
+    int n = 0, end = j->count, i, images;
     x.data = (rise_real *)(void *)((unsigned char *)scratch + rise_product_scratch());
-    if (apart) risei_share(j->count, 1, part, parts, &n, &end);
+    if (by_images) risei_part_range(j->count, 1, part, parts, &n, &end);
     for (y.data += n * risei_image_size(&y); n < end;
-         n += now, y.data += now * risei_image_size(&y)) {
+         n += images, y.data += images * risei_image_size(&y)) {
         rise_product p;
-        now = end - n < chunk ? end - n : chunk;
-        for (i = 0; i < now; i++)
-            risei_input_stack(j->kernels, j->input, n + i, end, &x,
-                              x.data + i * risei_image_size(&x));
+        images = end - n < chunk ? end - n : chunk;
+        for (i = 0; i < images; i++)
+            risei_frames_input_stack(j->kernels, j->input, n + i, end, &x,
+                                     x.data + i * risei_image_size(&x));
         if (j->y != NULL)
-            p = risei_conv_product(j->conv, j->w, now, &x, &y, j->relu);
+            p = risei_conv_forward_product(j->conv, j->w, images, &x, &y, j->relu);
         else
-            p = risei_conv_gradient(j->conv, j->g, now, &x, &y), p.accumulate = n > 0;
-        j->kernels->product(&p, apart ? 0 : part, apart ? 1 : parts, scratch);
+            p = risei_conv_weights_product(j->conv, j->g, images, &x, &y), p.accumulate = n > 0;
+        j->kernels->product(&p, by_images ? 0 : part, by_images ? 1 : parts, scratch);
     }
 }
-RISEI_FN void risei_first_run(const risei_device *d, risei_first_job *j)
+RISEI_FN void risei_frames_conv_run(const risei_device *d, risei_frames_conv_job *j)
 {
     const risei_conv *c = j->conv;
     j->kernels = d->kernels;
-    risei_run(d, risei_conv_work(c, j->count), risei_first_part, j);
+    risei_device_run(d, risei_conv_work(c, j->count), risei_frames_conv_part, j);
 }
-RISEI_FN void risei_first_forward(const risei_device *d, const risei_conv *c, const rise_real *w,
-                                  int count, const risei_input *input, const risei_image *x,
-                                  const risei_image *y, int relu)
+/* Computes y = conv(frames), or max(0, conv(frames)) if `relu`. x is the shape of the images. */
+RISEI_FN void risei_frames_conv_forward(const risei_device *d, const risei_conv *c,
+                                        const rise_real *w, int count,
+                                        const risei_frames_input *input, const risei_image *x,
+                                        const risei_image *y, int relu)
 {
-    risei_first_job job;
+    risei_frames_conv_job job;
     memset(&job, 0, sizeof job);
     job.conv = c, job.w = w, job.count = count, job.input = input;
     job.x = x, job.y = y, job.relu = relu;
-    risei_first_run(d, &job);
+    risei_frames_conv_run(d, &job);
 }
-RISEI_FN void risei_first_backward(const risei_device *d, const risei_conv *c, rise_real *g,
-                                   int count, const risei_input *input, const risei_image *x,
-                                   const risei_image *dy)
+/* Computes dW and db; frames have no gradient. dy is the gradient before the ReLU. */
+RISEI_FN void risei_frames_conv_backward(const risei_device *d, const risei_conv *c, rise_real *g,
+                                         int count, const risei_frames_input *input,
+                                         const risei_image *x, const risei_image *dy)
 {
-    risei_first_job job;
+    risei_frames_conv_job job;
     memset(&job, 0, sizeof job);
     job.conv = c, job.g = g, job.count = count, job.input = input;
     job.x = x, job.dy = dy;
-    risei_first_run(d, &job);
+    risei_frames_conv_run(d, &job);
 }
 
-/* The pool window of output (oy, ox), cut at the image's edge. A pool of -1 adapts: its windows cover the image, whatever its
-   size, and may share pixels. */
-typedef struct risei_window {
+/* Max pools. Here (iy, ix) is a pixel of x, the conv's output; (oy, ox) is a pixel of y, the pooled
+   image. The region of (oy, ox) is the pixels y0 <= iy < y1, x0 <= ix < x1 of x. */
+typedef struct risei_maxpool_region {
     int y0, y1, x0, x1;
-} risei_window;
-RISEI_FN risei_window risei_pool_window(const risei_conv *c, int oy, int ox)
+} risei_maxpool_region;
+
+/* Returns the region of (oy, ox), cut at the edges of x. A pool of -1 is adaptive: it pools x of
+   any size to pooled_height x pooled_width. Its regions cover x and may overlap. */
+RISEI_FN risei_maxpool_region risei_maxpool_region_of(const risei_conv *c, int oy, int ox)
 {
     int const y = oy * c->pool_stride - c->pool_pad, x = ox * c->pool_stride - c->pool_pad;
-    risei_window r;
+    risei_maxpool_region r;
     if (c->pool < 0) {
         r.y0 = oy * c->out_height / c->pooled_height,
         r.y1 = risei_ceil_div((oy + 1) * c->out_height, c->pooled_height);
@@ -2481,16 +3772,16 @@ RISEI_FN risei_window risei_pool_window(const risei_conv *c, int oy, int ox)
     r.x0 = x > 0 ? x : 0, r.x1 = x + c->pool < c->out_width ? x + c->pool : c->out_width;
     return r;
 }
-typedef struct risei_pool_job {
+typedef struct risei_maxpool_job {
     const rise_kernels *kernels;
     const risei_conv *conv;
     int count;
-    const risei_image *x, *y, *dy, *dx; /* y forward, dy and dx backward */
-} risei_pool_job;
+    const risei_image *x, *y, *dy, *dx; /* forward: x and y; backward: x, dy and dx */
+} risei_maxpool_job;
 
-/* out = the maximum of a window of x */
-RISEI_FN void risei_pool_maximum(const risei_pool_job *j, const rise_real *x, const risei_window *r,
-                                 rise_real *out)
+/* Computes out [filters] = the maximum over a region of one image x. */
+RISEI_FN void risei_maxpool_maximum(const risei_maxpool_job *j, const rise_real *x,
+                                    const risei_maxpool_region *r, rise_real *out)
 {
     int const f = j->conv->filters;
     int iy, ix;
@@ -2499,67 +3790,72 @@ RISEI_FN void risei_pool_maximum(const risei_pool_job *j, const rise_real *x, co
         for (ix = r->x0; ix < r->x1; ix++)
             j->kernels->maximum(f, x + risei_image_at(j->x, iy, ix), out);
 }
-RISEI_FN void risei_pool_forward_part(void *job, int part, int parts, void *scratch)
+RISEI_FN void risei_maxpool_forward_part(void *job, int part, int parts, void *scratch)
 {
-    const risei_pool_job *const j = (const risei_pool_job *)job;
+    const risei_maxpool_job *const j = (const risei_maxpool_job *)job;
     int n, oy, ox, end;
     (void)scratch;
-    for (risei_share(j->count, 1, part, parts, &n, &end); n < end; n++)
+    for (risei_part_range(j->count, 1, part, parts, &n, &end); n < end; n++)
         for (oy = 0; oy < j->conv->pooled_height; oy++)
             for (ox = 0; ox < j->conv->pooled_width; ox++) {
-                risei_window const r = risei_pool_window(j->conv, oy, ox);
-                risei_pool_maximum(j, j->x->data + n * risei_image_size(j->x), &r,
-                                   j->y->data + n * risei_image_size(j->y) +
-                                       risei_image_at(j->y, oy, ox));
+                risei_maxpool_region const r = risei_maxpool_region_of(j->conv, oy, ox);
+                risei_maxpool_maximum(j, j->x->data + n * risei_image_size(j->x), &r,
+                                      j->y->data + n * risei_image_size(j->y) +
+                                          risei_image_at(j->y, oy, ox));
             }
 }
-/* The gradient goes to the first pixel that has the maximum, which is found again, for y may have changed. */
-RISEI_FN void risei_pool_backward_part(void *job, int part, int parts, void *scratch)
+/* Adds dy to dx at the first pixel of the region that has the maximum. Computes the maximum again,
+   because y may have changed since. */
+RISEI_FN void risei_maxpool_backward_part(void *job, int part, int parts, void *scratch)
 {
-    const risei_pool_job *const j = (const risei_pool_job *)job;
+    const risei_maxpool_job *const j = (const risei_maxpool_job *)job;
     int const f = j->conv->filters;
     int n, oy, ox, iy, ix, end;
-    rise_real *const most = (rise_real *)scratch, *const rest = most + f;
-    for (risei_share(j->count, 1, part, parts, &n, &end); n < end; n++) {
+    /* [filters] each: the maximum, and the part of dy that no pixel has received yet */
+    rise_real *const maximum = (rise_real *)scratch, *const rest = maximum + f;
+    for (risei_part_range(j->count, 1, part, parts, &n, &end); n < end; n++) {
         const rise_real *x = j->x->data + n * risei_image_size(j->x);
         const rise_real *dy = j->dy->data + n * risei_image_size(j->dy);
         rise_real *dx = j->dx->data + n * risei_image_size(j->dx);
         risei_zero(dx, risei_image_size(j->dx));
         for (oy = 0; oy < j->conv->pooled_height; oy++)
             for (ox = 0; ox < j->conv->pooled_width; ox++) {
-                risei_window const r = risei_pool_window(j->conv, oy, ox);
-                risei_pool_maximum(j, x, &r, most);
+                risei_maxpool_region const r = risei_maxpool_region_of(j->conv, oy, ox);
+                risei_maxpool_maximum(j, x, &r, maximum);
                 memcpy(rest, dy + risei_image_at(j->dy, oy, ox), (size_t)f * sizeof *rest);
                 for (iy = r.y0; iy < r.y1; iy++)
                     for (ix = r.x0; ix < r.x1; ix++)
-                        j->kernels->claim(f, x + risei_image_at(j->x, iy, ix), most, rest,
+                        j->kernels->claim(f, x + risei_image_at(j->x, iy, ix), maximum, rest,
                                           dx + risei_image_at(j->dx, iy, ix));
             }
     }
 }
-/* x -> y */
-RISEI_FN void risei_pool_forward(const risei_device *d, const risei_conv *c, int count,
-                                 const risei_image *x, const risei_image *y)
+/* Computes y from x. */
+RISEI_FN void risei_maxpool_forward(const risei_device *d, const risei_conv *c, int count,
+                                    const risei_image *x, const risei_image *y)
 {
-    risei_pool_job job;
+    risei_maxpool_job job;
     memset(&job, 0, sizeof job);
     job.kernels = d->kernels, job.conv = c, job.count = count;
     job.x = x, job.y = y;
-    risei_run(d, (double)count * (double)risei_image_size(x), risei_pool_forward_part, &job);
+    risei_device_run(d, (double)count * (double)risei_image_size(x), risei_maxpool_forward_part,
+                     &job);
 }
-/* x, dy -> dx */
-RISEI_FN void risei_pool_backward(const risei_device *d, const risei_conv *c, int count,
-                                  const risei_image *x, const risei_image *dy,
-                                  const risei_image *dx)
+/* Computes dx from x and dy. */
+RISEI_FN void risei_maxpool_backward(const risei_device *d, const risei_conv *c, int count,
+                                     const risei_image *x, const risei_image *dy,
+                                     const risei_image *dx)
 {
-    risei_pool_job job;
+    risei_maxpool_job job;
     memset(&job, 0, sizeof job);
     job.kernels = d->kernels, job.conv = c, job.count = count;
     job.x = x, job.dy = dy, job.dx = dx;
-    risei_run(d, (double)count * (double)risei_image_size(x), risei_pool_backward_part, &job);
+    risei_device_run(d, (double)count * (double)risei_image_size(x), risei_maxpool_backward_part,
+                     &job);
 }
 
-/* dx(y, x) = relu'(out) dy, pixel row by pixel row; dy and dx may be one image. */
+/* dx = dy where the ReLU's output `out` is positive, else 0. The three images may have different
+   padding; dy and dx may be the same image. */
 typedef struct risei_relu_job {
     const rise_kernels *kernels;
     int count;
@@ -2569,15 +3865,15 @@ typedef struct risei_relu_job {
 RISEI_FN void risei_relu_part(void *job, int part, int parts, void *scratch)
 {
     const risei_relu_job *const j = (const risei_relu_job *)job;
-    int n, y, to;
+    int n, iy, end;
     (void)scratch;
-    for (risei_share(j->count, 1, part, parts, &n, &to); n < to; n++)
-        for (y = 0; y < j->out->height; y++)
+    for (risei_part_range(j->count, 1, part, parts, &n, &end); n < end; n++)
+        for (iy = 0; iy < j->out->height; iy++)
             j->kernels->relu_backward(
                 j->out->width * j->out->channels,
-                j->out->data + n * risei_image_size(j->out) + risei_image_at(j->out, y, 0),
-                j->dy->data + n * risei_image_size(j->dy) + risei_image_at(j->dy, y, 0),
-                j->dx->data + n * risei_image_size(j->dx) + risei_image_at(j->dx, y, 0));
+                j->out->data + n * risei_image_size(j->out) + risei_image_at(j->out, iy, 0),
+                j->dy->data + n * risei_image_size(j->dy) + risei_image_at(j->dy, iy, 0),
+                j->dx->data + n * risei_image_size(j->dx) + risei_image_at(j->dx, iy, 0));
 }
 RISEI_FN void risei_relu_backward(const risei_device *d, int count, const risei_image *out,
                                   const risei_image *dy, const risei_image *dx)
@@ -2586,80 +3882,87 @@ RISEI_FN void risei_relu_backward(const risei_device *d, int count, const risei_
     job.kernels = d->kernels;
     job.count = count;
     job.out = out, job.dy = dy, job.dx = dx;
-    risei_run(d, (double)count * (double)risei_image_size(out), risei_relu_part, &job);
+    risei_device_run(d, (double)count * (double)risei_image_size(out), risei_relu_part, &job);
 }
 
-/* to += from, image by image, whatever their borders */
+/* Computes to += from for `count` images, which may have different padding. */
 RISEI_FN void risei_image_add(const risei_device *d, int count, const risei_image *from,
                               const risei_image *to)
 {
-    int n, y;
+    int n, iy;
     for (n = 0; n < count; n++)
-        for (y = 0; y < from->height; y++)
+        for (iy = 0; iy < from->height; iy++)
             d->kernels->add(from->width * from->channels,
-                            from->data + n * risei_image_size(from) + risei_image_at(from, y, 0),
-                            to->data + n * risei_image_size(to) + risei_image_at(to, y, 0));
+                            from->data + n * risei_image_size(from) + risei_image_at(from, iy, 0),
+                            to->data + n * risei_image_size(to) + risei_image_at(to, iy, 0));
 }
 
-enum { RISEI_UNITS = 4 }; /* the most residual units after a conv layer */
+enum { RISEI_RESIDUAL_MAX = 4 }; /* the most residual units after a conv layer */
 
-/* A stack of conv layers and a dense layer: frames [count][h][w][channels] -> features [count][out]. */
+/* Conv layers, an optional adaptive pool and an optional linear layer: frames
+   [count][height][width][channels] -> features [count][out]. */
 typedef struct risei_encoder {
     int height, width, channels;
     int layers;
     risei_conv conv[RISE_MAX_CONV];
-    int units[RISE_MAX_CONV];
-    /* the first conv of these; the others are alike, and follow it in the parameter block */
-    risei_conv unit[RISE_MAX_CONV];
-    /* the pool after the last layer, if `pool` is not 0; it has no weights */
-    risei_conv shrink;
-    int flat;  /* numbers after that */
-    int dense; /* is there a dense layer? */
-    int relu;  /* and a ReLU after it? */
+    int residuals[RISE_MAX_CONV]; /* residual units after the layer */
+    /* The first conv of the layer's residual units. The others have the same shape and follow it in
+       the parameters. */
+    risei_conv residual[RISE_MAX_CONV];
+    /* The adaptive pool after the last layer: none if its `pool` is 0. It has no weights. */
+    risei_conv adaptive_pool;
+    int flat;  /* numbers of one image after the last layer and the adaptive pool */
+    int dense; /* 1: there is a linear layer */
+    int relu;  /* 1: a ReLU follows the linear layer */
     risei_linear linear;
     int out;
 } risei_encoder;
 
-/* Its activations and their gradients. in[0] is what it sees, or just its shape; layer l makes in[l + 1]. */
+/* The activations of an encoder and their gradients. Layer l reads in[l] and makes in[l + 1]. */
 typedef struct risei_encoder_data {
-    risei_input input;
-    /* y[l]: before the pool, or in[l + 1] itself */
+    risei_frames_input input;
+    /* in[0]: the input, or only its shape if the input is frames. y[l]: the output of conv l before
+       its pool; in[l + 1] itself if there is no pool. */
     risei_image in[RISE_MAX_CONV + 1], y[RISE_MAX_CONV];
-    /* what its two convs see: ReLU of the input, and between them */
-    risei_image unit[RISE_MAX_CONV][RISEI_UNITS][2];
-    /* gradients of in[l + 1], and before pool and ReLU */
+    /* What the two convs of each residual unit read: the ReLU of the unit's input, and the ReLU
+       between the convs. */
+    risei_image residual[RISE_MAX_CONV][RISEI_RESIDUAL_MAX][2];
+    /* dout[l]: the gradient of in[l + 1]. dy[l]: that of conv l's output before its ReLU. */
     risei_image dout[RISE_MAX_CONV], dy[RISE_MAX_CONV];
-    risei_image dunit[RISE_MAX_CONV][2]; /* of what the convs of a unit see */
-    risei_image flat, dflat;             /* after the last pool */
-    rise_real *features, *dfeatures;     /* [count][out] */
+    /* The gradients of what the two convs of a residual unit read. A layer's units share them. */
+    risei_image dresidual[RISE_MAX_CONV][2];
+    risei_image flat, dflat;         /* after the adaptive pool */
+    rise_real *features, *dfeatures; /* [count][out] */
 } risei_encoder_data;
 
+/* Lays out an encoder. pool_to: the height and width after the adaptive pool, 0 for none. features:
+   the size of the linear layer, 0 for none. */
 RISEI_FN risei_encoder risei_encoder_make(risei_parameters *p, int height, int width, int channels,
                                           const rise_conv *conv, int layers, int pool_to,
                                           int features)
 {
-    rise_conv three;
+    rise_conv residual; /* 3 x 3, as many filters as the layer */
     risei_encoder e;
     int l, i;
     memset(&e, 0, sizeof e);
-    memset(&three, 0, sizeof three);
+    memset(&residual, 0, sizeof residual);
     e.height = height, e.width = width, e.channels = channels;
     e.layers = layers;
-    three.size = 3, three.pad = 1;
+    residual.size = 3, residual.pad = 1;
     for (l = 0; l < layers; l++) {
         e.conv[l] = risei_conv_make(p, &conv[l], height, width, channels);
         height = e.conv[l].pooled_height, width = e.conv[l].pooled_width,
-        channels = three.filters = e.conv[l].filters;
-        e.units[l] = conv[l].residual;
-        for (i = 0; i < 2 * e.units[l]; i++) {
-            risei_conv const made = risei_conv_make(p, &three, height, width, channels);
-            if (i == 0) e.unit[l] = made;
+        channels = residual.filters = e.conv[l].filters;
+        e.residuals[l] = conv[l].residual;
+        for (i = 0; i < 2 * e.residuals[l]; i++) {
+            risei_conv const made = risei_conv_make(p, &residual, height, width, channels);
+            if (i == 0) e.residual[l] = made;
         }
     }
     if (pool_to > 0) {
-        e.shrink.pool = -1, e.shrink.filters = channels;
-        e.shrink.out_height = height, e.shrink.out_width = width;
-        e.shrink.pooled_height = e.shrink.pooled_width = height = width = pool_to;
+        e.adaptive_pool.pool = -1, e.adaptive_pool.filters = channels;
+        e.adaptive_pool.out_height = height, e.adaptive_pool.out_width = width;
+        e.adaptive_pool.pooled_height = e.adaptive_pool.pooled_width = height = width = pool_to;
     }
     e.flat = height * width * channels;
     e.out = e.flat;
@@ -2671,12 +3974,12 @@ RISEI_FN risei_encoder risei_encoder_make(risei_parameters *p, int height, int w
     }
     return e;
 }
-/* Conv i of layer l's residual units, two a unit. */
-RISEI_FN risei_conv risei_unit_conv(const risei_encoder *e, int l, int i)
+/* Returns conv i of the residual units of layer l. Each unit has two convs. */
+RISEI_FN risei_conv risei_residual_conv(const risei_encoder *e, int l, int i)
 {
-    risei_conv c = e->unit[l];
-    size_t const step = (size_t)i * (c.bias + (size_t)c.filters - c.weights);
-    c.weights += step, c.bias += step;
+    risei_conv c = e->residual[l];
+    size_t const offset = (size_t)i * (c.bias + (size_t)c.filters - c.weights);
+    c.weights += offset, c.bias += offset;
     return c;
 }
 RISEI_FN void risei_conv_initialise(const risei_conv *c, rise_real *w, risei_random *random)
@@ -2690,29 +3993,33 @@ RISEI_FN void risei_encoder_initialise(const risei_encoder *e, rise_real *w, ris
     int l, i;
     for (l = 0; l < e->layers; l++) {
         risei_conv_initialise(&e->conv[l], w, random);
-        for (i = 0; i < 2 * e->units[l]; i++) {
-            risei_conv const c = risei_unit_conv(e, l, i);
+        for (i = 0; i < 2 * e->residuals[l]; i++) {
+            risei_conv const c = risei_residual_conv(e, l, i);
             risei_conv_initialise(&c, w, random);
         }
     }
     if (e->dense) risei_linear_initialise(&e->linear, w, random);
 }
 
+/* Takes memory for `count` images from the arena. */
 RISEI_FN void risei_image_take(risei_arena *arena, risei_image *image, int count)
 {
     if (count == 0) return;
     image->data =
         RISEI_TAKE(arena, rise_real, risei_times((size_t)count, (size_t)risei_image_size(image)));
 }
-/* Layer l: `count` images forward, `learn` of them backward */
+/* Lays out the data of layer l for `count` images forward and the first `learn` of them backward.
+
+   dout[l] is dy[l] itself, except after a pool, which changes the shape, and in the last layer
+   without residual units: what comes after it writes a gradient without padding. */
 RISEI_FN void risei_encoder_layout_layer(risei_arena *arena, const risei_encoder *e,
                                          risei_encoder_data *a, int l, int count, int learn)
 {
     const risei_conv *c = &e->conv[l];
     int const height = c->pooled_height, width = c->pooled_width, last = l == e->layers - 1;
-    int const units = e->units[l];
-    /* of dy: the first layer's data gradient is not wanted */
-    int const border = l > 0 ? c->border : 0;
+    int const residuals = e->residuals[l];
+    /* The first layer computes no data gradient. */
+    int const dy_padding = l > 0 ? c->dy_padding : 0;
     int i;
     a->in[l + 1] = risei_image_make(height, width, c->filters, last ? 0 : e->conv[l + 1].pad);
     risei_image_take(arena, &a->in[l + 1], count);
@@ -2721,24 +4028,26 @@ RISEI_FN void risei_encoder_layout_layer(risei_arena *arena, const risei_encoder
         a->y[l] = risei_image_make(c->out_height, c->out_width, c->filters, 0);
         risei_image_take(arena, &a->y[l], count);
     }
+    /* The 3 x 3 convs of residual units need a gradient with padding 1, here and in dresidual. */
     a->dy[l] = risei_image_make(c->out_height, c->out_width, c->filters,
-                                units > 0 && border < 1 ? 1 : border);
+                                residuals > 0 && dy_padding < 1 ? 1 : dy_padding);
     risei_image_take(arena, &a->dy[l], learn);
     a->dout[l] = a->dy[l];
-    /* what the next layer hands back has no border; units need one */
-    if (c->pool != 0 || (last && units == 0)) {
-        a->dout[l] = risei_image_make(height, width, c->filters, units > 0);
+    if (c->pool != 0 || (last && residuals == 0)) {
+        a->dout[l] = risei_image_make(height, width, c->filters, residuals > 0);
         risei_image_take(arena, &a->dout[l], learn);
     }
-    for (i = 0; i < 2 * units; i++) {
-        a->unit[l][i / 2][i % 2] = risei_image_make(height, width, c->filters, 1);
-        risei_image_take(arena, &a->unit[l][i / 2][i % 2], count);
+    for (i = 0; i < 2 * residuals; i++) {
+        a->residual[l][i / 2][i % 2] = risei_image_make(height, width, c->filters, 1);
+        risei_image_take(arena, &a->residual[l][i / 2][i % 2], count);
     }
-    for (i = 0; i < 2 && units > 0; i++) {
-        a->dunit[l][i] = risei_image_make(height, width, c->filters, i);
-        risei_image_take(arena, &a->dunit[l][i], learn);
+    for (i = 0; i < 2 && residuals > 0; i++) {
+        a->dresidual[l][i] = risei_image_make(height, width, c->filters, i);
+        risei_image_take(arena, &a->dresidual[l][i], learn);
     }
 }
+/* Lays out the data of an encoder for `count` images forward and the first `learn` of them
+   backward. */
 RISEI_FN void risei_encoder_layout(risei_arena *arena, const risei_encoder *e,
                                    risei_encoder_data *a, int count, int learn)
 {
@@ -2747,12 +4056,13 @@ RISEI_FN void risei_encoder_layout(risei_arena *arena, const risei_encoder *e,
     a->in[0] = risei_image_make(e->height, e->width, e->channels, e->conv[0].pad);
     for (l = 0; l < e->layers; l++) risei_encoder_layout_layer(arena, e, a, l, count, learn);
     a->flat = a->in[e->layers], a->dflat = a->dout[last];
-    if (e->shrink.pool != 0) {
-        a->flat =
-            risei_image_make(e->shrink.pooled_height, e->shrink.pooled_width, e->shrink.filters, 0);
+    if (e->adaptive_pool.pool != 0) {
+        a->flat = risei_image_make(e->adaptive_pool.pooled_height, e->adaptive_pool.pooled_width,
+                                   e->adaptive_pool.filters, 0);
         risei_image_take(arena, &a->flat, count);
     }
-    if (e->shrink.pool != 0 || e->units[last] > 0) {
+    /* dflat has no padding, because features have none; with residual units dout[last] has. */
+    if (e->adaptive_pool.pool != 0 || e->residuals[last] > 0) {
         a->dflat = risei_image_make(a->flat.height, a->flat.width, a->flat.channels, 0);
         risei_image_take(arena, &a->dflat, learn);
     }
@@ -2766,49 +4076,53 @@ RISEI_FN void risei_encoder_layout(risei_arena *arena, const risei_encoder *e,
                      : a->dflat.data;
 }
 
-/* x += conv(relu(conv(relu(x)))), unit after unit */
-RISEI_FN void risei_units_forward(const risei_device *d, const risei_encoder *e, const rise_real *w,
-                                  int l, int count, risei_encoder_data *a)
+/* Runs the residual units of layer l on in[l + 1], in place: x += conv(relu(conv(relu(x)))). */
+RISEI_FN void risei_residual_forward(const risei_device *d, const risei_encoder *e,
+                                     const rise_real *w, int l, int count, risei_encoder_data *a)
 {
     const risei_image *x = &a->in[l + 1];
     int i;
-    for (i = 0; i < e->units[l]; i++) {
-        const risei_image *seen = a->unit[l][i];
-        risei_conv const first = risei_unit_conv(e, l, 2 * i);
-        risei_conv const second = risei_unit_conv(e, l, 2 * i + 1);
-        risei_relu_backward(d, count, x, x, &seen[0]); /* x where x > 0, which is relu(x) */
-        risei_conv_forward(d, &first, w, count, &seen[0], &seen[1], 1, 0);
-        risei_conv_forward(d, &second, w, count, &seen[1], x, 0, 1);
+    for (i = 0; i < e->residuals[l]; i++) {
+        const risei_image *in = a->residual[l][i];
+        risei_conv const first = risei_residual_conv(e, l, 2 * i);
+        risei_conv const second = risei_residual_conv(e, l, 2 * i + 1);
+        risei_relu_backward(d, count, x, x, &in[0]); /* x where x > 0, else 0: relu(x) */
+        risei_conv_forward(d, &first, w, count, &in[0], &in[1], 1, 0);
+        risei_conv_forward(d, &second, w, count, &in[1], x, 0, 1);
     }
 }
-/* dout, of what the units made -> dout, of what they saw */
-RISEI_FN void risei_units_backward(const risei_device *d, const risei_encoder *e,
-                                   const rise_real *w, rise_real *g, int l, int count,
-                                   risei_encoder_data *a)
+/* Runs the residual units of layer l backward. dout[l] holds the gradient of the last unit's
+   output; it becomes the gradient of the first unit's input. */
+RISEI_FN void risei_residual_backward(const risei_device *d, const risei_encoder *e,
+                                      const rise_real *w, rise_real *g, int l, int count,
+                                      risei_encoder_data *a)
 {
-    const risei_image *dout = &a->dout[l], *dfirst = &a->dunit[l][0], *dsecond = &a->dunit[l][1];
+    const risei_image *dout = &a->dout[l];
+    const risei_image *dfirst = &a->dresidual[l][0], *dsecond = &a->dresidual[l][1];
     int i;
-    for (i = e->units[l] - 1; i >= 0; i--) {
-        const risei_image *seen = a->unit[l][i];
-        risei_conv const first = risei_unit_conv(e, l, 2 * i);
-        risei_conv const second = risei_unit_conv(e, l, 2 * i + 1);
-        risei_conv_backward(d, &second, w, g, count, &seen[1], dout, dsecond);
-        risei_relu_backward(d, count, &seen[1], dsecond, dsecond);
-        risei_conv_backward(d, &first, w, g, count, &seen[0], dsecond, dfirst);
-        risei_relu_backward(d, count, &seen[0], dfirst, dfirst);
+    for (i = e->residuals[l] - 1; i >= 0; i--) {
+        const risei_image *in = a->residual[l][i];
+        risei_conv const first = risei_residual_conv(e, l, 2 * i);
+        risei_conv const second = risei_residual_conv(e, l, 2 * i + 1);
+        risei_conv_backward(d, &second, w, g, count, &in[1], dout, dsecond);
+        risei_relu_backward(d, count, &in[1], dsecond, dsecond);
+        risei_conv_backward(d, &first, w, g, count, &in[0], dsecond, dfirst);
+        risei_relu_backward(d, count, &in[0], dfirst, dfirst);
         risei_image_add(d, count, dfirst, dout);
     }
 }
-/* What a thread's scratch must hold for it to see up to `images` at once: what products need, and frames as numbers. */
+/* Returns the bytes of scratch that each thread needs to run the encoder on up to `images` stacks
+   of frames: that of a product, and behind it a chunk of images. */
 RISEI_FN size_t risei_encoder_scratch(const risei_encoder *e, int images)
 {
     risei_image const x = risei_image_make(e->height, e->width, e->channels, e->conv[0].pad);
-    int const chunk = risei_chunk_images(&x);
+    int const chunk = risei_frames_chunk_images(&x);
     size_t const numbers = (size_t)(images < chunk ? images : chunk) * (size_t)risei_image_size(&x);
     return rise_product_scratch() + risei_aligned(numbers * sizeof(rise_real));
 }
+/* Computes the features of `count` images. */
 RISEI_FN void risei_encoder_forward(const risei_device *d, const risei_encoder *e,
-                                    const rise_real *w, int count, const risei_input *input,
+                                    const rise_real *w, int count, const risei_frames_input *input,
                                     risei_encoder_data *a)
 {
     const risei_image *last = &a->in[e->layers];
@@ -2816,22 +4130,25 @@ RISEI_FN void risei_encoder_forward(const risei_device *d, const risei_encoder *
     a->input = *input;
     a->in[0].data = input->images;
     for (l = 0; l < e->layers; l++) {
-        int const relu = e->units[l] == 0;
+        /* A residual unit starts with its own ReLU. */
+        int const relu = e->residuals[l] == 0;
         if (l == 0 && input->images == NULL)
-            risei_first_forward(d, &e->conv[0], w, count, input, &a->in[0], &a->y[0], relu);
+            risei_frames_conv_forward(d, &e->conv[0], w, count, input, &a->in[0], &a->y[0], relu);
         else
             risei_conv_forward(d, &e->conv[l], w, count, &a->in[l], &a->y[l], relu, 0);
         if (e->conv[l].pool != 0)
-            risei_pool_forward(d, &e->conv[l], count, &a->y[l], &a->in[l + 1]);
-        risei_units_forward(d, e, w, l, count, a);
+            risei_maxpool_forward(d, &e->conv[l], count, &a->y[l], &a->in[l + 1]);
+        risei_residual_forward(d, e, w, l, count, a);
     }
-    if (e->units[e->layers - 1] > 0) risei_relu_backward(d, count, last, last, last);
-    if (e->shrink.pool != 0) risei_pool_forward(d, &e->shrink, count, last, &a->flat);
+    /* in place: last = relu(last) */
+    if (e->residuals[e->layers - 1] > 0) risei_relu_backward(d, count, last, last, last);
+    if (e->adaptive_pool.pool != 0)
+        risei_maxpool_forward(d, &e->adaptive_pool, count, last, &a->flat);
     if (e->dense)
         risei_linear_forward(d, &e->linear, w, count, a->flat.data, e->flat, a->features, e->out,
                              e->relu);
 }
-/* From a->dfeatures, for the first `count` images. */
+/* Computes the gradients of the parameters from a->dfeatures of the first `count` images. */
 RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder *e,
                                      const rise_real *w, rise_real *g, int count,
                                      risei_encoder_data *a)
@@ -2845,22 +4162,22 @@ RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder 
         risei_linear_backward(d, &e->linear, w, g, count, a->flat.data, e->flat, a->dfeatures,
                               e->out, a->dflat.data, e->flat);
     }
-    if (e->shrink.pool != 0) {
-        risei_pool_backward(d, &e->shrink, count, last, from, dlast);
+    if (e->adaptive_pool.pool != 0) {
+        risei_maxpool_backward(d, &e->adaptive_pool, count, last, from, dlast);
         from = dlast;
     }
-    if (e->units[e->layers - 1] > 0) risei_relu_backward(d, count, last, from, dlast);
+    if (e->residuals[e->layers - 1] > 0) risei_relu_backward(d, count, last, from, dlast);
     for (l = e->layers - 1; l >= 0; l--) {
         const risei_conv *c = &e->conv[l];
         const risei_image *dout = &a->dout[l];
-        risei_units_backward(d, e, w, g, l, count, a);
+        risei_residual_backward(d, e, w, g, l, count, a);
         if (c->pool != 0) {
-            risei_pool_backward(d, c, count, &a->y[l], dout, &a->dy[l]);
+            risei_maxpool_backward(d, c, count, &a->y[l], dout, &a->dy[l]);
             dout = &a->dy[l];
         }
-        if (e->units[l] == 0) risei_relu_backward(d, count, &a->y[l], dout, &a->dy[l]);
+        if (e->residuals[l] == 0) risei_relu_backward(d, count, &a->y[l], dout, &a->dy[l]);
         if (l == 0 && a->input.images == NULL)
-            risei_first_backward(d, c, g, count, &a->input, &a->in[0], &a->dy[0]);
+            risei_frames_conv_backward(d, c, g, count, &a->input, &a->in[0], &a->dy[0]);
         else
             risei_conv_backward(d, c, w, g, count, &a->in[l], &a->dy[l],
                                 l > 0 ? &a->dout[l - 1] : NULL);
@@ -2868,660 +4185,939 @@ RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder 
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>recurrent: LSTM and GRU over a sequence whose rows may start late */
+/* >>recurrent: recurrent cells (LSTM, GRU, minGRU) and the sequences that they run over
+
+   Main types: risei_cell_kind (a descriptor: what one kind of cell is), risei_cell (one cell: its
+   sizes and parameters) and risei_sequence (the buffers of a batch of windows).
+   Uses the rooms memory, random, kernels, threads and layers.
+   Tests: tests/gradients.c (each cell against its textbook formulas and finite differences),
+   tests/kernels.c (risei_transpose_panels).
+
+   To add a cell, write its kernels and then change three places:
+   1. the enum rise_cell, before RISE_CELL_COUNT;
+   2. a descriptor risei_cell_NAME with a forward and a backward function of one row, below;
+   3. the list RISEI_CELLS, which makes the table entry and the word for rise_agent_set.
+   Code outside the descriptors never asks which kind a cell is. */
+
+/* One row at one step, for the functions of a descriptor. Arrays have `units` numbers, or
+   [gates][units] where noted. Arrays that the kind does not have are NULL. */
+typedef struct risei_cell_row {
+    int units;
+    /* [gates][units]: before the activations; forward replaces them by the values after */
+    rise_real *gates;
+    const rise_real *u;         /* [gates][units]: the recurrent product, if separate */
+    const rise_real *h, *c;     /* the state before the step */
+    rise_real *h_next, *c_next; /* the state after the step, written by forward */
+    /* Backward: the gradient of h_next. Where `direct` is set, backward replaces dh by the part of
+       the gradient of h that does not pass through the recurrent product. */
+    rise_real *dh;
+    rise_real *dc;     /* backward: the gradient of c_next, replaced by the gradient of c */
+    rise_real *dgates; /* [gates][units], written by backward: gradient before the activations */
+    rise_real *du;     /* [gates][units], written by backward if separate: gradient of u */
+} risei_cell_row;
+
+/* What one kind of cell is. The state of a cell is h or, with a cell state, h and c. */
+typedef struct risei_cell_kind {
+    const char *name; /* the word of the field `cell` in text */
+    int gates;        /* blocks of `units` numbers that are computed from the input */
+    /* The gate that multiplies the old state, for the chrono initialisation of its bias. */
+    int keep_gate;
+    /* The gate that multiplies the new value, if its bias gets the opposite sign; -1: none. */
+    int input_gate;
+    int recurrent;      /* 1: there is a recurrent matrix, so the gates depend on h, too */
+    int recurrent_bias; /* 1: the recurrent matrix has a bias; `separate` must be set */
+    int cell_state;     /* 1: there is a cell state c beside h */
+    /* 1: the recurrent product has its own buffer u. 0: the product is added into the gates. */
+    int separate;
+    /* 1: h_next also depends on h directly, so the gradient of h has two summands. */
+    int direct;
+    /* One row at one step. */
+    void (*forward)(const rise_kernels *kernels, const risei_cell_row *row);
+    void (*backward)(const rise_kernels *kernels, const risei_cell_row *row);
+} risei_cell_kind;
+
+/* LSTM (Hochreiter & Schmidhuber 1997, with forget gate). Gates: i f g o. A second bias would add
+   nothing to the first, so the recurrent matrix has none. */
+RISEI_FN void risei_lstm_forward(const rise_kernels *kernels, const risei_cell_row *row)
+{
+    kernels->lstm_forward(row->units, row->gates, row->c, row->c_next, row->h_next);
+}
+RISEI_FN void risei_lstm_backward(const rise_kernels *kernels, const risei_cell_row *row)
+{
+    kernels->lstm_backward(row->units, row->gates, row->c, row->c_next, row->dh, row->dc,
+                           row->dgates);
+}
+static const risei_cell_kind risei_cell_lstm = {"lstm",
+                                                4, /* gates: i f g o */
+                                                1, /* keep_gate: f */
+                                                0, /* input_gate: i */
+                                                1, /* recurrent */
+                                                0, /* recurrent_bias */
+                                                1, /* cell_state */
+                                                0, /* separate */
+                                                0, /* direct */
+                                                risei_lstm_forward,
+                                                risei_lstm_backward};
+
+/* GRU (Cho et al. 2014). Gates: r z n. The reset gate r multiplies the recurrent product and its
+   bias, as in PyTorch and cuDNN. So both need a buffer of their own. */
+RISEI_FN void risei_gru_forward(const rise_kernels *kernels, const risei_cell_row *row)
+{
+    kernels->gru_forward(row->units, row->gates, row->u, row->h, row->h_next);
+}
+RISEI_FN void risei_gru_backward(const rise_kernels *kernels, const risei_cell_row *row)
+{
+    kernels->gru_backward(row->units, row->gates, row->u, row->h, row->dh, row->dgates, row->du);
+}
+static const risei_cell_kind risei_cell_gru = {"gru",
+                                               3,  /* gates: r z n */
+                                               1,  /* keep_gate: z */
+                                               -1, /* input_gate: z serves as both */
+                                               1,  /* recurrent */
+                                               1,  /* recurrent_bias */
+                                               0,  /* cell_state */
+                                               1,  /* separate */
+                                               1,  /* direct */
+                                               risei_gru_forward,
+                                               risei_gru_backward};
+
+/* minGRU (Feng et al. 2024, with a tanh). Gates: z n. They depend on the input alone, so no step
+   waits for a product. */
+RISEI_FN void risei_mingru_forward(const rise_kernels *kernels, const risei_cell_row *row)
+{
+    kernels->mingru_forward(row->units, row->gates, row->h, row->h_next);
+}
+RISEI_FN void risei_mingru_backward(const rise_kernels *kernels, const risei_cell_row *row)
+{
+    kernels->mingru_backward(row->units, row->gates, row->h, row->dh, row->dgates);
+}
+static const risei_cell_kind risei_cell_mingru = {"mingru",
+                                                  2,  /* gates: z n */
+                                                  0,  /* keep_gate: z */
+                                                  -1, /* input_gate: z serves as both */
+                                                  0,  /* recurrent */
+                                                  0,  /* recurrent_bias */
+                                                  0,  /* cell_state */
+                                                  0,  /* separate */
+                                                  1,  /* direct */
+                                                  risei_mingru_forward,
+                                                  risei_mingru_backward};
+
+/* Indexed by rise_cell. AUTO is the GRU, so that every index is valid. */
+static const risei_cell_kind *const risei_cell_kinds[] = {&risei_cell_gru, &risei_cell_lstm,
+                                                          &risei_cell_gru, &risei_cell_mingru};
+RISEI_TABLE_SIZE(risei_cell_kinds, RISE_CELL_COUNT);
+
+/* Returns the word for a rise_cell in a description's text; NULL: there are no more. */
+RISEI_FN const char *risei_cell_word(int i)
+{
+    if (i < 0 || i >= RISEI_COUNT(risei_cell_kinds)) return NULL;
+    return i == RISE_CELL_AUTO ? "auto" : risei_cell_kinds[i]->name;
+}
+/* Returns how many arrays of `units` numbers a recurrent state has: h, or h and c. */
+RISEI_FN int risei_cell_state_parts(const risei_cell_kind *kind)
+{
+    return kind->cell_state ? 2 : 1;
+}
+/* Returns how many numbers a stored recurrent state has: h, then c if the kind has a cell state. */
+RISEI_FN int risei_cell_state_size(const risei_cell_kind *kind, int units)
+{
+    return risei_cell_state_parts(kind) * units;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* One cell: sizes and parameters. */
 
 typedef struct risei_cell {
-    rise_cell kind;
-    int in, units, gates; /* 4: i f g o, 3: r z n, 2: z n */
-    /* in -> gates * units, units -> gates * units; an LSTM has no bias in h, a MINGRU no h */
-    risei_linear x, h;
+    const risei_cell_kind *kind;
+    int in, units;
+    risei_linear x; /* in -> gates * units, with a bias */
+    risei_linear h; /* units -> gates * units; all zero without a recurrent matrix */
 } risei_cell;
 
-/* A sequence of `steps` steps of up to `rows` rows. Step t has the entries begin[t] .. begin[t + 1], entry begin[t] + r being
-   row r's; rows after the last one that has started have none, so sorting rows by their start skips what is padding. */
-typedef struct risei_sequence {
-    int steps, rows;
-    int burn; /* backward: so many first steps are left out */
-    /* backward: after so many last steps the states' gradients come in, 1 or more */
-    int ends;
-    /* [rows]: the step at which a row starts, from a zero state; NULL: all at step 0 */
-    const int *first;
-    int *begin;   /* [steps + 1], made by risei_sequence_plan */
-    rise_real *x; /* [entries][in] */
-    /* [entries + rows][units]: the state before each entry, and after the last step at begin[steps]; that before step 0 is the caller's */
-    rise_real *h, *c;
-    rise_real *gates;       /* [entries][gates * units], after their activations */
-    rise_real *u;           /* GRU: [entries][gates * units], from the state */
-    rise_real *dgates, *du; /* their gradients */
-    /* [ends][rows][units]: the gradients of the last states come in here; and [rows][units] */
-    rise_real *dh, *dc;
-    rise_real *dx; /* [entries][in], or NULL where the input does not learn */
-    /* rise_matrix_panels [gates * units][units]: the recurrent weights, transposed */
-    rise_real *turned;
-} risei_sequence;
-
-RISEI_FN risei_cell risei_cell_make(risei_parameters *p, rise_cell kind, int in, int units)
+RISEI_FN risei_cell risei_cell_make(risei_parameters *p, rise_cell cell, int in, int units)
 {
     risei_cell c;
     memset(&c, 0, sizeof c);
-    c.kind = kind;
+    c.kind = risei_cell_kinds[cell];
     c.in = in, c.units = units;
-    c.gates = kind == RISE_CELL_LSTM ? 4 : kind == RISE_CELL_GRU ? 3 : 2;
-    c.x = risei_linear_make(p, in, c.gates * units, 1);
-    if (kind == RISE_CELL_MINGRU) return c;
-    /* an LSTM's second bias would be idle */
-    c.h = risei_linear_make(p, units, c.gates * units, kind == RISE_CELL_GRU);
+    c.x = risei_linear_make(p, in, c.kind->gates * units, 1);
+    if (c.kind->recurrent)
+        c.h = risei_linear_make(p, units, c.kind->gates * units, c.kind->recurrent_bias);
     return c;
 }
-/* Uniform in +-1/sqrt(units), but for the gate that keeps: its bias is the logarithm of a time drawn from 1 .. window, so that
-   units forget at all the rates that the window spans, and an LSTM's input gate gets the opposite (chrono initialisation,
-   Tallec & Ollivier 2018). Otherwise a cue, and the gradient that looks for it, would fade within a few steps. */
+/* Draws all parameters uniformly in +-1/sqrt(units), except for the bias of the keep gate. That
+   bias is the logarithm of a time drawn from 1 .. window. So the units forget at all the rates that
+   the window spans. The input gate's bias, if the kind names one, gets the opposite sign (chrono
+   initialisation, Tallec & Ollivier 2018). With ordinary biases the state would keep a cue for a
+   few steps only, and the gradient that leads back to this cue would fade as fast. */
 RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int window,
                                     risei_random *random)
 {
-    int const out = c->gates * c->units, lstm = c->kind == RISE_CELL_LSTM;
-    /* i f g o, r z n, z n */
-    rise_real *bias = w + c->x.bias, *keep = bias + (c->kind == RISE_CELL_MINGRU ? 0 : c->units);
+    const risei_cell_kind *kind = c->kind;
+    size_t const out = (size_t)c->x.out;
+    rise_real *bias = w + c->x.bias, *keep = bias + kind->keep_gate * c->units;
     int i;
     risei_linear_initialise_weights(&c->x, w, c->units, random);
-    risei_initialise(bias, (size_t)out, c->units, random);
-    if (c->h.out > 0) risei_linear_initialise_weights(&c->h, w, c->units, random);
-    if (c->h.biased) risei_initialise(w + c->h.bias, (size_t)out, c->units, random);
+    risei_initialise(bias, out, c->units, random);
+    if (kind->recurrent) risei_linear_initialise_weights(&c->h, w, c->units, random);
+    if (kind->recurrent_bias) risei_initialise(w + c->h.bias, out, c->units, random);
     for (i = 0; i < c->units; i++) {
-        keep[i] = 1 + (rise_real)(window - 1) * risei_uniform(random);
+        keep[i] = 1 + (rise_real)(window - 1) * risei_random_uniform(random);
         rise_kernels_of(RISE_ISA_REF)->log(1, &keep[i], &keep[i]);
-        if (lstm) bias[i] = -keep[i];
+        if (kind->input_gate >= 0) bias[kind->input_gate * c->units + i] = -keep[i];
     }
 }
-/* `entries`, `states` and `steps`: the most of them that any shape has. `learn` rows of `learn_steps` steps go backward. */
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Sequences: the buffers of a batch of windows.
+
+   A sequence has up to `rows` rows of `steps` steps. A row is one window of the batch. Row r begins
+   at step start[r], and its steps before that are padding.
+
+   Only entries are stored: step t has the entries begin[t] .. begin[t + 1] - 1, and row r is entry
+   begin[t] + r. The entries of a step end with the last row that has started. So if the rows are
+   sorted by their start, padding takes no memory and no time. Otherwise a row that has not started
+   can have an entry, because a later row has started: the state of such an entry stays zero. */
+typedef struct risei_sequence {
+    int steps, rows;
+    int burn_in; /* backward leaves out this many of the first steps */
+    /* backward: gradients of the state come in after each of the last `ends` steps; 1 or more */
+    int ends;
+    /* [rows]: the step at which a row starts, from a zero state; NULL: all rows start at step 0 */
+    const int *start;
+    int *begin;   /* [steps + 1], computed by risei_sequence_plan */
+    rise_real *x; /* [entries][in] */
+    /* [entries + rows][units]: the state before each entry and, from begin[steps] on, the state
+       after the last step. The caller writes the state before step 0. */
+    rise_real *h, *c;       /* c is NULL without a cell state */
+    rise_real *gates;       /* [entries][gates * units], after their activations */
+    rise_real *u;           /* [entries][gates * units]: the recurrent products; NULL if added */
+    rise_real *dgates, *du; /* gradients of gates and u; one buffer if the product is added */
+    rise_real *dh;          /* [ends][rows][units]: the caller writes the states' gradients */
+    rise_real *dc;          /* [rows][units]: likewise for c after the last step */
+    rise_real *dx;          /* [entries][in], or NULL where the input does not learn */
+    /* rise_matrix_panels [gates * units][units]: the recurrent weights, transposed */
+    rise_real *transposed;
+} risei_sequence;
+
+/* Takes the buffers of a sequence from the arena. `steps`, `entries` and `states` are the largest
+   numbers of any call. Backward runs over `learn` rows of `learn_steps` steps; with learn = 0 there
+   are no buffers for gradients. learn_x: also takes dx. s->ends must be set. */
 RISEI_FN void risei_sequence_layout(risei_arena *arena, const risei_cell *c, risei_sequence *s,
                                     int steps, int entries, int states, int learn, int learn_steps,
                                     int learn_x)
 {
-    int const lstm = c->kind == RISE_CELL_LSTM, gru = c->kind == RISE_CELL_GRU;
-    size_t const units = (size_t)c->units, gates = (size_t)c->gates * units;
+    const risei_cell_kind *kind = c->kind;
+    size_t const units = (size_t)c->units, gates = (size_t)c->x.out, in = (size_t)c->in;
     size_t const all = (size_t)entries, back = risei_times((size_t)learn, (size_t)learn_steps);
+    size_t const state = risei_times((size_t)states, units);
     s->begin = RISEI_TAKE(arena, int, steps + 1);
-    s->x = RISEI_TAKE(arena, rise_real, risei_times(all, (size_t)c->in));
-    s->h = RISEI_TAKE(arena, rise_real, risei_times((size_t)states, units));
-    s->c = lstm ? RISEI_TAKE(arena, rise_real, risei_times((size_t)states, units)) : NULL;
+    s->x = RISEI_TAKE(arena, rise_real, risei_times(all, in));
+    s->h = RISEI_TAKE(arena, rise_real, state);
+    s->c = kind->cell_state ? RISEI_TAKE(arena, rise_real, state) : NULL;
     s->gates = RISEI_TAKE(arena, rise_real, risei_times(all, gates));
-    s->u = gru ? RISEI_TAKE(arena, rise_real, risei_times(all, gates)) : NULL;
-    s->dgates = s->du = s->dh = s->dc = s->dx = s->turned = NULL;
+    s->u = kind->separate ? RISEI_TAKE(arena, rise_real, risei_times(all, gates)) : NULL;
+    s->dgates = s->du = s->dh = s->dc = s->dx = s->transposed = NULL;
     if (learn == 0) return;
     s->dgates = RISEI_TAKE(arena, rise_real, risei_times(back, gates));
-    s->du = gru ? RISEI_TAKE(arena, rise_real, risei_times(back, gates)) : s->dgates;
+    s->du = kind->separate ? RISEI_TAKE(arena, rise_real, risei_times(back, gates)) : s->dgates;
     s->dh = RISEI_TAKE(arena, rise_real, (size_t)(learn * s->ends) * units);
-    s->dc = lstm ? RISEI_TAKE(arena, rise_real, (size_t)learn * units) : NULL;
-    s->dx = learn_x ? RISEI_TAKE(arena, rise_real, risei_times(back, (size_t)c->in)) : NULL;
-    s->turned = c->h.out > 0 ? RISEI_TAKE(arena, rise_real, gates * units) : NULL;
+    s->dc = kind->cell_state ? RISEI_TAKE(arena, rise_real, (size_t)learn * units) : NULL;
+    s->dx = learn_x ? RISEI_TAKE(arena, rise_real, risei_times(back, in)) : NULL;
+    s->transposed = kind->recurrent ? RISEI_TAKE(arena, rise_real, gates * units) : NULL;
 }
-/* Finds `begin` for steps, rows and first as they are. */
+/* Computes `begin` from steps, rows and start. */
 RISEI_FN void risei_sequence_plan(risei_sequence *s)
 {
     int t, row, active = 0;
     s->begin[0] = 0;
     for (t = 0; t < s->steps; t++) {
         for (row = s->rows; row > active; row--)
-            if (s->first == NULL || s->first[row - 1] <= t) break;
+            if (s->start == NULL || s->start[row - 1] <= t) break;
         active = row;
         s->begin[t + 1] = s->begin[t] + active;
     }
 }
+/* Returns how many entries step t has. After the last step every row has a state. */
 RISEI_FN int risei_sequence_active(const risei_sequence *s, int t)
 {
     return t < s->steps ? s->begin[t + 1] - s->begin[t] : s->rows;
 }
 RISEI_FN int risei_sequence_started(const risei_sequence *s, int t, int row)
 {
-    return s->first == NULL || t >= s->first[row];
+    return s->start == NULL || t >= s->start[row];
+}
+/* Returns the [units] numbers of one part of a row's state before step t: part 0 is h, part 1 is c
+   (see risei_cell_state_parts). t = steps: the state after the last step. */
+RISEI_FN rise_real *risei_sequence_state(const risei_sequence *s, const risei_cell *c, int part,
+                                         int t, int row)
+{
+    return (part == 0 ? s->h : s->c) + (ptrdiff_t)(s->begin[t] + row) * c->units;
+}
+/* Zeroes `count` states, from entry `at` on. */
+RISEI_FN void risei_sequence_zero_states(const risei_sequence *s, const risei_cell *c, ptrdiff_t at,
+                                         int count)
+{
+    ptrdiff_t const n = c->units;
+    risei_zero(s->h + at * n, count * n);
+    if (s->c != NULL) risei_zero(s->c + at * n, count * n);
 }
 
-/* One step of a cell, row by row. */
+/* ---------------------------------------------------------------------------------------------- */
+/* Forward and backward through a sequence. */
+
+/* Work of one unit at one step, in multiplications (estimate, for risei_run). */
+#define RISEI_CELL_UNIT_WORK 40.0
+
+/* One step of a sequence, divided over its rows. */
 typedef struct risei_cell_job {
     const rise_kernels *kernels;
     const risei_cell *cell;
     const risei_sequence *sequence;
     int t;
-    rise_real *dh; /* backward: the gradient of the states after step t */
+    rise_real *dh; /* backward: the gradient of h after step t */
 } risei_cell_job;
 
-/* From the gates of step t, before their activations, to the state after it. */
+/* Points to one row of the job's step. Gradients are NULL in a forward job (dh == NULL). */
+RISEI_IN risei_cell_row risei_cell_job_row(const risei_cell_job *job, int row)
+{
+    const risei_sequence *s = job->sequence;
+    ptrdiff_t const n = job->cell->units, entry = s->begin[job->t] + row;
+    ptrdiff_t const now = entry * n, next = (s->begin[job->t + 1] + row) * n;
+    ptrdiff_t const gates = entry * job->cell->x.out;
+    risei_cell_row r;
+    r.units = job->cell->units;
+    r.gates = s->gates + gates;
+    r.u = s->u != NULL ? s->u + gates : NULL;
+    r.h = s->h + now, r.h_next = s->h + next;
+    r.c = s->c != NULL ? s->c + now : NULL;
+    r.c_next = s->c != NULL ? s->c + next : NULL;
+    r.dh = r.dc = r.dgates = r.du = NULL;
+    if (job->dh == NULL) return r;
+    r.dh = job->dh + row * n;
+    r.dc = s->dc != NULL ? s->dc + row * n : NULL;
+    r.dgates = s->dgates + gates, r.du = s->du + gates;
+    return r;
+}
+/* Computes the state after step t from its gates, which have not gone through their activations. */
 RISEI_FN void risei_cell_forward_part(void *job, int part, int parts, void *scratch)
 {
     const risei_cell_job *const j = (const risei_cell_job *)job;
     const risei_sequence *s = j->sequence;
-    ptrdiff_t const n = j->cell->units, out = j->cell->gates * n, at = s->begin[j->t];
-    ptrdiff_t const next = s->begin[j->t + 1];
-    int const lstm = j->cell->kind == RISE_CELL_LSTM;
     int row, end;
     (void)scratch;
-    for (risei_share(risei_sequence_active(s, j->t), 1, part, parts, &row, &end); row < end;
-         row++) {
-        ptrdiff_t const from = (at + row) * n, to = (next + row) * n, gates = (at + row) * out;
-        if (!risei_sequence_started(s, j->t, row)) {
-            risei_zero(s->h + to, n);
-            if (lstm) risei_zero(s->c + to, n);
-        } else if (lstm)
-            j->kernels->lstm_forward((int)n, s->gates + gates, s->c + from, s->c + to, s->h + to);
-        else if (j->cell->kind == RISE_CELL_GRU)
-            j->kernels->gru_forward((int)n, s->gates + gates, s->u + gates, s->h + from, s->h + to);
-        else
-            j->kernels->mingru_forward((int)n, s->gates + gates, s->h + from, s->h + to);
+    risei_part_range(risei_sequence_active(s, j->t), 1, part, parts, &row, &end);
+    for (; row < end; row++) {
+        if (risei_sequence_started(s, j->t, row)) {
+            risei_cell_row const r = risei_cell_job_row(j, row);
+            j->cell->kind->forward(j->kernels, &r);
+        } else
+            risei_sequence_zero_states(s, j->cell, s->begin[j->t + 1] + row, 1);
     }
 }
+/* Runs the cell over all steps of a sequence: from s->x and the states before step 0 to all other
+   states. The input's products are one product for all steps. The recurrent product of a step needs
+   the state before this step. */
 RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, const rise_real *w,
                                  const risei_sequence *s)
 {
-    ptrdiff_t const n = c->units, out = c->gates * n;
-    int const lstm = c->kind == RISE_CELL_LSTM;
+    const risei_cell_kind *kind = c->kind;
+    ptrdiff_t const n = c->units, out = c->x.out;
+    rise_real *const product = kind->separate ? s->u : s->gates;
     rise_product p;
     risei_cell_job job;
-    job.kernels = d->kernels;
-    job.cell = c, job.sequence = s;
-    /* all steps at once */
+    job.kernels = d->kernels, job.cell = c, job.sequence = s, job.dh = NULL;
     risei_linear_forward(d, &c->x, w, s->begin[s->steps], s->x, c->in, s->gates, out, 0);
     memset(&p, 0, sizeof p);
-    p.n = c->gates * c->units, p.k = c->units;
-    /* a MINGRU has none, and no product */
-    p.b = rise_matrix_panels(w + c->h.weights, c->units, (int)out);
-    p.accumulate = lstm;
-    p.bias = lstm ? NULL : w + c->h.bias;
+    p.n = c->x.out, p.k = c->units;
+    p.b = rise_matrix_panels(w + c->h.weights, c->units, c->x.out);
+    p.accumulate = !kind->separate;
+    p.bias = kind->recurrent_bias ? w + c->h.bias : NULL;
     for (job.t = 0; job.t < s->steps; job.t++) {
         ptrdiff_t const at = s->begin[job.t], next = s->begin[job.t + 1];
         int const active = risei_sequence_active(s, job.t);
         int const fresh = risei_sequence_active(s, job.t + 1) - active;
-        p.m = active;
-        p.a = rise_matrix_plain(s->h + at * n, n);
-        p.c = rise_matrix_plain((lstm ? s->gates : s->u) + at * out, out);
-        if (c->h.out > 0) risei_product(d, &p);
-        risei_run(d, 40.0 * active * (double)n, risei_cell_forward_part, &job);
-        risei_zero(s->h + (next + active) * n, fresh * n); /* rows that start with the next step */
-        if (lstm) risei_zero(s->c + (next + active) * n, fresh * n);
+        if (kind->recurrent) {
+            p.m = active;
+            p.a = rise_matrix_plain(s->h + at * n, n);
+            p.c = rise_matrix_plain(product + at * out, out);
+            risei_product_run(d, &p);
+        }
+        risei_device_run(d, RISEI_CELL_UNIT_WORK * active * (double)n, risei_cell_forward_part,
+                         &job);
+        /* rows whose first entry is at the next step */
+        risei_sequence_zero_states(s, c, next + active, fresh);
     }
 }
 
-/* turned [out][in] = weights [in][out], both as rise_matrix_panels: square after square, each of which lies together in both */
-RISEI_FN void risei_turn(const rise_real *weights, int in, int out, rise_real *turned)
+/* Writes the transpose [out][in] of weights [in][out]; both are rise_matrix_panels. Goes through
+   squares of RISE_PANEL x RISE_PANEL, each of which is contiguous in both matrices. */
+RISEI_FN void risei_transpose_panels(const rise_real *weights, int in, int out,
+                                     rise_real *transposed)
 {
     rise_matrix const from = rise_matrix_panels(weights, in, out);
-    rise_matrix const to = rise_matrix_panels(turned, out, in);
-    int const step = in % 4 == 0 && out % 4 == 0 ? 4 : 1;
+    rise_matrix const to = rise_matrix_panels(transposed, out, in);
+    int const tile = in % 4 == 0 && out % 4 == 0 ? 4 : 1;
     int i0, j0, i, j;
     for (j0 = 0; j0 < out; j0 += RISE_PANEL)
         for (i0 = 0; i0 < in; i0 += RISE_PANEL)
-            for (j = j0; j < out && j < j0 + RISE_PANEL; j += step)
-                for (i = i0; i < in && i < i0 + RISE_PANEL; i += step) {
-                    const rise_real *x = weights + i * from.rows.step[0] + risei_column(&from, j);
-                    rise_real *y = turned + j * to.rows.step[0] + risei_column(&to, i);
-                    if (step == 4)
-                        risei_turn4(x, from.rows.step[0], y, to.rows.step[0]);
+            for (j = j0; j < out && j < j0 + RISE_PANEL; j += tile)
+                for (i = i0; i < in && i < i0 + RISE_PANEL; i += tile) {
+                    const rise_real *x =
+                        weights + i * from.rows.step[0] + risei_matrix_column(&from, j);
+                    rise_real *y = transposed + j * to.rows.step[0] + risei_matrix_column(&to, i);
+                    if (tile == 4)
+                        risei_transpose4(x, from.rows.step[0], y, to.rows.step[0]);
                     else
                         *y = *x;
                 }
 }
 
-/* From dh and dc after step t to the gradients of what entered its gates, and dc before it. */
+/* Computes the gradients of the gates of step t, of u, and of c before the step, from dh and dc
+   after the step. */
 RISEI_FN void risei_cell_backward_part(void *job, int part, int parts, void *scratch)
 {
     const risei_cell_job *const j = (const risei_cell_job *)job;
     const risei_sequence *s = j->sequence;
-    ptrdiff_t const n = j->cell->units, out = j->cell->gates * n, at = s->begin[j->t];
-    ptrdiff_t const next = s->begin[j->t + 1];
-    int const lstm = j->cell->kind == RISE_CELL_LSTM;
+    ptrdiff_t const n = j->cell->units, out = j->cell->x.out;
     int row, end;
     (void)scratch;
-    for (risei_share(risei_sequence_active(s, j->t), 1, part, parts, &row, &end); row < end;
-         row++) {
-        ptrdiff_t const gates = (at + row) * out, from = (at + row) * n, to = (next + row) * n;
-        rise_real *dh = j->dh + row * n, *dc = lstm ? s->dc + row * n : NULL;
-        if (!risei_sequence_started(s, j->t, row)) {
-            risei_zero(s->dgates + gates, out);
-            risei_zero(s->du + gates, out);
-            risei_zero(dh, n);
-            risei_zero(dc, n);
-        } else if (lstm)
-            j->kernels->lstm_backward((int)n, s->gates + gates, s->c + from, s->c + to, dh, dc,
-                                      s->dgates + gates);
-        else if (j->cell->kind == RISE_CELL_GRU)
-            j->kernels->gru_backward((int)n, s->gates + gates, s->u + gates, s->h + from, dh,
-                                     s->dgates + gates, s->du + gates);
-        else
-            j->kernels->mingru_backward((int)n, s->gates + gates, s->h + from, dh,
-                                        s->dgates + gates);
+    risei_part_range(risei_sequence_active(s, j->t), 1, part, parts, &row, &end);
+    for (; row < end; row++) {
+        risei_cell_row const r = risei_cell_job_row(j, row);
+        if (risei_sequence_started(s, j->t, row)) {
+            j->cell->kind->backward(j->kernels, &r);
+            continue;
+        }
+        risei_zero(r.dgates, out);
+        risei_zero(r.du, out);
+        risei_zero(r.dh, n);
+        risei_zero(r.dc, n);
     }
 }
-/* Through the first `steps` steps of a sequence that may have been run further; all rows have started by then. Gradients come
-   in after each of the last `ends` steps: dh's blocks, of which each is added to what comes from later ones. */
+/* Runs backward through the first `steps` steps of a sequence, except for the burn-in. Forward may
+   have run further; all rows must have started before step `steps`. The caller writes s->dh and
+   s->dc. Each block of dh belongs to one of the last `ends` steps and is added to the gradient that
+   comes from later steps. Writes the parameters' gradients to g, and s->dx if there is one. */
 RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, const rise_real *w,
                                   rise_real *g, const risei_sequence *s, int steps)
 {
-    ptrdiff_t const n = c->units, out = c->gates * n;
-    int const recurrent = c->h.out > 0;
-    ptrdiff_t const from = s->begin[s->burn], all = s->begin[steps] - from;
+    const risei_cell_kind *kind = c->kind;
+    ptrdiff_t const n = c->units, out = c->x.out;
+    ptrdiff_t const from = s->begin[s->burn_in];
+    int const entries = s->begin[steps] - s->begin[s->burn_in];
     int end = s->ends - 1;
     rise_product p;
     risei_cell_job job;
+    job.kernels = d->kernels, job.cell = c, job.sequence = s;
     memset(&p, 0, sizeof p);
-    job.kernels = d->kernels;
-    job.cell = c, job.sequence = s;
-    p.n = c->units, p.k = c->gates * c->units;
-    p.accumulate = c->kind == RISE_CELL_GRU;
-    if (recurrent) {
-        risei_turn(w + c->h.weights, c->units, (int)out, s->turned);
-        p.b = rise_matrix_panels(s->turned, (int)out, c->units);
+    p.n = c->units, p.k = c->x.out;
+    p.accumulate = kind->direct;
+    if (kind->recurrent) {
+        risei_transpose_panels(w + c->h.weights, c->units, c->x.out, s->transposed);
+        p.b = rise_matrix_panels(s->transposed, c->x.out, c->units);
     }
-    for (job.t = steps - 1; job.t >= s->burn; job.t--) {
+    for (job.t = steps - 1; job.t >= s->burn_in; job.t--) {
+        int const active = risei_sequence_active(s, job.t);
         job.dh = s->dh + end * s->rows * n;
-        p.m = risei_sequence_active(s, job.t);
-        risei_run(d, 40.0 * p.m * (double)n, risei_cell_backward_part, &job);
-        p.a = rise_matrix_plain(s->du + s->begin[job.t] * out, out);
-        p.c = rise_matrix_plain(job.dh, n);
-        if (recurrent) risei_product(d, &p); /* dh = (GRU: +=) du Wh^T */
+        risei_device_run(d, RISEI_CELL_UNIT_WORK * active * (double)n, risei_cell_backward_part,
+                         &job);
+        if (kind->recurrent) { /* dh = du Wh^T, or dh += du Wh^T */
+            p.m = active;
+            p.a = rise_matrix_plain(s->du + s->begin[job.t] * out, out);
+            p.c = rise_matrix_plain(job.dh, n);
+            risei_product_run(d, &p);
+        }
         if (end == 0) continue;
         end--;
         d->kernels->add(s->rows * (int)n, job.dh, s->dh + end * s->rows * n);
     }
-    risei_linear_backward(d, &c->x, w, g, (int)all, s->x + from * c->in, c->in,
+    /* the gradients of both matrices are one product each for all steps */
+    risei_linear_backward(d, &c->x, w, g, entries, s->x + from * c->in, c->in,
                           s->dgates + from * out, out, s->dx != NULL ? s->dx + from * c->in : NULL,
                           c->in);
-    if (recurrent) /* all steps at once */
-        risei_linear_backward_weights(d, &c->h, g, (int)all, s->h + from * n, n, s->du + from * out,
+    if (kind->recurrent)
+        risei_linear_backward_weights(d, &c->h, g, entries, s->h + from * n, n, s->du + from * out,
                                       out);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>network: two streams, fusion, value heads */
+/* >>targets: what an update learns from
 
-typedef struct risei_net {
-    rise_memory memory;
-    rise_fusion fusion;
-    rise_head head;
-    int dueling, norm, noisy, actions;
-    /* numbers for an action in an output, 1 but for C51; outputs for a state, 1 but for IQN */
-    int atoms, taus;
-    risei_encoder encoder;
-    risei_cell cell;
-    risei_linear fuse;     /* GATE, SUM: units -> features */
-    rise_real scale;       /* of the context, as it enters the fusion */
-    int fused;             /* numbers that enter the heads */
-    size_t gain, shift;    /* LayerNorm on them */
-    risei_linear quantile; /* IQN: cosines of a fraction -> fused */
-    risei_linear hidden;   /* both heads' hidden layers, side by side */
-    risei_linear value, advantage;
-    double value_min, value_max; /* C51: returns of the first and last atom */
-    ptrdiff_t sigma;             /* noisy: from a weight of these three to the size of its noise */
-    int spectral;                /* are the weights of residual units normalised? */
-    /* states, one after the other, that share a row of a sequence; its steps without gradient */
-    int samples, burn;
-    /* what enters the cell: embedding or features, then action and reward */
-    int embedding, extras;
-    /* that learn; and with what is kept beside them, a direction for each spectral norm */
-    size_t parameters, block;
-} risei_net;
+   Holds functions from arrays to arrays: the best action, soft policies, the targets of Q-learning
+   and their losses. Main type: risei_bootstrap. Uses kernels (exp and log). Test: tests/targets.c.
+   */
 
-enum { RISEI_COSINES = 64 };
+/* Returns whether an action is allowed. `mask` has a bit for each action; NULL allows all. */
+RISEI_FN int risei_mask_allows(const uint8_t *mask, int action)
+{
+    return mask == NULL || (mask[action / 8] >> (action % 8) & 1) != 0;
+}
+/* Returns the allowed action with the largest of n values, the first of equal ones. NaN is never
+   larger than another value. Returns 0 if no action is allowed. */
+RISEI_FN int risei_best_action(int n, const rise_real *q, const uint8_t *mask)
+{
+    int i, best = -1;
+    for (i = 0; i < n; i++) {
+        if (!risei_mask_allows(mask, i)) continue;
+        if (best < 0 || q[i] > q[best]) best = i;
+    }
+    return best < 0 ? 0 : best;
+}
 
-/* Activations of one pass. `rows` are states whose Q is wanted; `images` what the conv net sees. */
-typedef struct risei_pass {
-    risei_encoder_data encoder;
-    risei_sequence sequence;
-    int *feature_row, *state_row; /* [rows]: which features and which of sequence.h a state takes */
-    rise_real *context, *fused, *gate, *normed, *stats; /* [rows][...] */
-    /* IQN: [rows][taus][...]: fractions, their embedding, and normed times that */
-    rise_real *tau, *cosines, *phi, *mixed;
+/* Value rescaling (Pohlen et al. 2018): h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x, which makes
+   the scale of targets less dependent on the scale of rewards; and its inverse. */
+#define RISEI_RESCALE 0.001
+RISEI_FN rise_real risei_rescale(rise_real x)
+{
+    double const size = fabs((double)x), y = sqrt(size + 1) - 1 + RISEI_RESCALE * size;
+    return (rise_real)(x < 0 ? -y : y);
+}
+RISEI_FN rise_real risei_rescale_inverse(rise_real y)
+{
+    double const size = fabs((double)y);
+    double const root = sqrt(1 + 4 * RISEI_RESCALE * (size + 1 + RISEI_RESCALE)) - 1;
+    double const x = root / (2 * RISEI_RESCALE) * (root / (2 * RISEI_RESCALE)) - 1;
+    return (rise_real)(y < 0 ? -x : x);
+}
+
+/* Probabilities below e^RISEI_LOG_MINIMUM are treated as 0: e^-80 is far below the rounding error
+   of a float sum near 1, and the kernels' exp holds its argument above -87. */
+#define RISEI_LOG_MINIMUM (-80)
+
+/* log_policy [n] = log softmax(q / temperature) over the allowed actions, and -infinity for the
+   others. Subtracts the maximum first, so small temperatures do not overflow. */
+RISEI_FN void risei_log_policy(const rise_kernels *k, int n, const rise_real *q,
+                               const uint8_t *mask, rise_real temperature, rise_real *log_policy)
+{
+    rise_real const largest = q[risei_best_action(n, q, mask)];
+    rise_real sum = 0, probability;
+    int i;
+    for (i = 0; i < n; i++) {
+        log_policy[i] = (q[i] - largest) / temperature;
+        if (!risei_mask_allows(mask, i)) log_policy[i] = -(rise_real)HUGE_VALF;
+        k->exp(1, &log_policy[i], &probability);
+        if (log_policy[i] >= RISEI_LOG_MINIMUM) sum = sum + probability;
+    }
+    k->log(1, &sum, &sum);
+    for (i = 0; i < n; i++) log_policy[i] = log_policy[i] - sum;
+}
+
+/* What the target of one transition is computed from. */
+typedef struct risei_bootstrap {
+    int actions;
+    rise_real reward;   /* the n-step return, with the Munchausen term if there is one */
+    rise_real discount; /* of the next state's value; 0 where the episode terminated */
+    /* the target network's outputs in the next state: [taus][actions][atoms] */
+    const rise_real *next;
+    int next_action; /* the action whose value bootstraps */
+    /* Munchausen: the target network's policy in the next state [actions] and its logarithm; else
+       NULL */
+    const rise_real *policy, *log_policy;
+    rise_real temperature;
+    int rescale; /* 1: values are learned as h(value), see risei_rescale */
+} risei_bootstrap;
+
+/* The value of output i in the next state. Munchausen (Vieillard et al. 2020): the mean over the
+   policy, plus the policy's entropy times the temperature. */
+RISEI_FN rise_real risei_bootstrap_value(const risei_bootstrap *b, int i)
+{
+    const rise_real *next = b->next + (ptrdiff_t)i * b->actions;
+    rise_real value = 0;
+    int j;
+    if (b->policy == NULL) return next[b->next_action];
+    for (j = 0; j < b->actions; j++)
+        if (b->log_policy[j] >= RISEI_LOG_MINIMUM)
+            value = value + b->policy[j] * (next[j] - b->temperature * b->log_policy[j]);
+    return value;
+}
+/* target [count] = reward + discount * value, for each of `count` outputs of a state. A terminated
+   transition is worth its reward, whatever the networks say, so NaN in `next` is ignored there. */
+RISEI_FN void risei_target_values(const risei_bootstrap *b, int count, rise_real *target)
+{
+    int i;
+    for (i = 0; i < count; i++) {
+        rise_real value = risei_bootstrap_value(b, i);
+        if (b->rescale) value = risei_rescale_inverse(value);
+        target[i] = b->discount > 0 ? b->reward + b->discount * value : b->reward;
+        if (b->rescale) target[i] = risei_rescale(target[i]);
+    }
+}
+/* The C51 projection (Bellemare et al. 2017). `next` [atoms] are the probabilities of the next
+   state's returns, equally spaced from `low` to `high`. Each return becomes reward + discount *
+   return, and its probability is shared between the two nearest atoms of `target` [atoms]. A
+   terminated transition (discount 0) has the one return `reward`. */
+RISEI_FN void risei_c51_project(int atoms, double low, double high, rise_real reward,
+                                rise_real discount, const rise_real *next, rise_real *target)
+{
+    double const spacing = (high - low) / (atoms - 1);
+    int const terminated = !(discount > 0);
+    int t;
+    for (t = 0; t < atoms; t++) target[t] = 0;
+    for (t = 0; t < (terminated ? 1 : atoms); t++) {
+        double const future = terminated ? 0 : (double)discount * (low + spacing * t);
+        double const value = (double)reward + future;
+        double const clipped = value < low ? low : value > high ? high : value;
+        double const place = (clipped - low) / spacing;
+        rise_real const probability = terminated ? 1 : next[t];
+        int const below = (int)place < atoms - 1 ? (int)place : atoms - 2;
+        rise_real const share = (rise_real)(place - below);
+        target[below] = target[below] + probability * (1 - share);
+        target[below + 1] = target[below + 1] + probability * share;
+    }
+}
+
+/* Returns the Huber loss of td = target - q with threshold 1; *dq is its derivative by q. */
+RISEI_FN rise_real risei_huber(rise_real td, rise_real *dq)
+{
+    rise_real const size = risei_abs(td);
+    *dq = size <= 1 ? -td : td > 0 ? (rise_real)-1 : (rise_real)1;
+    return size <= 1 ? td * td * (rise_real)0.5 : size - (rise_real)0.5;
+}
+/* How much one transition counts: its importance weight, over `batch` transitions. */
+typedef struct risei_loss_weight {
+    rise_real importance, batch;
+} risei_loss_weight;
+
+/* Returns the Huber loss of `count` outputs z[i * stride] against `count` targets: summed over the
+   outputs, mean over the targets. With `tau` [count], output i is the quantile at the fraction
+   tau[i], and the loss is weighted by |tau - [target < output]| (Dabney et al. 2018); NULL: no
+   weights. Writes dz[i * stride], and *td: the mean error, absolute where there are several. */
+RISEI_FN rise_real risei_loss_huber(int count, int stride, const rise_real *z, const rise_real *tau,
+                                    const rise_real *target, const risei_loss_weight *weight,
+                                    rise_real *dz, rise_real *td)
+{
+    rise_real loss = 0, errors = 0;
+    int i, j;
+    for (i = 0; i < count; i++) {
+        rise_real sum = 0;
+        for (j = 0; j < count; j++) {
+            rise_real const error = target[j] - z[(ptrdiff_t)i * stride];
+            rise_real const asymmetry =
+                tau != NULL ? risei_abs(tau[i] - (rise_real)(error < 0)) : 1;
+            rise_real slope, huber = risei_huber(error, &slope);
+            loss = loss + asymmetry * huber;
+            sum = sum + asymmetry * slope;
+            errors = errors + (count > 1 ? risei_abs(error) : error);
+        }
+        dz[(ptrdiff_t)i * stride] = sum / (rise_real)count * weight->importance / weight->batch;
+    }
+    *td = errors / (rise_real)(count * count);
+    return loss / (rise_real)count;
+}
+/* Returns the cross entropy of `target` [atoms] and the probabilities z [atoms]. Writes dz [atoms],
+   the gradient by the logits behind z, and *td, which is the loss. Probabilities below 1e-30 count
+   as 1e-30, so that the logarithm is finite. */
+RISEI_FN rise_real risei_loss_cross_entropy(const rise_kernels *k, int atoms, const rise_real *z,
+                                            const rise_real *target,
+                                            const risei_loss_weight *weight, rise_real *dz,
+                                            rise_real *td)
+{
+    rise_real loss = 0;
+    int i;
+    for (i = 0; i < atoms; i++) {
+        rise_real const probability = z[i] > (rise_real)1e-30 ? z[i] : (rise_real)1e-30;
+        rise_real log_probability;
+        k->log(1, &probability, &log_probability);
+        loss = loss - target[i] * log_probability;
+        dz[i] = (z[i] - target[i]) * weight->importance / weight->batch;
+    }
+    *td = loss;
+    return loss;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* >>heads: from the fused features of a state to a value of each action
+
+   Holds the value heads: dueling layers, noise in their weights, and what their outputs mean. Each
+   meaning is a risei_head_kind: the expected return (MEAN), probabilities of fixed returns (C51),
+   or quantiles (IQN). Main types: risei_heads (layers), risei_heads_data (activations). Uses
+   kernels, layers, targets. Tests: tests/gradients.c, tests/targets.c. */
+
+struct risei_heads;
+
+/* What the outputs of a head mean. `z` of a state is [taus][actions][atoms]. */
+typedef struct risei_head_kind {
+    const char *name;
+    /* numbers for an action: 1, but for C51; outputs for a state: 1, but for IQN */
+    int (*atoms)(const rise_agent_desc *desc);
+    int (*taus)(const rise_agent_desc *desc);
+    int quantiles; /* 1: outputs depend on a fraction tau, see risei_quantile_forward */
+    int values;    /* 1: outputs are values, which may be rescaled and mixed by a policy */
+    /* z of one state -> q [actions]; C51's logits become probabilities in place */
+    void (*expect)(const rise_kernels *k, const struct risei_heads *h, rise_real *z, rise_real *q);
+    void (*target)(const struct risei_heads *h, const risei_bootstrap *b, rise_real *target);
+    /* Returns the loss of the outputs z of one state and action against the target; writes their
+       gradient dz and the error td by which the transition is replayed. */
+    rise_real (*loss)(const rise_kernels *k, const struct risei_heads *h, const rise_real *z,
+                      const rise_real *tau, const rise_real *target,
+                      const risei_loss_weight *weight, rise_real *dz, rise_real *td);
+} risei_head_kind;
+
+/* Layers: hidden [in] -> ReLU -> advantage and, if dueling, value. Both streams' hidden units are
+   one layer: the advantage's come first. */
+typedef struct risei_heads {
+    const risei_head_kind *kind;
+    int in, actions, atoms, taus;
+    int dueling, noisy;
+    double value_min, value_max; /* C51: returns of the first and the last atom */
+    risei_linear quantile;       /* IQN: cosines of a fraction -> in */
+    risei_linear hidden, value, advantage;
+    /* noisy: distance, in the parameter block, from a weight of the three layers to its sigma */
+    ptrdiff_t sigma;
+} risei_heads;
+
+/* Activations of `rows` states. x, q and their gradients belong to the network's pass. */
+typedef struct risei_heads_data {
+    rise_real *x;                          /* [rows][in] */
+    rise_real *tau;                        /* IQN: [rows][taus] fractions */
+    rise_real *cosines, *phi;              /* IQN: [rows][taus][...] */
+    rise_real *mixed;                      /* [rows][taus][in]: x, times phi for IQN */
     rise_real *hidden, *value, *advantage; /* [rows][taus][...] */
-    /* [rows][taus][actions][atoms], C51's as odds; its mean [rows][actions] */
-    rise_real *z, *q;
-    /* C51: dz is by the logits */
-    rise_real *dfused, *dgate, *dphi, *dmixed, *dhidden, *dvalue, *dadvantage, *dz;
-} risei_pass;
+    rise_real *z, *q;                      /* [rows][taus][actions][atoms], [rows][actions] */
+    rise_real *dx, *dphi, *dmixed, *dhidden, *dvalue, *dadvantage;
+    rise_real *dz; /* C51: by the logits */
+} risei_heads_data;
 
-/* The convs whose weights are divided by their spectral norm: those of the residual units. */
-RISEI_FN int risei_spectral_count(const risei_net *n)
+enum { RISEI_COSINES = 64 }; /* features of a fraction (Dabney et al. 2018) */
+
+/* -- MEAN: one number an action, the expected return -- */
+
+RISEI_FN int risei_head_one(const rise_agent_desc *desc)
 {
-    int l, count = 0;
-    for (l = 0; l < n->encoder.layers && n->spectral; l++) count += 2 * n->encoder.units[l];
-    return count;
+    (void)desc;
+    return 1;
 }
-RISEI_FN risei_conv risei_spectral_conv(const risei_net *n, int i)
+RISEI_FN void risei_mean_expect(const rise_kernels *k, const risei_heads *h, rise_real *z,
+                                rise_real *q)
 {
-    int l = 0;
-    for (; i >= 2 * n->encoder.units[l]; l++) i -= 2 * n->encoder.units[l];
-    return risei_unit_conv(&n->encoder, l, i);
+    (void)k;
+    if (q != z) memcpy(q, z, (size_t)h->actions * sizeof *q);
 }
-RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
+/* One target for each output of a state; also IQN's. */
+RISEI_FN void risei_values_target(const risei_heads *h, const risei_bootstrap *b, rise_real *target)
 {
-    risei_net n;
-    risei_parameters p;
-    int units = 0, i;
-    memset(&n, 0, sizeof n);
-    memset(&p, 0, sizeof p);
-    n.memory = desc->memory, n.fusion = desc->fusion, n.scale = (rise_real)desc->context_scale;
-    n.dueling = !desc->no_dueling, n.norm = desc->layer_norm;
-    n.head = desc->head, n.noisy = desc->noisy, n.actions = desc->actions;
-    n.atoms = n.head == RISE_HEAD_C51 ? desc->atoms : 1;
-    n.taus = n.head == RISE_HEAD_IQN ? desc->quantiles : 1;
-    n.samples = n.memory != RISE_MEMORY_NONE ? desc->window_samples : 1;
-    n.burn = desc->burn_in;
-    n.value_min = desc->value_min, n.value_max = desc->value_max;
-    n.encoder = risei_encoder_make(&p, desc->frame_height, desc->frame_width,
-                                   desc->frame_channels * desc->frame_stack, desc->conv,
-                                   desc->conv_count, desc->pool_to, desc->features);
-    if (n.memory != RISE_MEMORY_NONE) {
-        units = desc->recurrent_units;
-        n.embedding = n.memory == RISE_MEMORY_FULL ? n.encoder.out : desc->embedding_size;
-        n.extras = desc->feed_action ? n.actions + 1 : 0;
-        n.cell = risei_cell_make(&p, desc->cell, n.embedding + n.extras, units);
-        if (n.fusion != RISE_FUSION_CONCAT) n.fuse = risei_linear_make(&p, units, n.encoder.out, 1);
+    risei_target_values(b, h->taus, target);
+}
+RISEI_FN rise_real risei_mean_loss(const rise_kernels *k, const risei_heads *h, const rise_real *z,
+                                   const rise_real *tau, const rise_real *target,
+                                   const risei_loss_weight *weight, rise_real *dz, rise_real *td)
+{
+    (void)k, (void)tau;
+    return risei_loss_huber(1, h->actions, z, NULL, target, weight, dz, td);
+}
+
+/* -- C51 (Bellemare et al. 2017): the probabilities of `atoms` fixed returns -- */
+
+RISEI_FN int risei_c51_atoms(const rise_agent_desc *desc) { return desc->atoms; }
+/* The return that atom t stands for. */
+RISEI_FN rise_real risei_c51_return(const risei_heads *h, int t)
+{
+    return (rise_real)(h->value_min + (h->value_max - h->value_min) * t / (h->atoms - 1));
+}
+/* Logits -> probabilities, in place. Subtracts the maximum first, so large logits do not
+   overflow. */
+RISEI_FN void risei_softmax(const rise_kernels *k, int n, rise_real *x)
+{
+    rise_real largest = x[0], sum = 0;
+    int i;
+    for (i = 1; i < n; i++) largest = x[i] > largest ? x[i] : largest;
+    for (i = 0; i < n; i++) x[i] = x[i] - largest;
+    k->exp(n, x, x);
+    for (i = 0; i < n; i++) sum = sum + x[i];
+    for (i = 0; i < n; i++) x[i] = x[i] / sum;
+}
+RISEI_FN void risei_c51_expect(const rise_kernels *k, const risei_heads *h, rise_real *z,
+                               rise_real *q)
+{
+    int j, t;
+    for (j = 0; j < h->actions; j++, z += h->atoms) {
+        rise_real sum = 0;
+        risei_softmax(k, h->atoms, z);
+        for (t = 0; t < h->atoms; t++) sum = sum + z[t] * risei_c51_return(h, t);
+        q[j] = sum;
     }
-    n.fused = n.encoder.out + (n.fusion == RISE_FUSION_CONCAT ? units : 0);
-    if (n.norm) {
-        n.gain = risei_parameter(&p, (size_t)n.fused);
-        n.shift = risei_parameter(&p, (size_t)n.fused);
-    }
-    if (n.head == RISE_HEAD_IQN) n.quantile = risei_linear_make(&p, RISEI_COSINES, n.fused, 1);
-    n.hidden = risei_linear_make(&p, n.fused, desc->head_units * (n.dueling ? 2 : 1), 1);
-    n.advantage = risei_linear_make(&p, desc->head_units, n.actions * n.atoms, 1);
-    if (n.dueling) n.value = risei_linear_make(&p, desc->head_units, n.atoms, 1);
-    n.sigma = (ptrdiff_t)(p.count - n.hidden.weights);
-    n.parameters = n.block = p.count + (n.noisy ? (size_t)n.sigma : 0);
-    n.spectral = desc->spectral_norm;
-    for (i = 0; i < risei_spectral_count(&n); i++)
-        n.block += (size_t)risei_spectral_conv(&n, i).filters;
-    return n;
 }
-/* Noisy layers (Fortunato et al. 2018): a weight is mu + sigma f(e_i) f(e_j) with one normal number e for each input and each
-   output and f(x) = sign(x) sqrt(|x|). Weights are drawn before the network runs, and it knows nothing of the noise. */
-RISEI_FN int risei_noisy_layers(const risei_net *n, const risei_linear **layer)
+RISEI_FN void risei_c51_target(const risei_heads *h, const risei_bootstrap *b, rise_real *target)
 {
-    layer[0] = &n->hidden, layer[1] = &n->advantage, layer[2] = &n->value;
-    return n->dueling ? 3 : 2;
+    risei_c51_project(h->atoms, h->value_min, h->value_max, b->reward, b->discount,
+                      b->next + (ptrdiff_t)b->next_action * h->atoms, target);
 }
-RISEI_FN size_t risei_noise_size(const risei_net *n) /* noise [in] and [out], layer by layer */
+RISEI_FN rise_real risei_c51_loss(const rise_kernels *k, const risei_heads *h, const rise_real *z,
+                                  const rise_real *tau, const rise_real *target,
+                                  const risei_loss_weight *weight, rise_real *dz, rise_real *td)
+{
+    (void)tau;
+    return risei_loss_cross_entropy(k, h->atoms, z, target, weight, dz, td);
+}
+
+/* -- IQN (Dabney et al. 2018): the return's quantiles at fractions tau -- */
+
+RISEI_FN int risei_iqn_taus(const rise_agent_desc *desc) { return desc->quantiles; }
+RISEI_FN void risei_iqn_expect(const rise_kernels *k, const risei_heads *h, rise_real *z,
+                               rise_real *q)
+{
+    int j, t;
+    (void)k;
+    for (j = 0; j < h->actions; j++) {
+        rise_real sum = 0;
+        for (t = 0; t < h->taus; t++) sum = sum + z[t * h->actions + j];
+        q[j] = sum / (rise_real)h->taus;
+    }
+}
+RISEI_FN rise_real risei_iqn_loss(const rise_kernels *k, const risei_heads *h, const rise_real *z,
+                                  const rise_real *tau, const rise_real *target,
+                                  const risei_loss_weight *weight, rise_real *dz, rise_real *td)
+{
+    (void)k;
+    return risei_loss_huber(h->taus, h->actions, z, tau, target, weight, dz, td);
+}
+
+/* In the order of rise_head. */
+static const risei_head_kind risei_head_kinds[] = {
+    {"mean", risei_head_one, risei_head_one, 0, 1, risei_mean_expect, risei_values_target,
+     risei_mean_loss},
+    {"c51", risei_c51_atoms, risei_head_one, 0, 0, risei_c51_expect, risei_c51_target,
+     risei_c51_loss},
+    {"iqn", risei_head_one, risei_iqn_taus, 1, 1, risei_iqn_expect, risei_values_target,
+     risei_iqn_loss}};
+RISEI_TABLE_SIZE(risei_head_kinds, RISE_HEAD_COUNT);
+
+RISEI_FN risei_heads risei_heads_make(risei_parameters *p, const rise_agent_desc *desc, int in)
+{
+    risei_heads h;
+    memset(&h, 0, sizeof h);
+    h.kind = &risei_head_kinds[desc->head];
+    h.in = in, h.actions = desc->actions;
+    h.atoms = h.kind->atoms(desc), h.taus = h.kind->taus(desc);
+    h.dueling = !desc->no_dueling, h.noisy = desc->noisy;
+    h.value_min = desc->value_min, h.value_max = desc->value_max;
+    if (h.kind->quantiles) h.quantile = risei_linear_make(p, RISEI_COSINES, in, 1);
+    h.hidden = risei_linear_make(p, in, desc->head_units * (h.dueling ? 2 : 1), 1);
+    h.advantage = risei_linear_make(p, desc->head_units, h.actions * h.atoms, 1);
+    if (h.dueling) h.value = risei_linear_make(p, desc->head_units, h.atoms, 1);
+    h.sigma = (ptrdiff_t)(p->count - h.hidden.weights);
+    if (h.noisy) risei_parameters_reserve(p, (size_t)h.sigma);
+    return h;
+}
+/* `learn` of `rows` states go backward. x and dx are the network's: [rows][in], [learn][in]. */
+RISEI_FN void risei_heads_layout(risei_arena *arena, const risei_heads *h, risei_heads_data *a,
+                                 int rows, int learn, rise_real *x, rise_real *dx)
+{
+    size_t const all = risei_times((size_t)rows, (size_t)h->taus);
+    size_t const back = risei_times((size_t)learn, (size_t)h->taus);
+    size_t const hidden = (size_t)h->hidden.out, atoms = (size_t)h->atoms;
+    size_t const outputs = (size_t)h->actions * atoms;
+    size_t const in = h->kind->quantiles ? (size_t)h->in : 0;
+    int const q_is_z = h->taus == 1 && h->atoms == 1 && !h->kind->quantiles;
+    a->x = x, a->dx = dx;
+    a->tau = RISEI_TAKE(arena, rise_real, in > 0 ? all : 0);
+    a->cosines = RISEI_TAKE(arena, rise_real, in > 0 ? risei_times(all, RISEI_COSINES) : 0);
+    a->phi = RISEI_TAKE(arena, rise_real, risei_times(all, in));
+    a->mixed = in > 0 ? RISEI_TAKE(arena, rise_real, risei_times(all, in)) : x;
+    a->hidden = RISEI_TAKE(arena, rise_real, risei_times(all, hidden));
+    a->value = RISEI_TAKE(arena, rise_real, risei_times(all, atoms));
+    a->advantage = RISEI_TAKE(arena, rise_real, risei_times(all, outputs));
+    a->q = RISEI_TAKE(arena, rise_real, risei_times((size_t)rows, (size_t)h->actions));
+    a->z = q_is_z ? a->q : RISEI_TAKE(arena, rise_real, risei_times(all, outputs));
+    a->dphi = RISEI_TAKE(arena, rise_real, risei_times(back, in));
+    a->dmixed = in > 0 ? RISEI_TAKE(arena, rise_real, risei_times(back, in)) : dx;
+    a->dhidden = RISEI_TAKE(arena, rise_real, risei_times(back, hidden));
+    a->dvalue = RISEI_TAKE(arena, rise_real, risei_times(back, atoms));
+    a->dadvantage = RISEI_TAKE(arena, rise_real, risei_times(back, outputs));
+    a->dz = RISEI_TAKE(arena, rise_real, risei_times(back, outputs));
+}
+
+/* Noisy layers (Fortunato et al. 2018): a weight is mu + sigma f(e_i) f(e_j), with one normal
+   number e for each input and each output, and f(x) = sign(x) sqrt(|x|). The noise is drawn and
+   added before the network runs, so the layers themselves need not know of it. */
+RISEI_FN int risei_noisy_layers(const risei_heads *h, const risei_linear **layer)
+{
+    layer[0] = &h->hidden, layer[1] = &h->advantage, layer[2] = &h->value;
+    return h->dueling ? 3 : 2;
+}
+/* Returns how many numbers f(e) there are: [in] and [out] of each layer; 0 without noise. */
+RISEI_FN size_t risei_noise_size(const risei_heads *h)
 {
     const risei_linear *layer[3];
-    int i, count = risei_noisy_layers(n, layer);
+    int i, count = risei_noisy_layers(h, layer);
     size_t size = 0;
     for (i = 0; i < count; i++) size += (size_t)(layer[i]->in + layer[i]->out);
-    return n->noisy ? size : 0;
+    return h->noisy ? size : 0;
 }
-RISEI_FN void risei_noise_initialise(const risei_net *n, rise_real *w)
+/* Every sigma begins as 0.5 / sqrt(in), as in the paper. */
+RISEI_FN void risei_noise_initialise(const risei_heads *h, rise_real *w)
 {
     const risei_linear *layer[3];
-    int i, count = risei_noisy_layers(n, layer);
+    int i, count = risei_noisy_layers(h, layer);
     size_t j;
     for (i = 0; i < count; i++) {
         const risei_linear *l = layer[i];
         for (j = l->weights; j < l->bias + (size_t)l->out; j++)
-            w[(ptrdiff_t)j + n->sigma] = (rise_real)0.5 / risei_sqrt((rise_real)l->in);
+            w[(ptrdiff_t)j + h->sigma] = (rise_real)0.5 / risei_sqrt((rise_real)l->in);
     }
 }
-RISEI_FN void risei_noise_draw(const risei_net *n, rise_real *noise, risei_random *random)
+RISEI_FN void risei_noise_draw(const risei_heads *h, rise_real *noise, risei_random *random)
 {
-    size_t i, size = risei_noise_size(n);
+    size_t i, size = risei_noise_size(h);
     for (i = 0; i < size; i++) {
-        rise_real const x = risei_normal(random), root = risei_sqrt(risei_abs(x));
+        rise_real const x = risei_random_normal(random), root = risei_sqrt(risei_abs(x));
         noise[i] = x < 0 ? -root : root;
     }
 }
-/* drawn += sigma noise */
-RISEI_FN void risei_noise_apply(const risei_device *d, const risei_net *n, const rise_real *w,
-                                const rise_real *noise, rise_real *drawn)
+/* noisy += sigma * noise, for the weights of the three layers; w holds the sigmas. */
+RISEI_FN void risei_noise_apply(const risei_device *d, const risei_heads *h, const rise_real *w,
+                                const rise_real *noise, rise_real *noisy)
 {
     const risei_linear *layer[3];
-    int i, at, count = risei_noisy_layers(n, layer);
+    int i, at, count = risei_noisy_layers(h, layer);
     for (i = 0; i < count; i++) {
         const risei_linear *l = layer[i];
         rise_matrix const m = rise_matrix_panels(w + l->weights, l->in, l->out);
         const rise_real *out = noise + l->in;
         for (at = 0; at < l->out; at += m.run) {
-            ptrdiff_t const panel = (ptrdiff_t)l->weights + risei_column(&m, at);
-            d->kernels->perturb(l->in, m.run, w + panel + n->sigma, noise, out + at, drawn + panel);
+            ptrdiff_t const panel = (ptrdiff_t)l->weights + risei_matrix_column(&m, at);
+            d->kernels->perturb(l->in, m.run, w + panel + h->sigma, noise, out + at,
+                                noisy + panel);
         }
-        d->kernels->multiply(l->out, w + (ptrdiff_t)l->bias + n->sigma, out, 1, drawn + l->bias);
+        d->kernels->multiply(l->out, w + (ptrdiff_t)l->bias + h->sigma, out, 1, noisy + l->bias);
         noise = out + l->out;
     }
 }
-/* The gradient by sigma, from that by the weights that were drawn. */
-RISEI_FN void risei_noise_backward(const risei_device *d, const risei_net *n,
+/* Writes the gradient by sigma, from the gradient by the noisy weights, which is also that by mu.
+   */
+RISEI_FN void risei_noise_backward(const risei_device *d, const risei_heads *h,
                                    const rise_real *noise, rise_real *g)
 {
     const risei_linear *layer[3];
-    int i, at, count = risei_noisy_layers(n, layer);
-    memset(g + (ptrdiff_t)n->hidden.weights + n->sigma, 0, (size_t)n->sigma * sizeof *g);
+    int i, at, count = risei_noisy_layers(h, layer);
+    memset(g + (ptrdiff_t)h->hidden.weights + h->sigma, 0, (size_t)h->sigma * sizeof *g);
     for (i = 0; i < count; i++) {
         const risei_linear *l = layer[i];
         rise_matrix const m = rise_matrix_panels(g + l->weights, l->in, l->out);
         const rise_real *out = noise + l->in;
         for (at = 0; at < l->out; at += m.run) {
-            ptrdiff_t const panel = (ptrdiff_t)l->weights + risei_column(&m, at);
-            d->kernels->perturb(l->in, m.run, g + panel, noise, out + at, g + panel + n->sigma);
+            ptrdiff_t const panel = (ptrdiff_t)l->weights + risei_matrix_column(&m, at);
+            d->kernels->perturb(l->in, m.run, g + panel, noise, out + at, g + panel + h->sigma);
         }
-        d->kernels->multiply(l->out, g + l->bias, out, 0, g + (ptrdiff_t)l->bias + n->sigma);
+        d->kernels->multiply(l->out, g + l->bias, out, 0, g + (ptrdiff_t)l->bias + h->sigma);
         noise = out + l->out;
     }
 }
 
-/* Spectral normalisation (Miyato et al. 2018) of a weight matrix W [k][f]: W / |W^T v| with v = Wu / |Wu|. The direction u is
-   kept from update to update and becomes W^T v / |W^T v|, so that it turns to the first singular vector, and the divisor to
-   the first singular value. What the backward pass needs of it: v [k], the new u [f] and the divisor, conv by conv. */
-RISEI_FN int risei_spectral_rows(const risei_conv *c) { return c->size * c->size * c->channels; }
-RISEI_FN size_t risei_spectral_size(const risei_net *n)
+RISEI_FN void risei_heads_initialise(const risei_heads *h, rise_real *w, risei_random *random)
 {
-    size_t size = 0;
-    int i;
-    for (i = 0; i < risei_spectral_count(n); i++) {
-        risei_conv const c = risei_spectral_conv(n, i);
-        size += (size_t)(risei_spectral_rows(&c) + c.filters + 1);
-    }
-    return size;
-}
-/* y = W x [rows], or W^T x [columns] with `transposed`, made one long; returns how long it was */
-RISEI_FN rise_real risei_spectral_step(const risei_device *d, const rise_real *w, int rows,
-                                       int columns, int transposed, const rise_real *x,
-                                       rise_real *y)
-{
-    rise_product p;
-    rise_real length;
-    int i;
-    memset(&p, 0, sizeof p);
-    p.m = transposed ? columns : rows, p.n = 1, p.k = transposed ? rows : columns;
-    p.transposed = transposed;
-    p.a = rise_matrix_plain(w, columns);
-    p.b = rise_matrix_plain(x, 1);
-    p.c = rise_matrix_plain(y, 1);
-    risei_product(d, &p);
-    length = risei_sqrt((rise_real)d->kernels->dot(p.m, y, y)) + (rise_real)1e-12;
-    for (i = 0; i < p.m; i++) y[i] = y[i] / length;
-    return length;
-}
-RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, const rise_real *w,
-                                   rise_real *s, rise_real *derived)
-{
-    const rise_real *u = w + n->parameters;
-    int i, j;
-    for (i = 0; i < risei_spectral_count(n); i++) {
-        risei_conv const c = risei_spectral_conv(n, i);
-        int const rows = risei_spectral_rows(&c), f = c.filters;
-        risei_spectral_step(d, w + c.weights, rows, f, 0, u, s);
-        s[rows + f] = risei_spectral_step(d, w + c.weights, rows, f, 1, s, s + rows);
-        for (j = 0; j < rows * f; j++)
-            derived[c.weights + (size_t)j] = w[c.weights + (size_t)j] / s[rows + f];
-        s += rows + f + 1, u += f;
-    }
-}
-/* g by W / sigma -> g by W: (g - <g, W / sigma> v u^T) / sigma; v and u count as constants, as is usual */
-RISEI_FN void risei_spectral_backward(const risei_device *d, const risei_net *n, rise_real *s,
-                                      const rise_real *derived, rise_real *g)
-{
-    int i, j;
-    for (i = 0; i < risei_spectral_count(n); i++) {
-        risei_conv const c = risei_spectral_conv(n, i);
-        int const rows = risei_spectral_rows(&c), f = c.filters;
-        rise_real *to = g + c.weights;
-        rise_real const along =
-            -(rise_real)d->kernels->dot((ptrdiff_t)rows * f, to, derived + c.weights);
-        rise_product p;
-        memset(&p, 0, sizeof p);
-        for (j = 0; j < rows; j++) s[j] = s[j] * along;
-        p.m = rows, p.n = f, p.k = 1, p.accumulate = 1;
-        p.a = rise_matrix_plain(s, 1), p.b = rise_matrix_plain(s + rows, f),
-        p.c = rise_matrix_plain(to, f);
-        risei_product(d, &p);
-        for (j = 0; j < rows * f; j++) to[j] = to[j] / s[rows + f];
-        s += rows + f + 1;
-    }
-}
-/* The directions of an update that was taken. */
-RISEI_FN void risei_spectral_keep(const risei_net *n, const rise_real *s, rise_real *w)
-{
-    rise_real *u = w + n->parameters;
-    int i;
-    for (i = 0; i < risei_spectral_count(n); i++) {
-        risei_conv const c = risei_spectral_conv(n, i);
-        memcpy(u, s + risei_spectral_rows(&c), (size_t)c.filters * sizeof *u);
-        s += risei_spectral_rows(&c) + c.filters + 1, u += c.filters;
-    }
+    if (h->kind->quantiles) risei_linear_initialise(&h->quantile, w, random);
+    risei_linear_initialise(&h->hidden, w, random);
+    risei_linear_initialise(&h->advantage, w, random);
+    if (h->dueling) risei_linear_initialise(&h->value, w, random);
+    if (h->noisy) risei_noise_initialise(h, w);
 }
 
-/* What learns need not be what the network runs on: noise may be added to weights, and weights be normalised. */
-RISEI_FN int risei_net_derived(const risei_net *n) { return n->noisy || n->spectral; }
-/* noise: as drawn, or NULL for none */
-RISEI_FN void risei_net_derive(const risei_device *d, const risei_net *n, const rise_real *w,
-                               const rise_real *noise, rise_real *spectral, rise_real *derived)
-{
-    memcpy(derived, w, (n->hidden.weights + (size_t)n->sigma) * sizeof *derived);
-    if (noise != NULL) risei_noise_apply(d, n, w, noise, derived);
-    risei_spectral_apply(d, n, w, spectral, derived);
-}
-/* g by what was derived -> g by what learns */
-RISEI_FN void risei_net_derive_backward(const risei_device *d, const risei_net *n,
-                                        const rise_real *noise, rise_real *spectral,
-                                        const rise_real *derived, rise_real *g)
-{
-    if (n->noisy) risei_noise_backward(d, n, noise, g);
-    risei_spectral_backward(d, n, spectral, derived, g);
-}
-
-RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, int window,
-                                   risei_random *random)
-{
-    size_t at;
-    int i;
-    risei_encoder_initialise(&n->encoder, w, random);
-    if (n->memory != RISE_MEMORY_NONE) {
-        risei_cell_initialise(&n->cell, w, window, random);
-        if (n->fusion != RISE_FUSION_CONCAT) risei_linear_initialise(&n->fuse, w, random);
-    }
-    for (i = 0; i < n->fused && n->norm; i++)
-        w[n->gain + (size_t)i] = 1, w[n->shift + (size_t)i] = 0;
-    if (n->head == RISE_HEAD_IQN) risei_linear_initialise(&n->quantile, w, random);
-    risei_linear_initialise(&n->hidden, w, random);
-    risei_linear_initialise(&n->advantage, w, random);
-    if (n->dueling) risei_linear_initialise(&n->value, w, random);
-    if (n->noisy) risei_noise_initialise(n, w);
-    for (at = n->parameters; at < n->block; at++) w[at] = risei_normal(random);
-}
-/* For `rows` states, `images` images and sequences as in risei_sequence_layout; the first `learn` rows go backward: row r is
-   sample r / sequences of sequence r % sequences. */
-RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pass *a, int rows,
-                                int images, int steps, int entries, int states, int learn,
-                                int learn_steps)
-{
-    size_t const r = (size_t)rows, l = (size_t)learn, many = r * (size_t)n->taus;
-    size_t const back = l * (size_t)n->taus;
-    size_t const hidden = (size_t)n->hidden.out, atoms = (size_t)n->atoms;
-    size_t const outputs = (size_t)n->actions * atoms;
-    size_t const wide = n->head == RISE_HEAD_IQN ? (size_t)n->fused : 0;
-    size_t const plain = n->head == RISE_HEAD_MEAN;
-    int const full = n->memory == RISE_MEMORY_FULL, sequences = learn / n->samples;
-    memset(a, 0, sizeof *a);
-    risei_encoder_layout(arena, &n->encoder, &a->encoder, images,
-                         full ? sequences * learn_steps : learn);
-    a->sequence.ends = n->samples, a->sequence.burn = n->burn;
-    if (n->memory != RISE_MEMORY_NONE)
-        risei_sequence_layout(arena, &n->cell, &a->sequence, steps, entries, states, sequences,
-                              learn_steps, full);
-    a->feature_row = RISEI_TAKE(arena, int, rows);
-    a->state_row = RISEI_TAKE(arena, int, rows);
-    a->context = RISEI_TAKE(arena, rise_real, r * (size_t)n->fuse.in);
-    a->fused = RISEI_TAKE(arena, rise_real, r * (size_t)n->fused);
-    a->gate = RISEI_TAKE(arena, rise_real, r * (size_t)n->fuse.out);
-    a->normed = n->norm ? RISEI_TAKE(arena, rise_real, r * (size_t)n->fused) : a->fused;
-    a->stats = RISEI_TAKE(arena, rise_real, r * 2);
-    a->tau = RISEI_TAKE(arena, rise_real, wide > 0 ? many : 0);
-    a->cosines = RISEI_TAKE(arena, rise_real, wide > 0 ? many * RISEI_COSINES : 0);
-    a->phi = RISEI_TAKE(arena, rise_real, risei_times(many, wide));
-    a->mixed = wide > 0 ? RISEI_TAKE(arena, rise_real, risei_times(many, wide)) : a->normed;
-    a->hidden = RISEI_TAKE(arena, rise_real, risei_times(many, hidden));
-    a->value = RISEI_TAKE(arena, rise_real, many * atoms);
-    a->advantage = RISEI_TAKE(arena, rise_real, risei_times(many, outputs));
-    a->q = RISEI_TAKE(arena, rise_real, r * (size_t)n->actions);
-    a->z = plain ? a->q : RISEI_TAKE(arena, rise_real, risei_times(many, outputs));
-    a->dfused = RISEI_TAKE(arena, rise_real, l * (size_t)n->fused);
-    a->dgate = RISEI_TAKE(arena, rise_real, l * (size_t)n->fuse.out);
-    a->dphi = RISEI_TAKE(arena, rise_real, risei_times(back, wide));
-    a->dmixed = wide > 0 ? RISEI_TAKE(arena, rise_real, risei_times(back, wide)) : a->dfused;
-    a->dhidden = RISEI_TAKE(arena, rise_real, risei_times(back, hidden));
-    a->dvalue = RISEI_TAKE(arena, rise_real, back * atoms);
-    a->dadvantage = RISEI_TAKE(arena, rise_real, risei_times(back, outputs));
-    a->dz = RISEI_TAKE(arena, rise_real, risei_times(back, outputs));
-}
-
-/* features and states -> fused */
-RISEI_FN void risei_fusion_forward(const risei_device *d, const risei_net *n, const rise_real *w,
-                                   int rows, risei_pass *a)
-{
-    int const f = n->encoder.out, h = n->memory != RISE_MEMORY_NONE ? n->cell.units : 0;
-    int const concat = n->fusion == RISE_FUSION_CONCAT;
-    int r, i;
-    for (r = 0; r < rows; r++) {
-        rise_real *fused = a->fused + (ptrdiff_t)r * n->fused;
-        rise_real *context = concat ? fused + f : a->context + (ptrdiff_t)r * h;
-        const rise_real *state = h > 0 ? a->sequence.h + (ptrdiff_t)a->state_row[r] * h : NULL;
-        memcpy(fused, a->encoder.features + (ptrdiff_t)a->feature_row[r] * f,
-               (size_t)f * sizeof *fused);
-        for (i = 0; i < h; i++) context[i] = n->scale * state[i];
-    }
-    if (h == 0 || concat) return;
-    risei_linear_forward(d, &n->fuse, w, rows, a->context, h, a->gate, f, 0);
-    if (n->fusion == RISE_FUSION_GATE)
-        d->kernels->gate_forward(rows * f, a->fused, a->gate, a->fused);
-    else
-        d->kernels->add(rows * f, a->gate, a->fused);
-}
-/* GATE, SUM: dfused -> dfused, now by the features, and sequence.dh, by the context */
-RISEI_FN void risei_fuse_backward(const risei_device *d, const risei_net *n, const rise_real *w,
-                                  rise_real *g, int rows, risei_pass *a)
-{
-    int const f = n->encoder.out, h = n->cell.units;
-    int r;
-    memcpy(a->dgate, a->dfused, (size_t)rows * (size_t)f * sizeof *a->dfused);
-    if (n->fusion == RISE_FUSION_GATE) {
-        for (r = 0; r < rows; r++) {
-            ptrdiff_t const at = (ptrdiff_t)r * f;
-            d->kernels->gate_backward(f, a->encoder.features + (ptrdiff_t)a->feature_row[r] * f,
-                                      a->gate + at, a->dgate + at, a->dfused + at);
-        }
-    }
-    risei_linear_backward(d, &n->fuse, w, g, rows, a->context, h, a->dgate, f, a->sequence.dh, h);
-}
-/* dfused -> dfused, whose first columns are now the gradient of the features, and sequence.dh, that of the states */
-RISEI_FN void risei_fusion_backward(const risei_device *d, const risei_net *n, const rise_real *w,
-                                    rise_real *g, int rows, risei_pass *a)
-{
-    int const f = n->encoder.out, h = n->cell.units, concat = n->fusion == RISE_FUSION_CONCAT;
-    const rise_real *dcontext = concat ? a->dfused + f : a->sequence.dh;
-    ptrdiff_t const stride = concat ? n->fused : h;
-    int r, i;
-    if (n->memory == RISE_MEMORY_NONE) return;
-    if (!concat) risei_fuse_backward(d, n, w, g, rows, a);
-    for (r = 0; r < rows; r++, dcontext += stride)
-        for (i = 0; i < h; i++) a->sequence.dh[(ptrdiff_t)r * h + i] = n->scale * dcontext[i];
-}
-
-/* cos(pi i x), i < RISEI_COSINES, x in [0, 1]: Taylor's series of sin(pi (1/2 - x)) for i = 1, then Chebyshev's recurrence */
+/* out [RISEI_COSINES] = cos(pi i x) for x in [0, 1]. The cosine for i = 1 is the Taylor series of
+   sin(pi (1/2 - x)); Chebyshev's recurrence gives the others. libm's cos differs between systems.
+   */
 RISEI_FN void risei_cosines(rise_real x, rise_real *out)
 {
     double const y = 3.14159265358979324 * (0.5 - (double)x), y2 = y * y;
@@ -3538,201 +5134,524 @@ RISEI_FN void risei_cosines(rise_real x, rise_real *out)
         before = now, now = next;
     }
 }
-/* mixed = normed relu(cosines W + b), for each fraction of a state */
-RISEI_FN void risei_quantile_forward(const risei_device *d, const risei_net *n, const rise_real *w,
-                                     int rows, risei_pass *a)
+/* mixed = x relu(cosines W + b), for each fraction of a state */
+RISEI_FN void risei_quantile_forward(const risei_device *d, const risei_heads *h,
+                                     const rise_real *w, int rows, risei_heads_data *a)
 {
-    ptrdiff_t const f = n->fused;
-    int const many = rows * n->taus;
+    ptrdiff_t const in = h->in;
+    int const all = rows * h->taus;
     int i;
-    for (i = 0; i < many; i++) risei_cosines(a->tau[i], a->cosines + (ptrdiff_t)i * RISEI_COSINES);
-    risei_linear_forward(d, &n->quantile, w, many, a->cosines, RISEI_COSINES, a->phi, f, 1);
-    for (i = 0; i < many; i++)
-        d->kernels->multiply(n->fused, a->normed + i / n->taus * f, a->phi + i * f, 0,
-                             a->mixed + i * f);
+    for (i = 0; i < all; i++)
+        risei_cosines(a->tau[i], a->cosines + (ptrdiff_t)i * RISEI_COSINES);
+    risei_linear_forward(d, &h->quantile, w, all, a->cosines, RISEI_COSINES, a->phi, in, 1);
+    for (i = 0; i < all; i++)
+        d->kernels->multiply(h->in, a->x + i / h->taus * in, a->phi + i * in, 0,
+                             a->mixed + i * in);
 }
-/* dmixed -> dfused, at what enters */
-RISEI_FN void risei_quantile_backward(const risei_device *d, const risei_net *n, const rise_real *w,
-                                      rise_real *g, int rows, risei_pass *a)
+/* dmixed -> dx, summed over the fractions of a state, and the gradient of the layer */
+RISEI_FN void risei_quantile_backward(const risei_device *d, const risei_heads *h,
+                                      const rise_real *w, rise_real *g, int rows,
+                                      risei_heads_data *a)
 {
-    ptrdiff_t const f = n->fused;
-    int const many = rows * n->taus;
+    ptrdiff_t const in = h->in;
+    int const all = rows * h->taus;
     int i;
-    for (i = 0; i < many; i++) {
-        const rise_real *dmixed = a->dmixed + i * f;
-        d->kernels->multiply(n->fused, dmixed, a->phi + i * f, i % n->taus > 0,
-                             a->dfused + i / n->taus * f);
-        d->kernels->multiply(n->fused, dmixed, a->normed + i / n->taus * f, 0, a->dphi + i * f);
-        d->kernels->relu_backward(n->fused, a->phi + i * f, a->dphi + i * f, a->dphi + i * f);
+    for (i = 0; i < all; i++) {
+        const rise_real *dmixed = a->dmixed + i * in;
+        rise_real *dphi = a->dphi + i * in;
+        d->kernels->multiply(h->in, dmixed, a->phi + i * in, i % h->taus > 0,
+                             a->dx + i / h->taus * in);
+        d->kernels->multiply(h->in, dmixed, a->x + i / h->taus * in, 0, dphi);
+        d->kernels->relu_backward(h->in, a->phi + i * in, dphi, dphi);
     }
-    risei_linear_backward(d, &n->quantile, w, g, many, a->cosines, RISEI_COSINES, a->dphi, f, NULL,
+    risei_linear_backward(d, &h->quantile, w, g, all, a->cosines, RISEI_COSINES, a->dphi, in, NULL,
                           0);
 }
 
-/* Dueling (Wang et al. 2016): z = value + advantage - mean advantage, for each atom. */
-RISEI_FN void risei_duel_forward(const risei_net *n, int rows, const risei_pass *a)
+/* Dueling (Wang et al. 2016): z = value + advantage - mean advantage, for each atom. Without it, z
+   is the advantage. */
+RISEI_FN void risei_dueling_forward(const risei_heads *h, int rows, const risei_heads_data *a)
 {
-    int const outputs = n->actions * n->atoms;
+    int const outputs = h->actions * h->atoms;
     int r, j, t;
     for (r = 0; r < rows; r++)
-        for (t = 0; t < n->atoms; t++) {
+        for (t = 0; t < h->atoms; t++) {
             const rise_real *advantage = a->advantage + (ptrdiff_t)r * outputs + t;
             rise_real *z = a->z + (ptrdiff_t)r * outputs + t, base = 0;
-            for (j = 0; j < outputs && n->dueling; j += n->atoms) base = base + advantage[j];
-            if (n->dueling)
-                base = a->value[(ptrdiff_t)r * n->atoms + t] - base / (rise_real)n->actions;
-            for (j = 0; j < outputs; j += n->atoms) z[j] = base + advantage[j];
+            for (j = 0; j < outputs && h->dueling; j += h->atoms) base = base + advantage[j];
+            if (h->dueling)
+                base = a->value[(ptrdiff_t)r * h->atoms + t] - base / (rise_real)h->actions;
+            for (j = 0; j < outputs; j += h->atoms) z[j] = base + advantage[j];
         }
 }
-RISEI_FN void risei_duel_backward(const risei_net *n, int rows, const risei_pass *a)
+RISEI_FN void risei_dueling_backward(const risei_heads *h, int rows, const risei_heads_data *a)
 {
-    int const outputs = n->actions * n->atoms;
+    int const outputs = h->actions * h->atoms;
     int r, j, t;
     for (r = 0; r < rows; r++)
-        for (t = 0; t < n->atoms; t++) {
+        for (t = 0; t < h->atoms; t++) {
             const rise_real *dz = a->dz + (ptrdiff_t)r * outputs + t;
-            rise_real *to = a->dadvantage + (ptrdiff_t)r * outputs + t, sum = 0;
-            for (j = 0; j < outputs && n->dueling; j += n->atoms) sum = sum + dz[j];
-            a->dvalue[(ptrdiff_t)r * n->atoms + t] = sum;
-            for (j = 0; j < outputs; j += n->atoms) to[j] = dz[j] - sum / (rise_real)n->actions;
-        }
-}
-/* The return that atom t of C51 stands for. */
-RISEI_FN rise_real risei_atom(const risei_net *n, int t)
-{
-    return (rise_real)(n->value_min + (n->value_max - n->value_min) * t / (n->atoms - 1));
-}
-/* C51: logits -> odds. They add up to 1, and are none the worse for large logits. */
-RISEI_FN void risei_softmax(const rise_kernels *k, int n, rise_real *x)
-{
-    rise_real most = x[0], sum = 0;
-    int i;
-    for (i = 1; i < n; i++) most = x[i] > most ? x[i] : most;
-    for (i = 0; i < n; i++) x[i] = x[i] - most;
-    k->exp(n, x, x);
-    for (i = 0; i < n; i++) sum = sum + x[i];
-    for (i = 0; i < n; i++) x[i] = x[i] / sum;
-}
-/* z -> q: C51's odds times their returns, the mean of IQN's quantiles */
-RISEI_FN void risei_expect(const risei_device *d, const risei_net *n, int rows, const risei_pass *a)
-{
-    int const each = n->taus * n->atoms;
-    int r, j, t;
-    for (r = 0; r < rows && n->head != RISE_HEAD_MEAN; r++)
-        for (j = 0; j < n->actions; j++) {
-            rise_real *z = a->z + (ptrdiff_t)r * each * n->actions + j * n->atoms, sum = 0;
-            if (n->atoms > 1) risei_softmax(d->kernels, n->atoms, z);
-            for (t = 0; t < each; t++)
-                sum = sum + (n->atoms > 1 ? z[t] * risei_atom(n, t) : z[t * n->actions]);
-            a->q[(ptrdiff_t)r * n->actions + j] = n->atoms > 1 ? sum : sum / (rise_real)n->taus;
+            rise_real *dadvantage = a->dadvantage + (ptrdiff_t)r * outputs + t, sum = 0;
+            for (j = 0; j < outputs && h->dueling; j += h->atoms) sum = sum + dz[j];
+            a->dvalue[(ptrdiff_t)r * h->atoms + t] = sum;
+            for (j = 0; j < outputs; j += h->atoms)
+                dadvantage[j] = dz[j] - sum / (rise_real)h->actions;
         }
 }
 
-/* fused -> z and q */
-RISEI_FN void risei_head_forward(const risei_device *d, const risei_net *n, const rise_real *w,
+/* x -> z and q */
+RISEI_FN void risei_heads_forward(const risei_device *d, const risei_heads *h, const rise_real *w,
+                                  int rows, risei_heads_data *a)
+{
+    int const units = h->advantage.in, all = rows * h->taus;
+    ptrdiff_t const outputs = (ptrdiff_t)h->taus * h->actions * h->atoms;
+    int r;
+    if (h->kind->quantiles) risei_quantile_forward(d, h, w, rows, a);
+    risei_linear_forward(d, &h->hidden, w, all, a->mixed, h->in, a->hidden, h->hidden.out, 1);
+    risei_linear_forward(d, &h->advantage, w, all, a->hidden, h->hidden.out, a->advantage,
+                         h->advantage.out, 0);
+    if (h->dueling)
+        risei_linear_forward(d, &h->value, w, all, a->hidden + units, h->hidden.out, a->value,
+                             h->atoms, 0);
+    risei_dueling_forward(h, all, a);
+    for (r = 0; r < rows; r++)
+        h->kind->expect(d->kernels, h, a->z + r * outputs, a->q + (ptrdiff_t)r * h->actions);
+}
+/* dz -> dx */
+RISEI_FN void risei_heads_backward(const risei_device *d, const risei_heads *h, const rise_real *w,
+                                   rise_real *g, int rows, risei_heads_data *a)
+{
+    int const units = h->advantage.in, width = h->hidden.out, all = rows * h->taus;
+    int r;
+    risei_dueling_backward(h, all, a);
+    risei_linear_backward(d, &h->advantage, w, g, all, a->hidden, width, a->dadvantage,
+                          h->advantage.out, a->dhidden, width);
+    if (h->dueling)
+        risei_linear_backward(d, &h->value, w, g, all, a->hidden + units, width, a->dvalue,
+                              h->atoms, a->dhidden + units, width);
+    for (r = 0; r < all; r++) { /* row by row: all rows could be more than an int counts */
+        rise_real *dhidden = a->dhidden + (ptrdiff_t)r * width;
+        d->kernels->relu_backward(width, a->hidden + (ptrdiff_t)r * width, dhidden, dhidden);
+    }
+    risei_linear_backward(d, &h->hidden, w, g, all, a->mixed, h->in, a->dhidden, width, a->dmixed,
+                          h->in);
+    if (h->kind->quantiles) risei_quantile_backward(d, h, w, g, rows, a);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* >>network: two streams, their fusion, and the heads
+
+   Holds the whole network from frames and embeddings to Q, and what is derived from its weights
+   before it runs: noise and spectral normalisation. A kind of memory is a risei_memory_kind. Main
+   types: risei_net (layers), risei_pass (activations). Uses kernels, layers, recurrent, heads.
+   Tests: tests/gradients.c, tests/layers_torch.py. */
+
+/* What distinguishes the kinds of memory. */
+typedef struct risei_memory_kind {
+    const char *name;
+    int recurrent;      /* 1: a recurrent net runs over a window of frames */
+    int embeds;         /* 1: its inputs are embeddings by the frozen encoder */
+    int encodes_window; /* 1: its inputs are features of every frame, by the learnable encoder */
+    /* default of desc.context_scale, for frames up to 32 x 32 and for larger ones */
+    double context_scale[2];
+} risei_memory_kind;
+
+/* In the order of rise_memory. */
+static const risei_memory_kind risei_memory_kinds[] = {
+    {"rise", 1, 1, 0, {0.5, 0.05}}, {"none", 0, 0, 0, {1, 1}}, {"full", 1, 0, 1, {1, 1}}};
+RISEI_TABLE_SIZE(risei_memory_kinds, RISE_MEMORY_COUNT);
+
+typedef struct risei_net {
+    const risei_memory_kind *memory;
+    rise_fusion fusion;
+    risei_encoder encoder;   /* the learnable encoder: a stack of frames -> features */
+    /* what enters the cell: the embedding or the features, then action and reward */
+    int embedding, extras;
+    risei_cell cell;         /* recurrent kinds */
+    risei_linear fuse;       /* GATE and SUM: units -> features */
+    rise_real context_scale; /* the recurrent state is multiplied by it before the fusion */
+    int fused;               /* numbers that enter the heads */
+    int norm;                /* 1: LayerNorm on them, */
+    size_t gain, shift;      /* whose parameters these are */
+    risei_heads heads;
+    int spectral;            /* 1: residual units have normalised weights */
+    size_t parameters;       /* numbers that learn */
+    size_t block;            /* these, and a direction for each spectral norm */
+} risei_net;
+
+/* Activations of one pass. `rows` are states whose Q is wanted, `images` what the conv net sees. */
+typedef struct risei_pass {
+    risei_encoder_data encoder;
+    risei_sequence sequence;
+    int *feature_row, *state_row; /* [rows]: a state's row of the features, and of sequence.h */
+    rise_real *context;           /* GATE and SUM: [rows][units], scaled */
+    rise_real *fused, *gate, *normed, *stats; /* [rows][...] */
+    rise_real *dfused, *dgate;
+    risei_heads_data heads;
+} risei_pass;
+
+/* -- Spectral normalisation (Miyato et al. 2018) of the convs in residual units --
+
+   The weights W [k][f] of a conv are divided by an estimate of their largest singular value. With
+   u [f], a direction that is kept from update to update: v = W u / |W u|, the divisor is
+   |W^T v|, and W^T v / |W^T v| is the next u. u converges to the first singular vector.
+
+   The backward pass needs v [k], the new u [f] and the divisor, conv after conv: `s` below. */
+
+/* Returns how many convs are normalised. */
+RISEI_FN int risei_spectral_count(const risei_net *n)
+{
+    int l, count = 0;
+    for (l = 0; l < n->encoder.layers && n->spectral; l++) count += 2 * n->encoder.residuals[l];
+    return count;
+}
+RISEI_FN risei_conv risei_spectral_conv(const risei_net *n, int i)
+{
+    int l = 0;
+    for (; i >= 2 * n->encoder.residuals[l]; l++) i -= 2 * n->encoder.residuals[l];
+    return risei_residual_conv(&n->encoder, l, i);
+}
+RISEI_FN int risei_spectral_rows(const risei_conv *c) { return c->size * c->size * c->channels; }
+/* Returns the length of `s`. */
+RISEI_FN size_t risei_spectral_size(const risei_net *n)
+{
+    size_t size = 0;
+    int i;
+    for (i = 0; i < risei_spectral_count(n); i++) {
+        risei_conv const c = risei_spectral_conv(n, i);
+        size += (size_t)(risei_spectral_rows(&c) + c.filters + 1);
+    }
+    return size;
+}
+/* y = W x [rows], or W^T x [columns] if `transposed`, divided by its length, which is returned. */
+RISEI_FN rise_real risei_spectral_step(const risei_device *d, const rise_real *w, int rows,
+                                       int columns, int transposed, const rise_real *x,
+                                       rise_real *y)
+{
+    rise_product p;
+    rise_real length;
+    int i;
+    memset(&p, 0, sizeof p);
+    p.m = transposed ? columns : rows, p.n = 1, p.k = transposed ? rows : columns;
+    p.transposed = transposed;
+    p.a = rise_matrix_plain(w, columns);
+    p.b = rise_matrix_plain(x, 1);
+    p.c = rise_matrix_plain(y, 1);
+    risei_product_run(d, &p);
+    length = risei_sqrt((rise_real)d->kernels->dot(p.m, y, y)) + (rise_real)1e-12;
+    for (i = 0; i < p.m; i++) y[i] = y[i] / length;
+    return length;
+}
+/* Writes the normalised weights into `derived`, and `s`. */
+RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, const rise_real *w,
+                                   rise_real *s, rise_real *derived)
+{
+    const rise_real *u = w + n->parameters;
+    int i, j;
+    for (i = 0; i < risei_spectral_count(n); i++) {
+        risei_conv const c = risei_spectral_conv(n, i);
+        const rise_real *weights = w + c.weights;
+        rise_real *normalised = derived + c.weights;
+        int const rows = risei_spectral_rows(&c), f = c.filters;
+        risei_spectral_step(d, weights, rows, f, 0, u, s);
+        s[rows + f] = risei_spectral_step(d, weights, rows, f, 1, s, s + rows);
+        for (j = 0; j < rows * f; j++) normalised[j] = weights[j] / s[rows + f];
+        s += rows + f + 1, u += f;
+    }
+}
+/* The gradient g by the normalised weights becomes that by the weights:
+   (g - <g, W / sigma> v u^T) / sigma. v and u count as constants, as in the paper. Uses `s` up. */
+RISEI_FN void risei_spectral_backward(const risei_device *d, const risei_net *n, rise_real *s,
+                                      const rise_real *derived, rise_real *g)
+{
+    int i, j;
+    for (i = 0; i < risei_spectral_count(n); i++) {
+        risei_conv const c = risei_spectral_conv(n, i);
+        int const rows = risei_spectral_rows(&c), f = c.filters;
+        rise_real *dw = g + c.weights;
+        rise_real const along =
+            -(rise_real)d->kernels->dot((ptrdiff_t)rows * f, dw, derived + c.weights);
+        rise_product p;
+        memset(&p, 0, sizeof p);
+        for (j = 0; j < rows; j++) s[j] = s[j] * along;
+        p.m = rows, p.n = f, p.k = 1, p.accumulate = 1;
+        p.a = rise_matrix_plain(s, 1);
+        p.b = rise_matrix_plain(s + rows, f);
+        p.c = rise_matrix_plain(dw, f);
+        risei_product_run(d, &p);
+        for (j = 0; j < rows * f; j++) dw[j] = dw[j] / s[rows + f];
+        s += rows + f + 1;
+    }
+}
+/* Keeps the new directions u, after an update that was carried out. */
+RISEI_FN void risei_spectral_keep(const risei_net *n, const rise_real *s, rise_real *w)
+{
+    rise_real *u = w + n->parameters;
+    int i;
+    for (i = 0; i < risei_spectral_count(n); i++) {
+        risei_conv const c = risei_spectral_conv(n, i);
+        memcpy(u, s + risei_spectral_rows(&c), (size_t)c.filters * sizeof *u);
+        s += risei_spectral_rows(&c) + c.filters + 1, u += c.filters;
+    }
+}
+
+/* -- Derived weights: what the network runs on, where that is not what learns -- */
+
+RISEI_FN int risei_net_derives(const risei_net *n) { return n->heads.noisy || n->spectral; }
+/* derived = w with noise added (NULL: none) and with weights normalised; writes `spectral`. */
+RISEI_FN void risei_net_derive(const risei_device *d, const risei_net *n, const rise_real *w,
+                               const rise_real *noise, rise_real *spectral, rise_real *derived)
+{
+    memcpy(derived, w, (n->heads.hidden.weights + (size_t)n->heads.sigma) * sizeof *derived);
+    if (noise != NULL) risei_noise_apply(d, &n->heads, w, noise, derived);
+    risei_spectral_apply(d, n, w, spectral, derived);
+}
+/* The gradient by the derived weights becomes the gradient by what learns. */
+RISEI_FN void risei_net_derive_backward(const risei_device *d, const risei_net *n,
+                                        const rise_real *noise, rise_real *spectral,
+                                        const rise_real *derived, rise_real *g)
+{
+    if (n->heads.noisy) risei_noise_backward(d, &n->heads, noise, g);
+    risei_spectral_backward(d, n, spectral, derived, g);
+}
+
+/* -- The network -- */
+
+RISEI_FN void risei_net_make_memory(risei_net *n, risei_parameters *p, const rise_agent_desc *desc)
+{
+    int const features = n->encoder.out;
+    n->embedding = n->memory->encodes_window ? features : desc->embedding_size;
+    n->extras = desc->feed_action ? desc->actions + 1 : 0;
+    n->cell = risei_cell_make(p, desc->cell, n->embedding + n->extras, desc->recurrent_units);
+    if (n->fusion != RISE_FUSION_CONCAT) n->fuse = risei_linear_make(p, n->cell.units, features, 1);
+}
+RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
+{
+    int const channels = desc->frame_channels * desc->frame_stack;
+    risei_net n;
+    risei_parameters p;
+    int i;
+    memset(&n, 0, sizeof n);
+    memset(&p, 0, sizeof p);
+    n.memory = &risei_memory_kinds[desc->memory];
+    n.fusion = desc->fusion, n.context_scale = (rise_real)desc->context_scale;
+    n.norm = desc->layer_norm, n.spectral = desc->spectral_norm;
+    n.encoder = risei_encoder_make(&p, desc->frame_height, desc->frame_width, channels, desc->conv,
+                                   desc->conv_count, desc->pool_to, desc->features);
+    if (n.memory->recurrent) risei_net_make_memory(&n, &p, desc);
+    n.fused = n.encoder.out + (n.fusion == RISE_FUSION_CONCAT ? n.cell.units : 0);
+    if (n.norm) {
+        n.gain = risei_parameters_reserve(&p, (size_t)n.fused);
+        n.shift = risei_parameters_reserve(&p, (size_t)n.fused);
+    }
+    n.heads = risei_heads_make(&p, desc, n.fused);
+    n.parameters = n.block = p.count;
+    for (i = 0; i < risei_spectral_count(&n); i++)
+        n.block += (size_t)risei_spectral_conv(&n, i).filters;
+    return n;
+}
+RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, int window,
+                                   risei_random *random)
+{
+    size_t at;
+    int i;
+    risei_encoder_initialise(&n->encoder, w, random);
+    if (n->memory->recurrent) {
+        risei_cell_initialise(&n->cell, w, window, random);
+        if (n->fusion != RISE_FUSION_CONCAT) risei_linear_initialise(&n->fuse, w, random);
+    }
+    for (i = 0; i < n->fused && n->norm; i++)
+        w[n->gain + (size_t)i] = 1, w[n->shift + (size_t)i] = 0;
+    risei_heads_initialise(&n->heads, w, random);
+    for (at = n->parameters; at < n->block; at++) w[at] = risei_random_normal(random);
+}
+
+/* The sizes of a pass: the most that any use of it needs. */
+typedef struct risei_pass_size {
+    int rows, images;           /* states, and images for the conv net */
+    int steps, entries, states; /* of the sequence: see risei_sequence_layout */
+    int learn;                  /* rows that go backward, */
+    int windows, learn_steps;   /* in so many windows of so many steps */
+    int samples, burn_in;       /* see rise_agent_desc */
+} risei_pass_size;
+
+RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pass *a,
+                                const risei_pass_size *s)
+{
+    size_t const rows = (size_t)s->rows, learn = (size_t)s->learn, fused = (size_t)n->fused;
+    int const encodes_window = n->memory->encodes_window;
+    memset(a, 0, sizeof *a);
+    risei_encoder_layout(arena, &n->encoder, &a->encoder, s->images,
+                         encodes_window ? s->windows * s->learn_steps : s->learn);
+    a->sequence.ends = s->samples, a->sequence.burn_in = s->burn_in;
+    if (n->memory->recurrent)
+        risei_sequence_layout(arena, &n->cell, &a->sequence, s->steps, s->entries, s->states,
+                              s->windows, s->learn_steps, encodes_window);
+    a->feature_row = RISEI_TAKE(arena, int, rows);
+    a->state_row = RISEI_TAKE(arena, int, rows);
+    a->context = RISEI_TAKE(arena, rise_real, risei_times(rows, (size_t)n->fuse.in));
+    a->fused = RISEI_TAKE(arena, rise_real, risei_times(rows, fused));
+    a->gate = RISEI_TAKE(arena, rise_real, risei_times(rows, (size_t)n->fuse.out));
+    a->normed = n->norm ? RISEI_TAKE(arena, rise_real, risei_times(rows, fused)) : a->fused;
+    a->stats = RISEI_TAKE(arena, rise_real, rows * 2);
+    a->dfused = RISEI_TAKE(arena, rise_real, risei_times(learn, fused));
+    a->dgate = RISEI_TAKE(arena, rise_real, risei_times(learn, (size_t)n->fuse.out));
+    risei_heads_layout(arena, &n->heads, &a->heads, s->rows, s->learn, a->normed, a->dfused);
+}
+
+/* features and recurrent states -> fused */
+RISEI_FN void risei_fusion_forward(const risei_device *d, const risei_net *n, const rise_real *w,
+                                   int rows, risei_pass *a)
+{
+    int const f = n->encoder.out, units = n->cell.units;
+    int const concat = n->fusion == RISE_FUSION_CONCAT;
+    int r, i;
+    for (r = 0; r < rows; r++) {
+        rise_real *fused = a->fused + (ptrdiff_t)r * n->fused;
+        rise_real *context = concat ? fused + f : a->context + (ptrdiff_t)r * units;
+        const rise_real *state =
+            units > 0 ? a->sequence.h + (ptrdiff_t)a->state_row[r] * units : NULL;
+        memcpy(fused, a->encoder.features + (ptrdiff_t)a->feature_row[r] * f,
+               (size_t)f * sizeof *fused);
+        for (i = 0; i < units; i++) context[i] = n->context_scale * state[i];
+    }
+    if (units == 0 || concat) return;
+    risei_linear_forward(d, &n->fuse, w, rows, a->context, units, a->gate, f, 0);
+    if (n->fusion == RISE_FUSION_GATE)
+        d->kernels->gate_forward(rows * f, a->fused, a->gate, a->fused);
+    else
+        d->kernels->add(rows * f, a->gate, a->fused);
+}
+/* GATE and SUM: dfused becomes the gradient by the features; writes that by the context into
+   sequence.dh, not scaled yet. */
+RISEI_FN void risei_fuse_backward(const risei_device *d, const risei_net *n, const rise_real *w,
+                                  rise_real *g, int rows, risei_pass *a)
+{
+    int const f = n->encoder.out, units = n->cell.units;
+    int r;
+    memcpy(a->dgate, a->dfused, (size_t)rows * (size_t)f * sizeof *a->dfused);
+    if (n->fusion == RISE_FUSION_GATE) {
+        for (r = 0; r < rows; r++) {
+            ptrdiff_t const at = (ptrdiff_t)r * f;
+            d->kernels->gate_backward(f, a->encoder.features + (ptrdiff_t)a->feature_row[r] * f,
+                                      a->gate + at, a->dgate + at, a->dfused + at);
+        }
+    }
+    risei_linear_backward(d, &n->fuse, w, g, rows, a->context, units, a->dgate, f, a->sequence.dh,
+                          units);
+}
+/* dfused -> the gradient by the features, in its first columns, and by the states, in
+   sequence.dh. */
+RISEI_FN void risei_fusion_backward(const risei_device *d, const risei_net *n, const rise_real *w,
+                                    rise_real *g, int rows, risei_pass *a)
+{
+    int const f = n->encoder.out, units = n->cell.units;
+    int const concat = n->fusion == RISE_FUSION_CONCAT;
+    const rise_real *dcontext = concat ? a->dfused + f : a->sequence.dh;
+    ptrdiff_t const stride = concat ? n->fused : units;
+    int r, i;
+    if (!n->memory->recurrent) return;
+    if (!concat) risei_fuse_backward(d, n, w, g, rows, a);
+    for (r = 0; r < rows; r++, dcontext += stride)
+        for (i = 0; i < units; i++)
+            a->sequence.dh[(ptrdiff_t)r * units + i] = n->context_scale * dcontext[i];
+}
+
+/* LayerNorm (Ba et al. 2016): fused -> normed, row by row; and back, in place in dfused. */
+RISEI_FN void risei_norm_forward(const risei_device *d, const risei_net *n, const rise_real *w,
                                  int rows, risei_pass *a)
 {
-    int const units = n->advantage.in, many = rows * n->taus;
     int r;
     for (r = 0; r < rows && n->norm; r++)
         d->kernels->norm_forward(n->fused, a->fused + (ptrdiff_t)r * n->fused, w + n->gain,
                                  w + n->shift, a->normed + (ptrdiff_t)r * n->fused,
                                  a->stats + 2 * r);
-    if (n->head == RISE_HEAD_IQN) risei_quantile_forward(d, n, w, rows, a);
-    risei_linear_forward(d, &n->hidden, w, many, a->mixed, n->fused, a->hidden, n->hidden.out, 1);
-    risei_linear_forward(d, &n->advantage, w, many, a->hidden, n->hidden.out, a->advantage,
-                         n->advantage.out, 0);
-    if (n->dueling)
-        risei_linear_forward(d, &n->value, w, many, a->hidden + units, n->hidden.out, a->value,
-                             n->atoms, 0);
-    risei_duel_forward(n, many, a);
-    risei_expect(d, n, rows, a);
 }
-/* dz -> dfused */
-RISEI_FN void risei_head_backward(const risei_device *d, const risei_net *n, const rise_real *w,
+RISEI_FN void risei_norm_backward(const risei_device *d, const risei_net *n, const rise_real *w,
                                   rise_real *g, int rows, risei_pass *a)
 {
-    int const units = n->advantage.in, wide = n->hidden.out, many = rows * n->taus;
     int r;
-    risei_duel_backward(n, many, a);
-    risei_linear_backward(d, &n->advantage, w, g, many, a->hidden, wide, a->dadvantage,
-                          n->advantage.out, a->dhidden, wide);
-    if (n->dueling)
-        risei_linear_backward(d, &n->value, w, g, many, a->hidden + units, wide, a->dvalue,
-                              n->atoms, a->dhidden + units, wide);
-    for (r = 0; r < many; r++) /* all at once could be more than an int counts */
-        d->kernels->relu_backward(wide, a->hidden + (ptrdiff_t)r * wide,
-                                  a->dhidden + (ptrdiff_t)r * wide,
-                                  a->dhidden + (ptrdiff_t)r * wide);
-    risei_linear_backward(d, &n->hidden, w, g, many, a->mixed, n->fused, a->dhidden, wide,
-                          a->dmixed, n->fused);
-    if (n->head == RISE_HEAD_IQN) risei_quantile_backward(d, n, w, g, rows, a);
-    risei_zero(n->norm ? g + n->gain : NULL, n->fused); /* which sum over the rows */
-    risei_zero(n->norm ? g + n->shift : NULL, n->fused);
-    for (r = 0; r < rows && n->norm; r++)
+    if (!n->norm) return;
+    risei_zero(g + n->gain, n->fused); /* the kernel adds each row's part */
+    risei_zero(g + n->shift, n->fused);
+    for (r = 0; r < rows; r++)
         d->kernels->norm_backward(n->fused, a->fused + (ptrdiff_t)r * n->fused, w + n->gain,
                                   a->stats + 2 * r, a->dfused + (ptrdiff_t)r * n->fused,
                                   g + n->gain, g + n->shift);
 }
 
-/* `images` of the input -> q of `rows` states, as feature_row and state_row say. The sequence's plan, inputs (FULL: their extras
-   alone; image i is entry i) and initial state are the caller's. */
+/* `images` of the input -> q of `rows` states, which feature_row and state_row name. The caller has
+   planned the sequence and filled in its inputs and initial state. FULL: only the inputs' extras,
+   and image i is entry i of the sequence. */
 RISEI_FN void risei_net_forward(const risei_device *d, const risei_net *n, const rise_real *w,
-                                int rows, int images, const risei_input *input, risei_pass *a)
+                                int rows, int images, const risei_frames_input *input,
+                                risei_pass *a)
 {
+    int const f = n->encoder.out;
+    int i;
     risei_encoder_forward(d, &n->encoder, w, images, input, &a->encoder);
-    if (n->memory == RISE_MEMORY_FULL) {
-        int const f = n->encoder.out;
-        int i;
-        for (i = 0; i < images; i++)
-            memcpy(a->sequence.x + (ptrdiff_t)i * n->cell.in,
-                   a->encoder.features + (ptrdiff_t)i * f, (size_t)f * sizeof *a->fused);
-    }
-    if (n->memory != RISE_MEMORY_NONE) risei_cell_forward(d, &n->cell, w, &a->sequence);
+    for (i = 0; i < images && n->memory->encodes_window; i++)
+        memcpy(a->sequence.x + (ptrdiff_t)i * n->cell.in,
+               a->encoder.features + (ptrdiff_t)i * f, (size_t)f * sizeof *a->fused);
+    if (n->memory->recurrent) risei_cell_forward(d, &n->cell, w, &a->sequence);
     risei_fusion_forward(d, n, w, rows, a);
-    risei_head_forward(d, n, w, rows, a);
+    risei_norm_forward(d, n, w, rows, a);
+    risei_heads_forward(d, &n->heads, w, rows, &a->heads);
 }
-/* From a->dz of the first `rows` states. NONE, RISE: state r took image r. FULL: the images of all entries of the first `steps`
-   steps learn. */
+/* FULL: features reach the heads through the cell, and directly. */
+RISEI_FN void risei_net_add_features(const risei_device *d, const risei_net *n, int rows,
+                                     risei_pass *a)
+{
+    int const f = n->encoder.out;
+    int i;
+    risei_zero(a->encoder.dfeatures, (ptrdiff_t)a->sequence.begin[a->sequence.burn_in] * f);
+    for (i = 0; i < rows; i++)
+        d->kernels->add(f, a->dfused + (ptrdiff_t)i * n->fused,
+                        a->encoder.dfeatures + (ptrdiff_t)a->feature_row[i] * f);
+}
+/* Writes the gradient g of the parameters, from heads.dz of the first `rows` states. NONE and RISE:
+   state r took image r. FULL: the images of all entries of the first `steps` steps learn. */
 RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, const rise_real *w,
                                  rise_real *g, int rows, int steps, risei_pass *a)
 {
-    int const f = n->encoder.out, full = n->memory == RISE_MEMORY_FULL;
-    int const images = full ? a->sequence.begin[steps] : rows;
+    int const f = n->encoder.out, encodes_window = n->memory->encodes_window;
+    int const images = encodes_window ? a->sequence.begin[steps] : rows;
+    const rise_real *dx = encodes_window ? a->sequence.dx : a->dfused;
+    ptrdiff_t const stride = encodes_window ? n->cell.in : n->fused;
     int i;
-    risei_head_backward(d, n, w, g, rows, a);
+    risei_heads_backward(d, &n->heads, w, g, rows, &a->heads);
+    risei_norm_backward(d, n, w, g, rows, a);
     risei_fusion_backward(d, n, w, g, rows, a);
-    if (n->memory != RISE_MEMORY_NONE) {
+    if (n->memory->recurrent) {
         risei_zero(a->sequence.dc, (ptrdiff_t)a->sequence.rows * n->cell.units);
         risei_cell_backward(d, &n->cell, w, g, &a->sequence, steps);
     }
-    for (i = 0; i < images; i++) {
-        const rise_real *from = full ? a->sequence.dx + (ptrdiff_t)i * n->cell.in
-                                     : a->dfused + (ptrdiff_t)i * n->fused;
-        memcpy(a->encoder.dfeatures + (ptrdiff_t)i * f, from, (size_t)f * sizeof *from);
-    }
-    if (full) risei_zero(a->encoder.dfeatures, (ptrdiff_t)a->sequence.begin[a->sequence.burn] * f);
-    for (i = 0; i < rows && full; i++) /* features reach the heads through the cell, and directly */
-        d->kernels->add(f, a->dfused + (ptrdiff_t)i * n->fused,
-                        a->encoder.dfeatures + (ptrdiff_t)a->feature_row[i] * f);
+    for (i = 0; i < images; i++)
+        memcpy(a->encoder.dfeatures + (ptrdiff_t)i * f, dx + i * stride, (size_t)f * sizeof *dx);
+    if (encodes_window) risei_net_add_features(d, n, rows, a);
     risei_encoder_backward(d, &n->encoder, w, g, images, &a->encoder);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>optimizer */
+/* >>optimizer: Adam on the clipped gradient
+
+   Holds Adam (Kingma & Ba 2015), clipping by the global norm, and the check that all numbers are
+   finite. Main type: risei_optimizer. Uses kernels, threads. Test: tests/gradients.c. */
 
 typedef struct risei_optimizer {
-    rise_real *m, *v;      /* moments, one each a parameter */
-    double *squares;       /* of the gradient, a sum each RISEI_BLOCK parameters */
-    double power1, power2; /* beta^t */
-    int unchecked;         /* whether the weights are finite is not known */
+    rise_real *m, *v;      /* [parameters] moments */
+    double *squares;       /* [blocks] sums of squares of a block of RISEI_OPTIMIZER_BLOCK */
+    double power1, power2; /* beta1^t, beta2^t */
+    int unchecked;         /* 1: it is not known whether the weights are finite */
 } risei_optimizer;
 
 #define RISEI_BETA1 0.9
 #define RISEI_BETA2 0.999
-#define RISEI_BLOCK 4096
+/* Parameters of which a float sum of squares is taken. Blocks are added in double: one float sum
+   over a large network would lose small gradients. */
+#define RISEI_OPTIMIZER_BLOCK 4096
 
-/* One pass over all parameters, a share of their blocks at a time. */
+/* One pass over all parameters; a part of the job takes some of their blocks. */
 typedef struct risei_optimizer_job {
     const rise_kernels *kernels;
     risei_optimizer *optimizer;
@@ -3742,24 +5661,26 @@ typedef struct risei_optimizer_job {
     rise_adam adam;
 } risei_optimizer_job;
 
-RISEI_FN size_t risei_optimizer_share(const risei_optimizer_job *j, int part, int parts, size_t *to)
+/* Returns where part `part` begins; *end is where it ends. */
+RISEI_FN size_t risei_optimizer_range(const risei_optimizer_job *j, int part, int parts,
+                                      size_t *end)
 {
-    size_t const blocks = (j->count + RISEI_BLOCK - 1) / RISEI_BLOCK;
-    size_t const share = blocks * (size_t)(part + 1) / (size_t)parts;
-    *to = share * RISEI_BLOCK < j->count ? share * RISEI_BLOCK : j->count;
-    return blocks * (size_t)part / (size_t)parts * RISEI_BLOCK;
+    size_t const block = RISEI_OPTIMIZER_BLOCK, blocks = (j->count + block - 1) / block;
+    size_t const last = blocks * (size_t)(part + 1) / (size_t)parts * block;
+    *end = last < j->count ? last : j->count;
+    return blocks * (size_t)part / (size_t)parts * block;
 }
 RISEI_FN void risei_squares_part(void *job, int part, int parts, void *scratch)
 {
     const risei_optimizer_job *const j = (const risei_optimizer_job *)job;
-    size_t at, to;
+    size_t const block = RISEI_OPTIMIZER_BLOCK;
+    size_t at, end;
     (void)scratch;
-    for (at = risei_optimizer_share(j, part, parts, &to); at < to; at += RISEI_BLOCK)
-        j->optimizer->squares[at / RISEI_BLOCK] =
-            j->kernels->dot((ptrdiff_t)(to - at < RISEI_BLOCK ? to - at : RISEI_BLOCK), j->g + at,
-                            j->g + at);
+    for (at = risei_optimizer_range(j, part, parts, &end); at < end; at += block)
+        j->optimizer->squares[at / block] = j->kernels->dot(
+            (ptrdiff_t)(end - at < block ? end - at : block), j->g + at, j->g + at);
 }
-/* Sums of squares in blocks, which are then added in double: a float alone would lose small gradients of a large network. */
+/* Returns the sum of squares of x [count]. */
 RISEI_FN double risei_sum_squares(const risei_device *d, risei_optimizer *o, size_t count,
                                   const rise_real *x)
 {
@@ -3769,26 +5690,27 @@ RISEI_FN double risei_sum_squares(const risei_device *d, risei_optimizer *o, siz
     memset(&job, 0, sizeof job);
     job.kernels = d->kernels, job.optimizer = o;
     job.count = count, job.g = x;
-    risei_run(d, (double)count, risei_squares_part, &job);
-    for (i = 0; i * RISEI_BLOCK < count; i++) total += o->squares[i];
+    risei_device_run(d, (double)count, risei_squares_part, &job);
+    for (i = 0; i * RISEI_OPTIMIZER_BLOCK < count; i++) total += o->squares[i];
     return total;
 }
 RISEI_FN void risei_adam_part(void *job, int part, int parts, void *scratch)
 {
     const risei_optimizer_job *const j = (const risei_optimizer_job *)job;
     const risei_optimizer *o = j->optimizer;
-    size_t to, at = risei_optimizer_share(j, part, parts, &to), i;
-    int const finite = j->kernels->adam((ptrdiff_t)(to - at), &j->adam, j->w + at, j->g + at,
+    size_t end, at = risei_optimizer_range(j, part, parts, &end), i;
+    int const finite = j->kernels->adam((ptrdiff_t)(end - at), &j->adam, j->w + at, j->g + at,
                                         o->m + at, o->v + at);
     (void)scratch;
-    /* one place would be written by all parts */
-    for (i = at; i < to; i += RISEI_BLOCK) o->squares[i / RISEI_BLOCK] = finite;
+    /* each part tells the result in its own blocks: one place would be written by all parts */
+    for (i = at; i < end; i += RISEI_OPTIMIZER_BLOCK)
+        o->squares[i / RISEI_OPTIMIZER_BLOCK] = finite;
 }
-/* Adam on the gradient scaled down to norm `clip` where it is longer (0: never). Returns its norm; where that is not finite,
-   nothing has changed. */
-RISEI_FN double risei_optimize(const risei_device *d, risei_optimizer *o, size_t count,
-                               rise_real *w, const rise_real *g, double rate, double epsilon,
-                               double clip)
+/* Takes a step of Adam on the gradient, which is scaled down to the norm `clip` where it is longer
+   (0: never). Returns the norm before clipping; if that is not finite, nothing has changed. */
+RISEI_FN double risei_optimizer_step(const risei_device *d, risei_optimizer *o, size_t count,
+                                     rise_real *w, const rise_real *g, double rate, double epsilon,
+                                     double clip)
 {
     double const norm = sqrt(risei_sum_squares(d, o, count, g));
     size_t i;
@@ -3804,24 +5726,926 @@ RISEI_FN double risei_optimize(const risei_device *d, risei_optimizer *o, size_t
     job.adam.rate = (rise_real)(rate / (1 - o->power1));
     job.adam.root_scale = (rise_real)(1 / sqrt(1 - o->power2));
     job.adam.epsilon = (rise_real)epsilon;
-    risei_run(d, 4.0 * (double)count, risei_adam_part, &job);
-    for (i = 0, o->unchecked = 0; i * RISEI_BLOCK < count; i++)
+    risei_device_run(d, 4.0 * (double)count, risei_adam_part, &job);
+    for (i = 0, o->unchecked = 0; i * RISEI_OPTIMIZER_BLOCK < count; i++)
         o->unchecked |= !(o->squares[i] > 0);
     return norm;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>pretrained: ResNet-18 (He et al. 2016) with weights out of the user's .safetensors file */
+/* >>replay: the frames that were seen, the transitions in them, and their priorities
 
-enum { RISEI_RESNET_CONVS = 20, RISEI_RESNET_STAGES = 4, RISEI_RESNET_SIDE = 32 };
+   Holds histories (rings of frames, rewards, actions, embeddings), n-step transitions, and a sum
+   tree of priorities. Main types: risei_history, risei_replay, risei_transition. Uses kernels,
+   targets (masks), network (memory kinds). Test: tests/replay.c. */
 
-/* Its conv layers in the order in which they run, each with its batch norm, under torchvision's names. Stage 0 is the frame in
-   three colours; stage s has features >> (4 - s) channels. A kernel of 1 is the shortcut of a block that changes stage. */
-typedef struct risei_resnet_row {
-    const char *conv, *norm;
-    int from, to, size, stride; /* stages; of the kernel */
-} risei_resnet_row;
-static const risei_resnet_row risei_resnet_rows[RISEI_RESNET_CONVS] = {
+/* Returns how many steps of a window are trained before its last one. */
+RISEI_FN int risei_window_before(const rise_agent_desc *d)
+{
+    return risei_memory_kinds[d->memory].recurrent ? d->window + d->window_samples - 2 : 0;
+}
+/* Returns how many slots before a transition learning may read: its window, whose first input may
+   hold the action before it; and frame stacks, of every frame of the window for FULL. */
+RISEI_FN int risei_replay_reach(const rise_agent_desc *d)
+{
+    const risei_memory_kind *memory = &risei_memory_kinds[d->memory];
+    int const before = risei_window_before(d), stack = d->frame_stack - 1;
+    int const inputs = memory->recurrent ? before + (d->feed_action ? 1 : 0) : 0;
+    int const frames = stack + (memory->encodes_window ? before : 0);
+    return inputs > frames ? inputs : frames;
+}
+
+/* -- History --
+
+   A lane is the life of one game (or of one character that plays) as a ring of slots. Slot `at`,
+   counted from the lane's first frame for ever, holds a frame, its embedding, the reward that came
+   with it, and the action then taken. An episode's last frame has a slot too: truncated episodes
+   bootstrap from it. */
+typedef struct risei_history {
+    int lanes, capacity; /* capacity: slots of a lane */
+    int frame_bytes;
+    int size, f32;       /* numbers of an embedding; 1: kept as 32-bit floats, 0: as 16-bit */
+    int mask_bytes;      /* of the allowed actions, a bit each; 0: no masks */
+    int64_t *written;    /* [lanes] slots ever written */
+    uint8_t *frames;     /* [lanes][capacity][frame_bytes] */
+    uint16_t *half;      /* [lanes][capacity][size] embeddings, 16-bit */
+    rise_real *full;     /* or 32-bit */
+    float *rewards;      /* [lanes][capacity], as the following arrays */
+    int16_t *actions;
+    uint8_t *events;     /* rise_event; RISE_TRUNCATED also where RISE_FIRST came early */
+    int32_t *index;      /* frames since the episode's first */
+    uint8_t *masks;      /* [lanes][capacity][mask_bytes] */
+    int state;           /* numbers of a recurrent state: h, then c; 0: states are not kept */
+    uint16_t *half_state;  /* [lanes][capacity][state] before the frame was seen; 16-bit */
+    rise_real *full_state; /* or 32-bit, as embeddings */
+} risei_history;
+
+RISEI_FN void risei_history_layout(risei_arena *arena, risei_history *h)
+{
+    size_t const slots = risei_times((size_t)h->lanes, (size_t)h->capacity);
+    size_t const embeddings = risei_times(slots, (size_t)h->size);
+    size_t const states = risei_times(slots, (size_t)h->state);
+    h->written = RISEI_TAKE(arena, int64_t, h->lanes);
+    h->frames = RISEI_TAKE(arena, uint8_t, risei_times(slots, (size_t)h->frame_bytes));
+    h->half = RISEI_TAKE(arena, uint16_t, h->f32 ? 0 : embeddings);
+    h->full = RISEI_TAKE(arena, rise_real, h->f32 ? embeddings : 0);
+    h->rewards = RISEI_TAKE(arena, float, slots);
+    h->actions = RISEI_TAKE(arena, int16_t, slots);
+    h->events = RISEI_TAKE(arena, uint8_t, slots);
+    h->index = RISEI_TAKE(arena, int32_t, slots);
+    h->masks = RISEI_TAKE(arena, uint8_t, risei_times(slots, (size_t)h->mask_bytes));
+    h->half_state = RISEI_TAKE(arena, uint16_t, h->f32 ? 0 : states);
+    h->full_state = RISEI_TAKE(arena, rise_real, h->f32 ? states : 0);
+}
+/* Returns the bytes that a slot takes in all arrays. */
+RISEI_FN size_t risei_history_slot_bytes(const risei_history *h)
+{
+    size_t const real = h->f32 ? sizeof(rise_real) : sizeof(uint16_t);
+    return (size_t)h->frame_bytes + (size_t)h->mask_bytes + (size_t)(h->size + h->state) * real +
+           sizeof *h->rewards + sizeof *h->actions + sizeof *h->events + sizeof *h->index;
+}
+/* Returns where slot `at` of a lane is in the arrays. */
+RISEI_FN ptrdiff_t risei_slot(const risei_history *h, int lane, int64_t at)
+{
+    return (ptrdiff_t)lane * h->capacity + (ptrdiff_t)(at % h->capacity);
+}
+RISEI_FN int risei_is_last(int event) { return event >= RISE_TERMINATED; }
+/* Returns the oldest slot of a lane that is not overwritten. */
+RISEI_FN int64_t risei_history_oldest(const risei_history *h, int lane)
+{
+    return h->written[lane] > h->capacity ? h->written[lane] - h->capacity : 0;
+}
+/* Returns where the newest slot of a lane is in the arrays. */
+RISEI_FN ptrdiff_t risei_history_newest(const risei_history *h, int lane)
+{
+    return risei_slot(h, lane, h->written[lane] - 1);
+}
+/* Returns the allowed actions of a slot as bits, or NULL for all. */
+RISEI_FN const uint8_t *risei_history_mask(const risei_history *h, ptrdiff_t slot)
+{
+    return h->mask_bytes > 0 ? h->masks + slot * h->mask_bytes : NULL;
+}
+/* Returns whether the lane is between episodes. */
+RISEI_FN int risei_history_ended(const risei_history *h, int lane)
+{
+    return h->written[lane] == 0 || risei_is_last(h->events[risei_history_newest(h, lane)]);
+}
+/* Stores an embedding [size]. */
+RISEI_FN void risei_history_embed(risei_history *h, ptrdiff_t slot, const rise_real *embedding)
+{
+    int i;
+    for (i = 0; i < h->size && !h->f32; i++)
+        h->half[slot * h->size + i] = risei_half(embedding[i]);
+    if (h->f32 && h->size > 0)
+        memcpy(h->full + slot * h->size, embedding, (size_t)h->size * sizeof *embedding);
+}
+/* Stores a part of the recurrent state: `count` numbers from number `from` on. */
+RISEI_FN void risei_history_keep_state(risei_history *h, ptrdiff_t slot, int from, int count,
+                                       const rise_real *state)
+{
+    ptrdiff_t const at = slot * h->state + from;
+    int i;
+    for (i = 0; i < count && !h->f32; i++) h->half_state[at + i] = risei_half(state[i]);
+    if (h->f32) memcpy(h->full_state + at, state, (size_t)count * sizeof *state);
+}
+/* Reads what risei_history_keep_state stored. */
+RISEI_FN void risei_history_recall_state(const rise_kernels *k, const risei_history *h,
+                                         ptrdiff_t slot, int from, int count, rise_real *state)
+{
+    ptrdiff_t const at = slot * h->state + from;
+    if (h->f32)
+        memcpy(state, h->full_state + at, (size_t)count * sizeof *state);
+    else
+        k->unhalf(count, h->half_state + at, state);
+}
+/* Returns the index of the frame after one. It stops at INT32_MAX, so an endless episode stays
+   valid. */
+RISEI_FN int32_t risei_history_next_index(int32_t index)
+{
+    return index < INT32_MAX ? index + 1 : index;
+}
+/* Sets a slot's mask from `allowed` [actions] bytes, or NULL for all. */
+RISEI_FN void risei_history_set_mask(risei_history *h, ptrdiff_t slot, const uint8_t *allowed,
+                                     int actions)
+{
+    uint8_t *const mask = h->masks + slot * h->mask_bytes;
+    int i;
+    for (i = 0; i < h->mask_bytes; i++) mask[i] = 0;
+    for (i = 0; i < actions && h->mask_bytes > 0; i++)
+        if (allowed == NULL || allowed[i] != 0)
+            mask[i / 8] = (uint8_t)(mask[i / 8] | 1u << (i % 8));
+}
+
+/* What one game did in one step. */
+typedef struct risei_observation {
+    const uint8_t *frame;
+    const rise_real *embedding; /* [size] */
+    float reward;
+    int event;                  /* rise_event */
+    const uint8_t *allowed;     /* [actions] bytes, or NULL for all */
+} risei_observation;
+
+/* Writes the next slot of a lane and returns its number. */
+RISEI_FN int64_t risei_history_append(risei_history *h, int lane, const risei_observation *o,
+                                      int actions)
+{
+    int const first = o->event == RISE_FIRST;
+    int64_t const at = h->written[lane]++;
+    ptrdiff_t const slot = risei_slot(h, lane, at);
+    memcpy(h->frames + slot * h->frame_bytes, o->frame, (size_t)h->frame_bytes);
+    risei_history_embed(h, slot, o->embedding);
+    h->index[slot] =
+        first ? 0 : risei_history_next_index(h->index[risei_slot(h, lane, at - 1)]);
+    h->rewards[slot] = first ? 0 : o->reward;
+    h->events[slot] = (uint8_t)o->event;
+    h->actions[slot] = 0;
+    risei_history_set_mask(h, slot, o->allowed, actions);
+    return at;
+}
+/* frames [stack] = the newest frames at slot `at`, oldest first. The episode's first frame stands
+   for the frames before it. */
+RISEI_FN void risei_history_stack(const risei_history *h, int lane, int64_t at, int stack,
+                                  const uint8_t **frames)
+{
+    int const index = h->index[risei_slot(h, lane, at)];
+    int s;
+    for (s = 0; s < stack; s++) {
+        int const back = stack - 1 - s < index ? stack - 1 - s : index;
+        frames[s] = h->frames + risei_slot(h, lane, at - back) * h->frame_bytes;
+    }
+}
+/* out = what enters the recurrent net at slot `at`: the embedding [size] and, with extras > 0, the
+   previous action one-hot and the reward [extras]. */
+RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h, int lane,
+                                  int64_t at, int extras, rise_real *out)
+{
+    ptrdiff_t const slot = risei_slot(h, lane, at);
+    int i;
+    if (!h->f32) k->unhalf(h->size, h->half + slot * h->size, out);
+    if (h->f32 && h->size > 0)
+        memcpy(out, h->full + slot * h->size, (size_t)h->size * sizeof *out);
+    if (extras == 0) return;
+    out += h->size;
+    for (i = 0; i < extras; i++) out[i] = 0;
+    if (h->index[slot] > 0) out[h->actions[risei_slot(h, lane, at - 1)]] = 1;
+    out[extras - 1] = h->rewards[slot];
+}
+/* Returns the first step of a window whose step `before` is slot `at`: 0, or later where the
+   episode begins within the window. The steps before it are padding. */
+RISEI_FN int risei_history_window_start(const risei_history *h, int lane, int64_t at, int before)
+{
+    int const index = h->index[risei_slot(h, lane, at)];
+    return before - (index < before ? index : before);
+}
+
+/* -- Prioritised replay (Schaul et al. 2016) --
+
+   A sum tree over the slots of a history. A leaf is priority^exponent, or 0 where the slot's
+   transition cannot be sampled: it is an episode's last frame, its n-step future is not complete,
+   or its past is overwritten. */
+
+/* Each level has an eighth of the entries of the level below; 8^21 = 2^63. */
+#define RISEI_TREE_LEVELS 22
+typedef struct risei_replay {
+    risei_history history;
+    int reach;    /* see risei_replay_reach */
+    int n_step;
+    int stride;   /* only every so many steps of an episode, and its last, can be sampled */
+    double discount;
+    double *tree; /* the leaves, then level upon level: entry i sums entries 8i .. 8i+7 below it */
+    int levels;
+    ptrdiff_t level[RISEI_TREE_LEVELS]; /* where each level begins */
+    int64_t ready; /* leaves that are not 0 */
+    double top;    /* the largest priority^exponent so far, which new transitions get */
+} risei_replay;
+
+RISEI_FN void risei_replay_layout(risei_arena *arena, risei_replay *r)
+{
+    int64_t width = (int64_t)r->history.lanes * r->history.capacity;
+    ptrdiff_t taken = 0;
+    risei_history_layout(arena, &r->history);
+    for (r->levels = 0;; width = (width + 7) / 8) {
+        r->level[r->levels++] = taken;
+        taken += (ptrdiff_t)((width + 7) / 8 * 8);
+        if (width == 1) break;
+    }
+    r->tree = RISEI_TAKE(arena, double, taken);
+    r->top = 1;
+}
+RISEI_FN double risei_tree_total(const risei_replay *r)
+{
+    return r->tree[r->level[r->levels - 1]];
+}
+/* Sets a leaf. Eight entries are one cache line, so one cache miss passes three levels of a binary
+   tree; the order of the additions is that of the binary tree. */
+RISEI_FN void risei_tree_set(risei_replay *r, ptrdiff_t slot, double value)
+{
+    int l;
+    r->ready += (value > 0) - (r->tree[slot] > 0);
+    r->tree[slot] = value;
+    for (l = 1; l < r->levels; l++) {
+        const double *x = r->tree + r->level[l - 1] + slot / 8 * 8;
+        slot /= 8;
+        r->tree[r->level[l] + slot] =
+            ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
+    }
+}
+/* Returns whether the search for `mass` goes right; *mass becomes the mass within that side. It
+   never enters a side whose sum is 0. */
+RISEI_IN int risei_tree_descend(double left, double right, double *mass)
+{
+    int const goes_right = !(*mass < left) && right > 0;
+    *mass -= goes_right ? left : 0;
+    return goes_right;
+}
+/* leaf [count] = the leaves in whose shares mass[i] falls, 0 <= mass[i] < total, total > 0. Never
+   returns a leaf that is 0, however sums were rounded. All searches descend together, level by
+   level, so that their cache misses overlap. Uses `mass` up. */
+RISEI_FN void risei_tree_find(const risei_replay *r, int count, double *mass, ptrdiff_t *leaf)
+{
+    int l, i;
+    for (i = 0; i < count; i++) leaf[i] = 0;
+    for (l = r->levels - 2; l >= 0; l--)
+        for (i = 0; i < count; i++) {
+            const double *x = r->tree + r->level[l] + 8 * leaf[i];
+            int at = 4 * risei_tree_descend((x[0] + x[1]) + (x[2] + x[3]),
+                                            (x[4] + x[5]) + (x[6] + x[7]), &mass[i]);
+            at += 2 * risei_tree_descend(x[at] + x[at + 1], x[at + 2] + x[at + 3], &mass[i]);
+            at += risei_tree_descend(x[at], x[at + 1], &mass[i]);
+            leaf[i] = 8 * leaf[i] + at;
+        }
+}
+/* Returns whether everything that learning reads before slot `at` is still there. */
+RISEI_FN int risei_replay_has_past(const risei_replay *r, int lane, int64_t at)
+{
+    int const index = r->history.index[risei_slot(&r->history, lane, at)];
+    int const needed = index < r->reach ? index : r->reach;
+    return at - needed >= risei_history_oldest(&r->history, lane);
+}
+/* Makes the transition at slot `at`, whose future is complete, available for sampling, if its past
+   is still there. */
+RISEI_FN void risei_replay_enable(risei_replay *r, int lane, int64_t at)
+{
+    const risei_history *h = &r->history;
+    ptrdiff_t const slot = risei_slot(h, lane, at);
+    if (at < risei_history_oldest(h, lane) || r->tree[slot] > 0) return;
+    if (r->stride > 1 && (h->index[slot] + 1) % r->stride != 0 &&
+        !risei_is_last(h->events[risei_slot(h, lane, at + 1)]))
+        return;
+    if (risei_replay_has_past(r, lane, at)) risei_tree_set(r, slot, r->top);
+}
+/* The episode ends at slot `at`: the n transitions before it are complete with fewer rewards. */
+RISEI_FN void risei_replay_end_episode(risei_replay *r, int lane, int64_t at)
+{
+    int const index = r->history.index[risei_slot(&r->history, lane, at)];
+    int back;
+    for (back = 1; back <= r->n_step && back <= index; back++)
+        risei_replay_enable(r, lane, at - back);
+}
+/* Slot `next` is about to overwrite the oldest slot of its lane: disables the oldest transition and
+   all transitions that would read its slot. */
+RISEI_FN void risei_replay_overwrite(risei_replay *r, int lane, int64_t next)
+{
+    const risei_history *h = &r->history;
+    int after;
+    risei_tree_set(r, risei_slot(h, lane, next), 0);
+    for (after = 1; after <= r->reach && after < h->capacity; after++) {
+        ptrdiff_t const slot = risei_slot(h, lane, next - h->capacity + after);
+        if (h->index[slot] >= after && r->tree[slot] > 0) risei_tree_set(r, slot, 0);
+    }
+}
+RISEI_FN void risei_replay_append(risei_replay *r, int lane, const risei_observation *o,
+                                  int actions)
+{
+    risei_history *h = &r->history;
+    int64_t const next = h->written[lane];
+    int64_t at;
+    if (o->event == RISE_FIRST && !risei_history_ended(h, lane)) { /* counts as a truncation */
+        h->events[risei_slot(h, lane, next - 1)] = RISE_TRUNCATED;
+        risei_replay_end_episode(r, lane, next - 1);
+    }
+    if (next >= h->capacity) risei_replay_overwrite(r, lane, next);
+    at = risei_history_append(h, lane, o, actions);
+    if (risei_is_last(o->event))
+        risei_replay_end_episode(r, lane, at);
+    else if (h->index[risei_slot(h, lane, at)] >= r->n_step)
+        risei_replay_enable(r, lane, at - r->n_step);
+}
+
+/* An action and its n-step return. */
+typedef struct risei_transition {
+    int lane;
+    int64_t at;         /* the slot of its state */
+    int action;
+    int steps;          /* rewards summed: n, or fewer where the episode ended */
+    rise_real reward;   /* r_1 + discount r_2 + ... */
+    rise_real discount; /* of the value at slot at + steps: discount^steps; 0: terminated */
+    double priority;    /* its leaf */
+    int absent;         /* 1: a place-holder for a state before the episode, with weight 0 */
+} risei_transition;
+
+RISEI_FN risei_transition risei_replay_transition(const risei_replay *r, ptrdiff_t slot)
+{
+    const risei_history *h = &r->history;
+    risei_transition t;
+    double discount = 1, sum = 0;
+    int64_t newest;
+    memset(&t, 0, sizeof t);
+    t.lane = (int)(slot / h->capacity);
+    newest = h->written[t.lane] - 1;
+    t.at = newest - (newest - slot % h->capacity) % h->capacity;
+    t.action = h->actions[slot];
+    t.priority = r->tree[slot];
+    for (t.steps = 1;; t.steps++) {
+        ptrdiff_t const next = risei_slot(h, t.lane, t.at + t.steps);
+        sum += discount * (double)h->rewards[next];
+        discount *= r->discount;
+        if (h->events[next] == RISE_TERMINATED) discount = 0;
+        if (risei_is_last(h->events[next]) || t.steps == r->n_step) break;
+    }
+    t.reward = (rise_real)sum;
+    t.discount = (rise_real)discount;
+    return t;
+}
+/* Draws `count` transitions in proportion to their leaves, one from each equal share of the total.
+   Needs ready > 0. */
+RISEI_FN void risei_replay_sample(const risei_replay *r, risei_random *random, int count,
+                                  risei_transition *out)
+{
+    enum { TOGETHER = 64 }; /* searches of the tree at a time */
+    const risei_history *h = &r->history;
+    double const share = risei_tree_total(r) / count;
+    double mass[TOGETHER];
+    ptrdiff_t leaf[TOGETHER];
+    int from, i;
+    for (from = 0; from < count; from += TOGETHER) {
+        int const some = count - from < TOGETHER ? count - from : TOGETHER;
+        for (i = 0; i < some; i++)
+            mass[i] = (from + i + (double)risei_random_uniform(random)) * share;
+        risei_tree_find(r, some, mass, leaf);
+        for (i = 0; i < some; i++) { /* what the transitions read lies all over the buffer */
+            RISEI_PREFETCH(h->actions + leaf[i]);
+            RISEI_PREFETCH(h->rewards + leaf[i] + 1);
+            RISEI_PREFETCH(h->events + leaf[i] + 1);
+        }
+        for (i = 0; i < some; i++) out[from + i] = risei_replay_transition(r, leaf[i]);
+    }
+}
+/* weights [count] = (probability / least probability)^-exponent, so the largest weight is 1. */
+RISEI_FN void risei_replay_weights(const rise_kernels *k, int count, const risei_transition *t,
+                                   double exponent, rise_real *weights)
+{
+    double least = t[0].priority;
+    int i;
+    for (i = 1; i < count; i++) least = t[i].priority < least ? t[i].priority : least;
+    for (i = 0; i < count; i++) weights[i] = (rise_real)(t[i].priority / least);
+    k->log(count, weights, weights);
+    for (i = 0; i < count; i++) weights[i] = weights[i] * (rise_real)-exponent;
+    k->exp(count, weights, weights);
+    for (i = 0; i < count; i++) weights[i] = t[i].absent ? 0 : weights[i];
+}
+/* Sets priorities to (|td| + 0.001)^exponent. Leaves out transitions that were overwritten or
+   disabled since they were sampled, and errors that are NaN or infinite, which exp and log would
+   hide. `work` [count] is overwritten. */
+RISEI_FN void risei_replay_update(risei_replay *r, const rise_kernels *k, int count,
+                                  const risei_transition *t, const rise_real *td, double exponent,
+                                  rise_real *work)
+{
+    const risei_history *h = &r->history;
+    int i;
+    for (i = 0; i < count; i++) work[i] = risei_abs(td[i]) + (rise_real)0.001;
+    k->log(count, work, work);
+    for (i = 0; i < count; i++) work[i] = work[i] * (rise_real)exponent;
+    k->exp(count, work, work);
+    for (i = 0; i < count; i++) {
+        ptrdiff_t const slot = risei_slot(h, t[i].lane, t[i].at);
+        double const priority = (double)work[i];
+        if (t[i].absent || t[i].at < risei_history_oldest(h, t[i].lane)) continue;
+        if (!(r->tree[slot] > 0) || !(risei_abs(td[i]) <= (rise_real)FLT_MAX)) continue;
+        if (priority > r->top) r->top = priority;
+        risei_tree_set(r, slot, priority);
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* >>frozen: kinds of frozen encoder: functions of one frame that are never trained
+
+   Holds the random projections (signs, gaussian, sparse), the random conv net, the downsampled
+   frame, the user's function, and the snapshot of the agent's own conv layers. ResNet-18 is in room
+   pretrained. The table of all kinds is in room embedder. Code outside these three rooms asks a
+   kind's descriptor and never compares the kind with a name.
+
+   Main types: risei_frozen_kind (the descriptor), risei_frozen (one agent's encoder).
+   Uses rooms memory, random, kernels, layers. Tests: tests/agent.c, tests/snapshot.c. */
+
+typedef struct risei_frozen_kind risei_frozen_kind;
+
+/* The frozen encoder of one agent: frame [height][width][channels] -> raw [size]. */
+typedef struct risei_frozen {
+    const risei_frozen_kind *kind; /* NULL: the agent has no frozen encoder, and all else is 0 */
+    int width, height, channels;
+    int size; /* numbers in an embedding */
+    uint32_t seed;
+    size_t scratch_bytes; /* of the device's scratch memory, per thread, that embed needs */
+    void *state;          /* what this kind alone needs, in the arena; its type is the kind's own */
+    rise_real *weights;   /* CONV, SNAPSHOT: of the net. Other kinds: NULL. */
+    /* SNAPSHOT: room for the weights of the next snapshot. Other kinds: NULL. */
+    rise_real *next_weights;
+    /* SNAPSHOT: how many weights a snapshot copies from the learnable encoder: its conv layers,
+       which come first in both arrays. Other kinds: 0. */
+    size_t copied;
+} risei_frozen;
+
+/* A kind of frozen encoder. A member is 0 or NULL where a kind does not need it. */
+struct risei_frozen_kind {
+    const char *name; /* the word of the field `embedding` in text */
+    /* Default of embedding_size. 0: the default that the description's network sets. */
+    int default_size;
+    /* Name of the description's field that its numbers come from, for error sentences. */
+    const char *source;
+    /* Returns the final embedding_size of a description whose defaults are filled in. NULL:
+       embedding_size as it is. */
+    int (*final_size)(const rise_agent_desc *desc);
+    /* Checks the fields that this kind depends on. */
+    rise_result (*check)(const rise_agent_desc *desc, rise_error *error);
+    /* Takes the encoder's memory from the arena and sets its sizes. The frame's shape, size and
+       kind are set already. */
+    void (*layout)(risei_arena *arena, risei_frozen *f, const rise_agent_desc *desc);
+    /* Makes the weights. The seed is drawn already. */
+    rise_result (*initialise)(risei_frozen *f, risei_random *random, const rise_agent_desc *desc,
+                              rise_error *error);
+    /* frame -> raw [size]. Never NULL in an agent that was created. */
+    void (*embed)(const risei_device *d, const risei_frozen *f, const uint8_t *frame,
+                  rise_real *raw);
+    /* Returns a hash of weights that a checkpoint does not hold. The checkpoint holds the hash
+       instead, and loading compares it. */
+    uint64_t (*fingerprint)(const risei_frozen *f);
+};
+
+/* Copies a kind's state to the arena and returns the copy; NULL while the arena counts. */
+RISEI_FN void *risei_frozen_store(risei_arena *arena, const void *state, size_t bytes)
+{
+    void *const place = risei_take(arena, 1, bytes);
+    if (place != NULL) memcpy(place, state, bytes);
+    return place;
+}
+
+/* Random projections. Pixels are scaled to [0, 1] and averaged over squares of pool x pool; the
+   averages are multiplied by a random matrix whose entries have variance 1, then by
+   1 / sqrt(inputs). */
+typedef struct risei_frozen_projection {
+    int pool;
+    int inputs; /* numbers that remain after averaging */
+    /* Sums over the squares: [inputs]. SIGNS: room for 2^bits, overwritten by the projection. */
+    int32_t *pooled;
+    int32_t *sums;     /* SIGNS, SPARSE: [size] */
+    rise_real *x;      /* GAUSSIAN: [inputs], scaled */
+    rise_real *matrix; /* GAUSSIAN: [inputs][size] */
+    int8_t *ternary;   /* SPARSE: [inputs][size], of -1, 0 and 1 */
+} risei_frozen_projection;
+
+RISEI_FN risei_frozen_projection risei_frozen_projection_make(const risei_frozen *f,
+                                                              const rise_agent_desc *desc)
+{
+    risei_frozen_projection p;
+    memset(&p, 0, sizeof p);
+    p.pool = desc->embedding_pool;
+    p.inputs = risei_ceil_div(f->width, p.pool) * risei_ceil_div(f->height, p.pool) * f->channels;
+    return p;
+}
+/* Fills p->pooled with the sums over pool x pool squares. The frame's right and bottom edges may
+   cut a square. */
+RISEI_FN void risei_frozen_projection_pool(const risei_frozen *f, const risei_frozen_projection *p,
+                                           const uint8_t *frame)
+{
+    int const row = risei_ceil_div(f->width, p->pool) * f->channels, square = p->pool * f->channels;
+    int const frame_row = f->width * f->channels;
+    int y, x, c, i, end;
+    memset(p->pooled, 0, (size_t)p->inputs * sizeof *p->pooled);
+    for (y = 0; y < f->height; y++, frame += frame_row) {
+        int32_t *to = p->pooled + y / p->pool * row;
+        for (x = 0; x < frame_row; x = end, to += f->channels) {
+            end = x + square < frame_row ? x + square : frame_row;
+            for (c = 0; c < f->channels; c++) {
+                int32_t sum = to[c];
+                for (i = x + c; i < end; i += f->channels) sum += frame[i];
+                to[c] = sum;
+            }
+        }
+    }
+}
+/* Returns the factor from a sum over a square to an input of the matrix: the mean pixel in [0, 1],
+   divided by sqrt(inputs). */
+RISEI_FN rise_real risei_frozen_projection_scale(const risei_frozen_projection *p)
+{
+    rise_real const unit = 1 / (rise_real)(255 * p->pool * p->pool);
+    return unit / risei_sqrt((rise_real)p->inputs);
+}
+
+/* SIGNS: the subsampled randomised Hadamard transform of rise_sign. No matrix is stored. */
+RISEI_FN void risei_frozen_signs_layout(risei_arena *arena, risei_frozen *f,
+                                        const rise_agent_desc *desc)
+{
+    risei_frozen_projection p = risei_frozen_projection_make(f, desc);
+    p.pooled = RISEI_TAKE(arena, int32_t, (size_t)1 << rise_sign_bits(p.inputs, f->size));
+    p.sums = RISEI_TAKE(arena, int32_t, f->size);
+    f->state = risei_frozen_store(arena, &p, sizeof p);
+}
+RISEI_FN void risei_frozen_signs_embed(const risei_device *d, const risei_frozen *f,
+                                       const uint8_t *frame, rise_real *raw)
+{
+    const risei_frozen_projection *p = (const risei_frozen_projection *)f->state;
+    rise_real const scale = risei_frozen_projection_scale(p);
+    int i;
+    risei_frozen_projection_pool(f, p, frame);
+    d->kernels->project_signs(p->inputs, p->pooled, f->size, f->seed, p->sums);
+    for (i = 0; i < f->size; i++) raw[i] = (rise_real)p->sums[i] * scale;
+}
+static const risei_frozen_kind risei_frozen_kind_signs = {
+    "signs", 0,                         /* default_size */
+    NULL,                      /* source */
+    NULL,                      /* final_size */
+    NULL,                      /* check */
+    risei_frozen_signs_layout, /* layout */
+    NULL,                      /* initialise */
+    risei_frozen_signs_embed,  /* embed */
+    NULL,                      /* fingerprint */
+};
+
+/* GAUSSIAN: a dense matrix of standard normal numbers. */
+RISEI_FN void risei_frozen_gaussian_layout(risei_arena *arena, risei_frozen *f,
+                                           const rise_agent_desc *desc)
+{
+    risei_frozen_projection p = risei_frozen_projection_make(f, desc);
+    size_t const inputs = (size_t)p.inputs;
+    p.pooled = RISEI_TAKE(arena, int32_t, inputs);
+    p.x = RISEI_TAKE(arena, rise_real, inputs);
+    p.matrix = RISEI_TAKE(arena, rise_real, risei_times(inputs, (size_t)f->size));
+    f->state = risei_frozen_store(arena, &p, sizeof p);
+}
+RISEI_FN rise_result risei_frozen_gaussian_initialise(risei_frozen *f, risei_random *random,
+                                                      const rise_agent_desc *desc,
+                                                      rise_error *error)
+{
+    const risei_frozen_projection *p = (const risei_frozen_projection *)f->state;
+    size_t const count = (size_t)p->inputs * (size_t)f->size;
+    size_t i;
+    (void)desc, (void)error;
+    for (i = 0; i < count; i++) p->matrix[i] = risei_random_normal(random);
+    return RISE_OK;
+}
+RISEI_FN void risei_frozen_gaussian_embed(const risei_device *d, const risei_frozen *f,
+                                          const uint8_t *frame, rise_real *raw)
+{
+    const risei_frozen_projection *p = (const risei_frozen_projection *)f->state;
+    rise_real const scale = risei_frozen_projection_scale(p);
+    rise_product product;
+    int i;
+    risei_frozen_projection_pool(f, p, frame);
+    for (i = 0; i < p->inputs; i++) p->x[i] = (rise_real)p->pooled[i] * scale;
+    memset(&product, 0, sizeof product);
+    product.m = 1, product.n = f->size, product.k = p->inputs;
+    product.a = rise_matrix_plain(p->x, p->inputs);
+    product.b = rise_matrix_plain(p->matrix, f->size);
+    product.c = rise_matrix_plain(raw, f->size);
+    risei_product_run(d, &product);
+}
+static const risei_frozen_kind risei_frozen_kind_gaussian = {
+    "gaussian", 0,                                /* default_size */
+    NULL,                             /* source */
+    NULL,                             /* final_size */
+    NULL,                             /* check */
+    risei_frozen_gaussian_layout,     /* layout */
+    risei_frozen_gaussian_initialise, /* initialise */
+    risei_frozen_gaussian_embed,      /* embed */
+    NULL,                             /* fingerprint */
+};
+
+/* SPARSE: sqrt(3) times 1, 0 or -1, with probabilities 1/6, 2/3 and 1/6 (Achlioptas 2003). */
+RISEI_FN void risei_frozen_sparse_layout(risei_arena *arena, risei_frozen *f,
+                                         const rise_agent_desc *desc)
+{
+    risei_frozen_projection p = risei_frozen_projection_make(f, desc);
+    size_t const inputs = (size_t)p.inputs, size = (size_t)f->size;
+    p.pooled = RISEI_TAKE(arena, int32_t, inputs);
+    p.sums = RISEI_TAKE(arena, int32_t, size);
+    p.ternary = RISEI_TAKE(arena, int8_t, risei_times(inputs, size));
+    f->state = risei_frozen_store(arena, &p, sizeof p);
+}
+RISEI_FN rise_result risei_frozen_sparse_initialise(risei_frozen *f, risei_random *random,
+                                                    const rise_agent_desc *desc, rise_error *error)
+{
+    const risei_frozen_projection *p = (const risei_frozen_projection *)f->state;
+    size_t const count = (size_t)p->inputs * (size_t)f->size;
+    size_t i;
+    (void)desc, (void)error;
+    for (i = 0; i < count; i++) {
+        int const face = risei_random_below(random, 6);
+        p->ternary[i] = (int8_t)(face == 0 ? 1 : face == 1 ? -1 : 0);
+    }
+    return RISE_OK;
+}
+RISEI_FN void risei_frozen_sparse_embed(const risei_device *d, const risei_frozen *f,
+                                        const uint8_t *frame, rise_real *raw)
+{
+    const risei_frozen_projection *p = (const risei_frozen_projection *)f->state;
+    rise_real const scale = risei_frozen_projection_scale(p), root = risei_sqrt((rise_real)3);
+    int i;
+    risei_frozen_projection_pool(f, p, frame);
+    d->kernels->project_ternary(p->inputs, p->pooled, f->size, p->ternary, p->sums);
+    for (i = 0; i < f->size; i++) raw[i] = (rise_real)p->sums[i] * scale * root;
+}
+static const risei_frozen_kind risei_frozen_kind_sparse = {
+    "sparse", 0,                              /* default_size */
+    NULL,                           /* source */
+    NULL,                           /* final_size */
+    NULL,                           /* check */
+    risei_frozen_sparse_layout,     /* layout */
+    risei_frozen_sparse_initialise, /* initialise */
+    risei_frozen_sparse_embed,      /* embed */
+    NULL,                           /* fingerprint */
+};
+
+/* CONV: a conv net of the learnable encoder's shape with random weights, then a random linear layer
+   without ReLU. SNAPSHOT is the same, except that its net sees a whole frame stack, filled with
+   copies of the one frame. So the learnable encoder's conv weights fit its net. */
+typedef struct risei_frozen_conv {
+    int stack;         /* frames that the net sees */
+    size_t parameters; /* of the net */
+    risei_encoder net;
+    risei_encoder_data data;
+} risei_frozen_conv;
+
+RISEI_FN risei_frozen_conv risei_frozen_conv_make(const risei_frozen *f,
+                                                  const rise_agent_desc *desc, int stack)
+{
+    risei_frozen_conv c;
+    risei_parameters p;
+    memset(&c, 0, sizeof c);
+    memset(&p, 0, sizeof p);
+    c.stack = stack;
+    c.net = risei_encoder_make(&p, f->height, f->width, f->channels * stack, desc->conv,
+                               desc->conv_count, desc->pool_to, f->size);
+    c.net.relu = 0;
+    c.parameters = p.count;
+    return c;
+}
+/* Takes the memory of a net that sees `stack` frames, and stores it. */
+RISEI_FN void risei_frozen_conv_take(risei_arena *arena, risei_frozen *f, risei_frozen_conv *c)
+{
+    f->weights = RISEI_TAKE(arena, rise_real, c->parameters);
+    risei_encoder_layout(arena, &c->net, &c->data, 1, 0);
+    f->scratch_bytes = risei_encoder_scratch(&c->net, 1);
+    f->state = risei_frozen_store(arena, c, sizeof *c);
+}
+RISEI_FN void risei_frozen_conv_layout(risei_arena *arena, risei_frozen *f,
+                                       const rise_agent_desc *desc)
+{
+    risei_frozen_conv c = risei_frozen_conv_make(f, desc, 1);
+    risei_frozen_conv_take(arena, f, &c);
+}
+RISEI_FN rise_result risei_frozen_conv_initialise(risei_frozen *f, risei_random *random,
+                                                  const rise_agent_desc *desc, rise_error *error)
+{
+    const risei_encoder *net = &((const risei_frozen_conv *)f->state)->net;
+    size_t i;
+    int l;
+    (void)desc, (void)error;
+    risei_encoder_initialise(net, f->weights, random);
+    /* He et al. 2015: activations have the same variance in every layer. */
+    for (l = 0; l < net->layers; l++) {
+        const risei_conv *c = &net->conv[l];
+        int const fan_in = c->size * c->size * c->channels;
+        rise_real const scale = risei_sqrt(2 / (rise_real)fan_in);
+        for (i = 0; i < (size_t)fan_in * (size_t)c->filters; i++)
+            f->weights[c->weights + i] = risei_random_normal(random) * scale;
+    }
+    return RISE_OK;
+}
+RISEI_FN void risei_frozen_conv_embed(const risei_device *d, const risei_frozen *f,
+                                      const uint8_t *frame, rise_real *raw)
+{
+    risei_frozen_conv *c = (risei_frozen_conv *)f->state;
+    const uint8_t *frames[RISEI_STACK_MAX];
+    risei_frames_input input;
+    int i;
+    for (i = 0; i < c->stack; i++) frames[i] = frame;
+    input.images = NULL, input.frames = frames, input.stack = c->stack;
+    risei_encoder_forward(d, &c->net, f->weights, 1, &input, &c->data);
+    memcpy(raw, c->data.features, (size_t)f->size * sizeof *raw);
+}
+static const risei_frozen_kind risei_frozen_kind_conv = {
+    "conv", 0,                            /* default_size */
+    NULL,                         /* source */
+    NULL,                         /* final_size */
+    NULL,                         /* check */
+    risei_frozen_conv_layout,     /* layout */
+    risei_frozen_conv_initialise, /* initialise */
+    risei_frozen_conv_embed,      /* embed */
+    NULL,                         /* fingerprint */
+};
+
+RISEI_FN void risei_frozen_snapshot_layout(risei_arena *arena, risei_frozen *f,
+                                           const rise_agent_desc *desc)
+{
+    risei_frozen_conv c = risei_frozen_conv_make(f, desc, desc->frame_stack);
+    f->copied = c.net.linear.weights; /* the conv layers come first in the parameter block */
+    f->next_weights = RISEI_TAKE(arena, rise_real, c.parameters);
+    risei_frozen_conv_take(arena, f, &c);
+}
+/* Makes both sets of weights equal. A snapshot changes only conv layers, so the linear layers stay
+   equal. */
+RISEI_FN rise_result risei_frozen_snapshot_initialise(risei_frozen *f, risei_random *random,
+                                                      const rise_agent_desc *desc,
+                                                      rise_error *error)
+{
+    size_t const parameters = ((const risei_frozen_conv *)f->state)->parameters;
+    risei_frozen_conv_initialise(f, random, desc, error);
+    memcpy(f->next_weights, f->weights, parameters * sizeof *f->weights);
+    return RISE_OK;
+}
+static const risei_frozen_kind risei_frozen_kind_snapshot = {
+    "snapshot", 0,                                /* default_size */
+    NULL,                             /* source */
+    NULL,                             /* final_size */
+    NULL,                             /* check */
+    risei_frozen_snapshot_layout,     /* layout */
+    risei_frozen_snapshot_initialise, /* initialise */
+    risei_frozen_conv_embed,          /* embed */
+    NULL,                             /* fingerprint */
+};
+
+/* DOWNSAMPLE: the frame, averaged over the cells of a small grid. It needs no memory. */
+
+/* Sets columns and rows to the largest grid with columns * rows * channels <= size. The grid is
+   square, unless one side of the frame is too short. */
+RISEI_FN void risei_frozen_downsample_grid(int width, int height, int channels, int size,
+                                           int *columns, int *rows)
+{
+    int side;
+    *columns = *rows = 1;
+    for (side = 2; side <= width || side <= height; side++) {
+        int const x = side < width ? side : width, y = side < height ? side : height;
+        if ((int64_t)x * y * channels > size) break;
+        *columns = x, *rows = y;
+    }
+}
+/* Returns the number of values in the grid, or embedding_size if even one cell does not fit into
+   it, which risei_frozen_downsample_check reports. */
+RISEI_FN int risei_frozen_downsample_size(const rise_agent_desc *desc)
+{
+    int columns, rows, size;
+    risei_frozen_downsample_grid(desc->frame_width, desc->frame_height, desc->frame_channels,
+                                 desc->embedding_size, &columns, &rows);
+    size = columns * rows * desc->frame_channels;
+    return size <= desc->embedding_size ? size : desc->embedding_size;
+}
+RISEI_FN rise_result risei_frozen_downsample_check(const rise_agent_desc *desc, rise_error *error)
+{
+    if (desc->embedding_size >= desc->frame_channels) return RISE_OK;
+    return risei_fail(
+        error, RISE_BAD_DESC,
+        "embedding_size is %d; RISE_EMBED_DOWNSAMPLE needs frame_channels, %d, or more",
+        desc->embedding_size, desc->frame_channels);
+}
+/* Averages each cell. A cell has whole pixels: where the grid does not divide a side of the frame,
+   neighbouring cells may share a row or column of pixels. */
+RISEI_FN void risei_frozen_downsample_embed(const risei_device *d, const risei_frozen *f,
+                                            const uint8_t *frame, rise_real *raw)
+{
+    int columns, rows, row, column, c, x, y;
+    (void)d;
+    risei_frozen_downsample_grid(f->width, f->height, f->channels, f->size, &columns, &rows);
+    for (row = 0; row < rows; row++) {
+        int const y0 = row * f->height / rows, y1 = risei_ceil_div((row + 1) * f->height, rows);
+        for (column = 0; column < columns; column++) {
+            int const x0 = column * f->width / columns;
+            int const x1 = risei_ceil_div((column + 1) * f->width, columns);
+            for (c = 0; c < f->channels; c++) {
+                int32_t sum = 0;
+                for (y = y0; y < y1; y++)
+                    for (x = x0; x < x1; x++) sum += frame[(y * f->width + x) * f->channels + c];
+                *raw++ = (rise_real)sum / (rise_real)(255 * (y1 - y0) * (x1 - x0));
+            }
+        }
+    }
+}
+static const risei_frozen_kind risei_frozen_kind_downsample = {
+    "downsample", 0,                             /* default_size */
+    NULL,                          /* source */
+    risei_frozen_downsample_size,  /* final_size */
+    risei_frozen_downsample_check, /* check */
+    NULL,                          /* layout */
+    NULL,                          /* initialise */
+    risei_frozen_downsample_embed, /* embed */
+    NULL,                          /* fingerprint */
+};
+
+/* USER: desc.embed_fn. It writes floats, also where rise_real is double. */
+typedef struct risei_frozen_user {
+    rise_embed_fn fn;
+    void *user;
+    float *numbers; /* [size] */
+} risei_frozen_user;
+
+RISEI_FN rise_result risei_frozen_user_check(const rise_agent_desc *desc, rise_error *error)
+{
+    if (desc->embed_fn != NULL) return RISE_OK;
+    return risei_fail(error, RISE_BAD_DESC,
+                      "embed_fn is NULL; RISE_EMBED_USER needs a function that embeds a frame");
+}
+RISEI_FN void risei_frozen_user_layout(risei_arena *arena, risei_frozen *f,
+                                       const rise_agent_desc *desc)
+{
+    risei_frozen_user u;
+    u.fn = desc->embed_fn, u.user = desc->embed_user;
+    u.numbers = RISEI_TAKE(arena, float, f->size);
+    f->state = risei_frozen_store(arena, &u, sizeof u);
+}
+RISEI_FN void risei_frozen_user_embed(const risei_device *d, const risei_frozen *f,
+                                      const uint8_t *frame, rise_real *raw)
+{
+    const risei_frozen_user *u = (const risei_frozen_user *)f->state;
+    int i;
+    (void)d;
+    u->fn(u->user, frame, u->numbers, f->size);
+    for (i = 0; i < f->size; i++) raw[i] = u->numbers[i];
+}
+static const risei_frozen_kind risei_frozen_kind_user = {
+    "user", 0,                        /* default_size */
+    "embed_fn",               /* source */
+    NULL,                     /* final_size */
+    risei_frozen_user_check,  /* check */
+    risei_frozen_user_layout, /* layout */
+    NULL,                     /* initialise */
+    risei_frozen_user_embed,  /* embed */
+    NULL,                     /* fingerprint */
+};
+
+/* ---------------------------------------------------------------------------------------------- */
+/* >>pretrained: ResNet-18 (He et al. 2016), with weights from the user's .safetensors file
+
+   An optional room: RISE_NO_PRETRAINED leaves it out. Other rooms use only its descriptor,
+   risei_frozen_kind_resnet18, at its end. It has three parts: the network, the reader of
+   .safetensors files, and the descriptor.
+
+   Main types: risei_resnet, risei_tensors (the reader). Uses rooms memory, bytes, kernels, layers,
+   frozen. Test: tests/pretrained.c. */
+
+#ifndef RISE_NO_PRETRAINED
+
+enum { RISEI_RESNET_CONVS = 20, RISEI_RESNET_STAGES = 4 };
+
+/* A conv layer and its batch norm. Stage 0 is the frame in three colours. Stage s >= 1 has
+   features >> (4 - s) channels. */
+typedef struct risei_resnet_layer {
+    const char *conv, *norm; /* names in torchvision's state_dict */
+    int from, to;            /* stages */
+    int size, stride;        /* of the kernel */
+} risei_resnet_layer;
+
+/* In the order in which they run. Kernel size 1 is the shortcut of a block that changes stage. */
+static const risei_resnet_layer risei_resnet_layers[RISEI_RESNET_CONVS] = {
     {"conv1", "bn1", 0, 1, 7, 2},
     {"layer1.0.conv1", "layer1.0.bn1", 1, 1, 3, 1},
     {"layer1.0.conv2", "layer1.0.bn2", 1, 1, 3, 1},
@@ -3844,17 +6668,20 @@ static const risei_resnet_row risei_resnet_rows[RISEI_RESNET_CONVS] = {
     {"layer4.1.conv2", "layer4.1.bn2", 4, 4, 3, 1}};
 
 typedef struct risei_resnet {
-    int channels, features; /* of the frame; that come out */
+    int channels; /* of the frame: 1 or 3 */
+    int features; /* outputs: channels of the last stage */
     risei_conv conv[RISEI_RESNET_CONVS];
-    /* batch norm's [3][filters]: weight, mean and variance; its bias is the conv's */
+    /* Where each batch norm's weight, mean and variance are among the weights: [3][filters]. Its
+       bias is the conv's bias. */
     size_t norm[RISEI_RESNET_CONVS];
     size_t parameters;
     rise_real *weights; /* [parameters] */
-    risei_image stem;   /* the first layer, before its pool */
-    /* x[0]: the frame, normalised; x[s]: what runs through the blocks of a stage */
+    risei_image stem;   /* output of the first conv layer, before the max pool */
+    /* x[0]: the normalised frame. x[s]: input and output of the blocks of stage s. */
     risei_image x[RISEI_RESNET_STAGES + 1];
-    risei_image t[RISEI_RESNET_STAGES + 1]; /* inside a block, between its two layers */
-    uint64_t hash;                          /* of the weights: other weights, other embeddings */
+    /* t[s]: between the two conv layers of a block. */
+    risei_image t[RISEI_RESNET_STAGES + 1];
+    uint64_t fingerprint; /* FNV-1a hash of the weights as 32-bit floats */
 } risei_resnet;
 
 RISEI_FN risei_resnet risei_resnet_make(int height, int width, int channels, int features)
@@ -3867,31 +6694,30 @@ RISEI_FN risei_resnet risei_resnet_make(int height, int width, int channels, int
     r.channels = channels, r.features = features;
     r.x[0] = risei_image_make(height, width, 3, 3);
     for (l = 0; l < RISEI_RESNET_CONVS; l++) {
-        const risei_resnet_row *row = &risei_resnet_rows[l];
-        const risei_image *in = &r.x[row->from];
+        const risei_resnet_layer *layer = &risei_resnet_layers[l];
+        const risei_image *in = &r.x[layer->from];
         risei_conv *c = &r.conv[l];
         rise_conv desc;
         memset(&desc, 0, sizeof desc);
-        desc.filters = features >> (RISEI_RESNET_STAGES - row->to);
-        desc.size = row->size, desc.stride = row->stride, desc.pad = row->size / 2;
+        desc.filters = features >> (RISEI_RESNET_STAGES - layer->to);
+        desc.size = layer->size, desc.stride = layer->stride, desc.pad = layer->size / 2;
         if (l == 0) desc.pool = 3, desc.pool_stride = 2, desc.pool_pad = 1;
         *c = risei_conv_make(&p, &desc, in->height, in->width, in->channels);
         c->frozen = 1;
-        r.norm[l] = risei_parameter(&p, 3 * (size_t)c->filters);
+        r.norm[l] = risei_parameters_reserve(&p, 3 * (size_t)c->filters);
         if (l == 0) r.stem = risei_image_make(c->out_height, c->out_width, c->filters, 0);
-        if (row->from < row->to)
-            r.x[row->to] = r.t[row->to] =
+        if (layer->from < layer->to)
+            r.x[layer->to] = r.t[layer->to] =
                 risei_image_make(c->pooled_height, c->pooled_width, c->filters, 1);
     }
     r.parameters = p.count;
     return r;
 }
-/* It lies in the arena itself: an agent without one is spared it. */
+/* Returns the network, with its weights and activations, in the arena; NULL while it counts. */
 RISEI_FN risei_resnet *risei_resnet_layout(risei_arena *arena, int height, int width, int channels,
                                            int features)
 {
     risei_resnet r = risei_resnet_make(height, width, channels, features);
-    risei_resnet *const place = RISEI_TAKE(arena, risei_resnet, 1);
     int s;
     r.weights = RISEI_TAKE(arena, rise_real, r.parameters);
     risei_image_take(arena, &r.stem, 1);
@@ -3899,12 +6725,12 @@ RISEI_FN risei_resnet *risei_resnet_layout(risei_arena *arena, int height, int w
         risei_image_take(arena, &r.x[s], 1);
         if (s > 0) risei_image_take(arena, &r.t[s], 1);
     }
-    if (place != NULL) *place = r;
-    return place;
+    return (risei_resnet *)risei_frozen_store(arena, &r, sizeof r);
 }
 
-/* Pixels in [0, 1], one colour standing for three, normalised as ImageNet's were. */
-RISEI_FN void risei_resnet_see(const risei_resnet *r, const uint8_t *frame)
+/* Fills x[0]: pixels in [0, 1], minus the mean and divided by the deviation of ImageNet's colours.
+   A frame of one channel is repeated for all three colours. */
+RISEI_FN void risei_resnet_normalise(const risei_resnet *r, const uint8_t *frame)
 {
     static const double mean[3] = {0.485, 0.456, 0.406}, deviation[3] = {0.229, 0.224, 0.225};
     const risei_image *image = &r->x[0];
@@ -3917,18 +6743,18 @@ RISEI_FN void risei_resnet_see(const risei_resnet *r, const uint8_t *frame)
                          (rise_real)deviation[c];
     }
 }
-/* frame [height][width][channels] -> features: the last stage's mean over its pixels */
+/* frame [height][width][channels] -> features: the mean over the pixels of the last stage */
 RISEI_FN void risei_resnet_forward(const risei_device *d, const risei_resnet *r,
                                    const uint8_t *frame, rise_real *features)
 {
     const risei_image *last = &r->x[RISEI_RESNET_STAGES];
     int l, row, column, i;
-    risei_resnet_see(r, frame);
+    risei_resnet_normalise(r, frame);
     risei_conv_forward(d, &r->conv[0], r->weights, 1, &r->x[0], &r->stem, 1, 0);
-    risei_pool_forward(d, &r->conv[0], 1, &r->stem, &r->x[1]);
-    /* block by block: x = relu(shortcut + conv(relu(conv(x)))), in place */
+    risei_maxpool_forward(d, &r->conv[0], 1, &r->stem, &r->x[1]);
+    /* Each block computes x = relu(shortcut + conv(relu(conv(x)))), in place. */
     for (l = 1; l < RISEI_RESNET_CONVS; l += 2) {
-        const risei_resnet_row *block = &risei_resnet_rows[l];
+        const risei_resnet_layer *block = &risei_resnet_layers[l];
         const risei_image *from = &r->x[block->from], *x = &r->x[block->to], *t = &r->t[block->to];
         if (block->size == 1) risei_conv_forward(d, &r->conv[l++], r->weights, 1, from, x, 0, 0);
         risei_conv_forward(d, &r->conv[l], r->weights, 1, from, t, 1, 0);
@@ -3942,57 +6768,87 @@ RISEI_FN void risei_resnet_forward(const risei_device *d, const risei_resnet *r,
         features[i] = features[i] / (rise_real)(last->height * last->width);
 }
 
-/*  A .safetensors file is u64 length | a header of so many bytes, in JSON | data. The header has an entry for each tensor,
-        "conv1.weight": {"dtype": "F32", "shape": [64, 3, 7, 7], "data_offsets": [0, 37632]}
-    and perhaps one of strings, "__metadata__". Offsets count from the start of the data, which the tensors fill without overlap
-    or hole. It is read once, from front to back, into no memory but the weights' own: nothing in it is believed before it is
-    checked, and sizes come from the description. */
+/* The reader of .safetensors files.
 
-enum { RISEI_HEADER_MOST = 1 << 20, RISEI_TENSORS = 5 * RISEI_RESNET_CONVS };
+   A file is a u64 length, a header of that many bytes in JSON, and the data. The header has an
+   entry for each tensor,
+       "conv1.weight": {"dtype": "F32", "shape": [64, 3, 7, 7], "data_offsets": [0, 37632]}
+   and may have an entry "__metadata__" whose values are strings. Offsets count from the start of
+   the data. The tensors fill the data without overlap or hole.
 
-/* What a layer's tensors are called after its conv (the first) or batch norm. The last counts batches and is not needed. */
-static const char *const risei_tensor_ends[] = {".weight",      ".weight",
-                                                ".bias",        ".running_mean",
-                                                ".running_var", ".num_batches_tracked"};
+   The file is read once, from front to back. The only memory is that of the weights. Every value in
+   the file is checked before it is used, and all sizes come from the description. */
 
-typedef struct risei_dtype {
+enum { RISEI_TENSORS_HEADER_MAX = 1 << 20 }; /* bytes */
+
+/* The tensors of a layer, in the order of the index of a tensor: its conv's weight, then those of
+   its batch norm. The last counts batches and is not needed. */
+enum {
+    RISEI_TENSOR_CONV,
+    RISEI_TENSOR_SCALE,
+    RISEI_TENSOR_BIAS,
+    RISEI_TENSOR_MEAN,
+    RISEI_TENSOR_VARIANCE,
+    RISEI_TENSOR_BATCHES,
+    RISEI_TENSOR_ROLES
+};
+static const char *const risei_tensor_ends[RISEI_TENSOR_ROLES] = {
+    ".weight", ".weight", ".bias", ".running_mean", ".running_var", ".num_batches_tracked"};
+
+/* Index of a needed tensor: RISEI_TENSORS_PER_LAYER times its layer, plus its role. */
+enum {
+    RISEI_TENSORS_PER_LAYER = RISEI_TENSOR_BATCHES,
+    RISEI_TENSORS = RISEI_TENSORS_PER_LAYER * RISEI_RESNET_CONVS,
+    RISEI_TENSOR_IGNORED = RISEI_TENSORS, /* a ResNet-18 has it, but it is not needed */
+    RISEI_TENSOR_UNKNOWN = -1             /* a ResNet-18 does not have it */
+};
+
+typedef struct risei_tensor_dtype {
     char name[5];
     int bytes;
-} risei_dtype;
-/* weights may have the first three */
-enum { RISEI_F32, RISEI_F16, RISEI_BF16, RISEI_WEIGHT_DTYPES, RISEI_DTYPES = 13 };
-static const risei_dtype risei_dtypes[RISEI_DTYPES] = {{"F32", 4}, {"F16", 2}, {"BF16", 2},
-                                                       {"F64", 8}, {"I64", 8}, {"U64", 8},
-                                                       {"I32", 4}, {"U32", 4}, {"I16", 2},
-                                                       {"U16", 2}, {"I8", 1},  {"U8", 1},
-                                                       {"BOOL", 1}};
+} risei_tensor_dtype;
+/* Needed tensors have one of the first three dtypes; ignored ones may have any. */
+enum {
+    RISEI_TENSOR_F32,
+    RISEI_TENSOR_F16,
+    RISEI_TENSOR_BF16,
+    RISEI_TENSOR_WEIGHT_DTYPES,
+    RISEI_TENSOR_DTYPES = 13
+};
+static const risei_tensor_dtype risei_tensor_dtypes[RISEI_TENSOR_DTYPES] = {
+    {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F64", 8}, {"I64", 8}, {"U64", 8}, {"I32", 4},
+    {"U32", 4}, {"I16", 2}, {"U16", 2},  {"I8", 1},  {"U8", 1},  {"BOOL", 1}};
 
 /* A tensor as the header describes it. */
-typedef struct risei_entry {
+typedef struct risei_tensor {
     char name[48], dtype[16];
-    uint64_t shape[4], count; /* sides, and numbers in all */
-    int sides;
+    uint64_t shape[4]; /* the first four dimensions */
+    int dimensions;
+    uint64_t count; /* product of all dimensions */
     uint64_t begin, end;
-} risei_entry;
+} risei_tensor;
 
+/* The reader's state. */
 typedef struct risei_tensors {
     rise_read_fn read;
     void *user;
     rise_error *error;
-    rise_result result;  /* why reading ended early */
-    uint64_t at;         /* bytes read */
-    uint64_t left, data; /* bytes of the header that are not read yet; of the data */
-    int next;            /* the header's character that comes next, or -1 */
-    uint64_t edges;      /* 0 where the tensors tile the data: see risei_tensors_edge */
+    rise_result result; /* why reading ended early, or RISE_OK */
+    uint64_t at;        /* bytes read */
+    uint64_t left;      /* bytes of the header that are not read yet */
+    uint64_t data;      /* bytes of the data */
+    int next;           /* the next character of the header, or -1 */
+    uint64_t edges;     /* sum over tensors: see risei_tensors_edge */
     struct {
         uint64_t begin;
         unsigned char dtype, known, done;
     } tensor[RISEI_TENSORS];
     unsigned char chunk[1024];
-    size_t used, filled; /* of the chunk */
-    size_t tail;         /* bytes of the tensor in hand after the chunk */
+    size_t used, filled; /* bytes of the chunk */
+    size_t unread;       /* bytes of the current tensor that follow the chunk */
 } risei_tensors;
 
+/* Reads the next bytes. Returns 1, or 0 with t->result set. */
 RISEI_FN int risei_tensors_read(risei_tensors *t, void *bytes, size_t size)
 {
     if (t->result == RISE_OK && !t->read(t->user, bytes, size))
@@ -4001,15 +6857,19 @@ RISEI_FN int risei_tensors_read(risei_tensors *t, void *bytes, size_t size)
     t->at += t->result == RISE_OK ? size : 0;
     return t->result == RISE_OK;
 }
-/* Always 0. */
-RISEI_FN int risei_json_wrong(risei_tensors *t, const char *what)
+
+/* The functions of the JSON parser return 1, or 0 with t->result set. */
+
+/* Reports a wrong header. Keeps the first report. Always returns 0. */
+RISEI_FN int risei_json_fail(risei_tensors *t, const char *what)
 {
     if (t->result == RISE_OK)
         t->result = risei_fail(t->error, RISE_BAD_FILE, "its header is wrong at byte %.0f: %s",
                                (double)t->at - (t->next >= 0), what);
     return 0;
 }
-RISEI_FN void risei_json_step(risei_tensors *t)
+/* Reads the next character. Past the header's end, t->next becomes -1. */
+RISEI_FN void risei_json_advance(risei_tensors *t)
 {
     unsigned char byte;
     t->next = -1;
@@ -4017,242 +6877,261 @@ RISEI_FN void risei_json_step(risei_tensors *t)
     t->left--;
     t->next = byte;
 }
-RISEI_FN void risei_json_blanks(risei_tensors *t)
+RISEI_FN void risei_json_skip_blanks(risei_tensors *t)
 {
     while (t->next == ' ' || t->next == '\t' || t->next == '\n' || t->next == '\r')
-        risei_json_step(t);
+        risei_json_advance(t);
 }
-/* Is this what comes next, after blanks? Then it is passed. */
-RISEI_FN int risei_json_take(risei_tensors *t, int character)
+/* Skips blanks, then the character if it is next. Returns 0 if another is next, with no report. */
+RISEI_FN int risei_json_accept(risei_tensors *t, int character)
 {
-    risei_json_blanks(t);
+    risei_json_skip_blanks(t);
     if (t->next != character) return 0;
-    risei_json_step(t);
+    risei_json_advance(t);
     return t->result == RISE_OK;
 }
-RISEI_FN int risei_json_want(risei_tensors *t, int character)
+RISEI_FN int risei_json_expect(risei_tensors *t, int character)
 {
     char what[] = "? is missing";
     what[0] = (char)character;
-    return risei_json_take(t, character) || risei_json_wrong(t, what);
+    return risei_json_accept(t, character) || risei_json_fail(t, what);
 }
-/* What follows a backslash. */
+/* Reads what follows a backslash, up to its last character. */
 RISEI_FN int risei_json_escape(risei_tensors *t)
 {
     int digits = 0;
-    risei_json_step(t);
+    risei_json_advance(t);
     if (t->next > 0 && strchr("\"\\/bfnrt", t->next) != NULL) return 1;
-    if (t->next != 'u') return risei_json_wrong(t, "an unknown escape");
+    if (t->next != 'u') return risei_json_fail(t, "an unknown escape");
     while (digits < 4) {
-        risei_json_step(t);
+        risei_json_advance(t);
         if (t->next <= 0 || strchr("0123456789abcdefABCDEF", t->next) == NULL)
-            return risei_json_wrong(t, "an unknown escape");
+            return risei_json_fail(t, "an unknown escape");
         digits++;
     }
     return 1;
 }
-/* A string, of which the first room - 1 characters are kept: no more than they can tell it from others that matter. Where it is
-   not kept (text is NULL) it may be anything; else it has no escapes. */
-RISEI_FN int risei_json_string(risei_tensors *t, char *text, size_t room)
+/* Reads a string and keeps its first capacity - 1 characters. The buffers of all callers are longer
+   than every name that matters, so a longer string cannot equal one. A string that is kept may not
+   have escapes. With text NULL, nothing is kept and every string is allowed. */
+RISEI_FN int risei_json_string(risei_tensors *t, char *text, size_t capacity)
 {
     size_t length = 0;
-    if (!risei_json_want(t, '"')) return 0;
-    for (; t->next != '"'; risei_json_step(t)) {
-        if (t->next < ' ') return risei_json_wrong(t, "a string without end");
-        if (t->next == '\\' && text != NULL) return risei_json_wrong(t, "a name with a backslash");
+    if (!risei_json_expect(t, '"')) return 0;
+    for (; t->next != '"'; risei_json_advance(t)) {
+        if (t->next < ' ') return risei_json_fail(t, "a string without end");
+        if (t->next == '\\' && text != NULL) return risei_json_fail(t, "a name with a backslash");
         if (t->next == '\\' && !risei_json_escape(t)) return 0;
-        if (length + 1 < room) text[length++] = (char)(t->next < 127 ? t->next : '?');
+        if (length + 1 < capacity) text[length++] = (char)(t->next < 127 ? t->next : '?');
     }
     if (text != NULL) text[length] = '\0';
-    risei_json_step(t);
+    risei_json_advance(t);
     return 1;
 }
-/* A whole number up to 2^53. */
+/* Reads a whole number up to 2^53. */
 RISEI_FN int risei_json_number(risei_tensors *t, uint64_t *number)
 {
     int zero;
-    risei_json_blanks(t);
-    zero = t->next == '0'; /* no other digit may follow */
-    if (t->next < '0' || t->next > '9') return risei_json_wrong(t, "a whole number is missing");
+    risei_json_skip_blanks(t);
+    zero = t->next == '0'; /* no digit may follow a leading zero */
+    if (t->next < '0' || t->next > '9') return risei_json_fail(t, "a whole number is missing");
     *number = 0;
     do {
         *number = *number * 10 + (uint64_t)(t->next - '0');
-        if (*number > (uint64_t)1 << 53) return risei_json_wrong(t, "a number is too large");
-        risei_json_step(t);
+        if (*number > (uint64_t)1 << 53) return risei_json_fail(t, "a number is too large");
+        risei_json_advance(t);
     } while (!zero && t->next >= '0' && t->next <= '9');
     return 1;
 }
+/* Skips the value of "__metadata__": {"key": "value", ...}. */
+RISEI_FN int risei_json_metadata(risei_tensors *t)
+{
+    if (!risei_json_expect(t, ':') || !risei_json_expect(t, '{')) return 0;
+    if (risei_json_accept(t, '}')) return 1;
+    do {
+        if (!risei_json_string(t, NULL, 0) || !risei_json_expect(t, ':') ||
+            !risei_json_string(t, NULL, 0))
+            return 0;
+    } while (risei_json_accept(t, ','));
+    return risei_json_expect(t, '}');
+}
 
-RISEI_FN int risei_entry_shape(risei_tensors *t, risei_entry *e)
+RISEI_FN int risei_tensor_read_shape(risei_tensors *t, risei_tensor *e)
 {
     uint64_t side;
-    e->sides = 0;
+    e->dimensions = 0;
     e->count = 1;
-    if (!risei_json_want(t, '[')) return 0;
-    if (risei_json_take(t, ']')) return 1;
+    if (!risei_json_expect(t, '[')) return 0;
+    if (risei_json_accept(t, ']')) return 1;
     do {
         if (!risei_json_number(t, &side)) return 0;
         if (side > 0 && e->count > ((uint64_t)1 << 53) / side)
-            return risei_json_wrong(t, "a shape is too large");
-        if (e->sides < 4) e->shape[e->sides] = side;
-        e->sides++;
+            return risei_json_fail(t, "a shape is too large");
+        if (e->dimensions < 4) e->shape[e->dimensions] = side;
+        e->dimensions++;
         e->count *= side;
-    } while (risei_json_take(t, ','));
-    return risei_json_want(t, ']');
+    } while (risei_json_accept(t, ','));
+    return risei_json_expect(t, ']');
 }
-RISEI_FN int risei_entry_offsets(risei_tensors *t, risei_entry *e)
+RISEI_FN int risei_tensor_read_offsets(risei_tensors *t, risei_tensor *e)
 {
-    return risei_json_want(t, '[') && risei_json_number(t, &e->begin) && risei_json_want(t, ',') &&
-           risei_json_number(t, &e->end) && risei_json_want(t, ']');
+    return risei_json_expect(t, '[') && risei_json_number(t, &e->begin) &&
+           risei_json_expect(t, ',') && risei_json_number(t, &e->end) && risei_json_expect(t, ']');
 }
-/* What stands behind a tensor's name. */
-RISEI_FN int risei_entry_read(risei_tensors *t, risei_entry *e)
+/* Reads what follows a tensor's name: its dtype, shape and data_offsets, in any order. */
+RISEI_FN int risei_tensor_read(risei_tensors *t, risei_tensor *e)
 {
     static const char *const keys[3] = {"dtype", "shape", "data_offsets"};
     char key[16];
     int k, seen = 0;
-    if (!risei_json_want(t, ':') || !risei_json_want(t, '{')) return 0;
+    if (!risei_json_expect(t, ':') || !risei_json_expect(t, '{')) return 0;
     do {
-        if (!risei_json_string(t, key, sizeof key) || !risei_json_want(t, ':')) return 0;
+        if (!risei_json_string(t, key, sizeof key) || !risei_json_expect(t, ':')) return 0;
         for (k = 0; k < 3 && strcmp(key, keys[k]) != 0; k++) {}
         if (k == 3 || (seen >> k & 1) != 0)
-            return risei_json_wrong(t, "a tensor's field is unknown or there twice");
+            return risei_json_fail(t, "a tensor's field is unknown or there twice");
         seen |= 1 << k;
         if (!(k == 0   ? risei_json_string(t, e->dtype, sizeof e->dtype)
-              : k == 1 ? risei_entry_shape(t, e)
-                       : risei_entry_offsets(t, e)))
+              : k == 1 ? risei_tensor_read_shape(t, e)
+                       : risei_tensor_read_offsets(t, e)))
             return 0;
-    } while (risei_json_take(t, ','));
-    if (!risei_json_want(t, '}')) return 0;
-    return seen == 7 || risei_json_wrong(t, "a tensor lacks its dtype, shape or data_offsets");
-}
-/* {"key": "value", ...}, which is passed over */
-RISEI_FN int risei_json_metadata(risei_tensors *t)
-{
-    if (!risei_json_want(t, ':') || !risei_json_want(t, '{')) return 0;
-    if (risei_json_take(t, '}')) return 1;
-    do {
-        if (!risei_json_string(t, NULL, 0) || !risei_json_want(t, ':') ||
-            !risei_json_string(t, NULL, 0))
-            return 0;
-    } while (risei_json_take(t, ','));
-    return risei_json_want(t, '}');
+    } while (risei_json_accept(t, ','));
+    if (!risei_json_expect(t, '}')) return 0;
+    return seen == 7 || risei_json_fail(t, "a tensor lacks its dtype, shape or data_offsets");
 }
 
-/* Intervals that begin where others end, but for one that begins at 0 and one that ends at `size`, are a path from 0 to `size`:
-   no overlap, no hole. Whether the places are the same, sums of their hashes tell. */
+/* Returns the hash of an offset. Tensors tile the data, without overlap or hole, if and only if
+   their begins and the data's size are the same offsets, equally often, as their ends and 0. Equal
+   sums of hashes show that without a list of the tensors. */
 RISEI_FN uint64_t risei_tensors_edge(uint64_t x)
 {
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u + 0x9E3779B97F4A7C15u;
     x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
     return x ^ (x >> 31);
 }
-RISEI_FN void risei_tensor_name(int which, char *name, size_t room)
+/* Writes the name of the tensor with an index. */
+RISEI_FN void risei_tensor_name(int index, char *name, size_t capacity)
 {
-    const risei_resnet_row *row = &risei_resnet_rows[which / 5];
-    snprintf(name, room, "%s%s", which % 5 == 0 ? row->conv : row->norm,
-             risei_tensor_ends[which % 5]);
+    const risei_resnet_layer *layer = &risei_resnet_layers[index / RISEI_TENSORS_PER_LAYER];
+    int const role = index % RISEI_TENSORS_PER_LAYER;
+    snprintf(name, capacity, "%s%s", role == RISEI_TENSOR_CONV ? layer->conv : layer->norm,
+             risei_tensor_ends[role]);
 }
-/* Which tensor has this name: 5 times its layer + its end; RISEI_TENSORS: one that is not needed; -1: none of a ResNet-18's */
-RISEI_FN int risei_tensor_named(const char *name)
+/* Returns the index of the tensor with this name, RISEI_TENSOR_IGNORED or RISEI_TENSOR_UNKNOWN. */
+RISEI_FN int risei_tensor_index(const char *name)
 {
-    int l, end;
+    int l, role;
     for (l = 0; l < RISEI_RESNET_CONVS; l++)
-        for (end = 0; end < 6; end++) {
-            const char *const front = end == 0 ? risei_resnet_rows[l].conv
-                                               : risei_resnet_rows[l].norm;
+        for (role = 0; role < RISEI_TENSOR_ROLES; role++) {
+            const risei_resnet_layer *layer = &risei_resnet_layers[l];
+            const char *const front = role == RISEI_TENSOR_CONV ? layer->conv : layer->norm;
             size_t const length = strlen(front);
             if (strncmp(name, front, length) == 0 &&
-                strcmp(name + length, risei_tensor_ends[end]) == 0)
-                return end < 5 ? 5 * l + end : RISEI_TENSORS;
+                strcmp(name + length, risei_tensor_ends[role]) == 0)
+                return role == RISEI_TENSOR_BATCHES ? RISEI_TENSOR_IGNORED
+                                                    : RISEI_TENSORS_PER_LAYER * l + role;
         }
-    return strncmp(name, "fc.", 3) == 0 ? RISEI_TENSORS : -1;
+    return strncmp(name, "fc.", 3) == 0 ? RISEI_TENSOR_IGNORED : RISEI_TENSOR_UNKNOWN;
 }
-/* "[64, 3, 7, 7]" */
-RISEI_FN void risei_shape_text(const uint64_t *shape, int sides, char *text, size_t room)
+/* Writes a shape as "[64, 3, 7, 7]". */
+RISEI_FN void risei_tensor_shape_text(const uint64_t *shape, int dimensions, char *text,
+                                      size_t capacity)
 {
     size_t length = 1;
     int i;
     text[0] = '[', text[1] = '\0';
-    for (i = 0; i < sides && i < 4 && length < room; i++)
-        length += (size_t)snprintf(text + length, room - length, i > 0 ? ", %.0f" : "%.0f",
+    for (i = 0; i < dimensions && i < 4 && length < capacity; i++)
+        length += (size_t)snprintf(text + length, capacity - length, i > 0 ? ", %.0f" : "%.0f",
                                    (double)shape[i]);
-    if (length < room) snprintf(text + length, room - length, sides > 4 ? ", ...]" : "]");
+    if (length < capacity)
+        snprintf(text + length, capacity - length, dimensions > 4 ? ", ...]" : "]");
 }
-/* Is the shape what the layer asks for? */
-RISEI_FN rise_result risei_entry_fits(const risei_resnet *r, int which, const risei_entry *e,
-                                      rise_error *error)
+/* Checks that the tensor has the shape that its layer needs. */
+RISEI_FN rise_result risei_tensor_check_shape(const risei_resnet *r, int index,
+                                              const risei_tensor *e, rise_error *error)
 {
-    const risei_conv *c = &r->conv[which / 5];
-    int const sides = which % 5 == 0 ? 4 : 1;
+    const risei_conv *c = &r->conv[index / RISEI_TENSORS_PER_LAYER];
+    int const dimensions = index % RISEI_TENSORS_PER_LAYER == RISEI_TENSOR_CONV ? 4 : 1;
     uint64_t shape[4];
     char has[40], asked[40];
     shape[0] = (uint64_t)c->filters, shape[1] = (uint64_t)c->channels;
     shape[2] = shape[3] = (uint64_t)c->size;
-    if (e->sides == sides && memcmp(e->shape, shape, (size_t)sides * sizeof *shape) == 0)
+    if (e->dimensions == dimensions &&
+        memcmp(e->shape, shape, (size_t)dimensions * sizeof *shape) == 0)
         return RISE_OK;
-    risei_shape_text(e->shape, e->sides, has, sizeof has);
-    risei_shape_text(shape, sides, asked, sizeof asked);
+    risei_tensor_shape_text(e->shape, e->dimensions, has, sizeof has);
+    risei_tensor_shape_text(shape, dimensions, asked, sizeof asked);
     return risei_fail(
         error, RISE_MISMATCH,
         "%s has the shape %s; embedding_size %d asks for %s (torchvision's ResNet-18: 512)",
         e->name, has, r->features, asked);
 }
-RISEI_FN rise_result risei_entry_check(risei_tensors *t, const risei_resnet *r,
-                                       const risei_entry *e)
+/* Checks an entry of the header and notes where its tensor is. */
+RISEI_FN rise_result risei_tensor_check(risei_tensors *t, const risei_resnet *r,
+                                        const risei_tensor *e)
 {
-    int const which = risei_tensor_named(e->name);
+    int const index = risei_tensor_index(e->name);
     int d;
-    for (d = 0; d < RISEI_DTYPES && strcmp(e->dtype, risei_dtypes[d].name) != 0; d++) {}
-    if (which < 0)
+    for (d = 0; d < RISEI_TENSOR_DTYPES; d++)
+        if (strcmp(e->dtype, risei_tensor_dtypes[d].name) == 0) break;
+    if (index == RISEI_TENSOR_UNKNOWN)
         return risei_fail(t->error, RISE_MISMATCH,
                           "%s is no tensor of a ResNet-18; name them as torchvision does", e->name);
-    if (d == RISEI_DTYPES || (which < RISEI_TENSORS && d >= RISEI_WEIGHT_DTYPES))
+    if (d == RISEI_TENSOR_DTYPES ||
+        (index != RISEI_TENSOR_IGNORED && d >= RISEI_TENSOR_WEIGHT_DTYPES))
         return risei_fail(t->error, RISE_MISMATCH,
                           "%s has the dtype %s; save the weights as F32, F16 or BF16", e->name,
                           e->dtype);
     if (e->begin > e->end || e->end > t->data ||
-        e->end - e->begin != e->count * (uint64_t)risei_dtypes[d].bytes)
+        e->end - e->begin != e->count * (uint64_t)risei_tensor_dtypes[d].bytes)
         return risei_fail(
             t->error, RISE_BAD_FILE,
             "%s cannot be bytes %.0f to %.0f of %.0f: the file is cut short or damaged", e->name,
             (double)e->begin, (double)e->end, (double)t->data);
     t->edges += risei_tensors_edge(e->begin) - risei_tensors_edge(e->end);
-    if (which == RISEI_TENSORS) return RISE_OK;
-    if (t->tensor[which].known)
+    if (index == RISEI_TENSOR_IGNORED) return RISE_OK;
+    if (t->tensor[index].known)
         return risei_fail(t->error, RISE_BAD_FILE, "%s is there twice", e->name);
-    t->tensor[which].known = 1;
-    t->tensor[which].begin = e->begin;
-    t->tensor[which].dtype = (unsigned char)d;
-    return risei_entry_fits(r, which, e, t->error);
+    t->tensor[index].known = 1;
+    t->tensor[index].begin = e->begin;
+    t->tensor[index].dtype = (unsigned char)d;
+    return risei_tensor_check_shape(r, index, e, t->error);
 }
+/* Reads the header's entries. Returns 1, or 0 with t->result set. */
+RISEI_FN int risei_tensors_entries(risei_tensors *t, const risei_resnet *r)
+{
+    risei_tensor e;
+    int metadata = 0;
+    memset(&e, 0, sizeof e);
+    if (!risei_json_expect(t, '{')) return 0;
+    if (risei_json_accept(t, '}')) return 1;
+    do {
+        if (!risei_json_string(t, e.name, sizeof e.name)) return 0;
+        if (strcmp(e.name, "__metadata__") == 0) {
+            if (metadata++ > 0) return risei_json_fail(t, "__metadata__ is there twice");
+            if (!risei_json_metadata(t)) return 0;
+        } else {
+            if (!risei_tensor_read(t, &e)) return 0;
+            t->result = risei_tensor_check(t, r, &e);
+            if (t->result != RISE_OK) return 0;
+        }
+    } while (risei_json_accept(t, ','));
+    return risei_json_expect(t, '}');
+}
+/* Reads the whole header and checks that its tensors are all there and tile the data. Returns 1, or
+   0 with t->result set. */
 RISEI_FN int risei_tensors_header(risei_tensors *t, const risei_resnet *r)
 {
-    risei_entry e;
-    int i, metadata = 0;
-    memset(&e, 0, sizeof e);
-    if (!risei_json_want(t, '{')) return 0;
-    if (!risei_json_take(t, '}')) {
-        do {
-            if (!risei_json_string(t, e.name, sizeof e.name)) return 0;
-            if (strcmp(e.name, "__metadata__") == 0) {
-                if (metadata++ > 0) return risei_json_wrong(t, "__metadata__ is there twice");
-                if (!risei_json_metadata(t)) return 0;
-            } else {
-                if (!risei_entry_read(t, &e)) return 0;
-                t->result = risei_entry_check(t, r, &e);
-                if (t->result != RISE_OK) return 0;
-            }
-        } while (risei_json_take(t, ','));
-        if (!risei_json_want(t, '}')) return 0;
-    }
-    risei_json_blanks(t);
-    if (t->next >= 0) return risei_json_wrong(t, "something follows its end");
+    char name[48];
+    int i;
+    if (!risei_tensors_entries(t, r)) return 0;
+    risei_json_skip_blanks(t);
+    if (t->next >= 0) return risei_json_fail(t, "something follows its end");
     for (i = 0; i < RISEI_TENSORS && t->result == RISE_OK; i++) {
-        risei_tensor_name(i, e.name, sizeof e.name);
+        risei_tensor_name(i, name, sizeof name);
         if (!t->tensor[i].known)
             t->result = risei_fail(t->error, RISE_MISMATCH,
-                                   "%s is missing; a ResNet-18's state_dict has it", e.name);
+                                   "%s is missing; a ResNet-18's state_dict has it", name);
     }
     if (t->result == RISE_OK && t->edges != risei_tensors_edge(0) - risei_tensors_edge(t->data))
         t->result =
@@ -4260,29 +7139,29 @@ RISEI_FN int risei_tensors_header(risei_tensors *t, const risei_resnet *r)
     return t->result == RISE_OK;
 }
 
-/* A number of one of the first three dtypes, from its bits. */
+/* Converts the bits of a number of one of the first three dtypes. */
 RISEI_FN rise_real risei_tensor_number(uint32_t bits, int dtype)
 {
-    uint32_t const sign = (bits & 0x8000u) << 16, size = bits & 0x7FFFu;
+    uint32_t const sign = (bits & 0x8000u) << 16, magnitude = bits & 0x7FFFu;
     float x;
-    if (dtype == RISEI_F16 && size < 0x0400u)
-        return (rise_real)(sign != 0 ? -1 : 1) * (rise_real)size / 16777216;
-    if (dtype == RISEI_F16)
-        bits = sign | (size < 0x7C00u ? (size << 13) + 0x38000000u : 0x7F800000u);
-    if (dtype == RISEI_BF16) bits <<= 16;
+    if (dtype == RISEI_TENSOR_F16 && magnitude < 0x0400u) /* zero or denormal: units of 2^-24 */
+        return (rise_real)(sign != 0 ? -1 : 1) * (rise_real)magnitude / 16777216;
+    if (dtype == RISEI_TENSOR_F16)
+        bits = sign | (magnitude < 0x7C00u ? (magnitude << 13) + 0x38000000u : 0x7F800000u);
+    if (dtype == RISEI_TENSOR_BF16) bits <<= 16;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
-/* The next number of a tensor of which t->tail bytes are not read yet. */
+/* Reads the next number of the current tensor, a chunk of its bytes at a time. */
 RISEI_FN int risei_tensors_next(risei_tensors *t, int dtype, rise_real *x)
 {
-    size_t const bytes = (size_t)risei_dtypes[dtype].bytes;
+    size_t const bytes = (size_t)risei_tensor_dtypes[dtype].bytes;
     uint32_t bits = 0;
     size_t i;
     if (t->used == t->filled) {
         t->used = 0;
-        t->filled = t->tail < sizeof t->chunk ? t->tail : sizeof t->chunk;
-        t->tail -= t->filled;
+        t->filled = t->unread < sizeof t->chunk ? t->unread : sizeof t->chunk;
+        t->unread -= t->filled;
         if (!risei_tensors_read(t, t->chunk, t->filled)) return 0;
     }
     for (i = bytes; i-- > 0;) bits = bits << 8 | t->chunk[t->used + i];
@@ -4290,47 +7169,54 @@ RISEI_FN int risei_tensors_next(risei_tensors *t, int dtype, rise_real *x)
     *x = risei_tensor_number(bits, dtype);
     return 1;
 }
-/* Where it goes among the weights. */
-RISEI_FN rise_real *risei_tensor_place(const risei_resnet *r, int which)
+/* Returns where the tensor's numbers are among the weights. */
+RISEI_FN rise_real *risei_tensor_place(const risei_resnet *r, int index)
 {
-    const risei_conv *c = &r->conv[which / 5];
-    int const end = which % 5;
-    rise_real *const norm = r->weights + r->norm[which / 5];
-    return end == 0   ? r->weights + c->weights
-           : end == 2 ? r->weights + c->bias
-                      : norm + (end == 1 ? 0 : end - 2) * c->filters;
+    int const layer = index / RISEI_TENSORS_PER_LAYER;
+    const risei_conv *c = &r->conv[layer];
+    rise_real *const norm = r->weights + r->norm[layer];
+    switch (index % RISEI_TENSORS_PER_LAYER) {
+    case RISEI_TENSOR_CONV: return r->weights + c->weights;
+    case RISEI_TENSOR_BIAS: return r->weights + c->bias;
+    case RISEI_TENSOR_SCALE: return norm;
+    case RISEI_TENSOR_MEAN: return norm + c->filters;
+    default: return norm + 2 * c->filters;
+    }
 }
-/* One tensor, [filters][channels][taps], is turned to [taps][channels][filters]; batch norm's have one channel and tap. */
-RISEI_FN int risei_tensor_fill(risei_tensors *t, const risei_resnet *r, int which)
+/* Reads a tensor [filters][channels][taps] into panels of a matrix [taps][channels][filters]. A
+   tensor of a batch norm has one channel and one tap. Every number must be finite, and a variance
+   not negative. */
+RISEI_FN int risei_tensors_fill(risei_tensors *t, const risei_resnet *r, int index)
 {
-    const risei_conv *c = &r->conv[which / 5];
-    int const channels = which % 5 == 0 ? c->channels : 1;
-    int const taps = which % 5 == 0 ? c->size * c->size : 1;
-    int const dtype = t->tensor[which].dtype;
-    rise_real *const to = risei_tensor_place(r, which);
+    const risei_conv *c = &r->conv[index / RISEI_TENSORS_PER_LAYER];
+    int const role = index % RISEI_TENSORS_PER_LAYER, dtype = t->tensor[index].dtype;
+    int const channels = role == RISEI_TENSOR_CONV ? c->channels : 1;
+    int const taps = role == RISEI_TENSOR_CONV ? c->size * c->size : 1;
+    rise_real *const to = risei_tensor_place(r, index);
     rise_matrix const m = rise_matrix_panels(to, taps * channels, c->filters);
     char name[48];
-    int o, i, k;
+    int o, i, k, finite;
     t->used = t->filled = 0;
-    t->tail = (size_t)c->filters * (size_t)channels * (size_t)taps *
-              (size_t)risei_dtypes[dtype].bytes;
+    t->unread = (size_t)c->filters * (size_t)channels * (size_t)taps *
+                (size_t)risei_tensor_dtypes[dtype].bytes;
     for (o = 0; o < c->filters; o++)
         for (i = 0; i < channels; i++)
             for (k = 0; k < taps; k++) {
                 rise_real x;
                 if (!risei_tensors_next(t, dtype, &x)) return 0;
-                to[risei_column(&m, o) + risei_walk(&m.rows, k * channels + i)] = x;
-                if (x - x == 0 && (which % 5 != 4 || x >= 0)) continue;
-                risei_tensor_name(which, name, sizeof name);
-                t->result = x - x == 0 ? risei_fail(t->error, RISE_BAD_FILE,
-                                                    "%s has a negative number", name)
-                                       : risei_fail(t->error, RISE_NOT_FINITE,
-                                                    "%s has a number that is not finite", name);
+                to[risei_matrix_column(&m, o) + risei_walk_offset(&m.rows, k * channels + i)] = x;
+                finite = risei_finite((float)x);
+                if (finite && (role != RISEI_TENSOR_VARIANCE || x >= 0)) continue;
+                risei_tensor_name(index, name, sizeof name);
+                t->result = risei_fail(t->error, finite ? RISE_BAD_FILE : RISE_NOT_FINITE,
+                                       finite ? "%s has a negative number"
+                                              : "%s has a number that is not finite",
+                                       name);
                 return 0;
             }
     return 1;
 }
-/* Tensor after tensor as they lie in the file; what is not needed is passed over. */
+/* Reads the needed tensors in the order of their offsets and skips the bytes of the others. */
 RISEI_FN int risei_tensors_data(risei_tensors *t, const risei_resnet *r)
 {
     uint64_t const start = t->at;
@@ -4347,15 +7233,16 @@ RISEI_FN int risei_tensors_data(risei_tensors *t, const risei_resnet *r)
                                     gap < sizeof t->chunk ? (size_t)gap : sizeof t->chunk))
                 return 0;
         }
-        if (!risei_tensor_fill(t, r, first)) return 0;
+        if (!risei_tensors_fill(t, r, first)) return 0;
     }
     return 1;
 }
-/* Batch norm becomes part of the convolution before it: y = (conv - mean) gain + bias, gain = weight / sqrt(variance + 1e-5) */
-RISEI_FN rise_result risei_resnet_fold(risei_resnet *r, rise_error *error)
+
+/* Folds each batch norm into the conv layer before it:
+   y = (conv - mean) gain + bias, where gain = weight / sqrt(variance + 1e-5). */
+RISEI_FN void risei_resnet_fold(risei_resnet *r)
 {
-    size_t i;
-    int l, o, k;
+    int l, o, k, i;
     for (l = 0; l < RISEI_RESNET_CONVS; l++) {
         const risei_conv *c = &r->conv[l];
         int const rows = c->size * c->size * c->channels;
@@ -4368,24 +7255,30 @@ RISEI_FN rise_result risei_resnet_fold(risei_resnet *r, rise_error *error)
         }
         for (o = 0; o < c->filters; o += m.run)
             for (k = 0; k < rows; k++) {
-                rise_real *const w = r->weights + c->weights + risei_column(&m, o) +
-                                     risei_walk(&m.rows, k);
-                for (i = 0; i < (size_t)m.run; i++) w[i] = w[i] * gain[o + (int)i];
+                rise_real *const w = r->weights + c->weights + risei_matrix_column(&m, o) +
+                                     risei_walk_offset(&m.rows, k);
+                for (i = 0; i < m.run; i++) w[i] = w[i] * gain[o + i];
             }
     }
-    r->hash = 14695981039346656037u; /* FNV-1a over words */
+}
+/* Checks that all weights are finite after folding, and computes their fingerprint. With other
+   weights, embeddings differ, so a checkpoint must not be loaded with them. */
+RISEI_FN rise_result risei_resnet_check(risei_resnet *r, rise_error *error)
+{
+    size_t i;
+    r->fingerprint = 14695981039346656037u; /* FNV-1a, over 32-bit words instead of bytes */
     for (i = 0; i < r->parameters; i++) {
         float const x = (float)r->weights[i];
         uint32_t bits;
-        if (!(x - x == 0))
+        if (!risei_finite(x))
             return risei_fail(error, RISE_NOT_FINITE,
                               "its batch norms scale the weights beyond all numbers");
         memcpy(&bits, &x, sizeof bits);
-        r->hash = (r->hash ^ bits) * 1099511628211u;
+        r->fingerprint = (r->fingerprint ^ bits) * 1099511628211u;
     }
     return RISE_OK;
 }
-/* Reads the weights through `fn`; `size` is the whole length. */
+/* Reads the weights of a file of `size` bytes through fn. */
 RISEI_FN rise_result risei_resnet_read(risei_resnet *r, rise_read_fn fn, void *user, uint64_t size,
                                        rise_error *error)
 {
@@ -4397,16 +7290,18 @@ RISEI_FN rise_result risei_resnet_read(risei_resnet *r, rise_read_fn fn, void *u
     if (size >= sizeof bytes) risei_tensors_read(&t, bytes, sizeof bytes);
     if (t.result != RISE_OK) return t.result;
     for (i = 7; i >= 0; i--) t.left = t.left << 8 | bytes[i];
-    if (size < sizeof bytes || t.left > size - sizeof bytes || t.left > RISEI_HEADER_MOST)
+    if (size < sizeof bytes || t.left > size - sizeof bytes || t.left > RISEI_TENSORS_HEADER_MAX)
         return risei_fail(
             error, RISE_BAD_FILE,
             "it is no safetensors file, or cut short: its header would have %.0f bytes",
             (double)t.left);
     t.data = size - sizeof bytes - t.left;
-    risei_json_step(&t);
+    risei_json_advance(&t);
     if (!risei_tensors_header(&t, r) || !risei_tensors_data(&t, r)) return t.result;
-    return risei_resnet_fold(r, error);
+    risei_resnet_fold(r);
+    return risei_resnet_check(r, error);
 }
+/* Reads the weights of the file at `path`. */
 RISEI_FN rise_result risei_resnet_load(risei_resnet *r, const char *path, rise_error *error)
 {
 #ifdef RISE_NO_STDIO
@@ -4419,813 +7314,486 @@ RISEI_FN rise_result risei_resnet_load(risei_resnet *r, const char *path, rise_e
     if (file == NULL)
         return risei_fail(error, RISE_IO, "embedding_file %.150s cannot be opened: %s", path,
                           strerror(errno));
-    result = risei_resnet_read(r, risei_read_stdio, file, risei_file_size(file), error);
+    result = risei_resnet_read(r, risei_stdio_read, file, risei_stdio_size(file), error);
     fclose(file);
-    return risei_name(path, result, error);
+    return risei_stdio_name(path, result, error);
 #endif
 }
 
-/* ---------------------------------------------------------------------------------------------- */
-/* >>encoders: frozen functions of one frame, standardised */
+RISEI_FN void risei_frozen_resnet18_layout(risei_arena *arena, risei_frozen *f,
+                                           const rise_agent_desc *desc)
+{
+    (void)desc;
+    f->state = risei_resnet_layout(arena, f->height, f->width, f->channels, f->size);
+}
+RISEI_FN rise_result risei_frozen_resnet18_initialise(risei_frozen *f, risei_random *random,
+                                                      const rise_agent_desc *desc,
+                                                      rise_error *error)
+{
+    (void)random;
+    return risei_resnet_load((risei_resnet *)f->state, desc->embedding_file, error);
+}
+RISEI_FN void risei_frozen_resnet18_embed(const risei_device *d, const risei_frozen *f,
+                                          const uint8_t *frame, rise_real *raw)
+{
+    risei_resnet_forward(d, (const risei_resnet *)f->state, frame, raw);
+}
+RISEI_FN uint64_t risei_frozen_resnet18_fingerprint(const risei_frozen *f)
+{
+    return ((const risei_resnet *)f->state)->fingerprint;
+}
 
-#define RISEI_EMBED_LIMIT ((rise_real)8) /* standardised values are held within it */
+#endif /* !RISE_NO_PRETRAINED */
+
+/* Without the room, the kind keeps its name, its default size and its checks, so a description
+   means the same in every build. Only creation fails. */
+
+enum { RISEI_RESNET_SIDE_MIN = 32 }; /* pixels */
+
+RISEI_FN rise_result risei_frozen_resnet18_check(const rise_agent_desc *desc, rise_error *error)
+{
+    int const wide = desc->frame_width >= RISEI_RESNET_SIDE_MIN;
+    if (desc->embedding_file == NULL)
+        return risei_fail(
+            error, RISE_BAD_DESC,
+            "embedding_file is NULL; RISE_EMBED_RESNET18 needs the path of its weights");
+    if (desc->frame_channels != 1 && desc->frame_channels != 3)
+        return risei_fail(error, RISE_BAD_DESC,
+                          "frame_channels is %d; RISE_EMBED_RESNET18 takes 1 or 3",
+                          desc->frame_channels);
+    if (!wide || desc->frame_height < RISEI_RESNET_SIDE_MIN)
+        return risei_fail(
+            error, RISE_BAD_DESC,
+            "frame_%s is %d; RISE_EMBED_RESNET18 needs %d or more: enlarge the frames",
+            wide ? "height" : "width", wide ? desc->frame_height : desc->frame_width,
+            RISEI_RESNET_SIDE_MIN);
+    if (desc->embedding_size % 8 != 0) /* stage 1 has an eighth of the channels */
+        return risei_fail(error, RISE_BAD_DESC,
+                          "embedding_size is %d; RISE_EMBED_RESNET18 has 512, or a multiple of 8",
+                          desc->embedding_size);
+    return RISE_OK;
+}
+#ifdef RISE_NO_PRETRAINED
+RISEI_FN rise_result risei_frozen_resnet18_initialise(risei_frozen *f, risei_random *random,
+                                                      const rise_agent_desc *desc,
+                                                      rise_error *error)
+{
+    (void)f, (void)random, (void)desc;
+    return risei_fail(error, RISE_UNAVAILABLE,
+                      "RISE_EMBED_RESNET18 was left out by RISE_NO_PRETRAINED; compile without the "
+                      "macro, or take another embedding");
+}
+static const risei_frozen_kind risei_frozen_kind_resnet18 = {
+    "resnet18", 512,                              /* default_size */
+    "embedding_file",                 /* source */
+    NULL,                             /* final_size */
+    risei_frozen_resnet18_check,      /* check */
+    NULL,                             /* layout */
+    risei_frozen_resnet18_initialise, /* initialise */
+    NULL,                             /* embed */
+    NULL,                             /* fingerprint */
+};
+#else
+static const risei_frozen_kind risei_frozen_kind_resnet18 = {
+    "resnet18", 512,                               /* default_size */
+    "embedding_file",                  /* source */
+    NULL,                              /* final_size */
+    risei_frozen_resnet18_check,       /* check */
+    risei_frozen_resnet18_layout,      /* layout */
+    risei_frozen_resnet18_initialise,  /* initialise */
+    risei_frozen_resnet18_embed,       /* embed */
+    risei_frozen_resnet18_fingerprint, /* fingerprint */
+};
+#endif
+
+/* ---------------------------------------------------------------------------------------------- */
+/* >>embedder: the table of frozen encoders, and the standardisation of what they compute
+
+   An embedding is standardised with the mean and variance that its numbers had before learning
+   started. While these statistics are gathered, embeddings are raw. When learning starts, the
+   statistics are frozen, and all stored frames are embedded again.
+
+   Main type: risei_embedder. An agent without a frozen encoder has an embedder of zeros, on which
+   the functions do nothing unless they say otherwise. Uses rooms memory, random, replay, frozen,
+   pretrained. Tests: tests/agent.c, tests/snapshot.c. */
+
+/* Indexed by rise_embedding. AUTO has no descriptor: the defaults replace it. */
+static const risei_frozen_kind *const risei_frozen_kinds[] = {
+    NULL,
+    &risei_frozen_kind_signs,
+    &risei_frozen_kind_gaussian,
+    &risei_frozen_kind_sparse,
+    &risei_frozen_kind_conv,
+    &risei_frozen_kind_downsample,
+    &risei_frozen_kind_user,
+    &risei_frozen_kind_resnet18,
+    &risei_frozen_kind_snapshot};
+RISEI_TABLE_SIZE(risei_frozen_kinds, RISE_EMBED_COUNT);
+
+/* Returns the word for a rise_embedding in a description's text; NULL: there are no more. */
+RISEI_FN const char *risei_embedding_word(int i)
+{
+    if (i < 0 || i >= RISEI_COUNT(risei_frozen_kinds)) return NULL;
+    return risei_frozen_kinds[i] == NULL ? "auto" : risei_frozen_kinds[i]->name;
+}
+/* Returns the default of embedding_size that the description's embedding sets, or 0. */
+RISEI_FN int risei_embedder_default_size(const rise_agent_desc *desc)
+{
+    const risei_frozen_kind *kind = risei_frozen_kinds[desc->embedding];
+    return kind != NULL ? kind->default_size : 0;
+}
+/* Returns the final embedding_size of a description without AUTO whose defaults are filled in. */
+RISEI_FN int risei_embedder_final_size(const rise_agent_desc *desc)
+{
+    const risei_frozen_kind *kind = risei_frozen_kinds[desc->embedding];
+    return kind != NULL && kind->final_size != NULL ? kind->final_size(desc) : desc->embedding_size;
+}
+/* Checks the fields that the embedding of a resolved description depends on. */
+RISEI_FN rise_result risei_embedder_check(const rise_agent_desc *desc, rise_error *error)
+{
+    const risei_frozen_kind *kind = risei_frozen_kinds[desc->embedding];
+    return kind->check != NULL ? kind->check(desc, error) : RISE_OK;
+}
+
+#define RISEI_EMBEDDER_LIMIT ((rise_real)8) /* largest magnitude of a standardised number */
 
 typedef struct risei_embedder {
-    rise_embedding kind;
-    int width, height, channels; /* of the frame */
-    int stack;                   /* SNAPSHOT: how often the frame is repeated */
-    int pool, inputs;            /* squares averaged; numbers that remain */
-    int size;
-    uint32_t seed;
-    int32_t *pooled, *sums; /* [inputs], SIGNS: room for 2^bits, and used up; [size] */
-    rise_real *x;           /* [inputs] as numbers */
-    rise_real *matrix;      /* GAUSSIAN: [inputs][size] */
-    int8_t *ternary;        /* SPARSE: [inputs][size] */
-    risei_encoder net;      /* CONV, SNAPSHOT: its weights and activations */
-    /* SNAPSHOT: those that are about to take the place of the others */
-    rise_real *weights, *coming;
-    risei_encoder_data data;
-    rise_embed_fn fn; /* USER */
-    void *user;
-    float *floats;
-    risei_resnet *resnet; /* RESNET18 */
-    int frozen;           /* has warm-up ended? */
-    int64_t seen;
-    /* [size] running mean and sum of squared deviations (Welford 1962) */
-    double *mean, *spread;
-    rise_real *shift, *gain; /* [size] standardised = (raw - shift) * gain, once frozen */
+    risei_frozen encoder;
+    int statistics_frozen; /* 1: embeddings are standardised */
+    int64_t seen;          /* embeddings in the statistics */
+    double *mean;          /* [size] running mean */
+    double *squares; /* [size] running sum of squared deviations from the mean (Welford 1962) */
+    rise_real *shift, *gain; /* [size] standardised = (raw - shift) * gain */
 } risei_embedder;
 
-RISEI_FN void risei_embedder_make(risei_embedder *e, const rise_agent_desc *desc)
+/* Takes the embedder of a resolved description from the arena. encoder.scratch_bytes is set after
+   this call. Call it only for an agent that has a frozen encoder. */
+RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e,
+                                    const rise_agent_desc *desc)
 {
-    risei_parameters p;
+    risei_frozen *f = &e->encoder;
+    size_t const size = (size_t)desc->embedding_size;
     memset(e, 0, sizeof *e);
-    memset(&p, 0, sizeof p);
-    e->kind = desc->embedding;
-    e->width = desc->frame_width, e->height = desc->frame_height,
-    e->channels = desc->frame_channels;
-    e->stack = e->kind == RISE_EMBED_SNAPSHOT ? desc->frame_stack : 1;
-    e->pool = desc->embedding_pool;
-    e->size = desc->embedding_size;
-    e->inputs = risei_ceil_div(e->width, e->pool) * risei_ceil_div(e->height, e->pool) *
-                e->channels;
-    e->fn = desc->embed_fn, e->user = desc->embed_user;
-    if (e->kind == RISE_EMBED_CONV || e->kind == RISE_EMBED_SNAPSHOT) {
-        e->net = risei_encoder_make(&p, e->height, e->width, e->channels * e->stack, desc->conv,
-                                    desc->conv_count, desc->pool_to, e->size);
-        e->net.relu = 0;
-    }
-}
-/* Weights of the conv layers, which come first, as in the network that learns. */
-RISEI_FN size_t risei_embedder_convs(const risei_embedder *e)
-{
-    return e->kind == RISE_EMBED_SNAPSHOT ? e->net.linear.weights : 0;
-}
-RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e)
-{
-    size_t const size = (size_t)e->size, inputs = (size_t)e->inputs;
+    f->kind = risei_frozen_kinds[desc->embedding];
+    f->width = desc->frame_width, f->height = desc->frame_height;
+    f->channels = desc->frame_channels;
+    f->size = desc->embedding_size;
     e->mean = RISEI_TAKE(arena, double, size);
-    e->spread = RISEI_TAKE(arena, double, size);
+    e->squares = RISEI_TAKE(arena, double, size);
     e->shift = RISEI_TAKE(arena, rise_real, size);
     e->gain = RISEI_TAKE(arena, rise_real, size);
-    if (e->kind == RISE_EMBED_USER) e->floats = RISEI_TAKE(arena, float, size);
-    if (e->kind == RISE_EMBED_RESNET18)
-        e->resnet = risei_resnet_layout(arena, e->height, e->width, e->channels, e->size);
-    if (e->net.layers > 0) {
-        e->weights = RISEI_TAKE(arena, rise_real, e->net.linear.bias + size);
-        if (e->kind == RISE_EMBED_SNAPSHOT)
-            e->coming = RISEI_TAKE(arena, rise_real, e->net.linear.bias + size);
-        risei_encoder_layout(arena, &e->net, &e->data, 1, 0);
-    }
-    if (e->kind > RISE_EMBED_SPARSE) return;
-    e->pooled = RISEI_TAKE(arena, int32_t,
-                           e->kind == RISE_EMBED_SIGNS
-                               ? (size_t)1 << rise_sign_bits(e->inputs, e->size)
-                               : inputs);
-    e->sums = RISEI_TAKE(arena, int32_t, size);
-    if (e->kind == RISE_EMBED_GAUSSIAN) {
-        e->x = RISEI_TAKE(arena, rise_real, inputs);
-        e->matrix = RISEI_TAKE(arena, rise_real, risei_times(inputs, size));
-    }
-    if (e->kind == RISE_EMBED_SPARSE)
-        e->ternary = RISEI_TAKE(arena, int8_t, risei_times(inputs, size));
+    if (f->kind->layout != NULL) f->kind->layout(arena, f, desc);
 }
-RISEI_FN void risei_embedder_initialise(risei_embedder *e, risei_random random)
+/* Makes the encoder's weights, or reads them. Returns RISE_UNAVAILABLE for an encoder that this
+   build lacks. */
+RISEI_FN rise_result risei_embedder_initialise(risei_embedder *e, risei_random random,
+                                               const rise_agent_desc *desc, rise_error *error)
 {
-    size_t const count = (size_t)e->inputs * (size_t)e->size;
-    size_t i;
-    int l;
-    e->seed = risei_draw(&random);
-    for (i = 0; i < count && e->kind == RISE_EMBED_GAUSSIAN; i++)
-        e->matrix[i] = risei_normal(&random);
-    for (i = 0; i < count && e->kind == RISE_EMBED_SPARSE; i++) {
-        int const face = risei_below(&random, 6);
-        e->ternary[i] = (int8_t)(face == 0 ? 1 : face == 1 ? -1 : 0);
-    }
-    if (e->net.layers == 0) return;
-    risei_encoder_initialise(&e->net, e->weights, &random);
-    /* He et al. 2015: the signal keeps its size from layer to layer */
-    for (l = 0; l < e->net.layers; l++) {
-        const risei_conv *c = &e->net.conv[l];
-        int const fan_in = c->size * c->size * c->channels;
-        rise_real const scale = risei_sqrt(2 / (rise_real)fan_in);
-        for (i = 0; i < (size_t)fan_in * (size_t)c->filters; i++)
-            e->weights[c->weights + i] = risei_normal(&random) * scale;
-    }
-    if (e->coming != NULL)
-        memcpy(e->coming, e->weights, (e->net.linear.bias + (size_t)e->size) * sizeof *e->coming);
+    risei_frozen *f = &e->encoder;
+    if (f->kind == NULL) return RISE_OK;
+    f->seed = risei_random_bits(&random);
+    return f->kind->initialise != NULL ? f->kind->initialise(f, &random, desc, error) : RISE_OK;
 }
 
-/* Sums over pool x pool squares, which the frame's edge may cut. */
-RISEI_FN void risei_embedder_pool(const risei_embedder *e, const uint8_t *frame)
+/* frame -> out [size]: raw while the statistics are gathered, standardised once they are frozen */
+RISEI_FN void risei_embedder_embed(const risei_device *d, const risei_embedder *e,
+                                   const uint8_t *frame, rise_real *out)
 {
-    int const row = risei_ceil_div(e->width, e->pool) * e->channels, square = e->pool * e->channels;
-    int y, x, c, i, end;
-    memset(e->pooled, 0, (size_t)e->inputs * sizeof *e->pooled);
-    for (y = 0; y < e->height; y++, frame += e->width * e->channels) {
-        int32_t *to = e->pooled + y / e->pool * row;
-        for (x = 0; x < e->width * e->channels; x = end, to += e->channels) {
-            end = x + square < e->width * e->channels ? x + square : e->width * e->channels;
-            for (c = 0; c < e->channels; c++) {
-                int32_t sum = to[c];
-                for (i = x + c; i < end; i += e->channels) sum += frame[i];
-                to[c] = sum;
-            }
-        }
-    }
-}
-/* The largest grid of a frame, as square as it allows, that comes to at most `size` numbers. */
-RISEI_FN void risei_embedding_grid(int width, int height, int channels, int size, int *columns,
-                                   int *rows)
-{
-    int side;
-    *columns = *rows = 1;
-    for (side = 2; side <= width || side <= height; side++) {
-        int const x = side < width ? side : width, y = side < height ? side : height;
-        if ((int64_t)x * y * channels > size) break;
-        *columns = x, *rows = y;
-    }
-}
-/* Area average over a grid of cells that share the frame's pixels as evenly as whole pixels can. */
-RISEI_FN void risei_embedder_downsample(const risei_embedder *e, const uint8_t *frame,
-                                        rise_real *raw)
-{
-    int columns, rows, row, column, c, x, y;
-    risei_embedding_grid(e->width, e->height, e->channels, e->size, &columns, &rows);
-    for (row = 0; row < rows; row++) {
-        int const y0 = row * e->height / rows, y1 = risei_ceil_div((row + 1) * e->height, rows);
-        for (column = 0; column < columns; column++) {
-            int const x0 = column * e->width / columns;
-            int const x1 = risei_ceil_div((column + 1) * e->width, columns);
-            for (c = 0; c < e->channels; c++) {
-                int32_t sum = 0;
-                for (y = y0; y < y1; y++)
-                    for (x = x0; x < x1; x++) sum += frame[(y * e->width + x) * e->channels + c];
-                *raw++ = (rise_real)sum / (rise_real)(255 * (y1 - y0) * (x1 - x0));
-            }
-        }
-    }
-}
-RISEI_FN void risei_embedder_conv(const risei_device *d, risei_embedder *e, const uint8_t *frame,
-                                  rise_real *raw)
-{
-    const uint8_t *frames[RISEI_MOST_STACK];
-    risei_input input;
+    const risei_frozen *f = &e->encoder;
     int i;
-    for (i = 0; i < e->stack; i++) frames[i] = frame;
-    input.images = NULL, input.frames = frames, input.stack = e->stack;
-    risei_encoder_forward(d, &e->net, e->weights, 1, &input, &e->data);
-    memcpy(raw, e->data.features, (size_t)e->size * sizeof *raw);
-}
-/* The function itself: frame -> raw [size]. Projections: pixels in [0, 1], scaled by 1/sqrt(inputs). */
-RISEI_FN void risei_embedder_raw(const risei_device *d, risei_embedder *e, const uint8_t *frame,
-                                 rise_real *raw)
-{
-    rise_real const unit = 1 / (rise_real)(255 * e->pool * e->pool);
-    rise_real const root = risei_sqrt((rise_real)e->inputs);
-    rise_product p;
-    int i;
-    if (e->kind == RISE_EMBED_USER) {
-        e->fn(e->user, frame, e->floats, e->size);
-        for (i = 0; i < e->size; i++) raw[i] = e->floats[i];
-        return;
-    }
-    if (e->kind == RISE_EMBED_RESNET18) {
-        risei_resnet_forward(d, e->resnet, frame, raw);
-        return;
-    }
-    if (e->net.layers > 0) {
-        risei_embedder_conv(d, e, frame, raw);
-        return;
-    }
-    if (e->kind == RISE_EMBED_DOWNSAMPLE) {
-        risei_embedder_downsample(e, frame, raw);
-        return;
-    }
-    risei_embedder_pool(e, frame);
-    if (e->kind == RISE_EMBED_GAUSSIAN) {
-        memset(&p, 0, sizeof p);
-        for (i = 0; i < e->inputs; i++) e->x[i] = (rise_real)e->pooled[i] * (unit / root);
-        p.m = 1, p.n = e->size, p.k = e->inputs;
-        p.a = rise_matrix_plain(e->x, e->inputs);
-        p.b = rise_matrix_plain(e->matrix, e->size);
-        p.c = rise_matrix_plain(raw, e->size);
-        risei_product(d, &p);
-        return;
-    }
-    if (e->kind == RISE_EMBED_SPARSE)
-        d->kernels->project_ternary(e->inputs, e->pooled, e->size, e->ternary, e->sums);
-    else
-        d->kernels->project_signs(e->inputs, e->pooled, e->size, e->seed, e->sums);
-    for (i = 0; i < e->size; i++)
-        raw[i] = (rise_real)e->sums[i] * (unit / root) *
-                 (e->kind == RISE_EMBED_SPARSE ? risei_sqrt((rise_real)3) : 1);
-}
-/* frame -> embedding [size]: raw while the statistics are gathered, standardised once they are frozen. */
-RISEI_FN void risei_embed(const risei_device *d, risei_embedder *e, const uint8_t *frame,
-                          rise_real *out)
-{
-    int i;
-    risei_embedder_raw(d, e, frame, out);
-    for (i = 0; i < e->size && e->frozen; i++) {
+    if (f->kind == NULL) return;
+    f->kind->embed(d, f, frame, out);
+    for (i = 0; i < f->size && e->statistics_frozen; i++) {
         rise_real const z = (out[i] - e->shift[i]) * e->gain[i];
-        out[i] = z > RISEI_EMBED_LIMIT    ? RISEI_EMBED_LIMIT
-                 : z < -RISEI_EMBED_LIMIT ? -RISEI_EMBED_LIMIT
-                                          : z;
+        out[i] = z > RISEI_EMBEDDER_LIMIT    ? RISEI_EMBEDDER_LIMIT
+                 : z < -RISEI_EMBEDDER_LIMIT ? -RISEI_EMBEDDER_LIMIT
+                                             : z;
     }
 }
+/* As risei_embedder_embed, but returns RISE_NOT_FINITE if a number is NaN or infinite. */
+RISEI_FN rise_result risei_embedder_embed_checked(const risei_device *d, const risei_embedder *e,
+                                                  const uint8_t *frame, rise_real *out,
+                                                  rise_error *error)
+{
+    const risei_frozen *f = &e->encoder;
+    int i;
+    risei_embedder_embed(d, e, frame, out);
+    for (i = 0; i < f->size; i++)
+        if (!risei_finite((float)out[i]))
+            return risei_fail(error, RISE_NOT_FINITE, "%s gave a number that is not finite",
+                              f->kind->source != NULL ? f->kind->source : "embedding");
+    return RISE_OK;
+}
+
+/* Adds a raw embedding to the statistics. */
 RISEI_FN void risei_embedder_observe(risei_embedder *e, const rise_real *raw)
 {
     int i;
     e->seen++;
-    for (i = 0; i < e->size; i++) {
+    for (i = 0; i < e->encoder.size; i++) {
         double const before = (double)raw[i] - e->mean[i];
         e->mean[i] = e->mean[i] + before / (double)e->seen;
-        e->spread[i] = e->spread[i] + before * ((double)raw[i] - e->mean[i]);
+        e->squares[i] = e->squares[i] + before * ((double)raw[i] - e->mean[i]);
     }
 }
-/* shift and gain from the statistics so far */
-RISEI_FN void risei_embedder_freeze(risei_embedder *e)
+/* Computes shift and gain from the statistics. From now on, embeddings are standardised. */
+RISEI_FN void risei_embedder_freeze_statistics(risei_embedder *e)
 {
     int i;
-    e->frozen = 1;
-    for (i = 0; i < e->size; i++) {
-        double const variance = e->seen > 0 ? e->spread[i] / (double)e->seen : 1;
+    e->statistics_frozen = 1;
+    for (i = 0; i < e->encoder.size; i++) {
+        double const variance = e->seen > 0 ? e->squares[i] / (double)e->seen : 1;
         e->shift[i] = (rise_real)e->mean[i];
         e->gain[i] = (rise_real)(1 / sqrt(variance + 1e-6));
     }
 }
 
-/* 16-bit floats (IEEE 754 binary16), rounded to nearest even. Below 2^-14 becomes 0, so that no denormal is ever met. */
-RISEI_FN uint16_t risei_half(rise_real x)
+/* Embeds the frame of a slot again. The buffer has room for one embedding. */
+RISEI_FN void risei_embedder_refresh_slot(const risei_device *d, const risei_embedder *e,
+                                          risei_history *h, ptrdiff_t slot, rise_real *buffer)
 {
-    float const f = (float)x;
-    uint32_t bits, sign, size;
-    memcpy(&bits, &f, sizeof bits);
-    sign = bits >> 16 & 0x8000u, size = bits & 0x7FFFFFFFu;
-    if (size > 0x477FE000u) return (uint16_t)(sign | 0x7BFFu); /* 65504, the largest */
-    if (size < 0x38800000u) return (uint16_t)sign;
-    return (uint16_t)(sign | ((size + 0x0FFFu + (size >> 13 & 1u) - 0x38000000u) >> 13));
-}
-
-/* ---------------------------------------------------------------------------------------------- */
-/* >>replay: history of frames, transitions in it, priorities over them */
-
-/*  A lane is one game's life as a ring of slots: slot `at` (counted from the first, for ever) holds a frame, its embedding, the
-    reward that came with it, and the action then taken. A last frame has a slot too: truncated episodes bootstrap from it. */
-typedef struct risei_history {
-    int lanes, capacity; /* slots a lane */
-    int frame_bytes, size, f32, mask_bytes;
-    int64_t *written; /* [lanes] slots ever written */
-    uint8_t *frames;  /* [lanes][capacity][frame_bytes] */
-    uint16_t *half;   /* [lanes][capacity][size]: embeddings, 16-bit */
-    rise_real *full;  /*                          or 32-bit */
-    float *rewards;
-    int16_t *actions;
-    uint8_t *events; /* rise_event; RISE_TRUNCATED also where an episode was cut */
-    int32_t *index;  /* frames since the episode's first */
-    uint8_t *masks;  /* [lanes][capacity][mask_bytes]: allowed actions, a bit each */
-    /* numbers of a recurrent state that is kept: h, then an LSTM's c; 0: none is */
-    int state;
-    /* [lanes][capacity][state]: before the frame was seen; 16-bit or 32-bit as embeddings */
-    uint16_t *half_state;
-    rise_real *full_state;
-} risei_history;
-
-RISEI_FN void risei_history_layout(risei_arena *arena, risei_history *h)
-{
-    size_t const slots = risei_times((size_t)h->lanes, (size_t)h->capacity);
-    h->written = RISEI_TAKE(arena, int64_t, h->lanes);
-    h->frames = RISEI_TAKE(arena, uint8_t, risei_times(slots, (size_t)h->frame_bytes));
-    h->half = RISEI_TAKE(arena, uint16_t, h->f32 ? 0 : risei_times(slots, (size_t)h->size));
-    h->full = RISEI_TAKE(arena, rise_real, h->f32 ? risei_times(slots, (size_t)h->size) : 0);
-    h->rewards = RISEI_TAKE(arena, float, slots);
-    h->actions = RISEI_TAKE(arena, int16_t, slots);
-    h->events = RISEI_TAKE(arena, uint8_t, slots);
-    h->index = RISEI_TAKE(arena, int32_t, slots);
-    h->masks = RISEI_TAKE(arena, uint8_t, risei_times(slots, (size_t)h->mask_bytes));
-    h->half_state = RISEI_TAKE(arena, uint16_t, h->f32 ? 0 : risei_times(slots, (size_t)h->state));
-    h->full_state = RISEI_TAKE(arena, rise_real, h->f32 ? risei_times(slots, (size_t)h->state) : 0);
-}
-RISEI_FN ptrdiff_t risei_slot(const risei_history *h, int lane, int64_t at)
-{
-    return (ptrdiff_t)lane * h->capacity + (ptrdiff_t)(at % h->capacity);
-}
-RISEI_FN int risei_is_last(int event) { return event >= RISE_TERMINATED; }
-RISEI_FN int64_t risei_history_oldest(const risei_history *h, int lane)
-{
-    return h->written[lane] > h->capacity ? h->written[lane] - h->capacity : 0;
-}
-/* What is allowed in the state of a slot, as bits, or NULL for all. */
-RISEI_FN const uint8_t *risei_mask(const risei_history *h, ptrdiff_t slot)
-{
-    return h->mask_bytes > 0 ? h->masks + slot * h->mask_bytes : NULL;
-}
-/* Is the lane between episodes? */
-RISEI_FN int risei_history_ended(const risei_history *h, int lane)
-{
-    return h->written[lane] == 0 ||
-           risei_is_last(h->events[risei_slot(h, lane, h->written[lane] - 1)]);
-}
-RISEI_FN void risei_history_embed(risei_history *h, ptrdiff_t slot, const rise_real *embedding)
-{
-    int i;
-    for (i = 0; i < h->size && !h->f32; i++) h->half[slot * h->size + i] = risei_half(embedding[i]);
-    if (h->f32 && h->size > 0)
-        memcpy(h->full + slot * h->size, embedding, (size_t)h->size * sizeof *embedding);
-}
-/* Keeps a part of the state, `count` numbers from `from` on; and brings it back. */
-RISEI_FN void risei_history_keep(risei_history *h, ptrdiff_t slot, int from, int count,
-                                 const rise_real *state)
-{
-    ptrdiff_t const at = slot * h->state + from;
-    int i;
-    for (i = 0; i < count && !h->f32; i++) h->half_state[at + i] = risei_half(state[i]);
-    if (h->f32) memcpy(h->full_state + at, state, (size_t)count * sizeof *state);
-}
-RISEI_FN void risei_history_recall(const rise_kernels *k, const risei_history *h, ptrdiff_t slot,
-                                   int from, int count, rise_real *state)
-{
-    ptrdiff_t const at = slot * h->state + from;
-    if (h->f32)
-        memcpy(state, h->full_state + at, (size_t)count * sizeof *state);
-    else
-        k->unhalf(count, h->half_state + at, state);
-}
-/* An endless episode stays valid. */
-RISEI_FN int32_t risei_after(int32_t index) { return index < INT32_MAX ? index + 1 : index; }
-/* Writes the next slot; returns its number. `embedding` [size]; `allowed` [actions] bytes or NULL. */
-RISEI_FN int64_t risei_history_append(risei_history *h, int lane, const uint8_t *frame,
-                                      const rise_real *embedding, float reward, int event,
-                                      const uint8_t *allowed, int actions)
-{
-    int64_t const at = h->written[lane]++;
-    ptrdiff_t const slot = risei_slot(h, lane, at);
-    int i;
-    memcpy(h->frames + slot * h->frame_bytes, frame, (size_t)h->frame_bytes);
-    risei_history_embed(h, slot, embedding);
-    h->index[slot] = event == RISE_FIRST ? 0 : risei_after(h->index[risei_slot(h, lane, at - 1)]);
-    h->rewards[slot] = event == RISE_FIRST ? 0 : reward;
-    h->events[slot] = (uint8_t)event;
-    h->actions[slot] = 0;
-    for (i = 0; i < h->mask_bytes; i++) h->masks[slot * h->mask_bytes + i] = 0;
-    for (i = 0; i < actions && h->mask_bytes > 0; i++)
-        if (allowed == NULL || allowed[i] != 0)
-            h->masks[slot * h->mask_bytes + i / 8] =
-                (uint8_t)(h->masks[slot * h->mask_bytes + i / 8] | 1u << (i % 8));
-    return at;
-}
-RISEI_FN int risei_allowed(const risei_history *h, ptrdiff_t slot, int action)
-{
-    return h->mask_bytes == 0 ||
-           (h->masks[slot * h->mask_bytes + action / 8] >> (action % 8) & 1) != 0;
-}
-/* The newest `stack` frames at slot `at`, oldest first. Before an episode's first frame there is only that frame. */
-RISEI_FN void risei_history_stack(const risei_history *h, int lane, int64_t at, int stack,
-                                  const uint8_t **frames)
-{
-    int const begun = h->index[risei_slot(h, lane, at)];
-    int s;
-    for (s = 0; s < stack; s++) {
-        int const back = stack - 1 - s < begun ? stack - 1 - s : begun;
-        frames[s] = h->frames + risei_slot(h, lane, at - back) * h->frame_bytes;
-    }
-}
-/* What enters the cell at slot `at`: its embedding, then (extras > 0) the action before, one-hot, and the reward. */
-RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h, int lane,
-                                  int64_t at, int extras, rise_real *out)
-{
-    ptrdiff_t const slot = risei_slot(h, lane, at);
-    int i;
-    if (!h->f32) k->unhalf(h->size, h->half + slot * h->size, out);
-    if (h->f32 && h->size > 0) memcpy(out, h->full + slot * h->size, (size_t)h->size * sizeof *out);
-    if (extras == 0) return;
-    out += h->size;
-    for (i = 0; i < extras; i++) out[i] = 0;
-    if (h->index[slot] > 0) out[h->actions[risei_slot(h, lane, at - 1)]] = 1;
-    out[extras - 1] = h->rewards[slot];
-}
-RISEI_FN void risei_history_refresh_slot(const risei_device *d, risei_history *h, ptrdiff_t slot,
-                                         risei_embedder *e, rise_real *buffer)
-{
-    risei_embed(d, e, h->frames + slot * h->frame_bytes, buffer);
+    risei_embedder_embed(d, e, h->frames + slot * h->frame_bytes, buffer);
     risei_history_embed(h, slot, buffer);
 }
-/* Embeds every frame that is held once more: the standardisation has changed, or a file brought frames alone. */
-RISEI_FN void risei_history_refresh(const risei_device *d, risei_history *h, risei_embedder *e,
-                                    rise_real *buffer)
+/* Embeds the newest `frames` frames of every lane again. */
+RISEI_FN void risei_embedder_refresh_newest(const risei_device *d, const risei_embedder *e,
+                                            risei_history *h, int frames, rise_real *buffer)
 {
     int lane;
     int64_t at;
-    for (lane = 0; lane < h->lanes; lane++)
-        for (at = risei_history_oldest(h, lane); at < h->written[lane]; at++)
-            risei_history_refresh_slot(d, h, risei_slot(h, lane, at), e, buffer);
+    if (e->encoder.kind == NULL) return;
+    for (lane = 0; lane < h->lanes; lane++) {
+        int64_t const oldest = risei_history_oldest(h, lane), from = h->written[lane] - frames;
+        for (at = from > oldest ? from : oldest; at < h->written[lane]; at++)
+            risei_embedder_refresh_slot(d, e, h, risei_slot(h, lane, at), buffer);
+    }
+}
+/* Embeds all stored frames again, because the standardisation has changed, or because they come
+   from a file, which holds no embeddings. */
+RISEI_FN void risei_embedder_refresh(const risei_device *d, const risei_embedder *e,
+                                     risei_history *h, rise_real *buffer)
+{
+    risei_embedder_refresh_newest(d, e, h, h->capacity, buffer);
 }
 
-/*  Prioritised replay (Schaul et al. 2016) over the transitions of a history: a sum tree whose leaf is priority^exponent, or 0
-    where a slot cannot be sampled: it is a last frame, its n-step future is not there yet, or its past is overwritten. */
-#define RISEI_LEVELS 22 /* 8^21 = 2^63 */
-typedef struct risei_replay {
-    risei_history history;
-    int reach; /* slots before a transition that its stack or window may need */
-    int n_step;
-    /* multiples of so many steps of an episode can be sampled, and its last */
-    int stride;
-    double discount;
-    /* level upon level, the leaves first: entry i has entries 8i .. 8i+7 of the level beneath */
-    double *tree;
-    int levels;
-    ptrdiff_t level[RISEI_LEVELS]; /* where each starts */
-    int64_t ready;                 /* leaves that are not 0 */
-    /* the largest priority^exponent so far: what new transitions get */
-    double top;
-} risei_replay;
-
-RISEI_FN void risei_replay_layout(risei_arena *arena, risei_replay *r)
+/* Writes the hash of weights that a checkpoint does not hold. Returns 0 if there are none. */
+RISEI_FN int risei_embedder_fingerprint(const risei_embedder *e, uint64_t *fingerprint)
 {
-    int64_t width = (int64_t)r->history.lanes * r->history.capacity;
-    ptrdiff_t taken = 0;
-    risei_history_layout(arena, &r->history);
-    for (r->levels = 0;; width = (width + 7) / 8) {
-        r->level[r->levels++] = taken;
-        taken += (ptrdiff_t)((width + 7) / 8 * 8);
-        if (width == 1) break;
-    }
-    r->tree = RISEI_TAKE(arena, double, taken);
-    r->top = 1;
-}
-RISEI_FN double risei_tree_total(const risei_replay *r) { return r->tree[r->level[r->levels - 1]]; }
-/* Eight entries are one cache line, so that one miss goes three levels of a binary tree down, whose sums these are. */
-RISEI_FN void risei_tree_set(risei_replay *r, ptrdiff_t slot, double value)
-{
-    int l;
-    r->ready += (value > 0) - (r->tree[slot] > 0);
-    r->tree[slot] = value;
-    for (l = 1; l < r->levels; l++) {
-        const double *x = r->tree + r->level[l - 1] + slot / 8 * 8;
-        slot /= 8;
-        r->tree[r->level[l] + slot] = ((x[0] + x[1]) + (x[2] + x[3])) +
-                                      ((x[4] + x[5]) + (x[6] + x[7]));
-    }
-}
-/* Left or right? */
-RISEI_IN int risei_tree_turn(double left, double right, double *mass)
-{
-    int const right_on = !(*mass < left) && right > 0;
-    *mass -= right_on ? left : 0;
-    return right_on;
-}
-/* Goes down from the root to the leaves in whose shares mass[i], 0 <= mass < total, fall; never to one that is 0, whatever
-   rounding did. total > 0. All go down together, a level at a time, so that the processor waits for many lines at once. */
-RISEI_FN void risei_tree_find(const risei_replay *r, int count, double *mass, ptrdiff_t *leaf)
-{
-    int l, i;
-    for (i = 0; i < count; i++) leaf[i] = 0;
-    for (l = r->levels - 2; l >= 0; l--)
-        for (i = 0; i < count; i++) {
-            const double *x = r->tree + r->level[l] + 8 * leaf[i];
-            int at = 4 * risei_tree_turn((x[0] + x[1]) + (x[2] + x[3]),
-                                         (x[4] + x[5]) + (x[6] + x[7]), &mass[i]);
-            at += 2 * risei_tree_turn(x[at] + x[at + 1], x[at + 2] + x[at + 3], &mass[i]);
-            at += risei_tree_turn(x[at], x[at + 1], &mass[i]);
-            leaf[i] = 8 * leaf[i] + at;
-        }
-}
-RISEI_FN int risei_replay_whole(const risei_replay *r, int lane, int64_t at)
-{
-    int const begun = r->history.index[risei_slot(&r->history, lane, at)];
-    return at - (begun < r->reach ? begun : r->reach) >= risei_history_oldest(&r->history, lane);
-}
-/* The transition at slot `at` has its future: it can be sampled from now on, if its past is still there. */
-RISEI_FN void risei_replay_enable(risei_replay *r, int lane, int64_t at)
-{
-    const risei_history *h = &r->history;
-    ptrdiff_t const slot = risei_slot(h, lane, at);
-    if (at < risei_history_oldest(h, lane) || r->tree[slot] > 0) return;
-    if (r->stride > 1 && (h->index[slot] + 1) % r->stride != 0 &&
-        !risei_is_last(h->events[risei_slot(h, lane, at + 1)]))
-        return;
-    if (risei_replay_whole(r, lane, at)) risei_tree_set(r, slot, r->top);
-}
-/* The episode ends at slot `at`: transitions with fewer than n steps before it are complete, too. */
-RISEI_FN void risei_replay_end(risei_replay *r, int lane, int64_t at)
-{
-    int const begun = r->history.index[risei_slot(&r->history, lane, at)];
-    int back;
-    for (back = 1; back <= r->n_step && back <= begun; back++)
-        risei_replay_enable(r, lane, at - back);
-}
-RISEI_FN void risei_replay_append(risei_replay *r, int lane, const uint8_t *frame,
-                                  const rise_real *embedding, float reward, int event,
-                                  const uint8_t *allowed, int actions)
-{
-    risei_history *h = &r->history;
-    int64_t const next = h->written[lane];
-    int64_t at;
-    int ahead;
-    /* the game was reset without a word: a truncation */
-    if (event == RISE_FIRST && !risei_history_ended(h, lane)) {
-        h->events[risei_slot(h, lane, next - 1)] = RISE_TRUNCATED;
-        risei_replay_end(r, lane, next - 1);
-    }
-    /* the oldest slot goes, and with it all transitions whose past it is */
-    if (next >= h->capacity) {
-        risei_tree_set(r, risei_slot(h, lane, next), 0);
-        for (ahead = 1; ahead <= r->reach && ahead < h->capacity; ahead++) {
-            ptrdiff_t const slot = risei_slot(h, lane, next - h->capacity + ahead);
-            if (h->index[slot] >= ahead && r->tree[slot] > 0) risei_tree_set(r, slot, 0);
-        }
-    }
-    at = risei_history_append(h, lane, frame, embedding, reward, event, allowed, actions);
-    if (risei_is_last(event))
-        risei_replay_end(r, lane, at);
-    else if (h->index[risei_slot(h, lane, at)] >= r->n_step)
-        risei_replay_enable(r, lane, at - r->n_step);
+    const risei_frozen *f = &e->encoder;
+    if (f->kind == NULL || f->kind->fingerprint == NULL) return 0;
+    *fingerprint = f->kind->fingerprint(f);
+    return 1;
 }
 
-/* A transition: n-step return and what follows it. */
-typedef struct risei_transition {
-    int lane;
-    int64_t at;
-    int action;
-    int steps;        /* rewards summed: n, or fewer where the episode ended */
-    rise_real reward; /* r_1 + discount r_2 + ... */
-    /* of the value at slot at + steps: discount^steps, or 0 where the episode terminated */
-    rise_real discount;
-    double priority; /* its leaf */
-    int absent;      /* it stands for one from before its episode, and counts for nothing */
-} risei_transition;
-
-RISEI_FN risei_transition risei_replay_transition(const risei_replay *r, ptrdiff_t slot)
+/* Returns whether the frozen encoder can become a copy of the learnable one. */
+RISEI_FN int risei_embedder_takes_snapshots(const risei_embedder *e)
 {
-    const risei_history *h = &r->history;
-    risei_transition t;
-    double discount = 1, sum = 0;
-    int64_t newest, behind;
-    memset(&t, 0, sizeof t);
-    t.lane = (int)(slot / h->capacity);
-    newest = h->written[t.lane] - 1;
-    behind = (newest - slot % h->capacity) % h->capacity;
-    t.at = newest - behind;
-    t.action = h->actions[slot];
-    t.priority = r->tree[slot];
-    for (t.steps = 1;; t.steps++) {
-        ptrdiff_t const next = risei_slot(h, t.lane, t.at + t.steps);
-        sum += discount * (double)h->rewards[next];
-        discount *= r->discount;
-        if (h->events[next] == RISE_TERMINATED) discount = 0;
-        if (risei_is_last(h->events[next]) || t.steps == r->n_step) break;
-    }
-    t.reward = (rise_real)sum;
-    t.discount = (rise_real)discount;
-    return t;
-}
-/* `count` transitions in proportion to their leaves, one from each equal share of the total. ready > 0. */
-RISEI_FN void risei_replay_sample(const risei_replay *r, risei_random *random, int count,
-                                  risei_transition *out)
-{
-    const risei_history *h = &r->history;
-    double const share = risei_tree_total(r) / count;
-    double mass[64];
-    ptrdiff_t leaf[64];
-    int from, i;
-    for (from = 0; from < count; from += 64) {
-        int const some = count - from < 64 ? count - from : 64;
-        for (i = 0; i < some; i++) mass[i] = (from + i + (double)risei_uniform(random)) * share;
-        risei_tree_find(r, some, mass, leaf);
-        for (i = 0; i < some; i++) { /* what the transitions will read, all over the buffer */
-            RISEI_PREFETCH(h->actions + leaf[i]);
-            RISEI_PREFETCH(h->rewards + leaf[i] + 1);
-            RISEI_PREFETCH(h->events + leaf[i] + 1);
-        }
-        for (i = 0; i < some; i++) out[from + i] = risei_replay_transition(r, leaf[i]);
-    }
-}
-/* weights [count]: (probability / least probability)^-exponent, so the largest is 1 */
-RISEI_FN void risei_replay_weights(const rise_kernels *k, int count, const risei_transition *t,
-                                   double exponent, rise_real *weights)
-{
-    double least = t[0].priority;
-    int i;
-    for (i = 1; i < count; i++) least = t[i].priority < least ? t[i].priority : least;
-    for (i = 0; i < count; i++) weights[i] = (rise_real)(t[i].priority / least);
-    k->log(count, weights, weights);
-    for (i = 0; i < count; i++) weights[i] = weights[i] * (rise_real)-exponent;
-    k->exp(count, weights, weights);
-    for (i = 0; i < count; i++) weights[i] = t[i].absent ? 0 : weights[i];
-}
-/* Priorities (|td| + 0.001)^exponent; `work` [count]. What was overwritten or disabled since sampling is passed over. */
-RISEI_FN void risei_replay_update(risei_replay *r, const rise_kernels *k, int count,
-                                  const risei_transition *t, const rise_real *td, double exponent,
-                                  rise_real *work)
-{
-    int i;
-    for (i = 0; i < count; i++) work[i] = risei_abs(td[i]) + (rise_real)0.001;
-    k->log(count, work, work);
-    for (i = 0; i < count; i++) work[i] = work[i] * (rise_real)exponent;
-    k->exp(count, work, work);
-    for (i = 0; i < count; i++) {
-        ptrdiff_t const slot = risei_slot(&r->history, t[i].lane, t[i].at);
-        double const priority = (double)work[i];
-        if (t[i].absent || t[i].at < risei_history_oldest(&r->history, t[i].lane) ||
-            !(r->tree[slot] > 0))
-            continue;
-        /* infinity and NaN, which exp and log would hide */
-        if (!(risei_abs(td[i]) <= (rise_real)FLT_MAX)) continue;
-        if (priority > r->top) r->top = priority;
-        risei_tree_set(r, slot, priority);
-    }
+    return e->encoder.copied > 0;
 }
 
+/* Taking a snapshot of the learnable encoder.
+
+   All stored frames must be embedded again, which takes as long as many updates. So the learner
+   spreads a snapshot over many calls, in which it skips the update and handles a few frames. Frames
+   are numbered from 0:
+   1. risei_embedder_snapshot_begin copies the conv layers.
+   2. Frames 0 .. RISEI_SNAPSHOT_SAMPLE - 1 are taken evenly from the history. They are embedded
+      with the new weights, to measure the new statistics. Acting still uses the old embeddings.
+   3. risei_embedder_snapshot_switch puts the new weights and statistics to use. The learner at
+      once refreshes what acting reads: the players' history and each lane's newest window.
+   4. Frame RISEI_SNAPSHOT_SAMPLE + i refreshes slot i. */
+
+enum { RISEI_SNAPSHOT_SAMPLE = 512 }; /* frames whose embeddings are measured */
+
+/* Returns how many frames a snapshot handles. */
+RISEI_FN int64_t risei_embedder_snapshot_frames(const risei_history *h)
+{
+    return RISEI_SNAPSHOT_SAMPLE + (int64_t)h->lanes * h->capacity;
+}
+/* Copies the learnable encoder's conv layers, [encoder.copied], and clears the statistics. */
+RISEI_FN void risei_embedder_snapshot_begin(risei_embedder *e, const rise_real *conv_weights)
+{
+    size_t const size = (size_t)e->encoder.size;
+    memcpy(e->encoder.next_weights, conv_weights, e->encoder.copied * sizeof *conv_weights);
+    e->seen = 0;
+    memset(e->mean, 0, size * sizeof *e->mean);
+    memset(e->squares, 0, size * sizeof *e->squares);
+}
+/* Puts the new weights and statistics to use. */
+RISEI_FN void risei_embedder_snapshot_switch(risei_embedder *e)
+{
+    rise_real *const old = e->encoder.weights;
+    e->encoder.weights = e->encoder.next_weights, e->encoder.next_weights = old;
+    risei_embedder_freeze_statistics(e);
+}
+/* Handles the frame with this number, unless its slot was never written. Requires a call of
+   risei_embedder_snapshot_switch before number RISEI_SNAPSHOT_SAMPLE. */
+RISEI_FN void risei_embedder_snapshot_frame(const risei_device *d, risei_embedder *e,
+                                            risei_history *h, int64_t number, rise_real *buffer)
+{
+    int64_t const slots = (int64_t)h->lanes * h->capacity;
+    int const measuring = number < RISEI_SNAPSHOT_SAMPLE;
+    ptrdiff_t const slot = (ptrdiff_t)(measuring ? number * slots / RISEI_SNAPSHOT_SAMPLE
+                                                 : number - RISEI_SNAPSHOT_SAMPLE);
+    if (slot % h->capacity >= h->written[slot / h->capacity]) return;
+    if (measuring) {
+        risei_frozen next = e->encoder;
+        next.weights = next.next_weights;
+        next.kind->embed(d, &next, h->frames + slot * h->frame_bytes, buffer);
+        risei_embedder_observe(e, buffer);
+    } else
+        risei_embedder_refresh_slot(d, e, h, slot, buffer);
+}
 /* ---------------------------------------------------------------------------------------------- */
-/* >>targets: pure functions from arrays to arrays */
+/* >>describe: the fields of a description
 
-/* The largest of n values among those allowed (bits, or NULL); the first of equals. NaN is never larger. */
-RISEI_FN int risei_best(int n, const rise_real *q, const uint8_t *allowed)
-{
-    int i, best = -1;
-    for (i = 0; i < n; i++) {
-        if (allowed != NULL && (allowed[i / 8] >> (i % 8) & 1) == 0) continue;
-        if (best < 0 || q[i] > q[best]) best = i;
-    }
-    return best < 0 ? 0 : best;
-}
-/* Rescaled values (Pohlen et al. 2018): h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x, and its inverse, exact to rounding. */
-#define RISEI_RESCALE 0.001
-RISEI_FN rise_real risei_squash(rise_real x)
-{
-    double const size = fabs((double)x), y = sqrt(size + 1) - 1 + RISEI_RESCALE * size;
-    return (rise_real)(x < 0 ? -y : y);
-}
-RISEI_FN rise_real risei_unsquash(rise_real y)
-{
-    double const size = fabs((double)y);
-    double const root = sqrt(1 + 4 * RISEI_RESCALE * (size + 1 + RISEI_RESCALE)) - 1;
-    double const x = root / (2 * RISEI_RESCALE) * (root / (2 * RISEI_RESCALE)) - 1;
-    return (rise_real)(y < 0 ? -x : x);
-}
-/* log softmax(q / temperature) over the allowed of n actions, -infinity for the others; safe at any temperature. */
-RISEI_FN void risei_log_policy(const rise_kernels *k, int n, const rise_real *q,
-                               const uint8_t *allowed, rise_real temperature, rise_real *log_policy)
-{
-    rise_real const most = q[risei_best(n, q, allowed)];
-    rise_real sum = 0, part;
-    int i;
-    for (i = 0; i < n; i++) {
-        log_policy[i] = (q[i] - most) / temperature;
-        if (allowed != NULL && (allowed[i / 8] >> (i % 8) & 1) == 0)
-            log_policy[i] = -(rise_real)HUGE_VALF;
-        k->exp(1, &log_policy[i], &part);
-        /* less is nothing beside the largest, which is 1 */
-        if (log_policy[i] >= -80) sum = sum + part;
-    }
-    k->log(1, &sum, &sum);
-    for (i = 0; i < n; i++) log_policy[i] = log_policy[i] - sum;
-}
-/* C51's projection: the odds `next` of the atoms of reward + discount z, shared out between the atoms beside each. A terminated
-   transition (discount 0) is worth its reward, whatever `next` is. */
-RISEI_FN void risei_project(int atoms, double low, double high, rise_real reward,
-                            rise_real discount, const rise_real *next, rise_real *odds)
-{
-    double const step = (high - low) / (atoms - 1);
-    int const sure = !(discount > 0);
-    int t, at;
-    for (t = 0; t < atoms; t++) odds[t] = 0;
-    for (t = 0; t < (sure ? 1 : atoms); t++) {
-        double const value = (double)reward + (sure ? 0 : (double)discount * (low + step * t));
-        double const place = ((value < low ? low : value > high ? high : value) - low) / step;
-        rise_real const odd = sure ? 1 : next[t];
-        rise_real share;
-        at = (int)place < atoms - 1 ? (int)place : atoms - 2;
-        share = (rise_real)(place - at);
-        odds[at] = odds[at] + odd * (1 - share);
-        odds[at + 1] = odds[at + 1] + odd * share;
-    }
-}
-/* Huber loss of td = target - q with threshold 1; *dq is its derivative by q. */
-RISEI_FN rise_real risei_huber(rise_real td, rise_real *dq)
-{
-    rise_real const size = risei_abs(td);
-    *dq = size <= 1 ? -td : td > 0 ? (rise_real)-1 : (rise_real)1;
-    return size <= 1 ? td * td * (rise_real)0.5 : size - (rise_real)0.5;
-}
+   Holds one table of the fields with their ranges and defaults, and what follows from it: text in
+   and out, presets, defaults, checks. Main type: risei_field. Uses every room that has a table of
+   kinds, layers (the shapes of conv layers), replay (what a window needs). Test: tests/rules.c. */
 
-/* ---------------------------------------------------------------------------------------------- */
-/* >>describe: defaults, ranges, and the sentences about them */
+/* Returns the word for value i of an enumeration; NULL: there are no more. */
+typedef const char *(*risei_word_fn)(int i);
 
 typedef struct risei_field {
     const char *name;
-    size_t at;
-    int real; /* double, else int or an enum */
-    double low, high;
-    const char *words; /* of an enum's values, from 0 on; NULL for numbers */
+    size_t at;           /* in rise_agent_desc or rise_conv */
+    int real;            /* 1: a double; 0: an int or an enumeration */
+    double low, high;    /* of a number */
+    risei_word_fn word;  /* of an enumeration; NULL for numbers */
+    /* What 0 becomes, for the network SMALL and for all others; 0: the default depends on other
+       fields, see risei_fill, or 0 is a value of its own. */
+    double small, large;
+    int shape;           /* 1: a caller who states another value than a file has is refused */
+    /* The file version that first held the field, and the value that older files imply. 0 stands
+       for the first version with descriptions as text, RISEI_FILE_VERSION_FIRST. */
+    int since;
+    double before;
 } risei_field;
 
-#define RISEI_INT(field, low, high) {#field, offsetof(rise_agent_desc, field), 0, low, high, NULL}
-#define RISEI_DOUBLE(field, low, high)                                                             \
-    {#field, offsetof(rise_agent_desc, field), 1, low, high, NULL}
-#define RISEI_WORDS(field, last, words)                                                            \
-    {#field, offsetof(rise_agent_desc, field), 0, 0, last, words}
-/* Every field that a file holds, in the order in which it does; the first have no default. */
-enum { RISEI_REQUIRED = 3 };
-static const risei_field risei_fields[] = {
-    RISEI_INT(frame_width, 1, 1024),
-    RISEI_INT(frame_height, 1, 1024),
-    RISEI_INT(actions, 1, 256),
-    RISEI_INT(frame_channels, 1, 16),
-    RISEI_INT(frame_stack, 1, RISEI_MOST_STACK),
-    RISEI_INT(action_masks, 0, 1),
-    RISEI_INT(environments, 1, 4096),
-    RISEI_INT(players, 1, 4096),
-    RISEI_INT(play_only, 0, 1),
-    RISEI_WORDS(memory, RISE_MEMORY_FULL, "rise none full"),
-    RISEI_INT(window, 1, 1024),
-    RISEI_INT(window_samples, 1, 64),
-    RISEI_INT(window_stride, 1, 1024),
-    RISEI_INT(burn_in, 0, 1023),
-    RISEI_INT(stored_state, 0, 1),
-    RISEI_WORDS(cell, RISE_CELL_MINGRU, "auto lstm gru mingru"),
-    RISEI_INT(recurrent_units, 1, 4096),
-    RISEI_WORDS(fusion, RISE_FUSION_SUM, "concat gate sum"),
-    RISEI_DOUBLE(context_scale, 1e-6, 100),
-    RISEI_INT(carry_state, 0, 1),
-    RISEI_INT(feed_action, 0, 1),
-    RISEI_WORDS(embedding, RISE_EMBED_SNAPSHOT,
-                "auto signs gaussian sparse conv downsample user resnet18 snapshot"),
-    RISEI_INT(snapshot_steps, 0, 1e9),
-    RISEI_INT(embedding_size, 1, 8192),
-    RISEI_INT(embedding_pool, 1, 64),
-    RISEI_INT(embedding_f32, 0, 1),
-    RISEI_WORDS(network, RISE_NETWORK_IMPALA, "auto small nature custom impala"),
-    RISEI_INT(conv_count, 1, RISE_MAX_CONV),
-    RISEI_INT(network_width, 1, 16),
-    RISEI_INT(pool_to, -1, 64),
-    RISEI_INT(spectral_norm, 0, 1),
-    RISEI_INT(features, -1, 8192),
-    RISEI_INT(head_units, 1, 8192),
-    RISEI_INT(no_dueling, 0, 1),
-    RISEI_INT(layer_norm, 0, 1),
-    RISEI_INT(noisy, 0, 1),
-    RISEI_WORDS(head, RISE_HEAD_IQN, "mean c51 iqn"),
-    RISEI_INT(atoms, 2, 256),
-    RISEI_DOUBLE(value_min, -1e9, 1e9),
-    RISEI_DOUBLE(value_max, -1e9, 1e9),
-    RISEI_INT(quantiles, 1, 256),
-    RISEI_INT(batch, 1, 4096),
-    RISEI_INT(n_step, 1, 64),
-    RISEI_DOUBLE(discount, 1e-6, 1),
-    RISEI_DOUBLE(learning_rate, 1e-12, 1),
-    RISEI_INT(learning_rate_steps, 0, 1e9),
-    RISEI_DOUBLE(adam_epsilon, 1e-12, 1),
-    RISEI_DOUBLE(gradient_clip, -1, 1e12),
-    RISEI_INT(no_double, 0, 1),
-    RISEI_INT(target_period, 1, 1e9),
-    RISEI_DOUBLE(target_rate, 1e-6, 1),
-    RISEI_INT(munchausen, 0, 1),
-    RISEI_DOUBLE(munchausen_scale, -1, 1),
-    RISEI_DOUBLE(temperature, 1e-6, 1e6),
-    RISEI_INT(value_rescale, 0, 1),
-    RISEI_INT(replay_capacity, 1, 1e9),
-    RISEI_INT(learn_start, 1, 1e9),
-    RISEI_INT(learn_period, 1, 1e6),
-    RISEI_INT(learn_outside, 0, 1),
-    RISEI_DOUBLE(priority_exponent, -1, 1),
-    RISEI_DOUBLE(priority_mix, 0, 1),
-    RISEI_DOUBLE(importance_exponent, -1, 1),
-    RISEI_DOUBLE(epsilon_start, -1, 1),
-    RISEI_DOUBLE(epsilon_end, -1, 1),
-    RISEI_INT(epsilon_steps, 1, 1e9)};
-#define RISEI_CONV(field, low, high) {#field, offsetof(rise_conv, field), 0, low, high, NULL}
-static const risei_field risei_conv_fields[] = {
-    RISEI_CONV(filters, 1, 1024), RISEI_CONV(size, 1, 64),
-    RISEI_CONV(stride, 1, 64),    RISEI_CONV(pad, 0, 32),
-    RISEI_CONV(pool, 0, 64),      RISEI_CONV(pool_stride, 0, 64),
-    RISEI_CONV(pool_pad, 0, 63),  RISEI_CONV(residual, 0, RISEI_UNITS)};
-#undef RISEI_CONV
+/* The words of enumerations without a table of kinds. */
+#define RISEI_WORDS(function, ...)                                                                 \
+    RISEI_FN const char *function(int i)                                                           \
+    {                                                                                              \
+        static const char *const words[] = {__VA_ARGS__};                                          \
+        return i >= 0 && i < RISEI_COUNT(words) ? words[i] : NULL;                                 \
+    }
+RISEI_WORDS(risei_fusion_word, "concat", "gate", "sum")
+RISEI_WORDS(risei_network_word, "auto", "small", "nature", "custom", "impala")
 #undef RISEI_WORDS
+RISEI_FN const char *risei_memory_word(int i)
+{
+    return i >= 0 && i < RISEI_COUNT(risei_memory_kinds) ? risei_memory_kinds[i].name : NULL;
+}
+RISEI_FN const char *risei_head_word(int i)
+{
+    return i >= 0 && i < RISEI_COUNT(risei_head_kinds) ? risei_head_kinds[i].name : NULL;
+}
+
+#define RISEI_AT(field) #field, offsetof(rise_agent_desc, field)
+/* A number without a default, with the same default for all networks, or with one for SMALL. */
+#define RISEI_INT(field, low, high, value)                                                         \
+    {RISEI_AT(field), 0, low, high, NULL, value, value, 0, 0, 0}
+#define RISEI_INT2(field, low, high, small, large)                                                 \
+    {RISEI_AT(field), 0, low, high, NULL, small, large, 0, 0, 0}
+#define RISEI_REAL(field, low, high, value)                                                        \
+    {RISEI_AT(field), 1, low, high, NULL, value, value, 0, 0, 0}
+#define RISEI_REAL2(field, low, high, small, large)                                                \
+    {RISEI_AT(field), 1, low, high, NULL, small, large, 0, 0, 0}
+/* The same for fields that give arrays their shapes. */
+#define RISEI_SHAPE(field, low, high, value)                                                       \
+    {RISEI_AT(field), 0, low, high, NULL, value, value, 1, 0, 0}
+#define RISEI_SHAPE2(field, low, high, small, large)                                               \
+    {RISEI_AT(field), 0, low, high, NULL, small, large, 1, 0, 0}
+#define RISEI_WORD(field, word) {RISEI_AT(field), 0, 0, 0, word, 0, 0, 1, 0, 0}
+enum { RISEI_REQUIRED = 3 }; /* the first fields have no default */
+static const risei_field risei_fields[] = {
+    RISEI_SHAPE(frame_width, 1, 1024, 0),
+    RISEI_SHAPE(frame_height, 1, 1024, 0),
+    RISEI_SHAPE(actions, 1, 256, 0),
+    RISEI_SHAPE(frame_channels, 1, 16, 1),
+    RISEI_SHAPE(frame_stack, 1, RISEI_STACK_MAX, 4),
+    RISEI_SHAPE(action_masks, 0, 1, 0),
+    RISEI_SHAPE(environments, 1, 4096, 1),
+    RISEI_INT(players, 1, 4096, 1),
+    RISEI_INT(play_only, 0, 1, 0),
+    RISEI_WORD(memory, risei_memory_word),
+    RISEI_SHAPE(window, 1, 1024, 16),
+    RISEI_INT(window_samples, 1, 64, 1),
+    RISEI_INT(window_stride, 1, 1024, 1),
+    RISEI_INT(burn_in, 0, 1023, 0),
+    RISEI_INT(stored_state, 0, 1, 0),
+    RISEI_WORD(cell, risei_cell_word),
+    RISEI_SHAPE2(recurrent_units, 1, 4096, 64, 512),
+    RISEI_WORD(fusion, risei_fusion_word),
+    RISEI_REAL(context_scale, 1e-6, 100, 0),
+    RISEI_INT(carry_state, 0, 1, 0),
+    RISEI_SHAPE(feed_action, 0, 1, 0),
+    RISEI_WORD(embedding, risei_embedding_word),
+    RISEI_INT(snapshot_steps, 0, 1e9, 0),
+    RISEI_SHAPE2(embedding_size, 1, 8192, 64, 512),
+    RISEI_SHAPE(embedding_pool, 1, 64, 0),
+    RISEI_INT(embedding_f32, 0, 1, 0),
+    RISEI_WORD(network, risei_network_word),
+    RISEI_SHAPE(conv_count, 1, RISE_MAX_CONV, 0),
+    RISEI_SHAPE(network_width, 1, 16, 2),
+    RISEI_SHAPE(pool_to, -1, 64, 0),
+    RISEI_INT(spectral_norm, 0, 1, 0),
+    RISEI_SHAPE2(features, -1, 8192, 128, -1),
+    RISEI_SHAPE2(head_units, 1, 8192, 64, 512),
+    RISEI_SHAPE(no_dueling, 0, 1, 0),
+    RISEI_SHAPE(layer_norm, 0, 1, 0),
+    RISEI_INT(noisy, 0, 1, 0),
+    RISEI_WORD(head, risei_head_word),
+    RISEI_SHAPE(atoms, 2, 256, 51),
+    RISEI_REAL(value_min, -1e9, 1e9, 0),
+    RISEI_REAL(value_max, -1e9, 1e9, 0),
+    RISEI_SHAPE(quantiles, 1, 256, 8),
+    RISEI_INT(batch, 1, 4096, 32),
+    RISEI_INT(n_step, 1, 64, 3),
+    RISEI_REAL(discount, 1e-6, 1, 0.99),
+    RISEI_REAL2(learning_rate, 1e-12, 1, 1e-3, 1e-4),
+    RISEI_INT(learning_rate_steps, 0, 1e9, 0),
+    RISEI_REAL(adam_epsilon, 1e-12, 1, 0),
+    RISEI_REAL(gradient_clip, -1, 1e12, 10),
+    RISEI_INT(no_double, 0, 1, 0),
+    RISEI_INT2(target_period, 1, 1e9, 100, 2000),
+    RISEI_REAL(target_rate, 1e-6, 1, 1),
+    RISEI_INT(munchausen, 0, 1, 0),
+    RISEI_REAL(munchausen_scale, -1, 1, 0.9),
+    RISEI_REAL(temperature, 1e-6, 1e6, 0.03),
+    RISEI_INT(value_rescale, 0, 1, 0),
+    RISEI_INT2(replay_capacity, 1, 1e9, 50000, 200000),
+    RISEI_INT2(learn_start, 1, 1e9, 1000, 20000),
+    RISEI_INT(learn_period, 1, 1e6, 4),
+    RISEI_INT(learn_outside, 0, 1, 0),
+    RISEI_REAL(priority_exponent, -1, 1, 0.5),
+    RISEI_REAL(priority_mix, 0, 1, 0),
+    RISEI_REAL(importance_exponent, -1, 1, 0.4),
+    RISEI_REAL(epsilon_start, -1, 1, 1),
+    RISEI_REAL2(epsilon_end, -1, 1, 0.05, 0.01),
+    RISEI_INT2(epsilon_steps, 1, 1e9, 10000, 250000)};
+#undef RISEI_AT
 #undef RISEI_INT
-#undef RISEI_DOUBLE
-#define RISEI_COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
+#undef RISEI_INT2
+#undef RISEI_REAL
+#undef RISEI_REAL2
+#undef RISEI_SHAPE
+#undef RISEI_SHAPE2
+#undef RISEI_WORD
+#define RISEI_CONV(field, low, high)                                                               \
+    {#field, offsetof(rise_conv, field), 0, low, high, NULL, 0, 0, 1, 0, 0}
+static const risei_field risei_conv_fields[] = {
+    RISEI_CONV(filters, 1, 1024),   RISEI_CONV(size, 1, 64),
+    RISEI_CONV(stride, 1, 64),      RISEI_CONV(pad, 0, 32),
+    RISEI_CONV(pool, 0, 64),        RISEI_CONV(pool_stride, 0, 64),
+    RISEI_CONV(pool_pad, 0, 63),    RISEI_CONV(residual, 0, RISEI_RESIDUAL_MAX)};
+#undef RISEI_CONV
+enum {
+    RISEI_FIELDS = sizeof risei_fields / sizeof *risei_fields,
+    RISEI_CONV_FIELDS = sizeof risei_conv_fields / sizeof *risei_conv_fields
+};
+
+/* -- Reading and writing fields -- */
 
 RISEI_FN double risei_field_get(const risei_field *field, const void *object)
 {
@@ -5235,100 +7803,167 @@ RISEI_FN double risei_field_get(const risei_field *field, const void *object)
     memcpy(&integer, (const char *)object + field->at, field->real ? 0 : sizeof integer);
     return field->real ? real : integer;
 }
-
 RISEI_FN void risei_field_put(const risei_field *field, void *object, double value)
 {
     int const integer = field->real ? 0 : (int)value;
-    memcpy((char *)object + field->at, field->real ? (const void *)&value : (const void *)&integer,
+    memcpy((char *)object + field->at,
+           field->real ? (const void *)&value : (const void *)&integer,
            field->real ? sizeof value : sizeof integer);
 }
+/* Returns whether a number is 0, which is not true of NaN. */
+RISEI_FN int risei_is_zero(double x) { return !(x < 0) && !(x > 0) && x - x == 0; }
+RISEI_FN int risei_words_count(risei_word_fn word)
+{
+    int count = 0;
+    while (word(count) != NULL) count++;
+    return count;
+}
+/* Returns the field called text [length], or NULL. */
 RISEI_FN const risei_field *risei_field_named(const risei_field *fields, int count,
-                                              const char *name, size_t length)
+                                              const char *text, size_t length)
 {
     int i;
     for (i = 0; i < count; i++)
-        if (strlen(fields[i].name) == length && memcmp(fields[i].name, name, length) == 0)
+        if (strlen(fields[i].name) == length && memcmp(fields[i].name, text, length) == 0)
             return &fields[i];
     return NULL;
 }
-/* Which of the words, which spaces divide, is `text`? -1: none */
-RISEI_FN int risei_word(const char *words, const char *text)
+
+/* -- Numbers as text: the same text in every locale -- */
+
+enum { RISEI_NUMBER_TEXT = 40 }; /* characters of any number, with its terminating zero */
+
+/* Returns the character that the C library uses between whole and fractional digits. */
+RISEI_FN char risei_decimal_point(void)
 {
-    size_t const length = strlen(text);
-    int i = 0;
-    for (; words != NULL && *words != 0; i++) {
-        size_t const here = strcspn(words, " ");
-        if (here == length && memcmp(words, text, length) == 0) return i;
-        words += here + strspn(words + here, " ");
+    char text[8];
+    snprintf(text, sizeof text, "%.1f", 0.5);
+    return text[1];
+}
+/* Returns whether `text` is a number with a decimal point '.'; *value is the number. */
+RISEI_FN int risei_number_read(const char *text, double *value)
+{
+    char local[2 * RISEI_NUMBER_TEXT], *end, *point;
+    if (strlen(text) >= sizeof local) return 0;
+    strcpy(local, text);
+    point = strchr(local, '.');
+    if (point != NULL) *point = risei_decimal_point();
+    *value = strtod(local, &end);
+    return end > local && *end == '\0';
+}
+/* text = the shorter of 15 and 17 significant digits that reads back as the same number. */
+RISEI_FN void risei_number_write(double value, char *text)
+{
+    double back;
+    char *point;
+    int digits;
+    for (digits = 15; digits <= 17; digits += 2) {
+        snprintf(text, RISEI_NUMBER_TEXT, "%.*g", digits, value);
+        point = strchr(text, risei_decimal_point());
+        if (point != NULL) *point = '.';
+        if (risei_number_read(text, &back) && memcmp(&back, &value, sizeof back) == 0) return;
     }
-    return -1;
 }
-/* Word i of the words, as many letters as *length says. */
-RISEI_FN const char *risei_word_at(const char *words, int i, int *length)
+RISEI_FN void risei_seed_write(uint64_t seed, char *text)
 {
-    while (i-- > 0) words += strcspn(words, " ") + 1;
-    *length = (int)strcspn(words, " ");
-    return words;
+    char digits[24];
+    int count = 0;
+    do digits[count++] = (char)('0' + seed % 10);
+    while ((seed /= 10) != 0);
+    while (count > 0) *text++ = digits[--count];
+    *text = '\0';
 }
-/* A field's value from text; 0 if that is none */
+/* Returns whether `text` is a whole number below 2^64. */
+RISEI_FN int risei_seed_read(const char *text, uint64_t *seed)
+{
+    uint64_t value = 0;
+    const char *at = text;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        uint64_t const digit = (uint64_t)(*at - '0');
+        if (value > (UINT64_MAX - digit) / 10) return 0;
+        value = value * 10 + digit;
+    }
+    if (at == text || *at != '\0') return 0;
+    *seed = value;
+    return 1;
+}
+
+/* -- Fields as text -- */
+
+/* Returns the field that "name=..." names, and the object that holds it; NULL: there is none. */
+RISEI_FN const risei_field *risei_field_find(rise_agent_desc *desc, const char *text,
+                                             size_t length, void **object)
+{
+    *object = desc;
+    if (length > 8 && memcmp(text, "conv[", 5) == 0 && text[5] >= '0' &&
+        text[5] < '0' + RISE_MAX_CONV && text[6] == ']' && text[7] == '.') {
+        *object = &desc->conv[text[5] - '0'];
+        return risei_field_named(risei_conv_fields, RISEI_CONV_FIELDS, text + 8, length - 8);
+    }
+    return risei_field_named(risei_fields, RISEI_FIELDS, text, length);
+}
+/* Reads the value of a field from text. Returns whether there is one. */
 RISEI_FN int risei_field_read(const risei_field *field, const char *text, double *value)
 {
-    int const word = risei_word(field->words, text);
-    char *end;
-    *value = word >= 0 ? word : strtod(text, &end);
-    if (word >= 0) return 1;
-    return end > text && *end == 0 &&
-           (field->real || (*value > -2e9 && *value < 2e9 && *value == floor(*value)));
+    int i;
+    for (i = 0; field->word != NULL && field->word(i) != NULL; i++) {
+        if (strcmp(field->word(i), text) != 0) continue;
+        *value = i;
+        return 1;
+    }
+    if (!risei_number_read(text, value)) return 0;
+    return field->real || (*value > -2e9 && *value < 2e9 && *value == floor(*value));
+}
+/* Fails with a sentence that lists what the field accepts. */
+RISEI_FN rise_result risei_field_refuse(const risei_field *field, const char *text,
+                                        rise_error *error)
+{
+    char words[160];
+    size_t length = 0;
+    int i;
+    words[0] = '\0';
+    for (i = 0; field->word != NULL && field->word(i) != NULL && length < sizeof words; i++)
+        length += (size_t)snprintf(words + length, sizeof words - length, " %s", field->word(i));
+    return risei_fail(error, RISE_BAD_DESC, "%s is \"%.40s\"; it must be %s%s", field->name, text,
+                      field->word != NULL ? "one of"
+                      : field->real       ? "a number"
+                                          : "a whole number",
+                      words);
 }
 RISE_API rise_result rise_agent_set(rise_agent_desc *desc, const char *text, rise_error *error)
 {
-    int const length = (int)strcspn(text, "="), shown = length < 60 ? length : 60;
-    const risei_field *field =
-        risei_field_named(risei_fields, RISEI_COUNT(risei_fields), text, (size_t)length);
-    void *object = desc;
-    double value;
+    size_t const length = strcspn(text, "=");
+    const char *const value = text + length + 1;
+    const risei_field *field;
+    void *object;
+    double number;
     if (text[length] != '=')
         return risei_fail(error, RISE_BAD_DESC, "\"%.60s\" is not of the form field=value", text);
-    if (length > 8 && memcmp(text, "conv[", 5) == 0 && text[5] >= '0' &&
-        text[5] < '0' + RISE_MAX_CONV && text[6] == ']') {
-        field = risei_field_named(risei_conv_fields, RISEI_COUNT(risei_conv_fields), text + 8,
-                                  (size_t)length - 8);
-        object = &desc->conv[text[5] - '0'];
+    if (length == 4 && memcmp(text, "seed", 4) == 0) {
+        if (risei_seed_read(value, &desc->seed)) return RISE_OK;
+        return risei_fail(error, RISE_BAD_DESC,
+                          "seed is \"%.40s\"; it must be a whole number below 2^64", value);
     }
-    text += length + 1;
-    if (length == 4 && memcmp(text - 5, "seed", 4) == 0) {
-        char *end;
-        desc->seed = strtoull(text, &end, 10);
-        if (*end == 0 && end > text) return RISE_OK;
-        return risei_fail(error, RISE_BAD_DESC, "seed is \"%.40s\"; it must be a whole number",
-                          text);
-    }
+    field = risei_field_find(desc, text, length, &object);
     if (field == NULL)
-        return risei_fail(error, RISE_BAD_DESC, "there is no field \"%.*s\"", shown,
-                          text - length - 1);
-    if (!risei_field_read(field, text, &value))
-        return risei_fail(error, RISE_BAD_DESC, "%s is \"%.40s\"; it must be %s%s", field->name,
-                          text,
-                          field->words != NULL ? "one of "
-                          : field->real        ? "a number"
-                                               : "a whole number",
-                          field->words != NULL ? field->words : "");
-    risei_field_put(field, object, value);
+        return risei_fail(error, RISE_BAD_DESC, "there is no field \"%.*s\"",
+                          length < 60 ? (int)length : 60, text);
+    if (!risei_field_read(field, value, &number)) return risei_field_refuse(field, value, error);
+    risei_field_put(field, object, number);
     return RISE_OK;
 }
-RISEI_FN void risei_describe(const risei_field *fields, int count, const void *object,
-                             const char *prefix, rise_log_fn fn, void *user)
+/* Passes "prefix field=value" of each field to `fn`. */
+RISEI_FN void risei_fields_write(const risei_field *fields, int count, const void *object,
+                                 const char *prefix, rise_log_fn fn, void *user)
 {
-    char text[120];
-    int i, length;
+    char text[120], number[RISEI_NUMBER_TEXT];
+    int i;
     for (i = 0; i < count; i++) {
         double const value = risei_field_get(&fields[i], object);
-        const char *word = fields[i].words;
-        if (word != NULL && value >= 0 && value <= fields[i].high) {
-            word = risei_word_at(word, (int)value, &length);
-            snprintf(text, sizeof text, "%s%s=%.*s", prefix, fields[i].name, length, word);
-        } else
-            snprintf(text, sizeof text, "%s%s=%.10g", prefix, fields[i].name, value);
+        const char *word = fields[i].word != NULL ? fields[i].word((int)value) : NULL;
+        if (word == NULL) risei_number_write(value, number);
+        snprintf(text, sizeof text, "%s%s=%s", prefix, fields[i].name,
+                 word != NULL ? word : number);
         fn(user, text);
     }
 }
@@ -5336,17 +7971,20 @@ RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, v
 {
     char text[40];
     int l;
-    risei_describe(risei_fields, RISEI_COUNT(risei_fields), desc, "", fn, user);
+    risei_fields_write(risei_fields, RISEI_FIELDS, desc, "", fn, user);
     for (l = 0; l < desc->conv_count && l < RISE_MAX_CONV; l++) {
         snprintf(text, sizeof text, "conv[%d].", l);
-        risei_describe(risei_conv_fields, RISEI_COUNT(risei_conv_fields), &desc->conv[l], text, fn,
-                       user);
+        risei_fields_write(risei_conv_fields, RISEI_CONV_FIELDS, &desc->conv[l], text, fn, user);
     }
-    snprintf(text, sizeof text, "seed=%.0f", (double)desc->seed);
+    strcpy(text, "seed=");
+    risei_seed_write(desc->seed, text + 5);
     fn(user, text);
 }
 
-/* What the authors of each preset chose, where it is not the default here, in the form of rise_agent_set. */
+/* -- Presets -- */
+
+/* What the authors of each preset chose, where it differs from the defaults here. In the order of
+   rise_preset. */
 static const char *const risei_presets[][24] = {
     {"no_double=1", "no_dueling=1", "n_step=1", "priority_exponent=-1", "importance_exponent=-1",
      "learning_rate=6.25e-5", "adam_epsilon=1.5e-4", "gradient_clip=-1", "target_period=2000",
@@ -5357,40 +7995,26 @@ static const char *const risei_presets[][24] = {
      "learn_period=64", "batch=256", "discount=0.997", "learning_rate=1e-4", "target_period=500",
      "priority_exponent=0.2", "importance_exponent=0.2", "replay_capacity=1048576",
      "learn_start=200000", "epsilon_end=0.01", "epsilon_steps=2000000"},
-    {"cell=lstm",
-     "window=41",
-     "window_samples=40",
-     "window_stride=40",
-     "burn_in=40",
-     "stored_state=1",
-     "carry_state=1",
-     "feed_action=1",
-     "batch=2560",
-     "n_step=5",
-     "discount=0.997",
-     "value_rescale=1",
-     "priority_mix=0.9",
-     "priority_exponent=0.9",
-     "importance_exponent=0.6",
-     "target_period=2500",
-     "learning_rate=1e-4",
-     "adam_epsilon=1e-3",
-     "replay_capacity=1000000",
-     "learn_start=20000",
-     "learn_period=64",
-     "epsilon_end=0.01",
+    {"cell=lstm", "window=41", "window_samples=40", "window_stride=40", "burn_in=40",
+     "stored_state=1", "carry_state=1", "feed_action=1", "batch=2560", "n_step=5",
+     "discount=0.997", "value_rescale=1", "priority_mix=0.9", "priority_exponent=0.9",
+     "importance_exponent=0.6", "target_period=2500", "learning_rate=1e-4", "adam_epsilon=1e-3",
+     "replay_capacity=1000000", "learn_start=20000", "learn_period=64", "epsilon_end=0.01",
      "epsilon_steps=250000"}};
+RISEI_TABLE_SIZE(risei_presets, RISE_PRESET_COUNT);
+
 RISE_API void rise_agent_preset(rise_agent_desc *desc, rise_preset preset)
 {
     int i;
     for (i = 0; i < RISEI_COUNT(risei_presets[0]) && risei_presets[preset][i] != NULL; i++) {
         const char *text = risei_presets[preset][i];
-        const risei_field *field =
-            risei_field_named(risei_fields, RISEI_COUNT(risei_fields), text, strcspn(text, "="));
-        double const value = risei_field_get(field, desc);
-        if (!(value < 0) && !(value > 0)) rise_agent_set(desc, text, NULL);
+        void *object;
+        const risei_field *field = risei_field_find(desc, text, strcspn(text, "="), &object);
+        if (risei_is_zero(risei_field_get(field, object))) rise_agent_set(desc, text, NULL);
     }
 }
+
+/* -- Defaults -- */
 
 RISEI_FN void risei_default(int *field, int value)
 {
@@ -5398,8 +8022,7 @@ RISEI_FN void risei_default(int *field, int value)
 }
 RISEI_FN void risei_default_real(double *field, double value)
 {
-    /* zero, but not NaN */
-    if (!(*field < 0) && !(*field > 0) && *field - *field == 0) *field = value;
+    if (risei_is_zero(*field)) *field = value;
 }
 RISEI_FN rise_conv risei_conv_desc(int filters, int size, int stride)
 {
@@ -5408,147 +8031,163 @@ RISEI_FN rise_conv risei_conv_desc(int filters, int size, int stride)
     c.filters = filters, c.size = size, c.stride = stride;
     return c;
 }
-/* The conv layers and what else depends on the kind of network. */
-RISEI_FN void risei_default_network(rise_agent_desc *d)
+/* MinAtar's network (Young & Tian 2019): one layer of 16 filters of size 3. */
+RISEI_FN void risei_fill_small(rise_agent_desc *d)
+{
+    int const smaller = d->frame_width < d->frame_height ? d->frame_width : d->frame_height;
+    d->conv_count = 1;
+    d->conv[0] = risei_conv_desc(16, smaller < 3 ? smaller : 3, 1);
+}
+/* DQN's network (Mnih et al. 2015). */
+RISEI_FN void risei_fill_nature(rise_agent_desc *d)
+{
+    d->conv_count = 3;
+    d->conv[0] = risei_conv_desc(32, 8, 4);
+    d->conv[1] = risei_conv_desc(64, 4, 2);
+    d->conv[2] = risei_conv_desc(64, 3, 1);
+}
+/* IMPALA's network (Espeholt et al. 2018): three blocks, then a max pool to 6 x 6. */
+RISEI_FN void risei_fill_impala(rise_agent_desc *d)
+{
+    int const width = d->network_width < 16 ? d->network_width : 16;
+    int l;
+    d->conv_count = 3;
+    for (l = 0; l < 3; l++) {
+        rise_conv *c = &d->conv[l];
+        *c = risei_conv_desc((l == 0 ? 16 : 32) * width, 3, 1);
+        c->pad = 1, c->pool = 3, c->pool_stride = 2, c->pool_pad = 1;
+        c->residual = 2;
+    }
+    risei_default(&d->pool_to, 6);
+}
+RISEI_FN void risei_fill_network(rise_agent_desc *d)
 {
     int const wide = d->frame_width > d->frame_height;
     int const larger = wide ? d->frame_width : d->frame_height;
     int const smaller = wide ? d->frame_height : d->frame_width;
-    int l, small;
+    int l;
+    /* NATURE's first two layers, of size 8 and 4, need 36 pixels on each side */
     if (d->network == RISE_NETWORK_AUTO)
         d->network = larger <= 32 || smaller < 36 ? RISE_NETWORK_SMALL : RISE_NETWORK_NATURE;
-    small = d->network == RISE_NETWORK_SMALL;
-    if (small) { /* MinAtar's (Young & Tian 2019) */
-        d->conv_count = 1;
-        d->conv[0] = risei_conv_desc(16, smaller < 3 ? smaller : 3, 1);
-    } else if (d->network == RISE_NETWORK_NATURE) { /* Mnih et al. 2015 */
-        d->conv_count = 3;
-        d->conv[0] = risei_conv_desc(32, 8, 4);
-        d->conv[1] = risei_conv_desc(64, 4, 2);
-        d->conv[2] = risei_conv_desc(64, 3, 1);
-    }
     risei_default(&d->network_width, 2);
-    if (d->network == RISE_NETWORK_IMPALA) {
-        d->conv_count = 3;
-        for (l = 0; l < 3; l++) {
-            d->conv[l] = risei_conv_desc((l == 0 ? 16 : 32) *
-                                             (d->network_width < 16 ? d->network_width : 16),
-                                         3, 1);
-            d->conv[l].pad = 1, d->conv[l].pool = 3, d->conv[l].pool_stride = 2,
-            d->conv[l].pool_pad = 1;
-            d->conv[l].residual = 2;
-        }
-    }
-    risei_default(&d->pool_to, d->network == RISE_NETWORK_IMPALA ? 6 : -1);
+    if (d->network == RISE_NETWORK_SMALL) risei_fill_small(d);
+    if (d->network == RISE_NETWORK_NATURE) risei_fill_nature(d);
+    if (d->network == RISE_NETWORK_IMPALA) risei_fill_impala(d);
+    risei_default(&d->pool_to, -1);
     for (l = 0; l < RISE_MAX_CONV && l < d->conv_count; l++) {
         risei_default(&d->conv[l].stride, 1);
         if (d->conv[l].pool > 0) risei_default(&d->conv[l].pool_stride, d->conv[l].pool);
     }
-    risei_default(&d->features, small ? 128 : -1);
-    risei_default(&d->head_units, small ? 64 : 512);
-    risei_default(&d->recurrent_units, small ? 64 : 512);
-    risei_default(&d->embedding_size, small ? 64 : 512);
-    risei_default_real(&d->learning_rate, small ? 1e-3 : 1e-4);
-    risei_default(&d->target_period, small ? 100 : 2000);
-    risei_default(&d->replay_capacity, small ? 50000 : 200000);
-    risei_default(&d->learn_start, small ? 1000 : 20000);
-    risei_default(&d->epsilon_steps, small ? 10000 : 250000);
 }
-RISEI_FN void risei_default_all(rise_agent_desc *d)
+/* Defaults that the table gives. */
+RISEI_FN void risei_fill_table(rise_agent_desc *d)
 {
+    int const small = d->network == RISE_NETWORK_SMALL;
+    int i;
+    for (i = 0; i < RISEI_FIELDS; i++) {
+        const risei_field *field = &risei_fields[i];
+        double const value = small ? field->small : field->large;
+        if (risei_is_zero(risei_field_get(field, d))) risei_field_put(field, d, value);
+    }
+}
+/* Pixels that are averaged into one before a random projection: the fewest that leave at most 1024
+   squares. */
+RISEI_FN void risei_fill_pool(rise_agent_desc *d)
+{
+    int *const pool = &d->embedding_pool;
+    if (*pool != 0) return;
+    for (*pool = 1; *pool < 64; ++*pool)
+        if (risei_ceil_div(d->frame_width, *pool) * risei_ceil_div(d->frame_height, *pool) <= 1024)
+            break;
+}
+/* Fills in every default. An agent without a recurrent net has no windows to share or to store a
+   state of, so these fields say so. */
+RISEI_FN void risei_fill(rise_agent_desc *d)
+{
+    const risei_memory_kind *memory = &risei_memory_kinds[d->memory];
     int const small = d->frame_width <= 32 && d->frame_height <= 32;
+    if (!memory->recurrent) d->window_samples = d->window_stride = 1, d->stored_state = 0;
     risei_default(&d->frame_channels, 1);
-    risei_default(&d->frame_stack, 4);
     if (d->cell == RISE_CELL_AUTO) d->cell = RISE_CELL_GRU;
-    risei_default(&d->environments, 1);
-    risei_default(&d->players, 1);
     risei_default(&d->threads, 1);
-    risei_default(&d->window, 16);
-    risei_default(&d->window_samples, 1);
-    risei_default(&d->window_stride, 1);
-    risei_default_real(&d->context_scale, d->memory != RISE_MEMORY_RISE ? 1 : small ? 0.5 : 0.05);
-    if (d->embedding == RISE_EMBED_RESNET18) risei_default(&d->embedding_size, 512);
-    risei_default_network(d);
-    risei_default(&d->batch, 32);
-    risei_default(&d->n_step, 3);
-    risei_default_real(&d->discount, 0.99);
+    risei_default_real(&d->context_scale, memory->context_scale[small ? 0 : 1]);
+    risei_default(&d->embedding_size, risei_embedder_default_size(d));
+    risei_fill_network(d);
+    risei_fill_table(d);
     risei_default_real(&d->adam_epsilon, 0.005 / (d->batch > 0 ? d->batch : 1));
-    risei_default_real(&d->gradient_clip, 10);
-    risei_default(&d->learn_period, 4);
-    risei_default(&d->atoms, 51);
-    if (!(d->value_min < 0) && !(d->value_max > 0)) { /* neither was given, if both are zero */
+    if (!(d->value_min < 0) && !(d->value_max > 0)) { /* none given, if both are zero */
         risei_default_real(&d->value_min, -10);
         risei_default_real(&d->value_max, 10);
     }
-    risei_default(&d->quantiles, 8);
-    risei_default_real(&d->target_rate, 1);
-    risei_default_real(&d->munchausen_scale, 0.9);
-    risei_default_real(&d->temperature, 0.03);
-    risei_default_real(&d->priority_exponent, 0.5);
-    risei_default_real(&d->importance_exponent, 0.4);
-    risei_default_real(&d->epsilon_start, 1);
-    risei_default_real(&d->epsilon_end, d->network == RISE_NETWORK_SMALL ? 0.05 : 0.01);
-    if (d->embedding_pool == 0)
-        for (d->embedding_pool = 1; d->embedding_pool < 64; d->embedding_pool++)
-            if (risei_ceil_div(d->frame_width, d->embedding_pool) *
-                    risei_ceil_div(d->frame_height, d->embedding_pool) <=
-                1024)
-                break;
+    risei_fill_pool(d);
     if (d->embedding == RISE_EMBED_AUTO)
         d->embedding = small && d->frame_channels <= d->embedding_size ? RISE_EMBED_DOWNSAMPLE
                                                                        : RISE_EMBED_SIGNS;
-    if (d->embedding == RISE_EMBED_DOWNSAMPLE) { /* the size is what the grid comes to */
-        int columns, rows;
-        risei_embedding_grid(d->frame_width, d->frame_height, d->frame_channels, d->embedding_size,
-                             &columns, &rows);
-        if (columns * rows * d->frame_channels <= d->embedding_size)
-            d->embedding_size = columns * rows * d->frame_channels;
-    }
+    d->embedding_size = risei_embedder_final_size(d);
 }
-/* Is the field within its range, or, where it `may_wait`, zero? */
+
+/* -- Checks -- */
+
+/* Checks that a field is within its range or, if it `may_be_unset`, zero. */
 RISEI_FN rise_result risei_check_range(const risei_field *field, const void *object,
-                                       const char *prefix, int may_wait, rise_error *error)
+                                       const char *prefix, int may_be_unset, rise_error *error)
 {
     double const value = risei_field_get(field, object);
-    if ((value >= field->low && value <= field->high) ||
-        (may_wait && !(value < 0) && !(value > 0) && value - value == 0))
-        return RISE_OK;
+    double const high = field->word != NULL ? risei_words_count(field->word) - 1 : field->high;
+    if (value >= field->low && value <= high) return RISE_OK;
+    if (may_be_unset && risei_is_zero(value)) return RISE_OK;
     return risei_fail(error, RISE_BAD_DESC, "%s%s is %g; it must be between %g and %g", prefix,
-                      field->name, value, field->low, field->high);
+                      field->name, value, field->low, high);
 }
-/* Does each layer fit what the one before it leaves? */
-RISEI_FN rise_result risei_check_conv(const rise_agent_desc *d, rise_error *error)
+RISEI_FN rise_result risei_check_ranges(const rise_agent_desc *d, int may_be_unset,
+                                        rise_error *error)
+{
+    int i;
+    for (i = 0; i < RISEI_FIELDS; i++)
+        if (risei_check_range(&risei_fields[i], d, "", may_be_unset && i >= RISEI_REQUIRED,
+                              error) != RISE_OK)
+            return RISE_BAD_DESC;
+    return RISE_OK;
+}
+/* Checks layer l, whose input has the sides and channels given, and replaces them by its
+   output's. */
+RISEI_FN rise_result risei_check_conv_layer(const rise_conv *c, int l, int *height, int *width,
+                                            int *channels, rise_error *error)
+{
+    int const padded_height = *height + 2 * c->pad, padded_width = *width + 2 * c->pad;
+    risei_parameters p;
+    risei_conv made;
+    char prefix[24];
+    int i;
+    snprintf(prefix, sizeof prefix, "conv[%d].", l);
+    for (i = 0; i < RISEI_CONV_FIELDS; i++)
+        if (risei_check_range(&risei_conv_fields[i], c, prefix, 0, error) != RISE_OK)
+            return RISE_BAD_DESC;
+    if (c->size > padded_height || c->size > padded_width)
+        return risei_fail(
+            error, RISE_BAD_DESC,
+            "conv[%d].size is %d, but its input has only %d x %d pixels; make it smaller or pad", l,
+            c->size, padded_width, padded_height);
+    if (c->pool > 0 && c->pool_pad >= c->pool)
+        return risei_fail(error, RISE_BAD_DESC,
+                          "conv[%d].pool_pad is %d; it must be less than pool, %d", l, c->pool_pad,
+                          c->pool);
+    memset(&p, 0, sizeof p);
+    made = risei_conv_make(&p, c, *height, *width, *channels);
+    if (c->pool > made.out_height + 2 * c->pool_pad || c->pool > made.out_width + 2 * c->pool_pad)
+        return risei_fail(error, RISE_BAD_DESC,
+                          "conv[%d].pool is %d, but there are only %d x %d pixels to pool", l,
+                          c->pool, made.out_width, made.out_height);
+    *height = made.pooled_height, *width = made.pooled_width, *channels = made.filters;
+    return RISE_OK;
+}
+RISEI_FN rise_result risei_check_convs(const rise_agent_desc *d, rise_error *error)
 {
     int height = d->frame_height, width = d->frame_width;
-    int channels = d->frame_channels * d->frame_stack;
-    int l, i;
-    for (l = 0; l < d->conv_count; l++) {
-        const rise_conv *c = &d->conv[l];
-        risei_parameters p;
-        risei_conv made;
-        char prefix[24];
-        snprintf(prefix, sizeof prefix, "conv[%d].", l);
-        for (i = 0; i < RISEI_COUNT(risei_conv_fields); i++)
-            if (risei_check_range(&risei_conv_fields[i], c, prefix, 0, error) != RISE_OK)
-                return RISE_BAD_DESC;
-        if (c->size > height + 2 * c->pad || c->size > width + 2 * c->pad)
-            return risei_fail(error, RISE_BAD_DESC,
-                              "conv[%d].size is %d, but its input has only %d x %d pixels; make it "
-                              "smaller or pad",
-                              l, c->size, width + 2 * c->pad, height + 2 * c->pad);
-        if (c->pool > 0 && c->pool_pad >= c->pool)
-            return risei_fail(error, RISE_BAD_DESC,
-                              "conv[%d].pool_pad is %d; it must be less than pool, %d", l,
-                              c->pool_pad, c->pool);
-        memset(&p, 0, sizeof p);
-        made = risei_conv_make(&p, c, height, width, channels);
-        if (c->pool > made.out_height + 2 * c->pool_pad ||
-            c->pool > made.out_width + 2 * c->pool_pad)
-            return risei_fail(error, RISE_BAD_DESC,
-                              "conv[%d].pool is %d, but there are only %d x %d pixels to pool", l,
-                              c->pool, made.out_width, made.out_height);
-        height = made.pooled_height, width = made.pooled_width, channels = made.filters;
-    }
+    int channels = d->frame_channels * d->frame_stack, l;
+    for (l = 0; l < d->conv_count; l++)
+        if (risei_check_conv_layer(&d->conv[l], l, &height, &width, &channels, error) != RISE_OK)
+            return RISE_BAD_DESC;
     if (d->pool_to > height || d->pool_to > width)
         return risei_fail(
             error, RISE_BAD_DESC,
@@ -5562,75 +8201,26 @@ RISEI_FN rise_result risei_check_conv(const rise_agent_desc *d, rise_error *erro
             height, channels);
     return RISE_OK;
 }
-/* Steps of a window that is trained before its last one. */
-RISEI_FN int risei_before(const rise_agent_desc *d)
+/* Checks that sizes of arrays fit into an int. */
+RISEI_FN rise_result risei_check_size(const rise_agent_desc *d, rise_error *error)
 {
-    return d->memory != RISE_MEMORY_NONE ? d->window + d->window_samples - 2 : 0;
+    int const whole_window = risei_memory_kinds[d->memory].encodes_window;
+    int const frames = whole_window ? risei_window_before(d) + 1 + d->n_step : 2;
+    int64_t const images = (int64_t)frames * d->batch;
+    if (images * d->frame_width * d->frame_height * d->conv[0].filters <= INT_MAX / 2)
+        return RISE_OK;
+    return risei_fail(error, RISE_BAD_DESC,
+                      "batch %d%s is too much for frames of %d x %d; make it smaller", d->batch,
+                      whole_window ? " times window" : "", d->frame_width, d->frame_height);
 }
-/* Slots before a transition that learning may look at. */
-RISEI_FN int risei_reach(const rise_agent_desc *d)
+RISEI_FN rise_result risei_check_windows(const rise_agent_desc *d, rise_error *error)
 {
-    int const stack = d->frame_stack - 1, before = risei_before(d);
-    int const window = before + (d->feed_action ? 1 : 0);
-    if (d->memory == RISE_MEMORY_NONE) return stack;
-    if (d->memory == RISE_MEMORY_FULL) return before + (stack > 0 ? stack : d->feed_action);
-    return window > stack ? window : stack;
-}
-/* Does a ResNet-18 fit the description? */
-RISEI_FN rise_result risei_check_resnet(const rise_agent_desc *d, rise_error *error)
-{
-    int const wide = d->frame_width >= RISEI_RESNET_SIDE;
-    if (d->embedding_file == NULL)
-        return risei_fail(
-            error, RISE_BAD_DESC,
-            "embedding_file is NULL; RISE_EMBED_RESNET18 needs the path of its weights");
-    if (d->frame_channels != 1 && d->frame_channels != 3)
-        return risei_fail(error, RISE_BAD_DESC,
-                          "frame_channels is %d; RISE_EMBED_RESNET18 takes 1 or 3",
-                          d->frame_channels);
-    if (!wide || d->frame_height < RISEI_RESNET_SIDE)
-        return risei_fail(
-            error, RISE_BAD_DESC,
-            "frame_%s is %d; RISE_EMBED_RESNET18 needs %d or more: enlarge the frames",
-            wide ? "height" : "width", wide ? d->frame_height : d->frame_width, RISEI_RESNET_SIDE);
-    if (d->embedding_size % 8 != 0)
-        return risei_fail(error, RISE_BAD_DESC,
-                          "embedding_size is %d; RISE_EMBED_RESNET18 has 512, or a multiple of 8",
-                          d->embedding_size);
-    return RISE_OK;
-}
-/* What one field alone cannot tell. */
-RISEI_FN rise_result risei_check_together(const rise_agent_desc *d, rise_error *error)
-{
-    int const least = risei_reach(d) + d->n_step + 2, lane = d->replay_capacity / d->environments;
-    int const images = d->memory == RISE_MEMORY_FULL ? (risei_before(d) + 1 + d->n_step) * d->batch
-                                                     : 2 * d->batch;
-    if (d->threads < 1 || d->threads > RISEI_MOST_THREADS)
-        return risei_fail(error, RISE_BAD_DESC, "threads is %d; it must be between 1 and %d",
-                          d->threads, RISEI_MOST_THREADS);
-    if ((int64_t)images * d->frame_width * d->frame_height * d->conv[0].filters > INT_MAX / 2)
-        return risei_fail(error, RISE_BAD_DESC,
-                          "batch %d%s is too much for frames of %d x %d; make it smaller", d->batch,
-                          d->memory == RISE_MEMORY_FULL ? " times window" : "", d->frame_width,
-                          d->frame_height);
-    if (d->memory == RISE_MEMORY_RISE && d->embedding == RISE_EMBED_USER && d->embed_fn == NULL)
-        return risei_fail(error, RISE_BAD_DESC,
-                          "embed_fn is NULL; RISE_EMBED_USER needs a function that embeds a frame");
-    if (d->memory == RISE_MEMORY_RISE && d->embedding == RISE_EMBED_RESNET18 &&
-        risei_check_resnet(d, error) != RISE_OK)
-        return RISE_BAD_DESC;
-    if (d->embedding == RISE_EMBED_DOWNSAMPLE && d->embedding_size < d->frame_channels)
-        return risei_fail(
-            error, RISE_BAD_DESC,
-            "embedding_size is %d; RISE_EMBED_DOWNSAMPLE needs frame_channels, %d, or more",
-            d->embedding_size, d->frame_channels);
     if (d->burn_in >= d->window)
         return risei_fail(error, RISE_BAD_DESC, "burn_in is %d; it must be less than window, %d",
                           d->burn_in, d->window);
     if (d->stored_state && !d->carry_state)
-        return risei_fail(
-            error, RISE_BAD_DESC,
-            "stored_state is 1; it needs carry_state, for it keeps what acting carries");
+        return risei_fail(error, RISE_BAD_DESC,
+                          "stored_state is 1; set carry_state, too: the carried state is stored");
     if (d->window_stride > d->window_samples)
         return risei_fail(
             error, RISE_BAD_DESC,
@@ -5639,18 +8229,27 @@ RISEI_FN rise_result risei_check_together(const rise_agent_desc *d, rise_error *
     if (d->batch % d->window_samples != 0)
         return risei_fail(error, RISE_BAD_DESC, "window_samples is %d; it must divide batch, %d",
                           d->window_samples, d->batch);
+    return RISE_OK;
+}
+RISEI_FN rise_result risei_check_head(const rise_agent_desc *d, rise_error *error)
+{
     if (!(d->value_min < d->value_max))
         return risei_fail(error, RISE_BAD_DESC,
                           "value_min is %g; it must be less than value_max, %g", d->value_min,
                           d->value_max);
-    if (d->head == RISE_HEAD_C51 && (d->munchausen || d->value_rescale))
-        return risei_fail(error, RISE_BAD_DESC,
-                          "%s is 1; RISE_HEAD_C51 goes without it, take RISE_HEAD_IQN",
-                          d->munchausen ? "munchausen" : "value_rescale");
+    if (!risei_head_kinds[d->head].values && (d->munchausen || d->value_rescale))
+        return risei_fail(error, RISE_BAD_DESC, "%s is 1, which the head %s cannot use; take iqn",
+                          d->munchausen ? "munchausen" : "value_rescale",
+                          risei_head_kinds[d->head].name);
     if (d->munchausen && d->value_rescale)
         return risei_fail(error, RISE_BAD_DESC,
                           "munchausen and value_rescale are both 1; choose one");
-    if (d->play_only) return RISE_OK;
+    return RISE_OK;
+}
+RISEI_FN rise_result risei_check_replay(const rise_agent_desc *d, rise_error *error)
+{
+    int const least = risei_replay_reach(d) + d->n_step + 2;
+    int const lane = d->replay_capacity / d->environments;
     if (lane < least)
         return risei_fail(error, RISE_BAD_DESC,
                           "replay_capacity is %d, or %d for each environment; window, stack and "
@@ -5663,181 +8262,1156 @@ RISEI_FN rise_result risei_check_together(const rise_agent_desc *d, rise_error *
             d->learn_start, d->batch, d->replay_capacity);
     return RISE_OK;
 }
-
 RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error)
 {
-    int i, filled;
-    /* what is there, before sums are done with it; then what was filled in */
-    for (filled = 0; filled < 2; filled++) {
-        if (filled) risei_default_all(desc);
-        for (i = 0; i < RISEI_COUNT(risei_fields); i++)
-            if (risei_check_range(&risei_fields[i], desc, "", !filled && i >= RISEI_REQUIRED,
-                                  error) != RISE_OK)
-                return RISE_BAD_DESC;
+    /* what is given is checked before anything is computed from it; then what was filled in */
+    if (risei_check_ranges(desc, 1, error) != RISE_OK) return RISE_BAD_DESC;
+    risei_fill(desc);
+    if (risei_check_ranges(desc, 0, error) != RISE_OK) return RISE_BAD_DESC;
+    if (risei_check_convs(desc, error) != RISE_OK) return RISE_BAD_DESC;
+    if (desc->threads < 1 || desc->threads > RISEI_THREADS_MAX)
+        return risei_fail(error, RISE_BAD_DESC, "threads is %d; it must be between 1 and %d",
+                          desc->threads, RISEI_THREADS_MAX);
+    if (risei_check_size(desc, error) != RISE_OK) return RISE_BAD_DESC;
+    if (risei_memory_kinds[desc->memory].embeds) {
+        rise_result const result = risei_embedder_check(desc, error);
+        if (result != RISE_OK) return result;
     }
-    if (desc->features == 0) return risei_fail(error, RISE_BAD_DESC, "features is 0");
-    if (risei_check_conv(desc, error) != RISE_OK) return RISE_BAD_DESC;
-    return risei_check_together(desc, error);
+    if (risei_check_windows(desc, error) != RISE_OK) return RISE_BAD_DESC;
+    if (risei_check_head(desc, error) != RISE_OK) return RISE_BAD_DESC;
+    return desc->play_only ? RISE_OK : risei_check_replay(desc, error);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>agent: act, observe, learn, play */
+/* >>model: the network, ready to run
 
-enum { RISEI_RETURNS = 100 }; /* episodes over which mean_return is taken */
+   Holds what acting, playing and learning share: the weights, the frozen encoder, and one pass of
+   the network. Main type: risei_model. Uses network, replay (histories), embedder. Test:
+   tests/agent.c. */
 
-/* What is saved of an agent beside its arrays. */
-typedef struct risei_counters {
-    risei_random explore, sample;
-    int64_t steps, episodes, updates, debt; /* debt: steps taken for which no update was done yet */
-    /* taken; frames handled since the last, from 1 on, or 0 when all are */
-    int64_t snapshots, refreshed;
-    double loss, mean_value, td_error, gradient_norm;
-} risei_counters;
+/* What the network is run for. Noise, and the fractions of IQN, are drawn for each use. */
+typedef enum risei_use {
+    RISEI_USE_PLAY,
+    RISEI_USE_ACT,
+    RISEI_USE_TARGET,
+    RISEI_USE_LEARN,
+    RISEI_USES
+} risei_use;
 
-struct rise_agent {
-    rise_agent_desc desc;
-    rise_error error;
-    void *block; /* to free, or NULL */
-    size_t bytes;
+/* What random numbers are for. */
+enum {
+    RISEI_RANDOM_WEIGHTS = 1,
+    RISEI_RANDOM_EMBEDDER,
+    RISEI_RANDOM_EXPLORE,
+    RISEI_RANDOM_SAMPLE,
+    RISEI_RANDOM_UPDATE /* and above: streams that serve one update, so they are not saved */
+};
+
+typedef struct risei_model {
+    const rise_agent_desc *desc; /* resolved; the agent's */
     risei_device device;
     risei_net net;
     risei_embedder embedder;
-    rise_real *weights, *target, *gradient;
-    risei_optimizer optimizer;
-    risei_pass pass; /* of the one forward pass that is going on */
-    int *first;      /* [max rows] of the pass's sequence */
-    /* [batch] the same for the target network, whose window ends n steps later */
-    int *later;
-    /* [max images][frame_stack]: what the conv net sees, where it lies in a history */
-    const uint8_t **frames;
+    rise_real *weights; /* [net.block] that learn */
+    rise_real *target;  /* [net.block] a copy of them: see target_period */
+    int64_t updates;             /* of the weights, so far */
+    /* The weights that the network runs on, where risei_net_derives, what they were made with, and
+       for which use and update. */
+    rise_real *derived, *noise, *spectral;
+    uint64_t derived_for;
+    risei_pass pass;        /* of the one forward pass that is going on */
+    int *start;             /* [windows or lanes] of pass.sequence */
+    const uint8_t **frames; /* [images][frame_stack] in a history: what the conv net sees */
+    rise_real *embeddings;  /* [environments][embedding_size] of new frames */
+} risei_model;
 
-    risei_replay replay;        /* the training games: a lane each */
-    rise_real *lane_h, *lane_c; /* [environments][units]: carried states */
-    double *lane_return;        /* [environments]: of the episode in progress */
-    double *returns;            /* [RISEI_RETURNS], a ring */
-    rise_real *fresh;           /* [environments][embedding_size] */
-
-    risei_history play; /* the players: a short lane each */
-    rise_real *play_h, *play_c, *play_q;
-    int *play_known; /* has play_q been computed? */
-
-    risei_transition *batch, *drawn; /* [batch]: longest windows first; and as they were drawn */
-    /* noisy, spectral_norm: the weights on which the network runs */
-    rise_real *derived;
-    rise_real *noise, *spectral;       /* and what they were made with */
-    uint64_t derived_for;              /* for which use and update */
-    rise_real *importance, *td, *work; /* [batch] */
-    /* the target network's view of next states [batch][...]; munchausen: of states, before */
-    rise_real *target_q, *target_z;
-    /* [quantiles or atoms]: targets of one transition; [2][actions] */
-    rise_real *goal, *policy;
-    risei_counters counters;
-    /* microseconds saved up for learning, and what an update takes */
-    double saved, cost;
-};
-
-/* Images of the pass from `from` on. */
-RISEI_FN risei_input risei_agent_input(const rise_agent *a, int from)
+/* Returns the images of the pass from number `from` on. */
+RISEI_FN risei_frames_input risei_model_input(const risei_model *m, int from)
 {
-    risei_input input;
+    risei_frames_input input;
     input.images = NULL;
-    input.stack = a->desc.frame_stack;
-    input.frames = a->frames + (ptrdiff_t)from * input.stack;
+    input.stack = m->desc->frame_stack;
+    input.frames = m->frames + (ptrdiff_t)from * input.stack;
     return input;
 }
-
-/* Lays the agent out; with arena.base NULL it only counts. a->desc is resolved. */
-RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
+/* Returns how many lanes act in one pass. */
+RISEI_FN int risei_model_lanes(const rise_agent_desc *d)
 {
-    const rise_agent_desc *d = &a->desc;
-    int const full = d->memory == RISE_MEMORY_FULL, learn = d->play_only ? 0 : d->batch;
-    int const actors = !d->play_only && d->environments > 1 ? d->environments : 1;
-    int const act_steps = d->carry_state || d->memory == RISE_MEMORY_NONE ? 1 : d->window;
-    int const steps = risei_before(d) + 1 + d->n_step;
-    int const rows = 2 * learn > actors ? 2 * learn : actors;
-    int const sequences = learn / a->net.samples, act_entries = act_steps * actors;
-    int const entries = steps * sequences > act_entries ? steps * sequences : act_entries;
-    int const states = entries + (sequences > actors ? sequences : actors);
-    int const images = full ? entries : rows;
-    size_t const weights = a->net.parameters, actions = (size_t)d->actions;
-    size_t const units = (size_t)a->net.cell.units;
-    size_t const spread = (size_t)(a->net.taus * a->net.atoms);
-    size_t const players = (size_t)d->players, lanes = d->play_only ? 0 : (size_t)d->environments;
-    risei_history *h = &a->play;
-
-    a->weights = RISEI_TAKE(arena, rise_real, a->net.block);
-    a->target = RISEI_TAKE(arena, rise_real, learn > 0 ? a->net.block : 0);
-    a->gradient = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
-    a->optimizer.m = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
-    a->optimizer.v = RISEI_TAKE(arena, rise_real, learn > 0 ? weights : 0);
-    a->derived = RISEI_TAKE(arena, rise_real, risei_net_derived(&a->net) ? a->net.block : 0);
-    a->noise = RISEI_TAKE(arena, rise_real, risei_noise_size(&a->net));
-    a->spectral = RISEI_TAKE(arena, rise_real, risei_spectral_size(&a->net));
-    a->device.scratch_bytes = risei_encoder_scratch(&a->net.encoder, images);
-    if (a->embedder.net.layers > 0 &&
-        risei_encoder_scratch(&a->embedder.net, 1) > a->device.scratch_bytes)
-        a->device.scratch_bytes = risei_encoder_scratch(&a->embedder.net, 1);
-    a->device.scratch = risei_take(arena, a->device.scratch_bytes, (size_t)d->threads);
-#ifdef RISE_THREADS
-    a->device.pool = d->threads > 1 ? RISEI_TAKE(arena, risei_pool, 1) : NULL;
-#endif
-    a->optimizer.squares = RISEI_TAKE(arena, double, learn > 0 ? weights / RISEI_BLOCK + 1 : 0);
-    risei_pass_layout(arena, &a->net, &a->pass, rows, images, steps, entries, states, learn,
-                      risei_before(d) + 1);
-    a->first = RISEI_TAKE(arena, int, learn > actors ? learn : actors);
-    a->later = RISEI_TAKE(arena, int, learn);
-    a->frames =
-        RISEI_TAKE(arena, const uint8_t *, risei_times((size_t)images, (size_t)d->frame_stack));
-    if (d->memory == RISE_MEMORY_RISE) risei_embedder_layout(arena, &a->embedder);
-    a->fresh = RISEI_TAKE(arena, rise_real, (lanes > 0 ? lanes : 1) * (size_t)a->play.size);
-
-    h->lanes = d->players;
-    h->capacity = risei_reach(d) + 1;
-    risei_history_layout(arena, h);
-    a->play_h = RISEI_TAKE(arena, rise_real, players * units);
-    a->play_c = RISEI_TAKE(arena, rise_real, players * units);
-    a->play_q = RISEI_TAKE(arena, rise_real, players * actions);
-    a->play_known = RISEI_TAKE(arena, int, players);
-    if (d->play_only) return;
-
-    risei_replay_layout(arena, &a->replay);
-    a->lane_h = RISEI_TAKE(arena, rise_real, lanes * units);
-    a->lane_c = RISEI_TAKE(arena, rise_real, lanes * units);
-    a->lane_return = RISEI_TAKE(arena, double, lanes);
-    a->returns = RISEI_TAKE(arena, double, RISEI_RETURNS);
-    a->batch = RISEI_TAKE(arena, risei_transition, learn);
-    a->drawn = RISEI_TAKE(arena, risei_transition, learn);
-    a->importance = RISEI_TAKE(arena, rise_real, learn);
-    a->td = RISEI_TAKE(arena, rise_real, learn);
-    a->work = RISEI_TAKE(arena, rise_real, learn);
-    a->target_q = RISEI_TAKE(arena, rise_real, 2 * (size_t)learn * actions);
-    a->target_z = RISEI_TAKE(arena, rise_real, (size_t)learn * actions * spread);
-    a->goal = RISEI_TAKE(arena, rise_real, spread);
-    a->policy = RISEI_TAKE(arena, rise_real, 2 * actions);
+    return d->play_only ? 1 : d->environments;
 }
-/* Everything about an agent that its description alone decides. */
+/* Returns the steps that acting unrolls: one where there is no window or the state is carried. */
+RISEI_FN int risei_model_act_steps(const rise_agent_desc *d)
+{
+    return d->carry_state || !risei_memory_kinds[d->memory].recurrent ? 1 : d->window;
+}
+/* Returns the sizes of the pass: the most that acting, targets and learning need. */
+RISEI_FN risei_pass_size risei_model_pass_size(const rise_agent_desc *d)
+{
+    int const learn = d->play_only ? 0 : d->batch, lanes = risei_model_lanes(d);
+    int const acting = risei_model_act_steps(d) * lanes;
+    int const steps = risei_window_before(d) + 1 + d->n_step;
+    risei_pass_size s;
+    s.samples = d->window_samples, s.burn_in = d->burn_in;
+    s.learn = learn, s.windows = learn / d->window_samples;
+    s.learn_steps = risei_window_before(d) + 1;
+    s.steps = steps;
+    s.rows = 2 * learn > lanes ? 2 * learn : lanes;
+    s.entries = steps * s.windows > acting ? steps * s.windows : acting;
+    s.states = s.entries + (s.windows > lanes ? s.windows : lanes);
+    s.images = risei_memory_kinds[d->memory].encodes_window ? s.entries : s.rows;
+    return s;
+}
+RISEI_FN void risei_model_layout_device(risei_arena *arena, risei_model *m, int images)
+{
+    risei_device *d = &m->device;
+    d->scratch_bytes = risei_encoder_scratch(&m->net.encoder, images);
+    if (m->embedder.encoder.scratch_bytes > d->scratch_bytes)
+        d->scratch_bytes = m->embedder.encoder.scratch_bytes;
+    d->scratch = risei_take(arena, d->scratch_bytes, (size_t)m->desc->threads);
+#ifdef RISE_THREADS
+    d->threads = m->desc->threads > 1 ? RISEI_TAKE(arena, risei_threads, 1) : NULL;
+#endif
+}
+RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m)
+{
+    const rise_agent_desc *d = m->desc;
+    const risei_net *n = &m->net;
+    risei_pass_size const s = risei_model_pass_size(d);
+    int const lanes = risei_model_lanes(d);
+    m->weights = RISEI_TAKE(arena, rise_real, n->block);
+    m->target = RISEI_TAKE(arena, rise_real, s.learn > 0 ? n->block : 0);
+    m->derived = RISEI_TAKE(arena, rise_real, risei_net_derives(n) ? n->block : 0);
+    m->noise = RISEI_TAKE(arena, rise_real, risei_noise_size(&n->heads));
+    m->spectral = RISEI_TAKE(arena, rise_real, risei_spectral_size(n));
+    if (n->memory->embeds) risei_embedder_layout(arena, &m->embedder, d);
+    risei_model_layout_device(arena, m, s.images);
+    risei_pass_layout(arena, n, &m->pass, &s);
+    m->start = RISEI_TAKE(arena, int, s.learn > lanes ? s.learn : lanes);
+    m->frames = RISEI_TAKE(arena, const uint8_t *,
+                           risei_times((size_t)s.images, (size_t)d->frame_stack));
+    m->embeddings = RISEI_TAKE(
+        arena, rise_real, risei_times((size_t)lanes, (size_t)m->embedder.encoder.size));
+}
+/* Draws the weights of a new agent. */
+RISEI_FN rise_result risei_model_initialise(risei_model *m, rise_error *error)
+{
+    const rise_agent_desc *d = m->desc;
+    risei_random random = risei_random_stream(d->seed, RISEI_RANDOM_WEIGHTS);
+    risei_net_initialise(&m->net, m->weights, d->window, &random);
+    if (!d->play_only) memcpy(m->target, m->weights, m->net.block * sizeof *m->weights);
+    return risei_embedder_initialise(
+        &m->embedder, risei_random_stream(d->seed, RISEI_RANDOM_EMBEDDER), d, error);
+}
+
+/* Returns the random stream of one use in the present update, for noise (0) or fractions (1). */
+RISEI_FN risei_random risei_model_random(const risei_model *m, risei_use use, int fractions)
+{
+    uint64_t const number = (uint64_t)m->updates * 2 + (uint64_t)fractions;
+    return risei_random_stream(m->desc->seed,
+                               RISEI_RANDOM_UPDATE + number * RISEI_USES + (uint64_t)use);
+}
+/* Returns the weights to run on. Noise is drawn once an update for each use, but not for playing.
+   */
+RISEI_FN const rise_real *risei_model_weights(risei_model *m, risei_use use)
+{
+    const rise_real *w = use == RISEI_USE_TARGET ? m->target : m->weights;
+    uint64_t const key = ((uint64_t)m->updates + 1) * RISEI_USES + (uint64_t)use;
+    risei_random random = risei_model_random(m, use, 0);
+    if (!risei_net_derives(&m->net)) return w;
+    if (m->derived_for != key || use >= RISEI_USE_TARGET) {
+        int const noisy = m->net.heads.noisy;
+        if (noisy) risei_noise_draw(&m->net.heads, m->noise, &random);
+        risei_net_derive(&m->device, &m->net, w, noisy && use != RISEI_USE_PLAY ? m->noise : NULL,
+                         m->spectral, m->derived);
+        m->derived_for = key;
+    }
+    return m->derived;
+}
+/* Sets the fractions at which IQN's quantiles are wanted: random ones to learn, evenly spaced ones
+   to act. */
+RISEI_FN void risei_model_set_fractions(risei_model *m, risei_use use, int rows)
+{
+    const risei_heads *h = &m->net.heads;
+    risei_random random = risei_model_random(m, use, 1);
+    rise_real const taus = (rise_real)h->taus;
+    int i;
+    for (i = 0; i < rows * h->taus && h->kind->quantiles; i++)
+        m->pass.heads.tau[i] = use >= RISEI_USE_TARGET
+                                   ? risei_random_uniform(&random)
+                                   : ((rise_real)(i % h->taus) + (rise_real)0.5) / taus;
+}
+/* Fills window `row` of the pass's sequence, which is planned. Step j of the window is slot at -
+   before + j. Steps before the episode's first frame, or more than `after` slots after `at`, are
+   padding. FULL: the images come in the same order. */
+RISEI_FN void risei_model_gather_window(risei_model *m, const risei_history *h, int lane,
+                                        int64_t at, int before, int after, int row)
+{
+    const risei_sequence *s = &m->pass.sequence;
+    const risei_net *n = &m->net;
+    int const encodes_window = n->memory->encodes_window, stack = m->desc->frame_stack;
+    int const start = risei_history_window_start(h, lane, at, before);
+    int j;
+    for (j = 0; j < s->steps; j++) {
+        ptrdiff_t const entry = s->begin[j] + row;
+        rise_real *x = s->x + entry * n->cell.in;
+        const uint8_t **frames = m->frames + (encodes_window ? entry * stack : 0);
+        if (row >= risei_sequence_active(s, j)) continue;
+        if (j < start || j > before + after) {
+            risei_zero(x, n->cell.in);
+            if (encodes_window) frames[0] = NULL; /* a black image */
+            continue;
+        }
+        if (encodes_window) { /* the network fills in the features */
+            x += n->embedding;
+            risei_history_stack(h, lane, at - before + j, stack, frames);
+        }
+        risei_history_input(m->device.kernels, h, lane, at - before + j, n->extras, x);
+    }
+}
+
+/* -- Acting: Q in the newest slots of some lanes -- */
+
+/* Recurrent states that lanes carry from step to step. */
+typedef struct risei_states {
+    rise_real *h, *c; /* [lanes][units] */
+} risei_states;
+
+RISEI_FN void risei_states_layout(risei_arena *arena, risei_states *s, const risei_net *n,
+                                  int lanes)
+{
+    size_t const numbers = risei_times((size_t)lanes, (size_t)n->cell.units);
+    s->h = RISEI_TAKE(arena, rise_real, numbers);
+    s->c = RISEI_TAKE(arena, rise_real, numbers);
+}
+/* The lanes that act in one pass: row r of the pass is lane `first` + r. */
+typedef struct risei_acting {
+    risei_history *history;
+    int first, count;
+    risei_states states; /* of all lanes; used with carry_state */
+} risei_acting;
+
+/* Fills in the inputs of the pass: windows, frame stacks, and which rows a state takes. */
+RISEI_FN void risei_model_gather_acting(risei_model *m, const risei_acting *a, int steps)
+{
+    const risei_history *h = a->history;
+    risei_sequence *s = &m->pass.sequence;
+    int const recurrent = m->net.memory->recurrent, stack = m->desc->frame_stack;
+    int const encodes_window = m->net.memory->encodes_window;
+    int r;
+    for (r = 0; r < a->count && recurrent; r++) {
+        int const lane = a->first + r;
+        m->start[r] = risei_history_window_start(h, lane, h->written[lane] - 1, steps - 1);
+    }
+    s->steps = steps, s->rows = a->count;
+    s->start = m->start;
+    if (recurrent) risei_sequence_plan(s);
+    for (r = 0; r < a->count; r++) {
+        int const lane = a->first + r;
+        int64_t const at = h->written[lane] - 1;
+        if (recurrent) risei_model_gather_window(m, h, lane, at, steps - 1, 0, r);
+        if (!encodes_window) risei_history_stack(h, lane, at, stack, m->frames + r * stack);
+        m->pass.feature_row[r] = encodes_window ? s->begin[steps - 1] + r : r;
+        m->pass.state_row[r] = recurrent ? s->begin[steps] + r : 0;
+    }
+}
+/* Sets the states before the window: zero, or what each lane carries. A new episode begins with
+   zero. Histories that keep states get a copy. */
+RISEI_FN void risei_model_load_states(risei_model *m, const risei_acting *a)
+{
+    risei_history *h = a->history;
+    risei_sequence *s = &m->pass.sequence;
+    int const units = m->net.cell.units;
+    size_t const bytes = (size_t)units * sizeof(rise_real);
+    int r;
+    risei_zero(s->h, (ptrdiff_t)a->count * units);
+    risei_zero(s->c, (ptrdiff_t)a->count * units);
+    for (r = 0; r < a->count; r++) {
+        ptrdiff_t const slot = risei_history_newest(h, a->first + r);
+        ptrdiff_t const row = (ptrdiff_t)r * units, carried = (ptrdiff_t)(a->first + r) * units;
+        if (m->desc->carry_state && h->index[slot] > 0) {
+            memcpy(s->h + row, a->states.h + carried, bytes);
+            if (s->c != NULL) memcpy(s->c + row, a->states.c + carried, bytes);
+        }
+        if (h->state == 0) continue;
+        risei_history_keep_state(h, slot, 0, units, s->h + row);
+        if (s->c != NULL) risei_history_keep_state(h, slot, units, units, s->c + row);
+    }
+}
+RISEI_FN void risei_model_store_states(const risei_model *m, const risei_acting *a)
+{
+    const risei_sequence *s = &m->pass.sequence;
+    ptrdiff_t const units = m->net.cell.units;
+    size_t const bytes = (size_t)(a->count * units) * sizeof(rise_real);
+    memcpy(a->states.h + a->first * units, s->h + a->count * units, bytes);
+    if (s->c != NULL) memcpy(a->states.c + a->first * units, s->c + a->count * units, bytes);
+}
+/* Computes Q of the newest slots of some lanes, into pass.heads.q [count][actions], and moves
+   carried states on. */
+RISEI_FN void risei_model_act(risei_model *m, risei_use use, const risei_acting *a)
+{
+    int const steps = risei_model_act_steps(m->desc);
+    int const encodes_window = m->net.memory->encodes_window;
+    risei_frames_input const input = risei_model_input(m, 0);
+    risei_model_gather_acting(m, a, steps);
+    if (m->net.memory->recurrent) risei_model_load_states(m, a);
+    risei_model_set_fractions(m, use, a->count);
+    risei_net_forward(&m->device, &m->net, risei_model_weights(m, use), a->count,
+                      encodes_window ? m->pass.sequence.begin[steps] : a->count, &input, &m->pass);
+    if (m->net.memory->recurrent && m->desc->carry_state) risei_model_store_states(m, a);
+}
+
+/* Formats a line and passes it to desc->log_fn. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+RISEI_FN void risei_log(const rise_agent_desc *desc, const char *format, ...)
+{
+    char text[200];
+    va_list arguments;
+    if (desc->log_fn == NULL) return;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    desc->log_fn(desc->log_user, text);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* >>learner: draws a batch and carries out an update
+
+   Holds the batch, targets and losses of a batch, the update, the target network, and snapshots of
+   the encoder. Main types: risei_batch, risei_learner. Uses targets, heads, optimizer, replay,
+   model. Tests: tests/targets.c, tests/agent.c, tests/snapshot.c. */
+
+/* A batch of `size` transitions in `windows` windows of `samples` samples. Transition b is sample
+   b / windows of window row b % windows. Sample samples - 1 is the last of its window; the earlier
+   ones are the steps before it. Rows are sorted: windows with the least padding come first. */
+typedef struct risei_batch {
+    int size, samples, windows;
+    int before;                      /* trained steps of a window before its last one */
+    risei_transition *transition;    /* [size] */
+    risei_transition *drawn;         /* [windows] last samples, in the order they were drawn */
+    int *start;                      /* [windows] first step that is not padding; the model's */
+    int *next_start;                 /* [windows] the same for the target network */
+    rise_real *importance, *td;      /* [size] */
+    rise_real *work;                 /* [size] scratch */
+    rise_real *target_q;             /* [size, twice with Munchausen][actions] */
+    rise_real *target_z;             /* [size][taus][actions][atoms] of the next states */
+    rise_real *target;               /* [taus or atoms] of one transition */
+    rise_real *log_policy, *policy;  /* [actions] */
+} risei_batch;
+
+RISEI_FN int risei_batch_row(const risei_batch *b, int i) { return i % b->windows; }
+/* Returns how many steps before its window's last one transition i stands. */
+RISEI_FN int risei_batch_back(const risei_batch *b, int i)
+{
+    return b->samples - 1 - i / b->windows;
+}
+/* Returns the last sample of a window. */
+RISEI_FN risei_transition *risei_batch_last(const risei_batch *b, int row)
+{
+    return &b->transition[b->size - b->windows + row];
+}
+/* Returns after how many steps of its window transition i's state is reached, or its next state. An
+   absent one has the place of its window's last sample. */
+RISEI_FN int risei_batch_steps(const risei_batch *b, int i, int next)
+{
+    const risei_transition *t = &b->transition[i];
+    int const trained = b->before + 1, back = t->absent ? 0 : risei_batch_back(b, i);
+    return trained - back + (next ? t->steps : 0);
+}
+
+/* Numbers about the last update. */
+typedef struct risei_update_metrics {
+    double loss, mean_value, td_error, gradient_norm;
+} risei_update_metrics;
+
+typedef struct risei_learner {
+    risei_model *model;
+    risei_replay *replay;
+    risei_history *players; /* their embeddings follow the frozen encoder */
+    rise_real *gradient;    /* [net.parameters] */
+    risei_optimizer optimizer;
+    risei_batch batch;
+    risei_random sample;    /* random stream */
+    int64_t owed;           /* steps for which no update was done yet */
+    int64_t snapshots;      /* taken */
+    int64_t refreshed;      /* 1 + frames done for the snapshot in progress; 0: none */
+    risei_update_metrics metrics;
+    double saved, cost;     /* microseconds: saved up for learning, and an update's duration */
+} risei_learner;
+
+RISEI_FN void risei_learner_layout(risei_arena *arena, risei_learner *l)
+{
+    const risei_net *n = &l->model->net;
+    const rise_agent_desc *d = l->model->desc;
+    risei_batch *b = &l->batch;
+    size_t const size = (size_t)d->batch, actions = (size_t)d->actions;
+    size_t const outputs = (size_t)(n->heads.taus * n->heads.atoms);
+    l->gradient = RISEI_TAKE(arena, rise_real, n->parameters);
+    l->optimizer.m = RISEI_TAKE(arena, rise_real, n->parameters);
+    l->optimizer.v = RISEI_TAKE(arena, rise_real, n->parameters);
+    l->optimizer.squares = RISEI_TAKE(arena, double, n->parameters / RISEI_OPTIMIZER_BLOCK + 1);
+    b->size = d->batch, b->samples = d->window_samples, b->windows = b->size / b->samples;
+    b->before = risei_window_before(d);
+    b->start = l->model->start;
+    b->next_start = RISEI_TAKE(arena, int, b->windows);
+    b->transition = RISEI_TAKE(arena, risei_transition, size);
+    b->drawn = RISEI_TAKE(arena, risei_transition, b->windows);
+    b->importance = RISEI_TAKE(arena, rise_real, size);
+    b->td = RISEI_TAKE(arena, rise_real, size);
+    b->work = RISEI_TAKE(arena, rise_real, size);
+    b->target_q = RISEI_TAKE(arena, rise_real, 2 * size * actions);
+    b->target_z = RISEI_TAKE(arena, rise_real, risei_times(size * actions, outputs));
+    b->target = RISEI_TAKE(arena, rise_real, outputs);
+    b->log_policy = RISEI_TAKE(arena, rise_real, actions);
+    b->policy = RISEI_TAKE(arena, rise_real, actions);
+}
+RISEI_FN void risei_learner_initialise(risei_learner *l)
+{
+    l->optimizer.power1 = l->optimizer.power2 = 1;
+    l->sample = risei_random_stream(l->model->desc->seed, RISEI_RANDOM_SAMPLE);
+}
+/* Returns a value that goes linearly from `start` to `end` over so many steps after learn_start. */
+RISEI_FN double risei_schedule(const rise_agent_desc *d, int64_t now, double start, double end,
+                               int steps)
+{
+    double const share = (double)(now - d->learn_start) / (double)steps;
+    double const change = (end - start) * share;
+    return share <= 0 ? start : share >= 1 ? end : start + change;
+}
+RISEI_FN double risei_learning_rate(const rise_agent_desc *d, int64_t now)
+{
+    double const rate = d->learning_rate;
+    return d->learning_rate_steps == 0
+               ? rate
+               : risei_schedule(d, now, rate, rate * 0.1, d->learning_rate_steps);
+}
+
+/* -- The frozen encoder while learning -- */
+
+/* Ends the warm-up: the statistics freeze, and all stored frames are embedded again with them. */
+RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
+{
+    risei_model *m = l->model;
+    risei_embedder_freeze_statistics(&m->embedder);
+    risei_embedder_refresh(&m->device, &m->embedder, &l->replay->history, m->embeddings);
+    risei_embedder_refresh(&m->device, &m->embedder, l->players, m->embeddings);
+    risei_log(m->desc, "rise: learning starts after %.0f steps", (double)now);
+}
+/* Returns how many frames the snapshot in progress has still to do. */
+RISEI_FN int64_t risei_snapshot_left(const risei_learner *l)
+{
+    int64_t const frames = risei_embedder_snapshot_frames(&l->replay->history);
+    return l->refreshed > 0 ? frames - l->refreshed + 1 : 0;
+}
+RISEI_FN rise_result risei_snapshot_begin(risei_learner *l, rise_error *error)
+{
+    risei_model *m = l->model;
+    if (!risei_embedder_takes_snapshots(&m->embedder))
+        return risei_fail(error, RISE_BAD_CALL, "embedding is not RISE_EMBED_SNAPSHOT");
+    if (m->desc->play_only || !m->embedder.statistics_frozen)
+        return risei_fail(error, RISE_BAD_CALL,
+                          "learning has not started, so there is nothing to take a snapshot of");
+    if (l->refreshed > 0)
+        return risei_fail(error, RISE_BAD_CALL,
+                          "the last snapshot is not done yet: %.0f frames are left",
+                          (double)risei_snapshot_left(l));
+    risei_embedder_snapshot_begin(&m->embedder, risei_model_weights(m, RISEI_USE_PLAY));
+    m->derived_for = 0;
+    l->refreshed = 1;
+    l->snapshots++;
+    return RISE_OK;
+}
+/* Does 4 * batch frames of a snapshot, which takes about as long as an update. */
+RISEI_FN void risei_snapshot_continue(risei_learner *l)
+{
+    risei_model *m = l->model;
+    risei_history *h = &l->replay->history;
+    int i;
+    for (i = 0; i < 4 * m->desc->batch && l->refreshed > 0; i++) {
+        int64_t const number = l->refreshed++ - 1;
+        if (number == RISEI_SNAPSHOT_SAMPLE) { /* acting reads the newest window of each lane */
+            risei_embedder_snapshot_switch(&m->embedder);
+            risei_embedder_refresh(&m->device, &m->embedder, l->players, m->embeddings);
+            risei_embedder_refresh_newest(&m->device, &m->embedder, h, m->desc->window,
+                                          m->embeddings);
+        }
+        risei_embedder_snapshot_frame(&m->device, &m->embedder, h, number, m->embeddings);
+        if (number == risei_embedder_snapshot_frames(h) - 1) l->refreshed = 0;
+    }
+}
+/* Returns whether a snapshot is in progress, after beginning the one that snapshot_steps asks
+   for. */
+RISEI_FN int risei_snapshot_due(risei_learner *l, int64_t now)
+{
+    const rise_agent_desc *d = l->model->desc;
+    int const automatic =
+        d->snapshot_steps > 0 && risei_embedder_takes_snapshots(&l->model->embedder);
+    if (automatic && l->snapshots == 0 && now >= (int64_t)d->learn_start + d->snapshot_steps)
+        risei_snapshot_begin(l, NULL);
+    return l->refreshed > 0;
+}
+
+/* -- The batch -- */
+
+/* Fills in transition i, which stands before the last sample of its window. If that is before the
+   episode's first frame, a copy of the last sample takes the place, with weight 0. */
+RISEI_FN void risei_batch_fill_earlier(risei_batch *b, const risei_replay *r, int i)
+{
+    const risei_history *h = &r->history;
+    const risei_transition *last = risei_batch_last(b, risei_batch_row(b, i));
+    int const back = risei_batch_back(b, i);
+    risei_transition *t = &b->transition[i];
+    int const absent = h->index[risei_slot(h, last->lane, last->at)] < back;
+    *t = absent ? *last
+                : risei_replay_transition(r, risei_slot(h, last->lane, last->at - back));
+    t->priority = last->priority; /* by which the whole window was drawn */
+    t->absent = absent;
+}
+/* Draws the batch. A counting sort orders the windows by padding and keeps the order of equal
+   ones. */
+RISEI_FN void risei_batch_draw(risei_batch *b, const risei_replay *r, risei_random *random)
+{
+    int start, i, row = 0;
+    risei_replay_sample(r, random, b->windows, b->drawn);
+    for (start = 0; start <= b->before && row < b->windows; start++)
+        for (i = 0; i < b->windows; i++) {
+            const risei_transition *t = &b->drawn[i];
+            if (risei_history_window_start(&r->history, t->lane, t->at, b->before) != start)
+                continue;
+            b->start[row] = start;
+            *risei_batch_last(b, row++) = *t;
+        }
+    for (i = 0; i < b->size - b->windows; i++) risei_batch_fill_earlier(b, r, i);
+}
+/* Gathers frame stacks of the batch's states and next states, and the windows that hold both. Parts
+   of the job take some of the transitions. */
+RISEI_FN void risei_learner_gather_part(void *job, int part, int parts, void *scratch)
+{
+    risei_learner *const l = (risei_learner *)job;
+    risei_model *m = l->model;
+    risei_batch *b = &l->batch;
+    const risei_history *h = &l->replay->history;
+    int const stack = m->desc->frame_stack;
+    int i, end;
+    (void)scratch;
+    for (risei_part_range(b->size, 1, part, parts, &i, &end); i < end; i++) {
+        const risei_transition *t = &b->transition[i];
+        if (m->net.memory->recurrent && risei_batch_back(b, i) == 0)
+            risei_model_gather_window(m, h, t->lane, t->at, b->before, t->steps,
+                                      risei_batch_row(b, i));
+        if (m->net.memory->encodes_window) continue;
+        risei_history_stack(h, t->lane, t->at, stack, m->frames + (ptrdiff_t)i * stack);
+        risei_history_stack(h, t->lane, t->at + t->steps, stack,
+                            m->frames + (ptrdiff_t)(b->size + i) * stack);
+    }
+}
+/* Sets where the target network's windows start. A window of its own ends with the next state and
+   is no longer than the window that is trained. Where samples share a window, or windows begin with
+   a stored state, both networks use the same window. */
+RISEI_FN void risei_learner_set_next_starts(risei_learner *l)
+{
+    risei_batch *b = &l->batch;
+    int const own = b->samples == 1 && l->replay->history.state == 0;
+    int row;
+    for (row = 0; row < b->windows; row++) {
+        int const steps = risei_batch_last(b, row)->steps;
+        b->next_start[row] = own && b->start[row] < steps ? steps : b->start[row];
+    }
+}
+/* Recalls the stored states with which windows begin that do not begin with their episode. */
+RISEI_FN void risei_learner_recall_states(risei_learner *l)
+{
+    const rise_kernels *k = l->model->device.kernels;
+    const risei_history *h = &l->replay->history;
+    const risei_sequence *s = &l->model->pass.sequence;
+    int const units = l->model->net.cell.units;
+    int row;
+    for (row = 0; row < s->rows && h->state > 0; row++) {
+        const risei_transition *last = risei_batch_last(&l->batch, row);
+        ptrdiff_t const at = (ptrdiff_t)row * units;
+        ptrdiff_t slot;
+        if (l->batch.start[row] > 0) continue;
+        slot = risei_slot(h, last->lane, last->at - l->batch.before);
+        risei_history_recall_state(k, h, slot, 0, units, s->h + at);
+        if (s->c != NULL) risei_history_recall_state(k, h, slot, units, units, s->c + at);
+    }
+}
+/* Fills in the pass's inputs from the batch. */
+RISEI_FN void risei_learner_gather(risei_learner *l)
+{
+    risei_model *m = l->model;
+    risei_batch *b = &l->batch;
+    risei_sequence *s = &m->pass.sequence;
+    s->rows = b->windows;
+    s->steps = b->before + 1 + m->desc->n_step;
+    s->start = b->start;
+    if (m->net.memory->recurrent) {
+        risei_sequence_plan(s);
+        risei_zero(s->h, (ptrdiff_t)b->windows * m->net.cell.units);
+        risei_zero(s->c, (ptrdiff_t)b->windows * m->net.cell.units);
+        risei_learner_recall_states(l);
+    }
+    risei_learner_set_next_starts(l);
+    risei_device_run(&m->device, 4.0 * b->windows * s->steps * m->net.cell.in,
+                     risei_learner_gather_part, l);
+}
+/* Computes z and q of rows from .. to. Rows below batch.size are the batch's states; the rows after
+   them are the next states. Next states alone run over a window of their own (next_start); after
+   the states they run over the states' window, which goes on for n_step steps. */
+RISEI_FN void risei_learner_forward(risei_learner *l, risei_use use, int from, int to)
+{
+    risei_model *m = l->model;
+    risei_batch *b = &l->batch;
+    risei_pass *pass = &m->pass;
+    risei_sequence *s = &pass->sequence;
+    int const encodes_window = m->net.memory->encodes_window;
+    int const recurrent = m->net.memory->recurrent;
+    risei_frames_input const input = risei_model_input(m, encodes_window ? 0 : from);
+    int r;
+    s->steps = b->before + 1 + (to > b->size ? m->desc->n_step : 0);
+    /* the plan is that of b->start: next_start is never before it */
+    s->start = from >= b->size ? b->next_start : b->start;
+    for (r = from; r < to; r++) {
+        int const i = r % b->size, row = risei_batch_row(b, i);
+        int const steps = risei_batch_steps(b, i, r >= b->size);
+        pass->state_row[r - from] = recurrent ? s->begin[steps] + row : 0;
+        pass->feature_row[r - from] = encodes_window ? s->begin[steps - 1] + row : r - from;
+    }
+    risei_model_set_fractions(m, use, to - from);
+    risei_net_forward(&m->device, &m->net, risei_model_weights(m, use), to - from,
+                      encodes_window ? s->begin[s->steps] : to - from, &input, pass);
+}
+
+/* -- Targets and losses of the batch -- */
+
+/* Runs the target network on the next states, and with Munchausen on the states before them. */
+RISEI_FN void risei_learner_forward_target(risei_learner *l)
+{
+    const risei_heads *h = &l->model->net.heads;
+    const risei_heads_data *out = &l->model->pass.heads;
+    risei_batch *b = &l->batch;
+    size_t const size = (size_t)b->size, actions = (size_t)h->actions;
+    size_t const states = l->model->desc->munchausen ? size : 0;
+    size_t const outputs = actions * (size_t)(h->taus * h->atoms);
+    risei_learner_forward(l, RISEI_USE_TARGET, (int)(size - states), (int)(2 * size));
+    memcpy(b->target_q, out->q, (states + size) * actions * sizeof *out->q);
+    memcpy(b->target_z, out->z + states * outputs, size * outputs * sizeof *out->z);
+}
+/* Returns the reward that is learned from. Munchausen (Vieillard et al. 2020) adds the log
+   probability of the action by the target network's policy, times temperature (held above -1) and
+   munchausen_scale. */
+RISEI_FN rise_real risei_learner_reward(const risei_learner *l, int i)
+{
+    const rise_agent_desc *d = l->model->desc;
+    const risei_history *h = &l->replay->history;
+    const risei_transition *t = &l->batch.transition[i];
+    rise_real const temperature = (rise_real)d->temperature;
+    rise_real const scale = (rise_real)(d->munchausen_scale < 0 ? 0 : d->munchausen_scale);
+    rise_real bonus;
+    if (!d->munchausen) return t->reward;
+    risei_log_policy(l->model->device.kernels, d->actions,
+                     l->batch.target_q + (ptrdiff_t)i * d->actions,
+                     risei_history_mask(h, risei_slot(h, t->lane, t->at)), temperature,
+                     l->batch.log_policy);
+    bonus = temperature * l->batch.log_policy[t->action];
+    return t->reward + scale * (bonus > -1 ? bonus : (rise_real)-1);
+}
+/* Writes batch.target: the targets of transition i. Double Q-learning (van Hasselt et al. 2016):
+   the network that learns chooses the next action, and the target network says what it is worth. */
+RISEI_FN void risei_learner_target(risei_learner *l, int i)
+{
+    const rise_agent_desc *d = l->model->desc;
+    const risei_heads *heads = &l->model->net.heads;
+    const rise_kernels *k = l->model->device.kernels;
+    const risei_history *h = &l->replay->history;
+    risei_batch *b = &l->batch;
+    const risei_transition *t = &b->transition[i];
+    ptrdiff_t const next_row = d->munchausen ? b->size + i : i;
+    const rise_real *next_q = b->target_q + next_row * d->actions;
+    const rise_real *online_q = l->model->pass.heads.q + (ptrdiff_t)(b->size + i) * d->actions;
+    const uint8_t *mask = risei_history_mask(h, risei_slot(h, t->lane, t->at + t->steps));
+    risei_bootstrap next;
+    next.actions = d->actions;
+    next.reward = risei_learner_reward(l, i);
+    next.discount = t->discount;
+    next.next = b->target_z + (ptrdiff_t)i * heads->taus * heads->atoms * d->actions;
+    next.next_action = risei_best_action(
+        d->actions, d->no_double || d->munchausen ? next_q : online_q, mask);
+    next.policy = next.log_policy = NULL;
+    next.temperature = (rise_real)d->temperature;
+    next.rescale = d->value_rescale;
+    if (d->munchausen) {
+        risei_log_policy(k, d->actions, next_q, mask, next.temperature, b->log_policy);
+        k->exp(d->actions, b->log_policy, b->policy);
+        next.policy = b->policy, next.log_policy = b->log_policy;
+    }
+    heads->kind->target(heads, &next, b->target);
+}
+/* Computes the targets, losses, td errors and dz of the batch. Returns the mean loss. */
+RISEI_FN double risei_learner_loss(risei_learner *l, risei_update_metrics *metrics)
+{
+    const risei_heads *heads = &l->model->net.heads;
+    const rise_kernels *k = l->model->device.kernels;
+    risei_heads_data *out = &l->model->pass.heads;
+    risei_batch *b = &l->batch;
+    ptrdiff_t const outputs = (ptrdiff_t)heads->taus * heads->actions * heads->atoms;
+    double loss = 0, value = 0, error = 0;
+    int i;
+    risei_zero(out->dz, b->size * outputs);
+    for (i = 0; i < b->size; i++) {
+        int const action = b->transition[i].action;
+        ptrdiff_t const at = i * outputs + (ptrdiff_t)action * heads->atoms;
+        const rise_real *tau =
+            heads->kind->quantiles ? out->tau + (ptrdiff_t)i * heads->taus : NULL;
+        risei_loss_weight weight;
+        rise_real one;
+        weight.importance = b->importance[i], weight.batch = (rise_real)b->size;
+        risei_learner_target(l, i);
+        one = heads->kind->loss(k, heads, out->z + at, tau, b->target, &weight, out->dz + at,
+                                &b->td[i]);
+        loss += (double)(one * b->importance[i]);
+        value += (double)out->q[(ptrdiff_t)i * heads->actions + action];
+        error += (double)risei_abs(b->td[i]);
+    }
+    metrics->loss = loss / b->size;
+    metrics->mean_value = value / b->size;
+    metrics->td_error = error / b->size;
+    return metrics->loss;
+}
+/* Gives the last sample of each window the error by which the window is sampled (Kapturowski et al.
+   2019): eta max + (1 - eta) mean of its samples' errors. */
+RISEI_FN void risei_batch_mix_errors(risei_batch *b, rise_real eta)
+{
+    int row, i;
+    for (row = 0; row < b->windows; row++) {
+        rise_real largest = 0, sum = 0, count = 0;
+        for (i = row; i < b->size; i += b->windows) {
+            rise_real const error = risei_abs(b->td[i]);
+            if (b->transition[i].absent) continue;
+            largest = error > largest ? error : largest;
+            sum = sum + error;
+            count = count + 1;
+        }
+        b->td[b->size - b->windows + row] = eta * largest + (1 - eta) * sum / count;
+    }
+}
+
+/* -- The update -- */
+
+/* Moves the target network: a whole copy, or target_rate of the way. */
+RISEI_FN void risei_learner_copy_target(risei_learner *l)
+{
+    risei_model *m = l->model;
+    rise_real const rate = (rise_real)m->desc->target_rate;
+    size_t i;
+    if (rate >= 1) memcpy(m->target, m->weights, m->net.block * sizeof *m->weights);
+    for (i = 0; i < m->net.block && rate < 1; i++)
+        m->target[i] = m->target[i] + rate * (m->weights[i] - m->target[i]);
+}
+/* Returns whether the loss is finite and, if that is not known, the weights too: a ReLU can hide a
+   NaN among them. */
+RISEI_FN int risei_learner_finite(risei_learner *l, double loss)
+{
+    risei_model *m = l->model;
+    double sum = loss;
+    if (l->optimizer.unchecked)
+        sum += risei_sum_squares(&m->device, &l->optimizer, m->net.parameters, m->weights);
+    return sum <= DBL_MAX;
+}
+/* Computes the gradient of the batch and takes a step of Adam. Returns the gradient's norm. */
+RISEI_FN double risei_learner_descend(risei_learner *l, int64_t now)
+{
+    risei_model *m = l->model;
+    const rise_agent_desc *d = m->desc;
+    const rise_real *w = risei_net_derives(&m->net) ? m->derived : m->weights;
+    risei_net_backward(&m->device, &m->net, w, l->gradient, d->batch, l->batch.before + 1,
+                       &m->pass);
+    risei_net_derive_backward(&m->device, &m->net, m->noise, m->spectral, w, l->gradient);
+    return risei_optimizer_step(&m->device, &l->optimizer, m->net.parameters, m->weights,
+                                l->gradient, risei_learning_rate(d, now), d->adam_epsilon,
+                                d->gradient_clip < 0 ? 0 : d->gradient_clip);
+}
+/* Renews the priorities of the batch. */
+RISEI_FN void risei_learner_renew_priorities(risei_learner *l)
+{
+    const rise_agent_desc *d = l->model->desc;
+    risei_batch *b = &l->batch;
+    if (d->priority_mix > 0) risei_batch_mix_errors(b, (rise_real)d->priority_mix);
+    risei_replay_update(l->replay, l->model->device.kernels, b->size, b->transition, b->td,
+                        d->priority_exponent < 0 ? 0 : d->priority_exponent, b->work);
+}
+/* Carries out one update, or a part of a snapshot in its place. `now`: steps so far. If a number is
+   not finite, nothing changes but the random stream, so that the same batch is not drawn again. */
+RISEI_FN rise_result risei_learner_update(risei_learner *l, int64_t now, rise_error *error)
+{
+    risei_model *m = l->model;
+    const rise_agent_desc *d = m->desc;
+    risei_batch *b = &l->batch;
+    risei_update_metrics metrics = l->metrics;
+    int const needs_next = !d->no_double && !d->munchausen;
+    int finite;
+    if (m->net.memory->embeds && !m->embedder.statistics_frozen) risei_learner_end_warm_up(l, now);
+    if (risei_snapshot_due(l, now)) {
+        risei_snapshot_continue(l);
+        return RISE_OK;
+    }
+    risei_batch_draw(b, l->replay, &l->sample);
+    risei_replay_weights(m->device.kernels, b->size, b->transition,
+                         d->importance_exponent < 0 ? 0 : d->importance_exponent, b->importance);
+    risei_learner_gather(l);
+    risei_learner_forward_target(l);
+    risei_learner_forward(l, RISEI_USE_LEARN, 0, needs_next ? 2 * b->size : b->size);
+    finite = risei_learner_finite(l, risei_learner_loss(l, &metrics));
+    if (finite) {
+        metrics.gradient_norm = risei_learner_descend(l, now);
+        finite = metrics.gradient_norm <= DBL_MAX;
+    }
+    if (!finite)
+        return risei_fail(error, RISE_NOT_FINITE,
+                          "a weight, the loss or a gradient is not finite, so nothing was learned; "
+                          "lower learning_rate or check the rewards");
+    risei_spectral_keep(&m->net, m->spectral, m->weights);
+    risei_learner_renew_priorities(l);
+    l->metrics = metrics;
+    m->updates++;
+    if (m->updates % d->target_period == 0) risei_learner_copy_target(l);
+    return RISE_OK;
+}
+
+/* -- When to learn -- */
+
+/* Notes that the games took so many steps. */
+RISEI_FN void risei_learner_owe(risei_learner *l, int steps)
+{
+    const rise_agent_desc *d = l->model->desc;
+    int64_t const most = d->learn_period + d->environments;
+    l->owed += steps;
+    /* updates that could not be done in time are not caught up with */
+    if (!d->learn_outside && l->owed > most) l->owed = most;
+}
+/* Returns whether an update is due and possible. */
+RISEI_FN int risei_learner_is_due(const risei_learner *l)
+{
+    return l->owed >= l->model->desc->learn_period && l->replay->ready > 0;
+}
+/* Returns the seconds since some moment. */
+RISEI_FN double risei_clock(const rise_agent_desc *d)
+{
+    if (d->clock_fn != NULL) return d->clock_fn(d->clock_user);
+#ifdef TIME_UTC
+    {
+        struct timespec t;
+        timespec_get(&t, TIME_UTC);
+        return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    }
+#else
+    return (double)clock() / CLOCKS_PER_SEC;
+#endif
+}
+/* Carries out due updates for about `microseconds`; returns their number, or an error. An update
+   begins when the time saved up is as long as updates have taken on average. */
+RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microseconds,
+                                   rise_error *error)
+{
+    const rise_agent_desc *d = l->model->desc;
+    double const start = risei_clock(d);
+    double used = 0;
+    int updates = 0;
+    l->saved += microseconds;
+    while (risei_learner_is_due(l) && l->saved - used >= l->cost) {
+        double const before = used;
+        rise_result const result = risei_learner_update(l, now, error);
+        int const first = updates == 0 && !(l->cost > 0);
+        if (result != RISE_OK) return (int)result;
+        l->owed -= d->learn_period;
+        updates++;
+        used = (risei_clock(d) - start) * 1e6;
+        l->cost = first ? used : l->cost + (used - before - l->cost) / 8;
+    }
+    l->saved -= used;
+    if (l->saved > l->cost) l->saved = l->cost; /* time in which nothing was due is lost */
+    return updates;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* >>actor: the training games
+
+   Holds the lanes of the games that the agent learns from: it checks what they report, stores it,
+   and explores. Main type: risei_actor. Uses targets, replay, model. Tests: tests/rules.c,
+   tests/agent.c. */
+
+enum { RISEI_RETURNS = 100 }; /* episodes over which mean_return is taken */
+
+typedef struct risei_actor {
+    risei_model *model;
+    risei_replay *replay; /* a lane for each game */
+    risei_states states;
+    double *lane_return;  /* [environments] of the episode in progress */
+    double *returns;      /* [RISEI_RETURNS] of the last episodes, a ring */
+    risei_random explore; /* random stream */
+    int64_t steps, episodes;
+} risei_actor;
+
+RISEI_FN void risei_actor_layout(risei_arena *arena, risei_actor *a)
+{
+    int const environments = a->model->desc->environments;
+    risei_states_layout(arena, &a->states, &a->model->net, environments);
+    a->lane_return = RISEI_TAKE(arena, double, environments);
+    a->returns = RISEI_TAKE(arena, double, RISEI_RETURNS);
+}
+RISEI_FN double risei_epsilon(const rise_agent_desc *d, int64_t now)
+{
+    return risei_schedule(d, now, d->epsilon_start < 0 ? 0 : d->epsilon_start,
+                          d->epsilon_end < 0 ? 0 : d->epsilon_end, d->epsilon_steps);
+}
+/* Checks the arguments of a step of one lane against what came before. `who` is "environment" or
+   "player". Any lane's `allowed` must allow an action, but for terminated episodes, where it is not
+   read. */
+RISEI_FN rise_result risei_check_step(const rise_agent_desc *d, const char *who,
+                                      const risei_history *h, int lane, float reward, int event,
+                                      const uint8_t *allowed, rise_error *error)
+{
+    int i;
+    if (event < RISE_FIRST || event > RISE_TRUNCATED)
+        return risei_fail(error, RISE_BAD_CALL, "event %d of %s %d is none of rise_event", event,
+                          who, lane);
+    if (event != RISE_FIRST && risei_history_ended(h, lane))
+        return risei_fail(error, RISE_BAD_CALL,
+                          "%s %d has no episode in progress; its next frame must be RISE_FIRST",
+                          who, lane);
+    if (event != RISE_FIRST && !risei_finite(reward))
+        return risei_fail(error, RISE_NOT_FINITE, "the reward of %s %d is not a finite number", who,
+                          lane);
+    for (i = 0; i < d->actions && allowed != NULL; i++)
+        if (allowed[i] != 0) return RISE_OK;
+    if (allowed != NULL && event != RISE_TERMINATED)
+        return risei_fail(error, RISE_BAD_CALL, "%s %d allows no action at all", who, lane);
+    return RISE_OK;
+}
+/* Chooses an action for the newest slot of a lane: a random allowed one with probability epsilon,
+   else the best. Draws two numbers in any case, so that the stream does not depend on Q. */
+RISEI_FN int risei_actor_choose(risei_actor *a, double epsilon, int lane)
+{
+    const risei_history *h = &a->replay->history;
+    int const actions = a->model->desc->actions;
+    ptrdiff_t const slot = risei_history_newest(h, lane);
+    const uint8_t *mask = risei_history_mask(h, slot);
+    const rise_real *q = a->model->pass.heads.q + (ptrdiff_t)lane * actions;
+    int const explores = (double)risei_random_uniform(&a->explore) < epsilon;
+    int i, pick, allowed = 0;
+    for (i = 0; i < actions; i++) allowed += risei_mask_allows(mask, i);
+    pick = risei_random_below(&a->explore, allowed > 0 ? allowed : 1);
+    for (i = 0; i < actions - 1; i++)
+        if (risei_mask_allows(mask, i) && pick-- == 0) break;
+    if (risei_is_last(h->events[slot])) return 0;
+    return explores ? i : risei_best_action(actions, q, mask);
+}
+/* Counts the return of a lane's episode. `cut`: RISE_FIRST came before the last frame. */
+RISEI_FN void risei_actor_count_return(risei_actor *a, int lane, float reward, int event)
+{
+    int const first = event == RISE_FIRST;
+    int const cut = first && !risei_history_ended(&a->replay->history, lane);
+    double *const sum = &a->lane_return[lane];
+    if (cut || risei_is_last(event)) {
+        a->returns[a->episodes % RISEI_RETURNS] = *sum + (cut ? 0 : (double)reward);
+        a->episodes++;
+    }
+    *sum = first ? 0 : *sum + (double)reward;
+}
+/* Stores what the games did, whose embeddings are in model->embeddings. Returns how many of them
+   want an action. */
+RISEI_FN int risei_actor_observe(risei_actor *a, const uint8_t *frames, const float *rewards,
+                                 const rise_event *events, const uint8_t *allowed)
+{
+    risei_model *m = a->model;
+    const risei_history *h = &a->replay->history;
+    int const actions = m->desc->actions;
+    int lane, acting = 0;
+    for (lane = 0; lane < h->lanes; lane++) {
+        risei_observation o;
+        o.frame = frames + (ptrdiff_t)lane * h->frame_bytes;
+        o.embedding = m->embeddings + (ptrdiff_t)lane * h->size;
+        o.reward = rewards[lane];
+        o.event = (int)events[lane];
+        o.allowed = allowed != NULL ? allowed + (ptrdiff_t)lane * actions : NULL;
+        risei_actor_count_return(a, lane, o.reward, o.event);
+        acting += !risei_is_last(o.event);
+        if (h->size > 0 && !m->embedder.statistics_frozen)
+            risei_embedder_observe(&m->embedder, o.embedding);
+        risei_replay_append(a->replay, lane, &o, actions);
+    }
+    return acting;
+}
+/* Checks what all games report, and embeds their frames, before anything changes. */
+RISEI_FN rise_result risei_actor_check(risei_actor *a, const uint8_t *frames, const float *rewards,
+                                       const rise_event *events, const uint8_t *allowed,
+                                       rise_error *error)
+{
+    risei_model *m = a->model;
+    const risei_history *h = &a->replay->history;
+    int lane;
+    for (lane = 0; lane < h->lanes; lane++) {
+        const uint8_t *row =
+            allowed != NULL ? allowed + (ptrdiff_t)lane * m->desc->actions : NULL;
+        rise_result result = risei_check_step(m->desc, "environment", h, lane, rewards[lane],
+                                              (int)events[lane], row, error);
+        if (result == RISE_OK)
+            result = risei_embedder_embed_checked(&m->device, &m->embedder,
+                                                  frames + (ptrdiff_t)lane * h->frame_bytes,
+                                                  m->embeddings + (ptrdiff_t)lane * h->size, error);
+        if (result != RISE_OK) return result;
+    }
+    return RISE_OK;
+}
+/* Chooses and stores the actions [environments] of all games. */
+RISEI_FN void risei_actor_act(risei_actor *a, int *actions)
+{
+    risei_history *h = &a->replay->history;
+    double const epsilon = risei_epsilon(a->model->desc, a->steps);
+    risei_acting acting;
+    int lane;
+    acting.history = h;
+    acting.first = 0, acting.count = h->lanes;
+    acting.states = a->states;
+    /* random actions need no network, but carried states must not miss a step */
+    if (epsilon < 1 || a->model->desc->carry_state)
+        risei_model_act(a->model, RISEI_USE_ACT, &acting);
+    for (lane = 0; lane < h->lanes; lane++) {
+        actions[lane] = risei_actor_choose(a, epsilon, lane);
+        h->actions[risei_history_newest(h, lane)] = (int16_t)actions[lane];
+    }
+}
+/* Returns the frames stored since the agent was created. After loading an agent without its replay
+   buffer, learning waits until this passes learn_start. */
+RISEI_FN int64_t risei_actor_seen(const risei_actor *a)
+{
+    const risei_history *h = &a->replay->history;
+    int64_t seen = 0;
+    int lane;
+    for (lane = 0; lane < h->lanes; lane++) seen += h->written[lane];
+    return seen;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* >>players: characters that play and do not learn
+
+   Holds a short history for each character. Main type: risei_players. Uses targets, replay, model,
+   actor (checks). Test: tests/rules.c. */
+
+typedef struct risei_players {
+    risei_model *model;
+    risei_history history; /* a lane for each player, as long as acting needs */
+    risei_states states;
+    rise_real *q;          /* [players][actions] of the last call */
+    int *has_q;            /* [players] */
+} risei_players;
+
+RISEI_FN void risei_players_layout(risei_arena *arena, risei_players *p)
+{
+    const rise_agent_desc *d = p->model->desc;
+    size_t const players = (size_t)d->players;
+    risei_history_layout(arena, &p->history);
+    risei_states_layout(arena, &p->states, &p->model->net, d->players);
+    p->q = RISEI_TAKE(arena, rise_real, players * (size_t)d->actions);
+    p->has_q = RISEI_TAKE(arena, int, players);
+}
+/* Returns the best allowed action, 0 where the episode is over. `allowed`: [actions] bytes, or NULL
+   for all. */
+RISEI_FN int risei_players_choose(const risei_players *p, int event, const uint8_t *allowed)
+{
+    const rise_real *q = p->model->pass.heads.q;
+    int i, best = -1;
+    for (i = 0; i < p->model->desc->actions; i++)
+        if ((allowed == NULL || allowed[i] != 0) && (best < 0 || q[i] > q[best])) best = i;
+    return best < 0 || risei_is_last(event) ? 0 : best;
+}
+RISEI_FN int risei_players_play(risei_players *p, int player, risei_observation *o,
+                                rise_error *error)
+{
+    risei_model *m = p->model;
+    risei_history *h = &p->history;
+    int const actions = m->desc->actions;
+    risei_acting acting;
+    int action;
+    rise_result result =
+        risei_check_step(m->desc, "player", h, player, o->reward, o->event, o->allowed, error);
+    if (result == RISE_OK)
+        result = risei_embedder_embed_checked(&m->device, &m->embedder, o->frame, m->embeddings,
+                                              error);
+    if (result != RISE_OK) return (int)result;
+    o->embedding = m->embeddings;
+    risei_history_append(h, player, o, actions);
+    acting.history = h;
+    acting.first = player, acting.count = 1;
+    acting.states = p->states;
+    risei_model_act(m, RISEI_USE_PLAY, &acting);
+    memcpy(p->q + (ptrdiff_t)player * actions, m->pass.heads.q, (size_t)actions * sizeof *p->q);
+    p->has_q[player] = 1;
+    action = risei_players_choose(p, o->event, o->allowed);
+    h->actions[risei_history_newest(h, player)] = (int16_t)action;
+    return action;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* >>agent: the public object, which owns a model, a replay buffer, a learner, an actor and players
+
+   Holds the functions of >>api-agent: they check their arguments and call the parts. Main type:
+   rise_agent. Uses describe, model, learner, actor, players. Tests: tests/rules.c,
+   tests/agent.c. */
+
+struct rise_agent {
+    rise_agent_desc desc; /* resolved */
+    rise_error error;     /* of the last call that failed */
+    void *block;          /* to free; NULL: the caller's memory */
+    size_t bytes;
+    risei_model model;
+    risei_replay replay;
+    risei_learner learner;
+    risei_actor actor;
+    risei_players players;
+};
+
+/* Sets everything that the resolved description alone decides. */
 RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
 {
-    risei_history *h = &a->play;
+    risei_history *h = &a->players.history;
     memset(a, 0, sizeof *a);
     a->desc = *desc;
-    a->net = risei_net_make(desc);
-    if (desc->memory == RISE_MEMORY_RISE) risei_embedder_make(&a->embedder, desc);
+    a->model.desc = &a->desc;
+    a->model.net = risei_net_make(desc);
+    a->learner.model = a->actor.model = a->players.model = &a->model;
+    a->learner.replay = a->actor.replay = &a->replay;
+    a->learner.players = h;
     h->frame_bytes = desc->frame_width * desc->frame_height * desc->frame_channels;
-    h->size = desc->memory == RISE_MEMORY_RISE ? desc->embedding_size : 0;
+    h->size = a->model.net.memory->embeds ? desc->embedding_size : 0;
     h->f32 = desc->embedding_f32 != 0 || sizeof(rise_real) == 8;
     h->mask_bytes = desc->action_masks ? risei_ceil_div(desc->actions, 8) : 0;
     a->replay.history = *h;
-    a->replay.history.lanes = desc->environments;
-    if (desc->stored_state && desc->memory != RISE_MEMORY_NONE)
-        a->replay.history.state = desc->recurrent_units * (desc->cell == RISE_CELL_LSTM ? 2 : 1);
-    a->replay.stride = desc->memory != RISE_MEMORY_NONE ? desc->window_stride : 1;
-    a->replay.history.capacity = desc->replay_capacity / desc->environments;
-    a->replay.reach = risei_reach(desc);
+    h->lanes = desc->players;
+    h->capacity = risei_replay_reach(desc) + 1;
+    h = &a->replay.history;
+    h->lanes = desc->environments;
+    h->capacity = desc->replay_capacity / desc->environments;
+    if (desc->stored_state)
+        h->state = risei_cell_state_size(a->model.net.cell.kind, desc->recurrent_units);
+    a->replay.reach = risei_replay_reach(desc);
     a->replay.n_step = desc->n_step;
+    a->replay.stride = desc->window_stride;
     a->replay.discount = desc->discount;
 }
-/* The size of a resolved description's agent; 0 where that does not fit size_t. */
+/* Takes the memory of a planned agent; counts it if the arena has no base. */
+RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
+{
+    risei_model_layout(arena, &a->model);
+    risei_players_layout(arena, &a->players);
+    if (a->desc.play_only) return;
+    risei_replay_layout(arena, &a->replay);
+    risei_learner_layout(arena, &a->learner);
+    risei_actor_layout(arena, &a->actor);
+}
+/* Returns the bytes of an agent with a resolved description; 0 if they do not fit into size_t. A
+   block may have any alignment, so there is room to align it. */
 RISEI_FN size_t risei_agent_measure(const rise_agent_desc *resolved)
 {
     rise_agent plan;
@@ -5846,8 +9420,8 @@ RISEI_FN size_t risei_agent_measure(const rise_agent_desc *resolved)
     memset(&arena, 0, sizeof arena);
     risei_take(&arena, 1, sizeof(rise_agent));
     risei_agent_layout(&arena, &plan);
-    /* the block may lie anyhow */
-    return arena.overflow || arena.used > SIZE_MAX - RISEI_ALIGN ? 0 : arena.used + RISEI_ALIGN;
+    if (arena.overflow || arena.used > SIZE_MAX - RISEI_ALIGN) return 0;
+    return arena.used + RISEI_ALIGN;
 }
 RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error)
 {
@@ -5861,51 +9435,81 @@ RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error)
     return bytes;
 }
 
-RISEI_FN void risei_log(const rise_agent *a, const char *format, ...)
+/* Checks that this build and this machine can run the description. */
+RISEI_FN rise_result risei_agent_check_machine(const rise_agent_desc *resolved, rise_error *error)
 {
-    char text[200];
-    va_list arguments;
-    if (a->desc.log_fn == NULL) return;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    a->desc.log_fn(a->desc.log_user, text);
+    if (rise_kernels_of(resolved->isa) == NULL)
+        return risei_fail(error, RISE_UNAVAILABLE,
+                          "isa is %d, which this machine or build lacks; 0 takes the best it has",
+                          (int)resolved->isa);
+#ifndef RISE_THREADS
+    if (resolved->threads > 1)
+        return risei_fail(
+            error, RISE_UNAVAILABLE,
+            "threads is %d; for more than 1, define RISE_THREADS beside RISE_IMPLEMENTATION",
+            resolved->threads);
+#endif
+    return RISE_OK;
 }
-
-/* What random numbers are for. Those for one update alone have a stream each update, which need not be saved. */
-enum {
-    RISEI_FOR_WEIGHTS = 1,
-    RISEI_FOR_EMBEDDER,
-    RISEI_FOR_EXPLORING,
-    RISEI_FOR_SAMPLING,
-    RISEI_FOR_UPDATE
-};
-/* What the network is run for. */
-typedef enum risei_use { RISEI_PLAY, RISEI_ACT, RISEI_TARGET, RISEI_LEARN, RISEI_USES } risei_use;
-
-/* Weights and random streams of a new agent. */
-RISEI_FN rise_result risei_agent_begin(rise_agent *a, rise_error *error)
+/* Gets the block for `bytes`: the caller's, or zeroed memory. */
+RISEI_FN rise_result risei_agent_get_block(const rise_agent_desc *d, size_t bytes,
+                                           unsigned char **block, rise_error *error)
 {
-    const rise_agent_desc *d = &a->desc;
-    risei_random random = risei_stream(d->seed, RISEI_FOR_WEIGHTS);
-    a->optimizer.power1 = a->optimizer.power2 = 1;
-    risei_net_initialise(&a->net, a->weights, d->window, &random);
-    if (!d->play_only) memcpy(a->target, a->weights, a->net.block * sizeof *a->weights);
-    if (d->memory == RISE_MEMORY_RISE)
-        risei_embedder_initialise(&a->embedder, risei_stream(d->seed, RISEI_FOR_EMBEDDER));
-    a->counters.explore = risei_stream(d->seed, RISEI_FOR_EXPLORING);
-    a->counters.sample = risei_stream(d->seed, RISEI_FOR_SAMPLING);
-    return a->embedder.kind == RISE_EMBED_RESNET18
-               ? risei_resnet_load(a->embedder.resnet, d->embedding_file, error)
-               : RISE_OK;
+    if (bytes == 0 || (d->memory_bytes > 0 && bytes > d->memory_bytes))
+        return risei_fail(
+            error, RISE_NO_MEMORY,
+            "the agent needs %.0f bytes and memory_bytes is %.0f; raise it or lower %s",
+            (double)bytes, (double)d->memory_bytes, d->play_only ? "players" : "replay_capacity");
+    *block = (unsigned char *)d->memory_block;
+    if (*block != NULL && d->memory_bytes == 0)
+        return risei_fail(error, RISE_BAD_DESC, "memory_bytes is 0; say how large memory_block is");
+    if (*block == NULL) *block = (unsigned char *)calloc(bytes, 1);
+    if (*block == NULL)
+        return risei_fail(error, RISE_NO_MEMORY,
+                          "the system refused %.0f bytes; lower replay_capacity", (double)bytes);
+    return RISE_OK;
+}
+/* Lays an agent out in its block. */
+RISEI_FN rise_agent *risei_agent_place(const rise_agent_desc *resolved, unsigned char *block,
+                                       size_t bytes)
+{
+    size_t const misaligned = (size_t)((uintptr_t)block % RISEI_ALIGN);
+    risei_arena arena;
+    rise_agent *a;
+    memset(&arena, 0, sizeof arena);
+    arena.zeroed = resolved->memory_block == NULL;
+    arena.base = block + (RISEI_ALIGN - misaligned) % RISEI_ALIGN;
+    a = (rise_agent *)risei_take(&arena, 1, sizeof(rise_agent));
+    risei_agent_plan(a, resolved);
+    risei_agent_layout(&arena, a);
+    a->block = resolved->memory_block == NULL ? block : NULL;
+    a->bytes = bytes;
+    a->model.device.kernels = rise_kernels_of(resolved->isa);
+    return a;
+}
+/* Starts the threads, and draws weights and random streams. */
+RISEI_FN rise_result risei_agent_start(rise_agent *a, rise_error *error)
+{
+    rise_result result;
+#ifdef RISE_THREADS
+    risei_device *d = &a->model.device;
+    if (d->threads != NULL &&
+        !risei_threads_begin(d->threads, a->desc.threads, d->scratch, d->scratch_bytes)) {
+        d->threads = NULL;
+        return risei_fail(error, RISE_UNAVAILABLE,
+                          "the system refuses %d threads; set threads lower", a->desc.threads);
+    }
+#endif
+    result = risei_model_initialise(&a->model, error);
+    risei_learner_initialise(&a->learner);
+    a->actor.explore = risei_random_stream(a->desc.seed, RISEI_RANDOM_EXPLORE);
+    return result;
 }
 RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc,
                                        rise_error *error)
 {
     rise_agent_desc resolved;
     rise_agent *a;
-    const rise_kernels *kernels;
-    risei_arena arena;
     rise_result result;
     unsigned char *block;
     size_t bytes;
@@ -5913,57 +9517,21 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
     if (agent == NULL || desc == NULL)
         return risei_fail(error, RISE_BAD_CALL, "%s is NULL", agent == NULL ? "agent" : "desc");
     resolved = *desc;
-    kernels = rise_kernels_of(desc->isa);
-    if (rise_agent_resolve(&resolved, error) != RISE_OK) return RISE_BAD_DESC;
-    if (kernels == NULL)
-        return risei_fail(error, RISE_UNAVAILABLE,
-                          "isa is %d, which this machine or build lacks; 0 takes the best it has",
-                          (int)desc->isa);
-#ifndef RISE_THREADS
-    if (resolved.threads > 1)
-        return risei_fail(
-            error, RISE_UNAVAILABLE,
-            "threads is %d; for more than 1, define RISE_THREADS beside RISE_IMPLEMENTATION",
-            resolved.threads);
-#endif
-    memset(&arena, 0, sizeof arena);
+    result = rise_agent_resolve(&resolved, error);
+    if (result == RISE_OK) result = risei_agent_check_machine(&resolved, error);
+    if (result != RISE_OK) return result;
     bytes = risei_agent_measure(&resolved);
-    if (bytes == 0 || (desc->memory_bytes > 0 && bytes > desc->memory_bytes))
-        return risei_fail(
-            error, RISE_NO_MEMORY,
-            "the agent needs %.0f bytes and memory_bytes is %.0f; raise it or lower %s",
-            (double)bytes, (double)desc->memory_bytes,
-            desc->play_only ? "players" : "replay_capacity");
-    block = (unsigned char *)desc->memory_block;
-    if (block != NULL && desc->memory_bytes == 0)
-        return risei_fail(error, RISE_BAD_DESC, "memory_bytes is 0; say how large memory_block is");
-    arena.zeroed = block == NULL;
-    if (block == NULL) block = (unsigned char *)calloc(bytes, 1);
-    if (block == NULL)
-        return risei_fail(error, RISE_NO_MEMORY,
-                          "the system refused %.0f bytes; lower replay_capacity", (double)bytes);
-    arena.base = block + (RISEI_ALIGN - (size_t)((uintptr_t)block % RISEI_ALIGN)) % RISEI_ALIGN;
-    a = (rise_agent *)risei_take(&arena, 1, sizeof(rise_agent));
-    risei_agent_plan(a, &resolved);
-    risei_agent_layout(&arena, a);
-    a->block = desc->memory_block == NULL ? block : NULL;
-#ifdef RISE_THREADS
-    if (a->device.pool != NULL && !risei_pool_begin(a->device.pool, resolved.threads,
-                                                    a->device.scratch, a->device.scratch_bytes)) {
-        free(a->block);
-        return risei_fail(error, RISE_UNAVAILABLE,
-                          "the system refuses %d threads; set threads lower", resolved.threads);
-    }
-#endif
-    a->bytes = bytes;
-    a->device.kernels = kernels;
-    result = risei_agent_begin(a, error);
+    result = risei_agent_get_block(&resolved, bytes, &block, error);
+    if (result != RISE_OK) return result;
+    a = risei_agent_place(&resolved, block, bytes);
+    result = risei_agent_start(a, error);
     if (result != RISE_OK) {
         rise_agent_destroy(a);
         return result;
     }
-    risei_log(a, "rise: %.0f parameters, %.1f MB, %s kernels", (double)a->net.parameters,
-              (double)a->bytes / 1e6, kernels->name);
+    risei_log(&a->desc, "rise: %.0f parameters, %.1f MB, %s kernels",
+              (double)a->model.net.parameters, (double)a->bytes / 1e6,
+              a->model.device.kernels->name);
     *agent = a;
     return RISE_OK;
 }
@@ -5971,290 +9539,51 @@ RISE_API void rise_agent_destroy(rise_agent *agent)
 {
     if (agent == NULL) return;
 #ifdef RISE_THREADS
-    if (agent->device.pool != NULL) risei_pool_end(agent->device.pool, agent->desc.threads);
+    if (agent->model.device.threads != NULL)
+        risei_threads_end(agent->model.device.threads, agent->desc.threads);
 #endif
     free(agent->block);
 }
 
-/* The step at which a window of which slot `at` is step `before` starts: where its episode does, if that is later. */
-RISEI_FN int risei_window_start(const risei_history *h, int lane, int64_t at, int before)
-{
-    int const begun = h->index[risei_slot(h, lane, at)];
-    return before - (begun < before ? begun : before);
-}
-/* One row's window in the pass's sequence, which is planned: step j is slot `at` - before + j, empty where that leaves the
-   episode or goes past `after` slots from `at`. For FULL the conv net's images come in the same order. */
-RISEI_FN void risei_gather_window(rise_agent *a, const risei_history *h, int lane, int64_t at,
-                                  int before, int after, int row)
-{
-    const risei_sequence *s = &a->pass.sequence;
-    int const full = a->net.memory == RISE_MEMORY_FULL;
-    int const start = risei_window_start(h, lane, at, before);
-    int const features = full ? a->net.embedding : 0; /* FULL: filled in by the network */
-    int j;
-    for (j = 0; j < s->steps; j++) {
-        ptrdiff_t const entry = s->begin[j] + row;
-        rise_real *x = s->x + entry * a->net.cell.in;
-        const uint8_t **frames = a->frames + (full ? entry * a->desc.frame_stack : 0);
-        if (row >= risei_sequence_active(s, j)) continue;
-        if (j < start || j > before + after) {
-            risei_zero(x, a->net.cell.in);
-            if (full) frames[0] = NULL;
-            continue;
-        }
-        risei_history_input(a->device.kernels, h, lane, at - before + j, a->net.extras,
-                            x + features);
-        if (full) risei_history_stack(h, lane, at - before + j, a->desc.frame_stack, frames);
-    }
-}
+/* -- Training -- */
 
-/* `what`: 0 noise, 1 fractions */
-RISEI_FN risei_random risei_update_stream(const rise_agent *a, risei_use use, int what)
+RISEI_FN rise_result risei_agent_check_arguments(rise_agent *a, const uint8_t *frames,
+                                                 const float *rewards, const rise_event *events,
+                                                 const uint8_t *allowed, const int *actions)
 {
-    uint64_t const turn = (uint64_t)a->counters.updates * 2 + (uint64_t)what;
-    return risei_stream(a->desc.seed, RISEI_FOR_UPDATE + turn * RISEI_USES + (uint64_t)use);
-}
-/* The weights to run on. Noise is drawn once an update for each use, but not for playing. */
-RISEI_FN const rise_real *risei_weights_for(rise_agent *a, risei_use use)
-{
-    const rise_real *w = use == RISEI_TARGET ? a->target : a->weights;
-    uint64_t const key = ((uint64_t)a->counters.updates + 1) * RISEI_USES + (uint64_t)use;
-    risei_random random = risei_update_stream(a, use, 0);
-    if (!risei_net_derived(&a->net)) return w;
-    if (a->derived_for != key || use >= RISEI_TARGET) {
-        if (a->net.noisy) risei_noise_draw(&a->net, a->noise, &random);
-        risei_net_derive(&a->device, &a->net, w,
-                         a->net.noisy && use != RISEI_PLAY ? a->noise : NULL, a->spectral,
-                         a->derived);
-        a->derived_for = key;
-    }
-    return a->derived;
-}
-/* The fractions at which IQN's quantiles are wanted: anywhere to learn, evenly spread to act. */
-RISEI_FN void risei_draw_fractions(rise_agent *a, risei_use use, int rows)
-{
-    int const taus = a->net.taus, drawn = use >= RISEI_TARGET;
-    risei_random random = risei_update_stream(a, use, 1);
-    int i;
-    for (i = 0; i < rows * taus && a->net.head == RISE_HEAD_IQN; i++)
-        a->pass.tau[i] = drawn ? risei_uniform(&random)
-                               : ((rise_real)(i % taus) + (rise_real)0.5) / (rise_real)taus;
-}
-
-/* Q of the newest slots of lanes lane .. lane+count of `h`, into pass.q. Carried states are read and moved on. */
-RISEI_FN void risei_act(rise_agent *a, const risei_history *h, int lane, int count,
-                        rise_real *state_h, rise_real *state_c)
-{
-    const rise_agent_desc *d = &a->desc;
-    risei_pass *pass = &a->pass;
-    risei_sequence *s = &pass->sequence;
-    risei_use const use = h == &a->play ? RISEI_PLAY : RISEI_ACT;
-    int const full = d->memory == RISE_MEMORY_FULL, recurrent = d->memory != RISE_MEMORY_NONE;
-    int const carry = d->carry_state;
-    int const steps = carry || !recurrent ? 1 : d->window, units = a->net.cell.units;
-    risei_input const input = risei_agent_input(a, 0);
-    size_t const state = (size_t)(count * units) * sizeof(rise_real);
-    size_t const one = (size_t)units * sizeof(rise_real);
-    int r;
-    for (r = 0; r < count && recurrent; r++)
-        a->first[r] = risei_window_start(h, lane + r, h->written[lane + r] - 1, steps - 1);
-    s->steps = steps, s->rows = count;
-    s->first = a->first;
-    if (recurrent) risei_sequence_plan(s);
-    for (r = 0; r < count; r++) {
-        int64_t const at = h->written[lane + r] - 1;
-        if (recurrent) risei_gather_window(a, h, lane + r, at, steps - 1, 0, r);
-        if (!full)
-            risei_history_stack(h, lane + r, at, d->frame_stack, a->frames + r * d->frame_stack);
-        pass->feature_row[r] = full ? s->begin[steps - 1] + r : r;
-        pass->state_row[r] = recurrent ? s->begin[steps] + r : 0;
-    }
-    /* the state before: zero, or what each lane carries, which a new episode clears */
-    if (recurrent) {
-        memset(s->h, 0, state);
-        if (s->c != NULL) memset(s->c, 0, state);
-        for (r = 0; r < count && carry; r++) {
-            if (h->index[risei_slot(h, lane + r, h->written[lane + r] - 1)] == 0) continue;
-            memcpy(s->h + (ptrdiff_t)r * units, state_h + (ptrdiff_t)(lane + r) * units, one);
-            if (s->c != NULL)
-                memcpy(s->c + (ptrdiff_t)r * units, state_c + (ptrdiff_t)(lane + r) * units, one);
-        }
-    }
-    for (r = 0; r < count && h->state > 0; r++) {
-        risei_history *kept = &a->replay.history; /* which is h: players keep nothing */
-        ptrdiff_t const slot = risei_slot(h, lane + r, h->written[lane + r] - 1);
-        risei_history_keep(kept, slot, 0, units, s->h + (ptrdiff_t)r * units);
-        if (s->c != NULL) risei_history_keep(kept, slot, units, units, s->c + (ptrdiff_t)r * units);
-    }
-    risei_draw_fractions(a, use, count);
-    risei_net_forward(&a->device, &a->net, risei_weights_for(a, use), count,
-                      full ? s->begin[steps] : count, &input, pass);
-    if (!recurrent || !carry) return;
-    memcpy(state_h + (ptrdiff_t)lane * units, s->h + (ptrdiff_t)count * units, state);
-    if (s->c != NULL)
-        memcpy(state_c + (ptrdiff_t)lane * units, s->c + (ptrdiff_t)count * units, state);
-}
-
-RISEI_FN int risei_finite(float x) { return x - x == 0; }
-
-/* Is this call in order? `h` says what came before. */
-RISEI_FN rise_result risei_check_call(rise_agent *a, const risei_history *h, int lane, float reward,
-                                      int event, const uint8_t *allowed)
-{
-    const char *const who = h == &a->play ? "player" : "environment";
-    int i;
-    if (event < RISE_FIRST || event > RISE_TRUNCATED)
-        return risei_fail(&a->error, RISE_BAD_CALL, "event %d of %s %d is none of rise_event",
-                          event, who, lane);
-    if (event != RISE_FIRST && risei_history_ended(h, lane))
+    const char *missing = frames == NULL    ? "frames"
+                          : rewards == NULL ? "rewards"
+                          : events == NULL  ? "events"
+                          : actions == NULL ? "actions"
+                                            : NULL;
+    if (a->desc.play_only)
         return risei_fail(&a->error, RISE_BAD_CALL,
-                          "%s %d has no episode in progress; its next frame must be RISE_FIRST",
-                          who, lane);
-    if (event != RISE_FIRST && !risei_finite(reward))
-        return risei_fail(&a->error, RISE_NOT_FINITE, "the reward of %s %d is not a finite number",
-                          who, lane);
-    for (i = 0; i < a->desc.actions && allowed != NULL; i++)
-        if (allowed[i] != 0) return RISE_OK;
-    if (allowed != NULL && event != RISE_TERMINATED)
-        return risei_fail(&a->error, RISE_BAD_CALL, "%s %d allows no action at all", who, lane);
+                          "a play_only agent has no environments; use rise_agent_play");
+    if (missing != NULL) return risei_fail(&a->error, RISE_BAD_CALL, "%s is NULL", missing);
+    if ((allowed != NULL) != a->desc.action_masks)
+        return risei_fail(&a->error, RISE_BAD_CALL,
+                          "allowed is%s NULL and desc.action_masks is %d; they go together",
+                          allowed == NULL ? "" : " not", a->desc.action_masks);
     return RISE_OK;
 }
-/* Embeds a frame for `history_append`; finite or refused. */
-RISEI_FN rise_result risei_embed_checked(rise_agent *a, const uint8_t *frame, rise_real *out)
-{
-    int i;
-    if (a->net.memory != RISE_MEMORY_RISE) return RISE_OK;
-    risei_embed(&a->device, &a->embedder, frame, out);
-    for (i = 0; i < a->embedder.size; i++)
-        if (!risei_finite((float)out[i]))
-            return risei_fail(&a->error, RISE_NOT_FINITE, "%s gave a number that is not finite",
-                              a->desc.embedding == RISE_EMBED_RESNET18 ? "embedding_file"
-                                                                       : "embed_fn");
-    return RISE_OK;
-}
-
-/* From `start` to `end`, linearly over so many steps after learn_start. */
-RISEI_FN double risei_schedule(const rise_agent *a, double start, double end, int steps)
-{
-    double const share = (double)(a->counters.steps - a->desc.learn_start) / (double)steps;
-    double const change = (end - start) * share;
-    return share <= 0 ? start : share >= 1 ? end : start + change;
-}
-RISEI_FN double risei_epsilon(const rise_agent *a)
-{
-    const rise_agent_desc *d = &a->desc;
-    return risei_schedule(a, d->epsilon_start < 0 ? 0 : d->epsilon_start,
-                          d->epsilon_end < 0 ? 0 : d->epsilon_end, d->epsilon_steps);
-}
-RISEI_FN double risei_learning_rate(const rise_agent *a)
-{
-    double const rate = a->desc.learning_rate;
-    return a->desc.learning_rate_steps == 0
-               ? rate
-               : risei_schedule(a, rate, rate * 0.1, a->desc.learning_rate_steps);
-}
-/* Epsilon-greedy over the newest slot of every lane. The stream is drawn from alike whatever comes out. */
-RISEI_FN void risei_choose(rise_agent *a, double epsilon, int *actions)
-{
-    risei_history *h = &a->replay.history;
-    int lane, i, pick;
-    for (lane = 0; lane < h->lanes; lane++) {
-        ptrdiff_t const slot = risei_slot(h, lane, h->written[lane] - 1);
-        const uint8_t *mask = risei_mask(h, slot);
-        int const explore = (double)risei_uniform(&a->counters.explore) < epsilon;
-        int allowed = 0;
-        for (i = 0; i < a->desc.actions; i++) allowed += risei_allowed(h, slot, i);
-        pick = risei_below(&a->counters.explore, allowed > 0 ? allowed : 1);
-        for (i = 0; i < a->desc.actions - 1; i++)
-            if (risei_allowed(h, slot, i) && pick-- == 0) break;
-        actions[lane] = explore ? i
-                                : risei_best(a->desc.actions,
-                                             a->pass.q + (ptrdiff_t)lane * a->desc.actions, mask);
-        if (risei_is_last(h->events[slot])) actions[lane] = 0;
-        h->actions[slot] = (int16_t)actions[lane];
-    }
-}
-/* Writes what the games did; returns how many of them want an action. */
-RISEI_FN int risei_observe(rise_agent *a, const uint8_t *frames, const float *rewards,
-                           const rise_event *events, const uint8_t *allowed)
-{
-    int const size = a->replay.history.size, actions = a->desc.actions;
-    int lane, acting = 0;
-    for (lane = 0; lane < a->desc.environments; lane++) {
-        const rise_real *embedding = a->fresh + (ptrdiff_t)lane * size;
-        int const cut = events[lane] == RISE_FIRST &&
-                        !risei_history_ended(&a->replay.history, lane);
-        if (cut || risei_is_last((int)events[lane])) {
-            a->returns[a->counters.episodes % RISEI_RETURNS] = a->lane_return[lane] +
-                                                               (cut ? 0 : (double)rewards[lane]);
-            a->counters.episodes++;
-        }
-        a->lane_return[lane] =
-            events[lane] == RISE_FIRST ? 0 : a->lane_return[lane] + (double)rewards[lane];
-        acting += !risei_is_last((int)events[lane]);
-        if (size > 0 && !a->embedder.frozen) risei_embedder_observe(&a->embedder, embedding);
-        risei_replay_append(&a->replay, lane,
-                            frames + (ptrdiff_t)lane * a->replay.history.frame_bytes, embedding,
-                            rewards[lane], (int)events[lane],
-                            allowed != NULL ? allowed + (ptrdiff_t)lane * actions : NULL, actions);
-    }
-    return acting;
-}
-
-/* Frames since creation: after loading an agent without its replay buffer, it fills up again before learning goes on. */
-RISEI_FN int64_t risei_seen(const rise_agent *a)
-{
-    int64_t seen = 0;
-    int lane;
-    for (lane = 0; lane < a->desc.environments; lane++) seen += a->replay.history.written[lane];
-    return seen;
-}
-
 RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, const float *rewards,
                                          const rise_event *events, const uint8_t *allowed,
                                          int *actions)
 {
-    const rise_agent_desc *d;
-    risei_history *h;
-    int lane, acting;
-    double epsilon;
     rise_result result;
+    int acting;
     if (a == NULL) return RISE_BAD_CALL;
-    d = &a->desc, h = &a->replay.history;
-    if (d->play_only)
-        return risei_fail(&a->error, RISE_BAD_CALL,
-                          "a play_only agent has no environments; use rise_agent_play");
-    if (frames == NULL || rewards == NULL || events == NULL || actions == NULL)
-        return risei_fail(&a->error, RISE_BAD_CALL, "%s is NULL",
-                          frames == NULL    ? "frames"
-                          : rewards == NULL ? "rewards"
-                          : events == NULL  ? "events"
-                                            : "actions");
-    if ((allowed != NULL) != d->action_masks)
-        return risei_fail(&a->error, RISE_BAD_CALL,
-                          "allowed is%s NULL and desc.action_masks is %d; they go together",
-                          allowed == NULL ? "" : " not", d->action_masks);
-    for (lane = 0; lane < d->environments; lane++) {
-        const uint8_t *frame = frames + (ptrdiff_t)lane * h->frame_bytes;
-        result = risei_check_call(a, h, lane, rewards[lane], (int)events[lane],
-                                  allowed != NULL ? allowed + lane * d->actions : NULL);
-        if (result == RISE_OK)
-            result = risei_embed_checked(a, frame, a->fresh + (ptrdiff_t)lane * h->size);
-        if (result != RISE_OK) return result;
-    }
-    acting = risei_observe(a, frames, rewards, events, allowed);
-    epsilon = risei_epsilon(a);
-    if (epsilon < 1 || d->carry_state) risei_act(a, h, 0, d->environments, a->lane_h, a->lane_c);
-    risei_choose(a, epsilon, actions);
-    a->counters.steps += acting;
-    if (a->counters.steps > d->learn_start && risei_seen(a) > d->learn_start)
-        a->counters.debt += acting;
-    if (!d->learn_outside &&
-        /* what could not be done is not made up for */
-        a->counters.debt > d->learn_period + d->environments)
-        a->counters.debt = d->learn_period + d->environments;
-    while (!d->learn_outside && a->counters.debt >= d->learn_period && a->replay.ready > 0) {
-        a->counters.debt -= d->learn_period;
+    result = risei_agent_check_arguments(a, frames, rewards, events, allowed, actions);
+    if (result == RISE_OK)
+        result = risei_actor_check(&a->actor, frames, rewards, events, allowed, &a->error);
+    if (result != RISE_OK) return result;
+    acting = risei_actor_observe(&a->actor, frames, rewards, events, allowed);
+    risei_actor_act(&a->actor, actions);
+    a->actor.steps += acting;
+    if (a->actor.steps > a->desc.learn_start && risei_actor_seen(&a->actor) > a->desc.learn_start)
+        risei_learner_owe(&a->learner, acting);
+    while (!a->desc.learn_outside && risei_learner_is_due(&a->learner)) {
+        a->learner.owed -= a->desc.learn_period;
         result = rise_agent_learn(a);
         if (result != RISE_OK) return result;
     }
@@ -6277,535 +9606,82 @@ RISE_API int rise_agent_step(rise_agent *a, const uint8_t *frame, float reward, 
     result = rise_agent_step_all(a, frame, &reward, &event, NULL, &action);
     return result == RISE_OK ? action : (int)result;
 }
-
-RISE_API int rise_agent_play(rise_agent *a, int player, const uint8_t *frame, float reward,
-                             rise_event event, const uint8_t *allowed)
-{
-    risei_history *h;
-    int64_t at;
-    rise_result result;
-    int actions, i, best = -1;
-    if (a == NULL) return RISE_BAD_CALL;
-    h = &a->play, actions = a->desc.actions;
-    if (player < 0 || player >= h->lanes)
-        return risei_fail(&a->error, RISE_BAD_CALL,
-                          "player is %d; it must be 0..%d, below desc.players", player,
-                          h->lanes - 1);
-    if (frame == NULL) return risei_fail(&a->error, RISE_BAD_CALL, "frame is NULL");
-    result = risei_check_call(a, h, player, reward, (int)event, allowed);
-    if (result == RISE_OK) result = risei_embed_checked(a, frame, a->fresh);
-    if (result != RISE_OK) return (int)result;
-    at = risei_history_append(h, player, frame, a->fresh, reward, (int)event, allowed, actions);
-    risei_act(a, h, player, 1, a->play_h, a->play_c);
-    memcpy(a->play_q + (ptrdiff_t)player * actions, a->pass.q, (size_t)actions * sizeof *a->play_q);
-    a->play_known[player] = 1;
-    for (i = 0; i < actions; i++)
-        if ((allowed == NULL || allowed[i] != 0) && (best < 0 || a->pass.q[i] > a->pass.q[best]))
-            best = i;
-    best = best < 0 || risei_is_last((int)event) ? 0 : best;
-    h->actions[risei_slot(h, player, at)] = (int16_t)best;
-    return best;
-}
-RISE_API const rise_real *rise_agent_values(const rise_agent *a, int player)
-{
-    if (player < 0 || player >= a->play.lanes || !a->play_known[player]) return NULL;
-    return a->play_q + (ptrdiff_t)player * a->desc.actions;
-}
-
-/* Ends the warm-up: the statistics freeze, and every frame held is embedded anew with them. */
-RISEI_FN void risei_end_warm_up(rise_agent *a)
-{
-    risei_embedder_freeze(&a->embedder);
-    risei_history_refresh(&a->device, &a->replay.history, &a->embedder, a->fresh);
-    risei_history_refresh(&a->device, &a->play, &a->embedder, a->fresh);
-    risei_log(a, "rise: learning starts after %.0f steps", (double)a->counters.steps);
-}
-enum { RISEI_MEASURED = 512 };
-
-/* Frames that a snapshot in progress has yet to handle. */
-RISEI_FN int64_t risei_refreshing(const rise_agent *a)
-{
-    const risei_history *h = &a->replay.history;
-    return a->counters.refreshed > 0
-               ? RISEI_MEASURED + (int64_t)h->lanes * h->capacity - a->counters.refreshed + 1
-               : 0;
-}
-/*  A snapshot goes in three parts, spread over many updates that are left out for it: the new embeddings are measured on
-    RISEI_MEASURED frames; then they take the place of the old ones, at once where acting looks; then all others follow. */
-
-RISEI_FN rise_result risei_snapshot_begin(rise_agent *a)
-{
-    risei_embedder *e = &a->embedder;
-    size_t const convs = risei_embedder_convs(e);
-    if (a->desc.memory != RISE_MEMORY_RISE || e->kind != RISE_EMBED_SNAPSHOT)
-        return risei_fail(&a->error, RISE_BAD_CALL, "embedding is not RISE_EMBED_SNAPSHOT");
-    if (a->desc.play_only || !e->frozen)
-        return risei_fail(&a->error, RISE_BAD_CALL,
-                          "there is nothing to take a snapshot of before learning has started");
-    if (a->counters.refreshed > 0)
-        return risei_fail(&a->error, RISE_BAD_CALL,
-                          "the last snapshot is not done: %.0f frames are left",
-                          (double)risei_refreshing(a));
-    /* what is behind them stays the same */
-    memcpy(e->coming, risei_weights_for(a, RISEI_PLAY), convs * sizeof *e->coming);
-    a->derived_for = 0;
-    e->seen = 0;
-    memset(e->mean, 0, (size_t)e->size * sizeof *e->mean);
-    memset(e->spread, 0, (size_t)e->size * sizeof *e->spread);
-    a->counters.refreshed = 1;
-    a->counters.snapshots++;
-    return RISE_OK;
-}
-/* The new weights and statistics come into force. */
-RISEI_FN void risei_snapshot_switch(rise_agent *a)
-{
-    risei_embedder *e = &a->embedder;
-    risei_history *h = &a->replay.history;
-    rise_real *const old = e->weights;
-    int64_t at;
-    int lane;
-    e->weights = e->coming, e->coming = old;
-    risei_embedder_freeze(e);
-    risei_history_refresh(&a->device, &a->play, e, a->fresh);
-    for (lane = 0; lane < h->lanes; lane++) /* what acting looks back to */
-        for (at = h->written[lane] - 1;
-             at >= risei_history_oldest(h, lane) && at >= h->written[lane] - a->desc.window; at--)
-            risei_history_refresh_slot(&a->device, h, risei_slot(h, lane, at), e, a->fresh);
-}
-/* Handles as many frames as an update would take the time of. */
-RISEI_FN void risei_snapshot_step(rise_agent *a)
-{
-    risei_embedder *e = &a->embedder;
-    risei_history *h = &a->replay.history;
-    ptrdiff_t const slots = (ptrdiff_t)h->lanes * h->capacity;
-    int i;
-    for (i = 0; i < 4 * a->desc.batch && a->counters.refreshed > 0; i++) {
-        int64_t const turn = a->counters.refreshed++ - 1;
-        int const measuring = turn < RISEI_MEASURED;
-        ptrdiff_t const slot =
-            (ptrdiff_t)(measuring ? turn * slots / RISEI_MEASURED : turn - RISEI_MEASURED);
-        int const held = slot % h->capacity < h->written[slot / h->capacity];
-        if (turn == RISEI_MEASURED) risei_snapshot_switch(a);
-        if (held && measuring) {
-            rise_real *const old = e->weights;
-            e->weights = e->coming;
-            risei_embedder_raw(&a->device, e, h->frames + slot * h->frame_bytes, a->fresh);
-            e->weights = old;
-            risei_embedder_observe(e, a->fresh);
-        } else if (held)
-            risei_history_refresh_slot(&a->device, h, slot, e, a->fresh);
-        if (turn == RISEI_MEASURED + slots - 1) a->counters.refreshed = 0;
-    }
-}
-/* Is one due, or in progress? */
-RISEI_FN int risei_snapshot_due(rise_agent *a)
-{
-    const rise_agent_desc *d = &a->desc;
-    int const by_itself = d->snapshot_steps > 0 && d->memory == RISE_MEMORY_RISE &&
-                          d->embedding == RISE_EMBED_SNAPSHOT;
-    if (by_itself && a->counters.snapshots == 0 &&
-        a->counters.steps >= (int64_t)d->learn_start + d->snapshot_steps)
-        risei_snapshot_begin(a);
-    return a->counters.refreshed > 0;
-}
-RISE_API rise_result rise_agent_snapshot(rise_agent *agent)
-{
-    return agent == NULL ? RISE_BAD_CALL : risei_snapshot_begin(agent);
-}
-/* Transition r of the batch, which is sample r / sequences of window r % sequences, and comes `back` steps before the last. One
-   from before the episode is not there: the last one stands in, with no weight. */
-RISEI_FN void risei_draw_earlier(rise_agent *a, int r, int back)
-{
-    const risei_transition *last = &a->batch[r + back * (a->desc.batch / a->net.samples)];
-    const risei_history *h = &a->replay.history;
-    int const there = h->index[risei_slot(h, last->lane, last->at)] >= back;
-    a->batch[r] =
-        there ? risei_replay_transition(&a->replay, risei_slot(h, last->lane, last->at - back))
-              : *last;
-    a->batch[r].priority = last->priority; /* by which all were drawn */
-    a->batch[r].absent = !there;
-}
-/* Draws the batch, a window for every `samples` transitions of it, sorted by length (a counting sort, so that equal ones keep
-   their order). */
-RISEI_FN void risei_draw_batch(rise_agent *a, risei_random *random)
-{
-    const risei_history *h = &a->replay.history;
-    int const batch = a->desc.batch, before = risei_before(&a->desc);
-    int const sequences = batch / a->net.samples;
-    int start, r, row = 0;
-    risei_transition *last = a->batch + (batch - sequences);
-    risei_replay_sample(&a->replay, random, sequences, a->drawn);
-    for (start = 0; start <= before && row < sequences; start++)
-        for (r = 0; r < sequences; r++) {
-            if (risei_window_start(h, a->drawn[r].lane, a->drawn[r].at, before) != start) continue;
-            a->first[row] = start;
-            last[row++] = a->drawn[r];
-        }
-    for (r = 0; r < batch - sequences; r++)
-        risei_draw_earlier(a, r, a->net.samples - 1 - r / sequences);
-}
-/* Row by row: stacks of the batch's states and of those n steps on, and the windows that hold both. */
-RISEI_FN void risei_gather_part(void *job, int part, int parts, void *scratch)
-{
-    rise_agent *const a = (rise_agent *)job;
-    const risei_history *h = &a->replay.history;
-    int const batch = a->desc.batch, stack = a->desc.frame_stack;
-    int const sequences = batch / a->net.samples;
-    /* do next states have a window of their own? */
-    int const own = a->net.samples == 1 && h->state == 0;
-    int r, end;
-    (void)scratch;
-    for (risei_share(batch, 1, part, parts, &r, &end); r < end; r++) {
-        const risei_transition *t = &a->batch[r];
-        int const row = r - (batch - sequences); /* of the window that ends here */
-        if (row >= 0) a->later[row] = own && a->first[row] < t->steps ? t->steps : a->first[row];
-        if (row >= 0 && a->net.memory != RISE_MEMORY_NONE)
-            risei_gather_window(a, h, t->lane, t->at, risei_before(&a->desc), t->steps, row);
-        if (a->net.memory == RISE_MEMORY_FULL) continue;
-        risei_history_stack(h, t->lane, t->at, stack, a->frames + r * stack);
-        risei_history_stack(h, t->lane, t->at + t->steps, stack, a->frames + (batch + r) * stack);
-    }
-}
-/* The states in which windows begin that do not begin with an episode. */
-RISEI_FN void risei_gather_states(rise_agent *a)
-{
-    const rise_kernels *k = a->device.kernels;
-    const risei_history *h = &a->replay.history;
-    const risei_sequence *s = &a->pass.sequence;
-    int const units = a->net.cell.units;
-    int row;
-    for (row = 0; row < s->rows && h->state > 0; row++) {
-        const risei_transition *last = &a->batch[a->desc.batch - s->rows + row];
-        ptrdiff_t slot;
-        if (a->first[row] > 0) continue;
-        slot = risei_slot(h, last->lane, last->at - risei_before(&a->desc));
-        risei_history_recall(k, h, slot, 0, units, s->h + (ptrdiff_t)row * units);
-        if (s->c != NULL)
-            risei_history_recall(k, h, slot, units, units, s->c + (ptrdiff_t)row * units);
-    }
-}
-/* Fills the pass's inputs from the batch. */
-RISEI_FN void risei_gather_batch(rise_agent *a)
-{
-    risei_sequence *s = &a->pass.sequence;
-    int const batch = a->desc.batch, sequences = batch / a->net.samples;
-    s->rows = sequences;
-    s->steps = risei_before(&a->desc) + 1 + a->desc.n_step;
-    s->first = a->first;
-    if (a->net.memory != RISE_MEMORY_NONE) {
-        risei_sequence_plan(s);
-        risei_zero(s->h, (ptrdiff_t)sequences * a->net.cell.units);
-        risei_zero(s->c, (ptrdiff_t)sequences * a->net.cell.units);
-        risei_gather_states(a);
-    }
-    risei_run(&a->device, 4.0 * sequences * s->steps * a->net.cell.in, risei_gather_part, a);
-}
-/* Q of the batch's states (rows 0..batch) and next states (after them), from row `from` to row `to`. Next states alone are read
-   after a window of their own, no longer than any that is trained (where samples share a window, than the longest); behind the
-   states, after the union of both windows. */
-RISEI_FN void risei_forward_batch(rise_agent *a, risei_use use, int from, int to)
-{
-    const rise_agent_desc *d = &a->desc;
-    risei_pass *pass = &a->pass;
-    risei_sequence *s = &pass->sequence;
-    int const full = d->memory == RISE_MEMORY_FULL, recurrent = d->memory != RISE_MEMORY_NONE;
-    int const batch = d->batch;
-    int const trained = risei_before(d) + 1, sequences = batch / a->net.samples;
-    risei_input const input = risei_agent_input(a, full ? 0 : from);
-    int r;
-    s->steps = to > batch ? trained + d->n_step : trained;
-    /* with the plan of a->first: a mask within it */
-    s->first = from >= batch ? a->later : a->first;
-    for (r = from; r < to; r++) {
-        int const b = r % batch, row = b % sequences;
-        int const back = a->batch[b].absent ? 0 : a->net.samples - 1 - b / sequences;
-        /* the state after so many steps */
-        int const step = trained - back + (r >= batch ? a->batch[b].steps : 0);
-        pass->state_row[r - from] = recurrent ? s->begin[step] + row : 0;
-        pass->feature_row[r - from] = full ? s->begin[step - 1] + row : r - from;
-    }
-    risei_draw_fractions(a, use, to - from);
-    risei_net_forward(&a->device, &a->net, risei_weights_for(a, use), to - from,
-                      full ? s->begin[s->steps] : to - from, &input, pass);
-}
-/* The reward that is learned from. Munchausen (Vieillard et al. 2020): with the log-probability that the target network's
-   policy gave to the action, scaled. */
-RISEI_FN rise_real risei_reward(const rise_agent *a, int b)
-{
-    const rise_agent_desc *d = &a->desc;
-    const risei_transition *t = &a->batch[b];
-    rise_real const temperature = (rise_real)d->temperature;
-    rise_real bonus;
-    if (!d->munchausen) return t->reward;
-    risei_log_policy(a->device.kernels, d->actions, a->target_q + (ptrdiff_t)b * d->actions,
-                     risei_mask(&a->replay.history, risei_slot(&a->replay.history, t->lane, t->at)),
-                     temperature, a->policy);
-    bonus = temperature * a->policy[t->action];
-    return t->reward + (rise_real)(d->munchausen_scale < 0 ? 0 : d->munchausen_scale) *
-                           (bonus > -1 ? bonus : (rise_real)-1);
-}
-/* The targets of transition b: one of MEAN, one for each fraction of IQN, C51's odds. Double Q-learning (van Hasselt et al.
-   2016): the learned network chooses the next action, the target network says what it is worth. Munchausen: the target
-   network's soft policy and its entropy. A terminated transition is worth its reward, whatever the networks say. */
-RISEI_FN void risei_goals(const rise_agent *a, int b)
-{
-    const rise_agent_desc *d = &a->desc;
-    const risei_net *n = &a->net;
-    const risei_transition *t = &a->batch[b];
-    int const actions = d->actions;
-    const rise_real *next_q = a->target_q + (ptrdiff_t)(d->munchausen ? d->batch + b : b) * actions;
-    const rise_real *z = a->target_z + (ptrdiff_t)b * n->taus * n->atoms * actions;
-    const uint8_t *mask =
-        risei_mask(&a->replay.history, risei_slot(&a->replay.history, t->lane, t->at + t->steps));
-    rise_real const reward = risei_reward(a, b);
-    rise_real *log_policy = a->policy, *policy = a->policy + actions;
-    const rise_real *choose =
-        d->no_double || d->munchausen ? next_q : a->pass.q + (ptrdiff_t)(d->batch + b) * actions;
-    int const best = risei_best(actions, choose, mask);
-    int i, j;
-    if (n->head == RISE_HEAD_C51) {
-        risei_project(n->atoms, d->value_min, d->value_max, reward, t->discount,
-                      z + best * n->atoms, a->goal);
-        return;
-    }
-    if (d->munchausen) {
-        risei_log_policy(a->device.kernels, actions, next_q, mask, (rise_real)d->temperature,
-                         log_policy);
-        a->device.kernels->exp(actions, log_policy, policy);
-    }
-    for (i = 0; i < n->taus; i++) {
-        rise_real value = d->munchausen ? 0 : z[i * actions + best];
-        for (j = 0; j < actions && d->munchausen; j++)
-            if (log_policy[j] >= -80) /* the others' share is nothing */
-                value = value + policy[j] * (z[i * actions + j] -
-                                             (rise_real)d->temperature * log_policy[j]);
-        if (d->value_rescale) value = risei_unsquash(value);
-        a->goal[i] = t->discount > 0 ? reward + t->discount * value : reward;
-        if (d->value_rescale) a->goal[i] = risei_squash(a->goal[i]);
-    }
-}
-/* Loss and td error of transition b, and dz of its action. C51: the cross entropy. Else the Huber loss of each output to each
-   target, weighted for IQN (Dabney et al. 2018) by |tau - [target < output]|. */
-RISEI_FN rise_real risei_cost(rise_agent *a, int b)
-{
-    const risei_net *n = &a->net;
-    int const taus = n->taus, atoms = n->atoms, step = n->actions * atoms;
-    int const action = a->batch[b].action * atoms;
-    const rise_real *z = a->pass.z + (ptrdiff_t)b * taus * step + action;
-    rise_real *dz = a->pass.dz + (ptrdiff_t)b * taus * step + action;
-    rise_real const importance = a->importance[b], batch = (rise_real)a->desc.batch;
-    rise_real cost = 0, slope, size, weight;
-    int i, j;
-    a->td[b] = 0;
-    if (n->head == RISE_HEAD_C51) {
-        for (i = 0; i < atoms; i++) {
-            rise_real const odds = z[i] > (rise_real)1e-30 ? z[i] : (rise_real)1e-30;
-            a->device.kernels->log(1, &odds, &weight);
-            cost = cost - a->goal[i] * weight;
-            dz[i] = (z[i] - a->goal[i]) * importance / batch;
-        }
-        a->td[b] = cost;
-        return cost;
-    }
-    for (i = 0; i < taus; i++) {
-        rise_real sum = 0;
-        for (j = 0; j < taus; j++) {
-            rise_real const td = a->goal[j] - z[i * step];
-            size = risei_huber(td, &slope);
-            weight = n->head == RISE_HEAD_IQN
-                         ? risei_abs(a->pass.tau[b * taus + i] - (rise_real)(td < 0))
-                         : 1;
-            cost = cost + weight * size;
-            sum = sum + weight * slope;
-            a->td[b] = a->td[b] + (taus > 1 ? risei_abs(td) : td);
-        }
-        dz[i * step] = sum / (rise_real)taus * importance / batch;
-    }
-    a->td[b] = a->td[b] / (rise_real)(taus * taus);
-    return cost / (rise_real)taus;
-}
-/* td errors, metrics and dz from what the networks said of the batch. Returns the mean loss. */
-RISEI_FN double risei_loss(rise_agent *a, risei_counters *metrics)
-{
-    const rise_agent_desc *d = &a->desc;
-    double loss = 0, value = 0, error = 0;
-    int b;
-    memset(a->pass.dz, 0,
-           (size_t)(d->batch * d->actions) * (size_t)(a->net.taus * a->net.atoms) *
-               sizeof *a->pass.dz);
-    for (b = 0; b < d->batch; b++) {
-        risei_goals(a, b);
-        loss += (double)(risei_cost(a, b) * a->importance[b]);
-        value += (double)a->pass.q[b * d->actions + a->batch[b].action];
-        error += (double)risei_abs(a->td[b]);
-    }
-    metrics->loss = loss / d->batch;
-    metrics->mean_value = value / d->batch;
-    metrics->td_error = error / d->batch;
-    return metrics->loss;
-}
-/* Moves the target network, a whole copy or a part of the way. */
-RISEI_FN void risei_copy_target(rise_agent *a)
-{
-    rise_real const rate = (rise_real)a->desc.target_rate;
-    size_t i;
-    if (rate >= 1) memcpy(a->target, a->weights, a->net.block * sizeof *a->weights);
-    for (i = 0; i < a->net.block && rate < 1; i++)
-        a->target[i] = a->target[i] + rate * (a->weights[i] - a->target[i]);
-}
-
-/* The error by which a window is sampled (Kapturowski et al. 2019): eta max + (1 - eta) mean of its samples' errors. */
-RISEI_FN void risei_mix_errors(rise_agent *a)
-{
-    rise_real const eta = (rise_real)a->desc.priority_mix;
-    int const batch = a->desc.batch, windows = batch / a->net.samples;
-    int row, r;
-    for (row = 0; row < windows; row++) {
-        rise_real most = 0, sum = 0, count = 0;
-        for (r = row; r < batch; r += windows) {
-            rise_real const error = risei_abs(a->td[r]);
-            if (a->batch[r].absent) continue;
-            most = error > most ? error : most;
-            sum = sum + error;
-            count = count + 1;
-        }
-        a->td[batch - windows + row] = eta * most + (1 - eta) * sum / count;
-    }
-}
-RISEI_FN void risei_forward_target(rise_agent *a)
-{
-    size_t const batch = (size_t)a->desc.batch, actions = (size_t)a->desc.actions;
-    size_t const before = a->desc.munchausen ? batch : 0;
-    size_t const each = actions * (size_t)(a->net.taus * a->net.atoms);
-    risei_forward_batch(a, RISEI_TARGET, (int)(batch - before), (int)(2 * batch));
-    memcpy(a->target_q, a->pass.q, (before + batch) * actions * sizeof *a->target_q);
-    memcpy(a->target_z, a->pass.z + before * each, batch * each * sizeof *a->target_z);
-}
-/* Draws a batch, finds its gradient, takes a step of Adam, and renews the priorities. */
-RISEI_FN rise_result risei_update(rise_agent *a)
-{
-    const rise_agent_desc *d = &a->desc;
-    const rise_kernels *k = a->device.kernels;
-    double const importance = d->importance_exponent < 0 ? 0 : d->importance_exponent;
-    double const priority = d->priority_exponent < 0 ? 0 : d->priority_exponent;
-    risei_counters metrics = a->counters;
-    if (d->memory == RISE_MEMORY_RISE && !a->embedder.frozen) risei_end_warm_up(a);
-    if (risei_snapshot_due(a)) {
-        risei_snapshot_step(a);
-        return RISE_OK;
-    }
-    risei_draw_batch(a, &metrics.sample);
-    risei_replay_weights(k, d->batch, a->batch, importance, a->importance);
-    risei_gather_batch(a);
-    risei_forward_target(a);
-    risei_forward_batch(a, RISEI_LEARN, 0, d->no_double || d->munchausen ? d->batch : 2 * d->batch);
-    metrics.gradient_norm = risei_loss(a, &metrics);
-    if (a->optimizer.unchecked)
-        metrics.gradient_norm +=
-            risei_sum_squares(&a->device, &a->optimizer, a->net.parameters, a->weights);
-    /* neither loss nor weights are NaN or infinite, though a ReLU would hide it */
-    if (metrics.gradient_norm <= DBL_MAX) {
-        const rise_real *w = risei_net_derived(&a->net) ? a->derived : a->weights;
-        risei_net_backward(&a->device, &a->net, w, a->gradient, d->batch, risei_before(d) + 1,
-                           &a->pass);
-        risei_net_derive_backward(&a->device, &a->net, a->noise, a->spectral, w, a->gradient);
-        metrics.gradient_norm = risei_optimize(&a->device, &a->optimizer, a->net.parameters,
-                                               a->weights, a->gradient, risei_learning_rate(a),
-                                               d->adam_epsilon,
-                                               d->gradient_clip < 0 ? 0 : d->gradient_clip);
-    }
-    a->counters.sample = metrics.sample; /* a refused batch is not drawn again */
-    if (!(metrics.gradient_norm <= DBL_MAX))
-        return risei_fail(&a->error, RISE_NOT_FINITE,
-                          "a weight, the loss or a gradient is not finite, so nothing was learned; "
-                          "lower learning_rate or check the rewards");
-    risei_spectral_keep(&a->net, a->spectral, a->weights);
-    if (d->priority_mix > 0) risei_mix_errors(a);
-    risei_replay_update(&a->replay, k, d->batch, a->batch, a->td, priority, a->work);
-    metrics.updates++;
-    a->counters = metrics;
-    if (metrics.updates % d->target_period == 0) risei_copy_target(a);
-    return RISE_OK;
-}
 RISE_API rise_result rise_agent_learn(rise_agent *a)
 {
-    const rise_agent_desc *d;
     if (a == NULL) return RISE_BAD_CALL;
-    d = &a->desc;
-    if (d->play_only)
+    if (a->desc.play_only)
         return risei_fail(&a->error, RISE_BAD_CALL, "a play_only agent does not learn");
     if (a->replay.ready == 0)
         return risei_fail(
             &a->error, RISE_BAD_CALL,
             "the replay buffer holds no transition yet; step on for n_step, %d, and more",
-            d->n_step);
-    return risei_update(a);
-}
-
-/* Seconds since some moment. */
-RISEI_FN double risei_now(const rise_agent *a)
-{
-    if (a->desc.clock_fn != NULL) return a->desc.clock_fn(a->desc.clock_user);
-#ifdef TIME_UTC
-    {
-        struct timespec t;
-        timespec_get(&t, TIME_UTC);
-        return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-    }
-#else
-    return (double)clock() / CLOCKS_PER_SEC;
-#endif
+            a->desc.n_step);
+    return risei_learner_update(&a->learner, a->actor.steps, &a->error);
 }
 RISE_API int rise_agent_learn_for(rise_agent *a, double microseconds)
 {
-    double start, used = 0;
-    int updates = 0;
     if (a == NULL) return RISE_BAD_CALL;
     if (!(microseconds >= 0 && microseconds <= 1e12))
         return risei_fail(&a->error, RISE_BAD_CALL,
                           "microseconds is %g; it must be between 0 and 1e12", microseconds);
-    start = risei_now(a);
-    a->saved += microseconds;
-    while (a->counters.debt >= a->desc.learn_period && a->replay.ready > 0 &&
-           a->saved - used >= a->cost) {
-        double const before = used;
-        rise_result const result = rise_agent_learn(a);
-        if (result != RISE_OK) return (int)result;
-        a->counters.debt -= a->desc.learn_period;
-        used = (risei_now(a) - start) * 1e6;
-        a->cost = updates++ == 0 && !(a->cost > 0) ? used : a->cost + (used - before - a->cost) / 8;
-    }
-    a->saved -= used;
-    if (a->saved > a->cost) a->saved = a->cost; /* time in which nothing was owed is lost */
-    return updates;
+    return risei_learner_run_for(&a->learner, a->actor.steps, microseconds, &a->error);
 }
+RISE_API rise_result rise_agent_snapshot(rise_agent *a)
+{
+    return a == NULL ? RISE_BAD_CALL : risei_snapshot_begin(&a->learner, &a->error);
+}
+
+/* -- Playing -- */
+
+RISE_API int rise_agent_play(rise_agent *a, int player, const uint8_t *frame, float reward,
+                             rise_event event, const uint8_t *allowed)
+{
+    risei_observation o;
+    if (a == NULL) return RISE_BAD_CALL;
+    if (player < 0 || player >= a->desc.players)
+        return risei_fail(&a->error, RISE_BAD_CALL,
+                          "player is %d; it must be 0..%d, below desc.players", player,
+                          a->desc.players - 1);
+    if (frame == NULL) return risei_fail(&a->error, RISE_BAD_CALL, "frame is NULL");
+    memset(&o, 0, sizeof o);
+    o.frame = frame;
+    o.reward = reward;
+    o.event = (int)event;
+    o.allowed = allowed;
+    return risei_players_play(&a->players, player, &o, &a->error);
+}
+RISE_API const rise_real *rise_agent_values(const rise_agent *a, int player)
+{
+    const risei_players *p = &a->players;
+    if (player < 0 || player >= a->desc.players || !p->has_q[player]) return NULL;
+    return p->q + (ptrdiff_t)player * a->desc.actions;
+}
+
+/* -- Looking at an agent -- */
 
 RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
 {
-    const risei_counters *c = &a->counters;
+    const risei_actor *actor = &a->actor;
+    const risei_learner *l = &a->learner;
     const risei_history *h = &a->replay.history;
-    int const known = c->episodes < RISEI_RETURNS ? (int)c->episodes : RISEI_RETURNS;
+    int const known = actor->episodes < RISEI_RETURNS ? (int)actor->episodes : RISEI_RETURNS;
     int i;
     memset(m, 0, sizeof *m);
-    m->parameters = a->net.parameters;
+    m->parameters = a->model.net.parameters;
     m->bytes = a->bytes;
-    m->isa = a->device.kernels->name;
-    m->fused = a->device.kernels->fused;
+    m->isa = a->model.device.kernels->name;
+    m->fused = a->model.device.kernels->fused;
     if (a->desc.play_only) return;
-    m->steps = c->steps, m->episodes = c->episodes, m->updates = c->updates;
-    m->updates_owed = c->debt / a->desc.learn_period;
-    m->epsilon = risei_epsilon(a);
-    for (i = 0; i < known; i++) m->mean_return += a->returns[i] / known;
-    m->loss = c->loss, m->mean_value = c->mean_value, m->td_error = c->td_error,
-    m->gradient_norm = c->gradient_norm;
+    m->steps = actor->steps, m->episodes = actor->episodes, m->updates = a->model.updates;
+    m->updates_owed = l->owed / a->desc.learn_period;
+    m->epsilon = risei_epsilon(&a->desc, actor->steps);
+    for (i = 0; i < known; i++) m->mean_return += actor->returns[i] / known;
+    m->loss = l->metrics.loss, m->mean_value = l->metrics.mean_value;
+    m->td_error = l->metrics.td_error, m->gradient_norm = l->metrics.gradient_norm;
     for (i = 0; i < h->lanes; i++) m->replay_size += h->written[i] - risei_history_oldest(h, i);
     m->replay_ready = a->replay.ready;
-    m->refreshing = risei_refreshing(a);
-    m->bytes_per_step = (size_t)h->frame_bytes +
-                        (size_t)h->size * (h->f32 ? sizeof(rise_real) : sizeof(uint16_t)) +
-                        (size_t)h->mask_bytes + sizeof *h->rewards + sizeof *h->actions +
-                        sizeof *h->events + sizeof *h->index + sizeof(double) * 8 / 7 +
-                        (size_t)h->state * (h->f32 ? sizeof(rise_real) : sizeof(uint16_t));
+    m->refreshing = risei_snapshot_left(l);
+    m->bytes_per_step = risei_history_slot_bytes(h) + sizeof(double) * 8 / 7; /* the sum tree */
 }
 RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *a) { return &a->desc; }
 RISE_API const rise_error *rise_agent_error(const rise_agent *a)
@@ -6815,358 +9691,448 @@ RISE_API const rise_error *rise_agent_error(const rise_agent *a)
 }
 RISE_API rise_real *rise_agent_parameters(rise_agent *a)
 {
-    a->optimizer.unchecked = 1;
-    a->derived_for = 0;
-    return a->weights;
+    a->learner.optimizer.unchecked = 1;
+    a->model.derived_for = 0;
+    return a->model.weights;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>files
+/* >>files: saving and loading agents
 
-   A file is a header, a table of sections, and the sections, one after another without gaps; all numbers little-endian.
-     header   8 bytes 89 'R' 'I' 'S' 'E' 0D 0A 1A | u32 version | u32 flags | u64 file size | u32 sections
-     table    per section: u32 kind | u32 CRC-32 of its bytes | u64 length; then u32 CRC-32 of header and table
-   Flags: 1 numbers were fused (see "Numbers"), 2 has the replay buffer, 4 only a policy. CRCs find accidents, not malice: every
-   value is checked as well. One function, risei_visit, walks over what is saved: to measure it, to sum it, to write it and
-   to read it, so these cannot disagree. */
+   Holds the file format. One function, risei_file_visit, walks over all that is saved; it measures,
+   writes and reads, so that these cannot disagree. Main type: risei_file_header. Uses bytes,
+   describe, agent. Test: tests/files.c.
 
-enum { RISEI_FILE_VERSION = 6, RISEI_FUSED = 1, RISEI_HAS_REPLAY = 2, RISEI_POLICY = 4 };
+   A file is a header, a table of sections, and the sections without gaps. Numbers are
+   little-endian.
+     header  8 bytes 89 'R' 'I' 'S' 'E' 0D 0A 1A | u32 version | u32 flags | u64 file size |
+             u32 sections
+     table   for each section u32 kind | u32 CRC-32 of its bytes | u64 length;
+             then u32 CRC-32 of header and table
+   Flags: 1 numbers were fused (see "Numbers"), 2 has the replay buffer, 4 is only a policy.
+   CRCs find accidents, not malice, so every value is checked as well.
+
+   The first section is the description as text, a line "field=value" for each field, in the form of
+   rise_agent_set. Its first line is "description=N": the revision of the table of fields. A line
+   that begins with '?' may be ignored by a reader that does not know its field. */
+
+/* The version changes when the layout of header or sections does. The revision changes when a field
+   is added to risei_fields: see "How to add a description field". Readers keep reading all versions
+   from RISEI_FILE_VERSION_FIRST on. */
 enum {
-    RISEI_DESC = 1,
-    RISEI_ACTING,
-    RISEI_LEARNING,
-    RISEI_EPISODES,
-    RISEI_SECTIONS = RISEI_EPISODES
+    RISEI_FILE_VERSION_FIRST = 7,
+    RISEI_FILE_VERSION = 7,
+    RISEI_DESCRIPTION_FIRST = 1,
+    RISEI_DESCRIPTION = 1
 };
-static const unsigned char risei_magic[8] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A};
+enum { RISEI_FILE_FUSED = 1, RISEI_FILE_REPLAY = 2, RISEI_FILE_POLICY = 4 };
+/* Kinds of sections, in their order. */
+enum {
+    RISEI_SECTION_DESC = 1,
+    RISEI_SECTION_ACTING,
+    RISEI_SECTION_LEARNING,
+    RISEI_SECTION_EPISODES,
+    RISEI_SECTIONS = RISEI_SECTION_EPISODES
+};
+static const unsigned char risei_file_magic[8] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A};
 
-typedef enum risei_mode { RISEI_MEASURE, RISEI_WRITE, RISEI_READ } risei_mode;
+/* -- The description -- */
 
-typedef struct risei_stream_io {
-    risei_mode mode;
-    rise_write_fn write;
-    rise_read_fn read;
-    void *user;
-    uint64_t length; /* bytes passed */
-    uint64_t limit;  /* reading: bytes of this section */
-    uint32_t crc;
-    int failed;        /* could not be moved */
-    int beyond;        /* reading went past the section's end */
-    const char *wrong; /* what was not as it must be, or NULL */
-    int foreign;       /* reading: the agent learned with another embedding_file */
-} risei_stream_io;
+enum { RISEI_DESC_BYTES = 8192, RISEI_DESC_LINE = 120 }; /* the longest text and line */
 
-/* CRC-32 (reflected 0xEDB88320), four bits at a time */
-RISEI_FN uint32_t risei_crc(uint32_t crc, const unsigned char *data, size_t size)
+RISEI_FN void risei_desc_write_line(void *user, const char *text)
 {
-    static const uint32_t table[16] = {0x00000000u, 0x1DB71064u, 0x3B6E20C8u, 0x26D930ACu,
-                                       0x76DC4190u, 0x6B6B51F4u, 0x4DB26158u, 0x5005713Cu,
-                                       0xEDB88320u, 0xF00F9344u, 0xD6D6A3E8u, 0xCB61B38Cu,
-                                       0x9B64C2B0u, 0x86D3D2D4u, 0xA00AE278u, 0xBDBDF21Cu};
-    crc = ~crc;
-    while (size-- > 0) {
-        crc ^= *data++;
-        crc = crc >> 4 ^ table[crc & 15];
-        crc = crc >> 4 ^ table[crc & 15];
+    risei_io *f = (risei_io *)user;
+    char line[RISEI_DESC_LINE + 2];
+    int const length = snprintf(line, sizeof line, "%s\n", text);
+    risei_io_numbers(f, line, (size_t)length, 1);
+}
+/* Whether an agent only plays is the reader's choice, so play_only is written as 0. */
+RISEI_FN void risei_desc_write(risei_io *f, const rise_agent_desc *desc)
+{
+    rise_agent_desc d = *desc;
+    char text[RISEI_DESC_LINE];
+    d.play_only = 0;
+    snprintf(text, sizeof text, "description=%d", RISEI_DESCRIPTION);
+    risei_desc_write_line(f, text);
+    rise_agent_describe(&d, risei_desc_write_line, f);
+}
+
+/* A description while it is read. */
+typedef struct risei_desc_reader {
+    rise_agent_desc *desc;
+    int revision; /* of the text; 0: its line has not been read */
+    int seed;     /* 1: read */
+    /* which fields have been read */
+    unsigned char fields[RISEI_FIELDS], conv[RISE_MAX_CONV][RISEI_CONV_FIELDS];
+    rise_error *error;
+} risei_desc_reader;
+
+RISEI_FN rise_result risei_desc_wrong(const risei_desc_reader *r, const char *what,
+                                      const char *name)
+{
+    return risei_fail(r->error, RISE_BAD_FILE, "the description in the file is wrong: %s %.60s",
+                      what, name);
+}
+/* Marks a field as read. Returns a pointer to the mark of a field that `object` holds. */
+RISEI_FN unsigned char *risei_desc_mark(risei_desc_reader *r, const risei_field *field,
+                                        const void *object)
+{
+    int l;
+    if (object == r->desc) return &r->fields[field - risei_fields];
+    for (l = 0; object != &r->desc->conv[l]; l++) {}
+    return &r->conv[l][field - risei_conv_fields];
+}
+RISEI_FN rise_result risei_desc_read_revision(risei_desc_reader *r, const char *value)
+{
+    double number;
+    if (!risei_number_read(value, &number) || !(number >= RISEI_DESCRIPTION_FIRST) ||
+        number > 1e9 || number != floor(number))
+        return risei_desc_wrong(r, "its revision is", value);
+    r->revision = (int)number;
+    return RISE_OK;
+}
+/* Reads one line without its newline. */
+RISEI_FN rise_result risei_desc_read_line(risei_desc_reader *r, const char *line)
+{
+    int const optional = line[0] == '?';
+    const char *text = line + optional;
+    size_t const length = strcspn(text, "=");
+    const risei_field *field;
+    unsigned char *mark;
+    void *object;
+    if (text[length] != '=') return risei_desc_wrong(r, "a line is", line);
+    if (r->revision == 0)
+        return length == 11 && memcmp(text, "description", 11) == 0
+                   ? risei_desc_read_revision(r, text + 12)
+                   : risei_desc_wrong(r, "it begins with", line);
+    if (length == 4 && memcmp(text, "seed", 4) == 0 && !r->seed) {
+        r->seed = 1;
+        return risei_seed_read(text + 5, &r->desc->seed) ? RISE_OK
+                                                         : risei_desc_wrong(r, "a line is", line);
     }
-    return ~crc;
+    field = risei_field_find(r->desc, text, length, &object);
+    if (field == NULL && optional) return RISE_OK;
+    if (field == NULL)
+        return risei_fail(r->error,
+                          r->revision > RISEI_DESCRIPTION ? RISE_NEWER_FILE : RISE_BAD_FILE,
+                          "the description has the field \"%.*s\", which this rise.h does not know",
+                          length < 60 ? (int)length : 60, text);
+    mark = risei_desc_mark(r, field, object);
+    if (*mark) return risei_desc_wrong(r, "twice there is", field->name);
+    *mark = 1;
+    if (rise_agent_set(r->desc, text, NULL) != RISE_OK ||
+        risei_check_range(field, object, "", 0, NULL) != RISE_OK)
+        return risei_desc_wrong(r, "a line is", line);
+    return RISE_OK;
 }
-RISEI_FN void risei_move(risei_stream_io *f, unsigned char *data, size_t size)
-{
-    if (f->failed) return;
-    f->beyond = f->mode == RISEI_READ && size > f->limit - f->length;
-    if (f->beyond || (f->mode == RISEI_READ && !f->read(f->user, data, size))) f->failed = 1;
-    if (f->mode == RISEI_WRITE && !f->write(f->user, data, size)) f->failed = 1;
-    if (f->failed) {
-        memset(data, 0, size);
-        return;
-    }
-    f->crc = risei_crc(f->crc, data, size);
-    f->length += size;
-}
-/* count numbers of `size` bytes (1, 2, 4 or 8), in little-endian order whatever the machine's is */
-RISEI_FN void risei_numbers(risei_stream_io *f, void *numbers, size_t count, size_t size)
-{
-    unsigned char chunk[512], *at = (unsigned char *)numbers;
-    uint16_t const probe = 1;
-    int const little = *(const unsigned char *)&probe == 1;
-    size_t i, j;
-    while (count > 0 && !f->failed) {
-        size_t const part = count < sizeof chunk / size ? count : sizeof chunk / size;
-        if (f->mode != RISEI_READ)
-            for (i = 0; i < part; i++)
-                for (j = 0; j < size; j++)
-                    chunk[i * size + j] = at[i * size + (little ? j : size - 1 - j)];
-        risei_move(f, chunk, part * size);
-        if (f->mode == RISEI_READ)
-            for (i = 0; i < part; i++)
-                for (j = 0; j < size; j++)
-                    at[i * size + (little ? j : size - 1 - j)] = chunk[i * size + j];
-        at += part * size;
-        count -= part;
-    }
-}
-RISEI_FN void risei_wrong(risei_stream_io *f, const char *what)
-{
-    if (f->wrong == NULL && !f->failed) f->wrong = what;
-}
-/* Floats that must be finite, and not below `least`. */
-RISEI_FN void risei_reals(risei_stream_io *f, rise_real *x, size_t count, rise_real least,
-                          const char *what)
-{
-    size_t i;
-    risei_numbers(f, x, count, sizeof *x);
-    for (i = 0; i < count; i++)
-        if (!(x[i] - x[i] == 0) || x[i] < least) risei_wrong(f, what);
-}
-RISEI_FN void risei_doubles(risei_stream_io *f, double *x, size_t count, double least,
-                            const char *what)
-{
-    size_t i;
-    risei_numbers(f, x, count, sizeof *x);
-    for (i = 0; i < count; i++)
-        if (!(x[i] - x[i] == 0) || x[i] < least) risei_wrong(f, what);
-}
-RISEI_FN void risei_integers(risei_stream_io *f, int64_t *x, size_t count, const char *what)
-{
-    size_t i;
-    risei_numbers(f, x, count, sizeof *x);
-    for (i = 0; i < count; i++)
-        if (x[i] < 0 || x[i] > (int64_t)1 << 53) risei_wrong(f, what);
-}
-
-/* Fields go as 64-bit floats: every int is one exactly. */
-RISEI_FN void risei_visit_fields(risei_stream_io *f, const risei_field *fields, int count,
-                                 void *object)
+/* Gives fields that were not read the value that files of this revision imply. Returns the first
+   field that such a file must have, or NULL. */
+RISEI_FN const risei_field *risei_fields_complete(const risei_field *fields, int count,
+                                                  const unsigned char *marks, int revision,
+                                                  void *object)
 {
     int i;
     for (i = 0; i < count; i++) {
-        double value = risei_field_get(&fields[i], object);
-        int integer;
-        risei_numbers(f, &value, 1, sizeof value);
-        if (f->mode != RISEI_READ) continue;
-        if (!(value >= fields[i].low && value <= fields[i].high)) {
-            risei_wrong(f, fields[i].name);
-            value = fields[i].low;
-        }
-        integer = fields[i].real ? 0 : (int)value;
-        if (!fields[i].real && !((double)integer >= value)) risei_wrong(f, fields[i].name);
-        risei_field_put(&fields[i], object, value);
+        int const since = fields[i].since != 0 ? fields[i].since : RISEI_DESCRIPTION_FIRST;
+        if (marks[i]) continue;
+        if (since <= revision) return &fields[i];
+        risei_field_put(&fields[i], object, fields[i].before);
     }
+    return NULL;
 }
-RISEI_FN void risei_visit_desc(risei_stream_io *f, rise_agent_desc *d)
+RISEI_FN rise_result risei_desc_complete(risei_desc_reader *r)
 {
-    int const play_only = d->play_only;
+    rise_agent_desc *d = r->desc;
+    const risei_field *missing;
     int l;
-    d->play_only = 0; /* whether it only plays is the reader's choice */
-    risei_visit_fields(f, risei_fields, RISEI_COUNT(risei_fields), d);
-    d->play_only = play_only;
-    for (l = 0; l < d->conv_count; l++)
-        risei_visit_fields(f, risei_conv_fields, RISEI_COUNT(risei_conv_fields), &d->conv[l]);
-    risei_numbers(f, &d->seed, 1, sizeof d->seed);
+    if (r->revision == 0 || !r->seed)
+        return risei_desc_wrong(r, "it lacks", r->revision == 0 ? "its revision" : "seed");
+    missing = risei_fields_complete(risei_fields, RISEI_FIELDS, r->fields, r->revision, d);
+    for (l = 0; l < d->conv_count && missing == NULL; l++)
+        missing = risei_fields_complete(risei_conv_fields, RISEI_CONV_FIELDS, r->conv[l],
+                                        r->revision, &d->conv[l]);
+    return missing != NULL ? risei_desc_wrong(r, "it lacks", missing->name) : RISE_OK;
 }
-/* What acting needs. */
-RISEI_FN void risei_visit_acting(risei_stream_io *f, rise_agent *a)
+/* Reads the description from text [length]. */
+RISEI_FN rise_result risei_desc_read(rise_agent_desc *desc, const char *text, size_t length,
+                                     rise_error *error)
 {
-    int64_t frozen = a->embedder.frozen;
-    size_t const size = a->net.memory == RISE_MEMORY_RISE ? (size_t)a->embedder.size : 0;
-    risei_reals(f, a->weights, a->net.block, -FLT_MAX, "a weight is not a finite number");
-    risei_reals(f, a->embedder.weights, risei_embedder_convs(&a->embedder), -FLT_MAX,
-                "a weight of the snapshot is not finite");
-    risei_integers(f, &frozen, 1, "embedder.frozen");
-    a->embedder.frozen = frozen != 0;
-    risei_reals(f, a->embedder.shift, size, -FLT_MAX, "embedder.shift");
-    risei_reals(f, a->embedder.gain, size, 0, "embedder.gain");
-    if (a->embedder.kind == RISE_EMBED_RESNET18) {
-        uint64_t hash = a->embedder.resnet->hash;
-        risei_numbers(f, &hash, 1, sizeof hash);
-        f->foreign = hash != a->embedder.resnet->hash;
+    char line[RISEI_DESC_LINE + 1];
+    risei_desc_reader r;
+    size_t at = 0, end;
+    memset(desc, 0, sizeof *desc);
+    memset(&r, 0, sizeof r);
+    r.desc = desc, r.error = error;
+    for (; at < length; at = end + 1) {
+        rise_result result;
+        for (end = at; end < length && text[end] != '\n'; end++) {}
+        if (end == length || end - at > RISEI_DESC_LINE)
+            return risei_desc_wrong(&r, "a line is", "too long or has no end");
+        memcpy(line, text + at, end - at);
+        line[end - at] = '\0';
+        result = strlen(line) == end - at ? risei_desc_read_line(&r, line)
+                                          : risei_desc_wrong(&r, "a line has", "a zero");
+        if (result != RISE_OK) return result;
     }
+    return risei_desc_complete(&r);
 }
-RISEI_FN void risei_visit_learning(risei_stream_io *f, rise_agent *a)
+
+/* -- The other sections -- */
+
+/* What acting needs. */
+RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
 {
-    risei_counters *c = &a->counters;
-    size_t const size = a->net.memory == RISE_MEMORY_RISE ? (size_t)a->embedder.size : 0;
-    size_t const n = a->net.parameters;
-    risei_integers(f, &a->embedder.seen, 1, "embedder.seen");
-    risei_doubles(f, a->embedder.mean, size, -DBL_MAX, "embedder.mean");
-    risei_doubles(f, a->embedder.spread, size, 0, "embedder.spread");
-    risei_reals(f, a->target, a->net.block, -FLT_MAX,
-                "a weight of the target network is not a finite number");
-    risei_reals(f, a->optimizer.m, n, -FLT_MAX, "a first moment is not a finite number");
-    risei_reals(f, a->optimizer.v, n, 0, "a second moment is negative or not finite");
-    risei_doubles(f, &a->optimizer.power1, 1, 0, "optimizer.power1");
-    risei_doubles(f, &a->optimizer.power2, 1, 0, "optimizer.power2");
-    if (a->optimizer.power1 > 1 || a->optimizer.power2 > 1) risei_wrong(f, "optimizer.power");
-    risei_numbers(f, &c->explore.state, 1, sizeof c->explore.state);
-    risei_numbers(f, &c->sample.state, 1, sizeof c->sample.state);
-    risei_integers(f, &c->steps, 1, "steps");
-    risei_integers(f, &c->episodes, 1, "episodes");
-    risei_integers(f, &c->updates, 1, "updates");
-    risei_integers(f, &c->debt, 1, "debt");
-    risei_integers(f, &c->snapshots, 1, "snapshots");
-    risei_integers(f, &c->refreshed, 1, "refreshed");
-    if (c->refreshed >
-        RISEI_MEASURED + (int64_t)a->replay.history.lanes * a->replay.history.capacity)
-        risei_wrong(f, "refreshed");
-    risei_reals(f, a->embedder.coming, c->refreshed > 0 ? risei_embedder_convs(&a->embedder) : 0,
-                -FLT_MAX, "a weight of the coming snapshot is not finite");
-    if (c->debt > c->steps) risei_wrong(f, "debt");
-    risei_doubles(f, &c->loss, 1, -DBL_MAX, "loss");
-    risei_doubles(f, &c->mean_value, 1, -DBL_MAX, "mean_value");
-    risei_doubles(f, &c->td_error, 1, -DBL_MAX, "td_error");
-    risei_doubles(f, &c->gradient_norm, 1, -DBL_MAX, "gradient_norm");
-    risei_doubles(f, a->returns, RISEI_RETURNS, -DBL_MAX, "returns");
+    risei_embedder *e = &m->embedder;
+    int64_t frozen = e->statistics_frozen;
+    size_t const size = (size_t)e->encoder.size;
+    uint64_t fingerprint, own;
+    risei_io_reals(f, m->weights, m->net.block, -FLT_MAX, "a weight is not a finite number");
+    risei_io_reals(f, e->encoder.weights, e->encoder.copied, -FLT_MAX,
+                   "a weight of the snapshot is not finite");
+    risei_io_integers(f, &frozen, 1, "embedder.frozen");
+    e->statistics_frozen = frozen != 0;
+    risei_io_reals(f, e->shift, size, -FLT_MAX, "embedder.shift");
+    risei_io_reals(f, e->gain, size, 0, "embedder.gain");
+    if (!risei_embedder_fingerprint(e, &own)) return;
+    fingerprint = own;
+    risei_io_numbers(f, &fingerprint, 1, sizeof fingerprint);
+    f->foreign = fingerprint != own;
 }
-RISEI_FN void risei_visit_state(risei_stream_io *f, risei_history *h, ptrdiff_t slot)
+RISEI_FN void risei_file_visit_statistics(risei_io *f, risei_embedder *e)
 {
+    size_t const size = (size_t)e->encoder.size;
+    risei_io_integers(f, &e->seen, 1, "embedder.seen");
+    risei_io_doubles(f, e->mean, size, -DBL_MAX, "embedder.mean");
+    risei_io_doubles(f, e->squares, size, 0, "embedder.squares");
+}
+RISEI_FN void risei_file_visit_optimizer(risei_io *f, risei_optimizer *o, size_t parameters)
+{
+    risei_io_reals(f, o->m, parameters, -FLT_MAX, "a first moment is not a finite number");
+    risei_io_reals(f, o->v, parameters, 0, "a second moment is negative or not finite");
+    risei_io_doubles(f, &o->power1, 1, 0, "optimizer.power1");
+    risei_io_doubles(f, &o->power2, 1, 0, "optimizer.power2");
+    if (o->power1 > 1 || o->power2 > 1) risei_io_wrong(f, "optimizer.power");
+}
+RISEI_FN void risei_file_visit_counters(risei_io *f, rise_agent *a)
+{
+    risei_learner *l = &a->learner;
+    risei_io_numbers(f, &a->actor.explore.state, 1, sizeof a->actor.explore.state);
+    risei_io_numbers(f, &l->sample.state, 1, sizeof l->sample.state);
+    risei_io_integers(f, &a->actor.steps, 1, "steps");
+    risei_io_integers(f, &a->actor.episodes, 1, "episodes");
+    risei_io_integers(f, &a->model.updates, 1, "updates");
+    risei_io_integers(f, &l->owed, 1, "owed");
+    risei_io_integers(f, &l->snapshots, 1, "snapshots");
+    risei_io_integers(f, &l->refreshed, 1, "refreshed");
+    if (l->refreshed > risei_embedder_snapshot_frames(&a->replay.history))
+        risei_io_wrong(f, "refreshed");
+    if (l->owed > a->actor.steps) risei_io_wrong(f, "owed");
+}
+/* What learning needs beside the replay buffer. */
+RISEI_FN void risei_file_visit_learning(risei_io *f, rise_agent *a)
+{
+    risei_learner *l = &a->learner;
+    risei_frozen *encoder = &a->model.embedder.encoder;
+    risei_update_metrics *m = &l->metrics;
+    risei_file_visit_statistics(f, &a->model.embedder);
+    risei_io_reals(f, a->model.target, a->model.net.block, -FLT_MAX,
+                   "a weight of the target network is not a finite number");
+    risei_file_visit_optimizer(f, &l->optimizer, a->model.net.parameters);
+    risei_file_visit_counters(f, a);
+    risei_io_reals(f, encoder->next_weights, l->refreshed > 0 ? encoder->copied : 0, -FLT_MAX,
+                   "a weight of the coming snapshot is not finite");
+    risei_io_doubles(f, &m->loss, 1, -DBL_MAX, "loss");
+    risei_io_doubles(f, &m->mean_value, 1, -DBL_MAX, "mean_value");
+    risei_io_doubles(f, &m->td_error, 1, -DBL_MAX, "td_error");
+    risei_io_doubles(f, &m->gradient_norm, 1, -DBL_MAX, "gradient_norm");
+    risei_io_doubles(f, a->actor.returns, RISEI_RETURNS, -DBL_MAX, "returns");
+}
+RISEI_FN void risei_file_visit_state(risei_io *f, risei_history *h, ptrdiff_t slot)
+{
+    const char *const wrong = "a stored state is not finite";
     uint16_t *half = h->half_state + slot * h->state;
     int i;
     if (h->f32)
-        risei_reals(f, h->full_state + slot * h->state, (size_t)h->state, -FLT_MAX,
-                    "a stored state is not finite");
+        risei_io_reals(f, h->full_state + slot * h->state, (size_t)h->state, -FLT_MAX, wrong);
     if (h->f32) return;
-    risei_numbers(f, half, (size_t)h->state, sizeof *half);
+    risei_io_numbers(f, half, (size_t)h->state, sizeof *half);
     for (i = 0; i < h->state; i++)
-        if ((half[i] & 0x7C00u) == 0x7C00u) risei_wrong(f, "a stored state is not finite");
+        if ((half[i] & 0x7C00u) == 0x7C00u) risei_io_wrong(f, wrong);
 }
-/* One slot's record. Embeddings are not saved: they follow from the frames. */
-RISEI_FN void risei_visit_slot(risei_stream_io *f, rise_agent *a, ptrdiff_t slot)
+/* One slot. Embeddings are not saved: they follow from the frames. */
+RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot, int actions)
 {
-    risei_replay *r = &a->replay;
     risei_history *h = &r->history;
     double leaf = r->tree[slot];
     rise_real reward = h->rewards[slot];
-    risei_numbers(f, h->frames + slot * h->frame_bytes, (size_t)h->frame_bytes, 1);
-    risei_numbers(f, h->masks + slot * h->mask_bytes, (size_t)h->mask_bytes, 1);
-    risei_reals(f, &reward, 1, -FLT_MAX, "a reward is not a finite number");
-    risei_numbers(f, h->actions + slot, 1, sizeof *h->actions);
-    risei_numbers(f, h->events + slot, 1, 1);
-    risei_numbers(f, h->index + slot, 1, sizeof *h->index);
-    risei_visit_state(f, h, slot);
-    risei_doubles(f, &leaf, 1, 0, "a priority is negative or not finite");
-    if (leaf > FLT_MAX || (leaf > 0 && leaf < 1e-6)) risei_wrong(f, "a priority is out of range");
+    risei_io_numbers(f, h->frames + slot * h->frame_bytes, (size_t)h->frame_bytes, 1);
+    risei_io_numbers(f, h->masks + slot * h->mask_bytes, (size_t)h->mask_bytes, 1);
+    risei_io_reals(f, &reward, 1, -FLT_MAX, "a reward is not a finite number");
+    risei_io_numbers(f, h->actions + slot, 1, sizeof *h->actions);
+    risei_io_numbers(f, h->events + slot, 1, 1);
+    risei_io_numbers(f, h->index + slot, 1, sizeof *h->index);
+    risei_file_visit_state(f, h, slot);
+    risei_io_doubles(f, &leaf, 1, 0, "a priority is negative or not finite");
+    if (leaf > FLT_MAX || (leaf > 0 && leaf < 1e-6))
+        risei_io_wrong(f, "a priority is out of range");
     if (f->mode != RISEI_READ || f->failed) return;
-    if (h->actions[slot] < 0 || h->actions[slot] >= a->desc.actions)
-        risei_wrong(f, "an action is out of range");
-    if (h->events[slot] > RISE_TRUNCATED) risei_wrong(f, "an event is out of range");
+    if (h->actions[slot] < 0 || h->actions[slot] >= actions)
+        risei_io_wrong(f, "an action is out of range");
+    if (h->events[slot] > RISE_TRUNCATED) risei_io_wrong(f, "an event is out of range");
     h->rewards[slot] = (float)reward;
     if (f->wrong == NULL) risei_tree_set(r, slot, leaf);
 }
-/* Are the slots of a lane a sequence of episodes, and can only those be sampled that may be? */
-RISEI_FN void risei_check_lane(risei_stream_io *f, const rise_agent *a, int lane)
+/* Returns whether the n-step future of slot `at` is complete: n more frames, or the episode's last
+   frame before that. */
+RISEI_FN int risei_file_has_future(const risei_replay *r, int lane, int64_t at)
 {
-    const risei_replay *r = &a->replay;
+    const risei_history *h = &r->history;
+    int after = 0;
+    while (after < r->n_step && at + after < h->written[lane] - 1 &&
+           !risei_is_last(h->events[risei_slot(h, lane, at + after)]))
+        after++;
+    return after == r->n_step || risei_is_last(h->events[risei_slot(h, lane, at + after)]);
+}
+/* Checks that the slots of a lane are a sequence of episodes, and that only slots have a priority
+   that can be sampled. */
+RISEI_FN void risei_file_check_lane(risei_io *f, const risei_replay *r, int lane)
+{
     const risei_history *h = &r->history;
     int64_t at, oldest = risei_history_oldest(h, lane);
     for (at = oldest; at < h->written[lane]; at++) {
         ptrdiff_t const slot = risei_slot(h, lane, at);
-        int const before = at > oldest ? h->events[risei_slot(h, lane, at - 1)] : -1;
         int const index = h->index[slot];
-        int ahead = 0;
-        if (before >= 0 &&
-            index !=
-                (risei_is_last(before) ? 0 : risei_after(h->index[risei_slot(h, lane, at - 1)])))
-            risei_wrong(f, "the frames of an episode do not follow each other");
-        if (index < 0 || (at == 0 && index != 0)) risei_wrong(f, "an episode has no first frame");
+        if (at > oldest) {
+            ptrdiff_t const before = risei_slot(h, lane, at - 1);
+            int const first = risei_is_last(h->events[before]);
+            if (index != (first ? 0 : risei_history_next_index(h->index[before])))
+                risei_io_wrong(f, "the frames of an episode do not follow each other");
+        }
+        if (index < 0 || (at == 0 && index != 0))
+            risei_io_wrong(f, "an episode has no first frame");
         if (!(r->tree[slot] > 0)) continue;
-        while (ahead < r->n_step && at + ahead < h->written[lane] - 1 &&
-               !risei_is_last(h->events[risei_slot(h, lane, at + ahead)]))
-            ahead++;
-        if (risei_is_last(h->events[slot]) || !risei_replay_whole(r, lane, at) ||
-            (ahead < r->n_step && !risei_is_last(h->events[risei_slot(h, lane, at + ahead)])))
-            risei_wrong(f, "a priority stands where nothing can be sampled");
+        if (risei_is_last(h->events[slot]) || !risei_replay_has_past(r, lane, at) ||
+            !risei_file_has_future(r, lane, at))
+            risei_io_wrong(f, "a priority stands where nothing can be sampled");
     }
 }
 /* The replay buffer and the episodes in progress. */
-RISEI_FN void risei_visit_episodes(risei_stream_io *f, rise_agent *a)
+RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
 {
-    risei_history *h = &a->replay.history;
-    size_t const lanes = (size_t)h->lanes, units = (size_t)a->net.cell.units;
+    risei_replay *r = &a->replay;
+    risei_history *h = &r->history;
+    size_t const lanes = (size_t)h->lanes, units = (size_t)a->model.net.cell.units;
+    const char *const wrong = "a carried state is not a finite number";
     int lane;
-    risei_doubles(f, &a->replay.top, 1, 1e-6, "the largest priority");
-    if (a->replay.top > FLT_MAX) risei_wrong(f, "the largest priority");
-    risei_doubles(f, a->lane_return, lanes, -DBL_MAX, "a return is not a finite number");
-    risei_reals(f, a->lane_h, lanes * units, -FLT_MAX, "a carried state is not a finite number");
-    risei_reals(f, a->lane_c, lanes * units, -FLT_MAX, "a carried state is not a finite number");
-    risei_integers(f, h->written, lanes, "the number of frames");
+    risei_io_doubles(f, &r->top, 1, 1e-6, "the largest priority");
+    if (r->top > FLT_MAX) risei_io_wrong(f, "the largest priority");
+    risei_io_doubles(f, a->actor.lane_return, lanes, -DBL_MAX, "a return is not a finite number");
+    risei_io_reals(f, a->actor.states.h, lanes * units, -FLT_MAX, wrong);
+    risei_io_reals(f, a->actor.states.c, lanes * units, -FLT_MAX, wrong);
+    risei_io_integers(f, h->written, lanes, "the number of frames");
     for (lane = 0; lane < h->lanes && f->wrong == NULL; lane++) {
         int64_t at;
         for (at = risei_history_oldest(h, lane); at < h->written[lane] && !f->failed; at++)
-            risei_visit_slot(f, a, risei_slot(h, lane, at));
-        if (f->mode == RISEI_READ && !f->failed) risei_check_lane(f, a, lane);
+            risei_file_visit_slot(f, r, risei_slot(h, lane, at), a->desc.actions);
+        if (f->mode == RISEI_READ && !f->failed) risei_file_check_lane(f, r, lane);
     }
 }
-RISEI_FN void risei_visit(risei_stream_io *f, rise_agent *a, int section)
+/* Walks over a section, but for reading the description: see risei_file_read_desc. */
+RISEI_FN void risei_file_visit(risei_io *f, rise_agent *a, int section)
 {
-    if (section == RISEI_DESC) risei_visit_desc(f, &a->desc);
-    if (section == RISEI_ACTING) risei_visit_acting(f, a);
-    if (section == RISEI_LEARNING) risei_visit_learning(f, a);
-    if (section == RISEI_EPISODES) risei_visit_episodes(f, a);
+    if (section == RISEI_SECTION_DESC) risei_desc_write(f, &a->desc);
+    if (section == RISEI_SECTION_ACTING) risei_file_visit_acting(f, &a->model);
+    if (section == RISEI_SECTION_LEARNING) risei_file_visit_learning(f, a);
+    if (section == RISEI_SECTION_EPISODES) risei_file_visit_episodes(f, a);
 }
 
-/* The header and table of a file. */
-typedef struct risei_header {
+/* -- The header -- */
+
+typedef struct risei_file_header {
     uint32_t version, flags, sections;
     uint64_t size;
     uint32_t kind[RISEI_SECTIONS], crc[RISEI_SECTIONS];
     uint64_t length[RISEI_SECTIONS];
-} risei_header;
+} risei_file_header;
 
-/* Which sections a file with these flags has, in order. */
-RISEI_FN uint32_t risei_sections(uint32_t flags)
+/* Returns how many sections a file with these flags has. */
+RISEI_FN uint32_t risei_file_sections(uint32_t flags)
 {
-    return flags & RISEI_POLICY ? 2 : flags & RISEI_HAS_REPLAY ? 4 : 3;
+    return flags & RISEI_FILE_POLICY ? 2 : flags & RISEI_FILE_REPLAY ? 4 : 3;
 }
-
-RISEI_FN void risei_visit_header(risei_stream_io *f, risei_header *h)
+RISEI_FN int risei_file_version_is_known(uint32_t version)
 {
-    unsigned char magic[8];
+    return version >= RISEI_FILE_VERSION_FIRST && version <= RISEI_FILE_VERSION;
+}
+RISEI_FN void risei_file_visit_table(risei_io *f, risei_file_header *h)
+{
     uint32_t crc, sum, s;
-    memcpy(magic, risei_magic, sizeof magic);
-    risei_numbers(f, magic, sizeof magic, 1);
-    if (memcmp(magic, risei_magic, sizeof magic) != 0) {
-        risei_wrong(f, "it does not begin as a file of rise.h does");
-        return;
-    }
-    risei_numbers(f, &h->version, 1, sizeof h->version);
-    if (h->version != RISEI_FILE_VERSION) return;
-    risei_numbers(f, &h->flags, 1, sizeof h->flags);
-    risei_numbers(f, &h->size, 1, sizeof h->size);
-    risei_numbers(f, &h->sections, 1, sizeof h->sections);
-    if (h->flags > 7 || h->sections != risei_sections(h->flags)) {
-        risei_wrong(f, "its flags or its number of sections");
-        return;
-    }
     for (s = 0; s < h->sections; s++) {
-        risei_numbers(f, &h->kind[s], 1, sizeof h->kind[s]);
-        risei_numbers(f, &h->crc[s], 1, sizeof h->crc[s]);
-        risei_numbers(f, &h->length[s], 1, sizeof h->length[s]);
-        if (h->kind[s] != s + 1) risei_wrong(f, "its table of sections");
+        risei_io_numbers(f, &h->kind[s], 1, sizeof h->kind[s]);
+        risei_io_numbers(f, &h->crc[s], 1, sizeof h->crc[s]);
+        risei_io_numbers(f, &h->length[s], 1, sizeof h->length[s]);
+        if (h->kind[s] != s + 1) risei_io_wrong(f, "its table of sections");
     }
     sum = crc = f->crc;
-    risei_numbers(f, &crc, 1, sizeof crc);
-    if (crc != sum) risei_wrong(f, "its checksum");
+    risei_io_numbers(f, &crc, 1, sizeof crc);
+    if (crc != sum) risei_io_wrong(f, "its checksum");
     if (f->mode == RISEI_READ && !f->failed) {
         uint64_t total = f->length;
         for (s = 0; s < h->sections && h->length[s] <= h->size; s++) total += h->length[s];
-        if (s < h->sections || total != h->size) risei_wrong(f, "its size");
+        if (s < h->sections || total != h->size) risei_io_wrong(f, "its size");
     }
 }
-
-RISEI_FN void risei_io(risei_stream_io *f, risei_mode mode, uint64_t limit)
+RISEI_FN void risei_file_visit_header(risei_io *f, risei_file_header *h)
 {
-    memset(f, 0, sizeof *f);
-    f->mode = mode;
-    f->limit = limit;
+    unsigned char magic[8];
+    memcpy(magic, risei_file_magic, sizeof magic);
+    risei_io_numbers(f, magic, sizeof magic, 1);
+    if (memcmp(magic, risei_file_magic, sizeof magic) != 0) {
+        risei_io_wrong(f, "it does not begin as a file of rise.h does");
+        return;
+    }
+    risei_io_numbers(f, &h->version, 1, sizeof h->version);
+    if (!risei_file_version_is_known(h->version)) return;
+    risei_io_numbers(f, &h->flags, 1, sizeof h->flags);
+    risei_io_numbers(f, &h->size, 1, sizeof h->size);
+    risei_io_numbers(f, &h->sections, 1, sizeof h->sections);
+    if (h->flags > 7 || h->sections != risei_file_sections(h->flags)) {
+        risei_io_wrong(f, "its flags or its number of sections");
+        return;
+    }
+    risei_file_visit_table(f, h);
+}
+
+/* -- Writing -- */
+
+/* Fills in the header of what is to be written. Returns what would make the file unreadable, or
+   NULL. */
+RISEI_FN const char *risei_file_measure(rise_agent *a, risei_file_header *header)
+{
+    risei_io f;
+    uint32_t s;
+    for (s = 0; s < header->sections; s++) {
+        risei_io_begin(&f, RISEI_MEASURE, 0);
+        risei_file_visit(&f, a, (int)s + 1);
+        if (f.wrong != NULL) return f.wrong;
+        header->kind[s] = s + 1, header->crc[s] = f.crc, header->length[s] = f.length;
+        header->size += f.length;
+    }
+    risei_io_begin(&f, RISEI_MEASURE, 0);
+    risei_file_visit_header(&f, header);
+    header->size += f.length;
+    return NULL;
 }
 RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, rise_write_fn fn,
                                       void *user, rise_error *error)
 {
-    /* written from, not to: risei_visit also reads files */
+    /* the functions that visit also read files, so they take an agent that may change; writing does
+       not change it */
     rise_agent *a = (rise_agent *)(uintptr_t)agent;
-    risei_header header;
-    risei_stream_io f;
+    risei_file_header header;
+    const char *wrong;
+    risei_io f;
     uint32_t s;
     if (what < RISE_SAVE_AGENT || what > RISE_SAVE_POLICY)
         return risei_fail(error, RISE_BAD_CALL, "what is %d, which is none of rise_save",
@@ -7176,74 +10142,113 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
                           "a play_only agent can only be saved as RISE_SAVE_POLICY");
     memset(&header, 0, sizeof header);
     header.version = RISEI_FILE_VERSION;
-    if (a->device.kernels->fused) header.flags |= RISEI_FUSED;
-    if (what == RISE_SAVE_ALL) header.flags |= RISEI_HAS_REPLAY;
-    if (what == RISE_SAVE_POLICY) header.flags |= RISEI_POLICY;
-    header.sections = risei_sections(header.flags);
-    for (s = 0; s < header.sections; s++) {
-        risei_io(&f, RISEI_MEASURE, 0);
-        risei_visit(&f, a, (int)s + 1);
-        if (f.wrong != NULL)
-            return risei_fail(error, RISE_NOT_FINITE, "not saved, for it could not be loaded: %s",
-                              f.wrong);
-        header.kind[s] = s + 1, header.crc[s] = f.crc, header.length[s] = f.length;
-        header.size += f.length;
-    }
-    risei_io(&f, RISEI_MEASURE, 0);
-    risei_visit_header(&f, &header);
-    header.size += f.length;
-    risei_io(&f, RISEI_WRITE, 0);
+    if (a->model.device.kernels->fused) header.flags |= RISEI_FILE_FUSED;
+    if (what == RISE_SAVE_ALL) header.flags |= RISEI_FILE_REPLAY;
+    if (what == RISE_SAVE_POLICY) header.flags |= RISEI_FILE_POLICY;
+    header.sections = risei_file_sections(header.flags);
+    wrong = risei_file_measure(a, &header);
+    if (wrong != NULL)
+        return risei_fail(error, RISE_NOT_FINITE, "not saved, for it could not be loaded: %s",
+                          wrong);
+    risei_io_begin(&f, RISEI_WRITE, 0);
     f.write = fn, f.user = user;
-    risei_visit_header(&f, &header);
-    for (s = 0; s < header.sections; s++) risei_visit(&f, a, (int)s + 1);
-    return f.failed ? risei_fail(error, RISE_IO, "writing failed after %.0f of %.0f bytes",
-                                 (double)f.length, (double)header.size)
-                    : RISE_OK;
+    risei_file_visit_header(&f, &header);
+    for (s = 0; s < header.sections; s++) risei_file_visit(&f, a, (int)s + 1);
+    if (!f.failed) return RISE_OK;
+    return risei_fail(error, RISE_IO, "writing failed after %.0f of %.0f bytes", (double)f.length,
+                      (double)header.size);
 }
 
-/* Reads and checks the header and the description. */
-RISEI_FN rise_result risei_read_start(rise_read_fn fn, void *user, uint64_t size,
-                                      risei_header *header, rise_agent_desc *desc,
-                                      rise_error *error)
+/* -- Reading -- */
+
+RISEI_FN rise_result risei_file_read_header(rise_read_fn fn, void *user, uint64_t size,
+                                            risei_file_header *header, rise_error *error)
 {
-    risei_stream_io f;
-    risei_io(&f, RISEI_READ, size);
+    risei_io f;
+    risei_io_begin(&f, RISEI_READ, size);
     f.read = fn, f.user = user;
     memset(header, 0, sizeof *header);
-    memset(desc, 0, sizeof *desc);
-    risei_visit_header(&f, header);
+    risei_file_visit_header(&f, header);
     if (f.failed && !f.beyond)
         return risei_fail(error, RISE_IO, "the header could not be read after %.0f bytes",
                           (double)f.length);
     if (f.failed) return risei_fail(error, RISE_BAD_FILE, "the file ends within its header");
     if (f.wrong != NULL)
         return risei_fail(error, RISE_BAD_FILE, "the header is wrong: %s", f.wrong);
-    if (header->version == RISEI_FILE_VERSION && header->size != size)
-        return risei_fail(error, RISE_BAD_FILE, "it has %.0f bytes, but its header says %.0f",
-                          (double)size, (double)header->size);
     if (header->version > RISEI_FILE_VERSION)
         return risei_fail(error, RISE_NEWER_FILE,
                           "the file has version %u, this rise.h reads up to %d",
                           (unsigned)header->version, RISEI_FILE_VERSION);
-    if (header->version != RISEI_FILE_VERSION)
+    if (header->version < RISEI_FILE_VERSION_FIRST)
         return risei_fail(error, RISE_BAD_FILE,
                           "the file has version %u, which this rise.h no longer reads",
                           (unsigned)header->version);
-    risei_io(&f, RISEI_READ, header->length[0]);
-    f.read = fn, f.user = user;
-    risei_visit_desc(&f, desc);
-    if (f.failed && !f.beyond)
-        return risei_fail(error, RISE_IO, "the description could not be read after %.0f bytes",
-                          (double)f.length);
-    if (f.failed || f.length != header->length[0] || f.crc != header->crc[0])
-        return risei_fail(error, RISE_BAD_FILE, "the description in the file is damaged");
-    if (f.wrong != NULL)
-        return risei_fail(error, RISE_BAD_FILE, "the description in the file is wrong: %s",
-                          f.wrong);
+    if (header->size != size)
+        return risei_fail(error, RISE_BAD_FILE, "it has %.0f bytes, but its header says %.0f",
+                          (double)size, (double)header->size);
     return RISE_OK;
 }
-/* Adds to a description what the file's reader supplies. */
-RISEI_FN void risei_take_machine(rise_agent_desc *desc, const rise_agent_desc *machine)
+RISEI_FN rise_result risei_file_read_desc(rise_read_fn fn, void *user,
+                                          const risei_file_header *header, rise_agent_desc *desc,
+                                          rise_error *error)
+{
+    char text[RISEI_DESC_BYTES];
+    size_t const length = (size_t)header->length[0];
+    risei_io f;
+    if (header->length[0] > sizeof text)
+        return risei_fail(error, RISE_BAD_FILE, "the description in the file is too long");
+    risei_io_begin(&f, RISEI_READ, length);
+    f.read = fn, f.user = user;
+    risei_io_numbers(&f, text, length, 1);
+    if (f.failed)
+        return risei_fail(error, RISE_IO, "the description could not be read after %.0f bytes",
+                          (double)f.length);
+    if (f.crc != header->crc[0])
+        return risei_fail(error, RISE_BAD_FILE, "the description in the file is damaged");
+    return risei_desc_read(desc, text, length, error);
+}
+/* Reads the header and the description. */
+RISEI_FN rise_result risei_file_read_start(rise_read_fn fn, void *user, uint64_t size,
+                                           risei_file_header *header, rise_agent_desc *desc,
+                                           rise_error *error)
+{
+    rise_result const result = risei_file_read_header(fn, user, size, header, error);
+    if (result != RISE_OK) return result;
+    return risei_file_read_desc(fn, user, header, desc, error);
+}
+/* Checks one field of the shape: a value that `machine` states must be the file's. */
+RISEI_FN rise_result risei_file_check_field(const risei_field *field, const rise_agent_desc *file,
+                                            const rise_agent_desc *machine, rise_error *error)
+{
+    double const has = risei_field_get(field, file);
+    rise_agent_desc stated = *file;
+    double asked = risei_field_get(field, machine);
+    if (!field->shape || risei_is_zero(asked)) return RISE_OK;
+    risei_field_put(field, &stated, asked);
+    stated.embedding_size = risei_embedder_final_size(&stated);
+    asked = risei_field_get(field, &stated);
+    if (!(asked < has) && !(asked > has)) return RISE_OK;
+    if (field->word != NULL && field->word((int)asked) != NULL)
+        return risei_fail(error, RISE_MISMATCH, "%s is %s, but the file was saved with %s",
+                          field->name, field->word((int)asked), field->word((int)has));
+    return risei_fail(error, RISE_MISMATCH, "%s is %g, but the file was saved with %g", field->name,
+                      asked, has);
+}
+/* Refuses a file whose shape is not what the caller states in `machine`, where 0 states nothing.
+   `replay`: the file's replay buffer will be loaded; without it, environments may change. */
+RISEI_FN rise_result risei_file_check_shape(rise_agent_desc *desc, const rise_agent_desc *machine,
+                                            int replay, rise_error *error)
+{
+    rise_result result = RISE_OK;
+    int i;
+    if (machine == NULL) return RISE_OK;
+    if (!replay && machine->environments != 0) desc->environments = machine->environments;
+    for (i = 0; i < RISEI_FIELDS && result == RISE_OK; i++)
+        result = risei_file_check_field(&risei_fields[i], desc, machine, error);
+    return result;
+}
+/* Adds what the file's reader supplies to a description. */
+RISEI_FN void risei_file_add_machine(rise_agent_desc *desc, const rise_agent_desc *machine)
 {
     desc->play_only = 0;
     if (machine == NULL) return;
@@ -7258,13 +10263,14 @@ RISEI_FN void risei_take_machine(rise_agent_desc *desc, const rise_agent_desc *m
     if (machine->players != 0) desc->players = machine->players;
 }
 /* Reads one section into the agent. */
-RISEI_FN rise_result risei_read_section(rise_agent *a, rise_read_fn fn, void *user,
-                                        const risei_header *header, int section, rise_error *error)
+RISEI_FN rise_result risei_file_read_section(rise_agent *a, rise_read_fn fn, void *user,
+                                             const risei_file_header *header, int section,
+                                             rise_error *error)
 {
-    risei_stream_io f;
-    risei_io(&f, RISEI_READ, header->length[section - 1]);
+    risei_io f;
+    risei_io_begin(&f, RISEI_READ, header->length[section - 1]);
     f.read = fn, f.user = user;
-    risei_visit(&f, a, section);
+    risei_file_visit(&f, a, section);
     if (f.wrong != NULL)
         return risei_fail(error, RISE_BAD_FILE, "section %d is wrong: %s", section, f.wrong);
     if (f.failed && !f.beyond)
@@ -7272,91 +10278,85 @@ RISEI_FN rise_result risei_read_section(rise_agent *a, rise_read_fn fn, void *us
                           (double)f.length);
     if (f.failed || f.length != f.limit)
         return risei_fail(error, RISE_BAD_FILE,
-                          "section %d does not have the length its description asks for", section);
+                          "section %d does not have the length that its description asks for",
+                          section);
     if (f.crc != header->crc[section - 1])
         return risei_fail(error, RISE_BAD_FILE, "section %d is damaged: its checksum differs",
                           section);
     if (f.foreign)
         return risei_fail(error, RISE_MISMATCH,
-                          "embedding_file has other weights than this agent learned with; give it "
-                          "the file of then");
+                          "embedding_file has other weights than this agent learned with; give the "
+                          "file that it learned with");
     return RISE_OK;
+}
+RISEI_FN rise_result risei_file_read_sections(rise_agent *a, rise_read_fn fn, void *user,
+                                              const risei_file_header *header, rise_error *error)
+{
+    uint32_t const sections = a->desc.play_only ? (uint32_t)RISEI_SECTION_ACTING : header->sections;
+    rise_result result = RISE_OK;
+    uint32_t s;
+    for (s = RISEI_SECTION_ACTING; s <= sections && result == RISE_OK; s++)
+        result = risei_file_read_section(a, fn, user, header, (int)s, error);
+    return result;
 }
 RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *user, uint64_t size,
                                      const rise_agent_desc *machine, rise_error *error)
 {
-    risei_header header;
+    risei_file_header header;
     rise_agent_desc desc;
     rise_agent *a;
-    uint32_t s;
-    rise_result result = risei_read_start(fn, user, size, &header, &desc, error);
+    rise_result result = risei_file_read_start(fn, user, size, &header, &desc, error);
+    int replay, fused;
     *agent = NULL;
     if (result != RISE_OK) return result;
-    risei_take_machine(&desc, machine);
-    if ((header.flags & RISEI_POLICY) != 0 && !desc.play_only)
+    risei_file_add_machine(&desc, machine);
+    replay = (header.flags & RISEI_FILE_REPLAY) != 0 && !desc.play_only;
+    fused = (header.flags & RISEI_FILE_FUSED) != 0;
+    result = risei_file_check_shape(&desc, machine, replay, error);
+    if (result != RISE_OK) return result;
+    if ((header.flags & RISEI_FILE_POLICY) != 0 && !desc.play_only)
         return risei_fail(error, RISE_MISMATCH,
                           "the file holds only a policy; load it with play_only = 1");
     result = rise_agent_create(&a, &desc, error);
     if (result != RISE_OK) return result;
-    for (s = 1; s < header.sections && result == RISE_OK && !(s >= 2 && desc.play_only); s++)
-        result = risei_read_section(a, fn, user, &header, (int)s + 1, error);
+    result = risei_file_read_sections(a, fn, user, &header, error);
     if (result != RISE_OK) {
         rise_agent_destroy(a);
         return result;
     }
-    if ((header.flags & RISEI_HAS_REPLAY) != 0 && !desc.play_only &&
-        a->net.memory == RISE_MEMORY_RISE)
-        risei_history_refresh(&a->device, &a->replay.history, &a->embedder, a->fresh);
-    if (((header.flags & RISEI_FUSED) != 0) != (a->device.kernels->fused != 0))
-        risei_log(a,
+    if (replay)
+        risei_embedder_refresh(&a->model.device, &a->model.embedder, &a->replay.history,
+                               a->model.embeddings);
+    if (fused != (a->model.device.kernels->fused != 0))
+        risei_log(&a->desc,
                   "rise: the file's numbers were %s, these kernels' are not: the run goes on, but "
                   "not bit for bit",
-                  header.flags & RISEI_FUSED ? "fused" : "not fused");
+                  fused ? "fused" : "not fused");
     *agent = a;
     return RISE_OK;
 }
 
 #ifndef RISE_NO_STDIO
-RISEI_FN int risei_write_stdio(void *user, const void *data, size_t size)
-{
-    return fwrite(data, 1, size, (FILE *)user) == size;
-}
-/* Puts what was written on the disk, and a file in another's place. */
-RISEI_FN int risei_sync(FILE *file)
-{
-#ifdef RISEI_POSIX
-    return fsync(fileno(file)) == 0;
-#else
-    return file != NULL;
-#endif
-}
-RISEI_FN int risei_replace(const char *from, const char *to)
-{
-#ifdef _WIN32
-    remove(to); /* rename() does not replace there */
-#endif
-    return rename(from, to) == 0;
-}
-
 RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, const char *path,
                                      rise_error *error)
 {
-    char beside[1024];
+    char temporary[1024];
     FILE *file;
     rise_result result;
     int good;
-    if (snprintf(beside, sizeof beside, "%s.new", path) >= (int)sizeof beside)
+    if (snprintf(temporary, sizeof temporary, "%s.new", path) >= (int)sizeof temporary)
         return risei_fail(error, RISE_IO, "the path is longer than %d characters",
-                          (int)sizeof beside - 5);
-    file = fopen(beside, "wb");
+                          (int)sizeof temporary - 5);
+    file = fopen(temporary, "wb");
     if (file == NULL)
-        return risei_fail(error, RISE_IO, "%.150s cannot be created: %s", beside, strerror(errno));
-    result = rise_agent_write(agent, what, risei_write_stdio, file, error);
-    good = fflush(file) == 0 && risei_sync(file);
+        return risei_fail(error, RISE_IO, "%.150s cannot be created: %s", temporary,
+                          strerror(errno));
+    result = rise_agent_write(agent, what, risei_stdio_write, file, error);
+    good = fflush(file) == 0 && risei_stdio_sync(file);
     good = fclose(file) == 0 && good; /* a full disk may show only now */
-    if (result == RISE_OK && (!good || !risei_replace(beside, path)))
+    if (result == RISE_OK && (!good || !risei_stdio_replace(temporary, path)))
         result = risei_fail(error, RISE_IO, "%.150s cannot be written: %s", path, strerror(errno));
-    if (result != RISE_OK) remove(beside);
+    if (result != RISE_OK) remove(temporary);
     return result;
 }
 RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path,
@@ -7367,20 +10367,22 @@ RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path,
     *agent = NULL;
     if (file == NULL)
         return risei_fail(error, RISE_IO, "%.150s cannot be opened: %s", path, strerror(errno));
-    result = rise_agent_read(agent, risei_read_stdio, file, risei_file_size(file), machine, error);
+    result =
+        rise_agent_read(agent, risei_stdio_read, file, risei_stdio_size(file), machine, error);
     fclose(file);
-    return risei_name(path, result, error);
+    return risei_stdio_name(path, result, error);
 }
 RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, rise_error *error)
 {
     FILE *file = fopen(path, "rb");
-    risei_header header;
+    risei_file_header header;
     rise_result result;
     if (file == NULL)
         return risei_fail(error, RISE_IO, "%.150s cannot be opened: %s", path, strerror(errno));
-    result = risei_read_start(risei_read_stdio, file, risei_file_size(file), &header, desc, error);
+    result = risei_file_read_start(risei_stdio_read, file, risei_stdio_size(file), &header, desc,
+                                   error);
     fclose(file);
-    return risei_name(path, result, error);
+    return risei_stdio_name(path, result, error);
 }
 #endif /* RISE_NO_STDIO */
 
@@ -7409,8 +10411,9 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
 
 RISEK_IN V RISEK(relu)(V x) { return vmax(x, vset1(0)); }
 
-/* Numbers below 2^-100 become zero. Gradients fade along a sequence and moments fade in time; as denormals they would cost a
-   hundred times as much, and processors differ in how they flush them. */
+/* Numbers below 2^-100 become zero. Gradients fade along a sequence and moments fade in time; as
+   denormals they would cost a hundred times as much, and processors differ in how they flush them.
+   */
 RISEK_IN V RISEK(flush)(V x)
 {
     return vselect(vgt(vset1((rise_real)7.888609e-31), vabs(x)), vset1(0), x);
@@ -7422,7 +10425,8 @@ RISEK_IN V RISEK(vlog)(V x) { return log(x); }
 RISEK_IN V RISEK(vtanh)(V x) { return tanh(x); }
 RISEK_IN V RISEK(vsigmoid)(V x) { return 1 / (1 + exp(-x)); }
 #else
-/* e^x = 2^n e^r with |r| <= ln 2 / 2; polynomial of the Cephes library (S. Moshier). x is held in [-87, 88]. */
+/* e^x = 2^n e^r with |r| <= ln 2 / 2; polynomial of the Cephes library (S. Moshier). x is held in
+   [-87, 88]. */
 RISEK_IN V RISEK(vexp)(V x)
 {
     /* 1.5 * 2^23: adding it rounds to an integer, which is left in the low bits */
@@ -7487,8 +10491,8 @@ RISEK_IN V RISEK(vtanh)(V x)
 }
 #endif
 
-/* Elementwise kernels: `body` handles VL elements at a time; the rest goes through a padded copy, so that one body serves
-   both and the last elements get the same bits as the others. */
+/* Elementwise kernels: `body` handles VL elements at a time; the rest goes through a padded copy,
+   so that one body serves both and the last elements get the same bits as the others. */
 RISEK_IN V RISEK(load_part)(const rise_real *p, int n)
 {
     rise_real lane[VL];
@@ -7569,7 +10573,8 @@ RISEK_FN void RISEK(relu_backward)(int n, const rise_real *y, const rise_real *d
     { RISEK_STORE(dx, vselect(vgt(RISEK_LOAD(y), vset1(0)), RISEK_LOAD(dy), vset1(0))); }
 }
 
-/* Sums in 16 lanes: element i goes to lane i % 16, whatever VL is, and the lanes are joined in halves. */
+/* Sums in 16 lanes: element i goes to lane i % 16, whatever VL is, and the lanes are joined in
+   halves. */
 RISEK_FN rise_real RISEK(join)(rise_real *lane)
 {
     int width, i;
@@ -7779,14 +10784,14 @@ RISEK_FN void RISEK(norm_backward)(int n, const rise_real *x, const rise_real *g
 RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *const *frames,
                            rise_real *out)
 {
-    rise_real const unit = (rise_real)RISEI_BYTE;
+    rise_real const unit = (rise_real)RISEI_BYTE_SCALE;
     int x = 0, s, c;
 #if VL >= 4 /* the usual cases: four grey frames, and one of any kind */
     V const units = vset1(unit);
     for (; stack == 4 && channels == 1 && x + 16 <= pixels; x += 16) {
         uint8_t mixed[64];
-        risei_mix4(frames, x, mixed);
-        for (s = 0; s < 4; s++) RISEI_PREFETCH(frames[s] + x + RISEI_AHEAD);
+        risei_interleave4(frames, x, mixed);
+        for (s = 0; s < 4; s++) RISEI_PREFETCH(frames[s] + x + RISEI_PREFETCH_BYTES);
         RISEI_UNROLL for (c = 0; c < 64; c += VL)
             vstore(out + x * 4 + c, vmul(vbytes(mixed + c), units));
     }
@@ -7814,8 +10819,8 @@ RISEK_FN void RISEK(unhalf)(int n, const uint16_t *x, rise_real *y)
     for (; i < n; i++) y[i] = risei_unhalf(x[i]);
 }
 
-/* Plain C below: integers are exact in any order, and compilers vectorise these loops well, where they see that there are `lanes`
-   numbers, or so many times as many. */
+/* Plain C below: integers are exact in any order, and compilers vectorise these loops well, where
+   they see that there are `lanes` numbers, or so many times as many. */
 enum { RISEK(lanes) = 16 };
 RISEK_FN void RISEK(sums_and_differences)(int times, int32_t *RISEI_RESTRICT a,
                                           int32_t *RISEI_RESTRICT b)
@@ -7834,14 +10839,14 @@ RISEK_FN void RISEK(project_signs)(int n, int32_t *x, int size, uint32_t seed, i
     for (i = 0; i < all; i += RISEK(lanes))
         for (l = 0; l < RISEK(lanes); l++) {
             /* 0 or -1, which negates */
-            int32_t const coin = -(int32_t)(risei_hash(seed, (uint32_t)(i + l)) >> 31);
+            int32_t const coin = -(int32_t)(risei_random_hash(seed, (uint32_t)(i + l)) >> 31);
             x[i + l] = (x[i + l] ^ coin) - coin;
         }
     for (half = all / 2; half >= RISEK(lanes); half /= 2) /* a bit of i becomes one of r */
         for (i = 0; i < all; i += 2 * half)
             RISEK(sums_and_differences)(half / RISEK(lanes), x + i, x + i + half);
     for (j = 0; j < size; j++) { /* the last four bits, for the rows that are wanted */
-        uint32_t const r = risei_sign_row(seed, bits, j);
+        uint32_t const r = risei_random_sign_row(seed, bits, j);
         uint32_t const odd = (r & 1u ? 0xAAAAu : 0) ^ (r & 2u ? 0xCCCCu : 0) ^
                              (r & 4u ? 0xF0F0u : 0) ^ (r & 8u ? 0xFF00u : 0);
         const int32_t *const last = x + (r & ~15u);
@@ -7897,21 +10902,21 @@ RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const ri
 /* The oracle: three loops, as one would write them down. */
 RISEK_FN rise_real RISEK(element)(const rise_matrix *x, int i, int j)
 {
-    return x->data[risei_walk(&x->rows, i) + risei_column(x, j)];
+    return x->data[risei_walk_offset(&x->rows, i) + risei_matrix_column(x, j)];
 }
 RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *scratch)
 {
     int i, j, k, from, to;
     (void)scratch;
-    risei_share(p->m, 1, part, parts, &from, &to);
+    risei_part_range(p->m, 1, part, parts, &from, &to);
     for (j = 0; j < p->n && p->sums && from == 0 && to > 0; j++) {
         if (!p->accumulate) p->sums[j] = 0;
         for (k = 0; k < p->k; k++) p->sums[j] = p->sums[j] + RISEK(element)(&p->b, k, j);
     }
     for (i = from; i < to; i++)
         for (j = 0; j < p->n; j++) {
-            rise_real *c = (rise_real *)(uintptr_t)p->c.data + risei_walk(&p->c.rows, i) +
-                           risei_column(&p->c, j);
+            rise_real *c = (rise_real *)(uintptr_t)p->c.data + risei_walk_offset(&p->c.rows, i) +
+                           risei_matrix_column(&p->c, j);
             rise_real sum = p->accumulate ? *c : p->bias ? p->bias[j] : 0;
             for (k = 0; k < p->k; k++)
                 sum =
@@ -7923,21 +10928,23 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
 
 #else
 
-/*  C is computed in tiles of MR rows x NV vectors that live in registers while k runs. Both A and B are read where they lie if
-    they lie well, else they are packed: B in blocks, as panels of NR columns, k-major; A up to MC rows and KC columns at a
-    time. k is cut into blocks of KC, C being stored and loaded in between, which does not change a bit. */
+/* C is computed in tiles of MR rows x NV vectors that live in registers while k runs. Both A and B
+   are read where they lie if they lie well, else they are packed: B in blocks, as panels of NR
+   columns, k-major; A up to MC rows and KC columns at a time. k is cut into blocks of KC, C being
+   stored and loaded in between, which does not change a bit. */
 #define NR (NV * VL)
 #define KC RISEI_KC
 #define NC RISEI_NC
 #define MC (RISEI_MC / MR * MR)
-#define ROW RISEI_ROW
+#define ROW RISEI_PACKED_ROW
 #define PANEL (KC * MR + 16) /* of a packed transposed A: no power of two, either */
 
 enum { RISEK(from_zero), RISEK(from_bias), RISEK(from_c) };
 
-/* Rows of A, columns k0 .. k0+k, in one of two forms. By rows: row i starts at data + at[i], the rows of a tile are `stride`
-   apart, and each runs on for `run` elements (`first` in its first run), then run_step further. By columns, if A is transposed:
-   column k is at data + at[k], and row i beside row i + 1 for `run` rows (`row` is the first), then run_step further. */
+/* Rows of A, columns k0 .. k0+k, in one of two forms. By rows: row i starts at data + at[i], the
+   rows of a tile are `stride` apart, and each runs on for `run` elements (`first` in its first
+   run), then run_step further. By columns, if A is transposed: column k is at data + at[k], and row
+   i beside row i + 1 for `run` rows (`row` is the first), then run_step further. */
 typedef struct RISEK(block) {
     const rise_real *data;
     const ptrdiff_t *at;
@@ -7947,9 +10954,10 @@ typedef struct RISEK(block) {
     int spent; /* but the first of them has so many before it */
 } RISEK(block);
 
-/* A tile: c[i][0 .. vectors * VL) = init + sum_k a(i, k) b[k * ldb + ...] for i < rows. Some steps of k at a time, so that little
-   but multiply-adds is left to a core that two threads share; each time a cache line (16 numbers) is asked for of what comes next
-   but may lie in memory: from `ahead` on, the next panel of a B that is read in place, or C; and the next run of A's rows. */
+/* A tile: c[i][0 .. vectors * VL) = init + sum_k a(i, k) b[k * ldb + ...] for i < rows. Some steps
+   of k at a time, so that little but multiply-adds is left to a core that two threads share; each
+   time a cache line (16 numbers) is asked for of what comes next but may lie in memory: from
+   `ahead` on, the next panel of a B that is read in place, or C; and the next run of A's rows. */
 #define RISEK_TILE_BEGIN(name, rows, vectors)                                                      \
     RISEK_FN void RISEK(name)(int count, const RISEK(block) * block, const rise_real *a,           \
                               const rise_real *b, ptrdiff_t ldb, const rise_real *ahead,           \
@@ -8050,8 +11058,8 @@ enum { RISEK(row_steps) = 2 };
         const rise_real *const column = a + *at++;                                                 \
         RISEK_TILE_STEP(vectors, RISEK_TILE_COLUMN_ADDS(rows, vectors))                            \
     }
-/* Columns, too, are asked for so many steps before they are read, where multiply-adds leave time for it: the pixels of an image
-   may come from far. */
+/* Columns, too, are asked for so many steps before they are read, where multiply-adds leave time
+   for it: the pixels of an image may come from far. */
 enum { RISEK(lead) = 24 };
 #define RISEK_TILE_COLUMNS(name, rows, vectors)                                                    \
     RISEK_TILE_BEGIN(name, rows, vectors)                                                          \
@@ -8090,16 +11098,16 @@ RISEK_FN void RISEK(store_edge)(const rise_real *edge, rise_real *c, const ptrdi
     /* columns that are rows in memory */
     for (; i + 4 <= rows && step != 1 && c_at[i + 3] - c_at[i] == 3; i += 4) {
         for (j = 0; j + 4 <= cols; j += 4)
-            risei_turn4(edge + i * NR + j, NR, c + c_at[i] + j * step, step);
+            risei_transpose4(edge + i * NR + j, NR, c + c_at[i] + j * step, step);
         for (; j < cols; j++)
             for (s = i; s < i + 4; s++) c[c_at[s] + j * step] = edge[s * NR + j];
     }
     for (; i < rows; i++)
         for (j = 0; j < cols; j++) c[c_at[i] + j * step] = edge[i * NR + j];
 }
-/* `cols` (1..NR) columns of C from `col` on, for `rows` rows that start at c_at[i]. Meanwhile `lines` cache lines (16 numbers)
-   from `ahead` on are asked for, and after them C from the next tile's first row on: one every few steps, for what is asked for
-   at once is waited for. */
+/* `cols` (1..NR) columns of C from `col` on, for `rows` rows that start at c_at[i]. Meanwhile
+   `lines` cache lines (16 numbers) from `ahead` on are asked for, and after them C from the next
+   tile's first row on: one every few steps, for what is asked for at once is waited for. */
 RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, int rows, int col,
                            int cols, const RISEK(block) * a, const rise_real *b, ptrdiff_t ldb,
                            const rise_real *ahead, int lines, int init, int relu)
@@ -8108,7 +11116,7 @@ RISEK_FN void RISEK(tiles)(const rise_product *p, int k, const ptrdiff_t *c_at, 
     int const thin = cols <= VL, width = thin ? VL : NR, beside = p->c.run > 1 || cols == 1;
     int const whole = cols == width && beside;
     ptrdiff_t const step = beside ? 1 : p->c.run_step;
-    rise_real *const c0 = (rise_real *)(uintptr_t)p->c.data + risei_column(&p->c, col);
+    rise_real *const c0 = (rise_real *)(uintptr_t)p->c.data + risei_matrix_column(&p->c, col);
     /* where C ends within a tile, or its columns lie apart */
     rise_real edge[MR][NR], edge_bias[NR];
     const rise_real *bias = p->bias ? p->bias + col : 0, *next;
@@ -8168,8 +11176,9 @@ RISEK_FN void RISEK(copy_columns)(rise_real *to, const rise_matrix *x, ptrdiff_t
     }
 }
 
-/* Rows row .. row+rows of a transposed A, k of its columns -> panels [rows / MR][k][MR], PANEL apart. Whole vectors, where there
-   are so many more rows: what is written too much is written again. */
+/* Rows row .. row+rows of a transposed A, k of its columns -> panels [rows / MR][k][MR], PANEL
+   apart. Whole vectors, where there are so many more rows: what is written too much is written
+   again. */
 RISEK_FN void RISEK(pack_a)(const rise_product *p, const ptrdiff_t *k_at, int row, int rows, int k,
                             rise_real *to)
 {
@@ -8196,8 +11205,8 @@ RISEK_FN int RISEK(tiles_fit)(int span)
 {
     return span >= 8 * MR || 5 * span >= 3 * MR * risei_ceil_div(span, MR);
 }
-/* Rows row .. row+rows of A, columns k0 .. k0+k. `k_at`: where the columns lie, if it is transposed. Of C, n columns want it: few
-   of them are not worth packing it. */
+/* Rows row .. row+rows of A, columns k0 .. k0+k. `k_at`: where the columns lie, if it is
+   transposed. Of C, n columns want it: few of them are not worth packing it. */
 RISEK_FN RISEK(block)
     RISEK(block_of_a)(const rise_product *p, const ptrdiff_t *k_at, int row, int rows, int k0,
                       int k, int n, ptrdiff_t *at, rise_real *packed)
@@ -8220,13 +11229,13 @@ RISEK_FN RISEK(block)
         RISEK(pack_a)(p, k_at, row, rows, k, packed);
         /* an image's pixels, or any row-major matrix */
     } else if (narrow || (!crowded && RISEK(tiles_fit)(x->rows.inner))) {
-        risei_locate(&x->rows, row, rows, at);
-        block.data = x->data + risei_column(x, k0), block.at = at;
+        risei_walk_offsets(&x->rows, row, rows, at);
+        block.data = x->data + risei_matrix_column(x, k0), block.at = at;
         block.stride = x->rows.step[0], block.run = x->run, block.run_step = x->run_step,
         block.first = k0 % x->run;
         block.span = x->rows.inner, block.spent = row % x->rows.inner;
     } else {
-        risei_locate(&x->rows, row, rows, at);
+        risei_walk_offsets(&x->rows, row, rows, at);
         block.data = packed, block.at = at;
         block.stride = ROW, block.run = block.span = INT_MAX;
         for (i = 0; i < rows; i++) {
@@ -8237,11 +11246,12 @@ RISEK_FN RISEK(block)
     return block;
 }
 
-#ifndef vturn /* turns VTURN x VTURN numbers around */
-#define vturn risei_turn4
-#define VTURN 4
+#ifndef vtranspose /* turns VTRANSPOSE x VTRANSPOSE numbers around */
+#define vtranspose risei_transpose4
+#define VTRANSPOSE 4
 #endif
-/* NR columns of B whose rows of k lie together, turned around in squares: all that one panel of weights holds before the next. */
+/* NR columns of B whose rows of k lie together, turned around in squares: all that one panel of
+   weights holds before the next. */
 RISEK_FN void RISEK(turn_b)(const rise_matrix *x, int k, const ptrdiff_t *at, const rise_real *from,
                             int cols, rise_real *b)
 {
@@ -8249,18 +11259,18 @@ RISEK_FN void RISEK(turn_b)(const rise_matrix *x, int k, const ptrdiff_t *at, co
     for (i0 = 0; i0 < k; i0 += n) {
         /* so many are adjacent */
         for (n = 1; n < RISE_PANEL && i0 + n < k && at[i0 + n] - at[i0] == n; n++) {}
-        for (q = 0; q < cols; q += VTURN)
-            for (i = i0; i < i0 + n; i += VTURN) {
+        for (q = 0; q < cols; q += VTRANSPOSE)
+            for (i = i0; i < i0 + n; i += VTRANSPOSE) {
                 const rise_real *const here = from + q * x->run_step + at[i];
                 rise_real *const to = b + i * NR + q;
                 /* a line of what comes next */
-                for (s = 0; s < VTURN && (i - i0) % 16 == 0 && i + n < k; s++)
+                for (s = 0; s < VTRANSPOSE && (i - i0) % 16 == 0 && i + n < k; s++)
                     RISEI_PREFETCH(here + s * x->run_step + at[i + n] - at[i]);
-                if (q + VTURN <= cols && i + VTURN <= i0 + n)
-                    vturn(here, x->run_step, to, NR);
+                if (q + VTRANSPOSE <= cols && i + VTRANSPOSE <= i0 + n)
+                    vtranspose(here, x->run_step, to, NR);
                 else
-                    for (s = 0; s < VTURN && q + s < cols; s++)
-                        for (t = 0; t < VTURN && i + t < i0 + n; t++)
+                    for (s = 0; s < VTRANSPOSE && q + s < cols; s++)
+                        for (t = 0; t < VTRANSPOSE && i + t < i0 + n; t++)
                             to[t * NR + s] = here[s * x->run_step + t];
             }
     }
@@ -8281,7 +11291,7 @@ RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int k, const ptrdiff_t *at, in
     j = whole > 1 ? whole * NR : 0;
     for (b += j * k; j < n; j += NR, b += k * NR) {
         int const cols = n - j < NR ? n - j : NR;
-        const rise_real *from = x->data + risei_column(x, col + j);
+        const rise_real *from = x->data + risei_matrix_column(x, col + j);
         if (cols == NR && (col + j + NR <= x->run || x->run % NR == 0))
             for (i = 0; i < k; i++) RISEI_UNROLL
                 for (q = 0; q < NV; q++) vstore(b + i * NR + q * VL, vload(from + at[i] + q * VL));
@@ -8313,15 +11323,17 @@ RISEK_FN void RISEK(sum_columns)(int k, const rise_real *b, ptrdiff_t ldb, int c
         if (j < vectors) vstore(to + j * VL, sum[j]);
     for (j = 0; j < cols && !whole; j++) sums[j] = edge[j];
 }
-/* Can tiles read B where it lies? Panels and narrow matrices they can; of wide ones, only for few rows of A. */
+/* Can tiles read B where it lies? Panels and narrow matrices they can; of wide ones, only for few
+   rows of A. */
 RISEK_FN int RISEK(b_in_place)(const rise_product *p)
 {
     int const adjacent = p->b.rows.inner >= p->k && (p->b.run >= p->n || p->b.run % NR == 0);
-    return adjacent && (p->m <= RISEI_FEW || (p->b.rows.step[0] <= RISE_PANEL && p->n % NR == 0));
+    return adjacent && (p->m <= RISEI_UNPACKED_ROWS ||
+                        (p->b.rows.step[0] <= RISE_PANEL && p->n % NR == 0));
 }
 enum { RISEK(abreast) = 4 };
-/* A row of C, `groups` of its columns NR at a time from `col` on: a row's one tile would have too few sums to keep a processor
-   busy, and B is read once. */
+/* A row of C, `groups` of its columns NR at a time from `col` on: a row's one tile would have too
+   few sums to keep a processor busy, and B is read once. */
 RISEK_IN void RISEK(row_part)(const rise_product *p, const rise_real *a, rise_real *c, int col,
                               int groups)
 {
@@ -8330,7 +11342,7 @@ RISEK_IN void RISEK(row_part)(const rise_product *p, const rise_real *a, rise_re
     V acc[RISEK(abreast)][NV];
     int g, j, k;
     for (g = 0; g < groups; g++) {
-        b[g] = p->b.data + risei_column(&p->b, col + g * NR);
+        b[g] = p->b.data + risei_matrix_column(&p->b, col + g * NR);
         RISEI_UNROLL for (j = 0; j < NV; j++)
             acc[g][j] = from ? vload(from + col + g * NR + j * VL) : vset1(0);
     }
@@ -8350,8 +11362,8 @@ RISEK_IN void RISEK(row_part)(const rise_product *p, const rise_real *a, rise_re
 }
 RISEK_FN void RISEK(row)(const rise_product *p, int m, int n_from, int n_to)
 {
-    const rise_real *const a = p->a.data + risei_walk(&p->a.rows, m);
-    rise_real *const c = (rise_real *)(uintptr_t)p->c.data + risei_walk(&p->c.rows, m);
+    const rise_real *const a = p->a.data + risei_walk_offset(&p->a.rows, m);
+    rise_real *const c = (rise_real *)(uintptr_t)p->c.data + risei_walk_offset(&p->c.rows, m);
     int n = n_from;
     for (; n + RISEK(abreast) * NR <= n_to; n += RISEK(abreast) * NR)
         RISEK(row_part)(p, a, c, n, RISEK(abreast));
@@ -8363,13 +11375,14 @@ RISEK_FN int RISEK(by_row)(const rise_product *p, int in_place)
     return in_place && !p->transposed && !p->sums && p->n % NR == 0 && p->a.run >= p->k &&
            p->c.run >= p->n;
 }
-/* A block of A and C's rows, m0 .. m0+rows, times all of a block of B: kb rows of k from kb0 on, n columns from n0 on. */
+/* A block of A and C's rows, m0 .. m0+rows, times all of a block of B: kb rows of k from kb0 on, n
+   columns from n0 on. */
 RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *w, int m0, int rows,
                                   int kb0, int kb, int n0, int n, int in_place)
 {
     int const steps = (kb + KC - 1) / KC;
     int step, j;
-    risei_locate(&p->c.rows, m0, rows, w->c_at);
+    risei_walk_offsets(&p->c.rows, m0, rows, w->c_at);
     for (step = 0; step < steps || step == 0; step++) {
         int const from = steps > 0 ? (int)((int64_t)kb * step / steps) : 0;
         int const to = steps > 0 ? (int)((int64_t)kb * (step + 1) / steps) : 0;
@@ -8383,7 +11396,7 @@ RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *w, 
             int const cols = n - j < NR ? n - j : NR;
             int const direct = in_place && (cols == NR || cols == VL);
             const rise_real *panel = direct
-                                         ? p->b.data + risei_column(&p->b, n0 + j) + w->b_at[from]
+                                         ? p->b.data + risei_matrix_column(&p->b, n0 + j) + w->b_at[from]
                                          : w->b + (in_place ? 0 : j * kb + from * NR);
             /* the next run of columns, once */
             int const fetch = direct && n - j > p->b.run && (n0 + j) % p->b.run == 0;
@@ -8403,23 +11416,23 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
     int const in_place = RISEK(b_in_place)(p);
     int m_from = 0, m_to = p->m, n_from = 0, n_to = p->n, k0, n0, m0, kc, nc, panels;
     if (p->n >= 4 * parts * RISE_PANEL || p->m < 2 * MR)
-        risei_share(p->n, RISE_PANEL, part, parts, &n_from, &n_to);
+        risei_part_range(p->n, RISE_PANEL, part, parts, &n_from, &n_to);
     else
-        risei_share(p->m, MR, part, parts, &m_from, &m_to);
+        risei_part_range(p->m, MR, part, parts, &m_from, &m_to);
     if (m_to - m_from == 1 && RISEK(by_row)(p, in_place)) {
         RISEK(row)(p, m_from, n_from, n_to);
         return;
     }
-    /* B's blocks have KC NC elements, of whatever shape saves most: long, so that C is loaded and stored less often; or wide,
-       so that A is packed less often. */
+    /* B's blocks have KC NC elements, of whatever shape saves most: long, so that C is loaded and
+       stored less often; or wide, so that A is packed less often. */
     nc = in_place ? INT_MAX : p->k < KC ? KC * NC / (p->k + 1) / NR * NR : NC;
     panels = n_to > n_from ? risei_ceil_div(n_to - n_from, NR) : 1;
     kc = p->transposed || panels * NR > NC ? KC : KC * NC / (panels * NR) / KC * KC;
-    if (kc > RISEI_KB) kc = RISEI_KB;
+    if (kc > RISEI_B_ROWS) kc = RISEI_B_ROWS;
     for (k0 = 0; k0 == 0 || k0 < p->k; k0 += kc) {
         int const k = p->k - k0 < kc ? p->k - k0 : kc;
-        if (p->transposed) risei_locate(&p->a.rows, k0, k, w.k_at);
-        risei_locate(&p->b.rows, k0, k, w.b_at);
+        if (p->transposed) risei_walk_offsets(&p->a.rows, k0, k, w.k_at);
+        risei_walk_offsets(&p->b.rows, k0, k, w.b_at);
         for (n0 = n_from; n0 < n_to; n0 = nc < n_to - n0 ? n0 + nc : n_to) {
             int const n = nc < n_to - n0 ? nc : n_to - n0;
             if (!in_place) RISEK(pack_b)(&p->b, k, w.b_at, n0, n, w.b);
@@ -8506,8 +11519,8 @@ static const rise_kernels RISEK(table) = {RISEK_NAME,
 #undef vfma_lane
 #undef vbytes
 #undef vhalves
-#undef vturn
-#undef VTURN
+#undef vtranspose
+#undef VTRANSPOSE
 #undef vadd
 #undef vsub
 #undef vmul
@@ -8531,16 +11544,18 @@ MIT License
 
 Copyright (c) 2026 the rise.h authors
 
-Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated documentation
-files (the "Software"), to deal in the Software without restriction, including without limitation the rights to use, copy,
-modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit persons to whom the
-Software is furnished to do so, subject to the following conditions:
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
+associated documentation files (the "Software"), to deal in the Software without restriction,
+including without limitation the rights to use, copy, modify, merge, publish, distribute,
+sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is
+furnished to do so, subject to the following conditions:
 
-The above copyright notice and this permission notice shall be included in all copies or substantial portions of the
-Software.
+The above copyright notice and this permission notice shall be included in all copies or
+substantial portions of the Software.
 
-THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
-WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
-COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE,
-ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT
+NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND
+NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM,
+DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT
+OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
 */
