@@ -114,10 +114,11 @@
        >>pretrained           ResNet-18 from a .safetensors file (optional)
        >>embedder             the chosen frozen encoder and its standardisation
        >>describe             names, ranges, defaults and checks of fields
+       >>model                the network, ready to run: weights, frozen encoder, one pass
        >>learner              draws a batch and does an update
        >>actor                the training environments: observe and explore
        >>players              characters that play greedily
-       >>agent                the agent that owns the three
+       >>agent                the public object, which owns the four above and the replay buffer
        >>files                save and load
        >>template             the source of all kernels, included once per instruction set
 
@@ -7647,9 +7648,9 @@ RISEI_FN void risei_embedder_snapshot_frame(const risei_device *d, risei_embedde
 /* ---------------------------------------------------------------------------------------------- */
 /* >>describe: the fields of a description
 
-   Holds one table of the fields with their ranges and defaults, and what follows from it: text in
-   and out, presets, defaults, checks. Main type: risei_field. Uses every room that has a table of
-   kinds, layers (the shapes of conv layers), replay (what a window needs). Test: tests/rules.c. */
+   Holds one table of the fields with their ranges and defaults, and what follows from it: text
+   in and out, presets, defaults, checks. Main type: risei_field. Uses layers, recurrent, heads,
+   network, replay, embedder. Test: tests/rules.c. */
 
 /* Returns the word for value i of an enumeration; NULL: there are no more. */
 typedef const char *(*risei_word_fn)(int i);
@@ -8285,9 +8286,9 @@ RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error
 /* ---------------------------------------------------------------------------------------------- */
 /* >>model: the network, ready to run
 
-   Holds what acting, playing and learning share: the weights, the frozen encoder, and one pass of
-   the network. Main type: risei_model. Uses network, replay (histories), embedder. Test:
-   tests/agent.c. */
+   Holds what acting, playing and learning share: the weights, the frozen encoder, and one pass
+   of the network. Main type: risei_model. Uses layers, recurrent, heads, network, replay,
+   embedder. Test: tests/agent.c. */
 
 /* What the network is run for. Noise, and the fractions of IQN, are drawn for each use. */
 typedef enum risei_use {
@@ -8560,6 +8561,15 @@ RISEI_FN void risei_model_act(risei_model *m, risei_use use, const risei_acting 
     if (m->net.memory->recurrent && m->desc->carry_state) risei_model_store_states(m, a);
 }
 
+/* Returns a value that goes linearly from `start` to `end` over so many steps after learn_start. */
+RISEI_FN double risei_schedule(const rise_agent_desc *d, int64_t now, double start, double end,
+                               int steps)
+{
+    double const share = (double)(now - d->learn_start) / (double)steps;
+    double const change = (end - start) * share;
+    return share <= 0 ? start : share >= 1 ? end : start + change;
+}
+
 /* Formats a line and passes it to desc->log_fn. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
@@ -8578,9 +8588,10 @@ RISEI_FN void risei_log(const rise_agent_desc *desc, const char *format, ...)
 /* ---------------------------------------------------------------------------------------------- */
 /* >>learner: draws a batch and carries out an update
 
-   Holds the batch, targets and losses of a batch, the update, the target network, and snapshots of
-   the encoder. Main types: risei_batch, risei_learner. Uses targets, heads, optimizer, replay,
-   model. Tests: tests/targets.c, tests/agent.c, tests/snapshot.c. */
+   Holds the batch, targets and losses of a batch, the update, the target network, and snapshots
+   of the encoder. Main types: risei_batch, risei_learner. Uses layers, recurrent, targets,
+   heads, network, optimizer, replay, embedder, model. Tests: tests/targets.c, tests/agent.c,
+   tests/snapshot.c. */
 
 /* A batch of `size` transitions in `windows` windows of `samples` samples. Transition b is sample
    b / windows of window row b % windows. Sample samples - 1 is the last of its window; the earlier
@@ -8670,14 +8681,6 @@ RISEI_FN void risei_learner_initialise(risei_learner *l)
 {
     l->optimizer.power1 = l->optimizer.power2 = 1;
     l->sample = risei_random_stream(l->model->desc->seed, RISEI_RANDOM_SAMPLE);
-}
-/* Returns a value that goes linearly from `start` to `end` over so many steps after learn_start. */
-RISEI_FN double risei_schedule(const rise_agent_desc *d, int64_t now, double start, double end,
-                               int steps)
-{
-    double const share = (double)(now - d->learn_start) / (double)steps;
-    double const change = (end - start) * share;
-    return share <= 0 ? start : share >= 1 ? end : start + change;
 }
 RISEI_FN double risei_learning_rate(const rise_agent_desc *d, int64_t now)
 {
@@ -9137,9 +9140,9 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
 /* ---------------------------------------------------------------------------------------------- */
 /* >>actor: the training games
 
-   Holds the lanes of the games that the agent learns from: it checks what they report, stores it,
-   and explores. Main type: risei_actor. Uses targets, replay, model. Tests: tests/rules.c,
-   tests/agent.c. */
+   Holds the lanes of the games that the agent learns from: it checks what they report, stores
+   it, and explores. Main type: risei_actor. Uses targets, replay, embedder, model. Tests:
+   tests/rules.c, tests/agent.c. */
 
 enum { RISEI_RETURNS = 100 }; /* episodes over which mean_return is taken */
 
@@ -9296,8 +9299,8 @@ RISEI_FN int64_t risei_actor_seen(const risei_actor *a)
 /* ---------------------------------------------------------------------------------------------- */
 /* >>players: characters that play and do not learn
 
-   Holds a short history for each character. Main type: risei_players. Uses targets, replay, model,
-   actor (checks). Test: tests/rules.c. */
+   Holds a short history for each character. Main type: risei_players. Uses replay, embedder,
+   model, actor. Test: tests/rules.c. */
 
 typedef struct risei_players {
     risei_model *model;
@@ -9357,8 +9360,8 @@ RISEI_FN int risei_players_play(risei_players *p, int player, risei_observation 
 /* >>agent: the public object, which owns a model, a replay buffer, a learner, an actor and players
 
    Holds the functions of >>api-agent: they check their arguments and call the parts. Main type:
-   rise_agent. Uses describe, model, learner, actor, players. Tests: tests/rules.c,
-   tests/agent.c. */
+   rise_agent. Uses recurrent, network, replay, describe, model, learner, actor, players. Tests:
+   tests/rules.c, tests/agent.c. */
 
 struct rise_agent {
     rise_agent_desc desc; /* resolved */
@@ -9699,9 +9702,10 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
 /* ---------------------------------------------------------------------------------------------- */
 /* >>files: saving and loading agents
 
-   Holds the file format. One function, risei_file_visit, walks over all that is saved; it measures,
-   writes and reads, so that these cannot disagree. Main type: risei_file_header. Uses bytes,
-   describe, agent. Test: tests/files.c.
+   Holds the file format. One function, risei_file_visit, walks over all that is saved; it
+   measures, writes and reads, so that these cannot disagree. Main type: risei_file_header. Uses
+   bytes, network, optimizer, replay, frozen, embedder, describe, model, learner, actor, agent.
+   Test: tests/files.c.
 
    A file is a header, a table of sections, and the sections without gaps. Numbers are
    little-endian.
@@ -9712,9 +9716,9 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
    Flags: 1 numbers were fused (see "Numbers"), 2 has the replay buffer, 4 is only a policy.
    CRCs find accidents, not malice, so every value is checked as well.
 
-   The first section is the description as text, a line "field=value" for each field, in the form of
-   rise_agent_set. Its first line is "description=N": the revision of the table of fields. A line
-   that begins with '?' may be ignored by a reader that does not know its field. */
+   The first section is the description as text, a line "field=value" for each field, in the form
+   of rise_agent_set. Its first line is "description=N": the revision of the table of fields. A
+   line that begins with '?' may be ignored by a reader that does not know its field. */
 
 /* The version changes when the layout of header or sections does. The revision changes when a field
    is added to risei_fields: see "How to add a description field". Readers keep reading all versions
