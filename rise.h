@@ -795,27 +795,99 @@
        rise_agent_parameters  valid until the agent is destroyed
        rise_result_text       a constant
 
-   HOW TO ADD A CELL. @
+   HOW TO ADD A CELL. Three places beside the kernels and the test. Every kind of cell is one
+   descriptor, and no other code asks which one it is.
 
-   HOW TO ADD A VALUE HEAD. @
+   1. >>api-desc: a value of rise_cell before RISE_CELL_COUNT, with a comment. Files store the word,
+   not the number, so the order is free.
 
-   HOW TO ADD A FROZEN ENCODER. @
+   2. >>recurrent: a forward and a backward function of one row, and the risei_cell_kind that names
+   them. Its members say how many gates there are, which gate keeps the state, and whether there is
+   a recurrent matrix. risei_cell_row holds the pointers that the functions get.
 
-   HOW TO ADD A DESCRIPTION FIELD. @
+       static const risei_cell_kind risei_cell_mine = {"mine", 2, 0, -1, 0, 0, 0, 0, 1,
+                                                       risei_mine_forward, risei_mine_backward};
 
-   FILE POLICY. From this version on, every release reads the files of every earlier one. A file
-   that is too new is RISE_NEWER_FILE. The description in a file is text, one field=value for each
-   field, as rise_agent_describe writes it and rise_agent_set reads it.
+   3. >>recurrent: its entry in risei_cell_kinds, in the order of rise_cell. Without the entry the
+   file does not compile.
 
-       window=21
+   Kernels: a row function may call kernels that exist. A new kernel is a member of rise_kernels in
+   >>api-kernels, a RISEK function in >>template, and an entry of the table at the template's end.
+
+   Test: tests/gradients.c checks every rise_cell against central differences in double.
+   tests/layers_torch.py compares cells with PyTorch.
+
+   HOW TO ADD A VALUE HEAD. Three places beside the test.
+
+   1. >>api-desc: a value of rise_head before RISE_HEAD_COUNT.
+
+   2. >>heads: its functions. atoms and taus return the shape of the output z, which is
+   [taus][actions][atoms] for a state. expect turns z into Q. target computes what z is trained
+   towards, from a risei_bootstrap. loss returns the loss and writes its gradient by z. Functions
+   that work on arrays alone belong into >>targets.
+
+   3. >>heads: its row in risei_head_kinds, in the order of rise_head. Without the row the file does
+   not compile.
+
+       {"mine", risei_head_one, risei_head_one, 0, 1, risei_mine_expect, risei_values_target,
+        risei_mine_loss}
+
+   Test: tests/gradients.c checks networks with every head; tests/targets.c has targets worked out
+   by hand.
+
+   HOW TO ADD A FROZEN ENCODER. Three places beside the test.
+
+   1. >>api-desc: a value of rise_embedding before RISE_EMBED_COUNT.
+
+   2. >>frozen: its functions and its risei_frozen_kind. Only embed is required: it turns a frame
+   into embedding_size numbers. layout takes memory from the arena, initialise fills it from a
+   random stream, check refuses descriptions that do not suit. A member that is not needed is NULL.
+
+       static const risei_frozen_kind risei_frozen_kind_mine = {
+           "mine", 0, NULL, NULL, risei_frozen_mine_check, NULL, NULL, risei_frozen_mine_embed,
+           NULL};
+
+   3. >>embedder: its entry in risei_frozen_kinds, in the order of rise_embedding. Without the entry
+   the file does not compile.
+
+   Test: tests/agent.c runs agents with each frozen encoder.
+
+   HOW TO ADD A DESCRIPTION FIELD. Three places beside its use and the test.
+
+   1. >>api-desc: a member of rise_agent_desc. Its comment ends with the default in brackets.
+
+   2. >>describe: a row in risei_fields: its range, its default, and which revision added it. A
+   default that depends on other fields is 0 in the row and is computed in risei_fill.
+
+       RISEI_ADDED(dropout, 1, 0, 0.9, 0, 2, 0), // a double; 0 by default; since revision 2;
+                                                 // files of revision 1 imply 0
+
+   3. >>files: RISEI_DESCRIPTION, the revision of the table, goes up by one.
+
+   Text, files, ranges and defaults follow from the row. Rules that involve several fields belong
+   into a risei_check_ function in >>describe.
+
+   Test: tests/rules.c sets every field from text and out of its range; tests/files.c loads the
+   sample files of all earlier revisions.
+
+   FILE POLICY. From file version 7 on, every release reads the files of every earlier one. Files
+   of versions 1 to 6, from before release 0.1, are refused. The description in a file is text, one
+   field=value for each field, as rise_agent_describe writes it and rise_agent_set reads it. Its
+   first line is the revision of the list of fields.
+
+       description=1
        memory=rise
+       window=21
 
-   A missing field means the default that held when the file was written. An unknown field is an
-   error that names the field, unless the file marks it as optional.
+   A field that the revision lacks has the value that its files imply: the default that held when
+   they were written. An unknown field is an error that names the field. RISE_NEWER_FILE means that
+   a newer rise.h wrote the file. A line that begins with '?' is optional: a reader that does not
+   know its field ignores it.
 
-   A file whose shape differs from what the caller says in `machine` is RISE_MISMATCH, and the
-   sentence names the field. Shape fields of `machine` that are zero take what the file says.
-   environments and players may change where no replay buffer is loaded.
+   `machine` may state fields of the agent. A field that gives arrays a shape and differs from the
+   file is RISE_MISMATCH, and the sentence names the field: frame size, actions, environments,
+   window, units, heads and the like. Zero states nothing and takes what the file says.
+   environments may change where no replay buffer is loaded, players always.
 
        rise_agent_desc machine = {0};
        machine.environments = 4; // RISE_MISMATCH, if the file's replay buffer has 8
@@ -879,16 +951,16 @@ typedef float rise_real;
 
 /* Every function that can fail returns one of these. Zero is success, errors are negative. */
 #define RISE_RESULTS(X)                                                                            \
-    X(RISE_OK, 0, "all is well")                                                                   \
-    X(RISE_BAD_DESC, -1, "a field of the description has a value it may not have")                 \
+    X(RISE_OK, 0, "no error")                                                                      \
+    X(RISE_BAD_DESC, -1, "a field of the description has a value that is not allowed")             \
     X(RISE_BAD_CALL, -2, "an argument or the order of the calls is wrong")                         \
-    X(RISE_NO_MEMORY, -3, "the memory could not be had, or the block handed over is too small")    \
-    X(RISE_UNAVAILABLE, -4, "this machine or this build does not have what was asked for")         \
-    X(RISE_NOT_FINITE, -5, "a NaN or an infinity was met where a number was needed")               \
+    X(RISE_NO_MEMORY, -3, "there is not enough memory, or memory_block is too small")              \
+    X(RISE_UNAVAILABLE, -4, "this machine or this build lacks what was asked for")                 \
+    X(RISE_NOT_FINITE, -5, "a number is NaN or infinite")                                          \
     X(RISE_IO, -6, "a file could not be opened, read or written")                                  \
-    X(RISE_BAD_FILE, -7, "the file is damaged or is not one of ours")                              \
+    X(RISE_BAD_FILE, -7, "the file is damaged or was not written by rise.h")                       \
     X(RISE_NEWER_FILE, -8, "the file was written by a newer version of rise.h")                    \
-    X(RISE_MISMATCH, -9, "the file holds an agent or weights of another shape")
+    X(RISE_MISMATCH, -9, "the file holds an agent or weights of another shape than asked for")
 
 typedef enum rise_result {
 #define RISE_RESULT_ENUM(name, value, text) name = value,
@@ -1646,7 +1718,7 @@ RISE_API int rise_sign_bits(int inputs, int size);
    Uses no other room. Test: tests/build.sh compiles this file with each compiler and each macro. */
 
 #if defined(__FAST_MATH__)
-#error "rise.h: compile this file without -ffast-math, which takes away NaN and the order of sums"
+#error "rise.h: compile this file without -ffast-math, which breaks NaN checks and the order of sums"
 #endif
 #include <errno.h>
 #include <float.h>
@@ -1781,7 +1853,7 @@ RISE_API const char *rise_result_text(rise_result result)
 #undef RISE_RESULT_CASE
     case RISE_RESULT_LAST: break;
     }
-    return "not a result of rise.h";
+    return "not a result code of rise.h";
 }
 
 /* Writes the result and a sentence made from `format` into *error, which may be NULL. Returns
@@ -7665,8 +7737,9 @@ typedef struct risei_field {
        fields, see risei_fill, or 0 is a value of its own. */
     double small, large;
     int shape;           /* 1: a caller who states another value than a file has is refused */
-    /* The file version that first held the field, and the value that older files imply. 0 stands
-       for the first version with descriptions as text, RISEI_FILE_VERSION_FIRST. */
+    int optional;        /* 1: files mark it with '?', so that older readers may ignore it */
+    /* The revision of this table that added the field, and the value that files of earlier
+       revisions imply. 0 stands for the first revision: see RISEI_DESCRIPTION. */
     int since;
     double before;
 } risei_field;
@@ -7693,19 +7766,22 @@ RISEI_FN const char *risei_head_word(int i)
 #define RISEI_AT(field) #field, offsetof(rise_agent_desc, field)
 /* A number without a default, with the same default for all networks, or with one for SMALL. */
 #define RISEI_INT(field, low, high, value)                                                         \
-    {RISEI_AT(field), 0, low, high, NULL, value, value, 0, 0, 0}
+    {RISEI_AT(field), 0, low, high, NULL, value, value, 0, 0, 0, 0}
 #define RISEI_INT2(field, low, high, small, large)                                                 \
-    {RISEI_AT(field), 0, low, high, NULL, small, large, 0, 0, 0}
+    {RISEI_AT(field), 0, low, high, NULL, small, large, 0, 0, 0, 0}
 #define RISEI_REAL(field, low, high, value)                                                        \
-    {RISEI_AT(field), 1, low, high, NULL, value, value, 0, 0, 0}
+    {RISEI_AT(field), 1, low, high, NULL, value, value, 0, 0, 0, 0}
 #define RISEI_REAL2(field, low, high, small, large)                                                \
-    {RISEI_AT(field), 1, low, high, NULL, small, large, 0, 0, 0}
+    {RISEI_AT(field), 1, low, high, NULL, small, large, 0, 0, 0, 0}
 /* The same for fields that give arrays their shapes. */
 #define RISEI_SHAPE(field, low, high, value)                                                       \
-    {RISEI_AT(field), 0, low, high, NULL, value, value, 1, 0, 0}
+    {RISEI_AT(field), 0, low, high, NULL, value, value, 1, 0, 0, 0}
 #define RISEI_SHAPE2(field, low, high, small, large)                                               \
-    {RISEI_AT(field), 0, low, high, NULL, small, large, 1, 0, 0}
-#define RISEI_WORD(field, word) {RISEI_AT(field), 0, 0, 0, word, 0, 0, 1, 0, 0}
+    {RISEI_AT(field), 0, low, high, NULL, small, large, 1, 0, 0, 0}
+#define RISEI_WORD(field, word) {RISEI_AT(field), 0, 0, 0, word, 0, 0, 1, 0, 0, 0}
+/* A number that a later revision of this table added. */
+#define RISEI_ADDED(field, real, low, high, value, since, before)                                  \
+    {RISEI_AT(field), real, low, high, NULL, value, value, 0, 0, since, before}
 enum { RISEI_REQUIRED = 3 }; /* the first fields have no default */
 static const risei_field risei_fields[] = {
     RISEI_SHAPE(frame_width, 1, 1024, 0),
@@ -7781,8 +7857,9 @@ static const risei_field risei_fields[] = {
 #undef RISEI_SHAPE
 #undef RISEI_SHAPE2
 #undef RISEI_WORD
+#undef RISEI_ADDED
 #define RISEI_CONV(field, low, high)                                                               \
-    {#field, offsetof(rise_conv, field), 0, low, high, NULL, 0, 0, 1, 0, 0}
+    {#field, offsetof(rise_conv, field), 0, low, high, NULL, 0, 0, 1, 0, 0, 0}
 static const risei_field risei_conv_fields[] = {
     RISEI_CONV(filters, 1, 1024),   RISEI_CONV(size, 1, 64),
     RISEI_CONV(stride, 1, 64),      RISEI_CONV(pad, 0, 32),
@@ -9713,7 +9790,7 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
              u32 sections
      table   for each section u32 kind | u32 CRC-32 of its bytes | u64 length;
              then u32 CRC-32 of header and table
-   Flags: 1 numbers were fused (see "Numbers"), 2 has the replay buffer, 4 is only a policy.
+   Flags: 1 numbers were fused (see NUMBERS), 2 has the replay buffer, 4 is only a policy.
    CRCs find accidents, not malice, so every value is checked as well.
 
    The first section is the description as text, a line "field=value" for each field, in the form
@@ -9721,7 +9798,7 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
    line that begins with '?' may be ignored by a reader that does not know its field. */
 
 /* The version changes when the layout of header or sections does. The revision changes when a field
-   is added to risei_fields: see "How to add a description field". Readers keep reading all versions
+   is added to risei_fields: see HOW TO ADD A DESCRIPTION FIELD. Readers keep reading all versions
    from RISEI_FILE_VERSION_FIRST on. */
 enum {
     RISEI_FILE_VERSION_FIRST = 7,
@@ -9744,22 +9821,33 @@ static const unsigned char risei_file_magic[8] = {0x89, 'R', 'I', 'S', 'E', 0x0D
 
 enum { RISEI_DESC_BYTES = 8192, RISEI_DESC_LINE = 120 }; /* the longest text and line */
 
+/* Where lines of a description go. */
+typedef struct risei_desc_writer {
+    risei_io *io;
+    rise_agent_desc desc;
+} risei_desc_writer;
+
 RISEI_FN void risei_desc_write_line(void *user, const char *text)
 {
-    risei_io *f = (risei_io *)user;
-    char line[RISEI_DESC_LINE + 2];
-    int const length = snprintf(line, sizeof line, "%s\n", text);
-    risei_io_numbers(f, line, (size_t)length, 1);
+    risei_desc_writer *w = (risei_desc_writer *)user;
+    char line[RISEI_DESC_LINE + 3];
+    void *object;
+    const risei_field *field = risei_field_find(&w->desc, text, strcspn(text, "="), &object);
+    int const optional = field != NULL && field->optional;
+    int const length = snprintf(line, sizeof line, "%s%s\n", optional ? "?" : "", text);
+    risei_io_numbers(w->io, line, (size_t)length, 1);
 }
 /* Whether an agent only plays is the reader's choice, so play_only is written as 0. */
 RISEI_FN void risei_desc_write(risei_io *f, const rise_agent_desc *desc)
 {
-    rise_agent_desc d = *desc;
+    risei_desc_writer w;
     char text[RISEI_DESC_LINE];
-    d.play_only = 0;
+    w.io = f;
+    w.desc = *desc;
+    w.desc.play_only = 0;
     snprintf(text, sizeof text, "description=%d", RISEI_DESCRIPTION);
-    risei_desc_write_line(f, text);
-    rise_agent_describe(&d, risei_desc_write_line, f);
+    risei_desc_write_line(&w, text);
+    rise_agent_describe(&w.desc, risei_desc_write_line, &w);
 }
 
 /* A description while it is read. */
