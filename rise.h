@@ -4266,10 +4266,7 @@ RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder 
    Tests: tests/gradients.c (each cell against its textbook formulas and finite differences),
    tests/kernels.c (risei_transpose_panels).
 
-   To add a cell, write its kernels and then change three places:
-   1. the enum rise_cell, before RISE_CELL_COUNT;
-   2. a descriptor risei_cell_NAME with a forward and a backward function of one row, below;
-   3. the list RISEI_CELLS, which makes the table entry and the word for rise_agent_set.
+   To add a cell, see HOW TO ADD A CELL.
    Code outside the descriptors never asks which kind a cell is. */
 
 /* One row at one step, for the functions of a descriptor. Arrays have `units` numbers, or
@@ -8551,15 +8548,15 @@ RISEI_FN void risei_model_gather_window(risei_model *m, const risei_history *h, 
 
 /* Recurrent states that lanes carry from step to step. */
 typedef struct risei_states {
-    rise_real *h, *c; /* [lanes][units] */
+    rise_real *part[2]; /* h and c: [lanes][units]; see risei_cell_state_parts */
 } risei_states;
 
 RISEI_FN void risei_states_layout(risei_arena *arena, risei_states *s, const risei_net *n,
                                   int lanes)
 {
     size_t const numbers = risei_times((size_t)lanes, (size_t)n->cell.units);
-    s->h = RISEI_TAKE(arena, rise_real, numbers);
-    s->c = RISEI_TAKE(arena, rise_real, numbers);
+    s->part[0] = RISEI_TAKE(arena, rise_real, numbers);
+    s->part[1] = RISEI_TAKE(arena, rise_real, numbers);
 }
 /* The lanes that act in one pass: row r of the pass is lane `first` + r. */
 typedef struct risei_acting {
@@ -8597,31 +8594,33 @@ RISEI_FN void risei_model_gather_acting(risei_model *m, const risei_acting *a, i
 RISEI_FN void risei_model_load_states(risei_model *m, const risei_acting *a)
 {
     risei_history *h = a->history;
-    risei_sequence *s = &m->pass.sequence;
-    int const units = m->net.cell.units;
-    size_t const bytes = (size_t)units * sizeof(rise_real);
-    int r;
-    risei_zero(s->h, (ptrdiff_t)a->count * units);
-    risei_zero(s->c, (ptrdiff_t)a->count * units);
+    const risei_cell *cell = &m->net.cell;
+    size_t const bytes = (size_t)cell->units * sizeof(rise_real);
+    int r, part;
+    risei_sequence_zero_states(&m->pass.sequence, cell, 0, a->count);
     for (r = 0; r < a->count; r++) {
         ptrdiff_t const slot = risei_history_newest(h, a->first + r);
-        ptrdiff_t const row = (ptrdiff_t)r * units, carried = (ptrdiff_t)(a->first + r) * units;
-        if (m->desc->carry_state && h->index[slot] > 0) {
-            memcpy(s->h + row, a->states.h + carried, bytes);
-            if (s->c != NULL) memcpy(s->c + row, a->states.c + carried, bytes);
+        ptrdiff_t const carried = (ptrdiff_t)(a->first + r) * cell->units;
+        int const carries = m->desc->carry_state && h->index[slot] > 0;
+        for (part = 0; part < risei_cell_state_parts(cell->kind); part++) {
+            rise_real *state = risei_sequence_state(&m->pass.sequence, cell, part, 0, r);
+            if (carries) memcpy(state, a->states.part[part] + carried, bytes);
+            if (h->state > 0)
+                risei_history_keep_state(h, slot, part * cell->units, cell->units, state);
         }
-        if (h->state == 0) continue;
-        risei_history_keep_state(h, slot, 0, units, s->h + row);
-        if (s->c != NULL) risei_history_keep_state(h, slot, units, units, s->c + row);
     }
 }
+/* Keeps the states after the newest step of each lane. */
 RISEI_FN void risei_model_store_states(const risei_model *m, const risei_acting *a)
 {
     const risei_sequence *s = &m->pass.sequence;
-    ptrdiff_t const units = m->net.cell.units;
-    size_t const bytes = (size_t)(a->count * units) * sizeof(rise_real);
-    memcpy(a->states.h + a->first * units, s->h + a->count * units, bytes);
-    if (s->c != NULL) memcpy(a->states.c + a->first * units, s->c + a->count * units, bytes);
+    const risei_cell *cell = &m->net.cell;
+    ptrdiff_t const from = (ptrdiff_t)a->first * cell->units;
+    size_t const bytes = (size_t)(a->count * cell->units) * sizeof(rise_real);
+    int part;
+    for (part = 0; part < risei_cell_state_parts(cell->kind); part++)
+        memcpy(a->states.part[part] + from, risei_sequence_state(s, cell, part, s->steps, 0),
+               bytes);
 }
 /* Computes Q of the newest slots of some lanes, into pass.heads.q [count][actions], and moves
    carried states on. */
@@ -8902,19 +8901,18 @@ RISEI_FN void risei_learner_set_next_starts(risei_learner *l)
 /* Recalls the stored states with which windows begin that do not begin with their episode. */
 RISEI_FN void risei_learner_recall_states(risei_learner *l)
 {
-    const rise_kernels *k = l->model->device.kernels;
     const risei_history *h = &l->replay->history;
     const risei_sequence *s = &l->model->pass.sequence;
-    int const units = l->model->net.cell.units;
-    int row;
+    const risei_cell *cell = &l->model->net.cell;
+    int row, part;
     for (row = 0; row < s->rows && h->state > 0; row++) {
         const risei_transition *last = risei_batch_last(&l->batch, row);
-        ptrdiff_t const at = (ptrdiff_t)row * units;
         ptrdiff_t slot;
         if (l->batch.start[row] > 0) continue;
         slot = risei_slot(h, last->lane, last->at - l->batch.before);
-        risei_history_recall_state(k, h, slot, 0, units, s->h + at);
-        if (s->c != NULL) risei_history_recall_state(k, h, slot, units, units, s->c + at);
+        for (part = 0; part < risei_cell_state_parts(cell->kind); part++)
+            risei_history_recall_state(l->model->device.kernels, h, slot, part * cell->units,
+                                       cell->units, risei_sequence_state(s, cell, part, 0, row));
     }
 }
 /* Fills in the pass's inputs from the batch. */
@@ -8928,8 +8926,7 @@ RISEI_FN void risei_learner_gather(risei_learner *l)
     s->start = b->start;
     if (m->net.memory->recurrent) {
         risei_sequence_plan(s);
-        risei_zero(s->h, (ptrdiff_t)b->windows * m->net.cell.units);
-        risei_zero(s->c, (ptrdiff_t)b->windows * m->net.cell.units);
+        risei_sequence_zero_states(s, &m->net.cell, 0, b->windows);
         risei_learner_recall_states(l);
     }
     risei_learner_set_next_starts(l);
@@ -10120,8 +10117,8 @@ RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
     risei_io_doubles(f, &r->top, 1, 1e-6, "the largest priority");
     if (r->top > FLT_MAX) risei_io_wrong(f, "the largest priority");
     risei_io_doubles(f, a->actor.lane_return, lanes, -DBL_MAX, "a return is not a finite number");
-    risei_io_reals(f, a->actor.states.h, lanes * units, -FLT_MAX, wrong);
-    risei_io_reals(f, a->actor.states.c, lanes * units, -FLT_MAX, wrong);
+    risei_io_reals(f, a->actor.states.part[0], lanes * units, -FLT_MAX, wrong);
+    risei_io_reals(f, a->actor.states.part[1], lanes * units, -FLT_MAX, wrong);
     risei_io_integers(f, h->written, lanes, "the number of frames");
     for (lane = 0; lane < h->lanes && f->wrong == NULL; lane++) {
         int64_t at;
