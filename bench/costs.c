@@ -16,8 +16,9 @@ typedef struct kind {
     rise_memory memory;
 } kind;
 
-static const kind kinds[KINDS] = {
-    {"NONE", RISE_MEMORY_NONE}, {"RISE", RISE_MEMORY_RISE}, {"FULL", RISE_MEMORY_FULL}};
+static const kind kinds[KINDS] = {{"NONE", RISE_MEMORY_NONE},
+                                  {"RISE", RISE_MEMORY_RISE},
+                                  {"FULL", RISE_MEMORY_FULL}};
 
 /* One agent that is measured. */
 typedef struct subject {
