@@ -12,7 +12,7 @@
 #include <sys/types.h>
 #include <sys/wait.h>
 
-enum { MOST_ROUNDS = 101, MOST_COMPETITORS = 24, CHAINS = 12 };
+enum { ROUNDS_MAX = 101, COMPETITORS_MAX = 24, CHAINS = 12 };
 
 static double now(void)
 {
@@ -27,10 +27,10 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Returns the median of `count` values, at most MOST_ROUNDS. */
+/* Returns the median of `count` values, at most ROUNDS_MAX. */
 static double median(const double *values, int count)
 {
-    double sorted[MOST_ROUNDS];
+    double sorted[ROUNDS_MAX];
     memcpy(sorted, values, (size_t)count * sizeof *sorted);
     qsort(sorted, (size_t)count, sizeof *sorted, ascending);
     return sorted[count / 2];
@@ -255,12 +255,12 @@ typedef struct competitor {
     void (*run)(void *user);   /* does the work once; or NULL, and */
     double (*ask)(void *user); /* another process does the work and returns seconds for once */
     void *user;
-    int repeat;                  /* times that `run` is called for one sample */
-    double seconds[MOST_ROUNDS]; /* a sample of each round: seconds for once */
+    int repeat;                 /* times that `run` is called for one sample */
+    double seconds[ROUNDS_MAX]; /* a sample of each round: seconds for once */
     double median;
 } competitor;
 
-static competitor competitors[MOST_COMPETITORS];
+static competitor competitors[COMPETITORS_MAX];
 RISEI_FN int competitor_count, round_count;
 
 RISEI_FN void competitors_clear(void) { competitor_count = round_count = 0; }
@@ -269,7 +269,7 @@ RISEI_FN void competitors_clear(void) { competitor_count = round_count = 0; }
 RISEI_FN int competitor_add(void (*run)(void *user), double (*ask)(void *user), void *user)
 {
     competitor *c = &competitors[competitor_count];
-    if (competitor_count == MOST_COMPETITORS) exit(1);
+    if (competitor_count == COMPETITORS_MAX) exit(1);
     c->run = run, c->ask = ask, c->user = user;
     return competitor_count++;
 }
@@ -316,7 +316,7 @@ RISEI_FN void compete(double seconds, int least)
     double const start = now();
     int i, r;
     competitors_warm();
-    for (r = 0; r < MOST_ROUNDS && (r < least || now() - start < seconds); r++)
+    for (r = 0; r < ROUNDS_MAX && (r < least || now() - start < seconds); r++)
         for (i = 0; i < competitor_count; i++) {
             settle();
             /* once without the clock: the caches hold the data of the competitor before */
@@ -331,7 +331,7 @@ RISEI_FN void compete(double seconds, int least)
 /* Returns the time of competitor a over that of competitor b. */
 RISEI_FN double ratio(int a, int b)
 {
-    double ratios[MOST_ROUNDS];
+    double ratios[ROUNDS_MAX];
     int r;
     for (r = 0; r < round_count; r++)
         ratios[r] = competitors[a].seconds[r] / competitors[b].seconds[r];

@@ -9,7 +9,7 @@
 
 #include <unistd.h>
 
-enum { CAPACITY = 300, ACTIONS = 18, MOST_CASES = 8, ACT_REPEAT = 20 };
+enum { CAPACITY = 300, ACTIONS = 18, CASES_MAX = 8, ACT_REPEAT = 20 };
 
 typedef struct step_case {
     const char *name;
@@ -30,7 +30,7 @@ typedef struct entry {
     int ours, torch[2], read; /* numbers of its competitors; 0 (the peak's number): none */
 } entry;
 
-static entry entries[MOST_CASES];
+static entry entries[CASES_MAX];
 static int entry_count;
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -48,7 +48,7 @@ typedef struct question {
 
 static peer peers[2];
 static const char *const peer_names[2] = {"usual", "best"};
-static question questions[MOST_COMPETITORS];
+static question questions[COMPETITORS_MAX];
 static int question_count;
 
 static void peer_environment(int best)
