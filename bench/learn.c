@@ -63,15 +63,15 @@ static const task ablation_tasks[] = {{"corridor-20", 30000}, {"key-door", 50000
 static const task quick_tasks[] = {{"blink", 4000}, {"corridor", 6000}, {"catch", 6000}, {NULL, 0}};
 
 static const variant kinds[] = {
-    {"NONE", "memory=none", "no recurrent net: sees the last 4 frames", 0x8C8C8C, 0},
-    {"RISE", "memory=rise", "recurrent net over stored embeddings; context_scale 0.5", 0xE8710A, 0},
-    {"FULL", "memory=full", "recurrent net over conv features; context_scale 1", 0x3B8EDB, 0},
+    {"NONE", "memory=none", "no memory: sees the last 4 frames", 0x8C8C8C, 0},
+    {"RISE", "memory=rise", "stored embeddings; context_scale 0.5", 0xE8710A, 0},
+    {"FULL", "memory=full", "conv features; context_scale 1", 0x3B8EDB, 0},
     {"FULL/4", "memory=full", "FULL with a quarter of the steps", 0x8250DF, 0.25},
     {NULL, NULL, NULL, 0, 0}};
 
 /* Each differs from the first in one setting. All are compared to the first. */
 static const variant ablations[] = {
-    {"RISE", "memory=rise", "64 pixels as 16-bit floats, GRU of 64, context_scale 0.5, concat", 0,
+    {"RISE", "memory=rise", "downsampled to 64 half floats, GRU 64, context_scale 0.5, concat", 0,
      0},
     {"signs", "embedding=signs", "frozen encoder: random projection by signs", 0, 0},
     {"gaussian", "embedding=gaussian", "frozen encoder: dense Gaussian projection", 0, 0},
@@ -600,8 +600,8 @@ static void print_terms(const bench *b, FILE *file)
             STATS_REPLICATES);
     fprintf(file,
             "- **Score in %s's time**: the score at the time at which %s's run with the same seed "
-            "ended. Exploration\n  and learning rate depend on the steps. A slower agent has made "
-            "fewer steps by then, so it still explores.\n"
+            "ended.\n  Exploration and learning rate depend on the steps. A slower agent has made "
+            "fewer steps by then, so it\n  still explores.\n"
             "- **P(%s scores more)**: the probability that a run of %s scores more than a run of "
             "this row, in a\n  random game; 0.5 means that both are equal.\n"
             "- **Reached after**: the share of the steps after which the score first reached 0.9 "
