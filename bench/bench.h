@@ -253,7 +253,7 @@ RISEI_FN void reading_run(void *user) { risei_run(&device, 1e9, reading_part, us
 
 typedef struct competitor {
     void (*run)(void *user);   /* does the work once; or NULL, and */
-    double (*ask)(void *user); /* another process does the work and returns seconds for once */
+    double (*ask)(void *user); /* does the work and measures itself: seconds for once */
     void *user;
     int repeat;                 /* times that `run` is called for one sample */
     double seconds[ROUNDS_MAX]; /* a sample of each round: seconds for once */

@@ -5,8 +5,9 @@
    All fields of the description have their defaults, but for the frame size, the 4 actions and
    learn_outside = 1, which lets this program call each update itself. The replay buffer is filled
    with learn_start random frames of one episode, so no window contains padding. The three kinds of
-   agent take turns within a round. Each time is the median over all rounds. Only the public
-   functions of rise.h are used here; bench.h brings the clock and the measurement of the peak. */
+   agent take turns within a round. Each time is the median over all rounds. With one thread it is
+   processor time, so that other programs matter little; with several threads it is elapsed time.
+   Only the public functions of rise.h are used here. bench.h has the rounds and the peak. */
 #include "bench.h"
 
 enum { ACTIONS = 4, KINDS = 3, SIZES = 4 };
@@ -24,9 +25,10 @@ static const kind kinds[KINDS] = {{"NONE", RISE_MEMORY_NONE},
 typedef struct subject {
     rise_agent *agent;
     uint8_t *frame;
-    size_t bytes;       /* of the agent that learns */
-    size_t play_bytes;  /* of the same agent with play_only = 1 */
-    int update, action; /* numbers of its competitors */
+    size_t bytes;                     /* of the agent that learns */
+    size_t play_bytes;                /* of the same agent with play_only = 1 */
+    int update, action;               /* numbers of its competitors */
+    int update_repeat, action_repeat; /* calls in a sample */
 } subject;
 
 static void failed(const char *text)
@@ -80,17 +82,47 @@ static void subject_free(subject *s)
     free(s->frame);
 }
 
-static void update_run(void *user)
+static double seconds(void)
 {
-    const subject *const s = (const subject *)user;
-    if (rise_agent_learn(s->agent) != RISE_OK) failed(rise_agent_error(s->agent)->text);
+    struct timespec t;
+    if (option.threads > 1) return now();
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void action_run(void *user)
+/* Returns the seconds that an update takes. */
+static double update_time(void *user)
 {
     const subject *const s = (const subject *)user;
-    int const action = rise_agent_play(s->agent, 0, s->frame, 0, RISE_MIDDLE, NULL);
-    if (action < 0) failed(rise_agent_error(s->agent)->text);
+    double const begin = seconds();
+    int i;
+    for (i = 0; i < s->update_repeat; i++)
+        if (rise_agent_learn(s->agent) != RISE_OK) failed(rise_agent_error(s->agent)->text);
+    return (seconds() - begin) / s->update_repeat;
+}
+
+/* Returns the seconds that a greedy action takes. */
+static double action_time(void *user)
+{
+    const subject *const s = (const subject *)user;
+    double const begin = seconds();
+    int i;
+    for (i = 0; i < s->action_repeat; i++)
+        if (rise_agent_play(s->agent, 0, s->frame, 0, RISE_MIDDLE, NULL) < 0)
+            failed(rise_agent_error(s->agent)->text);
+    return (seconds() - begin) / s->action_repeat;
+}
+
+/* Makes an agent and its two competitors. A sample takes about 5 ms or one call. */
+static void subject_enter(subject *s, int width, int height, rise_memory memory)
+{
+    subject_make(s, width, height, memory);
+    s->update_repeat = s->action_repeat = 1;
+    update_time(s), action_time(s);
+    s->update_repeat = 1 + (int)(5e-3 / update_time(s));
+    s->action_repeat = 1 + (int)(5e-3 / action_time(s));
+    s->update = competitor_add(NULL, update_time, s);
+    s->action = competitor_add(NULL, action_time, s);
 }
 
 /* Prints a number of bytes in the largest unit of which there is at least one. */
@@ -124,11 +156,7 @@ static void measure(int width, int height)
     subject subjects[KINDS];
     int i;
     competitors_clear();
-    for (i = 0; i < KINDS; i++) {
-        subject_make(&subjects[i], width, height, kinds[i].memory);
-        subjects[i].update = competitor_add(update_run, NULL, &subjects[i]);
-        subjects[i].action = competitor_add(action_run, NULL, &subjects[i]);
-    }
+    for (i = 0; i < KINDS; i++) subject_enter(&subjects[i], width, height, kinds[i].memory);
     compete(option.quick ? 1 : 15, option.quick ? 5 : 15);
     for (i = 0; i < KINDS; i++) print_row(&subjects[i], width, height, kinds[i].name);
     fflush(stdout);
