@@ -500,10 +500,9 @@ static void summary(void)
     int n, b;
     printf("\nratio: the peer's time / our time, the median of all rounds; above 1, ours is "
            "faster.\n"
-           "%% of peak: of the multiply-adds a second that this processor can do, measured in the "
-           "same rounds.\n"
-           "oneDNN's recurrent backward pass always includes the gradient of the input; ours only "
-           "in rows back+dx.\n");
+           "%% of peak: of the multiply-adds a second that this processor can do, measured in the\n"
+           "same rounds. oneDNN's recurrent backward pass always includes the gradient of the\n"
+           "input; ours only in rows back+dx.\n");
     for (n = 0; n < 2; n++)
         for (b = 0; b < 3; b++) {
             double const ours = sums[n][b].ours, theirs = sums[n][b].theirs;

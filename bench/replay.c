@@ -258,12 +258,12 @@ int main(int count, char **arguments)
     gather_row("gather RISE 512 w16 batch 32", RISE_MEMORY_RISE, 512, 16, 32, capacity);
     printf("prioritised sampling of %d transitions from 2^20\n", DRAWN);
     sampling_row();
-    printf("\nGB/s: bytes of frames and embeddings that our gathering reads a second. memcpy: GB/s "
-           "of copying the same bytes.\n"
-           "ratio: memcpy's time / our time, the median of all rounds.\n"
-           "The stacks of a state and of the state n steps later overlap if n is below %d: some "
-           "frames are read twice.\n",
-           STACK);
+    printf(
+        "\nGB/s: bytes of frames and embeddings that our gathering reads a second.\n"
+        "memcpy: GB/s of copying the same bytes. ratio: memcpy's time / our time, the median of\n"
+        "all rounds. The stacks of a state and of the state n steps later overlap if n is below\n"
+        "%d: some frames are read twice.\n",
+        STACK);
     table_close(path);
     return 0;
 }

@@ -366,8 +366,8 @@ static void act_group(const step_case *cases, int count)
         double const seconds = competitors[entries[i].read].median;
         double const operation = peak_work() > 0 ? competitors[0].median / peak_work() : 0;
         double first, conv = image_work(&entries[i].agent->net.encoder, &first) * operation;
-        printf("    %s: reading %.1f MB of weights takes %.3f ms (%.1f GB/s), conv layers at the "
-               "peak %.3f ms; our time / this sum: %.2f\n",
+        printf("    %s: reading %.1f MB of weights %.3f ms (%.1f GB/s), conv layers at the peak "
+               "%.3f ms; our time / the sum: %.2f\n",
                cases[i].name, bytes / 1e6, 1e3 * seconds, bytes / seconds / 1e9, 1e3 * conv,
                competitors[entries[i].ours].median / (seconds + conv));
     }
@@ -412,16 +412,17 @@ static const step_case act[] = {{"NONE", 84, 16, 32, 128, RISE_MEMORY_NONE, 1, {
 
 static void print_terms(void)
 {
-    printf("\nms: our time, the median of all rounds. a second: updates or actions.\n"
-           "/ first: our time / our time in the first row of the group.\n"
-           "usual ms: PyTorch, usual code. best ms: PyTorch with channels_last, fused Adam and a "
-           "frozen target network.\n"
-           "ratio: PyTorch's time / our time, the median of all rounds; above 1, ours is faster.\n"
-           "%% of peak: of the multiply-adds a second that this processor can do.\n"
-           "Our update includes prioritised sampling, gathering the batch and updating "
-           "priorities; PyTorch's batch is in memory already.\n"
-           "act: our action includes stacking and embedding frames. / reading: our time / the "
-           "time of reading all weights once.\n");
+    printf(
+        "\nms: our time, the median of all rounds. a second: updates or actions.\n"
+        "/ first: our time / our time in the first row of the group.\n"
+        "usual ms: PyTorch, usual code. best ms: PyTorch with channels_last, fused Adam and a\n"
+        "frozen target network. ratio: PyTorch's time / our time, the median of all rounds;\n"
+        "above 1, ours is faster.\n"
+        "%% of peak: of the multiply-adds a second that this processor can do.\n"
+        "Our update includes prioritised sampling, gathering the batch and updating priorities;\n"
+        "PyTorch's batch is in memory already.\n"
+        "act: our action includes stacking and embedding frames. / reading: our time / the time\n"
+        "of reading all weights once.\n");
 }
 
 int main(int count, char **arguments)
