@@ -623,7 +623,7 @@ static int write_table(const bench *b, const char *path)
         file,
         "# %s\n\nMade by `%s` from %d runs: %d games, up to %d seeds, %d kinds of agent. A seed "
         "of a game counts\nif every kind has a run of it. The settings for each game are in "
-        "examples/trainer.h. Kinds differ only\nin the settings that the table names.\n\n",
+        "examples/game_trainer.h. Kinds differ only\nin the settings that the table names.\n\n",
         b->title, b->ablation ? "make bench-ablation" : "make bench-learn",
         counted * b->variant_count, b->task_count, b->seeds, b->variant_count);
     print_terms(b, file);
