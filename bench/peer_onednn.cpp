@@ -1,5 +1,5 @@
-/* oneDNN's side of bench/kernels.c. oneDNN chooses the layouts of its data. The time of changing the
-   layout is not counted. This file becomes a library, because oneDNN reads environment
+/* oneDNN's side of bench/kernels.c. oneDNN chooses the layouts of its data. The time of changing
+   the layout is not counted. This file becomes a library, because oneDNN reads environment
    variables when it is loaded: kernels.c sets them first and loads it then. */
 #if __has_include(<oneapi/dnnl/dnnl.hpp>)
 #include <oneapi/dnnl/dnnl.hpp>
