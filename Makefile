@@ -1,10 +1,18 @@
 # make            builds the examples          make test     builds and runs every test
-# make demo       the show, under a minute     make bench    measures, three minutes at most
-# make bench-kernels, bench-step, bench-replay: the same one by one, in full; options: BENCH="--quick --isa avx2 --threads 2"
-# make bench-learn: what memory is worth: games x seeds x kinds of agent; hours, minutes with BENCH=--quick; goes on where it was
-#                 interrupted. make bench-ablation: RISE with one thing changed at a time
-# make bench-bridge: Atari steps a second through the bridge, beside ALE alone
-# make bench-neon: instructions of an update on 64-bit ARM, counted under qemu where that and a cross compiler are
+# make demo       the demo, under a minute     make bench    measures speed, three minutes at most
+#
+# Benchmarks one by one. Options: BENCH="--quick --isa avx2 --threads 2". bench/README.md explains
+# them and has the results.
+# make bench-kernels    the kernels beside oneDNN, OpenBLAS and BLIS
+# make bench-step       an update and an action beside PyTorch
+# make bench-replay     the replay buffer beside memcpy
+# make bench-costs      parameters, bytes and time for four frame sizes, as a Markdown table
+# make bench-learn      scores of NONE, RISE and FULL: games x seeds. Takes hours, or two minutes
+#                       with BENCH=--quick; after an interruption it continues
+# make bench-ablation   scores of RISE with one setting changed at a time
+# make bench-bridge     Atari steps a second through the bridge to Python, beside ALE alone
+# make bench-neon       instructions of an update on 64-bit ARM, counted under qemu. Needs qemu's
+#                       user mode and a cross compiler
 # make clean
 # CC, CFLAGS and LDLIBS are yours to set.
 
@@ -30,10 +38,11 @@ build/bench_%: bench/%.c bench/bench.h rise.h
 	@mkdir -p build
 	$(CC) $(CFLAGS) -DRISE_THREADS -pthread $< -o $@ $(LDLIBS) -ldl
 
-# oneDNN, where its headers and a C++ compiler are: loaded when bench_kernels runs, which does without it, too
+# Needs oneDNN's headers and a C++ compiler. bench_kernels loads this library, or does without it.
 build/peer_onednn.so: bench/peer_onednn.cpp
 	@mkdir -p build
-	@c++ -std=c++17 -O2 -fPIC -shared $< -o $@ -ldnnl 2> build/peer_onednn.log || echo "no oneDNN here: see build/peer_onednn.log"
+	@c++ -std=c++17 -O2 -fPIC -shared $< -o $@ -ldnnl 2> build/peer_onednn.log || \
+		echo "oneDNN is not installed here: see build/peer_onednn.log"
 
 bench-kernels: build/bench_kernels build/peer_onednn.so
 	build/bench_kernels $(BENCH)
@@ -43,6 +52,9 @@ bench-step: build/bench_step
 
 bench-replay: build/bench_replay
 	build/bench_replay $(BENCH)
+
+bench-costs: build/bench_costs
+	build/bench_costs $(BENCH)
 
 build/bench_bridge: examples/*.h
 
@@ -70,4 +82,5 @@ bench: build/bench_kernels build/peer_onednn.so build/bench_step build/bench_rep
 clean:
 	rm -rf build $(EXAMPLES) *.svg *.rise
 
-.PHONY: all demo test bench bench-kernels bench-step bench-replay bench-learn bench-ablation bench-bridge bench-neon clean
+.PHONY: all demo test bench bench-kernels bench-step bench-replay bench-costs bench-learn \
+	bench-ablation bench-bridge bench-neon clean

@@ -1,8 +1,9 @@
-/* What the benches share: the clock, the machine's limits, competitors that take turns, and tables.
+/* What the benchmarks share: the clock, the machine's limits, competitors that take turns, tables.
 
-   The machine is never quiet. So competitors take turns within a round, each long enough to be timed; what is quoted of them is
-   the median over rounds, and of a ratio the median of the rounds' ratios: what disturbs a whole round falls out of it. The
-   machine's own limit (multiply-adds or bytes read a second) runs in every round, too. */
+   Other programs always disturb the machine. So the competitors take turns within a round, and each
+   turn is long enough to be timed. A printed time is the median over all rounds. A printed ratio is
+   the median of the rounds' ratios: a disturbance that lasts for a whole round cancels out. The
+   machine's limit (multiply-adds or bytes read per second) is a competitor in every round, too. */
 #define _POSIX_C_SOURCE 200809L
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
@@ -11,7 +12,7 @@
 #include <sys/types.h>
 #include <sys/wait.h>
 
-enum { MOST_ROUNDS = 101, MOST_COMPETITORS = 24, CHAINS = 12 };
+enum { ROUNDS_MAX = 101, COMPETITORS_MAX = 24, CHAINS = 12 };
 
 static double now(void)
 {
@@ -25,30 +26,33 @@ static int ascending(const void *a, const void *b)
     double const x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
+
+/* Returns the median of `count` values, at most ROUNDS_MAX. */
 static double median(const double *values, int count)
 {
-    double sorted[MOST_ROUNDS];
+    double sorted[ROUNDS_MAX];
     memcpy(sorted, values, (size_t)count * sizeof *sorted);
     qsort(sorted, (size_t)count, sizeof *sorted, ascending);
     return sorted[count / 2];
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* options and the device they make */
+/* Options, and the device that they ask for */
 
 typedef struct options {
-    rise_isa isa; /* resolved: never AUTO */
+    rise_isa isa; /* after options_read never AUTO */
     int threads, quick;
 } options;
 
 static options option;
 static risei_device device;
 
+/* Chooses the kernels and starts the threads. Ends the program if this machine cannot. */
 RISEI_FN void device_make(void)
 {
     device.kernels = rise_kernels_of(option.isa);
     if (device.kernels == NULL) {
-        fprintf(stderr, "this machine or build lacks the kernels asked for\n");
+        fprintf(stderr, "this machine or this build does not have the kernels of --isa\n");
         exit(1);
     }
     option.isa = device.kernels->isa;
@@ -62,9 +66,11 @@ RISEI_FN void device_make(void)
     }
 #endif
 }
+
+/* Reads the command line into `option` and makes the device. Ends the program on a wrong option. */
 static void options_read(int count, char **arguments)
 {
-    /* as rise_isa counts */
+    /* in the order of rise_isa */
     static const char *const names[] = {"auto", "ref", "c", "avx2", "avx512", "neon"};
     int i, isa;
     option.threads = 1;
@@ -94,11 +100,15 @@ static void options_read(int count, char **arguments)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* limits: each loop is written once and compiled for every instruction set. `part` of `parts` threads does the same again. */
+/* Limits of the machine: the peak of multiply-adds, and the speed of reading memory. Each loop is
+   written once and compiled for every instruction set. Every thread runs the whole peak loop. */
 
-static volatile float sink; /* what loops compute goes there, or they would be dropped */
+/* Receives the loops' results, so that the compiler cannot remove the loops. */
+static volatile float sink;
 
-/* CHAINS independent sums hide the latency of a multiply-add; 2 * CHAINS * lanes * 2 operations a turn. */
+/* Defines peak_<name>, which makes `turns` turns of 2 * CHAINS * lanes multiply-adds, and
+   read_<name>, which sums `count` numbers. CHAINS independent sums hide the latency of a
+   multiply-add. */
 #define PEAK_LOOP(name, target, vector, lanes, set1, fma, load, add)                               \
     RISEI_FN target void peak_##name(long turns)                                                   \
     {                                                                                              \
@@ -107,7 +117,7 @@ static volatile float sink; /* what loops compute goes there, or they would be d
         float out[lanes];                                                                          \
         int i;                                                                                     \
         RISEI_UNROLL for (i = 0; i < CHAINS; i++)                                                  \
-            sum[i] = set1(sink + (float)i); /* equal ones would become one */                      \
+            sum[i] = set1(sink + (float)i); /* all different: equal chains would be merged */      \
         for (; turns > 0; turns--) {                                                               \
             RISEI_UNROLL for (i = 0; i < CHAINS; i++)                                              \
                 sum[i] = fma(sum[i], b, c);                                                        \
@@ -167,21 +177,26 @@ RISEI_FN void peak_part(void *job, int part, int parts, void *scratch)
     default: peak_plain(turns);
     }
 }
+
 enum { PEAK_TURNS = 20000 };
+
 RISEI_FN void peak_run(void *unused)
 {
     long turns = PEAK_TURNS;
     (void)unused;
     risei_run(&device, 1e9, peak_part, &turns);
 }
-/* Floating-point operations of peak_run, or 0 where there is no peak to speak of. */
+
+/* Returns the floating-point operations of peak_run; 0 for the kernels without vectors. */
 RISEI_FN double peak_work(void)
 {
-    static const double lanes[] = {0, 0, 0, 8, 16, 4}; /* as rise_isa counts */
+    static const double lanes[] = {0, 0, 0, 8, 16, 4}; /* in the order of rise_isa */
     return 2.0 * 2 * CHAINS * lanes[option.isa] * PEAK_TURNS * option.threads;
 }
 
-/* What the machine gives at this moment: with two threads on cores that others use, too, no figure below is worth anything. */
+/* Prints the kernels, the threads and the peak of the machine at this moment. Prints a warning if
+   all threads together are slower than they should be: other programs then use the same cores, and
+   figures of several threads mean nothing. */
 RISEI_FN void machine_print(void)
 {
     double one[9], all[9], rate;
@@ -200,17 +215,19 @@ RISEI_FN void machine_print(void)
            option.threads > 1 ? "s" : "");
     if (rate > 0) printf("; peak of multiply-adds: %.0f GFLOP/s", rate);
     if (option.threads > 1)
-        printf(" with one thread, %.2f times that with %d",
+        printf(" with 1 thread, %.2f times as much with %d",
                option.threads * median(one, 9) / median(all, 9), option.threads);
-    if (median(all, 9) > 1.25 * median(one, 9)) printf(" - CORES ARE BUSY OR MISSING");
+    if (median(all, 9) > 1.25 * median(one, 9))
+        printf(" - CORES ARE BUSY OR MISSING: these figures are of no use");
     printf("\n");
 }
 
-/* Reading memory once: the limit of what uses every weight once. */
+/* Memory that is read once: the limit of work that uses every weight once. */
 typedef struct reading {
     const float *data;
     size_t count;
 } reading;
+
 RISEI_FN void reading_part(void *job, int part, int parts, void *scratch)
 {
     const reading *const r = (const reading *)job;
@@ -228,41 +245,47 @@ RISEI_FN void reading_part(void *job, int part, int parts, void *scratch)
     default: read_plain(data, share);
     }
 }
+
 RISEI_FN void reading_run(void *user) { risei_run(&device, 1e9, reading_part, user); }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* competitors */
+/* Competitors */
 
 typedef struct competitor {
-    void (*run)(void *user);   /* does it once; or NULL and */
-    double (*ask)(void *user); /* another process does it once and says how many seconds it took */
+    void (*run)(void *user);   /* does the work once; or NULL, and */
+    double (*ask)(void *user); /* does the work and measures itself: seconds for once */
     void *user;
-    int repeat; /* so often a sample */
-    double seconds[MOST_ROUNDS];
+    int repeat;                 /* times that `run` is called for one sample */
+    double seconds[ROUNDS_MAX]; /* a sample of each round: seconds for once */
     double median;
 } competitor;
 
-static competitor competitors[MOST_COMPETITORS];
+static competitor competitors[COMPETITORS_MAX];
 RISEI_FN int competitor_count, round_count;
 
 RISEI_FN void competitors_clear(void) { competitor_count = round_count = 0; }
-/* Returns its number. */
+
+/* Adds a competitor and returns its number. One of `run` and `ask` is NULL. */
 RISEI_FN int competitor_add(void (*run)(void *user), double (*ask)(void *user), void *user)
 {
     competitor *c = &competitors[competitor_count];
-    if (competitor_count == MOST_COMPETITORS) exit(1);
+    if (competitor_count == COMPETITORS_MAX) exit(1);
     c->run = run, c->ask = ask, c->user = user;
     return competitor_count++;
 }
-/* Other people's threads spin for a while after their work is done: let them fall asleep before the next one's turn. */
-static void settle(void)
+
+/* Waits 3 ms if there are several threads. The threads of other libraries spin for a while after
+   their work is done. They must sleep before the next competitor's turn. */
+RISEI_FN void settle(void)
 {
     struct timespec pause;
     if (option.threads == 1) return;
     pause.tv_sec = 0, pause.tv_nsec = 3000000;
     nanosleep(&pause, NULL);
 }
-static double competitor_sample(const competitor *c, int repeat)
+
+/* Returns the seconds that the competitor needs to do its work once: the mean of `repeat` times. */
+RISEI_FN double competitor_sample(const competitor *c, int repeat)
 {
     double start;
     int i;
@@ -271,24 +294,32 @@ static double competitor_sample(const competitor *c, int repeat)
     for (i = 0; i < repeat; i++) c->run(c->user);
     return (now() - start) / repeat;
 }
-/* Runs all for about `seconds`, but `least` rounds. The first time of each warms it up and says how often to repeat it. */
-static void compete(double seconds, int least)
+
+/* Chooses how often each competitor repeats its work, so that a sample takes 2 ms or more. */
+static void competitors_warm(void)
 {
-    double const start = now();
-    int i, r;
+    int i;
     for (i = 0; i < competitor_count; i++) {
         competitor *c = &competitors[i];
         double took = competitor_sample(c, 1);
-        took = competitor_sample(c, 1);
+        took = competitor_sample(c, 1); /* the first sample only warms the caches */
         for (c->repeat = 1; c->ask == NULL && took * c->repeat < 2e-3 && c->repeat < 1 << 20;) {
             c->repeat *= 2;
             if (took * c->repeat >= 1e-3) took = competitor_sample(c, c->repeat);
         }
     }
-    for (r = 0; r < MOST_ROUNDS && (r < least || now() - start < seconds); r++)
+}
+
+/* Runs rounds of all competitors for about `seconds`, and at least `least` rounds. */
+RISEI_FN void compete(double seconds, int least)
+{
+    double const start = now();
+    int i, r;
+    competitors_warm();
+    for (r = 0; r < ROUNDS_MAX && (r < least || now() - start < seconds); r++)
         for (i = 0; i < competitor_count; i++) {
             settle();
-            /* the caches are full of the last one */
+            /* once without the clock: the caches hold the data of the competitor before */
             if (competitors[i].repeat > 1) competitor_sample(&competitors[i], 1);
             competitors[i].seconds[r] = competitor_sample(&competitors[i], competitors[i].repeat);
         }
@@ -296,23 +327,26 @@ static void compete(double seconds, int least)
     for (i = 0; i < competitor_count; i++)
         competitors[i].median = median(competitors[i].seconds, r);
 }
-/* How many times as long a takes as b. */
-static double ratio(int a, int b)
+
+/* Returns the time of competitor a over that of competitor b. */
+RISEI_FN double ratio(int a, int b)
 {
-    double ratios[MOST_ROUNDS];
+    double ratios[ROUNDS_MAX];
     int r;
     for (r = 0; r < round_count; r++)
         ratios[r] = competitors[a].seconds[r] / competitors[b].seconds[r];
     return median(ratios, round_count);
 }
-/* Percent of the peak, which competes as number `peak`, that `work` operations in c's time are; 0 without a peak. */
+
+/* Returns the speed of competitor c as a percentage of the peak; 0 without a peak. `work`: c's
+   floating-point operations. `peak`: the number of the competitor peak_run. */
 RISEI_FN double percent(int c, int peak, double work)
 {
     return peak_work() > 0 ? 100 * work / peak_work() * ratio(peak, c) : 0;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* tables: what is printed, in columns, and written to a CSV beside it */
+/* Tables: printed in columns, and written to a CSV file */
 
 typedef struct table {
     FILE *csv;
@@ -321,15 +355,17 @@ typedef struct table {
 
 static table out;
 
-static void table_open(const char *path)
+RISEI_FN void table_open(const char *path)
 {
     out.csv = fopen(path, "w");
     if (out.csv == NULL) perror(path), exit(1);
 }
+
+/* Adds a cell to the row; a negative width aligns it to the left. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
-static void cell(int width, const char *format, ...) /* a negative width: to the left */
+RISEI_FN void cell(int width, const char *format, ...)
 {
     char text[128];
     va_list list;
@@ -339,7 +375,8 @@ static void cell(int width, const char *format, ...) /* a negative width: to the
     printf("%s%*s", out.column > 0 ? " " : "", width, text);
     fprintf(out.csv, "%s%s", out.column++ > 0 ? "," : "", text);
 }
-/* A number with `digits` behind the point, or a dash where it is not known. */
+
+/* Adds a number with `digits` digits behind the point; a dash if the number is not above 0. */
 RISEI_FN void cell_number(int width, int digits, double value)
 {
     if (value > 0)
@@ -347,28 +384,31 @@ RISEI_FN void cell_number(int width, int digits, double value)
     else
         cell(width, "-");
 }
-static void row_end(void)
+
+RISEI_FN void row_end(void)
 {
     printf("\n");
     fprintf(out.csv, "\n");
     fflush(stdout);
     out.column = 0;
 }
-static void table_close(const char *path)
+
+/* Closes the CSV file and prints the peak once more, to be compared with the first one. */
+RISEI_FN void table_close(const char *path)
 {
     fclose(out.csv);
     machine_print();
     printf("written: %s\n", path);
 }
 
-/* The path of a file, named as seen from where the program is. */
+/* Writes to `path` the path of a file that is named relative to the program's folder. */
 RISEI_FN void beside(char *path, size_t size, const char *program, const char *file)
 {
     const char *const slash = strrchr(program, '/');
     snprintf(path, size, "%.*s%s", slash != NULL ? (int)(slash - program + 1) : 0, program, file);
 }
 
-/* Random numbers in +-0.05, from a page's beginning. */
+/* Returns `count` random numbers between -0.05 and 0.05, aligned to a page. */
 RISEI_FN float *floats(size_t count)
 {
     void *data = NULL;
@@ -381,10 +421,13 @@ RISEI_FN float *floats(size_t count)
     }
     return (float *)data;
 }
+
+/* Fills `bytes` with random bytes; `random` is the seed. */
 RISEI_FN void fill_bytes(uint8_t *bytes, size_t count, uint32_t random)
 {
     size_t i;
     for (i = 0; i < count; i++)
         bytes[i] = (uint8_t)((random = random * 1664525u + 1013904223u) >> 24);
 }
+
 RISEI_FN const char *isa_name(void) { return device.kernels->name; }

@@ -1,14 +1,16 @@
-/* Atari through the bridge, shrunk as an agent gets it, beside ALE alone in Python: Pong, 4 frames a step, random actions. Needs
-   python3 with ale-py and gymnasium.
+/* Measures Atari's steps a second: through the bridge, with frames shrunk to 84 x 84 for an agent,
+   and beside that ALE alone in Python. The game is Pong, with 4 frames a step and random actions.
+   Needs python3 with ale-py and gymnasium.
 
        make bench-bridge [BENCH=--quick]
 
-   In training the games step while the agent learns: on two cores the slower of the two is what counts.                      */
+   In training, the games compute their step while the agent learns. On two cores, the slower of the
+   two limits the speed. */
 #include "../examples/arcade.h"
 
 #include "bench.h"
 
-enum { MOST = 8 };
+enum { ENVIRONMENTS = 8 };
 
 static const char *const script =
     "import sys, time, random, gymnasium, ale_py\n"
@@ -27,7 +29,7 @@ static const char *const script =
 
 static int steps(void) { return option.quick ? 400 : 2000; }
 
-/* Seconds a step of ALE alone. */
+/* Returns the seconds that a step takes in ALE alone. */
 static double alone(void *user)
 {
     char command[2000], line[100] = "";
@@ -39,10 +41,11 @@ static double alone(void *user)
     return atof(line);
 }
 
+/* Returns the seconds that a step takes through the bridge. */
 static double bridged(void *user)
 {
     arcade *const a = (arcade *)user;
-    int actions[MOST], done, i;
+    int actions[ENVIRONMENTS], done, i;
     double const begin = now();
     for (done = 0; done < steps(); done += a->count) {
         for (i = 0; i < a->count; i++) actions[i] = rand() % a->actions;
@@ -85,10 +88,11 @@ int main(int count, char **arguments)
     static const char *const path = "build/bench_bridge.csv";
     options_read(count, arguments);
     table_open(path);
-    cell(12, "environments"), cell(12, "ours"), cell(12, "ALE alone"), cell(12, "ratio");
+    printf("steps a second\n");
+    cell(12, "environments"), cell(12, "bridge"), cell(12, "ALE alone"), cell(12, "ratio");
     row_end();
     measure(1);
-    measure(MOST);
+    measure(ENVIRONMENTS);
     table_close(path);
     return 0;
 }

@@ -1,7 +1,9 @@
-/* A plugin for qemu that counts the instructions which a program executes, and says at its end how many they were.
+/* A plugin for qemu. It counts the instructions that a program executes, and prints their number
+   when the program ends.
 
-   qemu's header is seldom packaged: what is used of it is declared here. That is the same in every version of the interface,
-   but a plugin must name one that its qemu still takes: API 1 for qemu 4.2 to 8, 2 for later ones. */
+   Few systems have a package of qemu's header, so the functions used are declared here. They are
+   the same in every version of the interface. But a plugin must name a version that its qemu
+   accepts: API 1 for qemu 4.2 to 8, API 2 for later versions. */
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,7 +13,7 @@
 #define API 1
 #endif
 
-struct qemu_plugin_tb; /* a block of instructions that are executed one after the other */
+struct qemu_plugin_tb; /* a translation block: instructions executed in a row */
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *block);
 void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t plugin,
                                            void (*translated)(uint64_t plugin,
@@ -33,18 +35,21 @@ static void block_executed(unsigned cpu, void *user)
     (void)cpu;
     instructions += (uintptr_t)user;
 }
+
 static void block_translated(uint64_t plugin, struct qemu_plugin_tb *block)
 {
     (void)plugin;
     qemu_plugin_register_vcpu_tb_exec_cb(block, block_executed, 0,
                                          (void *)(uintptr_t)qemu_plugin_tb_n_insns(block));
 }
+
 static void ended(uint64_t plugin, void *user)
 {
     (void)plugin, (void)user;
     printf("%" PRIu64 "\n", instructions);
-    fflush(stdout); /* qemu leaves by _exit */
+    fflush(stdout); /* qemu ends by _exit, which does not flush */
 }
+
 int qemu_plugin_install(uint64_t plugin, const void *machine, int count, char **arguments)
 {
     (void)machine, (void)count, (void)arguments;

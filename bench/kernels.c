@@ -1,10 +1,12 @@
-/* The kernels alone, on the shapes that matter, against oneDNN, OpenBLAS and BLIS.
+/* Measures the kernels alone, on the shapes of real networks, beside oneDNN, OpenBLAS and BLIS.
 
        make bench-kernels [BENCH="--quick --isa avx2 --threads 2"]
 
-   "ratio" is the peer's time over ours: above 1 we are faster. Peers that are not installed are named as absent. Each runs with
-   the kernels of the same instruction set forced, for on virtual machines they choose old ones; oneDNN lays its data out as it
-   likes and is not charged for that. Ours have bias and ReLU in them, oneDNN's convolutions the bias. */
+   "ratio" is the peer's time over ours: above 1, ours are faster. A peer that is not installed is
+   printed as absent. Each peer is forced to use kernels of the same instruction set, because on
+   virtual machines the peers choose old ones. oneDNN chooses the layout of its data, and the time
+   of changing the layout is not counted. Our kernels include bias and ReLU; oneDNN's convolutions
+   include the bias. */
 #include "bench.h"
 
 #include <dlfcn.h>
@@ -15,13 +17,15 @@ enum { NO_DX, WITH_DX };
 static const char *const pass_names[] = {"forward", "weights", "data"};
 
 /* ---------------------------------------------------------------------------------------------- */
-/* peers, loaded when the program runs, after the environment they read has been set */
+/* Peers: loaded when the program runs, after their environment variables have been set */
 
 typedef void (*sgemm_fn)(int order, int transpose_a, int transpose_b, int m, int n, int k,
                          float alpha, const float *a, int lda, const float *b, int ldb, float beta,
                          float *c, int ldc);
 typedef struct blas {
-    const char *name, *file, *beside, *version;
+    const char *name, *file;
+    const char *beside;  /* the path to try if `file` is not found */
+    const char *version; /* the function that returns the version */
     sgemm_fn sgemm;
 } blas;
 
@@ -39,6 +43,7 @@ static blas blases[] = {{"OpenBLAS", "libopenblas.so.0",
                          "bli_info_get_version_str", NULL}};
 enum { BLASES = sizeof blases / sizeof *blases };
 
+/* The functions of peer_onednn.cpp; NULL where oneDNN is absent. */
 static struct {
     void (*version)(char *text, int size);
     void *(*conv)(int pass, int count, int channels, int height, int filters, int size, int stride,
@@ -48,12 +53,15 @@ static struct {
     void (*free)(void *);
 } onednn;
 
-/* dlsym gives an object pointer where C wants one to a function. */
+/* Stores the address of `name` in the function pointer at `function`. dlsym returns a pointer to
+   an object, which C cannot convert to a pointer to a function: so the bytes are copied. */
 static void load(void *library, const char *name, void *function)
 {
     void *const symbol = library != NULL ? dlsym(library, name) : NULL;
     memcpy(function, &symbol, sizeof symbol);
 }
+
+/* Sets the peers' environment variables: number of threads, instruction set, short spinning. */
 static void environment(void)
 {
     int const avx2 = option.isa == RISE_ISA_AVX2, avx512 = option.isa == RISE_ISA_AVX512;
@@ -62,12 +70,13 @@ static void environment(void)
     setenv("OMP_NUM_THREADS", threads, 1);
     setenv("OPENBLAS_NUM_THREADS", threads, 1);
     setenv("BLIS_NUM_THREADS", threads, 1);
-    /* some milliseconds at most: nobody is to spin while others are measured */
+    /* their threads spin for some milliseconds at most, so that they do not disturb the others */
     setenv("GOMP_SPINCOUNT", "100000", 0);
-    setenv("OPENBLAS_THREAD_TIMEOUT", "22", 0); /* 2^22 cycles, likewise */
+    setenv("OPENBLAS_THREAD_TIMEOUT", "22", 0); /* 2^22 cycles */
     if (avx2) setenv("DNNL_MAX_CPU_ISA", "AVX2", 1), setenv("ONEDNN_MAX_CPU_ISA", "AVX2", 1);
     if (avx2 || avx512) setenv("OPENBLAS_CORETYPE", avx2 ? "Haswell" : "SkylakeX", 1);
 }
+
 static void load_blas(blas *b)
 {
     void *library = dlopen(b->file, RTLD_NOW | RTLD_LOCAL);
@@ -77,7 +86,7 @@ static void load_blas(blas *b)
     load(library, b->version, &version);
     if (strcmp(b->name, "BLIS") == 0 && version != NULL &&
         (option.isa == RISE_ISA_AVX2 || option.isa == RISE_ISA_AVX512)) {
-        /* before 1.0 by number; read at first use */
+        /* BLIS before 1.0 takes a number. It reads the variable when it is first used. */
         int const old = version()[0] == '0', avx2 = option.isa == RISE_ISA_AVX2;
         setenv("BLIS_ARCH_TYPE", old ? avx2 ? "3" : "0" : avx2 ? "haswell" : "skx", 1);
     }
@@ -86,11 +95,12 @@ static void load_blas(blas *b)
     else
         printf("%s: %s\n", b->name, version != NULL ? version() : "unknown version");
 }
+
 static void load_onednn(const char *program)
 {
     char path[1024], version[64];
     void *library;
-    /* dlopen wants a slash */
+    /* without a slash in the path, dlopen would search the system's folders */
     beside(path, sizeof path, strchr(program, '/') != NULL ? program : "./", "peer_onednn.so");
     library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     load(library, "onednn_version", &onednn.version);
@@ -107,7 +117,7 @@ static void load_onednn(const char *program)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* rows of the table */
+/* Rows of the table */
 
 static void heads(void)
 {
@@ -118,10 +128,12 @@ static void heads(void)
     for (i = 0; i < 9; i++) cell(i < 3 ? 9 : 11, "%s", names[i]);
     row_end();
 }
-static double logs; /* of ratios to the better BLAS */
+
+static double logs; /* sum of the logarithms of ratios to the faster BLAS */
 static int log_count;
 
-/* Lets all compete and prints them; peers[0] is oneDNN's number, then the BLASes'; 0 where absent. */
+/* Runs all competitors and prints their row. peers[0] is the number of oneDNN, the rest are those
+   of the BLAS libraries; 0: absent. `work`: floating-point operations. */
 static void compete_row(const char *name, const char *pass, double work, const int *peers)
 {
     double best = 0;
@@ -141,6 +153,8 @@ static void compete_row(const char *name, const char *pass, double work, const i
     row_end();
     if (best > 0) logs += log(best), log_count++;
 }
+
+/* Starts a row: our kernel and the peak are the first two competitors. */
 static void begin(void (*run)(void *user), void *user)
 {
     competitors_clear();
@@ -149,12 +163,12 @@ static void begin(void (*run)(void *user), void *user)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* convolutions */
+/* Convolutions */
 
 typedef struct conv_case {
     const char *name;
     int height, channels, filters, size, stride, pad;
-    int network; /* whose sum it belongs to, or -1 */
+    int network; /* index of the network in whose sum it counts, or -1 */
 } conv_case;
 
 static const conv_case conv_cases[] = {{"nature1 84x84x4 8x8/4 32", 84, 4, 32, 8, 4, 0, 0},
@@ -166,8 +180,11 @@ static const conv_case conv_cases[] = {{"nature1 84x84x4 8x8/4 32", 84, 4, 32, 8
                                        {"small 10x10x4 3x3 16", 10, 4, 16, 3, 1, 0, -1}};
 static const char *const network_names[] = {"nature", "impala"};
 static const int batches[] = {1, 32, 256};
+
+/* Sums over a network's layers and passes, for each batch size. */
 static struct {
-    double ours, theirs, least; /* seconds; the smallest ratio of a row */
+    double ours, theirs; /* seconds */
+    double least;        /* the smallest ratio of a row */
 } sums[2][3];
 
 typedef struct conv_job {
@@ -182,22 +199,26 @@ static void conv_forward(void *user)
     const conv_job *const j = (const conv_job *)user;
     risei_conv_forward(&device, &j->conv, j->w, j->count, &j->x, &j->y, 1, 0);
 }
+
 static void conv_weights(void *user)
 {
     const conv_job *const j = (const conv_job *)user;
     risei_conv_backward(&device, &j->conv, j->w, j->g, j->count, &j->x, &j->dy, NULL);
 }
+
 static void conv_data(void *user)
 {
     const conv_job *const j = (const conv_job *)user;
     risei_conv_backward_data(&device, &j->conv, j->w, j->count, &j->dy, &j->dx);
 }
+
 static risei_image image(int height, int channels, int pad, int count)
 {
     risei_image i = risei_image_make(height, height, channels, pad);
     i.data = floats((size_t)(count * risei_image_size(&i)));
     return i;
 }
+
 static void conv_row(const conv_case *k, conv_job *j, int batch, int pass)
 {
     static void (*const runs[])(void *) = {conv_forward, conv_weights, conv_data};
@@ -222,6 +243,7 @@ static void conv_row(const conv_case *k, conv_job *j, int batch, int pass)
     }
     if (peer != NULL) onednn.free(peer);
 }
+
 static void conv_rows(const conv_case *k, int batch)
 {
     risei_parameters p = {0};
@@ -237,18 +259,20 @@ static void conv_rows(const conv_case *k, int batch)
     j.dx = image(k->height, k->channels, 0, j.count);
     j.y = image(j.conv.out_height, k->filters, 0, j.count);
     j.dy = image(j.conv.out_height, k->filters, k->channels == 4 ? 0 : j.conv.border, j.count);
-    for (pass = FORWARD; pass <= DATA; pass++) /* nobody learns pixels */
+    /* a first layer (4 channels) has no data pass: the gradient of pixels is not needed */
+    for (pass = FORWARD; pass <= DATA; pass++)
         if (pass != DATA || k->channels != 4) conv_row(k, &j, batch, pass);
     free(j.w), free(j.g), free(j.x.data), free(j.y.data), free(j.dy.data), free(j.dx.data);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* dense layers: `rows` times `in` to `out`. For the BLASes, which have no layout of their own, in the fastest of its forms. */
+/* Dense layers: `rows` inputs of `in` numbers to `out` numbers. The BLAS libraries read row-major
+   weights; of the possible forms of the product, they get the fastest. */
 
 typedef struct dense_job {
     risei_linear layer;
     float *w, *g, *x, *dy, *dx;
-    float *plain; /* the weights as the BLASes want them */
+    float *plain; /* the weights, row-major, for the BLAS libraries */
     int rows, pass;
     sgemm_fn sgemm[BLASES];
 } dense_job;
@@ -263,7 +287,7 @@ static void dense_run(void *user)
     else if (j->pass == WEIGHTS)
         risei_linear_backward_weights(&device, &j->layer, j->g, j->rows, j->x, in, j->dy,
                                       out_units);
-    else { /* as risei_linear_backward does */
+    else { /* the same product as in risei_linear_backward */
         rise_matrix const w = rise_matrix_panels(j->w + j->layer.weights, in, out_units);
         int const many = j->rows > 64;
         memset(&p, 0, sizeof p);
@@ -274,17 +298,19 @@ static void dense_run(void *user)
         risei_product(&device, &p);
     }
 }
+
 static void dense_blas(const dense_job *j, sgemm_fn sgemm)
 {
-    enum { ROWS = 101, PLAIN = 111, TURNED = 112 };
+    enum { ROWS = 101, PLAIN = 111, TRANSPOSED = 112 };
     int const in = j->layer.in, n = j->layer.out, m = j->rows;
     if (j->pass == FORWARD)
         sgemm(ROWS, PLAIN, PLAIN, m, n, in, 1, j->x, in, j->plain, n, 0, j->dy, n);
     else if (j->pass == WEIGHTS)
-        sgemm(ROWS, TURNED, PLAIN, in, n, m, 1, j->x, in, j->dy, n, 0, j->g, n);
+        sgemm(ROWS, TRANSPOSED, PLAIN, in, n, m, 1, j->x, in, j->dy, n, 0, j->g, n);
     else
-        sgemm(ROWS, PLAIN, TURNED, m, in, n, 1, j->dy, n, j->plain, n, 0, j->dx, in);
+        sgemm(ROWS, PLAIN, TRANSPOSED, m, in, n, 1, j->dy, n, j->plain, n, 0, j->dx, in);
 }
+
 static void dense_openblas(void *user) { dense_blas((const dense_job *)user, blases[0].sgemm); }
 static void dense_blis(void *user) { dense_blas((const dense_job *)user, blases[1].sgemm); }
 
@@ -310,6 +336,7 @@ static void dense_rows(const char *name, int rows, int out_units, int in, int ba
     }
     free(j.w), free(j.g), free(j.plain), free(j.x), free(j.dx), free(j.dy);
 }
+
 static void dense_all(void)
 {
     static const struct {
@@ -333,7 +360,7 @@ static void dense_all(void)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* recurrent layers */
+/* Recurrent layers */
 
 typedef struct cell_job {
     risei_cell cell;
@@ -347,15 +374,17 @@ static void cell_forward(void *user)
     const cell_job *const j = (const cell_job *)user;
     risei_cell_forward(&device, &j->cell, j->w, &j->sequence);
 }
+
 static void cell_backward(void *user)
 {
     const cell_job *const j = (const cell_job *)user;
     const risei_sequence *const s = &j->sequence;
     size_t const bytes = (size_t)(s->rows * j->cell.units) * sizeof *s->dh;
-    memcpy(s->dh, j->dh, bytes); /* which the last run has overwritten */
+    memcpy(s->dh, j->dh, bytes); /* the last run has overwritten s->dh */
     if (s->dc != NULL) memset(s->dc, 0, bytes);
     risei_cell_backward(&device, &j->cell, j->w, j->g, s, s->steps);
 }
+
 static void cell_make(cell_job *j, rise_cell kind, int steps, int rows, int in, int units, int dx)
 {
     risei_parameters p = {0};
@@ -365,7 +394,8 @@ static void cell_make(cell_job *j, rise_cell kind, int steps, int rows, int in, 
     memset(j, 0, sizeof *j);
     memset(&arena, 0, sizeof arena);
     j->cell = risei_cell_make(&p, kind, in, units);
-    for (pass = 0; pass < 2; pass++) { /* count, then lay out */
+    /* pass 0 counts the bytes, pass 1 sets the pointers */
+    for (pass = 0; pass < 2; pass++) {
         if (pass == 1 && posix_memalign(&j->block, RISEI_ALIGN, arena.used) != 0) exit(1);
         arena.base = (unsigned char *)j->block;
         arena.used = 0;
@@ -379,10 +409,11 @@ static void cell_make(cell_job *j, rise_cell kind, int steps, int rows, int in, 
     risei_cell_initialise(&j->cell, j->w, steps, &random);
     for (i = 0; i < steps * rows * in; i++) j->sequence.x[i] = 2 * risei_uniform(&random) - 1;
 }
+
 static void cell_rows(rise_cell kind, int steps, int rows, int in, int units)
 {
     int const lstm = kind == RISE_CELL_LSTM;
-    /* times what it is multiplied with: in, units */
+    /* operations for each input number or each unit of the state */
     double const each = 2.0 * steps * rows * (lstm ? 4 : 3) * units;
     int dx, pass;
     char name[64];
@@ -406,7 +437,8 @@ static void cell_rows(rise_cell kind, int steps, int rows, int in, int units)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* projection to signs, which no peer has: the same numbers as a product with stored weights stand against it */
+/* Random projection by signs. No peer has this function. The peers compute a product of the same
+   size with stored weights. */
 
 typedef struct projection_job {
     int n, size;
@@ -420,14 +452,17 @@ static void projection_run(void *user)
     memcpy(j->x, j->inputs, (size_t)j->n * sizeof *j->x);
     device.kernels->project_signs(j->n, j->x, j->size, 1, j->projected);
 }
+
 static void projection_openblas(void *user)
 {
     dense_blas(&((const projection_job *)user)->dense, blases[0].sgemm);
 }
+
 static void projection_blis(void *user)
 {
     dense_blas(&((const projection_job *)user)->dense, blases[1].sgemm);
 }
+
 static void projection_row(int n, int size)
 {
     static void (*const runs[BLASES])(void *) = {projection_openblas, projection_blis};
@@ -454,7 +489,8 @@ static void projection_row(int n, int size)
         if (blases[i].sgemm != NULL) peers[1 + i] = competitor_add(runs[i], NULL, &j);
     snprintf(name, sizeof name, "signs %d->%d", n, size);
     compete_row(name, "forward", 2.0 * n * size, peers);
-    logs = logs_before, log_count = count_before; /* not a product like theirs */
+    /* not counted in the mean ratio of products, because our projection is not a product */
+    logs = logs_before, log_count = count_before;
     free(j.inputs), free(j.x), free(j.projected), free(j.dense.plain), free(j.dense.x),
         free(j.dense.dy);
 }
@@ -462,21 +498,22 @@ static void projection_row(int n, int size)
 static void summary(void)
 {
     int n, b;
-    printf("\nratio: the peer's time / ours, the median of the rounds' ratios. Peak: of "
-           "multiply-adds, in each round.\n"
-           "oneDNN's recurrent backward pass always has the gradient of the input in it, ours only "
-           "in the rows back+dx.\n");
+    printf("\nratio: the peer's time / our time, the median of all rounds; above 1, ours is "
+           "faster.\n"
+           "%% of peak: of the multiply-adds a second that this processor can do, measured in the\n"
+           "same rounds. oneDNN's recurrent backward pass always includes the gradient of the\n"
+           "input; ours only in rows back+dx.\n");
     for (n = 0; n < 2; n++)
         for (b = 0; b < 3; b++) {
             double const ours = sums[n][b].ours, theirs = sums[n][b].theirs;
             if (ours > 0)
                 printf("%s, batch %3d, all passes: ours %.2f ms, oneDNN %.2f ms, ratio %.2f "
-                       "(inverse %.2f), least %.2f\n",
+                       "(inverse %.2f), lowest ratio of a row %.2f\n",
                        network_names[n], batches[b], 1e3 * ours, 1e3 * theirs, theirs / ours,
                        ours / theirs, sums[n][b].least);
         }
     if (log_count > 0)
-        printf("products: mean of %d ratios to the better BLAS: %.2f (geometric)\n", log_count,
+        printf("products: geometric mean of %d ratios to the faster BLAS: %.2f\n", log_count,
                exp(logs / log_count));
 }
 

@@ -1,11 +1,14 @@
-/* What memory is worth: games x seeds x kinds of agent that differ in one thing, each run in a process of its own, as many at a
-   time as asked for. A run that ends leaves a file, so that whoever is interrupted goes on where they were. Then all the files
-   become a table in Markdown, a CSV and figures. Try --help; `make bench-learn` and `make bench-ablation` are the usual ways.
+/* Measures what memory is worth: trains games x seeds x kinds of agent, where kinds differ in one
+   setting. Each run has a process of its own, and several processes work at a time. A run that ends
+   leaves a file. After an interruption, complete runs are not repeated. At the end, all files
+   become a table in Markdown, a CSV file and figures. Try --help. `make bench-learn` and
+   `make bench-ablation` are the usual commands.
 
-   How it is scored: an agent plays greedily, without a trace in its learning, every start of the game, POINTS times in a run.
-   Its score is the mean of its LAST latest evaluations, as a share of the way from the best play without memory to the best
-   play; where memory is of no use, or hardly any, from random play. Time is the processor's, of acting and learning, without
-   evaluation.                                                                                                          */
+   Score: the agent is evaluated POINTS times in a run. An evaluation plays every start of the game
+   greedily and changes nothing in the learning. The score is the mean of the LAST latest
+   evaluations. It is normalised: 1 is the best play. 0 is the best play without memory or, in games
+   where memory gives little or nothing, random play. Time is processor time of acting and learning,
+   without evaluation. */
 #include "../examples/chart.h"
 #include "../examples/trainer.h"
 
@@ -20,33 +23,32 @@
 
 enum {
     POINTS = 20, /* evaluations in a run, and one before it */
-    LAST = 3,    /* of them are the score */
-    MOST_GAMES = STATS_GAMES,
-    MOST_SEEDS = STATS_SEEDS,
-    MOST_VARIANTS = 40,
-    MOST_PROCESSES = 64,
+    LAST = 3,    /* evaluations whose mean is the score */
+    GAMES_MAX = STATS_GAMES,
+    SEEDS_MAX = STATS_SEEDS,
+    VARIANTS_MAX = 40,
     NAME = 40,
     TEXT = 1000,
     PATH = 400
 };
 
 /* ---------------------------------------------------------------------------------------------- */
-/* What is compared */
+/* Games, kinds of agent and settings that are compared */
 
 typedef struct task {
-    /* of a game; with its length behind it, where that is not the usual one: blink-30 */
+    /* of the game; if the length is not the usual one, it follows the name: blink-30 */
     const char *name;
-    double steps; /* budget of an agent, whatever its kind */
+    double steps; /* budget of an agent of any kind */
 } task;
 
 typedef struct variant {
-    const char *name, *settings; /* for rise_agent_set, with blanks between them */
-    const char *text;
+    const char *name, *settings; /* for rise_agent_set, separated by blanks */
+    const char *text;            /* description in the table and the figure */
     int colour;
-    double share; /* of the game's budget; 0: all */
+    double share; /* of the game's budget of steps; 0: all of it */
 } variant;
 
-/* The budgets are such that FULL takes about three minutes. */
+/* With these budgets, a run of FULL takes about three minutes at most. */
 static const task main_tasks[] = {{"blink", 20000},         {"corridor", 30000},
                                   {"lock-catch", 80000},    {"key-door", 50000},
                                   {"blink-30", 20000},      {"corridor-20", 30000},
@@ -60,24 +62,24 @@ static const task ablation_tasks[] = {{"corridor-20", 30000}, {"key-door", 50000
                                       {"pong", 60000},        {NULL, 0}};
 static const task quick_tasks[] = {{"blink", 4000}, {"corridor", 6000}, {"catch", 6000}, {NULL, 0}};
 
-static const variant kinds[] = {{"NONE", "memory=none", "the last four frames", 0x8C8C8C, 0},
-                                {"RISE", "memory=rise",
-                                 "cached embeddings; half the context enters", 0xE8710A, 0},
-                                {"FULL", "memory=full", "conv features; all of the context enters",
-                                 0x3B8EDB, 0},
-                                {"FULL/4", "memory=full", "a quarter of the steps", 0x8250DF, 0.25},
-                                {NULL, NULL, NULL, 0, 0}};
+static const variant kinds[] = {
+    {"NONE", "memory=none", "no memory: sees the last 4 frames", 0x8C8C8C, 0},
+    {"RISE", "memory=rise", "stored embeddings; context_scale 0.5", 0xE8710A, 0},
+    {"FULL", "memory=full", "conv features; context_scale 1", 0x3B8EDB, 0},
+    {"FULL/4", "memory=full", "FULL with a quarter of the steps", 0x8250DF, 0.25},
+    {NULL, NULL, NULL, 0, 0}};
 
-/* One thing at a time changes; the first one is what all are compared to. */
+/* Each differs from the first in one setting. All are compared to the first. */
 static const variant ablations[] = {
-    {"RISE", "memory=rise", "thumbnail of 64 half floats, GRU of 64, half its state, concat", 0, 0},
-    {"signs", "embedding=signs", "encoder: projection by random signs", 0, 0},
-    {"gaussian", "embedding=gaussian", "encoder: dense Gaussian projection", 0, 0},
-    {"sparse", "embedding=sparse", "encoder: sparse projection", 0, 0},
-    {"conv", "embedding=conv", "encoder: random conv net", 0, 0},
-    {"size-16", "embedding_size=16", "16 numbers a frame", 0, 0},
-    {"size-256", "embedding_size=256", "256 numbers a frame", 0, 0},
-    {"floats", "embedding_f32=1", "stored as floats, not half floats", 0, 0},
+    {"RISE", "memory=rise", "downsampled to 64 half floats, GRU 64, context_scale 0.5, concat", 0,
+     0},
+    {"signs", "embedding=signs", "frozen encoder: random projection by signs", 0, 0},
+    {"gaussian", "embedding=gaussian", "frozen encoder: dense Gaussian projection", 0, 0},
+    {"sparse", "embedding=sparse", "frozen encoder: sparse random projection", 0, 0},
+    {"conv", "embedding=conv", "frozen encoder: random conv net", 0, 0},
+    {"size-16", "embedding_size=16", "embeddings of 16 numbers", 0, 0},
+    {"size-256", "embedding_size=256", "embeddings of 256 numbers", 0, 0},
+    {"floats", "embedding_f32=1", "embeddings stored as 32-bit floats", 0, 0},
     {"window-8", "window=8", "window of 8 frames", 0, 0},
     {"window-16", "window=16", "window of 16 frames", 0, 0},
     {"window-32", "window=32", "window of 32 frames", 0, 0},
@@ -86,14 +88,14 @@ static const variant ablations[] = {
     {"samples-8", "window_samples=8", "8 transitions share a window", 0, 0},
     {"units-16", "recurrent_units=16", "GRU of 16", 0, 0},
     {"units-128", "recurrent_units=128", "GRU of 128", 0, 0},
-    {"whole", "context_scale=1", "the context enters as it is", 0, 0},
-    {"fifth", "context_scale=0.2", "a fifth of the context enters", 0, 0},
+    {"whole", "context_scale=1", "context_scale 1", 0, 0},
+    {"fifth", "context_scale=0.2", "context_scale 0.2", 0, 0},
     {"gate", "fusion=gate", "fusion: gate", 0, 0},
     {"sum", "fusion=sum", "fusion: sum", 0, 0},
     {"lstm", "cell=lstm", "cell: LSTM", 0, 0},
     {"mingru", "cell=mingru", "cell: minGRU", 0, 0},
-    {"unrolled", "carry_state=0", "acting unrolls the window anew", 0, 0},
-    {"actions", "feed_action=1", "memory is told action and reward", 0, 0},
+    {"unrolled", "carry_state=0", "acting unrolls the window at each step", 0, 0},
+    {"actions", "feed_action=1", "the recurrent net also gets action and reward", 0, 0},
     {NULL, NULL, NULL, 0, 0}};
 
 /* One evaluation. */
@@ -112,15 +114,15 @@ typedef struct bench {
     const variant *variants;
     int task_count, variant_count, seeds;
     int processes, report_only;
-    pid_t driver;          /* the process that all others are children of */
-    int ablation;          /* many variants: their figure has a row for each */
+    pid_t driver;          /* the parent of all processes that train */
+    int ablation;          /* 1: many variants, and the figure has a row for each */
     double share;          /* of each budget */
-    char folder[PATH / 2]; /* of the runs' files */
-    char report[PATH / 2]; /* how the names of the report's files begin */
+    char folder[PATH / 2]; /* holds the runs' files */
+    char report[PATH / 2]; /* beginning of the names of the report's files */
     const char *title;
-    game games[MOST_GAMES];
-    double low[MOST_GAMES]; /* the score that counts as 0 */
-    run runs[MOST_GAMES][MOST_VARIANTS][MOST_SEEDS];
+    game games[GAMES_MAX];
+    double low[GAMES_MAX]; /* the game's score that is normalised to 0 */
+    run runs[GAMES_MAX][VARIANTS_MAX][SEEDS_MAX];
 } bench;
 
 static int failed(const char *what, const char *why)
@@ -129,7 +131,7 @@ static int failed(const char *what, const char *why)
     return 0;
 }
 
-/* "blink-30" is the game blink of length 30. */
+/* Initialises a game by its name; "blink-30" is the game blink with length 30. */
 static int game_from(game *g, const char *name)
 {
     const char *const dash = strrchr(name, '-');
@@ -144,7 +146,10 @@ static int game_from(game *g, const char *name)
     return (kind != GAME_KINDS && game_init(g, kind, length, 1)) || failed(name, "no such game");
 }
 
+/* Returns the share of the game's budget that the variant gets. */
 static double share_of(const variant *v) { return v->share > 0 ? v->share : 1; }
+
+/* Returns the steps of a run. */
 static double steps_of(const bench *b, int t, int v)
 {
     return floor(b->tasks[t].steps * b->share * share_of(&b->variants[v]));
@@ -165,7 +170,7 @@ static int describe(const bench *b, int t, int v, int seed, rise_agent_desc *des
     return 1;
 }
 
-/* Every field that is not the default, and what the game is like: runs whose lines are alike need not be repeated. */
+/* A description as text, a field a line. */
 typedef struct listing {
     char text[8 * TEXT];
     size_t length;
@@ -179,7 +184,8 @@ static void listing_add(void *user, const char *text)
     if (length > 0 && length < room) l->length += (size_t)length;
 }
 
-/* A hash of what the game shows and pays to one who plays at random: FNV-1a. */
+/* Returns a hash (FNV-1a) of the frames and rewards of random play. It changes when the rules of
+   the game change. */
 static uint32_t game_hash(const game *like)
 {
     game g = *like;
@@ -199,7 +205,7 @@ static uint32_t game_hash(const game *like)
     return hash;
 }
 
-/* A hash of every field's number, defaults among them, which may be others one day: FNV-1a. */
+/* Returns a hash (FNV-1a) of all fields with their defaults. It changes when a default changes. */
 static uint32_t desc_hash(const rise_agent_desc *desc)
 {
     static listing all;
@@ -213,7 +219,8 @@ static uint32_t desc_hash(const rise_agent_desc *desc)
     return hash;
 }
 
-/* The first line of a run's file. */
+/* Writes the first line of a run's file: hashes of game and agent, and every field that is not the
+   default. A run is not repeated if its file has the same first line. */
 static void run_line(const bench *b, int t, int v, const rise_agent_desc *desc, char *line,
                      size_t size)
 {
@@ -241,11 +248,11 @@ static void run_path(const bench *b, int t, int v, int seed, char *path, size_t 
     int const length = snprintf(path, size, "%s/", b->folder);
     snprintf(path + length, size - (size_t)length, "%s-%s-%d.csv", b->tasks[t].name,
              b->variants[v].name, seed);
-    /* in a variant's name */
+    /* a variant's name may have slashes, a file's name may not */
     for (slash = path + length; (slash = strchr(slash, '/')) != NULL;) *slash = '_';
 }
 
-/* Returns whether there is a complete run of just these settings. */
+/* Reads a run's file. Returns 1 if the run is complete and had exactly these settings. */
 static int run_read(bench *b, int t, int v, int seed)
 {
     run *const r = &b->runs[t][v][seed - 1];
@@ -276,7 +283,7 @@ static double seconds_used(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Trains one agent and writes its evaluations. */
+/* Trains one agent and writes its evaluations to `file`. */
 static int run_train(const bench *b, int t, int v, const rise_agent_desc *desc, FILE *file)
 {
     static trainer training;
@@ -305,7 +312,7 @@ static int run_train(const bench *b, int t, int v, const rise_agent_desc *desc, 
     return 1;
 }
 
-/* The whole of a run. Its file is there when it is complete. */
+/* Makes a run. Its file gets its name when the run is complete. */
 static int run_make(const bench *b, int t, int v, int seed)
 {
     rise_agent_desc desc;
@@ -338,7 +345,8 @@ static int wait_for_one(int *running)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* Seed by seed, so that what there is so far says something about every game. Returns 0 as soon as a run fails. */
+/* Makes all runs that are not complete. Seeds are the outermost loop: a report before the end then
+   covers every game. Starts no new run after one has failed, and returns 0. */
 static int bench_run(bench *b)
 {
     int seed, t, v, running = 0, good = 1, done = 0;
@@ -369,23 +377,23 @@ static int bench_run(bench *b)
 
 typedef enum measure {
     AT_END,
-    AT_BEST,    /* the best evaluation, which is what memory.c keeps */
-    AT_STEPS,   /* after a share of the game's budget */
-    AT_SECONDS, /* of training */
-    IN_ITS_TIME /* when the run of the reference with the same seed had come to its end */
+    AT_BEST,    /* the best evaluation; memory.c keeps the weights of this one */
+    AT_STEPS,   /* after a share of the game's budget of steps */
+    AT_SECONDS, /* after a time of training */
+    IN_ITS_TIME /* after the time in which the reference's run with the same seed ended */
 } measure;
 
 typedef enum group { NEEDS_MEMORY, NO_MEMORY, GROUPS } group;
 
-/* Where a sampled score hardly tells the best play from the best without memory, a share of the way between them says nothing:
-   such a game counts among those that need none. */
+/* Returns the group of a game. A game needs memory if the best score is above the best score
+   without memory by more than 4 times `margin`, the error of a sampled score. */
 static group group_of(const bench *b, int t)
 {
     const game_spec *const spec = b->games[t].spec;
     return spec->best - spec->without_memory > 4 * spec->margin ? NEEDS_MEMORY : NO_MEMORY;
 }
 
-/* The mean score of one who plays at random. */
+/* Returns the mean score of random play. */
 static double random_score(const game *like)
 {
     enum { EPISODES = 6000 };
@@ -407,7 +415,7 @@ static double normalised(const bench *b, int t, double score)
 static double run_seconds(const run *r) { return r->points[r->count - 1].seconds; }
 static double run_updates(const run *r) { return r->points[r->count - 1].updates; }
 
-/* The mean of the last evaluations up to number `last`. */
+/* Returns the mean of LAST evaluations; `last` is the index of the latest one. */
 static double run_mean(const run *r, int last)
 {
     int const first = last < LAST ? 0 : last - LAST + 1;
@@ -425,7 +433,7 @@ static double run_best(const run *r)
     return best;
 }
 
-/* RISE as it is: what others are compared to. */
+/* Returns the index of the variant RISE, to which all others are compared. */
 static int reference_of(const bench *b)
 {
     int v = 0;
@@ -433,6 +441,7 @@ static int reference_of(const bench *b)
     return v;
 }
 
+/* Returns the score of seed i + 1; `where` is a share of the budget or a time in seconds. */
 static double run_score(const bench *b, int t, int v, int i, measure how, double where)
 {
     const run *const r = &b->runs[t][v][i];
@@ -445,7 +454,7 @@ static double run_score(const bench *b, int t, int v, int i, measure how, double
     return run_mean(r, last);
 }
 
-/* Runs are compared where every variant has one. */
+/* Returns whether every variant has a complete run of this game and seed; others are left out. */
 static int paired(const bench *b, int t, int i)
 {
     int v = 0;
@@ -453,7 +462,8 @@ static int paired(const bench *b, int t, int i)
     return v == b->variant_count;
 }
 
-/* The normalised scores of a variant in the games of a group; only in game `only`, if that is not negative. */
+/* Returns the normalised scores of a variant in the games of a group; if `only` is not negative, in
+   that game alone. */
 static stats_scores gather(const bench *b, int v, group which, int only, measure how, double where)
 {
     stats_scores s;
@@ -470,11 +480,11 @@ static stats_scores gather(const bench *b, int v, group which, int only, measure
     return s;
 }
 
-/* What the runs of a variant in a group took, and how they got on. */
+/* Time and success of a variant's runs in a group. */
 typedef struct cost {
     double runs, seconds, updates;
-    double solved; /* share of the runs that came to 90% */
-    /* IQM of when, as a share of the game's budget; those that did not count as 1 */
+    double solved; /* share of the runs that reached 0.9 */
+    /* IQM of the share of the game's budget after which they did; 1 for runs that did not */
     double solved_at;
 } cost;
 
@@ -503,10 +513,11 @@ static cost cost_of(const bench *b, int v, group which, int only)
 /* The table and the CSV */
 
 static const char *const group_titles[GROUPS] = {"Games that need memory",
-                                                 "Games that do not, or hardly"};
+                                                 "Games that need little memory or none"};
 static const char *const group_texts[GROUPS] = {
-    "0 is the best play without memory (of who sees the last 4 frames), 1 the best play.",
-    "0 is random play, 1 the best play."};
+    "Score 0 is the best play of an agent that sees the last 4 frames and has no memory. Score 1 "
+    "is\nthe best play.",
+    "Score 0 is random play. Score 1 is the best play."};
 
 static void print_estimate(FILE *file, stats_estimate e)
 {
@@ -521,12 +532,11 @@ static void print_group(const bench *b, FILE *file, group which)
     int v;
     if (base.games == 0) return;
     fprintf(file, "\n## %s: %d\n\n%s\n\n", group_titles[which], base.games, group_texts[which]);
-    fprintf(
-        file,
-        "| | what | score (IQM) | best kept (IQM) | in the time of %s | %s scores more | and in "
-        "its time "
-        "| runs that came to 0.9 | after, of the steps | updates/s | ms an update | s a run |\n",
-        name, name);
+    fprintf(file,
+            "| kind | what | score (IQM) | best evaluation (IQM) | score in %s's time (IQM) | "
+            "P(%s scores more) | P(%s scores more in the same time) | runs that reached 0.9 | "
+            "reached after (of the steps) | updates/s | ms an update | s a run |\n",
+            name, name, name);
     fprintf(file, "|---|---|---|---|---|---|---|---|---|---|---|---|\n");
     for (v = 0; v < b->variant_count; v++) {
         stats_scores const end = gather(b, v, which, -1, AT_END, 0);
@@ -578,28 +588,26 @@ static void print_terms(const bench *b, FILE *file)
     const char *const name = b->variants[reference_of(b)].name;
     fprintf(
         file,
-        "- **Score**: the agent plays every start of a game greedily, %d times in a run; its score "
-        "is the mean of "
-        "the\n  last %d times. **Best kept** is the best of all: what a user gets who keeps the "
-        "best weights. It is "
-        "exact where a\n  game has few starts, and a little flattered where they are sampled.\n",
+        "- **Score**: the agent is evaluated %d times in a run. An evaluation plays every start "
+        "of the game\n  greedily. The score is the mean of the last %d evaluations.\n"
+        "- **Best evaluation**: the best of all. This is the score of a user who keeps the best "
+        "weights. It is\n  exact in games with few starts. Where starts are sampled, it is a "
+        "little too high.\n",
         POINTS, LAST);
     fprintf(file,
-            "- **IQM**: the mean of the middle half of all runs. In brackets: 95%% intervals by "
-            "bootstrap, %d "
-            "replicates,\n  seeds drawn within games.\n",
+            "- **IQM**: interquartile mean, the mean of the middle half of all runs. In brackets: "
+            "95%% intervals by\n  bootstrap with %d replicates; seeds are drawn within games.\n",
             STATS_REPLICATES);
     fprintf(file,
-            "- **In the time of %s**: the score when %s of the same seed had come to its end. "
-            "Exploration and learning "
-            "rate follow\n  the steps: who is not through with its own by then still explores.\n",
-            name, name);
-    fprintf(file,
-            "- **%s scores more**: how likely a run of it does than one of this row, in a game "
-            "drawn at random; even is "
-            "half.\n",
-            name);
-    fprintf(file, "- **Seconds** are the processor's, of acting and learning in one thread, "
+            "- **Score in %s's time**: the score at the time at which %s's run with the same seed "
+            "ended.\n  Exploration and learning rate depend on the steps. A slower agent has made "
+            "fewer steps by then, so it\n  still explores.\n"
+            "- **P(%s scores more)**: the probability that a run of %s scores more than a run of "
+            "this row, in a\n  random game; 0.5 means that both are equal.\n"
+            "- **Reached after**: the share of the steps after which the score first reached 0.9 "
+            "(IQM); 100%% for runs\n  that did not.\n",
+            name, name, name, name);
+    fprintf(file, "- **Seconds** are processor time of acting and learning with one thread, "
                   "without evaluation.\n");
     fprintf(file, "\n![%s](%s.svg)\n", b->title, report != NULL ? report + 1 : b->report);
 }
@@ -611,21 +619,20 @@ static int write_table(const bench *b, const char *path)
     if (file == NULL) return failed(path, strerror(errno));
     for (t = 0; t < b->task_count; t++)
         for (i = 0; i < b->seeds; i++) counted += paired(b, t, i);
-    fprintf(file,
-            "# %s\n\n`%s` made it from %d runs: %d games, up to %d seeds, %d kinds of agent; of a "
-            "game's seeds those "
-            "that\nevery kind has a run of. The recipe of each game is in examples/trainer.h; "
-            "kinds differ in the "
-            "settings named and\nin nothing else.\n\n",
-            b->title, b->ablation ? "make bench-ablation" : "make bench-learn",
-            counted * b->variant_count, b->task_count, b->seeds, b->variant_count);
+    fprintf(
+        file,
+        "# %s\n\nMade by `%s` from %d runs: %d games, up to %d seeds, %d kinds of agent. A seed "
+        "of a game counts\nif every kind has a run of it. The settings for each game are in "
+        "examples/game_trainer.h. Kinds differ only\nin the settings that the table names.\n\n",
+        b->title, b->ablation ? "make bench-ablation" : "make bench-learn",
+        counted * b->variant_count, b->task_count, b->seeds, b->variant_count);
     print_terms(b, file);
     for (i = 0; i < GROUPS; i++) print_group(b, file, (group)i);
-    fprintf(file, "\n## Every game\n\nMeans over seeds. The first score is the game's own; all "
-                  "others are normalised.\n\n");
+    fprintf(file, "\n## Every game\n\nMeans over seeds. The first score is in the game's own "
+                  "points. All other scores are normalised.\n\n");
     fprintf(file,
-            "| game | steps | kind | score | normalised | lowest to highest | best kept | in the "
-            "time of %s | updates/s "
+            "| game | steps | kind | score | normalised | lowest to highest | best evaluation | "
+            "score in %s's time | updates/s "
             "| s a run |\n|---|---|---|---|---|---|---|---|---|---|\n",
             b->variants[reference_of(b)].name);
     for (t = 0; t < b->task_count; t++) print_game(b, file, t);
@@ -674,12 +681,14 @@ static void svg_legend(const bench *b, FILE *file)
     }
 }
 
+/* Returns the score, limited to what the panel shows. */
 static double held(const chart_frame *f, double score)
 {
     return fmax(f->low, fmin(f->high, score));
 }
 
-/* A line, and what it may be. Estimates and points go together, from left to right. */
+/* Draws a line through the estimates' values and a band between their lows and highs. Point i
+   belongs to estimate i; points go from left to right. */
 static void svg_band(FILE *file, const chart_frame *f, int colour, chart_point *points,
                      const stats_estimate *e, int count)
 {
@@ -705,7 +714,7 @@ static double longest_run(const bench *b, int v, group which)
     return longest;
 }
 
-/* IQM over steps or seconds; a curve of seconds ends with the longest run. */
+/* Draws the IQM over steps or seconds. A curve over seconds ends with the longest run. */
 static void svg_iqm_panel(const bench *b, FILE *file, group which, chart_frame f)
 {
     int v, i;
@@ -757,7 +766,7 @@ static int write_iqm(const bench *b, const char *path)
     return chart_svg_close(file) || failed(path, "cannot be written");
 }
 
-/* One game: means over seeds, from the lowest to the highest. */
+/* Draws the panel of a game: means over seeds, with a band from the lowest to the highest. */
 static void svg_game_panel(const bench *b, FILE *file, int t, chart_frame f)
 {
     const game_spec *const spec = b->games[t].spec;
@@ -812,7 +821,7 @@ static int write_games(const bench *b, const char *path)
     return chart_svg_close(file) || failed(path, "cannot be written");
 }
 
-/* Where there are many variants: a row each, with the score and its interval. */
+/* Writes the figure of an ablation: a row for each variant, with its score and interval. */
 static int write_rows(const bench *b, const char *path)
 {
     chart_frame f = {370, 60, 410, 0, 1,
@@ -869,32 +878,32 @@ static int bench_report(bench *b)
 static void print_help(void)
 {
     printf(
-        "learn [options]: trains agents of several kinds on all games and reports how they "
-        "fare.\n\n"
-        "  --ablation       RISE with one thing changed at a time, instead of NONE, RISE and FULL\n"
-        "  --variant N:S    RISE beside a kind of name N and settings S: \"gru:cell=gru "
-        "window=32\"; may be repeated\n"
+        "learn [options]: trains agents of several kinds on all games and reports their "
+        "scores.\n\n"
+        "  --ablation       RISE with one setting changed at a time, instead of NONE, RISE, FULL\n"
+        "  --variant N:S    RISE beside a kind with name N and settings S, for example \"gru:"
+        "cell=gru window=32\".\n"
+        "                   May be repeated\n"
         "  --quick          three games, two seeds: two minutes\n"
-        "  --games A,B      only these, with their budgets\n"
-        "  --seeds N        of each game and kind [5]\n"
+        "  --games A,B      only these games, with their budgets\n"
+        "  --seeds N        seeds of each game and kind [5]\n"
         "  --share X        of each budget of steps [1]\n"
-        "  --processes N    at a time [one a processor]\n"
-        "  --runs FOLDER    where the runs are kept: those that are there and complete are not "
-        "repeated\n"
+        "  --processes N    that train at a time [one for each processor]\n"
+        "  --runs FOLDER    holds the runs; complete runs are not repeated\n"
         "                   [build/learn, build/learn-quick or build/ablation]\n"
-        "  --report NAME    of what is written: NAME.md, NAME.csv, NAME.svg, NAME-games.svg [the "
-        "folder of the runs]\n"
-        "  --report-only    of the runs that are there\n");
+        "  --report NAME    writes NAME.md, NAME.csv, NAME.svg and NAME-games.svg\n"
+        "                   [report, in the folder of the runs]\n"
+        "  --report-only    trains nothing and reports the runs that are complete\n");
 }
 
-/* Leaves only the games in `list` in `tasks`. Returns 0 where one is not known. */
+/* Writes the games of `list` to `tasks`. Returns 0 if a game is not known. */
 static int choose_games(bench *b, task *tasks, char *list)
 {
     char *word;
     int count = 0, t;
-    for (word = strtok(list, ","); word != NULL && count < MOST_GAMES; word = strtok(NULL, ",")) {
+    for (word = strtok(list, ","); word != NULL && count < GAMES_MAX; word = strtok(NULL, ",")) {
         for (t = 0; t < b->task_count && strcmp(b->tasks[t].name, word) != 0; t++) continue;
-        if (t == b->task_count) return failed(word, "not in the list of games");
+        if (t == b->task_count) return failed(word, "not one of this benchmark's games");
         tasks[count++] = b->tasks[t];
     }
     b->tasks = tasks;
@@ -902,6 +911,7 @@ static int choose_games(bench *b, task *tasks, char *list)
     return count > 0;
 }
 
+/* Chooses the games, kinds and seeds of a benchmark. */
 static void choose(bench *b, const char *title, const char *folder, const task *tasks,
                    const variant *variants, int seeds)
 {
@@ -914,14 +924,14 @@ static void choose(bench *b, const char *title, const char *folder, const task *
     for (b->variant_count = 0; variants[b->variant_count].name != NULL;) b->variant_count++;
 }
 
-/* "gru:cell=gru window=32": the first one drives all but RISE out of the list. */
+/* Adds a variant such as "gru:cell=gru window=32". The first one replaces all kinds but RISE. */
 static int add_variant(bench *b, char *text)
 {
     static const int colours[] = {0x3B8EDB, 0x8250DF, 0x2DA44E, 0xBF3989, 0x9A6700, 0x57606A};
-    static variant list[MOST_VARIANTS];
+    static variant list[VARIANTS_MAX];
     char *const colon = strchr(text, ':');
     variant *const v = &list[b->variants == list ? b->variant_count : 1];
-    if (colon == NULL || v == list + MOST_VARIANTS) return 0;
+    if (colon == NULL || v == list + VARIANTS_MAX) return 0;
     *colon = '\0';
     list[0] = kinds[1];
     v->name = text;
@@ -934,11 +944,10 @@ static int add_variant(bench *b, char *text)
 
 static int parse_value(bench *b, const char *name, char *value)
 {
-    static task chosen[MOST_GAMES];
+    static task chosen[GAMES_MAX];
     if (strcmp(name, "--games") == 0) return choose_games(b, chosen, value);
     if (strcmp(name, "--variant") == 0) return add_variant(b, value);
-    if (strcmp(name, "--seeds") == 0)
-        return (b->seeds = atoi(value)) >= 1 && b->seeds <= MOST_SEEDS;
+    if (strcmp(name, "--seeds") == 0) return (b->seeds = atoi(value)) >= 1 && b->seeds <= SEEDS_MAX;
     if (strcmp(name, "--processes") == 0) return (b->processes = atoi(value)) >= 1;
     if (strcmp(name, "--share") == 0) return (b->share = atof(value)) > 0;
     if (strcmp(name, "--runs") == 0)
@@ -964,7 +973,7 @@ static int parse(bench *b, int argc, char **argv)
                    5),
                 b->ablation = 1;
         else if (i + 1 >= argc || !parse_value(b, argv[i], argv[i + 1]))
-            return failed(argv[i], "not understood; try --help");
+            return failed(argv[i], "unknown option; try --help");
         else
             i++;
     }

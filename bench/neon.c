@@ -1,29 +1,29 @@
-/* Updates of an agent, as many as asked for: bench/neon.sh counts the instructions of one.
+/* Makes UPDATES updates of an agent. bench/neon.sh runs this program to count instructions.
 
        neon ref|c|neon rise|none|full SIDE UNITS BATCH UPDATES
 
-   Frames are SIDE x SIDE, the window is 16. The replay buffer holds random frames of one episode longer than any window: nothing
-   is padding. */
+   Frames are SIDE x SIDE, the window is 16. The replay buffer holds random frames of one episode.
+   The episode is longer than any window, so no window contains padding. */
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 
 enum { CAPACITY = 64, WINDOW = 16, ACTIONS = 18 };
 
-/* Which of `names` it is; ends the program if it is none. */
+/* Returns the index of `name` in `names`. Ends the program if it is not there. */
 static int one_of(const char *const *names, int count, const char *name)
 {
     int i;
     for (i = 0; i < count; i++)
         if (strcmp(name, names[i]) == 0) return i;
-    fprintf(stderr, "%s is not known\n", name);
+    fprintf(stderr, "neon: unknown argument: %s\n", name);
     exit(2);
 }
 
 int main(int count, char **arguments)
 {
-    /* as rise_isa counts */
+    /* in the order of rise_isa */
     static const char *const isas[] = {"auto", "ref", "c", "avx2", "avx512", "neon"};
-    /* as rise_memory does */
+    /* in the order of rise_memory */
     static const char *const memories[] = {"rise", "none", "full"};
     static uint8_t frame[1024 * 1024];
     static rise_agent_desc desc;
@@ -42,7 +42,7 @@ int main(int count, char **arguments)
     desc.actions = ACTIONS;
     desc.learn_outside = 1;
     desc.replay_capacity = desc.learn_start = CAPACITY;
-    /* random actions need no network: filling the buffer, which does not count, is quick */
+    /* random actions need no network, so the buffer is filled quickly */
     desc.epsilon_end = 1;
     if (rise_agent_create(&agent, &desc, &error) != RISE_OK)
         return fprintf(stderr, "%s\n", error.text), 1;

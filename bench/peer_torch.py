@@ -1,10 +1,14 @@
-"""PyTorch's side of bench/step.c, which starts this and talks to it over pipes: `python3 peer_torch.py usual|best THREADS`.
+"""PyTorch's side of bench/step.c, which starts this program and talks to it over pipes:
 
-A line in, a line out:
+    python3 peer_torch.py usual|best THREADS
+
+Reads a command a line and answers each with a line:
     prepare ID learn|act none|rise|full BATCH WINDOW UNITS  ->  ready
-    time ID REPEAT                                           ->  the seconds that an update (act: a decision) took, of so many
-    drop ID                                                  ->  ready
-"usual" is what a person would write; "best" adds channels_last, a fused Adam, and frozen, optimised nets where nothing learns.
+    time ID REPEAT                                          ->  seconds of an update (act: action),
+                                                                the mean of REPEAT
+    drop ID                                                 ->  ready
+"usual" is the usual code. "best" adds channels_last and a fused Adam, and freezes and optimises
+nets that do not learn.
 """
 import sys
 import time
@@ -31,12 +35,13 @@ def frames(count):
 
 
 class Net(nn.Module):
-    """The same shapes as ours: Nature's conv net, an LSTM, dueling heads on both side by side."""
+    """Has the same shapes as our network: Nature's conv net, an LSTM, dueling heads on both."""
 
     def __init__(self, memory, units):
         super().__init__()
         self.memory = memory
-        self.conv1, self.conv2, self.conv3 = nn.Conv2d(4, 32, 8, 4), nn.Conv2d(32, 64, 4, 2), nn.Conv2d(64, 64, 3)
+        self.conv1, self.conv2 = nn.Conv2d(4, 32, 8, 4), nn.Conv2d(32, 64, 4, 2)
+        self.conv3 = nn.Conv2d(64, 64, 3)
         fused = FLAT
         if memory != "none":
             self.lstm = nn.LSTM(units if memory == "rise" else FLAT, units)
@@ -49,11 +54,13 @@ class Net(nn.Module):
         return F.relu(self.conv3(F.relu(self.conv2(F.relu(self.conv1(x)))))).flatten(1)
 
     def heads(self, x):
-        value, advantage = self.value2(F.relu(self.value1(x))), self.advantage2(F.relu(self.advantage1(x)))
+        value = self.value2(F.relu(self.value1(x)))
+        advantage = self.advantage2(F.relu(self.advantage1(x)))
         return value + advantage - advantage.mean(1, keepdim=True)
 
     def forward(self, x, embeddings):
-        """Q after the last step. RISE: x [B] stacks, embeddings [T, B, units]. FULL: x [T * B] stacks, embeddings: for T."""
+        """Returns Q after the last step. RISE: x has B stacks, embeddings [T, B, units].
+        FULL: x has T * B stacks; of embeddings only T is used."""
         f = self.features(x)
         if self.memory == "none":
             return self.heads(f)
@@ -64,7 +71,7 @@ class Net(nn.Module):
 
 
 class Update:
-    """Double Q-learning; targets without a gradient, Huber, clip, Adam."""
+    """An update of double Q-learning: Huber loss, gradient clipping, Adam."""
 
     def __init__(self, memory, batch, window, units):
         self.net, self.target = Net(memory, units), Net(memory, units)
@@ -78,7 +85,8 @@ class Update:
         self.x, self.x2 = frames(count), frames(count)
         size = units if memory == "rise" else 1
         self.e, self.e2 = torch.randn(window, batch, size), torch.randn(window, batch, size)
-        self.action, self.reward, self.weight = torch.randint(0, ACTIONS, (batch, 1)), torch.rand(batch), torch.rand(batch)
+        self.action = torch.randint(0, ACTIONS, (batch, 1))
+        self.reward, self.weight = torch.rand(batch), torch.rand(batch)
         if BEST:
             self.target = frozen(self.target, self.x2, self.e2)
 
@@ -96,7 +104,7 @@ class Update:
 
 
 class Act:
-    """One decision for one game, with a carried state."""
+    """An action for one game; the recurrent state is carried from step to step."""
 
     def __init__(self, memory, units):
         self.net = Net(memory, units).eval()
@@ -116,7 +124,8 @@ class Act:
 
 
 def frozen(net, *example):
-    """Traced, its weights made constants and laid out for oneDNN. Falls back to the net where that fails or is slower."""
+    """Returns the net traced, with constant weights in oneDNN's layout. Returns the net itself if
+    that fails or is slower."""
     def took(f):
         seconds = []
         for _ in range(5):
@@ -126,9 +135,10 @@ def frozen(net, *example):
         return min(seconds)
     try:
         with torch.inference_mode():
-            made = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(net, example, check_trace=False)))
+            traced = torch.jit.freeze(torch.jit.trace(net, example, check_trace=False))
+            made = torch.jit.optimize_for_inference(traced)
             return made if took(made) < took(net) else net
-    except Exception:  # whatever this version of PyTorch dislikes
+    except Exception:  # some versions of PyTorch cannot do this
         return net
 
 
@@ -140,7 +150,7 @@ def main():
         if words[0] == "time":
             job = jobs[words[1]]
             repeat = int(words[2])
-            if repeat > 1:  # something short: warm
+            if repeat > 1:  # a short job: once without the clock, to warm the caches
                 job.run()
             start = time.perf_counter()
             for _ in range(repeat):
@@ -151,7 +161,10 @@ def main():
             del jobs[words[1]]
         else:
             batch, window, units = (int(word) for word in words[4:7])
-            jobs[words[1]] = Update(words[3], batch, window, units) if words[2] == "learn" else Act(words[3], units)
+            if words[2] == "learn":
+                jobs[words[1]] = Update(words[3], batch, window, units)
+            else:
+                jobs[words[1]] = Act(words[3], units)
         print("ready", flush=True)
 
 

@@ -1,18 +1,21 @@
-/* The replay buffer: gathering a batch against memcpy, prioritised sampling, and what a stored step occupies.
+/* Measures the replay buffer: gathering a batch beside memcpy, prioritised sampling, and the bytes
+   of a stored step.
 
        make bench-replay [BENCH="--quick --isa avx2 --threads 2"]
 
-   A batch's frames are not copied: they become floats, in the cache, a few images at a time, when the first conv layer reads them.
-   That is done here without the layer, and held against memcpy of the same frames and embeddings. Each competitor walks through
-   batches of its own, drawn beforehand, so that nobody finds his frames in a cache because another has just read them. */
+   The library does not copy the frames of a batch. When the first conv layer reads them, a few
+   images at a time become floats in the cache. Here the same happens without the layer. It competes
+   with memcpy of the same frames and embeddings. Each competitor has its own batches, drawn
+   beforehand: no competitor finds its frames in the cache because another one has read them. */
 #include "bench.h"
 
 enum { SIDE = 84, STACK = 4, BATCHES = 48, LEAVES = 1 << 20, DRAWN = 256 };
 
 /* ---------------------------------------------------------------------------------------------- */
-/* gathering */
+/* Gathering */
 
-typedef struct drawn { /* a batch as risei_draw_batch leaves it */
+/* A batch, copied after risei_draw_batch. */
+typedef struct drawn {
     risei_transition *batch;
     int *first;
 } drawn;
@@ -21,6 +24,7 @@ static rise_agent *agent;
 static drawn batches[BATCHES];
 static uint8_t *copies;
 
+/* Creates `agent`, fills its replay buffer with one long episode and draws the batches. */
 static void agent_fill(rise_memory memory, int units, int window, int batch, int capacity)
 {
     rise_agent_desc desc;
@@ -41,7 +45,7 @@ static void agent_fill(rise_memory memory, int units, int window, int batch, int
         exit(1);
     }
     fill_bytes(frame, SIDE * SIDE, 1);
-    /* straight into the buffer: acting on each frame would take long */
+    /* appends to the buffer directly, because acting on each frame would take long */
     for (i = 0; i < capacity; i++) {
         frame[i % (SIDE * SIDE)]++;
         risei_replay_append(&agent->replay, 0, frame, embedding, 0,
@@ -57,20 +61,23 @@ static void agent_fill(rise_memory memory, int units, int window, int batch, int
     }
     free(frame), free(embedding);
 }
+
 static void agent_free(void)
 {
     int b;
     for (b = 0; b < BATCHES; b++) free(batches[b].batch), free(batches[b].first);
     rise_agent_destroy(agent);
 }
-/* The next batch for the competitor that counts in *turn. */
+
+/* Returns the next batch of the competitor whose counter is *turn. */
 static const drawn *next(void *turn)
 {
     int *const t = (int *)turn;
     *t = (*t + 1) % BATCHES;
     return &batches[*t];
 }
-/* As risei_first_part does before each of its products. */
+
+/* Turns frames into floats, as risei_first_part does before each of its products. */
 static void stack_part(void *unused, int part, int parts, void *scratch)
 {
     const risei_image *const image = &agent->pass.encoder.in[0];
@@ -81,6 +88,7 @@ static void stack_part(void *unused, int part, int parts, void *scratch)
         risei_input_stack(agent->device.kernels, &input, n, end, image,
                           (rise_real *)(void *)((unsigned char *)scratch + rise_product_scratch()));
 }
+
 static void gather_run(void *turn)
 {
     const drawn *const d = next(turn);
@@ -89,7 +97,9 @@ static void gather_run(void *turn)
     risei_gather_batch(agent);
     risei_run(&agent->device, 1e9, stack_part, NULL);
 }
-/* The frames of both stacks, and the windows' embeddings, copied row by row of the batch as gathering reads them. */
+
+/* Copies the frames of both stacks, and the windows' embeddings, by memcpy. It goes through the
+   batch in the order in which gathering reads it. */
 static void copy_part(void *job, int part, int parts, void *scratch)
 {
     const drawn *const d = (const drawn *)job;
@@ -114,11 +124,13 @@ static void copy_part(void *job, int part, int parts, void *scratch)
         }
     }
 }
+
 static void copy_run(void *turn)
 {
     drawn d = *next(turn);
     risei_run(&device, 1e9, copy_part, &d);
 }
+
 static void gather_row(const char *name, rise_memory memory, int units, int window, int batch,
                        int capacity)
 {
@@ -147,7 +159,7 @@ static void gather_row(const char *name, rise_memory memory, int units, int wind
     if (memory == RISE_MEMORY_RISE) {
         double const needed = SIDE * SIDE + 2.0 * units;
         printf("    a stored step: %d bytes = frame %d + embedding %d + bookkeeping %d: %.2f%% "
-               "over frame and embedding\n",
+               "more than frame and embedding\n",
                (int)m.bytes_per_step, SIDE * SIDE, 2 * units,
                (int)((double)m.bytes_per_step - needed),
                100 * ((double)m.bytes_per_step / needed - 1));
@@ -157,7 +169,7 @@ static void gather_row(const char *name, rise_memory memory, int units, int wind
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* sampling */
+/* Sampling */
 
 typedef struct sampling {
     risei_replay replay;
@@ -173,11 +185,13 @@ static void sample_run(void *user)
     risei_replay_sample(&s->replay, &s->random, DRAWN, s->drawn);
     risei_replay_weights(device.kernels, DRAWN, s->drawn, 0.4, s->weights);
 }
+
 static void update_run(void *user)
 {
     sampling *const s = (sampling *)user;
     risei_replay_update(&s->replay, device.kernels, DRAWN, s->drawn, s->td, 0.5, s->work);
 }
+
 static void both_run(void *user)
 {
     sampling *const s = (sampling *)user;
@@ -186,10 +200,11 @@ static void both_run(void *user)
     for (i = 0; i < DRAWN; i++) s->td[i] = 2 * risei_uniform(&s->random) - 1;
     update_run(user);
 }
+
 static void sampling_row(void)
 {
     static const char *const names[] = {"sample and update", "sample and weights",
-                                        "update (the same leaves)"};
+                                        "update (same transitions)"};
     static sampling s;
     uint8_t frame = 0;
     int pass, i;
@@ -233,7 +248,7 @@ int main(int count, char **arguments)
     capacity = option.quick ? 20000 : 100000;
     table_open(path);
     machine_print();
-    printf("%d frames of 84x84; a batch has two stacks of %d frames a transition\n", capacity,
+    printf("%d frames of 84x84; each transition of a batch has two stacks of %d frames\n", capacity,
            STACK);
     cell(-30, "what"), cell(-7, "isa"), cell(7, "threads");
     for (i = 0; i < 5; i++) cell(i == 1 ? 12 : 10, "%s", names[i]);
@@ -241,13 +256,14 @@ int main(int count, char **arguments)
     gather_row("gather NONE batch 32", RISE_MEMORY_NONE, 512, 16, 32, capacity);
     gather_row("gather NONE batch 256", RISE_MEMORY_NONE, 512, 16, 256, capacity);
     gather_row("gather RISE 512 w16 batch 32", RISE_MEMORY_RISE, 512, 16, 32, capacity);
-    printf("%d of 2^20 leaves, prioritised\n", DRAWN);
+    printf("prioritised sampling of %d transitions from 2^20\n", DRAWN);
     sampling_row();
-    printf("\nGB/s: bytes of frames and embeddings a second. memcpy: that of the same bytes, and "
-           "its time / ours.\n"
-           "Stacks of s and s' overlap when fewer than %d steps lie between them: some frames are "
-           "read twice.\n",
-           STACK);
+    printf(
+        "\nGB/s: bytes of frames and embeddings that our gathering reads a second.\n"
+        "memcpy: GB/s of copying the same bytes. ratio: memcpy's time / our time, the median of\n"
+        "all rounds. The stacks of a state and of the state n steps later overlap if n is below\n"
+        "%d: some frames are read twice.\n",
+        STACK);
     table_close(path);
     return 0;
 }

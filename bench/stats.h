@@ -1,6 +1,7 @@
-/* What is said of many runs: scores of games x seeds in one number, and how sure it is (Agarwal et al. 2021, "Deep
-   Reinforcement Learning at the Edge of the Statistical Precipice", and its library rliable, whose definitions these are).
-   Include it after rise.h's implementation, whose random numbers it draws. */
+/* Statistics of many runs: one number for the scores of games x seeds, and its confidence interval.
+   The definitions are those of the library rliable (Agarwal et al. 2021, "Deep Reinforcement
+   Learning at the Edge of the Statistical Precipice"). Include this file after the implementation
+   of rise.h, because it uses its random numbers. */
 #ifndef STATS_H
 #define STATS_H
 
@@ -11,15 +12,16 @@ enum {
     STATS_REPLICATES = 2000
 };
 
-/* Scores of one kind of agent. Games need not have the same number of seeds. */
+/* Scores of one kind of agent. Games may have different numbers of seeds. */
 typedef struct stats_scores {
     int games, seeds[STATS_GAMES];
     double at[STATS_GAMES][STATS_SEEDS];
 } stats_scores;
 
 typedef struct stats_estimate {
-    /* with the interval that holds 95% of the bootstrap's replicates; NaN without scores */
-    double value, low, high;
+    /* all NaN without scores */
+    double value;
+    double low, high; /* the interval that holds 95% of the bootstrap's replicates */
 } stats_estimate;
 
 static int stats_ascending(const void *a, const void *b)
@@ -28,7 +30,8 @@ static int stats_ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Interquartile mean: without the lowest and the highest quarter, each rounded down, as scipy's trim_mean. Sorts `values`. */
+/* Returns the interquartile mean: the mean without the lowest and the highest quarter. The size of
+   a quarter is rounded down, as in scipy's trim_mean. Sorts `values`. */
 static double stats_iqm(double *values, int count)
 {
     int const cut = count / 4;
@@ -39,7 +42,7 @@ static double stats_iqm(double *values, int count)
     return sum / (count - 2 * cut);
 }
 
-/* The value below which `share` of the sorted `values` lie, between two of them linearly. */
+/* Returns the quantile `share` (0..1) of the sorted `values`, with linear interpolation. */
 static double stats_quantile(const double *values, int count, double share)
 {
     double const place = share * (count - 1);
@@ -49,7 +52,7 @@ static double stats_quantile(const double *values, int count, double share)
                : values[below] + (place - below) * (values[below + 1] - values[below]);
 }
 
-/* IQM over all games and seeds. */
+/* Returns the interquartile mean (IQM) over all games and seeds. */
 static double stats_score(const stats_scores *s)
 {
     double all[STATS_SCORES];
@@ -59,7 +62,8 @@ static double stats_score(const stats_scores *s)
     return stats_iqm(all, count);
 }
 
-/* How likely a run of x scores more than one of y, in a game drawn at random; runs that score the same count as half. */
+/* Returns the probability that a run of x scores more than a run of y, in a random game. Equal
+   scores count as one half. */
 static double stats_improvement(const stats_scores *x, const stats_scores *y)
 {
     double sum = 0;
@@ -74,7 +78,7 @@ static double stats_improvement(const stats_scores *x, const stats_scores *y)
     return sum / x->games;
 }
 
-/* Draws anew, from each game's seeds, as many as there are. */
+/* Draws a bootstrap replicate: from each game's seeds, with replacement, as many as there are. */
 static void stats_resample(stats_scores *out, const stats_scores *in, risei_random *random)
 {
     int g, i;
@@ -86,8 +90,8 @@ static void stats_resample(stats_scores *out, const stats_scores *in, risei_rand
     }
 }
 
-/* The IQM of x, or with y the probability that x is better; by stratified percentile bootstrap. The same scores give the same
-   interval. */
+/* Returns the IQM of x or, if y is not NULL, the probability that x scores more than y. The
+   interval is from a stratified percentile bootstrap. The same scores give the same interval. */
 static stats_estimate stats_of(const stats_scores *x, const stats_scores *y)
 {
     static stats_scores drawn[2];

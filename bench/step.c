@@ -1,41 +1,46 @@
-/* What an update and a decision cost, against PyTorch and against the machine.
+/* Measures the time of an update and of an action, beside PyTorch and beside the machine's limits.
 
        make bench-step [BENCH="--quick --isa avx2 --threads 2"]
 
-   Agents without memory, with RISE and with an ordinary recurrent net, and the same step in PyTorch where python3 has it, take
-   turns. The replay buffer holds random frames of one episode longer than any window: nothing is padding. */
+   The competitors take turns: agents with memory NONE, RISE and FULL, and the same computation in
+   PyTorch if python3 has it. The replay buffer holds random frames of one episode. The episode is
+   longer than any window, so no window contains padding. */
 #include "bench.h"
 
 #include <unistd.h>
 
-enum { CAPACITY = 300, ACTIONS = 18, MOST_CASES = 8, ACT_REPEAT = 20 };
+enum { CAPACITY = 300, ACTIONS = 18, CASES_MAX = 8, ACT_REPEAT = 20 };
 
 typedef struct step_case {
     const char *name;
     int side, window, batch, units;
     rise_memory memory;
-    int torch; /* 1: PyTorch competes; 2: unless --quick; 3: and we run only then, too */
+    /* 0: without PyTorch; 1: beside PyTorch; 2: with --quick without PyTorch;
+       3: with --quick this case is left out */
+    int torch;
     const char *settings[2]; /* more fields, for rise_agent_set */
 } step_case;
 
-typedef struct entry { /* a case that runs */
+/* A case that runs. */
+typedef struct entry {
     const step_case *what;
     rise_agent *agent;
     uint8_t *frame;
     reading weights;
-    int ours, torch[2], read; /* numbers of its competitors; 0: none, as 0 is the peak */
+    int ours, torch[2], read; /* numbers of its competitors; 0 (the peak's number): none */
 } entry;
 
-static entry entries[MOST_CASES];
+static entry entries[CASES_MAX];
 static int entry_count;
 
 /* ---------------------------------------------------------------------------------------------- */
-/* PyTorch, in two processes: as one would write it, and at its best */
+/* PyTorch, in two processes: "usual" is the usual code, "best" has PyTorch's optimisations */
 
 typedef struct peer {
     FILE *to, *from;
     char version[64];
 } peer;
+
 typedef struct question {
     peer *who;
     int id, repeat;
@@ -43,7 +48,7 @@ typedef struct question {
 
 static peer peers[2];
 static const char *const peer_names[2] = {"usual", "best"};
-static question questions[MOST_COMPETITORS];
+static question questions[COMPETITORS_MAX];
 static int question_count;
 
 static void peer_environment(int best)
@@ -54,18 +59,21 @@ static void peer_environment(int best)
     int i;
     snprintf(text, sizeof text, "%d", option.threads);
     for (i = 0; i < 2; i++) setenv(threads[i], text, 1);
-    setenv("GOMP_SPINCOUNT", "100000", 0); /* nobody is to spin while others are measured */
+    /* its threads spin for some milliseconds at most, so that they do not disturb the others */
+    setenv("GOMP_SPINCOUNT", "100000", 0);
     if (avx2) {
         setenv("ATEN_CPU_CAPABILITY", "avx2", 1), setenv("MKL_ENABLE_INSTRUCTIONS", "AVX2", 1);
         setenv("ONEDNN_MAX_CPU_ISA", "AVX2", 1), setenv("DNNL_MAX_CPU_ISA", "AVX2", 1);
     }
     if (!best) return;
     if (option.isa == RISE_ISA_AVX512) setenv("ATEN_CPU_CAPABILITY", "avx512", 1);
-    setenv("MALLOC_MMAP_MAX_", "0", 1); /* memory is kept from step to step */
+    /* malloc keeps the memory from one update to the next */
+    setenv("MALLOC_MMAP_MAX_", "0", 1);
     setenv("MALLOC_TRIM_THRESHOLD_", "100000000000", 1);
     setenv("MALLOC_TOP_PAD_", "67108864", 1);
     setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1", 1);
 }
+
 static void peer_start(int best, const char *program)
 {
     const char *python = getenv("PYTHON");
@@ -79,7 +87,7 @@ static void peer_start(int best, const char *program)
     if (child == 0) {
         dup2(to[0], 0), dup2(from[1], 1);
         close(to[0]), close(to[1]), close(from[0]), close(from[1]);
-        /* or the first would never see its end */
+        /* otherwise the first process would not see its input end */
         if (best) close(fileno(peers[0].to)), close(fileno(peers[0].from));
         peer_environment(best);
         execlp(python != NULL ? python : "python3", "python3", script, peer_names[best], threads,
@@ -89,7 +97,8 @@ static void peer_start(int best, const char *program)
     close(to[0]), close(from[1]);
     peers[best].to = fdopen(to[1], "w"), peers[best].from = fdopen(from[0], "r");
 }
-/* Its answer in `text`; gives the peer up if there is none. */
+
+/* Reads the peer's answer into `text`. If there is none, the peer counts as absent from now on. */
 static void peer_answer(peer *p, char *text, int size)
 {
     text[0] = 0;
@@ -97,6 +106,7 @@ static void peer_answer(peer *p, char *text, int size)
         p->version[0] = 0;
     text[strcspn(text, "\n")] = 0;
 }
+
 static void peers_start(const char *program)
 {
     int i;
@@ -110,12 +120,14 @@ static void peers_start(const char *program)
     }
     printf("PyTorch: %s\n", peers[0].version[0] != 0 ? peers[0].version : "absent");
 }
+
 static void peers_end(void)
 {
     int i;
     for (i = 0; i < 2; i++) fclose(peers[i].to), fclose(peers[i].from);
     while (wait(NULL) > 0) {}
 }
+
 static double peer_ask(void *user)
 {
     const question *const q = (const question *)user;
@@ -123,10 +135,11 @@ static double peer_ask(void *user)
     fprintf(q->who->to, "time %d %d\n", q->id, q->repeat);
     fflush(q->who->to);
     peer_answer(q->who, text, sizeof text);
-    if (q->who->version[0] == 0) fprintf(stderr, "PyTorch has gone\n"), exit(1);
+    if (q->who->version[0] == 0) fprintf(stderr, "PyTorch's process has ended\n"), exit(1);
     return atof(text);
 }
-/* Has it prepare the case and compete; returns its number, or 0. */
+
+/* Lets the peer prepare the case. Returns the new competitor's number, or 0 without the peer. */
 static int peer_enter(peer *p, const char *what, const step_case *c, int repeat)
 {
     static const char *const names[] = {"rise", "none", "full"};
@@ -140,6 +153,7 @@ static int peer_enter(peer *p, const char *what, const step_case *c, int repeat)
     peer_answer(p, text, sizeof text);
     return p->version[0] != 0 ? competitor_add(NULL, peer_ask, q) : 0;
 }
+
 static void peers_drop(void)
 {
     char text[64];
@@ -152,9 +166,9 @@ static void peers_drop(void)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* agents */
+/* Agents */
 
-/* One whose replay buffer is full, long after its episode's beginning. */
+/* Creates an agent and fills its replay buffer. Its episode began before the oldest frame held. */
 static rise_agent *agent_make(const step_case *c)
 {
     rise_agent_desc desc;
@@ -170,7 +184,7 @@ static rise_agent *agent_make(const step_case *c)
     desc.window = c->window;
     desc.batch = c->batch;
     desc.recurrent_units = desc.embedding_size = c->units;
-    desc.cell = RISE_CELL_LSTM; /* as PyTorch's agent has */
+    desc.cell = RISE_CELL_LSTM; /* PyTorch's agent has the same */
     desc.carry_state = 1;
     desc.learn_outside = 1;
     desc.replay_capacity = desc.learn_start = CAPACITY;
@@ -190,6 +204,7 @@ static rise_agent *agent_make(const step_case *c)
     free(frame);
     return agent;
 }
+
 static void learn_run(void *user)
 {
     rise_agent *const agent = ((const entry *)user)->agent;
@@ -197,13 +212,15 @@ static void learn_run(void *user)
     fprintf(stderr, "%s\n", rise_agent_error(agent)->text);
     exit(1);
 }
+
 static void act_run(void *user)
 {
     const entry *const e = (const entry *)user;
     sink = (float)rise_agent_play(e->agent, 0, e->frame, 0, RISE_MIDDLE, NULL);
 }
 
-/* Floating-point operations of the conv layers on an image; *first: of those, the first layer's. */
+/* Returns the floating-point operations of the conv layers for one image, and in *first those of
+   the first layer. */
 static double image_work(const risei_encoder *e, double *first)
 {
     double image = 0;
@@ -217,8 +234,10 @@ static double image_work(const risei_encoder *e, double *first)
     }
     return image;
 }
-/* Floating-point operations of an update, as many as the mathematics needs: the target network sees the states n steps on, the
-   online network both; backward, the first layer has no gradient of its input, and the cell has one only with FULL. */
+
+/* Returns the floating-point operations that the mathematics of an update needs. The target network
+   computes the states n steps later, the online network both. In the backward pass the first layer
+   has no gradient of its input, and the cell has one only with FULL. */
 static double update_work(const rise_agent *a)
 {
     const risei_net *const n = &a->net;
@@ -241,7 +260,7 @@ static double update_work(const rise_agent *a)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* the table */
+/* The table */
 
 static void heads(void)
 {
@@ -252,6 +271,7 @@ static void heads(void)
     for (i = 0; i < 9; i++) cell(9, "%s", names[i]);
     row_end();
 }
+
 static void entry_row(const entry *e, const char *kind)
 {
     int const digits = e->read != 0 ? 3 : 2;
@@ -269,12 +289,14 @@ static void entry_row(const entry *e, const char *kind)
     cell_number(9, 2, e->read != 0 ? ratio(e->ours, e->read) : 0);
     row_end();
 }
+
 static void entries_begin(void)
 {
     competitors_clear();
     competitor_add(peak_run, NULL, NULL);
     entry_count = 0;
 }
+
 static entry *entry_add(const step_case *c)
 {
     entry *const e = &entries[entry_count++];
@@ -283,6 +305,7 @@ static entry *entry_add(const step_case *c)
     e->agent = agent_make(c);
     return e;
 }
+
 static void entries_end(void)
 {
     while (entry_count > 0) {
@@ -311,13 +334,15 @@ static void learn_group(const step_case *cases, int count, double seconds)
             const step_case *const a = entries[i].what, *const b = entries[j].what;
             if (a->memory == RISE_MEMORY_FULL && b->memory == RISE_MEMORY_RISE &&
                 a->window == b->window)
-                printf("    FULL / RISE at window %d: %.1f; of operations: %.1f\n", a->window,
+                printf("    FULL / RISE at window %d: time %.1f, operations %.1f\n", a->window,
                        ratio(entries[i].ours, entries[j].ours),
                        update_work(entries[i].agent) / update_work(entries[j].agent));
         }
     entries_end();
 }
-/* Acting reads every weight once, and multiplies by those of the conv layers often: that is the limit. */
+
+/* An action must read every weight once, and must do the multiply-adds of the conv layers. The time
+   of reading plus the time of these multiply-adds at the peak is the limit. */
 static void act_group(const step_case *cases, int count)
 {
     int i, j;
@@ -341,58 +366,67 @@ static void act_group(const step_case *cases, int count)
         double const seconds = competitors[entries[i].read].median;
         double const operation = peak_work() > 0 ? competitors[0].median / peak_work() : 0;
         double first, conv = image_work(&entries[i].agent->net.encoder, &first) * operation;
-        printf("    %s: %.1f MB of weights, read in %.3f ms (%.1f GB/s); conv layers, at the peak, "
-               "%.3f ms: ours takes %.2f of both\n",
+        printf("    %s: reading %.1f MB of weights %.3f ms (%.1f GB/s), conv layers at the peak "
+               "%.3f ms; our time / the sum: %.2f\n",
                cases[i].name, bytes / 1e6, 1e3 * seconds, bytes / seconds / 1e9, 1e3 * conv,
                competitors[entries[i].ours].median / (seconds + conv));
     }
     entries_end();
 }
 
+/* The cases; ratios of a group are to its first row. */
+static const step_case main_group[] = {
+    {"NONE batch 32", 84, 16, 32, 128, RISE_MEMORY_NONE, 1, {NULL, NULL}},
+    {"RISE 128 window 16 batch 32", 84, 16, 32, 128, RISE_MEMORY_RISE, 1, {NULL, NULL}},
+    {"RISE 128 window 64 batch 32", 84, 64, 32, 128, RISE_MEMORY_RISE, 2, {NULL, NULL}},
+    {"FULL 128 window 16 batch 32", 84, 16, 32, 128, RISE_MEMORY_FULL, 2, {NULL, NULL}}};
+static const step_case large[] = {
+    {"NONE batch 256", 84, 16, 256, 128, RISE_MEMORY_NONE, 1, {NULL, NULL}}};
+static const step_case wide[] = {
+    {"RISE 512 window 8 batch 32", 84, 8, 32, 512, RISE_MEMORY_RISE, 1, {NULL, NULL}},
+    {"RISE 512 window 16 batch 32", 84, 16, 32, 512, RISE_MEMORY_RISE, 1, {NULL, NULL}},
+    {"RISE 512 window 32 batch 32", 84, 32, 32, 512, RISE_MEMORY_RISE, 3, {NULL, NULL}},
+    {"RISE 512 window 64 batch 32", 84, 64, 32, 512, RISE_MEMORY_RISE, 3, {NULL, NULL}}};
+static const step_case cheap[] = {
+    {"NONE batch 32", 84, 32, 32, 128, RISE_MEMORY_NONE, 0, {NULL, NULL}},
+    {"RISE 128 window 32", 84, 32, 32, 128, RISE_MEMORY_RISE, 0, {NULL, NULL}},
+    {"4 samples a window", 84, 32, 32, 128, RISE_MEMORY_RISE, 0, {"window_samples=4", NULL}},
+    {"minGRU", 84, 32, 32, 128, RISE_MEMORY_RISE, 0, {"cell=mingru", NULL}},
+    {"RISE 512 window 32", 84, 32, 32, 512, RISE_MEMORY_RISE, 0, {NULL, NULL}},
+    {"512, 8 samples a window", 84, 32, 32, 512, RISE_MEMORY_RISE, 0, {"window_samples=8", NULL}},
+    {"512, 8 samples, minGRU",
+     84,
+     32,
+     32,
+     512,
+     RISE_MEMORY_RISE,
+     0,
+     {"window_samples=8", "cell=mingru"}}};
+static const step_case small[] = {
+    {"small NONE", 10, 16, 32, 64, RISE_MEMORY_NONE, 0, {NULL, NULL}},
+    {"small RISE 64 window 16", 10, 16, 32, 64, RISE_MEMORY_RISE, 0, {NULL, NULL}},
+    {"small FULL 64 window 16", 10, 16, 32, 64, RISE_MEMORY_FULL, 0, {NULL, NULL}}};
+static const step_case act[] = {{"NONE", 84, 16, 32, 128, RISE_MEMORY_NONE, 1, {NULL, NULL}},
+                                {"RISE 128", 84, 16, 32, 128, RISE_MEMORY_RISE, 1, {NULL, NULL}},
+                                {"RISE 512", 84, 16, 32, 512, RISE_MEMORY_RISE, 1, {NULL, NULL}}};
+
+static void print_terms(void)
+{
+    printf(
+        "\nms: our time, the median of all rounds. a second: updates or actions.\n"
+        "/ first: our time / our time in the first row of the group.\n"
+        "usual ms: PyTorch, usual code. best ms: PyTorch with channels_last, fused Adam and a\n"
+        "frozen target network. ratio: PyTorch's time / our time, the median of all rounds;\n"
+        "above 1, ours is faster.\n"
+        "%% of peak: of the multiply-adds a second that this processor can do.\n"
+        "Our update includes prioritised sampling, gathering the batch and updating priorities;\n"
+        "PyTorch's batch is in memory already.\n"
+        "act: our action includes stacking and embedding frames. / reading: our time / the time\n"
+        "of reading all weights once.\n");
+}
+
 int main(int count, char **arguments)
 {
-    static const step_case main_group[] = {
-        {"NONE batch 32", 84, 16, 32, 128, RISE_MEMORY_NONE, 1, {NULL, NULL}},
-        {"RISE 128 window 16 batch 32", 84, 16, 32, 128, RISE_MEMORY_RISE, 1, {NULL, NULL}},
-        {"RISE 128 window 64 batch 32", 84, 64, 32, 128, RISE_MEMORY_RISE, 2, {NULL, NULL}},
-        {"FULL 128 window 16 batch 32", 84, 16, 32, 128, RISE_MEMORY_FULL, 2, {NULL, NULL}}};
-    static const step_case large[] = {
-        {"NONE batch 256", 84, 16, 256, 128, RISE_MEMORY_NONE, 1, {NULL, NULL}}};
-    static const step_case wide[] = {
-        {"RISE 512 window 8 batch 32", 84, 8, 32, 512, RISE_MEMORY_RISE, 1, {NULL, NULL}},
-        {"RISE 512 window 16 batch 32", 84, 16, 32, 512, RISE_MEMORY_RISE, 1, {NULL, NULL}},
-        {"RISE 512 window 32 batch 32", 84, 32, 32, 512, RISE_MEMORY_RISE, 3, {NULL, NULL}},
-        {"RISE 512 window 64 batch 32", 84, 64, 32, 512, RISE_MEMORY_RISE, 3, {NULL, NULL}}};
-    static const step_case cheap[] = {
-        {"NONE batch 32", 84, 32, 32, 128, RISE_MEMORY_NONE, 0, {NULL, NULL}},
-        {"RISE 128 window 32", 84, 32, 32, 128, RISE_MEMORY_RISE, 0, {NULL, NULL}},
-        {"4 samples a window", 84, 32, 32, 128, RISE_MEMORY_RISE, 0, {"window_samples=4", NULL}},
-        {"minGRU", 84, 32, 32, 128, RISE_MEMORY_RISE, 0, {"cell=mingru", NULL}},
-        {"RISE 512 window 32", 84, 32, 32, 512, RISE_MEMORY_RISE, 0, {NULL, NULL}},
-        {"512, 8 samples a window",
-         84,
-         32,
-         32,
-         512,
-         RISE_MEMORY_RISE,
-         0,
-         {"window_samples=8", NULL}},
-        {"512, 8 samples, minGRU",
-         84,
-         32,
-         32,
-         512,
-         RISE_MEMORY_RISE,
-         0,
-         {"window_samples=8", "cell=mingru"}}};
-    static const step_case small[] = {
-        {"small NONE", 10, 16, 32, 64, RISE_MEMORY_NONE, 0, {NULL, NULL}},
-        {"small RISE 64 window 16", 10, 16, 32, 64, RISE_MEMORY_RISE, 0, {NULL, NULL}},
-        {"small FULL 64 window 16", 10, 16, 32, 64, RISE_MEMORY_FULL, 0, {NULL, NULL}}};
-    static const step_case act[] = {
-        {"NONE", 84, 16, 32, 128, RISE_MEMORY_NONE, 1, {NULL, NULL}},
-        {"RISE 128", 84, 16, 32, 128, RISE_MEMORY_RISE, 1, {NULL, NULL}},
-        {"RISE 512", 84, 16, 32, 512, RISE_MEMORY_RISE, 1, {NULL, NULL}}};
     static const char *const path = "build/bench_step.csv";
     options_read(count, arguments);
     table_open(path);
@@ -406,14 +440,7 @@ int main(int count, char **arguments)
     learn_group(cheap, 7, 20);
     learn_group(small, 3, 10);
     act_group(act, 3);
-    printf("\nms: median. \"usual\": PyTorch as one writes it; \"best\": channels_last, fused "
-           "Adam, frozen target.\n"
-           "ratio: PyTorch's time / ours; \"/ first\": ours / that of the group's first row: "
-           "medians of the rounds' ratios.\n"
-           "Ours has prioritised sampling, gathering the batch and renewing priorities in it; "
-           "PyTorch's batch lies ready.\n"
-           "Acting: ours also stacks frames and embeds; \"/ reading\": over the time of reading "
-           "its weights.\n");
+    print_terms();
     table_close(path);
     peers_end();
     return 0;
