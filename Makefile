@@ -1,4 +1,6 @@
 # make            builds the examples          make test     builds and runs every test
+# make small      builds and runs the small examples, half a minute; each checks what it shows
+# make picture    makes the README's picture, examples/memory.gif
 # make demo       the show, under a minute     make bench    measures, three minutes at most
 # make bench-kernels, bench-step, bench-replay: the same one by one, in full; options: BENCH="--quick --isa avx2 --threads 2"
 # make bench-learn: what memory is worth: games x seeds x kinds of agent; hours, minutes with BENCH=--quick; goes on where it was
@@ -10,7 +12,9 @@
 
 CFLAGS ?= -O2
 LDLIBS ?= -lm
-EXAMPLES = catch memory watch atari
+SMALL = loop action_masks many_environments save_and_resume ship_policy frame_budget own_encoder \
+	kernels
+EXAMPLES = $(SMALL) memory memory_gif watch atari
 BENCH ?=
 
 all: $(EXAMPLES)
@@ -18,10 +22,16 @@ all: $(EXAMPLES)
 $(EXAMPLES): %: examples/%.c examples/*.h rise.h
 	$(CC) $(CFLAGS) $< -o $@ $(LDLIBS)
 
+small: $(SMALL)
+	@for example in $(SMALL); do echo "== $$example"; ./$$example || exit 1; done
+
 atari: CFLAGS += -pthread
 
 demo: memory
 	./memory
+
+picture: memory_gif
+	./memory_gif examples/memory.gif
 
 test:
 	CC="$(CC)" CFLAGS="$(CFLAGS)" LDLIBS="$(LDLIBS)" sh tests/run.sh
@@ -70,4 +80,4 @@ bench: build/bench_kernels build/peer_onednn.so build/bench_step build/bench_rep
 clean:
 	rm -rf build $(EXAMPLES) *.svg *.rise
 
-.PHONY: all demo test bench bench-kernels bench-step bench-replay bench-learn bench-ablation bench-bridge bench-neon clean
+.PHONY: all small demo picture test bench bench-kernels bench-step bench-replay bench-learn bench-ablation bench-bridge bench-neon clean

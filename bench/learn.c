@@ -7,7 +7,7 @@
    play; where memory is of no use, or hardly any, from random play. Time is the processor's, of acting and learning, without
    evaluation.                                                                                                          */
 #include "../examples/chart.h"
-#include "../examples/trainer.h"
+#include "../examples/game_trainer.h"
 
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -614,7 +614,7 @@ static int write_table(const bench *b, const char *path)
     fprintf(file,
             "# %s\n\n`%s` made it from %d runs: %d games, up to %d seeds, %d kinds of agent; of a "
             "game's seeds those "
-            "that\nevery kind has a run of. The recipe of each game is in examples/trainer.h; "
+            "that\nevery kind has a run of. The recipe of each game is in examples/game_trainer.h; "
             "kinds differ in the "
             "settings named and\nin nothing else.\n\n",
             b->title, b->ablation ? "make bench-ablation" : "make bench-learn",

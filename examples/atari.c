@@ -3,7 +3,7 @@
 
        pip install ale-py gymnasium
        cc -O2 -pthread examples/atari.c -o atari -lm && ./atari --game pong --set context_scale=1                        */
-#include "train.h"
+#include "training_run.h"
 
 #include "arcade.h"
 #include "gif.h"

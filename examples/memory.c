@@ -4,7 +4,7 @@
 
        cc -O2 examples/memory.c -o memory -lm && ./memory                                                            */
 #include "chart.h"
-#include "trainer.h"
+#include "game_trainer.h"
 
 #define RISE_IMPLEMENTATION
 #include "../rise.h"

@@ -2,7 +2,7 @@
    their name which game they play (lock-catch.rise, corridor-10.rise); for others say it with --game and --length.
 
        cc -O2 examples/watch.c -o watch -lm && ./watch lock-catch.rise                                               */
-#include "terminal.h"
+#include "game_episode.h"
 
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
