@@ -122,8 +122,8 @@ static inline int trainer_tick(trainer *t)
     return steps;
 }
 
-/* Returns the mean score of the greedy agent over the game's `starts`, each played once. The mean is
-   exact where the game has no more starts. Rewards are floats, so the mean is rounded to a
+/* Returns the mean score of the greedy agent over the game's `starts`, each played once. The mean
+   is exact where the game has no more starts. Rewards are floats, so the mean is rounded to a
    millionth: then it is the number that follows from the rules. */
 static inline double trainer_score(rise_agent *agent, const game *g)
 {

@@ -1,6 +1,6 @@
-/* The README's picture: an agent with memory beside one without. Both train on the corridor game for
-   as many steps, then both play the same episodes, and an animated GIF shows them. The same program
-   makes the same file on every machine with fused multiply-add. Takes about 15 seconds.
+/* The README's picture: an agent with memory beside one without. Both train on the corridor game
+   for as many steps, then both play the same episodes, and an animated GIF shows them. The same
+   program makes the same file on every machine with fused multiply-add. Takes about 10 seconds.
 
        cc -O2 examples/memory_gif.c -o memory_gif -lm && ./memory_gif examples/memory.gif
 */
@@ -12,8 +12,8 @@
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 
-/* WIDTH and HEIGHT in pixels of the drawing; each becomes SCALE x SCALE pixels of the file. A tile is
-   a square of the corridor's map. */
+/* WIDTH and HEIGHT in pixels of the drawing; each becomes SCALE x SCALE pixels of the file. A tile
+   is a square of the corridor's map. */
 enum { WIDTH = 440, HEIGHT = 216, SCALE = 2, TILE = 12, MAP_TOP = 48, MAP_LEFT = 146 };
 enum { LENGTH = 10, STEPS = 15000, SEED = 1, EPISODES = 8, LEFT = 1 /* an action */ };
 enum { PAPER = 0x0D1117, INK = 0xE6EDF3, DIM = 0x9AA4AF, LAMP = 0xFFD33D, GREEN = 0x2EA043 };
