@@ -132,7 +132,7 @@ static inline void preprocess_area_resize(const preprocess_area *a, const uint8_
 /* ---------------------------------------------------------------------------------------------- */
 /* Sticky actions, rewards */
 
-/* /* PCG32 (O'Neill 2014). preprocess_seed returns the first state, preprocess_random the next
+/* PCG32 (O'Neill 2014). preprocess_seed returns the first state, preprocess_random the next
    number. */
 static inline uint64_t preprocess_seed(uint64_t seed)
 {
