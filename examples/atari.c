@@ -319,7 +319,7 @@ static int describe(const options *o, const arcade *a, rise_agent_desc *d)
 /* Playing */
 
 typedef struct session {
-    options asked;
+    options options;
     char folder[TRAIN_PATH - 40], title[100];
     arcade games;     /* for training */
     arcade evaluated; /* for evaluation, opened when first needed */
@@ -370,7 +370,7 @@ static int open_evaluation(session *s, int episodes)
 {
     int const count = episodes < EVALUATED_GAMES ? episodes : EVALUATED_GAMES;
     return s->evaluated.frames != NULL ||
-           open_arcade(&s->evaluated, &s->asked, count, s->asked.seed + 1000000);
+           open_arcade(&s->evaluated, &s->options, count, s->options.seed + 1000000);
 }
 
 /* Chooses the greedy actions of the environments that have episodes left, with a few random
@@ -378,9 +378,9 @@ static int open_evaluation(session *s, int episodes)
    that is played. */
 static int evaluate_act(session *s, rise_agent *agent, const int *left, int *actions)
 {
-    double const epsilon = s->asked.evaluate_epsilon >= 0 ? s->asked.evaluate_epsilon
-                           : s->asked.game != NULL        ? 0.001
-                                                          : 0;
+    double const epsilon = s->options.evaluate_epsilon >= 0 ? s->options.evaluate_epsilon
+                           : s->options.game != NULL        ? 0.001
+                                                            : 0;
     arcade *const a = &s->evaluated;
     uint8_t only[BRIDGE_ACTIONS];
     int i;
@@ -409,7 +409,7 @@ static int evaluate(session *s, rise_agent *agent, int episodes, const char *fil
     if (!open_evaluation(s, episodes)) return 0;
     for (i = 0; i < a->count; i++) left[i] = (episodes + i) / a->count;
     s->shown = 1;
-    s->random = preprocess_seed((uint64_t)s->asked.seed);
+    s->random = preprocess_seed((uint64_t)s->options.seed);
     film_begin(s, film);
     good = arcade_begin(a);
     while (good && to_come > 0 && !terminal_interrupted) {
@@ -461,7 +461,7 @@ static int learn(session *s)
         good = learn_step(s);
         train_tick(t);
         if (good && train_evaluation_due(t)) {
-            good = evaluate(s, t->agent, s->asked.episodes, NULL, &score) || terminal_interrupted;
+            good = evaluate(s, t->agent, s->options.episodes, NULL, &score) || terminal_interrupted;
             if (good && !terminal_interrupted) train_evaluated(t, score);
         }
     }
@@ -495,12 +495,12 @@ static int play(session *s, const char *path)
     if (rise_agent_load(&agent, path, &machine, &error) != RISE_OK)
         return fprintf(stderr, "atari: %s\n", error.text), 0;
     snprintf(film, sizeof film, "%s/episode.gif", s->folder);
-    if (!open_evaluation(s, s->asked.last_episodes)) return 0;
+    if (!open_evaluation(s, s->options.last_episodes)) return 0;
     if (!agent_suits(rise_agent_query(agent), &s->evaluated, path)) return 0;
-    if (evaluate(s, agent, s->asked.last_episodes, film, &score))
+    if (evaluate(s, agent, s->options.last_episodes, film, &score))
         printf("Playing %d more episodes greedily, the best agent scored %.4g on average. Film of "
                "one: %s\n",
-               s->asked.last_episodes, score, film);
+               s->options.last_episodes, score, film);
     rise_agent_destroy(agent);
     return 1;
 }
@@ -515,7 +515,7 @@ static int find_run(session *s, int *found, rise_agent_desc *desc)
     snprintf(path, sizeof path, "%s/agent.rise", s->folder);
     *found = access(path, F_OK) == 0;
     if (!*found) return 1;
-    if (!s->asked.resume) {
+    if (!s->options.resume) {
         fprintf(stderr,
                 "atari: there is a run in %s already: add --resume to go on, or begin another with "
                 "--folder or --seed\n",
@@ -524,7 +524,7 @@ static int find_run(session *s, int *found, rise_agent_desc *desc)
     }
     if (rise_agent_peek(desc, path, &error) != RISE_OK)
         return fprintf(stderr, "atari: %s\n", error.text), 0;
-    s->asked.environments = desc->environments;
+    s->options.environments = desc->environments;
     return 1;
 }
 
@@ -538,7 +538,7 @@ static rise_agent *make_agent(session *s, int found, const rise_agent_desc *desc
     rise_error error;
     rise_result result;
     memset(&machine, 0, sizeof machine);
-    machine.threads = s->asked.threads;
+    machine.threads = s->options.threads;
     snprintf(path, sizeof path, "%s/agent.rise", s->folder);
     if (!agent_suits(desc, &s->games, path) || !train_memory_fits(desc)) return NULL;
     result = found ? rise_agent_load(&agent, path, &machine, &error)
@@ -549,7 +549,7 @@ static rise_agent *make_agent(session *s, int found, const rise_agent_desc *desc
 
 static int run(session *s)
 {
-    const options *const o = &s->asked;
+    const options *const o = &s->options;
     train_options tool;
     rise_agent_desc desc;
     char best[TRAIN_PATH];
@@ -571,7 +571,7 @@ static int run(session *s)
     tool.save_every = o->save_every;
     tool.whole = o->whole;
     tool.plain = o->plain;
-    tool.look = draw_picture;
+    tool.draw = draw_picture;
     tool.user = s;
     for (i = 0; i < KNOWN && o->game != NULL; i++)
         if (strcmp(o->game, known[i].name) == 0)
@@ -593,7 +593,7 @@ static int run(session *s)
 static void name_folder(session *s)
 {
     static const char *const memories[] = {"rise", "none", "full"};
-    const options *const o = &s->asked;
+    const options *const o = &s->options;
     const char *const name = o->game != NULL ? o->game : o->environment;
     const char *const slash = strrchr(name, '/');
     const char *const memory = memories[o->memory];
@@ -612,19 +612,19 @@ int main(int argc, char **argv)
 {
     static session s;
     int good;
-    s.asked.seed = 1;
-    s.asked.protocol = "dopamine";
-    s.asked.bridge = "examples/bridge.py";
-    s.asked.environments = 8;
-    s.asked.threads = 1;
-    s.asked.evaluate_every = 50000;
-    s.asked.save_every = 600;
-    s.asked.episodes = 5;
-    s.asked.last_episodes = 20;
-    s.asked.evaluate_epsilon = -1;
-    if (!parse(&s.asked, argc, argv)) return fputs(usage, stderr), 2;
+    s.options.seed = 1;
+    s.options.protocol = "dopamine";
+    s.options.bridge = "examples/bridge.py";
+    s.options.environments = 8;
+    s.options.threads = 1;
+    s.options.evaluate_every = 50000;
+    s.options.save_every = 600;
+    s.options.episodes = 5;
+    s.options.last_episodes = 20;
+    s.options.evaluate_epsilon = -1;
+    if (!parse(&s.options, argc, argv)) return fputs(usage, stderr), 2;
     name_folder(&s);
-    good = s.asked.play != NULL ? play(&s, s.asked.play) : run(&s);
+    good = s.options.play != NULL ? play(&s, s.options.play) : run(&s);
     arcade_close(&s.games);
     arcade_close(&s.evaluated);
     return good ? 0 : 1;

@@ -63,7 +63,7 @@ typedef struct pace {
 } pace;
 
 typedef struct session {
-    options asked;
+    options options;
     const game_spec *spec;
     char title[40];           /* the game's name with its length */
     char svg[48], policy[48]; /* default paths, made from the title */
@@ -91,7 +91,8 @@ static int training_begin(session *s, const run *r)
     rise_error error;
     rise_metrics metrics;
     int i;
-    for (i = 0; i < s->asked.setting_count; i++) rise_agent_set(&desc, s->asked.settings[i], NULL);
+    for (i = 0; i < s->options.setting_count; i++)
+        rise_agent_set(&desc, s->options.settings[i], NULL);
     desc.memory = r->memory;
     if (trainer_begin(&s->training, &s->shown.state, &desc, &error) != RISE_OK) {
         fprintf(stderr, "memory: %s\n", error.text);
@@ -133,7 +134,7 @@ static void training_end(session *s, const run *r)
     rise_agent *unwanted = t->agent;
     if (r->best.steps > 0)
         memcpy(rise_agent_parameters(t->agent), s->best, s->weights * sizeof *s->best);
-    if (r->memory == s->asked.memory && (s->kept == NULL || r->best.score > s->kept_score)) {
+    if (r->memory == s->options.memory && (s->kept == NULL || r->best.score > s->kept_score)) {
         unwanted = s->kept;
         s->kept = t->agent;
         s->kept_score = r->best.score;
@@ -152,7 +153,7 @@ static int run_train(session *s, run *r)
 {
     trainer *const t = &s->training;
     double const every =
-        fmax(recipe_of(s->asked.game)->evaluate_every, r->steps_budget / (CHART_POINTS - 2));
+        fmax(recipe_of(s->options.game)->evaluate_every, r->steps_budget / (CHART_POINTS - 2));
     double next = 0;
     int steps = 0;
     if (!training_begin(s, r)) return 0;
@@ -221,12 +222,12 @@ static void view_status(const session *s, terminal *t, int row, const run *r)
 {
     int const ink = kinds[r->memory].colour, waiting = r >= s->runs + s->begun;
     terminal_text(t, row, 2, ink, "%s", kinds[r->memory].name);
-    if (!s->asked.show) terminal_text(t, row, 7, TERMINAL_PLAIN, "seed %d", r->seed);
+    if (!s->options.show) terminal_text(t, row, 7, TERMINAL_PLAIN, "seed %d", r->seed);
     terminal_bar(t, row, 18, 20, waiting ? 0 : run_share(r), ink);
     if (!waiting)
         terminal_text(t, row, 40, TERMINAL_PLAIN, "%4.0fk steps %5.0f s   score %+.2f",
                       r->now.steps / 1000, r->now.seconds, r->now.score);
-    else if (s->asked.show && r->memory == RISE_MEMORY_FULL)
+    else if (s->options.show && r->memory == RISE_MEMORY_FULL)
         terminal_text(t, row, 40, 0x8C8C8C, "gets the time that RISE takes");
 }
 
@@ -321,7 +322,7 @@ static int session_passed(const session *s)
     int i, good = s->begun == s->run_count && !terminal_interrupted;
     for (i = 0; i < s->begun; i++) {
         const run *const r = &s->runs[i];
-        if (r->memory == s->asked.memory) good = good && run_passed(s, r);
+        if (r->memory == s->options.memory) good = good && run_passed(s, r);
         if (r->memory == RISE_MEMORY_NONE)
             good = good && r->best.score < s->spec->without_memory + s->spec->margin + 1e-6;
     }
@@ -341,9 +342,9 @@ static void print_introduction(const session *s)
     const game_spec *const spec = s->spec;
     int i;
     printf("%s: %s\n", s->title, spec->text);
-    for (i = 0; i < s->run_count && (i == 0 || s->asked.show); i++)
+    for (i = 0; i < s->run_count && (i == 0 || s->options.show); i++)
         printf("  %s  %s%s\n", kinds[s->runs[i].memory].name, kinds[s->runs[i].memory].text,
-               s->asked.show && s->runs[i].memory == RISE_MEMORY_FULL
+               s->options.show && s->runs[i].memory == RISE_MEMORY_FULL
                    ? "; gets the time that RISE took, and no more"
                    : "");
     printf("Score: mean sum of rewards of an episode, without random actions. The best possible\n"
@@ -385,15 +386,15 @@ static void print_table(const session *s)
     printf("\n");
 }
 
-static void tell_run(const session *s, const run *r)
+static void print_run_result(const session *s, const run *r)
 {
     const char *const name = kinds[r->memory].name;
     double const percent = run_percent(s, r), ceiling = s->spec->without_memory;
-    if (s->asked.show && r->memory == RISE_MEMORY_NONE && ceiling < s->spec->best)
+    if (s->options.show && r->memory == RISE_MEMORY_NONE && ceiling < s->spec->best)
         printf("NONE took as many steps as RISE and scored %+.2f. An agent that sees %d frames\n"
                "and remembers nothing cannot score more than %+.2f, however long it trains.\n",
                r->best.score, GAME_STACK, ceiling);
-    else if (s->asked.show && r->memory == RISE_MEMORY_FULL)
+    else if (s->options.show && r->memory == RISE_MEMORY_FULL)
         printf("FULL got the time that RISE took, and no more. That was enough for %.0fk steps\n"
                "and a score of %+.2f (%.0f%%).\n",
                r->now.steps / 1000, r->best.score, percent);
@@ -406,21 +407,22 @@ static void tell_run(const session *s, const run *r)
                r->best.score, percent, goal);
 }
 
-static void tell(const session *s)
+static void print_result(const session *s)
 {
     int i, good = 0;
     if (terminal_interrupted) printf("Interrupted. These are the results up to then.\n");
     for (i = 0; i < s->begun; i++) good += run_passed(s, &s->runs[i]);
-    for (i = 0; i < s->begun && (s->asked.show || s->run_count == 1); i++) tell_run(s, &s->runs[i]);
-    if (!s->asked.show && s->run_count > 1)
-        printf("%s reached the goal with %d of %d seeds.\n", kinds[s->asked.memory].name, good,
+    for (i = 0; i < s->begun && (s->options.show || s->run_count == 1); i++)
+        print_run_result(s, &s->runs[i]);
+    if (!s->options.show && s->run_count > 1)
+        printf("%s reached the goal with %d of %d seeds.\n", kinds[s->options.memory].name, good,
                s->run_count);
 }
 
 /* Writes the learning curves and the best agent. Returns 0 if a file cannot be written. */
 static int save(const session *s)
 {
-    const options *const o = &s->asked;
+    const options *const o = &s->options;
     chart const c = chart_of(s);
     rise_error error;
     if (o->svg != NULL) {
@@ -587,7 +589,7 @@ static void run_init(run *r, const options *o, rise_memory memory, int seed, cha
 static int session_init(session *s)
 {
     static const rise_memory order[KINDS] = {RISE_MEMORY_NONE, RISE_MEMORY_RISE, RISE_MEMORY_FULL};
-    options *const o = &s->asked;
+    options *const o = &s->options;
     int i;
     s->spec = game_spec_of(o->game);
     if (!game_init(&s->shown.state, o->game, o->length, 0)) {
@@ -622,16 +624,16 @@ static int session_run(session *s)
     int i, good = 1;
     for (i = 0; good && i < s->run_count && !terminal_interrupted; i++) {
         run *const r = &s->runs[i];
-        if (s->asked.show && r->memory == RISE_MEMORY_FULL) /* the time of RISE, the run before */
+        if (s->options.show && r->memory == RISE_MEMORY_FULL) /* the time of RISE, the run before */
             r->seconds_budget = fmin(r->seconds_budget, s->runs[i - 1].now.seconds);
         good = run_train(s, r);
     }
     print_table(s);
-    tell(s);
+    print_result(s);
     good = session_passed(s) && good;
     good = save(s) && good;
     s->screen.drawn = 0; /* the text above is not drawn over */
-    while (s->asked.watch && s->screen.live && s->kept != NULL && !terminal_interrupted) {
+    while (s->options.watch && s->screen.live && s->kept != NULL && !terminal_interrupted) {
         game_reset(&s->shown.state);
         episode_begin(&s->shown, s->shown.state.start);
         episode_watch(&s->shown, s->kept, SHOWN, &s->screen, s->title);
@@ -643,10 +645,10 @@ int main(int argc, char **argv)
 {
     static session s; /* zeroed, and too large for a stack */
     int status;
-    s.asked.game = GAME_CORRIDOR;
-    s.asked.show = 1;
-    s.asked.seed = s.asked.seeds = 1;
-    status = parse(&s.asked, argc, argv);
+    s.options.game = GAME_CORRIDOR;
+    s.options.show = 1;
+    s.options.seed = s.options.seeds = 1;
+    status = parse(&s.options, argc, argv);
     if (status >= 0) return status;
     if (!session_init(&s)) return 2;
     terminal_open(&s.screen);

@@ -40,7 +40,7 @@ typedef struct train_options {
     const char *level_name;
     double level;
     /* draws the game as a grey picture [TRAIN_PICTURE][TRAIN_PICTURE] */
-    void (*look)(void *user, uint8_t *picture);
+    void (*draw)(void *user, uint8_t *picture);
     void *user;
 } train_options;
 
@@ -48,8 +48,9 @@ typedef struct train_options {
 #define TRAIN_COLUMNS(X)                                                                           \
     X(steps)                                                                                       \
     X(seconds)                                                                                     \
-    X(episodes) X(updates) X(score) X(training) X(loss) X(value) X(td_error) X(gradient)           \
-        X(epsilon) X(steps_per_second) X(updates_per_second)
+    X(episodes)                                                                                    \
+    X(updates) X(score) X(training) X(loss) X(value) X(td_error) X(gradient) X(epsilon)            \
+        X(steps_per_second) X(updates_per_second)
 
 /* A row of log.csv. A missing score is NAN. */
 typedef struct train_row {
@@ -58,17 +59,17 @@ typedef struct train_row {
 #undef TRAIN_FIELD
 } train_row;
 
-typedef struct train {
-    train_options asked;
+typedef struct train_run {
+    train_options options;
     rise_agent *agent;
     train_row now;               /* brought up to date by train_refresh */
     double best, best_steps;     /* the best evaluation; NAN: none yet */
     double latest[TRAIN_LATEST]; /* scores of episodes, in a ring */
     int latest_count;
     chart_curve curves[2];  /* of the greedy agent, and of training with exploration */
-    double seconds_before;  /* seconds of earlier sittings of this run */
-    double began;           /* terminal_seconds() at the start of this sitting */
-    double first_steps;     /* steps at the start of this sitting */
+    double seconds_before;  /* seconds of earlier sessions of this run */
+    double began;           /* terminal_seconds() at the start of this session */
+    double first_steps;     /* steps at the start of this session */
     double reported, saved; /* `now.seconds` at the last report, and at the last save */
     double evaluated;       /* steps at the last evaluation */
     FILE *csv;
@@ -79,7 +80,7 @@ typedef struct train {
 
 static inline const char *train_path(const train_run *t, const char *name, char *path)
 {
-    snprintf(path, TRAIN_PATH, "%s/%s", t->asked.folder, name);
+    snprintf(path, TRAIN_PATH, "%s/%s", t->options.folder, name);
     return path;
 }
 
@@ -245,18 +246,18 @@ static inline void train_scalars(train_run *t, const train_row *row)
 /* Returns the share of the budget that is spent, 0 to 1. */
 static inline double train_share(const train_run *t)
 {
-    double const by_steps = t->asked.steps > 0 ? t->now.steps / t->asked.steps : 0;
-    double const by_seconds = t->asked.seconds > 0 ? t->now.seconds / t->asked.seconds : 0;
+    double const by_steps = t->options.steps > 0 ? t->now.steps / t->options.steps : 0;
+    double const by_seconds = t->options.seconds > 0 ? t->now.seconds / t->options.seconds : 0;
     return fmin(1, fmax(by_steps, by_seconds));
 }
 /* Formats the remaining time as ", 1:02:03 left"; as nothing before the speed is known. */
 static inline const char *train_left(const train_run *t, char *text, size_t size)
 {
-    double const by_steps = t->asked.steps > 0 ? (t->asked.steps - t->now.steps) /
-                                                     fmax(t->now.steps_per_second, 1e-9)
-                                               : HUGE_VAL;
-    double const left = t->asked.seconds > 0 ? fmin(by_steps, t->asked.seconds - t->now.seconds)
-                                             : by_steps;
+    double const by_steps = t->options.steps > 0 ? (t->options.steps - t->now.steps) /
+                                                       fmax(t->now.steps_per_second, 1e-9)
+                                                 : HUGE_VAL;
+    double const left = t->options.seconds > 0 ? fmin(by_steps, t->options.seconds - t->now.seconds)
+                                               : by_steps;
     char time[30];
     text[0] = '\0';
     if (left < 1e8) snprintf(text, size, ", %s left", train_time(left, time, sizeof time));
@@ -273,18 +274,18 @@ static inline void train_level(chart *c, const char *name, double score)
 static inline chart train_chart(const train_run *t)
 {
     chart c;
-    double highest = t->asked.level_name != NULL ? t->asked.level : -1e30;
+    double highest = t->options.level_name != NULL ? t->options.level : -1e30;
     int i, j;
     memset(&c, 0, sizeof c);
-    c.title = t->asked.title;
+    c.title = t->options.title;
     c.curves = t->curves;
     c.count = 2;
     for (i = 0; i < 2; i++)
         for (j = 0; j < t->curves[i].count; j++)
             highest = fmax(highest, t->curves[i].points[j].score);
-    if (t->asked.level_name == NULL || highest > t->asked.level)
+    if (t->options.level_name == NULL || highest > t->options.level)
         train_level(&c, "highest", highest > -1e30 ? highest : 0);
-    if (t->asked.level_name != NULL) train_level(&c, t->asked.level_name, t->asked.level);
+    if (t->options.level_name != NULL) train_level(&c, t->options.level_name, t->options.level);
     return c;
 }
 
@@ -292,8 +293,8 @@ static inline void train_draw_picture(train_run *t, int top, int left)
 {
     uint8_t picture[TRAIN_PICTURE * TRAIN_PICTURE];
     int y, x;
-    if (t->asked.look == NULL) return;
-    t->asked.look(t->asked.user, picture);
+    if (t->options.draw == NULL) return;
+    t->options.draw(t->options.user, picture);
     for (y = 0; y < TRAIN_PICTURE / 2; y++)
         for (x = 0; x < TRAIN_PICTURE; x++)
             terminal_put(&t->screen, top + y, left + x, 0x2580,
@@ -320,7 +321,9 @@ static inline void train_draw(train_run *t)
     rise_metrics m;
     rise_agent_metrics(t->agent, &m);
     terminal_clear(s);
-    terminal_text(s, 0, 2, TERMINAL_PLAIN, "%s", t->asked.title);
+    terminal_text(s, 0, 2, TERMINAL_PLAIN, "%s", t->options.title);
+    terminal_text(s, 1, 2, t->curves[0].colour, "score: %s", t->curves[0].text);
+    terminal_text(s, 1, TRAIN_PICTURE + 6, t->curves[1].colour, "training: %s", t->curves[1].text);
     train_draw_picture(t, 2, 2);
     chart_draw(&c, s, 2, TRAIN_PICTURE + 4, 13, s->columns - TRAIN_PICTURE - 4, t->now.seconds);
     terminal_bar(s, 17, 2, TRAIN_PICTURE, train_share(t), 0xE8710A);
@@ -374,8 +377,8 @@ static inline int train_save(train_run *t)
     rise_error error;
     t->saved = t->now.seconds;
     train_path(t, "agent.rise", path);
-    if (rise_agent_save(t->agent, t->asked.whole ? RISE_SAVE_ALL : RISE_SAVE_AGENT, path, &error) !=
-        RISE_OK) {
+    if (rise_agent_save(t->agent, t->options.whole ? RISE_SAVE_ALL : RISE_SAVE_AGENT, path,
+                        &error) != RISE_OK) {
         train_say(t, "NOT SAVED: %.140s", error.text);
         return 0;
     }
@@ -444,14 +447,14 @@ static inline void train_log(train_run *t)
 static inline void train_tick(train_run *t)
 {
     double const since = t->seconds_before + terminal_seconds() - t->began - t->now.seconds;
-    if (since < fmin(t->screen.live ? 0.1 : 1, t->asked.save_every)) return;
+    if (since < fmin(t->screen.live ? 0.1 : 1, t->options.save_every)) return;
     train_refresh(t);
     if (t->now.seconds - t->reported >= 20) {
         t->reported = t->now.seconds;
         train_log(t);
         if (!t->screen.live) train_print(t);
     }
-    if (t->now.seconds - t->saved >= t->asked.save_every) {
+    if (t->now.seconds - t->saved >= t->options.save_every) {
         train_save(t);
         train_save_curve(t);
     }
@@ -474,7 +477,7 @@ static inline double train_steps(const train_run *t)
 
 static inline int train_evaluation_due(const train_run *t)
 {
-    return train_steps(t) - t->evaluated >= t->asked.evaluate_every;
+    return train_steps(t) - t->evaluated >= t->options.evaluate_every;
 }
 
 /* Records an evaluation: the mean score of the greedy agent. */
@@ -493,31 +496,31 @@ static inline void train_evaluated(train_run *t, double score)
 
 static inline int train_over(const train_run *t)
 {
-    return terminal_interrupted || (t->asked.steps > 0 && train_steps(t) >= t->asked.steps) ||
-           (t->asked.seconds > 0 && t->now.seconds >= t->asked.seconds);
+    return terminal_interrupted || (t->options.steps > 0 && train_steps(t) >= t->options.steps) ||
+           (t->options.seconds > 0 && t->now.seconds >= t->options.seconds);
 }
 
-/* Begins a sitting with this agent, which may be resumed. Returns 0, after a message, if the folder
+/* Begins a session with this agent, which may be resumed. Returns 0, after a message, if the folder
    cannot be written. */
-static inline int train_open(train_run *t, const train_options *asked, rise_agent *agent)
+static inline int train_open(train_run *t, const train_options *options, rise_agent *agent)
 {
     rise_metrics m;
     memset(t, 0, sizeof *t);
-    t->asked = *asked;
+    t->options = *options;
     t->agent = agent;
     t->best = (double)NAN;
     t->curves[0].name = "score";
-    t->curves[0].text = "without random actions";
+    t->curves[0].text = "greedy agent, at each evaluation";
     t->curves[0].colour = 0xE8710A;
     t->curves[1].name = "training";
     t->curves[1].text = "with random actions, mean of 100 episodes";
     t->curves[1].colour = 0x8C8C8C;
     rise_agent_metrics(agent, &m);
-    mkdir(asked->folder, 0777);
+    mkdir(options->folder, 0777);
     if (!train_open_log(t, (double)m.steps) ||
-        !tensorboard_open(&t->events, asked->folder, "rise")) {
+        !tensorboard_open(&t->events, options->folder, "rise")) {
         fprintf(stderr, "The folder %s cannot be written (%s): pass another --folder.\n",
-                asked->folder, strerror(errno));
+                options->folder, strerror(errno));
         return 0;
     }
     t->began = terminal_seconds();
@@ -525,12 +528,12 @@ static inline int train_open(train_run *t, const train_options *asked, rise_agen
     t->now.updates = (double)m.updates;
     t->now.seconds = t->reported = t->saved = t->seconds_before;
     terminal_open(&t->screen);
-    if (asked->plain) t->screen.live = 0;
+    if (options->plain) t->screen.live = 0;
     signal(SIGTERM, terminal_on_interrupt);
     return 1;
 }
 
-/* Ends the sitting: saves the agent and prints the result. The caller keeps the agent. Returns 0 if
+/* Ends the session: saves the agent and prints the result. The caller keeps the agent. Returns 0 if
    the agent could not be saved. */
 static inline int train_close(train_run *t)
 {
@@ -543,7 +546,7 @@ static inline int train_close(train_run *t)
     if (t->screen.live) train_draw(t);
     fclose(t->csv);
     tensorboard_close(&t->events);
-    printf("\n%s: %s steps in %s, %.0f updates.\n", t->asked.title,
+    printf("\n%s: %s steps in %s, %.0f updates.\n", t->options.title,
            train_count(t->now.steps, steps, sizeof steps),
            train_time(t->now.seconds, spent, sizeof spent), t->now.updates);
     if (!isnan(t->now.training))
