@@ -19,7 +19,7 @@ typedef struct arcade_protocol {
        2018) */
     double sticky;
     int noops;       /* an episode begins with 1 to `noops` frames of action 0; 0: none */
-    int most_frames; /* an episode is truncated after so many; 0: never */
+    int most_frames; /* an episode is truncated after `most_frames`; 0: never */
     int side;        /* frames become grey, side x side pixels; 0: unchanged */
     /* 1: each pixel is the maximum of the last two frames, because Atari games draw some sprites in
        every other frame only */

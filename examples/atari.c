@@ -399,7 +399,7 @@ static int evaluate_act(session *s, rise_agent *agent, const int *left, int *act
     return 1;
 }
 
-/* Plays so many episodes greedily. Returns 1 and the mean score; 0 if it was interrupted or
+/* Plays `episodes` episodes greedily. Returns 1 and the mean score; 0 if it was interrupted or
    failed. */
 static int evaluate(session *s, rise_agent *agent, int episodes, const char *film, double *mean)
 {

@@ -150,7 +150,7 @@ static void prepare(void)
     left->memory = RISE_MEMORY_RISE, right->memory = RISE_MEMORY_NONE;
 }
 
-/* Shows a frame of the film for so many hundredths of a second. */
+/* Appends the canvas as a frame that is shown for `hundredths` of a second. */
 static void show(gif *film, int hundredths)
 {
     film->delay = hundredths;

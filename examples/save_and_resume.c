@@ -76,8 +76,8 @@ int main(void)
     rise_agent_metrics(resumed, &metrics);
     same = memcmp(rise_agent_parameters(original), rise_agent_parameters(resumed),
                   metrics.parameters * sizeof(rise_real)) == 0;
-    printf("Resumed up to step %ld: mean return %+.2f. Its %ld weights %s those of the agent that "
-           "was not interrupted.\n",
+    printf("Resumed up to step %ld: mean return %+.2f.\n"
+           "Its %ld weights %s those of the agent that was not interrupted.\n",
            (long)metrics.steps, metrics.mean_return, (long)metrics.parameters,
            same ? "equal" : "DIFFER FROM");
     rise_agent_destroy(resumed);
