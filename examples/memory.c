@@ -25,9 +25,9 @@ static const struct {
     int colour;
 } kinds[KINDS] = {
     /* in the order of rise_memory */
-    {"RISE", "rise", "recurrent net over cached embeddings", 0xE8710A},
-    {"NONE", "none", "the last four frames only", 0x8C8C8C},
-    {"FULL", "full", "recurrent net over conv features", 0x3B8EDB},
+    {"RISE", "rise", "recurrent, cached embeddings", 0xE8710A},
+    {"NONE", "none", "last four frames", 0x8C8C8C},
+    {"FULL", "full", "recurrent, conv features", 0x3B8EDB},
 };
 
 typedef struct options {
