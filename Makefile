@@ -1,5 +1,7 @@
 # make            builds the examples          make test     builds and runs every test
-# make demo       the demo, under a minute     make bench    measures speed, three minutes at most
+# make small      builds and runs the small examples, half a minute; each checks what it shows
+# make demo       the demo, under a minute     make picture  makes the README's examples/memory.gif
+# make bench      measures speed, three minutes at most
 #
 # Benchmarks one by one. Options: BENCH="--quick --isa avx2 --threads 2". bench/README.md explains
 # them and has the results.
@@ -18,7 +20,9 @@
 
 CFLAGS ?= -O2
 LDLIBS ?= -lm
-EXAMPLES = catch memory watch atari
+SMALL = loop action_masks many_environments save_and_resume ship_policy frame_budget own_encoder \
+	kernels
+EXAMPLES = $(SMALL) memory memory_gif watch atari
 BENCH ?=
 
 all: $(EXAMPLES)
@@ -26,10 +30,16 @@ all: $(EXAMPLES)
 $(EXAMPLES): %: examples/%.c examples/*.h rise.h
 	$(CC) $(CFLAGS) $< -o $@ $(LDLIBS)
 
+small: $(SMALL)
+	@for example in $(SMALL); do echo "== $$example"; ./$$example || exit 1; done
+
 atari: CFLAGS += -pthread
 
 demo: memory
 	./memory
+
+picture: memory_gif
+	./memory_gif examples/memory.gif
 
 test:
 	CC="$(CC)" CFLAGS="$(CFLAGS)" LDLIBS="$(LDLIBS)" sh tests/run.sh
@@ -82,5 +92,5 @@ bench: build/bench_kernels build/peer_onednn.so build/bench_step build/bench_rep
 clean:
 	rm -rf build $(EXAMPLES) *.svg *.rise
 
-.PHONY: all demo test bench bench-kernels bench-step bench-replay bench-costs bench-learn \
-	bench-ablation bench-bridge bench-neon clean
+.PHONY: all small demo picture test bench bench-kernels bench-step bench-replay bench-costs \
+	bench-learn bench-ablation bench-bridge bench-neon clean

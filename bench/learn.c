@@ -10,7 +10,7 @@
    where memory gives little or nothing, random play. Time is processor time of acting and learning,
    without evaluation. */
 #include "../examples/chart.h"
-#include "../examples/trainer.h"
+#include "../examples/game_trainer.h"
 
 #include <sys/stat.h>
 #include <sys/types.h>

@@ -1,6 +1,7 @@
-/* What lies between environments and an agent: actions are repeated and stick, episodes begin with some frames of doing nothing
-   and end in time, frames become small and grey, rewards are clipped. All of it is a protocol that one can choose; none of it,
-   too. Environments step in their own process between arcade_send and arcade_receive, while the agent learns.             */
+/* Environments of Gymnasium as an agent sees them: repeated and sticky actions, no-ops at the start
+   of an episode, a limit on its length, small grey frames, clipped rewards. Each part is a field of
+   the protocol, and all zeros leave the environment as it is. The environments step in their own
+   process between arcade_send and arcade_receive, while the agent learns. */
 #ifndef ARCADE_H
 #define ARCADE_H
 
@@ -11,39 +12,41 @@
 
 enum { ARCADE_MOST_REPEAT = 32 };
 
-/* All zeros: the environment as it is. */
+/* All zeros leave the environment as it is. */
 typedef struct arcade_protocol {
-    int repeat; /* frames that an action is played for [1] */
-    /* chance, in each frame, that the action before is played once more instead (Machado et al. 2018) */
+    int repeat; /* frames for which an action is played [1] */
+    /* probability, in each frame, that the action before is executed instead (Machado et al.
+       2018) */
     double sticky;
-    int noops;       /* an episode begins with 1 to so many frames of action 0; 0: none */
-    int most_frames; /* an episode is cut after so many; 0: never */
-    int side;        /* frames become grey, side x side pixels; 0: they stay as they are */
-    /* 1: each pixel is the brighter one of the last two frames, for Atari draws some things in turns */
+    int noops;       /* an episode begins with 1 to `noops` frames of action 0; 0: none */
+    int most_frames; /* an episode is truncated after `most_frames`; 0: never */
+    int side;        /* frames become grey, side x side pixels; 0: unchanged */
+    /* 1: each pixel is the maximum of the last two frames, because Atari games draw some sprites in
+       every other frame only */
     int two_frames;
-    int clip;     /* 1: what the agent is told of a reward is its sign */
-    double blank; /* chance that a frame is shown black */
+    int clip;     /* 1: the agent gets the sign of a reward */
+    double blank; /* probability that a frame is black */
 } arcade_protocol;
 
-/* An environment. */
-typedef struct arcade_seat {
+/* One environment. */
+typedef struct arcade_environment {
     uint64_t random;
-    int action;   /* that the last frame executed */
+    int action;   /* the action that the last frame executed */
     int frames;   /* of this episode */
-    double score; /* of this episode: rewards as the environment gives them */
-} arcade_seat;
+    double score; /* of this episode: sum of the unclipped rewards */
+} arcade_environment;
 
 typedef struct arcade {
     bridge link;
     arcade_protocol protocol;
     int count;                            /* environments */
-    int width, height, channels, actions; /* as the agent has them */
-    /* [count][height][width][channels], for rise_agent_step_all, as */
+    int width, height, channels, actions; /* as the agent sees them */
+    /* For rise_agent_step_all: frames [count][height][width][channels], rewards, events. */
     uint8_t *frames;
-    float rewards[BRIDGE_ENVIRONMENTS]; /* these */
+    float rewards[BRIDGE_ENVIRONMENTS];
     rise_event events[BRIDGE_ENVIRONMENTS];
-    arcade_seat seats[BRIDGE_ENVIRONMENTS];
-    double frames_played; /* by all, no-ops included */
+    arcade_environment environments[BRIDGE_ENVIRONMENTS];
+    double frames_played; /* by all environments, no-ops included */
     preprocess_area area; /* from the environment's frame to the agent's */
     uint8_t *screen;      /* scratch: two grey frames of the environment */
     bridge_move moves[BRIDGE_ENVIRONMENTS];
@@ -69,7 +72,7 @@ static inline void arcade_close(arcade *a)
 /* ---------------------------------------------------------------------------------------------- */
 /* Frames */
 
-/* The environment's newest frames [height][width][channels] as the agent sees them. */
+/* Converts the environment's newest frames into the frame that the agent sees. */
 static inline void arcade_see(arcade *a, const uint8_t *frames, uint8_t *seen)
 {
     int const pixels = a->link.width * a->link.height, bytes = pixels * a->link.channels;
@@ -92,21 +95,22 @@ static inline void arcade_see(arcade *a, const uint8_t *frames, uint8_t *seen)
     preprocess_area_resize(&a->area, newest, seen);
 }
 
-/* For frames that become smaller. */
+/* Prepares the resizing of frames. Returns 0 if they cannot be resized. */
 static inline int arcade_prepare(arcade *a)
 {
     int const side = a->protocol.side;
     if (side == 0) return 1;
     if (a->link.channels != 1 && a->link.channels != 3)
         return bridge_fail(&a->link,
-                           "frames of %d channels cannot be made grey: take them as they are",
+                           "frames of %d channels cannot be made grey: set protocol.side to 0",
                            a->link.channels);
     return preprocess_area_init(&a->area, a->link.height, a->link.width, 1, side, side) ||
            bridge_fail(&a->link, "frames of %d x %d cannot be resized to %d x %d", a->link.width,
                        a->link.height, side, side);
 }
 
-/* A picture [height][width] of what environment i shows: where there are many channels, each has a grey of its own. */
+/* Draws environment i's frame as a grey picture [height][width]. Each of several channels has its
+   own shade of grey. */
 static inline void arcade_picture(const arcade *a, int i, uint8_t *grey)
 {
     const uint8_t *const frame = a->frames + (size_t)i * arcade_frame_bytes(a);
@@ -125,66 +129,69 @@ static inline void arcade_picture(const arcade *a, int i, uint8_t *grey)
 /* ---------------------------------------------------------------------------------------------- */
 /* Steps */
 
-/* Tells environment i to take `action` once more, or, where its episode is over, to begin another one. A negative action
-   leaves it alone. */
+/* Prepares the next move of environment i: `action`, or a new episode if the last one is over. A
+   negative action means no move. */
 static inline void arcade_move(arcade *a, int i, int action)
 {
     const arcade_protocol *const p = &a->protocol;
-    arcade_seat *const seat = &a->seats[i];
+    arcade_environment *const environment = &a->environments[i];
     bridge_move *const move = &a->moves[i];
     move->reset = action >= 0 && arcade_over(a->events[i]);
     move->count = 0;
     if (action < 0) return;
     if (move->reset) {
-        seat->action = 0;
+        environment->action = 0;
         if (p->noops > 0)
-            move->count = 1 + (int)(preprocess_random(&seat->random) % (uint32_t)p->noops);
+            move->count = 1 + (int)(preprocess_random(&environment->random) % (uint32_t)p->noops);
         memset(move->actions, 0, (size_t)move->count);
     } else {
         for (; move->count < p->repeat; move->count++) {
-            seat->action = preprocess_sticky(&seat->random, p->sticky, seat->action, action);
-            move->actions[move->count] = (uint8_t)seat->action;
+            environment->action =
+                preprocess_sticky(&environment->random, p->sticky, environment->action, action);
+            move->actions[move->count] = (uint8_t)environment->action;
         }
     }
 }
 
-/* What came of it. */
+/* Takes the result of the move of environment i: frame, reward and event. */
 static inline void arcade_take(arcade *a, int i)
 {
     const arcade_protocol *const p = &a->protocol;
     const bridge_state *const state = &a->link.states[i];
     const bridge_move *const move = &a->moves[i];
-    arcade_seat *const seat = &a->seats[i];
+    arcade_environment *const environment = &a->environments[i];
     uint8_t *const frame = a->frames + (size_t)i * arcade_frame_bytes(a);
     if (!move->reset && move->count == 0) return;
     if (move->reset) {
-        seat->frames = move->count;
-        seat->score = 0;
+        environment->frames = move->count;
+        environment->score = 0;
         a->events[i] = RISE_FIRST;
         a->rewards[i] = 0;
     } else {
-        seat->frames += state->played;
-        seat->score += (double)state->reward;
+        environment->frames += state->played;
+        environment->score += (double)state->reward;
         a->rewards[i] = p->clip ? preprocess_reward(state->reward) : state->reward;
         a->events[i] = state->terminated ? RISE_TERMINATED : RISE_MIDDLE;
         if (!state->terminated &&
-            (state->truncated || (p->most_frames > 0 && seat->frames >= p->most_frames)))
+            (state->truncated || (p->most_frames > 0 && environment->frames >= p->most_frames)))
             a->events[i] = RISE_TRUNCATED;
     }
     a->frames_played += move->reset ? move->count : state->played;
-    if (preprocess_random(&seat->random) < p->blank * 4294967296.0)
+    if (preprocess_random(&environment->random) < p->blank * 4294967296.0)
         memset(frame, 0, arcade_frame_bytes(a));
     else
         arcade_see(a, state->frames, frame);
 }
 
-/* actions [count]: see arcade_move. Returns 0 where the bridge is down; a->link.error says why. */
+/* Sends actions [count] to the environments; a negative action means no move. Returns 0 if the
+   bridge has failed; a->link.error says why. */
 static inline int arcade_send(arcade *a, const int *actions)
 {
     int i;
     for (i = 0; i < a->count; i++) arcade_move(a, i, actions[i]);
     return bridge_send(&a->link, a->moves);
 }
+/* Waits for the results of all moves. Returns 0 like arcade_send. */
 static inline int arcade_receive(arcade *a)
 {
     int i;
@@ -193,7 +200,7 @@ static inline int arcade_receive(arcade *a)
     return 1;
 }
 
-/* Begins an episode in every environment. */
+/* Begins an episode in every environment. Returns 0 like arcade_send. */
 static inline int arcade_begin(arcade *a)
 {
     static const int any[BRIDGE_ENVIRONMENTS] = {0};
@@ -202,7 +209,8 @@ static inline int arcade_begin(arcade *a)
     return arcade_send(a, any) && arcade_receive(a);
 }
 
-/* Starts the environments; o->frames is set by the protocol. On failure it returns 0, and a->link.error says why. */
+/* Starts the environments. o->frames is ignored: the protocol decides. Returns 0 on failure, and
+   a->link.error says why. */
 static inline int arcade_open(arcade *a, const bridge_options *o, const arcade_protocol *p)
 {
     bridge_options options = *o;
@@ -217,7 +225,8 @@ static inline int arcade_open(arcade *a, const bridge_options *o, const arcade_p
     a->width = p->side > 0 ? p->side : a->link.width;
     a->height = p->side > 0 ? p->side : a->link.height;
     a->channels = p->side > 0 ? 1 : a->link.channels;
-    for (i = 0; i < a->count; i++) a->seats[i].random = preprocess_seed(o->seed + (uint64_t)i);
+    for (i = 0; i < a->count; i++)
+        a->environments[i].random = preprocess_seed(o->seed + (uint64_t)i);
     a->frames = (uint8_t *)malloc((size_t)a->count * arcade_frame_bytes(a));
     a->screen = (uint8_t *)malloc(2 * (size_t)a->link.width * (size_t)a->link.height);
     if (a->frames != NULL && a->screen != NULL) {

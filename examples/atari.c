@@ -1,9 +1,11 @@
-/* Learns Atari games, and whatever else Gymnasium has that shows pictures and takes discrete actions. The games run in a Python
-   child, the agent learns in here. Try --help.
+/* Trains an agent on Atari games, and on any environment of Gymnasium that has pictures and
+   discrete actions. The games run in a Python child process, the agent learns in this one. --help
+   lists the options.
 
        pip install ale-py gymnasium
-       cc -O2 -pthread examples/atari.c -o atari -lm && ./atari --game pong --set context_scale=1                        */
-#include "train.h"
+       cc -O2 -pthread examples/atari.c -o atari -lm && ./atari --game pong --set context_scale=1
+*/
+#include "training_run.h"
 
 #include "arcade.h"
 #include "gif.h"
@@ -15,64 +17,62 @@
 #include "../rise.h"
 
 /* ---------------------------------------------------------------------------------------------- */
-/* What is asked for */
+/* Options */
 
-enum { MOST_SETTINGS = 40, TEXT = 1000, JUDGES = 8, GIF_FRAMES = 2000 };
+enum { MAX_SETTINGS = 40, TEXT = 1000, EVALUATED_GAMES = 8, GIF_FRAMES = 2000 };
 
 typedef struct options {
-    /* an Atari game as ALE has it, space_invaders; or any name of Gymnasium's */
+    /* an Atari game as ALE names it, such as space_invaders; or a name of Gymnasium */
     const char *game, *environment;
     const char *protocol, *preset;
     const char *python, *bridge, *folder, *play;
-    const char *settings[MOST_SETTINGS]; /* "field=value", of the agent */
+    const char *settings[MAX_SETTINGS]; /* "field=value", for the agent */
     int setting_count;
-    char keywords[TEXT]; /* "key=value" lines, of the environment */
+    char keywords[TEXT]; /* "key=value" lines, for the environment */
     rise_memory memory;
     double steps, hours, evaluate_every, save_every, blank;
-    double evaluate_epsilon; /* negative: what suits the game */
+    double evaluate_epsilon; /* negative: 0.001 for Atari, else 0 */
     int episodes, last_episodes, seed, environments, threads;
     int resume, whole, plain;
 } options;
 
 static const char *const usage =
-    "atari --game NAME            learns an Atari game: pong, breakout, space_invaders ...\n"
-    "      --env NAME             or any environment of Gymnasium: MinAtar/Breakout-v1, "
-    "CartPole-v1 ...\n"
-    "  --memory rise|none|full    how it remembers [rise]\n"
-    "  --steps N, --hours H       budget: it ends with either [2000000 steps]\n"
+    "atari --game NAME            an Atari game: pong, breakout, space_invaders ...\n"
+    "      --env NAME             or any environment of Gymnasium: MinAtar/Breakout-v1 ...\n"
+    "  --memory rise|none|full    the kind of memory [rise]\n"
+    "  --steps N, --hours H       the run ends when one of them is reached [2000000 steps]\n"
     "  --seed N                   [1]\n"
-    "  --resume                   goes on where it was stopped\n"
-    "  --play FILE                no learning: a saved agent plays --last-episodes\n"
-    "What it leaves\n"
-    "  --folder PATH              for its files [runs/GAME-MEMORY-SEED]\n"
+    "  --resume                   goes on with the run in the folder\n"
+    "  --play FILE                no training: a saved agent plays --last-episodes\n"
+    "Files\n"
+    "  --folder PATH              [runs/GAME-MEMORY-SEED]\n"
     "  --save-every S             seconds between saves [600]\n"
-    "  --whole                    saves the replay buffer, too: it resumes at once, but the file "
-    "is large\n"
+    "  --whole                    saves the replay buffer, too: a resumed run need not refill it,\n"
+    "                             but the file is large\n"
     "  --plain                    lines of text, no panel\n"
-    "How it is judged\n"
+    "Evaluation\n"
     "  --evaluate-every N         steps between evaluations [50000]\n"
-    "  --episodes N               that an evaluation plays greedily [5]\n"
-    "  --last-episodes N          that the best agent plays in the end [20]\n"
-    "  --evaluate-epsilon P       chance of a random action in all of them: who never presses the "
-    "button that serves the ball\n"
-    "                             would stand still for half an hour of play [0.001 in Atari "
-    "games, else 0]\n"
-    "What it plays\n"
-    "  --protocol dopamine|btr    dopamine: the game's own actions; btr: all 18, and up to 30 "
-    "frames of nothing at first.\n"
-    "                             Both: 4 frames a step, sticky actions 0.25, 108000 frames an "
-    "episode [dopamine]\n"
-    "  --blank P                  each frame is black with this chance [0]\n"
-    "  --keyword KEY=VALUE        an argument of Gymnasium's environment; may be given often\n"
-    "  --environments N           that are played at once [8]\n"
-    "How it learns\n"
-    "  --preset dqn|rainbow|btr|r2d2   an agent of the literature, instead of one that suits a "
-    "small machine\n"
-    "  --set FIELD=VALUE          a field of rise_agent_desc, such as window=32; may be given "
-    "often\n"
-    "  --threads N                that compute, beside the game's process [1]\n"
+    "  --episodes N               episodes of an evaluation, played greedily [5]\n"
+    "  --last-episodes N          episodes of the best agent at the end [20]\n"
+    "  --evaluate-epsilon P       probability of a random action in evaluations. Without it, an\n"
+    "                             agent that never serves the ball would stand still until the\n"
+    "                             episode's limit [0.001 in Atari games, else 0]\n"
+    "Game\n"
+    "  --protocol dopamine|btr    dopamine: the game's own actions; btr: all 18 actions, and up\n"
+    "                             to 30 frames without action at the start. Both: 4 frames a "
+    "step,\n"
+    "                             sticky actions 0.25, 108000 frames an episode [dopamine]\n"
+    "  --blank P                  probability that a frame is black [0]\n"
+    "  --keyword KEY=VALUE        an argument of the environment; may be repeated\n"
+    "  --environments N           environments that are played at once [8]\n"
+    "Agent\n"
+    "  --preset dqn|rainbow|btr|r2d2   an agent of the literature, instead of the default, which\n"
+    "                             is made for a small machine\n"
+    "  --set FIELD=VALUE          a field of rise_agent_desc, such as window=32; may be repeated\n"
+    "  --threads N                threads of the agent, beside the games' process [1]\n"
     "  --python PATH, --bridge PATH    [python3, examples/bridge.py]\n";
 
+/* Reads a number of at least `least`; "k" and "M" stand for thousands and millions. */
 static int parse_number(const char *text, double least, double *number)
 {
     char *end;
@@ -132,8 +132,7 @@ static int parse_option(options *o, const char *name, const char *value)
     if (strcmp(name, "--environments") == 0) return parse_whole(value, 1, &o->environments);
     if (strcmp(name, "--preset") == 0) return (o->preset = value) != NULL;
     if (strcmp(name, "--set") == 0)
-        return o->setting_count < MOST_SETTINGS &&
-               (o->settings[o->setting_count++] = value) != NULL;
+        return o->setting_count < MAX_SETTINGS && (o->settings[o->setting_count++] = value) != NULL;
     if (strcmp(name, "--threads") == 0) return parse_whole(value, 1, &o->threads);
     if (strcmp(name, "--python") == 0) return (o->python = value) != NULL;
     if (strcmp(name, "--bridge") == 0) return (o->bridge = value) != NULL;
@@ -178,7 +177,7 @@ static const struct {
     {"boxing", 0.1, 12.1},          {"ms_pacman", 307.3, 6951.6}};
 enum { KNOWN = sizeof known / sizeof *known };
 
-/* space_invaders is ALE/SpaceInvaders-v5. */
+/* Writes the Gymnasium name: space_invaders becomes ALE/SpaceInvaders-v5. */
 static void game_name(const options *o, char *name, size_t size)
 {
     size_t length;
@@ -214,10 +213,11 @@ static arcade_protocol protocol_of(const options *o)
     return p;
 }
 
-/* Starts `count` environments and says what is wrong if that cannot be. Pictures that are large become grey and small. */
+/* Starts `count` environments. Frames larger than 96 x 96 become grey, 84 x 84. Returns 0, after a
+   message, on failure. */
 static int open_arcade(arcade *a, const options *o, int count, int seed)
 {
-    /* the rest is ours */
+    /* arcade.h does the rest of the preprocessing */
     static const char *const ale =
         "frameskip=1\nrepeat_action_probability=0.0\nobs_type=grayscale\n";
     arcade_protocol p = protocol_of(o);
@@ -247,7 +247,8 @@ static int open_arcade(arcade *a, const options *o, int count, int seed)
 /* ---------------------------------------------------------------------------------------------- */
 /* The agent */
 
-/* For 84 x 84 on a few cores: half the conv net of Mnih et al. 2013, memory small beside it. */
+/* Sets the default agent for 84 x 84 on a few cores: half the filters of the conv net of Mnih et
+   al. 2013, and a recurrent net that is small beside it. */
 static void describe_small(rise_agent_desc *d)
 {
     d->network = RISE_NETWORK_CUSTOM;
@@ -277,11 +278,12 @@ static int preset_named(const char *name, rise_preset *preset)
     int i;
     for (i = 0; i < 4; i++)
         if (strcmp(name, presets[i].name) == 0) return *preset = presets[i].preset, 1;
-    fprintf(stderr, "atari: there is no preset %s: dqn, rainbow, btr, r2d2\n", name);
+    fprintf(stderr, "atari: unknown --preset %s: use dqn, rainbow, btr or r2d2\n", name);
     return 0;
 }
 
-/* The agent for this game: what was set counts most, then the preset, then what suits the size of the frames. */
+/* Fills in the description. --set comes first, then --preset, then the default for the frame size.
+   Returns 0, after a message, on failure. */
 static int describe(const options *o, const arcade *a, rise_agent_desc *d)
 {
     rise_preset preset = RISE_PRESET_DQN;
@@ -293,7 +295,7 @@ static int describe(const options *o, const arcade *a, rise_agent_desc *d)
     d->frame_channels = a->channels;
     d->actions = a->actions;
     d->environments = a->count;
-    d->players = JUDGES;
+    d->players = EVALUATED_GAMES;
     d->memory = o->memory;
     d->threads = o->threads;
     d->seed = (uint64_t)o->seed;
@@ -317,21 +319,22 @@ static int describe(const options *o, const arcade *a, rise_agent_desc *d)
 /* Playing */
 
 typedef struct session {
-    options asked;
+    options options;
     char folder[TRAIN_PATH - 40], title[100];
-    /* to learn from, to be judged by; the latter are opened when first needed */
-    arcade games, judges;
-    train training;
-    int shown; /* the panel shows the judges */
+    arcade games;     /* for training */
+    arcade evaluated; /* for evaluation, opened when first needed */
+    train_run training;
+    int shown; /* 1: the panel shows the evaluation */
     gif film;
     FILE *film_file;
-    uint64_t chance; /* of preprocess_random: who is judged again meets the same */
+    uint64_t random; /* of preprocess_random: each evaluation draws the same numbers */
 } session;
 
-static void look(void *user, uint8_t *picture)
+/* Draws the first environment for the panel. */
+static void draw_picture(void *user, uint8_t *picture)
 {
     const session *const s = (const session *)user;
-    const arcade *const a = s->shown ? &s->judges : &s->games;
+    const arcade *const a = s->shown ? &s->evaluated : &s->games;
     static preprocess_area area;
     static uint8_t grey[BRIDGE_SIDE * BRIDGE_SIDE];
     arcade_picture(a, 0, grey);
@@ -339,10 +342,10 @@ static void look(void *user, uint8_t *picture)
     preprocess_area_resize(&area, grey, picture);
 }
 
-/* The first judge's first episode is filmed. */
+/* Begins a GIF of the first episode of the first environment. */
 static void film_begin(session *s, const char *path)
 {
-    const arcade *const a = &s->judges;
+    const arcade *const a = &s->evaluated;
     int const scale = a->width >= 80 ? 2 : 1 + 160 / a->width;
     s->film_file = path != NULL ? fopen(path, "wb") : NULL;
     if (s->film_file != NULL) gif_begin(&s->film, s->film_file, a->width, a->height, 1, scale, 7);
@@ -351,7 +354,7 @@ static void film_frame(session *s)
 {
     static uint8_t grey[BRIDGE_SIDE * BRIDGE_SIDE];
     if (s->film_file == NULL) return;
-    arcade_picture(&s->judges, 0, grey);
+    arcade_picture(&s->evaluated, 0, grey);
     gif_frame(&s->film, grey);
 }
 static void film_end(session *s)
@@ -362,32 +365,33 @@ static void film_end(session *s)
     s->film_file = NULL;
 }
 
-/* Judges play games of their own; they are opened when they are first needed. */
-static int open_judges(session *s, int episodes)
+/* Opens the environments for evaluation, unless they are open. */
+static int open_evaluation(session *s, int episodes)
 {
-    int const count = episodes < JUDGES ? episodes : JUDGES;
-    return s->judges.frames != NULL ||
-           open_arcade(&s->judges, &s->asked, count, s->asked.seed + 1000000);
+    int const count = episodes < EVALUATED_GAMES ? episodes : EVALUATED_GAMES;
+    return s->evaluated.frames != NULL ||
+           open_arcade(&s->evaluated, &s->options, count, s->options.seed + 1000000);
 }
 
-/* The best actions of those judges that have episodes left, but for the odd random one: then the agent is allowed no other, so
-   that it knows what it did. */
-static int judge_act(session *s, rise_agent *agent, const int *left, int *actions)
+/* Chooses the greedy actions of the environments that have episodes left, with a few random
+   actions. For a random action, the mask allows the agent no other: so its memory sees the action
+   that is played. */
+static int evaluate_act(session *s, rise_agent *agent, const int *left, int *actions)
 {
-    double const epsilon = s->asked.evaluate_epsilon >= 0 ? s->asked.evaluate_epsilon
-                           : s->asked.game != NULL        ? 0.001
-                                                          : 0;
-    arcade *const a = &s->judges;
+    double const epsilon = s->options.evaluate_epsilon >= 0 ? s->options.evaluate_epsilon
+                           : s->options.game != NULL        ? 0.001
+                                                            : 0;
+    arcade *const a = &s->evaluated;
     uint8_t only[BRIDGE_ACTIONS];
     int i;
     for (i = 0; i < a->count; i++) {
         const uint8_t *const frame = a->frames + (size_t)i * arcade_frame_bytes(a), *allowed = NULL;
         actions[i] = left[i] == 0 ? -1 : 0;
         if (left[i] == 0 || arcade_over(a->events[i])) continue;
-        if (preprocess_random(&s->chance) < epsilon * 4294967296.0) {
+        if (preprocess_random(&s->random) < epsilon * 4294967296.0) {
             memset(only, 0, sizeof only);
             allowed = only;
-            only[preprocess_random(&s->chance) % (uint32_t)a->actions] = 1;
+            only[preprocess_random(&s->random) % (uint32_t)a->actions] = 1;
         }
         actions[i] = rise_agent_play(agent, i, frame, a->rewards[i], a->events[i], allowed);
         if (actions[i] < 0) return fprintf(stderr, "atari: %s\n", rise_agent_error(agent)->text), 0;
@@ -395,29 +399,31 @@ static int judge_act(session *s, rise_agent *agent, const int *left, int *action
     return 1;
 }
 
-/* Has the agent play so many episodes greedily. Returns 1 with the mean score; 0 if it was interrupted or went wrong. */
-static int judge(session *s, rise_agent *agent, int episodes, const char *film, double *mean)
+/* Plays `episodes` episodes greedily. Returns 1 and the mean score; 0 if it was interrupted or
+   failed. */
+static int evaluate(session *s, rise_agent *agent, int episodes, const char *film, double *mean)
 {
-    arcade *const a = &s->judges;
-    int left[JUDGES], actions[JUDGES], to_come = episodes, filmed = 0, i, good;
+    arcade *const a = &s->evaluated;
+    int left[EVALUATED_GAMES], actions[EVALUATED_GAMES], to_come = episodes, filmed = 0, i, good;
     double sum = 0;
-    if (!open_judges(s, episodes)) return 0;
+    if (!open_evaluation(s, episodes)) return 0;
     for (i = 0; i < a->count; i++) left[i] = (episodes + i) / a->count;
     s->shown = 1;
-    s->chance = preprocess_seed((uint64_t)s->asked.seed);
+    s->random = preprocess_seed((uint64_t)s->options.seed);
     film_begin(s, film);
     good = arcade_begin(a);
     while (good && to_come > 0 && !terminal_interrupted) {
         if (filmed >= 0 && filmed++ < GIF_FRAMES) film_frame(s);
-        good = judge_act(s, agent, left, actions) && arcade_send(a, actions) && arcade_receive(a);
+        good = evaluate_act(s, agent, left, actions) && arcade_send(a, actions) &&
+               arcade_receive(a);
         for (i = 0; i < a->count; i++) {
             if (actions[i] < 0 || !arcade_over(a->events[i])) continue;
-            sum += a->seats[i].score;
+            sum += a->environments[i].score;
             left[i]--;
             to_come--;
             if (i == 0) filmed = -1;
         }
-        if (s->training.agent != NULL) train_tick(&s->training); /* it is not over */
+        if (s->training.agent != NULL) train_tick(&s->training); /* keeps the panel alive */
     }
     film_end(s);
     s->shown = 0;
@@ -429,7 +435,7 @@ static int judge(session *s, rise_agent *agent, int episodes, const char *film, 
 /* ---------------------------------------------------------------------------------------------- */
 /* Learning */
 
-/* One step of all games; the agent learns while they are played. Returns 0, and says why, where either fails. */
+/* Steps all games once; the agent learns while they run. Returns 0, after a message, on failure. */
 static int learn_step(session *s)
 {
     arcade *const a = &s->games;
@@ -442,39 +448,40 @@ static int learn_step(session *s)
         return fprintf(stderr, "atari: %s\n", rise_agent_error(agent)->text), 0;
     if (!arcade_receive(a)) return fprintf(stderr, "atari: %s\n", a->link.error), 0;
     for (i = 0; i < a->count; i++)
-        if (arcade_over(a->events[i])) train_episode(&s->training, a->seats[i].score);
+        if (arcade_over(a->events[i])) train_episode(&s->training, a->environments[i].score);
     return 1;
 }
 
 static int learn(session *s)
 {
-    train *const t = &s->training;
+    train_run *const t = &s->training;
     int good = 1;
     double score;
     while (good && !train_over(t)) {
         good = learn_step(s);
         train_tick(t);
         if (good && train_evaluation_due(t)) {
-            good = judge(s, t->agent, s->asked.episodes, NULL, &score) || terminal_interrupted;
+            good = evaluate(s, t->agent, s->options.episodes, NULL, &score) || terminal_interrupted;
             if (good && !terminal_interrupted) train_evaluated(t, score);
         }
     }
     return good;
 }
 
-/* Is this the agent's game? */
+/* Checks that the agent fits the game. Returns 0, after a message, if not. */
 static int agent_suits(const rise_agent_desc *desc, const arcade *a, const char *path)
 {
     if (desc->actions == a->actions && desc->frame_width == a->width &&
         desc->frame_height == a->height && desc->frame_channels == a->channels)
         return 1;
     fprintf(stderr,
-            "atari: %s has learned another game, of %d actions and frames of %d x %d x %d\n", path,
-            desc->actions, desc->frame_width, desc->frame_height, desc->frame_channels);
+            "atari: %s was trained on another game, with %d actions and frames of %d x %d x %d: "
+            "pass its --game or --env\n",
+            path, desc->actions, desc->frame_width, desc->frame_height, desc->frame_channels);
     return 0;
 }
 
-/* A saved agent plays; what it scores is said and the first episode filmed. */
+/* Plays with a saved agent. Prints its mean score and films the first episode. */
 static int play(session *s, const char *path)
 {
     char film[TRAIN_PATH];
@@ -484,22 +491,23 @@ static int play(session *s, const char *path)
     double score;
     memset(&machine, 0, sizeof machine);
     machine.play_only = 1;
-    machine.players = JUDGES;
+    machine.players = EVALUATED_GAMES;
     if (rise_agent_load(&agent, path, &machine, &error) != RISE_OK)
         return fprintf(stderr, "atari: %s\n", error.text), 0;
     snprintf(film, sizeof film, "%s/episode.gif", s->folder);
-    if (!open_judges(s, s->asked.last_episodes)) return 0;
-    if (!agent_suits(rise_agent_query(agent), &s->judges, path)) return 0;
-    if (judge(s, agent, s->asked.last_episodes, film, &score))
-        printf("Playing %d more episodes greedily, the best agent scored %.4g on average. Look at "
+    if (!open_evaluation(s, s->options.last_episodes)) return 0;
+    if (!agent_suits(rise_agent_query(agent), &s->evaluated, path)) return 0;
+    if (evaluate(s, agent, s->options.last_episodes, film, &score))
+        printf("Playing %d more episodes greedily, the best agent scored %.4g on average. Film of "
                "one: %s\n",
-               s->asked.last_episodes, score, film);
+               s->options.last_episodes, score, film);
     rise_agent_destroy(agent);
     return 1;
 }
 
-/* Is there a run to go on with? Then *desc is its agent's, and so many games are played as it has learned from. Returns 0, and
-   says why, where the folder holds one that was not asked for, or a damaged one. */
+/* Looks for a run in the folder. If there is one, *desc becomes its agent's, and the number of
+   environments too. Returns 0, after a message, if the folder holds a run but --resume is missing,
+   or a damaged file. */
 static int find_run(session *s, int *found, rise_agent_desc *desc)
 {
     char path[TRAIN_PATH];
@@ -507,20 +515,21 @@ static int find_run(session *s, int *found, rise_agent_desc *desc)
     snprintf(path, sizeof path, "%s/agent.rise", s->folder);
     *found = access(path, F_OK) == 0;
     if (!*found) return 1;
-    if (!s->asked.resume) {
+    if (!s->options.resume) {
         fprintf(stderr,
-                "atari: there is a run in %s already: go on with --resume, or begin another with "
+                "atari: there is a run in %s already: add --resume to go on, or begin another with "
                 "--folder or --seed\n",
                 s->folder);
         return 0;
     }
     if (rise_agent_peek(desc, path, &error) != RISE_OK)
         return fprintf(stderr, "atari: %s\n", error.text), 0;
-    s->asked.environments = desc->environments;
+    s->options.environments = desc->environments;
     return 1;
 }
 
-/* A new agent of this description, or, of a run that was found, the one that was saved. NULL, and it says why, if it cannot be. */
+/* Creates the agent, or loads the agent of the run that was found. Returns NULL, after a message,
+   on failure. */
 static rise_agent *make_agent(session *s, int found, const rise_agent_desc *desc)
 {
     char path[TRAIN_PATH];
@@ -529,7 +538,7 @@ static rise_agent *make_agent(session *s, int found, const rise_agent_desc *desc
     rise_error error;
     rise_result result;
     memset(&machine, 0, sizeof machine);
-    machine.threads = s->asked.threads;
+    machine.threads = s->options.threads;
     snprintf(path, sizeof path, "%s/agent.rise", s->folder);
     if (!agent_suits(desc, &s->games, path) || !train_memory_fits(desc)) return NULL;
     result = found ? rise_agent_load(&agent, path, &machine, &error)
@@ -540,7 +549,7 @@ static rise_agent *make_agent(session *s, int found, const rise_agent_desc *desc
 
 static int run(session *s)
 {
-    const options *const o = &s->asked;
+    const options *const o = &s->options;
     train_options tool;
     rise_agent_desc desc;
     char best[TRAIN_PATH];
@@ -562,7 +571,7 @@ static int run(session *s)
     tool.save_every = o->save_every;
     tool.whole = o->whole;
     tool.plain = o->plain;
-    tool.look = look;
+    tool.draw = draw_picture;
     tool.user = s;
     for (i = 0; i < KNOWN && o->game != NULL; i++)
         if (strcmp(o->game, known[i].name) == 0)
@@ -580,11 +589,11 @@ static int run(session *s)
     return good;
 }
 
-/* The folder is called by game, memory and seed, unless another one is asked for. */
+/* Names the folder after game, memory and seed, unless --folder is given. */
 static void name_folder(session *s)
 {
     static const char *const memories[] = {"rise", "none", "full"};
-    const options *const o = &s->asked;
+    const options *const o = &s->options;
     const char *const name = o->game != NULL ? o->game : o->environment;
     const char *const slash = strrchr(name, '/');
     const char *const memory = memories[o->memory];
@@ -603,20 +612,20 @@ int main(int argc, char **argv)
 {
     static session s;
     int good;
-    s.asked.seed = 1;
-    s.asked.protocol = "dopamine";
-    s.asked.bridge = "examples/bridge.py";
-    s.asked.environments = 8;
-    s.asked.threads = 1;
-    s.asked.evaluate_every = 50000;
-    s.asked.save_every = 600;
-    s.asked.episodes = 5;
-    s.asked.last_episodes = 20;
-    s.asked.evaluate_epsilon = -1;
-    if (!parse(&s.asked, argc, argv)) return fputs(usage, stderr), 2;
+    s.options.seed = 1;
+    s.options.protocol = "dopamine";
+    s.options.bridge = "examples/bridge.py";
+    s.options.environments = 8;
+    s.options.threads = 1;
+    s.options.evaluate_every = 50000;
+    s.options.save_every = 600;
+    s.options.episodes = 5;
+    s.options.last_episodes = 20;
+    s.options.evaluate_epsilon = -1;
+    if (!parse(&s.options, argc, argv)) return fputs(usage, stderr), 2;
     name_folder(&s);
-    good = s.asked.play != NULL ? play(&s, s.asked.play) : run(&s);
+    good = s.options.play != NULL ? play(&s, s.options.play) : run(&s);
     arcade_close(&s.games);
-    arcade_close(&s.judges);
+    arcade_close(&s.evaluated);
     return good ? 0 : 1;
 }

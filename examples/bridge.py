@@ -1,8 +1,9 @@
-"""Serves environments of Gymnasium to a C program, over standard input and output: the child of env_bridge.h, which says
-what the messages are.
+"""Serves environments of Gymnasium to a C program, over standard input and output. This is the
+child process of env_bridge.h, which describes the messages.
 
-Observations that are images go out as they are; planes of bits (MinAtar) become 0 and 255; of other observations, such as
-CartPole's four numbers, the rendered picture is taken in their place. Actions must be discrete.
+Observations that are images are sent unchanged, and planes of bits (MinAtar) as 0 and 255. For any
+other observation, such as CartPole's four numbers, the rendered picture is sent. Actions must be
+discrete.
 """
 
 import ast
@@ -14,7 +15,7 @@ import sys
 
 try:
     import numpy
-except ImportError:  # said when it is needed, in words
+except ImportError:  # reported as a sentence when it is needed
     numpy = None
 
 VERSION = 1
@@ -22,13 +23,13 @@ HEAD = struct.Struct("<4sIII")  # "RISE", type, number, length of what follows
 HELLO, STEP, SPEC, STATE, ERROR, BYE = range(1, 7)
 RESET = 1  # of a STEP
 TERMINATED, TRUNCATED = 1, 2  # of a STATE
-ENVIRONMENTS, FRAMES = 256, 8  # at the most
-MOST_BYTES = ENVIRONMENTS * (2 + 255)  # of a message that comes in: everyone's actions
-MOST_TEXT = 1000  # of an ERROR
+ENVIRONMENTS, FRAMES = 256, 8  # largest values
+MAX_BYTES = ENVIRONMENTS * (2 + 255)  # of a message that comes in: all environments' actions
+MAX_TEXT = 1000  # bytes of an ERROR
 
 
 class Refusal(Exception):
-    """What cannot be done, in a sentence for the person who asked for it."""
+    """A request that cannot be served. The text is a sentence for the user."""
 
 
 class Environment:
@@ -50,20 +51,21 @@ class Environment:
 
 
 class Rendered(Environment):
-    """One whose observations are no images: it is looked at."""
+    """An environment whose observations are not images: its rendered picture is used."""
 
     def frame(self):
         return as_image(self.env.render())
 
 
 class Atari(Environment):
-    """The Arcade Learning Environment without the layers above it: the same steps, but only the frames that are asked for."""
+    """The Arcade Learning Environment without Gymnasium's layers: only frames in use are made."""
 
     @staticmethod
     def fits(env):
-        """Whether the layers above would do no more."""
+        """Returns whether Gymnasium's layers would do nothing more."""
         plain = env.unwrapped
-        return hasattr(plain, "ale") and plain._frameskip == 1 and env.spec.max_episode_steps is None
+        simple = hasattr(plain, "ale") and plain._frameskip == 1
+        return simple and env.spec.max_episode_steps is None
 
     def __init__(self, env):
         super().__init__(env)
@@ -83,7 +85,7 @@ class Atari(Environment):
 
 
 def as_image(observation):
-    """[height][width][channels] of uint8, or None if it is no image."""
+    """Returns uint8 [height][width][channels]; None if the observation is not an image."""
     try:
         image = numpy.asarray(observation)
     except ValueError:  # a tuple of different things
@@ -98,11 +100,12 @@ def as_image(observation):
 
 
 def import_for(name):
-    """Gymnasium, knowing the environments of the package that `name` belongs to."""
+    """Imports Gymnasium, and registers the environments of the package that `name` belongs to."""
     package = {"ALE": "ale_py", "MinAtar": "minatar"}.get(name.split("/")[0])
-    wanted = "ale-py gymnasium" if package == "ale_py" else "minatar gymnasium" if package else "gymnasium"
+    installed = {"ale_py": "ale-py gymnasium", "minatar": "minatar gymnasium"}
+    wanted = installed.get(package, "gymnasium")
     try:
-        import gymnasium  # which needs numpy and thus brings it
+        import gymnasium  # installs numpy, too
 
         gymnasium.logger.min_level = gymnasium.logger.ERROR
         if package == "ale_py":
@@ -114,11 +117,13 @@ def import_for(name):
 
             minatar.gym.register_envs()
     except ImportError as missing:
-        raise Refusal(f"Python has no package {missing.name or missing}: pip install {wanted}") from missing
+        lacking = missing.name or missing
+        raise Refusal(f"Python has no package {lacking}: pip install {wanted}") from missing
     return gymnasium
 
 
 def refuse_unknown(gymnasium, name):
+    """Raises a Refusal with similar names if there is no environment `name`."""
     if name in gymnasium.registry:
         return
     plain = {known.lower(): known for known in gymnasium.registry}
@@ -128,17 +133,20 @@ def refuse_unknown(gymnasium, name):
 
 
 def make(name, settings):
-    """One environment by Gymnasium's name, with its keyword arguments."""
+    """Makes one environment by Gymnasium's name, with keyword arguments."""
     gymnasium = import_for(name)
     refuse_unknown(gymnasium, name)
     try:
         env = gymnasium.make(name, disable_env_checker=True, **settings)
-        if not isinstance(env.action_space, gymnasium.spaces.Discrete) or env.action_space.start != 0:
-            raise Refusal(f"{name} has actions of the kind {env.action_space}; only discrete ones can be played")
+        space = env.action_space
+        if not isinstance(space, gymnasium.spaces.Discrete) or space.start != 0:
+            kind = f"{name} has actions of the kind {space}"
+            raise Refusal(f"{kind}; only discrete actions that start at 0 are supported")
         if as_image(env.observation_space.sample()) is not None:
             return Atari(env) if Atari.fits(env) else Environment(env)
         env.close()
-        return Rendered(gymnasium.make(name, disable_env_checker=True, render_mode="rgb_array", **settings))
+        settings = {**settings, "render_mode": "rgb_array"}
+        return Rendered(gymnasium.make(name, disable_env_checker=True, **settings))
     except TypeError as wrong:
         raise Refusal(f"{name} does not know a setting: {wrong}") from wrong
 
@@ -149,18 +157,18 @@ def action_names(env):
 
 
 class Served:
-    """An environment as the protocol has it: several actions a message, the newest frames in answer."""
+    """An environment served by the protocol: several actions a message, the newest frames back."""
 
     def __init__(self, environment, frames):
         self.environment = environment
-        self.frames = frames  # [count][height][width][channels], the newest last; a part of the answer
+        self.frames = frames  # [count][height][width][channels], newest last; part of the answer
 
     def reset(self, seed):
         self.environment.reset(seed)
         self.frames[:] = self.environment.frame()
 
     def play(self, actions):
-        """Until the episode ends. Returns how it ended, how many actions were played, and the sum of the rewards."""
+        """Plays actions until the episode ends. Returns the end, the actions played, the reward."""
         count = len(self.frames)
         if len(actions) < count:
             self.frames[: count - len(actions)] = self.frames[len(actions) :].copy()
@@ -172,7 +180,7 @@ class Served:
             ended = TERMINATED if terminated else TRUNCATED if truncated else 0
             to_come = len(actions) - played
             if ended and to_come:
-                self.frames[:] = self.environment.frame()  # what was between was not looked at
+                self.frames[:] = self.environment.frame()  # the frames before it were not made
             elif to_come < count:
                 self.frames[count - 1 - to_come] = self.environment.frame()
             if ended:
@@ -180,7 +188,7 @@ class Served:
         return ended, played, total
 
     def begin(self, seed, actions):
-        """A new episode, some steps on; another one if it ends in them."""
+        """Begins an episode and plays actions. Begins another episode if it ends early."""
         self.reset(seed)
         while actions:
             ended, played, _ = self.play(actions)
@@ -190,7 +198,7 @@ class Served:
 
 
 class Stream:
-    """Whole messages, numbered in both directions. Ends the process where the one that is served is gone."""
+    """Whole messages, numbered in both directions. Ends the process if the program is gone."""
 
     def __init__(self, source, sink):
         self.source, self.sink, self.number = source, sink, 0
@@ -210,7 +218,7 @@ class Stream:
     def receive(self):
         magic, kind, number, size = HEAD.unpack(self.exactly(HEAD.size))
         expected, self.number = self.number, (self.number + 1) % (1 << 32)
-        if magic != b"RISE" or number != expected or size > MOST_BYTES:
+        if magic != b"RISE" or number != expected or size > MAX_BYTES:
             raise Refusal("the environment's process was sent something that is no message")
         return kind, self.exactly(size)
 
@@ -224,8 +232,8 @@ class Stream:
             sys.exit(0)
 
     def complain(self, sentence):
-        text = sentence.encode(errors="backslashreplace")[:MOST_TEXT]
-        self.send(ERROR, text.decode(errors="ignore").encode())  # no half of a character at the end
+        text = sentence.encode(errors="backslashreplace")[:MAX_TEXT]
+        self.send(ERROR, text.decode(errors="ignore").encode())  # cuts no character in half
 
 
 class Server:
@@ -233,13 +241,13 @@ class Server:
         self.stream = stream
 
     def greet(self):
-        """Makes what HELLO asks for and tells what it is."""
+        """Makes the environments that HELLO asks for, and sends SPEC."""
         name, settings, count, frames = self.hello()
         environments = [make(name, settings) for _ in range(count)]
         environments[0].reset(0)
         image = environments[0].frame()
         if image is None:
-            raise Refusal(f"{name} shows neither an image nor a picture of itself")
+            raise Refusal(f"{name} shows neither an image nor a rendered picture")
         self.shape = (frames, *image.shape)
         self.answer = bytearray(count * (8 + int(numpy.prod(self.shape))))
         self.served, self.fresh = [], [True] * count
@@ -250,10 +258,11 @@ class Server:
         names = "\n".join([name, *action_names(environments[0].env)])
         height, width, channels = image.shape
         self.actions = int(environments[0].env.action_space.n)
-        self.stream.send(SPEC, struct.pack("<IIIII", VERSION, width, height, channels, self.actions) + names.encode())
+        head = struct.pack("<IIIII", VERSION, width, height, channels, self.actions)
+        self.stream.send(SPEC, head + names.encode())
 
     def hello(self):
-        """What is asked for: name, settings, how many environments, and frames of each."""
+        """Reads HELLO. Returns name, settings, number of environments, and frames of each."""
         kind, body = self.ask()
         if kind != HELLO or len(body) < 20:
             raise Refusal("the environment's process was not greeted")
@@ -262,19 +271,20 @@ class Server:
             ours = f"bridge.py speaks version {VERSION} of the protocol"
             raise Refusal(f"{ours}, the program {version}: take both from one release")
         if not 1 <= count <= ENVIRONMENTS or not 1 <= frames <= FRAMES:
-            raise Refusal(f"1 to {ENVIRONMENTS} environments and 1 to {FRAMES} frames of each go over a bridge")
+            limits = f"1 to {ENVIRONMENTS} environments and 1 to {FRAMES} frames of each"
+            raise Refusal(f"{limits} are possible, not {count} and {frames}")
         name, *settings = body[20:].decode(errors="replace").split("\n")
         return name, dict(map(setting, filter(None, settings))), count, frames
 
     def ask(self):
-        """The program's next message. BYE is the last one."""
+        """Returns the program's next message. BYE ends the process."""
         kind, body = self.stream.receive()
         if kind == BYE:
             sys.exit(0)
         return kind, body
 
     def step(self, body):
-        """Everyone's actions, then everyone's frames."""
+        """Plays the actions of a STEP, and sends STATE."""
         size = len(self.answer) // len(self.served)
         moves = self.moves(body)
         for i, served in enumerate(self.served):
@@ -289,16 +299,18 @@ class Server:
         self.stream.send(STATE, self.answer)
 
     def moves(self, body):
-        """Of each environment whether it is reset, and its actions."""
+        """Splits a STEP into (reset, actions), one for each environment."""
         moves, at = [], 0
         while len(moves) < len(self.served) and at + 1 < len(body):
             reset, actions = body[at], body[at + 2 : at + 2 + body[at + 1]]
             at += 2 + body[at + 1]
             moves.append((reset, actions))
             if reset > RESET or max(actions, default=0) >= self.actions:
-                raise Refusal(f"an environment was sent an action that it has not: 0 to {self.actions - 1} are possible")
+                possible = f"0 to {self.actions - 1} are possible"
+                raise Refusal(f"an environment was sent an action that it has not: {possible}")
         if len(moves) != len(self.served) or at != len(body):
-            raise Refusal(f"the actions for {len(self.served)} environments are incomplete, or too many")
+            count = len(self.served)
+            raise Refusal(f"the actions for {count} environments are incomplete, or too many")
         return moves
 
     def serve(self):
@@ -311,7 +323,7 @@ class Server:
 
 
 def setting(line):
-    """ "frameskip=1": a number, True or False; anything else is text."""
+    """Splits "frameskip=1". The value is a number, True or False; anything else is text."""
     key, _, value = line.partition("=")
     try:
         return key, ast.literal_eval(value)
@@ -320,15 +332,15 @@ def setting(line):
 
 
 def main():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which will say BYE
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which sends BYE
     stream = Stream(os.dup(0), os.dup(1))
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # whatever reads or prints must not disturb the messages
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # prints must not mix with messages
     os.dup2(2, 1)
     try:
         Server(stream).serve()
     except Refusal as why:
         stream.complain(str(why))
-    except Exception as wrong:  # also what packages say that they miss
+    except Exception as wrong:  # also missing packages
         stream.complain(f"the environment failed: {type(wrong).__name__}: {wrong}")
         raise
 

@@ -1,4 +1,5 @@
-/* Learning curves, drawn in the terminal and as a picture in SVG that can be read on a light and on a dark page. */
+/* Learning curves, drawn in the terminal and as an SVG picture that is readable on a light and on a
+   dark page. */
 #ifndef CHART_H
 #define CHART_H
 
@@ -13,7 +14,7 @@ typedef struct chart_point {
 } chart_point;
 
 typedef struct chart_curve {
-    const char *name, *text; /* curves of one name have one line in the legend */
+    const char *name, *text; /* curves of the same name share a line of the legend */
     int colour;              /* 0xRRGGBB */
     chart_point points[CHART_POINTS];
     int count;
@@ -26,16 +27,16 @@ typedef struct chart {
     struct {
         const char *name, *brief;
         double score;
-    } levels[CHART_LEVELS]; /* dashed lines across the chart; the first one is its upper edge */
+    } levels[CHART_LEVELS]; /* dashed lines; the first level is the upper edge of the chart */
     int level_count;
 } chart;
 
-/* Where the numbers of a chart lie on a page, in any unit of length. */
+/* Maps the numbers of a chart to positions on a page, in any unit of length. */
 typedef struct chart_frame {
-    double left, top, width, height; /* of the page */
+    double left, top, width, height; /* of the chart on the page */
     double x_max, low, high;         /* x from 0, scores from low to high */
-    int by_seconds;                  /* else x is steps */
-    double x_least;                  /* where a logarithmic x axis begins; 0: a linear one from 0 */
+    int by_seconds;                  /* 1: x is seconds; 0: x is steps */
+    double x_least;                  /* start of a logarithmic x axis; 0: a linear axis from 0 */
     const char *x_name;
 } chart_frame;
 
@@ -70,7 +71,7 @@ static inline double chart_y(const chart_frame *f, double score)
     return f->top + f->height * (f->high - score) / (f->high - f->low);
 }
 
-/* The least of ... 0.5, 1, 2, 5, 10, 20 ... that is not below x > 0. */
+/* Returns the least of ... 0.5, 1, 2, 5, 10, 20 ... that is not below x > 0. */
 static inline double chart_round_up(double x)
 {
     double const power = pow(10, floor(log10(x))), digit = x / power;
@@ -80,9 +81,11 @@ static inline double chart_round_up(double x)
 /* ---------------------------------------------------------------------------------------------- */
 /* In the terminal */
 
-enum { CHART_LEFT_MARGIN = 7, CHART_RIGHT_MARGIN = 11 }; /* for the levels' scores and names */
+/* columns for the scores and names of the levels */
+enum { CHART_LEFT_MARGIN = 7, CHART_RIGHT_MARGIN = 11 };
 
-/* Score over seconds in `rows` x `columns` characters and a row below; the time axis reaches at least to `seconds`. */
+/* Draws score over seconds in `rows` x `columns` characters, with the time axis in the row below.
+   The axis reaches at least to `seconds`. */
 static inline void chart_draw(const chart *c, terminal *t, int top, int left, int rows, int columns,
                               double seconds)
 {
@@ -91,7 +94,7 @@ static inline void chart_draw(const chart *c, terminal *t, int top, int left, in
     int label = top - 1, i, j, x;
     f.x_max = fmax(f.x_max, seconds);
     tenth = chart_round_up(f.x_max) / 10;
-    f.x_max = tenth * ceil(f.x_max / tenth); /* the axis changes now and then only */
+    f.x_max = tenth * ceil(f.x_max / tenth); /* so the axis changes rarely */
     f.left = 2 * (left + CHART_LEFT_MARGIN); /* in braille dots */
     f.width = 2 * (columns - CHART_LEFT_MARGIN - CHART_RIGHT_MARGIN) - 1;
     f.top = 4 * top;
@@ -99,7 +102,7 @@ static inline void chart_draw(const chart *c, terminal *t, int top, int left, in
     for (i = 0; i < c->level_count; i++) {
         int const y = (int)chart_y(&f, c->levels[i].score);
         for (x = 0; x <= (int)f.width; x += 3) terminal_dot(t, (int)f.left + x, y, 0x8C8C8C);
-        label = y / 4 > label ? y / 4 : label + 1; /* levels that are close have a label each */
+        label = y / 4 > label ? y / 4 : label + 1; /* close levels keep separate labels */
         terminal_text(t, label, left, TERMINAL_PLAIN, "%+6.2f", c->levels[i].score);
         terminal_text(t, label, left + columns - CHART_RIGHT_MARGIN + 1, TERMINAL_PLAIN, "%s",
                       c->levels[i].brief);
@@ -150,7 +153,7 @@ static inline void chart_svg_axes(FILE *file, const chart_frame *f)
             f->left + f->width / 2, bottom + 40, f->x_name);
 }
 
-/* A dashed line across at `score`, with its name above or below. */
+/* Draws a dashed line at `score`, with its name above or below. */
 static inline void chart_svg_level(FILE *file, const chart_frame *f, const char *name, double score,
                                    int below)
 {
@@ -194,7 +197,7 @@ static inline void chart_svg_legend(FILE *file, const chart *c)
     int i, j;
     for (i = 0; i < c->count; i++) {
         for (j = 0; strcmp(c->curves[j].name, c->curves[i].name) != 0; j++) continue;
-        if (j < i) continue; /* already there */
+        if (j < i) continue; /* already in the legend */
         fprintf(file,
                 "<polyline stroke=\"#%06x\" points=\"%.0f,50 %.0f,50\"/><text x=\"%.0f\" "
                 "y=\"54\">%s: %s</text>\n",
@@ -204,7 +207,7 @@ static inline void chart_svg_legend(FILE *file, const chart *c)
     }
 }
 
-/* Begins a picture; NULL if the file cannot be written. It ends with chart_svg_close, which returns whether all went well. */
+/* Begins a picture. Returns NULL if the file cannot be written. Call chart_svg_close at the end. */
 static inline FILE *chart_svg_open(const char *path, double width, double height, const char *title)
 {
     FILE *const file = fopen(path, "w");
@@ -223,6 +226,7 @@ static inline FILE *chart_svg_open(const char *path, double width, double height
     fprintf(file, "<text class=\"title\" x=\"60\" y=\"26\">%s</text>\n", title);
     return file;
 }
+/* Ends a picture. Returns 0 if something could not be written. */
 static inline int chart_svg_close(FILE *file)
 {
     int good;
@@ -231,7 +235,8 @@ static inline int chart_svg_close(FILE *file)
     return fclose(file) == 0 && good;
 }
 
-/* Two panels: score over steps, and over seconds. Returns 0 if the file cannot be written. */
+/* Writes two panels: score over steps, and score over seconds. Returns 0 if the file cannot be
+   written. */
 static inline int chart_write_svg(const chart *c, const char *path)
 {
     char title[100];

@@ -1,38 +1,46 @@
-/* Environments of Gymnasium for a C program. They live in a child process, bridge.py, and step while the program computes:
+/* Environments of Gymnasium for a C program. They run in a child process, bridge.py, and step while
+   the program computes:
 
        static bridge b;
        bridge_options options = {0};
        options.name = "ALE/Pong-v5";
+       options.script = "examples/bridge.py";
        options.environments = 8;
        if (!bridge_open(&b, &options)) return puts(b.error), 1;
        for (;;) {
-           bridge_send(&b, moves);                          // moves[i]: what environment i is to do
+           bridge_send(&b, moves);                          // moves[i]: for environment i
            ...                                              // learn meanwhile
            if (!bridge_receive(&b)) return puts(b.error), 1;
-           ...                                              // b.states[i]: what came of it
+           ...                                              // b.states[i]: the result
        }
        bridge_close(&b);
 
-   Whatever happens to the child, a call returns 0 and b.error says in a sentence what it was: no signal is raised and no call
-   waits for longer than `patience`, and as long again, at most two seconds, for the end of a child that is lost. POSIX only.
+   If the child fails in any way, the call returns 0 and b.error is a sentence that says why. No
+   signal is raised. No call waits longer than `patience`, plus at most two seconds for the end of a
+   child that no longer answers. POSIX only.
 
-   THE PROTOCOL, version 1. Bytes go over a socket that is the child's standard input and output. Numbers are little-endian. A
-   message is a head of 16 bytes, "RISE", u32 type, u32 number, u32 length, then `length` bytes. The program asks and the child
-   answers, in turn; an answer has the number of its question, and they count from 0.
+   THE PROTOCOL, version 1. The bytes go over a socket, which is the child's standard input and
+   output. Numbers are little-endian. A message is a head of 16 bytes ("RISE", u32 type, u32 number,
+   u32 length), then `length` bytes. The program asks and the child answers, in turn. An answer has
+   the number of its question; questions count from 0.
 
-       1 HELLO  program  u32 version, u32 environments, u32 frames, u64 seed; text: Gymnasium's name of the environment, then
-                         its settings, "key=value", a line each
-       2 STEP   program  for each environment: u8 reset, u8 count, count bytes, an action each. With reset 1 a new episode begins
-                         and the actions are played in it, in yet another one if it ends in them. The first episode of
-                         environment i is drawn from seed + i. Neither reset nor actions: it is left alone
-       3 SPEC   child    answers HELLO: u32 version, u32 width, u32 height, u32 channels, u32 actions; text: the name, then the
-                         actions' names, a line each
-       4 STATE  child    answers STEP: for each environment: u8 end (0 none, 1 terminated, 2 truncated), u8 actions that were
-                         played, u16 0, f32 sum of their rewards, then [frames][height][width][channels] bytes: its newest
-                         frames, newest last. An episode that ends before its actions do shows its last frame as those before
-                         it, too; one that begins, its first. Of a reset nothing is told: end 0, 0 actions played, reward 0
+       1 HELLO  program  u32 version, u32 environments, u32 frames, u64 seed; text: Gymnasium's name
+                         of the environment, then its settings, "key=value", a line each
+       2 STEP   program  for each environment: u8 reset, u8 count, count bytes, an action each. With
+                         reset 1 a new episode begins and the actions are played in it; if it ends
+                         early, the rest is played in the next one. The first episode of environment
+                         i is drawn from seed + i. Without reset and actions, nothing happens
+       3 SPEC   child    answers HELLO: u32 version, u32 width, u32 height, u32 channels, u32
+                         actions; text: the name, then the names of the actions, a line each
+       4 STATE  child    answers STEP: for each environment: u8 end (0 none, 1 terminated, 2
+                         truncated), u8 actions played, u16 0, f32 sum of their rewards, then its
+                         newest frames [frames][height][width][channels], newest last. If an episode
+                         ends before all actions are played, its last frame fills the older frames
+                         too; if an episode begins, its first frame does. After a reset: end 0, 0
+                         actions played, reward 0
        5 ERROR  child    instead of an answer: a sentence. The child ends
-       6 BYE    program  the child ends, as it does when the socket is closed                                                  */
+       6 BYE    program  the child ends. It also ends when the socket is closed
+*/
 #ifndef ENV_BRIDGE_H
 #define ENV_BRIDGE_H
 
@@ -60,41 +68,42 @@
 
 enum {
     BRIDGE_VERSION = 1,
-    BRIDGE_ENVIRONMENTS = 256, /* limits */
+    BRIDGE_ENVIRONMENTS = 256, /* this and the next: largest values */
     BRIDGE_FRAMES = 8,
     BRIDGE_SIDE = 1024,
     BRIDGE_CHANNELS = 16,
     BRIDGE_ACTIONS = 256,
-    BRIDGE_PLAYED = 255, /* actions of an environment in one STEP */
-    BRIDGE_TEXT = 8192,  /* of names and errors */
+    BRIDGE_PLAYED = 255, /* actions of one environment in one STEP */
+    BRIDGE_TEXT = 8192,  /* bytes of names and errors */
     BRIDGE_HEAD = 16
 };
 enum { BRIDGE_HELLO = 1, BRIDGE_STEP, BRIDGE_SPEC, BRIDGE_STATE, BRIDGE_ERROR, BRIDGE_BYE };
 
 typedef struct bridge_options {
-    const char *name;     /* of the environment, as Gymnasium has it */
+    const char *name;     /* Gymnasium's name of the environment */
     const char *settings; /* "key=value" lines; NULL: none */
     int environments;     /* 0: 1 */
-    int frames;           /* newest ones that are answered; 0: 1 */
+    int frames;           /* newest frames in each answer; 0: 1 */
     uint64_t seed;
-    double patience;    /* seconds that a step may take, and ten times as long the start; 0: 60 */
+    double patience;    /* most seconds for a step; the start may take ten times as long; 0: 60 */
     const char *python; /* NULL: python3 */
     const char *script; /* path of bridge.py */
 } bridge_options;
 
-/* What an environment is to do. */
+/* The next move of an environment. */
 typedef struct bridge_move {
-    int reset; /* begin an episode, then play the actions */
-    int count; /* of actions; 0, and no reset: nothing */
+    int reset; /* 1: begins an episode, then plays the actions */
+    int count; /* number of actions; 0 without reset: no move */
     uint8_t actions[BRIDGE_PLAYED];
 } bridge_move;
 
-/* What came of it. */
+/* The result of a move. */
 typedef struct bridge_state {
     int terminated, truncated;
-    int played;   /* of the actions: fewer where the episode ended */
+    int played;   /* actions played: fewer if the episode ended */
     float reward; /* their sum */
-    /* [frames][height][width][channels], newest last; the bridge's, until the next bridge_receive */
+    /* [frames][height][width][channels], newest last; owned by the bridge, valid until the next
+       bridge_receive */
     const uint8_t *frames;
 } bridge_state;
 
@@ -103,21 +112,22 @@ typedef struct bridge {
     int width, height, channels, actions;
     const char *name, *action_names[BRIDGE_ACTIONS];
     bridge_state states[BRIDGE_ENVIRONMENTS];
-    char error[400]; /* what went wrong, a sentence */
+    char error[400]; /* a sentence: why the last call failed */
 
-    FILE *said;  /* what the child prints; NULL: the bridge is closed */
+    FILE *said;  /* output of the child; NULL: the bridge is closed */
     int socket;  /* -1: none */
-    pid_t child; /* 0: none, or it is done with */
+    pid_t child; /* 0: none, or it has ended */
     double patience;
-    /* seconds that the present call may take, and bridge_now() at their end */
+    /* most seconds for the current call, and the time when they end */
     double allowed, until;
     uint32_t number;                    /* of the next question */
-    uint8_t asked[BRIDGE_ENVIRONMENTS]; /* how many actions the last STEP had for each */
+    uint8_t asked[BRIDGE_ENVIRONMENTS]; /* actions in the last STEP for each environment */
     uint8_t *answer;                    /* [environments][8 + frames...], the body of a STATE */
     size_t answer_bytes;
     char text[BRIDGE_TEXT];
 } bridge;
 
+/* Writes b->error. Returns 0. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
@@ -133,7 +143,7 @@ static inline int bridge_fail(bridge *b, const char *format, ...)
 /* ---------------------------------------------------------------------------------------------- */
 /* The child */
 
-/* The last line that the child printed, or "". */
+/* Copies the last line that the child printed, or "". */
 static inline void bridge_last_words(bridge *b, char *words, size_t size)
 {
     char line[200];
@@ -146,7 +156,7 @@ static inline void bridge_last_words(bridge *b, char *words, size_t size)
     }
 }
 
-/* Seconds since whenever. */
+/* Returns the seconds since some fixed moment. */
 static inline double bridge_now(void)
 {
     struct timespec t;
@@ -154,8 +164,8 @@ static inline double bridge_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Waits for the child's end, and brings it about where that takes too long. Returns its status; -1: there is none, -2: it had
-   to be killed. */
+/* Waits for the child to end, and kills it after `patience`, at most two seconds. Returns its
+   status; -1: there is no child; -2: it was killed. */
 static inline int bridge_reap(bridge *b)
 {
     double const until = bridge_now() + (b->patience < 2 ? b->patience : 2);
@@ -173,7 +183,7 @@ static inline int bridge_reap(bridge *b)
     return ended < 0 ? -1 : status;
 }
 
-/* The socket was closed from the other side. */
+/* Handles a socket that the child has closed. Returns 0. */
 static inline int bridge_lost(bridge *b)
 {
     char words[200];
@@ -187,23 +197,23 @@ static inline int bridge_lost(bridge *b)
                        words[0] != 0 ? ", and its last words were: " : "", words);
 }
 
-/* Becomes the child, which says so itself if it cannot. */
+/* Runs in the new process: starts Python. If that fails, sends an ERROR message to the program. */
 static inline void bridge_become(int socket, int said, const char *python, const char *script)
 {
     char text[300];
     uint8_t head[BRIDGE_HEAD] = {'R', 'I', 'S', 'E', BRIDGE_ERROR};
     int length;
-    /* above what it becomes, in a program that has closed its own */
+    /* 3 or above, in case the program has closed 0, 1 or 2 */
     socket = fcntl(socket, F_DUPFD_CLOEXEC, 3);
     said = fcntl(said, F_DUPFD_CLOEXEC, 3);
     dup2(said, 2);
     dup2(socket, 0);
     dup2(socket, 1);
-    /* as bridge.py has it, but from the start: Ctrl-C is for the program */
+    /* Ctrl-C is for the program. bridge.py does the same, but only after Python has started. */
     signal(SIGINT, SIG_IGN);
     execlp(python, python, script, (char *)NULL);
     length = snprintf(text, sizeof text,
-                      "%.100s could not be started (%.60s): install Python 3, or say where it is",
+                      "%.100s could not be started (%.60s): install Python 3, or give its path",
                       python, strerror(errno));
     head[12] = (uint8_t)length;
     if (write(1, head, sizeof head) > 0 && write(1, text, (size_t)length) > 0) _exit(1);
@@ -215,7 +225,7 @@ static inline int bridge_start(bridge *b, const bridge_options *o)
     int ends[2];
     if (access(o->script, R_OK) != 0)
         return bridge_fail(
-            b, "%.200s cannot be read: it is the half of the bridge that is written in Python",
+            b, "%.200s cannot be read: give the path of bridge.py, the Python half of the bridge",
             o->script);
     b->said = tmpfile();
     if (b->said == NULL || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
@@ -250,14 +260,15 @@ static inline uint32_t bridge_get(const uint8_t *at)
     return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
-/* The present call may take so long. */
+/* Starts the time limit of a call. */
 static inline void bridge_begin(bridge *b, double seconds)
 {
     b->allowed = seconds;
     b->until = bridge_now() + seconds;
 }
 
-/* Waits until there is something to read, or room to write; of a socket that was closed, recv and send tell. */
+/* Waits until the socket can be read (POLLIN) or written (POLLOUT). Also returns 1 if the socket
+   was closed: then recv or send reports it. */
 static inline int bridge_wait(bridge *b, short what)
 {
     for (;;) {
@@ -275,13 +286,13 @@ static inline int bridge_wait(bridge *b, short what)
     }
 }
 
-/* Nothing is wrong, it is only to be tried again. */
+/* Returns 1 if the last call failed only for the moment and must be repeated. */
 static inline int bridge_again(void)
 {
     return errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK;
 }
 
-/* All of it, or 0. */
+/* Reads exactly `size` bytes. Returns 0 on failure. */
 static inline int bridge_read(bridge *b, uint8_t *data, size_t size)
 {
     while (size > 0) {
@@ -305,7 +316,7 @@ static inline int bridge_complaint(bridge *b, size_t size)
     return bridge_fail(b, "%s", text[0] != 0 ? text : "the environment failed and did not say why");
 }
 
-/* Nobody listens any more. The child may have said why before it ended. */
+/* Handles a failed write. The child may have sent an ERROR before it ended. Returns 0. */
 static inline int bridge_unheard(bridge *b)
 {
     uint8_t head[BRIDGE_HEAD];
@@ -315,13 +326,13 @@ static inline int bridge_unheard(bridge *b)
     return bridge_lost(b);
 }
 
-/* All of it, or 0. */
+/* Writes exactly `size` bytes. Returns 0 on failure. */
 static inline int bridge_write(bridge *b, const uint8_t *data, size_t size)
 {
 #ifdef MSG_NOSIGNAL
     int const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
 #else
-    int const flags = MSG_DONTWAIT; /* SO_NOSIGPIPE is set */
+    int const flags = MSG_DONTWAIT; /* SO_NOSIGPIPE is set instead */
 #endif
     while (size > 0) {
         ssize_t sent;
@@ -335,6 +346,7 @@ static inline int bridge_write(bridge *b, const uint8_t *data, size_t size)
     return 1;
 }
 
+/* Sends a message. */
 static inline int bridge_ask(bridge *b, int type, const uint8_t *body, size_t size)
 {
     uint8_t head[BRIDGE_HEAD] = {'R', 'I', 'S', 'E'};
@@ -345,7 +357,8 @@ static inline int bridge_ask(bridge *b, int type, const uint8_t *body, size_t si
     return bridge_write(b, head, sizeof head) && bridge_write(b, body, size);
 }
 
-/* Reads the head of an answer: of this type, with `least` to `most` bytes. Returns 1 with their number. */
+/* Reads the head of an answer, which must have this type and `least` to `most` bytes. Returns 1 and
+   the size. */
 static inline int bridge_answer(bridge *b, int type, size_t least, size_t most, size_t *size)
 {
     uint8_t head[BRIDGE_HEAD];
@@ -372,12 +385,12 @@ static inline int bridge_answer(bridge *b, int type, size_t least, size_t most, 
 /* ---------------------------------------------------------------------------------------------- */
 /* Calls */
 
-/* Ends the child. Fine on a bridge that was never opened, failed to open, or is closed. */
+/* Ends the child. Does nothing on a bridge that was never opened, failed to open, or is closed. */
 static inline void bridge_close(bridge *b)
 {
     if (b->said == NULL) return;
     if (b->socket >= 0) {
-        char error[sizeof b->error]; /* of the call before: that nobody hears BYE is none */
+        char error[sizeof b->error]; /* of the call before: a BYE that fails is no error */
         memcpy(error, b->error, sizeof error);
         bridge_begin(b, 0);
         bridge_ask(b, BRIDGE_BYE, NULL, 0);
@@ -392,7 +405,7 @@ static inline void bridge_close(bridge *b)
     b->answer = NULL;
 }
 
-/* SPEC's text: the name, then an action's name a line. */
+/* Splits the text of SPEC: the name, then the name of an action a line. */
 static inline int bridge_names(bridge *b)
 {
     char *at = b->text;
@@ -410,6 +423,7 @@ static inline int bridge_names(bridge *b)
            bridge_fail(b, "the environment's process named more than its %d actions", b->actions);
 }
 
+/* Stores `value` in *field. Returns 0 if it is not 1 to `most`. */
 static inline int bridge_within(bridge *b, const char *what, uint32_t value, int most, int *field)
 {
     *field = (int)value;
@@ -418,7 +432,7 @@ static inline int bridge_within(bridge *b, const char *what, uint32_t value, int
                        most);
 }
 
-/* Says HELLO over b->socket and takes in what the environment is. */
+/* Sends HELLO over b->socket and reads SPEC. */
 static inline int bridge_greet(bridge *b, const bridge_options *o)
 {
     uint8_t body[BRIDGE_TEXT];
@@ -427,7 +441,7 @@ static inline int bridge_greet(bridge *b, const bridge_options *o)
     int const length = snprintf((char *)body + 20, most, "%s\n%s", o->name, settings);
     size_t size, text;
     if (length < 0 || (size_t)length >= most)
-        return bridge_fail(b, "the settings of %.60s are too long", o->name);
+        return bridge_fail(b, "the settings of %.60s are too long: use fewer", o->name);
     bridge_begin(b, 10 * b->patience);
     bridge_put(body, BRIDGE_VERSION, 4);
     bridge_put(body + 4, (uint64_t)b->environments, 4);
@@ -452,7 +466,7 @@ static inline int bridge_greet(bridge *b, const bridge_options *o)
     return bridge_names(b);
 }
 
-/* Makes room for answers. They must be small enough for their heads to tell how long they are. */
+/* Allocates the buffer of answers. Their size must fit into the u32 of a head. */
 static inline int bridge_room(bridge *b)
 {
     uint64_t const frames = (uint64_t)b->frames * (uint64_t)(b->height * b->width * b->channels);
@@ -460,10 +474,12 @@ static inline int bridge_room(bridge *b)
     b->answer_bytes = (size_t)bytes;
     if (bytes <= UINT32_MAX) b->answer = (uint8_t *)malloc(b->answer_bytes);
     return b->answer != NULL ||
-           bridge_fail(b, "there is no room for %.0f MB of frames", (double)bytes / 1e6);
+           bridge_fail(b, "there is no room for %.0f MB of frames: use fewer environments",
+                       (double)bytes / 1e6);
 }
 
-/* Starts the child and its environments. On failure it returns 0, b->error says why, and nothing is to be closed. */
+/* Starts the child and its environments. Returns 0 on failure: then b->error says why, and
+   bridge_close is not needed. */
 static inline int bridge_open(bridge *b, const bridge_options *o)
 {
     memset(b, 0, sizeof *b);
@@ -479,7 +495,7 @@ static inline int bridge_open(bridge *b, const bridge_options *o)
     return 0;
 }
 
-/* Tells every environment what to do; moves [environments]. They do it while the caller goes on. */
+/* Sends moves [environments]. The environments step while the caller computes. */
 static inline int bridge_send(bridge *b, const bridge_move *moves)
 {
     uint8_t body[BRIDGE_ENVIRONMENTS * (2 + BRIDGE_PLAYED)];
@@ -500,7 +516,7 @@ static inline int bridge_send(bridge *b, const bridge_move *moves)
     return bridge_ask(b, BRIDGE_STEP, body, size);
 }
 
-/* Waits until all have done it; then b->states tells what came of it. */
+/* Waits for all environments. Their results are then in b->states. */
 static inline int bridge_receive(bridge *b)
 {
     size_t size, each;

@@ -1,16 +1,18 @@
-/* Small pixel games that cannot be played without memory, and the same games with all in sight, for the examples, the tests
-   and the bench.
+/* Small pixel games that cannot be played without memory, and the same games with everything in
+   sight. The examples, the tests and the bench use them.
 
-   An episode follows from its start and the actions: whatever chance deals later on, a serve or a blank frame, is drawn from
-   the number of the start. Most games have `starts` equally likely ones and no more: the mean score of a greedy agent is
-   exact, it plays each of them once. The `sampled` games have two thousand million: their scores are means over a fixed list,
-   the first `starts` of them, and no episode of training is taken from that.
+   An episode follows from its start (a number) and the actions. All that is random later, such as
+   a serve or a blank frame, is drawn from the number of the start. Most games have `starts` equally
+   likely starts and no more: a greedy agent plays each of them once, and its mean score is exact.
+   The `sampled` games have two thousand million starts. Their scores are means over the first
+   `starts` of them, and no episode of training uses one of those.
 
-   "Without memory" is a policy that sees the last GAME_STACK frames and no more. A game with a cue hides it early, and takes
-   no notice of the actions until the cue has left those frames: until then every action does the same, so that neither a
-   position nor a reward can carry the cue past that moment. From then on no frame depends on it. Pairs and Pong have no cue,
-   but something to forget at every step. So the score of the best play is known, with memory and without: tests/games.c and,
-   for these two, tests/ceilings.c derive the numbers below from the rules, and say what exactly they stand for. */
+   "Without memory" is a policy that sees the last GAME_STACK frames and no more. A game with a cue
+   shows it early, and ignores the actions until the cue has left those frames. Until then every
+   action does the same, so neither a position nor a reward can carry the cue further. From then on
+   no frame depends on the cue. Pairs and Pong have no cue, but something to forget at every step.
+   So the score of the best play is known, with memory and without. tests/games.c and, for Pairs and
+   Pong, tests/ceilings.c derive the numbers below from the rules and say what exactly they mean. */
 #ifndef GAMES_H
 #define GAMES_H
 
@@ -22,8 +24,8 @@
 #define GAME_STARTS 30  /* most starts of a game that is not sampled */
 #define GAME_PIXELS 144 /* of the largest frame */
 
-/* An open game is one without a secret: what would have to be remembered stays in sight. Catch is the open Lock-Catch, and
-   Pong the open Pong-75 and Pong-50. */
+/* In an open game nothing is hidden: what would have to be remembered stays in sight. Catch is the
+   open Lock-Catch, and Pong is the open Pong-75 and Pong-50. */
 typedef enum game_kind {
     GAME_BLINK,
     GAME_CORRIDOR,
@@ -41,7 +43,7 @@ typedef enum game_kind {
     GAME_KINDS
 } game_kind;
 
-/* What games have in common that differ in what is seen. */
+/* Games with the same rules differ only in what is seen. */
 typedef enum game_rules {
     GAME_BLINKING,
     GAME_WALKING,
@@ -55,34 +57,32 @@ typedef struct game_spec {
     const char *name;
     const char *text; /* the rules in a line */
     game_rules rules;
-    int open;  /* nothing is hidden */
-    int blank; /* of 100 frames, so many show nothing */
-    /* of a frame: one byte a pixel, 0 black, rows top to bottom */
+    int open;  /* 1: nothing is hidden */
+    int blank; /* percent of the frames that show nothing */
+    /* of a frame: one byte a pixel, 0 is black, rows top to bottom */
     int width, height;
-    int starts, sampled; /* sampled: there are many more */
+    int starts, sampled; /* sampled: the game has many more starts */
     int actions;
     const char *const *action_names;
-    int length, least_length, most_length; /* of the wait; all 0 where it cannot be chosen */
-    /* mean score of the best policy without memory, and of the best one */
+    int length, least_length, most_length; /* steps to wait; all 0 where the length is fixed */
+    /* mean score of the best policy without memory, and of the best policy */
     double without_memory, best;
-    /* four standard errors of the former where it is a mean over `starts` of many */
+    /* four standard errors of without_memory where it is a mean over `starts` of many starts */
     double margin;
 } game_spec;
 
-/* Pairs: the 16 cards, in 4 rows. A set of them is a mask of bits; no card is -1. */
+/* Pairs: the 16 cards, in 4 rows. A set of cards is a mask of bits; -1 means no card. */
 typedef struct game_cards {
     uint8_t face[16];    /* 0..7, each twice */
-    uint32_t gone, seen; /* found with its mate; was face up once */
-    int up;              /* the one card that is face up */
-    /* the same, as long as its turn's second card is to come */
-    int waiting;
+    uint32_t gone, seen; /* sets: already paired; was face up once */
+    int up;              /* the card that is face up */
+    int waiting;         /* the same card while the second card of the turn is missing */
 } game_cards;
 
-/* Pong: columns are counted from 0 to 7, and the rows that the ball flies in from 0, next to the other, to 3. */
+/* Pong: columns are 0 to 7. The ball's rows are 0, next to the opponent, to 3. */
 typedef struct game_court {
-    int x, y, dx, dy; /* the ball, and the last move that it made */
-    /* leftmost column of the other's paddle; that of the player's is `place` */
-    int other;
+    int x, y, dx, dy; /* the ball, and its last move */
+    int other;        /* leftmost column of the opponent's paddle; game.place is the player's */
     int points, other_points;
     int served; /* the time of the last serve */
 } game_court;
@@ -92,14 +92,12 @@ typedef struct game {
     game_kind kind;
     int length;
     uint64_t random;
-    /* the whole state: which start, steps taken, where the player stands, */
+    /* the state of the episode: its start, the steps taken, the player's position, ... */
     int start, time, place;
-    game_cards cards; /* and in Pairs this, */
-    game_court court; /* in Pong this */
-    /* the episode is over; the next call is game_reset or game_start */
-    int done;
-    /* by a limit of steps, that is: the game would have gone on */
-    int cut;
+    game_cards cards;           /* ... in Pairs the cards, ... */
+    game_court court;           /* ... and in Pong the court */
+    int done;                   /* the episode is over; call game_reset or game_start next */
+    int cut;                    /* a limit of steps ended it: the game would have gone on */
     uint8_t frame[GAME_PIXELS]; /* what the player sees: [height][width] */
 } game;
 
@@ -112,38 +110,39 @@ static inline const game_spec *game_spec_of(game_kind kind)
         *const cards[] = {"a1", "a2", "a3", "a4", "b1", "b2", "b3", "b4",
                           "c1", "c2", "c3", "c4", "d1", "d2", "d3", "d4"};
     static const game_spec specs[GAME_KINDS] = {
-        /* rules, open, blank, width, height, starts, sampled, actions, lengths; without memory, best, margin */
-        {"blink", "Stripes flash up. After a wait, a question mark: which way did they run?",
+        /* name, text, rules, open, blank, width, height, starts, sampled, actions, action names,
+           lengths, without memory, best, margin */
+        {"blink", "Stripes flash, then a wait, then a question mark: which way did they run?",
          GAME_BLINKING, 0, 0, 8, 8, 2, 0, 2, stripes, 8, 8, 500, 0, 1, 0},
         {"corridor", "A light at the start of a corridor tells which way to turn at its end.",
          GAME_WALKING, 0, 0, 10, 10, 2, 0, 3, turns, 10, 4, 500, 0, 1, 0},
-        {"lock-catch", "The ball is seen in the top three rows only; the paddle is set free later.",
+        {"lock-catch", "The ball is seen in the top three rows only; the paddle moves only later.",
          GAME_CATCHING, 0, 0, 10, 14, 30, 0, 3, paddle, 0, 0, 0, -0.8, 1, 0},
-        {"catch", "The ball is seen all the way, the paddle is free: memory is of no use here.",
-         GAME_CATCHING, 1, 0, 10, 14, 30, 0, 3, paddle, 0, 0, 0, 1, 1, 0},
-        {"key-door", "A key is shown, then a hallway. Which of three doors is of its colour?",
+        {"catch", "A ball falls; the paddle must be under it. Needs no memory.", GAME_CATCHING, 1,
+         0, 10, 14, 30, 0, 3, paddle, 0, 0, 0, 1, 1, 0},
+        {"key-door", "A key is shown, then a hallway. Which of three doors has its colour?",
          GAME_UNLOCKING, 0, 0, 10, 10, 18, 0, 3, doors, 8, 4, 500, -1.0 / 3, 1, 0},
-        {"pairs", "Find eight pairs among 16 cards. Only the card turned last lies face up.",
+        {"pairs", "Find eight pairs among 16 cards. Only the card turned last is face up.",
          GAME_PAIRING, 0, 0, 12, 12, 200, 1, 16, cards, 0, 0, 0, 0.404072, 0.612719, 0.03},
         {"pong-75", "Pong to five points; three frames in four show nothing.", GAME_RALLYING, 0, 75,
          8, 7, 200, 1, 2, restless, 0, 0, 0, -0.044248, 1, 0.16},
         {"pong-50", "Pong to five points; every other frame shows nothing.", GAME_RALLYING, 0, 50,
          8, 7, 200, 1, 2, restless, 0, 0, 0, 0.918454, 1, 0.04},
-        {"pong", "Pong to five points. Memory is of no use here.", GAME_RALLYING, 1, 0, 8, 7, 200,
-         1, 2, restless, 0, 0, 0, 1, 1, 0},
-        {"open-blink", "Blink with stripes that stay: memory is of no use here.", GAME_BLINKING, 1,
+        {"pong", "Pong to five points. Needs no memory.", GAME_RALLYING, 1, 0, 8, 7, 200, 1, 2,
+         restless, 0, 0, 0, 1, 1, 0},
+        {"open-blink", "Blink with stripes that stay in sight. Needs no memory.", GAME_BLINKING, 1,
          0, 8, 8, 2, 0, 2, stripes, 8, 8, 500, 1, 1, 0},
-        {"open-corridor", "Corridor with a light that goes along: memory is of no use here.",
+        {"open-corridor", "Corridor with a light that stays beside the player. Needs no memory.",
          GAME_WALKING, 1, 0, 10, 10, 2, 0, 3, turns, 10, 4, 500, 1, 1, 0},
-        {"open-key-door", "Key-Door with the key in sight all the way: memory is of no use here.",
+        {"open-key-door", "Key-Door with the key in sight all the time. Needs no memory.",
          GAME_UNLOCKING, 1, 0, 10, 10, 18, 0, 3, doors, 8, 4, 500, 1, 1, 0},
-        {"open-pairs", "Pairs with faces that show through once seen: memory is of no use here.",
-         GAME_PAIRING, 1, 0, 12, 12, 200, 1, 16, cards, 0, 0, 0, 0.612719, 0.612719, 0.006},
+        {"open-pairs", "Pairs whose faces stay visible once seen. Needs no memory.", GAME_PAIRING,
+         1, 0, 12, 12, 200, 1, 16, cards, 0, 0, 0, 0.612719, 0.612719, 0.006},
     };
     return &specs[kind];
 }
 
-/* GAME_KINDS where there is no such game. */
+/* Returns the game of that name; GAME_KINDS if there is none. */
 static inline game_kind game_named(const char *name)
 {
     int kind = 0;
@@ -151,15 +150,16 @@ static inline game_kind game_named(const char *name)
     return (game_kind)kind;
 }
 
-/* The share of the way from the best play without memory to the best play, in percent; in games where memory is of no use,
-   from the worst play on. */
+/* Returns a score in percent: 0 is the best score possible without memory, 100 the best score
+   possible. In games that need no memory, 0 is a score of -1. */
 static inline double game_percent(const game_spec *spec, double score)
 {
     double const from = spec->without_memory < spec->best ? spec->without_memory : -1;
     return 100 * (score - from) / (spec->best - from);
 }
 
-/* The draw number `index` of this episode, 0 .. below-1: SplitMix64 (Steele, Lea, Flood 2014) at any of its steps. */
+/* Returns random number `index` of this episode, 0 .. below-1: step `index` of SplitMix64 (Steele,
+   Lea, Flood 2014). */
 static inline int game_chance(const game *g, int index, int below)
 {
     uint64_t z = ((uint64_t)(uint32_t)g->start << 32 | (uint32_t)index) * 0x9E3779B97F4A7C15u;
@@ -170,7 +170,7 @@ static inline int game_chance(const game *g, int index, int below)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Blink: frame 0 shows stripes, `length` frames are blank, the next one asks. */
+/* Blink: frame 0 shows stripes, `length` frames are blank, the next frame shows a question mark. */
 
 static inline void game_draw_blink(const game *g, int reveal, uint8_t *frame)
 {
@@ -193,8 +193,9 @@ static inline float game_step_blink(game *g, int action)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Corridor: the player at the bottom of the view looks up a corridor of `length` steps to where it forks. The first steps
-   are taken for it. Every later one that gets it nowhere costs 1/length, and after `length` of them it gives up.          */
+/* Corridor: the player, at the bottom of the view, looks up a corridor of `length` steps that ends
+   in a fork. In the first steps the player moves ahead whatever the action is. Each later step
+   without progress costs 1/length, and after `length` of them the episode ends. */
 
 #define GAME_CORRIDOR_LOCK GAME_STACK /* the cue is in frame 0 */
 
@@ -235,15 +236,16 @@ static inline float game_step_corridor(game *g, int action)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Lock-Catch and Catch: a ball falls one row a step and bounces off the sides; `place` is the paddle's column. The start
-   is chosen by where the ball lands, so that every column is equally likely.                                             */
+/* Lock-Catch and Catch: a ball falls one row a step and bounces off the sides. `place` is the
+   paddle's column. The start determines where the ball lands: every column is equally likely. */
 
 #define GAME_CATCH_SEEN 3 /* rows in which Lock-Catch shows the ball */
 #define GAME_CATCH_LOCK                                                                            \
-    (GAME_CATCH_SEEN - 1 + GAME_STACK) /* the first step at which none of them is in the stack */
+    (GAME_CATCH_SEEN - 1 + GAME_STACK) /* the first step at which no seen ball is in the stack */
 #define GAME_CATCH_STEPS 13            /* from row 0 to row 13, the paddle's */
 
-/* The column at `time`, counted back from the landing; bouncing is walking to and fro on a loop of 18 columns. */
+/* Returns the ball's column at `time`, computed backwards from the landing. A ball that bounces
+   between 10 columns moves on a loop of 18. */
 static inline int game_ball(const game *g, int time)
 {
     int const landing = g->start / 3, direction = g->start % 3 - 1;
@@ -269,13 +271,13 @@ static inline float game_step_catch(game *g, int action)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Key-Door: like a corridor, but there is a key at its start and a room with three doors at its end, each of another colour.
-   The door that has the key's colour is the right one. After `length` steps that get it nowhere the player is shut in.     */
+/* Key-Door: a corridor with a key at its start and three doors of different colours at its end. The
+   door of the key's colour wins. After `length` steps without progress the episode is lost. */
 
 #define GAME_KEY_DOOR_LOCK                                                                         \
-    GAME_STACK /* the key is in frame 0; the first steps are taken for the player */
+    GAME_STACK /* the key is in frame 0; until then every action moves ahead */
 
-/* The start is the key's colour, 0..2, and one of 6 orders of the doors. */
+/* The start encodes the key's colour, 0..2, and one of 6 orders of the doors. */
 static inline int game_key(const game *g) { return g->start / 6; }
 static inline int game_door(const game *g, int door)
 {
@@ -320,9 +322,10 @@ static inline float game_step_key_door(game *g, int action)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Pairs: Concentration for one player. Each step turns a card up, and the one that was up before is turned down again. Two
-   cards make a turn; if they are alike, they are taken away. Who names a card that is gone, or that lies there to be matched,
-   turns the next one that does not. A card turned costs 1/64, a pair earns 1/8; 64 cards end the game.                    */
+/* Pairs: Concentration for one player. Each step turns one card up, and the card that was up before
+   is turned down again. Two cards make a turn; if they match, they are removed. An action that
+   names a removed card, or the card waiting for its match, turns the next card that is neither.
+   Each card turned costs 1/64, and a pair earns 1/8. The game ends after 64 cards. */
 
 #define GAME_PAIRS_STEPS 64
 
@@ -339,7 +342,7 @@ static inline void game_begin_pairs(game *g)
     }
 }
 
-/* A card is 3 x 3 pixels: a dot, and around it, in one of 8 places, the pixel that is its face. */
+/* A card is 3 x 3 pixels: a dot in the centre, and its face: one of the 8 pixels around it. */
 static inline void game_draw_pairs(const game *g, int reveal, uint8_t *frame)
 {
     const game_cards *const c = &g->cards;
@@ -376,13 +379,15 @@ static inline float game_step_pairs(game *g, int card)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Pong: the player's paddle, at the bottom, is two columns wide and never rests; the other's, at the top, is three wide and
-   goes after the ball, just as fast, while the ball is in the upper two of four rows. The ball moves on by a row a step and by
-   -1, 0 or 1 columns, and bounces off the sides; where it meets a paddle decides how it flies on. The other serves, from one of
-   five columns in one of three directions. A point is 1/5; five points or 500 steps end the match.
+/* Pong: the player's paddle, at the bottom, is two columns wide and moves at every step. The
+   opponent's paddle, at the top, is three columns wide. It follows the ball, just as fast, while
+   the ball is in the upper two of four rows. The ball moves one row a step, and -1, 0 or 1 columns,
+   and bounces off the sides. Where the ball meets a paddle decides its next direction. The opponent
+   serves, from one of five columns in one of three directions. A point is worth 1/5. Five points or
+   500 steps end the match.
 
-   The ball drags a tail, its last place, so that one frame tells all there is to know. In the flickering games each frame
-   is blank with a fixed chance, unless the ball is served in it.                                                          */
+   A dimmer pixel marks the ball's last place, so that one frame shows the whole state. In Pong-75
+   and Pong-50 each frame is blank with a fixed chance, except a frame with a serve. */
 
 #define GAME_PONG_POINTS 5
 #define GAME_PONG_STEPS 500
@@ -406,7 +411,8 @@ static inline void game_begin_pong(game *g)
     game_serve(g);
 }
 
-/* On top the points, the player's to the right; then the other's row, four for the ball, and the player's. */
+/* The rows from the top: the points, the player's on the right; the opponent's paddle; four rows
+   for the ball; the player's paddle. */
 static inline void game_draw_pong(const game *g, int reveal, uint8_t *frame)
 {
     const game_court *const c = &g->court;
@@ -420,7 +426,8 @@ static inline void game_draw_pong(const game *g, int reveal, uint8_t *frame)
     frame[(2 + c->y) * 8 + c->x] = 255;
 }
 
-/* Moves the ball on, off the paddle that it meets. Returns 1 if the other missed it, -1 if the player did, else 0. */
+/* Moves the ball, which bounces off a paddle. Returns 1 if the opponent missed it, -1 if the player
+   did, else 0. */
 static inline int game_fly(game *g)
 {
     game_court *const c = &g->court;
@@ -461,10 +468,10 @@ static inline float game_step_pong(game *g, int action)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Any game */
+/* All games */
 
-/* Draws what the player sees, or, to `reveal`, also what it has seen before or would see in other games. `frame` holds
-   [height][width] bytes. */
+/* Draws what the player sees into `frame` [height][width]. With `reveal`, draws also what is
+   hidden. */
 static inline void game_draw(const game *g, int reveal, uint8_t *frame)
 {
     int const all = reveal || g->spec->open;
@@ -478,7 +485,7 @@ static inline void game_draw(const game *g, int reveal, uint8_t *frame)
     }
 }
 
-/* Begins the episode number `start`: 0 .. starts-1 are those that scores are taken from. */
+/* Begins the episode of this start. Scores use the starts 0 .. starts-1. */
 static inline void game_start(game *g, int start)
 {
     g->start = start;
@@ -490,7 +497,7 @@ static inline void game_start(game *g, int start)
     game_draw(g, 0, g->frame);
 }
 
-/* Begins an episode drawn from the game's own random numbers: PCG32 (O'Neill 2014). */
+/* Begins an episode with a random start, drawn from the game's PCG32 (O'Neill 2014). */
 static inline void game_reset(game *g)
 {
     uint64_t const old = g->random;
@@ -502,7 +509,8 @@ static inline void game_reset(game *g)
     game_start(g, first + (int)((uint64_t)drawn * (uint64_t)count >> 32));
 }
 
-/* `length` 0 means the usual one; returns 0 if the game cannot have this length. The same seed gives the same episodes. */
+/* Prepares a game and begins an episode. `length` 0 means the default. The same seed gives the same
+   episodes. Returns 0 if the game cannot have this length. */
 static inline int game_init(game *g, game_kind kind, int length, uint64_t seed)
 {
     memset(g, 0, sizeof *g);
@@ -515,7 +523,8 @@ static inline int game_init(game *g, game_kind kind, int length, uint64_t seed)
     return 1;
 }
 
-/* Takes one step: 0 <= action < actions. Returns the reward; g->done tells whether it was the last one. */
+/* Takes one step with an action 0 .. actions-1. Returns the reward, and sets g->done after the last
+   step. */
 static inline float game_step(game *g, int action)
 {
     float reward = 0;
@@ -531,7 +540,7 @@ static inline float game_step(game *g, int action)
     return reward;
 }
 
-/* The first step, counted from 0, whose action counts. */
+/* Returns the first step, counted from 0, at which the action has an effect. */
 static inline int game_unlocked(const game *g)
 {
     switch (g->spec->rules) {
@@ -543,7 +552,7 @@ static inline int game_unlocked(const game *g)
     }
 }
 
-/* The most steps that an episode takes. */
+/* Returns the most steps that an episode can take. */
 static inline int game_longest(const game *g)
 {
     switch (g->spec->rules) {

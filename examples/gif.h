@@ -1,13 +1,16 @@
-/* Animated GIFs (GIF89a, CompuServe 1990), written frame by frame, that loop forever. Grey frames keep their 256 greys. Frames
-   in colour keep their colours, too, where no more than 256 of them change at a time; otherwise each goes to the nearest of
-   6 x 6 x 6. Nothing is allocated: a gif is some megabytes large, so make it static.
+/* Writes animated GIFs (GIF89a, CompuServe 1990), frame by frame, that loop forever. Grey frames
+   keep their 256 greys. Frames in colour keep their colours if the part that changes has at most
+   256; otherwise each colour becomes the nearest of 6 x 6 x 6. Nothing is allocated. A gif has some
+   megabytes: make it static.
 
        static gif g;
        FILE *file = fopen("game.gif", "wb");
-       gif_begin(&g, file, 160, 210, 3, 2, 7);     160 x 210 pixels in colour, twice as large, a frame every 0.07 s
-       gif_frame(&g, frame);                       as often as you like
+       // 160 x 210 pixels in colour, drawn twice as large, a frame every 0.07 s
+       gif_begin(&g, file, 160, 210, 3, 2, 7);
+       gif_frame(&g, frame); // as often as you like
        if (!gif_end(&g)) perror("game.gif");
-       fclose(file);                                                                                                      */
+       fclose(file);
+*/
 #ifndef GIF_H
 #define GIF_H
 
@@ -19,30 +22,30 @@ enum { GIF_SIDE = 1024, GIF_COLOURS = 256, GIF_CUBE = 6, GIF_CODES = 4096 };
 
 typedef struct gif {
     FILE *file;
-    /* 0: some of it could not be written, the rest is not tried */
-    int good;
-    int width, height, channels, scale, delay; /* delay: of each frame, in 1/100 s */
-    int begun;                                 /* a frame has been written, `shown` */
-    uint8_t shown[GIF_SIDE * GIF_SIDE * 3];    /* [height][width][channels] */
+    int good; /* 0: a write has failed, and nothing more is written */
+    int width, height, channels, scale;
+    int delay; /* of the next frame, in 1/100 s: may be changed between frames */
+    int begun; /* 1: a frame has been written, and `shown` holds it */
+    uint8_t shown[GIF_SIDE * GIF_SIDE * 3]; /* [height][width][channels] */
 
-    uint32_t colours[GIF_COLOURS];          /* 0xRRGGBB, of the rectangle being written, */
-    int colour_count;                       /* or more than GIF_COLOURS: the cube's */
-    uint16_t colour_slots[4 * GIF_COLOURS]; /* where they are: a hash table of index + 1 */
+    /* The colours 0xRRGGBB of the rectangle being written. With more than GIF_COLOURS of them, the
+       fixed 6 x 6 x 6 colours are used. */
+    uint32_t colours[GIF_COLOURS];
+    int colour_count;
+    uint16_t colour_slots[4 * GIF_COLOURS]; /* hash table from colour to index + 1 */
 
-    /* LZW: of a pixel, of a code; the next code that will get a meaning */
+    /* LZW: bits of a pixel and of a code; the next code to be defined */
     int root_bits, bits, next;
-    /* the code of the pixels that wait, -1 where none do */
-    int string;
-    /* a hash table of string << 20 | pixel << 12 | code for both; or 0 */
+    int string; /* code of the pixels not yet written; -1: none */
+    /* hash table: string << 20 | pixel << 12 | code of both; or 0 */
     uint32_t strings[2 * GIF_CODES];
-    /* bits not yet in the block, the first one lowest */
-    uint32_t pool;
+    uint32_t pool; /* bits not yet in the block, the first bit lowest */
     int pool_bits, block_bytes;
     uint8_t block[255];
 } gif;
 
 typedef struct gif_rectangle {
-    int left, top, right, bottom; /* the last two are outside */
+    int left, top, right, bottom; /* right and bottom are the first pixels outside */
 } gif_rectangle;
 
 static inline void gif_write(gif *g, const void *data, size_t size)
@@ -68,7 +71,7 @@ static inline uint32_t gif_colour(const uint8_t *rgb)
     return (uint32_t)rgb[0] << 16 | (uint32_t)rgb[1] << 8 | rgb[2];
 }
 
-/* The place of a colour in the hash table, or the free one where it belongs. */
+/* Returns the slot of a colour in the hash table, or the free slot where it belongs. */
 static inline uint16_t *gif_colour_slot(gif *g, uint32_t colour)
 {
     uint32_t slot = colour * 2654435761u >> 22;
@@ -77,7 +80,7 @@ static inline uint16_t *gif_colour_slot(gif *g, uint32_t colour)
     return &g->colour_slots[slot];
 }
 
-/* Finds out which colours a rectangle has, and stops after too many. */
+/* Collects the colours of a rectangle. Stops when there are more than GIF_COLOURS. */
 static inline void gif_count_colours(gif *g, const uint8_t *pixels, const gif_rectangle *r)
 {
     int x, y;
@@ -94,7 +97,7 @@ static inline void gif_count_colours(gif *g, const uint8_t *pixels, const gif_re
         }
 }
 
-/* A pixel as an index of the table of colours that goes with its rectangle. */
+/* Returns a pixel's index in the colour table of its rectangle. */
 static inline int gif_index(gif *g, const uint8_t *pixel)
 {
     int index = 0, i;
@@ -104,7 +107,7 @@ static inline int gif_index(gif *g, const uint8_t *pixel)
     return index;
 }
 
-/* Of grey frames, or of those in colour that have too many of them. */
+/* Writes the global table: 256 greys, or the 6 x 6 x 6 colours for frames with too many colours. */
 static inline void gif_write_global_colours(gif *g)
 {
     int const step = 255 / (GIF_CUBE - 1);
@@ -116,7 +119,7 @@ static inline void gif_write_global_colours(gif *g)
     }
 }
 
-/* Tables have 2, 4, ..., 256 colours. */
+/* Writes a local table of 2^bits colours, 2 to 256. */
 static inline void gif_write_colours(gif *g, int bits)
 {
     int i, shift;
@@ -126,7 +129,7 @@ static inline void gif_write_colours(gif *g, int bits)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* LZW (Welch 1984) with codes that become wider, in blocks of at most 255 bytes */
+/* LZW (Welch 1984) with codes of growing width, in blocks of at most 255 bytes */
 
 static inline void gif_flush_block(gif *g)
 {
@@ -150,18 +153,18 @@ static inline void gif_code(gif *g, int code)
     gif_flush_pool(g, 7);
 }
 
-/* Forgets all strings but those of one pixel. */
+/* Clears the dictionary: only strings of one pixel are left. */
 static inline void gif_clear(gif *g)
 {
     int const clear = 1 << g->root_bits;
     gif_code(g, clear);
     memset(g->strings, 0, sizeof g->strings);
     g->bits = g->root_bits + 1;
-    g->next = clear + 2; /* clear + 1 is the end */
+    g->next = clear + 2; /* clear + 1 is the end code */
 }
 
-/* Writes the string that waits. Its reader now gives code next - 1 a meaning, and reads wider codes once it expects a `next` that
-   needs them. */
+/* Writes the code of the current string. The reader now defines code next - 1, and reads wider
+   codes as soon as its own `next` needs them. */
 static inline void gif_flush_string(gif *g)
 {
     gif_code(g, g->string);
@@ -171,7 +174,7 @@ static inline void gif_flush_string(gif *g)
 static inline void gif_pixel(gif *g, int pixel)
 {
     uint32_t const key = (uint32_t)g->string << 8 | (uint32_t)pixel;
-    uint32_t slot = key * 2654435761u >> 19; /* Fibonacci hashing (Knuth), as above */
+    uint32_t slot = key * 2654435761u >> 19; /* Fibonacci hashing (Knuth) */
     if (g->string < 0) {
         g->string = pixel;
         return;
@@ -192,7 +195,8 @@ static inline void gif_pixel(gif *g, int pixel)
 /* ---------------------------------------------------------------------------------------------- */
 /* Frames */
 
-/* What differs from the frame before, and if nothing does, one pixel: no rectangle may be empty. */
+/* Returns the rectangle that differs from the frame before; one pixel if nothing differs, because
+   no rectangle may be empty. */
 static inline gif_rectangle gif_changed(const gif *g, const uint8_t *pixels)
 {
     gif_rectangle const none = {0, 0, 1, 1};
@@ -231,12 +235,14 @@ static inline void gif_image(gif *g, const uint8_t *pixels, const gif_rectangle 
     gif_byte(g, 0);
 }
 
-/* Begins a file for frames [height][width][channels], 1 channel for grey or 3 for colour, each pixel drawn as scale x scale,
-   each frame shown for `hundredths` of a second. Programs show those under 2 for longer. Returns 0 if it cannot be. */
+/* Begins a file for frames [height][width][channels]. 1 channel is grey, 3 are colour. Each pixel
+   is drawn as scale x scale pixels, and each frame is shown for `hundredths` of a second; viewers
+   show delays below 2 for longer. Returns 0 if an argument is wrong or the file cannot be
+   written. */
 static inline int gif_begin(gif *g, FILE *file, int width, int height, int channels, int scale,
                             int hundredths)
 {
-    /* and the 0 that ends the string */
+    /* the string ends with the 0 that ends the block */
     static const uint8_t loop[] = "\x21\xFF\x0BNETSCAPE2.0\x03\x01\0\0";
     g->file = file;
     g->width = width;
@@ -260,7 +266,7 @@ static inline int gif_begin(gif *g, FILE *file, int width, int height, int chann
     return g->good;
 }
 
-/* Returns 0 if anything up to here could not be written. */
+/* Writes a frame. Returns 0 if it, or anything before it, could not be written. */
 static inline int gif_frame(gif *g, const uint8_t *pixels)
 {
     gif_rectangle r = {0, 0, g->width, g->height};
@@ -288,7 +294,7 @@ static inline int gif_frame(gif *g, const uint8_t *pixels)
     return g->good;
 }
 
-/* Leaves the file open. Returns 0 if not all of it could be written. */
+/* Ends the picture and leaves the file open. Returns 0 if a write has failed. */
 static inline int gif_end(gif *g)
 {
     gif_byte(g, 0x3B);

@@ -1,41 +1,44 @@
-/* What memory is worth: an agent learns a game that cannot be played without memory, three times over. NONE sees the last
-   four frames, RISE remembers by a recurrent net over cached embeddings of past frames, FULL by an ordinary recurrent net
-   over conv features. NONE and RISE take the same number of steps, FULL the time that RISE took. Try --help.
+/* What memory is worth: three agents learn a game that cannot be played without memory. NONE sees
+   the last four frames. RISE adds a recurrent net over cached embeddings of past frames. FULL has
+   an ordinary recurrent net over conv features. NONE and RISE take the same number of steps; FULL
+   gets the time that RISE took, and no more. Takes about 12 seconds. --help lists thirteen games
+   and more options.
 
-       cc -O2 examples/memory.c -o memory -lm && ./memory                                                            */
+       cc -O2 examples/memory.c -o memory -lm && ./memory
+*/
 #include "chart.h"
-#include "trainer.h"
+#include "game_trainer.h"
 
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 
-/* Percent of the way from the best play without memory to the best play. */
-static const double almost = 90, passed = 95, solved = 99;
+/* Scores in percent: 0% is the best score possible without memory, 100% the best score possible. */
+static const double almost = 90, goal = 95, solved = 99;
 
 /* ---------------------------------------------------------------------------------------------- */
-/* What is asked for, and what comes of it */
+/* Options and runs */
 
-enum { MAX_SEEDS = 1000, MOST_SETTINGS = 32, KINDS = 3 };
+enum { MAX_SEEDS = 1000, MAX_SETTINGS = 32, KINDS = 3 };
 
 static const struct {
     const char *name, *option, *text;
     int colour;
 } kinds[KINDS] = {
     /* in the order of rise_memory */
-    {"RISE", "rise", "memory of cached embeddings", 0xE8710A},
-    {"NONE", "none", "the last four frames", 0x8C8C8C},
-    {"FULL", "full", "memory of conv features", 0x3B8EDB},
+    {"RISE", "rise", "recurrent, cached embeddings", 0xE8710A},
+    {"NONE", "none", "last four frames", 0x8C8C8C},
+    {"FULL", "full", "recurrent, conv features", 0x3B8EDB},
 };
 
 typedef struct options {
     game_kind game;
     int length;
-    int show;                            /* all three kinds; else one kind with each seed */
-    rise_memory memory;                  /* of the agent that counts */
-    const char *settings[MOST_SETTINGS]; /* "field=value", of every agent */
+    int show;                           /* 1: all three kinds; 0: one kind with each seed */
+    rise_memory memory;                 /* the kind that decides the exit status */
+    const char *settings[MAX_SETTINGS]; /* "field=value", for every agent */
     int setting_count;
     int seed, seeds;
-    double steps, seconds; /* an agent's budget: it ends with either. 0: the recipe's, no limit */
+    double steps, seconds; /* most that an agent may take; 0: the recipe's steps, any time */
     int watch;
     const char *save, *svg;
 } options;
@@ -45,38 +48,38 @@ typedef struct run {
     int seed;
     double steps_budget, seconds_budget;
     int stop_when_solved;
-    /* seconds of acting and learning, without evaluation and drawing; the last score */
+    /* steps so far; seconds of acting and learning, without evaluation and drawing; latest score */
     chart_point now;
-    chart_point best; /* its best evaluation; steps 0: none so far */
+    chart_point best; /* the best evaluation; steps 0: none yet */
     double updates;
     chart_curve *curve;
-    chart_point almost, solved; /* where it first got there; steps 0: nowhere */
+    chart_point almost, solved; /* the first evaluation that reached it; steps 0: none */
 } run;
 
-/* How fast it goes, smoothed. */
+/* The speed of the run, smoothed. */
 typedef struct pace {
     double at, steps, updates, epsilon; /* the last reading */
     double steps_a_second, updates_a_second;
 } pace;
 
 typedef struct session {
-    options asked;
+    options options;
     const game_spec *spec;
-    /* the game's name with its length, and files called by it */
-    char title[40], svg[48], policy[48];
+    char title[40];           /* the game's name with its length */
+    char svg[48], policy[48]; /* default paths, made from the title */
     run *runs;
-    chart_curve *curves; /* of each run */
+    chart_curve *curves; /* one for each run */
     int run_count, begun;
     trainer training;
-    /* its weights in its best evaluation, the ones to keep: learning goes up and down */
+    /* The weights of the best evaluation, which are kept: scores rise and fall in training. */
     rise_real *best;
     size_t weights;
-    rise_agent *kept; /* the best agent of the kind that counts */
+    rise_agent *kept; /* the best agent of the kind that decides the exit status */
     double kept_score;
     terminal screen;
     pace speed;
-    episode shown; /* played by the agent as it is, for the live view */
-    int pause;     /* pictures for which its end stays to be seen */
+    episode shown; /* the episode of the live view, played by the agent in training */
+    int pause;     /* pictures for which the end of the episode stays */
 } session;
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -88,7 +91,8 @@ static int training_begin(session *s, const run *r)
     rise_error error;
     rise_metrics metrics;
     int i;
-    for (i = 0; i < s->asked.setting_count; i++) rise_agent_set(&desc, s->asked.settings[i], NULL);
+    for (i = 0; i < s->options.setting_count; i++)
+        rise_agent_set(&desc, s->options.settings[i], NULL);
     desc.memory = r->memory;
     if (trainer_begin(&s->training, &s->shown.state, &desc, &error) != RISE_OK) {
         fprintf(stderr, "memory: %s\n", error.text);
@@ -122,14 +126,15 @@ static int run_over(const run *r)
            r->now.seconds >= r->seconds_budget;
 }
 
-/* Gives the agent its best weights back, and keeps the best agent of the kind that counts. */
+/* Puts the best weights back into the agent. Keeps the best agent of the kind that decides the exit
+   status, and destroys all others. */
 static void training_end(session *s, const run *r)
 {
     trainer *const t = &s->training;
     rise_agent *unwanted = t->agent;
     if (r->best.steps > 0)
         memcpy(rise_agent_parameters(t->agent), s->best, s->weights * sizeof *s->best);
-    if (r->memory == s->asked.memory && (s->kept == NULL || r->best.score > s->kept_score)) {
+    if (r->memory == s->options.memory && (s->kept == NULL || r->best.score > s->kept_score)) {
         unwanted = s->kept;
         s->kept = t->agent;
         s->kept_score = r->best.score;
@@ -143,12 +148,12 @@ static void training_end(session *s, const run *r)
 static void view_begin(session *s);
 static void view_update(session *s, run *r, double period);
 
-/* Trains one agent from nothing. Returns 0 if it cannot be made or goes wrong. */
+/* Trains one agent from the start. Returns 0 if it cannot be created or fails. */
 static int run_train(session *s, run *r)
 {
     trainer *const t = &s->training;
     double const every =
-        fmax(recipe_of(s->asked.game)->evaluate_every, r->steps_budget / (CHART_POINTS - 2));
+        fmax(recipe_of(s->options.game)->evaluate_every, r->steps_budget / (CHART_POINTS - 2));
     double next = 0;
     int steps = 0;
     if (!training_begin(s, r)) return 0;
@@ -172,25 +177,27 @@ static int run_train(session *s, run *r)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* The view while it learns: a picture, or a line of text now and then */
+/* The view during training: a picture, or a line of text every five seconds */
 
-/* The share of the run that is done. */
+/* Returns the share of the run that is done, 0 to 1. */
 static double run_share(const run *r)
 {
     return fmin(1, fmax(r->now.steps / r->steps_budget, r->now.seconds / r->seconds_budget));
 }
 
-/* The seconds that are left at the present pace, and the pace in words. Before learning starts, no pace says anything. */
+/* Returns the seconds that are left at the present speed; 0 before learning starts. */
 static double run_left(const run *r, const pace *p)
 {
     double const by_steps = (r->steps_budget - r->now.steps) / fmax(p->steps_a_second, 1);
     return p->updates > 0 ? fmax(0, fmin(by_steps, r->seconds_budget - r->now.seconds)) : 0;
 }
+
+/* Writes speed and remaining time into `text`. */
 static void run_pace(const run *r, const pace *p, char *text, size_t size)
 {
     int const left = (int)run_left(r, p);
-    int const length = snprintf(text, size, "%.0f steps/s  %.0f updates/s  epsilon %.2f",
-                                p->steps_a_second, p->updates_a_second, p->epsilon);
+    int const length = snprintf(text, size, "%.0f steps/s  %.0f updates/s  %.0f%% random actions",
+                                p->steps_a_second, p->updates_a_second, 100 * p->epsilon);
     if (p->updates > 0 && length > 0)
         snprintf(text + length, size - (size_t)length, "  %d:%02d left", left / 60, left % 60);
 }
@@ -210,18 +217,21 @@ static chart chart_of(const session *s)
     return c;
 }
 
+/* A line of the live view about one run: progress, steps, time and the latest score. */
 static void view_status(const session *s, terminal *t, int row, const run *r)
 {
     int const ink = kinds[r->memory].colour, waiting = r >= s->runs + s->begun;
     terminal_text(t, row, 2, ink, "%s", kinds[r->memory].name);
-    if (!s->asked.show) terminal_text(t, row, 7, TERMINAL_PLAIN, "seed %d", r->seed);
+    if (!s->options.show) terminal_text(t, row, 7, TERMINAL_PLAIN, "seed %d", r->seed);
     terminal_bar(t, row, 18, 20, waiting ? 0 : run_share(r), ink);
     if (!waiting)
         terminal_text(t, row, 40, TERMINAL_PLAIN, "%4.0fk steps %5.0f s   score %+.2f",
                       r->now.steps / 1000, r->now.seconds, r->now.score);
+    else if (s->options.show && r->memory == RISE_MEMORY_FULL)
+        terminal_text(t, row, 40, 0x8C8C8C, "gets the time that RISE takes");
 }
 
-/* The shown episode moves on by a step a picture; when it is over, its end stays for a moment. */
+/* Moves the shown episode on by a step. Its end stays for eight pictures. */
 static void view_play(session *s)
 {
     if (!s->shown.state.done) {
@@ -260,8 +270,9 @@ static void view_print(const session *s, const run *r)
 {
     char text[TERMINAL_COLUMNS];
     run_pace(r, &s->speed, text, sizeof text);
-    printf("%s seed %d %3.0f%%  %4.0fk steps %5.0f s  score %+.2f  %s\n", kinds[r->memory].name,
-           r->seed, 100 * run_share(r), r->now.steps / 1000, r->now.seconds, r->now.score, text);
+    printf("%s seed %d %3.0f%% done  %4.0fk steps %5.0f s  score %+.2f  %s\n",
+           kinds[r->memory].name, r->seed, 100 * run_share(r), r->now.steps / 1000, r->now.seconds,
+           r->now.score, text);
     fflush(stdout);
 }
 
@@ -273,7 +284,7 @@ static void view_begin(session *s)
     episode_begin(&s->shown, s->shown.state.start);
 }
 
-/* Shows where things stand, unless it did so less than `period` seconds ago. */
+/* Shows the state of the run, unless less than `period` seconds have passed since the last time. */
 static void view_update(session *s, run *r, double period)
 {
     pace *const p = &s->speed;
@@ -296,21 +307,22 @@ static void view_update(session *s, run *r, double period)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* The outcome */
+/* The result */
 
 static double run_percent(const session *s, const run *r)
 {
     return game_percent(s->spec, r->best.score);
 }
-static int run_passed(const session *s, const run *r) { return run_percent(s, r) >= passed; }
+static int run_passed(const session *s, const run *r) { return run_percent(s, r) >= goal; }
 
-/* Every agent that counts has learned the game, and the one without memory did what is possible without, no more. */
+/* Returns 1 if each agent of the kind that decides reached the goal, and no agent without memory
+   scored more than is possible without memory. */
 static int session_passed(const session *s)
 {
     int i, good = s->begun == s->run_count && !terminal_interrupted;
     for (i = 0; i < s->begun; i++) {
         const run *const r = &s->runs[i];
-        if (r->memory == s->asked.memory) good = good && run_passed(s, r);
+        if (r->memory == s->options.memory) good = good && run_passed(s, r);
         if (r->memory == RISE_MEMORY_NONE)
             good = good && r->best.score < s->spec->without_memory + s->spec->margin + 1e-6;
     }
@@ -324,75 +336,102 @@ static void print_when(const chart_point *p)
     printf("  %-11s", text);
 }
 
+/* Printed before training: what is compared, and what the words of the view mean. */
+static void print_introduction(const session *s)
+{
+    const game_spec *const spec = s->spec;
+    int i;
+    printf("%s: %s\n", s->title, spec->text);
+    for (i = 0; i < s->run_count && (i == 0 || s->options.show); i++)
+        printf("  %s  %s%s\n", kinds[s->runs[i].memory].name, kinds[s->runs[i].memory].text,
+               s->options.show && s->runs[i].memory == RISE_MEMORY_FULL
+                   ? "; gets the time that RISE took, and no more"
+                   : "");
+    printf("Score: mean sum of rewards of an episode, without random actions. The best possible\n"
+           "is %+.2f",
+           spec->best);
+    if (spec->without_memory < spec->best)
+        printf(", and %+.2f for an agent that sees %d frames and remembers nothing",
+               spec->without_memory, GAME_STACK);
+    printf(".\n\n");
+    fflush(stdout);
+}
+
 static void print_table(const session *s)
 {
     const game_spec *const spec = s->spec;
     int i;
-    printf("\n%s: the best play scores %+.2f, the best without memory* %+.2f.\n"
-           "Scores are %s of the greedy agent over %s %d starts; each agent keeps its best "
-           "weights.\n\n",
-           s->title, spec->best, spec->without_memory, spec->sampled ? "means" : "exact means",
-           spec->sampled ? "the same" : "all", spec->starts);
-    printf("memory seed  score   way  steps    time  upd/s  %2.0f%% after    %2.0f%% after    "
-           "passed\n",
+    printf("\n%s. Each agent keeps the weights of its best score, a mean over %s %d starts.\n",
+           s->title, spec->sampled ? "the same" : "all", spec->starts);
+    printf("percent: 100%% is the best score possible (%+.2f), 0%% is ", spec->best);
+    if (spec->without_memory < spec->best)
+        printf("the best without memory (%+.2f).\n", spec->without_memory);
+    else
+        printf("-1.\n");
+    printf("%.0f%% after, %.0f%% after: steps and time at the first score that high.\n"
+           "goal: %.0f%%.  updates/s: updates of the network per second.\n\n",
+           almost, solved, goal);
+    printf("agent seed  score  percent  steps    time  updates/s  %2.0f%% after    %2.0f%% after"
+           "    goal\n",
            almost, solved);
     for (i = 0; i < s->begun; i++) {
         const run *const r = &s->runs[i];
-        printf("%-6s %4d  %+5.2f  %3.0f%%  %4.0fk  %4.0f s  %5.0f", kinds[r->memory].name, r->seed,
+        printf("%-5s %4d  %+5.2f  %6.0f%%  %4.0fk  %4.0f s  %9.0f", kinds[r->memory].name, r->seed,
                r->best.score, run_percent(s, r), r->now.steps / 1000, r->now.seconds,
                r->updates / fmax(r->now.seconds, 1e-9));
         print_when(&r->almost);
         print_when(&r->solved);
-        printf("  %s\n", run_passed(s, r) ? "yes" : "no");
+        printf("  %s\n", run_passed(s, r) ? "reached" : "missed");
     }
-    printf("* of a policy that sees %d frames; the way is the one from there to the best play\n\n",
-           GAME_STACK);
+    printf("\n");
 }
 
-static void tell_run(const session *s, const run *r)
+static void print_run_result(const session *s, const run *r)
 {
     const char *const name = kinds[r->memory].name;
     double const percent = run_percent(s, r), ceiling = s->spec->without_memory;
-    if (s->asked.show && r->memory == RISE_MEMORY_NONE && ceiling < s->spec->best)
-        printf("NONE took as many steps and scored %+.2f. Who sees %d frames and remembers\n"
-               "nothing cannot score more than %+.2f, however long it learns.\n",
+    if (s->options.show && r->memory == RISE_MEMORY_NONE && ceiling < s->spec->best)
+        printf("NONE took as many steps as RISE and scored %+.2f. An agent that sees %d frames\n"
+               "and remembers nothing cannot score more than %+.2f, however long it trains.\n",
                r->best.score, GAME_STACK, ceiling);
-    else if (s->asked.show && r->memory == RISE_MEMORY_FULL)
-        printf("FULL took %.0fk steps in the time of RISE and scored %+.2f, %.0f%% of the way.\n",
+    else if (s->options.show && r->memory == RISE_MEMORY_FULL)
+        printf("FULL got the time that RISE took, and no more. That was enough for %.0fk steps\n"
+               "and a score of %+.2f (%.0f%%).\n",
                r->now.steps / 1000, r->best.score, percent);
     else if (run_passed(s, r))
-        printf("%s reached the goal: it scores %+.2f, %.0f%% of the way to the best play, and\n"
-               "was %.0f%% there after %.0fk steps and %.1f seconds.\n",
+        printf("%s reached the goal: it scored %+.2f (%.0f%%).\n"
+               "It was at %.0f%% after %.0fk steps and %.1f seconds.\n",
                name, r->best.score, percent, almost, r->almost.steps / 1000, r->almost.seconds);
     else
-        printf("%s has not reached the goal: it scores %+.2f, %.0f%% of the way to the best play,\n"
-               "and the goal is %.0f%%.\n",
-               name, r->best.score, percent, passed);
+        printf("%s missed the goal: it scored %+.2f (%.0f%%), and the goal is %.0f%%.\n", name,
+               r->best.score, percent, goal);
 }
 
-static void tell(const session *s)
+static void print_result(const session *s)
 {
     int i, good = 0;
-    if (terminal_interrupted) printf("It was interrupted; this is how far it got.\n");
+    if (terminal_interrupted) printf("Interrupted. These are the results up to then.\n");
     for (i = 0; i < s->begun; i++) good += run_passed(s, &s->runs[i]);
-    for (i = 0; i < s->begun && (s->asked.show || s->run_count == 1); i++) tell_run(s, &s->runs[i]);
-    if (!s->asked.show && s->run_count > 1)
-        printf("%s reached the goal with %d of %d seeds.\n", kinds[s->asked.memory].name, good,
+    for (i = 0; i < s->begun && (s->options.show || s->run_count == 1); i++)
+        print_run_result(s, &s->runs[i]);
+    if (!s->options.show && s->run_count > 1)
+        printf("%s reached the goal with %d of %d seeds.\n", kinds[s->options.memory].name, good,
                s->run_count);
 }
 
-/* Writes the drawing and the best agent. Returns 0 if one cannot be written. */
+/* Writes the learning curves and the best agent. Returns 0 if a file cannot be written. */
 static int save(const session *s)
 {
-    const options *const o = &s->asked;
+    const options *const o = &s->options;
     chart const c = chart_of(s);
     rise_error error;
     if (o->svg != NULL) {
         if (!chart_write_svg(&c, o->svg)) {
-            fprintf(stderr, "memory: %s cannot be written\n", o->svg);
+            fprintf(stderr, "memory: %s could not be written; choose another path with --svg\n",
+                    o->svg);
             return 0;
         }
-        printf("The learning curves are drawn in %s.\n", o->svg);
+        printf("The learning curves are in %s.\n", o->svg);
     }
     if (o->save != NULL && s->kept != NULL) {
         if (rise_agent_save(s->kept, RISE_SAVE_POLICY, o->save, &error) != RISE_OK) {
@@ -412,32 +451,35 @@ static int save(const session *s)
 static void print_help(void)
 {
     int i;
-    printf("memory [options]: trains agents on a game that needs memory and compares them.\n\n"
-           "  --game NAME      the game, corridor unless told otherwise; below, what the best play "
-           "scores without\n"
-           "                   memory, that is, when it sees %d frames, and with memory:\n",
-           GAME_STACK);
+    printf(
+        "memory [options]: trains agents on a game that needs memory, and compares them.\n\n"
+        "  --game NAME      the game [corridor]. The numbers below are the best score possible\n"
+        "                   for an agent that sees %d frames and remembers nothing, and the best\n"
+        "                   score possible:\n",
+        GAME_STACK);
     for (i = 0; i < GAME_KINDS; i++) {
         const game_spec *const spec = game_spec_of((game_kind)i);
         printf("    %-13s %+5.2f %+5.2f  %s\n", spec->name, spec->without_memory, spec->best,
                spec->text);
     }
     printf(
-        "  --length L       of the wait, in blink, corridor and key-door\n"
+        "  --length L       steps to wait, in blink, corridor and key-door\n"
         "  --memory KIND    train only rise, none or full, and stop when the game is solved\n"
-        "  --set F=V        a field of rise_agent_desc, such as cell=lstm or fusion=gate; may be "
-        "repeated\n"
+        "  --set F=V        a field of rise_agent_desc, such as cell=lstm or fusion=gate; may be\n"
+        "                   repeated\n"
         "  --seed N         the first seed [1]\n"
-        "  --seeds N        train with so many seeds, and stop each when the game is solved\n"
-        "  --steps N        at most so many steps an agent\n"
-        "  --minutes M      at most so many minutes an agent\n"
-        "  --svg PATH       draw the learning curves\n"
-        "  --save PATH      save the agent, for watch.c\n"
-        "  --watch          play on when learning is over, until Ctrl-C\n\n"
-        "Exit status 0: each agent of the kind in question, RISE unless --memory tells otherwise, "
-        "got %.0f%% of\n"
-        "the way from the best play without memory to the best play, and NONE not a step of it.\n",
-        passed);
+        "  --seeds N        train with N seeds, and stop each run when the game is solved\n"
+        "  --steps N        at most N steps for each agent\n"
+        "  --minutes M      at most M minutes for each agent\n"
+        "  --svg PATH       write the learning curves\n"
+        "  --save PATH      save the best agent, for watch.c\n"
+        "  --watch          after training, show the best agent until Ctrl-C\n\n"
+        "0%% is the best score possible without memory, 100%% the best score possible. Exit "
+        "status\n"
+        "0: each agent of the kind given by --memory [rise] reached %.0f%%, and NONE not more "
+        "than\n"
+        "0%%. Exit status 2: an option is wrong.\n",
+        goal);
 }
 
 static int parse_number(const char *text, double least, double most, double *number)
@@ -454,7 +496,7 @@ static int parse_count(const char *text, int least, int most, int *count)
     return 1;
 }
 
-/* Without --memory and --seeds all three kinds are shown. */
+/* Without --memory and --seeds, all three kinds are compared. */
 static int parse_memory(options *o, const char *text)
 {
     int kind = 0;
@@ -474,13 +516,13 @@ static int parse_minutes(options *o, const char *text)
     o->seconds *= 60;
     return good;
 }
-/* Are the field and its value known? What it is worth for the agent, creating it says. */
+/* Checks that the field and the word are known. rise_agent_create checks the range later. */
 static int parse_setting(options *o, const char *text)
 {
     rise_agent_desc desc;
     rise_error error;
     memset(&desc, 0, sizeof desc);
-    if (o->setting_count == MOST_SETTINGS) return 0;
+    if (o->setting_count == MAX_SETTINGS) return 0;
     if (rise_agent_set(&desc, text, &error) != RISE_OK)
         return fprintf(stderr, "memory: %s\n", error.text), 0;
     o->settings[o->setting_count++] = text;
@@ -517,7 +559,7 @@ static int parse(options *o, int argc, char **argv)
         } else if (value != NULL && parse_option(o, argv[i], value)) {
             i++;
         } else {
-            fprintf(stderr, "memory: not understood: %s %s; try --help\n", argv[i],
+            fprintf(stderr, "memory: wrong option: %s %s; --help lists the options\n", argv[i],
                     value != NULL ? value : "");
             return 2;
         }
@@ -543,17 +585,17 @@ static void run_init(run *r, const options *o, rise_memory memory, int seed, cha
     curve->colour = kinds[memory].colour;
 }
 
-/* Returns 0 if the game cannot have this length or memory is short. */
+/* Returns 0, after a message, if the game cannot have this length or there is no memory. */
 static int session_init(session *s)
 {
     static const rise_memory order[KINDS] = {RISE_MEMORY_NONE, RISE_MEMORY_RISE, RISE_MEMORY_FULL};
-    options *const o = &s->asked;
+    options *const o = &s->options;
     int i;
     s->spec = game_spec_of(o->game);
     if (!game_init(&s->shown.state, o->game, o->length, 0)) {
         fprintf(stderr,
-                s->spec->most_length > 0 ? "memory: the --length of %s must be %d to %d\n"
-                                         : "memory: %s has no --length\n",
+                s->spec->most_length > 0 ? "memory: --length for %s must be %d to %d\n"
+                                         : "memory: %s has one length only: leave out --length\n",
                 s->spec->name, s->spec->least_length, s->spec->most_length);
         return 0;
     }
@@ -582,16 +624,16 @@ static int session_run(session *s)
     int i, good = 1;
     for (i = 0; good && i < s->run_count && !terminal_interrupted; i++) {
         run *const r = &s->runs[i];
-        if (s->asked.show && r->memory == RISE_MEMORY_FULL) /* the time of RISE, who came before */
+        if (s->options.show && r->memory == RISE_MEMORY_FULL) /* the time of RISE, the run before */
             r->seconds_budget = fmin(r->seconds_budget, s->runs[i - 1].now.seconds);
         good = run_train(s, r);
     }
     print_table(s);
-    tell(s);
+    print_result(s);
     good = session_passed(s) && good;
     good = save(s) && good;
-    s->screen.drawn = 0; /* what is printed by now stays */
-    while (s->asked.watch && s->screen.live && s->kept != NULL && !terminal_interrupted) {
+    s->screen.drawn = 0; /* the text above is not drawn over */
+    while (s->options.watch && s->screen.live && s->kept != NULL && !terminal_interrupted) {
         game_reset(&s->shown.state);
         episode_begin(&s->shown, s->shown.state.start);
         episode_watch(&s->shown, s->kept, SHOWN, &s->screen, s->title);
@@ -601,15 +643,16 @@ static int session_run(session *s)
 
 int main(int argc, char **argv)
 {
-    static session s; /* zeroed, and too large for a small stack */
+    static session s; /* zeroed, and too large for a stack */
     int status;
-    s.asked.game = GAME_CORRIDOR;
-    s.asked.show = 1;
-    s.asked.seed = s.asked.seeds = 1;
-    status = parse(&s.asked, argc, argv);
+    s.options.game = GAME_CORRIDOR;
+    s.options.show = 1;
+    s.options.seed = s.options.seeds = 1;
+    status = parse(&s.options, argc, argv);
     if (status >= 0) return status;
     if (!session_init(&s)) return 2;
     terminal_open(&s.screen);
+    print_introduction(&s);
     status = session_run(&s);
     rise_agent_destroy(s.kept);
     free(s.curves);

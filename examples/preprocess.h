@@ -1,13 +1,15 @@
-/* What turns raw screens into what an agent sees: luminance, the maximum of two frames, smaller frames by area. And what
-   training on Atari does besides: sticky actions (Machado et al. 2018) and rewards by sign (Mnih et al. 2015). Integers only:
-   the same on every machine. Nothing is allocated.                                                                       */
+/* From raw screens to the frames of an agent: luminance, the maximum of two frames, area resize.
+   Also two parts of training on Atari: sticky actions (Machado et al. 2018) and rewards clipped to
+   their sign (Mnih et al. 2015). Integers only, so the result is the same on every machine. Nothing
+   is allocated. */
 #ifndef PREPROCESS_H
 #define PREPROCESS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* rgb [pixels][3] to luminance [pixels]: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601) in 15 bits, as OpenCV has it. */
+/* Converts rgb [pixels][3] to luminance [pixels]: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), with
+   15 bits of fraction, as OpenCV computes it. */
 static inline void preprocess_grey(const uint8_t *rgb, size_t pixels, uint8_t *grey)
 {
     size_t i;
@@ -15,7 +17,8 @@ static inline void preprocess_grey(const uint8_t *rgb, size_t pixels, uint8_t *g
         grey[i] = (uint8_t)((9798u * rgb[0] + 19235u * rgb[1] + 3735u * rgb[2] + 16384) >> 15);
 }
 
-/* Of two frames in a row, against sprites that are drawn in every other one only. `out` may be `a` or `b`. */
+/* Takes the pixelwise maximum of two successive frames, because some games draw a sprite in every
+   other frame only. `out` may be `a` or `b`. */
 static inline void preprocess_maximum(size_t bytes, const uint8_t *a, const uint8_t *b,
                                       uint8_t *out)
 {
@@ -24,22 +27,23 @@ static inline void preprocess_maximum(size_t bytes, const uint8_t *a, const uint
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Area resize: each output pixel is the mean of the box of input that it covers */
+/* Area resize: each output pixel is the mean of the input box that it covers */
 
-/* at most; totals of 8 + 10 + 10 bits fit into 32 */
+/* Largest side and number of channels. A sum over a box has 8 + 10 + 10 bits and fits into 32. */
 enum { PREPROCESS_SIDE = 1024, PREPROCESS_CHANNELS = 4 };
 
-/* Where an output pixel ends and the next one begins, along one axis. The axis is in * out units long: an input pixel is `out`
-   units, an output pixel `in` units. */
+/* The edge between two output pixels along one axis. The axis is in * out units long: an input
+   pixel is `out` units, an output pixel `in` units. */
 typedef struct preprocess_edge {
-    int pixel;      /* of input, where it lies, */
-    uint32_t units; /* behind so many of its units */
+    int pixel;      /* the input pixel that contains the edge */
+    uint32_t units; /* units of that pixel before the edge */
 } preprocess_edge;
 
-/* For frames [height][width][channels] to [out_height][out_width][channels]. Made once, then only read: threads may share it. */
+/* A plan that resizes [height][width][channels] to [out_height][out_width][channels]. It is only
+   read after preprocess_area_init, so threads may share it. */
 typedef struct preprocess_area {
     int height, width, channels, out_height, out_width;
-    uint64_t reciprocal; /* of a box's units, height * width: 2^48 of them, rounded up */
+    uint64_t reciprocal; /* 2^48 / (height * width), rounded up: 1 / the units of a box */
     /* [out_height + 1], [out_width + 1] */
     preprocess_edge rows[PREPROCESS_SIDE + 1], columns[PREPROCESS_SIDE + 1];
 } preprocess_area;
@@ -48,12 +52,13 @@ static inline void preprocess_edges(int in, int out, preprocess_edge *edges)
 {
     int o;
     for (o = 0; o <= out; o++) {
-        edges[o].pixel = o < out ? o * in / out : in - 1; /* the last edge: behind the last pixel */
+        edges[o].pixel = o < out ? o * in / out : in - 1; /* last edge: end of the last pixel */
         edges[o].units = (uint32_t)(o * in - edges[o].pixel * out);
     }
 }
 
-/* Sides may also grow: a box may lie within one pixel. Returns 0 for sizes that it cannot do. */
+/* Makes a plan. Frames may also become larger: then a box lies within one pixel. Returns 0 if a
+   size is out of range. */
 static inline int preprocess_area_init(preprocess_area *a, int height, int width, int channels,
                                        int out_height, int out_width)
 {
@@ -72,8 +77,9 @@ static inline int preprocess_area_init(preprocess_area *a, int height, int width
     return 1;
 }
 
-/* The mean of a box, rounded to nearest, halves to even. The quotient is exact: the reciprocal is too great by 1 at most, so that
-   raised < 2^28 gets less than 2^-20 too much, and no quotient is nearer than 1 / units >= 2^-20 to the next whole number. */
+/* Returns the mean of a box, rounded to nearest, halves to even. The quotient is exact: the
+   reciprocal is too large by at most 1, so with raised < 2^28 the quotient is too large by less
+   than 2^-20. A true quotient is at least 1 / units >= 2^-20 below the next whole number. */
 static inline uint8_t preprocess_mean(const preprocess_area *a, uint32_t total)
 {
     uint32_t const units = (uint32_t)(a->height * a->width), raised = total + units / 2;
@@ -82,7 +88,7 @@ static inline uint8_t preprocess_mean(const preprocess_area *a, uint32_t total)
     return (uint8_t)(halfway ? mean & ~1u : mean);
 }
 
-/* What lies above and below an output row and between its edges, weighted: sums [width][channels]. */
+/* Sums the input rows of one output row, weighted by their overlap: sums [width][channels]. */
 static inline void preprocess_area_rows(const preprocess_area *a, int row, const uint8_t *in,
                                         uint32_t *sums)
 {
@@ -90,17 +96,18 @@ static inline void preprocess_area_rows(const preprocess_area *a, int row, const
     int const count = a->width * a->channels;
     const uint8_t *const first = in + top.pixel * count, *const last = in + bottom.pixel * count;
     int y, i;
-    /* below 0 at times: modulo 2^32 */
+    /* May be below 0 in between: all sums are modulo 2^32. */
     for (i = 0; i < count; i++) sums[i] = bottom.units * last[i] - top.units * first[i];
     for (y = top.pixel; y < bottom.pixel; y++)
         for (i = 0; i < count; i++) sums[i] += (uint32_t)a->out_height * in[y * count + i];
 }
 
-/* Rows of input to one row of sums, that to its integral; the integral up to an edge is interpolated, and a box is the difference
-   of two. Modulo 2^32, which the boxes' totals fit into. `out` may not overlap `in`. */
+/* Resizes a frame. For each output row, sums the input rows, then forms the running sum (integral)
+   along the row. The integral at an edge is interpolated, and a box is the difference of two edges.
+   All sums are modulo 2^32, which is enough for a box. `out` may not overlap `in`. */
 static inline void preprocess_area_resize(const preprocess_area *a, const uint8_t *in, uint8_t *out)
 {
-    /* [width + 1][channels], from 0 */
+    /* [width + 1][channels], starting at 0 */
     uint32_t integral[(PREPROCESS_SIDE + 1) * PREPROCESS_CHANNELS] = {0};
     int const channels = a->channels;
     int row, channel, x;
@@ -125,7 +132,8 @@ static inline void preprocess_area_resize(const preprocess_area *a, const uint8_
 /* ---------------------------------------------------------------------------------------------- */
 /* Sticky actions, rewards */
 
-/* PCG32 (O'Neill 2014): the state that a seed begins with, and the next number of a state. */
+/* PCG32 (O'Neill 2014). preprocess_seed returns the first state, preprocess_random the next
+   number. */
 static inline uint64_t preprocess_seed(uint64_t seed)
 {
     return (1442695040888963407u + seed) * 6364136223846793005u + 1442695040888963407u;
@@ -138,14 +146,15 @@ static inline uint32_t preprocess_random(uint64_t *state)
     return mixed >> turn | mixed << ((32 - turn) & 31);
 }
 
-/* The action that an emulator's frame executes, where the agent chose `action` and the frame before executed `executed`, at
-   first 0. Machado et al. take a probability of 0.25, and draw for each of the frames that an action is repeated for. */
+/* Returns the action that a frame of the emulator executes: with `probability` the action that the
+   frame before executed (0 at first), else `action`. Machado et al. use 0.25, and draw anew for
+   each frame that an action is repeated for. */
 static inline int preprocess_sticky(uint64_t *random, double probability, int executed, int action)
 {
     return preprocess_random(random) < probability * 4294967296.0 ? executed : action;
 }
 
-/* -1, 0 or 1 */
+/* Returns the sign of a reward: -1, 0 or 1. */
 static inline float preprocess_reward(float reward) { return (float)((reward > 0) - (reward < 0)); }
 
 #endif

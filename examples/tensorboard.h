@@ -1,10 +1,12 @@
-/* Curves for TensorBoard: an event file, whose records are those of a TFRecord file and hold Event protobufs (tensorflow:
-   core/lib/io/record_writer.h, core/util/event.proto, core/framework/summary.proto). Of them it writes scalars.
+/* Writes curves for TensorBoard: an event file with TFRecord records, which hold Event protobufs
+   with scalars (tensorflow: core/lib/io/record_writer.h, core/util/event.proto,
+   core/framework/summary.proto).
 
        tensorboard tb;
        if (!tensorboard_open(&tb, "runs/pong", "rise")) perror(tb.path);
        tensorboard_scalar(&tb, "score", steps, score, (double)time(NULL));
-       if (!tensorboard_close(&tb)) perror(tb.path);                                                                      */
+       if (!tensorboard_close(&tb)) perror(tb.path);
+*/
 #ifndef TENSORBOARD_H
 #define TENSORBOARD_H
 
@@ -13,16 +15,16 @@
 #include <string.h>
 #include <time.h>
 
-/* bytes at most */
+/* largest sizes, in bytes */
 enum { TENSORBOARD_PATH = 1024, TENSORBOARD_TAG = 256, TENSORBOARD_EVENT = 512 };
 
 typedef struct tensorboard {
     FILE *file;
-    int good;                    /* 0: something could not be written, the rest is not tried */
+    int good;                    /* 0: a write has failed, and nothing more is written */
     char path[TENSORBOARD_PATH]; /* of the file */
 } tensorboard;
 
-/* A message of the protobuf wire format; each field begins with its number * 8 + its wire type. */
+/* A message in the protobuf wire format. Each field begins with its number * 8 + its wire type. */
 typedef struct tensorboard_message {
     uint8_t bytes[TENSORBOARD_EVENT];
     size_t size;
@@ -31,7 +33,7 @@ typedef struct tensorboard_message {
 /* wire types */
 enum { TENSORBOARD_VARINT = 0, TENSORBOARD_64 = 1, TENSORBOARD_BYTES = 2, TENSORBOARD_32 = 5 };
 
-/* The lowest `bytes` bytes, the lowest one first. */
+/* Appends the lowest `bytes` bytes of a value, lowest byte first. */
 static inline void tensorboard_put(tensorboard_message *m, int bytes, uint64_t value)
 {
     for (; bytes > 0; bytes--, value >>= 8) m->bytes[m->size++] = (uint8_t)(value & 255u);
@@ -64,7 +66,8 @@ static inline void tensorboard_put_float(tensorboard_message *m, int field, floa
     tensorboard_put(m, 4, bits);
 }
 
-/* CRC-32C (Castagnoli; RFC 3720, appendix B.4), and as TFRecords have it: a CRC of data that contain CRCs is bad. */
+/* Returns the CRC-32C (Castagnoli; RFC 3720, appendix B.4). TFRecords store the masked form below,
+   because a CRC over data that contain a CRC is weak. */
 static inline uint32_t tensorboard_crc(const uint8_t *bytes, size_t size)
 {
     uint32_t crc = 0xFFFFFFFFu;
@@ -79,7 +82,8 @@ static inline uint32_t tensorboard_masked_crc(const uint8_t *bytes, size_t size)
     return (crc >> 15 | crc << 17) + 0xA282EAD8u;
 }
 
-/* A record: length, its CRC, the event, its CRC. It is flushed, for those who watch. */
+/* Writes a record: length, CRC of the length, event, CRC of the event. Flushes it, so that
+   TensorBoard sees it at once. */
 static inline int tensorboard_write(tensorboard *tb, const tensorboard_message *event)
 {
     tensorboard_message head, tail;
@@ -93,7 +97,8 @@ static inline int tensorboard_write(tensorboard *tb, const tensorboard_message *
     return tb->good;
 }
 
-/* Begins folder/events.out.tfevents.<seconds since 1970>.<name>, where `folder` must exist. Returns 0 if it cannot be written. */
+/* Begins the file folder/events.out.tfevents.<seconds since 1970>.<name>; `folder` must exist.
+   Returns 0 if the file cannot be written. */
 static inline int tensorboard_open(tensorboard *tb, const char *folder, const char *name)
 {
     static const char version[] = "brain.Event:2";
@@ -109,7 +114,8 @@ static inline int tensorboard_open(tensorboard *tb, const char *folder, const ch
     return tensorboard_write(tb, &event);
 }
 
-/* A point of the curve `tag`, at a wall time in seconds since 1970. Returns 0 if it, or one before, could not be written. */
+/* Appends a point to the curve `tag`; `wall_time` is in seconds since 1970. Returns 0 if this
+   point, or one before, could not be written. */
 static inline int tensorboard_scalar(tensorboard *tb, const char *tag, int64_t step, double value,
                                      double wall_time)
 {
@@ -127,7 +133,7 @@ static inline int tensorboard_scalar(tensorboard *tb, const char *tag, int64_t s
     return tensorboard_write(tb, &event);
 }
 
-/* Returns 0 if anything could not be written. */
+/* Closes the file. Returns 0 if a write has failed. */
 static inline int tensorboard_close(tensorboard *tb)
 {
     if (tb->file != NULL && fclose(tb->file) != 0) tb->good = 0;

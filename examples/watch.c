@@ -1,15 +1,17 @@
-/* Watches a saved agent play: the game, and what the agent thinks each action is worth. Files that memory.c names tell by
-   their name which game they play (lock-catch.rise, corridor-10.rise); for others say it with --game and --length.
+/* Shows a saved agent at play: the game, and the value that the agent expects of each action. The
+   game is known from a file name made by memory.c (lock-catch.rise, corridor-10.rise); for other
+   names pass --game and --length.
 
-       cc -O2 examples/watch.c -o watch -lm && ./watch lock-catch.rise                                               */
-#include "terminal.h"
+       cc -O2 examples/watch.c -o watch -lm && ./watch lock-catch.rise
+*/
+#include "game_episode.h"
 
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 
 typedef struct options {
     const char *path;
-    game_kind game; /* GAME_KINDS: to be told by the file's name */
+    game_kind game; /* GAME_KINDS: known from the file name */
     int length;
     int episodes, seed;
 } options;
@@ -17,7 +19,7 @@ typedef struct options {
 static void print_usage(void)
 {
     int kind;
-    fputs("watch FILE [--game NAME] [--length L] [--episodes N] [--seed N]: watches a saved agent "
+    fputs("watch FILE [--game NAME] [--length L] [--episodes N] [--seed N]: shows a saved agent at "
           "play.\nGames:",
           stderr);
     for (kind = 0; kind < GAME_KINDS; kind++)
@@ -25,7 +27,7 @@ static void print_usage(void)
     fputs(". Ctrl-C ends it.\n", stderr);
 }
 
-/* A whole number from `least` on, or -1. */
+/* Returns a whole number of at least `least`; -1 if the text is none. */
 static int parse_number(const char *text, long least)
 {
     char *end;
@@ -57,7 +59,8 @@ static int parse(options *o, int argc, char **argv)
     return o->path != NULL;
 }
 
-/* "saved/corridor-20.rise" is the corridor of length 20; "pong-75.rise" is not pong: the longest name counts. */
+/* Reads game and length from the file name: "saved/corridor-20.rise" is the corridor of length 20.
+   The longest name of a game counts, so that "pong-75.rise" is not Pong. */
 static void guess_game(options *o)
 {
     const char *const slash = strrchr(o->path, '/');
@@ -75,7 +78,7 @@ static void guess_game(options *o)
     if (o->length == 0 && longest > 0 && name[longest] == '-') o->length = atoi(name + longest + 1);
 }
 
-/* Loads the agent and sets up the game that it plays. Returns NULL, and says why, where there is no such thing. */
+/* Loads the agent and prepares its game. Returns NULL, after a message, if one of them fails. */
 static rise_agent *load(const options *o, episode *e)
 {
     rise_agent_desc machine;
@@ -86,12 +89,12 @@ static rise_agent *load(const options *o, episode *e)
     machine.play_only = 1;
     machine.players = 1;
     if (o->game == GAME_KINDS) {
-        fprintf(stderr, "watch: the name %s tells no game; name it with --game\n", o->path);
+        fprintf(stderr, "watch: no game is known from the name %s; pass --game NAME\n", o->path);
         return NULL;
     }
     if (!game_init(&e->state, o->game, o->length, (uint64_t)o->seed)) {
-        fprintf(stderr, "watch: %s cannot have the length %d\n", game_spec_of(o->game)->name,
-                o->length);
+        fprintf(stderr, "watch: %s cannot have the length %d; pass another --length\n",
+                game_spec_of(o->game)->name, o->length);
         return NULL;
     }
     if (rise_agent_load(&agent, o->path, &machine, &error) != RISE_OK) {
@@ -102,8 +105,10 @@ static rise_agent *load(const options *o, episode *e)
     if (desc->frame_width == e->state.spec->width && desc->frame_height == e->state.spec->height &&
         desc->frame_channels == 1 && desc->actions == e->state.spec->actions)
         return agent;
-    fprintf(stderr, "watch: this agent plays with %d x %d pixels and %d actions; that is not %s\n",
-            desc->frame_width, desc->frame_height, desc->actions, e->state.spec->name);
+    fprintf(
+        stderr,
+        "watch: %s does not play %s: it has %d x %d pixels and %d actions; pass another --game\n",
+        o->path, e->state.spec->name, desc->frame_width, desc->frame_height, desc->actions);
     rise_agent_destroy(agent);
     return NULL;
 }
@@ -125,14 +130,14 @@ static void play(const options *o, rise_agent *agent, episode *e, terminal *t)
         sum += e->score;
     }
     if (i > 0)
-        printf("Mean score of %d episodes of %s: %+.2f (without memory at best %+.2f; the best is "
-               "%+.2f).\n",
+        printf("Mean score of %d episodes of %s: %+.2f (best possible: %+.2f without memory, "
+               "%+.2f with).\n",
                i, e->state.spec->name, sum / i, e->state.spec->without_memory, e->state.spec->best);
 }
 
 int main(int argc, char **argv)
 {
-    static terminal screen; /* large for a small stack */
+    static terminal screen; /* too large for a small stack */
     options o = {NULL, GAME_KINDS, 0, 10, 1};
     episode e;
     rise_agent *agent;

@@ -1,15 +1,17 @@
-/* The manners of a training tool, for one agent in one run: what it shows while it learns, a panel in the terminal or a line now
-   and then; what it leaves in the run's folder; and that nothing is lost when it is stopped.
+/* A training run: one agent, one folder. It shows progress as a panel in the terminal or as lines
+   of text, writes the log and the learning curve, and saves the agent regularly, so that little is
+   lost when the run is stopped. The folder holds:
 
-       agent.rise       the agent, to go on with: saved every few minutes, on Ctrl-C and SIGTERM, and at the end
-       best.rise        what played best so far, for playing
-       log.csv          a row each time that it reports
+       agent.rise       the agent to resume with: saved regularly, on Ctrl-C or SIGTERM, at the end
+       best.rise        the policy with the best score so far
+       log.csv          a row for each report
        curve.svg        the learning curve
-       events.out...    the same for TensorBoard
+       events.out...    the same numbers for TensorBoard
 
-   A run that is taken up again keeps of log.csv what the agent that was saved has lived through.                            */
-#ifndef TRAIN_H
-#define TRAIN_H
+   A resumed run keeps the rows of log.csv up to the steps of the saved agent, and drops later rows.
+*/
+#ifndef TRAINING_RUN_H
+#define TRAINING_RUN_H
 
 #include "chart.h" /* first: it asks for POSIX functions */
 #include "preprocess.h"
@@ -21,65 +23,69 @@
 #include <sys/stat.h>
 
 enum {
-    TRAIN_LATEST = 100, /* episodes whose mean is the score of training */
+    TRAIN_LATEST = 100, /* episodes whose mean is the training score */
     TRAIN_PATH = 300,
-    TRAIN_PICTURE = 28 /* pixels on a side of what the panel shows of the game */
+    TRAIN_PICTURE = 28 /* side of the game's picture in the panel, in pixels */
 };
 
 typedef struct train_options {
     const char *title;
-    const char *folder;    /* made where there is none */
-    double steps, seconds; /* the budget: it ends with either; 0: no limit */
+    const char *folder;    /* created if it does not exist */
+    double steps, seconds; /* the run ends when one of them is reached; 0: no limit */
     double evaluate_every; /* steps */
     double save_every;     /* seconds */
-    int whole;             /* the saved agent has its replay buffer with it */
-    int plain;             /* no panel */
-    /* a score to compare with, such as a human's; NULL: none */
+    int whole;             /* 1: the replay buffer is saved, too */
+    int plain;             /* 1: lines of text, no panel */
+    /* a score to compare with, such as a human's, and its name; NULL: none */
     const char *level_name;
     double level;
-    /* what the agent sees: [TRAIN_PICTURE][TRAIN_PICTURE], grey */
-    void (*look)(void *user, uint8_t *picture);
+    /* draws the game as a grey picture [TRAIN_PICTURE][TRAIN_PICTURE] */
+    void (*draw)(void *user, uint8_t *picture);
     void *user;
 } train_options;
 
 /* The columns of log.csv. */
 #define TRAIN_COLUMNS(X)                                                                           \
     X(steps)                                                                                       \
-    X(seconds) X(episodes) X(updates) X(score) X(training) X(loss) X(value) X(td_error)            \
-        X(gradient) X(epsilon) X(steps_per_second) X(updates_per_second)
+    X(seconds)                                                                                     \
+    X(episodes)                                                                                    \
+    X(updates) X(score) X(training) X(loss) X(value) X(td_error) X(gradient) X(epsilon)            \
+        X(steps_per_second) X(updates_per_second)
 
-/* A row of it. A score is NAN where there is none. */
+/* A row of log.csv. A missing score is NAN. */
 typedef struct train_row {
 #define TRAIN_FIELD(name) double name;
     TRAIN_COLUMNS(TRAIN_FIELD)
 #undef TRAIN_FIELD
 } train_row;
 
-typedef struct train {
-    train_options asked;
+typedef struct train_run {
+    train_options options;
     rise_agent *agent;
-    train_row now;               /* as of the last look at the clock */
+    train_row now;               /* brought up to date by train_refresh */
     double best, best_steps;     /* the best evaluation; NAN: none yet */
     double latest[TRAIN_LATEST]; /* scores of episodes, in a ring */
     int latest_count;
-    chart_curve curves[2];             /* of the greedy agent, of the training */
-    double seconds_before, began;      /* seconds of earlier sittings; when this one began */
-    double reported, saved, evaluated; /* when it last did so: seconds, seconds, steps */
-    double first_steps;                /* that this sitting began with */
+    chart_curve curves[2];  /* of the greedy agent, and of training with exploration */
+    double seconds_before;  /* seconds of earlier sessions of this run */
+    double began;           /* terminal_seconds() at the start of this session */
+    double first_steps;     /* steps at the start of this session */
+    double reported, saved; /* `now.seconds` at the last report, and at the last save */
+    double evaluated;       /* steps at the last evaluation */
     FILE *csv;
     tensorboard events;
     terminal screen;
-    char note[160]; /* what happened last, a sentence */
-} train;
+    char note[160]; /* the last event, a sentence */
+} train_run;
 
-static inline const char *train_path(const train *t, const char *name, char *path)
+static inline const char *train_path(const train_run *t, const char *name, char *path)
 {
-    snprintf(path, TRAIN_PATH, "%s/%s", t->asked.folder, name);
+    snprintf(path, TRAIN_PATH, "%s/%s", t->options.folder, name);
     return path;
 }
 
-/* The mean score of the latest episodes; NAN before the first. */
-static inline double train_latest(const train *t)
+/* Returns the mean score of the latest episodes; NAN before the first. */
+static inline double train_latest(const train_run *t)
 {
     int const count = t->latest_count < TRAIN_LATEST ? t->latest_count : TRAIN_LATEST;
     double sum = 0;
@@ -88,7 +94,7 @@ static inline double train_latest(const train *t)
     return count > 0 ? sum / count : (double)NAN;
 }
 
-/* "1:02:03" */
+/* Formats seconds as "1:02:03". */
 static inline const char *train_time(double seconds, char *text, size_t size)
 {
     long const all = (long)(seconds < 0 ? 0 : seconds);
@@ -96,7 +102,7 @@ static inline const char *train_time(double seconds, char *text, size_t size)
     return text;
 }
 
-/* "1.2M", "34k" */
+/* Formats a number as "1.20M" or "34k". */
 static inline const char *train_count(double n, char *text, size_t size)
 {
     snprintf(text, size,
@@ -113,7 +119,7 @@ static inline const char *train_count(double n, char *text, size_t size)
 /* ---------------------------------------------------------------------------------------------- */
 /* The machine's memory */
 
-/* Bytes that programs may still take; 0 where that cannot be known. */
+/* Returns the bytes that are available; 0 if that is unknown. */
 static inline double train_memory_left(void)
 {
     double kilobytes = 0;
@@ -125,16 +131,17 @@ static inline double train_memory_left(void)
     return 1024 * kilobytes;
 }
 
-/* Says what the agent takes. Returns 0, and says what to do, where the machine does not have it. */
+/* Prints the bytes that the agent needs. Returns 0, after a message with the remedy, if the machine
+   does not have them. */
 static inline int train_memory_fits(const rise_agent_desc *desc)
 {
     double const need = (double)rise_agent_bytes(desc, NULL), left = train_memory_left();
-    printf("The agent takes %.0f MB of memory, most of it for the last %d frames", need / 1e6,
+    printf("The agent needs %.0f MB of memory, most of it to store %d frames", need / 1e6,
            desc->replay_capacity);
     if (left > 0) printf("; %.0f MB are free", left / 1e6);
     puts(".");
     if (left <= 0 || need < 0.9 * left) return 1;
-    fprintf(stderr, "That is too much for this machine: --set replay_capacity=%.0f would do.\n",
+    fprintf(stderr, "That is too much for this machine: use --set replay_capacity=%.0f\n",
             floor(desc->replay_capacity * 0.7 * left / need / 1000) * 1000);
     return 0;
 }
@@ -142,7 +149,7 @@ static inline int train_memory_fits(const rise_agent_desc *desc)
 /* ---------------------------------------------------------------------------------------------- */
 /* The log and the curves */
 
-/* When a curve is full, every other point makes room. */
+/* Appends a point. When the curve is full, every other point is dropped first. */
 static inline void train_point(chart_curve *curve, const train_row *row, double score)
 {
     chart_point const point = {row->steps, row->seconds, score};
@@ -155,7 +162,8 @@ static inline void train_point(chart_curve *curve, const train_row *row, double 
     curve->points[curve->count++] = point;
 }
 
-static inline void train_remember(train *t, const train_row *row)
+/* Adds a row of the log to the curves, and to the best score. */
+static inline void train_remember(train_run *t, const train_row *row)
 {
     train_point(&t->curves[0], row, row->score);
     train_point(&t->curves[1], row, row->training);
@@ -182,7 +190,7 @@ static inline void train_write_row(FILE *csv, const train_row *row)
     fputs(before[0] != '\0' ? "\n" : "", csv);
 }
 
-/* A number, or NAN where there is none, and what comes after its comma; NULL after the last one. */
+/* Reads a number, or NAN if the field is empty. *at becomes the next field; NULL after the last. */
 static inline int train_read_field(const char **at, double *x)
 {
     char *end;
@@ -193,7 +201,7 @@ static inline int train_read_field(const char **at, double *x)
     *at = *end == ',' ? end + 1 : NULL;
     return 1;
 }
-/* Returns 0 for what is no whole row, such as the columns' names. */
+/* Returns 0 if the line is not a complete row, such as the row of names. */
 static inline int train_read_row(const char *line, train_row *row)
 {
 #define TRAIN_READ(name) train_read_field(&line, &row->name) &&
@@ -201,8 +209,8 @@ static inline int train_read_row(const char *line, train_row *row)
 #undef TRAIN_READ
 }
 
-/* Opens log.csv: a new one, which takes over the rows up to `steps` of the one that is there. */
-static inline int train_open_log(train *t, double steps)
+/* Opens a new log.csv. Copies the rows of the old one up to `steps`. */
+static inline int train_open_log(train_run *t, double steps)
 {
     char path[TRAIN_PATH], fresh[TRAIN_PATH], line[1000];
     FILE *const old = steps > 0 ? fopen(train_path(t, "log.csv", path), "r") : NULL;
@@ -222,7 +230,7 @@ static inline int train_open_log(train *t, double steps)
     return fflush(t->csv) == 0 && rename(fresh, train_path(t, "log.csv", path)) == 0;
 }
 
-static inline void train_scalars(train *t, const train_row *row)
+static inline void train_scalars(train_run *t, const train_row *row)
 {
     time_t const now = time(NULL);
 #define TRAIN_SCALAR(name)                                                                         \
@@ -233,23 +241,23 @@ static inline void train_scalars(train *t, const train_row *row)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* What it shows */
+/* The panel and the lines of text */
 
-/* The share of the budget that is spent. */
-static inline double train_share(const train *t)
+/* Returns the share of the budget that is spent, 0 to 1. */
+static inline double train_share(const train_run *t)
 {
-    double const by_steps = t->asked.steps > 0 ? t->now.steps / t->asked.steps : 0;
-    double const by_seconds = t->asked.seconds > 0 ? t->now.seconds / t->asked.seconds : 0;
+    double const by_steps = t->options.steps > 0 ? t->now.steps / t->options.steps : 0;
+    double const by_seconds = t->options.seconds > 0 ? t->now.seconds / t->options.seconds : 0;
     return fmin(1, fmax(by_steps, by_seconds));
 }
-/* ", 1:02:03 left", or nothing before there is a pace. */
-static inline const char *train_left(const train *t, char *text, size_t size)
+/* Formats the remaining time as ", 1:02:03 left"; as nothing before the speed is known. */
+static inline const char *train_left(const train_run *t, char *text, size_t size)
 {
-    double const by_steps = t->asked.steps > 0 ? (t->asked.steps - t->now.steps) /
-                                                     fmax(t->now.steps_per_second, 1e-9)
-                                               : HUGE_VAL;
-    double const left = t->asked.seconds > 0 ? fmin(by_steps, t->asked.seconds - t->now.seconds)
-                                             : by_steps;
+    double const by_steps = t->options.steps > 0 ? (t->options.steps - t->now.steps) /
+                                                       fmax(t->now.steps_per_second, 1e-9)
+                                                 : HUGE_VAL;
+    double const left = t->options.seconds > 0 ? fmin(by_steps, t->options.seconds - t->now.seconds)
+                                               : by_steps;
     char time[30];
     text[0] = '\0';
     if (left < 1e8) snprintf(text, size, ", %s left", train_time(left, time, sizeof time));
@@ -261,31 +269,32 @@ static inline void train_level(chart *c, const char *name, double score)
     c->levels[c->level_count].name = c->levels[c->level_count].brief = name;
     c->levels[c->level_count++].score = score;
 }
-/* The highest level is the upper edge of a chart: the score to compare with, or a higher one that was reached. */
-static inline chart train_chart(const train *t)
+/* Returns the chart of this run. Its upper edge is the score to compare with, or a higher score
+   that was reached. */
+static inline chart train_chart(const train_run *t)
 {
     chart c;
-    double highest = t->asked.level_name != NULL ? t->asked.level : -1e30;
+    double highest = t->options.level_name != NULL ? t->options.level : -1e30;
     int i, j;
     memset(&c, 0, sizeof c);
-    c.title = t->asked.title;
+    c.title = t->options.title;
     c.curves = t->curves;
     c.count = 2;
     for (i = 0; i < 2; i++)
         for (j = 0; j < t->curves[i].count; j++)
             highest = fmax(highest, t->curves[i].points[j].score);
-    if (t->asked.level_name == NULL || highest > t->asked.level)
+    if (t->options.level_name == NULL || highest > t->options.level)
         train_level(&c, "highest", highest > -1e30 ? highest : 0);
-    if (t->asked.level_name != NULL) train_level(&c, t->asked.level_name, t->asked.level);
+    if (t->options.level_name != NULL) train_level(&c, t->options.level_name, t->options.level);
     return c;
 }
 
-static inline void train_draw_picture(train *t, int top, int left)
+static inline void train_draw_picture(train_run *t, int top, int left)
 {
     uint8_t picture[TRAIN_PICTURE * TRAIN_PICTURE];
     int y, x;
-    if (t->asked.look == NULL) return;
-    t->asked.look(t->asked.user, picture);
+    if (t->options.draw == NULL) return;
+    t->options.draw(t->options.user, picture);
     for (y = 0; y < TRAIN_PICTURE / 2; y++)
         for (x = 0; x < TRAIN_PICTURE; x++)
             terminal_put(&t->screen, top + y, left + x, 0x2580,
@@ -293,7 +302,7 @@ static inline void train_draw_picture(train *t, int top, int left)
                          picture[(2 * y + 1) * TRAIN_PICTURE + x] * 0x010101);
 }
 
-static inline void train_scores(const train *t, char *text, size_t size)
+static inline void train_scores(const train_run *t, char *text, size_t size)
 {
     double const score = t->curves[0].count > 0 ? t->curves[0].points[t->curves[0].count - 1].score
                                                 : (double)NAN;
@@ -304,7 +313,7 @@ static inline void train_scores(const train *t, char *text, size_t size)
         snprintf(text + length, size - (size_t)length, "training %.4g", t->now.training);
 }
 
-static inline void train_draw(train *t)
+static inline void train_draw(train_run *t)
 {
     terminal *const s = &t->screen;
     chart const c = train_chart(t);
@@ -312,7 +321,9 @@ static inline void train_draw(train *t)
     rise_metrics m;
     rise_agent_metrics(t->agent, &m);
     terminal_clear(s);
-    terminal_text(s, 0, 2, TERMINAL_PLAIN, "%s", t->asked.title);
+    terminal_text(s, 0, 2, TERMINAL_PLAIN, "%s", t->options.title);
+    terminal_text(s, 1, 2, t->curves[0].colour, "score: %s", t->curves[0].text);
+    terminal_text(s, 1, TRAIN_PICTURE + 6, t->curves[1].colour, "training: %s", t->curves[1].text);
     train_draw_picture(t, 2, 2);
     chart_draw(&c, s, 2, TRAIN_PICTURE + 4, 13, s->columns - TRAIN_PICTURE - 4, t->now.seconds);
     terminal_bar(s, 17, 2, TRAIN_PICTURE, train_share(t), 0xE8710A);
@@ -322,31 +333,32 @@ static inline void train_draw(train *t)
                   train_left(t, left, sizeof left));
     train_scores(t, text, sizeof text);
     terminal_text(s, 18, 2, 0xE8710A, "%s", text);
-    terminal_text(s, 19, 2, TERMINAL_PLAIN,
-                  "%.0f steps/s  %.0f updates/s  epsilon %.3f  replay %s  %.0f MB  %s kernels",
-                  t->now.steps_per_second, t->now.updates_per_second, m.epsilon,
-                  train_count((double)m.replay_size, steps, sizeof steps), (double)m.bytes / 1e6,
-                  m.isa);
-    terminal_text(s, 20, 2, TERMINAL_PLAIN, "loss %.4f  value %.3f  error %.4f  gradient %.2f",
-                  m.loss, m.mean_value, m.td_error, m.gradient_norm);
+    terminal_text(
+        s, 19, 2, TERMINAL_PLAIN,
+        "%.0f steps/s  %.0f updates/s  %.1f%% random actions  replay %s frames  %.0f MB  %s",
+        t->now.steps_per_second, t->now.updates_per_second, 100 * m.epsilon,
+        train_count((double)m.replay_size, steps, sizeof steps), (double)m.bytes / 1e6, m.isa);
+    terminal_text(s, 20, 2, TERMINAL_PLAIN,
+                  "loss %.4f  mean value %.3f  TD error %.4f  gradient norm %.2f", m.loss,
+                  m.mean_value, m.td_error, m.gradient_norm);
     terminal_text(s, 21, 2, 0x8C8C8C, "%s", t->note);
     terminal_show(s);
 }
 
-static inline void train_print(const train *t)
+static inline void train_print(const train_run *t)
 {
     char spent[30], left[60], steps[30], text[100];
     train_scores(t, text, sizeof text);
-    printf("%3.0f%%  %s steps  %s%s  %s  %.0f steps/s  %.0f updates/s  epsilon %.2f\n",
+    printf("%3.0f%%  %s steps  %s%s  %s  %.0f steps/s  %.0f updates/s  %.0f%% random actions\n",
            100 * train_share(t), train_count(t->now.steps, steps, sizeof steps),
            train_time(t->now.seconds, spent, sizeof spent), train_left(t, left, sizeof left), text,
-           t->now.steps_per_second, t->now.updates_per_second, t->now.epsilon);
+           t->now.steps_per_second, t->now.updates_per_second, 100 * t->now.epsilon);
     fflush(stdout);
 }
 
-/* Something worth saying: it stays in the panel's last line. */
+/* Prints a sentence, which stays in the last line of the panel. */
 TERMINAL_PRINTF(2, 3)
-static inline void train_say(train *t, const char *format, ...)
+static inline void train_say(train_run *t, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -358,15 +370,15 @@ static inline void train_say(train *t, const char *format, ...)
 /* ---------------------------------------------------------------------------------------------- */
 /* Saving */
 
-/* Saves what is needed to go on. What was saved before stays whole if that fails. */
-static inline int train_save(train *t)
+/* Saves the agent. If that fails, the file saved before is unchanged. Returns 0 on failure. */
+static inline int train_save(train_run *t)
 {
     char path[TRAIN_PATH], steps[30];
     rise_error error;
     t->saved = t->now.seconds;
     train_path(t, "agent.rise", path);
-    if (rise_agent_save(t->agent, t->asked.whole ? RISE_SAVE_ALL : RISE_SAVE_AGENT, path, &error) !=
-        RISE_OK) {
+    if (rise_agent_save(t->agent, t->options.whole ? RISE_SAVE_ALL : RISE_SAVE_AGENT, path,
+                        &error) != RISE_OK) {
         train_say(t, "NOT SAVED: %.140s", error.text);
         return 0;
     }
@@ -375,7 +387,7 @@ static inline int train_save(train *t)
     return 1;
 }
 
-static inline void train_save_best(train *t)
+static inline void train_save_best(train_run *t)
 {
     char path[TRAIN_PATH];
     rise_error error;
@@ -384,19 +396,19 @@ static inline void train_save_best(train *t)
         train_say(t, "The best agent was NOT SAVED: %.100s", error.text);
 }
 
-static inline void train_save_curve(train *t)
+static inline void train_save_curve(train_run *t)
 {
     char path[TRAIN_PATH];
     chart const c = train_chart(t);
     if (!chart_write_svg(&c, train_path(t, "curve.svg", path)))
-        train_say(t, "%.100s could not be written", path);
+        train_say(t, "%.100s could not be written: is the disk full?", path);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
 /* The run */
 
-/* Brings `now` up to date; speeds are means over the time since the last report, smoothed. */
-static inline void train_look(train *t)
+/* Brings t->now up to date. Speeds are smoothed means since the last call. */
+static inline void train_refresh(train_run *t)
 {
     double const seconds = t->seconds_before + terminal_seconds() - t->began;
     double const since = seconds - t->now.seconds;
@@ -422,7 +434,7 @@ static inline void train_look(train *t)
     t->now.epsilon = m.epsilon;
 }
 
-static inline void train_log(train *t)
+static inline void train_log(train_run *t)
 {
     train_write_row(t->csv, &t->now);
     if (fflush(t->csv) != 0) train_say(t, "log.csv could not be written: is the disk full?");
@@ -431,49 +443,49 @@ static inline void train_log(train *t)
     train_remember(t, &t->now);
 }
 
-/* Shows where things stand, logs and saves, each where it is time. To be called often. */
-static inline void train_tick(train *t)
+/* Shows, logs and saves, each when it is due. Call it often. */
+static inline void train_tick(train_run *t)
 {
     double const since = t->seconds_before + terminal_seconds() - t->began - t->now.seconds;
-    if (since < fmin(t->screen.live ? 0.1 : 1, t->asked.save_every)) return;
-    train_look(t);
+    if (since < fmin(t->screen.live ? 0.1 : 1, t->options.save_every)) return;
+    train_refresh(t);
     if (t->now.seconds - t->reported >= 20) {
         t->reported = t->now.seconds;
         train_log(t);
         if (!t->screen.live) train_print(t);
     }
-    if (t->now.seconds - t->saved >= t->asked.save_every) {
+    if (t->now.seconds - t->saved >= t->options.save_every) {
         train_save(t);
         train_save_curve(t);
     }
     if (t->screen.live) train_draw(t);
 }
 
-/* An episode of training came to its end. */
-static inline void train_episode(train *t, double score)
+/* Records the score of a training episode that has ended. */
+static inline void train_episode(train_run *t, double score)
 {
     t->latest[t->latest_count++ % TRAIN_LATEST] = score;
 }
 
-/* Steps that the agent has taken up to now. */
-static inline double train_steps(const train *t)
+/* Returns the steps that the agent has taken so far. */
+static inline double train_steps(const train_run *t)
 {
     rise_metrics m;
     rise_agent_metrics(t->agent, &m);
     return (double)m.steps;
 }
 
-static inline int train_evaluation_due(const train *t)
+static inline int train_evaluation_due(const train_run *t)
 {
-    return train_steps(t) - t->evaluated >= t->asked.evaluate_every;
+    return train_steps(t) - t->evaluated >= t->options.evaluate_every;
 }
 
-/* The greedy agent scored so much. */
-static inline void train_evaluated(train *t, double score)
+/* Records an evaluation: the mean score of the greedy agent. */
+static inline void train_evaluated(train_run *t, double score)
 {
     int const best = isnan(t->best) || score > t->best;
     char steps[30];
-    train_look(t);
+    train_refresh(t);
     t->now.score = score;
     train_log(t);
     train_say(t, "After %s steps the greedy agent scores %.4g%s.",
@@ -482,32 +494,33 @@ static inline void train_evaluated(train *t, double score)
     if (best) train_save_best(t);
 }
 
-static inline int train_over(const train *t)
+static inline int train_over(const train_run *t)
 {
-    return terminal_interrupted || (t->asked.steps > 0 && train_steps(t) >= t->asked.steps) ||
-           (t->asked.seconds > 0 && t->now.seconds >= t->asked.seconds);
+    return terminal_interrupted || (t->options.steps > 0 && train_steps(t) >= t->options.steps) ||
+           (t->options.seconds > 0 && t->now.seconds >= t->options.seconds);
 }
 
-/* Begins a sitting with this agent, which may have learned in earlier ones. Returns 0, and says why, where the folder cannot be
-   written. */
-static inline int train_open(train *t, const train_options *asked, rise_agent *agent)
+/* Begins a session with this agent, which may be resumed. Returns 0, after a message, if the folder
+   cannot be written. */
+static inline int train_open(train_run *t, const train_options *options, rise_agent *agent)
 {
     rise_metrics m;
     memset(t, 0, sizeof *t);
-    t->asked = *asked;
+    t->options = *options;
     t->agent = agent;
     t->best = (double)NAN;
     t->curves[0].name = "score";
-    t->curves[0].text = "the greedy agent's";
+    t->curves[0].text = "greedy agent, at each evaluation";
     t->curves[0].colour = 0xE8710A;
     t->curves[1].name = "training";
-    t->curves[1].text = "with exploration, mean of 100 episodes";
+    t->curves[1].text = "with random actions, mean of 100 episodes";
     t->curves[1].colour = 0x8C8C8C;
     rise_agent_metrics(agent, &m);
-    mkdir(asked->folder, 0777);
+    mkdir(options->folder, 0777);
     if (!train_open_log(t, (double)m.steps) ||
-        !tensorboard_open(&t->events, asked->folder, "rise")) {
-        fprintf(stderr, "The folder %s cannot be written: %s.\n", asked->folder, strerror(errno));
+        !tensorboard_open(&t->events, options->folder, "rise")) {
+        fprintf(stderr, "The folder %s cannot be written (%s): pass another --folder.\n",
+                options->folder, strerror(errno));
         return 0;
     }
     t->began = terminal_seconds();
@@ -515,29 +528,29 @@ static inline int train_open(train *t, const train_options *asked, rise_agent *a
     t->now.updates = (double)m.updates;
     t->now.seconds = t->reported = t->saved = t->seconds_before;
     terminal_open(&t->screen);
-    if (asked->plain) t->screen.live = 0;
+    if (options->plain) t->screen.live = 0;
     signal(SIGTERM, terminal_on_interrupt);
     return 1;
 }
 
-/* Ends the sitting: saves the agent, which from then on is none of its business, and says in words what came of it. Returns 0 if
+/* Ends the session: saves the agent and prints the result. The caller keeps the agent. Returns 0 if
    the agent could not be saved. */
-static inline int train_close(train *t)
+static inline int train_close(train_run *t)
 {
     char spent[30], steps[30];
     int saved;
-    train_look(t);
+    train_refresh(t);
     train_log(t);
     saved = train_save(t);
     train_save_curve(t);
     if (t->screen.live) train_draw(t);
     fclose(t->csv);
     tensorboard_close(&t->events);
-    printf("\n%s: %s steps in %s, %.0f updates.\n", t->asked.title,
+    printf("\n%s: %s steps in %s, %.0f updates.\n", t->options.title,
            train_count(t->now.steps, steps, sizeof steps),
            train_time(t->now.seconds, spent, sizeof spent), t->now.updates);
     if (!isnan(t->now.training))
-        printf("Its last %d episodes of training scored %.4g on average.\n",
+        printf("The last %d training episodes scored %.4g on average, with exploration.\n",
                t->latest_count < TRAIN_LATEST ? t->latest_count : TRAIN_LATEST, t->now.training);
     if (!isnan(t->best))
         printf("Playing greedily it scored %.4g at best, after %s steps.\n", t->best,

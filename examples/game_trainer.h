@@ -1,22 +1,24 @@
-/* How the games are learned, for memory.c and bench/learn.c: the recipe of each game, an agent in training with the games that
-   it plays, and its exact score. */
-#ifndef TRAINER_H
-#define TRAINER_H
+/* Training on the small games of games.h: the settings for each game, an agent in training with the
+   games that it plays, and its score. memory.c, memory_gif.c and bench/learn.c use it. */
+#ifndef GAME_TRAINER_H
+#define GAME_TRAINER_H
 
-#include "terminal.h"
+#include "game_episode.h" /* first: it asks for POSIX functions */
 
 #include <math.h>
 
-/* The one place for the numbers of each game; all else is the library's defaults. */
+/* Settings that differ from game to game. All others are the library's defaults. */
 typedef struct recipe {
-    /* an agent's budget, unless --steps says otherwise: it explores less and less over the first half, and the learning rate falls over all of it */
+    /* Steps of training, unless --steps says otherwise. Exploration falls over the first half of
+       them, and the learning rate over all of them. */
     int steps;
-    int show_steps;     /* the same in the show, where every kind of agent takes as many */
+    int show_steps;     /* the same when memory.c compares all three agents */
     int evaluate_every; /* steps */
-    /* frames that memory learns from; 0: a whole episode, so that the carried state is the one that learning sees */
+    /* Frames that the recurrent net is unrolled over. 0: the longest episode, so that the state
+       carried in acting is the state that learning sees. */
     int window;
     int n_step;      /* 0: the library's default */
-    int feed_action; /* memory is told what was done, where that cannot be seen */
+    int feed_action; /* 1: the last action enters the recurrent net, because no frame shows it */
 } recipe;
 
 static inline const recipe *recipe_of(game_kind kind)
@@ -40,11 +42,12 @@ static inline const recipe *recipe_of(game_kind kind)
 }
 
 enum {
-    TRAINER_GAMES = 8,     /* that an agent in training plays at once */
-    TRAINER_FEATURES = 64, /* half the usual: enough for such games, and faster */
-    EVALUATED = 0,
-    SHOWN = 1,
-    PLAYERS = 2 /* characters of rise_agent_play */
+    TRAINER_GAMES = 8,     /* environments of the agent in training */
+    TRAINER_FEATURES = 64, /* half the default: enough for these games, and faster */
+    /* characters of rise_agent_play: */
+    EVALUATED = 0, /* plays the evaluations */
+    SHOWN = 1,     /* plays the episodes that are shown */
+    PLAYERS = 2
 };
 
 /* An agent in training and the games that it plays. */
@@ -57,7 +60,7 @@ typedef struct trainer {
     int actions[TRAINER_GAMES];
 } trainer;
 
-/* The agent that learns `g` in so many steps. */
+/* Returns the description of an agent that learns `g` in `steps` steps. */
 static inline rise_agent_desc trainer_desc(const game *g, double steps, int seed)
 {
     const recipe *const how = recipe_of(g->kind);
@@ -80,7 +83,8 @@ static inline rise_agent_desc trainer_desc(const game *g, double steps, int seed
     return d;
 }
 
-/* Its games are like `g`, with episodes of their own that the description's seed decides. */
+/* Creates the agent and its games. The games are like `g`, but their episodes depend on desc->seed.
+   Returns the result of rise_agent_create. */
 static inline rise_result trainer_begin(trainer *t, const game *g, const rise_agent_desc *desc,
                                         rise_error *error)
 {
@@ -93,7 +97,7 @@ static inline rise_result trainer_begin(trainer *t, const game *g, const rise_ag
     return rise_agent_create(&t->agent, desc, error);
 }
 
-/* One tick of all games. Returns the number of steps taken, or -1. */
+/* Steps all games once. Returns the number of steps taken, or -1 if the agent failed. */
 static inline int trainer_tick(trainer *t)
 {
     int const pixels = t->games[0].spec->width * t->games[0].spec->height;
@@ -118,8 +122,9 @@ static inline int trainer_tick(trainer *t)
     return steps;
 }
 
-/* The mean score of the greedy agent over the game's starts, each played once: exact where there are no more. Rewards are
-   floats; rounding the mean to a millionth gives what the rules say. */
+/* Returns the mean score of the greedy agent over the game's `starts`, each played once. The mean
+   is exact where the game has no more starts. Rewards are floats, so the mean is rounded to a
+   millionth: then it is the number that follows from the rules. */
 static inline double trainer_score(rise_agent *agent, const game *g)
 {
     double sum = 0;

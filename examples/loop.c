@@ -1,7 +1,9 @@
-/* The shortest complete program: a game, an agent, and the agent learns the game from its pixels.
-   A ball falls down; move the paddle under it.
+/* The loop: the shortest useful program. A game shows the agent a frame and the reward of its last
+   action. The agent returns the next action, and learns on the way. The game: a ball falls, and the
+   agent moves a paddle under it. Takes about 5 seconds.
 
-       cc -O2 examples/catch.c -o catch -lm && ./catch                                                               */
+       cc -O2 examples/loop.c -o loop -lm && ./loop
+*/
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 
@@ -17,7 +19,7 @@ static void draw(uint8_t *frame, int row, int ball, int paddle)
     frame[(SIZE - 1) * SIZE + paddle] = 255;
 }
 
-/* Plays one game. The agent is shown a frame and the reward of its last action, returns the next action, and learns. */
+/* Plays one game. Only the last frame has a reward: 1 for a catch, -1 for a miss. */
 static void play(rise_agent *agent, int ball)
 {
     uint8_t frame[SIZE * SIZE];
@@ -42,25 +44,23 @@ int main(void)
     uint32_t random = 1;
     int game, learned;
 
-    memset(&desc, 0, sizeof desc); /* zero is the default of every field */
+    memset(&desc, 0, sizeof desc); /* zero means the default, in every field */
     desc.frame_width = desc.frame_height = SIZE;
-    desc.actions = 3;
+    desc.actions = 3; /* left, stay, right */
     if (rise_agent_create(&agent, &desc, &error) != RISE_OK) {
-        fprintf(stderr, "catch: %s\n", error.text);
+        fprintf(stderr, "loop: %s\n", error.text);
         return 1;
     }
     for (game = 0; game < GAMES; game++) {
-        /* a linear congruential generator: its upper bits are good enough here */
-        random = random * 1664525 + 1013904223;
-        play(agent, (int)(random >> 29)); /* one of eight columns */
+        random = random * 1664525 + 1013904223; /* a linear congruential generator */
+        play(agent, (int)(random >> 29));       /* its upper 3 bits: one of eight columns */
     }
     rise_agent_metrics(agent, &metrics);
     rise_agent_destroy(agent);
 
     learned = metrics.mean_return > 0.9;
-    printf(
-        "After %d games and %ld learning steps the agent caught %.0f of the last 100 balls: %s.\n",
-        GAMES, (long)metrics.updates, 50 + 50 * metrics.mean_return,
-        learned ? "it has learned to play" : "it has not learned");
+    printf("After %d games and %ld updates the agent caught %.0f of the last 100 balls: %s.\n",
+           GAMES, (long)metrics.updates, 50 + 50 * metrics.mean_return,
+           learned ? "it has learned the game" : "it has NOT learned the game");
     return learned ? 0 : 1;
 }

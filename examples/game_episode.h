@@ -1,0 +1,133 @@
+/* Episodes of the small games that an agent plays greedily, without learning; and their drawing in
+   the terminal. */
+#ifndef GAME_EPISODE_H
+#define GAME_EPISODE_H
+
+#include "terminal.h" /* first: it asks for POSIX functions */
+
+#include "games.h"
+
+#include "../rise.h"
+
+typedef struct episode {
+    game state;
+    int action;   /* the last action; -1 before the first */
+    float reward; /* the reward of that action */
+    double score; /* the sum of all rewards */
+} episode;
+
+static inline void episode_begin(episode *e, int start)
+{
+    game_start(&e->state, start);
+    e->action = -1;
+    e->reward = 0;
+    e->score = 0;
+}
+
+/* Plays one step as character `player` of rise_agent_play. Returns 0, and does nothing, if the
+   episode is over or the agent refuses. */
+static inline int episode_step(episode *e, rise_agent *agent, int player)
+{
+    int action;
+    if (e->state.done) return 0;
+    action = rise_agent_play(agent, player, e->state.frame, e->reward,
+                             e->state.time == 0 ? RISE_FIRST : RISE_MIDDLE, NULL);
+    if (action < 0) return 0;
+    e->action = action;
+    e->reward = game_step(&e->state, action);
+    e->score += (double)e->reward;
+    return 1;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Drawing. A character shows two pixels, one above the other. */
+
+/* Returns the width in characters, and the height in half characters, of a game's pixel. */
+static inline int episode_scale(const game_spec *spec)
+{
+    int const high = 28 / spec->height, wide = 24 / spec->width;
+    return high < wide ? high : wide;
+}
+static inline int episode_columns(const game_spec *spec)
+{
+    return spec->width * episode_scale(spec);
+}
+static inline int episode_rows(const game_spec *spec)
+{
+    return (spec->height * episode_scale(spec) + 1) / 2;
+}
+
+/* Grey: what the agent sees. Amber: what is hidden from the agent. */
+static inline int episode_colour(int seen, int real)
+{
+    int const grey = 20 + seen * 235 / 255;
+    return seen == real ? grey * 0x010101 : 0x9C5F00;
+}
+
+static inline void episode_draw(const episode *e, terminal *t, int row, int column)
+{
+    const game_spec *const spec = e->state.spec;
+    int const scale = episode_scale(spec);
+    uint8_t real[GAME_PIXELS];
+    int r, c, half;
+    game_draw(&e->state, 1, real);
+    for (r = 0; r < episode_rows(spec); r++)
+        for (c = 0; c < episode_columns(spec); c++) {
+            int colours[2];
+            for (half = 0; half < 2; half++) {
+                int const y = (2 * r + half) / scale, i = y * spec->width + c / scale;
+                colours[half] = y < spec->height ? episode_colour(e->state.frame[i], real[i])
+                                                 : TERMINAL_PLAIN;
+            }
+            /* the upper half of the character is ink, the lower half paper */
+            terminal_put(t, row + r, column + c, 0x2580, colours[0], colours[1]);
+        }
+}
+
+/* Returns the last action's name, or how the episode ended. */
+static inline const char *episode_caption(const episode *e)
+{
+    if (e->state.time == 0) return "";
+    if (!e->state.done) return e->state.spec->action_names[e->action];
+    return e->state.cut ? "stopped by the step limit" : e->reward > 0 ? "won" : "lost";
+}
+
+/* Draws the values of all actions as bars from -1 to 1. The chosen action is orange. */
+static inline void episode_draw_values(const episode *e, const rise_real *values, terminal *t)
+{
+    const game_spec *const spec = e->state.spec;
+    int const column = episode_columns(spec) + 6;
+    int i;
+    terminal_text(t, 3, column, TERMINAL_PLAIN, "expected return of each action");
+    for (i = 0; i < spec->actions; i++) {
+        int const row = 5 + (spec->actions > 8 ? i : 2 * i);
+        int const ink = i == e->action ? 0xE8710A : 0x8C8C8C;
+        terminal_text(t, row, column, ink, "%s", spec->action_names[i]);
+        terminal_bar(t, row, column + 8, 24, ((double)values[i] + 1) / 2, ink);
+        terminal_text(t, row, column + 34, ink, "%+.2f", (double)values[i]);
+    }
+}
+
+/* Plays the whole episode slowly. Draws each frame with the values of the actions, then the end. */
+static inline void episode_watch(episode *e, rise_agent *agent, int player, terminal *t,
+                                 const char *title)
+{
+    int playing = 1;
+    while (playing && !terminal_interrupted) {
+        episode const seen = *e; /* the frame that the agent acts on */
+        playing = episode_step(e, agent, player);
+        terminal_clear(t);
+        terminal_text(t, 0, 2, TERMINAL_PLAIN,
+                      "%s   score %+.2f   (what the agent cannot see is drawn in amber)", title,
+                      seen.score);
+        terminal_text(t, 1, 2, TERMINAL_PLAIN, "%s", seen.state.spec->text);
+        episode_draw(&seen, t, 3, 2);
+        terminal_text(t, 3 + episode_rows(seen.state.spec), 2, TERMINAL_PLAIN, "%s",
+                      episode_caption(&seen));
+        if (playing) episode_draw_values(e, rise_agent_values(agent, player), t);
+        terminal_show(t);
+        terminal_sleep(playing ? 0.25 : 1);
+    }
+}
+
+#endif
