@@ -1718,7 +1718,7 @@ RISE_API int rise_sign_bits(int inputs, int size);
    Uses no other room. Test: tests/build.sh compiles this file with each compiler and each macro. */
 
 #if defined(__FAST_MATH__)
-#error "rise.h: compile this file without -ffast-math, which breaks NaN checks and the order of sums"
+#error "rise.h: compile without -ffast-math, which breaks NaN checks and the order of sums"
 #endif
 #include <errno.h>
 #include <float.h>
@@ -4267,47 +4267,50 @@ RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder 
    tests/kernels.c (risei_transpose_panels).
 
    To add a cell, see HOW TO ADD A CELL.
-   Code outside the descriptors never asks which kind a cell is. */
+   Code outside the descriptors reads their members and never compares kinds. */
 
-/* One row at one step, for the functions of a descriptor. Arrays have `units` numbers, or
-   [gates][units] where noted. Arrays that the kind does not have are NULL. */
+/* The arguments of a descriptor's functions: one window row at one step. Arrays are [units] unless
+   a comment gives another shape. An array that the kind does not use is NULL. */
 typedef struct risei_cell_row {
     int units;
-    /* [gates][units]: before the activations; forward replaces them by the values after */
+    /* [gates][units]: the inputs of the activations; forward overwrites them with the outputs */
     rise_real *gates;
-    const rise_real *u;         /* [gates][units]: the recurrent product, if separate */
+    const rise_real *u;         /* [gates][units]: the recurrent product; NULL unless `separate` */
     const rise_real *h, *c;     /* the state before the step */
     rise_real *h_next, *c_next; /* the state after the step, written by forward */
-    /* Backward: the gradient of h_next. Where `direct` is set, backward replaces dh by the part of
-       the gradient of h that does not pass through the recurrent product. */
+    /* Before backward: the gradient of h_next. After backward, if `direct` is 1: the gradient of h
+       without the part that passes through the recurrent product. */
     rise_real *dh;
-    rise_real *dc;     /* backward: the gradient of c_next, replaced by the gradient of c */
-    rise_real *dgates; /* [gates][units], written by backward: gradient before the activations */
-    rise_real *du;     /* [gates][units], written by backward if separate: gradient of u */
+    rise_real *dc;     /* before backward: the gradient of c_next; after: the gradient of c */
+    /* [gates][units], written by backward: the gradient of the activations' inputs */
+    rise_real *dgates;
+    /* [gates][units], written by backward if `separate` is 1: the gradient of u */
+    rise_real *du;
 } risei_cell_row;
 
-/* What one kind of cell is. The state of a cell is h or, with a cell state, h and c. */
+/* The descriptor of a kind of cell. The recurrent state is h or, if cell_state is 1, h and c. */
 typedef struct risei_cell_kind {
-    const char *name; /* the word of the field `cell` in text */
-    int gates;        /* blocks of `units` numbers that are computed from the input */
-    /* The gate that multiplies the old state, for the chrono initialisation of its bias. */
+    const char *name; /* the value of the field `cell` in a description's text */
+    int gates;        /* number of gates; a gate is `units` numbers, computed from the input */
+    /* Index of the gate that multiplies the old state; its bias gets the chrono initialisation */
     int keep_gate;
-    /* The gate that multiplies the new value, if its bias gets the opposite sign; -1: none. */
+    /* Index of the gate that multiplies the new value; -1: none. The initial bias of this gate
+       is minus the bias of keep_gate. */
     int input_gate;
     int recurrent;      /* 1: there is a recurrent matrix, so the gates depend on h, too */
     int recurrent_bias; /* 1: the recurrent matrix has a bias; `separate` must be set */
     int cell_state;     /* 1: there is a cell state c beside h */
     /* 1: the recurrent product has its own buffer u. 0: the product is added into the gates. */
     int separate;
-    /* 1: h_next also depends on h directly, so the gradient of h has two summands. */
+    /* 1: h_next also depends on h without the recurrent product, so h's gradient has two terms */
     int direct;
-    /* One row at one step. */
+    /* Compute one window row at one step; see risei_cell_row. */
     void (*forward)(const rise_kernels *kernels, const risei_cell_row *row);
     void (*backward)(const rise_kernels *kernels, const risei_cell_row *row);
 } risei_cell_kind;
 
-/* LSTM (Hochreiter & Schmidhuber 1997, with forget gate). Gates: i f g o. A second bias would add
-   nothing to the first, so the recurrent matrix has none. */
+/* LSTM (Hochreiter & Schmidhuber 1997, with forget gate). Gates: i f g o. The recurrent product is
+   added to the gates, which have a bias already. So the recurrent matrix has no bias. */
 RISEI_FN void risei_lstm_forward(const rise_kernels *kernels, const risei_cell_row *row)
 {
     kernels->lstm_forward(row->units, row->gates, row->c, row->c_next, row->h_next);
@@ -4330,7 +4333,7 @@ static const risei_cell_kind risei_cell_lstm = {"lstm",
                                                 risei_lstm_backward};
 
 /* GRU (Cho et al. 2014). Gates: r z n. The reset gate r multiplies the recurrent product and its
-   bias, as in PyTorch and cuDNN. So both need a buffer of their own. */
+   bias, as in PyTorch and cuDNN. So the recurrent product needs its own buffer u. */
 RISEI_FN void risei_gru_forward(const rise_kernels *kernels, const risei_cell_row *row)
 {
     kernels->gru_forward(row->units, row->gates, row->u, row->h, row->h_next);
@@ -4351,8 +4354,8 @@ static const risei_cell_kind risei_cell_gru = {"gru",
                                                risei_gru_forward,
                                                risei_gru_backward};
 
-/* minGRU (Feng et al. 2024, with a tanh). Gates: z n. They depend on the input alone, so no step
-   waits for a product. */
+/* minGRU (Feng et al. 2024, with a tanh). Gates: z n. The gates depend on the input alone, so one
+   product computes them for all steps. */
 RISEI_FN void risei_mingru_forward(const rise_kernels *kernels, const risei_cell_row *row)
 {
     kernels->mingru_forward(row->units, row->gates, row->h, row->h_next);
@@ -4373,12 +4376,12 @@ static const risei_cell_kind risei_cell_mingru = {"mingru",
                                                   risei_mingru_forward,
                                                   risei_mingru_backward};
 
-/* Indexed by rise_cell. AUTO is the GRU, so that every index is valid. */
+/* Indexed by rise_cell. The entry of RISE_CELL_AUTO is the GRU. */
 static const risei_cell_kind *const risei_cell_kinds[] = {&risei_cell_gru, &risei_cell_lstm,
                                                           &risei_cell_gru, &risei_cell_mingru};
 RISEI_TABLE_SIZE(risei_cell_kinds, RISE_CELL_COUNT);
 
-/* Returns the word for a rise_cell in a description's text; NULL: there are no more. */
+/* Returns the name of rise_cell i in a description's text, or NULL if i is out of range. */
 RISEI_FN const char *risei_cell_word(int i)
 {
     if (i < 0 || i >= RISEI_COUNT(risei_cell_kinds)) return NULL;
@@ -4405,6 +4408,7 @@ typedef struct risei_cell {
     risei_linear h; /* units -> gates * units; all zero without a recurrent matrix */
 } risei_cell;
 
+/* Returns a cell and reserves its parameters. */
 RISEI_FN risei_cell risei_cell_make(risei_parameters *p, rise_cell cell, int in, int units)
 {
     risei_cell c;
@@ -4416,11 +4420,11 @@ RISEI_FN risei_cell risei_cell_make(risei_parameters *p, rise_cell cell, int in,
         c.h = risei_linear_make(p, units, c.kind->gates * units, c.kind->recurrent_bias);
     return c;
 }
-/* Draws all parameters uniformly in +-1/sqrt(units), except for the bias of the keep gate. That
-   bias is the logarithm of a time drawn from 1 .. window. So the units forget at all the rates that
-   the window spans. The input gate's bias, if the kind names one, gets the opposite sign (chrono
-   initialisation, Tallec & Ollivier 2018). With ordinary biases the state would keep a cue for a
-   few steps only, and the gradient that leads back to this cue would fade as fast. */
+/* Draws all parameters uniformly from +-1/sqrt(units), except for the bias of the keep gate. The
+   bias of the keep gate is log(T), with T drawn uniformly from 1 .. window steps. The bias of the
+   input gate, if the kind has one, is -log(T). T is about the number of steps that a unit
+   remembers, so the units cover all time scales of the window. With biases near 0 a unit would
+   forget within a few steps. Chrono initialisation (Tallec & Ollivier 2018). */
 RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int window,
                                     risei_random *random)
 {
@@ -4442,19 +4446,22 @@ RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int windo
 /* ---------------------------------------------------------------------------------------------- */
 /* Sequences: the buffers of a batch of windows.
 
-   A sequence has up to `rows` rows of `steps` steps. A row is one window of the batch. Row r begins
-   at step start[r], and its steps before that are padding.
+   A sequence has `rows` window rows of `steps` steps. A window row, here "row", is one window of
+   the batch. Row r begins at step start[r]. The steps of row r before start[r] are padding.
 
-   Only entries are stored: step t has the entries begin[t] .. begin[t + 1] - 1, and row r is entry
-   begin[t] + r. The entries of a step end with the last row that has started. So if the rows are
-   sorted by their start, padding takes no memory and no time. Otherwise a row that has not started
-   can have an entry, because a later row has started: the state of such an entry stays zero. */
+   An entry is one row at one step. The arrays store entries only. Step t has the entries begin[t]
+   .. begin[t + 1] - 1, and row r at step t is entry begin[t] + r. The last entry of a step belongs
+   to the last row that has started. If the rows are sorted by start, padding has no entries, so it
+   takes no memory and no time. If they are not sorted, a row that has not started has an entry when
+   a row with a higher index has started. The state of such an entry is zero. */
 typedef struct risei_sequence {
     int steps, rows;
-    int burn_in; /* backward leaves out this many of the first steps */
-    /* backward: gradients of the state come in after each of the last `ends` steps; 1 or more */
+    int burn_in; /* steps at the beginning through which no gradient flows */
+    /* Backward: the number of blocks of dh, 1 or more. The state after each of the last `ends`
+       steps that backward runs over has a gradient from outside the sequence. */
     int ends;
-    /* [rows]: the step at which a row starts, from a zero state; NULL: all rows start at step 0 */
+    /* [rows]: the first step of a row that is not padding; NULL: 0 for all rows. Rows that start
+       after step 0 start from a zero state. */
     const int *start;
     int *begin;   /* [steps + 1], computed by risei_sequence_plan */
     rise_real *x; /* [entries][in] */
@@ -4462,18 +4469,20 @@ typedef struct risei_sequence {
        after the last step. The caller writes the state before step 0. */
     rise_real *h, *c;       /* c is NULL without a cell state */
     rise_real *gates;       /* [entries][gates * units], after their activations */
-    rise_real *u;           /* [entries][gates * units]: the recurrent products; NULL if added */
-    rise_real *dgates, *du; /* gradients of gates and u; one buffer if the product is added */
-    rise_real *dh;          /* [ends][rows][units]: the caller writes the states' gradients */
-    rise_real *dc;          /* [rows][units]: likewise for c after the last step */
-    rise_real *dx;          /* [entries][in], or NULL where the input does not learn */
+    rise_real *u;           /* [entries][gates * units]: recurrent products, or NULL */
+    rise_real *dgates, *du; /* gradients of gates and u; the same buffer unless `separate` */
+    /* [ends][rows][units]: the gradient of h, written by the caller; backward overwrites it */
+    rise_real *dh;
+    rise_real *dc;          /* [rows][units]: the same for c, after the last step only */
+    rise_real *dx;          /* [entries][in], or NULL if no gradient of the inputs is needed */
     /* rise_matrix_panels [gates * units][units]: the recurrent weights, transposed */
     rise_real *transposed;
 } risei_sequence;
 
-/* Takes the buffers of a sequence from the arena. `steps`, `entries` and `states` are the largest
-   numbers of any call. Backward runs over `learn` rows of `learn_steps` steps; with learn = 0 there
-   are no buffers for gradients. learn_x: also takes dx. s->ends must be set. */
+/* Takes the buffers of a sequence from the arena. The caller has set s->ends. `steps`, `entries`
+   and `states` (entries + rows) are upper limits for all later calls. `learn` is the largest number
+   of rows that go through backward, and `learn_steps` the largest number of steps. learn = 0: takes
+   no buffers for gradients. learn_x = 1: takes dx too. */
 RISEI_FN void risei_sequence_layout(risei_arena *arena, const risei_cell *c, risei_sequence *s,
                                     int steps, int entries, int states, int learn, int learn_steps,
                                     int learn_x)
@@ -4509,11 +4518,13 @@ RISEI_FN void risei_sequence_plan(risei_sequence *s)
         s->begin[t + 1] = s->begin[t] + active;
     }
 }
-/* Returns how many entries step t has. After the last step every row has a state. */
+/* Returns how many entries step t has. For t = steps, returns `rows`: the state after the last step
+   is stored for every row. */
 RISEI_FN int risei_sequence_active(const risei_sequence *s, int t)
 {
     return t < s->steps ? s->begin[t + 1] - s->begin[t] : s->rows;
 }
+/* Returns whether step t of a row is not padding. */
 RISEI_FN int risei_sequence_started(const risei_sequence *s, int t, int row)
 {
     return s->start == NULL || t >= s->start[row];
@@ -4537,10 +4548,11 @@ RISEI_FN void risei_sequence_zero_states(const risei_sequence *s, const risei_ce
 /* ---------------------------------------------------------------------------------------------- */
 /* Forward and backward through a sequence. */
 
-/* Work of one unit at one step, in multiplications (estimate, for risei_run). */
+/* The cost of one unit at one step, in multiplications: an estimate for risei_device_run. Most of
+   the cost is in the exponential functions of the activations. */
 #define RISEI_CELL_UNIT_WORK 40.0
 
-/* One step of a sequence, divided over its rows. */
+/* The arguments of a job that runs one step of a sequence. Each part of the job takes some rows. */
 typedef struct risei_cell_job {
     const rise_kernels *kernels;
     const risei_cell *cell;
@@ -4549,7 +4561,8 @@ typedef struct risei_cell_job {
     rise_real *dh; /* backward: the gradient of h after step t */
 } risei_cell_job;
 
-/* Points to one row of the job's step. Gradients are NULL in a forward job (dh == NULL). */
+/* Returns the pointers to one row at step job->t. In a forward job (dh == NULL) the pointers to
+   gradients are NULL. */
 RISEI_IN risei_cell_row risei_cell_job_row(const risei_cell_job *job, int row)
 {
     const risei_sequence *s = job->sequence;
@@ -4570,7 +4583,8 @@ RISEI_IN risei_cell_row risei_cell_job_row(const risei_cell_job *job, int row)
     r.dgates = s->dgates + gates, r.du = s->du + gates;
     return r;
 }
-/* Computes the state after step t from its gates, which have not gone through their activations. */
+/* Computes the state after step t from the gates of step t. Overwrites the gates with the outputs
+   of their activations. */
 RISEI_FN void risei_cell_forward_part(void *job, int part, int parts, void *scratch)
 {
     const risei_cell_job *const j = (const risei_cell_job *)job;
@@ -4586,9 +4600,9 @@ RISEI_FN void risei_cell_forward_part(void *job, int part, int parts, void *scra
             risei_sequence_zero_states(s, j->cell, s->begin[j->t + 1] + row, 1);
     }
 }
-/* Runs the cell over all steps of a sequence: from s->x and the states before step 0 to all other
-   states. The input's products are one product for all steps. The recurrent product of a step needs
-   the state before this step. */
+/* Runs the cell over all steps of a sequence. Reads s->x and the states before step 0. Writes all
+   other states. One product multiplies the inputs of all steps by their weights. The recurrent
+   products run step by step, because each needs the state before its step. */
 RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, const rise_real *w,
                                  const risei_sequence *s)
 {
@@ -4616,13 +4630,13 @@ RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, con
         }
         risei_device_run(d, RISEI_CELL_UNIT_WORK * active * (double)n, risei_cell_forward_part,
                          &job);
-        /* rows whose first entry is at the next step */
+        /* zero the initial states of the rows whose first entry is at the next step */
         risei_sequence_zero_states(s, c, next + active, fresh);
     }
 }
 
-/* Writes the transpose [out][in] of weights [in][out]; both are rise_matrix_panels. Goes through
-   squares of RISE_PANEL x RISE_PANEL, each of which is contiguous in both matrices. */
+/* Writes the transpose [out][in] of weights [in][out]; both are rise_matrix_panels. Works on blocks
+   of RISE_PANEL x RISE_PANEL, because a block is contiguous in both matrices. */
 RISEI_FN void risei_transpose_panels(const rise_real *weights, int in, int out,
                                      rise_real *transposed)
 {
@@ -4644,8 +4658,8 @@ RISEI_FN void risei_transpose_panels(const rise_real *weights, int in, int out,
                 }
 }
 
-/* Computes the gradients of the gates of step t, of u, and of c before the step, from dh and dc
-   after the step. */
+/* Computes the gradients of step t. Reads the gradients of h and c after the step. Writes dgates
+   and du, and replaces dh and dc as risei_cell_row says. Gradients of padding are zero. */
 RISEI_FN void risei_cell_backward_part(void *job, int part, int parts, void *scratch)
 {
     const risei_cell_job *const j = (const risei_cell_job *)job;
@@ -4666,10 +4680,10 @@ RISEI_FN void risei_cell_backward_part(void *job, int part, int parts, void *scr
         risei_zero(r.dc, n);
     }
 }
-/* Runs backward through the first `steps` steps of a sequence, except for the burn-in. Forward may
-   have run further; all rows must have started before step `steps`. The caller writes s->dh and
-   s->dc. Each block of dh belongs to one of the last `ends` steps and is added to the gradient that
-   comes from later steps. Writes the parameters' gradients to g, and s->dx if there is one. */
+/* Runs backward from step `steps` - 1 down to step s->burn_in. Forward may have run over more
+   steps. All rows must have started before step `steps`. The caller writes s->dh and s->dc. Block i
+   of dh is a gradient of h after step `steps` - ends + i, to which backward adds the gradient from
+   later steps. Writes the parameters' gradients to g. Writes s->dx if s->dx is not NULL. */
 RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, const rise_real *w,
                                   rise_real *g, const risei_sequence *s, int steps)
 {
@@ -4703,7 +4717,7 @@ RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, co
         end--;
         d->kernels->add(s->rows * (int)n, job.dh, s->dh + end * s->rows * n);
     }
-    /* the gradients of both matrices are one product each for all steps */
+    /* for each weight matrix, one product over all steps computes the gradient */
     risei_linear_backward(d, &c->x, w, g, entries, s->x + from * c->in, c->in,
                           s->dgates + from * out, out, s->dx != NULL ? s->dx + from * c->in : NULL,
                           c->in);
@@ -4715,8 +4729,9 @@ RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, co
 /* ---------------------------------------------------------------------------------------------- */
 /* >>targets: what an update learns from
 
-   Holds functions from arrays to arrays: the best action, soft policies, the targets of Q-learning
-   and their losses. Main type: risei_bootstrap. Uses kernels (exp and log). Test: tests/targets.c.
+   Holds functions that read and write arrays only: the best action, softmax policies, the targets
+   of Q-learning, and the losses. Main type: risei_bootstrap. Uses room kernels (exp and log).
+   Test: tests/targets.c.
    */
 
 /* Returns whether an action is allowed. `mask` has a bit for each action; NULL allows all. */
@@ -4724,8 +4739,8 @@ RISEI_FN int risei_mask_allows(const uint8_t *mask, int action)
 {
     return mask == NULL || (mask[action / 8] >> (action % 8) & 1) != 0;
 }
-/* Returns the allowed action with the largest of n values, the first of equal ones. NaN is never
-   larger than another value. Returns 0 if no action is allowed. */
+/* Returns the allowed action with the largest q [n]. Among equal values, returns the first. A NaN
+   does not replace the best action so far. Returns 0 if no action is allowed. */
 RISEI_FN int risei_best_action(int n, const rise_real *q, const uint8_t *mask)
 {
     int i, best = -1;
@@ -4736,8 +4751,8 @@ RISEI_FN int risei_best_action(int n, const rise_real *q, const uint8_t *mask)
     return best < 0 ? 0 : best;
 }
 
-/* Value rescaling (Pohlen et al. 2018): h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x, which makes
-   the scale of targets less dependent on the scale of rewards; and its inverse. */
+/* Value rescaling: h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x, and the inverse of h. With h,
+   the scale of the targets depends less on the scale of the rewards (Pohlen et al. 2018). */
 #define RISEI_RESCALE 0.001
 RISEI_FN rise_real risei_rescale(rise_real x)
 {
@@ -4752,12 +4767,13 @@ RISEI_FN rise_real risei_rescale_inverse(rise_real y)
     return (rise_real)(y < 0 ? -x : x);
 }
 
-/* Probabilities below e^RISEI_LOG_MINIMUM are treated as 0: e^-80 is far below the rounding error
-   of a float sum near 1, and the kernels' exp holds its argument above -87. */
+/* The least log-probability that counts. The kernels' exp clamps its argument at -87, so the exp of
+   -infinity is not 0. Probabilities below e^-80 are therefore left out explicitly. e^-80 is far
+   below the rounding error of a float sum near 1. */
 #define RISEI_LOG_MINIMUM (-80)
 
-/* log_policy [n] = log softmax(q / temperature) over the allowed actions, and -infinity for the
-   others. Subtracts the maximum first, so small temperatures do not overflow. */
+/* Writes log_policy [n] = log softmax(q / temperature) for the allowed actions, and -infinity for
+   the others. Subtracts the maximum first, so small temperatures do not overflow. */
 RISEI_FN void risei_log_policy(const rise_kernels *k, int n, const rise_real *q,
                                const uint8_t *mask, rise_real temperature, rise_real *log_policy)
 {
@@ -4774,23 +4790,25 @@ RISEI_FN void risei_log_policy(const rise_kernels *k, int n, const rise_real *q,
     for (i = 0; i < n; i++) log_policy[i] = log_policy[i] - sum;
 }
 
-/* What the target of one transition is computed from. */
+/* The inputs for the target of one transition. Here "next state" is the environment's state after
+   the n steps. */
 typedef struct risei_bootstrap {
     int actions;
     rise_real reward;   /* the n-step return, with the Munchausen term if there is one */
-    rise_real discount; /* of the next state's value; 0 where the episode terminated */
-    /* the target network's outputs in the next state: [taus][actions][atoms] */
+    rise_real discount; /* factor on the next state's value; 0 where the episode terminated */
+    /* [taus][actions][atoms]: the target network's outputs for the next state */
     const rise_real *next;
-    int next_action; /* the action whose value bootstraps */
-    /* Munchausen: the target network's policy in the next state [actions] and its logarithm; else
-       NULL */
+    int next_action; /* the action in the next state whose value is used */
+    /* [actions]: the target network's policy in the next state, and its logarithm; NULL without
+       Munchausen */
     const rise_real *policy, *log_policy;
     rise_real temperature;
-    int rescale; /* 1: values are learned as h(value), see risei_rescale */
+    int rescale; /* 1: the network's outputs are h(value), see risei_rescale */
 } risei_bootstrap;
 
-/* The value of output i in the next state. Munchausen (Vieillard et al. 2020): the mean over the
-   policy, plus the policy's entropy times the temperature. */
+/* Returns the value of the next state for fraction i of `taus`: the output of next_action. With
+   Munchausen, returns the mean over the policy plus temperature times the policy's entropy
+   (Vieillard et al. 2020). */
 RISEI_FN rise_real risei_bootstrap_value(const risei_bootstrap *b, int i)
 {
     const rise_real *next = b->next + (ptrdiff_t)i * b->actions;
@@ -4802,8 +4820,9 @@ RISEI_FN rise_real risei_bootstrap_value(const risei_bootstrap *b, int i)
             value = value + b->policy[j] * (next[j] - b->temperature * b->log_policy[j]);
     return value;
 }
-/* target [count] = reward + discount * value, for each of `count` outputs of a state. A terminated
-   transition is worth its reward, whatever the networks say, so NaN in `next` is ignored there. */
+/* Writes target [count] = reward + discount * value, one for each of `count` fractions. With
+   `rescale`, value is the inverse of h and the target is h of the sum. If discount is 0, the target
+   does not depend on `next`, even if `next` is NaN. */
 RISEI_FN void risei_target_values(const risei_bootstrap *b, int count, rise_real *target)
 {
     int i;
@@ -4814,10 +4833,11 @@ RISEI_FN void risei_target_values(const risei_bootstrap *b, int count, rise_real
         if (b->rescale) target[i] = risei_rescale(target[i]);
     }
 }
-/* The C51 projection (Bellemare et al. 2017). `next` [atoms] are the probabilities of the next
-   state's returns, equally spaced from `low` to `high`. Each return becomes reward + discount *
-   return, and its probability is shared between the two nearest atoms of `target` [atoms]. A
-   terminated transition (discount 0) has the one return `reward`. */
+/* Computes the C51 projection (Bellemare et al. 2017). The returns of the atoms are equally spaced
+   from `low` to `high`. `next` [atoms] holds their probabilities in the next state. Each return
+   becomes reward + discount * return, clipped to low .. high. The probability of the return is
+   split linearly between the two nearest atoms of `target` [atoms]. If discount is 0, the only
+   return is `reward`, with probability 1. */
 RISEI_FN void risei_c51_project(int atoms, double low, double high, rise_real reward,
                                 rise_real discount, const rise_real *next, rise_real *target)
 {
@@ -4838,22 +4858,29 @@ RISEI_FN void risei_c51_project(int atoms, double low, double high, rise_real re
     }
 }
 
-/* Returns the Huber loss of td = target - q with threshold 1; *dq is its derivative by q. */
+/* Returns the Huber loss of td = target - q, with threshold 1. Writes *dq, the derivative of the
+   loss with respect to q. */
 RISEI_FN rise_real risei_huber(rise_real td, rise_real *dq)
 {
     rise_real const size = risei_abs(td);
     *dq = size <= 1 ? -td : td > 0 ? (rise_real)-1 : (rise_real)1;
     return size <= 1 ? td * td * (rise_real)0.5 : size - (rise_real)0.5;
 }
-/* How much one transition counts: its importance weight, over `batch` transitions. */
+/* The gradient of one transition is multiplied by importance / batch. `importance` is the
+   transition's importance-sampling weight, and `batch` is the number of transitions. */
 typedef struct risei_loss_weight {
     rise_real importance, batch;
 } risei_loss_weight;
 
-/* Returns the Huber loss of `count` outputs z[i * stride] against `count` targets: summed over the
-   outputs, mean over the targets. With `tau` [count], output i is the quantile at the fraction
-   tau[i], and the loss is weighted by |tau - [target < output]| (Dabney et al. 2018); NULL: no
-   weights. Writes dz[i * stride], and *td: the mean error, absolute where there are several. */
+/* Returns the Huber loss of `count` outputs z[i * stride] against `count` targets: the sum over the
+   outputs of the mean over the targets. The returned loss is not multiplied by `weight`.
+
+   If tau [count] is not NULL, output i is the quantile at fraction tau[i]. The loss of output i is
+   multiplied by 1 - tau[i] where the target is below the output, else by tau[i] (Dabney et al.
+   2018).
+
+   Writes the gradient dz[i * stride], multiplied by `weight`. Writes *td: the error target - output
+   if count is 1, else the mean of all absolute errors. */
 RISEI_FN rise_real risei_loss_huber(int count, int stride, const rise_real *z, const rise_real *tau,
                                     const rise_real *target, const risei_loss_weight *weight,
                                     rise_real *dz, rise_real *td)
@@ -4876,9 +4903,10 @@ RISEI_FN rise_real risei_loss_huber(int count, int stride, const rise_real *z, c
     *td = errors / (rise_real)(count * count);
     return loss / (rise_real)count;
 }
-/* Returns the cross entropy of `target` [atoms] and the probabilities z [atoms]. Writes dz [atoms],
-   the gradient by the logits behind z, and *td, which is the loss. Probabilities below 1e-30 count
-   as 1e-30, so that the logarithm is finite. */
+/* Returns the cross entropy of `target` [atoms] and the probabilities z [atoms]. The returned loss
+   is not multiplied by `weight`. Writes dz [atoms], the gradient of the logits whose softmax is z,
+   multiplied by `weight`. Writes *td, which is the loss. Probabilities below 1e-30 count as 1e-30,
+   so that the logarithm is finite. */
 RISEI_FN rise_real risei_loss_cross_entropy(const rise_kernels *k, int atoms, const rise_real *z,
                                             const rise_real *target,
                                             const risei_loss_weight *weight, rise_real *dz,
@@ -4900,33 +4928,39 @@ RISEI_FN rise_real risei_loss_cross_entropy(const rise_kernels *k, int atoms, co
 /* ---------------------------------------------------------------------------------------------- */
 /* >>heads: from the fused features of a state to a value of each action
 
-   Holds the value heads: dueling layers, noise in their weights, and what their outputs mean. Each
-   meaning is a risei_head_kind: the expected return (MEAN), probabilities of fixed returns (C51),
-   or quantiles (IQN). Main types: risei_heads (layers), risei_heads_data (activations). Uses
-   kernels, layers, targets. Tests: tests/gradients.c, tests/targets.c. */
+   Holds the value heads: dueling layers and noisy layers. A risei_head_kind says what the outputs
+   are: expected returns (MEAN), probabilities of fixed returns (C51), or quantiles of the return
+   (IQN).
+
+   Main types: risei_heads (layers), risei_heads_data (activations and gradients). Uses rooms
+   kernels, layers, targets. Tests: tests/gradients.c, tests/targets.c.
+
+   A batch row, here "row", is one environment state whose Q is computed. */
 
 struct risei_heads;
 
-/* What the outputs of a head mean. `z` of a state is [taus][actions][atoms]. */
+/* The descriptor of a kind of head. z [taus][actions][atoms] are the outputs of one batch row. */
 typedef struct risei_head_kind {
     const char *name;
-    /* numbers for an action: 1, but for C51; outputs for a state: 1, but for IQN */
+    /* Returns the number of atoms; 1 except for C51. */
     int (*atoms)(const rise_agent_desc *desc);
+    /* Returns the number of fractions tau; 1 except for IQN. */
     int (*taus)(const rise_agent_desc *desc);
     int quantiles; /* 1: outputs depend on a fraction tau, see risei_quantile_forward */
-    int values;    /* 1: outputs are values, which may be rescaled and mixed by a policy */
-    /* z of one state -> q [actions]; C51's logits become probabilities in place */
+    int values;    /* 1: outputs are values, so value_rescale and munchausen are allowed */
+    /* Computes q [actions] from z of one batch row. C51 replaces z by its softmax. */
     void (*expect)(const rise_kernels *k, const struct risei_heads *h, rise_real *z, rise_real *q);
+    /* Computes the target of one transition: [taus] or, for C51, [atoms]. */
     void (*target)(const struct risei_heads *h, const risei_bootstrap *b, rise_real *target);
-    /* Returns the loss of the outputs z of one state and action against the target; writes their
-       gradient dz and the error td by which the transition is replayed. */
+    /* Returns the loss of one transition. z and dz point to the outputs of the transition's action
+       and to their gradient. Writes dz and the error *td, from which the priority is computed. */
     rise_real (*loss)(const rise_kernels *k, const struct risei_heads *h, const rise_real *z,
                       const rise_real *tau, const rise_real *target,
                       const risei_loss_weight *weight, rise_real *dz, rise_real *td);
 } risei_head_kind;
 
-/* Layers: hidden [in] -> ReLU -> advantage and, if dueling, value. Both streams' hidden units are
-   one layer: the advantage's come first. */
+/* The layers: hidden -> ReLU -> advantage and, if dueling, value. One layer `hidden` holds the
+   hidden units of advantage, followed by those of value. */
 typedef struct risei_heads {
     const risei_head_kind *kind;
     int in, actions, atoms, taus;
@@ -4934,38 +4968,40 @@ typedef struct risei_heads {
     double value_min, value_max; /* C51: returns of the first and the last atom */
     risei_linear quantile;       /* IQN: cosines of a fraction -> in */
     risei_linear hidden, value, advantage;
-    /* noisy: distance, in the parameter block, from a weight of the three layers to its sigma */
+    /* noisy: parameter i of hidden, advantage or value has its sigma at parameter i + sigma */
     ptrdiff_t sigma;
 } risei_heads;
 
-/* Activations of `rows` states. x, q and their gradients belong to the network's pass. */
+/* Activations of `rows` batch rows. The gradients have `learn` rows, see risei_heads_layout. x and
+   dx are buffers of the risei_pass. */
 typedef struct risei_heads_data {
     rise_real *x;                          /* [rows][in] */
     rise_real *tau;                        /* IQN: [rows][taus] fractions */
     rise_real *cosines, *phi;              /* IQN: [rows][taus][...] */
-    rise_real *mixed;                      /* [rows][taus][in]: x, times phi for IQN */
+    rise_real *mixed;                      /* [rows][taus][in]: x * phi for IQN, else the array x */
     rise_real *hidden, *value, *advantage; /* [rows][taus][...] */
     rise_real *z, *q;                      /* [rows][taus][actions][atoms], [rows][actions] */
     rise_real *dx, *dphi, *dmixed, *dhidden, *dvalue, *dadvantage;
-    rise_real *dz; /* C51: by the logits */
+    rise_real *dz; /* [learn][taus][actions][atoms]; C51: the gradient of the logits */
 } risei_heads_data;
 
-enum { RISEI_COSINES = 64 }; /* features of a fraction (Dabney et al. 2018) */
+enum { RISEI_COSINES = 64 }; /* cosine features of a fraction tau (Dabney et al. 2018) */
 
-/* -- MEAN: one number an action, the expected return -- */
+/* -- MEAN: one number per action, the expected return -- */
 
 RISEI_FN int risei_head_one(const rise_agent_desc *desc)
 {
     (void)desc;
     return 1;
 }
+/* Copies z to q, unless they are the same array. */
 RISEI_FN void risei_mean_expect(const rise_kernels *k, const risei_heads *h, rise_real *z,
                                 rise_real *q)
 {
     (void)k;
     if (q != z) memcpy(q, z, (size_t)h->actions * sizeof *q);
 }
-/* One target for each output of a state; also IQN's. */
+/* Computes target [taus], for MEAN and for IQN. */
 RISEI_FN void risei_values_target(const risei_heads *h, const risei_bootstrap *b, rise_real *target)
 {
     risei_target_values(b, h->taus, target);
@@ -4981,12 +5017,12 @@ RISEI_FN rise_real risei_mean_loss(const rise_kernels *k, const risei_heads *h, 
 /* -- C51 (Bellemare et al. 2017): the probabilities of `atoms` fixed returns -- */
 
 RISEI_FN int risei_c51_atoms(const rise_agent_desc *desc) { return desc->atoms; }
-/* The return that atom t stands for. */
+/* Returns the return of atom t. */
 RISEI_FN rise_real risei_c51_return(const risei_heads *h, int t)
 {
     return (rise_real)(h->value_min + (h->value_max - h->value_min) * t / (h->atoms - 1));
 }
-/* Logits -> probabilities, in place. Subtracts the maximum first, so large logits do not
+/* Replaces the logits x [n] by their softmax. Subtracts the maximum first, so large logits do not
    overflow. */
 RISEI_FN void risei_softmax(const rise_kernels *k, int n, rise_real *x)
 {
@@ -5071,7 +5107,8 @@ RISEI_FN risei_heads risei_heads_make(risei_parameters *p, const rise_agent_desc
     if (h.noisy) risei_parameters_reserve(p, (size_t)h.sigma);
     return h;
 }
-/* `learn` of `rows` states go backward. x and dx are the network's: [rows][in], [learn][in]. */
+/* Takes the buffers from the arena: activations of `rows` batch rows, gradients of `learn` of them.
+   x [rows][in] and dx [learn][in] belong to the caller. */
 RISEI_FN void risei_heads_layout(risei_arena *arena, const risei_heads *h, risei_heads_data *a,
                                  int rows, int learn, rise_real *x, rise_real *dx)
 {
@@ -5099,9 +5136,13 @@ RISEI_FN void risei_heads_layout(risei_arena *arena, const risei_heads *h, risei
     a->dz = RISEI_TAKE(arena, rise_real, risei_times(back, outputs));
 }
 
-/* Noisy layers (Fortunato et al. 2018): a weight is mu + sigma f(e_i) f(e_j), with one normal
-   number e for each input and each output, and f(x) = sign(x) sqrt(|x|). The noise is drawn and
-   added before the network runs, so the layers themselves need not know of it. */
+/* Noisy layers (Fortunato et al. 2018). Input i and output j of a layer have normal random numbers
+   e_i and e_j. The weight (i, j) is mu + sigma f(e_i) f(e_j), and bias j is mu + sigma f(e_j), with
+   f(x) = sign(x) sqrt(|x|). The noise is added to the weights before a forward pass, so the linear
+   layers need no code for noise.
+
+   Writes the noisy layers to layer [3]. Returns how many there are: without dueling there is no
+   value layer. */
 RISEI_FN int risei_noisy_layers(const risei_heads *h, const risei_linear **layer)
 {
     layer[0] = &h->hidden, layer[1] = &h->advantage, layer[2] = &h->value;
@@ -5116,7 +5157,7 @@ RISEI_FN size_t risei_noise_size(const risei_heads *h)
     for (i = 0; i < count; i++) size += (size_t)(layer[i]->in + layer[i]->out);
     return h->noisy ? size : 0;
 }
-/* Every sigma begins as 0.5 / sqrt(in), as in the paper. */
+/* Sets every sigma to 0.5 / sqrt(in), as in the paper. */
 RISEI_FN void risei_noise_initialise(const risei_heads *h, rise_real *w)
 {
     const risei_linear *layer[3];
@@ -5128,6 +5169,7 @@ RISEI_FN void risei_noise_initialise(const risei_heads *h, rise_real *w)
             w[(ptrdiff_t)j + h->sigma] = (rise_real)0.5 / risei_sqrt((rise_real)l->in);
     }
 }
+/* Draws the numbers f(e): noise [risei_noise_size]. */
 RISEI_FN void risei_noise_draw(const risei_heads *h, rise_real *noise, risei_random *random)
 {
     size_t i, size = risei_noise_size(h);
@@ -5136,7 +5178,8 @@ RISEI_FN void risei_noise_draw(const risei_heads *h, rise_real *noise, risei_ran
         noise[i] = x < 0 ? -root : root;
     }
 }
-/* noisy += sigma * noise, for the weights of the three layers; w holds the sigmas. */
+/* Adds sigma times the noise to the weights and biases of the noisy layers in `noisy`. Reads the
+   sigmas from w. */
 RISEI_FN void risei_noise_apply(const risei_device *d, const risei_heads *h, const rise_real *w,
                                 const rise_real *noise, rise_real *noisy)
 {
@@ -5155,8 +5198,8 @@ RISEI_FN void risei_noise_apply(const risei_device *d, const risei_heads *h, con
         noise = out + l->out;
     }
 }
-/* Writes the gradient by sigma, from the gradient by the noisy weights, which is also that by mu.
-   */
+/* Writes the gradients of the sigmas to g. Before the call, g holds the gradients of the noisy
+   weights. The gradient of mu is the same as the gradient of the noisy weight. */
 RISEI_FN void risei_noise_backward(const risei_device *d, const risei_heads *h,
                                    const rise_real *noise, rise_real *g)
 {
@@ -5185,9 +5228,10 @@ RISEI_FN void risei_heads_initialise(const risei_heads *h, rise_real *w, risei_r
     if (h->noisy) risei_noise_initialise(h, w);
 }
 
-/* out [RISEI_COSINES] = cos(pi i x) for x in [0, 1]. The cosine for i = 1 is the Taylor series of
-   sin(pi (1/2 - x)); Chebyshev's recurrence gives the others. libm's cos differs between systems.
-   */
+/* Writes out[i] = cos(pi i x) for i < RISEI_COSINES and x in [0, 1]. Does not call cos, because the
+   results of cos differ between systems. For i = 1, uses cos(pi x) = sin(pi (1/2 - x)) and 10 terms
+   of the Taylor series; the first omitted term is below 3e-16. Chebyshev's recurrence gives the
+   others. */
 RISEI_FN void risei_cosines(rise_real x, rise_real *out)
 {
     double const y = 3.14159265358979324 * (0.5 - (double)x), y2 = y * y;
@@ -5204,7 +5248,7 @@ RISEI_FN void risei_cosines(rise_real x, rise_real *out)
         before = now, now = next;
     }
 }
-/* mixed = x relu(cosines W + b), for each fraction of a state */
+/* Writes mixed = x * relu(cosines W + b), elementwise, for each fraction of each batch row. */
 RISEI_FN void risei_quantile_forward(const risei_device *d, const risei_heads *h,
                                      const rise_real *w, int rows, risei_heads_data *a)
 {
@@ -5218,7 +5262,8 @@ RISEI_FN void risei_quantile_forward(const risei_device *d, const risei_heads *h
         d->kernels->multiply(h->in, a->x + i / h->taus * in, a->phi + i * in, 0,
                              a->mixed + i * in);
 }
-/* dmixed -> dx, summed over the fractions of a state, and the gradient of the layer */
+/* Computes dx from dmixed, summed over the fractions of a batch row. Writes the gradient of the
+   layer `quantile` to g. */
 RISEI_FN void risei_quantile_backward(const risei_device *d, const risei_heads *h,
                                       const rise_real *w, rise_real *g, int rows,
                                       risei_heads_data *a)
@@ -5238,8 +5283,8 @@ RISEI_FN void risei_quantile_backward(const risei_device *d, const risei_heads *
                           0);
 }
 
-/* Dueling (Wang et al. 2016): z = value + advantage - mean advantage, for each atom. Without it, z
-   is the advantage. */
+/* Computes z = value + advantage - mean advantage, for each atom (dueling, Wang et al. 2016).
+   Without dueling, z = advantage. `rows` counts the fractions of all batch rows. */
 RISEI_FN void risei_dueling_forward(const risei_heads *h, int rows, const risei_heads_data *a)
 {
     int const outputs = h->actions * h->atoms;
@@ -5269,7 +5314,7 @@ RISEI_FN void risei_dueling_backward(const risei_heads *h, int rows, const risei
         }
 }
 
-/* x -> z and q */
+/* Computes z and q of `rows` batch rows from x. */
 RISEI_FN void risei_heads_forward(const risei_device *d, const risei_heads *h, const rise_real *w,
                                   int rows, risei_heads_data *a)
 {
@@ -5287,7 +5332,7 @@ RISEI_FN void risei_heads_forward(const risei_device *d, const risei_heads *h, c
     for (r = 0; r < rows; r++)
         h->kind->expect(d->kernels, h, a->z + r * outputs, a->q + (ptrdiff_t)r * h->actions);
 }
-/* dz -> dx */
+/* Computes dx from dz, for the first `rows` batch rows. Writes the layers' gradients to g. */
 RISEI_FN void risei_heads_backward(const risei_device *d, const risei_heads *h, const rise_real *w,
                                    rise_real *g, int rows, risei_heads_data *a)
 {
@@ -5299,7 +5344,7 @@ RISEI_FN void risei_heads_backward(const risei_device *d, const risei_heads *h, 
     if (h->dueling)
         risei_linear_backward(d, &h->value, w, g, all, a->hidden + units, width, a->dvalue,
                               h->atoms, a->dhidden + units, width);
-    for (r = 0; r < all; r++) { /* row by row: all rows could be more than an int counts */
+    for (r = 0; r < all; r++) { /* one call per row: all * width may not fit the kernel's int n */
         rise_real *dhidden = a->dhidden + (ptrdiff_t)r * width;
         d->kernels->relu_backward(width, a->hidden + (ptrdiff_t)r * width, dhidden, dhidden);
     }
@@ -5311,18 +5356,20 @@ RISEI_FN void risei_heads_backward(const risei_device *d, const risei_heads *h, 
 /* ---------------------------------------------------------------------------------------------- */
 /* >>network: two streams, their fusion, and the heads
 
-   Holds the whole network from frames and embeddings to Q, and what is derived from its weights
-   before it runs: noise and spectral normalisation. A kind of memory is a risei_memory_kind. Main
-   types: risei_net (layers), risei_pass (activations). Uses kernels, layers, recurrent, heads.
+   Holds the whole network, from frames and embeddings to Q. Also holds the derived weights: the
+   parameters with noise and spectral normalisation, computed before a forward pass.
+
+   Main types: risei_net (layers), risei_pass (activations and gradients), risei_memory_kind
+   (descriptor of a rise_memory). Uses rooms kernels, layers, recurrent, heads.
    Tests: tests/gradients.c, tests/layers_torch.py. */
 
-/* What distinguishes the kinds of memory. */
+/* The descriptor of a rise_memory: RISE, NONE or FULL. */
 typedef struct risei_memory_kind {
     const char *name;
     int recurrent;      /* 1: a recurrent net runs over a window of frames */
-    int embeds;         /* 1: its inputs are embeddings by the frozen encoder */
-    int encodes_window; /* 1: its inputs are features of every frame, by the learnable encoder */
-    /* default of desc.context_scale, for frames up to 32 x 32 and for larger ones */
+    int embeds;         /* 1: the recurrent net's inputs are embeddings by the frozen encoder */
+    int encodes_window; /* 1: the recurrent net's inputs are features by the learnable encoder */
+    /* default of desc.context_scale: [0] for frames up to 32 x 32 pixels, [1] for larger frames */
     double context_scale[2];
 } risei_memory_kind;
 
@@ -5335,26 +5382,29 @@ typedef struct risei_net {
     const risei_memory_kind *memory;
     rise_fusion fusion;
     risei_encoder encoder;   /* the learnable encoder: a stack of frames -> features */
-    /* what enters the cell: the embedding or the features, then action and reward */
+    /* sizes of the cell's input: the embedding or the features, then the action and the reward */
     int embedding, extras;
-    risei_cell cell;         /* recurrent kinds */
+    risei_cell cell;         /* all zero if memory->recurrent is 0 */
     risei_linear fuse;       /* GATE and SUM: units -> features */
-    rise_real context_scale; /* the recurrent state is multiplied by it before the fusion */
-    int fused;               /* numbers that enter the heads */
-    int norm;                /* 1: LayerNorm on them, */
-    size_t gain, shift;      /* whose parameters these are */
+    rise_real context_scale; /* factor on the recurrent state before the fusion */
+    int fused_size;          /* size of the heads' input */
+    int norm;                /* 1: LayerNorm between the fusion and the heads */
+    size_t gain, shift;      /* [fused]: offsets of the LayerNorm's parameters */
     risei_heads heads;
-    int spectral;            /* 1: residual units have normalised weights */
-    size_t parameters;       /* numbers that learn */
-    size_t block;            /* these, and a direction for each spectral norm */
+    int spectral;            /* 1: spectral normalisation of the convs in residual units */
+    size_t parameters;       /* number of trained parameters */
+    size_t weights_size;     /* parameters + the sizes of all u, see Spectral normalisation */
 } risei_net;
 
-/* Activations of one pass. `rows` are states whose Q is wanted, `images` what the conv net sees. */
+/* Activations of one pass, and their gradients. `rows` is the number of batch rows: environment
+   states whose Q is computed. `images` is the number of inputs of the conv net. An image is a stack
+   of frames. */
 typedef struct risei_pass {
     risei_encoder_data encoder;
     risei_sequence sequence;
-    int *feature_row, *state_row; /* [rows]: a state's row of the features, and of sequence.h */
-    rise_real *context;           /* GATE and SUM: [rows][units], scaled */
+    /* [rows]: the image whose features a batch row uses, and the row of sequence.h that it uses */
+    int *feature_row, *state_row;
+    rise_real *context; /* GATE and SUM: [rows][units], the recurrent state times context_scale */
     rise_real *fused, *gate, *normed, *stats; /* [rows][...] */
     rise_real *dfused, *dgate;
     risei_heads_data heads;
@@ -5362,11 +5412,13 @@ typedef struct risei_pass {
 
 /* -- Spectral normalisation (Miyato et al. 2018) of the convs in residual units --
 
-   The weights W [k][f] of a conv are divided by an estimate of their largest singular value. With
-   u [f], a direction that is kept from update to update: v = W u / |W u|, the divisor is
-   |W^T v|, and W^T v / |W^T v| is the next u. u converges to the first singular vector.
+   The weights W [k][f] of a conv are divided by sigma, an estimate of their largest singular value.
+   Each update does one power iteration: v = W u / |W u|, sigma = |W^T v|, new u = W^T v / sigma.
+   The vector u [f] is stored between updates, and converges to the right singular vector of the
+   largest singular value.
 
-   The backward pass needs v [k], the new u [f] and the divisor, conv after conv: `s` below. */
+   The array `s` below holds v [k], the new u [f] and sigma, for one conv after another. The
+   backward pass needs them. */
 
 /* Returns how many convs are normalised. */
 RISEI_FN int risei_spectral_count(const risei_net *n)
@@ -5375,14 +5427,16 @@ RISEI_FN int risei_spectral_count(const risei_net *n)
     for (l = 0; l < n->encoder.layers && n->spectral; l++) count += 2 * n->encoder.residuals[l];
     return count;
 }
+/* Returns normalised conv i, 0 <= i < risei_spectral_count. */
 RISEI_FN risei_conv risei_spectral_conv(const risei_net *n, int i)
 {
     int l = 0;
     for (; i >= 2 * n->encoder.residuals[l]; l++) i -= 2 * n->encoder.residuals[l];
     return risei_residual_conv(&n->encoder, l, i);
 }
+/* Returns k, the number of rows of W. */
 RISEI_FN int risei_spectral_rows(const risei_conv *c) { return c->size * c->size * c->channels; }
-/* Returns the length of `s`. */
+/* Returns how many numbers the array `s` has. */
 RISEI_FN size_t risei_spectral_size(const risei_net *n)
 {
     size_t size = 0;
@@ -5393,8 +5447,9 @@ RISEI_FN size_t risei_spectral_size(const risei_net *n)
     }
     return size;
 }
-/* y = W x [rows], or W^T x [columns] if `transposed`, divided by its length, which is returned. */
-RISEI_FN rise_real risei_spectral_step(const risei_device *d, const rise_real *w, int rows,
+/* Writes y = W x [rows] or, if `transposed`, y = W^T x [columns], divided by its norm. Returns the
+   norm. 1e-12 is added to the norm, so that a zero vector does not divide by 0. */
+RISEI_FN rise_real risei_spectral_multiply(const risei_device *d, const rise_real *w, int rows,
                                        int columns, int transposed, const rise_real *x,
                                        rise_real *y)
 {
@@ -5412,7 +5467,7 @@ RISEI_FN rise_real risei_spectral_step(const risei_device *d, const rise_real *w
     for (i = 0; i < p.m; i++) y[i] = y[i] / length;
     return length;
 }
-/* Writes the normalised weights into `derived`, and `s`. */
+/* Writes the normalised weights to `derived`. Writes v, the new u and sigma of each conv to `s`. */
 RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, const rise_real *w,
                                    rise_real *s, rise_real *derived)
 {
@@ -5423,14 +5478,15 @@ RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, co
         const rise_real *weights = w + c.weights;
         rise_real *normalised = derived + c.weights;
         int const rows = risei_spectral_rows(&c), f = c.filters;
-        risei_spectral_step(d, weights, rows, f, 0, u, s);
-        s[rows + f] = risei_spectral_step(d, weights, rows, f, 1, s, s + rows);
+        risei_spectral_multiply(d, weights, rows, f, 0, u, s);
+        s[rows + f] = risei_spectral_multiply(d, weights, rows, f, 1, s, s + rows);
         for (j = 0; j < rows * f; j++) normalised[j] = weights[j] / s[rows + f];
         s += rows + f + 1, u += f;
     }
 }
-/* The gradient g by the normalised weights becomes that by the weights:
-   (g - <g, W / sigma> v u^T) / sigma. v and u count as constants, as in the paper. Uses `s` up. */
+/* Replaces the gradient g of the normalised weights by the gradient of the weights:
+   (g - <g, W / sigma> v u^T) / sigma. v and u count as constants, as in the paper. Overwrites v
+   in `s`. */
 RISEI_FN void risei_spectral_backward(const risei_device *d, const risei_net *n, rise_real *s,
                                       const rise_real *derived, rise_real *g)
 {
@@ -5453,7 +5509,7 @@ RISEI_FN void risei_spectral_backward(const risei_device *d, const risei_net *n,
         s += rows + f + 1;
     }
 }
-/* Keeps the new directions u, after an update that was carried out. */
+/* Copies the new u of each conv from `s` to w. An update that is discarded does not call this. */
 RISEI_FN void risei_spectral_keep(const risei_net *n, const rise_real *s, rise_real *w)
 {
     rise_real *u = w + n->parameters;
@@ -5465,10 +5521,11 @@ RISEI_FN void risei_spectral_keep(const risei_net *n, const rise_real *s, rise_r
     }
 }
 
-/* -- Derived weights: what the network runs on, where that is not what learns -- */
+/* -- Derived weights: the parameters with noise and spectral normalisation -- */
 
 RISEI_FN int risei_net_derives(const risei_net *n) { return n->heads.noisy || n->spectral; }
-/* derived = w with noise added (NULL: none) and with weights normalised; writes `spectral`. */
+/* Writes the derived weights: w with noise and spectral normalisation. noise = NULL: adds no noise.
+   Writes `spectral`, the array `s` of risei_spectral_apply. */
 RISEI_FN void risei_net_derive(const risei_device *d, const risei_net *n, const rise_real *w,
                                const rise_real *noise, rise_real *spectral, rise_real *derived)
 {
@@ -5476,7 +5533,7 @@ RISEI_FN void risei_net_derive(const risei_device *d, const risei_net *n, const 
     if (noise != NULL) risei_noise_apply(d, &n->heads, w, noise, derived);
     risei_spectral_apply(d, n, w, spectral, derived);
 }
-/* The gradient by the derived weights becomes the gradient by what learns. */
+/* Replaces the gradient of the derived weights in g by the gradient of the parameters. */
 RISEI_FN void risei_net_derive_backward(const risei_device *d, const risei_net *n,
                                         const rise_real *noise, rise_real *spectral,
                                         const rise_real *derived, rise_real *g)
@@ -5509,17 +5566,18 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
     n.encoder = risei_encoder_make(&p, desc->frame_height, desc->frame_width, channels, desc->conv,
                                    desc->conv_count, desc->pool_to, desc->features);
     if (n.memory->recurrent) risei_net_make_memory(&n, &p, desc);
-    n.fused = n.encoder.out + (n.fusion == RISE_FUSION_CONCAT ? n.cell.units : 0);
+    n.fused_size = n.encoder.out + (n.fusion == RISE_FUSION_CONCAT ? n.cell.units : 0);
     if (n.norm) {
-        n.gain = risei_parameters_reserve(&p, (size_t)n.fused);
-        n.shift = risei_parameters_reserve(&p, (size_t)n.fused);
+        n.gain = risei_parameters_reserve(&p, (size_t)n.fused_size);
+        n.shift = risei_parameters_reserve(&p, (size_t)n.fused_size);
     }
-    n.heads = risei_heads_make(&p, desc, n.fused);
-    n.parameters = n.block = p.count;
+    n.heads = risei_heads_make(&p, desc, n.fused_size);
+    n.parameters = n.weights_size = p.count;
     for (i = 0; i < risei_spectral_count(&n); i++)
-        n.block += (size_t)risei_spectral_conv(&n, i).filters;
+        n.weights_size += (size_t)risei_spectral_conv(&n, i).filters;
     return n;
 }
+/* Draws the initial w [block]: all parameters, and the u of the spectral normalisation. */
 RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, int window,
                                    risei_random *random)
 {
@@ -5530,25 +5588,25 @@ RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, int window,
         risei_cell_initialise(&n->cell, w, window, random);
         if (n->fusion != RISE_FUSION_CONCAT) risei_linear_initialise(&n->fuse, w, random);
     }
-    for (i = 0; i < n->fused && n->norm; i++)
+    for (i = 0; i < n->fused_size && n->norm; i++)
         w[n->gain + (size_t)i] = 1, w[n->shift + (size_t)i] = 0;
     risei_heads_initialise(&n->heads, w, random);
-    for (at = n->parameters; at < n->block; at++) w[at] = risei_random_normal(random);
+    for (at = n->parameters; at < n->weights_size; at++) w[at] = risei_random_normal(random);
 }
 
-/* The sizes of a pass: the most that any use of it needs. */
+/* The sizes of a pass: the largest that acting, targets and learning need. */
 typedef struct risei_pass_size {
-    int rows, images;           /* states, and images for the conv net */
+    int rows, images;           /* see risei_pass */
     int steps, entries, states; /* of the sequence: see risei_sequence_layout */
-    int learn;                  /* rows that go backward, */
-    int windows, learn_steps;   /* in so many windows of so many steps */
-    int samples, burn_in;       /* see rise_agent_desc */
+    int learn;                  /* batch rows that go through backward */
+    int windows, learn_steps;   /* windows, and steps per window, for backward */
+    int samples, burn_in;       /* desc.window_samples and desc.burn_in */
 } risei_pass_size;
 
 RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pass *a,
                                 const risei_pass_size *s)
 {
-    size_t const rows = (size_t)s->rows, learn = (size_t)s->learn, fused = (size_t)n->fused;
+    size_t const rows = (size_t)s->rows, learn = (size_t)s->learn, fused = (size_t)n->fused_size;
     int const encodes_window = n->memory->encodes_window;
     memset(a, 0, sizeof *a);
     risei_encoder_layout(arena, &n->encoder, &a->encoder, s->images,
@@ -5569,7 +5627,7 @@ RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pa
     risei_heads_layout(arena, &n->heads, &a->heads, s->rows, s->learn, a->normed, a->dfused);
 }
 
-/* features and recurrent states -> fused */
+/* Computes `fused` of `rows` batch rows from the features and the recurrent states. */
 RISEI_FN void risei_fusion_forward(const risei_device *d, const risei_net *n, const rise_real *w,
                                    int rows, risei_pass *a)
 {
@@ -5577,7 +5635,7 @@ RISEI_FN void risei_fusion_forward(const risei_device *d, const risei_net *n, co
     int const concat = n->fusion == RISE_FUSION_CONCAT;
     int r, i;
     for (r = 0; r < rows; r++) {
-        rise_real *fused = a->fused + (ptrdiff_t)r * n->fused;
+        rise_real *fused = a->fused + (ptrdiff_t)r * n->fused_size;
         rise_real *context = concat ? fused + f : a->context + (ptrdiff_t)r * units;
         const rise_real *state =
             units > 0 ? a->sequence.h + (ptrdiff_t)a->state_row[r] * units : NULL;
@@ -5592,10 +5650,10 @@ RISEI_FN void risei_fusion_forward(const risei_device *d, const risei_net *n, co
     else
         d->kernels->add(rows * f, a->gate, a->fused);
 }
-/* GATE and SUM: dfused becomes the gradient by the features; writes that by the context into
-   sequence.dh, not scaled yet. */
-RISEI_FN void risei_fuse_backward(const risei_device *d, const risei_net *n, const rise_real *w,
-                                  rise_real *g, int rows, risei_pass *a)
+/* Runs the fusion layer of GATE or SUM backward. Replaces dfused by the gradient of the features.
+   Writes the gradient of the context to sequence.dh. The caller multiplies it by context_scale. */
+RISEI_FN void risei_fusion_layer_backward(const risei_device *d, const risei_net *n,
+                                          const rise_real *w, rise_real *g, int rows, risei_pass *a)
 {
     int const f = n->encoder.out, units = n->cell.units;
     int r;
@@ -5610,49 +5668,53 @@ RISEI_FN void risei_fuse_backward(const risei_device *d, const risei_net *n, con
     risei_linear_backward(d, &n->fuse, w, g, rows, a->context, units, a->dgate, f, a->sequence.dh,
                           units);
 }
-/* dfused -> the gradient by the features, in its first columns, and by the states, in
-   sequence.dh. */
+/* Runs the fusion backward. Afterwards the first columns of dfused hold the gradient of the
+   features, and sequence.dh holds the gradient of the recurrent states. */
 RISEI_FN void risei_fusion_backward(const risei_device *d, const risei_net *n, const rise_real *w,
                                     rise_real *g, int rows, risei_pass *a)
 {
     int const f = n->encoder.out, units = n->cell.units;
     int const concat = n->fusion == RISE_FUSION_CONCAT;
     const rise_real *dcontext = concat ? a->dfused + f : a->sequence.dh;
-    ptrdiff_t const stride = concat ? n->fused : units;
+    ptrdiff_t const stride = concat ? n->fused_size : units;
     int r, i;
     if (!n->memory->recurrent) return;
-    if (!concat) risei_fuse_backward(d, n, w, g, rows, a);
+    if (!concat) risei_fusion_layer_backward(d, n, w, g, rows, a);
     for (r = 0; r < rows; r++, dcontext += stride)
         for (i = 0; i < units; i++)
             a->sequence.dh[(ptrdiff_t)r * units + i] = n->context_scale * dcontext[i];
 }
 
-/* LayerNorm (Ba et al. 2016): fused -> normed, row by row; and back, in place in dfused. */
+/* Computes `normed` from `fused`: LayerNorm of each batch row (Ba et al. 2016). Without LayerNorm,
+   both are the same array. */
 RISEI_FN void risei_norm_forward(const risei_device *d, const risei_net *n, const rise_real *w,
                                  int rows, risei_pass *a)
 {
     int r;
     for (r = 0; r < rows && n->norm; r++)
-        d->kernels->norm_forward(n->fused, a->fused + (ptrdiff_t)r * n->fused, w + n->gain,
-                                 w + n->shift, a->normed + (ptrdiff_t)r * n->fused,
-                                 a->stats + 2 * r);
+        d->kernels->norm_forward(n->fused_size, a->fused + (ptrdiff_t)r * n->fused_size,
+                                 w + n->gain, w + n->shift,
+                                 a->normed + (ptrdiff_t)r * n->fused_size, a->stats + 2 * r);
 }
+/* Runs the LayerNorm backward: replaces dfused, the gradient of `normed`, by the gradient of
+   `fused`. */
 RISEI_FN void risei_norm_backward(const risei_device *d, const risei_net *n, const rise_real *w,
                                   rise_real *g, int rows, risei_pass *a)
 {
     int r;
     if (!n->norm) return;
-    risei_zero(g + n->gain, n->fused); /* the kernel adds each row's part */
-    risei_zero(g + n->shift, n->fused);
+    risei_zero(g + n->gain, n->fused_size); /* the kernel adds the gradient of each row */
+    risei_zero(g + n->shift, n->fused_size);
     for (r = 0; r < rows; r++)
-        d->kernels->norm_backward(n->fused, a->fused + (ptrdiff_t)r * n->fused, w + n->gain,
-                                  a->stats + 2 * r, a->dfused + (ptrdiff_t)r * n->fused,
-                                  g + n->gain, g + n->shift);
+        d->kernels->norm_backward(n->fused_size, a->fused + (ptrdiff_t)r * n->fused_size,
+                                  w + n->gain, a->stats + 2 * r,
+                                  a->dfused + (ptrdiff_t)r * n->fused_size, g + n->gain,
+                                  g + n->shift);
 }
 
-/* `images` of the input -> q of `rows` states, which feature_row and state_row name. The caller has
-   planned the sequence and filled in its inputs and initial state. FULL: only the inputs' extras,
-   and image i is entry i of the sequence. */
+/* Computes q of `rows` batch rows from `images` images of the input. Before the call, the caller
+   sets feature_row, state_row and the initial states, plans the sequence, and fills sequence.x. For
+   FULL, the caller fills only the extras of sequence.x, and image i is entry i of the sequence. */
 RISEI_FN void risei_net_forward(const risei_device *d, const risei_net *n, const rise_real *w,
                                 int rows, int images, const risei_frames_input *input,
                                 risei_pass *a)
@@ -5668,26 +5730,29 @@ RISEI_FN void risei_net_forward(const risei_device *d, const risei_net *n, const
     risei_norm_forward(d, n, w, rows, a);
     risei_heads_forward(d, &n->heads, w, rows, &a->heads);
 }
-/* FULL: features reach the heads through the cell, and directly. */
-RISEI_FN void risei_net_add_features(const risei_device *d, const risei_net *n, int rows,
+/* FULL: adds dfused to the encoder's dfeatures, which hold the gradient through the cell. Features
+   also reach the heads directly, without the cell. First sets dfeatures of the burn-in to zero,
+   because risei_cell_backward writes no gradient for the burn-in. */
+RISEI_FN void risei_net_add_direct_gradient(const risei_device *d, const risei_net *n, int rows,
                                      risei_pass *a)
 {
     int const f = n->encoder.out;
     int i;
     risei_zero(a->encoder.dfeatures, (ptrdiff_t)a->sequence.begin[a->sequence.burn_in] * f);
     for (i = 0; i < rows; i++)
-        d->kernels->add(f, a->dfused + (ptrdiff_t)i * n->fused,
+        d->kernels->add(f, a->dfused + (ptrdiff_t)i * n->fused_size,
                         a->encoder.dfeatures + (ptrdiff_t)a->feature_row[i] * f);
 }
-/* Writes the gradient g of the parameters, from heads.dz of the first `rows` states. NONE and RISE:
-   state r took image r. FULL: the images of all entries of the first `steps` steps learn. */
+/* Writes the gradient g of the parameters from heads.dz of the first `rows` batch rows. `steps` is
+   the number of steps for risei_cell_backward. NONE and RISE: batch row r must use image r. FULL:
+   the encoder runs backward for all entries of the first `steps` steps. */
 RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, const rise_real *w,
                                  rise_real *g, int rows, int steps, risei_pass *a)
 {
     int const f = n->encoder.out, encodes_window = n->memory->encodes_window;
     int const images = encodes_window ? a->sequence.begin[steps] : rows;
     const rise_real *dx = encodes_window ? a->sequence.dx : a->dfused;
-    ptrdiff_t const stride = encodes_window ? n->cell.in : n->fused;
+    ptrdiff_t const stride = encodes_window ? n->cell.in : n->fused_size;
     int i;
     risei_heads_backward(d, &n->heads, w, g, rows, &a->heads);
     risei_norm_backward(d, n, w, g, rows, a);
@@ -5698,7 +5763,7 @@ RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, cons
     }
     for (i = 0; i < images; i++)
         memcpy(a->encoder.dfeatures + (ptrdiff_t)i * f, dx + i * stride, (size_t)f * sizeof *dx);
-    if (encodes_window) risei_net_add_features(d, n, rows, a);
+    if (encodes_window) risei_net_add_direct_gradient(d, n, rows, a);
     risei_encoder_backward(d, &n->encoder, w, g, images, &a->encoder);
 }
 
@@ -5709,19 +5774,23 @@ RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, cons
    finite. Main type: risei_optimizer. Uses kernels, threads. Test: tests/gradients.c. */
 
 typedef struct risei_optimizer {
-    rise_real *m, *v;      /* [parameters] moments */
-    double *squares;       /* [blocks] sums of squares of a block of RISEI_OPTIMIZER_BLOCK */
-    double power1, power2; /* beta1^t, beta2^t */
-    int unchecked;         /* 1: it is not known whether the weights are finite */
+    rise_real *m, *v;      /* [parameters]: first and second moments of the gradient */
+    /* [blocks]: one number for each block of RISEI_OPTIMIZER_BLOCK parameters: the sum of squares
+       of the block. After risei_optimizer_adam_part: 1 if all weights of the part are finite, else
+       0. */
+    double *per_block;
+    double power1, power2; /* beta1^t and beta2^t after t updates */
+    int unchecked;         /* 1: some weights may be NaN or infinite */
 } risei_optimizer;
 
 #define RISEI_BETA1 0.9
 #define RISEI_BETA2 0.999
-/* Parameters of which a float sum of squares is taken. Blocks are added in double: one float sum
-   over a large network would lose small gradients. */
+/* Parameters in one block. A large float sum loses small squares by rounding. So the kernel `dot`,
+   which is for a few thousand numbers, sums one block. The sums of the blocks are added in
+   double. */
 #define RISEI_OPTIMIZER_BLOCK 4096
 
-/* One pass over all parameters; a part of the job takes some of their blocks. */
+/* The arguments of a job over all parameters. Each part of the job takes some of the blocks. */
 typedef struct risei_optimizer_job {
     const rise_kernels *kernels;
     risei_optimizer *optimizer;
@@ -5731,7 +5800,7 @@ typedef struct risei_optimizer_job {
     rise_adam adam;
 } risei_optimizer_job;
 
-/* Returns where part `part` begins; *end is where it ends. */
+/* Returns the first parameter of a part. Writes *end, the parameter after its last one. */
 RISEI_FN size_t risei_optimizer_range(const risei_optimizer_job *j, int part, int parts,
                                       size_t *end)
 {
@@ -5740,18 +5809,18 @@ RISEI_FN size_t risei_optimizer_range(const risei_optimizer_job *j, int part, in
     *end = last < j->count ? last : j->count;
     return blocks * (size_t)part / (size_t)parts * block;
 }
-RISEI_FN void risei_squares_part(void *job, int part, int parts, void *scratch)
+RISEI_FN void risei_optimizer_squares_part(void *job, int part, int parts, void *scratch)
 {
     const risei_optimizer_job *const j = (const risei_optimizer_job *)job;
     size_t const block = RISEI_OPTIMIZER_BLOCK;
     size_t at, end;
     (void)scratch;
     for (at = risei_optimizer_range(j, part, parts, &end); at < end; at += block)
-        j->optimizer->squares[at / block] = j->kernels->dot(
+        j->optimizer->per_block[at / block] = j->kernels->dot(
             (ptrdiff_t)(end - at < block ? end - at : block), j->g + at, j->g + at);
 }
-/* Returns the sum of squares of x [count]. */
-RISEI_FN double risei_sum_squares(const risei_device *d, risei_optimizer *o, size_t count,
+/* Returns the sum of squares of x [count]. Overwrites o->per_block. */
+RISEI_FN double risei_optimizer_sum_squares(const risei_device *d, risei_optimizer *o, size_t count,
                                   const rise_real *x)
 {
     double total = 0;
@@ -5760,11 +5829,11 @@ RISEI_FN double risei_sum_squares(const risei_device *d, risei_optimizer *o, siz
     memset(&job, 0, sizeof job);
     job.kernels = d->kernels, job.optimizer = o;
     job.count = count, job.g = x;
-    risei_device_run(d, (double)count, risei_squares_part, &job);
-    for (i = 0; i * RISEI_OPTIMIZER_BLOCK < count; i++) total += o->squares[i];
+    risei_device_run(d, (double)count, risei_optimizer_squares_part, &job);
+    for (i = 0; i * RISEI_OPTIMIZER_BLOCK < count; i++) total += o->per_block[i];
     return total;
 }
-RISEI_FN void risei_adam_part(void *job, int part, int parts, void *scratch)
+RISEI_FN void risei_optimizer_adam_part(void *job, int part, int parts, void *scratch)
 {
     const risei_optimizer_job *const j = (const risei_optimizer_job *)job;
     const risei_optimizer *o = j->optimizer;
@@ -5772,17 +5841,19 @@ RISEI_FN void risei_adam_part(void *job, int part, int parts, void *scratch)
     int const finite = j->kernels->adam((ptrdiff_t)(end - at), &j->adam, j->w + at, j->g + at,
                                         o->m + at, o->v + at);
     (void)scratch;
-    /* each part tells the result in its own blocks: one place would be written by all parts */
+    /* Each part writes its result to the entries of its own blocks. A single flag, written by all
+       parts without a lock, would be a data race. */
     for (i = at; i < end; i += RISEI_OPTIMIZER_BLOCK)
-        o->squares[i / RISEI_OPTIMIZER_BLOCK] = finite;
+        o->per_block[i / RISEI_OPTIMIZER_BLOCK] = finite;
 }
-/* Takes a step of Adam on the gradient, which is scaled down to the norm `clip` where it is longer
-   (0: never). Returns the norm before clipping; if that is not finite, nothing has changed. */
-RISEI_FN double risei_optimizer_step(const risei_device *d, risei_optimizer *o, size_t count,
+/* Updates the parameters w with Adam. A gradient whose norm exceeds `clip` is scaled down to this
+   norm; clip = 0: no clipping. Returns the norm before clipping. If the norm is NaN or infinite,
+   changes nothing. */
+RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o, size_t count,
                                      rise_real *w, const rise_real *g, double rate, double epsilon,
                                      double clip)
 {
-    double const norm = sqrt(risei_sum_squares(d, o, count, g));
+    double const norm = sqrt(risei_optimizer_sum_squares(d, o, count, g));
     size_t i;
     risei_optimizer_job job;
     if (!(norm <= DBL_MAX)) return norm;
@@ -5796,26 +5867,29 @@ RISEI_FN double risei_optimizer_step(const risei_device *d, risei_optimizer *o, 
     job.adam.rate = (rise_real)(rate / (1 - o->power1));
     job.adam.root_scale = (rise_real)(1 / sqrt(1 - o->power2));
     job.adam.epsilon = (rise_real)epsilon;
-    risei_device_run(d, 4.0 * (double)count, risei_adam_part, &job);
+    /* estimate: a parameter costs as much as 4 multiplications */
+    risei_device_run(d, 4.0 * (double)count, risei_optimizer_adam_part, &job);
     for (i = 0, o->unchecked = 0; i * RISEI_OPTIMIZER_BLOCK < count; i++)
-        o->unchecked |= !(o->squares[i] > 0);
+        o->unchecked |= !(o->per_block[i] > 0);
     return norm;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>replay: the frames that were seen, the transitions in them, and their priorities
+/* >>replay: stored frames, the transitions between them, and their priorities
 
    Holds histories (rings of frames, rewards, actions, embeddings), n-step transitions, and a sum
    tree of priorities. Main types: risei_history, risei_replay, risei_transition. Uses kernels,
    targets (masks), network (memory kinds). Test: tests/replay.c. */
 
-/* Returns how many steps of a window are trained before its last one. */
+/* Returns how many steps a trained window has before its last one, with the burn-in: `window` - 1,
+   and one for each further sample. 0 without a recurrent net. */
 RISEI_FN int risei_window_before(const rise_agent_desc *d)
 {
     return risei_memory_kinds[d->memory].recurrent ? d->window + d->window_samples - 2 : 0;
 }
-/* Returns how many slots before a transition learning may read: its window, whose first input may
-   hold the action before it; and frame stacks, of every frame of the window for FULL. */
+/* Returns how many slots before a transition's own slot learning may read. Learning reads
+   the inputs of the window, and one slot more if inputs hold the previous action. Learning also
+   reads the frame stack of the state or, for FULL, of the window's first frame. */
 RISEI_FN int risei_replay_reach(const rise_agent_desc *d)
 {
     const risei_memory_kind *memory = &risei_memory_kinds[d->memory];
@@ -5827,27 +5901,35 @@ RISEI_FN int risei_replay_reach(const rise_agent_desc *d)
 
 /* -- History --
 
-   A lane is the life of one game (or of one character that plays) as a ring of slots. Slot `at`,
-   counted from the lane's first frame for ever, holds a frame, its embedding, the reward that came
-   with it, and the action then taken. An episode's last frame has a slot too: truncated episodes
-   bootstrap from it. */
+   A lane is the ring of slots of one environment or one player. A slot holds one frame, the
+   embedding of the frame, the reward that came with the frame, and the action chosen after it. The
+   last frame of an episode has a slot too, because the target of a truncated episode bootstraps
+   from this frame.
+
+   `at` is the number of a slot, counted from the lane's first frame. `at` never wraps around.
+   `slot` is the index of a slot in the arrays: risei_history_slot(h, lane, at). */
 typedef struct risei_history {
     int lanes, capacity; /* capacity: slots of a lane */
     int frame_bytes;
-    int size, f32;       /* numbers of an embedding; 1: kept as 32-bit floats, 0: as 16-bit */
-    int mask_bytes;      /* of the allowed actions, a bit each; 0: no masks */
-    int64_t *written;    /* [lanes] slots ever written */
+    /* size: numbers of an embedding. f32: 1 stores embeddings and recurrent states as rise_real in
+       `full` and `full_state`, 0 stores them as 16-bit floats in `half` and `half_state`. */
+    int size, f32;
+    int mask_bytes;      /* bytes of a mask, which has one bit per action; 0: no masks */
+    int64_t *written;    /* [lanes]: slots written since the start, overwritten ones included */
     uint8_t *frames;     /* [lanes][capacity][frame_bytes] */
-    uint16_t *half;      /* [lanes][capacity][size] embeddings, 16-bit */
-    rise_real *full;     /* or 32-bit */
-    float *rewards;      /* [lanes][capacity], as the following arrays */
-    int16_t *actions;
-    uint8_t *events;     /* rise_event; RISE_TRUNCATED also where RISE_FIRST came early */
-    int32_t *index;      /* frames since the episode's first */
+    uint16_t *half;      /* [lanes][capacity][size]: embeddings if f32 is 0 */
+    rise_real *full;     /* [lanes][capacity][size]: embeddings if f32 is 1 */
+    float *rewards;      /* [lanes][capacity] */
+    int16_t *actions;    /* [lanes][capacity] */
+    /* [lanes][capacity]: rise_event. The last frame becomes RISE_TRUNCATED if RISE_FIRST follows
+       without an end of the episode. */
+    uint8_t *events;
+    int32_t *index;      /* [lanes][capacity]: frames since the first frame of the episode */
     uint8_t *masks;      /* [lanes][capacity][mask_bytes] */
-    int state;           /* numbers of a recurrent state: h, then c; 0: states are not kept */
-    uint16_t *half_state;  /* [lanes][capacity][state] before the frame was seen; 16-bit */
-    rise_real *full_state; /* or 32-bit, as embeddings */
+    int state;           /* numbers of a recurrent state: h, then c; 0: states are not stored */
+    /* [lanes][capacity][state]: the recurrent state before the step of the frame; if f32 is 0 */
+    uint16_t *half_state;
+    rise_real *full_state; /* the same if f32 is 1 */
 } risei_history;
 
 RISEI_FN void risei_history_layout(risei_arena *arena, risei_history *h)
@@ -5874,31 +5956,32 @@ RISEI_FN size_t risei_history_slot_bytes(const risei_history *h)
     return (size_t)h->frame_bytes + (size_t)h->mask_bytes + (size_t)(h->size + h->state) * real +
            sizeof *h->rewards + sizeof *h->actions + sizeof *h->events + sizeof *h->index;
 }
-/* Returns where slot `at` of a lane is in the arrays. */
-RISEI_FN ptrdiff_t risei_slot(const risei_history *h, int lane, int64_t at)
+/* Returns the index in the arrays of slot `at` of a lane. */
+RISEI_FN ptrdiff_t risei_history_slot(const risei_history *h, int lane, int64_t at)
 {
     return (ptrdiff_t)lane * h->capacity + (ptrdiff_t)(at % h->capacity);
 }
-RISEI_FN int risei_is_last(int event) { return event >= RISE_TERMINATED; }
-/* Returns the oldest slot of a lane that is not overwritten. */
+/* Returns whether the event ends an episode: RISE_TERMINATED or RISE_TRUNCATED. */
+RISEI_FN int risei_event_is_last(int event) { return event >= RISE_TERMINATED; }
+/* Returns the number of the oldest slot of a lane that is not overwritten. */
 RISEI_FN int64_t risei_history_oldest(const risei_history *h, int lane)
 {
     return h->written[lane] > h->capacity ? h->written[lane] - h->capacity : 0;
 }
-/* Returns where the newest slot of a lane is in the arrays. */
+/* Returns the index in the arrays of the newest slot of a lane. Needs written[lane] > 0. */
 RISEI_FN ptrdiff_t risei_history_newest(const risei_history *h, int lane)
 {
-    return risei_slot(h, lane, h->written[lane] - 1);
+    return risei_history_slot(h, lane, h->written[lane] - 1);
 }
-/* Returns the allowed actions of a slot as bits, or NULL for all. */
+/* Returns the mask of a slot: one bit per action, 1 if allowed. NULL: all actions are allowed. */
 RISEI_FN const uint8_t *risei_history_mask(const risei_history *h, ptrdiff_t slot)
 {
     return h->mask_bytes > 0 ? h->masks + slot * h->mask_bytes : NULL;
 }
-/* Returns whether the lane is between episodes. */
+/* Returns whether the lane has no unfinished episode. */
 RISEI_FN int risei_history_ended(const risei_history *h, int lane)
 {
-    return h->written[lane] == 0 || risei_is_last(h->events[risei_history_newest(h, lane)]);
+    return h->written[lane] == 0 || risei_event_is_last(h->events[risei_history_newest(h, lane)]);
 }
 /* Stores an embedding [size]. */
 RISEI_FN void risei_history_embed(risei_history *h, ptrdiff_t slot, const rise_real *embedding)
@@ -5909,8 +5992,8 @@ RISEI_FN void risei_history_embed(risei_history *h, ptrdiff_t slot, const rise_r
     if (h->f32 && h->size > 0)
         memcpy(h->full + slot * h->size, embedding, (size_t)h->size * sizeof *embedding);
 }
-/* Stores a part of the recurrent state: `count` numbers from number `from` on. */
-RISEI_FN void risei_history_keep_state(risei_history *h, ptrdiff_t slot, int from, int count,
+/* Stores a part of the recurrent state of a slot: elements from .. from + count - 1. */
+RISEI_FN void risei_history_store_state(risei_history *h, ptrdiff_t slot, int from, int count,
                                        const rise_real *state)
 {
     ptrdiff_t const at = slot * h->state + from;
@@ -5918,8 +6001,8 @@ RISEI_FN void risei_history_keep_state(risei_history *h, ptrdiff_t slot, int fro
     for (i = 0; i < count && !h->f32; i++) h->half_state[at + i] = risei_half(state[i]);
     if (h->f32) memcpy(h->full_state + at, state, (size_t)count * sizeof *state);
 }
-/* Reads what risei_history_keep_state stored. */
-RISEI_FN void risei_history_recall_state(const rise_kernels *k, const risei_history *h,
+/* Reads what risei_history_store_state stored. */
+RISEI_FN void risei_history_load_state(const rise_kernels *k, const risei_history *h,
                                          ptrdiff_t slot, int from, int count, rise_real *state)
 {
     ptrdiff_t const at = slot * h->state + from;
@@ -5928,13 +6011,12 @@ RISEI_FN void risei_history_recall_state(const rise_kernels *k, const risei_hist
     else
         k->unhalf(count, h->half_state + at, state);
 }
-/* Returns the index of the frame after one. It stops at INT32_MAX, so an endless episode stays
-   valid. */
+/* Returns index + 1, or INT32_MAX if that would overflow: an episode may have more frames. */
 RISEI_FN int32_t risei_history_next_index(int32_t index)
 {
     return index < INT32_MAX ? index + 1 : index;
 }
-/* Sets a slot's mask from `allowed` [actions] bytes, or NULL for all. */
+/* Sets the mask of a slot. allowed [actions]: 0 forbids an action. NULL: allows all actions. */
 RISEI_FN void risei_history_set_mask(risei_history *h, ptrdiff_t slot, const uint8_t *allowed,
                                      int actions)
 {
@@ -5946,7 +6028,7 @@ RISEI_FN void risei_history_set_mask(risei_history *h, ptrdiff_t slot, const uin
             mask[i / 8] = (uint8_t)(mask[i / 8] | 1u << (i % 8));
 }
 
-/* What one game did in one step. */
+/* What an environment returns in one step. */
 typedef struct risei_observation {
     const uint8_t *frame;
     const rise_real *embedding; /* [size] */
@@ -5955,41 +6037,41 @@ typedef struct risei_observation {
     const uint8_t *allowed;     /* [actions] bytes, or NULL for all */
 } risei_observation;
 
-/* Writes the next slot of a lane and returns its number. */
+/* Writes the next slot of a lane and returns its number. The caller stores the action later. */
 RISEI_FN int64_t risei_history_append(risei_history *h, int lane, const risei_observation *o,
                                       int actions)
 {
     int const first = o->event == RISE_FIRST;
     int64_t const at = h->written[lane]++;
-    ptrdiff_t const slot = risei_slot(h, lane, at);
+    ptrdiff_t const slot = risei_history_slot(h, lane, at);
     memcpy(h->frames + slot * h->frame_bytes, o->frame, (size_t)h->frame_bytes);
     risei_history_embed(h, slot, o->embedding);
     h->index[slot] =
-        first ? 0 : risei_history_next_index(h->index[risei_slot(h, lane, at - 1)]);
+        first ? 0 : risei_history_next_index(h->index[risei_history_slot(h, lane, at - 1)]);
     h->rewards[slot] = first ? 0 : o->reward;
     h->events[slot] = (uint8_t)o->event;
     h->actions[slot] = 0;
     risei_history_set_mask(h, slot, o->allowed, actions);
     return at;
 }
-/* frames [stack] = the newest frames at slot `at`, oldest first. The episode's first frame stands
-   for the frames before it. */
+/* Writes pointers to the last `stack` frames up to slot `at`, oldest first. The first frame of the
+   episode is repeated in place of frames before it. */
 RISEI_FN void risei_history_stack(const risei_history *h, int lane, int64_t at, int stack,
                                   const uint8_t **frames)
 {
-    int const index = h->index[risei_slot(h, lane, at)];
+    int const index = h->index[risei_history_slot(h, lane, at)];
     int s;
     for (s = 0; s < stack; s++) {
         int const back = stack - 1 - s < index ? stack - 1 - s : index;
-        frames[s] = h->frames + risei_slot(h, lane, at - back) * h->frame_bytes;
+        frames[s] = h->frames + risei_history_slot(h, lane, at - back) * h->frame_bytes;
     }
 }
-/* out = what enters the recurrent net at slot `at`: the embedding [size] and, with extras > 0, the
-   previous action one-hot and the reward [extras]. */
+/* Writes the input of the recurrent net at slot `at`: the embedding [size], then [extras] numbers.
+   If extras > 0, these are the previous action (one-hot) and the reward. */
 RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h, int lane,
                                   int64_t at, int extras, rise_real *out)
 {
-    ptrdiff_t const slot = risei_slot(h, lane, at);
+    ptrdiff_t const slot = risei_history_slot(h, lane, at);
     int i;
     if (!h->f32) k->unhalf(h->size, h->half + slot * h->size, out);
     if (h->f32 && h->size > 0)
@@ -5997,36 +6079,41 @@ RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h,
     if (extras == 0) return;
     out += h->size;
     for (i = 0; i < extras; i++) out[i] = 0;
-    if (h->index[slot] > 0) out[h->actions[risei_slot(h, lane, at - 1)]] = 1;
+    if (h->index[slot] > 0) out[h->actions[risei_history_slot(h, lane, at - 1)]] = 1;
     out[extras - 1] = h->rewards[slot];
 }
-/* Returns the first step of a window whose step `before` is slot `at`: 0, or later where the
-   episode begins within the window. The steps before it are padding. */
+/* Returns the first step of a window that is not padding. Slot `at` is step `before` of
+   the window. Returns 0 unless the episode begins within the window. */
 RISEI_FN int risei_history_window_start(const risei_history *h, int lane, int64_t at, int before)
 {
-    int const index = h->index[risei_slot(h, lane, at)];
+    int const index = h->index[risei_history_slot(h, lane, at)];
     return before - (index < before ? index : before);
 }
 
 /* -- Prioritised replay (Schaul et al. 2016) --
 
-   A sum tree over the slots of a history. A leaf is priority^exponent, or 0 where the slot's
-   transition cannot be sampled: it is an episode's last frame, its n-step future is not complete,
-   or its past is overwritten. */
+   The sum tree has one leaf for each slot of a history. A leaf is priority^exponent, or 0 if the
+   transition that starts at the slot cannot be sampled. A transition cannot be sampled in four
+   cases: the slot is the last of an episode, its n-step future is not complete, slots that it needs
+   are overwritten, or `window_stride` skips it. */
 
-/* Each level has an eighth of the entries of the level below; 8^21 = 2^63. */
+/* Levels of the largest tree. Each level has an eighth of the entries of the level below. As
+   8^21 = 2^63, the tree has room for every int64_t number of slots. */
 #define RISEI_TREE_LEVELS 22
 typedef struct risei_replay {
     risei_history history;
     int reach;    /* see risei_replay_reach */
     int n_step;
-    int stride;   /* only every so many steps of an episode, and its last, can be sampled */
+    /* desc.window_stride: only every stride-th step of an episode, and its last, can be sampled */
+    int window_stride;
     double discount;
-    double *tree; /* the leaves, then level upon level: entry i sums entries 8i .. 8i+7 below it */
+    /* The leaves, then the other levels, lowest first. Entry i of a level is the sum of the entries
+       8i .. 8i + 7 of the level below. */
+    double *tree;
     int levels;
-    ptrdiff_t level[RISEI_TREE_LEVELS]; /* where each level begins */
-    int64_t ready; /* leaves that are not 0 */
-    double top;    /* the largest priority^exponent so far, which new transitions get */
+    ptrdiff_t level[RISEI_TREE_LEVELS]; /* offset of each level in `tree` */
+    int64_t ready; /* number of leaves that are not 0 */
+    double largest_leaf; /* the largest leaf so far; new transitions get it */
 } risei_replay;
 
 RISEI_FN void risei_replay_layout(risei_arena *arena, risei_replay *r)
@@ -6040,15 +6127,16 @@ RISEI_FN void risei_replay_layout(risei_arena *arena, risei_replay *r)
         if (width == 1) break;
     }
     r->tree = RISEI_TAKE(arena, double, taken);
-    r->top = 1;
+    r->largest_leaf = 1;
 }
-RISEI_FN double risei_tree_total(const risei_replay *r)
+RISEI_FN double risei_replay_tree_total(const risei_replay *r)
 {
     return r->tree[r->level[r->levels - 1]];
 }
-/* Sets a leaf. Eight entries are one cache line, so one cache miss passes three levels of a binary
-   tree; the order of the additions is that of the binary tree. */
-RISEI_FN void risei_tree_set(risei_replay *r, ptrdiff_t slot, double value)
+/* Sets a leaf and the sums above it. The tree has eight entries per node, because eight doubles are
+   one cache line of 64 bytes. So three levels of a binary tree cost one cache miss. The additions
+   run in the same order as in a binary tree. */
+RISEI_FN void risei_replay_tree_set(risei_replay *r, ptrdiff_t slot, double value)
 {
     int l;
     r->ready += (value > 0) - (r->tree[slot] > 0);
@@ -6060,100 +6148,108 @@ RISEI_FN void risei_tree_set(risei_replay *r, ptrdiff_t slot, double value)
             ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
     }
 }
-/* Returns whether the search for `mass` goes right; *mass becomes the mass within that side. It
-   never enters a side whose sum is 0. */
-RISEI_IN int risei_tree_descend(double left, double right, double *mass)
+/* Returns 1 if the search goes to the right half of a node, else 0. Subtracts `left` from *mass if
+   it goes right. Never goes to a half whose sum is 0. */
+RISEI_IN int risei_replay_tree_descend(double left, double right, double *mass)
 {
     int const goes_right = !(*mass < left) && right > 0;
     *mass -= goes_right ? left : 0;
     return goes_right;
 }
-/* leaf [count] = the leaves in whose shares mass[i] falls, 0 <= mass[i] < total, total > 0. Never
-   returns a leaf that is 0, however sums were rounded. All searches descend together, level by
-   level, so that their cache misses overlap. Uses `mass` up. */
-RISEI_FN void risei_tree_find(const risei_replay *r, int count, double *mass, ptrdiff_t *leaf)
+/* Finds `count` leaves: writes leaf[i], the leaf at cumulative sum mass[i]. The sum of all leaves
+   must be more than each mass[i], and mass[i] must not be negative. Never finds a leaf that is 0,
+   even if sums are rounded. All searches descend together, level by level, so that their cache
+   misses overlap. Overwrites `mass`. */
+RISEI_FN void risei_replay_tree_find(const risei_replay *r, int count, double *mass,
+                                     ptrdiff_t *leaf)
 {
     int l, i;
     for (i = 0; i < count; i++) leaf[i] = 0;
     for (l = r->levels - 2; l >= 0; l--)
         for (i = 0; i < count; i++) {
             const double *x = r->tree + r->level[l] + 8 * leaf[i];
-            int at = 4 * risei_tree_descend((x[0] + x[1]) + (x[2] + x[3]),
+            int at = 4 * risei_replay_tree_descend((x[0] + x[1]) + (x[2] + x[3]),
                                             (x[4] + x[5]) + (x[6] + x[7]), &mass[i]);
-            at += 2 * risei_tree_descend(x[at] + x[at + 1], x[at + 2] + x[at + 3], &mass[i]);
-            at += risei_tree_descend(x[at], x[at + 1], &mass[i]);
+            at += 2 * risei_replay_tree_descend(x[at] + x[at + 1], x[at + 2] + x[at + 3], &mass[i]);
+            at += risei_replay_tree_descend(x[at], x[at + 1], &mass[i]);
             leaf[i] = 8 * leaf[i] + at;
         }
 }
-/* Returns whether everything that learning reads before slot `at` is still there. */
+/* Returns whether none of the slots before `at` that learning reads is overwritten. */
 RISEI_FN int risei_replay_has_past(const risei_replay *r, int lane, int64_t at)
 {
-    int const index = r->history.index[risei_slot(&r->history, lane, at)];
+    int const index = r->history.index[risei_history_slot(&r->history, lane, at)];
     int const needed = index < r->reach ? index : r->reach;
     return at - needed >= risei_history_oldest(&r->history, lane);
 }
-/* Makes the transition at slot `at`, whose future is complete, available for sampling, if its past
-   is still there. */
+/* Allows sampling of the transition at slot `at`: gives its leaf the largest priority. The caller
+   knows that the n-step future is complete. Does nothing if the transition is enabled already, if
+   `window_stride` skips it, or if a slot that it needs is overwritten. */
 RISEI_FN void risei_replay_enable(risei_replay *r, int lane, int64_t at)
 {
     const risei_history *h = &r->history;
-    ptrdiff_t const slot = risei_slot(h, lane, at);
+    ptrdiff_t const slot = risei_history_slot(h, lane, at);
     if (at < risei_history_oldest(h, lane) || r->tree[slot] > 0) return;
-    if (r->stride > 1 && (h->index[slot] + 1) % r->stride != 0 &&
-        !risei_is_last(h->events[risei_slot(h, lane, at + 1)]))
+    if (r->window_stride > 1 && (h->index[slot] + 1) % r->window_stride != 0 &&
+        !risei_event_is_last(h->events[risei_history_slot(h, lane, at + 1)]))
         return;
-    if (risei_replay_has_past(r, lane, at)) risei_tree_set(r, slot, r->top);
+    if (risei_replay_has_past(r, lane, at)) risei_replay_tree_set(r, slot, r->largest_leaf);
 }
-/* The episode ends at slot `at`: the n transitions before it are complete with fewer rewards. */
+/* Enables the last n transitions of an episode that ends at slot `at`. A transition less than n
+   steps before the end sums fewer than n rewards. */
 RISEI_FN void risei_replay_end_episode(risei_replay *r, int lane, int64_t at)
 {
-    int const index = r->history.index[risei_slot(&r->history, lane, at)];
+    int const index = r->history.index[risei_history_slot(&r->history, lane, at)];
     int back;
     for (back = 1; back <= r->n_step && back <= index; back++)
         risei_replay_enable(r, lane, at - back);
 }
-/* Slot `next` is about to overwrite the oldest slot of its lane: disables the oldest transition and
-   all transitions that would read its slot. */
+/* Prepares to write slot `next` over the oldest slot of the lane. Disables the transition of the
+   oldest slot, and all later transitions that read the oldest slot. */
 RISEI_FN void risei_replay_overwrite(risei_replay *r, int lane, int64_t next)
 {
     const risei_history *h = &r->history;
     int after;
-    risei_tree_set(r, risei_slot(h, lane, next), 0);
+    risei_replay_tree_set(r, risei_history_slot(h, lane, next), 0);
     for (after = 1; after <= r->reach && after < h->capacity; after++) {
-        ptrdiff_t const slot = risei_slot(h, lane, next - h->capacity + after);
-        if (h->index[slot] >= after && r->tree[slot] > 0) risei_tree_set(r, slot, 0);
+        ptrdiff_t const slot = risei_history_slot(h, lane, next - h->capacity + after);
+        if (h->index[slot] >= after && r->tree[slot] > 0) risei_replay_tree_set(r, slot, 0);
     }
 }
+/* Appends an observation to a lane. Disables the transitions that need the overwritten slot, and
+   enables the transitions whose n-step future is complete now. */
 RISEI_FN void risei_replay_append(risei_replay *r, int lane, const risei_observation *o,
                                   int actions)
 {
     risei_history *h = &r->history;
     int64_t const next = h->written[lane];
     int64_t at;
-    if (o->event == RISE_FIRST && !risei_history_ended(h, lane)) { /* counts as a truncation */
-        h->events[risei_slot(h, lane, next - 1)] = RISE_TRUNCATED;
+    /* an episode without a last frame counts as truncated */
+    if (o->event == RISE_FIRST && !risei_history_ended(h, lane)) {
+        h->events[risei_history_slot(h, lane, next - 1)] = RISE_TRUNCATED;
         risei_replay_end_episode(r, lane, next - 1);
     }
     if (next >= h->capacity) risei_replay_overwrite(r, lane, next);
     at = risei_history_append(h, lane, o, actions);
-    if (risei_is_last(o->event))
+    if (risei_event_is_last(o->event))
         risei_replay_end_episode(r, lane, at);
-    else if (h->index[risei_slot(h, lane, at)] >= r->n_step)
+    else if (h->index[risei_history_slot(h, lane, at)] >= r->n_step)
         risei_replay_enable(r, lane, at - r->n_step);
 }
 
 /* An action and its n-step return. */
 typedef struct risei_transition {
     int lane;
-    int64_t at;         /* the slot of its state */
+    int64_t at;         /* the number of the slot where the transition starts */
     int action;
-    int steps;          /* rewards summed: n, or fewer where the episode ended */
-    rise_real reward;   /* r_1 + discount r_2 + ... */
-    rise_real discount; /* of the value at slot at + steps: discount^steps; 0: terminated */
-    double priority;    /* its leaf */
-    int absent;         /* 1: a place-holder for a state before the episode, with weight 0 */
+    int steps;          /* number of rewards: n, or fewer if the episode ended */
+    rise_real reward;   /* r_1 + discount r_2 + discount^2 r_3 + ... */
+    rise_real discount; /* factor on the value of slot at + steps: discount^steps; 0: terminated */
+    double priority;    /* value of the leaf by which it was sampled */
+    int before_episode; /* 1: the sample lies before the episode's start, so its weight is 0 */
 } risei_transition;
 
+/* Returns the transition that starts at a slot, with its n-step return. */
 RISEI_FN risei_transition risei_replay_transition(const risei_replay *r, ptrdiff_t slot)
 {
     const risei_history *h = &r->history;
@@ -6167,24 +6263,24 @@ RISEI_FN risei_transition risei_replay_transition(const risei_replay *r, ptrdiff
     t.action = h->actions[slot];
     t.priority = r->tree[slot];
     for (t.steps = 1;; t.steps++) {
-        ptrdiff_t const next = risei_slot(h, t.lane, t.at + t.steps);
+        ptrdiff_t const next = risei_history_slot(h, t.lane, t.at + t.steps);
         sum += discount * (double)h->rewards[next];
         discount *= r->discount;
         if (h->events[next] == RISE_TERMINATED) discount = 0;
-        if (risei_is_last(h->events[next]) || t.steps == r->n_step) break;
+        if (risei_event_is_last(h->events[next]) || t.steps == r->n_step) break;
     }
     t.reward = (rise_real)sum;
     t.discount = (rise_real)discount;
     return t;
 }
-/* Draws `count` transitions in proportion to their leaves, one from each equal share of the total.
-   Needs ready > 0. */
+/* Draws `count` transitions with probabilities proportional to their leaves. Stratified: divides
+   the total into `count` equal intervals and draws one transition from each. Needs ready > 0. */
 RISEI_FN void risei_replay_sample(const risei_replay *r, risei_random *random, int count,
                                   risei_transition *out)
 {
-    enum { TOGETHER = 64 }; /* searches of the tree at a time */
+    enum { TOGETHER = 64 }; /* searches that run together, so that their cache misses overlap */
     const risei_history *h = &r->history;
-    double const share = risei_tree_total(r) / count;
+    double const share = risei_replay_tree_total(r) / count;
     double mass[TOGETHER];
     ptrdiff_t leaf[TOGETHER];
     int from, i;
@@ -6192,8 +6288,8 @@ RISEI_FN void risei_replay_sample(const risei_replay *r, risei_random *random, i
         int const some = count - from < TOGETHER ? count - from : TOGETHER;
         for (i = 0; i < some; i++)
             mass[i] = (from + i + (double)risei_random_uniform(random)) * share;
-        risei_tree_find(r, some, mass, leaf);
-        for (i = 0; i < some; i++) { /* what the transitions read lies all over the buffer */
+        risei_replay_tree_find(r, some, mass, leaf);
+        for (i = 0; i < some; i++) { /* the slots are random, so each first read is a cache miss */
             RISEI_PREFETCH(h->actions + leaf[i]);
             RISEI_PREFETCH(h->rewards + leaf[i] + 1);
             RISEI_PREFETCH(h->events + leaf[i] + 1);
@@ -6201,7 +6297,8 @@ RISEI_FN void risei_replay_sample(const risei_replay *r, risei_random *random, i
         for (i = 0; i < some; i++) out[from + i] = risei_replay_transition(r, leaf[i]);
     }
 }
-/* weights [count] = (probability / least probability)^-exponent, so the largest weight is 1. */
+/* Writes the importance weights [count] = (priority / least priority of t)^-exponent. The largest
+   weight is 1. Absent transitions get weight 0. */
 RISEI_FN void risei_replay_weights(const rise_kernels *k, int count, const risei_transition *t,
                                    double exponent, rise_real *weights)
 {
@@ -6212,12 +6309,13 @@ RISEI_FN void risei_replay_weights(const rise_kernels *k, int count, const risei
     k->log(count, weights, weights);
     for (i = 0; i < count; i++) weights[i] = weights[i] * (rise_real)-exponent;
     k->exp(count, weights, weights);
-    for (i = 0; i < count; i++) weights[i] = t[i].absent ? 0 : weights[i];
+    for (i = 0; i < count; i++) weights[i] = t[i].before_episode ? 0 : weights[i];
 }
-/* Sets priorities to (|td| + 0.001)^exponent. Leaves out transitions that were overwritten or
-   disabled since they were sampled, and errors that are NaN or infinite, which exp and log would
-   hide. `work` [count] is overwritten. */
-RISEI_FN void risei_replay_update(risei_replay *r, const rise_kernels *k, int count,
+/* Sets the leaves of `count` transitions to (|td| + 0.001)^exponent. The 0.001 keeps transitions
+   without error in the tree. Skips transitions that are absent, or that were overwritten or
+   disabled since they were sampled. Skips a td that is NaN or infinite, because the kernels'
+   log and exp would turn it into a finite leaf. Overwrites work [count]. */
+RISEI_FN void risei_replay_set_priorities(risei_replay *r, const rise_kernels *k, int count,
                                   const risei_transition *t, const rise_real *td, double exponent,
                                   rise_real *work)
 {
@@ -6228,12 +6326,12 @@ RISEI_FN void risei_replay_update(risei_replay *r, const rise_kernels *k, int co
     for (i = 0; i < count; i++) work[i] = work[i] * (rise_real)exponent;
     k->exp(count, work, work);
     for (i = 0; i < count; i++) {
-        ptrdiff_t const slot = risei_slot(h, t[i].lane, t[i].at);
+        ptrdiff_t const slot = risei_history_slot(h, t[i].lane, t[i].at);
         double const priority = (double)work[i];
-        if (t[i].absent || t[i].at < risei_history_oldest(h, t[i].lane)) continue;
+        if (t[i].before_episode || t[i].at < risei_history_oldest(h, t[i].lane)) continue;
         if (!(r->tree[slot] > 0) || !(risei_abs(td[i]) <= (rise_real)FLT_MAX)) continue;
-        if (priority > r->top) r->top = priority;
-        risei_tree_set(r, slot, priority);
+        if (priority > r->largest_leaf) r->largest_leaf = priority;
+        risei_replay_tree_set(r, slot, priority);
     }
 }
 
@@ -7635,7 +7733,7 @@ RISEI_FN void risei_embedder_refresh_newest(const risei_device *d, const risei_e
     for (lane = 0; lane < h->lanes; lane++) {
         int64_t const oldest = risei_history_oldest(h, lane), from = h->written[lane] - frames;
         for (at = from > oldest ? from : oldest; at < h->written[lane]; at++)
-            risei_embedder_refresh_slot(d, e, h, risei_slot(h, lane, at), buffer);
+            risei_embedder_refresh_slot(d, e, h, risei_history_slot(h, lane, at), buffer);
     }
 }
 /* Embeds all stored frames again, because the standardisation has changed, or because they come
@@ -7717,11 +7815,11 @@ RISEI_FN void risei_embedder_snapshot_frame(const risei_device *d, risei_embedde
 /* ---------------------------------------------------------------------------------------------- */
 /* >>describe: the fields of a description
 
-   Holds one table of the fields with their ranges and defaults, and what follows from it: text
-   in and out, presets, defaults, checks. Main type: risei_field. Uses layers, recurrent, heads,
-   network, replay, embedder. Test: tests/rules.c. */
+   Holds one table of all fields with their ranges and defaults. Text input and output, presets,
+   defaults and checks use this table. Main type: risei_field. Uses layers, recurrent,
+   heads, network, replay, embedder. Test: tests/rules.c. */
 
-/* Returns the word for value i of an enumeration; NULL: there are no more. */
+/* Returns the name of value i of an enumeration, or NULL if there is no such value. */
 typedef const char *(*risei_word_fn)(int i);
 
 typedef struct risei_field {
@@ -7730,18 +7828,18 @@ typedef struct risei_field {
     int real;            /* 1: a double; 0: an int or an enumeration */
     double low, high;    /* of a number */
     risei_word_fn word;  /* of an enumeration; NULL for numbers */
-    /* What 0 becomes, for the network SMALL and for all others; 0: the default depends on other
-       fields, see risei_fill, or 0 is a value of its own. */
+    /* The values that replace 0, for the network SMALL and for all other networks. If they are 0,
+       either risei_fill computes the default or 0 is a valid value. */
     double small, large;
-    int shape;           /* 1: a caller who states another value than a file has is refused */
+    int shape;           /* 1: loading fails if the caller asks for another value than the file's */
     int optional;        /* 1: files mark it with '?', so that older readers may ignore it */
-    /* The revision of this table that added the field, and the value that files of earlier
-       revisions imply. 0 stands for the first revision: see RISEI_DESCRIPTION. */
+    /* The revision of this table that added the field; 0: the first revision. Reading a file of
+       an earlier revision sets the field to `before`. See RISEI_DESCRIPTION. */
     int since;
-    double before;
+    double value_before;
 } risei_field;
 
-/* The words of enumerations without a table of kinds. */
+/* Defines a risei_word_fn for an enumeration that has no table of kinds. */
 #define RISEI_WORDS(function, ...)                                                                 \
     RISEI_FN const char *function(int i)                                                           \
     {                                                                                              \
@@ -7761,7 +7859,8 @@ RISEI_FN const char *risei_head_word(int i)
 }
 
 #define RISEI_AT(field) #field, offsetof(rise_agent_desc, field)
-/* A number without a default, with the same default for all networks, or with one for SMALL. */
+/* A row for a number. RISEI_INT and RISEI_REAL: `value` is the default; 0: none. RISEI_INT2 and
+   RISEI_REAL2: `small` is the default of the network SMALL, `large` of all other networks. */
 #define RISEI_INT(field, low, high, value)                                                         \
     {RISEI_AT(field), 0, low, high, NULL, value, value, 0, 0, 0, 0}
 #define RISEI_INT2(field, low, high, small, large)                                                 \
@@ -7777,8 +7876,8 @@ RISEI_FN const char *risei_head_word(int i)
     {RISEI_AT(field), 0, low, high, NULL, small, large, 1, 0, 0, 0}
 #define RISEI_WORD(field, word) {RISEI_AT(field), 0, 0, 0, word, 0, 0, 1, 0, 0, 0}
 /* A number that a later revision of this table added. */
-#define RISEI_ADDED(field, real, low, high, value, since, before)                                  \
-    {RISEI_AT(field), real, low, high, NULL, value, value, 0, 0, since, before}
+#define RISEI_ADDED(field, real, low, high, value, since, value_before)                            \
+    {RISEI_AT(field), real, low, high, NULL, value, value, 0, 0, since, value_before}
 enum { RISEI_REQUIRED = 3 }; /* the first fields have no default */
 static const risei_field risei_fields[] = {
     RISEI_SHAPE(frame_width, 1, 1024, 0),
@@ -7885,7 +7984,7 @@ RISEI_FN void risei_field_put(const risei_field *field, void *object, double val
            field->real ? (const void *)&value : (const void *)&integer,
            field->real ? sizeof value : sizeof integer);
 }
-/* Returns whether a number is 0, which is not true of NaN. */
+/* Returns whether x is 0. NaN is not 0. */
 RISEI_FN int risei_is_zero(double x) { return !(x < 0) && !(x > 0) && x - x == 0; }
 RISEI_FN int risei_words_count(risei_word_fn word)
 {
@@ -7893,7 +7992,7 @@ RISEI_FN int risei_words_count(risei_word_fn word)
     while (word(count) != NULL) count++;
     return count;
 }
-/* Returns the field called text [length], or NULL. */
+/* Returns the field whose name is the first `length` characters of `text`, or NULL. */
 RISEI_FN const risei_field *risei_field_named(const risei_field *fields, int count,
                                               const char *text, size_t length)
 {
@@ -7908,37 +8007,49 @@ RISEI_FN const risei_field *risei_field_named(const risei_field *fields, int cou
 
 enum { RISEI_NUMBER_TEXT = 40 }; /* characters of any number, with its terminating zero */
 
-/* Returns the character that the C library uses between whole and fractional digits. */
-RISEI_FN char risei_decimal_point(void)
+/* point = what the C library puts between whole and fractional digits: a string, because some
+   locales have a point of two bytes. */
+RISEI_FN void risei_decimal_point(char *point)
 {
-    char text[8];
-    snprintf(text, sizeof text, "%.1f", 0.5);
-    return text[1];
+    char text[16];
+    size_t length;
+    snprintf(text, sizeof text, "%.1f", 0.5); /* 0, the point, 5 */
+    length = strlen(text) - 2;
+    memcpy(point, text + 1, length);
+    point[length] = '\0';
 }
-/* Returns whether `text` is a number with a decimal point '.'; *value is the number. */
+/* Returns whether `text` is a finite decimal number with the point '.'; *value is the number. */
 RISEI_FN int risei_number_read(const char *text, double *value)
 {
-    char local[2 * RISEI_NUMBER_TEXT], *end, *point;
-    if (strlen(text) >= sizeof local) return 0;
-    strcpy(local, text);
-    point = strchr(local, '.');
-    if (point != NULL) *point = risei_decimal_point();
+    char point[16], local[RISEI_NUMBER_TEXT + 16], *end;
+    size_t const length = strlen(text), whole = strcspn(text, ".");
+    if (length >= RISEI_NUMBER_TEXT || strspn(text, "+-.0123456789eE") != length) return 0;
+    risei_decimal_point(point);
+    snprintf(local, sizeof local, "%.*s%s%s", (int)whole, text, whole < length ? point : "",
+             whole < length ? text + whole + 1 : "");
     *value = strtod(local, &end);
-    return end > local && *end == '\0';
+    return end > local && *end == '\0' && *value - *value == 0;
 }
-/* text = the shorter of 15 and 17 significant digits that reads back as the same number. */
+/* text [RISEI_NUMBER_TEXT] = the shorter of 15 and 17 significant digits that reads back as the
+   same number. */
 RISEI_FN void risei_number_write(double value, char *text)
 {
+    char point[16], *at;
     double back;
-    char *point;
     int digits;
+    risei_decimal_point(point);
     for (digits = 15; digits <= 17; digits += 2) {
         snprintf(text, RISEI_NUMBER_TEXT, "%.*g", digits, value);
-        point = strchr(text, risei_decimal_point());
-        if (point != NULL) *point = '.';
+        at = strstr(text, point);
+        if (at != NULL) {
+            *at = '.';
+            memmove(at + 1, at + strlen(point), strlen(at + strlen(point)) + 1);
+        }
         if (risei_number_read(text, &back) && memcmp(&back, &value, sizeof back) == 0) return;
     }
 }
+/* Writes `seed` to text [21 or more] in decimal. risei_number_write cannot do this: a double holds
+   only 53 bits. */
 RISEI_FN void risei_seed_write(uint64_t seed, char *text)
 {
     char digits[24];
@@ -7965,7 +8076,8 @@ RISEI_FN int risei_seed_read(const char *text, uint64_t *seed)
 
 /* -- Fields as text -- */
 
-/* Returns the field that "name=..." names, and the object that holds it; NULL: there is none. */
+/* Returns the field whose name is the first `length` characters of `text`, or NULL. Sets *object to
+   the structure that holds the field: the description or an element of its conv[]. */
 RISEI_FN const risei_field *risei_field_find(rise_agent_desc *desc, const char *text,
                                              size_t length, void **object)
 {
@@ -7977,7 +8089,8 @@ RISEI_FN const risei_field *risei_field_find(rise_agent_desc *desc, const char *
     }
     return risei_field_named(risei_fields, RISEI_FIELDS, text, length);
 }
-/* Reads the value of a field from text. Returns whether there is one. */
+/* Reads *value from `text`: a word of the field's enumeration, or a number. Returns whether `text`
+   is valid. Does not check the field's range. */
 RISEI_FN int risei_field_read(const risei_field *field, const char *text, double *value)
 {
     int i;
@@ -8027,7 +8140,7 @@ RISE_API rise_result rise_agent_set(rise_agent_desc *desc, const char *text, ris
     risei_field_put(field, object, number);
     return RISE_OK;
 }
-/* Passes "prefix field=value" of each field to `fn`. */
+/* Passes one line to `fn` for each field: the prefix, the field's name, '=', its value. */
 RISEI_FN void risei_fields_write(const risei_field *fields, int count, const void *object,
                                  const char *prefix, rise_log_fn fn, void *user)
 {
@@ -8058,8 +8171,8 @@ RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, v
 
 /* -- Presets -- */
 
-/* What the authors of each preset chose, where it differs from the defaults here. In the order of
-   rise_preset. */
+/* The fields that each preset sets, in the order of rise_preset. The values are those of the
+   preset's authors. */
 static const char *const risei_presets[][24] = {
     {"no_double=1", "no_dueling=1", "n_step=1", "priority_exponent=-1", "importance_exponent=-1",
      "learning_rate=6.25e-5", "adam_epsilon=1.5e-4", "gradient_clip=-1", "target_period=2000",
@@ -8106,14 +8219,14 @@ RISEI_FN rise_conv risei_conv_desc(int filters, int size, int stride)
     c.filters = filters, c.size = size, c.stride = stride;
     return c;
 }
-/* MinAtar's network (Young & Tian 2019): one layer of 16 filters of size 3. */
+/* Sets the network of MinAtar (Young & Tian 2019): one conv layer with 16 filters of size 3. */
 RISEI_FN void risei_fill_small(rise_agent_desc *d)
 {
     int const smaller = d->frame_width < d->frame_height ? d->frame_width : d->frame_height;
     d->conv_count = 1;
     d->conv[0] = risei_conv_desc(16, smaller < 3 ? smaller : 3, 1);
 }
-/* DQN's network (Mnih et al. 2015). */
+/* Sets the network of DQN (Mnih et al. 2015). */
 RISEI_FN void risei_fill_nature(rise_agent_desc *d)
 {
     d->conv_count = 3;
@@ -8121,7 +8234,7 @@ RISEI_FN void risei_fill_nature(rise_agent_desc *d)
     d->conv[1] = risei_conv_desc(64, 4, 2);
     d->conv[2] = risei_conv_desc(64, 3, 1);
 }
-/* IMPALA's network (Espeholt et al. 2018): three blocks, then a max pool to 6 x 6. */
+/* Sets the network of IMPALA (Espeholt et al. 2018): three blocks, then a max pool to 6 x 6. */
 RISEI_FN void risei_fill_impala(rise_agent_desc *d)
 {
     int const width = d->network_width < 16 ? d->network_width : 16;
@@ -8141,7 +8254,7 @@ RISEI_FN void risei_fill_network(rise_agent_desc *d)
     int const larger = wide ? d->frame_width : d->frame_height;
     int const smaller = wide ? d->frame_height : d->frame_width;
     int l;
-    /* NATURE's first two layers, of size 8 and 4, need 36 pixels on each side */
+    /* NATURE needs 36 pixels on each side: its layers have sizes 8, 4, 3 and strides 4, 2, 1 */
     if (d->network == RISE_NETWORK_AUTO)
         d->network = larger <= 32 || smaller < 36 ? RISE_NETWORK_SMALL : RISE_NETWORK_NATURE;
     risei_default(&d->network_width, 2);
@@ -8154,7 +8267,7 @@ RISEI_FN void risei_fill_network(rise_agent_desc *d)
         if (d->conv[l].pool > 0) risei_default(&d->conv[l].pool_stride, d->conv[l].pool);
     }
 }
-/* Defaults that the table gives. */
+/* Replaces each field that is 0 by its default in risei_fields. */
 RISEI_FN void risei_fill_table(rise_agent_desc *d)
 {
     int const small = d->network == RISE_NETWORK_SMALL;
@@ -8165,8 +8278,8 @@ RISEI_FN void risei_fill_table(rise_agent_desc *d)
         if (risei_is_zero(risei_field_get(field, d))) risei_field_put(field, d, value);
     }
 }
-/* Pixels that are averaged into one before a random projection: the fewest that leave at most 1024
-   squares. */
+/* Sets embedding_pool, the side in pixels of the squares that are averaged before a random
+   projection. Chooses the smallest side that leaves at most 1024 squares. */
 RISEI_FN void risei_fill_pool(rise_agent_desc *d)
 {
     int *const pool = &d->embedding_pool;
@@ -8175,8 +8288,8 @@ RISEI_FN void risei_fill_pool(rise_agent_desc *d)
         if (risei_ceil_div(d->frame_width, *pool) * risei_ceil_div(d->frame_height, *pool) <= 1024)
             break;
 }
-/* Fills in every default. An agent without a recurrent net has no windows to share or to store a
-   state of, so these fields say so. */
+/* Replaces each field that is 0 by its default. An agent without a recurrent net has neither
+   windows nor recurrent states, so window_samples and window_stride become 1 and stored_state 0. */
 RISEI_FN void risei_fill(rise_agent_desc *d)
 {
     const risei_memory_kind *memory = &risei_memory_kinds[d->memory];
@@ -8190,7 +8303,7 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
     risei_fill_network(d);
     risei_fill_table(d);
     risei_default_real(&d->adam_epsilon, 0.005 / (d->batch > 0 ? d->batch : 1));
-    if (!(d->value_min < 0) && !(d->value_max > 0)) { /* none given, if both are zero */
+    if (!(d->value_min < 0) && !(d->value_max > 0)) { /* neither is set: -10..10 */
         risei_default_real(&d->value_min, -10);
         risei_default_real(&d->value_max, 10);
     }
@@ -8203,7 +8316,7 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
 
 /* -- Checks -- */
 
-/* Checks that a field is within its range or, if it `may_be_unset`, zero. */
+/* Checks that a field is within its range. With `may_be_unset`, 0 is valid, too. */
 RISEI_FN rise_result risei_check_range(const risei_field *field, const void *object,
                                        const char *prefix, int may_be_unset, rise_error *error)
 {
@@ -8224,8 +8337,8 @@ RISEI_FN rise_result risei_check_ranges(const rise_agent_desc *d, int may_be_uns
             return RISE_BAD_DESC;
     return RISE_OK;
 }
-/* Checks layer l, whose input has the sides and channels given, and replaces them by its
-   output's. */
+/* Checks conv layer l. On entry *height, *width and *channels are the sizes of the layer's input;
+   on return, of its output. */
 RISEI_FN rise_result risei_check_conv_layer(const rise_conv *c, int l, int *height, int *width,
                                             int *channels, rise_error *error)
 {
@@ -8276,7 +8389,8 @@ RISEI_FN rise_result risei_check_convs(const rise_agent_desc *d, rise_error *err
             height, channels);
     return RISE_OK;
 }
-/* Checks that sizes of arrays fit into an int. */
+/* Checks that the numbers of elements of arrays fit into an int. Uses a bound: the output of the
+   first conv layer for all images of a batch, as if the layer's stride were 1. */
 RISEI_FN rise_result risei_check_size(const rise_agent_desc *d, rise_error *error)
 {
     int const whole_window = risei_memory_kinds[d->memory].encodes_window;
@@ -8339,7 +8453,7 @@ RISEI_FN rise_result risei_check_replay(const rise_agent_desc *d, rise_error *er
 }
 RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error)
 {
-    /* what is given is checked before anything is computed from it; then what was filled in */
+    /* Checks the given fields before risei_fill computes with them. Then checks all fields. */
     if (risei_check_ranges(desc, 1, error) != RISE_OK) return RISE_BAD_DESC;
     risei_fill(desc);
     if (risei_check_ranges(desc, 0, error) != RISE_OK) return RISE_BAD_DESC;
@@ -8364,7 +8478,8 @@ RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error
    of the network. Main type: risei_model. Uses layers, recurrent, heads, network, replay,
    embedder. Test: tests/agent.c. */
 
-/* What the network is run for. Noise, and the fractions of IQN, are drawn for each use. */
+/* The purpose of a forward pass. It decides which weights, noise and fractions of IQN are used. The
+   order matters: uses from RISEI_USE_TARGET on belong to an update. */
 typedef enum risei_use {
     RISEI_USE_PLAY,
     RISEI_USE_ACT,
@@ -8373,7 +8488,7 @@ typedef enum risei_use {
     RISEI_USES
 } risei_use;
 
-/* What random numbers are for. */
+/* The numbers of the random streams, one for each purpose. */
 enum {
     RISEI_RANDOM_WEIGHTS = 1,
     RISEI_RANDOM_EMBEDDER,
@@ -8387,20 +8502,21 @@ typedef struct risei_model {
     risei_device device;
     risei_net net;
     risei_embedder embedder;
-    rise_real *weights; /* [net.block] that learn */
-    rise_real *target;  /* [net.block] a copy of them: see target_period */
-    int64_t updates;             /* of the weights, so far */
-    /* The weights that the network runs on, where risei_net_derives, what they were made with, and
-       for which use and update. */
+    rise_real *weights; /* [net.weights_size] of the online network */
+    rise_real *target;  /* [net.weights_size] of the target network: see target_period */
+    int64_t updates;    /* done so far */
+    /* Used if risei_net_derives. derived [net.weights_size]: the weights with noise added and with
+       spectral norms applied. noise, spectral: the values that `derived` was made with.
+       derived_for: the update and use that `derived` is valid for; 0: none. */
     rise_real *derived, *noise, *spectral;
     uint64_t derived_for;
-    risei_pass pass;        /* of the one forward pass that is going on */
-    int *start;             /* [windows or lanes] of pass.sequence */
-    const uint8_t **frames; /* [images][frame_stack] in a history: what the conv net sees */
-    rise_real *embeddings;  /* [environments][embedding_size] of new frames */
+    risei_pass pass;        /* arrays of the current forward pass */
+    int *start;             /* [batch or lanes, the larger]: pass.sequence.start */
+    const uint8_t **frames; /* [images][frame_stack] pointers into a history: conv net's input */
+    rise_real *embeddings;  /* [lanes][embedding_size] of the newest frames */
 } risei_model;
 
-/* Returns the images of the pass from number `from` on. */
+/* Returns the conv net's input: the images of the pass from index `from` on. */
 RISEI_FN risei_frames_input risei_model_input(const risei_model *m, int from)
 {
     risei_frames_input input;
@@ -8414,7 +8530,8 @@ RISEI_FN int risei_model_lanes(const rise_agent_desc *d)
 {
     return d->play_only ? 1 : d->environments;
 }
-/* Returns the steps that acting unrolls: one where there is no window or the state is carried. */
+/* Returns how many steps acting unrolls: desc.window. Without a recurrent net, or with carry_state,
+   it is 1. */
 RISEI_FN int risei_model_act_steps(const rise_agent_desc *d)
 {
     return d->carry_state || !risei_memory_kinds[d->memory].recurrent ? 1 : d->window;
@@ -8453,9 +8570,9 @@ RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m)
     const risei_net *n = &m->net;
     risei_pass_size const s = risei_model_pass_size(d);
     int const lanes = risei_model_lanes(d);
-    m->weights = RISEI_TAKE(arena, rise_real, n->block);
-    m->target = RISEI_TAKE(arena, rise_real, s.learn > 0 ? n->block : 0);
-    m->derived = RISEI_TAKE(arena, rise_real, risei_net_derives(n) ? n->block : 0);
+    m->weights = RISEI_TAKE(arena, rise_real, n->weights_size);
+    m->target = RISEI_TAKE(arena, rise_real, s.learn > 0 ? n->weights_size : 0);
+    m->derived = RISEI_TAKE(arena, rise_real, risei_net_derives(n) ? n->weights_size : 0);
     m->noise = RISEI_TAKE(arena, rise_real, risei_noise_size(&n->heads));
     m->spectral = RISEI_TAKE(arena, rise_real, risei_spectral_size(n));
     if (n->memory->embeds) risei_embedder_layout(arena, &m->embedder, d);
@@ -8473,20 +8590,22 @@ RISEI_FN rise_result risei_model_initialise(risei_model *m, rise_error *error)
     const rise_agent_desc *d = m->desc;
     risei_random random = risei_random_stream(d->seed, RISEI_RANDOM_WEIGHTS);
     risei_net_initialise(&m->net, m->weights, d->window, &random);
-    if (!d->play_only) memcpy(m->target, m->weights, m->net.block * sizeof *m->weights);
+    if (!d->play_only) memcpy(m->target, m->weights, m->net.weights_size * sizeof *m->weights);
     return risei_embedder_initialise(
         &m->embedder, risei_random_stream(d->seed, RISEI_RANDOM_EMBEDDER), d, error);
 }
 
-/* Returns the random stream of one use in the present update, for noise (0) or fractions (1). */
+/* Returns the random stream of one use in the current update. `fractions`: 0 for noise, 1 for the
+   fractions of IQN. */
 RISEI_FN risei_random risei_model_random(const risei_model *m, risei_use use, int fractions)
 {
     uint64_t const number = (uint64_t)m->updates * 2 + (uint64_t)fractions;
     return risei_random_stream(m->desc->seed,
                                RISEI_RANDOM_UPDATE + number * RISEI_USES + (uint64_t)use);
 }
-/* Returns the weights to run on. Noise is drawn once an update for each use, but not for playing.
-   */
+/* Returns the weights [net.weights_size] for one use: those of the target network or of the online
+   network, with noise and spectral norms applied. Each use in each update has its own noise.
+   Playing has no noise. */
 RISEI_FN const rise_real *risei_model_weights(risei_model *m, risei_use use)
 {
     const rise_real *w = use == RISEI_USE_TARGET ? m->target : m->weights;
@@ -8502,8 +8621,8 @@ RISEI_FN const rise_real *risei_model_weights(risei_model *m, risei_use use)
     }
     return m->derived;
 }
-/* Sets the fractions at which IQN's quantiles are wanted: random ones to learn, evenly spaced ones
-   to act. */
+/* Sets tau [rows][taus], the fractions at which IQN computes quantiles. They are random for targets
+   and learning, and evenly spaced for acting and playing. */
 RISEI_FN void risei_model_set_fractions(risei_model *m, risei_use use, int rows)
 {
     const risei_heads *h = &m->net.heads;
@@ -8515,9 +8634,9 @@ RISEI_FN void risei_model_set_fractions(risei_model *m, risei_use use, int rows)
                                    ? risei_random_uniform(&random)
                                    : ((rise_real)(i % h->taus) + (rise_real)0.5) / taus;
 }
-/* Fills window `row` of the pass's sequence, which is planned. Step j of the window is slot at -
-   before + j. Steps before the episode's first frame, or more than `after` slots after `at`, are
-   padding. FULL: the images come in the same order. */
+/* Fills window row `row` of the pass's sequence. risei_sequence_plan must have run. Step j of the
+   window is slot at - before + j. Steps before the episode's first frame, or more than `after`
+   slots after `at`, are padding. With FULL, also sets the frame stack of each step in m->frames. */
 RISEI_FN void risei_model_gather_window(risei_model *m, const risei_history *h, int lane,
                                         int64_t at, int before, int after, int row)
 {
@@ -8536,7 +8655,7 @@ RISEI_FN void risei_model_gather_window(risei_model *m, const risei_history *h, 
             if (encodes_window) frames[0] = NULL; /* a black image */
             continue;
         }
-        if (encodes_window) { /* the network fills in the features */
+        if (encodes_window) { /* risei_net_forward writes the features, which come first */
             x += n->embedding;
             risei_history_stack(h, lane, at - before + j, stack, frames);
         }
@@ -8544,7 +8663,7 @@ RISEI_FN void risei_model_gather_window(risei_model *m, const risei_history *h, 
     }
 }
 
-/* -- Acting: Q in the newest slots of some lanes -- */
+/* -- Acting: Q for the newest slot of each acting lane -- */
 
 /* Recurrent states that lanes carry from step to step. */
 typedef struct risei_states {
@@ -8565,7 +8684,8 @@ typedef struct risei_acting {
     risei_states states; /* of all lanes; used with carry_state */
 } risei_acting;
 
-/* Fills in the inputs of the pass: windows, frame stacks, and which rows a state takes. */
+/* Fills in the inputs of the pass: windows and frame stacks. Sets for each acting lane which row of
+   the features and which row of the recurrent states its heads read. */
 RISEI_FN void risei_model_gather_acting(risei_model *m, const risei_acting *a, int steps)
 {
     const risei_history *h = a->history;
@@ -8589,8 +8709,9 @@ RISEI_FN void risei_model_gather_acting(risei_model *m, const risei_acting *a, i
         m->pass.state_row[r] = recurrent ? s->begin[steps] + r : 0;
     }
 }
-/* Sets the states before the window: zero, or what each lane carries. A new episode begins with
-   zero. Histories that keep states get a copy. */
+/* Writes the recurrent states before step 0 of the windows. A state is zero, or with carry_state
+   the one that the lane carries. At an episode's first frame it is zero. If the history stores
+   states (stored_state), also copies the state to the newest slot. */
 RISEI_FN void risei_model_load_states(risei_model *m, const risei_acting *a)
 {
     risei_history *h = a->history;
@@ -8606,11 +8727,11 @@ RISEI_FN void risei_model_load_states(risei_model *m, const risei_acting *a)
             rise_real *state = risei_sequence_state(&m->pass.sequence, cell, part, 0, r);
             if (carries) memcpy(state, a->states.part[part] + carried, bytes);
             if (h->state > 0)
-                risei_history_keep_state(h, slot, part * cell->units, cell->units, state);
+                risei_history_store_state(h, slot, part * cell->units, cell->units, state);
         }
     }
 }
-/* Keeps the states after the newest step of each lane. */
+/* Copies the states after the last step to a->states, to carry them to the next step. */
 RISEI_FN void risei_model_store_states(const risei_model *m, const risei_acting *a)
 {
     const risei_sequence *s = &m->pass.sequence;
@@ -8622,8 +8743,8 @@ RISEI_FN void risei_model_store_states(const risei_model *m, const risei_acting 
         memcpy(a->states.part[part] + from, risei_sequence_state(s, cell, part, s->steps, 0),
                bytes);
 }
-/* Computes Q of the newest slots of some lanes, into pass.heads.q [count][actions], and moves
-   carried states on. */
+/* Computes Q of the newest slot of each acting lane into pass.heads.q [count][actions]. Updates the
+   carried states. */
 RISEI_FN void risei_model_act(risei_model *m, risei_use use, const risei_acting *a)
 {
     int const steps = risei_model_act_steps(m->desc);
@@ -8637,9 +8758,10 @@ RISEI_FN void risei_model_act(risei_model *m, risei_use use, const risei_acting 
     if (m->net.memory->recurrent && m->desc->carry_state) risei_model_store_states(m, a);
 }
 
-/* Returns a value that goes linearly from `start` to `end` over so many steps after learn_start. */
-RISEI_FN double risei_schedule(const rise_agent_desc *d, int64_t now, double start, double end,
-                               int steps)
+/* Returns `start` until learn_start and `end` from `steps` steps later on. In between, interpolates
+   linearly. `now`: steps so far. */
+RISEI_FN double risei_model_schedule(const rise_agent_desc *d, int64_t now, double start,
+                                     double end, int steps)
 {
     double const share = (double)(now - d->learn_start) / (double)steps;
     double const change = (end - start) * share;
@@ -8669,26 +8791,28 @@ RISEI_FN void risei_log(const rise_agent_desc *desc, const char *format, ...)
    heads, network, optimizer, replay, embedder, model. Tests: tests/targets.c, tests/agent.c,
    tests/snapshot.c. */
 
-/* A batch of `size` transitions in `windows` windows of `samples` samples. Transition b is sample
-   b / windows of window row b % windows. Sample samples - 1 is the last of its window; the earlier
-   ones are the steps before it. Rows are sorted: windows with the least padding come first. */
+/* A batch of `size` transitions, in `windows` windows of `samples` samples each. Transition i is
+   sample i / windows of window row i % windows. Sample samples - 1 is the last step of its window;
+   the other samples are the steps before it. Window rows are sorted: least padding first. */
 typedef struct risei_batch {
     int size, samples, windows;
-    int before;                      /* trained steps of a window before its last one */
+    int before;                      /* steps of a window before its last sample */
     risei_transition *transition;    /* [size] */
     risei_transition *drawn;         /* [windows] last samples, in the order they were drawn */
-    int *start;                      /* [windows] first step that is not padding; the model's */
-    int *next_start;                 /* [windows] the same for the target network */
+    int *start;                      /* [windows] first step without padding; is model.start */
+    int *next_start;                 /* [windows] first step of the target network's window */
     rise_real *importance, *td;      /* [size] */
     rise_real *work;                 /* [size] scratch */
-    rise_real *target_q;             /* [size, twice with Munchausen][actions] */
+    /* [size][actions] of the next states; with Munchausen [2 size][actions], states first */
+    rise_real *target_q;
     rise_real *target_z;             /* [size][taus][actions][atoms] of the next states */
     rise_real *target;               /* [taus or atoms] of one transition */
     rise_real *log_policy, *policy;  /* [actions] */
 } risei_batch;
 
+/* Returns the window row of transition i. */
 RISEI_FN int risei_batch_row(const risei_batch *b, int i) { return i % b->windows; }
-/* Returns how many steps before its window's last one transition i stands. */
+/* Returns how many steps transition i lies before the last sample of its window. */
 RISEI_FN int risei_batch_back(const risei_batch *b, int i)
 {
     return b->samples - 1 - i / b->windows;
@@ -8698,16 +8822,16 @@ RISEI_FN risei_transition *risei_batch_last(const risei_batch *b, int row)
 {
     return &b->transition[b->size - b->windows + row];
 }
-/* Returns after how many steps of its window transition i's state is reached, or its next state. An
-   absent one has the place of its window's last sample. */
+/* Returns how many steps of the window lead to the recurrent state of transition i or, with `next`,
+   of its next state. An absent transition counts as its window's last sample. */
 RISEI_FN int risei_batch_steps(const risei_batch *b, int i, int next)
 {
     const risei_transition *t = &b->transition[i];
-    int const trained = b->before + 1, back = t->absent ? 0 : risei_batch_back(b, i);
+    int const trained = b->before + 1, back = t->before_episode ? 0 : risei_batch_back(b, i);
     return trained - back + (next ? t->steps : 0);
 }
 
-/* Numbers about the last update. */
+/* Measurements of the last update. */
 typedef struct risei_update_metrics {
     double loss, mean_value, td_error, gradient_norm;
 } risei_update_metrics;
@@ -8715,16 +8839,16 @@ typedef struct risei_update_metrics {
 typedef struct risei_learner {
     risei_model *model;
     risei_replay *replay;
-    risei_history *players; /* their embeddings follow the frozen encoder */
+    risei_history *players_history; /* embedded again when the frozen encoder changes */
     rise_real *gradient;    /* [net.parameters] */
     risei_optimizer optimizer;
     risei_batch batch;
-    risei_random sample;    /* random stream */
-    int64_t owed;           /* steps for which no update was done yet */
-    int64_t snapshots;      /* taken */
-    int64_t refreshed;      /* 1 + frames done for the snapshot in progress; 0: none */
+    risei_random sample_random;     /* draws batches */
+    int64_t owed;           /* environment steps for which no update was done yet */
+    int64_t snapshots;      /* begun so far */
+    int64_t snapshot_next; /* number of the next frame of a snapshot, plus 1; 0: none goes on */
     risei_update_metrics metrics;
-    double saved, cost;     /* microseconds: saved up for learning, and an update's duration */
+    double budget, update_time; /* microseconds given and not used yet; an update's average */
 } risei_learner;
 
 RISEI_FN void risei_learner_layout(risei_arena *arena, risei_learner *l)
@@ -8737,7 +8861,7 @@ RISEI_FN void risei_learner_layout(risei_arena *arena, risei_learner *l)
     l->gradient = RISEI_TAKE(arena, rise_real, n->parameters);
     l->optimizer.m = RISEI_TAKE(arena, rise_real, n->parameters);
     l->optimizer.v = RISEI_TAKE(arena, rise_real, n->parameters);
-    l->optimizer.squares = RISEI_TAKE(arena, double, n->parameters / RISEI_OPTIMIZER_BLOCK + 1);
+    l->optimizer.per_block = RISEI_TAKE(arena, double, n->parameters / RISEI_OPTIMIZER_BLOCK + 1);
     b->size = d->batch, b->samples = d->window_samples, b->windows = b->size / b->samples;
     b->before = risei_window_before(d);
     b->start = l->model->start;
@@ -8756,34 +8880,37 @@ RISEI_FN void risei_learner_layout(risei_arena *arena, risei_learner *l)
 RISEI_FN void risei_learner_initialise(risei_learner *l)
 {
     l->optimizer.power1 = l->optimizer.power2 = 1;
-    l->sample = risei_random_stream(l->model->desc->seed, RISEI_RANDOM_SAMPLE);
+    l->sample_random = risei_random_stream(l->model->desc->seed, RISEI_RANDOM_SAMPLE);
 }
-RISEI_FN double risei_learning_rate(const rise_agent_desc *d, int64_t now)
+RISEI_FN double risei_learner_rate(const rise_agent_desc *d, int64_t now)
 {
     double const rate = d->learning_rate;
     return d->learning_rate_steps == 0
                ? rate
-               : risei_schedule(d, now, rate, rate * 0.1, d->learning_rate_steps);
+               : risei_model_schedule(d, now, rate, rate * 0.1, d->learning_rate_steps);
 }
 
 /* -- The frozen encoder while learning -- */
 
-/* Ends the warm-up: the statistics freeze, and all stored frames are embedded again with them. */
+/* Ends the warm-up: freezes the embedder's statistics, and computes the embeddings of all stored
+   frames again. */
 RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
 {
     risei_model *m = l->model;
     risei_embedder_freeze_statistics(&m->embedder);
     risei_embedder_refresh(&m->device, &m->embedder, &l->replay->history, m->embeddings);
-    risei_embedder_refresh(&m->device, &m->embedder, l->players, m->embeddings);
+    risei_embedder_refresh(&m->device, &m->embedder, l->players_history, m->embeddings);
     risei_log(m->desc, "rise: learning starts after %.0f steps", (double)now);
 }
-/* Returns how many frames the snapshot in progress has still to do. */
-RISEI_FN int64_t risei_snapshot_left(const risei_learner *l)
+/* Returns how many frames the snapshot in progress must still process; 0 without one. */
+RISEI_FN int64_t risei_learner_snapshot_left(const risei_learner *l)
 {
     int64_t const frames = risei_embedder_snapshot_frames(&l->replay->history);
-    return l->refreshed > 0 ? frames - l->refreshed + 1 : 0;
+    return l->snapshot_next > 0 ? frames - l->snapshot_next + 1 : 0;
 }
-RISEI_FN rise_result risei_snapshot_begin(risei_learner *l, rise_error *error)
+/* Begins a snapshot: copies the conv layers' weights. risei_learner_snapshot_continue does the
+   rest. */
+RISEI_FN rise_result risei_learner_snapshot_begin(risei_learner *l, rise_error *error)
 {
     risei_model *m = l->model;
     if (!risei_embedder_takes_snapshots(&m->embedder))
@@ -8791,64 +8918,65 @@ RISEI_FN rise_result risei_snapshot_begin(risei_learner *l, rise_error *error)
     if (m->desc->play_only || !m->embedder.statistics_frozen)
         return risei_fail(error, RISE_BAD_CALL,
                           "learning has not started, so there is nothing to take a snapshot of");
-    if (l->refreshed > 0)
+    if (l->snapshot_next > 0)
         return risei_fail(error, RISE_BAD_CALL,
                           "the last snapshot is not done yet: %.0f frames are left",
-                          (double)risei_snapshot_left(l));
+                          (double)risei_learner_snapshot_left(l));
     risei_embedder_snapshot_begin(&m->embedder, risei_model_weights(m, RISEI_USE_PLAY));
     m->derived_for = 0;
-    l->refreshed = 1;
+    l->snapshot_next = 1;
     l->snapshots++;
     return RISE_OK;
 }
-/* Does 4 * batch frames of a snapshot, which takes about as long as an update. */
-RISEI_FN void risei_snapshot_continue(risei_learner *l)
+/* Processes up to 4 * batch frames of the snapshot in progress. This number is chosen so that a
+   call takes about as long as an update. */
+RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
 {
     risei_model *m = l->model;
     risei_history *h = &l->replay->history;
     int i;
-    for (i = 0; i < 4 * m->desc->batch && l->refreshed > 0; i++) {
-        int64_t const number = l->refreshed++ - 1;
-        if (number == RISEI_SNAPSHOT_SAMPLE) { /* acting reads the newest window of each lane */
+    for (i = 0; i < 4 * m->desc->batch && l->snapshot_next > 0; i++) {
+        int64_t const number = l->snapshot_next++ - 1;
+        if (number == RISEI_SNAPSHOT_SAMPLE) { /* refreshes at once the windows that acting reads */
             risei_embedder_snapshot_switch(&m->embedder);
-            risei_embedder_refresh(&m->device, &m->embedder, l->players, m->embeddings);
+            risei_embedder_refresh(&m->device, &m->embedder, l->players_history, m->embeddings);
             risei_embedder_refresh_newest(&m->device, &m->embedder, h, m->desc->window,
                                           m->embeddings);
         }
         risei_embedder_snapshot_frame(&m->device, &m->embedder, h, number, m->embeddings);
-        if (number == risei_embedder_snapshot_frames(h) - 1) l->refreshed = 0;
+        if (number == risei_embedder_snapshot_frames(h) - 1) l->snapshot_next = 0;
     }
 }
-/* Returns whether a snapshot is in progress, after beginning the one that snapshot_steps asks
-   for. */
-RISEI_FN int risei_snapshot_due(risei_learner *l, int64_t now)
+/* Begins the automatic snapshot if it is due (see snapshot_steps). Returns whether a snapshot is in
+   progress. */
+RISEI_FN int risei_learner_snapshot_poll(risei_learner *l, int64_t now)
 {
     const rise_agent_desc *d = l->model->desc;
     int const automatic =
         d->snapshot_steps > 0 && risei_embedder_takes_snapshots(&l->model->embedder);
     if (automatic && l->snapshots == 0 && now >= (int64_t)d->learn_start + d->snapshot_steps)
-        risei_snapshot_begin(l, NULL);
-    return l->refreshed > 0;
+        risei_learner_snapshot_begin(l, NULL);
+    return l->snapshot_next > 0;
 }
 
 /* -- The batch -- */
 
-/* Fills in transition i, which stands before the last sample of its window. If that is before the
-   episode's first frame, a copy of the last sample takes the place, with weight 0. */
+/* Fills in transition i, an earlier sample of its window. If this sample lies before the episode's
+   first frame, transition i is a copy of the last sample, marked as absent, with weight 0. */
 RISEI_FN void risei_batch_fill_earlier(risei_batch *b, const risei_replay *r, int i)
 {
     const risei_history *h = &r->history;
     const risei_transition *last = risei_batch_last(b, risei_batch_row(b, i));
     int const back = risei_batch_back(b, i);
     risei_transition *t = &b->transition[i];
-    int const absent = h->index[risei_slot(h, last->lane, last->at)] < back;
+    int const absent = h->index[risei_history_slot(h, last->lane, last->at)] < back;
     *t = absent ? *last
-                : risei_replay_transition(r, risei_slot(h, last->lane, last->at - back));
-    t->priority = last->priority; /* by which the whole window was drawn */
-    t->absent = absent;
+                : risei_replay_transition(r, risei_history_slot(h, last->lane, last->at - back));
+    t->priority = last->priority; /* the whole window was drawn by its last sample's priority */
+    t->before_episode = absent;
 }
-/* Draws the batch. A counting sort orders the windows by padding and keeps the order of equal
-   ones. */
+/* Draws the batch. Sorts the windows by padding, least first: scans them once for each possible
+   start. Windows with equal padding keep their order. */
 RISEI_FN void risei_batch_draw(risei_batch *b, const risei_replay *r, risei_random *random)
 {
     int start, i, row = 0;
@@ -8863,8 +8991,8 @@ RISEI_FN void risei_batch_draw(risei_batch *b, const risei_replay *r, risei_rand
         }
     for (i = 0; i < b->size - b->windows; i++) risei_batch_fill_earlier(b, r, i);
 }
-/* Gathers frame stacks of the batch's states and next states, and the windows that hold both. Parts
-   of the job take some of the transitions. */
+/* A job of risei_device_run. Gathers the frame stacks of the batch's states and next states, and
+   the windows that hold both. Each part handles a range of transitions. */
 RISEI_FN void risei_learner_gather_part(void *job, int part, int parts, void *scratch)
 {
     risei_learner *const l = (risei_learner *)job;
@@ -8885,9 +9013,9 @@ RISEI_FN void risei_learner_gather_part(void *job, int part, int parts, void *sc
                             m->frames + (ptrdiff_t)(b->size + i) * stack);
     }
 }
-/* Sets where the target network's windows start. A window of its own ends with the next state and
-   is no longer than the window that is trained. Where samples share a window, or windows begin with
-   a stored state, both networks use the same window. */
+/* Sets next_start, the step at which each window of the target network starts. That window ends
+   with the next state and has at most as many steps as the online network's window. If samples
+   share a window, or windows begin with a stored state, both start at the same step. */
 RISEI_FN void risei_learner_set_next_starts(risei_learner *l)
 {
     risei_batch *b = &l->batch;
@@ -8898,8 +9026,9 @@ RISEI_FN void risei_learner_set_next_starts(risei_learner *l)
         b->next_start[row] = own && b->start[row] < steps ? steps : b->start[row];
     }
 }
-/* Recalls the stored states with which windows begin that do not begin with their episode. */
-RISEI_FN void risei_learner_recall_states(risei_learner *l)
+/* Writes the stored state before step 0 of each window without padding. A window with padding
+   begins at its episode's first frame, from a zero state. */
+RISEI_FN void risei_learner_load_states(risei_learner *l)
 {
     const risei_history *h = &l->replay->history;
     const risei_sequence *s = &l->model->pass.sequence;
@@ -8909,9 +9038,9 @@ RISEI_FN void risei_learner_recall_states(risei_learner *l)
         const risei_transition *last = risei_batch_last(&l->batch, row);
         ptrdiff_t slot;
         if (l->batch.start[row] > 0) continue;
-        slot = risei_slot(h, last->lane, last->at - l->batch.before);
+        slot = risei_history_slot(h, last->lane, last->at - l->batch.before);
         for (part = 0; part < risei_cell_state_parts(cell->kind); part++)
-            risei_history_recall_state(l->model->device.kernels, h, slot, part * cell->units,
+            risei_history_load_state(l->model->device.kernels, h, slot, part * cell->units,
                                        cell->units, risei_sequence_state(s, cell, part, 0, row));
     }
 }
@@ -8927,15 +9056,15 @@ RISEI_FN void risei_learner_gather(risei_learner *l)
     if (m->net.memory->recurrent) {
         risei_sequence_plan(s);
         risei_sequence_zero_states(s, &m->net.cell, 0, b->windows);
-        risei_learner_recall_states(l);
+        risei_learner_load_states(l);
     }
     risei_learner_set_next_starts(l);
     risei_device_run(&m->device, 4.0 * b->windows * s->steps * m->net.cell.in,
                      risei_learner_gather_part, l);
 }
-/* Computes z and q of rows from .. to. Rows below batch.size are the batch's states; the rows after
-   them are the next states. Next states alone run over a window of their own (next_start); after
-   the states they run over the states' window, which goes on for n_step steps. */
+/* Computes z and q of rows from .. to - 1. Row i is the state of transition i, row size + i its
+   next state. If all rows are next states, windows start at next_start. Otherwise windows start at
+   b->start; for next states they have n_step more steps. */
 RISEI_FN void risei_learner_forward(risei_learner *l, risei_use use, int from, int to)
 {
     risei_model *m = l->model;
@@ -8947,7 +9076,7 @@ RISEI_FN void risei_learner_forward(risei_learner *l, risei_use use, int from, i
     risei_frames_input const input = risei_model_input(m, encodes_window ? 0 : from);
     int r;
     s->steps = b->before + 1 + (to > b->size ? m->desc->n_step : 0);
-    /* the plan is that of b->start: next_start is never before it */
+    /* begin[] was planned with b->start. next_start is never smaller, so the plan holds for it. */
     s->start = from >= b->size ? b->next_start : b->start;
     for (r = from; r < to; r++) {
         int const i = r % b->size, row = risei_batch_row(b, i);
@@ -8962,7 +9091,8 @@ RISEI_FN void risei_learner_forward(risei_learner *l, risei_use use, int from, i
 
 /* -- Targets and losses of the batch -- */
 
-/* Runs the target network on the next states, and with Munchausen on the states before them. */
+/* Runs the target network on the next states and, with Munchausen, on the states. Writes target_q
+   and target_z. */
 RISEI_FN void risei_learner_forward_target(risei_learner *l)
 {
     const risei_heads *h = &l->model->net.heads;
@@ -8975,9 +9105,9 @@ RISEI_FN void risei_learner_forward_target(risei_learner *l)
     memcpy(b->target_q, out->q, (states + size) * actions * sizeof *out->q);
     memcpy(b->target_z, out->z + states * outputs, size * outputs * sizeof *out->z);
 }
-/* Returns the reward that is learned from. Munchausen (Vieillard et al. 2020) adds the log
-   probability of the action by the target network's policy, times temperature (held above -1) and
-   munchausen_scale. */
+/* Returns the reward that the target of transition i uses. Munchausen (Vieillard et al. 2020) adds
+   munchausen_scale * max(-1, temperature * log p). p is the probability of the action in the target
+   network's policy. */
 RISEI_FN rise_real risei_learner_reward(const risei_learner *l, int i)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -8989,13 +9119,13 @@ RISEI_FN rise_real risei_learner_reward(const risei_learner *l, int i)
     if (!d->munchausen) return t->reward;
     risei_log_policy(l->model->device.kernels, d->actions,
                      l->batch.target_q + (ptrdiff_t)i * d->actions,
-                     risei_history_mask(h, risei_slot(h, t->lane, t->at)), temperature,
+                     risei_history_mask(h, risei_history_slot(h, t->lane, t->at)), temperature,
                      l->batch.log_policy);
     bonus = temperature * l->batch.log_policy[t->action];
     return t->reward + scale * (bonus > -1 ? bonus : (rise_real)-1);
 }
-/* Writes batch.target: the targets of transition i. Double Q-learning (van Hasselt et al. 2016):
-   the network that learns chooses the next action, and the target network says what it is worth. */
+/* Writes batch.target, the target of transition i. Double Q-learning (van Hasselt et al. 2016): the
+   online network chooses the next action, and the target network evaluates this action. */
 RISEI_FN void risei_learner_target(risei_learner *l, int i)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -9007,7 +9137,7 @@ RISEI_FN void risei_learner_target(risei_learner *l, int i)
     ptrdiff_t const next_row = d->munchausen ? b->size + i : i;
     const rise_real *next_q = b->target_q + next_row * d->actions;
     const rise_real *online_q = l->model->pass.heads.q + (ptrdiff_t)(b->size + i) * d->actions;
-    const uint8_t *mask = risei_history_mask(h, risei_slot(h, t->lane, t->at + t->steps));
+    const uint8_t *mask = risei_history_mask(h, risei_history_slot(h, t->lane, t->at + t->steps));
     risei_bootstrap next;
     next.actions = d->actions;
     next.reward = risei_learner_reward(l, i);
@@ -9025,7 +9155,8 @@ RISEI_FN void risei_learner_target(risei_learner *l, int i)
     }
     heads->kind->target(heads, &next, b->target);
 }
-/* Computes the targets, losses, td errors and dz of the batch. Returns the mean loss. */
+/* Computes the targets, losses, td errors and dz of the batch. Writes all metrics except
+   gradient_norm. Returns the mean loss, weighted by importance. */
 RISEI_FN double risei_learner_loss(risei_learner *l, risei_update_metrics *metrics)
 {
     const risei_heads *heads = &l->model->net.heads;
@@ -9056,8 +9187,8 @@ RISEI_FN double risei_learner_loss(risei_learner *l, risei_update_metrics *metri
     metrics->td_error = error / b->size;
     return metrics->loss;
 }
-/* Gives the last sample of each window the error by which the window is sampled (Kapturowski et al.
-   2019): eta max + (1 - eta) mean of its samples' errors. */
+/* Sets the td error of each window's last sample, from which the window's priority is computed:
+   eta * max + (1 - eta) * mean of the samples' absolute td errors (Kapturowski et al. 2019). */
 RISEI_FN void risei_batch_mix_errors(risei_batch *b, rise_real eta)
 {
     int row, i;
@@ -9065,7 +9196,7 @@ RISEI_FN void risei_batch_mix_errors(risei_batch *b, rise_real eta)
         rise_real largest = 0, sum = 0, count = 0;
         for (i = row; i < b->size; i += b->windows) {
             rise_real const error = risei_abs(b->td[i]);
-            if (b->transition[i].absent) continue;
+            if (b->transition[i].before_episode) continue;
             largest = error > largest ? error : largest;
             sum = sum + error;
             count = count + 1;
@@ -9076,27 +9207,29 @@ RISEI_FN void risei_batch_mix_errors(risei_batch *b, rise_real eta)
 
 /* -- The update -- */
 
-/* Moves the target network: a whole copy, or target_rate of the way. */
+/* Updates the target network: target += target_rate * (weights - target). Rate 1 is a copy. */
 RISEI_FN void risei_learner_copy_target(risei_learner *l)
 {
     risei_model *m = l->model;
     rise_real const rate = (rise_real)m->desc->target_rate;
     size_t i;
-    if (rate >= 1) memcpy(m->target, m->weights, m->net.block * sizeof *m->weights);
-    for (i = 0; i < m->net.block && rate < 1; i++)
+    if (rate >= 1) memcpy(m->target, m->weights, m->net.weights_size * sizeof *m->weights);
+    for (i = 0; i < m->net.weights_size && rate < 1; i++)
         m->target[i] = m->target[i] + rate * (m->weights[i] - m->target[i]);
 }
-/* Returns whether the loss is finite and, if that is not known, the weights too: a ReLU can hide a
-   NaN among them. */
+/* Returns whether the loss is finite. Also checks the weights if the optimizer does not know that
+   they are finite: a ReLU can map NaN to 0, so a NaN weight may leave the loss finite. */
 RISEI_FN int risei_learner_finite(risei_learner *l, double loss)
 {
     risei_model *m = l->model;
     double sum = loss;
     if (l->optimizer.unchecked)
-        sum += risei_sum_squares(&m->device, &l->optimizer, m->net.parameters, m->weights);
+        sum +=
+            risei_optimizer_sum_squares(&m->device, &l->optimizer, m->net.parameters, m->weights);
     return sum <= DBL_MAX;
 }
-/* Computes the gradient of the batch and takes a step of Adam. Returns the gradient's norm. */
+/* Computes the gradient of the batch and updates the weights by Adam. Returns the norm of the
+   gradient. */
 RISEI_FN double risei_learner_descend(risei_learner *l, int64_t now)
 {
     risei_model *m = l->model;
@@ -9105,21 +9238,22 @@ RISEI_FN double risei_learner_descend(risei_learner *l, int64_t now)
     risei_net_backward(&m->device, &m->net, w, l->gradient, d->batch, l->batch.before + 1,
                        &m->pass);
     risei_net_derive_backward(&m->device, &m->net, m->noise, m->spectral, w, l->gradient);
-    return risei_optimizer_step(&m->device, &l->optimizer, m->net.parameters, m->weights,
-                                l->gradient, risei_learning_rate(d, now), d->adam_epsilon,
+    return risei_optimizer_update(&m->device, &l->optimizer, m->net.parameters, m->weights,
+                                l->gradient, risei_learner_rate(d, now), d->adam_epsilon,
                                 d->gradient_clip < 0 ? 0 : d->gradient_clip);
 }
-/* Renews the priorities of the batch. */
+/* Computes new priorities of the batch's transitions from their td errors. */
 RISEI_FN void risei_learner_renew_priorities(risei_learner *l)
 {
     const rise_agent_desc *d = l->model->desc;
     risei_batch *b = &l->batch;
     if (d->priority_mix > 0) risei_batch_mix_errors(b, (rise_real)d->priority_mix);
-    risei_replay_update(l->replay, l->model->device.kernels, b->size, b->transition, b->td,
+    risei_replay_set_priorities(l->replay, l->model->device.kernels, b->size, b->transition, b->td,
                         d->priority_exponent < 0 ? 0 : d->priority_exponent, b->work);
 }
-/* Carries out one update, or a part of a snapshot in its place. `now`: steps so far. If a number is
-   not finite, nothing changes but the random stream, so that the same batch is not drawn again. */
+/* Does one update or, while a snapshot is in progress, a part of the snapshot instead. `now`:
+   environment steps so far. If a weight, the loss or the gradient is not finite, discards the
+   update: only the random stream has advanced, so the next call draws another batch. */
 RISEI_FN rise_result risei_learner_update(risei_learner *l, int64_t now, rise_error *error)
 {
     risei_model *m = l->model;
@@ -9129,11 +9263,11 @@ RISEI_FN rise_result risei_learner_update(risei_learner *l, int64_t now, rise_er
     int const needs_next = !d->no_double && !d->munchausen;
     int finite;
     if (m->net.memory->embeds && !m->embedder.statistics_frozen) risei_learner_end_warm_up(l, now);
-    if (risei_snapshot_due(l, now)) {
-        risei_snapshot_continue(l);
+    if (risei_learner_snapshot_poll(l, now)) {
+        risei_learner_snapshot_continue(l);
         return RISE_OK;
     }
-    risei_batch_draw(b, l->replay, &l->sample);
+    risei_batch_draw(b, l->replay, &l->sample_random);
     risei_replay_weights(m->device.kernels, b->size, b->transition,
                          d->importance_exponent < 0 ? 0 : d->importance_exponent, b->importance);
     risei_learner_gather(l);
@@ -9158,13 +9292,13 @@ RISEI_FN rise_result risei_learner_update(risei_learner *l, int64_t now, rise_er
 
 /* -- When to learn -- */
 
-/* Notes that the games took so many steps. */
-RISEI_FN void risei_learner_owe(risei_learner *l, int steps)
+/* Adds environment steps to those for which updates are owed. */
+RISEI_FN void risei_learner_add_steps(risei_learner *l, int steps)
 {
     const rise_agent_desc *d = l->model->desc;
     int64_t const most = d->learn_period + d->environments;
     l->owed += steps;
-    /* updates that could not be done in time are not caught up with */
+    /* updates that were not possible when they were due are dropped, not done later all at once */
     if (!d->learn_outside && l->owed > most) l->owed = most;
 }
 /* Returns whether an update is due and possible. */
@@ -9172,8 +9306,8 @@ RISEI_FN int risei_learner_is_due(const risei_learner *l)
 {
     return l->owed >= l->model->desc->learn_period && l->replay->ready > 0;
 }
-/* Returns the seconds since some moment. */
-RISEI_FN double risei_clock(const rise_agent_desc *d)
+/* Returns the seconds since a fixed moment. */
+RISEI_FN double risei_learner_clock(const rise_agent_desc *d)
 {
     if (d->clock_fn != NULL) return d->clock_fn(d->clock_user);
 #ifdef TIME_UTC
@@ -9186,48 +9320,50 @@ RISEI_FN double risei_clock(const rise_agent_desc *d)
     return (double)clock() / CLOCKS_PER_SEC;
 #endif
 }
-/* Carries out due updates for about `microseconds`; returns their number, or an error. An update
-   begins when the time saved up is as long as updates have taken on average. */
+/* Does due updates for about `microseconds`. Returns their number, or a negative rise_result. An
+   update begins when the unused time, which adds up over calls, is at least l->update_time. */
 RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microseconds,
                                    rise_error *error)
 {
     const rise_agent_desc *d = l->model->desc;
-    double const start = risei_clock(d);
+    double const start = risei_learner_clock(d);
+    rise_result result = RISE_OK;
     double used = 0;
     int updates = 0;
-    l->saved += microseconds;
-    while (risei_learner_is_due(l) && l->saved - used >= l->cost) {
+    l->budget += microseconds;
+    while (risei_learner_is_due(l) && l->budget - used >= l->update_time) {
         double const before = used;
-        rise_result const result = risei_learner_update(l, now, error);
-        int const first = updates == 0 && !(l->cost > 0);
-        if (result != RISE_OK) return (int)result;
+        int const first = updates == 0 && !(l->update_time > 0);
+        result = risei_learner_update(l, now, error);
+        used = (risei_learner_clock(d) - start) * 1e6;
+        l->update_time = first ? used : l->update_time + (used - before - l->update_time) / 8;
+        if (result != RISE_OK) break;
         l->owed -= d->learn_period;
         updates++;
-        used = (risei_clock(d) - start) * 1e6;
-        l->cost = first ? used : l->cost + (used - before - l->cost) / 8;
     }
-    l->saved -= used;
-    if (l->saved > l->cost) l->saved = l->cost; /* time in which nothing was due is lost */
-    return updates;
+    l->budget -= used;
+    /* keeps at most the time of one update */
+    if (l->budget > l->update_time) l->budget = l->update_time;
+    return result == RISE_OK ? updates : (int)result;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>actor: the training games
+/* >>actor: the training environments
 
-   Holds the lanes of the games that the agent learns from: it checks what they report, stores
-   it, and explores. Main type: risei_actor. Uses targets, replay, embedder, model. Tests:
-   tests/rules.c, tests/agent.c. */
+   Holds a lane for each environment that the agent learns from. Checks and stores what the
+   environments report, and chooses their actions. Main type: risei_actor. Uses targets, replay,
+   embedder, model. Tests: tests/rules.c, tests/agent.c. */
 
 enum { RISEI_RETURNS = 100 }; /* episodes over which mean_return is taken */
 
 typedef struct risei_actor {
     risei_model *model;
-    risei_replay *replay; /* a lane for each game */
+    risei_replay *replay; /* a lane for each environment */
     risei_states states;
     double *lane_return;  /* [environments] of the episode in progress */
-    double *returns;      /* [RISEI_RETURNS] of the last episodes, a ring */
-    risei_random explore; /* random stream */
-    int64_t steps, episodes;
+    double *returns;      /* [RISEI_RETURNS] ring buffer of the last episodes' returns */
+    risei_random explore_random;
+    int64_t steps, episodes; /* of all environments so far */
 } risei_actor;
 
 RISEI_FN void risei_actor_layout(risei_arena *arena, risei_actor *a)
@@ -9237,15 +9373,15 @@ RISEI_FN void risei_actor_layout(risei_arena *arena, risei_actor *a)
     a->lane_return = RISEI_TAKE(arena, double, environments);
     a->returns = RISEI_TAKE(arena, double, RISEI_RETURNS);
 }
-RISEI_FN double risei_epsilon(const rise_agent_desc *d, int64_t now)
+RISEI_FN double risei_actor_epsilon(const rise_agent_desc *d, int64_t now)
 {
-    return risei_schedule(d, now, d->epsilon_start < 0 ? 0 : d->epsilon_start,
+    return risei_model_schedule(d, now, d->epsilon_start < 0 ? 0 : d->epsilon_start,
                           d->epsilon_end < 0 ? 0 : d->epsilon_end, d->epsilon_steps);
 }
-/* Checks the arguments of a step of one lane against what came before. `who` is "environment" or
-   "player". Any lane's `allowed` must allow an action, but for terminated episodes, where it is not
-   read. */
-RISEI_FN rise_result risei_check_step(const rise_agent_desc *d, const char *who,
+/* Checks the arguments of a step against the lane's previous event. `who` names the lane in error
+   sentences: "environment" or "player". `allowed` must allow an action, except at
+   RISE_TERMINATED. At RISE_TRUNCATED it must: the target bootstraps from the last frame. */
+RISEI_FN rise_result risei_actor_check_step(const rise_agent_desc *d, const char *who,
                                       const risei_history *h, int lane, float reward, int event,
                                       const uint8_t *allowed, rise_error *error)
 {
@@ -9266,8 +9402,9 @@ RISEI_FN rise_result risei_check_step(const rise_agent_desc *d, const char *who,
         return risei_fail(error, RISE_BAD_CALL, "%s %d allows no action at all", who, lane);
     return RISE_OK;
 }
-/* Chooses an action for the newest slot of a lane: a random allowed one with probability epsilon,
-   else the best. Draws two numbers in any case, so that the stream does not depend on Q. */
+/* Returns an action for the newest slot of a lane: with probability epsilon a random allowed one,
+   else the greedy one. Returns 0 at the end of an episode. Always draws both random numbers, so
+   the position in the random stream does not depend on epsilon. */
 RISEI_FN int risei_actor_choose(risei_actor *a, double epsilon, int lane)
 {
     const risei_history *h = &a->replay->history;
@@ -9275,29 +9412,30 @@ RISEI_FN int risei_actor_choose(risei_actor *a, double epsilon, int lane)
     ptrdiff_t const slot = risei_history_newest(h, lane);
     const uint8_t *mask = risei_history_mask(h, slot);
     const rise_real *q = a->model->pass.heads.q + (ptrdiff_t)lane * actions;
-    int const explores = (double)risei_random_uniform(&a->explore) < epsilon;
+    int const explores = (double)risei_random_uniform(&a->explore_random) < epsilon;
     int i, pick, allowed = 0;
     for (i = 0; i < actions; i++) allowed += risei_mask_allows(mask, i);
-    pick = risei_random_below(&a->explore, allowed > 0 ? allowed : 1);
+    pick = risei_random_below(&a->explore_random, allowed > 0 ? allowed : 1);
     for (i = 0; i < actions - 1; i++)
         if (risei_mask_allows(mask, i) && pick-- == 0) break;
-    if (risei_is_last(h->events[slot])) return 0;
+    if (risei_event_is_last(h->events[slot])) return 0;
     return explores ? i : risei_best_action(actions, q, mask);
 }
-/* Counts the return of a lane's episode. `cut`: RISE_FIRST came before the last frame. */
+/* Adds the reward to the return of a lane's episode. Stores the return if the episode ended. `cut`:
+   RISE_FIRST came in the middle of an episode. */
 RISEI_FN void risei_actor_count_return(risei_actor *a, int lane, float reward, int event)
 {
     int const first = event == RISE_FIRST;
     int const cut = first && !risei_history_ended(&a->replay->history, lane);
     double *const sum = &a->lane_return[lane];
-    if (cut || risei_is_last(event)) {
+    if (cut || risei_event_is_last(event)) {
         a->returns[a->episodes % RISEI_RETURNS] = *sum + (cut ? 0 : (double)reward);
         a->episodes++;
     }
     *sum = first ? 0 : *sum + (double)reward;
 }
-/* Stores what the games did, whose embeddings are in model->embeddings. Returns how many of them
-   want an action. */
+/* Stores the frame, reward and event of each environment. The embeddings must be in
+   model->embeddings. Returns how many environments need an action. */
 RISEI_FN int risei_actor_observe(risei_actor *a, const uint8_t *frames, const float *rewards,
                                  const rise_event *events, const uint8_t *allowed)
 {
@@ -9313,14 +9451,15 @@ RISEI_FN int risei_actor_observe(risei_actor *a, const uint8_t *frames, const fl
         o.event = (int)events[lane];
         o.allowed = allowed != NULL ? allowed + (ptrdiff_t)lane * actions : NULL;
         risei_actor_count_return(a, lane, o.reward, o.event);
-        acting += !risei_is_last(o.event);
+        acting += !risei_event_is_last(o.event);
         if (h->size > 0 && !m->embedder.statistics_frozen)
             risei_embedder_observe(&m->embedder, o.embedding);
         risei_replay_append(a->replay, lane, &o, actions);
     }
     return acting;
 }
-/* Checks what all games report, and embeds their frames, before anything changes. */
+/* Checks the arguments of all environments and computes the embeddings of their frames. Changes
+   nothing but model->embeddings, so a refused call has no effect. */
 RISEI_FN rise_result risei_actor_check(risei_actor *a, const uint8_t *frames, const float *rewards,
                                        const rise_event *events, const uint8_t *allowed,
                                        rise_error *error)
@@ -9331,7 +9470,7 @@ RISEI_FN rise_result risei_actor_check(risei_actor *a, const uint8_t *frames, co
     for (lane = 0; lane < h->lanes; lane++) {
         const uint8_t *row =
             allowed != NULL ? allowed + (ptrdiff_t)lane * m->desc->actions : NULL;
-        rise_result result = risei_check_step(m->desc, "environment", h, lane, rewards[lane],
+        rise_result result = risei_actor_check_step(m->desc, "environment", h, lane, rewards[lane],
                                               (int)events[lane], row, error);
         if (result == RISE_OK)
             result = risei_embedder_embed_checked(&m->device, &m->embedder,
@@ -9341,17 +9480,17 @@ RISEI_FN rise_result risei_actor_check(risei_actor *a, const uint8_t *frames, co
     }
     return RISE_OK;
 }
-/* Chooses and stores the actions [environments] of all games. */
+/* Chooses the actions [environments] of all environments, and stores them. */
 RISEI_FN void risei_actor_act(risei_actor *a, int *actions)
 {
     risei_history *h = &a->replay->history;
-    double const epsilon = risei_epsilon(a->model->desc, a->steps);
+    double const epsilon = risei_actor_epsilon(a->model->desc, a->steps);
     risei_acting acting;
     int lane;
     acting.history = h;
     acting.first = 0, acting.count = h->lanes;
     acting.states = a->states;
-    /* random actions need no network, but carried states must not miss a step */
+    /* With epsilon 1 all actions are random, so Q is not needed; carried states must be updated. */
     if (epsilon < 1 || a->model->desc->carry_state)
         risei_model_act(a->model, RISEI_USE_ACT, &acting);
     for (lane = 0; lane < h->lanes; lane++) {
@@ -9359,8 +9498,9 @@ RISEI_FN void risei_actor_act(risei_actor *a, int *actions)
         h->actions[risei_history_newest(h, lane)] = (int16_t)actions[lane];
     }
 }
-/* Returns the frames stored since the agent was created. After loading an agent without its replay
-   buffer, learning waits until this passes learn_start. */
+/* Returns how many frames were stored since the agent was created, over all environments. After
+   an agent is loaded without its replay buffer, learning waits until this number exceeds
+   learn_start. */
 RISEI_FN int64_t risei_actor_seen(const risei_actor *a)
 {
     const risei_history *h = &a->replay->history;
@@ -9373,15 +9513,15 @@ RISEI_FN int64_t risei_actor_seen(const risei_actor *a)
 /* ---------------------------------------------------------------------------------------------- */
 /* >>players: characters that play and do not learn
 
-   Holds a short history for each character. Main type: risei_players. Uses replay, embedder,
-   model, actor. Test: tests/rules.c. */
+   Holds a short history for each player. A player is a character in a game. Main type:
+   risei_players. Uses replay, embedder, model, actor. Test: tests/rules.c. */
 
 typedef struct risei_players {
     risei_model *model;
     risei_history history; /* a lane for each player, as long as acting needs */
     risei_states states;
-    rise_real *q;          /* [players][actions] of the last call */
-    int *has_q;            /* [players] */
+    rise_real *q;          /* [players][actions] of each player's last call */
+    int *has_q;            /* [players] 1: its row of q is valid */
 } risei_players;
 
 RISEI_FN void risei_players_layout(risei_arena *arena, risei_players *p)
@@ -9393,16 +9533,17 @@ RISEI_FN void risei_players_layout(risei_arena *arena, risei_players *p)
     p->q = RISEI_TAKE(arena, rise_real, players * (size_t)d->actions);
     p->has_q = RISEI_TAKE(arena, int, players);
 }
-/* Returns the best allowed action, 0 where the episode is over. `allowed`: [actions] bytes, or NULL
-   for all. */
+/* Returns the greedy action for row 0 of pass.heads.q, or 0 if the episode is over. `allowed`:
+   [actions] bytes; NULL: all actions. */
 RISEI_FN int risei_players_choose(const risei_players *p, int event, const uint8_t *allowed)
 {
     const rise_real *q = p->model->pass.heads.q;
     int i, best = -1;
     for (i = 0; i < p->model->desc->actions; i++)
         if ((allowed == NULL || allowed[i] != 0) && (best < 0 || q[i] > q[best])) best = i;
-    return best < 0 || risei_is_last(event) ? 0 : best;
+    return best < 0 || risei_event_is_last(event) ? 0 : best;
 }
+/* Plays one step of a player. Returns the action, or a negative rise_result. */
 RISEI_FN int risei_players_play(risei_players *p, int player, risei_observation *o,
                                 rise_error *error)
 {
@@ -9411,11 +9552,11 @@ RISEI_FN int risei_players_play(risei_players *p, int player, risei_observation 
     int const actions = m->desc->actions;
     risei_acting acting;
     int action;
-    rise_result result =
-        risei_check_step(m->desc, "player", h, player, o->reward, o->event, o->allowed, error);
+    rise_result result = risei_actor_check_step(m->desc, "player", h, player, o->reward, o->event,
+                                                o->allowed, error);
     if (result == RISE_OK)
-        result = risei_embedder_embed_checked(&m->device, &m->embedder, o->frame, m->embeddings,
-                                              error);
+        result =
+            risei_embedder_embed_checked(&m->device, &m->embedder, o->frame, m->embeddings, error);
     if (result != RISE_OK) return (int)result;
     o->embedding = m->embeddings;
     risei_history_append(h, player, o, actions);
@@ -9433,14 +9574,14 @@ RISEI_FN int risei_players_play(risei_players *p, int player, risei_observation 
 /* ---------------------------------------------------------------------------------------------- */
 /* >>agent: the public object, which owns a model, a replay buffer, a learner, an actor and players
 
-   Holds the functions of >>api-agent: they check their arguments and call the parts. Main type:
-   rise_agent. Uses recurrent, network, replay, describe, model, learner, actor, players. Tests:
-   tests/rules.c, tests/agent.c. */
+   Holds the functions of >>api-agent. They check their arguments and call the rooms above. Main
+   type: rise_agent. Uses recurrent, network, replay, describe, model, learner, actor, players.
+   Tests: tests/rules.c, tests/agent.c. */
 
 struct rise_agent {
     rise_agent_desc desc; /* resolved */
     rise_error error;     /* of the last call that failed */
-    void *block;          /* to free; NULL: the caller's memory */
+    void *block;          /* memory to free; NULL: the caller owns it (memory_block) */
     size_t bytes;
     risei_model model;
     risei_replay replay;
@@ -9449,7 +9590,7 @@ struct rise_agent {
     risei_players players;
 };
 
-/* Sets everything that the resolved description alone decides. */
+/* Sets all members of *a that follow from the resolved description. Takes no memory. */
 RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
 {
     risei_history *h = &a->players.history;
@@ -9459,7 +9600,7 @@ RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
     a->model.net = risei_net_make(desc);
     a->learner.model = a->actor.model = a->players.model = &a->model;
     a->learner.replay = a->actor.replay = &a->replay;
-    a->learner.players = h;
+    a->learner.players_history = h;
     h->frame_bytes = desc->frame_width * desc->frame_height * desc->frame_channels;
     h->size = a->model.net.memory->embeds ? desc->embedding_size : 0;
     h->f32 = desc->embedding_f32 != 0 || sizeof(rise_real) == 8;
@@ -9474,10 +9615,10 @@ RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
         h->state = risei_cell_state_size(a->model.net.cell.kind, desc->recurrent_units);
     a->replay.reach = risei_replay_reach(desc);
     a->replay.n_step = desc->n_step;
-    a->replay.stride = desc->window_stride;
+    a->replay.window_stride = desc->window_stride;
     a->replay.discount = desc->discount;
 }
-/* Takes the memory of a planned agent; counts it if the arena has no base. */
+/* Takes the arrays of a planned agent from the arena. An arena without a base only counts bytes. */
 RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
 {
     risei_model_layout(arena, &a->model);
@@ -9487,8 +9628,8 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     risei_learner_layout(arena, &a->learner);
     risei_actor_layout(arena, &a->actor);
 }
-/* Returns the bytes of an agent with a resolved description; 0 if they do not fit into size_t. A
-   block may have any alignment, so there is room to align it. */
+/* Returns how many bytes an agent needs, or 0 if the number does not fit into size_t. Includes room
+   to align a block that has any alignment. */
 RISEI_FN size_t risei_agent_measure(const rise_agent_desc *resolved)
 {
     rise_agent plan;
@@ -9508,7 +9649,7 @@ RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error)
     bytes = risei_agent_measure(&resolved);
     if (bytes == 0)
         risei_fail(error, RISE_NO_MEMORY,
-                   "the agent is larger than this machine's addresses; lower replay_capacity");
+                   "the agent does not fit into the address space; lower replay_capacity");
     return bytes;
 }
 
@@ -9528,11 +9669,16 @@ RISEI_FN rise_result risei_agent_check_machine(const rise_agent_desc *resolved, 
 #endif
     return RISE_OK;
 }
-/* Gets the block for `bytes`: the caller's, or zeroed memory. */
+/* Sets *block to memory of `bytes` bytes: the caller's memory_block or, without one, zeroed memory
+   of the system. */
 RISEI_FN rise_result risei_agent_get_block(const rise_agent_desc *d, size_t bytes,
                                            unsigned char **block, rise_error *error)
 {
-    if (bytes == 0 || (d->memory_bytes > 0 && bytes > d->memory_bytes))
+    if (bytes == 0)
+        return risei_fail(error, RISE_NO_MEMORY,
+                          "the agent is larger than this machine's addresses; lower %s",
+                          d->play_only ? "players" : "replay_capacity");
+    if (d->memory_bytes > 0 && bytes > d->memory_bytes)
         return risei_fail(
             error, RISE_NO_MEMORY,
             "the agent needs %.0f bytes and memory_bytes is %.0f; raise it or lower %s",
@@ -9546,7 +9692,7 @@ RISEI_FN rise_result risei_agent_get_block(const rise_agent_desc *d, size_t byte
                           "the system refused %.0f bytes; lower replay_capacity", (double)bytes);
     return RISE_OK;
 }
-/* Lays an agent out in its block. */
+/* Places an agent and its arrays in a block of `bytes` bytes. Returns the agent. */
 RISEI_FN rise_agent *risei_agent_place(const rise_agent_desc *resolved, unsigned char *block,
                                        size_t bytes)
 {
@@ -9564,7 +9710,7 @@ RISEI_FN rise_agent *risei_agent_place(const rise_agent_desc *resolved, unsigned
     a->model.device.kernels = rise_kernels_of(resolved->isa);
     return a;
 }
-/* Starts the threads, and draws weights and random streams. */
+/* Starts the workers, draws the weights, and sets up the random streams. */
 RISEI_FN rise_result risei_agent_start(rise_agent *a, rise_error *error)
 {
     rise_result result;
@@ -9579,7 +9725,7 @@ RISEI_FN rise_result risei_agent_start(rise_agent *a, rise_error *error)
 #endif
     result = risei_model_initialise(&a->model, error);
     risei_learner_initialise(&a->learner);
-    a->actor.explore = risei_random_stream(a->desc.seed, RISEI_RANDOM_EXPLORE);
+    a->actor.explore_random = risei_random_stream(a->desc.seed, RISEI_RANDOM_EXPLORE);
     return result;
 }
 RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc,
@@ -9639,7 +9785,8 @@ RISEI_FN rise_result risei_agent_check_arguments(rise_agent *a, const uint8_t *f
     if (missing != NULL) return risei_fail(&a->error, RISE_BAD_CALL, "%s is NULL", missing);
     if ((allowed != NULL) != a->desc.action_masks)
         return risei_fail(&a->error, RISE_BAD_CALL,
-                          "allowed is%s NULL and desc.action_masks is %d; they go together",
+                          "allowed is%s NULL and desc.action_masks is %d; pass allowed if, and "
+                          "only if, action_masks is 1",
                           allowed == NULL ? "" : " not", a->desc.action_masks);
     return RISE_OK;
 }
@@ -9658,7 +9805,7 @@ RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, c
     risei_actor_act(&a->actor, actions);
     a->actor.steps += acting;
     if (a->actor.steps > a->desc.learn_start && risei_actor_seen(&a->actor) > a->desc.learn_start)
-        risei_learner_owe(&a->learner, acting);
+        risei_learner_add_steps(&a->learner, acting);
     while (!a->desc.learn_outside && risei_learner_is_due(&a->learner)) {
         a->learner.owed -= a->desc.learn_period;
         result = rise_agent_learn(a);
@@ -9691,7 +9838,7 @@ RISE_API rise_result rise_agent_learn(rise_agent *a)
     if (a->replay.ready == 0)
         return risei_fail(
             &a->error, RISE_BAD_CALL,
-            "the replay buffer holds no transition yet; step on for n_step, %d, and more",
+            "the replay buffer holds no transition yet; it needs more than n_step, %d, steps",
             a->desc.n_step);
     return risei_learner_update(&a->learner, a->actor.steps, &a->error);
 }
@@ -9705,7 +9852,7 @@ RISE_API int rise_agent_learn_for(rise_agent *a, double microseconds)
 }
 RISE_API rise_result rise_agent_snapshot(rise_agent *a)
 {
-    return a == NULL ? RISE_BAD_CALL : risei_snapshot_begin(&a->learner, &a->error);
+    return a == NULL ? RISE_BAD_CALL : risei_learner_snapshot_begin(&a->learner, &a->error);
 }
 
 /* -- Playing -- */
@@ -9751,14 +9898,15 @@ RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
     if (a->desc.play_only) return;
     m->steps = actor->steps, m->episodes = actor->episodes, m->updates = a->model.updates;
     m->updates_owed = l->owed / a->desc.learn_period;
-    m->epsilon = risei_epsilon(&a->desc, actor->steps);
+    m->epsilon = risei_actor_epsilon(&a->desc, actor->steps);
     for (i = 0; i < known; i++) m->mean_return += actor->returns[i] / known;
     m->loss = l->metrics.loss, m->mean_value = l->metrics.mean_value;
     m->td_error = l->metrics.td_error, m->gradient_norm = l->metrics.gradient_norm;
     for (i = 0; i < h->lanes; i++) m->replay_size += h->written[i] - risei_history_oldest(h, i);
     m->replay_ready = a->replay.ready;
-    m->refreshing = risei_snapshot_left(l);
-    m->bytes_per_step = risei_history_slot_bytes(h) + sizeof(double) * 8 / 7; /* the sum tree */
+    m->refreshing = risei_learner_snapshot_left(l);
+    /* the sum tree has 1 + 1/8 + 1/64 + ... = 8/7 doubles a slot */
+    m->bytes_per_step = risei_history_slot_bytes(h) + sizeof(double) * 8 / 7;
 }
 RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *a) { return &a->desc; }
 RISE_API const rise_error *rise_agent_error(const rise_agent *a)
@@ -9776,10 +9924,9 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
 /* ---------------------------------------------------------------------------------------------- */
 /* >>files: saving and loading agents
 
-   Holds the file format. One function, risei_file_visit, walks over all that is saved; it
-   measures, writes and reads, so that these cannot disagree. Main type: risei_file_header. Uses
-   bytes, network, optimizer, replay, frozen, embedder, describe, model, learner, actor, agent.
-   Test: tests/files.c.
+   Holds the file format. The function risei_file_visit measures, writes and reads a section with
+   the same code, so the three cannot disagree. Main type: risei_file_header. Uses bytes, network,
+   optimizer, replay, frozen, embedder, describe, model, learner, actor, agent. Test: tests/files.c.
 
    A file is a header, a table of sections, and the sections without gaps. Numbers are
    little-endian.
@@ -9787,16 +9934,17 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
              u32 sections
      table   for each section u32 kind | u32 CRC-32 of its bytes | u64 length;
              then u32 CRC-32 of header and table
-   Flags: 1 numbers were fused (see NUMBERS), 2 has the replay buffer, 4 is only a policy.
-   CRCs find accidents, not malice, so every value is checked as well.
+   Flags: 1: the kernels used fused multiply-add (see NUMBERS); 2: the file holds the replay buffer;
+   4: the file holds only a policy. A CRC detects accidental damage, but not a forged file, so every
+   value is checked as well.
 
    The first section is the description as text, a line "field=value" for each field, in the form
    of rise_agent_set. Its first line is "description=N": the revision of the table of fields. A
    line that begins with '?' may be ignored by a reader that does not know its field. */
 
-/* The version changes when the layout of header or sections does. The revision changes when a field
-   is added to risei_fields: see HOW TO ADD A DESCRIPTION FIELD. Readers keep reading all versions
-   from RISEI_FILE_VERSION_FIRST on. */
+/* The version changes when the layout of the header or of a section changes. The revision changes
+   when a field is added to risei_fields: see HOW TO ADD A DESCRIPTION FIELD. Readers accept all
+   versions from RISEI_FILE_VERSION_FIRST on. */
 enum {
     RISEI_FILE_VERSION_FIRST = 7,
     RISEI_FILE_VERSION = 7,
@@ -9804,7 +9952,7 @@ enum {
     RISEI_DESCRIPTION = 1
 };
 enum { RISEI_FILE_FUSED = 1, RISEI_FILE_REPLAY = 2, RISEI_FILE_POLICY = 4 };
-/* Kinds of sections, in their order. */
+/* The kinds of sections, in the order in which a file holds them. */
 enum {
     RISEI_SECTION_DESC = 1,
     RISEI_SECTION_ACTING,
@@ -9816,9 +9964,9 @@ static const unsigned char risei_file_magic[8] = {0x89, 'R', 'I', 'S', 'E', 0x0D
 
 /* -- The description -- */
 
-enum { RISEI_DESC_BYTES = 8192, RISEI_DESC_LINE = 120 }; /* the longest text and line */
+enum { RISEI_DESC_BYTES = 8192, RISEI_DESC_LINE = 120 }; /* bytes of the longest text and line */
 
-/* Where lines of a description go. */
+/* The user data of risei_desc_write_line: the byte stream, and a description to look up fields. */
 typedef struct risei_desc_writer {
     risei_io *io;
     rise_agent_desc desc;
@@ -9834,7 +9982,8 @@ RISEI_FN void risei_desc_write_line(void *user, const char *text)
     int const length = snprintf(line, sizeof line, "%s%s\n", optional ? "?" : "", text);
     risei_io_numbers(w->io, line, (size_t)length, 1);
 }
-/* Whether an agent only plays is the reader's choice, so play_only is written as 0. */
+/* Writes the description as text. Writes play_only as 0, because the caller who loads the file
+   chooses it. */
 RISEI_FN void risei_desc_write(risei_io *f, const rise_agent_desc *desc)
 {
     risei_desc_writer w;
@@ -9847,12 +9996,12 @@ RISEI_FN void risei_desc_write(risei_io *f, const rise_agent_desc *desc)
     rise_agent_describe(&w.desc, risei_desc_write_line, &w);
 }
 
-/* A description while it is read. */
+/* The state of reading a description. */
 typedef struct risei_desc_reader {
     rise_agent_desc *desc;
-    int revision; /* of the text; 0: its line has not been read */
-    int seed;     /* 1: read */
-    /* which fields have been read */
+    int revision; /* of the text; 0: its first line has not been read */
+    int seed;     /* 1: seed has been read */
+    /* marks; 1: the field has been read */
     unsigned char fields[RISEI_FIELDS], conv[RISE_MAX_CONV][RISEI_CONV_FIELDS];
     rise_error *error;
 } risei_desc_reader;
@@ -9863,8 +10012,9 @@ RISEI_FN rise_result risei_desc_wrong(const risei_desc_reader *r, const char *wh
     return risei_fail(r->error, RISE_BAD_FILE, "the description in the file is wrong: %s %.60s",
                       what, name);
 }
-/* Marks a field as read. Returns a pointer to the mark of a field that `object` holds. */
-RISEI_FN unsigned char *risei_desc_mark(risei_desc_reader *r, const risei_field *field,
+/* Returns a pointer to the mark of a field that `object` holds. `object` is r->desc or an element
+   of its conv[]. */
+RISEI_FN unsigned char *risei_desc_mark_of(risei_desc_reader *r, const risei_field *field,
                                         const void *object)
 {
     int l;
@@ -9895,7 +10045,8 @@ RISEI_FN rise_result risei_desc_read_line(risei_desc_reader *r, const char *line
         return length == 11 && memcmp(text, "description", 11) == 0
                    ? risei_desc_read_revision(r, text + 12)
                    : risei_desc_wrong(r, "it begins with", line);
-    if (length == 4 && memcmp(text, "seed", 4) == 0 && !r->seed) {
+    if (length == 4 && memcmp(text, "seed", 4) == 0) {
+        if (r->seed) return risei_desc_wrong(r, "twice there is", "seed");
         r->seed = 1;
         return risei_seed_read(text + 5, &r->desc->seed) ? RISE_OK
                                                          : risei_desc_wrong(r, "a line is", line);
@@ -9907,16 +10058,16 @@ RISEI_FN rise_result risei_desc_read_line(risei_desc_reader *r, const char *line
                           r->revision > RISEI_DESCRIPTION ? RISE_NEWER_FILE : RISE_BAD_FILE,
                           "the description has the field \"%.*s\", which this rise.h does not know",
                           length < 60 ? (int)length : 60, text);
-    mark = risei_desc_mark(r, field, object);
-    if (*mark) return risei_desc_wrong(r, "twice there is", field->name);
+    mark = risei_desc_mark_of(r, field, object);
+    if (*mark) return risei_desc_wrong(r, "it repeats", field->name);
     *mark = 1;
     if (rise_agent_set(r->desc, text, NULL) != RISE_OK ||
         risei_check_range(field, object, "", 0, NULL) != RISE_OK)
         return risei_desc_wrong(r, "a line is", line);
     return RISE_OK;
 }
-/* Gives fields that were not read the value that files of this revision imply. Returns the first
-   field that such a file must have, or NULL. */
+/* Checks that a file of this revision has all fields of the revision. Gives each field that a later
+   revision added its value `before`. Returns the first missing field, or NULL. */
 RISEI_FN const risei_field *risei_fields_complete(const risei_field *fields, int count,
                                                   const unsigned char *marks, int revision,
                                                   void *object)
@@ -9926,7 +10077,7 @@ RISEI_FN const risei_field *risei_fields_complete(const risei_field *fields, int
         int const since = fields[i].since != 0 ? fields[i].since : RISEI_DESCRIPTION_FIRST;
         if (marks[i]) continue;
         if (since <= revision) return &fields[i];
-        risei_field_put(&fields[i], object, fields[i].before);
+        risei_field_put(&fields[i], object, fields[i].value_before);
     }
     return NULL;
 }
@@ -9969,14 +10120,15 @@ RISEI_FN rise_result risei_desc_read(rise_agent_desc *desc, const char *text, si
 
 /* -- The other sections -- */
 
-/* What acting needs. */
+/* Visits what acting needs: the weights, the snapshot, the standardisation of embeddings, and the
+   fingerprint of the frozen encoder. */
 RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
 {
     risei_embedder *e = &m->embedder;
     int64_t frozen = e->statistics_frozen;
     size_t const size = (size_t)e->encoder.size;
     uint64_t fingerprint, own;
-    risei_io_reals(f, m->weights, m->net.block, -FLT_MAX, "a weight is not a finite number");
+    risei_io_reals(f, m->weights, m->net.weights_size, -FLT_MAX, "a weight is not a finite number");
     risei_io_reals(f, e->encoder.weights, e->encoder.copied, -FLT_MAX,
                    "a weight of the snapshot is not finite");
     risei_io_integers(f, &frozen, 1, "embedder.frozen");
@@ -10006,30 +10158,30 @@ RISEI_FN void risei_file_visit_optimizer(risei_io *f, risei_optimizer *o, size_t
 RISEI_FN void risei_file_visit_counters(risei_io *f, rise_agent *a)
 {
     risei_learner *l = &a->learner;
-    risei_io_numbers(f, &a->actor.explore.state, 1, sizeof a->actor.explore.state);
-    risei_io_numbers(f, &l->sample.state, 1, sizeof l->sample.state);
+    risei_io_numbers(f, &a->actor.explore_random.state, 1, sizeof a->actor.explore_random.state);
+    risei_io_numbers(f, &l->sample_random.state, 1, sizeof l->sample_random.state);
     risei_io_integers(f, &a->actor.steps, 1, "steps");
     risei_io_integers(f, &a->actor.episodes, 1, "episodes");
     risei_io_integers(f, &a->model.updates, 1, "updates");
     risei_io_integers(f, &l->owed, 1, "owed");
     risei_io_integers(f, &l->snapshots, 1, "snapshots");
-    risei_io_integers(f, &l->refreshed, 1, "refreshed");
-    if (l->refreshed > risei_embedder_snapshot_frames(&a->replay.history))
+    risei_io_integers(f, &l->snapshot_next, 1, "refreshed");
+    if (l->snapshot_next > risei_embedder_snapshot_frames(&a->replay.history))
         risei_io_wrong(f, "refreshed");
     if (l->owed > a->actor.steps) risei_io_wrong(f, "owed");
 }
-/* What learning needs beside the replay buffer. */
+/* Visits what learning needs, except the replay buffer. */
 RISEI_FN void risei_file_visit_learning(risei_io *f, rise_agent *a)
 {
     risei_learner *l = &a->learner;
     risei_frozen *encoder = &a->model.embedder.encoder;
     risei_update_metrics *m = &l->metrics;
     risei_file_visit_statistics(f, &a->model.embedder);
-    risei_io_reals(f, a->model.target, a->model.net.block, -FLT_MAX,
+    risei_io_reals(f, a->model.target, a->model.net.weights_size, -FLT_MAX,
                    "a weight of the target network is not a finite number");
     risei_file_visit_optimizer(f, &l->optimizer, a->model.net.parameters);
     risei_file_visit_counters(f, a);
-    risei_io_reals(f, encoder->next_weights, l->refreshed > 0 ? encoder->copied : 0, -FLT_MAX,
+    risei_io_reals(f, encoder->next_weights, l->snapshot_next > 0 ? encoder->copied : 0, -FLT_MAX,
                    "a weight of the coming snapshot is not finite");
     risei_io_doubles(f, &m->loss, 1, -DBL_MAX, "loss");
     risei_io_doubles(f, &m->mean_value, 1, -DBL_MAX, "mean_value");
@@ -10049,7 +10201,7 @@ RISEI_FN void risei_file_visit_state(risei_io *f, risei_history *h, ptrdiff_t sl
     for (i = 0; i < h->state; i++)
         if ((half[i] & 0x7C00u) == 0x7C00u) risei_io_wrong(f, wrong);
 }
-/* One slot. Embeddings are not saved: they follow from the frames. */
+/* Visits one slot of the replay buffer. Embeddings are not saved: loading computes them again. */
 RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot, int actions)
 {
     risei_history *h = &r->history;
@@ -10063,6 +10215,7 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
     risei_io_numbers(f, h->index + slot, 1, sizeof *h->index);
     risei_file_visit_state(f, h, slot);
     risei_io_doubles(f, &leaf, 1, 0, "a priority is negative or not finite");
+    /* risei_replay_set_priorities writes no priority below 0.001; 1e-6 leaves a margin */
     if (leaf > FLT_MAX || (leaf > 0 && leaf < 1e-6))
         risei_io_wrong(f, "a priority is out of range");
     if (f->mode != RISEI_READ || f->failed) return;
@@ -10070,43 +10223,44 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
         risei_io_wrong(f, "an action is out of range");
     if (h->events[slot] > RISE_TRUNCATED) risei_io_wrong(f, "an event is out of range");
     h->rewards[slot] = (float)reward;
-    if (f->wrong == NULL) risei_tree_set(r, slot, leaf);
+    if (f->wrong == NULL) risei_replay_tree_set(r, slot, leaf);
 }
-/* Returns whether the n-step future of slot `at` is complete: n more frames, or the episode's last
-   frame before that. */
+/* Returns whether the n-step return of slot `at` is complete: n_step more frames follow, or the
+   episode ends earlier. */
 RISEI_FN int risei_file_has_future(const risei_replay *r, int lane, int64_t at)
 {
     const risei_history *h = &r->history;
     int after = 0;
     while (after < r->n_step && at + after < h->written[lane] - 1 &&
-           !risei_is_last(h->events[risei_slot(h, lane, at + after)]))
+           !risei_event_is_last(h->events[risei_history_slot(h, lane, at + after)]))
         after++;
-    return after == r->n_step || risei_is_last(h->events[risei_slot(h, lane, at + after)]);
+    return after == r->n_step ||
+           risei_event_is_last(h->events[risei_history_slot(h, lane, at + after)]);
 }
-/* Checks that the slots of a lane are a sequence of episodes, and that only slots have a priority
-   that can be sampled. */
+/* Checks that the slots of a lane are a sequence of episodes, and that a slot that cannot be
+   sampled has priority 0. */
 RISEI_FN void risei_file_check_lane(risei_io *f, const risei_replay *r, int lane)
 {
     const risei_history *h = &r->history;
     int64_t at, oldest = risei_history_oldest(h, lane);
     for (at = oldest; at < h->written[lane]; at++) {
-        ptrdiff_t const slot = risei_slot(h, lane, at);
+        ptrdiff_t const slot = risei_history_slot(h, lane, at);
         int const index = h->index[slot];
         if (at > oldest) {
-            ptrdiff_t const before = risei_slot(h, lane, at - 1);
-            int const first = risei_is_last(h->events[before]);
+            ptrdiff_t const before = risei_history_slot(h, lane, at - 1);
+            int const first = risei_event_is_last(h->events[before]);
             if (index != (first ? 0 : risei_history_next_index(h->index[before])))
                 risei_io_wrong(f, "the frames of an episode do not follow each other");
         }
         if (index < 0 || (at == 0 && index != 0))
             risei_io_wrong(f, "an episode has no first frame");
         if (!(r->tree[slot] > 0)) continue;
-        if (risei_is_last(h->events[slot]) || !risei_replay_has_past(r, lane, at) ||
+        if (risei_event_is_last(h->events[slot]) || !risei_replay_has_past(r, lane, at) ||
             !risei_file_has_future(r, lane, at))
             risei_io_wrong(f, "a priority stands where nothing can be sampled");
     }
 }
-/* The replay buffer and the episodes in progress. */
+/* Visits the replay buffer and the episodes in progress. */
 RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
 {
     risei_replay *r = &a->replay;
@@ -10114,8 +10268,8 @@ RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
     size_t const lanes = (size_t)h->lanes, units = (size_t)a->model.net.cell.units;
     const char *const wrong = "a carried state is not a finite number";
     int lane;
-    risei_io_doubles(f, &r->top, 1, 1e-6, "the largest priority");
-    if (r->top > FLT_MAX) risei_io_wrong(f, "the largest priority");
+    risei_io_doubles(f, &r->largest_leaf, 1, 1e-6, "the largest priority");
+    if (r->largest_leaf > FLT_MAX) risei_io_wrong(f, "the largest priority");
     risei_io_doubles(f, a->actor.lane_return, lanes, -DBL_MAX, "a return is not a finite number");
     risei_io_reals(f, a->actor.states.part[0], lanes * units, -FLT_MAX, wrong);
     risei_io_reals(f, a->actor.states.part[1], lanes * units, -FLT_MAX, wrong);
@@ -10123,11 +10277,11 @@ RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
     for (lane = 0; lane < h->lanes && f->wrong == NULL; lane++) {
         int64_t at;
         for (at = risei_history_oldest(h, lane); at < h->written[lane] && !f->failed; at++)
-            risei_file_visit_slot(f, r, risei_slot(h, lane, at), a->desc.actions);
+            risei_file_visit_slot(f, r, risei_history_slot(h, lane, at), a->desc.actions);
         if (f->mode == RISEI_READ && !f->failed) risei_file_check_lane(f, r, lane);
     }
 }
-/* Walks over a section, but for reading the description: see risei_file_read_desc. */
+/* Measures, writes or reads one section. To read the description, use risei_file_read_desc. */
 RISEI_FN void risei_file_visit(risei_io *f, rise_agent *a, int section)
 {
     if (section == RISEI_SECTION_DESC) risei_desc_write(f, &a->desc);
@@ -10195,8 +10349,8 @@ RISEI_FN void risei_file_visit_header(risei_io *f, risei_file_header *h)
 
 /* -- Writing -- */
 
-/* Fills in the header of what is to be written. Returns what would make the file unreadable, or
-   NULL. */
+/* Fills in kinds, checksums, lengths and size of the header. Returns a sentence about the first
+   value that could not be loaded again, or NULL. */
 RISEI_FN const char *risei_file_measure(rise_agent *a, risei_file_header *header)
 {
     risei_io f;
@@ -10216,8 +10370,8 @@ RISEI_FN const char *risei_file_measure(rise_agent *a, risei_file_header *header
 RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, rise_write_fn fn,
                                       void *user, rise_error *error)
 {
-    /* the functions that visit also read files, so they take an agent that may change; writing does
-       not change it */
+    /* The visit functions also read files, so their agent is not const. Writing does not change
+       the agent. */
     rise_agent *a = (rise_agent *)(uintptr_t)agent;
     risei_file_header header;
     const char *wrong;
@@ -10237,7 +10391,7 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
     header.sections = risei_file_sections(header.flags);
     wrong = risei_file_measure(a, &header);
     if (wrong != NULL)
-        return risei_fail(error, RISE_NOT_FINITE, "not saved, for it could not be loaded: %s",
+        return risei_fail(error, RISE_NOT_FINITE, "not saved, because loading it would fail: %s",
                           wrong);
     risei_io_begin(&f, RISEI_WRITE, 0);
     f.write = fn, f.user = user;
@@ -10305,39 +10459,57 @@ RISEI_FN rise_result risei_file_read_start(rise_read_fn fn, void *user, uint64_t
     if (result != RISE_OK) return result;
     return risei_file_read_desc(fn, user, header, desc, error);
 }
-/* Checks one field of the shape: a value that `machine` states must be the file's. */
-RISEI_FN rise_result risei_file_check_field(const risei_field *field, const rise_agent_desc *file,
-                                            const rise_agent_desc *machine, rise_error *error)
+/* Checks one field of the shape: a value that the caller states (not 0) must be the file's.
+   `prefix` is "" or "conv[0].", ... */
+RISEI_FN rise_result risei_file_check_value(const risei_field *field, const char *prefix,
+                                            double has, double stated, rise_error *error)
 {
-    double const has = risei_field_get(field, file);
-    rise_agent_desc stated = *file;
-    double asked = risei_field_get(field, machine);
-    if (!field->shape || risei_is_zero(asked)) return RISE_OK;
-    risei_field_put(field, &stated, asked);
-    stated.embedding_size = risei_embedder_final_size(&stated);
-    asked = risei_field_get(field, &stated);
-    if (!(asked < has) && !(asked > has)) return RISE_OK;
-    if (field->word != NULL && field->word((int)asked) != NULL)
+    if (!field->shape || risei_is_zero(stated) || !(stated < has || stated > has)) return RISE_OK;
+    if (field->word != NULL && field->word((int)stated) != NULL)
         return risei_fail(error, RISE_MISMATCH, "%s is %s, but the file was saved with %s",
-                          field->name, field->word((int)asked), field->word((int)has));
-    return risei_fail(error, RISE_MISMATCH, "%s is %g, but the file was saved with %g", field->name,
-                      asked, has);
+                          field->name, field->word((int)stated), field->word((int)has));
+    return risei_fail(error, RISE_MISMATCH, "%s%s is %g, but the file was saved with %g", prefix,
+                      field->name, stated, has);
 }
-/* Refuses a file whose shape is not what the caller states in `machine`, where 0 states nothing.
-   `replay`: the file's replay buffer will be loaded; without it, environments may change. */
+/* Returns the embedding_size that the file's frozen encoder makes of the one that `machine` states;
+   0: it states none. */
+RISEI_FN int risei_file_stated_size(const rise_agent_desc *desc, const rise_agent_desc *machine)
+{
+    rise_agent_desc stated = *desc;
+    if (machine->embedding_size == 0) return 0;
+    stated.embedding_size = machine->embedding_size;
+    return risei_embedder_final_size(&stated);
+}
+/* Refuses a file whose shape is not the one that `machine` states; 0 in a field states nothing.
+   `replay`: the file's replay buffer will be loaded. Without it, environments may change. */
 RISEI_FN rise_result risei_file_check_shape(rise_agent_desc *desc, const rise_agent_desc *machine,
                                             int replay, rise_error *error)
 {
+    rise_agent_desc stated;
     rise_result result = RISE_OK;
-    int i;
+    char prefix[16];
+    int i, l;
     if (machine == NULL) return RISE_OK;
+    stated = *machine;
+    stated.embedding_size = risei_file_stated_size(desc, machine);
     if (!replay && machine->environments != 0) desc->environments = machine->environments;
     for (i = 0; i < RISEI_FIELDS && result == RISE_OK; i++)
-        result = risei_file_check_field(&risei_fields[i], desc, machine, error);
+        result = risei_file_check_value(&risei_fields[i], "",
+                                        risei_field_get(&risei_fields[i], desc),
+                                        risei_field_get(&risei_fields[i], &stated), error);
+    for (l = 0; l < desc->conv_count; l++) {
+        snprintf(prefix, sizeof prefix, "conv[%d].", l);
+        for (i = 0; i < RISEI_CONV_FIELDS && result == RISE_OK; i++)
+            result = risei_file_check_value(&risei_conv_fields[i], prefix,
+                                            risei_field_get(&risei_conv_fields[i], &desc->conv[l]),
+                                            risei_field_get(&risei_conv_fields[i], &stated.conv[l]),
+                                            error);
+    }
     return result;
 }
-/* Adds what the file's reader supplies to a description. */
-RISEI_FN void risei_file_add_machine(rise_agent_desc *desc, const rise_agent_desc *machine)
+/* Copies to `desc` the fields that the caller who loads the file chooses: threads, memory,
+   functions and their user data, play_only, players. */
+RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_desc *machine)
 {
     desc->play_only = 0;
     if (machine == NULL) return;
@@ -10367,7 +10539,7 @@ RISEI_FN rise_result risei_file_read_section(rise_agent *a, rise_read_fn fn, voi
                           (double)f.length);
     if (f.failed || f.length != f.limit)
         return risei_fail(error, RISE_BAD_FILE,
-                          "section %d does not have the length that its description asks for",
+                          "section %d does not have the length that the description requires",
                           section);
     if (f.crc != header->crc[section - 1])
         return risei_fail(error, RISE_BAD_FILE, "section %d is damaged: its checksum differs",
@@ -10398,7 +10570,7 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
     int replay, fused;
     *agent = NULL;
     if (result != RISE_OK) return result;
-    risei_file_add_machine(&desc, machine);
+    risei_file_take_machine(&desc, machine);
     replay = (header.flags & RISEI_FILE_REPLAY) != 0 && !desc.play_only;
     fused = (header.flags & RISEI_FILE_FUSED) != 0;
     result = risei_file_check_shape(&desc, machine, replay, error);
@@ -10418,9 +10590,9 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
                                a->model.embeddings);
     if (fused != (a->model.device.kernels->fused != 0))
         risei_log(&a->desc,
-                  "rise: the file's numbers were %s, these kernels' are not: the run goes on, but "
-                  "not bit for bit",
-                  fused ? "fused" : "not fused");
+                  "rise: the file's numbers were computed %s fused multiply-add and these kernels "
+                  "compute %s it, so results are not the same bit for bit",
+                  fused ? "with" : "without", fused ? "without" : "with");
     *agent = a;
     return RISE_OK;
 }
@@ -10442,7 +10614,7 @@ RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, co
                           strerror(errno));
     result = rise_agent_write(agent, what, risei_stdio_write, file, error);
     good = fflush(file) == 0 && risei_stdio_sync(file);
-    good = fclose(file) == 0 && good; /* a full disk may show only now */
+    good = fclose(file) == 0 && good; /* fclose may be the first to report a full disk */
     if (result == RISE_OK && (!good || !risei_stdio_replace(temporary, path)))
         result = risei_fail(error, RISE_IO, "%.150s cannot be written: %s", path, strerror(errno));
     if (result != RISE_OK) remove(temporary);
