@@ -7,8 +7,8 @@
 
        cc -O2 game.c -lm
 
-   No -m flag is needed. The kernels for AVX2 and AVX-512 are compiled in, and the program chooses
-   between them when it runs.
+   No -m flag is needed. On x86-64 the kernels for AVX2 and AVX-512 are compiled in. The library
+   uses the fastest kernels that the processor supports.
 
    A COMPLETE PROGRAM. A light flashes left or right, ten dark frames follow: which side was it?
 
@@ -44,42 +44,50 @@
    WHAT IT DOES. An agent sees frames (bytes), gets rewards and returns actions. It learns by deep
    Q-learning, with double and dueling networks, n-step returns and prioritised replay.
 
-   What sets it apart is memory. A recurrent agent usually runs its recurrent net over conv
-   features of past frames. The conv net changes at every update, so all of those features must be
-   recomputed.
+   RISE differs from other recurrent agents in the input of its recurrent net. A recurrent agent
+   usually runs its recurrent net over conv features of past frames. The conv net changes at every
+   update, so all of those features must be recomputed.
 
    RISE (Clark, Evers, Hare 2025, arXiv 2512.20513) runs the recurrent net over the outputs of a
-   frozen encoder, which does not learn. The output for a frame, its embedding, is computed once,
-   when the frame arrives. The replay buffer stores it beside the frame.
+   frozen encoder, which does not learn. Its output for a frame is the embedding of the frame. The
+   agent computes the embedding when the frame arrives and stores it in the replay buffer with the
+   frame. An update reads embeddings and computes none.
 
        newest frames -> conv net (learns) -------------------------> features -+
                                                                                +> fusion, heads -> Q
        frame -> frozen encoder -> stored embedding -> GRU (learns) -> context -+
 
-   TERMS. A step is one step of one game. A transition is a state, the action taken there, and the
-   reward and the state that followed. An update learns from a batch of transitions. The n-step
-   return is the discounted sum of the next n rewards. The bootstrap is the agent's own estimate of
-   everything after those n rewards.
+   TERMS. An environment is one copy of the game. A step is one frame of one environment and the
+   action that the agent takes there. A transition is a state, the action taken there, and the
+   reward and the state that followed. An update learns from a batch of transitions.
 
-   WHAT IT DOES NOT. Continuous actions, policy gradients, GPUs, observations other than bytes,
-   reading games. You bring the game and own its loop. Files are checked strictly, value by value,
-   but a checksum is no signature: it does not tell who wrote a file. Loading takes the memory that
-   the file asks for; machine.memory_bytes limits it.
+   The n-step return is the discounted sum of the next n rewards. The bootstrap is the agent's own
+   estimate of all rewards after those n. The conv net is the learnable encoder, and its outputs are
+   the features. The context is the state of the recurrent net, times context_scale. The window is
+   the frames that the recurrent net is unrolled over.
 
-   LIMITS. Frames of 1024 x 1024 pixels and 16 bytes a pixel; 256 actions; 4096 environments;
-   windows of 1024 frames; 8 conv layers; 16 stacked frames. The frames of an episode are counted
-   up to 2^31 - 1, and longer episodes go on. The largest stack frame is below 16 KB (the tests
-   check this).
+   WHAT IT DOES NOT DO. There are no continuous actions, no policy gradients and no GPU support.
+   Observations are bytes only. The library contains no games and no emulators: you write the loop
+   that runs the game.
 
-   CONTENTS. Search for a chapter's name in capitals, or for a mark.
+   Files are checked strictly, value by value. But a checksum is no signature: no check shows who
+   wrote a file. Loading a file takes as much memory as the file asks for; machine.memory_bytes
+   limits this.
+
+   LIMITS. Frames have at most 1024 x 1024 pixels of 16 bytes. An agent has at most 256 actions,
+   4096 environments, windows of 1024 frames, 8 conv layers and 16 stacked frames. The length of an
+   episode is not limited. No function uses more than 16 KB of the call stack (tests/build.sh checks
+   this).
+
+   CONTENTS. Search for a title in capitals, or for a mark such as >>replay.
 
        API REFERENCE          every type and function in one line
        THE LOOP               events; terminated or truncated; several environments
        MEMORY AND WINDOW      RISE, NONE, FULL; how long the window must be
        LEARNING               when updates happen; what to watch
        HOW TO                 small grey frames; a real-time game; many characters; shipping a
-                              policy; saving and resuming; action masks; episode length and window
-                              numbers; other agents; a pretrained encoder; your own encoder;
+                              policy; saving and resuming; action masks; window, discount and
+                              buffer size; other agents; a pretrained encoder; your own encoder;
                               kernels alone
        SYMPTOMS               a table of symptom, cause and remedy
        COSTS                  parameters, bytes and times by frame size
@@ -97,13 +105,13 @@
        >>api-desc             the description of an agent: every field and its default
        >>api-agent            create, step, play, learn, save
        >>api-kernels          matrix products, cells, Adam: each usable alone
-       >>platform             compiler, machine, clock: read once
-       >>memory               one block, laid out by one function an object
+       >>platform             macros for compiler and machine; error reports
+       >>memory               the arena, which cuts one block of memory into arrays
        >>random               random streams, one per purpose
-       >>bytes                byte streams, checksums, stdio
+       >>bytes                byte streams, their CRC-32, and FILE functions
        >>kernels              the table of each instruction set
        >>threads              one job on several threads
-       >>layers               dense and conv layers, pools, LayerNorm: forward and backward
+       >>layers               linear and conv layers, max pools: forward and backward
        >>recurrent            LSTM, GRU, minGRU
        >>targets              targets and losses, from arrays to arrays
        >>heads                mean, C51, IQN
@@ -118,7 +126,7 @@
        >>learner              draws a batch and does an update
        >>actor                the training environments: observe and explore
        >>players              characters that play greedily
-       >>agent                the public object, which owns the four above and the replay buffer
+       >>agent                the public object: owns model, learner, actor, players and replay
        >>files                save and load
        >>template             the source of all kernels, included once per instruction set
 
@@ -135,7 +143,7 @@
        rise_head              what the network predicts: mean, C51 or IQN
        rise_conv              one conv layer of your own
        rise_isa               an instruction set
-       rise_event             what a frame is to its episode
+       rise_event             whether a frame begins, continues or ends its episode
        rise_preset            an agent from the literature
        rise_metrics           counters and measurements of an agent
        rise_embed_fn          callback: embeds a frame
@@ -147,14 +155,14 @@
        rise_agent_resolve     fills in defaults and checks every field
        rise_agent_bytes       returns the bytes an agent needs; allocates nothing
        rise_agent_create      makes an agent
-       rise_agent_destroy     frees it
+       rise_agent_destroy     frees an agent
        rise_agent_step        one step of one game: frame and reward in, action out
-       rise_agent_step_all    the same for all environments, with action masks
+       rise_agent_step_all    one step of all environments, with action masks
        rise_agent_play        the best action for a character; learns nothing
        rise_agent_values      the Q values of the last rise_agent_play
        rise_agent_learn       one update now
        rise_agent_learn_for   updates within a time budget
-       rise_agent_snapshot    makes the agent's own conv layers the frozen encoder
+       rise_agent_snapshot    copies the agent's conv layers into the frozen encoder
        rise_agent_metrics     fills in rise_metrics
        rise_agent_query       the resolved description
        rise_agent_error       the last error of a call on this agent
@@ -174,25 +182,25 @@
        rise_agent_read        makes an agent through a callback
 
        Kernels
-       rise_real              the type of all numbers: float
+       rise_real              the floating-point type of weights and kernels: float
        rise_kernels           the function table of an instruction set
-       rise_kernels_of        returns that table
+       rise_kernels_of        returns the function table of an instruction set
        rise_product           a matrix product
        rise_product_scratch   the scratch bytes a product needs
        rise_matrix            a matrix in memory
-       rise_walk              how one of its indices moves through memory
+       rise_walk              the memory offsets of a matrix's rows
        rise_matrix_plain      a row-major matrix
        rise_matrix_panels     a matrix stored in panels, as weights are
        rise_matrix_transpose  the transpose, without a copy
        rise_adam              the constants of an Adam update
        rise_sign              one sign of the random projection
-       rise_sign_bits         the size of its Hadamard matrix
+       rise_sign_bits         log2 of the rows of the projection's Hadamard matrix
 
-   THE LOOP. The game calls the agent once a step. It passes the current frame, the reward that the
-   previous action earned, and the event: what the frame is to its episode.
+   THE LOOP. Call the agent once for every frame. Pass the current frame, the reward of the previous
+   action, and the event. The event says whether the frame begins, continues or ends its episode.
 
        RISE_FIRST       the first frame of an episode; the reward is ignored
-       RISE_MIDDLE      the usual case
+       RISE_MIDDLE      any frame between the first and the last
        RISE_TERMINATED  the last frame: the game is over and no reward can follow
        RISE_TRUNCATED   the last frame: the game would go on, but you stop (a time limit)
 
@@ -210,20 +218,21 @@
                event = game_play(action, &reward); // MIDDLE, TERMINATED or TRUNCATED
        }
 
-   Terminated or truncated: after RISE_TERMINATED the target is the reward alone. After
-   RISE_TRUNCATED the target still bootstraps from the last frame. An agent that gets
-   RISE_TERMINATED for a mere time limit learns that nothing follows.
+   Terminated or truncated: after RISE_TERMINATED the target has rewards only and no bootstrap.
+   After RISE_TRUNCATED the target still bootstraps from the last frame. If you pass RISE_TERMINATED
+   for a time limit, the agent learns that no rewards follow.
 
        if (lives == 0) event = RISE_TERMINATED;
        else if (ticks == 3600) event = RISE_TRUNCATED;
 
    Pass the last frame too, with its reward. The action returned for the last frame has no meaning.
-   If the game restarts without a last frame, RISE_FIRST alone is enough. The frame before it then
-   counts as truncated, and the reward of its action is lost.
+   If the game restarts without a last frame, pass RISE_FIRST at once. The agent then treats the
+   previous frame as truncated, and the reward of the last action is lost.
 
-   Several copies of a game, the environments, learn faster than one. Set desc.environments and
-   pass all of them in every call, one after another in each array. When an environment has passed
-   its last frame, reset that game. Its event in the very next call is RISE_FIRST.
+   An agent learns faster from several copies of a game, the environments. Set desc.environments.
+   Each call then takes arrays with one frame, reward and event for each environment, always in the
+   same order. After the last frame of an environment, reset the game of this environment. Its event
+   in the next call is RISE_FIRST.
 
        uint8_t frames[8 * 84 * 84]; // desc.environments = 8
        float rewards[8];
@@ -243,37 +252,39 @@
        desc.window = 21;
        desc.carry_state = 1;
 
-   desc.window is the number of frames that the recurrent net is unrolled over when it learns. It
-   must reach from the cue to the moment at which the cue is needed, counting both. A window that
-   is one frame short cannot learn from the cue. Windows never reach into an earlier episode.
+   desc.window is the number of frames that the recurrent net is unrolled over in an update. The
+   window must hold the frame with the cue, the frame where the agent needs the cue, and all frames
+   between. If the window is one frame shorter, the agent cannot learn to use the cue. A window
+   never contains frames of an earlier episode.
 
-   Acting unrolls the same window anew at each step. With desc.carry_state acting keeps the
-   recurrent state since the start of the episode instead. That costs the same for any window. The
-   values are the same as long as episodes fit into the window.
+   By default, acting unrolls the recurrent net over the whole window at each step. With
+   desc.carry_state, acting keeps the recurrent state from step to step instead. Then the cost of a
+   step does not depend on the window. The Q values are the same while the episode is not longer
+   than the window.
 
-   desc.feed_action also gives the recurrent net its previous action and reward. In a minGRU no
-   step waits for a matrix product of the step before. It takes three fifths of the GRU's time and
-   scores a little less. desc.window_samples trains several transitions on one window. It saves
-   about as much time, but learning takes more steps.
+   desc.feed_action also gives the previous action and reward to the recurrent net. In a minGRU no
+   matrix product depends on the previous state. A minGRU takes three fifths of the GRU's time and
+   scores a little less. desc.window_samples trains several transitions on one window. Four samples
+   save about as much time as the minGRU, but learning takes more steps.
 
        desc.feed_action = 1;
        desc.cell = RISE_CELL_MINGRU;
        desc.window_samples = 4; // must divide desc.batch
 
-   The defaults are the best, or the cheapest of the best, of what bench/ABLATION.md tries.
+   bench/ABLATION.md compares the defaults with other settings, by score and by time.
 
-   LEARNING. rise_agent_step does one update for every desc.learn_period steps, once
-   desc.learn_start steps are taken. The steps before also measure the embeddings. The first
-   update freezes these statistics and embeds all stored frames again. From then on embeddings are
-   standardised to mean 0 and variance 1.
+   LEARNING. After the first desc.learn_start steps, rise_agent_step does one update for every
+   desc.learn_period steps. During the first steps the agent measures mean and variance of the
+   embeddings. The first update freezes these statistics and embeds all stored frames again. From
+   then on, embeddings are standardised to mean 0 and variance 1.
 
        rise_metrics metrics;
        rise_agent_metrics(agent, &metrics);
        printf("%lld steps, mean return %g\n", (long long)metrics.steps, metrics.mean_return);
 
-   metrics.mean_return is the number to watch. It includes random actions. The score without them
-   is the score of rise_agent_play, which is greedy. rise_agent_play changes nothing in training,
-   so evaluate as often as you like.
+   Watch metrics.mean_return, the mean return of the last 100 training episodes. These episodes
+   contain random actions. To measure the greedy score, play episodes with rise_agent_play.
+   rise_agent_play changes nothing in training, so you can evaluate at any time.
 
        float score = 0;
        rise_event event = RISE_FIRST;
@@ -285,13 +296,15 @@
            score += reward;
        }
 
-   With desc.feed_action, pass rise_agent_play the last reward instead of 0. rise_agent_learn does
-   one update at once, and the schedule still owes all of its own. Before learn_start it freezes
-   the embeddings on the few frames seen so far.
+   With desc.feed_action, pass the last reward to rise_agent_play instead of 0.
 
-   HOW TO: SMALL GREY FRAMES. Small frames make updates cheaper and the replay buffer smaller. This
-   makes 320 x 240 RGB into 80 x 60 grey: each output pixel is the mean luminance (ITU-R BT.601) of
-   4 x 4 pixels. Integers give the same bytes on every machine.
+   rise_agent_learn does one update at once, in addition to the updates of learn_period. Before
+   learn_start, this update freezes the statistics of the embeddings after only the few frames that
+   were seen so far.
+
+   HOW TO: SMALL GREY FRAMES. Small frames make updates cheaper and the replay buffer smaller. The
+   function below converts 320 x 240 RGB to 80 x 60 grey. Each output pixel is the mean luminance
+   (ITU-R BT.601) of 4 x 4 pixels. Integer arithmetic gives the same bytes on every machine.
 
        static void shrink(const uint8_t *rgb, uint8_t *grey) // [240][320][3] to [60][80]
        {
@@ -311,8 +324,8 @@
        desc.frame_height = 60; // frame_channels stays 1
 
    Frames are rows from top to bottom, with the channels of a pixel side by side. Keep colour
-   (frame_channels = 3) only if colour decides what to do. Frames of up to 32 x 32 get the SMALL
-   network and its defaults.
+   (frame_channels = 3) only if the best action depends on colour. The default network is SMALL for
+   frames of up to 32 x 32, and for frames with a side below 36 pixels.
 
    HOW TO: A REAL-TIME GAME. Set desc.learn_outside, so that rise_agent_step only acts. In each
    tick, give rise_agent_learn_for the microseconds that are left.
@@ -327,19 +340,19 @@
        rise_agent_metrics(agent, &metrics);
        if (metrics.updates_owed > 1000) puts("too slow: raise learn_period");
 
-   An update is not interrupted. rise_agent_learn_for saves up the time of several calls until an
-   update fits, so the budget is kept on average. One call can last as long as one update. The very
-   first update runs whatever the budget, because its length is not yet known. A negative budget is
-   RISE_BAD_CALL.
+   An update is never interrupted. If one update needs more time than one call gives,
+   rise_agent_learn_for waits until several calls have given enough. So the budget is kept on
+   average, but one call can last as long as one update. The first update runs with any budget,
+   because its duration is not yet known. A negative budget is RISE_BAD_CALL.
 
-   The first update also embeds all stored frames again. With an expensive frozen encoder the game
-   stops for that long: 20000 frames at 8 ms each take 160 s. Do it while a menu is shown, or lower
-   desc.learn_start. If metrics.updates_owed keeps growing, the time does not suffice. Raise
+   The first update also embeds all stored frames again. With an expensive frozen encoder this stops
+   the game: 20000 frames at 8 ms each take 160 s. Do the first update while a menu is shown, or
+   lower desc.learn_start. If metrics.updates_owed keeps growing, updates get too little time. Raise
    desc.learn_period, or make updates cheaper (see SYMPTOMS).
 
-   HOW TO: MANY CHARACTERS. rise_agent_play drives up to desc.players characters with the same
-   weights. Each has its own past. An agent can learn from its environments and drive characters at
-   the same time.
+   HOW TO: MANY CHARACTERS. rise_agent_play chooses the actions of up to desc.players characters. A
+   character that plays like this is a player. All players use the same weights, and each player has
+   its own past frames. An agent can learn from its environments and serve players at the same time.
 
        for (i = 0; i < 30; i++) { // desc.players = 30
            guard_draw(i, frame);
@@ -347,9 +360,10 @@
            if (action >= 0) guard_move(i, action);
        }
 
-   Each life of a character begins with RISE_FIRST. Its last frame need not be passed. A player
-   keeps the frames of its window, with their embeddings: 16 frames by default, or the frame_stack
-   with NONE. rise_agent_values gives the Q values that its last action came from.
+   Each episode of a player begins with RISE_FIRST. You need not pass the last frame of the episode.
+   For each player the agent keeps the frames of the window and their embeddings: 16 frames by
+   default, or frame_stack frames with NONE. rise_agent_values returns the Q values of the player's
+   last action.
 
        const rise_real *q = rise_agent_values(agent, i);
        if (q != NULL) printf("left %g, right %g\n", (double)q[0], (double)q[1]);
@@ -364,8 +378,8 @@
        machine.players = 30;
        if (rise_agent_load(&agent, "guards.rise", &machine, &error) != RISE_OK) puts(error.text);
 
-   To load from memory, flash or an archive, pass a callback. It reads exactly `size` bytes and
-   returns 1, or returns 0.
+   To load from memory, flash or an archive, pass a callback. The callback copies exactly `size`
+   bytes and returns 1, or returns 0 on failure.
 
        typedef struct blob {
            const uint8_t *data;
@@ -395,34 +409,36 @@
        if (result == RISE_IO) result = rise_agent_create(&agent, &desc, &error); // no file yet
        if (result != RISE_OK) return puts(error.text), 1;
 
-   After loading RISE_SAVE_AGENT, begin with RISE_FIRST. Learning goes on when more than
-   learn_start frames have filled the buffer again. Files do not hold embeddings: loading
-   RISE_SAVE_ALL embeds all frames again.
+   After loading a checkpoint of RISE_SAVE_AGENT, begin with RISE_FIRST. Learning resumes after more
+   than learn_start new frames. Checkpoints do not hold embeddings, so loading RISE_SAVE_ALL embeds
+   all frames again.
 
-   rise_agent_save writes beside the file and then renames, so a crash leaves the old file whole.
-   On Windows the old file is removed before the rename. After a crash between the two, the new
-   file is whole under the name with ".new" at the end.
+   rise_agent_save writes a temporary file, whose name is the path with ".new" at the end. Then it
+   renames the temporary file, so a crash does not damage the old checkpoint. Windows needs two
+   calls: the first removes the old checkpoint, the second renames. After a crash between these
+   calls, the complete new checkpoint still has its temporary name.
 
-   rise_agent_peek reads the description in a file, so that you can ask for the bytes before
-   loading.
+   rise_agent_peek reads only the description in a file. With the description, rise_agent_bytes
+   returns the memory that the agent needs.
 
        rise_agent_desc found;
        if (rise_agent_peek(&found, "run.rise", &error) == RISE_OK)
            printf("%.0f bytes\n", (double)rise_agent_bytes(&found, &error));
 
    HOW TO: ACTION MASKS. Set desc.action_masks and call rise_agent_step_all, also for one
-   environment. Forbidden actions are neither taken nor counted as the next state's best action.
+   environment. The agent never takes a forbidden action. The target never uses a forbidden action
+   as the best action of the next state.
 
        uint8_t allowed[4] = {1, 1, 0, 1}; // desc.actions = 4; nonzero: may be taken
        desc.action_masks = 1;
 
        rise_agent_step_all(agent, frame, &reward, &event, allowed, &action);
 
-   Every row must allow an action, except at RISE_TERMINATED, where the mask is not read. A
-   truncated episode needs its mask, because the target bootstraps from that state.
-   rise_agent_play takes a mask with or without desc.action_masks.
+   The mask of each environment must allow at least one action. Only at RISE_TERMINATED the mask is
+   not read. At RISE_TRUNCATED the mask is needed, because the target bootstraps from the last
+   frame. rise_agent_play takes a mask with or without desc.action_masks.
 
-   HOW TO: EPISODE LENGTH AND WINDOW NUMBERS. Count in steps of the agent, not in screen frames. A
+   HOW TO: WINDOW, DISCOUNT AND BUFFER SIZE. Count in steps of the agent, not in screen frames. A
    game of 60 frames a second that asks the agent at every 6th frame has 10 steps a second.
 
        int const steps_per_second = 10;
@@ -431,18 +447,21 @@
        desc.carry_state = 1;                   // acting costs the same for any window
        desc.replay_capacity = 50000;           // shared by all environments
 
-   If episodes are short, set the window to the longest episode: then nothing can be out of reach.
-   Fewer steps a second make a window reach further for the same cost. A window that is too long
-   costs time and little or no score: bench/ABLATION.md compares windows of 8 to 64.
+   If episodes are short, set the window to the longest episode. Then the window holds every earlier
+   frame of the episode. With fewer steps a second, the same window covers more seconds. A window
+   that is longer than needed costs time and hardly changes the score: bench/ABLATION.md compares
+   windows of 8 to 64.
 
-   With a discount of d, a reward n steps ahead counts d^n: 0.99 leaves a third after 110 steps. An
-   environment gets replay_capacity / environments frames. That must exceed what windows, frame
-   stack and n_step look at; rise_agent_resolve says by how much.
+   With a discount of d, a reward n steps ahead has the weight d^n. With d = 0.99 the weight is a
+   third after 110 steps. The replay buffer keeps replay_capacity / environments frames for each
+   environment. An update needs the frames of window, frame stack and n_step; rise_agent_resolve
+   refuses a smaller number and names the minimum.
 
-   epsilon_steps is the length of exploration after learn_start, 10000 steps for SMALL. Make it
-   longer where episodes are long or rewards rare: random actions must find the rewards first.
+   epsilon_steps is the number of steps after learn_start over which the share of random actions
+   falls to epsilon_end, 10000 steps for SMALL. Raise it if episodes are long or rewards are rare,
+   because random actions must find the first rewards.
 
-   HOW TO: OTHER AGENTS. The value head, exploration, target and network are each one field.
+   HOW TO: OTHER AGENTS. Fields choose the value head, the exploration, the target and the network.
 
        desc.head = RISE_HEAD_C51;  // a distribution over fixed returns; MEAN is the default
        desc.atoms = 51;
@@ -454,8 +473,8 @@
        desc.noisy = 1;             // exploration by noise in the heads' weights
        desc.epsilon_start = desc.epsilon_end = -1; // no random actions
 
-   A conv net of your own: CUSTOM takes conv[]. All fields whose default is another for SMALL then
-   have the default of the larger networks.
+   For a conv net of your own, set RISE_NETWORK_CUSTOM and fill in conv[]. Where SMALL has a default
+   of its own, CUSTOM has the default of the larger networks.
 
        desc.network = RISE_NETWORK_CUSTOM;
        desc.conv_count = 2;
@@ -463,20 +482,22 @@
        desc.conv[1].filters = 32, desc.conv[1].size = 4, desc.conv[1].stride = 2;
        desc.features = 256;
 
-   Presets fill in what the authors of an agent chose, for Atari and 200 million frames. Their
-   replay buffers hold a million frames, and learning starts late. A preset fills only fields that
-   are zero. To keep a field at zero against a preset, set it after the preset.
+   A preset sets what the authors of an agent chose for Atari and 200 million frames. The replay
+   buffer of a preset holds a million frames, so a smaller replay_capacity is usual. A preset sets
+   only fields that are zero. To keep the default of a field, set the field to zero after the
+   preset.
 
        desc.frame_width = desc.frame_height = 84;
        rise_agent_preset(&desc, RISE_PRESET_RAINBOW);
        desc.replay_capacity = 100000;
 
-   A preset goes with any desc.memory, but large batches may not fit. RISE_PRESET_R2D2 has a batch
-   of 2560, which 84 x 84 frames refuse: set desc.batch to 1280, or to 40 with FULL.
-   RISE_PRESET_BTR with FULL needs a batch of 128 or less.
+   A preset can be combined with any desc.memory. But for frames of 84 x 84, rise_agent_resolve
+   refuses some of the batches. For RISE_PRESET_R2D2 set desc.batch to 1280, or to 40 with FULL. For
+   RISE_PRESET_BTR with FULL set desc.batch to 128.
 
-   Fields can be set from text, such as a program's arguments, and printed as text. This covers all
-   fields but those of the machine (isa, threads, memory, callbacks) and embedding_file.
+   Fields can be set from text, such as a program's arguments, and printed as text. This does not
+   include embedding_file and the fields of the machine: isa, threads, memory_block, memory_bytes
+   and callbacks.
 
        static void print_line(void *user, const char *text)
        {
@@ -488,10 +509,10 @@
            if (rise_agent_set(&desc, argv[i], &error) != RISE_OK) puts(error.text);
        rise_agent_describe(&desc, print_line, NULL);
 
-   HOW TO: A PRETRAINED ENCODER. RISE_EMBED_RESNET18 embeds frames by a ResNet-18 (He et al. 2016)
-   that was trained on photographs. The embedding has 512 numbers: the mean of the last stage over
-   the image. Its weights come from a .safetensors file under torchvision's names, as F32, F16 or
-   BF16. In Python:
+   HOW TO: A PRETRAINED ENCODER. RISE_EMBED_RESNET18 embeds frames with a ResNet-18 (He et al. 2016)
+   that was trained on photographs. The embedding has 512 numbers: the mean over the image of each
+   output channel of the last stage. The weights come from a .safetensors file with torchvision's
+   tensor names, as F32, F16 or BF16. In Python:
 
        import torchvision, safetensors.torch
        net = torchvision.models.resnet18(weights="DEFAULT")
@@ -502,18 +523,20 @@
        desc.embedding = RISE_EMBED_RESNET18;
        desc.embedding_file = "resnet18.safetensors";
 
-   Files of agents hold neither the path nor these weights, but a hash: other weights are
-   RISE_MISMATCH. Frames must have 1 or 3 channels and at least 32 pixels on each side. They are
-   normalised, not resized.
+   A checkpoint holds a hash of these weights, but not the weights and not the path. Loading with
+   other weights is RISE_MISMATCH. Frames must have 1 or 3 channels and at least 32 pixels on each
+   side. The encoder normalises the pixels and does not resize the frame.
 
-   The encoder costs 46 MB and a quarter of a second when the agent is made. A frame of 84 x 84
-   costs about 8 ms with AVX-512 and 13 ms with AVX2. Every stored frame costs that again when
-   learning starts and when a RISE_SAVE_ALL file is loaded. Narrower nets of the same shape are
-   faster: embedding_size is the width of the last stage, a multiple of 8.
+   The encoder takes 46 MB of memory and 0.25 s when the agent is made. Embedding a frame of 84 x 84
+   takes about 8 ms with AVX-512 and 13 ms with AVX2. Every stored frame is embedded again when
+   learning starts and when a RISE_SAVE_ALL file is loaded.
 
-   HOW TO: YOUR OWN ENCODER. RISE_EMBED_USER calls desc.embed_fn. It must be a pure function of the
-   frame, because frames are embedded again when the standardisation freezes and after loading.
-   Pass it again in `machine` when the agent is loaded.
+   Narrower nets of the same structure are faster. Set embedding_size to the width of the last
+   stage, a multiple of 8.
+
+   HOW TO: YOUR OWN ENCODER. RISE_EMBED_USER calls desc.embed_fn. This function must depend on the
+   frame alone, because frames are embedded again when the standardisation freezes and after
+   loading. Set embed_fn again in `machine` when the agent is loaded.
 
        static void halves(void *user, const uint8_t *frame, float *embedding, int size)
        {
@@ -542,8 +565,8 @@
 
        SYMPTOM                      CAUSE                           REMEDY
 
-       Updates are too slow         the recurrent net or schedule   a shorter window; fewer
-                                    asks for much                   recurrent_units;
+       Updates are too slow         the recurrent net is large, or  a shorter window; fewer
+                                    updates are frequent            recurrent_units;
                                                                     RISE_CELL_MINGRU; a longer
                                                                     learn_period; threads
 
@@ -553,19 +576,19 @@
                                     the window does not reach the   a window that does, both ends
                                     cue                             counted
 
-       It learns, then forgets      the replay buffer holds too     a larger replay_capacity; a
-                                    short a past, or targets move   longer target_period
+       It learns, then forgets      the replay buffer is small, or  a larger replay_capacity; a
+                                    the target network changes too  longer target_period
                                     fast
 
-       Where little is hidden it    the context outweighs the       a smaller context_scale;
-       learns more slowly than      features                        fewer recurrent_units;
-       NONE                                                         window_samples = 1
+       In games that need little    the context has a larger        a smaller context_scale;
+       memory it learns more        variance than the features      fewer recurrent_units;
+       slowly than NONE                                             window_samples = 1
 
        With large frames it learns  the context is scaled to 0.05,  context_scale = 1 (Pong wants
        slowly                       too little for this game        that: bench/atari.md)
 
-       It acts as if the future     a time limit was passed as      RISE_TRUNCATED
-       were worthless               RISE_TERMINATED
+       It ignores rewards that      a time limit was passed as      RISE_TRUNCATED
+       come later                   RISE_TERMINATED
 
        mean_return stays below the  training includes random        none needed; or a smaller
        score of rise_agent_play     actions                         epsilon_end
@@ -582,11 +605,11 @@
                                     refilling after loading, or
                                     learn_outside is 0
 
-       updates_owed keeps growing   the time given does not         a longer learn_period;
-                                    suffice                         cheaper updates
+       updates_owed keeps growing   updates get too little time     a longer learn_period;
+                                                                    cheaper updates
 
        The game stops once, when    the first update embeds all     a smaller learn_start; a
-       learning starts              stored frames again             cheaper encoder
+       learning starts              stored frames again             cheaper frozen encoder
 
        RISE_NO_MEMORY               the replay buffer is too large  smaller frames; a smaller
                                                                     replay_capacity
@@ -594,14 +617,15 @@
        RISE_UNAVAILABLE: "threads   the build has no threads        define RISE_THREADS and
        is 4"                                                        compile with -pthread
 
-       Loading: "embed_fn is NULL"  files do not hold them          set them in `machine`
-       or "embedding_file is NULL"
+       Loading: "embed_fn is NULL"  checkpoints do not hold these   set the field in `machine`
+       or "embedding_file is NULL"  fields
 
-       Loading: RISE_MISMATCH       `machine` has another shape     the field that the sentence
-                                    than the file                   names
+       Loading: RISE_MISMATCH       `machine` asks for another      change what the sentence names
+                                    shape, other weights or more
+                                    than the file has
 
-       Results differ between       one of them has no fused        compare metrics.isa and
-       machines                     multiply-add                    .fused; RISE_ISA_REF
+       Results differ between       one machine or build has no     compare metrics.isa and
+       machines                     fused multiply-add              .fused; set RISE_ISA_REF
 
        "undefined reference to      no file defines                 define it in one file
        rise_..."                    RISE_IMPLEMENTATION
@@ -632,42 +656,44 @@
        84x84     RISE              @            @           @           @
        84x84     FULL              @            @           @           @
 
-   rise_agent_bytes returns what an agent needs before anything is allocated. Creating or loading
-   the agent is one calloc, or none with desc.memory_block. After that the library allocates
-   nothing; only the C library does, for open files and threads.
+   rise_agent_bytes returns the memory of an agent in bytes before anything is allocated. Creating
+   or loading an agent calls calloc once, or not at all with desc.memory_block. After that the
+   library allocates nothing. Only the C library does, for open files and threads.
 
        size_t bytes = rise_agent_bytes(&desc, &error);
        if (bytes == 0) return puts(error.text), 1;
        desc.memory_block = malloc(bytes); // yours, at any alignment; free it after the agent
        desc.memory_bytes = bytes;
 
-   The replay buffer is most of it. Each of the replay_capacity frames costs its pixels, 2 bytes
-   for each number of its embedding, and 20 bytes. Masks add a bit an action; stored states add 2
-   bytes a number. embedding_f32 makes these numbers 4 bytes.
+   Most of the memory is the replay buffer. Each of its replay_capacity frames takes the bytes of
+   its pixels, 2 bytes for each number of its embedding, and 20 bytes more. Action masks add one bit
+   for each action. stored_state adds 2 bytes for each number of the recurrent state. With
+   embedding_f32, these 2 bytes are 4.
 
-   The default agent has 34 MB for frames of 16 x 16 and 1.8 GB for 84 x 84. For 320 x 240 in
-   colour it has 48 GB. Make the frames smaller, or the replay buffer.
+   The default agent takes 34 MB for frames of 16 x 16 and 1.8 GB for 84 x 84. For frames of 320 x
+   240 in colour it takes 48 GB. If that is too much, make the frames smaller, or the replay buffer.
 
    NUMBERS. The same seed and inputs give the same bits on AVX2, AVX-512, 64-bit ARM and the
-   reference kernels. Every sum is made in one fixed order by fused multiply-add. exp and tanh are
-   the library's own, and random numbers come from integers.
+   reference kernels. Each sum is computed in one fixed order with fused multiply-add. The library
+   has its own exp and tanh, and its random generator works on integers.
 
        rise_agent_metrics(agent, &metrics);
        printf("%s kernels, fused: %d\n", metrics.isa, metrics.fused);
 
-   A saved run goes on as if it had never stopped. The number of threads does not change the bits.
-   Without hardware fused multiply-add, the plain C kernels ("c") round a product before they add.
-   Their bits differ. So do those of "neon" on 32-bit ARM without VFPv4.
+   A run that was saved with RISE_SAVE_ALL resumes bit for bit. The number of threads does not
+   change the bits. The plain C kernels ("c") give other bits if the compiler may not use fused
+   multiply-add instructions: they then round each product before the addition. The same is true of
+   "neon" on 32-bit ARM without VFPv4.
 
-   A file says whether its numbers were fused. Loading it on kernels of the other kind works, and
-   log_fn gets a line that the run does not go on bit for bit. desc.isa = RISE_ISA_REF computes the
-   common bits anywhere, slowly. The compiler option -ffast-math would break all this and is
-   refused.
+   A checkpoint records whether its numbers were computed with fused multiply-add. Kernels of the
+   other kind can load it, but the run does not resume bit for bit, and log_fn receives a line that
+   says so. desc.isa = RISE_ISA_REF gives the bits of all fused kernels on any machine, but is slow.
+   The option -ffast-math would change the bits, so the file does not compile with it.
 
-   ERRORS. Functions return RISE_OK or a negative code, and write a sentence that names the field,
-   the path or the offset, and the remedy. rise_agent_create and the file functions write it to
-   their last argument. That may be NULL, and is left alone on success. Calls on an agent write it
-   to rise_agent_error(agent).
+   ERRORS. Functions return RISE_OK or a negative code. They also write a sentence that names the
+   field, the path or the offset, and the remedy. rise_agent_create and the file functions write the
+   sentence to their last argument, `error`. This argument may be NULL, and success does not change
+   it. For calls on an agent, rise_agent_error(agent) returns the sentence.
 
        rise_error error;
        if (rise_agent_create(&agent, &desc, &error) != RISE_OK) return puts(error.text), 1;
@@ -679,12 +705,13 @@
    is NaN or infinite is discarded.
 
    rise_agent_step and rise_agent_step_all also learn. If they return RISE_NOT_FINITE about a
-   weight, loss or gradient, the step was taken and only the update was discarded.
-   rise_agent_step_all has then written the actions; rise_agent_step cannot return its own.
+   weight, loss or gradient, the step was taken and only the update was discarded. Then
+   rise_agent_step_all has written the actions, but rise_agent_step returns the error instead of the
+   action.
 
    THREADS. Define RISE_THREADS beside RISE_IMPLEMENTATION and compile with -pthread. With
-   desc.threads = 4 an agent computes on its caller's thread and three workers. They sleep while
-   there is nothing to do. The bits are the same for any number of threads.
+   desc.threads = 4 an agent computes on its caller's thread and three workers. A worker without a
+   job sleeps after about 50 us. The bits are the same for any number of threads.
 
        desc.threads = 4;
 
@@ -713,13 +740,14 @@
 
    PORTING: WINDOWS. MinGW is gcc: all x86 kernels are compiled. MSVC compiles the AVX kernels on
    x64 and the plain C kernels elsewhere. RISE_THREADS needs <pthread.h> and gcc's atomic built-ins,
-   so not MSVC. Do not use /fp:fast: it breaks NUMBERS, and rise.h does not detect it.
+   which MSVC lacks. Do not use /fp:fast: it changes the bits (see NUMBERS), and rise.h does not
+   detect it.
 
        cl /O2 game.c
 
-   `long` has 32 bits on Windows, so rise_agent_load reads files of less than 2 GB. Read larger
-   ones through rise_agent_read with a callback of your own; 32-bit Linux is alike. Paths go to
-   fopen as they are. Saved files are flushed but not synchronised to the disk.
+   `long` has 32 bits on Windows, so rise_agent_load reads files of less than 2 GB. For larger files
+   use rise_agent_read with a callback of your own. The same is true of 32-bit Linux. Paths are
+   passed to fopen unchanged. Saved files are flushed but not synchronised to the disk.
 
    PORTING: MACOS. Apple processors use the NEON kernels, Intel processors AVX2 or AVX-512.
 
@@ -737,8 +765,9 @@
        desc.log_fn = log_line;
 
    PORTING: BARE METAL. Without a file system, define RISE_NO_STDIO and read the policy from flash
-   with a callback. Give the memory and a clock. The C library must still have calloc, free,
-   snprintf, strtod, sqrt and clock or timespec_get, because the code refers to them.
+   with a callback. Pass a block of memory, and a clock if you call rise_agent_learn_for. The code
+   refers to these functions of the C library: calloc, free, snprintf, vsnprintf, strtod, floor,
+   sqrt, sqrtf, the functions of <string.h>, and timespec_get or clock.
 
        static double seconds(void *user)
        {
@@ -752,12 +781,12 @@
        machine.clock_fn = seconds; // only rise_agent_learn_for calls it
 
    A very small agent needs about 450 KB, of which 390 KB are the scratch of matrix products. No
-   stack frame is larger than 16 KB. Enumerations must have the size of int: compile with
-   -fno-short-enums where the ABI would make them smaller.
+   function uses more than 16 KB of the call stack. Enumerations must have the size of int: compile
+   with -fno-short-enums where the ABI would make them smaller.
 
-   BINDINGS. Build a shared library from one C file. Descriptions are plain structs; let C allocate
-   them, and set their fields from text. Then the other language needs no struct layout. On Windows,
-   export the functions with a .def file, because RISE_API is plain `extern`.
+   BINDINGS. Build a shared library from one C file. The other language needs no struct layout if C
+   allocates the descriptions and rise_agent_set sets their fields from text. On Windows, export the
+   functions with a .def file, because RISE_API is plain `extern`.
 
        // cc -O2 -shared -fPIC shim.c -o librise.so -lm
        #define RISE_IMPLEMENTATION
@@ -784,10 +813,10 @@
    no hidden state. All bytes zero is a valid start, and zero in a field means the default. The
    functions copy the description, but not what its pointers point to.
 
-   Enumerations are passed as int. Strings are bytes that end with 0; error texts have at most 239
-   bytes and live in the caller's rise_error or in the agent. Frames, rewards, events, masks and
-   text are copied or read during the call and not kept. Callbacks, memory_block and their users
-   must live as long as the agent.
+   Enumerations are passed as int. Strings are bytes that end with 0. Error texts have at most 239
+   bytes and are in the caller's rise_error or in the agent. The library keeps no pointers to
+   frames, rewards, events, masks and text after a call. Callbacks, their `user` pointers and
+   memory_block must stay valid as long as the agent exists.
 
        rise_agent_values      valid until the agent is destroyed; the next play overwrites it
        rise_agent_query       valid until the agent is destroyed
@@ -795,15 +824,16 @@
        rise_agent_parameters  valid until the agent is destroyed
        rise_result_text       a constant
 
-   HOW TO ADD A CELL. Three places beside the kernels and the test. Every kind of cell is one
-   descriptor, and no other code asks which one it is.
+   HOW TO ADD A CELL. Change three places, and add kernels and a test. Each kind of cell is one
+   descriptor. No other code depends on the kind.
 
-   1. >>api-desc: a value of rise_cell before RISE_CELL_COUNT, with a comment. Files store the word,
-   not the number, so the order is free.
+   1. >>api-desc: a value of rise_cell before RISE_CELL_COUNT, with a comment. Files store the name
+   of the cell, not the number, so values may be in any order.
 
-   2. >>recurrent: a forward and a backward function of one row, and the risei_cell_kind that names
-   them. Its members say how many gates there are, which gate keeps the state, and whether there is
-   a recurrent matrix. risei_cell_row holds the pointers that the functions get.
+   2. >>recurrent: a forward and a backward function for one row and step, and a risei_cell_kind
+   with both. The members of risei_cell_kind state the number of gates, the gate that keeps the
+   state, and whether there is a recurrent matrix. risei_cell_row holds the pointers that the
+   functions get.
 
        static const risei_cell_kind risei_cell_mine = {"mine", 2, 0, -1, 0, 0, 0, 0, 1,
                                                        risei_mine_forward, risei_mine_backward};
@@ -817,14 +847,14 @@
    Test: tests/gradients.c checks every rise_cell against central differences in double.
    tests/layers_torch.py compares cells with PyTorch.
 
-   HOW TO ADD A VALUE HEAD. Three places beside the test.
+   HOW TO ADD A VALUE HEAD. Change three places, and add a test.
 
    1. >>api-desc: a value of rise_head before RISE_HEAD_COUNT.
 
    2. >>heads: its functions. atoms and taus return the shape of the output z, which is
-   [taus][actions][atoms] for a state. expect turns z into Q. target computes what z is trained
-   towards, from a risei_bootstrap. loss returns the loss and writes its gradient by z. Functions
-   that work on arrays alone belong into >>targets.
+   [taus][actions][atoms] for a state. expect computes Q from z. target computes the training target
+   of z from a risei_bootstrap. loss returns the loss and writes its gradient with respect to z.
+   Functions that work on arrays alone belong in >>targets.
 
    3. >>heads: its row in risei_head_kinds, in the order of rise_head. Without the row the file does
    not compile.
@@ -832,16 +862,17 @@
        {"mine", risei_head_one, risei_head_one, 0, 1, risei_mine_expect, risei_values_target,
         risei_mine_loss}
 
-   Test: tests/gradients.c checks networks with every head; tests/targets.c has targets worked out
-   by hand.
+   Test: tests/gradients.c checks networks with every head. tests/targets.c compares targets with
+   numbers computed by hand.
 
-   HOW TO ADD A FROZEN ENCODER. Three places beside the test.
+   HOW TO ADD A FROZEN ENCODER. Change three places, and add a test.
 
    1. >>api-desc: a value of rise_embedding before RISE_EMBED_COUNT.
 
-   2. >>frozen: its functions and its risei_frozen_kind. Only embed is required: it turns a frame
-   into embedding_size numbers. layout takes memory from the arena, initialise fills it from a
-   random stream, check refuses descriptions that do not suit. A member that is not needed is NULL.
+   2. >>frozen: its functions and its risei_frozen_kind. Only embed is required: it computes
+   embedding_size numbers from a frame. layout takes memory from the arena, and initialise fills
+   this memory from a random stream. check returns an error for a description that the encoder
+   cannot use. A member that is not needed is NULL.
 
        static const risei_frozen_kind risei_frozen_kind_mine = {
            "mine", 0, NULL, NULL, risei_frozen_mine_check, NULL, NULL, risei_frozen_mine_embed,
@@ -852,42 +883,42 @@
 
    Test: tests/agent.c runs agents with each frozen encoder.
 
-   HOW TO ADD A DESCRIPTION FIELD. Three places beside its use and the test.
+   HOW TO ADD A DESCRIPTION FIELD. Change three places, use the field, and add a test.
 
    1. >>api-desc: a member of rise_agent_desc. Its comment ends with the default in brackets.
 
-   2. >>describe: a row in risei_fields: its range, its default, and which revision added it. A
-   default that depends on other fields is 0 in the row and is computed in risei_fill.
+   2. >>describe: a row in risei_fields with the range, the default, and the revision that added the
+   field. A default that depends on other fields is 0 in the row, and risei_fill computes it.
 
        RISEI_ADDED(dropout, 1, 0, 0.9, 0, 2, 0), // a double; 0 by default; since revision 2;
                                                  // files of revision 1 imply 0
 
    3. >>files: RISEI_DESCRIPTION, the revision of the table, goes up by one.
 
-   Text, files, ranges and defaults follow from the row. Rules that involve several fields belong
-   into a risei_check_ function in >>describe.
+   The row is all that text, files, range checks and defaults need. Rules that involve several
+   fields belong in a risei_check_ function in >>describe.
 
    Test: tests/rules.c sets every field from text and out of its range; tests/files.c loads the
    sample files of all earlier revisions.
 
-   FILE POLICY. From file version 7 on, every release reads the files of every earlier one. Files
-   of versions 1 to 6, from before release 0.1, are refused. The description in a file is text, one
-   field=value for each field, as rise_agent_describe writes it and rise_agent_set reads it. Its
-   first line is the revision of the list of fields.
+   FILE POLICY. Every release reads all files of earlier releases from file version 7 on. Files of
+   versions 1 to 6 are from before release 0.1 and are refused. The description in a file is text
+   with one line field=value for each field, as rise_agent_describe writes and rise_agent_set reads.
+   Its first line is the revision of the list of fields.
 
        description=1
        memory=rise
        window=21
 
-   A field that the revision lacks has the value that its files imply: the default that held when
-   they were written. An unknown field is an error that names the field. RISE_NEWER_FILE means that
-   a newer rise.h wrote the file. A line that begins with '?' is optional: a reader that does not
-   know its field ignores it.
+   A file may be older than a field. The field then gets the value that gives the old behaviour. An
+   unknown field is an error that names the field. RISE_NEWER_FILE means that a newer rise.h wrote
+   the file. A line that begins with '?' is optional: a reader that does not know its field ignores
+   it.
 
-   `machine` may state fields of the agent. A field that gives arrays a shape and differs from the
-   file is RISE_MISMATCH, and the sentence names the field: frame size, actions, environments,
-   window, units, heads and the like. Zero states nothing and takes what the file says.
-   environments may change where no replay buffer is loaded, players always.
+   `machine` may also set fields of the agent. Fields that decide the shape of arrays must then
+   agree with the file: frame size, actions, environments, window, units, heads and others. If one
+   differs, the result is RISE_MISMATCH, and the sentence names the field. A zero takes the value of
+   the file. environments may differ if no replay buffer is loaded; players may always differ.
 
        rise_agent_desc machine = {0};
        machine.environments = 4; // RISE_MISMATCH, if the file's replay buffer has 8
@@ -949,7 +980,8 @@ typedef float rise_real;
 /* ---------------------------------------------------------------------------------------------- */
 /* >>api-results: result codes and error sentences */
 
-/* Every function that can fail returns one of these. Zero is success, errors are negative. */
+/* The result codes. Zero is success, errors are negative. A function that returns an int returns an
+   error as its negative code. */
 #define RISE_RESULTS(X)                                                                            \
     X(RISE_OK, 0, "no error")                                                                      \
     X(RISE_BAD_DESC, -1, "a field of the description has a value that is not allowed")             \
@@ -968,8 +1000,9 @@ typedef enum rise_result {
 #undef RISE_RESULT_ENUM
 } rise_result;
 
-/* Receives the reason of a failure. `text` is one sentence that names the field, the path or the
-   offset, and the remedy. It ends with 0. On success the struct is left alone. */
+/* Receives the reason of a failure. `text` is one sentence that ends with 0. The sentence names the
+   field, the path or the offset, and the remedy. A call that succeeds does not change the
+   struct. */
 typedef struct rise_error {
     rise_result result;
     char text[240];
@@ -993,7 +1026,7 @@ typedef enum rise_isa {
     RISE_ISA_NEON    /* ARM */
 } rise_isa;
 
-/* The kind of agent. All else is equal. */
+/* The memory of the agent. The other parts of the agent are the same for all values. */
 typedef enum rise_memory {
     /* the conv net sees the newest frames; a recurrent net runs over stored embeddings of past
        frames (Clark, Evers, Hare 2025) */
@@ -1006,13 +1039,14 @@ typedef enum rise_memory {
 
 /* The recurrent cell. */
 typedef enum rise_cell {
-    /* the GRU: it scored as well as the LSTM in 85% of its time (bench/ABLATION.md) */
+    /* the GRU: it scored as well as the LSTM, and an update took 85% of the time
+       (bench/ABLATION.md) */
     RISE_CELL_AUTO,
     RISE_CELL_LSTM, /* Hochreiter & Schmidhuber 1997, with forget gate */
     RISE_CELL_GRU,  /* Cho et al. 2014 */
-    /* Feng et al. 2024, with a tanh. Gate and candidate depend on the input alone, so no step waits
-       for a matrix product of the step before. It takes three fifths of the GRU's time and scores
-       a little less. */
+    /* Feng et al. 2024, with tanh on the candidate. Gate and candidate depend on the input alone,
+       so no matrix product depends on the previous state. The minGRU takes three fifths of the
+       GRU's time and scores a little less (bench/ABLATION.md). */
     RISE_CELL_MINGRU, RISE_CELL_COUNT
 } rise_cell;
 
@@ -1027,24 +1061,25 @@ typedef enum rise_fusion {
 /* The frozen encoder of RISE: a function of one frame that does not learn. */
 typedef enum rise_embedding {
     /* DOWNSAMPLE for frames of up to 32 x 32, unless frame_channels exceeds embedding_size; else
-       SIGNS. A small image keeps neighbouring pixels together, which a random projection does not.
-       Agents learn sooner with it (bench/ABLATION.md). */
+       SIGNS. DOWNSAMPLE keeps neighbouring pixels together, and a random projection does not.
+       DOWNSAMPLE scored at least as well as SIGNS (bench/ABLATION.md). */
     RISE_EMBED_AUTO,
     /* random projection by signs: stores no weights, takes n log n sums for n inputs, exact in
        integers (see rise_sign) */
     RISE_EMBED_SIGNS,
     RISE_EMBED_GAUSSIAN, /* dense Gaussian random projection */
-    /* sparse random projection (Achlioptas): sqrt(3) * {+1: 1/6, 0: 2/3, -1: 1/6} */
+    /* sparse random projection (Achlioptas 2003): weights are sqrt(3), 0 and -sqrt(3) with
+       probabilities 1/6, 2/3 and 1/6 */
     RISE_EMBED_SPARSE,
     /* conv net of the learnable encoder's shape with fixed random weights, then a dense layer to
        embedding_size */
     RISE_EMBED_CONV,
-    RISE_EMBED_DOWNSAMPLE, /* mean over the areas of a small grid */
+    RISE_EMBED_DOWNSAMPLE, /* a small image: the mean of each cell of a grid */
     RISE_EMBED_USER,       /* desc.embed_fn */
     /* ResNet-18 before its last layer, weights from desc.embedding_file: see A PRETRAINED ENCODER
        in the manual */
     RISE_EMBED_RESNET18,
-    /* as CONV, until rise_agent_snapshot replaces its conv layers by a copy of the agent's own */
+    /* CONV, until rise_agent_snapshot copies the agent's conv layers into the frozen encoder */
     RISE_EMBED_SNAPSHOT, RISE_EMBED_COUNT
 } rise_embedding;
 
@@ -1071,9 +1106,9 @@ typedef enum rise_head {
 } rise_head;
 
 /* One conv layer: a convolution, a ReLU, then an optional max pool. Its weights are
-   [size][size][in][filters]. With residual units there is no ReLU before the pool, but one after
-   the last layer. A residual unit adds to its input the output of
-   3x3 conv(ReLU(3x3 conv(ReLU(input)))). */
+   [size][size][in][filters]. A residual unit computes x + conv(ReLU(conv(ReLU(x)))) with two
+   convolutions of 3 x 3. A layer with residual units has no ReLU before the max pool. If the last
+   layer has residual units, a ReLU follows them. */
 typedef struct rise_conv {
     int filters,     /* 1..1024 */
         size;        /* kernel size, size x size pixels, 1..64 */
@@ -1081,27 +1116,29 @@ typedef struct rise_conv {
     int pad;         /* padding: zeros on each side, 0..32 */
     int pool;        /* kernel size of the max pool, up to 64; 0: no pool */
     int pool_stride; /* up to 64; 0: as `pool` */
-    int pool_pad;    /* padding of the pool on each side, never the maximum; less than `pool` */
+    /* padding on each side of the max pool, less than `pool`; the maximum ignores padding */
+    int pool_pad;
     int residual;    /* residual units after the layer, 0..4 */
 } rise_conv;
 
 #define RISE_MAX_CONV 8
 
-/* Embeds one frame ([height][width][channels] bytes, rows top to bottom) into `embedding`, `size`
-   (embedding_size) floats. Must be a pure function of the frame: frames are embedded again when the
-   standardisation freezes and when a file is loaded. */
+/* Embeds one frame. `frame` is [height][width][channels] bytes, rows from top to bottom. Writes
+   `embedding` [size], where `size` is embedding_size. The result must depend on the frame alone:
+   frames are embedded again when the standardisation freezes and when a file is loaded. */
 typedef void (*rise_embed_fn)(void *user, const uint8_t *frame, float *embedding, int size);
 
-/* Receives one line of text without a newline, when an agent is made and when learning starts. Also
-   when a file is loaded whose numbers are fused and the kernels' are not, or the reverse. `text`
-   is valid during the call. Progress is in rise_agent_metrics. */
+/* Receives one line of text without a newline. `text` is valid during the call. rise_agent_describe
+   passes one line for each field. desc.log_fn receives a line when an agent is made and when
+   learning starts. It also receives a line if a loaded file was written by fused kernels and the
+   kernels in use are not fused, or the reverse. rise_agent_metrics gives the progress. */
 typedef void (*rise_log_fn)(void *user, const char *text);
 
 /* Returns the seconds since any fixed moment, for rise_agent_learn_for. */
 typedef double (*rise_clock_fn)(void *user);
 
-/* What an agent is. Start from a struct of zeros and set what you want. Zero means the default,
-   which stands in [brackets]. Where a number may really be zero, a negative value means zero or
+/* The description of an agent. Start from a struct of zeros and set what you want. Zero means the
+   default, which stands in [brackets]. Where 0 is a useful value too, a negative number means 0 or
    "none", and the comment says so. rise_agent_resolve fills in the defaults. Defaults "for SMALL"
    depend on the resolved `network`. */
 typedef struct rise_agent_desc {
@@ -1120,7 +1157,7 @@ typedef struct rise_agent_desc {
     int action_masks;
     /* games that step together in one call, 1..4096 [1] */
     int environments;
-    /* characters that rise_agent_play may drive, 1..4096 [1] */
+    /* characters that rise_agent_play chooses actions for, 1..4096 [1] */
     int players;
     /* 1: no replay buffer and no optimiser; only rise_agent_play works, in little memory [0] */
     int play_only;
@@ -1133,7 +1170,7 @@ typedef struct rise_agent_desc {
     /* consecutive transitions that are trained on one window and share its cost; divides batch,
        1..64 [1] */
     int window_samples;
-    /* windows end at multiples of so many steps of an episode, and at its last step; at most
+    /* a window may end at every window_stride-th step of an episode, and at the last step; at most
        window_samples, 1..1024 [1] */
     int window_stride;
     /* first steps of a window through which no gradient flows, less than window [0] */
@@ -1147,12 +1184,14 @@ typedef struct rise_agent_desc {
     rise_fusion fusion; /* [CONCAT] */
     /* Factor on the recurrent state where it joins the features, 1e-6..100. Inputs with larger
        variance dominate early learning. At initialisation the conv features of large frames have a
-       far smaller variance than the recurrent state, so the state is scaled down. FULL learns its
-       features through the state and needs all of it. For large frames try 1 too: Pong wants it
-       (bench/atari.md). [RISE: 0.5 for frames up to 32x32, 0.05 for larger; FULL: 1] */
+       far smaller variance than the recurrent state, so the state is scaled down. In FULL the conv
+       net also learns through the recurrent state, so the state is not scaled. For large frames try
+       1 too: Pong learns better with 1 (bench/atari.md). [RISE: 0.5 for frames up to 32x32, 0.05
+       for larger; FULL: 1] */
     double context_scale;
-    /* 0: acting unrolls the window anew each step, exactly as learning does. 1: acting keeps the
-       state since the episode's start: cheaper, and the same where episodes fit the window. [0] */
+    /* 0: acting unrolls the window again at each step, exactly as learning does. 1: acting keeps
+       the state from the start of the episode on. That is cheaper, and Q is the same while the
+       episode is not longer than the window. [0] */
     int carry_state;
     /* 1: the previous action (one-hot) and reward also enter the recurrent net [0] */
     int feed_action;
@@ -1160,13 +1199,15 @@ typedef struct rise_agent_desc {
     /* the frozen encoder (RISE only) */
 
     rise_embedding embedding; /* [AUTO: DOWNSAMPLE up to 32 x 32, else SIGNS] */
-    /* floats, 1..8192 [64 for SMALL, else 512; 512 for RESNET18]. DOWNSAMPLE lowers it to the
-       numbers of the largest grid of the frame's shape that fits. */
+    /* floats, 1..8192 [64 for SMALL, else 512; 512 for RESNET18]. DOWNSAMPLE lowers it to columns *
+       rows * frame_channels of its grid. The grid is the largest square that fits, and no side is
+       longer than the frame's side. */
     int embedding_size;
-    /* frames are averaged over squares of pool x pool pixels first, 1..64 [the least that leaves at
-       most 1024 squares]; SIGNS, GAUSSIAN and SPARSE only */
+    /* SIGNS, GAUSSIAN and SPARSE: frames are averaged over squares of this side in pixels first,
+       1..64 [the smallest that leaves at most 1024 squares] */
     int embedding_pool;
-    /* SNAPSHOT: the steps after learn_start at which one is taken automatically; 0: never [0] */
+    /* SNAPSHOT: number of steps from learn_start on after which the next update begins a snapshot;
+       0: no automatic snapshot [0] */
     int snapshot_steps;
     /* 0: embeddings and states are stored as 16-bit floats; 1: as 32-bit floats [0] */
     int embedding_f32;
@@ -1182,10 +1223,10 @@ typedef struct rise_agent_desc {
     /* CUSTOM: layers used of conv[], 1..8 */
     int conv_count;
     rise_conv conv[RISE_MAX_CONV];
-    /* IMPALA: its layers have 16, 32 and 32 times so many filters, 1..16 [2] */
+    /* IMPALA: factor on the filters of its three layers, 16, 32 and 32; 1..16 [2] */
     int network_width;
-    /* max pool to so many x so many pixels after the last conv layer, up to 64; negative: none
-       [6 for IMPALA, else none] */
+    /* side, in pixels, of the square that a max pool makes of the last conv layer's output, up to
+       64; negative: no such pool [6 for IMPALA, else none] */
     int pool_to;
     /* 1: the weights of residual units are divided by their largest singular value [0] */
     int spectral_norm;
@@ -1198,8 +1239,8 @@ typedef struct rise_agent_desc {
     int no_dueling;
     /* 1: LayerNorm on what enters the heads [0] */
     int layer_norm;
-    /* 1: factorised noise in the heads' weights explores; drawn anew each update (Fortunato et al.
-       2018) [0] */
+    /* 1: exploration by factorised noise in the heads' weights, drawn again for each update
+       (Fortunato et al. 2018) [0] */
     int noisy;
     rise_head head; /* [MEAN] */
     /* C51: number of returns, 2..256 [51], equally spaced from value_min to value_max */
@@ -1211,17 +1252,17 @@ typedef struct rise_agent_desc {
 
     /* learning */
 
-    /* transitions an update, 1..4096 [32] */
+    /* transitions in each update, 1..4096 [32] */
     int batch;
     /* rewards before the bootstrap, 1..64 [3] */
     int n_step;
-    /* of rewards, a step, 1e-6..1 [0.99] */
+    /* factor on a reward for each step that it is later, 1e-6..1 [0.99] */
     double discount;
     double learning_rate; /* up to 1 [1e-3 for SMALL, else 1e-4] */
     /* steps after learn_start over which the learning rate falls linearly to a tenth; 0: never
        [0] */
     int learning_rate_steps;
-    double adam_epsilon; /* up to 1 [0.005 / batch] */
+    double adam_epsilon; /* added to the denominator of Adam, up to 1 [0.005 / batch] */
     /* largest global norm of the gradient; negative: no clipping [10] */
     double gradient_clip;
     /* 1: the target network, not the online network, chooses the next action (no double Q-learning,
@@ -1233,17 +1274,18 @@ typedef struct rise_agent_desc {
     double target_rate;
     /* 1: adds the scaled log-policy to the reward (Vieillard et al. 2020) [0] */
     int munchausen;
-    /* factor on temperature * log-policy, which is clipped at -1; up to 1; negative: 0 [0.9] */
+    /* factor on max(-1, temperature * log-policy), up to 1; negative: 0 [0.9] */
     double munchausen_scale;
     /* of the policy softmax(Q / temperature) [0.03] */
     double temperature;
-    /* 1: learns h(Q), h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x (Pohlen et al. 2018) [0] */
+    /* 1: the heads predict h(Q) instead of Q, with h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x
+       (Pohlen et al. 2018) [0] */
     int value_rescale;
     /* frames kept, all environments together [50000 for SMALL, else 200000] */
     int replay_capacity;
     /* steps before learning starts; batch..replay_capacity [1000 for SMALL, else 20000] */
     int learn_start;
-    /* steps an update, all environments counted [4] */
+    /* steps for each update, counted over all environments [4] */
     int learn_period;
     /* 1: rise_agent_step never learns; call rise_agent_learn or rise_agent_learn_for [0] */
     int learn_outside;
@@ -1262,7 +1304,7 @@ typedef struct rise_agent_desc {
     /* steps after learn_start over which the share moves linearly from start to end
        [10000 for SMALL, else 250000] */
     int epsilon_steps;
-    /* every random number comes from it; 0 is a seed like any other */
+    /* all random numbers of the agent derive from the seed; 0 is a seed like any other */
     uint64_t seed;
 
     /* the machine */
@@ -1270,8 +1312,8 @@ typedef struct rise_agent_desc {
     rise_isa isa; /* [AUTO] */
     /* threads that compute, the caller's among them, 1..64 [1]; more than 1 needs RISE_THREADS */
     int threads;
-    /* NULL: one calloc when the agent is made. Else memory_bytes bytes of the caller's, at any
-       alignment, which must outlive the agent. */
+    /* NULL: the library calls calloc once when the agent is made. Otherwise: the caller's block of
+       memory_bytes bytes, at any alignment, which must outlive the agent. */
     void *memory_block;
     /* size of memory_block; without a block, the most that may be allocated [no limit] */
     size_t memory_bytes;
@@ -1286,22 +1328,22 @@ typedef struct rise_agent_desc {
 /* ---------------------------------------------------------------------------------------------- */
 /* >>api-agent: create, step, play, learn, save */
 
-/* An agent. Calls take one that was made; only rise_agent_destroy and the calls that say so accept
-   NULL. Use an agent from one thread at a time. */
+/* An agent. Pass only agents that this library made. NULL is allowed only for rise_agent_destroy
+   and where a comment says so. Use an agent from one thread at a time. */
 typedef struct rise_agent rise_agent;
 
-/* What a frame is to its episode. The reward that comes with a frame is the one that the previous
-   action earned. */
+/* Says whether a frame begins, continues or ends its episode. The reward that comes with a frame is
+   the reward of the previous action. */
 typedef enum rise_event {
     RISE_FIRST,      /* the first frame of an episode; its reward is ignored */
-    RISE_MIDDLE,     /* one more frame */
+    RISE_MIDDLE,     /* any frame between the first and the last */
     RISE_TERMINATED, /* the last frame: the game is over, nothing follows (no bootstrap) */
     /* the last frame: the episode was cut, the game would have gone on (bootstrap) */
     RISE_TRUNCATED
 } rise_event;
 
-/* Agents from the literature, as their authors set them up for Atari at 84 x 84. Frames, `memory`
-   and the machine are yours to set. */
+/* Agents from the literature, as their authors set them up for Atari at 84 x 84. A preset does not
+   set the frame, the actions, `memory` and the fields of the machine. */
 typedef enum rise_preset {
     /* Mnih et al. 2015: one step, uniform replay, no dueling, no double */
     RISE_PRESET_DQN,
@@ -1315,18 +1357,21 @@ typedef enum rise_preset {
     RISE_PRESET_R2D2, RISE_PRESET_COUNT
 } rise_preset;
 
-/* Sets those fields of `desc` to the preset's values that are zero. Fields that were not zero keep
-   your values. To keep a field at zero, set it to zero again afterwards. */
+/* Sets each field of `desc` that is zero to the preset's value, where the preset has one. Other
+   fields keep your values. To keep the default of a field, set the field to zero after this
+   call. */
 RISE_API void rise_agent_preset(rise_agent_desc *desc, rise_preset preset);
 
 /* Sets one field from text such as a program's argument: "batch=64", "memory=full",
-   "conv[1].filters=32". Values of enumerations are their names in small letters. All fields but
-   those of the machine, the callbacks and embedding_file can be set. Returns RISE_BAD_DESC and
-   names what it does not understand. rise_agent_resolve checks ranges. `error` may be NULL. */
+   "conv[1].filters=32". Values of enumerations are their names in small letters. All fields can be
+   set, except embedding_file, callbacks and those of the machine. Returns RISE_BAD_DESC for an
+   unknown field or value, and `error` names it. Does not check ranges: rise_agent_resolve does.
+   `error` may be NULL. */
 RISE_API rise_result rise_agent_set(rise_agent_desc *desc, const char *text, rise_error *error);
 
-/* Calls `fn` with "field=value" for every field that rise_agent_set can set, in the form that it
-   reads; numbers have ten digits. */
+/* Calls `fn` with "field=value" for every field that rise_agent_set can set, in the form that
+   rise_agent_set reads. Numbers have 15 significant digits, or 17 if 15 would not read back as the
+   same number. */
 RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, void *user);
 
 /* Fills in every default of `desc` and checks every field. Returns RISE_BAD_DESC if a field is
@@ -1341,8 +1386,8 @@ RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error)
 
 /* Makes an agent, with one calloc or in desc->memory_block. Copies `desc`. On failure *agent is
    NULL, and the result is RISE_BAD_DESC, RISE_BAD_CALL, RISE_NO_MEMORY, RISE_UNAVAILABLE or an
-   error of reading embedding_file. `error` may be NULL. No other function but rise_agent_read and
-   rise_agent_load allocates. */
+   error of reading embedding_file. `error` may be NULL. Only this function, rise_agent_read and
+   rise_agent_load allocate memory. */
 RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc,
                                        rise_error *error);
 
@@ -1350,71 +1395,76 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
    NULL. */
 RISE_API void rise_agent_destroy(rise_agent *agent);
 
-/* Does one step of one game (desc.environments must be 1, desc.action_masks 0). `frame` is
-   [height][width][channels] bytes and is copied. `reward` is what the previous action earned.
+/* Does one step of one game. desc.environments must be 1 and desc.action_masks 0. `frame` is
+   [height][width][channels] bytes and is copied. `reward` is the reward of the previous action.
    Returns the action to play, 0..actions-1, or a negative rise_result.
 
    On the last frame of an episode the return value is 0 and has no meaning; the next call must be
-   RISE_FIRST. A RISE_FIRST in the middle of an episode truncates it at the frame before.
+   RISE_FIRST. RISE_FIRST in the middle of an episode truncates that episode at its previous frame.
 
-   Learns unless desc.learn_outside. If it returns RISE_NOT_FINITE about a weight, loss or gradient,
-   the step was taken, but its action is not returned. */
+   Also does the updates that are due, unless desc.learn_outside is 1. If the result is
+   RISE_NOT_FINITE about a weight, loss or gradient, the step was taken, but its action is not
+   returned. */
 RISE_API int rise_agent_step(rise_agent *agent, const uint8_t *frame, float reward,
                              rise_event event);
 
-/* Does one step of all environments. `frames` is [environments][height][width][channels],
-   `rewards` and `events` are [environments]. Writes actions [environments], 0 where the episode is
-   over. Nothing is kept of the arrays.
+/* Does one step of all environments. `frames` is [environments][height][width][channels], `rewards`
+   and `events` are [environments]. Writes `actions` [environments], with 0 where the episode is
+   over. Keeps no pointer to the arrays.
 
-   `allowed` is [environments][actions] bytes, nonzero where the action may be taken. It is required
-   with desc.action_masks, and NULL without. Each row must allow at least one action, also at
-   RISE_TRUNCATED, where the target bootstraps. At RISE_TERMINATED the row is not read.
+   `allowed` is [environments][actions] bytes, nonzero where the action may be taken. With
+   desc.action_masks it is required; otherwise it must be NULL. The mask of each environment must
+   allow at least one action, also at RISE_TRUNCATED, where the target bootstraps. At
+   RISE_TERMINATED the mask is not read.
 
    A refused call changes nothing, with one exception. RISE_NOT_FINITE about a weight, loss or
-   gradient comes from learning, after the step was taken and `actions` written. */
+   gradient comes from learning, after the step was taken and `actions` was written. */
 RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frames,
                                          const float *rewards, const rise_event *events,
                                          const uint8_t *allowed, int *actions);
 
-/* Returns the greedy action for character `player` (0..players-1), or a negative rise_result.
-   Leaves replay buffer, random streams, training episodes and weights as they are. `frame` is
+/* Returns the greedy action for player `player` (0..players-1), or a negative rise_result. Does not
+   change the replay buffer, random streams, training episodes and weights. `frame` is
    [height][width][channels]. `reward` matters only with desc.feed_action. `allowed` is [actions]
    bytes, or NULL for all, with or without desc.action_masks.
 
-   An episode begins with RISE_FIRST. Its last frame need not be passed. */
+   An episode begins with RISE_FIRST. You need not pass its last frame. If you do, the return value
+   is 0 and has no meaning, and the next event must be RISE_FIRST. */
 RISE_API int rise_agent_play(rise_agent *agent, int player, const uint8_t *frame, float reward,
                              rise_event event, const uint8_t *allowed);
 
-/* Returns the Q values [actions] of this player's last rise_agent_play. Returns NULL before the
-   first and for a player that does not exist. The agent owns the array; the player's next
-   rise_agent_play overwrites it. */
+/* Returns the Q values [actions] of the player's last rise_agent_play. Returns NULL if the player
+   has not played yet or does not exist. The agent owns the array; the player's next rise_agent_play
+   overwrites it. */
 RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player);
 
-/* Does one update now, whatever the schedule says, and does not count it against the schedule.
-   Returns RISE_BAD_CALL while no transition is complete and for play_only agents. Returns
-   RISE_NOT_FINITE if the loss, the gradient or a weight is NaN or infinite. That update is
-   discarded: weights and priorities stay as they were. The first update freezes the
-   standardisation of embeddings and embeds all stored frames again. */
+/* Does one update now, in addition to the updates of desc.learn_period. Returns RISE_BAD_CALL while
+   no transition is complete and for play_only agents. Returns RISE_NOT_FINITE if the loss, the
+   gradient or a weight is NaN or infinite. That update is discarded: weights and priorities stay as
+   they were. The first update freezes the standardisation of embeddings and embeds all stored
+   frames again. While a snapshot is in progress, the call embeds stored frames instead of doing an
+   update. */
 RISE_API rise_result rise_agent_learn(rise_agent *agent);
 
-/* Learns for about `microseconds`, but does no more updates than the schedule owes. Returns the
-   number of updates done, or a negative rise_result. An update that does not fit the budget waits
-   until the budgets of several calls suffice, so the time is kept on average. One call may take as
-   long as one update. RISE_BAD_CALL unless 0 <= microseconds <= 1e12. */
+/* Does updates that are due, for about `microseconds`. Returns the number of updates done, or a
+   negative rise_result. An update that takes longer than the budget waits until several calls have
+   given enough time. So the budget is kept on average, but one call may take as long as one update.
+   Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12. */
 RISE_API int rise_agent_learn_for(rise_agent *agent, double microseconds);
 
-/* With RISE_EMBED_SNAPSHOT: a copy of the current conv layers becomes the frozen encoder. It sees
-   each frame as if an episode began with it. All stored frames are embedded again, a few in place
-   of each update that is due, so no call takes longer than usual. metrics.refreshing tells how
-   many are left. Returns RISE_BAD_CALL before learning has started and while a snapshot is in
-   progress. */
+/* Copies the current conv layers into the frozen encoder. Requires RISE_EMBED_SNAPSHOT. The copy
+   reads each frame repeated frame_stack times, as at the start of an episode. All stored frames are
+   embedded again. Instead of each update that is due, the agent embeds a few frames, so no call
+   takes longer than usual. metrics.refreshing is the number of frames left. Returns RISE_BAD_CALL
+   before learning has started and while a snapshot is in progress. */
 RISE_API rise_result rise_agent_snapshot(rise_agent *agent);
 
-/* Counters and measurements. A play_only agent fills in parameters, bytes, isa and fused alone. */
+/* Counters and measurements. For a play_only agent all members are 0, except parameters, bytes, isa
+   and fused. */
 typedef struct rise_metrics {
     /* frames acted upon, all environments; last frames of episodes are not counted */
     int64_t steps;
-    int64_t episodes; /* ended or cut */
+    int64_t episodes; /* ended, or truncated by RISE_FIRST */
     int64_t updates;  /* done */
     /* owed by the schedule and not yet done (learn_outside) */
     int64_t updates_owed;
@@ -1450,10 +1500,10 @@ RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *agent);
    it, and the next error overwrites it. */
 RISE_API const rise_error *rise_agent_error(const rise_agent *agent);
 
-/* Returns the learnable parameters as one array of rise_agent_metrics().parameters floats. Their
-   order may change between versions. You may read, hash or write them. Call the function again
-   before each time you write, because the next update then checks that they are finite. The agent
-   owns the array. */
+/* Returns the learnable parameters as one array, [parameters] of rise_metrics. Their order may
+   change between versions. You may read, hash or write the array. Call this function again before
+   each time you write: the call makes the next update check that all parameters are finite. The
+   agent owns the array. */
 RISE_API rise_real *rise_agent_parameters(rise_agent *agent);
 
 /* What to save. */
@@ -1461,7 +1511,8 @@ typedef enum rise_save {
     /* weights, optimiser, counters, random streams: small; a resumed run refills its replay
        buffer */
     RISE_SAVE_AGENT,
-    /* that, the replay buffer and the episodes in progress: a resumed run goes on bit for bit */
+    /* RISE_SAVE_AGENT, the replay buffer and the episodes in progress: a resumed run goes on bit
+       for bit */
     RISE_SAVE_ALL,
     RISE_SAVE_POLICY /* what a play_only agent needs and no more */
 } rise_save;
@@ -1473,29 +1524,31 @@ typedef int (*rise_write_fn)(void *user, const void *data, size_t size);
 typedef int (*rise_read_fn)(void *user, void *data, size_t size);
 
 /* Writes the agent through `fn`. The same state gives the same bytes on every machine. Returns
-   RISE_IO if `fn` failed, or RISE_NOT_FINITE if a number could not be loaded again. A play_only
-   agent that is not saved as RISE_SAVE_POLICY is RISE_BAD_CALL. `error` may be NULL. */
+   RISE_IO if `fn` failed. Returns RISE_NOT_FINITE if loading would refuse the file, for example
+   because a weight is NaN. Returns RISE_BAD_CALL for a play_only agent unless `what` is
+   RISE_SAVE_POLICY. `error` may be NULL. */
 RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, rise_write_fn fn,
                                       void *user, rise_error *error);
 
-/* Makes an agent from what `fn` gives; `size` is the whole length in bytes. On failure *agent is
-   NULL. Every value is checked before it is used. `error` may be NULL.
+/* Makes an agent from the bytes that `fn` gives. `size` is the length of the whole file in bytes.
+   On failure *agent is NULL. Every value is checked before it is used. `error` may be NULL.
 
-   `machine` (may be NULL) supplies what no file holds: isa, threads, memory_block, memory_bytes,
-   log_fn, clock_fn, embed_fn and their users, embedding_file and play_only. `players`, if not zero,
-   replaces the file's. Shape fields such as environments, frame_width and actions, if not zero,
-   must agree with the file, else the result is RISE_MISMATCH. `environments` may differ where no
-   replay buffer is loaded. Other fields are ignored.
+   `machine` (may be NULL) supplies what files do not hold: isa, threads, memory_block,
+   memory_bytes, log_fn, clock_fn and embed_fn with their `user` pointers, embedding_file and
+   play_only. `players`, if not zero, replaces the file's value. Fields such as environments,
+   frame_width and actions decide the shape of arrays. If not zero, they must agree with the file,
+   else the result is RISE_MISMATCH. `environments` may differ if no replay buffer is loaded. Other
+   fields are ignored.
 
-   Returns RISE_IO, RISE_BAD_FILE, RISE_NEWER_FILE, RISE_MISMATCH, or an error of
-   rise_agent_create. A policy file without play_only, or other weights in embedding_file, is
-   RISE_MISMATCH too. */
+   Returns RISE_IO, RISE_BAD_FILE, RISE_NEWER_FILE, RISE_MISMATCH, or an error of rise_agent_create.
+   A policy file without play_only, or other weights in embedding_file, is RISE_MISMATCH too. */
 RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *user, uint64_t size,
                                      const rise_agent_desc *machine, rise_error *error);
 
 #ifndef RISE_NO_STDIO
-/* Saves to a file. It is written as `path` with ".new" at the end, then renamed, so `path` holds a
-   whole file at any time. (On Windows the old file is removed just before the rename.) */
+/* Saves to a file. Writes a file with the name `path` and ".new" at the end, then renames that file
+   to `path`. So `path` is never an incomplete file. (On Windows the old file is removed just before
+   the rename.) `error` may be NULL. */
 RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, const char *path,
                                      rise_error *error);
 
@@ -1503,18 +1556,19 @@ RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, co
 RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path,
                                      const rise_agent_desc *machine, rise_error *error);
 
-/* Reads the description in a file, so that you can ask rise_agent_bytes before loading. Between
-   the two calls, set play_only, players, threads, embed_fn and embedding_file as for loading. */
+/* Reads only the description in a file. Pass the description to rise_agent_bytes to get the memory
+   that loading needs. Before that, set the same play_only, players, threads, embed_fn and
+   embedding_file as you will set in `machine`. */
 RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, rise_error *error);
 #endif
 
 /* ---------------------------------------------------------------------------------------------- */
 /* >>api-kernels: matrix products, cells, Adam, projections, each usable alone */
 
-/* How one index moves through memory. The index is i = (outer * middle + mid) * inner + in. Its
-   offset, in elements, is in * step[0] + mid * step[1] + outer * step[2]. step[] may be negative.
-   The rows of a conv layer's patches are such a walk over images, image rows and pixels. A plain
-   stride is one too (inner = INT_MAX). */
+/* Maps one index to a memory offset, in elements. The index is i = (outer * middle + mid) * inner +
+   in. Its offset is in * step[0] + mid * step[1] + outer * step[2]. step[] may be negative.
+   Example: the patches of a conv layer are the rows of a matrix. The walk of these rows goes over
+   the images, their rows and their pixels. A constant stride is a walk with inner = INT_MAX. */
 typedef struct rise_walk {
     int inner,         /* number of values of `in` */
         middle;        /* number of values of `mid` */
@@ -1522,9 +1576,9 @@ typedef struct rise_walk {
 } rise_walk;
 
 /* A matrix in memory. Element (i, j) is at offset rows(i) + (j / run) * run_step + j % run from
-   `data`, in elements. The patches of a convolution are such a matrix without being copied. Then
-   `run` is the length of a patch row, whose pixels are adjacent in memory. The caller owns
-   `data`. */
+   `data`, in elements. rows(i) is the offset that `rows` gives for i. With `run`, the patches of a
+   convolution are a matrix without a copy: `run` is the length of a patch row, whose pixels are
+   adjacent in memory. The caller owns `data`. */
 typedef struct rise_matrix {
     const rise_real *data;
     rise_walk rows;     /* offset of each row */
@@ -1532,9 +1586,9 @@ typedef struct rise_matrix {
     ptrdiff_t run_step; /* offset from one run of columns to the next */
 } rise_matrix;
 
-/* C = init + A B, then C = max(C, 0) with `relu`. A is [m][k], B is [k][n], C is [m][n]. With
-   `transposed` A is stored as [k][m], and C = init + A^T B. `init` is C itself with `accumulate`,
-   else bias[j], else 0.
+/* Describes the product C = init + A B. With `relu`, negative results become 0. A is [m][k], B is
+   [k][n], C is [m][n]. With `transposed`, A is stored as [k][m], and C = init + A^T B. `init` is
+   the old C with `accumulate`, otherwise bias[j] if `bias` is not NULL, otherwise 0.
 
    Each element of C is summed over k in order, beginning with `init`, by fused multiply-add. So
    blocking, vector width and number of threads cannot change its bits. Start from a struct of
@@ -1571,26 +1625,30 @@ RISE_API rise_matrix rise_matrix_panels(const rise_real *data, int rows, int col
 /* Returns the transpose of a matrix from one of the two functions above, without moving data. */
 RISE_API rise_matrix rise_matrix_transpose(rise_matrix matrix);
 
-/* The constants of an Adam update number t, counted from 1. */
+/* The constants of Adam update t; the first update is t = 1. */
 typedef struct rise_adam {
-    rise_real scale;      /* the gradient is multiplied by it first (clipping) */
+    rise_real scale;      /* factor on the gradient, applied first (clipping) */
     rise_real beta1,      /* decay of the first moment m */
         beta2;            /* decay of the second moment v */
     rise_real rate;       /* learning rate / (1 - beta1^t) */
     rise_real root_scale; /* 1 / sqrt(1 - beta2^t) */
-    rise_real epsilon;    /* added outside the root */
+    rise_real epsilon;    /* added to the root, not under it */
 } rise_adam;
 
-/* The kernels of one instruction set. Arrays may have any alignment and length. Parameters of one
-   kernel may be the same array only if they have the same name in its formula. Every sum runs in 16
-   lanes that are joined in a fixed order, so all tables with the same `fused` agree bit for bit. */
+/* The kernels of one instruction set. Arrays may have any alignment and length. An elementwise
+   kernel may write its result over one of its inputs: exp, log, tanh, sigmoid, multiply,
+   relu_backward and gate_forward. Other arrays of one call must not overlap.
+
+   dot and LayerNorm sum in 16 lanes, which are then added in a fixed order. So all tables with the
+   same `fused` agree bit for bit. Adam and the backward passes of cells and of the gate replace
+   magnitudes below 2^-100 by 0, because denormals are slow. */
 typedef struct rise_kernels {
     const char *name; /* "ref", "c", "avx2", "avx512", "neon" */
     rise_isa isa;
     int fused; /* 1: a * b + c is rounded once */
 
     /* Computes part `part` of `parts` of the product: a range of C's rows or columns. All parts
-       together are the whole product. They may run at the same time, each with `scratch` of its own
+       together are the whole product. Parts may run at the same time if each has its own `scratch`
        (rise_product_scratch bytes). */
     void (*product)(const rise_product *p, int part, int parts, void *scratch);
     /* y += x */
@@ -1600,15 +1658,18 @@ typedef struct rise_kernels {
     /* z[i][j] += x[i][j] (a[i] b[j]); x and z are [rows][n], a is [rows], b is [n] */
     void (*perturb)(int rows, int n, const rise_real *x, const rise_real *a, const rise_real *b,
                     rise_real *z);
-    /* Returns the sum of x[i] y[i]. The sum is a rise_real: for a few thousand numbers. */
+    /* Returns the sum of x[i] y[i]. The sum is computed in rise_real, so its error grows with n:
+       use at most a few thousand numbers. */
     double (*dot)(ptrdiff_t n, const rise_real *x, const rise_real *y);
     /* dx = y > 0 ? dy : 0 */
     void (*relu_backward)(int n, const rise_real *y, const rise_real *dy, rise_real *dx);
     /* y = max(x, y) */
     void (*maximum)(int n, const rise_real *x, rise_real *y);
-    /* The backward pass of a maximum y over several x, called for one x after another. Where x is
-       the maximum: dx += rest, rest = 0. So only the first of equal x gets the gradient. */
-    void (*claim)(int n, const rise_real *x, const rise_real *y, rise_real *rest, rise_real *dx);
+    /* The backward pass of y, the maximum of several x. `rest` starts as dy. Call the kernel for
+       each x in turn: where x equals y, dx += rest and then rest = 0. So only the first of equal x
+       gets the gradient. */
+    void (*maximum_backward)(int n, const rise_real *x, const rise_real *y, rise_real *rest,
+                             rise_real *dx);
 
     /* y = exp(x), and so on: within 2.1 units in the last place; y may be x. exp clamps x to
        [-87, 88]; log is for normal x > 0; sigmoid clamps x at -80, where it is below 2e-35. */
@@ -1627,9 +1688,10 @@ typedef struct rise_kernels {
     void (*lstm_backward)(int n, const rise_real *gates, const rise_real *c,
                           const rise_real *c_next, const rise_real *dh, rise_real *dc,
                           rise_real *dgates);
-    /* One row of a GRU (Cho et al. 2014; reset after the product, as PyTorch and cuDNN). x [3][n] =
-       r, z, n computed from the input, and becomes the outputs of the activations. u [3][n] is
-       computed from the state. n = tanh(x_n + r u_n), h' = n + z (h - n). */
+    /* One row of a GRU with n units (Cho et al. 2014; reset after the product, as in PyTorch and
+       cuDNN). The three blocks of x [3][n] and u [3][n] are the gates r and z and the candidate k.
+       x is computed from the input, and becomes the outputs of the activations. u is computed from
+       the state. k = tanh(x_k + r u_k), h' = k + z (h - k). */
     void (*gru_forward)(int n, rise_real *x, const rise_real *u, const rise_real *h,
                         rise_real *h_next);
     /* dh [n] is the gradient of h'. It becomes the part of h's gradient that does not pass through
@@ -1637,8 +1699,9 @@ typedef struct rise_kernels {
     void (*gru_backward)(int n, const rise_real *x, const rise_real *u, const rise_real *h,
                          rise_real *dh, rise_real *dx, rise_real *du);
 
-    /* One row of a minGRU (Feng et al. 2024): h' = n + z (h - n). `gates` [2][n] = z, n are the
-       inputs of the activations (sigmoid, tanh) and become their outputs. */
+    /* One row of a minGRU with n units (Feng et al. 2024): h' = k + z (h - k). `gates` [2][n] = z
+       and the candidate k are the inputs of the activations (sigmoid, tanh) and become their
+       outputs. */
     void (*mingru_forward)(int n, rise_real *gates, const rise_real *h, rise_real *h_next);
     /* dh [n] is the gradient of h' and becomes that of h. Writes dgates [2][n]. */
     void (*mingru_backward)(int n, const rise_real *gates, const rise_real *h, rise_real *dh,
@@ -1653,7 +1716,7 @@ typedef struct rise_kernels {
        Writes stats [2] = mean, 1 / sqrt(var + 1e-5). */
     void (*norm_forward)(int n, const rise_real *x, const rise_real *gain, const rise_real *bias,
                          rise_real *y, rise_real *stats);
-    /* dy becomes dx. dgain and dbias [n], which sum over rows, are added to. */
+    /* dy becomes dx. Adds the gradients of this row to dgain [n] and dbias [n]. */
     void (*norm_backward)(int n, const rise_real *x, const rise_real *gain, const rise_real *stats,
                           rise_real *dy, rise_real *dgain, rise_real *dbias);
 
@@ -1661,13 +1724,14 @@ typedef struct rise_kernels {
        out[x][s][c] = frames[s][x][c] / 255 */
     void (*stack)(int pixels, int channels, int stack, const uint8_t *const *frames,
                   rise_real *out);
-    /* Converts 16-bit floats (IEEE 754 binary16), as the replay buffer stores them. */
-    void (*unhalf)(int n, const uint16_t *x, rise_real *y);
+    /* Converts x, 16-bit floats (IEEE 754 binary16), to y. The replay buffer stores x. */
+    void (*half_to_real)(int n, const uint16_t *x, rise_real *y);
     /* sums[j] = sum over i of rise_sign(seed, bits, i, j) x[i], for j < size. Exact while the sum
        of |x| is below 2^31. x has n numbers and room for 2^bits, where bits =
        rise_sign_bits(n, size). x is overwritten. */
     void (*project_signs)(int n, int32_t *x, int size, uint32_t seed, int32_t *sums);
-    /* sums[j] = sum over i of x[i] w[i][j]; w is [n][size]; exact while no sum overflows int32 */
+    /* sums[j] = sum over i of x[i] w[i][j]; w is [n][size] with values -1, 0 and 1; exact while no
+       sum overflows int32 */
     void (*project_ternary)(int n, const int32_t *x, int size, const int8_t *w, int32_t *sums);
 
     /* Adam (Kingma & Ba 2015): w -= rate m / (sqrt(v) root_scale + epsilon), after m and v
@@ -1681,14 +1745,14 @@ typedef struct rise_kernels {
    AUTO gives the fastest. The table is constant. */
 RISE_API const rise_kernels *rise_kernels_of(rise_isa isa);
 
-/* Returns the sign, 1 or -1, with which input i enters output j of a random projection:
-   d(i) H(i, r(j)). d(i) is 1 or -1 at random, by the seed. H is the Hadamard matrix of 2^bits rows,
-   and r(j) are distinct rows of it. So nothing is stored, n inputs take n log n sums, and any two
-   outputs are orthogonal over 2^bits inputs. This is the subsampled randomised Hadamard transform
-   (Ailon & Chazelle 2009; Tropp 2011). */
+/* Returns the sign, 1 or -1, of input i in output j of a random projection. The sign is d(i) H(i,
+   r(j)). d(i) is 1 or -1 at random, by the seed. H is the Hadamard matrix of 2^bits rows, and r(j)
+   are distinct rows of H. No weights are stored, and n inputs take n log n sums. The weights of any
+   two outputs are orthogonal over 2^bits inputs. This is the subsampled randomised Hadamard
+   transform (Ailon & Chazelle 2009; Tropp 2011). */
 RISE_API int rise_sign(uint32_t seed, int bits, int i, int j);
 
-/* Returns the least bits for which 2^bits is at least `inputs`, `size` and 16. */
+/* Returns the smallest `bits` for which 2^bits is at least `inputs`, `size` and 16. */
 RISE_API int rise_sign_bits(int inputs, int size);
 
 #ifdef __cplusplus
@@ -1698,7 +1762,7 @@ RISE_API int rise_sign_bits(int inputs, int size);
 #endif /* RISE_H */
 
 /* ============================================================================================== */
-/* Stop here if you only want the API. */
+/* End of the API. The implementation follows. */
 /* ============================================================================================== */
 
 /* so that editors show the implementation in colour */
@@ -1713,7 +1777,7 @@ RISE_API int rise_sign_bits(int inputs, int size);
 /* >>platform: compiler, processor and operating system
 
    Holds: the headers of the C library, macros that say what this build may use, and error reports.
-   Main macros: RISEI_AVX and RISEI_NEON (which kernels this build has), RISEI_HARD_FMA,
+   Main macros: RISEI_AVX and RISEI_NEON (which kernels this build has), RISEI_HAS_FMA,
    RISEI_POSIX, RISEI_FN and RISEI_IN (how private functions are declared), RISEI_TARGET.
    Uses no other room. Test: tests/build.sh compiles this file with each compiler and each macro. */
 
@@ -1761,12 +1825,12 @@ extern int fsync(int file);
 #endif
 #endif
 
-/* 1 if plain C code compiles to fused multiply-add instructions */
+/* 1 if __builtin_fmaf compiles to one fused multiply-add instruction */
 #if defined(__FMA__) || defined(__aarch64__) || defined(__ARM_FEATURE_FMA) ||                      \
     defined(__FP_FAST_FMAF)
-#define RISEI_HARD_FMA 1
+#define RISEI_HAS_FMA 1
 #else
-#define RISEI_HARD_FMA 0
+#define RISEI_HAS_FMA 0
 #endif
 
 #if RISEI_AVX
@@ -1782,7 +1846,7 @@ extern int fsync(int file);
 #ifdef RISE_THREADS
 #include <pthread.h>
 #include <sched.h>
-/* tells the processor that this thread is waiting in a loop */
+/* Tells the processor that this thread waits in a loop. */
 #if defined(RISEI_X86)
 #define RISEI_PAUSE() __builtin_ia32_pause()
 #elif defined(__aarch64__)
@@ -1792,12 +1856,15 @@ extern int fsync(int file);
 #endif
 #endif
 
-/* RISEI_FN: a private function, which a build may leave unused. RISEI_IN: the same, inlined. */
+/* Returns the number of elements of an array. */
 #define RISEI_COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
-/* Does not compile unless a table has `count` entries: a char array has -1 elements then. */
-#define RISEI_TABLE_SIZE(table, count)                                                             \
+/* Stops the compilation if a table does not have `count` entries. A char array would have -1
+   elements. */
+#define RISEI_CHECK_TABLE_SIZE(table, count)                                                       \
     typedef char table##_has_an_entry_for_each_value[RISEI_COUNT(table) == (int)(count) ? 1 : -1]
 
+/* RISEI_FN declares a private function, which a build may leave unused. RISEI_IN declares a private
+   function that is always inlined. RISEI_TARGET allows a function to use an instruction set. */
 #if defined(__GNUC__)
 #define RISEI_FN static __attribute__((unused))
 #define RISEI_IN static inline __attribute__((unused, always_inline))
@@ -1807,7 +1874,7 @@ extern int fsync(int file);
 #define RISEI_IN static
 #define RISEI_TARGET(isa)
 #endif
-/* The second macro prefetches into the second-level cache only. */
+/* RISEI_PREFETCH_FAR prefetches into the second-level cache, not into the first. */
 #if defined(__GNUC__) && !defined(__TINYC__)
 #define RISEI_PREFETCH(p) __builtin_prefetch(p)
 #define RISEI_PREFETCH_FAR(p) __builtin_prefetch((p), 0, 2)
@@ -1829,8 +1896,9 @@ extern int fsync(int file);
 #define RISEI_UNROLL
 #endif
 
-/* Forbids the compiler to fuse a * b + c by itself. Otherwise the bits of a result would depend on
-   the compiler. Kernels ask for fused multiply-add by name (vfma). */
+/* Stops the compiler from fusing a * b + c on its own. Compilers fuse different expressions, so the
+   bits of a result would depend on the compiler. Kernels call vfma where they want a fused
+   multiply-add. */
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__)
@@ -1856,7 +1924,7 @@ RISE_API const char *rise_result_text(rise_result result)
     return "not a result code of rise.h";
 }
 
-/* Writes the result and a sentence made from `format` into *error, which may be NULL. Returns
+/* Writes `result` and a sentence made from `format` into *error. `error` may be NULL. Returns
    `result`, so that a function can fail in one statement: return risei_fail(...). */
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
@@ -1876,17 +1944,18 @@ RISEI_FN rise_result risei_fail(rise_error *error, rise_result result, const cha
 /* ---------------------------------------------------------------------------------------------- */
 /* >>memory: the arena, which cuts one block of memory into arrays
 
-   Each object has one layout function, which takes the object's arrays from an arena. Without a
-   block, the layout function only counts bytes; with a block, it sets the pointers. Both runs are
-   the same code, so the size that rise_agent_bytes returns is the size that is used.
+   Each object has one layout function, which takes the object's arrays from an arena. An arena
+   without a block only counts bytes. An arena with a block also gives out pointers into the block.
+   Both runs use the same code, so rise_agent_bytes returns exactly the size that is used.
    Main type: risei_arena. Uses: platform. Test: tests/agent.c, through rise_agent_bytes. */
 
 typedef struct risei_arena {
     unsigned char *base; /* the block, or NULL: only count */
     size_t used;         /* bytes taken so far */
-    /* The block is zero already. It is not cleared again: untouched pages stay untouched. */
+    /* 1: the block is already zero, so risei_take does not clear it. Clearing would write to every
+       page, and the operating system would have to supply all of them. */
     int zeroed;
-    int overflow; /* the size does not fit a size_t */
+    int overflow; /* 1: the size does not fit a size_t */
 } risei_arena;
 
 /* Bytes: the cache line of most processors. Each array starts on a line of its own. */
@@ -1897,8 +1966,8 @@ RISEI_FN size_t risei_aligned(size_t bytes)
     return (bytes + RISEI_ALIGN - 1) / RISEI_ALIGN * RISEI_ALIGN;
 }
 
-/* Takes `count` items of `size` bytes. Returns them zeroed and aligned, or NULL if the arena only
-   counts or overflows. */
+/* Takes `count` items of `size` bytes from the block. Returns zeroed and aligned memory, or NULL if
+   the arena only counts or overflows. */
 RISEI_FN void *risei_take(risei_arena *arena, size_t count, size_t size)
 {
     unsigned char *piece = arena->base;
@@ -1927,9 +1996,9 @@ RISEI_FN size_t risei_times(size_t a, size_t b)
 /* ---------------------------------------------------------------------------------------------- */
 /* >>random: random streams, and the signs of a random projection
 
-   Random numbers come from PCG32 (O'Neill 2014). Each purpose has a random stream of its own, so
-   one more draw for one purpose changes the numbers of no other. All functions give the same bits
-   on every machine.
+   Random numbers come from PCG32 (O'Neill 2014). Each purpose has its own random stream. An extra
+   draw for one purpose therefore does not change the numbers of another. All functions give the
+   same bits on every machine.
    Main type: risei_random. Uses: platform. Tests: tests/kernels.c (signs), tests/rules.c. */
 
 typedef struct risei_random {
@@ -1960,8 +2029,9 @@ RISEI_FN rise_real risei_random_uniform(risei_random *r)
 {
     return (rise_real)(risei_random_bits(r) >> 8) * (rise_real)(1.0 / 16777216);
 }
-/* Returns an integer in 0 .. n-1, uniformly distributed, for n >= 1. The lowest 2^32 mod n values
-   are drawn again: with them, some results would be more frequent than others. */
+/* Returns an integer in 0 .. n-1, uniformly distributed, for n >= 1. Draws again if the 32 random
+   bits are below 2^32 mod n. The number of accepted values is then a multiple of n, so all results
+   are equally frequent. */
 RISEI_FN int risei_random_below(risei_random *r, int n)
 {
     uint32_t const bound = (uint32_t)n, reject = (0u - bound) % bound;
@@ -1970,9 +2040,9 @@ RISEI_FN int risei_random_below(risei_random *r, int n)
     while (x < reject);
     return (int)(x % bound);
 }
-/* Returns a number that is approximately normal with mean 0 and variance 1: the sum of twelve
-   uniform numbers, minus 6 (Irwin-Hall). Its magnitude is at most 6. It needs additions only, so
-   its bits do not depend on the machine's math library. */
+/* Returns a number that is approximately normal with mean 0 and variance 1. The number is the sum
+   of twelve uniform numbers, minus 6 (Irwin-Hall), so its magnitude is at most 6. The function
+   calls no math library, so it gives the same bits on every machine. */
 RISEI_FN rise_real risei_random_normal(risei_random *r)
 {
     int i;
@@ -1981,7 +2051,7 @@ RISEI_FN rise_real risei_random_normal(risei_random *r)
     return sum;
 }
 
-/* Returns 32 bits that look random, for index i. Every i gives another result. */
+/* Returns 32 bits that look random, for index i. For one seed, different i give different bits. */
 RISEI_IN uint32_t risei_random_hash(uint32_t seed, uint32_t i)
 {
     uint32_t x = seed ^ i * 0x9E3779B1u;
@@ -1989,8 +2059,8 @@ RISEI_IN uint32_t risei_random_hash(uint32_t seed, uint32_t i)
     x = (x ^ (x >> 15)) * 0x735A2D97u;
     return x ^ (x >> 15);
 }
-/* Returns r(j) of rise_sign: the row of the Hadamard matrix for output j. Each operation can be
-   undone, so different j below 2^bits have different rows. */
+/* Returns r(j) of rise_sign: the row of the Hadamard matrix for output j. Each operation is
+   invertible, so different j below 2^bits have different rows. */
 RISEI_FN uint32_t risei_random_sign_row(uint32_t seed, int bits, int j)
 {
     uint32_t const mask = (1u << bits) - 1;
@@ -1998,8 +2068,8 @@ RISEI_FN uint32_t risei_random_sign_row(uint32_t seed, int bits, int j)
     r = (r ^ r >> (bits / 2)) * 0x85EBCA77u & mask;
     return (r ^ r >> (bits / 2)) * 0x21F0AAADu & mask;
 }
-/* The sign of H(i, r) is the parity of the bits that i and r have in common. The top bit of the
-   hash is the random sign d(i). */
+/* H(i, r) is -1 if i & r has an odd number of 1 bits, else 1. d(i) is -1 if the top bit of the hash
+   is 1, else 1. */
 RISE_API int rise_sign(uint32_t seed, int bits, int i, int j)
 {
     uint32_t parity = (uint32_t)i & risei_random_sign_row(seed, bits, j);
@@ -2017,9 +2087,9 @@ RISE_API int rise_sign_bits(int inputs, int size)
 /* ---------------------------------------------------------------------------------------------- */
 /* >>bytes: byte streams, and files of the C library
 
-   Holds: the byte stream, which measures, writes or reads numbers in little-endian order and keeps
-   their CRC-32; then the functions that work on a FILE. A function that passes each field of an
-   object to a byte stream serves all three modes, so they cannot disagree.
+   Holds the byte stream, then the functions that work on a FILE. A byte stream measures, writes or
+   reads numbers in little-endian order and keeps their CRC-32. One function passes each field of an
+   object to a byte stream and serves all three modes. So the modes cannot disagree.
    Main type: risei_io. Uses: platform. Test: tests/files.c. */
 
 /* RISEI_MEASURE only updates the length and the CRC. */
@@ -2030,13 +2100,13 @@ typedef struct risei_io {
     rise_write_fn write;
     rise_read_fn read;
     void *user;
-    uint64_t length; /* bytes that have passed */
-    uint64_t limit;  /* reading: bytes of this section */
-    uint32_t crc;
-    int failed;        /* a read or a write failed; nothing passes any more */
-    int beyond;        /* it failed because the read went past the section's end */
-    const char *wrong; /* the first value that was not valid, or NULL */
-    int foreign;       /* reading: the agent learned with another embedding_file */
+    uint64_t length;   /* bytes moved so far */
+    uint64_t limit;    /* reading: bytes of this section */
+    uint32_t crc;      /* of the bytes moved so far */
+    int failed;        /* 1: a read or a write failed; later moves do nothing */
+    int past_end;      /* 1: the failed read went past the end of the section */
+    const char *wrong; /* describes the first invalid value, or NULL */
+    int other_embedding_file; /* reading, 1: the agent learned with another embedding_file */
 } risei_io;
 
 /* Starts a byte stream. The caller sets `write` or `read`, and `user`, afterwards. */
@@ -2046,8 +2116,8 @@ RISEI_FN void risei_io_begin(risei_io *f, risei_io_mode mode, uint64_t limit)
     f->mode = mode;
     f->limit = limit;
 }
-/* Returns the CRC-32 (reflected polynomial 0xEDB88320) of all data so far, given that of the data
-   before; `crc` is 0 at first. Works on four bits at a time. */
+/* Returns the CRC-32 (reflected polynomial 0xEDB88320) of earlier data followed by `data`. `crc` is
+   the CRC-32 of the earlier data, or 0 if there is none. Processes four bits at a time. */
 RISEI_FN uint32_t risei_io_crc(uint32_t crc, const unsigned char *data, size_t size)
 {
     static const uint32_t table[16] = {0x00000000u, 0x1DB71064u, 0x3B6E20C8u, 0x26D930ACu,
@@ -2062,12 +2132,13 @@ RISEI_FN uint32_t risei_io_crc(uint32_t crc, const unsigned char *data, size_t s
     }
     return ~crc;
 }
-/* Moves `size` bytes from or to the stream. A move that fails sets `data` to zero. */
+/* Moves `size` bytes to or from the stream. Sets `data` to zero if this move fails. Does nothing if
+   an earlier move failed. */
 RISEI_FN void risei_io_move(risei_io *f, unsigned char *data, size_t size)
 {
     if (f->failed) return;
-    f->beyond = f->mode == RISEI_READ && size > f->limit - f->length;
-    if (f->beyond || (f->mode == RISEI_READ && !f->read(f->user, data, size))) f->failed = 1;
+    f->past_end = f->mode == RISEI_READ && size > f->limit - f->length;
+    if (f->past_end || (f->mode == RISEI_READ && !f->read(f->user, data, size))) f->failed = 1;
     if (f->mode == RISEI_WRITE && !f->write(f->user, data, size)) f->failed = 1;
     if (f->failed) {
         memset(data, 0, size);
@@ -2076,8 +2147,8 @@ RISEI_FN void risei_io_move(risei_io *f, unsigned char *data, size_t size)
     f->crc = risei_io_crc(f->crc, data, size);
     f->length += size;
 }
-/* Moves `count` numbers of `size` bytes (1, 2, 4 or 8). The stream's order is little-endian,
-   whatever the machine's is. */
+/* Moves `count` numbers of `size` bytes (1, 2, 4 or 8). The stream is little-endian on every
+   machine. */
 RISEI_FN void risei_io_numbers(risei_io *f, void *numbers, size_t count, size_t size)
 {
     unsigned char chunk[512], *at = (unsigned char *)numbers;
@@ -2099,43 +2170,47 @@ RISEI_FN void risei_io_numbers(risei_io *f, void *numbers, size_t count, size_t 
         count -= part;
     }
 }
-/* Notes that the value named `what` is not valid. Only the first one is kept, and none after a
-   failed move, whose values are zeros. */
-RISEI_FN void risei_io_wrong(risei_io *f, const char *what)
+/* Records `what`, which names or describes an invalid value. Keeps only the first. Records nothing
+   after a failed move, because the numbers are then not those of the file. */
+RISEI_FN void risei_io_invalid(risei_io *f, const char *what)
 {
     if (f->wrong == NULL && !f->failed) f->wrong = what;
 }
-/* Moves numbers that must be finite and at least `least`; in all three modes, others are wrong. */
+/* Moves `count` numbers. In all three modes, records `what` if a number is not finite or is below
+   `least`. */
 RISEI_FN void risei_io_reals(risei_io *f, rise_real *x, size_t count, rise_real least,
                              const char *what)
 {
     size_t i;
     risei_io_numbers(f, x, count, sizeof *x);
     for (i = 0; i < count; i++)
-        if (!(x[i] - x[i] == 0) || x[i] < least) risei_io_wrong(f, what);
+        if (!(x[i] - x[i] == 0) || x[i] < least) risei_io_invalid(f, what);
 }
+/* Does the same for doubles. */
 RISEI_FN void risei_io_doubles(risei_io *f, double *x, size_t count, double least, const char *what)
 {
     size_t i;
     risei_io_numbers(f, x, count, sizeof *x);
     for (i = 0; i < count; i++)
-        if (!(x[i] - x[i] == 0) || x[i] < least) risei_io_wrong(f, what);
+        if (!(x[i] - x[i] == 0) || x[i] < least) risei_io_invalid(f, what);
 }
-/* Moves integers that must be in 0 .. 2^53. */
+/* Moves `count` integers. Records `what` if one is not in 0 .. 2^53, the range in which a double
+   holds every integer. */
 RISEI_FN void risei_io_integers(risei_io *f, int64_t *x, size_t count, const char *what)
 {
     size_t i;
     risei_io_numbers(f, x, count, sizeof *x);
     for (i = 0; i < count; i++)
-        if (x[i] < 0 || x[i] > (int64_t)1 << 53) risei_io_wrong(f, what);
+        if (x[i] < 0 || x[i] > (int64_t)1 << 53) risei_io_invalid(f, what);
 }
 
 #ifndef RISE_NO_STDIO
-/* The rise_read_fn and the rise_write_fn of a FILE, which is `user`. */
+/* Reads from the FILE `user`, as a rise_read_fn. */
 RISEI_FN int risei_stdio_read(void *user, void *data, size_t size)
 {
     return fread(data, 1, size, (FILE *)user) == size;
 }
+/* Writes to the FILE `user`, as a rise_write_fn. */
 RISEI_FN int risei_stdio_write(void *user, const void *data, size_t size)
 {
     return fwrite(data, 1, size, (FILE *)user) == size;
@@ -2148,8 +2223,8 @@ RISEI_FN uint64_t risei_stdio_size(FILE *file)
     rewind(file);
     return size < 0 ? 0 : (uint64_t)size;
 }
-/* Waits until the disk has the data of a file that was flushed with fflush. Returns 0 if that
-   fails. Without POSIX there is no such call, and the function does nothing. */
+/* Waits until a file that was flushed with fflush is on the disk. Returns 0 if the call fails.
+   Without POSIX, does nothing and returns 1. */
 RISEI_FN int risei_stdio_sync(FILE *file)
 {
 #ifdef RISEI_POSIX
@@ -2158,8 +2233,8 @@ RISEI_FN int risei_stdio_sync(FILE *file)
     return file != NULL;
 #endif
 }
-/* Renames the file `from` to `to` and replaces a file that has that name. Returns 0 if it fails.
-   On Windows, rename() does not replace a file, so the old one is removed first. */
+/* Renames the file `from` to `to`. Replaces the file `to` if it exists. Returns 0 if the rename
+   fails. On Windows, rename() does not replace a file, so `to` is removed first. */
 RISEI_FN int risei_stdio_replace(const char *from, const char *to)
 {
 #ifdef _WIN32
@@ -2168,7 +2243,7 @@ RISEI_FN int risei_stdio_replace(const char *from, const char *to)
     return rename(from, to) == 0;
 }
 /* Puts the path in front of the sentence in *error, if there is an error. Returns `result`. */
-RISEI_FN rise_result risei_stdio_name(const char *path, rise_result result, rise_error *error)
+RISEI_FN rise_result risei_stdio_add_path(const char *path, rise_result result, rise_error *error)
 {
     rise_error named;
     if (result == RISE_OK || error == NULL) return result;
@@ -2181,41 +2256,44 @@ RISEI_FN rise_result risei_stdio_name(const char *path, rise_result result, rise
 /* ---------------------------------------------------------------------------------------------- */
 /* >>kernels: one table of functions for each instruction set
 
-   Holds: offsets of rows and columns in memory, the scratch of matrix products, scalar helpers, and
-   the passes. A pass defines the vector type and the operations of one instruction set, then
-   includes this file again. That compiles the kernel template, which is at the bottom of this file
-   and describes the operations, into one rise_kernels table. rise_kernels_of selects a table when
-   the program runs.
+   Holds the offsets of rows and columns in memory, the scratch of matrix products, scalar helpers,
+   and the passes. There is one pass for each instruction set. A pass defines a vector type and its
+   operations, then includes this file again. This second inclusion compiles only the kernel
+   template at the bottom of the file, into one rise_kernels table. The template describes the
+   operations. rise_kernels_of selects a table when the program runs.
    Main types: risei_blocks here; rise_walk, rise_matrix, rise_product and rise_kernels in the API.
    Uses: platform, memory, random. Tests: tests/kernels.c; 16-bit floats also in tests/replay.c. */
 
-/* Block sizes of matrix products, in elements, by the names of Goto and van de Geijn (2008).
-   A packed block of B has RISEI_KC * RISEI_NC elements (256 KB), of any shape. A packed block of A
-   has up to RISEI_MC rows of RISEI_KC elements (87 KB). A panel of B (RISEI_KC rows, as wide as a
-   tile: 16 KB with AVX2, 32 KB with AVX-512) is read again by every tile of that block of A. Good
-   sizes depend on the first- and second-level caches; no measurement of others is recorded. */
+/* Block sizes of matrix products, in elements, with the names of Goto and van de Geijn (2008). A
+   packed block of B has RISEI_KC * RISEI_NC elements (256 KB), of any shape. A packed block of A
+   has up to RISEI_MC rows of RISEI_KC elements (87 KB with the gaps between rows). A panel of B has
+   RISEI_KC rows and the width of a tile: 16 KB with AVX2, 32 KB with AVX-512. Every tile of A's
+   block reads the panel again. Good sizes depend on the first- and second-level caches. No
+   measurement of other sizes is recorded. */
 #define RISEI_KC 256
 #define RISEI_NC 256
 /* The template rounds RISEI_MC down to a multiple of a tile's rows. */
 #define RISEI_MC 84
-/* Elements from row to row of a packed A. This is no power of two: rows a power of two apart
-   compete for the same few cache lines. A square product of 1024, whose A has such rows, became
-   1.29 times as fast when its A was packed (make bench-kernels). */
+/* Elements from one row of a packed A to the next. Not a power of two: rows a power of two apart
+   share a few cache sets and evict each other. Packing an A with such rows made a square product of
+   1024 1.29 times as fast (make bench-kernels). */
 #define RISEI_PACKED_ROW (RISEI_KC + 8)
-/* Rows: the most that a block of B has. It limits the arrays of offsets in a product's scratch. */
+/* The most rows in a block of B. This is the length of the arrays of row offsets in a product's
+   scratch. */
 #define RISEI_B_ROWS 2048
-/* Rows of A: for up to so many, a wide B is read in place, because packing B costs more than it
-   saves. This depends on how often each element of B is used, which is once for each tile of rows.
-   With a limit of 200, and no longer of 4 tiles, convs of one image of Nature's second and third
-   layer (81 and 49 rows) are 1.1 times as fast (make bench-kernels). */
+/* Rows of A: up to this number, a wide B is read in place, because packing B costs more than it
+   saves. The best limit depends on how often each element of B is read: once for each tile of rows.
+   The convs of Nature's second and third layer on one image have 81 and 49 rows. They were 1.1
+   times as fast with 200 as with the rows of 4 tiles (make bench-kernels). */
 #define RISEI_UNPACKED_ROWS 200
-/* Bytes of a frame that are prefetched ahead of the byte that is read: 24 cache lines. This depends
-   on the latency of memory. make bench-replay measures the effect: frames become numbers at 0.90 to
-   0.95 of the speed of memcpy. No measurement of other distances is recorded. */
+/* Bytes: the distance from the byte of a frame that is read to the byte that is prefetched, 24
+   cache lines. The best distance depends on the latency of memory. With 1536, frames are converted
+   to numbers at 0.90 to 0.95 of the speed of memcpy (make bench-replay). No measurement of other
+   distances is recorded. */
 #define RISEI_PREFETCH_BYTES 1536
-/* A byte of a frame becomes a number in [0, 1]. */
+/* The factor that converts a byte of a frame to a number in [0, 1]. */
 #define RISEI_BYTE_SCALE (1.0f / 255.0f)
-/* Applies X to each number of rows that a tile may have, from 1 on. */
+/* RISEI_ROWS_TO_n applies X to 1 .. n: each number of rows that a tile can have. */
 #define RISEI_ROWS_TO_4(X) X(1) X(2) X(3) X(4)
 #define RISEI_ROWS_TO_6(X) RISEI_ROWS_TO_4(X) X(5) X(6)
 #define RISEI_ROWS_TO_8(X) RISEI_ROWS_TO_6(X) X(7) X(8)
@@ -2239,7 +2317,7 @@ RISEI_IN ptrdiff_t risei_walk_offset(const rise_walk *walk, int i)
     return i % walk->inner * walk->step[0] + rest % walk->middle * walk->step[1] +
            rest / walk->middle * walk->step[2];
 }
-/* Writes the offsets of i0 .. i0+n-1 to at[n], without a division for each. */
+/* Writes the offsets of indices i0 .. i0+n-1 to at[n], without a division for each index. */
 RISEI_FN void risei_walk_offsets(const rise_walk *walk, int i0, int n, ptrdiff_t *at)
 {
     ptrdiff_t const step = walk->step[0];
@@ -2294,10 +2372,10 @@ RISEI_FN int risei_ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 /* The scratch of one part of a product: offsets of rows or columns, and packed blocks. */
 typedef struct risei_blocks {
-    ptrdiff_t *k_at; /* [RISEI_B_ROWS]: rows of a transposed A */
-    ptrdiff_t *b_at; /* [RISEI_B_ROWS]: rows of B */
-    ptrdiff_t *a_at; /* [RISEI_KC]: rows of A's block, or its columns if A is transposed */
-    ptrdiff_t *c_at; /* [RISEI_KC]: rows of C */
+    ptrdiff_t *k_at; /* [RISEI_B_ROWS]: offsets of the stored rows of a transposed A */
+    ptrdiff_t *b_at; /* [RISEI_B_ROWS]: offsets of the rows of B */
+    ptrdiff_t *a_at; /* [RISEI_KC]: of the rows of A's block; of its columns if A is transposed */
+    ptrdiff_t *c_at; /* [RISEI_KC]: offsets of the rows of C */
     rise_real *a;    /* [RISEI_MC][RISEI_PACKED_ROW]: packed A */
     rise_real *b;    /* [RISEI_KC * RISEI_NC]: packed B */
 } risei_blocks;
@@ -2319,8 +2397,9 @@ RISE_API size_t rise_product_scratch(void)
     return risei_aligned(2 * (RISEI_B_ROWS + RISEI_KC) * sizeof(ptrdiff_t) +
                          (RISEI_MC * RISEI_PACKED_ROW + RISEI_KC * RISEI_NC) * sizeof(rise_real));
 }
-/* Divides 0 .. total-1 into `parts` ranges and writes the range of part `part`: *from .. *to-1. All
-   ranges but the last end at a multiple of `unit`, and their sizes differ by one `unit` at most. */
+/* Divides 0 .. total-1 into `parts` ranges. Writes the range of part `part`: *from .. *to-1. All
+   ranges but the last end at a multiple of `unit`. The sizes of the ranges differ by at most one
+   `unit`. */
 RISEI_FN void risei_part_range(int total, int unit, int part, int parts, int *from, int *to)
 {
     int64_t const units = (total + unit - 1) / unit;
@@ -2384,7 +2463,7 @@ RISEI_IN RISEI_TARGET("avx") void risei_transpose8(const float *from, ptrdiff_t 
 /* Returns x as a 16-bit float (IEEE 754 binary16), rounded to nearest, ties to even. Magnitudes
    below 2^-14 become 0, so no denormal is ever stored. Magnitudes above 65504, the largest 16-bit
    float, become 65504. */
-RISEI_FN uint16_t risei_half(rise_real x)
+RISEI_FN uint16_t risei_to_half(rise_real x)
 {
     float const f = (float)x;
     uint32_t bits, sign, magnitude;
@@ -2394,8 +2473,8 @@ RISEI_FN uint16_t risei_half(rise_real x)
     if (magnitude < 0x38800000u) return (uint16_t)sign;
     return (uint16_t)(sign | ((magnitude + 0x0FFFu + (magnitude >> 13 & 1u) - 0x38000000u) >> 13));
 }
-/* Returns the number that risei_half stored. Denormals, infinities and NaN do not occur. */
-RISEI_IN rise_real risei_unhalf(uint16_t half)
+/* Returns the number that risei_to_half stored. `half` is never denormal, infinite or NaN. */
+RISEI_IN rise_real risei_from_half(uint16_t half)
 {
     uint32_t const magnitude = half & 0x7FFFu;
     uint32_t const bits =
@@ -2436,12 +2515,13 @@ RISEI_IN void risei_interleave4(const uint8_t *const *frames, int at, uint8_t *o
 /* Scalar operations of the passes without vectors. The kernel template describes what they do. */
 RISEI_FN float risei_sqrt(float x) { return sqrtf(x); }
 #ifndef RISE_DOUBLE
-/* Returns a * b + c, rounded once. Without the instruction, computes in double, where a * b is
-   exact. The sum is rounded to odd, so that rounding it to float gives the correct result (Boldo
-   and Melquiond 2008). The fmaf of a C library may be slow and, on some systems, rounds twice. */
+/* Returns a * b + c, rounded once. Without a fused multiply-add instruction, computes in double,
+   where a * b is exact. The sum in double is rounded to odd, so rounding it to float gives the
+   correct result (Boldo and Melquiond 2008). The fmaf of the C library is not used: some are slow,
+   and some round twice. */
 RISEI_IN float risei_fma(float a, float b, float c)
 {
-#if RISEI_HARD_FMA
+#if RISEI_HAS_FMA
     return __builtin_fmaf(a, b, c);
 #else
     double const p = (double)a * (double)b, s = p + (double)c, t = s - p;
@@ -2494,10 +2574,11 @@ RISEI_IN int risei_finite(float x) { return x - x == 0; }
 RISEI_IN rise_real risei_max(rise_real a, rise_real b) { return a > b ? a : b; }
 RISEI_IN rise_real risei_min(rise_real a, rise_real b) { return a < b ? a : b; }
 
-/* The passes. NV is the number of vectors in a row of a product's tile and MR is its number of
-   rows. MR * NV sums, the NV vectors of B's row and at least one of A must fit in the registers. */
+/* The passes. A tile of a product has MR rows of NV vectors. The registers must hold its MR * NV
+   sums, NV vectors of B and at least one vector of A. */
 #define RISEK_PASS
-/* Not __FILE__: to include __FILE__ fails if this header was included through a path. */
+/* The name under which a pass includes this file. __FILE__ would not work: it contains the
+   directory if this header was included as "directory/rise.h". */
 #ifndef RISE_SELF
 #define RISE_SELF "rise.h"
 #endif
@@ -2535,12 +2616,13 @@ RISEI_IN rise_real risei_min(rise_real a, rise_real b) { return a < b ? a : b; }
 
 #ifndef RISE_DOUBLE
 
-/* c: vectors of four numbers, by the vector types of gcc and clang, for any processor. Fused only
-   where plain C is: otherwise its bits differ from those of the other tables. */
+/* c: vectors of four numbers, for any processor, with the vector types of gcc and clang.
+   Multiply-adds are fused only with RISEI_HAS_FMA. Without it, the results differ from those of
+   the fused tables in the last bits. */
 #define RISEK(name) risek_##name##_c
 #define RISEK_NAME "c"
 #define RISEK_ISA RISE_ISA_C
-#define RISEK_FUSED RISEI_HARD_FMA
+#define RISEK_FUSED RISEI_HAS_FMA
 #define RISEK_FN RISEI_FN
 #define RISEK_IN RISEI_IN
 #define MR 4
@@ -2573,7 +2655,7 @@ RISEI_IN risei_f4 risei_f4_sqrt(risei_f4 x)
 }
 RISEI_IN risei_f4 risei_f4_fma(risei_f4 a, risei_f4 b, risei_f4 c)
 {
-#if RISEI_HARD_FMA
+#if RISEI_HAS_FMA
     risei_f4 const v = {risei_fma(a[0], b[0], c[0]), risei_fma(a[1], b[1], c[1]),
                         risei_fma(a[2], b[2], c[2]), risei_fma(a[3], b[3], c[3])};
     return v;
@@ -2632,7 +2714,7 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define vscale(x, t) ((risei_f4)((risei_u4)(x) + ((risei_u4)(t) << 23)))
 #define vexponent risei_f4_exponent
 #define vmantissa(x) risei_f4_mask((x), 0x007FFFFFu, 0x3F000000u)
-/* Other compilers have no vector types: one number at a time. */
+/* For compilers without vector types: one number at a time. */
 #else
 #define V float
 #define M int
@@ -2647,7 +2729,7 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define vmul(a, b) ((a) * (b))
 #define vdiv(a, b) ((a) / (b))
 #define vsqrt risei_sqrt
-#if RISEI_HARD_FMA
+#if RISEI_HAS_FMA
 #define vfma risei_fma
 #else
 #define vfma(a, b, c) ((a) * (b) + (c))
@@ -2665,7 +2747,7 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #include RISE_SELF
 
 #if RISEI_AVX
-/* avx2: 8 numbers a vector; 6 x 2 sums in 16 registers */
+/* avx2: vectors of 8 numbers; tiles of 6 x 2 vectors, for 16 registers */
 #define RISEK(name) risek_##name##_avx2
 #define RISEK_NAME "avx2"
 #define RISEK_ISA RISE_ISA_AVX2
@@ -2709,15 +2791,15 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
                  _mm256_set1_ps(0.5f))
 #include RISE_SELF
 
-/* avx512: 16 numbers a vector; 14 x 2 sums in 32 registers. Only AVX-512F is needed. */
+/* avx512: vectors of 16 numbers; tiles of 14 x 2 vectors, for 32 registers. Needs AVX-512F only. */
 #define RISEK(name) risek_##name##_avx512
 #define RISEK_NAME "avx512"
 #define RISEK_ISA RISE_ISA_AVX512
 #define RISEK_FUSED 1
 #define RISEK_FN RISEI_FN RISEI_TARGET("avx512f")
 #define RISEK_IN RISEI_IN RISEI_TARGET("avx512f")
-/* The mask of all 16 numbers. The forms without a mask give warnings in C++ with gcc 12; the code
-   is the same. */
+/* The mask of all 16 numbers. The intrinsics without a mask give warnings in C++ with gcc 12. Both
+   compile to the same instructions. */
 #define RISEI_ALL16 ((__mmask16)0xFFFF)
 #define V __m512
 #define M __mmask16
@@ -2771,9 +2853,13 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #endif /* RISEI_AVX */
 
 #if RISEI_NEON
-/* neon: 4 numbers a vector. 64-bit: 8 x 2 sums in 32 registers, and a multiply-add that takes one
-   lane of A (tiles of 6 x 4 vectors needed more registers than there are). 32-bit: 4 x 2 sums in 16
-   registers, no instructions for division and square root, fused multiply-add only with VFPv4. */
+/* neon: vectors of 4 numbers.
+
+   64-bit: tiles of 8 x 2 vectors, for 32 registers. A multiply-add can take one lane of A. Tiles of
+   6 x 4 vectors would need more than 32 registers.
+
+   32-bit: tiles of 4 x 2 vectors, for 16 registers. There are no instructions for division and
+   square root, and a fused multiply-add only with VFPv4. */
 #define RISEK(name) risek_##name##_neon
 #define RISEK_NAME "neon"
 #define RISEK_ISA RISE_ISA_NEON
@@ -2813,7 +2899,7 @@ RISEI_IN float32x4_t risei_neon_sqrt(float32x4_t a)
 #define vdiv risei_neon_div
 #define vsqrt risei_neon_sqrt
 #endif
-#if RISEI_HARD_FMA
+#if RISEI_HAS_FMA
 #define RISEK_FUSED 1
 #define vfma(a, b, c) vfmaq_f32((c), (a), (b))
 #else
@@ -2849,10 +2935,10 @@ RISEI_IN float32x4_t risei_neon_sqrt(float32x4_t a)
 #undef RISEK_PASS
 
 #if RISEI_AVX
-/* Returns what both the processor and the operating system support: 3 for AVX-512F and all of 2; 2
-   for AVX2, FMA and conversion of 16-bit floats (F16C); else 0. The operating system must save the
-   vector registers when it switches threads. OSXSAVE says that XCR0 can be read, and XCR0 says
-   which registers are saved. */
+/* Returns 3 for AVX-512F with AVX2, FMA and F16C (conversion of 16-bit floats), 2 for AVX2, FMA and
+   F16C, else 0. Both the processor and the operating system must support these. The operating
+   system must save the vector registers when it switches threads. The CPUID flag OSXSAVE says that
+   XCR0 can be read. XCR0 says which registers are saved. */
 RISEI_FN int risei_avx_level(void)
 {
     uint32_t one[4], seven[4], saved; /* CPUID leaves 1 and 7: eax ebx ecx edx; XCR0 */
@@ -2906,28 +2992,30 @@ RISE_API const rise_kernels *rise_kernels_of(rise_isa isa)
 /* ---------------------------------------------------------------------------------------------- */
 /* >>threads: the thread pool, and the device that all computation runs on
 
-   A job is divided by what it writes, never along a sum. One thread therefore makes each sum, in a
-   fixed order, and any number of threads gives the same bits.
+   A job is divided by the elements that it writes, never along a sum. Each sum is therefore
+   computed by one thread, in a fixed order. So the number of threads does not change a bit of the
+   result.
    Main types: risei_threads (the pool), risei_device (kernels, scratch and pool).
    Uses: platform, kernels. Test: tests/threads.c. */
 
-/* Threads: the size of the pool's array of workers. */
+/* The most threads of a pool, including the caller's. */
 enum { RISEI_THREADS_MAX = 64 };
 
-/* Does part `part` of `parts` of a job, with scratch of its own. All parts together are the job. */
+/* Does part `part` of `parts` of a job, with its own scratch. All parts together do the job. */
 typedef void (*risei_task)(void *job, int part, int parts, void *scratch);
 
 #ifdef RISE_THREADS
 /* Multiplications: a job that has no more than this runs on the caller's thread alone. The value
-   depends on the time that workers take to start and on the speed of the kernels: at 16
-   multiply-adds a cycle (the most that AVX2 does) and 3 GHz, such a job takes about 4 us. No
-   measurement of other values is recorded. Tests set it to 0, to divide every job. */
+   depends on the time that workers take to start and on the speed of the kernels. AVX2 does at most
+   16 multiply-adds a cycle, so at 3 GHz such a job takes about 4 us. No measurement of other values
+   is recorded. Tests set it to 0, to divide every job. */
 #ifndef RISEI_THREADS_MINIMUM
 #define RISEI_THREADS_MINIMUM 2e5
 #endif
-/* Pauses for which a worker stays awake before it sleeps, about 50 us in all. The time depends on
-   the processor's pause instruction. It is longer than the gaps between the jobs of an update, so
-   that workers stay awake, and shorter than a game's tick, so that they sleep between ticks. */
+/* Pauses: a worker that waits executes this number of pause instructions before it sleeps, about 50
+   us in all. The time depends on the processor's pause instruction. It is longer than the gaps
+   between the jobs of an update, so workers do not sleep during an update. It is shorter than a
+   game's tick, so workers sleep between ticks. No measurement of other values is recorded. */
 enum { RISEI_THREADS_SPINS = 2000 };
 
 typedef struct risei_worker {
@@ -2938,12 +3026,12 @@ typedef struct risei_worker {
 
 /* Threads that run one job after another: the caller's thread, which does part 0, and workers. */
 typedef struct risei_threads {
-    int count;              /* threads, with the caller's */
+    int count;              /* threads, including the caller's */
     unsigned char *scratch; /* [count][scratch_bytes] */
     size_t scratch_bytes;
     risei_task task; /* the job that runs */
     void *job;
-    int stop;       /* workers end instead of running a job */
+    int stop;       /* 1: workers end instead of running a job */
     unsigned round; /* atomic: jobs started so far */
     int running;    /* atomic: workers that have not finished their part */
     int asleep;     /* atomic: workers that sleep, or are about to */
@@ -2962,20 +3050,23 @@ typedef struct risei_threads {
 
    C2 before W1: then C1 is before W2. W2 reads the new round, and the worker does not sleep.
 
-   W1 before C2: C2 reads at least 1, unless the worker has left with the new round already. So the
-   caller takes the lock. The worker releases the lock in two places only: where it leaves with the
-   new round, and in pthread_cond_wait, which starts to wait and releases the lock in one step. So
-   there are three cases when the caller has the lock. The worker has left, or it waits and the
-   broadcast wakes it, or something has woken it and it will read the new round under the lock.
+   W1 before C2: C2 reads at least 1, unless the worker has read the new round and subtracted its 1.
+   If C2 reads at least 1, the caller takes the lock. The worker releases the lock in two places
+   only. One is after it has read the new round. The other is in pthread_cond_wait, which releases
+   the lock and starts to wait in one step. So when the caller has the lock, there are three cases:
+
+     the worker has read the new round;
+     the worker waits, and the broadcast wakes it;
+     the worker has been woken, waits for the lock, and will then read the new round.
 
    Why a worker sees the whole job. The caller writes `task`, `job`, `running` and `stop` before C1,
-   which is a release. The worker reads them after it has read the new round, which is an acquire.
+   and C1 is a release. The worker reads the new round with an acquire, then reads these variables.
 
-   Why the caller sees all results. A worker does its part, then subtracts 1 from `running`, which
-   is a release. The caller reads 0 from `running`, which is an acquire, and only then returns. It
-   cannot start another job before that, so a worker is never more than one round behind. */
+   Why the caller sees all results. A worker does its part, then subtracts 1 from `running` with a
+   release. The caller returns only after it has read 0 from `running` with an acquire. The caller
+   cannot start another job before it returns, so a worker is never more than one round behind. */
 
-/* Waits until the round is no longer `seen`: for RISEI_THREADS_SPINS pauses awake, then asleep. */
+/* Waits until `round` is not `seen`. Executes up to RISEI_THREADS_SPINS pauses, then sleeps. */
 RISEI_FN void risei_threads_await(risei_threads *p, unsigned seen)
 {
     int spin;
@@ -3015,8 +3106,8 @@ RISEI_FN void *risei_threads_worker(void *argument)
         __atomic_sub_fetch(&p->running, 1, __ATOMIC_RELEASE);
     }
 }
-/* Runs a job on all threads and returns when all parts are done. Yields now and then while it
-   waits, because the workers may have to share the caller's core. */
+/* Runs a job on all threads and returns when all parts are done. While it waits, yields every
+   RISEI_THREADS_SPINS pauses, because a worker may need the caller's core. */
 RISEI_FN void risei_threads_run(risei_threads *p, risei_task task, void *job)
 {
     int spin;
@@ -3027,7 +3118,7 @@ RISEI_FN void risei_threads_run(risei_threads *p, risei_task task, void *job)
         if (spin % RISEI_THREADS_SPINS == RISEI_THREADS_SPINS - 1) sched_yield();
     }
 }
-/* Ends the pool. Of its workers, 1 .. started-1 exist. */
+/* Ends a pool of which the workers 1 .. started-1 run. */
 RISEI_FN void risei_threads_end(risei_threads *p, int started)
 {
     int i;
@@ -3037,8 +3128,9 @@ RISEI_FN void risei_threads_end(risei_threads *p, int started)
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
 }
-/* Starts the workers of a zeroed pool; `scratch` is [threads][scratch_bytes]. Returns 0 if the
-   system refuses a thread; the workers that had started are then ended. */
+/* Starts the workers of a zeroed pool. `scratch` is [threads][scratch_bytes]. Returns 1, or 0 if
+   the system refuses the lock, the condition variable or a thread. If a thread is refused, ends the
+   workers that run. */
 RISEI_FN int risei_threads_begin(risei_threads *p, int threads, void *scratch, size_t scratch_bytes)
 {
     int i;
@@ -3058,17 +3150,17 @@ RISEI_FN int risei_threads_begin(risei_threads *p, int threads, void *scratch, s
 }
 #endif /* RISE_THREADS */
 
-/* What computation runs on. */
+/* The kernels, the scratch and the threads that every computation of an agent uses. */
 typedef struct risei_device {
     const rise_kernels *kernels;
-    /* [threads][scratch_bytes]: the scratch of a product, then that of a first layer over frames */
+    /* [threads][scratch_bytes]: the scratch of a product, then a chunk of converted images */
     void *scratch;
     struct risei_threads *threads; /* NULL: the caller's thread alone */
     size_t scratch_bytes;
 } risei_device;
 
-/* Runs a job and returns when it is done: on all threads if `work`, its approximate number of
-   multiplications, is more than RISEI_THREADS_MINIMUM, else on the caller's thread. */
+/* Runs a job and returns when it is done. `work` is the approximate number of multiplications. If
+   `work` is more than RISEI_THREADS_MINIMUM, uses all threads, else only the caller's thread. */
 RISEI_FN void risei_device_run(const risei_device *d, double work, risei_task task, void *job)
 {
 #ifdef RISE_THREADS
@@ -3113,30 +3205,33 @@ RISEI_FN void risei_product_run(const risei_device *d, const rise_product *p)
 /* ---------------------------------------------------------------------------------------------- */
 /* >>layers: linear and conv layers, max pools, ReLU, and the conv encoder that is built of them
 
-   Forward and backward stand side by side. Backward assigns gradients instead of adding to them:
-   a layer runs backward once per update.
+   Each layer has a forward and a backward function. A layer runs backward once per update, so its
+   backward function assigns the gradients instead of adding to them.
 
-   Main types: risei_parameters, risei_linear, risei_image, risei_conv, risei_frames_input,
+   Main types: risei_parameters, risei_linear, risei_image, risei_conv, risei_encoder_input,
    risei_encoder (the layers) and risei_encoder_data (their activations and gradients).
    Uses the rooms: platform, memory, random, kernels (matrices and products), threads.
    Tests: tests/gradients.c (all passes, in double), tests/kernels.c (equal bits for frames and for
    data gradients), tests/layers_torch.py (against PyTorch).
 
-   Names, in the whole room:
+   Names used in this room:
      w, g      all parameters of a network, and all their gradients; a layer holds offsets into both
      x, y      input and output of a layer; dx, dy: the gradients of the loss with respect to them
-     n         image of a batch of `count` images
+     n         index of an image in a batch of `count` images
      iy, ix    row and column of an input pixel (of x and dx)
      oy, ox    row and column of an output pixel (of y and dy)
      ky, kx    row and column of a kernel; a pair (ky, kx) is one tap
      ry, py, ty, and rx, px, tx: see "How a conv computes its data gradient"
-     l         layer of an encoder */
+     c, e, a   a conv layer, an encoder, and the encoder's activations and gradients
+     d, p      the device, and a matrix product or the parameters
+     l         index of a layer of an encoder; in risei_linear functions, the linear layer */
 
 RISEI_FN void risei_zero(rise_real *x, ptrdiff_t count)
 {
     if (x != NULL && count > 0) memset(x, 0, (size_t)count * sizeof *x);
 }
-/* Counts the parameters while a network is laid out. All of them are one array. */
+/* Counts the parameters while the layers of a network are made. All parameters of a network are one
+   array. */
 typedef struct risei_parameters {
     size_t count;
 } risei_parameters;
@@ -3148,7 +3243,8 @@ RISEI_FN size_t risei_parameters_reserve(risei_parameters *p, size_t count)
     p->count += count;
     return offset;
 }
-/* Draws w [count] uniformly from +-1/sqrt(fan_in), as PyTorch initialises its layers. */
+/* Draws w [count] uniformly from [-b, b) with b = 1 / sqrt(fan_in), as PyTorch initialises its
+   layers. */
 RISEI_FN void risei_initialise(rise_real *w, size_t count, int fan_in, risei_random *random)
 {
     rise_real const bound = 1 / risei_sqrt((rise_real)fan_in);
@@ -3158,21 +3254,21 @@ RISEI_FN void risei_initialise(rise_real *w, size_t count, int fan_in, risei_ran
 
 /* A linear (dense) layer: y [rows][out] = x [rows][in] W + b */
 typedef struct risei_linear {
-    int in, out, biased;
+    int in, out, has_bias;
     /* Offsets into the parameters: W as rise_matrix_panels [in][out], and b [out]. */
     size_t weights, bias;
 } risei_linear;
 
-RISEI_FN risei_linear risei_linear_make(risei_parameters *p, int in, int out, int biased)
+RISEI_FN risei_linear risei_linear_make(risei_parameters *p, int in, int out, int has_bias)
 {
     risei_linear layer;
-    layer.in = in, layer.out = out, layer.biased = biased;
+    layer.in = in, layer.out = out, layer.has_bias = has_bias;
     layer.weights = risei_parameters_reserve(p, (size_t)in * (size_t)out);
-    layer.bias = risei_parameters_reserve(p, biased ? (size_t)out : 0);
+    layer.bias = risei_parameters_reserve(p, has_bias ? (size_t)out : 0);
     return layer;
 }
-/* Draws W uniformly from +-1/sqrt(fan_in). Draws in row-major order, so that the weights do not
-   depend on the memory layout. */
+/* Draws W uniformly from [-b, b) with b = 1 / sqrt(fan_in). Draws in row-major order, so that the
+   weights do not depend on the memory layout. */
 RISEI_FN void risei_linear_initialise_weights(const risei_linear *l, rise_real *w, int fan_in,
                                               risei_random *random)
 {
@@ -3190,8 +3286,8 @@ RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei
     risei_initialise(w + l->bias, (size_t)l->out, l->in, random);
 }
 
-/* Computes y = x W + b, or max(0, x W + b) if `relu`. Rows of x and of y are `x_stride` and
-   `y_stride` elements apart. */
+/* Computes y = x W + b, or max(0, x W + b) if `relu`. The layer must have a bias. Rows of x and of
+   y are `x_stride` and `y_stride` elements apart. */
 RISEI_FN void risei_linear_forward(const risei_device *d, const risei_linear *l, const rise_real *w,
                                    int rows, const rise_real *x, ptrdiff_t x_stride, rise_real *y,
                                    ptrdiff_t y_stride, int relu)
@@ -3219,15 +3315,16 @@ RISEI_FN void risei_linear_backward_weights(const risei_device *d, const risei_l
     p.transposed = 1;
     p.b = rise_matrix_plain(dy, dy_stride);
     p.c = rise_matrix_panels(g + l->weights, l->in, l->out);
-    if (l->biased) p.sums = g + l->bias;
+    if (l->has_bias) p.sums = g + l->bias;
     risei_product_run(d, &p);
 }
 /* Computes dW, db and dx = dy W^T. dy is the gradient before the ReLU. dx may be NULL.
 
-   A product packs a transposed B. For more than 64 rows, B is W^T. For up to 64 rows, W is usually
-   larger than dy. So the product is transposed: dx^T = W dy^T reads W in place and packs dy^T. But
-   then each tile of the result must be transposed before it is stored in dx. The best limit depends
-   on the cost of packing W and of transposing dx. No measurement of the 64 rows is recorded. */
+   A product must pack a B that is a transpose. dx = dy W^T packs W^T. dx^T = W dy^T packs dy^T and
+   reads W in place. In exchange, each tile of the result is transposed before it is stored in dx.
+   For up to 64 rows, dy is usually smaller than W, so the second form is used. The best limit
+   depends on the cost of packing W and of transposing dx. No measurement of other limits is
+   recorded. */
 RISEI_FN void risei_linear_backward(const risei_device *d, const risei_linear *l,
                                     const rise_real *w, rise_real *g, int rows, const rise_real *x,
                                     ptrdiff_t x_stride, const rise_real *dy, ptrdiff_t dy_stride,
@@ -3252,8 +3349,8 @@ RISEI_FN void risei_linear_backward(const risei_device *d, const risei_linear *l
     risei_product_run(d, &p);
 }
 
-/* Images [count][height + 2 padding][width + 2 padding][channels]. The padding is zero from the
-   start, and layers write nothing but zeros there. */
+/* Images [count][height + 2 padding][width + 2 padding][channels]. The memory is zero at the start,
+   and layers write only zeros to the padding. */
 typedef struct risei_image {
     rise_real *data;
     int height, width, channels, padding;
@@ -3267,23 +3364,24 @@ RISEI_FN risei_image risei_image_make(int height, int width, int channels, int p
     image.channels = channels, image.padding = padding;
     return image;
 }
-/* Returns the elements of one row of pixels, with its padding. */
+/* Returns the number of elements in one row of pixels, with its padding. */
 RISEI_FN ptrdiff_t risei_image_row_size(const risei_image *i)
 {
     return (ptrdiff_t)(i->width + 2 * i->padding) * i->channels;
 }
-/* Returns the elements of one image, with its padding. */
+/* Returns the number of elements in one image, with its padding. */
 RISEI_FN ptrdiff_t risei_image_size(const risei_image *i)
 {
     return (i->height + 2 * i->padding) * risei_image_row_size(i);
 }
-/* Returns the offset of pixel (iy, ix) in an image. Pixels of the padding have coordinates below 0,
-   or from height or width on. */
+/* Returns the offset of pixel (iy, ix) in an image. A pixel of the padding has iy < 0, iy >=
+   height, ix < 0 or ix >= width. */
 RISEI_FN ptrdiff_t risei_image_at(const risei_image *i, int iy, int ix)
 {
     return (iy + i->padding) * risei_image_row_size(i) + (ptrdiff_t)(ix + i->padding) * i->channels;
 }
-/* Returns a walk over rows x columns pixels of each image, `stride` pixels apart. */
+/* Returns a walk over rows x columns pixels of each image. Neighbours in the walk are `stride`
+   pixels apart. */
 RISEI_FN rise_walk risei_image_walk(const risei_image *i, int rows, int columns, int stride)
 {
     rise_walk walk;
@@ -3292,24 +3390,27 @@ RISEI_FN rise_walk risei_image_walk(const risei_image *i, int rows, int columns,
     walk.step[0] = (ptrdiff_t)stride * i->channels;
     walk.step[1] = stride * risei_image_row_size(i);
     walk.step[2] = risei_image_size(i);
-    /* All pixels of all images are equally far apart: one plain stride. */
+    /* If all pixels of all images are equally spaced, the walk is one plain stride. */
     if (walk.step[0] * columns == walk.step[1] && walk.step[1] * rows == walk.step[2])
         walk.inner = INT_MAX;
     return walk;
 }
 
+enum { RISEI_POOL_ADAPTIVE = -1 }; /* a pool to a fixed number of pixels: see risei_maxpool_ */
+
 /* A conv layer, and the max pool after it. The layer correlates, as deep learning libraries do:
 
      y(oy, ox) = b + sum over ky, kx of x(oy stride + ky - pad, ox stride + kx - pad) w(ky, kx)
 
-   where x(..) is a row vector [channels], w(ky, kx) is a matrix [channels][filters], and b and
+   Here x(..) is a row vector [channels], and w(ky, kx) is a matrix [channels][filters]. b and
    y(oy, ox) are row vectors [filters]. A ReLU may follow: y = max(0, y). */
 typedef struct risei_conv {
-    int height, width, channels; /* of x */
-    int filters, size, stride, pad;
-    int out_height, out_width; /* of y */
-    /* Zeros that dy needs on each side, so that the data gradient is a product, too. */
+    int height, width, channels;    /* of x */
+    int filters, size, stride, pad; /* the kernel has size x size pixels */
+    int out_height, out_width;      /* of y */
+    /* Pixels of zeros that dy needs on each side, so that one product can compute a phase of dx. */
     int dy_padding;
+    /* The kernel size of the max pool is pool x pool. 0: no pool. */
     int pool, pool_stride, pool_pad;
     int pooled_height, pooled_width; /* out_height and out_width if there is no pool */
     size_t weights, bias;            /* offsets: [size][size][channels][filters], [filters] */
@@ -3319,8 +3420,8 @@ typedef struct risei_conv {
 
 /* How a conv computes its data gradient dx
 
-   Take the rows alone; columns work in the same way. Forward, tap ky connects row oy of dy with row
-   iy of dx if oy stride + ky = iy + pad. So
+   This text describes the rows only. Columns work in the same way. In the forward pass, tap ky
+   connects row oy of dy with row iy of dx if oy stride + ky = iy + pad. So
 
      dx(iy) = sum of dy(oy) w(ky)^T over all oy, ky with oy stride + ky = iy + pad.
 
@@ -3331,31 +3432,34 @@ typedef struct risei_conv {
 
      dx(row py of phase ry) = sum over ty of dy(py - ty) w(ry + stride ty)^T.
 
-   In a phase, dx is therefore a conv of dy with stride 1 and a smaller kernel: a product whose A is
-   the patches of dy, in place. In a patch oy increases, so ty decreases: B reads the kernel
-   backward, from its last tap to its first, by a walk with negative steps.
+   So a phase of dx is a conv of dy with stride 1 and a smaller kernel. This conv is a product: A is
+   the patches of dy, in place, and B is the taps of the phase. Along a patch oy increases, so ty
+   decreases. B therefore reads the kernel backward, from its last tap to its first, by a walk with
+   negative steps.
 
    Example: 8 rows of x, size 4, stride 2, pad 0, so dy has rows 0, 1, 2. Two phases, two taps each:
 
      phase 0, rows 0 2 4 6 (py = 0 1 2 3):   dx(2 py)     = dy(py) w(0)^T + dy(py - 1) w(2)^T
      phase 1, rows 1 3 5 7 (py = 0 1 2 3):   dx(2 py + 1) = dy(py) w(1)^T + dy(py - 1) w(3)^T
 
-   Bands. At the edges some taps miss dy: in the example dy(-1) for py = 0, and dy(3) for py = 3. A
-   band is a run of rows py to which the same taps belong: here py = 0 with ty = 0, py = 1 .. 2 with
-   both taps, and py = 3 with ty = 1. One product for each pair of a row band and a column band
-   multiplies no zeros. The alternative is one band for the whole phase. Its taps read zeros where
-   they miss dy; `dy_padding` is the number of zeros that this needs on each side of dy.
+   Bands. At the edges some taps lie outside dy: in the example dy(-1) for py = 0, and dy(3) for
+   py = 3. A band is a range of rows py that use the same taps. The example has three bands in each
+   phase: py = 0 with ty = 0, py = 1 .. 2 with both taps, and py = 3 with ty = 1. With one product
+   for each pair of a row band and a column band, no zeros are multiplied. The alternative is one
+   band for the whole phase. Then taps outside dy read zeros, and dy needs `dy_padding` zeros on
+   each side.
 
-   Taps. The other way is one product per tap, over all pixels (oy, ox) of dy: it adds
+   Taps. The other method is one product per tap, over all pixels (oy, ox) of dy. The product adds
    dy(oy, ox) w(ky, kx)^T to the pixel of dx that the tap connects with (oy, ox).
 
-   by_pixel. Tiles of a product read rows of A in place if enough of these rows are equally far
-   apart. The pixels of one image row are, but a narrow band has too few of them. The same pixel of
-   successive images is always one image size apart. So with `by_pixel` the product takes one pixel
-   of all images, then the next pixel.
+   by_pixel. Tiles of a product read rows of A in place if enough of these rows are equally spaced.
+   The pixels of one image row are equally spaced, but a narrow band has too few pixels in a row.
+   The same pixel of successive images is also equally spaced: the distance is the size of an image.
+   So with `by_pixel` the product takes one pixel of all images, then the next pixel.
 
-   Bands and taps give the same bits: each element of dx adds the same terms, in the order of oy, ox
-   and filter. The zeros that some of them add do not change a sum. Test: tests/kernels.c. */
+   Bands and taps give the same bits. Each element of dx adds the same terms, in the order of oy, ox
+   and filter. A band that is not cut also adds zeros, which do not change a sum. Test:
+   tests/kernels.c. */
 
 /* One phase of the rows (or columns) of dx. Taps ty (or tx) are 0 .. taps - 1. The rows py inside
    the image are first .. first + count - 1. */
@@ -3363,7 +3467,7 @@ typedef struct risei_conv_phase {
     int taps, first, count;
 } risei_conv_phase;
 
-/* Returns phase r of the rows (or columns) of dx, `length` of them. */
+/* Returns phase r of the rows (or columns) of dx. dx has `length` rows (or columns). */
 RISEI_FN risei_conv_phase risei_conv_phase_of(const risei_conv *c, int r, int length)
 {
     risei_conv_phase phase;
@@ -3374,6 +3478,8 @@ RISEI_FN risei_conv_phase risei_conv_phase_of(const risei_conv *c, int r, int le
     return phase;
 }
 
+/* Returns the conv layer of `desc` for an x of [height][width][channels], and reserves the layer's
+   parameters. A stride of 0 means 1, and a pool_stride of 0 means `pool`. */
 RISEI_FN risei_conv risei_conv_make(risei_parameters *p, const rise_conv *desc, int height,
                                     int width, int channels)
 {
@@ -3444,7 +3550,7 @@ RISEI_FN rise_product risei_conv_forward_product(const risei_conv *c, const rise
     p.relu = relu;
     return p;
 }
-/* Returns the product dW = patches^T dy, which also makes db = the column sums of dy. */
+/* Returns the product dW = patches^T dy. The product also computes db = the column sums of dy. */
 RISEI_FN rise_product risei_conv_weights_product(const risei_conv *c, rise_real *g, int count,
                                                  const risei_image *x, const risei_image *dy)
 {
@@ -3475,8 +3581,8 @@ RISEI_FN void risei_conv_forward(const risei_device *d, const risei_conv *c, con
     risei_product_run(d, &p);
 }
 
-/* Rows py (or columns px) first .. first + count - 1 of a phase, to all of which the same taps
-   belong. In the order of oy, the first `skip` taps of the phase miss dy; the next `taps` belong to
+/* Rows py (or columns px) first .. first + count - 1 of a phase. All of them use the same taps. In
+   the order of oy, the first `skip` taps of the phase lie outside dy, and the next `taps` belong to
    the band. */
 typedef struct risei_conv_band {
     int first, count, skip, taps;
@@ -3487,7 +3593,8 @@ typedef struct risei_conv_band {
 RISEI_FN risei_conv_band risei_conv_band_at(const risei_conv_phase *phase, int dy_length, int py,
                                             int cut_edges)
 {
-    /* The taps with oy < 0, and those with oy >= dy_length, if positive. */
+    /* before: the number of taps with oy < 0. after: the number of taps with oy >= dy_length. A
+       result below 0 means none. */
     int const before = cut_edges ? phase->taps - 1 - py : 0;
     int const after = cut_edges ? py - (dy_length - 1) : 0;
     int const end = phase->first + phase->count;
@@ -3495,14 +3602,15 @@ RISEI_FN risei_conv_band risei_conv_band_at(const risei_conv_phase *phase, int d
     band.first = py, band.count = cut_edges ? 1 : phase->count;
     band.skip = before > 0 ? before : 0;
     band.taps = phase->taps - band.skip - (after > 0 ? after : 0);
-    /* From here to row dy_length - 1, all rows have all taps. */
+    /* Rows py .. dy_length - 1 use all taps. */
     if (cut_edges && before <= 0 && after < 0)
         band.count = (dy_length < end ? dy_length : end) - py;
     if (band.taps <= 0) band.taps = band.skip = 0;
     return band;
 }
-/* Returns a walk over rows x columns pixels of `count` images, `stride` pixels apart: image by
-   image, or if `by_pixel` one pixel of all images, then the next pixel. */
+/* Returns a walk over rows x columns pixels of `count` images. Neighbours are `stride` pixels
+   apart. The order is image by image. With `by_pixel`, the order is one pixel of all images, then
+   the next pixel. */
 RISEI_FN rise_walk risei_conv_walk(const risei_image *x, int rows, int columns, int stride,
                                    int count, int by_pixel)
 {
@@ -3513,9 +3621,9 @@ RISEI_FN rise_walk risei_conv_walk(const risei_image *x, int rows, int columns, 
     walk.step[2] = by_image.step[1];
     return by_pixel ? walk : by_image;
 }
-/* Computes the pixels of dx in one band of rows and one of columns, in phase (ry, rx): the patches
-   of dy times the band's part of the kernel, backward. A band without taps has k = 0, so the
-   product writes zeros. */
+/* Computes the pixels of dx in phase (ry, rx), in one band of rows and one band of columns. A is
+   the patches of dy. B is the taps of the two bands, from the last to the first. A band without
+   taps has k = 0, so the product writes zeros. */
 RISEI_FN void risei_conv_backward_band(const risei_device *d, const risei_conv *c,
                                        const rise_real *w, int count, const risei_image *dy,
                                        const risei_image *dx, int ry, int rx,
@@ -3536,7 +3644,7 @@ RISEI_FN void risei_conv_backward_band(const risei_device *d, const risei_conv *
     p.a = rise_matrix_plain(dy->data, 0);
     p.b = rise_matrix_transpose(rise_matrix_plain(w + c->weights, f));
     if (p.k > 0) {
-        /* The band's last taps, with which its patches start. */
+        /* The patches start with the last taps of the two bands, (ky, kx). */
         int const ky = ry + c->stride * (last_ty - rows->skip);
         int const kx = rx + c->stride * (last_tx - columns->skip);
         p.a.data = dy->data + risei_image_at(dy, rows->first - last_ty + rows->skip,
@@ -3551,9 +3659,10 @@ RISEI_FN void risei_conv_backward_band(const risei_device *d, const risei_conv *
     }
     risei_product_run(d, &p);
 }
-/* Returns the rows oy (or columns ox) of dy that row (or column) k of the kernel connects with dx,
-   as a phase with one tap. x has `length` rows and dy `out_length`. count <= 0: there are none. */
-RISEI_FN risei_conv_phase risei_conv_tap_phase(const risei_conv *c, int k, int length,
+/* Returns the rows oy of dy that row k of the kernel connects with dx: first .. first + count - 1.
+   There are none if count <= 0. x has `length` rows, and dy has `out_length` rows. Columns work in
+   the same way. */
+RISEI_FN risei_conv_phase risei_conv_tap_rows(const risei_conv *c, int k, int length,
                                                int out_length)
 {
     risei_conv_phase tap = risei_conv_phase_of(c, k % c->stride, length);
@@ -3563,9 +3672,9 @@ RISEI_FN risei_conv_phase risei_conv_tap_phase(const risei_conv *c, int k, int l
     tap.count = (end < out_length ? end : out_length) - tap.first;
     return tap;
 }
-/* Computes dx tap by tap, one product each. No tap meets zeros, and each weight is packed once. But
-   dx is read and written once per tap. Taps run backward, as in bands, so that the sums have the
-   same order. */
+/* Computes dx with one product per tap. No zeros are multiplied, and each weight is packed once.
+   But dx is read and written once per tap. The taps go from the last to the first, as in bands, so
+   that each sum has the same order. */
 RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *c,
                                        const rise_real *w, int count, const risei_image *dy,
                                        const risei_image *dx)
@@ -3578,8 +3687,8 @@ RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *
                        dx->width * dx->channels);
     for (tap = c->size * c->size - 1; tap >= 0; tap--) {
         int const ky = tap / c->size, kx = tap % c->size;
-        risei_conv_phase const rows = risei_conv_tap_phase(c, ky, c->height, c->out_height);
-        risei_conv_phase const columns = risei_conv_tap_phase(c, kx, c->width, c->out_width);
+        risei_conv_phase const rows = risei_conv_tap_rows(c, ky, c->height, c->out_height);
+        risei_conv_phase const columns = risei_conv_tap_rows(c, kx, c->width, c->out_width);
         rise_product p;
         if (rows.count <= 0 || columns.count <= 0) continue;
         memset(&p, 0, sizeof p);
@@ -3597,22 +3706,24 @@ RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *
         risei_product_run(d, &p);
     }
 }
-/* Both are in images.
+/* Unit of both: images.
 
-   BANDS_IMAGES: from so many images on, bands are cut at the edges of dy. Cut bands multiply no
-   zeros, but they are more products, and each has fewer rows. The best limit depends on the share
-   of edge rows and on the rows of a tile. No measurement of the 8 images is recorded.
+   BANDS_IMAGES: with at least this number of images, bands are cut at the edges of dy. Cut bands
+   multiply no zeros, but there are more products, and each product has fewer rows. The best limit
+   depends on the share of edge rows and on the rows of a tile. No measurement of other limits is
+   recorded.
 
-   GROUP_IMAGES: dx of a large batch is computed in groups of so many images. Each product of a
-   phase reads dy and writes dx of all its images; those of a group stay in the second-level cache.
-   With 32, the data gradient of 256 images of Nature's second layer was 1.2 times as fast as
-   without groups (`make bench-kernels`, row nature2, b256, data). */
+   GROUP_IMAGES: dx of a large batch is computed in groups of this number of images. Each product
+   of a phase reads dy and writes dx of all images of a group. In a small group, dy and dx stay in
+   the cache. The best size depends on the size of the cache. The data gradient of 256 images of
+   Nature's second layer was 1.2 times as fast with groups of 32 as without groups (`make
+   bench-kernels`, row nature2, b256, data). */
 enum { RISEI_CONV_BANDS_IMAGES = 8, RISEI_CONV_GROUP_IMAGES = 32 };
 
-/* Computes dx band by band. For BANDS_IMAGES images or more, row bands are cut at the edges of dy.
-   Column bands are cut for narrow images only, and their products go by_pixel. Narrow means at most
-   16 columns in a phase. The best limit depends on the share of edge columns and on the rows of a
-   tile. No measurement of the 16 columns is recorded. */
+/* Computes dx band by band. With at least BANDS_IMAGES images, row bands are cut at the edges of
+   dy. If the phase also has at most 16 columns, column bands are cut too, and the products use
+   by_pixel. The best limit depends on the share of edge columns and on the rows of a tile. No
+   measurement of other limits is recorded. */
 RISEI_FN void risei_conv_backward_bands(const risei_device *d, const risei_conv *c,
                                         const rise_real *w, int count, const risei_image *dy,
                                         const risei_image *dx)
@@ -3636,14 +3747,15 @@ RISEI_FN void risei_conv_backward_bands(const risei_device *d, const risei_conv 
             }
         }
 }
-/* Computes dx, tap by tap or band by band. With fewer than BANDS_IMAGES images, bands are not cut
-   and multiply zeros. Tap by tap is faster where these zeros are many (no padding, a narrow dy) and
-   where each tap multiplies enough to be worth reading and writing dx (many filters). IMPALA's
-   residual units, which have padding, go band by band.
+/* Computes dx, tap by tap or band by band. With fewer than BANDS_IMAGES images, bands are not cut,
+   so they multiply zeros. Tap by tap multiplies no zeros, but reads and writes dx once per tap. Tap
+   by tap is faster if the zeros are many: no padding and a narrow dy. Each tap must also have
+   enough multiplications: many filters. The residual units of IMPALA have padding, so their dx goes
+   band by band.
 
-   Tap by tap, one image of Nature's third layer was 1.4 times as fast as in bands
-   (`make bench-kernels`, row nature3, b1, data); four images took 0.63 of the instructions. No
-   measurement of the 16 columns and the 32 filters is recorded. */
+   For one image of Nature's third layer, tap by tap was 1.4 times as fast as bands (`make
+   bench-kernels`, row nature3, b1, data). For four images, tap by tap executed 0.63 times the
+   instructions of bands. No measurement of other limits for columns and filters is recorded. */
 RISEI_FN void risei_conv_backward_images(const risei_device *d, const risei_conv *c,
                                          const rise_real *w, int count, const risei_image *dy,
                                          const risei_image *dx)
@@ -3653,8 +3765,8 @@ RISEI_FN void risei_conv_backward_images(const risei_device *d, const risei_conv
     else
         risei_conv_backward_bands(d, c, w, count, dy, dx);
 }
-/* The data gradient of a large batch. The parts divide the images once, instead of dividing each of
-   some forty products. */
+/* The job of the data gradient of a large batch. Each part computes dx of some of the images. The
+   job is divided once, instead of each of its about forty products. */
 typedef struct risei_conv_data_job {
     const rise_kernels *kernels;
     const risei_conv *conv;
@@ -3663,8 +3775,8 @@ typedef struct risei_conv_data_job {
     int count;
 } risei_conv_data_job;
 
-/* Computes dx of a part's images, in groups. The last group has up to one and a half times
-   GROUP_IMAGES, so that no small group is left over. */
+/* Computes dx of the part's images, in groups of GROUP_IMAGES. The last group can be up to 1.5
+   times as large, so that no small group remains. */
 RISEI_FN void risei_conv_data_part(void *job, int part, int parts, void *scratch)
 {
     const risei_conv_data_job *const j = (const risei_conv_data_job *)job;
@@ -3679,8 +3791,8 @@ RISEI_FN void risei_conv_data_part(void *job, int part, int parts, void *scratch
         risei_conv_backward_images(&own, j->conv, j->w, group, &dy, &dx);
     }
 }
-/* Computes dx. With BANDS_IMAGES or more for each thread, the threads divide the images; with fewer
-   images, they divide each of the products. */
+/* Computes dx. With at least BANDS_IMAGES images per thread, the threads divide the images. With
+   fewer images, the threads divide each product. */
 RISEI_FN void risei_conv_backward_data(const risei_device *d, const risei_conv *c,
                                        const rise_real *w, int count, const risei_image *dy,
                                        const risei_image *dx)
@@ -3703,34 +3815,35 @@ RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, co
     if (dx != NULL) risei_conv_backward_data(d, c, w, count, dy, dx);
 }
 
-/* The input of an encoder: images of numbers, or stacks of uint8 frames, the oldest first. A few
-   stacks at a time are converted to images, just before the first layer reads them, so that the
-   images stay in the cache. Their numbers are in [0, 1], their channels interleaved. */
-typedef struct risei_frames_input {
+/* The input of an encoder: images of numbers, or stacks of uint8 frames, the oldest first. Stacks
+   are converted to images in chunks, just before the first layer reads the images. So the images
+   stay in the cache. A converted image has numbers in [0, 1] and interleaved channels:
+   [y][x][frame][channel]. */
+typedef struct risei_encoder_input {
     /* [count], with the padding of the first layer's x; NULL: the input is stacks of frames */
     rise_real *images;
     /* [count][stack]; NULL as the first frame of a stack: the image is black */
     const uint8_t *const *frames;
     int stack;
-} risei_frames_input;
+} risei_encoder_input;
 
-/* FRAMES_CHUNK: the numbers (rise_real) of images that a thread converts at a time, at least one
-   image. 32768 floats are 128 KiB. A chunk is written and then read by a product, so the best size
-   depends on the cache. Converting runs at 0.90 to 0.95 of the speed of memcpy (`make
-   bench-replay`). No measurement of other sizes is recorded.
+/* FRAMES_CHUNK: the numbers (rise_real) in a chunk of images. A thread converts one chunk at a
+   time. 32768 floats are 128 KB. A larger image is a chunk of its own. A chunk is written and then
+   read by a product, so the best size depends on the cache. Frames are converted at 0.90 to 0.95 of
+   the speed of memcpy (`make bench-replay`). No measurement of other sizes is recorded.
 
-   STACK_MAX: the most frames in a stack. It sizes an array of one pointer per frame. */
+   STACK_MAX: the most frames in a stack. This is the length of an array of pointers to frames. */
 enum { RISEI_FRAMES_CHUNK = 32768, RISEI_STACK_MAX = 16 };
 
-/* Returns the number of images x in a chunk. */
+/* Returns the number of images in a chunk, for images of the shape of x. */
 RISEI_FN int risei_frames_chunk_images(const risei_image *x)
 {
     return risei_image_size(x) < RISEI_FRAMES_CHUNK ? RISEI_FRAMES_CHUNK / (int)risei_image_size(x)
                                                     : 1;
 }
-/* Converts stack n of `count` to an image of shape x at `out`, with its padding. Prefetches the
-   first bytes of the next stack's frames. */
-RISEI_FN void risei_frames_input_stack(const rise_kernels *k, const risei_frames_input *input,
+/* Converts stack n of `count` to an image at `out`. The image has the shape and padding of x.
+   Prefetches the first RISEI_PREFETCH_BYTES of each frame of the next stack. */
+RISEI_FN void risei_encoder_input_stack(const rise_kernels *k, const risei_encoder_input *input,
                                        int n, int count, const risei_image *x, rise_real *out)
 {
     const uint8_t *const *const next = input->frames + (ptrdiff_t)(n + 1) * input->stack;
@@ -3738,7 +3851,7 @@ RISEI_FN void risei_frames_input_stack(const rise_kernels *k, const risei_frames
     /* Without padding, the whole image is one row. */
     int const height = x->padding > 0 ? x->height : 1, width = x->width * x->height / height;
     const uint8_t *rows[RISEI_STACK_MAX];
-    rise_real *filled = out; /* the end of what is written; from here to the next row is padding */
+    rise_real *filled = out; /* the end of the numbers written so far */
     int s, iy, i;
     for (s = 0; s < input->stack && n + 1 < count && next[0] != NULL; s++)
         for (i = 0; i < bytes && i < RISEI_PREFETCH_BYTES; i += 64) RISEI_PREFETCH(next[s] + i);
@@ -3750,25 +3863,25 @@ RISEI_FN void risei_frames_input_stack(const rise_kernels *k, const risei_frames
         filled = row + width * x->channels;
         for (s = 0; s < input->stack; s++) rows[s] += width * channels;
     }
-    /* The padding below the last row; all of a black image. */
+    /* Writes zeros to the padding below the last row, or to all of a black image. */
     risei_zero(filled, out + risei_image_size(x) - filled);
 }
-/* The first conv layer over stacks of frames: forward if there is a y, else dW and db. x is the
-   shape of the images. */
+/* The job of the first conv layer over stacks of frames. If y is not NULL, computes y. Else
+   computes dW and db. x is the shape of the images. */
 typedef struct risei_frames_conv_job {
     const rise_kernels *kernels;
     const risei_conv *conv;
-    const risei_frames_input *input;
+    const risei_encoder_input *input;
     const risei_image *x, *y, *dy;
     const rise_real *w;
     rise_real *g;
     int count, relu;
 } risei_frames_conv_job;
 
-/* Converts one chunk of images after another, and runs the product on each. Forward, the parts
-   divide the images if there is one for each part. Otherwise each part converts all images, and the
-   parts divide what each product writes. dW needs that: it is a sum over the images, and dividing a
-   sum among threads would change its bits. */
+/* Converts one chunk of images after another, and runs the product on each chunk. In the forward
+   pass, the parts divide the images if each part gets at least one. Otherwise each part converts
+   all images, and the parts divide the elements that each product writes. This is always so for dW:
+   dW is a sum over the images, and dividing a sum among threads would change its bits. */
 RISEI_FN void risei_frames_conv_part(void *job, int part, int parts, void *scratch)
 {
     const risei_frames_conv_job *const j = (const risei_frames_conv_job *)job;
@@ -3783,7 +3896,7 @@ RISEI_FN void risei_frames_conv_part(void *job, int part, int parts, void *scrat
         rise_product p;
         images = end - n < chunk ? end - n : chunk;
         for (i = 0; i < images; i++)
-            risei_frames_input_stack(j->kernels, j->input, n + i, end, &x,
+            risei_encoder_input_stack(j->kernels, j->input, n + i, end, &x,
                                      x.data + i * risei_image_size(&x));
         if (j->y != NULL)
             p = risei_conv_forward_product(j->conv, j->w, images, &x, &y, j->relu);
@@ -3801,7 +3914,7 @@ RISEI_FN void risei_frames_conv_run(const risei_device *d, risei_frames_conv_job
 /* Computes y = conv(frames), or max(0, conv(frames)) if `relu`. x is the shape of the images. */
 RISEI_FN void risei_frames_conv_forward(const risei_device *d, const risei_conv *c,
                                         const rise_real *w, int count,
-                                        const risei_frames_input *input, const risei_image *x,
+                                        const risei_encoder_input *input, const risei_image *x,
                                         const risei_image *y, int relu)
 {
     risei_frames_conv_job job;
@@ -3812,7 +3925,7 @@ RISEI_FN void risei_frames_conv_forward(const risei_device *d, const risei_conv 
 }
 /* Computes dW and db; frames have no gradient. dy is the gradient before the ReLU. */
 RISEI_FN void risei_frames_conv_backward(const risei_device *d, const risei_conv *c, rise_real *g,
-                                         int count, const risei_frames_input *input,
+                                         int count, const risei_encoder_input *input,
                                          const risei_image *x, const risei_image *dy)
 {
     risei_frames_conv_job job;
@@ -3828,13 +3941,13 @@ typedef struct risei_maxpool_region {
     int y0, y1, x0, x1;
 } risei_maxpool_region;
 
-/* Returns the region of (oy, ox), cut at the edges of x. A pool of -1 is adaptive: it pools x of
-   any size to pooled_height x pooled_width. Its regions cover x and may overlap. */
+/* Returns the region of (oy, ox), cut at the edges of x. An adaptive pool has an output of
+   pooled_height x pooled_width for an x of any size. Its regions cover x and may overlap. */
 RISEI_FN risei_maxpool_region risei_maxpool_region_of(const risei_conv *c, int oy, int ox)
 {
     int const y = oy * c->pool_stride - c->pool_pad, x = ox * c->pool_stride - c->pool_pad;
     risei_maxpool_region r;
-    if (c->pool < 0) {
+    if (c->pool == RISEI_POOL_ADAPTIVE) {
         r.y0 = oy * c->out_height / c->pooled_height,
         r.y1 = risei_ceil_div((oy + 1) * c->out_height, c->pooled_height);
         r.x0 = ox * c->out_width / c->pooled_width,
@@ -3877,8 +3990,8 @@ RISEI_FN void risei_maxpool_forward_part(void *job, int part, int parts, void *s
                                           risei_image_at(j->y, oy, ox));
             }
 }
-/* Adds dy to dx at the first pixel of the region that has the maximum. Computes the maximum again,
-   because y may have changed since. */
+/* For each channel, adds dy to dx at the first pixel of the region that has the maximum. Computes
+   the maximum again, because residual units overwrite y in place. */
 RISEI_FN void risei_maxpool_backward_part(void *job, int part, int parts, void *scratch)
 {
     const risei_maxpool_job *const j = (const risei_maxpool_job *)job;
@@ -3898,8 +4011,8 @@ RISEI_FN void risei_maxpool_backward_part(void *job, int part, int parts, void *
                 memcpy(rest, dy + risei_image_at(j->dy, oy, ox), (size_t)f * sizeof *rest);
                 for (iy = r.y0; iy < r.y1; iy++)
                     for (ix = r.x0; ix < r.x1; ix++)
-                        j->kernels->claim(f, x + risei_image_at(j->x, iy, ix), maximum, rest,
-                                          dx + risei_image_at(j->dx, iy, ix));
+                        j->kernels->maximum_backward(f, x + risei_image_at(j->x, iy, ix), maximum,
+                                                     rest, dx + risei_image_at(j->dx, iy, ix));
             }
     }
 }
@@ -3948,7 +4061,7 @@ RISEI_FN void risei_relu_part(void *job, int part, int parts, void *scratch)
                 j->dy->data + n * risei_image_size(j->dy) + risei_image_at(j->dy, iy, 0),
                 j->dx->data + n * risei_image_size(j->dx) + risei_image_at(j->dx, iy, 0));
 }
-RISEI_FN void risei_relu_backward(const risei_device *d, int count, const risei_image *out,
+RISEI_FN void risei_relu_mask(const risei_device *d, int count, const risei_image *out,
                                   const risei_image *dy, const risei_image *dx)
 {
     risei_relu_job job;
@@ -3984,32 +4097,34 @@ typedef struct risei_encoder {
     risei_conv residual[RISE_MAX_CONV];
     /* The adaptive pool after the last layer: none if its `pool` is 0. It has no weights. */
     risei_conv adaptive_pool;
-    int flat;  /* numbers of one image after the last layer and the adaptive pool */
-    int dense; /* 1: there is a linear layer */
+    int flat;  /* numbers per image after the last layer and the adaptive pool */
+    int has_linear; /* 1: there is a linear layer */
     int relu;  /* 1: a ReLU follows the linear layer */
     risei_linear linear;
     int out;
 } risei_encoder;
 
-/* The activations of an encoder and their gradients. Layer l reads in[l] and makes in[l + 1]. */
+/* The activations of an encoder and their gradients. Layer l reads in[l] and writes in[l + 1]. */
 typedef struct risei_encoder_data {
-    risei_frames_input input;
-    /* in[0]: the input, or only its shape if the input is frames. y[l]: the output of conv l before
-       its pool; in[l + 1] itself if there is no pool. */
+    risei_encoder_input input;
+    /* in[0]: the images; if the input is frames, only the shape of the images. y[l]: the output of
+       conv l before the pool. Without a pool, y[l] is in[l + 1]. */
     risei_image in[RISE_MAX_CONV + 1], y[RISE_MAX_CONV];
     /* What the two convs of each residual unit read: the ReLU of the unit's input, and the ReLU
        between the convs. */
     risei_image residual[RISE_MAX_CONV][RISEI_RESIDUAL_MAX][2];
-    /* dout[l]: the gradient of in[l + 1]. dy[l]: that of conv l's output before its ReLU. */
+    /* dout[l]: the gradient of in[l + 1]. dy[l]: the gradient of the output of conv l before the
+       ReLU. */
     risei_image dout[RISE_MAX_CONV], dy[RISE_MAX_CONV];
-    /* The gradients of what the two convs of a residual unit read. A layer's units share them. */
+    /* The gradients of the inputs of the two convs of a residual unit. All units of a layer share
+       them. */
     risei_image dresidual[RISE_MAX_CONV][2];
     risei_image flat, dflat;         /* after the adaptive pool */
     rise_real *features, *dfeatures; /* [count][out] */
 } risei_encoder_data;
 
-/* Lays out an encoder. pool_to: the height and width after the adaptive pool, 0 for none. features:
-   the size of the linear layer, 0 for none. */
+/* Returns an encoder and reserves its parameters. `pool_to` is the height and width after the
+   adaptive pool, 0 without a pool. `features` is the size of the linear layer, 0 without one. */
 RISEI_FN risei_encoder risei_encoder_make(risei_parameters *p, int height, int width, int channels,
                                           const rise_conv *conv, int layers, int pool_to,
                                           int features)
@@ -4033,7 +4148,7 @@ RISEI_FN risei_encoder risei_encoder_make(risei_parameters *p, int height, int w
         }
     }
     if (pool_to > 0) {
-        e.adaptive_pool.pool = -1, e.adaptive_pool.filters = channels;
+        e.adaptive_pool.pool = RISEI_POOL_ADAPTIVE, e.adaptive_pool.filters = channels;
         e.adaptive_pool.out_height = height, e.adaptive_pool.out_width = width;
         e.adaptive_pool.pooled_height = e.adaptive_pool.pooled_width = height = width = pool_to;
     }
@@ -4041,7 +4156,7 @@ RISEI_FN risei_encoder risei_encoder_make(risei_parameters *p, int height, int w
     e.out = e.flat;
     e.relu = 1;
     if (features > 0) {
-        e.dense = 1;
+        e.has_linear = 1;
         e.linear = risei_linear_make(p, e.flat, features, 1);
         e.out = features;
     }
@@ -4071,7 +4186,7 @@ RISEI_FN void risei_encoder_initialise(const risei_encoder *e, rise_real *w, ris
             risei_conv_initialise(&c, w, random);
         }
     }
-    if (e->dense) risei_linear_initialise(&e->linear, w, random);
+    if (e->has_linear) risei_linear_initialise(&e->linear, w, random);
 }
 
 /* Takes memory for `count` images from the arena. */
@@ -4081,10 +4196,11 @@ RISEI_FN void risei_image_take(risei_arena *arena, risei_image *image, int count
     image->data =
         RISEI_TAKE(arena, rise_real, risei_times((size_t)count, (size_t)risei_image_size(image)));
 }
-/* Lays out the data of layer l for `count` images forward and the first `learn` of them backward.
+/* Makes the images of layer l: activations for `count` images, gradients for the first `learn`.
 
-   dout[l] is dy[l] itself, except after a pool, which changes the shape, and in the last layer
-   without residual units: what comes after it writes a gradient without padding. */
+   dout[l] is the same image as dy[l], with two exceptions. After a pool, the two have different
+   shapes. In the last layer without residual units, dout[l] has no padding, because features have
+   none. */
 RISEI_FN void risei_encoder_layout_layer(risei_arena *arena, const risei_encoder *e,
                                          risei_encoder_data *a, int l, int count, int learn)
 {
@@ -4101,7 +4217,8 @@ RISEI_FN void risei_encoder_layout_layer(risei_arena *arena, const risei_encoder
         a->y[l] = risei_image_make(c->out_height, c->out_width, c->filters, 0);
         risei_image_take(arena, &a->y[l], count);
     }
-    /* The 3 x 3 convs of residual units need a gradient with padding 1, here and in dresidual. */
+    /* The two 3 x 3 convs of a residual unit read dout[l] and dresidual[l][1] as their dy, with
+       padding 1. */
     a->dy[l] = risei_image_make(c->out_height, c->out_width, c->filters,
                                 residuals > 0 && dy_padding < 1 ? 1 : dy_padding);
     risei_image_take(arena, &a->dy[l], learn);
@@ -4119,8 +4236,8 @@ RISEI_FN void risei_encoder_layout_layer(risei_arena *arena, const risei_encoder
         risei_image_take(arena, &a->dresidual[l][i], learn);
     }
 }
-/* Lays out the data of an encoder for `count` images forward and the first `learn` of them
-   backward. */
+/* Takes the memory of an encoder's data: activations for `count` images, gradients for the first
+   `learn` of them. */
 RISEI_FN void risei_encoder_layout(risei_arena *arena, const risei_encoder *e,
                                    risei_encoder_data *a, int count, int learn)
 {
@@ -4134,18 +4251,19 @@ RISEI_FN void risei_encoder_layout(risei_arena *arena, const risei_encoder *e,
                                    e->adaptive_pool.filters, 0);
         risei_image_take(arena, &a->flat, count);
     }
-    /* dflat has no padding, because features have none; with residual units dout[last] has. */
+    /* dflat has no padding, because features have none. With residual units, dout[last] has
+       padding, so dflat cannot be the same image. */
     if (e->adaptive_pool.pool != 0 || e->residuals[last] > 0) {
         a->dflat = risei_image_make(a->flat.height, a->flat.width, a->flat.channels, 0);
         risei_image_take(arena, &a->dflat, learn);
     }
-    a->features = e->dense
+    a->features = e->has_linear
                       ? RISEI_TAKE(arena, rise_real, risei_times((size_t)count, (size_t)e->out))
                       : a->flat.data;
     a->dfeatures = NULL;
     if (learn > 0)
         a->dfeatures =
-            e->dense ? RISEI_TAKE(arena, rise_real, risei_times((size_t)learn, (size_t)e->out))
+            e->has_linear ? RISEI_TAKE(arena, rise_real, risei_times((size_t)learn, (size_t)e->out))
                      : a->dflat.data;
 }
 
@@ -4159,13 +4277,13 @@ RISEI_FN void risei_residual_forward(const risei_device *d, const risei_encoder 
         const risei_image *in = a->residual[l][i];
         risei_conv const first = risei_residual_conv(e, l, 2 * i);
         risei_conv const second = risei_residual_conv(e, l, 2 * i + 1);
-        risei_relu_backward(d, count, x, x, &in[0]); /* x where x > 0, else 0: relu(x) */
+        risei_relu_mask(d, count, x, x, &in[0]); /* x where x > 0, else 0: relu(x) */
         risei_conv_forward(d, &first, w, count, &in[0], &in[1], 1, 0);
         risei_conv_forward(d, &second, w, count, &in[1], x, 0, 1);
     }
 }
-/* Runs the residual units of layer l backward. dout[l] holds the gradient of the last unit's
-   output; it becomes the gradient of the first unit's input. */
+/* Runs the residual units of layer l backward. At the start, dout[l] is the gradient of the last
+   unit's output. At the end, dout[l] is the gradient of the first unit's input. */
 RISEI_FN void risei_residual_backward(const risei_device *d, const risei_encoder *e,
                                       const rise_real *w, rise_real *g, int l, int count,
                                       risei_encoder_data *a)
@@ -4178,14 +4296,14 @@ RISEI_FN void risei_residual_backward(const risei_device *d, const risei_encoder
         risei_conv const first = risei_residual_conv(e, l, 2 * i);
         risei_conv const second = risei_residual_conv(e, l, 2 * i + 1);
         risei_conv_backward(d, &second, w, g, count, &in[1], dout, dsecond);
-        risei_relu_backward(d, count, &in[1], dsecond, dsecond);
+        risei_relu_mask(d, count, &in[1], dsecond, dsecond);
         risei_conv_backward(d, &first, w, g, count, &in[0], dsecond, dfirst);
-        risei_relu_backward(d, count, &in[0], dfirst, dfirst);
+        risei_relu_mask(d, count, &in[0], dfirst, dfirst);
         risei_image_add(d, count, dfirst, dout);
     }
 }
-/* Returns the bytes of scratch that each thread needs to run the encoder on up to `images` stacks
-   of frames: that of a product, and behind it a chunk of images. */
+/* Returns the scratch bytes that each thread needs to encode up to `images` stacks of frames. The
+   bytes hold the scratch of a product, then a chunk of images. */
 RISEI_FN size_t risei_encoder_scratch(const risei_encoder *e, int images)
 {
     risei_image const x = risei_image_make(e->height, e->width, e->channels, e->conv[0].pad);
@@ -4195,7 +4313,7 @@ RISEI_FN size_t risei_encoder_scratch(const risei_encoder *e, int images)
 }
 /* Computes the features of `count` images. */
 RISEI_FN void risei_encoder_forward(const risei_device *d, const risei_encoder *e,
-                                    const rise_real *w, int count, const risei_frames_input *input,
+                                    const rise_real *w, int count, const risei_encoder_input *input,
                                     risei_encoder_data *a)
 {
     const risei_image *last = &a->in[e->layers];
@@ -4213,15 +4331,16 @@ RISEI_FN void risei_encoder_forward(const risei_device *d, const risei_encoder *
             risei_maxpool_forward(d, &e->conv[l], count, &a->y[l], &a->in[l + 1]);
         risei_residual_forward(d, e, w, l, count, a);
     }
-    /* in place: last = relu(last) */
-    if (e->residuals[e->layers - 1] > 0) risei_relu_backward(d, count, last, last, last);
+    /* last = relu(last), in place: residual units have no ReLU at their end */
+    if (e->residuals[e->layers - 1] > 0) risei_relu_mask(d, count, last, last, last);
     if (e->adaptive_pool.pool != 0)
         risei_maxpool_forward(d, &e->adaptive_pool, count, last, &a->flat);
-    if (e->dense)
+    if (e->has_linear)
         risei_linear_forward(d, &e->linear, w, count, a->flat.data, e->flat, a->features, e->out,
                              e->relu);
 }
-/* Computes the gradients of the parameters from a->dfeatures of the first `count` images. */
+/* Computes the gradients of the parameters from a->dfeatures [count][out], for the first `count`
+   images. May overwrite a->dfeatures. */
 RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder *e,
                                      const rise_real *w, rise_real *g, int count,
                                      risei_encoder_data *a)
@@ -4229,7 +4348,7 @@ RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder 
     const risei_image *last = &a->in[e->layers], *dlast = &a->dout[e->layers - 1];
     const risei_image *from = &a->dflat;
     int l;
-    if (e->dense) {
+    if (e->has_linear) {
         if (e->relu)
             d->kernels->relu_backward(count * e->out, a->features, a->dfeatures, a->dfeatures);
         risei_linear_backward(d, &e->linear, w, g, count, a->flat.data, e->flat, a->dfeatures,
@@ -4239,7 +4358,7 @@ RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder 
         risei_maxpool_backward(d, &e->adaptive_pool, count, last, from, dlast);
         from = dlast;
     }
-    if (e->residuals[e->layers - 1] > 0) risei_relu_backward(d, count, last, from, dlast);
+    if (e->residuals[e->layers - 1] > 0) risei_relu_mask(d, count, last, from, dlast);
     for (l = e->layers - 1; l >= 0; l--) {
         const risei_conv *c = &e->conv[l];
         const risei_image *dout = &a->dout[l];
@@ -4248,7 +4367,7 @@ RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder 
             risei_maxpool_backward(d, c, count, &a->y[l], dout, &a->dy[l]);
             dout = &a->dy[l];
         }
-        if (e->residuals[l] == 0) risei_relu_backward(d, count, &a->y[l], dout, &a->dy[l]);
+        if (e->residuals[l] == 0) risei_relu_mask(d, count, &a->y[l], dout, &a->dy[l]);
         if (l == 0 && a->input.images == NULL)
             risei_frames_conv_backward(d, c, g, count, &a->input, &a->in[0], &a->dy[0]);
         else
@@ -4379,7 +4498,7 @@ static const risei_cell_kind risei_cell_mingru = {"mingru",
 /* Indexed by rise_cell. The entry of RISE_CELL_AUTO is the GRU. */
 static const risei_cell_kind *const risei_cell_kinds[] = {&risei_cell_gru, &risei_cell_lstm,
                                                           &risei_cell_gru, &risei_cell_mingru};
-RISEI_TABLE_SIZE(risei_cell_kinds, RISE_CELL_COUNT);
+RISEI_CHECK_TABLE_SIZE(risei_cell_kinds, RISE_CELL_COUNT);
 
 /* Returns the name of rise_cell i in a description's text, or NULL if i is out of range. */
 RISEI_FN const char *risei_cell_word(int i)
@@ -5088,7 +5207,7 @@ static const risei_head_kind risei_head_kinds[] = {
      risei_c51_loss},
     {"iqn", risei_head_one, risei_iqn_taus, 1, 1, risei_iqn_expect, risei_values_target,
      risei_iqn_loss}};
-RISEI_TABLE_SIZE(risei_head_kinds, RISE_HEAD_COUNT);
+RISEI_CHECK_TABLE_SIZE(risei_head_kinds, RISE_HEAD_COUNT);
 
 RISEI_FN risei_heads risei_heads_make(risei_parameters *p, const rise_agent_desc *desc, int in)
 {
@@ -5376,7 +5495,7 @@ typedef struct risei_memory_kind {
 /* In the order of rise_memory. */
 static const risei_memory_kind risei_memory_kinds[] = {
     {"rise", 1, 1, 0, {0.5, 0.05}}, {"none", 0, 0, 0, {1, 1}}, {"full", 1, 0, 1, {1, 1}}};
-RISEI_TABLE_SIZE(risei_memory_kinds, RISE_MEMORY_COUNT);
+RISEI_CHECK_TABLE_SIZE(risei_memory_kinds, RISE_MEMORY_COUNT);
 
 typedef struct risei_net {
     const risei_memory_kind *memory;
@@ -5716,7 +5835,7 @@ RISEI_FN void risei_norm_backward(const risei_device *d, const risei_net *n, con
    sets feature_row, state_row and the initial states, plans the sequence, and fills sequence.x. For
    FULL, the caller fills only the extras of sequence.x, and image i is entry i of the sequence. */
 RISEI_FN void risei_net_forward(const risei_device *d, const risei_net *n, const rise_real *w,
-                                int rows, int images, const risei_frames_input *input,
+                                int rows, int images, const risei_encoder_input *input,
                                 risei_pass *a)
 {
     int const f = n->encoder.out;
@@ -5988,7 +6107,7 @@ RISEI_FN void risei_history_embed(risei_history *h, ptrdiff_t slot, const rise_r
 {
     int i;
     for (i = 0; i < h->size && !h->f32; i++)
-        h->half[slot * h->size + i] = risei_half(embedding[i]);
+        h->half[slot * h->size + i] = risei_to_half(embedding[i]);
     if (h->f32 && h->size > 0)
         memcpy(h->full + slot * h->size, embedding, (size_t)h->size * sizeof *embedding);
 }
@@ -5998,7 +6117,7 @@ RISEI_FN void risei_history_store_state(risei_history *h, ptrdiff_t slot, int fr
 {
     ptrdiff_t const at = slot * h->state + from;
     int i;
-    for (i = 0; i < count && !h->f32; i++) h->half_state[at + i] = risei_half(state[i]);
+    for (i = 0; i < count && !h->f32; i++) h->half_state[at + i] = risei_to_half(state[i]);
     if (h->f32) memcpy(h->full_state + at, state, (size_t)count * sizeof *state);
 }
 /* Reads what risei_history_store_state stored. */
@@ -6009,7 +6128,7 @@ RISEI_FN void risei_history_load_state(const rise_kernels *k, const risei_histor
     if (h->f32)
         memcpy(state, h->full_state + at, (size_t)count * sizeof *state);
     else
-        k->unhalf(count, h->half_state + at, state);
+        k->half_to_real(count, h->half_state + at, state);
 }
 /* Returns index + 1, or INT32_MAX if that would overflow: an episode may have more frames. */
 RISEI_FN int32_t risei_history_next_index(int32_t index)
@@ -6073,7 +6192,7 @@ RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h,
 {
     ptrdiff_t const slot = risei_history_slot(h, lane, at);
     int i;
-    if (!h->f32) k->unhalf(h->size, h->half + slot * h->size, out);
+    if (!h->f32) k->half_to_real(h->size, h->half + slot * h->size, out);
     if (h->f32 && h->size > 0)
         memcpy(out, h->full + slot * h->size, (size_t)h->size * sizeof *out);
     if (extras == 0) return;
@@ -6635,7 +6754,7 @@ RISEI_FN void risei_frozen_conv_embed(const risei_device *d, const risei_frozen 
 {
     risei_frozen_conv *c = (risei_frozen_conv *)f->state;
     const uint8_t *frames[RISEI_STACK_MAX];
-    risei_frames_input input;
+    risei_encoder_input input;
     int i;
     for (i = 0; i < c->stack; i++) frames[i] = frame;
     input.images = NULL, input.frames = frames, input.stack = c->stack;
@@ -7484,7 +7603,7 @@ RISEI_FN rise_result risei_resnet_load(risei_resnet *r, const char *path, rise_e
                           strerror(errno));
     result = risei_resnet_read(r, risei_stdio_read, file, risei_stdio_size(file), error);
     fclose(file);
-    return risei_stdio_name(path, result, error);
+    return risei_stdio_add_path(path, result, error);
 #endif
 }
 
@@ -7596,7 +7715,7 @@ static const risei_frozen_kind *const risei_frozen_kinds[] = {
     &risei_frozen_kind_user,
     &risei_frozen_kind_resnet18,
     &risei_frozen_kind_snapshot};
-RISEI_TABLE_SIZE(risei_frozen_kinds, RISE_EMBED_COUNT);
+RISEI_CHECK_TABLE_SIZE(risei_frozen_kinds, RISE_EMBED_COUNT);
 
 /* Returns the word for a rise_embedding in a description's text; NULL: there are no more. */
 RISEI_FN const char *risei_embedding_word(int i)
@@ -8189,7 +8308,7 @@ static const char *const risei_presets[][24] = {
      "importance_exponent=0.6", "target_period=2500", "learning_rate=1e-4", "adam_epsilon=1e-3",
      "replay_capacity=1000000", "learn_start=20000", "learn_period=64", "epsilon_end=0.01",
      "epsilon_steps=250000"}};
-RISEI_TABLE_SIZE(risei_presets, RISE_PRESET_COUNT);
+RISEI_CHECK_TABLE_SIZE(risei_presets, RISE_PRESET_COUNT);
 
 RISE_API void rise_agent_preset(rise_agent_desc *desc, rise_preset preset)
 {
@@ -8517,9 +8636,9 @@ typedef struct risei_model {
 } risei_model;
 
 /* Returns the conv net's input: the images of the pass from index `from` on. */
-RISEI_FN risei_frames_input risei_model_input(const risei_model *m, int from)
+RISEI_FN risei_encoder_input risei_model_input(const risei_model *m, int from)
 {
-    risei_frames_input input;
+    risei_encoder_input input;
     input.images = NULL;
     input.stack = m->desc->frame_stack;
     input.frames = m->frames + (ptrdiff_t)from * input.stack;
@@ -8749,7 +8868,7 @@ RISEI_FN void risei_model_act(risei_model *m, risei_use use, const risei_acting 
 {
     int const steps = risei_model_act_steps(m->desc);
     int const encodes_window = m->net.memory->encodes_window;
-    risei_frames_input const input = risei_model_input(m, 0);
+    risei_encoder_input const input = risei_model_input(m, 0);
     risei_model_gather_acting(m, a, steps);
     if (m->net.memory->recurrent) risei_model_load_states(m, a);
     risei_model_set_fractions(m, use, a->count);
@@ -9073,7 +9192,7 @@ RISEI_FN void risei_learner_forward(risei_learner *l, risei_use use, int from, i
     risei_sequence *s = &pass->sequence;
     int const encodes_window = m->net.memory->encodes_window;
     int const recurrent = m->net.memory->recurrent;
-    risei_frames_input const input = risei_model_input(m, encodes_window ? 0 : from);
+    risei_encoder_input const input = risei_model_input(m, encodes_window ? 0 : from);
     int r;
     s->steps = b->before + 1 + (to > b->size ? m->desc->n_step : 0);
     /* begin[] was planned with b->start. next_start is never smaller, so the plan holds for it. */
@@ -10138,7 +10257,7 @@ RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
     if (!risei_embedder_fingerprint(e, &own)) return;
     fingerprint = own;
     risei_io_numbers(f, &fingerprint, 1, sizeof fingerprint);
-    f->foreign = fingerprint != own;
+    f->other_embedding_file = fingerprint != own;
 }
 RISEI_FN void risei_file_visit_statistics(risei_io *f, risei_embedder *e)
 {
@@ -10153,7 +10272,7 @@ RISEI_FN void risei_file_visit_optimizer(risei_io *f, risei_optimizer *o, size_t
     risei_io_reals(f, o->v, parameters, 0, "a second moment is negative or not finite");
     risei_io_doubles(f, &o->power1, 1, 0, "optimizer.power1");
     risei_io_doubles(f, &o->power2, 1, 0, "optimizer.power2");
-    if (o->power1 > 1 || o->power2 > 1) risei_io_wrong(f, "optimizer.power");
+    if (o->power1 > 1 || o->power2 > 1) risei_io_invalid(f, "optimizer.power");
 }
 RISEI_FN void risei_file_visit_counters(risei_io *f, rise_agent *a)
 {
@@ -10167,8 +10286,8 @@ RISEI_FN void risei_file_visit_counters(risei_io *f, rise_agent *a)
     risei_io_integers(f, &l->snapshots, 1, "snapshots");
     risei_io_integers(f, &l->snapshot_next, 1, "refreshed");
     if (l->snapshot_next > risei_embedder_snapshot_frames(&a->replay.history))
-        risei_io_wrong(f, "refreshed");
-    if (l->owed > a->actor.steps) risei_io_wrong(f, "owed");
+        risei_io_invalid(f, "refreshed");
+    if (l->owed > a->actor.steps) risei_io_invalid(f, "owed");
 }
 /* Visits what learning needs, except the replay buffer. */
 RISEI_FN void risei_file_visit_learning(risei_io *f, rise_agent *a)
@@ -10199,7 +10318,7 @@ RISEI_FN void risei_file_visit_state(risei_io *f, risei_history *h, ptrdiff_t sl
     if (h->f32) return;
     risei_io_numbers(f, half, (size_t)h->state, sizeof *half);
     for (i = 0; i < h->state; i++)
-        if ((half[i] & 0x7C00u) == 0x7C00u) risei_io_wrong(f, wrong);
+        if ((half[i] & 0x7C00u) == 0x7C00u) risei_io_invalid(f, wrong);
 }
 /* Visits one slot of the replay buffer. Embeddings are not saved: loading computes them again. */
 RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot, int actions)
@@ -10217,11 +10336,11 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
     risei_io_doubles(f, &leaf, 1, 0, "a priority is negative or not finite");
     /* risei_replay_set_priorities writes no priority below 0.001; 1e-6 leaves a margin */
     if (leaf > FLT_MAX || (leaf > 0 && leaf < 1e-6))
-        risei_io_wrong(f, "a priority is out of range");
+        risei_io_invalid(f, "a priority is out of range");
     if (f->mode != RISEI_READ || f->failed) return;
     if (h->actions[slot] < 0 || h->actions[slot] >= actions)
-        risei_io_wrong(f, "an action is out of range");
-    if (h->events[slot] > RISE_TRUNCATED) risei_io_wrong(f, "an event is out of range");
+        risei_io_invalid(f, "an action is out of range");
+    if (h->events[slot] > RISE_TRUNCATED) risei_io_invalid(f, "an event is out of range");
     h->rewards[slot] = (float)reward;
     if (f->wrong == NULL) risei_replay_tree_set(r, slot, leaf);
 }
@@ -10250,14 +10369,14 @@ RISEI_FN void risei_file_check_lane(risei_io *f, const risei_replay *r, int lane
             ptrdiff_t const before = risei_history_slot(h, lane, at - 1);
             int const first = risei_event_is_last(h->events[before]);
             if (index != (first ? 0 : risei_history_next_index(h->index[before])))
-                risei_io_wrong(f, "the frames of an episode do not follow each other");
+                risei_io_invalid(f, "the frames of an episode do not follow each other");
         }
         if (index < 0 || (at == 0 && index != 0))
-            risei_io_wrong(f, "an episode has no first frame");
+            risei_io_invalid(f, "an episode has no first frame");
         if (!(r->tree[slot] > 0)) continue;
         if (risei_event_is_last(h->events[slot]) || !risei_replay_has_past(r, lane, at) ||
             !risei_file_has_future(r, lane, at))
-            risei_io_wrong(f, "a priority stands where nothing can be sampled");
+            risei_io_invalid(f, "a priority stands where nothing can be sampled");
     }
 }
 /* Visits the replay buffer and the episodes in progress. */
@@ -10269,7 +10388,7 @@ RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
     const char *const wrong = "a carried state is not a finite number";
     int lane;
     risei_io_doubles(f, &r->largest_leaf, 1, 1e-6, "the largest priority");
-    if (r->largest_leaf > FLT_MAX) risei_io_wrong(f, "the largest priority");
+    if (r->largest_leaf > FLT_MAX) risei_io_invalid(f, "the largest priority");
     risei_io_doubles(f, a->actor.lane_return, lanes, -DBL_MAX, "a return is not a finite number");
     risei_io_reals(f, a->actor.states.part[0], lanes * units, -FLT_MAX, wrong);
     risei_io_reals(f, a->actor.states.part[1], lanes * units, -FLT_MAX, wrong);
@@ -10315,15 +10434,15 @@ RISEI_FN void risei_file_visit_table(risei_io *f, risei_file_header *h)
         risei_io_numbers(f, &h->kind[s], 1, sizeof h->kind[s]);
         risei_io_numbers(f, &h->crc[s], 1, sizeof h->crc[s]);
         risei_io_numbers(f, &h->length[s], 1, sizeof h->length[s]);
-        if (h->kind[s] != s + 1) risei_io_wrong(f, "its table of sections");
+        if (h->kind[s] != s + 1) risei_io_invalid(f, "its table of sections");
     }
     sum = crc = f->crc;
     risei_io_numbers(f, &crc, 1, sizeof crc);
-    if (crc != sum) risei_io_wrong(f, "its checksum");
+    if (crc != sum) risei_io_invalid(f, "its checksum");
     if (f->mode == RISEI_READ && !f->failed) {
         uint64_t total = f->length;
         for (s = 0; s < h->sections && h->length[s] <= h->size; s++) total += h->length[s];
-        if (s < h->sections || total != h->size) risei_io_wrong(f, "its size");
+        if (s < h->sections || total != h->size) risei_io_invalid(f, "its size");
     }
 }
 RISEI_FN void risei_file_visit_header(risei_io *f, risei_file_header *h)
@@ -10332,7 +10451,7 @@ RISEI_FN void risei_file_visit_header(risei_io *f, risei_file_header *h)
     memcpy(magic, risei_file_magic, sizeof magic);
     risei_io_numbers(f, magic, sizeof magic, 1);
     if (memcmp(magic, risei_file_magic, sizeof magic) != 0) {
-        risei_io_wrong(f, "it does not begin as a file of rise.h does");
+        risei_io_invalid(f, "it does not begin as a file of rise.h does");
         return;
     }
     risei_io_numbers(f, &h->version, 1, sizeof h->version);
@@ -10341,7 +10460,7 @@ RISEI_FN void risei_file_visit_header(risei_io *f, risei_file_header *h)
     risei_io_numbers(f, &h->size, 1, sizeof h->size);
     risei_io_numbers(f, &h->sections, 1, sizeof h->sections);
     if (h->flags > 7 || h->sections != risei_file_sections(h->flags)) {
-        risei_io_wrong(f, "its flags or its number of sections");
+        risei_io_invalid(f, "its flags or its number of sections");
         return;
     }
     risei_file_visit_table(f, h);
@@ -10412,7 +10531,7 @@ RISEI_FN rise_result risei_file_read_header(rise_read_fn fn, void *user, uint64_
     f.read = fn, f.user = user;
     memset(header, 0, sizeof *header);
     risei_file_visit_header(&f, header);
-    if (f.failed && !f.beyond)
+    if (f.failed && !f.past_end)
         return risei_fail(error, RISE_IO, "the header could not be read after %.0f bytes",
                           (double)f.length);
     if (f.failed) return risei_fail(error, RISE_BAD_FILE, "the file ends within its header");
@@ -10534,7 +10653,7 @@ RISEI_FN rise_result risei_file_read_section(rise_agent *a, rise_read_fn fn, voi
     risei_file_visit(&f, a, section);
     if (f.wrong != NULL)
         return risei_fail(error, RISE_BAD_FILE, "section %d is wrong: %s", section, f.wrong);
-    if (f.failed && !f.beyond)
+    if (f.failed && !f.past_end)
         return risei_fail(error, RISE_IO, "section %d could not be read after %.0f bytes", section,
                           (double)f.length);
     if (f.failed || f.length != f.limit)
@@ -10544,7 +10663,7 @@ RISEI_FN rise_result risei_file_read_section(rise_agent *a, rise_read_fn fn, voi
     if (f.crc != header->crc[section - 1])
         return risei_fail(error, RISE_BAD_FILE, "section %d is damaged: its checksum differs",
                           section);
-    if (f.foreign)
+    if (f.other_embedding_file)
         return risei_fail(error, RISE_MISMATCH,
                           "embedding_file has other weights than this agent learned with; give the "
                           "file that it learned with");
@@ -10631,7 +10750,7 @@ RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path,
     result =
         rise_agent_read(agent, risei_stdio_read, file, risei_stdio_size(file), machine, error);
     fclose(file);
-    return risei_stdio_name(path, result, error);
+    return risei_stdio_add_path(path, result, error);
 }
 RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, rise_error *error)
 {
@@ -10643,7 +10762,7 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
     result = risei_file_read_start(risei_stdio_read, file, risei_stdio_size(file), &header, desc,
                                    error);
     fclose(file);
-    return risei_stdio_name(path, result, error);
+    return risei_stdio_add_path(path, result, error);
 }
 #endif /* RISE_NO_STDIO */
 
@@ -10817,7 +10936,7 @@ RISEK_FN void RISEK(maximum)(int n, const rise_real *x, rise_real *y)
 {
     RISEK_EACH(n) { RISEK_STORE(y, vmax(RISEK_LOAD(x), RISEK_LOAD(y))); }
 }
-RISEK_FN void RISEK(claim)(int n, const rise_real *x, const rise_real *y, rise_real *rest,
+RISEK_FN void RISEK(maximum_backward)(int n, const rise_real *x, const rise_real *y, rise_real *rest,
                            rise_real *dx)
 {
     RISEK_EACH(n)
@@ -11067,7 +11186,7 @@ RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *c
                 out[(x * stack + s) * channels + c] = (rise_real)frames[s][x * channels + c] * unit;
 }
 
-RISEK_FN void RISEK(unhalf)(int n, const uint16_t *x, rise_real *y)
+RISEK_FN void RISEK(half_to_real)(int n, const uint16_t *x, rise_real *y)
 {
     int i = 0;
 #ifdef vhalves
@@ -11075,9 +11194,9 @@ RISEK_FN void RISEK(unhalf)(int n, const uint16_t *x, rise_real *y)
 #else
     int j;
     for (; i + 16 <= n; i += 16) /* which compilers vectorise */
-        for (j = 0; j < 16; j++) y[i + j] = risei_unhalf(x[i + j]);
+        for (j = 0; j < 16; j++) y[i + j] = risei_from_half(x[i + j]);
 #endif
-    for (; i < n; i++) y[i] = risei_unhalf(x[i]);
+    for (; i < n; i++) y[i] = risei_from_half(x[i]);
 }
 
 /* Plain C below: integers are exact in any order, and compilers vectorise these loops well, where
@@ -11737,7 +11856,7 @@ static const rise_kernels RISEK(table) = {RISEK_NAME,
                                           RISEK(dot),
                                           RISEK(relu_backward),
                                           RISEK(maximum),
-                                          RISEK(claim),
+                                          RISEK(maximum_backward),
                                           RISEK(map_exp),
                                           RISEK(map_log),
                                           RISEK(map_tanh),
@@ -11753,7 +11872,7 @@ static const rise_kernels RISEK(table) = {RISEK_NAME,
                                           RISEK(norm_forward),
                                           RISEK(norm_backward),
                                           RISEK(stack),
-                                          RISEK(unhalf),
+                                          RISEK(half_to_real),
                                           RISEK(project_signs),
                                           RISEK(project_ternary),
                                           RISEK(adam)};
