@@ -9853,7 +9853,7 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
     rise_agent_desc resolved;
     rise_agent *a;
     rise_result result;
-    unsigned char *block;
+    unsigned char *block = NULL;
     size_t bytes;
     if (agent != NULL) *agent = NULL;
     if (agent == NULL || desc == NULL)
