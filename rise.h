@@ -10606,7 +10606,7 @@ RISEI_FN rise_result risei_file_check_shape(rise_agent_desc *desc, const rise_ag
 {
     rise_agent_desc stated;
     rise_result result = RISE_OK;
-    char prefix[16];
+    char prefix[24];
     int i, l;
     if (machine == NULL) return RISE_OK;
     stated = *machine;
