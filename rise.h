@@ -6457,59 +6457,65 @@ RISEI_FN void risei_replay_set_priorities(risei_replay *r, const rise_kernels *k
 /* ---------------------------------------------------------------------------------------------- */
 /* >>frozen: kinds of frozen encoder: functions of one frame that are never trained
 
-   Holds the random projections (signs, gaussian, sparse), the random conv net, the downsampled
-   frame, the user's function, and the snapshot of the agent's own conv layers. ResNet-18 is in room
-   pretrained. The table of all kinds is in room embedder. Code outside these three rooms asks a
-   kind's descriptor and never compares the kind with a name.
+   The kinds here are the random projections SIGNS, GAUSSIAN and SPARSE, the random conv net CONV,
+   the agent's own conv layers SNAPSHOT, the small image DOWNSAMPLE, and the user's function USER.
+   RESNET18 is in room pretrained. The table of all kinds is in room embedder. Code outside these
+   three rooms calls the functions of a kind's descriptor and never compares kinds.
 
    Main types: risei_frozen_kind (the descriptor), risei_frozen (one agent's encoder).
    Uses rooms memory, random, kernels, layers. Tests: tests/agent.c, tests/snapshot.c. */
 
 typedef struct risei_frozen_kind risei_frozen_kind;
 
-/* The frozen encoder of one agent: frame [height][width][channels] -> raw [size]. */
+/* The frozen encoder of one agent. An encoder computes an embedding, raw [size], from a frame
+   [height][width][channels]. "Raw" means not yet standardised (see room embedder). */
 typedef struct risei_frozen {
-    const risei_frozen_kind *kind; /* NULL: the agent has no frozen encoder, and all else is 0 */
-    int width, height, channels;
-    int size; /* numbers in an embedding */
-    uint32_t seed;
-    size_t scratch_bytes; /* of the device's scratch memory, per thread, that embed needs */
-    void *state;          /* what this kind alone needs, in the arena; its type is the kind's own */
-    rise_real *weights;   /* CONV, SNAPSHOT: of the net. Other kinds: NULL. */
-    /* SNAPSHOT: room for the weights of the next snapshot. Other kinds: NULL. */
+    /* NULL: the agent has no frozen encoder, and all other members are 0. */
+    const risei_frozen_kind *kind;
+    int width, height, channels; /* of a frame */
+    int size;                    /* numbers in an embedding */
+    uint32_t seed;               /* SIGNS: the seed of rise_sign. Other kinds do not use it. */
+    /* CONV, SNAPSHOT: bytes of the device's scratch that embed needs for each thread. Other kinds:
+       0, because the scratch of a matrix product is enough. */
+    size_t scratch_bytes;
+    void *state;        /* the kind's own struct, in the arena; NULL: the kind has none */
+    rise_real *weights; /* CONV, SNAPSHOT: the weights of the net. Other kinds: NULL. */
+    /* SNAPSHOT: memory for the weights of the next snapshot. Other kinds: NULL. */
     rise_real *next_weights;
-    /* SNAPSHOT: how many weights a snapshot copies from the learnable encoder: its conv layers,
-       which come first in both arrays. Other kinds: 0. */
+    /* SNAPSHOT: number of weights that a snapshot copies from the learnable encoder. These are the
+       weights of all conv layers. Both nets store their conv layers first. Other kinds: 0. */
     size_t copied;
 } risei_frozen;
 
-/* A kind of frozen encoder. A member is 0 or NULL where a kind does not need it. */
+/* The descriptor of a kind of frozen encoder. Members that a kind does not need are 0 or NULL. */
 struct risei_frozen_kind {
-    const char *name; /* the word of the field `embedding` in text */
-    /* Default of embedding_size. 0: the default that the description's network sets. */
+    const char *name; /* the value of the field `embedding` in a description's text */
+    /* The default of embedding_size. 0: the network of the description determines the default. */
     int default_size;
-    /* Name of the description's field that its numbers come from, for error sentences. */
+    /* The description's field that supplies the embeddings or the weights. An error sentence about
+       an embedding starts with this name. NULL: the sentence starts with "embedding". */
     const char *source;
-    /* Returns the final embedding_size of a description whose defaults are filled in. NULL:
-       embedding_size as it is. */
+    /* Returns the final embedding_size of a description whose defaults are filled in. NULL: the
+       embedding_size of the description is final. */
     int (*final_size)(const rise_agent_desc *desc);
-    /* Checks the fields that this kind depends on. */
+    /* Checks the fields of a description that this kind uses. */
     rise_result (*check)(const rise_agent_desc *desc, rise_error *error);
-    /* Takes the encoder's memory from the arena and sets its sizes. The frame's shape, size and
-       kind are set already. */
+    /* Takes the encoder's memory from the arena. Sets scratch_bytes and the members from
+       `state` on, as far as the kind has them. Requires that the other members are set. */
     void (*layout)(risei_arena *arena, risei_frozen *f, const rise_agent_desc *desc);
-    /* Makes the weights. The seed is drawn already. */
+    /* Draws the weights from the random stream, or reads them from a file. */
     rise_result (*initialise)(risei_frozen *f, risei_random *random, const rise_agent_desc *desc,
                               rise_error *error);
-    /* frame -> raw [size]. Never NULL in an agent that was created. */
+    /* Computes raw [size] from a frame. NULL only for a kind that this build leaves out. No agent
+       can be created with such a kind. */
     void (*embed)(const risei_device *d, const risei_frozen *f, const uint8_t *frame,
                   rise_real *raw);
-    /* Returns a hash of weights that a checkpoint does not hold. The checkpoint holds the hash
-       instead, and loading compares it. */
+    /* Returns a hash of the weights. A checkpoint holds this hash instead of the weights. Loading
+       fails with RISE_MISMATCH if the two hashes differ. NULL: no hash is needed. */
     uint64_t (*fingerprint)(const risei_frozen *f);
 };
 
-/* Copies a kind's state to the arena and returns the copy; NULL while the arena counts. */
+/* Copies a kind's state to the arena. Returns the copy, or NULL if the arena only counts. */
 RISEI_FN void *risei_frozen_store(risei_arena *arena, const void *state, size_t bytes)
 {
     void *const place = risei_take(arena, 1, bytes);
@@ -6517,20 +6523,25 @@ RISEI_FN void *risei_frozen_store(risei_arena *arena, const void *state, size_t 
     return place;
 }
 
-/* Random projections. Pixels are scaled to [0, 1] and averaged over squares of pool x pool; the
-   averages are multiplied by a random matrix whose entries have variance 1, then by
-   1 / sqrt(inputs). */
+/* The state of the random projections SIGNS, GAUSSIAN and SPARSE.
+
+   A random projection computes raw [size] = x [inputs] matrix [inputs][size] / sqrt(inputs). x
+   holds the mean of each square of pool x pool pixels, for each channel. Pixels are scaled to
+   [0, 1]. A square that the right or bottom edge of the frame cuts is padded with zeros. The
+   entries of the matrix are random, with mean 0 and variance 1. */
 typedef struct risei_frozen_projection {
-    int pool;
-    int inputs; /* numbers that remain after averaging */
-    /* Sums over the squares: [inputs]. SIGNS: room for 2^bits, overwritten by the projection. */
+    int pool;   /* side of a square, in pixels */
+    int inputs; /* number of squares * channels */
+    /* Sums over the squares, [inputs]. SIGNS: has memory for 2^bits numbers, bits = rise_sign_bits,
+       and project_signs overwrites the sums. */
     int32_t *pooled;
-    int32_t *sums;     /* SIGNS, SPARSE: [size] */
-    rise_real *x;      /* GAUSSIAN: [inputs], scaled */
+    int32_t *sums;     /* SIGNS, SPARSE: the projection before scaling, [size] */
+    rise_real *x;      /* GAUSSIAN: the means / sqrt(inputs), [inputs] */
     rise_real *matrix; /* GAUSSIAN: [inputs][size] */
-    int8_t *ternary;   /* SPARSE: [inputs][size], of -1, 0 and 1 */
+    int8_t *ternary;   /* SPARSE: the matrix / sqrt(3), [inputs][size] of -1, 0 and 1 */
 } risei_frozen_projection;
 
+/* Returns a projection with its sizes set and its arrays NULL. */
 RISEI_FN risei_frozen_projection risei_frozen_projection_make(const risei_frozen *f,
                                                               const rise_agent_desc *desc)
 {
@@ -6540,8 +6551,8 @@ RISEI_FN risei_frozen_projection risei_frozen_projection_make(const risei_frozen
     p.inputs = risei_ceil_div(f->width, p.pool) * risei_ceil_div(f->height, p.pool) * f->channels;
     return p;
 }
-/* Fills p->pooled with the sums over pool x pool squares. The frame's right and bottom edges may
-   cut a square. */
+/* Fills p->pooled, [rows of squares][columns of squares][channels], with the sum over each square.
+   A square that the right or bottom edge cuts has only the pixels inside the frame. */
 RISEI_FN void risei_frozen_projection_pool(const risei_frozen *f, const risei_frozen_projection *p,
                                            const uint8_t *frame)
 {
@@ -6561,15 +6572,16 @@ RISEI_FN void risei_frozen_projection_pool(const risei_frozen *f, const risei_fr
         }
     }
 }
-/* Returns the factor from a sum over a square to an input of the matrix: the mean pixel in [0, 1],
-   divided by sqrt(inputs). */
+/* Returns 1 / (255 pool^2 sqrt(inputs)). The sum over a square times this factor is the square's
+   mean in [0, 1], divided by sqrt(inputs). */
 RISEI_FN rise_real risei_frozen_projection_scale(const risei_frozen_projection *p)
 {
     rise_real const unit = 1 / (rise_real)(255 * p->pool * p->pool);
     return unit / risei_sqrt((rise_real)p->inputs);
 }
 
-/* SIGNS: the subsampled randomised Hadamard transform of rise_sign. No matrix is stored. */
+/* SIGNS: the matrix has the entries of rise_sign, 1 and -1. project_signs multiplies by this matrix
+   without storing the matrix. */
 RISEI_FN void risei_frozen_signs_layout(risei_arena *arena, risei_frozen *f,
                                         const rise_agent_desc *desc)
 {
@@ -6589,7 +6601,8 @@ RISEI_FN void risei_frozen_signs_embed(const risei_device *d, const risei_frozen
     for (i = 0; i < f->size; i++) raw[i] = (rise_real)p->sums[i] * scale;
 }
 static const risei_frozen_kind risei_frozen_kind_signs = {
-    "signs", 0,                         /* default_size */
+    "signs",                   /* name */
+    0,                         /* default_size */
     NULL,                      /* source */
     NULL,                      /* final_size */
     NULL,                      /* check */
@@ -6599,7 +6612,7 @@ static const risei_frozen_kind risei_frozen_kind_signs = {
     NULL,                      /* fingerprint */
 };
 
-/* GAUSSIAN: a dense matrix of standard normal numbers. */
+/* GAUSSIAN: the matrix is dense, and its entries are standard normal numbers. */
 RISEI_FN void risei_frozen_gaussian_layout(risei_arena *arena, risei_frozen *f,
                                            const rise_agent_desc *desc)
 {
@@ -6638,7 +6651,8 @@ RISEI_FN void risei_frozen_gaussian_embed(const risei_device *d, const risei_fro
     risei_product_run(d, &product);
 }
 static const risei_frozen_kind risei_frozen_kind_gaussian = {
-    "gaussian", 0,                                /* default_size */
+    "gaussian",                       /* name */
+    0,                                /* default_size */
     NULL,                             /* source */
     NULL,                             /* final_size */
     NULL,                             /* check */
@@ -6648,7 +6662,8 @@ static const risei_frozen_kind risei_frozen_kind_gaussian = {
     NULL,                             /* fingerprint */
 };
 
-/* SPARSE: sqrt(3) times 1, 0 or -1, with probabilities 1/6, 2/3 and 1/6 (Achlioptas 2003). */
+/* SPARSE: an entry of the matrix is sqrt(3), 0 or -sqrt(3), with probabilities 1/6, 2/3 and 1/6
+   (Achlioptas 2003). The factor sqrt(3) is applied last, so the sums are exact in integers. */
 RISEI_FN void risei_frozen_sparse_layout(risei_arena *arena, risei_frozen *f,
                                          const rise_agent_desc *desc)
 {
@@ -6683,7 +6698,8 @@ RISEI_FN void risei_frozen_sparse_embed(const risei_device *d, const risei_froze
     for (i = 0; i < f->size; i++) raw[i] = (rise_real)p->sums[i] * scale * root;
 }
 static const risei_frozen_kind risei_frozen_kind_sparse = {
-    "sparse", 0,                              /* default_size */
+    "sparse",                       /* name */
+    0,                              /* default_size */
     NULL,                           /* source */
     NULL,                           /* final_size */
     NULL,                           /* check */
@@ -6693,16 +6709,22 @@ static const risei_frozen_kind risei_frozen_kind_sparse = {
     NULL,                           /* fingerprint */
 };
 
-/* CONV: a conv net of the learnable encoder's shape with random weights, then a random linear layer
-   without ReLU. SNAPSHOT is the same, except that its net sees a whole frame stack, filled with
-   copies of the one frame. So the learnable encoder's conv weights fit its net. */
+/* The state of CONV and SNAPSHOT.
+
+   CONV has the same conv layers as the learnable encoder, then a linear layer without ReLU. All
+   weights of CONV are random.
+
+   SNAPSHOT copies conv weights from the learnable encoder. The learnable encoder reads a stack of
+   frames, so SNAPSHOT reads a stack, too. Each frame of that stack is the frame that is embedded.
+   */
 typedef struct risei_frozen_conv {
-    int stack;         /* frames that the net sees */
-    size_t parameters; /* of the net */
+    int stack;         /* frames in the input of the net; CONV: 1 */
+    size_t parameters; /* number of the net's parameters */
     risei_encoder net;
     risei_encoder_data data;
 } risei_frozen_conv;
 
+/* Returns the net for an input of `stack` frames, without memory. */
 RISEI_FN risei_frozen_conv risei_frozen_conv_make(const risei_frozen *f,
                                                   const rise_agent_desc *desc, int stack)
 {
@@ -6717,7 +6739,7 @@ RISEI_FN risei_frozen_conv risei_frozen_conv_make(const risei_frozen *f,
     c.parameters = p.count;
     return c;
 }
-/* Takes the memory of a net that sees `stack` frames, and stores it. */
+/* Takes the memory of a net from the arena, and stores a copy of *c as the encoder's state. */
 RISEI_FN void risei_frozen_conv_take(risei_arena *arena, risei_frozen *f, risei_frozen_conv *c)
 {
     f->weights = RISEI_TAKE(arena, rise_real, c->parameters);
@@ -6739,7 +6761,8 @@ RISEI_FN rise_result risei_frozen_conv_initialise(risei_frozen *f, risei_random 
     int l;
     (void)desc, (void)error;
     risei_encoder_initialise(net, f->weights, random);
-    /* He et al. 2015: activations have the same variance in every layer. */
+    /* Draws the conv layers again as in He et al. 2015, so ReLU layers keep the variance of the
+       activations. Residual units and the linear layer keep the weights drawn above. */
     for (l = 0; l < net->layers; l++) {
         const risei_conv *c = &net->conv[l];
         int const fan_in = c->size * c->size * c->channels;
@@ -6762,7 +6785,8 @@ RISEI_FN void risei_frozen_conv_embed(const risei_device *d, const risei_frozen 
     memcpy(raw, c->data.features, (size_t)f->size * sizeof *raw);
 }
 static const risei_frozen_kind risei_frozen_kind_conv = {
-    "conv", 0,                            /* default_size */
+    "conv",                       /* name */
+    0,                            /* default_size */
     NULL,                         /* source */
     NULL,                         /* final_size */
     NULL,                         /* check */
@@ -6776,12 +6800,12 @@ RISEI_FN void risei_frozen_snapshot_layout(risei_arena *arena, risei_frozen *f,
                                            const rise_agent_desc *desc)
 {
     risei_frozen_conv c = risei_frozen_conv_make(f, desc, desc->frame_stack);
-    f->copied = c.net.linear.weights; /* the conv layers come first in the parameter block */
+    f->copied = c.net.linear.weights; /* the linear layer follows all conv layers */
     f->next_weights = RISEI_TAKE(arena, rise_real, c.parameters);
     risei_frozen_conv_take(arena, f, &c);
 }
-/* Makes both sets of weights equal. A snapshot changes only conv layers, so the linear layers stay
-   equal. */
+/* Draws the weights as for CONV, and copies them to next_weights. A snapshot changes only the conv
+   layers in next_weights, so both arrays always have the same linear layer. */
 RISEI_FN rise_result risei_frozen_snapshot_initialise(risei_frozen *f, risei_random *random,
                                                       const rise_agent_desc *desc,
                                                       rise_error *error)
@@ -6792,7 +6816,8 @@ RISEI_FN rise_result risei_frozen_snapshot_initialise(risei_frozen *f, risei_ran
     return RISE_OK;
 }
 static const risei_frozen_kind risei_frozen_kind_snapshot = {
-    "snapshot", 0,                                /* default_size */
+    "snapshot",                       /* name */
+    0,                                /* default_size */
     NULL,                             /* source */
     NULL,                             /* final_size */
     NULL,                             /* check */
@@ -6802,10 +6827,10 @@ static const risei_frozen_kind risei_frozen_kind_snapshot = {
     NULL,                             /* fingerprint */
 };
 
-/* DOWNSAMPLE: the frame, averaged over the cells of a small grid. It needs no memory. */
+/* DOWNSAMPLE: the mean of the frame over each cell of a small grid. DOWNSAMPLE has no state. */
 
-/* Sets columns and rows to the largest grid with columns * rows * channels <= size. The grid is
-   square, unless one side of the frame is too short. */
+/* Sets columns and rows to the largest grid with columns * rows * channels <= size, at least 1 x 1.
+   Both are equal, unless the grid would have more columns or rows than the frame has pixels. */
 RISEI_FN void risei_frozen_downsample_grid(int width, int height, int channels, int size,
                                            int *columns, int *rows)
 {
@@ -6817,8 +6842,8 @@ RISEI_FN void risei_frozen_downsample_grid(int width, int height, int channels, 
         *columns = x, *rows = y;
     }
 }
-/* Returns the number of values in the grid, or embedding_size if even one cell does not fit into
-   it, which risei_frozen_downsample_check reports. */
+/* Returns the number of values in the grid. If embedding_size is too small for one cell, returns
+   embedding_size, and risei_frozen_downsample_check reports the error. */
 RISEI_FN int risei_frozen_downsample_size(const rise_agent_desc *desc)
 {
     int columns, rows, size;
@@ -6835,8 +6860,9 @@ RISEI_FN rise_result risei_frozen_downsample_check(const rise_agent_desc *desc, 
         "embedding_size is %d; RISE_EMBED_DOWNSAMPLE needs frame_channels, %d, or more",
         desc->embedding_size, desc->frame_channels);
 }
-/* Averages each cell. A cell has whole pixels: where the grid does not divide a side of the frame,
-   neighbouring cells may share a row or column of pixels. */
+/* Computes raw [rows][columns][channels], the mean over each cell, with pixels scaled to [0, 1].
+   The edges of a cell are rounded outwards to whole pixels. So neighbouring cells may share a row
+   or a column of pixels. */
 RISEI_FN void risei_frozen_downsample_embed(const risei_device *d, const risei_frozen *f,
                                             const uint8_t *frame, rise_real *raw)
 {
@@ -6858,7 +6884,8 @@ RISEI_FN void risei_frozen_downsample_embed(const risei_device *d, const risei_f
     }
 }
 static const risei_frozen_kind risei_frozen_kind_downsample = {
-    "downsample", 0,                             /* default_size */
+    "downsample",                  /* name */
+    0,                             /* default_size */
     NULL,                          /* source */
     risei_frozen_downsample_size,  /* final_size */
     risei_frozen_downsample_check, /* check */
@@ -6868,11 +6895,12 @@ static const risei_frozen_kind risei_frozen_kind_downsample = {
     NULL,                          /* fingerprint */
 };
 
-/* USER: desc.embed_fn. It writes floats, also where rise_real is double. */
+/* USER: desc.embed_fn computes the embedding. The function writes floats, even if rise_real is
+   double. */
 typedef struct risei_frozen_user {
     rise_embed_fn fn;
     void *user;
-    float *numbers; /* [size] */
+    float *numbers; /* the embedding that fn writes, [size] */
 } risei_frozen_user;
 
 RISEI_FN rise_result risei_frozen_user_check(const rise_agent_desc *desc, rise_error *error)
@@ -6899,7 +6927,8 @@ RISEI_FN void risei_frozen_user_embed(const risei_device *d, const risei_frozen 
     for (i = 0; i < f->size; i++) raw[i] = u->numbers[i];
 }
 static const risei_frozen_kind risei_frozen_kind_user = {
-    "user", 0,                        /* default_size */
+    "user",                   /* name */
+    0,                        /* default_size */
     "embed_fn",               /* source */
     NULL,                     /* final_size */
     risei_frozen_user_check,  /* check */
@@ -6912,9 +6941,9 @@ static const risei_frozen_kind risei_frozen_kind_user = {
 /* ---------------------------------------------------------------------------------------------- */
 /* >>pretrained: ResNet-18 (He et al. 2016), with weights from the user's .safetensors file
 
-   An optional room: RISE_NO_PRETRAINED leaves it out. Other rooms use only its descriptor,
-   risei_frozen_kind_resnet18, at its end. It has three parts: the network, the reader of
-   .safetensors files, and the descriptor.
+   This room is optional: the macro RISE_NO_PRETRAINED leaves the room out. The room has three
+   parts: the network, the reader of .safetensors files, and the descriptor. Other rooms use only
+   the descriptor, risei_frozen_kind_resnet18.
 
    Main types: risei_resnet, risei_tensors (the reader). Uses rooms memory, bytes, kernels, layers,
    frozen. Test: tests/pretrained.c. */
@@ -6923,15 +6952,16 @@ static const risei_frozen_kind risei_frozen_kind_user = {
 
 enum { RISEI_RESNET_CONVS = 20, RISEI_RESNET_STAGES = 4 };
 
-/* A conv layer and its batch norm. Stage 0 is the frame in three colours. Stage s >= 1 has
-   features >> (4 - s) channels. */
+/* A conv layer and its batch norm. All images of one stage have the same shape. Stage 0 is the
+   normalised frame, with 3 channels. Stage s >= 1 has features >> (4 - s) channels. */
 typedef struct risei_resnet_layer {
     const char *conv, *norm; /* names in torchvision's state_dict */
-    int from, to;            /* stages */
-    int size, stride;        /* of the kernel */
+    int from, to;            /* stages of the input and the output */
+    int size, stride;        /* kernel size and stride */
 } risei_resnet_layer;
 
-/* In the order in which they run. Kernel size 1 is the shortcut of a block that changes stage. */
+/* The layers in the order in which they run. A block is two layers of kernel size 3. The first
+   block of stages 2 to 4 also has a shortcut, a layer of kernel size 1, which runs first. */
 static const risei_resnet_layer risei_resnet_layers[RISEI_RESNET_CONVS] = {
     {"conv1", "bn1", 0, 1, 7, 2},
     {"layer1.0.conv1", "layer1.0.bn1", 1, 1, 3, 1},
@@ -6958,19 +6988,21 @@ typedef struct risei_resnet {
     int channels; /* of the frame: 1 or 3 */
     int features; /* outputs: channels of the last stage */
     risei_conv conv[RISEI_RESNET_CONVS];
-    /* Where each batch norm's weight, mean and variance are among the weights: [3][filters]. Its
-       bias is the conv's bias. */
+    /* norm[l] is the offset in `weights` of the weight, mean and variance, [3][filters], of batch
+       norm l. The bias of batch norm l is stored as the bias of conv l. */
     size_t norm[RISEI_RESNET_CONVS];
     size_t parameters;
     rise_real *weights; /* [parameters] */
     risei_image stem;   /* output of the first conv layer, before the max pool */
-    /* x[0]: the normalised frame. x[s]: input and output of the blocks of stage s. */
+    /* x[0]: the normalised frame. x[s]: the output of each block of stage s, in turn. x[1]
+       first holds the output of the max pool. */
     risei_image x[RISEI_RESNET_STAGES + 1];
-    /* t[s]: between the two conv layers of a block. */
+    /* t[s]: the output of the first conv layer of a block of stage s. t[0] is not used. */
     risei_image t[RISEI_RESNET_STAGES + 1];
     uint64_t fingerprint; /* FNV-1a hash of the weights as 32-bit floats */
 } risei_resnet;
 
+/* Returns a network with its shapes and offsets set, without memory. */
 RISEI_FN risei_resnet risei_resnet_make(int height, int width, int channels, int features)
 {
     risei_resnet r;
@@ -7000,7 +7032,8 @@ RISEI_FN risei_resnet risei_resnet_make(int height, int width, int channels, int
     r.parameters = p.count;
     return r;
 }
-/* Returns the network, with its weights and activations, in the arena; NULL while it counts. */
+/* Takes a network, its weights and its activations from the arena. Returns the network, or NULL if
+   the arena only counts. */
 RISEI_FN risei_resnet *risei_resnet_layout(risei_arena *arena, int height, int width, int channels,
                                            int features)
 {
@@ -7015,8 +7048,8 @@ RISEI_FN risei_resnet *risei_resnet_layout(risei_arena *arena, int height, int w
     return (risei_resnet *)risei_frozen_store(arena, &r, sizeof r);
 }
 
-/* Fills x[0]: pixels in [0, 1], minus the mean and divided by the deviation of ImageNet's colours.
-   A frame of one channel is repeated for all three colours. */
+/* Fills x[0] with (pixel / 255 - mean) / deviation. The mean and the standard deviation are those
+   of each colour in ImageNet. A frame with one channel is used for all three colours. */
 RISEI_FN void risei_resnet_normalise(const risei_resnet *r, const uint8_t *frame)
 {
     static const double mean[3] = {0.485, 0.456, 0.406}, deviation[3] = {0.229, 0.224, 0.225};
@@ -7030,7 +7063,8 @@ RISEI_FN void risei_resnet_normalise(const risei_resnet *r, const uint8_t *frame
                          (rise_real)deviation[c];
     }
 }
-/* frame [height][width][channels] -> features: the mean over the pixels of the last stage */
+/* Computes features [r->features] from a frame [height][width][channels]: the mean of each channel
+   of the last stage over all pixels. */
 RISEI_FN void risei_resnet_forward(const risei_device *d, const risei_resnet *r,
                                    const uint8_t *frame, rise_real *features)
 {
@@ -7039,7 +7073,8 @@ RISEI_FN void risei_resnet_forward(const risei_device *d, const risei_resnet *r,
     risei_resnet_normalise(r, frame);
     risei_conv_forward(d, &r->conv[0], r->weights, 1, &r->x[0], &r->stem, 1, 0);
     risei_maxpool_forward(d, &r->conv[0], 1, &r->stem, &r->x[1]);
-    /* Each block computes x = relu(shortcut + conv(relu(conv(x)))), in place. */
+    /* A block computes t = relu(conv(from)), then x = relu(shortcut + conv(t)). Inside a stage,
+       `from` is x, and the shortcut is the old x. Else the shortcut is a conv of `from`. */
     for (l = 1; l < RISEI_RESNET_CONVS; l += 2) {
         const risei_resnet_layer *block = &risei_resnet_layers[l];
         const risei_image *from = &r->x[block->from], *x = &r->x[block->to], *t = &r->t[block->to];
@@ -7057,19 +7092,23 @@ RISEI_FN void risei_resnet_forward(const risei_device *d, const risei_resnet *r,
 
 /* The reader of .safetensors files.
 
-   A file is a u64 length, a header of that many bytes in JSON, and the data. The header has an
-   entry for each tensor,
+   A file has three parts: the length of the header as a little-endian u64, the header in JSON, and
+   the data. The header has one entry for each tensor:
        "conv1.weight": {"dtype": "F32", "shape": [64, 3, 7, 7], "data_offsets": [0, 37632]}
-   and may have an entry "__metadata__" whose values are strings. Offsets count from the start of
-   the data. The tensors fill the data without overlap or hole.
+   The header may also have an entry "__metadata__", an object of strings. Offsets are bytes from
+   the start of the data. The tensors fill the data without overlap or gap.
 
-   The file is read once, from front to back. The only memory is that of the weights. Every value in
-   the file is checked before it is used, and all sizes come from the description. */
+   The reader reads the file once, from start to end, and allocates no memory. Every value of the
+   file is checked before its use. The sizes of all arrays come from the description, never from the
+   file. Error sentences may start with "it" or "its", because risei_stdio_add_path puts the path
+   before them. */
 
-enum { RISEI_TENSORS_HEADER_MAX = 1 << 20 }; /* bytes */
+/* Bytes. The header of torchvision's ResNet-18 has 11 KB: 122 tensors of 90 bytes each. A length
+   above the limit means that the file is not a .safetensors file. */
+enum { RISEI_TENSORS_HEADER_MAX = 1 << 20 };
 
-/* The tensors of a layer, in the order of the index of a tensor: its conv's weight, then those of
-   its batch norm. The last counts batches and is not needed. */
+/* The role of a tensor in its layer: the conv's weight, or one of the five tensors of the batch
+   norm. RISEI_TENSOR_BATCHES is the number of training batches, which the network does not need. */
 enum {
     RISEI_TENSOR_CONV,
     RISEI_TENSOR_SCALE,
@@ -7082,19 +7121,20 @@ enum {
 static const char *const risei_tensor_ends[RISEI_TENSOR_ROLES] = {
     ".weight", ".weight", ".bias", ".running_mean", ".running_var", ".num_batches_tracked"};
 
-/* Index of a needed tensor: RISEI_TENSORS_PER_LAYER times its layer, plus its role. */
+/* The index of a needed tensor is RISEI_TENSORS_PER_LAYER * layer + role. */
 enum {
-    RISEI_TENSORS_PER_LAYER = RISEI_TENSOR_BATCHES,
+    RISEI_TENSORS_PER_LAYER = RISEI_TENSOR_BATCHES, /* only the needed ones */
     RISEI_TENSORS = RISEI_TENSORS_PER_LAYER * RISEI_RESNET_CONVS,
-    RISEI_TENSOR_IGNORED = RISEI_TENSORS, /* a ResNet-18 has it, but it is not needed */
-    RISEI_TENSOR_UNKNOWN = -1             /* a ResNet-18 does not have it */
+    RISEI_TENSOR_IGNORED = RISEI_TENSORS, /* a tensor of ResNet-18 that is not needed */
+    RISEI_TENSOR_UNKNOWN = -1             /* no tensor of ResNet-18 */
 };
 
 typedef struct risei_tensor_dtype {
     char name[5];
     int bytes;
 } risei_tensor_dtype;
-/* Needed tensors have one of the first three dtypes; ignored ones may have any. */
+/* Number types of the format. A needed tensor must be F32, F16 or BF16. An ignored tensor may have
+   any dtype of the table. */
 enum {
     RISEI_TENSOR_F32,
     RISEI_TENSOR_F16,
@@ -7106,7 +7146,7 @@ static const risei_tensor_dtype risei_tensor_dtypes[RISEI_TENSOR_DTYPES] = {
     {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F64", 8}, {"I64", 8}, {"U64", 8}, {"I32", 4},
     {"U32", 4}, {"I16", 2}, {"U16", 2},  {"I8", 1},  {"U8", 1},  {"BOOL", 1}};
 
-/* A tensor as the header describes it. */
+/* An entry of the header. begin and end are offsets in bytes from the start of the data. */
 typedef struct risei_tensor {
     char name[48], dtype[16];
     uint64_t shape[4]; /* the first four dimensions */
@@ -7121,21 +7161,24 @@ typedef struct risei_tensors {
     void *user;
     rise_error *error;
     rise_result result; /* why reading ended early, or RISE_OK */
-    uint64_t at;        /* bytes read */
+    uint64_t at;        /* bytes read since the start of the file */
     uint64_t left;      /* bytes of the header that are not read yet */
-    uint64_t data;      /* bytes of the data */
-    int next;           /* the next character of the header, or -1 */
-    uint64_t edges;     /* sum over tensors: see risei_tensors_edge */
+    uint64_t data;      /* size of the data in bytes */
+    int next;           /* the next character of the header; -1: the header has ended */
+    uint64_t edges;     /* sum of edge(begin) - edge(end) over tensors: see risei_tensors_edge */
     struct {
-        uint64_t begin;
+        uint64_t begin; /* offset in the data */
+        /* dtype: index in risei_tensor_dtypes. known: 1 if the header has the tensor. done: 1 if
+           risei_tensors_data has chosen the tensor. */
         unsigned char dtype, known, done;
     } tensor[RISEI_TENSORS];
-    unsigned char chunk[1024];
-    size_t used, filled; /* bytes of the chunk */
-    size_t unread;       /* bytes of the current tensor that follow the chunk */
+    unsigned char chunk[1024]; /* bytes of the current tensor */
+    size_t used, filled;       /* bytes of the chunk: already converted, and in total */
+    size_t unread;             /* bytes of the current tensor after the chunk */
 } risei_tensors;
 
-/* Reads the next bytes. Returns 1, or 0 with t->result set. */
+/* Reads the next `size` bytes of the file. Returns 1, or 0 with t->result set. After a failure,
+   reads nothing and returns 0. */
 RISEI_FN int risei_tensors_read(risei_tensors *t, void *bytes, size_t size)
 {
     if (t->result == RISE_OK && !t->read(t->user, bytes, size))
@@ -7147,7 +7190,7 @@ RISEI_FN int risei_tensors_read(risei_tensors *t, void *bytes, size_t size)
 
 /* The functions of the JSON parser return 1, or 0 with t->result set. */
 
-/* Reports a wrong header. Keeps the first report. Always returns 0. */
+/* Sets t->result and the error sentence, unless an earlier failure has set them. Returns 0. */
 RISEI_FN int risei_json_fail(risei_tensors *t, const char *what)
 {
     if (t->result == RISE_OK)
@@ -7155,7 +7198,8 @@ RISEI_FN int risei_json_fail(risei_tensors *t, const char *what)
                                (double)t->at - (t->next >= 0), what);
     return 0;
 }
-/* Reads the next character. Past the header's end, t->next becomes -1. */
+/* Reads the next character of the header into t->next. Sets t->next to -1 at the end of the header
+   or if reading fails. */
 RISEI_FN void risei_json_advance(risei_tensors *t)
 {
     unsigned char byte;
@@ -7169,7 +7213,8 @@ RISEI_FN void risei_json_skip_blanks(risei_tensors *t)
     while (t->next == ' ' || t->next == '\t' || t->next == '\n' || t->next == '\r')
         risei_json_advance(t);
 }
-/* Skips blanks, then the character if it is next. Returns 0 if another is next, with no report. */
+/* Skips blanks. If the next character is `character`, skips it and returns 1. Else returns 0
+   without an error sentence. */
 RISEI_FN int risei_json_accept(risei_tensors *t, int character)
 {
     risei_json_skip_blanks(t);
@@ -7177,13 +7222,14 @@ RISEI_FN int risei_json_accept(risei_tensors *t, int character)
     risei_json_advance(t);
     return t->result == RISE_OK;
 }
+/* Like risei_json_accept, but any other character is an error. */
 RISEI_FN int risei_json_expect(risei_tensors *t, int character)
 {
     char what[] = "? is missing";
     what[0] = (char)character;
     return risei_json_accept(t, character) || risei_json_fail(t, what);
 }
-/* Reads what follows a backslash, up to its last character. */
+/* Checks the escape that follows a backslash. Stops at the last character of the escape. */
 RISEI_FN int risei_json_escape(risei_tensors *t)
 {
     int digits = 0;
@@ -7198,9 +7244,11 @@ RISEI_FN int risei_json_escape(risei_tensors *t)
     }
     return 1;
 }
-/* Reads a string and keeps its first capacity - 1 characters. The buffers of all callers are longer
-   than every name that matters, so a longer string cannot equal one. A string that is kept may not
-   have escapes. With text NULL, nothing is kept and every string is allowed. */
+/* Reads a string and copies its first capacity - 1 characters to `text`. Callers compare `text`
+   with known names, all shorter than capacity - 1. So a string that is cut never equals a name. An
+   escape in the string is an error. Bytes above 126 become '?', because error sentences print them.
+
+   If `text` is NULL, skips a string, which may have escapes. */
 RISEI_FN int risei_json_string(risei_tensors *t, char *text, size_t capacity)
 {
     size_t length = 0;
@@ -7215,12 +7263,13 @@ RISEI_FN int risei_json_string(risei_tensors *t, char *text, size_t capacity)
     risei_json_advance(t);
     return 1;
 }
-/* Reads a whole number up to 2^53. */
+/* Reads a whole number up to 2^53. Up to this limit error sentences print numbers exactly, as
+   doubles. */
 RISEI_FN int risei_json_number(risei_tensors *t, uint64_t *number)
 {
     int zero;
     risei_json_skip_blanks(t);
-    zero = t->next == '0'; /* no digit may follow a leading zero */
+    zero = t->next == '0'; /* JSON allows no digit after a leading zero */
     if (t->next < '0' || t->next > '9') return risei_json_fail(t, "a whole number is missing");
     *number = 0;
     do {
@@ -7243,6 +7292,7 @@ RISEI_FN int risei_json_metadata(risei_tensors *t)
     return risei_json_expect(t, '}');
 }
 
+/* Reads a shape of any number of dimensions. Stores the first four, and the product of all. */
 RISEI_FN int risei_tensor_read_shape(risei_tensors *t, risei_tensor *e)
 {
     uint64_t side;
@@ -7265,7 +7315,8 @@ RISEI_FN int risei_tensor_read_offsets(risei_tensors *t, risei_tensor *e)
     return risei_json_expect(t, '[') && risei_json_number(t, &e->begin) &&
            risei_json_expect(t, ',') && risei_json_number(t, &e->end) && risei_json_expect(t, ']');
 }
-/* Reads what follows a tensor's name: its dtype, shape and data_offsets, in any order. */
+/* Reads the value of a tensor's entry, {"dtype": ..., "shape": ..., "data_offsets": ...}. The three
+   fields may have any order. */
 RISEI_FN int risei_tensor_read(risei_tensors *t, risei_tensor *e)
 {
     static const char *const keys[3] = {"dtype", "shape", "data_offsets"};
@@ -7287,16 +7338,20 @@ RISEI_FN int risei_tensor_read(risei_tensors *t, risei_tensor *e)
     return seen == 7 || risei_json_fail(t, "a tensor lacks its dtype, shape or data_offsets");
 }
 
-/* Returns the hash of an offset. Tensors tile the data, without overlap or hole, if and only if
-   their begins and the data's size are the same offsets, equally often, as their ends and 0. Equal
-   sums of hashes show that without a list of the tensors. */
+/* Returns a 64-bit hash of an offset. The reader uses such hashes to check that the tensors fill
+   the data without overlap or gap.
+
+   If the tensors fill the data, each tensor begins at 0 or at the end of another tensor, and one
+   tensor ends at the end of the data. Then the sum of edge(begin) - edge(end) over all tensors is
+   edge(0) - edge(size of the data). With any other offsets, the sums differ unless hashes collide.
+   So the reader needs only the sum, not a sorted list of all tensors. */
 RISEI_FN uint64_t risei_tensors_edge(uint64_t x)
 {
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u + 0x9E3779B97F4A7C15u;
     x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
     return x ^ (x >> 31);
 }
-/* Writes the name of the tensor with an index. */
+/* Writes the name of the needed tensor with this index. */
 RISEI_FN void risei_tensor_name(int index, char *name, size_t capacity)
 {
     const risei_resnet_layer *layer = &risei_resnet_layers[index / RISEI_TENSORS_PER_LAYER];
@@ -7318,9 +7373,10 @@ RISEI_FN int risei_tensor_index(const char *name)
                 return role == RISEI_TENSOR_BATCHES ? RISEI_TENSOR_IGNORED
                                                     : RISEI_TENSORS_PER_LAYER * l + role;
         }
+    /* fc is the classifier after the features. */
     return strncmp(name, "fc.", 3) == 0 ? RISEI_TENSOR_IGNORED : RISEI_TENSOR_UNKNOWN;
 }
-/* Writes a shape as "[64, 3, 7, 7]". */
+/* Writes a shape as "[64, 3, 7, 7]". After four dimensions, writes "...". */
 RISEI_FN void risei_tensor_shape_text(const uint64_t *shape, int dimensions, char *text,
                                       size_t capacity)
 {
@@ -7353,7 +7409,7 @@ RISEI_FN rise_result risei_tensor_check_shape(const risei_resnet *r, int index,
         "%s has the shape %s; embedding_size %d asks for %s (torchvision's ResNet-18: 512)",
         e->name, has, r->features, asked);
 }
-/* Checks an entry of the header and notes where its tensor is. */
+/* Checks an entry of the header. Stores the offset and the dtype of a needed tensor in t. */
 RISEI_FN rise_result risei_tensor_check(risei_tensors *t, const risei_resnet *r,
                                         const risei_tensor *e)
 {
@@ -7405,8 +7461,8 @@ RISEI_FN int risei_tensors_entries(risei_tensors *t, const risei_resnet *r)
     } while (risei_json_accept(t, ','));
     return risei_json_expect(t, '}');
 }
-/* Reads the whole header and checks that its tensors are all there and tile the data. Returns 1, or
-   0 with t->result set. */
+/* Reads the whole header. Checks that no needed tensor is missing, and that the tensors fill the
+   data without overlap or gap. Returns 1, or 0 with t->result set. */
 RISEI_FN int risei_tensors_header(risei_tensors *t, const risei_resnet *r)
 {
     char name[48];
@@ -7426,7 +7482,8 @@ RISEI_FN int risei_tensors_header(risei_tensors *t, const risei_resnet *r)
     return t->result == RISE_OK;
 }
 
-/* Converts the bits of a number of one of the first three dtypes. */
+/* Converts the bits of an F32, F16 or BF16 number. An F16 NaN becomes infinite.
+   risei_tensors_fill rejects all numbers that are not finite. */
 RISEI_FN rise_real risei_tensor_number(uint32_t bits, int dtype)
 {
     uint32_t const sign = (bits & 0x8000u) << 16, magnitude = bits & 0x7FFFu;
@@ -7439,7 +7496,8 @@ RISEI_FN rise_real risei_tensor_number(uint32_t bits, int dtype)
     memcpy(&x, &bits, sizeof x);
     return x;
 }
-/* Reads the next number of the current tensor, a chunk of its bytes at a time. */
+/* Reads the next number of the current tensor from t->chunk. Fills the chunk again when all its
+   bytes are used. Returns 1, or 0 with t->result set. */
 RISEI_FN int risei_tensors_next(risei_tensors *t, int dtype, rise_real *x)
 {
     size_t const bytes = (size_t)risei_tensor_dtypes[dtype].bytes;
@@ -7456,7 +7514,7 @@ RISEI_FN int risei_tensors_next(risei_tensors *t, int dtype, rise_real *x)
     *x = risei_tensor_number(bits, dtype);
     return 1;
 }
-/* Returns where the tensor's numbers are among the weights. */
+/* Returns the address in r->weights of a needed tensor's numbers. */
 RISEI_FN rise_real *risei_tensor_place(const risei_resnet *r, int index)
 {
     int const layer = index / RISEI_TENSORS_PER_LAYER;
@@ -7470,9 +7528,10 @@ RISEI_FN rise_real *risei_tensor_place(const risei_resnet *r, int index)
     default: return norm + 2 * c->filters;
     }
 }
-/* Reads a tensor [filters][channels][taps] into panels of a matrix [taps][channels][filters]. A
-   tensor of a batch norm has one channel and one tap. Every number must be finite, and a variance
-   not negative. */
+/* Reads a tensor [filters][channels][taps] and stores the matrix [taps * channels][filters] as
+   rise_matrix_panels. Taps are the pixels of the kernel. A tensor of a batch norm is
+   [filters][1][1]. Returns 1, or 0 with t->result set if a number is not finite or a variance is
+   negative. */
 RISEI_FN int risei_tensors_fill(risei_tensors *t, const risei_resnet *r, int index)
 {
     const risei_conv *c = &r->conv[index / RISEI_TENSORS_PER_LAYER];
@@ -7503,7 +7562,8 @@ RISEI_FN int risei_tensors_fill(risei_tensors *t, const risei_resnet *r, int ind
             }
     return 1;
 }
-/* Reads the needed tensors in the order of their offsets and skips the bytes of the others. */
+/* Reads the needed tensors in the order of their offsets, because a file is read only forwards.
+   Skips the bytes of ignored tensors. Returns 1, or 0 with t->result set. */
 RISEI_FN int risei_tensors_data(risei_tensors *t, const risei_resnet *r)
 {
     uint64_t const start = t->at;
@@ -7525,8 +7585,9 @@ RISEI_FN int risei_tensors_data(risei_tensors *t, const risei_resnet *r)
     return 1;
 }
 
-/* Folds each batch norm into the conv layer before it:
-   y = (conv - mean) gain + bias, where gain = weight / sqrt(variance + 1e-5). */
+/* Folds each batch norm into its conv layer. The batch norm computes (conv - mean) * gain + bias,
+   where gain = weight / sqrt(variance + 1e-5). So the conv's weights are multiplied by gain, and
+   its bias becomes bias - mean * gain. torchvision uses the same 1e-5. */
 RISEI_FN void risei_resnet_fold(risei_resnet *r)
 {
     int l, o, k, i;
@@ -7548,8 +7609,8 @@ RISEI_FN void risei_resnet_fold(risei_resnet *r)
             }
     }
 }
-/* Checks that all weights are finite after folding, and computes their fingerprint. With other
-   weights, embeddings differ, so a checkpoint must not be loaded with them. */
+/* Checks that all weights are finite after folding, and computes the fingerprint. A checkpoint
+   holds the fingerprint, because other weights would give other embeddings. */
 RISEI_FN rise_result risei_resnet_check(risei_resnet *r, rise_error *error)
 {
     size_t i;
@@ -7559,13 +7620,13 @@ RISEI_FN rise_result risei_resnet_check(risei_resnet *r, rise_error *error)
         uint32_t bits;
         if (!risei_finite(x))
             return risei_fail(error, RISE_NOT_FINITE,
-                              "its batch norms scale the weights beyond all numbers");
+                              "a weight is not finite after its batch norm is folded in");
         memcpy(&bits, &x, sizeof bits);
         r->fingerprint = (r->fingerprint ^ bits) * 1099511628211u;
     }
     return RISE_OK;
 }
-/* Reads the weights of a file of `size` bytes through fn. */
+/* Reads the weights from a file of `size` bytes, which fn reads. */
 RISEI_FN rise_result risei_resnet_read(risei_resnet *r, rise_read_fn fn, void *user, uint64_t size,
                                        rise_error *error)
 {
@@ -7632,10 +7693,12 @@ RISEI_FN uint64_t risei_frozen_resnet18_fingerprint(const risei_frozen *f)
 
 #endif /* !RISE_NO_PRETRAINED */
 
-/* Without the room, the kind keeps its name, its default size and its checks, so a description
-   means the same in every build. Only creation fails. */
+/* RISE_NO_PRETRAINED leaves out all of the above. RESNET18 then keeps its name, its default size
+   and its checks, so a description means the same in every build. Creating an agent fails. */
 
-enum { RISEI_RESNET_SIDE_MIN = 32 }; /* pixels */
+/* Pixels. The strides before the last stage multiply to 32. So the last stage of a frame of 32 x 32
+   has one pixel. */
+enum { RISEI_RESNET_SIDE_MIN = 32 };
 
 RISEI_FN rise_result risei_frozen_resnet18_check(const rise_agent_desc *desc, rise_error *error)
 {
@@ -7654,7 +7717,7 @@ RISEI_FN rise_result risei_frozen_resnet18_check(const rise_agent_desc *desc, ri
             "frame_%s is %d; RISE_EMBED_RESNET18 needs %d or more: enlarge the frames",
             wide ? "height" : "width", wide ? desc->frame_height : desc->frame_width,
             RISEI_RESNET_SIDE_MIN);
-    if (desc->embedding_size % 8 != 0) /* stage 1 has an eighth of the channels */
+    if (desc->embedding_size % 8 != 0) /* stage 1 has embedding_size / 8 channels */
         return risei_fail(error, RISE_BAD_DESC,
                           "embedding_size is %d; RISE_EMBED_RESNET18 has 512, or a multiple of 8",
                           desc->embedding_size);
@@ -7671,7 +7734,8 @@ RISEI_FN rise_result risei_frozen_resnet18_initialise(risei_frozen *f, risei_ran
                       "macro, or take another embedding");
 }
 static const risei_frozen_kind risei_frozen_kind_resnet18 = {
-    "resnet18", 512,                              /* default_size */
+    "resnet18",                       /* name */
+    512,                              /* default_size */
     "embedding_file",                 /* source */
     NULL,                             /* final_size */
     risei_frozen_resnet18_check,      /* check */
@@ -7682,7 +7746,8 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
 };
 #else
 static const risei_frozen_kind risei_frozen_kind_resnet18 = {
-    "resnet18", 512,                               /* default_size */
+    "resnet18",                        /* name */
+    512,                               /* default_size */
     "embedding_file",                  /* source */
     NULL,                              /* final_size */
     risei_frozen_resnet18_check,       /* check */
@@ -7694,17 +7759,22 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
 #endif
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>embedder: the table of frozen encoders, and the standardisation of what they compute
+/* >>embedder: the table of frozen encoders, and the standardisation of embeddings
 
-   An embedding is standardised with the mean and variance that its numbers had before learning
-   started. While these statistics are gathered, embeddings are raw. When learning starts, the
-   statistics are frozen, and all stored frames are embedded again.
+   Each number of an embedding is standardised with its own mean and variance. Until learning
+   starts, these statistics are gathered and embeddings are raw. When learning starts, the
+   statistics are frozen, and all stored frames are embedded again. A snapshot replaces the
+   statistics by those of the new encoder.
 
-   Main type: risei_embedder. An agent without a frozen encoder has an embedder of zeros, on which
-   the functions do nothing unless they say otherwise. Uses rooms memory, random, replay, frozen,
-   pretrained. Tests: tests/agent.c, tests/snapshot.c. */
+   In an agent without a frozen encoder, all members of the embedder are 0. For such an embedder,
+   the functions compute and store no embeddings. risei_embedder_layout and the snapshot functions
+   require a frozen encoder.
 
-/* Indexed by rise_embedding. AUTO has no descriptor: the defaults replace it. */
+   Main type: risei_embedder. Uses rooms memory, random, replay, frozen, pretrained. Tests:
+   tests/agent.c, tests/snapshot.c. */
+
+/* The table, indexed by rise_embedding. AUTO has no descriptor, because risei_fill replaces AUTO by
+   another value. */
 static const risei_frozen_kind *const risei_frozen_kinds[] = {
     NULL,
     &risei_frozen_kind_signs,
@@ -7717,44 +7787,49 @@ static const risei_frozen_kind *const risei_frozen_kinds[] = {
     &risei_frozen_kind_snapshot};
 RISEI_CHECK_TABLE_SIZE(risei_frozen_kinds, RISE_EMBED_COUNT);
 
-/* Returns the word for a rise_embedding in a description's text; NULL: there are no more. */
+/* Returns the name of rise_embedding i in a description's text, or NULL if i is out of range. */
 RISEI_FN const char *risei_embedding_word(int i)
 {
     if (i < 0 || i >= RISEI_COUNT(risei_frozen_kinds)) return NULL;
     return risei_frozen_kinds[i] == NULL ? "auto" : risei_frozen_kinds[i]->name;
 }
-/* Returns the default of embedding_size that the description's embedding sets, or 0. */
+/* Returns the default_size of the description's embedding: a default of embedding_size, or 0. */
 RISEI_FN int risei_embedder_default_size(const rise_agent_desc *desc)
 {
     const risei_frozen_kind *kind = risei_frozen_kinds[desc->embedding];
     return kind != NULL ? kind->default_size : 0;
 }
-/* Returns the final embedding_size of a description without AUTO whose defaults are filled in. */
+/* Returns the final embedding_size of a description whose defaults are filled in. For AUTO returns
+   embedding_size unchanged. */
 RISEI_FN int risei_embedder_final_size(const rise_agent_desc *desc)
 {
     const risei_frozen_kind *kind = risei_frozen_kinds[desc->embedding];
     return kind != NULL && kind->final_size != NULL ? kind->final_size(desc) : desc->embedding_size;
 }
-/* Checks the fields that the embedding of a resolved description depends on. */
+/* Checks the fields that the embedding of a description uses. Requires an embedding other than
+   AUTO. */
 RISEI_FN rise_result risei_embedder_check(const rise_agent_desc *desc, rise_error *error)
 {
     const risei_frozen_kind *kind = risei_frozen_kinds[desc->embedding];
     return kind->check != NULL ? kind->check(desc, error) : RISE_OK;
 }
 
-#define RISEI_EMBEDDER_LIMIT ((rise_real)8) /* largest magnitude of a standardised number */
+/* Largest magnitude of a standardised number, in standard deviations. Larger numbers are clamped. A
+   number that hardly varied before learning started can otherwise become very large later. */
+#define RISEI_EMBEDDER_LIMIT ((rise_real)8)
 
 typedef struct risei_embedder {
     risei_frozen encoder;
     int statistics_frozen; /* 1: embeddings are standardised */
-    int64_t seen;          /* embeddings in the statistics */
-    double *mean;          /* [size] running mean */
-    double *squares; /* [size] running sum of squared deviations from the mean (Welford 1962) */
-    rise_real *shift, *gain; /* [size] standardised = (raw - shift) * gain */
+    int64_t seen;          /* number of embeddings in `mean` and `squares` */
+    double *mean;          /* running mean, [size] */
+    double *squares; /* running sum of squared deviations from the mean, [size] (Welford 1962) */
+    rise_real *shift, *gain; /* [size]: standardised = (raw - shift) * gain */
 } risei_embedder;
 
-/* Takes the embedder of a resolved description from the arena. encoder.scratch_bytes is set after
-   this call. Call it only for an agent that has a frozen encoder. */
+/* Takes the memory of an embedder from the arena, and sets all sizes. Requires an agent with a
+   frozen encoder. The device's scratch is taken after this call, because the call sets
+   encoder.scratch_bytes. */
 RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e,
                                     const rise_agent_desc *desc)
 {
@@ -7771,8 +7846,8 @@ RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e,
     e->gain = RISEI_TAKE(arena, rise_real, size);
     if (f->kind->layout != NULL) f->kind->layout(arena, f, desc);
 }
-/* Makes the encoder's weights, or reads them. Returns RISE_UNAVAILABLE for an encoder that this
-   build lacks. */
+/* Draws the encoder's seed and weights, or reads the weights from a file. Returns RISE_UNAVAILABLE
+   if this build leaves the encoder out. */
 RISEI_FN rise_result risei_embedder_initialise(risei_embedder *e, risei_random random,
                                                const rise_agent_desc *desc, rise_error *error)
 {
@@ -7782,7 +7857,8 @@ RISEI_FN rise_result risei_embedder_initialise(risei_embedder *e, risei_random r
     return f->kind->initialise != NULL ? f->kind->initialise(f, &random, desc, error) : RISE_OK;
 }
 
-/* frame -> out [size]: raw while the statistics are gathered, standardised once they are frozen */
+/* Computes the embedding of a frame, out [size]. The embedding is raw until the statistics are
+   frozen, then standardised. */
 RISEI_FN void risei_embedder_embed(const risei_device *d, const risei_embedder *e,
                                    const uint8_t *frame, rise_real *out)
 {
@@ -7797,7 +7873,7 @@ RISEI_FN void risei_embedder_embed(const risei_device *d, const risei_embedder *
                                              : z;
     }
 }
-/* As risei_embedder_embed, but returns RISE_NOT_FINITE if a number is NaN or infinite. */
+/* Calls risei_embedder_embed. Returns RISE_NOT_FINITE if a number of `out` is NaN or infinite. */
 RISEI_FN rise_result risei_embedder_embed_checked(const risei_device *d, const risei_embedder *e,
                                                   const uint8_t *frame, rise_real *out,
                                                   rise_error *error)
@@ -7823,7 +7899,8 @@ RISEI_FN void risei_embedder_observe(risei_embedder *e, const rise_real *raw)
         e->squares[i] = e->squares[i] + before * ((double)raw[i] - e->mean[i]);
     }
 }
-/* Computes shift and gain from the statistics. From now on, embeddings are standardised. */
+/* Computes shift and gain from the statistics. Later embeddings are standardised. The term 1e-6
+   keeps gain finite where the variance is 0. Without any embedding, the variance counts as 1. */
 RISEI_FN void risei_embedder_freeze_statistics(risei_embedder *e)
 {
     int i;
@@ -7835,14 +7912,15 @@ RISEI_FN void risei_embedder_freeze_statistics(risei_embedder *e)
     }
 }
 
-/* Embeds the frame of a slot again. The buffer has room for one embedding. */
+/* Computes the embedding of a slot's frame again and stores the result in the slot. `buffer` is
+   [size]. */
 RISEI_FN void risei_embedder_refresh_slot(const risei_device *d, const risei_embedder *e,
                                           risei_history *h, ptrdiff_t slot, rise_real *buffer)
 {
     risei_embedder_embed(d, e, h->frames + slot * h->frame_bytes, buffer);
     risei_history_embed(h, slot, buffer);
 }
-/* Embeds the newest `frames` frames of every lane again. */
+/* Embeds the newest `frames` frames of every lane again, or all of them if a lane has fewer. */
 RISEI_FN void risei_embedder_refresh_newest(const risei_device *d, const risei_embedder *e,
                                             risei_history *h, int frames, rise_real *buffer)
 {
@@ -7855,15 +7933,16 @@ RISEI_FN void risei_embedder_refresh_newest(const risei_device *d, const risei_e
             risei_embedder_refresh_slot(d, e, h, risei_history_slot(h, lane, at), buffer);
     }
 }
-/* Embeds all stored frames again, because the standardisation has changed, or because they come
-   from a file, which holds no embeddings. */
+/* Embeds all stored frames again. This is needed when the standardisation changes, and after
+   loading frames, because a file holds no embeddings. */
 RISEI_FN void risei_embedder_refresh(const risei_device *d, const risei_embedder *e,
                                      risei_history *h, rise_real *buffer)
 {
     risei_embedder_refresh_newest(d, e, h, h->capacity, buffer);
 }
 
-/* Writes the hash of weights that a checkpoint does not hold. Returns 0 if there are none. */
+/* Writes the fingerprint of the encoder's weights and returns 1. Returns 0 if the kind has no
+   fingerprint. */
 RISEI_FN int risei_embedder_fingerprint(const risei_embedder *e, uint64_t *fingerprint)
 {
     const risei_frozen *f = &e->encoder;
@@ -7872,7 +7951,7 @@ RISEI_FN int risei_embedder_fingerprint(const risei_embedder *e, uint64_t *finge
     return 1;
 }
 
-/* Returns whether the frozen encoder can become a copy of the learnable one. */
+/* Returns 1 if the frozen encoder can copy the learnable encoder's conv layers, else 0. */
 RISEI_FN int risei_embedder_takes_snapshots(const risei_embedder *e)
 {
     return e->encoder.copied > 0;
@@ -7880,24 +7959,26 @@ RISEI_FN int risei_embedder_takes_snapshots(const risei_embedder *e)
 
 /* Taking a snapshot of the learnable encoder.
 
-   All stored frames must be embedded again, which takes as long as many updates. So the learner
-   spreads a snapshot over many calls, in which it skips the update and handles a few frames. Frames
-   are numbered from 0:
-   1. risei_embedder_snapshot_begin copies the conv layers.
-   2. Frames 0 .. RISEI_SNAPSHOT_SAMPLE - 1 are taken evenly from the history. They are embedded
-      with the new weights, to measure the new statistics. Acting still uses the old embeddings.
-   3. risei_embedder_snapshot_switch puts the new weights and statistics to use. The learner at
-      once refreshes what acting reads: the players' history and each lane's newest window.
-   4. Frame RISEI_SNAPSHOT_SAMPLE + i refreshes slot i. */
+   After a snapshot, all stored frames must be embedded again. Embedding them takes as long as many
+   updates. So the learner spreads the work over many calls. Each of these calls processes a few
+   frames instead of an update. The frames to process are numbered from 0:
+   1. risei_embedder_snapshot_begin copies the conv layers to next_weights.
+   2. The frames below RISEI_SNAPSHOT_SAMPLE come from evenly spaced slots. They are embedded with
+      next_weights, and only the statistics keep the result. Acting still uses the old weights.
+   3. risei_embedder_snapshot_switch makes the new weights and statistics current. Immediately after
+      that, the learner embeds again the frames that acting reads: the players' history and the
+      newest window of each lane.
+   4. Frame RISEI_SNAPSHOT_SAMPLE + i embeds slot i again. */
 
-enum { RISEI_SNAPSHOT_SAMPLE = 512 }; /* frames whose embeddings are measured */
+enum { RISEI_SNAPSHOT_SAMPLE = 512 }; /* frames that the new statistics are computed from */
 
-/* Returns how many frames a snapshot handles. */
+/* Returns the number of frames that a snapshot processes. */
 RISEI_FN int64_t risei_embedder_snapshot_frames(const risei_history *h)
 {
     return RISEI_SNAPSHOT_SAMPLE + (int64_t)h->lanes * h->capacity;
 }
-/* Copies the learnable encoder's conv layers, [encoder.copied], and clears the statistics. */
+/* Copies conv_weights [encoder.copied], from the learnable encoder, to next_weights. Clears the
+   running statistics, but not shift and gain. */
 RISEI_FN void risei_embedder_snapshot_begin(risei_embedder *e, const rise_real *conv_weights)
 {
     size_t const size = (size_t)e->encoder.size;
@@ -7906,15 +7987,15 @@ RISEI_FN void risei_embedder_snapshot_begin(risei_embedder *e, const rise_real *
     memset(e->mean, 0, size * sizeof *e->mean);
     memset(e->squares, 0, size * sizeof *e->squares);
 }
-/* Puts the new weights and statistics to use. */
+/* Swaps weights and next_weights, and computes shift and gain from the new statistics. */
 RISEI_FN void risei_embedder_snapshot_switch(risei_embedder *e)
 {
     rise_real *const old = e->encoder.weights;
     e->encoder.weights = e->encoder.next_weights, e->encoder.next_weights = old;
     risei_embedder_freeze_statistics(e);
 }
-/* Handles the frame with this number, unless its slot was never written. Requires a call of
-   risei_embedder_snapshot_switch before number RISEI_SNAPSHOT_SAMPLE. */
+/* Processes the frame with this number, unless nothing was ever written to its slot. Before number
+   RISEI_SNAPSHOT_SAMPLE, the caller must call risei_embedder_snapshot_switch. */
 RISEI_FN void risei_embedder_snapshot_frame(const risei_device *d, risei_embedder *e,
                                             risei_history *h, int64_t number, rise_real *buffer)
 {
