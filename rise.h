@@ -4539,9 +4539,9 @@ RISEI_FN risei_cell risei_cell_make(risei_parameters *p, rise_cell cell, int in,
         c.h = risei_linear_make(p, units, c.kind->gates * units, c.kind->recurrent_bias);
     return c;
 }
-/* Draws all parameters uniformly from +-1/sqrt(units), except for the bias of the keep gate. The
-   bias of the keep gate is log(T), with T drawn uniformly from 1 .. window steps. The bias of the
-   input gate, if the kind has one, is -log(T). T is about the number of steps that a unit
+/* Draws all parameters uniformly from +-1/sqrt(units), except for two biases of layer x. The bias
+   of the keep gate is log(T), with T drawn uniformly from 1 .. window steps. The bias of the input
+   gate, if the kind has one, is -log(T). T is about the number of steps that a unit
    remembers, so the units cover all time scales of the window. With biases near 0 a unit would
    forget within a few steps. Chrono initialisation (Tallec & Ollivier 2018). */
 RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int window,
@@ -4826,7 +4826,7 @@ RISEI_FN void risei_cell_backward(const risei_device *d, const risei_cell *c, co
         job.dh = s->dh + end * s->rows * n;
         risei_device_run(d, RISEI_CELL_UNIT_WORK * active * (double)n, risei_cell_backward_part,
                          &job);
-        if (kind->recurrent) { /* dh = du Wh^T, or dh += du Wh^T */
+        if (kind->recurrent) { /* dh = du Wh^T; if `direct` is 1, dh += du Wh^T */
             p.m = active;
             p.a = rise_matrix_plain(s->du + s->begin[job.t] * out, out);
             p.c = rise_matrix_plain(job.dh, n);
@@ -4917,7 +4917,7 @@ typedef struct risei_bootstrap {
     rise_real discount; /* factor on the next state's value; 0 where the episode terminated */
     /* [taus][actions][atoms]: the target network's outputs for the next state */
     const rise_real *next;
-    int next_action; /* the action in the next state whose value is used */
+    int next_action; /* the target uses the value of this action in the next state */
     /* [actions]: the target network's policy in the next state, and its logarithm; NULL without
        Munchausen */
     const rise_real *policy, *log_policy;
@@ -5096,9 +5096,10 @@ typedef struct risei_heads {
 typedef struct risei_heads_data {
     rise_real *x;                          /* [rows][in] */
     rise_real *tau;                        /* IQN: [rows][taus] fractions */
-    rise_real *cosines, *phi;              /* IQN: [rows][taus][...] */
+    rise_real *cosines, *phi; /* IQN: [rows][taus][RISEI_COSINES] and [rows][taus][in] */
     rise_real *mixed;                      /* [rows][taus][in]: x * phi for IQN, else the array x */
-    rise_real *hidden, *value, *advantage; /* [rows][taus][...] */
+    /* [rows][taus][hidden.out], [rows][taus][atoms], [rows][taus][actions][atoms] */
+    rise_real *hidden, *value, *advantage;
     rise_real *z, *q;                      /* [rows][taus][actions][atoms], [rows][actions] */
     rise_real *dx, *dphi, *dmixed, *dhidden, *dvalue, *dadvantage;
     rise_real *dz; /* [learn][taus][actions][atoms]; C51: the gradient of the logits */
@@ -5255,13 +5256,15 @@ RISEI_FN void risei_heads_layout(risei_arena *arena, const risei_heads *h, risei
     a->dz = RISEI_TAKE(arena, rise_real, risei_times(back, outputs));
 }
 
-/* Noisy layers (Fortunato et al. 2018). Input i and output j of a layer have normal random numbers
-   e_i and e_j. The weight (i, j) is mu + sigma f(e_i) f(e_j), and bias j is mu + sigma f(e_j), with
-   f(x) = sign(x) sqrt(|x|). The noise is added to the weights before a forward pass, so the linear
-   layers need no code for noise.
+/* -- Noisy layers (Fortunato et al. 2018) --
 
-   Writes the noisy layers to layer [3]. Returns how many there are: without dueling there is no
-   value layer. */
+   Input i and output j of a layer have normal random numbers e_i and e_j. The weight (i, j) is
+   mu + sigma f(e_i) f(e_j), and bias j is mu + sigma f(e_j), with f(x) = sign(x) sqrt(|x|). The
+   noise is added to the weights before a forward pass, so the linear layers need no code for
+   noise. */
+
+/* Writes the noisy layers to layer [3]. Returns how many there are: 3, or 2 without
+   dueling. Without dueling there is no value layer. */
 RISEI_FN int risei_noisy_layers(const risei_heads *h, const risei_linear **layer)
 {
     layer[0] = &h->hidden, layer[1] = &h->advantage, layer[2] = &h->value;
@@ -5418,6 +5421,7 @@ RISEI_FN void risei_dueling_forward(const risei_heads *h, int rows, const risei_
             for (j = 0; j < outputs; j += h->atoms) z[j] = base + advantage[j];
         }
 }
+/* Computes dvalue and dadvantage from dz. `rows` counts the fractions of all batch rows. */
 RISEI_FN void risei_dueling_backward(const risei_heads *h, int rows, const risei_heads_data *a)
 {
     int const outputs = h->actions * h->atoms;
@@ -5463,7 +5467,7 @@ RISEI_FN void risei_heads_backward(const risei_device *d, const risei_heads *h, 
     if (h->dueling)
         risei_linear_backward(d, &h->value, w, g, all, a->hidden + units, width, a->dvalue,
                               h->atoms, a->dhidden + units, width);
-    for (r = 0; r < all; r++) { /* one call per row: all * width may not fit the kernel's int n */
+    for (r = 0; r < all; r++) { /* one call per fraction: all * width may not fit the kernel's n */
         rise_real *dhidden = a->dhidden + (ptrdiff_t)r * width;
         d->kernels->relu_backward(width, a->hidden + (ptrdiff_t)r * width, dhidden, dhidden);
     }
@@ -5521,7 +5525,7 @@ typedef struct risei_net {
 typedef struct risei_pass {
     risei_encoder_data encoder;
     risei_sequence sequence;
-    /* [rows]: the image whose features a batch row uses, and the row of sequence.h that it uses */
+    /* [rows]: the index of the batch row's image, and the index of its state in sequence.h */
     int *feature_row, *state_row;
     rise_real *context; /* GATE and SUM: [rows][units], the recurrent state times context_scale */
     rise_real *fused, *gate, *normed, *stats; /* [rows][...] */
@@ -5566,8 +5570,8 @@ RISEI_FN size_t risei_spectral_size(const risei_net *n)
     }
     return size;
 }
-/* Writes y = W x [rows] or, if `transposed`, y = W^T x [columns], divided by its norm. Returns the
-   norm. 1e-12 is added to the norm, so that a zero vector does not divide by 0. */
+/* Computes y = W x [rows] or, if `transposed`, y = W^T x [columns]. Then divides y by the norm of
+   y. Returns the norm. 1e-12 is added to the norm, so a zero y causes no division by 0. */
 RISEI_FN rise_real risei_spectral_multiply(const risei_device *d, const rise_real *w, int rows,
                                        int columns, int transposed, const rise_real *x,
                                        rise_real *y)
@@ -5644,6 +5648,7 @@ RISEI_FN void risei_spectral_keep(const risei_net *n, const rise_real *s, rise_r
 
 RISEI_FN int risei_net_derives(const risei_net *n) { return n->heads.noisy || n->spectral; }
 /* Writes the derived weights: w with noise and spectral normalisation. noise = NULL: adds no noise.
+   Does not copy the sigmas or each u of the spectral normalisation, because no layer reads them.
    Writes `spectral`, the array `s` of risei_spectral_apply. */
 RISEI_FN void risei_net_derive(const risei_device *d, const risei_net *n, const rise_real *w,
                                const rise_real *noise, rise_real *spectral, rise_real *derived)
@@ -5696,7 +5701,7 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
         n.weights_size += (size_t)risei_spectral_conv(&n, i).filters;
     return n;
 }
-/* Draws the initial w [block]: all parameters, and the u of the spectral normalisation. */
+/* Draws the initial w [weights_size]: all parameters, and each u of the spectral normalisation. */
 RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, int window,
                                    risei_random *random)
 {
@@ -5770,7 +5775,8 @@ RISEI_FN void risei_fusion_forward(const risei_device *d, const risei_net *n, co
         d->kernels->add(rows * f, a->gate, a->fused);
 }
 /* Runs the fusion layer of GATE or SUM backward. Replaces dfused by the gradient of the features.
-   Writes the gradient of the context to sequence.dh. The caller multiplies it by context_scale. */
+   Writes the gradient of the context to sequence.dh. The caller multiplies sequence.dh by
+   context_scale. */
 RISEI_FN void risei_fusion_layer_backward(const risei_device *d, const risei_net *n,
                                           const rise_real *w, rise_real *g, int rows, risei_pass *a)
 {
@@ -5890,7 +5896,7 @@ RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, cons
 /* >>optimizer: Adam on the clipped gradient
 
    Holds Adam (Kingma & Ba 2015), clipping by the global norm, and the check that all numbers are
-   finite. Main type: risei_optimizer. Uses kernels, threads. Test: tests/gradients.c. */
+   finite. Main type: risei_optimizer. Uses rooms kernels, threads. Test: tests/kernels.c. */
 
 typedef struct risei_optimizer {
     rise_real *m, *v;      /* [parameters]: first and second moments of the gradient */
@@ -5965,9 +5971,9 @@ RISEI_FN void risei_optimizer_adam_part(void *job, int part, int parts, void *sc
     for (i = at; i < end; i += RISEI_OPTIMIZER_BLOCK)
         o->per_block[i / RISEI_OPTIMIZER_BLOCK] = finite;
 }
-/* Updates the parameters w with Adam. A gradient whose norm exceeds `clip` is scaled down to this
-   norm; clip = 0: no clipping. Returns the norm before clipping. If the norm is NaN or infinite,
-   changes nothing. */
+/* Updates the parameters w with Adam. A gradient with a norm above `clip` is scaled down, so that
+   its norm is `clip`; clip = 0: no clipping. Returns the norm before clipping. If the norm is NaN
+   or infinite, changes neither w nor the moments. */
 RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o, size_t count,
                                      rise_real *w, const rise_real *g, double rate, double epsilon,
                                      double clip)
@@ -6000,15 +6006,15 @@ RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o
    tree of priorities. Main types: risei_history, risei_replay, risei_transition. Uses kernels,
    targets (masks), network (memory kinds). Test: tests/replay.c. */
 
-/* Returns how many steps a trained window has before its last one, with the burn-in: `window` - 1,
-   and one for each further sample. 0 without a recurrent net. */
+/* Returns how many steps a trained window has before its last step: `window` - 1, burn-in included,
+   plus 1 for each sample after the first. Returns 0 without a recurrent net. */
 RISEI_FN int risei_window_before(const rise_agent_desc *d)
 {
     return risei_memory_kinds[d->memory].recurrent ? d->window + d->window_samples - 2 : 0;
 }
-/* Returns how many slots before a transition's own slot learning may read. Learning reads
-   the inputs of the window, and one slot more if inputs hold the previous action. Learning also
-   reads the frame stack of the state or, for FULL, of the window's first frame. */
+/* Returns how far back learning reads: the number of slots before the slot of a transition.
+   Learning reads the inputs of the window, and one slot more if inputs hold the previous action.
+   Learning also reads the frame stack of the state or, for FULL, of the window's first frame. */
 RISEI_FN int risei_replay_reach(const rise_agent_desc *d)
 {
     const risei_memory_kind *memory = &risei_memory_kinds[d->memory];
@@ -6021,9 +6027,9 @@ RISEI_FN int risei_replay_reach(const rise_agent_desc *d)
 /* -- History --
 
    A lane is the ring of slots of one environment or one player. A slot holds one frame, the
-   embedding of the frame, the reward that came with the frame, and the action chosen after it. The
-   last frame of an episode has a slot too, because the target of a truncated episode bootstraps
-   from this frame.
+   embedding of the frame, the reward that came with the frame, and the action chosen after the
+   frame. The last frame of an episode has a slot too, because the target of a truncated episode
+   bootstraps from this frame.
 
    `at` is the number of a slot, counted from the lane's first frame. `at` never wraps around.
    `slot` is the index of a slot in the arrays: risei_history_slot(h, lane, at). */
@@ -6040,8 +6046,8 @@ typedef struct risei_history {
     rise_real *full;     /* [lanes][capacity][size]: embeddings if f32 is 1 */
     float *rewards;      /* [lanes][capacity] */
     int16_t *actions;    /* [lanes][capacity] */
-    /* [lanes][capacity]: rise_event. The last frame becomes RISE_TRUNCATED if RISE_FIRST follows
-       without an end of the episode. */
+    /* [lanes][capacity]: rise_event. If RISE_FIRST comes before the old episode has ended, the
+       event of the old episode's last frame becomes RISE_TRUNCATED. */
     uint8_t *events;
     int32_t *index;      /* [lanes][capacity]: frames since the first frame of the episode */
     uint8_t *masks;      /* [lanes][capacity][mask_bytes] */
@@ -6130,7 +6136,8 @@ RISEI_FN void risei_history_load_state(const rise_kernels *k, const risei_histor
     else
         k->half_to_real(count, h->half_state + at, state);
 }
-/* Returns index + 1, or INT32_MAX if that would overflow: an episode may have more frames. */
+/* Returns index + 1, or INT32_MAX if index is INT32_MAX: an episode may have more than INT32_MAX
+   frames. */
 RISEI_FN int32_t risei_history_next_index(int32_t index)
 {
     return index < INT32_MAX ? index + 1 : index;
@@ -6211,10 +6218,14 @@ RISEI_FN int risei_history_window_start(const risei_history *h, int lane, int64_
 
 /* -- Prioritised replay (Schaul et al. 2016) --
 
-   The sum tree has one leaf for each slot of a history. A leaf is priority^exponent, or 0 if the
-   transition that starts at the slot cannot be sampled. A transition cannot be sampled in four
-   cases: the slot is the last of an episode, its n-step future is not complete, slots that it needs
-   are overwritten, or `window_stride` skips it. */
+   The sum tree has one leaf for each slot of a history. The leaf belongs to the transition that
+   starts at the slot. A leaf is priority^exponent, with priority = |td| + 0.001. A transition is
+   disabled, and its leaf is 0, in four cases:
+   - the slot holds the last frame of an episode
+   - the n-step future of the transition is not complete
+   - a slot that the transition needs is overwritten
+   - `window_stride` skips the transition.
+   Enabled transitions can be sampled. */
 
 /* Levels of the largest tree. Each level has an eighth of the entries of the level below. As
    8^21 = 2^63, the tree has room for every int64_t number of slots. */
@@ -6267,8 +6278,9 @@ RISEI_FN void risei_replay_tree_set(risei_replay *r, ptrdiff_t slot, double valu
             ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
     }
 }
-/* Returns 1 if the search goes to the right half of a node, else 0. Subtracts `left` from *mass if
-   it goes right. Never goes to a half whose sum is 0. */
+/* Chooses the half of a node in which a search continues. Returns 1 for the right half, else 0. For
+   the right half, subtracts `left` from *mass. Never chooses a half with sum 0 if the other sum is
+   positive. */
 RISEI_IN int risei_replay_tree_descend(double left, double right, double *mass)
 {
     int const goes_right = !(*mass < left) && right > 0;
@@ -6294,16 +6306,16 @@ RISEI_FN void risei_replay_tree_find(const risei_replay *r, int count, double *m
             leaf[i] = 8 * leaf[i] + at;
         }
 }
-/* Returns whether none of the slots before `at` that learning reads is overwritten. */
+/* Returns whether the lane still holds all slots before `at` that learning reads. */
 RISEI_FN int risei_replay_has_past(const risei_replay *r, int lane, int64_t at)
 {
     int const index = r->history.index[risei_history_slot(&r->history, lane, at)];
     int const needed = index < r->reach ? index : r->reach;
     return at - needed >= risei_history_oldest(&r->history, lane);
 }
-/* Allows sampling of the transition at slot `at`: gives its leaf the largest priority. The caller
-   knows that the n-step future is complete. Does nothing if the transition is enabled already, if
-   `window_stride` skips it, or if a slot that it needs is overwritten. */
+/* Enables the transition at slot `at`: sets the transition's leaf to largest_leaf. The n-step
+   future must be complete. Does nothing if the transition is enabled already, if `window_stride`
+   skips it, or if a slot that it needs is overwritten. */
 RISEI_FN void risei_replay_enable(risei_replay *r, int lane, int64_t at)
 {
     const risei_history *h = &r->history;
@@ -6343,7 +6355,7 @@ RISEI_FN void risei_replay_append(risei_replay *r, int lane, const risei_observa
     risei_history *h = &r->history;
     int64_t const next = h->written[lane];
     int64_t at;
-    /* an episode without a last frame counts as truncated */
+    /* an episode that did not end before the next one begins counts as truncated */
     if (o->event == RISE_FIRST && !risei_history_ended(h, lane)) {
         h->events[risei_history_slot(h, lane, next - 1)] = RISE_TRUNCATED;
         risei_replay_end_episode(r, lane, next - 1);
@@ -6364,7 +6376,7 @@ typedef struct risei_transition {
     int steps;          /* number of rewards: n, or fewer if the episode ended */
     rise_real reward;   /* r_1 + discount r_2 + discount^2 r_3 + ... */
     rise_real discount; /* factor on the value of slot at + steps: discount^steps; 0: terminated */
-    double priority;    /* value of the leaf by which it was sampled */
+    double priority;    /* the leaf, priority^exponent, by which the transition was sampled */
     int before_episode; /* 1: the sample lies before the episode's start, so its weight is 0 */
 } risei_transition;
 
@@ -6416,8 +6428,8 @@ RISEI_FN void risei_replay_sample(const risei_replay *r, risei_random *random, i
         for (i = 0; i < some; i++) out[from + i] = risei_replay_transition(r, leaf[i]);
     }
 }
-/* Writes the importance weights [count] = (priority / least priority of t)^-exponent. The largest
-   weight is 1. Absent transitions get weight 0. */
+/* Writes the importance weights [count] of transitions t [count]: (leaf / smallest leaf)^-exponent.
+   The largest weight is 1. Transitions with before_episode = 1 get weight 0. */
 RISEI_FN void risei_replay_weights(const rise_kernels *k, int count, const risei_transition *t,
                                    double exponent, rise_real *weights)
 {
@@ -6431,9 +6443,9 @@ RISEI_FN void risei_replay_weights(const rise_kernels *k, int count, const risei
     for (i = 0; i < count; i++) weights[i] = t[i].before_episode ? 0 : weights[i];
 }
 /* Sets the leaves of `count` transitions to (|td| + 0.001)^exponent. The 0.001 keeps transitions
-   without error in the tree. Skips transitions that are absent, or that were overwritten or
-   disabled since they were sampled. Skips a td that is NaN or infinite, because the kernels'
-   log and exp would turn it into a finite leaf. Overwrites work [count]. */
+   without error in the tree. Skips transitions that have before_episode = 1, that are overwritten,
+   or that are disabled. Skips a td that is NaN or infinite, because the kernels' log and exp would
+   turn such a td into a finite leaf. Overwrites work [count]. */
 RISEI_FN void risei_replay_set_priorities(risei_replay *r, const rise_kernels *k, int count,
                                   const risei_transition *t, const rise_real *td, double exponent,
                                   rise_real *work)
