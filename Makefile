@@ -1,22 +1,25 @@
-# make            builds the examples          make test     builds and runs every test
-# make small      builds and runs the small examples, half a minute; each checks what it shows
-# make demo       the demo, under a minute     make picture  makes the README's examples/memory.gif
-# make bench      measures speed, three minutes at most
+# make            builds the examples
+# make test       builds and runs all tests
+# make demo       builds and runs the demo; takes less than a minute
+# make small      builds and runs the small examples; each checks its result; half a minute
+# make picture    makes examples/memory.gif, the picture of the README
+# make bench      measures speed; takes at most three minutes
 #
-# Benchmarks one by one. Options: BENCH="--quick --isa avx2 --threads 2". bench/README.md explains
-# them and has the results.
-# make bench-kernels    the kernels beside oneDNN, OpenBLAS and BLIS
-# make bench-step       an update and an action beside PyTorch
-# make bench-replay     the replay buffer beside memcpy
+# Single benchmarks. Options: BENCH="--quick --isa avx2 --threads 2". bench/README.md explains the
+# benchmarks and has the results.
+# make bench-kernels    the kernels compared with oneDNN, OpenBLAS and BLIS
+# make bench-step       an update and an action compared with PyTorch
+# make bench-replay     the replay buffer compared with memcpy
 # make bench-costs      parameters, bytes and time for four frame sizes, as a Markdown table
-# make bench-learn      scores of NONE, RISE and FULL: games x seeds. Takes hours, or two minutes
-#                       with BENCH=--quick; after an interruption it continues
+# make bench-learn      scores of NONE, RISE and FULL in 15 games with 5 seeds. Takes more than
+#                       an hour, or two minutes with BENCH=--quick. Run the command again after an
+#                       interruption: finished runs are kept
 # make bench-ablation   scores of RISE with one setting changed at a time
-# make bench-bridge     Atari steps a second through the bridge to Python, beside ALE alone
+# make bench-bridge     Atari steps a second through the bridge to Python, compared with ALE alone
 # make bench-neon       instructions of an update on 64-bit ARM, counted under qemu. Needs qemu's
 #                       user mode and a cross compiler
 # make clean
-# CC, CFLAGS and LDLIBS are yours to set.
+# You can set CC, CFLAGS and LDLIBS.
 
 CFLAGS ?= -O2
 LDLIBS ?= -lm
@@ -48,7 +51,7 @@ build/bench_%: bench/%.c bench/bench.h rise.h
 	@mkdir -p build
 	$(CC) $(CFLAGS) -DRISE_THREADS -pthread $< -o $@ $(LDLIBS) -ldl
 
-# Needs oneDNN's headers and a C++ compiler. bench_kernels loads this library, or does without it.
+# Needs oneDNN's headers and a C++ compiler. Without this library, bench_kernels omits oneDNN.
 build/peer_onednn.so: bench/peer_onednn.cpp
 	@mkdir -p build
 	@c++ -std=c++17 -O2 -fPIC -shared $< -o $@ -ldnnl 2> build/peer_onednn.log || \

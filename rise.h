@@ -715,8 +715,8 @@
 
        desc.threads = 4;
 
-   There is no global state. Use each agent from one thread at a time, and different agents from
-   as many threads as you like. Callbacks are called on the thread that called the library.
+   There is no global state. Use each agent from one thread at a time, and different agents from as
+   many threads as you like. Callbacks are called on the thread that called the library.
 
    PORTING. The code is C99 and also C++11. The tests run gcc, clang and tcc on Linux, and ARM under
    qemu. They do not run on Windows, macOS, Android or bare metal. The kernels are chosen like this;
@@ -729,8 +729,8 @@
        others        "c"
 
    PORTING: RASPBERRY PI. On a 64-bit system: nothing to do, the NEON kernels are used. On a 32-bit
-   system of a Pi 2, 3, 4 or 5, allow NEON and fused multiply-add. The first Pi, Zero and Zero W
-   are ARMv6: they have no NEON and get the plain C kernels.
+   system of a Pi 2, 3, 4 or 5, allow NEON and fused multiply-add. The first Pi, Zero and Zero W are
+   ARMv6: they have no NEON and get the plain C kernels.
 
        cc -O2 game.c -lm                                       # 64-bit; Zero, Zero W
        cc -O2 -march=armv7-a -mfpu=neon-vfpv4 game.c -lm       # 32-bit on Pi 2, 3, 4, 5
@@ -753,9 +753,9 @@
 
        cc -O2 game.c -o game
 
-   PORTING: ANDROID. arm64-v8a uses the NEON kernels. For armeabi-v7a compile with
-   -mfpu=neon-vfpv4, else NEON is not fused. The library prints nothing: pass log_fn to see its
-   lines. Read agents from assets through rise_agent_read (see HOW TO: SHIPPING A POLICY).
+   PORTING: ANDROID. arm64-v8a uses the NEON kernels. For armeabi-v7a compile with -mfpu=neon-vfpv4,
+   else NEON is not fused. The library prints nothing: pass log_fn to see its lines. Read agents
+   from assets through rise_agent_read (see HOW TO: SHIPPING A POLICY).
 
        static void log_line(void *user, const char *text)
        {
@@ -878,8 +878,8 @@
            "mine", 0, NULL, NULL, risei_frozen_mine_check, NULL, NULL, risei_frozen_mine_embed,
            NULL};
 
-   3. >>embedder: its entry in risei_frozen_kinds, in the order of rise_embedding. Without the entry
-   the file does not compile.
+   3. >>embedder: its entry in risei_embedder_kinds, in the order of rise_embedding. Without the
+   entry the file does not compile.
 
    Test: tests/agent.c runs agents with each frozen encoder.
 
@@ -992,17 +992,17 @@ typedef float rise_real;
     X(RISE_IO, -6, "a file could not be opened, read or written")                                  \
     X(RISE_BAD_FILE, -7, "the file is damaged or was not written by rise.h")                       \
     X(RISE_NEWER_FILE, -8, "the file was written by a newer version of rise.h")                    \
-    X(RISE_MISMATCH, -9, "the file holds an agent or weights of another shape than asked for")
+    X(RISE_MISMATCH, -9, "the file holds another agent, or other weights, than asked for")
 
 typedef enum rise_result {
 #define RISE_RESULT_ENUM(name, value, text) name = value,
-    RISE_RESULTS(RISE_RESULT_ENUM) RISE_RESULT_LAST = -10
+    RISE_RESULTS(RISE_RESULT_ENUM) RISE_RESULT_LAST = -10 /* ends the list, is no result */
 #undef RISE_RESULT_ENUM
 } rise_result;
 
-/* Receives the reason of a failure. `text` is one sentence that ends with 0. The sentence names the
-   field, the path or the offset, and the remedy. A call that succeeds does not change the
-   struct. */
+/* Receives the reason for a failure. `text` is one sentence, zero-terminated. The sentence names
+   the field, the path or the offset and, if there is one, the remedy. A call that succeeds does not
+   change the struct. */
 typedef struct rise_error {
     rise_result result;
     char text[240];
@@ -1012,14 +1012,14 @@ typedef struct rise_error {
 RISE_API const char *rise_result_text(rise_result result);
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>api-desc: the description of an agent, every field with its range and default */
+/* >>api-desc: the description of an agent, every field with its default and most with a range */
 
 /* The instruction set of the kernels. REF, AVX2, AVX512, NEON on 64-bit ARM and NEON with VFPv4
    give the same bits. C does too if the compiler may use fused multiply-add instructions; if not,
    C rounds each product before it adds. See NUMBERS in the manual. */
 typedef enum rise_isa {
     RISE_ISA_AUTO,   /* the fastest that this build and machine have */
-    RISE_ISA_REF,    /* plain loops that compute the common bits anywhere, slowly */
+    RISE_ISA_REF,    /* plain loops: slow, but the same bits on every machine */
     RISE_ISA_C,      /* plain C */
     RISE_ISA_AVX2,   /* x86-64 with AVX2, FMA and F16C */
     RISE_ISA_AVX512, /* the same with AVX-512F */
@@ -1034,7 +1034,8 @@ typedef enum rise_memory {
     RISE_MEMORY_NONE, /* no recurrent net */
     /* the recurrent net runs over conv features of every frame of the window; several times
        slower */
-    RISE_MEMORY_FULL, RISE_MEMORY_COUNT
+    RISE_MEMORY_FULL,
+    RISE_MEMORY_COUNT /* the number of values above */
 } rise_memory;
 
 /* The recurrent cell. */
@@ -1047,7 +1048,8 @@ typedef enum rise_cell {
     /* Feng et al. 2024, with tanh on the candidate. Gate and candidate depend on the input alone,
        so no matrix product depends on the previous state. The minGRU takes three fifths of the
        GRU's time and scores a little less (bench/ABLATION.md). */
-    RISE_CELL_MINGRU, RISE_CELL_COUNT
+    RISE_CELL_MINGRU,
+    RISE_CELL_COUNT /* the number of values above */
 } rise_cell;
 
 /* How the context c (the recurrent state times context_scale) joins the features f (the output of
@@ -1061,8 +1063,9 @@ typedef enum rise_fusion {
 /* The frozen encoder of RISE: a function of one frame that does not learn. */
 typedef enum rise_embedding {
     /* DOWNSAMPLE for frames of up to 32 x 32, unless frame_channels exceeds embedding_size; else
-       SIGNS. DOWNSAMPLE keeps neighbouring pixels together, and a random projection does not.
-       DOWNSAMPLE scored at least as well as SIGNS (bench/ABLATION.md). */
+       SIGNS. Each number of DOWNSAMPLE depends on neighbouring pixels only. Each number of a random
+       projection depends on all pixels. DOWNSAMPLE scored at least as well as SIGNS
+       (bench/ABLATION.md). */
     RISE_EMBED_AUTO,
     /* random projection by signs: stores no weights, takes n log n sums for n inputs, exact in
        integers (see rise_sign) */
@@ -1080,7 +1083,8 @@ typedef enum rise_embedding {
        in the manual */
     RISE_EMBED_RESNET18,
     /* CONV, until rise_agent_snapshot copies the agent's conv layers into the frozen encoder */
-    RISE_EMBED_SNAPSHOT, RISE_EMBED_COUNT
+    RISE_EMBED_SNAPSHOT,
+    RISE_EMBED_COUNT /* the number of values above */
 } rise_embedding;
 
 /* The learnable encoder: a conv net. */
@@ -1091,8 +1095,8 @@ typedef enum rise_network {
     RISE_NETWORK_SMALL,  /* one conv layer, 16 filters of 3 x 3 (Young & Tian 2019), dense 128 */
     RISE_NETWORK_NATURE, /* three conv layers (Mnih et al. 2015) */
     RISE_NETWORK_CUSTOM, /* desc.conv */
-    /* Espeholt et al. 2018: three blocks of a conv, a max pool and two residual units; then a max
-       pool to 6 x 6 */
+    /* three blocks of a conv, a max pool and two residual units (Espeholt et al. 2018); then a max
+       pool to 6 x 6 (Clark et al. 2024) */
     RISE_NETWORK_IMPALA
 } rise_network;
 
@@ -1102,7 +1106,8 @@ typedef enum rise_head {
     RISE_HEAD_C51,  /* the probabilities of `atoms` fixed returns (Bellemare et al. 2017) */
     /* quantiles of the return, at fractions that are drawn anew for each update (Dabney et al.
        2018); acting uses evenly spaced fractions */
-    RISE_HEAD_IQN, RISE_HEAD_COUNT
+    RISE_HEAD_IQN,
+    RISE_HEAD_COUNT /* the number of values above */
 } rise_head;
 
 /* One conv layer: a convolution, a ReLU, then an optional max pool. Its weights are
@@ -1112,13 +1117,13 @@ typedef enum rise_head {
 typedef struct rise_conv {
     int filters,     /* 1..1024 */
         size;        /* kernel size, size x size pixels, 1..64 */
-    int stride;      /* of the convolution, 1..64; 0: 1 */
+    int stride;      /* of the convolution, 1..64; 0 means 1 */
     int pad;         /* padding: zeros on each side, 0..32 */
     int pool;        /* kernel size of the max pool, up to 64; 0: no pool */
     int pool_stride; /* up to 64; 0: as `pool` */
     /* padding on each side of the max pool, less than `pool`; the maximum ignores padding */
     int pool_pad;
-    int residual;    /* residual units after the layer, 0..4 */
+    int residual; /* residual units after the layer, 0..4 */
 } rise_conv;
 
 #define RISE_MAX_CONV 8
@@ -1129,9 +1134,9 @@ typedef struct rise_conv {
 typedef void (*rise_embed_fn)(void *user, const uint8_t *frame, float *embedding, int size);
 
 /* Receives one line of text without a newline. `text` is valid during the call. rise_agent_describe
-   passes one line for each field. desc.log_fn receives a line when an agent is made and when
-   learning starts. It also receives a line if a loaded file was written by fused kernels and the
-   kernels in use are not fused, or the reverse. rise_agent_metrics gives the progress. */
+   passes one line for each field. desc.log_fn receives a line when an agent is made. With RISE, it
+   also receives a line when learning starts. It receives one more line if a loaded file was written
+   by kernels with another `fused`. rise_agent_metrics gives the progress. */
 typedef void (*rise_log_fn)(void *user, const char *text);
 
 /* Returns the seconds since any fixed moment, for rise_agent_learn_for. */
@@ -1142,7 +1147,7 @@ typedef double (*rise_clock_fn)(void *user);
    "none", and the comment says so. rise_agent_resolve fills in the defaults. Defaults "for SMALL"
    depend on the resolved `network`. */
 typedef struct rise_agent_desc {
-    /* what it sees and does */
+    /* what the agent sees and does */
 
     int frame_width,  /* pixels, 1..1024 (required) */
         frame_height; /* pixels, 1..1024 (required) */
@@ -1159,7 +1164,8 @@ typedef struct rise_agent_desc {
     int environments;
     /* characters that rise_agent_play chooses actions for, 1..4096 [1] */
     int players;
-    /* 1: no replay buffer and no optimiser; only rise_agent_play works, in little memory [0] */
+    /* 1: the agent plays and does not learn; no replay buffer and no optimiser, so little memory
+       [0] */
     int play_only;
 
     /* memory */
@@ -1190,7 +1196,7 @@ typedef struct rise_agent_desc {
        for larger; FULL: 1] */
     double context_scale;
     /* 0: acting unrolls the window again at each step, exactly as learning does. 1: acting keeps
-       the state from the start of the episode on. That is cheaper, and Q is the same while the
+       the state from the start of the episode on, which is cheaper. Both give the same Q while the
        episode is not longer than the window. [0] */
     int carry_state;
     /* 1: the previous action (one-hot) and reward also enter the recurrent net [0] */
@@ -1199,14 +1205,14 @@ typedef struct rise_agent_desc {
     /* the frozen encoder (RISE only) */
 
     rise_embedding embedding; /* [AUTO: DOWNSAMPLE up to 32 x 32, else SIGNS] */
-    /* floats, 1..8192 [64 for SMALL, else 512; 512 for RESNET18]. DOWNSAMPLE lowers it to columns *
-       rows * frame_channels of its grid. The grid is the largest square that fits, and no side is
-       longer than the frame's side. */
+    /* floats, 1..8192 [64 for SMALL, else 512; 512 for RESNET18]. DOWNSAMPLE uses the largest grid
+       that fits and lowers this field to columns * rows * frame_channels. The grid is square,
+       unless a side of the frame has fewer pixels than the square. */
     int embedding_size;
     /* SIGNS, GAUSSIAN and SPARSE: frames are averaged over squares of this side in pixels first,
        1..64 [the smallest that leaves at most 1024 squares] */
     int embedding_pool;
-    /* SNAPSHOT: number of steps from learn_start on after which the next update begins a snapshot;
+    /* SNAPSHOT: the first update after learn_start + snapshot_steps steps begins a snapshot, once;
        0: no automatic snapshot [0] */
     int snapshot_steps;
     /* 0: embeddings and states are stored as 16-bit floats; 1: as 32-bit floats [0] */
@@ -1270,7 +1276,8 @@ typedef struct rise_agent_desc {
     int no_double;
     /* updates between copies to the target network [100 for SMALL, else 2000] */
     int target_period;
-    /* how far a copy moves the target weights to the online weights, (0, 1] [1: all the way] */
+    /* how far a copy moves the target weights towards the online weights, 1e-6..1 [1: all the
+       way] */
     double target_rate;
     /* 1: adds the scaled log-policy to the reward (Vieillard et al. 2020) [0] */
     int munchausen;
@@ -1342,8 +1349,9 @@ typedef enum rise_event {
     RISE_TRUNCATED
 } rise_event;
 
-/* Agents from the literature, as their authors set them up for Atari at 84 x 84. A preset does not
-   set the frame, the actions, `memory` and the fields of the machine. */
+/* Agents from the literature, set up for Atari at 84 x 84. Numbers are those of the papers or, for
+   DQN and Rainbow, those that Dopamine's configurations use for them. A preset does not set the
+   frame, the actions, `memory` or the fields of the machine. */
 typedef enum rise_preset {
     /* Mnih et al. 2015: one step, uniform replay, no dueling, no double */
     RISE_PRESET_DQN,
@@ -1351,10 +1359,11 @@ typedef enum rise_preset {
     RISE_PRESET_RAINBOW,
     /* Clark et al. 2024: IQN, IMPALA, Munchausen, spectral norm, noisy, 64 environments */
     RISE_PRESET_BTR,
-    /* Kapturowski et al. 2019: stored states, burn-in, windows of 80 that overlap by half, rescaled
-       values; its authors' agent is RISE_MEMORY_FULL. Its batch of 2560 is too large for frames of
-       84 x 84: set a smaller multiple of 40. */
-    RISE_PRESET_R2D2, RISE_PRESET_COUNT
+    /* Kapturowski et al. 2019: stored states, burn-in, sequences of 80 steps that overlap by half
+       (window 41, window_samples 40), rescaled values. The authors' agent has RISE_MEMORY_FULL. The
+       batch of 2560 is too large for frames of 84 x 84: set a smaller multiple of 40. */
+    RISE_PRESET_R2D2,
+    RISE_PRESET_COUNT /* the number of values above */
 } rise_preset;
 
 /* Sets each field of `desc` that is zero to the preset's value, where the preset has one. Other
@@ -1415,7 +1424,7 @@ RISE_API int rise_agent_step(rise_agent *agent, const uint8_t *frame, float rewa
    `allowed` is [environments][actions] bytes, nonzero where the action may be taken. With
    desc.action_masks it is required; otherwise it must be NULL. The mask of each environment must
    allow at least one action, also at RISE_TRUNCATED, where the target bootstraps. At
-   RISE_TERMINATED the mask is not read.
+   RISE_TERMINATED the mask may be all zero.
 
    A refused call changes nothing, with one exception. RISE_NOT_FINITE about a weight, loss or
    gradient comes from learning, after the step was taken and `actions` was written. */
@@ -1424,9 +1433,9 @@ RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frame
                                          const uint8_t *allowed, int *actions);
 
 /* Returns the greedy action for player `player` (0..players-1), or a negative rise_result. Does not
-   change the replay buffer, random streams, training episodes and weights. `frame` is
-   [height][width][channels]. `reward` matters only with desc.feed_action. `allowed` is [actions]
-   bytes, or NULL for all, with or without desc.action_masks.
+   change the replay buffer, random streams, training episodes or weights. `frame` is
+   [height][width][channels]. `reward` is used only with desc.feed_action, but must be finite.
+   `allowed` is [actions] bytes, or NULL for all, with or without desc.action_masks.
 
    An episode begins with RISE_FIRST. You need not pass its last frame. If you do, the return value
    is 0 and has no meaning, and the next event must be RISE_FIRST. */
@@ -1447,22 +1456,24 @@ RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player)
 RISE_API rise_result rise_agent_learn(rise_agent *agent);
 
 /* Does updates that are due, for about `microseconds`. Returns the number of updates done, or a
-   negative rise_result. An update that takes longer than the budget waits until several calls have
-   given enough time. So the budget is kept on average, but one call may take as long as one update.
-   Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12. */
+   negative rise_result. A part of a snapshot counts as an update. An update that takes longer than
+   the budget waits until several calls have given enough time. So the budget is kept on average,
+   but one call may take as long as one update. Returns RISE_BAD_CALL unless 0 <= microseconds <=
+   1e12. */
 RISE_API int rise_agent_learn_for(rise_agent *agent, double microseconds);
 
 /* Copies the current conv layers into the frozen encoder. Requires RISE_EMBED_SNAPSHOT. The copy
    reads each frame repeated frame_stack times, as at the start of an episode. All stored frames are
-   embedded again. Instead of each update that is due, the agent embeds a few frames, so no call
-   takes longer than usual. metrics.refreshing is the number of frames left. Returns RISE_BAD_CALL
-   before learning has started and while a snapshot is in progress. */
+   embedded again. Instead of each update that is due, the agent embeds a few frames. One of these
+   calls takes longer, because it embeds the newest window of every environment and player.
+   metrics.refreshing is the number of frames left. Returns RISE_BAD_CALL before learning has
+   started and while a snapshot is in progress. */
 RISE_API rise_result rise_agent_snapshot(rise_agent *agent);
 
 /* Counters and measurements. For a play_only agent all members are 0, except parameters, bytes, isa
    and fused. */
 typedef struct rise_metrics {
-    /* frames acted upon, all environments; last frames of episodes are not counted */
+    /* steps of all environments; last frames of episodes are not counted */
     int64_t steps;
     int64_t episodes; /* ended, or truncated by RISE_FIRST */
     int64_t updates;  /* done */
@@ -1496,8 +1507,9 @@ RISE_API void rise_agent_metrics(const rise_agent *agent, rise_metrics *metrics)
 /* Returns the resolved description. The agent owns it. */
 RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *agent);
 
-/* Returns the last error of a call on this agent. Never NULL; accepts a NULL agent. The agent owns
-   it, and the next error overwrites it. */
+/* Returns the last error of a call on this agent. rise_agent_write and rise_agent_save report only
+   through their own `error`. Never NULL; accepts a NULL agent. The agent owns the error, and the
+   next error overwrites it. */
 RISE_API const rise_error *rise_agent_error(const rise_agent *agent);
 
 /* Returns the learnable parameters as one array, [parameters] of rise_metrics. Their order may
@@ -1511,8 +1523,8 @@ typedef enum rise_save {
     /* weights, optimiser, counters, random streams: small; a resumed run refills its replay
        buffer */
     RISE_SAVE_AGENT,
-    /* RISE_SAVE_AGENT, the replay buffer and the episodes in progress: a resumed run goes on bit
-       for bit */
+    /* RISE_SAVE_AGENT, the replay buffer and the episodes in progress: a resumed run computes the
+       same bits as a run without a pause */
     RISE_SAVE_ALL,
     RISE_SAVE_POLICY /* what a play_only agent needs and no more */
 } rise_save;
@@ -1523,10 +1535,10 @@ typedef int (*rise_write_fn)(void *user, const void *data, size_t size);
 /* Gives exactly the next `size` bytes and returns 1; or returns 0 on failure. */
 typedef int (*rise_read_fn)(void *user, void *data, size_t size);
 
-/* Writes the agent through `fn`. The same state gives the same bytes on every machine. Returns
-   RISE_IO if `fn` failed. Returns RISE_NOT_FINITE if loading would refuse the file, for example
-   because a weight is NaN. Returns RISE_BAD_CALL for a play_only agent unless `what` is
-   RISE_SAVE_POLICY. `error` may be NULL. */
+/* Writes the agent through `fn`. The same state gives the same bytes on every machine, except for a
+   flag that says whether the kernels are fused. Returns RISE_IO if `fn` failed. Returns
+   RISE_NOT_FINITE if loading would refuse the file, for example because a weight is NaN. Returns
+   RISE_BAD_CALL for a play_only agent unless `what` is RISE_SAVE_POLICY. `error` may be NULL. */
 RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, rise_write_fn fn,
                                       void *user, rise_error *error);
 
@@ -1557,8 +1569,9 @@ RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path,
                                      const rise_agent_desc *machine, rise_error *error);
 
 /* Reads only the description in a file. Pass the description to rise_agent_bytes to get the memory
-   that loading needs. Before that, set the same play_only, players, threads, embed_fn and
-   embedding_file as you will set in `machine`. */
+   that loading needs. Before that, set play_only, threads, embed_fn and embedding_file as you will
+   set them in `machine`. Do the same for players and environments, unless they are 0 in `machine`.
+   `error` may be NULL. */
 RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, rise_error *error);
 #endif
 
@@ -1590,9 +1603,9 @@ typedef struct rise_matrix {
    [k][n], C is [m][n]. With `transposed`, A is stored as [k][m], and C = init + A^T B. `init` is
    the old C with `accumulate`, otherwise bias[j] if `bias` is not NULL, otherwise 0.
 
-   Each element of C is summed over k in order, beginning with `init`, by fused multiply-add. So
-   blocking, vector width and number of threads cannot change its bits. Start from a struct of
-   zeros. */
+   Each element of C is summed over k in order, beginning with `init`. Each term is added by a
+   multiply-add, which is fused if rise_kernels.fused is 1. So blocking, vector width and number of
+   threads cannot change the bits of C. Start from a struct of zeros. */
 typedef struct rise_product {
     int m, /* rows of C */
         n, /* columns of C */
@@ -1610,7 +1623,8 @@ typedef struct rise_product {
     rise_real *sums;
 } rise_product;
 
-/* Returns the scratch bytes that one part of a product needs. */
+/* Returns the scratch bytes that one part of a product needs. The scratch must be aligned for
+   ptrdiff_t, as memory from malloc is. */
 RISE_API size_t rise_product_scratch(void);
 
 /* Returns a row-major matrix with `stride` elements from row to row. */
@@ -1635,9 +1649,9 @@ typedef struct rise_adam {
     rise_real epsilon;    /* added to the root, not under it */
 } rise_adam;
 
-/* The kernels of one instruction set. Arrays may have any alignment and length. An elementwise
-   kernel may write its result over one of its inputs: exp, log, tanh, sigmoid, multiply,
-   relu_backward and gate_forward. Other arrays of one call must not overlap.
+/* The kernels of one instruction set. Arrays may have any length and need no more alignment than
+   their elements. exp, log, tanh, sigmoid, multiply, relu_backward and gate_forward may write their
+   result over one of their inputs. Other arrays of one call must not overlap.
 
    dot and LayerNorm sum in 16 lanes, which are then added in a fixed order. So all tables with the
    same `fused` agree bit for bit. Adam and the backward passes of cells and of the gate replace
@@ -1671,8 +1685,9 @@ typedef struct rise_kernels {
     void (*maximum_backward)(int n, const rise_real *x, const rise_real *y, rise_real *rest,
                              rise_real *dx);
 
-    /* y = exp(x), and so on: within 2.1 units in the last place; y may be x. exp clamps x to
-       [-87, 88]; log is for normal x > 0; sigmoid clamps x at -80, where it is below 2e-35. */
+    /* y = exp(x), log(x), tanh(x) or sigmoid(x), within 2.1 units in the last place. y may be x.
+       exp clamps x to [-87, 88]. log requires a normal x > 0. sigmoid clamps x at -80, where
+       sigmoid(x) is below 2e-35. */
     void (*exp)(int n, const rise_real *x, rise_real *y);
     void (*log)(int n, const rise_real *x, rise_real *y);
     void (*tanh)(int n, const rise_real *x, rise_real *y);
@@ -1765,7 +1780,7 @@ RISE_API int rise_sign_bits(int inputs, int size);
 /* End of the API. The implementation follows. */
 /* ============================================================================================== */
 
-/* so that editors show the implementation in colour */
+/* Shows the implementation to the parsers of Visual Studio, Qt Creator and Eclipse. */
 #if defined(__INTELLISENSE__) || defined(Q_CREATOR_RUN) || defined(__CDT_PARSER__)
 #define RISE_IMPLEMENTATION
 #endif
@@ -1789,7 +1804,7 @@ RISE_API int rise_sign_bits(int inputs, int size);
 #include <limits.h>
 #include <math.h>
 #include <stdarg.h>
-#include <stdio.h> /* RISE_NO_STDIO: for vsnprintf only */
+#include <stdio.h> /* RISE_NO_STDIO: for snprintf and vsnprintf only */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -1864,7 +1879,8 @@ extern int fsync(int file);
     typedef char table##_has_an_entry_for_each_value[RISEI_COUNT(table) == (int)(count) ? 1 : -1]
 
 /* RISEI_FN declares a private function, which a build may leave unused. RISEI_IN declares a private
-   function that is always inlined. RISEI_TARGET allows a function to use an instruction set. */
+   function that GCC and Clang always inline. RISEI_TARGET allows a function to use an instruction
+   set. */
 #if defined(__GNUC__)
 #define RISEI_FN static __attribute__((unused))
 #define RISEI_IN static inline __attribute__((unused, always_inline))
@@ -1888,6 +1904,7 @@ extern int fsync(int file);
 #else
 #define RISEI_RESTRICT
 #endif
+/* Unrolls the next loop: fully with Clang, up to 16 times with GCC. */
 #if defined(__clang__)
 #define RISEI_UNROLL _Pragma("clang loop unroll(full)")
 #elif defined(__GNUC__)
@@ -1946,7 +1963,8 @@ RISEI_FN rise_result risei_fail(rise_error *error, rise_result result, const cha
 
    Each object has one layout function, which takes the object's arrays from an arena. An arena
    without a block only counts bytes. An arena with a block also gives out pointers into the block.
-   Both runs use the same code, so rise_agent_bytes returns exactly the size that is used.
+   Each layout function is called with both kinds of arena, so rise_agent_bytes returns exactly the
+   size that is used.
    Main type: risei_arena. Uses: platform. Test: tests/agent.c, through rise_agent_bytes. */
 
 typedef struct risei_arena {
@@ -2013,7 +2031,7 @@ RISEI_FN uint32_t risei_random_bits(risei_random *r)
     r->state = old * 6364136223846793005u + 1442695040888963407u;
     return (mixed >> rotation) | (mixed << ((32 - rotation) & 31));
 }
-/* Returns the start of the random stream that `seed` has for `purpose`. */
+/* Returns the random stream of `seed` and `purpose`, at its start. */
 RISEI_FN risei_random risei_random_stream(uint64_t seed, uint64_t purpose)
 {
     risei_random r;
@@ -2100,16 +2118,17 @@ typedef struct risei_io {
     rise_write_fn write;
     rise_read_fn read;
     void *user;
-    uint64_t length;   /* bytes moved so far */
-    uint64_t limit;    /* reading: bytes of this section */
-    uint32_t crc;      /* of the bytes moved so far */
-    int failed;        /* 1: a read or a write failed; later moves do nothing */
-    int past_end;      /* 1: the failed read went past the end of the section */
-    const char *wrong; /* describes the first invalid value, or NULL */
+    uint64_t length;          /* bytes moved so far */
+    uint64_t limit;           /* reading: bytes of the section; for the header, of the file */
+    uint32_t crc;             /* of the bytes moved so far */
+    int failed;               /* 1: a read or a write failed; later moves do nothing */
+    int past_end;             /* 1: the failed read went past `limit` */
+    const char *wrong;        /* describes the first invalid value, or NULL */
     int other_embedding_file; /* reading, 1: the agent learned with another embedding_file */
 } risei_io;
 
-/* Starts a byte stream. The caller sets `write` or `read`, and `user`, afterwards. */
+/* Starts a byte stream. `limit` is used only for reading. The caller sets `write` or `read`, and
+   `user`, afterwards. */
 RISEI_FN void risei_io_begin(risei_io *f, risei_io_mode mode, uint64_t limit)
 {
     memset(f, 0, sizeof *f);
@@ -2258,33 +2277,34 @@ RISEI_FN rise_result risei_stdio_add_path(const char *path, rise_result result, 
 
    Holds the offsets of rows and columns in memory, the scratch of matrix products, scalar helpers,
    and the passes. There is one pass for each instruction set. A pass defines a vector type and its
-   operations, then includes this file again. This second inclusion compiles only the kernel
+   operations, then includes this file again. Each of these inclusions compiles only the kernel
    template at the bottom of the file, into one rise_kernels table. The template describes the
    operations. rise_kernels_of selects a table when the program runs.
    Main types: risei_blocks here; rise_walk, rise_matrix, rise_product and rise_kernels in the API.
    Uses: platform, memory, random. Tests: tests/kernels.c; 16-bit floats also in tests/replay.c. */
 
 /* Block sizes of matrix products, in elements, with the names of Goto and van de Geijn (2008). A
-   packed block of B has RISEI_KC * RISEI_NC elements (256 KB), of any shape. A packed block of A
-   has up to RISEI_MC rows of RISEI_KC elements (87 KB with the gaps between rows). A panel of B has
-   RISEI_KC rows and the width of a tile: 16 KB with AVX2, 32 KB with AVX-512. Every tile of A's
-   block reads the panel again. Good sizes depend on the first- and second-level caches. No
-   measurement of other sizes is recorded. */
+   packed block of B has up to RISEI_KC * RISEI_NC elements (256 KB), of any shape. A packed block
+   of A has up to RISEI_MC rows of RISEI_KC elements (87 KB with the gaps between rows). A panel of
+   B has up to RISEI_KC rows and the width of a tile: 16 KB with AVX2, 32 KB with AVX-512. Every
+   tile of A's block reads the panel again. Good sizes depend on the first- and second-level caches.
+   No measurement of other sizes is recorded. */
 #define RISEI_KC 256
 #define RISEI_NC 256
 /* The template rounds RISEI_MC down to a multiple of a tile's rows. */
 #define RISEI_MC 84
 /* Elements from one row of a packed A to the next. Not a power of two: rows a power of two apart
-   share a few cache sets and evict each other. Packing an A with such rows made a square product of
-   1024 1.29 times as fast (make bench-kernels). */
+   share a few cache sets and evict each other. In a product of two 1024 x 1024 matrices, A has such
+   rows. Packing A made this product 1.29 times as fast (make bench-kernels). */
 #define RISEI_PACKED_ROW (RISEI_KC + 8)
 /* The most rows in a block of B. This is the length of the arrays of row offsets in a product's
    scratch. */
 #define RISEI_B_ROWS 2048
 /* Rows of A: up to this number, a wide B is read in place, because packing B costs more than it
    saves. The best limit depends on how often each element of B is read: once for each tile of rows.
-   The convs of Nature's second and third layer on one image have 81 and 49 rows. They were 1.1
-   times as fast with 200 as with the rows of 4 tiles (make bench-kernels). */
+   On one image, the second and third conv of RISE_NETWORK_NATURE have 81 and 49 rows. These convs
+   were 1.1 times as fast with a limit of 200 rows as with a limit of 4 tiles of rows (`make
+   bench-kernels`). */
 #define RISEI_UNPACKED_ROWS 200
 /* Bytes: the distance from the byte of a frame that is read to the byte that is prefetched, 24
    cache lines. The best distance depends on the latency of memory. With 1536, frames are converted
@@ -2374,7 +2394,7 @@ RISEI_FN int risei_ceil_div(int a, int b) { return (a + b - 1) / b; }
 typedef struct risei_blocks {
     ptrdiff_t *k_at; /* [RISEI_B_ROWS]: offsets of the stored rows of a transposed A */
     ptrdiff_t *b_at; /* [RISEI_B_ROWS]: offsets of the rows of B */
-    ptrdiff_t *a_at; /* [RISEI_KC]: of the rows of A's block; of its columns if A is transposed */
+    ptrdiff_t *a_at; /* [RISEI_KC]: offsets of A's rows in a block; of A's columns if transposed */
     ptrdiff_t *c_at; /* [RISEI_KC]: offsets of the rows of C */
     rise_real *a;    /* [RISEI_MC][RISEI_PACKED_ROW]: packed A */
     rise_real *b;    /* [RISEI_KC * RISEI_NC]: packed B */
@@ -2473,12 +2493,13 @@ RISEI_FN uint16_t risei_to_half(rise_real x)
     if (magnitude < 0x38800000u) return (uint16_t)sign;
     return (uint16_t)(sign | ((magnitude + 0x0FFFu + (magnitude >> 13 & 1u) - 0x38000000u) >> 13));
 }
-/* Returns the number that risei_to_half stored. `half` is never denormal, infinite or NaN. */
+/* Returns the value of `half`, a result of risei_to_half. So `half` is never denormal, infinite or
+   NaN. */
 RISEI_IN rise_real risei_from_half(uint16_t half)
 {
     uint32_t const magnitude = half & 0x7FFFu;
-    uint32_t const bits =
-        (half & 0x8000u) << 16 | (magnitude == 0 ? 0 : (magnitude << 13) + 0x38000000u);
+    uint32_t const bits = (half & 0x8000u) << 16 |
+                          (magnitude == 0 ? 0 : (magnitude << 13) + 0x38000000u);
     float f;
     memcpy(&f, &bits, sizeof f);
     return f;
@@ -2791,7 +2812,8 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
                  _mm256_set1_ps(0.5f))
 #include RISE_SELF
 
-/* avx512: vectors of 16 numbers; tiles of 14 x 2 vectors, for 32 registers. Needs AVX-512F only. */
+/* avx512: vectors of 16 numbers; tiles of 14 x 2 vectors, for 32 registers. Uses no extension of
+   AVX-512 but AVX-512F. */
 #define RISEK(name) risek_##name##_avx512
 #define RISEK_NAME "avx512"
 #define RISEK_ISA RISE_ISA_AVX512
@@ -2855,8 +2877,9 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #if RISEI_NEON
 /* neon: vectors of 4 numbers.
 
-   64-bit: tiles of 8 x 2 vectors, for 32 registers. A multiply-add can take one lane of A. Tiles of
-   6 x 4 vectors would need more than 32 registers.
+   64-bit: tiles of 8 x 2 vectors, for 32 registers. A multiply-add can take its element of A from
+   one lane of a vector. So a tile loads a vector of four elements of A for each row. A tile of
+   6 x 4 vectors would need 34 registers: for 24 sums, 4 vectors of B and 6 vectors of A.
 
    32-bit: tiles of 4 x 2 vectors, for 16 registers. There are no instructions for division and
    square root, and a fused multiply-add only with VFPv4. */
@@ -2941,7 +2964,9 @@ RISEI_IN float32x4_t risei_neon_sqrt(float32x4_t a)
    XCR0 can be read. XCR0 says which registers are saved. */
 RISEI_FN int risei_avx_level(void)
 {
-    uint32_t one[4], seven[4], saved; /* CPUID leaves 1 and 7: eax ebx ecx edx; XCR0 */
+    /* one: CPUID leaf 0, whose eax is the highest leaf; then leaf 1. seven: leaf 7. Each is eax,
+       ebx, ecx, edx. saved: the lower 32 bits of XCR0. */
+    uint32_t one[4], seven[4], saved;
 #ifdef _MSC_VER
     __cpuidex((int *)one, 0, 0);
     if (one[0] < 7) return 0;
@@ -2992,9 +3017,10 @@ RISE_API const rise_kernels *rise_kernels_of(rise_isa isa)
 /* ---------------------------------------------------------------------------------------------- */
 /* >>threads: the thread pool, and the device that all computation runs on
 
-   A job is divided by the elements that it writes, never along a sum. Each sum is therefore
-   computed by one thread, in a fixed order. So the number of threads does not change a bit of the
-   result.
+   A job is divided by the elements that it writes, not along a sum. Each sum is therefore computed
+   by one thread, in a fixed order. One sum is divided into blocks of a fixed size: the squared norm
+   of the gradient. The caller's thread adds the sums of the blocks in order. So the number of
+   threads does not change a bit of the result.
    Main types: risei_threads (the pool), risei_device (kernels, scratch and pool).
    Uses: platform, kernels. Test: tests/threads.c. */
 
@@ -3013,9 +3039,10 @@ typedef void (*risei_task)(void *job, int part, int parts, void *scratch);
 #define RISEI_THREADS_MINIMUM 2e5
 #endif
 /* Pauses: a worker that waits executes this number of pause instructions before it sleeps, about 50
-   us in all. The time depends on the processor's pause instruction. It is longer than the gaps
-   between the jobs of an update, so workers do not sleep during an update. It is shorter than a
-   game's tick, so workers sleep between ticks. No measurement of other values is recorded. */
+   us in all. The time depends on the processor's pause instruction. The pauses take longer than the
+   gaps between the jobs of an update, so workers do not sleep during an update. The pauses are
+   shorter than one step of a real-time game (16 ms at 60 steps a second), so workers sleep between
+   steps. No measurement of other values is recorded. */
 enum { RISEI_THREADS_SPINS = 2000 };
 
 typedef struct risei_worker {
@@ -3245,7 +3272,7 @@ RISEI_FN size_t risei_parameters_reserve(risei_parameters *p, size_t count)
 }
 /* Draws w [count] uniformly from [-b, b) with b = 1 / sqrt(fan_in), as PyTorch initialises its
    layers. */
-RISEI_FN void risei_initialise(rise_real *w, size_t count, int fan_in, risei_random *random)
+RISEI_FN void risei_parameters_draw(rise_real *w, size_t count, int fan_in, risei_random *random)
 {
     rise_real const bound = 1 / risei_sqrt((rise_real)fan_in);
     size_t i;
@@ -3276,14 +3303,14 @@ RISEI_FN void risei_linear_initialise_weights(const risei_linear *l, rise_real *
     int i, j;
     for (i = 0; i < l->in; i++)
         for (j = 0; j < l->out; j += m.run)
-            risei_initialise(w + l->weights + risei_walk_offset(&m.rows, i) +
-                                 risei_matrix_column(&m, j),
-                             (size_t)m.run, fan_in, random);
+            risei_parameters_draw(w + l->weights + risei_walk_offset(&m.rows, i) +
+                                      risei_matrix_column(&m, j),
+                                  (size_t)m.run, fan_in, random);
 }
 RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei_random *random)
 {
     risei_linear_initialise_weights(l, w, l->in, random);
-    risei_initialise(w + l->bias, (size_t)l->out, l->in, random);
+    risei_parameters_draw(w + l->bias, (size_t)l->out, l->in, random);
 }
 
 /* Computes y = x W + b, or max(0, x W + b) if `relu`. The layer must have a bias. Rows of x and of
@@ -3318,7 +3345,7 @@ RISEI_FN void risei_linear_backward_weights(const risei_device *d, const risei_l
     if (l->has_bias) p.sums = g + l->bias;
     risei_product_run(d, &p);
 }
-/* Computes dW, db and dx = dy W^T. dy is the gradient before the ReLU. dx may be NULL.
+/* Computes dW, db and dx = dy W^T. dy is the gradient of x W + b, before any ReLU. dx may be NULL.
 
    A product must pack a B that is a transpose. dx = dy W^T packs W^T. dx^T = W dy^T packs dy^T and
    reads W in place. In exchange, each tile of the result is transposed before it is stored in dx.
@@ -3360,8 +3387,7 @@ RISEI_FN risei_image risei_image_make(int height, int width, int channels, int p
 {
     risei_image image;
     memset(&image, 0, sizeof image);
-    image.height = height, image.width = width,
-    image.channels = channels, image.padding = padding;
+    image.height = height, image.width = width, image.channels = channels, image.padding = padding;
     return image;
 }
 /* Returns the number of elements in one row of pixels, with its padding. */
@@ -3396,7 +3422,7 @@ RISEI_FN rise_walk risei_image_walk(const risei_image *i, int rows, int columns,
     return walk;
 }
 
-enum { RISEI_POOL_ADAPTIVE = -1 }; /* a pool to a fixed number of pixels: see risei_maxpool_ */
+enum { RISEI_MAXPOOL_ADAPTIVE = -1 }; /* as `pool` of a risei_conv: see risei_maxpool_region_of */
 
 /* A conv layer, and the max pool after it. The layer correlates, as deep learning libraries do:
 
@@ -3410,12 +3436,13 @@ typedef struct risei_conv {
     int out_height, out_width;      /* of y */
     /* Pixels of zeros that dy needs on each side, so that one product can compute a phase of dx. */
     int dy_padding;
-    /* The kernel size of the max pool is pool x pool. 0: no pool. */
+    /* The kernel size of the max pool is pool x pool. 0: no pool. RISEI_MAXPOOL_ADAPTIVE: see
+       risei_maxpool_region_of. */
     int pool, pool_stride, pool_pad;
     int pooled_height, pooled_width; /* out_height and out_width if there is no pool */
     size_t weights, bias;            /* offsets: [size][size][channels][filters], [filters] */
     /* 1: the layer only runs forward, and its weights have the layout of rise_matrix_panels */
-    int frozen;
+    int panels;
 } risei_conv;
 
 /* How a conv computes its data gradient dx
@@ -3508,8 +3535,8 @@ RISEI_FN risei_conv risei_conv_make(risei_parameters *p, const rise_conv *desc, 
             if (c.dy_padding < before) c.dy_padding = before;
             if (c.dy_padding < after) c.dy_padding = after;
         }
-    c.weights = risei_parameters_reserve(
-        p, (size_t)c.size * (size_t)c.size * (size_t)channels * (size_t)c.filters);
+    c.weights = risei_parameters_reserve(p, (size_t)c.size * (size_t)c.size * (size_t)channels *
+                                                (size_t)c.filters);
     c.bias = risei_parameters_reserve(p, (size_t)c.filters);
     return c;
 }
@@ -3542,7 +3569,7 @@ RISEI_FN rise_product risei_conv_forward_product(const risei_conv *c, const rise
     p.m = count * c->out_height * c->out_width, p.n = c->filters,
     p.k = c->size * c->size * c->channels;
     p.a = risei_conv_patches(c, x);
-    p.b = c->frozen ? rise_matrix_panels(w + c->weights, p.k, p.n)
+    p.b = c->panels ? rise_matrix_panels(w + c->weights, p.k, p.n)
                     : rise_matrix_plain(w + c->weights, c->filters);
     p.c = rise_matrix_plain(y->data + risei_image_at(y, 0, 0), 0);
     p.c.rows = risei_image_walk(y, c->out_height, c->out_width, 1);
@@ -3663,7 +3690,7 @@ RISEI_FN void risei_conv_backward_band(const risei_device *d, const risei_conv *
    There are none if count <= 0. x has `length` rows, and dy has `out_length` rows. Columns work in
    the same way. */
 RISEI_FN risei_conv_phase risei_conv_tap_rows(const risei_conv *c, int k, int length,
-                                               int out_length)
+                                              int out_length)
 {
     risei_conv_phase tap = risei_conv_phase_of(c, k % c->stride, length);
     int const first = tap.first - k / c->stride, end = first + tap.count;
@@ -3696,12 +3723,11 @@ RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *
         p.accumulate = 1;
         p.a = rise_matrix_plain(dy->data + risei_image_at(dy, rows.first, columns.first), 0);
         p.a.rows = risei_image_walk(dy, rows.count, columns.count, 1);
-        p.b = rise_matrix_transpose(
-            rise_matrix_plain(w + c->weights + (ptrdiff_t)tap * tap_size, f));
-        p.c = rise_matrix_plain(
-            dx->data + risei_image_at(dx, c->stride * rows.first + ky - c->pad,
-                                      c->stride * columns.first + kx - c->pad),
-            0);
+        p.b =
+            rise_matrix_transpose(rise_matrix_plain(w + c->weights + (ptrdiff_t)tap * tap_size, f));
+        p.c = rise_matrix_plain(dx->data + risei_image_at(dx, c->stride * rows.first + ky - c->pad,
+                                                          c->stride * columns.first + kx - c->pad),
+                                0);
         p.c.rows = risei_image_walk(dx, rows.count, columns.count, c->stride);
         risei_product_run(d, &p);
     }
@@ -3748,10 +3774,12 @@ RISEI_FN void risei_conv_backward_bands(const risei_device *d, const risei_conv 
         }
 }
 /* Computes dx, tap by tap or band by band. With fewer than BANDS_IMAGES images, bands are not cut,
-   so they multiply zeros. Tap by tap multiplies no zeros, but reads and writes dx once per tap. Tap
-   by tap is faster if the zeros are many: no padding and a narrow dy. Each tap must also have
-   enough multiplications: many filters. The residual units of IMPALA have padding, so their dx goes
-   band by band.
+   so they multiply zeros. Tap by tap multiplies no zeros, but reads and writes dx once per tap.
+
+   Tap by tap is faster under two conditions. First, zeros must be a large share of the patches of
+   dy. This is so if the conv has no padding and dy has at most 16 columns. Second, each tap must
+   have enough multiplications: at least 32 filters. The residual units of IMPALA have padding, so
+   their dx is computed band by band.
 
    For one image of Nature's third layer, tap by tap was 1.4 times as fast as bands (`make
    bench-kernels`, row nature3, b1, data). For four images, tap by tap executed 0.63 times the
@@ -3766,7 +3794,8 @@ RISEI_FN void risei_conv_backward_images(const risei_device *d, const risei_conv
         risei_conv_backward_bands(d, c, w, count, dy, dx);
 }
 /* The job of the data gradient of a large batch. Each part computes dx of some of the images. The
-   job is divided once, instead of each of its about forty products. */
+   job is divided once. The alternative is to divide each product: 36 for each group of images in
+   the second conv of RISE_NETWORK_NATURE. */
 typedef struct risei_conv_data_job {
     const rise_kernels *kernels;
     const risei_conv *conv;
@@ -3804,8 +3833,8 @@ RISEI_FN void risei_conv_backward_data(const risei_device *d, const risei_conv *
     else
         risei_device_run(d, risei_conv_work(c, count), risei_conv_data_part, &j);
 }
-/* Computes dW, db and dx. dy is the gradient before the ReLU. dx may be NULL; otherwise dy needs
-   c->dy_padding of padding. */
+/* Computes dW, db and dx. dy is the gradient of conv(x), before any ReLU. dx may be NULL; otherwise
+   dy needs c->dy_padding of padding. */
 RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, const rise_real *w,
                                   rise_real *g, int count, const risei_image *x,
                                   const risei_image *dy, const risei_image *dx)
@@ -3822,7 +3851,8 @@ RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, co
 typedef struct risei_encoder_input {
     /* [count], with the padding of the first layer's x; NULL: the input is stacks of frames */
     rise_real *images;
-    /* [count][stack]; NULL as the first frame of a stack: the image is black */
+    /* [count][stack]: pointers to frames, each [height][width][channels] bytes. If the first frame
+       of a stack is NULL, the image is black. */
     const uint8_t *const *frames;
     int stack;
 } risei_encoder_input;
@@ -3843,8 +3873,8 @@ RISEI_FN int risei_frames_chunk_images(const risei_image *x)
 }
 /* Converts stack n of `count` to an image at `out`. The image has the shape and padding of x.
    Prefetches the first RISEI_PREFETCH_BYTES of each frame of the next stack. */
-RISEI_FN void risei_encoder_input_stack(const rise_kernels *k, const risei_encoder_input *input,
-                                       int n, int count, const risei_image *x, rise_real *out)
+RISEI_FN void risei_encoder_input_convert(const rise_kernels *k, const risei_encoder_input *input,
+                                          int n, int count, const risei_image *x, rise_real *out)
 {
     const uint8_t *const *const next = input->frames + (ptrdiff_t)(n + 1) * input->stack;
     int const channels = x->channels / input->stack, bytes = x->height * x->width * channels;
@@ -3896,8 +3926,8 @@ RISEI_FN void risei_frames_conv_part(void *job, int part, int parts, void *scrat
         rise_product p;
         images = end - n < chunk ? end - n : chunk;
         for (i = 0; i < images; i++)
-            risei_encoder_input_stack(j->kernels, j->input, n + i, end, &x,
-                                     x.data + i * risei_image_size(&x));
+            risei_encoder_input_convert(j->kernels, j->input, n + i, end, &x,
+                                        x.data + i * risei_image_size(&x));
         if (j->y != NULL)
             p = risei_conv_forward_product(j->conv, j->w, images, &x, &y, j->relu);
         else
@@ -3923,7 +3953,8 @@ RISEI_FN void risei_frames_conv_forward(const risei_device *d, const risei_conv 
     job.x = x, job.y = y, job.relu = relu;
     risei_frames_conv_run(d, &job);
 }
-/* Computes dW and db; frames have no gradient. dy is the gradient before the ReLU. */
+/* Computes dW and db; frames have no gradient. dy is the gradient of conv(frames), before any
+   ReLU. */
 RISEI_FN void risei_frames_conv_backward(const risei_device *d, const risei_conv *c, rise_real *g,
                                          int count, const risei_encoder_input *input,
                                          const risei_image *x, const risei_image *dy)
@@ -3947,7 +3978,7 @@ RISEI_FN risei_maxpool_region risei_maxpool_region_of(const risei_conv *c, int o
 {
     int const y = oy * c->pool_stride - c->pool_pad, x = ox * c->pool_stride - c->pool_pad;
     risei_maxpool_region r;
-    if (c->pool == RISEI_POOL_ADAPTIVE) {
+    if (c->pool == RISEI_MAXPOOL_ADAPTIVE) {
         r.y0 = oy * c->out_height / c->pooled_height,
         r.y1 = risei_ceil_div((oy + 1) * c->out_height, c->pooled_height);
         r.x0 = ox * c->out_width / c->pooled_width,
@@ -4040,8 +4071,7 @@ RISEI_FN void risei_maxpool_backward(const risei_device *d, const risei_conv *c,
                      &job);
 }
 
-/* dx = dy where the ReLU's output `out` is positive, else 0. The three images may have different
-   padding; dy and dx may be the same image. */
+/* The job of risei_relu_mask. */
 typedef struct risei_relu_job {
     const rise_kernels *kernels;
     int count;
@@ -4061,8 +4091,10 @@ RISEI_FN void risei_relu_part(void *job, int part, int parts, void *scratch)
                 j->dy->data + n * risei_image_size(j->dy) + risei_image_at(j->dy, iy, 0),
                 j->dx->data + n * risei_image_size(j->dx) + risei_image_at(j->dx, iy, 0));
 }
+/* Computes dx = dy where the ReLU's output `out` is positive, else 0, for `count` images. The
+   padding of out, dy and dx may differ. dy and dx may be the same memory. */
 RISEI_FN void risei_relu_mask(const risei_device *d, int count, const risei_image *out,
-                                  const risei_image *dy, const risei_image *dx)
+                              const risei_image *dy, const risei_image *dx)
 {
     risei_relu_job job;
     job.kernels = d->kernels;
@@ -4071,7 +4103,8 @@ RISEI_FN void risei_relu_mask(const risei_device *d, int count, const risei_imag
     risei_device_run(d, (double)count * (double)risei_image_size(out), risei_relu_part, &job);
 }
 
-/* Computes to += from for `count` images, which may have different padding. */
+/* Adds the pixels of `from` to the pixels of `to`, for `count` images. The padding of `from` and
+   `to` may differ. */
 RISEI_FN void risei_image_add(const risei_device *d, int count, const risei_image *from,
                               const risei_image *to)
 {
@@ -4085,21 +4118,21 @@ RISEI_FN void risei_image_add(const risei_device *d, int count, const risei_imag
 
 enum { RISEI_RESIDUAL_MAX = 4 }; /* the most residual units after a conv layer */
 
-/* Conv layers, an optional adaptive pool and an optional linear layer: frames
+/* Conv layers, an optional adaptive pool and an optional linear layer: images
    [count][height][width][channels] -> features [count][out]. */
 typedef struct risei_encoder {
     int height, width, channels;
     int layers;
     risei_conv conv[RISE_MAX_CONV];
     int residuals[RISE_MAX_CONV]; /* residual units after the layer */
-    /* The first conv of the layer's residual units. The others have the same shape and follow it in
-       the parameters. */
+    /* The first conv of the layer's residual units. The other convs have the same shape. Their
+       parameters follow those of the first conv. */
     risei_conv residual[RISE_MAX_CONV];
     /* The adaptive pool after the last layer: none if its `pool` is 0. It has no weights. */
     risei_conv adaptive_pool;
-    int flat;  /* numbers per image after the last layer and the adaptive pool */
+    int flat;       /* numbers per image after the last layer and the adaptive pool */
     int has_linear; /* 1: there is a linear layer */
-    int relu;  /* 1: a ReLU follows the linear layer */
+    int relu;       /* 1: a ReLU follows the linear layer */
     risei_linear linear;
     int out;
 } risei_encoder;
@@ -4148,7 +4181,7 @@ RISEI_FN risei_encoder risei_encoder_make(risei_parameters *p, int height, int w
         }
     }
     if (pool_to > 0) {
-        e.adaptive_pool.pool = RISEI_POOL_ADAPTIVE, e.adaptive_pool.filters = channels;
+        e.adaptive_pool.pool = RISEI_MAXPOOL_ADAPTIVE, e.adaptive_pool.filters = channels;
         e.adaptive_pool.out_height = height, e.adaptive_pool.out_width = width;
         e.adaptive_pool.pooled_height = e.adaptive_pool.pooled_width = height = width = pool_to;
     }
@@ -4173,8 +4206,8 @@ RISEI_FN risei_conv risei_residual_conv(const risei_encoder *e, int l, int i)
 RISEI_FN void risei_conv_initialise(const risei_conv *c, rise_real *w, risei_random *random)
 {
     int const fan_in = c->size * c->size * c->channels;
-    risei_initialise(w + c->weights, (size_t)fan_in * (size_t)c->filters, fan_in, random);
-    risei_initialise(w + c->bias, (size_t)c->filters, fan_in, random);
+    risei_parameters_draw(w + c->weights, (size_t)fan_in * (size_t)c->filters, fan_in, random);
+    risei_parameters_draw(w + c->bias, (size_t)c->filters, fan_in, random);
 }
 RISEI_FN void risei_encoder_initialise(const risei_encoder *e, rise_real *w, risei_random *random)
 {
@@ -4198,9 +4231,9 @@ RISEI_FN void risei_image_take(risei_arena *arena, risei_image *image, int count
 }
 /* Makes the images of layer l: activations for `count` images, gradients for the first `learn`.
 
-   dout[l] is the same image as dy[l], with two exceptions. After a pool, the two have different
-   shapes. In the last layer without residual units, dout[l] has no padding, because features have
-   none. */
+   dout[l] is the same image as dy[l], with two exceptions. In a layer with a pool, dout[l] has the
+   shape after the pool, and dy[l] has the shape before the pool. In the last layer without residual
+   units, dout[l] has no padding, because features have no padding. */
 RISEI_FN void risei_encoder_layout_layer(risei_arena *arena, const risei_encoder *e,
                                          risei_encoder_data *a, int l, int count, int learn)
 {
@@ -4217,8 +4250,9 @@ RISEI_FN void risei_encoder_layout_layer(risei_arena *arena, const risei_encoder
         a->y[l] = risei_image_make(c->out_height, c->out_width, c->filters, 0);
         risei_image_take(arena, &a->y[l], count);
     }
-    /* The two 3 x 3 convs of a residual unit read dout[l] and dresidual[l][1] as their dy, with
-       padding 1. */
+    /* Each 3 x 3 conv of a residual unit needs a dy with padding 1. The dy of the first conv is
+       dresidual[l][1]. The dy of the second conv is dout[l]. dout[l] may be the same image as
+       dy[l]. */
     a->dy[l] = risei_image_make(c->out_height, c->out_width, c->filters,
                                 residuals > 0 && dy_padding < 1 ? 1 : dy_padding);
     risei_image_take(arena, &a->dy[l], learn);
@@ -4264,7 +4298,7 @@ RISEI_FN void risei_encoder_layout(risei_arena *arena, const risei_encoder *e,
     if (learn > 0)
         a->dfeatures =
             e->has_linear ? RISEI_TAKE(arena, rise_real, risei_times((size_t)learn, (size_t)e->out))
-                     : a->dflat.data;
+                          : a->dflat.data;
 }
 
 /* Runs the residual units of layer l on in[l + 1], in place: x += conv(relu(conv(relu(x)))). */
@@ -4400,7 +4434,7 @@ typedef struct risei_cell_row {
     /* Before backward: the gradient of h_next. After backward, if `direct` is 1: the gradient of h
        without the part that passes through the recurrent product. */
     rise_real *dh;
-    rise_real *dc;     /* before backward: the gradient of c_next; after: the gradient of c */
+    rise_real *dc; /* before backward: the gradient of c_next; after: the gradient of c */
     /* [gates][units], written by backward: the gradient of the activations' inputs */
     rise_real *dgates;
     /* [gates][units], written by backward if `separate` is 1: the gradient of u */
@@ -4552,9 +4586,9 @@ RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int windo
     rise_real *bias = w + c->x.bias, *keep = bias + kind->keep_gate * c->units;
     int i;
     risei_linear_initialise_weights(&c->x, w, c->units, random);
-    risei_initialise(bias, out, c->units, random);
+    risei_parameters_draw(bias, out, c->units, random);
     if (kind->recurrent) risei_linear_initialise_weights(&c->h, w, c->units, random);
-    if (kind->recurrent_bias) risei_initialise(w + c->h.bias, out, c->units, random);
+    if (kind->recurrent_bias) risei_parameters_draw(w + c->h.bias, out, c->units, random);
     for (i = 0; i < c->units; i++) {
         keep[i] = 1 + (rise_real)(window - 1) * risei_random_uniform(random);
         rise_kernels_of(RISE_ISA_REF)->log(1, &keep[i], &keep[i]);
@@ -4592,8 +4626,8 @@ typedef struct risei_sequence {
     rise_real *dgates, *du; /* gradients of gates and u; the same buffer unless `separate` */
     /* [ends][rows][units]: the gradient of h, written by the caller; backward overwrites it */
     rise_real *dh;
-    rise_real *dc;          /* [rows][units]: the same for c, after the last step only */
-    rise_real *dx;          /* [entries][in], or NULL if no gradient of the inputs is needed */
+    rise_real *dc; /* [rows][units]: the same for c, after the last step only */
+    rise_real *dx; /* [entries][in], or NULL if no gradient of the inputs is needed */
     /* rise_matrix_panels [gates * units][units]: the recurrent weights, transposed */
     rise_real *transposed;
 } risei_sequence;
@@ -4767,8 +4801,8 @@ RISEI_FN void risei_transpose_panels(const rise_real *weights, int in, int out,
         for (i0 = 0; i0 < in; i0 += RISE_PANEL)
             for (j = j0; j < out && j < j0 + RISE_PANEL; j += tile)
                 for (i = i0; i < in && i < i0 + RISE_PANEL; i += tile) {
-                    const rise_real *x =
-                        weights + i * from.rows.step[0] + risei_matrix_column(&from, j);
+                    const rise_real *x = weights + i * from.rows.step[0] +
+                                         risei_matrix_column(&from, j);
                     rise_real *y = transposed + j * to.rows.step[0] + risei_matrix_column(&to, i);
                     if (tile == 4)
                         risei_transpose4(x, from.rows.step[0], y, to.rows.step[0]);
@@ -5010,8 +5044,8 @@ RISEI_FN rise_real risei_loss_huber(int count, int stride, const rise_real *z, c
         rise_real sum = 0;
         for (j = 0; j < count; j++) {
             rise_real const error = target[j] - z[(ptrdiff_t)i * stride];
-            rise_real const asymmetry =
-                tau != NULL ? risei_abs(tau[i] - (rise_real)(error < 0)) : 1;
+            rise_real const asymmetry = tau != NULL ? risei_abs(tau[i] - (rise_real)(error < 0))
+                                                    : 1;
             rise_real slope, huber = risei_huber(error, &slope);
             loss = loss + asymmetry * huber;
             sum = sum + asymmetry * slope;
@@ -5094,13 +5128,13 @@ typedef struct risei_heads {
 /* Activations of `rows` batch rows. The gradients have `learn` rows, see risei_heads_layout. x and
    dx are buffers of the risei_pass. */
 typedef struct risei_heads_data {
-    rise_real *x;                          /* [rows][in] */
-    rise_real *tau;                        /* IQN: [rows][taus] fractions */
+    rise_real *x;             /* [rows][in] */
+    rise_real *tau;           /* IQN: [rows][taus] fractions */
     rise_real *cosines, *phi; /* IQN: [rows][taus][RISEI_COSINES] and [rows][taus][in] */
-    rise_real *mixed;                      /* [rows][taus][in]: x * phi for IQN, else the array x */
+    rise_real *mixed;         /* [rows][taus][in]: x * phi for IQN, else the array x */
     /* [rows][taus][hidden.out], [rows][taus][atoms], [rows][taus][actions][atoms] */
     rise_real *hidden, *value, *advantage;
-    rise_real *z, *q;                      /* [rows][taus][actions][atoms], [rows][actions] */
+    rise_real *z, *q; /* [rows][taus][actions][atoms], [rows][actions] */
     rise_real *dx, *dphi, *dmixed, *dhidden, *dvalue, *dadvantage;
     rise_real *dz; /* [learn][taus][actions][atoms]; C51: the gradient of the logits */
 } risei_heads_data;
@@ -5313,8 +5347,7 @@ RISEI_FN void risei_noise_apply(const risei_device *d, const risei_heads *h, con
         const rise_real *out = noise + l->in;
         for (at = 0; at < l->out; at += m.run) {
             ptrdiff_t const panel = (ptrdiff_t)l->weights + risei_matrix_column(&m, at);
-            d->kernels->perturb(l->in, m.run, w + panel + h->sigma, noise, out + at,
-                                noisy + panel);
+            d->kernels->perturb(l->in, m.run, w + panel + h->sigma, noise, out + at, noisy + panel);
         }
         d->kernels->multiply(l->out, w + (ptrdiff_t)l->bias + h->sigma, out, 1, noisy + l->bias);
         noise = out + l->out;
@@ -5377,12 +5410,10 @@ RISEI_FN void risei_quantile_forward(const risei_device *d, const risei_heads *h
     ptrdiff_t const in = h->in;
     int const all = rows * h->taus;
     int i;
-    for (i = 0; i < all; i++)
-        risei_cosines(a->tau[i], a->cosines + (ptrdiff_t)i * RISEI_COSINES);
+    for (i = 0; i < all; i++) risei_cosines(a->tau[i], a->cosines + (ptrdiff_t)i * RISEI_COSINES);
     risei_linear_forward(d, &h->quantile, w, all, a->cosines, RISEI_COSINES, a->phi, in, 1);
     for (i = 0; i < all; i++)
-        d->kernels->multiply(h->in, a->x + i / h->taus * in, a->phi + i * in, 0,
-                             a->mixed + i * in);
+        d->kernels->multiply(h->in, a->x + i / h->taus * in, a->phi + i * in, 0, a->mixed + i * in);
 }
 /* Computes dx from dmixed, summed over the fractions of a batch row. Writes the gradient of the
    layer `quantile` to g. */
@@ -5497,14 +5528,15 @@ typedef struct risei_memory_kind {
 } risei_memory_kind;
 
 /* In the order of rise_memory. */
-static const risei_memory_kind risei_memory_kinds[] = {
-    {"rise", 1, 1, 0, {0.5, 0.05}}, {"none", 0, 0, 0, {1, 1}}, {"full", 1, 0, 1, {1, 1}}};
+static const risei_memory_kind risei_memory_kinds[] = {{"rise", 1, 1, 0, {0.5, 0.05}},
+                                                       {"none", 0, 0, 0, {1, 1}},
+                                                       {"full", 1, 0, 1, {1, 1}}};
 RISEI_CHECK_TABLE_SIZE(risei_memory_kinds, RISE_MEMORY_COUNT);
 
 typedef struct risei_net {
     const risei_memory_kind *memory;
     rise_fusion fusion;
-    risei_encoder encoder;   /* the learnable encoder: a stack of frames -> features */
+    risei_encoder encoder; /* the learnable encoder: a stack of frames -> features */
     /* sizes of the cell's input: the embedding or the features, then the action and the reward */
     int embedding, extras;
     risei_cell cell;         /* all zero if memory->recurrent is 0 */
@@ -5514,9 +5546,9 @@ typedef struct risei_net {
     int norm;                /* 1: LayerNorm between the fusion and the heads */
     size_t gain, shift;      /* [fused]: offsets of the LayerNorm's parameters */
     risei_heads heads;
-    int spectral;            /* 1: spectral normalisation of the convs in residual units */
-    size_t parameters;       /* number of trained parameters */
-    size_t weights_size;     /* parameters + the sizes of all u, see Spectral normalisation */
+    int spectral;        /* 1: spectral normalisation of the convs in residual units */
+    size_t parameters;   /* number of trained parameters */
+    size_t weights_size; /* parameters + the sizes of all u, see Spectral normalisation */
 } risei_net;
 
 /* Activations of one pass, and their gradients. `rows` is the number of batch rows: environment
@@ -5573,8 +5605,8 @@ RISEI_FN size_t risei_spectral_size(const risei_net *n)
 /* Computes y = W x [rows] or, if `transposed`, y = W^T x [columns]. Then divides y by the norm of
    y. Returns the norm. 1e-12 is added to the norm, so a zero y causes no division by 0. */
 RISEI_FN rise_real risei_spectral_multiply(const risei_device *d, const rise_real *w, int rows,
-                                       int columns, int transposed, const rise_real *x,
-                                       rise_real *y)
+                                           int columns, int transposed, const rise_real *x,
+                                           rise_real *y)
 {
     rise_product p;
     rise_real length;
@@ -5761,8 +5793,8 @@ RISEI_FN void risei_fusion_forward(const risei_device *d, const risei_net *n, co
     for (r = 0; r < rows; r++) {
         rise_real *fused = a->fused + (ptrdiff_t)r * n->fused_size;
         rise_real *context = concat ? fused + f : a->context + (ptrdiff_t)r * units;
-        const rise_real *state =
-            units > 0 ? a->sequence.h + (ptrdiff_t)a->state_row[r] * units : NULL;
+        const rise_real *state = units > 0 ? a->sequence.h + (ptrdiff_t)a->state_row[r] * units
+                                           : NULL;
         memcpy(fused, a->encoder.features + (ptrdiff_t)a->feature_row[r] * f,
                (size_t)f * sizeof *fused);
         for (i = 0; i < units; i++) context[i] = n->context_scale * state[i];
@@ -5848,8 +5880,8 @@ RISEI_FN void risei_net_forward(const risei_device *d, const risei_net *n, const
     int i;
     risei_encoder_forward(d, &n->encoder, w, images, input, &a->encoder);
     for (i = 0; i < images && n->memory->encodes_window; i++)
-        memcpy(a->sequence.x + (ptrdiff_t)i * n->cell.in,
-               a->encoder.features + (ptrdiff_t)i * f, (size_t)f * sizeof *a->fused);
+        memcpy(a->sequence.x + (ptrdiff_t)i * n->cell.in, a->encoder.features + (ptrdiff_t)i * f,
+               (size_t)f * sizeof *a->fused);
     if (n->memory->recurrent) risei_cell_forward(d, &n->cell, w, &a->sequence);
     risei_fusion_forward(d, n, w, rows, a);
     risei_norm_forward(d, n, w, rows, a);
@@ -5859,7 +5891,7 @@ RISEI_FN void risei_net_forward(const risei_device *d, const risei_net *n, const
    also reach the heads directly, without the cell. First sets dfeatures of the burn-in to zero,
    because risei_cell_backward writes no gradient for the burn-in. */
 RISEI_FN void risei_net_add_direct_gradient(const risei_device *d, const risei_net *n, int rows,
-                                     risei_pass *a)
+                                            risei_pass *a)
 {
     int const f = n->encoder.out;
     int i;
@@ -5899,7 +5931,7 @@ RISEI_FN void risei_net_backward(const risei_device *d, const risei_net *n, cons
    finite. Main type: risei_optimizer. Uses rooms kernels, threads. Test: tests/kernels.c. */
 
 typedef struct risei_optimizer {
-    rise_real *m, *v;      /* [parameters]: first and second moments of the gradient */
+    rise_real *m, *v; /* [parameters]: first and second moments of the gradient */
     /* [blocks]: one number for each block of RISEI_OPTIMIZER_BLOCK parameters: the sum of squares
        of the block. After risei_optimizer_adam_part: 1 if all weights of the part are finite, else
        0. */
@@ -5941,12 +5973,12 @@ RISEI_FN void risei_optimizer_squares_part(void *job, int part, int parts, void 
     size_t at, end;
     (void)scratch;
     for (at = risei_optimizer_range(j, part, parts, &end); at < end; at += block)
-        j->optimizer->per_block[at / block] = j->kernels->dot(
-            (ptrdiff_t)(end - at < block ? end - at : block), j->g + at, j->g + at);
+        j->optimizer->per_block[at / block] =
+            j->kernels->dot((ptrdiff_t)(end - at < block ? end - at : block), j->g + at, j->g + at);
 }
 /* Returns the sum of squares of x [count]. Overwrites o->per_block. */
 RISEI_FN double risei_optimizer_sum_squares(const risei_device *d, risei_optimizer *o, size_t count,
-                                  const rise_real *x)
+                                            const rise_real *x)
 {
     double total = 0;
     size_t i;
@@ -5975,8 +6007,8 @@ RISEI_FN void risei_optimizer_adam_part(void *job, int part, int parts, void *sc
    its norm is `clip`; clip = 0: no clipping. Returns the norm before clipping. If the norm is NaN
    or infinite, changes neither w nor the moments. */
 RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o, size_t count,
-                                     rise_real *w, const rise_real *g, double rate, double epsilon,
-                                     double clip)
+                                       rise_real *w, const rise_real *g, double rate,
+                                       double epsilon, double clip)
 {
     double const norm = sqrt(risei_optimizer_sum_squares(d, o, count, g));
     size_t i;
@@ -6039,19 +6071,19 @@ typedef struct risei_history {
     /* size: numbers of an embedding. f32: 1 stores embeddings and recurrent states as rise_real in
        `full` and `full_state`, 0 stores them as 16-bit floats in `half` and `half_state`. */
     int size, f32;
-    int mask_bytes;      /* bytes of a mask, which has one bit per action; 0: no masks */
-    int64_t *written;    /* [lanes]: slots written since the start, overwritten ones included */
-    uint8_t *frames;     /* [lanes][capacity][frame_bytes] */
-    uint16_t *half;      /* [lanes][capacity][size]: embeddings if f32 is 0 */
-    rise_real *full;     /* [lanes][capacity][size]: embeddings if f32 is 1 */
-    float *rewards;      /* [lanes][capacity] */
-    int16_t *actions;    /* [lanes][capacity] */
+    int mask_bytes;   /* bytes of a mask, which has one bit per action; 0: no masks */
+    int64_t *written; /* [lanes]: slots written since the start, overwritten ones included */
+    uint8_t *frames;  /* [lanes][capacity][frame_bytes] */
+    uint16_t *half;   /* [lanes][capacity][size]: embeddings if f32 is 0 */
+    rise_real *full;  /* [lanes][capacity][size]: embeddings if f32 is 1 */
+    float *rewards;   /* [lanes][capacity] */
+    int16_t *actions; /* [lanes][capacity] */
     /* [lanes][capacity]: rise_event. If RISE_FIRST comes before the old episode has ended, the
        event of the old episode's last frame becomes RISE_TRUNCATED. */
     uint8_t *events;
-    int32_t *index;      /* [lanes][capacity]: frames since the first frame of the episode */
-    uint8_t *masks;      /* [lanes][capacity][mask_bytes] */
-    int state;           /* numbers of a recurrent state: h, then c; 0: states are not stored */
+    int32_t *index; /* [lanes][capacity]: frames since the first frame of the episode */
+    uint8_t *masks; /* [lanes][capacity][mask_bytes] */
+    int state;      /* numbers of a recurrent state: h, then c; 0: states are not stored */
     /* [lanes][capacity][state]: the recurrent state before the step of the frame; if f32 is 0 */
     uint16_t *half_state;
     rise_real *full_state; /* the same if f32 is 1 */
@@ -6119,7 +6151,7 @@ RISEI_FN void risei_history_embed(risei_history *h, ptrdiff_t slot, const rise_r
 }
 /* Stores a part of the recurrent state of a slot: elements from .. from + count - 1. */
 RISEI_FN void risei_history_store_state(risei_history *h, ptrdiff_t slot, int from, int count,
-                                       const rise_real *state)
+                                        const rise_real *state)
 {
     ptrdiff_t const at = slot * h->state + from;
     int i;
@@ -6128,7 +6160,7 @@ RISEI_FN void risei_history_store_state(risei_history *h, ptrdiff_t slot, int fr
 }
 /* Reads what risei_history_store_state stored. */
 RISEI_FN void risei_history_load_state(const rise_kernels *k, const risei_history *h,
-                                         ptrdiff_t slot, int from, int count, rise_real *state)
+                                       ptrdiff_t slot, int from, int count, rise_real *state)
 {
     ptrdiff_t const at = slot * h->state + from;
     if (h->f32)
@@ -6159,8 +6191,8 @@ typedef struct risei_observation {
     const uint8_t *frame;
     const rise_real *embedding; /* [size] */
     float reward;
-    int event;                  /* rise_event */
-    const uint8_t *allowed;     /* [actions] bytes, or NULL for all */
+    int event;              /* rise_event */
+    const uint8_t *allowed; /* [actions] bytes, or NULL for all */
 } risei_observation;
 
 /* Writes the next slot of a lane and returns its number. The caller stores the action later. */
@@ -6200,8 +6232,7 @@ RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h,
     ptrdiff_t const slot = risei_history_slot(h, lane, at);
     int i;
     if (!h->f32) k->half_to_real(h->size, h->half + slot * h->size, out);
-    if (h->f32 && h->size > 0)
-        memcpy(out, h->full + slot * h->size, (size_t)h->size * sizeof *out);
+    if (h->f32 && h->size > 0) memcpy(out, h->full + slot * h->size, (size_t)h->size * sizeof *out);
     if (extras == 0) return;
     out += h->size;
     for (i = 0; i < extras; i++) out[i] = 0;
@@ -6232,7 +6263,7 @@ RISEI_FN int risei_history_window_start(const risei_history *h, int lane, int64_
 #define RISEI_TREE_LEVELS 22
 typedef struct risei_replay {
     risei_history history;
-    int reach;    /* see risei_replay_reach */
+    int reach; /* see risei_replay_reach */
     int n_step;
     /* desc.window_stride: only every stride-th step of an episode, and its last, can be sampled */
     int window_stride;
@@ -6242,8 +6273,8 @@ typedef struct risei_replay {
     double *tree;
     int levels;
     ptrdiff_t level[RISEI_TREE_LEVELS]; /* offset of each level in `tree` */
-    int64_t ready; /* number of leaves that are not 0 */
-    double largest_leaf; /* the largest leaf so far; new transitions get it */
+    int64_t ready;                      /* number of leaves that are not 0 */
+    double largest_leaf;                /* the largest leaf so far; new transitions get it */
 } risei_replay;
 
 RISEI_FN void risei_replay_layout(risei_arena *arena, risei_replay *r)
@@ -6274,8 +6305,8 @@ RISEI_FN void risei_replay_tree_set(risei_replay *r, ptrdiff_t slot, double valu
     for (l = 1; l < r->levels; l++) {
         const double *x = r->tree + r->level[l - 1] + slot / 8 * 8;
         slot /= 8;
-        r->tree[r->level[l] + slot] =
-            ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
+        r->tree[r->level[l] + slot] = ((x[0] + x[1]) + (x[2] + x[3])) +
+                                      ((x[4] + x[5]) + (x[6] + x[7]));
     }
 }
 /* Chooses the half of a node in which a search continues. Returns 1 for the right half, else 0. For
@@ -6300,7 +6331,7 @@ RISEI_FN void risei_replay_tree_find(const risei_replay *r, int count, double *m
         for (i = 0; i < count; i++) {
             const double *x = r->tree + r->level[l] + 8 * leaf[i];
             int at = 4 * risei_replay_tree_descend((x[0] + x[1]) + (x[2] + x[3]),
-                                            (x[4] + x[5]) + (x[6] + x[7]), &mass[i]);
+                                                   (x[4] + x[5]) + (x[6] + x[7]), &mass[i]);
             at += 2 * risei_replay_tree_descend(x[at] + x[at + 1], x[at + 2] + x[at + 3], &mass[i]);
             at += risei_replay_tree_descend(x[at], x[at + 1], &mass[i]);
             leaf[i] = 8 * leaf[i] + at;
@@ -6371,7 +6402,7 @@ RISEI_FN void risei_replay_append(risei_replay *r, int lane, const risei_observa
 /* An action and its n-step return. */
 typedef struct risei_transition {
     int lane;
-    int64_t at;         /* the number of the slot where the transition starts */
+    int64_t at; /* the number of the slot where the transition starts */
     int action;
     int steps;          /* number of rewards: n, or fewer if the episode ended */
     rise_real reward;   /* r_1 + discount r_2 + discount^2 r_3 + ... */
@@ -6447,8 +6478,8 @@ RISEI_FN void risei_replay_weights(const rise_kernels *k, int count, const risei
    or that are disabled. Skips a td that is NaN or infinite, because the kernels' log and exp would
    turn such a td into a finite leaf. Overwrites work [count]. */
 RISEI_FN void risei_replay_set_priorities(risei_replay *r, const rise_kernels *k, int count,
-                                  const risei_transition *t, const rise_real *td, double exponent,
-                                  rise_real *work)
+                                          const risei_transition *t, const rise_real *td,
+                                          double exponent, rise_real *work)
 {
     const risei_history *h = &r->history;
     int i;
@@ -6471,8 +6502,9 @@ RISEI_FN void risei_replay_set_priorities(risei_replay *r, const rise_kernels *k
 
    The kinds here are the random projections SIGNS, GAUSSIAN and SPARSE, the random conv net CONV,
    the agent's own conv layers SNAPSHOT, the small image DOWNSAMPLE, and the user's function USER.
-   RESNET18 is in room pretrained. The table of all kinds is in room embedder. Code outside these
-   three rooms calls the functions of a kind's descriptor and never compares kinds.
+   RESNET18 is in room pretrained. The table of all kinds is in room embedder. Only room embedder
+   calls the functions of a kind's descriptor. Other rooms call room embedder and never compare
+   kinds.
 
    Main types: risei_frozen_kind (the descriptor), risei_frozen (one agent's encoder).
    Uses rooms memory, random, kernels, layers. Tests: tests/agent.c, tests/snapshot.c. */
@@ -6496,7 +6528,7 @@ typedef struct risei_frozen {
     rise_real *next_weights;
     /* SNAPSHOT: number of weights that a snapshot copies from the learnable encoder. These are the
        weights of all conv layers. Both nets store their conv layers first. Other kinds: 0. */
-    size_t copied;
+    size_t snapshot_weights;
 } risei_frozen;
 
 /* The descriptor of a kind of frozen encoder. Members that a kind does not need are 0 or NULL. */
@@ -6537,9 +6569,9 @@ RISEI_FN void *risei_frozen_store(risei_arena *arena, const void *state, size_t 
 
 /* The state of the random projections SIGNS, GAUSSIAN and SPARSE.
 
-   A random projection computes raw [size] = x [inputs] matrix [inputs][size] / sqrt(inputs). x
-   holds the mean of each square of pool x pool pixels, for each channel. Pixels are scaled to
-   [0, 1]. A square that the right or bottom edge of the frame cuts is padded with zeros. The
+   A random projection computes raw [size] = means [inputs] matrix [inputs][size] / sqrt(inputs).
+   `means` holds the mean of each square of pool x pool pixels, for each channel. Pixels are scaled
+   to [0, 1]. A square that the right or bottom edge of the frame cuts is padded with zeros. The
    entries of the matrix are random, with mean 0 and variance 1. */
 typedef struct risei_frozen_projection {
     int pool;   /* side of a square, in pixels */
@@ -6812,7 +6844,7 @@ RISEI_FN void risei_frozen_snapshot_layout(risei_arena *arena, risei_frozen *f,
                                            const rise_agent_desc *desc)
 {
     risei_frozen_conv c = risei_frozen_conv_make(f, desc, desc->frame_stack);
-    f->copied = c.net.linear.weights; /* the linear layer follows all conv layers */
+    f->snapshot_weights = c.net.linear.weights; /* the linear layer follows all conv layers */
     f->next_weights = RISEI_TAKE(arena, rise_real, c.parameters);
     risei_frozen_conv_take(arena, f, &c);
 }
@@ -7034,7 +7066,7 @@ RISEI_FN risei_resnet risei_resnet_make(int height, int width, int channels, int
         desc.size = layer->size, desc.stride = layer->stride, desc.pad = layer->size / 2;
         if (l == 0) desc.pool = 3, desc.pool_stride = 2, desc.pool_pad = 1;
         *c = risei_conv_make(&p, &desc, in->height, in->width, in->channels);
-        c->frozen = 1;
+        c->panels = 1;
         r.norm[l] = risei_parameters_reserve(&p, 3 * (size_t)c->filters);
         if (l == 0) r.stem = risei_image_make(c->out_height, c->out_width, c->filters, 0);
         if (layer->from < layer->to)
@@ -7085,8 +7117,9 @@ RISEI_FN void risei_resnet_forward(const risei_device *d, const risei_resnet *r,
     risei_resnet_normalise(r, frame);
     risei_conv_forward(d, &r->conv[0], r->weights, 1, &r->x[0], &r->stem, 1, 0);
     risei_maxpool_forward(d, &r->conv[0], 1, &r->stem, &r->x[1]);
-    /* A block computes t = relu(conv(from)), then x = relu(shortcut + conv(t)). Inside a stage,
-       `from` is x, and the shortcut is the old x. Else the shortcut is a conv of `from`. */
+    /* A block computes t = relu(conv(from)), then x = relu(shortcut + conv(t)). If its first layer
+       has kernel size 1, that layer computes the shortcut from `from`. In all other blocks, `from`
+       and x are the same image, and the shortcut is the old content of x. */
     for (l = 1; l < RISEI_RESNET_CONVS; l += 2) {
         const risei_resnet_layer *block = &risei_resnet_layers[l];
         const risei_image *from = &r->x[block->from], *x = &r->x[block->to], *t = &r->t[block->to];
@@ -7130,15 +7163,15 @@ enum {
     RISEI_TENSOR_BATCHES,
     RISEI_TENSOR_ROLES
 };
-static const char *const risei_tensor_ends[RISEI_TENSOR_ROLES] = {
+static const char *const risei_tensor_suffixes[RISEI_TENSOR_ROLES] = {
     ".weight", ".weight", ".bias", ".running_mean", ".running_var", ".num_batches_tracked"};
 
 /* The index of a needed tensor is RISEI_TENSORS_PER_LAYER * layer + role. */
 enum {
     RISEI_TENSORS_PER_LAYER = RISEI_TENSOR_BATCHES, /* only the needed ones */
-    RISEI_TENSORS = RISEI_TENSORS_PER_LAYER * RISEI_RESNET_CONVS,
-    RISEI_TENSOR_IGNORED = RISEI_TENSORS, /* a tensor of ResNet-18 that is not needed */
-    RISEI_TENSOR_UNKNOWN = -1             /* no tensor of ResNet-18 */
+    RISEI_TENSORS_NEEDED = RISEI_TENSORS_PER_LAYER * RISEI_RESNET_CONVS,
+    RISEI_TENSOR_IGNORED = RISEI_TENSORS_NEEDED, /* a tensor of ResNet-18 that is not needed */
+    RISEI_TENSOR_UNKNOWN = -1                    /* no tensor of ResNet-18 */
 };
 
 typedef struct risei_tensor_dtype {
@@ -7183,7 +7216,7 @@ typedef struct risei_tensors {
         /* dtype: index in risei_tensor_dtypes. known: 1 if the header has the tensor. done: 1 if
            risei_tensors_data has chosen the tensor. */
         unsigned char dtype, known, done;
-    } tensor[RISEI_TENSORS];
+    } tensor[RISEI_TENSORS_NEEDED];
     unsigned char chunk[1024]; /* bytes of the current tensor */
     size_t used, filled;       /* bytes of the chunk: already converted, and in total */
     size_t unread;             /* bytes of the current tensor after the chunk */
@@ -7200,7 +7233,8 @@ RISEI_FN int risei_tensors_read(risei_tensors *t, void *bytes, size_t size)
     return t->result == RISE_OK;
 }
 
-/* The functions of the JSON parser return 1, or 0 with t->result set. */
+/* The functions of the JSON parser return 1, or 0 with t->result set. Only risei_json_accept may
+   return 0 without an error. */
 
 /* Sets t->result and the error sentence, unless an earlier failure has set them. Returns 0. */
 RISEI_FN int risei_json_fail(risei_tensors *t, const char *what)
@@ -7369,7 +7403,7 @@ RISEI_FN void risei_tensor_name(int index, char *name, size_t capacity)
     const risei_resnet_layer *layer = &risei_resnet_layers[index / RISEI_TENSORS_PER_LAYER];
     int const role = index % RISEI_TENSORS_PER_LAYER;
     snprintf(name, capacity, "%s%s", role == RISEI_TENSOR_CONV ? layer->conv : layer->norm,
-             risei_tensor_ends[role]);
+             risei_tensor_suffixes[role]);
 }
 /* Returns the index of the tensor with this name, RISEI_TENSOR_IGNORED or RISEI_TENSOR_UNKNOWN. */
 RISEI_FN int risei_tensor_index(const char *name)
@@ -7381,7 +7415,7 @@ RISEI_FN int risei_tensor_index(const char *name)
             const char *const front = role == RISEI_TENSOR_CONV ? layer->conv : layer->norm;
             size_t const length = strlen(front);
             if (strncmp(name, front, length) == 0 &&
-                strcmp(name + length, risei_tensor_ends[role]) == 0)
+                strcmp(name + length, risei_tensor_suffixes[role]) == 0)
                 return role == RISEI_TENSOR_BATCHES ? RISEI_TENSOR_IGNORED
                                                     : RISEI_TENSORS_PER_LAYER * l + role;
         }
@@ -7482,7 +7516,7 @@ RISEI_FN int risei_tensors_header(risei_tensors *t, const risei_resnet *r)
     if (!risei_tensors_entries(t, r)) return 0;
     risei_json_skip_blanks(t);
     if (t->next >= 0) return risei_json_fail(t, "something follows its end");
-    for (i = 0; i < RISEI_TENSORS && t->result == RISE_OK; i++) {
+    for (i = 0; i < RISEI_TENSORS_NEEDED && t->result == RISE_OK; i++) {
         risei_tensor_name(i, name, sizeof name);
         if (!t->tensor[i].known)
             t->result = risei_fail(t->error, RISE_MISMATCH,
@@ -7580,9 +7614,9 @@ RISEI_FN int risei_tensors_data(risei_tensors *t, const risei_resnet *r)
 {
     uint64_t const start = t->at;
     int done, i;
-    for (done = 0; done < RISEI_TENSORS; done++) {
+    for (done = 0; done < RISEI_TENSORS_NEEDED; done++) {
         int first = -1;
-        for (i = 0; i < RISEI_TENSORS; i++)
+        for (i = 0; i < RISEI_TENSORS_NEEDED; i++)
             if (!t->tensor[i].done && (first < 0 || t->tensor[i].begin < t->tensor[first].begin))
                 first = i;
         t->tensor[first].done = 1;
@@ -7623,7 +7657,7 @@ RISEI_FN void risei_resnet_fold(risei_resnet *r)
 }
 /* Checks that all weights are finite after folding, and computes the fingerprint. A checkpoint
    holds the fingerprint, because other weights would give other embeddings. */
-RISEI_FN rise_result risei_resnet_check(risei_resnet *r, rise_error *error)
+RISEI_FN rise_result risei_resnet_finish(risei_resnet *r, rise_error *error)
 {
     size_t i;
     r->fingerprint = 14695981039346656037u; /* FNV-1a, over 32-bit words instead of bytes */
@@ -7659,7 +7693,7 @@ RISEI_FN rise_result risei_resnet_read(risei_resnet *r, rise_read_fn fn, void *u
     risei_json_advance(&t);
     if (!risei_tensors_header(&t, r) || !risei_tensors_data(&t, r)) return t.result;
     risei_resnet_fold(r);
-    return risei_resnet_check(r, error);
+    return risei_resnet_finish(r, error);
 }
 /* Reads the weights of the file at `path`. */
 RISEI_FN rise_result risei_resnet_load(risei_resnet *r, const char *path, rise_error *error)
@@ -7708,8 +7742,8 @@ RISEI_FN uint64_t risei_frozen_resnet18_fingerprint(const risei_frozen *f)
 /* RISE_NO_PRETRAINED leaves out all of the above. RESNET18 then keeps its name, its default size
    and its checks, so a description means the same in every build. Creating an agent fails. */
 
-/* Pixels. The strides before the last stage multiply to 32. So the last stage of a frame of 32 x 32
-   has one pixel. */
+/* Pixels. Five strides of 2 lead from the frame to the images of the last stage. So a frame of
+   32 x 32 has one pixel in the last stage. */
 enum { RISEI_RESNET_SIDE_MIN = 32 };
 
 RISEI_FN rise_result risei_frozen_resnet18_check(const rise_agent_desc *desc, rise_error *error)
@@ -7731,7 +7765,8 @@ RISEI_FN rise_result risei_frozen_resnet18_check(const rise_agent_desc *desc, ri
             RISEI_RESNET_SIDE_MIN);
     if (desc->embedding_size % 8 != 0) /* stage 1 has embedding_size / 8 channels */
         return risei_fail(error, RISE_BAD_DESC,
-                          "embedding_size is %d; RISE_EMBED_RESNET18 has 512, or a multiple of 8",
+                          "embedding_size is %d; RISE_EMBED_RESNET18 needs a multiple of 8 "
+                          "(torchvision's ResNet-18: 512)",
                           desc->embedding_size);
     return RISE_OK;
 }
@@ -7787,42 +7822,41 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
 
 /* The table, indexed by rise_embedding. AUTO has no descriptor, because risei_fill replaces AUTO by
    another value. */
-static const risei_frozen_kind *const risei_frozen_kinds[] = {
-    NULL,
-    &risei_frozen_kind_signs,
-    &risei_frozen_kind_gaussian,
-    &risei_frozen_kind_sparse,
-    &risei_frozen_kind_conv,
-    &risei_frozen_kind_downsample,
-    &risei_frozen_kind_user,
-    &risei_frozen_kind_resnet18,
-    &risei_frozen_kind_snapshot};
-RISEI_CHECK_TABLE_SIZE(risei_frozen_kinds, RISE_EMBED_COUNT);
+static const risei_frozen_kind *const risei_embedder_kinds[] = {NULL,
+                                                                &risei_frozen_kind_signs,
+                                                                &risei_frozen_kind_gaussian,
+                                                                &risei_frozen_kind_sparse,
+                                                                &risei_frozen_kind_conv,
+                                                                &risei_frozen_kind_downsample,
+                                                                &risei_frozen_kind_user,
+                                                                &risei_frozen_kind_resnet18,
+                                                                &risei_frozen_kind_snapshot};
+RISEI_CHECK_TABLE_SIZE(risei_embedder_kinds, RISE_EMBED_COUNT);
 
 /* Returns the name of rise_embedding i in a description's text, or NULL if i is out of range. */
-RISEI_FN const char *risei_embedding_word(int i)
+RISEI_FN const char *risei_embedder_word(int i)
 {
-    if (i < 0 || i >= RISEI_COUNT(risei_frozen_kinds)) return NULL;
-    return risei_frozen_kinds[i] == NULL ? "auto" : risei_frozen_kinds[i]->name;
+    if (i < 0 || i >= RISEI_COUNT(risei_embedder_kinds)) return NULL;
+    return risei_embedder_kinds[i] == NULL ? "auto" : risei_embedder_kinds[i]->name;
 }
 /* Returns the default_size of the description's embedding: a default of embedding_size, or 0. */
 RISEI_FN int risei_embedder_default_size(const rise_agent_desc *desc)
 {
-    const risei_frozen_kind *kind = risei_frozen_kinds[desc->embedding];
+    const risei_frozen_kind *kind = risei_embedder_kinds[desc->embedding];
     return kind != NULL ? kind->default_size : 0;
 }
 /* Returns the final embedding_size of a description whose defaults are filled in. For AUTO returns
    embedding_size unchanged. */
 RISEI_FN int risei_embedder_final_size(const rise_agent_desc *desc)
 {
-    const risei_frozen_kind *kind = risei_frozen_kinds[desc->embedding];
+    const risei_frozen_kind *kind = risei_embedder_kinds[desc->embedding];
     return kind != NULL && kind->final_size != NULL ? kind->final_size(desc) : desc->embedding_size;
 }
 /* Checks the fields that the embedding of a description uses. Requires an embedding other than
    AUTO. */
 RISEI_FN rise_result risei_embedder_check(const rise_agent_desc *desc, rise_error *error)
 {
-    const risei_frozen_kind *kind = risei_frozen_kinds[desc->embedding];
+    const risei_frozen_kind *kind = risei_embedder_kinds[desc->embedding];
     return kind->check != NULL ? kind->check(desc, error) : RISE_OK;
 }
 
@@ -7835,7 +7869,8 @@ typedef struct risei_embedder {
     int statistics_frozen; /* 1: embeddings are standardised */
     int64_t seen;          /* number of embeddings in `mean` and `squares` */
     double *mean;          /* running mean, [size] */
-    double *squares; /* running sum of squared deviations from the mean, [size] (Welford 1962) */
+    double *
+        squared_deviations; /* running sum of squared deviations from the mean, [size] (Welford 1962) */
     rise_real *shift, *gain; /* [size]: standardised = (raw - shift) * gain */
 } risei_embedder;
 
@@ -7848,12 +7883,12 @@ RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e,
     risei_frozen *f = &e->encoder;
     size_t const size = (size_t)desc->embedding_size;
     memset(e, 0, sizeof *e);
-    f->kind = risei_frozen_kinds[desc->embedding];
+    f->kind = risei_embedder_kinds[desc->embedding];
     f->width = desc->frame_width, f->height = desc->frame_height;
     f->channels = desc->frame_channels;
     f->size = desc->embedding_size;
     e->mean = RISEI_TAKE(arena, double, size);
-    e->squares = RISEI_TAKE(arena, double, size);
+    e->squared_deviations = RISEI_TAKE(arena, double, size);
     e->shift = RISEI_TAKE(arena, rise_real, size);
     e->gain = RISEI_TAKE(arena, rise_real, size);
     if (f->kind->layout != NULL) f->kind->layout(arena, f, desc);
@@ -7908,7 +7943,8 @@ RISEI_FN void risei_embedder_observe(risei_embedder *e, const rise_real *raw)
     for (i = 0; i < e->encoder.size; i++) {
         double const before = (double)raw[i] - e->mean[i];
         e->mean[i] = e->mean[i] + before / (double)e->seen;
-        e->squares[i] = e->squares[i] + before * ((double)raw[i] - e->mean[i]);
+        e->squared_deviations[i] = e->squared_deviations[i] +
+                                   before * ((double)raw[i] - e->mean[i]);
     }
 }
 /* Computes shift and gain from the statistics. Later embeddings are standardised. The term 1e-6
@@ -7918,7 +7954,7 @@ RISEI_FN void risei_embedder_freeze_statistics(risei_embedder *e)
     int i;
     e->statistics_frozen = 1;
     for (i = 0; i < e->encoder.size; i++) {
-        double const variance = e->seen > 0 ? e->squares[i] / (double)e->seen : 1;
+        double const variance = e->seen > 0 ? e->squared_deviations[i] / (double)e->seen : 1;
         e->shift[i] = (rise_real)e->mean[i];
         e->gain[i] = (rise_real)(1 / sqrt(variance + 1e-6));
     }
@@ -7966,21 +8002,24 @@ RISEI_FN int risei_embedder_fingerprint(const risei_embedder *e, uint64_t *finge
 /* Returns 1 if the frozen encoder can copy the learnable encoder's conv layers, else 0. */
 RISEI_FN int risei_embedder_takes_snapshots(const risei_embedder *e)
 {
-    return e->encoder.copied > 0;
+    return e->encoder.snapshot_weights > 0;
 }
 
 /* Taking a snapshot of the learnable encoder.
 
-   After a snapshot, all stored frames must be embedded again. Embedding them takes as long as many
-   updates. So the learner spreads the work over many calls. Each of these calls processes a few
-   frames instead of an update. The frames to process are numbered from 0:
+   After a snapshot, all stored frames must be embedded again. This work takes as long as many
+   updates. So the learner spreads the work over many calls of risei_learner_update. Each of these
+   calls processes up to 4 * batch frames instead of an update. The processed frames have numbers
+   from 0 on:
    1. risei_embedder_snapshot_begin copies the conv layers to next_weights.
-   2. The frames below RISEI_SNAPSHOT_SAMPLE come from evenly spaced slots. They are embedded with
-      next_weights, and only the statistics keep the result. Acting still uses the old weights.
+   2. The frames with numbers below RISEI_SNAPSHOT_SAMPLE come from evenly spaced slots. Their
+      embeddings with next_weights are added to the new statistics and are not stored. Acting still
+      uses the old weights.
    3. risei_embedder_snapshot_switch makes the new weights and statistics current. Immediately after
-      that, the learner embeds again the frames that acting reads: the players' history and the
-      newest window of each lane.
-   4. Frame RISEI_SNAPSHOT_SAMPLE + i embeds slot i again. */
+      the switch, the learner embeds again the frames that acting reads: the players' history and
+      the newest window of each lane.
+   4. The frame with number RISEI_SNAPSHOT_SAMPLE + i is the frame of slot i. It is embedded again
+      and stored. */
 
 enum { RISEI_SNAPSHOT_SAMPLE = 512 }; /* frames that the new statistics are computed from */
 
@@ -7989,15 +8028,16 @@ RISEI_FN int64_t risei_embedder_snapshot_frames(const risei_history *h)
 {
     return RISEI_SNAPSHOT_SAMPLE + (int64_t)h->lanes * h->capacity;
 }
-/* Copies conv_weights [encoder.copied], from the learnable encoder, to next_weights. Clears the
-   running statistics, but not shift and gain. */
+/* Copies conv_weights [encoder.snapshot_weights], from the learnable encoder, to next_weights.
+   Clears the running statistics, but not shift and gain. */
 RISEI_FN void risei_embedder_snapshot_begin(risei_embedder *e, const rise_real *conv_weights)
 {
     size_t const size = (size_t)e->encoder.size;
-    memcpy(e->encoder.next_weights, conv_weights, e->encoder.copied * sizeof *conv_weights);
+    memcpy(e->encoder.next_weights, conv_weights,
+           e->encoder.snapshot_weights * sizeof *conv_weights);
     e->seen = 0;
     memset(e->mean, 0, size * sizeof *e->mean);
-    memset(e->squares, 0, size * sizeof *e->squares);
+    memset(e->squared_deviations, 0, size * sizeof *e->squared_deviations);
 }
 /* Swaps weights and next_weights, and computes shift and gain from the new statistics. */
 RISEI_FN void risei_embedder_snapshot_switch(risei_embedder *e)
@@ -8036,17 +8076,17 @@ typedef const char *(*risei_word_fn)(int i);
 
 typedef struct risei_field {
     const char *name;
-    size_t at;           /* in rise_agent_desc or rise_conv */
-    int real;            /* 1: a double; 0: an int or an enumeration */
-    double low, high;    /* of a number */
-    risei_word_fn word;  /* of an enumeration; NULL for numbers */
+    size_t at;          /* offset in bytes in rise_agent_desc or rise_conv */
+    int real;           /* 1: a double; 0: an int or an enumeration */
+    double low, high;   /* of a number */
+    risei_word_fn word; /* of an enumeration; NULL for numbers */
     /* The values that replace 0, for the network SMALL and for all other networks. If they are 0,
        either risei_fill computes the default or 0 is a valid value. */
     double small, large;
-    int shape;           /* 1: loading fails if the caller asks for another value than the file's */
-    int optional;        /* 1: files mark it with '?', so that older readers may ignore it */
+    int shape;    /* 1: loading fails if the caller asks for another value than the file's */
+    int optional; /* 1: files mark it with '?', so that older readers may ignore it */
     /* The revision of this table that added the field; 0: the first revision. Reading a file of
-       an earlier revision sets the field to `before`. See RISEI_DESCRIPTION. */
+       an earlier revision sets the field to value_before. See RISEI_DESCRIPTION. */
     int since;
     double value_before;
 } risei_field;
@@ -8081,82 +8121,84 @@ RISEI_FN const char *risei_head_word(int i)
     {RISEI_AT(field), 1, low, high, NULL, value, value, 0, 0, 0, 0}
 #define RISEI_REAL2(field, low, high, small, large)                                                \
     {RISEI_AT(field), 1, low, high, NULL, small, large, 0, 0, 0, 0}
-/* The same for fields that give arrays their shapes. */
+/* A row for an int that gives arrays their shapes. Like RISEI_INT and RISEI_INT2, but `shape` is
+   1. */
 #define RISEI_SHAPE(field, low, high, value)                                                       \
     {RISEI_AT(field), 0, low, high, NULL, value, value, 1, 0, 0, 0}
 #define RISEI_SHAPE2(field, low, high, small, large)                                               \
     {RISEI_AT(field), 0, low, high, NULL, small, large, 1, 0, 0, 0}
+/* A row for an enumeration. The range follows from `word`. The default is 0, or risei_fill computes
+   the default. */
 #define RISEI_WORD(field, word) {RISEI_AT(field), 0, 0, 0, word, 0, 0, 1, 0, 0, 0}
-/* A number that a later revision of this table added. */
+/* A row for a number that a later revision of this table added. */
 #define RISEI_ADDED(field, real, low, high, value, since, value_before)                            \
     {RISEI_AT(field), real, low, high, NULL, value, value, 0, 0, since, value_before}
 enum { RISEI_REQUIRED = 3 }; /* the first fields have no default */
-static const risei_field risei_fields[] = {
-    RISEI_SHAPE(frame_width, 1, 1024, 0),
-    RISEI_SHAPE(frame_height, 1, 1024, 0),
-    RISEI_SHAPE(actions, 1, 256, 0),
-    RISEI_SHAPE(frame_channels, 1, 16, 1),
-    RISEI_SHAPE(frame_stack, 1, RISEI_STACK_MAX, 4),
-    RISEI_SHAPE(action_masks, 0, 1, 0),
-    RISEI_SHAPE(environments, 1, 4096, 1),
-    RISEI_INT(players, 1, 4096, 1),
-    RISEI_INT(play_only, 0, 1, 0),
-    RISEI_WORD(memory, risei_memory_word),
-    RISEI_SHAPE(window, 1, 1024, 16),
-    RISEI_INT(window_samples, 1, 64, 1),
-    RISEI_INT(window_stride, 1, 1024, 1),
-    RISEI_INT(burn_in, 0, 1023, 0),
-    RISEI_INT(stored_state, 0, 1, 0),
-    RISEI_WORD(cell, risei_cell_word),
-    RISEI_SHAPE2(recurrent_units, 1, 4096, 64, 512),
-    RISEI_WORD(fusion, risei_fusion_word),
-    RISEI_REAL(context_scale, 1e-6, 100, 0),
-    RISEI_INT(carry_state, 0, 1, 0),
-    RISEI_SHAPE(feed_action, 0, 1, 0),
-    RISEI_WORD(embedding, risei_embedding_word),
-    RISEI_INT(snapshot_steps, 0, 1e9, 0),
-    RISEI_SHAPE2(embedding_size, 1, 8192, 64, 512),
-    RISEI_SHAPE(embedding_pool, 1, 64, 0),
-    RISEI_INT(embedding_f32, 0, 1, 0),
-    RISEI_WORD(network, risei_network_word),
-    RISEI_SHAPE(conv_count, 1, RISE_MAX_CONV, 0),
-    RISEI_SHAPE(network_width, 1, 16, 2),
-    RISEI_SHAPE(pool_to, -1, 64, 0),
-    RISEI_INT(spectral_norm, 0, 1, 0),
-    RISEI_SHAPE2(features, -1, 8192, 128, -1),
-    RISEI_SHAPE2(head_units, 1, 8192, 64, 512),
-    RISEI_SHAPE(no_dueling, 0, 1, 0),
-    RISEI_SHAPE(layer_norm, 0, 1, 0),
-    RISEI_INT(noisy, 0, 1, 0),
-    RISEI_WORD(head, risei_head_word),
-    RISEI_SHAPE(atoms, 2, 256, 51),
-    RISEI_REAL(value_min, -1e9, 1e9, 0),
-    RISEI_REAL(value_max, -1e9, 1e9, 0),
-    RISEI_SHAPE(quantiles, 1, 256, 8),
-    RISEI_INT(batch, 1, 4096, 32),
-    RISEI_INT(n_step, 1, 64, 3),
-    RISEI_REAL(discount, 1e-6, 1, 0.99),
-    RISEI_REAL2(learning_rate, 1e-12, 1, 1e-3, 1e-4),
-    RISEI_INT(learning_rate_steps, 0, 1e9, 0),
-    RISEI_REAL(adam_epsilon, 1e-12, 1, 0),
-    RISEI_REAL(gradient_clip, -1, 1e12, 10),
-    RISEI_INT(no_double, 0, 1, 0),
-    RISEI_INT2(target_period, 1, 1e9, 100, 2000),
-    RISEI_REAL(target_rate, 1e-6, 1, 1),
-    RISEI_INT(munchausen, 0, 1, 0),
-    RISEI_REAL(munchausen_scale, -1, 1, 0.9),
-    RISEI_REAL(temperature, 1e-6, 1e6, 0.03),
-    RISEI_INT(value_rescale, 0, 1, 0),
-    RISEI_INT2(replay_capacity, 1, 1e9, 50000, 200000),
-    RISEI_INT2(learn_start, 1, 1e9, 1000, 20000),
-    RISEI_INT(learn_period, 1, 1e6, 4),
-    RISEI_INT(learn_outside, 0, 1, 0),
-    RISEI_REAL(priority_exponent, -1, 1, 0.5),
-    RISEI_REAL(priority_mix, 0, 1, 0),
-    RISEI_REAL(importance_exponent, -1, 1, 0.4),
-    RISEI_REAL(epsilon_start, -1, 1, 1),
-    RISEI_REAL2(epsilon_end, -1, 1, 0.05, 0.01),
-    RISEI_INT2(epsilon_steps, 1, 1e9, 10000, 250000)};
+static const risei_field risei_fields[] = {RISEI_SHAPE(frame_width, 1, 1024, 0),
+                                           RISEI_SHAPE(frame_height, 1, 1024, 0),
+                                           RISEI_SHAPE(actions, 1, 256, 0),
+                                           RISEI_SHAPE(frame_channels, 1, 16, 1),
+                                           RISEI_SHAPE(frame_stack, 1, RISEI_STACK_MAX, 4),
+                                           RISEI_SHAPE(action_masks, 0, 1, 0),
+                                           RISEI_SHAPE(environments, 1, 4096, 1),
+                                           RISEI_INT(players, 1, 4096, 1),
+                                           RISEI_INT(play_only, 0, 1, 0),
+                                           RISEI_WORD(memory, risei_memory_word),
+                                           RISEI_SHAPE(window, 1, 1024, 16),
+                                           RISEI_INT(window_samples, 1, 64, 1),
+                                           RISEI_INT(window_stride, 1, 1024, 1),
+                                           RISEI_INT(burn_in, 0, 1023, 0),
+                                           RISEI_INT(stored_state, 0, 1, 0),
+                                           RISEI_WORD(cell, risei_cell_word),
+                                           RISEI_SHAPE2(recurrent_units, 1, 4096, 64, 512),
+                                           RISEI_WORD(fusion, risei_fusion_word),
+                                           RISEI_REAL(context_scale, 1e-6, 100, 0),
+                                           RISEI_INT(carry_state, 0, 1, 0),
+                                           RISEI_SHAPE(feed_action, 0, 1, 0),
+                                           RISEI_WORD(embedding, risei_embedder_word),
+                                           RISEI_INT(snapshot_steps, 0, 1e9, 0),
+                                           RISEI_SHAPE2(embedding_size, 1, 8192, 64, 512),
+                                           RISEI_SHAPE(embedding_pool, 1, 64, 0),
+                                           RISEI_INT(embedding_f32, 0, 1, 0),
+                                           RISEI_WORD(network, risei_network_word),
+                                           RISEI_SHAPE(conv_count, 1, RISE_MAX_CONV, 0),
+                                           RISEI_SHAPE(network_width, 1, 16, 2),
+                                           RISEI_SHAPE(pool_to, -1, 64, 0),
+                                           RISEI_INT(spectral_norm, 0, 1, 0),
+                                           RISEI_SHAPE2(features, -1, 8192, 128, -1),
+                                           RISEI_SHAPE2(head_units, 1, 8192, 64, 512),
+                                           RISEI_SHAPE(no_dueling, 0, 1, 0),
+                                           RISEI_SHAPE(layer_norm, 0, 1, 0),
+                                           RISEI_INT(noisy, 0, 1, 0),
+                                           RISEI_WORD(head, risei_head_word),
+                                           RISEI_SHAPE(atoms, 2, 256, 51),
+                                           RISEI_REAL(value_min, -1e9, 1e9, 0),
+                                           RISEI_REAL(value_max, -1e9, 1e9, 0),
+                                           RISEI_SHAPE(quantiles, 1, 256, 8),
+                                           RISEI_INT(batch, 1, 4096, 32),
+                                           RISEI_INT(n_step, 1, 64, 3),
+                                           RISEI_REAL(discount, 1e-6, 1, 0.99),
+                                           RISEI_REAL2(learning_rate, 1e-12, 1, 1e-3, 1e-4),
+                                           RISEI_INT(learning_rate_steps, 0, 1e9, 0),
+                                           RISEI_REAL(adam_epsilon, 1e-12, 1, 0),
+                                           RISEI_REAL(gradient_clip, -1, 1e12, 10),
+                                           RISEI_INT(no_double, 0, 1, 0),
+                                           RISEI_INT2(target_period, 1, 1e9, 100, 2000),
+                                           RISEI_REAL(target_rate, 1e-6, 1, 1),
+                                           RISEI_INT(munchausen, 0, 1, 0),
+                                           RISEI_REAL(munchausen_scale, -1, 1, 0.9),
+                                           RISEI_REAL(temperature, 1e-6, 1e6, 0.03),
+                                           RISEI_INT(value_rescale, 0, 1, 0),
+                                           RISEI_INT2(replay_capacity, 1, 1e9, 50000, 200000),
+                                           RISEI_INT2(learn_start, 1, 1e9, 1000, 20000),
+                                           RISEI_INT(learn_period, 1, 1e6, 4),
+                                           RISEI_INT(learn_outside, 0, 1, 0),
+                                           RISEI_REAL(priority_exponent, -1, 1, 0.5),
+                                           RISEI_REAL(priority_mix, 0, 1, 0),
+                                           RISEI_REAL(importance_exponent, -1, 1, 0.4),
+                                           RISEI_REAL(epsilon_start, -1, 1, 1),
+                                           RISEI_REAL2(epsilon_end, -1, 1, 0.05, 0.01),
+                                           RISEI_INT2(epsilon_steps, 1, 1e9, 10000, 250000)};
 #undef RISEI_AT
 #undef RISEI_INT
 #undef RISEI_INT2
@@ -8169,10 +8211,10 @@ static const risei_field risei_fields[] = {
 #define RISEI_CONV(field, low, high)                                                               \
     {#field, offsetof(rise_conv, field), 0, low, high, NULL, 0, 0, 1, 0, 0, 0}
 static const risei_field risei_conv_fields[] = {
-    RISEI_CONV(filters, 1, 1024),   RISEI_CONV(size, 1, 64),
-    RISEI_CONV(stride, 1, 64),      RISEI_CONV(pad, 0, 32),
-    RISEI_CONV(pool, 0, 64),        RISEI_CONV(pool_stride, 0, 64),
-    RISEI_CONV(pool_pad, 0, 63),    RISEI_CONV(residual, 0, RISEI_RESIDUAL_MAX)};
+    RISEI_CONV(filters, 1, 1024), RISEI_CONV(size, 1, 64),
+    RISEI_CONV(stride, 1, 64),    RISEI_CONV(pad, 0, 32),
+    RISEI_CONV(pool, 0, 64),      RISEI_CONV(pool_stride, 0, 64),
+    RISEI_CONV(pool_pad, 0, 63),  RISEI_CONV(residual, 0, RISEI_RESIDUAL_MAX)};
 #undef RISEI_CONV
 enum {
     RISEI_FIELDS = sizeof risei_fields / sizeof *risei_fields,
@@ -8192,8 +8234,7 @@ RISEI_FN double risei_field_get(const risei_field *field, const void *object)
 RISEI_FN void risei_field_put(const risei_field *field, void *object, double value)
 {
     int const integer = field->real ? 0 : (int)value;
-    memcpy((char *)object + field->at,
-           field->real ? (const void *)&value : (const void *)&integer,
+    memcpy((char *)object + field->at, field->real ? (const void *)&value : (const void *)&integer,
            field->real ? sizeof value : sizeof integer);
 }
 /* Returns whether x is 0. NaN is not 0. */
@@ -8219,8 +8260,8 @@ RISEI_FN const risei_field *risei_field_named(const risei_field *fields, int cou
 
 enum { RISEI_NUMBER_TEXT = 40 }; /* characters of any number, with its terminating zero */
 
-/* point = what the C library puts between whole and fractional digits: a string, because some
-   locales have a point of two bytes. */
+/* Writes the decimal point of the current locale to point [16], a string. Some locales have a
+   decimal point of two bytes. */
 RISEI_FN void risei_decimal_point(char *point)
 {
     char text[16];
@@ -8242,8 +8283,8 @@ RISEI_FN int risei_number_read(const char *text, double *value)
     *value = strtod(local, &end);
     return end > local && *end == '\0' && *value - *value == 0;
 }
-/* text [RISEI_NUMBER_TEXT] = the shorter of 15 and 17 significant digits that reads back as the
-   same number. */
+/* Writes `value` to text [RISEI_NUMBER_TEXT] with 15 significant digits, or with 17 if 15 do not
+   read back as the same number. */
 RISEI_FN void risei_number_write(double value, char *text)
 {
     char point[16], *at;
@@ -8290,8 +8331,8 @@ RISEI_FN int risei_seed_read(const char *text, uint64_t *seed)
 
 /* Returns the field whose name is the first `length` characters of `text`, or NULL. Sets *object to
    the structure that holds the field: the description or an element of its conv[]. */
-RISEI_FN const risei_field *risei_field_find(rise_agent_desc *desc, const char *text,
-                                             size_t length, void **object)
+RISEI_FN const risei_field *risei_field_find(rise_agent_desc *desc, const char *text, size_t length,
+                                             void **object)
 {
     *object = desc;
     if (length > 8 && memcmp(text, "conv[", 5) == 0 && text[5] >= '0' &&
@@ -8383,8 +8424,9 @@ RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, v
 
 /* -- Presets -- */
 
-/* The fields that each preset sets, in the order of rise_preset. The values are those of the
-   preset's authors. */
+/* The fields that each preset sets, in the order of rise_preset. Most values are those of the
+   preset's authors. The values of DQN are those of the DQN with Adam in Dopamine (Castro et al.
+   2018). */
 static const char *const risei_presets[][24] = {
     {"no_double=1", "no_dueling=1", "n_step=1", "priority_exponent=-1", "importance_exponent=-1",
      "learning_rate=6.25e-5", "adam_epsilon=1.5e-4", "gradient_clip=-1", "target_period=2000",
@@ -8395,11 +8437,28 @@ static const char *const risei_presets[][24] = {
      "learn_period=64", "batch=256", "discount=0.997", "learning_rate=1e-4", "target_period=500",
      "priority_exponent=0.2", "importance_exponent=0.2", "replay_capacity=1048576",
      "learn_start=200000", "epsilon_end=0.01", "epsilon_steps=2000000"},
-    {"cell=lstm", "window=41", "window_samples=40", "window_stride=40", "burn_in=40",
-     "stored_state=1", "carry_state=1", "feed_action=1", "batch=2560", "n_step=5",
-     "discount=0.997", "value_rescale=1", "priority_mix=0.9", "priority_exponent=0.9",
-     "importance_exponent=0.6", "target_period=2500", "learning_rate=1e-4", "adam_epsilon=1e-3",
-     "replay_capacity=1000000", "learn_start=20000", "learn_period=64", "epsilon_end=0.01",
+    {"cell=lstm",
+     "window=41",
+     "window_samples=40",
+     "window_stride=40",
+     "burn_in=40",
+     "stored_state=1",
+     "carry_state=1",
+     "feed_action=1",
+     "batch=2560",
+     "n_step=5",
+     "discount=0.997",
+     "value_rescale=1",
+     "priority_mix=0.9",
+     "priority_exponent=0.9",
+     "importance_exponent=0.6",
+     "target_period=2500",
+     "learning_rate=1e-4",
+     "adam_epsilon=1e-3",
+     "replay_capacity=1000000",
+     "learn_start=20000",
+     "learn_period=64",
+     "epsilon_end=0.01",
      "epsilon_steps=250000"}};
 RISEI_CHECK_TABLE_SIZE(risei_presets, RISE_PRESET_COUNT);
 
@@ -8446,7 +8505,8 @@ RISEI_FN void risei_fill_nature(rise_agent_desc *d)
     d->conv[1] = risei_conv_desc(64, 4, 2);
     d->conv[2] = risei_conv_desc(64, 3, 1);
 }
-/* Sets the network of IMPALA (Espeholt et al. 2018): three blocks, then a max pool to 6 x 6. */
+/* Sets the conv layers of IMPALA (Espeholt et al. 2018): three blocks. The max pool to 6 x 6 after
+   the blocks is from Clark et al. 2024. */
 RISEI_FN void risei_fill_impala(rise_agent_desc *d)
 {
     int const width = d->network_width < 16 ? d->network_width : 16;
@@ -8492,7 +8552,7 @@ RISEI_FN void risei_fill_table(rise_agent_desc *d)
 }
 /* Sets embedding_pool, the side in pixels of the squares that are averaged before a random
    projection. Chooses the smallest side that leaves at most 1024 squares. */
-RISEI_FN void risei_fill_pool(rise_agent_desc *d)
+RISEI_FN void risei_fill_embedding_pool(rise_agent_desc *d)
 {
     int *const pool = &d->embedding_pool;
     if (*pool != 0) return;
@@ -8515,11 +8575,13 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
     risei_fill_network(d);
     risei_fill_table(d);
     risei_default_real(&d->adam_epsilon, 0.005 / (d->batch > 0 ? d->batch : 1));
-    if (!(d->value_min < 0) && !(d->value_max > 0)) { /* neither is set: -10..10 */
+    /* 0 is a valid value_min below a positive value_max, and a valid value_max above a negative
+       value_min. In all other cases 0 means not set. */
+    if (!(d->value_min < 0) && !(d->value_max > 0)) {
         risei_default_real(&d->value_min, -10);
         risei_default_real(&d->value_max, 10);
     }
-    risei_fill_pool(d);
+    risei_fill_embedding_pool(d);
     if (d->embedding == RISE_EMBED_AUTO)
         d->embedding = small && d->frame_channels <= d->embedding_size ? RISE_EMBED_DOWNSAMPLE
                                                                        : RISE_EMBED_SIGNS;
@@ -8601,8 +8663,8 @@ RISEI_FN rise_result risei_check_convs(const rise_agent_desc *d, rise_error *err
             height, channels);
     return RISE_OK;
 }
-/* Checks that the numbers of elements of arrays fit into an int. Uses a bound: the output of the
-   first conv layer for all images of a batch, as if the layer's stride were 1. */
+/* Checks that no array has more elements than an int can count. Assumes that no array is larger
+   than the output of the first conv layer at stride 1, for all images of a batch. */
 RISEI_FN rise_result risei_check_size(const rise_agent_desc *d, rise_error *error)
 {
     int const whole_window = risei_memory_kinds[d->memory].encodes_window;
@@ -8639,7 +8701,8 @@ RISEI_FN rise_result risei_check_head(const rise_agent_desc *d, rise_error *erro
                           "value_min is %g; it must be less than value_max, %g", d->value_min,
                           d->value_max);
     if (!risei_head_kinds[d->head].values && (d->munchausen || d->value_rescale))
-        return risei_fail(error, RISE_BAD_DESC, "%s is 1, which the head %s cannot use; take iqn",
+        return risei_fail(error, RISE_BAD_DESC,
+                          "%s is 1, which the head %s cannot use; take mean or iqn",
                           d->munchausen ? "munchausen" : "value_rescale",
                           risei_head_kinds[d->head].name);
     if (d->munchausen && d->value_rescale)
@@ -8690,8 +8753,8 @@ RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error
    of the network. Main type: risei_model. Uses layers, recurrent, heads, network, replay,
    embedder. Test: tests/agent.c. */
 
-/* The purpose of a forward pass. It decides which weights, noise and fractions of IQN are used. The
-   order matters: uses from RISEI_USE_TARGET on belong to an update. */
+/* The purpose of a forward pass. The purpose decides which weights, noise and fractions of IQN are
+   used. The order matters: the values from RISEI_USE_TARGET on belong to an update. */
 typedef enum risei_use {
     RISEI_USE_PLAY,
     RISEI_USE_ACT,
@@ -8710,7 +8773,7 @@ enum {
 };
 
 typedef struct risei_model {
-    const rise_agent_desc *desc; /* resolved; the agent's */
+    const rise_agent_desc *desc; /* the agent's resolved description */
     risei_device device;
     risei_net net;
     risei_embedder embedder;
@@ -8742,8 +8805,8 @@ RISEI_FN int risei_model_lanes(const rise_agent_desc *d)
 {
     return d->play_only ? 1 : d->environments;
 }
-/* Returns how many steps acting unrolls: desc.window. Without a recurrent net, or with carry_state,
-   it is 1. */
+/* Returns how many steps acting unrolls: 1 without a recurrent net or with carry_state, else
+   desc.window. */
 RISEI_FN int risei_model_act_steps(const rise_agent_desc *d)
 {
     return d->carry_state || !risei_memory_kinds[d->memory].recurrent ? 1 : d->window;
@@ -8759,6 +8822,7 @@ RISEI_FN risei_pass_size risei_model_pass_size(const rise_agent_desc *d)
     s.learn = learn, s.windows = learn / d->window_samples;
     s.learn_steps = risei_window_before(d) + 1;
     s.steps = steps;
+    /* An update may need Q of the state and of the next state of each transition. */
     s.rows = 2 * learn > lanes ? 2 * learn : lanes;
     s.entries = steps * s.windows > acting ? steps * s.windows : acting;
     s.states = s.entries + (s.windows > lanes ? s.windows : lanes);
@@ -8791,10 +8855,10 @@ RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m)
     risei_model_layout_device(arena, m, s.images);
     risei_pass_layout(arena, n, &m->pass, &s);
     m->start = RISEI_TAKE(arena, int, s.learn > lanes ? s.learn : lanes);
-    m->frames = RISEI_TAKE(arena, const uint8_t *,
-                           risei_times((size_t)s.images, (size_t)d->frame_stack));
-    m->embeddings = RISEI_TAKE(
-        arena, rise_real, risei_times((size_t)lanes, (size_t)m->embedder.encoder.size));
+    m->frames =
+        RISEI_TAKE(arena, const uint8_t *, risei_times((size_t)s.images, (size_t)d->frame_stack));
+    m->embeddings =
+        RISEI_TAKE(arena, rise_real, risei_times((size_t)lanes, (size_t)m->embedder.encoder.size));
 }
 /* Draws the weights of a new agent. */
 RISEI_FN rise_result risei_model_initialise(risei_model *m, rise_error *error)
@@ -8803,8 +8867,8 @@ RISEI_FN rise_result risei_model_initialise(risei_model *m, rise_error *error)
     risei_random random = risei_random_stream(d->seed, RISEI_RANDOM_WEIGHTS);
     risei_net_initialise(&m->net, m->weights, d->window, &random);
     if (!d->play_only) memcpy(m->target, m->weights, m->net.weights_size * sizeof *m->weights);
-    return risei_embedder_initialise(
-        &m->embedder, risei_random_stream(d->seed, RISEI_RANDOM_EMBEDDER), d, error);
+    return risei_embedder_initialise(&m->embedder,
+                                     risei_random_stream(d->seed, RISEI_RANDOM_EMBEDDER), d, error);
 }
 
 /* Returns the random stream of one use in the current update. `fractions`: 0 for noise, 1 for the
@@ -8867,7 +8931,7 @@ RISEI_FN void risei_model_gather_window(risei_model *m, const risei_history *h, 
             if (encodes_window) frames[0] = NULL; /* a black image */
             continue;
         }
-        if (encodes_window) { /* risei_net_forward writes the features, which come first */
+        if (encodes_window) { /* x begins with the features; risei_net_forward writes them */
             x += n->embedding;
             risei_history_stack(h, lane, at - before + j, stack, frames);
         }
@@ -8970,8 +9034,8 @@ RISEI_FN void risei_model_act(risei_model *m, risei_use use, const risei_acting 
     if (m->net.memory->recurrent && m->desc->carry_state) risei_model_store_states(m, a);
 }
 
-/* Returns `start` until learn_start and `end` from `steps` steps later on. In between, interpolates
-   linearly. `now`: steps so far. */
+/* Returns `start` up to step learn_start, and `end` from step learn_start + steps on. In between,
+   interpolates linearly. `now`: environment steps so far. */
 RISEI_FN double risei_model_schedule(const rise_agent_desc *d, int64_t now, double start,
                                      double end, int steps)
 {
@@ -9008,18 +9072,18 @@ RISEI_FN void risei_log(const rise_agent_desc *desc, const char *format, ...)
    the other samples are the steps before it. Window rows are sorted: least padding first. */
 typedef struct risei_batch {
     int size, samples, windows;
-    int before;                      /* steps of a window before its last sample */
-    risei_transition *transition;    /* [size] */
-    risei_transition *drawn;         /* [windows] last samples, in the order they were drawn */
-    int *start;                      /* [windows] first step without padding; is model.start */
-    int *next_start;                 /* [windows] first step of the target network's window */
-    rise_real *importance, *td;      /* [size] */
-    rise_real *work;                 /* [size] scratch */
+    int before;                   /* steps of a window before its last sample */
+    risei_transition *transition; /* [size] */
+    risei_transition *drawn;      /* [windows] last samples, in the order they were drawn */
+    int *start;                   /* [windows] first step without padding; is model.start */
+    int *next_start;              /* [windows] first step of the target network's window */
+    rise_real *importance, *td;   /* [size] */
+    rise_real *work;              /* [size] scratch */
     /* [size][actions] of the next states; with Munchausen [2 size][actions], states first */
     rise_real *target_q;
-    rise_real *target_z;             /* [size][taus][actions][atoms] of the next states */
-    rise_real *target;               /* [taus or atoms] of one transition */
-    rise_real *log_policy, *policy;  /* [actions] */
+    rise_real *target_z;            /* [size][taus][actions][atoms] of the next states */
+    rise_real *target;              /* [taus or atoms] of one transition */
+    rise_real *log_policy, *policy; /* [actions] */
 } risei_batch;
 
 /* Returns the window row of transition i. */
@@ -9052,12 +9116,12 @@ typedef struct risei_learner {
     risei_model *model;
     risei_replay *replay;
     risei_history *players_history; /* embedded again when the frozen encoder changes */
-    rise_real *gradient;    /* [net.parameters] */
+    rise_real *gradient;            /* [net.parameters] */
     risei_optimizer optimizer;
     risei_batch batch;
-    risei_random sample_random;     /* draws batches */
-    int64_t owed;           /* environment steps for which no update was done yet */
-    int64_t snapshots;      /* begun so far */
+    risei_random sample_random; /* draws batches */
+    int64_t owed;               /* environment steps for which no update was done yet */
+    int64_t snapshots;          /* begun so far */
     int64_t snapshot_next; /* number of the next frame of a snapshot, plus 1; 0: none goes on */
     risei_update_metrics metrics;
     double budget, update_time; /* microseconds given and not used yet; an update's average */
@@ -9164,8 +9228,8 @@ RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
 RISEI_FN int risei_learner_snapshot_poll(risei_learner *l, int64_t now)
 {
     const rise_agent_desc *d = l->model->desc;
-    int const automatic =
-        d->snapshot_steps > 0 && risei_embedder_takes_snapshots(&l->model->embedder);
+    int const automatic = d->snapshot_steps > 0 &&
+                          risei_embedder_takes_snapshots(&l->model->embedder);
     if (automatic && l->snapshots == 0 && now >= (int64_t)d->learn_start + d->snapshot_steps)
         risei_learner_snapshot_begin(l, NULL);
     return l->snapshot_next > 0;
@@ -9253,7 +9317,7 @@ RISEI_FN void risei_learner_load_states(risei_learner *l)
         slot = risei_history_slot(h, last->lane, last->at - l->batch.before);
         for (part = 0; part < risei_cell_state_parts(cell->kind); part++)
             risei_history_load_state(l->model->device.kernels, h, slot, part * cell->units,
-                                       cell->units, risei_sequence_state(s, cell, part, 0, row));
+                                     cell->units, risei_sequence_state(s, cell, part, 0, row));
     }
 }
 /* Fills in the pass's inputs from the batch. */
@@ -9355,8 +9419,8 @@ RISEI_FN void risei_learner_target(risei_learner *l, int i)
     next.reward = risei_learner_reward(l, i);
     next.discount = t->discount;
     next.next = b->target_z + (ptrdiff_t)i * heads->taus * heads->atoms * d->actions;
-    next.next_action = risei_best_action(
-        d->actions, d->no_double || d->munchausen ? next_q : online_q, mask);
+    next.next_action =
+        risei_best_action(d->actions, d->no_double || d->munchausen ? next_q : online_q, mask);
     next.policy = next.log_policy = NULL;
     next.temperature = (rise_real)d->temperature;
     next.rescale = d->value_rescale;
@@ -9382,8 +9446,8 @@ RISEI_FN double risei_learner_loss(risei_learner *l, risei_update_metrics *metri
     for (i = 0; i < b->size; i++) {
         int const action = b->transition[i].action;
         ptrdiff_t const at = i * outputs + (ptrdiff_t)action * heads->atoms;
-        const rise_real *tau =
-            heads->kind->quantiles ? out->tau + (ptrdiff_t)i * heads->taus : NULL;
+        const rise_real *tau = heads->kind->quantiles ? out->tau + (ptrdiff_t)i * heads->taus
+                                                      : NULL;
         risei_loss_weight weight;
         rise_real one;
         weight.importance = b->importance[i], weight.batch = (rise_real)b->size;
@@ -9451,8 +9515,8 @@ RISEI_FN double risei_learner_descend(risei_learner *l, int64_t now)
                        &m->pass);
     risei_net_derive_backward(&m->device, &m->net, m->noise, m->spectral, w, l->gradient);
     return risei_optimizer_update(&m->device, &l->optimizer, m->net.parameters, m->weights,
-                                l->gradient, risei_learner_rate(d, now), d->adam_epsilon,
-                                d->gradient_clip < 0 ? 0 : d->gradient_clip);
+                                  l->gradient, risei_learner_rate(d, now), d->adam_epsilon,
+                                  d->gradient_clip < 0 ? 0 : d->gradient_clip);
 }
 /* Computes new priorities of the batch's transitions from their td errors. */
 RISEI_FN void risei_learner_renew_priorities(risei_learner *l)
@@ -9461,7 +9525,7 @@ RISEI_FN void risei_learner_renew_priorities(risei_learner *l)
     risei_batch *b = &l->batch;
     if (d->priority_mix > 0) risei_batch_mix_errors(b, (rise_real)d->priority_mix);
     risei_replay_set_priorities(l->replay, l->model->device.kernels, b->size, b->transition, b->td,
-                        d->priority_exponent < 0 ? 0 : d->priority_exponent, b->work);
+                                d->priority_exponent < 0 ? 0 : d->priority_exponent, b->work);
 }
 /* Does one update or, while a snapshot is in progress, a part of the snapshot instead. `now`:
    environment steps so far. If a weight, the loss or the gradient is not finite, discards the
@@ -9572,8 +9636,8 @@ typedef struct risei_actor {
     risei_model *model;
     risei_replay *replay; /* a lane for each environment */
     risei_states states;
-    double *lane_return;  /* [environments] of the episode in progress */
-    double *returns;      /* [RISEI_RETURNS] ring buffer of the last episodes' returns */
+    double *lane_return; /* [environments] of the episode in progress */
+    double *returns;     /* [RISEI_RETURNS] ring buffer of the last episodes' returns */
     risei_random explore_random;
     int64_t steps, episodes; /* of all environments so far */
 } risei_actor;
@@ -9588,14 +9652,14 @@ RISEI_FN void risei_actor_layout(risei_arena *arena, risei_actor *a)
 RISEI_FN double risei_actor_epsilon(const rise_agent_desc *d, int64_t now)
 {
     return risei_model_schedule(d, now, d->epsilon_start < 0 ? 0 : d->epsilon_start,
-                          d->epsilon_end < 0 ? 0 : d->epsilon_end, d->epsilon_steps);
+                                d->epsilon_end < 0 ? 0 : d->epsilon_end, d->epsilon_steps);
 }
 /* Checks the arguments of a step against the lane's previous event. `who` names the lane in error
    sentences: "environment" or "player". `allowed` must allow an action, except at
    RISE_TERMINATED. At RISE_TRUNCATED it must: the target bootstraps from the last frame. */
 RISEI_FN rise_result risei_actor_check_step(const rise_agent_desc *d, const char *who,
-                                      const risei_history *h, int lane, float reward, int event,
-                                      const uint8_t *allowed, rise_error *error)
+                                            const risei_history *h, int lane, float reward,
+                                            int event, const uint8_t *allowed, rise_error *error)
 {
     int i;
     if (event < RISE_FIRST || event > RISE_TRUNCATED)
@@ -9680,10 +9744,9 @@ RISEI_FN rise_result risei_actor_check(risei_actor *a, const uint8_t *frames, co
     const risei_history *h = &a->replay->history;
     int lane;
     for (lane = 0; lane < h->lanes; lane++) {
-        const uint8_t *row =
-            allowed != NULL ? allowed + (ptrdiff_t)lane * m->desc->actions : NULL;
+        const uint8_t *row = allowed != NULL ? allowed + (ptrdiff_t)lane * m->desc->actions : NULL;
         rise_result result = risei_actor_check_step(m->desc, "environment", h, lane, rewards[lane],
-                                              (int)events[lane], row, error);
+                                                    (int)events[lane], row, error);
         if (result == RISE_OK)
             result = risei_embedder_embed_checked(&m->device, &m->embedder,
                                                   frames + (ptrdiff_t)lane * h->frame_bytes,
@@ -9732,8 +9795,8 @@ typedef struct risei_players {
     risei_model *model;
     risei_history history; /* a lane for each player, as long as acting needs */
     risei_states states;
-    rise_real *q;          /* [players][actions] of each player's last call */
-    int *has_q;            /* [players] 1: its row of q is valid */
+    rise_real *q; /* [players][actions] of each player's last call */
+    int *has_q;   /* [players] 1: its row of q is valid */
 } risei_players;
 
 RISEI_FN void risei_players_layout(risei_arena *arena, risei_players *p)
@@ -10227,7 +10290,7 @@ RISEI_FN rise_result risei_desc_wrong(const risei_desc_reader *r, const char *wh
 /* Returns a pointer to the mark of a field that `object` holds. `object` is r->desc or an element
    of its conv[]. */
 RISEI_FN unsigned char *risei_desc_mark_of(risei_desc_reader *r, const risei_field *field,
-                                        const void *object)
+                                           const void *object)
 {
     int l;
     if (object == r->desc) return &r->fields[field - risei_fields];
@@ -10341,7 +10404,7 @@ RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
     size_t const size = (size_t)e->encoder.size;
     uint64_t fingerprint, own;
     risei_io_reals(f, m->weights, m->net.weights_size, -FLT_MAX, "a weight is not a finite number");
-    risei_io_reals(f, e->encoder.weights, e->encoder.copied, -FLT_MAX,
+    risei_io_reals(f, e->encoder.weights, e->encoder.snapshot_weights, -FLT_MAX,
                    "a weight of the snapshot is not finite");
     risei_io_integers(f, &frozen, 1, "embedder.frozen");
     e->statistics_frozen = frozen != 0;
@@ -10357,7 +10420,7 @@ RISEI_FN void risei_file_visit_statistics(risei_io *f, risei_embedder *e)
     size_t const size = (size_t)e->encoder.size;
     risei_io_integers(f, &e->seen, 1, "embedder.seen");
     risei_io_doubles(f, e->mean, size, -DBL_MAX, "embedder.mean");
-    risei_io_doubles(f, e->squares, size, 0, "embedder.squares");
+    risei_io_doubles(f, e->squared_deviations, size, 0, "embedder.squared_deviations");
 }
 RISEI_FN void risei_file_visit_optimizer(risei_io *f, risei_optimizer *o, size_t parameters)
 {
@@ -10393,8 +10456,8 @@ RISEI_FN void risei_file_visit_learning(risei_io *f, rise_agent *a)
                    "a weight of the target network is not a finite number");
     risei_file_visit_optimizer(f, &l->optimizer, a->model.net.parameters);
     risei_file_visit_counters(f, a);
-    risei_io_reals(f, encoder->next_weights, l->snapshot_next > 0 ? encoder->copied : 0, -FLT_MAX,
-                   "a weight of the coming snapshot is not finite");
+    risei_io_reals(f, encoder->next_weights, l->snapshot_next > 0 ? encoder->snapshot_weights : 0,
+                   -FLT_MAX, "a weight of the coming snapshot is not finite");
     risei_io_doubles(f, &m->loss, 1, -DBL_MAX, "loss");
     risei_io_doubles(f, &m->mean_value, 1, -DBL_MAX, "mean_value");
     risei_io_doubles(f, &m->td_error, 1, -DBL_MAX, "td_error");
@@ -10840,8 +10903,7 @@ RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path,
     *agent = NULL;
     if (file == NULL)
         return risei_fail(error, RISE_IO, "%.150s cannot be opened: %s", path, strerror(errno));
-    result =
-        rise_agent_read(agent, risei_stdio_read, file, risei_stdio_size(file), machine, error);
+    result = rise_agent_read(agent, risei_stdio_read, file, risei_stdio_size(file), machine, error);
     fclose(file);
     return risei_stdio_add_path(path, result, error);
 }

@@ -30,7 +30,7 @@ static void deal(table *t, uint32_t *random)
     }
 }
 
-/* A coin that can still be taken is a bar as high as its value. */
+/* Draws each coin that can still be taken as a bar. The bar of a coin of value v is v high. */
 static void draw(const table *t, uint8_t *frame)
 {
     int i, y;
@@ -40,8 +40,8 @@ static void draw(const table *t, uint8_t *frame)
             frame[(SIZE - 1 - y) * SIZE + i + 1] = 255;
 }
 
-/* Plays one game, learning or greedily. Returns the value of the three coins; -1 if the agent was
-   refused or took a coin that is not allowed. */
+/* Plays one game, learning or greedily. Returns the value of the three coins; -1 if a call failed
+   or the agent took a coin that is not allowed. */
 static int play(rise_agent *agent, table *t, int learn)
 {
     uint8_t frame[SIZE * SIZE];
@@ -78,7 +78,7 @@ int main(void)
     desc.frame_width = desc.frame_height = SIZE;
     desc.actions = COINS;
     desc.action_masks = 1;          /* rise_agent_step_all takes a mask [environments][actions] */
-    desc.memory = RISE_MEMORY_NONE; /* everything is in sight: nothing has to be remembered */
+    desc.memory = RISE_MEMORY_NONE; /* the frame shows the whole state */
     if (rise_agent_create(&agent, &desc, &error) != RISE_OK) {
         fprintf(stderr, "action_masks: %s\n", error.text);
         return 1;
@@ -97,7 +97,7 @@ int main(void)
     rise_agent_destroy(agent);
     printf(
         "In %d games the agent never took a coin twice. In the last %d it took coins worth %.2f\n"
-        "on average; the best three are worth %d, three at random 10.5.\n",
+        "on average. The best three are worth %d, and three random ones 10.5 on average.\n",
         game, TESTED, (double)sum / TESTED, BEST);
     return sum >= 0.95 * BEST * TESTED ? 0 : 1;
 }

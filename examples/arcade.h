@@ -1,7 +1,7 @@
-/* Environments of Gymnasium as an agent sees them: repeated and sticky actions, no-ops at the start
-   of an episode, a limit on its length, small grey frames, clipped rewards. Each part is a field of
-   the protocol, and all zeros leave the environment as it is. The environments step in their own
-   process between arcade_send and arcade_receive, while the agent learns. */
+/* Preprocesses Gymnasium's environments for an agent: repeated and sticky actions, no-ops at the
+   start of an episode, a limit on the length of an episode, small grey frames, clipped rewards.
+   Each part is a field of arcade_protocol. The environments step in their own process between
+   arcade_send and arcade_receive, while the agent learns. */
 #ifndef ARCADE_H
 #define ARCADE_H
 
@@ -12,10 +12,10 @@
 
 enum { ARCADE_MOST_REPEAT = 32 };
 
-/* All zeros leave the environment as it is. */
+/* All zeros leave frames, rewards and actions unchanged. */
 typedef struct arcade_protocol {
     int repeat; /* frames for which an action is played [1] */
-    /* probability, in each frame, that the action before is executed instead (Machado et al.
+    /* probability, in each frame, that the environment repeats its previous action (Machado et al.
        2018) */
     double sticky;
     int noops;       /* an episode begins with 1 to `noops` frames of action 0; 0: none */
@@ -109,8 +109,8 @@ static inline int arcade_prepare(arcade *a)
                        a->link.height, side, side);
 }
 
-/* Draws environment i's frame as a grey picture [height][width]. Each of several channels has its
-   own shade of grey. */
+/* Draws the frame of environment i as a grey picture [height][width]. If the frame has several
+   channels, each channel gets a different grey. */
 static inline void arcade_picture(const arcade *a, int i, uint8_t *grey)
 {
     const uint8_t *const frame = a->frames + (size_t)i * arcade_frame_bytes(a);
@@ -153,7 +153,7 @@ static inline void arcade_move(arcade *a, int i, int action)
     }
 }
 
-/* Takes the result of the move of environment i: frame, reward and event. */
+/* Stores the result of the move of environment i: its frame, reward and event. */
 static inline void arcade_take(arcade *a, int i)
 {
     const arcade_protocol *const p = &a->protocol;
@@ -191,7 +191,7 @@ static inline int arcade_send(arcade *a, const int *actions)
     for (i = 0; i < a->count; i++) arcade_move(a, i, actions[i]);
     return bridge_send(&a->link, a->moves);
 }
-/* Waits for the results of all moves. Returns 0 like arcade_send. */
+/* Waits for the results of all moves. Returns 0 if the bridge has failed. */
 static inline int arcade_receive(arcade *a)
 {
     int i;
@@ -200,7 +200,7 @@ static inline int arcade_receive(arcade *a)
     return 1;
 }
 
-/* Begins an episode in every environment. Returns 0 like arcade_send. */
+/* Begins an episode in every environment. Returns 0 if the bridge has failed. */
 static inline int arcade_begin(arcade *a)
 {
     static const int any[BRIDGE_ENVIRONMENTS] = {0};
@@ -209,8 +209,8 @@ static inline int arcade_begin(arcade *a)
     return arcade_send(a, any) && arcade_receive(a);
 }
 
-/* Starts the environments. o->frames is ignored: the protocol decides. Returns 0 on failure, and
-   a->link.error says why. */
+/* Starts the environments. o->frames is ignored: p->two_frames sets the number of frames. Returns
+   0 on failure, and a->link.error says why. */
 static inline int arcade_open(arcade *a, const bridge_options *o, const arcade_protocol *p)
 {
     bridge_options options = *o;

@@ -1,6 +1,6 @@
 /* Trains an agent on Atari games, and on any environment of Gymnasium that has pictures and
-   discrete actions. The games run in a Python child process, the agent learns in this one. --help
-   lists the options.
+   discrete actions. The games run in a Python child process, and the agent learns in this process.
+   --help lists the options.
 
        pip install ale-py gymnasium
        cc -O2 -pthread examples/atari.c -o atari -lm && ./atari --game pong --set context_scale=1
@@ -54,9 +54,9 @@ static const char *const usage =
     "  --evaluate-every N         steps between evaluations [50000]\n"
     "  --episodes N               episodes of an evaluation, played greedily [5]\n"
     "  --last-episodes N          episodes of the best agent at the end [20]\n"
-    "  --evaluate-epsilon P       probability of a random action in evaluations. Without it, an\n"
-    "                             agent that never serves the ball would stand still until the\n"
-    "                             episode's limit [0.001 in Atari games, else 0]\n"
+    "  --evaluate-epsilon P       probability of a random action in evaluations. At 0, an agent\n"
+    "                             that never serves the ball does nothing until the time limit\n"
+    "                             of the episode [0.001 in Atari games, else 0]\n"
     "Game\n"
     "  --protocol dopamine|btr    dopamine: the game's own actions; btr: all 18 actions, and up\n"
     "                             to 30 frames without action at the start. Both: 4 frames a "
@@ -69,7 +69,7 @@ static const char *const usage =
     "  --preset dqn|rainbow|btr|r2d2   an agent of the literature, instead of the default, which\n"
     "                             is made for a small machine\n"
     "  --set FIELD=VALUE          a field of rise_agent_desc, such as window=32; may be repeated\n"
-    "  --threads N                threads of the agent, beside the games' process [1]\n"
+    "  --threads N                threads of the agent; the games have their own process [1]\n"
     "  --python PATH, --bridge PATH    [python3, examples/bridge.py]\n";
 
 /* Reads a number of at least `least`; "k" and "M" stand for thousands and millions. */
@@ -217,7 +217,7 @@ static arcade_protocol protocol_of(const options *o)
    message, on failure. */
 static int open_arcade(arcade *a, const options *o, int count, int seed)
 {
-    /* arcade.h does the rest of the preprocessing */
+    /* ALE leaves the frames raw, because arcade.h preprocesses them */
     static const char *const ale =
         "frameskip=1\nrepeat_action_probability=0.0\nobs_type=grayscale\n";
     arcade_protocol p = protocol_of(o);
@@ -247,8 +247,8 @@ static int open_arcade(arcade *a, const options *o, int count, int seed)
 /* ---------------------------------------------------------------------------------------------- */
 /* The agent */
 
-/* Sets the default agent for 84 x 84 on a few cores: half the filters of the conv net of Mnih et
-   al. 2013, and a recurrent net that is small beside it. */
+/* Sets the default agent for 84 x 84 on a few cores: the conv net of Mnih et al. 2013 and a small
+   recurrent net. */
 static void describe_small(rise_agent_desc *d)
 {
     d->network = RISE_NETWORK_CUSTOM;
@@ -282,8 +282,8 @@ static int preset_named(const char *name, rise_preset *preset)
     return 0;
 }
 
-/* Fills in the description. --set comes first, then --preset, then the default for the frame size.
-   Returns 0, after a message, on failure. */
+/* Fills in the description. A field of --set overrides --preset and the default for the frame size.
+   --preset replaces this default. Prints a message and returns 0 on failure. */
 static int describe(const options *o, const arcade *a, rise_agent_desc *d)
 {
     rise_preset preset = RISE_PRESET_DQN;
@@ -327,7 +327,7 @@ typedef struct session {
     int shown; /* 1: the panel shows the evaluation */
     gif film;
     FILE *film_file;
-    uint64_t random; /* of preprocess_random: each evaluation draws the same numbers */
+    uint64_t random; /* state of preprocess_random; the same at the start of each evaluation */
 } session;
 
 /* Draws the first environment for the panel. */
@@ -373,9 +373,9 @@ static int open_evaluation(session *s, int episodes)
            open_arcade(&s->evaluated, &s->options, count, s->options.seed + 1000000);
 }
 
-/* Chooses the greedy actions of the environments that have episodes left, with a few random
-   actions. For a random action, the mask allows the agent no other: so its memory sees the action
-   that is played. */
+/* Chooses actions [environments]: greedy, or random with probability epsilon; -1 for an environment
+   without episodes left. A random action is forced by a mask that allows this action only. So the
+   agent knows which action is played, and a recurrent net with feed_action gets this action. */
 static int evaluate_act(session *s, rise_agent *agent, const int *left, int *actions)
 {
     double const epsilon = s->options.evaluate_epsilon >= 0 ? s->options.evaluate_epsilon
@@ -423,7 +423,7 @@ static int evaluate(session *s, rise_agent *agent, int episodes, const char *fil
             to_come--;
             if (i == 0) filmed = -1;
         }
-        if (s->training.agent != NULL) train_tick(&s->training); /* keeps the panel alive */
+        if (s->training.agent != NULL) train_tick(&s->training); /* redraws the panel */
     }
     film_end(s);
     s->shown = 0;
@@ -481,7 +481,7 @@ static int agent_suits(const rise_agent_desc *desc, const arcade *a, const char 
     return 0;
 }
 
-/* Plays with a saved agent. Prints its mean score and films the first episode. */
+/* Plays with a saved agent. Prints the mean score and writes a GIF of the first episode. */
 static int play(session *s, const char *path)
 {
     char film[TRAIN_PATH];
@@ -505,9 +505,9 @@ static int play(session *s, const char *path)
     return 1;
 }
 
-/* Looks for a run in the folder. If there is one, *desc becomes its agent's, and the number of
-   environments too. Returns 0, after a message, if the folder holds a run but --resume is missing,
-   or a damaged file. */
+/* Looks for agent.rise in the folder. If the file exists, reads its description into *desc and
+   takes the number of environments from the description. Prints a message and returns 0 if --resume
+   is missing or the file is damaged. */
 static int find_run(session *s, int *found, rise_agent_desc *desc)
 {
     char path[TRAIN_PATH];

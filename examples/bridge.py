@@ -1,9 +1,9 @@
 """Serves environments of Gymnasium to a C program, over standard input and output. This is the
 child process of env_bridge.h, which describes the messages.
 
-Observations that are images are sent unchanged, and planes of bits (MinAtar) as 0 and 255. For any
-other observation, such as CartPole's four numbers, the rendered picture is sent. Actions must be
-discrete.
+Observations that are uint8 images are sent unchanged. Boolean images (MinAtar) are sent as 0 and
+255. For any other observation, such as CartPole's four numbers, the rendered picture is sent.
+Actions must be discrete.
 """
 
 import ast
@@ -15,7 +15,7 @@ import sys
 
 try:
     import numpy
-except ImportError:  # reported as a sentence when it is needed
+except ImportError:  # import_for reports it in a sentence
     numpy = None
 
 VERSION = 1
@@ -24,7 +24,7 @@ HELLO, STEP, SPEC, STATE, ERROR, BYE = range(1, 7)
 RESET = 1  # of a STEP
 TERMINATED, TRUNCATED = 1, 2  # of a STATE
 ENVIRONMENTS, FRAMES = 256, 8  # largest values
-MAX_BYTES = ENVIRONMENTS * (2 + 255)  # of a message that comes in: all environments' actions
+MAX_BYTES = ENVIRONMENTS * (2 + 255)  # of a message from the program: a STEP for all environments
 MAX_TEXT = 1000  # bytes of an ERROR
 
 
@@ -58,11 +58,11 @@ class Rendered(Environment):
 
 
 class Atari(Environment):
-    """The Arcade Learning Environment without Gymnasium's layers: only frames in use are made."""
+    """The Arcade Learning Environment without Gymnasium's wrappers: reads only frames in use."""
 
     @staticmethod
     def fits(env):
-        """Returns whether Gymnasium's layers would do nothing more."""
+        """Returns whether the wrappers of `env` change nothing: no frame skip, no time limit."""
         plain = env.unwrapped
         simple = hasattr(plain, "ale") and plain._frameskip == 1
         return simple and env.spec.max_episode_steps is None
@@ -88,7 +88,7 @@ def as_image(observation):
     """Returns uint8 [height][width][channels]; None if the observation is not an image."""
     try:
         image = numpy.asarray(observation)
-    except ValueError:  # a tuple of different things
+    except ValueError:  # a tuple of arrays with different shapes
         return None
     if image.ndim == 2:
         image = image[:, :, None]
@@ -157,7 +157,7 @@ def action_names(env):
 
 
 class Served:
-    """An environment served by the protocol: several actions a message, the newest frames back."""
+    """Plays the actions of a message in one environment, and keeps the newest frames."""
 
     def __init__(self, environment, frames):
         self.environment = environment
@@ -180,7 +180,7 @@ class Served:
             ended = TERMINATED if terminated else TRUNCATED if truncated else 0
             to_come = len(actions) - played
             if ended and to_come:
-                self.frames[:] = self.environment.frame()  # the frames before it were not made
+                self.frames[:] = self.environment.frame()  # the older frames were never read
             elif to_come < count:
                 self.frames[count - 1 - to_come] = self.environment.frame()
             if ended:
@@ -198,7 +198,7 @@ class Served:
 
 
 class Stream:
-    """Whole messages, numbered in both directions. Ends the process if the program is gone."""
+    """Sends and receives whole messages and checks their numbers. Exits if the socket is closed."""
 
     def __init__(self, source, sink):
         self.source, self.sink, self.number = source, sink, 0
@@ -233,7 +233,7 @@ class Stream:
 
     def complain(self, sentence):
         text = sentence.encode(errors="backslashreplace")[:MAX_TEXT]
-        self.send(ERROR, text.decode(errors="ignore").encode())  # cuts no character in half
+        self.send(ERROR, text.decode(errors="ignore").encode())  # drops a character that was cut
 
 
 class Server:
@@ -332,15 +332,15 @@ def setting(line):
 
 
 def main():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which sends BYE
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program handles Ctrl-C: it sends BYE
     stream = Stream(os.dup(0), os.dup(1))
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # prints must not mix with messages
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # keeps print() away from the messages
     os.dup2(2, 1)
     try:
         Server(stream).serve()
     except Refusal as why:
         stream.complain(str(why))
-    except Exception as wrong:  # also missing packages
+    except Exception as wrong:  # also an ImportError of an environment
         stream.complain(f"the environment failed: {type(wrong).__name__}: {wrong}")
         raise
 

@@ -31,7 +31,7 @@ typedef struct chart {
     int level_count;
 } chart;
 
-/* Maps the numbers of a chart to positions on a page, in any unit of length. */
+/* Maps steps or seconds, and scores, to coordinates on the page, in any unit of length. */
 typedef struct chart_frame {
     double left, top, width, height; /* of the chart on the page */
     double x_max, low, high;         /* x from 0, scores from low to high */
@@ -71,7 +71,7 @@ static inline double chart_y(const chart_frame *f, double score)
     return f->top + f->height * (f->high - score) / (f->high - f->low);
 }
 
-/* Returns the least of ... 0.5, 1, 2, 5, 10, 20 ... that is not below x > 0. */
+/* Rounds x > 0 up to 1, 2 or 5 times a power of 10. */
 static inline double chart_round_up(double x)
 {
     double const power = pow(10, floor(log10(x))), digit = x / power;
@@ -94,7 +94,7 @@ static inline void chart_draw(const chart *c, terminal *t, int top, int left, in
     int label = top - 1, i, j, x;
     f.x_max = fmax(f.x_max, seconds);
     tenth = chart_round_up(f.x_max) / 10;
-    f.x_max = tenth * ceil(f.x_max / tenth); /* so the axis changes rarely */
+    f.x_max = tenth * ceil(f.x_max / tenth); /* in steps of a tenth, so the axis changes rarely */
     f.left = 2 * (left + CHART_LEFT_MARGIN); /* in braille dots */
     f.width = 2 * (columns - CHART_LEFT_MARGIN - CHART_RIGHT_MARGIN) - 1;
     f.top = 4 * top;

@@ -16,8 +16,9 @@
        bridge_close(&b);
 
    If the child fails in any way, the call returns 0 and b.error is a sentence that says why. No
-   signal is raised. No call waits longer than `patience`, plus at most two seconds for the end of a
-   child that no longer answers. POSIX only.
+   signal is raised. A call waits at most `patience` seconds, and bridge_open ten times as long. If
+   the child does not end after a failure, the call waits for two more seconds and kills the child.
+   POSIX only.
 
    THE PROTOCOL, version 1. The bytes go over a socket, which is the child's standard input and
    output. Numbers are little-endian. A message is a head of 16 bytes ("RISE", u32 type, u32 number,
@@ -27,17 +28,18 @@
        1 HELLO  program  u32 version, u32 environments, u32 frames, u64 seed; text: Gymnasium's name
                          of the environment, then its settings, "key=value", a line each
        2 STEP   program  for each environment: u8 reset, u8 count, count bytes, an action each. With
-                         reset 1 a new episode begins and the actions are played in it; if it ends
-                         early, the rest is played in the next one. The first episode of environment
-                         i is drawn from seed + i. Without reset and actions, nothing happens
+                         reset 1, a new episode begins first. If this episode ends before all
+                         actions are played, another begins for the remaining actions. The seed of
+                         the first episode of environment i is seed + i. With reset 0 and count 0,
+                         the environment does not step
        3 SPEC   child    answers HELLO: u32 version, u32 width, u32 height, u32 channels, u32
                          actions; text: the name, then the names of the actions, a line each
        4 STATE  child    answers STEP: for each environment: u8 end (0 none, 1 terminated, 2
                          truncated), u8 actions played, u16 0, f32 sum of their rewards, then its
-                         newest frames [frames][height][width][channels], newest last. If an episode
-                         ends before all actions are played, its last frame fills the older frames
-                         too; if an episode begins, its first frame does. After a reset: end 0, 0
-                         actions played, reward 0
+                         newest frames [frames][height][width][channels], newest last. If an
+                         episode ends before all actions are played, all of these frames are its
+                         last frame. If an episode begins, all of them are its first frame, before
+                         actions are played. After a reset: end 0, 0 actions played, reward 0
        5 ERROR  child    instead of an answer: a sentence. The child ends
        6 BYE    program  the child ends. It also ends when the socket is closed
 */
@@ -68,7 +70,7 @@
 
 enum {
     BRIDGE_VERSION = 1,
-    BRIDGE_ENVIRONMENTS = 256, /* this and the next: largest values */
+    BRIDGE_ENVIRONMENTS = 256, /* largest values, down to BRIDGE_TEXT */
     BRIDGE_FRAMES = 8,
     BRIDGE_SIDE = 1024,
     BRIDGE_CHANNELS = 16,
@@ -114,13 +116,13 @@ typedef struct bridge {
     bridge_state states[BRIDGE_ENVIRONMENTS];
     char error[400]; /* a sentence: why the last call failed */
 
-    FILE *said;  /* output of the child; NULL: the bridge is closed */
+    FILE *said;  /* stderr of the child; NULL: the bridge is closed */
     int socket;  /* -1: none */
     pid_t child; /* 0: none, or it has ended */
     double patience;
-    /* most seconds for the current call, and the time when they end */
+    /* time limit of the current call in seconds; its end on the clock of bridge_now */
     double allowed, until;
-    uint32_t number;                    /* of the next question */
+    uint32_t number;                    /* number of the next question */
     uint8_t asked[BRIDGE_ENVIRONMENTS]; /* actions in the last STEP for each environment */
     uint8_t *answer;                    /* [environments][8 + frames...], the body of a STATE */
     size_t answer_bytes;
@@ -143,7 +145,7 @@ static inline int bridge_fail(bridge *b, const char *format, ...)
 /* ---------------------------------------------------------------------------------------------- */
 /* The child */
 
-/* Copies the last line that the child printed, or "". */
+/* Copies the last line of the child's stderr to `words`; "" if there is none. */
 static inline void bridge_last_words(bridge *b, char *words, size_t size)
 {
     char line[200];
@@ -183,7 +185,7 @@ static inline int bridge_reap(bridge *b)
     return ended < 0 ? -1 : status;
 }
 
-/* Handles a socket that the child has closed. Returns 0. */
+/* Writes into b->error how the child ended, after it has closed the socket. Returns 0. */
 static inline int bridge_lost(bridge *b)
 {
     char words[200];
@@ -203,13 +205,15 @@ static inline void bridge_become(int socket, int said, const char *python, const
     char text[300];
     uint8_t head[BRIDGE_HEAD] = {'R', 'I', 'S', 'E', BRIDGE_ERROR};
     int length;
-    /* 3 or above, in case the program has closed 0, 1 or 2 */
+    /* If the program has closed descriptors 0, 1 or 2, these two may have their numbers, and dup2
+       below would overwrite them. So both move to 3 or above. */
     socket = fcntl(socket, F_DUPFD_CLOEXEC, 3);
     said = fcntl(said, F_DUPFD_CLOEXEC, 3);
     dup2(said, 2);
     dup2(socket, 0);
     dup2(socket, 1);
-    /* Ctrl-C is for the program. bridge.py does the same, but only after Python has started. */
+    /* The child ignores Ctrl-C, because the program handles it. bridge.py ignores Ctrl-C too, but
+       only after Python has started. */
     signal(SIGINT, SIG_IGN);
     execlp(python, python, script, (char *)NULL);
     length = snprintf(text, sizeof text,
@@ -229,7 +233,7 @@ static inline int bridge_start(bridge *b, const bridge_options *o)
             o->script);
     b->said = tmpfile();
     if (b->said == NULL || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
-        return bridge_fail(b, "no socket or temporary file could be made: %s", strerror(errno));
+        return bridge_fail(b, "cannot create a socket or a temporary file: %s", strerror(errno));
     fcntl(fileno(b->said), F_SETFD, FD_CLOEXEC);
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);
     fcntl(ends[1], F_SETFD, FD_CLOEXEC);
@@ -244,7 +248,7 @@ static inline int bridge_start(bridge *b, const bridge_options *o)
     close(ends[1]);
     b->socket = ends[0];
     if (b->child > 0) return 1;
-    return bridge_fail(b, "no process could be made: %s", strerror(errno));
+    return bridge_fail(b, "cannot create a process: %s", strerror(errno));
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -260,15 +264,15 @@ static inline uint32_t bridge_get(const uint8_t *at)
     return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
-/* Starts the time limit of a call. */
+/* Starts the time limit of a call: `seconds` from now. */
 static inline void bridge_begin(bridge *b, double seconds)
 {
     b->allowed = seconds;
     b->until = bridge_now() + seconds;
 }
 
-/* Waits until the socket can be read (POLLIN) or written (POLLOUT). Also returns 1 if the socket
-   was closed: then recv or send reports it. */
+/* Waits until the socket can be read (POLLIN) or written (POLLOUT). Returns 1 then, and 0 after the
+   time limit. Also returns 1 if the socket was closed: recv or send then reports it. */
 static inline int bridge_wait(bridge *b, short what)
 {
     for (;;) {
@@ -280,13 +284,13 @@ static inline int bridge_wait(bridge *b, short what)
                                                : 1000000);
         if (answers > 0) return 1;
         if (answers < 0 && errno != EINTR)
-            return bridge_fail(b, "the environment cannot be waited for: %s", strerror(errno));
+            return bridge_fail(b, "cannot wait for the environment: %s", strerror(errno));
         if (left <= 0)
             return bridge_fail(b, "the environment has not answered for %g seconds", b->allowed);
     }
 }
 
-/* Returns 1 if the last call failed only for the moment and must be repeated. */
+/* Returns 1 if errno says that the last recv or send must be repeated. */
 static inline int bridge_again(void)
 {
     return errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK;
@@ -307,7 +311,7 @@ static inline int bridge_read(bridge *b, uint8_t *data, size_t size)
     return 1;
 }
 
-/* Reads the sentence of an ERROR. Returns 0. */
+/* Reads the sentence of an ERROR message into b->error. Returns 0. */
 static inline int bridge_complaint(bridge *b, size_t size)
 {
     char text[BRIDGE_TEXT];
@@ -316,7 +320,8 @@ static inline int bridge_complaint(bridge *b, size_t size)
     return bridge_fail(b, "%s", text[0] != 0 ? text : "the environment failed and did not say why");
 }
 
-/* Handles a failed write. The child may have sent an ERROR before it ended. Returns 0. */
+/* Writes into b->error why a write failed. The child may have sent an ERROR before it ended.
+   Returns 0. */
 static inline int bridge_unheard(bridge *b)
 {
     uint8_t head[BRIDGE_HEAD];
@@ -346,7 +351,7 @@ static inline int bridge_write(bridge *b, const uint8_t *data, size_t size)
     return 1;
 }
 
-/* Sends a message. */
+/* Sends a message with the next number. Returns 0 on failure. */
 static inline int bridge_ask(bridge *b, int type, const uint8_t *body, size_t size)
 {
     uint8_t head[BRIDGE_HEAD] = {'R', 'I', 'S', 'E'};
@@ -390,7 +395,7 @@ static inline void bridge_close(bridge *b)
 {
     if (b->said == NULL) return;
     if (b->socket >= 0) {
-        char error[sizeof b->error]; /* of the call before: a BYE that fails is no error */
+        char error[sizeof b->error]; /* a BYE that fails must not replace it */
         memcpy(error, b->error, sizeof error);
         bridge_begin(b, 0);
         bridge_ask(b, BRIDGE_BYE, NULL, 0);
@@ -405,7 +410,8 @@ static inline void bridge_close(bridge *b)
     b->answer = NULL;
 }
 
-/* Splits the text of SPEC: the name, then the name of an action a line. */
+/* Splits the text of SPEC into lines: the environment's name, then a line for each action. Returns
+   0 if the number of lines is wrong. */
 static inline int bridge_names(bridge *b)
 {
     char *at = b->text;
@@ -488,7 +494,7 @@ static inline int bridge_open(bridge *b, const bridge_options *o)
     b->frames = o->frames > 0 ? o->frames : 1;
     b->patience = o->patience > 0 ? o->patience : 60;
     if (b->environments > BRIDGE_ENVIRONMENTS || b->frames > BRIDGE_FRAMES)
-        return bridge_fail(b, "at most %d environments and %d frames of each go over a bridge",
+        return bridge_fail(b, "at most %d environments and %d frames of each are possible",
                            BRIDGE_ENVIRONMENTS, BRIDGE_FRAMES);
     if (bridge_start(b, o) && bridge_greet(b, o) && bridge_room(b)) return 1;
     bridge_close(b);

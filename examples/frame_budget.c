@@ -1,6 +1,6 @@
-/* Learn in left-over time: a game that must not stutter lets the agent learn only in the time that
-   is left of each tick. With learn_outside, rise_agent_step never learns. rise_agent_learn_for
-   learns, for as long as it is told. Takes about 5 seconds.
+/* A time budget for learning: a real-time game lets the agent learn only in the time that is left
+   of each tick. With learn_outside, rise_agent_step never learns. rise_agent_learn_for does updates
+   for about the given number of microseconds. Takes about 5 seconds.
 
        cc -O2 examples/frame_budget.c -o frame_budget -lm && ./frame_budget
 
@@ -69,7 +69,7 @@ int main(void)
         if (action == LEFT && paddle > 0) paddle--;
         if (action == RIGHT && paddle < SIZE - 1) paddle++;
         row = last ? 0 : row + 1;
-        /* Here a real game draws its picture. What is then left of the tick is for learning. */
+        /* A real game draws its picture here. The agent learns in the time that is then left. */
         left = BUDGET - 1e6 * (cpu_seconds(NULL) - begin);
         if (rise_agent_learn_for(agent, left) < 0)
             return fprintf(stderr, "frame_budget: %s\n", rise_agent_error(agent)->text), 1;
@@ -79,7 +79,7 @@ int main(void)
     rise_agent_destroy(agent);
     printf("A tick of the game and the agent took %.0f of %d microseconds on average, with %ld "
            "updates\n"
-           "in %d ticks; %ld updates are owed. The agent caught %.0f of the last 100 balls.\n",
+           "in %d ticks; %ld more updates are due. The agent caught %.0f of the last 100 balls.\n",
            learning / TICKS, BUDGET, (long)metrics.updates, TICKS, (long)metrics.updates_owed,
            50 + 50 * metrics.mean_return);
     good = learning / TICKS <= BUDGET && metrics.mean_return > 0.9;

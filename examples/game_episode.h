@@ -1,9 +1,9 @@
-/* Episodes of the small games that an agent plays greedily, without learning; and their drawing in
-   the terminal. */
+/* Plays episodes of the small games with a greedy agent that does not learn, and draws them in the
+   terminal. */
 #ifndef GAME_EPISODE_H
 #define GAME_EPISODE_H
 
-#include "terminal.h" /* first: it asks for POSIX functions */
+#include "terminal.h" /* first: defines _DEFAULT_SOURCE */
 
 #include "games.h"
 
@@ -24,8 +24,8 @@ static inline void episode_begin(episode *e, int start)
     e->score = 0;
 }
 
-/* Plays one step as character `player` of rise_agent_play. Returns 0, and does nothing, if the
-   episode is over or the agent refuses. */
+/* Plays one step as character `player` of rise_agent_play. Returns 0 and changes nothing if the
+   episode is over or rise_agent_play fails. */
 static inline int episode_step(episode *e, rise_agent *agent, int player)
 {
     int action;
@@ -40,9 +40,9 @@ static inline int episode_step(episode *e, rise_agent *agent, int player)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Drawing. A character shows two pixels, one above the other. */
+/* Drawing. A cell of the terminal shows two pixels, one above the other. */
 
-/* Returns the width in characters, and the height in half characters, of a game's pixel. */
+/* Returns the side of a game's pixel: its width in terminal cells, its height in half cells. */
 static inline int episode_scale(const game_spec *spec)
 {
     int const high = 28 / spec->height, wide = 24 / spec->width;
@@ -57,7 +57,7 @@ static inline int episode_rows(const game_spec *spec)
     return (spec->height * episode_scale(spec) + 1) / 2;
 }
 
-/* Grey: what the agent sees. Amber: what is hidden from the agent. */
+/* Returns the colour of a pixel: grey if the agent sees the pixel, else amber. */
 static inline int episode_colour(int seen, int real)
 {
     int const grey = 20 + seen * 235 / 255;
@@ -79,7 +79,7 @@ static inline void episode_draw(const episode *e, terminal *t, int row, int colu
                 colours[half] = y < spec->height ? episode_colour(e->state.frame[i], real[i])
                                                  : TERMINAL_PLAIN;
             }
-            /* the upper half of the character is ink, the lower half paper */
+            /* 0x2580 fills the upper half of the cell with ink; the lower half is paper */
             terminal_put(t, row + r, column + c, 0x2580, colours[0], colours[1]);
         }
 }

@@ -3,19 +3,19 @@
 #ifndef GAME_TRAINER_H
 #define GAME_TRAINER_H
 
-#include "game_episode.h" /* first: it asks for POSIX functions */
+#include "game_episode.h" /* first: defines _DEFAULT_SOURCE */
 
 #include <math.h>
 
 /* Settings that differ from game to game. All others are the library's defaults. */
 typedef struct recipe {
-    /* Steps of training, unless --steps says otherwise. Exploration falls over the first half of
-       them, and the learning rate over all of them. */
+    /* Steps of training, if --steps is not given. Epsilon falls during the first half of the steps,
+       and the learning rate during all steps. */
     int steps;
-    int show_steps;     /* the same when memory.c compares all three agents */
+    int show_steps;     /* steps of training when memory.c compares all three agents */
     int evaluate_every; /* steps */
-    /* Frames that the recurrent net is unrolled over. 0: the longest episode, so that the state
-       carried in acting is the state that learning sees. */
+    /* Frames that the recurrent net is unrolled over. 0: the length of the longest episode. Then
+       acting with carry_state and learning compute the same recurrent state. */
     int window;
     int n_step;      /* 0: the library's default */
     int feed_action; /* 1: the last action enters the recurrent net, because no frame shows it */
@@ -123,8 +123,8 @@ static inline int trainer_tick(trainer *t)
 }
 
 /* Returns the mean score of the greedy agent over the game's `starts`, each played once. The mean
-   is exact where the game has no more starts. Rewards are floats, so the mean is rounded to a
-   millionth: then it is the number that follows from the rules. */
+   is exact if the game is not sampled. The rewards are floats, which have rounding errors. So the
+   mean is rounded to a millionth, and a perfect agent scores exactly spec->best. */
 static inline double trainer_score(rise_agent *agent, const game *g)
 {
     double sum = 0;

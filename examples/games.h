@@ -1,18 +1,19 @@
-/* Small pixel games that cannot be played without memory, and the same games with everything in
-   sight. The examples, the tests and the bench use them.
+/* Small pixel games that need memory, and the same games with nothing hidden. The examples, the
+   tests and the benchmarks use these games.
 
-   An episode follows from its start (a number) and the actions. All that is random later, such as
-   a serve or a blank frame, is drawn from the number of the start. Most games have `starts` equally
-   likely starts and no more: a greedy agent plays each of them once, and its mean score is exact.
-   The `sampled` games have two thousand million starts. Their scores are means over the first
-   `starts` of them, and no episode of training uses one of those.
+   The start of an episode is a number. The start and the actions determine the whole episode: later
+   random events, such as a serve or a blank frame, are computed from the start. Most games have
+   exactly `starts` starts, all equally likely. A greedy agent plays each start once, so its mean
+   score is exact. A `sampled` game has about 2^31 starts. Its score is the mean over the first
+   `starts` of them, and training never uses these.
 
-   "Without memory" is a policy that sees the last GAME_STACK frames and no more. A game with a cue
-   shows it early, and ignores the actions until the cue has left those frames. Until then every
-   action does the same, so neither a position nor a reward can carry the cue further. From then on
-   no frame depends on the cue. Pairs and Pong have no cue, but something to forget at every step.
-   So the score of the best play is known, with memory and without. tests/games.c and, for Pairs and
-   Pong, tests/ceilings.c derive the numbers below from the rules and say what exactly they mean. */
+   "Without memory" means a policy that sees the last GAME_STACK frames only. A game with a cue
+   shows the cue in its first frames. The game ignores all actions until the cue has left the last
+   GAME_STACK frames. So the policy cannot store the cue in a position or a reward. No later frame
+   depends on the cue. Pairs and Pong have no single cue: they hide things at every step.
+
+   So the best score is known, with memory and without. tests/games.c derives it from the rules; for
+   Pairs and Pong, tests/ceilings.c does. Both files define the scores of the table below. */
 #ifndef GAMES_H
 #define GAMES_H
 
@@ -24,8 +25,8 @@
 #define GAME_STARTS 30  /* most starts of a game that is not sampled */
 #define GAME_PIXELS 144 /* of the largest frame */
 
-/* In an open game nothing is hidden: what would have to be remembered stays in sight. Catch is the
-   open Lock-Catch, and Pong is the open Pong-75 and Pong-50. */
+/* In an open game nothing is hidden: the cue stays visible. Catch is the open Lock-Catch, and
+   Pong is the open Pong-75 and Pong-50. */
 typedef enum game_kind {
     GAME_BLINK,
     GAME_CORRIDOR,
@@ -67,16 +68,16 @@ typedef struct game_spec {
     int length, least_length, most_length; /* steps to wait; all 0 where the length is fixed */
     /* mean score of the best policy without memory, and of the best policy */
     double without_memory, best;
-    /* four standard errors of without_memory where it is a mean over `starts` of many starts */
+    /* sampled games: four standard errors of without_memory, a mean over `starts` starts; else 0 */
     double margin;
 } game_spec;
 
 /* Pairs: the 16 cards, in 4 rows. A set of cards is a mask of bits; -1 means no card. */
 typedef struct game_cards {
     uint8_t face[16];    /* 0..7, each twice */
-    uint32_t gone, seen; /* sets: already paired; was face up once */
+    uint32_t gone, seen; /* sets: removed cards; cards that were face up before */
     int up;              /* the card that is face up */
-    int waiting;         /* the same card while the second card of the turn is missing */
+    int waiting;         /* first card of a turn, until the second is turned up */
 } game_cards;
 
 /* Pong: columns are 0 to 7. The ball's rows are 0, next to the opponent, to 3. */
@@ -92,12 +93,12 @@ typedef struct game {
     game_kind kind;
     int length;
     uint64_t random;
-    /* the state of the episode: its start, the steps taken, the player's position, ... */
+    /* state of the episode: start, steps taken, position of the player */
     int start, time, place;
-    game_cards cards;           /* ... in Pairs the cards, ... */
-    game_court court;           /* ... and in Pong the court */
+    game_cards cards;           /* Pairs only */
+    game_court court;           /* Pong only */
     int done;                   /* the episode is over; call game_reset or game_start next */
-    int cut;                    /* a limit of steps ended it: the game would have gone on */
+    int cut;                    /* truncated: the step limit ended the episode */
     uint8_t frame[GAME_PIXELS]; /* what the player sees: [height][width] */
 } game;
 
@@ -193,9 +194,10 @@ static inline float game_step_blink(game *g, int action)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Corridor: the player, at the bottom of the view, looks up a corridor of `length` steps that ends
-   in a fork. In the first steps the player moves ahead whatever the action is. Each later step
-   without progress costs 1/length, and after `length` of them the episode ends. */
+/* Corridor: the player walks along a corridor of `length` steps that ends in a fork. The player is
+   at the bottom of the frame. In the first GAME_CORRIDOR_LOCK steps every action moves the player
+   ahead. Each later step without progress costs 1/length. After `length` such steps the episode
+   ends. */
 
 #define GAME_CORRIDOR_LOCK GAME_STACK /* the cue is in frame 0 */
 
@@ -204,7 +206,7 @@ static inline uint8_t game_corridor_tile(const game *g, int across, int ahead)
     int const distance = g->place + ahead;
     if (across == 0 && ahead == 0) return 200; /* the player */
     if (distance == g->length || (across == 0 && distance < g->length)) return 0;
-    return distance % 2 == 0 ? 60 : 110; /* the walls alternate, so that walking can be seen */
+    return distance % 2 == 0 ? 60 : 110; /* walls alternate, to make movement visible */
 }
 
 static inline void game_draw_corridor(const game *g, int reveal, uint8_t *frame)
@@ -241,11 +243,11 @@ static inline float game_step_corridor(game *g, int action)
 
 #define GAME_CATCH_SEEN 3 /* rows in which Lock-Catch shows the ball */
 #define GAME_CATCH_LOCK                                                                            \
-    (GAME_CATCH_SEEN - 1 + GAME_STACK) /* the first step at which no seen ball is in the stack */
+    (GAME_CATCH_SEEN - 1 + GAME_STACK) /* first step when no frame of the stack shows the ball */
 #define GAME_CATCH_STEPS 13            /* from row 0 to row 13, the paddle's */
 
 /* Returns the ball's column at `time`, computed backwards from the landing. A ball that bounces
-   between 10 columns moves on a loop of 18. */
+   between 10 columns returns to the same column and direction after 18 steps. */
 static inline int game_ball(const game *g, int time)
 {
     int const landing = g->start / 3, direction = g->start % 3 - 1;
@@ -322,10 +324,10 @@ static inline float game_step_key_door(game *g, int action)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Pairs: Concentration for one player. Each step turns one card up, and the card that was up before
-   is turned down again. Two cards make a turn; if they match, they are removed. An action that
-   names a removed card, or the card waiting for its match, turns the next card that is neither.
-   Each card turned costs 1/64, and a pair earns 1/8. The game ends after 64 cards. */
+/* Pairs: the card game Concentration, for one player. Each step turns one card face up, and the
+   previous card face down. Two steps are a turn; if their cards match, both are removed. An action
+   may choose a removed card, or the first card of the same turn. Then the next card that is neither
+   is turned. Each step costs 1/64, and a pair earns 1/8. The game ends after 64 steps. */
 
 #define GAME_PAIRS_STEPS 64
 
@@ -342,7 +344,8 @@ static inline void game_begin_pairs(game *g)
     }
 }
 
-/* A card is 3 x 3 pixels: a dot in the centre, and its face: one of the 8 pixels around it. */
+/* Draws a card as 3 x 3 pixels. The centre marks the card. One of the 8 pixels around the centre
+   shows the face. */
 static inline void game_draw_pairs(const game *g, int reveal, uint8_t *frame)
 {
     const game_cards *const c = &g->cards;
@@ -380,14 +383,15 @@ static inline float game_step_pairs(game *g, int card)
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Pong: the player's paddle, at the bottom, is two columns wide and moves at every step. The
-   opponent's paddle, at the top, is three columns wide. It follows the ball, just as fast, while
-   the ball is in the upper two of four rows. The ball moves one row a step, and -1, 0 or 1 columns,
-   and bounces off the sides. Where the ball meets a paddle decides its next direction. The opponent
-   serves, from one of five columns in one of three directions. A point is worth 1/5. Five points or
-   500 steps end the match.
+   opponent's paddle, at the top, is three columns wide. It follows the ball while the ball is in
+   the upper two of four rows. Both paddles move one column a step. The ball moves one row and -1, 0
+   or 1 columns a step, and bounces off the sides. The column of the paddle that the ball hits sets
+   the next direction of the ball. The opponent serves, from one of five columns in one of three
+   directions. A point is worth 1/5. Five points or 500 steps end the episode.
 
-   A dimmer pixel marks the ball's last place, so that one frame shows the whole state. In Pong-75
-   and Pong-50 each frame is blank with a fixed chance, except a frame with a serve. */
+   A dimmer pixel marks the ball's previous position, so that one frame shows the whole state. In
+   Pong-75 and Pong-50 each frame is blank with probability 0.75 or 0.5, except a frame with a
+   serve. */
 
 #define GAME_PONG_POINTS 5
 #define GAME_PONG_STEPS 500
@@ -411,8 +415,8 @@ static inline void game_begin_pong(game *g)
     game_serve(g);
 }
 
-/* The rows from the top: the points, the player's on the right; the opponent's paddle; four rows
-   for the ball; the player's paddle. */
+/* Draws, from top to bottom: a row with the points, the player's on the right; the opponent's
+   paddle; four rows for the ball; the player's paddle. */
 static inline void game_draw_pong(const game *g, int reveal, uint8_t *frame)
 {
     const game_court *const c = &g->court;
@@ -426,8 +430,7 @@ static inline void game_draw_pong(const game *g, int reveal, uint8_t *frame)
     frame[(2 + c->y) * 8 + c->x] = 255;
 }
 
-/* Moves the ball, which bounces off a paddle. Returns 1 if the opponent missed it, -1 if the player
-   did, else 0. */
+/* Moves the ball. Returns 1 if the opponent missed the ball, -1 if the player missed it, else 0. */
 static inline int game_fly(game *g)
 {
     game_court *const c = &g->court;
@@ -485,7 +488,7 @@ static inline void game_draw(const game *g, int reveal, uint8_t *frame)
     }
 }
 
-/* Begins the episode of this start. Scores use the starts 0 .. starts-1. */
+/* Begins the episode with this start. Evaluations use the starts 0 .. starts-1. */
 static inline void game_start(game *g, int start)
 {
     g->start = start;

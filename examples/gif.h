@@ -1,13 +1,13 @@
 /* Writes animated GIFs (GIF89a, CompuServe 1990), frame by frame, that loop forever. Grey frames
-   keep their 256 greys. Frames in colour keep their colours if the part that changes has at most
-   256; otherwise each colour becomes the nearest of 6 x 6 x 6. Nothing is allocated. A gif has some
-   megabytes: make it static.
+   keep their 256 greys. A frame in colour keeps its colours if the rectangle that changes has at
+   most 256 of them. Otherwise each colour becomes the nearest of 6 x 6 x 6 colours. Nothing is
+   allocated. A gif has 3 MB, which is too large for the stack: make it static.
 
        static gif g;
        FILE *file = fopen("game.gif", "wb");
        // 160 x 210 pixels in colour, drawn twice as large, a frame every 0.07 s
        gif_begin(&g, file, 160, 210, 3, 2, 7);
-       gif_frame(&g, frame); // as often as you like
+       gif_frame(&g, frame); // once for each frame
        if (!gif_end(&g)) perror("game.gif");
        fclose(file);
 */
@@ -37,9 +37,9 @@ typedef struct gif {
     /* LZW: bits of a pixel and of a code; the next code to be defined */
     int root_bits, bits, next;
     int string; /* code of the pixels not yet written; -1: none */
-    /* hash table: string << 20 | pixel << 12 | code of both; or 0 */
+    /* hash table: string << 20 | pixel << 12 | code of string + pixel; 0: free slot */
     uint32_t strings[2 * GIF_CODES];
-    uint32_t pool; /* bits not yet in the block, the first bit lowest */
+    uint32_t pool; /* bits not yet in the block; the lowest bit is written first */
     int pool_bits, block_bytes;
     uint8_t block[255];
 } gif;
@@ -163,8 +163,9 @@ static inline void gif_clear(gif *g)
     g->next = clear + 2; /* clear + 1 is the end code */
 }
 
-/* Writes the code of the current string. The reader now defines code next - 1, and reads wider
-   codes as soon as its own `next` needs them. */
+/* Writes the code of the current string. A decoder is one code behind this encoder: on reading the
+   code it defines code next - 1. It reads wider codes as soon as its own next code, which is
+   `next`, needs one more bit. So the encoder widens its codes at the same moment. */
 static inline void gif_flush_string(gif *g)
 {
     gif_code(g, g->string);
@@ -235,14 +236,14 @@ static inline void gif_image(gif *g, const uint8_t *pixels, const gif_rectangle 
     gif_byte(g, 0);
 }
 
-/* Begins a file for frames [height][width][channels]. 1 channel is grey, 3 are colour. Each pixel
-   is drawn as scale x scale pixels, and each frame is shown for `hundredths` of a second; viewers
-   show delays below 2 for longer. Returns 0 if an argument is wrong or the file cannot be
-   written. */
+/* Begins a file for frames [height][width][channels], with 1 channel for grey or 3 for RGB. Each
+   pixel is drawn as scale x scale pixels. Each frame is shown for `hundredths` of a second. Many
+   viewers show a frame longer if `hundredths` is below 2. Returns 0 if an argument is wrong or the
+   file cannot be written. */
 static inline int gif_begin(gif *g, FILE *file, int width, int height, int channels, int scale,
                             int hundredths)
 {
-    /* the string ends with the 0 that ends the block */
+    /* the 0 at the end of the C string is the terminator of the block */
     static const uint8_t loop[] = "\x21\xFF\x0BNETSCAPE2.0\x03\x01\0\0";
     g->file = file;
     g->width = width;
@@ -266,7 +267,7 @@ static inline int gif_begin(gif *g, FILE *file, int width, int height, int chann
     return g->good;
 }
 
-/* Writes a frame. Returns 0 if it, or anything before it, could not be written. */
+/* Writes a frame [height][width][channels]. Returns 0 if this write or an earlier one failed. */
 static inline int gif_frame(gif *g, const uint8_t *pixels)
 {
     gif_rectangle r = {0, 0, g->width, g->height};
@@ -287,7 +288,7 @@ static inline int gif_frame(gif *g, const uint8_t *pixels)
     gif_word(g, (r.bottom - r.top) * g->scale);
     gif_byte(g, own ? 0x80 | (bits - 1) : 0);
     if (own) gif_write_colours(g, bits);
-    g->root_bits = bits < 2 ? 2 : bits; /* the format has no fewer */
+    g->root_bits = bits < 2 ? 2 : bits; /* GIF requires at least 2 */
     gif_image(g, pixels, &r);
     memcpy(g->shown, pixels, (size_t)(g->width * g->height * g->channels));
     g->begun = 1;

@@ -1,6 +1,7 @@
-/* Kernels alone: a convolution without an agent, as one matrix product. The rows of the matrix are
-   the image's patches, read where they lie: rise_matrix says how to walk through them. Every
-   instruction set of this machine must return the same bits. Takes about a second.
+/* Kernels alone: computes a convolution as one matrix product, without an agent. Each row of the
+   matrix is a patch of the image. Patches are not copied: rise_matrix holds the strides that
+   address them in the image. All instruction sets with fused multiply-add must return the same
+   bits. Takes about a second.
 
        cc -O2 examples/kernels.c -o kernels -lm && ./kernels
 */
@@ -21,7 +22,7 @@ enum { OUT = (SIDE - KERNEL) / STRIDE + 1, PATCH = KERNEL * KERNEL * CHANNELS };
 static float image[SIDE * SIDE * CHANNELS], weights[PATCH * FILTERS], bias[FILTERS];
 static float output[OUT * OUT * FILTERS], first_output[OUT * OUT * FILTERS];
 
-/* Numbers between -0.5 and 0.5 from a linear congruential generator. */
+/* Fills x [count] with numbers between -0.5 and 0.5 from a linear congruential generator. */
 static void fill(float *x, int count, uint32_t random)
 {
     int i;
@@ -31,7 +32,8 @@ static void fill(float *x, int count, uint32_t random)
     }
 }
 
-/* Row i of the matrix is the patch of output pixel i. A patch is KERNEL runs of KERNEL pixels. */
+/* Returns the matrix of patches [OUT * OUT][PATCH]. Row i is the patch of output pixel i. A patch
+   is KERNEL runs of KERNEL pixels. The pixels of a run are adjacent in memory. */
 static rise_matrix patches(void)
 {
     rise_matrix m;
@@ -46,7 +48,7 @@ static rise_matrix patches(void)
     return m;
 }
 
-/* The largest difference between the kernel's output and plain loops in double. */
+/* Returns the largest difference between the kernel's output and plain loops in double. */
 static double largest_error(void)
 {
     double largest = 0;
@@ -67,7 +69,7 @@ static double largest_error(void)
 }
 
 /* Convolves with one table of kernels, and prints the time and the error. Returns 0 if the output
-   is wrong. */
+   is wrong, or has other bits than the first table although both fuse multiply-adds. */
 static int convolve(const rise_kernels *kernels, void *scratch, int first)
 {
     rise_product p;
@@ -91,8 +93,8 @@ static int convolve(const rise_kernels *kernels, void *scratch, int first)
     printf("%-6s  %7.1f us  %6.1f GFLOP/s  largest error %.1e  %s\n", kernels->name, 1e6 * seconds,
            2e-9 * p.m * p.n * p.k / seconds, error,
            same             ? "the same bits"
-           : kernels->fused ? "OTHER BITS"
-                            : "other bits: no fused multiply-add");
+           : kernels->fused ? "DIFFERENT BITS"
+                            : "different bits: no fused multiply-add");
     return error < 1e-4 && (same || !kernels->fused);
 }
 

@@ -1,4 +1,4 @@
-/* Letters of 5 x 8 pixels, for captions in pictures. Only the characters that a caption needs. */
+/* Letters of 5 x 8 pixels, for captions in pictures. All other characters are blank. */
 #ifndef LETTERS_H
 #define LETTERS_H
 
@@ -11,7 +11,7 @@ typedef struct letter {
     uint8_t rows[LETTERS_HEIGHT]; /* top to bottom; the leftmost pixel is bit 4 */
 } letter;
 
-/* Returns the eight rows of a character. A character that is missing here is a blank. */
+/* Returns the eight rows of a character; blank rows if the character is not in the table. */
 static inline const uint8_t *letters_rows(char character)
 {
     static const uint8_t blank[LETTERS_HEIGHT] = {0};

@@ -1,6 +1,6 @@
-/* The loop: the shortest useful program. A game shows the agent a frame and the reward of its last
-   action. The agent returns the next action, and learns on the way. The game: a ball falls, and the
-   agent moves a paddle under it. Takes about 5 seconds.
+/* The loop: the shortest useful program. At each step the game passes a frame and the reward of the
+   last action to the agent. The agent learns inside this call and returns the next action. The
+   game: a ball falls, and the agent moves a paddle under the ball. Takes about 5 seconds.
 
        cc -O2 examples/loop.c -o loop -lm && ./loop
 */
@@ -12,6 +12,7 @@
 
 enum { SIZE = 8, LEFT = 0, RIGHT = 2, GAMES = 2500 };
 
+/* Draws the ball at `row` and column `ball`, and the paddle in the last row. */
 static void draw(uint8_t *frame, int row, int ball, int paddle)
 {
     memset(frame, 0, SIZE * SIZE);

@@ -1,6 +1,6 @@
-/* Many environments at once: 16 copies of a game step together, and one agent learns from all of
-   them. Their episodes end at different times: each copy has its own event and its own reward.
-   The game: a ball falls from a random height, and the agent moves a paddle under it. Takes about
+/* Many environments at once: 16 copies of a game step together, and one agent learns from all
+   copies. Episodes end at different times, so each copy has its own event and its own reward. The
+   game: a ball falls from a random height, and the agent moves a paddle under the ball. Takes about
    5 seconds.
 
        cc -O2 examples/many_environments.c -o many_environments -lm && ./many_environments
@@ -69,7 +69,7 @@ int main(void)
         }
         for (i = 0; i < ENVIRONMENTS; i++) {
             catch_game *const g = &games[i];
-            if (events[i] == RISE_TERMINATED) { /* that was the last frame: a new episode begins */
+            if (events[i] == RISE_TERMINATED) { /* the last frame was passed: reset */
                 reset(g, &random);
                 events[i] = RISE_FIRST;
                 rewards[i] = 0;

@@ -1,8 +1,8 @@
-/* What memory is worth: three agents learn a game that cannot be played without memory. NONE sees
-   the last four frames. RISE adds a recurrent net over cached embeddings of past frames. FULL has
-   an ordinary recurrent net over conv features. NONE and RISE take the same number of steps; FULL
-   gets the time that RISE took, and no more. Takes about 12 seconds. --help lists thirteen games
-   and more options.
+/* Compares agents with and without memory: three agents learn a game that needs memory. NONE sees
+   the last four frames. RISE adds a recurrent net over stored embeddings of past frames. FULL runs
+   a recurrent net over conv features, which each update computes again. NONE and RISE take the same
+   number of steps. FULL stops after the time that RISE took. Takes about 12 seconds. --help lists
+   thirteen games and all options.
 
        cc -O2 examples/memory.c -o memory -lm && ./memory
 */
@@ -25,7 +25,7 @@ static const struct {
     int colour;
 } kinds[KINDS] = {
     /* in the order of rise_memory */
-    {"RISE", "rise", "recurrent, cached embeddings", 0xE8710A},
+    {"RISE", "rise", "recurrent, stored embeddings", 0xE8710A},
     {"NONE", "none", "last four frames", 0x8C8C8C},
     {"FULL", "full", "recurrent, conv features", 0x3B8EDB},
 };
@@ -33,12 +33,12 @@ static const struct {
 typedef struct options {
     game_kind game;
     int length;
-    int show;                           /* 1: all three kinds; 0: one kind with each seed */
+    int show;                           /* 1: a run of each kind; 0: one kind, all seeds */
     rise_memory memory;                 /* the kind that decides the exit status */
     const char *settings[MAX_SETTINGS]; /* "field=value", for every agent */
     int setting_count;
     int seed, seeds;
-    double steps, seconds; /* most that an agent may take; 0: the recipe's steps, any time */
+    double steps, seconds; /* limits of a run; 0: the recipe's steps, no time limit */
     int watch;
     const char *save, *svg;
 } options;
@@ -53,10 +53,10 @@ typedef struct run {
     chart_point best; /* the best evaluation; steps 0: none yet */
     double updates;
     chart_curve *curve;
-    chart_point almost, solved; /* the first evaluation that reached it; steps 0: none */
+    chart_point almost, solved; /* first evaluation of 90%, of 99%; steps 0: none */
 } run;
 
-/* The speed of the run, smoothed. */
+/* The speed of the run: exponential means with a time constant of 3 s. */
 typedef struct pace {
     double at, steps, updates, epsilon; /* the last reading */
     double steps_a_second, updates_a_second;
@@ -71,7 +71,8 @@ typedef struct session {
     chart_curve *curves; /* one for each run */
     int run_count, begun;
     trainer training;
-    /* The weights of the best evaluation, which are kept: scores rise and fall in training. */
+    /* The weights at the best evaluation. Scores rise and fall in training, so the last weights
+       are not always the best. */
     rise_real *best;
     size_t weights;
     rise_agent *kept; /* the best agent of the kind that decides the exit status */
@@ -79,7 +80,7 @@ typedef struct session {
     terminal screen;
     pace speed;
     episode shown; /* the episode of the live view, played by the agent in training */
-    int pause;     /* pictures for which the end of the episode stays */
+    int pause;     /* pictures that still show the end of the episode */
 } session;
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -126,8 +127,8 @@ static int run_over(const run *r)
            r->now.seconds >= r->seconds_budget;
 }
 
-/* Puts the best weights back into the agent. Keeps the best agent of the kind that decides the exit
-   status, and destroys all others. */
+/* Copies the weights of the best evaluation back into the agent. Keeps the best agent of the kind
+   that decides the exit status, and destroys all others. */
 static void training_end(session *s, const run *r)
 {
     trainer *const t = &s->training;
@@ -217,7 +218,7 @@ static chart chart_of(const session *s)
     return c;
 }
 
-/* A line of the live view about one run: progress, steps, time and the latest score. */
+/* Draws the line of one run in the live view: progress, steps, time and the latest score. */
 static void view_status(const session *s, terminal *t, int row, const run *r)
 {
     int const ink = kinds[r->memory].colour, waiting = r >= s->runs + s->begun;
@@ -231,7 +232,8 @@ static void view_status(const session *s, terminal *t, int row, const run *r)
         terminal_text(t, row, 40, 0x8C8C8C, "gets the time that RISE takes");
 }
 
-/* Moves the shown episode on by a step. Its end stays for eight pictures. */
+/* Plays one step of the shown episode. After the last step, shows the end for eight pictures and
+   then begins a new episode. */
 static void view_play(session *s)
 {
     if (!s->shown.state.done) {
@@ -336,7 +338,7 @@ static void print_when(const chart_point *p)
     printf("  %-11s", text);
 }
 
-/* Printed before training: what is compared, and what the words of the view mean. */
+/* Prints, before training, which agents are compared and what the words of the view mean. */
 static void print_introduction(const session *s)
 {
     const game_spec *const spec = s->spec;
@@ -367,8 +369,8 @@ static void print_table(const session *s)
     if (spec->without_memory < spec->best)
         printf("the best without memory (%+.2f).\n", spec->without_memory);
     else
-        printf("-1.\n");
-    printf("%.0f%% after, %.0f%% after: steps and time at the first score that high.\n"
+        printf("a score of -1.\n");
+    printf("%.0f%% after, %.0f%% after: steps and time when the score first reached it.\n"
            "goal: %.0f%%.  updates/s: updates of the network per second.\n\n",
            almost, solved, goal);
     printf("agent seed  score  percent  steps    time  updates/s  %2.0f%% after    %2.0f%% after"
@@ -463,7 +465,7 @@ static void print_help(void)
                spec->text);
     }
     printf(
-        "  --length L       steps to wait, in blink, corridor and key-door\n"
+        "  --length L       length of the delay in steps, in blink, corridor and key-door\n"
         "  --memory KIND    train only rise, none or full, and stop when the game is solved\n"
         "  --set F=V        a field of rise_agent_desc, such as cell=lstm or fusion=gate; may be\n"
         "                   repeated\n"
@@ -476,9 +478,9 @@ static void print_help(void)
         "  --watch          after training, show the best agent until Ctrl-C\n\n"
         "0%% is the best score possible without memory, 100%% the best score possible. Exit "
         "status\n"
-        "0: each agent of the kind given by --memory [rise] reached %.0f%%, and NONE not more "
-        "than\n"
-        "0%%. Exit status 2: an option is wrong.\n",
+        "0: each agent of the kind given by --memory [rise] reached %.0f%%, and no agent without "
+        "memory\n"
+        "scored above 0%%. Exit status 2: an option is wrong.\n",
         goal);
 }
 
@@ -585,7 +587,7 @@ static void run_init(run *r, const options *o, rise_memory memory, int seed, cha
     curve->colour = kinds[memory].colour;
 }
 
-/* Returns 0, after a message, if the game cannot have this length or there is no memory. */
+/* Prints a message and returns 0 if the game cannot have this length or an allocation fails. */
 static int session_init(session *s)
 {
     static const rise_memory order[KINDS] = {RISE_MEMORY_NONE, RISE_MEMORY_RISE, RISE_MEMORY_FULL};
@@ -624,7 +626,7 @@ static int session_run(session *s)
     int i, good = 1;
     for (i = 0; good && i < s->run_count && !terminal_interrupted; i++) {
         run *const r = &s->runs[i];
-        if (s->options.show && r->memory == RISE_MEMORY_FULL) /* the time of RISE, the run before */
+        if (s->options.show && r->memory == RISE_MEMORY_FULL) /* runs[i - 1] is RISE */
             r->seconds_budget = fmin(r->seconds_budget, s->runs[i - 1].now.seconds);
         good = run_train(s, r);
     }
@@ -632,7 +634,7 @@ static int session_run(session *s)
     print_result(s);
     good = session_passed(s) && good;
     good = save(s) && good;
-    s->screen.drawn = 0; /* the text above is not drawn over */
+    s->screen.drawn = 0; /* the next picture begins below the text */
     while (s->options.watch && s->screen.live && s->kept != NULL && !terminal_interrupted) {
         game_reset(&s->shown.state);
         episode_begin(&s->shown, s->shown.state.start);
@@ -643,7 +645,7 @@ static int session_run(session *s)
 
 int main(int argc, char **argv)
 {
-    static session s; /* zeroed, and too large for a stack */
+    static session s; /* zeroed; too large for the stack */
     int status;
     s.options.game = GAME_CORRIDOR;
     s.options.show = 1;

@@ -1,10 +1,10 @@
-/* The README's picture: an agent with memory beside one without. Both train on the corridor game
-   for as many steps, then both play the same episodes, and an animated GIF shows them. The same
-   program makes the same file on every machine with fused multiply-add. Takes about 10 seconds.
+/* Makes the README's picture, an animated GIF. One agent has memory, and the other has none. Both
+   train on the corridor game for the same number of steps. Then both play the same episodes. The
+   file has the same bytes on every machine with fused multiply-add. Takes about 10 seconds.
 
        cc -O2 examples/memory_gif.c -o memory_gif -lm && ./memory_gif examples/memory.gif
 */
-#include "game_trainer.h" /* first: it asks for POSIX functions */
+#include "game_trainer.h" /* first: defines _DEFAULT_SOURCE */
 
 #include "gif.h"
 #include "letters.h"
@@ -62,7 +62,8 @@ static void write_centred(int top, int colour, const char *text)
     write_text((WIDTH - (int)strlen(text) * LETTERS_WIDTH) / 2, top, 1, colour, text);
 }
 
-/* The colour of a tile. The agent sees 5 x 5 tiles, from its own row on; all others are darker. */
+/* Returns the colour of a tile. The agent sees 5 x 5 tiles: its own row and the next four. Tiles
+   that the agent does not see are darker. */
 static int tile_colour(const game *g, int across, int distance)
 {
     int const seen = distance >= g->place && distance <= g->place + 4;
@@ -84,7 +85,7 @@ static void draw_map(const side *s)
             left = s->map_left + (across + 2) * TILE;
             top = MAP_TOP + (g->length + 1 - distance) * TILE;
             fill(left, top, TILE, TILE, tile_colour(g, across, distance));
-            if (across == light && distance == 0) { /* the lamp, which is lit in the first frame */
+            if (across == light && distance == 0) { /* the lamp: lit in the first frame only */
                 fill(left + 1, top + 1, TILE - 2, TILE - 2, LAMP);
                 if (g->time > 0) fill(left + 2, top + 2, TILE - 4, TILE - 4, PAPER);
             }
@@ -157,7 +158,7 @@ static void show(gif *film, int hundredths)
     gif_frame(film, canvas);
 }
 
-/* Both agents play the episode that begins with `start`. */
+/* Appends one episode of both agents. `start` chooses the side of the light. */
 static void play(gif *film, int number, int start)
 {
     int i, moved = 1, time;
@@ -177,7 +178,7 @@ static void play(gif *film, int number, int start)
 
 int main(int argc, char **argv)
 {
-    static gif film; /* large for a stack */
+    static gif film; /* too large for a stack */
     const char *const path = argc > 1 ? argv[1] : "memory.gif";
     FILE *file;
     static const int starts[EPISODES] = {0, 1, 1, 0, 1, 0, 0, 1}; /* half of them left */

@@ -1,6 +1,7 @@
-/* Your own frozen encoder: RISE remembers past frames by the numbers that a frozen encoder makes of
-   each. This one is a function of the caller: the mean brightness of each quarter of the frame. It
-   is called once a frame; updates read the stored numbers. Takes about 4 seconds.
+/* Your own frozen encoder: RISE stores an embedding of each frame, which a frozen encoder computes.
+   Here the encoder is a function of the caller: it sums the brightness of each quarter of the
+   frame. The library calls the function once for each frame, and again for the frames that are
+   stored when learning starts. Updates only read the embeddings. Takes about 4 seconds.
 
        cc -O2 examples/own_encoder.c -o own_encoder -lm && ./own_encoder
 */
@@ -12,8 +13,9 @@
 
 enum { SIZE = 8, QUARTERS = 4, DARK_STEPS = 5, ASKED = DARK_STEPS + 1, EPISODES = 1500 };
 
-/* Must be a pure function of the frame. The calls are counted for the text at the end. The library
-   brings the numbers to mean 0 and variance 1, so their scale does not matter. */
+/* Computes the embedding [QUARTERS] of a frame [SIZE][SIZE]. The result must depend on the frame
+   only. The library standardises embeddings to mean 0 and variance 1, so their scale does not
+   matter. `user` counts the calls, for the text at the end. */
 static void embed(void *user, const uint8_t *frame, float *embedding, int size)
 {
     int i, y, x;
@@ -24,8 +26,9 @@ static void embed(void *user, const uint8_t *frame, float *embedding, int size)
             embedding[y / (SIZE / 2) * 2 + x / (SIZE / 2)] += (float)frame[y * SIZE + x] / 255;
 }
 
-/* A light flashes in one quarter, dark frames follow, then a mark asks: in which quarter was
-   it? The mark covers all quarters alike. */
+/* Draws frame `time` of an episode. A light flashes in one quarter, and dark frames follow. Then a
+   mark in the centre asks in which quarter the light was. The mark covers one pixel of each
+   quarter. */
 static void draw(int time, int quarter, uint8_t *frame)
 {
     int const top = time == 0 ? quarter / 2 * (SIZE / 2) + 1 : SIZE / 2 - 1;
@@ -69,11 +72,11 @@ int main(void)
         rise_agent_step(agent, frame, action == quarter ? 1 : -1, RISE_TERMINATED);
     }
     rise_agent_metrics(agent, &metrics);
-    printf("%d of the last 100 answers were right (25 by chance; some actions are random on "
-           "purpose).\n"
-           "The agent saw %ld frames in %ld updates, and the encoder ran %ld times: once a frame, "
-           "and\n"
-           "again for the frames held when learning started.\n",
+    printf("%d of the last 100 answers were correct (by chance: 25). Some actions are random, for "
+           "exploration.\n"
+           "The agent saw %ld frames and did %ld updates. The encoder ran %ld times: once for each "
+           "frame,\n"
+           "and again for the frames that were stored when learning started.\n",
            right, (long)metrics.steps + EPISODES, (long)metrics.updates, calls);
     rise_agent_destroy(agent);
     return right >= 85 && calls < 2 * ((long)metrics.steps + EPISODES) ? 0 : 1;

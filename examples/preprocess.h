@@ -1,5 +1,5 @@
-/* From raw screens to the frames of an agent: luminance, the maximum of two frames, area resize.
-   Also two parts of training on Atari: sticky actions (Machado et al. 2018) and rewards clipped to
+/* Converts screens to the frames of an agent: luminance, the maximum of two frames, area resize.
+   Also, for training on Atari: sticky actions (Machado et al. 2018) and rewards clipped to
    their sign (Mnih et al. 2015). Integers only, so the result is the same on every machine. Nothing
    is allocated. */
 #ifndef PREPROCESS_H
@@ -57,8 +57,8 @@ static inline void preprocess_edges(int in, int out, preprocess_edge *edges)
     }
 }
 
-/* Makes a plan. Frames may also become larger: then a box lies within one pixel. Returns 0 if a
-   size is out of range. */
+/* Makes a plan. The output may be larger than the input: then a box is smaller than an input pixel.
+   Returns 0 if a size is out of range. */
 static inline int preprocess_area_init(preprocess_area *a, int height, int width, int channels,
                                        int out_height, int out_width)
 {
@@ -77,9 +77,10 @@ static inline int preprocess_area_init(preprocess_area *a, int height, int width
     return 1;
 }
 
-/* Returns the mean of a box, rounded to nearest, halves to even. The quotient is exact: the
-   reciprocal is too large by at most 1, so with raised < 2^28 the quotient is too large by less
-   than 2^-20. A true quotient is at least 1 / units >= 2^-20 below the next whole number. */
+/* Returns the mean of a box, rounded to nearest, halves to even. It divides raised by units, with a
+   multiplication by a = 2^48 / units rounded up. The integer part is exact: `a` is too large by at
+   most 1 and raised < 2^28, so the quotient is too large by less than 2^-20. The true quotient is
+   at least 1 / units >= 2^-20 below the next whole number. */
 static inline uint8_t preprocess_mean(const preprocess_area *a, uint32_t total)
 {
     uint32_t const units = (uint32_t)(a->height * a->width), raised = total + units / 2;
@@ -96,7 +97,7 @@ static inline void preprocess_area_rows(const preprocess_area *a, int row, const
     int const count = a->width * a->channels;
     const uint8_t *const first = in + top.pixel * count, *const last = in + bottom.pixel * count;
     int y, i;
-    /* May be below 0 in between: all sums are modulo 2^32. */
+    /* The first value may be negative. The final sum is right, because sums are modulo 2^32. */
     for (i = 0; i < count; i++) sums[i] = bottom.units * last[i] - top.units * first[i];
     for (y = top.pixel; y < bottom.pixel; y++)
         for (i = 0; i < count; i++) sums[i] += (uint32_t)a->out_height * in[y * count + i];
@@ -147,8 +148,8 @@ static inline uint32_t preprocess_random(uint64_t *state)
 }
 
 /* Returns the action that a frame of the emulator executes: with `probability` the action that the
-   frame before executed (0 at first), else `action`. Machado et al. use 0.25, and draw anew for
-   each frame that an action is repeated for. */
+   previous frame executed (0 at first), else `action`. Machado et al. use 0.25. If an action is
+   repeated for several frames, they draw a random number for each frame. */
 static inline int preprocess_sticky(uint64_t *random, double probability, int executed, int action)
 {
     return preprocess_random(random) < probability * 4294967296.0 ? executed : action;

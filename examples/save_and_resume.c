@@ -1,6 +1,6 @@
-/* Save and resume: an agent is saved in the middle of its training. The original and the loaded
-   agent both train on, and in the end their weights are the same, bit for bit. RISE_SAVE_ALL stores
-   the replay buffer too; the caller stores its own game. Takes about 3 seconds.
+/* Save and resume: saves an agent in the middle of its training and loads a copy. The original and
+   the copy both continue to train. At the end their weights are equal, bit for bit. RISE_SAVE_ALL
+   stores the replay buffer too. The caller must store the state of the game. Takes about 3 seconds.
 
        cc -O2 examples/save_and_resume.c -o save_and_resume -lm && ./save_and_resume
 */
@@ -12,8 +12,8 @@
 
 enum { SIZE = 8, DARK_STEPS = 5, STEPS = 4000 };
 
-/* A light flashes left or right, dark frames follow, then a mark asks: on which side was it? The
-   caller saves this struct beside the agent. */
+/* The state of the game. A light flashes left or right, and dark frames follow. Then a mark asks on
+   which side the light was. The caller saves this struct when it saves the agent. */
 typedef struct light_game {
     uint32_t random;
     int time, side;
@@ -66,7 +66,7 @@ int main(void)
     printf("Saved after %ld steps: mean return of the last 100 episodes %+.2f.\n",
            (long)metrics.steps, metrics.mean_return);
 
-    train(original, &game, STEPS); /* as if nothing had happened */
+    train(original, &game, STEPS); /* the original is not interrupted */
 
     if (rise_agent_load(&resumed, path, NULL, &error) != RISE_OK)
         return fprintf(stderr, "save_and_resume: %s\n", error.text), 1;
@@ -76,8 +76,8 @@ int main(void)
     rise_agent_metrics(resumed, &metrics);
     same = memcmp(rise_agent_parameters(original), rise_agent_parameters(resumed),
                   metrics.parameters * sizeof(rise_real)) == 0;
-    printf("Resumed up to step %ld: mean return %+.2f.\n"
-           "Its %ld weights %s those of the agent that was not interrupted.\n",
+    printf("The resumed agent is at step %ld: mean return %+.2f.\n"
+           "The %ld weights of the resumed agent %s those of the original.\n",
            (long)metrics.steps, metrics.mean_return, (long)metrics.parameters,
            same ? "equal" : "DIFFER FROM");
     rise_agent_destroy(resumed);

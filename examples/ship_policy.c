@@ -1,6 +1,6 @@
-/* Ship a policy: a trained agent is saved without what only learning needs. The game that ships
-   loads it with play_only, and one small object plays 30 characters, each with a memory of its own.
-   Takes about 5 seconds.
+/* Ship a policy: saves a trained agent without the data that only learning needs, such as the
+   replay buffer. The shipped game loads the policy with play_only. One agent then plays 30
+   characters, and each character has its own recurrent state. Takes about 5 seconds.
 
        cc -O2 examples/ship_policy.c -o ship_policy -lm && ./ship_policy
 */
@@ -14,7 +14,8 @@ enum { SIZE = 8, DARK_STEPS = 5, ASKED = DARK_STEPS + 1, CHARACTERS = 30, EPISOD
 
 static const char *const path = "ship_policy.rise";
 
-/* A light flashes left or right, dark frames follow, then a mark asks: on which side was it? */
+/* Draws frame `time` of an episode. A light flashes left or right, and dark frames follow. Then a
+   mark asks on which side the light was. */
 static void draw(int time, int side, uint8_t *frame)
 {
     memset(frame, 0, SIZE * SIZE);
@@ -67,7 +68,8 @@ int main(void)
     if (training_bytes == 0 || rise_agent_load(&agent, path, &machine, &error) != RISE_OK)
         return fprintf(stderr, "ship_policy: %s\n", error.text), 1;
     remove(path);
-    /* Character i begins at tick i and sees a light of its own. All play in the same ticks. */
+    /* Character i begins its episode at tick i, with its own side of the light. So at each tick the
+       characters are at different frames of their episodes. */
     for (tick = 0; tick <= CHARACTERS + ASKED; tick++)
         for (i = 0; i < CHARACTERS; i++) {
             int const time = tick - i, side = i * 7 % 3 % 2;
@@ -79,7 +81,7 @@ int main(void)
             right += time == ASKED && action == side;
         }
     rise_agent_metrics(agent, &metrics);
-    printf("In training the agent took %.1f MB of memory. To play, it takes %.2f MB for %d "
+    printf("To train, the agent took %.1f MB of memory. To play, the agent takes %.2f MB for %d "
            "characters.\n"
            "%d of %d characters remembered on which side their light was.\n",
            (double)training_bytes / 1e6, (double)metrics.bytes / 1e6, CHARACTERS, right,

@@ -1,6 +1,6 @@
-/* Writes curves for TensorBoard: an event file with TFRecord records, which hold Event protobufs
-   with scalars (tensorflow: core/lib/io/record_writer.h, core/util/event.proto,
-   core/framework/summary.proto).
+/* Writes curves for TensorBoard into an event file. The file consists of TFRecord records. Each
+   record holds one Event protobuf with a scalar (tensorflow: core/lib/io/record_writer.h,
+   core/util/event.proto, core/framework/summary.proto).
 
        tensorboard tb;
        if (!tensorboard_open(&tb, "runs/pong", "rise")) perror(tb.path);
@@ -66,8 +66,8 @@ static inline void tensorboard_put_float(tensorboard_message *m, int field, floa
     tensorboard_put(m, 4, bits);
 }
 
-/* Returns the CRC-32C (Castagnoli; RFC 3720, appendix B.4). TFRecords store the masked form below,
-   because a CRC over data that contain a CRC is weak. */
+/* Returns the CRC-32C (Castagnoli; RFC 3720, appendix B.4). TFRecords store the CRC in the
+   masked form below, because a CRC of data that contains a CRC detects fewer errors. */
 static inline uint32_t tensorboard_crc(const uint8_t *bytes, size_t size)
 {
     uint32_t crc = 0xFFFFFFFFu;
@@ -115,7 +115,7 @@ static inline int tensorboard_open(tensorboard *tb, const char *folder, const ch
 }
 
 /* Appends a point to the curve `tag`; `wall_time` is in seconds since 1970. Returns 0 if this
-   point, or one before, could not be written. */
+   write or an earlier one failed. */
 static inline int tensorboard_scalar(tensorboard *tb, const char *tag, int64_t step, double value,
                                      double wall_time)
 {

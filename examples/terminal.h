@@ -1,6 +1,7 @@
-/* A terminal to draw on: a clock, Ctrl-C, and a grid of character cells that is redrawn in place.
-   Include this file first, because it asks the C library for its POSIX functions. Without them, or
-   where stdout is not a terminal, `live` is 0, and the programs print plain lines instead. */
+/* Draws in the terminal: a grid of character cells that is redrawn in place; also a clock and
+   Ctrl-C. Include this file first, because it defines _DEFAULT_SOURCE, which enables the POSIX
+   functions of the C library. Without POSIX, or if stdout is not a terminal, `live` is 0, and the
+   programs print lines of text instead. */
 #ifndef TERMINAL_H
 #define TERMINAL_H
 
@@ -123,7 +124,7 @@ static inline void terminal_open(terminal *t)
     t->true_colour = depth != NULL &&
                      (strcmp(depth, "truecolor") == 0 || strcmp(depth, "24bit") == 0);
     if (!t->live) return;
-    setvbuf(stdout, NULL, _IOFBF, 1 << 16); /* few writes: no flicker */
+    setvbuf(stdout, NULL, _IOFBF, 1 << 16); /* one large write a picture avoids flicker */
     fputs("\033[?25l", stdout);
     atexit(terminal_close);
 }
@@ -206,13 +207,14 @@ static inline void terminal_print_glyph(int glyph)
 {
     if (glyph < 0x80) {
         putchar(glyph);
-    } else { /* UTF-8 for U+0800 .. U+FFFF: all glyphs in use are there */
+    } else { /* UTF-8 of U+0800 .. U+FFFF, the range of all other glyphs in use */
         putchar(0xE0 | glyph >> 12);
         putchar(0x80 | (glyph >> 6 & 63));
         putchar(0x80 | (glyph & 63));
     }
 }
 
+/* Prints all cells over the previous picture. */
 static inline void terminal_show(terminal *t)
 {
     int row, column;

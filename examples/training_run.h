@@ -1,6 +1,6 @@
-/* A training run: one agent, one folder. It shows progress as a panel in the terminal or as lines
-   of text, writes the log and the learning curve, and saves the agent regularly, so that little is
-   lost when the run is stopped. The folder holds:
+/* A training run: one agent and one folder. The run shows progress as a panel in the terminal or as
+   lines of text. It writes a log and a learning curve. It saves the agent regularly, so that little
+   is lost if the program stops. The folder holds:
 
        agent.rise       the agent to resume with: saved regularly, on Ctrl-C or SIGTERM, at the end
        best.rise        the policy with the best score so far
@@ -13,7 +13,7 @@
 #ifndef TRAINING_RUN_H
 #define TRAINING_RUN_H
 
-#include "chart.h" /* first: it asks for POSIX functions */
+#include "chart.h" /* first: defines _DEFAULT_SOURCE */
 #include "preprocess.h"
 #include "tensorboard.h"
 
@@ -62,9 +62,9 @@ typedef struct train_row {
 typedef struct train_run {
     train_options options;
     rise_agent *agent;
-    train_row now;               /* brought up to date by train_refresh */
+    train_row now;               /* set by train_refresh */
     double best, best_steps;     /* the best evaluation; NAN: none yet */
-    double latest[TRAIN_LATEST]; /* scores of episodes, in a ring */
+    double latest[TRAIN_LATEST]; /* scores of episodes, a ring buffer */
     int latest_count;
     chart_curve curves[2];  /* of the greedy agent, and of training with exploration */
     double seconds_before;  /* seconds of earlier sessions of this run */
@@ -119,7 +119,7 @@ static inline const char *train_count(double n, char *text, size_t size)
 /* ---------------------------------------------------------------------------------------------- */
 /* The machine's memory */
 
-/* Returns the bytes that are available; 0 if that is unknown. */
+/* Returns the available bytes of memory; 0 if the number is unknown. */
 static inline double train_memory_left(void)
 {
     double kilobytes = 0;
@@ -131,8 +131,8 @@ static inline double train_memory_left(void)
     return 1024 * kilobytes;
 }
 
-/* Prints the bytes that the agent needs. Returns 0, after a message with the remedy, if the machine
-   does not have them. */
+/* Prints how much memory the agent needs. If the machine has too little, prints a replay_capacity
+   that fits and returns 0. */
 static inline int train_memory_fits(const rise_agent_desc *desc)
 {
     double const need = (double)rise_agent_bytes(desc, NULL), left = train_memory_left();
@@ -140,7 +140,7 @@ static inline int train_memory_fits(const rise_agent_desc *desc)
            desc->replay_capacity);
     if (left > 0) printf("; %.0f MB are free", left / 1e6);
     puts(".");
-    if (left <= 0 || need < 0.9 * left) return 1;
+    if (left <= 0 || need < 0.9 * left) return 1; /* leaves 10% for other programs */
     fprintf(stderr, "That is too much for this machine: use --set replay_capacity=%.0f\n",
             floor(desc->replay_capacity * 0.7 * left / need / 1000) * 1000);
     return 0;
@@ -162,7 +162,7 @@ static inline void train_point(chart_curve *curve, const train_row *row, double 
     curve->points[curve->count++] = point;
 }
 
-/* Adds a row of the log to the curves, and to the best score. */
+/* Adds a row of the log to the curves. Sets the best score if the row has a higher one. */
 static inline void train_remember(train_run *t, const train_row *row)
 {
     train_point(&t->curves[0], row, row->score);
@@ -250,7 +250,7 @@ static inline double train_share(const train_run *t)
     double const by_seconds = t->options.seconds > 0 ? t->now.seconds / t->options.seconds : 0;
     return fmin(1, fmax(by_steps, by_seconds));
 }
-/* Formats the remaining time as ", 1:02:03 left"; as nothing before the speed is known. */
+/* Formats the remaining time as ", 1:02:03 left"; as "" before the speed is known. */
 static inline const char *train_left(const train_run *t, char *text, size_t size)
 {
     double const by_steps = t->options.steps > 0 ? (t->options.steps - t->now.steps) /
@@ -269,8 +269,8 @@ static inline void train_level(chart *c, const char *name, double score)
     c->levels[c->level_count].name = c->levels[c->level_count].brief = name;
     c->levels[c->level_count++].score = score;
 }
-/* Returns the chart of this run. Its upper edge is the score to compare with, or a higher score
-   that was reached. */
+/* Returns the chart of this run. The upper edge of the chart is options.level, or the highest score
+   of the run if it is higher. */
 static inline chart train_chart(const train_run *t)
 {
     chart c;
@@ -356,7 +356,7 @@ static inline void train_print(const train_run *t)
     fflush(stdout);
 }
 
-/* Prints a sentence, which stays in the last line of the panel. */
+/* Shows a sentence: in the last line of the panel, or printed if there is no panel. */
 TERMINAL_PRINTF(2, 3)
 static inline void train_say(train_run *t, const char *format, ...)
 {
@@ -370,7 +370,7 @@ static inline void train_say(train_run *t, const char *format, ...)
 /* ---------------------------------------------------------------------------------------------- */
 /* Saving */
 
-/* Saves the agent. If that fails, the file saved before is unchanged. Returns 0 on failure. */
+/* Saves the agent. Returns 0 on failure; then the previous file is unchanged. */
 static inline int train_save(train_run *t)
 {
     char path[TRAIN_PATH], steps[30];
@@ -407,7 +407,7 @@ static inline void train_save_curve(train_run *t)
 /* ---------------------------------------------------------------------------------------------- */
 /* The run */
 
-/* Brings t->now up to date. Speeds are smoothed means since the last call. */
+/* Fills in t->now. Speeds are exponential means with a time constant of 5 s. */
 static inline void train_refresh(train_run *t)
 {
     double const seconds = t->seconds_before + terminal_seconds() - t->began;
@@ -443,7 +443,8 @@ static inline void train_log(train_run *t)
     train_remember(t, &t->now);
 }
 
-/* Shows, logs and saves, each when it is due. Call it often. */
+/* Draws the panel, writes the log and saves the agent, each at its own interval. Call this function
+   after each step. */
 static inline void train_tick(train_run *t)
 {
     double const since = t->seconds_before + terminal_seconds() - t->began - t->now.seconds;

@@ -1,6 +1,6 @@
-/* Shows a saved agent at play: the game, and the value that the agent expects of each action. The
-   game is known from a file name made by memory.c (lock-catch.rise, corridor-10.rise); for other
-   names pass --game and --length.
+/* Shows how a saved agent plays: the game, and the expected return of each action. memory.c names
+   its files after the game (lock-catch.rise, corridor-10.rise), and watch reads the game from such
+   a name. For other names pass --game and --length.
 
        cc -O2 examples/watch.c -o watch -lm && ./watch lock-catch.rise
 */
@@ -11,7 +11,7 @@
 
 typedef struct options {
     const char *path;
-    game_kind game; /* GAME_KINDS: known from the file name */
+    game_kind game; /* GAME_KINDS: read from the file name */
     int length;
     int episodes, seed;
 } options;
@@ -19,15 +19,16 @@ typedef struct options {
 static void print_usage(void)
 {
     int kind;
-    fputs("watch FILE [--game NAME] [--length L] [--episodes N] [--seed N]: shows a saved agent at "
-          "play.\nGames:",
+    fputs("watch FILE [--game NAME] [--length L] [--episodes N] [--seed N]: shows how a "
+          "saved agent plays.\nGames:",
           stderr);
     for (kind = 0; kind < GAME_KINDS; kind++)
         fprintf(stderr, " %s", game_spec_of((game_kind)kind)->name);
     fputs(". Ctrl-C ends it.\n", stderr);
 }
 
-/* Returns a whole number of at least `least`; -1 if the text is none. */
+/* Reads a whole number. Returns -1 if the text is not a number, or the number is below `least` or
+   above 1000000000. */
 static int parse_number(const char *text, long least)
 {
     char *end;
@@ -60,7 +61,7 @@ static int parse(options *o, int argc, char **argv)
 }
 
 /* Reads game and length from the file name: "saved/corridor-20.rise" is the corridor of length 20.
-   The longest name of a game counts, so that "pong-75.rise" is not Pong. */
+   If several names of games fit, takes the longest: "pong-75.rise" is Pong-75, not Pong. */
 static void guess_game(options *o)
 {
     const char *const slash = strrchr(o->path, '/');
@@ -78,7 +79,7 @@ static void guess_game(options *o)
     if (o->length == 0 && longest > 0 && name[longest] == '-') o->length = atoi(name + longest + 1);
 }
 
-/* Loads the agent and prepares its game. Returns NULL, after a message, if one of them fails. */
+/* Loads the agent and prepares its game. Prints a message and returns NULL on failure. */
 static rise_agent *load(const options *o, episode *e)
 {
     rise_agent_desc machine;
@@ -89,7 +90,7 @@ static rise_agent *load(const options *o, episode *e)
     machine.play_only = 1;
     machine.players = 1;
     if (o->game == GAME_KINDS) {
-        fprintf(stderr, "watch: no game is known from the name %s; pass --game NAME\n", o->path);
+        fprintf(stderr, "watch: %s does not begin with the name of a game; pass --game\n", o->path);
         return NULL;
     }
     if (!game_init(&e->state, o->game, o->length, (uint64_t)o->seed)) {
@@ -107,7 +108,8 @@ static rise_agent *load(const options *o, episode *e)
         return agent;
     fprintf(
         stderr,
-        "watch: %s does not play %s: it has %d x %d pixels and %d actions; pass another --game\n",
+        "watch: %s does not play %s: the agent sees %d x %d pixels and has %d actions; pass "
+        "another --game\n",
         o->path, e->state.spec->name, desc->frame_width, desc->frame_height, desc->actions);
     rise_agent_destroy(agent);
     return NULL;
