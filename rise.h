@@ -7867,10 +7867,10 @@ RISEI_FN rise_result risei_embedder_check(const rise_agent_desc *desc, rise_erro
 typedef struct risei_embedder {
     risei_frozen encoder;
     int statistics_frozen; /* 1: embeddings are standardised */
-    int64_t seen;          /* number of embeddings in `mean` and `squares` */
+    int64_t seen;          /* number of embeddings in `mean` */
     double *mean;          /* running mean, [size] */
-    double *
-        squared_deviations; /* running sum of squared deviations from the mean, [size] (Welford 1962) */
+    /* running sum of squared deviations from the mean, [size] (Welford 1962) */
+    double *squared_deviations;
     rise_real *shift, *gain; /* [size]: standardised = (raw - shift) * gain */
 } risei_embedder;
 
