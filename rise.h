@@ -10,14 +10,15 @@
    No -m flag is needed. On x86-64 the kernels for AVX2 and AVX-512 are compiled in. The library
    uses the fastest kernels that the processor supports.
 
-   A COMPLETE PROGRAM. A light flashes left or right, ten dark frames follow: which side was it?
+   A COMPLETE PROGRAM. A pixel lights up at the left or the right, then nine frames are dark. When
+   the pixel in the middle lights up, the agent must choose the side of the first pixel.
 
        #define RISE_IMPLEMENTATION
        #include "rise.h"
 
        int main(void)
        {
-           static rise_agent_desc desc; // zero means the default, in every field
+           static rise_agent_desc desc; // zeros: a field that is not set gets its default
            rise_agent *agent;
            rise_error error;
            uint8_t frame[8 * 8];
@@ -41,17 +42,17 @@
            return 0;
        }
 
-   WHAT IT DOES. An agent sees frames (bytes), gets rewards and returns actions. It learns by deep
-   Q-learning, with double and dueling networks, n-step returns and prioritised replay.
+   WHAT IT DOES. An agent sees frames (bytes), gets rewards and returns actions. The agent learns by
+   deep Q-learning, with double and dueling networks, n-step returns and prioritised replay.
 
    RISE differs from other recurrent agents in the input of its recurrent net. A recurrent agent
    usually runs its recurrent net over conv features of past frames. The conv net changes at every
    update, so all of those features must be recomputed.
 
    RISE (Clark, Evers, Hare 2025, arXiv 2512.20513) runs the recurrent net over the outputs of a
-   frozen encoder, which does not learn. Its output for a frame is the embedding of the frame. The
-   agent computes the embedding when the frame arrives and stores it in the replay buffer with the
-   frame. An update reads embeddings and computes none.
+   frozen encoder, which does not learn. The encoder's output for a frame is the embedding of the
+   frame. The agent computes the embedding when the frame arrives and stores it in the replay buffer
+   with the frame. An update reads embeddings and computes none.
 
        newest frames -> conv net (learns) -------------------------> features -+
                                                                                +> fusion, heads -> Q
@@ -61,18 +62,22 @@
    action that the agent takes there. A transition is a state, the action taken there, and the
    reward and the state that followed. An update learns from a batch of transitions.
 
-   The n-step return is the discounted sum of the next n rewards. The bootstrap is the agent's own
-   estimate of all rewards after those n. The conv net is the learnable encoder, and its outputs are
-   the features. The context is the state of the recurrent net, times context_scale. The window is
-   the frames that the recurrent net is unrolled over.
+   The return is the discounted sum of all rewards from a step on. The Q value of an action is the
+   agent's estimate of the return after that action. An update moves the Q value of each transition
+   towards a target. The target is the n-step return: the discounted sum of the next n rewards, plus
+   the bootstrap. The bootstrap is the agent's own estimate of the rewards after those n.
+
+   The conv net is the learnable encoder, and its outputs are the features. The context is the state
+   of the recurrent net, times context_scale. The window is the frames that the recurrent net is
+   unrolled over. A greedy action is the action with the largest Q value. Exploration takes random
+   actions.
 
    WHAT IT DOES NOT DO. There are no continuous actions, no policy gradients and no GPU support.
    Observations are bytes only. The library contains no games and no emulators: you write the loop
    that runs the game.
 
-   Files are checked strictly, value by value. But a checksum is no signature: no check shows who
-   wrote a file. Loading a file takes as much memory as the file asks for; machine.memory_bytes
-   limits this.
+   Loading checks every value in a file. But no check shows who wrote the file. Loading takes as
+   much memory as the file asks for; machine.memory_bytes limits this.
 
    LIMITS. Frames have at most 1024 x 1024 pixels of 16 bytes. An agent has at most 256 actions,
    4096 environments, windows of 1024 frames, 8 conv layers and 16 stacked frames. The length of an
@@ -113,7 +118,7 @@
        >>threads              one job on several threads
        >>layers               linear and conv layers, max pools: forward and backward
        >>recurrent            LSTM, GRU, minGRU
-       >>targets              targets and losses, from arrays to arrays
+       >>targets              targets and losses: functions of plain arrays
        >>heads                mean, C51, IQN
        >>network              two streams, fusion, heads
        >>optimizer            Adam and clipping
@@ -231,8 +236,8 @@
 
    An agent learns faster from several copies of a game, the environments. Set desc.environments.
    Each call then takes arrays with one frame, reward and event for each environment, always in the
-   same order. After the last frame of an environment, reset the game of this environment. Its event
-   in the next call is RISE_FIRST.
+   same order. After the last frame of an environment, reset its game. The environment's event in
+   the next call is RISE_FIRST.
 
        uint8_t frames[8 * 84 * 84]; // desc.environments = 8
        float rewards[8];
@@ -244,7 +249,8 @@
    MEMORY AND WINDOW. desc.memory chooses the kind of agent. Everything else stays equal.
 
        RISE  the default: a recurrent net over stored embeddings
-       NONE  no recurrent net: the baseline; it sees the last frame_stack frames, 4 by default
+       NONE  the baseline, without a recurrent net: the agent sees the last frame_stack frames, 4 by
+             default
        FULL  the ordinary recurrent agent: a recurrent net over conv features of every frame of the
              window; several times slower
 
@@ -264,8 +270,9 @@
 
    desc.feed_action also gives the previous action and reward to the recurrent net. In a minGRU no
    matrix product depends on the previous state. A minGRU takes three fifths of the GRU's time and
-   scores a little less. desc.window_samples trains several transitions on one window. Four samples
-   save about as much time as the minGRU, but learning takes more steps.
+   scores a little less. desc.window_samples is the number of transitions that are trained on one
+   window. With window_samples = 4 an update takes about as long as with the minGRU, but learning
+   takes more steps.
 
        desc.feed_action = 1;
        desc.cell = RISE_CELL_MINGRU;
@@ -282,9 +289,9 @@
        rise_agent_metrics(agent, &metrics);
        printf("%lld steps, mean return %g\n", (long long)metrics.steps, metrics.mean_return);
 
-   Watch metrics.mean_return, the mean return of the last 100 training episodes. These episodes
-   contain random actions. To measure the greedy score, play episodes with rise_agent_play.
-   rise_agent_play changes nothing in training, so you can evaluate at any time.
+   Watch metrics.mean_return, the mean sum of rewards (not discounted) of the last 100 training
+   episodes. These episodes contain random actions. To measure the greedy score, play episodes with
+   rise_agent_play. rise_agent_play changes nothing in training, so you can evaluate at any time.
 
        float score = 0;
        rise_event event = RISE_FIRST;
@@ -334,7 +341,7 @@
 
        action = rise_agent_step(agent, frame, reward, event);
        event = game_play(action, &reward);
-       left = 16000 - microseconds_used(); // of a tick
+       left = 16000 - microseconds_used(); // microseconds left of a tick of 16 ms
        if (left > 0 && rise_agent_learn_for(agent, left) < 0)
            puts(rise_agent_error(agent)->text);
        rise_agent_metrics(agent, &metrics);
@@ -345,10 +352,11 @@
    average, but one call can last as long as one update. The first update runs with any budget,
    because its duration is not yet known. A negative budget is RISE_BAD_CALL.
 
-   The first update also embeds all stored frames again. With an expensive frozen encoder this stops
-   the game: 20000 frames at 8 ms each take 160 s. Do the first update while a menu is shown, or
-   lower desc.learn_start. If metrics.updates_owed keeps growing, updates get too little time. Raise
-   desc.learn_period, or make updates cheaper (see SYMPTOMS).
+   The first update also embeds all stored frames again. An expensive frozen encoder stops the game
+   for that time: with ResNet-18, learn_start = 20000 frames at 8 ms each take 160 s. Call
+   rise_agent_learn for the first update while a menu is shown, or lower desc.learn_start. If
+   metrics.updates_owed keeps growing, updates get too little time. Raise desc.learn_period, or make
+   updates cheaper (see SYMPTOMS).
 
    HOW TO: MANY CHARACTERS. rise_agent_play chooses the actions of up to desc.players characters. A
    character that plays like this is a player. All players use the same weights, and each player has
@@ -369,7 +377,8 @@
        if (q != NULL) printf("left %g, right %g\n", (double)q[0], (double)q[1]);
 
    HOW TO: SHIPPING A POLICY. Save the agent as RISE_SAVE_POLICY. Load it with play_only = 1: the
-   agent then has no replay buffer and no optimiser, and only rise_agent_play works.
+   agent then has no replay buffer and no optimiser, and only rise_agent_play works. The argument
+   `machine` of the load functions is a description with the fields that a file does not hold.
 
        rise_agent_save(agent, RISE_SAVE_POLICY, "guards.rise", &error);
 
@@ -458,8 +467,8 @@
    refuses a smaller number and names the minimum.
 
    epsilon_steps is the number of steps after learn_start over which the share of random actions
-   falls to epsilon_end, 10000 steps for SMALL. Raise it if episodes are long or rewards are rare,
-   because random actions must find the first rewards.
+   falls to epsilon_end. The default for SMALL is 10000 steps. Raise epsilon_steps if episodes are
+   long or rewards are rare, because random actions must find the first rewards.
 
    HOW TO: OTHER AGENTS. Fields choose the value head, the exploration, the target and the network.
 
@@ -495,9 +504,8 @@
    refuses some of the batches. For RISE_PRESET_R2D2 set desc.batch to 1280, or to 40 with FULL. For
    RISE_PRESET_BTR with FULL set desc.batch to 128.
 
-   Fields can be set from text, such as a program's arguments, and printed as text. This does not
-   include embedding_file and the fields of the machine: isa, threads, memory_block, memory_bytes
-   and callbacks.
+   Fields can be set from text, such as a program's arguments, and printed as text. The exceptions
+   are embedding_file, the callbacks, and isa, threads, memory_block and memory_bytes.
 
        static void print_line(void *user, const char *text)
        {
@@ -550,7 +558,8 @@
        desc.embedding_size = 2;
        desc.embed_fn = halves;
 
-   HOW TO: KERNELS ALONE. The kernels need no agent. This multiplies two row-major matrices.
+   HOW TO: KERNELS ALONE. The kernels need no agent. The code below multiplies two row-major
+   matrices.
 
        rise_product p = {0};
        void *scratch = malloc(rise_product_scratch());
@@ -570,25 +579,25 @@
                                                                     RISE_CELL_MINGRU; a longer
                                                                     learn_period; threads
 
-       It does not learn            too little exploration          longer epsilon_steps
+       The agent does not learn     too little exploration          longer epsilon_steps
                                     the learning rate does not      learning_rate 3 times higher
                                     suit the game                   or lower
                                     the window does not reach the   a window that does, both ends
                                     cue                             counted
 
-       It learns, then forgets      the replay buffer is small, or  a larger replay_capacity; a
-                                    the target network changes too  longer target_period
+       The agent learns, then       the replay buffer is small, or  a larger replay_capacity; a
+       forgets                      the target network changes too  longer target_period
                                     fast
 
        In games that need little    the context has a larger        a smaller context_scale;
-       memory it learns more        variance than the features      fewer recurrent_units;
+       memory, RISE learns more     variance than the features      fewer recurrent_units;
        slowly than NONE                                             window_samples = 1
 
-       With large frames it learns  the context is scaled to 0.05,  context_scale = 1 (Pong wants
-       slowly                       too little for this game        that: bench/atari.md)
+       With large frames the agent  the default context_scale of    context_scale = 1 (Pong learns
+       learns slowly                0.05 is too small for the game  better with 1: bench/atari.md)
 
-       It ignores rewards that      a time limit was passed as      RISE_TRUNCATED
-       come later                   RISE_TERMINATED
+       The agent ignores rewards    a time limit was passed as      RISE_TRUNCATED
+       that come later              RISE_TERMINATED
 
        mean_return stays below the  training includes random        none needed; or a smaller
        score of rise_agent_play     actions                         epsilon_end
@@ -620,7 +629,7 @@
        Loading: "embed_fn is NULL"  checkpoints do not hold these   set the field in `machine`
        or "embedding_file is NULL"  fields
 
-       Loading: RISE_MISMATCH       `machine` asks for another      change what the sentence names
+       Loading: RISE_MISMATCH       `machine` asks for another      change what error.text names
                                     shape, other weights or more
                                     than the file has
 
@@ -665,13 +674,14 @@
        desc.memory_block = malloc(bytes); // yours, at any alignment; free it after the agent
        desc.memory_bytes = bytes;
 
-   Most of the memory is the replay buffer. Each of its replay_capacity frames takes the bytes of
+   Most of the memory is the replay buffer. Each of the replay_capacity frames takes the bytes of
    its pixels, 2 bytes for each number of its embedding, and 20 bytes more. Action masks add one bit
    for each action. stored_state adds 2 bytes for each number of the recurrent state. With
-   embedding_f32, these 2 bytes are 4.
+   embedding_f32, a number of an embedding or a state takes 4 bytes instead of 2.
 
    The default agent takes 34 MB for frames of 16 x 16 and 1.8 GB for 84 x 84. For frames of 320 x
-   240 in colour it takes 48 GB. If that is too much, make the frames smaller, or the replay buffer.
+   240 in colour, an agent takes 48 GB. Smaller frames or a smaller replay_capacity take less
+   memory.
 
    NUMBERS. The same seed and inputs give the same bits on AVX2, AVX-512, 64-bit ARM and the
    reference kernels. Each sum is computed in one fixed order with fused multiply-add. The library
@@ -685,10 +695,11 @@
    multiply-add instructions: they then round each product before the addition. The same is true of
    "neon" on 32-bit ARM without VFPv4.
 
-   A checkpoint records whether its numbers were computed with fused multiply-add. Kernels of the
-   other kind can load it, but the run does not resume bit for bit, and log_fn receives a line that
-   says so. desc.isa = RISE_ISA_REF gives the bits of all fused kernels on any machine, but is slow.
-   The option -ffast-math would change the bits, so the file does not compile with it.
+   A checkpoint records whether its numbers were computed with fused multiply-add. If the kernels of
+   the loading machine differ in this, the checkpoint loads, but the run does not resume bit for
+   bit. log_fn then receives a line that says so. desc.isa = RISE_ISA_REF gives the bits of all
+   fused kernels on any machine, but is slow. The option -ffast-math would change the bits, so
+   rise.h does not compile with this option.
 
    ERRORS. Functions return RISE_OK or a negative code. They also write a sentence that names the
    field, the path or the offset, and the remedy. rise_agent_create and the file functions write the
@@ -718,9 +729,9 @@
    There is no global state. Use each agent from one thread at a time, and different agents from as
    many threads as you like. Callbacks are called on the thread that called the library.
 
-   PORTING. The code is C99 and also C++11. The tests run gcc, clang and tcc on Linux, and ARM under
-   qemu. They do not run on Windows, macOS, Android or bare metal. The kernels are chosen like this;
-   tcc always takes "c":
+   PORTING. The code is C99 and also C++11. The tests run with gcc, clang and tcc on Linux, and for
+   ARM under qemu. No test runs on Windows, macOS, Android or bare metal. The kernels are chosen as
+   follows; tcc always takes "c":
 
        x86-64        AVX-512 or AVX2 with FMA and F16C if processor and system have them, else "c"
        x86, 32 bits  "c"
@@ -735,8 +746,8 @@
        cc -O2 game.c -lm                                       # 64-bit; Zero, Zero W
        cc -O2 -march=armv7-a -mfpu=neon-vfpv4 game.c -lm       # 32-bit on Pi 2, 3, 4, 5
 
-   Check the memory: the default for 84 x 84 frames is 1.8 GB. replay_capacity = 20000 makes it
-   about 300 MB.
+   Check the memory: for frames of 84 x 84 the default agent takes 1.8 GB. With replay_capacity =
+   20000 an agent takes about 300 MB.
 
    PORTING: WINDOWS. MinGW is gcc: all x86 kernels are compiled. MSVC compiles the AVX kernels on
    x64 and the plain C kernels elsewhere. RISE_THREADS needs <pthread.h> and gcc's atomic built-ins,
@@ -835,8 +846,14 @@
    state, and whether there is a recurrent matrix. risei_cell_row holds the pointers that the
    functions get.
 
-       static const risei_cell_kind risei_cell_mine = {"mine", 2, 0, -1, 0, 0, 0, 0, 1,
-                                                       risei_mine_forward, risei_mine_backward};
+       static const risei_cell_kind risei_cell_mine = {
+           "mine",
+           2,          // gates: z n
+           0,          // keep_gate: z
+           -1,         // input_gate: z serves as both
+           0, 0, 0, 0, // recurrent, recurrent_bias, cell_state, separate
+           1,          // direct
+           risei_mine_forward, risei_mine_backward};
 
    3. >>recurrent: its entry in risei_cell_kinds, in the order of rise_cell. Without the entry the
    file does not compile.
@@ -844,8 +861,8 @@
    Kernels: a row function may call kernels that exist. A new kernel is a member of rise_kernels in
    >>api-kernels, a RISEK function in >>template, and an entry of the table at the template's end.
 
-   Test: tests/gradients.c checks every rise_cell against central differences in double.
-   tests/layers_torch.py compares cells with PyTorch.
+   Test: add the cell to the lists of cells in tests/gradients.c. The tests there compare cells with
+   central differences in double. tests/layers_torch.py compares LSTM and GRU with PyTorch.
 
    HOW TO ADD A VALUE HEAD. Change three places, and add a test.
 
@@ -859,8 +876,10 @@
    3. >>heads: its row in risei_head_kinds, in the order of rise_head. Without the row the file does
    not compile.
 
-       {"mine", risei_head_one, risei_head_one, 0, 1, risei_mine_expect, risei_values_target,
-        risei_mine_loss}
+       {"mine",
+        risei_head_one, risei_head_one, // atoms, taus
+        0, 1,                           // quantiles, values
+        risei_mine_expect, risei_values_target, risei_mine_loss}
 
    Test: tests/gradients.c checks networks with every head. tests/targets.c compares targets with
    numbers computed by hand.
@@ -881,7 +900,8 @@
    3. >>embedder: its entry in risei_embedder_kinds, in the order of rise_embedding. Without the
    entry the file does not compile.
 
-   Test: tests/agent.c runs agents with each frozen encoder.
+   Test: the loops over encoders in tests/agent.c end at RISE_EMBED_USER. Extend these loops, or add
+   a test file like tests/pretrained.c.
 
    HOW TO ADD A DESCRIPTION FIELD. Change three places, use the field, and add a test.
 
@@ -898,13 +918,13 @@
    The row is all that text, files, range checks and defaults need. Rules that involve several
    fields belong in a risei_check_ function in >>describe.
 
-   Test: tests/rules.c sets every field from text and out of its range; tests/files.c loads the
-   sample files of all earlier revisions.
+   Test: add refused values of the field to tests/rules.c. tests/files.c loads the sample files of
+   all earlier revisions.
 
    FILE POLICY. Every release reads all files of earlier releases from file version 7 on. Files of
    versions 1 to 6 are from before release 0.1 and are refused. The description in a file is text
    with one line field=value for each field, as rise_agent_describe writes and rise_agent_set reads.
-   Its first line is the revision of the list of fields.
+   The first line of the text is the revision of the list of fields.
 
        description=1
        memory=rise
@@ -912,23 +932,25 @@
 
    A file may be older than a field. The field then gets the value that gives the old behaviour. An
    unknown field is an error that names the field. RISE_NEWER_FILE means that a newer rise.h wrote
-   the file. A line that begins with '?' is optional: a reader that does not know its field ignores
-   it.
+   the file. A line that begins with '?' is optional: a reader that does not know the field ignores
+   the line.
 
-   `machine` may also set fields of the agent. Fields that decide the shape of arrays must then
-   agree with the file: frame size, actions, environments, window, units, heads and others. If one
-   differs, the result is RISE_MISMATCH, and the sentence names the field. A zero takes the value of
-   the file. environments may differ if no replay buffer is loaded; players may always differ.
+   `machine` can change players and, if no replay buffer is loaded, environments. If `machine` sets
+   another field that decides the shape of arrays, the value must agree with the file. These fields
+   are frame size, actions, window, units, heads and others. If a value differs, the result is
+   RISE_MISMATCH, and the error sentence names the field. Zeros are ignored. Fields such as
+   learning_rate are ignored too: the agent keeps the values of the file.
 
        rise_agent_desc machine = {0};
        machine.environments = 4; // RISE_MISMATCH, if the file's replay buffer has 8
        result = rise_agent_load(&agent, "run.rise", &machine, &error);
 
-   MACROS, all optional.
+   MACROS. One file must define RISE_IMPLEMENTATION. All other macros are optional.
 
        macro                 seen by              meaning
-       RISE_IMPLEMENTATION   one file             makes the functions
-       RISE_STATIC           every file           all functions are static: each file has its own
+       RISE_IMPLEMENTATION   one file             compiles the function bodies
+       RISE_STATIC           every file           all functions are static; each file that calls
+                                                  them also defines RISE_IMPLEMENTATION
        RISE_NO_STDIO         every file           no FILE functions: save through rise_agent_write
        RISE_NO_SIMD          the implementation   plain C kernels only
        RISE_NO_PRETRAINED    the implementation   leaves out the ResNet-18: RISE_EMBED_RESNET18 is
@@ -968,9 +990,9 @@
 extern "C" {
 #endif
 
-/* The floating-point type of the library. Only tests/ define RISE_DOUBLE. They compile all of this
-   file a second time in double, with the `ref` kernels alone, and check every backward pass
-   against central differences. */
+/* The floating-point type of the library. Only tests define RISE_DOUBLE. tests/gradients.c compiles
+   this file in double, with the `ref` kernels alone, and checks every backward pass against central
+   differences. */
 #ifdef RISE_DOUBLE
 typedef double rise_real;
 #else
