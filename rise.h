@@ -414,8 +414,10 @@
 
        if (rise_agent_save(agent, RISE_SAVE_ALL, "run.rise", &error) != RISE_OK) puts(error.text);
 
-       result = rise_agent_load(&agent, "run.rise", NULL, &error);
-       if (result == RISE_IO) result = rise_agent_create(&agent, &desc, &error); // no file yet
+       FILE *file = fopen("run.rise", "rb"); // has this run been saved before?
+       if (file != NULL) fclose(file);
+       result = file != NULL ? rise_agent_load(&agent, "run.rise", NULL, &error)
+                             : rise_agent_create(&agent, &desc, &error);
        if (result != RISE_OK) return puts(error.text), 1;
 
    After loading a checkpoint of RISE_SAVE_AGENT, begin with RISE_FIRST. Learning resumes after more
@@ -9190,11 +9192,12 @@ RISEI_FN double risei_learner_rate(const rise_agent_desc *d, int64_t now)
 
 /* -- The frozen encoder while learning -- */
 
-/* Ends the warm-up: freezes the embedder's statistics, and computes the embeddings of all stored
-   frames again. */
+/* Ends the warm-up, if it has not ended yet: freezes the embedder's statistics, and computes the
+   embeddings of all stored frames again. */
 RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
 {
     risei_model *m = l->model;
+    if (!m->net.memory->embeds || m->embedder.statistics_frozen) return;
     risei_embedder_freeze_statistics(&m->embedder);
     risei_embedder_refresh(&m->device, &m->embedder, &l->replay->history, m->embeddings);
     risei_embedder_refresh(&m->device, &m->embedder, l->players_history, m->embeddings);
@@ -9560,7 +9563,7 @@ RISEI_FN rise_result risei_learner_update(risei_learner *l, int64_t now, rise_er
     risei_update_metrics metrics = l->metrics;
     int const needs_next = !d->no_double && !d->munchausen;
     int finite;
-    if (m->net.memory->embeds && !m->embedder.statistics_frozen) risei_learner_end_warm_up(l, now);
+    risei_learner_end_warm_up(l, now);
     if (risei_learner_snapshot_poll(l, now)) {
         risei_learner_snapshot_continue(l);
         return RISE_OK;
@@ -9624,10 +9627,12 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
                                    rise_error *error)
 {
     const rise_agent_desc *d = l->model->desc;
-    double const start = risei_learner_clock(d);
     rise_result result = RISE_OK;
-    double used = 0;
+    double start, used = 0;
     int updates = 0;
+    /* this happens once and can take long, so it does not enter update_time */
+    if (risei_learner_is_due(l)) risei_learner_end_warm_up(l, now);
+    start = risei_learner_clock(d);
     l->budget += microseconds;
     while (risei_learner_is_due(l) && l->budget - used >= l->update_time) {
         double const before = used;
@@ -10364,7 +10369,7 @@ RISEI_FN rise_result risei_desc_read_line(risei_desc_reader *r, const char *line
     return RISE_OK;
 }
 /* Checks that a file of this revision has all fields of the revision. Gives each field that a later
-   revision added its value `before`. Returns the first missing field, or NULL. */
+   revision added its `value_before`. Returns the first missing field, or NULL. */
 RISEI_FN const risei_field *risei_fields_complete(const risei_field *fields, int count,
                                                   const unsigned char *marks, int revision,
                                                   void *object)
