@@ -24,7 +24,7 @@ demo: memory
 	./memory
 
 test:
-	CC="$(CC)" CFLAGS="$(CFLAGS)" LDLIBS="$(LDLIBS)" sh tests/run.sh
+	@CC="$(CC)" CFLAGS="$(CFLAGS)" LDLIBS="$(LDLIBS)" ONLY="$(ONLY)" LIST="$(LIST)" sh tests/run.sh
 
 build/bench_%: bench/%.c bench/bench.h rise.h
 	@mkdir -p build

@@ -148,8 +148,8 @@ static void learns_the_same(int print)
             if (kernels->fused)
                 CHECK(print || hash == golden[i].hash);
             else if (i == 0 && !print)
-                printf("%s is not fused on this machine: its numbers are its own (%s)\n",
-                       kernels->name, hash == golden[i].hash ? "yet equal" : "they differ");
+                check_note("%s is not fused here: its numbers %s", kernels->name,
+                           hash == golden[i].hash ? "are equal" : "differ");
         }
 }
 
@@ -360,7 +360,7 @@ static void lives_in_a_block(const char *words)
     CHECK(toy_memory.calls == calls + 1); /* the one that came first */
     free(room);
 }
-static void minds_its_size(void)
+static void bytes_are_as_promised(void)
 {
     rise_agent_desc d = described("rise");
     rise_agent *a;
@@ -536,7 +536,7 @@ static void accepted(const rise_agent_desc *d)
     /* once is enough */
     CHECK(rise_agent_resolve(&twice, NULL) == RISE_OK && memcmp(&copy, &twice, sizeof copy) == 0);
 }
-static void keeps_limits(void)
+static void fields_keep_their_limits(void)
 {
     rise_agent_desc d;
     int i, j;
@@ -571,7 +571,7 @@ static void keeps_limits(void)
         }
     }
 }
-static void keeps_fields_together(void)
+static void fields_must_fit_together(void)
 {
     rise_agent_desc d = roomy();
     check_about("fields together");
@@ -683,7 +683,7 @@ static void knows_impala(void)
         }
     }
 }
-static void fills_in_defaults(void)
+static void defaults_are_filled_in(void)
 {
     static const int sides[] = {1, 2, 3, 5, 8, 20, 32, 33, 84, 300};
     rise_agent_desc d;
@@ -864,7 +864,7 @@ static void refuses_plays(const char *words)
     rise_agent_destroy(a);
 }
 /* An episode may begin before the last one ended: that is a truncation at the frame before. */
-static void begins_early(void)
+static void early_first_frame_truncates(void)
 {
     rise_agent_desc const d = described("rise outside greedy");
     rise_agent *cut = created(&d), *told = created(&d);
@@ -942,7 +942,7 @@ static void refuses_weights(const char *words)
     rise_agent_destroy(a);
 }
 /* Rewards that are finite, yet not their sum. */
-static void refuses_losses(void)
+static void nonfinite_losses_are_refused(void)
 {
     rise_agent_desc d = described("rise outside greedy");
     rise_agent *a;
@@ -975,7 +975,7 @@ static void fill(uint8_t *frame, toy *t)
     int i;
     for (i = 0; i < PIXELS; i++) frame[i] = (uint8_t)(toy_draw(t) & 255u);
 }
-static void embeds_as_it_says(void)
+static void embeddings_follow_their_formulas(void)
 {
     rise_agent_desc d;
     rise_agent *a;
@@ -1085,7 +1085,7 @@ static void spoiled_embed(void *user, const uint8_t *frame, float *embedding, in
     toy_embed(NULL, frame, embedding, size);
     if (frame[0] == 255) embedding[8] = *(const float *)user;
 }
-static void refuses_embeddings(void)
+static void nonfinite_embeddings_are_refused(void)
 {
     static const float odd[] = {(float)NAN, (float)HUGE_VAL, -(float)HUGE_VAL};
     rise_agent_desc d = described("rise user");
@@ -1125,7 +1125,7 @@ static void refuses_embeddings(void)
 /* Each look at this clock is 3 ms after the last: so long does an update take. */
 static double fake_clock(void *user) { return *(double *)user += 0.003; }
 
-static void keeps_its_budget(void)
+static void learning_keeps_its_time_budget(void)
 {
     static const double budgets[] = {100, 1000, 2999, 3000, 10000, 100000};
     double now = 1e6;
@@ -1210,7 +1210,7 @@ static void copies_its_target(const char *words)
     rise_agent_destroy(w.agent);
     rise_agent_destroy(faster);
 }
-static void keeps_its_schedules(void)
+static void schedules_follow_the_steps(void)
 {
     rise_agent_desc d = described("rise outside");
     int taken[ACTIONS] = {0, 0, 0};
@@ -1264,7 +1264,7 @@ static void log_line(void *user, const char *text)
     CHECK(user == &logged && text[0] != '\0' && strchr(text, '\n') == NULL);
     logged++;
 }
-static void counts(void)
+static void metrics_count_steps_and_episodes(void)
 {
     rise_agent_desc d = described("none");
     rise_agent *a;
@@ -1298,94 +1298,127 @@ static void counts(void)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
+/* The kinds of agents that these tests try, and the tests */
 
-int main(int argc, char **argv)
+static const char *const histories[] = {"rise",
+                                        "rise gru gate f32 games",
+                                        "rise sum feed",
+                                        "rise carry long",
+                                        "rise gru gate feed carry long f32 games",
+                                        "rise wide norm sparse pool games",
+                                        "none",
+                                        "none plain games",
+                                        "full",
+                                        "full gru sum feed games",
+                                        "full gate carry long",
+                                        "full wide feed carry long games alone",
+                                        "rise gru conv alone feed",
+                                        "rise panels gate games",
+                                        "full gru panels",
+                                        "rise stored f32",
+                                        "full stored shared f32 games feed",
+                                        "rise gru stored shared overlap f32",
+                                        "rise mingru stored burn f32",
+                                        "rise mingru games",
+                                        "full stored shared overlap burn f32",
+                                        "none c51 units spectral shrink games",
+                                        "rise c51 units deep conv",
+                                        "full c51 units spectral gru",
+                                        "none iqn games",
+                                        "rise iqn units spectral feed",
+                                        "full iqn wide"};
+static const char *const runs[] = {"rise",
+                                   "rise gru gate f32 games feed",
+                                   "rise carry feed masks",
+                                   "none games",
+                                   "none masks one",
+                                   "full",
+                                   "full gru carry games sum",
+                                   "rise user single uniform",
+                                   "rise mingru shared games",
+                                   "rise stored f32 games",
+                                   "full stored shared overlap burn feed",
+                                   "rise c51 noisy gru carry",
+                                   "full munchausen noisy plain",
+                                   "none iqn noisy munchausen units spectral shrink soft games",
+                                   "rise iqn rescale masks units spectral"};
+
+/* Calls a test with each kind of agent. */
+static void each(const char *const *kinds, int count, void (*test)(const char *kind))
 {
-    static const char *const histories[] = {"rise",
-                                            "rise gru gate f32 games",
-                                            "rise sum feed",
-                                            "rise carry long",
-                                            "rise gru gate feed carry long f32 games",
-                                            "rise wide norm sparse pool games",
-                                            "none",
-                                            "none plain games",
-                                            "full",
-                                            "full gru sum feed games",
-                                            "full gate carry long",
-                                            "full wide feed carry long games alone",
-                                            "rise gru conv alone feed",
-                                            "rise panels gate games",
-                                            "full gru panels",
-                                            "rise stored f32",
-                                            "full stored shared f32 games feed",
-                                            "rise gru stored shared overlap f32",
-                                            "rise mingru stored burn f32",
-                                            "rise mingru games",
-                                            "full stored shared overlap burn f32",
-                                            "none c51 units spectral shrink games",
-                                            "rise c51 units deep conv",
-                                            "full c51 units spectral gru",
-                                            "none iqn games",
-                                            "rise iqn units spectral feed",
-                                            "full iqn wide"};
-    static const char *const runs[] = {"rise",
-                                       "rise gru gate f32 games feed",
-                                       "rise carry feed masks",
-                                       "none games",
-                                       "none masks one",
-                                       "full",
-                                       "full gru carry games sum",
-                                       "rise user single uniform",
-                                       "rise mingru shared games",
-                                       "rise stored f32 games",
-                                       "full stored shared overlap burn feed",
-                                       "rise c51 noisy gru carry",
-                                       "full munchausen noisy plain",
-                                       "none iqn noisy munchausen units spectral shrink soft games",
-                                       "rise iqn rescale masks units spectral"};
+    int i;
+    for (i = 0; i < count; i += SOME) test(kinds[i]);
+}
+static void acting_equals_learning(void) { each(histories, COUNT(histories), acts_as_it_learns); }
+static void saved_run_resumes_exactly(void) { each(runs, COUNT(runs), resumes); }
+static void run_without_replay_resumes(void) { each(runs, COUNT(runs), resumes_learning); }
+static void policy_file_plays_the_same(void) { each(runs, COUNT(runs), plays_from_a_policy); }
+static void players_leave_no_trace(void) { each(runs, COUNT(runs), plays_without_a_trace); }
+static void agent_allocates_once(void) { each(runs, COUNT(runs), allocates_once); }
+static void agent_stays_inside_its_block(void) { each(runs, COUNT(runs), lives_in_a_block); }
+static void wrong_steps_change_nothing(void) { each(runs, COUNT(runs), refuses_steps); }
+static void wrong_plays_change_nothing(void) { each(runs, COUNT(runs), refuses_plays); }
+static void nonfinite_weights_are_noticed(void) { each(runs, COUNT(runs), refuses_weights); }
+static void instruction_sets_learn_the_same(void) { learns_the_same(0); }
+static void masked_actions_are_not_taken(void)
+{
     static const char *const masks[] = {"rise masks random", "rise masks greedy games",
                                         "none masks"};
-    world w;
     int i;
-    if (argc > 1 && strcmp(argv[1], "golden") == 0) {
-        learns_the_same(1);
-        return 0;
-    }
-    for (i = 0; i < COUNT(histories); i += SOME) acts_as_it_learns(histories[i]);
-    learns_the_same(0);
-    for (i = 0; i < COUNT(runs); i += SOME) {
-        resumes(runs[i]);
-        resumes_learning(runs[i]);
-        plays_from_a_policy(runs[i]);
-        plays_without_a_trace(runs[i]);
-        allocates_once(runs[i]);
-        lives_in_a_block(runs[i]);
-        refuses_steps(runs[i]);
-        refuses_plays(runs[i]);
-        refuses_weights(runs[i]);
-    }
     for (i = 0; i < COUNT(masks); i++) {
+        world w;
         check_about("%s", masks[i]);
         w = world_begin(masks[i], 300); /* checks each action */
         rise_agent_destroy(w.agent);
     }
-    minds_its_size();
-    keeps_limits();
-    keeps_fields_together();
-    fills_in_defaults();
-    begins_early();
-    refuses_losses();
-    embeds_as_it_says();
+}
+static void embeddings_are_standardised(void)
+{
+    int i;
     for (i = RISE_EMBED_SIGNS; i <= RISE_EMBED_USER; i++) standardises(i);
-    refuses_embeddings();
-    keeps_its_budget();
+}
+static void target_network_is_copied_in_time(void)
+{
     copies_its_target("rise outside");
     copies_its_target("full outside");
     copies_its_target("none outside");
     copies_its_target("none iqn noisy units spectral outside");
     copies_its_target("rise c51 noisy outside");
-    keeps_its_schedules();
-    counts();
-    CHECK(toy_memory.held == 0);
-    return check_done();
+}
+
+static const check_test tests[] = {
+    TEST(acting_equals_learning),
+    TEST(instruction_sets_learn_the_same),
+    TEST(saved_run_resumes_exactly),
+    TEST(run_without_replay_resumes),
+    TEST(policy_file_plays_the_same),
+    TEST(players_leave_no_trace),
+    TEST(agent_allocates_once),
+    TEST(agent_stays_inside_its_block),
+    TEST(wrong_steps_change_nothing),
+    TEST(wrong_plays_change_nothing),
+    TEST(nonfinite_weights_are_noticed),
+    TEST(masked_actions_are_not_taken),
+    TEST(bytes_are_as_promised),
+    TEST(fields_keep_their_limits),
+    TEST(fields_must_fit_together),
+    TEST(defaults_are_filled_in),
+    TEST(early_first_frame_truncates),
+    TEST(nonfinite_losses_are_refused),
+    TEST(embeddings_follow_their_formulas),
+    TEST(embeddings_are_standardised),
+    TEST(nonfinite_embeddings_are_refused),
+    TEST(learning_keeps_its_time_budget),
+    TEST(target_network_is_copied_in_time),
+    TEST(schedules_follow_the_steps),
+    TEST(metrics_count_steps_and_episodes),
+};
+int main(int count, char **arguments)
+{
+    if (count > 1 && strcmp(arguments[1], "--golden") == 0) {
+        learns_the_same(1);
+        return 0;
+    }
+    check_state.after = check_memory;
+    return CHECK_MAIN(count, arguments, tests);
 }

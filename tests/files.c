@@ -147,7 +147,7 @@ static void writes_the_same(const char *words)
     }
 }
 /* Some bytes, by hand. */
-static void writes_little_endian(void)
+static void numbers_are_little_endian(void)
 {
     static const unsigned char begin[12] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A, 6, 0, 0, 0};
     static const unsigned char width[8] = {0, 0, 0, 0, 0, 0, 0x14, 0x40}; /* 5 as a 64-bit float */
@@ -201,7 +201,7 @@ static void says_that_writing_failed(int kind)
     rise_agent_destroy(w.agent);
     free(whole.data);
 }
-static void saves_no_nonsense(void)
+static void nonsense_is_not_saved(void)
 {
     world w = tiny_world("rise", 20);
     rise_error error = {RISE_OK, ""};
@@ -455,7 +455,7 @@ static void refuses_hostile_values(const char *words)
     CHECK(toy_memory.held == 0);
 }
 /* Descriptions that are wrong, and right ones of other agents. */
-static void refuses_hostile_descriptions(void)
+static void hostile_descriptions_are_refused(void)
 {
     static const double odd[] = {-1, 0.5, 1e9, 1e300, -1e300, 4294967297.0};
     world w = tiny_world("rise", 20);
@@ -517,7 +517,7 @@ static void refuses_hostile_descriptions(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* What the reader supplies */
 
-static void takes_its_machine(void)
+static void reader_supplies_the_machine(void)
 {
     world w = tiny_world("rise user", 30);
     buffer b = saved(w.agent, RISE_SAVE_ALL), policy = saved(w.agent, RISE_SAVE_POLICY);
@@ -595,7 +595,7 @@ static void check_no_leftover(void)
     CHECK(file == NULL);
     if (file != NULL) fclose(file);
 }
-static void keeps_the_old_file(void)
+static void failed_save_keeps_the_old_file(void)
 {
     static char endless[2000];
     rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
@@ -827,45 +827,74 @@ static void fuzz(long rounds, uint64_t seed)
         CHECK(toy_memory.held == 0);
         free(b.data);
     }
-    printf("fuzz: %ld files, of which %ld were taken\n", rounds, taken);
+    check_note("%ld files, %ld loaded", rounds, taken);
     while (n-- > 0) free(files[n].data);
 }
 
-int main(int argc, char **argv)
+static const char *const kinds_of_agent[] = {"rise",
+                                    "rise gru gate f32 games feed carry",
+                                    "none masks",
+                                    "full games",
+                                    "rise user",
+                                    "rise gru conv norm",
+                                    "rise sparse plain single",
+                                    "rise downsample",
+                                    "full gru sum feed",
+                                    "none iqn noisy games",
+                                    "rise c51 units spectral conv",
+                                    "full munchausen noisy units spectral soft"};
+static void same_state_gives_the_same_bytes(void)
 {
-    static const char *const words[] = {"rise",
-                                        "rise gru gate f32 games feed carry",
-                                        "none masks",
-                                        "full games",
-                                        "rise user",
-                                        "rise gru conv norm",
-                                        "rise sparse plain single",
-                                        "rise downsample",
-                                        "full gru sum feed",
-                                        "none iqn noisy games",
-                                        "rise c51 units spectral conv",
-                                        "full munchausen noisy units spectral soft"};
-    int i, kind;
-    if (argc > 1) {
-        fuzz(strtol(argv[1], NULL, 10), argc > 2 ? strtoul(argv[2], NULL, 10) : 1);
-        return check_done();
-    }
-    for (i = 0; i < COUNT(words); i++) writes_the_same(words[i]);
-    writes_little_endian();
+    int i;
+    for (i = 0; i < COUNT(kinds_of_agent); i++) writes_the_same(kinds_of_agent[i]);
+}
+static void failed_writes_are_reported(void)
+{
+    int kind;
     for (kind = 0; kind < KINDS; kind++) says_that_writing_failed(kind);
-    saves_no_nonsense();
+}
+static void damage_is_noticed(void)
+{
     notices_damage("rise", RISE_SAVE_POLICY);
     notices_damage("none alone", RISE_SAVE_ALL);
     notices_damage("rise", RISE_SAVE_AGENT);
+}
+static void wrong_headers_are_refused(void)
+{
+    int kind;
     for (kind = 0; kind < KINDS; kind++) minds_the_header(kind);
+}
+static void hostile_values_are_refused(void)
+{
     refuses_hostile_values("rise");
     refuses_hostile_values("rise gru games carry");
     refuses_hostile_values("none");
     refuses_hostile_values("none iqn noisy units spectral");
-    refuses_hostile_descriptions();
-    takes_its_machine();
-    keeps_the_old_file();
-    fuzz(2000 / check_share, 1);
-    CHECK(toy_memory.held == 0);
-    return check_done();
+}
+static long fuzz_rounds = 2000 / check_share;
+static uint64_t fuzz_seed = 1;
+static void mutated_files_do_no_harm(void) { fuzz(fuzz_rounds, fuzz_seed); }
+
+static const check_test tests[] = {
+    TEST(same_state_gives_the_same_bytes),
+    TEST(numbers_are_little_endian),
+    TEST(failed_writes_are_reported),
+    TEST(nonsense_is_not_saved),
+    TEST(damage_is_noticed),
+    TEST(wrong_headers_are_refused),
+    TEST(hostile_values_are_refused),
+    TEST(hostile_descriptions_are_refused),
+    TEST(reader_supplies_the_machine),
+    TEST(failed_save_keeps_the_old_file),
+    TEST(mutated_files_do_no_harm),
+};
+int main(int count, char **arguments)
+{
+    if (count > 3 && strcmp(arguments[1], "--fuzz") == 0) {
+        fuzz_rounds = strtol(arguments[2], NULL, 10);
+        fuzz_seed = strtoul(arguments[3], NULL, 10);
+        count -= 3, arguments += 3;
+    }
+    check_state.after = check_memory;
+    return CHECK_MAIN(count, arguments, tests);
 }

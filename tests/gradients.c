@@ -203,7 +203,7 @@ static void linear_case(int rows, int in, int out, int x_gap, int y_gap, int dx_
     }
     free_arrays();
 }
-static void test_linear(void)
+static void linear_layers_are_right(void)
 {
     linear_case(1, 1, 1, 0, 0, 0);
     linear_case(1, 7, 3, 0, 0, 0);
@@ -383,7 +383,7 @@ static void conv_case(int size, int stride, int pad, int count)
     CHECK(image_border_is(&t.x, t.count, 0));
     free_arrays();
 }
-static void test_conv(void)
+static void convolutions_are_right(void)
 {
     int size, stride, pad;
     for (size = 1; size <= 5; size++)
@@ -430,7 +430,7 @@ static void pool_case(const risei_conv *c, const char *about)
     CHECK(image_border_is(&t.y, t.count, 9) && image_border_is(&dx, t.count, 0));
     free_arrays();
 }
-static void test_pool(void)
+static void max_pooling_is_right(void)
 {
     char about[80];
     int pool, stride, pad;
@@ -454,7 +454,7 @@ static risei_conv adaptive(int height, int width, int filters, int rows, int col
     c.out_height = height, c.out_width = width, c.pooled_height = rows, c.pooled_width = columns;
     return c;
 }
-static void test_adaptive_pool(void)
+static void adaptive_pooling_is_right(void)
 {
     char about[80];
     int to, more;
@@ -474,7 +474,7 @@ static void test_adaptive_pool(void)
     }
 }
 /* Of equal pixels the first in its window has the whole gradient, and pixels of several windows get it from each of them. */
-static void test_pool_ties(void)
+static void first_of_equal_pixels_has_the_gradient(void)
 {
     /* 5 x 5 to 3 x 3: windows of 2, 3 and 2 begin at 0, 1 and 3 */
     static const double right[2][25] = {{1, 2, 0, 3, 0, 4, 5, 0, 6, 0, 0, 0, 0,
@@ -511,7 +511,7 @@ static double norm_loss(void *layer)
     device.kernels->norm_forward(t->n, t->x, t->parameters, t->parameters + t->n, t->y, t->stats);
     return dot((size_t)t->n, t->y, t->slope);
 }
-static void test_norm(void)
+static void layer_norm_is_right(void)
 {
     int n;
     for (n = 1; n <= 40; n += n < 5 ? 1 : 6) {
@@ -686,7 +686,7 @@ static void cell_case(rise_cell kind, int in, int units, int steps, int ends, in
         CHECK(cell_burn_good(&t, g, 1 + risei_below(&dice, steps - ends)));
     free_arrays();
 }
-static void test_cells(void)
+static void recurrent_cells_are_right(void)
 {
     /* as many as the steps allow */
     static const int firsts[][4] = {{0, 1, 2, 3}, {2, 0, 1, 6}, {1, 3, 0, 2}, {1, 1, 1, 1}};
@@ -704,7 +704,7 @@ static void test_cells(void)
                 }
 }
 /* Weights that lie as panels of 32 columns. */
-static void test_panels(void)
+static void panels_are_right(void)
 {
     static const int late[] = {0, 1, 2};
     static const rise_cell kinds[] = {RISE_CELL_LSTM, RISE_CELL_GRU};
@@ -866,7 +866,7 @@ static int encoder_good(const risei_encoder *e, const double *w, const risei_ima
 }
 
 /* A convolution with and without its ReLU, and on top of what is there. */
-static void test_conv_forms(void)
+static void convolutions_add_and_rectify(void)
 {
     rise_conv const desc = {3, 3, 2, 1, 0, 0, 0, 0};
     int form;
@@ -1041,7 +1041,7 @@ static void encoder_backward(encoder_layer *t, int learn, double *g)
     memcpy(t->a.dfeatures, t->slope, (size_t)(learn * t->e.out) * sizeof *g);
     risei_encoder_backward(&device, &t->e, t->w, g, learn, &t->a);
 }
-static void test_encoders(void)
+static void encoders_are_right(void)
 {
     size_t k;
     for (k = 0; k < sizeof encoders / sizeof *encoders; k++) {
@@ -1413,7 +1413,7 @@ static void network_case(const network_kind *k)
     CHECK(distance(t.net.parameters, t.g, once) < 1e-9);
     free_arrays();
 }
-static void test_network(void)
+static void networks_are_right(void)
 {
     static const rise_memory memories[] = {RISE_MEMORY_NONE, RISE_MEMORY_RISE, RISE_MEMORY_FULL};
     static const rise_cell cells[] = {RISE_CELL_LSTM, RISE_CELL_GRU, RISE_CELL_MINGRU};
@@ -1433,7 +1433,7 @@ static void test_network(void)
                 }
 }
 /* The heads that tell more than the mean, with all that comes before them; every other with what derives its weights. */
-static void test_heads(void)
+static void distribution_heads_are_right(void)
 {
     static const rise_memory memories[] = {RISE_MEMORY_NONE, RISE_MEMORY_RISE, RISE_MEMORY_FULL};
     int head, memory, norm, dueling, turn = 0;
@@ -1453,7 +1453,7 @@ static void test_heads(void)
                 }
 }
 /* Noise and residual units with spectral norm, alone and together, in every kind of net. */
-static void test_derived(void)
+static void derived_weights_are_right(void)
 {
     static const network_kind some[] = {
         {RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 0, 0, RISE_HEAD_MEAN, 1, 0, 0, 0},
@@ -1477,7 +1477,7 @@ static void test_derived(void)
 
 /* f(e) = sign(e) sqrt(|e|) of normal numbers, one for each input and output of each layer; sigma begins at 0.5 / sqrt(inputs).
    Weights begin within 1 / sqrt(inputs). */
-static void test_noise(void)
+static void noise_has_its_distribution(void)
 {
     network_kind const k = {
         RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 3, RISE_HEAD_C51, 1, 0, 0, 0};
@@ -1567,7 +1567,7 @@ static int spectral_step_good(const double *w, int rows, int f, const double *u,
     return worst < 1e-9 && fabs(s[rows + f] - quotient) < 1e-9; /* 1e-12 is added to each length */
 }
 /* From update to update the quotient grows to the largest singular value, for each conv by itself; other weights stay. */
-static void test_spectral(void)
+static void spectral_norm_divides_by_the_largest_singular_value(void)
 {
     network_kind const k = {RISE_MEMORY_NONE,
                             RISE_CELL_LSTM,
@@ -1618,7 +1618,7 @@ static void test_spectral(void)
     }
 }
 /* Weights of zero are divided by what keeps them zero. */
-static void test_spectral_zero(void)
+static void spectral_norm_keeps_zero_weights(void)
 {
     network_kind const k = {
         RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 0, RISE_HEAD_MEAN, 0, 1, 1, 0};
@@ -1709,7 +1709,7 @@ static void update_case(const network_kind *k, int munchausen, int rescale, int 
     rise_agent_destroy(a);
     free_arrays();
 }
-static void test_updates(void)
+static void updates_are_right(void)
 {
     static const rise_memory memories[] = {RISE_MEMORY_NONE, RISE_MEMORY_RISE, RISE_MEMORY_FULL};
     network_kind k;
@@ -1864,7 +1864,7 @@ static void control(const char *what, const rise_kernels *bad, rise_cell cell, r
     CHECK(differentiate(network_loss, &t, t.w, t.g, t.net.parameters, 1, n) > TOLERANCE);
     free_arrays();
 }
-static void test_controls(void)
+static void broken_gradients_are_noticed(void)
 {
     rise_kernels bad;
     honest = device.kernels;
@@ -1886,7 +1886,7 @@ static void test_controls(void)
     CONTROL(product, bad_product_adds, RISE_CELL_GRU, RISE_FUSION_CONCAT);
 #undef CONTROL
 }
-static void test_new_controls(void)
+static void broken_derived_gradients_are_noticed(void)
 {
     network_kind const k = {
         RISE_MEMORY_RISE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 2, RISE_HEAD_IQN, 1, 5, 1, 0};
@@ -1905,32 +1905,48 @@ static void test_new_controls(void)
 #undef CONTROL
 }
 
-int main(void)
+static void double_has_the_reference_kernels_only(void)
+{
+    CHECK(device.kernels == rise_kernels_of(RISE_ISA_REF) && rise_kernels_of(RISE_ISA_C) == NULL);
+}
+static void begin_test(void)
 {
     device.kernels = rise_kernels_of(RISE_ISA_AUTO);
     device.scratch = calloc(rise_product_scratch(), 1);
     dice = risei_stream(2512, 20513);
-    CHECK(device.kernels == rise_kernels_of(RISE_ISA_REF) && rise_kernels_of(RISE_ISA_C) == NULL);
-    test_linear();
-    test_conv();
-    test_pool();
-    test_norm();
-    test_cells();
-    test_network();
-    test_panels();
-    test_controls();
-    test_adaptive_pool();
-    test_pool_ties();
-    test_conv_forms();
-    test_encoders();
-    test_heads();
-    test_derived();
-    test_noise();
-    test_spectral();
-    test_spectral_zero();
-    test_new_controls();
-    test_updates();
+    worst_of_all = 0;
+}
+static void end_test(void)
+{
     free(device.scratch);
-    printf("worst component off by %.2g of itself and the rms\n", worst_of_all);
-    return check_done();
+    if (worst_of_all > 0) check_note("worst component off by %.2g", worst_of_all);
+}
+
+static const check_test tests[] = {
+    TEST(double_has_the_reference_kernels_only),
+    TEST(linear_layers_are_right),
+    TEST(convolutions_are_right),
+    TEST(max_pooling_is_right),
+    TEST(layer_norm_is_right),
+    TEST(recurrent_cells_are_right),
+    TEST(networks_are_right),
+    TEST(panels_are_right),
+    TEST(broken_gradients_are_noticed),
+    TEST(adaptive_pooling_is_right),
+    TEST(first_of_equal_pixels_has_the_gradient),
+    TEST(convolutions_add_and_rectify),
+    TEST(encoders_are_right),
+    TEST(distribution_heads_are_right),
+    TEST(derived_weights_are_right),
+    TEST(noise_has_its_distribution),
+    TEST(spectral_norm_divides_by_the_largest_singular_value),
+    TEST(spectral_norm_keeps_zero_weights),
+    TEST(broken_derived_gradients_are_noticed),
+    TEST(updates_are_right),
+};
+int main(int count, char **arguments)
+{
+    check_state.before = begin_test;
+    check_state.after = end_test;
+    return CHECK_MAIN(count, arguments, tests);
 }

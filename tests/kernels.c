@@ -16,7 +16,7 @@ enum { LARGE = check_share > 1 ? 1 : 8 }; /* products of each of the greater siz
 #endif
 
 static const rise_kernels *ref, *table[4]; /* all but ref */
-static int tables;
+static int tables, misnamed;
 static risei_random dice;
 
 static void find_tables(void)
@@ -33,14 +33,24 @@ static void find_tables(void)
     for (i = 0; i < sizeof known / sizeof *known; i++) {
         const rise_kernels *const k = rise_kernels_of(known[i].isa);
         if (k == NULL) continue;
-        CHECK(k->isa == known[i].isa && strcmp(k->name, known[i].name) == 0);
-        printf("%s (%s)  ", k->name, k->fused ? "fused" : "not fused");
+        if (strcmp(k->name, known[i].name) != 0 || k->isa != known[i].isa) misnamed++;
         if (k->isa == RISE_ISA_REF)
             ref = k;
         else
             table[tables++] = k;
     }
-    printf("\n");
+}
+static void tables_are_found(void)
+{
+    char names[100] = "";
+    int i;
+    for (i = 0; i < tables; i++) {
+        size_t const used = strlen(names);
+        snprintf(names + used, sizeof names - used, " %s%s", table[i]->name,
+                 table[i]->fused ? "" : " (not fused)");
+    }
+    check_note("ref%s", names);
+    CHECK(misnamed == 0);
     CHECK(ref != NULL && ref->fused && tables > 0);
     /* they are listed from slow to fast */
     CHECK(rise_kernels_of(RISE_ISA_AUTO) == table[tables - 1]);
@@ -91,7 +101,7 @@ static void free_blocks(void)
 #ifdef __GLIBC__ /* whose fmaf rounds once; others' may not */
 static float any_bits(void) { return risei_float(risei_draw(&dice)); }
 
-static void test_fma(void)
+static void fma_rounds_once(void)
 {
     float const special[] = {
         0.0f,    -0.0f,    1.0f,      -1.0f,      FLT_MIN, -FLT_MIN, FLT_MIN / 8388608,
@@ -156,7 +166,7 @@ static ptrdiff_t matrix_at(const rise_matrix *m, int i, int j)
 }
 
 /* Panels and transposes lie as rise.h says, and turning weights around takes each to its place. */
-static void test_layouts(void)
+static void layouts_are_as_described(void)
 {
     static const int sizes[] = {1, 3, 4, 20, 31, 32, 36, 64, 96, 97};
     int const count = (int)(sizeof sizes / sizeof *sizes);
@@ -508,7 +518,7 @@ static void product_case(int m, int n, int k)
     free_blocks();
 }
 
-static void test_product(void)
+static void products_equal_the_reference(void)
 {
     /* tiles are up to 32 wide, */
     static const int edge_n[] = {1, 8, 31, 32, 33, 64, 96, 129, 255, 256, 257, 513};
@@ -583,7 +593,7 @@ static void bad_product_run(const rise_product *p, int part, int parts, void *sc
     q.c.run = INT_MAX;
     ref->product(&q, part, parts, scratch);
 }
-static void test_product_controls(void)
+static void broken_products_are_noticed(void)
 {
     static const struct {
         void (*product)(const rise_product *p, int part, int parts, void *scratch);
@@ -611,7 +621,7 @@ static void test_product_controls(void)
 }
 
 /* A NaN stays one, but for the ReLU, which makes it zero on all machines. */
-static void test_product_nan(void)
+static void products_keep_nan(void)
 {
     enum { M = 13, N = 37, K = 5 };
     float a[M * K], b[K * N], c[M * N];
@@ -907,7 +917,7 @@ static void elementwise_case(const elementwise *e, int n)
     free_blocks();
 }
 
-static void test_elementwise(void)
+static void elementwise_kernels_are_right(void)
 {
     size_t e;
     int n;
@@ -1051,7 +1061,7 @@ static void dot_case(const rise_kernels *k, int n, int ordinary)
     if (ordinary) CHECK(fabs(got - exact) <= (n / 16 + 6) * UNIT * size);
     free_blocks();
 }
-static void test_simple(void)
+static void simple_kernels_are_right(void)
 {
     static const int sizes[] = {0,  1,  2,  3,  4,  5,  7,  8,  9,  15,  16,
                                 17, 31, 32, 33, 48, 63, 64, 65, 70, 1000};
@@ -1157,7 +1167,7 @@ static void curve_walk(const curve *c, uint32_t sign, uint32_t from, uint32_t to
     }
 }
 
-static void test_curves(uint32_t stride)
+static void curve_case(uint32_t stride)
 {
     struct {
         size_t curve;
@@ -1183,7 +1193,7 @@ static void test_curves(uint32_t stride)
         for (t = -1; t < tables; t++) {
             const rise_kernels *const k = t < 0 ? ref : table[t];
             if (t >= 0 && k->fused) continue; /* has the bits of ref */
-            printf("%-8s %-5s %.3f units in the last place, at %.9g\n", curves[c].name, k->name,
+            printf("    %-8s %-5s %.3f units in the last place, at %.9g\n", curves[c].name, k->name,
                    worst[t + 1].off, worst[t + 1].at);
             check_about("%s, %s", curves[c].name, k->name);
             CHECK(worst[t + 1].off <= curves[c].off);
@@ -1219,7 +1229,7 @@ static void test_curves(uint32_t stride)
 /* ---------------------------------------------------------------------------------------------- */
 /* Sums, images, projections, and numbers that are no ordinary ones */
 
-static void test_sums(void)
+static void sums_are_right(void)
 {
     static const int sizes[] = {0, 1, 2, 15, 16, 17, 31, 32, 33, 70, 255, 1000, 4095, 4096};
     size_t s;
@@ -1266,7 +1276,7 @@ static void stack_case(int pixels, int channels, int stack)
     }
     free_blocks();
 }
-static void test_stacks(void)
+static void frame_stacks_are_right(void)
 {
     int pixels, channels, stack;
     for (pixels = 1; pixels <= 70; pixels += pixels < 40 ? 1 : 7)
@@ -1278,7 +1288,7 @@ static void test_stacks(void)
 }
 
 /* A first layer that runs over frames, a few at a time, gives what it gives over images that lie ready; a black one among them. */
-static void test_first_layer(void)
+static void first_layer_reads_frames_as_images(void)
 {
     static const struct {
         int height, width, channels, stack, count;
@@ -1364,7 +1374,7 @@ static void test_first_layer(void)
         }
 }
 /* The data gradient of one image, which may be taken tap by tap, and of many, band by band, bit for bit. */
-static void test_data_gradient(void)
+static void data_gradients_do_not_depend_on_the_batch(void)
 {
     static const rise_conv convs[] = {{16, 3, 1, 1, 0, 0, 0, 0},
                                       {32, 4, 2, 0, 0, 0, 0, 0},
@@ -1415,7 +1425,7 @@ static void test_data_gradient(void)
             free_blocks();
         }
 }
-static void test_projections(void)
+static void random_projections_are_right(void)
 {
     static const int counts[] = {0, 1, 2, 7, 16, 17, 33, 100};
     static const int sizes[] = {1, 2, 8, 31, 32, 33, 63, 64, 65, 100};
@@ -1454,7 +1464,7 @@ static void test_projections(void)
 }
 
 /* A projection preserves distances only if its signs are fair, no two outputs are alike, and no two inputs. */
-static void test_signs(void)
+static void random_signs_are_fair(void)
 {
     enum { BITS = 11, N = 1 << BITS, SIZE = 512 };
     static const uint32_t seeds[] = {0, 1, 12345, 0xFFFFFFFFu};
@@ -1510,7 +1520,7 @@ static int faded(int i, float before, float gate)
     if (i % 3 == 1) return before == -4 * SMALL && gate == -3 * SMALL;
     return isnan(before) && isnan(gate);
 }
-static void test_extremes(void)
+static void extreme_numbers_are_right(void)
 {
     enum { MOST = 33 };
     float w[MOST], g[MOST], m[MOST], v[MOST], y[MOST], zero[3 * MOST], half[4 * MOST], d[4 * MOST],
@@ -1557,7 +1567,7 @@ static void test_extremes(void)
 }
 
 /* A sum of squares over many blocks: their sums, added in double. */
-static void test_long_sums(void)
+static void long_sums_are_in_double(void)
 {
     static const int sizes[] = {0, 1, RISEI_BLOCK, RISEI_BLOCK + 1, 3 * RISEI_BLOCK + 17};
     double squares[4];
@@ -1580,7 +1590,7 @@ static void test_long_sums(void)
 }
 
 /* Every 16-bit float that is stored, in runs of all lengths. */
-static void test_unhalf(void)
+static void halves_are_widened_exactly(void)
 {
     enum { ALL = 65536, MOST = 40 };
     static uint16_t half[ALL];
@@ -1606,7 +1616,7 @@ static void test_unhalf(void)
 }
 
 /* Adam says whether all weights are finite, wherever the one is that is not. */
-static void test_adam_finite(void)
+static void adam_notices_nonfinite_weights(void)
 {
     enum { MOST = 70, LONG = (1 << 20) + 5 }; /* it goes in blocks of 2^20 */
     float const odd[] = {HUGE_VALF, -HUGE_VALF, NAN};
@@ -1636,7 +1646,7 @@ static void test_adam_finite(void)
 }
 
 /* The optimiser around Adam: clips to the norm, counts its steps, and refuses what is not finite. */
-static void test_optimizer(void)
+static void optimizer_clips_counts_and_refuses(void)
 {
     enum { N = 41 };
     int t, step, i;
@@ -1675,31 +1685,38 @@ static void test_optimizer(void)
     }
 }
 
+static uint32_t curve_stride = 4001 * check_share;
+static void curves_are_accurate(void) { curve_case(curve_stride); }
+static void seed_dice(void) { dice = risei_stream(2512, 20513); }
+
+static const check_test tests[] = {
+    TEST(tables_are_found),
+#ifdef __GLIBC__
+    TEST(fma_rounds_once),
+#endif
+    TEST(layouts_are_as_described),
+    TEST(products_equal_the_reference),
+    TEST(broken_products_are_noticed),
+    TEST(products_keep_nan),
+    TEST(elementwise_kernels_are_right),
+    TEST(simple_kernels_are_right),
+    TEST(curves_are_accurate),
+    TEST(sums_are_right),
+    TEST(frame_stacks_are_right),
+    TEST(first_layer_reads_frames_as_images),
+    TEST(data_gradients_do_not_depend_on_the_batch),
+    TEST(random_projections_are_right),
+    TEST(random_signs_are_fair),
+    TEST(extreme_numbers_are_right),
+    TEST(adam_notices_nonfinite_weights),
+    TEST(optimizer_clips_counts_and_refuses),
+    TEST(long_sums_are_in_double),
+    TEST(halves_are_widened_exactly),
+};
 int main(int count, char **arguments)
 {
-    int const all = count > 1 && strcmp(arguments[1], "all") == 0;
-    dice = risei_stream(2512, 20513);
+    if (count > 1 && strcmp(arguments[1], "--all") == 0) curve_stride = 1, count--, arguments++;
     find_tables();
-#ifdef __GLIBC__
-    test_fma();
-#endif
-    test_layouts();
-    test_product();
-    test_product_controls();
-    test_product_nan();
-    test_elementwise();
-    test_simple();
-    test_curves(all ? 1 : 4001 * check_share);
-    test_sums();
-    test_stacks();
-    test_first_layer();
-    test_data_gradient();
-    test_projections();
-    test_signs();
-    test_extremes();
-    test_adam_finite();
-    test_optimizer();
-    test_long_sums();
-    test_unhalf();
-    return check_done();
+    check_state.before = seed_dice;
+    return CHECK_MAIN(count, arguments, tests);
 }

@@ -32,7 +32,7 @@ static uint8_t *room(size_t bytes)
 /* ---------------------------------------------------------------------------------------------- */
 /* preprocess.h: single pixels, random numbers */
 
-static void test_grey(void)
+static void grey_is_as_in_opencv(void)
 {
     uint8_t rgb[256 * 3], grey[256];
     double worst = 0;
@@ -59,7 +59,7 @@ static void test_grey(void)
     CHECK(grey[0] == 8); /* a half in 15 bits goes up, as OpenCV's */
 }
 
-static void test_maximum(void)
+static void maximum_is_taken_per_pixel(void)
 {
     static const uint8_t a[] = {0, 255, 3, 128, 127, 9}, b[] = {255, 0, 3, 127, 128, 7};
     static const uint8_t most[] = {255, 255, 3, 128, 128};
@@ -75,7 +75,7 @@ static void test_maximum(void)
 }
 
 /* What pcg32s of O'Neill's pcg-c says of seed 42. */
-static void test_random(void)
+static void random_numbers_are_pcg32(void)
 {
     static const uint32_t first[] = {0xc2f57bd6, 0x6b07c4a9, 0x72b7b29b,
                                      0x44215383, 0xf5af5ead, 0x68beb632};
@@ -84,7 +84,7 @@ static void test_random(void)
     for (i = 0; i < COUNT(first); i++) CHECK(preprocess_random(&state) == first[i]);
 }
 
-static void test_sticky(void)
+static void sticky_actions_repeat(void)
 {
     static const double probabilities[] = {0, 0.25, 0.9, 1};
     int const count = 100000;
@@ -112,7 +112,7 @@ static void test_sticky(void)
     check_about("%s", "");
 }
 
-static void test_reward(void)
+static void rewards_are_clipped(void)
 {
     CHECK(preprocess_reward(200) == 1 && preprocess_reward(0.001f) == 1 &&
           preprocess_reward(1) == 1);
@@ -186,7 +186,7 @@ static comparison resized(int height, int width, int channels, int out_height, i
     return c;
 }
 
-static void test_resize(void)
+static void resize_equals_the_plain_formula(void)
 {
     static const int sizes[][4] = {{210, 160, 84, 84}, {250, 160, 84, 84},  {96, 96, 84, 84},
                                    {400, 600, 84, 84}, {210, 160, 105, 80}, {84, 84, 210, 160},
@@ -214,7 +214,7 @@ static void test_resize(void)
     check_about("%s", "");
 }
 
-static void test_resize_trivial(void)
+static void trivial_resizes_are_exact(void)
 {
     static uint8_t in[PREPROCESS_SIDE * PREPROCESS_SIDE],
         out[PREPROCESS_SIDE * PREPROCESS_SIDE + 1];
@@ -264,7 +264,7 @@ static int mean_is_right(uint32_t total)
     return preprocess_mean(&area, total) ==
            (2 * rest > units || (2 * rest == units && down % 2 == 1) ? down + 1 : down);
 }
-static void test_mean(void)
+static void mean_rounds_halves_to_even(void)
 {
     static const int widths[] = {1, 2, 3, 160, 683, 1021, 1023, 1024};
     long wrong = 0;
@@ -579,7 +579,7 @@ static void fill_pairs(uint8_t *pixels, int count)
 }
 
 /* Images of every length up to where the table is full: wherever codes become wider, and the end code follows. */
-static void test_gif_lengths(void)
+static void gif_codes_of_every_length_are_read(void)
 {
     static const int colours[] = {1, 2, 3, 4, 5, 8, 9, 17, 33, 100};
     screen s;
@@ -604,7 +604,7 @@ static void test_gif_lengths(void)
             film_of_colours(count, 1, 3, 1, colours[i]);
 }
 
-static void test_gif_contents(void)
+static void gif_contents_are_kept(void)
 {
     screen s;
     film f = film_of(200, 200, 1, 1, 1);
@@ -634,7 +634,7 @@ static void test_gif_contents(void)
 }
 
 /* A square that moves over noise: each frame is as large as where it was and is. After the first frame its colours are few. */
-static void test_gif_motion(void)
+static void gif_frames_cover_what_moves(void)
 {
     int channels, i, y, x;
     for (channels = 1; channels <= 3; channels += 2) {
@@ -660,7 +660,7 @@ static void test_gif_motion(void)
 }
 
 /* Anything at all. */
-static void test_gif_random(void)
+static void gif_keeps_random_films(void)
 {
     int i, frame, pixel;
     for (i = 0; i < 300 / check_share; i++) {
@@ -677,7 +677,7 @@ static void test_gif_random(void)
 }
 
 /* The reader sees every bit of a file: none can be turned without its notice. */
-static void test_gif_reader(void)
+static void gif_reader_sees_every_bit(void)
 {
     int channels, i;
     for (channels = 1; channels <= 3; channels += 2) {
@@ -700,7 +700,7 @@ static void test_gif_reader(void)
     }
 }
 
-static void test_gif_errors(void)
+static void gif_errors_are_reported(void)
 {
     static const int bad[][5] = {{0, 9, 1, 1, 5},  {9, 1025, 1, 1, 5},  {9, 9, 2, 1, 5},
                                  {9, 9, 1, 0, 5},  {1024, 9, 1, 64, 5}, {9, 1024, 1, 64, 5},
@@ -857,7 +857,7 @@ static void read_file(const char *path)
     CHECK(file_size > 0);
 }
 
-static void test_crc(void)
+static void crc_is_masked_crc32c(void)
 {
     static const uint8_t zeros[32] = {0}, length[8] = {24, 0, 0, 0, 0, 0, 0, 0};
     const uint8_t *const digits = (const uint8_t *)"123456789";
@@ -873,7 +873,7 @@ static void test_crc(void)
         CHECK(tensorboard_masked_crc(noise, i) == masked_crc_of(noise, i));
 }
 
-static void test_tensorboard(void)
+static void event_files_are_read_back(void)
 {
     static const int64_t steps[] = {0, 1, 127, 128, 50000000, INT64_MAX, -1, INT64_MIN};
     float const values[] = {0, -0.0f, 1.5f, -21, 3e38f, 1e-40f, HUGE_VALF, -HUGE_VALF};
@@ -922,7 +922,7 @@ static void test_tensorboard(void)
     CHECK(unseen == 0 && read_events(events, POINTS + 3) == POINTS + 2);
 }
 
-static void test_tensorboard_errors(void)
+static void event_file_errors_are_reported(void)
 {
     static char folder[TENSORBOARD_PATH];
     tensorboard tb;
@@ -946,24 +946,26 @@ static void test_tensorboard_errors(void)
     remove(tb.path);
 }
 
-int main(void)
+static const check_test tests[] = {
+    TEST(random_numbers_are_pcg32),
+    TEST(grey_is_as_in_opencv),
+    TEST(maximum_is_taken_per_pixel),
+    TEST(sticky_actions_repeat),
+    TEST(rewards_are_clipped),
+    TEST(resize_equals_the_plain_formula),
+    TEST(trivial_resizes_are_exact),
+    TEST(mean_rounds_halves_to_even),
+    TEST(gif_codes_of_every_length_are_read),
+    TEST(gif_contents_are_kept),
+    TEST(gif_frames_cover_what_moves),
+    TEST(gif_keeps_random_films),
+    TEST(gif_reader_sees_every_bit),
+    TEST(gif_errors_are_reported),
+    TEST(crc_is_masked_crc32c),
+    TEST(event_files_are_read_back),
+    TEST(event_file_errors_are_reported),
+};
+int main(int count, char **arguments)
 {
-    test_random();
-    test_grey();
-    test_maximum();
-    test_sticky();
-    test_reward();
-    test_resize();
-    test_resize_trivial();
-    test_mean();
-    test_gif_lengths();
-    test_gif_contents();
-    test_gif_motion();
-    test_gif_random();
-    test_gif_reader();
-    test_gif_errors();
-    test_crc();
-    test_tensorboard();
-    test_tensorboard_errors();
-    return check_done();
+    return CHECK_MAIN(count, arguments, tests);
 }

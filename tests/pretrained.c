@@ -231,7 +231,7 @@ static const double golden_features[SHAPES][SIZE] = {
      0.219550449, 0.540152931, 2.81091323,  2.49283465},
 };
 
-static void equals_pytorch(void)
+static void features_equal_pytorch(void)
 {
     recipe const r = recipe_of(SIZE, RISEI_F32);
     buffer b = baked(&r);
@@ -274,7 +274,7 @@ static void equals_pytorch(void)
     free(b.data);
 }
 /* Halves and brain floats of all values, by their definition. */
-static void widens_exactly(void)
+static void numbers_are_widened_exactly(void)
 {
     uint32_t bits;
     long good = 0;
@@ -296,7 +296,7 @@ static void widens_exactly(void)
     CHECK(risei_tensor_number(0x3E200000u, RISEI_F32) == 0.15625f);
 }
 /* Where each weight of a file goes, if one layer's filters fill several panels. */
-static void lies_as_products_read_it(void)
+static void weights_lie_as_products_read_them(void)
 {
     static part parts[TENSORS];
     enum { WIDE = 64, LAST = RISEI_RESNET_CONVS - 1, TAPS = 9 };
@@ -330,7 +330,7 @@ static void lies_as_products_read_it(void)
     network_free(&n);
 }
 /* However the file says it, the weights are the same. */
-static void takes_all_forms(void)
+static void all_forms_of_a_file_give_the_same(void)
 {
     static const int sizes[] = {8, 24, SIZE};
     int i, form;
@@ -477,7 +477,7 @@ static const struct {
     {"[588,592]", "[592,596]", RISE_BAD_FILE, "overlap"},
 };
 
-static void refuses_hostile_headers(void)
+static void hostile_headers_are_refused(void)
 {
     recipe const r = recipe_of(8, RISEI_F32);
     buffer b = baked(&r), c;
@@ -515,7 +515,7 @@ static void refuses_hostile_headers(void)
     free(header);
     free(b.data);
 }
-static void refuses_hostile_lengths(void)
+static void hostile_lengths_are_refused(void)
 {
     static const uint64_t odd[] = {0,           1,           2,
                                    0x7FFFFFFFu, 0xFFFFFFFFu, UINT64_C(0x7FFFFFFFFFFFFFFF),
@@ -575,7 +575,7 @@ static void refuses_hostile_lengths(void)
     free(c.data);
     free(b.data);
 }
-static void refuses_hostile_numbers(void)
+static void hostile_numbers_are_refused(void)
 {
     static part parts[TENSORS];
     recipe r = recipe_of(8, RISEI_F32);
@@ -665,7 +665,7 @@ static void not_created(rise_agent_desc d, rise_result result, const char *word)
     CHECK(rise_agent_bytes(&d, NULL) == 0 || result != RISE_BAD_DESC); /* which needs no file */
     CHECK(toy_memory.held == 0);
 }
-static void checks_descriptions(void)
+static void descriptions_are_checked(void)
 {
     rise_agent_desc const good = resnet_desc();
     rise_agent_desc d = good;
@@ -702,7 +702,7 @@ static void checks_descriptions(void)
     CHECK(a->bytes == rise_agent_bytes(&d, NULL));
     rise_agent_destroy(a);
 }
-static void learns_and_resumes(void)
+static void agent_learns_and_resumes(void)
 {
     rise_agent_desc d = resnet_desc(), machine;
     rise_agent *a, *b;
@@ -844,33 +844,40 @@ static void fuzz(long rounds, uint64_t seed)
         network_free(&n);
     }
     CHECK(taken < rounds || rounds < 100);
-    printf("fuzz: %ld files, of which %ld were taken\n", rounds, taken);
+    check_note("%ld files, %ld loaded", rounds, taken);
     for (f = 0; f < COUNT(files); f++) free(files[f].data);
 }
 
-int main(int argc, char **argv)
+static long fuzz_rounds = 6000 / check_share;
+static uint64_t fuzz_seed = 1;
+static void mutated_files_do_no_harm(void) { fuzz(fuzz_rounds, fuzz_seed); }
+
+static const check_test tests[] = {
+    TEST(features_equal_pytorch),
+    TEST(numbers_are_widened_exactly),
+    TEST(weights_lie_as_products_read_them),
+    TEST(all_forms_of_a_file_give_the_same),
+    TEST(hostile_headers_are_refused),
+    TEST(hostile_lengths_are_refused),
+    TEST(hostile_numbers_are_refused),
+    TEST(descriptions_are_checked),
+    TEST(agent_learns_and_resumes),
+    TEST(mutated_files_do_no_harm),
+};
+int main(int count, char **arguments)
 {
-    if (argc > 2 && strcmp(argv[1], "--write") == 0) {
+    if (count > 2 && strcmp(arguments[1], "--write") == 0) {
         recipe const r = recipe_of(SIZE, RISEI_F32);
         buffer b = baked(&r);
-        to_disk(&b, argv[2]);
+        to_disk(&b, arguments[2]);
         free(b.data);
-        return check_done();
+        return check_state.failed != 0;
     }
-    if (argc > 1) {
-        fuzz(strtol(argv[1], NULL, 10), argc > 2 ? strtoul(argv[2], NULL, 10) : 1);
-        return check_done();
+    if (count > 3 && strcmp(arguments[1], "--fuzz") == 0) {
+        fuzz_rounds = strtol(arguments[2], NULL, 10);
+        fuzz_seed = strtoul(arguments[3], NULL, 10);
+        count -= 3, arguments += 3;
     }
-    equals_pytorch();
-    widens_exactly();
-    lies_as_products_read_it();
-    takes_all_forms();
-    refuses_hostile_headers();
-    refuses_hostile_lengths();
-    refuses_hostile_numbers();
-    checks_descriptions();
-    learns_and_resumes();
-    fuzz(6000 / check_share, 1);
-    CHECK(toy_memory.held == 0);
-    return check_done();
+    check_state.after = check_memory;
+    return CHECK_MAIN(count, arguments, tests);
 }

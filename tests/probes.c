@@ -288,6 +288,7 @@ static const struct {
     {"summed", "rise seven", NO_MISTAKE, SOLVES, 1350},
     {"summed", "none seven", REWARD_LATE, MISTAKEN, 1350},
 };
+static unsigned seeds = 2;
 static int talkative;
 
 static void play(const probe *p, const char *words, mistake m, outcome expected, int steps,
@@ -337,26 +338,75 @@ static void play_presets(unsigned seed)
     }
 }
 
-int main(int argc, char **argv)
+static void play_rows(const char *name)
 {
-    /* conv nets that see every pixel, one that does not, and that one beside a frozen encoder that does */
-    static const char *const eyes[] = {"none",       "none strided", "none deep", "none pool",
-                                       "full alone", "none blind",   "rise blind"};
-    int const seeds = argc > 1 ? atoi(argv[1]) : 2;
     unsigned seed;
     int i;
-    talkative = argc > 1;
-    for (seed = 1; seed <= (unsigned)seeds; seed++) {
+    for (seed = 1; seed <= seeds; seed++)
         for (i = 0; i < COUNT(rows); i++)
-            play(probe_named(rows[i].name), rows[i].words, rows[i].m, rows[i].expected,
-                 rows[i].steps, seed);
-        play_presets(seed);
-        for (i = 0; i < COUNT(eyes); i++)
-            for (place = 0; place < PIXELS; place++) {
-                int const hidden = place % WIDTH % 2 != 0 || place / WIDTH % 2 != 0;
-                play(probe_named("pointed"), eyes[i], NO_MISTAKE,
-                     i == 5 && hidden ? MISTAKEN : SOLVES, 450, seed);
-            }
+            if (strcmp(rows[i].name, name) == 0)
+                play(probe_named(name), rows[i].words, rows[i].m, rows[i].expected, rows[i].steps,
+                     seed);
+}
+static void value_of_one_frame_is_learned(void) { play_rows("constant"); }
+static void value_depends_on_the_frame(void) { play_rows("seen"); }
+static void later_reward_is_discounted(void) { play_rows("later"); }
+static void value_depends_on_the_action(void) { play_rows("chosen"); }
+static void value_depends_on_frame_and_action(void) { play_rows("matched"); }
+static void cue_is_remembered(void) { play_rows("recalled"); }
+static void flickering_cue_is_remembered(void) { play_rows("flickering"); }
+static void truncation_bootstraps(void) { play_rows("cut"); }
+static void termination_does_not_bootstrap(void) { play_rows("over"); }
+static void rewards_are_summed_in_order(void) { play_rows("summed"); }
+static void presets_solve_the_probes(void)
+{
+    unsigned seed;
+    for (seed = 1; seed <= seeds; seed++) play_presets(seed);
+}
+/* Plays "pointed" with each pixel in turn. `sees`: whether the net sees this pixel. */
+static void play_pixels(const char *words, int (*sees)(int pixel))
+{
+    unsigned seed;
+    for (seed = 1; seed <= seeds; seed++)
+        for (place = 0; place < PIXELS; place++)
+            play(probe_named("pointed"), words, NO_MISTAKE, sees(place) ? SOLVES : MISTAKEN, 450,
+                 seed);
+}
+static int every_pixel(int pixel) { return pixel >= 0; }
+static int even_pixel(int pixel) { return pixel % WIDTH % 2 == 0 && pixel / WIDTH % 2 == 0; }
+static void conv_nets_see_every_pixel(void)
+{
+    static const char *const words[] = {"none", "none strided", "none deep", "none pool",
+                                        "full alone"};
+    int i;
+    for (i = 0; i < COUNT(words); i++) play_pixels(words[i], every_pixel);
+}
+static void blind_conv_net_misses_pixels(void) { play_pixels("none blind", even_pixel); }
+static void frozen_encoder_sees_what_the_net_misses(void) { play_pixels("rise blind", every_pixel); }
+
+static const check_test tests[] = {
+    TEST(value_of_one_frame_is_learned),
+    TEST(value_depends_on_the_frame),
+    TEST(later_reward_is_discounted),
+    TEST(value_depends_on_the_action),
+    TEST(value_depends_on_frame_and_action),
+    TEST(cue_is_remembered),
+    TEST(flickering_cue_is_remembered),
+    TEST(truncation_bootstraps),
+    TEST(termination_does_not_bootstrap),
+    TEST(rewards_are_summed_in_order),
+    TEST(presets_solve_the_probes),
+    TEST(conv_nets_see_every_pixel),
+    TEST(blind_conv_net_misses_pixels),
+    TEST(frozen_encoder_sees_what_the_net_misses),
+};
+int main(int count, char **arguments)
+{
+    if (count > 2 && strcmp(arguments[1], "--seeds") == 0) {
+        seeds = (unsigned)atoi(arguments[2]);
+        talkative = 1;
+        count -= 2, arguments += 2;
     }
-    return check_done();
+    check_state.after = check_memory;
+    return CHECK_MAIN(count, arguments, tests);
 }

@@ -383,7 +383,7 @@ static void every_history(const setup *s, risei_replay *r, unsigned char *block,
         *r = before;
     }
 }
-static void test_histories(int depth)
+static void histories_case(int depth)
 {
     int capacity, stack, n;
     for (capacity = 1; capacity <= 7; capacity++)
@@ -607,7 +607,7 @@ static void each_agent(const setup *reader, int turn)
 }
 
 /* Each mistake, once, where it can show. */
-static void test_bugs(void)
+static void known_mistakes_are_noticed(void)
 {
     setup s = plain(9, 3, 3);
     int i;
@@ -674,7 +674,7 @@ static ptrdiff_t tree_find(const risei_replay *r, double mass)
 }
 
 /* Whole numbers are summed without rounding: each half and each whole mass has one right leaf. */
-static void test_tree_exactly(void)
+static void tree_finds_every_leaf_exactly(void)
 {
     int slots, i, mass;
     for (slots = 1; slots <= 80; slots++) {
@@ -701,7 +701,7 @@ static void test_tree_exactly(void)
     }
 }
 /* Priorities over sixteen decades, two thirds of them zero, with masses that rounding has pushed as far as it can. */
-static void test_tree_draws(void)
+static void tree_survives_rounding(void)
 {
     setup const s = plain(1000, 1, 1);
     risei_replay r;
@@ -769,7 +769,7 @@ static unsigned char *played(setup *s, risei_replay *r)
 }
 /* Pearson's statistic of frequencies against leaves. A right sampler stays within 5 of its standard deviations; one that
    stratifies stays below. */
-static void test_frequencies(int count)
+static void frequency_case(int count)
 {
     double const draws = 256000;
     static risei_transition out[32];
@@ -806,7 +806,7 @@ static void test_frequencies(int count)
     free(block);
 }
 /* One from each equal share of the total. */
-static void test_strata(void)
+static void samples_are_stratified(void)
 {
     risei_transition out[32];
     setup s;
@@ -830,7 +830,7 @@ static void test_strata(void)
 }
 
 /* The priority that a td error gives, through all tables; and what must not get in. */
-static void test_updates(const rise_kernels *k)
+static void update_case(const rise_kernels *k)
 {
     const float odd[] = {NAN, -NAN, HUGE_VALF, -HUGE_VALF};
     static const float good[] = {0, 1e-6f, -1e-6f, 0.5f, -0.5f, 1, -3, 100, 1e10f, -1e10f};
@@ -890,7 +890,7 @@ static void test_updates(const rise_kernels *k)
     check_about("%s", "");
 }
 /* An update that comes after its slot was overwritten, or lost its past, is dropped. */
-static void test_stale(void)
+static void stale_updates_are_dropped(void)
 {
     const rise_kernels *k = rise_kernels_of(RISE_ISA_AUTO);
     setup const s = plain(10, 3, 2);
@@ -917,7 +917,7 @@ static void test_stale(void)
     free(block);
 }
 /* A priority stays until the next update, whatever comes after it: frames, and an end that completes what is not yet complete. */
-static void test_kept(void)
+static void priorities_are_kept(void)
 {
     setup const s = plain(10, 1, 3);
     rise_real const td = 7;
@@ -942,7 +942,7 @@ static void test_kept(void)
     check_about("%s", "");
 }
 /* (N p / total)^-exponent over its maximum, which is that of the least p: N and the total cancel. */
-static void test_weights(const rise_kernels *k)
+static void weights_case(const rise_kernels *k)
 {
     enum { COUNT = 37 };
     static const double exponents[] = {0, 0.4, 1};
@@ -972,24 +972,20 @@ static void test_weights(const rise_kernels *k)
         }
     check_about("%s", "");
 }
-static void test_priorities(void)
+static void each_kernels(void (*test)(const rise_kernels *k))
 {
     static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512,
                                     RISE_ISA_NEON};
     size_t i;
-    test_tree_exactly();
-    test_tree_draws();
-    test_frequencies(1);
-    test_frequencies(32);
-    test_strata();
-    test_stale();
-    test_kept();
-    for (i = 0; i < sizeof isas / sizeof *isas; i++) {
-        const rise_kernels *k = rise_kernels_of(isas[i]);
-        if (k == NULL) continue;
-        test_updates(k);
-        test_weights(k);
-    }
+    for (i = 0; i < sizeof isas / sizeof *isas; i++)
+        if (rise_kernels_of(isas[i]) != NULL) test(rise_kernels_of(isas[i]));
+}
+static void td_errors_give_priorities(void) { each_kernels(update_case); }
+static void importance_weights_are_right(void) { each_kernels(weights_case); }
+static void samples_follow_priorities(void)
+{
+    frequency_case(1);
+    frequency_case(32);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -1011,7 +1007,7 @@ static int half_right(float x)
     double const back = (double)risei_unhalf(half);
     return back == rounded((double)x) && (half >> 15 != 0) == (signbit(x) != 0);
 }
-static void test_half(void)
+static void halves_are_rounded_to_even(void)
 {
     const float edges[] = {0,
                            65503.9f,
@@ -1068,21 +1064,61 @@ static void test_half(void)
     CHECK(wrong == 0);
 }
 
-int main(int count, char **arguments)
+static void every_short_history_equals_the_oracle(void)
+{
+    histories_case(all ? 12 : check_share > 1 ? 6 : 9);
+}
+static void note_size(void)
+{
+    check_note("%ld configurations, %ld frames, %ld comparisons", configurations, appends,
+               compared);
+}
+static void games_equal_the_oracle(void)
+{
+    each_reader(each_game);
+    CHECK(differences == 0);
+    note_size();
+}
+static void agents_gather_what_the_oracle_says(void)
+{
+    each_reader(each_agent);
+    CHECK(differences == 0);
+    note_size();
+}
+
+static void begin_test(void)
+{
+    dice = risei_stream(1, 100);
+    configurations = appends = compared = 0;
+}
+static void end_test(void)
 {
     int lane;
-    all = count > 1 && strcmp(arguments[1], "all") == 0;
-    dice = risei_stream(1, 100);
+    for (lane = 0; lane < LANES; lane++) {
+        free(lives[lane].at);
+        memset(&lives[lane], 0, sizeof lives[lane]);
+    }
+}
+
+static const check_test tests[] = {
+    TEST(halves_are_rounded_to_even),
+    TEST(tree_finds_every_leaf_exactly),
+    TEST(tree_survives_rounding),
+    TEST(samples_follow_priorities),
+    TEST(samples_are_stratified),
+    TEST(stale_updates_are_dropped),
+    TEST(priorities_are_kept),
+    TEST(td_errors_give_priorities),
+    TEST(importance_weights_are_right),
+    TEST(every_short_history_equals_the_oracle),
+    TEST(games_equal_the_oracle),
+    TEST(agents_gather_what_the_oracle_says),
+    TEST(known_mistakes_are_noticed),
+};
+int main(int count, char **arguments)
+{
+    if (count > 1 && strcmp(arguments[1], "--all") == 0) all = 1, count--, arguments++;
     stackers[0] = rise_kernels_of(RISE_ISA_REF), stackers[1] = rise_kernels_of(RISE_ISA_AUTO);
-    test_half();
-    test_priorities();
-    test_histories(all ? 12 : check_share > 1 ? 6 : 9);
-    each_reader(each_game);
-    /* an agent would read what a wrong replay gives it */
-    if (CHECK(differences == 0)) each_reader(each_agent);
-    printf("%ld configurations, %ld frames, %ld comparisons with the oracle\n", configurations,
-           appends, compared);
-    if (CHECK(differences == 0)) test_bugs();
-    for (lane = 0; lane < LANES; lane++) free(lives[lane].at);
-    return check_done();
+    check_state.before = begin_test, check_state.after = end_test;
+    return CHECK_MAIN(count, arguments, tests);
 }

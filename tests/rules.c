@@ -69,7 +69,7 @@ static void project_case(int atoms, double low, double high, float reward, float
     CHECK(fabs(mass - given) <= 2e-5);
     CHECK(!inside || fabs(mean - before) <= 2e-5 * (fabs(low) + fabs(high)));
 }
-static void test_projection(void)
+static void c51_projection_equals_the_formula(void)
 {
     static const int counts[] = {2, 3, 5, 10, 51, 101, 256};
     int i, inside = 0;
@@ -88,7 +88,7 @@ static void test_projection(void)
     CHECK(inside > 1000 / check_share); /* where the mean is to be preserved, too */
 }
 /* Worked out by hand; every number is dyadic. */
-static void test_projection_by_hand(void)
+static void c51_projection_is_exact_by_hand(void)
 {
     static const struct {
         float reward, discount;
@@ -322,7 +322,7 @@ static void iqn_case(int quantiles, double size)
     CHECK_NEAR(m.td_error, error, 1e-5);
     rise_agent_destroy(a);
 }
-static void test_losses(void)
+static void losses_equal_the_papers(void)
 {
     int i;
     for (i = 0; i < 40; i++) {
@@ -384,7 +384,7 @@ static void munchausen_case(rise_head head, double size, double temperature, dou
     }
     rise_agent_destroy(a);
 }
-static void test_munchausen(void)
+static void munchausen_targets_equal_the_paper(void)
 {
     static const double sizes[] = {1e-6, 1e-3, 0.03, 1, 100, 1e4, 1e30};
     static const double temperatures[] = {0.03, 1, 1e-6, 100};
@@ -398,7 +398,7 @@ static void test_munchausen(void)
     check_about("%s", "");
 }
 /* One action that is allowed has probability 1, and no bonus; equal ones share it. */
-static void test_policies(void)
+static void munchausen_policies_are_right_at_the_edges(void)
 {
     static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512,
                                     RISE_ISA_NEON};
@@ -426,7 +426,7 @@ static void test_policies(void)
 }
 
 /* C51's odds of logits of any size: positive, 1 together, and exp(x - log sum exp x). */
-static void test_softmax(void)
+static void softmax_takes_logits_of_any_size(void)
 {
     static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512,
                                     RISE_ISA_NEON};
@@ -476,7 +476,7 @@ static double plain_inverse(double y)
     }
     return (low + high) / 2;
 }
-static void test_rescale(void)
+static void value_rescaling_inverts(void)
 {
     float x = -1e30f, before_h = -HUGE_VALF, before_i = -HUGE_VALF;
     int seen = 0;
@@ -530,7 +530,7 @@ static void rescaled_case(rise_head head, double size)
     }
     rise_agent_destroy(a);
 }
-static void test_rescaled_targets(void)
+static void rescaled_targets_are_right(void)
 {
     static const double sizes[] = {1e-3, 1, 30, 1000};
     rise_agent_desc d = small(RISE_HEAD_MEAN);
@@ -566,7 +566,7 @@ static rise_agent_desc derived_desc(void)
     return d;
 }
 /* A copy goes exactly `rate` of the way, weight for weight and direction for direction, every target_period updates. */
-static void test_soft_copies(void)
+static void soft_copies_go_by_the_rate(void)
 {
     static const double rates[] = {0.005, 0.25, 0.75, 1};
     int r, update;
@@ -632,7 +632,7 @@ static void copy_noise(const rise_agent *a, float *noise)
     memcpy(noise, a->noise, risei_noise_size(&a->net) * sizeof *noise);
 }
 /* Each use and each update has noise of its own; within an update it stays. */
-static void test_uses(void)
+static void each_use_has_noise_of_its_own(void)
 {
     rise_agent_desc d = derived_desc();
     rise_agent *a;
@@ -666,7 +666,7 @@ static void test_uses(void)
     check_about("%s", "");
 }
 /* Acting with noise gives the same values until the next update, and other ones after it; playing knows no noise. */
-static void test_acting(void)
+static void acting_noise_lasts_until_the_next_update(void)
 {
     rise_agent_desc d = derived_desc();
     rise_agent *a, *quiet;
@@ -745,7 +745,7 @@ static void target_view_case(rise_head head, int munchausen)
     if (head == RISE_HEAD_MEAN && munchausen) CHECK(memcmp(a->target_q, q, sizeof q) == 0);
     rise_agent_destroy(a);
 }
-static void test_target_view(void)
+static void target_network_sees_next_states(void)
 {
     target_view_case(RISE_HEAD_MEAN, 0);
     target_view_case(RISE_HEAD_MEAN, 1);
@@ -756,7 +756,7 @@ static void test_target_view(void)
 }
 
 /* Fractions: evenly spread to act and play, anywhere in [0, 1) to learn, others for the target network. */
-static void test_fractions(void)
+static void fractions_are_spread_as_published(void)
 {
     enum { MANY = 1 << 14 };
     rise_agent_desc d = small(RISE_HEAD_IQN);
@@ -795,7 +795,7 @@ static void test_fractions(void)
 }
 
 /* cos(pi i tau) for i = 0..63, from its first */
-static void test_cosines(void)
+static void cosines_are_accurate(void)
 {
     float out[RISEI_COSINES];
     int step, i;
@@ -828,7 +828,7 @@ static double longest(const float *w, int rows, int columns)
     }
     return length;
 }
-static void test_trained_norms(void)
+static void spectral_norms_converge_in_training(void)
 {
     rise_agent_desc d = derived_desc();
     rise_agent *a;
@@ -857,7 +857,7 @@ static void test_trained_norms(void)
 /* What was found wrong, and may not come back */
 
 /* Parameters that are written are acted upon at once, though what the network runs on was derived before. */
-static void test_written_parameters(void)
+static void written_parameters_act_at_once(void)
 {
     static const char *const kinds[] = {"plain", "noisy", "spectral"};
     int kind, i;
@@ -890,7 +890,7 @@ static void test_written_parameters(void)
     check_about("%s", "");
 }
 /* An update's noise and its fractions have nothing to do with each other. (Noise is made of twelve uniform numbers.) */
-static void test_noise_and_fractions(void)
+static void noise_and_fractions_are_independent(void)
 {
     rise_agent_desc d = derived_desc();
     rise_agent *a = shown(&d);
@@ -911,7 +911,7 @@ static void test_noise_and_fractions(void)
     check_about("%s", "");
 }
 /* Runs of other seeds, and other uses and updates of one run, draw from other streams. */
-static void test_streams(void)
+static void random_streams_do_not_overlap(void)
 {
     enum { SEEDS = 12, UPDATES = 12, ALL = SEEDS * UPDATES * RISEI_USES * 2 };
     static uint64_t states[ALL];
@@ -932,7 +932,7 @@ static void test_streams(void)
     check_about("%s", "");
 }
 /* A range of returns from 0, or to 0, is one that may be wanted. */
-static void test_ranges_from_zero(void)
+static void value_range_may_begin_at_zero(void)
 {
     rise_agent_desc d = small(RISE_HEAD_C51);
     check_about("value_min 0");
@@ -958,7 +958,7 @@ static void count_relu(int n, const float *y, const float *dy, float *dx)
 {
     counted += n, (void)y, (void)dy, (void)dx;
 }
-static void test_wide_heads(void)
+static void wide_heads_run_in_pieces(void)
 {
     enum { ROWS = 1024, TAUS = 256, WIDE = 2 * 8192 };
     float *const room = (float *)calloc(2 * ROWS * TAUS, sizeof *room);
@@ -1131,7 +1131,7 @@ static void learns_means(rise_head head)
     check_about("%s", "");
     rise_agent_destroy(b.agent);
 }
-static void test_bandits(void)
+static void agents_learn_distributions(void)
 {
     learns_quantiles(1, 0);
     learns_quantiles(0, 1);
@@ -1152,7 +1152,7 @@ static void test_bandits(void)
       value     512 + 1:                                                                     513
       advantage 512 * 18 + 18 = 9234 for 18 actions, 512 * 6 + 6 = 3078 for 6
     comes to 2 908 851 for 18 actions and 2 902 695 for 6; each weight and bias of the heads also has a sigma. */
-static void test_published_size(void)
+static void btr_has_its_published_size(void)
 {
     int i;
     for (i = 0; i < 2; i++) {
@@ -1170,8 +1170,8 @@ static void test_published_size(void)
         CHECK(d.network_width == 2 && d.pool_to == 6 && d.head_units == 512 && d.features == -1 &&
               d.conv_count == 3);
         n = risei_net_make(&d);
-        printf("BTR's network for %d actions: %d parameters and %d sigmas\n", actions,
-               (int)(n.parameters - (size_t)n.sigma), (int)n.sigma);
+        check_note("%d actions: %d parameters, %d sigmas", actions,
+                   (int)(n.parameters - (size_t)n.sigma), (int)n.sigma);
         CHECK(n.encoder.flat == 2304 && n.fused == 2304 && n.taus == 8);
         CHECK(n.parameters - (size_t)n.sigma == right &&
               (size_t)n.sigma == 2360320 + 513 + 513 * (size_t)actions);
@@ -1180,31 +1180,34 @@ static void test_published_size(void)
     }
 }
 
-int main(void)
+static void seed_dice(void) { dice = risei_stream(2411, 3820); }
+
+static const check_test tests[] = {
+    TEST(c51_projection_equals_the_formula),
+    TEST(c51_projection_is_exact_by_hand),
+    TEST(losses_equal_the_papers),
+    TEST(munchausen_targets_equal_the_paper),
+    TEST(munchausen_policies_are_right_at_the_edges),
+    TEST(softmax_takes_logits_of_any_size),
+    TEST(value_rescaling_inverts),
+    TEST(rescaled_targets_are_right),
+    TEST(soft_copies_go_by_the_rate),
+    TEST(each_use_has_noise_of_its_own),
+    TEST(acting_noise_lasts_until_the_next_update),
+    TEST(target_network_sees_next_states),
+    TEST(fractions_are_spread_as_published),
+    TEST(cosines_are_accurate),
+    TEST(spectral_norms_converge_in_training),
+    TEST(btr_has_its_published_size),
+    TEST(written_parameters_act_at_once),
+    TEST(noise_and_fractions_are_independent),
+    TEST(random_streams_do_not_overlap),
+    TEST(value_range_may_begin_at_zero),
+    TEST(wide_heads_run_in_pieces),
+    TEST(agents_learn_distributions),
+};
+int main(int count, char **arguments)
 {
-    dice = risei_stream(2411, 3820);
-    test_projection();
-    test_projection_by_hand();
-    test_losses();
-    test_munchausen();
-    test_policies();
-    test_softmax();
-    test_rescale();
-    test_rescaled_targets();
-    test_soft_copies();
-    test_uses();
-    test_acting();
-    test_target_view();
-    test_fractions();
-    test_cosines();
-    test_trained_norms();
-    test_published_size();
-    test_written_parameters();
-    test_noise_and_fractions();
-    test_streams();
-    test_ranges_from_zero();
-    test_wide_heads();
-    /* not where an emulator would take minutes: agent's hashes say it learns the same */
-    if (check_share == 1) test_bandits();
-    return check_done();
+    check_state.before = seed_dice;
+    return CHECK_MAIN(count, arguments, tests);
 }

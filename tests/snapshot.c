@@ -81,7 +81,7 @@ static void plain_embedding(rise_agent *a, const rise_real *convs, const uint8_t
         out[j] = z > 8 ? 8 : z < -8 ? -8 : z;
     }
 }
-static void test_what_it_computes(void)
+static void snapshot_embeds_with_copied_convs(void)
 {
     run r = run_make("embedding=snapshot", 0);
     rise_agent *const a = r.agent;
@@ -117,7 +117,7 @@ static void test_what_it_computes(void)
     rise_agent_destroy(a);
 }
 /* Wherever in it a run is saved, it goes on to the same bits. */
-static void test_resuming(void)
+static void run_resumes_in_the_midst_of_a_snapshot(void)
 {
     const char *const path = "snapshot-test.rise";
     size_t const kept = (size_t)CAPACITY * 16 * sizeof(uint16_t);
@@ -147,14 +147,21 @@ static void test_resuming(void)
     remove(path);
     CHECK(midway > 3);
 }
-int main(void)
+static void other_encoders_refuse_snapshots(void)
 {
     run r = run_make("embedding=conv", 0);
     CHECK(rise_agent_snapshot(r.agent) == RISE_BAD_CALL &&
           strstr(rise_agent_error(r.agent)->text, "SNAPSHOT") != NULL);
     CHECK(rise_agent_snapshot(NULL) == RISE_BAD_CALL);
     rise_agent_destroy(r.agent);
-    test_what_it_computes();
-    test_resuming();
-    return check_done();
+}
+
+static const check_test tests[] = {
+    TEST(other_encoders_refuse_snapshots),
+    TEST(snapshot_embeds_with_copied_convs),
+    TEST(run_resumes_in_the_midst_of_a_snapshot),
+};
+int main(int count, char **arguments)
+{
+    return CHECK_MAIN(count, arguments, tests);
 }

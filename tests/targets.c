@@ -6,7 +6,7 @@
 
 enum { ACTIONS = 3, BATCH = 4 };
 
-static void test_best(void)
+static void best_action_is_the_first_allowed(void)
 {
     const rise_real q[4] = {1, 3, 3, 2}, odd[4] = {-HUGE_VALF, 1, NAN, 2};
     const rise_real least[2] = {-HUGE_VALF, -HUGE_VALF};
@@ -22,7 +22,7 @@ static void test_best(void)
           risei_best(1, q, NULL) == 0);
 }
 
-static void test_huber(void)
+static void huber_loss_is_right(void)
 {
     static const rise_real td[] = {0, 0.5f, -0.5f, 1, -1, 2, -2, 1024};
     static const rise_real loss[] = {0, 0.125f, 0.125f, 0.5f, 0.5f, 1.5f, 1.5f, 1023.5f};
@@ -85,7 +85,7 @@ static rise_real target(rise_agent *a, rise_real reward, rise_real discount,
     risei_goals(a, 0);
     return a->goal[0];
 }
-static void test_target(void)
+static void double_q_targets_are_right(void)
 {
     /* The online network would take action 1, the target network action 2. */
     static const rise_real online[ACTIONS] = {1, 5, 2}, value[ACTIONS] = {10, 20, 30};
@@ -114,7 +114,7 @@ static void test_target(void)
 }
 
 /* One, two and three rewards before each kind of end, from frames to target. What follows is worth 8. */
-static void test_ends(void)
+static void each_end_bootstraps_as_it_should(void)
 {
     const rise_real eight[ACTIONS] = {8, 7, 6}, broken[ACTIONS] = {NAN, NAN, NAN};
     static const rise_event ends[4] = {RISE_MIDDLE, RISE_TRUNCATED, RISE_FIRST, RISE_TERMINATED};
@@ -197,7 +197,7 @@ static int slopes(const rise_agent *a, const rise_real *slope)
             right &= a->pass.dz[b * ACTIONS + i] == (i == samples[b].action ? slope[b] : 0);
     return right;
 }
-static void test_loss(void)
+static void loss_and_slopes_are_right(void)
 {
     /* importance * clipped -td / batch */
     static const rise_real with_double[BATCH] = {-0.125f, 0.25f, -1.0f / 64, 0};
@@ -224,7 +224,7 @@ static void test_loss(void)
     rise_agent_destroy(a);
 }
 /* There is always an action to bootstrap from: none may be allowed after a termination alone. */
-static void test_nothing_allowed(void)
+static void no_allowed_action_is_refused(void)
 {
     static const rise_event events[4] = {RISE_MIDDLE, RISE_TRUNCATED, RISE_FIRST, RISE_TERMINATED};
     uint8_t const frame[4] = {0}, none[ACTIONS] = {0};
@@ -242,7 +242,7 @@ static void test_nothing_allowed(void)
       x = (2, 3): hidden = relu(2, -3 + 1; 3, 2 + 3) = (2, 0; 3, 5)   advantages 2 (0.5, 1, 3) + (0, 0, 3) = (1, 2, 9), mean 4
                                                                       value 2 * 3 - 5 + 0.5 = 1.5
       x = (0, 0): hidden = (0, 1; 0, 0)                               advantages (16, 16, 16) + (0, 0, 3), mean 17; value 0.5 */
-static void test_dueling(const rise_kernels *k)
+static void dueling_case(const rise_kernels *k)
 {
     static const rise_real hidden[] = {1, 0, 0, 1, 0, -1, 1, 1, /* bias */ 0, 1, 0, 0};
     static const rise_real advantage[] = {0.5f, 1, 3, 16, 16, 16, /* bias */ 0, 0, 3};
@@ -289,7 +289,7 @@ static double epsilon(double start, double end, int64_t steps)
     a.counters.steps = steps;
     return risei_epsilon(&a);
 }
-static void test_epsilon(void)
+static void epsilon_follows_its_schedule(void)
 {
     CHECK(epsilon(1, 0.25, 0) == 1 && epsilon(1, 0.25, 100) == 1); /* counted from learn_start */
     CHECK(epsilon(1, 0.25, 100 + 64) == 0.8125 && epsilon(1, 0.25, 100 + 128) == 0.625);
@@ -301,7 +301,7 @@ static void test_epsilon(void)
 }
 
 /* Random actions are uniform over what is allowed; greedy ones are the best of it; and a share of epsilon is random. */
-static void test_choice(void)
+static void choices_are_epsilon_greedy(void)
 {
     int const draws = 30000;
     double const deviation = sqrt(draws); /* or less */
@@ -327,7 +327,7 @@ static void test_choice(void)
 }
 
 /* The target network stands still between copies, and then equals the other. */
-static void test_copies(void)
+static void target_network_is_copied_in_time(void)
 {
     rise_agent *a = agent(0, 0);
     size_t const bytes = a->net.parameters * sizeof *a->weights;
@@ -347,21 +347,28 @@ static void test_copies(void)
     rise_agent_destroy(a);
 }
 
-int main(void)
+static void dueling_head_is_right(void)
 {
     static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512,
                                     RISE_ISA_NEON};
     size_t i;
-    test_best();
-    test_target();
-    test_huber();
-    test_ends();
-    test_loss();
-    test_nothing_allowed();
     for (i = 0; i < sizeof isas / sizeof *isas; i++)
-        if (rise_kernels_of(isas[i]) != NULL) test_dueling(rise_kernels_of(isas[i]));
-    test_epsilon();
-    test_choice();
-    test_copies();
-    return check_done();
+        if (rise_kernels_of(isas[i]) != NULL) dueling_case(rise_kernels_of(isas[i]));
+}
+
+static const check_test tests[] = {
+    TEST(best_action_is_the_first_allowed),
+    TEST(double_q_targets_are_right),
+    TEST(huber_loss_is_right),
+    TEST(each_end_bootstraps_as_it_should),
+    TEST(loss_and_slopes_are_right),
+    TEST(no_allowed_action_is_refused),
+    TEST(dueling_head_is_right),
+    TEST(epsilon_follows_its_schedule),
+    TEST(choices_are_epsilon_greedy),
+    TEST(target_network_is_copied_in_time),
+};
+int main(int count, char **arguments)
+{
+    return CHECK_MAIN(count, arguments, tests);
 }

@@ -39,7 +39,7 @@ static void learns_the_same(const char *words)
 }
 
 /* A share of no work, and more threads than there is work for. */
-static void shares_everything(void)
+static void parts_cover_all_work(void)
 {
     int total, unit, parts, part;
     for (total = 0; total <= 40; total++)
@@ -62,7 +62,7 @@ static void wait_for(double seconds)
     while ((double)(clock() - start) < seconds * (double)CLOCKS_PER_SEC) continue;
 }
 /* Threads fall asleep between the ticks of a slow game, and are woken. */
-static void wakes_up(void)
+static void sleeping_threads_wake_up(void)
 {
     rise_agent_desc d = described("rise");
     world w;
@@ -77,7 +77,7 @@ static void wakes_up(void)
 }
 
 /* What is saved does not know how many threads there were. */
-static void saves_without_threads(void)
+static void files_do_not_depend_on_threads(void)
 {
     rise_agent_desc d = described("rise games"), machine;
     world w;
@@ -98,7 +98,7 @@ static void saves_without_threads(void)
     free(b.data);
 }
 
-static void comes_and_goes(void)
+static void threads_come_and_go(void)
 {
     int i;
     for (i = 0; i < 50; i++) {
@@ -108,7 +108,7 @@ static void comes_and_goes(void)
     }
     CHECK(toy_memory.held == 0);
 }
-static void refuses_too_many(void)
+static void wrong_numbers_of_threads_are_refused(void)
 {
     static const int wrong[] = {-1, 65, 1 << 30};
     int i;
@@ -121,15 +121,23 @@ static void refuses_too_many(void)
     }
 }
 
-int main(void)
+static void any_number_of_threads_learns_the_same(void)
 {
     int i;
-    shares_everything();
-    refuses_too_many();
     for (i = 0; i < COUNT(kinds); i++) learns_the_same(kinds[i]);
-    wakes_up();
-    saves_without_threads();
-    comes_and_goes();
-    return check_done();
+}
+
+static const check_test tests[] = {
+    TEST(parts_cover_all_work),
+    TEST(wrong_numbers_of_threads_are_refused),
+    TEST(any_number_of_threads_learns_the_same),
+    TEST(sleeping_threads_wake_up),
+    TEST(files_do_not_depend_on_threads),
+    TEST(threads_come_and_go),
+};
+int main(int count, char **arguments)
+{
+    check_state.after = check_memory;
+    return CHECK_MAIN(count, arguments, tests);
 }
 #endif

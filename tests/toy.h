@@ -49,6 +49,9 @@ static void toy_free(void *block)
 #undef realloc
 #undef free
 
+/* Runs after each test: all memory is freed. */
+CHECK_UNUSED static void check_memory(void) { CHECK(toy_memory.held == 0); }
+
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
 /* ---------------------------------------------------------------------------------------------- */

@@ -143,7 +143,7 @@ static uint64_t file_hash(const char *name)
 /* ---------------------------------------------------------------------------------------------- */
 /* Tests */
 
-static void test_whole_run(void)
+static void whole_run_leaves_its_files(void)
 {
     int rows;
     CHECK(tool("--steps 400") == 0);
@@ -161,7 +161,7 @@ static void test_whole_run(void)
     /* nothing is logged or saved after the end */
     CHECK(tool_said_after("Playing greedily it scored", "Saved after") == 1);
 }
-static void test_refusals(void)
+static void wrong_arguments_are_refused(void)
 {
     CHECK(tool("--steps 10 --folder") == 2 && tool_said("Not understood: --folder"));
     CHECK(tool("--resume --python /nowhere/python") == 1 &&
@@ -187,46 +187,42 @@ static long child_number(int n)
     if (file != NULL) fclose(file);
     return pid;
 }
-static void wait_a_while(int try) { poll(NULL, 0, 20 + try * 17 % 150); }
+static void wait_a_while(int attempt) { poll(NULL, 0, 20 + attempt * 17 % 150); }
 
 /* The process of the games, or of the judges, is killed: the tool says so, and has saved what it had. */
-static void test_killed_children(void)
+static void killed_children_are_reported(void)
 {
-    int
-    try
-        ;
-    for (try = 0; try < TRIES; try ++) {
+    int attempt;
+    for (attempt = 0; attempt < TRIES; attempt++) {
         long const before = saved_steps();
         int killed = 0;
         pid_t pid;
         remove(children);
         pid = tool_start("--steps 1000000 --resume", 0);
         while (!killed) {
-            wait_a_while(try);
-            killed = child_number(try % 2) > 0 && kill((pid_t)child_number(try % 2), SIGKILL) == 0;
+            wait_a_while(attempt);
+            killed = child_number(attempt % 2) > 0 && kill((pid_t)child_number(attempt % 2), SIGKILL) == 0;
         }
-        check_about("child %d, try %d", try % 2, try);
+        check_about("child %d, attempt %d", attempt % 2, attempt);
         CHECK(tool_end(pid) == 1 && tool_said("the environment's process"));
         CHECK(saved_steps() >= before && log_rows() > 0);
     }
     check_about("%s", "");
 }
 /* Ctrl-C and its like, also in the middle of a save, for it saves all the time: all is saved, or it had not yet begun. */
-static void test_interrupts(void)
+static void interrupts_save_the_run(void)
 {
     static const int signals[] = {SIGINT, SIGTERM};
-    int
-    try
-        , orderly = 0;
-    for (try = 0; try < TRIES; try ++) {
+    int attempt, orderly = 0;
+    for (attempt = 0; attempt < TRIES; attempt++) {
         long const before = saved_steps();
         pid_t const pid = tool_start("--steps 1000000 --resume --save-every 0", 0);
         int status;
-        wait_a_while(2 * try);
-        kill(pid, signals[try % 2]);
+        wait_a_while(2 * attempt);
+        kill(pid, signals[attempt % 2]);
         status = tool_end(pid);
-        check_about("try %d", try);
-        CHECK(status == 0 || status == -signals[try % 2]);
+        check_about("attempt %d", attempt);
+        CHECK(status == 0 || status == -signals[attempt % 2]);
         CHECK(status != 0 || tool_said("--resume goes on"));
         CHECK(saved_steps() >= before);
         orderly += status == 0;
@@ -235,24 +231,22 @@ static void test_interrupts(void)
     CHECK(orderly > 0);
 }
 /* Killed without a warning, it leaves the agent that it saved last. */
-static void test_killed_tool(void)
+static void killed_tool_leaves_the_last_save(void)
 {
-    int
-    try
-        ;
-    for (try = 0; try < TRIES; try ++) {
+    int attempt;
+    for (attempt = 0; attempt < TRIES; attempt++) {
         long const before = saved_steps();
         pid_t const pid = tool_start("--steps 1000000 --resume --save-every 0", 0);
-        wait_a_while(2 * try);
+        wait_a_while(2 * attempt);
         kill(pid, SIGKILL);
-        check_about("try %d", try);
+        check_about("attempt %d", attempt);
         CHECK(tool_end(pid) == -SIGKILL && saved_steps() >= before);
     }
     check_about("%s", "");
     CHECK(tool("--steps 1 --resume") == 0 && log_rows() > 0);
 }
 /* It says that it could not save, and what was saved before is whole. */
-static void test_full_disk(void)
+static void full_disk_keeps_the_last_save(void)
 {
     uint64_t const agent = file_hash("agent.rise"), best = file_hash("best.rise");
     long const steps = saved_steps();
@@ -273,6 +267,21 @@ static void write_number(void)
     fclose(file);
 }
 
+/* Most tests go on with a run that was saved before. */
+static void begin_test(void)
+{
+    if (strcmp(check_state.test, "whole_run_leaves_its_files") != 0 && saved_steps() < 0)
+        tool("--steps 400");
+}
+
+static const check_test tests[] = {
+    TEST(whole_run_leaves_its_files),
+    TEST(wrong_arguments_are_refused),
+    TEST(killed_children_are_reported),
+    TEST(interrupts_save_the_run),
+    TEST(killed_tool_leaves_the_last_save),
+    TEST(full_disk_keeps_the_last_save),
+};
 int main(int count, char **arguments)
 {
     char command[100];
@@ -281,8 +290,8 @@ int main(int count, char **arguments)
     if (child_was_meant(count, arguments, &status)) return status;
     if (!can_start()) {
         printf("training: skipped: this program cannot start itself here, so there are no games\n");
-        CHECK(self != NULL);
-        return check_done();
+        printf("0 tests\n0 passed, 0 failed\n");
+        return 0;
     }
     if (mkdtemp(place) == NULL) return perror(place), 1;
     snprintf(run_folder, sizeof run_folder, "%s/run", place);
@@ -291,15 +300,10 @@ int main(int count, char **arguments)
     setenv("BRIDGE_TEST", "is good", 1);
     setenv("BRIDGE_TEST_INHERITED", "100", 1);
     setenv("TRAINING_CHILDREN", children, 1);
-    test_whole_run();
-    test_refusals();
-    test_killed_children();
-    test_interrupts();
-    test_killed_tool();
-    test_full_disk();
+    check_state.before = begin_test;
+    status = CHECK_MAIN(count, arguments, tests);
     snprintf(command, sizeof command, "rm -r %s", place);
-    CHECK(system(command) == 0);
-    return check_done();
+    return system(command) == 0 ? status : 1;
 }
 
 #endif
