@@ -46,13 +46,13 @@ static void compare_with_learning(rise_agent *a, const int64_t *since)
 /* Players see what the games show, one after another where the games act at once, and must say the same. */
 static void acts_as_it_learns(const char *words)
 {
-    char all_words[160];
+    char all_words[250];
     rise_agent_desc d;
     world w;
     int64_t since[GAMES] = {0, 0, 0};
     int step, lane;
     /* masks: or it would always do the same */
-    snprintf(all_words, sizeof all_words, "%s outside masks greedy", words);
+    snprintf(all_words, sizeof all_words, "%s learn_outside=1 action_masks=1 greedy", words);
     check_about("%s", all_words);
     d = described(all_words);
     d.players = d.environments;
@@ -93,36 +93,36 @@ static const struct {
     const char *words;
     uint64_t hash; /* of the parameters after 30 updates */
 } golden[] = {
-    {"rise", UINT64_C(0xF6B797FCBD3E89CA)},
-    {"rise gru gate f32 games", UINT64_C(0x88D73E10071EBEA7)},
-    {"rise sum feed carry gaussian", UINT64_C(0x173C85F0B0C5DC54)},
-    {"rise wide norm sparse pool uniform", UINT64_C(0xA0ECBEE3AF6E1D9A)},
-    {"rise gru wide deep conv single", UINT64_C(0x6988DFD410A77783)},
-    {"rise plain downsample masks one", UINT64_C(0x939826B828F0B607)},
-    {"rise user alone", UINT64_C(0xEB88AB75D23676F5)},
-    {"none wide", UINT64_C(0xBC7F3AB2C31640DC)},
-    {"none plain deep games", UINT64_C(0xC5BDAF3A7AA76FAB)},
-    {"full wide", UINT64_C(0x0D4B710103721DBD)},
-    {"full gru sum feed carry alone", UINT64_C(0x135367F91992E25B)},
-    {"full gate norm pool games", UINT64_C(0xA01B35BF17049A81)},
-    {"rise panels gate games", UINT64_C(0x486647D06088F0BC)},
-    {"full gru panels norm", UINT64_C(0x3F695124B53F6546)},
-    {"none c51 games", UINT64_C(0xA90801BC5E51F712)},
-    {"rise c51 noisy gru gate deep", UINT64_C(0x23FFB846DCA0C250)},
-    {"full c51 units deep spectral plain", UINT64_C(0x5D8C9A582359CEED)},
-    {"none wide c51 noisy single", UINT64_C(0x6E11EB150208921C)},
-    {"rise iqn munchausen games", UINT64_C(0x0591109DC3728649)},
-    {"rise iqn rescale single feed", UINT64_C(0x3C6A9925BF6CF1F9)},
-    {"full iqn norm noisy soft", UINT64_C(0x7F5490F3A3642912)},
-    {"none wide iqn panels noisy", UINT64_C(0x5738DC77258A293C)},
-    {"none rescale masks", UINT64_C(0x5EAD1882CF92F974)},
-    {"full munchausen noisy plain soft games", UINT64_C(0xECFA81749819B4D9)},
-    {"rise scaled", UINT64_C(0x85AA21428F210228)},
-    {"full scaled gru gate", UINT64_C(0x4E29ACDEFF5CBD8B)},
-    {"rise scaled sum mingru iqn games", UINT64_C(0x5F91C2411BB39C67)},
-    {"rise units spectral shrink conv", UINT64_C(0x2AA5A04557955588)},
-    {"none iqn noisy munchausen units spectral shrink soft masks", UINT64_C(0xFC2AD90361D421BB)},
-    {"none impala iqn noisy spectral games", UINT64_C(0x05E014C785D02006)},
+    {"memory=rise", UINT64_C(0xF6B797FCBD3E89CA)},
+    {"memory=rise cell=gru fusion=gate embedding_f32=1 environments=3", UINT64_C(0x88D73E10071EBEA7)},
+    {"memory=rise fusion=sum feed_action=1 carry_state=1 embedding=gaussian", UINT64_C(0x173C85F0B0C5DC54)},
+    {"memory=rise wide layer_norm=1 embedding=sparse pool priority_exponent=-1", UINT64_C(0xA0ECBEE3AF6E1D9A)},
+    {"memory=rise cell=gru wide conv_count=2 embedding=conv no_double=1", UINT64_C(0x6988DFD410A77783)},
+    {"memory=rise plain embedding=downsample action_masks=1 n_step=1", UINT64_C(0x939826B828F0B607)},
+    {"memory=rise embedding=user frame_stack=1", UINT64_C(0xEB88AB75D23676F5)},
+    {"memory=none wide", UINT64_C(0xBC7F3AB2C31640DC)},
+    {"memory=none plain conv_count=2 environments=3", UINT64_C(0xC5BDAF3A7AA76FAB)},
+    {"memory=full wide", UINT64_C(0x0D4B710103721DBD)},
+    {"memory=full cell=gru fusion=sum feed_action=1 carry_state=1 frame_stack=1", UINT64_C(0x135367F91992E25B)},
+    {"memory=full fusion=gate layer_norm=1 pool environments=3", UINT64_C(0xA01B35BF17049A81)},
+    {"memory=rise panels fusion=gate environments=3", UINT64_C(0x486647D06088F0BC)},
+    {"memory=full cell=gru panels layer_norm=1", UINT64_C(0x3F695124B53F6546)},
+    {"memory=none head=c51 environments=3", UINT64_C(0xA90801BC5E51F712)},
+    {"memory=rise head=c51 noisy=1 cell=gru fusion=gate conv_count=2", UINT64_C(0x23FFB846DCA0C250)},
+    {"memory=full head=c51 residual conv_count=2 spectral_norm=1 plain", UINT64_C(0x5D8C9A582359CEED)},
+    {"memory=none wide head=c51 noisy=1 no_double=1", UINT64_C(0x6E11EB150208921C)},
+    {"memory=rise head=iqn munchausen=1 environments=3", UINT64_C(0x0591109DC3728649)},
+    {"memory=rise head=iqn value_rescale=1 no_double=1 feed_action=1", UINT64_C(0x3C6A9925BF6CF1F9)},
+    {"memory=full head=iqn layer_norm=1 noisy=1 target_rate=0.3", UINT64_C(0x7F5490F3A3642912)},
+    {"memory=none wide head=iqn panels noisy=1", UINT64_C(0x5738DC77258A293C)},
+    {"memory=none value_rescale=1 action_masks=1", UINT64_C(0x5EAD1882CF92F974)},
+    {"memory=full munchausen=1 noisy=1 plain target_rate=0.3 environments=3", UINT64_C(0xECFA81749819B4D9)},
+    {"memory=rise context_scale=0.7", UINT64_C(0x85AA21428F210228)},
+    {"memory=full context_scale=0.7 cell=gru fusion=gate", UINT64_C(0x4E29ACDEFF5CBD8B)},
+    {"memory=rise context_scale=0.7 fusion=sum cell=mingru head=iqn environments=3", UINT64_C(0x5F91C2411BB39C67)},
+    {"memory=rise residual spectral_norm=1 pool_to=2 embedding=conv", UINT64_C(0x2AA5A04557955588)},
+    {"memory=none head=iqn noisy=1 munchausen=1 residual spectral_norm=1 pool_to=2 target_rate=0.3 action_masks=1", UINT64_C(0xFC2AD90361D421BB)},
+    {"memory=none impala head=iqn noisy=1 spectral_norm=1 environments=3", UINT64_C(0x05E014C785D02006)},
 };
 
 static uint64_t learned_on(const char *words, rise_isa isa)
@@ -362,7 +362,7 @@ static void lives_in_a_block(const char *words)
 }
 static void bytes_are_as_promised(void)
 {
-    rise_agent_desc d = described("rise");
+    rise_agent_desc d = described("memory=rise");
     rise_agent *a;
     rise_error error;
     rise_metrics m;
@@ -404,7 +404,7 @@ static void bytes_are_as_promised(void)
     d.actions = 0;
     CHECK(rise_agent_bytes(&d, &error) == 0 && error.result == RISE_BAD_DESC);
 
-    d = described("rise");
+    d = described("memory=rise");
     a = created(&d);
     rise_agent_metrics(a, &m);
     CHECK(m.bytes_per_step >= PIXELS + 2 * 9 && m.bytes_per_step < PIXELS + 2 * 9 + 64);
@@ -866,7 +866,7 @@ static void refuses_plays(const char *words)
 /* An episode may begin before the last one ended: that is a truncation at the frame before. */
 static void early_first_frame_truncates(void)
 {
-    rise_agent_desc const d = described("rise outside greedy");
+    rise_agent_desc const d = described("memory=rise learn_outside=1 greedy");
     rise_agent *cut = created(&d), *told = created(&d);
     toy t = {5, 0, 0};
     uint8_t frame[PIXELS], allowed[ACTIONS];
@@ -944,7 +944,7 @@ static void refuses_weights(const char *words)
 /* Rewards that are finite, yet not their sum. */
 static void nonfinite_losses_are_refused(void)
 {
-    rise_agent_desc d = described("rise outside greedy");
+    rise_agent_desc d = described("memory=rise learn_outside=1 greedy");
     rise_agent *a;
     uint8_t frame[PIXELS] = {0};
     uint64_t before;
@@ -988,7 +988,7 @@ static void embeddings_follow_their_formulas(void)
         int const columns = (WIDTH + pool - 1) / pool;
         int const inputs = columns * ((HEIGHT + pool - 1) / pool);
         check_about("signs over squares of %d", pool);
-        d = described("rise wide");
+        d = described("memory=rise wide");
         d.embedding_pool = pool;
         a = created(&d);
         fill(frame, &t);
@@ -1009,7 +1009,7 @@ static void embeddings_follow_their_formulas(void)
     for (kind = RISE_EMBED_SIGNS; kind <= RISE_EMBED_SPARSE; kind++) {
         double sum = 0, squares = 0;
         check_about("projection %d", kind);
-        d = described("rise wide");
+        d = described("memory=rise wide");
         d.embedding = (rise_embedding)kind;
         a = created(&d);
         for (i = 0; i < PIXELS; i++)
@@ -1036,7 +1036,7 @@ static void embeddings_follow_their_formulas(void)
         rise_agent_destroy(a);
     }
     check_about("downsample");
-    d = described("rise downsample");
+    d = described("memory=rise embedding=downsample");
     d.embedding_size = 25; /* 5 x 5 would fit: every pixel is seen */
     a = created(&d);
     fill(frame, &t);
@@ -1045,7 +1045,7 @@ static void embeddings_follow_their_formulas(void)
     for (i = 0; i < PIXELS; i++) CHECK_NEAR(raw[i], frame[i] / 255.0, 1e-6);
     rise_agent_destroy(a);
     check_about("user");
-    d = described("rise user f32");
+    d = described("memory=rise embedding=user embedding_f32=1");
     a = created(&d);
     toy_embed(NULL, frame, other, 9);
     CHECK(rise_agent_step(a, frame, 0, RISE_FIRST) >= 0);
@@ -1055,7 +1055,7 @@ static void embeddings_follow_their_formulas(void)
 /* Once learning starts, what was seen until then has mean 0 and variance 1, wherever it varies. */
 static void standardises(int kind)
 {
-    rise_agent_desc d = described("rise outside f32 games");
+    rise_agent_desc d = described("memory=rise learn_outside=1 embedding_f32=1 environments=3");
     const risei_history *h;
     world w;
     int i, j, varying = 0;
@@ -1088,7 +1088,7 @@ static void spoiled_embed(void *user, const uint8_t *frame, float *embedding, in
 static void nonfinite_embeddings_are_refused(void)
 {
     static const float odd[] = {(float)NAN, (float)HUGE_VAL, -(float)HUGE_VAL};
-    rise_agent_desc d = described("rise user");
+    rise_agent_desc d = described("memory=rise embedding=user");
     float spoil = 0;
     long called = 0;
     uint8_t frame[PIXELS] = {1, 2, 3};
@@ -1129,7 +1129,7 @@ static void learning_keeps_its_time_budget(void)
 {
     static const double budgets[] = {100, 1000, 2999, 3000, 10000, 100000};
     double now = 1e6;
-    rise_agent_desc d = described("rise outside");
+    rise_agent_desc d = described("memory=rise learn_outside=1");
     rise_metrics m;
     world w;
     int i, j, most;
@@ -1212,7 +1212,7 @@ static void copies_its_target(const char *words)
 }
 static void schedules_follow_the_steps(void)
 {
-    rise_agent_desc d = described("rise outside");
+    rise_agent_desc d = described("memory=rise learn_outside=1");
     int taken[ACTIONS] = {0, 0, 0};
     int i, other = 0, steps = 0;
     rise_metrics m;
@@ -1250,7 +1250,7 @@ static void schedules_follow_the_steps(void)
     CHECK(fabs((double)other / steps - 1.0 / 3) < 0.04);
     CHECK(taken[0] > steps / 12 && taken[1] > steps / 12 && taken[2] > steps / 12);
     rise_agent_destroy(w.agent);
-    w = world_begin("rise greedy", 0);
+    w = world_begin("memory=rise greedy", 0);
     for (i = 0; i < 60; i++) {
         world_run(&w, 1);
         if (w.agent->counters.updates == 0 && !risei_is_last((int)w.events[0]))
@@ -1266,7 +1266,7 @@ static void log_line(void *user, const char *text)
 }
 static void metrics_count_steps_and_episodes(void)
 {
-    rise_agent_desc d = described("none");
+    rise_agent_desc d = described("memory=none");
     rise_agent *a;
     rise_metrics m;
     uint8_t frame[PIXELS] = {0};
@@ -1300,48 +1300,48 @@ static void metrics_count_steps_and_episodes(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* The kinds of agents that these tests try, and the tests */
 
-static const char *const histories[] = {"rise",
-                                        "rise gru gate f32 games",
-                                        "rise sum feed",
-                                        "rise carry long",
-                                        "rise gru gate feed carry long f32 games",
-                                        "rise wide norm sparse pool games",
-                                        "none",
-                                        "none plain games",
-                                        "full",
-                                        "full gru sum feed games",
-                                        "full gate carry long",
-                                        "full wide feed carry long games alone",
-                                        "rise gru conv alone feed",
-                                        "rise panels gate games",
-                                        "full gru panels",
-                                        "rise stored f32",
-                                        "full stored shared f32 games feed",
-                                        "rise gru stored shared overlap f32",
-                                        "rise mingru stored burn f32",
-                                        "rise mingru games",
-                                        "full stored shared overlap burn f32",
-                                        "none c51 units spectral shrink games",
-                                        "rise c51 units deep conv",
-                                        "full c51 units spectral gru",
-                                        "none iqn games",
-                                        "rise iqn units spectral feed",
-                                        "full iqn wide"};
-static const char *const runs[] = {"rise",
-                                   "rise gru gate f32 games feed",
-                                   "rise carry feed masks",
-                                   "none games",
-                                   "none masks one",
-                                   "full",
-                                   "full gru carry games sum",
-                                   "rise user single uniform",
-                                   "rise mingru shared games",
-                                   "rise stored f32 games",
-                                   "full stored shared overlap burn feed",
-                                   "rise c51 noisy gru carry",
-                                   "full munchausen noisy plain",
-                                   "none iqn noisy munchausen units spectral shrink soft games",
-                                   "rise iqn rescale masks units spectral"};
+static const char *const histories[] = {"memory=rise",
+                                        "memory=rise cell=gru fusion=gate embedding_f32=1 environments=3",
+                                        "memory=rise fusion=sum feed_action=1",
+                                        "memory=rise carry_state=1 window=9",
+                                        "memory=rise cell=gru fusion=gate feed_action=1 carry_state=1 window=9 embedding_f32=1 environments=3",
+                                        "memory=rise wide layer_norm=1 embedding=sparse pool environments=3",
+                                        "memory=none",
+                                        "memory=none plain environments=3",
+                                        "memory=full",
+                                        "memory=full cell=gru fusion=sum feed_action=1 environments=3",
+                                        "memory=full fusion=gate carry_state=1 window=9",
+                                        "memory=full wide feed_action=1 carry_state=1 window=9 environments=3 frame_stack=1",
+                                        "memory=rise cell=gru embedding=conv frame_stack=1 feed_action=1",
+                                        "memory=rise panels fusion=gate environments=3",
+                                        "memory=full cell=gru panels",
+                                        "memory=rise carry_state=1 stored_state=1 embedding_f32=1",
+                                        "memory=full carry_state=1 stored_state=1 window_samples=3 embedding_f32=1 environments=3 feed_action=1",
+                                        "memory=rise cell=gru carry_state=1 stored_state=1 window_samples=3 overlap embedding_f32=1",
+                                        "memory=rise cell=mingru carry_state=1 stored_state=1 burn_in=2 embedding_f32=1",
+                                        "memory=rise cell=mingru environments=3",
+                                        "memory=full carry_state=1 stored_state=1 window_samples=3 overlap burn_in=2 embedding_f32=1",
+                                        "memory=none head=c51 residual spectral_norm=1 pool_to=2 environments=3",
+                                        "memory=rise head=c51 residual conv_count=2 embedding=conv",
+                                        "memory=full head=c51 residual spectral_norm=1 cell=gru",
+                                        "memory=none head=iqn environments=3",
+                                        "memory=rise head=iqn residual spectral_norm=1 feed_action=1",
+                                        "memory=full head=iqn wide"};
+static const char *const runs[] = {"memory=rise",
+                                   "memory=rise cell=gru fusion=gate embedding_f32=1 environments=3 feed_action=1",
+                                   "memory=rise carry_state=1 feed_action=1 action_masks=1",
+                                   "memory=none environments=3",
+                                   "memory=none action_masks=1 n_step=1",
+                                   "memory=full",
+                                   "memory=full cell=gru carry_state=1 environments=3 fusion=sum",
+                                   "memory=rise embedding=user no_double=1 priority_exponent=-1",
+                                   "memory=rise cell=mingru window_samples=3 environments=3",
+                                   "memory=rise carry_state=1 stored_state=1 embedding_f32=1 environments=3",
+                                   "memory=full carry_state=1 stored_state=1 window_samples=3 overlap burn_in=2 feed_action=1",
+                                   "memory=rise head=c51 noisy=1 cell=gru carry_state=1",
+                                   "memory=full munchausen=1 noisy=1 plain",
+                                   "memory=none head=iqn noisy=1 munchausen=1 residual spectral_norm=1 pool_to=2 target_rate=0.3 environments=3",
+                                   "memory=rise head=iqn value_rescale=1 action_masks=1 residual spectral_norm=1"};
 
 /* Calls a test with each kind of agent. */
 static void each(const char *const *kinds, int count, void (*test)(const char *kind))
@@ -1362,8 +1362,8 @@ static void nonfinite_weights_are_noticed(void) { each(runs, COUNT(runs), refuse
 static void instruction_sets_learn_the_same(void) { learns_the_same(0); }
 static void masked_actions_are_not_taken(void)
 {
-    static const char *const masks[] = {"rise masks random", "rise masks greedy games",
-                                        "none masks"};
+    static const char *const masks[] = {"memory=rise action_masks=1 random", "memory=rise action_masks=1 greedy environments=3",
+                                        "memory=none action_masks=1"};
     int i;
     for (i = 0; i < COUNT(masks); i++) {
         world w;
@@ -1379,11 +1379,11 @@ static void embeddings_are_standardised(void)
 }
 static void target_network_is_copied_in_time(void)
 {
-    copies_its_target("rise outside");
-    copies_its_target("full outside");
-    copies_its_target("none outside");
-    copies_its_target("none iqn noisy units spectral outside");
-    copies_its_target("rise c51 noisy outside");
+    copies_its_target("memory=rise learn_outside=1");
+    copies_its_target("memory=full learn_outside=1");
+    copies_its_target("memory=none learn_outside=1");
+    copies_its_target("memory=none head=iqn noisy=1 residual spectral_norm=1 learn_outside=1");
+    copies_its_target("memory=rise head=c51 noisy=1 learn_outside=1");
 }
 
 static const check_test tests[] = {

@@ -52,7 +52,7 @@ static struct {
     long passed, failed;
     const char *test;     /* the name of the running test */
     int skipped;          /* the running test has said why it does not apply here */
-    char about[200];      /* what is being tested, printed with a failure */
+    char about[300];      /* what is being tested, printed with a failure */
     char note[120];       /* printed at the end of the running test's line */
     void (*before)(void); /* runs before each test, if not NULL */
     void (*after)(void);  /* runs after each test, if not NULL; its checks count as the test's */

@@ -26,7 +26,7 @@ static rise_agent_desc tiny(const char *words)
     d.conv_count = 1;
     d.conv[0].filters = 1, d.conv[0].size = 4, d.conv[0].pool = 0;
     d.features = d.head_units = d.recurrent_units = 2;
-    d.embedding_size = has(words, "user") ? 9 : 2;
+    d.embedding_size = d.embedding == RISE_EMBED_USER ? 9 : 2;
     d.batch = 2;
     d.learn_start = 4 * d.environments;
     d.replay_capacity = 8 * d.environments;
@@ -152,7 +152,7 @@ static void numbers_are_little_endian(void)
     static const unsigned char begin[12] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A, 6, 0, 0, 0};
     static const unsigned char width[8] = {0, 0, 0, 0, 0, 0, 0x14, 0x40}; /* 5 as a 64-bit float */
     static const unsigned char digits[9] = {'1', '2', '3', '4', '5', '6', '7', '8', '9'};
-    world w = tiny_world("rise", 20);
+    world w = tiny_world("memory=rise", 20);
     buffer b;
     size_t at, s;
     uint64_t total;
@@ -183,7 +183,7 @@ static void numbers_are_little_endian(void)
 /* A disk that is full after so many bytes. */
 static void says_that_writing_failed(int kind)
 {
-    world w = tiny_world("rise gru", 20);
+    world w = tiny_world("memory=rise cell=gru", 20);
     buffer whole = saved(w.agent, kinds[kind]);
     size_t room;
     check_about("%s, writing fails", kind_names[kind]);
@@ -203,7 +203,7 @@ static void says_that_writing_failed(int kind)
 }
 static void nonsense_is_not_saved(void)
 {
-    world w = tiny_world("rise", 20);
+    world w = tiny_world("memory=rise", 20);
     rise_error error = {RISE_OK, ""};
     int kind;
     check_about("weights that are not finite");
@@ -277,7 +277,7 @@ static void minds_the_header(int kind)
                                    UINT64_C(0x7FFFFFFFFFFFFFFF),
                                    UINT64_C(0x8000000000000000),
                                    UINT64_C(0xFFFFFFFFFFFFFFFF)};
-    world w = tiny_world("rise", 20);
+    world w = tiny_world("memory=rise", 20);
     buffer const whole = saved(w.agent, kinds[kind]);
     rise_agent_desc const machine = machine_for(kind);
     size_t const sections = (size_t)get(&whole, 24, 4);
@@ -458,7 +458,7 @@ static void refuses_hostile_values(const char *words)
 static void hostile_descriptions_are_refused(void)
 {
     static const double odd[] = {-1, 0.5, 1e9, 1e300, -1e300, 4294967297.0};
-    world w = tiny_world("rise", 20);
+    world w = tiny_world("memory=rise", 20);
     rise_agent *const a = w.agent;
     rise_agent_desc machine = machine_for(RISE_SAVE_ALL);
     const risei_field *field;
@@ -519,7 +519,7 @@ static void hostile_descriptions_are_refused(void)
 
 static void reader_supplies_the_machine(void)
 {
-    world w = tiny_world("rise user", 30);
+    world w = tiny_world("memory=rise embedding=user", 30);
     buffer b = saved(w.agent, RISE_SAVE_ALL), policy = saved(w.agent, RISE_SAVE_POLICY);
     size_t const bytes = w.agent->bytes;
     unsigned char *const block = (unsigned char *)malloc(bytes);
@@ -573,7 +573,7 @@ static void reader_supplies_the_machine(void)
     rise_agent_destroy(a);
     machine.players = 5000;
     refused(&policy, &machine, RISE_BAD_DESC, "players");
-    w = tiny_world("rise", 8);
+    w = tiny_world("memory=rise", 8);
     free(b.data);
     b = saved(w.agent, RISE_SAVE_ALL);
     a = loaded(&b, NULL); /* there need not be a machine */
@@ -599,7 +599,7 @@ static void failed_save_keeps_the_old_file(void)
 {
     static char endless[2000];
     rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
-    world w = tiny_world("rise", 20);
+    world w = tiny_world("memory=rise", 20);
     uint64_t const old = state_of(w.agent);
     rise_agent *a;
     rise_error error = {RISE_OK, ""};
@@ -788,13 +788,13 @@ static void put_to_work(rise_agent *a)
 }
 static void fuzz(long rounds, uint64_t seed)
 {
-    static const char *const words[] = {"rise",
-                                        "none games masks",
-                                        "full gru feed",
-                                        "rise gru carry games conv",
-                                        "rise user f32 norm",
-                                        "none iqn noisy units spectral munchausen",
-                                        "rise c51 units noisy soft"};
+    static const char *const words[] = {"memory=rise",
+                                        "memory=none environments=3 action_masks=1",
+                                        "memory=full cell=gru feed_action=1",
+                                        "memory=rise cell=gru carry_state=1 environments=3 embedding=conv",
+                                        "memory=rise embedding=user embedding_f32=1 layer_norm=1",
+                                        "memory=none head=iqn noisy=1 residual spectral_norm=1 munchausen=1",
+                                        "memory=rise head=c51 residual noisy=1 target_rate=0.3"};
     buffer files[COUNT(words) * KINDS];
     risei_random dice = risei_stream(seed, 1);
     long taken = 0, i;
@@ -831,18 +831,18 @@ static void fuzz(long rounds, uint64_t seed)
     while (n-- > 0) free(files[n].data);
 }
 
-static const char *const kinds_of_agent[] = {"rise",
-                                    "rise gru gate f32 games feed carry",
-                                    "none masks",
-                                    "full games",
-                                    "rise user",
-                                    "rise gru conv norm",
-                                    "rise sparse plain single",
-                                    "rise downsample",
-                                    "full gru sum feed",
-                                    "none iqn noisy games",
-                                    "rise c51 units spectral conv",
-                                    "full munchausen noisy units spectral soft"};
+static const char *const kinds_of_agent[] = {"memory=rise",
+                                    "memory=rise cell=gru fusion=gate embedding_f32=1 environments=3 feed_action=1 carry_state=1",
+                                    "memory=none action_masks=1",
+                                    "memory=full environments=3",
+                                    "memory=rise embedding=user",
+                                    "memory=rise cell=gru embedding=conv layer_norm=1",
+                                    "memory=rise embedding=sparse plain no_double=1",
+                                    "memory=rise embedding=downsample",
+                                    "memory=full cell=gru fusion=sum feed_action=1",
+                                    "memory=none head=iqn noisy=1 environments=3",
+                                    "memory=rise head=c51 residual spectral_norm=1 embedding=conv",
+                                    "memory=full munchausen=1 noisy=1 residual spectral_norm=1 target_rate=0.3"};
 static void same_state_gives_the_same_bytes(void)
 {
     int i;
@@ -855,9 +855,9 @@ static void failed_writes_are_reported(void)
 }
 static void damage_is_noticed(void)
 {
-    notices_damage("rise", RISE_SAVE_POLICY);
-    notices_damage("none alone", RISE_SAVE_ALL);
-    notices_damage("rise", RISE_SAVE_AGENT);
+    notices_damage("memory=rise", RISE_SAVE_POLICY);
+    notices_damage("memory=none frame_stack=1", RISE_SAVE_ALL);
+    notices_damage("memory=rise", RISE_SAVE_AGENT);
 }
 static void wrong_headers_are_refused(void)
 {
@@ -866,10 +866,10 @@ static void wrong_headers_are_refused(void)
 }
 static void hostile_values_are_refused(void)
 {
-    refuses_hostile_values("rise");
-    refuses_hostile_values("rise gru games carry");
-    refuses_hostile_values("none");
-    refuses_hostile_values("none iqn noisy units spectral");
+    refuses_hostile_values("memory=rise");
+    refuses_hostile_values("memory=rise cell=gru environments=3 carry_state=1");
+    refuses_hostile_values("memory=none");
+    refuses_hostile_values("memory=none head=iqn noisy=1 residual spectral_norm=1");
 }
 static long fuzz_rounds = 2000 / check_share;
 static uint64_t fuzz_seed = 1;

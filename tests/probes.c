@@ -160,32 +160,23 @@ typedef enum mistake {
     FORGETS          /* in the middle of an episode, another is said to begin */
 } mistake;
 
+static const char probe_agent[] =
+    "frame_stack=1 conv[0].filters=12 conv[1].filters=8 features=24 head_units=24 "
+    "recurrent_units=16 embedding_size=8 window=8 n_step=3 value_min=-2 value_max=6 batch=12 "
+    "learning_rate=0.006 target_period=20 learn_start=60 learn_period=1 epsilon_start=0.5 "
+    "epsilon_end=0.5";
+
 static rise_agent *trained(const probe *p, const char *words, mistake m, int steps, unsigned seed)
 {
-    rise_agent_desc d = described(words);
+    rise_agent_desc d = described(probe_agent);
     risei_random dice = risei_stream(seed, 77);
     rise_agent *a;
     sight s, before;
     int start = 0, t = 0, action = 0;
+    describe(&d, words);
     d.actions = p->actions;
-    d.frame_stack = 1;
-    d.conv[0].filters = 12, d.conv[1].filters = 8; /* so many that they do not all die */
-    if (has(words, "strided")) d.conv[0].stride = 2, d.conv[0].pad = 1;
-    /* to every other row and column */
-    if (has(words, "blind")) d.conv[0].size = 1, d.conv[0].stride = 2;
-    d.features = d.head_units = 24, d.recurrent_units = 16;
-    d.embedding_size = 8;
-    d.window = has(words, "short") ? 4 : has(words, "two") ? 2 : 8;
-    d.n_step = has(words, "one") ? 1 : has(words, "seven") ? 7 : 3;
     d.discount = p->discount;
-    d.value_min = -2, d.value_max = 6;
-    d.batch = 12;
-    d.learning_rate = 0.006;
-    d.target_period = 20;
     d.replay_capacity = 1000;
-    d.learn_start = 60;
-    d.learn_period = 1;
-    d.epsilon_start = d.epsilon_end = 0.5;
     d.seed = seed;
     a = created(&d);
     before = look(p, 0, 0, 0);
@@ -239,54 +230,54 @@ static const struct {
     outcome expected;
     int steps;
 } rows[] = {
-    {"constant", "none", NO_MISTAKE, SOLVES, 350},
-    {"constant", "rise", NO_MISTAKE, SOLVES, 350},
-    {"constant", "full gru", NO_MISTAKE, SOLVES, 350},
-    {"constant", "rise", REWARD_LATE, MISTAKEN, 350},
-    {"seen", "none", NO_MISTAKE, SOLVES, 800},
-    {"seen", "rise gate", NO_MISTAKE, SOLVES, 800},
-    {"seen", "full", NO_MISTAKE, SOLVES, 800},
-    {"seen", "none", FRAME_OF_BEFORE, MISTAKEN, 800},
-    {"later", "none one", NO_MISTAKE, SOLVES, 550},
-    {"later", "rise one sum", NO_MISTAKE, SOLVES, 550},
-    {"later", "rise", NO_MISTAKE, SOLVES, 550},
-    {"later", "full gru one", NO_MISTAKE, SOLVES, 550},
-    {"later", "none one", REWARD_LATE, MISTAKEN, 550},
-    {"chosen", "none", NO_MISTAKE, SOLVES, 550},
-    {"chosen", "rise gru", NO_MISTAKE, SOLVES, 550},
-    {"chosen", "none", OTHER_ACTION, MISTAKEN, 550},
-    {"matched", "none", NO_MISTAKE, SOLVES, 800},
-    {"matched", "none plain norm", NO_MISTAKE, SOLVES, 800},
-    {"matched", "rise", NO_MISTAKE, SOLVES, 800},
-    {"matched", "full", NO_MISTAKE, SOLVES, 800},
-    {"matched", "none", OTHER_ACTION, MISTAKEN, 800},
-    {"matched", "none", FRAME_OF_BEFORE, MISTAKEN, 800},
-    {"recalled", "rise one", NO_MISTAKE, SOLVES, 3300},
-    {"recalled", "rise one gru feed gate", NO_MISTAKE, SOLVES, 5000},
-    {"recalled", "rise one gru sum carry", NO_MISTAKE, SOLVES, 3300},
-    {"recalled", "full one", NO_MISTAKE, SOLVES, 3300},
-    {"recalled", "full one gru", NO_MISTAKE, SOLVES, 3300},
-    {"recalled", "none one", NO_MISTAKE, CHANCE, 1650},
-    {"recalled", "rise one short", NO_MISTAKE, CHANCE, 1650},
-    {"recalled", "rise one", FORGETS, MISTAKEN, 1650},
-    {"flickering", "rise one", NO_MISTAKE, SOLVES, 3300},
-    {"flickering", "full one gru", NO_MISTAKE, SOLVES, 3300},
-    {"flickering", "none one", NO_MISTAKE, CHANCE, 1650},
-    {"cut", "none", NO_MISTAKE, SOLVES, 1350},
+    {"constant", "memory=none", NO_MISTAKE, SOLVES, 350},
+    {"constant", "memory=rise", NO_MISTAKE, SOLVES, 350},
+    {"constant", "memory=full cell=gru", NO_MISTAKE, SOLVES, 350},
+    {"constant", "memory=rise", REWARD_LATE, MISTAKEN, 350},
+    {"seen", "memory=none", NO_MISTAKE, SOLVES, 800},
+    {"seen", "memory=rise fusion=gate", NO_MISTAKE, SOLVES, 800},
+    {"seen", "memory=full", NO_MISTAKE, SOLVES, 800},
+    {"seen", "memory=none", FRAME_OF_BEFORE, MISTAKEN, 800},
+    {"later", "memory=none n_step=1", NO_MISTAKE, SOLVES, 550},
+    {"later", "memory=rise n_step=1 fusion=sum", NO_MISTAKE, SOLVES, 550},
+    {"later", "memory=rise", NO_MISTAKE, SOLVES, 550},
+    {"later", "memory=full cell=gru n_step=1", NO_MISTAKE, SOLVES, 550},
+    {"later", "memory=none n_step=1", REWARD_LATE, MISTAKEN, 550},
+    {"chosen", "memory=none", NO_MISTAKE, SOLVES, 550},
+    {"chosen", "memory=rise cell=gru", NO_MISTAKE, SOLVES, 550},
+    {"chosen", "memory=none", OTHER_ACTION, MISTAKEN, 550},
+    {"matched", "memory=none", NO_MISTAKE, SOLVES, 800},
+    {"matched", "memory=none no_dueling=1 layer_norm=1", NO_MISTAKE, SOLVES, 800},
+    {"matched", "memory=rise", NO_MISTAKE, SOLVES, 800},
+    {"matched", "memory=full", NO_MISTAKE, SOLVES, 800},
+    {"matched", "memory=none", OTHER_ACTION, MISTAKEN, 800},
+    {"matched", "memory=none", FRAME_OF_BEFORE, MISTAKEN, 800},
+    {"recalled", "memory=rise n_step=1", NO_MISTAKE, SOLVES, 3300},
+    {"recalled", "memory=rise n_step=1 cell=gru feed_action=1 fusion=gate", NO_MISTAKE, SOLVES, 5000},
+    {"recalled", "memory=rise n_step=1 cell=gru fusion=sum carry_state=1", NO_MISTAKE, SOLVES, 3300},
+    {"recalled", "memory=full n_step=1", NO_MISTAKE, SOLVES, 3300},
+    {"recalled", "memory=full n_step=1 cell=gru", NO_MISTAKE, SOLVES, 3300},
+    {"recalled", "memory=none n_step=1", NO_MISTAKE, CHANCE, 1650},
+    {"recalled", "memory=rise n_step=1 window=4", NO_MISTAKE, CHANCE, 1650},
+    {"recalled", "memory=rise n_step=1", FORGETS, MISTAKEN, 1650},
+    {"flickering", "memory=rise n_step=1", NO_MISTAKE, SOLVES, 3300},
+    {"flickering", "memory=full n_step=1 cell=gru", NO_MISTAKE, SOLVES, 3300},
+    {"flickering", "memory=none n_step=1", NO_MISTAKE, CHANCE, 1650},
+    {"cut", "memory=none", NO_MISTAKE, SOLVES, 1350},
     /* longer than the window: what follows must be judged by such windows, too */
-    {"cut", "rise two one", NO_MISTAKE, SOLVES, 1350},
-    {"cut", "rise gru two", NO_MISTAKE, SOLVES, 1350},
-    {"cut", "full two", NO_MISTAKE, SOLVES, 1350},
-    {"cut", "none one", NO_MISTAKE, SOLVES, 1350},
-    {"cut", "none", CUT_IS_OVER, MISTAKEN, 1350},
-    {"over", "none", NO_MISTAKE, SOLVES, 1350},
-    {"over", "rise one", NO_MISTAKE, SOLVES, 1350},
-    {"over", "full gru", NO_MISTAKE, SOLVES, 1350},
-    {"over", "none", OVER_IS_CUT, MISTAKEN, 1350},
-    {"summed", "none one", NO_MISTAKE, SOLVES, 1900},
-    {"summed", "none", NO_MISTAKE, SOLVES, 1350},
-    {"summed", "rise seven", NO_MISTAKE, SOLVES, 1350},
-    {"summed", "none seven", REWARD_LATE, MISTAKEN, 1350},
+    {"cut", "memory=rise window=2 n_step=1", NO_MISTAKE, SOLVES, 1350},
+    {"cut", "memory=rise cell=gru window=2", NO_MISTAKE, SOLVES, 1350},
+    {"cut", "memory=full window=2", NO_MISTAKE, SOLVES, 1350},
+    {"cut", "memory=none n_step=1", NO_MISTAKE, SOLVES, 1350},
+    {"cut", "memory=none", CUT_IS_OVER, MISTAKEN, 1350},
+    {"over", "memory=none", NO_MISTAKE, SOLVES, 1350},
+    {"over", "memory=rise n_step=1", NO_MISTAKE, SOLVES, 1350},
+    {"over", "memory=full cell=gru", NO_MISTAKE, SOLVES, 1350},
+    {"over", "memory=none", OVER_IS_CUT, MISTAKEN, 1350},
+    {"summed", "memory=none n_step=1", NO_MISTAKE, SOLVES, 1900},
+    {"summed", "memory=none", NO_MISTAKE, SOLVES, 1350},
+    {"summed", "memory=rise n_step=7", NO_MISTAKE, SOLVES, 1350},
+    {"summed", "memory=none n_step=7", REWARD_LATE, MISTAKEN, 1350},
 };
 static unsigned seeds = 2;
 static int talkative;
@@ -315,23 +306,24 @@ static void play(const probe *p, const char *words, mistake m, outcome expected,
 static const struct {
     const char *words;
     int percent;
-} presets[] = {{"none plain single uniform", 100},                     /* DQN */
-               {"none c51 noisy", 300},                                /* Rainbow */
-               {"rise iqn munchausen noisy units spectral", 350},      /* BTR */
-               {"full rescale stored shared overlap burn feed", 150}}; /* R2D2 */
+} presets[] = {{"memory=none no_dueling=1 no_double=1 priority_exponent=-1", 100},                     /* DQN */
+               {"memory=none head=c51 noisy=1", 300},                                /* Rainbow */
+               {"memory=rise head=iqn munchausen=1 noisy=1 residual spectral_norm=1", 350},      /* BTR */
+               {"memory=full value_rescale=1 carry_state=1 stored_state=1 window_samples=3 overlap burn_in=2 feed_action=1", 150}}; /* R2D2 */
 /* Every probe that one can solve without memory, and those that take it where there is one. */
 static void play_presets(unsigned seed)
 {
-    char words[160];
+    char words[200];
     int i, j;
     for (i = 0; i < COUNT(rows); i++) {
         if (rows[i].m != NO_MISTAKE || rows[i].expected != SOLVES) continue;
         /* the first row of each probe */
         if (i > 0 && strcmp(rows[i].name, rows[i - 1].name) == 0) continue;
         for (j = 0; j < COUNT(presets); j++) {
-            int const memory = has(rows[i].words, "rise"), one = has(rows[i].words, "one");
-            if (memory && has(presets[j].words, "none")) continue;
-            snprintf(words, sizeof words, "%s%s", presets[j].words, one ? " one" : "");
+            int const memory = strstr(rows[i].words, "memory=rise") != NULL;
+            int const one = strstr(rows[i].words, "n_step=1") != NULL;
+            if (memory && strstr(presets[j].words, "memory=none") != NULL) continue;
+            snprintf(words, sizeof words, "%s%s", presets[j].words, one ? " n_step=1" : "");
             play(probe_named(rows[i].name), words, NO_MISTAKE, SOLVES,
                  rows[i].steps * presets[j].percent / 100, seed);
         }
@@ -376,13 +368,13 @@ static int every_pixel(int pixel) { return pixel >= 0; }
 static int even_pixel(int pixel) { return pixel % WIDTH % 2 == 0 && pixel / WIDTH % 2 == 0; }
 static void conv_nets_see_every_pixel(void)
 {
-    static const char *const words[] = {"none", "none strided", "none deep", "none pool",
-                                        "full alone"};
+    static const char *const words[] = {"memory=none", "memory=none conv[0].stride=2 conv[0].pad=1", "memory=none conv_count=2", "memory=none pool",
+                                        "memory=full"};
     int i;
     for (i = 0; i < COUNT(words); i++) play_pixels(words[i], every_pixel);
 }
-static void blind_conv_net_misses_pixels(void) { play_pixels("none blind", even_pixel); }
-static void frozen_encoder_sees_what_the_net_misses(void) { play_pixels("rise blind", every_pixel); }
+static void blind_conv_net_misses_pixels(void) { play_pixels("memory=none conv[0].size=1 conv[0].stride=2", even_pixel); }
+static void frozen_encoder_sees_what_the_net_misses(void) { play_pixels("memory=rise conv[0].size=1 conv[0].stride=2", every_pixel); }
 
 static const check_test tests[] = {
     TEST(value_of_one_frame_is_learned),

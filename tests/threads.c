@@ -8,18 +8,18 @@ int main(void) { return puts("skipped: RISE_THREADS needs POSIX threads\n0 passe
 #define RISEI_WORTH 0
 #include "toy.h"
 
-static const char *const kinds[] = {"rise",
-                                    "rise gru gate f32 games",
-                                    "rise wide norm sparse pool",
-                                    "rise panels gate games",
-                                    "none plain games",
-                                    "full wide",
-                                    "full gru panels norm",
-                                    "rise user carry feed masks",
-                                    "none impala iqn noisy spectral games",
-                                    "rise iqn noisy munchausen masks",
-                                    "none c51 wide noisy",
-                                    "full c51 units deep spectral shrink"};
+static const char *const kinds[] = {"memory=rise",
+                                    "memory=rise cell=gru fusion=gate embedding_f32=1 environments=3",
+                                    "memory=rise wide layer_norm=1 embedding=sparse pool",
+                                    "memory=rise panels fusion=gate environments=3",
+                                    "memory=none plain environments=3",
+                                    "memory=full wide",
+                                    "memory=full cell=gru panels layer_norm=1",
+                                    "memory=rise embedding=user carry_state=1 feed_action=1 action_masks=1",
+                                    "memory=none impala head=iqn noisy=1 spectral_norm=1 environments=3",
+                                    "memory=rise head=iqn noisy=1 munchausen=1 action_masks=1",
+                                    "memory=none head=c51 wide noisy=1",
+                                    "memory=full head=c51 residual conv_count=2 spectral_norm=1 pool_to=2"};
 
 /* The parameters after some updates. */
 static uint64_t learned_by(const char *words, int threads)
@@ -64,7 +64,7 @@ static void wait_for(double seconds)
 /* Threads fall asleep between the ticks of a slow game, and are woken. */
 static void sleeping_threads_wake_up(void)
 {
-    rise_agent_desc d = described("rise");
+    rise_agent_desc d = described("memory=rise");
     world w;
     int i;
     d.threads = 3;
@@ -79,7 +79,7 @@ static void sleeping_threads_wake_up(void)
 /* What is saved does not know how many threads there were. */
 static void files_do_not_depend_on_threads(void)
 {
-    rise_agent_desc d = described("rise games"), machine;
+    rise_agent_desc d = described("memory=rise environments=3"), machine;
     world w;
     rise_agent *again;
     buffer b;
@@ -102,7 +102,7 @@ static void threads_come_and_go(void)
 {
     int i;
     for (i = 0; i < 50; i++) {
-        rise_agent_desc d = described("none");
+        rise_agent_desc d = described("memory=none");
         d.threads = 1 + i % 6;
         rise_agent_destroy(created(&d));
     }
@@ -113,7 +113,7 @@ static void wrong_numbers_of_threads_are_refused(void)
     static const int wrong[] = {-1, 65, 1 << 30};
     int i;
     for (i = 0; i < COUNT(wrong); i++) {
-        rise_agent_desc d = described("none");
+        rise_agent_desc d = described("memory=none");
         rise_error error;
         d.threads = wrong[i];
         CHECK(rise_agent_resolve(&d, &error) == RISE_BAD_DESC &&

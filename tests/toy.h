@@ -83,19 +83,7 @@ CHECK_UNUSED static int same_reals(const float *a, const float *b, size_t count)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Agents in words */
-
-/* Is `word` among the space-separated `words`? */
-static int has(const char *words, const char *word)
-{
-    size_t const length = strlen(word);
-    const char *at = words;
-    while ((at = strstr(at, word)) != NULL) {
-        if ((at == words || at[-1] == ' ') && (at[length] == '\0' || at[length] == ' ')) return 1;
-        at += length;
-    }
-    return 0;
-}
+/* Descriptions as text */
 
 /* of the toy; frames of an episode */
 enum { WIDTH = 5, HEIGHT = 4, PIXELS = WIDTH * HEIGHT, ACTIONS = 3, GAMES = 3, LONGEST = 9 };
@@ -108,82 +96,64 @@ CHECK_UNUSED static void toy_embed(void *user, const uint8_t *frame, float *embe
     for (i = 0; i < size; i++)
         embedding[i] = (float)frame[i] / 64 - (float)frame[PIXELS - 1 - i] / 128;
 }
-/* A net of odd sizes, so that every kernel meets its tail; with "wide", of sizes that fill the widest vectors, too; with
-   "panels", of sizes that are multiples of RISE_PANEL where that can be. */
-static rise_agent_desc described(const char *words)
+/* The agents of most tests. Sizes are odd, so that every kernel meets its tail. */
+static const char toy_agent[] =
+    "frame_stack=2 players=2 memory=rise window=5 cell=lstm fusion=concat context_scale=1 "
+    "embedding=signs embedding_size=9 network=custom conv_count=1 conv[0].filters=4 "
+    "conv[0].size=3 conv[1].filters=3 conv[1].size=2 conv[1].stride=2 conv[1].pad=1 atoms=11 "
+    "value_min=-3 value_max=4 quantiles=5 features=6 recurrent_units=7 head_units=5 batch=6 "
+    "n_step=3 learning_rate=0.01 target_period=7 learn_start=20 learn_period=2 "
+    "epsilon_start=0.9 epsilon_end=0.1 epsilon_steps=50 seed=7";
+
+/* Words for what takes several fields. */
+static const struct {
+    const char *word, *text;
+} toy_words[] = {
+    /* sizes that fill the widest vectors, and leave a tail too */
+    {"wide", "embedding_size=40 conv[0].filters=18 atoms=33 quantiles=17 features=37 "
+             "recurrent_units=20 head_units=37"},
+    /* sizes that are multiples of RISE_PANEL, where the layer allows that */
+    {"panels", "features=64 recurrent_units=32 head_units=48"},
+    {"plain", "features=-1 no_dueling=1"},
+    {"pool", "embedding_pool=2 conv[0].pool=2 conv[0].pool_stride=1"},
+    {"residual", "conv[0].residual=2 conv[1].residual=1"},
+    {"impala", "network=impala network_width=1 pool_to=1"},
+    {"overlap", "window_stride=2 priority_mix=0.9"},
+    {"greedy", "epsilon_start=-1 epsilon_end=-1"},
+    {"random", "epsilon_start=1 epsilon_end=1"},
+};
+
+/* Sets the fields in `text`: "field=value" in the form of rise_agent_set, or toy_words, with spaces between. */
+static void describe(rise_agent_desc *d, const char *text)
 {
-    static const char *const embeddings[] = {"auto", "signs",      "gaussian", "sparse",
-                                             "conv", "downsample", "user"};
+    while (*text != '\0') {
+        size_t const length = strcspn(text, " ");
+        char part[60];
+        rise_error error;
+        int i;
+        snprintf(part, sizeof part, "%.*s", (int)length, text);
+        for (i = 0; i < COUNT(toy_words) && strcmp(toy_words[i].word, part) != 0; i++) continue;
+        if (i < COUNT(toy_words)) {
+            describe(d, toy_words[i].text);
+        } else if (rise_agent_set(d, part, &error) != RISE_OK) {
+            printf("%s\n", error.text);
+            exit(1);
+        }
+        text += length;
+        text += strspn(text, " ");
+    }
+}
+/* Returns the toy agent with the fields in `text` changed. */
+static rise_agent_desc described(const char *text)
+{
     rise_agent_desc d;
-    int const wide = has(words, "wide"), panels = has(words, "panels");
-    int i;
     memset(&d, 0, sizeof d);
-    d.frame_width = WIDTH, d.frame_height = HEIGHT;
-    d.frame_stack = has(words, "alone") ? 1 : 2;
-    d.actions = ACTIONS;
-    d.action_masks = has(words, "masks");
-    d.environments = has(words, "games") ? GAMES : 1;
-    d.players = 2;
-    d.memory = has(words, "full")   ? RISE_MEMORY_FULL
-               : has(words, "none") ? RISE_MEMORY_NONE
-                                    : RISE_MEMORY_RISE;
-    d.window = has(words, "long") ? LONGEST : 5;
-    d.cell = has(words, "mingru") ? RISE_CELL_MINGRU
-             : has(words, "gru")  ? RISE_CELL_GRU
-                                  : RISE_CELL_LSTM;
-    d.fusion = has(words, "gate")  ? RISE_FUSION_GATE
-               : has(words, "sum") ? RISE_FUSION_SUM
-                                   : RISE_FUSION_CONCAT;
-    d.context_scale = has(words, "scaled") ? 0.7 : 1;
-    d.carry_state = has(words, "carry") || has(words, "stored");
-    d.stored_state = has(words, "stored");
-    d.window_samples = has(words, "shared") ? 3 : 1;
-    d.window_stride = has(words, "overlap") ? 2 : 1;
-    d.burn_in = has(words, "burn") ? 2 : 0;
-    d.priority_mix = has(words, "overlap") ? 0.9 : 0;
-    d.feed_action = has(words, "feed");
-    d.embedding = RISE_EMBED_SIGNS;
-    for (i = 0; i < COUNT(embeddings); i++)
-        if (has(words, embeddings[i])) d.embedding = (rise_embedding)i;
+    d.frame_width = WIDTH, d.frame_height = HEIGHT, d.actions = ACTIONS;
+    d.environments = 1;
     d.embed_fn = toy_embed;
-    d.embedding_size = wide ? 40 : 9;
-    d.embedding_pool = has(words, "pool") ? 2 : 1;
-    d.embedding_f32 = has(words, "f32");
-    d.network = RISE_NETWORK_CUSTOM;
-    d.conv_count = has(words, "deep") ? 2 : 1;
-    d.conv[0].filters = wide ? 18 : 4, d.conv[0].size = 3;
-    d.conv[1].filters = 3, d.conv[1].size = 2, d.conv[1].stride = 2, d.conv[1].pad = 1;
-    if (has(words, "pool")) d.conv[0].pool = 2, d.conv[0].pool_stride = 1;
-    if (has(words, "units")) d.conv[0].residual = 2, d.conv[1].residual = 1;
-    if (has(words, "shrink")) d.pool_to = 2;
-    if (has(words, "impala")) d.network = RISE_NETWORK_IMPALA, d.network_width = 1, d.pool_to = 1;
-    d.spectral_norm = has(words, "spectral");
-    d.noisy = has(words, "noisy");
-    d.head = has(words, "c51") ? RISE_HEAD_C51 : has(words, "iqn") ? RISE_HEAD_IQN : RISE_HEAD_MEAN;
-    d.atoms = wide ? 33 : 11, d.value_min = -3, d.value_max = 4;
-    d.quantiles = wide ? 17 : 5;
-    d.munchausen = has(words, "munchausen");
-    d.value_rescale = has(words, "rescale");
-    d.target_rate = has(words, "soft") ? 0.3 : 0;
-    d.features = has(words, "plain") ? -1 : panels ? 64 : wide ? 37 : 6;
-    d.recurrent_units = panels ? 32 : wide ? 20 : 7;
-    d.head_units = panels ? 48 : wide ? 37 : 5;
-    d.no_dueling = has(words, "plain");
-    d.layer_norm = has(words, "norm");
-    d.no_double = has(words, "single");
-    d.batch = 6;
-    d.n_step = has(words, "one") ? 1 : 3;
-    d.learning_rate = 0.01;
-    d.target_period = 7;
+    describe(&d, toy_agent);
+    describe(&d, text);
     d.replay_capacity = 60 * d.environments;
-    d.learn_start = 20;
-    d.learn_period = 2;
-    d.learn_outside = has(words, "outside");
-    d.priority_exponent = has(words, "uniform") ? -1 : 0;
-    d.epsilon_start = has(words, "greedy") ? -1 : has(words, "random") ? 1 : 0.9;
-    d.epsilon_end = has(words, "greedy") ? -1 : has(words, "random") ? 1 : 0.1;
-    d.epsilon_steps = 50;
-    d.seed = 7;
     return d;
 }
 static rise_agent *created(const rise_agent_desc *desc)
