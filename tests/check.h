@@ -1,16 +1,18 @@
-/*  A small test harness that counts tests and checks.
+/* A small test harness that counts tests and checks. A test file is a list of named tests:
 
-    A test file is a list of named tests:
+       static void ring_wraps(void) { CHECK(...); }
+       static const check_test tests[] = {
+           TEST(ring_wraps),
+       };
+       int main(int count, char **arguments) { return CHECK_MAIN(count, arguments, tests); }
 
-        static void ring_wraps(void) { CHECK(...); }
-        static const check_test tests[] = {TEST(ring_wraps), TEST(...)};
-        int main(int count, char **arguments) { return CHECK_MAIN(count, arguments, tests); }
+   A test's name says what must hold. Each TEST has a line of its own, because tests/run.sh lists
+   them by reading the source. run.sh compiles with -Werror=unused-function, so a test that is
+   missing from the list does not compile.
 
-    A test's name says what must hold. Each TEST has a line of its own, because tests/run.sh lists them by reading the source.
-    run.sh compiles with -Werror=unused-function, so a test that is missing from the list does not compile.
-
-    The program runs all tests, or those whose names contain one of its arguments. It prints a line per test and ends with the
-    number of tests and the line "N passed, N failed", which counts checks. */
+   The program runs all tests, or those whose names contain one of its arguments. It prints a line
+   per test and ends with the number of tests and the line "N passed, N failed", which counts
+   checks. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -28,7 +30,8 @@
 #define CHECK_PRINTF
 #endif
 
-/* Emulators and sanitizers are slow. With CHECK_QUICK, the longest loops run one case in check_share. */
+/* Emulators and sanitizers are slow. With CHECK_QUICK, the longest loops run one case in
+   check_share. */
 #ifdef CHECK_QUICK
 enum { check_share = 6 };
 #else
@@ -92,7 +95,8 @@ CHECK_UNUSED static int check_near(double a, double b, double relative)
     double const size = fabs(a) > fabs(b) ? fabs(a) : fabs(b);
     return fabs(a - b) <= relative * size && size < HUGE_VAL;
 }
-/* Says why the running test does not apply here. A test that checks nothing and gives no reason has failed. */
+/* Says why the running test does not apply here. A test that checks nothing and gives no reason has
+   failed. */
 CHECK_UNUSED static void check_skip(const char *reason)
 {
     check_note("skipped: %s", reason);
@@ -122,7 +126,8 @@ CHECK_UNUSED static const char *check_number(long n, char text[32])
     text[out] = '\0';
     return text;
 }
-/* Is the test asked for: does its name contain one of the arguments, or is there none? */
+/* Returns whether the test is asked for: its name contains one of the arguments, or there are
+   none. */
 CHECK_UNUSED static int check_wanted(int count, char **arguments, const char *name)
 {
     int i;
@@ -154,7 +159,8 @@ CHECK_UNUSED static void check_run(const check_test *test, const char *file, int
     printf("%s%s\n", check_state.note[0] != '\0' ? "  " : "", check_state.note);
     fflush(stdout);
 }
-/* Runs the tests that the arguments ask for. Returns the exit code: 0 if there was a test and none failed. */
+/* Runs the tests that the arguments ask for. Returns the exit code: 0 if there was a test and none
+   failed. */
 CHECK_UNUSED static int check_main(int count, char **arguments, const char *path,
                                    const check_test *tests, int test_count)
 {

@@ -1,11 +1,12 @@
-/* Proves examples/games.h: that the scores of the best play with and without memory are what the table says, that no game
-   lets a policy without memory carry the cue past the moment when it leaves the stack, and the rules themselves. What is best
-   in Pairs and Pong is found in ceilings.c; all else about them is here.
+/* Tests examples/games.h: the rules of the games; the table's best scores with memory and without;
+   and that a policy without memory cannot carry the cue past the moment when it leaves the stack.
+   The best scores of Pairs and Pong are derived in ceilings.c.
 
-   The best play is found exactly, by dynamic programming over what a policy can know: the set of starts that agree with
-   all it has seen. With memory it sees everything. Without, this gives it more than it has: it recalls every frame since
-   the oldest in the stack at the first step that counts. That bounds every policy of GAME_STACK frames from above, because
-   before that step no action changes anything; and a policy of GAME_STACK frames that is written down here attains it. */
+   The best play is found exactly, by dynamic programming over what a policy can know: the set of
+   starts that agree with all it has seen. With memory, a policy sees everything. Without memory,
+   the solver gives it more than it has: every frame since the oldest in the stack at the first step
+   that counts. That is an upper bound for every policy of GAME_STACK frames, because before that
+   step no action changes anything. A policy of GAME_STACK frames below attains the bound. */
 #include "../examples/games.h"
 #include "check.h"
 
@@ -43,7 +44,7 @@ static int random_below(int n)
     return (int)((uint64_t)random_state * (uint64_t)n >> 32);
 }
 
-/* Does a player see the same? */
+/* Returns whether a player sees the same. */
 static int looks_alike(const game *a, const game *b)
 {
     return a->done == b->done &&
@@ -53,7 +54,7 @@ static int looks_alike(const game *a, const game *b)
 /* ---------------------------------------------------------------------------------------------- */
 /* The solver */
 
-/* All starts of a game side by side. A set of them is a mask of bits. */
+/* All starts of a game side by side. A set of starts is a mask of bits. */
 typedef struct world {
     int starts;
     game games[GAME_STARTS];
@@ -65,7 +66,7 @@ static struct {
     int time, place;
     double value;
 } memo[MEMO];
-static int told_apart; /* some starts could be */
+static int told_apart; /* some starts are left */
 
 static double value_of(const world *w, uint32_t set);
 
@@ -85,7 +86,8 @@ static size_t memo_slot(uint32_t set, int time, int place)
     return slot;
 }
 
-/* The sum over `set`, whose starts all look alike so far, of the best policy's return from here on. */
+/* Returns the best policy's return from here on, summed over `set`, whose starts all look alike so
+   far. */
 static double value_alike(const world *w, uint32_t set)
 {
     const game *const g = &w->games[first_of(set)];
@@ -102,7 +104,7 @@ static double value_alike(const world *w, uint32_t set)
         sum += value_of(&next, set);
         best = sum > best ? sum : best;
     }
-    slot = memo_slot(set, g->time, g->place); /* again: the recursion has filled others */
+    slot = memo_slot(set, g->time, g->place); /* again, because the recursion has filled others */
     memo[slot].set = set;
     memo[slot].time = g->time;
     memo[slot].place = g->place;
@@ -110,7 +112,7 @@ static double value_alike(const world *w, uint32_t set)
     return best;
 }
 
-/* The same for any set: the frame that is seen now tells some of its starts from others. */
+/* The same for any set: the current frame separates some of its starts. */
 static double value_of(const world *w, uint32_t set)
 {
     double sum = 0;
@@ -120,7 +122,7 @@ static double value_of(const world *w, uint32_t set)
         int i;
         for (i = first; i < w->starts; i++)
             if ((set >> i & 1) && looks_alike(&w->games[first], &w->games[i])) alike |= 1u << i;
-        /* the memo rests on this: same actions so far, so same time and place */
+        /* the memo relies on this: the same actions so far, so the same time and place */
         for (i = first; i < w->starts; i++)
             if (alike >> i & 1)
                 CHECK(w->games[i].time == w->games[first].time &&
@@ -132,7 +134,7 @@ static double value_of(const world *w, uint32_t set)
     return sum;
 }
 
-/* Mean return of the best policy that recalls all frames from frame number `from` on. */
+/* Returns the mean return of the best policy that recalls all frames from number `from` on. */
 static double best_score(variant v, int from)
 {
     world w;
@@ -159,7 +161,7 @@ static int brightest(const uint8_t *row)
     return best;
 }
 
-/* Catch: where the ball lands follows from the last two frames; the paddle goes there. */
+/* Catch: the last two frames tell where the ball lands, and the paddle goes there. */
 static int catch_policy(const uint8_t *before, const uint8_t *now)
 {
     int const paddle = brightest(now + 130);
@@ -175,13 +177,13 @@ static int catch_policy(const uint8_t *before, const uint8_t *now)
     return target < paddle ? 0 : target > paddle ? 2 : 1;
 }
 
-/* A tile of 2 x 2 pixels in the view from the corridor or the hallway. */
+/* Returns a tile of 2 x 2 pixels in the view from the corridor or the hallway. */
 static int tile(const uint8_t *frame, int across, int ahead)
 {
     return frame[(8 - 2 * ahead) * 10 + 4 + 2 * across];
 }
 
-/* Left where the corridor is open to the left, or to the light, where there is one. */
+/* Goes left where the corridor is open to the left, or to the light, where there is one. */
 static int corridor_policy(const uint8_t *now)
 {
     if (tile(now, -1, 0) == 255) return tile(now, 1, 0) == 0 ? 1 : 0;
@@ -189,7 +191,7 @@ static int corridor_policy(const uint8_t *now)
     return tile(now, -1, 0) == 0 ? 1 : 0;
 }
 
-/* Before the doors: the one of the key's colour, where there is a key, else the left one. */
+/* At the doors: takes the one of the key's colour if there is a key, else the left one. */
 static int key_door_policy(const uint8_t *now)
 {
     int door = 2;
@@ -236,15 +238,16 @@ static void best_scores_case(variant v)
     CHECK(fabs(best_score(v, 0) - g.spec->best) < 1e-6);
     CHECK(told_apart);
     CHECK(fabs(best_score(v, oldest > 0 ? oldest : 0) - g.spec->without_memory) < 1e-6);
-    /* by its doors; no action whatever brings the cue back */
+    /* by its doors; no action brings the cue back */
     CHECK(told_apart == (g.spec->open || v.kind == GAME_KEY_DOOR));
     CHECK(fabs(policy_score(v) - g.spec->without_memory) < 1e-6);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* No channel carries the cue */
+/* Nothing carries the cue */
 
-/* Until the first step that counts, two players of the same start who do different things see and get the same. */
+/* Until the first step that counts, two players with the same start see and get the same, whatever
+   they do. */
 static void lock_case(variant v)
 {
     int start, repeat, action, matters = 0;
@@ -267,8 +270,9 @@ static void lock_case(variant v)
     CHECK(matters);
 }
 
-/* Players of different starts who do the same since then see the same, from the oldest frame in the stack on, and are
-   rewarded the same until the end; what they did before makes no difference. In Key-Door they have the same doors. */
+/* Players with different starts and the same actions since then see the same, from the oldest frame
+   in the stack on, and get the same rewards until the end. Earlier actions make no difference. In
+   Key-Door they have the same doors. */
 static void secrecy_case(variant v)
 {
     const game_spec *const spec = game_spec_of(v.kind);
@@ -289,7 +293,7 @@ static void secrecy_case(variant v)
     }
 }
 
-/* In the first frame there is nothing to reveal; in most games the cue is there. */
+/* The first frame reveals nothing more; in most games it shows the cue. */
 static void reveal_case(variant v)
 {
     uint8_t all[GAME_PIXELS];
@@ -301,7 +305,7 @@ static void reveal_case(variant v)
     CHECK(memcmp(a.frame, all, (size_t)(a.spec->width * a.spec->height)) == 0);
 }
 
-/* An open game is the same as the other, and shows what that reveals. */
+/* An open game equals the hidden one, and shows what that reveals. */
 static void open_case(game_kind hidden, game_kind open)
 {
     game g, h;
@@ -327,7 +331,7 @@ static void open_case(game_kind hidden, game_kind open)
 /* ---------------------------------------------------------------------------------------------- */
 /* The rules */
 
-/* Plays `action` until `steps` have been taken or the episode is over; returns the sum of rewards. */
+/* Plays `action` for up to `steps` steps, until the episode is over. Returns the sum of rewards. */
 static double repeat_action(game *g, int action, int steps)
 {
     double sum = 0;
@@ -341,7 +345,7 @@ static void blink_case(variant v)
     for (start = 0; start < 2; start++)
         for (action = 0; action < 2; action++) {
             game g = begun(v, start);
-            /* nothing counts but the answer */
+            /* only the answer counts */
             CHECK(fabs(repeat_action(&g, 1 - action, v.length + 1)) < 1e-9 && !g.done);
             CHECK(fabs(repeat_action(&g, action, 1) - (action == start ? 1 : -1)) < 1e-9);
             CHECK(g.done && g.time == v.length + 2 && g.time == game_longest(&g));
@@ -360,7 +364,7 @@ static void corridor_case(variant v)
         CHECK(fabs(repeat_action(&g, 0, v.length) + repeat_action(&g, 0, 1000) + 1) < 1e-6);
         CHECK(g.done && g.time == 2 * v.length && g.time == game_longest(&g));
 
-        g = begun(v, start); /* the worst: all but giving up, then the wrong turn */
+        g = begun(v, start); /* the worst play: almost give up, then take the wrong turn */
         repeat_action(&g, 0, v.length);
         CHECK(fabs(repeat_action(&g, 0, v.length - 1) + repeat_action(&g, 2 - start, 1) + 2 -
                    1.0 / v.length) < 1e-6);
@@ -393,7 +397,8 @@ static void catch_case(variant v)
     for (row = 0; row < 10; row++) CHECK(landings[row] == 3);
 }
 
-/* The paddle obeys from step 6 on, or at once in Catch; it moves one column a step and stays on the screen. */
+/* The paddle obeys from step 6 on, in Catch at once. It moves one column a step and stays on the
+   screen. */
 static void paddle_case(variant v)
 {
     game left = begun(v, 7), right = left;
@@ -421,12 +426,12 @@ static void key_door_case(variant v)
             right[game_key(&g)][door] += opens;
 
             if (v.length == GAME_KEY_DOOR_LOCK) continue;
-            g = begun(v, start); /* the walls at the sides: all but shut in, then shut in */
+            g = begun(v, start); /* the walls at the sides: open at one place, then closed */
             CHECK(fabs(repeat_action(&g, door / 2 * 2, 4 + v.length - 1)) < 1e-9 && g.place == 4 &&
                   !g.done);
             CHECK(fabs(repeat_action(&g, 0, 1) + 1) < 1e-9 && g.done && g.time == 4 + v.length);
 
-            g = begun(v, start); /* the longest way */
+            g = begun(v, start); /* the longest path */
             CHECK(fabs(repeat_action(&g, 2, 4 + v.length - 1) +
                        repeat_action(&g, 1, v.length - 4)) < 1e-9);
             CHECK(fabs(repeat_action(&g, door, 1) - (opens ? 1 : -1)) < 1e-9 && g.done &&
@@ -436,7 +441,7 @@ static void key_door_case(variant v)
     for (start = 0; start < 9; start++) CHECK(right[start / 3][start % 3] == 2);
 }
 
-/* What the frame shows of a card: its dot, and how many pixels around it are lit. */
+/* Returns what the frame shows of a card: its dot, and how many pixels around it are lit. */
 static void check_card(const game *g, int card, int dot, int pixels)
 {
     const uint8_t *const corner = g->frame + card / 4 * 36 + card % 4 * 3;
@@ -446,7 +451,7 @@ static void check_card(const game *g, int card, int dot, int pixels)
     CHECK(corner[13] == dot && lit == pixels);
 }
 
-/* Random play beside a referee of its own. */
+/* Compares random play with a referee of the test's own. */
 static void pairs_case(variant v)
 {
     int const open = game_spec_of(v.kind)->open;
@@ -479,7 +484,8 @@ static void pairs_case(variant v)
     CHECK(cut > 0 && finished < cut);
 }
 
-/* One step of Pong moves the ball by a row and a column at most, and the paddles by a column; a missed ball is a point. */
+/* In one step of Pong, the ball moves by at most a row and a column, and the paddles by a column. A
+   missed ball is a point. */
 static void check_rally(const game *before, const game *g, int action, double reward)
 {
     const game_court *const b = &before->court, *const c = &g->court;
@@ -504,7 +510,7 @@ static void check_rally(const game *before, const game *g, int action, double re
     if (point > 0) CHECK(b->y == 0 && (b->x < c->other || b->x > c->other + 2 || !g->done));
 }
 
-/* Frames are blank as often as they should be, whatever the player does, but never at a serve. */
+/* Frames are blank at the right rate, whatever the player does, and never at a serve. */
 static void pong_case(variant v)
 {
     const game_spec *const spec = game_spec_of(v.kind);
@@ -536,7 +542,7 @@ static void pong_case(variant v)
                   (serves[i][j] > 0) == (i >= 2 && i <= 6));
 }
 
-/* A match that is not over after 500 steps is broken off, whatever happens in the last of them. */
+/* A match that is not over after 500 steps is cut off, whatever happens in the last step. */
 static void pong_limit_case(variant v)
 {
     int start, points = 0;
@@ -577,8 +583,9 @@ static void table_is_complete(void)
     CHECK(GAME_KINDS - open >= 7 && open >= 3);
 }
 
-/* The same seed gives the same episodes, another seed others, and every start is about equally frequent. Of a sampled game
-   no start is drawn that its score is taken from, and all others are: here in sixteen parts. */
+/* The same seed gives the same episodes, another seed gives others, and all starts are about
+   equally frequent. In a sampled game, the starts that its score is computed from are never drawn,
+   and all others are, counted here in sixteen parts. */
 static void seeds_case(variant v)
 {
     enum { DRAWS = 30000, PARTS = 16 };

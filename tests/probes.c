@@ -1,16 +1,16 @@
-/*  Does it learn? Probes: games so small that the value of every frame is known exactly. Each tells one kind of mistake from
-    all others (after A. Jones, "Debugging RL, without the agonizing pain"), and is also played with such a mistake made, to
-    show that it would be noticed.
-        cc -O2 tests/probes.c -o probes -lm && ./probes
-    `./probes 20` tries 20 seeds instead of 2. */
+/* Tests that agents learn, with probes: games so small that the exact value of every frame is
+   known. Each probe isolates one kind of mistake (after A. Jones, "Debugging RL, without the
+   agonizing pain"). Each is also played with such a mistake, which must show.
+       cc -O2 tests/probes.c -o probes -lm && ./probes
+   `./probes --seeds 20` tries 20 seeds instead of 2 and prints every result. */
 #include "toy.h"
 
-/* What a game shows at step t of the start-th of its episodes, after `action`. */
+/* What a game shows at step t of an episode with this start, after `action`. */
 typedef struct sight {
     uint8_t frame[PIXELS];
     float reward;
     rise_event event;
-    double value; /* of the best play from here on; of a last frame, nothing */
+    double value; /* value of the best play from here on; 0 for a last frame */
 } sight;
 
 enum { PAUSE = 5 }; /* steps from a cue to the answer */
@@ -19,8 +19,8 @@ typedef struct probe {
     const char *name;
     int starts, actions;
     double discount;
-    double score; /* of the best play: mean over the starts of the sum of rewards */
-    double near;  /* how far a value may be off; a mistake shows as twice that and more */
+    double score; /* score of the best play: mean over starts of the sum of rewards */
+    double near;  /* tolerance of a value; a mistake shows as twice that or more */
     void (*show)(sight *s, int start, int t, int action);
 } probe;
 
@@ -32,7 +32,7 @@ static void constant(sight *s, int start, int t, int action)
     s->value = 1 + 0.0 * start * action;
     if (t == 1) s->event = RISE_TERMINATED, s->reward = 1;
 }
-/* The reward is told by the frame. */
+/* The frame tells the reward. */
 static void seen(sight *s, int start, int t, int action)
 {
     (void)action;
@@ -40,7 +40,7 @@ static void seen(sight *s, int start, int t, int action)
     if (t == 0) s->frame[start] = 255;
     if (t == 1) s->event = RISE_TERMINATED, s->reward = sign_of(start);
 }
-/* The reward comes a step later: half of it counts. */
+/* The reward comes one step later, so half of it counts. */
 static void later(sight *s, int start, int t, int action)
 {
     (void)start, (void)action;
@@ -48,21 +48,21 @@ static void later(sight *s, int start, int t, int action)
     s->frame[t] = 255;
     if (t == 2) s->event = RISE_TERMINATED, s->reward = 1;
 }
-/* The reward is told by the action. */
+/* The action decides the reward. */
 static void chosen(sight *s, int start, int t, int action)
 {
     (void)start;
     s->value = 1;
     if (t == 1) s->event = RISE_TERMINATED, s->reward = sign_of(action == 1);
 }
-/* By frame and action together. */
+/* Frame and action together decide the reward. */
 static void matched(sight *s, int start, int t, int action)
 {
     s->value = 1;
     if (t == 0) s->frame[7 + start] = 255;
     if (t == 1) s->event = RISE_TERMINATED, s->reward = sign_of(action == start);
 }
-/* By the action and a frame long gone. */
+/* The action and an early frame decide the reward. */
 static void recalled(sight *s, int start, int t, int action)
 {
     s->value = pow(0.9, PAUSE - t);
@@ -70,7 +70,7 @@ static void recalled(sight *s, int start, int t, int action)
     if (t == PAUSE) s->frame[0] = 255; /* the question */
     if (t == PAUSE + 1) s->event = RISE_TERMINATED, s->reward = sign_of(action == start);
 }
-/* A cue that may be seen in each of three frames, or not; then the question. Starts: 2 cues x 8 patterns. */
+/* A cue shows in some of three frames, then the question comes. Starts: 2 cues x 8 patterns. */
 static void flickering(sight *s, int start, int t, int action)
 {
     int const cue = start & 1, pattern = start >> 1, until = pattern & ((2 << (t < 2 ? t : 2)) - 1);
@@ -79,7 +79,7 @@ static void flickering(sight *s, int start, int t, int action)
     s->value = pow(0.9, 3 - t) * (until != 0 ? 1 : t < 3 ? 1 - pow(0.5, 2 - t) : 0);
     if (t == 4) s->event = RISE_TERMINATED, s->reward = sign_of(action == cue);
 }
-/* A reward of 1 each step for ever, of which five are seen: which frame comes says nothing about the end. */
+/* A reward of 1 in each step without end, cut off after five steps. The frames do not tell when. */
 static void cut(sight *s, int start, int t, int action)
 {
     (void)action;
@@ -88,7 +88,7 @@ static void cut(sight *s, int start, int t, int action)
     s->reward = 1;
     if (t == 5) s->event = RISE_TRUNCATED;
 }
-/* The same until it is over, and each frame says how far it is. */
+/* The same with a real end; each frame tells how far it is. */
 static void over(sight *s, int start, int t, int action)
 {
     (void)start, (void)action;
@@ -97,7 +97,7 @@ static void over(sight *s, int start, int t, int action)
     s->reward = 1;
     if (t == 5) s->event = RISE_TERMINATED;
 }
-/* Rewards of which every sum is another. */
+/* Rewards whose partial sums all differ. */
 static void summed(sight *s, int start, int t, int action)
 {
     static const double rewards[6] = {0, 0.5, -1, 2, 1, -0.5};
@@ -109,7 +109,7 @@ static void summed(sight *s, int start, int t, int action)
     for (i = t + 1, s->value = 0; i < 6; i++, weight *= 0.5) s->value += weight * rewards[i];
     if (t == 5) s->event = RISE_TERMINATED;
 }
-/* One pixel says all. */
+/* One pixel tells the reward. */
 static int place;
 static void pointed(sight *s, int start, int t, int action)
 {
@@ -149,15 +149,15 @@ static sight look(const probe *p, int start, int t, int action)
     return s;
 }
 
-/* Ways to play it wrongly. */
+/* Mistakes in playing a probe. */
 typedef enum mistake {
     NO_MISTAKE,
-    REWARD_LATE,     /* the reward is told with the next frame */
-    CUT_IS_OVER,     /* a time limit is told as the end of the game */
-    OVER_IS_CUT,     /* and the end as a time limit */
-    OTHER_ACTION,    /* the game is played with another action than the agent's */
-    FRAME_OF_BEFORE, /* the agent is shown the frame before */
-    FORGETS          /* in the middle of an episode, another is said to begin */
+    REWARD_LATE,     /* the reward comes with the next frame */
+    CUT_IS_OVER,     /* a time limit is reported as a termination */
+    OVER_IS_CUT,     /* a termination is reported as a time limit */
+    OTHER_ACTION,    /* the game gets another action than the agent's */
+    FRAME_OF_BEFORE, /* the agent sees the previous frame */
+    FORGETS          /* a new episode is reported in the middle of one */
 } mistake;
 
 static const char probe_agent[] =
@@ -199,7 +199,7 @@ static rise_agent *trained(const probe *p, const char *words, mistake m, int ste
     }
     return a;
 }
-/* Plays every start greedily. Returns how far the worst value is off, and the mean score. */
+/* Plays every start greedily. Returns the largest error of a value, and the mean score. */
 static double judged(rise_agent *a, const probe *p, double *score)
 {
     double worst = 0;
@@ -223,7 +223,8 @@ static double judged(rise_agent *a, const probe *p, double *score)
 
 typedef enum outcome { SOLVES, CHANCE, MISTAKEN } outcome;
 
-/* n steps of rewards are those of what was done, not of what would be best: where actions matter, values need "one". */
+/* n-step returns follow the actions taken, which may not be the best. Where actions matter, values
+   need n_step=1. */
 static const struct {
     const char *name, *words;
     mistake m;
@@ -253,8 +254,10 @@ static const struct {
     {"matched", "memory=none", OTHER_ACTION, MISTAKEN, 800},
     {"matched", "memory=none", FRAME_OF_BEFORE, MISTAKEN, 800},
     {"recalled", "memory=rise n_step=1", NO_MISTAKE, SOLVES, 3300},
-    {"recalled", "memory=rise n_step=1 cell=gru feed_action=1 fusion=gate", NO_MISTAKE, SOLVES, 5000},
-    {"recalled", "memory=rise n_step=1 cell=gru fusion=sum carry_state=1", NO_MISTAKE, SOLVES, 3300},
+    {"recalled", "memory=rise n_step=1 cell=gru feed_action=1 fusion=gate", NO_MISTAKE, SOLVES,
+     5000},
+    {"recalled", "memory=rise n_step=1 cell=gru fusion=sum carry_state=1", NO_MISTAKE, SOLVES,
+     3300},
     {"recalled", "memory=full n_step=1", NO_MISTAKE, SOLVES, 3300},
     {"recalled", "memory=full n_step=1 cell=gru", NO_MISTAKE, SOLVES, 3300},
     {"recalled", "memory=none n_step=1", NO_MISTAKE, CHANCE, 1650},
@@ -264,7 +267,7 @@ static const struct {
     {"flickering", "memory=full n_step=1 cell=gru", NO_MISTAKE, SOLVES, 3300},
     {"flickering", "memory=none n_step=1", NO_MISTAKE, CHANCE, 1650},
     {"cut", "memory=none", NO_MISTAKE, SOLVES, 1350},
-    /* longer than the window: what follows must be judged by such windows, too */
+    /* longer than the window, so next states need a window of their own */
     {"cut", "memory=rise window=2 n_step=1", NO_MISTAKE, SOLVES, 1350},
     {"cut", "memory=rise cell=gru window=2", NO_MISTAKE, SOLVES, 1350},
     {"cut", "memory=full window=2", NO_MISTAKE, SOLVES, 1350},
@@ -291,7 +294,8 @@ static void play(const probe *p, const char *words, mistake m, outcome expected,
     if (expected == SOLVES)
         good = off <= p->near && score >= p->score - 1e-6;
     else if (expected == CHANCE)
-        good = fabs(score) < 1e-6; /* no answer can depend on the cue, and all cues are asked for */
+        /* the answer cannot depend on the cue, and all cues are asked for */
+        good = fabs(score) < 1e-6;
     else
         good = off >= 2 * p->near;
     check_about("%s, %s, mistake %d, seed %u: off by %.3f, scores %.3f", p->name, words, (int)m,
@@ -301,16 +305,24 @@ static void play(const probe *p, const char *words, mistake m, outcome expected,
     rise_agent_destroy(a);
 }
 
-/* The parts of each preset, in nets of a probe's size, and how much longer they need: distributions and values that are drawn
-   anew converge more slowly, and where windows overlap only some of the steps are sampled. */
+/* The parts of each preset in small networks, and how much longer they need. Distributions and
+   random fractions converge more slowly, and where windows overlap, only some steps are sampled. */
 static const struct {
     const char *words;
     int percent;
-} presets[] = {{"memory=none no_dueling=1 no_double=1 priority_exponent=-1", 100},                     /* DQN */
-               {"memory=none head=c51 noisy=1", 300},                                /* Rainbow */
-               {"memory=rise head=iqn munchausen=1 noisy=1 residual spectral_norm=1", 350},      /* BTR */
-               {"memory=full value_rescale=1 carry_state=1 stored_state=1 window_samples=3 overlap burn_in=2 feed_action=1", 150}}; /* R2D2 */
-/* Every probe that one can solve without memory, and those that take it where there is one. */
+} presets[] = {
+    /* DQN */
+    {"memory=none no_dueling=1 no_double=1 priority_exponent=-1", 100},
+    /* Rainbow */
+    {"memory=none head=c51 noisy=1", 300},
+    /* BTR */
+    {"memory=rise head=iqn munchausen=1 noisy=1 residual spectral_norm=1", 350},
+    /* R2D2 */
+    {"memory=full value_rescale=1 carry_state=1 stored_state=1 window_samples=3 overlap burn_in=2 "
+     "feed_action=1",
+     150},
+}; /* R2D2 */
+/* Plays every probe that needs no memory, and the others where the preset has memory. */
 static void play_presets(unsigned seed)
 {
     char words[200];
@@ -368,13 +380,24 @@ static int every_pixel(int pixel) { return pixel >= 0; }
 static int even_pixel(int pixel) { return pixel % WIDTH % 2 == 0 && pixel / WIDTH % 2 == 0; }
 static void conv_nets_see_every_pixel(void)
 {
-    static const char *const words[] = {"memory=none", "memory=none conv[0].stride=2 conv[0].pad=1", "memory=none conv_count=2", "memory=none pool",
-                                        "memory=full"};
+    static const char *const words[] = {
+        "memory=none",
+        "memory=none conv[0].stride=2 conv[0].pad=1",
+        "memory=none conv_count=2",
+        "memory=none pool",
+        "memory=full",
+    };
     int i;
     for (i = 0; i < COUNT(words); i++) play_pixels(words[i], every_pixel);
 }
-static void blind_conv_net_misses_pixels(void) { play_pixels("memory=none conv[0].size=1 conv[0].stride=2", even_pixel); }
-static void frozen_encoder_sees_what_the_net_misses(void) { play_pixels("memory=rise conv[0].size=1 conv[0].stride=2", every_pixel); }
+static void blind_conv_net_misses_pixels(void)
+{
+    play_pixels("memory=none conv[0].size=1 conv[0].stride=2", even_pixel);
+}
+static void frozen_encoder_sees_what_the_net_misses(void)
+{
+    play_pixels("memory=rise conv[0].size=1 conv[0].stride=2", every_pixel);
+}
 
 static const check_test tests[] = {
     TEST(value_of_one_frame_is_learned),

@@ -1,4 +1,4 @@
-/* The statistics of bench/learn: on numbers whose answers are known. */
+/* Tests bench/stats.h on numbers whose statistics are known. */
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 #include "../bench/stats.h"
@@ -50,8 +50,8 @@ static void improvement_counts_pairs(void)
     CHECK_NEAR(stats_improvement(&x, &y), (0 + 0.75) / 2, 1e-15);
 }
 
-/* The mean of 4 drawn from {0, 1} is 0, 1/2 or 1 once the quarters are cut off, and the interval spans what is likely. Many
-   equally likely values give the interval of a normal distribution. */
+/* The interquartile mean of 4 draws from {0, 1} is 0, 1/2 or 1. The interval covers the likely
+   ones. For many equally likely values, the interval is that of a normal distribution. */
 static void bootstrap_interval_is_right(void)
 {
     static const double same[] = {2, 2, 2, 2, 2, 2}, halves[] = {0, 0, 1, 1};
@@ -69,12 +69,14 @@ static void bootstrap_interval_is_right(void)
     for (i = 0; i < STATS_SEEDS; i++) many[i] = i % 2;
     s = scores_of(1, STATS_SEEDS, many);
     e = stats_of(&s, NULL);
-    /* the number of ones is binomial, sigma sqrt(32)/2; cutting 8 at each end leaves (ones - 8) / 16 */
+    /* the number of ones is binomial with sigma sqrt(32) / 2; after cutting 8 values at each end,
+       the mean is (ones - 8) / 16 */
     sigma = sqrt(STATS_SEEDS) / 2 / (STATS_SEEDS / 2);
     CHECK(fabs(e.value - 0.5) < 1e-12);
     CHECK(fabs(e.low - (0.5 - 1.96 * sigma)) < 0.07 && fabs(e.high - (0.5 + 1.96 * sigma)) < 0.07);
 
-    /* seeds are drawn within their game: games that differ and seeds that do not leave nothing to doubt */
+    /* seeds are drawn within each game; if games differ and their seeds do not, the interval is
+       empty */
     for (i = 0; i < 8; i++) many[i] = i / 2;
     s = scores_of(4, 2, many);
     e = stats_of(&s, NULL);

@@ -1,5 +1,5 @@
-/* Any number of threads computes the same bits: whole agents, learning, acting, saving; and threads that slept wake up again.
-   Here even the least of work is divided. */
+/* Tests threads: any number of them computes the same bits in learning, acting and saving, and
+   sleeping threads wake up again. Work of any size is divided here. */
 #ifdef _WIN32
 #include <stdio.h>
 int main(void) { return puts("skipped: RISE_THREADS needs POSIX threads\n0 passed, 0 failed"), 0; }
@@ -8,18 +8,20 @@ int main(void) { return puts("skipped: RISE_THREADS needs POSIX threads\n0 passe
 #define RISEI_WORTH 0
 #include "toy.h"
 
-static const char *const kinds[] = {"memory=rise",
-                                    "memory=rise cell=gru fusion=gate embedding_f32=1 environments=3",
-                                    "memory=rise wide layer_norm=1 embedding=sparse pool",
-                                    "memory=rise panels fusion=gate environments=3",
-                                    "memory=none plain environments=3",
-                                    "memory=full wide",
-                                    "memory=full cell=gru panels layer_norm=1",
-                                    "memory=rise embedding=user carry_state=1 feed_action=1 action_masks=1",
-                                    "memory=none impala head=iqn noisy=1 spectral_norm=1 environments=3",
-                                    "memory=rise head=iqn noisy=1 munchausen=1 action_masks=1",
-                                    "memory=none head=c51 wide noisy=1",
-                                    "memory=full head=c51 residual conv_count=2 spectral_norm=1 pool_to=2"};
+static const char *const kinds[] = {
+    "memory=rise",
+    "memory=rise cell=gru fusion=gate embedding_f32=1 environments=3",
+    "memory=rise wide layer_norm=1 embedding=sparse pool",
+    "memory=rise panels fusion=gate environments=3",
+    "memory=none plain environments=3",
+    "memory=full wide",
+    "memory=full cell=gru panels layer_norm=1",
+    "memory=rise embedding=user carry_state=1 feed_action=1 action_masks=1",
+    "memory=none impala head=iqn noisy=1 spectral_norm=1 environments=3",
+    "memory=rise head=iqn noisy=1 munchausen=1 action_masks=1",
+    "memory=none head=c51 wide noisy=1",
+    "memory=full head=c51 residual conv_count=2 spectral_norm=1 pool_to=2",
+};
 
 /* The parameters after some updates. */
 static uint64_t learned_by(const char *words, int threads)
@@ -38,7 +40,7 @@ static void learns_the_same(const char *words)
     }
 }
 
-/* A share of no work, and more threads than there is work for. */
+/* The parts cover all work exactly, also where there are more parts than work. */
 static void parts_cover_all_work(void)
 {
     int total, unit, parts, part;
@@ -61,7 +63,7 @@ static void wait_for(double seconds)
     clock_t const start = clock();
     while ((double)(clock() - start) < seconds * (double)CLOCKS_PER_SEC) continue;
 }
-/* Threads fall asleep between the ticks of a slow game, and are woken. */
+/* Threads fall asleep between the frames of a slow game, and wake up again. */
 static void sleeping_threads_wake_up(void)
 {
     rise_agent_desc d = described("memory=rise");
@@ -76,7 +78,7 @@ static void sleeping_threads_wake_up(void)
     rise_agent_destroy(w.agent);
 }
 
-/* What is saved does not know how many threads there were. */
+/* A file does not depend on the number of threads. */
 static void files_do_not_depend_on_threads(void)
 {
     rise_agent_desc d = described("memory=rise environments=3"), machine;

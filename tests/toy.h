@@ -1,9 +1,9 @@
-/*  What the tests of whole agents share: rise.h with its allocations counted, a toy game whose every step is different, agents
-    described in words, and files that are kept in memory. */
+/* What the tests of whole agents share: rise.h with counted allocations, toy agents and toy games,
+   and files in memory. */
 #ifndef TOY_H
 #define TOY_H
 
-#include <float.h> /* all that rise.h includes, before two names of theirs are taken */
+#include <float.h> /* everything that rise.h includes, before calloc and free are replaced */
 #include <limits.h>
 #include <math.h>
 #include <stdarg.h>
@@ -20,8 +20,8 @@
 /* Memory, counted */
 
 static struct {
-    long calls, held; /* how often memory was asked for; blocks not freed yet */
-    int refuse;       /* 1: there is none */
+    long calls, held; /* calls for memory; blocks not yet freed */
+    int refuse;       /* 1: calls for memory fail */
     size_t newest;    /* bytes of the newest block */
 } toy_memory;
 
@@ -49,7 +49,7 @@ static void toy_free(void *block)
 #undef realloc
 #undef free
 
-/* Runs after each test: all memory is freed. */
+/* Runs after each test: checks that all memory is freed. */
 CHECK_UNUSED static void check_memory(void) { CHECK(toy_memory.held == 0); }
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
@@ -65,7 +65,7 @@ CHECK_UNUSED static uint64_t hash_bytes(uint64_t hash, const void *data, size_t 
     while (size-- > 0) hash = (hash ^ *byte++) * UINT64_C(1099511628211);
     return hash;
 }
-/* The same whatever the machine's byte order. */
+/* Hashes little-endian bytes on every machine. */
 CHECK_UNUSED static uint64_t hash_reals(uint64_t hash, const float *x, size_t count)
 {
     size_t i;
@@ -85,10 +85,10 @@ CHECK_UNUSED static int same_reals(const float *a, const float *b, size_t count)
 /* ---------------------------------------------------------------------------------------------- */
 /* Descriptions as text */
 
-/* of the toy; frames of an episode */
+/* size of a toy game; frames of its longest episode */
 enum { WIDTH = 5, HEIGHT = 4, PIXELS = WIDTH * HEIGHT, ACTIONS = 3, GAMES = 3, LONGEST = 9 };
 
-/* A pure function of the frame, as it must be. */
+/* An embed_fn: a pure function of the frame. */
 CHECK_UNUSED static void toy_embed(void *user, const uint8_t *frame, float *embedding, int size)
 {
     int i;
@@ -123,7 +123,8 @@ static const struct {
     {"random", "epsilon_start=1 epsilon_end=1"},
 };
 
-/* Sets the fields in `text`: "field=value" in the form of rise_agent_set, or toy_words, with spaces between. */
+/* Sets the fields in `text`, which has "field=value" as in rise_agent_set, or toy_words, with
+   spaces between them. */
 static void describe(rise_agent_desc *d, const char *text)
 {
     while (*text != '\0') {
@@ -170,14 +171,15 @@ static rise_agent *created(const rise_agent_desc *desc)
 /* ---------------------------------------------------------------------------------------------- */
 /* Toy games */
 
-/* Everything in it follows from the dice and the actions. Episodes of 1 to LONGEST frames end in all three ways: terminated,
-   truncated, and without a word, by the next one's first frame. */
+/* A game that depends on its random state and the actions only. Episodes have 1 to LONGEST frames.
+   They end in three ways: terminated, truncated, or by the next first frame. */
 typedef struct toy {
     uint32_t dice;
-    int index, length; /* frames of this episode: shown, in all */
+    int index, length; /* index of the frame; number of frames in this episode */
 } toy;
 
-/* An agent at play in one toy or in GAMES. A copy, with another agent in it, goes on from the same moment. */
+/* An agent that plays one toy game or GAMES of them. A copy with another agent continues from the
+   same moment. */
 typedef struct world {
     rise_agent *agent;
     toy games[GAMES];
@@ -218,7 +220,7 @@ static world world_of(rise_agent *agent)
     for (i = 0; i < GAMES; i++) w.games[i].dice = (uint32_t)i + 1;
     return w;
 }
-/* The games move on; the agent has yet to see it. */
+/* Moves the games on; the agent does not act yet. */
 static void world_move(world *w)
 {
     int i;
@@ -232,7 +234,7 @@ static rise_result world_act(world *w)
     return rise_agent_step_all(w->agent, w->frames, w->rewards, w->events,
                                d->action_masks ? w->allowed : NULL, w->actions);
 }
-/* Some steps; a hash of the actions. */
+/* Runs some steps. Returns a hash of the actions. */
 CHECK_UNUSED static uint64_t world_run(world *w, int steps)
 {
     const rise_agent_desc *d = rise_agent_query(w->agent);
@@ -251,7 +253,7 @@ CHECK_UNUSED static uint64_t world_run(world *w, int steps)
     }
     return hash;
 }
-/* A fresh agent after some steps. */
+/* Returns a world with a new agent after some steps. */
 CHECK_UNUSED static world world_begin(const char *words, int steps)
 {
     rise_agent_desc const d = described(words);
@@ -266,7 +268,7 @@ CHECK_UNUSED static uint64_t hash_of(rise_agent *a)
     rise_agent_metrics(a, &m);
     return hash_reals(HASH_START, rise_agent_parameters(a), m.parameters);
 }
-/* The parameters of an agent that plays until it has done so many updates. */
+/* Returns a hash of the parameters after `updates` updates. */
 CHECK_UNUSED static uint64_t learned(const rise_agent_desc *d, int updates)
 {
     rise_metrics m;
@@ -287,7 +289,7 @@ CHECK_UNUSED static uint64_t learned(const rise_agent_desc *d, int updates)
 
 typedef struct buffer {
     unsigned char *data;
-    size_t size, at; /* at: read so far */
+    size_t size, at; /* at: bytes read so far */
     size_t room;     /* writing fails beyond it */
 } buffer;
 
@@ -333,7 +335,7 @@ CHECK_UNUSED static rise_agent *loaded(buffer *b, const rise_agent_desc *machine
     }
     return agent;
 }
-/* Everything there is about an agent but its players, as one number. */
+/* Returns a hash of the agent's whole state without its players. */
 CHECK_UNUSED static uint64_t state_of(const rise_agent *agent)
 {
     buffer b = saved(agent, agent->desc.play_only ? RISE_SAVE_POLICY : RISE_SAVE_ALL);

@@ -1,5 +1,5 @@
-/* The training tool, examples/atari.c, from start to end with made-up environments; and that nothing is lost when it, or the
-   process of its games, is killed at any moment, or the disk is full. */
+/* Tests the training tool, examples/atari.c, with made-up environments. A saved run survives when
+   the tool or its children are killed, and when the disk is full. */
 #if !defined(__unix__) && !defined(__APPLE__)
 
 #include <stdio.h>
@@ -25,9 +25,9 @@ static char place[40] = "/tmp/rise-training-XXXXXX", run_folder[TRAIN_PATH], sai
             children[TRAIN_PATH];
 
 /* ---------------------------------------------------------------------------------------------- */
-/* The tool, in a process of its own */
+/* Starting the tool in a process of its own */
 
-/* Its arguments are those that make it small and quick, and `more`, with blanks between them. */
+/* Starts the tool with arguments for a small and quick run, followed by those in `more`. */
 static pid_t tool_start(const char *more, long most_bytes)
 {
     static const char *const usual =
@@ -48,16 +48,16 @@ static pid_t tool_start(const char *more, long most_bytes)
     words[count] = NULL;
     if (freopen(said, "w", stdout) == NULL) _exit(100);
     dup2(1, 2);
-    signal(SIGINT, SIG_DFL); /* who runs tests in the background ignores it */
+    signal(SIGINT, SIG_DFL); /* a shell that runs tests in the background ignores it */
     if (most_bytes > 0) {
         struct rlimit limit;
         limit.rlim_cur = limit.rlim_max = (rlim_t)most_bytes;
-        signal(SIGXFSZ, SIG_IGN); /* then a write fails, as on a full disk */
+        signal(SIGXFSZ, SIG_IGN); /* a write then fails, as on a full disk */
         setrlimit(RLIMIT_FSIZE, &limit);
     }
     exit(atari_main(count, words));
 }
-/* Its exit status, or minus the signal that ended it. */
+/* Returns the exit status, or minus the signal that ended the process. */
 static int tool_end(pid_t pid)
 {
     int status = 0;
@@ -66,7 +66,7 @@ static int tool_end(pid_t pid)
 }
 static int tool(const char *more) { return tool_end(tool_start(more, 0)); }
 
-/* What it said. */
+/* Returns the tool's output. */
 static const char *tool_text(void)
 {
     static char text[1 << 20];
@@ -77,7 +77,7 @@ static const char *tool_text(void)
     return text;
 }
 static int tool_said(const char *words) { return strstr(tool_text(), words) != NULL; }
-/* How often, after `mark` was said. */
+/* Returns how often `words` follow `mark` in the output; -1: there is no mark. */
 static int tool_said_after(const char *mark, const char *words)
 {
     const char *at = strstr(tool_text(), mark);
@@ -87,7 +87,7 @@ static int tool_said_after(const char *mark, const char *words)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* What it leaves */
+/* The files of a run */
 
 static const char *in_folder(const char *name)
 {
@@ -100,7 +100,7 @@ static long file_bytes(const char *name)
     struct stat s;
     return stat(in_folder(name), &s) == 0 ? (long)s.st_size : -1;
 }
-/* Steps that the saved agent has taken; -1: it cannot be loaded. */
+/* Returns the steps of the saved agent; -1: it cannot be loaded. */
 static long saved_steps(void)
 {
     rise_agent *agent;
@@ -110,7 +110,7 @@ static long saved_steps(void)
     rise_agent_destroy(agent);
     return (long)m.steps;
 }
-/* Rows of log.csv, all whole and in order of steps and seconds; -1: they are not. */
+/* Returns the number of rows in log.csv; -1: a row is damaged, or they are not in order. */
 static int log_rows(void)
 {
     char line[1000];
@@ -128,7 +128,7 @@ static int log_rows(void)
     fclose(file);
     return good ? rows : -1;
 }
-/* The hash (FNV-1a) of a file. */
+/* Returns the FNV-1a hash of a file. */
 static uint64_t file_hash(const char *name)
 {
     uint64_t hash = UINT64_C(0xCBF29CE484222325);
@@ -153,10 +153,11 @@ static void whole_run_leaves_its_files(void)
     CHECK(file_bytes("curve.svg") > 500 && file_bytes("episode.gif") > 100);
     rows = log_rows();
     CHECK(rows >= 3);
-    /* it is not begun anew by mistake */
+    /* a second run does not overwrite the first */
     CHECK(tool("--steps 800") == 1 && tool_said("--resume") && saved_steps() <= 402);
     CHECK(tool("--steps 800 --resume") == 0 && saved_steps() >= 800 && log_rows() > rows);
-    CHECK(tool("--steps 800 --resume --set nothing=1") == 0); /* the saved agent is as it is */
+    /* --set does not change a saved agent */
+    CHECK(tool("--steps 800 --resume --set nothing=1") == 0);
     CHECK(tool("--steps 900 --resume --save-every 0") == 0);
     /* nothing is logged or saved after the end */
     CHECK(tool_said_after("Playing greedily it scored", "Saved after") == 1);
@@ -177,7 +178,7 @@ static void wrong_arguments_are_refused(void)
     snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
-/* Process number `n` of those that served games in the last run; 0: there is none. */
+/* Returns the process number of child `n` of the last run; 0: there is none. */
 static long child_number(int n)
 {
     long pid = 0;
@@ -189,7 +190,7 @@ static long child_number(int n)
 }
 static void wait_a_while(int attempt) { poll(NULL, 0, 20 + attempt * 17 % 150); }
 
-/* The process of the games, or of the judges, is killed: the tool says so, and has saved what it had. */
+/* A child that serves training or evaluation is killed. The tool says so and has saved the run. */
 static void killed_children_are_reported(void)
 {
     int attempt;
@@ -200,8 +201,10 @@ static void killed_children_are_reported(void)
         remove(children);
         pid = tool_start("--steps 1000000 --resume", 0);
         while (!killed) {
+            long victim;
             wait_a_while(attempt);
-            killed = child_number(attempt % 2) > 0 && kill((pid_t)child_number(attempt % 2), SIGKILL) == 0;
+            victim = child_number(attempt % 2);
+            killed = victim > 0 && kill((pid_t)victim, SIGKILL) == 0;
         }
         check_about("child %d, attempt %d", attempt % 2, attempt);
         CHECK(tool_end(pid) == 1 && tool_said("the environment's process"));
@@ -209,7 +212,8 @@ static void killed_children_are_reported(void)
     }
     check_about("%s", "");
 }
-/* Ctrl-C and its like, also in the middle of a save, for it saves all the time: all is saved, or it had not yet begun. */
+/* Signals stop the tool, also during a save. Either it saves everything, or it had not yet
+   begun. */
 static void interrupts_save_the_run(void)
 {
     static const int signals[] = {SIGINT, SIGTERM};
@@ -230,7 +234,7 @@ static void interrupts_save_the_run(void)
     check_about("%s", "");
     CHECK(orderly > 0);
 }
-/* Killed without a warning, it leaves the agent that it saved last. */
+/* A tool that is killed leaves the agent that it saved last. */
 static void killed_tool_leaves_the_last_save(void)
 {
     int attempt;
@@ -245,7 +249,7 @@ static void killed_tool_leaves_the_last_save(void)
     check_about("%s", "");
     CHECK(tool("--steps 1 --resume") == 0 && log_rows() > 0);
 }
-/* It says that it could not save, and what was saved before is whole. */
+/* The tool reports that it could not save, and the last save is whole. */
 static void full_disk_keeps_the_last_save(void)
 {
     uint64_t const agent = file_hash("agent.rise"), best = file_hash("best.rise");
@@ -258,7 +262,7 @@ static void full_disk_keeps_the_last_save(void)
     CHECK(tool(more) == 0 && saved_steps() >= steps + 400);
 }
 
-/* The number of a child, for those who would kill it. */
+/* Appends this process's number to the list of children, so that tests can kill it. */
 static void write_number(void)
 {
     FILE *const file = fopen(getenv("TRAINING_CHILDREN"), "a");
