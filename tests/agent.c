@@ -951,7 +951,7 @@ static void refuses_weights(const char *words)
             weights[i] = was;
             if (result == RISE_OK) { /* the update was not refused, so the weights are spoiled */
                 rise_agent_destroy(a);
-                printf("%s: weight %d is %g, and nobody noticed\n", words, (int)i, (double)odd[j]);
+                printf("%s: weight %d is %g, and the update did not notice\n", words, (int)i, (double)odd[j]);
                 CHECK(0);
                 return;
             }
