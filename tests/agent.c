@@ -592,16 +592,17 @@ static void fields_keep_their_limits(void)
         }
     }
 }
-static void fields_must_fit_together(void)
+static void user_embeddings_need_embed_fn(void)
 {
     rise_agent_desc d = roomy();
-    check_about("fields together");
     d.embedding = RISE_EMBED_USER, d.embed_fn = NULL;
     refused_for("embed_fn", &d);
     d.memory = RISE_MEMORY_NONE; /* NONE has no embedding */
     accepted(&d);
-
-    d = roomy();
+}
+static void replay_must_hold_what_learning_reads(void)
+{
+    rise_agent_desc d = roomy();
     /* 15 frames before a transition, its own, 3 after it, and one to write */
     d.replay_capacity = 20, d.learn_start = 10;
     accepted(&d);
@@ -617,8 +618,10 @@ static void fields_must_fit_together(void)
     refused_for("learn_start", &d);
     d.play_only = 1; /* a play-only agent has no replay buffer and no warm-up */
     accepted(&d);
-
-    d = roomy();
+}
+static void conv_layers_must_fit_the_frame(void)
+{
+    rise_agent_desc d = roomy();
     d.conv[1].size = 64, d.conv[1].pad = 0;
     refused_for("conv[1].size", &d);
     d.conv[1].size = 60;
@@ -634,8 +637,10 @@ static void fields_must_fit_together(void)
     refused_for("conv", &d);
     d.conv[0].filters = 4;
     accepted(&d);
-
-    d = roomy(); /* without the pool, 64 x 64 pixels are left */
+}
+static void pool_to_must_fit_the_frame(void)
+{
+    rise_agent_desc d = roomy(); /* without the pool, 64 x 64 pixels are left */
     d.conv[1].pool = d.conv[1].pool_pad = 0, d.pool_to = 64;
     accepted(&d);
     d.pool_to = 65;
@@ -657,8 +662,10 @@ static void fields_must_fit_together(void)
     accepted(&d);
     d.pool_to = -1;
     accepted(&d);
-
-    d = roomy();
+}
+static void heads_must_fit_together(void)
+{
+    rise_agent_desc d = roomy();
     d.head = RISE_HEAD_C51, d.munchausen = 1;
     refused_for("munchausen is 1", &d);
     d.munchausen = 0, d.value_rescale = 1;
@@ -674,8 +681,10 @@ static void fields_must_fit_together(void)
     accepted(&d);
     d.value_min = 3, d.value_max = 3;
     refused_for("value_min", &d);
-
-    d = roomy();
+}
+static void batch_must_fit_in_memory(void)
+{
+    rise_agent_desc d = roomy();
     d.batch = 4096, d.frame_width = d.frame_height = 512, d.conv_count = 1; /* 2^31 floats */
     refused_for("batch", &d);
     d.batch = 1024;
@@ -951,7 +960,8 @@ static void refuses_weights(const char *words)
             weights[i] = was;
             if (result == RISE_OK) { /* the update was not refused, so the weights are spoiled */
                 rise_agent_destroy(a);
-                printf("%s: weight %d is %g, and the update did not notice\n", words, (int)i, (double)odd[j]);
+                printf("%s: weight %d is %g, and the update did not notice\n", words, (int)i,
+                       (double)odd[j]);
                 CHECK(0);
                 return;
             }
@@ -999,15 +1009,15 @@ static void fill(uint8_t *frame, toy *t)
     int i;
     for (i = 0; i < PIXELS; i++) frame[i] = (uint8_t)(toy_draw(t) & 255u);
 }
-static void embeddings_follow_their_formulas(void)
+/* Signs of +-1 times sums over squares, which the frame's edge may cut. */
+static void signs_embedding_sums_over_squares(void)
 {
     rise_agent_desc d;
     rise_agent *a;
     toy t = {3, 0, 0};
-    uint8_t frame[PIXELS], twice[PIXELS];
-    float raw[40], other[40];
-    int i, j, pool, kind;
-    /* signs of +-1 times sums over squares, which the frame's edge may cut */
+    uint8_t frame[PIXELS];
+    float raw[40];
+    int i, j, pool;
     for (pool = 1; pool <= 3; pool++) {
         int const columns = (WIDTH + pool - 1) / pool;
         int const inputs = columns * ((HEIGHT + pool - 1) / pool);
@@ -1029,7 +1039,16 @@ static void embeddings_follow_their_formulas(void)
         }
         rise_agent_destroy(a);
     }
-    /* the projection is linear, and its entries have variance 1 */
+}
+/* The projection is linear, and its entries have variance 1. */
+static void random_projections_have_variance_one(void)
+{
+    rise_agent_desc d;
+    rise_agent *a;
+    toy t = {3, 0, 0};
+    uint8_t frame[PIXELS], twice[PIXELS];
+    float raw[40], other[40];
+    int i, j, kind;
     for (kind = RISE_EMBED_SIGNS; kind <= RISE_EMBED_SPARSE; kind++) {
         double sum = 0, squares = 0;
         check_about("projection %d", kind);
@@ -1059,8 +1078,16 @@ static void embeddings_follow_their_formulas(void)
               fabs(squares / (PIXELS * d.embedding_size) - 1) < 0.2);
         rise_agent_destroy(a);
     }
+}
+static void downsample_and_user_embeddings_are_exact(void)
+{
+    rise_agent_desc d = described("memory=rise embedding=downsample");
+    rise_agent *a;
+    toy t = {3, 0, 0};
+    uint8_t frame[PIXELS];
+    float raw[40], other[40];
+    int i;
     check_about("downsample");
-    d = described("memory=rise embedding=downsample");
     d.embedding_size = 25; /* 5 x 5 pixels would fit, so every pixel is kept */
     a = created(&d);
     fill(frame, &t);
@@ -1332,8 +1359,8 @@ static const char *const histories[] = {
     "memory=rise cell=gru fusion=gate embedding_f32=1 environments=3",
     "memory=rise fusion=sum feed_action=1",
     "memory=rise carry_state=1 window=9",
-    "memory=rise cell=gru fusion=gate feed_action=1 carry_state=1 window=9 embedding_f32=1 "
-    "environments=3",
+    ("memory=rise cell=gru fusion=gate feed_action=1 carry_state=1 window=9 embedding_f32=1 "
+     "environments=3"),
     "memory=rise wide layer_norm=1 embedding=sparse pool environments=3",
     "memory=none",
     "memory=none plain environments=3",
@@ -1344,13 +1371,12 @@ static const char *const histories[] = {
     "memory=rise cell=gru embedding=conv frame_stack=1 feed_action=1",
     "memory=rise panels fusion=gate environments=3",
     "memory=full cell=gru panels",
-    "memory=rise carry_state=1 stored_state=1 embedding_f32=1",
-    "memory=full carry_state=1 stored_state=1 window_samples=3 embedding_f32=1 environments=3 "
-    "feed_action=1",
-    "memory=rise cell=gru carry_state=1 stored_state=1 window_samples=3 overlap embedding_f32=1",
-    "memory=rise cell=mingru carry_state=1 stored_state=1 burn_in=2 embedding_f32=1",
+    "memory=rise stored embedding_f32=1",
+    "memory=full stored window_samples=3 embedding_f32=1 environments=3 feed_action=1",
+    "memory=rise cell=gru stored window_samples=3 overlap embedding_f32=1",
+    "memory=rise cell=mingru stored burn_in=2 embedding_f32=1",
     "memory=rise cell=mingru environments=3",
-    "memory=full carry_state=1 stored_state=1 window_samples=3 overlap burn_in=2 embedding_f32=1",
+    "memory=full stored window_samples=3 overlap burn_in=2 embedding_f32=1",
     "memory=none head=c51 residual spectral_norm=1 pool_to=2 environments=3",
     "memory=rise head=c51 residual conv_count=2 embedding=conv",
     "memory=full head=c51 residual spectral_norm=1 cell=gru",
@@ -1368,12 +1394,12 @@ static const char *const runs[] = {
     "memory=full cell=gru carry_state=1 environments=3 fusion=sum",
     "memory=rise embedding=user no_double=1 priority_exponent=-1",
     "memory=rise cell=mingru window_samples=3 environments=3",
-    "memory=rise carry_state=1 stored_state=1 embedding_f32=1 environments=3",
-    "memory=full carry_state=1 stored_state=1 window_samples=3 overlap burn_in=2 feed_action=1",
+    "memory=rise stored embedding_f32=1 environments=3",
+    "memory=full stored window_samples=3 overlap burn_in=2 feed_action=1",
     "memory=rise head=c51 noisy=1 cell=gru carry_state=1",
     "memory=full munchausen=1 noisy=1 plain",
-    "memory=none head=iqn noisy=1 munchausen=1 residual spectral_norm=1 pool_to=2 "
-    "target_rate=0.3 environments=3",
+    ("memory=none head=iqn noisy=1 munchausen=1 residual spectral_norm=1 pool_to=2 "
+     "target_rate=0.3 environments=3"),
     "memory=rise head=iqn value_rescale=1 action_masks=1 residual spectral_norm=1",
 };
 
@@ -1438,11 +1464,18 @@ static const check_test tests[] = {
     TEST(masked_actions_are_not_taken),
     TEST(bytes_are_as_promised),
     TEST(fields_keep_their_limits),
-    TEST(fields_must_fit_together),
+    TEST(user_embeddings_need_embed_fn),
+    TEST(replay_must_hold_what_learning_reads),
+    TEST(conv_layers_must_fit_the_frame),
+    TEST(pool_to_must_fit_the_frame),
+    TEST(heads_must_fit_together),
+    TEST(batch_must_fit_in_memory),
     TEST(defaults_are_filled_in),
     TEST(early_first_frame_truncates),
     TEST(nonfinite_losses_are_refused),
-    TEST(embeddings_follow_their_formulas),
+    TEST(signs_embedding_sums_over_squares),
+    TEST(random_projections_have_variance_one),
+    TEST(downsample_and_user_embeddings_are_exact),
     TEST(embeddings_are_standardised),
     TEST(nonfinite_embeddings_are_refused),
     TEST(learning_keeps_its_time_budget),

@@ -381,19 +381,12 @@ static void hostile_integer(rise_agent *a, int64_t *place, int64_t value, const 
     check_about("%s: %.0f", word, (double)value);
     hostile(a, place, &value, sizeof value, RISE_BAD_FILE, word);
 }
-static void refuses_hostile_values(const char *words)
+static void refuses_hostile_reals(rise_agent *a)
 {
     static const float odd[] = {(float)NAN, (float)HUGE_VAL, -(float)HUGE_VAL};
-    static const int64_t counts[] = {-1, INT64_MIN, INT64_MAX, (INT64_C(1) << 53) + 1};
-    static const int16_t actions[] = {-1, ACTIONS, INT16_MIN, INT16_MAX};
-    static const uint8_t events[] = {4, 255};
-    static const int32_t indices[] = {-1, INT32_MIN, INT32_MAX, 77};
-    world w = tiny_world(words, 30);
-    rise_agent *const a = w.agent;
     risei_history *const h = &a->replay.history;
     risei_counters *const c = &a->counters;
     size_t const n = a->net.parameters, units = (size_t)(a->net.cell.units * h->lanes);
-    int64_t at;
     int i, lane = h->lanes - 1;
     for (i = 0; i < COUNT(odd); i++) {
         double const wide = (double)odd[i];
@@ -426,6 +419,13 @@ static void refuses_hostile_values(const char *words)
     hostile_double(a, &a->optimizer.power1, 1.5, "power");
     hostile_double(a, &a->optimizer.power2, -0.5, "power");
     hostile_double(a, &a->replay.top, -1, "priority");
+}
+static void refuses_hostile_counts(rise_agent *a)
+{
+    static const int64_t counts[] = {-1, INT64_MIN, INT64_MAX, (INT64_C(1) << 53) + 1};
+    risei_history *const h = &a->replay.history;
+    risei_counters *const c = &a->counters;
+    int i, lane = h->lanes - 1;
     for (i = 0; i < COUNT(counts); i++) {
         hostile_integer(a, &c->steps, counts[i], "steps");
         hostile_integer(a, &c->episodes, counts[i], "episodes");
@@ -437,6 +437,15 @@ static void refuses_hostile_values(const char *words)
     /* other slots become the newest and the oldest */
     hostile_integer(a, &h->written[lane], h->written[lane] + 1, "");
     hostile_integer(a, &h->written[lane], h->written[lane] - 1, "");
+}
+static void refuses_hostile_slots(rise_agent *a, const char *words)
+{
+    static const int16_t actions[] = {-1, ACTIONS, INT16_MIN, INT16_MAX};
+    static const uint8_t events[] = {4, 255};
+    static const int32_t indices[] = {-1, INT32_MIN, INT32_MAX, 77};
+    risei_history *const h = &a->replay.history;
+    int64_t at;
+    int i, lane = h->lanes - 1;
     for (at = risei_history_oldest(h, lane); at < h->written[lane]; at++) {
         ptrdiff_t const slot = risei_slot(h, lane, at);
         double *const leaf = &a->replay.tree[slot];
@@ -455,7 +464,14 @@ static void refuses_hostile_values(const char *words)
         hostile_double(a, leaf, 1e-300, "priority");  /* or the ratio of two */
         if (!(*leaf > 0)) hostile_double(a, leaf, 1, "priority");
     }
-    rise_agent_destroy(a);
+}
+static void refuses_hostile_values(const char *words)
+{
+    world w = tiny_world(words, 30);
+    refuses_hostile_reals(w.agent);
+    refuses_hostile_counts(w.agent);
+    refuses_hostile_slots(w.agent, words);
+    rise_agent_destroy(w.agent);
     CHECK(toy_memory.held == 0);
 }
 /* Writes wrong descriptions, and valid ones of other agents. */
@@ -522,10 +538,10 @@ static void hostile_descriptions_are_refused(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* What the reader supplies */
 
-static void reader_supplies_the_machine(void)
+static void reader_supplies_the_memory(void)
 {
     world w = tiny_world("memory=rise embedding=user", 30);
-    buffer b = saved(w.agent, RISE_SAVE_ALL), policy = saved(w.agent, RISE_SAVE_POLICY);
+    buffer b = saved(w.agent, RISE_SAVE_ALL);
     size_t const bytes = w.agent->bytes;
     unsigned char *const block = (unsigned char *)malloc(bytes);
     rise_agent_desc machine = machine_for(RISE_SAVE_ALL);
@@ -549,12 +565,21 @@ static void reader_supplies_the_machine(void)
     CHECK(toy_memory.calls == calls && (unsigned char *)a >= block &&
           (unsigned char *)a < block + bytes && state_of(a) == state);
     rise_agent_destroy(a);
-    free(block);
-
     machine = machine_for(RISE_SAVE_ALL);
     toy_memory.refuse = 1;
     refused(&b, &machine, RISE_NO_MEMORY, "bytes");
     toy_memory.refuse = 0;
+    free(block);
+    free(b.data);
+}
+static void reader_supplies_the_machine(void)
+{
+    world w = tiny_world("memory=rise embedding=user", 30);
+    buffer b = saved(w.agent, RISE_SAVE_ALL), policy = saved(w.agent, RISE_SAVE_POLICY);
+    rise_agent_desc machine = machine_for(RISE_SAVE_ALL);
+    uint64_t const state = state_of(w.agent);
+    rise_agent *a;
+    rise_agent_destroy(w.agent);
     machine.embed_fn = NULL;
     refused(&b, &machine, RISE_BAD_DESC, "embed_fn");
     machine = machine_for(RISE_SAVE_ALL);
@@ -566,9 +591,18 @@ static void reader_supplies_the_machine(void)
     CHECK(strcmp(a->device.kernels->name, "ref") == 0 &&
           (rise_kernels_of(RISE_ISA_AUTO)->fused == 0 || state_of(a) == state));
     rise_agent_destroy(a);
-
-    machine = machine_for(RISE_SAVE_POLICY); /* a whole agent's file loads as a player too */
-    a = loaded(&b, &machine);
+    free(b.data);
+    free(policy.data);
+}
+static void players_load_from_any_file(void)
+{
+    world w = tiny_world("memory=rise embedding=user", 30);
+    buffer b = saved(w.agent, RISE_SAVE_ALL), policy = saved(w.agent, RISE_SAVE_POLICY);
+    size_t const bytes = w.agent->bytes;
+    rise_agent_desc machine = machine_for(RISE_SAVE_POLICY);
+    rise_agent *a;
+    rise_agent_destroy(w.agent);
+    a = loaded(&b, &machine); /* a whole agent's file loads as a player too */
     CHECK(a->desc.players == 2 && a->bytes < bytes);
     rise_agent_destroy(a);
     machine.players = 5;
@@ -578,15 +612,18 @@ static void reader_supplies_the_machine(void)
     rise_agent_destroy(a);
     machine.players = 5000;
     refused(&policy, &machine, RISE_BAD_DESC, "players");
-    w = tiny_world("memory=rise", 8);
     free(b.data);
-    b = saved(w.agent, RISE_SAVE_ALL);
-    a = loaded(&b, NULL); /* the machine may be NULL */
+    free(policy.data);
+}
+static void machine_may_be_null(void)
+{
+    world w = tiny_world("memory=rise", 8);
+    buffer b = saved(w.agent, RISE_SAVE_ALL);
+    rise_agent *a = loaded(&b, NULL);
     CHECK(state_of(a) == state_of(w.agent));
     rise_agent_destroy(a);
     rise_agent_destroy(w.agent);
     free(b.data);
-    free(policy.data);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -609,7 +646,9 @@ static void failed_save_keeps_the_old_file(void)
     rise_agent *a;
     rise_error error = {RISE_OK, ""};
     rise_agent_desc desc;
+#if LINKS
     FILE *file;
+#endif
     check_about("on disk");
     remove(PATH);
     CHECK(rise_agent_load(&a, PATH, NULL, &error) == RISE_IO && a == NULL &&
@@ -654,8 +693,24 @@ static void failed_save_keeps_the_old_file(void)
     memset(endless, 'x', sizeof endless - 1);
     CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, endless, &error) == RISE_IO &&
           strstr(error.text, "path") != NULL);
-
-    CHECK(rise_agent_peek(&desc, PATH, &error) == RISE_OK); /* how many bytes does it need? */
+    remove(PATH);
+    rise_agent_destroy(w.agent);
+}
+/* Peeking tells how many bytes an agent needs. */
+static void peek_reads_the_description(void)
+{
+    rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
+    world w = tiny_world("memory=rise", 20);
+    rise_agent *a;
+    rise_error error = {RISE_OK, ""};
+    rise_agent_desc desc;
+    FILE *file;
+    check_about("on disk");
+    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_OK);
+    CHECK(rise_agent_load(&a, PATH, &machine, &error) == RISE_OK);
+    rise_agent_destroy(w.agent);
+    w.agent = a;
+    CHECK(rise_agent_peek(&desc, PATH, &error) == RISE_OK);
     CHECK(rise_agent_bytes(&desc, &error) == w.agent->bytes);
     desc.isa = w.agent->desc.isa, desc.threads = w.agent->desc.threads,
     desc.embed_fn = w.agent->desc.embed_fn;
@@ -894,8 +949,12 @@ static const check_test tests[] = {
     TEST(wrong_headers_are_refused),
     TEST(hostile_values_are_refused),
     TEST(hostile_descriptions_are_refused),
+    TEST(reader_supplies_the_memory),
     TEST(reader_supplies_the_machine),
+    TEST(players_load_from_any_file),
+    TEST(machine_may_be_null),
     TEST(failed_save_keeps_the_old_file),
+    TEST(peek_reads_the_description),
     TEST(mutated_files_do_no_harm),
 };
 int main(int count, char **arguments)

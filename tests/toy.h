@@ -118,6 +118,7 @@ static const struct {
     {"pool", "embedding_pool=2 conv[0].pool=2 conv[0].pool_stride=1"},
     {"residual", "conv[0].residual=2 conv[1].residual=1"},
     {"impala", "network=impala network_width=1 pool_to=1"},
+    {"stored", "carry_state=1 stored_state=1"},
     {"overlap", "window_stride=2 priority_mix=0.9"},
     {"greedy", "epsilon_start=-1 epsilon_end=-1"},
     {"random", "epsilon_start=1 epsilon_end=1"},
