@@ -319,7 +319,7 @@ static const struct {
     {"memory=rise head=iqn munchausen=1 noisy=1 residual spectral_norm=1", 350},
     /* R2D2 */
     {"memory=full value_rescale=1 stored window_samples=3 overlap burn_in=2 feed_action=1", 150},
-}; /* R2D2 */
+};
 /* Plays every probe that needs no memory, and the others where the preset has memory. */
 static void play_presets(unsigned seed)
 {
