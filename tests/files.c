@@ -1,6 +1,8 @@
-/*  Files: damaged ones, hostile ones, disks that fail; and that what is written comes back bit for bit.
-        cc -O2 tests/files.c -o files -lm && ./files
-    `./files 1000000 7` makes a million hostile files from seed 7 instead of a few. It writes files_test.* where it is run. */
+/* Tests files: what is saved loads bit for bit; damaged and hostile files and full disks do no
+   harm.
+       cc -O2 tests/files.c -o files -lm && ./files
+   `./files --fuzz 1000000 7` tries a million mutated files from seed 7 instead of a few thousand
+   from seed 1. It writes files_test.* in the current folder. */
 #if defined(__unix__) || defined(__APPLE__)
 #define _POSIX_C_SOURCE 200809L /* symlink */
 #endif
@@ -12,13 +14,13 @@
 #define LINKS 0
 #endif
 
-enum { KINDS = 3, TABLE = 28 }; /* of files; where the table of sections begins */
+enum { KINDS = 3, TABLE = 28 }; /* kinds of files; offset of the table of sections */
 
-/* as rise_save counts them */
+/* in the order of rise_save */
 static const char *const kind_names[KINDS] = {"agent", "all", "policy"};
 static const rise_save kinds[KINDS] = {RISE_SAVE_AGENT, RISE_SAVE_ALL, RISE_SAVE_POLICY};
 
-/* The smallest agent in these words: a test that damages each bit has few to damage. */
+/* Returns the smallest agent of this kind, because some tests damage each bit of its file. */
 static rise_agent_desc tiny(const char *words)
 {
     rise_agent_desc d = described(words);
@@ -26,7 +28,7 @@ static rise_agent_desc tiny(const char *words)
     d.conv_count = 1;
     d.conv[0].filters = 1, d.conv[0].size = 4, d.conv[0].pool = 0;
     d.features = d.head_units = d.recurrent_units = 2;
-    d.embedding_size = has(words, "user") ? 9 : 2;
+    d.embedding_size = d.embedding == RISE_EMBED_USER ? 9 : 2;
     d.batch = 2;
     d.learn_start = 4 * d.environments;
     d.replay_capacity = 8 * d.environments;
@@ -39,7 +41,7 @@ static world tiny_world(const char *words, int steps)
     world_run(&w, steps);
     return w;
 }
-/* What its reader supplies. */
+/* Returns what the reader of such a file supplies. */
 static rise_agent_desc machine_for(int kind)
 {
     rise_agent_desc m;
@@ -69,13 +71,13 @@ static size_t header_bytes(const buffer *b) { return TABLE + 16 * (size_t)get(b,
 static buffer copy_of(const buffer *b, size_t size)
 {
     buffer c = {NULL, 0, 0, SIZE_MAX};
-    c.data = (unsigned char *)calloc(size + 1, 1); /* exactly, for address checkers */
+    c.data = (unsigned char *)calloc(size + 1, 1); /* exactly this size, for address sanitizers */
     if (c.data == NULL) exit(1);
     memcpy(c.data, b->data, size < b->size ? size : b->size);
     c.size = size;
     return c;
 }
-/* Makes the checksums right again, so that a parser is met and not only they. */
+/* Corrects the checksums, so that the parser sees the damage. */
 static void fix_sums(buffer *b)
 {
     size_t at, s, sections;
@@ -91,7 +93,8 @@ static void fix_sums(buffer *b)
     }
     put(b, TABLE + 16 * sections, 4, risei_crc(0, b->data, TABLE + 16 * sections));
 }
-/* Refused with this result (0: with any of the two that damage has), in a sentence with `word`, and nothing is left of it. */
+/* Checks that loading fails with `result` (RISE_OK: with either result for damage), that the error
+   contains `word`, and that no memory stays allocated. */
 static void refused(buffer *b, const rise_agent_desc *machine, rise_result result, const char *word)
 {
     rise_agent *agent = (rise_agent *)b;
@@ -114,7 +117,8 @@ static int same_buffers(const buffer *a, const buffer *b)
     return a->size == b->size && memcmp(a->data, b->data, a->size) == 0;
 }
 
-/* The same state gives the same bytes: again, from another place in memory, and after it was loaded. */
+/* The same state gives the same bytes: in a second save, from another block of memory, and after
+   loading. */
 static void writes_the_same(const char *words)
 {
     int kind;
@@ -146,13 +150,13 @@ static void writes_the_same(const char *words)
         free(first.data), free(second.data), free(third.data), free(fourth.data), free(block);
     }
 }
-/* Some bytes, by hand. */
-static void writes_little_endian(void)
+/* Checks some bytes by hand. */
+static void numbers_are_little_endian(void)
 {
     static const unsigned char begin[12] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A, 6, 0, 0, 0};
     static const unsigned char width[8] = {0, 0, 0, 0, 0, 0, 0x14, 0x40}; /* 5 as a 64-bit float */
     static const unsigned char digits[9] = {'1', '2', '3', '4', '5', '6', '7', '8', '9'};
-    world w = tiny_world("rise", 20);
+    world w = tiny_world("memory=rise", 20);
     buffer b;
     size_t at, s;
     uint64_t total;
@@ -180,10 +184,10 @@ static void writes_little_endian(void)
     rise_agent_destroy(w.agent);
     free(b.data);
 }
-/* A disk that is full after so many bytes. */
+/* A disk that becomes full after some bytes. */
 static void says_that_writing_failed(int kind)
 {
-    world w = tiny_world("rise gru", 20);
+    world w = tiny_world("memory=rise cell=gru", 20);
     buffer whole = saved(w.agent, kinds[kind]);
     size_t room;
     check_about("%s, writing fails", kind_names[kind]);
@@ -201,9 +205,9 @@ static void says_that_writing_failed(int kind)
     rise_agent_destroy(w.agent);
     free(whole.data);
 }
-static void saves_no_nonsense(void)
+static void nonsense_is_not_saved(void)
 {
-    world w = tiny_world("rise", 20);
+    world w = tiny_world("memory=rise", 20);
     rise_error error = {RISE_OK, ""};
     int kind;
     check_about("weights that are not finite");
@@ -228,7 +232,7 @@ static void notices_damage(const char *words, int kind)
     size_t i;
     int bit;
     rise_agent_destroy(w.agent);
-    for (i = 0; i < whole.size; i++) { /* cut short; and a device that fails there */
+    for (i = 0; i < whole.size; i++) { /* cut short, and a device that fails there */
         rise_agent *agent;
         rise_error error = {RISE_OK, ""};
         check_about("%s, %s, %d of %d bytes", words, kind_names[kind], (int)i, (int)whole.size);
@@ -240,7 +244,7 @@ static void notices_damage(const char *words, int kind)
         CHECK(toy_memory.held == 0);
         free(b.data);
     }
-    /* something follows */
+    /* extra bytes follow */
     for (i = whole.size + 1; i <= 2 * whole.size; i += i < whole.size + 40 ? 1 : whole.size - 40) {
         check_about("%s, %s, %d of %d bytes", words, kind_names[kind], (int)i, (int)whole.size);
         b = copy_of(&whole, i);
@@ -260,7 +264,7 @@ static void notices_damage(const char *words, int kind)
     free(b.data);
     free(whole.data);
 }
-/* Header fields of every size, with right checksums. */
+/* Damages header fields, with correct checksums. */
 static void minds_the_header(int kind)
 {
     static const uint64_t odd[] = {0,
@@ -277,7 +281,7 @@ static void minds_the_header(int kind)
                                    UINT64_C(0x7FFFFFFFFFFFFFFF),
                                    UINT64_C(0x8000000000000000),
                                    UINT64_C(0xFFFFFFFFFFFFFFFF)};
-    world w = tiny_world("rise", 20);
+    world w = tiny_world("memory=rise", 20);
     buffer const whole = saved(w.agent, kinds[kind]);
     rise_agent_desc const machine = machine_for(kind);
     size_t const sections = (size_t)get(&whole, 24, 4);
@@ -299,7 +303,7 @@ static void minds_the_header(int kind)
             put(&b, header_bytes(&whole) - 4, 4, risei_crc(0, b.data, header_bytes(&whole) - 4));
             if (get(&b, at, bytes) == get(&whole, at, bytes) ||
                 (field == 1 && ((odd[i] ^ get(&whole, at, bytes)) & 0xFFFFFFFFu) == 1)) {
-                free(b.data); /* as it was, or "fused" for "not fused" */
+                free(b.data); /* unchanged, or "fused" for "not fused" */
                 continue;
             }
             if (field == 0)
@@ -316,9 +320,9 @@ static void minds_the_header(int kind)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Hostile files, with right checksums */
+/* Hostile files with correct checksums */
 
-/* What rise_agent_write does, without a look at what it writes. */
+/* Writes a file as rise_agent_write does, without its checks. */
 static buffer saved_blindly(rise_agent *a, rise_save what)
 {
     buffer b = {NULL, 0, 0, SIZE_MAX};
@@ -348,7 +352,7 @@ static buffer saved_blindly(rise_agent *a, rise_save what)
     }
     return b;
 }
-/* Writes a file with `size` bytes at `place` as in `value`, and sees it refused. */
+/* Writes a file with `value` in `size` bytes at `place`, and checks that it is refused. */
 static void hostile(rise_agent *a, void *place, const void *value, size_t size, rise_result result,
                     const char *word)
 {
@@ -377,19 +381,12 @@ static void hostile_integer(rise_agent *a, int64_t *place, int64_t value, const 
     check_about("%s: %.0f", word, (double)value);
     hostile(a, place, &value, sizeof value, RISE_BAD_FILE, word);
 }
-static void refuses_hostile_values(const char *words)
+static void refuses_hostile_reals(rise_agent *a)
 {
     static const float odd[] = {(float)NAN, (float)HUGE_VAL, -(float)HUGE_VAL};
-    static const int64_t counts[] = {-1, INT64_MIN, INT64_MAX, (INT64_C(1) << 53) + 1};
-    static const int16_t actions[] = {-1, ACTIONS, INT16_MIN, INT16_MAX};
-    static const uint8_t events[] = {4, 255};
-    static const int32_t indices[] = {-1, INT32_MIN, INT32_MAX, 77};
-    world w = tiny_world(words, 30);
-    rise_agent *const a = w.agent;
     risei_history *const h = &a->replay.history;
     risei_counters *const c = &a->counters;
     size_t const n = a->net.parameters, units = (size_t)(a->net.cell.units * h->lanes);
-    int64_t at;
     int i, lane = h->lanes - 1;
     for (i = 0; i < COUNT(odd); i++) {
         double const wide = (double)odd[i];
@@ -422,6 +419,13 @@ static void refuses_hostile_values(const char *words)
     hostile_double(a, &a->optimizer.power1, 1.5, "power");
     hostile_double(a, &a->optimizer.power2, -0.5, "power");
     hostile_double(a, &a->replay.top, -1, "priority");
+}
+static void refuses_hostile_counts(rise_agent *a)
+{
+    static const int64_t counts[] = {-1, INT64_MIN, INT64_MAX, (INT64_C(1) << 53) + 1};
+    risei_history *const h = &a->replay.history;
+    risei_counters *const c = &a->counters;
+    int i, lane = h->lanes - 1;
     for (i = 0; i < COUNT(counts); i++) {
         hostile_integer(a, &c->steps, counts[i], "steps");
         hostile_integer(a, &c->episodes, counts[i], "episodes");
@@ -430,9 +434,18 @@ static void refuses_hostile_values(const char *words)
         hostile_integer(a, &a->embedder.seen, counts[i], "seen");
         hostile_integer(a, &h->written[lane], counts[i], "number of frames");
     }
-    /* other slots are the newest and the oldest then */
+    /* other slots become the newest and the oldest */
     hostile_integer(a, &h->written[lane], h->written[lane] + 1, "");
     hostile_integer(a, &h->written[lane], h->written[lane] - 1, "");
+}
+static void refuses_hostile_slots(rise_agent *a, const char *words)
+{
+    static const int16_t actions[] = {-1, ACTIONS, INT16_MIN, INT16_MAX};
+    static const uint8_t events[] = {4, 255};
+    static const int32_t indices[] = {-1, INT32_MIN, INT32_MAX, 77};
+    risei_history *const h = &a->replay.history;
+    int64_t at;
+    int i, lane = h->lanes - 1;
     for (at = risei_history_oldest(h, lane); at < h->written[lane]; at++) {
         ptrdiff_t const slot = risei_slot(h, lane, at);
         double *const leaf = &a->replay.tree[slot];
@@ -447,18 +460,25 @@ static void refuses_hostile_values(const char *words)
         hostile_double(a, leaf, -1e-9, "priority");
         hostile_double(a, leaf, (double)NAN, "priority");
         hostile_double(a, leaf, HUGE_VAL, "priority");
-        hostile_double(a, leaf, DBL_MAX, "priority"); /* the sum of two would not be finite, */
-        hostile_double(a, leaf, 1e-300, "priority");  /* nor the ratio of two */
+        hostile_double(a, leaf, DBL_MAX, "priority"); /* the sum of two would be infinite, */
+        hostile_double(a, leaf, 1e-300, "priority");  /* or the ratio of two */
         if (!(*leaf > 0)) hostile_double(a, leaf, 1, "priority");
     }
-    rise_agent_destroy(a);
+}
+static void refuses_hostile_values(const char *words)
+{
+    world w = tiny_world(words, 30);
+    refuses_hostile_reals(w.agent);
+    refuses_hostile_counts(w.agent);
+    refuses_hostile_slots(w.agent, words);
+    rise_agent_destroy(w.agent);
     CHECK(toy_memory.held == 0);
 }
-/* Descriptions that are wrong, and right ones of other agents. */
-static void refuses_hostile_descriptions(void)
+/* Writes wrong descriptions, and valid ones of other agents. */
+static void hostile_descriptions_are_refused(void)
 {
     static const double odd[] = {-1, 0.5, 1e9, 1e300, -1e300, 4294967297.0};
-    world w = tiny_world("rise", 20);
+    world w = tiny_world("memory=rise", 20);
     rise_agent *const a = w.agent;
     rise_agent_desc machine = machine_for(RISE_SAVE_ALL);
     const risei_field *field;
@@ -485,7 +505,8 @@ static void refuses_hostile_descriptions(void)
             memcpy(&bits, &value, sizeof bits);
             put(&b, at, 8, bits);
             fix_sums(&b);
-            /* a description, but not of this agent, or too large a one: whatever comes of it must be in order */
+            /* a description of another agent, or one that is too large: it may load or not, but
+               safely */
             if (possible) {
                 rise_result const result = load(&other, &b, &machine, &error);
                 CHECK((result == RISE_OK) == (other != NULL));
@@ -517,10 +538,10 @@ static void refuses_hostile_descriptions(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* What the reader supplies */
 
-static void takes_its_machine(void)
+static void reader_supplies_the_memory(void)
 {
-    world w = tiny_world("rise user", 30);
-    buffer b = saved(w.agent, RISE_SAVE_ALL), policy = saved(w.agent, RISE_SAVE_POLICY);
+    world w = tiny_world("memory=rise embedding=user", 30);
+    buffer b = saved(w.agent, RISE_SAVE_ALL);
     size_t const bytes = w.agent->bytes;
     unsigned char *const block = (unsigned char *)malloc(bytes);
     rise_agent_desc machine = machine_for(RISE_SAVE_ALL);
@@ -544,12 +565,21 @@ static void takes_its_machine(void)
     CHECK(toy_memory.calls == calls && (unsigned char *)a >= block &&
           (unsigned char *)a < block + bytes && state_of(a) == state);
     rise_agent_destroy(a);
-    free(block);
-
     machine = machine_for(RISE_SAVE_ALL);
     toy_memory.refuse = 1;
     refused(&b, &machine, RISE_NO_MEMORY, "bytes");
     toy_memory.refuse = 0;
+    free(block);
+    free(b.data);
+}
+static void reader_supplies_the_machine(void)
+{
+    world w = tiny_world("memory=rise embedding=user", 30);
+    buffer b = saved(w.agent, RISE_SAVE_ALL), policy = saved(w.agent, RISE_SAVE_POLICY);
+    rise_agent_desc machine = machine_for(RISE_SAVE_ALL);
+    uint64_t const state = state_of(w.agent);
+    rise_agent *a;
+    rise_agent_destroy(w.agent);
     machine.embed_fn = NULL;
     refused(&b, &machine, RISE_BAD_DESC, "embed_fn");
     machine = machine_for(RISE_SAVE_ALL);
@@ -557,13 +587,22 @@ static void takes_its_machine(void)
     machine.isa = RISE_ISA_NEON;
     if (rise_kernels_of(RISE_ISA_NEON) == NULL) refused(&b, &machine, RISE_UNAVAILABLE, "isa");
     machine.isa = RISE_ISA_REF;
-    a = loaded(&b, &machine); /* goes on, on other kernels */
+    a = loaded(&b, &machine); /* continues on other kernels */
     CHECK(strcmp(a->device.kernels->name, "ref") == 0 &&
           (rise_kernels_of(RISE_ISA_AUTO)->fused == 0 || state_of(a) == state));
     rise_agent_destroy(a);
-
-    machine = machine_for(RISE_SAVE_POLICY); /* a whole agent's file serves a player, too */
-    a = loaded(&b, &machine);
+    free(b.data);
+    free(policy.data);
+}
+static void players_load_from_any_file(void)
+{
+    world w = tiny_world("memory=rise embedding=user", 30);
+    buffer b = saved(w.agent, RISE_SAVE_ALL), policy = saved(w.agent, RISE_SAVE_POLICY);
+    size_t const bytes = w.agent->bytes;
+    rise_agent_desc machine = machine_for(RISE_SAVE_POLICY);
+    rise_agent *a;
+    rise_agent_destroy(w.agent);
+    a = loaded(&b, &machine); /* a whole agent's file loads as a player too */
     CHECK(a->desc.players == 2 && a->bytes < bytes);
     rise_agent_destroy(a);
     machine.players = 5;
@@ -573,15 +612,18 @@ static void takes_its_machine(void)
     rise_agent_destroy(a);
     machine.players = 5000;
     refused(&policy, &machine, RISE_BAD_DESC, "players");
-    w = tiny_world("rise", 8);
     free(b.data);
-    b = saved(w.agent, RISE_SAVE_ALL);
-    a = loaded(&b, NULL); /* there need not be a machine */
+    free(policy.data);
+}
+static void machine_may_be_null(void)
+{
+    world w = tiny_world("memory=rise", 8);
+    buffer b = saved(w.agent, RISE_SAVE_ALL);
+    rise_agent *a = loaded(&b, NULL);
     CHECK(state_of(a) == state_of(w.agent));
     rise_agent_destroy(a);
     rise_agent_destroy(w.agent);
     free(b.data);
-    free(policy.data);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -595,16 +637,18 @@ static void check_no_leftover(void)
     CHECK(file == NULL);
     if (file != NULL) fclose(file);
 }
-static void keeps_the_old_file(void)
+static void failed_save_keeps_the_old_file(void)
 {
     static char endless[2000];
     rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
-    world w = tiny_world("rise", 20);
+    world w = tiny_world("memory=rise", 20);
     uint64_t const old = state_of(w.agent);
     rise_agent *a;
     rise_error error = {RISE_OK, ""};
     rise_agent_desc desc;
+#if LINKS
     FILE *file;
+#endif
     check_about("on disk");
     remove(PATH);
     CHECK(rise_agent_load(&a, PATH, NULL, &error) == RISE_IO && a == NULL &&
@@ -617,14 +661,14 @@ static void keeps_the_old_file(void)
     world_run(&w, 20);
 #if LINKS
     file = fopen("/dev/full", "wb");
-    /* what is written beside the file meets a full disk */
+    /* the temporary file meets a full disk */
     if (file != NULL && symlink("/dev/full", PATH ".new") == 0) {
         fclose(file);
         CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_IO &&
               strstr(error.text, PATH) != NULL);
         check_no_leftover();
         CHECK(symlink("/dev/full", PATH ".new") == 0);
-        /* small enough to show only when flushed */
+        /* so small that it shows at the flush */
         CHECK(rise_agent_save(w.agent, RISE_SAVE_POLICY, PATH, &error) == RISE_IO);
         check_no_leftover();
         CHECK(rise_agent_load(&a, PATH, &machine, &error) == RISE_OK && state_of(a) == old);
@@ -640,7 +684,8 @@ static void keeps_the_old_file(void)
     rise_agent_destroy(w.agent);
     w.agent = a;
     world_run(&w, 5);
-    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) == RISE_OK); /* over the old one */
+    /* replaces the old file */
+    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) == RISE_OK);
     CHECK(rise_agent_load(&a, PATH, &machine, NULL) == RISE_OK && state_of(a) == state_of(w.agent));
     rise_agent_destroy(a);
     CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, "files_test.none/x.rise", &error) == RISE_IO &&
@@ -648,8 +693,24 @@ static void keeps_the_old_file(void)
     memset(endless, 'x', sizeof endless - 1);
     CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, endless, &error) == RISE_IO &&
           strstr(error.text, "path") != NULL);
-
-    CHECK(rise_agent_peek(&desc, PATH, &error) == RISE_OK); /* what would it take? */
+    remove(PATH);
+    rise_agent_destroy(w.agent);
+}
+/* Peeking tells how many bytes an agent needs. */
+static void peek_reads_the_description(void)
+{
+    rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
+    world w = tiny_world("memory=rise", 20);
+    rise_agent *a;
+    rise_error error = {RISE_OK, ""};
+    rise_agent_desc desc;
+    FILE *file;
+    check_about("on disk");
+    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_OK);
+    CHECK(rise_agent_load(&a, PATH, &machine, &error) == RISE_OK);
+    rise_agent_destroy(w.agent);
+    w.agent = a;
+    CHECK(rise_agent_peek(&desc, PATH, &error) == RISE_OK);
     CHECK(rise_agent_bytes(&desc, &error) == w.agent->bytes);
     desc.isa = w.agent->desc.isa, desc.threads = w.agent->desc.threads,
     desc.embed_fn = w.agent->desc.embed_fn;
@@ -662,7 +723,7 @@ static void keeps_the_old_file(void)
     }
     CHECK(rise_agent_peek(&desc, PATH, &error) == RISE_BAD_FILE &&
           strstr(error.text, "description") != NULL);
-    file = fopen(PATH, "wb"); /* nothing at all */
+    file = fopen(PATH, "wb"); /* an empty file */
     if (CHECK(file != NULL)) fclose(file);
     CHECK(rise_agent_peek(&desc, PATH, &error) == RISE_BAD_FILE && error.text[0] != '\0');
     CHECK(rise_agent_load(&a, PATH, NULL, &error) == RISE_BAD_FILE && a == NULL);
@@ -672,7 +733,7 @@ static void keeps_the_old_file(void)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Fuzz: files damaged at random, half of them with right checksums, and then used if they were taken */
+/* Fuzz: files damaged at random, half of them with correct checksums; those that load are used */
 
 static uint64_t fuzz_draw(risei_random *dice, uint64_t n)
 {
@@ -704,7 +765,7 @@ static void mutate(buffer *b, const buffer *other, risei_random *dice)
                                    UINT64_C(0x7FFFFFFFFFFFFFFF),
                                    UINT64_C(0xFFFFFFFFFFFFFFFF)};
     static const int widths[] = {1, 2, 4, 8};
-    /* where the description is */
+    /* in the description */
     size_t const near_front = fuzz_draw(dice, 3) == 0 && b->size > 500 ? 500 : b->size;
     size_t const at = (size_t)fuzz_draw(dice, near_front);
     int const width = widths[fuzz_draw(dice, 4)];
@@ -719,7 +780,7 @@ static void mutate(buffer *b, const buffer *other, risei_random *dice)
             put(b, at / (size_t)width * (size_t)width, width,
                 odd[fuzz_draw(dice, sizeof odd / sizeof *odd)]);
         break;
-    case 5: /* a part of another file, or of this one, elsewhere */
+    case 5: /* a part of another file, or of this one from elsewhere */
         from = (size_t)fuzz_draw(dice, other->size);
         count = 1 + (size_t)fuzz_draw(dice, 64);
         if (count > other->size - from) count = other->size - from;
@@ -727,14 +788,14 @@ static void mutate(buffer *b, const buffer *other, risei_random *dice)
         memcpy(b->data + at, other->data + from, count);
         break;
     case 6: b->data[at] = (unsigned char)(b->data[at] + 1); break;
-    default: /* cut short, the header being told or not */
+    default: /* cut short, with or without a corrected header */
         if (fuzz_draw(dice, 8) != 0) break;
         b->size = at + 1;
         if (at > TABLE && fuzz_draw(dice, 2)) put(b, 16, 8, b->size);
         break;
     }
 }
-/* An agent out of a doubtful file must work as any other. */
+/* An agent from a mutated file must work like any other. */
 static void put_to_work(rise_agent *a)
 {
     const rise_agent_desc *d = rise_agent_query(a);
@@ -788,13 +849,15 @@ static void put_to_work(rise_agent *a)
 }
 static void fuzz(long rounds, uint64_t seed)
 {
-    static const char *const words[] = {"rise",
-                                        "none games masks",
-                                        "full gru feed",
-                                        "rise gru carry games conv",
-                                        "rise user f32 norm",
-                                        "none iqn noisy units spectral munchausen",
-                                        "rise c51 units noisy soft"};
+    static const char *const words[] = {
+        "memory=rise",
+        "memory=none environments=3 action_masks=1",
+        "memory=full cell=gru feed_action=1",
+        "memory=rise cell=gru carry_state=1 environments=3 embedding=conv",
+        "memory=rise embedding=user embedding_f32=1 layer_norm=1",
+        "memory=none head=iqn noisy=1 residual spectral_norm=1 munchausen=1",
+        "memory=rise head=c51 residual noisy=1 target_rate=0.3",
+    };
     buffer files[COUNT(words) * KINDS];
     risei_random dice = risei_stream(seed, 1);
     long taken = 0, i;
@@ -827,45 +890,80 @@ static void fuzz(long rounds, uint64_t seed)
         CHECK(toy_memory.held == 0);
         free(b.data);
     }
-    printf("fuzz: %ld files, of which %ld were taken\n", rounds, taken);
+    check_note("%ld files, %ld loaded", rounds, taken);
     while (n-- > 0) free(files[n].data);
 }
 
-int main(int argc, char **argv)
+static const char *const kinds_of_agent[] = {
+    "memory=rise",
+    "memory=rise cell=gru fusion=gate embedding_f32=1 environments=3 feed_action=1 carry_state=1",
+    "memory=none action_masks=1",
+    "memory=full environments=3",
+    "memory=rise embedding=user",
+    "memory=rise cell=gru embedding=conv layer_norm=1",
+    "memory=rise embedding=sparse plain no_double=1",
+    "memory=rise embedding=downsample",
+    "memory=full cell=gru fusion=sum feed_action=1",
+    "memory=none head=iqn noisy=1 environments=3",
+    "memory=rise head=c51 residual spectral_norm=1 embedding=conv",
+    "memory=full munchausen=1 noisy=1 residual spectral_norm=1 target_rate=0.3",
+};
+static void same_state_gives_the_same_bytes(void)
 {
-    static const char *const words[] = {"rise",
-                                        "rise gru gate f32 games feed carry",
-                                        "none masks",
-                                        "full games",
-                                        "rise user",
-                                        "rise gru conv norm",
-                                        "rise sparse plain single",
-                                        "rise downsample",
-                                        "full gru sum feed",
-                                        "none iqn noisy games",
-                                        "rise c51 units spectral conv",
-                                        "full munchausen noisy units spectral soft"};
-    int i, kind;
-    if (argc > 1) {
-        fuzz(strtol(argv[1], NULL, 10), argc > 2 ? strtoul(argv[2], NULL, 10) : 1);
-        return check_done();
-    }
-    for (i = 0; i < COUNT(words); i++) writes_the_same(words[i]);
-    writes_little_endian();
+    int i;
+    for (i = 0; i < COUNT(kinds_of_agent); i++) writes_the_same(kinds_of_agent[i]);
+}
+static void failed_writes_are_reported(void)
+{
+    int kind;
     for (kind = 0; kind < KINDS; kind++) says_that_writing_failed(kind);
-    saves_no_nonsense();
-    notices_damage("rise", RISE_SAVE_POLICY);
-    notices_damage("none alone", RISE_SAVE_ALL);
-    notices_damage("rise", RISE_SAVE_AGENT);
+}
+static void damage_is_noticed(void)
+{
+    notices_damage("memory=rise", RISE_SAVE_POLICY);
+    notices_damage("memory=none frame_stack=1", RISE_SAVE_ALL);
+    notices_damage("memory=rise", RISE_SAVE_AGENT);
+}
+static void wrong_headers_are_refused(void)
+{
+    int kind;
     for (kind = 0; kind < KINDS; kind++) minds_the_header(kind);
-    refuses_hostile_values("rise");
-    refuses_hostile_values("rise gru games carry");
-    refuses_hostile_values("none");
-    refuses_hostile_values("none iqn noisy units spectral");
-    refuses_hostile_descriptions();
-    takes_its_machine();
-    keeps_the_old_file();
-    fuzz(2000 / check_share, 1);
-    CHECK(toy_memory.held == 0);
-    return check_done();
+}
+static void hostile_values_are_refused(void)
+{
+    refuses_hostile_values("memory=rise");
+    refuses_hostile_values("memory=rise cell=gru environments=3 carry_state=1");
+    refuses_hostile_values("memory=none");
+    refuses_hostile_values("memory=none head=iqn noisy=1 residual spectral_norm=1");
+}
+static long fuzz_rounds = 2000 / check_share;
+static uint64_t fuzz_seed = 1;
+static void mutated_files_do_no_harm(void) { fuzz(fuzz_rounds, fuzz_seed); }
+
+static const check_test tests[] = {
+    TEST(same_state_gives_the_same_bytes),
+    TEST(numbers_are_little_endian),
+    TEST(failed_writes_are_reported),
+    TEST(nonsense_is_not_saved),
+    TEST(damage_is_noticed),
+    TEST(wrong_headers_are_refused),
+    TEST(hostile_values_are_refused),
+    TEST(hostile_descriptions_are_refused),
+    TEST(reader_supplies_the_memory),
+    TEST(reader_supplies_the_machine),
+    TEST(players_load_from_any_file),
+    TEST(machine_may_be_null),
+    TEST(failed_save_keeps_the_old_file),
+    TEST(peek_reads_the_description),
+    TEST(mutated_files_do_no_harm),
+};
+int main(int count, char **arguments)
+{
+    if (count > 3 && strcmp(arguments[1], "--fuzz") == 0) {
+        fuzz_rounds = strtol(arguments[2], NULL, 10);
+        fuzz_seed = strtoul(arguments[3], NULL, 10);
+        count -= 3, arguments += 3;
+    }
+    check_state.after = check_memory;
+    return CHECK_MAIN(count, arguments, tests);
 }

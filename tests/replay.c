@@ -1,8 +1,9 @@
-/*  Replay against an oracle that forgets nothing: every moment of every game is kept in plain arrays, and what replay may
-    sample, and what it must then hand out, is worked out from them each time anew.
-        cc -O2 tests/replay.c -o replay -lm && ./replay
-    `./replay all` walks through every history of 12 events where it otherwise stops at 9, and plays all games where it otherwise
-    plays a third of them (a minute). */
+/* Tests replay against an oracle that forgets nothing. The oracle keeps every moment of every game
+   in plain arrays. From these it computes anew, each time, what replay may sample and what a sample
+   must contain.
+       cc -O2 tests/replay.c -o replay -lm && ./replay
+   `./replay --all` tries every history of 12 events instead of 9, and plays all games instead of a
+   third of them (a minute). */
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 #include "check.h"
@@ -12,7 +13,7 @@ enum { LANES = 3, ACTIONS = 9, EMBEDDING = 3, MOST = 14, BATCH = 5, IMAGE = 4 * 
 static int all;
 static risei_random dice;
 static long configurations, appends, compared, differences;
-/* the plain ones and the fastest: asking for them takes longer than what they do */
+/* REF and the fastest kernels, looked up once because the lookup takes longer than their work */
 static const rise_kernels *stackers[2];
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -21,35 +22,36 @@ static const rise_kernels *stackers[2];
 typedef struct setup {
     rise_memory memory;
     int feed, stack, window, n, lanes, capacity;
-    int length, end; /* frames of an episode, 0: at random; how it ends: see next_event */
+    int length, end; /* frames of an episode (0: random); how it ends, see next_event */
     int width, height, channels;
 } setup;
 
-/* One frame of a game, known by lane, episode and step. */
+/* One frame of a game. Its lane, episode and step identify it. */
 typedef struct moment {
     int lane, episode, step, action;
     rise_event event;
-    float q[ACTIONS]; /* agents: what acting saw there */
+    float q[ACTIONS]; /* with an agent: the values that acting computed */
 } moment;
 
 typedef struct life {
     moment *at;
-    int count, room, left; /* left: frames to come in this episode, by the schedule */
+    int count, room, left; /* left: frames that this episode still has */
 } life;
 
 static life lives[LANES];
 
-/* Mistakes that others made. Emulated in the oracle one by one, each must show as a difference. */
+/* Mistakes seen in other implementations. The oracle makes them one by one, and each must show as a
+   difference. */
 typedef enum bug {
     NO_BUG,
-    RESET_FRAME,  /* what follows a truncation is taken from the next episode */
+    RESET_FRAME,  /* the frame after a truncation is taken from the next episode */
     GAMMA,        /* discount in place of discount^steps */
     TERMINAL,     /* a truncation does not bootstrap */
-    CUT_UNSEEN,   /* an episode that is cut goes on into the next */
-    REWARD_EARLY, /* sums the rewards that came with the frames acted upon */
-    HASTY,        /* one step of future is enough */
-    CROSSING,     /* stack and window reach into the episode before */
-    OVERWRITTEN,  /* stack and window reach over the write position */
+    CUT_UNSEEN,   /* an episode without a last event continues into the next one */
+    REWARD_EARLY, /* sums the rewards that arrived with the frames acted upon */
+    HASTY,        /* one known future step is enough */
+    CROSSING,     /* stack and window reach into the previous episode */
+    OVERWRITTEN,  /* stack and window reach across the write position */
     BUGS
 } bug;
 static const char *const bug_names[BUGS] = {"",         "reset frame", "gamma",
@@ -70,7 +72,7 @@ static void differ(const setup *s, const char *what, int lane, int at)
 static uint8_t pixel(const moment *m, int i)
 {
     int const id[3] = {m->lane, m->episode, m->step};
-    return (uint8_t)(1 + id[i % 3] + 16 * i); /* never 0: that is what was never written */
+    return (uint8_t)(1 + id[i % 3] + 16 * i); /* never 0, which marks what was never written */
 }
 static float number(const moment *m, int i)
 {
@@ -95,13 +97,13 @@ static int ended(const life *l, int at)
     return l->at[at].event >= RISE_TERMINATED ||
            (at + 1 < l->count && l->at[at + 1].event == RISE_FIRST && oracle_bug != CUT_UNSEEN);
 }
-/* The frame that stands `back` places before `at` in a stack. */
+/* Returns the frame `back` places before `at` in a stack. */
 static int stacked(const life *l, int at, int back)
 {
     if (oracle_bug == CROSSING && at >= back) return at - back;
     return together(l, at, at - back) ? at - back : at - l->at[at].step;
 }
-/* The oldest moment that learning from `at` looks at. */
+/* Returns the oldest moment that learning from `at` reads. */
 static int oldest(const setup *s, const life *l, int at)
 {
     int const frames = s->memory == RISE_MEMORY_NONE ? 1 : s->window;
@@ -145,7 +147,8 @@ static answer ask(const setup *s, const life *l, int at)
     return a;
 }
 
-/* Is this image the stack of `at`, within a border of zeros? Of no slot (-1): all zeros. */
+/* Returns whether the image is the stack of slot `at`, or all zeros if `at` is -1. The padding must
+   be zero. */
 static int same_stack(const setup *s, const life *l, int at, const risei_image *image,
                       const float *seen)
 {
@@ -167,7 +170,8 @@ static int same_stack(const setup *s, const life *l, int at, const risei_image *
     }
     return 1;
 }
-/* Is this what enters the cell at `at`? Of no slot (-1): all zeros. `size`: 0 where the embedding is the network's own. */
+/* Returns whether x is the cell's input at slot `at`, or all zeros if `at` is -1. `size` is 0 where
+   the network computes the embedding. */
 static int same_input(const life *l, int at, int size, int extras, const rise_real *x)
 {
     int i;
@@ -191,7 +195,8 @@ static int same_masks(const risei_history *h, const life *l, int lane, int at)
     return 1;
 }
 
-/* The stack of frames that begins at frames[0], as the first layer sees it, is that of slot `at`, black where at < 0. */
+/* Returns whether the stack that starts at frames[0], as the first layer reads it, is that of slot
+   `at`, or all zeros if `at` < 0. */
 static int same_frames(const setup *s, const life *l, int at, const rise_kernels *k,
                        const uint8_t *const *frames)
 {
@@ -199,12 +204,13 @@ static int same_frames(const setup *s, const life *l, int at, const rise_kernels
     risei_input input;
     rise_real seen[IMAGE];
     input.images = NULL, input.frames = frames, input.stack = s->stack;
-    memset(seen, 1, sizeof seen); /* what was there before */
+    memset(seen, 1, sizeof seen); /* memory that is not zeroed */
     risei_input_stack(k, &input, 0, 1, &image, seen);
     return same_stack(s, l, at, &image, seen);
 }
 
-/* How closely to look: which slots can be sampled, what transitions they are, and what learning reads of them. */
+/* What to compare: which slots can be sampled, their transitions, and what learning reads of
+   them. */
 enum { LEAVES, TRANSITIONS, CONTENTS };
 
 static void look_into(const setup *s, const risei_replay *r, int lane, int at, const answer *a,
@@ -237,7 +243,7 @@ static void look_into(const setup *s, const risei_replay *r, int lane, int at, c
         if (!same_input(l, w, h->size, extras, x)) differ(s, "input", lane, at);
     }
 }
-/* All slots of a lane: those that can be sampled are exactly those that may. */
+/* Compares all slots of a lane: replay and oracle can sample the same slots. */
 static void look(const setup *s, const risei_replay *r, int lane, int closely)
 {
     const life *l = &lives[lane];
@@ -260,7 +266,8 @@ static void look(const setup *s, const risei_replay *r, int lane, int closely)
 
 static int below(int n) { return risei_below(&dice, n); }
 
-/* 0: terminated, 1: truncated, 2: cut by an early first frame, 3: all of these. An episode of one frame can only be cut. */
+/* Returns the next event. `end` 0: terminated, 1: truncated, 2: cut by an early first frame, 3: all
+   of these. An episode of one frame can only be cut. */
 static rise_event next_event(const setup *s, int lane)
 {
     life *l = &lives[lane];
@@ -307,7 +314,8 @@ static void show(const setup *s, const moment *m, uint8_t *frame, rise_real *emb
     for (i = 0; i < EMBEDDING; i++) embedding[i] = number(m, i);
     for (i = 0; i < ACTIONS; i++) allowed[i] = (uint8_t)(may(m, i) ? 200 : 0);
 }
-/* One event, without an agent. The reward of a first frame is to be ignored, so it is a NaN. */
+/* Appends one event without an agent. The reward of a first frame is NaN, because it must be
+   ignored. */
 static void live(const setup *s, risei_replay *r, int lane, rise_event event)
 {
     const moment *m = remember(lane, event);
@@ -330,7 +338,7 @@ static setup plain(int capacity, int stack, int n)
     s.width = 2, s.height = 1, s.channels = 2;
     return s;
 }
-/* In a block of its own, of exactly its size. `f32` is how embeddings are kept. */
+/* Creates a replay in a block of exactly its size. With `f32`, embeddings are 32-bit floats. */
 static unsigned char *make(const setup *s, risei_replay *r, int f32, size_t *bytes)
 {
     rise_agent_desc d;
@@ -343,7 +351,7 @@ static unsigned char *make(const setup *s, risei_replay *r, int f32, size_t *byt
     d.feed_action = s->feed;
     r->reach = risei_reach(&d);
     r->n_step = s->n;
-    r->discount = 0.5; /* so that all sums are exact */
+    r->discount = 0.5; /* makes all sums exact */
     r->history.lanes = s->lanes, r->history.capacity = s->capacity;
     r->history.frame_bytes = s->width * s->height * s->channels;
     r->history.size = s->memory == RISE_MEMORY_RISE ? EMBEDDING : 0;
@@ -362,9 +370,9 @@ static unsigned char *make(const setup *s, risei_replay *r, int f32, size_t *byt
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Every small case */
+/* All small cases */
 
-/* Every history of `depth` more events, depth first; replay is put back after each. */
+/* Tries every history of `depth` more events, depth first. Replay is restored after each. */
 static void every_history(const setup *s, risei_replay *r, unsigned char *block, size_t bytes,
                           int depth)
 {
@@ -383,7 +391,7 @@ static void every_history(const setup *s, risei_replay *r, unsigned char *block,
         *r = before;
     }
 }
-static void test_histories(int depth)
+static void histories_case(int depth)
 {
     int capacity, stack, n;
     for (capacity = 1; capacity <= 7; capacity++)
@@ -400,7 +408,8 @@ static void test_histories(int depth)
     CHECK(differences == 0);
 }
 
-/* Several times around the ring. Everything is looked into now and then, at all phases of the ring in turn. */
+/* Plays a game several times around the ring. Now and then compares everything, at all phases of
+   the ring in turn. */
 static void play(const setup *s, int f32)
 {
     int const ticks = 3 * s->capacity + 2;
@@ -416,7 +425,8 @@ static void play(const setup *s, int f32)
 }
 typedef void (*setup_fn)(const setup *s, int turn);
 
-/* Each kind of memory with each stack, window and n; NONE has neither window nor fed actions. */
+/* Calls fn for each kind of memory with each stack, window and n. NONE has no window and feeds no
+   actions. */
 static void each_reader(setup_fn fn)
 {
     setup s = plain(1, 1, 1);
@@ -432,7 +442,8 @@ static void each_reader(setup_fn fn)
                     if (turn++ % check_share == 0) fn(&s, turn - 1);
                 }
 }
-/* A third of all games with each reader, another third with the next; or all of them. */
+/* Plays a third of all games with each reader, a different third with the next reader; or all
+   games. */
 static void each_game(const setup *reader, int turn)
 {
     setup s = *reader;
@@ -445,13 +456,14 @@ static void each_game(const setup *reader, int turn)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Agents: what learning gathers, and that it sees what acting saw */
+/* Agents: learning gathers what the oracle says, and computes what acting computed */
 
 static void embed(void *user, const uint8_t *frame, float *embedding, int size)
 {
     int i;
     (void)user;
-    for (i = 0; i < size; i++) embedding[i] = (float)(uint8_t)(frame[i] - 16 * i); /* as number() */
+    /* the same as number() */
+    for (i = 0; i < size; i++) embedding[i] = (float)(uint8_t)(frame[i] - 16 * i);
 }
 static rise_agent_desc describe(const setup *s, int turn)
 {
@@ -474,7 +486,8 @@ static rise_agent_desc describe(const setup *s, int turn)
     d.epsilon_start = d.epsilon_end = 0.5;
     return d;
 }
-/* One row of a batch, as the network will read it. A row has no entries before its window starts, or zeros. */
+/* Compares one row of a batch with the oracle. Before its window starts, a row has no entries, or
+   zeros. */
 static void gathered(const setup *s, const rise_agent *a, int row, int lane, int at,
                      const answer *e)
 {
@@ -508,8 +521,9 @@ static void gathered(const setup *s, const rise_agent *a, int row, int lane, int
     if (wrong > 0) differ(s, "gathered window", lane, at);
     if (q->first[row] != first) differ(s, "start of the window", lane, at);
 }
-/* Q of states comes out bit for bit as it did in acting, and so does that of next states: `alone` [row][ACTIONS], as the target
-   network reads them, after a window of their own; behind the states, where the union of both windows is no longer. */
+/* Compares Q of states and of next states with those of acting, bit for bit. `alone` [row][ACTIONS]
+   holds Q of next states after a window of their own, as the target network computes them. Q of
+   next states after the states' window is compared where both windows together are not longer. */
 static void remembered(const setup *s, const rise_agent *a, int row, int lane, int at,
                        const answer *e, const rise_real *alone)
 {
@@ -540,7 +554,7 @@ static void gather(const setup *s, rise_agent *a)
     }
     if (strange > 0) differ(s, "drawn", 0, 0);
     if (strange > 0 || oracle_bug != NO_BUG) return;
-    /* as the target network runs */
+    /* as the target network is run */
     risei_forward_batch(a, RISEI_TARGET, a->desc.batch, 2 * a->desc.batch);
     memcpy(target, a->pass.q, (size_t)(a->desc.batch * ACTIONS) * sizeof *target);
     risei_forward_batch(a, RISEI_LEARN, 0, 2 * a->desc.batch);
@@ -589,13 +603,14 @@ static void play_agent(const setup *s, int turn)
         differ(s, "number of episodes", 0, tick);
     rise_agent_destroy(a);
 }
-/* Each reader with the least replay it may have and with more, in games that differ from one to the next. */
+/* Plays agents with each reader, with the smallest replay and with a larger one. The games differ
+   from one reader to the next. */
 static void each_agent(const setup *reader, int turn)
 {
     setup s = *reader;
     rise_agent_desc const d = describe(&s, 0);
     int more;
-    turn += turn / 4; /* which n does not decide the rest */
+    turn += turn / 4; /* so that n does not decide the rest */
     s.width = 3, s.height = 2;
     for (more = 0; more <= 1; more++, turn++) {
         s.channels = 1 + turn % 2;
@@ -606,8 +621,8 @@ static void each_agent(const setup *reader, int turn)
     }
 }
 
-/* Each mistake, once, where it can show. */
-static void test_bugs(void)
+/* Makes each mistake once, in a game where it shows. */
+static void known_mistakes_are_noticed(void)
 {
     setup s = plain(9, 3, 3);
     int i;
@@ -635,7 +650,7 @@ static void test_bugs(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Priorities */
 
-/* The sum that a binary tree has above these leaves, of which those from `count` on are 0. */
+/* Returns the sum of the leaves as a binary tree adds them; leaves from `count` on are 0. */
 static double binary_sum(const double *leaf, int64_t width, int64_t count)
 {
     if (count <= 0) return 0;
@@ -647,7 +662,8 @@ static ptrdiff_t tree_slots(const risei_replay *r)
 {
     return (ptrdiff_t)r->history.lanes * r->history.capacity;
 }
-/* Each entry is the sum of the leaves beneath, bit for bit in the order of a binary tree, and `ready` counts the leaves. */
+/* Returns whether each entry is the sum of its leaves, bit for bit in the order of a binary tree,
+   and `ready` counts the leaves. */
 static int tree_sound(const risei_replay *r)
 {
     ptrdiff_t const slots = tree_slots(r);
@@ -673,8 +689,9 @@ static ptrdiff_t tree_find(const risei_replay *r, double mass)
     return found;
 }
 
-/* Whole numbers are summed without rounding: each half and each whole mass has one right leaf. */
-static void test_tree_exactly(void)
+/* Whole numbers are summed without rounding, so each whole or half mass has exactly one right
+   leaf. */
+static void tree_finds_every_leaf_exactly(void)
 {
     int slots, i, mass;
     for (slots = 1; slots <= 80; slots++) {
@@ -692,7 +709,7 @@ static void test_tree_exactly(void)
         CHECK(wrong == 0 && risei_tree_total(&r) == sum && tree_sound(&r));
         for (i = 0; i < slots; i++) risei_tree_set(&r, i, 0);
         CHECK(r.ready == 0 && risei_tree_total(&r) == 0);
-        for (i = 0; i < slots; i++) { /* a single one is found from everywhere */
+        for (i = 0; i < slots; i++) { /* a single leaf is found by any mass */
             risei_tree_set(&r, i, 0.1);
             CHECK(tree_find(&r, 0) == i && tree_find(&r, 0.1) == i && tree_find(&r, 0.05) == i);
             risei_tree_set(&r, i, 0);
@@ -700,8 +717,9 @@ static void test_tree_exactly(void)
         free(block);
     }
 }
-/* Priorities over sixteen decades, two thirds of them zero, with masses that rounding has pushed as far as it can. */
-static void test_tree_draws(void)
+/* Priorities over sixteen decades, two thirds of them zero. Masses include those that rounding
+   moves furthest. */
+static void tree_survives_rounding(void)
 {
     setup const s = plain(1000, 1, 1);
     risei_replay r;
@@ -728,7 +746,7 @@ static void test_tree_draws(void)
         case 2: mass = total * (1 - DBL_EPSILON / 2); break;
         case 3: mass = total; break;
         case 4: mass = nextafter(total, 0); break;
-        /* the first that is not in the left half */
+        /* the first mass in the right half */
         case 5: mass = binary_sum(r.tree, 512, 512); break;
         case 6: mass = (31 + (1 - 1.0 / 16777216)) * (total / 32); break;
         default: mass = (double)risei_uniform(&dice) * total; break;
@@ -745,7 +763,8 @@ static void test_tree_draws(void)
     free(block);
 }
 
-/* Two wraps of three games with a priority of its own for each transition, and then some more frames. */
+/* Plays three games for two wraps, gives each transition its own priority, and plays some more
+   frames. */
 static unsigned char *played(setup *s, risei_replay *r)
 {
     unsigned char *block;
@@ -767,9 +786,9 @@ static unsigned char *played(setup *s, risei_replay *r)
     }
     return block;
 }
-/* Pearson's statistic of frequencies against leaves. A right sampler stays within 5 of its standard deviations; one that
-   stratifies stays below. */
-static void test_frequencies(int count)
+/* Pearson's chi-square of frequencies against leaves. For a right sampler it is within 5 standard
+   deviations, and lower if the sampler stratifies. */
+static void frequency_case(int count)
 {
     double const draws = 256000;
     static risei_transition out[32];
@@ -796,7 +815,7 @@ static void test_frequencies(int count)
     CHECK(degrees > 50 && degrees < 118);
     CHECK(chi < degrees + 5 * sqrt(2 * degrees));
     CHECK(chi > degrees - 5 * sqrt(2 * degrees) || count > 1);
-    for (chi = 0, i = 1; i < 120; i++) { /* the control: a neighbour's frequencies are not these */
+    for (chi = 0, i = 1; i < 120; i++) { /* control: a neighbour's frequencies do not fit */
         double const expected = draws * leaf(&r, i) / risei_tree_total(&r);
         double const off = (double)seen[i - 1] - expected;
         if (expected > 0) chi += off * off / expected;
@@ -805,8 +824,8 @@ static void test_frequencies(int count)
     check_about("%s", "");
     free(block);
 }
-/* One from each equal share of the total. */
-static void test_strata(void)
+/* One sample comes from each equal share of the total. */
+static void samples_are_stratified(void)
 {
     risei_transition out[32];
     setup s;
@@ -829,8 +848,8 @@ static void test_strata(void)
     free(block);
 }
 
-/* The priority that a td error gives, through all tables; and what must not get in. */
-static void test_updates(const rise_kernels *k)
+/* TD errors give the right priorities on all kernels; errors that are not finite are refused. */
+static void update_case(const rise_kernels *k)
 {
     const float odd[] = {NAN, -NAN, HUGE_VALF, -HUGE_VALF};
     static const float good[] = {0, 1e-6f, -1e-6f, 0.5f, -0.5f, 1, -3, 100, 1e10f, -1e10f};
@@ -860,23 +879,25 @@ static void test_updates(const rise_kernels *k)
         for (i = 0; i < 9; i++)
             CHECK_NEAR(leaf(&r, (ptrdiff_t)i), pow(fabs((double)good[i]) + 0.001, exponents[e]),
                        2e-6);
-        CHECK(leaf(&r, 9) == 0); /* what cannot be sampled gets no priority */
+        CHECK(leaf(&r, 9) == 0); /* a slot that cannot be sampled gets no priority */
         CHECK(leaf(&r, 1) == leaf(&r, 2) && leaf(&r, 3) == leaf(&r, 4));
         CHECK_NEAR(r.top, exponents[e] > 0 ? pow(1e10, exponents[e]) : 1, 2e-6);
         top = r.top;
-        live(&s, &r, 0, RISE_MIDDLE); /* gives slot 39, which lies at 9, its future */
+        live(&s, &r, 0, RISE_MIDDLE); /* completes slot 39, which is stored at 9 */
         CHECK(leaf(&r, 9) == 0 || leaf(&r, 9) == top);
         live(&s, &r, 0, RISE_MIDDLE);
-        CHECK(leaf(&r, 10) == top); /* new: the largest so far, as it is: no exponent once more */
+        /* a new transition has the largest priority so far, and no exponent is applied to it
+           again */
+        CHECK(leaf(&r, 10) == top);
         CHECK(tree_sound(&r));
-        for (i = 0; i < 3; i++) { /* the same error gives the same priority, however often */
+        for (i = 0; i < 3; i++) { /* the same error always gives the same priority */
             double const once = leaf(&r, 3);
             t[0] = risei_replay_transition(&r, 3);
             td[0] = -0.5f;
             risei_replay_update(&r, k, 1, t, td, exponents[e], work);
             CHECK(leaf(&r, 3) == once);
         }
-        for (i = 0; i < 4; i++) { /* refused, and its neighbours in the batch are not */
+        for (i = 0; i < 4; i++) { /* refused, without effect on its neighbours in the batch */
             double const mine = leaf(&r, 4);
             t[0] = risei_replay_transition(&r, 4), t[1] = risei_replay_transition(&r, 5);
             td[0] = odd[i], td[1] = (rise_real)(2 + i);
@@ -889,8 +910,8 @@ static void test_updates(const rise_kernels *k)
     }
     check_about("%s", "");
 }
-/* An update that comes after its slot was overwritten, or lost its past, is dropped. */
-static void test_stale(void)
+/* An update is dropped if its slot was overwritten or has lost its past. */
+static void stale_updates_are_dropped(void)
 {
     const rise_kernels *k = rise_kernels_of(RISE_ISA_AUTO);
     setup const s = plain(10, 3, 2);
@@ -902,13 +923,13 @@ static void test_stale(void)
     int tick;
     for (tick = 0; tick < 9; tick++) live(&s, &r, 0, tick == 0 ? RISE_FIRST : RISE_MIDDLE);
     t[0] = risei_replay_transition(&r, 0), t[1] = risei_replay_transition(&r, 2);
-    /* slot 0 goes, and with it the past of 1 and 2 */
+    /* overwrites slot 0, so slots 1 and 2 lose their past */
     for (tick = 0; tick < 2; tick++) live(&s, &r, 0, RISE_MIDDLE);
     CHECK(t[0].priority == 1 && t[1].priority == 1 && leaf(&r, 2) == 0 && leaf(&r, 3) == 1);
     memcpy(old, r.tree, sizeof old);
     risei_replay_update(&r, k, 2, t, td, 1, work);
     CHECK(memcmp(old, r.tree, sizeof old) == 0 && r.top == 1);
-    /* both are other transitions now, that can be sampled */
+    /* both slots hold other transitions now */
     for (tick = 0; tick < 9; tick++) live(&s, &r, 0, RISE_MIDDLE);
     CHECK(leaf(&r, 0) == 0 && leaf(&r, 2) == 1);
     memcpy(old, r.tree, sizeof old);
@@ -916,8 +937,9 @@ static void test_stale(void)
     CHECK(memcmp(old, r.tree, sizeof old) == 0 && r.top == 1);
     free(block);
 }
-/* A priority stays until the next update, whatever comes after it: frames, and an end that completes what is not yet complete. */
-static void test_kept(void)
+/* A priority stays until the next update, also when frames follow or an end completes other
+   slots. */
+static void priorities_are_kept(void)
 {
     setup const s = plain(10, 1, 3);
     rise_real const td = 7;
@@ -928,7 +950,8 @@ static void test_kept(void)
         risei_transition t;
         unsigned char *block = make(&s, &r, 0, NULL);
         for (tick = 0; tick < 5; tick++) live(&s, &r, 0, tick == 0 ? RISE_FIRST : RISE_MIDDLE);
-        for (tick = 0; tick < 2; tick++) { /* 0 and 1 have three steps of future, 2 has two */
+        /* slots 0 and 1 have three future steps, slot 2 has two */
+        for (tick = 0; tick < 2; tick++) {
             t = risei_replay_transition(&r, tick);
             risei_replay_update(&r, rise_kernels_of(RISE_ISA_REF), 1, &t, &td, 1, &work);
         }
@@ -941,8 +964,9 @@ static void test_kept(void)
     }
     check_about("%s", "");
 }
-/* (N p / total)^-exponent over its maximum, which is that of the least p: N and the total cancel. */
-static void test_weights(const rise_kernels *k)
+/* Weights are (N p / total)^-exponent divided by their maximum. The smallest p has the maximum, so
+   N and the total cancel. */
+static void weights_case(const rise_kernels *k)
 {
     enum { COUNT = 37 };
     static const double exponents[] = {0, 0.4, 1};
@@ -972,30 +996,26 @@ static void test_weights(const rise_kernels *k)
         }
     check_about("%s", "");
 }
-static void test_priorities(void)
+static void each_kernels(void (*test)(const rise_kernels *k))
 {
     static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512,
                                     RISE_ISA_NEON};
     size_t i;
-    test_tree_exactly();
-    test_tree_draws();
-    test_frequencies(1);
-    test_frequencies(32);
-    test_strata();
-    test_stale();
-    test_kept();
-    for (i = 0; i < sizeof isas / sizeof *isas; i++) {
-        const rise_kernels *k = rise_kernels_of(isas[i]);
-        if (k == NULL) continue;
-        test_updates(k);
-        test_weights(k);
-    }
+    for (i = 0; i < sizeof isas / sizeof *isas; i++)
+        if (rise_kernels_of(isas[i]) != NULL) test(rise_kernels_of(isas[i]));
+}
+static void td_errors_give_priorities(void) { each_kernels(update_case); }
+static void importance_weights_are_right(void) { each_kernels(weights_case); }
+static void samples_follow_priorities(void)
+{
+    frequency_case(1);
+    frequency_case(32);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
 /* 16-bit floats */
 
-/* Rounded to 11 significant bits, halves to even: rint rounds so. The rest is the range. */
+/* Rounds to 11 significant bits, halves to even as rint does, within the range of the format. */
 static double rounded(double x)
 {
     int exponent;
@@ -1011,7 +1031,7 @@ static int half_right(float x)
     double const back = (double)risei_unhalf(half);
     return back == rounded((double)x) && (half >> 15 != 0) == (signbit(x) != 0);
 }
-static void test_half(void)
+static void halves_are_rounded_to_even(void)
 {
     const float edges[] = {0,
                            65503.9f,
@@ -1041,11 +1061,12 @@ static void test_half(void)
         int const exponent = half >> 10 & 31, fraction = half & 1023;
         double const size = exponent == 0 ? 0 : ldexp(1024 + fraction, exponent - 25);
         float const value = (float)(half & 0x8000 ? -size : size);
-        /* infinities, NaN, denormals: never stored */
+        /* infinities, NaN and denormals are never stored */
         if (exponent == 31 || (exponent == 0 && fraction != 0)) continue;
         normal++;
         wrong += (double)risei_unhalf(half) != (double)value || risei_half(value) != half;
-        if (exponent > 0) { /* halfway to its neighbour, and a float to either side of that */
+        /* the middle to its neighbour, and the floats on either side of the middle */
+        if (exponent > 0) {
             float const middle = (float)(half & 0x8000 ? -ldexp(2049 + 2 * fraction, exponent - 26)
                                                        : ldexp(2049 + 2 * fraction, exponent - 26));
             wrong += !half_right(middle) + !half_right(nextafterf(middle, 0)) +
@@ -1060,7 +1081,8 @@ static void test_half(void)
     check_about("%s", "");
     CHECK(half_right(nextafterf(1.0f / 16384, 0)) && risei_half(nextafterf(1.0f / 16384, 0)) == 0 &&
           risei_half(-1e-6f) == 0x8000);
-    for (bits = 0; bits < 0x7F800000u; bits += 997 * check_share) { /* all over the finite floats */
+    /* spread over the finite floats */
+    for (bits = 0; bits < 0x7F800000u; bits += 997 * check_share) {
         float x;
         memcpy(&x, &bits, sizeof x);
         wrong += !half_right(x) + !half_right(-x);
@@ -1068,21 +1090,61 @@ static void test_half(void)
     CHECK(wrong == 0);
 }
 
-int main(int count, char **arguments)
+static void every_short_history_equals_the_oracle(void)
+{
+    histories_case(all ? 12 : check_share > 1 ? 6 : 9);
+}
+static void note_size(void)
+{
+    check_note("%ld configurations, %ld frames, %ld comparisons", configurations, appends,
+               compared);
+}
+static void games_equal_the_oracle(void)
+{
+    each_reader(each_game);
+    CHECK(differences == 0);
+    note_size();
+}
+static void agents_gather_what_the_oracle_says(void)
+{
+    each_reader(each_agent);
+    CHECK(differences == 0);
+    note_size();
+}
+
+static void begin_test(void)
+{
+    dice = risei_stream(1, 100);
+    configurations = appends = compared = 0;
+}
+static void end_test(void)
 {
     int lane;
-    all = count > 1 && strcmp(arguments[1], "all") == 0;
-    dice = risei_stream(1, 100);
+    for (lane = 0; lane < LANES; lane++) {
+        free(lives[lane].at);
+        memset(&lives[lane], 0, sizeof lives[lane]);
+    }
+}
+
+static const check_test tests[] = {
+    TEST(halves_are_rounded_to_even),
+    TEST(tree_finds_every_leaf_exactly),
+    TEST(tree_survives_rounding),
+    TEST(samples_follow_priorities),
+    TEST(samples_are_stratified),
+    TEST(stale_updates_are_dropped),
+    TEST(priorities_are_kept),
+    TEST(td_errors_give_priorities),
+    TEST(importance_weights_are_right),
+    TEST(every_short_history_equals_the_oracle),
+    TEST(games_equal_the_oracle),
+    TEST(agents_gather_what_the_oracle_says),
+    TEST(known_mistakes_are_noticed),
+};
+int main(int count, char **arguments)
+{
+    if (count > 1 && strcmp(arguments[1], "--all") == 0) all = 1, count--, arguments++;
     stackers[0] = rise_kernels_of(RISE_ISA_REF), stackers[1] = rise_kernels_of(RISE_ISA_AUTO);
-    test_half();
-    test_priorities();
-    test_histories(all ? 12 : check_share > 1 ? 6 : 9);
-    each_reader(each_game);
-    /* an agent would read what a wrong replay gives it */
-    if (CHECK(differences == 0)) each_reader(each_agent);
-    printf("%ld configurations, %ld frames, %ld comparisons with the oracle\n", configurations,
-           appends, compared);
-    if (CHECK(differences == 0)) test_bugs();
-    for (lane = 0; lane < LANES; lane++) free(lives[lane].at);
-    return check_done();
+    check_state.before = begin_test, check_state.after = end_test;
+    return CHECK_MAIN(count, arguments, tests);
 }

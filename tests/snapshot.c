@@ -1,6 +1,6 @@
-/*  The frozen encoder that is a snapshot of the agent's own: what it computes, that learning waits for it, that a run resumes
-    in the midst of it, and what is refused.
-        cc -O2 tests/snapshot.c -o snapshot -lm && ./snapshot */
+/* Tests the frozen encoder that is a snapshot of the learnable one: its embeddings, that learning
+   waits while it is taken, that a run resumes in its midst, and what is refused.
+       cc -O2 tests/snapshot.c -o snapshot -lm && ./snapshot */
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 #include "../examples/games.h"
@@ -56,7 +56,8 @@ static rise_metrics metrics(const rise_agent *a)
     return m;
 }
 
-/* The features of a frame that fills the whole stack, by the learnable network's own layers, then the fixed projection. */
+/* Computes the embedding of a frame that fills the whole stack: first the learnable network's own
+   conv layers, then the fixed random projection. */
 static void plain_embedding(rise_agent *a, const rise_real *convs, const uint8_t *frame,
                             rise_real *out)
 {
@@ -81,7 +82,7 @@ static void plain_embedding(rise_agent *a, const rise_real *convs, const uint8_t
         out[j] = z > 8 ? 8 : z < -8 ? -8 : z;
     }
 }
-static void test_what_it_computes(void)
+static void snapshot_embeds_with_copied_convs(void)
 {
     run r = run_make("embedding=snapshot", 0);
     rise_agent *const a = r.agent;
@@ -89,7 +90,7 @@ static void test_what_it_computes(void)
     rise_real *convs, right[16];
     int64_t left, updates;
     int slot, j, wrong = 0, changed = 0;
-    CHECK(rise_agent_snapshot(a) == RISE_BAD_CALL); /* nothing has been learned */
+    CHECK(rise_agent_snapshot(a) == RISE_BAD_CALL); /* there are no updates yet */
     run_on(&r, START + AFTER);
     convs = (rise_real *)malloc(a->net.block * sizeof *convs);
     if (convs == NULL) exit(1);
@@ -98,12 +99,12 @@ static void test_what_it_computes(void)
           rise_agent_snapshot(a) == RISE_BAD_CALL);
     left = metrics(a).refreshing, updates = metrics(a).updates;
     CHECK(left == CAPACITY + 512);
-    run_on(&r, 400); /* 80 updates or more are left out */
+    run_on(&r, 400); /* at least 80 updates are left out */
     CHECK(metrics(a).refreshing > 0 && metrics(a).refreshing < left &&
           metrics(a).updates == updates);
     run_on(&r, 800);
     CHECK(metrics(a).refreshing == 0 && metrics(a).updates > updates);
-    /* which have gone on */
+    /* the learnable conv layers have changed */
     CHECK(memcmp(convs, a->weights, risei_embedder_convs(&a->embedder) * sizeof *convs) != 0);
     for (slot = 0; slot < START + AFTER + 1000; slot++) {
         plain_embedding(a, convs, h->frames + slot * h->frame_bytes, right);
@@ -116,8 +117,8 @@ static void test_what_it_computes(void)
     free(convs);
     rise_agent_destroy(a);
 }
-/* Wherever in it a run is saved, it goes on to the same bits. */
-static void test_resuming(void)
+/* A run that is saved at any moment of a snapshot resumes with the same bits. */
+static void run_resumes_in_the_midst_of_a_snapshot(void)
 {
     const char *const path = "snapshot-test.rise";
     size_t const kept = (size_t)CAPACITY * 16 * sizeof(uint16_t);
@@ -147,14 +148,21 @@ static void test_resuming(void)
     remove(path);
     CHECK(midway > 3);
 }
-int main(void)
+static void other_encoders_refuse_snapshots(void)
 {
     run r = run_make("embedding=conv", 0);
     CHECK(rise_agent_snapshot(r.agent) == RISE_BAD_CALL &&
           strstr(rise_agent_error(r.agent)->text, "SNAPSHOT") != NULL);
     CHECK(rise_agent_snapshot(NULL) == RISE_BAD_CALL);
     rise_agent_destroy(r.agent);
-    test_what_it_computes();
-    test_resuming();
-    return check_done();
+}
+
+static const check_test tests[] = {
+    TEST(other_encoders_refuse_snapshots),
+    TEST(snapshot_embeds_with_copied_convs),
+    TEST(run_resumes_in_the_midst_of_a_snapshot),
+};
+int main(int count, char **arguments)
+{
+    return CHECK_MAIN(count, arguments, tests);
 }
