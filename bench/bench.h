@@ -55,9 +55,9 @@ RISEI_FN void device_make(void)
     device.scratch = calloc((size_t)option.threads, rise_product_scratch());
 #ifdef RISE_THREADS
     if (option.threads > 1) {
-        device.pool = (risei_pool *)calloc(1, sizeof(risei_pool));
-        if (device.pool == NULL ||
-            !risei_pool_begin(device.pool, option.threads, device.scratch, rise_product_scratch()))
+        device.threads = (risei_threads *)calloc(1, sizeof(risei_threads));
+        if (device.threads == NULL || !risei_threads_begin(device.threads, option.threads,
+                                                           device.scratch, rise_product_scratch()))
             exit(1);
     }
 #endif
@@ -78,7 +78,7 @@ static void options_read(int count, char **arguments)
         if (strcmp(arguments[i], "--isa") == 0 && isa < 6)
             option.isa = (rise_isa)isa;
         else if (strcmp(arguments[i], "--threads") == 0 && atoi(value) >= 1 &&
-                 atoi(value) <= RISEI_MOST_THREADS)
+                 atoi(value) <= RISEI_THREADS_MAX)
             option.threads = atoi(value);
         else {
             fprintf(stderr, "usage: %s [--quick] [--isa avx512|avx2|neon|c|ref] [--threads N]\n",
@@ -172,7 +172,7 @@ RISEI_FN void peak_run(void *unused)
 {
     long turns = PEAK_TURNS;
     (void)unused;
-    risei_run(&device, 1e9, peak_part, &turns);
+    risei_device_run(&device, 1e9, peak_part, &turns);
 }
 /* Floating-point operations of peak_run, or 0 where there is no peak to speak of. */
 RISEI_FN double peak_work(void)
@@ -228,7 +228,7 @@ RISEI_FN void reading_part(void *job, int part, int parts, void *scratch)
     default: read_plain(data, share);
     }
 }
-RISEI_FN void reading_run(void *user) { risei_run(&device, 1e9, reading_part, user); }
+RISEI_FN void reading_run(void *user) { risei_device_run(&device, 1e9, reading_part, user); }
 
 /* ---------------------------------------------------------------------------------------------- */
 /* competitors */

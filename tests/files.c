@@ -86,10 +86,10 @@ static void fix_sums(buffer *b)
     for (s = 0; s < sections; s++) {
         uint64_t const length = get(b, TABLE + 16 * s + 8, 8);
         if (length > b->size - at) break;
-        put(b, TABLE + 16 * s + 4, 4, risei_crc(0, b->data + at, (size_t)length));
+        put(b, TABLE + 16 * s + 4, 4, risei_io_crc(0, b->data + at, (size_t)length));
         at += (size_t)length;
     }
-    put(b, TABLE + 16 * sections, 4, risei_crc(0, b->data, TABLE + 16 * sections));
+    put(b, TABLE + 16 * sections, 4, risei_io_crc(0, b->data, TABLE + 16 * sections));
 }
 /* Refused with this result (0: with any of the two that damage has), in a sentence with `word`, and nothing is left of it. */
 static void refused(buffer *b, const rise_agent_desc *machine, rise_result result, const char *word)
@@ -158,15 +158,15 @@ static void writes_little_endian(void)
     uint64_t total;
     int i;
     check_about("layout");
-    CHECK(risei_crc(0, digits, 9) == 0xCBF43926u &&
-          risei_crc(risei_crc(0, digits, 4), digits + 4, 5) == 0xCBF43926u);
-    w.agent->weights[0] = 0.15625f; /* 0x3E200000 */
+    CHECK(risei_io_crc(0, digits, 9) == 0xCBF43926u &&
+          risei_io_crc(risei_io_crc(0, digits, 4), digits + 4, 5) == 0xCBF43926u);
+    w.agent->model.weights[0] = 0.15625f; /* 0x3E200000 */
     b = saved(w.agent, RISE_SAVE_ALL);
     CHECK(memcmp(b.data, begin, sizeof begin) == 0);
-    CHECK(get(&b, 12, 4) == (w.agent->device.kernels->fused ? 3u : 2u) &&
+    CHECK(get(&b, 12, 4) == (w.agent->model.device.kernels->fused ? 3u : 2u) &&
           get(&b, 16, 8) == b.size && get(&b, 24, 4) == 4);
     at = header_bytes(&b);
-    CHECK(get(&b, at - 4, 4) == risei_crc(0, b.data, at - 4));
+    CHECK(get(&b, at - 4, 4) == risei_io_crc(0, b.data, at - 4));
     for (s = 0, total = at; s < 4; s++) {
         CHECK(get(&b, TABLE + 16 * s, 4) == s + 1);
         total += get(&b, TABLE + 16 * s + 8, 8);
@@ -176,7 +176,7 @@ static void writes_little_endian(void)
     at += (size_t)get(&b, TABLE + 8, 8);
     CHECK(get(&b, at, 4) == 0x3E200000u);
     for (i = 0; i < 4; i++)
-        CHECK(get(&b, at + 4 * (size_t)i, 4) == risei_bits(w.agent->weights[i]));
+        CHECK(get(&b, at + 4 * (size_t)i, 4) == risei_bits(w.agent->model.weights[i]));
     rise_agent_destroy(w.agent);
     free(b.data);
 }
@@ -296,7 +296,7 @@ static void minds_the_header(int kind)
             check_about("%s, header field at %d is %.0f", kind_names[kind], (int)at,
                         (double)odd[i]);
             put(&b, at, bytes, odd[i]);
-            put(&b, header_bytes(&whole) - 4, 4, risei_crc(0, b.data, header_bytes(&whole) - 4));
+            put(&b, header_bytes(&whole) - 4, 4, risei_io_crc(0, b.data, header_bytes(&whole) - 4));
             if (get(&b, at, bytes) == get(&whole, at, bytes) ||
                 (field == 1 && ((odd[i] ^ get(&whole, at, bytes)) & 0xFFFFFFFFu) == 1)) {
                 free(b.data); /* as it was, or "fused" for "not fused" */
@@ -322,29 +322,29 @@ static void minds_the_header(int kind)
 static buffer saved_blindly(rise_agent *a, rise_save what)
 {
     buffer b = {NULL, 0, 0, SIZE_MAX};
-    risei_header header;
-    risei_stream_io f;
+    risei_file_header header;
+    risei_io f;
     uint32_t s;
     memset(&header, 0, sizeof header);
     header.version = RISEI_FILE_VERSION;
-    header.flags = what == RISE_SAVE_ALL      ? RISEI_HAS_REPLAY
-                   : what == RISE_SAVE_POLICY ? RISEI_POLICY
+    header.flags = what == RISE_SAVE_ALL      ? RISEI_FILE_REPLAY
+                   : what == RISE_SAVE_POLICY ? RISEI_FILE_POLICY
                                               : 0;
-    header.sections = risei_sections(header.flags);
+    header.sections = risei_file_sections(header.flags);
     header.size = TABLE + 16 * (uint64_t)header.sections + 4;
     for (s = 0; s < header.sections; s++) {
-        risei_io(&f, RISEI_MEASURE, 0);
-        risei_visit(&f, a, (int)s + 1);
+        risei_io_begin(&f, RISEI_MEASURE, 0);
+        risei_file_visit(&f, a, (int)s + 1);
         header.kind[s] = s + 1, header.crc[s] = f.crc, header.length[s] = f.length;
         header.size += f.length;
     }
     for (s = 0; s <= header.sections; s++) {
-        risei_io(&f, RISEI_WRITE, 0);
+        risei_io_begin(&f, RISEI_WRITE, 0);
         f.write = buffer_write, f.user = &b;
         if (s == 0)
-            risei_visit_header(&f, &header);
+            risei_file_visit_header(&f, &header);
         else
-            risei_visit(&f, a, (int)s);
+            risei_file_visit(&f, a, (int)s);
     }
     return b;
 }
@@ -387,47 +387,47 @@ static void refuses_hostile_values(const char *words)
     world w = tiny_world(words, 30);
     rise_agent *const a = w.agent;
     risei_history *const h = &a->replay.history;
-    risei_counters *const c = &a->counters;
-    size_t const n = a->net.parameters, units = (size_t)(a->net.cell.units * h->lanes);
+    risei_learner *const c = &a->learner;
+    size_t const n = a->model.net.parameters, units = (size_t)(a->model.net.cell.units * h->lanes);
     int64_t at;
     int i, lane = h->lanes - 1;
     for (i = 0; i < COUNT(odd); i++) {
         double const wide = (double)odd[i];
-        hostile_float(a, &a->weights[0], odd[i], "weight");
-        hostile_float(a, &a->weights[n - 1], odd[i], "weight");
-        hostile_float(a, &a->target[n - 1], odd[i], "target");
+        hostile_float(a, &a->model.weights[0], odd[i], "weight");
+        hostile_float(a, &a->model.weights[n - 1], odd[i], "weight");
+        hostile_float(a, &a->model.target[n - 1], odd[i], "target");
         /* a direction, with spectral norms */
-        hostile_float(a, &a->weights[a->net.block - 1], odd[i], "weight");
-        hostile_float(a, &a->target[a->net.block - 1], odd[i], "target");
-        hostile_float(a, &a->optimizer.m[n - 1], odd[i], "first moment");
-        hostile_float(a, &a->optimizer.v[0], odd[i], "second moment");
-        hostile_double(a, &a->optimizer.power1, wide, "power");
-        hostile_double(a, &a->optimizer.power2, wide, "power");
-        hostile_double(a, &c->loss, wide, "loss");
-        hostile_double(a, &c->mean_value, wide, "mean_value");
-        hostile_double(a, &c->td_error, wide, "td_error");
-        hostile_double(a, &c->gradient_norm, wide, "gradient_norm");
-        hostile_double(a, &a->returns[RISEI_RETURNS - 1], wide, "return");
-        hostile_double(a, &a->lane_return[lane], wide, "return");
+        hostile_float(a, &a->model.weights[a->model.net.block - 1], odd[i], "weight");
+        hostile_float(a, &a->model.target[a->model.net.block - 1], odd[i], "target");
+        hostile_float(a, &a->learner.optimizer.m[n - 1], odd[i], "first moment");
+        hostile_float(a, &a->learner.optimizer.v[0], odd[i], "second moment");
+        hostile_double(a, &a->learner.optimizer.power1, wide, "power");
+        hostile_double(a, &a->learner.optimizer.power2, wide, "power");
+        hostile_double(a, &c->metrics.loss, wide, "loss");
+        hostile_double(a, &c->metrics.mean_value, wide, "mean_value");
+        hostile_double(a, &c->metrics.td_error, wide, "td_error");
+        hostile_double(a, &c->metrics.gradient_norm, wide, "gradient_norm");
+        hostile_double(a, &a->actor.returns[RISEI_RETURNS - 1], wide, "return");
+        hostile_double(a, &a->actor.lane_return[lane], wide, "return");
         hostile_double(a, &a->replay.top, wide, "priority");
         hostile_float(a, &h->rewards[risei_slot(h, lane, h->written[lane] - 2)], odd[i], "reward");
-        if (units > 0) hostile_float(a, &a->lane_h[units - 1], odd[i], "state");
-        if (a->net.memory != RISE_MEMORY_RISE) continue;
-        hostile_float(a, &a->embedder.shift[0], odd[i], "shift");
-        hostile_float(a, &a->embedder.gain[0], odd[i], "gain");
-        hostile_double(a, &a->embedder.mean[1], wide, "mean");
-        hostile_double(a, &a->embedder.spread[1], wide, "spread");
+        if (units > 0) hostile_float(a, &a->actor.states.h[units - 1], odd[i], "state");
+        if (!a->model.net.memory->embeds) continue;
+        hostile_float(a, &a->model.embedder.shift[0], odd[i], "shift");
+        hostile_float(a, &a->model.embedder.gain[0], odd[i], "gain");
+        hostile_double(a, &a->model.embedder.mean[1], wide, "mean");
+        hostile_double(a, &a->model.embedder.squares[1], wide, "squares");
     }
-    hostile_float(a, &a->optimizer.v[n / 2], -1e-30f, "second moment");
-    hostile_double(a, &a->optimizer.power1, 1.5, "power");
-    hostile_double(a, &a->optimizer.power2, -0.5, "power");
+    hostile_float(a, &a->learner.optimizer.v[n / 2], -1e-30f, "second moment");
+    hostile_double(a, &a->learner.optimizer.power1, 1.5, "power");
+    hostile_double(a, &a->learner.optimizer.power2, -0.5, "power");
     hostile_double(a, &a->replay.top, -1, "priority");
     for (i = 0; i < COUNT(counts); i++) {
-        hostile_integer(a, &c->steps, counts[i], "steps");
-        hostile_integer(a, &c->episodes, counts[i], "episodes");
-        hostile_integer(a, &c->updates, counts[i], "updates");
-        hostile_integer(a, &c->debt, counts[i], "debt");
-        hostile_integer(a, &a->embedder.seen, counts[i], "seen");
+        hostile_integer(a, &a->actor.steps, counts[i], "steps");
+        hostile_integer(a, &a->actor.episodes, counts[i], "episodes");
+        hostile_integer(a, &a->model.updates, counts[i], "updates");
+        hostile_integer(a, &c->owed, counts[i], "owed");
+        hostile_integer(a, &a->model.embedder.seen, counts[i], "seen");
         hostile_integer(a, &h->written[lane], counts[i], "number of frames");
     }
     /* other slots are the newest and the oldest then */
@@ -558,7 +558,7 @@ static void takes_its_machine(void)
     if (rise_kernels_of(RISE_ISA_NEON) == NULL) refused(&b, &machine, RISE_UNAVAILABLE, "isa");
     machine.isa = RISE_ISA_REF;
     a = loaded(&b, &machine); /* goes on, on other kernels */
-    CHECK(strcmp(a->device.kernels->name, "ref") == 0 &&
+    CHECK(strcmp(a->model.device.kernels->name, "ref") == 0 &&
           (rise_kernels_of(RISE_ISA_AUTO)->fused == 0 || state_of(a) == state));
     rise_agent_destroy(a);
 
@@ -676,7 +676,7 @@ static void keeps_the_old_file(void)
 
 static uint64_t fuzz_draw(risei_random *dice, uint64_t n)
 {
-    return (((uint64_t)risei_draw(dice) << 32) | risei_draw(dice)) % n;
+    return (((uint64_t)risei_random_bits(dice) << 32) | risei_random_bits(dice)) % n;
 }
 
 static void mutate(buffer *b, const buffer *other, risei_random *dice)
@@ -796,7 +796,7 @@ static void fuzz(long rounds, uint64_t seed)
                                         "none iqn noisy units spectral munchausen",
                                         "rise c51 units noisy soft"};
     buffer files[COUNT(words) * KINDS];
-    risei_random dice = risei_stream(seed, 1);
+    risei_random dice = risei_random_stream(seed, 1);
     long taken = 0, i;
     int n = 0, w, kind;
     for (w = 0; w < COUNT(words); w++)

@@ -49,9 +49,10 @@ static void find_tables(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Numbers and memory */
 
-static int below(int n) { return risei_below(&dice, n); }
+static int below(int n) { return risei_random_below(&dice, n); }
 /* Of both signs, over nine binades: sums of such numbers round at nearly every step, and none is denormal. */
-static float real(void) { return (float)ldexp((double)risei_uniform(&dice) * 2 - 1, below(9) - 4); }
+static float real(void)
+{ return (float)ldexp((double)risei_random_uniform(&dice) * 2 - 1, below(9) - 4); }
 static float integer(void) { return (float)(below(17) - 8); }
 
 /* Equal bits, where all NaNs count as equal: which NaN a processor makes is its own affair. */
@@ -89,7 +90,7 @@ static void free_blocks(void)
 /* Fused multiply-add */
 
 #ifdef __GLIBC__ /* whose fmaf rounds once; others' may not */
-static float any_bits(void) { return risei_float(risei_draw(&dice)); }
+static float any_bits(void) { return risei_float(risei_random_bits(&dice)); }
 
 static void test_fma(void)
 {
@@ -172,7 +173,7 @@ static void test_layouts(void)
         float *const x = floats(rows * columns), *const y = floats(rows * columns);
         int good = 1, moved = 1;
         for (i = 0; i < rows * columns; i++) x[i] = (float)i, y[i] = -1;
-        risei_turn(x, rows, columns, y);
+        risei_transpose_panels(x, rows, columns, y);
         for (i = 0; i < rows; i++)
             for (j = 0; j < columns; j++) {
                 ptrdiff_t const at = (j / panel * rows + i) * panel + j % panel;
@@ -1307,10 +1308,10 @@ static void test_first_layer(void)
             const uint8_t **const frames =
                 (const uint8_t **)malloc((size_t)(count * cases[c].stack) * sizeof *frames);
             size_t const scratch = rise_product_scratch() +
-                                   (size_t)(risei_chunk_images(&x) * image) * sizeof(float);
+                                   (size_t)(risei_frames_chunk_images(&x) * image) * sizeof(float);
             rise_real *const w = floats((ptrdiff_t)p.count), *g[2];
             risei_device device;
-            risei_input input;
+            risei_frames_input input;
             memset(&device, 0, sizeof device);
             device.kernels = table[t];
             device.scratch = malloc(scratch);
@@ -1325,7 +1326,7 @@ static void test_first_layer(void)
             input.images = NULL, input.frames = frames, input.stack = cases[c].stack;
             x.data = floats(count * image);
             for (i = 0; i < count; i++)
-                risei_input_stack(ref, &input, i, count, &x, x.data + i * image);
+                risei_frames_input_stack(ref, &input, i, count, &x, x.data + i * image);
             dy = risei_image_make(conv.out_height, conv.out_width, conv.filters, 1);
             dy.data = floats(count * risei_image_size(&dy));
             for (i = 0; i < (int)(count * risei_image_size(&dy)); i++) dy.data[i] = real();
@@ -1335,25 +1336,25 @@ static void test_first_layer(void)
                 for (i = 0; i < (int)(count * risei_image_size(&y[r])); i++) y[r].data[i] = 3;
                 g[r] = floats((ptrdiff_t)p.count);
             }
-            risei_first_forward(&device, &conv, w, count, &input, &x, &y[0], 0);
+            risei_frames_conv_forward(&device, &conv, w, count, &input, &x, &y[0], 0);
             risei_conv_forward(&device, &conv, w, count, &x, &y[1], 0, 0);
             CHECK(same(y[0].data, y[1].data, count * risei_image_size(&y[0])));
-            risei_first_backward(&device, &conv, g[0], count, &input, &x, &dy);
+            risei_frames_conv_backward(&device, &conv, g[0], count, &input, &x, &dy);
             risei_conv_backward(&device, &conv, w, g[1], count, &x, &dy, NULL);
             CHECK(same(g[0], g[1], (ptrdiff_t)p.count));
             /* as threads share it, also more of them than images */
             for (parts = 2; parts <= 7; parts += parts < 3 ? 1 : 4) {
-                risei_first_job job;
+                risei_frames_conv_job job;
                 memset(&job, 0, sizeof job);
                 job.kernels = table[t], job.conv = &conv, job.w = w, job.count = count,
                 job.input = &input, job.x = &x;
                 for (i = 0; i < (int)(count * risei_image_size(&y[0])); i++) y[0].data[i] = 3;
                 for (job.y = &y[0], i = 0; i < parts; i++)
-                    risei_first_part(&job, i, parts, device.scratch);
+                    risei_frames_conv_part(&job, i, parts, device.scratch);
                 CHECK(same(y[0].data, y[1].data, count * risei_image_size(&y[0])));
                 memset(g[0], 0, p.count * sizeof(float));
                 job.y = NULL, job.dy = &dy, job.g = g[0];
-                for (i = 0; i < parts; i++) risei_first_part(&job, i, parts, device.scratch);
+                for (i = 0; i < parts; i++) risei_frames_conv_part(&job, i, parts, device.scratch);
                 CHECK(same(g[0], g[1], (ptrdiff_t)p.count));
             }
             w[conv.weights] += 1; /* and it would be seen if it did not */
@@ -1372,7 +1373,7 @@ static void test_data_gradient(void)
                                       {64, 2, 3, 0, 0, 0, 0, 0},
                                       {3, 8, 4, 7, 0, 0, 0, 0}};
     /* those that are done together, and in two parts */
-    static const int counts[] = {9, 2 * RISEI_TOGETHER - 1};
+    static const int counts[] = {9, 2 * RISEI_CONV_GROUP_IMAGES - 1};
     size_t c;
     int t, i;
     for (c = 0; c < 2 * sizeof convs / sizeof *convs; c++)
@@ -1382,7 +1383,7 @@ static void test_data_gradient(void)
             risei_conv const conv = risei_conv_make(&p, &convs[n], 9 + n, 20, 4 * n + 1);
             risei_image dx = risei_image_make(conv.height, conv.width, conv.channels, 1), one = dx;
             risei_image dy =
-                risei_image_make(conv.out_height, conv.out_width, conv.filters, conv.border);
+                risei_image_make(conv.out_height, conv.out_width, conv.filters, conv.dy_padding);
             ptrdiff_t const gradient = risei_image_size(&dy), image = risei_image_size(&dx);
             rise_real *const w = floats((ptrdiff_t)p.count);
             rise_real *const of_all = floats(many * gradient);
@@ -1559,7 +1560,8 @@ static void test_extremes(void)
 /* A sum of squares over many blocks: their sums, added in double. */
 static void test_long_sums(void)
 {
-    static const int sizes[] = {0, 1, RISEI_BLOCK, RISEI_BLOCK + 1, 3 * RISEI_BLOCK + 17};
+    static const int sizes[] = {0, 1, RISEI_OPTIMIZER_BLOCK, RISEI_OPTIMIZER_BLOCK + 1,
+                                3 * RISEI_OPTIMIZER_BLOCK + 17};
     double squares[4];
     risei_optimizer o = {NULL, NULL, squares, 1, 1, 0};
     int t, s, i;
@@ -1573,7 +1575,7 @@ static void test_long_sums(void)
             if (t < 0) right = sum;
             check_about("%s, n %d", device.kernels->name, sizes[s]);
             CHECK(device.kernels->fused ? memcmp(&sum, &right, sizeof sum) == 0 : 1);
-            CHECK(fabs(sum - exact) <= RISEI_BLOCK / 16 * UNIT * exact);
+            CHECK(fabs(sum - exact) <= RISEI_OPTIMIZER_BLOCK / 16 * UNIT * exact);
         }
         free_blocks();
     }
@@ -1662,7 +1664,7 @@ static void test_optimizer(void)
                 w1[i] -= 0.01 * (m1[i] / (1 - pow(0.9, step))) /
                          (sqrt(v1[i] / (1 - pow(0.999, step))) + 1e-4);
             }
-            CHECK_NEAR(risei_optimize(&device, &o, N, w, g, 0.01, 1e-4, clip), norm, 1e-6);
+            CHECK_NEAR(risei_optimizer_step(&device, &o, N, w, g, 0.01, 1e-4, clip), norm, 1e-6);
             for (i = 0; i < N; i++)
                 worst = fabs((double)w[i] - w1[i]) > worst ? fabs((double)w[i] - w1[i]) : worst;
         }
@@ -1670,7 +1672,7 @@ static void test_optimizer(void)
         memcpy(before, w, sizeof w);
         for (i = 0; i < N; i++) g[i] = 1;
         g[N - 1] = t % 2 ? NAN : -HUGE_VALF;
-        CHECK(!(risei_optimize(&device, &o, N, w, g, 0.01, 1e-4, 10) <= DBL_MAX));
+        CHECK(!(risei_optimizer_step(&device, &o, N, w, g, 0.01, 1e-4, 10) <= DBL_MAX));
         CHECK(same(w, before, N));
     }
 }
@@ -1678,7 +1680,7 @@ static void test_optimizer(void)
 int main(int count, char **arguments)
 {
     int const all = count > 1 && strcmp(arguments[1], "all") == 0;
-    dice = risei_stream(2512, 20513);
+    dice = risei_random_stream(2512, 20513);
     find_tables();
 #ifdef __GLIBC__
     test_fma();

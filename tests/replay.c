@@ -149,7 +149,7 @@ static answer ask(const setup *s, const life *l, int at)
 static int same_stack(const setup *s, const life *l, int at, const risei_image *image,
                       const float *seen)
 {
-    int const pad = image->pad, high = s->height + 2 * pad, wide = s->width + 2 * pad;
+    int const pad = image->padding, high = s->height + 2 * pad, wide = s->width + 2 * pad;
     int const pixels = s->channels * s->stack;
     int y, x, p, c;
     compared += high * wide * pixels;
@@ -187,7 +187,9 @@ static int same_masks(const risei_history *h, const life *l, int lane, int at)
     int i;
     compared += ACTIONS;
     for (i = 0; i < ACTIONS; i++)
-        if (risei_allowed(h, risei_slot(h, lane, at), i) != may(&l->at[at], i)) return 0;
+        if (risei_mask_allows(risei_history_mask(h, risei_slot(h, lane, at)), i) !=
+            may(&l->at[at], i))
+            return 0;
     return 1;
 }
 
@@ -196,11 +198,11 @@ static int same_frames(const setup *s, const life *l, int at, const rise_kernels
                        const uint8_t *const *frames)
 {
     risei_image const image = risei_image_make(s->height, s->width, s->channels * s->stack, at & 1);
-    risei_input input;
+    risei_frames_input input;
     rise_real seen[IMAGE];
     input.images = NULL, input.frames = frames, input.stack = s->stack;
     memset(seen, 1, sizeof seen); /* what was there before */
-    risei_input_stack(k, &input, 0, 1, &image, seen);
+    risei_frames_input_stack(k, &input, 0, 1, &image, seen);
     return same_stack(s, l, at, &image, seen);
 }
 
@@ -211,7 +213,7 @@ static void look_into(const setup *s, const risei_replay *r, int lane, int at, c
                       int closely)
 {
     const rise_kernels *const k = stackers[at % 2];
-    const uint8_t *frames[RISEI_MOST_STACK];
+    const uint8_t *frames[RISEI_STACK_MAX];
     const risei_history *h = &r->history;
     const life *l = &lives[lane];
     risei_transition const t = risei_replay_transition(r, risei_slot(h, lane, at));
@@ -258,7 +260,7 @@ static void look(const setup *s, const risei_replay *r, int lane, int closely)
 /* ---------------------------------------------------------------------------------------------- */
 /* Games */
 
-static int below(int n) { return risei_below(&dice, n); }
+static int below(int n) { return risei_random_below(&dice, n); }
 
 /* 0: terminated, 1: truncated, 2: cut by an early first frame, 3: all of these. An episode of one frame can only be cut. */
 static rise_event next_event(const setup *s, int lane)
@@ -313,9 +315,11 @@ static void live(const setup *s, risei_replay *r, int lane, rise_event event)
     const moment *m = remember(lane, event);
     uint8_t frame[64], allowed[ACTIONS];
     rise_real embedding[EMBEDDING];
+    risei_observation o;
     show(s, m, frame, embedding, allowed);
-    risei_replay_append(r, lane, frame, embedding, event == RISE_FIRST ? (float)NAN : reward_of(m),
-                        (int)event, allowed, ACTIONS);
+    o.frame = frame, o.embedding = embedding, o.allowed = allowed;
+    o.reward = event == RISE_FIRST ? (float)NAN : reward_of(m), o.event = (int)event;
+    risei_replay_append(r, lane, &o, ACTIONS);
     r->history.actions[risei_slot(&r->history, lane, r->history.written[lane] - 1)] =
         (int16_t)m->action;
     appends++;
@@ -341,7 +345,7 @@ static unsigned char *make(const setup *s, risei_replay *r, int f32, size_t *byt
     memset(&arena, 0, sizeof arena);
     d.memory = s->memory, d.frame_stack = s->stack, d.window = s->window, d.window_samples = 1,
     d.feed_action = s->feed;
-    r->reach = risei_reach(&d);
+    r->reach = risei_replay_reach(&d);
     r->n_step = s->n;
     r->discount = 0.5; /* so that all sums are exact */
     r->history.lanes = s->lanes, r->history.capacity = s->capacity;
@@ -479,14 +483,14 @@ static void gathered(const setup *s, const rise_agent *a, int row, int lane, int
                      const answer *e)
 {
     const life *l = &lives[lane];
-    const rise_kernels *const k = a->device.kernels;
-    const risei_sequence *q = &a->pass.sequence;
+    const rise_kernels *const k = a->model.device.kernels;
+    const risei_sequence *q = &a->model.pass.sequence;
     int const full = s->memory == RISE_MEMORY_FULL, batch = a->desc.batch;
-    int const features = full ? a->net.embedding : 0;
+    int const features = full ? a->model.net.embedding : 0;
     int j, first = 0, wrong = 0;
-    if (!full && !same_frames(s, l, at, k, a->frames + row * s->stack))
+    if (!full && !same_frames(s, l, at, k, a->model.frames + row * s->stack))
         differ(s, "gathered stack", lane, at);
-    if (!full && !same_frames(s, l, e->next, k, a->frames + (batch + row) * s->stack))
+    if (!full && !same_frames(s, l, e->next, k, a->model.frames + (batch + row) * s->stack))
         differ(s, "gathered next stack", lane, at);
     if (s->memory == RISE_MEMORY_NONE) return;
     if (q->steps != s->window + s->n || q->rows != batch)
@@ -501,12 +505,12 @@ static void gathered(const setup *s, const rise_agent *a, int row, int lane, int
             wrong += from >= 0;
             continue;
         }
-        wrong += !same_input(l, from, a->net.cell.in - features - a->net.extras, a->net.extras,
-                             q->x + entry * a->net.cell.in + features);
-        wrong += full && !same_frames(s, l, from, k, a->frames + entry * s->stack);
+        wrong += !same_input(l, from, a->model.net.cell.in - features - a->model.net.extras,
+                             a->model.net.extras, q->x + entry * a->model.net.cell.in + features);
+        wrong += full && !same_frames(s, l, from, k, a->model.frames + entry * s->stack);
     }
     if (wrong > 0) differ(s, "gathered window", lane, at);
-    if (q->first[row] != first) differ(s, "start of the window", lane, at);
+    if (q->start[row] != first) differ(s, "start of the window", lane, at);
 }
 /* Q of states comes out bit for bit as it did in acting, and so does that of next states: `alone` [row][ACTIONS], as the target
    network reads them, after a window of their own; behind the states, where the union of both windows is no longer. */
@@ -521,32 +525,38 @@ static void remembered(const setup *s, const rise_agent *a, int row, int lane, i
         memcmp(alone + row * ACTIONS, l->at[e->next].q, sizeof l->at[at].q) != 0)
         differ(s, "next Q alone", lane, at);
     if (recurrent && carry && l->at[at].step >= s->window) return;
-    if (memcmp(a->pass.q + row * ACTIONS, l->at[at].q, sizeof l->at[at].q) != 0)
+    if (memcmp(a->model.pass.heads.q + row * ACTIONS, l->at[at].q, sizeof l->at[at].q) != 0)
         differ(s, "Q", lane, at);
     if (recurrent && l->at[e->next].step >= s->window) return;
-    if (memcmp(a->pass.q + (batch + row) * ACTIONS, l->at[e->next].q, sizeof l->at[at].q) != 0)
+    if (memcmp(a->model.pass.heads.q + (batch + row) * ACTIONS, l->at[e->next].q,
+               sizeof l->at[at].q) != 0)
         differ(s, "next Q", lane, at);
 }
 static void gather(const setup *s, rise_agent *a)
 {
     rise_real target[BATCH * ACTIONS];
     int row, strange = 0;
-    risei_draw_batch(a, &dice);
-    risei_gather_batch(a);
+    risei_batch_draw(&a->learner.batch, &a->replay, &dice);
+    risei_learner_gather(&a->learner);
     for (row = 0; row < a->desc.batch; row++) {
-        answer const e = ask(s, &lives[a->batch[row].lane], (int)a->batch[row].at);
+        answer const e = ask(s, &lives[a->learner.batch.transition[row].lane],
+                             (int)a->learner.batch.transition[row].at);
         strange += !e.sampleable;
-        if (e.sampleable) gathered(s, a, row, a->batch[row].lane, (int)a->batch[row].at, &e);
+        if (e.sampleable)
+            gathered(s, a, row, a->learner.batch.transition[row].lane,
+                     (int)a->learner.batch.transition[row].at, &e);
     }
     if (strange > 0) differ(s, "drawn", 0, 0);
     if (strange > 0 || oracle_bug != NO_BUG) return;
     /* as the target network runs */
-    risei_forward_batch(a, RISEI_TARGET, a->desc.batch, 2 * a->desc.batch);
-    memcpy(target, a->pass.q, (size_t)(a->desc.batch * ACTIONS) * sizeof *target);
-    risei_forward_batch(a, RISEI_LEARN, 0, 2 * a->desc.batch);
+    risei_learner_forward(&a->learner, RISEI_USE_TARGET, a->desc.batch, 2 * a->desc.batch);
+    memcpy(target, a->model.pass.heads.q, (size_t)(a->desc.batch * ACTIONS) * sizeof *target);
+    risei_learner_forward(&a->learner, RISEI_USE_LEARN, 0, 2 * a->desc.batch);
     for (row = 0; row < a->desc.batch; row++) {
-        answer const e = ask(s, &lives[a->batch[row].lane], (int)a->batch[row].at);
-        remembered(s, a, row, a->batch[row].lane, (int)a->batch[row].at, &e, target);
+        answer const e = ask(s, &lives[a->learner.batch.transition[row].lane],
+                             (int)a->learner.batch.transition[row].at);
+        remembered(s, a, row, a->learner.batch.transition[row].lane,
+                   (int)a->learner.batch.transition[row].at, &e, target);
     }
 }
 static void play_agent(const setup *s, int turn)
@@ -575,7 +585,7 @@ static void play_agent(const setup *s, int turn)
         for (lane = 0; lane < s->lanes; lane++) {
             moment *m = &lives[lane].at[lives[lane].count - 1];
             m->action = actions[lane];
-            memcpy(m->q, a->pass.q + lane * ACTIONS, sizeof m->q);
+            memcpy(m->q, a->model.pass.heads.q + lane * ACTIONS, sizeof m->q);
             if (m->event < RISE_TERMINATED && !may(m, m->action))
                 differ(s, "an action that is not allowed", lane, tick);
             look(s, &a->replay, lane, tick % 3 == 0 ? CONTENTS : TRANSITIONS);
@@ -585,7 +595,7 @@ static void play_agent(const setup *s, int turn)
     }
     for (lane = 0; lane < s->lanes; lane++)
         for (tick = 0; tick < lives[lane].count; tick++) episodes += ended(&lives[lane], tick);
-    if (oracle_bug == NO_BUG && a->counters.episodes != episodes)
+    if (oracle_bug == NO_BUG && a->actor.episodes != episodes)
         differ(s, "number of episodes", 0, tick);
     rise_agent_destroy(a);
 }
@@ -599,7 +609,7 @@ static void each_agent(const setup *reader, int turn)
     s.width = 3, s.height = 2;
     for (more = 0; more <= 1; more++, turn++) {
         s.channels = 1 + turn % 2;
-        s.capacity = more ? MOST : risei_reach(&d) + s.n + 2;
+        s.capacity = more ? MOST : risei_replay_reach(&d) + s.n + 2;
         s.lanes = 1 + turn % LANES;
         s.end = turn % 5 % 4, s.length = s.end == 3 ? 0 : 2 + turn % 5;
         play_agent(&s, turn);
@@ -716,9 +726,9 @@ static void test_tree_draws(void)
         if (draw % 50 == 0) {
             int const at = below(s.capacity);
             risei_tree_set(&r, at,
-                           below(3) > 0 && r.ready > 1
-                               ? 0
-                               : (1 + (double)risei_uniform(&dice)) * pow(10, below(17) - 8));
+                           below(3) > 0 && r.ready > 1 ? 0
+                                                       : (1 + (double)risei_random_uniform(&dice)) *
+                                                             pow(10, below(17) - 8));
             if (draw % 100000 == 0) unsound += !tree_sound(&r);
             continue;
         }
@@ -731,7 +741,7 @@ static void test_tree_draws(void)
         /* the first that is not in the left half */
         case 5: mass = binary_sum(r.tree, 512, 512); break;
         case 6: mass = (31 + (1 - 1.0 / 16777216)) * (total / 32); break;
-        default: mass = (double)risei_uniform(&dice) * total; break;
+        default: mass = (double)risei_random_uniform(&dice) * total; break;
         }
         slot = tree_find(&r, mass);
         if (slot < 0 || slot >= s.capacity)
@@ -761,7 +771,7 @@ static unsigned char *played(setup *s, risei_replay *r)
             if (!(leaf(r, slot) > 0)) continue;
             t = risei_replay_transition(r, slot);
             td = (rise_real)(below(2) ? 1 : -1) *
-                 (rise_real)(0.1 + 3 * (double)risei_uniform(&dice));
+                 (rise_real)(0.1 + 3 * (double)risei_random_uniform(&dice));
             risei_replay_update(r, rise_kernels_of(RISE_ISA_AUTO), 1, &t, &td, 0.7, &work);
         }
     }
@@ -956,10 +966,10 @@ static void test_weights(const rise_kernels *k)
             double least = HUGE_VAL;
             rise_real largest = 0;
             for (i = 0; i < COUNT; i++) {
-                t[i].priority = round == 0
-                                    ? 0.3
-                                    : (double)(float)((0.001 + (double)risei_uniform(&dice)) *
-                                                      pow(10, below(6) - 3));
+                t[i].priority =
+                    round == 0 ? 0.3
+                               : (double)(float)((0.001 + (double)risei_random_uniform(&dice)) *
+                                                 pow(10, below(6) - 3));
                 if (t[i].priority < least) least = t[i].priority;
             }
             risei_replay_weights(k, COUNT, t, exponents[e], weights);
@@ -1072,7 +1082,7 @@ int main(int count, char **arguments)
 {
     int lane;
     all = count > 1 && strcmp(arguments[1], "all") == 0;
-    dice = risei_stream(1, 100);
+    dice = risei_random_stream(1, 100);
     stackers[0] = rise_kernels_of(RISE_ISA_REF), stackers[1] = rise_kernels_of(RISE_ISA_AUTO);
     test_half();
     test_priorities();
