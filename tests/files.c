@@ -1,10 +1,13 @@
 /*  Files: damaged ones, hostile ones, disks that fail; and that what is written comes back bit for bit.
         cc -O2 tests/files.c -o files -lm && ./files
-    `./files 1000000 7` makes a million hostile files from seed 7 instead of a few. It writes files_test.* where it is run. */
+    `./files 1000000 7` makes a million hostile files from seed 7 instead of a few. It writes files_test.* where it is run.
+    `./files write-samples DIRECTORY` writes sample files that are not there yet: see "Sample
+    files" below. */
 #if defined(__unix__) || defined(__APPLE__)
 #define _POSIX_C_SOURCE 200809L /* symlink */
 #endif
 #include "toy.h"
+#include <locale.h>
 #if defined(__unix__) || defined(__APPLE__)
 #include <unistd.h>
 #define LINKS 1
@@ -91,6 +94,51 @@ static void fix_sums(buffer *b)
     }
     put(b, TABLE + 16 * sections, 4, risei_io_crc(0, b->data, TABLE + 16 * sections));
 }
+/* The description of a file: its text [*length], and a zero. The caller frees it. */
+static char *description_of(const buffer *b, size_t *length)
+{
+    char *text;
+    *length = (size_t)get(b, TABLE + 8, 8);
+    text = (char *)malloc(*length + 1);
+    if (text == NULL) exit(1);
+    memcpy(text, b->data + header_bytes(b), *length);
+    text[*length] = '\0';
+    return text;
+}
+/* The file with another description, of which header and checksums know. */
+static buffer with_description(const buffer *b, const char *text, size_t length)
+{
+    size_t const at = header_bytes(b), was = (size_t)get(b, TABLE + 8, 8);
+    buffer c = copy_of(b, b->size - was + length);
+    memcpy(c.data + at, text, length);
+    memcpy(c.data + at + length, b->data + at + was, b->size - at - was);
+    put(&c, 16, 8, c.size);
+    put(&c, TABLE + 8, 8, length);
+    fix_sums(&c);
+    return c;
+}
+/* The file with other text in place of the line "name=...", whose newline goes, too. */
+static buffer with_line(const buffer *b, const char *name, const char *line)
+{
+    size_t length, before, rest;
+    char *const text = description_of(b, &length);
+    char *const changed = (char *)malloc(length + strlen(line) + 1);
+    const char *at = text;
+    buffer c;
+    if (changed == NULL) exit(1);
+    while (strncmp(at, name, strlen(name)) != 0 || at[strlen(name)] != '=') {
+        at = strchr(at, '\n') + 1;
+        if (*at == '\0') exit(1);
+    }
+    before = (size_t)(at - text);
+    rest = (size_t)(strchr(at, '\n') + 1 - text);
+    memcpy(changed, text, before);
+    memcpy(changed + before, line, strlen(line));
+    memcpy(changed + before + strlen(line), text + rest, length - rest);
+    c = with_description(b, changed, before + strlen(line) + length - rest);
+    free(text), free(changed);
+    return c;
+}
 /* Refused with this result (0: with any of the two that damage has), in a sentence with `word`, and nothing is left of it. */
 static void refused(buffer *b, const rise_agent_desc *machine, rise_result result, const char *word)
 {
@@ -149,8 +197,8 @@ static void writes_the_same(const char *words)
 /* Some bytes, by hand. */
 static void writes_little_endian(void)
 {
-    static const unsigned char begin[12] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A, 6, 0, 0, 0};
-    static const unsigned char width[8] = {0, 0, 0, 0, 0, 0, 0x14, 0x40}; /* 5 as a 64-bit float */
+    static const unsigned char begin[12] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A, 7, 0, 0, 0};
+    static const char description[] = "description=1\nframe_width=5\nframe_height=4\nactions=3\n";
     static const unsigned char digits[9] = {'1', '2', '3', '4', '5', '6', '7', '8', '9'};
     world w = tiny_world("rise", 20);
     buffer b;
@@ -172,7 +220,7 @@ static void writes_little_endian(void)
         total += get(&b, TABLE + 16 * s + 8, 8);
     }
     CHECK(total == b.size);
-    CHECK(memcmp(b.data + at, width, sizeof width) == 0);
+    CHECK(memcmp(b.data + at, description, sizeof description - 1) == 0);
     at += (size_t)get(&b, TABLE + 8, 8);
     CHECK(get(&b, at, 4) == 0x3E200000u);
     for (i = 0; i < 4; i++)
@@ -462,39 +510,39 @@ static void refuses_hostile_descriptions(void)
     rise_agent *const a = w.agent;
     rise_agent_desc machine = machine_for(RISE_SAVE_ALL);
     const risei_field *field;
-    size_t at;
     int i, l;
     buffer b;
     rise_agent *other;
     rise_error error;
     b = saved_blindly(a, RISE_SAVE_ALL);
-    for (l = 0, at = header_bytes(&b);
-         l < RISEI_COUNT(risei_fields) + RISEI_COUNT(risei_conv_fields); l++, at += 8) {
-        field = l < RISEI_COUNT(risei_fields) ? &risei_fields[l]
-                                              : &risei_conv_fields[l - RISEI_COUNT(risei_fields)];
+    for (l = 0; l < RISEI_COUNT(risei_fields) + RISEI_COUNT(risei_conv_fields); l++) {
+        int const conv = l >= RISEI_COUNT(risei_fields);
+        field = conv ? &risei_conv_fields[l - RISEI_COUNT(risei_fields)] : &risei_fields[l];
         for (i = 0; i < 9; i++) {
+            double const high = field->word != NULL ? risei_words_count(field->word) - 1
+                                                    : field->high;
             double const value = i < 6    ? odd[i]
                                  : i == 6 ? HUGE_VAL
                                  : i == 7 ? (double)NAN
-                                          : field->high * 1.5;
-            uint64_t const was = get(&b, at, 8);
-            uint64_t bits;
-            int const possible = value >= field->low && value <= field->high &&
-                                 (field->real || i != 1);
+                                          : high * 1.5;
+            int const possible = value >= field->low && value <= high &&
+                                 (field->real || floor(value) == value);
+            char name[40], line[120];
+            buffer changed;
             check_about("description: %s is %g", field->name, value);
-            memcpy(&bits, &value, sizeof bits);
-            put(&b, at, 8, bits);
-            fix_sums(&b);
+            snprintf(name, sizeof name, "%s%s", conv ? "conv[0]." : "", field->name);
+            snprintf(line, sizeof line, "%s=%.17g\n", name, value);
+            changed = with_line(&b, name, line);
             /* a description, but not of this agent, or too large a one: whatever comes of it must be in order */
             if (possible) {
-                rise_result const result = load(&other, &b, &machine, &error);
+                rise_result const result = load(&other, &changed, &machine, &error);
                 CHECK((result == RISE_OK) == (other != NULL));
                 CHECK(result == RISE_OK || error.text[0] != '\0');
                 rise_agent_destroy(other);
             } else {
-                refused(&b, &machine, RISE_BAD_FILE, field->name);
+                refused(&changed, &machine, RISE_BAD_FILE, field->name);
             }
-            put(&b, at, 8, was);
+            free(changed.data);
         }
     }
     CHECK(toy_memory.held == 1);
@@ -512,6 +560,337 @@ static void refuses_hostile_descriptions(void)
     hostile(a, &a->desc.replay_capacity, &i, sizeof i, RISE_NO_MEMORY, "memory_bytes");
     rise_agent_destroy(a);
     free(b.data);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Descriptions as text */
+
+/* Loads a changed file, which has to give the agent `state`, or has to be refused. Both free it. */
+static void reads_text(buffer b, uint64_t state)
+{
+    rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
+    rise_agent *a = loaded(&b, &machine);
+    CHECK(state_of(a) == state);
+    rise_agent_destroy(a);
+    free(b.data);
+}
+static void refuses_text(buffer b, rise_result result, const char *word)
+{
+    rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
+    refused(&b, &machine, result, word);
+    free(b.data);
+}
+/* A line is missing, is there twice, has no newline, or is where the text ends: every line. */
+static void refuses_missing_lines(const buffer *b)
+{
+    size_t length, at, size;
+    char *const text = description_of(b, &length);
+    for (at = 0; at < length; at += size) {
+        char name[60], line[300];
+        const char *field;
+        size = strcspn(text + at, "\n") + 1;
+        snprintf(line, sizeof line, "%.*s%.*s", (int)size, text + at, (int)size, text + at);
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(text + at, "="), text + at);
+        field = name + (name[4] == '[' ? 8 : 0); /* without "conv[0]." */
+        check_about("description without %s", name);
+        refuses_text(with_line(b, name, ""), RISE_BAD_FILE, at == 0 ? "description" : field);
+        check_about("description with two of %s", name);
+        refuses_text(with_line(b, name, line), RISE_BAD_FILE, field);
+        check_about("description without the newline of %s", name);
+        refuses_text(with_description(b, text, at + size - 1), RISE_BAD_FILE, "description");
+        check_about("description that ends before %s", name);
+        refuses_text(with_description(b, text, at), RISE_BAD_FILE, "description");
+    }
+    for (at = 0; at < length; at++) { /* a zero byte at every place */
+        char const was = text[at];
+        check_about("byte %d of the description is zero", (int)at);
+        text[at] = '\0';
+        refuses_text(with_description(b, text, length), RISE_BAD_FILE, "description");
+        text[at] = was;
+    }
+    free(text);
+}
+static void refuses_bad_lines(const buffer *b)
+{
+    static const struct {
+        const char *field, *value, *word;
+    } cases[] = {
+        {"n_step", "", "n_step"},
+        {"n_step", "x", "n_step"},
+        {"n_step", "1x", "n_step"},
+        {"n_step", "--1", "n_step"},
+        {"n_step", "0.5", "n_step"},
+        {"n_step", "1,5", "n_step"},
+        {"n_step", "1 ", "n_step"},
+        {"n_step", "1\r", "n_step"},
+        {"n_step", "1e400", "n_step"},
+        {"n_step", "1.2.3", "n_step"},
+        {"n_step", "=1", "n_step"},
+        {"n_step", "1=1", "n_step"},
+        {"n_step", "99999", "n_step"},
+        {"n_step", "true", "n_step"},
+        {"n_step", "\"1\"", "n_step"},
+        {"n_step", "inf", "n_step"},
+        {"n_step", "-inf", "n_step"},
+        {"n_step", "nan", "n_step"},
+        {"n_step", "4294967297.0", "n_step"},
+        {"n_step", "1e", "n_step"},
+        {"discount", "nan", "discount"},
+        {"discount", "inf", "discount"},
+        {"discount", "1.5", "discount"},
+        {"cell", "LSTM", "cell=LSTM"},
+        {"cell", "lst", "cell=lst"},
+        {"cell", "7", "cell=7"},
+        {"seed", "", "seed"},
+        {"seed", "-1", "seed"},
+        {"seed", "x", "seed"},
+        {"seed", "18446744073709551616", "seed"},
+        {"seed", "1.0", "seed"},
+        {"seed", "1 ", "seed"},
+        {"seed", "0x10", "seed"},
+        {"description", "0", "revision"},
+        {"description", "-1", "revision"},
+        {"description", "1.5", "revision"},
+        {"description", "x", "revision"},
+        {"description", "", "revision"},
+        {"description", "1e10", "revision"},
+        {"description", "nan", "revision"},
+        {"description", "1 1", "revision"},
+        {"n_step", "1\n\n", "line"},
+        {"n_step", "1\nframe_width\n", "line"},
+        {"n_step", "1\n?\n", "line"},
+        {"n_step", "1\n?frame_width\n", "line"},
+        {"n_step", "1\n \n", "line"},
+        {"n_step", "1\ndescription=1", "description"},
+    };
+    int i;
+    for (i = 0; i < COUNT(cases); i++) {
+        char line[80];
+        check_about("%s=%s", cases[i].field, cases[i].value);
+        snprintf(line, sizeof line, "%s=%s\n", cases[i].field, cases[i].value);
+        refuses_text(with_line(b, cases[i].field, line), RISE_BAD_FILE, cases[i].word);
+    }
+    refuses_text(with_line(b, "description", "frame_channels=1\ndescription=1\n"), RISE_BAD_FILE,
+                 "begins with frame_channels"); /* the revision has to come first */
+    refuses_text(with_description(b, "", 0), RISE_BAD_FILE, "revision");
+}
+/* Fields that this rise.h does not know are refused by name, but for those that may be ignored. */
+static void refuses_unknown_fields(const buffer *b, uint64_t state)
+{
+    check_about("unknown fields");
+    refuses_text(with_line(b, "n_step", "n_step=1\nwarp_factor=9\n"), RISE_BAD_FILE,
+                 "\"warp_factor\"");
+    refuses_text(with_line(b, "n_step", "n_step=1\nconv[8].filters=9\n"), RISE_BAD_FILE,
+                 "\"conv[8].filters\"");
+    refuses_text(with_line(b, "n_step", "n_step=1\nconv[0].warp=9\n"), RISE_BAD_FILE,
+                 "\"conv[0].warp\"");
+    reads_text(with_line(b, "n_step", "n_step=1\n?warp_factor=9\n?warp_factor=x\n?=\n"), state);
+    check_about("optional fields that are known");
+    reads_text(with_line(b, "n_step", "?n_step=1\n"), state);
+    refuses_text(with_line(b, "n_step", "?n_step=x\n"), RISE_BAD_FILE, "n_step");
+    refuses_text(with_line(b, "n_step", "n_step=1\n?n_step=1\n"), RISE_BAD_FILE, "n_step");
+    check_about("files of a newer release");
+    reads_text(with_line(b, "description", "description=2\n?warp_factor=9\n"), state);
+    refuses_text(with_line(b, "description", "description=2\nwarp_factor=9\n"), RISE_NEWER_FILE,
+                 "\"warp_factor\"");
+    refuses_text(with_line(b, "description", "description=2\nn_step=1\n"), RISE_BAD_FILE, "n_step");
+}
+/* Lines and texts of lengths around the longest ones. */
+static void refuses_long_text(const buffer *b, uint64_t state)
+{
+    static char longest[RISEI_DESC_BYTES + 200];
+    char line[300];
+    size_t length, at, end;
+    char *const text = description_of(b, &length);
+    for (at = RISEI_DESC_LINE - 2; at <= RISEI_DESC_LINE + 130; at++) {
+        check_about("a line of %d characters", (int)at);
+        memset(line, 'x', sizeof line);
+        memcpy(line, "n_step=1\n?", 10);
+        memcpy(line + 9 + at - 2, "=1\n", 4);
+        if (at <= RISEI_DESC_LINE)
+            reads_text(with_line(b, "n_step", line), state);
+        else
+            refuses_text(with_line(b, "n_step", line), RISE_BAD_FILE, "too long");
+    }
+    memset(longest, 'x', sizeof longest); /* lines of 100 characters that may be ignored */
+    memcpy(longest, text, length);
+    for (at = length; at + 100 <= RISEI_DESC_BYTES; at += 100)
+        longest[at] = '?', longest[at + 98] = '=', longest[at + 99] = '\n';
+    check_about("a description of %d bytes", (int)at);
+    reads_text(with_description(b, longest, at), state);
+    for (end = RISEI_DESC_BYTES - 1; end <= RISEI_DESC_BYTES + 1; end++) {
+        memset(longest + at, 'x', sizeof longest - at);
+        longest[at] = '?', longest[end - 2] = '=', longest[end - 1] = '\n';
+        check_about("a description of %d bytes", (int)end);
+        if (end <= RISEI_DESC_BYTES)
+            reads_text(with_description(b, longest, end), state);
+        else
+            refuses_text(with_description(b, longest, end), RISE_BAD_FILE, "too long");
+    }
+    free(text);
+}
+static void refuses_wrong_text(void)
+{
+    world w = tiny_world("rise", 20);
+    buffer b = saved(w.agent, RISE_SAVE_ALL);
+    uint64_t const state = state_of(w.agent);
+    rise_agent_destroy(w.agent);
+    reads_text(with_line(&b, "cell", "cell=lstm\n"), state);
+    refuses_missing_lines(&b);
+    refuses_bad_lines(&b);
+    refuses_unknown_fields(&b, state);
+    refuses_long_text(&b, state);
+    CHECK(toy_memory.held == 0);
+    free(b.data);
+}
+
+/* Fields that files did not always have, in a table of the test's own. */
+static void reads_what_older_files_lack(void)
+{
+    typedef struct object {
+        int first, added;
+        double real;
+    } object;
+    static const risei_field fields[] = {
+        {"first", offsetof(object, first), 0, 0, 10, NULL, 0, 0, 0, 0, 0},
+        {"added", offsetof(object, added), 0, 0, 10, NULL, 0, 0, 0, 2, 7},
+        {"real", offsetof(object, real), 1, 0, 10, NULL, 0, 0, 0, 3, 0.25}};
+    static const int since[3] = {1, 2, 3};
+    int marked, revision, i;
+    for (marked = 0; marked < 8; marked++)
+        for (revision = 1; revision <= 4; revision++) {
+            object o = {100, 101, 102}; /* as read, if it was read */
+            unsigned char marks[3];
+            const risei_field *right = NULL;
+            for (i = 2; i >= 0; i--) {
+                marks[i] = (unsigned char)(marked >> i & 1);
+                if (!marks[i] && since[i] <= revision) right = &fields[i];
+            }
+            check_about("fields %d of a file of revision %d", marked, revision);
+            CHECK(risei_fields_complete(fields, 3, marks, revision, &o) == right);
+            CHECK(o.first == 100);
+            if (right != NULL) continue;
+            CHECK(o.added == (marks[1] ? 101 : 7));
+            CHECK(check_near(o.real, marks[2] ? 102 : 0.25, 0));
+        }
+}
+
+/* Number i of many: odd ones, short ones, floats, and any 64 bits. */
+static double many_numbers(int i, risei_random *dice)
+{
+    static const double odd[] = {0,      -0.0,    0.1,     -0.5,   1.0 / 3,
+                                 1e-310, 5e-324,  6.25e-5, 1e15,   1e16,
+                                 1e17,   1e22,    1e23,    2.5,    123456.789,
+                                 0.3,    DBL_MAX, DBL_MIN, -1e-9,  1 + DBL_EPSILON,
+                                 0.7,    0.00015, -1e300,  1e-300, 1 - DBL_EPSILON / 2};
+    uint64_t const high = risei_random_bits(dice);
+    uint64_t const bits = high << 32 | risei_random_bits(dice);
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    if (i < COUNT(odd)) return odd[i];
+    if (i % 4 == 0) return ldexp((double)(bits >> 40), (int)(bits & 63) - 60);
+    if (i % 4 == 1) return (double)risei_random_uniform(dice);
+    if (i % 4 == 2) return floor((double)(bits & 0xFFFFFF) / 3) / 1000;
+    return value - value == 0 ? value : 1;
+}
+/* Numbers come back bit for bit. Returns a hash of their texts. */
+static uint64_t number_texts(void)
+{
+    risei_random dice = risei_random_stream(14, 1);
+    uint64_t hash = HASH_START;
+    int i, wrong = 0;
+    for (i = 0; i < 40000 / check_share; i++) {
+        double const value = many_numbers(i, &dice);
+        double back = 77;
+        char text[RISEI_NUMBER_TEXT];
+        risei_number_write(value, text);
+        wrong += strspn(text, "+-.0123456789e") != strlen(text);
+        wrong += !risei_number_read(text, &back) || memcmp(&back, &value, sizeof value) != 0;
+        hash = hash_bytes(hash, text, strlen(text));
+    }
+    CHECK(wrong == 0);
+    return hash;
+}
+static void seed_texts(void)
+{
+    static const char *const seeds[] = {"0",
+                                        "1",
+                                        "9",
+                                        "10",
+                                        "9007199254740993",
+                                        "9999999999999999999",
+                                        "10000000000000000000",
+                                        "18446744073709551610",
+                                        "18446744073709551614",
+                                        "18446744073709551615"};
+    static const uint64_t right[] = {0,
+                                     1,
+                                     9,
+                                     10,
+                                     (UINT64_C(1) << 53) + 1,
+                                     UINT64_C(9999999999999999999),
+                                     UINT64_C(10000000000000000000),
+                                     UINT64_MAX - 5,
+                                     UINT64_MAX - 1,
+                                     UINT64_MAX};
+    int i;
+    for (i = 0; i < COUNT(seeds); i++) {
+        char text[24], line[40];
+        uint64_t back = 77;
+        rise_agent_desc d;
+        memset(&d, 0, sizeof d);
+        risei_seed_write(right[i], text);
+        CHECK(strcmp(text, seeds[i]) == 0);
+        CHECK(risei_seed_read(text, &back) && back == right[i]);
+        snprintf(line, sizeof line, "seed=%s", text);
+        CHECK(rise_agent_set(&d, line, NULL) == RISE_OK && d.seed == right[i]);
+    }
+}
+/* An agent with long numbers comes back from its file. Returns a hash of the file. */
+static uint64_t file_text(void)
+{
+    rise_agent_desc d = tiny("rise"), machine = machine_for(RISE_SAVE_ALL);
+    uint64_t hash;
+    world w;
+    buffer b;
+    rise_agent *a;
+    d.seed = UINT64_MAX, d.learning_rate = 1.0 / 3, d.discount = 0.997;
+    w = world_of(created(&d));
+    world_run(&w, 9);
+    b = saved(w.agent, RISE_SAVE_ALL);
+    hash = hash_bytes(HASH_START, b.data, b.size);
+    a = loaded(&b, &machine);
+    CHECK(a->desc.seed == UINT64_MAX && state_of(a) == state_of(w.agent));
+    CHECK(memcmp(&a->desc.learning_rate, &d.learning_rate, sizeof d.learning_rate) == 0 &&
+          memcmp(&a->desc.discount, &d.discount, sizeof d.discount) == 0);
+    rise_agent_destroy(a), rise_agent_destroy(w.agent);
+    free(b.data);
+    return hash;
+}
+/* The text is the same where the decimal point is a comma. */
+static void writes_numbers_as_text(void)
+{
+    static const char *const locales[] = {"de_DE.UTF-8", "de_DE.utf8", "de_DE",
+                                          "fr_FR.UTF-8", "fr_FR.utf8", "ru_RU.UTF-8",
+                                          "pl_PL.UTF-8", "de-DE",      "German"};
+    uint64_t numbers, file;
+    int i;
+    check_about("numbers as text");
+    numbers = number_texts();
+    file = file_text();
+    seed_texts();
+    for (i = 0; i < COUNT(locales); i++)
+        if (setlocale(LC_ALL, locales[i]) != NULL && risei_decimal_point() == ',') break;
+    if (i < COUNT(locales)) {
+        check_about("numbers as text, %s", locales[i]);
+        CHECK(number_texts() == numbers);
+        CHECK(file_text() == file);
+        seed_texts();
+    } else {
+        printf("no locale with a decimal comma is installed: numbers were not written in one\n");
+    }
+    CHECK(setlocale(LC_ALL, "C") != NULL);
+    CHECK(toy_memory.held == 0);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -582,6 +961,152 @@ static void takes_its_machine(void)
     rise_agent_destroy(w.agent);
     free(b.data);
     free(policy.data);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* What the reader states */
+
+/* Returns a good value of a field other than this one and 0, which states nothing; 0: there is
+   none. */
+static double another_value(const risei_field *field, double value)
+{
+    double const high = field->word != NULL ? risei_words_count(field->word) - 1 : field->high;
+    double other;
+    for (other = field->low > 1 ? field->low : 1; other <= high; other++)
+        if (!(other <= value && other >= value)) return other;
+    return 0;
+}
+/* `place` is where the field is in `machine`: the file's own value is taken, another is refused. */
+static void refuses_other_value(buffer *b, const rise_agent_desc *machine, const risei_field *field,
+                                void *place, double value, double other, const char *name)
+{
+    rise_agent *a;
+    check_about("%s is %g, machine says %g", name, value, other);
+    risei_field_put(field, place, value);
+    a = loaded(b, machine);
+    rise_agent_destroy(a);
+    risei_field_put(field, place, other);
+    refused(b, machine, RISE_MISMATCH, name);
+    risei_field_put(field, place, 0);
+}
+/* Each field of the shape. Returns how many there were. */
+static int refuses_other_fields(buffer *b, const rise_agent_desc *has, int kind)
+{
+    rise_agent_desc machine = machine_for(kind);
+    int i, l, count = 0;
+    for (i = 0; i < RISEI_COUNT(risei_fields); i++) {
+        const risei_field *const field = &risei_fields[i];
+        double const value = risei_field_get(field, has);
+        double other = another_value(field, value);
+        if (!field->shape || risei_is_zero(other)) continue;
+        /* without a replay buffer, their number may change */
+        if (strcmp(field->name, "environments") == 0 && kinds[kind] != RISE_SAVE_ALL) continue;
+        /* DOWNSAMPLE fits the size to the frame, and then a size near it is the same */
+        if (strcmp(field->name, "embedding_size") == 0) other = value + 20;
+        refuses_other_value(b, &machine, field, &machine, value, other, field->name);
+        count++;
+    }
+    for (l = 0; l < has->conv_count; l++)
+        for (i = 0; i < RISEI_COUNT(risei_conv_fields); i++) {
+            const risei_field *const field = &risei_conv_fields[i];
+            double const value = risei_field_get(field, &has->conv[l]);
+            char name[40];
+            snprintf(name, sizeof name, "conv[%d].%s", l, field->name);
+            refuses_other_value(b, &machine, field, &machine.conv[l], value,
+                                another_value(field, value), name);
+            count++;
+        }
+    return count;
+}
+static void refuses_other_shapes(void)
+{
+    static const char *const words[] = {"rise masks games", "full gru feed", "none c51",
+                                        "rise downsample"};
+    int i, kind, l, count = 0;
+    for (i = 0; i < COUNT(words); i++)
+        for (kind = 0; kind < KINDS; kind++) {
+            world w = tiny_world(words[i], 20);
+            buffer b = saved(w.agent, kinds[kind]);
+            rise_agent_desc machine = w.agent->desc;
+            rise_agent *a;
+            rise_agent_destroy(w.agent);
+            count += refuses_other_fields(&b, &machine, kind);
+            /* all of them at once, as the agent that was saved has them */
+            check_about("%s, %s: machine is the agent's description", words[i], kind_names[kind]);
+            machine.play_only = kinds[kind] == RISE_SAVE_POLICY;
+            a = loaded(&b, &machine);
+            for (l = machine.conv_count; l < RISE_MAX_CONV; l++) /* unused, so not saved */
+                memset(&machine.conv[l], 0, sizeof machine.conv[l]);
+            CHECK(memcmp(&a->desc, &machine, sizeof machine) == 0);
+            rise_agent_destroy(a);
+            free(b.data);
+        }
+    check_about("%d fields", count);
+    CHECK(count > 300 && toy_memory.held == 0);
+}
+
+/* Steps of an agent of n environments, whose arrays have just that length, for address checkers. */
+static void steps_all(rise_agent *a, int n, int steps)
+{
+    uint8_t *const frames = (uint8_t *)malloc((size_t)n * PIXELS);
+    float *const rewards = (float *)malloc((size_t)n * sizeof *rewards);
+    rise_event *const events = (rise_event *)malloc((size_t)n * sizeof *events);
+    int *const actions = (int *)malloc((size_t)n * sizeof *actions);
+    int i, step;
+    if (frames == NULL || rewards == NULL || events == NULL || actions == NULL) exit(1);
+    for (step = 0; step < steps; step++) {
+        for (i = 0; i < n; i++) {
+            rewards[i] = (float)(i % 3);
+            events[i] = step % 10 == 0   ? RISE_FIRST
+                        : step % 10 == 9 ? RISE_TERMINATED
+                                         : RISE_MIDDLE;
+        }
+        for (i = 0; i < n * PIXELS; i++) frames[i] = (uint8_t)(i * 7 + step * 5);
+        CHECK(rise_agent_step_all(a, frames, rewards, events, NULL, actions) == RISE_OK);
+        for (i = 0; i < n; i++) CHECK(actions[i] >= 0 && actions[i] < ACTIONS);
+    }
+    free(frames), free(rewards), free(events), free(actions);
+}
+/* An agent of 8 environments is loaded for another number. With the replay buffer, which has a lane
+   for each, that is refused; without it, that number plays on. */
+static void takes_other_environments(void)
+{
+    static const int numbers[] = {1, 4, 7, 8, 9, 16};
+    rise_agent_desc d = described("rise gru carry");
+    int kind, i;
+    d.environments = 8;
+    d.replay_capacity = 60 * d.environments;
+    for (kind = 0; kind < KINDS; kind++) {
+        rise_agent *a = created(&d);
+        rise_agent_desc machine = machine_for(kind);
+        rise_metrics m;
+        buffer b;
+        steps_all(a, 8, 12);
+        b = saved(a, kinds[kind]);
+        rise_agent_destroy(a);
+        for (i = 0; i < COUNT(numbers); i++) {
+            int const n = machine.environments = numbers[i];
+            check_about("%s of 8 environments, loaded with %d", kind_names[kind], n);
+            if (kinds[kind] == RISE_SAVE_ALL && n != 8) {
+                refused(&b, &machine, RISE_MISMATCH, "environments");
+                continue;
+            }
+            a = loaded(&b, &machine);
+            CHECK(rise_agent_query(a)->environments == n);
+            if (!machine.play_only) {
+                steps_all(a, n, 60);
+                rise_agent_metrics(a, &m);
+                CHECK(m.replay_size >= 60 && m.updates > 0);
+            }
+            rise_agent_destroy(a);
+        }
+        machine.environments = 4, machine.play_only = 1; /* who only plays leaves the buffer out */
+        a = loaded(&b, &machine);
+        CHECK(rise_agent_query(a)->environments == 4);
+        rise_agent_destroy(a);
+        free(b.data);
+    }
+    CHECK(toy_memory.held == 0);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -672,6 +1197,215 @@ static void keeps_the_old_file(void)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
+/* Sample files: tests/samples/v7-*.rise
+
+   These files hold agents as file version 7, revision 1 of the description, wrote them. Every later
+   release must read them. So they must NEVER be written again, nor may their actions and values in
+   this table change. A release that changes the format adds files of its own: add lines to the
+   table, and `./files write-samples tests/samples` writes the files that are not there and prints
+   their lines in full. */
+
+typedef struct sample {
+    const char *name;    /* the file is <name>.rise */
+    const char *words;   /* as for described; "small": made by tiny */
+    int kind;            /* of file, in kinds */
+    int steps;           /* of each environment, before it was saved */
+    const char *actions; /* that it plays on fused kernels, one digit a frame */
+    uint64_t q;          /* hash of its values for these frames */
+    /* Hash of its weights after 20 more steps of training; 0 for a policy. This number alone may
+       change: where learning changes, together with the hashes in agent.c. */
+    uint64_t learned;
+} sample;
+
+enum { AGENT_FILE, ALL_FILE, POLICY_FILE, PLAYED = 40 };
+
+static const sample samples[] = {
+    {"v7-rise-gru-mean-all", "rise gru masks games", ALL_FILE, 25,
+     "0110112011121121221012101022120111201212", UINT64_C(0x3ACA5EAF79FC8FD3),
+     UINT64_C(0x8EE234785FA4DD32)},
+    {"v7-rise-lstm-c51-agent", "rise c51 noisy gaussian deep masks", AGENT_FILE, 30,
+     "0110212022222221222022202022120221202222", UINT64_C(0x8BA659466769E719),
+     UINT64_C(0x5E9D18704D2C39D9)},
+    {"v7-rise-mingru-iqn-policy", "rise mingru iqn sparse feed", POLICY_FILE, 30,
+     "2220222022222222222022202222220222202222", UINT64_C(0xC6DD11E5788C06A8),
+     UINT64_C(0x0000000000000000)},
+    {"v7-rise-user-small-all", "rise user small gate f32 masks", ALL_FILE, 30,
+     "0010012002020121100012100020100001002010", UINT64_C(0x76DA1262C390571E),
+     UINT64_C(0x2DAE477FF5997DC5)},
+    {"v7-rise-conv-stored-all", "rise conv stored shared burn masks", ALL_FILE, 30,
+     "0110111011121121111012101011110111001010", UINT64_C(0x382940A818E7B2A1),
+     UINT64_C(0xDF3BF9675F034EA2)},
+    {"v7-rise-stored-f32-all", "rise gru stored shared overlap f32 long", ALL_FILE, 30,
+     "0000000000000010000000000000000000000000", UINT64_C(0x85CDE9B1AEE8C93E),
+     UINT64_C(0x110FB77EDFC82A6E)},
+    {"v7-rise-snapshot-all", "rise snapshot sum masks", ALL_FILE, 30,
+     "0110111011121121111012101011110111001010", UINT64_C(0x0E7FC3559C7DB45C),
+     UINT64_C(0x5128F32C2DECC632)},
+    {"v7-rise-downsample-carry-policy", "rise downsample carry norm masks", POLICY_FILE, 30,
+     "0110012001022121201022101020100201201020", UINT64_C(0xDCE89235E9D73758),
+     UINT64_C(0x0000000000000000)},
+    {"v7-none-mean-policy", "none masks plain single", POLICY_FILE, 30,
+     "0110212022222221222022202022120221202222", UINT64_C(0x8979CEFB4C08A383),
+     UINT64_C(0x0000000000000000)},
+    {"v7-none-c51-all", "none c51 games pool masks", ALL_FILE, 25,
+     "0010012002020221200022200020100001002020", UINT64_C(0x8CA7D3B067DEBCCB),
+     UINT64_C(0xED6D97CC8514515E)},
+    {"v7-none-iqn-agent", "none iqn noisy units spectral munchausen soft", AGENT_FILE, 30,
+     "2220222022222222222022202222220222202222", UINT64_C(0x4EDC3EDAECD33CC1),
+     UINT64_C(0x66A9D782FB19F416)},
+    {"v7-full-gru-iqn-all", "full gru iqn feed rescale alone", ALL_FILE, 30,
+     "1110111011111111111011101111110111101111", UINT64_C(0x07F4A5F9A94CC22D),
+     UINT64_C(0xDFCA2422449465ED)},
+    {"v7-full-lstm-stored-all", "full stored shared overlap games masks", ALL_FILE, 20,
+     "0110111011121121111012101011110111201212", UINT64_C(0xBC3D4A4BF82E6CFB),
+     UINT64_C(0x0D98A3E99B24EB2E)},
+    {"v7-full-mingru-c51-agent", "full mingru c51 gate norm masks", AGENT_FILE, 30,
+     "0010012002020221200022200020100001002020", UINT64_C(0x6DDAC124656A8922),
+     UINT64_C(0x0A66D662FC4FAA66)},
+};
+
+static rise_agent_desc sample_desc(const sample *s)
+{
+    rise_agent_desc d = has(s->words, "small") ? tiny(s->words) : described(s->words);
+    if (has(s->words, "snapshot")) d.embedding = RISE_EMBED_SNAPSHOT, d.snapshot_steps = 3;
+    d.replay_capacity = (has(s->words, "stored") ? 24 : 12) * d.environments;
+    if (!has(s->words, "small")) d.learn_start = 12;
+    return d;
+}
+static world sample_world(const sample *s)
+{
+    rise_agent_desc const d = sample_desc(s);
+    world w = world_of(created(&d));
+    world_run(&w, s->steps);
+    return w;
+}
+/* Plays a fixed sequence of frames as player 1. Writes the actions as digits [PLAYED + 1], and
+   returns a hash of all values. */
+static uint64_t sample_play(rise_agent *a, char *actions)
+{
+    int const masks = rise_agent_query(a)->action_masks;
+    uint64_t hash = HASH_START;
+    toy t = {7, 0, 0};
+    uint8_t frame[PIXELS], allowed[ACTIONS];
+    float reward;
+    int i;
+    for (i = 0; i < PLAYED; i++) {
+        /* the same frames, whatever it does */
+        rise_event const event = toy_next(&t, i % ACTIONS, frame, allowed, &reward);
+        int const action = rise_agent_play(a, 1, frame, reward, event, masks ? allowed : NULL);
+        CHECK(action >= 0 && action < ACTIONS);
+        actions[i] = (char)('0' + action);
+        hash = hash_reals(hash, rise_agent_values(a, 1), ACTIONS);
+    }
+    actions[PLAYED] = '\0';
+    return hash;
+}
+/* The weights after some more training in the games of sample_world, which went on meanwhile. */
+static uint64_t sample_learn(rise_agent *a)
+{
+    world w = world_of(a);
+    int i;
+    for (i = 0; i < GAMES; i++) w.games[i].dice += 99;
+    world_run(&w, 20);
+    return hash_of(a);
+}
+
+static void sample_path(const char *directory, const char *name, char *path, size_t size)
+{ snprintf(path, size, "%s/%s.rise", directory, name); }
+/* Returns where the files are: as the variable RISE_SAMPLES says, or beside this source file, or
+   below the directory where the test is run. */
+static const char *sample_directory(void)
+{
+    static char beside[800];
+    const char *const given = getenv("RISE_SAMPLES");
+    const char *slash = strrchr(__FILE__, '/');
+    char path[1000];
+    FILE *file;
+    if (given != NULL) return given;
+    snprintf(beside, sizeof beside, "%.*ssamples", slash != NULL ? (int)(slash + 1 - __FILE__) : 0,
+             __FILE__);
+    sample_path(beside, samples[0].name, path, sizeof path);
+    file = fopen(path, "rb");
+    if (file == NULL) return "tests/samples";
+    fclose(file);
+    return beside;
+}
+static void write_samples(const char *directory)
+{
+    char path[1000], actions[PLAYED + 1];
+    int i;
+    for (i = 0; i < COUNT(samples); i++) {
+        const sample *const s = &samples[i];
+        rise_agent_desc machine = machine_for(s->kind);
+        world w;
+        rise_agent *a;
+        rise_error error = {RISE_OK, ""};
+        uint64_t q;
+        FILE *file;
+        sample_path(directory, s->name, path, sizeof path);
+        file = fopen(path, "rb");
+        if (file != NULL) { /* what is there stays as it is */
+            fclose(file);
+            continue;
+        }
+        w = sample_world(s);
+        if (!CHECK(rise_agent_save(w.agent, kinds[s->kind], path, &error) == RISE_OK))
+            printf("%s\n", error.text);
+        rise_agent_destroy(w.agent);
+        if (!CHECK(rise_agent_load(&a, path, &machine, &error) == RISE_OK)) {
+            printf("%s\n", error.text);
+            continue;
+        }
+        q = sample_play(a, actions);
+        printf("    {\"%s\", \"%s\", %s, %d,\n     \"%s\",\n"
+               "     UINT64_C(0x%016llX), UINT64_C(0x%016llX)},\n",
+               s->name, s->words,
+               s->kind == AGENT_FILE ? "AGENT_FILE"
+               : s->kind == ALL_FILE ? "ALL_FILE"
+                                     : "POLICY_FILE",
+               s->steps, actions, (unsigned long long)q,
+               (unsigned long long)(s->kind == POLICY_FILE ? 0 : sample_learn(a)));
+        rise_agent_destroy(a);
+    }
+}
+/* Each file on each instruction set. */
+static void reads_samples(void)
+{
+    const char *const directory = sample_directory();
+    char path[1000], actions[PLAYED + 1];
+    int i, isa;
+    for (i = 0; i < COUNT(samples); i++)
+        for (isa = RISE_ISA_REF; isa <= RISE_ISA_NEON; isa++) {
+            const sample *const s = &samples[i];
+            const rise_kernels *const kernels = rise_kernels_of((rise_isa)isa);
+            rise_agent_desc machine = machine_for(s->kind), desc;
+            rise_error error = {RISE_OK, ""};
+            rise_agent *a;
+            uint64_t q;
+            if (kernels == NULL) continue;
+            check_about("%s on %s", s->name, kernels->name);
+            sample_path(directory, s->name, path, sizeof path);
+            machine.isa = (rise_isa)isa;
+            CHECK(rise_agent_peek(&desc, path, &error) == RISE_OK);
+            if (!CHECK(rise_agent_load(&a, path, &machine, &error) == RISE_OK)) {
+                printf("    %s\n", error.text);
+                continue;
+            }
+            q = sample_play(a, actions);
+            if (kernels->fused) {
+                CHECK(strcmp(actions, s->actions) == 0);
+                CHECK(q == s->q);
+            }
+            if (s->kind != POLICY_FILE) {
+                uint64_t const learned = sample_learn(a);
+                if (kernels->fused) CHECK(learned == s->learned);
+            }
+            rise_agent_destroy(a);
+        }
+    CHECK(toy_memory.held == 0);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
 /* Fuzz: files damaged at random, half of them with right checksums, and then used if they were taken */
 
 static uint64_t fuzz_draw(risei_random *dice, uint64_t n)
@@ -705,10 +1439,14 @@ static void mutate(buffer *b, const buffer *other, risei_random *dice)
                                    UINT64_C(0xFFFFFFFFFFFFFFFF)};
     static const int widths[] = {1, 2, 4, 8};
     /* where the description is */
-    size_t const near_front = fuzz_draw(dice, 3) == 0 && b->size > 500 ? 500 : b->size;
+    size_t const near_front = fuzz_draw(dice, 3) == 0 && b->size > 2000 ? 2000 : b->size;
     size_t const at = (size_t)fuzz_draw(dice, near_front);
     int const width = widths[fuzz_draw(dice, 4)];
     size_t from, count;
+    if (at < 2000 && fuzz_draw(dice, 2)) { /* a character that a description has */
+        b->data[at] = (unsigned char)"0123456789.-e=?\n"[fuzz_draw(dice, 16)];
+        return;
+    }
     switch (fuzz_draw(dice, 8)) {
     case 0: b->data[at] = (unsigned char)(b->data[at] ^ 1u << fuzz_draw(dice, 8)); break;
     case 1: b->data[at] = (unsigned char)fuzz_draw(dice, 256); break;
@@ -846,6 +1584,10 @@ int main(int argc, char **argv)
                                         "rise c51 units spectral conv",
                                         "full munchausen noisy units spectral soft"};
     int i, kind;
+    if (argc > 2 && strcmp(argv[1], "write-samples") == 0) {
+        write_samples(argv[2]);
+        return check_done();
+    }
     if (argc > 1) {
         fuzz(strtol(argv[1], NULL, 10), argc > 2 ? strtoul(argv[2], NULL, 10) : 1);
         return check_done();
@@ -863,7 +1605,13 @@ int main(int argc, char **argv)
     refuses_hostile_values("none");
     refuses_hostile_values("none iqn noisy units spectral");
     refuses_hostile_descriptions();
+    refuses_wrong_text();
+    reads_what_older_files_lack();
+    writes_numbers_as_text();
     takes_its_machine();
+    refuses_other_shapes();
+    takes_other_environments();
+    reads_samples();
     keeps_the_old_file();
     fuzz(2000 / check_share, 1);
     CHECK(toy_memory.held == 0);

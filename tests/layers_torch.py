@@ -192,18 +192,18 @@ void heads(int head, int rows, int fused, int actions, int atoms, int taus, int 
 {
     size_t const many = (size_t)(rows * taus), outputs = (size_t)(actions * atoms);
     risei_parameters p = {0};
-    risei_net n;
-    risei_pass a;
+    risei_heads n;
+    risei_heads_data a;
     float *room = calloc(many * (size_t)(RISEI_COSINES + 4 * fused + 4 * units + 2 * atoms) + 2 * many * outputs, sizeof *room);
     float *at = room;
     memset(&n, 0, sizeof n), memset(&a, 0, sizeof a);
-    n.head = (rise_head)head, n.actions = actions, n.atoms = atoms, n.taus = taus, n.fused = fused, n.dueling = dueling;
+    n.kind = &risei_head_kinds[head], n.actions = actions, n.atoms = atoms, n.taus = taus, n.in = fused, n.dueling = dueling;
     n.value_min = -2, n.value_max = 3;
     if (head == RISE_HEAD_IQN) n.quantile = risei_linear_make(&p, RISEI_COSINES, fused, 1);
     n.hidden = risei_linear_make(&p, fused, units * (dueling ? 2 : 1), 1);
     n.advantage = risei_linear_make(&p, units, actions * atoms, 1);
     if (dueling) n.value = risei_linear_make(&p, units, atoms, 1);
-    a.fused = a.normed = a.mixed = x, a.dfused = a.dmixed = dx, a.tau = tau, a.z = z, a.q = q, a.dz = dz;
+    a.x = a.mixed = x, a.dx = a.dmixed = dx, a.tau = tau, a.z = z, a.q = q, a.dz = dz;
     a.hidden = at, at += many * 2 * (size_t)units;
     a.dhidden = at, at += many * 2 * (size_t)units;
     a.value = at, at += many * (size_t)atoms;
@@ -217,9 +217,8 @@ void heads(int head, int rows, int fused, int actions, int atoms, int taus, int 
         a.mixed = at, at += many * (size_t)fused;
         a.dmixed = at;
     }
-    risei_head_forward(&device, &n, w, rows, &a);
-    if (head == RISE_HEAD_MEAN) memcpy(q, z, (size_t)rows * outputs * sizeof *q); /* an agent's are one and the same */
-    risei_head_backward(&device, &n, w, g, rows, &a);
+    risei_heads_forward(&device, &n, w, rows, &a);
+    risei_heads_backward(&device, &n, w, g, rows, &a);
     free(room);
 }
 void norm(int n, const float *x, const float *gain, const float *bias, float *y, float *dy, float *dgain, float *dbias)
