@@ -1048,10 +1048,10 @@ static void refuses_other_shapes(void)
 /* Steps of an agent of n environments, whose arrays have just that length, for address checkers. */
 static void steps_all(rise_agent *a, int n, int steps)
 {
-    uint8_t *const frames = (uint8_t *)malloc((size_t)n * PIXELS);
-    float *const rewards = (float *)malloc((size_t)n * sizeof *rewards);
-    rise_event *const events = (rise_event *)malloc((size_t)n * sizeof *events);
-    int *const actions = (int *)malloc((size_t)n * sizeof *actions);
+    uint8_t *const frames = (uint8_t *)calloc((size_t)n, PIXELS);
+    float *const rewards = (float *)calloc((size_t)n, sizeof *rewards);
+    rise_event *const events = (rise_event *)calloc((size_t)n, sizeof *events);
+    int *const actions = (int *)calloc((size_t)n, sizeof *actions);
     int i, step;
     if (frames == NULL || rewards == NULL || events == NULL || actions == NULL) exit(1);
     for (step = 0; step < steps; step++) {
