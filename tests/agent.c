@@ -24,21 +24,23 @@ static void compare_with_learning(rise_agent *a, const int64_t *since)
     const rise_agent_desc *d = &a->desc;
     const risei_history *h = &a->replay.history;
     int const carries = d->carry_state && !d->stored_state && d->memory != RISE_MEMORY_NONE;
-    risei_random dice = risei_stream(1, 2);
+    risei_random dice = risei_random_stream(1, 2);
     int draw, next, r, i, compared[2] = {0, 0};
     for (draw = 0; draw < 60; draw++) {
-        risei_draw_batch(a, &dice);
-        risei_gather_batch(a);
+        risei_batch_draw(&a->learner.batch, &a->replay, &dice);
+        risei_learner_gather(&a->learner);
         for (next = 0; next < 2; next++) {
-            risei_forward_batch(a, RISEI_LEARN, next * d->batch, (next + 1) * d->batch);
+            risei_learner_forward(&a->learner, RISEI_USE_LEARN, next * d->batch,
+                                  (next + 1) * d->batch);
             for (r = 0; r < d->batch; r++) {
-                const risei_transition *t = &a->batch[r];
+                const risei_transition *t = &a->learner.batch.transition[r];
                 int64_t const at = t->at + (next ? t->steps : 0);
                 if (t->at < since[t->lane] ||
-                    (carries && h->index[risei_slot(h, t->lane, at)] >= d->window))
+                    (carries && h->index[risei_history_slot(h, t->lane, at)] >= d->window))
                     continue;
-                CHECK(same_reals(said[t->lane][at], a->pass.q + r * ACTIONS, ACTIONS));
-                for (i = 0; i < ACTIONS; i++) CHECK(risei_finite(a->pass.q[r * ACTIONS + i]));
+                CHECK(same_reals(said[t->lane][at], a->model.pass.heads.q + r * ACTIONS, ACTIONS));
+                for (i = 0; i < ACTIONS; i++)
+                    CHECK(risei_finite(a->model.pass.heads.q[r * ACTIONS + i]));
                 compared[next]++;
             }
         }
@@ -65,11 +67,12 @@ static void acts_as_it_learns(const char *words)
         world_move(&w);
         CHECK(world_act(&w) == RISE_OK);
         for (lane = 0; lane < d.environments; lane++)
-            memcpy(said[lane][step], w.agent->pass.q + lane * ACTIONS, sizeof said[0][0]);
+            memcpy(said[lane][step], w.agent->model.pass.heads.q + lane * ACTIONS,
+                   sizeof said[0][0]);
         for (lane = 0; lane < d.environments; lane++) {
             int const action = rise_agent_play(w.agent, lane, w.frames + lane * PIXELS,
                                                w.rewards[lane], w.events[lane],
-                                               risei_is_last((int)w.events[lane])
+                                               risei_event_is_last((int)w.events[lane])
                                                    ? NULL
                                                    : w.allowed + lane * ACTIONS);
             CHECK(action == w.actions[lane]);
@@ -228,16 +231,24 @@ static void resumes_learning(const char *words)
     rise_agent *const a = w.agent, *b;
     buffer file = saved(a, RISE_SAVE_AGENT);
     /* `block` also counts the directions of the spectral norms */
-    size_t const n = a->net.parameters, block = a->net.block;
+    size_t const n = a->model.net.parameters, block = a->model.net.weights_size;
     rise_metrics m;
     int64_t updates;
     check_about("%s, resumed without its replay buffer", words);
     b = loaded(&file, &a->desc);
-    CHECK(same_reals(a->weights, b->weights, block) && same_reals(a->target, b->target, block));
-    CHECK(same_reals(a->optimizer.m, b->optimizer.m, n) &&
-          same_reals(a->optimizer.v, b->optimizer.v, n));
-    CHECK(a->optimizer.power1 == b->optimizer.power1 && a->optimizer.power2 == b->optimizer.power2);
-    CHECK(memcmp(&a->counters, &b->counters, sizeof a->counters) == 0);
+    CHECK(same_reals(a->model.weights, b->model.weights, block) &&
+          same_reals(a->model.target, b->model.target, block));
+    CHECK(same_reals(a->learner.optimizer.m, b->learner.optimizer.m, n) &&
+          same_reals(a->learner.optimizer.v, b->learner.optimizer.v, n));
+    CHECK(a->learner.optimizer.power1 == b->learner.optimizer.power1 &&
+          a->learner.optimizer.power2 == b->learner.optimizer.power2);
+    CHECK(memcmp(&a->actor.explore_random, &b->actor.explore_random, sizeof(risei_random)) == 0 &&
+          memcmp(&a->learner.sample_random, &b->learner.sample_random, sizeof(risei_random)) == 0 &&
+          a->actor.steps == b->actor.steps && a->actor.episodes == b->actor.episodes &&
+          a->model.updates == b->model.updates && a->learner.owed == b->learner.owed &&
+          a->learner.snapshots == b->learner.snapshots &&
+          a->learner.snapshot_next == b->learner.snapshot_next &&
+          memcmp(&a->learner.metrics, &b->learner.metrics, sizeof a->learner.metrics) == 0);
     rise_agent_metrics(b, &m);
     CHECK(m.replay_size == 0 && m.replay_ready == 0);
     w.agent = b;
@@ -791,6 +802,22 @@ static int step_wrong(world w, int game, int event, float reward)
     memcpy(&w.events[game], &event, sizeof event);
     return (int)world_act(&w);
 }
+static void refuses_missing_arrays(world *w, uint64_t before)
+{
+    rise_agent *const a = w->agent;
+    refused(a, before,
+            (int)rise_agent_step_all(a, NULL, w->rewards, w->events, w->allowed, w->actions),
+            RISE_BAD_CALL, "frames");
+    refused(a, before,
+            (int)rise_agent_step_all(a, w->frames, NULL, w->events, w->allowed, w->actions),
+            RISE_BAD_CALL, "rewards");
+    refused(a, before,
+            (int)rise_agent_step_all(a, w->frames, w->rewards, NULL, w->allowed, w->actions),
+            RISE_BAD_CALL, "events");
+    refused(a, before,
+            (int)rise_agent_step_all(a, w->frames, w->rewards, w->events, w->allowed, NULL),
+            RISE_BAD_CALL, "actions");
+}
 static void refuses_steps(const char *words)
 {
     static const float odd[] = {(float)HUGE_VAL, -(float)HUGE_VAL, (float)NAN};
@@ -812,25 +839,14 @@ static void refuses_steps(const char *words)
             refused(a, before, step_wrong(w, last, 1 + i, odd[i]), RISE_NOT_FINITE, "reward");
         refused(a, before, step_wrong(w, last, -1, 0), RISE_BAD_CALL, "event");
         refused(a, before, step_wrong(w, last, 4, 0), RISE_BAD_CALL, "event");
-        refused(a, before,
-                (int)rise_agent_step_all(a, NULL, w.rewards, w.events, w.allowed, w.actions),
-                RISE_BAD_CALL, "frames");
-        refused(a, before,
-                (int)rise_agent_step_all(a, w.frames, NULL, w.events, w.allowed, w.actions),
-                RISE_BAD_CALL, "rewards");
-        refused(a, before,
-                (int)rise_agent_step_all(a, w.frames, w.rewards, NULL, w.allowed, w.actions),
-                RISE_BAD_CALL, "events");
-        refused(a, before,
-                (int)rise_agent_step_all(a, w.frames, w.rewards, w.events, w.allowed, NULL),
-                RISE_BAD_CALL, "actions");
+        refuses_missing_arrays(&w, before);
         if (a->desc.action_masks) {
             refused(a, before,
                     (int)rise_agent_step_all(a, w.frames, w.rewards, w.events, NULL, w.actions),
                     RISE_BAD_CALL, "allowed");
             memcpy(allowed, w.allowed, sizeof allowed);
             memset(allowed + last * ACTIONS, 0, ACTIONS);
-            if (!risei_is_last((int)w.events[last]))
+            if (!risei_event_is_last((int)w.events[last]))
                 refused(a, before,
                         (int)rise_agent_step_all(a, w.frames, w.rewards, w.events, allowed,
                                                  w.actions),
@@ -929,7 +945,7 @@ static void early_first_frame_truncates(void)
     for (i = 0; i < 55; i++) CHECK((cut->replay.tree[i] > 0) == (told->replay.tree[i] > 0));
     CHECK(rise_agent_learn(cut) == RISE_OK && rise_agent_learn(told) == RISE_OK);
     rise_agent_metrics(cut, &m);
-    CHECK(same_reals(cut->weights, told->weights, m.parameters));
+    CHECK(same_reals(cut->model.weights, told->model.weights, m.parameters));
     rise_agent_destroy(cut);
     rise_agent_destroy(told);
 }
@@ -943,9 +959,9 @@ static void refuses_weights(const char *words)
     static const float odd[] = {(float)NAN, (float)HUGE_VAL, -(float)HUGE_VAL};
     world w = world_begin(words, 60);
     rise_agent *const a = w.agent;
-    size_t const n = a->net.parameters;
+    size_t const n = a->model.net.parameters;
     rise_real *const weights = rise_agent_parameters(a);
-    risei_random const sample = a->counters.sample;
+    risei_random const sample = a->learner.sample_random;
     int j, tried = 0, unnoticed = 0;
     size_t i;
     for (i = 0; i < n; i += n / 41 + 1)
@@ -968,7 +984,7 @@ static void refuses_weights(const char *words)
             CHECK(rise_agent_error(a)->result == RISE_NOT_FINITE &&
                   rise_agent_error(a)->text[0] != '\0');
             /* only the sample stream may move, so that the same batch is not drawn again */
-            a->counters.sample = sample;
+            a->learner.sample_random = sample;
             CHECK(state_of(a) == before);
         }
     CHECK(unnoticed == 0 && tried > 100);
@@ -990,13 +1006,13 @@ static void nonfinite_losses_are_refused(void)
     for (i = 0; i < 12; i++)
         CHECK(rise_agent_step(a, frame, i > 5 ? FLT_MAX : 0, i == 0 ? RISE_FIRST : RISE_MIDDLE) >=
               0);
-    risei_end_warm_up(a);
+    risei_learner_end_warm_up(&a->learner, 0);
     before = state_of(a);
-    sample = a->counters.sample;
+    sample = a->learner.sample_random;
     CHECK(rise_agent_learn(a) == RISE_NOT_FINITE &&
           strstr(rise_agent_error(a)->text, "finite") != NULL);
-    CHECK(a->counters.sample.state != sample.state); /* the next update draws another batch */
-    a->counters.sample = sample;
+    CHECK(a->learner.sample_random.state != sample.state); /* the next update draws another batch */
+    a->learner.sample_random = sample;
     CHECK(state_of(a) == before);
     rise_agent_destroy(a);
 }
@@ -1026,13 +1042,13 @@ static void signs_embedding_sums_over_squares(void)
         d.embedding_pool = pool;
         a = created(&d);
         fill(frame, &t);
-        risei_embed(&a->device, &a->embedder, frame, raw);
+        risei_embedder_embed(&a->model.device, &a->model.embedder, frame, raw);
         for (j = 0; j < d.embedding_size; j++) {
             int sum = 0;
             for (i = 0; i < PIXELS; i++) {
                 int const square = i / WIDTH / pool * columns + i % WIDTH / pool;
-                sum += rise_sign(a->embedder.seed, rise_sign_bits(inputs, d.embedding_size), square,
-                                 j) *
+                sum += rise_sign(a->model.embedder.encoder.seed,
+                                 rise_sign_bits(inputs, d.embedding_size), square, j) *
                        frame[i];
             }
             CHECK_NEAR(raw[j], sum / (255.0 * pool * pool) / sqrt((double)inputs), 1e-6);
@@ -1057,15 +1073,15 @@ static void random_projections_have_variance_one(void)
         a = created(&d);
         for (i = 0; i < PIXELS; i++)
             frame[i] = (uint8_t)(toy_draw(&t) & 127u), twice[i] = (uint8_t)(2 * frame[i]);
-        risei_embed(&a->device, &a->embedder, frame, raw);
-        risei_embed(&a->device, &a->embedder, twice, other);
+        risei_embedder_embed(&a->model.device, &a->model.embedder, frame, raw);
+        risei_embedder_embed(&a->model.device, &a->model.embedder, twice, other);
         for (j = 0; j < d.embedding_size; j++)
             CHECK(check_near((double)other[j], 2 * (double)raw[j], 1e-5) ||
                   fabs((double)raw[j]) < 1e-6);
         for (i = 0; i < PIXELS; i++) {
             memset(frame, 0, sizeof frame);
             frame[i] = 255;
-            risei_embed(&a->device, &a->embedder, frame, raw);
+            risei_embedder_embed(&a->model.device, &a->model.embedder, frame, raw);
             for (j = 0; j < d.embedding_size; j++) {
                 double const entry = (double)raw[j] * sqrt((double)PIXELS);
                 sum += entry, squares += entry * entry;
@@ -1091,7 +1107,7 @@ static void downsample_and_user_embeddings_are_exact(void)
     d.embedding_size = 25; /* 5 x 5 pixels would fit, so every pixel is kept */
     a = created(&d);
     fill(frame, &t);
-    risei_embed(&a->device, &a->embedder, frame, raw);
+    risei_embedder_embed(&a->model.device, &a->model.embedder, frame, raw);
     CHECK(a->desc.embedding_size == PIXELS);
     for (i = 0; i < PIXELS; i++) CHECK_NEAR(raw[i], frame[i] / 255.0, 1e-6);
     rise_agent_destroy(a);
@@ -1117,11 +1133,12 @@ static void standardises(int kind)
     world_run(&w, 55);
     CHECK(rise_agent_learn(w.agent) == RISE_OK);
     h = &w.agent->replay.history;
-    CHECK(w.agent->embedder.seen == 55 * GAMES);
+    CHECK(w.agent->model.embedder.seen == 55 * GAMES);
     for (j = 0; j < h->size; j++) {
         double mean = 0, variance = 0;
         for (i = 0; i < 55 * GAMES; i++) {
-            double const x = (double)h->full[risei_slot(h, i % GAMES, i / GAMES) * h->size + j];
+            ptrdiff_t const slot = risei_history_slot(h, i % GAMES, i / GAMES);
+            double const x = (double)h->full[slot * h->size + j];
             mean += x / (55 * GAMES), variance += x * x / (55 * GAMES);
         }
         CHECK(fabs(mean) < 1e-4);
@@ -1235,30 +1252,30 @@ static void copies_its_target(const char *words)
     int update;
     check_about("%s, target network", words);
     w = world_of(created(&d));
-    n = w.agent->net.parameters;
+    n = w.agent->model.net.parameters;
     if (!CHECK(n <= size)) return;
-    CHECK(same_reals(w.agent->weights, w.agent->target, n));
+    CHECK(same_reals(w.agent->model.weights, w.agent->model.target, n));
     world_run(&w, 50);
     d.learning_rate *= 2;
     v = world_of(faster = created(&d));
     world_run(&v, 50);
-    memcpy(weights, w.agent->weights, n * sizeof *weights);
+    memcpy(weights, w.agent->model.weights, n * sizeof *weights);
     CHECK(rise_agent_learn(w.agent) == RISE_OK && rise_agent_learn(faster) == RISE_OK);
     for (i = 0; i < n; i++) { /* with twice the rate, the weights move twice as far */
-        double const slow = (double)(w.agent->weights[i] - weights[i]);
-        double const fast = (double)(faster->weights[i] - weights[i]);
+        double const slow = (double)(w.agent->model.weights[i] - weights[i]);
+        double const fast = (double)(faster->model.weights[i] - weights[i]);
         sum += slow * slow, off += (fast - 2 * slow) * (fast - 2 * slow);
     }
     CHECK(sum > 0 && off <= 1e-6 * sum);
     for (update = 2; update <= 15; update++) {
-        memcpy(target, w.agent->target, n * sizeof *target);
+        memcpy(target, w.agent->model.target, n * sizeof *target);
         CHECK(rise_agent_learn(w.agent) == RISE_OK);
         if (update % 7 == 0)
-            CHECK(same_reals(w.agent->weights, w.agent->target, n) &&
-                  !same_reals(w.agent->target, target, n));
+            CHECK(same_reals(w.agent->model.weights, w.agent->model.target, n) &&
+                  !same_reals(w.agent->model.target, target, n));
         else
-            CHECK(same_reals(w.agent->target, target, n) &&
-                  !same_reals(w.agent->weights, target, n));
+            CHECK(same_reals(w.agent->model.target, target, n) &&
+                  !same_reals(w.agent->model.weights, target, n));
     }
     rise_agent_destroy(w.agent);
     rise_agent_destroy(faster);
@@ -1281,13 +1298,13 @@ static void schedules_follow_the_steps(void)
                    : steps >= 70 ? 0.1
                                  : 0.9 - 0.8 * (steps - 20) / 50.0,
                    1e-12);
-        CHECK_NEAR(risei_learning_rate(w.agent),
+        CHECK_NEAR(risei_learner_rate(&w.agent->desc, w.agent->actor.steps),
                    steps <= 20   ? 0.01
                    : steps >= 50 ? 0.001
                                  : 0.01 - 0.009 * (steps - 20) / 30.0,
                    1e-12);
         world_run(&w, 1);
-        steps += !risei_is_last((int)w.events[0]); /* no action follows a last frame */
+        steps += !risei_event_is_last((int)w.events[0]); /* no action follows a last frame */
     }
     CHECK(steps > 80);
     rise_agent_destroy(w.agent);
@@ -1295,9 +1312,9 @@ static void schedules_follow_the_steps(void)
     w = world_of(created(&d));
     for (i = steps = 0; i < 4000; i++) {
         world_run(&w, 1);
-        if (risei_is_last((int)w.events[0])) continue;
+        if (risei_event_is_last((int)w.events[0])) continue;
         steps++, taken[w.actions[0]]++;
-        other += w.actions[0] != risei_best(ACTIONS, w.agent->pass.q, NULL);
+        other += w.actions[0] != risei_best_action(ACTIONS, w.agent->model.pass.heads.q, NULL);
     }
     /* half of the actions are random, and a third of these are greedy by chance; the bound is 5
        sigma */
@@ -1307,8 +1324,8 @@ static void schedules_follow_the_steps(void)
     w = world_begin("memory=rise greedy", 0);
     for (i = 0; i < 60; i++) {
         world_run(&w, 1);
-        if (w.agent->counters.updates == 0 && !risei_is_last((int)w.events[0]))
-            CHECK(w.actions[0] == risei_best(ACTIONS, w.agent->pass.q, NULL));
+        if (w.agent->model.updates == 0 && !risei_event_is_last((int)w.events[0]))
+            CHECK(w.actions[0] == risei_best_action(ACTIONS, w.agent->model.pass.heads.q, NULL));
     }
     rise_agent_destroy(w.agent);
 }

@@ -18,7 +18,7 @@ static risei_device device;
 static risei_random dice;
 static double worst_of_all;
 
-static double real(void) { return 2 * risei_uniform(&dice) - 1; }
+static double real(void) { return 2 * risei_random_uniform(&dice) - 1; }
 
 /* Arrays of exactly their length, for address sanitizers. They live until free_arrays. */
 static void *arrays[64];
@@ -350,20 +350,21 @@ static double conv_loss(void *layer)
 /* Compares `count` images of a few pixels. */
 static void conv_case(int size, int stride, int pad, int count)
 {
-    int const height = 5 + risei_below(&dice, 3), width = 5 + risei_below(&dice, 3);
-    rise_conv const desc = {1 + risei_below(&dice, 3), size, stride, pad, 0, 0, 0, 0};
+    int const height = 5 + risei_random_below(&dice, 3), width = 5 + risei_random_below(&dice, 3);
+    rise_conv const desc = {1 + risei_random_below(&dice, 3), size, stride, pad, 0, 0, 0, 0};
     risei_parameters p = {3};
     conv_layer t;
     risei_image slopes, dy, dx;
     double *g, *flat_dx, *by_taps;
     size_t outputs, inputs;
-    t.c = risei_conv_make(&p, &desc, height, width, 1 + risei_below(&dice, 3));
+    t.c = risei_conv_make(&p, &desc, height, width, 1 + risei_random_below(&dice, 3));
     t.count = count;
-    t.x = image_take(t.count, height, width, t.c.channels, pad + risei_below(&dice, 2), 0);
-    t.y = image_take(t.count, t.c.out_height, t.c.out_width, t.c.filters, risei_below(&dice, 2), 9);
+    t.x = image_take(t.count, height, width, t.c.channels, pad + risei_random_below(&dice, 2), 0);
+    t.y = image_take(t.count, t.c.out_height, t.c.out_width, t.c.filters,
+                     risei_random_below(&dice, 2), 9);
     slopes = image_take(t.count, t.c.out_height, t.c.out_width, t.c.filters, 0, 0);
-    dy = image_take(t.count, t.c.out_height, t.c.out_width, t.c.filters, t.c.border, 0);
-    dx = image_take(t.count, height, width, t.c.channels, risei_below(&dice, 3), 7);
+    dy = image_take(t.count, t.c.out_height, t.c.out_width, t.c.filters, t.c.dy_padding, 0);
+    dx = image_take(t.count, height, width, t.c.channels, risei_random_below(&dice, 3), 7);
     inputs = image_pixels(&t.x, t.count), outputs = image_pixels(&t.y, t.count);
     t.w = numbers(p.count, 1), t.flat_x = numbers(inputs, 1);
     t.flat_y = numbers(outputs, 0), t.slope = numbers(outputs, 1);
@@ -373,7 +374,7 @@ static void conv_case(int size, int stride, int pad, int count)
     conv_loss(&t);
     CHECK(image_good(plain_conv, &t.c, t.w, t.count, &t.x, &t.y));
     image_put(&slopes, t.count, t.slope);
-    risei_relu_backward(&device, t.count, &t.y, &slopes, &dy);
+    risei_relu_mask(&device, t.count, &t.y, &slopes, &dy);
     risei_conv_backward(&device, &t.c, t.w, g, t.count, &t.x, &dy, &dx);
     image_get(&dx, t.count, flat_dx);
     check_gradient("weights", conv_loss, &t, t.w + 3, g + 3, p.count - 3);
@@ -393,8 +394,9 @@ static void convolutions_are_right(void)
         for (stride = 1; stride <= 4; stride++)
             for (pad = 0; pad <= 2; pad++) {
                 /* dx: the bands for few images */
-                conv_case(size, stride, pad, 1 + risei_below(&dice, 2));
-                conv_case(size, stride, pad, 8 + risei_below(&dice, 2)); /* and those for many */
+                conv_case(size, stride, pad, 1 + risei_random_below(&dice, 2));
+                /* and those for many */
+                conv_case(size, stride, pad, 8 + risei_random_below(&dice, 2));
             }
 }
 
@@ -402,7 +404,7 @@ static double pool_loss(void *layer)
 {
     conv_layer *const t = (conv_layer *)layer;
     image_put(&t->x, t->count, t->flat_x);
-    risei_pool_forward(&device, &t->c, t->count, &t->x, &t->y);
+    risei_maxpool_forward(&device, &t->c, t->count, &t->x, &t->y);
     image_get(&t->y, t->count, t->flat_y);
     return dot(image_pixels(&t->y, t->count), t->flat_y, t->slope);
 }
@@ -415,11 +417,13 @@ static void pool_case(const risei_conv *c, const char *about)
     size_t outputs, inputs;
     t.c = *c;
     t.count = 2;
-    t.x = image_take(t.count, c->out_height, c->out_width, c->filters, risei_below(&dice, 2), 9);
-    t.y = image_take(t.count, c->pooled_height, c->pooled_width, c->filters, risei_below(&dice, 2),
+    t.x = image_take(t.count, c->out_height, c->out_width, c->filters, risei_random_below(&dice, 2),
                      9);
+    t.y = image_take(t.count, c->pooled_height, c->pooled_width, c->filters,
+                     risei_random_below(&dice, 2), 9);
     dy = image_take(t.count, c->pooled_height, c->pooled_width, c->filters, 0, 0);
-    dx = image_take(t.count, c->out_height, c->out_width, c->filters, risei_below(&dice, 2), 7);
+    dx = image_take(t.count, c->out_height, c->out_width, c->filters, risei_random_below(&dice, 2),
+                    7);
     inputs = image_pixels(&t.x, t.count), outputs = image_pixels(&t.y, t.count);
     t.flat_x = numbers(inputs, 1), t.flat_y = numbers(outputs, 0);
     t.slope = numbers(outputs, 1), flat_dx = numbers(inputs, 0);
@@ -427,7 +431,7 @@ static void pool_case(const risei_conv *c, const char *about)
     pool_loss(&t);
     CHECK(image_good(plain_pool, &t.c, NULL, t.count, &t.x, &t.y));
     image_put(&dy, t.count, t.slope);
-    risei_pool_backward(&device, &t.c, t.count, &t.x, &dy, &dx);
+    risei_maxpool_backward(&device, &t.c, t.count, &t.x, &dy, &dx);
     image_get(&dx, t.count, flat_dx);
     check_gradient("x", pool_loss, &t, t.flat_x, flat_dx, inputs);
     CHECK(image_border_is(&t.y, t.count, 9) && image_border_is(&dx, t.count, 0));
@@ -440,8 +444,10 @@ static void max_pooling_is_right(void)
     for (pool = 1; pool <= 4; pool++)
         for (stride = 0; stride <= 4; stride++) /* 0: as the kernel size */
             for (pad = 0; pad < pool; pad++) {
-                int const height = 4 + risei_below(&dice, 4), width = 4 + risei_below(&dice, 4);
-                rise_conv const desc = {1 + risei_below(&dice, 3), 1, 1, 0, pool, stride, pad, 0};
+                int const height = 4 + risei_random_below(&dice, 4),
+                          width = 4 + risei_random_below(&dice, 4);
+                rise_conv const desc = {
+                    1 + risei_random_below(&dice, 3), 1, 1, 0, pool, stride, pad, 0};
                 risei_parameters p = {0};
                 risei_conv const c = risei_conv_make(&p, &desc, height, width, 1);
                 snprintf(about, sizeof about, "pool %d stride %d pad %d", pool, stride, pad);
@@ -469,9 +475,10 @@ static void adaptive_pooling_is_right(void)
             pool_case(&c, about);
         }
     for (more = 0; more < 12; more++) { /* rows and columns must not be mixed up */
-        int const rows = 1 + risei_below(&dice, 4), columns = 1 + risei_below(&dice, 4);
-        risei_conv const c = adaptive(rows + risei_below(&dice, 5), columns + risei_below(&dice, 5),
-                                      2, rows, columns);
+        int const rows = 1 + risei_random_below(&dice, 4);
+        int const columns = 1 + risei_random_below(&dice, 4);
+        risei_conv const c = adaptive(rows + risei_random_below(&dice, 5),
+                                      columns + risei_random_below(&dice, 5), 2, rows, columns);
         snprintf(about, sizeof about, "adaptive pool to %d x %d", columns, rows);
         pool_case(&c, about);
     }
@@ -493,7 +500,7 @@ static void first_of_equal_pixels_has_the_gradient(void)
         risei_image dy = image_take(1, 3, 3, 1, 0, 0);
         for (i = 0; i < 9; i++) dy.data[i] = i + 1;
         if (peaks) x.data[6] = x.data[8] = x.data[16] = x.data[18] = 2;
-        risei_pool_backward(&device, &c, 1, &x, &dy, &dx);
+        risei_maxpool_backward(&device, &c, 1, &x, &dy, &dx);
         check_about("ties, %d", peaks);
         for (i = 0; i < 25; i++) CHECK(dx.data[i] == right[peaks][i]);
         free_arrays();
@@ -571,8 +578,8 @@ static double cell_loss(void *layer)
    the same. */
 static int cell_row_good(const cell_layer *t, int row)
 {
-    int const n = t->c.units, lstm = t->c.kind == RISE_CELL_LSTM;
-    int const begin = t->s.first != NULL ? t->s.first[row] : 0;
+    int const n = t->c.units, lstm = t->s.c != NULL;
+    int const begin = t->s.start != NULL ? t->s.start[row] : 0;
     double h[2][32], c[32], g[4], worst = 0;
     int i, j, step;
     for (i = 0; i < n; i++) {
@@ -585,7 +592,7 @@ static int cell_row_good(const cell_layer *t, int row)
         double *const now = h[~step & 1];
         for (i = 0; i < n; i++) {
             double u[4];
-            for (j = 0; j < t->c.gates; j++) {
+            for (j = 0; j < t->c.kind->gates; j++) {
                 g[j] = plain_linear(t->w, &t->c.x, x, j * n + i);
                 if (t->c.h.out == 0) continue;
                 u[j] = lstm ? plain_product(t->w, &t->c.h, old, j * n + i)
@@ -594,7 +601,7 @@ static int cell_row_good(const cell_layer *t, int row)
             if (lstm) {
                 c[i] = squash(g[1] + u[1]) * c[i] + squash(g[0] + u[0]) * tanh(g[2] + u[2]);
                 now[i] = squash(g[3] + u[3]) * tanh(c[i]);
-            } else if (t->c.kind == RISE_CELL_MINGRU) {
+            } else if (t->c.h.out == 0) {
                 now[i] = squash(g[0]) * old[i] + (1 - squash(g[0])) * tanh(g[1]);
             } else {
                 double const z = squash(g[1] + u[1]);
@@ -613,7 +620,7 @@ static int cell_row_good(const cell_layer *t, int row)
    steps' inputs are the same as without. */
 static int cell_burn_good(cell_layer *t, double *g, int burn)
 {
-    ptrdiff_t const out = (ptrdiff_t)t->c.gates * t->c.units, from = t->s.begin[burn];
+    ptrdiff_t const out = (ptrdiff_t)t->c.kind->gates * t->c.units, from = t->s.begin[burn];
     ptrdiff_t const all = t->s.begin[t->steps];
     size_t const inputs = (size_t)((all - from) * t->c.in);
     size_t const ends = (size_t)(t->s.ends * t->s.rows * t->c.units);
@@ -624,9 +631,9 @@ static int cell_burn_good(cell_layer *t, double *g, int burn)
     memcpy(t->s.dh, t->slope, ends * sizeof *g);
     if (t->s.dc != NULL)
         memcpy(t->s.dc, t->slope + ends, (size_t)(t->s.rows * t->c.units) * sizeof *g);
-    t->s.burn = burn;
+    t->s.burn_in = burn;
     risei_cell_backward(&device, &t->c, t->w, g, &t->s, t->steps);
-    t->s.burn = 0;
+    t->s.burn_in = 0;
     for (i = 0; i < t->c.in; i++)
         for (j = 0; j < out; j++) {
             double sum = 0;
@@ -667,7 +674,7 @@ static void cell_case(rise_cell kind, int in, int units, int steps, int ends, in
     risei_sequence_layout(&arena, &t.c, &t.s, all, all * rows, (all + 1) * rows, rows, steps, 1);
     /* the rest of an earlier pass */
     put(count.used / sizeof *g, (double *)(void *)arena.base, 9);
-    t.s.steps = all, t.s.rows = rows, t.s.first = first;
+    t.s.steps = all, t.s.rows = rows, t.s.start = first;
     risei_sequence_plan(&t.s);
     starting = (size_t)(t.s.begin[1] * units);
     t.w = numbers(p.count + missing, 1), t.slope = numbers(last + state, 1),
@@ -690,8 +697,8 @@ static void cell_case(rise_cell kind, int in, int units, int steps, int ends, in
     check_gradient("the first h", cell_loss, &t, t.s.h, t.s.dh, starting);
     if (t.s.c != NULL) check_gradient("the first c", cell_loss, &t, t.s.c, t.s.dc, starting);
     cell_loss(&t);
-    if (t.c.gates * units % RISE_PANEL != 0 && steps > ends)
-        CHECK(cell_burn_good(&t, g, 1 + risei_below(&dice, steps - ends)));
+    if (t.c.kind->gates * units % RISE_PANEL != 0 && steps > ends)
+        CHECK(cell_burn_good(&t, g, 1 + risei_random_below(&dice, steps - ends)));
     free_arrays();
 }
 static void recurrent_cells_are_right(void)
@@ -704,10 +711,11 @@ static void recurrent_cells_are_right(void)
         for (steps = 1; steps <= 7; steps++)
             for (rows = 1; rows <= 4; rows += 1 + rows % 2) /* 1, 3, 4 */
                 for (mask = -1; mask < 4; mask++) {
-                    int const in = 1 + risei_below(&dice, 4), units = 1 + risei_below(&dice, 4);
+                    int const in = 1 + risei_random_below(&dice, 4),
+                              units = 1 + risei_random_below(&dice, 4);
                     for (i = 0; i < 4 && mask >= 0; i++)
                         first[i] = firsts[mask][i] < steps ? firsts[mask][i] : steps - 1;
-                    cell_case(kinds[kind], in, units, steps, 1 + risei_below(&dice, steps),
+                    cell_case(kinds[kind], in, units, steps, 1 + risei_random_below(&dice, steps),
                               mask & 1 ? 2 : 0, rows, mask < 0 ? NULL : first);
                 }
 }
@@ -828,8 +836,8 @@ static flat flat_shrink(int to, flat x)
 /* x + conv(relu(conv(relu(x)))) (He et al. 2016, in the order of Espeholt et al. 2018) */
 static flat flat_unit(const risei_encoder *e, int l, int unit, const double *w, flat x)
 {
-    risei_conv const first = risei_unit_conv(e, l, 2 * unit);
-    risei_conv const second = risei_unit_conv(e, l, 2 * unit + 1);
+    risei_conv const first = risei_residual_conv(e, l, 2 * unit);
+    risei_conv const second = risei_residual_conv(e, l, 2 * unit + 1);
     int const size = x.height * x.width * x.channels;
     flat y = flat_make(x.height, x.width, x.channels);
     int i;
@@ -850,14 +858,14 @@ static void plain_encoder(const risei_encoder *e, const double *w, const risei_i
     int l, i;
     for (l = 0; l < e->layers; l++) {
         x = flat_conv(&e->conv[l], w, x);
-        if (e->units[l] == 0) flat_relu(&x);
+        if (e->residuals[l] == 0) flat_relu(&x);
         if (e->conv[l].pool > 0) x = flat_pool(&e->conv[l], x);
-        for (i = 0; i < e->units[l]; i++) x = flat_unit(e, l, i, w, x);
+        for (i = 0; i < e->residuals[l]; i++) x = flat_unit(e, l, i, w, x);
     }
-    if (e->units[e->layers - 1] > 0) flat_relu(&x);
-    if (e->shrink.pool != 0) x = flat_shrink(e->shrink.pooled_height, x);
+    if (e->residuals[e->layers - 1] > 0) flat_relu(&x);
+    if (e->adaptive_pool.pool != 0) x = flat_shrink(e->adaptive_pool.pooled_height, x);
     for (i = 0; i < e->out; i++)
-        features[i] = e->dense ? fmax(plain_linear(w, &e->linear, x.x, i), 0) : x.x[i];
+        features[i] = e->has_linear ? fmax(plain_linear(w, &e->linear, x.x, i), 0) : x.x[i];
     free(x.x);
 }
 static int encoder_good(const risei_encoder *e, const double *w, const risei_image *frames,
@@ -1013,7 +1021,7 @@ typedef struct encoder_layer {
 static double encoder_loss(void *layer)
 {
     encoder_layer *const t = (encoder_layer *)layer;
-    risei_input const input = {t->frames, NULL, 0};
+    risei_encoder_input const input = {t->frames, NULL, 0};
     risei_encoder_forward(&device, &t->e, t->w, t->count, &input, &t->a);
     return dot((size_t)(t->count * t->e.out), t->a.features, t->slope);
 }
@@ -1032,7 +1040,7 @@ static void encoder_make(encoder_layer *t, const encoder_case *k)
     arena = count;
     arena.base = (unsigned char *)numbers(count.used / sizeof(double), 0), arena.used = 0;
     risei_encoder_layout(&arena, &t->e, &t->a, k->count, k->learn);
-    image = image_take(k->count, k->height, k->width, k->channels, t->a.in[0].pad, 0);
+    image = image_take(k->count, k->height, k->width, k->channels, t->a.in[0].padding, 0);
     pixels = numbers(image_pixels(&image, k->count), 1);
     for (i = 0; i < image_pixels(&image, k->count); i++) pixels[i] = fabs(pixels[i]);
     image_put(&image, k->count, pixels);
@@ -1103,7 +1111,7 @@ enum { ROWS = 2, STEPS = 3, FURTHER = 1, ALL = STEPS + FURTHER };
 /* The part of z of ROWS states: [rows][taus][actions][atoms]. */
 static size_t network_outputs(const network *t)
 {
-    return (size_t)(ROWS * t->net.taus * t->net.actions * t->net.atoms);
+    return (size_t)(ROWS * t->net.heads.taus * t->net.heads.actions * t->net.heads.atoms);
 }
 
 /* Returns the loss of z, and its gradient with respect to z or the logits. The loss is linear in
@@ -1112,16 +1120,16 @@ static size_t network_outputs(const network *t)
 static double head_loss(network *t, double *dz)
 {
     const risei_net *n = &t->net;
-    const double *z = t->pass.z, *slope = t->slope;
+    const double *z = t->pass.heads.z, *slope = t->slope;
     double loss = 0;
     size_t i, count = network_outputs(t);
     for (i = 0; i < count; i++) {
-        double const weight = slope[count + i / (size_t)n->atoms];
-        if (n->head == RISE_HEAD_C51) {
+        double const weight = slope[count + i / (size_t)n->heads.atoms];
+        if (n->heads.kind == &risei_head_kinds[RISE_HEAD_C51]) {
             loss -= weight * slope[i] * log(z[i]);
             if (dz != NULL) dz[i] = weight * (z[i] - slope[i]);
         } else {
-            double const bend = n->head == RISE_HEAD_IQN ? weight : 0;
+            double const bend = n->heads.kind == &risei_head_kinds[RISE_HEAD_IQN] ? weight : 0;
             loss += slope[i] * z[i] + bend * z[i] * z[i] / 2;
             if (dz != NULL) dz[i] = slope[i] + bend * z[i];
         }
@@ -1133,11 +1141,11 @@ static double head_loss(network *t, double *dz)
 static void plain_derive(network *t)
 {
     const risei_net *n = &t->net;
-    const risei_linear *const layer[3] = {&n->hidden, &n->advantage, &n->value};
+    const risei_linear *const layer[3] = {&n->heads.hidden, &n->heads.advantage, &n->heads.value};
     const double *noise = t->noise, *s = t->spectral;
     int i, k, j;
-    memcpy(t->derived, t->w, (n->hidden.weights + (size_t)n->sigma) * sizeof *t->w);
-    for (k = 0; k < (n->dueling ? 3 : 2) && n->noisy; k++) {
+    memcpy(t->derived, t->w, (n->heads.hidden.weights + (size_t)n->heads.sigma) * sizeof *t->w);
+    for (k = 0; k < (n->heads.dueling ? 3 : 2) && n->heads.noisy; k++) {
         const risei_linear *l = layer[k];
         int const panel = l->out % 32 == 0 ? 32 : l->out;
         for (j = 0; j < l->out; j++) {
@@ -1145,16 +1153,16 @@ static void plain_derive(network *t)
                 size_t const at = l->weights +
                                   (size_t)(j / panel * panel * l->in + i * panel + j % panel);
                 t->derived[at] = t->w[at] +
-                                 t->w[(ptrdiff_t)at + n->sigma] * noise[i] * noise[l->in + j];
+                                 t->w[(ptrdiff_t)at + n->heads.sigma] * noise[i] * noise[l->in + j];
             }
-            t->derived[l->bias + (size_t)j] += t->w[(ptrdiff_t)l->bias + j + n->sigma] *
+            t->derived[l->bias + (size_t)j] += t->w[(ptrdiff_t)l->bias + j + n->heads.sigma] *
                                                noise[l->in + j];
         }
         noise += l->in + l->out;
     }
     for (k = 0; k < n->encoder.layers && n->spectral; k++)
-        for (i = 0; i < 2 * n->encoder.units[k]; i++) {
-            risei_conv const c = risei_unit_conv(&n->encoder, k, i);
+        for (i = 0; i < 2 * n->encoder.residuals[k]; i++) {
+            risei_conv const c = risei_residual_conv(&n->encoder, k, i);
             int const rows = 9 * c.channels, f = c.filters;
             double sigma = 0;
             for (j = 0; j < rows * f; j++)
@@ -1167,7 +1175,7 @@ static void plain_derive(network *t)
 static double network_loss(void *layer)
 {
     network *const t = (network *)layer;
-    risei_input const input = {t->frames, NULL, 0};
+    risei_encoder_input const input = {t->frames, NULL, 0};
     if (t->derived != t->w) plain_derive(t);
     risei_net_forward(&device, &t->net, t->derived, t->rows, t->images, &input, &t->pass);
     return head_loss(t, NULL);
@@ -1203,25 +1211,43 @@ static void network_draw(network *t)
     const risei_net *const n = &t->net;
     size_t const count = network_outputs(t);
     size_t i, j;
-    for (i = 0; i < count && n->head != RISE_HEAD_MEAN; i++) t->slope[count + i] = real();
-    for (i = 0; i < count && n->head == RISE_HEAD_C51; i += (size_t)n->atoms) {
+    for (i = 0; i < count && n->heads.kind != &risei_head_kinds[RISE_HEAD_MEAN]; i++)
+        t->slope[count + i] = real();
+    for (i = 0; i < count && n->heads.kind == &risei_head_kinds[RISE_HEAD_C51];
+         i += (size_t)n->heads.atoms) {
         double sum = 0;
-        for (j = 0; j < (size_t)n->atoms; j++) sum += t->slope[i + j] = fabs(t->slope[i + j]);
-        for (j = 0; j < (size_t)n->atoms; j++) t->slope[i + j] /= sum;
+        for (j = 0; j < (size_t)n->heads.atoms; j++) sum += t->slope[i + j] = fabs(t->slope[i + j]);
+        for (j = 0; j < (size_t)n->heads.atoms; j++) t->slope[i + j] /= sum;
     }
-    for (i = 0; i < (size_t)(t->rows * n->taus) && n->head == RISE_HEAD_IQN; i++)
-        t->pass.tau[i] = risei_uniform(&dice);
-    if (n->head == RISE_HEAD_IQN) t->pass.tau[0] = 0, t->pass.tau[1] = 1;
+    for (i = 0;
+         i < (size_t)(t->rows * n->heads.taus) && n->heads.kind == &risei_head_kinds[RISE_HEAD_IQN];
+         i++)
+        t->pass.heads.tau[i] = risei_random_uniform(&dice);
+    if (n->heads.kind == &risei_head_kinds[RISE_HEAD_IQN])
+        t->pass.heads.tau[0] = 0, t->pass.heads.tau[1] = 1;
     t->derived = t->w;
-    if (!n->noisy && !n->spectral) return;
-    t->derived = numbers(n->block, 0);
-    t->noise = numbers(risei_noise_size(n), 0);
+    if (!n->heads.noisy && !n->spectral) return;
+    t->derived = numbers(n->weights_size, 0);
+    t->noise = numbers(risei_noise_size(&n->heads), 0);
     t->spectral = numbers(risei_spectral_size(n), 0);
-    risei_noise_draw(n, t->noise, &dice);
+    risei_noise_draw(&n->heads, t->noise, &dice);
     for (i = 0; i < 2; i++) { /* twice, so that u leaves its first direction */
-        risei_net_derive(&device, n, t->w, n->noisy ? t->noise : NULL, t->spectral, t->derived);
+        risei_net_derive(&device, n, t->w, n->heads.noisy ? t->noise : NULL, t->spectral,
+                         t->derived);
         risei_spectral_keep(n, t->spectral, t->w);
     }
+}
+/* Makes random frames for the network. */
+static void network_frames(network *t)
+{
+    risei_image const image = t->pass.encoder.in[0];
+    int i, y, x;
+    t->frames = numbers((size_t)(t->images * risei_image_size(&image)), 0);
+    for (i = 0; i < t->images; i++)
+        for (y = 0; y < image.height; y++)
+            for (x = 0; x < image.width * image.channels; x++)
+                t->frames[i * risei_image_size(&image) + risei_image_at(&image, y, 0) + x] =
+                    risei_random_below(&dice, 256) / 255.0;
 }
 /* A small network and its inputs. As in learning, the pass holds ROWS states and those FURTHER
    steps later; only the first learn. */
@@ -1230,24 +1256,28 @@ static void network_make(network *t, const network_kind *k)
     rise_agent_desc const d = network_desc(k);
     risei_arena count, arena;
     risei_sequence *s;
-    risei_image image;
     int const full = k->memory == RISE_MEMORY_FULL, variant = k->variant;
-    int i, r, y, x, sequences;
+    risei_pass_size size;
+    int i, r, samples, sequences;
     memset(&count, 0, sizeof count);
     memset(t, 0, sizeof *t);
     t->net = risei_net_make(&d);
-    sequences = ROWS / t->net.samples;
+    samples = k->memory != RISE_MEMORY_NONE ? d.window_samples : 1;
+    sequences = ROWS / samples;
     t->rows = 2 * ROWS, t->images = full ? ALL * ROWS : 2 * ROWS;
 
-    risei_pass_layout(&count, &t->net, &t->pass, t->rows, t->images, ALL, ALL * ROWS,
-                      (ALL + 1) * ROWS, ROWS, STEPS);
+    memset(&size, 0, sizeof size);
+    size.rows = t->rows, size.images = t->images;
+    size.steps = ALL, size.entries = ALL * ROWS, size.states = (ALL + 1) * ROWS;
+    size.learn = ROWS, size.windows = sequences, size.learn_steps = STEPS;
+    size.samples = samples;
+    risei_pass_layout(&count, &t->net, &t->pass, &size);
     arena = count;
     arena.base = (unsigned char *)numbers(count.used / sizeof(double), 0), arena.used = 0;
-    risei_pass_layout(&arena, &t->net, &t->pass, t->rows, t->images, ALL, ALL * ROWS,
-                      (ALL + 1) * ROWS, ROWS, STEPS);
+    risei_pass_layout(&arena, &t->net, &t->pass, &size);
     t->first[variant & 1] = 1; /* one row starts late */
     s = &t->pass.sequence;
-    s->steps = ALL, s->rows = sequences, s->first = t->first;
+    s->steps = ALL, s->rows = sequences, s->start = t->first;
     if (k->memory != RISE_MEMORY_NONE) {
         risei_sequence_plan(s);
         for (i = 0; i < s->begin[ALL] * t->net.cell.in; i++) s->x[i] = real();
@@ -1258,7 +1288,7 @@ static void network_make(network *t, const network_kind *k)
         if (full) t->images = s->begin[ALL];
     }
     for (r = 0; r < t->rows; r++) {
-        int const row = r % ROWS % sequences, back = t->net.samples - 1 - r % ROWS / sequences;
+        int const row = r % ROWS % sequences, back = samples - 1 - r % ROWS / sequences;
         int const step = (r < ROWS ? STEPS : ALL) - back;
         if (k->memory != RISE_MEMORY_NONE) t->pass.state_row[r] = s->begin[step] + row;
         t->pass.feature_row[r] = full ? s->begin[step - 1] + row : r;
@@ -1266,14 +1296,8 @@ static void network_make(network *t, const network_kind *k)
     t->slope = numbers(2 * network_outputs(t), 0);
     for (i = 0; i < (int)network_outputs(t); i++) t->slope[i] = real();
 
-    image = t->pass.encoder.in[0];
-    t->frames = numbers((size_t)(t->images * risei_image_size(&image)), 0);
-    for (i = 0; i < t->images; i++)
-        for (y = 0; y < image.height; y++)
-            for (x = 0; x < image.width * image.channels; x++)
-                t->frames[i * risei_image_size(&image) + risei_image_at(&image, y, 0) + x] =
-                    risei_below(&dice, 256) / 255.0;
-    t->w = numbers(t->net.block, 0), t->g = garbage(t->net.block);
+    network_frames(t);
+    t->w = numbers(t->net.weights_size, 0), t->g = garbage(t->net.weights_size);
     risei_net_initialise(&t->net, t->w, 8, &dice);
     for (i = 0; i < (int)t->net.parameters; i++) t->w[i] += 0.1 * real();
     network_draw(t);
@@ -1289,12 +1313,12 @@ static void plain_fused(const network *t, int row, double *x)
     const risei_net *const n = &t->net;
     const risei_pass *const a = &t->pass;
     const double *const w = t->derived;
-    int const f = n->encoder.out, h = n->memory != RISE_MEMORY_NONE ? n->cell.units : 0;
+    int const f = n->encoder.out, h = n->memory->recurrent ? n->cell.units : 0;
     const double *const features = a->encoder.features + a->feature_row[row] * f;
     double state[8], mean = 0, var = 0;
     int i;
     for (i = 0; i < h; i++) state[i] = SCALE * a->sequence.h[a->state_row[row] * h + i];
-    for (i = 0; i < n->fused; i++) {
+    for (i = 0; i < n->fused_size; i++) {
         if (i >= f)
             x[i] = state[i - f];
         else if (h == 0 || n->fusion == RISE_FUSION_CONCAT)
@@ -1303,10 +1327,10 @@ static void plain_fused(const network *t, int row, double *x)
             x[i] = features[i] * squash(plain_linear(w, &n->fuse, state, i));
         else
             x[i] = features[i] + plain_linear(w, &n->fuse, state, i);
-        mean += x[i] / n->fused;
+        mean += x[i] / n->fused_size;
     }
-    for (i = 0; i < n->fused; i++) var += (x[i] - mean) * (x[i] - mean) / n->fused;
-    for (i = 0; i < n->fused && n->norm; i++)
+    for (i = 0; i < n->fused_size; i++) var += (x[i] - mean) * (x[i] - mean) / n->fused_size;
+    for (i = 0; i < n->fused_size && n->norm; i++)
         x[i] = (x[i] - mean) / sqrt(var + 1e-5) * w[n->gain + (size_t)i] + w[n->shift + (size_t)i];
 }
 /* Computes z [actions][atoms] of x: values or logits. Dueling: V + A - mean A, for each atom by
@@ -1317,16 +1341,19 @@ static void plain_heads(const network *t, const double *x, double *z)
     const double *const w = t->derived;
     double hidden[MOST];
     int i, j;
-    for (j = 0; j < n->hidden.out; j++) hidden[j] = fmax(plain_linear(w, &n->hidden, x, j), 0);
-    for (i = 0; i < n->atoms; i++) {
+    for (j = 0; j < n->heads.hidden.out; j++)
+        hidden[j] = fmax(plain_linear(w, &n->heads.hidden, x, j), 0);
+    for (i = 0; i < n->heads.atoms; i++) {
         double mean = 0;
-        for (j = 0; j < n->actions; j++)
-            mean += plain_linear(w, &n->advantage, hidden, j * n->atoms + i) / n->actions;
-        for (j = 0; j < n->actions; j++) {
-            z[j * n->atoms + i] = plain_linear(w, &n->advantage, hidden, j * n->atoms + i);
-            if (n->dueling)
-                z[j * n->atoms + i] += plain_linear(w, &n->value, hidden + n->advantage.in, i) -
-                                       mean;
+        for (j = 0; j < n->heads.actions; j++)
+            mean += plain_linear(w, &n->heads.advantage, hidden, j * n->heads.atoms + i) /
+                    n->heads.actions;
+        for (j = 0; j < n->heads.actions; j++) {
+            z[j * n->heads.atoms + i] =
+                plain_linear(w, &n->heads.advantage, hidden, j * n->heads.atoms + i);
+            if (n->heads.dueling)
+                z[j * n->heads.atoms + i] +=
+                    plain_linear(w, &n->heads.value, hidden + n->heads.advantage.in, i) - mean;
         }
     }
 }
@@ -1336,38 +1363,41 @@ static void plain_quantile(const network *t, double tau, const double *x, double
     double cosines[64];
     int i;
     for (i = 0; i < 64; i++) cosines[i] = cos(acos(-1) * i * tau);
-    for (i = 0; i < t->net.fused; i++)
-        mixed[i] = x[i] * fmax(plain_linear(t->derived, &t->net.quantile, cosines, i), 0);
+    for (i = 0; i < t->net.fused_size; i++)
+        mixed[i] = x[i] * fmax(plain_linear(t->derived, &t->net.heads.quantile, cosines, i), 0);
 }
 /* Returns whether every layer, from features and states to z and q, follows its formula. */
 static int network_row_good(const network *t, int row)
 {
     const risei_net *const n = &t->net;
-    int const outputs = n->actions * n->atoms;
+    int const outputs = n->heads.actions * n->heads.atoms;
     double x[MOST], mixed[MOST], z[MOST], q[MOST], worst = 0;
     int i, j, k;
     plain_fused(t, row, x);
-    for (j = 0; j < n->actions; j++) q[j] = 0;
-    for (k = 0; k < n->taus; k++) {
-        if (n->head == RISE_HEAD_IQN) plain_quantile(t, t->pass.tau[row * n->taus + k], x, mixed);
-        plain_heads(t, n->head == RISE_HEAD_IQN ? mixed : x, z);
-        for (j = 0; j < n->actions; j++) {
+    for (j = 0; j < n->heads.actions; j++) q[j] = 0;
+    for (k = 0; k < n->heads.taus; k++) {
+        if (n->heads.kind == &risei_head_kinds[RISE_HEAD_IQN])
+            plain_quantile(t, t->pass.heads.tau[row * n->heads.taus + k], x, mixed);
+        plain_heads(t, n->heads.kind == &risei_head_kinds[RISE_HEAD_IQN] ? mixed : x, z);
+        for (j = 0; j < n->heads.actions; j++) {
             double sum = 0;
-            for (i = 0; i < n->atoms; i++) sum += exp(z[j * n->atoms + i]);
-            for (i = 0; i < n->atoms; i++) {
-                double const atom = n->value_min +
-                                    i * (n->value_max - n->value_min) / (n->atoms - 1);
-                double *const out = &z[j * n->atoms + i];
-                if (n->head == RISE_HEAD_C51) *out = exp(*out) / sum;
-                q[j] += n->head == RISE_HEAD_C51 ? *out * atom : *out / n->taus;
-                worst =
-                    fmax(worst,
-                         fabs(t->pass.z[(row * n->taus + k) * outputs + j * n->atoms + i] - *out));
+            for (i = 0; i < n->heads.atoms; i++) sum += exp(z[j * n->heads.atoms + i]);
+            for (i = 0; i < n->heads.atoms; i++) {
+                double const atom = n->heads.value_min +
+                                    i * (n->heads.value_max - n->heads.value_min) /
+                                        (n->heads.atoms - 1);
+                double *const out = &z[j * n->heads.atoms + i];
+                if (n->heads.kind == &risei_head_kinds[RISE_HEAD_C51]) *out = exp(*out) / sum;
+                q[j] += n->heads.kind == &risei_head_kinds[RISE_HEAD_C51] ? *out * atom
+                                                                          : *out / n->heads.taus;
+                worst = fmax(worst, fabs(t->pass.heads.z[(row * n->heads.taus + k) * outputs +
+                                                         j * n->heads.atoms + i] -
+                                         *out));
             }
         }
     }
-    for (j = 0; j < n->actions; j++)
-        worst = fmax(worst, fabs(t->pass.q[row * n->actions + j] - q[j]));
+    for (j = 0; j < n->heads.actions; j++)
+        worst = fmax(worst, fabs(t->pass.heads.q[row * n->heads.actions + j] - q[j]));
     return worst < 1e-12;
 }
 static int network_encoder_good(const network *t)
@@ -1387,12 +1417,13 @@ static void network_backward(network *t)
     double *const s = t->spectral;
     size_t const size = risei_spectral_size(n);
     double *const kept = numbers(size, 0);
-    risei_input const input = {t->frames, NULL, 0};
+    risei_encoder_input const input = {t->frames, NULL, 0};
     if (spoiled) device.kernels = rise_kernels_of(RISE_ISA_AUTO);
-    if (derived) risei_net_derive(&device, n, t->w, n->noisy ? t->noise : NULL, s, t->derived);
+    if (derived)
+        risei_net_derive(&device, n, t->w, n->heads.noisy ? t->noise : NULL, s, t->derived);
     if (size > 0) memcpy(kept, s, size * sizeof *s);
     risei_net_forward(&device, n, t->derived, t->rows, t->images, &input, &t->pass);
-    head_loss(t, t->pass.dz);
+    head_loss(t, t->pass.heads.dz);
     device.kernels = kernels;
     risei_net_backward(&device, n, t->derived, t->g, ROWS, STEPS, &t->pass);
     if (derived) risei_net_derive_backward(&device, n, t->noise, s, t->derived, t->g);
@@ -1406,18 +1437,19 @@ static void network_case(const network_kind *k)
     int row;
     size_t i;
     network_make(&t, k);
-    once = numbers(t.net.block, 0);
+    once = numbers(t.net.weights_size, 0);
     network_backward(&t);
-    memcpy(once, t.derived, (t.net.hidden.weights + (size_t)t.net.sigma) * sizeof *once);
+    memcpy(once, t.derived,
+           (t.net.heads.hidden.weights + (size_t)t.net.heads.sigma) * sizeof *once);
     network_loss(&t);
-    for (i = 0; i < t.net.hidden.weights + (size_t)t.net.sigma; i++)
+    for (i = 0; i < t.net.heads.hidden.weights + (size_t)t.net.heads.sigma; i++)
         /* 1e-12 keeps a length of 0 safe */
         if (!(fabs(once[i] - t.derived[i]) <= 1e-11 * (1 + fabs(once[i])))) break;
-    CHECK(i == t.net.hidden.weights + (size_t)t.net.sigma);
+    CHECK(i == t.net.heads.hidden.weights + (size_t)t.net.heads.sigma);
     CHECK(network_encoder_good(&t));
     for (row = 0; row < t.rows; row++) CHECK(network_row_good(&t, row));
     check_gradient("weights", network_loss, &t, t.w, t.g, t.net.parameters);
-    CHECK(still_garbage(t.net.block - t.net.parameters, t.g + t.net.parameters));
+    CHECK(still_garbage(t.net.weights_size - t.net.parameters, t.g + t.net.parameters));
     memcpy(once, t.g, t.net.parameters * sizeof *once);
     put(t.net.parameters, t.g, -GARBAGE);
     network_backward(&t); /* and nothing remains from before */
@@ -1494,9 +1526,9 @@ static void noise_has_its_distribution(void)
         RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 3, RISE_HEAD_C51, 1, 0, 0, 0};
     rise_agent_desc const d = network_desc(&k);
     risei_net const n = risei_net_make(&d);
-    const risei_linear *const layer[3] = {&n.hidden, &n.advantage, &n.value};
-    size_t const size = risei_noise_size(&n);
-    double *const noise = numbers(size, 0), *const w = numbers(n.block, 0);
+    const risei_linear *const layer[3] = {&n.heads.hidden, &n.heads.advantage, &n.heads.value};
+    size_t const size = risei_noise_size(&n.heads);
+    double *const noise = numbers(size, 0), *const w = numbers(n.weights_size, 0);
     double mean = 0, square = 0;
     int round, i, j, inputs = 0, good = 1;
     check_about("noise");
@@ -1506,18 +1538,19 @@ static void noise_has_its_distribution(void)
         inputs += layer[i]->in + layer[i]->out;
         const double *mu = w + layer[i]->weights; /* and then the bias */
         for (j = 0; j < (layer[i]->in + 1) * layer[i]->out; j++)
-            good &= mu[j + n.sigma] == sigma && fabs(mu[j]) <= 2 * sigma;
+            good &= mu[j + n.heads.sigma] == sigma && fabs(mu[j]) <= 2 * sigma;
     }
     CHECK(good && size == (size_t)inputs);
-    CHECK(n.parameters == n.value.bias + (size_t)n.value.out + (size_t)n.sigma &&
-          n.block == n.parameters);
-    CHECK(n.sigma == (ptrdiff_t)(n.value.bias + (size_t)n.value.out - n.hidden.weights));
+    CHECK(n.parameters == n.heads.value.bias + (size_t)n.heads.value.out + (size_t)n.heads.sigma &&
+          n.weights_size == n.parameters);
+    CHECK(n.heads.sigma ==
+          (ptrdiff_t)(n.heads.value.bias + (size_t)n.heads.value.out - n.heads.hidden.weights));
     for (round = 0; round < 200; round++) {
         risei_random same = dice;
-        risei_noise_draw(&n, noise, &dice);
+        risei_noise_draw(&n.heads, noise, &dice);
         for (i = 0; i < (int)size; i++) {
             double normal = -6;
-            for (j = 0; j < 12; j++) normal += risei_uniform(&same);
+            for (j = 0; j < 12; j++) normal += risei_random_uniform(&same);
             good &= fabs(fabs(noise[i]) - sqrt(fabs(normal))) < 1e-15 &&
                     (normal < 0) == (noise[i] < 0);
             mean += noise[i], square += noise[i] * noise[i];
@@ -1600,21 +1633,21 @@ static void spectral_norm_divides_by_the_largest_singular_value(void)
         risei_net n;
         double *w, *s, *derived, *u;
         /* where two values are too close, 1000 updates are not enough */
-        risei_random weights = risei_stream((uint64_t)filters, 1);
+        risei_random weights = risei_random_stream((uint64_t)filters, 1);
         d.conv[0].filters = filters, d.conv[1].filters = 9 - filters;
         n = risei_net_make(&d);
-        w = numbers(n.block, 0), s = numbers(risei_spectral_size(&n), 0),
-        derived = numbers(n.block, 0);
+        w = numbers(n.weights_size, 0), s = numbers(risei_spectral_size(&n), 0),
+        derived = numbers(n.weights_size, 0);
         risei_net_initialise(&n, w, 8, &weights);
         check_about("spectral norm of %d filters, and of %d", filters, 9 - filters);
         CHECK(risei_spectral_count(&n) == 6 &&
-              n.block == n.parameters + (size_t)(4 * filters + 2 * (9 - filters)));
+              n.weights_size == n.parameters + (size_t)(4 * filters + 2 * (9 - filters)));
         for (updates = 0; updates < 1000; updates++) {
             int const look = updates < 4 || updates % 300 == 0 || updates == 999;
             const double *at = s;
             risei_net_derive(&device, &n, w, NULL, s, derived);
             for (i = 0, u = w + n.parameters; i < 6 && look; i++) {
-                risei_conv const conv = risei_unit_conv(&n.encoder, i < 4 ? 0 : 1, i % 4);
+                risei_conv const conv = risei_residual_conv(&n.encoder, i < 4 ? 0 : 1, i % 4);
                 int const f = conv.filters, rows = 9 * f;
                 double const most = largest_singular_value(w + conv.weights, rows, f);
                 CHECK(spectral_step_good(w + conv.weights, rows, f, u, at, derived + conv.weights));
@@ -1642,7 +1675,7 @@ static void spectral_norm_keeps_zero_weights(void)
     network_make(&t, &k);
     check_about("spectral norm of zeros");
     for (i = 0; i < 2; i++)
-        put(9 * 2 * 2, t.w + risei_unit_conv(&t.net.encoder, 0, (int)i).weights, 0);
+        put(9 * 2 * 2, t.w + risei_residual_conv(&t.net.encoder, 0, (int)i).weights, 0);
     network_backward(&t);
     for (i = 0; i < t.net.parameters; i++)
         good &= t.g[i] - t.g[i] == 0 && t.derived[i] - t.derived[i] == 0;
@@ -1662,10 +1695,10 @@ typedef struct update_layer {
 static double update_loss(void *layer)
 {
     update_layer *const t = (update_layer *)layer;
-    risei_counters told;
+    risei_update_metrics told;
     memset(&told, 0, sizeof told);
-    risei_forward_batch(t->agent, RISEI_LEARN, 0, t->rows);
-    return risei_loss(t->agent, &told);
+    risei_learner_forward(&t->agent->learner, RISEI_USE_LEARN, 0, t->rows);
+    return risei_learner_loss(&t->agent->learner, &told);
 }
 static rise_agent_desc update_desc(const network_kind *k)
 {
@@ -1688,7 +1721,7 @@ static void update_begin(update_layer *t, const rise_agent_desc *d)
         exit(1);
     }
     for (i = 0; i < 30; i++) {
-        for (j = 0; j < 30; j++) frame[j] = (uint8_t)risei_below(&dice, 256);
+        for (j = 0; j < 30; j++) frame[j] = (uint8_t)risei_random_below(&dice, 256);
         CHECK(rise_agent_step(t->agent, frame, (float)(3 * real()),
                               i % 5 == 0    ? RISE_FIRST
                               : i % 10 == 4 ? RISE_TERMINATED
@@ -1702,25 +1735,27 @@ static void update_case(const network_kind *k, int munchausen, int rescale, int 
 {
     rise_agent_desc d = update_desc(k);
     update_layer t;
-    risei_counters before;
+    int64_t before;
     rise_agent *a;
     double *w, loss;
     d.munchausen = munchausen, d.value_rescale = rescale, d.no_double = single;
     update_begin(&t, &d);
     a = t.agent;
-    w = numbers(a->net.block, 0);
-    memcpy(w, a->weights, a->net.block * sizeof *w);
-    before = a->counters;
+    w = numbers(a->model.net.weights_size, 0);
+    memcpy(w, a->model.weights, a->model.net.weights_size * sizeof *w);
+    before = a->model.updates;
     CHECK(rise_agent_learn(a) == RISE_OK);
-    loss = a->counters.loss;
+    loss = a->learner.metrics.loss;
     check_about("update: memory %d, head %d%s%s%s%s, loss %g", (int)k->memory, (int)k->head,
                 k->noisy ? ", noisy" : "", munchausen ? ", munchausen" : "",
                 rescale ? ", rescaled" : "", single ? ", no double" : "", loss);
-    CHECK(a->counters.updates == before.updates + 1 && loss > 0);
-    memcpy(a->weights, w, a->net.block * sizeof *w); /* back to the weights of the gradient */
-    a->counters = before;
+    CHECK(a->model.updates == before + 1 && loss > 0);
+    /* back to the weights of the gradient */
+    memcpy(a->model.weights, w, a->model.net.weights_size * sizeof *w);
+    a->model.updates = before;
     CHECK_NEAR(update_loss(&t), loss, 1e-12);
-    check_gradient("weights", update_loss, &t, a->weights, a->gradient, a->net.parameters);
+    check_gradient("weights", update_loss, &t, a->model.weights, a->learner.gradient,
+                   a->model.net.parameters);
     rise_agent_destroy(a);
     free_arrays();
 }
@@ -1756,7 +1791,7 @@ static void bad_product(const rise_product *p, int part, int parts, void *scratc
     int i;
     honest->product(p, part, parts, scratch);
     for (i = 0; i < p->m && !p->transposed; i++) /* one column of a data gradient */
-        scale(1, (double *)(uintptr_t)p->c.data + risei_walk(&p->c.rows, i));
+        scale(1, (double *)(uintptr_t)p->c.data + risei_walk_offset(&p->c.rows, i));
 }
 /* These two add to what is there, so gradients accumulate. */
 static void bad_product_adds(const rise_product *p, int part, int parts, void *scratch)
@@ -1806,12 +1841,13 @@ static void bad_norm_backward(int n, const double *x, const double *gain, const 
     honest->norm_backward(n, x, gain, stats, dy, dgain, dbias), scale(n, dy);
 }
 
-static void bad_claim(int n, const double *x, const double *y, double *rest, double *dx)
+static void bad_maximum_backward(int n, const double *x, const double *y, double *rest, double *dx)
 {
-    honest->claim(n, x, y, rest, dx), scale(n, dx);
+    honest->maximum_backward(n, x, y, rest, dx), scale(n, dx);
 }
 /* every pixel gets the gradient */
-static void bad_claim_all(int n, const double *x, const double *y, double *rest, double *dx)
+static void bad_maximum_backward_all(int n, const double *x, const double *y, double *rest,
+                                     double *dx)
 {
     int i;
     for (i = 0; i < n; i++) dx[i] += rest[i];
@@ -1916,8 +1952,8 @@ static void broken_derived_gradients_are_noticed(void)
     bad = *honest;                                                                                 \
     bad.kernel = function;                                                                         \
     control_of(#function, &bad, &k)
-    CONTROL(claim, bad_claim);
-    CONTROL(claim, bad_claim_all);
+    CONTROL(maximum_backward, bad_maximum_backward);
+    CONTROL(maximum_backward, bad_maximum_backward_all);
     CONTROL(perturb, bad_perturb);
     CONTROL(multiply, bad_multiply);
     CONTROL(multiply, bad_multiply_adds);
@@ -1934,7 +1970,7 @@ static void begin_test(void)
 {
     device.kernels = honest = rise_kernels_of(RISE_ISA_AUTO);
     device.scratch = calloc(rise_product_scratch(), 1);
-    dice = risei_stream(2512, 20513);
+    dice = risei_random_stream(2512, 20513);
     worst_of_all = 0;
 }
 static void end_test(void)

@@ -84,13 +84,13 @@ void conv(int count, int height, int width, int channels, int filters, int size,
     risei_image in = image(count, height, width, channels, pad, x),
                 din = image(count, height, width, channels, 0, NULL);
     risei_image out = image(count, c.out_height, c.out_width, filters, 0, NULL);
-    risei_image dout = image(count, c.out_height, c.out_width, filters, c.border, NULL);
+    risei_image dout = image(count, c.out_height, c.out_width, filters, c.dy_padding, NULL);
     risei_image pooled = image(count, c.pooled_height, c.pooled_width, filters, 0, NULL);
     risei_image dpooled = image(count, c.pooled_height, c.pooled_width, filters, 0, dy);
     risei_conv_forward(&device, &c, w, count, &in, &out, 1, 0);
-    if (pool) risei_pool_forward(&device, &c, count, &out, &pooled);
-    if (pool) risei_pool_backward(&device, &c, count, &out, &dpooled, &dout);
-    risei_relu_backward(&device, count, &out, pool ? &dout : &dpooled, &dout);
+    if (pool) risei_maxpool_forward(&device, &c, count, &out, &pooled);
+    if (pool) risei_maxpool_backward(&device, &c, count, &out, &dpooled, &dout);
+    risei_relu_mask(&device, count, &out, pool ? &dout : &dpooled, &dout);
     risei_conv_backward(&device, &c, w, g, count, &in, &dout, &din);
     flatten(pool ? &pooled : &out, count, y);
     flatten(&din, count, dx);
@@ -135,8 +135,8 @@ void adaptive(int count, int height, int width, int channels, int to, const floa
     memset(&c, 0, sizeof c);
     c.pool = -1, c.filters = channels;
     c.out_height = height, c.out_width = width, c.pooled_height = c.pooled_width = to;
-    risei_pool_forward(&device, &c, count, &in, &out);
-    risei_pool_backward(&device, &c, count, &in, &dout, &din);
+    risei_maxpool_forward(&device, &c, count, &in, &out);
+    risei_maxpool_backward(&device, &c, count, &in, &dout, &din);
     flatten(&out, count, y);
     flatten(&din, count, dx);
     free(in.data), free(dout.data);
@@ -153,14 +153,14 @@ void encoder(int count, int height, int width, int channels, int layers, const i
     risei_encoder_data a;
     risei_arena arena;
     risei_image in;
-    risei_input input = {NULL, NULL, 0};
+    risei_encoder_input input = {NULL, NULL, 0};
     memcpy(desc, conv, (size_t)layers * sizeof *desc);
     memset(&a, 0, sizeof a), memset(&arena, 0, sizeof arena);
     e = risei_encoder_make(&p, height, width, channels, desc, layers, pool_to, dense);
     risei_encoder_layout(&arena, &e, &a, count, count);
     arena.base = malloc(arena.used), arena.used = 0;
     risei_encoder_layout(&arena, &e, &a, count, count);
-    in = image(count, height, width, channels, a.in[0].pad, x);
+    in = image(count, height, width, channels, a.in[0].padding, x);
     input.images = in.data;
     risei_encoder_forward(&device, &e, w, count, &input, &a);
     memcpy(y, a.features, (size_t)(count * e.out) * sizeof *y);
@@ -184,8 +184,8 @@ void spectral(int f, const float *w, float *u, float *derived, float *g)
     d.memory = RISE_MEMORY_NONE, d.spectral_norm = 1;
     d.conv_count = d.conv[0].size = d.conv[0].residual = 1, d.conv[0].filters = f;
     n = risei_net_make(&d);
-    block = calloc(n.block, sizeof *block), all = calloc(n.block, sizeof *all),
-    gradient = calloc(n.block, sizeof *gradient);
+    block = calloc(n.weights_size, sizeof *block), all = calloc(n.weights_size, sizeof *all),
+    gradient = calloc(n.weights_size, sizeof *gradient);
     s = calloc(risei_spectral_size(&n), sizeof *s);
     for (i = 0; i < 2; i++) {
         memcpy(block + risei_spectral_conv(&n, i).weights, w + i * each, each * sizeof *w);
@@ -209,22 +209,21 @@ void heads(int head, int rows, int fused, int actions, int atoms, int taus, int 
 {
     size_t const many = (size_t)(rows * taus), outputs = (size_t)(actions * atoms);
     risei_parameters p = {0};
-    risei_net n;
-    risei_pass a;
+    risei_heads n;
+    risei_heads_data a;
     float *room = calloc(many * (size_t)(RISEI_COSINES + 4 * fused + 4 * units + 2 * atoms) +
                              2 * many * outputs,
                          sizeof *room);
     float *at = room;
     memset(&n, 0, sizeof n), memset(&a, 0, sizeof a);
-    n.head = (rise_head)head, n.actions = actions, n.atoms = atoms, n.taus = taus, n.fused = fused,
-    n.dueling = dueling;
+    n.kind = &risei_head_kinds[head], n.actions = actions, n.atoms = atoms, n.taus = taus;
+    n.in = fused, n.dueling = dueling;
     n.value_min = -2, n.value_max = 3;
     if (head == RISE_HEAD_IQN) n.quantile = risei_linear_make(&p, RISEI_COSINES, fused, 1);
     n.hidden = risei_linear_make(&p, fused, units * (dueling ? 2 : 1), 1);
     n.advantage = risei_linear_make(&p, units, actions * atoms, 1);
     if (dueling) n.value = risei_linear_make(&p, units, atoms, 1);
-    a.fused = a.normed = a.mixed = x, a.dfused = a.dmixed = dx, a.tau = tau, a.z = z, a.q = q,
-    a.dz = dz;
+    a.x = a.mixed = x, a.dx = a.dmixed = dx, a.tau = tau, a.z = z, a.q = q, a.dz = dz;
     a.hidden = at, at += many * 2 * (size_t)units;
     a.dhidden = at, at += many * 2 * (size_t)units;
     a.value = at, at += many * (size_t)atoms;
@@ -238,10 +237,8 @@ void heads(int head, int rows, int fused, int actions, int atoms, int taus, int 
         a.mixed = at, at += many * (size_t)fused;
         a.dmixed = at;
     }
-    risei_head_forward(&device, &n, w, rows, &a);
-    if (head == RISE_HEAD_MEAN)
-        memcpy(q, z, (size_t)rows * outputs * sizeof *q); /* an agent has one array for both */
-    risei_head_backward(&device, &n, w, g, rows, &a);
+    risei_heads_forward(&device, &n, w, rows, &a);
+    risei_heads_backward(&device, &n, w, g, rows, &a);
     free(room);
 }
 void norm(int n, const float *x, const float *gain, const float *bias, float *y, float *dy,

@@ -49,12 +49,12 @@ static void part_describe(const recipe *r, const risei_resnet *net, int i, part 
     if (fc)
         strcpy(p->name, end == 0 ? "fc.weight" : "fc.bias");
     else if (counts)
-        snprintf(p->name, sizeof p->name, "%s%s", risei_resnet_rows[i / ENDS].norm,
+        snprintf(p->name, sizeof p->name, "%s%s", risei_resnet_layers[i / ENDS].norm,
                  risei_tensor_ends[COUNTS]);
     else
         risei_tensor_name(5 * (i / ENDS) + end, p->name, sizeof p->name);
-    p->dtype = counts ? "I64" : risei_dtypes[r->dtype].name;
-    p->bytes = counts ? 8 : risei_dtypes[r->dtype].bytes;
+    p->dtype = counts ? "I64" : risei_tensor_dtypes[r->dtype].name;
+    p->bytes = counts ? 8 : risei_tensor_dtypes[r->dtype].bytes;
     p->sides = fc ? 2 - end : counts ? 0 : end == 0 ? 4 : 1;
     p->shape[0] = fc ? 3 : c->filters, p->shape[1] = fc ? r->size : c->channels;
     p->shape[2] = p->shape[3] = c->size;
@@ -65,7 +65,8 @@ static void part_describe(const recipe *r, const risei_resnet *net, int i, part 
 /* All tensors of a file with their offsets, and the number of bytes. */
 static size_t parts_of(const recipe *r, part *parts)
 {
-    risei_resnet const net = risei_resnet_make(RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, r->size);
+    risei_resnet const net =
+        risei_resnet_make(RISEI_RESNET_SIDE_MIN, RISEI_RESNET_SIDE_MIN, 1, r->size);
     size_t size = 0;
     int i;
     for (i = 0; i < TENSORS; i++) part_describe(r, &net, i, &parts[i]);
@@ -84,7 +85,7 @@ static float part_number(const part *p, int end, toy *dice)
 {
     int const number = (int)(toy_draw(dice) % 255) - 127;
     int scale = 0;
-    if (end == 1) return (float)(96 + number / 2) / 128;  /* weight of a batch norm */
+    if (end == 1) return (float)(96 + number / 2) / 128; /* weight of a batch norm */
     /* bias, which keeps most features active */
     if (end == 2) return (float)(number + 64) / 256;
     if (end == 4) return (float)(128 + number / 2) / 128; /* and variance */
@@ -153,9 +154,9 @@ static buffer baked(const recipe *r)
         for (n = 0; n < p->count; n++) {
             float const x = part_number(p, i < TENSORS - 2 ? i % ENDS : 0, &dice);
             uint32_t const wide = risei_bits(x);
-            uint32_t const bits = r->dtype == RISEI_F16    ? risei_half(x)
-                                  : r->dtype == RISEI_BF16 ? wide >> 16
-                                                           : wide;
+            uint32_t const bits = r->dtype == RISEI_TENSOR_F16    ? risei_to_half(x)
+                                  : r->dtype == RISEI_TENSOR_BF16 ? wide >> 16
+                                                                  : wide;
             put(&b, start + p->begin + (size_t)(n * p->bytes), p->bytes,
                 p->bytes == 8 ? 100 : bits);
         }
@@ -204,12 +205,13 @@ static rise_result network_read(network *n, buffer *b, rise_error *error)
 /* The hash of a good file's weights. */
 static uint64_t network_hash(const recipe *r)
 {
-    network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, r->size);
+    network n =
+        network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE_MIN, RISEI_RESNET_SIDE_MIN, 1, r->size);
     buffer b = baked(r);
     rise_error error = {RISE_OK, ""};
     uint64_t hash;
     if (!CHECK(network_read(&n, &b, &error) == RISE_OK)) printf("    %s\n", error.text);
-    hash = n.net->hash;
+    hash = n.net->fingerprint;
     free(b.data);
     network_free(&n);
     return hash;
@@ -237,7 +239,7 @@ static const double golden_features[SHAPES][SIZE] = {
 
 static void features_equal_pytorch(void)
 {
-    recipe const r = recipe_of(SIZE, RISEI_F32);
+    recipe const r = recipe_of(SIZE, RISEI_TENSOR_F32);
     buffer b = baked(&r);
     int s, isa, i, x, y, c;
     for (s = 0; s < SHAPES; s++) {
@@ -290,22 +292,22 @@ static void numbers_are_widened_exactly(void)
         double const half =
             sign * (exponent > 0 ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24));
         double const wide = sign * (brain > 0 ? ldexp(128 + tail, brain - 134) : ldexp(tail, -133));
-        float const ours = risei_tensor_number(bits, RISEI_F16);
-        float const brains = risei_tensor_number(bits, RISEI_BF16);
+        float const ours = risei_tensor_number(bits, RISEI_TENSOR_F16);
+        float const brains = risei_tensor_number(bits, RISEI_TENSOR_BF16);
         good += exponent == 31 ? !risei_finite(ours) : (double)ours >= half && (double)ours <= half;
         good += brain == 255 ? !risei_finite(brains)
                              : (double)brains >= wide && (double)brains <= wide;
     }
     CHECK(good == 2 * 65536);
-    CHECK(risei_tensor_number(0x3E200000u, RISEI_F32) == 0.15625f);
+    CHECK(risei_tensor_number(0x3E200000u, RISEI_TENSOR_F32) == 0.15625f);
 }
 /* Each weight of a file goes to its place, also where a layer's filters fill several panels. */
 static void weights_lie_as_products_read_them(void)
 {
     static part parts[TENSORS];
     enum { WIDE = 64, LAST = RISEI_RESNET_CONVS - 1, TAPS = 9 };
-    recipe const r = recipe_of(WIDE, RISEI_F32);
-    network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, WIDE);
+    recipe const r = recipe_of(WIDE, RISEI_TENSOR_F32);
+    network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE_MIN, RISEI_RESNET_SIDE_MIN, 1, WIDE);
     const rise_real *const gain = n.net->weights + n.net->norm[LAST];
     rise_matrix const m =
         rise_matrix_panels(n.net->weights + n.net->conv[LAST].weights, TAPS * WIDE, WIDE);
@@ -318,17 +320,18 @@ static void weights_lie_as_products_read_them(void)
     at = data_at(&b) + parts[0].begin;
     b.data[at] ^= 1; /* the lowest bit of the first weight */
     CHECK(network_read(&n, &b, NULL) == RISE_OK);
-    hash = n.net->hash;
+    hash = n.net->fingerprint;
     b.data[at] ^= 1;
-    CHECK(network_read(&n, &b, NULL) == RISE_OK && n.net->hash != hash);
+    CHECK(network_read(&n, &b, NULL) == RISE_OK && n.net->fingerprint != hash);
     for (o = 0, at = data_at(&b) + parts[ENDS * LAST].begin; o < WIDE; o++)
         for (i = 0; i < WIDE; i++)
             for (k = 0; k < TAPS; k++, at += 4) {
                 uint32_t const bits = (uint32_t)get(&b, at, 4);
                 float x;
                 memcpy(&x, &bits, sizeof x);
-                CHECK_NEAR(m.data[risei_walk(&m.rows, k * WIDE + i) + risei_column(&m, o)],
-                           x * gain[o], 1e-6);
+                CHECK_NEAR(
+                    m.data[risei_walk_offset(&m.rows, k * WIDE + i) + risei_matrix_column(&m, o)],
+                    x * gain[o], 1e-6);
             }
     free(b.data);
     network_free(&n);
@@ -339,7 +342,7 @@ static void all_forms_of_a_file_give_the_same(void)
     static const int sizes[] = {8, 24, SIZE};
     int i, form;
     for (i = 0; i < COUNT(sizes); i++) {
-        recipe const plain = recipe_of(sizes[i], RISEI_F32);
+        recipe const plain = recipe_of(sizes[i], RISEI_TENSOR_F32);
         uint64_t const hash = network_hash(&plain);
         recipe other = plain;
         for (form = 0; form < 12; form++) {
@@ -379,7 +382,7 @@ static buffer spliced(const buffer *b, size_t at, size_t cut, const void *others
 }
 static void refused(buffer *b, rise_result result, const char *word)
 {
-    network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, 8);
+    network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE_MIN, RISEI_RESNET_SIDE_MIN, 1, 8);
     rise_error error = {RISE_OK, ""};
     rise_result const got = network_read(&n, b, &error);
     CHECK(got == result && error.result == got);
@@ -483,7 +486,7 @@ static const struct {
 
 static void hostile_headers_are_refused(void)
 {
-    recipe const r = recipe_of(8, RISEI_F32);
+    recipe const r = recipe_of(8, RISEI_TENSOR_F32);
     buffer b = baked(&r), c;
     size_t const length = (size_t)get(&b, 0, 8);
     char *const header = (char *)calloc(length + 1, 1);
@@ -525,7 +528,7 @@ static void hostile_lengths_are_refused(void)
                                    0x7FFFFFFFu, 0xFFFFFFFFu, UINT64_C(0x7FFFFFFFFFFFFFFF),
                                    UINT64_MAX};
     static part parts[TENSORS];
-    recipe const r = recipe_of(8, RISEI_F32);
+    recipe const r = recipe_of(8, RISEI_TENSOR_F32);
     buffer b = baked(&r), c;
     uint64_t const length = get(&b, 0, 8);
     size_t i, needed;
@@ -541,7 +544,7 @@ static void hostile_lengths_are_refused(void)
     put(&b, 0, 8, length);
     /* cut short, and a device that fails there */
     for (i = 0; i <= b.size; i += i < 900 || i + 40 > b.size ? 1 : i < length ? 7 : 97) {
-        network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, 8);
+        network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE_MIN, RISEI_RESNET_SIDE_MIN, 1, 8);
         rise_error error = {RISE_OK, ""};
         rise_result const result = i < needed ? RISE_IO : RISE_OK;
         check_about("%d of %d bytes", (int)i, (int)b.size);
@@ -570,11 +573,11 @@ static void hostile_lengths_are_refused(void)
     refused(&c, RISE_BAD_FILE, "do not fill the file");
     free(c.data);
     check_about("an endless header");
-    c = copy_of(&b, 8 + RISEI_HEADER_MOST + 8);
+    c = copy_of(&b, 8 + RISEI_TENSORS_HEADER_MAX + 8);
     memset(c.data, ' ', c.size);
-    put(&c, 0, 8, RISEI_HEADER_MOST + 1);
+    put(&c, 0, 8, RISEI_TENSORS_HEADER_MAX + 1);
     refused(&c, RISE_BAD_FILE, "header");
-    put(&c, 0, 8, RISEI_HEADER_MOST);
+    put(&c, 0, 8, RISEI_TENSORS_HEADER_MAX);
     refused(&c, RISE_BAD_FILE, "{ is missing");
     free(c.data);
     free(b.data);
@@ -582,7 +585,7 @@ static void hostile_lengths_are_refused(void)
 static void hostile_numbers_are_refused(void)
 {
     static part parts[TENSORS];
-    recipe r = recipe_of(8, RISEI_F32);
+    recipe r = recipe_of(8, RISEI_TENSOR_F32);
     buffer b = baked(&r);
     size_t start = data_at(&b);
     parts_of(&r, parts);
@@ -601,7 +604,7 @@ static void hostile_numbers_are_refused(void)
     put(&b, start + parts[TENSORS - 7].begin, 4, 0x7F7FFFFFu);
     refused(&b, RISE_NOT_FINITE, "batch norm");
     free(b.data);
-    r.dtype = RISEI_F16;
+    r.dtype = RISEI_TENSOR_F16;
     b = baked(&r);
     start = data_at(&b);
     parts_of(&r, parts);
@@ -615,7 +618,7 @@ static void hostile_numbers_are_refused(void)
 
 static void save_recipe(int size, uint32_t seed)
 {
-    recipe r = recipe_of(size, RISEI_F32);
+    recipe r = recipe_of(size, RISEI_TENSOR_F32);
     buffer b;
     r.seed = seed;
     b = baked(&r);
@@ -769,7 +772,10 @@ static void agent_learns_and_resumes(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Fuzz: files damaged at random, and networks run if they load */
 
-static size_t below(risei_random *dice, size_t n) { return (size_t)risei_below(dice, (int)n); }
+static size_t below(risei_random *dice, size_t n)
+{
+    return (size_t)risei_random_below(dice, (int)n);
+}
 
 static buffer mutated(const buffer *b, risei_random *dice)
 {
@@ -783,7 +789,7 @@ static buffer mutated(const buffer *b, risei_random *dice)
     at = 8 + below(dice, header - 8), from = 8 + below(dice, header - 8);
     cut = below(dice, header - at < 40 ? header - at : 40);
     count = below(dice, header - from < 40 ? header - from : 40);
-    switch (risei_below(dice, 10)) {
+    switch (risei_random_below(dice, 10)) {
     /* copies a part of the header */
     case 0: return spliced(b, at, cut, b->data + from, count);
     case 1: return spliced(b, at, 0, b->data + from, count); /* or inserts it elsewhere */
@@ -792,9 +798,9 @@ static buffer mutated(const buffer *b, risei_random *dice)
     case 4: return copy_of(b, below(dice, 4) > 0 ? b->size : below(dice, b->size));
     default: c = copy_of(b, b->size);
     }
-    switch (risei_below(dice, 5)) {
-    case 0: c.data[at] = (unsigned char)(c.data[at] ^ 1u << risei_below(dice, 8)); break;
-    case 1: c.data[at] = (unsigned char)('0' + risei_below(dice, 10)); break;
+    switch (risei_random_below(dice, 5)) {
+    case 0: c.data[at] = (unsigned char)(c.data[at] ^ 1u << risei_random_below(dice, 8)); break;
+    case 1: c.data[at] = (unsigned char)('0' + risei_random_below(dice, 10)); break;
     case 2: c.data[at] = (unsigned char)tokens[below(dice, sizeof tokens)]; break;
     case 3:
         at = header + below(dice, b->size - header - 4),
@@ -802,16 +808,16 @@ static buffer mutated(const buffer *b, risei_random *dice)
         break;
     default:
         if (below(dice, 8) == 0)
-            put(&c, 0, 8, get(&c, 0, 8) ^ (uint64_t)1 << risei_below(dice, 64));
+            put(&c, 0, 8, get(&c, 0, 8) ^ (uint64_t)1 << risei_random_below(dice, 64));
     }
     return c;
 }
 static void fuzz(long rounds, uint64_t seed)
 {
     static const int sizes[] = {8, 24};
-    uint8_t frame[RISEI_RESNET_SIDE * RISEI_RESNET_SIDE];
+    uint8_t frame[RISEI_RESNET_SIDE_MIN * RISEI_RESNET_SIDE_MIN];
     buffer files[12];
-    risei_random dice = risei_stream(seed, 1);
+    risei_random dice = risei_random_stream(seed, 1);
     long taken = 0, i;
     int f;
     memset(frame, 77, sizeof frame);
@@ -822,9 +828,10 @@ static void fuzz(long rounds, uint64_t seed)
         files[f] = baked(&r);
     }
     for (i = 0; i < rounds; i++) {
-        int const which = risei_below(&dice, COUNT(files)), size = sizes[which == 0];
-        int changes = 1 + risei_below(&dice, 3);
-        network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, size);
+        int const which = risei_random_below(&dice, COUNT(files)), size = sizes[which == 0];
+        int changes = 1 + risei_random_below(&dice, 3);
+        network n =
+            network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE_MIN, RISEI_RESNET_SIDE_MIN, 1, size);
         buffer b = copy_of(&files[which], files[which].size);
         rise_error error = {RISE_OK, ""};
         rise_result result;
@@ -871,7 +878,7 @@ static const check_test tests[] = {
 int main(int count, char **arguments)
 {
     if (count > 2 && strcmp(arguments[1], "--write") == 0) {
-        recipe const r = recipe_of(SIZE, RISEI_F32);
+        recipe const r = recipe_of(SIZE, RISEI_TENSOR_F32);
         buffer b = baked(&r);
         to_disk(&b, arguments[2]);
         free(b.data);

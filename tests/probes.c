@@ -169,7 +169,7 @@ static const char probe_agent[] =
 static rise_agent *trained(const probe *p, const char *words, mistake m, int steps, unsigned seed)
 {
     rise_agent_desc d = described(probe_agent);
-    risei_random dice = risei_stream(seed, 77);
+    risei_random dice = risei_random_stream(seed, 77);
     rise_agent *a;
     sight s, before;
     int start = 0, t = 0, action = 0;
@@ -181,7 +181,7 @@ static rise_agent *trained(const probe *p, const char *words, mistake m, int ste
     a = created(&d);
     before = look(p, 0, 0, 0);
     while (steps-- > 0) {
-        if (t == 0) start = risei_below(&dice, p->starts);
+        if (t == 0) start = risei_random_below(&dice, p->starts);
         s = look(p, start, t, action);
         {
             sight told = s;
@@ -193,9 +193,9 @@ static rise_agent *trained(const probe *p, const char *words, mistake m, int ste
             action = rise_agent_step(a, told.frame, told.reward, told.event);
             if (action < 0) CHECK(action >= 0);
         }
-        if (m == OTHER_ACTION) action = risei_below(&dice, p->actions);
+        if (m == OTHER_ACTION) action = risei_random_below(&dice, p->actions);
         before = s;
-        t = risei_is_last((int)s.event) ? 0 : t + 1;
+        t = risei_event_is_last((int)s.event) ? 0 : t + 1;
     }
     return a;
 }
@@ -212,10 +212,10 @@ static double judged(rise_agent *a, const probe *p, double *score)
             double best = -1e9;
             if (t > 0) *score += (double)s.reward / p->starts;
             action = rise_agent_play(a, 0, s.frame, s.reward, s.event, NULL);
-            if (risei_is_last((int)s.event)) break;
+            if (risei_event_is_last((int)s.event)) break;
             q = rise_agent_values(a, 0);
             for (i = 0; i < p->actions; i++) best = (double)q[i] > best ? (double)q[i] : best;
-            if (a->desc.value_rescale) best = (double)risei_unsquash((rise_real)best);
+            if (a->desc.value_rescale) best = (double)risei_rescale_inverse((rise_real)best);
             worst = fabs(best - s.value) > worst ? fabs(best - s.value) : worst;
         }
     return worst;

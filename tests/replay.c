@@ -152,7 +152,7 @@ static answer ask(const setup *s, const life *l, int at)
 static int same_stack(const setup *s, const life *l, int at, const risei_image *image,
                       const float *seen)
 {
-    int const pad = image->pad, high = s->height + 2 * pad, wide = s->width + 2 * pad;
+    int const pad = image->padding, high = s->height + 2 * pad, wide = s->width + 2 * pad;
     int const pixels = s->channels * s->stack;
     int y, x, p, c;
     compared += high * wide * pixels;
@@ -191,7 +191,9 @@ static int same_masks(const risei_history *h, const life *l, int lane, int at)
     int i;
     compared += ACTIONS;
     for (i = 0; i < ACTIONS; i++)
-        if (risei_allowed(h, risei_slot(h, lane, at), i) != may(&l->at[at], i)) return 0;
+        if (risei_mask_allows(risei_history_mask(h, risei_history_slot(h, lane, at)), i) !=
+            may(&l->at[at], i))
+            return 0;
     return 1;
 }
 
@@ -201,11 +203,11 @@ static int same_frames(const setup *s, const life *l, int at, const rise_kernels
                        const uint8_t *const *frames)
 {
     risei_image const image = risei_image_make(s->height, s->width, s->channels * s->stack, at & 1);
-    risei_input input;
+    risei_encoder_input input;
     rise_real seen[IMAGE];
     input.images = NULL, input.frames = frames, input.stack = s->stack;
     memset(seen, 1, sizeof seen); /* memory that is not zeroed */
-    risei_input_stack(k, &input, 0, 1, &image, seen);
+    risei_encoder_input_stack(k, &input, 0, 1, &image, seen);
     return same_stack(s, l, at, &image, seen);
 }
 
@@ -217,10 +219,10 @@ static void look_into(const setup *s, const risei_replay *r, int lane, int at, c
                       int closely)
 {
     const rise_kernels *const k = stackers[at % 2];
-    const uint8_t *frames[RISEI_MOST_STACK];
+    const uint8_t *frames[RISEI_STACK_MAX];
     const risei_history *h = &r->history;
     const life *l = &lives[lane];
-    risei_transition const t = risei_replay_transition(r, risei_slot(h, lane, at));
+    risei_transition const t = risei_replay_transition(r, risei_history_slot(h, lane, at));
     rise_real x[EMBEDDING + ACTIONS + 1];
     int const extras = s->feed ? ACTIONS + 1 : 0;
     int w;
@@ -254,7 +256,7 @@ static void look(const setup *s, const risei_replay *r, int lane, int closely)
         if (at < 0) { /* not yet written */
             if (r->tree[(ptrdiff_t)lane * s->capacity + at + s->capacity] != 0)
                 differ(s, "unwritten leaf", lane, at);
-        } else if ((r->tree[risei_slot(&r->history, lane, at)] > 0) != (a.sampleable != 0))
+        } else if ((r->tree[risei_history_slot(&r->history, lane, at)] > 0) != (a.sampleable != 0))
             differ(s, "leaf", lane, at);
         else if (a.sampleable && closely > LEAVES)
             look_into(s, r, lane, at, &a, closely);
@@ -264,7 +266,7 @@ static void look(const setup *s, const risei_replay *r, int lane, int closely)
 /* ---------------------------------------------------------------------------------------------- */
 /* Games */
 
-static int below(int n) { return risei_below(&dice, n); }
+static int below(int n) { return risei_random_below(&dice, n); }
 
 /* Returns the next event. `end` 0: terminated, 1: truncated, 2: cut by an early first frame, 3: all
    of these. An episode of one frame can only be cut. */
@@ -321,10 +323,12 @@ static void live(const setup *s, risei_replay *r, int lane, rise_event event)
     const moment *m = remember(lane, event);
     uint8_t frame[64], allowed[ACTIONS];
     rise_real embedding[EMBEDDING];
+    risei_observation o;
     show(s, m, frame, embedding, allowed);
-    risei_replay_append(r, lane, frame, embedding, event == RISE_FIRST ? (float)NAN : reward_of(m),
-                        (int)event, allowed, ACTIONS);
-    r->history.actions[risei_slot(&r->history, lane, r->history.written[lane] - 1)] =
+    o.frame = frame, o.embedding = embedding, o.allowed = allowed;
+    o.reward = event == RISE_FIRST ? (float)NAN : reward_of(m), o.event = (int)event;
+    risei_replay_append(r, lane, &o, ACTIONS);
+    r->history.actions[risei_history_slot(&r->history, lane, r->history.written[lane] - 1)] =
         (int16_t)m->action;
     appends++;
 }
@@ -349,7 +353,7 @@ static unsigned char *make(const setup *s, risei_replay *r, int f32, size_t *byt
     memset(&arena, 0, sizeof arena);
     d.memory = s->memory, d.frame_stack = s->stack, d.window = s->window, d.window_samples = 1,
     d.feed_action = s->feed;
-    r->reach = risei_reach(&d);
+    r->reach = risei_replay_reach(&d);
     r->n_step = s->n;
     r->discount = 0.5; /* makes all sums exact */
     r->history.lanes = s->lanes, r->history.capacity = s->capacity;
@@ -492,14 +496,14 @@ static void gathered(const setup *s, const rise_agent *a, int row, int lane, int
                      const answer *e)
 {
     const life *l = &lives[lane];
-    const rise_kernels *const k = a->device.kernels;
-    const risei_sequence *q = &a->pass.sequence;
+    const rise_kernels *const k = a->model.device.kernels;
+    const risei_sequence *q = &a->model.pass.sequence;
     int const full = s->memory == RISE_MEMORY_FULL, batch = a->desc.batch;
-    int const features = full ? a->net.embedding : 0;
+    int const features = full ? a->model.net.embedding : 0;
     int j, first = 0, wrong = 0;
-    if (!full && !same_frames(s, l, at, k, a->frames + row * s->stack))
+    if (!full && !same_frames(s, l, at, k, a->model.frames + row * s->stack))
         differ(s, "gathered stack", lane, at);
-    if (!full && !same_frames(s, l, e->next, k, a->frames + (batch + row) * s->stack))
+    if (!full && !same_frames(s, l, e->next, k, a->model.frames + (batch + row) * s->stack))
         differ(s, "gathered next stack", lane, at);
     if (s->memory == RISE_MEMORY_NONE) return;
     if (q->steps != s->window + s->n || q->rows != batch)
@@ -514,12 +518,12 @@ static void gathered(const setup *s, const rise_agent *a, int row, int lane, int
             wrong += from >= 0;
             continue;
         }
-        wrong += !same_input(l, from, a->net.cell.in - features - a->net.extras, a->net.extras,
-                             q->x + entry * a->net.cell.in + features);
-        wrong += full && !same_frames(s, l, from, k, a->frames + entry * s->stack);
+        wrong += !same_input(l, from, a->model.net.cell.in - features - a->model.net.extras,
+                             a->model.net.extras, q->x + entry * a->model.net.cell.in + features);
+        wrong += full && !same_frames(s, l, from, k, a->model.frames + entry * s->stack);
     }
     if (wrong > 0) differ(s, "gathered window", lane, at);
-    if (q->first[row] != first) differ(s, "start of the window", lane, at);
+    if (q->start[row] != first) differ(s, "start of the window", lane, at);
 }
 /* Compares Q of states and of next states with those of acting, bit for bit. `alone` [row][ACTIONS]
    holds Q of next states after a window of their own, as the target network computes them. Q of
@@ -535,32 +539,38 @@ static void remembered(const setup *s, const rise_agent *a, int row, int lane, i
         memcmp(alone + row * ACTIONS, l->at[e->next].q, sizeof l->at[at].q) != 0)
         differ(s, "next Q alone", lane, at);
     if (recurrent && carry && l->at[at].step >= s->window) return;
-    if (memcmp(a->pass.q + row * ACTIONS, l->at[at].q, sizeof l->at[at].q) != 0)
+    if (memcmp(a->model.pass.heads.q + row * ACTIONS, l->at[at].q, sizeof l->at[at].q) != 0)
         differ(s, "Q", lane, at);
     if (recurrent && l->at[e->next].step >= s->window) return;
-    if (memcmp(a->pass.q + (batch + row) * ACTIONS, l->at[e->next].q, sizeof l->at[at].q) != 0)
+    if (memcmp(a->model.pass.heads.q + (batch + row) * ACTIONS, l->at[e->next].q,
+               sizeof l->at[at].q) != 0)
         differ(s, "next Q", lane, at);
 }
 static void gather(const setup *s, rise_agent *a)
 {
     rise_real target[BATCH * ACTIONS];
     int row, strange = 0;
-    risei_draw_batch(a, &dice);
-    risei_gather_batch(a);
+    risei_batch_draw(&a->learner.batch, &a->replay, &dice);
+    risei_learner_gather(&a->learner);
     for (row = 0; row < a->desc.batch; row++) {
-        answer const e = ask(s, &lives[a->batch[row].lane], (int)a->batch[row].at);
+        answer const e = ask(s, &lives[a->learner.batch.transition[row].lane],
+                             (int)a->learner.batch.transition[row].at);
         strange += !e.sampleable;
-        if (e.sampleable) gathered(s, a, row, a->batch[row].lane, (int)a->batch[row].at, &e);
+        if (e.sampleable)
+            gathered(s, a, row, a->learner.batch.transition[row].lane,
+                     (int)a->learner.batch.transition[row].at, &e);
     }
     if (strange > 0) differ(s, "drawn", 0, 0);
     if (strange > 0 || oracle_bug != NO_BUG) return;
     /* as the target network is run */
-    risei_forward_batch(a, RISEI_TARGET, a->desc.batch, 2 * a->desc.batch);
-    memcpy(target, a->pass.q, (size_t)(a->desc.batch * ACTIONS) * sizeof *target);
-    risei_forward_batch(a, RISEI_LEARN, 0, 2 * a->desc.batch);
+    risei_learner_forward(&a->learner, RISEI_USE_TARGET, a->desc.batch, 2 * a->desc.batch);
+    memcpy(target, a->model.pass.heads.q, (size_t)(a->desc.batch * ACTIONS) * sizeof *target);
+    risei_learner_forward(&a->learner, RISEI_USE_LEARN, 0, 2 * a->desc.batch);
     for (row = 0; row < a->desc.batch; row++) {
-        answer const e = ask(s, &lives[a->batch[row].lane], (int)a->batch[row].at);
-        remembered(s, a, row, a->batch[row].lane, (int)a->batch[row].at, &e, target);
+        answer const e = ask(s, &lives[a->learner.batch.transition[row].lane],
+                             (int)a->learner.batch.transition[row].at);
+        remembered(s, a, row, a->learner.batch.transition[row].lane,
+                   (int)a->learner.batch.transition[row].at, &e, target);
     }
 }
 static void play_agent(const setup *s, int turn)
@@ -589,7 +599,7 @@ static void play_agent(const setup *s, int turn)
         for (lane = 0; lane < s->lanes; lane++) {
             moment *m = &lives[lane].at[lives[lane].count - 1];
             m->action = actions[lane];
-            memcpy(m->q, a->pass.q + lane * ACTIONS, sizeof m->q);
+            memcpy(m->q, a->model.pass.heads.q + lane * ACTIONS, sizeof m->q);
             if (m->event < RISE_TERMINATED && !may(m, m->action))
                 differ(s, "an action that is not allowed", lane, tick);
             look(s, &a->replay, lane, tick % 3 == 0 ? CONTENTS : TRANSITIONS);
@@ -599,7 +609,7 @@ static void play_agent(const setup *s, int turn)
     }
     for (lane = 0; lane < s->lanes; lane++)
         for (tick = 0; tick < lives[lane].count; tick++) episodes += ended(&lives[lane], tick);
-    if (oracle_bug == NO_BUG && a->counters.episodes != episodes)
+    if (oracle_bug == NO_BUG && a->actor.episodes != episodes)
         differ(s, "number of episodes", 0, tick);
     rise_agent_destroy(a);
 }
@@ -614,7 +624,7 @@ static void each_agent(const setup *reader, int turn)
     s.width = 3, s.height = 2;
     for (more = 0; more <= 1; more++, turn++) {
         s.channels = 1 + turn % 2;
-        s.capacity = more ? MOST : risei_reach(&d) + s.n + 2;
+        s.capacity = more ? MOST : risei_replay_reach(&d) + s.n + 2;
         s.lanes = 1 + turn % LANES;
         s.end = turn % 5 % 4, s.length = s.end == 3 ? 0 : 2 + turn % 5;
         play_agent(&s, turn);
@@ -685,7 +695,7 @@ static double leaf(const risei_replay *r, ptrdiff_t slot) { return r->tree[slot]
 static ptrdiff_t tree_find(const risei_replay *r, double mass)
 {
     ptrdiff_t found;
-    risei_tree_find(r, 1, &mass, &found);
+    risei_replay_tree_find(r, 1, &mass, &found);
     return found;
 }
 
@@ -699,20 +709,20 @@ static void tree_finds_every_leaf_exactly(void)
         risei_replay r;
         unsigned char *block = make(&s, &r, 0, NULL);
         int sum = 0, wrong = 0;
-        for (i = 0; i < slots; i++) risei_tree_set(&r, i, i % 3 == 1 ? 0 : i % 5 + 1);
+        for (i = 0; i < slots; i++) risei_replay_tree_set(&r, i, i % 3 == 1 ? 0 : i % 5 + 1);
         for (i = 0; i < slots; i++) {
             int const share = (int)leaf(&r, i);
             for (mass = 2 * sum; mass < 2 * (sum + share); mass++)
                 wrong += tree_find(&r, mass / 2.0) != i;
             sum += share;
         }
-        CHECK(wrong == 0 && risei_tree_total(&r) == sum && tree_sound(&r));
-        for (i = 0; i < slots; i++) risei_tree_set(&r, i, 0);
-        CHECK(r.ready == 0 && risei_tree_total(&r) == 0);
+        CHECK(wrong == 0 && risei_replay_tree_total(&r) == sum && tree_sound(&r));
+        for (i = 0; i < slots; i++) risei_replay_tree_set(&r, i, 0);
+        CHECK(r.ready == 0 && risei_replay_tree_total(&r) == 0);
         for (i = 0; i < slots; i++) { /* a single leaf is found by any mass */
-            risei_tree_set(&r, i, 0.1);
+            risei_replay_tree_set(&r, i, 0.1);
             CHECK(tree_find(&r, 0) == i && tree_find(&r, 0.1) == i && tree_find(&r, 0.05) == i);
-            risei_tree_set(&r, i, 0);
+            risei_replay_tree_set(&r, i, 0);
         }
         free(block);
     }
@@ -728,15 +738,16 @@ static void tree_survives_rounding(void)
     double sum = 0;
     int i, unsound = 0;
     for (draw = 0; draw < 10000000 / check_share; draw++) {
-        double const total = risei_tree_total(&r);
+        double const total = risei_replay_tree_total(&r);
         double mass;
         ptrdiff_t slot;
         if (draw % 50 == 0) {
             int const at = below(s.capacity);
-            risei_tree_set(&r, at,
-                           below(3) > 0 && r.ready > 1
-                               ? 0
-                               : (1 + (double)risei_uniform(&dice)) * pow(10, below(17) - 8));
+            risei_replay_tree_set(&r, at,
+                                  below(3) > 0 && r.ready > 1
+                                      ? 0
+                                      : (1 + (double)risei_random_uniform(&dice)) *
+                                            pow(10, below(17) - 8));
             if (draw % 100000 == 0) unsound += !tree_sound(&r);
             continue;
         }
@@ -749,7 +760,7 @@ static void tree_survives_rounding(void)
         /* the first mass in the right half */
         case 5: mass = binary_sum(r.tree, 512, 512); break;
         case 6: mass = (31 + (1 - 1.0 / 16777216)) * (total / 32); break;
-        default: mass = (double)risei_uniform(&dice) * total; break;
+        default: mass = (double)risei_random_uniform(&dice) * total; break;
         }
         slot = tree_find(&r, mass);
         if (slot < 0 || slot >= s.capacity)
@@ -759,7 +770,7 @@ static void tree_survives_rounding(void)
     }
     for (i = 0; i < s.capacity; i++) sum += leaf(&r, i);
     CHECK(zero == 0 && outside == 0 && unsound == 0 && r.ready > 100);
-    CHECK_NEAR(sum, risei_tree_total(&r), 1e-12);
+    CHECK_NEAR(sum, risei_replay_tree_total(&r), 1e-12);
     free(block);
 }
 
@@ -780,8 +791,8 @@ static unsigned char *played(setup *s, risei_replay *r)
             if (!(leaf(r, slot) > 0)) continue;
             t = risei_replay_transition(r, slot);
             td = (rise_real)(below(2) ? 1 : -1) *
-                 (rise_real)(0.1 + 3 * (double)risei_uniform(&dice));
-            risei_replay_update(r, rise_kernels_of(RISE_ISA_AUTO), 1, &t, &td, 0.7, &work);
+                 (rise_real)(0.1 + 3 * (double)risei_random_uniform(&dice));
+            risei_replay_set_priorities(r, rise_kernels_of(RISE_ISA_AUTO), 1, &t, &td, 0.7, &work);
         }
     }
     return block;
@@ -801,10 +812,10 @@ static void frequency_case(int count)
     memset(seen, 0, sizeof seen);
     for (draw = 0; draw < (int)draws; draw += count) {
         risei_replay_sample(&r, &dice, count, out);
-        for (i = 0; i < count; i++) seen[risei_slot(&r.history, out[i].lane, out[i].at)]++;
+        for (i = 0; i < count; i++) seen[risei_history_slot(&r.history, out[i].lane, out[i].at)]++;
     }
     for (i = 0; i < 120; i++) {
-        double const expected = draws * leaf(&r, i) / risei_tree_total(&r);
+        double const expected = draws * leaf(&r, i) / risei_replay_tree_total(&r);
         double const off = (double)seen[i] - expected;
         if (expected > 0)
             chi += off * off / expected, degrees++;
@@ -816,7 +827,7 @@ static void frequency_case(int count)
     CHECK(chi < degrees + 5 * sqrt(2 * degrees));
     CHECK(chi > degrees - 5 * sqrt(2 * degrees) || count > 1);
     for (chi = 0, i = 1; i < 120; i++) { /* control: a neighbour's frequencies do not fit */
-        double const expected = draws * leaf(&r, i) / risei_tree_total(&r);
+        double const expected = draws * leaf(&r, i) / risei_replay_tree_total(&r);
         double const off = (double)seen[i - 1] - expected;
         if (expected > 0) chi += off * off / expected;
     }
@@ -835,10 +846,10 @@ static void samples_are_stratified(void)
     int draw, i, wrong = 0;
     for (before[0] = 0, i = 0; i < 120; i++) before[i + 1] = before[i] + leaf(&r, i);
     for (draw = 0; draw < 1000; draw++) {
-        double const share = risei_tree_total(&r) / 32;
+        double const share = risei_replay_tree_total(&r) / 32;
         risei_replay_sample(&r, &dice, 32, out);
         for (i = 0; i < 32; i++) {
-            ptrdiff_t const slot = risei_slot(&r.history, out[i].lane, out[i].at);
+            ptrdiff_t const slot = risei_history_slot(&r.history, out[i].lane, out[i].at);
             wrong += before[slot] > (i + 1) * share * (1 + 1e-12) ||
                      before[slot + 1] < i * share * (1 - 1e-12);
             wrong += out[i].priority != leaf(&r, slot);
@@ -875,14 +886,14 @@ static void update_case(const rise_kernels *k)
             td[i] = good[i];
             top = right > top ? right : top;
         }
-        risei_replay_update(&r, k, 10, t, td, exponents[e], work);
+        risei_replay_set_priorities(&r, k, 10, t, td, exponents[e], work);
         for (i = 0; i < 9; i++)
             CHECK_NEAR(leaf(&r, (ptrdiff_t)i), pow(fabs((double)good[i]) + 0.001, exponents[e]),
                        2e-6);
         CHECK(leaf(&r, 9) == 0); /* a slot that cannot be sampled gets no priority */
         CHECK(leaf(&r, 1) == leaf(&r, 2) && leaf(&r, 3) == leaf(&r, 4));
-        CHECK_NEAR(r.top, exponents[e] > 0 ? pow(1e10, exponents[e]) : 1, 2e-6);
-        top = r.top;
+        CHECK_NEAR(r.largest_leaf, exponents[e] > 0 ? pow(1e10, exponents[e]) : 1, 2e-6);
+        top = r.largest_leaf;
         live(&s, &r, 0, RISE_MIDDLE); /* completes slot 39, which is stored at 9 */
         CHECK(leaf(&r, 9) == 0 || leaf(&r, 9) == top);
         live(&s, &r, 0, RISE_MIDDLE);
@@ -894,7 +905,7 @@ static void update_case(const rise_kernels *k)
             double const once = leaf(&r, 3);
             t[0] = risei_replay_transition(&r, 3);
             td[0] = -0.5f;
-            risei_replay_update(&r, k, 1, t, td, exponents[e], work);
+            risei_replay_set_priorities(&r, k, 1, t, td, exponents[e], work);
             CHECK(leaf(&r, 3) == once);
         }
         for (i = 0; i < 4; i++) { /* refused, without effect on its neighbours in the batch */
@@ -902,8 +913,8 @@ static void update_case(const rise_kernels *k)
             t[0] = risei_replay_transition(&r, 4), t[1] = risei_replay_transition(&r, 5);
             td[0] = odd[i], td[1] = (rise_real)(2 + i);
             check_about("%s, exponent %g, td error %g", k->name, exponents[e], (double)odd[i]);
-            risei_replay_update(&r, k, 2, t, td, exponents[e], work);
-            CHECK(leaf(&r, 4) == mine && r.top == top && tree_sound(&r));
+            risei_replay_set_priorities(&r, k, 2, t, td, exponents[e], work);
+            CHECK(leaf(&r, 4) == mine && r.largest_leaf == top && tree_sound(&r));
             CHECK_NEAR(leaf(&r, 5), pow((double)(2 + i) + 0.001, exponents[e]), 2e-6);
         }
         free(block);
@@ -927,14 +938,14 @@ static void stale_updates_are_dropped(void)
     for (tick = 0; tick < 2; tick++) live(&s, &r, 0, RISE_MIDDLE);
     CHECK(t[0].priority == 1 && t[1].priority == 1 && leaf(&r, 2) == 0 && leaf(&r, 3) == 1);
     memcpy(old, r.tree, sizeof old);
-    risei_replay_update(&r, k, 2, t, td, 1, work);
-    CHECK(memcmp(old, r.tree, sizeof old) == 0 && r.top == 1);
+    risei_replay_set_priorities(&r, k, 2, t, td, 1, work);
+    CHECK(memcmp(old, r.tree, sizeof old) == 0 && r.largest_leaf == 1);
     /* both slots hold other transitions now */
     for (tick = 0; tick < 9; tick++) live(&s, &r, 0, RISE_MIDDLE);
     CHECK(leaf(&r, 0) == 0 && leaf(&r, 2) == 1);
     memcpy(old, r.tree, sizeof old);
-    risei_replay_update(&r, k, 2, t, td, 1, work);
-    CHECK(memcmp(old, r.tree, sizeof old) == 0 && r.top == 1);
+    risei_replay_set_priorities(&r, k, 2, t, td, 1, work);
+    CHECK(memcmp(old, r.tree, sizeof old) == 0 && r.largest_leaf == 1);
     free(block);
 }
 /* A priority stays until the next update, also when frames follow or an end completes other
@@ -953,9 +964,9 @@ static void priorities_are_kept(void)
         /* slots 0 and 1 have three future steps, slot 2 has two */
         for (tick = 0; tick < 2; tick++) {
             t = risei_replay_transition(&r, tick);
-            risei_replay_update(&r, rise_kernels_of(RISE_ISA_REF), 1, &t, &td, 1, &work);
+            risei_replay_set_priorities(&r, rise_kernels_of(RISE_ISA_REF), 1, &t, &td, 1, &work);
         }
-        r.top = 9;
+        r.largest_leaf = 9;
         live(&s, &r, 0, (rise_event)event);
         check_about("event %d", event);
         CHECK(fabs(leaf(&r, 0) - 7.001) < 1e-4 && leaf(&r, 1) == leaf(&r, 0));
@@ -980,10 +991,10 @@ static void weights_case(const rise_kernels *k)
             double least = HUGE_VAL;
             rise_real largest = 0;
             for (i = 0; i < COUNT; i++) {
-                t[i].priority = round == 0
-                                    ? 0.3
-                                    : (double)(float)((0.001 + (double)risei_uniform(&dice)) *
-                                                      pow(10, below(6) - 3));
+                t[i].priority =
+                    round == 0 ? 0.3
+                               : (double)(float)((0.001 + (double)risei_random_uniform(&dice)) *
+                                                 pow(10, below(6) - 3));
                 if (t[i].priority < least) least = t[i].priority;
             }
             risei_replay_weights(k, COUNT, t, exponents[e], weights);
@@ -1027,8 +1038,8 @@ static double rounded(double x)
 }
 static int half_right(float x)
 {
-    uint16_t const half = risei_half(x);
-    double const back = (double)risei_unhalf(half);
+    uint16_t const half = risei_to_half(x);
+    double const back = (double)risei_from_half(half);
     return back == rounded((double)x) && (half >> 15 != 0) == (signbit(x) != 0);
 }
 static void halves_are_rounded_to_even(void)
@@ -1064,7 +1075,7 @@ static void halves_are_rounded_to_even(void)
         /* infinities, NaN and denormals are never stored */
         if (exponent == 31 || (exponent == 0 && fraction != 0)) continue;
         normal++;
-        wrong += (double)risei_unhalf(half) != (double)value || risei_half(value) != half;
+        wrong += (double)risei_from_half(half) != (double)value || risei_to_half(value) != half;
         /* the middle to its neighbour, and the floats on either side of the middle */
         if (exponent > 0) {
             float const middle = (float)(half & 0x8000 ? -ldexp(2049 + 2 * fraction, exponent - 26)
@@ -1079,8 +1090,8 @@ static void halves_are_rounded_to_even(void)
         CHECK(half_right(edges[e]) && half_right(-edges[e]));
     }
     check_about("%s", "");
-    CHECK(half_right(nextafterf(1.0f / 16384, 0)) && risei_half(nextafterf(1.0f / 16384, 0)) == 0 &&
-          risei_half(-1e-6f) == 0x8000);
+    CHECK(half_right(nextafterf(1.0f / 16384, 0)) &&
+          risei_to_half(nextafterf(1.0f / 16384, 0)) == 0 && risei_to_half(-1e-6f) == 0x8000);
     /* spread over the finite floats */
     for (bits = 0; bits < 0x7F800000u; bits += 997 * check_share) {
         float x;
@@ -1114,7 +1125,7 @@ static void agents_gather_what_the_oracle_says(void)
 
 static void begin_test(void)
 {
-    dice = risei_stream(1, 100);
+    dice = risei_random_stream(1, 100);
     configurations = appends = compared = 0;
 }
 static void end_test(void)

@@ -12,8 +12,8 @@ enum { ACTIONS = 5, BATCH = 8 };
 
 static risei_random dice;
 
-static double uniform(void) { return (double)risei_uniform(&dice); }
-static int below(int n) { return risei_below(&dice, n); }
+static double uniform(void) { return (double)risei_random_uniform(&dice); }
+static int below(int n) { return risei_random_below(&dice, n); }
 static double between(double low, double high) { return low + (high - low) * uniform(); }
 /* Returns a number of either sign and of any size from 10^low to 10^high. */
 static double sized(double low, double high)
@@ -54,7 +54,7 @@ static void project_case(int atoms, double low, double high, float reward, float
     int t, inside = (double)reward + (double)discount * low >= low && most <= high;
     random_odds(atoms, next);
     for (t = 0; t < atoms; t++) odds[t] = 77;
-    risei_project(atoms, low, high, reward, discount, next, odds);
+    risei_c51_project(atoms, low, high, reward, discount, next, odds);
     for (t = 0; t < atoms; t++) {
         double const right = projected(atoms, low, high, (double)reward, (double)discount, next, t);
         double const off = fabs((double)odds[t] - right) - 2e-5 * right;
@@ -115,14 +115,14 @@ static void c51_projection_is_exact_by_hand(void)
     int i, j;
     for (i = 0; i < COUNT(cases); i++) {
         check_about("projection by hand, %d", i);
-        risei_project(5, -2, 2, cases[i].reward, cases[i].discount, cases[i].next, odds);
+        risei_c51_project(5, -2, 2, cases[i].reward, cases[i].discount, cases[i].next, odds);
         for (j = 0; j < 5; j++) CHECK(odds[j] == cases[i].right[j]);
     }
     for (i = 2; i <= 256; i++) { /* a reward that equals an atom gives that atom probability 1 */
         float all[256];
         for (j = 0; j < i; j++) {
             double const low = -10, high = 10, value = low + (high - low) * j / (i - 1);
-            risei_project(i, low, high, (float)value, 0, NULL, all);
+            risei_c51_project(i, low, high, (float)value, 0, NULL, all);
             check_about("%d atoms, reward %g", i, value);
             CHECK(all[j] > 0.9999f && all[j] <= 1.0001f);
         }
@@ -187,11 +187,11 @@ static rise_agent *shown(const rise_agent_desc *d)
 static void imagine(rise_agent *a, double size)
 {
     const float odd[] = {NAN, HUGE_VALF, -HUGE_VALF};
-    const risei_net *n = &a->net;
+    const risei_heads *n = &a->model.net.heads;
     int const outputs = n->taus * n->atoms, before = a->desc.munchausen ? BATCH : 0;
     int b, i;
     for (b = 0; b < BATCH; b++) {
-        risei_transition *t = &a->batch[b];
+        risei_transition *t = &a->learner.batch.transition[b];
         int const over = b % 4 == 3;
         memset(t, 0, sizeof *t);
         t->at = b, t->steps = 1;
@@ -199,28 +199,30 @@ static void imagine(rise_agent *a, double size)
         while (!is_allowed(b, t->action));
         t->reward = (float)between(-size, size);
         t->discount = over ? 0 : (float)between(0.1, 1);
-        a->importance[b] = (float)between(0.1, 1);
+        a->learner.batch.importance[b] = (float)between(0.1, 1);
         for (i = 0; i < ACTIONS; i++) {
-            a->pass.q[b * ACTIONS + i] = (float)between(-size, size);
-            a->pass.q[(BATCH + b) * ACTIONS + i] = over ? odd[below(3)]
-                                                        : (float)between(-size, size);
-            a->target_q[b * ACTIONS + i] = (float)between(-size, size);
-            a->target_q[(before + b) * ACTIONS + i] = over ? odd[below(3)]
-                                                           : (float)between(-size, size);
+            a->model.pass.heads.q[b * ACTIONS + i] = (float)between(-size, size);
+            a->model.pass.heads.q[(BATCH + b) * ACTIONS + i] = over ? odd[below(3)]
+                                                                    : (float)between(-size, size);
+            a->learner.batch.target_q[b * ACTIONS + i] = (float)between(-size, size);
+            a->learner.batch.target_q[(before + b) * ACTIONS + i] =
+                over ? odd[below(3)] : (float)between(-size, size);
             if (before > 0 && below(4) == 0) /* some values are close to each other */
-                a->target_q[b * ACTIONS + i] = a->target_q[b * ACTIONS] + (float)between(-0.1, 0.1);
+                a->learner.batch.target_q[b * ACTIONS + i] =
+                    a->learner.batch.target_q[b * ACTIONS] + (float)between(-0.1, 0.1);
         }
         for (i = 0; i < ACTIONS * outputs; i++)
-            a->target_z[b * ACTIONS * outputs + i] = over ? odd[below(3)]
-                                                          : (float)between(-size, size);
-        for (i = 0; i < ACTIONS * outputs && n->head != RISE_HEAD_MEAN; i++)
-            a->pass.z[b * ACTIONS * outputs + i] = (float)between(-size, size);
-        for (i = 0; i < ACTIONS && n->head == RISE_HEAD_C51; i++) {
-            random_odds(n->atoms, a->pass.z + (b * ACTIONS + i) * outputs);
-            if (!over) random_odds(n->atoms, a->target_z + (b * ACTIONS + i) * outputs);
+            a->learner.batch.target_z[b * ACTIONS * outputs + i] =
+                over ? odd[below(3)] : (float)between(-size, size);
+        for (i = 0; i < ACTIONS * outputs && n->kind != &risei_head_kinds[RISE_HEAD_MEAN]; i++)
+            a->model.pass.heads.z[b * ACTIONS * outputs + i] = (float)between(-size, size);
+        for (i = 0; i < ACTIONS && n->kind == &risei_head_kinds[RISE_HEAD_C51]; i++) {
+            random_odds(n->atoms, a->model.pass.heads.z + (b * ACTIONS + i) * outputs);
+            if (!over)
+                random_odds(n->atoms, a->learner.batch.target_z + (b * ACTIONS + i) * outputs);
         }
-        for (i = 0; i < n->taus && n->head == RISE_HEAD_IQN; i++)
-            a->pass.tau[b * n->taus + i] = risei_uniform(&dice);
+        for (i = 0; i < n->taus && n->kind == &risei_head_kinds[RISE_HEAD_IQN]; i++)
+            a->model.pass.heads.tau[b * n->taus + i] = risei_random_uniform(&dice);
     }
 }
 /* Returns the best allowed action after transition b, the first of equals. */
@@ -241,38 +243,41 @@ static void c51_case(int no_double)
 {
     rise_agent_desc d = small(RISE_HEAD_C51);
     rise_agent *a;
-    risei_counters m;
+    risei_update_metrics m;
     double loss = 0, error = 0;
     int b, j, i, atoms;
     d.no_double = no_double;
     a = shown(&d);
-    atoms = a->net.atoms;
+    atoms = a->model.net.heads.atoms;
     imagine(a, 3);
     memset(&m, 0, sizeof m);
-    CHECK(risei_loss(a, &m) == m.loss);
+    CHECK(risei_learner_loss(&a->learner, &m) == m.loss);
     check_about("C51%s", no_double ? ", no double" : "");
     for (b = 0; b < BATCH; b++) {
-        const risei_transition *t = &a->batch[b];
-        const float *next_q = no_double ? a->target_q + b * ACTIONS
-                                        : a->pass.q + (BATCH + b) * ACTIONS;
-        const float *z = a->pass.z + (b * ACTIONS + t->action) * atoms;
-        const float *dz = a->pass.dz + b * ACTIONS * atoms;
+        const risei_transition *t = &a->learner.batch.transition[b];
+        const float *next_q = no_double ? a->learner.batch.target_q + b * ACTIONS
+                                        : a->model.pass.heads.q + (BATCH + b) * ACTIONS;
+        const float *z = a->model.pass.heads.z + (b * ACTIONS + t->action) * atoms;
+        const float *dz = a->model.pass.heads.dz + b * ACTIONS * atoms;
         float sure[7] = {0, 0, 0, 0, 0, 0, 1};
-        const float *next =
-            t->discount > 0 ? a->target_z + (b * ACTIONS + best_after(next_q, b)) * atoms : sure;
+        const float *next = t->discount > 0 ? a->learner.batch.target_z +
+                                                  (b * ACTIONS + best_after(next_q, b)) * atoms
+                                            : sure;
         double cost = 0;
         for (j = 0; j < atoms; j++) {
             double const goal = projected(atoms, d.value_min, d.value_max, (double)t->reward,
                                           (double)t->discount, next, j);
             cost -= goal * log(fmax((double)z[j], 1e-30));
             for (i = 0; i < ACTIONS; i++) {
-                double const slope =
-                    i == t->action ? ((double)z[j] - goal) * (double)a->importance[b] / BATCH : 0;
+                double const slope = i == t->action
+                                         ? ((double)z[j] - goal) *
+                                               (double)a->learner.batch.importance[b] / BATCH
+                                         : 0;
                 CHECK(fabs((double)dz[i * atoms + j] - slope) < 1e-6);
             }
         }
-        CHECK_NEAR(a->td[b], cost, 1e-5);
-        loss += cost * (double)a->importance[b] / BATCH, error += cost / BATCH;
+        CHECK_NEAR(a->learner.batch.td[b], cost, 1e-5);
+        loss += cost * (double)a->learner.batch.importance[b] / BATCH, error += cost / BATCH;
     }
     CHECK_NEAR(m.loss, loss, 1e-5);
     CHECK_NEAR(m.td_error, error, 1e-5);
@@ -285,40 +290,43 @@ static void iqn_case(int quantiles, double size)
 {
     rise_agent_desc d = small(RISE_HEAD_IQN);
     rise_agent *a;
-    risei_counters m;
+    risei_update_metrics m;
     double loss = 0, error = 0;
     int b, i, j, k;
     d.quantiles = quantiles;
     a = shown(&d);
     imagine(a, size);
     memset(&m, 0, sizeof m);
-    CHECK(risei_loss(a, &m) == m.loss);
+    CHECK(risei_learner_loss(&a->learner, &m) == m.loss);
     check_about("IQN of %d quantiles, size %g", quantiles, size);
     for (b = 0; b < BATCH; b++) {
-        const risei_transition *t = &a->batch[b];
-        int const best = best_after(a->pass.q + (BATCH + b) * ACTIONS, b);
+        const risei_transition *t = &a->learner.batch.transition[b];
+        int const best = best_after(a->model.pass.heads.q + (BATCH + b) * ACTIONS, b);
         double cost = 0, off = 0;
         for (i = 0; i < quantiles; i++) {
-            const float *dz = a->pass.dz + (b * quantiles + i) * ACTIONS;
-            double const tau = (double)a->pass.tau[b * quantiles + i];
-            double const z = (double)a->pass.z[(b * quantiles + i) * ACTIONS + t->action];
+            const float *dz = a->model.pass.heads.dz + (b * quantiles + i) * ACTIONS;
+            double const tau = (double)a->model.pass.heads.tau[b * quantiles + i];
+            double const z =
+                (double)a->model.pass.heads.z[(b * quantiles + i) * ACTIONS + t->action];
             double slope = 0;
             for (j = 0; j < quantiles; j++) {
                 double const next =
-                    t->discount > 0 ? (double)a->target_z[(b * quantiles + j) * ACTIONS + best] : 0;
+                    t->discount > 0
+                        ? (double)a->learner.batch.target_z[(b * quantiles + j) * ACTIONS + best]
+                        : 0;
                 double const td = (double)t->reward + (double)t->discount * next - z;
                 double const weight = fabs(tau - (td < 0));
                 cost += weight * (fabs(td) <= 1 ? td * td / 2 : fabs(td) - 0.5) / quantiles;
                 slope -= weight * (fabs(td) <= 1 ? td : td > 0 ? 1 : -1) / quantiles;
                 off += fabs(td) / quantiles / quantiles;
             }
-            slope *= (double)a->importance[b] / BATCH;
+            slope *= (double)a->learner.batch.importance[b] / BATCH;
             for (k = 0; k < ACTIONS; k++)
                 CHECK(fabs((double)dz[k] - (k == t->action ? slope : 0)) < 1e-6 * (1 + size));
         }
-        if (quantiles > 1) CHECK_NEAR(a->td[b], off, 1e-5);
-        CHECK_NEAR(fabs((double)a->td[b]), off, 1e-5);
-        loss += cost * (double)a->importance[b] / BATCH, error += off / BATCH;
+        if (quantiles > 1) CHECK_NEAR(a->learner.batch.td[b], off, 1e-5);
+        CHECK_NEAR(fabs((double)a->learner.batch.td[b]), off, 1e-5);
+        loss += cost * (double)a->learner.batch.importance[b] / BATCH, error += off / BATCH;
     }
     CHECK_NEAR(m.loss, loss, 1e-5);
     CHECK_NEAR(m.td_error, error, 1e-5);
@@ -363,17 +371,19 @@ static void munchausen_case(rise_head head, double size, double temperature, dou
     check_about("Munchausen: head %d, values up to %g, temperature %g, scale %g", (int)head, size,
                 temperature, scale);
     for (b = 0; b < BATCH; b++) {
-        const risei_transition *t = &a->batch[b];
+        const risei_transition *t = &a->learner.batch.transition[b];
         double log_policy[ACTIONS], bonus;
-        plain_log_policy(a->target_q + b * ACTIONS, b, (double)(float)temperature, log_policy);
-        bonus = scale * fmin(fmax(temperature * log_policy[t->action], -1), 0);
-        risei_goals(a, b);
-        plain_log_policy(a->target_q + (BATCH + b) * ACTIONS, b + 1, (double)(float)temperature,
+        plain_log_policy(a->learner.batch.target_q + b * ACTIONS, b, (double)(float)temperature,
                          log_policy);
-        for (i = 0; i < a->net.taus; i++) {
-            double value = 0, error = (double)a->goal[i];
+        bonus = scale * fmin(fmax(temperature * log_policy[t->action], -1), 0);
+        risei_learner_target(&a->learner, b);
+        plain_log_policy(a->learner.batch.target_q + (BATCH + b) * ACTIONS, b + 1,
+                         (double)(float)temperature, log_policy);
+        for (i = 0; i < a->model.net.heads.taus; i++) {
+            double value = 0, error = (double)a->learner.batch.target[i];
             for (j = 0; j < ACTIONS && t->discount > 0; j++) {
-                double const z = (double)a->target_z[(b * a->net.taus + i) * ACTIONS + j];
+                double const z = (double)a->learner.batch
+                                     .target_z[(b * a->model.net.heads.taus + i) * ACTIONS + j];
                 double const policy = exp(log_policy[j]);
                 if (is_allowed(b + 1, j) && policy > 0)
                     value += policy * (z - temperature * log_policy[j]);
@@ -381,7 +391,8 @@ static void munchausen_case(rise_head head, double size, double temperature, dou
             error -= (double)t->reward + bonus + (double)t->discount * value;
             /* the entropy is a multiple of it */
             CHECK(fabs(error) <= 3e-6 * (1 + size + temperature));
-            if (!(t->discount > 0) && i > 0) CHECK(a->goal[i] == a->goal[0]);
+            if (!(t->discount > 0) && i > 0)
+                CHECK(a->learner.batch.target[i] == a->learner.batch.target[0]);
             if (!(t->discount > 0)) CHECK(fabs(error) <= 1e-6 * (1 + fabs((double)t->reward)));
         }
     }
@@ -484,21 +495,21 @@ static void value_rescaling_inverts(void)
 {
     float x = -1e30f, before_h = -HUGE_VALF, before_i = -HUGE_VALF;
     int seen = 0;
-    CHECK(risei_squash(0) == 0 && fabs((double)risei_unsquash(0)) < 1e-12);
+    CHECK(risei_rescale(0) == 0 && fabs((double)risei_rescale_inverse(0)) < 1e-12);
     for (; x <= 1e30f; x = x < -1e-9f  ? x / 1.0007f
                            : x < 1e-9f ? x + 1e-11f
                                        : x * 1.0007f,
                        seen++) {
         double const wide = (double)x, least = 1e-12; /* at this size, rewards have no effect */
-        float const h = risei_squash(x), inverse = risei_unsquash(x);
+        float const h = risei_rescale(x), inverse = risei_rescale_inverse(x);
         check_about("rescaled %g", wide);
         if (!(h >= before_h && inverse >= before_i)) CHECK(0);
         if (!(fabs((double)h - plain_h(wide)) <= 1e-7 * fabs(plain_h(wide)) + least)) CHECK(0);
-        if (!(fabs((double)risei_unsquash(h) - wide) <= 4e-7 * fabs(wide) + least)) CHECK(0);
-        if (!(fabs((double)risei_squash(inverse) - wide) <= 4e-7 * fabs(wide) + least) &&
+        if (!(fabs((double)risei_rescale_inverse(h) - wide) <= 4e-7 * fabs(wide) + least)) CHECK(0);
+        if (!(fabs((double)risei_rescale(inverse) - wide) <= 4e-7 * fabs(wide) + least) &&
             fabs(wide) < 1e15)
             CHECK(0);
-        if (!(risei_squash(-x) == -h && risei_unsquash(-x) == -inverse)) CHECK(0);
+        if (!(risei_rescale(-x) == -h && risei_rescale_inverse(-x) == -inverse)) CHECK(0);
         if (seen % 997 == 0) {
             double const right = plain_inverse(wide);
             CHECK(fabs((double)inverse - right) <= 1e-6 * fabs(right) + least);
@@ -507,8 +518,8 @@ static void value_rescaling_inverts(void)
     }
     check_about("%s", "");
     CHECK(seen > 100000);
-    CHECK(risei_squash(HUGE_VALF) == HUGE_VALF && risei_unsquash(HUGE_VALF) == HUGE_VALF &&
-          isnan(risei_unsquash(NAN)));
+    CHECK(risei_rescale(HUGE_VALF) == HUGE_VALF && risei_rescale_inverse(HUGE_VALF) == HUGE_VALF &&
+          isnan(risei_rescale_inverse(NAN)));
 }
 /* y = h(r + discount h^-1(value of the next state)), or h(r) after a termination. The next action
    is chosen as without rescaling. */
@@ -522,15 +533,18 @@ static void rescaled_case(rise_head head, double size)
     imagine(a, size);
     check_about("rescaled: head %d, size %g", (int)head, size);
     for (b = 0; b < BATCH; b++) {
-        const risei_transition *t = &a->batch[b];
-        int const best = best_after(a->pass.q + (BATCH + b) * ACTIONS, b);
-        risei_goals(a, b);
-        for (i = 0; i < a->net.taus; i++) {
-            double const z =
-                t->discount > 0 ? (double)a->target_z[(b * a->net.taus + i) * ACTIONS + best] : 0;
+        const risei_transition *t = &a->learner.batch.transition[b];
+        int const best = best_after(a->model.pass.heads.q + (BATCH + b) * ACTIONS, b);
+        risei_learner_target(&a->learner, b);
+        for (i = 0; i < a->model.net.heads.taus; i++) {
+            double const z = t->discount > 0
+                                 ? (double)a->learner.batch
+                                       .target_z[(b * a->model.net.heads.taus + i) * ACTIONS + best]
+                                 : 0;
             double const right =
                 plain_h((double)t->reward + (double)t->discount * plain_inverse(z));
-            CHECK(fabs((double)a->goal[i] - right) <= 1e-6 * fabs(right) + 1e-6 * size);
+            CHECK(fabs((double)a->learner.batch.target[i] - right) <=
+                  1e-6 * fabs(right) + 1e-6 * size);
         }
     }
     rise_agent_destroy(a);
@@ -547,13 +561,13 @@ static void rescaled_targets_are_right(void)
     d.value_rescale = 1;
     a = shown(&d);
     imagine(a, 1);
-    for (i = 0; i < ACTIONS; i++) a->target_z[i] = 2.008f;
-    a->batch[0].reward = 2, a->batch[0].discount = 0.75f;
-    risei_goals(a, 0);
-    CHECK_NEAR(a->goal[0], 2.008, 1e-6);
-    a->batch[0].reward = 3, a->batch[0].discount = 0;
-    risei_goals(a, 0);
-    CHECK_NEAR(a->goal[0], 1.003, 1e-6);
+    for (i = 0; i < ACTIONS; i++) a->learner.batch.target_z[i] = 2.008f;
+    a->learner.batch.transition[0].reward = 2, a->learner.batch.transition[0].discount = 0.75f;
+    risei_learner_target(&a->learner, 0);
+    CHECK_NEAR(a->learner.batch.target[0], 2.008, 1e-6);
+    a->learner.batch.transition[0].reward = 3, a->learner.batch.transition[0].discount = 0;
+    risei_learner_target(&a->learner, 0);
+    CHECK_NEAR(a->learner.batch.target[0], 1.003, 1e-6);
     rise_agent_destroy(a);
     check_about("%s", "");
 }
@@ -583,25 +597,26 @@ static void soft_copies_go_by_the_rate(void)
         float *old;
         d.target_rate = rates[r], d.target_period = 2;
         a = shown(&d);
-        old = (float *)malloc(a->net.block * sizeof *old);
+        old = (float *)malloc(a->model.net.weights_size * sizeof *old);
         if (old == NULL) exit(1);
         check_about("target_rate %g", rates[r]);
-        CHECK(a->net.block > a->net.parameters);
-        CHECK(memcmp(a->target, a->weights, a->net.block * sizeof *old) == 0);
+        CHECK(a->model.net.weights_size > a->model.net.parameters);
+        CHECK(memcmp(a->model.target, a->model.weights, a->model.net.weights_size * sizeof *old) ==
+              0);
         for (update = 1; update <= 20; update++) {
             int good = 1, moved = 0;
-            memcpy(old, a->target, a->net.block * sizeof *old);
+            memcpy(old, a->model.target, a->model.net.weights_size * sizeof *old);
             CHECK(rise_agent_learn(a) == RISE_OK);
-            for (i = 0; i < a->net.block; i++) {
+            for (i = 0; i < a->model.net.weights_size; i++) {
                 float const rate = (float)rates[r];
-                volatile float const way = rate * (a->weights[i] - old[i]);
-                good &= a->target[i] == (update % 2  ? old[i]
-                                         : rate == 1 ? a->weights[i]
-                                                     : old[i] + way);
-                moved += a->target[i] != old[i];
+                volatile float const way = rate * (a->model.weights[i] - old[i]);
+                good &= a->model.target[i] == (update % 2  ? old[i]
+                                               : rate == 1 ? a->model.weights[i]
+                                                           : old[i] + way);
+                moved += a->model.target[i] != old[i];
             }
             CHECK(good);
-            CHECK(update % 2 ? moved == 0 : moved > (int)a->net.block / 4);
+            CHECK(update % 2 ? moved == 0 : moved > (int)a->model.net.weights_size / 4);
         }
         free(old);
         rise_agent_destroy(a);
@@ -613,10 +628,11 @@ static void soft_copies_go_by_the_rate(void)
    update. Playing has no noise. */
 static int runs_on(rise_agent *a, risei_use use, int noisy)
 {
-    const float *const w = use == RISEI_TARGET ? a->target : a->weights;
-    const float *const derived = risei_weights_for(a, use);
-    const risei_linear *const layer[3] = {&a->net.hidden, &a->net.advantage, &a->net.value};
-    const float *noise = a->noise;
+    const float *const w = use == RISEI_USE_TARGET ? a->model.target : a->model.weights;
+    const float *const derived = risei_model_weights(&a->model, use);
+    const risei_linear *const layer[3] = {&a->model.net.heads.hidden, &a->model.net.heads.advantage,
+                                          &a->model.net.heads.value};
+    const float *noise = a->model.noise;
     double worst = 0;
     int k, i, j;
     for (k = 0; k < 3; k++) { /* the width is no multiple of 32, so the layout is row by row */
@@ -624,7 +640,7 @@ static int runs_on(rise_agent *a, risei_use use, int noisy)
         for (i = 0; i < l->in; i++)
             for (j = 0; j < l->out; j++) {
                 size_t const at = l->weights + (size_t)(i * l->out + j);
-                double const sigma = (double)w[(ptrdiff_t)at + a->net.sigma];
+                double const sigma = (double)w[(ptrdiff_t)at + a->model.net.heads.sigma];
                 double const right =
                     (double)w[at] +
                     (noisy ? sigma * (double)noise[i] * (double)noise[l->in + j] : 0);
@@ -632,11 +648,11 @@ static int runs_on(rise_agent *a, risei_use use, int noisy)
             }
         noise += l->in + l->out;
     }
-    return derived == a->derived && worst < 1e-6;
+    return derived == a->model.derived && worst < 1e-6;
 }
 static void copy_noise(const rise_agent *a, float *noise)
 {
-    memcpy(noise, a->noise, risei_noise_size(&a->net) * sizeof *noise);
+    memcpy(noise, a->model.noise, risei_noise_size(&a->model.net.heads) * sizeof *noise);
 }
 /* Each use and each update has its own noise, which does not change within an update. */
 static void each_use_has_noise_of_its_own(void)
@@ -647,24 +663,25 @@ static void each_use_has_noise_of_its_own(void)
     int i, j, k, size, common = 0;
     d.target_period = 1000; /* makes the target network different */
     a = shown(&d);
-    size = (int)risei_noise_size(&a->net);
+    size = (int)risei_noise_size(&a->model.net.heads);
     check_about("what weights are for");
     if (!CHECK(size <= 128)) return;
     for (i = 0; i < 2; i++) {
         for (j = 0; j < 4; j++) CHECK(rise_agent_learn(a) == RISE_OK);
-        CHECK(runs_on(a, RISEI_ACT, 1));
+        CHECK(runs_on(a, RISEI_USE_ACT, 1));
         copy_noise(a, noise[3 * i]);
-        CHECK(runs_on(a, RISEI_TARGET, 1));
+        CHECK(runs_on(a, RISEI_USE_TARGET, 1));
         copy_noise(a, noise[3 * i + 1]);
-        CHECK(runs_on(a, RISEI_LEARN, 1));
+        CHECK(runs_on(a, RISEI_USE_LEARN, 1));
         copy_noise(a, noise[3 * i + 2]);
-        CHECK(runs_on(a, RISEI_PLAY, 0));
-        CHECK(runs_on(a, RISEI_ACT, 1));
+        CHECK(runs_on(a, RISEI_USE_PLAY, 0));
+        CHECK(runs_on(a, RISEI_USE_ACT, 1));
         copy_noise(a, again);
         CHECK(memcmp(again, noise[3 * i], (size_t)size * sizeof *again) == 0);
-        CHECK(runs_on(a, RISEI_ACT, 1));
+        CHECK(runs_on(a, RISEI_USE_ACT, 1));
     }
-    CHECK(memcmp(a->weights, a->target, a->net.parameters * sizeof *a->weights) != 0);
+    CHECK(memcmp(a->model.weights, a->model.target,
+                 a->model.net.parameters * sizeof *a->model.weights) != 0);
     for (i = 0; i < 6; i++)
         for (j = 0; j < i; j++)
             for (k = 0; k < size; k++) common += noise[i][k] == noise[j][k];
@@ -686,7 +703,7 @@ static void acting_noise_lasts_until_the_next_update(void)
     check_about("acting with noise");
     for (i = 0; i < 2; i++) {
         step(a, 0, RISE_MIDDLE, 31);
-        memcpy(acted[i], a->pass.q, sizeof acted[i]);
+        memcpy(acted[i], a->model.pass.heads.q, sizeof acted[i]);
         CHECK(rise_agent_play(a, 0, frame, 0, RISE_FIRST, NULL) >= 0);
         memcpy(played, rise_agent_values(a, 0), sizeof played);
     }
@@ -694,16 +711,18 @@ static void acting_noise_lasts_until_the_next_update(void)
           memcmp(acted[0], played, sizeof played) != 0);
     CHECK(rise_agent_learn(a) == RISE_OK);
     step(a, 0, RISE_MIDDLE, 31);
-    CHECK(memcmp(acted[0], a->pass.q, sizeof played) != 0);
+    CHECK(memcmp(acted[0], a->model.pass.heads.q, sizeof played) != 0);
     rise_agent_destroy(a);
     d.noisy = 0; /* the same mu; without sigmas, playing uses the same network */
     a = created(&d);
     d.noisy = 1;
     quiet = created(&d);
-    memcpy(quiet->weights, a->weights,
-           (a->net.hidden.weights + (size_t)a->net.sigma) * sizeof *a->weights);
-    memcpy(quiet->weights + quiet->net.parameters, a->weights + a->net.parameters,
-           (a->net.block - a->net.parameters) * sizeof *a->weights);
+    memcpy(quiet->model.weights, a->model.weights,
+           (a->model.net.heads.hidden.weights + (size_t)a->model.net.heads.sigma) *
+               sizeof *a->model.weights);
+    memcpy(quiet->model.weights + quiet->model.net.parameters,
+           a->model.weights + a->model.net.parameters,
+           (a->model.net.weights_size - a->model.net.parameters) * sizeof *a->model.weights);
     CHECK(rise_agent_play(a, 0, frame, 0, RISE_FIRST, NULL) ==
           rise_agent_play(quiet, 0, frame, 0, RISE_FIRST, NULL));
     CHECK(memcmp(rise_agent_values(a, 0), rise_agent_values(quiet, 0), sizeof played) == 0);
@@ -739,18 +758,22 @@ static void target_view_case(rise_head head, int munchausen)
                                                      : (b * each + t) * ACTIONS + j;
                 double const atom = d.value_min +
                                     (d.value_max - d.value_min) * t / (each > 1 ? each - 1 : 1);
-                mean += (double)a->target_z[at] * (head == RISE_HEAD_C51 ? atom : 1.0 / each);
+                mean += (double)a->learner.batch.target_z[at] *
+                        (head == RISE_HEAD_C51 ? atom : 1.0 / each);
             }
-            CHECK(fabs(mean - (double)a->target_q[(before + b) * ACTIONS + j]) < 1e-5);
+            CHECK(fabs(mean - (double)a->learner.batch.target_q[(before + b) * ACTIONS + j]) <
+                  1e-5);
         }
-    a->counters.updates--; /* the fractions are drawn again */
-    risei_forward_batch(a, RISEI_TARGET, 0, BATCH);
-    memcpy(q, a->pass.q, sizeof q / 2);
-    risei_forward_batch(a, RISEI_TARGET, BATCH, 2 * BATCH);
-    memcpy(q + BATCH * ACTIONS, a->pass.q, sizeof q / 2);
+    a->model.updates--; /* the fractions are drawn again */
+    risei_learner_forward(&a->learner, RISEI_USE_TARGET, 0, BATCH);
+    memcpy(q, a->model.pass.heads.q, sizeof q / 2);
+    risei_learner_forward(&a->learner, RISEI_USE_TARGET, BATCH, 2 * BATCH);
+    memcpy(q + BATCH * ACTIONS, a->model.pass.heads.q, sizeof q / 2);
     CHECK(memcmp(q, q + BATCH * ACTIONS, sizeof q / 2) != 0);
-    CHECK(memcmp(a->target_q, q + (munchausen ? 0 : BATCH) * ACTIONS, sizeof q / 2) == 0);
-    if (head == RISE_HEAD_MEAN && munchausen) CHECK(memcmp(a->target_q, q, sizeof q) == 0);
+    CHECK(memcmp(a->learner.batch.target_q, q + (munchausen ? 0 : BATCH) * ACTIONS, sizeof q / 2) ==
+          0);
+    if (head == RISE_HEAD_MEAN && munchausen)
+        CHECK(memcmp(a->learner.batch.target_q, q, sizeof q) == 0);
     rise_agent_destroy(a);
 }
 static void target_network_sees_next_states(void)
@@ -777,15 +800,15 @@ static void fractions_are_spread_as_published(void)
     memset(seen, 0, sizeof seen);
     a = shown(&d);
     check_about("fractions");
-    for (use = RISEI_PLAY; use <= RISEI_ACT; use++) {
-        risei_draw_fractions(a, (risei_use)use, BATCH);
+    for (use = RISEI_USE_PLAY; use <= RISEI_USE_ACT; use++) {
+        risei_model_set_fractions(&a->model, (risei_use)use, BATCH);
         for (i = 0; i < BATCH * 6; i++)
-            CHECK(fabs((double)a->pass.tau[i] - (i % 6 + 0.5) / 6) < 1e-7);
+            CHECK(fabs((double)a->model.pass.heads.tau[i] - (i % 6 + 0.5) / 6) < 1e-7);
     }
-    for (update = 0; n < MANY; update++, a->counters.updates++) {
-        for (use = RISEI_TARGET; use <= RISEI_LEARN; use++) {
-            risei_draw_fractions(a, (risei_use)use, 2 * BATCH);
-            memcpy(tau[use - RISEI_TARGET], a->pass.tau, sizeof tau[0]);
+    for (update = 0; n < MANY; update++, a->model.updates++) {
+        for (use = RISEI_USE_TARGET; use <= RISEI_USE_LEARN; use++) {
+            risei_model_set_fractions(&a->model, (risei_use)use, 2 * BATCH);
+            memcpy(tau[use - RISEI_USE_TARGET], a->model.pass.heads.tau, sizeof tau[0]);
         }
         for (i = 0; i < count; i++, n++) {
             double const x = (double)tau[1][i];
@@ -809,7 +832,7 @@ static void cosines_are_accurate(void)
     float out[RISEI_COSINES];
     int step, i;
     for (step = 0; step <= 1 << 12; step++) {
-        float const tau = step % 2 ? risei_uniform(&dice) : (float)step / (1 << 12);
+        float const tau = step % 2 ? risei_random_uniform(&dice) : (float)step / (1 << 12);
         double worst = 0;
         risei_cosines(tau, out);
         for (i = 0; i < RISEI_COSINES; i++)
@@ -848,11 +871,12 @@ static void spectral_norms_converge_in_training(void)
     for (update = 0; update < 2000; update++) CHECK(rise_agent_learn(a) == RISE_OK);
     /* the learned network, and the target network, which lags behind */
     for (i = 0; i < 2; i++) {
-        const float *const derived = risei_weights_for(a, i ? RISEI_TARGET : RISEI_LEARN);
+        const float *const derived =
+            risei_model_weights(&a->model, i ? RISEI_USE_TARGET : RISEI_USE_LEARN);
         int c;
-        CHECK(risei_spectral_count(&a->net) == 4);
+        CHECK(risei_spectral_count(&a->model.net) == 4);
         for (c = 0; c < 4; c++) {
-            risei_conv const conv = risei_spectral_conv(&a->net, c);
+            risei_conv const conv = risei_spectral_conv(&a->model.net, c);
             double const one = longest(derived + conv.weights, 9 * 3, 3);
             check_about("trained spectral norm, network %d, conv %d: %g", i, c, one);
             /* the divisor is at most the largest singular value, and close to it */
@@ -885,7 +909,7 @@ static void written_parameters_act_at_once(void)
         for (i = 0; i < 2; i++) {
             check_about("written parameters: %s, %s", kinds[kind], i ? "playing" : "acting");
             step(a, 0, RISE_MIDDLE, 31);
-            memcpy(before[0], a->pass.q, sizeof before[0]);
+            memcpy(before[0], a->model.pass.heads.q, sizeof before[0]);
             if (i) CHECK(rise_agent_play(a, 0, frame, 0, RISE_FIRST, NULL) >= 0);
             if (i) memcpy(before[1], rise_agent_values(a, 0), sizeof before[1]);
             w = rise_agent_parameters(a);
@@ -893,7 +917,7 @@ static void written_parameters_act_at_once(void)
             if (i) CHECK(rise_agent_play(a, 0, frame, 0, RISE_FIRST, NULL) >= 0);
             if (i) CHECK(memcmp(before[1], rise_agent_values(a, 0), sizeof before[1]) != 0);
             if (!i) step(a, 0, RISE_MIDDLE, 31);
-            if (!i) CHECK(memcmp(before[0], a->pass.q, sizeof before[0]) != 0);
+            if (!i) CHECK(memcmp(before[0], a->model.pass.heads.q, sizeof before[0]) != 0);
         }
         rise_agent_destroy(a);
     }
@@ -906,14 +930,14 @@ static void noise_and_fractions_are_independent(void)
     rise_agent_desc d = derived_desc();
     rise_agent *a = shown(&d);
     int use, i, k;
-    for (use = RISEI_TARGET; use <= RISEI_LEARN; use++) {
+    for (use = RISEI_USE_TARGET; use <= RISEI_USE_LEARN; use++) {
         int common = 0;
-        CHECK(risei_weights_for(a, (risei_use)use) == a->derived);
-        risei_draw_fractions(a, (risei_use)use, BATCH);
+        CHECK(risei_model_weights(&a->model, (risei_use)use) == a->model.derived);
+        risei_model_set_fractions(&a->model, (risei_use)use, BATCH);
         for (k = 0; k < 4; k++) {
             float normal = -6;
-            for (i = 0; i < 12; i++) normal = normal + a->pass.tau[12 * k + i];
-            common += fabs(fabs((double)a->noise[k]) - sqrt(fabs((double)normal))) < 1e-5;
+            for (i = 0; i < 12; i++) normal = normal + a->model.pass.heads.tau[12 * k + i];
+            common += fabs(fabs((double)a->model.noise[k]) - sqrt(fabs((double)normal))) < 1e-5;
         }
         check_about("noise and fractions, use %d", use);
         CHECK(common == 0);
@@ -929,12 +953,13 @@ static void random_streams_do_not_overlap(void)
     rise_agent a;
     int seed, update, use, i, j, n = 0, common = 0;
     memset(&a, 0, sizeof a);
+    a.model.desc = &a.desc;
     for (seed = 0; seed < SEEDS; seed++)
         for (update = 0; update < UPDATES; update++)
             for (use = 0; use < RISEI_USES; use++) {
-                a.desc.seed = (uint64_t)seed, a.counters.updates = update;
-                states[n++] = risei_update_stream(&a, (risei_use)use, 0).state;
-                states[n++] = risei_update_stream(&a, (risei_use)use, 1).state;
+                a.desc.seed = (uint64_t)seed, a.model.updates = update;
+                states[n++] = risei_model_random(&a.model, (risei_use)use, 0).state;
+                states[n++] = risei_model_random(&a.model, (risei_use)use, 1).state;
             }
     for (i = 0; i < n; i++)
         for (j = 0; j < i; j++) common += states[i] == states[j];
@@ -977,21 +1002,21 @@ static void wide_heads_run_in_pieces(void)
     rise_kernels kernels = *rise_kernels_of(RISE_ISA_AUTO);
     risei_parameters p = {0};
     risei_device device = {&kernels, NULL, NULL, 0};
-    risei_pass a;
-    risei_net n;
+    risei_heads_data a;
+    risei_heads n;
     if (room == NULL) exit(1);
     memset(&a, 0, sizeof a), memset(&n, 0, sizeof n);
     kernels.product = no_product, kernels.relu_backward = count_relu,
     kernels.multiply = no_multiply;
-    n.head = RISE_HEAD_IQN, n.actions = n.atoms = n.dueling = 1, n.taus = TAUS, n.fused = 1;
+    n.kind = &risei_head_kinds[RISE_HEAD_IQN];
+    n.actions = n.atoms = n.dueling = 1, n.taus = TAUS, n.in = 1;
     n.quantile = risei_linear_make(&p, RISEI_COSINES, 1, 1);
     n.hidden = risei_linear_make(&p, 1, WIDE, 1);
     n.advantage = n.value = risei_linear_make(&p, WIDE / 2, 1, 1);
     a.dz = room, a.dadvantage = a.dvalue = room + ROWS * TAUS;
-    a.cosines = a.phi = a.dphi = a.mixed = a.dmixed = a.hidden = a.dhidden = a.normed = a.dfused =
-        room;
+    a.cosines = a.phi = a.dphi = a.mixed = a.dmixed = a.hidden = a.dhidden = a.x = a.dx = room;
     counted = 0;
-    risei_head_backward(&device, &n, room, room, ROWS, &a);
+    risei_heads_backward(&device, &n, room, room, ROWS, &a);
     check_about("wide heads: %.0f numbers through the ReLUs", counted);
     CHECK(counted == (double)ROWS * TAUS * (WIDE + 1));
     check_about("%s", "");
@@ -1048,14 +1073,15 @@ static void bandit_learn(bandit *b, int updates)
 static void bandit_look(bandit *b, const float *fractions, double *z)
 {
     rise_agent *a = b->agent;
-    const risei_net *n = &a->net;
+    const risei_heads *n = &a->model.net.heads;
     int i;
     CHECK(rise_agent_play(a, 0, bandit_frame, 0, RISE_FIRST, NULL) >= 0);
-    if (n->head == RISE_HEAD_IQN) {
-        memcpy(a->pass.tau, fractions, (size_t)n->taus * sizeof *fractions);
-        risei_head_forward(&a->device, n, risei_weights_for(a, RISEI_PLAY), 1, &a->pass);
+    if (n->kind == &risei_head_kinds[RISE_HEAD_IQN]) {
+        memcpy(a->model.pass.heads.tau, fractions, (size_t)n->taus * sizeof *fractions);
+        risei_heads_forward(&a->model.device, n, risei_model_weights(&a->model, RISEI_USE_PLAY), 1,
+                            &a->model.pass.heads);
     }
-    for (i = 0; i < n->taus * n->actions * n->atoms; i++) z[i] += (double)a->pass.z[i];
+    for (i = 0; i < n->taus * n->actions * n->atoms; i++) z[i] += (double)a->model.pass.heads.z[i];
 }
 /* Returns the minimum of the quantile loss with its rounded corner for an arm's rewards. At this q,
    the pulls from both sides balance: |tau - [r < q]| times r - q clipped to -1..1. */
@@ -1186,16 +1212,17 @@ static void btr_has_its_published_size(void)
               d.conv_count == 3);
         n = risei_net_make(&d);
         check_note("%d actions: %d parameters, %d sigmas", actions,
-                   (int)(n.parameters - (size_t)n.sigma), (int)n.sigma);
-        CHECK(n.encoder.flat == 2304 && n.fused == 2304 && n.taus == 8);
-        CHECK(n.parameters - (size_t)n.sigma == right &&
-              (size_t)n.sigma == 2360320 + 513 + 513 * (size_t)actions);
-        CHECK(n.block - n.parameters == 4 * 32 + 8 * 64); /* a direction for each of 12 convs */
+                   (int)(n.parameters - (size_t)n.heads.sigma), (int)n.heads.sigma);
+        CHECK(n.encoder.flat == 2304 && n.fused_size == 2304 && n.heads.taus == 8);
+        CHECK(n.parameters - (size_t)n.heads.sigma == right &&
+              (size_t)n.heads.sigma == 2360320 + 513 + 513 * (size_t)actions);
+        /* a direction for each of 12 conv layers */
+        CHECK(n.weights_size - n.parameters == 4 * 32 + 8 * 64);
         if (actions == 18) CHECK(right >= 2905000 && right < 2915000);
     }
 }
 
-static void seed_dice(void) { dice = risei_stream(2411, 3820); }
+static void seed_dice(void) { dice = risei_random_stream(2411, 3820); }
 
 static const check_test tests[] = {
     TEST(c51_projection_equals_the_formula),

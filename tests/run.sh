@@ -35,6 +35,8 @@
 cd "$(dirname "$0")/.." || exit 1
 CC=${CC:-cc} CFLAGS=${CFLAGS--O2} LDLIBS=${LDLIBS--lm} OUT=${OUT:-build/tests}
 export CC CFLAGS LDLIBS OUT
+# Where files.c finds the sample files, because tests run in $OUT.
+export RISE_SAMPLES="${RISE_SAMPLES:-$(pwd)/tests/samples}"
 
 # The slowest files, slowest first. They start first, so that no processor is idle at the end.
 slowest="probes training threads gradients agent kernels rules replay snapshot pretrained files"

@@ -42,8 +42,8 @@ const rise_kernels *shared_kernels(rise_isa isa);
 #undef vfma_lane
 #undef vbytes
 #undef vhalves
-#undef vturn
-#undef VTURN
+#undef vtranspose
+#undef VTRANSPOSE
 #undef vadd
 #undef vsub
 #undef vmul

@@ -61,11 +61,12 @@ static rise_metrics metrics(const rise_agent *a)
 static void plain_embedding(rise_agent *a, const rise_real *convs, const uint8_t *frame,
                             rise_real *out)
 {
-    const risei_encoder *e = &a->net.encoder;
-    risei_image const in = a->pass.encoder.in[0];
-    risei_embedder *const m = &a->embedder;
+    const risei_encoder *e = &a->model.net.encoder;
+    risei_image const in = a->model.pass.encoder.in[0];
+    risei_embedder *const m = &a->model.embedder;
+    const risei_encoder *net = &((const risei_frozen_conv *)m->encoder.state)->net;
     int const pixels = e->height * e->width, stack = a->desc.frame_stack;
-    risei_input input = {NULL, NULL, 0};
+    risei_encoder_input input = {NULL, NULL, 0};
     int i, s, j;
     input.images = (rise_real *)calloc((size_t)risei_image_size(&in), sizeof *input.images);
     if (input.images == NULL) exit(1);
@@ -73,11 +74,11 @@ static void plain_embedding(rise_agent *a, const rise_real *convs, const uint8_t
         for (s = 0; s < stack; s++)
             input.images[risei_image_at(&in, i / e->width, i % e->width) + s] =
                 (rise_real)frame[i] * (1.0f / 255.0f);
-    risei_encoder_forward(&a->device, e, convs, 1, &input, &a->pass.encoder);
+    risei_encoder_forward(&a->model.device, e, convs, 1, &input, &a->model.pass.encoder);
     free(input.images);
-    risei_linear_forward(&a->device, &m->net.linear, m->weights, 1, a->pass.encoder.flat.data,
-                         e->flat, out, m->size, 0);
-    for (j = 0; j < m->size; j++) {
+    risei_linear_forward(&a->model.device, &net->linear, m->encoder.weights, 1,
+                         a->model.pass.encoder.flat.data, e->flat, out, m->encoder.size, 0);
+    for (j = 0; j < m->encoder.size; j++) {
         rise_real const z = (out[j] - m->shift[j]) * m->gain[j];
         out[j] = z > 8 ? 8 : z < -8 ? -8 : z;
     }
@@ -92,9 +93,9 @@ static void snapshot_embeds_with_copied_convs(void)
     int slot, j, wrong = 0, changed = 0;
     CHECK(rise_agent_snapshot(a) == RISE_BAD_CALL); /* there are no updates yet */
     run_on(&r, START + AFTER);
-    convs = (rise_real *)malloc(a->net.block * sizeof *convs);
+    convs = (rise_real *)malloc(a->model.net.weights_size * sizeof *convs);
     if (convs == NULL) exit(1);
-    memcpy(convs, a->weights, a->net.block * sizeof *convs);
+    memcpy(convs, a->model.weights, a->model.net.weights_size * sizeof *convs);
     CHECK(metrics(a).refreshing == 0 && rise_agent_snapshot(a) == RISE_OK &&
           rise_agent_snapshot(a) == RISE_BAD_CALL);
     left = metrics(a).refreshing, updates = metrics(a).updates;
@@ -105,11 +106,11 @@ static void snapshot_embeds_with_copied_convs(void)
     run_on(&r, 800);
     CHECK(metrics(a).refreshing == 0 && metrics(a).updates > updates);
     /* the learnable conv layers have changed */
-    CHECK(memcmp(convs, a->weights, risei_embedder_convs(&a->embedder) * sizeof *convs) != 0);
+    CHECK(memcmp(convs, a->model.weights, a->model.embedder.encoder.copied * sizeof *convs) != 0);
     for (slot = 0; slot < START + AFTER + 1000; slot++) {
         plain_embedding(a, convs, h->frames + slot * h->frame_bytes, right);
         for (j = 0; j < 16; j++) {
-            wrong += h->half[slot * 16 + j] != risei_half(right[j]);
+            wrong += h->half[slot * 16 + j] != risei_to_half(right[j]);
             changed += h->half[slot * 16 + j] != h->half[j];
         }
     }
@@ -137,11 +138,11 @@ static void run_resumes_in_the_midst_of_a_snapshot(void)
         CHECK(metrics(again.agent).refreshing == metrics(r.agent).refreshing);
         run_on(&r, 1500);
         run_on(&again, 1500);
-        CHECK(memcmp(r.agent->weights, again.agent->weights,
-                     r.agent->net.block * sizeof(rise_real)) == 0);
+        CHECK(memcmp(r.agent->model.weights, again.agent->model.weights,
+                     r.agent->model.net.weights_size * sizeof(rise_real)) == 0);
         CHECK(memcmp(r.agent->replay.history.half, again.agent->replay.history.half, kept) == 0);
         CHECK(metrics(again.agent).updates == metrics(r.agent).updates &&
-              r.agent->counters.snapshots == 1);
+              r.agent->learner.snapshots == 1);
         rise_agent_destroy(r.agent);
         rise_agent_destroy(again.agent);
     }

@@ -14,13 +14,14 @@ static void best_action_is_the_first_allowed(void)
     static const rise_real many[10] = {9, 8, 7, 6, 5, 4, 3, 2, 1, 0};
     static const uint8_t all = 15, not1 = 13, only03 = 9, ninth[2] = {0, 2};
     static const uint8_t seven_eight[2] = {128, 1};
-    CHECK(risei_best(4, q, NULL) == 1 && risei_best(4, q, &all) == 1); /* the first of equals */
-    CHECK(risei_best(4, q, &not1) == 2);
-    CHECK(risei_best(4, q, &only03) == 3);
+    CHECK(risei_best_action(4, q, NULL) == 1 &&
+          risei_best_action(4, q, &all) == 1); /* the first of equals */
+    CHECK(risei_best_action(4, q, &not1) == 2);
+    CHECK(risei_best_action(4, q, &only03) == 3);
     /* masks of several bytes */
-    CHECK(risei_best(10, many, ninth) == 9 && risei_best(10, many, seven_eight) == 7);
-    CHECK(risei_best(4, odd, NULL) == 3 && risei_best(2, least, NULL) == 0 &&
-          risei_best(1, q, NULL) == 0);
+    CHECK(risei_best_action(10, many, ninth) == 9 && risei_best_action(10, many, seven_eight) == 7);
+    CHECK(risei_best_action(4, odd, NULL) == 3 && risei_best_action(2, least, NULL) == 0 &&
+          risei_best_action(1, q, NULL) == 0);
 }
 
 static void huber_loss_is_right(void)
@@ -77,14 +78,14 @@ static void step(rise_agent *a, float reward, rise_event event, int allowed)
 static rise_real target(rise_agent *a, rise_real reward, rise_real discount,
                         const rise_real *online, const rise_real *value)
 {
-    risei_transition *const t = &a->batch[0];
+    risei_transition *const t = &a->learner.batch.transition[0];
     memset(t, 0, sizeof *t);
     t->steps = 1, t->reward = reward, t->discount = discount;
-    memcpy(a->pass.q + BATCH * ACTIONS, online, ACTIONS * sizeof *online);
-    memcpy(a->target_q, value, ACTIONS * sizeof *value);
-    memcpy(a->target_z, value, ACTIONS * sizeof *value);
-    risei_goals(a, 0);
-    return a->goal[0];
+    memcpy(a->model.pass.heads.q + BATCH * ACTIONS, online, ACTIONS * sizeof *online);
+    memcpy(a->learner.batch.target_q, value, ACTIONS * sizeof *value);
+    memcpy(a->learner.batch.target_z, value, ACTIONS * sizeof *value);
+    risei_learner_target(&a->learner, 0);
+    return a->learner.batch.target[0];
 }
 static void double_q_targets_are_right(void)
 {
@@ -167,7 +168,7 @@ static const sample samples[BATCH] = {
     /* a tie, so action 0: y = 2 + 0.125 * 8 = 3, td = 0.  no_double: y = 102, td = 99, 98.5. */
     {0, 2, 0.125f, 1, {3, -5, 4}, {7, 7, 1}, {8, 80, 800}}};
 
-static double loss_of(rise_agent *a, risei_counters *metrics)
+static double loss_of(rise_agent *a, risei_update_metrics *metrics)
 {
     const rise_real broken[ACTIONS] = {HUGE_VALF, NAN, -HUGE_VALF};
     int b, i;
@@ -176,19 +177,21 @@ static double loss_of(rise_agent *a, risei_counters *metrics)
     for (b = 0; b < BATCH; b++) step(a, 0, RISE_MIDDLE, b == 2 ? 5 : 7);
     for (b = 0; b < BATCH; b++) {
         const sample *s = &samples[b];
-        risei_transition *t = &a->batch[b];
+        risei_transition *t = &a->learner.batch.transition[b];
         t->lane = 0, t->at = b, t->steps = 1, t->action = s->action, t->reward = s->reward,
         t->discount = s->discount;
-        a->importance[b] = s->importance;
+        a->learner.batch.importance[b] = s->importance;
         for (i = 0; i < ACTIONS; i++) {
-            a->pass.q[b * ACTIONS + i] = s->q[i];
-            a->pass.q[(BATCH + b) * ACTIONS + i] = s->discount > 0 ? s->online[i] : broken[i];
-            a->target_q[b * ACTIONS + i] = a->target_z[b * ACTIONS + i] =
-                s->discount > 0 ? s->target[i] : broken[i];
-            a->pass.dz[b * ACTIONS + i] = 77; /* must be overwritten */
+            a->model.pass.heads.q[b * ACTIONS + i] = s->q[i];
+            a->model.pass.heads.q[(BATCH + b) * ACTIONS + i] = s->discount > 0 ? s->online[i]
+                                                                               : broken[i];
+            a->learner.batch.target_q[b * ACTIONS + i] =
+                a->learner.batch.target_z[b * ACTIONS + i] = s->discount > 0 ? s->target[i]
+                                                                             : broken[i];
+            a->model.pass.heads.dz[b * ACTIONS + i] = 77; /* must be overwritten */
         }
     }
-    return risei_loss(a, metrics);
+    return risei_learner_loss(&a->learner, metrics);
 }
 /* Only at the actions taken, dq is not 0. */
 static int slopes(const rise_agent *a, const rise_real *slope)
@@ -196,7 +199,8 @@ static int slopes(const rise_agent *a, const rise_real *slope)
     int b, i, right = 1;
     for (b = 0; b < BATCH; b++)
         for (i = 0; i < ACTIONS; i++)
-            right &= a->pass.dz[b * ACTIONS + i] == (i == samples[b].action ? slope[b] : 0);
+            right &= a->model.pass.heads.dz[b * ACTIONS + i] ==
+                     (i == samples[b].action ? slope[b] : 0);
     return right;
 }
 static void loss_and_slopes_are_right(void)
@@ -205,19 +209,21 @@ static void loss_and_slopes_are_right(void)
     static const rise_real with_double[BATCH] = {-0.125f, 0.25f, -1.0f / 64, 0};
     static const rise_real without[BATCH] = {-0.125f, 0.25f, -0.0625f, -0.25f};
     static const rise_real unmasked[BATCH] = {-0.125f, 0.25f, -0.0625f, 0};
-    risei_counters m;
+    risei_update_metrics m;
     rise_agent *a = agent(1, 0);
     memset(&m, 0, sizeof m);
     CHECK(loss_of(a, &m) == (4.25 + 1 + 1.0 / 128 + 0) / 4);
     CHECK(m.loss == (4.25 + 1 + 1.0 / 128 + 0) / 4);
     CHECK(m.mean_value == (2 + 0.5 - 0.75 + 3) / 4);
     CHECK(m.td_error == (9 + 1.5 + 0.25 + 0) / 4);
-    CHECK(a->td[0] == 9 && a->td[1] == -1.5f && a->td[2] == 0.25f && a->td[3] == 0);
+    CHECK(a->learner.batch.td[0] == 9 && a->learner.batch.td[1] == -1.5f &&
+          a->learner.batch.td[2] == 0.25f && a->learner.batch.td[3] == 0);
     CHECK(slopes(a, with_double));
     rise_agent_destroy(a);
     a = agent(1, 1);
     CHECK(loss_of(a, &m) == (6.75 + 1 + 0.375 + 98.5) / 4);
-    CHECK(a->td[0] == 14 && a->td[1] == -1.5f && a->td[2] == 2 && a->td[3] == 99);
+    CHECK(a->learner.batch.td[0] == 14 && a->learner.batch.td[1] == -1.5f &&
+          a->learner.batch.td[2] == 2 && a->learner.batch.td[3] == 99);
     CHECK(slopes(a, without));
     rise_agent_destroy(a);
     a = agent(0, 0); /* control: without masks, another action has a higher value */
@@ -259,26 +265,27 @@ static void dueling_case(const rise_kernels *k)
     rise_real x[4] = {2, 3, 0, 0}, h[8], a[6], v[2], q[6];
     risei_parameters p;
     risei_device d;
-    risei_pass pass;
-    risei_net n;
+    risei_heads_data pass;
+    risei_heads n;
     memset(&p, 0, sizeof p);
     memset(&n, 0, sizeof n);
     memset(&pass, 0, sizeof pass);
-    n.fused = 2, n.actions = ACTIONS, n.atoms = n.taus = 1;
+    n.kind = &risei_head_kinds[RISE_HEAD_MEAN];
+    n.in = 2, n.actions = ACTIONS, n.atoms = n.taus = 1;
     n.hidden = risei_linear_make(&p, 2, 4, 1);
     n.advantage = risei_linear_make(&p, 2, ACTIONS, 1);
     n.value = risei_linear_make(&p, 2, 1, 1);
     memcpy(w + n.hidden.weights, hidden, sizeof hidden);
     memcpy(w + n.advantage.weights, advantage, sizeof advantage);
     memcpy(w + n.value.weights, value, sizeof value);
-    pass.fused = pass.normed = pass.mixed = x, pass.hidden = h, pass.advantage = a, pass.value = v,
+    pass.x = pass.mixed = x, pass.hidden = h, pass.advantage = a, pass.value = v,
     pass.q = pass.z = q;
     d.kernels = k;
     d.scratch = calloc(rise_product_scratch(), 1);
     check_about("%s", k->name);
     CHECK(p.count == sizeof w / sizeof *w && d.scratch != NULL);
     for (n.dueling = 0; n.dueling <= 1; n.dueling++) {
-        risei_head_forward(&d, &n, w, 2, &pass);
+        risei_heads_forward(&d, &n, w, 2, &pass);
         CHECK(memcmp(q, right[n.dueling], sizeof q) == 0);
     }
     check_about("%s", "");
@@ -287,12 +294,11 @@ static void dueling_case(const rise_kernels *k)
 
 static double epsilon(double start, double end, int64_t steps)
 {
-    rise_agent a;
-    memset(&a, 0, sizeof a);
-    a.desc.epsilon_start = start, a.desc.epsilon_end = end;
-    a.desc.learn_start = 100, a.desc.epsilon_steps = 256;
-    a.counters.steps = steps;
-    return risei_epsilon(&a);
+    rise_agent_desc d;
+    memset(&d, 0, sizeof d);
+    d.epsilon_start = start, d.epsilon_end = end;
+    d.learn_start = 100, d.epsilon_steps = 256;
+    return risei_actor_epsilon(&d, steps);
 }
 static void epsilon_follows_its_schedule(void)
 {
@@ -316,19 +322,21 @@ static void choices_are_epsilon_greedy(void)
     int action, draw, other = 0;
     step(a, 0, RISE_FIRST, 5);
     for (draw = 0; draw < draws; draw++) {
-        risei_choose(a, 1, &action);
+        action = risei_actor_choose(&a->actor, 1, 0);
         seen[action]++;
     }
     CHECK(seen[1] == 0 && abs(seen[0] - draws / 2) < 3 * deviation);
-    a->pass.q[0] = 1, a->pass.q[1] = 3, a->pass.q[2] = 2; /* the best is not allowed */
+    a->model.pass.heads.q[0] = 1, a->model.pass.heads.q[1] = 3,
+    a->model.pass.heads.q[2] = 2; /* the best is not allowed */
     for (draw = 0; draw < draws; draw++) {
-        risei_choose(a, 0.5, &action);
+        action = risei_actor_choose(&a->actor, 0.5, 0);
         other += action != 2;
-        risei_choose(a, 0, &action);
+        action = risei_actor_choose(&a->actor, 0, 0);
         if (action != 2) break;
     }
     CHECK(draw == draws && abs(other - draws / 4) < 3 * deviation);
-    CHECK(a->replay.history.actions[0] == 2); /* the action is stored in replay */
+    step(a, 0, RISE_MIDDLE, 4);
+    CHECK(a->replay.history.actions[1] == 2); /* the action is stored in replay */
     rise_agent_destroy(a);
 }
 
@@ -336,18 +344,18 @@ static void choices_are_epsilon_greedy(void)
 static void target_network_is_copied_in_time(void)
 {
     rise_agent *a = agent(0, 0);
-    size_t const bytes = a->net.parameters * sizeof *a->weights;
+    size_t const bytes = a->model.net.parameters * sizeof *a->model.weights;
     rise_real *const old = (rise_real *)malloc(bytes);
     int update;
     if (old == NULL) exit(1);
     for (update = 0; update < 12; update++)
         step(a, 1, update % 4 == 0 ? RISE_FIRST : RISE_MIDDLE, 7);
-    memcpy(old, a->weights, bytes);
+    memcpy(old, a->model.weights, bytes);
     for (update = 1; update <= 6; update++) {
-        CHECK(memcmp(a->target, old, bytes) == 0);
+        CHECK(memcmp(a->model.target, old, bytes) == 0);
         CHECK(rise_agent_learn(a) == RISE_OK);
-        CHECK((memcmp(a->target, a->weights, bytes) == 0) == (update % 3 == 0));
-        if (update % 3 == 0) memcpy(old, a->weights, bytes);
+        CHECK((memcmp(a->model.target, a->model.weights, bytes) == 0) == (update % 3 == 0));
+        if (update % 3 == 0) memcpy(old, a->model.weights, bytes);
     }
     free(old);
     rise_agent_destroy(a);

@@ -5,7 +5,7 @@
 int main(void) { return puts("skipped: RISE_THREADS needs POSIX threads\n0 passed, 0 failed"), 0; }
 #else
 #define RISE_THREADS
-#define RISEI_WORTH 0
+#define RISEI_THREADS_MINIMUM 0
 #include "toy.h"
 
 static const char *const kinds[] = {
@@ -50,7 +50,7 @@ static void parts_cover_all_work(void)
                 int end = 0;
                 for (part = 0; part < parts; part++) {
                     int from, to;
-                    risei_share(total, unit, part, parts, &from, &to);
+                    risei_part_range(total, unit, part, parts, &from, &to);
                     CHECK(from == end && to >= from && (from % unit == 0 || from == total));
                     end = to;
                 }

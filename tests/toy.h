@@ -247,7 +247,7 @@ CHECK_UNUSED static uint64_t world_run(world *w, int steps)
         for (i = 0; i < d->environments; i++) {
             unsigned char const action = (unsigned char)w->actions[i];
             CHECK(w->actions[i] >= 0 && w->actions[i] < ACTIONS);
-            CHECK(!d->action_masks || risei_is_last((int)w->events[i]) ||
+            CHECK(!d->action_masks || risei_event_is_last((int)w->events[i]) ||
                   w->allowed[i * ACTIONS + w->actions[i]] != 0);
             hash = hash_bytes(hash, &action, 1);
         }
