@@ -44,7 +44,7 @@ for cc in gcc clang; do
     for std in c11 gnu11; do
         check "$cc -std=$std" $cc -std=$std -fsyntax-only $strict $c_only -I. "$out/one.c"
     done
-    for macro in RISE_NO_STDIO RISE_NO_SIMD RISE_DOUBLE RISE_THREADS; do
+    for macro in RISE_NO_STDIO RISE_NO_SIMD RISE_NO_PRETRAINED RISE_DOUBLE RISE_THREADS; do
         check "$cc -D$macro" $cc -std=c99 -fsyntax-only -D$macro $strict $c_only -I. "$out/one.c"
     done
     check "$cc RISE_STATIC" $cc -std=c99 -O1 $strict $c_only -I. \
