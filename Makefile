@@ -44,8 +44,11 @@ demo: memory
 picture: memory_gif
 	./memory_gif examples/memory.gif
 
+# make test ONLY=replay runs one file, ONLY=replay/tree the tests of it whose names contain "tree";
+# LIST=1 lists the tests, JOBS=1 runs one file at a time. tests/run.sh says more.
 test:
-	CC="$(CC)" CFLAGS="$(CFLAGS)" LDLIBS="$(LDLIBS)" sh tests/run.sh
+	@CC="$(CC)" CFLAGS="$(CFLAGS)" LDLIBS="$(LDLIBS)" ONLY="$(ONLY)" LIST="$(LIST)" \
+	    JOBS="$(JOBS)" sh tests/run.sh
 
 build/bench_%: bench/%.c bench/bench.h rise.h
 	@mkdir -p build

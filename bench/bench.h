@@ -59,9 +59,9 @@ RISEI_FN void device_make(void)
     device.scratch = calloc((size_t)option.threads, rise_product_scratch());
 #ifdef RISE_THREADS
     if (option.threads > 1) {
-        device.pool = (risei_pool *)calloc(1, sizeof(risei_pool));
-        if (device.pool == NULL ||
-            !risei_pool_begin(device.pool, option.threads, device.scratch, rise_product_scratch()))
+        device.threads = (risei_threads *)calloc(1, sizeof(risei_threads));
+        if (device.threads == NULL || !risei_threads_begin(device.threads, option.threads,
+                                                           device.scratch, rise_product_scratch()))
             exit(1);
     }
 #endif
@@ -84,7 +84,7 @@ static void options_read(int count, char **arguments)
         if (strcmp(arguments[i], "--isa") == 0 && isa < 6)
             option.isa = (rise_isa)isa;
         else if (strcmp(arguments[i], "--threads") == 0 && atoi(value) >= 1 &&
-                 atoi(value) <= RISEI_MOST_THREADS)
+                 atoi(value) <= RISEI_THREADS_MAX)
             option.threads = atoi(value);
         else {
             fprintf(stderr, "usage: %s [--quick] [--isa avx512|avx2|neon|c|ref] [--threads N]\n",
@@ -152,7 +152,7 @@ PEAK_LOOP(avx512, RISEI_TARGET("avx512f"), __m512, 16, _mm512_set1_ps, _mm512_fm
 PEAK_LOOP(avx2, RISEI_TARGET("avx2,fma"), __m256, 8, _mm256_set1_ps, _mm256_fmadd_ps,
           _mm256_loadu_ps, _mm256_add_ps)
 #endif
-#if RISEI_NEON && RISEI_HARD_FMA
+#if RISEI_NEON && RISEI_HAS_FMA
 #define NEON_FMA(sum, b, c) vfmaq_f32((c), (sum), (b))
 PEAK_LOOP(neon, , float32x4_t, 4, vdupq_n_f32, NEON_FMA, vld1q_f32, vaddq_f32)
 #endif
@@ -171,7 +171,7 @@ RISEI_FN void peak_part(void *job, int part, int parts, void *scratch)
     case RISE_ISA_AVX512: peak_avx512(turns); break;
     case RISE_ISA_AVX2: peak_avx2(turns); break;
 #endif
-#if RISEI_NEON && RISEI_HARD_FMA
+#if RISEI_NEON && RISEI_HAS_FMA
     case RISE_ISA_NEON: peak_neon(turns); break;
 #endif
     default: peak_plain(turns);
@@ -184,7 +184,7 @@ RISEI_FN void peak_run(void *unused)
 {
     long turns = PEAK_TURNS;
     (void)unused;
-    risei_run(&device, 1e9, peak_part, &turns);
+    risei_device_run(&device, 1e9, peak_part, &turns);
 }
 
 /* Returns the floating-point operations of peak_run; 0 for the kernels without vectors. */
@@ -239,14 +239,14 @@ RISEI_FN void reading_part(void *job, int part, int parts, void *scratch)
     case RISE_ISA_AVX512: read_avx512(data, share); break;
     case RISE_ISA_AVX2: read_avx2(data, share); break;
 #endif
-#if RISEI_NEON && RISEI_HARD_FMA
+#if RISEI_NEON && RISEI_HAS_FMA
     case RISE_ISA_NEON: read_neon(data, share); break;
 #endif
     default: read_plain(data, share);
     }
 }
 
-RISEI_FN void reading_run(void *user) { risei_run(&device, 1e9, reading_part, user); }
+RISEI_FN void reading_run(void *user) { risei_device_run(&device, 1e9, reading_part, user); }
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Competitors */

@@ -258,7 +258,7 @@ static void conv_rows(const conv_case *k, int batch)
     j.x = image(k->height, k->channels, k->pad, j.count),
     j.dx = image(k->height, k->channels, 0, j.count);
     j.y = image(j.conv.out_height, k->filters, 0, j.count);
-    j.dy = image(j.conv.out_height, k->filters, k->channels == 4 ? 0 : j.conv.border, j.count);
+    j.dy = image(j.conv.out_height, k->filters, k->channels == 4 ? 0 : j.conv.dy_padding, j.count);
     /* a first layer (4 channels) has no data pass: the gradient of pixels is not needed */
     for (pass = FORWARD; pass <= DATA; pass++)
         if (pass != DATA || k->channels != 4) conv_row(k, &j, batch, pass);
@@ -295,7 +295,7 @@ static void dense_run(void *user)
         p.a = rise_matrix_plain(j->dy, out_units), p.c = rise_matrix_plain(j->dx, in);
         p.b = rise_matrix_transpose(many ? w : p.a);
         if (!many) p.a = w, p.c = rise_matrix_transpose(p.c);
-        risei_product(&device, &p);
+        risei_product_run(&device, &p);
     }
 }
 
@@ -389,7 +389,7 @@ static void cell_make(cell_job *j, rise_cell kind, int steps, int rows, int in, 
 {
     risei_parameters p = {0};
     risei_arena arena;
-    risei_random random = risei_stream(1, 1);
+    risei_random random = risei_random_stream(1, 1);
     int pass, i;
     memset(j, 0, sizeof *j);
     memset(&arena, 0, sizeof arena);
@@ -407,7 +407,8 @@ static void cell_make(cell_job *j, rise_cell kind, int steps, int rows, int in, 
     risei_sequence_plan(&j->sequence);
     j->w = floats(p.count), j->g = floats(p.count), j->dh = floats((size_t)(rows * units));
     risei_cell_initialise(&j->cell, j->w, steps, &random);
-    for (i = 0; i < steps * rows * in; i++) j->sequence.x[i] = 2 * risei_uniform(&random) - 1;
+    for (i = 0; i < steps * rows * in; i++)
+        j->sequence.x[i] = 2 * risei_random_uniform(&random) - 1;
 }
 
 static void cell_rows(rise_cell kind, int steps, int rows, int in, int units)

@@ -398,12 +398,12 @@ static double random_score(const game *like)
 {
     enum { EPISODES = 6000 };
     game g = *like;
-    risei_random random = risei_stream(1, 1);
+    risei_random random = risei_random_stream(1, 1);
     double sum = 0;
     int i;
     for (i = 0; i < EPISODES; i++)
         for (game_start(&g, i % g.spec->starts); !g.done;)
-            sum += (double)game_step(&g, risei_below(&random, g.spec->actions));
+            sum += (double)game_step(&g, risei_random_below(&random, g.spec->actions));
     return sum / EPISODES;
 }
 

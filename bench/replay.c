@@ -14,7 +14,7 @@ enum { SIDE = 84, STACK = 4, BATCHES = 48, LEAVES = 1 << 20, DRAWN = 256 };
 /* ---------------------------------------------------------------------------------------------- */
 /* Gathering */
 
-/* A batch, copied after risei_draw_batch. */
+/* A batch, copied after risei_batch_draw. */
 typedef struct drawn {
     risei_transition *batch;
     int *first;
@@ -31,7 +31,9 @@ static void agent_fill(rise_memory memory, int units, int window, int batch, int
     rise_error error;
     uint8_t *frame = (uint8_t *)malloc(SIDE * SIDE);
     float *embedding = floats((size_t)units);
+    risei_observation o;
     int i, r, b;
+    memset(&o, 0, sizeof o);
     memset(&desc, 0, sizeof desc);
     desc.frame_width = desc.frame_height = SIDE;
     desc.actions = 18;
@@ -45,19 +47,21 @@ static void agent_fill(rise_memory memory, int units, int window, int batch, int
         exit(1);
     }
     fill_bytes(frame, SIDE * SIDE, 1);
+    o.frame = frame, o.embedding = embedding;
     /* appends to the buffer directly, because acting on each frame would take long */
     for (i = 0; i < capacity; i++) {
         frame[i % (SIDE * SIDE)]++;
-        risei_replay_append(&agent->replay, 0, frame, embedding, 0,
-                            i == 0 ? RISE_FIRST : RISE_MIDDLE, NULL, desc.actions);
+        o.event = i == 0 ? RISE_FIRST : RISE_MIDDLE;
+        risei_replay_append(&agent->replay, 0, &o, desc.actions);
     }
     for (b = 0; b < BATCHES; b++) {
         batches[b].batch = (risei_transition *)calloc((size_t)batch, sizeof *batches[b].batch);
         batches[b].first = (int *)calloc((size_t)batch, sizeof *batches[b].first);
         if (batches[b].batch == NULL || batches[b].first == NULL) exit(1);
-        risei_draw_batch(agent, &agent->counters.sample);
+        risei_batch_draw(&agent->learner.batch, &agent->replay, &agent->learner.sample_random);
         for (r = 0; r < batch; r++)
-            batches[b].batch[r] = agent->batch[r], batches[b].first[r] = agent->first[r];
+            batches[b].batch[r] = agent->learner.batch.transition[r],
+            batches[b].first[r] = agent->learner.batch.start[r];
     }
     free(frame), free(embedding);
 }
@@ -77,25 +81,26 @@ static const drawn *next(void *turn)
     return &batches[*t];
 }
 
-/* Turns frames into floats, as risei_first_part does before each of its products. */
+/* Turns frames into floats, as risei_frames_conv_part does before each of its products. */
 static void stack_part(void *unused, int part, int parts, void *scratch)
 {
-    const risei_image *const image = &agent->pass.encoder.in[0];
-    risei_input const input = risei_agent_input(agent, 0);
+    const risei_image *const image = &agent->model.pass.encoder.in[0];
+    risei_encoder_input const input = risei_model_input(&agent->model, 0);
     int n, end;
     (void)unused;
-    for (risei_share(2 * agent->desc.batch, 1, part, parts, &n, &end); n < end; n++)
-        risei_input_stack(agent->device.kernels, &input, n, end, image,
-                          (rise_real *)(void *)((unsigned char *)scratch + rise_product_scratch()));
+    for (risei_part_range(2 * agent->desc.batch, 1, part, parts, &n, &end); n < end; n++)
+        risei_encoder_input_stack(agent->model.device.kernels, &input, n, end, image,
+                                  (rise_real *)(void *)((unsigned char *)scratch +
+                                                        rise_product_scratch()));
 }
 
 static void gather_run(void *turn)
 {
     const drawn *const d = next(turn);
-    memcpy(agent->batch, d->batch, (size_t)agent->desc.batch * sizeof *d->batch);
-    memcpy(agent->first, d->first, (size_t)agent->desc.batch * sizeof *d->first);
-    risei_gather_batch(agent);
-    risei_run(&agent->device, 1e9, stack_part, NULL);
+    memcpy(agent->learner.batch.transition, d->batch, (size_t)agent->desc.batch * sizeof *d->batch);
+    memcpy(agent->learner.batch.start, d->first, (size_t)agent->desc.batch * sizeof *d->first);
+    risei_learner_gather(&agent->learner);
+    risei_device_run(&agent->model.device, 1e9, stack_part, NULL);
 }
 
 /* Copies the frames of both stacks, and the windows' embeddings, by memcpy. It goes through the
@@ -109,17 +114,17 @@ static void copy_part(void *job, int part, int parts, void *scratch)
         (uint16_t *)(void *)(copies + (size_t)agent->desc.batch * 2 * STACK * SIDE * SIDE);
     int r, end, s;
     (void)scratch;
-    for (risei_share(agent->desc.batch, 1, part, parts, &r, &end); r < end; r++) {
+    for (risei_part_range(agent->desc.batch, 1, part, parts, &r, &end); r < end; r++) {
         for (s = 0; s < steps && h->size > 0; s++)
             memcpy(embeddings + ((size_t)r * (size_t)steps + (size_t)s) * (size_t)h->size,
-                   h->half + risei_slot(h, 0, d->batch[r].at + s) * h->size,
+                   h->half + risei_history_slot(h, 0, d->batch[r].at + s) * h->size,
                    (size_t)h->size * sizeof *h->half);
         for (s = 0; s < 2 * STACK; s++) {
             int64_t const at = d->batch[r].at + (s >= STACK ? d->batch[r].steps : 0);
-            int const begun = h->index[risei_slot(h, 0, at)], back = STACK - 1 - s % STACK;
+            int const begun = h->index[risei_history_slot(h, 0, at)], back = STACK - 1 - s % STACK;
             memcpy(copies + (size_t)(r * 2 * STACK + s) * SIDE * SIDE,
-                   h->frames +
-                       risei_slot(h, 0, at - (back < begun ? back : begun)) * h->frame_bytes,
+                   h->frames + h->frame_bytes *
+                                   risei_history_slot(h, 0, at - (back < begun ? back : begun)),
                    SIDE * SIDE);
         }
     }
@@ -128,7 +133,7 @@ static void copy_part(void *job, int part, int parts, void *scratch)
 static void copy_run(void *turn)
 {
     drawn d = *next(turn);
-    risei_run(&device, 1e9, copy_part, &d);
+    risei_device_run(&device, 1e9, copy_part, &d);
 }
 
 static void gather_row(const char *name, rise_memory memory, int units, int window, int batch,
@@ -189,7 +194,7 @@ static void sample_run(void *user)
 static void update_run(void *user)
 {
     sampling *const s = (sampling *)user;
-    risei_replay_update(&s->replay, device.kernels, DRAWN, s->drawn, s->td, 0.5, s->work);
+    risei_replay_set_priorities(&s->replay, device.kernels, DRAWN, s->drawn, s->td, 0.5, s->work);
 }
 
 static void both_run(void *user)
@@ -197,7 +202,7 @@ static void both_run(void *user)
     sampling *const s = (sampling *)user;
     int i;
     sample_run(user);
-    for (i = 0; i < DRAWN; i++) s->td[i] = 2 * risei_uniform(&s->random) - 1;
+    for (i = 0; i < DRAWN; i++) s->td[i] = 2 * risei_random_uniform(&s->random) - 1;
     update_run(user);
 }
 
@@ -207,10 +212,13 @@ static void sampling_row(void)
                                         "update (same transitions)"};
     static sampling s;
     uint8_t frame = 0;
+    risei_observation o;
     int pass, i;
     risei_arena arena;
+    memset(&o, 0, sizeof o);
+    o.frame = &frame;
     memset(&arena, 0, sizeof arena);
-    s.random = risei_stream(1, 1);
+    s.random = risei_random_stream(1, 1);
     s.replay.history.lanes = 1, s.replay.history.capacity = LEAVES,
     s.replay.history.frame_bytes = 1;
     s.replay.n_step = 3, s.replay.discount = 0.99;
@@ -221,10 +229,9 @@ static void sampling_row(void)
         risei_replay_layout(&arena, &s.replay);
     }
     for (i = 0; i < LEAVES; i++)
-        risei_replay_append(&s.replay, 0, &frame, NULL, 0, i == 0 ? RISE_FIRST : RISE_MIDDLE, NULL,
-                            2);
+        o.event = i == 0 ? RISE_FIRST : RISE_MIDDLE, risei_replay_append(&s.replay, 0, &o, 2);
     for (i = 0; i < LEAVES - s.replay.n_step; i++)
-        risei_tree_set(&s.replay, i, 0.01 + (double)risei_uniform(&s.random));
+        risei_replay_tree_set(&s.replay, i, 0.01 + (double)risei_random_uniform(&s.random));
     competitors_clear();
     competitor_add(both_run, NULL, &s);
     competitor_add(sample_run, NULL, &s);

@@ -240,17 +240,18 @@ static double image_work(const risei_encoder *e, double *first)
    has no gradient of its input, and the cell has one only with FULL. */
 static double update_work(const rise_agent *a)
 {
-    const risei_net *const n = &a->net;
+    const risei_net *const n = &a->model.net;
     double const batch = a->desc.batch;
-    double const windows = n->memory != RISE_MEMORY_NONE ? batch / a->desc.window_samples : 0;
+    double const windows = n->memory->recurrent ? batch / a->desc.window_samples : 0;
     double const window = a->desc.window + a->desc.window_samples - 1, steps = windows * window;
     double const both = windows * (window + a->desc.n_step);
-    double const gates = (double)n->cell.gates * n->cell.units;
-    double const recurrent = n->cell.kind == RISE_CELL_MINGRU ? 0 : n->cell.units;
-    int const full = n->memory == RISE_MEMORY_FULL;
+    double const gates = n->cell.x.out;
+    double const recurrent = n->cell.h.in;
+    int const full = n->memory->encodes_window;
     double first, image = image_work(&n->encoder, &first), head, work;
-    if (n->encoder.dense) image += 2.0 * n->encoder.linear.in * n->encoder.linear.out;
-    head = 2.0 * n->hidden.in * n->hidden.out + 2.0 * n->advantage.in * (n->actions + 1);
+    if (n->encoder.has_linear) image += 2.0 * n->encoder.linear.in * n->encoder.linear.out;
+    head = 2.0 * n->heads.hidden.in * n->heads.hidden.out +
+           2.0 * n->heads.advantage.in * (n->heads.actions + 1);
     work = (full ? steps + both : 3 * batch) * image + (full ? steps : batch) * (2 * image - first);
     work += (3 + 2) * batch * head;
     /* forward twice, and the weights' gradient */
@@ -354,7 +355,8 @@ static void act_group(const step_case *cases, int count)
         if (e->frame == NULL) exit(1);
         fill_bytes(e->frame, bytes, 1);
         rise_agent_play(e->agent, 0, e->frame, 0, RISE_FIRST, NULL);
-        e->weights.data = e->agent->weights, e->weights.count = e->agent->net.parameters;
+        e->weights.data = e->agent->model.weights,
+        e->weights.count = e->agent->model.net.parameters;
         e->ours = competitor_add(act_run, NULL, e);
         e->read = competitor_add(reading_run, NULL, &e->weights);
         for (j = 0; j < 2; j++) e->torch[j] = peer_enter(&peers[j], "act", &cases[i], ACT_REPEAT);
@@ -365,7 +367,7 @@ static void act_group(const step_case *cases, int count)
         double const bytes = 4.0 * (double)entries[i].weights.count;
         double const seconds = competitors[entries[i].read].median;
         double const operation = peak_work() > 0 ? competitors[0].median / peak_work() : 0;
-        double first, conv = image_work(&entries[i].agent->net.encoder, &first) * operation;
+        double first, conv = image_work(&entries[i].agent->model.net.encoder, &first) * operation;
         printf("    %s: reading %.1f MB of weights %.3f ms (%.1f GB/s), conv layers at the peak "
                "%.3f ms; our time / the sum: %.2f\n",
                cases[i].name, bytes / 1e6, 1e3 * seconds, bytes / seconds / 1e9, 1e3 * conv,

@@ -1,58 +1,63 @@
-/*  A whole agent: does it act as it learns, learn the same everywhere, resume as if nothing had happened, keep to its memory,
-    and refuse what is wrong without a trace?
-        cc -O2 tests/agent.c -o agent -lm && ./agent
-    `./agent golden` prints the table of golden hashes anew. */
+/* Tests a whole agent. It acts as it learns, learns the same on every instruction set, resumes
+   exactly, stays within its memory, and refuses wrong calls without changing.
+       cc -O2 tests/agent.c -o agent -lm && ./agent
+   `./agent --golden` prints the table of golden hashes anew. */
 #include "toy.h"
 
-/* The quick form takes one in so many of what is tried with many kinds of agents: the hashes are of all there is. */
+/* With CHECK_QUICK, tests that try many kinds of agents take one kind in SOME. The golden hashes
+   are always checked for every kind. */
 enum { SOME = check_share > 1 ? 4 : 1 };
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Acting and learning give the same numbers for the same history */
+/* Acting and learning compute the same values for the same history */
 
 enum { HISTORY = 150 };
 
-/* What acting said about each slot. */
+/* The values that acting computed for each slot. */
 static float said[GAMES][HISTORY][ACTIONS];
 
-/* Draws batches as learning does: their states, and what follows them as the target network is asked. What acting carries from
-   before the window, learning does not see. */
+/* Draws batches as learning does, and compares the values of states and of next states with those
+   of acting. Where acting carried state from before the window, learning cannot see that state, so
+   these samples are left out. */
 static void compare_with_learning(rise_agent *a, const int64_t *since)
 {
     const rise_agent_desc *d = &a->desc;
     const risei_history *h = &a->replay.history;
     int const carries = d->carry_state && !d->stored_state && d->memory != RISE_MEMORY_NONE;
-    risei_random dice = risei_stream(1, 2);
+    risei_random dice = risei_random_stream(1, 2);
     int draw, next, r, i, compared[2] = {0, 0};
     for (draw = 0; draw < 60; draw++) {
-        risei_draw_batch(a, &dice);
-        risei_gather_batch(a);
+        risei_batch_draw(&a->learner.batch, &a->replay, &dice);
+        risei_learner_gather(&a->learner);
         for (next = 0; next < 2; next++) {
-            risei_forward_batch(a, RISEI_LEARN, next * d->batch, (next + 1) * d->batch);
+            risei_learner_forward(&a->learner, RISEI_USE_LEARN, next * d->batch,
+                                  (next + 1) * d->batch);
             for (r = 0; r < d->batch; r++) {
-                const risei_transition *t = &a->batch[r];
+                const risei_transition *t = &a->learner.batch.transition[r];
                 int64_t const at = t->at + (next ? t->steps : 0);
                 if (t->at < since[t->lane] ||
-                    (carries && h->index[risei_slot(h, t->lane, at)] >= d->window))
+                    (carries && h->index[risei_history_slot(h, t->lane, at)] >= d->window))
                     continue;
-                CHECK(same_reals(said[t->lane][at], a->pass.q + r * ACTIONS, ACTIONS));
-                for (i = 0; i < ACTIONS; i++) CHECK(risei_finite(a->pass.q[r * ACTIONS + i]));
+                CHECK(same_reals(said[t->lane][at], a->model.pass.heads.q + r * ACTIONS, ACTIONS));
+                for (i = 0; i < ACTIONS; i++)
+                    CHECK(risei_finite(a->model.pass.heads.q[r * ACTIONS + i]));
                 compared[next]++;
             }
         }
     }
     CHECK(compared[0] > 100 && compared[1] > 100);
 }
-/* Players see what the games show, one after another where the games act at once, and must say the same. */
+/* Lets players see what the environments show. Players act one after another, the environments all
+   at once, and both must compute the same values. */
 static void acts_as_it_learns(const char *words)
 {
-    char all_words[160];
+    char all_words[250];
     rise_agent_desc d;
     world w;
     int64_t since[GAMES] = {0, 0, 0};
     int step, lane;
-    /* masks: or it would always do the same */
-    snprintf(all_words, sizeof all_words, "%s outside masks greedy", words);
+    /* without masks, the greedy agent would always choose the same action */
+    snprintf(all_words, sizeof all_words, "%s learn_outside=1 action_masks=1 greedy", words);
     check_about("%s", all_words);
     d = described(all_words);
     d.players = d.environments;
@@ -62,17 +67,19 @@ static void acts_as_it_learns(const char *words)
         world_move(&w);
         CHECK(world_act(&w) == RISE_OK);
         for (lane = 0; lane < d.environments; lane++)
-            memcpy(said[lane][step], w.agent->pass.q + lane * ACTIONS, sizeof said[0][0]);
+            memcpy(said[lane][step], w.agent->model.pass.heads.q + lane * ACTIONS,
+                   sizeof said[0][0]);
         for (lane = 0; lane < d.environments; lane++) {
             int const action = rise_agent_play(w.agent, lane, w.frames + lane * PIXELS,
                                                w.rewards[lane], w.events[lane],
-                                               risei_is_last((int)w.events[lane])
+                                               risei_event_is_last((int)w.events[lane])
                                                    ? NULL
                                                    : w.allowed + lane * ACTIONS);
             CHECK(action == w.actions[lane]);
             CHECK(same_reals(rise_agent_values(w.agent, lane), said[lane][step], ACTIONS));
         }
-        /* what was said before holds no more, and what is carried is stale until an episode begins */
+        /* the update invalidates the values so far; carried state is stale until an episode
+           begins */
         if (step == HISTORY / 3) {
             CHECK(rise_agent_learn(w.agent) == RISE_OK);
             for (lane = 0; lane < d.environments; lane++) since[lane] = INT64_MAX;
@@ -81,48 +88,62 @@ static void acts_as_it_learns(const char *words)
             if (since[lane] == INT64_MAX && w.events[lane] == RISE_FIRST && step > HISTORY / 3)
                 since[lane] = step;
     }
-    /* which learns at fractions other than it acts at */
+    /* IQN learns at other fractions than it acts at */
     if (d.head != RISE_HEAD_IQN) compare_with_learning(w.agent, since);
     rise_agent_destroy(w.agent);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* The same numbers on every instruction set, and on every machine */
+/* Learning gives the same numbers on every instruction set and machine */
 
 static const struct {
     const char *words;
     uint64_t hash; /* of the parameters after 30 updates */
 } golden[] = {
-    {"rise", UINT64_C(0xF6B797FCBD3E89CA)},
-    {"rise gru gate f32 games", UINT64_C(0x88D73E10071EBEA7)},
-    {"rise sum feed carry gaussian", UINT64_C(0x173C85F0B0C5DC54)},
-    {"rise wide norm sparse pool uniform", UINT64_C(0xA0ECBEE3AF6E1D9A)},
-    {"rise gru wide deep conv single", UINT64_C(0x6988DFD410A77783)},
-    {"rise plain downsample masks one", UINT64_C(0x939826B828F0B607)},
-    {"rise user alone", UINT64_C(0xEB88AB75D23676F5)},
-    {"none wide", UINT64_C(0xBC7F3AB2C31640DC)},
-    {"none plain deep games", UINT64_C(0xC5BDAF3A7AA76FAB)},
-    {"full wide", UINT64_C(0x0D4B710103721DBD)},
-    {"full gru sum feed carry alone", UINT64_C(0x135367F91992E25B)},
-    {"full gate norm pool games", UINT64_C(0xA01B35BF17049A81)},
-    {"rise panels gate games", UINT64_C(0x486647D06088F0BC)},
-    {"full gru panels norm", UINT64_C(0x3F695124B53F6546)},
-    {"none c51 games", UINT64_C(0xA90801BC5E51F712)},
-    {"rise c51 noisy gru gate deep", UINT64_C(0x23FFB846DCA0C250)},
-    {"full c51 units deep spectral plain", UINT64_C(0x5D8C9A582359CEED)},
-    {"none wide c51 noisy single", UINT64_C(0x6E11EB150208921C)},
-    {"rise iqn munchausen games", UINT64_C(0x0591109DC3728649)},
-    {"rise iqn rescale single feed", UINT64_C(0x3C6A9925BF6CF1F9)},
-    {"full iqn norm noisy soft", UINT64_C(0x7F5490F3A3642912)},
-    {"none wide iqn panels noisy", UINT64_C(0x5738DC77258A293C)},
-    {"none rescale masks", UINT64_C(0x5EAD1882CF92F974)},
-    {"full munchausen noisy plain soft games", UINT64_C(0xECFA81749819B4D9)},
-    {"rise scaled", UINT64_C(0x85AA21428F210228)},
-    {"full scaled gru gate", UINT64_C(0x4E29ACDEFF5CBD8B)},
-    {"rise scaled sum mingru iqn games", UINT64_C(0x5F91C2411BB39C67)},
-    {"rise units spectral shrink conv", UINT64_C(0x2AA5A04557955588)},
-    {"none iqn noisy munchausen units spectral shrink soft masks", UINT64_C(0xFC2AD90361D421BB)},
-    {"none impala iqn noisy spectral games", UINT64_C(0x05E014C785D02006)},
+    {"memory=rise", UINT64_C(0xF6B797FCBD3E89CA)},
+    {"memory=rise cell=gru fusion=gate embedding_f32=1 environments=3",
+     UINT64_C(0x88D73E10071EBEA7)},
+    {"memory=rise fusion=sum feed_action=1 carry_state=1 embedding=gaussian",
+     UINT64_C(0x173C85F0B0C5DC54)},
+    {"memory=rise wide layer_norm=1 embedding=sparse pool priority_exponent=-1",
+     UINT64_C(0xA0ECBEE3AF6E1D9A)},
+    {"memory=rise cell=gru wide conv_count=2 embedding=conv no_double=1",
+     UINT64_C(0x6988DFD410A77783)},
+    {"memory=rise plain embedding=downsample action_masks=1 n_step=1",
+     UINT64_C(0x939826B828F0B607)},
+    {"memory=rise embedding=user frame_stack=1", UINT64_C(0xEB88AB75D23676F5)},
+    {"memory=none wide", UINT64_C(0xBC7F3AB2C31640DC)},
+    {"memory=none plain conv_count=2 environments=3", UINT64_C(0xC5BDAF3A7AA76FAB)},
+    {"memory=full wide", UINT64_C(0x0D4B710103721DBD)},
+    {"memory=full cell=gru fusion=sum feed_action=1 carry_state=1 frame_stack=1",
+     UINT64_C(0x135367F91992E25B)},
+    {"memory=full fusion=gate layer_norm=1 pool environments=3", UINT64_C(0xA01B35BF17049A81)},
+    {"memory=rise panels fusion=gate environments=3", UINT64_C(0x486647D06088F0BC)},
+    {"memory=full cell=gru panels layer_norm=1", UINT64_C(0x3F695124B53F6546)},
+    {"memory=none head=c51 environments=3", UINT64_C(0xA90801BC5E51F712)},
+    {"memory=rise head=c51 noisy=1 cell=gru fusion=gate conv_count=2",
+     UINT64_C(0x23FFB846DCA0C250)},
+    {"memory=full head=c51 residual conv_count=2 spectral_norm=1 plain",
+     UINT64_C(0x5D8C9A582359CEED)},
+    {"memory=none wide head=c51 noisy=1 no_double=1", UINT64_C(0x6E11EB150208921C)},
+    {"memory=rise head=iqn munchausen=1 environments=3", UINT64_C(0x0591109DC3728649)},
+    {"memory=rise head=iqn value_rescale=1 no_double=1 feed_action=1",
+     UINT64_C(0x3C6A9925BF6CF1F9)},
+    {"memory=full head=iqn layer_norm=1 noisy=1 target_rate=0.3", UINT64_C(0x7F5490F3A3642912)},
+    {"memory=none wide head=iqn panels noisy=1", UINT64_C(0x5738DC77258A293C)},
+    {"memory=none value_rescale=1 action_masks=1", UINT64_C(0x5EAD1882CF92F974)},
+    {"memory=full munchausen=1 noisy=1 plain target_rate=0.3 environments=3",
+     UINT64_C(0xECFA81749819B4D9)},
+    {"memory=rise context_scale=0.7", UINT64_C(0x85AA21428F210228)},
+    {"memory=full context_scale=0.7 cell=gru fusion=gate", UINT64_C(0x4E29ACDEFF5CBD8B)},
+    {"memory=rise context_scale=0.7 fusion=sum cell=mingru head=iqn environments=3",
+     UINT64_C(0x5F91C2411BB39C67)},
+    {"memory=rise residual spectral_norm=1 pool_to=2 embedding=conv", UINT64_C(0x2AA5A04557955588)},
+    {"memory=none head=iqn noisy=1 munchausen=1 residual spectral_norm=1 pool_to=2 "
+     "target_rate=0.3 action_masks=1",
+     UINT64_C(0xFC2AD90361D421BB)},
+    {"memory=none impala head=iqn noisy=1 spectral_norm=1 environments=3",
+     UINT64_C(0x05E014C785D02006)},
 };
 
 static uint64_t learned_on(const char *words, rise_isa isa)
@@ -138,7 +159,7 @@ static void learns_the_same(int print)
         for (isa = RISE_ISA_REF; isa <= RISE_ISA_NEON; isa++) {
             const rise_kernels *const kernels = rise_kernels_of((rise_isa)isa);
             uint64_t hash;
-            /* the slowest by far */
+            /* REF is by far the slowest */
             if (kernels == NULL || (isa == RISE_ISA_REF && i % check_share != 0)) continue;
             check_about("%s on %s", golden[i].words, kernels->name);
             hash = learned_on(golden[i].words, (rise_isa)isa);
@@ -148,19 +169,19 @@ static void learns_the_same(int print)
             if (kernels->fused)
                 CHECK(print || hash == golden[i].hash);
             else if (i == 0 && !print)
-                printf("%s is not fused on this machine: its numbers are its own (%s)\n",
-                       kernels->name, hash == golden[i].hash ? "yet equal" : "they differ");
+                check_note("%s is not fused here: its numbers %s", kernels->name,
+                           hash == golden[i].hash ? "are equal" : "differ");
         }
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* A resumed run is an uninterrupted run */
+/* A resumed run equals an uninterrupted one */
 
 enum { WHOLE = 110 };
 
 static void resumes(const char *words)
 {
-    /* before and after learning starts, and a full ring */
+    /* before and after learning starts, and with a full ring */
     static int const moments[] = {0, 1, 19, 20, 22, 37, 64, 65, 66, 100};
     world w = world_begin(words, 0), again;
     buffer files[COUNT(moments)];
@@ -187,7 +208,7 @@ static void resumes(const char *words)
         uint64_t did = HASH_START;
         check_about("%s, resumed after %d steps", words, moments[i]);
         again = at[i];
-        again.agent = loaded(&files[i], &w.agent->desc); /* for its embed_fn */
+        again.agent = loaded(&files[i], &w.agent->desc); /* supplies embed_fn */
         for (step = moments[i]; step < WHOLE; step++) {
             uint64_t const one = world_run(&again, 1);
             did = hash_bytes(did, &one, sizeof one);
@@ -203,23 +224,31 @@ static void resumes(const char *words)
     }
     rise_agent_destroy(w.agent);
 }
-/* Without the replay buffer: what was learned goes on, from a new episode and an empty buffer. */
+/* Loads without the replay buffer: learning goes on from a new episode and an empty buffer. */
 static void resumes_learning(const char *words)
 {
     world w = world_begin(words, 70);
     rise_agent *const a = w.agent, *b;
     buffer file = saved(a, RISE_SAVE_AGENT);
-    /* the latter with directions of spectral norms */
-    size_t const n = a->net.parameters, block = a->net.block;
+    /* `block` also counts the directions of the spectral norms */
+    size_t const n = a->model.net.parameters, block = a->model.net.weights_size;
     rise_metrics m;
     int64_t updates;
     check_about("%s, resumed without its replay buffer", words);
     b = loaded(&file, &a->desc);
-    CHECK(same_reals(a->weights, b->weights, block) && same_reals(a->target, b->target, block));
-    CHECK(same_reals(a->optimizer.m, b->optimizer.m, n) &&
-          same_reals(a->optimizer.v, b->optimizer.v, n));
-    CHECK(a->optimizer.power1 == b->optimizer.power1 && a->optimizer.power2 == b->optimizer.power2);
-    CHECK(memcmp(&a->counters, &b->counters, sizeof a->counters) == 0);
+    CHECK(same_reals(a->model.weights, b->model.weights, block) &&
+          same_reals(a->model.target, b->model.target, block));
+    CHECK(same_reals(a->learner.optimizer.m, b->learner.optimizer.m, n) &&
+          same_reals(a->learner.optimizer.v, b->learner.optimizer.v, n));
+    CHECK(a->learner.optimizer.power1 == b->learner.optimizer.power1 &&
+          a->learner.optimizer.power2 == b->learner.optimizer.power2);
+    CHECK(memcmp(&a->actor.explore_random, &b->actor.explore_random, sizeof(risei_random)) == 0 &&
+          memcmp(&a->learner.sample_random, &b->learner.sample_random, sizeof(risei_random)) == 0 &&
+          a->actor.steps == b->actor.steps && a->actor.episodes == b->actor.episodes &&
+          a->model.updates == b->model.updates && a->learner.owed == b->learner.owed &&
+          a->learner.snapshots == b->learner.snapshots &&
+          a->learner.snapshot_next == b->learner.snapshot_next &&
+          memcmp(&a->learner.metrics, &b->learner.metrics, sizeof a->learner.metrics) == 0);
     rise_agent_metrics(b, &m);
     CHECK(m.replay_size == 0 && m.replay_ready == 0);
     w.agent = b;
@@ -230,7 +259,7 @@ static void resumes_learning(const char *words)
     updates = m.updates;
     world_run(&w, 20 / a->desc.environments);
     rise_agent_metrics(b, &m);
-    CHECK(m.updates == updates); /* not before the buffer holds learn_start frames again */
+    CHECK(m.updates == updates); /* updates wait until the buffer holds learn_start frames again */
     world_run(&w, 80);
     rise_agent_metrics(b, &m);
     CHECK(m.updates > updates + 10);
@@ -251,7 +280,7 @@ static void plays_from_a_policy(const char *words)
     small = loaded(&file, &machine);
     rise_agent_metrics(small, &m);
     CHECK(m.bytes == rise_agent_bytes(&small->desc, NULL) && m.steps == 0);
-    memset(w.games, 0, sizeof w.games); /* they begin anew, and are left to players */
+    memset(w.games, 0, sizeof w.games); /* the games begin again, and players play them */
     for (i = 0; i < 40; i++) {
         world_move(&w);
         for (player = 0; player < 2; player++) {
@@ -272,7 +301,7 @@ static void plays_from_a_policy(const char *words)
     rise_agent_destroy(w.agent);
     free(file.data);
 }
-/* Players leave no trace in what is learned. */
+/* Players do not change what is learned. */
 static void plays_without_a_trace(const char *words)
 {
     world quiet = world_begin(words, 0), busy = world_begin(words, 0);
@@ -286,7 +315,7 @@ static void plays_without_a_trace(const char *words)
             rise_event const event =
                 toy_next(&other, action < 0 ? 0 : action, frame, allowed, &reward);
             action = rise_agent_play(busy.agent, player, frame, reward, event, NULL);
-            /* out of turn */
+            /* the event did not fit, so the episode begins anew */
             if (action < 0)
                 CHECK(rise_agent_play(busy.agent, player, frame, reward, RISE_FIRST, NULL) >= 0);
         }
@@ -300,7 +329,7 @@ static void plays_without_a_trace(const char *words)
 /* ---------------------------------------------------------------------------------------------- */
 /* Memory */
 
-/* One allocation of what rise_agent_bytes says, and none after it. */
+/* The agent makes one allocation, of the size that rise_agent_bytes returns, and no other. */
 static void allocates_once(const char *words)
 {
     rise_agent_desc const d = described(words);
@@ -322,7 +351,8 @@ static void allocates_once(const char *words)
     rise_agent_destroy(NULL);
     CHECK(toy_memory.held == 0);
 }
-/* In a dirty block at any address, and not a byte beside it. */
+/* The agent runs in a block that is not zeroed, at any address, and writes only inside the
+   block. */
 static void lives_in_a_block(const char *words)
 {
     rise_agent_desc d = described(words);
@@ -357,31 +387,31 @@ static void lives_in_a_block(const char *words)
     d.memory_bytes = 0;
     CHECK(rise_agent_create(&refused, &d, &error) == RISE_BAD_DESC &&
           strstr(error.text, "memory_bytes") != NULL);
-    CHECK(toy_memory.calls == calls + 1); /* the one that came first */
+    CHECK(toy_memory.calls == calls + 1); /* the first allocation */
     free(room);
 }
-static void minds_its_size(void)
+static void bytes_are_as_promised(void)
 {
-    rise_agent_desc d = described("rise");
+    rise_agent_desc d = described("memory=rise");
     rise_agent *a;
     rise_error error;
     rise_metrics m;
     size_t less, more, full;
     double frame;
     check_about("sizes");
-    toy_memory.refuse = 1; /* no memory to be had */
+    toy_memory.refuse = 1; /* no memory is left */
     CHECK(rise_agent_create(&a, &d, &error) == RISE_NO_MEMORY && a == NULL &&
           error.text[0] != '\0');
     CHECK(rise_agent_create(&a, &d, NULL) == RISE_NO_MEMORY && a == NULL);
     toy_memory.refuse = 0;
-    d.memory_bytes = rise_agent_bytes(&d, NULL); /* the most it may take */
+    d.memory_bytes = rise_agent_bytes(&d, NULL); /* an exact limit */
     rise_agent_destroy(created(&d));
     d.memory_bytes--;
     CHECK(rise_agent_create(&a, &d, &error) == RISE_NO_MEMORY && a == NULL &&
           strstr(error.text, "memory_bytes") != NULL);
     CHECK(toy_memory.held == 0);
 
-    /* Atari's: a frame costs its pixels and its embedding, and hardly more */
+    /* an Atari frame costs its pixels and its embedding, plus less than 3% */
     memset(&d, 0, sizeof d);
     d.frame_width = d.frame_height = 84, d.actions = 6;
     d.replay_capacity = 100000;
@@ -404,7 +434,7 @@ static void minds_its_size(void)
     d.actions = 0;
     CHECK(rise_agent_bytes(&d, &error) == 0 && error.result == RISE_BAD_DESC);
 
-    d = described("rise");
+    d = described("memory=rise");
     a = created(&d);
     rise_agent_metrics(a, &m);
     CHECK(m.bytes_per_step >= PIXELS + 2 * 9 && m.bytes_per_step < PIXELS + 2 * 9 + 64);
@@ -418,7 +448,8 @@ static void minds_its_size(void)
 #define CONV(field)                                                                                \
     "conv[1]." #field,                                                                             \
         offsetof(rise_agent_desc, conv) + sizeof(rise_conv) + offsetof(rise_conv, field)
-/* Limits as the API states them. `least` and `most` are good, `below` and most + 1 are not; 0 may be the default between. */
+/* The limits that the API states. `least` and `most` are accepted; `below` and most + 1 are
+   refused. 0 between them means the default. */
 static const struct {
     const char *name;
     size_t at;
@@ -481,7 +512,7 @@ static const struct {
 static const struct {
     const char *name;
     size_t at;
-    double good[3], bad[3]; /* besides 0, which is good, and what is not finite, which is bad */
+    double good[3], bad[3]; /* 0 is good as well; infinities and NaN are bad as well */
 } real_limits[] = {
     {FIELD(discount), {1e-6, 0.5, 1}, {-1e-9, 1.0000001, -1}},
     {FIELD(learning_rate), {1e-12, 0.1, 1}, {-1e-9, 1.1, -1}},
@@ -498,7 +529,7 @@ static const struct {
     {FIELD(munchausen_scale), {-1, 0.1, 1}, {1.1, 2, 1e9}},
     {FIELD(context_scale), {1e-6, 1, 100}, {-1, 100.1, 1e9}},
 };
-/* One whose every field may go to its limits. */
+/* Returns a description in which every field may go to its limits. */
 static rise_agent_desc roomy(void)
 {
     rise_agent_desc d;
@@ -514,7 +545,8 @@ static rise_agent_desc roomy(void)
     d.embed_fn = toy_embed;
     return d;
 }
-/* Is it refused, in a sentence about `name`? And does nothing come of it? */
+/* Checks that the description is refused, that the error names `name`, and that no agent is
+   created. */
 static void refused_for(const char *name, const rise_agent_desc *d)
 {
     rise_agent_desc copy = *d;
@@ -533,10 +565,10 @@ static void accepted(const rise_agent_desc *d)
     rise_error error = {RISE_OK, ""};
     if (!CHECK(rise_agent_resolve(&copy, &error) == RISE_OK)) printf("    \"%s\"\n", error.text);
     twice = copy;
-    /* once is enough */
+    /* resolving twice changes nothing */
     CHECK(rise_agent_resolve(&twice, NULL) == RISE_OK && memcmp(&copy, &twice, sizeof copy) == 0);
 }
-static void keeps_limits(void)
+static void fields_keep_their_limits(void)
 {
     rise_agent_desc d;
     int i, j;
@@ -571,17 +603,18 @@ static void keeps_limits(void)
         }
     }
 }
-static void keeps_fields_together(void)
+static void user_embeddings_need_embed_fn(void)
 {
     rise_agent_desc d = roomy();
-    check_about("fields together");
     d.embedding = RISE_EMBED_USER, d.embed_fn = NULL;
     refused_for("embed_fn", &d);
-    d.memory = RISE_MEMORY_NONE; /* which embeds nothing */
+    d.memory = RISE_MEMORY_NONE; /* NONE has no embedding */
     accepted(&d);
-
-    d = roomy();
-    /* 15 frames before a transition, itself, 3 after it, and one to write */
+}
+static void replay_must_hold_what_learning_reads(void)
+{
+    rise_agent_desc d = roomy();
+    /* 15 frames before a transition, its own, 3 after it, and one to write */
     d.replay_capacity = 20, d.learn_start = 10;
     accepted(&d);
     d.replay_capacity = 19;
@@ -594,10 +627,12 @@ static void keeps_fields_together(void)
     refused_for("learn_start", &d);
     d.learn_start = 3;
     refused_for("learn_start", &d);
-    d.play_only = 1; /* which has neither */
+    d.play_only = 1; /* a play-only agent has no replay buffer and no warm-up */
     accepted(&d);
-
-    d = roomy();
+}
+static void conv_layers_must_fit_the_frame(void)
+{
+    rise_agent_desc d = roomy();
     d.conv[1].size = 64, d.conv[1].pad = 0;
     refused_for("conv[1].size", &d);
     d.conv[1].size = 60;
@@ -613,8 +648,10 @@ static void keeps_fields_together(void)
     refused_for("conv", &d);
     d.conv[0].filters = 4;
     accepted(&d);
-
-    d = roomy(); /* 64 x 64 pixels are left, once the pool is gone */
+}
+static void pool_to_must_fit_the_frame(void)
+{
+    rise_agent_desc d = roomy(); /* without the pool, 64 x 64 pixels are left */
     d.conv[1].pool = d.conv[1].pool_pad = 0, d.pool_to = 64;
     accepted(&d);
     d.pool_to = 65;
@@ -636,8 +673,10 @@ static void keeps_fields_together(void)
     accepted(&d);
     d.pool_to = -1;
     accepted(&d);
-
-    d = roomy();
+}
+static void heads_must_fit_together(void)
+{
+    rise_agent_desc d = roomy();
     d.head = RISE_HEAD_C51, d.munchausen = 1;
     refused_for("munchausen is 1", &d);
     d.munchausen = 0, d.value_rescale = 1;
@@ -648,21 +687,24 @@ static void keeps_fields_together(void)
     refused_for("munchausen and value_rescale", &d);
     d.head = RISE_HEAD_MEAN;
     refused_for("munchausen and value_rescale", &d);
-    /* neither minds the others, nor no units */
+    /* neither conflicts with noise, spectral norm or soft copies, nor needs residual units */
     d.value_rescale = 0, d.noisy = d.spectral_norm = 1, d.target_rate = 0.01;
     accepted(&d);
     d.value_min = 3, d.value_max = 3;
     refused_for("value_min", &d);
-
-    d = roomy();
-    d.batch = 4096, d.frame_width = d.frame_height = 512, d.conv_count = 1; /* 2^31 numbers */
+}
+static void batch_must_fit_in_memory(void)
+{
+    rise_agent_desc d = roomy();
+    d.batch = 4096, d.frame_width = d.frame_height = 512, d.conv_count = 1; /* 2^31 floats */
     refused_for("batch", &d);
     d.batch = 1024;
     accepted(&d);
     d.memory = RISE_MEMORY_FULL;
     refused_for("batch", &d);
 }
-/* As published: filters 16, 32, 32 times the width, and after each conv a pool of 3 with stride 2 and two units. */
+/* The published IMPALA network: 16, 32 and 32 filters times the width; after each conv a pool of 3
+   with stride 2, and two residual units. */
 static void knows_impala(void)
 {
     rise_agent_desc d;
@@ -683,7 +725,7 @@ static void knows_impala(void)
         }
     }
 }
-static void fills_in_defaults(void)
+static void defaults_are_filled_in(void)
 {
     static const int sides[] = {1, 2, 3, 5, 8, 20, 32, 33, 84, 300};
     rise_agent_desc d;
@@ -719,11 +761,11 @@ static void fills_in_defaults(void)
     d.memory = RISE_MEMORY_FULL, d.context_scale = 0;
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.context_scale == 1);
     d.memory = RISE_MEMORY_RISE;
-    /* too few for a thumbnail */
+    /* too small for a thumbnail */
     d.embedding = RISE_EMBED_AUTO, d.embedding_size = 3, d.frame_channels = 4;
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_SIGNS &&
           d.embedding_size == 3);
-    /* too wide for one */
+    /* too wide for a thumbnail */
     d.embedding = RISE_EMBED_AUTO, d.embedding_size = 0, d.context_scale = 0, d.frame_width = 33;
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_SIGNS &&
           d.embedding_size == 64);
@@ -741,9 +783,9 @@ static void fills_in_defaults(void)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Calls that are wrong */
+/* Wrong calls */
 
-/* The result, a sentence with `word` in it, and not a bit of the agent changed. */
+/* Checks the result of a refused call: its error contains `word`, and the agent has not changed. */
 static void refused(const rise_agent *a, uint64_t before, int got, rise_result result,
                     const char *word)
 {
@@ -753,19 +795,35 @@ static void refused(const rise_agent *a, uint64_t before, int got, rise_result r
         printf("    \"%s\" does not say %s\n", error->text, word);
     CHECK(state_of(a) == before);
 }
-/* Steps world `w` with something wrong in one of its games. */
+/* Steps world `w` with one wrong argument in game `game`. */
 static int step_wrong(world w, int game, int event, float reward)
 {
     w.rewards[game] = reward;
     memcpy(&w.events[game], &event, sizeof event);
     return (int)world_act(&w);
 }
+static void refuses_missing_arrays(world *w, uint64_t before)
+{
+    rise_agent *const a = w->agent;
+    refused(a, before,
+            (int)rise_agent_step_all(a, NULL, w->rewards, w->events, w->allowed, w->actions),
+            RISE_BAD_CALL, "frames");
+    refused(a, before,
+            (int)rise_agent_step_all(a, w->frames, NULL, w->events, w->allowed, w->actions),
+            RISE_BAD_CALL, "rewards");
+    refused(a, before,
+            (int)rise_agent_step_all(a, w->frames, w->rewards, NULL, w->allowed, w->actions),
+            RISE_BAD_CALL, "events");
+    refused(a, before,
+            (int)rise_agent_step_all(a, w->frames, w->rewards, w->events, w->allowed, NULL),
+            RISE_BAD_CALL, "actions");
+}
 static void refuses_steps(const char *words)
 {
     static const float odd[] = {(float)HUGE_VAL, -(float)HUGE_VAL, (float)NAN};
     world w = world_begin(words, 0), clean = world_begin(words, 0);
     rise_agent *const a = w.agent;
-    /* the games before it are in order, and may not move either */
+    /* the games before the last are valid, and must not advance either */
     int const last = a->desc.environments - 1;
     int step, i;
     check_about("%s, wrong steps", words);
@@ -781,25 +839,14 @@ static void refuses_steps(const char *words)
             refused(a, before, step_wrong(w, last, 1 + i, odd[i]), RISE_NOT_FINITE, "reward");
         refused(a, before, step_wrong(w, last, -1, 0), RISE_BAD_CALL, "event");
         refused(a, before, step_wrong(w, last, 4, 0), RISE_BAD_CALL, "event");
-        refused(a, before,
-                (int)rise_agent_step_all(a, NULL, w.rewards, w.events, w.allowed, w.actions),
-                RISE_BAD_CALL, "frames");
-        refused(a, before,
-                (int)rise_agent_step_all(a, w.frames, NULL, w.events, w.allowed, w.actions),
-                RISE_BAD_CALL, "rewards");
-        refused(a, before,
-                (int)rise_agent_step_all(a, w.frames, w.rewards, NULL, w.allowed, w.actions),
-                RISE_BAD_CALL, "events");
-        refused(a, before,
-                (int)rise_agent_step_all(a, w.frames, w.rewards, w.events, w.allowed, NULL),
-                RISE_BAD_CALL, "actions");
+        refuses_missing_arrays(&w, before);
         if (a->desc.action_masks) {
             refused(a, before,
                     (int)rise_agent_step_all(a, w.frames, w.rewards, w.events, NULL, w.actions),
                     RISE_BAD_CALL, "allowed");
             memcpy(allowed, w.allowed, sizeof allowed);
             memset(allowed + last * ACTIONS, 0, ACTIONS);
-            if (!risei_is_last((int)w.events[last]))
+            if (!risei_event_is_last((int)w.events[last]))
                 refused(a, before,
                         (int)rise_agent_step_all(a, w.frames, w.rewards, w.events, allowed,
                                                  w.actions),
@@ -835,7 +882,7 @@ static void refuses_plays(const char *words)
     check_about("%s, wrong plays", words);
     CHECK(rise_agent_values(a, 0) == NULL && rise_agent_values(a, -1) == NULL &&
           rise_agent_values(a, 2) == NULL);
-    for (i = 0; i < 2; i++) { /* before the first episode, and in the middle of it */
+    for (i = 0; i < 2; i++) { /* before the first episode, and within it */
         refused(a, before, rise_agent_play(a, -1, frame, 0, RISE_FIRST, NULL), RISE_BAD_CALL,
                 "player");
         refused(a, before, rise_agent_play(a, 2, frame, 0, RISE_FIRST, NULL), RISE_BAD_CALL,
@@ -846,7 +893,7 @@ static void refuses_plays(const char *words)
                 "no action");
         refused(a, before, rise_agent_play(a, 1, frame, 0, RISE_MIDDLE, NULL), RISE_BAD_CALL,
                 "RISE_FIRST");
-        /* the first reward is ignored */
+        /* the reward of a first frame is ignored */
         if (i == 0) CHECK(rise_agent_play(a, 0, frame, (float)NAN, RISE_FIRST, NULL) >= 0);
         refused(a, before, rise_agent_play(a, 0, frame, (float)NAN, RISE_MIDDLE, NULL),
                 RISE_NOT_FINITE, "reward");
@@ -855,18 +902,19 @@ static void refuses_plays(const char *words)
     }
     action = rise_agent_play(a, 0, frame, 1, RISE_MIDDLE, NULL);
     memcpy(q, rise_agent_values(a, 0), sizeof q);
-    /* the same, without the refusals between */
+    /* the other player, without refused calls, computes the same */
     CHECK(rise_agent_play(a, 1, frame, 0, RISE_FIRST, NULL) >= 0);
     CHECK(rise_agent_play(a, 1, frame, 1, RISE_MIDDLE, NULL) == action);
     CHECK(same_reals(q, rise_agent_values(a, 1), ACTIONS));
-    /* nothing can be done on it, and nothing is asked */
+    /* a last frame needs no action, so no action need be allowed */
     CHECK(rise_agent_play(a, 1, frame, 1, RISE_TERMINATED, none) == 0);
     rise_agent_destroy(a);
 }
-/* An episode may begin before the last one ended: that is a truncation at the frame before. */
-static void begins_early(void)
+/* A first frame may come before the last episode ended. The episode is then truncated at the frame
+   before. */
+static void early_first_frame_truncates(void)
 {
-    rise_agent_desc const d = described("rise outside greedy");
+    rise_agent_desc const d = described("memory=rise learn_outside=1 greedy");
     rise_agent *cut = created(&d), *told = created(&d);
     toy t = {5, 0, 0};
     uint8_t frame[PIXELS], allowed[ACTIONS];
@@ -883,7 +931,7 @@ static void begins_early(void)
                         : last     ? RISE_TRUNCATED
                                    : RISE_MIDDLE);
         if (!last) continue;
-        /* to a last frame, either answers as it likes */
+        /* the action for a last frame is arbitrary, so it is made equal */
         cut->replay.history.actions[i] = told->replay.history.actions[i];
     }
     rise_agent_step(cut, frame, 0, RISE_FIRST);
@@ -897,7 +945,7 @@ static void begins_early(void)
     for (i = 0; i < 55; i++) CHECK((cut->replay.tree[i] > 0) == (told->replay.tree[i] > 0));
     CHECK(rise_agent_learn(cut) == RISE_OK && rise_agent_learn(told) == RISE_OK);
     rise_agent_metrics(cut, &m);
-    CHECK(same_reals(cut->weights, told->weights, m.parameters));
+    CHECK(same_reals(cut->model.weights, told->model.weights, m.parameters));
     rise_agent_destroy(cut);
     rise_agent_destroy(told);
 }
@@ -905,15 +953,15 @@ static void begins_early(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Numbers that are not finite */
 
-/* A weight that is not finite is met in the update, and the update leaves everything else as it is. */
+/* An update notices a weight that is not finite, and leaves everything else as it was. */
 static void refuses_weights(const char *words)
 {
     static const float odd[] = {(float)NAN, (float)HUGE_VAL, -(float)HUGE_VAL};
     world w = world_begin(words, 60);
     rise_agent *const a = w.agent;
-    size_t const n = a->net.parameters;
+    size_t const n = a->model.net.parameters;
     rise_real *const weights = rise_agent_parameters(a);
-    risei_random const sample = a->counters.sample;
+    risei_random const sample = a->learner.sample_random;
     int j, tried = 0, unnoticed = 0;
     size_t i;
     for (i = 0; i < n; i += n / 41 + 1)
@@ -926,25 +974,27 @@ static void refuses_weights(const char *words)
             result = rise_agent_learn(a);
             unnoticed += result != RISE_NOT_FINITE, tried++;
             weights[i] = was;
-            if (result == RISE_OK) { /* it learned from nonsense: begin again */
+            if (result == RISE_OK) { /* the update was not refused, so the weights are spoiled */
                 rise_agent_destroy(a);
-                printf("%s: weight %d is %g, and nobody noticed\n", words, (int)i, (double)odd[j]);
+                printf("%s: weight %d is %g, and the update did not notice\n", words, (int)i,
+                       (double)odd[j]);
                 CHECK(0);
                 return;
             }
             CHECK(rise_agent_error(a)->result == RISE_NOT_FINITE &&
                   rise_agent_error(a)->text[0] != '\0');
-            a->counters.sample = sample; /* all that may move: the same batch is not drawn again */
+            /* only the sample stream may move, so that the same batch is not drawn again */
+            a->learner.sample_random = sample;
             CHECK(state_of(a) == before);
         }
     CHECK(unnoticed == 0 && tried > 100);
-    CHECK(rise_agent_learn(a) == RISE_OK); /* and goes on */
+    CHECK(rise_agent_learn(a) == RISE_OK); /* learning goes on */
     rise_agent_destroy(a);
 }
-/* Rewards that are finite, yet not their sum. */
-static void refuses_losses(void)
+/* Each reward is finite, and their sum is not. */
+static void nonfinite_losses_are_refused(void)
 {
-    rise_agent_desc d = described("rise outside greedy");
+    rise_agent_desc d = described("memory=rise learn_outside=1 greedy");
     rise_agent *a;
     uint8_t frame[PIXELS] = {0};
     uint64_t before;
@@ -956,13 +1006,13 @@ static void refuses_losses(void)
     for (i = 0; i < 12; i++)
         CHECK(rise_agent_step(a, frame, i > 5 ? FLT_MAX : 0, i == 0 ? RISE_FIRST : RISE_MIDDLE) >=
               0);
-    risei_end_warm_up(a);
+    risei_learner_end_warm_up(&a->learner, 0);
     before = state_of(a);
-    sample = a->counters.sample;
+    sample = a->learner.sample_random;
     CHECK(rise_agent_learn(a) == RISE_NOT_FINITE &&
           strstr(rise_agent_error(a)->text, "finite") != NULL);
-    CHECK(a->counters.sample.state != sample.state); /* another batch may be better */
-    a->counters.sample = sample;
+    CHECK(a->learner.sample_random.state != sample.state); /* the next update draws another batch */
+    a->learner.sample_random = sample;
     CHECK(state_of(a) == before);
     rise_agent_destroy(a);
 }
@@ -975,54 +1025,63 @@ static void fill(uint8_t *frame, toy *t)
     int i;
     for (i = 0; i < PIXELS; i++) frame[i] = (uint8_t)(toy_draw(t) & 255u);
 }
-static void embeds_as_it_says(void)
+/* Signs of +-1 times sums over squares, which the frame's edge may cut. */
+static void signs_embedding_sums_over_squares(void)
 {
     rise_agent_desc d;
     rise_agent *a;
     toy t = {3, 0, 0};
-    uint8_t frame[PIXELS], twice[PIXELS];
-    float raw[40], other[40];
-    int i, j, pool, kind;
-    /* +-1 signs times sums of squares, which the edges may cut */
+    uint8_t frame[PIXELS];
+    float raw[40];
+    int i, j, pool;
     for (pool = 1; pool <= 3; pool++) {
         int const columns = (WIDTH + pool - 1) / pool;
         int const inputs = columns * ((HEIGHT + pool - 1) / pool);
         check_about("signs over squares of %d", pool);
-        d = described("rise wide");
+        d = described("memory=rise wide");
         d.embedding_pool = pool;
         a = created(&d);
         fill(frame, &t);
-        risei_embed(&a->device, &a->embedder, frame, raw);
+        risei_embedder_embed(&a->model.device, &a->model.embedder, frame, raw);
         for (j = 0; j < d.embedding_size; j++) {
             int sum = 0;
             for (i = 0; i < PIXELS; i++) {
                 int const square = i / WIDTH / pool * columns + i % WIDTH / pool;
-                sum += rise_sign(a->embedder.seed, rise_sign_bits(inputs, d.embedding_size), square,
-                                 j) *
+                sum += rise_sign(a->model.embedder.encoder.seed,
+                                 rise_sign_bits(inputs, d.embedding_size), square, j) *
                        frame[i];
             }
             CHECK_NEAR(raw[j], sum / (255.0 * pool * pool) / sqrt((double)inputs), 1e-6);
         }
         rise_agent_destroy(a);
     }
-    /* linear, each entry of variance 1 */
+}
+/* The projection is linear, and its entries have variance 1. */
+static void random_projections_have_variance_one(void)
+{
+    rise_agent_desc d;
+    rise_agent *a;
+    toy t = {3, 0, 0};
+    uint8_t frame[PIXELS], twice[PIXELS];
+    float raw[40], other[40];
+    int i, j, kind;
     for (kind = RISE_EMBED_SIGNS; kind <= RISE_EMBED_SPARSE; kind++) {
         double sum = 0, squares = 0;
         check_about("projection %d", kind);
-        d = described("rise wide");
+        d = described("memory=rise wide");
         d.embedding = (rise_embedding)kind;
         a = created(&d);
         for (i = 0; i < PIXELS; i++)
             frame[i] = (uint8_t)(toy_draw(&t) & 127u), twice[i] = (uint8_t)(2 * frame[i]);
-        risei_embed(&a->device, &a->embedder, frame, raw);
-        risei_embed(&a->device, &a->embedder, twice, other);
+        risei_embedder_embed(&a->model.device, &a->model.embedder, frame, raw);
+        risei_embedder_embed(&a->model.device, &a->model.embedder, twice, other);
         for (j = 0; j < d.embedding_size; j++)
             CHECK(check_near((double)other[j], 2 * (double)raw[j], 1e-5) ||
                   fabs((double)raw[j]) < 1e-6);
         for (i = 0; i < PIXELS; i++) {
             memset(frame, 0, sizeof frame);
             frame[i] = 255;
-            risei_embed(&a->device, &a->embedder, frame, raw);
+            risei_embedder_embed(&a->model.device, &a->model.embedder, frame, raw);
             for (j = 0; j < d.embedding_size; j++) {
                 double const entry = (double)raw[j] * sqrt((double)PIXELS);
                 sum += entry, squares += entry * entry;
@@ -1035,27 +1094,36 @@ static void embeds_as_it_says(void)
               fabs(squares / (PIXELS * d.embedding_size) - 1) < 0.2);
         rise_agent_destroy(a);
     }
+}
+static void downsample_and_user_embeddings_are_exact(void)
+{
+    rise_agent_desc d = described("memory=rise embedding=downsample");
+    rise_agent *a;
+    toy t = {3, 0, 0};
+    uint8_t frame[PIXELS];
+    float raw[40], other[40];
+    int i;
     check_about("downsample");
-    d = described("rise downsample");
-    d.embedding_size = 25; /* 5 x 5 would fit: every pixel is seen */
+    d.embedding_size = 25; /* 5 x 5 pixels would fit, so every pixel is kept */
     a = created(&d);
     fill(frame, &t);
-    risei_embed(&a->device, &a->embedder, frame, raw);
+    risei_embedder_embed(&a->model.device, &a->model.embedder, frame, raw);
     CHECK(a->desc.embedding_size == PIXELS);
     for (i = 0; i < PIXELS; i++) CHECK_NEAR(raw[i], frame[i] / 255.0, 1e-6);
     rise_agent_destroy(a);
     check_about("user");
-    d = described("rise user f32");
+    d = described("memory=rise embedding=user embedding_f32=1");
     a = created(&d);
     toy_embed(NULL, frame, other, 9);
     CHECK(rise_agent_step(a, frame, 0, RISE_FIRST) >= 0);
     CHECK(same_reals(a->replay.history.full, other, 9));
     rise_agent_destroy(a);
 }
-/* Once learning starts, what was seen until then has mean 0 and variance 1, wherever it varies. */
+/* When learning starts, the embeddings so far have mean 0 and variance 1 in each component that
+   varies. */
 static void standardises(int kind)
 {
-    rise_agent_desc d = described("rise outside f32 games");
+    rise_agent_desc d = described("memory=rise learn_outside=1 embedding_f32=1 environments=3");
     const risei_history *h;
     world w;
     int i, j, varying = 0;
@@ -1065,15 +1133,16 @@ static void standardises(int kind)
     world_run(&w, 55);
     CHECK(rise_agent_learn(w.agent) == RISE_OK);
     h = &w.agent->replay.history;
-    CHECK(w.agent->embedder.seen == 55 * GAMES);
+    CHECK(w.agent->model.embedder.seen == 55 * GAMES);
     for (j = 0; j < h->size; j++) {
         double mean = 0, variance = 0;
         for (i = 0; i < 55 * GAMES; i++) {
-            double const x = (double)h->full[risei_slot(h, i % GAMES, i / GAMES) * h->size + j];
+            ptrdiff_t const slot = risei_history_slot(h, i % GAMES, i / GAMES);
+            double const x = (double)h->full[slot * h->size + j];
             mean += x / (55 * GAMES), variance += x * x / (55 * GAMES);
         }
         CHECK(fabs(mean) < 1e-4);
-        /* the least bit less: 1e-6 is added before the root */
+        /* slightly less than 1: 1e-6 is added before the root */
         CHECK(variance < 1e-9 || fabs(variance - 1) < 0.01);
         varying += variance > 0.5;
     }
@@ -1085,10 +1154,10 @@ static void spoiled_embed(void *user, const uint8_t *frame, float *embedding, in
     toy_embed(NULL, frame, embedding, size);
     if (frame[0] == 255) embedding[8] = *(const float *)user;
 }
-static void refuses_embeddings(void)
+static void nonfinite_embeddings_are_refused(void)
 {
     static const float odd[] = {(float)NAN, (float)HUGE_VAL, -(float)HUGE_VAL};
-    rise_agent_desc d = described("rise user");
+    rise_agent_desc d = described("memory=rise embedding=user");
     float spoil = 0;
     long called = 0;
     uint8_t frame[PIXELS] = {1, 2, 3};
@@ -1120,16 +1189,16 @@ static void refuses_embeddings(void)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Learning, counted and timed */
+/* Counts and times of learning */
 
-/* Each look at this clock is 3 ms after the last: so long does an update take. */
+/* A clock that advances 3 ms at each call, so an update takes 3 ms. */
 static double fake_clock(void *user) { return *(double *)user += 0.003; }
 
-static void keeps_its_budget(void)
+static void learning_keeps_its_time_budget(void)
 {
     static const double budgets[] = {100, 1000, 2999, 3000, 10000, 100000};
     double now = 1e6;
-    rise_agent_desc d = described("rise outside");
+    rise_agent_desc d = described("memory=rise learn_outside=1");
     rise_metrics m;
     world w;
     int i, j, most;
@@ -1153,8 +1222,9 @@ static void keeps_its_budget(void)
         CHECK(fabs(done - calls * share) <= 2 + share);
         rise_agent_metrics(w.agent, &m);
         CHECK(m.updates == done && m.updates_owed == m.steps - d.learn_start - done);
-        CHECK(rise_agent_learn_for(w.agent, 1e9) == (int)m.updates_owed); /* no more than is owed */
-        /* and time in which nothing was owed is lost */
+        /* only the updates owed are made */
+        CHECK(rise_agent_learn_for(w.agent, 1e9) == (int)m.updates_owed);
+        /* a budget is not saved up while no update is owed */
         for (j = 0; j < 50; j++) CHECK(rise_agent_learn_for(w.agent, budgets[i]) == 0);
         world_run(&w, 200);
         CHECK(rise_agent_learn_for(w.agent, budgets[i]) <= share + 3);
@@ -1163,11 +1233,11 @@ static void keeps_its_budget(void)
     check_about("odd budgets");
     w = world_of(created(&d));
     world_run(&w, 200);
-    CHECK(rise_agent_learn_for(w.agent, 3000) >= 0); /* now the cost is known */
+    CHECK(rise_agent_learn_for(w.agent, 3000) >= 0); /* now the cost of an update is known */
     CHECK(rise_agent_learn_for(w.agent, (double)NAN) <= 0);
     CHECK(rise_agent_learn_for(w.agent, -1e9) <= 0);
     for (j = most = 0; j < 10; j++) most += rise_agent_learn_for(w.agent, 6000);
-    CHECK(most > 5 && most < 25); /* neither has spoiled what comes after */
+    CHECK(most > 5 && most < 25); /* the odd budgets have no lasting effect */
     rise_agent_destroy(w.agent);
 }
 static void copies_its_target(const char *words)
@@ -1182,37 +1252,37 @@ static void copies_its_target(const char *words)
     int update;
     check_about("%s, target network", words);
     w = world_of(created(&d));
-    n = w.agent->net.parameters;
+    n = w.agent->model.net.parameters;
     if (!CHECK(n <= size)) return;
-    CHECK(same_reals(w.agent->weights, w.agent->target, n));
+    CHECK(same_reals(w.agent->model.weights, w.agent->model.target, n));
     world_run(&w, 50);
     d.learning_rate *= 2;
     v = world_of(faster = created(&d));
     world_run(&v, 50);
-    memcpy(weights, w.agent->weights, n * sizeof *weights);
+    memcpy(weights, w.agent->model.weights, n * sizeof *weights);
     CHECK(rise_agent_learn(w.agent) == RISE_OK && rise_agent_learn(faster) == RISE_OK);
-    for (i = 0; i < n; i++) { /* twice the rate, twice the way */
-        double const slow = (double)(w.agent->weights[i] - weights[i]);
-        double const fast = (double)(faster->weights[i] - weights[i]);
+    for (i = 0; i < n; i++) { /* with twice the rate, the weights move twice as far */
+        double const slow = (double)(w.agent->model.weights[i] - weights[i]);
+        double const fast = (double)(faster->model.weights[i] - weights[i]);
         sum += slow * slow, off += (fast - 2 * slow) * (fast - 2 * slow);
     }
     CHECK(sum > 0 && off <= 1e-6 * sum);
     for (update = 2; update <= 15; update++) {
-        memcpy(target, w.agent->target, n * sizeof *target);
+        memcpy(target, w.agent->model.target, n * sizeof *target);
         CHECK(rise_agent_learn(w.agent) == RISE_OK);
         if (update % 7 == 0)
-            CHECK(same_reals(w.agent->weights, w.agent->target, n) &&
-                  !same_reals(w.agent->target, target, n));
+            CHECK(same_reals(w.agent->model.weights, w.agent->model.target, n) &&
+                  !same_reals(w.agent->model.target, target, n));
         else
-            CHECK(same_reals(w.agent->target, target, n) &&
-                  !same_reals(w.agent->weights, target, n));
+            CHECK(same_reals(w.agent->model.target, target, n) &&
+                  !same_reals(w.agent->model.weights, target, n));
     }
     rise_agent_destroy(w.agent);
     rise_agent_destroy(faster);
 }
-static void keeps_its_schedules(void)
+static void schedules_follow_the_steps(void)
 {
-    rise_agent_desc d = described("rise outside");
+    rise_agent_desc d = described("memory=rise learn_outside=1");
     int taken[ACTIONS] = {0, 0, 0};
     int i, other = 0, steps = 0;
     rise_metrics m;
@@ -1228,13 +1298,13 @@ static void keeps_its_schedules(void)
                    : steps >= 70 ? 0.1
                                  : 0.9 - 0.8 * (steps - 20) / 50.0,
                    1e-12);
-        CHECK_NEAR(risei_learning_rate(w.agent),
+        CHECK_NEAR(risei_learner_rate(&w.agent->desc, w.agent->actor.steps),
                    steps <= 20   ? 0.01
                    : steps >= 50 ? 0.001
                                  : 0.01 - 0.009 * (steps - 20) / 30.0,
                    1e-12);
         world_run(&w, 1);
-        steps += !risei_is_last((int)w.events[0]); /* a last frame is not acted upon */
+        steps += !risei_event_is_last((int)w.events[0]); /* no action follows a last frame */
     }
     CHECK(steps > 80);
     rise_agent_destroy(w.agent);
@@ -1242,19 +1312,20 @@ static void keeps_its_schedules(void)
     w = world_of(created(&d));
     for (i = steps = 0; i < 4000; i++) {
         world_run(&w, 1);
-        if (risei_is_last((int)w.events[0])) continue;
+        if (risei_event_is_last((int)w.events[0])) continue;
         steps++, taken[w.actions[0]]++;
-        other += w.actions[0] != risei_best(ACTIONS, w.agent->pass.q, NULL);
+        other += w.actions[0] != risei_best_action(ACTIONS, w.agent->model.pass.heads.q, NULL);
     }
-    /* half are random; a third of these is the best by chance: 5 sigma */
+    /* half of the actions are random, and a third of these are greedy by chance; the bound is 5
+       sigma */
     CHECK(fabs((double)other / steps - 1.0 / 3) < 0.04);
     CHECK(taken[0] > steps / 12 && taken[1] > steps / 12 && taken[2] > steps / 12);
     rise_agent_destroy(w.agent);
-    w = world_begin("rise greedy", 0);
+    w = world_begin("memory=rise greedy", 0);
     for (i = 0; i < 60; i++) {
         world_run(&w, 1);
-        if (w.agent->counters.updates == 0 && !risei_is_last((int)w.events[0]))
-            CHECK(w.actions[0] == risei_best(ACTIONS, w.agent->pass.q, NULL));
+        if (w.agent->model.updates == 0 && !risei_event_is_last((int)w.events[0]))
+            CHECK(w.actions[0] == risei_best_action(ACTIONS, w.agent->model.pass.heads.q, NULL));
     }
     rise_agent_destroy(w.agent);
 }
@@ -1264,9 +1335,9 @@ static void log_line(void *user, const char *text)
     CHECK(user == &logged && text[0] != '\0' && strchr(text, '\n') == NULL);
     logged++;
 }
-static void counts(void)
+static void metrics_count_steps_and_episodes(void)
 {
-    rise_agent_desc d = described("none");
+    rise_agent_desc d = described("memory=none");
     rise_agent *a;
     rise_metrics m;
     uint8_t frame[PIXELS] = {0};
@@ -1276,7 +1347,7 @@ static void counts(void)
     d.log_fn = log_line, d.log_user = &logged;
     a = created(&d);
     CHECK(logged >= 1);
-    /* episode e ends after its second step and brings e */
+    /* episode e ends after its second step and returns e */
     for (episode = 1; episode <= 150; episode++) {
         CHECK(rise_agent_step(a, frame, 1000, RISE_FIRST) >= 0);
         CHECK(rise_agent_step(a, frame, -1, RISE_MIDDLE) >= 0);
@@ -1293,99 +1364,148 @@ static void counts(void)
     }
     CHECK(m.fused == rise_kernels_of(RISE_ISA_AUTO)->fused &&
           strcmp(m.isa, rise_kernels_of(RISE_ISA_AUTO)->name) == 0);
-    CHECK(m.replay_ready == 40); /* of 3 frames, the last is no transition */
+    CHECK(m.replay_ready == 40); /* the last of 3 frames is not a transition */
     rise_agent_destroy(a);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
+/* The kinds of agents that these tests try, and the tests */
 
-int main(int argc, char **argv)
+static const char *const histories[] = {
+    "memory=rise",
+    "memory=rise cell=gru fusion=gate embedding_f32=1 environments=3",
+    "memory=rise fusion=sum feed_action=1",
+    "memory=rise carry_state=1 window=9",
+    ("memory=rise cell=gru fusion=gate feed_action=1 carry_state=1 window=9 embedding_f32=1 "
+     "environments=3"),
+    "memory=rise wide layer_norm=1 embedding=sparse pool environments=3",
+    "memory=none",
+    "memory=none plain environments=3",
+    "memory=full",
+    "memory=full cell=gru fusion=sum feed_action=1 environments=3",
+    "memory=full fusion=gate carry_state=1 window=9",
+    "memory=full wide feed_action=1 carry_state=1 window=9 environments=3 frame_stack=1",
+    "memory=rise cell=gru embedding=conv frame_stack=1 feed_action=1",
+    "memory=rise panels fusion=gate environments=3",
+    "memory=full cell=gru panels",
+    "memory=rise stored embedding_f32=1",
+    "memory=full stored window_samples=3 embedding_f32=1 environments=3 feed_action=1",
+    "memory=rise cell=gru stored window_samples=3 overlap embedding_f32=1",
+    "memory=rise cell=mingru stored burn_in=2 embedding_f32=1",
+    "memory=rise cell=mingru environments=3",
+    "memory=full stored window_samples=3 overlap burn_in=2 embedding_f32=1",
+    "memory=none head=c51 residual spectral_norm=1 pool_to=2 environments=3",
+    "memory=rise head=c51 residual conv_count=2 embedding=conv",
+    "memory=full head=c51 residual spectral_norm=1 cell=gru",
+    "memory=none head=iqn environments=3",
+    "memory=rise head=iqn residual spectral_norm=1 feed_action=1",
+    "memory=full head=iqn wide",
+};
+static const char *const runs[] = {
+    "memory=rise",
+    "memory=rise cell=gru fusion=gate embedding_f32=1 environments=3 feed_action=1",
+    "memory=rise carry_state=1 feed_action=1 action_masks=1",
+    "memory=none environments=3",
+    "memory=none action_masks=1 n_step=1",
+    "memory=full",
+    "memory=full cell=gru carry_state=1 environments=3 fusion=sum",
+    "memory=rise embedding=user no_double=1 priority_exponent=-1",
+    "memory=rise cell=mingru window_samples=3 environments=3",
+    "memory=rise stored embedding_f32=1 environments=3",
+    "memory=full stored window_samples=3 overlap burn_in=2 feed_action=1",
+    "memory=rise head=c51 noisy=1 cell=gru carry_state=1",
+    "memory=full munchausen=1 noisy=1 plain",
+    ("memory=none head=iqn noisy=1 munchausen=1 residual spectral_norm=1 pool_to=2 "
+     "target_rate=0.3 environments=3"),
+    "memory=rise head=iqn value_rescale=1 action_masks=1 residual spectral_norm=1",
+};
+
+/* Calls a test with each kind of agent. */
+static void each(const char *const *kinds, int count, void (*test)(const char *kind))
 {
-    static const char *const histories[] = {"rise",
-                                            "rise gru gate f32 games",
-                                            "rise sum feed",
-                                            "rise carry long",
-                                            "rise gru gate feed carry long f32 games",
-                                            "rise wide norm sparse pool games",
-                                            "none",
-                                            "none plain games",
-                                            "full",
-                                            "full gru sum feed games",
-                                            "full gate carry long",
-                                            "full wide feed carry long games alone",
-                                            "rise gru conv alone feed",
-                                            "rise panels gate games",
-                                            "full gru panels",
-                                            "rise stored f32",
-                                            "full stored shared f32 games feed",
-                                            "rise gru stored shared overlap f32",
-                                            "rise mingru stored burn f32",
-                                            "rise mingru games",
-                                            "full stored shared overlap burn f32",
-                                            "none c51 units spectral shrink games",
-                                            "rise c51 units deep conv",
-                                            "full c51 units spectral gru",
-                                            "none iqn games",
-                                            "rise iqn units spectral feed",
-                                            "full iqn wide"};
-    static const char *const runs[] = {"rise",
-                                       "rise gru gate f32 games feed",
-                                       "rise carry feed masks",
-                                       "none games",
-                                       "none masks one",
-                                       "full",
-                                       "full gru carry games sum",
-                                       "rise user single uniform",
-                                       "rise mingru shared games",
-                                       "rise stored f32 games",
-                                       "full stored shared overlap burn feed",
-                                       "rise c51 noisy gru carry",
-                                       "full munchausen noisy plain",
-                                       "none iqn noisy munchausen units spectral shrink soft games",
-                                       "rise iqn rescale masks units spectral"};
-    static const char *const masks[] = {"rise masks random", "rise masks greedy games",
-                                        "none masks"};
-    world w;
     int i;
-    if (argc > 1 && strcmp(argv[1], "golden") == 0) {
+    for (i = 0; i < count; i += SOME) test(kinds[i]);
+}
+static void acting_equals_learning(void) { each(histories, COUNT(histories), acts_as_it_learns); }
+static void saved_run_resumes_exactly(void) { each(runs, COUNT(runs), resumes); }
+static void run_without_replay_resumes(void) { each(runs, COUNT(runs), resumes_learning); }
+static void policy_file_plays_the_same(void) { each(runs, COUNT(runs), plays_from_a_policy); }
+static void players_leave_no_trace(void) { each(runs, COUNT(runs), plays_without_a_trace); }
+static void agent_allocates_once(void) { each(runs, COUNT(runs), allocates_once); }
+static void agent_stays_inside_its_block(void) { each(runs, COUNT(runs), lives_in_a_block); }
+static void wrong_steps_change_nothing(void) { each(runs, COUNT(runs), refuses_steps); }
+static void wrong_plays_change_nothing(void) { each(runs, COUNT(runs), refuses_plays); }
+static void nonfinite_weights_are_noticed(void) { each(runs, COUNT(runs), refuses_weights); }
+static void instruction_sets_learn_the_same(void) { learns_the_same(0); }
+static void masked_actions_are_not_taken(void)
+{
+    static const char *const masks[] = {
+        "memory=rise action_masks=1 random",
+        "memory=rise action_masks=1 greedy environments=3",
+        "memory=none action_masks=1",
+    };
+    int i;
+    for (i = 0; i < COUNT(masks); i++) {
+        world w;
+        check_about("%s", masks[i]);
+        w = world_begin(masks[i], 300); /* world_run checks each action */
+        rise_agent_destroy(w.agent);
+    }
+}
+static void embeddings_are_standardised(void)
+{
+    int i;
+    for (i = RISE_EMBED_SIGNS; i <= RISE_EMBED_USER; i++) standardises(i);
+}
+static void target_network_is_copied_in_time(void)
+{
+    copies_its_target("memory=rise learn_outside=1");
+    copies_its_target("memory=full learn_outside=1");
+    copies_its_target("memory=none learn_outside=1");
+    copies_its_target("memory=none head=iqn noisy=1 residual spectral_norm=1 learn_outside=1");
+    copies_its_target("memory=rise head=c51 noisy=1 learn_outside=1");
+}
+
+static const check_test tests[] = {
+    TEST(acting_equals_learning),
+    TEST(instruction_sets_learn_the_same),
+    TEST(saved_run_resumes_exactly),
+    TEST(run_without_replay_resumes),
+    TEST(policy_file_plays_the_same),
+    TEST(players_leave_no_trace),
+    TEST(agent_allocates_once),
+    TEST(agent_stays_inside_its_block),
+    TEST(wrong_steps_change_nothing),
+    TEST(wrong_plays_change_nothing),
+    TEST(nonfinite_weights_are_noticed),
+    TEST(masked_actions_are_not_taken),
+    TEST(bytes_are_as_promised),
+    TEST(fields_keep_their_limits),
+    TEST(user_embeddings_need_embed_fn),
+    TEST(replay_must_hold_what_learning_reads),
+    TEST(conv_layers_must_fit_the_frame),
+    TEST(pool_to_must_fit_the_frame),
+    TEST(heads_must_fit_together),
+    TEST(batch_must_fit_in_memory),
+    TEST(defaults_are_filled_in),
+    TEST(early_first_frame_truncates),
+    TEST(nonfinite_losses_are_refused),
+    TEST(signs_embedding_sums_over_squares),
+    TEST(random_projections_have_variance_one),
+    TEST(downsample_and_user_embeddings_are_exact),
+    TEST(embeddings_are_standardised),
+    TEST(nonfinite_embeddings_are_refused),
+    TEST(learning_keeps_its_time_budget),
+    TEST(target_network_is_copied_in_time),
+    TEST(schedules_follow_the_steps),
+    TEST(metrics_count_steps_and_episodes),
+};
+int main(int count, char **arguments)
+{
+    if (count > 1 && strcmp(arguments[1], "--golden") == 0) {
         learns_the_same(1);
         return 0;
     }
-    for (i = 0; i < COUNT(histories); i += SOME) acts_as_it_learns(histories[i]);
-    learns_the_same(0);
-    for (i = 0; i < COUNT(runs); i += SOME) {
-        resumes(runs[i]);
-        resumes_learning(runs[i]);
-        plays_from_a_policy(runs[i]);
-        plays_without_a_trace(runs[i]);
-        allocates_once(runs[i]);
-        lives_in_a_block(runs[i]);
-        refuses_steps(runs[i]);
-        refuses_plays(runs[i]);
-        refuses_weights(runs[i]);
-    }
-    for (i = 0; i < COUNT(masks); i++) {
-        check_about("%s", masks[i]);
-        w = world_begin(masks[i], 300); /* checks each action */
-        rise_agent_destroy(w.agent);
-    }
-    minds_its_size();
-    keeps_limits();
-    keeps_fields_together();
-    fills_in_defaults();
-    begins_early();
-    refuses_losses();
-    embeds_as_it_says();
-    for (i = RISE_EMBED_SIGNS; i <= RISE_EMBED_USER; i++) standardises(i);
-    refuses_embeddings();
-    keeps_its_budget();
-    copies_its_target("rise outside");
-    copies_its_target("full outside");
-    copies_its_target("none outside");
-    copies_its_target("none iqn noisy units spectral outside");
-    copies_its_target("rise c51 noisy outside");
-    keeps_its_schedules();
-    counts();
-    CHECK(toy_memory.held == 0);
-    return check_done();
+    check_state.after = check_memory;
+    return CHECK_MAIN(count, arguments, tests);
 }

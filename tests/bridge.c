@@ -1,6 +1,7 @@
-/* examples/env_bridge.h: what goes over the bridge, and that nothing a child does, and no byte it sends, can take the program
-   down with it. Two kinds of child: a script, bytes that lie in the socket before they are read; and this program itself, which
-   serves made-up environments and misbehaves as the variable BRIDGE_TEST has it. */
+/* Tests examples/env_bridge.h: the bytes of its messages, and that no child and no byte from a
+   child can crash the program. There are two kinds of children. A script is bytes that wait in the
+   socket. A process is this program itself, which serves made-up environments and fails in the way
+   that the variable BRIDGE_TEST says (child.h). */
 #if !defined(__unix__) && !defined(__APPLE__)
 
 #include <stdio.h>
@@ -28,11 +29,11 @@ static unsigned draw(unsigned n)
 /* A child that is a script */
 
 static bridge scripted;
-static int script_end = -1; /* the socket's other end */
+static int script_end = -1; /* the other end of the socket */
 static uint8_t script[1 << 17];
 static size_t script_size;
 
-/* A bridge as bridge_start leaves it, but for the child. */
+/* Opens a bridge as bridge_start does, but without a child. */
 static void script_begin(int environments, int frames)
 {
     int ends[2] = {-1, -1};
@@ -69,13 +70,13 @@ static void script_spec(uint32_t version, uint32_t width, uint32_t height, uint3
     memcpy(body + 20, text, length);
     script_put(BRIDGE_SPEC, 0, body, 20 + length);
 }
-/* What is needed for a bridge to two frames of 5 x 4 x 3. */
+/* Adds the SPEC of a bridge with two frames of 5 x 4 x 3. */
 static void script_good_spec(void)
 {
     script_spec(BRIDGE_VERSION, WIDTH, HEIGHT, CHANNELS, ACTIONS, spec_text);
 }
 
-/* The same outcome for every environment, and frames that tell them apart. */
+/* Adds a STATE: the same outcome for every environment, with different frames. */
 static void script_state(uint32_t number, unsigned ended, unsigned played, unsigned zero,
                          float reward)
 {
@@ -94,7 +95,7 @@ static void script_state(uint32_t number, unsigned ended, unsigned played, unsig
     bridge_put(body - 4, (size_t)scripted.environments * (8 + shown), 4);
     script_size += (size_t)scripted.environments * (8 + shown);
 }
-/* The bytes go to the socket. Where it `ends`, nothing follows them. */
+/* Sends the script's bytes. If it `ends`, the socket is closed after them. */
 static void script_run(int ends)
 {
     size_t sent = 0;
@@ -127,7 +128,7 @@ static int script_step(int count)
     for (i = 0; i < BRIDGE_ENVIRONMENTS; i++) moves[i].count = count;
     return bridge_send(&scripted, moves) && bridge_receive(&scripted);
 }
-/* It has failed, with a sentence that has these words in it. */
+/* Checks that a call has failed with an error that contains `words`. */
 static void check_failed(const bridge *b, int result, const char *words)
 {
     if (!CHECK(result == 0 && b->error[0] != 0 && strstr(b->error, words) != NULL))
@@ -137,8 +138,8 @@ static void check_failed(const bridge *b, int result, const char *words)
 /* ---------------------------------------------------------------------------------------------- */
 /* Tests with scripts */
 
-/* What the program sends, to the byte. */
-static void test_questions(void)
+/* Checks the program's messages byte by byte. */
+static void questions_have_the_right_bytes(void)
 {
     static const uint8_t expected[] = {'R', 'I', 'S', 'E', 1, 0, 0, 0, 0, 0, 0, 0, 34, 0, 0,
                                        0, /* HELLO */
@@ -165,7 +166,7 @@ static void test_questions(void)
     script_done();
 }
 
-static void test_answers(void)
+static void answers_are_understood(void)
 {
     bridge *const b = &scripted;
     int i, p, wrong = 0;
@@ -195,8 +196,8 @@ static void test_answers(void)
     script_done();
 }
 
-/* Every size of a SPEC at its limits, one past them, and far from them. */
-static void test_limits(void)
+/* Tries every size of a SPEC at its limits, one beyond them, and far beyond. */
+static void sizes_keep_their_limits(void)
 {
     static const uint32_t limits[] = {BRIDGE_SIDE, BRIDGE_SIDE, BRIDGE_CHANNELS, BRIDGE_ACTIONS};
     static const char *const names[] = {"columns", "rows", "channels", "actions"};
@@ -222,8 +223,8 @@ static void test_limits(void)
     check_about("%s", "");
 }
 
-/* Sizes that are fine one by one, and together more than a message can hold. */
-static void test_room(void)
+/* Sizes that are valid one by one, but too large together for one message. */
+static void message_has_room_for_all_sizes_together(void)
 {
     script_begin(BRIDGE_ENVIRONMENTS, BRIDGE_FRAMES);
     script_spec(BRIDGE_VERSION, BRIDGE_SIDE, BRIDGE_SIDE, BRIDGE_CHANNELS, 1, "x\na");
@@ -238,7 +239,7 @@ static void test_room(void)
     script_done();
 }
 
-static void test_requests(void)
+static void wrong_requests_are_refused(void)
 {
     static char longer[BRIDGE_TEXT];
     bridge *const b = &scripted;
@@ -247,7 +248,8 @@ static void test_requests(void)
     o.script = "no/such/script.py";
     o.environments = BRIDGE_ENVIRONMENTS + 1;
     check_failed(b, bridge_open(b, &o), "at most 256 environments");
-    check_failed(b, bridge_send(b, moves), "closed"); /* and does not read the 257th */
+    /* the call does not read the 257th environment */
+    check_failed(b, bridge_send(b, moves), "closed");
     o.environments = BRIDGE_ENVIRONMENTS;
     o.frames = BRIDGE_FRAMES + 1;
     check_failed(b, bridge_open(b, &o), "8 frames");
@@ -270,15 +272,15 @@ static void test_requests(void)
     script_done();
 }
 
-/* Calls on a bridge that was never opened, did not open, or is closed. */
-static void test_closed(void)
+/* Calls on a bridge that was never opened, failed to open, or is closed. */
+static void closed_bridge_refuses_calls(void)
 {
     static bridge never;
     check_failed(&never, bridge_send(&never, moves), "closed");
     check_failed(&never, bridge_receive(&never), "closed");
     bridge_close(&never);
     bridge_close(&never);
-    CHECK(fcntl(0, F_GETFD) != -1); /* a socket that is 0 is not its */
+    CHECK(fcntl(0, F_GETFD) != -1); /* a bridge that was never opened must not close socket 0 */
 
     script_begin(2, 2);
     script_good_spec();
@@ -308,7 +310,7 @@ static void bad_message(const char *words, int type, uint32_t number, const void
     check_failed(&scripted, script_greet(), words);
     script_done();
 }
-static void test_bad_specs(void)
+static void bad_specs_are_refused(void)
 {
     static char text[2 * BRIDGE_TEXT];
     bad_spec("version 2 of the protocol, this program 1", 2, ACTIONS, spec_text);
@@ -319,7 +321,7 @@ static void test_bad_specs(void)
     memset(text, 'x', BRIDGE_TEXT - 20);
     text[BRIDGE_TEXT - 22] = '\n';
     script_begin(1, 1);
-    script_spec(BRIDGE_VERSION, 1, 1, 1, 1, text); /* the longest there can be */
+    script_spec(BRIDGE_VERSION, 1, 1, 1, 1, text); /* the longest possible text */
     script_run(1);
     CHECK(script_greet() && strlen(scripted.name) == BRIDGE_TEXT - 22 &&
           strcmp(scripted.action_names[0], "x") == 0);
@@ -351,7 +353,7 @@ static void bad_state(const char *words, unsigned ended, unsigned played, unsign
     check_failed(&scripted, script_step(3), words);
     script_done();
 }
-/* A STATE whose head has another type, number or length than it should. */
+/* Sends a STATE whose head has another type, number or length than it should. */
 static void bad_head(const char *words, int type, uint32_t number, int longer)
 {
     size_t state;
@@ -368,11 +370,11 @@ static void bad_head(const char *words, int type, uint32_t number, int longer)
     check_failed(&scripted, script_step(3), words);
     script_done();
 }
-static void test_bad_states(void)
+static void bad_states_are_refused(void)
 {
     bad_state("makes no sense", 3, 1, 0, 1);
     bad_state("makes no sense", 255, 1, 0, 1);
-    bad_state("makes no sense", 0, 4, 0, 1); /* more than it was asked to */
+    bad_state("makes no sense", 0, 4, 0, 1); /* more actions than were sent */
     bad_state("makes no sense", 0, 3, 1, 1);
     bad_state("makes no sense", 0, 3, 0x8000, 1);
     bad_state("makes no sense", 0, 3, 0, (float)NAN);
@@ -387,8 +389,8 @@ static void test_bad_states(void)
     check_about("%s", "");
 }
 
-/* An ERROR instead of a STATE leaves the names alone. */
-static void test_error_later(void)
+/* An ERROR instead of a STATE keeps the names. */
+static void later_error_keeps_the_names(void)
 {
     static const char sentence[] = "the environment failed: ZeroDivisionError: division by zero";
     script_begin(2, 2);
@@ -402,8 +404,9 @@ static void test_error_later(void)
     script_done();
 }
 
-/* A child that says why it ends, and ends before it is asked: its sentence is the one that is told, and stays. */
-static void test_last_sentence(void)
+/* A child that gives a reason and ends before it is asked. The error is this reason, and it
+   stays. */
+static void last_sentence_of_a_child_stays(void)
 {
     static const char sentence[] = "python3 could not be started";
     script_begin(2, 2);
@@ -415,7 +418,7 @@ static void test_last_sentence(void)
     bridge_close(&scripted);
     CHECK(strcmp(scripted.error, sentence) == 0);
 
-    script_begin(2, 2); /* an answer that was not fetched is no sentence */
+    script_begin(2, 2); /* an answer that was not received is not an error text */
     script_good_spec();
     script_state(1, 0, 0, 0, 0);
     script_run(0);
@@ -426,8 +429,8 @@ static void test_last_sentence(void)
     bridge_close(&scripted);
 }
 
-/* A child that does not read: what is sent must not wait for ever. */
-static void test_deaf(void)
+/* A child that does not read. Sending must not wait for ever. */
+static void child_that_never_reads_times_out(void)
 {
     int sent = 0;
     script_begin(BRIDGE_ENVIRONMENTS, 1);
@@ -458,8 +461,8 @@ static void alarm_every(long microseconds)
     every.it_interval.tv_usec = every.it_value.tv_usec = (suseconds_t)microseconds;
     setitimer(ITIMER_REAL, &every, NULL);
 }
-/* Signals that come more often than patience ends do not prolong it. */
-static void test_interrupted_wait(void)
+/* Signals that come more often than the time limit do not extend it. */
+static void signals_do_not_prolong_a_wait(void)
 {
     alarms = 0;
     alarm_every(5000);
@@ -494,7 +497,7 @@ static void corrupt(void)
         break;
     }
 }
-/* A call must have come back, and with a sentence if it failed. */
+/* A call must return, with an error text if it failed. */
 static int came_back(const char *call, int result)
 {
     if ((result != 0 && result != 1) ||
@@ -503,7 +506,7 @@ static int came_back(const char *call, int result)
     CHECK(1);
     return result;
 }
-/* All that a good answer gives may be read. */
+/* Reads everything that a valid answer supplies. */
 static unsigned long look(void)
 {
     unsigned long sum = 0;
@@ -517,7 +520,7 @@ static unsigned long look(void)
     for (i = 0; i < scripted.actions; i++) sum += strlen(scripted.action_names[i]);
     return sum;
 }
-/* Returns how many answers were good. */
+/* Returns the number of valid answers. */
 static int play_script(int times, int ends)
 {
     uint32_t number;
@@ -542,7 +545,7 @@ static int play_script(int times, int ends)
     script_done();
     return good;
 }
-static void test_corruptions(void)
+static void corrupted_messages_are_refused(void)
 {
     int i, good = 0, spoilt = 0;
     random_state = 4711;
@@ -552,14 +555,14 @@ static void test_corruptions(void)
         spoilt += answers < 3;
         if (i % 100 == 0) CHECK(play_script(0, 1) == 3);
     }
-    CHECK(good > 0 && spoilt > good); /* pixels may be anything */
+    CHECK(good > 0 && spoilt > good); /* pixels may have any value */
 }
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Tests with processes */
 
 static bridge real;
-static fake twins[BRIDGE_ENVIRONMENTS]; /* of the child's environments */
+static fake twins[BRIDGE_ENVIRONMENTS]; /* copies of the child's environments */
 
 static int open_real(const char *mode, int environments, int frames)
 {
@@ -573,7 +576,7 @@ static int open_real(const char *mode, int environments, int frames)
     fakes_make(twins, environments, o.seed);
     return bridge_open(&real, &o);
 }
-/* Random moves, the first ones resets. */
+/* Makes random moves; the first ones are resets. */
 static void random_moves(int first)
 {
     int i, k;
@@ -583,7 +586,7 @@ static void random_moves(int first)
         for (k = 0; k < moves[i].count; k++) moves[i].actions[k] = (uint8_t)draw(ACTIONS);
     }
 }
-/* Whether the environments did what their twins do. */
+/* Returns whether the environments did what their twins do. */
 static int as_twins(void)
 {
     int i, played = 0, right = 1;
@@ -599,7 +602,8 @@ static int as_twins(void)
     }
     return right;
 }
-/* Steps until a call fails, or so many. Returns how many were made; those must have been right. */
+/* Makes up to `steps` steps, until a call fails. Returns how many succeeded; these must be
+   right. */
 static int talk(int steps)
 {
     int i, right = 1;
@@ -611,6 +615,15 @@ static int talk(int steps)
     CHECK(right);
     return i;
 }
+/* Returns whether this program can start itself as a child, which may fail under an emulator. If
+   not, skips the running test. */
+static int starts_children(void)
+{
+    static int can = -1;
+    if (can < 0) can = can_start();
+    if (!can) check_skip("this program cannot start itself here");
+    return can;
+}
 static int no_children(void) { return waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD; }
 
 static void close_real(int open_before)
@@ -620,13 +633,14 @@ static void close_real(int open_before)
     CHECK(no_children() && descriptors(0) == open_before && real.child == 0);
 }
 
-static void test_good(void)
+static void good_child_is_served(void)
 {
     static const int sizes[][3] = {{1, 1, 400},
                                    {3, 2, 400},
                                    {7, 8, 100},
                                    {BRIDGE_ENVIRONMENTS, 1, 20}};
     size_t i;
+    if (!starts_children()) return;
     for (i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         int const before = descriptors(0);
         check_about("%d environments, %d frames", sizes[i][0], sizes[i][1]);
@@ -638,11 +652,12 @@ static void test_good(void)
     }
     check_about("%s", "");
 }
-/* Children that are odd, but no worse. */
-static void test_odd(void)
+/* Children that are unusual but valid. */
+static void odd_child_is_served(void)
 {
     static const char *const modes[] = {"chatters", "is interrupted", "is slow"};
     size_t i;
+    if (!starts_children()) return;
     for (i = 0; i < sizeof modes / sizeof *modes; i++) {
         int const before = descriptors(0);
         check_about("a child that %s", modes[i]);
@@ -653,7 +668,7 @@ static void test_odd(void)
     check_about("%s", "");
 }
 /* Children that fail in their third answer. */
-static void test_bad(void)
+static void failing_child_is_reported(void)
 {
     static const char *const cases[][2] = {
         {"ends in a head", "process ended"},
@@ -665,12 +680,13 @@ static void test_bad(void)
         {"hangs up", "talked no more"},
     };
     size_t i;
+    if (!starts_children()) return;
     for (i = 0; i < sizeof cases / sizeof *cases; i++) {
         int const before = descriptors(0);
         check_about("a child that %s", cases[i][0]);
         CHECK(open_real(cases[i][0], 3, 2));
         CHECK(talk(MISBEHAVES - 1) == MISBEHAVES - 1);
-        /* not before: the start may take a while */
+        /* set only now, because the start may take a while */
         real.patience = strstr(cases[i][1], "0.2") != NULL ? 0.2 : 1;
         check_failed(&real, talk(1), cases[i][1]);
         real.patience = 0.05;
@@ -698,12 +714,13 @@ static void open_fails(const char *words, const char *mode, const char *python,
     close_real(before);
     check_about("%s", "");
 }
-static void test_open(void)
+static void failed_start_is_reported(void)
 {
     static char nowhere[400];
     int i;
+    if (!starts_children()) return;
     memset(nowhere, 'x', sizeof nowhere - 1);
-    for (i = 0; i < 10; i++) { /* whoever is faster, child or program */
+    for (i = 0; i < 10; i++) { /* either child or program may be faster */
         open_fails("no/such/python could not be started (No such file", "is good", "no/such/python",
                    self);
         open_fails("its last words were: NameError: no such luck", "ends at once", self, self);
@@ -713,11 +730,12 @@ static void test_open(void)
     open_fails("cannot be read", "is good", self, "no/such/script");
 }
 
-/* BYE reaches the child, which gets the time to end, however often signals come. */
-static void test_bye(void)
+/* BYE reaches the child, and the child has time to end, although signals keep coming. */
+static void bye_lets_a_child_end(void)
 {
     int ends[2], before;
     char number[20], told = 0;
+    if (!starts_children()) return;
     alarms = 0;
     alarm_every(2000);
     CHECK(pipe(ends) == 0);
@@ -737,10 +755,11 @@ static void test_bye(void)
     unsetenv("BRIDGE_TEST_PIPE");
 }
 
-/* A program that has closed its standard input, output and errors, so that the bridge gets their numbers. */
-static void test_without_stdio(void)
+/* A program without standard input, output and error: the bridge gets their numbers. */
+static void closed_stdio_does_no_harm(void)
 {
     int closed;
+    if (!starts_children()) return;
     for (closed = 1; closed < 8; closed++) {
         pid_t pid;
         int status = -1, i;
@@ -758,46 +777,40 @@ static void test_without_stdio(void)
     check_about("%s", "");
 }
 
-static void test_processes(void)
-{
-    if (!can_start()) {
-        printf("bridge: skipped: this program cannot start itself here, so there are no child "
-               "processes\n");
-        return;
-    }
-    test_good();
-    test_odd();
-    test_bad();
-    test_open();
-    test_bye();
-    test_without_stdio();
-}
+static int open_at_start; /* files that were open when the program started */
+static void check_open_files(void) { CHECK(descriptors(0) == open_at_start); }
 
+static const check_test tests[] = {
+    TEST(questions_have_the_right_bytes),
+    TEST(answers_are_understood),
+    TEST(sizes_keep_their_limits),
+    TEST(message_has_room_for_all_sizes_together),
+    TEST(wrong_requests_are_refused),
+    TEST(closed_bridge_refuses_calls),
+    TEST(bad_specs_are_refused),
+    TEST(bad_states_are_refused),
+    TEST(later_error_keeps_the_names),
+    TEST(last_sentence_of_a_child_stays),
+    TEST(child_that_never_reads_times_out),
+    TEST(signals_do_not_prolong_a_wait),
+    TEST(corrupted_messages_are_refused),
+    TEST(good_child_is_served),
+    TEST(odd_child_is_served),
+    TEST(failing_child_is_reported),
+    TEST(failed_start_is_reported),
+    TEST(bye_lets_a_child_end),
+    TEST(closed_stdio_does_no_harm),
+};
 int main(int count, char **arguments)
 {
     char inherited[20];
-    int before, status;
+    int status;
     if (child_was_meant(count, arguments, &status)) return status;
-    before = descriptors(0);
+    open_at_start = descriptors(0);
     snprintf(inherited, sizeof inherited, "%d", descriptors(3));
     setenv("BRIDGE_TEST_INHERITED", inherited, 1);
-    test_questions();
-    test_answers();
-    test_limits();
-    test_room();
-    test_requests();
-    test_closed();
-    test_bad_specs();
-    test_bad_states();
-    test_error_later();
-    test_last_sentence();
-    test_deaf();
-    test_interrupted_wait();
-    test_corruptions();
-    CHECK(descriptors(0) == before);
-    test_processes();
-    CHECK(descriptors(0) == before);
-    return check_done();
+    check_state.after = check_open_files;
+    return CHECK_MAIN(count, arguments, tests);
 }
 
 #endif

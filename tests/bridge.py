@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""Talks to examples/bridge.py as env_bridge.h does, and compares what it serves with the environments themselves.
+"""Tests examples/bridge.py: talks to it as env_bridge.h does, and compares it with environments.
 
-    python3 tests/bridge.py     (needs Gymnasium, ale-py, MinAtar and pygame for all of it, and says what it skips)
+    python3 tests/bridge.py
 
-What the environments cannot be made to do is done by made-up ones, in a stand-in for Gymnasium; with them it is also fed
-nonsense: whatever comes in, the child answers or ends, and tells why before a traceback ends it.
+Needs Gymnasium, ale-py, MinAtar and pygame for all tests, and says what it skips.
+
+Made-up environments, in a stand-in for Gymnasium, do what real ones cannot be made to do. With them
+the child is also sent nonsense. Whatever it receives, it answers or ends, and it gives the reason
+before a traceback.
 """
+
 import importlib.util
 import os
 import random
@@ -23,14 +27,15 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SCRIPT = os.path.join(ROOT, "examples", "bridge.py")
 HEAD = struct.Struct("<4sIII")
 HELLO, STEP, SPEC, STATE, ERROR, BYE = range(1, 7)
-SLOW = 60  # seconds: whoever takes longer hangs
+SLOW = 60  # seconds; a child that takes longer hangs
 
-# Of Gymnasium what bridge.py uses, and environments that count. Their names say what they do.
+# The part of Gymnasium that bridge.py uses, with environments that count. Names say what they do.
 STAND_IN = r'''
 import os, subprocess, sys, types
 import numpy
 
-NAMES = "Good Prints Reads Raises Unplugged Wordless Leaves Surrogate Ragged Blind Huge Shifted".split()
+NAMES = """Good Prints Reads Raises Unplugged Wordless Leaves Surrogate Ragged Blind Huge
+Shifted""".split()
 registry = dict.fromkeys(f"Stub/{name}-v0" for name in NAMES)
 logger = types.SimpleNamespace(ERROR=40, min_level=0)
 
@@ -53,7 +58,8 @@ class Env:
     def see(self):
         if self.does in ("Ragged", "Blind"):
             return (1, (2, 3)) if self.does == "Ragged" else numpy.zeros(4)
-        return numpy.full((4, 5, 3), (self.seed * 50 + self.count * 10 + self.played) % 256, numpy.uint8)
+        shade = (self.seed * 50 + self.count * 10 + self.played) % 256
+        return numpy.full((4, 5, 3), shade, numpy.uint8)
     def render(self):
         return self.see()
     def reset(self, seed=None):
@@ -65,7 +71,8 @@ class Env:
         self.played += 1
         getattr(self, self.does, lambda: None)()
         ended = self.played == self.length
-        return self.see(), 1e300 if self.does == "Huge" else action, ended and self.count % 2 > 0, ended, {}
+        reward = 1e300 if self.does == "Huge" else action
+        return self.see(), reward, ended and self.count % 2 > 0, ended, {}
     def close(self):
         pass
 
@@ -103,7 +110,7 @@ def check(what, good, *shown):
 
 
 def missing(*packages):
-    """Says which are."""
+    """Says which packages are missing."""
     absent = [name for name in packages if importlib.util.find_spec(name) is None]
     for name in absent:
         if name not in said:
@@ -117,11 +124,14 @@ def message(kind, number, body=b""):
 
 
 def hello(name, settings=(), environments=1, frames=1, seed=0, version=1):
-    return struct.pack("<IIIQ", version, environments, frames, seed) + "\n".join([name, *settings]).encode()
+    return (
+        struct.pack("<IIIQ", version, environments, frames, seed)
+        + "\n".join([name, *settings]).encode()
+    )
 
 
 class Child:
-    """bridge.py at the other end of a socket. Everything it says comes with its number checked."""
+    """bridge.py at the other end of a socket. The number of each of its messages is checked."""
 
     def __init__(self, options=(), folder=None):
         self.socket, theirs = socket.socketpair()
@@ -132,7 +142,9 @@ class Child:
         theirs.close()
 
     def start(self, command, theirs, environment):
-        self.process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=self.said, env=environment)
+        self.process = subprocess.Popen(
+            command, stdin=theirs, stdout=theirs, stderr=self.said, env=environment
+        )
 
     def __enter__(self):
         return self
@@ -151,7 +163,13 @@ class Child:
 
     def answer(self):
         magic, kind, number, size = HEAD.unpack(self.read(HEAD.size))
-        check("head", magic == b"RISE" and number == max(self.number - 1, 0), magic, number, self.number)
+        check(
+            "head",
+            magic == b"RISE" and number == max(self.number - 1, 0),
+            magic,
+            number,
+            self.number,
+        )
         return kind, self.read(size)
 
     def ask(self, kind, body=b""):
@@ -164,7 +182,7 @@ class Child:
         return self.said.read().decode(errors="replace")
 
     def end(self):
-        """Hangs up. Returns the exit status; a child that does not end is a failure."""
+        """Closes the socket. Returns the exit status; a child that does not end is a failure."""
         self.socket.close()
         return self.wait()
 
@@ -178,20 +196,26 @@ class Child:
 
 
 def refused(what, words, body, kind=HELLO, **how):
-    """The child answers with an ERROR that has these words in it, and ends."""
+    """Checks that the child answers with an ERROR that contains these words, and ends."""
     with Child(**how) as child:
         answered, text = child.ask(kind, body)
-        check(what, answered == ERROR and all(word in text.decode() for word in words), answered, text)
+        check(
+            what, answered == ERROR and all(word in text.decode() for word in words), answered, text
+        )
         check(what + ": ends", child.wait() in (0, 1) and child.socket.recv(1) == b"")
-        check(what + ": no traceback where a sentence will do", "Traceback" not in child.words(), child.words())
+        check(
+            what + ": no traceback where a sentence will do",
+            "Traceback" not in child.words(),
+            child.words(),
+        )
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # The environments themselves
 
 
 class Direct:
-    """An environment as Gymnasium has it, and what the protocol says of its frames."""
+    """An environment of Gymnasium, with its frames as the protocol sends them."""
 
     def __init__(self, env, seed, frames, image):
         self.env, self.seed, self.frames, self.image = env, seed, frames, image
@@ -227,8 +251,10 @@ def body_of(moves):
     return b"".join(bytes([reset, len(actions), *actions]) for reset, actions in moves)
 
 
-def compare(what, name, settings, make, image, steps, most=4, environments=2, frames=2, seed=20513, **how):
-    """Random moves, by the bridge and directly. Returns how many episodes ended, by how."""
+def compare(
+    what, name, settings, make, image, steps, most=4, environments=2, frames=2, seed=20513, **how
+):
+    """Makes random moves through the bridge and directly. Returns the ended episodes, by kind."""
     chance, ends = random.Random(seed), [0, 0, 0]
     twins = [Direct(make(), seed + i, frames, image) for i in range(environments)]
     with Child(**how) as child:
@@ -237,18 +263,24 @@ def compare(what, name, settings, make, image, steps, most=4, environments=2, fr
             return ends
         version, width, height, channels, actions = struct.unpack_from("<IIIII", body)
         names, size = body[20:].decode().split("\n"), 8 + frames * height * width * channels
-        check(what + ": names", version == 1 and names[0] == name and len(names) == 1 + actions, names)
+        check(
+            what + ": names", version == 1 and names[0] == name and len(names) == 1 + actions, names
+        )
         for t in range(steps):
             moves = []
             for twin in twins:
                 reset = t == 0 or twin.over or chance.random() < 0.02
-                moves.append((reset, [chance.randrange(actions) for _ in range(chance.randrange(most + 1))]))
+                moves.append(
+                    (reset, [chance.randrange(actions) for _ in range(chance.randrange(most + 1))])
+                )
             kind, body = child.ask(STEP, body_of(moves))
             expected = b""
             for twin, move in zip(twins, moves):
                 ended, played, reward = twin.move(*move)
                 ends[ended] += 1
-                expected += struct.pack("<BBHf", ended, played, 0, reward) + b"".join(x.tobytes() for x in twin.shown)
+                expected += struct.pack("<BBHf", ended, played, 0, reward) + b"".join(
+                    x.tobytes() for x in twin.shown
+                )
             right = kind == STATE and len(body) == environments * size and body == expected
             if not check(f"{what}: step {t}", right, body[:200] if kind == ERROR else ""):
                 return ends
@@ -270,13 +302,37 @@ def test_atari():
     def same(game, settings, steps, environments=2, **keywords):
         name = f"ALE/{game}-v5"
         what = f"{name} {settings}"
-        return compare(what, name, settings, lambda: gymnasium.make(name, **keywords), lambda _, x: x, steps, 4, environments)
+        return compare(
+            what,
+            name,
+            settings,
+            lambda: gymnasium.make(name, **keywords),
+            lambda _, x: x,
+            steps,
+            4,
+            environments,
+        )
 
     same("Pong", pong, 150, **plain)
-    check("truncated", same("Pong", [*pong, "max_num_frames_per_episode=60"], 120, max_num_frames_per_episode=60, **plain)[2] > 2)
-    check("limited", same("Pong", [*pong, "max_episode_steps=30"], 60, max_episode_steps=30, **plain)[2] > 2)
+    check(
+        "truncated",
+        same(
+            "Pong",
+            [*pong, "max_num_frames_per_episode=60"],
+            120,
+            max_num_frames_per_episode=60,
+            **plain,
+        )[2]
+        > 2,
+    )
+    check(
+        "limited",
+        same("Pong", [*pong, "max_episode_steps=30"], 60, max_episode_steps=30, **plain)[2] > 2,
+    )
     same("Pong", ["frameskip=(2, 5)"], 30, 1, frameskip=(2, 5))
-    check("terminated", same("Breakout", [], 160, 1)[1] > 0)  # four frames a step, sticky, in colour
+    check(
+        "terminated", same("Breakout", [], 160, 1)[1] > 0
+    )  # four frames a step, sticky, in colour
 
 
 def test_minatar():
@@ -291,7 +347,14 @@ def test_minatar():
     def make():
         return gymnasium.make(name, sticky_action_prob=0.2)
 
-    ends = compare(name, name, ["sticky_action_prob=0.2"], make, lambda _, planes: planes.astype("uint8") * 255, 300)
+    ends = compare(
+        name,
+        name,
+        ["sticky_action_prob=0.2"],
+        make,
+        lambda _, planes: planes.astype("uint8") * 255,
+        300,
+    )
     check(name + " terminated", ends[1] > 5, ends)
 
 
@@ -301,58 +364,98 @@ def test_cartpole():
     if missing("pygame"):
         with Child() as child:
             kind, text = child.ask(HELLO, hello("CartPole-v1"))
-            check("CartPole tells what it misses", kind == ERROR and b"pygame" in text and b"pip install" in text, text)
+            check(
+                "CartPole tells what it misses",
+                kind == ERROR and b"pygame" in text and b"pip install" in text,
+                text,
+            )
         return
     import gymnasium
 
     def make():
         return gymnasium.make("CartPole-v1", render_mode="rgb_array", sutton_barto_reward=True)
 
-    ends = compare("CartPole", "CartPole-v1", ["sutton_barto_reward=True"], make, lambda env, _: env.render(), 60)
+    ends = compare(
+        "CartPole",
+        "CartPole-v1",
+        ["sutton_barto_reward=True"],
+        make,
+        lambda env, _: env.render(),
+        60,
+    )
     check("CartPole terminated", ends[1] > 0)
 
 
 def test_refusals():
     if missing("gymnasium"):
         return
-    refused("unknown", ["no environment CartPoel-v1", "did you mean", "CartPole-v1"], hello("CartPoel-v1"))
+    refused(
+        "unknown",
+        ["no environment CartPoel-v1", "did you mean", "CartPole-v1"],
+        hello("CartPoel-v1"),
+    )
     refused("quite unknown", ["no environment qwertzuiop"], hello("qwertzuiop"))
-    refused("continuous", ["Pendulum-v1 has actions of the kind Box", "only discrete"], hello("Pendulum-v1"))
+    refused(
+        "continuous",
+        ["Pendulum-v1 has actions of the kind Box", "only discrete"],
+        hello("Pendulum-v1"),
+    )
     refused("setting", ["does not know a setting", "colour"], hello("CartPole-v1", ["colour=red"]))
     if not missing("ale_py"):
         refused("unknown game", ["did you mean", "ALE/Pong-v5"], hello("ALE/Pogn-v5"))
         refused("continuous game", ["only discrete"], hello("ALE/Pong-v5", ["continuous=True"]))
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # The protocol
 
 
 def test_packages(folder):
-    """What is missing is said with the line that installs it."""
+    """A missing package is reported with the line that installs it."""
     bare = ["-S", "-I"]
-    refused("no Gymnasium", ["no package gymnasium: pip install gymnasium"], hello("CartPole-v1"), options=bare)
+    refused(
+        "no Gymnasium",
+        ["no package gymnasium: pip install gymnasium"],
+        hello("CartPole-v1"),
+        options=bare,
+    )
     refused("no Gymnasium", ["pip install ale-py gymnasium"], hello("ALE/Pong-v5"), options=bare)
     for package, name in (("ale_py", "ALE/Pong-v5"), ("minatar", "MinAtar/Breakout-v1")):
         hidden = os.path.join(folder, "no " + package)
         os.mkdir(hidden)
         for path in (package + ".py", "gymnasium.py"):
             with open(os.path.join(hidden, path), "w") as file:
-                file.write(f"raise ModuleNotFoundError('hidden', name='{package}')\n" if path[0] == package[0] else "")
-                file.write("from types import SimpleNamespace\nlogger = SimpleNamespace(ERROR=40)\n")
+                file.write(
+                    f"raise ModuleNotFoundError('hidden', name='{package}')\n"
+                    if path[0] == package[0]
+                    else ""
+                )
+                file.write(
+                    "from types import SimpleNamespace\nlogger = SimpleNamespace(ERROR=40)\n"
+                )
         words = f"no package {package}: pip install {package.replace('_', '-')} gymnasium"
         refused("no " + package, [words], hello(name), folder=hidden)
 
 
 def test_limits(folder):
     good = hello("Stub/Good-v0")
-    refused("version", ["speaks version 1 of the protocol, the program 2"], hello("Stub/Good-v0", version=2), folder=folder)
+    refused(
+        "version",
+        ["speaks version 1 of the protocol, the program 2"],
+        hello("Stub/Good-v0", version=2),
+        folder=folder,
+    )
     refused("no HELLO", ["not greeted"], good, kind=STEP, folder=folder)
     refused("short", ["not greeted"], good[:19], folder=folder)
     for environments, frames in ((0, 1), (257, 1), (1, 0), (1, 9), (0xFFFFFFFF, 1)):
         body = hello("Stub/Good-v0", environments=environments, frames=frames)
-        refused(f"{environments} of {frames}", ["1 to 256 environments and 1 to 8 frames"], body, folder=folder)
-    with Child(folder=folder) as child:  # and the greatest there is
+        refused(
+            f"{environments} of {frames}",
+            ["1 to 256 environments and 1 to 8 frames"],
+            body,
+            folder=folder,
+        )
+    with Child(folder=folder) as child:  # and the largest allowed
         kind, body = child.ask(HELLO, hello("Stub/Good-v0", ["length=200"], 256, 8))
         check("all limits", kind == SPEC, body)
         kind, body = child.ask(STEP, 256 * (bytes([1, 255]) + 255 * b"\1"))
@@ -360,60 +463,104 @@ def test_limits(folder):
 
 
 def test_stand_in(folder):
-    """Made-up environments against themselves, and what they do to disturb."""
+    """Compares made-up environments with themselves, and tries those that fail."""
     spec = importlib.util.spec_from_file_location("stand_in", os.path.join(folder, "gymnasium.py"))
     stand_in = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(stand_in)
     for frames, does in ((1, "Good"), (2, "Good"), (8, "Good"), (2, "Prints"), (2, "Reads")):
-        ends = compare(f"{does}, {frames} frames", f"Stub/{does}-v0", [], lambda: stand_in.Env("Good"), lambda env, x: x,
-                       200 if does == "Good" else 10, frames=frames, seed=1, folder=folder)
+        ends = compare(
+            f"{does}, {frames} frames",
+            f"Stub/{does}-v0",
+            [],
+            lambda: stand_in.Env("Good"),
+            lambda env, x: x,
+            200 if does == "Good" else 10,
+            frames=frames,
+            seed=1,
+            folder=folder,
+        )
         check("ends", does != "Good" or min(ends) > 0, ends)
-    for does, words in (("Raises", "ZeroDivisionError: so many"), ("Unplugged", "no network"), ("Wordless", "RuntimeError"),
-                        ("Surrogate", "\\ud800"), ("Huge", "OverflowError")):
+    for does, words in (
+        ("Raises", "ZeroDivisionError: so many"),
+        ("Unplugged", "no network"),
+        ("Wordless", "RuntimeError"),
+        ("Surrogate", "\\ud800"),
+        ("Huge", "OverflowError"),
+    ):
         with Child(folder=folder) as child:
             child.ask(HELLO, hello(f"Stub/{does}-v0"))
             child.ask(STEP, bytes([1, 0]))
             kind, text = child.ask(STEP, bytes([0, 1, 0]))
             check(does, kind == ERROR and len(text) < 8192 and words in text.decode(), kind, text)
             check(does + " is traced", child.wait() == 1 and "Traceback" in child.words())
-    for does, words in (("Blind", "neither an image"), ("Ragged", "neither an image"), ("Shifted", "only discrete")):
+    for does, words in (
+        ("Blind", "neither an image"),
+        ("Ragged", "neither an image"),
+        ("Shifted", "only discrete"),
+    ):
         refused(does, [words], hello(f"Stub/{does}-v0"), folder=folder)
 
 
 def test_bad_steps(folder):
     good = bytes([1, 2, 0, 5])
-    bad = {"a short one": good[:-1], "nothing": b"", "a head": b"\0", "a long one": good + b"\0", "an action": bytes([1, 1, 6]),
-           "a reset": bytes([2, 0]), "two": good + good}
+    bad = {
+        "a short one": good[:-1],
+        "nothing": b"",
+        "a head": b"\0",
+        "a long one": good + b"\0",
+        "an action": bytes([1, 1, 6]),
+        "a reset": bytes([2, 0]),
+        "two": good + good,
+    }
     for what, body in bad.items():
         with Child(folder=folder) as child:
             child.ask(HELLO, hello("Stub/Good-v0"))
             check(what, child.ask(STEP, good)[0] == STATE)
             kind, text = child.ask(STEP, body)
-            check(what + " is refused", kind == ERROR and b"action" in text and "Traceback" not in child.words(), kind, text)
+            check(
+                what + " is refused",
+                kind == ERROR and b"action" in text and "Traceback" not in child.words(),
+                kind,
+                text,
+            )
     long = HEAD.pack(b"RISE", STEP, 1, 1 << 20)
-    for what, data in {"nonsense": b"x" * 100, "number": message(STEP, 7, good), "long": long}.items():
+    for what, data in {
+        "nonsense": b"x" * 100,
+        "number": message(STEP, 7, good),
+        "long": long,
+    }.items():
         with Child(folder=folder) as child:
             child.ask(HELLO, hello("Stub/Good-v0"))
             child.socket.sendall(data)
-            child.number += 1  # the answer is to what was to come
+            child.number += 1  # the answer belongs to the next message
             kind, text = child.answer()
-            check(what, kind == ERROR and b"no message" in text and child.wait() in (0, 1), kind, text)
+            check(
+                what, kind == ERROR and b"no message" in text and child.wait() in (0, 1), kind, text
+            )
 
 
 def test_ends(folder):
-    """BYE, the end of input wherever it comes, and Ctrl-C."""
+    """BYE, the end of input at any place, and Ctrl-C."""
     greeting = message(HELLO, 0, hello("Stub/Good-v0"))
-    for what, data in {"at once": b"", "in a head": greeting[:9], "in a body": greeting[:30], "after HELLO": greeting,
-                       "BYE": greeting + message(BYE, 1), "BYE alone": message(BYE, 0)}.items():
+    for what, data in {
+        "at once": b"",
+        "in a head": greeting[:9],
+        "in a body": greeting[:30],
+        "after HELLO": greeting,
+        "BYE": greeting + message(BYE, 1),
+        "BYE alone": message(BYE, 0),
+    }.items():
         with Child(folder=folder) as child:
             child.socket.sendall(data)
             child.socket.shutdown(socket.SHUT_WR)
             check("end " + what, child.wait() == 0 and child.words() == "", child.words())
-    with Child(folder=folder) as child:  # who asks and does not wait for the answer
+    with Child(folder=folder) as child:  # a program that asks and does not wait for the answer
         check("greeted", child.ask(HELLO, hello("Stub/Good-v0", ["length=200"], 256, 8))[0] == SPEC)
         child.socket.sendall(message(STEP, 1, 256 * (bytes([1, 255]) + 255 * b"\1")))
         check("hung up on", child.end() == 0 and child.words() == "", child.words())
-    with Child(folder=folder) as child:  # who leaves an answer unread: the child's socket is reset
+    with Child(
+        folder=folder
+    ) as child:  # a program that leaves an answer unread: the child's socket is reset
         check("greeted", child.ask(HELLO, hello("Stub/Good-v0"))[0] == SPEC)
         child.socket.sendall(message(STEP, 1, bytes([1, 0])))
         select.select([child.socket], [], [], SLOW)
@@ -437,7 +584,7 @@ def bridge_module():
 
 
 def test_numbers(bridge):
-    """They are of 32 bits and begin again."""
+    """Numbers have 32 bits and wrap around."""
     source, sink = os.pipe()
     stream = bridge.Stream(source, sink)
     stream.number = 0xFFFFFFFF
@@ -446,15 +593,16 @@ def test_numbers(bridge):
         check("number", stream.receive() == (BYE, b""))
         stream.send(STATE, b"")
         check("answer", os.read(source, 100) == message(STATE, number))
-    os.close(source), os.close(sink)
+    os.close(source)
+    os.close(sink)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Nonsense
 
 
 class Forked(Child):
-    """A copy of this process that becomes bridge.py: quicker than a new one."""
+    """A copy of this process that becomes bridge.py, which is faster than a new process."""
 
     bridge = folder = None
 
@@ -466,7 +614,8 @@ class Forked(Child):
         try:
             for target, source in enumerate((theirs.fileno(), theirs.fileno(), self.said.fileno())):
                 os.dup2(source, target)
-            self.socket.close(), theirs.close()
+            self.socket.close()
+            theirs.close()
             sys.path.insert(0, self.folder)
             sys.stderr = os.fdopen(2, "w")
             self.bridge.main()
@@ -499,7 +648,7 @@ def corrupted(chance, data):
 
 
 def answers_of(data):
-    """The types of whole messages, or None if there is anything else."""
+    """Returns the types of whole messages, or None if there is anything else."""
     kinds, at = [], 0
     while at < len(data):
         if len(data) - at < HEAD.size:
@@ -516,9 +665,15 @@ def test_nonsense(bridge, folder):
     chance, ends = random.Random(4711), {}
     Forked.bridge, Forked.folder = bridge, folder
     steps = [message(STEP, 1 + i, body_of(2 * [(i == 0, [1, 2, 3])])) for i in range(3)]
-    good = b"".join([message(HELLO, 0, hello("Stub/Good-v0", ["length=9"], 2, 2)), *steps, message(BYE, 4)])
+    good = b"".join(
+        [message(HELLO, 0, hello("Stub/Good-v0", ["length=9"], 2, 2)), *steps, message(BYE, 4)]
+    )
     for i in range(400):
-        data = good if i == 0 else chance.randbytes(chance.randrange(200)) if i % 20 == 0 else corrupted(chance, good)
+        data = (
+            good
+            if i == 0
+            else chance.randbytes(chance.randrange(200)) if i % 20 == 0 else corrupted(chance, good)
+        )
         with Forked() as child:
             child.socket.sendall(data)
             child.socket.shutdown(socket.SHUT_WR)
@@ -526,7 +681,7 @@ def test_nonsense(bridge, folder):
             try:
                 while piece := child.socket.recv(1 << 16):
                     heard += piece
-            except ConnectionError:  # it ended with something unread
+            except ConnectionError:  # it ended with unread input
                 pass
             except socket.timeout:
                 check(f"nonsense {i} hangs", False, data)
@@ -539,11 +694,16 @@ def test_nonsense(bridge, folder):
             last = kinds[-1] if kinds else 0
             ends[last] = ends.get(last, 0) + 1
             if i == 0:
-                check("sense", kinds == [SPEC, STATE, STATE, STATE] and status == 0, kinds, child.words())
+                check(
+                    "sense",
+                    kinds == [SPEC, STATE, STATE, STATE] and status == 0,
+                    kinds,
+                    child.words(),
+                )
     check("all kinds of ends", ends.get(ERROR, 0) > 50 and ends.get(STATE, 0) > 10, ends)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Both halves
 
 PROGRAM = r"""
@@ -558,14 +718,16 @@ int main(int count, char **arguments)
     o.name = "Stub/Prints-v0", o.settings = "length=5", o.environments = o.frames = 2, o.seed = 1;
     o.python = arguments[1], o.script = arguments[count - 1];
     if (!bridge_open(&b, &o)) return puts(b.error), 1;
-    printf("%s %dx%dx%d %d %s\n", b.name, b.width, b.height, b.channels, b.actions, b.action_names[5]);
+    printf("%s %dx%dx%d %d %s\n", b.name, b.width, b.height, b.channels, b.actions,
+           b.action_names[5]);
     for (t = 0; t < 3; t++) {
         moves[0].reset = t != 1, moves[1].reset = t == 0;
         moves[0].count = 3, moves[1].count = t;
         moves[0].actions[0] = 4;
         if (!bridge_send(&b, moves) || !bridge_receive(&b)) return puts(b.error), 1;
-        printf("%d%d %d %g %d %d, %d %d\n", b.states[0].terminated, b.states[0].truncated, b.states[0].played, b.states[0].reward,
-               b.states[0].frames[0], b.states[0].frames[119], b.states[1].frames[0], b.states[1].frames[119]);
+        printf("%d%d %d %g %d %d, %d %d\n", b.states[0].terminated, b.states[0].truncated,
+               b.states[0].played, b.states[0].reward, b.states[0].frames[0],
+               b.states[0].frames[119], b.states[1].frames[0], b.states[1].frames[119]);
     }
     moves[1].count = 1, moves[1].actions[0] = 9;
     if (bridge_send(&b, moves) && !bridge_receive(&b)) puts(b.error);
@@ -587,19 +749,28 @@ def test_both(folder):
     with open(source, "w") as file:
         file.write(PROGRAM)
     try:
-        subprocess.run([*compiler, "-std=c99", "-I", os.path.dirname(SCRIPT), source, "-o", program, "-lm"], check=True)
+        subprocess.run(
+            [*compiler, "-std=c99", "-I", os.path.dirname(SCRIPT), source, "-o", program, "-lm"],
+            check=True,
+        )
     except FileNotFoundError:
         print(f"skipped: {compiler[0]} is not installed")
         return
     environment = {**os.environ, "PYTHONPATH": folder}
-    ran = subprocess.run([program, sys.executable, SCRIPT], env=environment, capture_output=True, text=True, timeout=SLOW)
+    ran = subprocess.run(
+        [program, sys.executable, SCRIPT],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SLOW,
+    )
     check("both halves", ran.returncode == 0 and ran.stdout == EXPECTED, ran.stdout, ran.stderr)
 
 
 def run(test, *arguments):
     try:
         test(*arguments)
-    except Exception:  # a child that ended, for one: the other tests go on
+    except Exception:  # for example a child that ended: the other tests go on
         check(test.__name__, False, traceback.format_exc())
 
 

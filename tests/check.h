@@ -1,10 +1,26 @@
-/* The smallest test harness that counts. A test calls CHECK as often as it likes and ends with `return check_done();`. */
+/* A small test harness that counts tests and checks. A test file is a list of named tests:
+
+       static void ring_wraps(void) { CHECK(...); }
+       static const check_test tests[] = {
+           TEST(ring_wraps),
+       };
+       int main(int count, char **arguments) { return CHECK_MAIN(count, arguments, tests); }
+
+   A test's name says what must hold. Each TEST has a line of its own, because tests/run.sh lists
+   them by reading the source. run.sh compiles with -Werror=unused-function, so a test that is
+   missing from the list does not compile.
+
+   The program runs all tests, or those whose names contain one of its arguments. It prints a line
+   per test and ends with the number of tests and the line "N passed, N failed", which counts
+   checks. */
 #ifndef CHECK_H
 #define CHECK_H
 
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include <time.h>
 
 #if defined(__GNUC__)
 #define CHECK_UNUSED __attribute__((unused))
@@ -14,7 +30,8 @@
 #define CHECK_PRINTF
 #endif
 
-/* Emulators are slow: there, the longest loops take one case in so many. */
+/* Emulators and sanitizers are slow. With CHECK_QUICK, the longest loops run one case in
+   check_share. */
 #ifdef CHECK_QUICK
 enum { check_share = 6 };
 #else
@@ -22,12 +39,26 @@ enum { check_share = 1 };
 #endif
 
 #define CHECK(condition) check_that((condition) ? 1 : 0, #condition, __FILE__, __LINE__)
-/* Both are finite and differ by at most `relative` of the greater one. */
+/* Checks that both are finite and differ by at most `relative` times the larger one. */
 #define CHECK_NEAR(a, b, relative) CHECK(check_near((double)(a), (double)(b), (relative)))
+
+typedef struct check_test {
+    const char *name;
+    void (*run)(void);
+} check_test;
+
+#define TEST(function) {#function, function}
+#define CHECK_MAIN(count, arguments, tests)                                                        \
+    check_main((count), (arguments), __FILE__, (tests), (int)(sizeof(tests) / sizeof *(tests)))
 
 static struct {
     long passed, failed;
-    char about[200]; /* what is being tested: printed with a failure */
+    const char *test;     /* the name of the running test */
+    int skipped;          /* the running test has said why it does not apply here */
+    char about[300];      /* what is being tested, printed with a failure */
+    char note[120];       /* printed at the end of the running test's line */
+    void (*before)(void); /* runs before each test, if not NULL */
+    void (*after)(void);  /* runs after each test, if not NULL; its checks count as the test's */
 } check_state;
 
 /* Says what the following checks are about; "" for nothing. */
@@ -38,6 +69,15 @@ CHECK_PRINTF static void check_about(const char *format, ...)
     vsnprintf(check_state.about, sizeof check_state.about, format, arguments);
     va_end(arguments);
 }
+/* Adds what is worth knowing to the running test's line. */
+CHECK_PRINTF static void check_note(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(check_state.note, sizeof check_state.note, format, arguments);
+    va_end(arguments);
+}
+/* Counts a check and returns `good`. Prints the first 20 failures. */
 CHECK_UNUSED static int check_that(int good, const char *text, const char *file, int line)
 {
     if (good) {
@@ -55,11 +95,89 @@ CHECK_UNUSED static int check_near(double a, double b, double relative)
     double const size = fabs(a) > fabs(b) ? fabs(a) : fabs(b);
     return fabs(a - b) <= relative * size && size < HUGE_VAL;
 }
-/* The last line and the exit code: a test that checked nothing has failed. */
-CHECK_UNUSED static int check_done(void)
+/* Says why the running test does not apply here. A test that checks nothing and gives no reason has
+   failed. */
+CHECK_UNUSED static void check_skip(const char *reason)
 {
+    check_note("skipped: %s", reason);
+    check_state.skipped = 1;
+}
+
+/* Returns seconds since some moment: wall time where the C library has it, else processor time. */
+CHECK_UNUSED static double check_clock(void)
+{
+#ifdef TIME_UTC
+    struct timespec now;
+    if (timespec_get(&now, TIME_UTC) == TIME_UTC)
+        return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+#endif
+    return (double)clock() / (double)CLOCKS_PER_SEC;
+}
+/* Writes `n` with a comma before each three digits, as in 1,234,567. Returns `text`. */
+CHECK_UNUSED static const char *check_number(long n, char text[32])
+{
+    char digits[24];
+    int const length = snprintf(digits, sizeof digits, "%ld", n);
+    int i, out = 0;
+    for (i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0) text[out++] = ',';
+        text[out++] = digits[i];
+    }
+    text[out] = '\0';
+    return text;
+}
+/* Returns whether the test is asked for: its name contains one of the arguments, or there are
+   none. */
+CHECK_UNUSED static int check_wanted(int count, char **arguments, const char *name)
+{
+    int i;
+    for (i = 1; i < count; i++)
+        if (strstr(name, arguments[i]) != NULL) return 1;
+    return count <= 1;
+}
+/* Runs a test of file `file` (`length` characters) and prints its line. */
+CHECK_UNUSED static void check_run(const check_test *test, const char *file, int length)
+{
+    double const start = check_clock();
+    long const passed = check_state.passed, failed = check_state.failed;
+    long checks, failures;
+    char full[120], number[32];
+    check_state.test = test->name;
+    check_state.skipped = 0;
+    check_state.note[0] = '\0';
+    check_about("%s", "");
+    if (check_state.before != NULL) check_state.before();
+    test->run();
+    if (check_state.after != NULL) check_state.after();
+    check_about("%s", "");
+    checks = check_state.passed - passed + check_state.failed - failed;
+    failures = check_state.failed - failed;
+    if (checks == 0 && !check_state.skipped) failures = 1, check_state.failed++;
+    snprintf(full, sizeof full, "%.*s/%s", length, file, test->name);
+    printf("%-60s %7.2f s %11s checks", full, check_clock() - start, check_number(checks, number));
+    if (failures > 0) printf("  %ld FAILED", failures);
+    printf("%s%s\n", check_state.note[0] != '\0' ? "  " : "", check_state.note);
+    fflush(stdout);
+}
+/* Runs the tests that the arguments ask for. Returns the exit code: 0 if there was a test and none
+   failed. */
+CHECK_UNUSED static int check_main(int count, char **arguments, const char *path,
+                                   const check_test *tests, int test_count)
+{
+    const char *file = path, *at;
+    double const start = check_clock();
+    int i, length, ran = 0;
+    for (at = path; *at != '\0'; at++)
+        if (*at == '/' || *at == '\\') file = at + 1;
+    length = (int)strcspn(file, ".");
+    for (i = 0; i < test_count; i++) {
+        if (!check_wanted(count, arguments, tests[i].name)) continue;
+        check_run(&tests[i], file, length);
+        ran++;
+    }
+    printf("%d tests, %.2f s\n", ran, check_clock() - start);
     printf("%ld passed, %ld failed\n", check_state.passed, check_state.failed);
-    return check_state.failed != 0 || check_state.passed == 0;
+    return check_state.failed != 0 || ran == 0;
 }
 
 #endif

@@ -1,13 +1,13 @@
-/* A child for a bridge that any test program can be: it serves made-up environments, and misbehaves as the variable BRIDGE_TEST has
-   it. */
+/* A made-up child process for the bridge. Any test program can start itself as this child. It
+   serves made-up environments, and fails in the way that the variable BRIDGE_TEST says. */
 #ifndef CHILD_H
 #define CHILD_H
 
 #include "../examples/env_bridge.h"
 
 enum { WIDTH = 5, HEIGHT = 4, CHANNELS = 3, ACTIONS = 6, PIXELS = WIDTH * HEIGHT * CHANNELS };
-enum { PROBED = 77 };    /* status of this program when it is asked whether it can be started */
-enum { MISBEHAVES = 3 }; /* the question that a bad child answers badly */
+enum { PROBED = 77 };    /* exit status of a probe start */
+enum { MISBEHAVES = 3 }; /* the question that a failing child answers wrongly */
 static const char *const spec_text = "Made/Up-v1\nNOOP\nFIRE\nUP\nRIGHT\nLEFT\nDOWN";
 
 static uint64_t mix(uint64_t x)
@@ -17,7 +17,7 @@ static uint64_t mix(uint64_t x)
     x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
     return x ^ (x >> 31);
 }
-/* How many files are open, from this number on. */
+/* Returns the number of open file descriptors from `from` on. */
 static int descriptors(int from)
 {
     int i, n = 0;
@@ -28,7 +28,7 @@ static int descriptors(int from)
 /* ---------------------------------------------------------------------------------------------- */
 /* Made-up environments */
 
-/* All it shows and does follows from its seed and its actions. */
+/* An environment that depends on its seed and its actions only. */
 typedef struct fake {
     uint64_t state;
     int step;
@@ -47,7 +47,7 @@ static void fake_reset(fake *f)
     f->step = 0;
     fake_show(f, 0);
 }
-/* Until the episode ends. Returns how it ended. */
+/* Plays actions until the episode ends. Returns how it ended. */
 static int fake_play(fake *f, int count, const uint8_t *actions, int *played, float *reward)
 {
     int ended = 0;
@@ -62,7 +62,7 @@ static int fake_play(fake *f, int count, const uint8_t *actions, int *played, fl
     }
     return ended;
 }
-/* What a STEP has for it. Returns how it ended. */
+/* Does what a STEP asks of the environment. Returns how the episode ended. */
 static int fake_move(fake *f, int reset, int count, const uint8_t *actions, int *played,
                      float *reward)
 {
@@ -86,11 +86,11 @@ static void fakes_make(fake *fakes, int count, uint64_t seed)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* The child that this program can be */
+/* The child process */
 
 static struct {
     const char *mode;
-    int in, out; /* the sockets, out of the way of what is printed */
+    int in, out; /* copies of the sockets, so that prints do not reach the bridge */
     fake fakes[BRIDGE_ENVIRONMENTS];
     int environments, frames;
     uint32_t number;
@@ -121,7 +121,7 @@ static void child_writes(const uint8_t *data, size_t size)
         size -= (size_t)put;
     }
 }
-/* Megabytes on both, as a library's warnings may be. */
+/* Prints megabytes to both outputs, as a library's warnings may. */
 static void child_chatters(void)
 {
     int i;
@@ -132,7 +132,7 @@ static void child_chatters(void)
     }
     fflush(stdout);
 }
-/* Does what the mode says instead of an answer, if it says anything. */
+/* Fails in the way of the mode, if it has one. */
 static void child_misbehaves(const uint8_t *head, size_t size)
 {
     size_t i;
@@ -209,7 +209,7 @@ static void child_steps(void)
     }
     child_answers(BRIDGE_STATE, (size_t)(to - child.answer));
 }
-/* Tells that it ended in order, through a pipe whose number it was given. */
+/* Tells the parent through a pipe that it ended in order. */
 static int child_ends(void)
 {
     const char *const pipe_number = getenv("BRIDGE_TEST_PIPE");
@@ -239,11 +239,11 @@ static int child_main(void)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* The program that it is */
+/* Starting this program as the child */
 
-static const char *self; /* its path */
+static const char *self; /* path of this program */
 
-/* Under an emulator, a program of another machine may not start. */
+/* Returns whether this program can start itself; under an emulator it may not. */
 static int can_start(void)
 {
     int status = -1;
@@ -257,7 +257,7 @@ static int can_start(void)
     return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == PROBED;
 }
 
-/* What main does first. Returns 1, with a status to end with, if the program was started as a child. */
+/* Does the child's work if the program was started as one: returns 1 and the exit status. */
 static int child_was_meant(int count, char **arguments, int *status)
 {
     static char path[4096];

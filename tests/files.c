@@ -1,10 +1,15 @@
-/*  Files: damaged ones, hostile ones, disks that fail; and that what is written comes back bit for bit.
-        cc -O2 tests/files.c -o files -lm && ./files
-    `./files 1000000 7` makes a million hostile files from seed 7 instead of a few. It writes files_test.* where it is run. */
+/* Tests files: what is saved loads bit for bit; damaged and hostile files and full disks do no
+   harm.
+       cc -O2 tests/files.c -o files -lm && ./files
+   `./files --fuzz 1000000 7` tries a million mutated files from seed 7 instead of a few thousand
+   from seed 1. It writes files_test.* in the current folder.
+   `./files --write-samples FOLDER` writes the sample files that are missing: see "Sample files"
+   below. */
 #if defined(__unix__) || defined(__APPLE__)
 #define _POSIX_C_SOURCE 200809L /* symlink */
 #endif
 #include "toy.h"
+#include <locale.h>
 #if defined(__unix__) || defined(__APPLE__)
 #include <unistd.h>
 #define LINKS 1
@@ -12,13 +17,13 @@
 #define LINKS 0
 #endif
 
-enum { KINDS = 3, TABLE = 28 }; /* of files; where the table of sections begins */
+enum { KINDS = 3, TABLE = 28 }; /* kinds of files; offset of the table of sections */
 
-/* as rise_save counts them */
+/* in the order of rise_save */
 static const char *const kind_names[KINDS] = {"agent", "all", "policy"};
 static const rise_save kinds[KINDS] = {RISE_SAVE_AGENT, RISE_SAVE_ALL, RISE_SAVE_POLICY};
 
-/* The smallest agent in these words: a test that damages each bit has few to damage. */
+/* Returns the smallest agent of this kind, because some tests damage each bit of its file. */
 static rise_agent_desc tiny(const char *words)
 {
     rise_agent_desc d = described(words);
@@ -26,7 +31,7 @@ static rise_agent_desc tiny(const char *words)
     d.conv_count = 1;
     d.conv[0].filters = 1, d.conv[0].size = 4, d.conv[0].pool = 0;
     d.features = d.head_units = d.recurrent_units = 2;
-    d.embedding_size = has(words, "user") ? 9 : 2;
+    d.embedding_size = d.embedding == RISE_EMBED_USER ? 9 : 2;
     d.batch = 2;
     d.learn_start = 4 * d.environments;
     d.replay_capacity = 8 * d.environments;
@@ -39,7 +44,7 @@ static world tiny_world(const char *words, int steps)
     world_run(&w, steps);
     return w;
 }
-/* What its reader supplies. */
+/* Returns what the reader of such a file supplies. */
 static rise_agent_desc machine_for(int kind)
 {
     rise_agent_desc m;
@@ -69,13 +74,13 @@ static size_t header_bytes(const buffer *b) { return TABLE + 16 * (size_t)get(b,
 static buffer copy_of(const buffer *b, size_t size)
 {
     buffer c = {NULL, 0, 0, SIZE_MAX};
-    c.data = (unsigned char *)calloc(size + 1, 1); /* exactly, for address checkers */
+    c.data = (unsigned char *)calloc(size + 1, 1); /* exactly this size, for address sanitizers */
     if (c.data == NULL) exit(1);
     memcpy(c.data, b->data, size < b->size ? size : b->size);
     c.size = size;
     return c;
 }
-/* Makes the checksums right again, so that a parser is met and not only they. */
+/* Corrects the checksums, so that the parser sees the damage. */
 static void fix_sums(buffer *b)
 {
     size_t at, s, sections;
@@ -86,12 +91,58 @@ static void fix_sums(buffer *b)
     for (s = 0; s < sections; s++) {
         uint64_t const length = get(b, TABLE + 16 * s + 8, 8);
         if (length > b->size - at) break;
-        put(b, TABLE + 16 * s + 4, 4, risei_crc(0, b->data + at, (size_t)length));
+        put(b, TABLE + 16 * s + 4, 4, risei_io_crc(0, b->data + at, (size_t)length));
         at += (size_t)length;
     }
-    put(b, TABLE + 16 * sections, 4, risei_crc(0, b->data, TABLE + 16 * sections));
+    put(b, TABLE + 16 * sections, 4, risei_io_crc(0, b->data, TABLE + 16 * sections));
 }
-/* Refused with this result (0: with any of the two that damage has), in a sentence with `word`, and nothing is left of it. */
+/* Returns the description of a file: its text [*length], and a zero. The caller frees it. */
+static char *description_of(const buffer *b, size_t *length)
+{
+    char *text;
+    *length = (size_t)get(b, TABLE + 8, 8);
+    text = (char *)malloc(*length + 1);
+    if (text == NULL) exit(1);
+    memcpy(text, b->data + header_bytes(b), *length);
+    text[*length] = '\0';
+    return text;
+}
+/* Returns the file with another description, and with correct lengths and checksums. */
+static buffer with_description(const buffer *b, const char *text, size_t length)
+{
+    size_t const at = header_bytes(b), was = (size_t)get(b, TABLE + 8, 8);
+    buffer c = copy_of(b, b->size - was + length);
+    memcpy(c.data + at, text, length);
+    memcpy(c.data + at + length, b->data + at + was, b->size - at - was);
+    put(&c, 16, 8, c.size);
+    put(&c, TABLE + 8, 8, length);
+    fix_sums(&c);
+    return c;
+}
+/* Returns the file with other text in place of the line "name=..." and its newline. */
+static buffer with_line(const buffer *b, const char *name, const char *line)
+{
+    size_t length, before, rest;
+    char *const text = description_of(b, &length);
+    char *const changed = (char *)malloc(length + strlen(line) + 1);
+    const char *at = text;
+    buffer c;
+    if (changed == NULL) exit(1);
+    while (strncmp(at, name, strlen(name)) != 0 || at[strlen(name)] != '=') {
+        at = strchr(at, '\n') + 1;
+        if (*at == '\0') exit(1);
+    }
+    before = (size_t)(at - text);
+    rest = (size_t)(strchr(at, '\n') + 1 - text);
+    memcpy(changed, text, before);
+    memcpy(changed + before, line, strlen(line));
+    memcpy(changed + before + strlen(line), text + rest, length - rest);
+    c = with_description(b, changed, before + strlen(line) + length - rest);
+    free(text), free(changed);
+    return c;
+}
+/* Checks that loading fails with `result` (RISE_OK: with either result for damage), that the error
+   contains `word`, and that no memory stays allocated. */
 static void refused(buffer *b, const rise_agent_desc *machine, rise_result result, const char *word)
 {
     rise_agent *agent = (rise_agent *)b;
@@ -114,7 +165,8 @@ static int same_buffers(const buffer *a, const buffer *b)
     return a->size == b->size && memcmp(a->data, b->data, a->size) == 0;
 }
 
-/* The same state gives the same bytes: again, from another place in memory, and after it was loaded. */
+/* The same state gives the same bytes: in a second save, from another block of memory, and after
+   loading. */
 static void writes_the_same(const char *words)
 {
     int kind;
@@ -146,44 +198,44 @@ static void writes_the_same(const char *words)
         free(first.data), free(second.data), free(third.data), free(fourth.data), free(block);
     }
 }
-/* Some bytes, by hand. */
-static void writes_little_endian(void)
+/* Checks some bytes by hand. */
+static void numbers_are_little_endian(void)
 {
-    static const unsigned char begin[12] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A, 6, 0, 0, 0};
-    static const unsigned char width[8] = {0, 0, 0, 0, 0, 0, 0x14, 0x40}; /* 5 as a 64-bit float */
+    static const unsigned char begin[12] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A, 7, 0, 0, 0};
+    static const char description[] = "description=1\nframe_width=5\nframe_height=4\nactions=3\n";
     static const unsigned char digits[9] = {'1', '2', '3', '4', '5', '6', '7', '8', '9'};
-    world w = tiny_world("rise", 20);
+    world w = tiny_world("memory=rise", 20);
     buffer b;
     size_t at, s;
     uint64_t total;
     int i;
     check_about("layout");
-    CHECK(risei_crc(0, digits, 9) == 0xCBF43926u &&
-          risei_crc(risei_crc(0, digits, 4), digits + 4, 5) == 0xCBF43926u);
-    w.agent->weights[0] = 0.15625f; /* 0x3E200000 */
+    CHECK(risei_io_crc(0, digits, 9) == 0xCBF43926u &&
+          risei_io_crc(risei_io_crc(0, digits, 4), digits + 4, 5) == 0xCBF43926u);
+    w.agent->model.weights[0] = 0.15625f; /* 0x3E200000 */
     b = saved(w.agent, RISE_SAVE_ALL);
     CHECK(memcmp(b.data, begin, sizeof begin) == 0);
-    CHECK(get(&b, 12, 4) == (w.agent->device.kernels->fused ? 3u : 2u) &&
+    CHECK(get(&b, 12, 4) == (w.agent->model.device.kernels->fused ? 3u : 2u) &&
           get(&b, 16, 8) == b.size && get(&b, 24, 4) == 4);
     at = header_bytes(&b);
-    CHECK(get(&b, at - 4, 4) == risei_crc(0, b.data, at - 4));
+    CHECK(get(&b, at - 4, 4) == risei_io_crc(0, b.data, at - 4));
     for (s = 0, total = at; s < 4; s++) {
         CHECK(get(&b, TABLE + 16 * s, 4) == s + 1);
         total += get(&b, TABLE + 16 * s + 8, 8);
     }
     CHECK(total == b.size);
-    CHECK(memcmp(b.data + at, width, sizeof width) == 0);
+    CHECK(memcmp(b.data + at, description, sizeof description - 1) == 0);
     at += (size_t)get(&b, TABLE + 8, 8);
     CHECK(get(&b, at, 4) == 0x3E200000u);
     for (i = 0; i < 4; i++)
-        CHECK(get(&b, at + 4 * (size_t)i, 4) == risei_bits(w.agent->weights[i]));
+        CHECK(get(&b, at + 4 * (size_t)i, 4) == risei_bits(w.agent->model.weights[i]));
     rise_agent_destroy(w.agent);
     free(b.data);
 }
-/* A disk that is full after so many bytes. */
+/* A disk that becomes full after some bytes. */
 static void says_that_writing_failed(int kind)
 {
-    world w = tiny_world("rise gru", 20);
+    world w = tiny_world("memory=rise cell=gru", 20);
     buffer whole = saved(w.agent, kinds[kind]);
     size_t room;
     check_about("%s, writing fails", kind_names[kind]);
@@ -201,9 +253,9 @@ static void says_that_writing_failed(int kind)
     rise_agent_destroy(w.agent);
     free(whole.data);
 }
-static void saves_no_nonsense(void)
+static void nonsense_is_not_saved(void)
 {
-    world w = tiny_world("rise", 20);
+    world w = tiny_world("memory=rise", 20);
     rise_error error = {RISE_OK, ""};
     int kind;
     check_about("weights that are not finite");
@@ -228,7 +280,7 @@ static void notices_damage(const char *words, int kind)
     size_t i;
     int bit;
     rise_agent_destroy(w.agent);
-    for (i = 0; i < whole.size; i++) { /* cut short; and a device that fails there */
+    for (i = 0; i < whole.size; i++) { /* cut short, and a device that fails there */
         rise_agent *agent;
         rise_error error = {RISE_OK, ""};
         check_about("%s, %s, %d of %d bytes", words, kind_names[kind], (int)i, (int)whole.size);
@@ -240,7 +292,7 @@ static void notices_damage(const char *words, int kind)
         CHECK(toy_memory.held == 0);
         free(b.data);
     }
-    /* something follows */
+    /* extra bytes follow */
     for (i = whole.size + 1; i <= 2 * whole.size; i += i < whole.size + 40 ? 1 : whole.size - 40) {
         check_about("%s, %s, %d of %d bytes", words, kind_names[kind], (int)i, (int)whole.size);
         b = copy_of(&whole, i);
@@ -260,7 +312,7 @@ static void notices_damage(const char *words, int kind)
     free(b.data);
     free(whole.data);
 }
-/* Header fields of every size, with right checksums. */
+/* Damages header fields, with correct checksums. */
 static void minds_the_header(int kind)
 {
     static const uint64_t odd[] = {0,
@@ -277,7 +329,7 @@ static void minds_the_header(int kind)
                                    UINT64_C(0x7FFFFFFFFFFFFFFF),
                                    UINT64_C(0x8000000000000000),
                                    UINT64_C(0xFFFFFFFFFFFFFFFF)};
-    world w = tiny_world("rise", 20);
+    world w = tiny_world("memory=rise", 20);
     buffer const whole = saved(w.agent, kinds[kind]);
     rise_agent_desc const machine = machine_for(kind);
     size_t const sections = (size_t)get(&whole, 24, 4);
@@ -296,10 +348,10 @@ static void minds_the_header(int kind)
             check_about("%s, header field at %d is %.0f", kind_names[kind], (int)at,
                         (double)odd[i]);
             put(&b, at, bytes, odd[i]);
-            put(&b, header_bytes(&whole) - 4, 4, risei_crc(0, b.data, header_bytes(&whole) - 4));
+            put(&b, header_bytes(&whole) - 4, 4, risei_io_crc(0, b.data, header_bytes(&whole) - 4));
             if (get(&b, at, bytes) == get(&whole, at, bytes) ||
                 (field == 1 && ((odd[i] ^ get(&whole, at, bytes)) & 0xFFFFFFFFu) == 1)) {
-                free(b.data); /* as it was, or "fused" for "not fused" */
+                free(b.data); /* unchanged, or "fused" for "not fused" */
                 continue;
             }
             if (field == 0)
@@ -316,39 +368,39 @@ static void minds_the_header(int kind)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Hostile files, with right checksums */
+/* Hostile files with correct checksums */
 
-/* What rise_agent_write does, without a look at what it writes. */
+/* Writes a file as rise_agent_write does, without its checks. */
 static buffer saved_blindly(rise_agent *a, rise_save what)
 {
     buffer b = {NULL, 0, 0, SIZE_MAX};
-    risei_header header;
-    risei_stream_io f;
+    risei_file_header header;
+    risei_io f;
     uint32_t s;
     memset(&header, 0, sizeof header);
     header.version = RISEI_FILE_VERSION;
-    header.flags = what == RISE_SAVE_ALL      ? RISEI_HAS_REPLAY
-                   : what == RISE_SAVE_POLICY ? RISEI_POLICY
+    header.flags = what == RISE_SAVE_ALL      ? RISEI_FILE_REPLAY
+                   : what == RISE_SAVE_POLICY ? RISEI_FILE_POLICY
                                               : 0;
-    header.sections = risei_sections(header.flags);
+    header.sections = risei_file_sections(header.flags);
     header.size = TABLE + 16 * (uint64_t)header.sections + 4;
     for (s = 0; s < header.sections; s++) {
-        risei_io(&f, RISEI_MEASURE, 0);
-        risei_visit(&f, a, (int)s + 1);
+        risei_io_begin(&f, RISEI_MEASURE, 0);
+        risei_file_visit(&f, a, (int)s + 1);
         header.kind[s] = s + 1, header.crc[s] = f.crc, header.length[s] = f.length;
         header.size += f.length;
     }
     for (s = 0; s <= header.sections; s++) {
-        risei_io(&f, RISEI_WRITE, 0);
+        risei_io_begin(&f, RISEI_WRITE, 0);
         f.write = buffer_write, f.user = &b;
         if (s == 0)
-            risei_visit_header(&f, &header);
+            risei_file_visit_header(&f, &header);
         else
-            risei_visit(&f, a, (int)s);
+            risei_file_visit(&f, a, (int)s);
     }
     return b;
 }
-/* Writes a file with `size` bytes at `place` as in `value`, and sees it refused. */
+/* Writes a file with `value` in `size` bytes at `place`, and checks that it is refused. */
 static void hostile(rise_agent *a, void *place, const void *value, size_t size, rise_result result,
                     const char *word)
 {
@@ -377,64 +429,75 @@ static void hostile_integer(rise_agent *a, int64_t *place, int64_t value, const 
     check_about("%s: %.0f", word, (double)value);
     hostile(a, place, &value, sizeof value, RISE_BAD_FILE, word);
 }
-static void refuses_hostile_values(const char *words)
+static void refuses_hostile_reals(rise_agent *a)
 {
     static const float odd[] = {(float)NAN, (float)HUGE_VAL, -(float)HUGE_VAL};
+    risei_history *const h = &a->replay.history;
+    risei_learner *const c = &a->learner;
+    size_t const n = a->model.net.parameters, units = (size_t)(a->model.net.cell.units * h->lanes);
+    int const lane = h->lanes - 1;
+    ptrdiff_t const slot = risei_history_slot(h, lane, h->written[lane] - 2);
+    int i;
+    for (i = 0; i < COUNT(odd); i++) {
+        double const wide = (double)odd[i];
+        hostile_float(a, &a->model.weights[0], odd[i], "weight");
+        hostile_float(a, &a->model.weights[n - 1], odd[i], "weight");
+        hostile_float(a, &a->model.target[n - 1], odd[i], "target");
+        /* a direction, with spectral norms */
+        hostile_float(a, &a->model.weights[a->model.net.weights_size - 1], odd[i], "weight");
+        hostile_float(a, &a->model.target[a->model.net.weights_size - 1], odd[i], "target");
+        hostile_float(a, &a->learner.optimizer.m[n - 1], odd[i], "first moment");
+        hostile_float(a, &a->learner.optimizer.v[0], odd[i], "second moment");
+        hostile_double(a, &a->learner.optimizer.power1, wide, "power");
+        hostile_double(a, &a->learner.optimizer.power2, wide, "power");
+        hostile_double(a, &c->metrics.loss, wide, "loss");
+        hostile_double(a, &c->metrics.mean_value, wide, "mean_value");
+        hostile_double(a, &c->metrics.td_error, wide, "td_error");
+        hostile_double(a, &c->metrics.gradient_norm, wide, "gradient_norm");
+        hostile_double(a, &a->actor.returns[RISEI_RETURNS - 1], wide, "return");
+        hostile_double(a, &a->actor.lane_return[lane], wide, "return");
+        hostile_double(a, &a->replay.largest_leaf, wide, "priority");
+        hostile_float(a, &h->rewards[slot], odd[i], "reward");
+        if (units > 0) hostile_float(a, &a->actor.states.part[0][units - 1], odd[i], "state");
+        if (!a->model.net.memory->embeds) continue;
+        hostile_float(a, &a->model.embedder.shift[0], odd[i], "shift");
+        hostile_float(a, &a->model.embedder.gain[0], odd[i], "gain");
+        hostile_double(a, &a->model.embedder.mean[1], wide, "mean");
+        hostile_double(a, &a->model.embedder.squares[1], wide, "squares");
+    }
+    hostile_float(a, &a->learner.optimizer.v[n / 2], -1e-30f, "second moment");
+    hostile_double(a, &a->learner.optimizer.power1, 1.5, "power");
+    hostile_double(a, &a->learner.optimizer.power2, -0.5, "power");
+    hostile_double(a, &a->replay.largest_leaf, -1, "priority");
+}
+static void refuses_hostile_counts(rise_agent *a)
+{
     static const int64_t counts[] = {-1, INT64_MIN, INT64_MAX, (INT64_C(1) << 53) + 1};
+    risei_history *const h = &a->replay.history;
+    risei_learner *const c = &a->learner;
+    int i, lane = h->lanes - 1;
+    for (i = 0; i < COUNT(counts); i++) {
+        hostile_integer(a, &a->actor.steps, counts[i], "steps");
+        hostile_integer(a, &a->actor.episodes, counts[i], "episodes");
+        hostile_integer(a, &a->model.updates, counts[i], "updates");
+        hostile_integer(a, &c->owed, counts[i], "owed");
+        hostile_integer(a, &a->model.embedder.seen, counts[i], "seen");
+        hostile_integer(a, &h->written[lane], counts[i], "number of frames");
+    }
+    /* other slots become the newest and the oldest */
+    hostile_integer(a, &h->written[lane], h->written[lane] + 1, "");
+    hostile_integer(a, &h->written[lane], h->written[lane] - 1, "");
+}
+static void refuses_hostile_slots(rise_agent *a, const char *words)
+{
     static const int16_t actions[] = {-1, ACTIONS, INT16_MIN, INT16_MAX};
     static const uint8_t events[] = {4, 255};
     static const int32_t indices[] = {-1, INT32_MIN, INT32_MAX, 77};
-    world w = tiny_world(words, 30);
-    rise_agent *const a = w.agent;
     risei_history *const h = &a->replay.history;
-    risei_counters *const c = &a->counters;
-    size_t const n = a->net.parameters, units = (size_t)(a->net.cell.units * h->lanes);
     int64_t at;
     int i, lane = h->lanes - 1;
-    for (i = 0; i < COUNT(odd); i++) {
-        double const wide = (double)odd[i];
-        hostile_float(a, &a->weights[0], odd[i], "weight");
-        hostile_float(a, &a->weights[n - 1], odd[i], "weight");
-        hostile_float(a, &a->target[n - 1], odd[i], "target");
-        /* a direction, with spectral norms */
-        hostile_float(a, &a->weights[a->net.block - 1], odd[i], "weight");
-        hostile_float(a, &a->target[a->net.block - 1], odd[i], "target");
-        hostile_float(a, &a->optimizer.m[n - 1], odd[i], "first moment");
-        hostile_float(a, &a->optimizer.v[0], odd[i], "second moment");
-        hostile_double(a, &a->optimizer.power1, wide, "power");
-        hostile_double(a, &a->optimizer.power2, wide, "power");
-        hostile_double(a, &c->loss, wide, "loss");
-        hostile_double(a, &c->mean_value, wide, "mean_value");
-        hostile_double(a, &c->td_error, wide, "td_error");
-        hostile_double(a, &c->gradient_norm, wide, "gradient_norm");
-        hostile_double(a, &a->returns[RISEI_RETURNS - 1], wide, "return");
-        hostile_double(a, &a->lane_return[lane], wide, "return");
-        hostile_double(a, &a->replay.top, wide, "priority");
-        hostile_float(a, &h->rewards[risei_slot(h, lane, h->written[lane] - 2)], odd[i], "reward");
-        if (units > 0) hostile_float(a, &a->lane_h[units - 1], odd[i], "state");
-        if (a->net.memory != RISE_MEMORY_RISE) continue;
-        hostile_float(a, &a->embedder.shift[0], odd[i], "shift");
-        hostile_float(a, &a->embedder.gain[0], odd[i], "gain");
-        hostile_double(a, &a->embedder.mean[1], wide, "mean");
-        hostile_double(a, &a->embedder.spread[1], wide, "spread");
-    }
-    hostile_float(a, &a->optimizer.v[n / 2], -1e-30f, "second moment");
-    hostile_double(a, &a->optimizer.power1, 1.5, "power");
-    hostile_double(a, &a->optimizer.power2, -0.5, "power");
-    hostile_double(a, &a->replay.top, -1, "priority");
-    for (i = 0; i < COUNT(counts); i++) {
-        hostile_integer(a, &c->steps, counts[i], "steps");
-        hostile_integer(a, &c->episodes, counts[i], "episodes");
-        hostile_integer(a, &c->updates, counts[i], "updates");
-        hostile_integer(a, &c->debt, counts[i], "debt");
-        hostile_integer(a, &a->embedder.seen, counts[i], "seen");
-        hostile_integer(a, &h->written[lane], counts[i], "number of frames");
-    }
-    /* other slots are the newest and the oldest then */
-    hostile_integer(a, &h->written[lane], h->written[lane] + 1, "");
-    hostile_integer(a, &h->written[lane], h->written[lane] - 1, "");
     for (at = risei_history_oldest(h, lane); at < h->written[lane]; at++) {
-        ptrdiff_t const slot = risei_slot(h, lane, at);
+        ptrdiff_t const slot = risei_history_slot(h, lane, at);
         double *const leaf = &a->replay.tree[slot];
         check_about("%s, slot %d", words, (int)slot);
         for (i = 0; i < COUNT(actions); i++)
@@ -447,54 +510,62 @@ static void refuses_hostile_values(const char *words)
         hostile_double(a, leaf, -1e-9, "priority");
         hostile_double(a, leaf, (double)NAN, "priority");
         hostile_double(a, leaf, HUGE_VAL, "priority");
-        hostile_double(a, leaf, DBL_MAX, "priority"); /* the sum of two would not be finite, */
-        hostile_double(a, leaf, 1e-300, "priority");  /* nor the ratio of two */
+        hostile_double(a, leaf, DBL_MAX, "priority"); /* the sum of two would be infinite, */
+        hostile_double(a, leaf, 1e-300, "priority");  /* or the ratio of two */
         if (!(*leaf > 0)) hostile_double(a, leaf, 1, "priority");
     }
-    rise_agent_destroy(a);
+}
+static void refuses_hostile_values(const char *words)
+{
+    world w = tiny_world(words, 30);
+    refuses_hostile_reals(w.agent);
+    refuses_hostile_counts(w.agent);
+    refuses_hostile_slots(w.agent, words);
+    rise_agent_destroy(w.agent);
     CHECK(toy_memory.held == 0);
 }
-/* Descriptions that are wrong, and right ones of other agents. */
-static void refuses_hostile_descriptions(void)
+/* Writes wrong descriptions, and valid ones of other agents. */
+static void hostile_descriptions_are_refused(void)
 {
     static const double odd[] = {-1, 0.5, 1e9, 1e300, -1e300, 4294967297.0};
-    world w = tiny_world("rise", 20);
+    world w = tiny_world("memory=rise", 20);
     rise_agent *const a = w.agent;
     rise_agent_desc machine = machine_for(RISE_SAVE_ALL);
     const risei_field *field;
-    size_t at;
     int i, l;
     buffer b;
     rise_agent *other;
     rise_error error;
     b = saved_blindly(a, RISE_SAVE_ALL);
-    for (l = 0, at = header_bytes(&b);
-         l < RISEI_COUNT(risei_fields) + RISEI_COUNT(risei_conv_fields); l++, at += 8) {
-        field = l < RISEI_COUNT(risei_fields) ? &risei_fields[l]
-                                              : &risei_conv_fields[l - RISEI_COUNT(risei_fields)];
+    for (l = 0; l < RISEI_COUNT(risei_fields) + RISEI_COUNT(risei_conv_fields); l++) {
+        int const conv = l >= RISEI_COUNT(risei_fields);
+        field = conv ? &risei_conv_fields[l - RISEI_COUNT(risei_fields)] : &risei_fields[l];
         for (i = 0; i < 9; i++) {
+            double const high = field->word != NULL ? risei_words_count(field->word) - 1
+                                                    : field->high;
             double const value = i < 6    ? odd[i]
                                  : i == 6 ? HUGE_VAL
                                  : i == 7 ? (double)NAN
-                                          : field->high * 1.5;
-            uint64_t const was = get(&b, at, 8);
-            uint64_t bits;
-            int const possible = value >= field->low && value <= field->high &&
-                                 (field->real || i != 1);
+                                          : high * 1.5;
+            int const possible = value >= field->low && value <= high &&
+                                 (field->real || floor(value) == value);
+            char name[40], line[120];
+            buffer changed;
             check_about("description: %s is %g", field->name, value);
-            memcpy(&bits, &value, sizeof bits);
-            put(&b, at, 8, bits);
-            fix_sums(&b);
-            /* a description, but not of this agent, or too large a one: whatever comes of it must be in order */
+            snprintf(name, sizeof name, "%s%s", conv ? "conv[0]." : "", field->name);
+            snprintf(line, sizeof line, "%s=%.17g\n", name, value);
+            changed = with_line(&b, name, line);
+            /* a description of another agent, or one that is too large: it may load or not, but
+               safely */
             if (possible) {
-                rise_result const result = load(&other, &b, &machine, &error);
+                rise_result const result = load(&other, &changed, &machine, &error);
                 CHECK((result == RISE_OK) == (other != NULL));
                 CHECK(result == RISE_OK || error.text[0] != '\0');
                 rise_agent_destroy(other);
             } else {
-                refused(&b, &machine, RISE_BAD_FILE, field->name);
+                refused(&changed, &machine, RISE_BAD_FILE, field->name);
             }
-            put(&b, at, 8, was);
+            free(changed.data);
         }
     }
     CHECK(toy_memory.held == 1);
@@ -515,12 +586,376 @@ static void refuses_hostile_descriptions(void)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
+/* Descriptions as text */
+
+/* Checks that a changed file loads, and that the agent has this state. Frees the file. */
+static void reads_text(buffer b, uint64_t state)
+{
+    rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
+    rise_agent *a = loaded(&b, &machine);
+    CHECK(state_of(a) == state);
+    rise_agent_destroy(a);
+    free(b.data);
+}
+/* Checks that a changed file is refused. Frees the file. */
+static void refuses_text(buffer b, rise_result result, const char *word)
+{
+    rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
+    refused(&b, &machine, result, word);
+    free(b.data);
+}
+/* For each line: it is missing, or there twice, or has no newline, or the text ends before it. */
+static void refuses_missing_lines(const buffer *b)
+{
+    size_t length, at, size;
+    char *const text = description_of(b, &length);
+    for (at = 0; at < length; at += size) {
+        char name[60], line[300];
+        const char *field;
+        size = strcspn(text + at, "\n") + 1;
+        snprintf(line, sizeof line, "%.*s%.*s", (int)size, text + at, (int)size, text + at);
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(text + at, "="), text + at);
+        field = name + (name[4] == '[' ? 8 : 0); /* without "conv[0]." */
+        check_about("description without %s", name);
+        refuses_text(with_line(b, name, ""), RISE_BAD_FILE, at == 0 ? "description" : field);
+        check_about("description with two of %s", name);
+        refuses_text(with_line(b, name, line), RISE_BAD_FILE, field);
+        check_about("description without the newline of %s", name);
+        refuses_text(with_description(b, text, at + size - 1), RISE_BAD_FILE, "description");
+        check_about("description that ends before %s", name);
+        refuses_text(with_description(b, text, at), RISE_BAD_FILE, "description");
+    }
+    for (at = 0; at < length; at++) { /* a zero byte at every place */
+        char const was = text[at];
+        check_about("byte %d of the description is zero", (int)at);
+        text[at] = '\0';
+        refuses_text(with_description(b, text, length), RISE_BAD_FILE, "description");
+        text[at] = was;
+    }
+    free(text);
+}
+/* Lines that are refused, each in place of the field's own line; the error contains `word`. */
+static const struct {
+    const char *field, *value, *word;
+} bad_lines[] = {
+    {"n_step", "", "n_step"},
+    {"n_step", "x", "n_step"},
+    {"n_step", "1x", "n_step"},
+    {"n_step", "--1", "n_step"},
+    {"n_step", "0.5", "n_step"},
+    {"n_step", "1,5", "n_step"},
+    {"n_step", "1 ", "n_step"},
+    {"n_step", "1\r", "n_step"},
+    {"n_step", "1e400", "n_step"},
+    {"n_step", "1.2.3", "n_step"},
+    {"n_step", "=1", "n_step"},
+    {"n_step", "1=1", "n_step"},
+    {"n_step", "99999", "n_step"},
+    {"n_step", "true", "n_step"},
+    {"n_step", "\"1\"", "n_step"},
+    {"n_step", "inf", "n_step"},
+    {"n_step", "-inf", "n_step"},
+    {"n_step", "nan", "n_step"},
+    {"n_step", "4294967297.0", "n_step"},
+    {"n_step", "1e", "n_step"},
+    {"discount", "nan", "discount"},
+    {"discount", "inf", "discount"},
+    {"discount", "1.5", "discount"},
+    {"cell", "LSTM", "cell=LSTM"},
+    {"cell", "lst", "cell=lst"},
+    {"cell", "7", "cell=7"},
+    {"seed", "", "seed"},
+    {"seed", "-1", "seed"},
+    {"seed", "x", "seed"},
+    {"seed", "18446744073709551616", "seed"},
+    {"seed", "1.0", "seed"},
+    {"seed", "1 ", "seed"},
+    {"seed", "0x10", "seed"},
+    {"description", "0", "revision"},
+    {"description", "-1", "revision"},
+    {"description", "1.5", "revision"},
+    {"description", "x", "revision"},
+    {"description", "", "revision"},
+    {"description", "1e10", "revision"},
+    {"description", "nan", "revision"},
+    {"description", "1 1", "revision"},
+    {"n_step", "1\n\n", "line"},
+    {"n_step", "1\nframe_width\n", "line"},
+    {"n_step", "1\n?\n", "line"},
+    {"n_step", "1\n?frame_width\n", "line"},
+    {"n_step", "1\n \n", "line"},
+    {"n_step", "1\ndescription=1", "description"},
+};
+static void refuses_bad_lines(const buffer *b)
+{
+    int i;
+    for (i = 0; i < COUNT(bad_lines); i++) {
+        char line[80];
+        check_about("%s=%s", bad_lines[i].field, bad_lines[i].value);
+        snprintf(line, sizeof line, "%s=%s\n", bad_lines[i].field, bad_lines[i].value);
+        refuses_text(with_line(b, bad_lines[i].field, line), RISE_BAD_FILE, bad_lines[i].word);
+    }
+    refuses_text(with_line(b, "description", "frame_channels=1\ndescription=1\n"), RISE_BAD_FILE,
+                 "begins with frame_channels"); /* the revision must be first */
+    refuses_text(with_description(b, "", 0), RISE_BAD_FILE, "revision");
+}
+/* Unknown fields are refused by name. Those marked as optional are ignored. */
+static void refuses_unknown_fields(const buffer *b, uint64_t state)
+{
+    check_about("unknown fields");
+    refuses_text(with_line(b, "n_step", "n_step=1\nwarp_factor=9\n"), RISE_BAD_FILE,
+                 "\"warp_factor\"");
+    refuses_text(with_line(b, "n_step", "n_step=1\nconv[8].filters=9\n"), RISE_BAD_FILE,
+                 "\"conv[8].filters\"");
+    refuses_text(with_line(b, "n_step", "n_step=1\nconv[0].warp=9\n"), RISE_BAD_FILE,
+                 "\"conv[0].warp\"");
+    reads_text(with_line(b, "n_step", "n_step=1\n?warp_factor=9\n?warp_factor=x\n?=\n"), state);
+    check_about("optional fields that are known");
+    reads_text(with_line(b, "n_step", "?n_step=1\n"), state);
+    refuses_text(with_line(b, "n_step", "?n_step=x\n"), RISE_BAD_FILE, "n_step");
+    refuses_text(with_line(b, "n_step", "n_step=1\n?n_step=1\n"), RISE_BAD_FILE, "n_step");
+    check_about("a second seed, which may be ignored");
+    refuses_text(with_line(b, "seed", "seed=7\n?seed=7\n"), RISE_BAD_FILE, "seed");
+    check_about("files of a newer release");
+    reads_text(with_line(b, "description", "description=2\n?warp_factor=9\n"), state);
+    refuses_text(with_line(b, "description", "description=2\nwarp_factor=9\n"), RISE_NEWER_FILE,
+                 "\"warp_factor\"");
+    refuses_text(with_line(b, "description", "description=2\nn_step=1\n"), RISE_BAD_FILE, "n_step");
+}
+/* Tries lines and texts of about the greatest length. */
+static void refuses_long_text(const buffer *b, uint64_t state)
+{
+    static char longest[RISEI_DESC_BYTES + 200];
+    char line[300];
+    size_t length, at, end;
+    char *const text = description_of(b, &length);
+    for (at = RISEI_DESC_LINE - 2; at <= RISEI_DESC_LINE + 130; at++) {
+        check_about("a line of %d characters", (int)at);
+        memset(line, 'x', sizeof line);
+        memcpy(line, "n_step=1\n?", 10);
+        memcpy(line + 9 + at - 2, "=1\n", 4);
+        if (at <= RISEI_DESC_LINE)
+            reads_text(with_line(b, "n_step", line), state);
+        else
+            refuses_text(with_line(b, "n_step", line), RISE_BAD_FILE, "too long");
+    }
+    memset(longest, 'x', sizeof longest); /* lines of 100 characters that may be ignored */
+    memcpy(longest, text, length);
+    for (at = length; at + 100 <= RISEI_DESC_BYTES; at += 100)
+        longest[at] = '?', longest[at + 98] = '=', longest[at + 99] = '\n';
+    check_about("a description of %d bytes", (int)at);
+    reads_text(with_description(b, longest, at), state);
+    for (end = RISEI_DESC_BYTES - 1; end <= RISEI_DESC_BYTES + 1; end++) {
+        memset(longest + at, 'x', sizeof longest - at);
+        longest[at] = '?', longest[end - 2] = '=', longest[end - 1] = '\n';
+        check_about("a description of %d bytes", (int)end);
+        if (end <= RISEI_DESC_BYTES)
+            reads_text(with_description(b, longest, end), state);
+        else
+            refuses_text(with_description(b, longest, end), RISE_BAD_FILE, "too long");
+    }
+    free(text);
+}
+/* Returns a file with a replay buffer, and the state of its agent. */
+static buffer text_file(uint64_t *state)
+{
+    world w = tiny_world("memory=rise", 20);
+    buffer const b = saved(w.agent, RISE_SAVE_ALL);
+    *state = state_of(w.agent);
+    rise_agent_destroy(w.agent);
+    return b;
+}
+static void each_line_is_needed_once(void)
+{
+    uint64_t state;
+    buffer b = text_file(&state);
+    reads_text(with_line(&b, "cell", "cell=lstm\n"), state);
+    refuses_missing_lines(&b);
+    free(b.data);
+}
+static void bad_lines_are_refused(void)
+{
+    uint64_t state;
+    buffer b = text_file(&state);
+    refuses_bad_lines(&b);
+    free(b.data);
+}
+static void unknown_fields_are_refused(void)
+{
+    uint64_t state;
+    buffer b = text_file(&state);
+    refuses_unknown_fields(&b, state);
+    free(b.data);
+}
+static void long_text_is_refused(void)
+{
+    uint64_t state;
+    buffer b = text_file(&state);
+    refuses_long_text(&b, state);
+    free(b.data);
+}
+
+/* Tests fields that older files do not have, with a table of fields made for the test. */
+static void fields_of_newer_files_get_their_earlier_values(void)
+{
+    typedef struct object {
+        int first, added;
+        double real;
+    } object;
+    static const risei_field fields[] = {
+        {"first", offsetof(object, first), 0, 0, 10, NULL, 0, 0, 0, 0, 0, 0},
+        {"added", offsetof(object, added), 0, 0, 10, NULL, 0, 0, 0, 0, 2, 7},
+        {"real", offsetof(object, real), 1, 0, 10, NULL, 0, 0, 0, 0, 3, 0.25}};
+    static const int since[3] = {1, 2, 3};
+    int marked, revision, i;
+    for (marked = 0; marked < 8; marked++)
+        for (revision = 1; revision <= 4; revision++) {
+            object o = {100, 101, 102}; /* the values that were read */
+            unsigned char marks[3];
+            const risei_field *right = NULL;
+            for (i = 2; i >= 0; i--) {
+                marks[i] = (unsigned char)(marked >> i & 1);
+                if (!marks[i] && since[i] <= revision) right = &fields[i];
+            }
+            check_about("fields %d of a file of revision %d", marked, revision);
+            CHECK(risei_fields_complete(fields, 3, marks, revision, &o) == right);
+            CHECK(o.first == 100);
+            if (right != NULL) continue;
+            CHECK(o.added == (marks[1] ? 101 : 7));
+            CHECK(check_near(o.real, marks[2] ? 102 : 0.25, 0));
+        }
+}
+
+/* Returns number i of a sequence of special numbers, short ones, floats, and random bits. */
+static double many_numbers(int i, risei_random *dice)
+{
+    static const double odd[] = {0,      -0.0,    0.1,     -0.5,   1.0 / 3,
+                                 1e-310, 5e-324,  6.25e-5, 1e15,   1e16,
+                                 1e17,   1e22,    1e23,    2.5,    123456.789,
+                                 0.3,    DBL_MAX, DBL_MIN, -1e-9,  1 + DBL_EPSILON,
+                                 0.7,    0.00015, -1e300,  1e-300, 1 - DBL_EPSILON / 2};
+    uint64_t const high = risei_random_bits(dice);
+    uint64_t const bits = high << 32 | risei_random_bits(dice);
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    if (i < COUNT(odd)) return odd[i];
+    if (i % 4 == 0) return ldexp((double)(bits >> 40), (int)(bits & 63) - 60);
+    if (i % 4 == 1) return (double)risei_random_uniform(dice);
+    if (i % 4 == 2) return floor((double)(bits & 0xFFFFFF) / 3) / 1000;
+    return value - value == 0 ? value : 1;
+}
+/* Numbers are read as they were written, bit for bit. Returns a hash of their texts. */
+static uint64_t number_texts(void)
+{
+    risei_random dice = risei_random_stream(14, 1);
+    uint64_t hash = HASH_START;
+    int i, wrong = 0;
+    for (i = 0; i < 40000 / check_share; i++) {
+        double const value = many_numbers(i, &dice);
+        double back = 77;
+        char text[RISEI_NUMBER_TEXT];
+        risei_number_write(value, text);
+        wrong += strspn(text, "+-.0123456789e") != strlen(text);
+        wrong += !risei_number_read(text, &back) || memcmp(&back, &value, sizeof value) != 0;
+        hash = hash_bytes(hash, text, strlen(text));
+    }
+    CHECK(wrong == 0);
+    return hash;
+}
+static void seed_texts(void)
+{
+    static const char *const seeds[] = {"0",
+                                        "1",
+                                        "9",
+                                        "10",
+                                        "9007199254740993",
+                                        "9999999999999999999",
+                                        "10000000000000000000",
+                                        "18446744073709551610",
+                                        "18446744073709551614",
+                                        "18446744073709551615"};
+    static const uint64_t right[] = {0,
+                                     1,
+                                     9,
+                                     10,
+                                     (UINT64_C(1) << 53) + 1,
+                                     UINT64_C(9999999999999999999),
+                                     UINT64_C(10000000000000000000),
+                                     UINT64_MAX - 5,
+                                     UINT64_MAX - 1,
+                                     UINT64_MAX};
+    int i;
+    for (i = 0; i < COUNT(seeds); i++) {
+        char text[24], line[40];
+        uint64_t back = 77;
+        rise_agent_desc d;
+        memset(&d, 0, sizeof d);
+        risei_seed_write(right[i], text);
+        CHECK(strcmp(text, seeds[i]) == 0);
+        CHECK(risei_seed_read(text, &back) && back == right[i]);
+        snprintf(line, sizeof line, "seed=%s", text);
+        CHECK(rise_agent_set(&d, line, NULL) == RISE_OK && d.seed == right[i]);
+    }
+}
+/* Saves and loads an agent with long numbers. Returns a hash of the file. */
+static uint64_t file_text(void)
+{
+    rise_agent_desc d = tiny("memory=rise"), machine = machine_for(RISE_SAVE_ALL);
+    uint64_t hash;
+    world w;
+    buffer b;
+    rise_agent *a;
+    d.seed = UINT64_MAX, d.learning_rate = 1.0 / 3, d.discount = 0.997;
+    w = world_of(created(&d));
+    world_run(&w, 9);
+    b = saved(w.agent, RISE_SAVE_ALL);
+    hash = hash_bytes(HASH_START, b.data, b.size);
+    a = loaded(&b, &machine);
+    CHECK(a->desc.seed == UINT64_MAX && state_of(a) == state_of(w.agent));
+    CHECK(memcmp(&a->desc.learning_rate, &d.learning_rate, sizeof d.learning_rate) == 0 &&
+          memcmp(&a->desc.discount, &d.discount, sizeof d.discount) == 0);
+    rise_agent_destroy(a), rise_agent_destroy(w.agent);
+    free(b.data);
+    return hash;
+}
+/* The text is the same in locales with another decimal point: a comma, or two bytes. */
+static void numbers_are_the_same_text_in_every_locale(void)
+{
+    static const char *const locales[] = {"de_DE.UTF-8", "de_DE.utf8", "de_DE",
+                                          "fr_FR.UTF-8", "fr_FR.utf8", "ru_RU.UTF-8",
+                                          "pl_PL.UTF-8", "de-DE",      "German",
+                                          "ps_AF.UTF-8", "ps_AF.utf8", "ps_AF"};
+    uint64_t numbers, file;
+    char point[16];
+    int i, count = 0;
+    check_about("numbers as text");
+    numbers = number_texts();
+    file = file_text();
+    seed_texts();
+    for (i = 0; i < COUNT(locales); i++) {
+        if (setlocale(LC_ALL, locales[i]) == NULL) continue;
+        risei_decimal_point(point);
+        if (strcmp(point, ".") == 0) continue;
+        check_about("numbers as text, %s", locales[i]);
+        CHECK(number_texts() == numbers);
+        CHECK(file_text() == file);
+        seed_texts();
+        count++;
+    }
+    CHECK(setlocale(LC_ALL, "C") != NULL);
+    if (count == 0)
+        check_note("no locale with another decimal point is installed");
+    else
+        check_note("in %d locales with another decimal point", count);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
 /* What the reader supplies */
 
-static void takes_its_machine(void)
+static void reader_supplies_the_memory(void)
 {
-    world w = tiny_world("rise user", 30);
-    buffer b = saved(w.agent, RISE_SAVE_ALL), policy = saved(w.agent, RISE_SAVE_POLICY);
+    world w = tiny_world("memory=rise embedding=user", 30);
+    buffer b = saved(w.agent, RISE_SAVE_ALL);
     size_t const bytes = w.agent->bytes;
     unsigned char *const block = (unsigned char *)malloc(bytes);
     rise_agent_desc machine = machine_for(RISE_SAVE_ALL);
@@ -544,12 +979,21 @@ static void takes_its_machine(void)
     CHECK(toy_memory.calls == calls && (unsigned char *)a >= block &&
           (unsigned char *)a < block + bytes && state_of(a) == state);
     rise_agent_destroy(a);
-    free(block);
-
     machine = machine_for(RISE_SAVE_ALL);
     toy_memory.refuse = 1;
     refused(&b, &machine, RISE_NO_MEMORY, "bytes");
     toy_memory.refuse = 0;
+    free(block);
+    free(b.data);
+}
+static void reader_supplies_the_machine(void)
+{
+    world w = tiny_world("memory=rise embedding=user", 30);
+    buffer b = saved(w.agent, RISE_SAVE_ALL), policy = saved(w.agent, RISE_SAVE_POLICY);
+    rise_agent_desc machine = machine_for(RISE_SAVE_ALL);
+    uint64_t const state = state_of(w.agent);
+    rise_agent *a;
+    rise_agent_destroy(w.agent);
     machine.embed_fn = NULL;
     refused(&b, &machine, RISE_BAD_DESC, "embed_fn");
     machine = machine_for(RISE_SAVE_ALL);
@@ -557,13 +1001,22 @@ static void takes_its_machine(void)
     machine.isa = RISE_ISA_NEON;
     if (rise_kernels_of(RISE_ISA_NEON) == NULL) refused(&b, &machine, RISE_UNAVAILABLE, "isa");
     machine.isa = RISE_ISA_REF;
-    a = loaded(&b, &machine); /* goes on, on other kernels */
-    CHECK(strcmp(a->device.kernels->name, "ref") == 0 &&
+    a = loaded(&b, &machine); /* continues on other kernels */
+    CHECK(strcmp(a->model.device.kernels->name, "ref") == 0 &&
           (rise_kernels_of(RISE_ISA_AUTO)->fused == 0 || state_of(a) == state));
     rise_agent_destroy(a);
-
-    machine = machine_for(RISE_SAVE_POLICY); /* a whole agent's file serves a player, too */
-    a = loaded(&b, &machine);
+    free(b.data);
+    free(policy.data);
+}
+static void players_load_from_any_file(void)
+{
+    world w = tiny_world("memory=rise embedding=user", 30);
+    buffer b = saved(w.agent, RISE_SAVE_ALL), policy = saved(w.agent, RISE_SAVE_POLICY);
+    size_t const bytes = w.agent->bytes;
+    rise_agent_desc machine = machine_for(RISE_SAVE_POLICY);
+    rise_agent *a;
+    rise_agent_destroy(w.agent);
+    a = loaded(&b, &machine); /* a whole agent's file loads as a player too */
     CHECK(a->desc.players == 2 && a->bytes < bytes);
     rise_agent_destroy(a);
     machine.players = 5;
@@ -573,15 +1026,191 @@ static void takes_its_machine(void)
     rise_agent_destroy(a);
     machine.players = 5000;
     refused(&policy, &machine, RISE_BAD_DESC, "players");
-    w = tiny_world("rise", 8);
     free(b.data);
-    b = saved(w.agent, RISE_SAVE_ALL);
-    a = loaded(&b, NULL); /* there need not be a machine */
+    free(policy.data);
+}
+static void machine_may_be_null(void)
+{
+    world w = tiny_world("memory=rise", 8);
+    buffer b = saved(w.agent, RISE_SAVE_ALL);
+    rise_agent *a = loaded(&b, NULL);
     CHECK(state_of(a) == state_of(w.agent));
     rise_agent_destroy(a);
     rise_agent_destroy(w.agent);
     free(b.data);
-    free(policy.data);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* What the reader states */
+
+/* Returns a valid value of a field that is neither `value` nor 0 (0 states nothing), or 0 if there
+   is none. */
+static double another_value(const risei_field *field, double value)
+{
+    double const high = field->word != NULL ? risei_words_count(field->word) - 1 : field->high;
+    double other;
+    for (other = field->low > 1 ? field->low : 1; other <= high; other++)
+        if (!(other <= value && other >= value)) return other;
+    return 0;
+}
+/* Checks that the file's own value is accepted and another is refused. `place` is the struct of
+   `machine` that has the field. */
+static void refuses_other_value(buffer *b, const rise_agent_desc *machine, const risei_field *field,
+                                void *place, double value, double other, const char *name)
+{
+    rise_agent *a;
+    check_about("%s is %g, machine says %g", name, value, other);
+    risei_field_put(field, place, value);
+    a = loaded(b, machine);
+    rise_agent_destroy(a);
+    risei_field_put(field, place, other);
+    refused(b, machine, RISE_MISMATCH, name);
+    risei_field_put(field, place, 0);
+}
+/* Checks each field of the shape. Returns their number. */
+static int refuses_other_fields(buffer *b, const rise_agent_desc *has, int kind)
+{
+    rise_agent_desc machine = machine_for(kind);
+    int i, l, count = 0;
+    for (i = 0; i < RISEI_COUNT(risei_fields); i++) {
+        const risei_field *const field = &risei_fields[i];
+        double const value = risei_field_get(field, has);
+        double other = another_value(field, value);
+        if (!field->shape || risei_is_zero(other)) continue;
+        /* without a replay buffer, the number of environments may change */
+        if (strcmp(field->name, "environments") == 0 && kinds[kind] != RISE_SAVE_ALL) continue;
+        /* DOWNSAMPLE adapts the size to the frame, so that close sizes are the same */
+        if (strcmp(field->name, "embedding_size") == 0) other = value + 20;
+        refuses_other_value(b, &machine, field, &machine, value, other, field->name);
+        count++;
+    }
+    for (l = 0; l < has->conv_count; l++)
+        for (i = 0; i < RISEI_COUNT(risei_conv_fields); i++) {
+            const risei_field *const field = &risei_conv_fields[i];
+            double const value = risei_field_get(field, &has->conv[l]);
+            char name[40];
+            snprintf(name, sizeof name, "conv[%d].%s", l, field->name);
+            refuses_other_value(b, &machine, field, &machine.conv[l], value,
+                                another_value(field, value), name);
+            count++;
+        }
+    return count;
+}
+static void other_shapes_are_refused(void)
+{
+    static const char *const words[] = {
+        "memory=rise action_masks=1 environments=3",
+        "memory=full cell=gru feed_action=1",
+        "memory=none head=c51",
+        "memory=rise embedding=downsample",
+    };
+    int i, kind, l, count = 0;
+    for (i = 0; i < COUNT(words); i++)
+        for (kind = 0; kind < KINDS; kind++) {
+            world w = tiny_world(words[i], 20);
+            buffer b = saved(w.agent, kinds[kind]);
+            rise_agent_desc machine = w.agent->desc;
+            rise_agent *a;
+            rise_agent_destroy(w.agent);
+            count += refuses_other_fields(&b, &machine, kind);
+            /* all fields at once, as the saved agent has them */
+            check_about("%s, %s: machine is the agent's description", words[i], kind_names[kind]);
+            machine.play_only = kinds[kind] == RISE_SAVE_POLICY;
+            a = loaded(&b, &machine);
+            for (l = machine.conv_count; l < RISE_MAX_CONV; l++) /* unused, so not saved */
+                memset(&machine.conv[l], 0, sizeof machine.conv[l]);
+            CHECK(memcmp(&a->desc, &machine, sizeof machine) == 0);
+            rise_agent_destroy(a);
+            free(b.data);
+        }
+    check_about("%d fields", count);
+    CHECK(count > 300);
+}
+
+/* The caller's values out of range, which have no word, are refused like others. */
+static void values_out_of_range_are_refused(void)
+{
+    static const int odd[] = {-1, 99, INT_MIN, INT_MAX};
+    world w = tiny_world("memory=rise", 20);
+    buffer b = saved(w.agent, RISE_SAVE_ALL);
+    rise_agent_desc const has = w.agent->desc;
+    int i, k;
+    rise_agent_destroy(w.agent);
+    for (k = 0; k < RISEI_COUNT(risei_fields); k++) {
+        const risei_field *const field = &risei_fields[k];
+        rise_agent_desc machine = machine_for(RISE_SAVE_ALL);
+        if (!field->shape) continue;
+        for (i = 0; i < COUNT(odd); i++) {
+            if (risei_is_zero(odd[i] - risei_field_get(field, &has))) continue;
+            check_about("machine says %s=%d", field->name, odd[i]);
+            risei_field_put(field, &machine, odd[i]);
+            refused(&b, &machine, RISE_MISMATCH, field->name);
+        }
+    }
+    free(b.data);
+}
+
+/* Steps an agent of n environments. Arrays have exactly that length, for address sanitizers. */
+static void steps_all(rise_agent *a, int n, int steps)
+{
+    uint8_t *const frames = (uint8_t *)calloc((size_t)n, PIXELS);
+    float *const rewards = (float *)calloc((size_t)n, sizeof *rewards);
+    rise_event *const events = (rise_event *)calloc((size_t)n, sizeof *events);
+    int *const actions = (int *)calloc((size_t)n, sizeof *actions);
+    int i, step;
+    if (frames == NULL || rewards == NULL || events == NULL || actions == NULL) exit(1);
+    for (step = 0; step < steps; step++) {
+        for (i = 0; i < n; i++) {
+            rewards[i] = (float)(i % 3);
+            events[i] = step % 10 == 0   ? RISE_FIRST
+                        : step % 10 == 9 ? RISE_TERMINATED
+                                         : RISE_MIDDLE;
+        }
+        for (i = 0; i < n * PIXELS; i++) frames[i] = (uint8_t)(i * 7 + step * 5);
+        CHECK(rise_agent_step_all(a, frames, rewards, events, NULL, actions) == RISE_OK);
+        for (i = 0; i < n; i++) CHECK(actions[i] >= 0 && actions[i] < ACTIONS);
+    }
+    free(frames), free(rewards), free(events), free(actions);
+}
+/* Loads an agent of 8 environments for another number of them. With the replay buffer, which has a
+   lane for each environment, loading fails. Without it, the agent continues with that number. */
+static void environments_change_without_replay(void)
+{
+    static const int numbers[] = {1, 4, 7, 8, 9, 16};
+    rise_agent_desc d = described("memory=rise cell=gru carry_state=1");
+    int kind, i;
+    d.environments = 8;
+    d.replay_capacity = 60 * d.environments;
+    for (kind = 0; kind < KINDS; kind++) {
+        rise_agent *a = created(&d);
+        rise_agent_desc machine = machine_for(kind);
+        rise_metrics m;
+        buffer b;
+        steps_all(a, 8, 12);
+        b = saved(a, kinds[kind]);
+        rise_agent_destroy(a);
+        for (i = 0; i < COUNT(numbers); i++) {
+            int const n = machine.environments = numbers[i];
+            check_about("%s of 8 environments, loaded with %d", kind_names[kind], n);
+            if (kinds[kind] == RISE_SAVE_ALL && n != 8) {
+                refused(&b, &machine, RISE_MISMATCH, "environments");
+                continue;
+            }
+            a = loaded(&b, &machine);
+            CHECK(rise_agent_query(a)->environments == n);
+            if (!machine.play_only) {
+                steps_all(a, n, 60);
+                rise_agent_metrics(a, &m);
+                CHECK(m.replay_size >= 60 && m.updates > 0);
+            }
+            rise_agent_destroy(a);
+        }
+        machine.environments = 4, machine.play_only = 1; /* a player does not load the buffer */
+        a = loaded(&b, &machine);
+        CHECK(rise_agent_query(a)->environments == 4);
+        rise_agent_destroy(a);
+        free(b.data);
+    }
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -595,16 +1224,18 @@ static void check_no_leftover(void)
     CHECK(file == NULL);
     if (file != NULL) fclose(file);
 }
-static void keeps_the_old_file(void)
+static void failed_save_keeps_the_old_file(void)
 {
     static char endless[2000];
     rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
-    world w = tiny_world("rise", 20);
+    world w = tiny_world("memory=rise", 20);
     uint64_t const old = state_of(w.agent);
     rise_agent *a;
     rise_error error = {RISE_OK, ""};
     rise_agent_desc desc;
+#if LINKS
     FILE *file;
+#endif
     check_about("on disk");
     remove(PATH);
     CHECK(rise_agent_load(&a, PATH, NULL, &error) == RISE_IO && a == NULL &&
@@ -617,14 +1248,14 @@ static void keeps_the_old_file(void)
     world_run(&w, 20);
 #if LINKS
     file = fopen("/dev/full", "wb");
-    /* what is written beside the file meets a full disk */
+    /* the temporary file meets a full disk */
     if (file != NULL && symlink("/dev/full", PATH ".new") == 0) {
         fclose(file);
         CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_IO &&
               strstr(error.text, PATH) != NULL);
         check_no_leftover();
         CHECK(symlink("/dev/full", PATH ".new") == 0);
-        /* small enough to show only when flushed */
+        /* so small that it shows at the flush */
         CHECK(rise_agent_save(w.agent, RISE_SAVE_POLICY, PATH, &error) == RISE_IO);
         check_no_leftover();
         CHECK(rise_agent_load(&a, PATH, &machine, &error) == RISE_OK && state_of(a) == old);
@@ -640,7 +1271,8 @@ static void keeps_the_old_file(void)
     rise_agent_destroy(w.agent);
     w.agent = a;
     world_run(&w, 5);
-    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) == RISE_OK); /* over the old one */
+    /* replaces the old file */
+    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) == RISE_OK);
     CHECK(rise_agent_load(&a, PATH, &machine, NULL) == RISE_OK && state_of(a) == state_of(w.agent));
     rise_agent_destroy(a);
     CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, "files_test.none/x.rise", &error) == RISE_IO &&
@@ -648,8 +1280,24 @@ static void keeps_the_old_file(void)
     memset(endless, 'x', sizeof endless - 1);
     CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, endless, &error) == RISE_IO &&
           strstr(error.text, "path") != NULL);
-
-    CHECK(rise_agent_peek(&desc, PATH, &error) == RISE_OK); /* what would it take? */
+    remove(PATH);
+    rise_agent_destroy(w.agent);
+}
+/* Peeking tells how many bytes an agent needs. */
+static void peek_reads_the_description(void)
+{
+    rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
+    world w = tiny_world("memory=rise", 20);
+    rise_agent *a;
+    rise_error error = {RISE_OK, ""};
+    rise_agent_desc desc;
+    FILE *file;
+    check_about("on disk");
+    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_OK);
+    CHECK(rise_agent_load(&a, PATH, &machine, &error) == RISE_OK);
+    rise_agent_destroy(w.agent);
+    w.agent = a;
+    CHECK(rise_agent_peek(&desc, PATH, &error) == RISE_OK);
     CHECK(rise_agent_bytes(&desc, &error) == w.agent->bytes);
     desc.isa = w.agent->desc.isa, desc.threads = w.agent->desc.threads,
     desc.embed_fn = w.agent->desc.embed_fn;
@@ -662,7 +1310,7 @@ static void keeps_the_old_file(void)
     }
     CHECK(rise_agent_peek(&desc, PATH, &error) == RISE_BAD_FILE &&
           strstr(error.text, "description") != NULL);
-    file = fopen(PATH, "wb"); /* nothing at all */
+    file = fopen(PATH, "wb"); /* an empty file */
     if (CHECK(file != NULL)) fclose(file);
     CHECK(rise_agent_peek(&desc, PATH, &error) == RISE_BAD_FILE && error.text[0] != '\0');
     CHECK(rise_agent_load(&a, PATH, NULL, &error) == RISE_BAD_FILE && a == NULL);
@@ -672,11 +1320,243 @@ static void keeps_the_old_file(void)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Fuzz: files damaged at random, half of them with right checksums, and then used if they were taken */
+/* Sample files: tests/samples/v7-*.rise
+
+   These files hold agents that were written as file version 7, revision 1 of the description. Every
+   later release must read them. So NEVER write them again, and never change their actions and
+   values in this table. A release that changes the format adds files of its own: add lines to the
+   table; then `./files --write-samples tests/samples` writes the missing files and prints their
+   lines in full. */
+
+enum { AGENT_FILE, ALL_FILE, POLICY_FILE, PLAYED = 40 };
+
+typedef struct sample {
+    const char *name;    /* the file is <name>.rise */
+    const char *words;   /* for described, or for tiny */
+    int is_tiny;         /* 1: created by tiny */
+    int kind;            /* of file, in kinds */
+    int steps;           /* steps of each environment before the save */
+    const char *actions; /* that it plays on fused kernels, one digit a frame */
+    uint64_t q;          /* hash of its values for these frames */
+    /* Hash of its weights after 20 more steps of training; 0 for a policy. Only this number may
+       change: when learning changes, together with the hashes in agent.c. */
+    uint64_t learned;
+} sample;
+
+static const sample samples[] = {
+    {"v7-rise-gru-mean-all",
+     "memory=rise cell=gru action_masks=1 environments=3", 0, ALL_FILE, 25,
+     "0110112011121121221012101022120111201212", UINT64_C(0x3ACA5EAF79FC8FD3),
+     UINT64_C(0x8EE234785FA4DD32)},
+    {"v7-rise-lstm-c51-agent",
+     "memory=rise head=c51 noisy=1 embedding=gaussian conv_count=2 action_masks=1",
+     0, AGENT_FILE, 30,
+     "0110212022222221222022202022120221202222", UINT64_C(0x8BA659466769E719),
+     UINT64_C(0x5E9D18704D2C39D9)},
+    {"v7-rise-mingru-iqn-policy",
+     "memory=rise cell=mingru head=iqn embedding=sparse feed_action=1", 0, POLICY_FILE, 30,
+     "2220222022222222222022202222220222202222", UINT64_C(0xC6DD11E5788C06A8),
+     UINT64_C(0x0000000000000000)},
+    {"v7-rise-user-small-all",
+     "memory=rise embedding=user fusion=gate embedding_f32=1 action_masks=1", 1, ALL_FILE, 30,
+     "0010012002020121100012100020100001002010", UINT64_C(0x76DA1262C390571E),
+     UINT64_C(0x2DAE477FF5997DC5)},
+    {"v7-rise-conv-stored-all",
+     "memory=rise embedding=conv stored window_samples=3 burn_in=2 action_masks=1", 0, ALL_FILE, 30,
+     "0110111011121121111012101011110111001010", UINT64_C(0x382940A818E7B2A1),
+     UINT64_C(0xDF3BF9675F034EA2)},
+    {"v7-rise-stored-f32-all",
+     "memory=rise cell=gru stored window_samples=3 overlap embedding_f32=1 window=9",
+     0, ALL_FILE, 30,
+     "0000000000000010000000000000000000000000", UINT64_C(0x85CDE9B1AEE8C93E),
+     UINT64_C(0x110FB77EDFC82A6E)},
+    {"v7-rise-snapshot-all",
+     "memory=rise embedding=snapshot snapshot_steps=3 fusion=sum action_masks=1", 0, ALL_FILE, 30,
+     "0110111011121121111012101011110111001010", UINT64_C(0x0E7FC3559C7DB45C),
+     UINT64_C(0x5128F32C2DECC632)},
+    {"v7-rise-downsample-carry-policy",
+     "memory=rise embedding=downsample carry_state=1 layer_norm=1 action_masks=1",
+     0, POLICY_FILE, 30,
+     "0110012001022121201022101020100201201020", UINT64_C(0xDCE89235E9D73758),
+     UINT64_C(0x0000000000000000)},
+    {"v7-none-mean-policy",
+     "memory=none action_masks=1 plain no_double=1", 0, POLICY_FILE, 30,
+     "0110212022222221222022202022120221202222", UINT64_C(0x8979CEFB4C08A383),
+     UINT64_C(0x0000000000000000)},
+    {"v7-none-c51-all",
+     "memory=none head=c51 environments=3 pool action_masks=1", 0, ALL_FILE, 25,
+     "0010012002020221200022200020100001002020", UINT64_C(0x8CA7D3B067DEBCCB),
+     UINT64_C(0xED6D97CC8514515E)},
+    {"v7-none-iqn-agent",
+     "memory=none head=iqn noisy=1 residual spectral_norm=1 munchausen=1 target_rate=0.3",
+     0, AGENT_FILE, 30,
+     "2220222022222222222022202222220222202222", UINT64_C(0x4EDC3EDAECD33CC1),
+     UINT64_C(0x66A9D782FB19F416)},
+    {"v7-full-gru-iqn-all",
+     "memory=full cell=gru head=iqn feed_action=1 value_rescale=1 frame_stack=1", 0, ALL_FILE, 30,
+     "1110111011111111111011101111110111101111", UINT64_C(0x07F4A5F9A94CC22D),
+     UINT64_C(0xDFCA2422449465ED)},
+    {"v7-full-lstm-stored-all",
+     "memory=full stored window_samples=3 overlap environments=3 action_masks=1", 0, ALL_FILE, 20,
+     "0110111011121121111012101011110111201212", UINT64_C(0xBC3D4A4BF82E6CFB),
+     UINT64_C(0x0D98A3E99B24EB2E)},
+    {"v7-full-mingru-c51-agent",
+     "memory=full cell=mingru head=c51 fusion=gate layer_norm=1 action_masks=1", 0, AGENT_FILE, 30,
+     "0010012002020221200022200020100001002020", UINT64_C(0x6DDAC124656A8922),
+     UINT64_C(0x0A66D662FC4FAA66)},
+};
+
+static rise_agent_desc sample_desc(const sample *s)
+{
+    rise_agent_desc d = s->is_tiny ? tiny(s->words) : described(s->words);
+    d.replay_capacity = (d.stored_state ? 24 : 12) * d.environments;
+    if (!s->is_tiny) d.learn_start = 12;
+    return d;
+}
+static world sample_world(const sample *s)
+{
+    rise_agent_desc const d = sample_desc(s);
+    world w = world_of(created(&d));
+    world_run(&w, s->steps);
+    return w;
+}
+/* Plays a fixed sequence of frames as player 1. Writes the actions as digits [PLAYED + 1], and
+   returns a hash of all values. */
+static uint64_t sample_play(rise_agent *a, char *actions)
+{
+    int const masks = rise_agent_query(a)->action_masks;
+    uint64_t hash = HASH_START;
+    toy t = {7, 0, 0};
+    uint8_t frame[PIXELS], allowed[ACTIONS];
+    float reward;
+    int i;
+    for (i = 0; i < PLAYED; i++) {
+        /* the same frames for all actions */
+        rise_event const event = toy_next(&t, i % ACTIONS, frame, allowed, &reward);
+        int const action = rise_agent_play(a, 1, frame, reward, event, masks ? allowed : NULL);
+        CHECK(action >= 0 && action < ACTIONS);
+        actions[i] = (char)('0' + action);
+        hash = hash_reals(hash, rise_agent_values(a, 1), ACTIONS);
+    }
+    actions[PLAYED] = '\0';
+    return hash;
+}
+/* Returns a hash of the weights after more training. The games of sample_world have gone on. */
+static uint64_t sample_learn(rise_agent *a)
+{
+    world w = world_of(a);
+    int i;
+    for (i = 0; i < GAMES; i++) w.games[i].dice += 99;
+    world_run(&w, 20);
+    return hash_of(a);
+}
+
+static void sample_path(const char *folder, const char *name, char *path, size_t size)
+{
+    snprintf(path, size, "%s/%s.rise", folder, name);
+}
+/* Returns the folder of the files: the environment variable RISE_SAMPLES, or the folder `samples`
+   beside this source file, or tests/samples below the current folder. */
+static const char *sample_folder(void)
+{
+    static char beside[800];
+    const char *const given = getenv("RISE_SAMPLES");
+    const char *slash = strrchr(__FILE__, '/');
+    char path[1000];
+    FILE *file;
+    if (given != NULL) return given;
+    snprintf(beside, sizeof beside, "%.*ssamples", slash != NULL ? (int)(slash + 1 - __FILE__) : 0,
+             __FILE__);
+    sample_path(beside, samples[0].name, path, sizeof path);
+    file = fopen(path, "rb");
+    if (file == NULL) return "tests/samples";
+    fclose(file);
+    return beside;
+}
+/* Writes a sample file and prints its line of the table. */
+static void write_sample(const sample *s, const char *path)
+{
+    static const char *const names[] = {"AGENT_FILE", "ALL_FILE", "POLICY_FILE"};
+    char actions[PLAYED + 1];
+    rise_agent_desc const machine = machine_for(s->kind);
+    world w = sample_world(s);
+    rise_agent *a;
+    rise_error error = {RISE_OK, ""};
+    uint64_t q;
+    if (!CHECK(rise_agent_save(w.agent, kinds[s->kind], path, &error) == RISE_OK))
+        printf("%s\n", error.text);
+    rise_agent_destroy(w.agent);
+    if (!CHECK(rise_agent_load(&a, path, &machine, &error) == RISE_OK)) {
+        printf("%s\n", error.text);
+        return;
+    }
+    q = sample_play(a, actions);
+    printf("    {\"%s\",\n     \"%s\", %d, %s, %d,\n     \"%s\", UINT64_C(0x%016llX),\n"
+           "     UINT64_C(0x%016llX)},\n",
+           s->name, s->words, s->is_tiny, names[s->kind], s->steps, actions, (unsigned long long)q,
+           (unsigned long long)(s->kind == POLICY_FILE ? 0 : sample_learn(a)));
+    rise_agent_destroy(a);
+}
+/* Writes the sample files that are missing. Files that exist do not change. */
+static void write_samples(const char *folder)
+{
+    char path[1000];
+    int i;
+    for (i = 0; i < COUNT(samples); i++) {
+        FILE *file;
+        sample_path(folder, samples[i].name, path, sizeof path);
+        file = fopen(path, "rb");
+        if (file == NULL)
+            write_sample(&samples[i], path);
+        else
+            fclose(file);
+    }
+}
+/* Loads a sample file on one instruction set, lets the agent play, and trains it. */
+static void sample_loads(const sample *s, const char *folder, const rise_kernels *kernels,
+                         rise_isa isa)
+{
+    char path[1000], actions[PLAYED + 1];
+    rise_agent_desc machine = machine_for(s->kind), desc;
+    rise_error error = {RISE_OK, ""};
+    rise_agent *a;
+    uint64_t q;
+    check_about("%s on %s", s->name, kernels->name);
+    sample_path(folder, s->name, path, sizeof path);
+    machine.isa = isa;
+    CHECK(rise_agent_peek(&desc, path, &error) == RISE_OK);
+    if (!CHECK(rise_agent_load(&a, path, &machine, &error) == RISE_OK)) {
+        printf("    %s\n", error.text);
+        return;
+    }
+    q = sample_play(a, actions);
+    if (kernels->fused) {
+        CHECK(strcmp(actions, s->actions) == 0);
+        CHECK(q == s->q);
+    }
+    if (s->kind != POLICY_FILE) {
+        uint64_t const learned_hash = sample_learn(a);
+        if (kernels->fused) CHECK(learned_hash == s->learned);
+    }
+    rise_agent_destroy(a);
+}
+static void sample_files_load(void)
+{
+    const char *const folder = sample_folder();
+    int i, isa;
+    for (i = 0; i < COUNT(samples); i++)
+        for (isa = RISE_ISA_REF; isa <= RISE_ISA_NEON; isa++) {
+            const rise_kernels *const kernels = rise_kernels_of((rise_isa)isa);
+            if (kernels != NULL) sample_loads(&samples[i], folder, kernels, (rise_isa)isa);
+        }
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Fuzz: files damaged at random, half of them with correct checksums; those that load are used */
 
 static uint64_t fuzz_draw(risei_random *dice, uint64_t n)
 {
-    return (((uint64_t)risei_draw(dice) << 32) | risei_draw(dice)) % n;
+    return (((uint64_t)risei_random_bits(dice) << 32) | risei_random_bits(dice)) % n;
 }
 
 static void mutate(buffer *b, const buffer *other, risei_random *dice)
@@ -704,11 +1584,15 @@ static void mutate(buffer *b, const buffer *other, risei_random *dice)
                                    UINT64_C(0x7FFFFFFFFFFFFFFF),
                                    UINT64_C(0xFFFFFFFFFFFFFFFF)};
     static const int widths[] = {1, 2, 4, 8};
-    /* where the description is */
-    size_t const near_front = fuzz_draw(dice, 3) == 0 && b->size > 500 ? 500 : b->size;
+    /* in the description */
+    size_t const near_front = fuzz_draw(dice, 3) == 0 && b->size > 2000 ? 2000 : b->size;
     size_t const at = (size_t)fuzz_draw(dice, near_front);
     int const width = widths[fuzz_draw(dice, 4)];
     size_t from, count;
+    if (at < 2000 && fuzz_draw(dice, 2)) { /* a character of a description */
+        b->data[at] = (unsigned char)"0123456789.-e=?\n"[fuzz_draw(dice, 16)];
+        return;
+    }
     switch (fuzz_draw(dice, 8)) {
     case 0: b->data[at] = (unsigned char)(b->data[at] ^ 1u << fuzz_draw(dice, 8)); break;
     case 1: b->data[at] = (unsigned char)fuzz_draw(dice, 256); break;
@@ -719,7 +1603,7 @@ static void mutate(buffer *b, const buffer *other, risei_random *dice)
             put(b, at / (size_t)width * (size_t)width, width,
                 odd[fuzz_draw(dice, sizeof odd / sizeof *odd)]);
         break;
-    case 5: /* a part of another file, or of this one, elsewhere */
+    case 5: /* a part of another file, or of this one from elsewhere */
         from = (size_t)fuzz_draw(dice, other->size);
         count = 1 + (size_t)fuzz_draw(dice, 64);
         if (count > other->size - from) count = other->size - from;
@@ -727,14 +1611,14 @@ static void mutate(buffer *b, const buffer *other, risei_random *dice)
         memcpy(b->data + at, other->data + from, count);
         break;
     case 6: b->data[at] = (unsigned char)(b->data[at] + 1); break;
-    default: /* cut short, the header being told or not */
+    default: /* cut short, with or without a corrected header */
         if (fuzz_draw(dice, 8) != 0) break;
         b->size = at + 1;
         if (at > TABLE && fuzz_draw(dice, 2)) put(b, 16, 8, b->size);
         break;
     }
 }
-/* An agent out of a doubtful file must work as any other. */
+/* An agent from a mutated file must work like any other. */
 static void put_to_work(rise_agent *a)
 {
     const rise_agent_desc *d = rise_agent_query(a);
@@ -788,15 +1672,17 @@ static void put_to_work(rise_agent *a)
 }
 static void fuzz(long rounds, uint64_t seed)
 {
-    static const char *const words[] = {"rise",
-                                        "none games masks",
-                                        "full gru feed",
-                                        "rise gru carry games conv",
-                                        "rise user f32 norm",
-                                        "none iqn noisy units spectral munchausen",
-                                        "rise c51 units noisy soft"};
+    static const char *const words[] = {
+        "memory=rise",
+        "memory=none environments=3 action_masks=1",
+        "memory=full cell=gru feed_action=1",
+        "memory=rise cell=gru carry_state=1 environments=3 embedding=conv",
+        "memory=rise embedding=user embedding_f32=1 layer_norm=1",
+        "memory=none head=iqn noisy=1 residual spectral_norm=1 munchausen=1",
+        "memory=rise head=c51 residual noisy=1 target_rate=0.3",
+    };
     buffer files[COUNT(words) * KINDS];
-    risei_random dice = risei_stream(seed, 1);
+    risei_random dice = risei_random_stream(seed, 1);
     long taken = 0, i;
     int n = 0, w, kind;
     for (w = 0; w < COUNT(words); w++)
@@ -827,45 +1713,94 @@ static void fuzz(long rounds, uint64_t seed)
         CHECK(toy_memory.held == 0);
         free(b.data);
     }
-    printf("fuzz: %ld files, of which %ld were taken\n", rounds, taken);
+    check_note("%ld files, %ld loaded", rounds, taken);
     while (n-- > 0) free(files[n].data);
 }
 
-int main(int argc, char **argv)
+static const char *const kinds_of_agent[] = {
+    "memory=rise",
+    "memory=rise cell=gru fusion=gate embedding_f32=1 environments=3 feed_action=1 carry_state=1",
+    "memory=none action_masks=1",
+    "memory=full environments=3",
+    "memory=rise embedding=user",
+    "memory=rise cell=gru embedding=conv layer_norm=1",
+    "memory=rise embedding=sparse plain no_double=1",
+    "memory=rise embedding=downsample",
+    "memory=full cell=gru fusion=sum feed_action=1",
+    "memory=none head=iqn noisy=1 environments=3",
+    "memory=rise head=c51 residual spectral_norm=1 embedding=conv",
+    "memory=full munchausen=1 noisy=1 residual spectral_norm=1 target_rate=0.3",
+};
+static void same_state_gives_the_same_bytes(void)
 {
-    static const char *const words[] = {"rise",
-                                        "rise gru gate f32 games feed carry",
-                                        "none masks",
-                                        "full games",
-                                        "rise user",
-                                        "rise gru conv norm",
-                                        "rise sparse plain single",
-                                        "rise downsample",
-                                        "full gru sum feed",
-                                        "none iqn noisy games",
-                                        "rise c51 units spectral conv",
-                                        "full munchausen noisy units spectral soft"};
-    int i, kind;
-    if (argc > 1) {
-        fuzz(strtol(argv[1], NULL, 10), argc > 2 ? strtoul(argv[2], NULL, 10) : 1);
-        return check_done();
-    }
-    for (i = 0; i < COUNT(words); i++) writes_the_same(words[i]);
-    writes_little_endian();
+    int i;
+    for (i = 0; i < COUNT(kinds_of_agent); i++) writes_the_same(kinds_of_agent[i]);
+}
+static void failed_writes_are_reported(void)
+{
+    int kind;
     for (kind = 0; kind < KINDS; kind++) says_that_writing_failed(kind);
-    saves_no_nonsense();
-    notices_damage("rise", RISE_SAVE_POLICY);
-    notices_damage("none alone", RISE_SAVE_ALL);
-    notices_damage("rise", RISE_SAVE_AGENT);
+}
+static void damage_is_noticed(void)
+{
+    notices_damage("memory=rise", RISE_SAVE_POLICY);
+    notices_damage("memory=none frame_stack=1", RISE_SAVE_ALL);
+    notices_damage("memory=rise", RISE_SAVE_AGENT);
+}
+static void wrong_headers_are_refused(void)
+{
+    int kind;
     for (kind = 0; kind < KINDS; kind++) minds_the_header(kind);
-    refuses_hostile_values("rise");
-    refuses_hostile_values("rise gru games carry");
-    refuses_hostile_values("none");
-    refuses_hostile_values("none iqn noisy units spectral");
-    refuses_hostile_descriptions();
-    takes_its_machine();
-    keeps_the_old_file();
-    fuzz(2000 / check_share, 1);
-    CHECK(toy_memory.held == 0);
-    return check_done();
+}
+static void hostile_values_are_refused(void)
+{
+    refuses_hostile_values("memory=rise");
+    refuses_hostile_values("memory=rise cell=gru environments=3 carry_state=1");
+    refuses_hostile_values("memory=none");
+    refuses_hostile_values("memory=none head=iqn noisy=1 residual spectral_norm=1");
+}
+static long fuzz_rounds = 2000 / check_share;
+static uint64_t fuzz_seed = 1;
+static void mutated_files_do_no_harm(void) { fuzz(fuzz_rounds, fuzz_seed); }
+
+static const check_test tests[] = {
+    TEST(same_state_gives_the_same_bytes),
+    TEST(numbers_are_little_endian),
+    TEST(failed_writes_are_reported),
+    TEST(nonsense_is_not_saved),
+    TEST(damage_is_noticed),
+    TEST(wrong_headers_are_refused),
+    TEST(hostile_values_are_refused),
+    TEST(hostile_descriptions_are_refused),
+    TEST(each_line_is_needed_once),
+    TEST(bad_lines_are_refused),
+    TEST(unknown_fields_are_refused),
+    TEST(long_text_is_refused),
+    TEST(fields_of_newer_files_get_their_earlier_values),
+    TEST(numbers_are_the_same_text_in_every_locale),
+    TEST(reader_supplies_the_memory),
+    TEST(reader_supplies_the_machine),
+    TEST(players_load_from_any_file),
+    TEST(machine_may_be_null),
+    TEST(other_shapes_are_refused),
+    TEST(values_out_of_range_are_refused),
+    TEST(environments_change_without_replay),
+    TEST(failed_save_keeps_the_old_file),
+    TEST(peek_reads_the_description),
+    TEST(sample_files_load),
+    TEST(mutated_files_do_no_harm),
+};
+int main(int count, char **arguments)
+{
+    if (count > 3 && strcmp(arguments[1], "--fuzz") == 0) {
+        fuzz_rounds = strtol(arguments[2], NULL, 10);
+        fuzz_seed = strtoul(arguments[3], NULL, 10);
+        count -= 3, arguments += 3;
+    }
+    if (count > 2 && strcmp(arguments[1], "--write-samples") == 0) {
+        write_samples(arguments[2]);
+        return check_state.failed != 0;
+    }
+    check_state.after = check_memory;
+    return CHECK_MAIN(count, arguments, tests);
 }

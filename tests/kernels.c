@@ -1,22 +1,23 @@
-/*  The kernels of every instruction set that this machine has, against `ref` bit for bit, and `ref` against double.
-        cc -O2 tests/kernels.c -o kernels -lm && ./kernels
-    `./kernels all` walks through all 2^32 floats where it otherwise takes samples (an hour). */
+/* Tests the kernels of every instruction set of this machine: `ref` against double, and all others
+   against `ref` bit for bit.
+       cc -O2 tests/kernels.c -o kernels -lm && ./kernels
+   `./kernels --all` tries all 2^32 floats instead of samples (an hour). */
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 #include "check.h"
 
-enum { LARGE = check_share > 1 ? 1 : 8 }; /* products of each of the greater sizes */
+enum { LARGE = check_share > 1 ? 1 : 8 }; /* products of each of the larger sizes */
 #define UNIT (0.5 * (double)FLT_EPSILON)  /* unit roundoff */
 
-/* ARMv7's NEON flushes denormals, and its scalar unit does not. */
+/* NEON of ARMv7 flushes denormals; the scalar unit does not. */
 #if defined(__arm__) && !defined(__aarch64__)
 #define DENORMALS 0
 #else
 #define DENORMALS 1
 #endif
 
-static const rise_kernels *ref, *table[4]; /* all but ref */
-static int tables;
+static const rise_kernels *ref, *table[4]; /* all tables except ref */
+static int tables, misnamed;
 static risei_random dice;
 
 static void find_tables(void)
@@ -33,28 +34,43 @@ static void find_tables(void)
     for (i = 0; i < sizeof known / sizeof *known; i++) {
         const rise_kernels *const k = rise_kernels_of(known[i].isa);
         if (k == NULL) continue;
-        CHECK(k->isa == known[i].isa && strcmp(k->name, known[i].name) == 0);
-        printf("%s (%s)  ", k->name, k->fused ? "fused" : "not fused");
+        if (strcmp(k->name, known[i].name) != 0 || k->isa != known[i].isa) misnamed++;
         if (k->isa == RISE_ISA_REF)
             ref = k;
         else
             table[tables++] = k;
     }
-    printf("\n");
+}
+static void tables_are_found(void)
+{
+    char names[100] = "";
+    int i;
+    for (i = 0; i < tables; i++) {
+        size_t const used = strlen(names);
+        snprintf(names + used, sizeof names - used, " %s%s", table[i]->name,
+                 table[i]->fused ? "" : " (not fused)");
+    }
+    check_note("ref%s", names);
+    CHECK(misnamed == 0);
     CHECK(ref != NULL && ref->fused && tables > 0);
-    /* they are listed from slow to fast */
+    /* the list goes from slow to fast */
     CHECK(rise_kernels_of(RISE_ISA_AUTO) == table[tables - 1]);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Numbers and memory */
 
-static int below(int n) { return risei_below(&dice, n); }
-/* Of both signs, over nine binades: sums of such numbers round at nearly every step, and none is denormal. */
-static float real(void) { return (float)ldexp((double)risei_uniform(&dice) * 2 - 1, below(9) - 4); }
+static int below(int n) { return risei_random_below(&dice, n); }
+/* Returns a number of either sign within nine binades. Sums of such numbers round at nearly every
+   step, and none is denormal. */
+static float real(void)
+{
+    return (float)ldexp((double)risei_random_uniform(&dice) * 2 - 1, below(9) - 4);
+}
 static float integer(void) { return (float)(below(17) - 8); }
 
-/* Equal bits, where all NaNs count as equal: which NaN a processor makes is its own affair. */
+/* Returns whether the bits are equal. All NaNs count as equal, because processors create different
+   ones. */
 static int same(const float *a, const float *b, ptrdiff_t n)
 {
     ptrdiff_t i;
@@ -64,7 +80,8 @@ static int same(const float *a, const float *b, ptrdiff_t n)
     return 1;
 }
 
-/* Blocks that end where the array ends, so that address checkers see every overrun, and begin at odd places. */
+/* Blocks that end with the array, so that address sanitizers notice every overrun, and that begin
+   at odd addresses. */
 static void *blocks[32];
 static int block_count;
 
@@ -88,10 +105,10 @@ static void free_blocks(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Fused multiply-add */
 
-#ifdef __GLIBC__ /* whose fmaf rounds once; others' may not */
-static float any_bits(void) { return risei_float(risei_draw(&dice)); }
+#ifdef __GLIBC__ /* fmaf of glibc rounds once; other libraries may differ */
+static float any_bits(void) { return risei_float(risei_random_bits(&dice)); }
 
-static void test_fma(void)
+static void fma_rounds_once(void)
 {
     float const special[] = {
         0.0f,    -0.0f,    1.0f,      -1.0f,      FLT_MIN, -FLT_MIN, FLT_MIN / 8388608,
@@ -106,16 +123,17 @@ static void test_fma(void)
     }
     for (i = 0; i < 300000; i++) {
         float a = any_bits(), b = any_bits(), c = any_bits(), x, y;
-        /* (1 + u) (1 - u) is so little less than 1 that a double sum loses it */
+        /* (1 + u) (1 - u) is less than 1 by too little for a sum in double */
         double const u = ldexp(1, -13 - below(11));
         int const e = below(2) ? 0 : below(200) - 100;
-        /* the bits of three random floats seldom meet, so other encounters are arranged: */
+        /* three random floats rarely have similar exponents, so such cases are constructed: */
         switch (i % 5) {
         case 0: break;
         case 1: /* c somewhere near the product */
             a = real(), b = real(), c = (float)ldexp((double)real(), below(60) - 30);
             break;
-        /* a sum a hair's breadth from halfway between two floats: rounding twice would miss its side */
+        /* a sum very close to the middle of two floats, where rounding twice goes to the wrong
+           side */
         case 2:
             a = (float)ldexp(1 + u, e / 2 - 1), b = (float)ldexp(1 - u, e - e / 2);
             c = (float)ldexp(8388608 + below(8388608), e);
@@ -124,7 +142,7 @@ static void test_fma(void)
             a = (float)ldexp(1 + u, -75), b = (float)ldexp(1 - u, -75),
             c = (float)ldexp(below(8388608), -149);
             break;
-        case 4: /* where numbers end */
+        case 4: /* where floats overflow */
             a = (float)ldexp((double)real(), 62), b = (float)ldexp((double)real(), 62), c = FLT_MAX;
             break;
         }
@@ -144,7 +162,7 @@ static void test_fma(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Products */
 
-/* The walk and the matrix as the API describes them, without the library's short cuts. */
+/* The walk and the matrix as the API describes them, computed plainly. */
 static ptrdiff_t walk_at(const rise_walk *w, int i)
 {
     return i % w->inner * w->step[0] + i / w->inner % w->middle * w->step[1] +
@@ -155,8 +173,9 @@ static ptrdiff_t matrix_at(const rise_matrix *m, int i, int j)
     return walk_at(&m->rows, i) + j / m->run * m->run_step + j % m->run;
 }
 
-/* Panels and transposes lie as rise.h says, and turning weights around takes each to its place. */
-static void test_layouts(void)
+/* Panels and transposes have the described layout, and transposing weights moves each to its
+   place. */
+static void layouts_are_as_described(void)
 {
     static const int sizes[] = {1, 3, 4, 20, 31, 32, 36, 64, 96, 97};
     int const count = (int)(sizeof sizes / sizeof *sizes);
@@ -172,7 +191,7 @@ static void test_layouts(void)
         float *const x = floats(rows * columns), *const y = floats(rows * columns);
         int good = 1, moved = 1;
         for (i = 0; i < rows * columns; i++) x[i] = (float)i, y[i] = -1;
-        risei_turn(x, rows, columns, y);
+        risei_transpose_panels(x, rows, columns, y);
         for (i = 0; i < rows; i++)
             for (j = 0; j < columns; j++) {
                 ptrdiff_t const at = (j / panel * rows + i) * panel + j % panel;
@@ -189,7 +208,7 @@ static void test_layouts(void)
     }
 }
 
-/* What an array needs, so that indices low .. high lie in it. */
+/* Returns the elements that an array needs for the indices low..high. */
 typedef struct span {
     ptrdiff_t low, high;
 } span;
@@ -229,7 +248,7 @@ typedef enum layout {
     LAYOUTS
 } layout;
 
-/* Panels of 32, 64 or 96 columns, one after another; the last may be cut short. */
+/* Panels of 32, 64 or 96 columns, one after another; the last may be narrower. */
 static rise_matrix runs_make(int rows)
 {
     int const run = RISE_PANEL * (1 + below(3));
@@ -238,19 +257,20 @@ static rise_matrix runs_make(int rows)
     m.run_step = m.rows.step[0] * rows + below(4);
     return m;
 }
-/* Runs that start anywhere, also backwards and over one another: a convolution's and its gradient's are among them. */
+/* Runs that start anywhere, also backwards and overlapping, as those of a convolution and its
+   gradient. */
 static rise_matrix patches_make(int rows, int columns)
 {
     rise_matrix m = rise_matrix_plain(NULL, 0);
     int i;
     m.rows.inner = 1 + below(rows + 2), m.rows.middle = 1 + below(4);
     for (i = 0; i < 3; i++) m.rows.step[i] = below(61) - 30;
-    /* also of whole vectors */
+    /* also runs of whole vectors */
     m.run = below(3) == 0 ? 4 << below(4) : 1 + below(below(2) ? columns + 2 : 7);
     m.run_step = below(61) - 30;
     return m;
 }
-/* Columns, each in pieces that lie anywhere: weights as a convolution's gradient reads them. */
+/* Columns in pieces at any address: weights as a convolution's gradient reads them. */
 static rise_matrix columns_make(int rows)
 {
     rise_matrix m = patches_make(rows, 0);
@@ -258,7 +278,7 @@ static rise_matrix columns_make(int rows)
     m.run = 1;
     return m;
 }
-/* A matrix of random numbers in as little memory as will hold it. */
+/* A matrix of random numbers in the smallest memory that holds it. */
 static rise_matrix matrix_make(layout kind, int rows, int columns, int integers)
 {
     rise_matrix m = rise_matrix_plain(NULL, columns + below(3));
@@ -278,7 +298,8 @@ static rise_matrix matrix_make(layout kind, int rows, int columns, int integers)
     m.data = data - s.low;
     return m;
 }
-/* Rows, each `width` long, in order, or as an image's pixels with a border, or that backwards; never over one another. */
+/* Rows of length `width`: in order, or as the pixels of an image with padding, or those backwards;
+   never overlapping. */
 static rise_walk rows_make(int rows, int width)
 {
     rise_walk w = rise_matrix_plain(NULL, width + below(4)).rows;
@@ -292,8 +313,9 @@ static rise_walk rows_make(int rows, int width)
     }
     return w;
 }
-/* Where C lies, without data: a layer's weights; whole rows; runs of 32, 64 or 96 columns, which lie beside one another in a row,
-   or as panels of rows one after another, also backwards; or one of the first two turned around. */
+/* The layout of C without its data: a layer's weights; whole rows; runs of 32, 64 or 96 columns,
+   side by side in a row, or as panels of rows one after another, also backwards; or one of the
+   first two transposed. */
 static rise_matrix c_make(int m, int n)
 {
     enum { WEIGHTS, ROWS, BESIDE, APART, TURNED_ROWS, TURNED_WEIGHTS, KINDS };
@@ -310,14 +332,14 @@ static rise_matrix c_make(int m, int n)
                                            : run);
     s = walk_span(&c.rows, m);
     c.run = kind != ROWS ? run : below(2) ? INT_MAX : n + (n == 0) + below(3);
-    /* of whole rows, it is never taken */
+    /* for whole rows, run_step is not used */
     c.run_step = kind == BESIDE ? run + gap : s.high - s.low + run + gap;
     if (kind == APART && below(2)) c.run_step = -c.run_step;
     return c;
 }
 
-/* What C should be, [m][n], and how far from it it may be: not at all where all numbers are small integers, else by Higham's
-   bound, gamma of k steps times the sum of |a| |b|. */
+/* Computes what C [m][n] should be, and its error bound. If all numbers are small integers, the
+   bound is 0; else it is Higham's bound: gamma of k steps times the sum of |a| |b|. */
 typedef struct truth {
     double *sum, *bound;
 } truth;
@@ -357,13 +379,14 @@ static truth product_truth(const rise_product *p, const float *start, int intege
     return t;
 }
 
-/* A product, and C in memory: what it is before, should be after, and is. C starts `low` before or after its memory. */
+/* A product, and C in memory: before the product, expected, and computed. C starts `low` elements
+   from the first element in memory. */
 typedef struct product_trial {
     rise_product p;
     truth exact;
     float *start, *right, *whole, *c;
-    float *sums_start, *sums_right, *sums; /* of B's columns; NULL where they are not asked for */
-    unsigned char *taken;                  /* elements that a part has written */
+    float *sums_start, *sums_right, *sums; /* sums of B's columns, or NULL */
+    unsigned char *taken;                  /* elements that a part wrote */
     ptrdiff_t count, low;
     void *scratch;
     char about[120];
@@ -380,18 +403,18 @@ static void product_restart(const product_trial *t, float *c)
     if (t->count > 0) memcpy(c, t->start, (size_t)t->count * sizeof *c);
     if (t->sums != NULL) memcpy(t->sums, t->sums_start, (size_t)t->p.n * sizeof *t->sums);
 }
-/* Are the column sums those of a plain loop? Every table must have its bits. */
+/* Returns whether the column sums equal those of a plain loop, bit for bit on every table. */
 static int product_sums_good(const product_trial *t)
 {
     return t->sums == NULL || same(t->sums, t->sums_right, t->p.n);
 }
-/* C in one part. */
+/* Computes C in one part. */
 static void product_whole(product_trial *t, const rise_kernels *k, float *c)
 {
     product_restart(t, c);
     product_run(t, k, c, 0, 1);
 }
-/* Is C, which lies in `whole`, within the bound, and all else around it untouched? */
+/* Returns whether C, which is in `whole`, is within the bound, and memory around C is unchanged. */
 static int product_good(const product_trial *t, const float *whole)
 {
     float *const c = t->c - t->low;
@@ -405,7 +428,7 @@ static int product_good(const product_trial *t, const float *whole)
         }
     return good && same(t->c, t->start, t->count);
 }
-/* Do the parts, in any order, give the bits of `whole`? */
+/* Returns whether the parts, in any order, give the bits of `whole`. */
 static int product_parts_good(product_trial *t, const rise_kernels *k, int parts)
 {
     int const first = below(parts), step = below(2) ? 1 : parts - 1;
@@ -414,7 +437,7 @@ static int product_parts_good(product_trial *t, const rise_kernels *k, int parts
     for (i = 0; i < parts; i++) product_run(t, k, t->c, (first + i * step) % parts, parts);
     return same(t->c, t->whole, t->count) && product_sums_good(t);
 }
-/* Does each part alone write its share, no other's, and nothing but C? */
+/* Returns whether each part writes its own share of C and nothing else. */
 static int product_shares_good(product_trial *t, const rise_kernels *k, int parts)
 {
     int part, good = 1;
@@ -445,7 +468,7 @@ static void product_sums_make(product_trial *t)
             t->sums_right[j] = t->sums_right[j] + p->b.data[matrix_at(&p->b, k, j)];
     }
 }
-/* A product of a random kind. */
+/* Makes a random product. */
 static void product_make(product_trial *t, int m, int n, int k)
 {
     layout const a_kind = (layout)below(LAYOUTS), b_kind = (layout)below(LAYOUTS);
@@ -485,7 +508,7 @@ static void product_make(product_trial *t, int m, int n, int k)
                                : "zero",
              p->relu ? ", relu" : "", p->sums != NULL ? ", sums" : "");
 }
-/* One product on all tables, whole and in parts. */
+/* Compares one product on all tables, whole and in parts. */
 static void product_case(int m, int n, int k)
 {
     product_trial trial;
@@ -508,13 +531,13 @@ static void product_case(int m, int n, int k)
     free_blocks();
 }
 
-static void test_product(void)
+static void products_equal_the_reference(void)
 {
-    /* tiles are up to 32 wide, */
+    /* tiles are up to 32 columns wide, */
     static const int edge_n[] = {1, 8, 31, 32, 33, 64, 96, 129, 255, 256, 257, 513};
-    /* blocks 256 long, */
+    /* blocks have 256 steps of k, */
     static const int edge_k[] = {1, 255, 256, 257, 513};
-    /* and 84 high; few rows are 4 tiles */
+    /* and 84 rows; products of few rows have 4 tiles */
     static const int edge_m[] = {15, 23, 24, 25, 28, 29, 55, 56, 57, 83, 84, 85, 97, 169};
     static const int large[][3] = {{257, 5, 3},    {255, 33, 7},   {513, 17, 2},   {300, 1, 9},
                                    {64, 64, 64},   {49, 100, 257}, {97, 257, 258}, {193, 64, 300},
@@ -532,7 +555,7 @@ static void test_product(void)
         for (m = 1; m <= 15; m += check_share + below(4)) product_case(m, n, 1 + below(9));
     for (i = 0; i < sizeof edge_n / sizeof *edge_n; i++)
         for (j = 0; j < sizeof edge_k / sizeof *edge_k; j++) {
-            product_case(1, edge_n[i], edge_k[j]); /* few rows may go ways of their own */
+            product_case(1, edge_n[i], edge_k[j]); /* products of few rows have code of their own */
             product_case(2 + below(3), edge_n[i], edge_k[j]);
             product_case(5 + below(9), edge_n[i], edge_k[j]);
         }
@@ -545,8 +568,8 @@ static void test_product(void)
         for (j = 0; j < LARGE; j++) product_case(large[i][0], large[i][1], large[i][2]);
 }
 
-/* The control: products with a mistake in them, which must be noticed. */
-/* every part does it all */
+/* Control: products with a mistake, which must be noticed. */
+/* every part computes all of C */
 static void bad_product_share(const rise_product *p, int part, int parts, void *scratch)
 {
     (void)part, (void)parts;
@@ -557,37 +580,37 @@ static void bad_product_end(const rise_product *p, int part, int parts, void *sc
 {
     if (part + 1 < parts || parts == 1) ref->product(p, part, parts, scratch);
 }
-/* and a gap is written to */
+/* and writes to a gap */
 static void bad_product_beyond(const rise_product *p, int part, int parts, void *scratch)
 {
     ref->product(p, part, parts, scratch);
     ((float *)(uintptr_t)p->c.data)[matrix_at(&p->c, 0, p->n - 1) + 1] = 3;
 }
-/* but in the first part */
+/* except in the first part */
 static void bad_product_bias(const rise_product *p, int part, int parts, void *scratch)
 {
     rise_product q = *p;
     if (part > 0) q.bias = NULL;
     ref->product(&q, part, parts, scratch);
 }
-/* scratch is not set first */
+/* scratch is not initialised */
 static void bad_product_scratch(const rise_product *p, int part, int parts, void *scratch)
 {
     ref->product(p, part, parts, scratch);
     if (part == 0) ((float *)(uintptr_t)p->c.data)[matrix_at(&p->c, 0, 0)] += *(float *)scratch;
 }
-/* C's runs are not heeded */
+/* ignores C's runs */
 static void bad_product_run(const rise_product *p, int part, int parts, void *scratch)
 {
     rise_product q = *p;
     q.c.run = INT_MAX;
     ref->product(&q, part, parts, scratch);
 }
-static void test_product_controls(void)
+static void broken_products_are_noticed(void)
 {
     static const struct {
         void (*product)(const rise_product *p, int part, int parts, void *scratch);
-        int whole, parts, shares; /* which of the checks should see it */
+        int whole, parts, shares; /* which of the checks must fail */
     } bad[] = {{bad_product_share, 1, 1, 0},   {bad_product_end, 1, 0, 0},
                {bad_product_beyond, 0, 1, 0},  {bad_product_bias, 1, 0, 0},
                {bad_product_scratch, 0, 1, 1}, {bad_product_run, 0, 1, 1}};
@@ -595,7 +618,7 @@ static void test_product_controls(void)
     for (i = 0; i < sizeof bad / sizeof *bad; i++) {
         rise_kernels k = *ref;
         product_trial t;
-        do { /* until C's rows are runs of 32 with gaps in between */
+        do { /* shows only where C's rows are runs of 32 with gaps between them */
             free_blocks();
             product_make(&t, 12, 70, 9);
         } while (t.p.accumulate || t.p.relu || t.p.bias == NULL || t.p.c.run != 32 ||
@@ -610,15 +633,15 @@ static void test_product_controls(void)
     }
 }
 
-/* A NaN stays one, but for the ReLU, which makes it zero on all machines. */
-static void test_product_nan(void)
+/* A NaN stays a NaN, except that ReLU makes it zero on all machines. */
+static void products_keep_nan(void)
 {
     enum { M = 13, N = 37, K = 5 };
     float a[M * K], b[K * N], c[M * N];
     void *const scratch = malloc(rise_product_scratch());
     rise_product p;
     int t, i, j;
-    /* every third row has one */
+    /* every third row has a NaN */
     for (i = 0; i < M * K; i++) a[i] = i / K % 3 == 1 && i % K == 2 ? NAN : 1.0f;
     for (i = 0; i < K * N; i++) b[i] = 1.0f;
     memset(&p, 0, sizeof p);
@@ -641,7 +664,7 @@ static void test_product_nan(void)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Kernels that go element by element: what each does, in double */
+/* Elementwise kernels, against their formulas in double */
 
 static double squash(double x) { return 1 / (1 + exp(-x)); }
 
@@ -779,7 +802,7 @@ EXPECT(norm_forward)
 EXPECT(norm_backward)
 {
     double const mean = a[2][0], scale = a[2][1];
-    double d = 0, dx = 0; /* dy is replaced at the last element, when it is no longer needed */
+    double d = 0, dx = 0; /* dy is replaced last, when it is no longer needed */
     int j;
     a[4][i] += a[3][i] * (a[0][i] - mean) * scale;
     a[5][i] += a[3][i];
@@ -827,8 +850,9 @@ typedef struct elementwise {
     const char *name;
     void (*run)(const rise_kernels *k, int n, float *const *a);
     void (*expect)(int n, int i, double *const *a);
-    int width[ARRAYS]; /* of each array: so many times n; 0 ends the list; PAIR is two numbers */
-    int positive;      /* arrays whose numbers are, as bits */
+    /* length of each array in multiples of n; 0 ends the list; PAIR means two numbers */
+    int width[ARRAYS];
+    int positive;      /* bits of the arrays whose numbers are */
 } elementwise;
 enum { PAIR = -2 };
 
@@ -859,7 +883,8 @@ static const elementwise kernels[] = {
 };
 #undef EACH
 
-/* Compares float arrays with what they should be; returns the greatest error relative to the greatest number. */
+/* Compares float arrays with the expected ones. Returns the largest error relative to the largest
+   number. */
 static double distance(const float *const *x, double *const *expected, const int *size)
 {
     double greatest = 1, worst = 0;
@@ -907,7 +932,7 @@ static void elementwise_case(const elementwise *e, int n)
     free_blocks();
 }
 
-static void test_elementwise(void)
+static void elementwise_kernels_are_right(void)
 {
     size_t e;
     int n;
@@ -915,25 +940,27 @@ static void test_elementwise(void)
         for (n = 0; n <= 70; n++) elementwise_case(&kernels[e], n);
         elementwise_case(&kernels[e], 1000);
     }
-    /* Adam goes in blocks of 2^20 */
+    /* Adam works in blocks of 2^20 */
     elementwise_case(&kernels[sizeof kernels / sizeof *kernels - 1], (1 << 20) + 5);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* The simplest kernels, bit for bit against plain loops over all sorts of numbers */
+/* The simplest kernels, bit for bit against plain loops on numbers of all sorts */
 
-/* a b + c as a table with this `fused` rounds it; the compiler must not fuse what is to be rounded twice. */
+/* Returns a b + c as a table with this `fused` rounds it. The compiler must not fuse what is
+   rounded twice. */
 static float plain_fma(int fused, float a, float b, float c)
 {
     volatile float const product = a * b;
     return fused ? risei_fma(a, b, c) : product + c;
 }
-/* An ordinary number, or one that comparisons and sums treat in its own way; small integers, so that many are equal. */
+/* Returns an ordinary number, or one that is special in comparisons and sums; small integers, so
+   that many are equal. */
 static float odd_number(void)
 {
     static const float odd[] = {0.0f,     -0.0f,     1.0f,       -1.0f,   FLT_MAX,
                                 -FLT_MAX, HUGE_VALF, -HUGE_VALF, FLT_MIN, 2e-38f};
-    /* products with the last two may be denormal */
+    /* products with the last two can be denormal */
     int const count = (int)(sizeof odd / sizeof *odd) - (DENORMALS ? 0 : 2);
     int const kind = below(4);
     if (kind == 3) return below(3) == 0 ? NAN : odd[below(count)];
@@ -952,7 +979,7 @@ static float *copied(const float *x, int n)
     if (n > 0) memcpy(y, x, (size_t)n * sizeof *y);
     return y;
 }
-/* z = x y + z or x y, where z may be x, y or both; without `add`, what z was does not matter. */
+/* z = x y + z, or z = x y. z may be x, y or both. Without `add`, the old z is ignored. */
 static void multiply_case(const rise_kernels *k, int n, int add, int place)
 {
     const float *const x = odd_numbers(n), *const y = place == 3 ? x : odd_numbers(n);
@@ -973,14 +1000,15 @@ static void maximum_case(const rise_kernels *k, int n)
     const float *const x = odd_numbers(n);
     float *const y = odd_numbers(n), *const right = floats(n);
     int i;
-    /* y, where they are equal or one is NaN */
+    /* y where they are equal or one is NaN */
     for (i = 0; i < n; i++) right[i] = x[i] > y[i] ? x[i] : y[i];
     k->maximum(n, x, y);
     check_about("%s: maximum of %d", k->name, n);
     CHECK(same(y, right, n));
     free_blocks();
 }
-/* A window of pixels, as a pool sees it: the first that has the maximum gets all there is, and the others get nothing. */
+/* The pixels of one pooling region: the first maximum gets the whole gradient, the others get
+   nothing. */
 static void claim_case(const rise_kernels *k, int n, int pixels)
 {
     float *const y = odd_numbers(n), *const rest = odd_numbers(n), *const left = copied(rest, n);
@@ -991,14 +1019,14 @@ static void claim_case(const rise_kernels *k, int n, int pixels)
         k->maximum(n, x[p], y);
     }
     for (i = 0; i < n; i++) {
-        /* (a NaN among them counts as the maximum) */
+        /* (a NaN counts as the maximum) */
         for (p = 0; p < pixels && y[i] > x[p][i]; p++) continue;
         if (p < pixels) right[p][i] = right[p][i] + left[i];
-        /* of -0, that leaves 0 */
+        /* -0 becomes 0 */
         for (p++; p < pixels; p++) right[p][i] = y[i] > x[p][i] ? right[p][i] : right[p][i] + 0.0f;
     }
     for (p = 0; p < pixels; p++) {
-        k->claim(n, x[p], y, rest, dx[p]);
+        k->maximum_backward(n, x[p], y, rest, dx[p]);
         good &= same(dx[p], right[p], n);
     }
     check_about("%s: claim of %d in %d pixels", k->name, n, pixels);
@@ -1010,7 +1038,7 @@ static void claim_case(const rise_kernels *k, int n, int pixels)
     CHECK(good);
     free_blocks();
 }
-/* z[i][j] += x[i][j] (a[i] b[j]): the noise of a weight is rounded before it is used */
+/* z[i][j] += x[i][j] (a[i] b[j]): the noise of a weight is rounded before use */
 static void perturb_case(const rise_kernels *k, int rows, int n)
 {
     const float *const x = odd_numbers(rows * n), *const a = odd_numbers(rows);
@@ -1027,7 +1055,7 @@ static void perturb_case(const rise_kernels *k, int rows, int n)
     CHECK(same(z, right, rows * n));
     free_blocks();
 }
-/* Element i goes to lane i % 16, and the lanes are joined in halves: of x and y, which may be one. */
+/* Adds element i to lane i % 16, then joins the lanes in halves. x and y may be the same array. */
 static void dot_case(const rise_kernels *k, int n, int ordinary)
 {
     float *const x = ordinary ? floats(n) : odd_numbers(n);
@@ -1051,7 +1079,7 @@ static void dot_case(const rise_kernels *k, int n, int ordinary)
     if (ordinary) CHECK(fabs(got - exact) <= (n / 16 + 6) * UNIT * size);
     free_blocks();
 }
-static void test_simple(void)
+static void simple_kernels_are_right(void)
 {
     static const int sizes[] = {0,  1,  2,  3,  4,  5,  7,  8,  9,  15,  16,
                                 17, 31, 32, 33, 48, 63, 64, 65, 70, 1000};
@@ -1077,7 +1105,7 @@ static void test_simple(void)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* exp, log, tanh, sigmoid: distance from the truth in units in the last place */
+/* exp, log, tanh, sigmoid: errors in units in the last place */
 
 static double unit_in_last_place(double exact)
 {
@@ -1090,28 +1118,29 @@ typedef struct curve {
     const char *name;
     void (*run)(const rise_kernels *k, int n, float *const *a);
     double (*exact)(double x);
-    float low, high; /* beyond, the value is that at the end */
+    float low, high; /* beyond these, the value is that of the end */
     float least, most;
-    double off;     /* how far from the truth it may be, in units in the last place */
-    float dense[2]; /* where all floats are tried: */
-    int rising;     /* it is monotone, however close two arguments are */
+    double off;     /* largest allowed error in units in the last place */
+    float dense[2]; /* range in which all floats are tried */
+    int rising;     /* it is monotone, also between neighbouring floats */
 } curve;
 
 static const curve curves[] = {
     {"exp", run_exp, exp, -87.0f, 88.0f, 0, FLT_MAX, 2, {5.86f, 5.89f}, 1},
     {"log", run_log, log, FLT_MIN, FLT_MAX, -FLT_MAX, FLT_MAX, 2, {0.707f, 0.711f}, 0},
-    /* two formulas meet at 0.625 */
+    /* the two formulas meet at 0.625 */
     {"tanh", run_tanh, tanh, -FLT_MAX, FLT_MAX, -1, 1, 2, {0.623f, 0.627f}, 1},
-    /* where exp's rounding shows most */
+    /* where the rounding of exp shows most */
     {"sigmoid", run_sigmoid, squash, -80.0f, FLT_MAX, 0, 1, 2.5, {0.245f, 0.246f}, 1},
 };
 
-/* The worst of each table: ref, then the others. */
+/* The largest error of each table: ref, then the others. */
 typedef struct curve_worst {
     double off, at;
 } curve_worst;
 
-/* Walks over the floats of one sign from the bits `from` to `to`, in runs of 256 neighbours that begin 256 * stride apart. */
+/* Tries the floats of one sign from the bits `from` to `to`, in runs of 256 neighbours that begin
+   256 * stride apart. */
 static void curve_walk(const curve *c, uint32_t sign, uint32_t from, uint32_t to, uint32_t stride,
                        curve_worst *worst)
 {
@@ -1123,7 +1152,7 @@ static void curve_walk(const curve *c, uint32_t sign, uint32_t from, uint32_t to
     int i, t, started = 0;
     for (bits = from; bits < to; bits += RUN * stride) {
         for (i = 0; i < RUN; i++) x[i] = risei_float((bits + (uint32_t)i) | sign);
-        if (x[0] < c->low && c->low > 0) continue; /* log is for normal numbers only */
+        if (x[0] < c->low && c->low > 0) continue; /* log takes normal numbers only */
         c->run(ref, RUN, to_ref);
         for (t = -1; t < tables; t++) {
             const float *const value = t < 0 ? right : y;
@@ -1157,7 +1186,7 @@ static void curve_walk(const curve *c, uint32_t sign, uint32_t from, uint32_t to
     }
 }
 
-static void test_curves(uint32_t stride)
+static void curve_case(uint32_t stride)
 {
     struct {
         size_t curve;
@@ -1182,8 +1211,8 @@ static void test_curves(uint32_t stride)
         }
         for (t = -1; t < tables; t++) {
             const rise_kernels *const k = t < 0 ? ref : table[t];
-            if (t >= 0 && k->fused) continue; /* has the bits of ref */
-            printf("%-8s %-5s %.3f units in the last place, at %.9g\n", curves[c].name, k->name,
+            if (t >= 0 && k->fused) continue; /* it has the bits of ref */
+            printf("    %-8s %-5s %.3f units in the last place, at %.9g\n", curves[c].name, k->name,
                    worst[t + 1].off, worst[t + 1].at);
             check_about("%s, %s", curves[c].name, k->name);
             CHECK(worst[t + 1].off <= curves[c].off);
@@ -1217,9 +1246,9 @@ static void test_curves(uint32_t stride)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Sums, images, projections, and numbers that are no ordinary ones */
+/* Sums, images, projections and special numbers */
 
-static void test_sums(void)
+static void sums_are_right(void)
 {
     static const int sizes[] = {0, 1, 2, 15, 16, 17, 31, 32, 33, 70, 255, 1000, 4095, 4096};
     size_t s;
@@ -1240,7 +1269,8 @@ static void test_sums(void)
     }
 }
 
-/* Rows of images from rows of frames: bytes of 255ths, exact on every table. Nothing beyond a frame is read. */
+/* Makes rows of images from rows of frames. Bytes become multiples of 1/255, equal on every table.
+   Nothing beyond a frame is read. */
 static void stack_case(int pixels, int channels, int stack)
 {
     const uint8_t *frames[16];
@@ -1266,7 +1296,7 @@ static void stack_case(int pixels, int channels, int stack)
     }
     free_blocks();
 }
-static void test_stacks(void)
+static void frame_stacks_are_right(void)
 {
     int pixels, channels, stack;
     for (pixels = 1; pixels <= 70; pixels += pixels < 40 ? 1 : 7)
@@ -1277,102 +1307,145 @@ static void test_stacks(void)
     stack_case(1024, 3, 1);
 }
 
-/* A first layer that runs over frames, a few at a time, gives what it gives over images that lie ready; a black one among them. */
-static void test_first_layer(void)
+/* A first conv layer, its frames, and what it computes from finished images. */
+typedef struct first_layer {
+    risei_conv conv;
+    int count; /* of images */
+    risei_device device;
+    risei_encoder_input input;
+    const uint8_t **frames;
+    risei_image x, y[2], dy; /* y[0], g[0]: from frames; y[1], g[1]: from images */
+    rise_real *w, *g[2];
+    size_t parameters;
+} first_layer;
+
+typedef struct first_case {
+    int height, width, channels, stack, count;
+    rise_conv conv;
+} first_case;
+
+/* Makes random frames. One frame is black. */
+static void first_layer_frames(first_layer *f, const first_case *k)
 {
-    static const struct {
-        int height, width, channels, stack, count;
-        rise_conv conv;
-    } cases[] = {{5, 4, 1, 4, 3, {3, 2, 1, 0, 0, 0, 0, 0}},
-                 {6, 7, 2, 3, 5, {16, 3, 2, 1, 0, 0, 0, 0}},
-                 {61, 60, 1, 4, 5, {32, 8, 4, 0, 0, 0, 0, 0}},
-                 {40, 41, 3, 4, 4, {17, 3, 1, 1, 0, 0, 0, 0}}};
+    int const size = k->height * k->width * k->channels, frames = k->count * k->stack;
+    uint8_t *const bytes = (uint8_t *)block((ptrdiff_t)frames * size, 1);
+    int i;
+    f->frames = (const uint8_t **)malloc((size_t)frames * sizeof *f->frames);
+    if (f->frames == NULL) exit(1);
+    for (i = 0; i < frames * size; i++) bytes[i] = (uint8_t)below(256);
+    for (i = 0; i < frames; i++)
+        f->frames[i] = i == k->stack ? NULL : bytes + (ptrdiff_t)i * size;
+}
+static risei_image first_layer_image(const first_layer *f)
+{
+    risei_image y = risei_image_make(f->conv.out_height, f->conv.out_width, f->conv.filters, 1);
+    y.data = floats(f->count * risei_image_size(&y));
+    return y;
+}
+static void first_layer_make(first_layer *f, const first_case *k, int t)
+{
+    int const channels = k->channels * k->stack;
+    risei_parameters p = {0};
+    size_t scratch;
+    ptrdiff_t image;
+    int i, r;
+    memset(f, 0, sizeof *f);
+    f->conv = risei_conv_make(&p, &k->conv, k->height, k->width, channels);
+    f->count = k->count, f->parameters = p.count;
+    f->x = risei_image_make(f->conv.height, f->conv.width, channels, f->conv.pad);
+    image = risei_image_size(&f->x);
+    scratch = rise_product_scratch() +
+              (size_t)(risei_frames_chunk_images(&f->x) * image) * sizeof(float);
+    f->w = floats((ptrdiff_t)p.count);
+    f->device.kernels = table[t];
+    f->device.scratch = malloc(scratch);
+    if (f->device.scratch == NULL) exit(1);
+    memset(f->device.scratch, 1, scratch);
+    first_layer_frames(f, k);
+    for (i = 0; i < (int)p.count; i++) f->w[i] = real();
+    f->input.frames = f->frames, f->input.stack = k->stack;
+    f->x.data = floats(f->count * image);
+    for (i = 0; i < f->count; i++)
+        risei_encoder_input_stack(ref, &f->input, i, f->count, &f->x, f->x.data + i * image);
+    f->dy = first_layer_image(f);
+    for (i = 0; i < (int)(f->count * risei_image_size(&f->dy)); i++) f->dy.data[i] = real();
+    for (r = 0; r < 2; r++) {
+        f->y[r] = first_layer_image(f);
+        for (i = 0; i < (int)(f->count * risei_image_size(&f->y[r])); i++) f->y[r].data[i] = 3;
+        f->g[r] = floats((ptrdiff_t)p.count);
+    }
+}
+static int first_layer_same_y(const first_layer *f)
+{
+    return same(f->y[0].data, f->y[1].data, f->count * risei_image_size(&f->y[0]));
+}
+static int first_layer_same_g(const first_layer *f)
+{
+    return same(f->g[0], f->g[1], (ptrdiff_t)f->parameters);
+}
+/* Runs the layer in parts, as threads share it. */
+static void first_layer_in_parts(first_layer *f, int parts)
+{
+    risei_frames_conv_job job;
+    int i;
+    memset(&job, 0, sizeof job);
+    job.kernels = f->device.kernels, job.conv = &f->conv, job.w = f->w, job.count = f->count;
+    job.input = &f->input, job.x = &f->x;
+    for (i = 0; i < (int)(f->count * risei_image_size(&f->y[0])); i++) f->y[0].data[i] = 3;
+    for (job.y = &f->y[0], i = 0; i < parts; i++)
+        risei_frames_conv_part(&job, i, parts, f->device.scratch);
+    CHECK(first_layer_same_y(f));
+    memset(f->g[0], 0, f->parameters * sizeof(float));
+    job.y = NULL, job.dy = &f->dy, job.g = f->g[0];
+    for (i = 0; i < parts; i++) risei_frames_conv_part(&job, i, parts, f->device.scratch);
+    CHECK(first_layer_same_g(f));
+}
+static void first_layer_case(const first_case *k, int t)
+{
+    static const int parts[] = {2, 3, 7}; /* also more parts than images */
+    first_layer f;
+    int i;
+    first_layer_make(&f, k, t);
+    risei_frames_conv_forward(&f.device, &f.conv, f.w, f.count, &f.input, &f.x, &f.y[0], 0);
+    risei_conv_forward(&f.device, &f.conv, f.w, f.count, &f.x, &f.y[1], 0, 0);
+    CHECK(first_layer_same_y(&f));
+    risei_frames_conv_backward(&f.device, &f.conv, f.g[0], f.count, &f.input, &f.x, &f.dy);
+    risei_conv_backward(&f.device, &f.conv, f.w, f.g[1], f.count, &f.x, &f.dy, NULL);
+    CHECK(first_layer_same_g(&f));
+    for (i = 0; i < 3; i++) first_layer_in_parts(&f, parts[i]);
+    f.w[f.conv.weights] += 1; /* control: a mistake shows */
+    risei_conv_forward(&f.device, &f.conv, f.w, f.count, &f.x, &f.y[1], 0, 0);
+    CHECK(!first_layer_same_y(&f));
+    free((void *)f.frames), free(f.device.scratch);
+    free_blocks();
+}
+/* A first layer that reads frames, a few at a time, computes the same as over finished images. */
+static void first_layer_reads_frames_as_images(void)
+{
+    static const first_case cases[] = {{5, 4, 1, 4, 3, {3, 2, 1, 0, 0, 0, 0, 0}},
+                                       {6, 7, 2, 3, 5, {16, 3, 2, 1, 0, 0, 0, 0}},
+                                       {61, 60, 1, 4, 5, {32, 8, 4, 0, 0, 0, 0, 0}},
+                                       {40, 41, 3, 4, 4, {17, 3, 1, 1, 0, 0, 0, 0}}};
     risei_parameters odd = {0};
     risei_encoder const encoder = risei_encoder_make(&odd, 15, 15, 1, &cases[0].conv, 1, 0, 0);
     size_t c;
-    int i, r, t, parts;
-    /* or the next thread's would not be aligned */
+    int t;
+    /* else the next thread's memory is not aligned */
     CHECK(risei_encoder_scratch(&encoder, 1) % RISEI_ALIGN == 0);
     for (c = 0; c < sizeof cases / sizeof *cases; c++)
-        for (t = 0; t < tables; t++) {
-            int const channels = cases[c].channels * cases[c].stack, count = cases[c].count;
-            int const pixels = cases[c].height * cases[c].width;
-            risei_parameters p = {0};
-            risei_conv const conv =
-                risei_conv_make(&p, &cases[c].conv, cases[c].height, cases[c].width, channels);
-            risei_image x = risei_image_make(conv.height, conv.width, channels, conv.pad), y[2], dy;
-            ptrdiff_t const image = risei_image_size(&x);
-            uint8_t *const bytes =
-                (uint8_t *)block((ptrdiff_t)count * cases[c].stack * pixels * cases[c].channels, 1);
-            const uint8_t **const frames =
-                (const uint8_t **)malloc((size_t)(count * cases[c].stack) * sizeof *frames);
-            size_t const scratch = rise_product_scratch() +
-                                   (size_t)(risei_chunk_images(&x) * image) * sizeof(float);
-            rise_real *const w = floats((ptrdiff_t)p.count), *g[2];
-            risei_device device;
-            risei_input input;
-            memset(&device, 0, sizeof device);
-            device.kernels = table[t];
-            device.scratch = malloc(scratch);
-            if (frames == NULL || device.scratch == NULL) exit(1);
-            memset(device.scratch, 1, scratch);
-            for (i = 0; i < count * cases[c].stack * pixels * cases[c].channels; i++)
-                bytes[i] = (uint8_t)below(256);
-            for (i = 0; i < count * cases[c].stack; i++)
-                frames[i] = i == cases[c].stack ? NULL
-                                                : bytes + (ptrdiff_t)i * pixels * cases[c].channels;
-            for (i = 0; i < (int)p.count; i++) w[i] = real();
-            input.images = NULL, input.frames = frames, input.stack = cases[c].stack;
-            x.data = floats(count * image);
-            for (i = 0; i < count; i++)
-                risei_input_stack(ref, &input, i, count, &x, x.data + i * image);
-            dy = risei_image_make(conv.out_height, conv.out_width, conv.filters, 1);
-            dy.data = floats(count * risei_image_size(&dy));
-            for (i = 0; i < (int)(count * risei_image_size(&dy)); i++) dy.data[i] = real();
-            for (r = 0; r < 2; r++) {
-                y[r] = risei_image_make(conv.out_height, conv.out_width, conv.filters, 1);
-                y[r].data = floats(count * risei_image_size(&y[r]));
-                for (i = 0; i < (int)(count * risei_image_size(&y[r])); i++) y[r].data[i] = 3;
-                g[r] = floats((ptrdiff_t)p.count);
-            }
-            risei_first_forward(&device, &conv, w, count, &input, &x, &y[0], 0);
-            risei_conv_forward(&device, &conv, w, count, &x, &y[1], 0, 0);
-            CHECK(same(y[0].data, y[1].data, count * risei_image_size(&y[0])));
-            risei_first_backward(&device, &conv, g[0], count, &input, &x, &dy);
-            risei_conv_backward(&device, &conv, w, g[1], count, &x, &dy, NULL);
-            CHECK(same(g[0], g[1], (ptrdiff_t)p.count));
-            /* as threads share it, also more of them than images */
-            for (parts = 2; parts <= 7; parts += parts < 3 ? 1 : 4) {
-                risei_first_job job;
-                memset(&job, 0, sizeof job);
-                job.kernels = table[t], job.conv = &conv, job.w = w, job.count = count,
-                job.input = &input, job.x = &x;
-                for (i = 0; i < (int)(count * risei_image_size(&y[0])); i++) y[0].data[i] = 3;
-                for (job.y = &y[0], i = 0; i < parts; i++)
-                    risei_first_part(&job, i, parts, device.scratch);
-                CHECK(same(y[0].data, y[1].data, count * risei_image_size(&y[0])));
-                memset(g[0], 0, p.count * sizeof(float));
-                job.y = NULL, job.dy = &dy, job.g = g[0];
-                for (i = 0; i < parts; i++) risei_first_part(&job, i, parts, device.scratch);
-                CHECK(same(g[0], g[1], (ptrdiff_t)p.count));
-            }
-            w[conv.weights] += 1; /* and it would be seen if it did not */
-            risei_conv_forward(&device, &conv, w, count, &x, &y[1], 0, 0);
-            CHECK(!same(y[0].data, y[1].data, count * risei_image_size(&y[0])));
-            free((void *)frames), free(device.scratch);
-            free_blocks();
-        }
+        for (t = 0; t < tables; t++) first_layer_case(&cases[c], t);
 }
-/* The data gradient of one image, which may be taken tap by tap, and of many, band by band, bit for bit. */
-static void test_data_gradient(void)
+/* The data gradient has the same bits for one image, which may be computed tap by tap, and for
+   many, which are computed band by band. */
+static void data_gradients_do_not_depend_on_the_batch(void)
 {
     static const rise_conv convs[] = {{16, 3, 1, 1, 0, 0, 0, 0},
                                       {32, 4, 2, 0, 0, 0, 0, 0},
                                       {33, 5, 3, 0, 0, 0, 0, 0},
                                       {64, 2, 3, 0, 0, 0, 0, 0},
                                       {3, 8, 4, 7, 0, 0, 0, 0}};
-    /* those that are done together, and in two parts */
-    static const int counts[] = {9, 2 * RISEI_TOGETHER - 1};
+    /* images that are computed together, and in two parts */
+    static const int counts[] = {9, 2 * RISEI_CONV_GROUP_IMAGES - 1};
     size_t c;
     int t, i;
     for (c = 0; c < 2 * sizeof convs / sizeof *convs; c++)
@@ -1382,7 +1455,7 @@ static void test_data_gradient(void)
             risei_conv const conv = risei_conv_make(&p, &convs[n], 9 + n, 20, 4 * n + 1);
             risei_image dx = risei_image_make(conv.height, conv.width, conv.channels, 1), one = dx;
             risei_image dy =
-                risei_image_make(conv.out_height, conv.out_width, conv.filters, conv.border);
+                risei_image_make(conv.out_height, conv.out_width, conv.filters, conv.dy_padding);
             ptrdiff_t const gradient = risei_image_size(&dy), image = risei_image_size(&dx);
             rise_real *const w = floats((ptrdiff_t)p.count);
             rise_real *const of_all = floats(many * gradient);
@@ -1415,7 +1488,7 @@ static void test_data_gradient(void)
             free_blocks();
         }
 }
-static void test_projections(void)
+static void random_projections_are_right(void)
 {
     static const int counts[] = {0, 1, 2, 7, 16, 17, 33, 100};
     static const int sizes[] = {1, 2, 8, 31, 32, 33, 63, 64, 65, 100};
@@ -1453,8 +1526,9 @@ static void test_projections(void)
         }
 }
 
-/* A projection preserves distances only if its signs are fair, no two outputs are alike, and no two inputs. */
-static void test_signs(void)
+/* A random projection preserves distances only if its signs are fair, no two outputs are alike, and
+   no two inputs. */
+static void random_signs_are_fair(void)
 {
     enum { BITS = 11, N = 1 << BITS, SIZE = 512 };
     static const uint32_t seeds[] = {0, 1, 12345, 0xFFFFFFFFu};
@@ -1474,7 +1548,7 @@ static void test_signs(void)
         check_about("signs of seed %u", (unsigned)seeds[s]);
         for (j = 0; j < SIZE; j++)
             for (i = 0; i < N; i++) sign[j][i] = (int8_t)rise_sign(seeds[s], BITS, i, j);
-        /* outputs: each has as many of either, and any two are orthogonal */
+        /* outputs: each has as many of both signs, and any two are orthogonal */
         for (j = 0; j < SIZE; j++) {
             for (i = 0, sum = 0; i < N; i++) sum += sign[j][i];
             if (abs(sum) > worst_sum) worst_sum = abs(sum);
@@ -1483,7 +1557,7 @@ static void test_signs(void)
                 CHECK(sum == 0);
             }
         }
-        /* inputs: neighbours, in either direction of an image, and far ones */
+        /* inputs: neighbours in both directions of an image, and distant ones */
         for (i = 0; i < N; i += 3)
             for (k = 1; k < N; k = 3 * k + 1) {
                 for (j = 0, sum = 0; j < SIZE; j++) sum += sign[j][i] * sign[j][(i + k) % N];
@@ -1491,7 +1565,7 @@ static void test_signs(void)
             }
         check_about("seed %u: sums off by %.2f sigma, pairs by %.2f", (unsigned)seeds[s],
                     worst_sum / sigma, worst_pair / sqrt((double)SIZE));
-        /* of sums of coins, all but one in a million are within 5 sigma; of pairs there are many */
+        /* all but one in a million sums of coin tosses are within 5 sigma; there are many pairs */
         CHECK(worst_sum < 5 * sigma && worst_pair < 6 * sqrt((double)SIZE));
         for (i = 0, others = 0; i < N; i++)
             others += rise_sign(seeds[s] + 1, BITS, i, 0) * sign[0][i];
@@ -1499,18 +1573,20 @@ static void test_signs(void)
     }
 }
 
-/* What fades is set to zero before it becomes denormal; a NaN stays one, but for the ReLU. */
-#define TINY 7e-31f /* these two are on either side of 2^-100 */
+/* Numbers that fade are set to zero before they become denormal. A NaN stays a NaN, except in
+   ReLU. */
+#define TINY 7e-31f /* these two lie on either side of 2^-100 */
 #define SMALL 9e-31f
 
-/* What gates of one half leave of a state's gradient TINY, -8 SMALL or NaN for the state before and for what entered a gate. */
+/* Returns whether gates of one half leave the right gradient. The state's gradient is TINY, -8
+   SMALL or NaN; the results are those of the previous state and of a gate's input. */
 static int faded(int i, float before, float gate)
 {
     if (i % 3 == 0) return before == 0 && gate == 0;
     if (i % 3 == 1) return before == -4 * SMALL && gate == -3 * SMALL;
     return isnan(before) && isnan(gate);
 }
-static void test_extremes(void)
+static void extreme_numbers_are_right(void)
 {
     enum { MOST = 33 };
     float w[MOST], g[MOST], m[MOST], v[MOST], y[MOST], zero[3 * MOST], half[4 * MOST], d[4 * MOST],
@@ -1549,17 +1625,18 @@ static void test_extremes(void)
             CHECK(k->dot(37, x, x) == 37);
             for (i = 0; i < 37; i++) {
                 x[i] = i % 2 ? NAN : HUGE_VALF;
-                CHECK(!(k->dot(37, x, x) <= DBL_MAX)); /* which is how a bad gradient is noticed */
+                CHECK(!(k->dot(37, x, x) <= DBL_MAX)); /* by which a bad gradient is noticed */
                 x[i] = 1;
             }
         }
     }
 }
 
-/* A sum of squares over many blocks: their sums, added in double. */
-static void test_long_sums(void)
+/* A sum of squares over many blocks adds the blocks' sums in double. */
+static void long_sums_are_in_double(void)
 {
-    static const int sizes[] = {0, 1, RISEI_BLOCK, RISEI_BLOCK + 1, 3 * RISEI_BLOCK + 17};
+    static const int sizes[] = {0, 1, RISEI_OPTIMIZER_BLOCK, RISEI_OPTIMIZER_BLOCK + 1,
+                                3 * RISEI_OPTIMIZER_BLOCK + 17};
     double squares[4];
     risei_optimizer o = {NULL, NULL, squares, 1, 1, 0};
     int t, s, i;
@@ -1569,18 +1646,18 @@ static void test_long_sums(void)
         for (i = 0; i < sizes[s]; i++) x[i] = real(), exact += (double)x[i] * (double)x[i];
         for (t = -1; t < tables; t++) {
             risei_device device = {t < 0 ? ref : table[t], NULL, NULL, 0};
-            double const sum = risei_sum_squares(&device, &o, (size_t)sizes[s], x);
+            double const sum = risei_optimizer_sum_squares(&device, &o, (size_t)sizes[s], x);
             if (t < 0) right = sum;
             check_about("%s, n %d", device.kernels->name, sizes[s]);
             CHECK(device.kernels->fused ? memcmp(&sum, &right, sizeof sum) == 0 : 1);
-            CHECK(fabs(sum - exact) <= RISEI_BLOCK / 16 * UNIT * exact);
+            CHECK(fabs(sum - exact) <= RISEI_OPTIMIZER_BLOCK / 16 * UNIT * exact);
         }
         free_blocks();
     }
 }
 
-/* Every 16-bit float that is stored, in runs of all lengths. */
-static void test_unhalf(void)
+/* Every 16-bit float that replay stores, in runs of all lengths. */
+static void halves_are_widened_exactly(void)
 {
     enum { ALL = 65536, MOST = 40 };
     static uint16_t half[ALL];
@@ -1592,23 +1669,23 @@ static void test_unhalf(void)
     for (t = -1; t < tables; t++) {
         const rise_kernels *const k = t < 0 ? ref : table[t];
         check_about("%s", k->name);
-        k->unhalf(count, half, y);
-        for (i = 0; i < count; i++) good &= risei_half(y[i]) == half[i];
+        k->half_to_real(count, half, y);
+        for (i = 0; i < count; i++) good &= risei_to_half(y[i]) == half[i];
         CHECK(good);
         for (n = 0; n <= MOST; n++) {
             y[n] = -7;
-            k->unhalf(n, half + 5000, y);
-            for (i = 0; i < n; i++) good &= y[i] == risei_unhalf(half[5000 + i]);
+            k->half_to_real(n, half + 5000, y);
+            for (i = 0; i < n; i++) good &= y[i] == risei_from_half(half[5000 + i]);
             CHECK(good && y[n] == -7);
         }
     }
     free_blocks();
 }
 
-/* Adam says whether all weights are finite, wherever the one is that is not. */
-static void test_adam_finite(void)
+/* Adam reports whether all weights are finite, wherever the one is that is not. */
+static void adam_notices_nonfinite_weights(void)
 {
-    enum { MOST = 70, LONG = (1 << 20) + 5 }; /* it goes in blocks of 2^20 */
+    enum { MOST = 70, LONG = (1 << 20) + 5 }; /* Adam works in blocks of 2^20 */
     float const odd[] = {HUGE_VALF, -HUGE_VALF, NAN};
     float *const w = floats(LONG), *const g = floats(LONG), *const m = floats(LONG);
     float *const v = floats(LONG);
@@ -1635,8 +1712,9 @@ static void test_adam_finite(void)
     free_blocks();
 }
 
-/* The optimiser around Adam: clips to the norm, counts its steps, and refuses what is not finite. */
-static void test_optimizer(void)
+/* The optimizer around Adam clips the norm, counts its steps, and refuses gradients that are not
+   finite. */
+static void optimizer_clips_counts_and_refuses(void)
 {
     enum { N = 41 };
     int t, step, i;
@@ -1662,44 +1740,51 @@ static void test_optimizer(void)
                 w1[i] -= 0.01 * (m1[i] / (1 - pow(0.9, step))) /
                          (sqrt(v1[i] / (1 - pow(0.999, step))) + 1e-4);
             }
-            CHECK_NEAR(risei_optimize(&device, &o, N, w, g, 0.01, 1e-4, clip), norm, 1e-6);
+            CHECK_NEAR(risei_optimizer_update(&device, &o, N, w, g, 0.01, 1e-4, clip), norm, 1e-6);
             for (i = 0; i < N; i++)
                 worst = fabs((double)w[i] - w1[i]) > worst ? fabs((double)w[i] - w1[i]) : worst;
         }
-        CHECK(worst <= 1e-5); /* the weights have moved by about 0.2 */
+        CHECK(worst <= 1e-5); /* the weights moved by about 0.2 */
         memcpy(before, w, sizeof w);
         for (i = 0; i < N; i++) g[i] = 1;
         g[N - 1] = t % 2 ? NAN : -HUGE_VALF;
-        CHECK(!(risei_optimize(&device, &o, N, w, g, 0.01, 1e-4, 10) <= DBL_MAX));
+        CHECK(!(risei_optimizer_update(&device, &o, N, w, g, 0.01, 1e-4, 10) <= DBL_MAX));
         CHECK(same(w, before, N));
     }
 }
 
+static uint32_t curve_stride = 4001 * check_share;
+static void curves_are_accurate(void) { curve_case(curve_stride); }
+static void seed_dice(void) { dice = risei_random_stream(2512, 20513); }
+
+static const check_test tests[] = {
+    TEST(tables_are_found),
+#ifdef __GLIBC__
+    TEST(fma_rounds_once),
+#endif
+    TEST(layouts_are_as_described),
+    TEST(products_equal_the_reference),
+    TEST(broken_products_are_noticed),
+    TEST(products_keep_nan),
+    TEST(elementwise_kernels_are_right),
+    TEST(simple_kernels_are_right),
+    TEST(curves_are_accurate),
+    TEST(sums_are_right),
+    TEST(frame_stacks_are_right),
+    TEST(first_layer_reads_frames_as_images),
+    TEST(data_gradients_do_not_depend_on_the_batch),
+    TEST(random_projections_are_right),
+    TEST(random_signs_are_fair),
+    TEST(extreme_numbers_are_right),
+    TEST(adam_notices_nonfinite_weights),
+    TEST(optimizer_clips_counts_and_refuses),
+    TEST(long_sums_are_in_double),
+    TEST(halves_are_widened_exactly),
+};
 int main(int count, char **arguments)
 {
-    int const all = count > 1 && strcmp(arguments[1], "all") == 0;
-    dice = risei_stream(2512, 20513);
+    if (count > 1 && strcmp(arguments[1], "--all") == 0) curve_stride = 1, count--, arguments++;
     find_tables();
-#ifdef __GLIBC__
-    test_fma();
-#endif
-    test_layouts();
-    test_product();
-    test_product_controls();
-    test_product_nan();
-    test_elementwise();
-    test_simple();
-    test_curves(all ? 1 : 4001 * check_share);
-    test_sums();
-    test_stacks();
-    test_first_layer();
-    test_data_gradient();
-    test_projections();
-    test_signs();
-    test_extremes();
-    test_adam_finite();
-    test_optimizer();
-    test_long_sums();
-    test_unhalf();
-    return check_done();
+    check_state.before = seed_dice;
+    return CHECK_MAIN(count, arguments, tests);
 }

@@ -1,6 +1,6 @@
-/*  examples/preprocess.h, gif.h and tensorboard.h: what they make of frames and numbers, taken apart again.
-        cc -O2 tests/media.c -o media -lm && ./media
-    It writes media_test.* and an event file where it is run, and removes them. */
+/* Tests examples/preprocess.h, gif.h and tensorboard.h: their outputs are read back and compared.
+       cc -O2 tests/media.c -o media -lm && ./media
+   Writes media_test.* and an event file in the current folder, and removes them. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 
 static uint64_t chance = 7;
 
-/* 0 <= ... < n */
+/* Returns a number in 0..n-1. */
 static int any(int n) { return (int)(((uint64_t)preprocess_random(&chance) * (uint64_t)n) >> 32); }
 
 static void fill(uint8_t *bytes, size_t count, int values)
@@ -24,7 +24,7 @@ static void fill(uint8_t *bytes, size_t count, int values)
 }
 static uint8_t *room(size_t bytes)
 {
-    uint8_t *const block = (uint8_t *)malloc(bytes); /* exactly, for address checkers */
+    uint8_t *const block = (uint8_t *)malloc(bytes); /* exactly this size, for address sanitizers */
     if (block == NULL) exit(1);
     return block;
 }
@@ -32,7 +32,7 @@ static uint8_t *room(size_t bytes)
 /* ---------------------------------------------------------------------------------------------- */
 /* preprocess.h: single pixels, random numbers */
 
-static void test_grey(void)
+static void grey_is_as_in_opencv(void)
 {
     uint8_t rgb[256 * 3], grey[256];
     double worst = 0;
@@ -47,19 +47,20 @@ static void test_grey(void)
                 if (error > worst) worst = error; /* fmax here breaks GCC 12 on ARMv7 */
             }
         }
-    CHECK(worst > 0.49 && worst < 0.51); /* rounded to nearest; 15 bits are a little less exact */
+    CHECK(worst > 0.49 && worst < 0.51); /* rounded to nearest, with 15 bits of precision */
     for (b = 0; b < 256; b++) rgb[3 * b] = rgb[3 * b + 1] = rgb[3 * b + 2] = (uint8_t)b;
     preprocess_grey(rgb, 256, grey);
     for (b = 0; b < 256; b++) CHECK(grey[b] == b);
     rgb[0] = 255, rgb[1] = 0, rgb[2] = 0, rgb[3] = 0, rgb[4] = 0, rgb[5] = 255;
     preprocess_grey(rgb, 2, grey);
-    CHECK(grey[0] == 76 && grey[1] == 29 && grey[2] == 2); /* red, blue, and no more than two */
+    /* red and blue; only two pixels are written */
+    CHECK(grey[0] == 76 && grey[1] == 29 && grey[2] == 2);
     rgb[0] = 0, rgb[1] = 12, rgb[2] = 4;
     preprocess_grey(rgb, 1, grey);
-    CHECK(grey[0] == 8); /* a half in 15 bits goes up, as OpenCV's */
+    CHECK(grey[0] == 8); /* a half in 15 bits is rounded up, as in OpenCV */
 }
 
-static void test_maximum(void)
+static void maximum_is_taken_per_pixel(void)
 {
     static const uint8_t a[] = {0, 255, 3, 128, 127, 9}, b[] = {255, 0, 3, 127, 128, 7};
     static const uint8_t most[] = {255, 255, 3, 128, 128};
@@ -74,8 +75,8 @@ static void test_maximum(void)
     CHECK(memcmp(out, most, 5) == 0);
 }
 
-/* What pcg32s of O'Neill's pcg-c says of seed 42. */
-static void test_random(void)
+/* The first outputs of pcg32s of O'Neill's pcg-c for seed 42. */
+static void random_numbers_are_pcg32(void)
 {
     static const uint32_t first[] = {0xc2f57bd6, 0x6b07c4a9, 0x72b7b29b,
                                      0x44215383, 0xf5af5ead, 0x68beb632};
@@ -84,7 +85,7 @@ static void test_random(void)
     for (i = 0; i < COUNT(first); i++) CHECK(preprocess_random(&state) == first[i]);
 }
 
-static void test_sticky(void)
+static void sticky_actions_repeat(void)
 {
     static const double probabilities[] = {0, 0.25, 0.9, 1};
     int const count = 100000;
@@ -100,11 +101,11 @@ static void test_sticky(void)
             kept += is_kept;
             pairs += is_kept && last;
             last = is_kept;
-            preprocess_random(&draws); /* one draw for each, whatever the odds */
+            preprocess_random(&draws); /* one draw for each action, whatever the probability */
         }
         CHECK(i == count && state == draws);
         CHECK(fabs(kept - odds * count) <= 5 * sigma);
-        /* one after the other is as likely as they are */
+        /* repeats are independent of each other */
         CHECK(fabs(pairs - odds * odds * count) <= 8 * sigma + 1);
         for (i = 0; i < 9; i++) preprocess_sticky(&again, odds, 1, 2);
         CHECK(again != state);
@@ -112,7 +113,7 @@ static void test_sticky(void)
     check_about("%s", "");
 }
 
-static void test_reward(void)
+static void rewards_are_clipped(void)
 {
     CHECK(preprocess_reward(200) == 1 && preprocess_reward(0.001f) == 1 &&
           preprocess_reward(1) == 1);
@@ -127,11 +128,13 @@ static preprocess_area area;
 
 typedef struct comparison {
     double worst;            /* distance of a pixel from the mean of its box */
-    long halves, odd_halves; /* means between two integers; of which went to the odd one */
-    double bias;             /* mean of all distances, with their signs */
+    /* means halfway between integers; how many of these were rounded to odd */
+    long halves, odd_halves;
+    double bias;             /* mean of the signed distances */
 } comparison;
 
-/* By definition: output pixel o covers the input from o * in / out to (o + 1) * in / out; `shift` moves it, to see it fail. */
+/* Returns the mean by definition: output pixel o covers the input from o * in / out to (o + 1) * in
+   / out. A `shift` must show as an error. */
 static double mean_of_box(const uint8_t *in, int y, int x, int channel, double shift)
 {
     double const top = (double)y * area.height / area.out_height;
@@ -168,7 +171,7 @@ static comparison compare(const uint8_t *in, const uint8_t *out, double shift)
     return c;
 }
 
-/* One size, with noise of so many values. */
+/* Resizes one frame of random pixels with this many values. */
 static comparison resized(int height, int width, int channels, int out_height, int out_width,
                           int values, double shift)
 {
@@ -186,7 +189,7 @@ static comparison resized(int height, int width, int channels, int out_height, i
     return c;
 }
 
-static void test_resize(void)
+static void resize_equals_the_plain_formula(void)
 {
     static const int sizes[][4] = {{210, 160, 84, 84}, {250, 160, 84, 84},  {96, 96, 84, 84},
                                    {400, 600, 84, 84}, {210, 160, 105, 80}, {84, 84, 210, 160},
@@ -202,19 +205,20 @@ static void test_resize(void)
         int const out_width = named ? sizes[i][3] : 1 + any(40);
         int const channels = 1 + any(PREPROCESS_CHANNELS), values = i % 3 == 0 ? 2 : 256;
         comparison const c = resized(height, width, channels, out_height, out_width, values, 0);
-        CHECK(c.worst <= 0.5 + 1e-9); /* rounded to nearest, thus */
+        CHECK(c.worst <= 0.5 + 1e-9); /* rounded to nearest */
         CHECK(c.odd_halves == 0);
         halves += c.halves;
     }
     CHECK(halves > 1000);
-    /* a seeing test: half a pixel to the right is not the same */
+    /* control: a shift by half a pixel shows */
     CHECK(resized(20, 20, 1, 8, 8, 256, 0.5).worst > 5);
-    /* brightness stays, but for the rounding of as many pixels: uniform, independent errors */
+    /* the mean brightness stays, up to the rounding errors of all pixels, which are uniform and
+       independent */
     CHECK(fabs(resized(210, 160, 3, 84, 84, 256, 0).bias) < 5 * sqrt(1.0 / 12 / (84 * 84 * 3)));
     check_about("%s", "");
 }
 
-static void test_resize_trivial(void)
+static void trivial_resizes_are_exact(void)
 {
     static uint8_t in[PREPROCESS_SIDE * PREPROCESS_SIDE],
         out[PREPROCESS_SIDE * PREPROCESS_SIDE + 1];
@@ -222,7 +226,8 @@ static void test_resize_trivial(void)
                                    {1023, 1024, 7, 1024}, {5, 3, 2, 8},       {210, 160, 84, 84}};
     uint8_t same[9 * 9 * 3];
     int i, y, x;
-    for (i = 0; i < COUNT(sizes); i++) { /* one grey, also the greatest: totals do not overflow */
+    /* one grey level, also the highest: totals do not overflow */
+    for (i = 0; i < COUNT(sizes); i++) {
         size_t const bytes = (size_t)(sizes[i][2] * sizes[i][3]);
         size_t j, good = 0;
         int const grey = 255 - any(2);
@@ -233,16 +238,16 @@ static void test_resize_trivial(void)
         for (j = 0; j < bytes; j++) good += out[j] == grey;
         CHECK(good == bytes && out[bytes] == 0);
     }
-    fill(in, 31 * 17 * 3, 256); /* the same size: the same frame */
+    fill(in, 31 * 17 * 3, 256); /* the same size gives the same frame */
     CHECK(preprocess_area_init(&area, 31, 17, 3, 31, 17));
     preprocess_area_resize(&area, in, out);
     CHECK(memcmp(in, out, 31 * 17 * 3) == 0);
-    for (y = 0; y < 9; y++) /* three times the size: each pixel 3 x 3 times */
+    for (y = 0; y < 9; y++) /* three times the size gives 3 x 3 equal pixels */
         for (x = 0; x < 9 * 3; x++) same[27 * y + x] = in[9 * (y / 3) + 3 * (x / 9) + x % 3];
     CHECK(preprocess_area_init(&area, 3, 3, 3, 9, 9));
     preprocess_area_resize(&area, in, out);
     CHECK(memcmp(same, out, sizeof same) == 0);
-    in[0] = 1, in[1] = 2, in[2] = 2, in[3] = 3; /* 1.5 and 2.5 are both 2 */
+    in[0] = 1, in[1] = 2, in[2] = 2, in[3] = 3; /* 1.5 and 2.5 both become 2 */
     CHECK(preprocess_area_init(&area, 1, 4, 1, 1, 2));
     preprocess_area_resize(&area, in, out);
     CHECK(out[0] == 2 && out[1] == 2);
@@ -256,7 +261,8 @@ static void test_resize_trivial(void)
           !preprocess_area_init(&area, 4, 4, 1, 1, -2));
 }
 
-/* The division by multiplication, where a wrong one would show: next to halves, of boxes of every kind of size. */
+/* Division by multiplication, tested next to halves and for boxes of every kind of size, where an
+   error would show. */
 static int mean_is_right(uint32_t total)
 {
     uint32_t const units = (uint32_t)(area.height * area.width), down = total / units;
@@ -264,7 +270,7 @@ static int mean_is_right(uint32_t total)
     return preprocess_mean(&area, total) ==
            (2 * rest > units || (2 * rest == units && down % 2 == 1) ? down + 1 : down);
 }
-static void test_mean(void)
+static void mean_rounds_halves_to_even(void)
 {
     static const int widths[] = {1, 2, 3, 160, 683, 1021, 1023, 1024};
     long wrong = 0;
@@ -283,12 +289,12 @@ static void test_mean(void)
     CHECK(wrong == 0);
     preprocess_area_init(&area, 1023, 1021, 1, 1, 1);
     CHECK(mean_is_right(1023 * 1021 * 3 + 1023 * 1021 / 2 + 1));
-    area.reciprocal--; /* rounded down, it is wrong */
+    area.reciprocal--; /* a reciprocal that is rounded down is wrong */
     CHECK(!mean_is_right(1023 * 1021 * 3 + 1023 * 1021 / 2 + 1));
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* A reader of GIFs that takes nothing but what gif.h should write */
+/* A reader that accepts only the GIFs that gif.h should write */
 
 typedef struct reader {
     const uint8_t *bytes;
@@ -317,9 +323,9 @@ typedef struct screen {
     int width, height;
     uint8_t global[3 * 256];
     uint8_t *canvas; /* [height][width][3] */
-    /* of the last frame; own: a table of colours, of so many */
+    /* about the last frame; own: it has its own colour table, with this many colours */
     int left, top, right, bottom, own, colours;
-    /* of all: tables begun anew, codes used before they are known, bits */
+    /* about all frames: code tables begun anew, codes used before they are defined, bits */
     int clears, unknown, widest;
 } screen;
 
@@ -333,10 +339,10 @@ static int read_code(reader *data, int *at, int bits)
     return code;
 }
 
-/* Writes the indexes of `count` pixels. Nothing may lack and nothing be left. */
+/* Decodes the indexes of `count` pixels. None may be missing, and no data may be left. */
 static void unpack(screen *s, reader *data, int root, uint8_t *out, int count)
 {
-    static int before[4096]; /* a string is the one before and one pixel */
+    static int before[4096]; /* a string is an earlier string and one pixel */
     static uint8_t last[4096];
     int const clear = 1 << root;
     int bits = root + 1, next = clear + 2, previous = -1, at = 0, done = 0, code, c, i;
@@ -394,7 +400,7 @@ static void read_image(screen *s, reader *r, const uint8_t *table, int colours)
         else
             memcpy(pixel, table + 3 * pixels[i], 3);
     }
-    /* a smaller table would have done */
+    /* a smaller table is enough */
     if (s->own && 2 * used <= colours && colours > 2) r->good = 0;
     for (i = 3 * used; s->own && i < 3 * colours; i++) r->good &= table[i] == 0;
     r->good &= packed.good;
@@ -413,7 +419,7 @@ static void read_begin(screen *s, reader *r)
     expect(r, "\x21\xFF\x0BNETSCAPE2.0\x03\x01\0\0\0", 19);
 }
 
-/* Returns 0 at the end of the file, and where it is not as it should be. */
+/* Returns 0 at the end of the file or at an error. */
 static int read_frame(screen *s, reader *r, int delay)
 {
     uint8_t table[3 * 256];
@@ -469,7 +475,7 @@ static const uint8_t *film_pixel(const film *f, int frame, int x, int y)
     return film_frame(f, frame) + (y / f->scale * f->width + x / f->scale) * f->channels;
 }
 
-/* Into file_bytes. */
+/* Reads the file into file_bytes. */
 static void film_write(const film *f)
 {
     FILE *const file = tmpfile();
@@ -485,7 +491,7 @@ static void film_write(const film *f)
     fclose(file);
 }
 
-/* Is the last frame's rectangle that of its changes? */
+/* Returns whether the last frame's rectangle is exactly that of its changes. */
 static int film_fits(const film *f, int frame, const screen *s)
 {
     int left = s->width, top = s->height, right = 0, bottom = 0, x, y;
@@ -500,7 +506,8 @@ static int film_fits(const film *f, int frame, const screen *s)
     return s->left == left && s->top == top && s->right == right && s->bottom == bottom;
 }
 
-/* Is the canvas the frame? Where the cube stood in for too many colours, the nearest of it is at most 25.5 away. */
+/* Returns whether the canvas equals the frame. Where the colour cube replaces too many colours, the
+   nearest of it is at most 25.5 away. */
 static int film_equals(const film *f, int frame, const screen *s, uint8_t *rough)
 {
     int x, y, c, good = 1;
@@ -519,7 +526,7 @@ static int film_equals(const film *f, int frame, const screen *s, uint8_t *rough
     return good;
 }
 
-/* Does file_bytes hold the film? `s` tells what was met on the way. */
+/* Returns whether file_bytes holds the film. Adds up in `s` what the reader met. */
 static int film_plays(const film *f, screen *s)
 {
     size_t const pixels = (size_t)(f->width * f->scale * f->height * f->scale);
@@ -530,7 +537,7 @@ static int film_plays(const film *f, screen *s)
     read_begin(s, &r);
     s->canvas = room(3 * pixels);
     good = r.good && s->width == f->width * f->scale && s->height == f->height * f->scale;
-    for (i = 0; i < 256; i++) { /* greys, or a cube and some of it again */
+    for (i = 0; i < 256; i++) { /* grey levels, or the colour cube and some of it again */
         int const grey = f->channels == 1;
         good &= s->global[3 * i] == (grey ? i : i / 36 % 6 * 51);
         good &= s->global[3 * i + 1] == (grey ? i : i / 6 % 6 * 51);
@@ -542,7 +549,7 @@ static int film_plays(const film *f, screen *s)
     return good && r.good && r.at == r.size && frame == f->frames;
 }
 
-/* Writes the film, plays it and forgets it. */
+/* Writes the film, reads it back and frees it. */
 static screen film_check(film *f)
 {
     screen s;
@@ -552,13 +559,13 @@ static screen film_check(film *f)
     return s;
 }
 
-/* One frame whose colours are drawn from so many. */
+/* Makes one frame with this many colours. */
 static screen film_of_colours(int width, int height, int channels, int scale, int colours)
 {
     film f = film_of(width, height, channels, scale, 1);
     int i, c;
     for (i = 0; i < width * height; i++) {
-        /* each of them is there, if there is room */
+        /* each colour occurs, if there is room */
         int const colour = i < colours ? i : any(colours);
         for (c = 0; c < channels; c++)
             f.pixels[channels * i + c] = (uint8_t)(c == 2 ? colour >> 8 : colour * (c + 1));
@@ -566,8 +573,9 @@ static screen film_of_colours(int width, int height, int channels, int scale, in
     return film_check(&f);
 }
 
-/* All pairs of greys, none of them twice: each pixel is a code, and the table is full as soon as can be. A de Bruijn sequence,
-   the Lyndon words of lengths 1 and 2 in a row. */
+/* All pairs of grey levels, none of them twice. Each pixel is then a code, and the code table fills
+   as early as possible. This is a de Bruijn sequence: the Lyndon words of lengths 1 and 2 in a
+   row. */
 static void fill_pairs(uint8_t *pixels, int count)
 {
     int a = 0, b = 0, i = 0;
@@ -578,16 +586,17 @@ static void fill_pairs(uint8_t *pixels, int count)
     }
 }
 
-/* Images of every length up to where the table is full: wherever codes become wider, and the end code follows. */
-static void test_gif_lengths(void)
+/* Images of every length up to a full code table: wherever codes become wider, and an end code
+   follows. */
+static void gif_codes_of_every_length_are_read(void)
 {
     static const int colours[] = {1, 2, 3, 4, 5, 8, 9, 17, 33, 100};
     screen s;
     film f;
     int count, height, i;
-    memset(&writer, 0xA5, sizeof writer); /* it need not be zeros before */
+    memset(&writer, 0xA5, sizeof writer); /* the memory need not be zeroed */
     for (count = 1; count < 4200; count++) {
-        int const close = (count + 6) % 256 < 12; /* to where something happens */
+        int const close = (count + 6) % 256 < 12; /* up to the first change */
         for (height = 1; height <= 1024 && (count % height != 0 || count / height > 1024); height++)
             continue;
         if (height > 1024 || (!close && count % (7 * check_share) != 0)) continue;
@@ -604,7 +613,7 @@ static void test_gif_lengths(void)
             film_of_colours(count, 1, 3, 1, colours[i]);
 }
 
-static void test_gif_contents(void)
+static void gif_contents_are_kept(void)
 {
     screen s;
     film f = film_of(200, 200, 1, 1, 1);
@@ -612,18 +621,18 @@ static void test_gif_contents(void)
     fill(f.pixels, 40000, 256);
     s = film_check(&f);
     CHECK(s.clears >= 8 && s.widest == 12);
-    f = film_of(1024, 1024, 1, 1, 1); /* long strings, known by nobody when they are used */
+    f = film_of(1024, 1024, 1, 1, 1); /* long strings, used before the reader has defined them */
     memset(f.pixels, 9, 1024 * 1024);
     s = film_check(&f);
     CHECK(s.unknown > 1000 && file_size < 4000);
-    f = film_of(1, 1, 1, 1, 3); /* the smallest */
+    f = film_of(1, 1, 1, 1, 3); /* the smallest image */
     f.pixels[0] = 0, f.pixels[1] = 255, f.pixels[2] = 255;
     s = film_check(&f);
     CHECK(s.clears == 0 && s.unknown == 0);
     f = film_of(1, 1, 3, 200, 2);
     fill(f.pixels, 6, 256);
     film_check(&f);
-    for (i = 1; i < 9; i++) { /* tables of colours */
+    for (i = 1; i < 9; i++) { /* colour tables */
         s = film_of_colours(23, 17, 3, i % 3 + 1, 1 << i);
         CHECK(s.own && s.colours == 1 << i);
         s = film_of_colours(23, 17, 3, 1, (1 << i) + 1);
@@ -633,8 +642,9 @@ static void test_gif_contents(void)
     CHECK(s.own && s.colours == 2);
 }
 
-/* A square that moves over noise: each frame is as large as where it was and is. After the first frame its colours are few. */
-static void test_gif_motion(void)
+/* A square moves over noise. Each frame covers the old and the new place of the square. After the
+   first frame there are few colours. */
+static void gif_frames_cover_what_moves(void)
 {
     int channels, i, y, x;
     for (channels = 1; channels <= 3; channels += 2) {
@@ -659,8 +669,8 @@ static void test_gif_motion(void)
     }
 }
 
-/* Anything at all. */
-static void test_gif_random(void)
+/* Random films. */
+static void gif_keeps_random_films(void)
 {
     int i, frame, pixel;
     for (i = 0; i < 300 / check_share; i++) {
@@ -676,8 +686,8 @@ static void test_gif_random(void)
     }
 }
 
-/* The reader sees every bit of a file: none can be turned without its notice. */
-static void test_gif_reader(void)
+/* The reader notices any flipped bit of a file. */
+static void gif_reader_sees_every_bit(void)
 {
     int channels, i;
     for (channels = 1; channels <= 3; channels += 2) {
@@ -700,7 +710,7 @@ static void test_gif_reader(void)
     }
 }
 
-static void test_gif_errors(void)
+static void gif_errors_are_reported(void)
 {
     static const int bad[][5] = {{0, 9, 1, 1, 5},  {9, 1025, 1, 1, 5},  {9, 9, 2, 1, 5},
                                  {9, 9, 1, 0, 5},  {1024, 9, 1, 64, 5}, {9, 1024, 1, 64, 5},
@@ -718,13 +728,13 @@ static void test_gif_errors(void)
           !gif_end(&writer));
     CHECK(ftell(file) == 0);
     fclose(file);
-    file = fopen(PATH, "rb"); /* cannot be written */
+    file = fopen(PATH, "rb"); /* not writable */
     if (file == NULL) exit(1);
     CHECK(!gif_begin(&writer, file, 9, 9, 1, 1, 5) && !gif_frame(&writer, pixels) &&
           !gif_end(&writer));
     fclose(file);
     remove(PATH);
-    /* where there is one: all goes well until the buffer is emptied */
+    /* where /dev/full exists: writes fail when the buffer is flushed */
     file = fopen("/dev/full", "wb");
     if (file == NULL) return;
     CHECK(gif_begin(&writer, file, 9, 9, 1, 1, 5) && gif_frame(&writer, pixels) &&
@@ -761,7 +771,7 @@ static uint64_t read_varint(reader *r)
     if (byte > 127) r->good = 0;
     return value;
 }
-/* What lies in a field of bytes, or in a record. */
+/* The contents of a field of bytes, or of a record. */
 static reader read_part(reader *r, uint64_t size)
 {
     reader part = {NULL, 0, 0, 0};
@@ -780,7 +790,7 @@ static void read_text(reader *r, char *text, size_t room_for)
     text[part.size] = '\0';
 }
 
-/* Fields of any order; those that an event of ours has not are an error. */
+/* Reads fields in any order. Fields that our events do not have are an error. */
 static void read_event(reader *r, event *e)
 {
     while (r->good && r->at < r->size) {
@@ -811,7 +821,7 @@ static void read_event(reader *r, event *e)
     }
 }
 
-/* By definition, one bit after another: the remainder of a division by 0x1EDC6F41, mirrored. */
+/* The CRC by definition, bit by bit: the remainder of a division by 0x1EDC6F41, mirrored. */
 static uint32_t crc_of(const uint8_t *bytes, size_t size)
 {
     uint32_t crc = 0xFFFFFFFFu, mirrored = 0;
@@ -829,7 +839,7 @@ static uint32_t masked_crc_of(const uint8_t *bytes, size_t size)
     return (uint32_t)(((crc << 32 | crc) >> 15) + 0xA282EAD8u);
 }
 
-/* The events in file_bytes, at most `most`; -1 if any is damaged. */
+/* Returns the number of events in file_bytes, at most `most`; -1: one is damaged. */
 static int read_events(event *events, int most)
 {
     reader r = {NULL, 0, 0, 1};
@@ -857,7 +867,7 @@ static void read_file(const char *path)
     CHECK(file_size > 0);
 }
 
-static void test_crc(void)
+static void crc_is_masked_crc32c(void)
 {
     static const uint8_t zeros[32] = {0}, length[8] = {24, 0, 0, 0, 0, 0, 0, 0};
     const uint8_t *const digits = (const uint8_t *)"123456789";
@@ -866,14 +876,14 @@ static void test_crc(void)
     CHECK(tensorboard_crc(digits, 9) == 0xE3069283u && crc_of(digits, 9) == 0xE3069283u);
     CHECK(tensorboard_crc(zeros, 32) == 0x8A9136AAu); /* RFC 3720, B.4 */
     CHECK(tensorboard_crc(zeros, 0) == 0);
-    /* as every event file of TensorFlow begins */
+    /* as TensorFlow's event files begin */
     CHECK(tensorboard_masked_crc(length, 8) == 0x224B7FA3u);
     fill(noise, sizeof noise, 256);
     for (i = 0; i < sizeof noise; i++)
         CHECK(tensorboard_masked_crc(noise, i) == masked_crc_of(noise, i));
 }
 
-static void test_tensorboard(void)
+static void event_files_are_read_back(void)
 {
     static const int64_t steps[] = {0, 1, 127, 128, 50000000, INT64_MAX, -1, INT64_MIN};
     float const values[] = {0, -0.0f, 1.5f, -21, 3e38f, 1e-40f, HUGE_VALF, -HUGE_VALF};
@@ -889,7 +899,7 @@ static void test_tensorboard(void)
         memset(tag, 'a' + i, sizeof tag);
         tag[i == 0 ? 0 : i == 1 ? TENSORBOARD_TAG : 30 * i] = '\0';
         CHECK(tensorboard_scalar(&tb, tag, steps[i], (double)values[i], 1.7e9 + i / 8.0));
-        read_file(tb.path); /* it is there at once */
+        read_file(tb.path); /* the file is complete at once */
         CHECK(read_events(events, POINTS + 1) == i + 2);
     }
     memset(tag, 'x', sizeof tag);
@@ -914,7 +924,7 @@ static void test_tensorboard(void)
               (length == 0 || (e->tag[0] == 'a' + i && e->tag[length - 1] == 'a' + i)));
     }
     CHECK(strcmp(events[POINTS + 1].tag, "score/\xC3\xA4") == 0 && events[POINTS + 1].step == 9);
-    for (i = 0; i < 8 * (int)file_size; i += check_share) { /* no bit can be turned */
+    for (i = 0; i < 8 * (int)file_size; i += check_share) { /* any flipped bit is noticed */
         file_bytes[i / 8] ^= (uint8_t)(1 << i % 8);
         unseen += read_events(events, POINTS + 3) >= 0;
         file_bytes[i / 8] ^= (uint8_t)(1 << i % 8);
@@ -922,14 +932,14 @@ static void test_tensorboard(void)
     CHECK(unseen == 0 && read_events(events, POINTS + 3) == POINTS + 2);
 }
 
-static void test_tensorboard_errors(void)
+static void event_file_errors_are_reported(void)
 {
     static char folder[TENSORBOARD_PATH];
     tensorboard tb;
     int i;
     CHECK(!tensorboard_open(&tb, "media_test_is_no_folder", "x"));
     CHECK(!tensorboard_scalar(&tb, "a", 1, 2, 3) && !tensorboard_close(&tb));
-    /* too long with its file */
+    /* too long together with the file name */
     for (i = 0; i < TENSORBOARD_PATH - 20; i++) folder[i] = "./"[i % 2];
     CHECK(!tensorboard_open(&tb, folder, "x") && !tensorboard_close(&tb));
     CHECK(tensorboard_open(&tb, ".", "media_test"));
@@ -946,24 +956,26 @@ static void test_tensorboard_errors(void)
     remove(tb.path);
 }
 
-int main(void)
+static const check_test tests[] = {
+    TEST(random_numbers_are_pcg32),
+    TEST(grey_is_as_in_opencv),
+    TEST(maximum_is_taken_per_pixel),
+    TEST(sticky_actions_repeat),
+    TEST(rewards_are_clipped),
+    TEST(resize_equals_the_plain_formula),
+    TEST(trivial_resizes_are_exact),
+    TEST(mean_rounds_halves_to_even),
+    TEST(gif_codes_of_every_length_are_read),
+    TEST(gif_contents_are_kept),
+    TEST(gif_frames_cover_what_moves),
+    TEST(gif_keeps_random_films),
+    TEST(gif_reader_sees_every_bit),
+    TEST(gif_errors_are_reported),
+    TEST(crc_is_masked_crc32c),
+    TEST(event_files_are_read_back),
+    TEST(event_file_errors_are_reported),
+};
+int main(int count, char **arguments)
 {
-    test_random();
-    test_grey();
-    test_maximum();
-    test_sticky();
-    test_reward();
-    test_resize();
-    test_resize_trivial();
-    test_mean();
-    test_gif_lengths();
-    test_gif_contents();
-    test_gif_motion();
-    test_gif_random();
-    test_gif_reader();
-    test_gif_errors();
-    test_crc();
-    test_tensorboard();
-    test_tensorboard_errors();
-    return check_done();
+    return CHECK_MAIN(count, arguments, tests);
 }

@@ -1,24 +1,26 @@
-/*  The pretrained encoder: ResNet-18's features, and the reader of .safetensors files, damaged and hostile ones included.
-        cc -O2 tests/pretrained.c -o pretrained -lm && ./pretrained
-    `./pretrained 1000000 7` reads a million damaged files from seed 7 instead of a few; `./pretrained --write x.safetensors`
-    writes the file whose features stand below. It writes pretrained_test.* where it is run. */
+/* Tests the pretrained encoder: the features of ResNet-18, and the reader of .safetensors files
+   with damaged and hostile files.
+       cc -O2 tests/pretrained.c -o pretrained -lm && ./pretrained
+   `./pretrained --fuzz 1000000 7` reads a million damaged files from seed 7 instead of a few
+   thousand. `./pretrained --write x.safetensors` writes the file whose features are listed below.
+   The tests write pretrained_test.* in the current folder. */
 #include "toy.h"
 
 #define PATH "pretrained_test.safetensors"
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Files, made here */
+/* Files made by this test */
 
-/* of a layer; batches counted; with fc's two */
+/* tensors of a layer; with batch counts; with fc's two */
 enum { ENDS = 6, COUNTS = 5, TENSORS = ENDS * RISEI_RESNET_CONVS + 2 };
 
 typedef struct recipe {
     int size;  /* embedding_size */
-    int dtype; /* of the weights */
+    int dtype; /* dtype of the weights */
     uint32_t seed;
-    int backwards;     /* the data lie in the opposite order of the header's */
-    int bare;          /* no metadata, batch counts or fc */
-    const char *blank; /* between the header's tokens */
+    int backwards;     /* data in the opposite order of the header */
+    int bare;          /* without metadata, batch counts and fc */
+    const char *blank; /* white space between tokens of the header */
 } recipe;
 
 static recipe recipe_of(int size, int dtype)
@@ -28,13 +30,13 @@ static recipe recipe_of(int size, int dtype)
     r.size = size, r.dtype = dtype, r.seed = 1, r.blank = "";
     return r;
 }
-/* A tensor of a file: layer by layer, in the order of risei_tensor_ends, then fc. */
+/* A tensor of a file: layer by layer in the order of risei_tensor_ends, then fc. */
 typedef struct part {
     char name[48];
     const char *dtype;
     int bytes, sides;
     int shape[4], count;
-    int fan_in; /* of a convolution, else 0 */
+    int fan_in; /* inputs of a convolution, else 0 */
     size_t begin, end;
 } part;
 
@@ -47,12 +49,12 @@ static void part_describe(const recipe *r, const risei_resnet *net, int i, part 
     if (fc)
         strcpy(p->name, end == 0 ? "fc.weight" : "fc.bias");
     else if (counts)
-        snprintf(p->name, sizeof p->name, "%s%s", risei_resnet_rows[i / ENDS].norm,
+        snprintf(p->name, sizeof p->name, "%s%s", risei_resnet_layers[i / ENDS].norm,
                  risei_tensor_ends[COUNTS]);
     else
         risei_tensor_name(5 * (i / ENDS) + end, p->name, sizeof p->name);
-    p->dtype = counts ? "I64" : risei_dtypes[r->dtype].name;
-    p->bytes = counts ? 8 : risei_dtypes[r->dtype].bytes;
+    p->dtype = counts ? "I64" : risei_tensor_dtypes[r->dtype].name;
+    p->bytes = counts ? 8 : risei_tensor_dtypes[r->dtype].bytes;
     p->sides = fc ? 2 - end : counts ? 0 : end == 0 ? 4 : 1;
     p->shape[0] = fc ? 3 : c->filters, p->shape[1] = fc ? r->size : c->channels;
     p->shape[2] = p->shape[3] = c->size;
@@ -60,10 +62,11 @@ static void part_describe(const recipe *r, const risei_resnet *net, int i, part 
     for (s = 0; s < p->sides; s++) p->count *= p->shape[s];
     p->fan_in = p->sides == 4 ? p->count / c->filters : 0;
 }
-/* All tensors of a file, and where they lie; the bytes of all. */
+/* All tensors of a file with their offsets, and the number of bytes. */
 static size_t parts_of(const recipe *r, part *parts)
 {
-    risei_resnet const net = risei_resnet_make(RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, r->size);
+    risei_resnet const net =
+        risei_resnet_make(RISEI_RESNET_SIDE_MIN, RISEI_RESNET_SIDE_MIN, 1, r->size);
     size_t size = 0;
     int i;
     for (i = 0; i < TENSORS; i++) part_describe(r, &net, i, &parts[i]);
@@ -76,13 +79,15 @@ static size_t parts_of(const recipe *r, part *parts)
     }
     return size;
 }
-/* Numbers with few bits, the same in any dtype; of a size that keeps the signal from layer to layer. */
+/* Numbers with few bits, which are exact in any dtype; scaled to keep the signal from layer to
+   layer. */
 static float part_number(const part *p, int end, toy *dice)
 {
     int const number = (int)(toy_draw(dice) % 255) - 127;
     int scale = 0;
-    if (end == 1) return (float)(96 + number / 2) / 128;  /* batch norm's weight */
-    if (end == 2) return (float)(number + 64) / 256;      /* bias, which lets most features live */
+    if (end == 1) return (float)(96 + number / 2) / 128; /* weight of a batch norm */
+    /* bias, which keeps most features active */
+    if (end == 2) return (float)(number + 64) / 256;
     if (end == 4) return (float)(128 + number / 2) / 128; /* and variance */
     if (p->fan_in == 0) return (float)number / 512;
     while ((127 * 127 * p->fan_in) >> (2 * scale) > 6) scale++;
@@ -149,9 +154,9 @@ static buffer baked(const recipe *r)
         for (n = 0; n < p->count; n++) {
             float const x = part_number(p, i < TENSORS - 2 ? i % ENDS : 0, &dice);
             uint32_t const wide = risei_bits(x);
-            uint32_t const bits = r->dtype == RISEI_F16    ? risei_half(x)
-                                  : r->dtype == RISEI_BF16 ? wide >> 16
-                                                           : wide;
+            uint32_t const bits = r->dtype == RISEI_TENSOR_F16    ? risei_to_half(x)
+                                  : r->dtype == RISEI_TENSOR_BF16 ? wide >> 16
+                                                                  : wide;
             put(&b, start + p->begin + (size_t)(n * p->bytes), p->bytes,
                 p->bytes == 8 ? 100 : bits);
         }
@@ -176,7 +181,7 @@ typedef struct network {
 
 static network network_make(int isa, int height, int width, int channels, int size)
 {
-    static void *scratch; /* one for all: it is large */
+    static void *scratch; /* one for all tests, because it is large */
     network n;
     risei_arena arena;
     memset(&n, 0, sizeof n);
@@ -200,12 +205,13 @@ static rise_result network_read(network *n, buffer *b, rise_error *error)
 /* The hash of a good file's weights. */
 static uint64_t network_hash(const recipe *r)
 {
-    network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, r->size);
+    network n =
+        network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE_MIN, RISEI_RESNET_SIDE_MIN, 1, r->size);
     buffer b = baked(r);
     rise_error error = {RISE_OK, ""};
     uint64_t hash;
     if (!CHECK(network_read(&n, &b, &error) == RISE_OK)) printf("    %s\n", error.text);
-    hash = n.net->hash;
+    hash = n.net->fingerprint;
     free(b.data);
     network_free(&n);
     return hash;
@@ -231,16 +237,16 @@ static const double golden_features[SHAPES][SIZE] = {
      0.219550449, 0.540152931, 2.81091323,  2.49283465},
 };
 
-static void equals_pytorch(void)
+static void features_equal_pytorch(void)
 {
-    recipe const r = recipe_of(SIZE, RISEI_F32);
+    recipe const r = recipe_of(SIZE, RISEI_TENSOR_F32);
     buffer b = baked(&r);
     int s, isa, i, x, y, c;
     for (s = 0; s < SHAPES; s++) {
         int const height = golden_shapes[s][0], width = golden_shapes[s][1];
         int const channels = golden_shapes[s][2];
         uint8_t *const frame = (uint8_t *)malloc((size_t)(height * width * channels));
-        float first[2][SIZE]; /* of the kernels that do not fuse, and of those that do */
+        float first[2][SIZE]; /* for kernels that are not fused, and for fused ones */
         int known[2] = {0, 0};
         double most = 0;
         if (frame == NULL) exit(1);
@@ -258,7 +264,7 @@ static void equals_pytorch(void)
                 check_about("%s, %d x %d x %d", n.device.kernels->name, height, width, channels);
                 fused = n.device.kernels->fused != 0;
                 CHECK(network_read(&n, &b, NULL) == RISE_OK);
-                for (round = 0; round < 2; round++) { /* nothing is left of the frame before */
+                for (round = 0; round < 2; round++) { /* the previous frame has no effect */
                     risei_resnet_forward(&n.device, n.net, frame, features);
                     for (i = 0; i < SIZE; i++)
                         CHECK(fabs((double)features[i] - golden_features[s][i]) <= 1e-5 * most);
@@ -273,8 +279,8 @@ static void equals_pytorch(void)
     }
     free(b.data);
 }
-/* Halves and brain floats of all values, by their definition. */
-static void widens_exactly(void)
+/* All values of 16-bit floats and bfloat16, by definition. */
+static void numbers_are_widened_exactly(void)
 {
     uint32_t bits;
     long good = 0;
@@ -286,22 +292,22 @@ static void widens_exactly(void)
         double const half =
             sign * (exponent > 0 ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24));
         double const wide = sign * (brain > 0 ? ldexp(128 + tail, brain - 134) : ldexp(tail, -133));
-        float const ours = risei_tensor_number(bits, RISEI_F16);
-        float const brains = risei_tensor_number(bits, RISEI_BF16);
+        float const ours = risei_tensor_number(bits, RISEI_TENSOR_F16);
+        float const brains = risei_tensor_number(bits, RISEI_TENSOR_BF16);
         good += exponent == 31 ? !risei_finite(ours) : (double)ours >= half && (double)ours <= half;
         good += brain == 255 ? !risei_finite(brains)
                              : (double)brains >= wide && (double)brains <= wide;
     }
     CHECK(good == 2 * 65536);
-    CHECK(risei_tensor_number(0x3E200000u, RISEI_F32) == 0.15625f);
+    CHECK(risei_tensor_number(0x3E200000u, RISEI_TENSOR_F32) == 0.15625f);
 }
-/* Where each weight of a file goes, if one layer's filters fill several panels. */
-static void lies_as_products_read_it(void)
+/* Each weight of a file goes to its place, also where a layer's filters fill several panels. */
+static void weights_lie_as_products_read_them(void)
 {
     static part parts[TENSORS];
     enum { WIDE = 64, LAST = RISEI_RESNET_CONVS - 1, TAPS = 9 };
-    recipe const r = recipe_of(WIDE, RISEI_F32);
-    network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, WIDE);
+    recipe const r = recipe_of(WIDE, RISEI_TENSOR_F32);
+    network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE_MIN, RISEI_RESNET_SIDE_MIN, 1, WIDE);
     const rise_real *const gain = n.net->weights + n.net->norm[LAST];
     rise_matrix const m =
         rise_matrix_panels(n.net->weights + n.net->conv[LAST].weights, TAPS * WIDE, WIDE);
@@ -312,30 +318,31 @@ static void lies_as_products_read_it(void)
     check_about("panels");
     parts_of(&r, parts);
     at = data_at(&b) + parts[0].begin;
-    b.data[at] ^= 1; /* the lowest bit of the first weight of all */
+    b.data[at] ^= 1; /* the lowest bit of the first weight */
     CHECK(network_read(&n, &b, NULL) == RISE_OK);
-    hash = n.net->hash;
+    hash = n.net->fingerprint;
     b.data[at] ^= 1;
-    CHECK(network_read(&n, &b, NULL) == RISE_OK && n.net->hash != hash);
+    CHECK(network_read(&n, &b, NULL) == RISE_OK && n.net->fingerprint != hash);
     for (o = 0, at = data_at(&b) + parts[ENDS * LAST].begin; o < WIDE; o++)
         for (i = 0; i < WIDE; i++)
             for (k = 0; k < TAPS; k++, at += 4) {
                 uint32_t const bits = (uint32_t)get(&b, at, 4);
                 float x;
                 memcpy(&x, &bits, sizeof x);
-                CHECK_NEAR(m.data[risei_walk(&m.rows, k * WIDE + i) + risei_column(&m, o)],
-                           x * gain[o], 1e-6);
+                CHECK_NEAR(
+                    m.data[risei_walk_offset(&m.rows, k * WIDE + i) + risei_matrix_column(&m, o)],
+                    x * gain[o], 1e-6);
             }
     free(b.data);
     network_free(&n);
 }
-/* However the file says it, the weights are the same. */
-static void takes_all_forms(void)
+/* Every valid form of the file gives the same weights. */
+static void all_forms_of_a_file_give_the_same(void)
 {
     static const int sizes[] = {8, 24, SIZE};
     int i, form;
     for (i = 0; i < COUNT(sizes); i++) {
-        recipe const plain = recipe_of(sizes[i], RISEI_F32);
+        recipe const plain = recipe_of(sizes[i], RISEI_TENSOR_F32);
         uint64_t const hash = network_hash(&plain);
         recipe other = plain;
         for (form = 0; form < 12; form++) {
@@ -353,7 +360,7 @@ static void takes_all_forms(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Hostile files */
 
-/* A copy of exactly so many bytes, for address checkers. */
+/* Returns a copy of exactly `size` bytes, for address sanitizers. */
 static buffer copy_of(const buffer *b, size_t size)
 {
     buffer c = {NULL, 0, 0, SIZE_MAX};
@@ -363,7 +370,7 @@ static buffer copy_of(const buffer *b, size_t size)
     c.size = size;
     return c;
 }
-/* A copy in which the header's bytes at .. at+cut are others. */
+/* Returns a copy whose header has other bytes at at..at+cut. */
 static buffer spliced(const buffer *b, size_t at, size_t cut, const void *others, size_t count)
 {
     buffer c = {NULL, 0, 0, SIZE_MAX};
@@ -375,17 +382,17 @@ static buffer spliced(const buffer *b, size_t at, size_t cut, const void *others
 }
 static void refused(buffer *b, rise_result result, const char *word)
 {
-    network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, 8);
+    network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE_MIN, RISEI_RESNET_SIDE_MIN, 1, 8);
     rise_error error = {RISE_OK, ""};
     rise_result const got = network_read(&n, b, &error);
     CHECK(got == result && error.result == got);
     if (!CHECK(strstr(error.text, word) != NULL))
         printf("    \"%s\" does not say %s\n", error.text, word);
-    CHECK(network_read(&n, b, NULL) == got); /* nobody need listen */
+    CHECK(network_read(&n, b, NULL) == got); /* error may be NULL */
     network_free(&n);
 }
 
-/* What stands first in a good header is replaced. */
+/* Replaces the first occurrence in a valid header. */
 static const struct {
     const char *from, *to;
     rise_result result;
@@ -477,9 +484,9 @@ static const struct {
     {"[588,592]", "[592,596]", RISE_BAD_FILE, "overlap"},
 };
 
-static void refuses_hostile_headers(void)
+static void hostile_headers_are_refused(void)
 {
-    recipe const r = recipe_of(8, RISEI_F32);
+    recipe const r = recipe_of(8, RISEI_TENSOR_F32);
     buffer b = baked(&r), c;
     size_t const length = (size_t)get(&b, 0, 8);
     char *const header = (char *)calloc(length + 1, 1);
@@ -515,18 +522,18 @@ static void refuses_hostile_headers(void)
     free(header);
     free(b.data);
 }
-static void refuses_hostile_lengths(void)
+static void hostile_lengths_are_refused(void)
 {
     static const uint64_t odd[] = {0,           1,           2,
                                    0x7FFFFFFFu, 0xFFFFFFFFu, UINT64_C(0x7FFFFFFFFFFFFFFF),
                                    UINT64_MAX};
     static part parts[TENSORS];
-    recipe const r = recipe_of(8, RISEI_F32);
+    recipe const r = recipe_of(8, RISEI_TENSOR_F32);
     buffer b = baked(&r), c;
     uint64_t const length = get(&b, 0, 8);
     size_t i, needed;
     parts_of(&r, parts);
-    needed = data_at(&b) + parts[TENSORS - 3].begin; /* what follows is not needed */
+    needed = data_at(&b) + parts[TENSORS - 3].begin; /* data that follow are not needed */
     for (i = 0; i < sizeof odd / sizeof *odd; i++) {
         check_about("a header of %.0f bytes", (double)odd[i]);
         put(&b, 0, 8, odd[i]);
@@ -535,9 +542,9 @@ static void refuses_hostile_lengths(void)
     put(&b, 0, 8, length - 1);
     refused(&b, RISE_BAD_FILE, "} is missing");
     put(&b, 0, 8, length);
-    /* cut short; and a device that fails there */
+    /* cut short, and a device that fails there */
     for (i = 0; i <= b.size; i += i < 900 || i + 40 > b.size ? 1 : i < length ? 7 : 97) {
-        network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, 8);
+        network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE_MIN, RISEI_RESNET_SIDE_MIN, 1, 8);
         rise_error error = {RISE_OK, ""};
         rise_result const result = i < needed ? RISE_IO : RISE_OK;
         check_about("%d of %d bytes", (int)i, (int)b.size);
@@ -566,19 +573,19 @@ static void refuses_hostile_lengths(void)
     refused(&c, RISE_BAD_FILE, "do not fill the file");
     free(c.data);
     check_about("an endless header");
-    c = copy_of(&b, 8 + RISEI_HEADER_MOST + 8);
+    c = copy_of(&b, 8 + RISEI_TENSORS_HEADER_MAX + 8);
     memset(c.data, ' ', c.size);
-    put(&c, 0, 8, RISEI_HEADER_MOST + 1);
+    put(&c, 0, 8, RISEI_TENSORS_HEADER_MAX + 1);
     refused(&c, RISE_BAD_FILE, "header");
-    put(&c, 0, 8, RISEI_HEADER_MOST);
+    put(&c, 0, 8, RISEI_TENSORS_HEADER_MAX);
     refused(&c, RISE_BAD_FILE, "{ is missing");
     free(c.data);
     free(b.data);
 }
-static void refuses_hostile_numbers(void)
+static void hostile_numbers_are_refused(void)
 {
     static part parts[TENSORS];
-    recipe r = recipe_of(8, RISEI_F32);
+    recipe r = recipe_of(8, RISEI_TENSOR_F32);
     buffer b = baked(&r);
     size_t start = data_at(&b);
     parts_of(&r, parts);
@@ -588,16 +595,16 @@ static void refuses_hostile_numbers(void)
     put(&b, start + parts[0].end - 4, 4, 0);
     put(&b, start + parts[TENSORS - 4].begin, 4, 0xBF800000u);
     refused(&b, RISE_BAD_FILE, "layer4.1.bn2.running_var has a negative number");
-    /* no variance at all is fine: there is an epsilon */
+    /* a variance of 0 is valid, because an epsilon is added */
     put(&b, start + parts[TENSORS - 4].begin, 4, 0);
-    /* and nobody reads what fc and batch counts hold */
+    /* fc and batch counts are not read */
     put(&b, start + parts[TENSORS - 3].begin, 4, 0xFFFFFFFFu);
     put(&b, start + parts[TENSORS - 2].begin, 4, 0x7FC00000u);
     refused(&b, RISE_OK, "");
     put(&b, start + parts[TENSORS - 7].begin, 4, 0x7F7FFFFFu);
     refused(&b, RISE_NOT_FINITE, "batch norm");
     free(b.data);
-    r.dtype = RISEI_F16;
+    r.dtype = RISEI_TENSOR_F16;
     b = baked(&r);
     start = data_at(&b);
     parts_of(&r, parts);
@@ -611,7 +618,7 @@ static void refuses_hostile_numbers(void)
 
 static void save_recipe(int size, uint32_t seed)
 {
-    recipe r = recipe_of(size, RISEI_F32);
+    recipe r = recipe_of(size, RISEI_TENSOR_F32);
     buffer b;
     r.seed = seed;
     b = baked(&r);
@@ -642,7 +649,7 @@ static uint8_t *noise(toy *dice)
     for (i = 0; i < sizeof frame; i++) frame[i] = (uint8_t)(toy_draw(dice) & 255u);
     return frame;
 }
-/* Steps from..to of a game of noise. */
+/* Plays steps from..to of a game of random frames. */
 static void play(rise_agent *a, int from, int to)
 {
     toy dice;
@@ -662,10 +669,10 @@ static void not_created(rise_agent_desc d, rise_result result, const char *word)
           agent == NULL);
     if (!CHECK(strstr(error.text, word) != NULL))
         printf("    \"%s\" does not say %s\n", error.text, word);
-    CHECK(rise_agent_bytes(&d, NULL) == 0 || result != RISE_BAD_DESC); /* which needs no file */
+    CHECK(rise_agent_bytes(&d, NULL) == 0 || result != RISE_BAD_DESC); /* the size needs no file */
     CHECK(toy_memory.held == 0);
 }
-static void checks_descriptions(void)
+static void descriptions_are_checked(void)
 {
     rise_agent_desc const good = resnet_desc();
     rise_agent_desc d = good;
@@ -674,7 +681,7 @@ static void checks_descriptions(void)
     save_recipe(SIZE, 1);
     d.embedding_file = NULL;
     not_created(d, RISE_BAD_DESC, "embedding_file is NULL");
-    d.memory = RISE_MEMORY_NONE; /* which needs no encoder */
+    d.memory = RISE_MEMORY_NONE; /* NONE needs no encoder */
     a = created(&d);
     rise_agent_destroy(a);
     d = good, d.frame_channels = 2;
@@ -702,7 +709,7 @@ static void checks_descriptions(void)
     CHECK(a->bytes == rise_agent_bytes(&d, NULL));
     rise_agent_destroy(a);
 }
-static void learns_and_resumes(void)
+static void agent_learns_and_resumes(void)
 {
     rise_agent_desc d = resnet_desc(), machine;
     rise_agent *a, *b;
@@ -763,9 +770,12 @@ static void learns_and_resumes(void)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Fuzz: files damaged at random, and networks run where they were taken */
+/* Fuzz: files damaged at random, and networks run if they load */
 
-static size_t below(risei_random *dice, size_t n) { return (size_t)risei_below(dice, (int)n); }
+static size_t below(risei_random *dice, size_t n)
+{
+    return (size_t)risei_random_below(dice, (int)n);
+}
 
 static buffer mutated(const buffer *b, risei_random *dice)
 {
@@ -779,18 +789,18 @@ static buffer mutated(const buffer *b, risei_random *dice)
     at = 8 + below(dice, header - 8), from = 8 + below(dice, header - 8);
     cut = below(dice, header - at < 40 ? header - at : 40);
     count = below(dice, header - from < 40 ? header - from : 40);
-    switch (risei_below(dice, 10)) {
-    /* a part of the header for another */
+    switch (risei_random_below(dice, 10)) {
+    /* copies a part of the header */
     case 0: return spliced(b, at, cut, b->data + from, count);
-    case 1: return spliced(b, at, 0, b->data + from, count); /* or between others */
-    case 2: return spliced(b, at, cut, "", 0);               /* or gone */
+    case 1: return spliced(b, at, 0, b->data + from, count); /* or inserts it elsewhere */
+    case 2: return spliced(b, at, cut, "", 0);               /* or removes it */
     case 3: return spliced(b, at, 1, &tokens[below(dice, sizeof tokens)], 1);
     case 4: return copy_of(b, below(dice, 4) > 0 ? b->size : below(dice, b->size));
     default: c = copy_of(b, b->size);
     }
-    switch (risei_below(dice, 5)) {
-    case 0: c.data[at] = (unsigned char)(c.data[at] ^ 1u << risei_below(dice, 8)); break;
-    case 1: c.data[at] = (unsigned char)('0' + risei_below(dice, 10)); break;
+    switch (risei_random_below(dice, 5)) {
+    case 0: c.data[at] = (unsigned char)(c.data[at] ^ 1u << risei_random_below(dice, 8)); break;
+    case 1: c.data[at] = (unsigned char)('0' + risei_random_below(dice, 10)); break;
     case 2: c.data[at] = (unsigned char)tokens[below(dice, sizeof tokens)]; break;
     case 3:
         at = header + below(dice, b->size - header - 4),
@@ -798,16 +808,16 @@ static buffer mutated(const buffer *b, risei_random *dice)
         break;
     default:
         if (below(dice, 8) == 0)
-            put(&c, 0, 8, get(&c, 0, 8) ^ (uint64_t)1 << risei_below(dice, 64));
+            put(&c, 0, 8, get(&c, 0, 8) ^ (uint64_t)1 << risei_random_below(dice, 64));
     }
     return c;
 }
 static void fuzz(long rounds, uint64_t seed)
 {
     static const int sizes[] = {8, 24};
-    uint8_t frame[RISEI_RESNET_SIDE * RISEI_RESNET_SIDE];
+    uint8_t frame[RISEI_RESNET_SIDE_MIN * RISEI_RESNET_SIDE_MIN];
     buffer files[12];
-    risei_random dice = risei_stream(seed, 1);
+    risei_random dice = risei_random_stream(seed, 1);
     long taken = 0, i;
     int f;
     memset(frame, 77, sizeof frame);
@@ -818,9 +828,10 @@ static void fuzz(long rounds, uint64_t seed)
         files[f] = baked(&r);
     }
     for (i = 0; i < rounds; i++) {
-        int const which = risei_below(&dice, COUNT(files)), size = sizes[which == 0];
-        int changes = 1 + risei_below(&dice, 3);
-        network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE, RISEI_RESNET_SIDE, 1, size);
+        int const which = risei_random_below(&dice, COUNT(files)), size = sizes[which == 0];
+        int changes = 1 + risei_random_below(&dice, 3);
+        network n =
+            network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE_MIN, RISEI_RESNET_SIDE_MIN, 1, size);
         buffer b = copy_of(&files[which], files[which].size);
         rise_error error = {RISE_OK, ""};
         rise_result result;
@@ -844,33 +855,40 @@ static void fuzz(long rounds, uint64_t seed)
         network_free(&n);
     }
     CHECK(taken < rounds || rounds < 100);
-    printf("fuzz: %ld files, of which %ld were taken\n", rounds, taken);
+    check_note("%ld files, %ld loaded", rounds, taken);
     for (f = 0; f < COUNT(files); f++) free(files[f].data);
 }
 
-int main(int argc, char **argv)
+static long fuzz_rounds = 6000 / check_share;
+static uint64_t fuzz_seed = 1;
+static void mutated_files_do_no_harm(void) { fuzz(fuzz_rounds, fuzz_seed); }
+
+static const check_test tests[] = {
+    TEST(features_equal_pytorch),
+    TEST(numbers_are_widened_exactly),
+    TEST(weights_lie_as_products_read_them),
+    TEST(all_forms_of_a_file_give_the_same),
+    TEST(hostile_headers_are_refused),
+    TEST(hostile_lengths_are_refused),
+    TEST(hostile_numbers_are_refused),
+    TEST(descriptions_are_checked),
+    TEST(agent_learns_and_resumes),
+    TEST(mutated_files_do_no_harm),
+};
+int main(int count, char **arguments)
 {
-    if (argc > 2 && strcmp(argv[1], "--write") == 0) {
-        recipe const r = recipe_of(SIZE, RISEI_F32);
+    if (count > 2 && strcmp(arguments[1], "--write") == 0) {
+        recipe const r = recipe_of(SIZE, RISEI_TENSOR_F32);
         buffer b = baked(&r);
-        to_disk(&b, argv[2]);
+        to_disk(&b, arguments[2]);
         free(b.data);
-        return check_done();
+        return check_state.failed != 0;
     }
-    if (argc > 1) {
-        fuzz(strtol(argv[1], NULL, 10), argc > 2 ? strtoul(argv[2], NULL, 10) : 1);
-        return check_done();
+    if (count > 3 && strcmp(arguments[1], "--fuzz") == 0) {
+        fuzz_rounds = strtol(arguments[2], NULL, 10);
+        fuzz_seed = strtoul(arguments[3], NULL, 10);
+        count -= 3, arguments += 3;
     }
-    equals_pytorch();
-    widens_exactly();
-    lies_as_products_read_it();
-    takes_all_forms();
-    refuses_hostile_headers();
-    refuses_hostile_lengths();
-    refuses_hostile_numbers();
-    checks_descriptions();
-    learns_and_resumes();
-    fuzz(6000 / check_share, 1);
-    CHECK(toy_memory.held == 0);
-    return check_done();
+    check_state.after = check_memory;
+    return CHECK_MAIN(count, arguments, tests);
 }

@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
-"""Compares the pretrained encoder of rise.h with ResNet-18 in PyTorch, on every instruction set that this machine has.
+"""Compares the pretrained encoder of rise.h with ResNet-18 in PyTorch, on every instruction set of
+this machine.
 
-    python3 tests/pretrained_torch.py           (needs torch and a C compiler: $CC or cc; without torch it says so and passes)
-    python3 tests/pretrained_torch.py --golden  prints the features that tests/pretrained.c knows by heart
+    python3 tests/pretrained_torch.py
+    python3 tests/pretrained_torch.py --golden  prints the expected features in tests/pretrained.c
 
-Random networks are saved under torchvision's names, by the `safetensors` package where it is installed (it needs numpy) and by
-the ten lines below, and read back by rise.h. Rise.h in float is held to 1e-5 of the greatest feature, in double to 1e-12.
+Needs torch and a C compiler: $CC or cc. Without torch, the script says so and passes.
+
+Random networks are saved under torchvision's names, and rise.h reads the files. The `safetensors`
+package writes them where it is installed (it needs numpy), and so do ten lines below. The error of
+rise.h in float is at most 1e-5 of the largest feature, in double 1e-12.
 """
+
 import ctypes
 import json
 import os
@@ -34,15 +39,16 @@ SOURCE = r"""
 #define RISE_IMPLEMENTATION
 #include "rise.h"
 
-/* The name of an instruction set's kernels, or NULL. */
+/* Returns the name of an instruction set's kernels, or NULL. */
 const char *name_of(int isa)
 {
     const rise_kernels *const kernels = rise_kernels_of((rise_isa)isa);
     return kernels != NULL ? kernels->name : NULL;
 }
-/* The features of one frame by a network out of a file; 0 and a sentence where it cannot be read. */
-int embed(int isa, const char *path, int height, int width, int channels, const uint8_t *frame, int size, double *features,
-          char *sentence)
+/* Computes the features of one frame with a network from a file. Returns 0 and the error's text if
+   the file cannot be read. */
+int embed(int isa, const char *path, int height, int width, int channels, const uint8_t *frame,
+          int size, double *features, char *sentence)
 {
     risei_resnet *net;
     risei_arena arena = {0};
@@ -63,10 +69,10 @@ int embed(int isa, const char *path, int height, int width, int channels, const 
     return good;
 }
 """
-GOLDEN = [(37, 45, 1), (32, 33, 3)]  # height, width, channels: as in tests/pretrained.c
+GOLDEN = [(37, 45, 1), (32, 33, 3)]  # height, width, channels, as in tests/pretrained.c
 
 passed = failed = 0
-greatest = {}  # difference, by its bound
+greatest = {}  # largest error for each bound
 
 
 def check(what, good, why=""):
@@ -81,11 +87,15 @@ def check(what, good, why=""):
 class Block(nn.Module):
     def __init__(self, inner, outer, stride):
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(inner, outer, 3, stride, 1, bias=False), nn.BatchNorm2d(outer)
+        self.conv1, self.bn1 = nn.Conv2d(inner, outer, 3, stride, 1, bias=False), nn.BatchNorm2d(
+            outer
+        )
         self.conv2, self.bn2 = nn.Conv2d(outer, outer, 3, 1, 1, bias=False), nn.BatchNorm2d(outer)
         self.downsample = None
         if stride != 1:
-            self.downsample = nn.Sequential(nn.Conv2d(inner, outer, 1, stride, bias=False), nn.BatchNorm2d(outer))
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inner, outer, 1, stride, bias=False), nn.BatchNorm2d(outer)
+            )
 
     def forward(self, x):
         shortcut = x if self.downsample is None else self.downsample(x)
@@ -93,14 +103,16 @@ class Block(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """Layers, names and order of torchvision.models.resnet18, up to the features that enter fc."""
+    """torchvision.models.resnet18 up to the features that enter fc: its layers, names and order."""
 
     def __init__(self, size=512):
         super().__init__()
         width = [size // 8, size // 8, size // 4, size // 2, size]
         self.conv1, self.bn1 = nn.Conv2d(3, width[0], 7, 2, 3, bias=False), nn.BatchNorm2d(width[0])
         for s in range(1, 5):
-            blocks = nn.Sequential(Block(width[s - 1], width[s], 1 if s == 1 else 2), Block(width[s], width[s], 1))
+            blocks = nn.Sequential(
+                Block(width[s - 1], width[s], 1 if s == 1 else 2), Block(width[s], width[s], 1)
+            )
             setattr(self, f"layer{s}", blocks)
         self.fc = nn.Linear(size, 3)
 
@@ -110,13 +122,15 @@ class ResNet18(nn.Module):
 
 
 def randomise(net):
-    """Weights and statistics as of a trained net, in that no layer loses the signal."""
+    """Draws weights and statistics with which no layer loses the signal, as after training."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight)
         if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.3, 1.2), nn.init.uniform_(module.bias, -0.5, 0.5)
-            nn.init.uniform_(module.running_mean, -0.5, 0.5), nn.init.uniform_(module.running_var, 0.4, 2)
+            nn.init.uniform_(module.weight, 0.3, 1.2)
+            nn.init.uniform_(module.bias, -0.5, 0.5)
+            nn.init.uniform_(module.running_mean, -0.5, 0.5)
+            nn.init.uniform_(module.running_var, 0.4, 2)
     return net
 
 
@@ -126,7 +140,11 @@ def save_by_hand(tensors, path):
     for name, tensor in tensors.items():
         raw = bytes(tensor.contiguous().flatten().view(torch.uint8).tolist())
         ends = [len(data), len(data) + len(raw)]
-        header[name] = {"dtype": names[tensor.dtype], "shape": list(tensor.shape), "data_offsets": ends}
+        header[name] = {
+            "dtype": names[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": ends,
+        }
         data += raw
     text = json.dumps(header).encode()
     with open(path, "wb") as file:
@@ -147,15 +165,17 @@ def load_by_hand(path):
 
 
 def features(tensors, size, frame):
-    """By PyTorch, in double."""
+    """Returns the features that PyTorch computes in double."""
     net = ResNet18(size).double().eval()
     state = net.state_dict()
     state.update({name: tensor.double() for name, tensor in tensors.items() if name in state})
     net.load_state_dict(state)
     x = frame.permute(2, 0, 1)[None].double() / 255
     x = x.expand(-1, 3, -1, -1)
-    mean, deviation = (torch.tensor(v, dtype=torch.float64).view(1, 3, 1, 1)
-                       for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+    mean, deviation = (
+        torch.tensor(v, dtype=torch.float64).view(1, 3, 1, 1)
+        for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    )
     with torch.no_grad():
         return net((x - mean) / deviation)[0]
 
@@ -164,18 +184,33 @@ def compare(library, what, tensors, size, frame, path, most):
     theirs = features(tensors, size, frame)
     for isa in range(1, 6):  # rise_isa, without AUTO
         name = library.name_of(isa)
-        if name is None or (name == b"ref" and most > 1e-8 and size > 128):  # plain loops: one large network is enough
+        if name is None or (
+            name == b"ref" and most > 1e-8 and size > 128
+        ):  # plain loops: one large network is enough
             continue
         ours, sentence = torch.empty(size, dtype=torch.float64), ctypes.create_string_buffer(240)
-        good = library.embed(isa, path.encode(), *frame.shape, ctypes.c_void_p(frame.data_ptr()), size,
-                             ctypes.c_void_p(ours.data_ptr()), sentence)
+        good = library.embed(
+            isa,
+            path.encode(),
+            *frame.shape,
+            ctypes.c_void_p(frame.data_ptr()),
+            size,
+            ctypes.c_void_p(ours.data_ptr()),
+            sentence,
+        )
         worst = (ours - theirs).abs().max().item() / theirs.abs().max().item() if good else 1
         greatest[most] = max(greatest.get(most, 0), worst)
-        check(f"{name.decode()}: {what}", good and worst <= most, f"off by {worst:.3g} {sentence.value.decode()}")
+        check(
+            f"{name.decode()}: {what}",
+            good and worst <= most,
+            f"off by {worst:.3g} {sentence.value.decode()}",
+        )
 
 
 def compiled(folder, macros):
-    source, shared = os.path.join(folder, "resnet.c"), os.path.join(folder, f"resnet{len(macros)}.so")
+    source, shared = os.path.join(folder, "resnet.c"), os.path.join(
+        folder, f"resnet{len(macros)}.so"
+    )
     with open(source, "w") as file:
         file.write(SOURCE)
     compiler = os.environ.get("CC", "cc").split()
@@ -187,17 +222,24 @@ def compiled(folder, macros):
 
 
 def golden_frame(height, width, channels):
-    y, x, c = torch.meshgrid(torch.arange(height), torch.arange(width), torch.arange(channels), indexing="ij")
+    y, x, c = torch.meshgrid(
+        torch.arange(height), torch.arange(width), torch.arange(channels), indexing="ij"
+    )
     return ((x * x + 3 * x * y + 7 * y + 50 * c) % 256).to(torch.uint8)
 
 
 def golden(folder):
     program, path = os.path.join(folder, "pretrained"), os.path.join(folder, "golden.safetensors")
     compiler = os.environ.get("CC", "cc").split()
-    subprocess.run([*compiler, "-O2", os.path.join(ROOT, "tests", "pretrained.c"), "-o", program, "-lm"], check=True)
+    subprocess.run(
+        [*compiler, "-O2", os.path.join(ROOT, "tests", "pretrained.c"), "-o", program, "-lm"],
+        check=True,
+    )
     subprocess.run([program, "--write", path], check=True, stdout=subprocess.DEVNULL)
     for shape in GOLDEN:
-        numbers = [f"{x:.9g}" for x in features(load_by_hand(path), 32, golden_frame(*shape)).tolist()]
+        numbers = [
+            f"{x:.9g}" for x in features(load_by_hand(path), 32, golden_frame(*shape)).tolist()
+        ]
         print("    {" + ", ".join(numbers) + "},")
 
 
@@ -208,13 +250,23 @@ def main():
             return golden(folder)
         single, double = compiled(folder, []), compiled(folder, ["-DRISE_DOUBLE"])
         path = os.path.join(folder, "net.safetensors")
-        cases = [(512, 84, 84, 1, torch.float32), (512, 96, 71, 3, torch.float32), (512, 84, 84, 3, torch.float16),
-                 (512, 84, 84, 1, torch.bfloat16), (32, 84, 84, 1, torch.float32), (32, 32, 32, 3, torch.float32),
-                 (32, 101, 33, 1, torch.float16), (24, 47, 64, 3, torch.bfloat16), (128, 210, 160, 3, torch.float32),
-                 (8, 65, 66, 1, torch.float32)]
+        cases = [
+            (512, 84, 84, 1, torch.float32),
+            (512, 96, 71, 3, torch.float32),
+            (512, 84, 84, 3, torch.float16),
+            (512, 84, 84, 1, torch.bfloat16),
+            (32, 84, 84, 1, torch.float32),
+            (32, 32, 32, 3, torch.float32),
+            (32, 101, 33, 1, torch.float16),
+            (24, 47, 64, 3, torch.bfloat16),
+            (128, 210, 160, 3, torch.float32),
+            (8, 65, 66, 1, torch.float32),
+        ]
         for size, height, width, channels, dtype in cases:
-            tensors = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor
-                       for name, tensor in randomise(ResNet18(size)).state_dict().items()}
+            tensors = {
+                name: tensor.to(dtype) if tensor.is_floating_point() else tensor
+                for name, tensor in randomise(ResNet18(size)).state_dict().items()
+            }
             frame = torch.randint(0, 256, (height, width, channels), dtype=torch.uint8)
             what = f"{size} features of {height} x {width} x {channels}, {dtype}"
             if save_file is not None:

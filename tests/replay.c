@@ -1,8 +1,9 @@
-/*  Replay against an oracle that forgets nothing: every moment of every game is kept in plain arrays, and what replay may
-    sample, and what it must then hand out, is worked out from them each time anew.
-        cc -O2 tests/replay.c -o replay -lm && ./replay
-    `./replay all` walks through every history of 12 events where it otherwise stops at 9, and plays all games where it otherwise
-    plays a third of them (a minute). */
+/* Tests replay against an oracle that forgets nothing. The oracle keeps every moment of every game
+   in plain arrays. From these it computes anew, each time, what replay may sample and what a sample
+   must contain.
+       cc -O2 tests/replay.c -o replay -lm && ./replay
+   `./replay --all` tries every history of 12 events instead of 9, and plays all games instead of a
+   third of them (a minute). */
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 #include "check.h"
@@ -12,7 +13,7 @@ enum { LANES = 3, ACTIONS = 9, EMBEDDING = 3, MOST = 14, BATCH = 5, IMAGE = 4 * 
 static int all;
 static risei_random dice;
 static long configurations, appends, compared, differences;
-/* the plain ones and the fastest: asking for them takes longer than what they do */
+/* REF and the fastest kernels, looked up once because the lookup takes longer than their work */
 static const rise_kernels *stackers[2];
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -21,35 +22,36 @@ static const rise_kernels *stackers[2];
 typedef struct setup {
     rise_memory memory;
     int feed, stack, window, n, lanes, capacity;
-    int length, end; /* frames of an episode, 0: at random; how it ends: see next_event */
+    int length, end; /* frames of an episode (0: random); how it ends, see next_event */
     int width, height, channels;
 } setup;
 
-/* One frame of a game, known by lane, episode and step. */
+/* One frame of a game. Its lane, episode and step identify it. */
 typedef struct moment {
     int lane, episode, step, action;
     rise_event event;
-    float q[ACTIONS]; /* agents: what acting saw there */
+    float q[ACTIONS]; /* with an agent: the values that acting computed */
 } moment;
 
 typedef struct life {
     moment *at;
-    int count, room, left; /* left: frames to come in this episode, by the schedule */
+    int count, room, left; /* left: frames that this episode still has */
 } life;
 
 static life lives[LANES];
 
-/* Mistakes that others made. Emulated in the oracle one by one, each must show as a difference. */
+/* Mistakes seen in other implementations. The oracle makes them one by one, and each must show as a
+   difference. */
 typedef enum bug {
     NO_BUG,
-    RESET_FRAME,  /* what follows a truncation is taken from the next episode */
+    RESET_FRAME,  /* the frame after a truncation is taken from the next episode */
     GAMMA,        /* discount in place of discount^steps */
     TERMINAL,     /* a truncation does not bootstrap */
-    CUT_UNSEEN,   /* an episode that is cut goes on into the next */
-    REWARD_EARLY, /* sums the rewards that came with the frames acted upon */
-    HASTY,        /* one step of future is enough */
-    CROSSING,     /* stack and window reach into the episode before */
-    OVERWRITTEN,  /* stack and window reach over the write position */
+    CUT_UNSEEN,   /* an episode without a last event continues into the next one */
+    REWARD_EARLY, /* sums the rewards that arrived with the frames acted upon */
+    HASTY,        /* one known future step is enough */
+    CROSSING,     /* stack and window reach into the previous episode */
+    OVERWRITTEN,  /* stack and window reach across the write position */
     BUGS
 } bug;
 static const char *const bug_names[BUGS] = {"",         "reset frame", "gamma",
@@ -70,7 +72,7 @@ static void differ(const setup *s, const char *what, int lane, int at)
 static uint8_t pixel(const moment *m, int i)
 {
     int const id[3] = {m->lane, m->episode, m->step};
-    return (uint8_t)(1 + id[i % 3] + 16 * i); /* never 0: that is what was never written */
+    return (uint8_t)(1 + id[i % 3] + 16 * i); /* never 0, which marks what was never written */
 }
 static float number(const moment *m, int i)
 {
@@ -95,13 +97,13 @@ static int ended(const life *l, int at)
     return l->at[at].event >= RISE_TERMINATED ||
            (at + 1 < l->count && l->at[at + 1].event == RISE_FIRST && oracle_bug != CUT_UNSEEN);
 }
-/* The frame that stands `back` places before `at` in a stack. */
+/* Returns the frame `back` places before `at` in a stack. */
 static int stacked(const life *l, int at, int back)
 {
     if (oracle_bug == CROSSING && at >= back) return at - back;
     return together(l, at, at - back) ? at - back : at - l->at[at].step;
 }
-/* The oldest moment that learning from `at` looks at. */
+/* Returns the oldest moment that learning from `at` reads. */
 static int oldest(const setup *s, const life *l, int at)
 {
     int const frames = s->memory == RISE_MEMORY_NONE ? 1 : s->window;
@@ -145,11 +147,12 @@ static answer ask(const setup *s, const life *l, int at)
     return a;
 }
 
-/* Is this image the stack of `at`, within a border of zeros? Of no slot (-1): all zeros. */
+/* Returns whether the image is the stack of slot `at`, or all zeros if `at` is -1. The padding must
+   be zero. */
 static int same_stack(const setup *s, const life *l, int at, const risei_image *image,
                       const float *seen)
 {
-    int const pad = image->pad, high = s->height + 2 * pad, wide = s->width + 2 * pad;
+    int const pad = image->padding, high = s->height + 2 * pad, wide = s->width + 2 * pad;
     int const pixels = s->channels * s->stack;
     int y, x, p, c;
     compared += high * wide * pixels;
@@ -167,7 +170,8 @@ static int same_stack(const setup *s, const life *l, int at, const risei_image *
     }
     return 1;
 }
-/* Is this what enters the cell at `at`? Of no slot (-1): all zeros. `size`: 0 where the embedding is the network's own. */
+/* Returns whether x is the cell's input at slot `at`, or all zeros if `at` is -1. `size` is 0 where
+   the network computes the embedding. */
 static int same_input(const life *l, int at, int size, int extras, const rise_real *x)
 {
     int i;
@@ -187,34 +191,38 @@ static int same_masks(const risei_history *h, const life *l, int lane, int at)
     int i;
     compared += ACTIONS;
     for (i = 0; i < ACTIONS; i++)
-        if (risei_allowed(h, risei_slot(h, lane, at), i) != may(&l->at[at], i)) return 0;
+        if (risei_mask_allows(risei_history_mask(h, risei_history_slot(h, lane, at)), i) !=
+            may(&l->at[at], i))
+            return 0;
     return 1;
 }
 
-/* The stack of frames that begins at frames[0], as the first layer sees it, is that of slot `at`, black where at < 0. */
+/* Returns whether the stack that starts at frames[0], as the first layer reads it, is that of slot
+   `at`, or all zeros if `at` < 0. */
 static int same_frames(const setup *s, const life *l, int at, const rise_kernels *k,
                        const uint8_t *const *frames)
 {
     risei_image const image = risei_image_make(s->height, s->width, s->channels * s->stack, at & 1);
-    risei_input input;
+    risei_encoder_input input;
     rise_real seen[IMAGE];
     input.images = NULL, input.frames = frames, input.stack = s->stack;
-    memset(seen, 1, sizeof seen); /* what was there before */
-    risei_input_stack(k, &input, 0, 1, &image, seen);
+    memset(seen, 1, sizeof seen); /* memory that is not zeroed */
+    risei_encoder_input_stack(k, &input, 0, 1, &image, seen);
     return same_stack(s, l, at, &image, seen);
 }
 
-/* How closely to look: which slots can be sampled, what transitions they are, and what learning reads of them. */
+/* What to compare: which slots can be sampled, their transitions, and what learning reads of
+   them. */
 enum { LEAVES, TRANSITIONS, CONTENTS };
 
 static void look_into(const setup *s, const risei_replay *r, int lane, int at, const answer *a,
                       int closely)
 {
     const rise_kernels *const k = stackers[at % 2];
-    const uint8_t *frames[RISEI_MOST_STACK];
+    const uint8_t *frames[RISEI_STACK_MAX];
     const risei_history *h = &r->history;
     const life *l = &lives[lane];
-    risei_transition const t = risei_replay_transition(r, risei_slot(h, lane, at));
+    risei_transition const t = risei_replay_transition(r, risei_history_slot(h, lane, at));
     rise_real x[EMBEDDING + ACTIONS + 1];
     int const extras = s->feed ? ACTIONS + 1 : 0;
     int w;
@@ -237,7 +245,7 @@ static void look_into(const setup *s, const risei_replay *r, int lane, int at, c
         if (!same_input(l, w, h->size, extras, x)) differ(s, "input", lane, at);
     }
 }
-/* All slots of a lane: those that can be sampled are exactly those that may. */
+/* Compares all slots of a lane: replay and oracle can sample the same slots. */
 static void look(const setup *s, const risei_replay *r, int lane, int closely)
 {
     const life *l = &lives[lane];
@@ -248,7 +256,7 @@ static void look(const setup *s, const risei_replay *r, int lane, int closely)
         if (at < 0) { /* not yet written */
             if (r->tree[(ptrdiff_t)lane * s->capacity + at + s->capacity] != 0)
                 differ(s, "unwritten leaf", lane, at);
-        } else if ((r->tree[risei_slot(&r->history, lane, at)] > 0) != (a.sampleable != 0))
+        } else if ((r->tree[risei_history_slot(&r->history, lane, at)] > 0) != (a.sampleable != 0))
             differ(s, "leaf", lane, at);
         else if (a.sampleable && closely > LEAVES)
             look_into(s, r, lane, at, &a, closely);
@@ -258,9 +266,10 @@ static void look(const setup *s, const risei_replay *r, int lane, int closely)
 /* ---------------------------------------------------------------------------------------------- */
 /* Games */
 
-static int below(int n) { return risei_below(&dice, n); }
+static int below(int n) { return risei_random_below(&dice, n); }
 
-/* 0: terminated, 1: truncated, 2: cut by an early first frame, 3: all of these. An episode of one frame can only be cut. */
+/* Returns the next event. `end` 0: terminated, 1: truncated, 2: cut by an early first frame, 3: all
+   of these. An episode of one frame can only be cut. */
 static rise_event next_event(const setup *s, int lane)
 {
     life *l = &lives[lane];
@@ -307,16 +316,19 @@ static void show(const setup *s, const moment *m, uint8_t *frame, rise_real *emb
     for (i = 0; i < EMBEDDING; i++) embedding[i] = number(m, i);
     for (i = 0; i < ACTIONS; i++) allowed[i] = (uint8_t)(may(m, i) ? 200 : 0);
 }
-/* One event, without an agent. The reward of a first frame is to be ignored, so it is a NaN. */
+/* Appends one event without an agent. The reward of a first frame is NaN, because it must be
+   ignored. */
 static void live(const setup *s, risei_replay *r, int lane, rise_event event)
 {
     const moment *m = remember(lane, event);
     uint8_t frame[64], allowed[ACTIONS];
     rise_real embedding[EMBEDDING];
+    risei_observation o;
     show(s, m, frame, embedding, allowed);
-    risei_replay_append(r, lane, frame, embedding, event == RISE_FIRST ? (float)NAN : reward_of(m),
-                        (int)event, allowed, ACTIONS);
-    r->history.actions[risei_slot(&r->history, lane, r->history.written[lane] - 1)] =
+    o.frame = frame, o.embedding = embedding, o.allowed = allowed;
+    o.reward = event == RISE_FIRST ? (float)NAN : reward_of(m), o.event = (int)event;
+    risei_replay_append(r, lane, &o, ACTIONS);
+    r->history.actions[risei_history_slot(&r->history, lane, r->history.written[lane] - 1)] =
         (int16_t)m->action;
     appends++;
 }
@@ -330,7 +342,7 @@ static setup plain(int capacity, int stack, int n)
     s.width = 2, s.height = 1, s.channels = 2;
     return s;
 }
-/* In a block of its own, of exactly its size. `f32` is how embeddings are kept. */
+/* Creates a replay in a block of exactly its size. With `f32`, embeddings are 32-bit floats. */
 static unsigned char *make(const setup *s, risei_replay *r, int f32, size_t *bytes)
 {
     rise_agent_desc d;
@@ -341,9 +353,9 @@ static unsigned char *make(const setup *s, risei_replay *r, int f32, size_t *byt
     memset(&arena, 0, sizeof arena);
     d.memory = s->memory, d.frame_stack = s->stack, d.window = s->window, d.window_samples = 1,
     d.feed_action = s->feed;
-    r->reach = risei_reach(&d);
+    r->reach = risei_replay_reach(&d);
     r->n_step = s->n;
-    r->discount = 0.5; /* so that all sums are exact */
+    r->discount = 0.5; /* makes all sums exact */
     r->history.lanes = s->lanes, r->history.capacity = s->capacity;
     r->history.frame_bytes = s->width * s->height * s->channels;
     r->history.size = s->memory == RISE_MEMORY_RISE ? EMBEDDING : 0;
@@ -362,9 +374,9 @@ static unsigned char *make(const setup *s, risei_replay *r, int f32, size_t *byt
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Every small case */
+/* All small cases */
 
-/* Every history of `depth` more events, depth first; replay is put back after each. */
+/* Tries every history of `depth` more events, depth first. Replay is restored after each. */
 static void every_history(const setup *s, risei_replay *r, unsigned char *block, size_t bytes,
                           int depth)
 {
@@ -383,7 +395,7 @@ static void every_history(const setup *s, risei_replay *r, unsigned char *block,
         *r = before;
     }
 }
-static void test_histories(int depth)
+static void histories_case(int depth)
 {
     int capacity, stack, n;
     for (capacity = 1; capacity <= 7; capacity++)
@@ -400,7 +412,8 @@ static void test_histories(int depth)
     CHECK(differences == 0);
 }
 
-/* Several times around the ring. Everything is looked into now and then, at all phases of the ring in turn. */
+/* Plays a game several times around the ring. Now and then compares everything, at all phases of
+   the ring in turn. */
 static void play(const setup *s, int f32)
 {
     int const ticks = 3 * s->capacity + 2;
@@ -416,7 +429,8 @@ static void play(const setup *s, int f32)
 }
 typedef void (*setup_fn)(const setup *s, int turn);
 
-/* Each kind of memory with each stack, window and n; NONE has neither window nor fed actions. */
+/* Calls fn for each kind of memory with each stack, window and n. NONE has no window and feeds no
+   actions. */
 static void each_reader(setup_fn fn)
 {
     setup s = plain(1, 1, 1);
@@ -432,7 +446,8 @@ static void each_reader(setup_fn fn)
                     if (turn++ % check_share == 0) fn(&s, turn - 1);
                 }
 }
-/* A third of all games with each reader, another third with the next; or all of them. */
+/* Plays a third of all games with each reader, a different third with the next reader; or all
+   games. */
 static void each_game(const setup *reader, int turn)
 {
     setup s = *reader;
@@ -445,13 +460,14 @@ static void each_game(const setup *reader, int turn)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Agents: what learning gathers, and that it sees what acting saw */
+/* Agents: learning gathers what the oracle says, and computes what acting computed */
 
 static void embed(void *user, const uint8_t *frame, float *embedding, int size)
 {
     int i;
     (void)user;
-    for (i = 0; i < size; i++) embedding[i] = (float)(uint8_t)(frame[i] - 16 * i); /* as number() */
+    /* the same as number() */
+    for (i = 0; i < size; i++) embedding[i] = (float)(uint8_t)(frame[i] - 16 * i);
 }
 static rise_agent_desc describe(const setup *s, int turn)
 {
@@ -474,19 +490,20 @@ static rise_agent_desc describe(const setup *s, int turn)
     d.epsilon_start = d.epsilon_end = 0.5;
     return d;
 }
-/* One row of a batch, as the network will read it. A row has no entries before its window starts, or zeros. */
+/* Compares one row of a batch with the oracle. Before its window starts, a row has no entries, or
+   zeros. */
 static void gathered(const setup *s, const rise_agent *a, int row, int lane, int at,
                      const answer *e)
 {
     const life *l = &lives[lane];
-    const rise_kernels *const k = a->device.kernels;
-    const risei_sequence *q = &a->pass.sequence;
+    const rise_kernels *const k = a->model.device.kernels;
+    const risei_sequence *q = &a->model.pass.sequence;
     int const full = s->memory == RISE_MEMORY_FULL, batch = a->desc.batch;
-    int const features = full ? a->net.embedding : 0;
+    int const features = full ? a->model.net.embedding : 0;
     int j, first = 0, wrong = 0;
-    if (!full && !same_frames(s, l, at, k, a->frames + row * s->stack))
+    if (!full && !same_frames(s, l, at, k, a->model.frames + row * s->stack))
         differ(s, "gathered stack", lane, at);
-    if (!full && !same_frames(s, l, e->next, k, a->frames + (batch + row) * s->stack))
+    if (!full && !same_frames(s, l, e->next, k, a->model.frames + (batch + row) * s->stack))
         differ(s, "gathered next stack", lane, at);
     if (s->memory == RISE_MEMORY_NONE) return;
     if (q->steps != s->window + s->n || q->rows != batch)
@@ -501,15 +518,16 @@ static void gathered(const setup *s, const rise_agent *a, int row, int lane, int
             wrong += from >= 0;
             continue;
         }
-        wrong += !same_input(l, from, a->net.cell.in - features - a->net.extras, a->net.extras,
-                             q->x + entry * a->net.cell.in + features);
-        wrong += full && !same_frames(s, l, from, k, a->frames + entry * s->stack);
+        wrong += !same_input(l, from, a->model.net.cell.in - features - a->model.net.extras,
+                             a->model.net.extras, q->x + entry * a->model.net.cell.in + features);
+        wrong += full && !same_frames(s, l, from, k, a->model.frames + entry * s->stack);
     }
     if (wrong > 0) differ(s, "gathered window", lane, at);
-    if (q->first[row] != first) differ(s, "start of the window", lane, at);
+    if (q->start[row] != first) differ(s, "start of the window", lane, at);
 }
-/* Q of states comes out bit for bit as it did in acting, and so does that of next states: `alone` [row][ACTIONS], as the target
-   network reads them, after a window of their own; behind the states, where the union of both windows is no longer. */
+/* Compares Q of states and of next states with those of acting, bit for bit. `alone` [row][ACTIONS]
+   holds Q of next states after a window of their own, as the target network computes them. Q of
+   next states after the states' window is compared where both windows together are not longer. */
 static void remembered(const setup *s, const rise_agent *a, int row, int lane, int at,
                        const answer *e, const rise_real *alone)
 {
@@ -521,32 +539,38 @@ static void remembered(const setup *s, const rise_agent *a, int row, int lane, i
         memcmp(alone + row * ACTIONS, l->at[e->next].q, sizeof l->at[at].q) != 0)
         differ(s, "next Q alone", lane, at);
     if (recurrent && carry && l->at[at].step >= s->window) return;
-    if (memcmp(a->pass.q + row * ACTIONS, l->at[at].q, sizeof l->at[at].q) != 0)
+    if (memcmp(a->model.pass.heads.q + row * ACTIONS, l->at[at].q, sizeof l->at[at].q) != 0)
         differ(s, "Q", lane, at);
     if (recurrent && l->at[e->next].step >= s->window) return;
-    if (memcmp(a->pass.q + (batch + row) * ACTIONS, l->at[e->next].q, sizeof l->at[at].q) != 0)
+    if (memcmp(a->model.pass.heads.q + (batch + row) * ACTIONS, l->at[e->next].q,
+               sizeof l->at[at].q) != 0)
         differ(s, "next Q", lane, at);
 }
 static void gather(const setup *s, rise_agent *a)
 {
     rise_real target[BATCH * ACTIONS];
     int row, strange = 0;
-    risei_draw_batch(a, &dice);
-    risei_gather_batch(a);
+    risei_batch_draw(&a->learner.batch, &a->replay, &dice);
+    risei_learner_gather(&a->learner);
     for (row = 0; row < a->desc.batch; row++) {
-        answer const e = ask(s, &lives[a->batch[row].lane], (int)a->batch[row].at);
+        answer const e = ask(s, &lives[a->learner.batch.transition[row].lane],
+                             (int)a->learner.batch.transition[row].at);
         strange += !e.sampleable;
-        if (e.sampleable) gathered(s, a, row, a->batch[row].lane, (int)a->batch[row].at, &e);
+        if (e.sampleable)
+            gathered(s, a, row, a->learner.batch.transition[row].lane,
+                     (int)a->learner.batch.transition[row].at, &e);
     }
     if (strange > 0) differ(s, "drawn", 0, 0);
     if (strange > 0 || oracle_bug != NO_BUG) return;
-    /* as the target network runs */
-    risei_forward_batch(a, RISEI_TARGET, a->desc.batch, 2 * a->desc.batch);
-    memcpy(target, a->pass.q, (size_t)(a->desc.batch * ACTIONS) * sizeof *target);
-    risei_forward_batch(a, RISEI_LEARN, 0, 2 * a->desc.batch);
+    /* as the target network is run */
+    risei_learner_forward(&a->learner, RISEI_USE_TARGET, a->desc.batch, 2 * a->desc.batch);
+    memcpy(target, a->model.pass.heads.q, (size_t)(a->desc.batch * ACTIONS) * sizeof *target);
+    risei_learner_forward(&a->learner, RISEI_USE_LEARN, 0, 2 * a->desc.batch);
     for (row = 0; row < a->desc.batch; row++) {
-        answer const e = ask(s, &lives[a->batch[row].lane], (int)a->batch[row].at);
-        remembered(s, a, row, a->batch[row].lane, (int)a->batch[row].at, &e, target);
+        answer const e = ask(s, &lives[a->learner.batch.transition[row].lane],
+                             (int)a->learner.batch.transition[row].at);
+        remembered(s, a, row, a->learner.batch.transition[row].lane,
+                   (int)a->learner.batch.transition[row].at, &e, target);
     }
 }
 static void play_agent(const setup *s, int turn)
@@ -575,7 +599,7 @@ static void play_agent(const setup *s, int turn)
         for (lane = 0; lane < s->lanes; lane++) {
             moment *m = &lives[lane].at[lives[lane].count - 1];
             m->action = actions[lane];
-            memcpy(m->q, a->pass.q + lane * ACTIONS, sizeof m->q);
+            memcpy(m->q, a->model.pass.heads.q + lane * ACTIONS, sizeof m->q);
             if (m->event < RISE_TERMINATED && !may(m, m->action))
                 differ(s, "an action that is not allowed", lane, tick);
             look(s, &a->replay, lane, tick % 3 == 0 ? CONTENTS : TRANSITIONS);
@@ -585,29 +609,30 @@ static void play_agent(const setup *s, int turn)
     }
     for (lane = 0; lane < s->lanes; lane++)
         for (tick = 0; tick < lives[lane].count; tick++) episodes += ended(&lives[lane], tick);
-    if (oracle_bug == NO_BUG && a->counters.episodes != episodes)
+    if (oracle_bug == NO_BUG && a->actor.episodes != episodes)
         differ(s, "number of episodes", 0, tick);
     rise_agent_destroy(a);
 }
-/* Each reader with the least replay it may have and with more, in games that differ from one to the next. */
+/* Plays agents with each reader, with the smallest replay and with a larger one. The games differ
+   from one reader to the next. */
 static void each_agent(const setup *reader, int turn)
 {
     setup s = *reader;
     rise_agent_desc const d = describe(&s, 0);
     int more;
-    turn += turn / 4; /* which n does not decide the rest */
+    turn += turn / 4; /* so that n does not decide the rest */
     s.width = 3, s.height = 2;
     for (more = 0; more <= 1; more++, turn++) {
         s.channels = 1 + turn % 2;
-        s.capacity = more ? MOST : risei_reach(&d) + s.n + 2;
+        s.capacity = more ? MOST : risei_replay_reach(&d) + s.n + 2;
         s.lanes = 1 + turn % LANES;
         s.end = turn % 5 % 4, s.length = s.end == 3 ? 0 : 2 + turn % 5;
         play_agent(&s, turn);
     }
 }
 
-/* Each mistake, once, where it can show. */
-static void test_bugs(void)
+/* Makes each mistake once, in a game where it shows. */
+static void known_mistakes_are_noticed(void)
 {
     setup s = plain(9, 3, 3);
     int i;
@@ -635,7 +660,7 @@ static void test_bugs(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Priorities */
 
-/* The sum that a binary tree has above these leaves, of which those from `count` on are 0. */
+/* Returns the sum of the leaves as a binary tree adds them; leaves from `count` on are 0. */
 static double binary_sum(const double *leaf, int64_t width, int64_t count)
 {
     if (count <= 0) return 0;
@@ -647,7 +672,8 @@ static ptrdiff_t tree_slots(const risei_replay *r)
 {
     return (ptrdiff_t)r->history.lanes * r->history.capacity;
 }
-/* Each entry is the sum of the leaves beneath, bit for bit in the order of a binary tree, and `ready` counts the leaves. */
+/* Returns whether each entry is the sum of its leaves, bit for bit in the order of a binary tree,
+   and `ready` counts the leaves. */
 static int tree_sound(const risei_replay *r)
 {
     ptrdiff_t const slots = tree_slots(r);
@@ -669,12 +695,13 @@ static double leaf(const risei_replay *r, ptrdiff_t slot) { return r->tree[slot]
 static ptrdiff_t tree_find(const risei_replay *r, double mass)
 {
     ptrdiff_t found;
-    risei_tree_find(r, 1, &mass, &found);
+    risei_replay_tree_find(r, 1, &mass, &found);
     return found;
 }
 
-/* Whole numbers are summed without rounding: each half and each whole mass has one right leaf. */
-static void test_tree_exactly(void)
+/* Whole numbers are summed without rounding, so each whole or half mass has exactly one right
+   leaf. */
+static void tree_finds_every_leaf_exactly(void)
 {
     int slots, i, mass;
     for (slots = 1; slots <= 80; slots++) {
@@ -682,26 +709,27 @@ static void test_tree_exactly(void)
         risei_replay r;
         unsigned char *block = make(&s, &r, 0, NULL);
         int sum = 0, wrong = 0;
-        for (i = 0; i < slots; i++) risei_tree_set(&r, i, i % 3 == 1 ? 0 : i % 5 + 1);
+        for (i = 0; i < slots; i++) risei_replay_tree_set(&r, i, i % 3 == 1 ? 0 : i % 5 + 1);
         for (i = 0; i < slots; i++) {
             int const share = (int)leaf(&r, i);
             for (mass = 2 * sum; mass < 2 * (sum + share); mass++)
                 wrong += tree_find(&r, mass / 2.0) != i;
             sum += share;
         }
-        CHECK(wrong == 0 && risei_tree_total(&r) == sum && tree_sound(&r));
-        for (i = 0; i < slots; i++) risei_tree_set(&r, i, 0);
-        CHECK(r.ready == 0 && risei_tree_total(&r) == 0);
-        for (i = 0; i < slots; i++) { /* a single one is found from everywhere */
-            risei_tree_set(&r, i, 0.1);
+        CHECK(wrong == 0 && risei_replay_tree_total(&r) == sum && tree_sound(&r));
+        for (i = 0; i < slots; i++) risei_replay_tree_set(&r, i, 0);
+        CHECK(r.ready == 0 && risei_replay_tree_total(&r) == 0);
+        for (i = 0; i < slots; i++) { /* a single leaf is found by any mass */
+            risei_replay_tree_set(&r, i, 0.1);
             CHECK(tree_find(&r, 0) == i && tree_find(&r, 0.1) == i && tree_find(&r, 0.05) == i);
-            risei_tree_set(&r, i, 0);
+            risei_replay_tree_set(&r, i, 0);
         }
         free(block);
     }
 }
-/* Priorities over sixteen decades, two thirds of them zero, with masses that rounding has pushed as far as it can. */
-static void test_tree_draws(void)
+/* Priorities over sixteen decades, two thirds of them zero. Masses include those that rounding
+   moves furthest. */
+static void tree_survives_rounding(void)
 {
     setup const s = plain(1000, 1, 1);
     risei_replay r;
@@ -710,15 +738,16 @@ static void test_tree_draws(void)
     double sum = 0;
     int i, unsound = 0;
     for (draw = 0; draw < 10000000 / check_share; draw++) {
-        double const total = risei_tree_total(&r);
+        double const total = risei_replay_tree_total(&r);
         double mass;
         ptrdiff_t slot;
         if (draw % 50 == 0) {
             int const at = below(s.capacity);
-            risei_tree_set(&r, at,
-                           below(3) > 0 && r.ready > 1
-                               ? 0
-                               : (1 + (double)risei_uniform(&dice)) * pow(10, below(17) - 8));
+            risei_replay_tree_set(&r, at,
+                                  below(3) > 0 && r.ready > 1
+                                      ? 0
+                                      : (1 + (double)risei_random_uniform(&dice)) *
+                                            pow(10, below(17) - 8));
             if (draw % 100000 == 0) unsound += !tree_sound(&r);
             continue;
         }
@@ -728,10 +757,10 @@ static void test_tree_draws(void)
         case 2: mass = total * (1 - DBL_EPSILON / 2); break;
         case 3: mass = total; break;
         case 4: mass = nextafter(total, 0); break;
-        /* the first that is not in the left half */
+        /* the first mass in the right half */
         case 5: mass = binary_sum(r.tree, 512, 512); break;
         case 6: mass = (31 + (1 - 1.0 / 16777216)) * (total / 32); break;
-        default: mass = (double)risei_uniform(&dice) * total; break;
+        default: mass = (double)risei_random_uniform(&dice) * total; break;
         }
         slot = tree_find(&r, mass);
         if (slot < 0 || slot >= s.capacity)
@@ -741,11 +770,12 @@ static void test_tree_draws(void)
     }
     for (i = 0; i < s.capacity; i++) sum += leaf(&r, i);
     CHECK(zero == 0 && outside == 0 && unsound == 0 && r.ready > 100);
-    CHECK_NEAR(sum, risei_tree_total(&r), 1e-12);
+    CHECK_NEAR(sum, risei_replay_tree_total(&r), 1e-12);
     free(block);
 }
 
-/* Two wraps of three games with a priority of its own for each transition, and then some more frames. */
+/* Plays three games for two wraps, gives each transition its own priority, and plays some more
+   frames. */
 static unsigned char *played(setup *s, risei_replay *r)
 {
     unsigned char *block;
@@ -761,15 +791,15 @@ static unsigned char *played(setup *s, risei_replay *r)
             if (!(leaf(r, slot) > 0)) continue;
             t = risei_replay_transition(r, slot);
             td = (rise_real)(below(2) ? 1 : -1) *
-                 (rise_real)(0.1 + 3 * (double)risei_uniform(&dice));
-            risei_replay_update(r, rise_kernels_of(RISE_ISA_AUTO), 1, &t, &td, 0.7, &work);
+                 (rise_real)(0.1 + 3 * (double)risei_random_uniform(&dice));
+            risei_replay_set_priorities(r, rise_kernels_of(RISE_ISA_AUTO), 1, &t, &td, 0.7, &work);
         }
     }
     return block;
 }
-/* Pearson's statistic of frequencies against leaves. A right sampler stays within 5 of its standard deviations; one that
-   stratifies stays below. */
-static void test_frequencies(int count)
+/* Pearson's chi-square of frequencies against leaves. For a right sampler it is within 5 standard
+   deviations, and lower if the sampler stratifies. */
+static void frequency_case(int count)
 {
     double const draws = 256000;
     static risei_transition out[32];
@@ -782,10 +812,10 @@ static void test_frequencies(int count)
     memset(seen, 0, sizeof seen);
     for (draw = 0; draw < (int)draws; draw += count) {
         risei_replay_sample(&r, &dice, count, out);
-        for (i = 0; i < count; i++) seen[risei_slot(&r.history, out[i].lane, out[i].at)]++;
+        for (i = 0; i < count; i++) seen[risei_history_slot(&r.history, out[i].lane, out[i].at)]++;
     }
     for (i = 0; i < 120; i++) {
-        double const expected = draws * leaf(&r, i) / risei_tree_total(&r);
+        double const expected = draws * leaf(&r, i) / risei_replay_tree_total(&r);
         double const off = (double)seen[i] - expected;
         if (expected > 0)
             chi += off * off / expected, degrees++;
@@ -796,8 +826,8 @@ static void test_frequencies(int count)
     CHECK(degrees > 50 && degrees < 118);
     CHECK(chi < degrees + 5 * sqrt(2 * degrees));
     CHECK(chi > degrees - 5 * sqrt(2 * degrees) || count > 1);
-    for (chi = 0, i = 1; i < 120; i++) { /* the control: a neighbour's frequencies are not these */
-        double const expected = draws * leaf(&r, i) / risei_tree_total(&r);
+    for (chi = 0, i = 1; i < 120; i++) { /* control: a neighbour's frequencies do not fit */
+        double const expected = draws * leaf(&r, i) / risei_replay_tree_total(&r);
         double const off = (double)seen[i - 1] - expected;
         if (expected > 0) chi += off * off / expected;
     }
@@ -805,8 +835,8 @@ static void test_frequencies(int count)
     check_about("%s", "");
     free(block);
 }
-/* One from each equal share of the total. */
-static void test_strata(void)
+/* One sample comes from each equal share of the total. */
+static void samples_are_stratified(void)
 {
     risei_transition out[32];
     setup s;
@@ -816,10 +846,10 @@ static void test_strata(void)
     int draw, i, wrong = 0;
     for (before[0] = 0, i = 0; i < 120; i++) before[i + 1] = before[i] + leaf(&r, i);
     for (draw = 0; draw < 1000; draw++) {
-        double const share = risei_tree_total(&r) / 32;
+        double const share = risei_replay_tree_total(&r) / 32;
         risei_replay_sample(&r, &dice, 32, out);
         for (i = 0; i < 32; i++) {
-            ptrdiff_t const slot = risei_slot(&r.history, out[i].lane, out[i].at);
+            ptrdiff_t const slot = risei_history_slot(&r.history, out[i].lane, out[i].at);
             wrong += before[slot] > (i + 1) * share * (1 + 1e-12) ||
                      before[slot + 1] < i * share * (1 - 1e-12);
             wrong += out[i].priority != leaf(&r, slot);
@@ -829,8 +859,8 @@ static void test_strata(void)
     free(block);
 }
 
-/* The priority that a td error gives, through all tables; and what must not get in. */
-static void test_updates(const rise_kernels *k)
+/* TD errors give the right priorities on all kernels; errors that are not finite are refused. */
+static void update_case(const rise_kernels *k)
 {
     const float odd[] = {NAN, -NAN, HUGE_VALF, -HUGE_VALF};
     static const float good[] = {0, 1e-6f, -1e-6f, 0.5f, -0.5f, 1, -3, 100, 1e10f, -1e10f};
@@ -856,41 +886,43 @@ static void test_updates(const rise_kernels *k)
             td[i] = good[i];
             top = right > top ? right : top;
         }
-        risei_replay_update(&r, k, 10, t, td, exponents[e], work);
+        risei_replay_set_priorities(&r, k, 10, t, td, exponents[e], work);
         for (i = 0; i < 9; i++)
             CHECK_NEAR(leaf(&r, (ptrdiff_t)i), pow(fabs((double)good[i]) + 0.001, exponents[e]),
                        2e-6);
-        CHECK(leaf(&r, 9) == 0); /* what cannot be sampled gets no priority */
+        CHECK(leaf(&r, 9) == 0); /* a slot that cannot be sampled gets no priority */
         CHECK(leaf(&r, 1) == leaf(&r, 2) && leaf(&r, 3) == leaf(&r, 4));
-        CHECK_NEAR(r.top, exponents[e] > 0 ? pow(1e10, exponents[e]) : 1, 2e-6);
-        top = r.top;
-        live(&s, &r, 0, RISE_MIDDLE); /* gives slot 39, which lies at 9, its future */
+        CHECK_NEAR(r.largest_leaf, exponents[e] > 0 ? pow(1e10, exponents[e]) : 1, 2e-6);
+        top = r.largest_leaf;
+        live(&s, &r, 0, RISE_MIDDLE); /* completes slot 39, which is stored at 9 */
         CHECK(leaf(&r, 9) == 0 || leaf(&r, 9) == top);
         live(&s, &r, 0, RISE_MIDDLE);
-        CHECK(leaf(&r, 10) == top); /* new: the largest so far, as it is: no exponent once more */
+        /* a new transition has the largest priority so far, and no exponent is applied to it
+           again */
+        CHECK(leaf(&r, 10) == top);
         CHECK(tree_sound(&r));
-        for (i = 0; i < 3; i++) { /* the same error gives the same priority, however often */
+        for (i = 0; i < 3; i++) { /* the same error always gives the same priority */
             double const once = leaf(&r, 3);
             t[0] = risei_replay_transition(&r, 3);
             td[0] = -0.5f;
-            risei_replay_update(&r, k, 1, t, td, exponents[e], work);
+            risei_replay_set_priorities(&r, k, 1, t, td, exponents[e], work);
             CHECK(leaf(&r, 3) == once);
         }
-        for (i = 0; i < 4; i++) { /* refused, and its neighbours in the batch are not */
+        for (i = 0; i < 4; i++) { /* refused, without effect on its neighbours in the batch */
             double const mine = leaf(&r, 4);
             t[0] = risei_replay_transition(&r, 4), t[1] = risei_replay_transition(&r, 5);
             td[0] = odd[i], td[1] = (rise_real)(2 + i);
             check_about("%s, exponent %g, td error %g", k->name, exponents[e], (double)odd[i]);
-            risei_replay_update(&r, k, 2, t, td, exponents[e], work);
-            CHECK(leaf(&r, 4) == mine && r.top == top && tree_sound(&r));
+            risei_replay_set_priorities(&r, k, 2, t, td, exponents[e], work);
+            CHECK(leaf(&r, 4) == mine && r.largest_leaf == top && tree_sound(&r));
             CHECK_NEAR(leaf(&r, 5), pow((double)(2 + i) + 0.001, exponents[e]), 2e-6);
         }
         free(block);
     }
     check_about("%s", "");
 }
-/* An update that comes after its slot was overwritten, or lost its past, is dropped. */
-static void test_stale(void)
+/* An update is dropped if its slot was overwritten or has lost its past. */
+static void stale_updates_are_dropped(void)
 {
     const rise_kernels *k = rise_kernels_of(RISE_ISA_AUTO);
     setup const s = plain(10, 3, 2);
@@ -902,22 +934,23 @@ static void test_stale(void)
     int tick;
     for (tick = 0; tick < 9; tick++) live(&s, &r, 0, tick == 0 ? RISE_FIRST : RISE_MIDDLE);
     t[0] = risei_replay_transition(&r, 0), t[1] = risei_replay_transition(&r, 2);
-    /* slot 0 goes, and with it the past of 1 and 2 */
+    /* overwrites slot 0, so slots 1 and 2 lose their past */
     for (tick = 0; tick < 2; tick++) live(&s, &r, 0, RISE_MIDDLE);
     CHECK(t[0].priority == 1 && t[1].priority == 1 && leaf(&r, 2) == 0 && leaf(&r, 3) == 1);
     memcpy(old, r.tree, sizeof old);
-    risei_replay_update(&r, k, 2, t, td, 1, work);
-    CHECK(memcmp(old, r.tree, sizeof old) == 0 && r.top == 1);
-    /* both are other transitions now, that can be sampled */
+    risei_replay_set_priorities(&r, k, 2, t, td, 1, work);
+    CHECK(memcmp(old, r.tree, sizeof old) == 0 && r.largest_leaf == 1);
+    /* both slots hold other transitions now */
     for (tick = 0; tick < 9; tick++) live(&s, &r, 0, RISE_MIDDLE);
     CHECK(leaf(&r, 0) == 0 && leaf(&r, 2) == 1);
     memcpy(old, r.tree, sizeof old);
-    risei_replay_update(&r, k, 2, t, td, 1, work);
-    CHECK(memcmp(old, r.tree, sizeof old) == 0 && r.top == 1);
+    risei_replay_set_priorities(&r, k, 2, t, td, 1, work);
+    CHECK(memcmp(old, r.tree, sizeof old) == 0 && r.largest_leaf == 1);
     free(block);
 }
-/* A priority stays until the next update, whatever comes after it: frames, and an end that completes what is not yet complete. */
-static void test_kept(void)
+/* A priority stays until the next update, also when frames follow or an end completes other
+   slots. */
+static void priorities_are_kept(void)
 {
     setup const s = plain(10, 1, 3);
     rise_real const td = 7;
@@ -928,11 +961,12 @@ static void test_kept(void)
         risei_transition t;
         unsigned char *block = make(&s, &r, 0, NULL);
         for (tick = 0; tick < 5; tick++) live(&s, &r, 0, tick == 0 ? RISE_FIRST : RISE_MIDDLE);
-        for (tick = 0; tick < 2; tick++) { /* 0 and 1 have three steps of future, 2 has two */
+        /* slots 0 and 1 have three future steps, slot 2 has two */
+        for (tick = 0; tick < 2; tick++) {
             t = risei_replay_transition(&r, tick);
-            risei_replay_update(&r, rise_kernels_of(RISE_ISA_REF), 1, &t, &td, 1, &work);
+            risei_replay_set_priorities(&r, rise_kernels_of(RISE_ISA_REF), 1, &t, &td, 1, &work);
         }
-        r.top = 9;
+        r.largest_leaf = 9;
         live(&s, &r, 0, (rise_event)event);
         check_about("event %d", event);
         CHECK(fabs(leaf(&r, 0) - 7.001) < 1e-4 && leaf(&r, 1) == leaf(&r, 0));
@@ -941,8 +975,9 @@ static void test_kept(void)
     }
     check_about("%s", "");
 }
-/* (N p / total)^-exponent over its maximum, which is that of the least p: N and the total cancel. */
-static void test_weights(const rise_kernels *k)
+/* Weights are (N p / total)^-exponent divided by their maximum. The smallest p has the maximum, so
+   N and the total cancel. */
+static void weights_case(const rise_kernels *k)
 {
     enum { COUNT = 37 };
     static const double exponents[] = {0, 0.4, 1};
@@ -956,10 +991,10 @@ static void test_weights(const rise_kernels *k)
             double least = HUGE_VAL;
             rise_real largest = 0;
             for (i = 0; i < COUNT; i++) {
-                t[i].priority = round == 0
-                                    ? 0.3
-                                    : (double)(float)((0.001 + (double)risei_uniform(&dice)) *
-                                                      pow(10, below(6) - 3));
+                t[i].priority =
+                    round == 0 ? 0.3
+                               : (double)(float)((0.001 + (double)risei_random_uniform(&dice)) *
+                                                 pow(10, below(6) - 3));
                 if (t[i].priority < least) least = t[i].priority;
             }
             risei_replay_weights(k, COUNT, t, exponents[e], weights);
@@ -972,30 +1007,26 @@ static void test_weights(const rise_kernels *k)
         }
     check_about("%s", "");
 }
-static void test_priorities(void)
+static void each_kernels(void (*test)(const rise_kernels *k))
 {
     static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512,
                                     RISE_ISA_NEON};
     size_t i;
-    test_tree_exactly();
-    test_tree_draws();
-    test_frequencies(1);
-    test_frequencies(32);
-    test_strata();
-    test_stale();
-    test_kept();
-    for (i = 0; i < sizeof isas / sizeof *isas; i++) {
-        const rise_kernels *k = rise_kernels_of(isas[i]);
-        if (k == NULL) continue;
-        test_updates(k);
-        test_weights(k);
-    }
+    for (i = 0; i < sizeof isas / sizeof *isas; i++)
+        if (rise_kernels_of(isas[i]) != NULL) test(rise_kernels_of(isas[i]));
+}
+static void td_errors_give_priorities(void) { each_kernels(update_case); }
+static void importance_weights_are_right(void) { each_kernels(weights_case); }
+static void samples_follow_priorities(void)
+{
+    frequency_case(1);
+    frequency_case(32);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
 /* 16-bit floats */
 
-/* Rounded to 11 significant bits, halves to even: rint rounds so. The rest is the range. */
+/* Rounds to 11 significant bits, halves to even as rint does, within the range of the format. */
 static double rounded(double x)
 {
     int exponent;
@@ -1007,11 +1038,11 @@ static double rounded(double x)
 }
 static int half_right(float x)
 {
-    uint16_t const half = risei_half(x);
-    double const back = (double)risei_unhalf(half);
+    uint16_t const half = risei_to_half(x);
+    double const back = (double)risei_from_half(half);
     return back == rounded((double)x) && (half >> 15 != 0) == (signbit(x) != 0);
 }
-static void test_half(void)
+static void halves_are_rounded_to_even(void)
 {
     const float edges[] = {0,
                            65503.9f,
@@ -1041,11 +1072,12 @@ static void test_half(void)
         int const exponent = half >> 10 & 31, fraction = half & 1023;
         double const size = exponent == 0 ? 0 : ldexp(1024 + fraction, exponent - 25);
         float const value = (float)(half & 0x8000 ? -size : size);
-        /* infinities, NaN, denormals: never stored */
+        /* infinities, NaN and denormals are never stored */
         if (exponent == 31 || (exponent == 0 && fraction != 0)) continue;
         normal++;
-        wrong += (double)risei_unhalf(half) != (double)value || risei_half(value) != half;
-        if (exponent > 0) { /* halfway to its neighbour, and a float to either side of that */
+        wrong += (double)risei_from_half(half) != (double)value || risei_to_half(value) != half;
+        /* the middle to its neighbour, and the floats on either side of the middle */
+        if (exponent > 0) {
             float const middle = (float)(half & 0x8000 ? -ldexp(2049 + 2 * fraction, exponent - 26)
                                                        : ldexp(2049 + 2 * fraction, exponent - 26));
             wrong += !half_right(middle) + !half_right(nextafterf(middle, 0)) +
@@ -1058,9 +1090,10 @@ static void test_half(void)
         CHECK(half_right(edges[e]) && half_right(-edges[e]));
     }
     check_about("%s", "");
-    CHECK(half_right(nextafterf(1.0f / 16384, 0)) && risei_half(nextafterf(1.0f / 16384, 0)) == 0 &&
-          risei_half(-1e-6f) == 0x8000);
-    for (bits = 0; bits < 0x7F800000u; bits += 997 * check_share) { /* all over the finite floats */
+    CHECK(half_right(nextafterf(1.0f / 16384, 0)) &&
+          risei_to_half(nextafterf(1.0f / 16384, 0)) == 0 && risei_to_half(-1e-6f) == 0x8000);
+    /* spread over the finite floats */
+    for (bits = 0; bits < 0x7F800000u; bits += 997 * check_share) {
         float x;
         memcpy(&x, &bits, sizeof x);
         wrong += !half_right(x) + !half_right(-x);
@@ -1068,21 +1101,61 @@ static void test_half(void)
     CHECK(wrong == 0);
 }
 
-int main(int count, char **arguments)
+static void every_short_history_equals_the_oracle(void)
+{
+    histories_case(all ? 12 : check_share > 1 ? 6 : 9);
+}
+static void note_size(void)
+{
+    check_note("%ld configurations, %ld frames, %ld comparisons", configurations, appends,
+               compared);
+}
+static void games_equal_the_oracle(void)
+{
+    each_reader(each_game);
+    CHECK(differences == 0);
+    note_size();
+}
+static void agents_gather_what_the_oracle_says(void)
+{
+    each_reader(each_agent);
+    CHECK(differences == 0);
+    note_size();
+}
+
+static void begin_test(void)
+{
+    dice = risei_random_stream(1, 100);
+    configurations = appends = compared = 0;
+}
+static void end_test(void)
 {
     int lane;
-    all = count > 1 && strcmp(arguments[1], "all") == 0;
-    dice = risei_stream(1, 100);
+    for (lane = 0; lane < LANES; lane++) {
+        free(lives[lane].at);
+        memset(&lives[lane], 0, sizeof lives[lane]);
+    }
+}
+
+static const check_test tests[] = {
+    TEST(halves_are_rounded_to_even),
+    TEST(tree_finds_every_leaf_exactly),
+    TEST(tree_survives_rounding),
+    TEST(samples_follow_priorities),
+    TEST(samples_are_stratified),
+    TEST(stale_updates_are_dropped),
+    TEST(priorities_are_kept),
+    TEST(td_errors_give_priorities),
+    TEST(importance_weights_are_right),
+    TEST(every_short_history_equals_the_oracle),
+    TEST(games_equal_the_oracle),
+    TEST(agents_gather_what_the_oracle_says),
+    TEST(known_mistakes_are_noticed),
+};
+int main(int count, char **arguments)
+{
+    if (count > 1 && strcmp(arguments[1], "--all") == 0) all = 1, count--, arguments++;
     stackers[0] = rise_kernels_of(RISE_ISA_REF), stackers[1] = rise_kernels_of(RISE_ISA_AUTO);
-    test_half();
-    test_priorities();
-    test_histories(all ? 12 : check_share > 1 ? 6 : 9);
-    each_reader(each_game);
-    /* an agent would read what a wrong replay gives it */
-    if (CHECK(differences == 0)) each_reader(each_agent);
-    printf("%ld configurations, %ld frames, %ld comparisons with the oracle\n", configurations,
-           appends, compared);
-    if (CHECK(differences == 0)) test_bugs();
-    for (lane = 0; lane < LANES; lane++) free(lives[lane].at);
-    return check_done();
+    check_state.before = begin_test, check_state.after = end_test;
+    return CHECK_MAIN(count, arguments, tests);
 }

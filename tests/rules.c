@@ -1,7 +1,7 @@
-/*  What is learned from, and how, against the formulas of the papers, written here once more in double: C51's projection and
-    cross entropy, IQN's quantile loss, Munchausen's targets, rescaled values, soft copies of the target network, noise that is
-    drawn once an update. And whether agents come to know the distributions that they are shown.
-        cc -O2 tests/rules.c -o rules -lm && ./rules */
+/* Tests learning rules against the papers' formulas, written again in double: C51's projection and
+   cross entropy, IQN's quantile loss, Munchausen targets, rescaled values, soft copies of the
+   target network, noise. Then tests that agents learn the distributions they are shown.
+       cc -O2 tests/rules.c -o rules -lm && ./rules */
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 #include "check.h"
@@ -12,20 +12,20 @@ enum { ACTIONS = 5, BATCH = 8 };
 
 static risei_random dice;
 
-static double uniform(void) { return (double)risei_uniform(&dice); }
-static int below(int n) { return risei_below(&dice, n); }
+static double uniform(void) { return (double)risei_random_uniform(&dice); }
+static int below(int n) { return risei_random_below(&dice, n); }
 static double between(double low, double high) { return low + (high - low) * uniform(); }
-/* Of either sign and of every size from 10^low to 10^high. */
+/* Returns a number of either sign and of any size from 10^low to 10^high. */
 static double sized(double low, double high)
 {
     return (below(2) ? 1 : -1) * pow(10, between(low, high));
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* C51's projection */
+/* C51 projection */
 
-/* Bellemare et al. 2017, equation 7: the odds of atom j are the sum over t of next_t [1 - |[r + discount z_t] - z_j| / step],
-   where the first [ ] holds within 0..1, the second within low..high. */
+/* Bellemare et al. 2017, equation 7. The probability of atom j is the sum over t of next_t [1 - |[r
+   + discount z_t] - z_j| / step]. The first [ ] is clipped to 0..1, the second to low..high. */
 static double projected(int atoms, double low, double high, double reward, double discount,
                         const float *next, int j)
 {
@@ -54,7 +54,7 @@ static void project_case(int atoms, double low, double high, float reward, float
     int t, inside = (double)reward + (double)discount * low >= low && most <= high;
     random_odds(atoms, next);
     for (t = 0; t < atoms; t++) odds[t] = 77;
-    risei_project(atoms, low, high, reward, discount, next, odds);
+    risei_c51_project(atoms, low, high, reward, discount, next, odds);
     for (t = 0; t < atoms; t++) {
         double const right = projected(atoms, low, high, (double)reward, (double)discount, next, t);
         double const off = fabs((double)odds[t] - right) - 2e-5 * right;
@@ -69,7 +69,7 @@ static void project_case(int atoms, double low, double high, float reward, float
     CHECK(fabs(mass - given) <= 2e-5);
     CHECK(!inside || fabs(mean - before) <= 2e-5 * (fabs(low) + fabs(high)));
 }
-static void test_projection(void)
+static void c51_projection_equals_the_formula(void)
 {
     static const int counts[] = {2, 3, 5, 10, 51, 101, 256};
     int i, inside = 0;
@@ -85,16 +85,16 @@ static void test_projection(void)
         project_case(counts[i % COUNT(counts)], low, high, reward, discount);
     }
     check_about("%s", "");
-    CHECK(inside > 1000 / check_share); /* where the mean is to be preserved, too */
+    CHECK(inside > 1000 / check_share); /* these also preserve the mean */
 }
-/* Worked out by hand; every number is dyadic. */
-static void test_projection_by_hand(void)
+/* Cases by hand; every number is dyadic. */
+static void c51_projection_is_exact_by_hand(void)
 {
     static const struct {
         float reward, discount;
         float next[5], right[5];
     } cases[] = {
-        /* of returns -2, -1, 0, 1, 2 */
+        /* atoms are -2, -1, 0, 1, 2 */
         {0, 1, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}},
         {1, 1, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}, {0, 0.125f, 0.25f, 0.125f, 0.5f}},
         {-1, 1, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}, {0.375f, 0.125f, 0.25f, 0.25f, 0}},
@@ -104,9 +104,9 @@ static void test_projection_by_hand(void)
         {100, 1, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}, {0, 0, 0, 0, 1}},
         {-100, 0.5f, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}, {1, 0, 0, 0, 0}},
         {FLT_MAX, 1, {0.125f, 0.25f, 0.125f, 0.25f, 0.25f}, {0, 0, 0, 0, 1}},
-        /* terminated: the reward, whatever */
+        /* terminated: the next distribution is ignored */
         {0.25f, 0, {NAN, HUGE_VALF, -HUGE_VALF, NAN, 0}, {0, 0, 0.75f, 0.25f, 0}},
-        {-2, 0, {NAN, NAN, NAN, NAN, NAN}, {1, 0, 0, 0, 0}}, /* follows */
+        {-2, 0, {NAN, NAN, NAN, NAN, NAN}, {1, 0, 0, 0, 0}},
         {2, 0, {NAN, NAN, NAN, NAN, NAN}, {0, 0, 0, 0, 1}},
         {-1e30f, 0, {0, 0, 0, 0, 0}, {1, 0, 0, 0, 0}},
         {1e30f, 0, {7, 7, 7, 7, 7}, {0, 0, 0, 0, 1}},
@@ -115,14 +115,14 @@ static void test_projection_by_hand(void)
     int i, j;
     for (i = 0; i < COUNT(cases); i++) {
         check_about("projection by hand, %d", i);
-        risei_project(5, -2, 2, cases[i].reward, cases[i].discount, cases[i].next, odds);
+        risei_c51_project(5, -2, 2, cases[i].reward, cases[i].discount, cases[i].next, odds);
         for (j = 0; j < 5; j++) CHECK(odds[j] == cases[i].right[j]);
     }
-    for (i = 2; i <= 256; i++) { /* a reward that is an atom is that atom and no other */
+    for (i = 2; i <= 256; i++) { /* a reward that equals an atom gives that atom probability 1 */
         float all[256];
         for (j = 0; j < i; j++) {
             double const low = -10, high = 10, value = low + (high - low) * j / (i - 1);
-            risei_project(i, low, high, (float)value, 0, NULL, all);
+            risei_c51_project(i, low, high, (float)value, 0, NULL, all);
             check_about("%d atoms, reward %g", i, value);
             CHECK(all[j] > 0.9999f && all[j] <= 1.0001f);
         }
@@ -131,7 +131,7 @@ static void test_projection_by_hand(void)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* An agent whose networks say what the test wants */
+/* An agent whose networks return what the test wants */
 
 static rise_agent_desc small(rise_head head)
 {
@@ -165,11 +165,12 @@ static void step(rise_agent *a, float reward, rise_event event, int allowed)
     CHECK(rise_agent_step_all(a, frame, &reward, &event, a->desc.action_masks ? mask : NULL,
                               &action) == RISE_OK);
 }
-/* What was allowed in state b. */
+/* Bits of the actions allowed in state b. */
 static int masks[BATCH + 1];
 static int is_allowed(int b, int action) { return masks[b] >> action & 1; }
 
-/* An agent that has seen BATCH + 1 frames with masks; transition b goes from frame b to the next. */
+/* Returns an agent after BATCH + 1 frames with masks. Transition b goes from frame b to the
+   next. */
 static rise_agent *shown(const rise_agent_desc *d)
 {
     rise_agent *a = created(d);
@@ -181,16 +182,16 @@ static rise_agent *shown(const rise_agent_desc *d)
     }
     return a;
 }
-/* Fills the batch and what the networks say of it; returns of size up to `size`. Every fourth transition has terminated, and of
-   what follows it nothing is a number. */
+/* Fills the batch and the networks' outputs, with returns of size up to `size`. Every fourth
+   transition has terminated, and all its next values are NaN or infinite. */
 static void imagine(rise_agent *a, double size)
 {
     const float odd[] = {NAN, HUGE_VALF, -HUGE_VALF};
-    const risei_net *n = &a->net;
+    const risei_heads *n = &a->model.net.heads;
     int const outputs = n->taus * n->atoms, before = a->desc.munchausen ? BATCH : 0;
     int b, i;
     for (b = 0; b < BATCH; b++) {
-        risei_transition *t = &a->batch[b];
+        risei_transition *t = &a->learner.batch.transition[b];
         int const over = b % 4 == 3;
         memset(t, 0, sizeof *t);
         t->at = b, t->steps = 1;
@@ -198,31 +199,33 @@ static void imagine(rise_agent *a, double size)
         while (!is_allowed(b, t->action));
         t->reward = (float)between(-size, size);
         t->discount = over ? 0 : (float)between(0.1, 1);
-        a->importance[b] = (float)between(0.1, 1);
+        a->learner.batch.importance[b] = (float)between(0.1, 1);
         for (i = 0; i < ACTIONS; i++) {
-            a->pass.q[b * ACTIONS + i] = (float)between(-size, size);
-            a->pass.q[(BATCH + b) * ACTIONS + i] = over ? odd[below(3)]
-                                                        : (float)between(-size, size);
-            a->target_q[b * ACTIONS + i] = (float)between(-size, size);
-            a->target_q[(before + b) * ACTIONS + i] = over ? odd[below(3)]
-                                                           : (float)between(-size, size);
-            if (before > 0 && below(4) == 0) /* near one another, too */
-                a->target_q[b * ACTIONS + i] = a->target_q[b * ACTIONS] + (float)between(-0.1, 0.1);
+            a->model.pass.heads.q[b * ACTIONS + i] = (float)between(-size, size);
+            a->model.pass.heads.q[(BATCH + b) * ACTIONS + i] = over ? odd[below(3)]
+                                                                    : (float)between(-size, size);
+            a->learner.batch.target_q[b * ACTIONS + i] = (float)between(-size, size);
+            a->learner.batch.target_q[(before + b) * ACTIONS + i] =
+                over ? odd[below(3)] : (float)between(-size, size);
+            if (before > 0 && below(4) == 0) /* some values are close to each other */
+                a->learner.batch.target_q[b * ACTIONS + i] =
+                    a->learner.batch.target_q[b * ACTIONS] + (float)between(-0.1, 0.1);
         }
         for (i = 0; i < ACTIONS * outputs; i++)
-            a->target_z[b * ACTIONS * outputs + i] = over ? odd[below(3)]
-                                                          : (float)between(-size, size);
-        for (i = 0; i < ACTIONS * outputs && n->head != RISE_HEAD_MEAN; i++)
-            a->pass.z[b * ACTIONS * outputs + i] = (float)between(-size, size);
-        for (i = 0; i < ACTIONS && n->head == RISE_HEAD_C51; i++) {
-            random_odds(n->atoms, a->pass.z + (b * ACTIONS + i) * outputs);
-            if (!over) random_odds(n->atoms, a->target_z + (b * ACTIONS + i) * outputs);
+            a->learner.batch.target_z[b * ACTIONS * outputs + i] =
+                over ? odd[below(3)] : (float)between(-size, size);
+        for (i = 0; i < ACTIONS * outputs && n->kind != &risei_head_kinds[RISE_HEAD_MEAN]; i++)
+            a->model.pass.heads.z[b * ACTIONS * outputs + i] = (float)between(-size, size);
+        for (i = 0; i < ACTIONS && n->kind == &risei_head_kinds[RISE_HEAD_C51]; i++) {
+            random_odds(n->atoms, a->model.pass.heads.z + (b * ACTIONS + i) * outputs);
+            if (!over)
+                random_odds(n->atoms, a->learner.batch.target_z + (b * ACTIONS + i) * outputs);
         }
-        for (i = 0; i < n->taus && n->head == RISE_HEAD_IQN; i++)
-            a->pass.tau[b * n->taus + i] = risei_uniform(&dice);
+        for (i = 0; i < n->taus && n->kind == &risei_head_kinds[RISE_HEAD_IQN]; i++)
+            a->model.pass.heads.tau[b * n->taus + i] = risei_random_uniform(&dice);
     }
 }
-/* The best allowed action after transition b, the first of equals. */
+/* Returns the best allowed action after transition b, the first of equals. */
 static int best_after(const float *q, int b)
 {
     int i, best = -1;
@@ -234,95 +237,102 @@ static int best_after(const float *q, int b)
 /* ---------------------------------------------------------------------------------------------- */
 /* Losses */
 
-/* C51: the target's odds are those of the action that the learned network (or, without double, the target network) takes for
-   best; the loss is the cross entropy. */
+/* C51. The target takes the distribution of the action that the learned network finds best, or,
+   without double, the target network. The loss is the cross entropy. */
 static void c51_case(int no_double)
 {
     rise_agent_desc d = small(RISE_HEAD_C51);
     rise_agent *a;
-    risei_counters m;
+    risei_update_metrics m;
     double loss = 0, error = 0;
     int b, j, i, atoms;
     d.no_double = no_double;
     a = shown(&d);
-    atoms = a->net.atoms;
+    atoms = a->model.net.heads.atoms;
     imagine(a, 3);
     memset(&m, 0, sizeof m);
-    CHECK(risei_loss(a, &m) == m.loss);
+    CHECK(risei_learner_loss(&a->learner, &m) == m.loss);
     check_about("C51%s", no_double ? ", no double" : "");
     for (b = 0; b < BATCH; b++) {
-        const risei_transition *t = &a->batch[b];
-        const float *next_q = no_double ? a->target_q + b * ACTIONS
-                                        : a->pass.q + (BATCH + b) * ACTIONS;
-        const float *z = a->pass.z + (b * ACTIONS + t->action) * atoms;
-        const float *dz = a->pass.dz + b * ACTIONS * atoms;
+        const risei_transition *t = &a->learner.batch.transition[b];
+        const float *next_q = no_double ? a->learner.batch.target_q + b * ACTIONS
+                                        : a->model.pass.heads.q + (BATCH + b) * ACTIONS;
+        const float *z = a->model.pass.heads.z + (b * ACTIONS + t->action) * atoms;
+        const float *dz = a->model.pass.heads.dz + b * ACTIONS * atoms;
         float sure[7] = {0, 0, 0, 0, 0, 0, 1};
-        const float *next =
-            t->discount > 0 ? a->target_z + (b * ACTIONS + best_after(next_q, b)) * atoms : sure;
+        const float *next = t->discount > 0 ? a->learner.batch.target_z +
+                                                  (b * ACTIONS + best_after(next_q, b)) * atoms
+                                            : sure;
         double cost = 0;
         for (j = 0; j < atoms; j++) {
             double const goal = projected(atoms, d.value_min, d.value_max, (double)t->reward,
                                           (double)t->discount, next, j);
             cost -= goal * log(fmax((double)z[j], 1e-30));
             for (i = 0; i < ACTIONS; i++) {
-                double const slope =
-                    i == t->action ? ((double)z[j] - goal) * (double)a->importance[b] / BATCH : 0;
+                double const slope = i == t->action
+                                         ? ((double)z[j] - goal) *
+                                               (double)a->learner.batch.importance[b] / BATCH
+                                         : 0;
                 CHECK(fabs((double)dz[i * atoms + j] - slope) < 1e-6);
             }
         }
-        CHECK_NEAR(a->td[b], cost, 1e-5);
-        loss += cost * (double)a->importance[b] / BATCH, error += cost / BATCH;
+        CHECK_NEAR(a->learner.batch.td[b], cost, 1e-5);
+        loss += cost * (double)a->learner.batch.importance[b] / BATCH, error += cost / BATCH;
     }
     CHECK_NEAR(m.loss, loss, 1e-5);
     CHECK_NEAR(m.td_error, error, 1e-5);
     rise_agent_destroy(a);
 }
-/* IQN (Dabney et al. 2018): sum over predicted fractions tau_i, mean over targets j, of |tau_i - [d < 0]| Huber(d) where d is
-   target j - prediction i, Huber(d) = d^2 / 2 up to 1, |d| - 1/2 beyond. */
+/* IQN (Dabney et al. 2018). The loss is the sum over predicted fractions tau_i, mean over targets
+   j, of |tau_i - [d < 0]| Huber(d), where d is target j - prediction i. Huber(d) is d^2 / 2 up to
+   1, and |d| - 1/2 beyond. */
 static void iqn_case(int quantiles, double size)
 {
     rise_agent_desc d = small(RISE_HEAD_IQN);
     rise_agent *a;
-    risei_counters m;
+    risei_update_metrics m;
     double loss = 0, error = 0;
     int b, i, j, k;
     d.quantiles = quantiles;
     a = shown(&d);
     imagine(a, size);
     memset(&m, 0, sizeof m);
-    CHECK(risei_loss(a, &m) == m.loss);
+    CHECK(risei_learner_loss(&a->learner, &m) == m.loss);
     check_about("IQN of %d quantiles, size %g", quantiles, size);
     for (b = 0; b < BATCH; b++) {
-        const risei_transition *t = &a->batch[b];
-        int const best = best_after(a->pass.q + (BATCH + b) * ACTIONS, b);
+        const risei_transition *t = &a->learner.batch.transition[b];
+        int const best = best_after(a->model.pass.heads.q + (BATCH + b) * ACTIONS, b);
         double cost = 0, off = 0;
         for (i = 0; i < quantiles; i++) {
-            const float *dz = a->pass.dz + (b * quantiles + i) * ACTIONS;
-            double const tau = (double)a->pass.tau[b * quantiles + i];
-            double const z = (double)a->pass.z[(b * quantiles + i) * ACTIONS + t->action];
+            const float *dz = a->model.pass.heads.dz + (b * quantiles + i) * ACTIONS;
+            double const tau = (double)a->model.pass.heads.tau[b * quantiles + i];
+            double const z =
+                (double)a->model.pass.heads.z[(b * quantiles + i) * ACTIONS + t->action];
             double slope = 0;
             for (j = 0; j < quantiles; j++) {
                 double const next =
-                    t->discount > 0 ? (double)a->target_z[(b * quantiles + j) * ACTIONS + best] : 0;
+                    t->discount > 0
+                        ? (double)a->learner.batch.target_z[(b * quantiles + j) * ACTIONS + best]
+                        : 0;
                 double const td = (double)t->reward + (double)t->discount * next - z;
                 double const weight = fabs(tau - (td < 0));
                 cost += weight * (fabs(td) <= 1 ? td * td / 2 : fabs(td) - 0.5) / quantiles;
                 slope -= weight * (fabs(td) <= 1 ? td : td > 0 ? 1 : -1) / quantiles;
                 off += fabs(td) / quantiles / quantiles;
             }
-            slope *= (double)a->importance[b] / BATCH;
+            slope *= (double)a->learner.batch.importance[b] / BATCH;
             for (k = 0; k < ACTIONS; k++)
                 CHECK(fabs((double)dz[k] - (k == t->action ? slope : 0)) < 1e-6 * (1 + size));
         }
-        if (quantiles > 1) CHECK_NEAR(a->td[b], off, 1e-5);
-        CHECK_NEAR(fabs((double)a->td[b]), off, 1e-5);
-        loss += cost * (double)a->importance[b] / BATCH, error += off / BATCH;
+        if (quantiles > 1) CHECK_NEAR(a->learner.batch.td[b], off, 1e-5);
+        CHECK_NEAR(fabs((double)a->learner.batch.td[b]), off, 1e-5);
+        loss += cost * (double)a->learner.batch.importance[b] / BATCH, error += off / BATCH;
     }
     CHECK_NEAR(m.loss, loss, 1e-5);
     CHECK_NEAR(m.td_error, error, 1e-5);
     rise_agent_destroy(a);
 }
-static void test_losses(void)
+static void losses_equal_the_papers(void)
 {
     int i;
     for (i = 0; i < 40; i++) {
@@ -335,7 +345,7 @@ static void test_losses(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Munchausen */
 
-/* log softmax(q / temperature) over what is allowed in state b */
+/* log softmax(q / temperature) over the actions allowed in state b */
 static void plain_log_policy(const float *q, int b, double temperature, double *out)
 {
     double most = -HUGE_VAL, sum = 0;
@@ -347,8 +357,9 @@ static void plain_log_policy(const float *q, int b, double temperature, double *
     for (i = 0; i < ACTIONS; i++)
         out[i] = is_allowed(b, i) ? ((double)q[i] - most) / temperature - log(sum) : -HUGE_VAL;
 }
-/* Vieillard et al. 2020: y = r + scale [temperature log pi(a | s)] held in -1..0, + discount sum over a' of pi(a' | s')
-   (z(s', a') - temperature log pi(a' | s')), pi of the target network; nothing but r and the bonus where it terminated. */
+/* Vieillard et al. 2020. y = r + scale [temperature log pi(a | s)] clipped to -1..0, + discount sum
+   over a' of pi(a' | s') (z(s', a') - temperature log pi(a' | s')). pi is the target network's
+   policy. After a termination only r and the bonus remain. */
 static void munchausen_case(rise_head head, double size, double temperature, double scale)
 {
     rise_agent_desc d = small(head);
@@ -360,31 +371,34 @@ static void munchausen_case(rise_head head, double size, double temperature, dou
     check_about("Munchausen: head %d, values up to %g, temperature %g, scale %g", (int)head, size,
                 temperature, scale);
     for (b = 0; b < BATCH; b++) {
-        const risei_transition *t = &a->batch[b];
+        const risei_transition *t = &a->learner.batch.transition[b];
         double log_policy[ACTIONS], bonus;
-        plain_log_policy(a->target_q + b * ACTIONS, b, (double)(float)temperature, log_policy);
-        bonus = scale * fmin(fmax(temperature * log_policy[t->action], -1), 0);
-        risei_goals(a, b);
-        plain_log_policy(a->target_q + (BATCH + b) * ACTIONS, b + 1, (double)(float)temperature,
+        plain_log_policy(a->learner.batch.target_q + b * ACTIONS, b, (double)(float)temperature,
                          log_policy);
-        for (i = 0; i < a->net.taus; i++) {
-            double value = 0, error = (double)a->goal[i];
+        bonus = scale * fmin(fmax(temperature * log_policy[t->action], -1), 0);
+        risei_learner_target(&a->learner, b);
+        plain_log_policy(a->learner.batch.target_q + (BATCH + b) * ACTIONS, b + 1,
+                         (double)(float)temperature, log_policy);
+        for (i = 0; i < a->model.net.heads.taus; i++) {
+            double value = 0, error = (double)a->learner.batch.target[i];
             for (j = 0; j < ACTIONS && t->discount > 0; j++) {
-                double const z = (double)a->target_z[(b * a->net.taus + i) * ACTIONS + j];
+                double const z = (double)a->learner.batch
+                                     .target_z[(b * a->model.net.heads.taus + i) * ACTIONS + j];
                 double const policy = exp(log_policy[j]);
                 if (is_allowed(b + 1, j) && policy > 0)
                     value += policy * (z - temperature * log_policy[j]);
             }
             error -= (double)t->reward + bonus + (double)t->discount * value;
-            /* of which the entropy is a multiple */
+            /* the entropy is a multiple of it */
             CHECK(fabs(error) <= 3e-6 * (1 + size + temperature));
-            if (!(t->discount > 0) && i > 0) CHECK(a->goal[i] == a->goal[0]);
+            if (!(t->discount > 0) && i > 0)
+                CHECK(a->learner.batch.target[i] == a->learner.batch.target[0]);
             if (!(t->discount > 0)) CHECK(fabs(error) <= 1e-6 * (1 + fabs((double)t->reward)));
         }
     }
     rise_agent_destroy(a);
 }
-static void test_munchausen(void)
+static void munchausen_targets_equal_the_paper(void)
 {
     static const double sizes[] = {1e-6, 1e-3, 0.03, 1, 100, 1e4, 1e30};
     static const double temperatures[] = {0.03, 1, 1e-6, 100};
@@ -397,8 +411,8 @@ static void test_munchausen(void)
                                 scales[i]);
     check_about("%s", "");
 }
-/* One action that is allowed has probability 1, and no bonus; equal ones share it. */
-static void test_policies(void)
+/* A single allowed action has probability 1 and no bonus; equal actions share the probability. */
+static void munchausen_policies_are_right_at_the_edges(void)
 {
     static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512,
                                     RISE_ISA_NEON};
@@ -425,8 +439,9 @@ static void test_policies(void)
     check_about("%s", "");
 }
 
-/* C51's odds of logits of any size: positive, 1 together, and exp(x - log sum exp x). */
-static void test_softmax(void)
+/* C51 probabilities of logits of any size are positive, add up to 1, and equal exp(x - log sum exp
+   x). */
+static void softmax_takes_logits_of_any_size(void)
 {
     static const rise_isa isas[] = {RISE_ISA_REF, RISE_ISA_C, RISE_ISA_AVX2, RISE_ISA_AVX512,
                                     RISE_ISA_NEON};
@@ -460,8 +475,8 @@ static void test_softmax(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Rescaled values */
 
-/* h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x, where sqrt(s + 1) - 1 = s / (sqrt(s + 1) + 1) loses nothing for small s;
-   and its inverse, by bisection. */
+/* h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x. Here sqrt(s + 1) - 1 = s / (sqrt(s + 1) + 1) is
+   accurate for small s. The inverse is found by bisection. */
 static double plain_h(double x) { return x / (sqrt(fabs(x) + 1) + 1) + 0.001 * x; }
 static double plain_inverse(double y)
 {
@@ -476,25 +491,25 @@ static double plain_inverse(double y)
     }
     return (low + high) / 2;
 }
-static void test_rescale(void)
+static void value_rescaling_inverts(void)
 {
     float x = -1e30f, before_h = -HUGE_VALF, before_i = -HUGE_VALF;
     int seen = 0;
-    CHECK(risei_squash(0) == 0 && fabs((double)risei_unsquash(0)) < 1e-12);
+    CHECK(risei_rescale(0) == 0 && fabs((double)risei_rescale_inverse(0)) < 1e-12);
     for (; x <= 1e30f; x = x < -1e-9f  ? x / 1.0007f
                            : x < 1e-9f ? x + 1e-11f
                                        : x * 1.0007f,
                        seen++) {
-        double const wide = (double)x, least = 1e-12; /* of this size rewards do not count */
-        float const h = risei_squash(x), inverse = risei_unsquash(x);
+        double const wide = (double)x, least = 1e-12; /* at this size, rewards have no effect */
+        float const h = risei_rescale(x), inverse = risei_rescale_inverse(x);
         check_about("rescaled %g", wide);
         if (!(h >= before_h && inverse >= before_i)) CHECK(0);
         if (!(fabs((double)h - plain_h(wide)) <= 1e-7 * fabs(plain_h(wide)) + least)) CHECK(0);
-        if (!(fabs((double)risei_unsquash(h) - wide) <= 4e-7 * fabs(wide) + least)) CHECK(0);
-        if (!(fabs((double)risei_squash(inverse) - wide) <= 4e-7 * fabs(wide) + least) &&
+        if (!(fabs((double)risei_rescale_inverse(h) - wide) <= 4e-7 * fabs(wide) + least)) CHECK(0);
+        if (!(fabs((double)risei_rescale(inverse) - wide) <= 4e-7 * fabs(wide) + least) &&
             fabs(wide) < 1e15)
             CHECK(0);
-        if (!(risei_squash(-x) == -h && risei_unsquash(-x) == -inverse)) CHECK(0);
+        if (!(risei_rescale(-x) == -h && risei_rescale_inverse(-x) == -inverse)) CHECK(0);
         if (seen % 997 == 0) {
             double const right = plain_inverse(wide);
             CHECK(fabs((double)inverse - right) <= 1e-6 * fabs(right) + least);
@@ -503,10 +518,11 @@ static void test_rescale(void)
     }
     check_about("%s", "");
     CHECK(seen > 100000);
-    CHECK(risei_squash(HUGE_VALF) == HUGE_VALF && risei_unsquash(HUGE_VALF) == HUGE_VALF &&
-          isnan(risei_unsquash(NAN)));
+    CHECK(risei_rescale(HUGE_VALF) == HUGE_VALF && risei_rescale_inverse(HUGE_VALF) == HUGE_VALF &&
+          isnan(risei_rescale_inverse(NAN)));
 }
-/* y = h(r + discount h^-1(value of the next state)); h(r) where it terminated. The next action is chosen as ever. */
+/* y = h(r + discount h^-1(value of the next state)), or h(r) after a termination. The next action
+   is chosen as without rescaling. */
 static void rescaled_case(rise_head head, double size)
 {
     rise_agent_desc d = small(head);
@@ -517,20 +533,23 @@ static void rescaled_case(rise_head head, double size)
     imagine(a, size);
     check_about("rescaled: head %d, size %g", (int)head, size);
     for (b = 0; b < BATCH; b++) {
-        const risei_transition *t = &a->batch[b];
-        int const best = best_after(a->pass.q + (BATCH + b) * ACTIONS, b);
-        risei_goals(a, b);
-        for (i = 0; i < a->net.taus; i++) {
-            double const z =
-                t->discount > 0 ? (double)a->target_z[(b * a->net.taus + i) * ACTIONS + best] : 0;
+        const risei_transition *t = &a->learner.batch.transition[b];
+        int const best = best_after(a->model.pass.heads.q + (BATCH + b) * ACTIONS, b);
+        risei_learner_target(&a->learner, b);
+        for (i = 0; i < a->model.net.heads.taus; i++) {
+            double const z = t->discount > 0
+                                 ? (double)a->learner.batch
+                                       .target_z[(b * a->model.net.heads.taus + i) * ACTIONS + best]
+                                 : 0;
             double const right =
                 plain_h((double)t->reward + (double)t->discount * plain_inverse(z));
-            CHECK(fabs((double)a->goal[i] - right) <= 1e-6 * fabs(right) + 1e-6 * size);
+            CHECK(fabs((double)a->learner.batch.target[i] - right) <=
+                  1e-6 * fabs(right) + 1e-6 * size);
         }
     }
     rise_agent_destroy(a);
 }
-static void test_rescaled_targets(void)
+static void rescaled_targets_are_right(void)
 {
     static const double sizes[] = {1e-3, 1, 30, 1000};
     rise_agent_desc d = small(RISE_HEAD_MEAN);
@@ -542,21 +561,21 @@ static void test_rescaled_targets(void)
     d.value_rescale = 1;
     a = shown(&d);
     imagine(a, 1);
-    for (i = 0; i < ACTIONS; i++) a->target_z[i] = 2.008f;
-    a->batch[0].reward = 2, a->batch[0].discount = 0.75f;
-    risei_goals(a, 0);
-    CHECK_NEAR(a->goal[0], 2.008, 1e-6);
-    a->batch[0].reward = 3, a->batch[0].discount = 0;
-    risei_goals(a, 0);
-    CHECK_NEAR(a->goal[0], 1.003, 1e-6);
+    for (i = 0; i < ACTIONS; i++) a->learner.batch.target_z[i] = 2.008f;
+    a->learner.batch.transition[0].reward = 2, a->learner.batch.transition[0].discount = 0.75f;
+    risei_learner_target(&a->learner, 0);
+    CHECK_NEAR(a->learner.batch.target[0], 2.008, 1e-6);
+    a->learner.batch.transition[0].reward = 3, a->learner.batch.transition[0].discount = 0;
+    risei_learner_target(&a->learner, 0);
+    CHECK_NEAR(a->learner.batch.target[0], 1.003, 1e-6);
     rise_agent_destroy(a);
     check_about("%s", "");
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Copies of the target network, and the weights that a network runs on */
+/* Copies of the target network, and the weights that each use runs on */
 
-/* Small enough for the tests, with residual units, a pool to 2 x 2, noise and spectral norm. */
+/* Returns a small network with residual units, a pool to 2 x 2, noise and spectral norm. */
 static rise_agent_desc derived_desc(void)
 {
     rise_agent_desc d = small(RISE_HEAD_IQN);
@@ -565,8 +584,9 @@ static rise_agent_desc derived_desc(void)
     d.pool_to = 2, d.spectral_norm = 1, d.noisy = 1, d.action_masks = 0;
     return d;
 }
-/* A copy goes exactly `rate` of the way, weight for weight and direction for direction, every target_period updates. */
-static void test_soft_copies(void)
+/* A copy moves each weight and each direction by exactly `rate` of the difference, every
+   target_period updates. */
+static void soft_copies_go_by_the_rate(void)
 {
     static const double rates[] = {0.005, 0.25, 0.75, 1};
     int r, update;
@@ -577,25 +597,26 @@ static void test_soft_copies(void)
         float *old;
         d.target_rate = rates[r], d.target_period = 2;
         a = shown(&d);
-        old = (float *)malloc(a->net.block * sizeof *old);
+        old = (float *)malloc(a->model.net.weights_size * sizeof *old);
         if (old == NULL) exit(1);
         check_about("target_rate %g", rates[r]);
-        CHECK(a->net.block > a->net.parameters);
-        CHECK(memcmp(a->target, a->weights, a->net.block * sizeof *old) == 0);
+        CHECK(a->model.net.weights_size > a->model.net.parameters);
+        CHECK(memcmp(a->model.target, a->model.weights, a->model.net.weights_size * sizeof *old) ==
+              0);
         for (update = 1; update <= 20; update++) {
             int good = 1, moved = 0;
-            memcpy(old, a->target, a->net.block * sizeof *old);
+            memcpy(old, a->model.target, a->model.net.weights_size * sizeof *old);
             CHECK(rise_agent_learn(a) == RISE_OK);
-            for (i = 0; i < a->net.block; i++) {
+            for (i = 0; i < a->model.net.weights_size; i++) {
                 float const rate = (float)rates[r];
-                volatile float const way = rate * (a->weights[i] - old[i]);
-                good &= a->target[i] == (update % 2  ? old[i]
-                                         : rate == 1 ? a->weights[i]
-                                                     : old[i] + way);
-                moved += a->target[i] != old[i];
+                volatile float const way = rate * (a->model.weights[i] - old[i]);
+                good &= a->model.target[i] == (update % 2  ? old[i]
+                                               : rate == 1 ? a->model.weights[i]
+                                                           : old[i] + way);
+                moved += a->model.target[i] != old[i];
             }
             CHECK(good);
-            CHECK(update % 2 ? moved == 0 : moved > (int)a->net.block / 4);
+            CHECK(update % 2 ? moved == 0 : moved > (int)a->model.net.weights_size / 4);
         }
         free(old);
         rise_agent_destroy(a);
@@ -603,21 +624,23 @@ static void test_soft_copies(void)
     check_about("%s", "");
 }
 
-/* Which weights a use runs on, by the formula: those of its network with the noise of this use and update, or none to play. */
+/* Returns the weights of a use by the formula: those of its network, plus the noise of this use and
+   update. Playing has no noise. */
 static int runs_on(rise_agent *a, risei_use use, int noisy)
 {
-    const float *const w = use == RISEI_TARGET ? a->target : a->weights;
-    const float *const derived = risei_weights_for(a, use);
-    const risei_linear *const layer[3] = {&a->net.hidden, &a->net.advantage, &a->net.value};
-    const float *noise = a->noise;
+    const float *const w = use == RISEI_USE_TARGET ? a->model.target : a->model.weights;
+    const float *const derived = risei_model_weights(&a->model, use);
+    const risei_linear *const layer[3] = {&a->model.net.heads.hidden, &a->model.net.heads.advantage,
+                                          &a->model.net.heads.value};
+    const float *noise = a->model.noise;
     double worst = 0;
     int k, i, j;
-    for (k = 0; k < 3; k++) { /* (no multiple of 32 wide, so row by row) */
+    for (k = 0; k < 3; k++) { /* the width is no multiple of 32, so the layout is row by row */
         const risei_linear *l = layer[k];
         for (i = 0; i < l->in; i++)
             for (j = 0; j < l->out; j++) {
                 size_t const at = l->weights + (size_t)(i * l->out + j);
-                double const sigma = (double)w[(ptrdiff_t)at + a->net.sigma];
+                double const sigma = (double)w[(ptrdiff_t)at + a->model.net.heads.sigma];
                 double const right =
                     (double)w[at] +
                     (noisy ? sigma * (double)noise[i] * (double)noise[l->in + j] : 0);
@@ -625,39 +648,40 @@ static int runs_on(rise_agent *a, risei_use use, int noisy)
             }
         noise += l->in + l->out;
     }
-    return derived == a->derived && worst < 1e-6;
+    return derived == a->model.derived && worst < 1e-6;
 }
 static void copy_noise(const rise_agent *a, float *noise)
 {
-    memcpy(noise, a->noise, risei_noise_size(&a->net) * sizeof *noise);
+    memcpy(noise, a->model.noise, risei_noise_size(&a->model.net.heads) * sizeof *noise);
 }
-/* Each use and each update has noise of its own; within an update it stays. */
-static void test_uses(void)
+/* Each use and each update has its own noise, which does not change within an update. */
+static void each_use_has_noise_of_its_own(void)
 {
     rise_agent_desc d = derived_desc();
     rise_agent *a;
     float noise[6][128], again[128];
     int i, j, k, size, common = 0;
-    d.target_period = 1000; /* so that the target network is another */
+    d.target_period = 1000; /* makes the target network different */
     a = shown(&d);
-    size = (int)risei_noise_size(&a->net);
+    size = (int)risei_noise_size(&a->model.net.heads);
     check_about("what weights are for");
     if (!CHECK(size <= 128)) return;
     for (i = 0; i < 2; i++) {
         for (j = 0; j < 4; j++) CHECK(rise_agent_learn(a) == RISE_OK);
-        CHECK(runs_on(a, RISEI_ACT, 1));
+        CHECK(runs_on(a, RISEI_USE_ACT, 1));
         copy_noise(a, noise[3 * i]);
-        CHECK(runs_on(a, RISEI_TARGET, 1));
+        CHECK(runs_on(a, RISEI_USE_TARGET, 1));
         copy_noise(a, noise[3 * i + 1]);
-        CHECK(runs_on(a, RISEI_LEARN, 1));
+        CHECK(runs_on(a, RISEI_USE_LEARN, 1));
         copy_noise(a, noise[3 * i + 2]);
-        CHECK(runs_on(a, RISEI_PLAY, 0));
-        CHECK(runs_on(a, RISEI_ACT, 1));
+        CHECK(runs_on(a, RISEI_USE_PLAY, 0));
+        CHECK(runs_on(a, RISEI_USE_ACT, 1));
         copy_noise(a, again);
         CHECK(memcmp(again, noise[3 * i], (size_t)size * sizeof *again) == 0);
-        CHECK(runs_on(a, RISEI_ACT, 1));
+        CHECK(runs_on(a, RISEI_USE_ACT, 1));
     }
-    CHECK(memcmp(a->weights, a->target, a->net.parameters * sizeof *a->weights) != 0);
+    CHECK(memcmp(a->model.weights, a->model.target,
+                 a->model.net.parameters * sizeof *a->model.weights) != 0);
     for (i = 0; i < 6; i++)
         for (j = 0; j < i; j++)
             for (k = 0; k < size; k++) common += noise[i][k] == noise[j][k];
@@ -665,8 +689,9 @@ static void test_uses(void)
     rise_agent_destroy(a);
     check_about("%s", "");
 }
-/* Acting with noise gives the same values until the next update, and other ones after it; playing knows no noise. */
-static void test_acting(void)
+/* Acting with noise gives the same values until the next update, and other values after it. Playing
+   has no noise. */
+static void acting_noise_lasts_until_the_next_update(void)
 {
     rise_agent_desc d = derived_desc();
     rise_agent *a, *quiet;
@@ -678,7 +703,7 @@ static void test_acting(void)
     check_about("acting with noise");
     for (i = 0; i < 2; i++) {
         step(a, 0, RISE_MIDDLE, 31);
-        memcpy(acted[i], a->pass.q, sizeof acted[i]);
+        memcpy(acted[i], a->model.pass.heads.q, sizeof acted[i]);
         CHECK(rise_agent_play(a, 0, frame, 0, RISE_FIRST, NULL) >= 0);
         memcpy(played, rise_agent_values(a, 0), sizeof played);
     }
@@ -686,16 +711,18 @@ static void test_acting(void)
           memcmp(acted[0], played, sizeof played) != 0);
     CHECK(rise_agent_learn(a) == RISE_OK);
     step(a, 0, RISE_MIDDLE, 31);
-    CHECK(memcmp(acted[0], a->pass.q, sizeof played) != 0);
+    CHECK(memcmp(acted[0], a->model.pass.heads.q, sizeof played) != 0);
     rise_agent_destroy(a);
-    d.noisy = 0; /* the same mu: without sigmas, what plays is the same net */
+    d.noisy = 0; /* the same mu; without sigmas, playing uses the same network */
     a = created(&d);
     d.noisy = 1;
     quiet = created(&d);
-    memcpy(quiet->weights, a->weights,
-           (a->net.hidden.weights + (size_t)a->net.sigma) * sizeof *a->weights);
-    memcpy(quiet->weights + quiet->net.parameters, a->weights + a->net.parameters,
-           (a->net.block - a->net.parameters) * sizeof *a->weights);
+    memcpy(quiet->model.weights, a->model.weights,
+           (a->model.net.heads.hidden.weights + (size_t)a->model.net.heads.sigma) *
+               sizeof *a->model.weights);
+    memcpy(quiet->model.weights + quiet->model.net.parameters,
+           a->model.weights + a->model.net.parameters,
+           (a->model.net.weights_size - a->model.net.parameters) * sizeof *a->model.weights);
     CHECK(rise_agent_play(a, 0, frame, 0, RISE_FIRST, NULL) ==
           rise_agent_play(quiet, 0, frame, 0, RISE_FIRST, NULL));
     CHECK(memcmp(rise_agent_values(a, 0), rise_agent_values(quiet, 0), sizeof played) == 0);
@@ -704,7 +731,7 @@ static void test_acting(void)
     check_about("%s", "");
 }
 
-/* What an update asks the target network: of the states that follow and, for Munchausen, of the states themselves. */
+/* An update runs the target network on the next states and, for Munchausen, on the states too. */
 static void target_view_case(rise_head head, int munchausen)
 {
     rise_agent_desc d = small(head);
@@ -724,28 +751,32 @@ static void target_view_case(rise_head head, int munchausen)
     for (i = 0; i < 20; i++) CHECK(rise_agent_learn(a) == RISE_OK);
     check_about("target network's view: head %d%s", (int)head, munchausen ? ", munchausen" : "");
     for (b = 0; b < BATCH; b++)
-        for (j = 0; j < ACTIONS; j++) { /* its mean is that of its spread */
+        for (j = 0; j < ACTIONS; j++) { /* its mean is the mean of its distribution */
             double mean = 0;
             for (t = 0; t < each; t++) {
                 int const at = head == RISE_HEAD_C51 ? (b * ACTIONS + j) * each + t
                                                      : (b * each + t) * ACTIONS + j;
                 double const atom = d.value_min +
                                     (d.value_max - d.value_min) * t / (each > 1 ? each - 1 : 1);
-                mean += (double)a->target_z[at] * (head == RISE_HEAD_C51 ? atom : 1.0 / each);
+                mean += (double)a->learner.batch.target_z[at] *
+                        (head == RISE_HEAD_C51 ? atom : 1.0 / each);
             }
-            CHECK(fabs(mean - (double)a->target_q[(before + b) * ACTIONS + j]) < 1e-5);
+            CHECK(fabs(mean - (double)a->learner.batch.target_q[(before + b) * ACTIONS + j]) <
+                  1e-5);
         }
-    a->counters.updates--; /* so that the fractions are drawn once more */
-    risei_forward_batch(a, RISEI_TARGET, 0, BATCH);
-    memcpy(q, a->pass.q, sizeof q / 2);
-    risei_forward_batch(a, RISEI_TARGET, BATCH, 2 * BATCH);
-    memcpy(q + BATCH * ACTIONS, a->pass.q, sizeof q / 2);
+    a->model.updates--; /* the fractions are drawn again */
+    risei_learner_forward(&a->learner, RISEI_USE_TARGET, 0, BATCH);
+    memcpy(q, a->model.pass.heads.q, sizeof q / 2);
+    risei_learner_forward(&a->learner, RISEI_USE_TARGET, BATCH, 2 * BATCH);
+    memcpy(q + BATCH * ACTIONS, a->model.pass.heads.q, sizeof q / 2);
     CHECK(memcmp(q, q + BATCH * ACTIONS, sizeof q / 2) != 0);
-    CHECK(memcmp(a->target_q, q + (munchausen ? 0 : BATCH) * ACTIONS, sizeof q / 2) == 0);
-    if (head == RISE_HEAD_MEAN && munchausen) CHECK(memcmp(a->target_q, q, sizeof q) == 0);
+    CHECK(memcmp(a->learner.batch.target_q, q + (munchausen ? 0 : BATCH) * ACTIONS, sizeof q / 2) ==
+          0);
+    if (head == RISE_HEAD_MEAN && munchausen)
+        CHECK(memcmp(a->learner.batch.target_q, q, sizeof q) == 0);
     rise_agent_destroy(a);
 }
-static void test_target_view(void)
+static void target_network_sees_next_states(void)
 {
     target_view_case(RISE_HEAD_MEAN, 0);
     target_view_case(RISE_HEAD_MEAN, 1);
@@ -755,8 +786,9 @@ static void test_target_view(void)
     check_about("%s", "");
 }
 
-/* Fractions: evenly spread to act and play, anywhere in [0, 1) to learn, others for the target network. */
-static void test_fractions(void)
+/* Fractions are evenly spread for acting and playing, and uniform in [0, 1) for learning. The
+   target network has fractions of its own. */
+static void fractions_are_spread_as_published(void)
 {
     enum { MANY = 1 << 14 };
     rise_agent_desc d = small(RISE_HEAD_IQN);
@@ -768,15 +800,15 @@ static void test_fractions(void)
     memset(seen, 0, sizeof seen);
     a = shown(&d);
     check_about("fractions");
-    for (use = RISEI_PLAY; use <= RISEI_ACT; use++) {
-        risei_draw_fractions(a, (risei_use)use, BATCH);
+    for (use = RISEI_USE_PLAY; use <= RISEI_USE_ACT; use++) {
+        risei_model_set_fractions(&a->model, (risei_use)use, BATCH);
         for (i = 0; i < BATCH * 6; i++)
-            CHECK(fabs((double)a->pass.tau[i] - (i % 6 + 0.5) / 6) < 1e-7);
+            CHECK(fabs((double)a->model.pass.heads.tau[i] - (i % 6 + 0.5) / 6) < 1e-7);
     }
-    for (update = 0; n < MANY; update++, a->counters.updates++) {
-        for (use = RISEI_TARGET; use <= RISEI_LEARN; use++) {
-            risei_draw_fractions(a, (risei_use)use, 2 * BATCH);
-            memcpy(tau[use - RISEI_TARGET], a->pass.tau, sizeof tau[0]);
+    for (update = 0; n < MANY; update++, a->model.updates++) {
+        for (use = RISEI_USE_TARGET; use <= RISEI_USE_LEARN; use++) {
+            risei_model_set_fractions(&a->model, (risei_use)use, 2 * BATCH);
+            memcpy(tau[use - RISEI_USE_TARGET], a->model.pass.heads.tau, sizeof tau[0]);
         }
         for (i = 0; i < count; i++, n++) {
             double const x = (double)tau[1][i];
@@ -794,13 +826,13 @@ static void test_fractions(void)
     check_about("%s", "");
 }
 
-/* cos(pi i tau) for i = 0..63, from its first */
-static void test_cosines(void)
+/* cos(pi i tau) for i = 0..63, each computed from the first */
+static void cosines_are_accurate(void)
 {
     float out[RISEI_COSINES];
     int step, i;
     for (step = 0; step <= 1 << 12; step++) {
-        float const tau = step % 2 ? risei_uniform(&dice) : (float)step / (1 << 12);
+        float const tau = step % 2 ? risei_random_uniform(&dice) : (float)step / (1 << 12);
         double worst = 0;
         risei_cosines(tau, out);
         for (i = 0; i < RISEI_COSINES; i++)
@@ -811,7 +843,8 @@ static void test_cosines(void)
     check_about("%s", "");
 }
 
-/* The quotients that a trained net runs on are those of its own weights: the largest singular value of what runs is 1. */
+/* A trained network divides by the norms of its own weights: after the division the largest
+   singular value is 1. */
 static double longest(const float *w, int rows, int columns)
 {
     double u[64], v[9 * 64], length = 0;
@@ -828,7 +861,7 @@ static double longest(const float *w, int rows, int columns)
     }
     return length;
 }
-static void test_trained_norms(void)
+static void spectral_norms_converge_in_training(void)
 {
     rise_agent_desc d = derived_desc();
     rise_agent *a;
@@ -836,16 +869,17 @@ static void test_trained_norms(void)
     d.target_rate = 0.01, d.target_period = 1, d.learning_rate = 1e-3;
     a = shown(&d);
     for (update = 0; update < 2000; update++) CHECK(rise_agent_learn(a) == RISE_OK);
-    /* the learned network, and the target network that follows it at a distance */
+    /* the learned network, and the target network, which lags behind */
     for (i = 0; i < 2; i++) {
-        const float *const derived = risei_weights_for(a, i ? RISEI_TARGET : RISEI_LEARN);
+        const float *const derived =
+            risei_model_weights(&a->model, i ? RISEI_USE_TARGET : RISEI_USE_LEARN);
         int c;
-        CHECK(risei_spectral_count(&a->net) == 4);
+        CHECK(risei_spectral_count(&a->model.net) == 4);
         for (c = 0; c < 4; c++) {
-            risei_conv const conv = risei_spectral_conv(&a->net, c);
+            risei_conv const conv = risei_spectral_conv(&a->model.net, c);
             double const one = longest(derived + conv.weights, 9 * 3, 3);
             check_about("trained spectral norm, network %d, conv %d: %g", i, c, one);
-            /* the divisor is the largest singular value, or a little less */
+            /* the divisor is at most the largest singular value, and close to it */
             CHECK(one > 1 - 1e-5 && one < 1.001);
         }
     }
@@ -854,10 +888,10 @@ static void test_trained_norms(void)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* What was found wrong, and may not come back */
+/* Errors that were found once and must not return */
 
-/* Parameters that are written are acted upon at once, though what the network runs on was derived before. */
-static void test_written_parameters(void)
+/* Written parameters take effect at once, although derived weights exist already. */
+static void written_parameters_act_at_once(void)
 {
     static const char *const kinds[] = {"plain", "noisy", "spectral"};
     int kind, i;
@@ -875,7 +909,7 @@ static void test_written_parameters(void)
         for (i = 0; i < 2; i++) {
             check_about("written parameters: %s, %s", kinds[kind], i ? "playing" : "acting");
             step(a, 0, RISE_MIDDLE, 31);
-            memcpy(before[0], a->pass.q, sizeof before[0]);
+            memcpy(before[0], a->model.pass.heads.q, sizeof before[0]);
             if (i) CHECK(rise_agent_play(a, 0, frame, 0, RISE_FIRST, NULL) >= 0);
             if (i) memcpy(before[1], rise_agent_values(a, 0), sizeof before[1]);
             w = rise_agent_parameters(a);
@@ -883,26 +917,27 @@ static void test_written_parameters(void)
             if (i) CHECK(rise_agent_play(a, 0, frame, 0, RISE_FIRST, NULL) >= 0);
             if (i) CHECK(memcmp(before[1], rise_agent_values(a, 0), sizeof before[1]) != 0);
             if (!i) step(a, 0, RISE_MIDDLE, 31);
-            if (!i) CHECK(memcmp(before[0], a->pass.q, sizeof before[0]) != 0);
+            if (!i) CHECK(memcmp(before[0], a->model.pass.heads.q, sizeof before[0]) != 0);
         }
         rise_agent_destroy(a);
     }
     check_about("%s", "");
 }
-/* An update's noise and its fractions have nothing to do with each other. (Noise is made of twelve uniform numbers.) */
-static void test_noise_and_fractions(void)
+/* The noise and the fractions of an update are independent. (Noise is made of twelve uniform
+   numbers.) */
+static void noise_and_fractions_are_independent(void)
 {
     rise_agent_desc d = derived_desc();
     rise_agent *a = shown(&d);
     int use, i, k;
-    for (use = RISEI_TARGET; use <= RISEI_LEARN; use++) {
+    for (use = RISEI_USE_TARGET; use <= RISEI_USE_LEARN; use++) {
         int common = 0;
-        CHECK(risei_weights_for(a, (risei_use)use) == a->derived);
-        risei_draw_fractions(a, (risei_use)use, BATCH);
+        CHECK(risei_model_weights(&a->model, (risei_use)use) == a->model.derived);
+        risei_model_set_fractions(&a->model, (risei_use)use, BATCH);
         for (k = 0; k < 4; k++) {
             float normal = -6;
-            for (i = 0; i < 12; i++) normal = normal + a->pass.tau[12 * k + i];
-            common += fabs(fabs((double)a->noise[k]) - sqrt(fabs((double)normal))) < 1e-5;
+            for (i = 0; i < 12; i++) normal = normal + a->model.pass.heads.tau[12 * k + i];
+            common += fabs(fabs((double)a->model.noise[k]) - sqrt(fabs((double)normal))) < 1e-5;
         }
         check_about("noise and fractions, use %d", use);
         CHECK(common == 0);
@@ -910,20 +945,21 @@ static void test_noise_and_fractions(void)
     rise_agent_destroy(a);
     check_about("%s", "");
 }
-/* Runs of other seeds, and other uses and updates of one run, draw from other streams. */
-static void test_streams(void)
+/* Runs with other seeds draw from other streams, and so do other uses and updates of one run. */
+static void random_streams_do_not_overlap(void)
 {
     enum { SEEDS = 12, UPDATES = 12, ALL = SEEDS * UPDATES * RISEI_USES * 2 };
     static uint64_t states[ALL];
     rise_agent a;
     int seed, update, use, i, j, n = 0, common = 0;
     memset(&a, 0, sizeof a);
+    a.model.desc = &a.desc;
     for (seed = 0; seed < SEEDS; seed++)
         for (update = 0; update < UPDATES; update++)
             for (use = 0; use < RISEI_USES; use++) {
-                a.desc.seed = (uint64_t)seed, a.counters.updates = update;
-                states[n++] = risei_update_stream(&a, (risei_use)use, 0).state;
-                states[n++] = risei_update_stream(&a, (risei_use)use, 1).state;
+                a.desc.seed = (uint64_t)seed, a.model.updates = update;
+                states[n++] = risei_model_random(&a.model, (risei_use)use, 0).state;
+                states[n++] = risei_model_random(&a.model, (risei_use)use, 1).state;
             }
     for (i = 0; i < n; i++)
         for (j = 0; j < i; j++) common += states[i] == states[j];
@@ -931,8 +967,8 @@ static void test_streams(void)
     CHECK(common == 0);
     check_about("%s", "");
 }
-/* A range of returns from 0, or to 0, is one that may be wanted. */
-static void test_ranges_from_zero(void)
+/* The value range may begin or end at 0. */
+static void value_range_may_begin_at_zero(void)
 {
     rise_agent_desc d = small(RISE_HEAD_C51);
     check_about("value_min 0");
@@ -944,7 +980,8 @@ static void test_ranges_from_zero(void)
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.value_min == -5 && d.value_max == 0);
     check_about("%s", "");
 }
-/* Heads as wide and as many as the description allows: kernels that only count are called for every number there is. */
+/* Heads of the greatest allowed width and number. Kernels that only count must be called for every
+   number. */
 static double counted;
 static void no_product(const rise_product *p, int part, int parts, void *scratch)
 {
@@ -958,28 +995,28 @@ static void count_relu(int n, const float *y, const float *dy, float *dx)
 {
     counted += n, (void)y, (void)dy, (void)dx;
 }
-static void test_wide_heads(void)
+static void wide_heads_run_in_pieces(void)
 {
     enum { ROWS = 1024, TAUS = 256, WIDE = 2 * 8192 };
     float *const room = (float *)calloc(2 * ROWS * TAUS, sizeof *room);
     rise_kernels kernels = *rise_kernels_of(RISE_ISA_AUTO);
     risei_parameters p = {0};
     risei_device device = {&kernels, NULL, NULL, 0};
-    risei_pass a;
-    risei_net n;
+    risei_heads_data a;
+    risei_heads n;
     if (room == NULL) exit(1);
     memset(&a, 0, sizeof a), memset(&n, 0, sizeof n);
     kernels.product = no_product, kernels.relu_backward = count_relu,
     kernels.multiply = no_multiply;
-    n.head = RISE_HEAD_IQN, n.actions = n.atoms = n.dueling = 1, n.taus = TAUS, n.fused = 1;
+    n.kind = &risei_head_kinds[RISE_HEAD_IQN];
+    n.actions = n.atoms = n.dueling = 1, n.taus = TAUS, n.in = 1;
     n.quantile = risei_linear_make(&p, RISEI_COSINES, 1, 1);
     n.hidden = risei_linear_make(&p, 1, WIDE, 1);
     n.advantage = n.value = risei_linear_make(&p, WIDE / 2, 1, 1);
     a.dz = room, a.dadvantage = a.dvalue = room + ROWS * TAUS;
-    a.cosines = a.phi = a.dphi = a.mixed = a.dmixed = a.hidden = a.dhidden = a.normed = a.dfused =
-        room;
+    a.cosines = a.phi = a.dphi = a.mixed = a.dmixed = a.hidden = a.dhidden = a.x = a.dx = room;
     counted = 0;
-    risei_head_backward(&device, &n, room, room, ROWS, &a);
+    risei_heads_backward(&device, &n, room, room, ROWS, &a);
     check_about("wide heads: %.0f numbers through the ReLUs", counted);
     CHECK(counted == (double)ROWS * TAUS * (WIDE + 1));
     check_about("%s", "");
@@ -989,7 +1026,8 @@ static void test_wide_heads(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Agents that are shown a distribution */
 
-/* A bandit of two arms and one state: each episode is two frames long and its reward skewed. Uniform replay. */
+/* A bandit with two arms and one state. Each episode has two frames, and its reward is skewed.
+   Replay is uniform. */
 enum { ARMS = 2, PULLS = 4000 };
 
 typedef struct bandit {
@@ -1001,7 +1039,8 @@ typedef struct bandit {
 
 static const uint8_t bandit_frame[4] = {200, 10, 90, 30};
 
-/* The quantile of fraction u; mean 1. An exponential distribution is long on one side. */
+/* Returns the quantile of fraction u, with mean 1. An exponential distribution has one long
+   tail. */
 static double skewed(double u) { return -log(1 - u); }
 
 static void bandit_begin(bandit *b, rise_agent_desc *d, double scale0, double scale1,
@@ -1030,21 +1069,22 @@ static void bandit_learn(bandit *b, int updates)
     while (updates-- > 0)
         if (!CHECK(rise_agent_learn(b->agent) == RISE_OK)) return;
 }
-/* z [taus][actions][atoms] of the one state, at these fractions if it is IQN's; to what is there it is added. */
+/* Adds z [taus][actions][atoms] of the one state to what is there; for IQN, at these fractions. */
 static void bandit_look(bandit *b, const float *fractions, double *z)
 {
     rise_agent *a = b->agent;
-    const risei_net *n = &a->net;
+    const risei_heads *n = &a->model.net.heads;
     int i;
     CHECK(rise_agent_play(a, 0, bandit_frame, 0, RISE_FIRST, NULL) >= 0);
-    if (n->head == RISE_HEAD_IQN) {
-        memcpy(a->pass.tau, fractions, (size_t)n->taus * sizeof *fractions);
-        risei_head_forward(&a->device, n, risei_weights_for(a, RISEI_PLAY), 1, &a->pass);
+    if (n->kind == &risei_head_kinds[RISE_HEAD_IQN]) {
+        memcpy(a->model.pass.heads.tau, fractions, (size_t)n->taus * sizeof *fractions);
+        risei_heads_forward(&a->model.device, n, risei_model_weights(&a->model, RISEI_USE_PLAY), 1,
+                            &a->model.pass.heads);
     }
-    for (i = 0; i < n->taus * n->actions * n->atoms; i++) z[i] += (double)a->pass.z[i];
+    for (i = 0; i < n->taus * n->actions * n->atoms; i++) z[i] += (double)a->model.pass.heads.z[i];
 }
-/* What the quantile loss with its rounded corner makes of the rewards that an arm gave: the q at which the pulls to either
-   side, |tau - [r < q]| times r - q held within -1..1, balance. */
+/* Returns the minimum of the quantile loss with its rounded corner for an arm's rewards. At this q,
+   the pulls from both sides balance: |tau - [r < q]| times r - q clipped to -1..1. */
 static double rounded_quantile(const bandit *b, int arm, double tau)
 {
     double low = -1000, high = 1000;
@@ -1083,12 +1123,12 @@ static void learns_quantiles(int dueling, int noisy)
         for (arm = 0; arm < ARMS; arm++) {
             double const tau = (double)fractions[i], seen = z[i * ARMS + arm] / LOOKS;
             double const right = rounded_quantile(&b, arm, tau);
-            /* below 0, the order is turned around */
+            /* for negative numbers the order is reversed */
             double const truth = b.scale[arm] * skewed(arm ? 1 - tau : tau);
             check_about("quantile %g of arm %d%s%s: %g, should be %g (%g)", tau, arm,
                         dueling ? ", dueling" : "", noisy ? ", noisy" : "", seen, right, truth);
             CHECK(fabs(seen - right) < 0.06 * fabs(b.scale[arm]) + 0.04 * fabs(right));
-            /* by half of the corner, which is 1 wide to each side */
+            /* by half of the corner, which has width 1 on each side */
             CHECK(fabs(right - truth) < 0.5);
         }
     check_about("%s", "");
@@ -1105,7 +1145,7 @@ static void learns_means(rise_head head)
     int look, i, j, arm;
     memset(z, 0, sizeof z), memset(q, 0, sizeof q);
     d.atoms = 21, d.value_min = -1, d.value_max = 1;
-    /* td errors within 1: where Huber's loss is a square, its best is the mean */
+    /* TD errors within 1, where Huber's loss is a square and its minimum is the mean */
     bandit_begin(&b, &d, 0.3, -0.25, squares);
     bandit_learn(&b, 2500);
     for (look = 0; look < LOOKS; look++) {
@@ -1131,7 +1171,7 @@ static void learns_means(rise_head head)
     check_about("%s", "");
     rise_agent_destroy(b.agent);
 }
-static void test_bandits(void)
+static void agents_learn_distributions(void)
 {
     learns_quantiles(1, 0);
     learns_quantiles(0, 1);
@@ -1142,17 +1182,18 @@ static void test_bandits(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* The network of BTR (arXiv 2411.03820) has 2.91 million parameters, as published */
 
-/*  84 x 84 in a stack of 4, IMPALA of width 2, by hand:
-      block 1   conv 9 *  4 * 32 + 32 =  1184, four convs 9 * 32 * 32 + 32 =  9248 each:  38 176
+/*  IMPALA of width 2 on 84 x 84 with a stack of 4, by hand:
+      block 1   conv 9 * 4 * 32 + 32 = 1184, four convs 9 * 32 * 32 + 32 = 9248 each:     38 176
       block 2   conv 9 * 32 * 64 + 64 = 18496, four convs 9 * 64 * 64 + 64 = 36928 each: 166 208
-      block 3   conv 9 * 64 * 64 + 64 = 36928, four of the same:                         184 640
-      84 -> 42 -> 21 -> 11 pixels, pooled to 6 x 6 x 64 = 2304
-      fractions 64 * 2304 + 2304:                                                        149 760
-      hidden    twice 2304 * 512 + 512:                                                2 360 320
-      value     512 + 1:                                                                     513
+      block 3   conv 9 * 64 * 64 + 64 = 36928, four of the same:                        184 640
+                84 -> 42 -> 21 -> 11 pixels, pooled to 6 x 6 x 64 = 2304
+      fractions 64 * 2304 + 2304:                                                       149 760
+      hidden    twice 2304 * 512 + 512:                                               2 360 320
+      value     512 + 1:                                                                    513
       advantage 512 * 18 + 18 = 9234 for 18 actions, 512 * 6 + 6 = 3078 for 6
-    comes to 2 908 851 for 18 actions and 2 902 695 for 6; each weight and bias of the heads also has a sigma. */
-static void test_published_size(void)
+    The total is 2 908 851 for 18 actions and 2 902 695 for 6. Each weight and bias of the heads
+    also has a sigma. */
+static void btr_has_its_published_size(void)
 {
     int i;
     for (i = 0; i < 2; i++) {
@@ -1170,41 +1211,45 @@ static void test_published_size(void)
         CHECK(d.network_width == 2 && d.pool_to == 6 && d.head_units == 512 && d.features == -1 &&
               d.conv_count == 3);
         n = risei_net_make(&d);
-        printf("BTR's network for %d actions: %d parameters and %d sigmas\n", actions,
-               (int)(n.parameters - (size_t)n.sigma), (int)n.sigma);
-        CHECK(n.encoder.flat == 2304 && n.fused == 2304 && n.taus == 8);
-        CHECK(n.parameters - (size_t)n.sigma == right &&
-              (size_t)n.sigma == 2360320 + 513 + 513 * (size_t)actions);
-        CHECK(n.block - n.parameters == 4 * 32 + 8 * 64); /* a direction for each of 12 convs */
+        check_note("%d actions: %d parameters, %d sigmas", actions,
+                   (int)(n.parameters - (size_t)n.heads.sigma), (int)n.heads.sigma);
+        CHECK(n.encoder.flat == 2304 && n.fused_size == 2304 && n.heads.taus == 8);
+        CHECK(n.parameters - (size_t)n.heads.sigma == right &&
+              (size_t)n.heads.sigma == 2360320 + 513 + 513 * (size_t)actions);
+        /* a direction for each of 12 conv layers */
+        CHECK(n.weights_size - n.parameters == 4 * 32 + 8 * 64);
         if (actions == 18) CHECK(right >= 2905000 && right < 2915000);
     }
 }
 
-int main(void)
+static void seed_dice(void) { dice = risei_random_stream(2411, 3820); }
+
+static const check_test tests[] = {
+    TEST(c51_projection_equals_the_formula),
+    TEST(c51_projection_is_exact_by_hand),
+    TEST(losses_equal_the_papers),
+    TEST(munchausen_targets_equal_the_paper),
+    TEST(munchausen_policies_are_right_at_the_edges),
+    TEST(softmax_takes_logits_of_any_size),
+    TEST(value_rescaling_inverts),
+    TEST(rescaled_targets_are_right),
+    TEST(soft_copies_go_by_the_rate),
+    TEST(each_use_has_noise_of_its_own),
+    TEST(acting_noise_lasts_until_the_next_update),
+    TEST(target_network_sees_next_states),
+    TEST(fractions_are_spread_as_published),
+    TEST(cosines_are_accurate),
+    TEST(spectral_norms_converge_in_training),
+    TEST(btr_has_its_published_size),
+    TEST(written_parameters_act_at_once),
+    TEST(noise_and_fractions_are_independent),
+    TEST(random_streams_do_not_overlap),
+    TEST(value_range_may_begin_at_zero),
+    TEST(wide_heads_run_in_pieces),
+    TEST(agents_learn_distributions),
+};
+int main(int count, char **arguments)
 {
-    dice = risei_stream(2411, 3820);
-    test_projection();
-    test_projection_by_hand();
-    test_losses();
-    test_munchausen();
-    test_policies();
-    test_softmax();
-    test_rescale();
-    test_rescaled_targets();
-    test_soft_copies();
-    test_uses();
-    test_acting();
-    test_target_view();
-    test_fractions();
-    test_cosines();
-    test_trained_norms();
-    test_published_size();
-    test_written_parameters();
-    test_noise_and_fractions();
-    test_streams();
-    test_ranges_from_zero();
-    test_wide_heads();
-    /* not where an emulator would take minutes: agent's hashes say it learns the same */
-    if (check_share == 1) test_bandits();
-    return check_done();
+    check_state.before = seed_dice;
+    return CHECK_MAIN(count, arguments, tests);
 }

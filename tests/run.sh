@@ -1,55 +1,186 @@
 #!/bin/sh
-# Builds and runs every test, and adds up what they say. Ends with "N passed, N failed"; the exit status is 0 if none failed.
+# Builds and runs the tests, several files side by side. Prints a line per test: its name, its time
+# and its number of checks. Then prints the number of tests, and ends with "N passed, N failed",
+# which counts checks. The exit status is 0 if none failed.
 #
 #   CC, CFLAGS, LDLIBS   how to compile
 #   RUN                  what runs the programs, such as an emulator
-#   TESTS                which ones, by name [all]
+#   TESTS                which files, by name [all]
+#   ONLY                 FILE: the tests of one file. FILE/TEXT: those tests of the file whose names
+#                        contain TEXT. /TEXT: those of all files. No match is an error.
+#   LIST=1               lists the tests instead of running them
+#   JOBS                 how many files run side by side [the number of processors]
+#   OUT                  where programs and logs go [build/tests]
+#   ONLY_C=1             leaves out the test of the program in the README
+#
+# The test files and what they test; all but the last three test rise.h:
+#
+#   kernels      the kernels of each instruction set against the reference, and that against double
+#   gradients    forward passes against formulas, backward passes against differences, in double
+#   targets      targets, losses and choices of actions, by hand
+#   rules        C51, IQN, Munchausen, rescaled values, noise, spectral norm: the papers' formulas
+#   replay       replay and its priorities against an oracle
+#   agent        whole agents: golden hashes, resuming, memory, limits, wrong calls
+#   snapshot     the frozen encoder that is a snapshot of the agent's own
+#   pretrained   the frozen encoder ResNet-18, and its file reader
+#   files        saved agents: damaged, hostile and failing files
+#   threads      any number of threads computes the same
+#   probes       agents learn tiny games whose values are known
+#   stats        bench/stats.h
+#   games, ceilings          examples/games.h: its rules and its best scores
+#   media, bridge, training  the other headers of examples/, and the tool examples/atari.c
+#
+# check.h is the harness, toy.h has toy agents and games, child.h a made-up child process.
+# shared_kernels.c is rise.h's kernels, compiled once for all test files: see shared_kernels.h.
 cd "$(dirname "$0")/.." || exit 1
-CC=${CC:-cc} CFLAGS=${CFLAGS:--O2} LDLIBS=${LDLIBS:--lm}
-TESTS=${TESTS:-$(cd tests && ls ./*.c | sed 's|\./||; s|\.c$||')}
-out=${OUT:-build/tests}
-passed=0 failed=0
-mkdir -p "$out"
+CC=${CC:-cc} CFLAGS=${CFLAGS--O2} LDLIBS=${LDLIBS--lm} OUT=${OUT:-build/tests}
+export CC CFLAGS LDLIBS OUT
+# Where files.c finds the sample files, because tests run in $OUT.
+export RISE_SAMPLES="${RISE_SAMPLES:-$(pwd)/tests/samples}"
 
-# The program in the README and in rise.h's manual is one and the same, under 30 lines, and a test.
-if [ -z "$ONLY_C" ]; then
-    sed -n '/^```c$/,/^```$/p' README.md | sed '1d; /^```$/,$d' > "$out/program.c"
-    sed -n '/A COMPLETE PROGRAM/,/WHAT IT DOES\./p' rise.h | sed -n '/#define/,/^       }$/s/^ \{0,7\}//p' > "$out/manual.c"
-    if cmp -s "$out/program.c" "$out/manual.c" && [ "$(wc -l < "$out/program.c")" -lt 30 ] &&
-        $CC $CFLAGS -I. "$out/program.c" -o "$out/program" $LDLIBS && $RUN "$out/program" | tee "$out/program.txt" | tail -1 |
-        grep -q '^2[34][0-9] of the last 250\|^250 of'; then
-        passed=$((passed + 1))
+# The slowest files, slowest first. They start first, so that no processor is idle at the end.
+slowest="probes training threads gradients agent kernels rules replay snapshot pretrained files"
+slowest="$slowest readme targets bridge"
+
+# Does the file use rise.h's kernels in single precision?
+uses_kernels() {
+    grep -q 'toy\.h\|RISE_IMPLEMENTATION\|atari\.c' "tests/$1.c" || return 1
+    ! grep -q 'define RISE_DOUBLE' "tests/$1.c"
+}
+
+# Prints the tests of a file whose names contain ONLY_TEXT, as FILE/TEST.
+tests_of() {
+    if [ "$1" = readme ]; then
+        echo program_is_short_and_learns
+    else
+        sed -n 's|^ *TEST(\([a-zA-Z0-9_]*\)).*|\1|p' "tests/$1.c"
+    fi | grep -F -e "$ONLY_TEXT" | sed "s|^|$1/|"
+}
+
+# The program in the README and the one in rise.h's manual are the same, have fewer than 30 lines,
+# and learn.
+readme() {
+    program=$OUT/program good=0
+    sed -n '/^```c$/,/^```$/p' README.md | sed '1d; /^```$/,$d' > "$program.c"
+    sed -n '/A COMPLETE PROGRAM/,/WHAT IT DOES\./p' rise.h |
+        sed -n '/#define/,/^       }$/s/^ \{0,7\}//p' > "$OUT/manual.c"
+    if cmp -s "$program.c" "$OUT/manual.c" && [ "$(wc -l < "$program.c")" -lt 30 ] &&
+        $CC $CFLAGS -I. "$program.c" -o "$program" $LDLIBS && $RUN "$program" > "$program.txt" &&
+        tail -1 "$program.txt" | grep -q '^2[34][0-9] of the last 250\|^250 of'; then
+        good=1
     else
         echo "the README's program differs from the manual's, does not build, or does not learn:"
-        cat "$out/program.txt"
-        failed=$((failed + 1))
+        cat "$program.txt"
     fi
-fi
+    printf '%-60s %22s checks\n' readme/program_is_short_and_learns 1
+    echo "1 tests"
+    echo "$good passed, $((1 - good)) failed"
+}
 
-for test in $TESTS; do
-    case $test in threads | training) flags=-pthread ;; *) flags= ;; esac
-    if ! $CC $CFLAGS $flags "tests/$test.c" -o "$out/$test" $LDLIBS; then
-        echo "$test: does not compile"
-        failed=$((failed + 1))
-        continue
+# Compiles a test file. Links it with the shared kernels when they are ready.
+build() {
+    flags= objects=
+    case $1 in threads | training) flags=-pthread ;; esac
+    if uses_kernels "$1"; then
+        flags="$flags -DRISE_STATIC -DRISE_SELF=\"tests/shared_kernels.h\""
+        objects=$OUT/shared_kernels.o
     fi
-    $RUN "$out/$test" > "$out/$test.txt" 2>&1
-    status=$?
-    last=$(tail -1 "$out/$test.txt")
-    sed '$d' "$out/$test.txt"
-    echo "$test: $last"
+    $CC $CFLAGS $UNUSED $flags -c "tests/$1.c" -o "$OUT/$1.o" || return 1
+    while [ -n "$objects" ] && [ ! -e "$OUT/shared_kernels.built" ]; do sleep 1; done
+    $CC $CFLAGS $flags "$OUT/$1.o" $objects -o "$OUT/$1" $LDLIBS
+}
+
+# Builds and runs a test file. Writes its output to a log, and its counts to a file of results.
+run_file() {
+    log=$OUT/$1.txt
+    if [ "$1" = readme ]; then
+        readme > "$log" 2>&1
+        status=0
+    elif build "$1" > "$log" 2>&1; then
+        # In $OUT, because some tests write files where they run.
+        (cd "$OUT" && $RUN "$(pwd)/$1" ${ONLY_TEXT:+"$ONLY_TEXT"}) > "$log" 2>&1
+        status=$?
+    else
+        echo "$1: does not compile" >> "$log"
+        status=1
+    fi
+    tests=$(tail -2 "$log" | sed -n '1s/^\([0-9]*\) tests.*/\1/p')
+    last=$(tail -1 "$log")
     case $last in
     *" passed, "*" failed")
-        failures=${last#* passed, }
-        passed=$((passed + ${last%% *}))
-        failed=$((failed + ${failures%% *}))
-        [ "$status" -ne 0 ] && [ "${failures%% *}" -eq 0 ] && failed=$((failed + 1))
+        passed=${last%% *} failed=${last#* passed, }
+        failed=${failed%% *}
+        [ "$status" -ne 0 ] && [ "$failed" -eq 0 ] && failed=1
         ;;
-    *) # it did not come to its last line
-        echo "$test: ended early, status $status"
-        failed=$((failed + 1))
+    *)
+        echo "$1: ended early, status $status" >> "$log"
+        passed=0 failed=1
         ;;
     esac
+    echo "${tests:-0} $passed $failed" > "$OUT/$1.result"
+    # One file prints at a time.
+    tries=0
+    until mkdir "$OUT/printing" 2> /dev/null || [ $((tries += 1)) -gt 20 ]; do sleep 1; done
+    sed '/^[0-9]* passed, [0-9]* failed$/d; /^[0-9]* tests\(, [0-9.]* s\)\{0,1\}$/d' "$log"
+    rmdir "$OUT/printing"
+}
+
+# xargs starts this script for each job: the shared kernels, or a test file.
+if [ "$1" = --job ]; then
+    if [ "$2" = shared_kernels ]; then
+        $CC $CFLAGS -c tests/shared_kernels.c -o "$OUT/shared_kernels.o"
+        : > "$OUT/shared_kernels.built"
+    else
+        run_file "$2"
+    fi
+    exit 0
+fi
+
+# All files, the slowest first, then those that TESTS and ONLY ask for.
+all=$(cd tests && ls ./*.c | sed 's|\./||; s|\.c$||; /^shared_kernels$/d' | tr '\n' ' ')
+[ -n "$ONLY_C" ] || all="$all readme"
+case $ONLY in */*) ONLY_TEXT=${ONLY#*/} ;; *) ONLY_TEXT= ;; esac
+export ONLY_TEXT
+files=
+for name in $slowest $all; do
+    case " $files " in *" $name "*) continue ;; esac
+    case " $all " in *" $name "*) ;; *) continue ;; esac
+    case " ${TESTS:-$name} " in *" $name "*) ;; *) continue ;; esac
+    case ${ONLY%%/*} in "" | "$name") ;; *) continue ;; esac
+    [ -n "$(tests_of "$name")" ] && files="$files $name"
 done
+if [ -z "$files" ]; then
+    echo "no test matches ONLY=$ONLY TESTS=$TESTS; LIST=1 lists the tests"
+    echo "0 passed, 1 failed"
+    exit 1
+fi
+if [ -n "$LIST" ]; then
+    for name in $files; do tests_of "$name"; done
+    exit 0
+fi
+
+start=$(date +%s)
+mkdir -p "$OUT"
+rm -rf "$OUT"/*.result "$OUT"/*.built "$OUT"/printing
+# Unused functions are errors, so that no test is forgotten; not every compiler has the option.
+echo 'int main(void) { return 0; }' > "$OUT/empty.c"
+UNUSED="-Wunused-function -Werror=unused-function"
+$CC $UNUSED -c "$OUT/empty.c" -o "$OUT/empty.o" > /dev/null 2>&1 || UNUSED=
+export UNUSED
+jobs=$files
+for name in $files; do
+    [ "$name" != readme ] && uses_kernels "$name" && jobs="shared_kernels $files" && break
+done
+JOBS=${JOBS:-$(getconf _NPROCESSORS_ONLN 2> /dev/null || echo 1)}
+parallel="-P $JOBS"
+echo x | xargs -P 2 echo > /dev/null 2>&1 || parallel=
+printf '%s\n' $jobs | xargs -n 1 $parallel sh tests/run.sh --job
+
+tests=0 passed=0 failed=0
+for name in $files; do
+    read -r t p f < "$OUT/$name.result" || { t=0 p=0 f=1; }
+    tests=$((tests + t)) passed=$((passed + p)) failed=$((failed + f))
+done
+echo "$tests tests in $(($(date +%s) - start)) s"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

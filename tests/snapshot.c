@@ -1,6 +1,6 @@
-/*  The frozen encoder that is a snapshot of the agent's own: what it computes, that learning waits for it, that a run resumes
-    in the midst of it, and what is refused.
-        cc -O2 tests/snapshot.c -o snapshot -lm && ./snapshot */
+/* Tests the frozen encoder that is a snapshot of the learnable one: its embeddings, that learning
+   waits while it is taken, that a run resumes in its midst, and what is refused.
+       cc -O2 tests/snapshot.c -o snapshot -lm && ./snapshot */
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 #include "../examples/games.h"
@@ -56,15 +56,17 @@ static rise_metrics metrics(const rise_agent *a)
     return m;
 }
 
-/* The features of a frame that fills the whole stack, by the learnable network's own layers, then the fixed projection. */
+/* Computes the embedding of a frame that fills the whole stack: first the learnable network's own
+   conv layers, then the fixed random projection. */
 static void plain_embedding(rise_agent *a, const rise_real *convs, const uint8_t *frame,
                             rise_real *out)
 {
-    const risei_encoder *e = &a->net.encoder;
-    risei_image const in = a->pass.encoder.in[0];
-    risei_embedder *const m = &a->embedder;
+    const risei_encoder *e = &a->model.net.encoder;
+    risei_image const in = a->model.pass.encoder.in[0];
+    risei_embedder *const m = &a->model.embedder;
+    const risei_encoder *net = &((const risei_frozen_conv *)m->encoder.state)->net;
     int const pixels = e->height * e->width, stack = a->desc.frame_stack;
-    risei_input input = {NULL, NULL, 0};
+    risei_encoder_input input = {NULL, NULL, 0};
     int i, s, j;
     input.images = (rise_real *)calloc((size_t)risei_image_size(&in), sizeof *input.images);
     if (input.images == NULL) exit(1);
@@ -72,16 +74,16 @@ static void plain_embedding(rise_agent *a, const rise_real *convs, const uint8_t
         for (s = 0; s < stack; s++)
             input.images[risei_image_at(&in, i / e->width, i % e->width) + s] =
                 (rise_real)frame[i] * (1.0f / 255.0f);
-    risei_encoder_forward(&a->device, e, convs, 1, &input, &a->pass.encoder);
+    risei_encoder_forward(&a->model.device, e, convs, 1, &input, &a->model.pass.encoder);
     free(input.images);
-    risei_linear_forward(&a->device, &m->net.linear, m->weights, 1, a->pass.encoder.flat.data,
-                         e->flat, out, m->size, 0);
-    for (j = 0; j < m->size; j++) {
+    risei_linear_forward(&a->model.device, &net->linear, m->encoder.weights, 1,
+                         a->model.pass.encoder.flat.data, e->flat, out, m->encoder.size, 0);
+    for (j = 0; j < m->encoder.size; j++) {
         rise_real const z = (out[j] - m->shift[j]) * m->gain[j];
         out[j] = z > 8 ? 8 : z < -8 ? -8 : z;
     }
 }
-static void test_what_it_computes(void)
+static void snapshot_embeds_with_copied_convs(void)
 {
     run r = run_make("embedding=snapshot", 0);
     rise_agent *const a = r.agent;
@@ -89,26 +91,26 @@ static void test_what_it_computes(void)
     rise_real *convs, right[16];
     int64_t left, updates;
     int slot, j, wrong = 0, changed = 0;
-    CHECK(rise_agent_snapshot(a) == RISE_BAD_CALL); /* nothing has been learned */
+    CHECK(rise_agent_snapshot(a) == RISE_BAD_CALL); /* there are no updates yet */
     run_on(&r, START + AFTER);
-    convs = (rise_real *)malloc(a->net.block * sizeof *convs);
+    convs = (rise_real *)malloc(a->model.net.weights_size * sizeof *convs);
     if (convs == NULL) exit(1);
-    memcpy(convs, a->weights, a->net.block * sizeof *convs);
+    memcpy(convs, a->model.weights, a->model.net.weights_size * sizeof *convs);
     CHECK(metrics(a).refreshing == 0 && rise_agent_snapshot(a) == RISE_OK &&
           rise_agent_snapshot(a) == RISE_BAD_CALL);
     left = metrics(a).refreshing, updates = metrics(a).updates;
     CHECK(left == CAPACITY + 512);
-    run_on(&r, 400); /* 80 updates or more are left out */
+    run_on(&r, 400); /* at least 80 updates are left out */
     CHECK(metrics(a).refreshing > 0 && metrics(a).refreshing < left &&
           metrics(a).updates == updates);
     run_on(&r, 800);
     CHECK(metrics(a).refreshing == 0 && metrics(a).updates > updates);
-    /* which have gone on */
-    CHECK(memcmp(convs, a->weights, risei_embedder_convs(&a->embedder) * sizeof *convs) != 0);
+    /* the learnable conv layers have changed */
+    CHECK(memcmp(convs, a->model.weights, a->model.embedder.encoder.copied * sizeof *convs) != 0);
     for (slot = 0; slot < START + AFTER + 1000; slot++) {
         plain_embedding(a, convs, h->frames + slot * h->frame_bytes, right);
         for (j = 0; j < 16; j++) {
-            wrong += h->half[slot * 16 + j] != risei_half(right[j]);
+            wrong += h->half[slot * 16 + j] != risei_to_half(right[j]);
             changed += h->half[slot * 16 + j] != h->half[j];
         }
     }
@@ -116,8 +118,8 @@ static void test_what_it_computes(void)
     free(convs);
     rise_agent_destroy(a);
 }
-/* Wherever in it a run is saved, it goes on to the same bits. */
-static void test_resuming(void)
+/* A run that is saved at any moment of a snapshot resumes with the same bits. */
+static void run_resumes_in_the_midst_of_a_snapshot(void)
 {
     const char *const path = "snapshot-test.rise";
     size_t const kept = (size_t)CAPACITY * 16 * sizeof(uint16_t);
@@ -136,25 +138,32 @@ static void test_resuming(void)
         CHECK(metrics(again.agent).refreshing == metrics(r.agent).refreshing);
         run_on(&r, 1500);
         run_on(&again, 1500);
-        CHECK(memcmp(r.agent->weights, again.agent->weights,
-                     r.agent->net.block * sizeof(rise_real)) == 0);
+        CHECK(memcmp(r.agent->model.weights, again.agent->model.weights,
+                     r.agent->model.net.weights_size * sizeof(rise_real)) == 0);
         CHECK(memcmp(r.agent->replay.history.half, again.agent->replay.history.half, kept) == 0);
         CHECK(metrics(again.agent).updates == metrics(r.agent).updates &&
-              r.agent->counters.snapshots == 1);
+              r.agent->learner.snapshots == 1);
         rise_agent_destroy(r.agent);
         rise_agent_destroy(again.agent);
     }
     remove(path);
     CHECK(midway > 3);
 }
-int main(void)
+static void other_encoders_refuse_snapshots(void)
 {
     run r = run_make("embedding=conv", 0);
     CHECK(rise_agent_snapshot(r.agent) == RISE_BAD_CALL &&
           strstr(rise_agent_error(r.agent)->text, "SNAPSHOT") != NULL);
     CHECK(rise_agent_snapshot(NULL) == RISE_BAD_CALL);
     rise_agent_destroy(r.agent);
-    test_what_it_computes();
-    test_resuming();
-    return check_done();
+}
+
+static const check_test tests[] = {
+    TEST(other_encoders_refuse_snapshots),
+    TEST(snapshot_embeds_with_copied_convs),
+    TEST(run_resumes_in_the_midst_of_a_snapshot),
+};
+int main(int count, char **arguments)
+{
+    return CHECK_MAIN(count, arguments, tests);
 }

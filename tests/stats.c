@@ -1,4 +1,4 @@
-/* The statistics of bench/learn: on numbers whose answers are known. */
+/* Tests bench/stats.h on numbers whose statistics are known. */
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 #include "../bench/stats.h"
@@ -16,7 +16,7 @@ static stats_scores scores_of(int games, int seeds, const double *values)
 }
 
 /* As scipy.stats.trim_mean(values, 0.25). */
-static void test_iqm(void)
+static void iqm_equals_scipy(void)
 {
     double one[] = {3}, three[] = {9, 0, 3}, four[] = {100, 2, -50, 4}, five[] = {5, 1, 2, 3, 100};
     double eight[] = {8, 7, 6, 5, 4, 3, 2, -1000};
@@ -28,7 +28,7 @@ static void test_iqm(void)
 }
 
 /* As numpy.quantile. */
-static void test_quantile(void)
+static void quantile_equals_numpy(void)
 {
     static const double values[] = {1, 2, 4, 8, 16};
     CHECK_NEAR(stats_quantile(values, 5, 0), 1, 0);
@@ -38,7 +38,7 @@ static void test_quantile(void)
     CHECK_NEAR(stats_quantile(values, 5, 1), 16, 0);
 }
 
-static void test_improvement(void)
+static void improvement_counts_pairs(void)
 {
     static const double low[] = {1, 2, 3}, high[] = {2, 3, 4}, two[] = {0, 0, 5, 6};
     static const double others[] = {1, 1, 5, 5};
@@ -50,9 +50,9 @@ static void test_improvement(void)
     CHECK_NEAR(stats_improvement(&x, &y), (0 + 0.75) / 2, 1e-15);
 }
 
-/* The mean of 4 drawn from {0, 1} is 0, 1/2 or 1 once the quarters are cut off, and the interval spans what is likely. Many
-   equally likely values give the interval of a normal distribution. */
-static void test_bootstrap(void)
+/* The interquartile mean of 4 draws from {0, 1} is 0, 1/2 or 1. The interval covers the likely
+   ones. For many equally likely values, the interval is that of a normal distribution. */
+static void bootstrap_interval_is_right(void)
 {
     static const double same[] = {2, 2, 2, 2, 2, 2}, halves[] = {0, 0, 1, 1};
     double many[STATS_SEEDS], sigma;
@@ -69,19 +69,21 @@ static void test_bootstrap(void)
     for (i = 0; i < STATS_SEEDS; i++) many[i] = i % 2;
     s = scores_of(1, STATS_SEEDS, many);
     e = stats_of(&s, NULL);
-    /* the number of ones is binomial, sigma sqrt(32)/2; cutting 8 at each end leaves (ones - 8) / 16 */
+    /* the number of ones is binomial with sigma sqrt(32) / 2; after cutting 8 values at each end,
+       the mean is (ones - 8) / 16 */
     sigma = sqrt(STATS_SEEDS) / 2 / (STATS_SEEDS / 2);
     CHECK(fabs(e.value - 0.5) < 1e-12);
     CHECK(fabs(e.low - (0.5 - 1.96 * sigma)) < 0.07 && fabs(e.high - (0.5 + 1.96 * sigma)) < 0.07);
 
-    /* seeds are drawn within their game: games that differ and seeds that do not leave nothing to doubt */
+    /* seeds are drawn within each game; if games differ and their seeds do not, the interval is
+       empty */
     for (i = 0; i < 8; i++) many[i] = i / 2;
     s = scores_of(4, 2, many);
     e = stats_of(&s, NULL);
     CHECK(e.value == 1.5 && e.low == 1.5 && e.high == 1.5);
 }
 
-static void test_improvement_interval(void)
+static void improvement_interval_is_right(void)
 {
     static const double low[] = {0, 1, 2, 3, 4}, high[] = {5, 6, 7, 8, 9};
     static const double mixed[] = {0, 9, 2, 7, 4};
@@ -97,12 +99,14 @@ static void test_improvement_interval(void)
     CHECK(isnan(e.value) && isnan(e.low) && isnan(e.high));
 }
 
-int main(void)
+static const check_test tests[] = {
+    TEST(iqm_equals_scipy),
+    TEST(quantile_equals_numpy),
+    TEST(improvement_counts_pairs),
+    TEST(bootstrap_interval_is_right),
+    TEST(improvement_interval_is_right),
+};
+int main(int count, char **arguments)
 {
-    test_iqm();
-    test_quantile();
-    test_improvement();
-    test_bootstrap();
-    test_improvement_interval();
-    return check_done();
+    return CHECK_MAIN(count, arguments, tests);
 }

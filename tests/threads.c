@@ -1,25 +1,27 @@
-/* Any number of threads computes the same bits: whole agents, learning, acting, saving; and threads that slept wake up again.
-   Here even the least of work is divided. */
+/* Tests threads: any number of them computes the same bits in learning, acting and saving, and
+   sleeping threads wake up again. Work of any size is divided here. */
 #ifdef _WIN32
 #include <stdio.h>
 int main(void) { return puts("skipped: RISE_THREADS needs POSIX threads\n0 passed, 0 failed"), 0; }
 #else
 #define RISE_THREADS
-#define RISEI_WORTH 0
+#define RISEI_THREADS_MINIMUM 0
 #include "toy.h"
 
-static const char *const kinds[] = {"rise",
-                                    "rise gru gate f32 games",
-                                    "rise wide norm sparse pool",
-                                    "rise panels gate games",
-                                    "none plain games",
-                                    "full wide",
-                                    "full gru panels norm",
-                                    "rise user carry feed masks",
-                                    "none impala iqn noisy spectral games",
-                                    "rise iqn noisy munchausen masks",
-                                    "none c51 wide noisy",
-                                    "full c51 units deep spectral shrink"};
+static const char *const kinds[] = {
+    "memory=rise",
+    "memory=rise cell=gru fusion=gate embedding_f32=1 environments=3",
+    "memory=rise wide layer_norm=1 embedding=sparse pool",
+    "memory=rise panels fusion=gate environments=3",
+    "memory=none plain environments=3",
+    "memory=full wide",
+    "memory=full cell=gru panels layer_norm=1",
+    "memory=rise embedding=user carry_state=1 feed_action=1 action_masks=1",
+    "memory=none impala head=iqn noisy=1 spectral_norm=1 environments=3",
+    "memory=rise head=iqn noisy=1 munchausen=1 action_masks=1",
+    "memory=none head=c51 wide noisy=1",
+    "memory=full head=c51 residual conv_count=2 spectral_norm=1 pool_to=2",
+};
 
 /* The parameters after some updates. */
 static uint64_t learned_by(const char *words, int threads)
@@ -38,8 +40,8 @@ static void learns_the_same(const char *words)
     }
 }
 
-/* A share of no work, and more threads than there is work for. */
-static void shares_everything(void)
+/* The parts cover all work exactly, also where there are more parts than work. */
+static void parts_cover_all_work(void)
 {
     int total, unit, parts, part;
     for (total = 0; total <= 40; total++)
@@ -48,7 +50,7 @@ static void shares_everything(void)
                 int end = 0;
                 for (part = 0; part < parts; part++) {
                     int from, to;
-                    risei_share(total, unit, part, parts, &from, &to);
+                    risei_part_range(total, unit, part, parts, &from, &to);
                     CHECK(from == end && to >= from && (from % unit == 0 || from == total));
                     end = to;
                 }
@@ -61,10 +63,10 @@ static void wait_for(double seconds)
     clock_t const start = clock();
     while ((double)(clock() - start) < seconds * (double)CLOCKS_PER_SEC) continue;
 }
-/* Threads fall asleep between the ticks of a slow game, and are woken. */
-static void wakes_up(void)
+/* Threads fall asleep between the frames of a slow game, and wake up again. */
+static void sleeping_threads_wake_up(void)
 {
-    rise_agent_desc d = described("rise");
+    rise_agent_desc d = described("memory=rise");
     world w;
     int i;
     d.threads = 3;
@@ -76,10 +78,10 @@ static void wakes_up(void)
     rise_agent_destroy(w.agent);
 }
 
-/* What is saved does not know how many threads there were. */
-static void saves_without_threads(void)
+/* A file does not depend on the number of threads. */
+static void files_do_not_depend_on_threads(void)
 {
-    rise_agent_desc d = described("rise games"), machine;
+    rise_agent_desc d = described("memory=rise environments=3"), machine;
     world w;
     rise_agent *again;
     buffer b;
@@ -98,22 +100,22 @@ static void saves_without_threads(void)
     free(b.data);
 }
 
-static void comes_and_goes(void)
+static void threads_come_and_go(void)
 {
     int i;
     for (i = 0; i < 50; i++) {
-        rise_agent_desc d = described("none");
+        rise_agent_desc d = described("memory=none");
         d.threads = 1 + i % 6;
         rise_agent_destroy(created(&d));
     }
     CHECK(toy_memory.held == 0);
 }
-static void refuses_too_many(void)
+static void wrong_numbers_of_threads_are_refused(void)
 {
     static const int wrong[] = {-1, 65, 1 << 30};
     int i;
     for (i = 0; i < COUNT(wrong); i++) {
-        rise_agent_desc d = described("none");
+        rise_agent_desc d = described("memory=none");
         rise_error error;
         d.threads = wrong[i];
         CHECK(rise_agent_resolve(&d, &error) == RISE_BAD_DESC &&
@@ -121,15 +123,23 @@ static void refuses_too_many(void)
     }
 }
 
-int main(void)
+static void any_number_of_threads_learns_the_same(void)
 {
     int i;
-    shares_everything();
-    refuses_too_many();
     for (i = 0; i < COUNT(kinds); i++) learns_the_same(kinds[i]);
-    wakes_up();
-    saves_without_threads();
-    comes_and_goes();
-    return check_done();
+}
+
+static const check_test tests[] = {
+    TEST(parts_cover_all_work),
+    TEST(wrong_numbers_of_threads_are_refused),
+    TEST(any_number_of_threads_learns_the_same),
+    TEST(sleeping_threads_wake_up),
+    TEST(files_do_not_depend_on_threads),
+    TEST(threads_come_and_go),
+};
+int main(int count, char **arguments)
+{
+    check_state.after = check_memory;
+    return CHECK_MAIN(count, arguments, tests);
 }
 #endif

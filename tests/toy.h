@@ -1,9 +1,9 @@
-/*  What the tests of whole agents share: rise.h with its allocations counted, a toy game whose every step is different, agents
-    described in words, and files that are kept in memory. */
+/* What the tests of whole agents share: rise.h with counted allocations, toy agents and toy games,
+   and files in memory. */
 #ifndef TOY_H
 #define TOY_H
 
-#include <float.h> /* all that rise.h includes, before two names of theirs are taken */
+#include <float.h> /* everything that rise.h includes, before calloc and free are replaced */
 #include <limits.h>
 #include <math.h>
 #include <stdarg.h>
@@ -20,8 +20,8 @@
 /* Memory, counted */
 
 static struct {
-    long calls, held; /* how often memory was asked for; blocks not freed yet */
-    int refuse;       /* 1: there is none */
+    long calls, held; /* calls for memory; blocks not yet freed */
+    int refuse;       /* 1: calls for memory fail */
     size_t newest;    /* bytes of the newest block */
 } toy_memory;
 
@@ -49,6 +49,9 @@ static void toy_free(void *block)
 #undef realloc
 #undef free
 
+/* Runs after each test: checks that all memory is freed. */
+CHECK_UNUSED static void check_memory(void) { CHECK(toy_memory.held == 0); }
+
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -62,7 +65,7 @@ CHECK_UNUSED static uint64_t hash_bytes(uint64_t hash, const void *data, size_t 
     while (size-- > 0) hash = (hash ^ *byte++) * UINT64_C(1099511628211);
     return hash;
 }
-/* The same whatever the machine's byte order. */
+/* Hashes little-endian bytes on every machine. */
 CHECK_UNUSED static uint64_t hash_reals(uint64_t hash, const float *x, size_t count)
 {
     size_t i;
@@ -80,24 +83,12 @@ CHECK_UNUSED static int same_reals(const float *a, const float *b, size_t count)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* Agents in words */
+/* Descriptions as text */
 
-/* Is `word` among the space-separated `words`? */
-static int has(const char *words, const char *word)
-{
-    size_t const length = strlen(word);
-    const char *at = words;
-    while ((at = strstr(at, word)) != NULL) {
-        if ((at == words || at[-1] == ' ') && (at[length] == '\0' || at[length] == ' ')) return 1;
-        at += length;
-    }
-    return 0;
-}
-
-/* of the toy; frames of an episode */
+/* size of a toy game; frames of its longest episode */
 enum { WIDTH = 5, HEIGHT = 4, PIXELS = WIDTH * HEIGHT, ACTIONS = 3, GAMES = 3, LONGEST = 9 };
 
-/* A pure function of the frame, as it must be. */
+/* An embed_fn: a pure function of the frame. */
 CHECK_UNUSED static void toy_embed(void *user, const uint8_t *frame, float *embedding, int size)
 {
     int i;
@@ -105,82 +96,66 @@ CHECK_UNUSED static void toy_embed(void *user, const uint8_t *frame, float *embe
     for (i = 0; i < size; i++)
         embedding[i] = (float)frame[i] / 64 - (float)frame[PIXELS - 1 - i] / 128;
 }
-/* A net of odd sizes, so that every kernel meets its tail; with "wide", of sizes that fill the widest vectors, too; with
-   "panels", of sizes that are multiples of RISE_PANEL where that can be. */
-static rise_agent_desc described(const char *words)
+/* The agents of most tests. Sizes are odd, so that every kernel meets its tail. */
+static const char toy_agent[] =
+    "frame_stack=2 players=2 memory=rise window=5 cell=lstm fusion=concat context_scale=1 "
+    "embedding=signs embedding_size=9 network=custom conv_count=1 conv[0].filters=4 "
+    "conv[0].size=3 conv[1].filters=3 conv[1].size=2 conv[1].stride=2 conv[1].pad=1 atoms=11 "
+    "value_min=-3 value_max=4 quantiles=5 features=6 recurrent_units=7 head_units=5 batch=6 "
+    "n_step=3 learning_rate=0.01 target_period=7 learn_start=20 learn_period=2 "
+    "epsilon_start=0.9 epsilon_end=0.1 epsilon_steps=50 seed=7";
+
+/* Words for what takes several fields. */
+static const struct {
+    const char *word, *text;
+} toy_words[] = {
+    /* sizes that fill the widest vectors, and leave a tail too */
+    {"wide", "embedding_size=40 conv[0].filters=18 atoms=33 quantiles=17 features=37 "
+             "recurrent_units=20 head_units=37"},
+    /* sizes that are multiples of RISE_PANEL, where the layer allows that */
+    {"panels", "features=64 recurrent_units=32 head_units=48"},
+    {"plain", "features=-1 no_dueling=1"},
+    {"pool", "embedding_pool=2 conv[0].pool=2 conv[0].pool_stride=1"},
+    {"residual", "conv[0].residual=2 conv[1].residual=1"},
+    {"impala", "network=impala network_width=1 pool_to=1"},
+    {"stored", "carry_state=1 stored_state=1"},
+    {"overlap", "window_stride=2 priority_mix=0.9"},
+    {"greedy", "epsilon_start=-1 epsilon_end=-1"},
+    {"random", "epsilon_start=1 epsilon_end=1"},
+};
+
+/* Sets the fields in `text`, which has "field=value" as in rise_agent_set, or toy_words, with
+   spaces between them. */
+static void describe(rise_agent_desc *d, const char *text)
 {
-    static const char *const embeddings[] = {"auto", "signs",      "gaussian", "sparse",
-                                             "conv", "downsample", "user"};
+    while (*text != '\0') {
+        size_t const length = strcspn(text, " ");
+        char part[60];
+        rise_error error;
+        int i;
+        snprintf(part, sizeof part, "%.*s", (int)length, text);
+        for (i = 0; i < COUNT(toy_words) && strcmp(toy_words[i].word, part) != 0; i++) continue;
+        if (i < COUNT(toy_words)) {
+            describe(d, toy_words[i].text);
+        } else if (rise_agent_set(d, part, &error) != RISE_OK) {
+            printf("%s\n", error.text);
+            exit(1);
+        }
+        text += length;
+        text += strspn(text, " ");
+    }
+}
+/* Returns the toy agent with the fields in `text` changed. */
+static rise_agent_desc described(const char *text)
+{
     rise_agent_desc d;
-    int const wide = has(words, "wide"), panels = has(words, "panels");
-    int i;
     memset(&d, 0, sizeof d);
-    d.frame_width = WIDTH, d.frame_height = HEIGHT;
-    d.frame_stack = has(words, "alone") ? 1 : 2;
-    d.actions = ACTIONS;
-    d.action_masks = has(words, "masks");
-    d.environments = has(words, "games") ? GAMES : 1;
-    d.players = 2;
-    d.memory = has(words, "full")   ? RISE_MEMORY_FULL
-               : has(words, "none") ? RISE_MEMORY_NONE
-                                    : RISE_MEMORY_RISE;
-    d.window = has(words, "long") ? LONGEST : 5;
-    d.cell = has(words, "mingru") ? RISE_CELL_MINGRU
-             : has(words, "gru")  ? RISE_CELL_GRU
-                                  : RISE_CELL_LSTM;
-    d.fusion = has(words, "gate")  ? RISE_FUSION_GATE
-               : has(words, "sum") ? RISE_FUSION_SUM
-                                   : RISE_FUSION_CONCAT;
-    d.context_scale = has(words, "scaled") ? 0.7 : 1;
-    d.carry_state = has(words, "carry") || has(words, "stored");
-    d.stored_state = has(words, "stored");
-    d.window_samples = has(words, "shared") ? 3 : 1;
-    d.window_stride = has(words, "overlap") ? 2 : 1;
-    d.burn_in = has(words, "burn") ? 2 : 0;
-    d.priority_mix = has(words, "overlap") ? 0.9 : 0;
-    d.feed_action = has(words, "feed");
-    d.embedding = RISE_EMBED_SIGNS;
-    for (i = 0; i < COUNT(embeddings); i++)
-        if (has(words, embeddings[i])) d.embedding = (rise_embedding)i;
+    d.frame_width = WIDTH, d.frame_height = HEIGHT, d.actions = ACTIONS;
+    d.environments = 1;
     d.embed_fn = toy_embed;
-    d.embedding_size = wide ? 40 : 9;
-    d.embedding_pool = has(words, "pool") ? 2 : 1;
-    d.embedding_f32 = has(words, "f32");
-    d.network = RISE_NETWORK_CUSTOM;
-    d.conv_count = has(words, "deep") ? 2 : 1;
-    d.conv[0].filters = wide ? 18 : 4, d.conv[0].size = 3;
-    d.conv[1].filters = 3, d.conv[1].size = 2, d.conv[1].stride = 2, d.conv[1].pad = 1;
-    if (has(words, "pool")) d.conv[0].pool = 2, d.conv[0].pool_stride = 1;
-    if (has(words, "units")) d.conv[0].residual = 2, d.conv[1].residual = 1;
-    if (has(words, "shrink")) d.pool_to = 2;
-    if (has(words, "impala")) d.network = RISE_NETWORK_IMPALA, d.network_width = 1, d.pool_to = 1;
-    d.spectral_norm = has(words, "spectral");
-    d.noisy = has(words, "noisy");
-    d.head = has(words, "c51") ? RISE_HEAD_C51 : has(words, "iqn") ? RISE_HEAD_IQN : RISE_HEAD_MEAN;
-    d.atoms = wide ? 33 : 11, d.value_min = -3, d.value_max = 4;
-    d.quantiles = wide ? 17 : 5;
-    d.munchausen = has(words, "munchausen");
-    d.value_rescale = has(words, "rescale");
-    d.target_rate = has(words, "soft") ? 0.3 : 0;
-    d.features = has(words, "plain") ? -1 : panels ? 64 : wide ? 37 : 6;
-    d.recurrent_units = panels ? 32 : wide ? 20 : 7;
-    d.head_units = panels ? 48 : wide ? 37 : 5;
-    d.no_dueling = has(words, "plain");
-    d.layer_norm = has(words, "norm");
-    d.no_double = has(words, "single");
-    d.batch = 6;
-    d.n_step = has(words, "one") ? 1 : 3;
-    d.learning_rate = 0.01;
-    d.target_period = 7;
+    describe(&d, toy_agent);
+    describe(&d, text);
     d.replay_capacity = 60 * d.environments;
-    d.learn_start = 20;
-    d.learn_period = 2;
-    d.learn_outside = has(words, "outside");
-    d.priority_exponent = has(words, "uniform") ? -1 : 0;
-    d.epsilon_start = has(words, "greedy") ? -1 : has(words, "random") ? 1 : 0.9;
-    d.epsilon_end = has(words, "greedy") ? -1 : has(words, "random") ? 1 : 0.1;
-    d.epsilon_steps = 50;
-    d.seed = 7;
     return d;
 }
 static rise_agent *created(const rise_agent_desc *desc)
@@ -197,14 +172,15 @@ static rise_agent *created(const rise_agent_desc *desc)
 /* ---------------------------------------------------------------------------------------------- */
 /* Toy games */
 
-/* Everything in it follows from the dice and the actions. Episodes of 1 to LONGEST frames end in all three ways: terminated,
-   truncated, and without a word, by the next one's first frame. */
+/* A game that depends on its random state and the actions only. Episodes have 1 to LONGEST frames.
+   They end in three ways: terminated, truncated, or by the next first frame. */
 typedef struct toy {
     uint32_t dice;
-    int index, length; /* frames of this episode: shown, in all */
+    int index, length; /* index of the frame; number of frames in this episode */
 } toy;
 
-/* An agent at play in one toy or in GAMES. A copy, with another agent in it, goes on from the same moment. */
+/* An agent that plays one toy game or GAMES of them. A copy with another agent continues from the
+   same moment. */
 typedef struct world {
     rise_agent *agent;
     toy games[GAMES];
@@ -245,7 +221,7 @@ static world world_of(rise_agent *agent)
     for (i = 0; i < GAMES; i++) w.games[i].dice = (uint32_t)i + 1;
     return w;
 }
-/* The games move on; the agent has yet to see it. */
+/* Moves the games on; the agent does not act yet. */
 static void world_move(world *w)
 {
     int i;
@@ -259,7 +235,7 @@ static rise_result world_act(world *w)
     return rise_agent_step_all(w->agent, w->frames, w->rewards, w->events,
                                d->action_masks ? w->allowed : NULL, w->actions);
 }
-/* Some steps; a hash of the actions. */
+/* Runs some steps. Returns a hash of the actions. */
 CHECK_UNUSED static uint64_t world_run(world *w, int steps)
 {
     const rise_agent_desc *d = rise_agent_query(w->agent);
@@ -271,14 +247,14 @@ CHECK_UNUSED static uint64_t world_run(world *w, int steps)
         for (i = 0; i < d->environments; i++) {
             unsigned char const action = (unsigned char)w->actions[i];
             CHECK(w->actions[i] >= 0 && w->actions[i] < ACTIONS);
-            CHECK(!d->action_masks || risei_is_last((int)w->events[i]) ||
+            CHECK(!d->action_masks || risei_event_is_last((int)w->events[i]) ||
                   w->allowed[i * ACTIONS + w->actions[i]] != 0);
             hash = hash_bytes(hash, &action, 1);
         }
     }
     return hash;
 }
-/* A fresh agent after some steps. */
+/* Returns a world with a new agent after some steps. */
 CHECK_UNUSED static world world_begin(const char *words, int steps)
 {
     rise_agent_desc const d = described(words);
@@ -293,7 +269,7 @@ CHECK_UNUSED static uint64_t hash_of(rise_agent *a)
     rise_agent_metrics(a, &m);
     return hash_reals(HASH_START, rise_agent_parameters(a), m.parameters);
 }
-/* The parameters of an agent that plays until it has done so many updates. */
+/* Returns a hash of the parameters after `updates` updates. */
 CHECK_UNUSED static uint64_t learned(const rise_agent_desc *d, int updates)
 {
     rise_metrics m;
@@ -314,7 +290,7 @@ CHECK_UNUSED static uint64_t learned(const rise_agent_desc *d, int updates)
 
 typedef struct buffer {
     unsigned char *data;
-    size_t size, at; /* at: read so far */
+    size_t size, at; /* at: bytes read so far */
     size_t room;     /* writing fails beyond it */
 } buffer;
 
@@ -360,7 +336,7 @@ CHECK_UNUSED static rise_agent *loaded(buffer *b, const rise_agent_desc *machine
     }
     return agent;
 }
-/* Everything there is about an agent but its players, as one number. */
+/* Returns a hash of the agent's whole state without its players. */
 CHECK_UNUSED static uint64_t state_of(const rise_agent *agent)
 {
     buffer b = saved(agent, agent->desc.play_only ? RISE_SAVE_POLICY : RISE_SAVE_ALL);

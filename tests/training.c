@@ -1,5 +1,5 @@
-/* The training tool, examples/atari.c, from start to end with made-up environments; and that nothing is lost when it, or the
-   process of its games, is killed at any moment, or the disk is full. */
+/* Tests the training tool, examples/atari.c, with made-up environments. A saved run survives when
+   the tool or its children are killed, and when the disk is full. */
 #if !defined(__unix__) && !defined(__APPLE__)
 
 #include <stdio.h>
@@ -25,9 +25,9 @@ static char place[40] = "/tmp/rise-training-XXXXXX", run_folder[TRAIN_PATH], sai
             children[TRAIN_PATH];
 
 /* ---------------------------------------------------------------------------------------------- */
-/* The tool, in a process of its own */
+/* Starting the tool in a process of its own */
 
-/* Its arguments are those that make it small and quick, and `more`, with blanks between them. */
+/* Starts the tool with arguments for a small and quick run, followed by those in `more`. */
 static pid_t tool_start(const char *more, long most_bytes)
 {
     static const char *const usual =
@@ -48,16 +48,16 @@ static pid_t tool_start(const char *more, long most_bytes)
     words[count] = NULL;
     if (freopen(said, "w", stdout) == NULL) _exit(100);
     dup2(1, 2);
-    signal(SIGINT, SIG_DFL); /* who runs tests in the background ignores it */
+    signal(SIGINT, SIG_DFL); /* a shell that runs tests in the background ignores it */
     if (most_bytes > 0) {
         struct rlimit limit;
         limit.rlim_cur = limit.rlim_max = (rlim_t)most_bytes;
-        signal(SIGXFSZ, SIG_IGN); /* then a write fails, as on a full disk */
+        signal(SIGXFSZ, SIG_IGN); /* a write then fails, as on a full disk */
         setrlimit(RLIMIT_FSIZE, &limit);
     }
     exit(atari_main(count, words));
 }
-/* Its exit status, or minus the signal that ended it. */
+/* Returns the exit status, or minus the signal that ended the process. */
 static int tool_end(pid_t pid)
 {
     int status = 0;
@@ -66,7 +66,7 @@ static int tool_end(pid_t pid)
 }
 static int tool(const char *more) { return tool_end(tool_start(more, 0)); }
 
-/* What it said. */
+/* Returns the tool's output. */
 static const char *tool_text(void)
 {
     static char text[1 << 20];
@@ -77,7 +77,7 @@ static const char *tool_text(void)
     return text;
 }
 static int tool_said(const char *words) { return strstr(tool_text(), words) != NULL; }
-/* How often, after `mark` was said. */
+/* Returns how often `words` follow `mark` in the output; -1: there is no mark. */
 static int tool_said_after(const char *mark, const char *words)
 {
     const char *at = strstr(tool_text(), mark);
@@ -87,7 +87,7 @@ static int tool_said_after(const char *mark, const char *words)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* What it leaves */
+/* The files of a run */
 
 static const char *in_folder(const char *name)
 {
@@ -100,7 +100,7 @@ static long file_bytes(const char *name)
     struct stat s;
     return stat(in_folder(name), &s) == 0 ? (long)s.st_size : -1;
 }
-/* Steps that the saved agent has taken; -1: it cannot be loaded. */
+/* Returns the steps of the saved agent; -1: it cannot be loaded. */
 static long saved_steps(void)
 {
     rise_agent *agent;
@@ -110,7 +110,7 @@ static long saved_steps(void)
     rise_agent_destroy(agent);
     return (long)m.steps;
 }
-/* Rows of log.csv, all whole and in order of steps and seconds; -1: they are not. */
+/* Returns the number of rows in log.csv; -1: a row is damaged, or they are not in order. */
 static int log_rows(void)
 {
     char line[1000];
@@ -128,7 +128,7 @@ static int log_rows(void)
     fclose(file);
     return good ? rows : -1;
 }
-/* The hash (FNV-1a) of a file. */
+/* Returns the FNV-1a hash of a file. */
 static uint64_t file_hash(const char *name)
 {
     uint64_t hash = UINT64_C(0xCBF29CE484222325);
@@ -143,7 +143,7 @@ static uint64_t file_hash(const char *name)
 /* ---------------------------------------------------------------------------------------------- */
 /* Tests */
 
-static void test_whole_run(void)
+static void whole_run_leaves_its_files(void)
 {
     int rows;
     CHECK(tool("--steps 400") == 0);
@@ -153,15 +153,16 @@ static void test_whole_run(void)
     CHECK(file_bytes("curve.svg") > 500 && file_bytes("episode.gif") > 100);
     rows = log_rows();
     CHECK(rows >= 3);
-    /* it is not begun anew by mistake */
+    /* a second run does not overwrite the first */
     CHECK(tool("--steps 800") == 1 && tool_said("--resume") && saved_steps() <= 402);
     CHECK(tool("--steps 800 --resume") == 0 && saved_steps() >= 800 && log_rows() > rows);
-    CHECK(tool("--steps 800 --resume --set nothing=1") == 0); /* the saved agent is as it is */
+    /* --set does not change a saved agent */
+    CHECK(tool("--steps 800 --resume --set nothing=1") == 0);
     CHECK(tool("--steps 900 --resume --save-every 0") == 0);
     /* nothing is logged or saved after the end */
     CHECK(tool_said_after("Playing greedily it scored", "Saved after") == 1);
 }
-static void test_refusals(void)
+static void wrong_arguments_are_refused(void)
 {
     CHECK(tool("--steps 10 --folder") == 2 && tool_said("Not understood: --folder"));
     CHECK(tool("--resume --python /nowhere/python") == 1 &&
@@ -177,7 +178,7 @@ static void test_refusals(void)
     snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
-/* Process number `n` of those that served games in the last run; 0: there is none. */
+/* Returns the process number of child `n` of the last run; 0: there is none. */
 static long child_number(int n)
 {
     long pid = 0;
@@ -187,46 +188,45 @@ static long child_number(int n)
     if (file != NULL) fclose(file);
     return pid;
 }
-static void wait_a_while(int try) { poll(NULL, 0, 20 + try * 17 % 150); }
+static void wait_a_while(int attempt) { poll(NULL, 0, 20 + attempt * 17 % 150); }
 
-/* The process of the games, or of the judges, is killed: the tool says so, and has saved what it had. */
-static void test_killed_children(void)
+/* A child that serves training or evaluation is killed. The tool says so and has saved the run. */
+static void killed_children_are_reported(void)
 {
-    int
-    try
-        ;
-    for (try = 0; try < TRIES; try ++) {
+    int attempt;
+    for (attempt = 0; attempt < TRIES; attempt++) {
         long const before = saved_steps();
         int killed = 0;
         pid_t pid;
         remove(children);
         pid = tool_start("--steps 1000000 --resume", 0);
         while (!killed) {
-            wait_a_while(try);
-            killed = child_number(try % 2) > 0 && kill((pid_t)child_number(try % 2), SIGKILL) == 0;
+            long victim;
+            wait_a_while(attempt);
+            victim = child_number(attempt % 2);
+            killed = victim > 0 && kill((pid_t)victim, SIGKILL) == 0;
         }
-        check_about("child %d, try %d", try % 2, try);
+        check_about("child %d, attempt %d", attempt % 2, attempt);
         CHECK(tool_end(pid) == 1 && tool_said("the environment's process"));
         CHECK(saved_steps() >= before && log_rows() > 0);
     }
     check_about("%s", "");
 }
-/* Ctrl-C and its like, also in the middle of a save, for it saves all the time: all is saved, or it had not yet begun. */
-static void test_interrupts(void)
+/* Signals stop the tool, also during a save. Either it saves everything, or it had not yet
+   begun. */
+static void interrupts_save_the_run(void)
 {
     static const int signals[] = {SIGINT, SIGTERM};
-    int
-    try
-        , orderly = 0;
-    for (try = 0; try < TRIES; try ++) {
+    int attempt, orderly = 0;
+    for (attempt = 0; attempt < TRIES; attempt++) {
         long const before = saved_steps();
         pid_t const pid = tool_start("--steps 1000000 --resume --save-every 0", 0);
         int status;
-        wait_a_while(2 * try);
-        kill(pid, signals[try % 2]);
+        wait_a_while(2 * attempt);
+        kill(pid, signals[attempt % 2]);
         status = tool_end(pid);
-        check_about("try %d", try);
-        CHECK(status == 0 || status == -signals[try % 2]);
+        check_about("attempt %d", attempt);
+        CHECK(status == 0 || status == -signals[attempt % 2]);
         CHECK(status != 0 || tool_said("--resume goes on"));
         CHECK(saved_steps() >= before);
         orderly += status == 0;
@@ -234,25 +234,23 @@ static void test_interrupts(void)
     check_about("%s", "");
     CHECK(orderly > 0);
 }
-/* Killed without a warning, it leaves the agent that it saved last. */
-static void test_killed_tool(void)
+/* A tool that is killed leaves the agent that it saved last. */
+static void killed_tool_leaves_the_last_save(void)
 {
-    int
-    try
-        ;
-    for (try = 0; try < TRIES; try ++) {
+    int attempt;
+    for (attempt = 0; attempt < TRIES; attempt++) {
         long const before = saved_steps();
         pid_t const pid = tool_start("--steps 1000000 --resume --save-every 0", 0);
-        wait_a_while(2 * try);
+        wait_a_while(2 * attempt);
         kill(pid, SIGKILL);
-        check_about("try %d", try);
+        check_about("attempt %d", attempt);
         CHECK(tool_end(pid) == -SIGKILL && saved_steps() >= before);
     }
     check_about("%s", "");
     CHECK(tool("--steps 1 --resume") == 0 && log_rows() > 0);
 }
-/* It says that it could not save, and what was saved before is whole. */
-static void test_full_disk(void)
+/* The tool reports that it could not save, and the last save is whole. */
+static void full_disk_keeps_the_last_save(void)
 {
     uint64_t const agent = file_hash("agent.rise"), best = file_hash("best.rise");
     long const steps = saved_steps();
@@ -264,7 +262,7 @@ static void test_full_disk(void)
     CHECK(tool(more) == 0 && saved_steps() >= steps + 400);
 }
 
-/* The number of a child, for those who would kill it. */
+/* Appends this process's number to the list of children, so that tests can kill it. */
 static void write_number(void)
 {
     FILE *const file = fopen(getenv("TRAINING_CHILDREN"), "a");
@@ -273,6 +271,21 @@ static void write_number(void)
     fclose(file);
 }
 
+/* Most tests go on with a run that was saved before. */
+static void begin_test(void)
+{
+    if (strcmp(check_state.test, "whole_run_leaves_its_files") != 0 && saved_steps() < 0)
+        tool("--steps 400");
+}
+
+static const check_test tests[] = {
+    TEST(whole_run_leaves_its_files),
+    TEST(wrong_arguments_are_refused),
+    TEST(killed_children_are_reported),
+    TEST(interrupts_save_the_run),
+    TEST(killed_tool_leaves_the_last_save),
+    TEST(full_disk_keeps_the_last_save),
+};
 int main(int count, char **arguments)
 {
     char command[100];
@@ -281,8 +294,8 @@ int main(int count, char **arguments)
     if (child_was_meant(count, arguments, &status)) return status;
     if (!can_start()) {
         printf("training: skipped: this program cannot start itself here, so there are no games\n");
-        CHECK(self != NULL);
-        return check_done();
+        printf("0 tests\n0 passed, 0 failed\n");
+        return 0;
     }
     if (mkdtemp(place) == NULL) return perror(place), 1;
     snprintf(run_folder, sizeof run_folder, "%s/run", place);
@@ -291,15 +304,10 @@ int main(int count, char **arguments)
     setenv("BRIDGE_TEST", "is good", 1);
     setenv("BRIDGE_TEST_INHERITED", "100", 1);
     setenv("TRAINING_CHILDREN", children, 1);
-    test_whole_run();
-    test_refusals();
-    test_killed_children();
-    test_interrupts();
-    test_killed_tool();
-    test_full_disk();
+    check_state.before = begin_test;
+    status = CHECK_MAIN(count, arguments, tests);
     snprintf(command, sizeof command, "rm -r %s", place);
-    CHECK(system(command) == 0);
-    return check_done();
+    return system(command) == 0 ? status : 1;
 }
 
 #endif
