@@ -89,7 +89,7 @@ static void stack_part(void *unused, int part, int parts, void *scratch)
     int n, end;
     (void)unused;
     for (risei_part_range(2 * agent->desc.batch, 1, part, parts, &n, &end); n < end; n++)
-        risei_encoder_input_stack(agent->model.device.kernels, &input, n, end, image,
+        risei_encoder_input_convert(agent->model.device.kernels, &input, n, end, image,
                                   (rise_real *)(void *)((unsigned char *)scratch +
                                                         rise_product_scratch()));
 }

@@ -1366,7 +1366,7 @@ static void first_layer_make(first_layer *f, const first_case *k, int t)
     f->input.frames = f->frames, f->input.stack = k->stack;
     f->x.data = floats(f->count * image);
     for (i = 0; i < f->count; i++)
-        risei_encoder_input_stack(ref, &f->input, i, f->count, &f->x, f->x.data + i * image);
+        risei_encoder_input_convert(ref, &f->input, i, f->count, &f->x, f->x.data + i * image);
     f->dy = first_layer_image(f);
     for (i = 0; i < (int)(f->count * risei_image_size(&f->dy)); i++) f->dy.data[i] = real();
     for (r = 0; r < 2; r++) {

@@ -30,7 +30,7 @@ static recipe recipe_of(int size, int dtype)
     r.size = size, r.dtype = dtype, r.seed = 1, r.blank = "";
     return r;
 }
-/* A tensor of a file: layer by layer in the order of risei_tensor_ends, then fc. */
+/* A tensor of a file: layer by layer in the order of risei_tensor_suffixes, then fc. */
 typedef struct part {
     char name[48];
     const char *dtype;
@@ -50,7 +50,7 @@ static void part_describe(const recipe *r, const risei_resnet *net, int i, part 
         strcpy(p->name, end == 0 ? "fc.weight" : "fc.bias");
     else if (counts)
         snprintf(p->name, sizeof p->name, "%s%s", risei_resnet_layers[i / ENDS].norm,
-                 risei_tensor_ends[COUNTS]);
+                 risei_tensor_suffixes[COUNTS]);
     else
         risei_tensor_name(5 * (i / ENDS) + end, p->name, sizeof p->name);
     p->dtype = counts ? "I64" : risei_tensor_dtypes[r->dtype].name;

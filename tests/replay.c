@@ -207,7 +207,7 @@ static int same_frames(const setup *s, const life *l, int at, const rise_kernels
     rise_real seen[IMAGE];
     input.images = NULL, input.frames = frames, input.stack = s->stack;
     memset(seen, 1, sizeof seen); /* memory that is not zeroed */
-    risei_encoder_input_stack(k, &input, 0, 1, &image, seen);
+    risei_encoder_input_convert(k, &input, 0, 1, &image, seen);
     return same_stack(s, l, at, &image, seen);
 }
 
