@@ -86,7 +86,7 @@ static void stats_resample(stats_scores *out, const stats_scores *in, risei_rand
     for (g = 0; g < in->games; g++) {
         out->seeds[g] = in->seeds[g];
         for (i = 0; i < in->seeds[g]; i++)
-            out->at[g][i] = in->at[g][risei_below(random, in->seeds[g])];
+            out->at[g][i] = in->at[g][risei_random_below(random, in->seeds[g])];
     }
 }
 
@@ -96,7 +96,7 @@ static stats_estimate stats_of(const stats_scores *x, const stats_scores *y)
 {
     static stats_scores drawn[2];
     static double replicates[STATS_REPLICATES];
-    risei_random random = risei_stream(1, 1);
+    risei_random random = risei_random_stream(1, 1);
     stats_estimate e = {NAN, NAN, NAN};
     int i;
     if (x->games == 0) return e;
