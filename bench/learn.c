@@ -86,8 +86,8 @@ static const variant ablations[] = {
     {"window-64", "window=64", "window of 64 frames", 0, 0},
     {"samples-4", "window_samples=4", "4 transitions share a window", 0, 0},
     {"samples-8", "window_samples=8", "8 transitions share a window", 0, 0},
-    {"units-16", "recurrent_units=16", "GRU of 16", 0, 0},
-    {"units-128", "recurrent_units=128", "GRU of 128", 0, 0},
+    {"units-16", "recurrent_units=16", "GRU of 16 units", 0, 0},
+    {"units-128", "recurrent_units=128", "GRU of 128 units", 0, 0},
     {"whole", "context_scale=1", "context_scale 1", 0, 0},
     {"fifth", "context_scale=0.2", "context_scale 0.2", 0, 0},
     {"gate", "fusion=gate", "fusion: gate", 0, 0},
@@ -590,22 +590,22 @@ static void print_terms(const bench *b, FILE *file)
         file,
         "- **Score**: the agent is evaluated %d times in a run. An evaluation plays every start "
         "of the game\n  greedily. The score is the mean of the last %d evaluations.\n"
-        "- **Best evaluation**: the best of all. This is the score of a user who keeps the best "
-        "weights. It is\n  exact in games with few starts. Where starts are sampled, it is a "
-        "little too high.\n",
+        "- **Best evaluation**: the best of these evaluations. It is the score of a user who keeps "
+        "the best\n  weights. The score is exact in games with few starts, and a little too high "
+        "in sampled games.\n",
         POINTS, LAST);
     fprintf(file,
             "- **IQM**: interquartile mean, the mean of the middle half of all runs. In brackets: "
-            "95%% intervals by\n  bootstrap with %d replicates; seeds are drawn within games.\n",
+            "95%% intervals\n  by bootstrap with %d replicates; seeds are drawn within games.\n",
             STATS_REPLICATES);
     fprintf(file,
             "- **Score in %s's time**: the score at the time at which %s's run with the same seed "
             "ended.\n  Exploration and learning rate depend on the steps. A slower agent has made "
-            "fewer steps by then, so it\n  still explores.\n"
+            "fewer steps by then, so\n  it still explores.\n"
             "- **P(%s scores more)**: the probability that a run of %s scores more than a run of "
-            "this row, in a\n  random game; 0.5 means that both are equal.\n"
+            "this row, in\n  a random game; 0.5 means that both are equal.\n"
             "- **Reached after**: the share of the steps after which the score first reached 0.9 "
-            "(IQM); 100%% for runs\n  that did not.\n",
+            "(IQM). A run\n  that never reached 0.9 counts as 100%%.\n",
             name, name, name, name);
     fprintf(file, "- **Seconds** are processor time of acting and learning with one thread, "
                   "without evaluation.\n");
@@ -969,7 +969,7 @@ static int parse(bench *b, int argc, char **argv)
         else if (strcmp(argv[i], "--quick") == 0)
             choose(b, "What memory is worth, quickly", "build/learn-quick", quick_tasks, kinds, 2);
         else if (strcmp(argv[i], "--ablation") == 0)
-            choose(b, "RISE with one thing changed", "build/ablation", ablation_tasks, ablations,
+            choose(b, "RISE with one setting changed", "build/ablation", ablation_tasks, ablations,
                    5),
                 b->ablation = 1;
         else if (i + 1 >= argc || !parse_value(b, argv[i], argv[i + 1]))
