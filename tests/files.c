@@ -463,7 +463,7 @@ static void refuses_hostile_reals(rise_agent *a)
         hostile_float(a, &a->model.embedder.shift[0], odd[i], "shift");
         hostile_float(a, &a->model.embedder.gain[0], odd[i], "gain");
         hostile_double(a, &a->model.embedder.mean[1], wide, "mean");
-        hostile_double(a, &a->model.embedder.squared_deviations[1], wide, "squares");
+        hostile_double(a, &a->model.embedder.squared_deviations[1], wide, "squared_deviations");
     }
     hostile_float(a, &a->learner.optimizer.v[n / 2], -1e-30f, "second moment");
     hostile_double(a, &a->learner.optimizer.power1, 1.5, "power");

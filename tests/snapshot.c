@@ -106,7 +106,8 @@ static void snapshot_embeds_with_copied_convs(void)
     run_on(&r, 800);
     CHECK(metrics(a).refreshing == 0 && metrics(a).updates > updates);
     /* the learnable conv layers have changed */
-    CHECK(memcmp(convs, a->model.weights, a->model.embedder.encoder.snapshot_weights * sizeof *convs) != 0);
+    CHECK(memcmp(convs, a->model.weights,
+                 a->model.embedder.encoder.snapshot_weights * sizeof *convs) != 0);
     for (slot = 0; slot < START + AFTER + 1000; slot++) {
         plain_embedding(a, convs, h->frames + slot * h->frame_bytes, right);
         for (j = 0; j < 16; j++) {
