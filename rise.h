@@ -915,7 +915,7 @@
        RISEI_ADDED(dropout, 1, 0, 0.9, 0, 2, 0), // a double; 0 by default; since revision 2;
                                                  // files of revision 1 imply 0
 
-   3. >>files: RISEI_DESCRIPTION, the revision of the table, goes up by one.
+   3. >>files: RISEI_DESCRIPTION_REVISION, the revision of the table, goes up by one.
 
    The row is all that text, files, range checks and defaults need. Rules that involve several
    fields belong in a risei_check_ function in >>describe.
@@ -8110,7 +8110,7 @@ typedef struct risei_field {
     int shape;    /* 1: loading fails if the caller asks for another value than the file's */
     int optional; /* 1: files mark it with '?', so that older readers may ignore it */
     /* The revision of this table that added the field; 0: the first revision. Reading a file of
-       an earlier revision sets the field to value_before. See RISEI_DESCRIPTION. */
+       an earlier revision sets the field to value_before. See RISEI_DESCRIPTION_REVISION. */
     int since;
     double value_before;
 } risei_field;
@@ -8912,7 +8912,7 @@ RISEI_FN const rise_real *risei_model_weights(risei_model *m, risei_use use)
     uint64_t const key = ((uint64_t)m->updates + 1) * RISEI_USES + (uint64_t)use;
     risei_random random = risei_model_random(m, use, 0);
     if (!risei_net_derives(&m->net)) return w;
-    if (m->derived_for != key || use >= RISEI_USE_TARGET) {
+    if (m->derived_for != key) {
         int const noisy = m->net.heads.noisy;
         if (noisy) risei_noise_draw(&m->net.heads, m->noise, &random);
         risei_net_derive(&m->device, &m->net, w, noisy && use != RISEI_USE_PLAY ? m->noise : NULL,
@@ -9092,14 +9092,14 @@ RISEI_FN void risei_log(const rise_agent_desc *desc, const char *format, ...)
    tests/snapshot.c. */
 
 /* A batch of `size` transitions, in `windows` windows of `samples` samples each. Transition i is
-   sample i / windows of window row i % windows. Sample samples - 1 is the last step of its window;
-   the other samples are the steps before it. Window rows are sorted: least padding first. */
+   sample i / windows of window row i % windows. The samples are the last `samples` steps of a
+   window. Window rows are sorted: least padding first. */
 typedef struct risei_batch {
     int size, samples, windows;
     int before;                   /* steps of a window before its last sample */
     risei_transition *transition; /* [size] */
     risei_transition *drawn;      /* [windows] last samples, in the order they were drawn */
-    int *start;                   /* [windows] first step without padding; is model.start */
+    int *start;                   /* [windows] first step without padding; points to model.start */
     int *next_start;              /* [windows] first step of the target network's window */
     rise_real *importance, *td;   /* [size] */
     rise_real *work;              /* [size] scratch */
@@ -9111,7 +9111,7 @@ typedef struct risei_batch {
 } risei_batch;
 
 /* Returns the window row of transition i. */
-RISEI_FN int risei_batch_row(const risei_batch *b, int i) { return i % b->windows; }
+RISEI_FN int risei_batch_window_row(const risei_batch *b, int i) { return i % b->windows; }
 /* Returns how many steps transition i lies before the last sample of its window. */
 RISEI_FN int risei_batch_back(const risei_batch *b, int i)
 {
@@ -9123,7 +9123,7 @@ RISEI_FN risei_transition *risei_batch_last(const risei_batch *b, int row)
     return &b->transition[b->size - b->windows + row];
 }
 /* Returns how many steps of the window lead to the recurrent state of transition i or, with `next`,
-   of its next state. An absent transition counts as its window's last sample. */
+   of its next state. A transition with before_episode = 1 counts as its window's last sample. */
 RISEI_FN int risei_batch_steps(const risei_batch *b, int i, int next)
 {
     const risei_transition *t = &b->transition[i];
@@ -9146,9 +9146,13 @@ typedef struct risei_learner {
     risei_random sample_random; /* draws batches */
     int64_t owed;               /* environment steps for which no update was done yet */
     int64_t snapshots;          /* begun so far */
-    int64_t snapshot_next; /* number of the next frame of a snapshot, plus 1; 0: none goes on */
+    /* the number of the next frame that the snapshot in progress processes, plus 1; 0: no snapshot
+       is in progress */
+    int64_t snapshot_next;
     risei_update_metrics metrics;
-    double budget, update_time; /* microseconds given and not used yet; an update's average */
+    /* in microseconds. budget: time given to risei_learner_run_for and not used yet. update_time:
+       moving average of the duration of an update; the newest update has weight 1/8. */
+    double budget, update_time;
 } risei_learner;
 
 RISEI_FN void risei_learner_layout(risei_arena *arena, risei_learner *l)
@@ -9224,7 +9228,6 @@ RISEI_FN rise_result risei_learner_snapshot_begin(risei_learner *l, rise_error *
                           "the last snapshot is not done yet: %.0f frames are left",
                           (double)risei_learner_snapshot_left(l));
     risei_embedder_snapshot_begin(&m->embedder, risei_model_weights(m, RISEI_USE_PLAY));
-    m->derived_for = 0;
     l->snapshot_next = 1;
     l->snapshots++;
     return RISE_OK;
@@ -9263,11 +9266,12 @@ RISEI_FN int risei_learner_snapshot_poll(risei_learner *l, int64_t now)
 /* -- The batch -- */
 
 /* Fills in transition i, an earlier sample of its window. If this sample lies before the episode's
-   first frame, transition i is a copy of the last sample, marked as absent, with weight 0. */
+   first frame, transition i is a copy of the last sample with before_episode = 1. Later,
+   risei_replay_weights gives such a copy weight 0. */
 RISEI_FN void risei_batch_fill_earlier(risei_batch *b, const risei_replay *r, int i)
 {
     const risei_history *h = &r->history;
-    const risei_transition *last = risei_batch_last(b, risei_batch_row(b, i));
+    const risei_transition *last = risei_batch_last(b, risei_batch_window_row(b, i));
     int const back = risei_batch_back(b, i);
     risei_transition *t = &b->transition[i];
     int const absent = h->index[risei_history_slot(h, last->lane, last->at)] < back;
@@ -9307,16 +9311,16 @@ RISEI_FN void risei_learner_gather_part(void *job, int part, int parts, void *sc
         const risei_transition *t = &b->transition[i];
         if (m->net.memory->recurrent && risei_batch_back(b, i) == 0)
             risei_model_gather_window(m, h, t->lane, t->at, b->before, t->steps,
-                                      risei_batch_row(b, i));
+                                      risei_batch_window_row(b, i));
         if (m->net.memory->encodes_window) continue;
         risei_history_stack(h, t->lane, t->at, stack, m->frames + (ptrdiff_t)i * stack);
         risei_history_stack(h, t->lane, t->at + t->steps, stack,
                             m->frames + (ptrdiff_t)(b->size + i) * stack);
     }
 }
-/* Sets next_start, the step at which each window of the target network starts. That window ends
-   with the next state and has at most as many steps as the online network's window. If samples
-   share a window, or windows begin with a stored state, both start at the same step. */
+/* Sets next_start, the first step of each window of the target network. Such a window ends with the
+   next state and has at most before + 1 steps. If samples share a window, or windows begin with a
+   stored state, there is no such limit: next_start is a copy of start. */
 RISEI_FN void risei_learner_set_next_starts(risei_learner *l)
 {
     risei_batch *b = &l->batch;
@@ -9327,8 +9331,9 @@ RISEI_FN void risei_learner_set_next_starts(risei_learner *l)
         b->next_start[row] = own && b->start[row] < steps ? steps : b->start[row];
     }
 }
-/* Writes the stored state before step 0 of each window without padding. A window with padding
-   begins at its episode's first frame, from a zero state. */
+/* Copies stored states into the sequence. A window without padding gets, as the state before step
+   0, the state that was stored at the slot of step 0. A window with padding begins at its episode's
+   first frame, from a zero state. */
 RISEI_FN void risei_learner_load_states(risei_learner *l)
 {
     const risei_history *h = &l->replay->history;
@@ -9360,12 +9365,13 @@ RISEI_FN void risei_learner_gather(risei_learner *l)
         risei_learner_load_states(l);
     }
     risei_learner_set_next_starts(l);
+    /* estimate: to gather one number of the inputs costs as much as 4 multiplications */
     risei_device_run(&m->device, 4.0 * b->windows * s->steps * m->net.cell.in,
                      risei_learner_gather_part, l);
 }
-/* Computes z and q of rows from .. to - 1. Row i is the state of transition i, row size + i its
-   next state. If all rows are next states, windows start at next_start. Otherwise windows start at
-   b->start; for next states they have n_step more steps. */
+/* Computes z and q of batch rows from .. to - 1. Batch row i is the state of transition i, batch
+   row size + i its next state. If there are next states among the rows, windows have n_step more
+   steps. Windows start at next_start if all rows are next states, else at b->start. */
 RISEI_FN void risei_learner_forward(risei_learner *l, risei_use use, int from, int to)
 {
     risei_model *m = l->model;
@@ -9377,10 +9383,11 @@ RISEI_FN void risei_learner_forward(risei_learner *l, risei_use use, int from, i
     risei_encoder_input const input = risei_model_input(m, encodes_window ? 0 : from);
     int r;
     s->steps = b->before + 1 + (to > b->size ? m->desc->n_step : 0);
-    /* begin[] was planned with b->start. next_start is never smaller, so the plan holds for it. */
+    /* begin[] was planned with b->start. next_start is never smaller than start, so begin[] has an
+       entry for each step of the windows that start at next_start. */
     s->start = from >= b->size ? b->next_start : b->start;
     for (r = from; r < to; r++) {
-        int const i = r % b->size, row = risei_batch_row(b, i);
+        int const i = r % b->size, row = risei_batch_window_row(b, i);
         int const steps = risei_batch_steps(b, i, r >= b->size);
         pass->state_row[r - from] = recurrent ? s->begin[steps] + row : 0;
         pass->feature_row[r - from] = encodes_window ? s->begin[steps - 1] + row : r - from;
@@ -9426,7 +9433,8 @@ RISEI_FN rise_real risei_learner_reward(const risei_learner *l, int i)
     return t->reward + scale * (bonus > -1 ? bonus : (rise_real)-1);
 }
 /* Writes batch.target, the target of transition i. Double Q-learning (van Hasselt et al. 2016): the
-   online network chooses the next action, and the target network evaluates this action. */
+   online network chooses the next action, and the target network evaluates this action. With
+   no_double or munchausen, no Q of the online network is used. */
 RISEI_FN void risei_learner_target(risei_learner *l, int i)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -9488,8 +9496,10 @@ RISEI_FN double risei_learner_loss(risei_learner *l, risei_update_metrics *metri
     metrics->td_error = error / b->size;
     return metrics->loss;
 }
-/* Sets the td error of each window's last sample, from which the window's priority is computed:
-   eta * max + (1 - eta) * mean of the samples' absolute td errors (Kapturowski et al. 2019). */
+/* Replaces the td error of each window's last sample by eta * max + (1 - eta) * mean. max and mean
+   are over the absolute td errors of the window's samples (Kapturowski et al. 2019). The priority
+   of the last sample is then computed from this value. Samples with before_episode = 1 do not
+   count. */
 RISEI_FN void risei_batch_mix_errors(risei_batch *b, rise_real eta)
 {
     int row, i;
@@ -9509,7 +9519,7 @@ RISEI_FN void risei_batch_mix_errors(risei_batch *b, rise_real eta)
 /* -- The update -- */
 
 /* Updates the target network: target += target_rate * (weights - target). Rate 1 is a copy. */
-RISEI_FN void risei_learner_copy_target(risei_learner *l)
+RISEI_FN void risei_learner_update_target(risei_learner *l)
 {
     risei_model *m = l->model;
     rise_real const rate = (rise_real)m->desc->target_rate;
@@ -9518,8 +9528,9 @@ RISEI_FN void risei_learner_copy_target(risei_learner *l)
     for (i = 0; i < m->net.weights_size && rate < 1; i++)
         m->target[i] = m->target[i] + rate * (m->weights[i] - m->target[i]);
 }
-/* Returns whether the loss is finite. Also checks the weights if the optimizer does not know that
-   they are finite: a ReLU can map NaN to 0, so a NaN weight may leave the loss finite. */
+/* Returns whether the loss is finite. If optimizer.unchecked is 1, also checks that all weights are
+   finite. The loss alone does not show this: a ReLU can map NaN to 0, so the loss may be finite
+   although a weight is NaN. */
 RISEI_FN int risei_learner_finite(risei_learner *l, double loss)
 {
     risei_model *m = l->model;
@@ -9553,8 +9564,11 @@ RISEI_FN void risei_learner_renew_priorities(risei_learner *l)
                                 d->priority_exponent < 0 ? 0 : d->priority_exponent, b->work);
 }
 /* Does one update or, while a snapshot is in progress, a part of the snapshot instead. `now`:
-   environment steps so far. If a weight, the loss or the gradient is not finite, discards the
-   update: only the random stream has advanced, so the next call draws another batch. */
+   environment steps so far. The first call also ends the embedder's warm-up.
+
+   If a weight, the loss or the gradient is not finite, discards the update: weights, moments,
+   priorities and metrics stay the same. sample_random has advanced, so the next call draws another
+   batch. */
 RISEI_FN rise_result risei_learner_update(risei_learner *l, int64_t now, rise_error *error)
 {
     risei_model *m = l->model;
@@ -9587,19 +9601,21 @@ RISEI_FN rise_result risei_learner_update(risei_learner *l, int64_t now, rise_er
     risei_learner_renew_priorities(l);
     l->metrics = metrics;
     m->updates++;
-    if (m->updates % d->target_period == 0) risei_learner_copy_target(l);
+    if (m->updates % d->target_period == 0) risei_learner_update_target(l);
     return RISE_OK;
 }
 
 /* -- When to learn -- */
 
-/* Adds environment steps to those for which updates are owed. */
+/* Adds `steps` environment steps to l->owed. */
 RISEI_FN void risei_learner_add_steps(risei_learner *l, int steps)
 {
     const rise_agent_desc *d = l->model->desc;
     int64_t const most = d->learn_period + d->environments;
     l->owed += steps;
-    /* updates that were not possible when they were due are dropped, not done later all at once */
+    /* One call adds at most `environments` steps. So owed exceeds `most` only if due updates were
+       not possible or failed. These updates are dropped, because doing all of them in a later call
+       would stop the game. */
     if (!d->learn_outside && l->owed > most) l->owed = most;
 }
 /* Returns whether an update is due and possible. */
@@ -9607,7 +9623,8 @@ RISEI_FN int risei_learner_is_due(const risei_learner *l)
 {
     return l->owed >= l->model->desc->learn_period && l->replay->ready > 0;
 }
-/* Returns the seconds since a fixed moment. */
+/* Returns the seconds since a fixed moment. Without TIME_UTC (before C11), returns the processor
+   time in seconds. */
 RISEI_FN double risei_learner_clock(const rise_agent_desc *d)
 {
     if (d->clock_fn != NULL) return d->clock_fn(d->clock_user);
@@ -9683,7 +9700,8 @@ RISEI_FN double risei_actor_epsilon(const rise_agent_desc *d, int64_t now)
 }
 /* Checks the arguments of a step against the lane's previous event. `who` names the lane in error
    sentences: "environment" or "player". `allowed` must allow an action, except at
-   RISE_TERMINATED. At RISE_TRUNCATED it must: the target bootstraps from the last frame. */
+   RISE_TERMINATED. RISE_TRUNCATED is no exception, because its target bootstraps from the last
+   frame. */
 RISEI_FN rise_result risei_actor_check_step(const rise_agent_desc *d, const char *who,
                                             const risei_history *h, int lane, float reward,
                                             int event, const uint8_t *allowed, rise_error *error)
@@ -9792,7 +9810,8 @@ RISEI_FN void risei_actor_act(risei_actor *a, int *actions)
     acting.history = h;
     acting.first = 0, acting.count = h->lanes;
     acting.states = a->states;
-    /* With epsilon 1 all actions are random, so Q is not needed; carried states must be updated. */
+    /* With epsilon 1 all actions are random, so Q is not needed. With carry_state the pass runs
+       anyway, because it updates the carried states. */
     if (epsilon < 1 || a->model->desc->carry_state)
         risei_model_act(a->model, RISEI_USE_ACT, &acting);
     for (lane = 0; lane < h->lanes; lane++) {
@@ -9820,7 +9839,7 @@ RISEI_FN int64_t risei_actor_seen(const risei_actor *a)
 
 typedef struct risei_players {
     risei_model *model;
-    risei_history history; /* a lane for each player, as long as acting needs */
+    risei_history history; /* a lane for each player; capacity: risei_replay_reach + 1 */
     risei_states states;
     rise_real *q; /* [players][actions] of each player's last call */
     int *has_q;   /* [players] 1: its row of q is valid */
@@ -9876,9 +9895,10 @@ RISEI_FN int risei_players_play(risei_players *p, int player, risei_observation 
 /* ---------------------------------------------------------------------------------------------- */
 /* >>agent: the public object, which owns a model, a replay buffer, a learner, an actor and players
 
-   Holds the functions of >>api-agent. They check their arguments and call the rooms above. Main
-   type: rise_agent. Uses recurrent, network, replay, describe, model, learner, actor, players.
-   Tests: tests/rules.c, tests/agent.c. */
+   Holds the functions of >>api-agent that create, train, play and query an agent. These functions
+   check their arguments and call the rooms above. Main type: rise_agent. Uses
+   recurrent, network, replay, describe, model, learner, actor, players. Tests: tests/rules.c,
+   tests/agent.c. */
 
 struct rise_agent {
     rise_agent_desc desc; /* resolved */
@@ -9895,26 +9915,26 @@ struct rise_agent {
 /* Sets all members of *a that follow from the resolved description. Takes no memory. */
 RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
 {
-    risei_history *h = &a->players.history;
+    risei_history *playing = &a->players.history, *training = &a->replay.history;
     memset(a, 0, sizeof *a);
     a->desc = *desc;
     a->model.desc = &a->desc;
     a->model.net = risei_net_make(desc);
     a->learner.model = a->actor.model = a->players.model = &a->model;
     a->learner.replay = a->actor.replay = &a->replay;
-    a->learner.players_history = h;
-    h->frame_bytes = desc->frame_width * desc->frame_height * desc->frame_channels;
-    h->size = a->model.net.memory->embeds ? desc->embedding_size : 0;
-    h->f32 = desc->embedding_f32 != 0 || sizeof(rise_real) == 8;
-    h->mask_bytes = desc->action_masks ? risei_ceil_div(desc->actions, 8) : 0;
-    a->replay.history = *h;
-    h->lanes = desc->players;
-    h->capacity = risei_replay_reach(desc) + 1;
-    h = &a->replay.history;
-    h->lanes = desc->environments;
-    h->capacity = desc->replay_capacity / desc->environments;
+    a->learner.players_history = playing;
+    playing->frame_bytes = desc->frame_width * desc->frame_height * desc->frame_channels;
+    playing->size = a->model.net.memory->embeds ? desc->embedding_size : 0;
+    playing->f32 = desc->embedding_f32 != 0 || sizeof(rise_real) == 8;
+    playing->mask_bytes = desc->action_masks ? risei_ceil_div(desc->actions, 8) : 0;
+    *training = *playing;
+    playing->lanes = desc->players;
+    playing->capacity = risei_replay_reach(desc) + 1;
+    training->lanes = desc->environments;
+    training->capacity = desc->replay_capacity / desc->environments;
     if (desc->stored_state)
-        h->state = risei_cell_state_size(a->model.net.cell.kind, desc->recurrent_units);
+        training->state =
+            risei_cell_state_size(a->model.net.cell.kind, desc->recurrent_units);
     a->replay.reach = risei_replay_reach(desc);
     a->replay.n_step = desc->n_step;
     a->replay.window_stride = desc->window_stride;
@@ -9930,8 +9950,8 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     risei_learner_layout(arena, &a->learner);
     risei_actor_layout(arena, &a->actor);
 }
-/* Returns how many bytes an agent needs, or 0 if the number does not fit into size_t. Includes room
-   to align a block that has any alignment. */
+/* Returns how many bytes an agent needs, or 0 if the number does not fit into size_t. Includes
+   RISEI_ALIGN bytes, because the start of the caller's block need not be aligned. */
 RISEI_FN size_t risei_agent_measure(const rise_agent_desc *resolved)
 {
     rise_agent plan;
@@ -9960,7 +9980,7 @@ RISEI_FN rise_result risei_agent_check_machine(const rise_agent_desc *resolved, 
 {
     if (rise_kernels_of(resolved->isa) == NULL)
         return risei_fail(error, RISE_UNAVAILABLE,
-                          "isa is %d, which this machine or build lacks; 0 takes the best it has",
+                          "isa is %d, which this machine or build lacks; 0 takes the best kernels",
                           (int)resolved->isa);
 #ifndef RISE_THREADS
     if (resolved->threads > 1)
@@ -9978,7 +9998,7 @@ RISEI_FN rise_result risei_agent_get_block(const rise_agent_desc *d, size_t byte
 {
     if (bytes == 0)
         return risei_fail(error, RISE_NO_MEMORY,
-                          "the agent is larger than this machine's addresses; lower %s",
+                          "the agent does not fit into the address space; lower %s",
                           d->play_only ? "players" : "replay_capacity");
     if (d->memory_bytes > 0 && bytes > d->memory_bytes)
         return risei_fail(
@@ -10245,13 +10265,14 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
    line that begins with '?' may be ignored by a reader that does not know its field. */
 
 /* The version changes when the layout of the header or of a section changes. The revision changes
-   when a field is added to risei_fields: see HOW TO ADD A DESCRIPTION FIELD. Readers accept all
-   versions from RISEI_FILE_VERSION_FIRST on. */
+   when a field is added to risei_fields: see HOW TO ADD A DESCRIPTION FIELD. Readers accept the
+   versions RISEI_FILE_VERSION_FIRST .. RISEI_FILE_VERSION, and every revision whose required
+   fields they know. */
 enum {
     RISEI_FILE_VERSION_FIRST = 7,
     RISEI_FILE_VERSION = 7,
-    RISEI_DESCRIPTION_FIRST = 1,
-    RISEI_DESCRIPTION = 1
+    RISEI_DESCRIPTION_REVISION_FIRST = 1,
+    RISEI_DESCRIPTION_REVISION = 1
 };
 enum { RISEI_FILE_FUSED = 1, RISEI_FILE_REPLAY = 2, RISEI_FILE_POLICY = 4 };
 /* The kinds of sections, in the order in which a file holds them. */
@@ -10293,7 +10314,7 @@ RISEI_FN void risei_desc_write(risei_io *f, const rise_agent_desc *desc)
     w.io = f;
     w.desc = *desc;
     w.desc.play_only = 0;
-    snprintf(text, sizeof text, "description=%d", RISEI_DESCRIPTION);
+    snprintf(text, sizeof text, "description=%d", RISEI_DESCRIPTION_REVISION);
     risei_desc_write_line(&w, text);
     rise_agent_describe(&w.desc, risei_desc_write_line, &w);
 }
@@ -10327,7 +10348,8 @@ RISEI_FN unsigned char *risei_desc_mark_of(risei_desc_reader *r, const risei_fie
 RISEI_FN rise_result risei_desc_read_revision(risei_desc_reader *r, const char *value)
 {
     double number;
-    if (!risei_number_read(value, &number) || !(number >= (double)RISEI_DESCRIPTION_FIRST) ||
+    if (!risei_number_read(value, &number) ||
+        !(number >= (double)RISEI_DESCRIPTION_REVISION_FIRST) ||
         number > 1e9 || number != floor(number))
         return risei_desc_wrong(r, "its revision is", value);
     r->revision = (int)number;
@@ -10342,22 +10364,23 @@ RISEI_FN rise_result risei_desc_read_line(risei_desc_reader *r, const char *line
     const risei_field *field;
     unsigned char *mark;
     void *object;
-    if (text[length] != '=') return risei_desc_wrong(r, "a line is", line);
+    if (text[length] != '=') return risei_desc_wrong(r, "bad line:", line);
     if (r->revision == 0)
         return length == 11 && memcmp(text, "description", 11) == 0
                    ? risei_desc_read_revision(r, text + 12)
                    : risei_desc_wrong(r, "it begins with", line);
     if (length == 4 && memcmp(text, "seed", 4) == 0) {
-        if (r->seed) return risei_desc_wrong(r, "twice there is", "seed");
+        if (r->seed) return risei_desc_wrong(r, "it repeats", "seed");
         r->seed = 1;
         return risei_seed_read(text + 5, &r->desc->seed) ? RISE_OK
-                                                         : risei_desc_wrong(r, "a line is", line);
+                                                         : risei_desc_wrong(r, "bad line:", line);
     }
     field = risei_field_find(r->desc, text, length, &object);
     if (field == NULL && optional) return RISE_OK;
     if (field == NULL)
         return risei_fail(r->error,
-                          r->revision > RISEI_DESCRIPTION ? RISE_NEWER_FILE : RISE_BAD_FILE,
+                          r->revision > RISEI_DESCRIPTION_REVISION ? RISE_NEWER_FILE
+                                                                   : RISE_BAD_FILE,
                           "the description has the field \"%.*s\", which this rise.h does not know",
                           length < 60 ? (int)length : 60, text);
     mark = risei_desc_mark_of(r, field, object);
@@ -10365,18 +10388,18 @@ RISEI_FN rise_result risei_desc_read_line(risei_desc_reader *r, const char *line
     *mark = 1;
     if (rise_agent_set(r->desc, text, NULL) != RISE_OK ||
         risei_check_range(field, object, "", 0, NULL) != RISE_OK)
-        return risei_desc_wrong(r, "a line is", line);
+        return risei_desc_wrong(r, "bad line:", line);
     return RISE_OK;
 }
-/* Checks that a file of this revision has all fields of the revision. Gives each field that a later
-   revision added its `value_before`. Returns the first missing field, or NULL. */
-RISEI_FN const risei_field *risei_fields_complete(const risei_field *fields, int count,
+/* Checks that all fields of `revision` were read: marks [count] is 1 for each. If a later revision
+   added a field, sets the field to its value_before. Returns the first missing field, or NULL. */
+RISEI_FN const risei_field *risei_fields_fill_missing(const risei_field *fields, int count,
                                                   const unsigned char *marks, int revision,
                                                   void *object)
 {
     int i;
     for (i = 0; i < count; i++) {
-        int const since = fields[i].since != 0 ? fields[i].since : RISEI_DESCRIPTION_FIRST;
+        int const since = fields[i].since != 0 ? fields[i].since : RISEI_DESCRIPTION_REVISION_FIRST;
         if (marks[i]) continue;
         if (since <= revision) return &fields[i];
         risei_field_put(&fields[i], object, fields[i].value_before);
@@ -10390,9 +10413,9 @@ RISEI_FN rise_result risei_desc_complete(risei_desc_reader *r)
     int l;
     if (r->revision == 0 || !r->seed)
         return risei_desc_wrong(r, "it lacks", r->revision == 0 ? "its revision" : "seed");
-    missing = risei_fields_complete(risei_fields, RISEI_FIELDS, r->fields, r->revision, d);
+    missing = risei_fields_fill_missing(risei_fields, RISEI_FIELDS, r->fields, r->revision, d);
     for (l = 0; l < d->conv_count && missing == NULL; l++)
-        missing = risei_fields_complete(risei_conv_fields, RISEI_CONV_FIELDS, r->conv[l],
+        missing = risei_fields_fill_missing(risei_conv_fields, RISEI_CONV_FIELDS, r->conv[l],
                                         r->revision, &d->conv[l]);
     return missing != NULL ? risei_desc_wrong(r, "it lacks", missing->name) : RISE_OK;
 }
@@ -10414,7 +10437,7 @@ RISEI_FN rise_result risei_desc_read(rise_agent_desc *desc, const char *text, si
         memcpy(line, text + at, end - at);
         line[end - at] = '\0';
         result = strlen(line) == end - at ? risei_desc_read_line(&r, line)
-                                          : risei_desc_wrong(&r, "a line has", "a zero");
+                                          : risei_desc_wrong(&r, "a line has", "a zero byte");
         if (result != RISE_OK) return result;
     }
     return risei_desc_complete(&r);
@@ -10433,7 +10456,7 @@ RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
     risei_io_reals(f, m->weights, m->net.weights_size, -FLT_MAX, "a weight is not a finite number");
     risei_io_reals(f, e->encoder.weights, e->encoder.snapshot_weights, -FLT_MAX,
                    "a weight of the snapshot is not finite");
-    risei_io_integers(f, &frozen, 1, "embedder.frozen");
+    risei_io_integers(f, &frozen, 1, "embedder.statistics_frozen");
     e->statistics_frozen = frozen != 0;
     risei_io_reals(f, e->shift, size, -FLT_MAX, "embedder.shift");
     risei_io_reals(f, e->gain, size, 0, "embedder.gain");
@@ -10467,9 +10490,9 @@ RISEI_FN void risei_file_visit_counters(risei_io *f, rise_agent *a)
     risei_io_integers(f, &a->model.updates, 1, "updates");
     risei_io_integers(f, &l->owed, 1, "owed");
     risei_io_integers(f, &l->snapshots, 1, "snapshots");
-    risei_io_integers(f, &l->snapshot_next, 1, "refreshed");
+    risei_io_integers(f, &l->snapshot_next, 1, "snapshot_next");
     if (l->snapshot_next > risei_embedder_snapshot_frames(&a->replay.history))
-        risei_io_invalid(f, "refreshed");
+        risei_io_invalid(f, "snapshot_next");
     if (l->owed > a->actor.steps) risei_io_invalid(f, "owed");
 }
 /* Visits what learning needs, except the replay buffer. */
@@ -10559,7 +10582,7 @@ RISEI_FN void risei_file_check_lane(risei_io *f, const risei_replay *r, int lane
         if (!(r->tree[slot] > 0)) continue;
         if (risei_event_is_last(h->events[slot]) || !risei_replay_has_past(r, lane, at) ||
             !risei_file_has_future(r, lane, at))
-            risei_io_invalid(f, "a priority stands where nothing can be sampled");
+            risei_io_invalid(f, "a slot that cannot be sampled has a priority");
     }
 }
 /* Visits the replay buffer and the episodes in progress. */
@@ -10638,6 +10661,7 @@ RISEI_FN void risei_file_visit_header(risei_io *f, risei_file_header *h)
         return;
     }
     risei_io_numbers(f, &h->version, 1, sizeof h->version);
+    /* the rest may have another layout; risei_file_read_header reports the version */
     if (!risei_file_version_is_known(h->version)) return;
     risei_io_numbers(f, &h->flags, 1, sizeof h->flags);
     risei_io_numbers(f, &h->size, 1, sizeof h->size);
@@ -10761,7 +10785,8 @@ RISEI_FN rise_result risei_file_read_start(rise_read_fn fn, void *user, uint64_t
     if (result != RISE_OK) return result;
     return risei_file_read_desc(fn, user, header, desc, error);
 }
-/* Checks one field of the shape: a value that the caller states (not 0) must be the file's.
+/* Checks one field. `has` is the field's value in the file, `stated` its value in `machine`; 0:
+   `machine` does not set the field. If the field decides a shape, both values must be equal.
    `prefix` is "" or "conv[0].", ... */
 RISEI_FN rise_result risei_file_check_value(const risei_field *field, const char *prefix,
                                             double has, double stated, rise_error *error)
@@ -10773,8 +10798,8 @@ RISEI_FN rise_result risei_file_check_value(const risei_field *field, const char
     return risei_fail(error, RISE_MISMATCH, "%s%s is %g, but the file was saved with %g", prefix,
                       field->name, stated, has);
 }
-/* Returns the embedding_size that the file's frozen encoder makes of the one that `machine` states;
-   0: it states none. */
+/* Returns the final embedding_size (see risei_embedder_final_size) if the file's frozen encoder is
+   given machine->embedding_size. Returns 0 if machine->embedding_size is 0. */
 RISEI_FN int risei_file_stated_size(const rise_agent_desc *desc, const rise_agent_desc *machine)
 {
     rise_agent_desc stated = *desc;
@@ -10782,10 +10807,10 @@ RISEI_FN int risei_file_stated_size(const rise_agent_desc *desc, const rise_agen
     stated.embedding_size = machine->embedding_size;
     return risei_embedder_final_size(&stated);
 }
-/* Refuses a file whose shape is not the one that `machine` states; 0 in a field states nothing.
-   `replay`: the file's replay buffer will be loaded. Without it, environments may change. */
-RISEI_FN rise_result risei_file_check_shape(rise_agent_desc *desc, const rise_agent_desc *machine,
-                                            int replay, rise_error *error)
+/* Returns RISE_MISMATCH if a field that decides a shape differs between the file's description
+   `desc` and `machine`. Ignores fields that are 0 in `machine`. */
+RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
+                                            const rise_agent_desc *machine, rise_error *error)
 {
     rise_agent_desc stated;
     rise_result result = RISE_OK;
@@ -10794,7 +10819,6 @@ RISEI_FN rise_result risei_file_check_shape(rise_agent_desc *desc, const rise_ag
     if (machine == NULL) return RISE_OK;
     stated = *machine;
     stated.embedding_size = risei_file_stated_size(desc, machine);
-    if (!replay && machine->environments != 0) desc->environments = machine->environments;
     for (i = 0; i < RISEI_FIELDS && result == RISE_OK; i++)
         result = risei_file_check_value(&risei_fields[i], "",
                                         risei_field_get(&risei_fields[i], desc),
@@ -10809,9 +10833,11 @@ RISEI_FN rise_result risei_file_check_shape(rise_agent_desc *desc, const rise_ag
     }
     return result;
 }
-/* Copies to `desc` the fields that the caller who loads the file chooses: threads, memory,
-   functions and their user data, play_only, players. */
-RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_desc *machine)
+/* Copies to `desc` the fields that the caller who loads the file chooses: isa, threads, memory,
+   functions and their user data, embedding_file, play_only and, if not 0, players. `replay`: 1: the
+   file has a replay buffer. If it will not be loaded, environments may change, too. */
+RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_desc *machine,
+                                      int replay)
 {
     desc->play_only = 0;
     if (machine == NULL) return;
@@ -10824,6 +10850,8 @@ RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_de
     desc->embedding_file = machine->embedding_file;
     desc->play_only = machine->play_only;
     if (machine->players != 0) desc->players = machine->players;
+    if (machine->environments != 0 && !(replay && !machine->play_only))
+        desc->environments = machine->environments;
 }
 /* Reads one section into the agent. */
 RISEI_FN rise_result risei_file_read_section(rise_agent *a, rise_read_fn fn, void *user,
@@ -10848,8 +10876,8 @@ RISEI_FN rise_result risei_file_read_section(rise_agent *a, rise_read_fn fn, voi
                           section);
     if (f.other_embedding_file)
         return risei_fail(error, RISE_MISMATCH,
-                          "embedding_file has other weights than this agent learned with; give the "
-                          "file that it learned with");
+                          "embedding_file has other weights than this agent learned with; set "
+                          "embedding_file to the file that the agent learned with");
     return RISE_OK;
 }
 RISEI_FN rise_result risei_file_read_sections(rise_agent *a, rise_read_fn fn, void *user,
@@ -10872,10 +10900,10 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
     int replay, fused;
     *agent = NULL;
     if (result != RISE_OK) return result;
-    risei_file_take_machine(&desc, machine);
-    replay = (header.flags & RISEI_FILE_REPLAY) != 0 && !desc.play_only;
+    replay = (header.flags & RISEI_FILE_REPLAY) != 0;
+    risei_file_take_machine(&desc, machine, replay);
     fused = (header.flags & RISEI_FILE_FUSED) != 0;
-    result = risei_file_check_shape(&desc, machine, replay, error);
+    result = risei_file_check_shape(&desc, machine, error);
     if (result != RISE_OK) return result;
     if ((header.flags & RISEI_FILE_POLICY) != 0 && !desc.play_only)
         return risei_fail(error, RISE_MISMATCH,
@@ -10887,7 +10915,7 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
         rise_agent_destroy(a);
         return result;
     }
-    if (replay)
+    if (replay && !desc.play_only)
         risei_embedder_refresh(&a->model.device, &a->model.embedder, &a->replay.history,
                                a->model.embeddings);
     if (fused != (a->model.device.kernels->fused != 0))

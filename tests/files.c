@@ -818,7 +818,7 @@ static void fields_of_newer_files_get_their_earlier_values(void)
                 if (!marks[i] && since[i] <= revision) right = &fields[i];
             }
             check_about("fields %d of a file of revision %d", marked, revision);
-            CHECK(risei_fields_complete(fields, 3, marks, revision, &o) == right);
+            CHECK(risei_fields_fill_missing(fields, 3, marks, revision, &o) == right);
             CHECK(o.first == 100);
             if (right != NULL) continue;
             CHECK(o.added == (marks[1] ? 101 : 7));
