@@ -3509,7 +3509,7 @@ typedef struct risei_conv {
    So with `by_pixel` the product takes one pixel of all images, then the next pixel.
 
    Bands and taps give the same bits. Each element of dx adds the same terms, in the order of oy, ox
-   and filter. A band that is not cut also adds zeros, which do not change a sum. Test:
+   and filter. One band for a whole phase also adds zeros, which do not change a sum. Test:
    tests/kernels.c. */
 
 /* One phase of the rows (or columns) of dx. Taps ty (or tx) are 0 .. taps - 1. The rows py inside
@@ -3758,10 +3758,10 @@ RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *
 }
 /* Unit of both: images.
 
-   BANDS_IMAGES: with at least this number of images, bands are cut at the edges of dy. Cut bands
-   multiply no zeros, but there are more products, and each product has fewer rows. The best limit
-   depends on the share of edge rows and on the rows of a tile. No measurement of other limits is
-   recorded.
+   BANDS_IMAGES: with at least this number of images, row bands are cut at the edges of dy. Cut row
+   bands multiply no zeros above or below dy, but there are more products, and each product has
+   fewer rows. The best limit depends on the share of edge rows and on the rows of a tile. No
+   measurement of other limits is recorded.
 
    GROUP_IMAGES: dx of a large batch is computed in groups of this number of images. Each product
    of a phase reads dy and writes dx of all images of a group. In a small group, dy and dx stay in
@@ -4256,8 +4256,8 @@ RISEI_FN void risei_image_take(risei_arena *arena, risei_image *image, int count
 /* Makes the images of layer l: activations for `count` images, gradients for the first `learn`.
 
    dout[l] is the same image as dy[l], with two exceptions. In a layer with a pool, dout[l] has the
-   shape after the pool, and dy[l] has the shape before the pool. In the last layer without residual
-   units, dout[l] has no padding, because features have no padding. */
+   shape after the pool, and dy[l] has the shape before the pool. If the last layer has no residual
+   units, its dout has no padding, because features have no padding. */
 RISEI_FN void risei_encoder_layout_layer(risei_arena *arena, const risei_encoder *e,
                                          risei_encoder_data *a, int l, int count, int learn)
 {
@@ -4522,7 +4522,7 @@ RISEI_FN void risei_gru_backward(const rise_kernels *kernels, const risei_cell_r
 static const risei_cell_kind risei_cell_gru = {"gru",
                                                3,  /* gates: r z n */
                                                1,  /* keep_gate: z */
-                                               -1, /* input_gate: z serves as both */
+                                               -1, /* input_gate: none; 1 - z is the factor */
                                                1,  /* recurrent */
                                                1,  /* recurrent_bias */
                                                0,  /* cell_state */
@@ -4544,7 +4544,7 @@ RISEI_FN void risei_mingru_backward(const rise_kernels *kernels, const risei_cel
 static const risei_cell_kind risei_cell_mingru = {"mingru",
                                                   2,  /* gates: z n */
                                                   0,  /* keep_gate: z */
-                                                  -1, /* input_gate: z serves as both */
+                                                  -1, /* input_gate: none; 1 - z is the factor */
                                                   0,  /* recurrent */
                                                   0,  /* recurrent_bias */
                                                   0,  /* cell_state */
@@ -4998,8 +4998,8 @@ RISEI_FN rise_real risei_bootstrap_value(const risei_bootstrap *b, int i)
     return value;
 }
 /* Writes target [count] = reward + discount * value, one for each of `count` fractions. With
-   `rescale`, value is the inverse of h and the target is h of the sum. If discount is 0, the target
-   does not depend on `next`, even if `next` is NaN. */
+   `rescale`, applies the inverse of h to value, and applies h to the sum. If discount is 0, the
+   target does not depend on `next`, even if `next` is NaN. */
 RISEI_FN void risei_target_values(const risei_bootstrap *b, int count, rise_real *target)
 {
     int i;
@@ -5522,7 +5522,7 @@ RISEI_FN void risei_heads_backward(const risei_device *d, const risei_heads *h, 
     if (h->dueling)
         risei_linear_backward(d, &h->value, w, g, all, a->hidden + units, width, a->dvalue,
                               h->atoms, a->dhidden + units, width);
-    for (r = 0; r < all; r++) { /* one call per fraction: all * width may not fit the kernel's n */
+    for (r = 0; r < all; r++) { /* one call per fraction, because all * width may exceed INT_MAX */
         rise_real *dhidden = a->dhidden + (ptrdiff_t)r * width;
         d->kernels->relu_backward(width, a->hidden + (ptrdiff_t)r * width, dhidden, dhidden);
     }
@@ -5968,7 +5968,8 @@ typedef struct risei_optimizer {
 #define RISEI_BETA2 0.999
 /* Parameters in one block. A large float sum loses small squares by rounding. So the kernel `dot`,
    which is for a few thousand numbers, sums one block. The sums of the blocks are added in
-   double. */
+   double. The best size depends on the rounding error of `dot`. No measurement of other sizes is
+   recorded. */
 #define RISEI_OPTIMIZER_BLOCK 4096
 
 /* The arguments of a job over all parameters. Each part of the job takes some of the blocks. */
@@ -6464,7 +6465,10 @@ RISEI_FN risei_transition risei_replay_transition(const risei_replay *r, ptrdiff
 RISEI_FN void risei_replay_sample(const risei_replay *r, risei_random *random, int count,
                                   risei_transition *out)
 {
-    enum { TOGETHER = 64 }; /* searches that run together, so that their cache misses overlap */
+    /* Searches that run together, so that their cache misses overlap. The best number depends on
+       how many cache misses a core can have at once. No measurement of other numbers is
+       recorded. */
+    enum { TOGETHER = 64 };
     const risei_history *h = &r->history;
     double const share = risei_replay_tree_total(r) / count;
     double mass[TOGETHER];
@@ -10999,7 +11003,7 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
 
    RISEK(name)            `name` with the suffix of the pass
    RISEK_NAME             name of the table, a string
-   RISEK_ISA              its rise_isa
+   RISEK_ISA              the rise_isa of the table
    RISEK_FUSED            1: vfma rounds once
    RISEK_FN, RISEK_IN     a static function with the target attribute of the pass; the same, inlined
    RISEK_REFERENCE        in the pass ref only: products are plain loops without tiles
@@ -11029,9 +11033,9 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
 
 RISEK_IN V RISEK(relu)(V x) { return vmax(x, vset1(0)); }
 
-/* Returns x, or 0 where |x| < 2^-100. Gradients shrink along a sequence, and moments shrink in
-   time. As denormals they would cost a hundred times as much, and processors differ in how they
-   flush denormals. */
+/* Returns x, or 0 where |x| < 2^-100. Gradients shrink along a sequence, and the moments of Adam
+   shrink from update to update. Arithmetic on denormals can be a hundred times slower. Also,
+   processors differ in how they flush denormals, so the results would differ. */
 RISEK_IN V RISEK(flush)(V x)
 {
     return vselect(vgt(vset1((rise_real)7.888609e-31), vabs(x)), vset1(0), x);
@@ -11047,7 +11051,7 @@ RISEK_IN V RISEK(vsigmoid)(V x) { return 1 / (1 + exp(-x)); }
    the Cephes library (S. Moshier). */
 RISEK_IN V RISEK(vexp)(V x)
 {
-    /* 1.5 * 2^23: the sum is rounded to an integer, which stands in the low bits */
+    /* 1.5 * 2^23. Adding magic rounds y / ln 2 to an integer n. The low bits of t hold n. */
     V const magic = vset1(12582912.0f);
     V const y = vmax(vset1(-87.0f), vmin(vset1(88.0f), x));
     V const t = vfma(y, vset1(1.44269504f), magic), n = vsub(t, magic);
@@ -11196,8 +11200,9 @@ RISEK_FN void RISEK(relu_backward)(int n, const rise_real *y, const rise_real *d
     }
 }
 
-/* Returns the sum of 16 lanes, added in halves. Every sum of a kernel has 16 lanes, whatever VL is:
-   element i is added to lane i % 16. So the order of additions is the same in all tables. */
+/* Returns the sum of 16 lanes, added in halves. The sums of dot and of LayerNorm have 16 lanes,
+   whatever VL is: element i is added to lane i % 16. So the order of additions is the same in all
+   tables. */
 RISEK_FN rise_real RISEK(sum_lanes)(rise_real *lane)
 {
     int width, i;
@@ -11220,7 +11225,7 @@ RISEK_FN rise_real RISEK(centred_dot)(ptrdiff_t n, const rise_real *x, rise_real
             acc[l] =
                 vfma(vsub(vload(x + i + l * VL), vx0), vsub(vload(y + i + l * VL), vy0), acc[l]);
     for (l = 0; l < 16; l++) {
-        tail[0][l] = i + l < n ? x[i + l] : x0; /* padding adds (x0 - x0) (y0 - y0) */
+        tail[0][l] = i + l < n ? x[i + l] : x0; /* after the end, each term is 0 */
         tail[1][l] = i + l < n ? y[i + l] : y0;
     }
     for (l = 0; l < 16 / VL; l++) {
@@ -11436,7 +11441,8 @@ RISEK_FN void RISEK(half_to_real)(int n, const uint16_t *x, rise_real *y)
 }
 
 /* Random projections are plain C: sums of integers are exact in any order, and compilers vectorise
-   these loops well. For that they must see that a loop's length is a multiple of `lanes`. */
+   these loops well. A compiler vectorises such a loop if the loop's length is visibly a multiple of
+   `lanes`. */
 enum { RISEK(lanes) = 16 };
 /* Replaces a and b by a + b and a - b; both have groups * lanes numbers. */
 RISEK_FN void RISEK(butterflies)(int groups, int32_t *RISEI_RESTRICT a, int32_t *RISEI_RESTRICT b)
@@ -11447,9 +11453,10 @@ RISEK_FN void RISEK(butterflies)(int groups, int32_t *RISEI_RESTRICT a, int32_t 
         a[i] = x + y, b[i] = x - y;
     }
 }
-/* Computes a subsampled randomised Hadamard transform (see rise_sign). Each pass of butterflies
-   replaces one bit of an input's index by one bit of a row's index, from the top bit down. The last
-   four bits are a sum of 16 numbers, which is computed only for the rows r(j). */
+/* Computes a subsampled randomised Hadamard transform (see rise_sign). Each round of butterflies
+   replaces one bit of an input's index by one bit of a row's index, from the top bit down. For the
+   last four bits, row r(j) is a sum of 16 numbers with signs. Rows that are not an r(j) are not
+   computed. */
 RISEK_FN void RISEK(project_signs)(int n, int32_t *x, int size, uint32_t seed, int32_t *sums)
 {
     int const bits = rise_sign_bits(n, size), padded = 1 << bits;
@@ -11466,7 +11473,8 @@ RISEK_FN void RISEK(project_signs)(int n, int32_t *x, int size, uint32_t seed, i
             RISEK(butterflies)(half / RISEK(lanes), x + i, x + i + half);
     for (j = 0; j < size; j++) {
         uint32_t const r = risei_random_sign_row(seed, bits, j);
-        /* bit l: the parity of the bits that l and r have in common, of the last four */
+        /* bit l: 1 if row r subtracts element l of the group, because l & r & 15 has an odd number
+           of 1 bits */
         uint32_t const negative = (r & 1u ? 0xAAAAu : 0) ^ (r & 2u ? 0xCCCCu : 0) ^
                                   (r & 4u ? 0xF0F0u : 0) ^ (r & 8u ? 0xFF00u : 0);
         const int32_t *const group = x + (r & ~15u);
@@ -11518,25 +11526,30 @@ RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const ri
 
    Names. i is a row of A and C, j is a column of B and C, and k is the index of the sum: a column
    of A and a row of B. v is one of the vectors in a row of a tile. A part of a matrix has rows
-   i0 .. i0+rows-1, columns j0 .. j0+columns-1, and terms k0 .. k0+depth-1 of the sums. Offsets
-   count elements: c_at[] those of rows of C, b_at[] those of rows of B, a_at[] those of rows of A,
-   or of its columns if A is stored transposed.
+   i0 .. i0+rows-1, columns j0 .. j0+columns-1, and terms k0 .. k0+depth-1 of the sums.
 
-   The terms block, panel, pack and micro-kernel are those of Goto and van de Geijn (2008). From
-   the outermost loop to the innermost: product divides B into blocks; product_rows multiplies a
-   block of B by some rows of A; product_block does so for at most KC terms; block_times_panel does
-   so for one panel of B, NR columns wide; a micro-kernel computes one tile of C, MR rows x NV
-   vectors, whose sums stay in registers while k runs.
+   Offsets count elements. c_at[] holds the offsets of rows of C, and b_at[] of rows of B. a_at[]
+   holds the offsets of rows of a block of A. If A is stored transposed, a_at[] holds the offsets of
+   columns of a packed block, and k_at[] holds the offsets of columns of A itself.
+
+   The terms block, panel, pack and micro-kernel are those of Goto and van de Geijn (2008). The
+   functions, from the outermost loop to the innermost:
+     product            divides B into blocks
+     product_rows       multiplies some rows of A by a block of B
+     product_block      multiplies some rows of A by at most KC rows of a block of B
+     block_times_panel  multiplies a block of A by one panel of B, which is NR columns wide
+     a micro-kernel     computes one tile of C, MR rows x NV vectors. The sums of the tile stay in
+                        registers while k runs.
 
    A and B are read in place where their layout allows it, else they are packed:
      B: a block has up to KC * NC elements, as panels [columns / NR][depth][NR];
      A: a block has up to MC rows and KC columns, as [rows][RISEI_PACKED_ROW], or as panels
         [rows / MR][depth][MR] if A is stored transposed.
-   Between two blocks of terms, C is stored and loaded again. That does not change a bit.
+   Between two blocks of terms, C is stored and loaded again. Storing and loading changes no bit.
 
-   Speeds in the comments below compare a choice with the code before it. make bench-kernels runs
-   the cases that they name. Where a threshold has no speed, no measurement of other values is
-   recorded. */
+   Speeds in the comments below compare the code after a change with the code before the change.
+   make bench-kernels runs the cases that these comments name. Where a threshold has no speed, no
+   measurement of other values is recorded. */
 
 #ifdef RISEK_REFERENCE
 
@@ -11574,9 +11587,9 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
 #define KC RISEI_KC
 #define NC RISEI_NC
 #define MC (RISEI_MC / MR * MR)
-/* From panel to panel of a packed transposed A. The last vector that pack_a writes may end a few
-   elements after the panel. The 16 also keep panels from being a power of two apart, as
-   RISEI_PACKED_ROW does for rows. */
+/* Elements from one panel of a packed transposed A to the next: a panel and 16 more. The last
+   vector that pack_a writes may end a few elements after the panel. The 16 elements also keep the
+   distance from being a power of two (see RISEI_PACKED_ROW). */
 #define A_PANEL (KC * MR + 16)
 
 /* The initial value of the sums of a tile. */
@@ -11621,15 +11634,15 @@ typedef struct RISEK(a_block) {
        c[i][j] = init + sum over k < depth of a(i, k) b[k * ldb + j], where a(i, k) is of `block`.
    `a` is the address of a(0, 0). ldb is the number of elements from row to row of b.
 
-   An iteration adds several terms, and does not prefetch b, because the processor does that by
-   itself. So there are few instructions besides the multiply-adds. With AVX2 this saved 4 of 30
-   instructions for 12 multiply-adds. Products became 1.1 to 1.25 times as fast on a core that is
-   shared with another thread. Without one, dense layers of 32 to 256 rows became 1.04 to 1.1 times
-   as fast.
+   An iteration adds several terms, so there are few instructions besides the multiply-adds. An
+   iteration does not prefetch b, because processors prefetch b without instructions. With AVX2,
+   these two choices saved 4 of 30 instructions for 12 multiply-adds. On a core that two threads
+   share, products became 1.1 to 1.25 times as fast. On a core with one thread, dense layers of 32
+   to 256 rows became 1.04 to 1.1 times as fast.
 
-   An iteration prefetches data that may still be in memory, one cache line (16 numbers) of each:
-   the data at `prefetch`, which is the next panel of a B that is read in place, or C; and the next
-   run of A's rows. */
+   An iteration prefetches data that may not be in a cache yet. One cache line (16 numbers) is
+   prefetched from the data at `prefetch`: the next panel of a B that is read in place, or C. If A
+   is by rows, one cache line of the next run of the rows is prefetched, too. */
 #define RISEK_TILE_BEGIN(name, rows, vectors)                                                      \
     RISEK_FN void RISEK(name)(int depth, const RISEK(a_block) *block, const rise_real *a,          \
                               const rise_real *b, ptrdiff_t ldb, const rise_real *prefetch,        \
@@ -11659,7 +11672,8 @@ typedef struct RISEK(a_block) {
 #define RISEK_TILE_SUMS(from, to, vectors, sum)                                                    \
     RISEI_UNROLL for (i = from; i < to; i++)                                                       \
         RISEI_UNROLL for (v = 0; v < vectors; v++) acc[i][v] = sum;
-/* Prefetches a cache line. Tiles of one vector do not: narrow matrices are small, too. */
+/* Prefetches a cache line, except in tiles of one vector. Such tiles belong to narrow matrices,
+   which are usually small enough to stay in a cache. */
 #define RISEK_TILE_PREFETCH(vectors, which, address)                                               \
     if (vectors > 1) {                                                                             \
         which(address);                                                                            \
@@ -11711,8 +11725,8 @@ enum { RISEK(row_terms) = 2 };
     RISEK_TILE_ROW_TERM(rows, vectors)
 #define RISEK_TILE_ALL_COLUMN_SUMS(rows, vectors) RISEK_TILE_COLUMN_SUMS(0, rows, vectors)
 #endif
-/* Defines the micro-kernel of an A by rows, which adds row_terms terms an iteration, and one run of
-   A's columns after another. */
+/* Defines the micro-kernel of an A by rows. An iteration adds row_terms terms. The runs of A's rows
+   follow one after another. */
 #define RISEK_TILE_BY_ROWS(name, rows, vectors)                                                    \
     RISEK_TILE_BEGIN(name, rows, vectors)                                                          \
         const rise_real *row[(rows + 2) / 3];                                                      \
@@ -11739,9 +11753,10 @@ enum { RISEK(row_terms) = 2 };
         const rise_real *const column = a + *at++;                                                 \
         RISEK_TILE_TERM(vectors, RISEK_TILE_ALL_COLUMN_SUMS(rows, vectors))                        \
     }
-/* Defines the micro-kernel of an A by columns, which adds two terms an iteration. Tiles of more
-   than 16 vectors (AVX-512 with at least 9 rows) also prefetch columns of A, because the pixels of
-   an image may still be in memory. The multiply-adds of smaller tiles leave no time for that. */
+/* Defines the micro-kernel of an A by columns. An iteration adds two terms. Tiles of more than 16
+   vectors (AVX-512 with at least 9 rows) also prefetch columns of A. The reason: the pixels of an
+   image may not be in a cache. Smaller tiles have too few multiply-adds to hide such
+   prefetches. */
 #define RISEK_TILE_BY_COLUMNS(name, rows, vectors)                                                 \
     RISEK_TILE_BEGIN(name, rows, vectors)                                                          \
         const ptrdiff_t *at = block->at;                                                           \
@@ -11803,16 +11818,19 @@ RISEK_IN int RISEK(tile_rows)(int left, int max_rows)
     return max_rows < MR && rows < left ? (rows + 3) / 4 * 4 : rows;
 }
 /* Multiplies a block of A by a panel of B. Writes `columns` (1 .. NR) columns of C from j0 on, in
-   `rows` rows that begin at c_at[i]. A tile is computed in an array and then copied (an edge tile)
-   where C ends within it, or where the columns of C are not adjacent in memory. In the latter case
-   tiles of AVX-512 have at most 12 rows, because store_edge_tile stores four rows at a time.
+   `rows` rows that begin at c_at[i]. There are two kinds of edge tile: C ends inside the tile, or
+   the columns of C are not adjacent in memory. An edge tile is computed in an array and then copied
+   to C. If columns are not adjacent, tiles of AVX-512 have at most 12 rows instead of 14, because
+   store_edge_tile stores four rows at a time.
 
    Prefetches prefetch_lines cache lines (16 numbers) from `prefetch` on, then the next tile's part
-   of C. The micro-kernels spread these prefetches over their iterations, because the processor
-   waits when there are too many at once: IMPALA's first layer became 1.1 to 1.2 times as fast with
-   AVX-512, weight gradients of 32 rows 1.2 times. The data at `prefetch` is prefetched once, not by
-   every tile. That was three times the memory traffic with AVX2, whose tiles have six rows; dense
-   layers of 32 rows became 1.35 times as fast. */
+   of C. Too many prefetches at once make a processor wait. So the micro-kernels spread the
+   prefetches over their iterations. With AVX-512, IMPALA's first layer became 1.1 to 1.2 times as
+   fast, and weight gradients of 32 rows became 1.2 times as fast.
+
+   The data at `prefetch` is prefetched once. Before, every tile prefetched all of the data. With
+   AVX2, whose tiles have six rows, this was three times the memory traffic. Dense layers of 32 rows
+   became 1.35 times as fast by the change. */
 RISEK_FN void RISEK(block_times_panel)(const rise_product *p, int depth, const ptrdiff_t *c_at,
                                        int rows, int j0, int columns, const RISEK(a_block) *a,
                                        const rise_real *b, ptrdiff_t ldb,
@@ -11915,16 +11933,17 @@ RISEK_FN void RISEK(pack_a)(const rise_product *p, const ptrdiff_t *k_at, int i0
             RISEK(copy_columns)(to + panel * A_PANEL + k * MR, x, k_at[k], i0 + panel * MR,
                                 rows - panel * MR < MR ? rows - panel * MR : MR);
 }
-/* Returns whether tiles, which never cross a group of group_rows rows, have at least three fifths
-   of MR rows on average. That is always so from eight full tiles on. This test comes first because
-   group_rows may be INT_MAX. */
+/* Returns whether tiles have at least three fifths of MR rows on average. A tile never has rows of
+   two groups, and a group has group_rows rows. From 8 * MR rows on, the result is always 1. This
+   comparison is the first one, because group_rows may be INT_MAX. */
 RISEK_FN int RISEK(groups_fill_tiles)(int group_rows)
 {
     return group_rows >= 8 * MR || 5 * group_rows >= 3 * MR * risei_ceil_div(group_rows, MR);
 }
 /* Makes a block of a transposed A: rows i0 .. i0+rows-1 and `depth` columns, which begin at offsets
-   k_at[k]. It is read in place if only few columns of B use it (few_columns) and tiles are full
-   enough, else it is packed into `packed`. `at` receives the offsets in `packed`. */
+   k_at[k]. The block is read in place under two conditions: only few columns of B use the block
+   (few_columns), and tiles are full enough or A has only one run. Otherwise the block is packed
+   into `packed`, and `at` receives the offsets in `packed`. */
 RISEK_FN void RISEK(block_by_columns)(const rise_product *p, const ptrdiff_t *k_at, int i0,
                                       int rows, int depth, int few_columns, ptrdiff_t *at,
                                       rise_real *packed, RISEK(a_block) *block)
@@ -11943,22 +11962,22 @@ RISEK_FN void RISEK(block_by_columns)(const rise_product *p, const ptrdiff_t *k_
     for (k = 0; k < depth; k++) at[k] = (ptrdiff_t)k * MR;
     RISEK(pack_a)(p, k_at, i0, rows, depth, packed);
 }
-/* Makes a block of an A that is not transposed: rows i0 .. i0+rows-1, columns k0 .. k0+depth-1.
-   The block is read in place, as are the pixels of an image or any row-major matrix, if tiles are
-   full enough and rows do not compete for cache lines. Otherwise it is packed into `packed`, and
-   `at` receives the offsets of its rows there.
+/* Makes a block of an A that is not transposed: rows i0 .. i0+rows-1, columns k0 .. k0+depth-1. The
+   block is read in place if tiles are full enough and the rows do not compete for cache lines. The
+   pixels of an image and most row-major matrices satisfy both conditions. Otherwise the block is
+   packed into `packed`, and `at` receives the offsets of the rows in `packed`.
 
-   With one panel of B, each element of A is used once, so A is read in place even if tiles are only
-   half full. Together with sums of B's columns that need no packed panel, this made a FULL update
-   of the small network take 14% less. */
+   With one panel of B, each element of A is used once. So A is read in place even if tiles have
+   only MR / 2 rows. This rule and sum_columns, which needs no packed panel, reduced the time of a
+   FULL update of RISE_NETWORK_SMALL by 14%. */
 RISEK_FN void RISEK(block_by_rows)(const rise_product *p, int i0, int rows, int k0, int depth,
                                    int few_columns, int one_panel, ptrdiff_t *at,
                                    rise_real *packed, RISEK(a_block) *block)
 {
     const rise_matrix *x = &p->a;
-    /* Rows a multiple of 512 elements (2 KB of floats) apart compete for a few cache lines. Packing
-       them made a square product of 1024 1.29 times as fast, an LSTM's backward pass 1.08 times.
-       This depends on the first-level cache. */
+    /* Rows that are a multiple of 512 elements (2 KB of floats) apart compete for a few cache lines
+       of the first-level cache. Packing such rows made a product of two 1024 x 1024 matrices 1.29
+       times as fast. The backward pass of an LSTM became 1.08 times as fast. */
     int const rows_compete = !few_columns && x->rows.step[0] % 512 == 0;
     int i;
     memset(block, 0, sizeof *block);
@@ -11985,11 +12004,14 @@ RISEK_FN void RISEK(block_by_rows)(const rise_product *p, int i0, int rows, int 
 #define VTRANSPOSE 4
 #endif
 /* Packs one panel of a B that is stored transposed, such as the weights in a data gradient. In
-   memory, its columns are run_step apart and its rows are adjacent, RISE_PANEL of them at most in
-   the transpose of a panel matrix. One run of adjacent rows is packed after another, in squares
-   that are transposed: with AVX, squares of 8 x 8 and this order made the data gradient of one
-   image 1.15 times as fast, of 256 dense rows 1.03 times. The next run of a column is prefetched by
-   cache lines (16 numbers), which made that of 256 dense rows 1.03 times as fast again. */
+   memory, the columns of B are run_step apart, and the rows of B are adjacent. In the transpose of
+   a panel matrix, at most RISE_PANEL rows are adjacent: a run.
+
+   Runs are packed one after another, in squares that are transposed. With AVX, this order and
+   squares of 8 x 8 made the data gradient of one image 1.15 times as fast. The data gradient of 256
+   dense rows became 1.03 times as fast. The next run of a column is prefetched, one cache line (16
+   numbers) at a time. With these prefetches, the data gradient of 256 dense rows became another
+   1.03 times as fast. */
 RISEK_FN void RISEK(pack_b_transposed)(const rise_matrix *x, int depth, const ptrdiff_t *at,
                                        const rise_real *from, int columns, rise_real *b)
 {
@@ -12015,8 +12037,8 @@ RISEK_FN void RISEK(pack_b_transposed)(const rise_matrix *x, int depth, const pt
 /* Packs columns j0 .. j0+columns-1 and `depth` rows of B as panels [columns / NR][depth][NR]. The
    last panel has zeros after its last column. Row k of B begins at offset at[k].
 
-   Whole panels are packed together, row by row, if their columns are in one run, because that reads
-   memory in order. Other panels are packed one after another. */
+   Whole panels are packed together, row by row, if their columns are in one run. This order reads
+   memory from low addresses to high addresses. Other panels are packed one after another. */
 RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int depth, const ptrdiff_t *at, int j0,
                             int columns, rise_real *b)
 {
@@ -12049,9 +12071,10 @@ RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int depth, const ptrdiff_t *at
             for (v = width; v < NR; v++) b[k * NR + v] = 0;
     }
 }
-/* Returns whether tiles read B in place. Its rows must be equally spaced, and its columns adjacent
-   in runs of whole panels. A B whose rows are at most RISE_PANEL apart, such as a panel matrix, is
-   read in place for any m if it has no edge tiles. Any other is for m <= RISEI_UNPACKED_ROWS. */
+/* Returns whether tiles read B in place. The rows of B must be equally spaced, and the columns of B
+   must be adjacent in runs of whole panels. In addition, one of two conditions must hold. Either m
+   is at most RISEI_UNPACKED_ROWS. Or the rows of B are at most RISE_PANEL apart, as in a panel
+   matrix, and n is a multiple of NR. */
 RISEK_FN int RISEK(b_in_place)(const rise_product *p)
 {
     int const adjacent = p->b.rows.inner >= p->k && (p->b.run >= p->n || p->b.run % NR == 0);
@@ -12086,8 +12109,8 @@ RISEK_FN void RISEK(sum_columns)(int depth, const rise_real *b, ptrdiff_t ldb, i
 /* Panels of B that are multiplied together by one row of A. One panel has only NV vectors of sums,
    which are too few to keep a processor busy. */
 enum { RISEK(row_panels) = 4 };
-/* Computes `panels` (up to row_panels) times NR columns of one row of C, from column j0 on. `a` and
-   `c` are that row of A and of C. Panel q has columns j0 + q * NR and on. */
+/* Computes `panels` (up to row_panels) times NR columns of one row of C, from column j0 on. `a` is
+   the row of A, and `c` is the row of C. Panel q begins at column j0 + q * NR. */
 RISEK_IN void RISEK(row_times_panels)(const rise_product *p, const rise_real *a, rise_real *c,
                                       int j0, int panels)
 {
@@ -12142,8 +12165,8 @@ typedef struct RISEK(b_block) {
 } RISEK(b_block);
 
 /* Multiplies rows i0 .. i0+rows-1 of A by rows from .. from+depth-1 of a block of B, where depth is
-   at most KC. A is not packed if the block has few columns, which use each element of A only a few
-   times: at most two RISE_PANELs. */
+   at most KC. A block of at most two RISE_PANELs (few_columns) uses each element of A only a few
+   times. So A is packed only if reading A in place would leave tiles with too few rows. */
 RISEK_FN void RISEK(product_block)(const rise_product *p, const risei_blocks *scratch,
                                    const RISEK(b_block) *block, int i0, int rows, int from,
                                    int depth)
@@ -12163,7 +12186,7 @@ RISEK_FN void RISEK(product_block)(const rise_product *p, const risei_blocks *sc
                              scratch->a, &a);
     for (j = 0; j < block->columns; j += NR) {
         int const width = block->columns - j < NR ? block->columns - j : NR;
-        /* A panel that ends within a vector is packed even if the block is not. */
+        /* A panel in place has NR or VL columns. Other panels are packed. */
         int const direct = block->in_place && (width == NR || width == VL);
         ptrdiff_t const ldb = direct ? p->b.rows.step[0] : NR;
         const rise_real *panel =
@@ -12211,9 +12234,10 @@ RISEK_FN void RISEK(part_of_c)(const rise_product *p, int part, int parts, int *
         risei_part_range(p->m, MR, part, parts, i_from, i_to);
 }
 /* Writes the size of the blocks of B for a part of C with `columns` columns: *kc rows and *nc
-   columns. A block has at most KC * NC elements. If all columns fit into NC, a block is long, so
-   that C is loaded and stored less often. If B has fewer than KC rows, a block is wide, so that A
-   is packed less often. A B that is read in place is not divided by columns. */
+   columns. A block has at most KC * NC elements. If all columns fit into NC and A is not
+   transposed, a block is long, so that C is loaded and stored less often. If B has fewer than KC
+   rows, a block is wide, so that A is packed less often. A B that is read in place is not divided
+   by columns. */
 RISEK_FN void RISEK(b_block_size)(const rise_product *p, int columns, int in_place, int *kc,
                                   int *nc)
 {
