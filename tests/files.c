@@ -580,7 +580,8 @@ static void hostile_descriptions_are_refused(void)
     hostile(a, &a->desc.replay_capacity, &i, sizeof i, RISE_BAD_FILE, "section");
     i = 1000000000; /* asks for more than the reader allows */
     check_about("too large");
-    hostile(a, &a->desc.replay_capacity, &i, sizeof i, RISE_NO_MEMORY, "memory_bytes");
+    hostile(a, &a->desc.replay_capacity, &i, sizeof i, RISE_NO_MEMORY,
+            sizeof(size_t) > 4 ? "memory_bytes" : "addresses");
     rise_agent_destroy(a);
     free(b.data);
 }
