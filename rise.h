@@ -7013,9 +7013,9 @@ static const risei_frozen_kind risei_frozen_kind_user = {
 /* ---------------------------------------------------------------------------------------------- */
 /* >>pretrained: ResNet-18 (He et al. 2016), with weights from the user's .safetensors file
 
-   This room is optional: the macro RISE_NO_PRETRAINED leaves the room out. The room has three
-   parts: the network, the reader of .safetensors files, and the descriptor. Other rooms use only
-   the descriptor, risei_frozen_kind_resnet18.
+   The room has three parts: the network, the reader of .safetensors files, and the descriptor.
+   Other rooms use only the descriptor, risei_frozen_kind_resnet18. The macro RISE_NO_PRETRAINED
+   leaves out the network and the reader. Creating an agent with RISE_EMBED_RESNET18 then fails.
 
    Main types: risei_resnet, risei_tensors (the reader). Uses rooms memory, bytes, kernels, layers,
    frozen. Test: tests/pretrained.c. */
@@ -7145,9 +7145,9 @@ RISEI_FN void risei_resnet_forward(const risei_device *d, const risei_resnet *r,
     risei_resnet_normalise(r, frame);
     risei_conv_forward(d, &r->conv[0], r->weights, 1, &r->x[0], &r->stem, 1, 0);
     risei_maxpool_forward(d, &r->conv[0], 1, &r->stem, &r->x[1]);
-    /* A block computes t = relu(conv(from)), then x = relu(shortcut + conv(t)). If its first layer
-       has kernel size 1, that layer computes the shortcut from `from`. In all other blocks, `from`
-       and x are the same image, and the shortcut is the old content of x. */
+    /* A block computes t = relu(conv(from)), then x = relu(shortcut + conv(t)). If entry l of the
+       table has kernel size 1, layer l writes the shortcut of the block to x. In all other blocks,
+       `from` and x are the same image, and the shortcut is the old content of x. */
     for (l = 1; l < RISEI_RESNET_CONVS; l += 2) {
         const risei_resnet_layer *block = &risei_resnet_layers[l];
         const risei_image *from = &r->x[block->from], *x = &r->x[block->to], *t = &r->t[block->to];
@@ -7176,8 +7176,9 @@ RISEI_FN void risei_resnet_forward(const risei_device *d, const risei_resnet *r,
    file. Error sentences may start with "it" or "its", because risei_stdio_add_path puts the path
    before them. */
 
-/* Bytes. The header of torchvision's ResNet-18 has 11 KB: 122 tensors of 90 bytes each. A length
-   above the limit means that the file is not a .safetensors file. */
+/* Bytes. The header of torchvision's ResNet-18 has 11 KB: 122 entries of about 90 bytes each. A
+   longer header than the limit is not that of a ResNet-18, or the file is not a .safetensors file.
+   No measurement of other limits is recorded. */
 enum { RISEI_TENSORS_HEADER_MAX = 1 << 20 };
 
 /* The role of a tensor in its layer: the conv's weight, or one of the five tensors of the batch
@@ -7415,10 +7416,10 @@ RISEI_FN int risei_tensor_read(risei_tensors *t, risei_tensor *e)
 /* Returns a 64-bit hash of an offset. The reader uses such hashes to check that the tensors fill
    the data without overlap or gap.
 
-   If the tensors fill the data, each tensor begins at 0 or at the end of another tensor, and one
-   tensor ends at the end of the data. Then the sum of edge(begin) - edge(end) over all tensors is
-   edge(0) - edge(size of the data). With any other offsets, the sums differ unless hashes collide.
-   So the reader needs only the sum, not a sorted list of all tensors. */
+   Suppose that the tensors fill the data. Then each tensor begins at 0 or at the end of another
+   tensor. One tensor ends at the end of the data. So the sum of edge(begin) - edge(end) over all
+   tensors is edge(0) - edge(size of the data). With any other offsets, the sums differ unless
+   hashes collide. So the reader needs only the sum, not a sorted list of all tensors. */
 RISEI_FN uint64_t risei_tensors_edge(uint64_t x)
 {
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u + 0x9E3779B97F4A7C15u;
@@ -7889,7 +7890,8 @@ RISEI_FN rise_result risei_embedder_check(const rise_agent_desc *desc, rise_erro
 }
 
 /* Largest magnitude of a standardised number, in standard deviations. Larger numbers are clamped. A
-   number that hardly varied before learning started can otherwise become very large later. */
+   number that hardly varied before learning started can otherwise become very large later. No
+   measurement of other limits is recorded. */
 #define RISEI_EMBEDDER_LIMIT ((rise_real)8)
 
 typedef struct risei_embedder {
@@ -8046,10 +8048,11 @@ RISEI_FN int risei_embedder_takes_snapshots(const risei_embedder *e)
    3. risei_embedder_snapshot_switch makes the new weights and statistics current. Immediately after
       the switch, the learner embeds again the frames that acting reads: the players' history and
       the newest window of each lane.
-   4. The frame with number RISEI_SNAPSHOT_SAMPLE + i is the frame of slot i. It is embedded again
-      and stored. */
+   4. The frame with number RISEI_SNAPSHOT_SAMPLE + i is the frame of slot i. The embedding of this
+      frame is computed again and stored. */
 
-enum { RISEI_SNAPSHOT_SAMPLE = 512 }; /* frames that the new statistics are computed from */
+/* Frames that the new statistics are computed from. No measurement of other numbers is recorded. */
+enum { RISEI_SNAPSHOT_SAMPLE = 512 };
 
 /* Returns the number of frames that a snapshot processes. */
 RISEI_FN int64_t risei_embedder_snapshot_frames(const risei_history *h)
@@ -8095,9 +8098,12 @@ RISEI_FN void risei_embedder_snapshot_frame(const risei_device *d, risei_embedde
 /* ---------------------------------------------------------------------------------------------- */
 /* >>describe: the fields of a description
 
-   Holds one table of all fields with their ranges and defaults. Text input and output, presets,
-   defaults and checks use this table. Main type: risei_field. Uses layers, recurrent,
-   heads, network, replay, embedder. Test: tests/rules.c. */
+   Holds a table of the fields that files store, and a table of the fields of rise_conv, with
+   ranges and defaults. Text input and output, presets, defaults and checks use these tables. The
+   seed and the fields of the machine are in no table.
+
+   Main type: risei_field. Uses layers, recurrent, heads, network, replay, embedder. Test:
+   tests/rules.c. */
 
 /* Returns the name of value i of an enumeration, or NULL if there is no such value. */
 typedef const char *(*risei_word_fn)(int i);
@@ -8112,7 +8118,7 @@ typedef struct risei_field {
        either risei_fill computes the default or 0 is a valid value. */
     double small, large;
     int shape;    /* 1: loading fails if the caller asks for another value than the file's */
-    int optional; /* 1: files mark it with '?', so that older readers may ignore it */
+    int optional; /* 1: files mark the field with '?', so that older readers may ignore the field */
     /* The revision of this table that added the field; 0: the first revision. Reading a file of
        an earlier revision sets the field to value_before. See RISEI_DESCRIPTION_REVISION. */
     int since;
@@ -8579,7 +8585,8 @@ RISEI_FN void risei_fill_table(rise_agent_desc *d)
     }
 }
 /* Sets embedding_pool, the side in pixels of the squares that are averaged before a random
-   projection. Chooses the smallest side that leaves at most 1024 squares. */
+   projection. Chooses the smallest side that leaves at most 1024 squares. The projection's cost
+   grows with the number of squares. No measurement of other limits is recorded. */
 RISEI_FN void risei_fill_embedding_pool(rise_agent_desc *d)
 {
     int *const pool = &d->embedding_pool;
@@ -8684,6 +8691,7 @@ RISEI_FN rise_result risei_check_convs(const rise_agent_desc *d, rise_error *err
             "pool_to is %d, but the last conv layer leaves %d x %d pixels; make it smaller",
             d->pool_to, width, height);
     if (d->pool_to > 0) height = width = d->pool_to;
+    /* 2^22 numbers, for one image: 16 MB as floats. No measurement of other limits is recorded */
     if ((int64_t)height * width * channels > 1 << 22)
         return risei_fail(
             error, RISE_BAD_DESC,
@@ -8691,8 +8699,9 @@ RISEI_FN rise_result risei_check_convs(const rise_agent_desc *d, rise_error *err
             height, channels);
     return RISE_OK;
 }
-/* Checks that no array has more elements than an int can count. Assumes that no array is larger
-   than the output of the first conv layer at stride 1, for all images of a batch. */
+/* Checks that no array has more elements than an int can count. Assumes that the largest array is
+   the output of the first conv layer at stride 1, for all images of a batch. The limit INT_MAX / 2
+   leaves a margin, for example for padding. */
 RISEI_FN rise_result risei_check_size(const rise_agent_desc *d, rise_error *error)
 {
     int const whole_window = risei_memory_kinds[d->memory].encodes_window;
@@ -8925,8 +8934,8 @@ RISEI_FN const rise_real *risei_model_weights(risei_model *m, risei_use use)
     }
     return m->derived;
 }
-/* Sets tau [rows][taus], the fractions at which IQN computes quantiles. They are random for targets
-   and learning, and evenly spaced for acting and playing. */
+/* Sets tau [rows][taus], the fractions at which IQN computes quantiles. The fractions are random
+   for targets and learning, and evenly spaced for acting and playing. */
 RISEI_FN void risei_model_set_fractions(risei_model *m, risei_use use, int rows)
 {
     const risei_heads *h = &m->net.heads;
@@ -8988,8 +8997,8 @@ typedef struct risei_acting {
     risei_states states; /* of all lanes; used with carry_state */
 } risei_acting;
 
-/* Fills in the inputs of the pass: windows and frame stacks. Sets for each acting lane which row of
-   the features and which row of the recurrent states its heads read. */
+/* Fills in the inputs of the pass: windows and frame stacks. Sets feature_row and state_row of each
+   acting lane: the indices of its features and of its recurrent state. */
 RISEI_FN void risei_model_gather_acting(risei_model *m, const risei_acting *a, int steps)
 {
     const risei_history *h = a->history;
@@ -9013,9 +9022,9 @@ RISEI_FN void risei_model_gather_acting(risei_model *m, const risei_acting *a, i
         m->pass.state_row[r] = recurrent ? s->begin[steps] + r : 0;
     }
 }
-/* Writes the recurrent states before step 0 of the windows. A state is zero, or with carry_state
-   the one that the lane carries. At an episode's first frame it is zero. If the history stores
-   states (stored_state), also copies the state to the newest slot. */
+/* Writes the recurrent states before step 0 of the windows. Without carry_state, and at an
+   episode's first frame, a state is zero. Otherwise, the lane's carried state is used. If the
+   history stores states (stored_state), also copies the state to the newest slot. */
 RISEI_FN void risei_model_load_states(risei_model *m, const risei_acting *a)
 {
     risei_history *h = a->history;
@@ -9236,8 +9245,8 @@ RISEI_FN rise_result risei_learner_snapshot_begin(risei_learner *l, rise_error *
     l->snapshots++;
     return RISE_OK;
 }
-/* Processes up to 4 * batch frames of the snapshot in progress. This number is chosen so that a
-   call takes about as long as an update. */
+/* Processes up to 4 * batch frames of the snapshot in progress. This number is an estimate: a call
+   should take about as long as an update. No measurement of other numbers is recorded. */
 RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
 {
     risei_model *m = l->model;
@@ -9627,8 +9636,8 @@ RISEI_FN int risei_learner_is_due(const risei_learner *l)
 {
     return l->owed >= l->model->desc->learn_period && l->replay->ready > 0;
 }
-/* Returns the seconds since a fixed moment. Without TIME_UTC (before C11), returns the processor
-   time in seconds. */
+/* Returns the seconds since a fixed moment, by desc.clock_fn if it is set. Without clock_fn and
+   TIME_UTC (before C11), returns the processor time in seconds. */
 RISEI_FN double risei_learner_clock(const rise_agent_desc *d)
 {
     if (d->clock_fn != NULL) return d->clock_fn(d->clock_user);
@@ -9651,7 +9660,7 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
     rise_result result = RISE_OK;
     double start, used = 0;
     int updates = 0;
-    /* this happens once and can take long, so it does not enter update_time */
+    /* The warm-up ends once. Ending the warm-up can take long, so its time is not measured. */
     if (risei_learner_is_due(l)) risei_learner_end_warm_up(l, now);
     start = risei_learner_clock(d);
     l->budget += microseconds;
@@ -9746,8 +9755,9 @@ RISEI_FN int risei_actor_choose(risei_actor *a, double epsilon, int lane)
     if (risei_event_is_last(h->events[slot])) return 0;
     return explores ? i : risei_best_action(actions, q, mask);
 }
-/* Adds the reward to the return of a lane's episode. Stores the return if the episode ended. `cut`:
-   RISE_FIRST came in the middle of an episode. */
+/* Adds the reward to the return of a lane's episode. At RISE_FIRST, ignores the reward and sets the
+   return to 0. Stores the return of an episode that ended. `cut`: RISE_FIRST came in the middle of
+   an episode. */
 RISEI_FN void risei_actor_count_return(risei_actor *a, int lane, float reward, int event)
 {
     int const first = event == RISE_FIRST;
@@ -9823,9 +9833,9 @@ RISEI_FN void risei_actor_act(risei_actor *a, int *actions)
         h->actions[risei_history_newest(h, lane)] = (int16_t)actions[lane];
     }
 }
-/* Returns how many frames were stored since the agent was created, over all environments. After
-   an agent is loaded without its replay buffer, learning waits until this number exceeds
-   learn_start. */
+/* Returns how many frames were stored over all environments, overwritten frames included. A file
+   holds this number only together with the replay buffer. After an agent is loaded without its
+   replay buffer, the number starts at 0. Learning waits until the number exceeds learn_start. */
 RISEI_FN int64_t risei_actor_seen(const risei_actor *a)
 {
     const risei_history *h = &a->replay->history;
@@ -9846,7 +9856,7 @@ typedef struct risei_players {
     risei_history history; /* a lane for each player; capacity: risei_replay_reach + 1 */
     risei_states states;
     rise_real *q; /* [players][actions] of each player's last call */
-    int *has_q;   /* [players] 1: its row of q is valid */
+    int *has_q;   /* [players] 1: the player's row of q is valid */
 } risei_players;
 
 RISEI_FN void risei_players_layout(risei_arena *arena, risei_players *p)
@@ -10251,8 +10261,11 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
 /* >>files: saving and loading agents
 
    Holds the file format. The function risei_file_visit measures, writes and reads a section with
-   the same code, so the three cannot disagree. Main type: risei_file_header. Uses bytes, network,
-   optimizer, replay, frozen, embedder, describe, model, learner, actor, agent. Test: tests/files.c.
+   the same code. So the code that reads a section always expects the layout that was written. Only
+   the description has a reader of its own, risei_file_read_desc.
+
+   Main type: risei_file_header. Uses bytes, network, optimizer, replay, frozen, embedder, describe,
+   model, learner, actor, agent. Test: tests/files.c.
 
    A file is a header, a table of sections, and the sections without gaps. Numbers are
    little-endian.
@@ -10802,8 +10815,9 @@ RISEI_FN rise_result risei_file_check_value(const risei_field *field, const char
     return risei_fail(error, RISE_MISMATCH, "%s%s is %g, but the file was saved with %g", prefix,
                       field->name, stated, has);
 }
-/* Returns the final embedding_size (see risei_embedder_final_size) if the file's frozen encoder is
-   given machine->embedding_size. Returns 0 if machine->embedding_size is 0. */
+/* Returns the final embedding_size (see risei_embedder_final_size) of a description that has
+   machine->embedding_size and the other fields of the file's description `desc`. Returns 0 if
+   machine->embedding_size is 0. */
 RISEI_FN int risei_file_stated_size(const rise_agent_desc *desc, const rise_agent_desc *machine)
 {
     rise_agent_desc stated = *desc;
@@ -10837,9 +10851,10 @@ RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
     }
     return result;
 }
-/* Copies to `desc` the fields that the caller who loads the file chooses: isa, threads, memory,
-   functions and their user data, embedding_file, play_only and, if not 0, players. `replay`: 1: the
-   file has a replay buffer. If it will not be loaded, environments may change, too. */
+/* Copies to `desc` the fields that the caller who loads the file chooses. These are isa, threads,
+   memory_block, memory_bytes, functions and their user data, embedding_file and play_only. Copies
+   players and environments if they are not 0. Does not copy environments if the file's replay
+   buffer will be loaded. `replay`: 1: the file has a replay buffer. */
 RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_desc *machine,
                                       int replay)
 {
