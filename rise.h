@@ -43,7 +43,7 @@
        }
 
    WHAT IT DOES. An agent sees frames (bytes), gets rewards and returns actions. The agent learns by
-   deep Q-learning, with double and dueling networks, n-step returns and prioritised replay.
+   double deep Q-learning, with a dueling network, n-step returns and prioritised replay.
 
    RISE differs from other recurrent agents in the input of its recurrent net. A recurrent agent
    usually runs its recurrent net over conv features of past frames. The conv net changes at every
@@ -84,7 +84,8 @@
    episode is not limited. No function uses more than 16 KB of the call stack (tests/build.sh checks
    this).
 
-   CONTENTS. Search for a title in capitals, or for a mark such as >>replay.
+   CONTENTS. Search for a title in capitals, or for a mark such as >>replay. Each mark begins one
+   section of the code. Comments call such a section a room.
 
        API REFERENCE          every type and function in one line
        THE LOOP               events; terminated or truncated; several environments
@@ -163,7 +164,7 @@
        rise_agent_destroy     frees an agent
        rise_agent_step        one step of one game: frame and reward in, action out
        rise_agent_step_all    one step of all environments, with action masks
-       rise_agent_play        the best action for a character; learns nothing
+       rise_agent_play        the greedy action for a character; learns nothing
        rise_agent_values      the Q values of the last rise_agent_play
        rise_agent_learn       one update now
        rise_agent_learn_for   updates within a time budget
@@ -234,7 +235,7 @@
    If the game restarts without a last frame, pass RISE_FIRST at once. The agent then treats the
    previous frame as truncated, and the reward of the last action is lost.
 
-   An agent learns faster from several copies of a game, the environments. Set desc.environments.
+   An agent can learn from several copies of a game, the environments. Set desc.environments.
    Each call then takes arrays with one frame, reward and event for each environment, always in the
    same order. After the last frame of an environment, reset its game. The environment's event in
    the next call is RISE_FIRST.
@@ -269,10 +270,10 @@
    than the window.
 
    desc.feed_action also gives the previous action and reward to the recurrent net. In a minGRU no
-   matrix product depends on the previous state. A minGRU takes three fifths of the GRU's time and
-   scores a little less. desc.window_samples is the number of transitions that are trained on one
-   window. With window_samples = 4 an update takes about as long as with the minGRU, but learning
-   takes more steps.
+   matrix product depends on the previous state. With the minGRU an update takes three fifths of the
+   time that it takes with the GRU, and the agent scores a little less. desc.window_samples is the
+   number of transitions that are trained on one window. With window_samples = 4 an update takes
+   about as long as with the minGRU, but learning takes more steps.
 
        desc.feed_action = 1;
        desc.cell = RISE_CELL_MINGRU;
@@ -348,8 +349,8 @@
        if (metrics.updates_owed > 1000) puts("too slow: raise learn_period");
 
    An update is never interrupted. If one update needs more time than one call gives,
-   rise_agent_learn_for waits until several calls have given enough. So the budget is kept on
-   average, but one call can last as long as one update. The first update runs with any budget,
+   rise_agent_learn_for returns 0 until the sum of several budgets is enough. So the budget is kept
+   on average, but one call can last as long as one update. The first update runs with any budget,
    because its duration is not yet known. A negative budget is RISE_BAD_CALL.
 
    The first update also embeds all stored frames again. An expensive frozen encoder stops the game
@@ -376,9 +377,10 @@
        const rise_real *q = rise_agent_values(agent, i);
        if (q != NULL) printf("left %g, right %g\n", (double)q[0], (double)q[1]);
 
-   HOW TO: SHIPPING A POLICY. Save the agent as RISE_SAVE_POLICY. Load it with play_only = 1: the
-   agent then has no replay buffer and no optimiser, and only rise_agent_play works. The argument
-   `machine` of the load functions is a description with the fields that a file does not hold.
+   HOW TO: SHIPPING A POLICY. Save the agent as RISE_SAVE_POLICY. Load the file with play_only = 1:
+   the agent then has no replay buffer and no optimiser, so it plays and does not learn. The
+   argument `machine` of the load functions is a description with the fields that a file does not
+   hold.
 
        rise_agent_save(agent, RISE_SAVE_POLICY, "guards.rise", &error);
 
@@ -424,10 +426,10 @@
    than learn_start new frames. Checkpoints do not hold embeddings, so loading RISE_SAVE_ALL embeds
    all frames again.
 
-   rise_agent_save writes a temporary file, whose name is the path with ".new" at the end. Then it
-   renames the temporary file, so a crash does not damage the old checkpoint. Windows needs two
-   calls: the first removes the old checkpoint, the second renames. After a crash between these
-   calls, the complete new checkpoint still has its temporary name.
+   rise_agent_save writes a temporary file, whose name is the path with ".new" at the end. Then
+   rise_agent_save renames the temporary file, so a crash does not damage the old checkpoint.
+   Windows needs two calls: the first removes the old checkpoint, the second renames. After a crash
+   between these calls, the complete new checkpoint still has its temporary name.
 
    rise_agent_peek reads only the description in a file. With the description, rise_agent_bytes
    returns the memory that the agent needs.
@@ -438,7 +440,7 @@
 
    HOW TO: ACTION MASKS. Set desc.action_masks and call rise_agent_step_all, also for one
    environment. The agent never takes a forbidden action. The target never uses a forbidden action
-   as the best action of the next state.
+   as the greedy action of the next state.
 
        uint8_t allowed[4] = {1, 1, 0, 1}; // desc.actions = 4; nonzero: may be taken
        desc.action_masks = 1;
@@ -465,8 +467,8 @@
 
    With a discount of d, a reward n steps ahead has the weight d^n. With d = 0.99 the weight is a
    third after 110 steps. The replay buffer keeps replay_capacity / environments frames for each
-   environment. An update needs the frames of window, frame stack and n_step; rise_agent_resolve
-   refuses a smaller number and names the minimum.
+   environment. These frames must include a window, a frame stack and n_step frames.
+   rise_agent_resolve refuses a smaller replay_capacity and names the minimum.
 
    epsilon_steps is the number of steps after learn_start over which the share of random actions
    falls to epsilon_end. The default for SMALL is 10000 steps. Raise epsilon_steps if episodes are
@@ -677,9 +679,9 @@
        desc.memory_bytes = bytes;
 
    Most of the memory is the replay buffer. Each of the replay_capacity frames takes the bytes of
-   its pixels, 2 bytes for each number of its embedding, and 20 bytes more. Action masks add one bit
-   for each action. stored_state adds 2 bytes for each number of the recurrent state. With
-   embedding_f32, a number of an embedding or a state takes 4 bytes instead of 2.
+   its pixels, 2 bytes for each number of its embedding, and 20 bytes more. Action masks add one
+   byte for every 8 actions, rounded up. stored_state adds 2 bytes for each number of the recurrent
+   state. With embedding_f32, a number of an embedding or a state takes 4 bytes instead of 2.
 
    The default agent takes 34 MB for frames of 16 x 16 and 1.8 GB for 84 x 84. For frames of 320 x
    240 in colour, an agent takes 48 GB. Smaller frames or a smaller replay_capacity take less
@@ -843,10 +845,10 @@
    1. >>api-desc: a value of rise_cell before RISE_CELL_COUNT, with a comment. Files store the name
    of the cell, not the number, so values may be in any order.
 
-   2. >>recurrent: a forward and a backward function for one row and step, and a risei_cell_kind
-   with both. The members of risei_cell_kind state the number of gates, the gate that keeps the
-   state, and whether there is a recurrent matrix. risei_cell_row holds the pointers that the
-   functions get.
+   2. >>recurrent: a forward and a backward function for one window row at one step, and a
+   risei_cell_kind with both. The members of risei_cell_kind state the number of gates, the gate
+   that keeps the state, and whether there is a recurrent matrix. risei_cell_row holds the pointers
+   that the functions get.
 
        static const risei_cell_kind risei_cell_mine = {
            "mine",
@@ -1070,8 +1072,8 @@ typedef enum rise_cell {
     RISE_CELL_LSTM, /* Hochreiter & Schmidhuber 1997, with forget gate */
     RISE_CELL_GRU,  /* Cho et al. 2014 */
     /* Feng et al. 2024, with tanh on the candidate. Gate and candidate depend on the input alone,
-       so no matrix product depends on the previous state. The minGRU takes three fifths of the
-       GRU's time and scores a little less (bench/ABLATION.md). */
+       so no matrix product depends on the previous state. Compared with the GRU, an update took
+       three fifths of the time, and the score was a little lower (bench/ABLATION.md). */
     RISE_CELL_MINGRU,
     RISE_CELL_COUNT /* the number of values above */
 } rise_cell;
@@ -1158,9 +1160,9 @@ typedef struct rise_conv {
 typedef void (*rise_embed_fn)(void *user, const uint8_t *frame, float *embedding, int size);
 
 /* Receives one line of text without a newline. `text` is valid during the call. rise_agent_describe
-   passes one line for each field. desc.log_fn receives a line when an agent is made. With RISE, it
-   also receives a line when learning starts. It receives one more line if a loaded file was written
-   by kernels with another `fused`. rise_agent_metrics gives the progress. */
+   passes one line for each field. desc.log_fn receives a line when an agent is made and, with RISE,
+   when learning starts. desc.log_fn receives one more line if a loaded file was written by kernels
+   with another `fused`. rise_agent_metrics gives the progress. */
 typedef void (*rise_log_fn)(void *user, const char *text);
 
 /* Returns the seconds since any fixed moment, for rise_agent_learn_for. */
@@ -1373,9 +1375,9 @@ typedef enum rise_event {
     RISE_TRUNCATED
 } rise_event;
 
-/* Agents from the literature, set up for Atari at 84 x 84. Numbers are those of the papers or, for
-   DQN and Rainbow, those that Dopamine's configurations use for them. A preset does not set the
-   frame, the actions, `memory` or the fields of the machine. */
+/* Agents from the literature, set up for Atari at 84 x 84. Most values are those of the papers. The
+   values of DQN are those of the DQN with Adam in Dopamine (Castro et al. 2018). A preset does not
+   set the frame, the actions, `memory` or the fields of the machine. */
 typedef enum rise_preset {
     /* Mnih et al. 2015: one step, uniform replay, no dueling, no double */
     RISE_PRESET_DQN,
@@ -1488,10 +1490,10 @@ RISE_API int rise_agent_learn_for(rise_agent *agent, double microseconds);
 
 /* Copies the current conv layers into the frozen encoder. Requires RISE_EMBED_SNAPSHOT. The copy
    reads each frame repeated frame_stack times, as at the start of an episode. All stored frames are
-   embedded again. Instead of each update that is due, the agent embeds a few frames. One of these
-   calls takes longer, because it embeds the newest window of every environment and player.
-   metrics.refreshing is the number of frames left. Returns RISE_BAD_CALL before learning has
-   started and while a snapshot is in progress. */
+   embedded again. Instead of each update that is due, the agent does a part of the snapshot: up to
+   4 * batch frames. One part takes longer, because that part also embeds the newest window of every
+   environment and player. metrics.refreshing is the number of frames left. Returns RISE_BAD_CALL
+   before learning has started and while a snapshot is in progress. */
 RISE_API rise_result rise_agent_snapshot(rise_agent *agent);
 
 /* Counters and measurements. For a play_only agent all members are 0, except parameters, bytes, isa
@@ -1592,9 +1594,9 @@ RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, co
 RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path,
                                      const rise_agent_desc *machine, rise_error *error);
 
-/* Reads only the description in a file. Pass the description to rise_agent_bytes to get the memory
-   that loading needs. Before that, set play_only, threads, embed_fn and embedding_file as you will
-   set them in `machine`. Do the same for players and environments, unless they are 0 in `machine`.
+/* Reads only the description in a file. To get the memory that loading needs, first set play_only,
+   threads, embed_fn and embedding_file as you will set them in `machine`. Do the same for players
+   and environments, unless they are 0 in `machine`. Then pass the description to rise_agent_bytes.
    `error` may be NULL. */
 RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, rise_error *error);
 #endif
@@ -1604,8 +1606,9 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
 
 /* Maps one index to a memory offset, in elements. The index is i = (outer * middle + mid) * inner +
    in. Its offset is in * step[0] + mid * step[1] + outer * step[2]. step[] may be negative.
-   Example: the patches of a conv layer are the rows of a matrix. The walk of these rows goes over
-   the images, their rows and their pixels. A constant stride is a walk with inner = INT_MAX. */
+   Example: the patches of a conv layer are the rows of a matrix. Then `in` is the horizontal
+   position of a patch in its image, `mid` the vertical position, and `outer` the number of the
+   image. A constant stride is a walk with inner = INT_MAX. */
 typedef struct rise_walk {
     int inner,         /* number of values of `in` */
         middle;        /* number of values of `mid` */
@@ -1656,7 +1659,8 @@ RISE_API rise_matrix rise_matrix_plain(const rise_real *data, ptrdiff_t stride);
 
 /* Returns a [rows][columns] matrix stored in panels: [columns / RISE_PANEL][rows][RISE_PANEL]. The
    weights of dense layers are stored like this, and products read them without packing. Where
-   `columns` is not a multiple of RISE_PANEL the matrix is row-major. */
+   `columns` is not a multiple of RISE_PANEL the matrix is row-major. RISE_PANEL is a number of
+   columns: the width of the widest tile, that of AVX-512. */
 #define RISE_PANEL 32
 RISE_API rise_matrix rise_matrix_panels(const rise_real *data, int rows, int columns);
 
@@ -1733,7 +1737,7 @@ typedef struct rise_kernels {
        the state. k = tanh(x_k + r u_k), h' = k + z (h - k). */
     void (*gru_forward)(int n, rise_real *x, const rise_real *u, const rise_real *h,
                         rise_real *h_next);
-    /* dh [n] is the gradient of h'. It becomes the part of h's gradient that does not pass through
+    /* dh [n] is the gradient of h' and becomes the part of h's gradient that does not pass through
        u. Writes dx and du [3][n]. */
     void (*gru_backward)(int n, const rise_real *x, const rise_real *u, const rise_real *h,
                          rise_real *dh, rise_real *dx, rise_real *du);
@@ -1787,8 +1791,8 @@ RISE_API const rise_kernels *rise_kernels_of(rise_isa isa);
 /* Returns the sign, 1 or -1, of input i in output j of a random projection. The sign is d(i) H(i,
    r(j)). d(i) is 1 or -1 at random, by the seed. H is the Hadamard matrix of 2^bits rows, and r(j)
    are distinct rows of H. No weights are stored, and n inputs take n log n sums. The weights of any
-   two outputs are orthogonal over 2^bits inputs. This is the subsampled randomised Hadamard
-   transform (Ailon & Chazelle 2009; Tropp 2011). */
+   two outputs are orthogonal over 2^bits inputs. The projection is the subsampled randomised
+   Hadamard transform (Ailon & Chazelle 2009; Tropp 2011). */
 RISE_API int rise_sign(uint32_t seed, int bits, int i, int j);
 
 /* Returns the smallest `bits` for which 2^bits is at least `inputs`, `size` and 16. */
@@ -2321,8 +2325,9 @@ RISEI_FN rise_result risei_stdio_add_path(const char *path, rise_result result, 
    share a few cache sets and evict each other. In a product of two 1024 x 1024 matrices, A has such
    rows. Packing A made this product 1.29 times as fast (make bench-kernels). */
 #define RISEI_PACKED_ROW (RISEI_KC + 8)
-/* The most rows in a block of B. This is the length of the arrays of row offsets in a product's
-   scratch. */
+/* Rows: the most that a block of B may have. Each array of row offsets in a product's scratch has
+   this length. With AVX-512, a block one tile wide has this number of rows:
+   RISEI_KC * RISEI_NC / 32. No measurement of other values is recorded. */
 #define RISEI_B_ROWS 2048
 /* Rows of A: up to this number, a wide B is read in place, because packing B costs more than it
    saves. The best limit depends on how often each element of B is read: once for each tile of rows.
@@ -2662,8 +2667,8 @@ RISEI_IN rise_real risei_min(rise_real a, rise_real b) { return a < b ? a : b; }
 #ifndef RISE_DOUBLE
 
 /* c: vectors of four numbers, for any processor, with the vector types of gcc and clang.
-   Multiply-adds are fused only with RISEI_HAS_FMA. Without it, the results differ from those of
-   the fused tables in the last bits. */
+   Multiply-adds are fused only with RISEI_HAS_FMA. Without RISEI_HAS_FMA, the results differ from
+   those of the fused tables in the last bits. */
 #define RISEK(name) risek_##name##_c
 #define RISEK_NAME "c"
 #define RISEK_ISA RISE_ISA_C
@@ -2836,16 +2841,16 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
                  _mm256_set1_ps(0.5f))
 #include RISE_SELF
 
-/* avx512: vectors of 16 numbers; tiles of 14 x 2 vectors, for 32 registers. Uses no extension of
-   AVX-512 but AVX-512F. */
+/* avx512: vectors of 16 numbers; tiles of 14 x 2 vectors, for 32 registers. Uses AVX-512F and no
+   other extension of AVX-512. */
 #define RISEK(name) risek_##name##_avx512
 #define RISEK_NAME "avx512"
 #define RISEK_ISA RISE_ISA_AVX512
 #define RISEK_FUSED 1
 #define RISEK_FN RISEI_FN RISEI_TARGET("avx512f")
 #define RISEK_IN RISEI_IN RISEI_TARGET("avx512f")
-/* The mask of all 16 numbers. The intrinsics without a mask give warnings in C++ with gcc 12. Both
-   compile to the same instructions. */
+/* The mask of all 16 numbers. The intrinsics without a mask give warnings in C++ with gcc 12. With
+   this mask, the masked intrinsics compile to the same instructions as those without a mask. */
 #define RISEI_ALL16 ((__mmask16)0xFFFF)
 #define V __m512
 #define M __mmask16
@@ -2905,8 +2910,8 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
    one lane of a vector. So a tile loads a vector of four elements of A for each row. A tile of
    6 x 4 vectors would need 34 registers: for 24 sums, 4 vectors of B and 6 vectors of A.
 
-   32-bit: tiles of 4 x 2 vectors, for 16 registers. There are no instructions for division and
-   square root, and a fused multiply-add only with VFPv4. */
+   32-bit: tiles of 4 x 2 vectors, for 16 registers. There are no vector instructions for division
+   and square root. There is a fused multiply-add only with VFPv4. */
 #define RISEK(name) risek_##name##_neon
 #define RISEK_NAME "neon"
 #define RISEK_ISA RISE_ISA_NEON
@@ -3042,9 +3047,9 @@ RISE_API const rise_kernels *rise_kernels_of(rise_isa isa)
 /* >>threads: the thread pool, and the device that all computation runs on
 
    A job is divided by the elements that it writes, not along a sum. Each sum is therefore computed
-   by one thread, in a fixed order. One sum is divided into blocks of a fixed size: the squared norm
-   of the gradient. The caller's thread adds the sums of the blocks in order. So the number of
-   threads does not change a bit of the result.
+   by one thread, in a fixed order. There is one exception: the squared norm of the gradient is
+   divided into blocks of a fixed size. The caller's thread adds the sums of the blocks in order. So
+   the number of threads does not change a bit of the result.
    Main types: risei_threads (the pool), risei_device (kernels, scratch and pool).
    Uses: platform, kernels. Test: tests/threads.c. */
 
@@ -3057,8 +3062,8 @@ typedef void (*risei_task)(void *job, int part, int parts, void *scratch);
 #ifdef RISE_THREADS
 /* Multiplications: a job that has no more than this runs on the caller's thread alone. The value
    depends on the time that workers take to start and on the speed of the kernels. AVX2 does at most
-   16 multiply-adds a cycle, so at 3 GHz such a job takes about 4 us. No measurement of other values
-   is recorded. Tests set it to 0, to divide every job. */
+   16 multiply-adds a cycle, so at 3 GHz a job of this size takes at least 4 us. No measurement of
+   other values is recorded. Tests set the macro to 0, to divide every job. */
 #ifndef RISEI_THREADS_MINIMUM
 #define RISEI_THREADS_MINIMUM 2e5
 #endif
@@ -3103,8 +3108,8 @@ typedef struct risei_threads {
 
    W1 before C2: C2 reads at least 1, unless the worker has read the new round and subtracted its 1.
    If C2 reads at least 1, the caller takes the lock. The worker releases the lock in two places
-   only. One is after it has read the new round. The other is in pthread_cond_wait, which releases
-   the lock and starts to wait in one step. So when the caller has the lock, there are three cases:
+   only: after W2 has read the new round, and in pthread_cond_wait. pthread_cond_wait atomically
+   releases the lock and starts to wait. So when the caller has the lock, there are three cases:
 
      the worker has read the new round;
      the worker waits, and the broadcast wakes it;
@@ -3169,7 +3174,7 @@ RISEI_FN void risei_threads_run(risei_threads *p, risei_task task, void *job)
         if (spin % RISEI_THREADS_SPINS == RISEI_THREADS_SPINS - 1) sched_yield();
     }
 }
-/* Ends a pool of which the workers 1 .. started-1 run. */
+/* Ends a pool. Only the workers 1 .. started-1 have been started. */
 RISEI_FN void risei_threads_end(risei_threads *p, int started)
 {
     int i;
