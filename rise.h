@@ -911,19 +911,30 @@
 
    1. >>api-desc: a member of rise_agent_desc. Its comment ends with the default in brackets.
 
-   2. >>describe: a row in risei_fields with the range, the default, and the revision that added the
-   field. A default that depends on other fields is 0 in the row, and risei_fill computes it.
+   2. >>describe: a row in risei_fields, at the place that the member has in the struct. The first
+   three rows stay the required fields. A default that depends on other fields is 0 in the row, and
+   risei_fill computes it.
 
-       RISEI_ADDED(dropout, 1, 0, 0.9, 0, 2, 0), // a double; 0 by default; since revision 2;
-                                                 // files of revision 1 imply 0
+       // field, 1: double or 0: int, lowest, highest, default, since revision, value before
+       RISEI_ADDED(reward_scale, 1, 1e-6, 1e6, 1, 2, 1),
 
-   3. >>files: RISEI_DESCRIPTION_REVISION, the revision of the table, goes up by one.
+   The last number is the value with which the agent behaves as before the field existed. Files of
+   earlier revisions get it. It must be in the range. 0 means the default there, too: where "off"
+   is not the default, use a value of its own for it, such as a negative one.
+
+   RISEI_ADDED is for a number that gives no array its shape. For an enumeration, a shape, or two
+   defaults, write all members of risei_field. Fields of conv layers go into risei_conv_fields.
+
+   3. >>files: RISEI_DESCRIPTION_REVISION goes up by one, once for all fields of a release. These
+   fields have the new revision as their `since`.
 
    The row is all that text, files, range checks and defaults need. Rules that involve several
    fields belong in a risei_check_ function in >>describe.
 
-   Test: add refused values of the field to tests/rules.c. tests/files.c loads the sample files of
-   all earlier revisions.
+   Test: add a line with accepted and refused values to limits (int) or real_limits (double) in
+   tests/agent.c, and test what the field does where its code is tested. tests/files.c loads the
+   sample files of all earlier revisions. Before the release, add a sample file with another value
+   than the default: see "Sample files" there.
 
    FILE POLICY. Every release reads all files of earlier releases from file version 7 on. Files of
    versions 1 to 6 are from before release 0.1 and are refused. The description in a file is text
@@ -10416,8 +10427,8 @@ RISEI_FN rise_result risei_desc_read_line(risei_desc_reader *r, const char *line
 /* Checks that all fields of `revision` were read: marks [count] is 1 for each. If a later revision
    added a field, sets the field to its value_before. Returns the first missing field, or NULL. */
 RISEI_FN const risei_field *risei_fields_fill_missing(const risei_field *fields, int count,
-                                                  const unsigned char *marks, int revision,
-                                                  void *object)
+                                                      const unsigned char *marks, int revision,
+                                                      void *object)
 {
     int i;
     for (i = 0; i < count; i++) {
@@ -10438,7 +10449,7 @@ RISEI_FN rise_result risei_desc_complete(risei_desc_reader *r)
     missing = risei_fields_fill_missing(risei_fields, RISEI_FIELDS, r->fields, r->revision, d);
     for (l = 0; l < d->conv_count && missing == NULL; l++)
         missing = risei_fields_fill_missing(risei_conv_fields, RISEI_CONV_FIELDS, r->conv[l],
-                                        r->revision, &d->conv[l]);
+                                            r->revision, &d->conv[l]);
     return missing != NULL ? risei_desc_wrong(r, "it lacks", missing->name) : RISE_OK;
 }
 /* Reads the description from text [length]. */

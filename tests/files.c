@@ -202,13 +202,16 @@ static void writes_the_same(const char *words)
 static void numbers_are_little_endian(void)
 {
     static const unsigned char begin[12] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A, 7, 0, 0, 0};
-    static const char description[] = "description=1\nframe_width=5\nframe_height=4\nactions=3\n";
     static const unsigned char digits[9] = {'1', '2', '3', '4', '5', '6', '7', '8', '9'};
     world w = tiny_world("memory=rise", 20);
+    char description[80];
     buffer b;
     size_t at, s;
     uint64_t total;
     int i;
+    snprintf(description, sizeof description,
+             "description=%d\nframe_width=5\nframe_height=4\nactions=3\n",
+             RISEI_DESCRIPTION_REVISION);
     check_about("layout");
     CHECK(risei_io_crc(0, digits, 9) == 0xCBF43926u &&
           risei_io_crc(risei_io_crc(0, digits, 4), digits + 4, 5) == 0xCBF43926u);
@@ -224,7 +227,7 @@ static void numbers_are_little_endian(void)
         total += get(&b, TABLE + 16 * s + 8, 8);
     }
     CHECK(total == b.size);
-    CHECK(memcmp(b.data + at, description, sizeof description - 1) == 0);
+    CHECK(memcmp(b.data + at, description, strlen(description)) == 0);
     at += (size_t)get(&b, TABLE + 8, 8);
     CHECK(get(&b, at, 4) == 0x3E200000u);
     for (i = 0; i < 4; i++)
@@ -700,9 +703,16 @@ static void refuses_bad_lines(const buffer *b)
                  "begins with frame_channels"); /* the revision must be first */
     refuses_text(with_description(b, "", 0), RISE_BAD_FILE, "revision");
 }
+/* Writes the first line of a description of the next revision, and another line after it. */
+static const char *newer(const char *next, char *line, size_t room)
+{
+    snprintf(line, room, "description=%d\n%s\n", RISEI_DESCRIPTION_REVISION + 1, next);
+    return line;
+}
 /* Unknown fields are refused by name. Those marked as optional are ignored. */
 static void refuses_unknown_fields(const buffer *b, uint64_t state)
 {
+    char line[80];
     check_about("unknown fields");
     refuses_text(with_line(b, "n_step", "n_step=1\nwarp_factor=9\n"), RISE_BAD_FILE,
                  "\"warp_factor\"");
@@ -718,10 +728,27 @@ static void refuses_unknown_fields(const buffer *b, uint64_t state)
     check_about("a second seed, which may be ignored");
     refuses_text(with_line(b, "seed", "seed=7\n?seed=7\n"), RISE_BAD_FILE, "seed");
     check_about("files of a newer release");
-    reads_text(with_line(b, "description", "description=2\n?warp_factor=9\n"), state);
-    refuses_text(with_line(b, "description", "description=2\nwarp_factor=9\n"), RISE_NEWER_FILE,
-                 "\"warp_factor\"");
-    refuses_text(with_line(b, "description", "description=2\nn_step=1\n"), RISE_BAD_FILE, "n_step");
+    reads_text(with_line(b, "description", newer("?warp_factor=9", line, sizeof line)), state);
+    refuses_text(with_line(b, "description", newer("warp_factor=9", line, sizeof line)),
+                 RISE_NEWER_FILE, "\"warp_factor\"");
+    refuses_text(with_line(b, "description", newer("n_step=1", line, sizeof line)), RISE_BAD_FILE,
+                 "n_step");
+}
+/* What files of earlier revisions imply is a value that the field may have. It is 0 only where 0 is
+   the default, because 0 means the default when the description is resolved. */
+static void earlier_files_imply_valid_values(void)
+{
+    int i;
+    for (i = 0; i < RISEI_FIELDS; i++) {
+        const risei_field *f = &risei_fields[i];
+        double const most = f->word != NULL ? risei_words_count(f->word) - 1 : f->high;
+        check_about("%s", f->name);
+        CHECK(f->since <= RISEI_DESCRIPTION_REVISION);
+        if (f->since == 0) continue;
+        CHECK(f->value_before >= f->low && f->value_before <= most);
+        CHECK(!risei_is_zero(f->value_before) ||
+              (risei_is_zero(f->small) && risei_is_zero(f->large)));
+    }
 }
 /* Tries lines and texts of about the greatest length. */
 static void refuses_long_text(const buffer *b, uint64_t state)
@@ -1767,6 +1794,7 @@ static void mutated_files_do_no_harm(void) { fuzz(fuzz_rounds, fuzz_seed); }
 static const check_test tests[] = {
     TEST(same_state_gives_the_same_bytes),
     TEST(numbers_are_little_endian),
+    TEST(earlier_files_imply_valid_values),
     TEST(failed_writes_are_reported),
     TEST(nonsense_is_not_saved),
     TEST(damage_is_noticed),
