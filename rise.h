@@ -652,22 +652,23 @@
        "rise.h: No such file",      rise.h was renamed              define RISE_SELF as its name
        from inside rise.h
 
-   COSTS by frame size: 4 actions, one thread, defaults otherwise, measured by bench/costs.c.
-   `bytes` is the whole agent. An action is one rise_agent_play without desc.carry_state.
+   COSTS by frame size: 4 actions, one thread, defaults otherwise. `make bench-costs` measured them
+   on an AMD EPYC (Zen 4, AVX-512); bench/README.md says more. `bytes` is the whole agent. An
+   action is one rise_agent_play without desc.carry_state.
 
        frame     memory   parameters        bytes   update ms   action ms
-       8x8       NONE              @            @           @           @
-       8x8       RISE              @            @           @           @
-       8x8       FULL              @            @           @           @
-       16x12     NONE              @            @           @           @
-       16x12     RISE              @            @           @           @
-       16x12     FULL              @            @           @           @
-       32x24     NONE              @            @           @           @
-       32x24     RISE              @            @           @           @
-       32x24     FULL              @            @           @           @
-       84x84     NONE              @            @           @           @
-       84x84     RISE              @            @           @           @
-       84x84     FULL              @            @           @           @
+       8x8       NONE          91285       7.0 MB        0.58     0.00763
+       8x8       RISE         124437      16.1 MB        2.39       0.026
+       8x8       FULL         136725      14.5 MB        9.14        0.07
+       16x12     NONE         304277      18.5 MB        2.01      0.0229
+       16x12     RISE         337429      27.7 MB        3.97      0.0428
+       16x12     FULL         349717      36.0 MB          24       0.164
+       32x24     NONE        1369237      72.9 MB        8.65       0.101
+       32x24     RISE        1402389      82.1 MB        10.3        0.12
+       32x24     FULL        1414677     140.4 MB        92.3       0.713
+       84x84     NONE        3292837      1.49 GB        39.2       0.541
+       84x84     RISE        5393061      1.76 GB         114        2.05
+       84x84     FULL        9423525      1.75 GB         638        6.48
 
    rise_agent_bytes returns the memory of an agent in bytes before anything is allocated. Creating
    or loading an agent calls calloc once, or not at all with desc.memory_block. After that the
