@@ -853,21 +853,26 @@
 
        static const risei_cell_kind risei_cell_mine = {
            "mine",
-           2,          // gates: z n
-           0,          // keep_gate: z
-           -1,         // input_gate: z serves as both
-           0, 0, 0, 0, // recurrent, recurrent_bias, cell_state, separate
-           1,          // direct
+           2,  // gates: z n
+           0,  // keep_gate: z
+           -1, // input_gate: none
+           1,  // recurrent
+           0,  // recurrent_bias
+           0,  // cell_state
+           0,  // separate
+           1,  // direct
            risei_mine_forward, risei_mine_backward};
 
    3. >>recurrent: its entry in risei_cell_kinds, in the order of rise_cell. Without the entry the
-   file does not compile.
+   file does not compile. A wrong order compiles.
 
    Kernels: a row function may call kernels that exist. A new kernel is a member of rise_kernels in
-   >>api-kernels, a RISEK function in >>template, and an entry of the table at the template's end.
+   >>api-kernels, a RISEK function in >>template, and an entry of RISEK(table) at the template's
+   end, at the position of the member: a C compiler only warns of a wrong order.
 
-   Test: add the cell to the lists of cells in tests/gradients.c. The tests there compare cells with
-   central differences in double. tests/layers_torch.py compares LSTM and GRU with PyTorch.
+   Test: tests/gradients.c compares every rise_cell with central differences in double. Add the
+   cell's formula to cell_row_good there. tests/kernels.c needs a RUN, an EXPECT and a row of
+   kernels[] for a new kernel. tests/layers_torch.py compares LSTM and GRU with PyTorch.
 
    HOW TO ADD A VALUE HEAD. Change three places, and add a test.
 
@@ -4486,7 +4491,8 @@ typedef struct risei_cell_row {
 typedef struct risei_cell_kind {
     const char *name; /* the value of the field `cell` in a description's text */
     int gates;        /* number of gates; a gate is `units` numbers, computed from the input */
-    /* Index of the gate that multiplies the old state; its bias gets the chrono initialisation */
+    /* Index of the gate that multiplies the old state; its bias gets the chrono initialisation.
+       -1: there is no such gate. */
     int keep_gate;
     /* Index of the gate that multiplies the new value; -1: none. The initial bias of this gate
        is minus the bias of keep_gate. */
@@ -4496,7 +4502,8 @@ typedef struct risei_cell_kind {
     int cell_state;     /* 1: there is a cell state c beside h */
     /* 1: the recurrent product has its own buffer u. 0: the product is added into the gates. */
     int separate;
-    /* 1: h_next also depends on h without the recurrent product, so h's gradient has two terms */
+    /* 1: h_next also depends on h without the recurrent product, so h's gradient has two terms.
+       Must be 1 without a recurrent matrix, unless backward sets dh to 0. */
     int direct;
     /* Compute one window row at one step; see risei_cell_row. */
     void (*forward)(const rise_kernels *kernels, const risei_cell_row *row);
@@ -4624,16 +4631,17 @@ RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int windo
 {
     const risei_cell_kind *kind = c->kind;
     size_t const out = (size_t)c->x.out;
-    rise_real *bias = w + c->x.bias, *keep = bias + kind->keep_gate * c->units;
+    rise_real *bias = w + c->x.bias;
     int i;
     risei_linear_initialise_weights(&c->x, w, c->units, random);
     risei_parameters_draw(bias, out, c->units, random);
     if (kind->recurrent) risei_linear_initialise_weights(&c->h, w, c->units, random);
     if (kind->recurrent_bias) risei_parameters_draw(w + c->h.bias, out, c->units, random);
-    for (i = 0; i < c->units; i++) {
-        keep[i] = 1 + (rise_real)(window - 1) * risei_random_uniform(random);
-        rise_kernels_of(RISE_ISA_REF)->log(1, &keep[i], &keep[i]);
-        if (kind->input_gate >= 0) bias[kind->input_gate * c->units + i] = -keep[i];
+    for (i = 0; i < c->units && kind->keep_gate >= 0; i++) {
+        rise_real *const keep = bias + kind->keep_gate * c->units + i;
+        *keep = 1 + (rise_real)(window - 1) * risei_random_uniform(random);
+        rise_kernels_of(RISE_ISA_REF)->log(1, keep, keep);
+        if (kind->input_gate >= 0) bias[kind->input_gate * c->units + i] = -*keep;
     }
 }
 
