@@ -5009,8 +5009,8 @@ typedef struct risei_bootstrap {
 } risei_bootstrap;
 
 /* Returns the value of the next state for fraction i of `taus`: the output of next_action. With
-   Munchausen, returns the mean over the policy plus temperature times the policy's entropy
-   (Vieillard et al. 2020). */
+   Munchausen, returns the mean of the outputs under the policy, plus temperature times the policy's
+   entropy (Vieillard et al. 2020). */
 RISEI_FN rise_real risei_bootstrap_value(const risei_bootstrap *b, int i)
 {
     const rise_real *next = b->next + (ptrdiff_t)i * b->actions;
@@ -5729,7 +5729,8 @@ RISEI_FN void risei_spectral_keep(const risei_net *n, const rise_real *s, rise_r
 
 RISEI_FN int risei_net_derives(const risei_net *n) { return n->heads.noisy || n->spectral; }
 /* Writes the derived weights: w with noise and spectral normalisation. noise = NULL: adds no noise.
-   Does not copy the sigmas or each u of the spectral normalisation, because no layer reads them.
+   Does not copy the sigmas of the noise and the vectors u of the spectral normalisation, because no
+   layer reads them.
    Writes `spectral`, the array `s` of risei_spectral_apply. */
 RISEI_FN void risei_net_derive(const risei_device *d, const risei_net *n, const rise_real *w,
                                const rise_real *noise, rise_real *spectral, rise_real *derived)
@@ -6553,8 +6554,12 @@ RISEI_FN void risei_replay_set_priorities(risei_replay *r, const rise_kernels *k
 /* ---------------------------------------------------------------------------------------------- */
 /* >>frozen: kinds of frozen encoder: functions of one frame that are never trained
 
-   The kinds here are the random projections SIGNS, GAUSSIAN and SPARSE, the random conv net CONV,
-   the agent's own conv layers SNAPSHOT, the small image DOWNSAMPLE, and the user's function USER.
+   The kinds here:
+     SIGNS, GAUSSIAN, SPARSE  random projections
+     CONV                     a conv net with random weights
+     SNAPSHOT                 a copy of the agent's own conv layers
+     DOWNSAMPLE               a small image
+     USER                     the user's function
    RESNET18 is in room pretrained. The table of all kinds is in room embedder. Only room embedder
    calls the functions of a kind's descriptor. Other rooms call room embedder and never compare
    kinds.
@@ -6812,8 +6817,8 @@ static const risei_frozen_kind risei_frozen_kind_sparse = {
    weights of CONV are random.
 
    SNAPSHOT copies conv weights from the learnable encoder. The learnable encoder reads a stack of
-   frames, so SNAPSHOT reads a stack, too. Each frame of that stack is the frame that is embedded.
-   */
+   frames, so SNAPSHOT reads a stack, too. All frames of this stack are copies of the one frame to
+   embed. */
 typedef struct risei_frozen_conv {
     int stack;         /* frames in the input of the net; CONV: 1 */
     size_t parameters; /* number of the net's parameters */
@@ -10582,7 +10587,7 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
     risei_io_numbers(f, h->index + slot, 1, sizeof *h->index);
     risei_file_visit_state(f, h, slot);
     risei_io_doubles(f, &leaf, 1, 0, "a priority is negative or not finite");
-    /* risei_replay_set_priorities writes no priority below 0.001; 1e-6 leaves a margin */
+    /* risei_replay_set_priorities writes no leaf below 0.001; 1e-6 leaves a margin */
     if (leaf > FLT_MAX || (leaf > 0 && leaf < 1e-6))
         risei_io_invalid(f, "a priority is out of range");
     if (f->mode != RISEI_READ || f->failed) return;
@@ -10604,8 +10609,8 @@ RISEI_FN int risei_file_has_future(const risei_replay *r, int lane, int64_t at)
     return after == r->n_step ||
            risei_event_is_last(h->events[risei_history_slot(h, lane, at + after)]);
 }
-/* Checks that the slots of a lane are a sequence of episodes, and that a slot that cannot be
-   sampled has priority 0. */
+/* Checks that the slots of a lane are a sequence of episodes. Also checks that a leaf is 0 in the
+   first three cases of Prioritised replay (see room replay). Does not check `window_stride`. */
 RISEI_FN void risei_file_check_lane(risei_io *f, const risei_replay *r, int lane)
 {
     const risei_history *h = &r->history;
@@ -11103,7 +11108,8 @@ RISEK_IN V RISEK(vexp)(V x)
     p = vfma(p, r, vset1(4.1665795894e-2f));
     p = vfma(p, r, vset1(1.6666665459e-1f));
     p = vfma(p, r, vset1(5.0000001201e-1f));
-    /* p r^2 + r + 1. Two more steps of Horner's scheme would not be monotone. */
+    /* Computes p r^2 + r + 1. With Horner's scheme for the last two terms, e^x would not be
+       monotone. */
     p = vadd(vfma(p, vmul(r, r), r), vset1(1.0f));
     /* The comparison is false only if x is NaN. */
     return vselect(vgt(vset1(89.0f), y), vscale(p, t), x);
@@ -11250,7 +11256,7 @@ RISEK_FN rise_real RISEK(sum_lanes)(rise_real *lane)
         for (i = 0; i < width; i++) lane[i] = lane[i] + lane[i + width];
     return lane[0];
 }
-/* Returns the sum over i of (x[i] - x0) (y[i] - y0), for n < 2^31. */
+/* Returns the sum over i < n of (x[i] - x0) (y[i] - y0). */
 RISEK_FN rise_real RISEK(centred_dot)(ptrdiff_t n, const rise_real *x, rise_real x0,
                                       const rise_real *y, rise_real y0)
 {
@@ -11564,8 +11570,8 @@ RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const ri
 /* ---------------------------------------------------------------------------------------------- */
 /* Matrix products: C = init + A B
 
-   Names. i is a row of A and C, j is a column of B and C, and k is the index of the sum: a column
-   of A and a row of B. v is one of the vectors in a row of a tile. A part of a matrix has rows
+   Names. i is a row of A and C. j is a column of B and C. k is the index of the sum: a column of A
+   and a row of B. v is one of the vectors in a row of a tile. A part of a matrix has rows
    i0 .. i0+rows-1, columns j0 .. j0+columns-1, and terms k0 .. k0+depth-1 of the sums.
 
    Offsets count elements. c_at[] holds the offsets of rows of C, and b_at[] of rows of B. a_at[]
@@ -11868,9 +11874,9 @@ RISEK_IN int RISEK(tile_rows)(int left, int max_rows)
    prefetches over their iterations. With AVX-512, IMPALA's first layer became 1.1 to 1.2 times as
    fast, and weight gradients of 32 rows became 1.2 times as fast.
 
-   The data at `prefetch` is prefetched once. Before, every tile prefetched all of the data. With
-   AVX2, whose tiles have six rows, this was three times the memory traffic. Dense layers of 32 rows
-   became 1.35 times as fast by the change. */
+   The data at `prefetch` is prefetched once, not again by every tile. With AVX2, whose tiles have
+   six rows, prefetches by every tile tripled the memory traffic. Without these extra prefetches,
+   dense layers of 32 rows became 1.35 times as fast. */
 RISEK_FN void RISEK(block_times_panel)(const rise_product *p, int depth, const ptrdiff_t *c_at,
                                        int rows, int j0, int columns, const RISEK(a_block) *a,
                                        const rise_real *b, ptrdiff_t ldb,
@@ -11981,9 +11987,9 @@ RISEK_FN int RISEK(groups_fill_tiles)(int group_rows)
     return group_rows >= 8 * MR || 5 * group_rows >= 3 * MR * risei_ceil_div(group_rows, MR);
 }
 /* Makes a block of a transposed A: rows i0 .. i0+rows-1 and `depth` columns, which begin at offsets
-   k_at[k]. The block is read in place under two conditions: only few columns of B use the block
-   (few_columns), and tiles are full enough or A has only one run. Otherwise the block is packed
-   into `packed`, and `at` receives the offsets in `packed`. */
+   k_at[k]. The block is read in place under two conditions. First, only few columns of B use the
+   block (few_columns). Second, either tiles are full enough or A has only one run. Otherwise the
+   block is packed into `packed`, and `at` receives the offsets in `packed`. */
 RISEK_FN void RISEK(block_by_columns)(const rise_product *p, const ptrdiff_t *k_at, int i0,
                                       int rows, int depth, int few_columns, ptrdiff_t *at,
                                       rise_real *packed, RISEK(a_block) *block)
@@ -12274,7 +12280,7 @@ RISEK_FN void RISEK(part_of_c)(const rise_product *p, int part, int parts, int *
         risei_part_range(p->m, MR, part, parts, i_from, i_to);
 }
 /* Writes the size of the blocks of B for a part of C with `columns` columns: *kc rows and *nc
-   columns. A block has at most KC * NC elements. If all columns fit into NC and A is not
+   columns. A packed block has at most KC * NC elements. If all columns fit into NC and A is not
    transposed, a block is long, so that C is loaded and stored less often. If B has fewer than KC
    rows, a block is wide, so that A is packed less often. A B that is read in place is not divided
    by columns. */
