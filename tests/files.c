@@ -202,14 +202,16 @@ static void writes_the_same(const char *words)
 static void numbers_are_little_endian(void)
 {
     static const unsigned char begin[12] = {0x89, 'R', 'I', 'S', 'E', 0x0D, 0x0A, 0x1A, 7, 0, 0, 0};
-    static const char description[] = "description=1\nframe_width=5\nframe_height=4\nactions=3\n";
     static const unsigned char digits[9] = {'1', '2', '3', '4', '5', '6', '7', '8', '9'};
     world w = tiny_world("memory=rise", 20);
+    char description[80];
     buffer b;
     size_t at, s;
     uint64_t total;
     int i;
     check_about("layout");
+    snprintf(description, sizeof description,
+             "description=%d\nframe_width=5\nframe_height=4\nactions=3\n", RISEI_DESCRIPTION);
     CHECK(risei_io_crc(0, digits, 9) == 0xCBF43926u &&
           risei_io_crc(risei_io_crc(0, digits, 4), digits + 4, 5) == 0xCBF43926u);
     w.agent->model.weights[0] = 0.15625f; /* 0x3E200000 */
@@ -224,7 +226,7 @@ static void numbers_are_little_endian(void)
         total += get(&b, TABLE + 16 * s + 8, 8);
     }
     CHECK(total == b.size);
-    CHECK(memcmp(b.data + at, description, sizeof description - 1) == 0);
+    CHECK(memcmp(b.data + at, description, strlen(description)) == 0);
     at += (size_t)get(&b, TABLE + 8, 8);
     CHECK(get(&b, at, 4) == 0x3E200000u);
     for (i = 0; i < 4; i++)
@@ -702,6 +704,7 @@ static void refuses_bad_lines(const buffer *b)
 /* Unknown fields are refused by name. Those marked as optional are ignored. */
 static void refuses_unknown_fields(const buffer *b, uint64_t state)
 {
+    char lines[60];
     check_about("unknown fields");
     refuses_text(with_line(b, "n_step", "n_step=1\nwarp_factor=9\n"), RISE_BAD_FILE,
                  "\"warp_factor\"");
@@ -717,10 +720,12 @@ static void refuses_unknown_fields(const buffer *b, uint64_t state)
     check_about("a second seed, which may be ignored");
     refuses_text(with_line(b, "seed", "seed=7\n?seed=7\n"), RISE_BAD_FILE, "seed");
     check_about("files of a newer release");
-    reads_text(with_line(b, "description", "description=2\n?warp_factor=9\n"), state);
-    refuses_text(with_line(b, "description", "description=2\nwarp_factor=9\n"), RISE_NEWER_FILE,
-                 "\"warp_factor\"");
-    refuses_text(with_line(b, "description", "description=2\nn_step=1\n"), RISE_BAD_FILE, "n_step");
+    snprintf(lines, sizeof lines, "description=%d\n?warp_factor=9\n", RISEI_DESCRIPTION + 1);
+    reads_text(with_line(b, "description", lines), state);
+    snprintf(lines, sizeof lines, "description=%d\nwarp_factor=9\n", RISEI_DESCRIPTION + 1);
+    refuses_text(with_line(b, "description", lines), RISE_NEWER_FILE, "\"warp_factor\"");
+    snprintf(lines, sizeof lines, "description=%d\nn_step=1\n", RISEI_DESCRIPTION + 1);
+    refuses_text(with_line(b, "description", lines), RISE_BAD_FILE, "n_step");
 }
 /* Tries lines and texts of about the greatest length. */
 static void refuses_long_text(const buffer *b, uint64_t state)
