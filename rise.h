@@ -870,8 +870,8 @@
    >>api-kernels, a RISEK function in >>template, and an entry of RISEK(table) at the template's
    end, at the position of the member: a C compiler only warns of a wrong order.
 
-   Test: tests/gradients.c compares every rise_cell with central differences in double. Add the
-   cell's formula to cell_row_good there. tests/kernels.c needs a RUN, an EXPECT and a row of
+   Test: tests/gradients.c compares every cell with central differences in double, without an edit.
+   Add the cell's textbook formula to formula_of there. tests/kernels.c needs a RUN, an EXPECT and a row of
    kernels[] for a new kernel. tests/layers_torch.py compares LSTM and GRU with PyTorch.
 
    HOW TO ADD A VALUE HEAD. Change three places, and add a test.
@@ -891,8 +891,8 @@
         0, 1,                           // quantiles, values
         risei_mine_expect, risei_values_target, risei_mine_loss}
 
-   Test: tests/gradients.c checks networks with every head. tests/targets.c compares targets with
-   numbers computed by hand.
+   Test: tests/gradients.c checks networks and updates with every head, without an edit. Add the
+   head's formula for Q to plain_expect there, and targets computed by hand to tests/targets.c.
 
    HOW TO ADD A FROZEN ENCODER. Change three places, and add a test.
 
@@ -910,8 +910,8 @@
    3. >>embedder: its entry in risei_embedder_kinds, in the order of rise_embedding. Without the
    entry the file does not compile.
 
-   Test: the loops over encoders in tests/agent.c end at RISE_EMBED_USER. Extend these loops, or add
-   a test file like tests/pretrained.c.
+   Test: tests/agent.c runs agents with every encoder that reads no embedding_file, without an edit.
+   For an encoder that reads a file, write tests like those in tests/pretrained.c.
 
    HOW TO ADD A DESCRIPTION FIELD. Change three places, use the field, and add a test.
 
@@ -937,9 +937,9 @@
    The row is all that text, files, range checks and defaults need. Rules that involve several
    fields belong in a risei_check_ function in >>describe.
 
-   Test: add a line with accepted and refused values to limits (int) or real_limits (double) in
-   tests/agent.c, and test what the field does where its code is tested. tests/files.c loads the
-   sample files of all earlier revisions. Before the release, add a sample file with another value
+   Test: tests/rules.c sets every field from text, reads it back, and checks that values outside the
+   range are refused, without an edit. Test what the field does where its code is tested.
+   tests/files.c loads the sample files of all earlier revisions. Before the release, add a sample file with another value
    than the default: see "Sample files" there.
 
    FILE POLICY. Every release reads all files of earlier releases from file version 7 on. Files of

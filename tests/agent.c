@@ -1,12 +1,21 @@
 /* Tests a whole agent. It acts as it learns, learns the same on every instruction set, resumes
-   exactly, stays within its memory, and refuses wrong calls without changing.
+   exactly, stays within its memory, runs with every frozen encoder, and refuses wrong calls without
+   changing.
        cc -O2 tests/agent.c -o agent -lm && ./agent
    `./agent --golden` prints the table of golden hashes anew. */
 #include "toy.h"
 
-/* With CHECK_QUICK, tests that try many kinds of agents take one kind in SOME. The golden hashes
-   are always checked for every kind. */
-enum { SOME = check_share > 1 ? 4 : 1 };
+/* With CHECK_QUICK, tests that try many kinds of agents take one kind in KINDS_EACH. The golden
+   hashes are always checked for every kind. */
+enum { KINDS_EACH = check_share > 1 ? 4 : 1 };
+
+/* Returns whether the frozen encoder reads its weights from a file. Such encoders have tests of
+   their own: tests/pretrained.c tests RESNET18. */
+static int needs_file(int embedding)
+{
+    const char *const source = risei_embedder_kinds[embedding]->source;
+    return source != NULL && strcmp(source, "embedding_file") == 0;
+}
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Acting and learning compute the same values for the same history */
@@ -88,8 +97,8 @@ static void acts_as_it_learns(const char *words)
             if (since[lane] == INT64_MAX && w.events[lane] == RISE_FIRST && step > HISTORY / 3)
                 since[lane] = step;
     }
-    /* IQN learns at other fractions than it acts at */
-    if (d.head != RISE_HEAD_IQN) compare_with_learning(w.agent, since);
+    /* a head with quantiles, such as IQN, learns at other fractions than it acts at */
+    if (!risei_head_kinds[d.head].quantiles) compare_with_learning(w.agent, since);
     rise_agent_destroy(w.agent);
 }
 
@@ -464,14 +473,14 @@ static const struct {
     {FIELD(environments), -1, 1, 4096},
     {FIELD(players), -1, 1, 4096},
     {FIELD(play_only), -1, 0, 1},
-    {FIELD(memory), -1, 0, 2},
+    {FIELD(memory), -1, 0, RISE_MEMORY_COUNT - 1},
     {FIELD(window), -1, 1, 1024},
-    {FIELD(cell), -1, 0, 3},
+    {FIELD(cell), -1, 0, RISE_CELL_COUNT - 1},
     {FIELD(recurrent_units), -1, 1, 4096},
     {FIELD(fusion), -1, 0, 2},
     {FIELD(carry_state), -1, 0, 1},
     {FIELD(feed_action), -1, 0, 1},
-    {FIELD(embedding), -1, 0, 8},
+    {FIELD(embedding), -1, 0, RISE_EMBED_COUNT - 1},
     {FIELD(embedding_size), -1, 1, 8192},
     {FIELD(embedding_pool), -1, 1, 64},
     {FIELD(embedding_f32), -1, 0, 1},
@@ -503,7 +512,7 @@ static const struct {
     {FIELD(pool_to), -2, -1, 33},
     {FIELD(spectral_norm), -1, 0, 1},
     {FIELD(noisy), -1, 0, 1},
-    {FIELD(head), -1, 0, 2},
+    {FIELD(head), -1, 0, RISE_HEAD_COUNT - 1},
     {FIELD(atoms), 1, 2, 256},
     {FIELD(quantiles), -1, 1, 256},
     {FIELD(munchausen), -1, 0, 1},
@@ -734,7 +743,8 @@ static void defaults_are_filled_in(void)
     int width, height, kind, isa;
     for (width = 0; width < COUNT(sides); width++)
         for (height = 0; height < COUNT(sides); height++)
-            for (kind = 0; kind <= RISE_EMBED_USER; kind++) {
+            for (kind = RISE_EMBED_AUTO; kind < RISE_EMBED_COUNT; kind++) {
+                if (kind != RISE_EMBED_AUTO && needs_file(kind)) continue;
                 memset(&d, 0, sizeof d);
                 d.frame_width = sides[width], d.frame_height = sides[height], d.actions = 2;
                 d.network = RISE_NETWORK_CUSTOM, d.conv_count = 1, d.conv[0].size = 1,
@@ -820,7 +830,7 @@ static void refuses_missing_arrays(world *w, uint64_t before)
 }
 static void refuses_steps(const char *words)
 {
-    static const float odd[] = {(float)HUGE_VAL, -(float)HUGE_VAL, (float)NAN};
+    static const float nonfinite[] = {(float)HUGE_VAL, -(float)HUGE_VAL, (float)NAN};
     world w = world_begin(words, 0), clean = world_begin(words, 0);
     rise_agent *const a = w.agent;
     /* the games before the last are valid, and must not advance either */
@@ -835,8 +845,8 @@ static void refuses_steps(const char *words)
         world_move(&w);
         for (i = RISE_MIDDLE; i <= RISE_TRUNCATED && between; i++)
             refused(a, before, step_wrong(w, last, i, 0), RISE_BAD_CALL, "RISE_FIRST");
-        for (i = 0; i < COUNT(odd) && !between; i++)
-            refused(a, before, step_wrong(w, last, 1 + i, odd[i]), RISE_NOT_FINITE, "reward");
+        for (i = 0; i < COUNT(nonfinite) && !between; i++)
+            refused(a, before, step_wrong(w, last, 1 + i, nonfinite[i]), RISE_NOT_FINITE, "reward");
         refused(a, before, step_wrong(w, last, -1, 0), RISE_BAD_CALL, "event");
         refused(a, before, step_wrong(w, last, 4, 0), RISE_BAD_CALL, "event");
         refuses_missing_arrays(&w, before);
@@ -956,7 +966,7 @@ static void early_first_frame_truncates(void)
 /* An update notices a weight that is not finite, and leaves everything else as it was. */
 static void refuses_weights(const char *words)
 {
-    static const float odd[] = {(float)NAN, (float)HUGE_VAL, -(float)HUGE_VAL};
+    static const float nonfinite[] = {(float)NAN, (float)HUGE_VAL, -(float)HUGE_VAL};
     world w = world_begin(words, 60);
     rise_agent *const a = w.agent;
     size_t const n = a->model.net.parameters;
@@ -965,19 +975,19 @@ static void refuses_weights(const char *words)
     int j, tried = 0, unnoticed = 0;
     size_t i;
     for (i = 0; i < n; i += n / 41 + 1)
-        for (j = 0; j < COUNT(odd); j++) {
+        for (j = 0; j < COUNT(nonfinite); j++) {
             rise_real const was = weights[i];
             uint64_t const before = state_of(a);
             rise_result result;
-            check_about("%s, weight %d is %g", words, (int)i, (double)odd[j]);
-            weights[i] = odd[j];
+            check_about("%s, weight %d is %g", words, (int)i, (double)nonfinite[j]);
+            weights[i] = nonfinite[j];
             result = rise_agent_learn(a);
             unnoticed += result != RISE_NOT_FINITE, tried++;
             weights[i] = was;
             if (result == RISE_OK) { /* the update was not refused, so the weights are spoiled */
                 rise_agent_destroy(a);
                 printf("%s: weight %d is %g, and the update did not notice\n", words, (int)i,
-                       (double)odd[j]);
+                       (double)nonfinite[j]);
                 CHECK(0);
                 return;
             }
@@ -1156,7 +1166,7 @@ static void spoiled_embed(void *user, const uint8_t *frame, float *embedding, in
 }
 static void nonfinite_embeddings_are_refused(void)
 {
-    static const float odd[] = {(float)NAN, (float)HUGE_VAL, -(float)HUGE_VAL};
+    static const float nonfinite[] = {(float)NAN, (float)HUGE_VAL, -(float)HUGE_VAL};
     rise_agent_desc d = described("memory=rise embedding=user");
     float spoil = 0;
     long called = 0;
@@ -1176,8 +1186,8 @@ static void nonfinite_embeddings_are_refused(void)
           rise_agent_play(a, 0, frame, 0, RISE_FIRST, NULL) >= 0);
     before = state_of(a);
     frame[0] = 255;
-    for (i = 0; i < COUNT(odd); i++) {
-        spoil = odd[i];
+    for (i = 0; i < COUNT(nonfinite); i++) {
+        spoil = nonfinite[i];
         refused(a, before, rise_agent_step(a, frame, 0, RISE_MIDDLE), RISE_NOT_FINITE, "embed_fn");
         refused(a, before, rise_agent_play(a, 0, frame, 0, RISE_MIDDLE, NULL), RISE_NOT_FINITE,
                 "embed_fn");
@@ -1204,7 +1214,7 @@ static void learning_keeps_its_time_budget(void)
     int i, j, most;
     d.clock_fn = fake_clock, d.clock_user = &now;
     d.learn_period = 1;
-    for (i = 0; i < COUNT(budgets); i += SOME) {
+    for (i = 0; i < COUNT(budgets); i += KINDS_EACH) {
         double const share = budgets[i] / 3000;
         int const calls = 10 + (int)(30 / share);
         int done = 0;
@@ -1230,14 +1240,14 @@ static void learning_keeps_its_time_budget(void)
         CHECK(rise_agent_learn_for(w.agent, budgets[i]) <= share + 3);
         rise_agent_destroy(w.agent);
     }
-    check_about("odd budgets");
+    check_about("invalid budgets");
     w = world_of(created(&d));
     world_run(&w, 200);
     CHECK(rise_agent_learn_for(w.agent, 3000) >= 0); /* now the cost of an update is known */
     CHECK(rise_agent_learn_for(w.agent, (double)NAN) <= 0);
     CHECK(rise_agent_learn_for(w.agent, -1e9) <= 0);
     for (j = most = 0; j < 10; j++) most += rise_agent_learn_for(w.agent, 6000);
-    CHECK(most > 5 && most < 25); /* the odd budgets have no lasting effect */
+    CHECK(most > 5 && most < 25); /* the invalid budgets have no lasting effect */
     rise_agent_destroy(w.agent);
 }
 static void copies_its_target(const char *words)
@@ -1424,7 +1434,7 @@ static const char *const runs[] = {
 static void each(const char *const *kinds, int count, void (*test)(const char *kind))
 {
     int i;
-    for (i = 0; i < count; i += SOME) test(kinds[i]);
+    for (i = 0; i < count; i += KINDS_EACH) test(kinds[i]);
 }
 static void acting_equals_learning(void) { each(histories, COUNT(histories), acts_as_it_learns); }
 static void saved_run_resumes_exactly(void) { each(runs, COUNT(runs), resumes); }
@@ -1455,7 +1465,23 @@ static void masked_actions_are_not_taken(void)
 static void embeddings_are_standardised(void)
 {
     int i;
-    for (i = RISE_EMBED_SIGNS; i <= RISE_EMBED_USER; i++) standardises(i);
+    for (i = RISE_EMBED_SIGNS; i < RISE_EMBED_COUNT; i++)
+        if (!needs_file(i)) standardises(i);
+}
+static void agents_run_with_every_encoder(void)
+{
+    char words[60];
+    int i, count = 0;
+    for (i = RISE_EMBED_SIGNS; i < RISE_EMBED_COUNT; i++) {
+        if (needs_file(i)) continue;
+        snprintf(words, sizeof words, "memory=rise embedding=%s", risei_embedder_word(i));
+        acts_as_it_learns(words);
+        resumes(words);
+        plays_from_a_policy(words);
+        lives_in_a_block(words);
+        count++;
+    }
+    check_note("%d encoders; tests/pretrained.c has those that read a file", count);
 }
 static void target_network_is_copied_in_time(void)
 {
@@ -1494,6 +1520,7 @@ static const check_test tests[] = {
     TEST(random_projections_have_variance_one),
     TEST(downsample_and_user_embeddings_are_exact),
     TEST(embeddings_are_standardised),
+    TEST(agents_run_with_every_encoder),
     TEST(nonfinite_embeddings_are_refused),
     TEST(learning_keeps_its_time_budget),
     TEST(target_network_is_copied_in_time),

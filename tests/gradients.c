@@ -8,11 +8,11 @@
 #include "check.h"
 
 #define TOLERANCE 1e-6
-#define MOST 8192 /* most components of one gradient */
+#define COMPONENTS_MAX 8192 /* of one gradient */
 #define GARBAGE 1e3
-/* With CHECK_QUICK, takes one component in EACH. EACH is a prime, so every row and column is met.
-   Gradients of up to SMALL components are taken whole. */
-enum { EACH = check_share > 1 ? 7 : 1, SMALL = 100 };
+/* With CHECK_QUICK, checks one component in CHECKED_EACH. The number is prime, so every row and
+   column is checked. Gradients of fewer than CHECKED_WHOLE components are checked completely. */
+enum { CHECKED_EACH = check_share > 1 ? 7 : 1, CHECKED_WHOLE = 100 };
 
 static risei_device device;
 static risei_random dice;
@@ -75,13 +75,13 @@ typedef double (*loss_fn)(void *layer);
 static double difference(loss_fn loss, void *layer, double *x, double step)
 {
     double const old = *x;
-    double above, beneath;
+    double above, below;
     *x = old + step;
     above = loss(layer);
     *x = old - step;
-    beneath = loss(layer);
+    below = loss(layer);
     *x = old;
-    return (above - beneath) / (2 * step);
+    return (above - below) / (2 * step);
 }
 static double distance(size_t count, const double *g, const double *n)
 {
@@ -103,7 +103,7 @@ static double differentiate(loss_fn loss, void *layer, double *x, const double *
 {
     double const near = TOLERANCE / 2 * sqrt(dot(count, g, g) / (double)(count + 1));
     size_t i;
-    if (count > MOST) return HUGE_VAL;
+    if (count > COMPONENTS_MAX) return HUGE_VAL;
     memcpy(n, g, count * sizeof *n);
     for (i = 0; i < count; i += each) {
         double step = 1e-5;
@@ -118,15 +118,16 @@ static double differentiate(loss_fn loss, void *layer, double *x, const double *
 static void check_gradient(const char *of, loss_fn loss, void *layer, double *x, double *g,
                            size_t count)
 {
-    static double n[MOST];
+    static double n[COMPONENTS_MAX];
     char about[sizeof check_state.about];
-    double const worst = differentiate(loss, layer, x, g, count, count < SMALL ? 1 : EACH, n);
+    double const worst =
+        differentiate(loss, layer, x, g, count, count < CHECKED_WHOLE ? 1 : CHECKED_EACH, n);
     size_t i, greatest = 0;
     memcpy(about, check_state.about, sizeof about);
     check_about("%.120s, gradient of %s: %.3g", about, of, worst);
     CHECK(worst <= TOLERANCE);
     if (worst > worst_of_all) worst_of_all = worst;
-    for (i = 0; i < count && count <= MOST; i++)
+    for (i = 0; i < count && count <= COMPONENTS_MAX; i++)
         if (fabs(g[i]) > fabs(g[greatest])) greatest = i;
     if (count > 0 && g[greatest] != 0) { /* control: an error of 1% must show */
         g[greatest] *= 1.01;
@@ -253,7 +254,7 @@ static void image_get(const risei_image *i, int count, double *flat)
                    (size_t)row * sizeof *flat);
 }
 /* Returns whether all numbers outside the pixels are still `value`. (Overwrites the pixels.) */
-static int image_border_is(const risei_image *i, int count, double value)
+static int image_padding_is(const risei_image *i, int count, double value)
 {
     ptrdiff_t const size = count * risei_image_size(i);
     ptrdiff_t at;
@@ -383,8 +384,8 @@ static void conv_case(int size, int stride, int pad, int count)
     risei_conv_backward_taps(&device, &t.c, t.w, t.count, &dy, &dx); /* the bands must equal it */
     image_get(&dx, t.count, by_taps);
     CHECK(distance(inputs, by_taps, flat_dx) < 1e-12);
-    CHECK(image_border_is(&t.y, t.count, 9) && image_border_is(&dx, t.count, 7));
-    CHECK(image_border_is(&t.x, t.count, 0));
+    CHECK(image_padding_is(&t.y, t.count, 9) && image_padding_is(&dx, t.count, 7));
+    CHECK(image_padding_is(&t.x, t.count, 0));
     free_arrays();
 }
 static void convolutions_are_right(void)
@@ -434,7 +435,7 @@ static void pool_case(const risei_conv *c, const char *about)
     risei_maxpool_backward(&device, &t.c, t.count, &t.x, &dy, &dx);
     image_get(&dx, t.count, flat_dx);
     check_gradient("x", pool_loss, &t, t.flat_x, flat_dx, inputs);
-    CHECK(image_border_is(&t.y, t.count, 9) && image_border_is(&dx, t.count, 0));
+    CHECK(image_padding_is(&t.y, t.count, 9) && image_padding_is(&dx, t.count, 0));
     free_arrays();
 }
 static void max_pooling_is_right(void)
@@ -547,7 +548,7 @@ static void layer_norm_is_right(void)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* LSTM and GRU */
+/* Recurrent cells */
 
 typedef struct cell_layer {
     risei_cell c;
@@ -574,45 +575,66 @@ static double cell_loss(void *layer)
     return sum + (t->s.c != NULL ? dot(state, t->s.c + at, t->slope + last) : 0);
 }
 
-/* Runs one row through the published formulas. Returns whether the library's state after `steps` is
-   the same. */
-static int cell_row_good(const cell_layer *t, int row)
+/* The published formula of a cell, for one unit: returns its next h, and changes *c if the cell has
+   one. x and u [gates] are the parts of the gates that come from the input and from the old state;
+   u has no meaning without a recurrent matrix. */
+typedef double (*cell_formula)(const double *x, const double *u, double h, double *c);
+
+static double plain_lstm(const double *x, const double *u, double h, double *c)
 {
-    int const n = t->c.units, lstm = t->s.c != NULL;
+    (void)h;
+    *c = squash(x[1] + u[1]) * *c + squash(x[0] + u[0]) * tanh(x[2] + u[2]);
+    return squash(x[3] + u[3]) * tanh(*c);
+}
+static double plain_gru(const double *x, const double *u, double h, double *c)
+{
+    double const z = squash(x[1] + u[1]);
+    (void)c;
+    return z * h + (1 - z) * tanh(x[2] + squash(x[0] + u[0]) * u[2]);
+}
+static double plain_mingru(const double *x, const double *u, double h, double *c)
+{
+    (void)u, (void)c;
+    return squash(x[0]) * h + (1 - squash(x[0])) * tanh(x[1]);
+}
+/* Returns NULL for a cell whose formula is not written here. */
+static cell_formula formula_of(const risei_cell_kind *kind)
+{
+    return kind == &risei_cell_lstm     ? plain_lstm
+           : kind == &risei_cell_gru    ? plain_gru
+           : kind == &risei_cell_mingru ? plain_mingru
+                                        : NULL;
+}
+/* Runs one row through the cell's formula. Returns whether the library's state after `steps` is the
+   same. */
+static int cell_row_good(const cell_layer *t, cell_formula formula, int row)
+{
+    int const n = t->c.units, has_c = t->s.c != NULL;
     int const begin = t->s.start != NULL ? t->s.start[row] : 0;
-    double h[2][32], c[32], g[4], worst = 0;
+    double h[2][32], c[32], g[8], u[8], worst = 0;
     int i, j, step;
     for (i = 0; i < n; i++) {
         h[begin & 1][i] = begin == 0 ? t->s.h[row * n + i] : 0;
-        c[i] = begin == 0 && lstm ? t->s.c[row * n + i] : 0;
+        c[i] = begin == 0 && has_c ? t->s.c[row * n + i] : 0;
     }
     for (step = begin; step < t->steps; step++) {
         const double *const x = t->s.x + (t->s.begin[step] + row) * t->c.in;
         const double *const old = h[step & 1];
         double *const now = h[~step & 1];
         for (i = 0; i < n; i++) {
-            double u[4];
             for (j = 0; j < t->c.kind->gates; j++) {
                 g[j] = plain_linear(t->w, &t->c.x, x, j * n + i);
-                if (t->c.h.out == 0) continue;
-                u[j] = lstm ? plain_product(t->w, &t->c.h, old, j * n + i)
-                            : plain_linear(t->w, &t->c.h, old, j * n + i);
+                u[j] = !t->c.kind->recurrent       ? 0
+                       : t->c.kind->recurrent_bias ? plain_linear(t->w, &t->c.h, old, j * n + i)
+                                                   : plain_product(t->w, &t->c.h, old, j * n + i);
             }
-            if (lstm) {
-                c[i] = squash(g[1] + u[1]) * c[i] + squash(g[0] + u[0]) * tanh(g[2] + u[2]);
-                now[i] = squash(g[3] + u[3]) * tanh(c[i]);
-            } else if (t->c.h.out == 0) {
-                now[i] = squash(g[0]) * old[i] + (1 - squash(g[0])) * tanh(g[1]);
-            } else {
-                double const z = squash(g[1] + u[1]);
-                now[i] = z * old[i] + (1 - z) * tanh(g[2] + squash(g[0] + u[0]) * u[2]);
-            }
+            now[i] = formula(g, u, old[i], &c[i]);
         }
     }
     for (i = 0; i < n; i++) {
         ptrdiff_t const at = (ptrdiff_t)(t->s.begin[t->steps] + row) * n + i;
         worst = fmax(worst, fabs(t->s.h[at] - h[t->steps & 1][i]));
-        if (lstm) worst = fmax(worst, fabs(t->s.c[at] - c[i]));
+        if (has_c) worst = fmax(worst, fabs(t->s.c[at] - c[i]));
     }
     return worst < 1e-13;
 }
@@ -653,19 +675,20 @@ static int cell_burn_good(cell_layer *t, double *g, int burn)
 static void cell_case(rise_cell kind, int in, int units, int steps, int ends, int further, int rows,
                       const int *first)
 {
-    /* in the order of rise_cell */
-    static const char *const names[] = {"auto", "LSTM", "GRU", "minGRU"};
     int const all = steps + further;
     size_t const state = (size_t)(rows * units), last = (size_t)ends * state;
-    size_t const missing = kind == RISE_CELL_LSTM ? 4 * (size_t)units : 0; /* h's bias */
+    size_t missing; /* where the bias of the recurrent matrix would be, if the cell has none */
     risei_parameters p = {5};
     risei_arena count, arena;
+    cell_formula formula;
     cell_layer t;
     double *g;
     size_t i, starting;
     int row;
     memset(&t, 0, sizeof t), memset(&count, 0, sizeof count);
     t.c = risei_cell_make(&p, kind, in, units);
+    missing = t.c.kind->recurrent && !t.c.kind->recurrent_bias ? (size_t)t.c.h.out : 0;
+    formula = formula_of(t.c.kind);
     t.steps = steps;
     t.s.ends = ends;
     risei_sequence_layout(&count, &t.c, &t.s, all, all * rows, (all + 1) * rows, rows, steps, 1);
@@ -685,9 +708,10 @@ static void cell_case(rise_cell kind, int in, int units, int steps, int ends, in
     for (i = 0; i < starting && t.s.c != NULL; i++) t.s.c[i] = real();
 
     cell_loss(&t);
-    check_about("%s of %d units, %d in, %d steps of %d, %d ends, %d rows%s", names[kind], units, in,
-                steps, all, ends, rows, first != NULL ? ", some late" : "");
-    for (row = 0; row < rows; row++) CHECK(cell_row_good(&t, row));
+    check_about("%s of %d units, %d in, %d steps of %d, %d ends, %d rows%s",
+                risei_cell_word((int)kind), units, in, steps, all, ends, rows,
+                first != NULL ? ", some late" : "");
+    for (row = 0; row < rows && formula != NULL; row++) CHECK(cell_row_good(&t, formula, row));
     memcpy(t.s.dh, t.slope, last * sizeof *g);
     if (t.s.dc != NULL) memcpy(t.s.dc, t.slope + last, state * sizeof *g);
     risei_cell_backward(&device, &t.c, t.w, g, &t.s, steps);
@@ -705,9 +729,11 @@ static void recurrent_cells_are_right(void)
 {
     /* all that the steps allow */
     static const int firsts[][4] = {{0, 1, 2, 3}, {2, 0, 1, 6}, {1, 3, 0, 2}, {1, 1, 1, 1}};
-    static const rise_cell kinds[] = {RISE_CELL_LSTM, RISE_CELL_GRU, RISE_CELL_MINGRU};
     int kind, steps, rows, mask, i, first[4];
-    for (kind = 0; kind < 3; kind++)
+    for (kind = RISE_CELL_LSTM; kind < RISE_CELL_COUNT; kind++) {
+        if (formula_of(risei_cell_kinds[kind]) == NULL)
+            printf("    %s: without a formula in formula_of, only its gradients are checked\n",
+                   risei_cell_word(kind));
         for (steps = 1; steps <= 7; steps++)
             for (rows = 1; rows <= 4; rows += 1 + rows % 2) /* 1, 3, 4 */
                 for (mask = -1; mask < 4; mask++) {
@@ -715,24 +741,25 @@ static void recurrent_cells_are_right(void)
                               units = 1 + risei_random_below(&dice, 4);
                     for (i = 0; i < 4 && mask >= 0; i++)
                         first[i] = firsts[mask][i] < steps ? firsts[mask][i] : steps - 1;
-                    cell_case(kinds[kind], in, units, steps, 1 + risei_random_below(&dice, steps),
-                              mask & 1 ? 2 : 0, rows, mask < 0 ? NULL : first);
+                    cell_case((rise_cell)kind, in, units, steps,
+                              1 + risei_random_below(&dice, steps), mask & 1 ? 2 : 0, rows,
+                              mask < 0 ? NULL : first);
                 }
+    }
 }
 /* Weights in panels of 32 columns. */
 static void panels_are_right(void)
 {
     static const int late[] = {0, 1, 2};
-    static const rise_cell kinds[] = {RISE_CELL_LSTM, RISE_CELL_GRU};
     int kind;
     linear_case(1, 3, 32, 0, 0, 0);
     linear_case(4, 32, 5, 1, 0, 2);
     linear_case(3, 7, 64, 0, 2, 1);
     linear_case(5, 33, 96, 2, 1, 0);
-    for (kind = 0; kind < 2; kind++) {
-        cell_case(kinds[kind], 3, 8, 4, 2, 1, 3, late);
+    for (kind = RISE_CELL_LSTM; kind < RISE_CELL_COUNT; kind++) {
+        cell_case((rise_cell)kind, 3, 8, 4, 2, 1, 3, late);
         /* also the transposed recurrent weights */
-        cell_case(kinds[kind], 2, 32, 2, 1, 0, 1 + kind, NULL);
+        cell_case((rise_cell)kind, 2, 32, 2, 1, 0, 1 + (kind - RISE_CELL_LSTM) % 2, NULL);
     }
 }
 
@@ -910,7 +937,7 @@ static void convolutions_add_and_rectify(void)
             free(right.x);
         }
         check_about("conv%s%s", relu ? ", relu" : "", add ? ", add" : "");
-        CHECK(good && image_border_is(&y, 2, 9));
+        CHECK(good && image_padding_is(&y, 2, 9));
         free_arrays();
     }
 }
@@ -957,7 +984,7 @@ static const encoder_case encoders[] = {
      4,
      2,
      {{2, 3, 1, 1, 2, 2, 0, 2}, {3, 3, 1, 1, 0, 0, 0, 1}}},
-    {"a border wider than a unit's",
+    {"padding wider than a residual unit's",
      8,
      7,
      1,
@@ -977,7 +1004,7 @@ static const encoder_case encoders[] = {
      -1,
      2,
      {{2, 2, 1, 0, 0, 0, 0, 1}, {2, 4, 1, 0, 0, 0, 0, 2}}},
-    {"strides and borders",
+    {"strides and padding",
      9,
      8,
      2,
@@ -1102,38 +1129,33 @@ typedef struct network {
     double *w, *g; /* the learnable weights, and their gradient */
     /* the weights that the network runs on; w itself if none are derived */
     double *noise, *spectral, *derived;
-    /* coefficients of the head's loss */
-    double *slope;
+    /* the head's loss: a target and a weight for each action of each state */
+    double *target, *weight;
 } network;
 
 enum { ROWS = 2, STEPS = 3, FURTHER = 1, ALL = STEPS + FURTHER };
 
-/* The part of z of ROWS states: [rows][taus][actions][atoms]. */
-static size_t network_outputs(const network *t)
-{
-    return (size_t)(ROWS * t->net.heads.taus * t->net.heads.actions * t->net.heads.atoms);
-}
+/* The outputs of one state: [taus][actions][atoms]. */
+static int state_outputs(const risei_heads *h) { return h->taus * h->actions * h->atoms; }
 
-/* Returns the loss of z, and its gradient with respect to z or the logits. The loss is linear in
-   values of MEAN and quadratic in quantiles of IQN. For C51 it is the cross entropy from fixed
-   probabilities, with another weight for each action. */
-static double head_loss(network *t, double *dz)
+/* Returns the weighted sum of the head's loss over all actions of ROWS states. Writes its gradient
+   to pass.heads.dz. */
+static double head_loss(network *t)
 {
-    const risei_net *n = &t->net;
-    const double *z = t->pass.heads.z, *slope = t->slope;
-    double loss = 0;
-    size_t i, count = network_outputs(t);
-    for (i = 0; i < count; i++) {
-        double const weight = slope[count + i / (size_t)n->heads.atoms];
-        if (n->heads.kind == &risei_head_kinds[RISE_HEAD_C51]) {
-            loss -= weight * slope[i] * log(z[i]);
-            if (dz != NULL) dz[i] = weight * (z[i] - slope[i]);
-        } else {
-            double const bend = n->heads.kind == &risei_head_kinds[RISE_HEAD_IQN] ? weight : 0;
-            loss += slope[i] * z[i] + bend * z[i] * z[i] / 2;
-            if (dz != NULL) dz[i] = slope[i] + bend * z[i];
+    const risei_heads *h = &t->net.heads;
+    const risei_heads_data *a = &t->pass.heads;
+    double loss = 0, td;
+    int row, action;
+    for (row = 0; row < ROWS; row++)
+        for (action = 0; action < h->actions; action++) {
+            int const at = row * state_outputs(h) + action * h->atoms;
+            int const which = row * h->actions + action;
+            risei_loss_weight const weight = {t->weight[which], 1};
+            loss += t->weight[which] *
+                    h->kind->loss(device.kernels, h, a->z + at,
+                                  h->kind->quantiles ? a->tau + row * h->taus : NULL,
+                                  t->target + which * h->taus * h->atoms, &weight, a->dz + at, &td);
         }
-    }
     return loss;
 }
 /* Computes the derived weights: mu + sigma f(e_in) f(e_out) (Fortunato et al. 2018), and W / (v^T W
@@ -1178,7 +1200,7 @@ static double network_loss(void *layer)
     risei_encoder_input const input = {t->frames, NULL, 0};
     if (t->derived != t->w) plain_derive(t);
     risei_net_forward(&device, &t->net, t->derived, t->rows, t->images, &input, &t->pass);
-    return head_loss(t, NULL);
+    return head_loss(t);
 }
 #define SCALE 0.7 /* gradient of the context */
 static rise_agent_desc network_desc(const network_kind *k)
@@ -1205,26 +1227,33 @@ static rise_agent_desc network_desc(const network_kind *k)
     d.conv[0].residual = k->residual & 3, d.conv[1].residual = k->residual >> 2;
     return d;
 }
-/* Draws what the loss needs besides z, and what is random besides the weights. */
+/* Draws what the loss needs: weights, and targets from random outputs for a next state. */
+static void network_targets(network *t)
+{
+    const risei_heads *h = &t->net.heads;
+    int const per_action = h->taus * h->atoms, count = ROWS * h->actions;
+    double *const next = numbers((size_t)state_outputs(h), 0);
+    double *const q = numbers((size_t)h->actions, 0);
+    risei_bootstrap b;
+    int which, i;
+    memset(&b, 0, sizeof b);
+    t->weight = numbers((size_t)count, 1), t->target = numbers((size_t)(count * per_action), 0);
+    b.actions = h->actions, b.discount = 0.9, b.next = next;
+    for (which = 0; which < count; which++) {
+        for (i = 0; i < state_outputs(h); i++) next[i] = real();
+        h->kind->expect(device.kernels, h, next, q); /* C51: makes them probabilities */
+        b.reward = real(), b.next_action = which % h->actions;
+        h->kind->target(h, &b, t->target + which * per_action);
+    }
+}
+/* Draws what is random besides the weights. */
 static void network_draw(network *t)
 {
     const risei_net *const n = &t->net;
-    size_t const count = network_outputs(t);
-    size_t i, j;
-    for (i = 0; i < count && n->heads.kind != &risei_head_kinds[RISE_HEAD_MEAN]; i++)
-        t->slope[count + i] = real();
-    for (i = 0; i < count && n->heads.kind == &risei_head_kinds[RISE_HEAD_C51];
-         i += (size_t)n->heads.atoms) {
-        double sum = 0;
-        for (j = 0; j < (size_t)n->heads.atoms; j++) sum += t->slope[i + j] = fabs(t->slope[i + j]);
-        for (j = 0; j < (size_t)n->heads.atoms; j++) t->slope[i + j] /= sum;
-    }
-    for (i = 0;
-         i < (size_t)(t->rows * n->heads.taus) && n->heads.kind == &risei_head_kinds[RISE_HEAD_IQN];
-         i++)
-        t->pass.heads.tau[i] = risei_random_uniform(&dice);
-    if (n->heads.kind == &risei_head_kinds[RISE_HEAD_IQN])
-        t->pass.heads.tau[0] = 0, t->pass.heads.tau[1] = 1;
+    int i;
+    network_targets(t);
+    for (i = 0; i < t->rows * n->heads.taus && n->heads.kind->quantiles; i++)
+        t->pass.heads.tau[i] = i < 2 ? i : risei_random_uniform(&dice);
     t->derived = t->w;
     if (!n->heads.noisy && !n->spectral) return;
     t->derived = numbers(n->weights_size, 0);
@@ -1293,8 +1322,6 @@ static void network_make(network *t, const network_kind *k)
         if (k->memory != RISE_MEMORY_NONE) t->pass.state_row[r] = s->begin[step] + row;
         t->pass.feature_row[r] = full ? s->begin[step - 1] + row : r;
     }
-    t->slope = numbers(2 * network_outputs(t), 0);
-    for (i = 0; i < (int)network_outputs(t); i++) t->slope[i] = real();
 
     network_frames(t);
     t->w = numbers(t->net.weights_size, 0), t->g = garbage(t->net.weights_size);
@@ -1339,7 +1366,7 @@ static void plain_heads(const network *t, const double *x, double *z)
 {
     const risei_net *const n = &t->net;
     const double *const w = t->derived;
-    double hidden[MOST];
+    double hidden[COMPONENTS_MAX];
     int i, j;
     for (j = 0; j < n->heads.hidden.out; j++)
         hidden[j] = fmax(plain_linear(w, &n->heads.hidden, x, j), 0);
@@ -1366,38 +1393,49 @@ static void plain_quantile(const network *t, double tau, const double *x, double
     for (i = 0; i < t->net.fused_size; i++)
         mixed[i] = x[i] * fmax(plain_linear(t->derived, &t->net.heads.quantile, cosines, i), 0);
 }
+/* Computes q [actions] from z of one state by the formula of the head. C51 replaces z by its
+   softmax. A head without a formula here computes q itself. */
+static void plain_expect(const risei_heads *h, double *z, double *q)
+{
+    int const c51 = h->kind == &risei_head_kinds[RISE_HEAD_C51];
+    int const mean = h->kind == &risei_head_kinds[RISE_HEAD_MEAN] ||
+                     h->kind == &risei_head_kinds[RISE_HEAD_IQN];
+    int i, j, k;
+    if (!c51 && !mean) {
+        h->kind->expect(device.kernels, h, z, q);
+        return;
+    }
+    for (j = 0; j < h->actions; j++) {
+        double *const out = z + j * h->atoms;
+        double sum = 0;
+        q[j] = 0;
+        for (k = 0; k < h->taus && mean; k++) q[j] += z[k * h->actions + j] / h->taus;
+        for (i = 0; i < h->atoms && c51; i++) sum += exp(out[i]);
+        for (i = 0; i < h->atoms && c51; i++) {
+            double const share = (double)i / (h->atoms - 1);
+            out[i] = exp(out[i]) / sum;
+            q[j] += out[i] * (h->value_min + share * (h->value_max - h->value_min));
+        }
+    }
+}
 /* Returns whether every layer, from features and states to z and q, follows its formula. */
 static int network_row_good(const network *t, int row)
 {
-    const risei_net *const n = &t->net;
-    int const outputs = n->heads.actions * n->heads.atoms;
-    double x[MOST], mixed[MOST], z[MOST], q[MOST], worst = 0;
-    int i, j, k;
+    const risei_heads *const h = &t->net.heads;
+    int const outputs = h->actions * h->atoms;
+    double x[COMPONENTS_MAX], mixed[COMPONENTS_MAX], z[COMPONENTS_MAX], q[COMPONENTS_MAX],
+        worst = 0;
+    int i, k;
     plain_fused(t, row, x);
-    for (j = 0; j < n->heads.actions; j++) q[j] = 0;
-    for (k = 0; k < n->heads.taus; k++) {
-        if (n->heads.kind == &risei_head_kinds[RISE_HEAD_IQN])
-            plain_quantile(t, t->pass.heads.tau[row * n->heads.taus + k], x, mixed);
-        plain_heads(t, n->heads.kind == &risei_head_kinds[RISE_HEAD_IQN] ? mixed : x, z);
-        for (j = 0; j < n->heads.actions; j++) {
-            double sum = 0;
-            for (i = 0; i < n->heads.atoms; i++) sum += exp(z[j * n->heads.atoms + i]);
-            for (i = 0; i < n->heads.atoms; i++) {
-                double const atom = n->heads.value_min +
-                                    i * (n->heads.value_max - n->heads.value_min) /
-                                        (n->heads.atoms - 1);
-                double *const out = &z[j * n->heads.atoms + i];
-                if (n->heads.kind == &risei_head_kinds[RISE_HEAD_C51]) *out = exp(*out) / sum;
-                q[j] += n->heads.kind == &risei_head_kinds[RISE_HEAD_C51] ? *out * atom
-                                                                          : *out / n->heads.taus;
-                worst = fmax(worst, fabs(t->pass.heads.z[(row * n->heads.taus + k) * outputs +
-                                                         j * n->heads.atoms + i] -
-                                         *out));
-            }
-        }
+    for (k = 0; k < h->taus; k++) {
+        if (h->kind->quantiles) plain_quantile(t, t->pass.heads.tau[row * h->taus + k], x, mixed);
+        plain_heads(t, h->kind->quantiles ? mixed : x, z + k * outputs);
     }
-    for (j = 0; j < n->heads.actions; j++)
-        worst = fmax(worst, fabs(t->pass.heads.q[row * n->heads.actions + j] - q[j]));
+    plain_expect(h, z, q);
+    for (i = 0; i < state_outputs(h); i++)
+        worst = fmax(worst, fabs(t->pass.heads.z[row * state_outputs(h) + i] - z[i]));
+    for (i = 0; i < h->actions; i++)
+        worst = fmax(worst, fabs(t->pass.heads.q[row * h->actions + i] - q[i]));
     return worst < 1e-12;
 }
 static int network_encoder_good(const network *t)
@@ -1408,7 +1446,7 @@ static int network_encoder_good(const network *t)
 }
 /* Computes the gradient as an update does: of the derived weights, then of the learnable ones. A
    control changes the kernels of the backward pass. */
-static int spoiled;
+static int only_backward_is_bad;
 static void network_backward(network *t)
 {
     const rise_kernels *const kernels = device.kernels;
@@ -1418,12 +1456,12 @@ static void network_backward(network *t)
     size_t const size = risei_spectral_size(n);
     double *const kept = numbers(size, 0);
     risei_encoder_input const input = {t->frames, NULL, 0};
-    if (spoiled) device.kernels = rise_kernels_of(RISE_ISA_AUTO);
+    if (only_backward_is_bad) device.kernels = rise_kernels_of(RISE_ISA_AUTO);
     if (derived)
         risei_net_derive(&device, n, t->w, n->heads.noisy ? t->noise : NULL, s, t->derived);
     if (size > 0) memcpy(kept, s, size * sizeof *s);
     risei_net_forward(&device, n, t->derived, t->rows, t->images, &input, &t->pass);
-    head_loss(t, t->pass.heads.dz);
+    head_loss(t);
     device.kernels = kernels;
     risei_net_backward(&device, n, t->derived, t->g, ROWS, STEPS, &t->pass);
     if (derived) risei_net_derive_backward(&device, n, t->noise, s, t->derived, t->g);
@@ -1459,28 +1497,30 @@ static void network_case(const network_kind *k)
 static void networks_are_right(void)
 {
     static const rise_memory memories[] = {RISE_MEMORY_NONE, RISE_MEMORY_RISE, RISE_MEMORY_FULL};
-    static const rise_cell cells[] = {RISE_CELL_LSTM, RISE_CELL_GRU, RISE_CELL_MINGRU};
     static const rise_fusion fusions[] = {RISE_FUSION_CONCAT, RISE_FUSION_GATE, RISE_FUSION_SUM};
     int memory, cell, fusion, norm, variant = 0;
     for (memory = 0; memory < 3; memory++)
-        for (cell = 0; cell < (memory > 0 ? 3 : 1); cell++)
+        for (cell = RISE_CELL_LSTM; cell < (memory > 0 ? RISE_CELL_COUNT : RISE_CELL_LSTM + 1);
+             cell++)
             for (fusion = 0; fusion < (memory > 0 ? 3 : 1); fusion++)
                 /* each with norm and without, with dueling and without */
                 for (norm = 0; norm < 2; norm++, variant++) {
                     network_kind k;
                     memset(&k, 0, sizeof k);
-                    k.memory = memories[memory], k.cell = cells[cell], k.fusion = fusions[fusion];
+                    k.memory = memories[memory], k.cell = (rise_cell)cell,
+                    k.fusion = fusions[fusion];
                     k.norm = norm, k.dueling = (norm + cell + fusion) % 2,
                     k.variant = variant % 9 % 8;
                     network_case(&k);
                 }
 }
-/* The distribution heads with everything before them. Every second network has derived weights. */
-static void distribution_heads_are_right(void)
+/* Every head with everything before it. Every second network has derived weights. */
+static void heads_are_right(void)
 {
     static const rise_memory memories[] = {RISE_MEMORY_NONE, RISE_MEMORY_RISE, RISE_MEMORY_FULL};
+    int const cells = RISE_CELL_COUNT - RISE_CELL_LSTM;
     int head, memory, norm, dueling, turn = 0;
-    for (head = RISE_HEAD_C51; head <= RISE_HEAD_IQN; head++)
+    for (head = RISE_HEAD_MEAN; head < RISE_HEAD_COUNT; head++)
         for (memory = 0; memory < 3; memory++)
             for (norm = 0; norm < 2; norm++)
                 for (dueling = 0; dueling < 2; dueling++, turn++) {
@@ -1488,7 +1528,7 @@ static void distribution_heads_are_right(void)
                     memset(&k, 0, sizeof k);
                     k.head = (rise_head)head, k.memory = memories[memory], k.norm = norm,
                     k.dueling = dueling;
-                    k.cell = turn % 3 == 0 ? RISE_CELL_GRU : RISE_CELL_LSTM;
+                    k.cell = (rise_cell)(RISE_CELL_LSTM + turn % cells);
                     k.fusion = (rise_fusion)((turn + turn / 4) % 3);
                     k.variant = turn * 3 % 4;
                     k.noisy = (norm + memory) % 2;
@@ -1695,10 +1735,10 @@ typedef struct update_layer {
 static double update_loss(void *layer)
 {
     update_layer *const t = (update_layer *)layer;
-    risei_update_metrics told;
-    memset(&told, 0, sizeof told);
+    risei_update_metrics metrics;
+    memset(&metrics, 0, sizeof metrics);
     risei_learner_forward(&t->agent->learner, RISEI_USE_LEARN, 0, t->rows);
-    return risei_learner_loss(&t->agent->learner, &told);
+    return risei_learner_loss(&t->agent->learner, &metrics);
 }
 static rise_agent_desc update_desc(const network_kind *k)
 {
@@ -1765,13 +1805,13 @@ static void updates_are_right(void)
     network_kind k;
     int head, i;
     memset(&k, 0, sizeof k);
-    for (head = RISE_HEAD_MEAN; head <= RISE_HEAD_IQN; head++)
+    for (head = RISE_HEAD_MEAN; head < RISE_HEAD_COUNT; head++)
         for (i = 0; i < 3; i++) {
+            int const values = risei_head_kinds[head].values;
             k.head = (rise_head)head, k.memory = memories[i], k.variant = (i + head) % 3,
             k.residual = i == 1 ? 5 : 0;
             k.dueling = i < 2, k.noisy = (i + head) % 2, k.norm = i == 2;
-            update_case(&k, head != RISE_HEAD_C51 && i == 1, head != RISE_HEAD_C51 && i == 2,
-                        head == i);
+            update_case(&k, values && i == 1, values && i == 2, head % 3 == i);
         }
 }
 
@@ -1779,7 +1819,7 @@ static void updates_are_right(void)
 /* Control: in each of these, one term of the backward pass is off by 1%, or added. The check must
    notice. */
 
-static const rise_kernels *honest;
+static const rise_kernels *correct;
 
 static void scale(int n, double *x)
 {
@@ -1789,7 +1829,7 @@ static void scale(int n, double *x)
 static void bad_product(const rise_product *p, int part, int parts, void *scratch)
 {
     int i;
-    honest->product(p, part, parts, scratch);
+    correct->product(p, part, parts, scratch);
     for (i = 0; i < p->m && !p->transposed; i++) /* one column of a data gradient */
         scale(1, (double *)(uintptr_t)p->c.data + risei_walk_offset(&p->c.rows, i));
 }
@@ -1798,52 +1838,52 @@ static void bad_product_adds(const rise_product *p, int part, int parts, void *s
 {
     rise_product q = *p;
     if (p->transposed) q.accumulate = 1;
-    honest->product(&q, part, parts, scratch);
+    correct->product(&q, part, parts, scratch);
 }
 static void bad_sums(const rise_product *p, int part, int parts, void *scratch)
 {
-    honest->product(p, part, parts, scratch);
+    correct->product(p, part, parts, scratch);
     if (p->sums != NULL) scale(1, p->sums + p->n - 1);
 }
-static void bad_add(int n, const double *x, double *y) { honest->add(n, x, y), scale(n, y); }
+static void bad_add(int n, const double *x, double *y) { correct->add(n, x, y), scale(n, y); }
 static void bad_relu_backward(int n, const double *y, const double *dy, double *dx)
 {
-    honest->relu_backward(n, y, dy, dx), scale(n, dx);
+    correct->relu_backward(n, y, dy, dx), scale(n, dx);
 }
 static void bad_lstm_backward(int n, const double *gates, const double *c, const double *c_next,
                               const double *dh, double *dc, double *dgates)
 {
     /* one unit's forget gate */
-    honest->lstm_backward(n, gates, c, c_next, dh, dc, dgates), scale(1, dgates + n);
+    correct->lstm_backward(n, gates, c, c_next, dh, dc, dgates), scale(1, dgates + n);
 }
 static void bad_lstm_carry(int n, const double *gates, const double *c, const double *c_next,
                            const double *dh, double *dc, double *dgates)
 {
-    honest->lstm_backward(n, gates, c, c_next, dh, dc, dgates), scale(1, dc);
+    correct->lstm_backward(n, gates, c, c_next, dh, dc, dgates), scale(1, dc);
 }
 static void bad_gru_backward(int n, const double *x, const double *u, const double *h, double *dh,
                              double *dx, double *du)
 {
-    honest->gru_backward(n, x, u, h, dh, dx, du), scale(1, du + 2 * n);
+    correct->gru_backward(n, x, u, h, dh, dx, du), scale(1, du + 2 * n);
 }
 static void bad_gru_carry(int n, const double *x, const double *u, const double *h, double *dh,
                           double *dx, double *du)
 {
-    honest->gru_backward(n, x, u, h, dh, dx, du), scale(1, dh);
+    correct->gru_backward(n, x, u, h, dh, dx, du), scale(1, dh);
 }
 static void bad_gate_backward(int n, const double *x, const double *s, double *dy, double *dx)
 {
-    honest->gate_backward(n, x, s, dy, dx), scale(n, dy);
+    correct->gate_backward(n, x, s, dy, dx), scale(n, dy);
 }
 static void bad_norm_backward(int n, const double *x, const double *gain, const double *stats,
                               double *dy, double *dgain, double *dbias)
 {
-    honest->norm_backward(n, x, gain, stats, dy, dgain, dbias), scale(n, dy);
+    correct->norm_backward(n, x, gain, stats, dy, dgain, dbias), scale(n, dy);
 }
 
 static void bad_maximum_backward(int n, const double *x, const double *y, double *rest, double *dx)
 {
-    honest->maximum_backward(n, x, y, rest, dx), scale(n, dx);
+    correct->maximum_backward(n, x, y, rest, dx), scale(n, dx);
 }
 /* every pixel gets the gradient */
 static void bad_maximum_backward_all(int n, const double *x, const double *y, double *rest,
@@ -1856,26 +1896,26 @@ static void bad_maximum_backward_all(int n, const double *x, const double *y, do
 static void bad_perturb(int rows, int n, const double *x, const double *a, const double *b,
                         double *z)
 {
-    honest->perturb(rows, n, x, a, b, z), scale(rows * n, z);
+    correct->perturb(rows, n, x, a, b, z), scale(rows * n, z);
 }
 static void bad_multiply(int n, const double *x, const double *y, int add, double *z)
 {
-    honest->multiply(n, x, y, add, z), scale(n, z);
+    correct->multiply(n, x, y, add, z), scale(n, z);
 }
 static void bad_multiply_adds(int n, const double *x, const double *y, int add, double *z)
 {
-    honest->multiply(n, x, y, 1, z);
+    correct->multiply(n, x, y, 1, z);
     (void)add;
 }
 static double bad_dot(ptrdiff_t n, const double *x, const double *y)
 {
-    return 1.01 * honest->dot(n, x, y);
+    return 1.01 * correct->dot(n, x, y);
 }
 
 /* Changes the backward pass only, in a network where that matters: ReLUs may hide it. */
 static void control_of(const char *what, const rise_kernels *bad, const network_kind *k)
 {
-    static double n[MOST];
+    static double n[COMPONENTS_MAX];
     network t;
     double *g;
     int tries = 0, seen = 0;
@@ -1887,22 +1927,22 @@ static void control_of(const char *what, const rise_kernels *bad, const network_
         memcpy(g, t.g, t.net.parameters * sizeof *g);
         put(t.net.parameters, t.g, GARBAGE);
         device.kernels = bad;
-        spoiled = 1;
+        only_backward_is_bad = 1;
         network_backward(&t);
-        spoiled = 0;
-        device.kernels = honest;
+        only_backward_is_bad = 0;
+        device.kernels = correct;
         seen = distance(t.net.parameters, t.g, g) > 1e-4;
     } while (!seen && ++tries < 20);
     check_about("%s", what);
     CHECK(seen);
-    CHECK(differentiate(network_loss, &t, t.w, t.g, t.net.parameters, EACH, n) > TOLERANCE);
-    CHECK(differentiate(network_loss, &t, t.w, g, t.net.parameters, EACH, n) <= TOLERANCE);
+    CHECK(differentiate(network_loss, &t, t.w, t.g, t.net.parameters, CHECKED_EACH, n) > TOLERANCE);
+    CHECK(differentiate(network_loss, &t, t.w, g, t.net.parameters, CHECKED_EACH, n) <= TOLERANCE);
     free_arrays();
 }
 /* Makes up to 20 networks until one notices the change: in some, ReLUs hide it. */
 static void control(const char *what, const rise_kernels *bad, rise_cell cell, rise_fusion fusion)
 {
-    static double n[MOST];
+    static double n[COMPONENTS_MAX];
     network_kind k;
     network t;
     int tries, noticed = 0;
@@ -1914,7 +1954,7 @@ static void control(const char *what, const rise_kernels *bad, rise_cell cell, r
         network_make(&t, &k);
         device.kernels = bad;
         network_backward(&t);
-        device.kernels = honest;
+        device.kernels = correct;
         /* 1: some controls change a single component */
         noticed = differentiate(network_loss, &t, t.w, t.g, t.net.parameters, 1, n) > TOLERANCE;
     }
@@ -1926,7 +1966,7 @@ static void broken_gradients_are_noticed(void)
 {
     rise_kernels bad;
 #define CONTROL(kernel, function, cell, fusion)                                                    \
-    bad = *honest;                                                                                 \
+    bad = *correct;                                                                                \
     bad.kernel = function;                                                                         \
     control(#function, &bad, cell, fusion)
     CONTROL(product, bad_sums, RISE_CELL_LSTM, RISE_FUSION_CONCAT);
@@ -1949,7 +1989,7 @@ static void broken_derived_gradients_are_noticed(void)
         RISE_MEMORY_RISE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 2, RISE_HEAD_IQN, 1, 5, 1, 0};
     rise_kernels bad;
 #define CONTROL(kernel, function)                                                                  \
-    bad = *honest;                                                                                 \
+    bad = *correct;                                                                                \
     bad.kernel = function;                                                                         \
     control_of(#function, &bad, &k)
     CONTROL(maximum_backward, bad_maximum_backward);
@@ -1968,7 +2008,7 @@ static void double_has_the_reference_kernels_only(void)
 }
 static void begin_test(void)
 {
-    device.kernels = honest = rise_kernels_of(RISE_ISA_AUTO);
+    device.kernels = correct = rise_kernels_of(RISE_ISA_AUTO);
     device.scratch = calloc(rise_product_scratch(), 1);
     dice = risei_random_stream(2512, 20513);
     worst_of_all = 0;
@@ -1993,7 +2033,7 @@ static const check_test tests[] = {
     TEST(first_of_equal_pixels_has_the_gradient),
     TEST(convolutions_add_and_rectify),
     TEST(encoders_are_right),
-    TEST(distribution_heads_are_right),
+    TEST(heads_are_right),
     TEST(derived_weights_are_right),
     TEST(noise_has_its_distribution),
     TEST(spectral_norm_divides_by_the_largest_singular_value),

@@ -1,6 +1,7 @@
 /* Tests learning rules against the papers' formulas, written again in double: C51's projection and
    cross entropy, IQN's quantile loss, Munchausen targets, rescaled values, soft copies of the
-   target network, noise. Then tests that agents learn the distributions they are shown.
+   target network, noise. Then tests that agents learn the distributions they are shown, and that
+   every field of a description is set from text and keeps its range.
        cc -O2 tests/rules.c -o rules -lm && ./rules */
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
@@ -186,7 +187,7 @@ static rise_agent *shown(const rise_agent_desc *d)
    transition has terminated, and all its next values are NaN or infinite. */
 static void imagine(rise_agent *a, double size)
 {
-    const float odd[] = {NAN, HUGE_VALF, -HUGE_VALF};
+    const float nonfinite[] = {NAN, HUGE_VALF, -HUGE_VALF};
     const risei_heads *n = &a->model.net.heads;
     int const outputs = n->taus * n->atoms, before = a->desc.munchausen ? BATCH : 0;
     int b, i;
@@ -202,18 +203,18 @@ static void imagine(rise_agent *a, double size)
         a->learner.batch.importance[b] = (float)between(0.1, 1);
         for (i = 0; i < ACTIONS; i++) {
             a->model.pass.heads.q[b * ACTIONS + i] = (float)between(-size, size);
-            a->model.pass.heads.q[(BATCH + b) * ACTIONS + i] = over ? odd[below(3)]
+            a->model.pass.heads.q[(BATCH + b) * ACTIONS + i] = over ? nonfinite[below(3)]
                                                                     : (float)between(-size, size);
             a->learner.batch.target_q[b * ACTIONS + i] = (float)between(-size, size);
             a->learner.batch.target_q[(before + b) * ACTIONS + i] =
-                over ? odd[below(3)] : (float)between(-size, size);
+                over ? nonfinite[below(3)] : (float)between(-size, size);
             if (before > 0 && below(4) == 0) /* some values are close to each other */
                 a->learner.batch.target_q[b * ACTIONS + i] =
                     a->learner.batch.target_q[b * ACTIONS] + (float)between(-0.1, 0.1);
         }
         for (i = 0; i < ACTIONS * outputs; i++)
             a->learner.batch.target_z[b * ACTIONS * outputs + i] =
-                over ? odd[below(3)] : (float)between(-size, size);
+                over ? nonfinite[below(3)] : (float)between(-size, size);
         for (i = 0; i < ACTIONS * outputs && n->kind != &risei_head_kinds[RISE_HEAD_MEAN]; i++)
             a->model.pass.heads.z[b * ACTIONS * outputs + i] = (float)between(-size, size);
         for (i = 0; i < ACTIONS && n->kind == &risei_head_kinds[RISE_HEAD_C51]; i++) {
@@ -1222,6 +1223,153 @@ static void btr_has_its_published_size(void)
     }
 }
 
+/* ---------------------------------------------------------------------------------------------- */
+/* The fields of a description as text. The loops take every row of the tables of fields. */
+
+/* One field of a description: its full name, as in "conv[2].size", and its object. */
+typedef struct named_field {
+    const risei_field *field;
+    char name[40];
+    size_t object;    /* offset of the structure that holds the field */
+    double low, high; /* an enumeration: 0 and its last value */
+    int required; /* 1: 0 is refused; 0: 0 may mean unset, also where the range does not have 0 */
+} named_field;
+
+static named_field field_at(int i)
+{
+    named_field f;
+    int const conv = i - RISEI_FIELDS, l = conv / RISEI_CONV_FIELDS;
+    f.field = conv < 0 ? &risei_fields[i] : &risei_conv_fields[conv % RISEI_CONV_FIELDS];
+    f.object = conv < 0 ? 0 : offsetof(rise_agent_desc, conv) + (size_t)l * sizeof(rise_conv);
+    if (conv < 0)
+        snprintf(f.name, sizeof f.name, "%s", f.field->name);
+    else
+        snprintf(f.name, sizeof f.name, "conv[%d].%s", l, f.field->name);
+    f.low = f.field->low;
+    f.high = f.field->word != NULL ? risei_words_count(f.field->word) - 1 : f.field->high;
+    f.required = i < RISEI_REQUIRED;
+    return f;
+}
+/* Returns a description with every conv layer in use. All its fields are in their ranges. */
+static rise_agent_desc layered(void)
+{
+    rise_agent_desc d;
+    int l;
+    memset(&d, 0, sizeof d);
+    d.frame_width = d.frame_height = 8, d.actions = 2;
+    d.network = RISE_NETWORK_CUSTOM, d.conv_count = RISE_MAX_CONV;
+    for (l = 0; l < RISE_MAX_CONV; l++) d.conv[l].filters = d.conv[l].size = d.conv[l].stride = 1;
+    return d;
+}
+/* What rise_agent_describe says about one field. */
+typedef struct line_sought {
+    const char *name;
+    char value[80];
+    int found;
+} line_sought;
+
+static void seek_line(void *user, const char *text)
+{
+    line_sought *const s = (line_sought *)user;
+    size_t const length = strlen(s->name);
+    if (strncmp(text, s->name, length) != 0 || text[length] != '=') return;
+    snprintf(s->value, sizeof s->value, "%.79s", text + length + 1);
+    s->found++;
+}
+/* Sets a field from text. Checks that no other field changes, and that the description as text has
+   the value: a word of an enumeration, or the same number. */
+static void sets_text(const named_field *f, rise_agent_desc *d, const char *text, double value)
+{
+    rise_agent_desc right;
+    line_sought line = {NULL, "", 0};
+    char whole[120];
+    rise_error error = {RISE_OK, ""};
+    memcpy(&right, d, sizeof right);
+    risei_field_put(f->field, (char *)&right + f->object, value);
+    snprintf(whole, sizeof whole, "%s=%s", f->name, text);
+    check_about("%s", whole);
+    if (!CHECK(rise_agent_set(d, whole, &error) == RISE_OK)) printf("    \"%s\"\n", error.text);
+    CHECK(memcmp(d, &right, sizeof right) == 0);
+    line.name = f->name;
+    rise_agent_describe(d, seek_line, &line);
+    CHECK(line.found == 1);
+    if (f->field->word != NULL && f->field->word((int)value) != NULL)
+        CHECK(strcmp(line.value, f->field->word((int)value)) == 0);
+    else
+        CHECK(strtod(line.value, NULL) == value);
+}
+static int is_zero(double x) { return !(x < 0) && !(x > 0); }
+
+/* Sets a field from text and resolves the description. A value in the field's range is not refused
+   for its range. Any other value is, with a sentence that begins with the field's name. */
+static void sets_number(const named_field *f, double value)
+{
+    rise_agent_desc d = layered();
+    int const inside = value >= f->low && value <= f->high;
+    char text[40], range[80];
+    size_t const length = strlen(f->name);
+    rise_error error = {RISE_OK, ""};
+    rise_result result;
+    snprintf(text, sizeof text, "%.17g", value);
+    sets_text(f, &d, text, value);
+    if (!inside && is_zero(value) && !f->required) return;
+    result = rise_agent_resolve(&d, &error);
+    snprintf(range, sizeof range, "; it must be between %g and %g", f->low, f->high);
+    if (inside) {
+        CHECK(result == RISE_OK || strstr(error.text, range) == NULL ||
+              strncmp(error.text, f->name, length) != 0);
+        return;
+    }
+    CHECK(result == RISE_BAD_DESC && error.result == RISE_BAD_DESC);
+    if (!CHECK(strncmp(error.text, f->name, length) == 0 && error.text[length] == ' ' &&
+               strstr(error.text, range) != NULL))
+        printf("    \"%s\"\n", error.text);
+}
+/* Checks that text which is no value of the field is refused and changes nothing. */
+static void refuses_value_text(const named_field *f, const char *text)
+{
+    rise_agent_desc d = layered(), before;
+    char whole[120];
+    rise_error error = {RISE_OK, ""};
+    memcpy(&before, &d, sizeof d);
+    snprintf(whole, sizeof whole, "%s=%s", f->name, text);
+    check_about("%s", whole);
+    CHECK(rise_agent_set(&d, whole, &error) == RISE_BAD_DESC && error.result == RISE_BAD_DESC);
+    CHECK(strstr(error.text, f->field->name) != NULL && memcmp(&d, &before, sizeof d) == 0);
+}
+/* Sets the values next to the field's range. Where 0 may mean unset, -1 takes the place of 0. */
+static void sets_values_outside(const named_field *f)
+{
+    double const below = f->field->real ? nextafter(f->low, -HUGE_VAL) : f->low - 1;
+    double const above = f->field->real ? nextafter(f->high, HUGE_VAL) : f->high + 1;
+    sets_number(f, is_zero(below) && !f->required ? -1 : below);
+    sets_number(f, above);
+    if (f->field->real) sets_number(f, -1e300), sets_number(f, 1e300);
+}
+static void every_field_is_set_from_text(void)
+{
+    int const count = RISEI_FIELDS + RISE_MAX_CONV * RISEI_CONV_FIELDS;
+    int i, k;
+    for (i = 0; i < count; i++) {
+        named_field const f = field_at(i);
+        rise_agent_desc d = layered();
+        sets_number(&f, f.low), sets_number(&f, f.high);
+        /* the defaults of the network SMALL and of the others; 0: none, or 0 itself */
+        sets_number(&f, f.field->small), sets_number(&f, f.field->large);
+        for (k = 0; f.field->word != NULL && f.field->word(k) != NULL; k++)
+            sets_text(&f, &d, f.field->word(k), k);
+        sets_values_outside(&f);
+        refuses_value_text(&f, "");
+        refuses_value_text(&f, "nan");
+        refuses_value_text(&f, "inf");
+        refuses_value_text(&f, "1 ");
+        refuses_value_text(&f, "no_such_word");
+        if (!f.field->real) refuses_value_text(&f, "0.5");
+    }
+    check_about("%s", "");
+    check_note("%d fields", count);
+}
+
 static void seed_dice(void) { dice = risei_random_stream(2411, 3820); }
 
 static const check_test tests[] = {
@@ -1247,6 +1395,7 @@ static const check_test tests[] = {
     TEST(value_range_may_begin_at_zero),
     TEST(wide_heads_run_in_pieces),
     TEST(agents_learn_distributions),
+    TEST(every_field_is_set_from_text),
 };
 int main(int count, char **arguments)
 {

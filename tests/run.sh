@@ -19,6 +19,7 @@
 #   gradients    forward passes against formulas, backward passes against differences, in double
 #   targets      targets, losses and choices of actions, by hand
 #   rules        C51, IQN, Munchausen, rescaled values, noise, spectral norm: the papers' formulas
+#                and every field of a description: from text, to text, and out of its range
 #   replay       replay and its priorities against an oracle
 #   agent        whole agents: golden hashes, resuming, memory, limits, wrong calls
 #   snapshot     the frozen encoder that is a snapshot of the agent's own
