@@ -235,10 +235,10 @@
    If the game restarts without a last frame, pass RISE_FIRST at once. The agent then treats the
    previous frame as truncated, and the reward of the last action is lost.
 
-   An agent can learn from several copies of a game, the environments. Set desc.environments.
-   Each call then takes arrays with one frame, reward and event for each environment, always in the
-   same order. After the last frame of an environment, reset its game. The environment's event in
-   the next call is RISE_FIRST.
+   An agent can learn from several copies of a game, the environments. Set desc.environments. Each
+   call then takes arrays with one frame, reward and event for each environment, always in the same
+   order. After the last frame of an environment, reset its game. The environment's event in the
+   next call is RISE_FIRST.
 
        uint8_t frames[8 * 84 * 84]; // desc.environments = 8
        float rewards[8];
@@ -447,9 +447,10 @@
 
        rise_agent_step_all(agent, frame, &reward, &event, allowed, &action);
 
-   The mask of each environment must allow at least one action. Only at RISE_TERMINATED the mask is
-   not read. At RISE_TRUNCATED the mask is needed, because the target bootstraps from the last
-   frame. rise_agent_play takes a mask with or without desc.action_masks.
+   The mask of each environment must allow at least one action, with one exception: at
+   RISE_TERMINATED the mask may be all zero. At RISE_TRUNCATED the mask is needed, because the
+   target bootstraps from the last frame. rise_agent_play takes a mask with or without
+   desc.action_masks.
 
    HOW TO: WINDOW, DISCOUNT AND BUFFER SIZE. Count in steps of the agent, not in screen frames. A
    game of 60 frames a second that asks the agent at every 6th frame has 10 steps a second.
@@ -653,8 +654,8 @@
        from inside rise.h
 
    COSTS by frame size: 4 actions, one thread, defaults otherwise. `make bench-costs` measured them
-   on an AMD EPYC (Zen 4, AVX-512); bench/README.md says more. `bytes` is the whole agent. An
-   action is one rise_agent_play without desc.carry_state.
+   on an AMD EPYC (Zen 4, AVX-512); bench/README.md says more. `bytes` is the whole agent. An action
+   is one rise_agent_play without desc.carry_state.
 
        frame     memory   parameters        bytes   update ms   action ms
        8x8       NONE          91285       7.0 MB        0.58     0.00763
@@ -871,47 +872,71 @@
    end, at the position of the member: a C compiler only warns of a wrong order.
 
    Test: tests/gradients.c compares every cell with central differences in double, without an edit.
-   Add the cell's textbook formula to formula_of there. tests/kernels.c needs a RUN, an EXPECT and a row of
-   kernels[] for a new kernel. tests/layers_torch.py compares LSTM and GRU with PyTorch.
+   Add the cell's textbook formula to formula_of there. tests/kernels.c needs a RUN, an EXPECT and a
+   row of kernels[] for a new kernel. tests/layers_torch.py compares LSTM and GRU with PyTorch.
 
-   HOW TO ADD A VALUE HEAD. Change three places, and add a test.
+   HOW TO ADD A VALUE HEAD. Change three places, and add tests.
 
-   1. >>api-desc: a value of rise_head before RISE_HEAD_COUNT.
+   1. >>api-desc: a value of rise_head before RISE_HEAD_COUNT, with a comment. Files store the name
+   of the head, not the number, so values may be in any order. If the head uses an existing field,
+   such as quantiles, add the head to the field's comment.
 
-   2. >>heads: its functions. atoms and taus return the shape of the output z, which is
-   [taus][actions][atoms] for a state. expect computes Q from z. target computes the training target
-   of z from a risei_bootstrap. loss returns the loss and writes its gradient with respect to z.
+   2. >>heads: its functions. The output z of a state is [taus][actions][atoms]. A head with several
+   outputs for each action returns their number from atoms, and 1 from taus. taus may exceed 1 only
+   if `quantiles` is 1: the network then multiplies an embedding of a fraction into the features.
+
+       expect  computes Q from z. q and z are one array if there is one output for each action. It
+               may replace z, as C51 does; dz is then the gradient of what z was before.
+       target  computes the target, [taus] or [atoms], from a risei_bootstrap. If discount is 0, it
+               must not depend on `next`. If `values` is 1, it must obey policy and rescale.
+               risei_values_target does all this for heads with one atom.
+       loss    gets z and dz at the action taken: output (t, a) is z[t * actions * atoms + a].
+               Returns the loss, and writes dz, whose other numbers are 0, and *td. tau is NULL
+               unless `quantiles` is 1.
+
    Functions that work on arrays alone belong in >>targets.
 
    3. >>heads: its row in risei_head_kinds, in the order of rise_head. Without the row the file does
-   not compile.
+   not compile. A wrong order compiles.
 
        {"mine",
         risei_head_one, risei_head_one, // atoms, taus
-        0, 1,                           // quantiles, values
+        0,                              // quantiles: 1 only for a layer of fractions, as IQN has
+        1,                              // values: 0 refuses munchausen and value_rescale
         risei_mine_expect, risei_values_target, risei_mine_loss}
 
-   Test: tests/gradients.c checks networks and updates with every head, without an edit. Add the
-   head's formula for Q to plain_expect there, and targets computed by hand to tests/targets.c.
+   Tests: tests/gradients.c checks networks and updates with every head, without an edit. Add the
+   head's formula for Q to plain_expect there. Add a target and a loss computed by hand to
+   tests/targets.c, and the paper's formula to tests/rules.c.
 
    HOW TO ADD A FROZEN ENCODER. Change three places, and add a test.
 
-   1. >>api-desc: a value of rise_embedding before RISE_EMBED_COUNT.
+   1. >>api-desc: a value of rise_embedding before RISE_EMBED_COUNT, with a comment. Files store the
+   name of the encoder, not the number, so values may be in any order.
 
    2. >>frozen: its functions and its risei_frozen_kind. Only embed is required: it computes
-   embedding_size numbers from a frame. layout takes memory from the arena, and initialise fills
-   this memory from a random stream. check returns an error for a description that the encoder
-   cannot use. A member that is not needed is NULL.
+   embedding_size numbers, from the frame and the encoder's weights alone. The other members may be
+   0 or NULL; struct risei_frozen_kind describes them.
+
+   layout takes memory from the arena and stores the kind's struct with risei_frozen_store. It must
+   not write to the memory, because the arena may only count. initialise fills the memory from its
+   random stream. Files do not hold these weights: loading draws them again. Weights from elsewhere
+   need a fingerprint. final_size lowers embedding_size to the numbers that the encoder has.
 
        static const risei_frozen_kind risei_frozen_kind_mine = {
-           "mine", 0, NULL, NULL, risei_frozen_mine_check, NULL, NULL, risei_frozen_mine_embed,
-           NULL};
+           "mine",                  // name
+           0, NULL, NULL,           // default_size, source, final_size
+           risei_frozen_mine_check, // check
+           NULL, NULL,              // layout, initialise
+           risei_frozen_mine_embed, // embed
+           NULL};                   // fingerprint
 
    3. >>embedder: its entry in risei_embedder_kinds, in the order of rise_embedding. Without the
-   entry the file does not compile.
+   entry the file does not compile. A wrong order compiles.
 
-   Test: tests/agent.c runs agents with every encoder that reads no embedding_file, without an edit.
-   For an encoder that reads a file, write tests like those in tests/pretrained.c.
+   Test: tests/agent.c runs, saves and resumes agents with every encoder that reads no
+   embedding_file, without an edit. Compare embeddings with numbers computed by hand there, as
+   downsample_and_user_embeddings_are_exact does.
 
    HOW TO ADD A DESCRIPTION FIELD. Change three places, use the field, and add a test.
 
@@ -925,8 +950,8 @@
        RISEI_ADDED(reward_scale, 1, 1e-6, 1e6, 1, 2, 1),
 
    The last number is the value with which the agent behaves as before the field existed. Files of
-   earlier revisions get it. It must be in the range. 0 means the default there, too: where "off"
-   is not the default, use a value of its own for it, such as a negative one.
+   earlier revisions get it. It must be in the range. 0 means the default there, too: where "off" is
+   not the default, use a value of its own for it, such as a negative one.
 
    RISEI_ADDED is for a number that gives no array its shape. For an enumeration, a shape, or two
    defaults, write all members of risei_field. Fields of conv layers go into risei_conv_fields.
@@ -934,13 +959,13 @@
    3. >>files: RISEI_DESCRIPTION_REVISION goes up by one, once for all fields of a release. These
    fields have the new revision as their `since`.
 
-   The row is all that text, files, range checks and defaults need. Rules that involve several
-   fields belong in a risei_check_ function in >>describe.
+   Text, files, range checks and defaults need only the row. Rules that involve several fields
+   belong in a risei_check_ function in >>describe.
 
    Test: tests/rules.c sets every field from text, reads it back, and checks that values outside the
    range are refused, without an edit. Test what the field does where its code is tested.
-   tests/files.c loads the sample files of all earlier revisions. Before the release, add a sample file with another value
-   than the default: see "Sample files" there.
+   tests/files.c loads the sample files of all earlier revisions. Before the release, add a sample
+   file with another value than the default: see "Sample files" there.
 
    FILE POLICY. Every release reads all files of earlier releases from file version 7 on. Files of
    versions 1 to 6 are from before release 0.1 and are refused. The description in a file is text
@@ -1219,8 +1244,8 @@ typedef struct rise_agent_desc {
     /* consecutive transitions that are trained on one window and share its cost; divides batch,
        1..64 [1] */
     int window_samples;
-    /* a window may end at every window_stride-th step of an episode, and at the last step; at most
-       window_samples, 1..1024 [1] */
+    /* a window may end at every window_stride-th step of an episode, and at the last step;
+       1..window_samples [1] */
     int window_stride;
     /* first steps of a window through which no gradient flows, less than window [0] */
     int burn_in;
@@ -1252,8 +1277,8 @@ typedef struct rise_agent_desc {
        that fits and lowers this field to columns * rows * frame_channels. The grid is square,
        unless a side of the frame has fewer pixels than the square. */
     int embedding_size;
-    /* SIGNS, GAUSSIAN and SPARSE: frames are averaged over squares of this side in pixels first,
-       1..64 [the smallest that leaves at most 1024 squares] */
+    /* SIGNS, GAUSSIAN and SPARSE: side, in pixels, of the squares that are averaged before the
+       projection, 1..64 [the smallest that leaves at most 1024 squares] */
     int embedding_pool;
     /* SNAPSHOT: the first update after learn_start + snapshot_steps steps begins a snapshot, once;
        0: no automatic snapshot [0] */
@@ -1422,8 +1447,8 @@ RISE_API void rise_agent_preset(rise_agent_desc *desc, rise_preset preset);
 RISE_API rise_result rise_agent_set(rise_agent_desc *desc, const char *text, rise_error *error);
 
 /* Calls `fn` with "field=value" for every field that rise_agent_set can set, in the form that
-   rise_agent_set reads. Numbers have 15 significant digits, or 17 if 15 would not read back as the
-   same number. */
+   rise_agent_set reads. Of conv[], passes only the first conv_count layers. Numbers have 15
+   significant digits, or 17 if 15 would not read back as the same number. */
 RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, void *user);
 
 /* Fills in every default of `desc` and checks every field. Returns RISE_BAD_DESC if a field is
@@ -1644,7 +1669,7 @@ typedef struct rise_matrix {
 } rise_matrix;
 
 /* Describes the product C = init + A B. With `relu`, negative results become 0. A is [m][k], B is
-   [k][n], C is [m][n]. With `transposed`, A is stored as [k][m], and C = init + A^T B. `init` is
+   [k][n], C is [m][n]. With `transposed`, the member `a` is the transpose of A, [k][m]. `init` is
    the old C with `accumulate`, otherwise bias[j] if `bias` is not NULL, otherwise 0.
 
    Each element of C is summed over k in order, beginning with `init`. Each term is added by a
@@ -1695,12 +1720,14 @@ typedef struct rise_adam {
 } rise_adam;
 
 /* The kernels of one instruction set. Arrays may have any length and need no more alignment than
-   their elements. exp, log, tanh, sigmoid, multiply, relu_backward and gate_forward may write their
-   result over one of their inputs. Other arrays of one call must not overlap.
+   their elements. Arrays that a call only reads may overlap. exp, log, tanh, sigmoid, multiply,
+   relu_backward and gate_forward may write their result over an input. Any other array that a call
+   writes must not overlap another array of the call.
 
    dot and LayerNorm sum in 16 lanes, which are then added in a fixed order. So all tables with the
-   same `fused` agree bit for bit. Adam and the backward passes of cells and of the gate replace
-   magnitudes below 2^-100 by 0, because denormals are slow. */
+   same `fused` agree bit for bit. Adam writes 0 for magnitudes of m and v below 2^-100, because
+   denormals are slow. The backward passes of cells and of the gate do the same for gradients. Only
+   dx of the gate and the candidate's block of du are written as they are. */
 typedef struct rise_kernels {
     const char *name; /* "ref", "c", "avx2", "avx512", "neon" */
     rise_isa isa;
@@ -1784,7 +1811,8 @@ typedef struct rise_kernels {
        out[x][s][c] = frames[s][x][c] / 255 */
     void (*stack)(int pixels, int channels, int stack, const uint8_t *const *frames,
                   rise_real *out);
-    /* Converts x, 16-bit floats (IEEE 754 binary16), to y. The replay buffer stores x. */
+    /* Converts x, 16-bit floats (IEEE 754 binary16), to y. No x may be denormal, infinite or NaN.
+       The replay buffer stores such floats. */
     void (*half_to_real)(int n, const uint16_t *x, rise_real *y);
     /* sums[j] = sum over i of rise_sign(seed, bits, i, j) x[i], for j < size. Exact while the sum
        of |x| is below 2^31. x has n numbers and room for 2^bits, where bits =
@@ -2438,9 +2466,11 @@ RISEI_FN int risei_ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 /* The scratch of one part of a product: offsets of rows or columns, and packed blocks. */
 typedef struct risei_blocks {
-    ptrdiff_t *k_at; /* [RISEI_B_ROWS]: offsets of the stored rows of a transposed A */
+    ptrdiff_t *k_at; /* [RISEI_B_ROWS]: offsets of A's columns, if A is stored transposed */
     ptrdiff_t *b_at; /* [RISEI_B_ROWS]: offsets of the rows of B */
-    ptrdiff_t *a_at; /* [RISEI_KC]: offsets of A's rows in a block; of A's columns if transposed */
+    /* [RISEI_KC]: offsets of the rows of a block of A. If A is stored transposed: offsets of the
+       columns of a packed block. */
+    ptrdiff_t *a_at;
     ptrdiff_t *c_at; /* [RISEI_KC]: offsets of the rows of C */
     rise_real *a;    /* [RISEI_MC][RISEI_PACKED_ROW]: packed A */
     rise_real *b;    /* [RISEI_KC * RISEI_NC]: packed B */
