@@ -10037,15 +10037,24 @@ RISEI_FN size_t risei_agent_measure(const rise_agent_desc *resolved)
     if (arena.overflow || arena.used > SIZE_MAX - RISEI_ALIGN) return 0;
     return arena.used + RISEI_ALIGN;
 }
+/* Returns the field that most of an agent's memory depends on. */
+RISEI_FN const char *risei_agent_largest_field(const rise_agent_desc *d)
+{
+    return d->play_only ? "players" : "replay_capacity";
+}
+RISEI_FN rise_result risei_agent_refuse_size(const rise_agent_desc *d, rise_error *error)
+{
+    return risei_fail(error, RISE_NO_MEMORY,
+                      "the agent does not fit into the address space; lower %s",
+                      risei_agent_largest_field(d));
+}
 RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error)
 {
     rise_agent_desc resolved = *desc;
     size_t bytes;
     if (rise_agent_resolve(&resolved, error) != RISE_OK) return 0;
     bytes = risei_agent_measure(&resolved);
-    if (bytes == 0)
-        risei_fail(error, RISE_NO_MEMORY,
-                   "the agent does not fit into the address space; lower replay_capacity");
+    if (bytes == 0) risei_agent_refuse_size(&resolved, error);
     return bytes;
 }
 
@@ -10070,22 +10079,19 @@ RISEI_FN rise_result risei_agent_check_machine(const rise_agent_desc *resolved, 
 RISEI_FN rise_result risei_agent_get_block(const rise_agent_desc *d, size_t bytes,
                                            unsigned char **block, rise_error *error)
 {
-    if (bytes == 0)
-        return risei_fail(error, RISE_NO_MEMORY,
-                          "the agent does not fit into the address space; lower %s",
-                          d->play_only ? "players" : "replay_capacity");
+    if (bytes == 0) return risei_agent_refuse_size(d, error);
     if (d->memory_bytes > 0 && bytes > d->memory_bytes)
         return risei_fail(
             error, RISE_NO_MEMORY,
             "the agent needs %.0f bytes and memory_bytes is %.0f; raise it or lower %s",
-            (double)bytes, (double)d->memory_bytes, d->play_only ? "players" : "replay_capacity");
+            (double)bytes, (double)d->memory_bytes, risei_agent_largest_field(d));
     *block = (unsigned char *)d->memory_block;
     if (*block != NULL && d->memory_bytes == 0)
         return risei_fail(error, RISE_BAD_DESC, "memory_bytes is 0; say how large memory_block is");
     if (*block == NULL) *block = (unsigned char *)calloc(bytes, 1);
     if (*block == NULL)
-        return risei_fail(error, RISE_NO_MEMORY,
-                          "the system refused %.0f bytes; lower replay_capacity", (double)bytes);
+        return risei_fail(error, RISE_NO_MEMORY, "the system refused %.0f bytes; lower %s",
+                          (double)bytes, risei_agent_largest_field(d));
     return RISE_OK;
 }
 /* Places an agent and its arrays in a block of `bytes` bytes. Returns the agent. */

@@ -584,7 +584,7 @@ static void hostile_descriptions_are_refused(void)
     i = 1000000000; /* asks for more than the reader allows */
     check_about("too large");
     hostile(a, &a->desc.replay_capacity, &i, sizeof i, RISE_NO_MEMORY,
-            sizeof(size_t) > 4 ? "memory_bytes" : "addresses");
+            sizeof(size_t) > 4 ? "memory_bytes" : "address space");
     rise_agent_destroy(a);
     free(b.data);
 }
