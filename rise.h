@@ -332,8 +332,8 @@
        desc.frame_height = 60; // frame_channels stays 1
 
    Frames are rows from top to bottom, with the channels of a pixel side by side. Keep colour
-   (frame_channels = 3) only if the best action depends on colour. The default network is SMALL for
-   frames of up to 32 x 32, and for frames with a side below 36 pixels.
+   (frame_channels = 3) only if the best action depends on colour. The default network is SMALL if a
+   side of the frame has fewer than 36 pixels.
 
    HOW TO: A REAL-TIME GAME. Set desc.learn_outside, so that rise_agent_step only acts. In each
    tick, give rise_agent_learn_for the microseconds that are left.
@@ -885,11 +885,11 @@
    outputs for each action returns their number from atoms, and 1 from taus. taus may exceed 1 only
    if `quantiles` is 1: the network then multiplies an embedding of a fraction into the features.
 
-       expect  computes Q from z. q and z are one array if there is one output for each action. It
-               may replace z, as C51 does; dz is then the gradient of what z was before.
-       target  computes the target, [taus] or [atoms], from a risei_bootstrap. If discount is 0, it
-               must not depend on `next`. If `values` is 1, it must obey policy and rescale.
-               risei_values_target does all this for heads with one atom.
+       expect  computes Q from z. q and z are one array if there is one output for each action.
+               expect may replace z, as C51 does; dz is then the gradient of what z was before.
+       target  computes the target, [taus] or [atoms], from a risei_bootstrap. If discount is 0, the
+               target must not depend on `next`. If `values` is 1, the function must obey policy and
+               rescale. risei_values_target does all this for heads with one atom.
        loss    gets z and dz at the action taken: output (t, a) is z[t * actions * atoms + a].
                Returns the loss, and writes dz, whose other numbers are 0, and *td. tau is NULL
                unless `quantiles` is 1.
@@ -949,12 +949,14 @@
        // field, 1: double or 0: int, lowest, highest, default, since revision, value before
        RISEI_ADDED(reward_scale, 1, 1e-6, 1e6, 1, 2, 1),
 
-   The last number is the value with which the agent behaves as before the field existed. Files of
-   earlier revisions get it. It must be in the range. 0 means the default there, too: where "off" is
-   not the default, use a value of its own for it, such as a negative one.
+   The last number is the value with which the agent behaves as before the field existed. Reading a
+   file of an earlier revision sets the field to this number. The number must be in the range. A
+   last number of 0 means the default. So if "off" is not the default, give "off" a number other
+   than 0, such as a negative one.
 
-   RISEI_ADDED is for a number that gives no array its shape. For an enumeration, a shape, or two
-   defaults, write all members of risei_field. Fields of conv layers go into risei_conv_fields.
+   Use RISEI_ADDED for a number with one default that decides no array's shape. Write all members of
+   risei_field for an enumeration, for a number that decides a shape, and for a number with another
+   default for SMALL. Fields of conv layers go into risei_conv_fields.
 
    3. >>files: RISEI_DESCRIPTION_REVISION goes up by one, once for all fields of a release. These
    fields have the new revision as their `since`.
@@ -1135,7 +1137,7 @@ typedef enum rise_embedding {
        projection depends on all pixels. DOWNSAMPLE scored at least as well as SIGNS
        (bench/ABLATION.md). */
     RISE_EMBED_AUTO,
-    /* random projection by signs: stores no weights, takes n log n sums for n inputs, exact in
+    /* random projection by signs: stores no weights, takes n log n additions for n inputs, exact in
        integers (see rise_sign) */
     RISE_EMBED_SIGNS,
     RISE_EMBED_GAUSSIAN, /* dense Gaussian random projection */
@@ -1157,8 +1159,7 @@ typedef enum rise_embedding {
 
 /* The learnable encoder: a conv net. */
 typedef enum rise_network {
-    /* SMALL if the larger side has up to 32 pixels or the smaller side fewer than 36, else
-       NATURE */
+    /* SMALL if a side of the frame has fewer than 36 pixels, else NATURE */
     RISE_NETWORK_AUTO,
     RISE_NETWORK_SMALL,  /* one conv layer, 16 filters of 3 x 3 (Young & Tian 2019), dense 128 */
     RISE_NETWORK_NATURE, /* three conv layers (Mnih et al. 2015) */
@@ -1835,8 +1836,8 @@ RISE_API const rise_kernels *rise_kernels_of(rise_isa isa);
 
 /* Returns the sign, 1 or -1, of input i in output j of a random projection. The sign is d(i) H(i,
    r(j)). d(i) is 1 or -1 at random, by the seed. H is the Hadamard matrix of 2^bits rows, and r(j)
-   are distinct rows of H. No weights are stored, and n inputs take n log n sums. The weights of any
-   two outputs are orthogonal over 2^bits inputs. The projection is the subsampled randomised
+   are distinct rows of H. No weights are stored, and n inputs take n log n additions. The weights
+   of any two outputs are orthogonal over 2^bits inputs. The projection is the subsampled randomised
    Hadamard transform (Ailon & Chazelle 2009; Tropp 2011). */
 RISE_API int rise_sign(uint32_t seed, int bits, int i, int j);
 
@@ -2192,7 +2193,8 @@ typedef struct risei_io {
     rise_read_fn read;
     void *user;
     uint64_t length;          /* bytes moved so far */
-    uint64_t limit;           /* reading: bytes of the section; for the header, of the file */
+    /* when reading: bytes of the section; while the header is read: bytes of the whole file */
+    uint64_t limit;
     uint32_t crc;             /* of the bytes moved so far */
     int failed;               /* 1: a read or a write failed; later moves do nothing */
     int past_end;             /* 1: the failed read went past `limit` */
@@ -3314,8 +3316,8 @@ RISEI_FN void risei_product_run(const risei_device *d, const rise_product *p)
    Main types: risei_parameters, risei_linear, risei_image, risei_conv, risei_encoder_input,
    risei_encoder (the layers) and risei_encoder_data (their activations and gradients).
    Uses the rooms: platform, memory, random, kernels (matrices and products), threads.
-   Tests: tests/gradients.c (all passes, in double), tests/kernels.c (equal bits for frames and for
-   data gradients), tests/layers_torch.py (against PyTorch).
+   Tests: tests/gradients.c (all passes, in double), tests/kernels.c (frames give the same bits as
+   images, bands the same as taps), tests/layers_torch.py (against PyTorch).
 
    Names used in this room:
      w, g      all parameters of a network, and all their gradients; a layer holds offsets into both
@@ -3524,7 +3526,7 @@ typedef struct risei_conv {
 /* How a conv computes its data gradient dx
 
    This text describes the rows only. Columns work in the same way. In the forward pass, tap ky
-   connects row oy of dy with row iy of dx if oy stride + ky = iy + pad. So
+   connects row iy of x with row oy of y if oy stride + ky = iy + pad. So
 
      dx(iy) = sum of dy(oy) w(ky)^T over all oy, ky with oy stride + ky = iy + pad.
 
@@ -5623,7 +5625,7 @@ typedef struct risei_net {
     rise_real context_scale; /* factor on the recurrent state before the fusion */
     int fused_size;          /* size of the heads' input */
     int norm;                /* 1: LayerNorm between the fusion and the heads */
-    size_t gain, shift;      /* [fused]: offsets of the LayerNorm's parameters */
+    size_t gain, shift;      /* [fused_size]: offsets of the LayerNorm's parameters */
     risei_heads heads;
     int spectral;        /* 1: spectral normalisation of the convs in residual units */
     size_t parameters;   /* number of trained parameters */
@@ -5639,7 +5641,8 @@ typedef struct risei_pass {
     /* [rows]: the index of the batch row's image, and the index of its state in sequence.h */
     int *feature_row, *state_row;
     rise_real *context; /* GATE and SUM: [rows][units], the recurrent state times context_scale */
-    rise_real *fused, *gate, *normed, *stats; /* [rows][...] */
+    /* [rows][fused_size], [rows][features], [rows][fused_size], [rows][2] */
+    rise_real *fused, *gate, *normed, *stats;
     rise_real *dfused, *dgate;
     risei_heads_data heads;
 } risei_pass;
@@ -5951,7 +5954,8 @@ RISEI_FN void risei_norm_backward(const risei_device *d, const risei_net *n, con
 
 /* Computes q of `rows` batch rows from `images` images of the input. Before the call, the caller
    sets feature_row, state_row and the initial states, plans the sequence, and fills sequence.x. For
-   FULL, the caller fills only the extras of sequence.x, and image i is entry i of the sequence. */
+   FULL, the caller fills only the extras of sequence.x, and image i is entry i of the sequence. For
+   IQN, the caller also sets heads.tau. */
 RISEI_FN void risei_net_forward(const risei_device *d, const risei_net *n, const rise_real *w,
                                 int rows, int images, const risei_encoder_input *input,
                                 risei_pass *a)
@@ -6125,15 +6129,16 @@ RISEI_FN int risei_window_before(const rise_agent_desc *d)
 {
     return risei_memory_kinds[d->memory].recurrent ? d->window + d->window_samples - 2 : 0;
 }
-/* Returns how far back learning reads: the number of slots before the slot of a transition.
-   Learning reads the inputs of the window, and one slot more if inputs hold the previous action.
-   Learning also reads the frame stack of the state or, for FULL, of the window's first frame. */
+/* Returns how many slots before a transition's own slot learning reads: the window, whose first
+   input may hold the action before it; and the frame stacks of all states that are trained, which
+   with FULL are the stacks of all frames of the window. */
 RISEI_FN int risei_replay_reach(const rise_agent_desc *d)
 {
     const risei_memory_kind *memory = &risei_memory_kinds[d->memory];
     int const before = risei_window_before(d), stack = d->frame_stack - 1;
     int const inputs = memory->recurrent ? before + (d->feed_action ? 1 : 0) : 0;
-    int const frames = stack + (memory->encodes_window ? before : 0);
+    int const states = memory->encodes_window ? before : d->window_samples - 1;
+    int const frames = stack + states;
     return inputs > frames ? inputs : frames;
 }
 
@@ -7554,7 +7559,7 @@ RISEI_FN rise_result risei_tensor_check(risei_tensors *t, const risei_resnet *r,
         if (strcmp(e->dtype, risei_tensor_dtypes[d].name) == 0) break;
     if (index == RISEI_TENSOR_UNKNOWN)
         return risei_fail(t->error, RISE_MISMATCH,
-                          "%s is no tensor of a ResNet-18; name them as torchvision does", e->name);
+                          "%s is no tensor of a ResNet-18; use torchvision's names", e->name);
     if (d == RISEI_TENSOR_DTYPES ||
         (index != RISEI_TENSOR_IGNORED && d >= RISEI_TENSOR_WEIGHT_DTYPES))
         return risei_fail(t->error, RISE_MISMATCH,
@@ -7665,8 +7670,8 @@ RISEI_FN rise_real *risei_tensor_place(const risei_resnet *r, int index)
 }
 /* Reads a tensor [filters][channels][taps] and stores the matrix [taps * channels][filters] as
    rise_matrix_panels. Taps are the pixels of the kernel. A tensor of a batch norm is
-   [filters][1][1]. Returns 1, or 0 with t->result set if a number is not finite or a variance is
-   negative. */
+   [filters][1][1]. Returns 1, or 0 with t->result set. Fails if reading fails, a number is not
+   finite, or a variance is negative. */
 RISEI_FN int risei_tensors_fill(risei_tensors *t, const risei_resnet *r, int index)
 {
     const risei_conv *c = &r->conv[index / RISEI_TENSORS_PER_LAYER];
@@ -8137,8 +8142,9 @@ RISEI_FN void risei_embedder_snapshot_switch(risei_embedder *e)
     e->encoder.weights = e->encoder.next_weights, e->encoder.next_weights = old;
     risei_embedder_freeze_statistics(e);
 }
-/* Processes the frame with this number, unless nothing was ever written to its slot. Before number
-   RISEI_SNAPSHOT_SAMPLE, the caller must call risei_embedder_snapshot_switch. */
+/* Processes the frame with this number, unless nothing was ever written to its slot. The caller
+   calls risei_embedder_snapshot_switch immediately before it processes the frame with number
+   RISEI_SNAPSHOT_SAMPLE. */
 RISEI_FN void risei_embedder_snapshot_frame(const risei_device *d, risei_embedder *e,
                                             risei_history *h, int64_t number, rise_real *buffer)
 {
@@ -8885,7 +8891,9 @@ typedef struct risei_model {
     risei_pass pass;        /* arrays of the current forward pass */
     int *start;             /* [batch or lanes, the larger]: pass.sequence.start */
     const uint8_t **frames; /* [images][frame_stack] pointers into a history: conv net's input */
-    rise_real *embeddings;  /* [lanes][embedding_size] of the newest frames */
+    /* [lanes][embedding_size] of the newest frames. risei_embedder_refresh overwrites the first
+       row, because the learner passes this array as the buffer. */
+    rise_real *embeddings;
 } risei_model;
 
 /* Returns the conv net's input: the images of the pass from index `from` on. */
@@ -10349,8 +10357,8 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
 
 /* The version changes when the layout of the header or of a section changes. The revision changes
    when a field is added to risei_fields: see HOW TO ADD A DESCRIPTION FIELD. Readers accept the
-   versions RISEI_FILE_VERSION_FIRST .. RISEI_FILE_VERSION, and every revision whose required
-   fields they know. */
+   versions RISEI_FILE_VERSION_FIRST .. RISEI_FILE_VERSION. Readers accept a description of any
+   revision if they know all of its fields that are not marked with '?'. */
 enum {
     RISEI_FILE_VERSION_FIRST = 7,
     RISEI_FILE_VERSION = 7,
@@ -11181,7 +11189,8 @@ RISEK_IN V RISEK(vsigmoid)(V x)
     return vdiv(vset1(1.0f), vadd(vset1(1.0f), e));
 }
 
-/* Returns x + x^3 p(x^2) where |x| <= 0.625 (Cephes), else 1 - 2 / (e^2|x| + 1) with x's sign. */
+/* Returns x + x^3 p(x^2) where |x| <= 0.625 (Cephes), else 1 - 2 / (e^(2 |x|) + 1) with the sign
+   of x. */
 RISEK_IN V RISEK(vtanh)(V x)
 {
     V const a = vabs(x), z = vmul(x, x);
@@ -11347,7 +11356,7 @@ RISEK_FN void RISEK(lstm_forward)(int n, rise_real *gates, const rise_real *c, r
         RISEK_STORE(h, vmul(out, RISEK(vtanh)(next)));
     }
 }
-/* Returns dy y (1 - y): the gradient of a sigmoid's input, where y is its output. */
+/* Returns flush(dy y (1 - y)): the gradient of a sigmoid's input, where y is its output. */
 RISEK_IN V RISEK(dsigmoid)(V dy, V y) { return RISEK(flush)(vmul(dy, vmul(y, vsub(vset1(1), y)))); }
 /* Returns dy (1 - y^2): the gradient of a tanh's input, where y is its output. */
 RISEK_IN V RISEK(dtanh)(V dy, V y) { return vmul(dy, vfma(vsub(vset1(0), y), y, vset1(1))); }
@@ -12153,10 +12162,10 @@ RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int depth, const ptrdiff_t *at
             for (v = width; v < NR; v++) b[k * NR + v] = 0;
     }
 }
-/* Returns whether tiles read B in place. The rows of B must be equally spaced, and the columns of B
-   must be adjacent in runs of whole panels. In addition, one of two conditions must hold. Either m
-   is at most RISEI_UNPACKED_ROWS. Or the rows of B are at most RISE_PANEL apart, as in a panel
-   matrix, and n is a multiple of NR. */
+/* Returns whether tiles read B in place. The rows of B must be equally spaced. The columns of B
+   must be in one run, or in runs of whole panels. In addition, one of two conditions must hold:
+   - m is at most RISEI_UNPACKED_ROWS
+   - the rows of B are at most RISE_PANEL apart, as in a panel matrix, and n is a multiple of NR. */
 RISEK_FN int RISEK(b_in_place)(const rise_product *p)
 {
     int const adjacent = p->b.rows.inner >= p->k && (p->b.run >= p->n || p->b.run % NR == 0);
@@ -12229,8 +12238,8 @@ RISEK_FN void RISEK(product_row)(const rise_product *p, int i, int j_from, int j
         RISEK(row_times_panels)(p, a, c, j, RISEK(row_panels));
     for (; j < j_to; j += NR) RISEK(row_times_panels)(p, a, c, j, 1);
 }
-/* Returns whether product_row can compute a row: rows of A and C are contiguous, and B is read in
-   place and has no edge tiles. */
+/* Returns whether product_row can compute a row: rows of A and C are contiguous, B is read in place
+   and has no edge tiles, and p->sums is NULL. */
 RISEK_FN int RISEK(row_is_plain)(const rise_product *p, int in_place)
 {
     return in_place && !p->transposed && !p->sums && p->n % NR == 0 && p->a.run >= p->k &&

@@ -1137,8 +1137,41 @@ static void end_test(void)
     }
 }
 
+/* Counts by hand how many slots before a transition learning reads. */
+static void reach_is_the_furthest_slot_that_is_read(void)
+{
+    static const struct {
+        const char *fields;
+        int reach;
+    } cases[] = {
+        {"memory=none frame_stack=4", 3},
+        {"memory=rise window=5 frame_stack=2", 4},
+        {"memory=rise window=5 frame_stack=2 feed_action=1", 5},
+        {"memory=rise window=2 frame_stack=4", 3},
+        {"memory=rise window=5 window_samples=4 frame_stack=2", 7},
+        /* the stack of the first of four samples, which is three steps before the last */
+        {"memory=rise window=1 window_samples=4 frame_stack=4", 6},
+        {"memory=full window=5 frame_stack=2", 5},
+        {"memory=full window=5 frame_stack=1 feed_action=1", 5},
+    };
+    int i;
+    for (i = 0; i < COUNT(cases); i++) {
+        rise_agent_desc d;
+        char text[120], *word;
+        memset(&d, 0, sizeof d);
+        d.frame_width = d.frame_height = 4, d.actions = 2;
+        snprintf(text, sizeof text, "%s", cases[i].fields);
+        for (word = strtok(text, " "); word != NULL; word = strtok(NULL, " "))
+            CHECK(rise_agent_set(&d, word, NULL) == RISE_OK);
+        check_about("%s", cases[i].fields);
+        CHECK(rise_agent_resolve(&d, NULL) == RISE_OK);
+        CHECK(risei_replay_reach(&d) == cases[i].reach);
+    }
+}
+
 static const check_test tests[] = {
     TEST(halves_are_rounded_to_even),
+    TEST(reach_is_the_furthest_slot_that_is_read),
     TEST(tree_finds_every_leaf_exactly),
     TEST(tree_survives_rounding),
     TEST(samples_follow_priorities),
