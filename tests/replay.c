@@ -1155,7 +1155,7 @@ static void reach_is_the_furthest_slot_that_is_read(void)
         {"memory=full window=5 frame_stack=1 feed_action=1", 5},
     };
     int i;
-    for (i = 0; i < COUNT(cases); i++) {
+    for (i = 0; i < (int)(sizeof cases / sizeof *cases); i++) {
         rise_agent_desc d;
         char text[120], *word;
         memset(&d, 0, sizeof d);
