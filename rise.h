@@ -8993,7 +8993,8 @@ RISEI_FN const rise_real *risei_model_weights(risei_model *m, risei_use use)
     uint64_t const key = ((uint64_t)m->updates + 1) * RISEI_USES + (uint64_t)use;
     risei_random random = risei_model_random(m, use, 0);
     if (!risei_net_derives(&m->net)) return w;
-    if (m->derived_for != key) {
+    /* learning derives them each time, so it never runs on weights that have changed since */
+    if (m->derived_for != key || use >= RISEI_USE_TARGET) {
         int const noisy = m->net.heads.noisy;
         if (noisy) risei_noise_draw(&m->net.heads, m->noise, &random);
         risei_net_derive(&m->device, &m->net, w, noisy && use != RISEI_USE_PLAY ? m->noise : NULL,
