@@ -658,18 +658,18 @@
    is one rise_agent_play without desc.carry_state.
 
        frame     memory   parameters        bytes   update ms   action ms
-       8x8       NONE          91285       7.0 MB        0.58     0.00763
-       8x8       RISE         124437      16.1 MB        2.39       0.026
-       8x8       FULL         136725      14.5 MB        9.14        0.07
-       16x12     NONE         304277      18.5 MB        2.01      0.0229
-       16x12     RISE         337429      27.7 MB        3.97      0.0428
-       16x12     FULL         349717      36.0 MB          24       0.164
-       32x24     NONE        1369237      72.9 MB        8.65       0.101
-       32x24     RISE        1402389      82.1 MB        10.3        0.12
-       32x24     FULL        1414677     140.4 MB        92.3       0.713
-       84x84     NONE        3292837      1.49 GB        39.2       0.541
-       84x84     RISE        5393061      1.76 GB         114        2.05
-       84x84     FULL        9423525      1.75 GB         638        6.48
+       8x8       NONE          91285       7.0 MB       0.457     0.00581
+       8x8       RISE         124437      16.1 MB        1.84      0.0213
+       8x8       FULL         136725      14.5 MB        7.48      0.0573
+       16x12     NONE         304277      18.5 MB        1.85      0.0226
+       16x12     RISE         337429      27.7 MB        3.87      0.0425
+       16x12     FULL         349717      36.0 MB        24.1       0.159
+       32x24     NONE        1369237      72.9 MB        9.99       0.102
+       32x24     RISE        1402389      82.1 MB        11.8       0.121
+       32x24     FULL        1414677     140.4 MB        93.9       0.709
+       84x84     NONE        3292837      1.49 GB        43.4       0.562
+       84x84     RISE        5393061      1.76 GB         124         2.3
+       84x84     FULL        9423525      1.75 GB         712        6.57
 
    rise_agent_bytes returns the memory of an agent in bytes before anything is allocated. Creating
    or loading an agent calls calloc once, or not at all with desc.memory_block. After that the
