@@ -3810,7 +3810,7 @@ RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *
         risei_product_run(d, &p);
     }
 }
-/* Unit of both: images.
+/* Limits for the number of images.
 
    BANDS_IMAGES: with at least this number of images, row bands are cut at the edges of dy. Cut row
    bands multiply no zeros above or below dy, but there are more products, and each product has
@@ -3925,7 +3925,7 @@ RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, co
 /* The input of an encoder: images of numbers, or stacks of uint8 frames, the oldest first. Stacks
    are converted to images in chunks, just before the first layer reads the images. So the images
    stay in the cache. A converted image has numbers in [0, 1] and interleaved channels:
-   [y][x][frame][channel]. */
+   [height][width][stack][channels of a frame]. */
 typedef struct risei_encoder_input {
     /* [count], with the padding of the first layer's x; NULL: the input is stacks of frames */
     rise_real *images;
@@ -5167,7 +5167,7 @@ RISEI_FN rise_real risei_loss_cross_entropy(const rise_kernels *k, int atoms, co
    (IQN).
 
    Main types: risei_heads (layers), risei_heads_data (activations and gradients). Uses rooms
-   kernels, layers, targets. Tests: tests/gradients.c, tests/targets.c.
+   memory, random, kernels, threads, layers, targets. Tests: tests/gradients.c, tests/targets.c.
 
    A batch row, here "row", is one environment state whose Q is computed. */
 
@@ -5595,7 +5595,8 @@ RISEI_FN void risei_heads_backward(const risei_device *d, const risei_heads *h, 
    parameters with noise and spectral normalisation, computed before a forward pass.
 
    Main types: risei_net (layers), risei_pass (activations and gradients), risei_memory_kind
-   (descriptor of a rise_memory). Uses rooms kernels, layers, recurrent, heads.
+   (descriptor of a rise_memory). Uses rooms memory, random, kernels, threads, layers, recurrent,
+   heads.
    Tests: tests/gradients.c, tests/layers_torch.py. */
 
 /* The descriptor of a rise_memory: RISE, NONE or FULL. */
@@ -5638,7 +5639,7 @@ typedef struct risei_net {
 typedef struct risei_pass {
     risei_encoder_data encoder;
     risei_sequence sequence;
-    /* [rows]: the index of the batch row's image, and the index of its state in sequence.h */
+    /* [rows]: the index of the batch row's image, and of the batch row's state in sequence.h */
     int *feature_row, *state_row;
     rise_real *context; /* GATE and SUM: [rows][units], the recurrent state times context_scale */
     /* [rows][fused_size], [rows][features], [rows][fused_size], [rows][2] */
@@ -6042,7 +6043,7 @@ typedef struct risei_optimizer_job {
     rise_adam adam;
 } risei_optimizer_job;
 
-/* Returns the first parameter of a part. Writes *end, the parameter after its last one. */
+/* Returns the index of a part's first parameter. Writes *end, the index of its last one plus 1. */
 RISEI_FN size_t risei_optimizer_range(const risei_optimizer_job *j, int part, int parts,
                                       size_t *end)
 {
@@ -6120,8 +6121,8 @@ RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o
 /* >>replay: stored frames, the transitions between them, and their priorities
 
    Holds histories (rings of frames, rewards, actions, embeddings), n-step transitions, and a sum
-   tree of priorities. Main types: risei_history, risei_replay, risei_transition. Uses kernels,
-   targets (masks), network (memory kinds). Test: tests/replay.c. */
+   tree of priorities. Main types: risei_history, risei_replay, risei_transition. Uses rooms memory,
+   random, kernels, network (memory kinds). Test: tests/replay.c. */
 
 /* Returns how many steps a trained window has before its last step: `window` - 1, burn-in included,
    plus 1 for each sample after the first. Returns 0 without a recurrent net. */
@@ -6129,9 +6130,10 @@ RISEI_FN int risei_window_before(const rise_agent_desc *d)
 {
     return risei_memory_kinds[d->memory].recurrent ? d->window + d->window_samples - 2 : 0;
 }
-/* Returns how many slots before a transition's own slot learning reads: the window, whose first
-   input may hold the action before it; and the frame stacks of all states that are trained, which
-   with FULL are the stacks of all frames of the window. */
+/* Returns how many slots before a transition's own slot learning reads: the larger of two numbers.
+   `inputs` counts the slots of the window. With feed_action, the first input of the window also
+   holds the action of the slot before the window. `frames` counts the slots of the frame stacks of
+   all trained states. With FULL, the stacks of all frames of the window count. */
 RISEI_FN int risei_replay_reach(const rise_agent_desc *d)
 {
     const risei_memory_kind *memory = &risei_memory_kinds[d->memory];
@@ -6600,7 +6602,7 @@ RISEI_FN void risei_replay_set_priorities(risei_replay *r, const rise_kernels *k
    kinds.
 
    Main types: risei_frozen_kind (the descriptor), risei_frozen (one agent's encoder).
-   Uses rooms memory, random, kernels, layers. Tests: tests/agent.c, tests/snapshot.c. */
+   Uses rooms memory, random, kernels, threads, layers. Tests: tests/agent.c, tests/snapshot.c. */
 
 typedef struct risei_frozen_kind risei_frozen_kind;
 
@@ -6898,8 +6900,9 @@ RISEI_FN rise_result risei_frozen_conv_initialise(risei_frozen *f, risei_random 
     int l;
     (void)desc, (void)error;
     risei_encoder_initialise(net, f->weights, random);
-    /* Draws the conv layers again as in He et al. 2015, so ReLU layers keep the variance of the
-       activations. Residual units and the linear layer keep the weights drawn above. */
+    /* Draws the weights of the conv layers again as in He et al. 2015, so ReLU layers keep the
+       variance of the activations. The biases, the residual units and the linear layer keep the
+       numbers drawn above. */
     for (l = 0; l < net->layers; l++) {
         const risei_conv *c = &net->conv[l];
         int const fan_in = c->size * c->size * c->channels;
@@ -6967,7 +6970,7 @@ static const risei_frozen_kind risei_frozen_kind_snapshot = {
 /* DOWNSAMPLE: the mean of the frame over each cell of a small grid. DOWNSAMPLE has no state. */
 
 /* Sets columns and rows to the largest grid with columns * rows * channels <= size, at least 1 x 1.
-   Both are equal, unless the grid would have more columns or rows than the frame has pixels. */
+   Both are equal, unless `width` limits the columns or `height` limits the rows. */
 RISEI_FN void risei_frozen_downsample_grid(int width, int height, int channels, int size,
                                            int *columns, int *rows)
 {
