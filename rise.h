@@ -891,8 +891,8 @@
                target must not depend on `next`. If `values` is 1, the function must obey policy and
                rescale. risei_values_target does all this for heads with one atom.
        loss    gets z and dz at the action taken: output (t, a) is z[t * actions * atoms + a].
-               Returns the loss, and writes dz, whose other numbers are 0, and *td. tau is NULL
-               unless `quantiles` is 1.
+               Returns the loss. Writes dz of this action, and *td. The caller has set dz of all
+               actions to 0 before. tau is NULL unless `quantiles` is 1.
 
    Functions that work on arrays alone belong in >>targets.
 
@@ -1050,8 +1050,8 @@ typedef float rise_real;
 /* ---------------------------------------------------------------------------------------------- */
 /* >>api-results: result codes and error sentences */
 
-/* The result codes. Zero is success, errors are negative. A function that returns an int returns an
-   error as its negative code. */
+/* The result codes. Zero is success, errors are negative. rise_agent_step, rise_agent_play and
+   rise_agent_learn_for return an int: a result of 0 or more, or a negative code. */
 #define RISE_RESULTS(X)                                                                            \
     X(RISE_OK, 0, "no error")                                                                      \
     X(RISE_BAD_DESC, -1, "a field of the description has a value that is not allowed")             \
@@ -1276,7 +1276,7 @@ typedef struct rise_agent_desc {
     rise_embedding embedding; /* [AUTO: DOWNSAMPLE up to 32 x 32, else SIGNS] */
     /* floats, 1..8192 [64 for SMALL, else 512; 512 for RESNET18]. DOWNSAMPLE uses the largest grid
        that fits and lowers this field to columns * rows * frame_channels. The grid is square,
-       unless a side of the frame has fewer pixels than the square. */
+       unless it would have more columns or rows than the frame has pixels. */
     int embedding_size;
     /* SIGNS, GAUSSIAN and SPARSE: side, in pixels, of the squares that are averaged before the
        projection, 1..64 [the smallest that leaves at most 1024 squares] */
@@ -2317,7 +2317,7 @@ RISEI_FN uint64_t risei_stdio_size(FILE *file)
     rewind(file);
     return size < 0 ? 0 : (uint64_t)size;
 }
-/* Waits until a file that was flushed with fflush is on the disk. Returns 0 if the call fails.
+/* Waits until a file that was flushed with fflush is on the disk. Returns 1, or 0 if fsync fails.
    Without POSIX, does nothing and returns 1. */
 RISEI_FN int risei_stdio_sync(FILE *file)
 {
@@ -2361,9 +2361,9 @@ RISEI_FN rise_result risei_stdio_add_path(const char *path, rise_result result, 
 /* Block sizes of matrix products, in elements, with the names of Goto and van de Geijn (2008). A
    packed block of B has up to RISEI_KC * RISEI_NC elements (256 KB), of any shape. A packed block
    of A has up to RISEI_MC rows of RISEI_KC elements (87 KB with the gaps between rows). A panel of
-   B has up to RISEI_KC rows and the width of a tile: 16 KB with AVX2, 32 KB with AVX-512. Every
-   tile of A's block reads the panel again. Good sizes depend on the first- and second-level caches.
-   No measurement of other sizes is recorded. */
+   B has the width of a tile. Each tile of A's block reads the same rows of the panel, at most
+   RISEI_KC: 16 KB with AVX2, 32 KB with AVX-512. Good sizes depend on the first- and second-level
+   caches. No measurement of other sizes is recorded. */
 #define RISEI_KC 256
 #define RISEI_NC 256
 /* The template rounds RISEI_MC down to a multiple of a tile's rows. */
@@ -2376,8 +2376,9 @@ RISEI_FN rise_result risei_stdio_add_path(const char *path, rise_result result, 
    this length. With AVX-512, a block one tile wide has this number of rows:
    RISEI_KC * RISEI_NC / 32. No measurement of other values is recorded. */
 #define RISEI_B_ROWS 2048
-/* Rows of A: up to this number, a wide B is read in place, because packing B costs more than it
-   saves. The best limit depends on how often each element of B is read: once for each tile of rows.
+/* Rows of A: up to this number, a B with equally spaced rows is read in place (see b_in_place),
+   because packing B costs more than it saves. The best limit depends on how often each element of B
+   is read: once for each tile of rows.
    On one image, the second and third conv of RISE_NETWORK_NATURE have 81 and 49 rows. These convs
    were 1.1 times as fast with a limit of 200 rows as with a limit of 4 tiles of rows (`make
    bench-kernels`). */
@@ -7356,8 +7357,8 @@ RISEI_FN void risei_json_skip_blanks(risei_tensors *t)
     while (t->next == ' ' || t->next == '\t' || t->next == '\n' || t->next == '\r')
         risei_json_advance(t);
 }
-/* Skips blanks. If the next character is `character`, skips it and returns 1. Else returns 0
-   without an error sentence. */
+/* Skips blanks. If the next character is `character`, skips it and returns 1. Any other character
+   is no error: returns 0. If reading fails, returns 0 with t->result set. */
 RISEI_FN int risei_json_accept(risei_tensors *t, int character)
 {
     risei_json_skip_blanks(t);
@@ -8145,8 +8146,8 @@ RISEI_FN void risei_embedder_snapshot_switch(risei_embedder *e)
     e->encoder.weights = e->encoder.next_weights, e->encoder.next_weights = old;
     risei_embedder_freeze_statistics(e);
 }
-/* Processes the frame with this number, unless nothing was ever written to its slot. The caller
-   calls risei_embedder_snapshot_switch immediately before it processes the frame with number
+/* Processes the frame with this number. Does nothing if the frame's slot was never written. The
+   caller calls risei_embedder_snapshot_switch immediately before it processes the frame with number
    RISEI_SNAPSHOT_SAMPLE. */
 RISEI_FN void risei_embedder_snapshot_frame(const risei_device *d, risei_embedder *e,
                                             risei_history *h, int64_t number, rise_real *buffer)
@@ -8184,7 +8185,8 @@ typedef struct risei_field {
     double low, high;   /* of a number */
     risei_word_fn word; /* of an enumeration; NULL for numbers */
     /* The values that replace 0, for the network SMALL and for all other networks. If they are 0,
-       either risei_fill computes the default or 0 is a valid value. */
+       risei_fill computes the default, or 0 is a valid value, or the field is required (see
+       RISEI_REQUIRED). */
     double small, large;
     int shape;    /* 1: loading fails if the caller asks for another value than the file's */
     int optional; /* 1: files mark the field with '?', so that older readers may ignore the field */
@@ -8996,7 +8998,8 @@ RISEI_FN const rise_real *risei_model_weights(risei_model *m, risei_use use)
     uint64_t const key = ((uint64_t)m->updates + 1) * RISEI_USES + (uint64_t)use;
     risei_random random = risei_model_random(m, use, 0);
     if (!risei_net_derives(&m->net)) return w;
-    /* learning derives them each time, so it never runs on weights that have changed since */
+    /* An update derives its weights at every call, because m->weights may have changed since
+       `derived` was made. */
     if (m->derived_for != key || use >= RISEI_USE_TARGET) {
         int const noisy = m->net.heads.noisy;
         if (noisy) risei_noise_draw(&m->net.heads, m->noise, &random);
@@ -10049,7 +10052,7 @@ RISEI_FN size_t risei_agent_measure(const rise_agent_desc *resolved)
     if (arena.overflow || arena.used > SIZE_MAX - RISEI_ALIGN) return 0;
     return arena.used + RISEI_ALIGN;
 }
-/* Returns the field that most of an agent's memory depends on. */
+/* Returns the name of the field that most of an agent's memory depends on. */
 RISEI_FN const char *risei_agent_largest_field(const rise_agent_desc *d)
 {
     return d->play_only ? "players" : "replay_capacity";
@@ -10657,8 +10660,9 @@ RISEI_FN int risei_file_has_future(const risei_replay *r, int lane, int64_t at)
     return after == r->n_step ||
            risei_event_is_last(h->events[risei_history_slot(h, lane, at + after)]);
 }
-/* Checks that the slots of a lane are a sequence of episodes. Also checks that a leaf is 0 in the
-   first three cases of Prioritised replay (see room replay). Does not check `window_stride`. */
+/* Checks that the slots of a lane are a sequence of episodes. Also checks the leaves: a leaf must
+   be 0 if its transition starts at an episode's last frame, needs an overwritten slot, or has no
+   complete n-step future. Does not check `window_stride`. */
 RISEI_FN void risei_file_check_lane(risei_io *f, const risei_replay *r, int lane)
 {
     const risei_history *h = &r->history;
@@ -11210,11 +11214,11 @@ RISEK_IN V RISEK(vtanh)(V x)
 }
 #endif
 
-/* Elementwise kernels. RISEK_EACH_VECTOR(n) runs its body once for each vector of n elements. The
-   vector starts at element i, and `left` elements remain. RISEK_LOAD and RISEK_STORE access the
-   vector at p + i. The last vector may have fewer than VL elements and is then copied to or from an
-   array of VL lanes. So one body serves all elements, and the last ones get the same bits as the
-   others. */
+/* Elementwise kernels. RISEK_EACH_VECTOR(n) divides n elements into vectors of VL elements and runs
+   its body once for each vector. The vector starts at element i, and `left` elements remain.
+   RISEK_LOAD and RISEK_STORE access the vector at p + i. The last vector may have fewer than VL
+   elements and is then copied to or from an array of VL lanes. So one body serves all elements, and
+   the last ones get the same bits as the others. */
 RISEK_IN V RISEK(load_part)(const rise_real *p, int n)
 {
     rise_real lane[VL];
@@ -11535,9 +11539,9 @@ RISEK_FN void RISEK(half_to_real)(int n, const uint16_t *x, rise_real *y)
     for (; i < n; i++) y[i] = risei_from_half(x[i]);
 }
 
-/* Random projections are plain C: sums of integers are exact in any order, and compilers vectorise
-   these loops well. A compiler vectorises such a loop if the loop's length is visibly a multiple of
-   `lanes`. */
+/* The kernels of random projections are plain C. Sums of integers are exact in any order, so
+   compilers may vectorise these loops. The loops of project_signs have a length that is written as
+   a multiple of the constant `lanes`, which helps compilers to vectorise them. */
 enum { RISEK(lanes) = 16 };
 /* Replaces a and b by a + b and a - b; both have groups * lanes numbers. */
 RISEK_FN void RISEK(butterflies)(int groups, int32_t *RISEI_RESTRICT a, int32_t *RISEI_RESTRICT b)
@@ -11643,8 +11647,8 @@ RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const ri
    Between two blocks of terms, C is stored and loaded again. Storing and loading changes no bit.
 
    Speeds in the comments below compare the code after a change with the code before the change.
-   make bench-kernels runs the cases that these comments name. Where a threshold has no speed, no
-   measurement of other values is recorded. */
+   make bench-kernels runs the products and cells that these comments name. make bench-step runs
+   updates. Where a threshold has no speed, no measurement of other values is recorded. */
 
 #ifdef RISEK_REFERENCE
 
@@ -11727,7 +11731,8 @@ typedef struct RISEK(a_block) {
 
    A micro-kernel computes one tile of `rows` rows and vectors * VL columns:
        c[i][j] = init + sum over k < depth of a(i, k) b[k * ldb + j], where a(i, k) is of `block`.
-   `a` is the address of a(0, 0). ldb is the number of elements from row to row of b.
+   If A is by rows, `a` is the address of a(0, 0). If A is by columns, a(i, k) is at
+   a + block->at[k] + i. ldb is the number of elements from row to row of b.
 
    An iteration adds several terms, so there are few instructions besides the multiply-adds. An
    iteration does not prefetch b, because processors prefetch b without instructions. With AVX2,
@@ -11736,8 +11741,9 @@ typedef struct RISEK(a_block) {
    to 256 rows became 1.04 to 1.1 times as fast.
 
    An iteration prefetches data that may not be in a cache yet. One cache line (16 numbers) is
-   prefetched from the data at `prefetch`: the next panel of a B that is read in place, or C. If A
-   is by rows, one cache line of the next run of the rows is prefetched, too. */
+   prefetched from the data at `prefetch`: C, or the next run of columns of a B that is read in
+   place. If A is by rows, one cache line of the next run of the tile's first row is prefetched,
+   too. */
 #define RISEK_TILE_BEGIN(name, rows, vectors)                                                      \
     RISEK_FN void RISEK(name)(int depth, const RISEK(a_block) *block, const rise_real *a,          \
                               const rise_real *b, ptrdiff_t ldb, const rise_real *prefetch,        \
@@ -11767,8 +11773,8 @@ typedef struct RISEK(a_block) {
 #define RISEK_TILE_SUMS(from, to, vectors, sum)                                                    \
     RISEI_UNROLL for (i = from; i < to; i++)                                                       \
         RISEI_UNROLL for (v = 0; v < vectors; v++) acc[i][v] = sum;
-/* Prefetches a cache line, except in tiles of one vector. Such tiles belong to narrow matrices,
-   which are usually small enough to stay in a cache. */
+/* Prefetches a cache line, except in tiles that are one vector wide. Such tiles belong to narrow
+   matrices, which are usually small enough to stay in a cache. */
 #define RISEK_TILE_PREFETCH(vectors, which, address)                                               \
     if (vectors > 1) {                                                                             \
         which(address);                                                                            \
@@ -11820,8 +11826,8 @@ enum { RISEK(row_terms) = 2 };
     RISEK_TILE_ROW_TERM(rows, vectors)
 #define RISEK_TILE_ALL_COLUMN_SUMS(rows, vectors) RISEK_TILE_COLUMN_SUMS(0, rows, vectors)
 #endif
-/* Defines the micro-kernel of an A by rows. An iteration adds row_terms terms. The runs of A's rows
-   follow one after another. */
+/* Defines the micro-kernel of an A by rows. The outer loop goes from run to run of A's rows. An
+   iteration of the inner loop adds row_terms terms. */
 #define RISEK_TILE_BY_ROWS(name, rows, vectors)                                                    \
     RISEK_TILE_BEGIN(name, rows, vectors)                                                          \
         const rise_real *row[(rows + 2) / 3];                                                      \
@@ -11893,7 +11899,7 @@ RISEK_FN void RISEK(store_edge_tile)(const rise_real *edge, rise_real *c, const 
                                      ptrdiff_t column_stride, int rows, int columns)
 {
     int i = 0, j, s;
-    /* where a column of C is adjacent in memory: transposes 4 x 4 elements at a time */
+    /* where four elements of a column of C are adjacent in memory: transposes 4 x 4 elements */
     for (; i + 4 <= rows && column_stride != 1 && c_at[i + 3] - c_at[i] == 3; i += 4) {
         for (j = 0; j + 4 <= columns; j += 4)
             risei_transpose4(edge + i * NR + j, NR, c + c_at[i] + j * column_stride,
@@ -12242,8 +12248,8 @@ RISEK_FN void RISEK(product_row)(const rise_product *p, int i, int j_from, int j
         RISEK(row_times_panels)(p, a, c, j, RISEK(row_panels));
     for (; j < j_to; j += NR) RISEK(row_times_panels)(p, a, c, j, 1);
 }
-/* Returns whether product_row can compute a row: rows of A and C are contiguous, B is read in place
-   and has no edge tiles, and p->sums is NULL. */
+/* Returns whether product_row can compute a row. The rows of A and C must be contiguous. B must be
+   read in place and have no edge tiles. p->sums must be NULL. */
 RISEK_FN int RISEK(row_is_plain)(const rise_product *p, int in_place)
 {
     return in_place && !p->transposed && !p->sums && p->n % NR == 0 && p->a.run >= p->k &&
@@ -12260,8 +12266,9 @@ typedef struct RISEK(b_block) {
 } RISEK(b_block);
 
 /* Multiplies rows i0 .. i0+rows-1 of A by rows from .. from+depth-1 of a block of B, where depth is
-   at most KC. A block of at most two RISE_PANELs (few_columns) uses each element of A only a few
-   times. So A is packed only if reading A in place would leave tiles with too few rows. */
+   at most KC. If the block of B has at most 2 * RISE_PANEL columns (few_columns), each element of A
+   is used only a few times. Then A is packed only if reading A in place would leave tiles with too
+   few rows. */
 RISEK_FN void RISEK(product_block)(const rise_product *p, const risei_blocks *scratch,
                                    const RISEK(b_block) *block, int i0, int rows, int from,
                                    int depth)
