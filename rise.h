@@ -2192,7 +2192,7 @@ typedef struct risei_io {
     rise_write_fn write;
     rise_read_fn read;
     void *user;
-    uint64_t length;          /* bytes moved so far */
+    uint64_t length; /* bytes moved so far */
     /* when reading: bytes of the section; while the header is read: bytes of the whole file */
     uint64_t limit;
     uint32_t crc;             /* of the bytes moved so far */
@@ -6496,7 +6496,7 @@ typedef struct risei_transition {
     int steps;          /* number of rewards: n, or fewer if the episode ended */
     rise_real reward;   /* r_1 + discount r_2 + discount^2 r_3 + ... */
     rise_real discount; /* factor on the value of slot at + steps: discount^steps; 0: terminated */
-    double priority;    /* the leaf, priority^exponent, by which the transition was sampled */
+    double leaf;        /* priority^exponent, by which the transition was sampled */
     int before_episode; /* 1: the sample lies before the episode's start, so its weight is 0 */
 } risei_transition;
 
@@ -6512,7 +6512,7 @@ RISEI_FN risei_transition risei_replay_transition(const risei_replay *r, ptrdiff
     newest = h->written[t.lane] - 1;
     t.at = newest - (newest - slot % h->capacity) % h->capacity;
     t.action = h->actions[slot];
-    t.priority = r->tree[slot];
+    t.leaf = r->tree[slot];
     for (t.steps = 1;; t.steps++) {
         ptrdiff_t const next = risei_history_slot(h, t.lane, t.at + t.steps);
         sum += discount * (double)h->rewards[next];
@@ -6556,10 +6556,10 @@ RISEI_FN void risei_replay_sample(const risei_replay *r, risei_random *random, i
 RISEI_FN void risei_replay_weights(const rise_kernels *k, int count, const risei_transition *t,
                                    double exponent, rise_real *weights)
 {
-    double least = t[0].priority;
+    double least = t[0].leaf;
     int i;
-    for (i = 1; i < count; i++) least = t[i].priority < least ? t[i].priority : least;
-    for (i = 0; i < count; i++) weights[i] = (rise_real)(t[i].priority / least);
+    for (i = 1; i < count; i++) least = t[i].leaf < least ? t[i].leaf : least;
+    for (i = 0; i < count; i++) weights[i] = (rise_real)(t[i].leaf / least);
     k->log(count, weights, weights);
     for (i = 0; i < count; i++) weights[i] = weights[i] * (rise_real)-exponent;
     k->exp(count, weights, weights);
@@ -6581,11 +6581,11 @@ RISEI_FN void risei_replay_set_priorities(risei_replay *r, const rise_kernels *k
     k->exp(count, work, work);
     for (i = 0; i < count; i++) {
         ptrdiff_t const slot = risei_history_slot(h, t[i].lane, t[i].at);
-        double const priority = (double)work[i];
+        double const leaf = (double)work[i];
         if (t[i].before_episode || t[i].at < risei_history_oldest(h, t[i].lane)) continue;
         if (!(r->tree[slot] > 0) || !(risei_abs(td[i]) <= (rise_real)FLT_MAX)) continue;
-        if (priority > r->largest_leaf) r->largest_leaf = priority;
-        risei_replay_tree_set(r, slot, priority);
+        if (leaf > r->largest_leaf) r->largest_leaf = leaf;
+        risei_replay_tree_set(r, slot, leaf);
     }
 }
 
@@ -8165,6 +8165,7 @@ RISEI_FN void risei_embedder_snapshot_frame(const risei_device *d, risei_embedde
     } else
         risei_embedder_refresh_slot(d, e, h, slot, buffer);
 }
+
 /* ---------------------------------------------------------------------------------------------- */
 /* >>describe: the fields of a description
 
@@ -8996,12 +8997,12 @@ RISEI_FN const rise_real *risei_model_weights(risei_model *m, risei_use use)
 {
     const rise_real *w = use == RISEI_USE_TARGET ? m->target : m->weights;
     uint64_t const key = ((uint64_t)m->updates + 1) * RISEI_USES + (uint64_t)use;
-    risei_random random = risei_model_random(m, use, 0);
     if (!risei_net_derives(&m->net)) return w;
     /* An update derives its weights at every call, because m->weights may have changed since
        `derived` was made. */
     if (m->derived_for != key || use >= RISEI_USE_TARGET) {
         int const noisy = m->net.heads.noisy;
+        risei_random random = risei_model_random(m, use, 0);
         if (noisy) risei_noise_draw(&m->net.heads, m->noise, &random);
         risei_net_derive(&m->device, &m->net, w, noisy && use != RISEI_USE_PLAY ? m->noise : NULL,
                          m->spectral, m->derived);
@@ -9362,11 +9363,11 @@ RISEI_FN void risei_batch_fill_earlier(risei_batch *b, const risei_replay *r, in
     const risei_transition *last = risei_batch_last(b, risei_batch_window_row(b, i));
     int const back = risei_batch_back(b, i);
     risei_transition *t = &b->transition[i];
-    int const absent = h->index[risei_history_slot(h, last->lane, last->at)] < back;
-    *t = absent ? *last
-                : risei_replay_transition(r, risei_history_slot(h, last->lane, last->at - back));
-    t->priority = last->priority; /* the whole window was drawn by its last sample's priority */
-    t->before_episode = absent;
+    int const before_episode = h->index[risei_history_slot(h, last->lane, last->at)] < back;
+    ptrdiff_t const slot = risei_history_slot(h, last->lane, last->at - back);
+    *t = before_episode ? *last : risei_replay_transition(r, slot);
+    t->leaf = last->leaf; /* the whole window was drawn by the leaf of its last sample */
+    t->before_episode = before_episode;
 }
 /* Draws the batch. Sorts the windows by padding, least first: scans them once for each possible
    start. Windows with equal padding keep their order. */
@@ -10022,8 +10023,7 @@ RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
     training->lanes = desc->environments;
     training->capacity = desc->replay_capacity / desc->environments;
     if (desc->stored_state)
-        training->state =
-            risei_cell_state_size(a->model.net.cell.kind, desc->recurrent_units);
+        training->state = risei_cell_state_size(a->model.net.cell.kind, desc->recurrent_units);
     a->replay.reach = risei_replay_reach(desc);
     a->replay.n_step = desc->n_step;
     a->replay.window_stride = desc->window_stride;
@@ -10447,8 +10447,8 @@ RISEI_FN rise_result risei_desc_read_revision(risei_desc_reader *r, const char *
 {
     double number;
     if (!risei_number_read(value, &number) ||
-        !(number >= (double)RISEI_DESCRIPTION_REVISION_FIRST) ||
-        number > 1e9 || number != floor(number))
+        !(number >= (double)RISEI_DESCRIPTION_REVISION_FIRST) || number > 1e9 ||
+        number != floor(number))
         return risei_desc_wrong(r, "its revision is", value);
     r->revision = (int)number;
     return RISE_OK;
@@ -11070,8 +11070,8 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
     rise_result result;
     if (file == NULL)
         return risei_fail(error, RISE_IO, "%.150s cannot be opened: %s", path, strerror(errno));
-    result = risei_file_read_start(risei_stdio_read, file, risei_stdio_size(file), &header, desc,
-                                   error);
+    result =
+        risei_file_read_start(risei_stdio_read, file, risei_stdio_size(file), &header, desc, error);
     fclose(file);
     return risei_stdio_add_path(path, result, error);
 }

@@ -852,7 +852,7 @@ static void samples_are_stratified(void)
             ptrdiff_t const slot = risei_history_slot(&r.history, out[i].lane, out[i].at);
             wrong += before[slot] > (i + 1) * share * (1 + 1e-12) ||
                      before[slot + 1] < i * share * (1 - 1e-12);
-            wrong += out[i].priority != leaf(&r, slot);
+            wrong += out[i].leaf != leaf(&r, slot);
         }
     }
     CHECK(wrong == 0);
@@ -882,7 +882,7 @@ static void update_case(const rise_kernels *k)
         for (i = 0; i < 10; i++) {
             double const right = pow(fabs((double)good[i]) + 0.001, exponents[e]);
             t[i] = risei_replay_transition(&r, (ptrdiff_t)i);
-            CHECK(t[i].priority == 1 || i == 9); /* new; slot 9 was an episode's last frame */
+            CHECK(t[i].leaf == 1 || i == 9); /* new; slot 9 was an episode's last frame */
             td[i] = good[i];
             top = right > top ? right : top;
         }
@@ -936,7 +936,7 @@ static void stale_updates_are_dropped(void)
     t[0] = risei_replay_transition(&r, 0), t[1] = risei_replay_transition(&r, 2);
     /* overwrites slot 0, so slots 1 and 2 lose their past */
     for (tick = 0; tick < 2; tick++) live(&s, &r, 0, RISE_MIDDLE);
-    CHECK(t[0].priority == 1 && t[1].priority == 1 && leaf(&r, 2) == 0 && leaf(&r, 3) == 1);
+    CHECK(t[0].leaf == 1 && t[1].leaf == 1 && leaf(&r, 2) == 0 && leaf(&r, 3) == 1);
     memcpy(old, r.tree, sizeof old);
     risei_replay_set_priorities(&r, k, 2, t, td, 1, work);
     CHECK(memcmp(old, r.tree, sizeof old) == 0 && r.largest_leaf == 1);
@@ -991,15 +991,15 @@ static void weights_case(const rise_kernels *k)
             double least = HUGE_VAL;
             rise_real largest = 0;
             for (i = 0; i < COUNT; i++) {
-                t[i].priority =
+                t[i].leaf =
                     round == 0 ? 0.3
                                : (double)(float)((0.001 + (double)risei_random_uniform(&dice)) *
                                                  pow(10, below(6) - 3));
-                if (t[i].priority < least) least = t[i].priority;
+                if (t[i].leaf < least) least = t[i].leaf;
             }
             risei_replay_weights(k, COUNT, t, exponents[e], weights);
             for (i = 0; i < COUNT; i++) {
-                CHECK_NEAR(weights[i], pow(t[i].priority / least, -exponents[e]), 5e-6);
+                CHECK_NEAR(weights[i], pow(t[i].leaf / least, -exponents[e]), 5e-6);
                 if (weights[i] > largest) largest = weights[i];
                 CHECK(weights[i] == 1 || (exponents[e] > 0 && round > 0));
             }
