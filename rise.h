@@ -8990,9 +8990,9 @@ RISEI_FN risei_random risei_model_random(const risei_model *m, risei_use use, in
     return risei_random_stream(m->desc->seed,
                                RISEI_RANDOM_UPDATE + number * RISEI_USES + (uint64_t)use);
 }
-/* Returns the weights [net.weights_size] for one use: those of the target network or of the online
-   network, with noise and spectral norms applied. Each use in each update has its own noise.
-   Playing has no noise. */
+/* Returns the weights to run on. Each use has its own noise, drawn anew after each update;
+   RISEI_USE_PLAY has no noise. All uses share m->derived, so the next call may overwrite the
+   result. */
 RISEI_FN const rise_real *risei_model_weights(risei_model *m, risei_use use)
 {
     const rise_real *w = use == RISEI_USE_TARGET ? m->target : m->weights;
@@ -9728,7 +9728,9 @@ RISEI_FN double risei_learner_clock(const rise_agent_desc *d)
 #endif
 }
 /* Does due updates for about `microseconds`. Returns their number, or a negative rise_result. An
-   update begins when the unused time, which adds up over calls, is at least l->update_time. */
+   update begins when the time left in l->budget is at least l->update_time. The next call gets
+   what is left, but at most the time of one update. An update that takes longer leaves a debt.
+   `now`: environment steps so far. */
 RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microseconds,
                                    rise_error *error)
 {
@@ -10489,8 +10491,9 @@ RISEI_FN rise_result risei_desc_read_line(risei_desc_reader *r, const char *line
         return risei_desc_wrong(r, "bad line:", line);
     return RISE_OK;
 }
-/* Checks that all fields of `revision` were read: marks [count] is 1 for each. If a later revision
-   added a field, sets the field to its value_before. Returns the first missing field, or NULL. */
+/* Handles the fields that were not read: marks [count] is 1 for each field that was read. Sets a
+   field that a later revision added to its value_before. All other fields must have been read.
+   Returns the first one that was not, or NULL. */
 RISEI_FN const risei_field *risei_fields_fill_missing(const risei_field *fields, int count,
                                                       const unsigned char *marks, int revision,
                                                       void *object)
