@@ -1653,20 +1653,20 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
    position of a patch in its image, `mid` the vertical position, and `outer` the number of the
    image. A constant stride is a walk with inner = INT_MAX. */
 typedef struct rise_walk {
-    int inner,         /* number of values of `in` */
-        middle;        /* number of values of `mid` */
-    ptrdiff_t step[3]; /* offsets of one `in`, one `mid` and one `outer` */
+    int inner,           /* number of values of `in` */
+        middle;          /* number of values of `mid` */
+    ptrdiff_t stride[3]; /* offsets of one `in`, one `mid` and one `outer` */
 } rise_walk;
 
-/* A matrix in memory. Element (i, j) is at offset rows(i) + (j / run) * run_step + j % run from
+/* A matrix in memory. Element (i, j) is at offset rows(i) + (j / run) * run_stride + j % run from
    `data`, in elements. rows(i) is the offset that `rows` gives for i. With `run`, the patches of a
    convolution are a matrix without a copy: `run` is the length of a patch row, whose pixels are
    adjacent in memory. The caller owns `data`. */
 typedef struct rise_matrix {
     const rise_real *data;
-    rise_walk rows;     /* offset of each row */
-    int run;            /* columns that are adjacent in memory */
-    ptrdiff_t run_step; /* offset from one run of columns to the next */
+    rise_walk rows;       /* offset of each row */
+    int run;              /* columns that are adjacent in memory */
+    ptrdiff_t run_stride; /* offset from one run of columns to the next */
 } rise_matrix;
 
 /* Describes the product C = init + A B. With `relu`, negative results become 0. A is [m][k], B is
@@ -1867,7 +1867,7 @@ RISE_API int rise_sign_bits(int inputs, int size);
 
    Holds: the headers of the C library, macros that say what this build may use, and error reports.
    Main macros: RISEI_AVX and RISEI_NEON (which kernels this build has), RISEI_HAS_FMA,
-   RISEI_POSIX, RISEI_FN and RISEI_IN (how private functions are declared), RISEI_TARGET.
+   RISEI_POSIX, RISEI_FN and RISEI_INLINE (how private functions are declared), RISEI_TARGET.
    Uses no other room. Test: tests/build.sh compiles this file with each compiler and each macro. */
 
 #if defined(__FAST_MATH__)
@@ -1952,16 +1952,16 @@ extern int fsync(int file);
 #define RISEI_CHECK_TABLE_SIZE(table, count)                                                       \
     typedef char table##_has_an_entry_for_each_value[RISEI_COUNT(table) == (int)(count) ? 1 : -1]
 
-/* RISEI_FN declares a private function, which a build may leave unused. RISEI_IN declares a private
-   function that GCC and Clang always inline. RISEI_TARGET allows a function to use an instruction
-   set. */
+/* RISEI_FN declares a private function, which a build may leave unused. RISEI_INLINE declares a
+   private function that GCC and Clang always inline. RISEI_TARGET allows a function to use an
+   instruction set. */
 #if defined(__GNUC__)
 #define RISEI_FN static __attribute__((unused))
-#define RISEI_IN static inline __attribute__((unused, always_inline))
+#define RISEI_INLINE static inline __attribute__((unused, always_inline))
 #define RISEI_TARGET(isa) __attribute__((target(isa)))
 #else
 #define RISEI_FN static
-#define RISEI_IN static
+#define RISEI_INLINE static
 #define RISEI_TARGET(isa)
 #endif
 /* RISEI_PREFETCH_FAR prefetches into the second-level cache, not into the first. */
@@ -2044,8 +2044,8 @@ RISEI_FN rise_result risei_fail(rise_error *error, rise_result result, const cha
 typedef struct risei_arena {
     unsigned char *base; /* the block, or NULL: only count */
     size_t used;         /* bytes taken so far */
-    /* 1: the block is already zero, so risei_take does not clear it. Clearing would write to every
-       page, and the operating system would have to supply all of them. */
+    /* 1: the block is already zero, so risei_arena_take does not clear it. Clearing would write to
+       every page, and the operating system would have to supply all of them. */
     int zeroed;
     int overflow; /* 1: the size does not fit a size_t */
 } risei_arena;
@@ -2053,14 +2053,14 @@ typedef struct risei_arena {
 /* Bytes: the cache line of most processors. Each array starts on a line of its own. */
 #define RISEI_ALIGN ((size_t)64)
 /* Returns `bytes` rounded up to a multiple of RISEI_ALIGN. */
-RISEI_FN size_t risei_aligned(size_t bytes)
+RISEI_FN size_t risei_arena_aligned(size_t bytes)
 {
     return (bytes + RISEI_ALIGN - 1) / RISEI_ALIGN * RISEI_ALIGN;
 }
 
 /* Takes `count` items of `size` bytes from the block. Returns zeroed and aligned memory, or NULL if
    the arena only counts or overflows. */
-RISEI_FN void *risei_take(risei_arena *arena, size_t count, size_t size)
+RISEI_FN void *risei_arena_take(risei_arena *arena, size_t count, size_t size)
 {
     unsigned char *piece = arena->base;
     size_t bytes;
@@ -2068,7 +2068,7 @@ RISEI_FN void *risei_take(risei_arena *arena, size_t count, size_t size)
         arena->overflow = 1;
         return NULL;
     }
-    bytes = risei_aligned(count * size);
+    bytes = risei_arena_aligned(count * size);
     if (piece != NULL) {
         piece += arena->used;
         if (!arena->zeroed) memset(piece, 0, bytes);
@@ -2076,11 +2076,12 @@ RISEI_FN void *risei_take(risei_arena *arena, size_t count, size_t size)
     arena->used += bytes;
     return piece;
 }
-#define RISEI_TAKE(arena, type, count) ((type *)risei_take((arena), (size_t)(count), sizeof(type)))
+#define RISEI_TAKE(arena, type, count)                                                             \
+    ((type *)risei_arena_take((arena), (size_t)(count), sizeof(type)))
 
 /* Returns a * b, or SIZE_MAX if the product does not fit. No arena can supply SIZE_MAX bytes, so
-   risei_take reports the overflow. */
-RISEI_FN size_t risei_times(size_t a, size_t b)
+   risei_arena_take reports the overflow. */
+RISEI_FN size_t risei_arena_times(size_t a, size_t b)
 {
     return a != 0 && b > SIZE_MAX / a ? SIZE_MAX : a * b;
 }
@@ -2144,7 +2145,7 @@ RISEI_FN rise_real risei_random_normal(risei_random *r)
 }
 
 /* Returns 32 bits that look random, for index i. For one seed, different i give different bits. */
-RISEI_IN uint32_t risei_random_hash(uint32_t seed, uint32_t i)
+RISEI_INLINE uint32_t risei_random_hash(uint32_t seed, uint32_t i)
 {
     uint32_t x = seed ^ i * 0x9E3779B1u;
     x = (x ^ (x >> 16)) * 0x21F0AAADu;
@@ -2401,23 +2402,23 @@ RISEI_FN rise_walk risei_walk_plain(ptrdiff_t stride)
 {
     rise_walk walk;
     walk.inner = walk.middle = INT_MAX;
-    walk.step[0] = stride;
-    walk.step[1] = walk.step[2] = 0;
+    walk.stride[0] = stride;
+    walk.stride[1] = walk.stride[2] = 0;
     return walk;
 }
 /* Returns the offset of index i, in elements. */
-RISEI_IN ptrdiff_t risei_walk_offset(const rise_walk *walk, int i)
+RISEI_INLINE ptrdiff_t risei_walk_offset(const rise_walk *walk, int i)
 {
     int rest;
-    if (i < walk->inner) return i * walk->step[0];
+    if (i < walk->inner) return i * walk->stride[0];
     rest = i / walk->inner;
-    return i % walk->inner * walk->step[0] + rest % walk->middle * walk->step[1] +
-           rest / walk->middle * walk->step[2];
+    return i % walk->inner * walk->stride[0] + rest % walk->middle * walk->stride[1] +
+           rest / walk->middle * walk->stride[2];
 }
 /* Writes the offsets of indices i0 .. i0+n-1 to at[n], without a division for each index. */
 RISEI_FN void risei_walk_offsets(const rise_walk *walk, int i0, int n, ptrdiff_t *at)
 {
-    ptrdiff_t const step = walk->step[0];
+    ptrdiff_t const step = walk->stride[0];
     ptrdiff_t here = risei_walk_offset(walk, i0);
     int in = i0 % walk->inner, mid = i0 / walk->inner % walk->middle, i = 0;
     for (;;) {
@@ -2425,10 +2426,10 @@ RISEI_FN void risei_walk_offsets(const rise_walk *walk, int i0, int n, ptrdiff_t
         for (; i < end; i++, here += step) at[i] = here;
         if (i == n) return;
         in = 0;
-        here += walk->step[1] - walk->inner * step;
+        here += walk->stride[1] - walk->inner * step;
         if (++mid < walk->middle) continue;
         mid = 0;
-        here += walk->step[2] - walk->middle * walk->step[1];
+        here += walk->stride[2] - walk->middle * walk->stride[1];
     }
 }
 RISE_API rise_matrix rise_matrix_plain(const rise_real *data, ptrdiff_t stride)
@@ -2437,7 +2438,7 @@ RISE_API rise_matrix rise_matrix_plain(const rise_real *data, ptrdiff_t stride)
     matrix.data = data;
     matrix.rows = risei_walk_plain(stride);
     matrix.run = INT_MAX;
-    matrix.run_step = 0;
+    matrix.run_stride = 0;
     return matrix;
 }
 RISE_API rise_matrix rise_matrix_panels(const rise_real *data, int rows, int columns)
@@ -2445,7 +2446,7 @@ RISE_API rise_matrix rise_matrix_panels(const rise_real *data, int rows, int col
     int const panel = columns % RISE_PANEL == 0 ? RISE_PANEL : columns;
     rise_matrix matrix = rise_matrix_plain(data, panel);
     matrix.run = panel;
-    matrix.run_step = (ptrdiff_t)panel * rows;
+    matrix.run_stride = (ptrdiff_t)panel * rows;
     return matrix;
 }
 RISE_API rise_matrix rise_matrix_transpose(rise_matrix matrix)
@@ -2453,17 +2454,17 @@ RISE_API rise_matrix rise_matrix_transpose(rise_matrix matrix)
     rise_matrix transposed = matrix;
     transposed.rows.inner = matrix.run;
     transposed.rows.middle = INT_MAX;
-    transposed.rows.step[0] = 1;
-    transposed.rows.step[1] = matrix.run_step;
-    transposed.rows.step[2] = 0;
+    transposed.rows.stride[0] = 1;
+    transposed.rows.stride[1] = matrix.run_stride;
+    transposed.rows.stride[2] = 0;
     transposed.run = 1;
-    transposed.run_step = matrix.rows.step[0];
+    transposed.run_stride = matrix.rows.stride[0];
     return transposed;
 }
 /* Returns the offset of column j within a row. */
-RISEI_IN ptrdiff_t risei_matrix_column(const rise_matrix *x, int j)
+RISEI_INLINE ptrdiff_t risei_matrix_column(const rise_matrix *x, int j)
 {
-    return j < x->run ? j : (j / x->run) * x->run_step + j % x->run;
+    return j < x->run ? j : (j / x->run) * x->run_stride + j % x->run;
 }
 RISEI_FN int risei_ceil_div(int a, int b) { return (a + b - 1) / b; }
 
@@ -2493,8 +2494,9 @@ RISEI_FN risei_blocks risei_blocks_in(void *scratch)
 }
 RISE_API size_t rise_product_scratch(void)
 {
-    return risei_aligned(2 * (RISEI_B_ROWS + RISEI_KC) * sizeof(ptrdiff_t) +
-                         (RISEI_MC * RISEI_PACKED_ROW + RISEI_KC * RISEI_NC) * sizeof(rise_real));
+    return risei_arena_aligned(2 * (RISEI_B_ROWS + RISEI_KC) * sizeof(ptrdiff_t) +
+                               (RISEI_MC * RISEI_PACKED_ROW + RISEI_KC * RISEI_NC) *
+                                   sizeof(rise_real));
 }
 /* Divides 0 .. total-1 into `parts` ranges. Writes the range of part `part`: *from .. *to-1. All
    ranges but the last end at a multiple of `unit`. The sizes of the ranges differ by at most one
@@ -2507,8 +2509,8 @@ RISEI_FN void risei_part_range(int total, int unit, int part, int parts, int *fr
 }
 
 /* Transposes 4 x 4 numbers: to[j * to_stride + i] = from[i * from_stride + j] for i, j < 4. */
-RISEI_IN void risei_transpose4(const rise_real *from, ptrdiff_t from_stride, rise_real *to,
-                               ptrdiff_t to_stride)
+RISEI_INLINE void risei_transpose4(const rise_real *from, ptrdiff_t from_stride, rise_real *to,
+                                   ptrdiff_t to_stride)
 {
 #if RISEI_AVX
     __m128 a = _mm_loadu_ps(from), b = _mm_loadu_ps(from + from_stride);
@@ -2535,13 +2537,13 @@ RISEI_IN void risei_transpose4(const rise_real *from, ptrdiff_t from_stride, ris
 
 #if RISEI_AVX
 /* Loads four numbers into the lower half of a vector and four into the upper half. */
-RISEI_IN RISEI_TARGET("avx") __m256 risei_load_two4(const float *low, const float *high)
+RISEI_INLINE RISEI_TARGET("avx") __m256 risei_load_two4(const float *low, const float *high)
 {
     return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
 }
 /* Transposes 8 x 8 numbers, as risei_transpose4 does for 4 x 4. */
-RISEI_IN RISEI_TARGET("avx") void risei_transpose8(const float *from, ptrdiff_t stride, float *to,
-                                                   ptrdiff_t to_stride)
+RISEI_INLINE RISEI_TARGET("avx") void risei_transpose8(const float *from, ptrdiff_t stride,
+                                                       float *to, ptrdiff_t to_stride)
 {
     int j;
     for (j = 0; j < 8; j += 4, from += 4, to += 4 * to_stride) {
@@ -2574,7 +2576,7 @@ RISEI_FN uint16_t risei_to_half(rise_real x)
 }
 /* Returns the value of `half`, a result of risei_to_half. So `half` is never denormal, infinite or
    NaN. */
-RISEI_IN rise_real risei_from_half(uint16_t half)
+RISEI_INLINE rise_real risei_from_half(uint16_t half)
 {
     uint32_t const magnitude = half & 0x7FFFu;
     uint32_t const bits = (half & 0x8000u) << 16 |
@@ -2585,7 +2587,7 @@ RISEI_IN rise_real risei_from_half(uint16_t half)
 }
 
 /* Interleaves 16 pixels of four frames: out[4 x + s] = frames[s][at + x] for x < 16, s < 4. */
-RISEI_IN void risei_interleave4(const uint8_t *const *frames, int at, uint8_t *out)
+RISEI_INLINE void risei_interleave4(const uint8_t *const *frames, int at, uint8_t *out)
 {
 #if RISEI_AVX
     __m128i const a = _mm_loadu_si128((const __m128i *)(const void *)(frames[0] + at));
@@ -2619,7 +2621,7 @@ RISEI_FN float risei_sqrt(float x) { return sqrtf(x); }
    where a * b is exact. The sum in double is rounded to odd, so rounding it to float gives the
    correct result (Boldo and Melquiond 2008). The fmaf of the C library is not used: some are slow,
    and some round twice. */
-RISEI_IN float risei_fma(float a, float b, float c)
+RISEI_INLINE float risei_fma(float a, float b, float c)
 {
 #if RISEI_HAS_FMA
     return __builtin_fmaf(a, b, c);
@@ -2637,42 +2639,42 @@ RISEI_IN float risei_fma(float a, float b, float c)
     return (float)s;
 #endif
 }
-RISEI_IN uint32_t risei_bits(float x)
+RISEI_INLINE uint32_t risei_bits(float x)
 {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
     return bits;
 }
-RISEI_IN float risei_float(uint32_t bits)
+RISEI_INLINE float risei_float(uint32_t bits)
 {
     float x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
-RISEI_IN float risei_scale(float x, float t)
+RISEI_INLINE float risei_scale(float x, float t)
 {
     return risei_float(risei_bits(x) + (risei_bits(t) << 23));
 }
-RISEI_IN float risei_exponent(float x) { return (float)((int)(risei_bits(x) >> 23) - 126); }
-RISEI_IN float risei_mantissa(float x)
+RISEI_INLINE float risei_exponent(float x) { return (float)((int)(risei_bits(x) >> 23) - 126); }
+RISEI_INLINE float risei_mantissa(float x)
 {
     return risei_float((risei_bits(x) & 0x007FFFFFu) | 0x3F000000u);
 }
-RISEI_IN float risei_copysign(float x, float sign)
+RISEI_INLINE float risei_copysign(float x, float sign)
 {
     return risei_float((risei_bits(x) & 0x7FFFFFFFu) | (risei_bits(sign) & 0x80000000u));
 }
-RISEI_IN float risei_abs(float x) { return risei_float(risei_bits(x) & 0x7FFFFFFFu); }
+RISEI_INLINE float risei_abs(float x) { return risei_float(risei_bits(x) & 0x7FFFFFFFu); }
 #else
 #define risei_fma(a, b, c) ((a) * (b) + (c))
 #define risei_abs(x) fabs(x)
 #define risei_sqrt(x) sqrt(x)
 #endif
-RISEI_IN void risei_store(rise_real *p, rise_real x) { *p = x; }
+RISEI_INLINE void risei_store(rise_real *p, rise_real x) { *p = x; }
 /* Returns whether x is neither NaN nor infinite. */
-RISEI_IN int risei_finite(float x) { return x - x == 0; }
-RISEI_IN rise_real risei_max(rise_real a, rise_real b) { return a > b ? a : b; }
-RISEI_IN rise_real risei_min(rise_real a, rise_real b) { return a < b ? a : b; }
+RISEI_INLINE int risei_finite(float x) { return x - x == 0; }
+RISEI_INLINE rise_real risei_max(rise_real a, rise_real b) { return a > b ? a : b; }
+RISEI_INLINE rise_real risei_min(rise_real a, rise_real b) { return a < b ? a : b; }
 
 /* The passes. A tile of a product has MR rows of NV vectors. The registers must hold its MR * NV
    sums, NV vectors of B and at least one vector of A. */
@@ -2690,7 +2692,7 @@ RISEI_IN rise_real risei_min(rise_real a, rise_real b) { return a < b ? a : b; }
 #define RISEK_FUSED 1
 #define RISEK_REFERENCE
 #define RISEK_FN RISEI_FN
-#define RISEK_IN RISEI_IN
+#define RISEK_INLINE RISEI_INLINE
 #define V rise_real
 #define M int
 #define VL 1
@@ -2724,36 +2726,36 @@ RISEI_IN rise_real risei_min(rise_real a, rise_real b) { return a < b ? a : b; }
 #define RISEK_ISA RISE_ISA_C
 #define RISEK_FUSED RISEI_HAS_FMA
 #define RISEK_FN RISEI_FN
-#define RISEK_IN RISEI_IN
+#define RISEK_INLINE RISEI_INLINE
 #define MR 4
 #define RISEK_TILE_SIZES RISEI_ROWS_TO_4
 #if defined(__GNUC__) && !defined(__TINYC__)
 typedef float risei_f4 __attribute__((vector_size(16)));
 typedef int32_t risei_i4 __attribute__((vector_size(16)));
 typedef uint32_t risei_u4 __attribute__((vector_size(16)));
-RISEI_IN risei_f4 risei_f4_load(const float *p)
+RISEI_INLINE risei_f4 risei_f4_load(const float *p)
 {
     risei_f4 x;
     memcpy(&x, p, sizeof x);
     return x;
 }
-RISEI_IN void risei_f4_store(float *p, risei_f4 x) { memcpy(p, &x, sizeof x); }
-RISEI_IN risei_f4 risei_f4_set1(float x)
+RISEI_INLINE void risei_f4_store(float *p, risei_f4 x) { memcpy(p, &x, sizeof x); }
+RISEI_INLINE risei_f4 risei_f4_set1(float x)
 {
     risei_f4 const v = {x, x, x, x};
     return v;
 }
-RISEI_IN risei_f4 risei_f4_bytes(const uint8_t *p)
+RISEI_INLINE risei_f4 risei_f4_bytes(const uint8_t *p)
 {
     risei_f4 const v = {(float)p[0], (float)p[1], (float)p[2], (float)p[3]};
     return v;
 }
-RISEI_IN risei_f4 risei_f4_sqrt(risei_f4 x)
+RISEI_INLINE risei_f4 risei_f4_sqrt(risei_f4 x)
 {
     risei_f4 const v = {sqrtf(x[0]), sqrtf(x[1]), sqrtf(x[2]), sqrtf(x[3])};
     return v;
 }
-RISEI_IN risei_f4 risei_f4_fma(risei_f4 a, risei_f4 b, risei_f4 c)
+RISEI_INLINE risei_f4 risei_f4_fma(risei_f4 a, risei_f4 b, risei_f4 c)
 {
 #if RISEI_HAS_FMA
     risei_f4 const v = {risei_fma(a[0], b[0], c[0]), risei_fma(a[1], b[1], c[1]),
@@ -2763,29 +2765,29 @@ RISEI_IN risei_f4 risei_f4_fma(risei_f4 a, risei_f4 b, risei_f4 c)
     return a * b + c;
 #endif
 }
-RISEI_IN risei_f4 risei_f4_select(risei_i4 mask, risei_f4 yes, risei_f4 no)
+RISEI_INLINE risei_f4 risei_f4_select(risei_i4 mask, risei_f4 yes, risei_f4 no)
 {
     return (risei_f4)((mask & (risei_i4)yes) | (~mask & (risei_i4)no));
 }
-RISEI_IN risei_f4 risei_f4_max(risei_f4 a, risei_f4 b)
+RISEI_INLINE risei_f4 risei_f4_max(risei_f4 a, risei_f4 b)
 {
     return risei_f4_select((risei_i4)(a > b), a, b);
 }
-RISEI_IN risei_f4 risei_f4_min(risei_f4 a, risei_f4 b)
+RISEI_INLINE risei_f4 risei_f4_min(risei_f4 a, risei_f4 b)
 {
     return risei_f4_select((risei_i4)(a < b), a, b);
 }
-RISEI_IN risei_f4 risei_f4_mask(risei_f4 x, uint32_t keep, uint32_t set)
+RISEI_INLINE risei_f4 risei_f4_mask(risei_f4 x, uint32_t keep, uint32_t set)
 {
     risei_u4 const k = {keep, keep, keep, keep}, s = {set, set, set, set};
     return (risei_f4)(((risei_u4)x & k) | s);
 }
-RISEI_IN risei_f4 risei_f4_copysign(risei_f4 x, risei_f4 sign)
+RISEI_INLINE risei_f4 risei_f4_copysign(risei_f4 x, risei_f4 sign)
 {
     risei_u4 const top = (risei_u4)risei_f4_mask(sign, 0x80000000u, 0);
     return (risei_f4)((risei_u4)risei_f4_mask(x, 0x7FFFFFFFu, 0) | top);
 }
-RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
+RISEI_INLINE risei_f4 risei_f4_exponent(risei_f4 x)
 {
     risei_i4 const e = (risei_i4)((risei_u4)x >> 23) - 126;
     risei_f4 const v = {(float)e[0], (float)e[1], (float)e[2], (float)e[3]};
@@ -2853,7 +2855,7 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define RISEK_ISA RISE_ISA_AVX2
 #define RISEK_FUSED 1
 #define RISEK_FN RISEI_FN RISEI_TARGET("avx2,fma,f16c")
-#define RISEK_IN RISEI_IN RISEI_TARGET("avx2,fma,f16c")
+#define RISEK_INLINE RISEI_INLINE RISEI_TARGET("avx2,fma,f16c")
 #define V __m256
 #define M __m256
 #define VL 8
@@ -2898,7 +2900,7 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define RISEK_ISA RISE_ISA_AVX512
 #define RISEK_FUSED 1
 #define RISEK_FN RISEI_FN RISEI_TARGET("avx512f")
-#define RISEK_IN RISEI_IN RISEI_TARGET("avx512f")
+#define RISEK_INLINE RISEI_INLINE RISEI_TARGET("avx512f")
 /* The mask of all 16 numbers. The intrinsics without a mask give warnings in C++ with gcc 12. With
    this mask, the masked intrinsics compile to the same instructions as those without a mask. */
 #define RISEI_ALL16 ((__mmask16)0xFFFF)
@@ -2966,8 +2968,8 @@ RISEI_IN risei_f4 risei_f4_exponent(risei_f4 x)
 #define RISEK_NAME "neon"
 #define RISEK_ISA RISE_ISA_NEON
 #define RISEK_FN RISEI_FN
-#define RISEK_IN RISEI_IN
-RISEI_IN float32x4_t risei_neon_bytes(const uint8_t *p)
+#define RISEK_INLINE RISEI_INLINE
+RISEI_INLINE float32x4_t risei_neon_bytes(const uint8_t *p)
 {
     uint32_t word;
     memcpy(&word, p, sizeof word);
@@ -2988,12 +2990,12 @@ RISEI_IN float32x4_t risei_neon_bytes(const uint8_t *p)
 #define MR 4
 #define RISEK_TILE_SIZES RISEI_ROWS_TO_4
 #define NV 2
-RISEI_IN float32x4_t risei_neon_div(float32x4_t a, float32x4_t b)
+RISEI_INLINE float32x4_t risei_neon_div(float32x4_t a, float32x4_t b)
 {
     float32x4_t const v = {a[0] / b[0], a[1] / b[1], a[2] / b[2], a[3] / b[3]};
     return v;
 }
-RISEI_IN float32x4_t risei_neon_sqrt(float32x4_t a)
+RISEI_INLINE float32x4_t risei_neon_sqrt(float32x4_t a)
 {
     float32x4_t const v = {sqrtf(a[0]), sqrtf(a[1]), sqrtf(a[2]), sqrtf(a[3])};
     return v;
@@ -3492,11 +3494,11 @@ RISEI_FN rise_walk risei_image_walk(const risei_image *i, int rows, int columns,
     rise_walk walk;
     walk.inner = columns;
     walk.middle = rows;
-    walk.step[0] = (ptrdiff_t)stride * i->channels;
-    walk.step[1] = stride * risei_image_row_size(i);
-    walk.step[2] = risei_image_size(i);
+    walk.stride[0] = (ptrdiff_t)stride * i->channels;
+    walk.stride[1] = stride * risei_image_row_size(i);
+    walk.stride[2] = risei_image_size(i);
     /* If all pixels of all images are equally spaced, the walk is one plain stride. */
-    if (walk.step[0] * columns == walk.step[1] && walk.step[1] * rows == walk.step[2])
+    if (walk.stride[0] * columns == walk.stride[1] && walk.stride[1] * rows == walk.stride[2])
         walk.inner = INT_MAX;
     return walk;
 }
@@ -3633,7 +3635,7 @@ RISEI_FN rise_matrix risei_conv_patches(const risei_conv *c, const risei_image *
     m.data = x->data + risei_image_at(x, -c->pad, -c->pad);
     m.rows = risei_image_walk(x, c->out_height, c->out_width, c->stride);
     m.run = c->size * c->channels;
-    m.run_step = risei_image_row_size(x);
+    m.run_stride = risei_image_row_size(x);
     return m;
 }
 
@@ -3723,8 +3725,8 @@ RISEI_FN rise_walk risei_conv_walk(const risei_image *x, int rows, int columns, 
     rise_walk const by_image = risei_image_walk(x, rows, columns, stride);
     rise_walk walk;
     walk.inner = count, walk.middle = columns;
-    walk.step[0] = by_image.step[2], walk.step[1] = by_image.step[0],
-    walk.step[2] = by_image.step[1];
+    walk.stride[0] = by_image.stride[2], walk.stride[1] = by_image.stride[0],
+    walk.stride[2] = by_image.stride[1];
     return by_pixel ? walk : by_image;
 }
 /* Computes the pixels of dx in phase (ry, rx), in one band of rows and one band of columns. A is
@@ -3757,11 +3759,11 @@ RISEI_FN void risei_conv_backward_band(const risei_device *d, const risei_conv *
                                              columns->first - last_tx + columns->skip);
         p.a.rows = risei_conv_walk(dy, rows->count, columns->count, 1, count, by_pixel);
         p.a.run = columns->taps * f;
-        p.a.run_step = risei_image_row_size(dy);
+        p.a.run_stride = risei_image_row_size(dy);
         p.b.data = w + c->weights + (ptrdiff_t)(ky * c->size + kx) * tap_size;
         p.b.rows.inner = f, p.b.rows.middle = columns->taps;
-        p.b.rows.step[1] = -(ptrdiff_t)c->stride * tap_size;
-        p.b.rows.step[2] = -(ptrdiff_t)c->stride * c->size * tap_size;
+        p.b.rows.stride[1] = -(ptrdiff_t)c->stride * tap_size;
+        p.b.rows.stride[2] = -(ptrdiff_t)c->stride * c->size * tap_size;
     }
     risei_product_run(d, &p);
 }
@@ -3826,7 +3828,7 @@ RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *
 enum { RISEI_CONV_BANDS_IMAGES = 8, RISEI_CONV_GROUP_IMAGES = 32 };
 
 /* Computes dx band by band. With at least BANDS_IMAGES images, row bands are cut at the edges of
-   dy. If the phase also has at most 16 columns, column bands are cut too, and the products use
+   dy. Then, in a phase of at most 16 columns, column bands are cut too, and the products use
    by_pixel. The best limit depends on the share of edge columns and on the rows of a tile. No
    measurement of other limits is recorded. */
 RISEI_FN void risei_conv_backward_bands(const risei_device *d, const risei_conv *c,
@@ -4305,8 +4307,8 @@ RISEI_FN void risei_encoder_initialise(const risei_encoder *e, rise_real *w, ris
 RISEI_FN void risei_image_take(risei_arena *arena, risei_image *image, int count)
 {
     if (count == 0) return;
-    image->data =
-        RISEI_TAKE(arena, rise_real, risei_times((size_t)count, (size_t)risei_image_size(image)));
+    image->data = RISEI_TAKE(arena, rise_real,
+                             risei_arena_times((size_t)count, (size_t)risei_image_size(image)));
 }
 /* Makes the images of layer l: activations for `count` images, gradients for the first `learn`.
 
@@ -4370,14 +4372,14 @@ RISEI_FN void risei_encoder_layout(risei_arena *arena, const risei_encoder *e,
         a->dflat = risei_image_make(a->flat.height, a->flat.width, a->flat.channels, 0);
         risei_image_take(arena, &a->dflat, learn);
     }
-    a->features = e->has_linear
-                      ? RISEI_TAKE(arena, rise_real, risei_times((size_t)count, (size_t)e->out))
-                      : a->flat.data;
+    a->features = e->has_linear ? RISEI_TAKE(arena, rise_real,
+                                             risei_arena_times((size_t)count, (size_t)e->out))
+                                : a->flat.data;
     a->dfeatures = NULL;
     if (learn > 0)
-        a->dfeatures =
-            e->has_linear ? RISEI_TAKE(arena, rise_real, risei_times((size_t)learn, (size_t)e->out))
-                          : a->dflat.data;
+        a->dfeatures = e->has_linear ? RISEI_TAKE(arena, rise_real,
+                                                  risei_arena_times((size_t)learn, (size_t)e->out))
+                                     : a->dflat.data;
 }
 
 /* Runs the residual units of layer l on in[l + 1], in place: x += conv(relu(conv(relu(x)))). */
@@ -4422,7 +4424,7 @@ RISEI_FN size_t risei_encoder_scratch(const risei_encoder *e, int images)
     risei_image const x = risei_image_make(e->height, e->width, e->channels, e->conv[0].pad);
     int const chunk = risei_frames_chunk_images(&x);
     size_t const numbers = (size_t)(images < chunk ? images : chunk) * (size_t)risei_image_size(&x);
-    return rise_product_scratch() + risei_aligned(numbers * sizeof(rise_real));
+    return rise_product_scratch() + risei_arena_aligned(numbers * sizeof(rise_real));
 }
 /* Computes the features of `count` images. */
 RISEI_FN void risei_encoder_forward(const risei_device *d, const risei_encoder *e,
@@ -4724,21 +4726,23 @@ RISEI_FN void risei_sequence_layout(risei_arena *arena, const risei_cell *c, ris
 {
     const risei_cell_kind *kind = c->kind;
     size_t const units = (size_t)c->units, gates = (size_t)c->x.out, in = (size_t)c->in;
-    size_t const all = (size_t)entries, back = risei_times((size_t)learn, (size_t)learn_steps);
-    size_t const state = risei_times((size_t)states, units);
+    size_t const all = (size_t)entries;
+    size_t const back = risei_arena_times((size_t)learn, (size_t)learn_steps);
+    size_t const state = risei_arena_times((size_t)states, units);
     s->begin = RISEI_TAKE(arena, int, steps + 1);
-    s->x = RISEI_TAKE(arena, rise_real, risei_times(all, in));
+    s->x = RISEI_TAKE(arena, rise_real, risei_arena_times(all, in));
     s->h = RISEI_TAKE(arena, rise_real, state);
     s->c = kind->cell_state ? RISEI_TAKE(arena, rise_real, state) : NULL;
-    s->gates = RISEI_TAKE(arena, rise_real, risei_times(all, gates));
-    s->u = kind->separate ? RISEI_TAKE(arena, rise_real, risei_times(all, gates)) : NULL;
+    s->gates = RISEI_TAKE(arena, rise_real, risei_arena_times(all, gates));
+    s->u = kind->separate ? RISEI_TAKE(arena, rise_real, risei_arena_times(all, gates)) : NULL;
     s->dgates = s->du = s->dh = s->dc = s->dx = s->transposed = NULL;
     if (learn == 0) return;
-    s->dgates = RISEI_TAKE(arena, rise_real, risei_times(back, gates));
-    s->du = kind->separate ? RISEI_TAKE(arena, rise_real, risei_times(back, gates)) : s->dgates;
+    s->dgates = RISEI_TAKE(arena, rise_real, risei_arena_times(back, gates));
+    s->du = kind->separate ? RISEI_TAKE(arena, rise_real, risei_arena_times(back, gates))
+                           : s->dgates;
     s->dh = RISEI_TAKE(arena, rise_real, (size_t)(learn * s->ends) * units);
     s->dc = kind->cell_state ? RISEI_TAKE(arena, rise_real, (size_t)learn * units) : NULL;
-    s->dx = learn_x ? RISEI_TAKE(arena, rise_real, risei_times(back, in)) : NULL;
+    s->dx = learn_x ? RISEI_TAKE(arena, rise_real, risei_arena_times(back, in)) : NULL;
     s->transposed = kind->recurrent ? RISEI_TAKE(arena, rise_real, gates * units) : NULL;
 }
 /* Computes `begin` from steps, rows and start. */
@@ -4798,7 +4802,7 @@ typedef struct risei_cell_job {
 
 /* Returns the pointers to one row at step job->t. In a forward job (dh == NULL) the pointers to
    gradients are NULL. */
-RISEI_IN risei_cell_row risei_cell_job_row(const risei_cell_job *job, int row)
+RISEI_INLINE risei_cell_row risei_cell_job_row(const risei_cell_job *job, int row)
 {
     const risei_sequence *s = job->sequence;
     ptrdiff_t const n = job->cell->units, entry = s->begin[job->t] + row;
@@ -4883,11 +4887,11 @@ RISEI_FN void risei_transpose_panels(const rise_real *weights, int in, int out,
         for (i0 = 0; i0 < in; i0 += RISE_PANEL)
             for (j = j0; j < out && j < j0 + RISE_PANEL; j += tile)
                 for (i = i0; i < in && i < i0 + RISE_PANEL; i += tile) {
-                    const rise_real *x = weights + i * from.rows.step[0] +
+                    const rise_real *x = weights + i * from.rows.stride[0] +
                                          risei_matrix_column(&from, j);
-                    rise_real *y = transposed + j * to.rows.step[0] + risei_matrix_column(&to, i);
+                    rise_real *y = transposed + j * to.rows.stride[0] + risei_matrix_column(&to, i);
                     if (tile == 4)
-                        risei_transpose4(x, from.rows.step[0], y, to.rows.step[0]);
+                        risei_transpose4(x, from.rows.stride[0], y, to.rows.stride[0]);
                     else
                         *y = *x;
                 }
@@ -5348,28 +5352,28 @@ RISEI_FN risei_heads risei_heads_make(risei_parameters *p, const rise_agent_desc
 RISEI_FN void risei_heads_layout(risei_arena *arena, const risei_heads *h, risei_heads_data *a,
                                  int rows, int learn, rise_real *x, rise_real *dx)
 {
-    size_t const all = risei_times((size_t)rows, (size_t)h->taus);
-    size_t const back = risei_times((size_t)learn, (size_t)h->taus);
+    size_t const all = risei_arena_times((size_t)rows, (size_t)h->taus);
+    size_t const back = risei_arena_times((size_t)learn, (size_t)h->taus);
     size_t const hidden = (size_t)h->hidden.out, atoms = (size_t)h->atoms;
     size_t const outputs = (size_t)h->actions * atoms;
     size_t const in = h->kind->quantiles ? (size_t)h->in : 0;
     int const q_is_z = h->taus == 1 && h->atoms == 1 && !h->kind->quantiles;
     a->x = x, a->dx = dx;
     a->tau = RISEI_TAKE(arena, rise_real, in > 0 ? all : 0);
-    a->cosines = RISEI_TAKE(arena, rise_real, in > 0 ? risei_times(all, RISEI_COSINES) : 0);
-    a->phi = RISEI_TAKE(arena, rise_real, risei_times(all, in));
-    a->mixed = in > 0 ? RISEI_TAKE(arena, rise_real, risei_times(all, in)) : x;
-    a->hidden = RISEI_TAKE(arena, rise_real, risei_times(all, hidden));
-    a->value = RISEI_TAKE(arena, rise_real, risei_times(all, atoms));
-    a->advantage = RISEI_TAKE(arena, rise_real, risei_times(all, outputs));
-    a->q = RISEI_TAKE(arena, rise_real, risei_times((size_t)rows, (size_t)h->actions));
-    a->z = q_is_z ? a->q : RISEI_TAKE(arena, rise_real, risei_times(all, outputs));
-    a->dphi = RISEI_TAKE(arena, rise_real, risei_times(back, in));
-    a->dmixed = in > 0 ? RISEI_TAKE(arena, rise_real, risei_times(back, in)) : dx;
-    a->dhidden = RISEI_TAKE(arena, rise_real, risei_times(back, hidden));
-    a->dvalue = RISEI_TAKE(arena, rise_real, risei_times(back, atoms));
-    a->dadvantage = RISEI_TAKE(arena, rise_real, risei_times(back, outputs));
-    a->dz = RISEI_TAKE(arena, rise_real, risei_times(back, outputs));
+    a->cosines = RISEI_TAKE(arena, rise_real, in > 0 ? risei_arena_times(all, RISEI_COSINES) : 0);
+    a->phi = RISEI_TAKE(arena, rise_real, risei_arena_times(all, in));
+    a->mixed = in > 0 ? RISEI_TAKE(arena, rise_real, risei_arena_times(all, in)) : x;
+    a->hidden = RISEI_TAKE(arena, rise_real, risei_arena_times(all, hidden));
+    a->value = RISEI_TAKE(arena, rise_real, risei_arena_times(all, atoms));
+    a->advantage = RISEI_TAKE(arena, rise_real, risei_arena_times(all, outputs));
+    a->q = RISEI_TAKE(arena, rise_real, risei_arena_times((size_t)rows, (size_t)h->actions));
+    a->z = q_is_z ? a->q : RISEI_TAKE(arena, rise_real, risei_arena_times(all, outputs));
+    a->dphi = RISEI_TAKE(arena, rise_real, risei_arena_times(back, in));
+    a->dmixed = in > 0 ? RISEI_TAKE(arena, rise_real, risei_arena_times(back, in)) : dx;
+    a->dhidden = RISEI_TAKE(arena, rise_real, risei_arena_times(back, hidden));
+    a->dvalue = RISEI_TAKE(arena, rise_real, risei_arena_times(back, atoms));
+    a->dadvantage = RISEI_TAKE(arena, rise_real, risei_arena_times(back, outputs));
+    a->dz = RISEI_TAKE(arena, rise_real, risei_arena_times(back, outputs));
 }
 
 /* -- Noisy layers (Fortunato et al. 2018) --
@@ -5652,8 +5656,9 @@ typedef struct risei_pass {
 /* -- Spectral normalisation (Miyato et al. 2018) of the convs in residual units --
 
    The weights W [k][f] of a conv are divided by sigma, an estimate of their largest singular value.
-   Each update does one power iteration: v = W u / |W u|, sigma = |W^T v|, new u = W^T v / sigma.
-   The vector u [f] is stored between updates, and converges to the right singular vector of the
+   Each time the normalised weights are derived, one power iteration is done: v = W u / |W u|,
+   sigma = |W^T v|, new u = W^T v / sigma. Only an update stores the new u [f] with the weights, so
+   u changes as slowly as W. If W stood still, u would converge to the right singular vector of the
    largest singular value.
 
    The array `s` below holds v [k], the new u [f] and sigma, for one conv after another. The
@@ -5858,13 +5863,13 @@ RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pa
                               s->windows, s->learn_steps, encodes_window);
     a->feature_row = RISEI_TAKE(arena, int, rows);
     a->state_row = RISEI_TAKE(arena, int, rows);
-    a->context = RISEI_TAKE(arena, rise_real, risei_times(rows, (size_t)n->fuse.in));
-    a->fused = RISEI_TAKE(arena, rise_real, risei_times(rows, fused));
-    a->gate = RISEI_TAKE(arena, rise_real, risei_times(rows, (size_t)n->fuse.out));
-    a->normed = n->norm ? RISEI_TAKE(arena, rise_real, risei_times(rows, fused)) : a->fused;
+    a->context = RISEI_TAKE(arena, rise_real, risei_arena_times(rows, (size_t)n->fuse.in));
+    a->fused = RISEI_TAKE(arena, rise_real, risei_arena_times(rows, fused));
+    a->gate = RISEI_TAKE(arena, rise_real, risei_arena_times(rows, (size_t)n->fuse.out));
+    a->normed = n->norm ? RISEI_TAKE(arena, rise_real, risei_arena_times(rows, fused)) : a->fused;
     a->stats = RISEI_TAKE(arena, rise_real, rows * 2);
-    a->dfused = RISEI_TAKE(arena, rise_real, risei_times(learn, fused));
-    a->dgate = RISEI_TAKE(arena, rise_real, risei_times(learn, (size_t)n->fuse.out));
+    a->dfused = RISEI_TAKE(arena, rise_real, risei_arena_times(learn, fused));
+    a->dgate = RISEI_TAKE(arena, rise_real, risei_arena_times(learn, (size_t)n->fuse.out));
     risei_heads_layout(arena, &n->heads, &a->heads, s->rows, s->learn, a->normed, a->dfused);
 }
 
@@ -6127,18 +6132,19 @@ RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o
 
 /* Returns how many steps a trained window has before its last step: `window` - 1, burn-in included,
    plus 1 for each sample after the first. Returns 0 without a recurrent net. */
-RISEI_FN int risei_window_before(const rise_agent_desc *d)
+RISEI_FN int risei_replay_window_before(const rise_agent_desc *d)
 {
     return risei_memory_kinds[d->memory].recurrent ? d->window + d->window_samples - 2 : 0;
 }
-/* Returns how many slots before a transition's own slot learning reads: the larger of two numbers.
-   `inputs` counts the slots of the window. With feed_action, the first input of the window also
-   holds the action of the slot before the window. `frames` counts the slots of the frame stacks of
-   all trained states. With FULL, the stacks of all frames of the window count. */
+/* Returns how many slots learning reads before the slot of a window's last sample: the larger of
+   two numbers. Neither counts that slot itself. `inputs` counts the window's earlier slots, and
+   with feed_action one slot more, because an input holds the action of the slot before it. `frames`
+   counts the earlier slots of the frame stacks of all trained states. FULL also encodes the stacks
+   of all other frames of the window. */
 RISEI_FN int risei_replay_reach(const rise_agent_desc *d)
 {
     const risei_memory_kind *memory = &risei_memory_kinds[d->memory];
-    int const before = risei_window_before(d), stack = d->frame_stack - 1;
+    int const before = risei_replay_window_before(d), stack = d->frame_stack - 1;
     int const inputs = memory->recurrent ? before + (d->feed_action ? 1 : 0) : 0;
     int const states = memory->encodes_window ? before : d->window_samples - 1;
     int const frames = stack + states;
@@ -6157,41 +6163,43 @@ RISEI_FN int risei_replay_reach(const rise_agent_desc *d)
 typedef struct risei_history {
     int lanes, capacity; /* capacity: slots of a lane */
     int frame_bytes;
-    /* size: numbers of an embedding. f32: 1 stores embeddings and recurrent states as rise_real in
-       `full` and `full_state`, 0 stores them as 16-bit floats in `half` and `half_state`. */
-    int size, f32;
+    /* embedding_size: numbers of an embedding. f32: 1 stores embeddings and recurrent states as
+       rise_real in `full` and `full_state`, 0 stores them as 16-bit floats in `half` and
+       `half_state`. */
+    int embedding_size, f32;
     int mask_bytes;   /* bytes of a mask, which has one bit per action; 0: no masks */
     int64_t *written; /* [lanes]: slots written since the start, overwritten ones included */
     uint8_t *frames;  /* [lanes][capacity][frame_bytes] */
-    uint16_t *half;   /* [lanes][capacity][size]: embeddings if f32 is 0 */
-    rise_real *full;  /* [lanes][capacity][size]: embeddings if f32 is 1 */
+    uint16_t *half;   /* [lanes][capacity][embedding_size]: embeddings if f32 is 0 */
+    rise_real *full;  /* [lanes][capacity][embedding_size]: embeddings if f32 is 1 */
     float *rewards;   /* [lanes][capacity] */
     int16_t *actions; /* [lanes][capacity] */
     /* [lanes][capacity]: rise_event. If RISE_FIRST comes before the old episode has ended, the
        event of the old episode's last frame becomes RISE_TRUNCATED. */
     uint8_t *events;
-    int32_t *index; /* [lanes][capacity]: frames since the first frame of the episode */
-    uint8_t *masks; /* [lanes][capacity][mask_bytes] */
-    int state;      /* numbers of a recurrent state: h, then c; 0: states are not stored */
-    /* [lanes][capacity][state]: the recurrent state before the step of the frame; if f32 is 0 */
+    int32_t *episode_frame; /* [lanes][capacity]: frames since the first frame of the episode */
+    uint8_t *masks;         /* [lanes][capacity][mask_bytes] */
+    int state_size;         /* numbers of a recurrent state: h, then c; 0: states are not stored */
+    /* [lanes][capacity][state_size]: the recurrent state before the step of the frame; if f32 is
+       0 */
     uint16_t *half_state;
     rise_real *full_state; /* the same if f32 is 1 */
 } risei_history;
 
 RISEI_FN void risei_history_layout(risei_arena *arena, risei_history *h)
 {
-    size_t const slots = risei_times((size_t)h->lanes, (size_t)h->capacity);
-    size_t const embeddings = risei_times(slots, (size_t)h->size);
-    size_t const states = risei_times(slots, (size_t)h->state);
+    size_t const slots = risei_arena_times((size_t)h->lanes, (size_t)h->capacity);
+    size_t const embeddings = risei_arena_times(slots, (size_t)h->embedding_size);
+    size_t const states = risei_arena_times(slots, (size_t)h->state_size);
     h->written = RISEI_TAKE(arena, int64_t, h->lanes);
-    h->frames = RISEI_TAKE(arena, uint8_t, risei_times(slots, (size_t)h->frame_bytes));
+    h->frames = RISEI_TAKE(arena, uint8_t, risei_arena_times(slots, (size_t)h->frame_bytes));
     h->half = RISEI_TAKE(arena, uint16_t, h->f32 ? 0 : embeddings);
     h->full = RISEI_TAKE(arena, rise_real, h->f32 ? embeddings : 0);
     h->rewards = RISEI_TAKE(arena, float, slots);
     h->actions = RISEI_TAKE(arena, int16_t, slots);
     h->events = RISEI_TAKE(arena, uint8_t, slots);
-    h->index = RISEI_TAKE(arena, int32_t, slots);
-    h->masks = RISEI_TAKE(arena, uint8_t, risei_times(slots, (size_t)h->mask_bytes));
+    h->episode_frame = RISEI_TAKE(arena, int32_t, slots);
+    h->masks = RISEI_TAKE(arena, uint8_t, risei_arena_times(slots, (size_t)h->mask_bytes));
     h->half_state = RISEI_TAKE(arena, uint16_t, h->f32 ? 0 : states);
     h->full_state = RISEI_TAKE(arena, rise_real, h->f32 ? states : 0);
 }
@@ -6199,8 +6207,9 @@ RISEI_FN void risei_history_layout(risei_arena *arena, risei_history *h)
 RISEI_FN size_t risei_history_slot_bytes(const risei_history *h)
 {
     size_t const real = h->f32 ? sizeof(rise_real) : sizeof(uint16_t);
-    return (size_t)h->frame_bytes + (size_t)h->mask_bytes + (size_t)(h->size + h->state) * real +
-           sizeof *h->rewards + sizeof *h->actions + sizeof *h->events + sizeof *h->index;
+    return (size_t)h->frame_bytes + (size_t)h->mask_bytes +
+           (size_t)(h->embedding_size + h->state_size) * real + sizeof *h->rewards +
+           sizeof *h->actions + sizeof *h->events + sizeof *h->episode_frame;
 }
 /* Returns the index in the arrays of slot `at` of a lane. */
 RISEI_FN ptrdiff_t risei_history_slot(const risei_history *h, int lane, int64_t at)
@@ -6233,16 +6242,17 @@ RISEI_FN int risei_history_ended(const risei_history *h, int lane)
 RISEI_FN void risei_history_embed(risei_history *h, ptrdiff_t slot, const rise_real *embedding)
 {
     int i;
-    for (i = 0; i < h->size && !h->f32; i++)
-        h->half[slot * h->size + i] = risei_to_half(embedding[i]);
-    if (h->f32 && h->size > 0)
-        memcpy(h->full + slot * h->size, embedding, (size_t)h->size * sizeof *embedding);
+    for (i = 0; i < h->embedding_size && !h->f32; i++)
+        h->half[slot * h->embedding_size + i] = risei_to_half(embedding[i]);
+    if (h->f32 && h->embedding_size > 0)
+        memcpy(h->full + slot * h->embedding_size, embedding,
+               (size_t)h->embedding_size * sizeof *embedding);
 }
 /* Stores a part of the recurrent state of a slot: elements from .. from + count - 1. */
 RISEI_FN void risei_history_store_state(risei_history *h, ptrdiff_t slot, int from, int count,
                                         const rise_real *state)
 {
-    ptrdiff_t const at = slot * h->state + from;
+    ptrdiff_t const at = slot * h->state_size + from;
     int i;
     for (i = 0; i < count && !h->f32; i++) h->half_state[at + i] = risei_to_half(state[i]);
     if (h->f32) memcpy(h->full_state + at, state, (size_t)count * sizeof *state);
@@ -6251,7 +6261,7 @@ RISEI_FN void risei_history_store_state(risei_history *h, ptrdiff_t slot, int fr
 RISEI_FN void risei_history_load_state(const rise_kernels *k, const risei_history *h,
                                        ptrdiff_t slot, int from, int count, rise_real *state)
 {
-    ptrdiff_t const at = slot * h->state + from;
+    ptrdiff_t const at = slot * h->state_size + from;
     if (h->f32)
         memcpy(state, h->full_state + at, (size_t)count * sizeof *state);
     else
@@ -6293,8 +6303,8 @@ RISEI_FN int64_t risei_history_append(risei_history *h, int lane, const risei_ob
     ptrdiff_t const slot = risei_history_slot(h, lane, at);
     memcpy(h->frames + slot * h->frame_bytes, o->frame, (size_t)h->frame_bytes);
     risei_history_embed(h, slot, o->embedding);
-    h->index[slot] =
-        first ? 0 : risei_history_next_index(h->index[risei_history_slot(h, lane, at - 1)]);
+    h->episode_frame[slot] =
+        first ? 0 : risei_history_next_index(h->episode_frame[risei_history_slot(h, lane, at - 1)]);
     h->rewards[slot] = first ? 0 : o->reward;
     h->events[slot] = (uint8_t)o->event;
     h->actions[slot] = 0;
@@ -6306,7 +6316,7 @@ RISEI_FN int64_t risei_history_append(risei_history *h, int lane, const risei_ob
 RISEI_FN void risei_history_stack(const risei_history *h, int lane, int64_t at, int stack,
                                   const uint8_t **frames)
 {
-    int const index = h->index[risei_history_slot(h, lane, at)];
+    int const index = h->episode_frame[risei_history_slot(h, lane, at)];
     int s;
     for (s = 0; s < stack; s++) {
         int const back = stack - 1 - s < index ? stack - 1 - s : index;
@@ -6320,32 +6330,33 @@ RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h,
 {
     ptrdiff_t const slot = risei_history_slot(h, lane, at);
     int i;
-    if (!h->f32) k->half_to_real(h->size, h->half + slot * h->size, out);
-    if (h->f32 && h->size > 0) memcpy(out, h->full + slot * h->size, (size_t)h->size * sizeof *out);
+    if (!h->f32) k->half_to_real(h->embedding_size, h->half + slot * h->embedding_size, out);
+    if (h->f32 && h->embedding_size > 0)
+        memcpy(out, h->full + slot * h->embedding_size, (size_t)h->embedding_size * sizeof *out);
     if (extras == 0) return;
-    out += h->size;
+    out += h->embedding_size;
     for (i = 0; i < extras; i++) out[i] = 0;
-    if (h->index[slot] > 0) out[h->actions[risei_history_slot(h, lane, at - 1)]] = 1;
+    if (h->episode_frame[slot] > 0) out[h->actions[risei_history_slot(h, lane, at - 1)]] = 1;
     out[extras - 1] = h->rewards[slot];
 }
 /* Returns the first step of a window that is not padding. Slot `at` is step `before` of
    the window. Returns 0 unless the episode begins within the window. */
 RISEI_FN int risei_history_window_start(const risei_history *h, int lane, int64_t at, int before)
 {
-    int const index = h->index[risei_history_slot(h, lane, at)];
+    int const index = h->episode_frame[risei_history_slot(h, lane, at)];
     return before - (index < before ? index : before);
 }
 
 /* -- Prioritised replay (Schaul et al. 2016) --
 
    The sum tree has one leaf for each slot of a history. The leaf belongs to the transition that
-   starts at the slot. A leaf is priority^exponent, with priority = |td| + 0.001. A transition is
-   disabled, and its leaf is 0, in four cases:
+   starts at the slot. A leaf is priority^exponent, with priority = |td| + 0.001. A new transition
+   gets the largest leaf so far. A transition is disabled, and its leaf is 0, in four cases:
    - the slot holds the last frame of an episode
-   - the n-step future of the transition is not complete
+   - fewer than n_step later slots are written, and the episode has not ended
    - a slot that the transition needs is overwritten
    - `window_stride` skips the transition.
-   Enabled transitions can be sampled. */
+   All other transitions are enabled: they can be sampled. */
 
 /* Levels of the largest tree. Each level has an eighth of the entries of the level below. As
    8^21 = 2^63, the tree has room for every int64_t number of slots. */
@@ -6401,7 +6412,7 @@ RISEI_FN void risei_replay_tree_set(risei_replay *r, ptrdiff_t slot, double valu
 /* Chooses the half of a node in which a search continues. Returns 1 for the right half, else 0. For
    the right half, subtracts `left` from *mass. Never chooses a half with sum 0 if the other sum is
    positive. */
-RISEI_IN int risei_replay_tree_descend(double left, double right, double *mass)
+RISEI_INLINE int risei_replay_tree_descend(double left, double right, double *mass)
 {
     int const goes_right = !(*mass < left) && right > 0;
     *mass -= goes_right ? left : 0;
@@ -6429,7 +6440,7 @@ RISEI_FN void risei_replay_tree_find(const risei_replay *r, int count, double *m
 /* Returns whether the lane still holds all slots before `at` that learning reads. */
 RISEI_FN int risei_replay_has_past(const risei_replay *r, int lane, int64_t at)
 {
-    int const index = r->history.index[risei_history_slot(&r->history, lane, at)];
+    int const index = r->history.episode_frame[risei_history_slot(&r->history, lane, at)];
     int const needed = index < r->reach ? index : r->reach;
     return at - needed >= risei_history_oldest(&r->history, lane);
 }
@@ -6441,7 +6452,7 @@ RISEI_FN void risei_replay_enable(risei_replay *r, int lane, int64_t at)
     const risei_history *h = &r->history;
     ptrdiff_t const slot = risei_history_slot(h, lane, at);
     if (at < risei_history_oldest(h, lane) || r->tree[slot] > 0) return;
-    if (r->window_stride > 1 && (h->index[slot] + 1) % r->window_stride != 0 &&
+    if (r->window_stride > 1 && (h->episode_frame[slot] + 1) % r->window_stride != 0 &&
         !risei_event_is_last(h->events[risei_history_slot(h, lane, at + 1)]))
         return;
     if (risei_replay_has_past(r, lane, at)) risei_replay_tree_set(r, slot, r->largest_leaf);
@@ -6450,7 +6461,7 @@ RISEI_FN void risei_replay_enable(risei_replay *r, int lane, int64_t at)
    steps before the end sums fewer than n rewards. */
 RISEI_FN void risei_replay_end_episode(risei_replay *r, int lane, int64_t at)
 {
-    int const index = r->history.index[risei_history_slot(&r->history, lane, at)];
+    int const index = r->history.episode_frame[risei_history_slot(&r->history, lane, at)];
     int back;
     for (back = 1; back <= r->n_step && back <= index; back++)
         risei_replay_enable(r, lane, at - back);
@@ -6464,7 +6475,7 @@ RISEI_FN void risei_replay_overwrite(risei_replay *r, int lane, int64_t next)
     risei_replay_tree_set(r, risei_history_slot(h, lane, next), 0);
     for (after = 1; after <= r->reach && after < h->capacity; after++) {
         ptrdiff_t const slot = risei_history_slot(h, lane, next - h->capacity + after);
-        if (h->index[slot] >= after && r->tree[slot] > 0) risei_replay_tree_set(r, slot, 0);
+        if (h->episode_frame[slot] >= after && r->tree[slot] > 0) risei_replay_tree_set(r, slot, 0);
     }
 }
 /* Appends an observation to a lane. Disables the transitions that need the overwritten slot, and
@@ -6484,7 +6495,7 @@ RISEI_FN void risei_replay_append(risei_replay *r, int lane, const risei_observa
     at = risei_history_append(h, lane, o, actions);
     if (risei_event_is_last(o->event))
         risei_replay_end_episode(r, lane, at);
-    else if (h->index[risei_history_slot(h, lane, at)] >= r->n_step)
+    else if (h->episode_frame[risei_history_slot(h, lane, at)] >= r->n_step)
         risei_replay_enable(r, lane, at - r->n_step);
 }
 
@@ -6658,7 +6669,7 @@ struct risei_frozen_kind {
 /* Copies a kind's state to the arena. Returns the copy, or NULL if the arena only counts. */
 RISEI_FN void *risei_frozen_store(risei_arena *arena, const void *state, size_t bytes)
 {
-    void *const place = risei_take(arena, 1, bytes);
+    void *const place = risei_arena_take(arena, 1, bytes);
     if (place != NULL) memcpy(place, state, bytes);
     return place;
 }
@@ -6760,7 +6771,7 @@ RISEI_FN void risei_frozen_gaussian_layout(risei_arena *arena, risei_frozen *f,
     size_t const inputs = (size_t)p.inputs;
     p.pooled = RISEI_TAKE(arena, int32_t, inputs);
     p.x = RISEI_TAKE(arena, rise_real, inputs);
-    p.matrix = RISEI_TAKE(arena, rise_real, risei_times(inputs, (size_t)f->size));
+    p.matrix = RISEI_TAKE(arena, rise_real, risei_arena_times(inputs, (size_t)f->size));
     f->state = risei_frozen_store(arena, &p, sizeof p);
 }
 RISEI_FN rise_result risei_frozen_gaussian_initialise(risei_frozen *f, risei_random *random,
@@ -6811,7 +6822,7 @@ RISEI_FN void risei_frozen_sparse_layout(risei_arena *arena, risei_frozen *f,
     size_t const inputs = (size_t)p.inputs, size = (size_t)f->size;
     p.pooled = RISEI_TAKE(arena, int32_t, inputs);
     p.sums = RISEI_TAKE(arena, int32_t, size);
-    p.ternary = RISEI_TAKE(arena, int8_t, risei_times(inputs, size));
+    p.ternary = RISEI_TAKE(arena, int8_t, risei_arena_times(inputs, size));
     f->state = risei_frozen_store(arena, &p, sizeof p);
 }
 RISEI_FN rise_result risei_frozen_sparse_initialise(risei_frozen *f, risei_random *random,
@@ -8777,7 +8788,7 @@ RISEI_FN rise_result risei_check_convs(const rise_agent_desc *d, rise_error *err
 RISEI_FN rise_result risei_check_size(const rise_agent_desc *d, rise_error *error)
 {
     int const whole_window = risei_memory_kinds[d->memory].encodes_window;
-    int const frames = whole_window ? risei_window_before(d) + 1 + d->n_step : 2;
+    int const frames = whole_window ? risei_replay_window_before(d) + 1 + d->n_step : 2;
     int64_t const images = (int64_t)frames * d->batch;
     if (images * d->frame_width * d->frame_height * d->conv[0].filters <= INT_MAX / 2)
         return RISE_OK;
@@ -8927,11 +8938,11 @@ RISEI_FN risei_pass_size risei_model_pass_size(const rise_agent_desc *d)
 {
     int const learn = d->play_only ? 0 : d->batch, lanes = risei_model_lanes(d);
     int const acting = risei_model_act_steps(d) * lanes;
-    int const steps = risei_window_before(d) + 1 + d->n_step;
+    int const steps = risei_replay_window_before(d) + 1 + d->n_step;
     risei_pass_size s;
     s.samples = d->window_samples, s.burn_in = d->burn_in;
     s.learn = learn, s.windows = learn / d->window_samples;
-    s.learn_steps = risei_window_before(d) + 1;
+    s.learn_steps = risei_replay_window_before(d) + 1;
     s.steps = steps;
     /* An update may need Q of the state and of the next state of each transition. */
     s.rows = 2 * learn > lanes ? 2 * learn : lanes;
@@ -8946,7 +8957,7 @@ RISEI_FN void risei_model_layout_device(risei_arena *arena, risei_model *m, int 
     d->scratch_bytes = risei_encoder_scratch(&m->net.encoder, images);
     if (m->embedder.encoder.scratch_bytes > d->scratch_bytes)
         d->scratch_bytes = m->embedder.encoder.scratch_bytes;
-    d->scratch = risei_take(arena, d->scratch_bytes, (size_t)m->desc->threads);
+    d->scratch = risei_arena_take(arena, d->scratch_bytes, (size_t)m->desc->threads);
 #ifdef RISE_THREADS
     d->threads = m->desc->threads > 1 ? RISEI_TAKE(arena, risei_threads, 1) : NULL;
 #endif
@@ -8966,10 +8977,10 @@ RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m)
     risei_model_layout_device(arena, m, s.images);
     risei_pass_layout(arena, n, &m->pass, &s);
     m->start = RISEI_TAKE(arena, int, s.learn > lanes ? s.learn : lanes);
-    m->frames =
-        RISEI_TAKE(arena, const uint8_t *, risei_times((size_t)s.images, (size_t)d->frame_stack));
-    m->embeddings =
-        RISEI_TAKE(arena, rise_real, risei_times((size_t)lanes, (size_t)m->embedder.encoder.size));
+    m->frames = RISEI_TAKE(arena, const uint8_t *,
+                           risei_arena_times((size_t)s.images, (size_t)d->frame_stack));
+    m->embeddings = RISEI_TAKE(arena, rise_real,
+                               risei_arena_times((size_t)lanes, (size_t)m->embedder.encoder.size));
 }
 /* Draws the weights of a new agent. */
 RISEI_FN rise_result risei_model_initialise(risei_model *m, rise_error *error)
@@ -9062,7 +9073,7 @@ typedef struct risei_states {
 RISEI_FN void risei_states_layout(risei_arena *arena, risei_states *s, const risei_net *n,
                                   int lanes)
 {
-    size_t const numbers = risei_times((size_t)lanes, (size_t)n->cell.units);
+    size_t const numbers = risei_arena_times((size_t)lanes, (size_t)n->cell.units);
     s->part[0] = RISEI_TAKE(arena, rise_real, numbers);
     s->part[1] = RISEI_TAKE(arena, rise_real, numbers);
 }
@@ -9111,11 +9122,11 @@ RISEI_FN void risei_model_load_states(risei_model *m, const risei_acting *a)
     for (r = 0; r < a->count; r++) {
         ptrdiff_t const slot = risei_history_newest(h, a->first + r);
         ptrdiff_t const carried = (ptrdiff_t)(a->first + r) * cell->units;
-        int const carries = m->desc->carry_state && h->index[slot] > 0;
+        int const carries = m->desc->carry_state && h->episode_frame[slot] > 0;
         for (part = 0; part < risei_cell_state_parts(cell->kind); part++) {
             rise_real *state = risei_sequence_state(&m->pass.sequence, cell, part, 0, r);
             if (carries) memcpy(state, a->states.part[part] + carried, bytes);
-            if (h->state > 0)
+            if (h->state_size > 0)
                 risei_history_store_state(h, slot, part * cell->units, cell->units, state);
         }
     }
@@ -9181,13 +9192,14 @@ RISEI_FN void risei_log(const rise_agent_desc *desc, const char *format, ...)
    tests/snapshot.c. */
 
 /* A batch of `size` transitions, in `windows` windows of `samples` samples each. Transition i is
-   sample i / windows of window row i % windows. The samples are the last `samples` steps of a
-   window. Window rows are sorted: least padding first. */
+   sample i / windows of window row i % windows. The samples are the last `samples` of the steps
+   0 .. before of a window. Up to n_step more steps lead to their next states. Steps before the
+   episode's first frame are padding. Window rows are sorted: least padding first. */
 typedef struct risei_batch {
     int size, samples, windows;
     int before;                   /* steps of a window before its last sample */
     risei_transition *transition; /* [size] */
-    risei_transition *drawn;      /* [windows] last samples, in the order they were drawn */
+    risei_transition *drawn;      /* [windows] each window's last sample, in the order drawn */
     int *start;                   /* [windows] first step without padding; points to model.start */
     int *next_start;              /* [windows] first step of the target network's window */
     rise_real *importance, *td;   /* [size] */
@@ -9233,14 +9245,15 @@ typedef struct risei_learner {
     risei_optimizer optimizer;
     risei_batch batch;
     risei_random sample_random; /* draws batches */
-    int64_t owed;               /* environment steps for which no update was done yet */
+    int64_t owed_steps;         /* environment steps for which no update was done yet */
     int64_t snapshots;          /* begun so far */
     /* the number of the next frame that the snapshot in progress processes, plus 1; 0: no snapshot
        is in progress */
     int64_t snapshot_next;
     risei_update_metrics metrics;
-    /* in microseconds. budget: time given to risei_learner_run_for and not used yet. update_time:
-       moving average of the duration of an update; the newest update has weight 1/8. */
+    /* in microseconds. budget: time given to risei_learner_run_for minus time used, at most
+       update_time; negative if updates took longer than the time given. update_time: moving average
+       of the duration of an update; the newest update has weight 1/8. */
     double budget, update_time;
 } risei_learner;
 
@@ -9256,7 +9269,7 @@ RISEI_FN void risei_learner_layout(risei_arena *arena, risei_learner *l)
     l->optimizer.v = RISEI_TAKE(arena, rise_real, n->parameters);
     l->optimizer.per_block = RISEI_TAKE(arena, double, n->parameters / RISEI_OPTIMIZER_BLOCK + 1);
     b->size = d->batch, b->samples = d->window_samples, b->windows = b->size / b->samples;
-    b->before = risei_window_before(d);
+    b->before = risei_replay_window_before(d);
     b->start = l->model->start;
     b->next_start = RISEI_TAKE(arena, int, b->windows);
     b->transition = RISEI_TAKE(arena, risei_transition, size);
@@ -9265,7 +9278,7 @@ RISEI_FN void risei_learner_layout(risei_arena *arena, risei_learner *l)
     b->td = RISEI_TAKE(arena, rise_real, size);
     b->work = RISEI_TAKE(arena, rise_real, size);
     b->target_q = RISEI_TAKE(arena, rise_real, 2 * size * actions);
-    b->target_z = RISEI_TAKE(arena, rise_real, risei_times(size * actions, outputs));
+    b->target_z = RISEI_TAKE(arena, rise_real, risei_arena_times(size * actions, outputs));
     b->target = RISEI_TAKE(arena, rise_real, outputs);
     b->log_policy = RISEI_TAKE(arena, rise_real, actions);
     b->policy = RISEI_TAKE(arena, rise_real, actions);
@@ -9363,7 +9376,7 @@ RISEI_FN void risei_batch_fill_earlier(risei_batch *b, const risei_replay *r, in
     const risei_transition *last = risei_batch_last(b, risei_batch_window_row(b, i));
     int const back = risei_batch_back(b, i);
     risei_transition *t = &b->transition[i];
-    int const before_episode = h->index[risei_history_slot(h, last->lane, last->at)] < back;
+    int const before_episode = h->episode_frame[risei_history_slot(h, last->lane, last->at)] < back;
     ptrdiff_t const slot = risei_history_slot(h, last->lane, last->at - back);
     *t = before_episode ? *last : risei_replay_transition(r, slot);
     t->leaf = last->leaf; /* the whole window was drawn by the leaf of its last sample */
@@ -9407,13 +9420,14 @@ RISEI_FN void risei_learner_gather_part(void *job, int part, int parts, void *sc
                             m->frames + (ptrdiff_t)(b->size + i) * stack);
     }
 }
-/* Sets next_start, the first step of each window of the target network. Such a window ends with the
-   next state and has at most before + 1 steps. If samples share a window, or windows begin with a
-   stored state, there is no such limit: next_start is a copy of start. */
+/* Sets next_start: the first step of each window when the target network runs. Usually the target
+   network's window ends with the next state and has at most before + 1 steps. If samples share a
+   window, or windows begin with a stored state, the target network runs over the whole window, and
+   next_start is a copy of start. */
 RISEI_FN void risei_learner_set_next_starts(risei_learner *l)
 {
     risei_batch *b = &l->batch;
-    int const own = b->samples == 1 && l->replay->history.state == 0;
+    int const own = b->samples == 1 && l->replay->history.state_size == 0;
     int row;
     for (row = 0; row < b->windows; row++) {
         int const steps = risei_batch_last(b, row)->steps;
@@ -9429,7 +9443,7 @@ RISEI_FN void risei_learner_load_states(risei_learner *l)
     const risei_sequence *s = &l->model->pass.sequence;
     const risei_cell *cell = &l->model->net.cell;
     int row, part;
-    for (row = 0; row < s->rows && h->state > 0; row++) {
+    for (row = 0; row < s->rows && h->state_size > 0; row++) {
         const risei_transition *last = risei_batch_last(&l->batch, row);
         ptrdiff_t slot;
         if (l->batch.start[row] > 0) continue;
@@ -9458,9 +9472,10 @@ RISEI_FN void risei_learner_gather(risei_learner *l)
     risei_device_run(&m->device, 4.0 * b->windows * s->steps * m->net.cell.in,
                      risei_learner_gather_part, l);
 }
-/* Computes z and q of batch rows from .. to - 1. Batch row i is the state of transition i, batch
-   row size + i its next state. If there are next states among the rows, windows have n_step more
-   steps. Windows start at next_start if all rows are next states, else at b->start. */
+/* Computes z and q of batch rows from .. to - 1, with the weights of `use`. Writes them to the
+   first to - from rows of pass.heads. Batch row i is the state of transition i, batch row size + i
+   its next state. Windows have before + 1 steps, and n_step more if there are next states among the
+   rows. Windows start at b->next_start if all rows are next states, else at b->start. */
 RISEI_FN void risei_learner_forward(risei_learner *l, risei_use use, int from, int to)
 {
     risei_model *m = l->model;
@@ -9696,21 +9711,21 @@ RISEI_FN rise_result risei_learner_update(risei_learner *l, int64_t now, rise_er
 
 /* -- When to learn -- */
 
-/* Adds `steps` environment steps to l->owed. */
+/* Adds `steps` environment steps to l->owed_steps. */
 RISEI_FN void risei_learner_add_steps(risei_learner *l, int steps)
 {
     const rise_agent_desc *d = l->model->desc;
     int64_t const most = d->learn_period + d->environments;
-    l->owed += steps;
+    l->owed_steps += steps;
     /* One call adds at most `environments` steps. So owed exceeds `most` only if due updates were
        not possible or failed. These updates are dropped, because doing all of them in a later call
        would stop the game. */
-    if (!d->learn_outside && l->owed > most) l->owed = most;
+    if (!d->learn_outside && l->owed_steps > most) l->owed_steps = most;
 }
 /* Returns whether an update is due and possible. */
 RISEI_FN int risei_learner_is_due(const risei_learner *l)
 {
-    return l->owed >= l->model->desc->learn_period && l->replay->ready > 0;
+    return l->owed_steps >= l->model->desc->learn_period && l->replay->ready > 0;
 }
 /* Returns the seconds since a fixed moment, by desc.clock_fn if it is set. Without clock_fn and
    TIME_UTC (before C11), returns the processor time in seconds. */
@@ -9749,7 +9764,7 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
         used = (risei_learner_clock(d) - start) * 1e6;
         l->update_time = first ? used : l->update_time + (used - before - l->update_time) / 8;
         if (result != RISE_OK) break;
-        l->owed -= d->learn_period;
+        l->owed_steps -= d->learn_period;
         updates++;
     }
     l->budget -= used;
@@ -9859,13 +9874,13 @@ RISEI_FN int risei_actor_observe(risei_actor *a, const uint8_t *frames, const fl
     for (lane = 0; lane < h->lanes; lane++) {
         risei_observation o;
         o.frame = frames + (ptrdiff_t)lane * h->frame_bytes;
-        o.embedding = m->embeddings + (ptrdiff_t)lane * h->size;
+        o.embedding = m->embeddings + (ptrdiff_t)lane * h->embedding_size;
         o.reward = rewards[lane];
         o.event = (int)events[lane];
         o.allowed = allowed != NULL ? allowed + (ptrdiff_t)lane * actions : NULL;
         risei_actor_count_return(a, lane, o.reward, o.event);
         acting += !risei_event_is_last(o.event);
-        if (h->size > 0 && !m->embedder.statistics_frozen)
+        if (h->embedding_size > 0 && !m->embedder.statistics_frozen)
             risei_embedder_observe(&m->embedder, o.embedding);
         risei_replay_append(a->replay, lane, &o, actions);
     }
@@ -9885,9 +9900,11 @@ RISEI_FN rise_result risei_actor_check(risei_actor *a, const uint8_t *frames, co
         rise_result result = risei_actor_check_step(m->desc, "environment", h, lane, rewards[lane],
                                                     (int)events[lane], row, error);
         if (result == RISE_OK)
-            result = risei_embedder_embed_checked(&m->device, &m->embedder,
-                                                  frames + (ptrdiff_t)lane * h->frame_bytes,
-                                                  m->embeddings + (ptrdiff_t)lane * h->size, error);
+            result =
+                risei_embedder_embed_checked(&m->device, &m->embedder,
+                                             frames + (ptrdiff_t)lane * h->frame_bytes,
+                                             m->embeddings + (ptrdiff_t)lane * h->embedding_size,
+                                             error);
         if (result != RISE_OK) return result;
     }
     return RISE_OK;
@@ -10016,7 +10033,7 @@ RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
     a->learner.replay = a->actor.replay = &a->replay;
     a->learner.players_history = playing;
     playing->frame_bytes = desc->frame_width * desc->frame_height * desc->frame_channels;
-    playing->size = a->model.net.memory->embeds ? desc->embedding_size : 0;
+    playing->embedding_size = a->model.net.memory->embeds ? desc->embedding_size : 0;
     playing->f32 = desc->embedding_f32 != 0 || sizeof(rise_real) == 8;
     playing->mask_bytes = desc->action_masks ? risei_ceil_div(desc->actions, 8) : 0;
     *training = *playing;
@@ -10025,7 +10042,7 @@ RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
     training->lanes = desc->environments;
     training->capacity = desc->replay_capacity / desc->environments;
     if (desc->stored_state)
-        training->state = risei_cell_state_size(a->model.net.cell.kind, desc->recurrent_units);
+        training->state_size = risei_cell_state_size(a->model.net.cell.kind, desc->recurrent_units);
     a->replay.reach = risei_replay_reach(desc);
     a->replay.n_step = desc->n_step;
     a->replay.window_stride = desc->window_stride;
@@ -10049,7 +10066,7 @@ RISEI_FN size_t risei_agent_measure(const rise_agent_desc *resolved)
     risei_arena arena;
     risei_agent_plan(&plan, resolved);
     memset(&arena, 0, sizeof arena);
-    risei_take(&arena, 1, sizeof(rise_agent));
+    risei_arena_take(&arena, 1, sizeof(rise_agent));
     risei_agent_layout(&arena, &plan);
     if (arena.overflow || arena.used > SIZE_MAX - RISEI_ALIGN) return 0;
     return arena.used + RISEI_ALIGN;
@@ -10121,7 +10138,7 @@ RISEI_FN rise_agent *risei_agent_place(const rise_agent_desc *resolved, unsigned
     memset(&arena, 0, sizeof arena);
     arena.zeroed = resolved->memory_block == NULL;
     arena.base = block + (RISEI_ALIGN - misaligned) % RISEI_ALIGN;
-    a = (rise_agent *)risei_take(&arena, 1, sizeof(rise_agent));
+    a = (rise_agent *)risei_arena_take(&arena, 1, sizeof(rise_agent));
     risei_agent_plan(a, resolved);
     risei_agent_layout(&arena, a);
     a->block = resolved->memory_block == NULL ? block : NULL;
@@ -10226,7 +10243,7 @@ RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, c
     if (a->actor.steps > a->desc.learn_start && risei_actor_seen(&a->actor) > a->desc.learn_start)
         risei_learner_add_steps(&a->learner, acting);
     while (!a->desc.learn_outside && risei_learner_is_due(&a->learner)) {
-        a->learner.owed -= a->desc.learn_period;
+        a->learner.owed_steps -= a->desc.learn_period;
         result = rise_agent_learn(a);
         if (result != RISE_OK) return result;
     }
@@ -10316,7 +10333,7 @@ RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
     m->fused = a->model.device.kernels->fused;
     if (a->desc.play_only) return;
     m->steps = actor->steps, m->episodes = actor->episodes, m->updates = a->model.updates;
-    m->updates_owed = l->owed / a->desc.learn_period;
+    m->updates_owed = l->owed_steps / a->desc.learn_period;
     m->epsilon = risei_actor_epsilon(&a->desc, actor->steps);
     for (i = 0; i < known; i++) m->mean_return += actor->returns[i] / known;
     m->loss = l->metrics.loss, m->mean_value = l->metrics.mean_value;
@@ -10589,12 +10606,12 @@ RISEI_FN void risei_file_visit_counters(risei_io *f, rise_agent *a)
     risei_io_integers(f, &a->actor.steps, 1, "steps");
     risei_io_integers(f, &a->actor.episodes, 1, "episodes");
     risei_io_integers(f, &a->model.updates, 1, "updates");
-    risei_io_integers(f, &l->owed, 1, "owed");
+    risei_io_integers(f, &l->owed_steps, 1, "owed");
     risei_io_integers(f, &l->snapshots, 1, "snapshots");
     risei_io_integers(f, &l->snapshot_next, 1, "snapshot_next");
     if (l->snapshot_next > risei_embedder_snapshot_frames(&a->replay.history))
         risei_io_invalid(f, "snapshot_next");
-    if (l->owed > a->actor.steps) risei_io_invalid(f, "owed");
+    if (l->owed_steps > a->actor.steps) risei_io_invalid(f, "owed");
 }
 /* Visits what learning needs, except the replay buffer. */
 RISEI_FN void risei_file_visit_learning(risei_io *f, rise_agent *a)
@@ -10618,13 +10635,14 @@ RISEI_FN void risei_file_visit_learning(risei_io *f, rise_agent *a)
 RISEI_FN void risei_file_visit_state(risei_io *f, risei_history *h, ptrdiff_t slot)
 {
     const char *const wrong = "a stored state is not finite";
-    uint16_t *half = h->half_state + slot * h->state;
+    uint16_t *half = h->half_state + slot * h->state_size;
     int i;
     if (h->f32)
-        risei_io_reals(f, h->full_state + slot * h->state, (size_t)h->state, -FLT_MAX, wrong);
+        risei_io_reals(f, h->full_state + slot * h->state_size, (size_t)h->state_size, -FLT_MAX,
+                       wrong);
     if (h->f32) return;
-    risei_io_numbers(f, half, (size_t)h->state, sizeof *half);
-    for (i = 0; i < h->state; i++)
+    risei_io_numbers(f, half, (size_t)h->state_size, sizeof *half);
+    for (i = 0; i < h->state_size; i++)
         if ((half[i] & 0x7C00u) == 0x7C00u) risei_io_invalid(f, wrong);
 }
 /* Visits one slot of the replay buffer. Embeddings are not saved: loading computes them again. */
@@ -10638,7 +10656,7 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
     risei_io_reals(f, &reward, 1, -FLT_MAX, "a reward is not a finite number");
     risei_io_numbers(f, h->actions + slot, 1, sizeof *h->actions);
     risei_io_numbers(f, h->events + slot, 1, 1);
-    risei_io_numbers(f, h->index + slot, 1, sizeof *h->index);
+    risei_io_numbers(f, h->episode_frame + slot, 1, sizeof *h->episode_frame);
     risei_file_visit_state(f, h, slot);
     risei_io_doubles(f, &leaf, 1, 0, "a priority is negative or not finite");
     /* risei_replay_set_priorities writes no leaf below 0.001; 1e-6 leaves a margin */
@@ -10672,11 +10690,11 @@ RISEI_FN void risei_file_check_lane(risei_io *f, const risei_replay *r, int lane
     int64_t at, oldest = risei_history_oldest(h, lane);
     for (at = oldest; at < h->written[lane]; at++) {
         ptrdiff_t const slot = risei_history_slot(h, lane, at);
-        int const index = h->index[slot];
+        int const index = h->episode_frame[slot];
         if (at > oldest) {
             ptrdiff_t const before = risei_history_slot(h, lane, at - 1);
             int const first = risei_event_is_last(h->events[before]);
-            if (index != (first ? 0 : risei_history_next_index(h->index[before])))
+            if (index != (first ? 0 : risei_history_next_index(h->episode_frame[before])))
                 risei_io_invalid(f, "the frames of an episode do not follow each other");
         }
         if (index < 0 || (at == 0 && index != 0))
@@ -10936,10 +10954,11 @@ RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
     }
     return result;
 }
-/* Copies to `desc` the fields that the caller who loads the file chooses. These are isa, threads,
-   memory_block, memory_bytes, functions and their user data, embedding_file and play_only. Copies
-   players and environments if they are not 0. Does not copy environments if the file's replay
-   buffer will be loaded. `replay`: 1: the file has a replay buffer. */
+/* Copies from `machine` to `desc` the fields that the caller who loads the file chooses. These are
+   isa, threads, memory_block, memory_bytes, functions and their user data, embedding_file and
+   play_only. Copies players and environments if they are not 0. Does not copy environments if the
+   file has a replay buffer (replay = 1) and play_only is 0, because the buffer is then loaded. If
+   `machine` is NULL, only sets play_only to 0. */
 RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_desc *machine,
                                       int replay)
 {
@@ -11105,7 +11124,8 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
    RISEK_NAME             name of the table, a string
    RISEK_ISA              the rise_isa of the table
    RISEK_FUSED            1: vfma rounds once
-   RISEK_FN, RISEK_IN     a static function with the target attribute of the pass; the same, inlined
+   RISEK_FN               a static function with the target attribute of the pass
+   RISEK_INLINE           the same, inlined
    RISEK_REFERENCE        in the pass ref only: products are plain loops without tiles
    V, VL                  type of a vector, and its number of lanes
    M                      type of a comparison's result
@@ -11131,25 +11151,25 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
 
    With RISE_DOUBLE there is only the pass ref, whose V is double. */
 
-RISEK_IN V RISEK(relu)(V x) { return vmax(x, vset1(0)); }
+RISEK_INLINE V RISEK(relu)(V x) { return vmax(x, vset1(0)); }
 
 /* Returns x, or 0 where |x| < 2^-100. Gradients shrink along a sequence, and the moments of Adam
    shrink from update to update. Arithmetic on denormals can be a hundred times slower. Also,
    processors differ in how they flush denormals, so the results would differ. */
-RISEK_IN V RISEK(flush)(V x)
+RISEK_INLINE V RISEK(flush)(V x)
 {
     return vselect(vgt(vset1((rise_real)7.888609e-31), vabs(x)), vset1(0), x);
 }
 
 #ifdef RISE_DOUBLE
-RISEK_IN V RISEK(vexp)(V x) { return exp(x); }
-RISEK_IN V RISEK(vlog)(V x) { return log(x); }
-RISEK_IN V RISEK(vtanh)(V x) { return tanh(x); }
-RISEK_IN V RISEK(vsigmoid)(V x) { return 1 / (1 + exp(-x)); }
+RISEK_INLINE V RISEK(vexp)(V x) { return exp(x); }
+RISEK_INLINE V RISEK(vlog)(V x) { return log(x); }
+RISEK_INLINE V RISEK(vtanh)(V x) { return tanh(x); }
+RISEK_INLINE V RISEK(vsigmoid)(V x) { return 1 / (1 + exp(-x)); }
 #else
 /* Returns e^x = 2^n e^r with |r| <= ln 2 / 2, for x clamped to [-87, 88]. The polynomial is from
    the Cephes library (S. Moshier). */
-RISEK_IN V RISEK(vexp)(V x)
+RISEK_INLINE V RISEK(vexp)(V x)
 {
     /* 1.5 * 2^23. Adding magic rounds y / ln 2 to an integer n. The low bits of t hold n. */
     V const magic = vset1(12582912.0f);
@@ -11171,7 +11191,7 @@ RISEK_IN V RISEK(vexp)(V x)
 }
 
 /* Returns log x = e ln 2 + log m with m in [sqrt(1/2), sqrt(2)). The polynomial is from Cephes. */
-RISEK_IN V RISEK(vlog)(V x)
+RISEK_INLINE V RISEK(vlog)(V x)
 {
     V m = vmantissa(x), e = vexponent(x), z, p;
     M const low = vgt(vset1(0.707106781f), m);
@@ -11194,7 +11214,7 @@ RISEK_IN V RISEK(vlog)(V x)
 }
 
 /* Returns 1 / (1 + e^-x), for x clamped at -80. */
-RISEK_IN V RISEK(vsigmoid)(V x)
+RISEK_INLINE V RISEK(vsigmoid)(V x)
 {
     V const e = RISEK(vexp)(vsub(vset1(0), vmax(vset1(-80.0f), x)));
     return vdiv(vset1(1.0f), vadd(vset1(1.0f), e));
@@ -11202,7 +11222,7 @@ RISEK_IN V RISEK(vsigmoid)(V x)
 
 /* Returns x + x^3 p(x^2) where |x| <= 0.625 (Cephes), else 1 - 2 / (e^(2 |x|) + 1) with the sign
    of x. */
-RISEK_IN V RISEK(vtanh)(V x)
+RISEK_INLINE V RISEK(vtanh)(V x)
 {
     V const a = vabs(x), z = vmul(x, x);
     V const e = RISEK(vexp)(vadd(a, a));
@@ -11222,14 +11242,14 @@ RISEK_IN V RISEK(vtanh)(V x)
    RISEK_LOAD and RISEK_STORE access the vector at p + i. The last vector may have fewer than VL
    elements and is then copied to or from an array of VL lanes. So one body serves all elements, and
    the last ones get the same bits as the others. */
-RISEK_IN V RISEK(load_part)(const rise_real *p, int n)
+RISEK_INLINE V RISEK(load_part)(const rise_real *p, int n)
 {
     rise_real lane[VL];
     int i;
     for (i = 0; i < VL; i++) lane[i] = i < n ? p[i] : 0;
     return vload(lane);
 }
-RISEK_IN void RISEK(store_part)(rise_real *p, V x, int n)
+RISEK_INLINE void RISEK(store_part)(rise_real *p, V x, int n)
 {
     rise_real lane[VL];
     int i;
@@ -11265,7 +11285,8 @@ RISEK_FN void RISEK(add)(int n, const rise_real *x, rise_real *y)
 }
 RISEK_FN void RISEK(multiply)(int n, const rise_real *x, const rise_real *y, int add, rise_real *z)
 {
-    RISEK_EACH_VECTOR(n) {
+    RISEK_EACH_VECTOR(n)
+    {
         V const a = RISEK_LOAD(x), b = RISEK_LOAD(y);
         RISEK_STORE(z, add ? vfma(a, b, RISEK_LOAD(z)) : vmul(a, b));
     }
@@ -11276,9 +11297,8 @@ RISEK_FN void RISEK(perturb)(int rows, int n, const rise_real *x, const rise_rea
     int row;
     for (row = 0; row < rows; row++, x += n, z += n) {
         V const factor = vset1(a[row]);
-        RISEK_EACH_VECTOR(n) {
-            RISEK_STORE(z, vfma(RISEK_LOAD(x), vmul(factor, RISEK_LOAD(b)), RISEK_LOAD(z)));
-        }
+        RISEK_EACH_VECTOR(n)
+        { RISEK_STORE(z, vfma(RISEK_LOAD(x), vmul(factor, RISEK_LOAD(b)), RISEK_LOAD(z))); }
     }
 }
 RISEK_FN void RISEK(maximum)(int n, const rise_real *x, rise_real *y)
@@ -11288,7 +11308,8 @@ RISEK_FN void RISEK(maximum)(int n, const rise_real *x, rise_real *y)
 RISEK_FN void RISEK(maximum_backward)(int n, const rise_real *x, const rise_real *y,
                                       rise_real *rest, rise_real *dx)
 {
-    RISEK_EACH_VECTOR(n) {
+    RISEK_EACH_VECTOR(n)
+    {
         M const less = vgt(RISEK_LOAD(y), RISEK_LOAD(x));
         V const r = RISEK_LOAD(rest), d = RISEK_LOAD(dx);
         RISEK_STORE(dx, vselect(less, d, vadd(d, r)));
@@ -11297,9 +11318,8 @@ RISEK_FN void RISEK(maximum_backward)(int n, const rise_real *x, const rise_real
 }
 RISEK_FN void RISEK(relu_backward)(int n, const rise_real *y, const rise_real *dy, rise_real *dx)
 {
-    RISEK_EACH_VECTOR(n) {
-        RISEK_STORE(dx, vselect(vgt(RISEK_LOAD(y), vset1(0)), RISEK_LOAD(dy), vset1(0)));
-    }
+    RISEK_EACH_VECTOR(n)
+    { RISEK_STORE(dx, vselect(vgt(RISEK_LOAD(y), vset1(0)), RISEK_LOAD(dy), vset1(0))); }
 }
 
 /* Returns the sum of 16 lanes, added in halves. The sums of dot and of LayerNorm have 16 lanes,
@@ -11353,7 +11373,8 @@ RISEK_FN double RISEK(dot)(ptrdiff_t n, const rise_real *x, const rise_real *y)
 RISEK_FN void RISEK(lstm_forward)(int n, rise_real *gates, const rise_real *c, rise_real *c_next,
                                   rise_real *h)
 {
-    RISEK_EACH_VECTOR(n) {
+    RISEK_EACH_VECTOR(n)
+    {
         V const in = RISEK(vsigmoid)(RISEK_LOAD(gates));
         V const forget = RISEK(vsigmoid)(RISEK_LOAD(gates + n));
         V const g = RISEK(vtanh)(RISEK_LOAD(gates + 2 * n));
@@ -11368,15 +11389,19 @@ RISEK_FN void RISEK(lstm_forward)(int n, rise_real *gates, const rise_real *c, r
     }
 }
 /* Returns flush(dy y (1 - y)): the gradient of a sigmoid's input, where y is its output. */
-RISEK_IN V RISEK(dsigmoid)(V dy, V y) { return RISEK(flush)(vmul(dy, vmul(y, vsub(vset1(1), y)))); }
+RISEK_INLINE V RISEK(dsigmoid)(V dy, V y)
+{
+    return RISEK(flush)(vmul(dy, vmul(y, vsub(vset1(1), y))));
+}
 /* Returns dy (1 - y^2): the gradient of a tanh's input, where y is its output. */
-RISEK_IN V RISEK(dtanh)(V dy, V y) { return vmul(dy, vfma(vsub(vset1(0), y), y, vset1(1))); }
+RISEK_INLINE V RISEK(dtanh)(V dy, V y) { return vmul(dy, vfma(vsub(vset1(0), y), y, vset1(1))); }
 
 RISEK_FN void RISEK(lstm_backward)(int n, const rise_real *gates, const rise_real *c,
                                    const rise_real *c_next, const rise_real *dh, rise_real *dc,
                                    rise_real *dgates)
 {
-    RISEK_EACH_VECTOR(n) {
+    RISEK_EACH_VECTOR(n)
+    {
         V const in = RISEK_LOAD(gates), forget = RISEK_LOAD(gates + n);
         V const g = RISEK_LOAD(gates + 2 * n);
         V const out = RISEK_LOAD(gates + 3 * n), tanh_c = RISEK(vtanh)(RISEK_LOAD(c_next));
@@ -11393,7 +11418,8 @@ RISEK_FN void RISEK(lstm_backward)(int n, const rise_real *gates, const rise_rea
 RISEK_FN void RISEK(gru_forward)(int n, rise_real *x, const rise_real *u, const rise_real *h,
                                  rise_real *h_next)
 {
-    RISEK_EACH_VECTOR(n) {
+    RISEK_EACH_VECTOR(n)
+    {
         V const r = RISEK(vsigmoid)(vadd(RISEK_LOAD(x), RISEK_LOAD(u)));
         V const z = RISEK(vsigmoid)(vadd(RISEK_LOAD(x + n), RISEK_LOAD(u + n)));
         V const new_h = RISEK(vtanh)(vfma(r, RISEK_LOAD(u + 2 * n), RISEK_LOAD(x + 2 * n)));
@@ -11406,7 +11432,8 @@ RISEK_FN void RISEK(gru_forward)(int n, rise_real *x, const rise_real *u, const 
 RISEK_FN void RISEK(gru_backward)(int n, const rise_real *x, const rise_real *u, const rise_real *h,
                                   rise_real *dh, rise_real *dx, rise_real *du)
 {
-    RISEK_EACH_VECTOR(n) {
+    RISEK_EACH_VECTOR(n)
+    {
         V const r = RISEK_LOAD(x), z = RISEK_LOAD(x + n), new_h = RISEK_LOAD(x + 2 * n);
         V const d = RISEK_LOAD(dh);
         V const dnew = RISEK(flush)(RISEK(dtanh)(vmul(d, vsub(vset1(1), z)), new_h));
@@ -11424,7 +11451,8 @@ RISEK_FN void RISEK(gru_backward)(int n, const rise_real *x, const rise_real *u,
 
 RISEK_FN void RISEK(mingru_forward)(int n, rise_real *gates, const rise_real *h, rise_real *h_next)
 {
-    RISEK_EACH_VECTOR(n) {
+    RISEK_EACH_VECTOR(n)
+    {
         V const z = RISEK(vsigmoid)(RISEK_LOAD(gates)), new_h = RISEK(vtanh)(RISEK_LOAD(gates + n));
         RISEK_STORE(gates, z);
         RISEK_STORE(gates + n, new_h);
@@ -11434,7 +11462,8 @@ RISEK_FN void RISEK(mingru_forward)(int n, rise_real *gates, const rise_real *h,
 RISEK_FN void RISEK(mingru_backward)(int n, const rise_real *gates, const rise_real *h,
                                      rise_real *dh, rise_real *dgates)
 {
-    RISEK_EACH_VECTOR(n) {
+    RISEK_EACH_VECTOR(n)
+    {
         V const z = RISEK_LOAD(gates), new_h = RISEK_LOAD(gates + n), d = RISEK_LOAD(dh);
         RISEK_STORE(dgates, RISEK(dsigmoid)(vmul(d, vsub(RISEK_LOAD(h), new_h)), z));
         RISEK_STORE(dgates + n, RISEK(flush)(RISEK(dtanh)(vmul(d, vsub(vset1(1), z)), new_h)));
@@ -11444,7 +11473,8 @@ RISEK_FN void RISEK(mingru_backward)(int n, const rise_real *gates, const rise_r
 
 RISEK_FN void RISEK(gate_forward)(int n, const rise_real *x, rise_real *u, rise_real *y)
 {
-    RISEK_EACH_VECTOR(n) {
+    RISEK_EACH_VECTOR(n)
+    {
         V const s = RISEK(vsigmoid)(RISEK_LOAD(u));
         RISEK_STORE(u, s);
         RISEK_STORE(y, vmul(RISEK_LOAD(x), s));
@@ -11453,7 +11483,8 @@ RISEK_FN void RISEK(gate_forward)(int n, const rise_real *x, rise_real *u, rise_
 RISEK_FN void RISEK(gate_backward)(int n, const rise_real *x, const rise_real *s, rise_real *dy,
                                    rise_real *dx)
 {
-    RISEK_EACH_VECTOR(n) {
+    RISEK_EACH_VECTOR(n)
+    {
         V const gate = RISEK_LOAD(s), d = RISEK_LOAD(dy);
         RISEK_STORE(dx, vmul(d, gate));
         RISEK_STORE(dy, RISEK(dsigmoid)(vmul(d, RISEK_LOAD(x)), gate));
@@ -11469,7 +11500,8 @@ RISEK_FN void RISEK(norm_forward)(int n, const rise_real *x, const rise_real *ga
     stats[1] = 1 / risei_sqrt(var + (rise_real)1e-5);
     {
         V const m = vset1(mean), scale = vset1(stats[1]);
-        RISEK_EACH_VECTOR(n) {
+        RISEK_EACH_VECTOR(n)
+        {
             RISEK_STORE(y, vfma(vmul(vsub(RISEK_LOAD(x), m), scale), RISEK_LOAD(gain),
                                 RISEK_LOAD(bias)));
         }
@@ -11484,7 +11516,8 @@ RISEK_FN void RISEK(norm_backward)(int n, const rise_real *x, const rise_real *g
     V const m = vset1(stats[0]), scale = vset1(stats[1]);
     V mean_d, mean_d_xhat;
     {
-        RISEK_EACH_VECTOR(n) {
+        RISEK_EACH_VECTOR(n)
+        {
             V const d = RISEK_LOAD(dy), xhat = vmul(vsub(RISEK_LOAD(x), m), scale);
             RISEK_STORE(dgain, vfma(d, xhat, RISEK_LOAD(dgain)));
             RISEK_STORE(dbias, vadd(RISEK_LOAD(dbias), d));
@@ -11494,7 +11527,8 @@ RISEK_FN void RISEK(norm_backward)(int n, const rise_real *x, const rise_real *g
     mean_d = vset1(RISEK(sum)(n, dy) / (rise_real)n);
     mean_d_xhat = vset1(RISEK(centred_dot)(n, dy, 0, x, stats[0]) * stats[1] / (rise_real)n);
     {
-        RISEK_EACH_VECTOR(n) {
+        RISEK_EACH_VECTOR(n)
+        {
             V const d = vsub(RISEK_LOAD(dy), mean_d), xhat = vmul(vsub(RISEK_LOAD(x), m), scale);
             RISEK_STORE(dy, vmul(vfma(vsub(vset1(0), xhat), mean_d_xhat, d), scale));
         }
@@ -11524,8 +11558,8 @@ RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *c
     for (; x < pixels; x++)
         for (s = 0; s < stack; s++)
             for (c = 0; c < channels; c++)
-                out[(x * stack + s) * channels + c] =
-                    (rise_real)frames[s][x * channels + c] * scale;
+                out[(x * stack + s) * channels + c] = (rise_real)frames[s][x * channels + c] *
+                                                      scale;
 }
 
 RISEK_FN void RISEK(half_to_real)(int n, const uint16_t *x, rise_real *y)
@@ -11605,7 +11639,8 @@ RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const ri
     int finite = 1, l;
     while (n > 0) {
         int const part = (int)(n < block ? n : block);
-        RISEK_EACH_VECTOR(part) {
+        RISEK_EACH_VECTOR(part)
+        {
             V const grad = vmul(RISEK_LOAD(g), scale), m0 = RISEK_LOAD(m), v0 = RISEK_LOAD(v);
             V const m1 = RISEK(flush)(vfma(mix1, vsub(grad, m0), m0));
             V const v1 = RISEK(flush)(vfma(mix2, vsub(vmul(grad, grad), v0), v0));
@@ -11714,17 +11749,17 @@ enum {
 /* A block of A, packed or in place. It has one of two forms.
 
    By rows: row i of the block starts at data + at[i]. The rows of one tile are row_stride apart. A
-   row consists of runs of `run` adjacent elements, run_step apart. The block begins run_offset
+   row consists of runs of `run` adjacent elements, run_stride apart. The block begins run_offset
    elements after the start of a run. Rows come in groups of group_rows with equal distances, and a
    tile has rows of one group only. The block begins group_offset rows after the start of a group.
 
    By columns, if A is stored transposed: column k of the block starts at data + at[k]. A column
-   consists of runs of `run` adjacent elements, run_step apart, and a tile has rows of one run only.
+   consists of runs of `run` adjacent elements, run_stride apart. A tile has rows of one run only.
    The block begins with row first_row. */
 typedef struct RISEK(a_block) {
     const rise_real *data;
     const ptrdiff_t *at;
-    ptrdiff_t row_stride, run_step;
+    ptrdiff_t row_stride, run_stride;
     int by_columns, run, run_offset, first_row;
     int group_rows, group_offset;
 } RISEK(a_block);
@@ -11748,21 +11783,21 @@ typedef struct RISEK(a_block) {
    place. If A is by rows, one cache line of the next run of the tile's first row is prefetched,
    too. */
 #define RISEK_TILE_BEGIN(name, rows, vectors)                                                      \
-    RISEK_FN void RISEK(name)(int depth, const RISEK(a_block) *block, const rise_real *a,          \
+    RISEK_FN void RISEK(name)(int depth, const RISEK(a_block) * block, const rise_real *a,         \
                               const rise_real *b, ptrdiff_t ldb, const rise_real *prefetch,        \
                               rise_real *const *c, const rise_real *bias, int init, int relu)      \
     {                                                                                              \
         V acc[rows][vectors];                                                                      \
         int i, v, k;                                                                               \
-        RISEI_UNROLL for (i = 0; i < rows; i++)                                                    \
-            RISEI_UNROLL for (v = 0; v < vectors; v++)                                             \
+        RISEI_UNROLL for (i = 0; i < rows; i++) RISEI_UNROLL                                       \
+            for (v = 0; v < vectors; v++)                                                          \
                 acc[i][v] = init == RISEK(from_zero)                                               \
                                 ? vset1(0)                                                         \
                                 : vload((init == RISEK(from_c) ? c[i] : bias) + v * VL);
 #define RISEK_TILE_END(rows, vectors)                                                              \
-        RISEI_UNROLL for (i = 0; i < rows; i++)                                                    \
-            RISEI_UNROLL for (v = 0; v < vectors; v++)                                             \
-                vstore(c[i] + v * VL, relu ? RISEK(relu)(acc[i][v]) : acc[i][v]);                  \
+    RISEI_UNROLL for (i = 0; i < rows; i++) RISEI_UNROLL                                           \
+        for (v = 0; v < vectors; v++)                                                              \
+            vstore(c[i] + v * VL, relu ? RISEK(relu)(acc[i][v]) : acc[i][v]);                      \
     }
 /* Adds one term to all sums (a rank-1 update): loads a row of b, then runs `multiply_adds`. */
 #define RISEK_TILE_TERM(vectors, multiply_adds)                                                    \
@@ -11774,8 +11809,8 @@ typedef struct RISEK(a_block) {
     }
 /* Sets the sums of rows from .. to-1. */
 #define RISEK_TILE_SUMS(from, to, vectors, sum)                                                    \
-    RISEI_UNROLL for (i = from; i < to; i++)                                                       \
-        RISEI_UNROLL for (v = 0; v < vectors; v++) acc[i][v] = sum;
+    RISEI_UNROLL for (i = from; i < to; i++) RISEI_UNROLL                                          \
+        for (v = 0; v < vectors; v++) acc[i][v] = sum;
 /* Prefetches a cache line, except in tiles that are one vector wide. Such tiles belong to narrow
    matrices, which are usually small enough to stay in a cache. */
 #define RISEK_TILE_PREFETCH(vectors, which, address)                                               \
@@ -11787,9 +11822,9 @@ typedef struct RISEK(a_block) {
 /* Adds one term from an A by rows. Only every third row has a pointer, row[i / 3], because one for
    each row would need more registers than a processor has. */
 #define RISEK_TILE_ROW_TERM(rows, vectors)                                                         \
-    RISEK_TILE_TERM(vectors, RISEK_TILE_SUMS(0, rows, vectors,                                     \
-                                             vfma(vset1(row[i / 3][i % 3 * stride]), b_row[v],     \
-                                                  acc[i][v])))                                     \
+    RISEK_TILE_TERM(vectors,                                                                       \
+                    RISEK_TILE_SUMS(0, rows, vectors,                                              \
+                                    vfma(vset1(row[i / 3][i % 3 * stride]), b_row[v], acc[i][v]))) \
     RISEI_UNROLL for (i = 0; i < (rows + 2) / 3; i++)                                              \
         row[i]++;
 /* Adds one term of an A by columns to the sums of rows from .. rows-1. */
@@ -11833,24 +11868,24 @@ enum { RISEK(row_terms) = 2 };
    iteration of the inner loop adds row_terms terms. */
 #define RISEK_TILE_BY_ROWS(name, rows, vectors)                                                    \
     RISEK_TILE_BEGIN(name, rows, vectors)                                                          \
-        const rise_real *row[(rows + 2) / 3];                                                      \
-        ptrdiff_t const stride = block->row_stride;                                                \
-        int run_left = block->run - block->run_offset;                                             \
-        for (i = 0; i < (rows + 2) / 3; i++) row[i] = a + 3 * i * stride;                          \
-        for (;;) {                                                                                 \
-            int const terms = depth < run_left ? depth : run_left;                                 \
-            const rise_real *next_run = row[0] + block->run_step;                                  \
-            for (k = terms; k >= RISEK(row_terms); k -= RISEK(row_terms)) {                        \
-                RISEK_TILE_PREFETCH(vectors, RISEI_PREFETCH_FAR, prefetch)                         \
-                RISEK_TILE_PREFETCH(vectors, RISEI_PREFETCH, next_run)                             \
-                RISEK_TILE_ROW_TERMS(rows, vectors)                                                \
-            }                                                                                      \
-            for (; k > 0; k--) { RISEK_TILE_ROW_TERM(rows, vectors) }                              \
-            if ((depth -= terms) == 0) break;                                                      \
-            RISEI_UNROLL for (i = 0; i < (rows + 2) / 3; i++)                                      \
-                row[i] += block->run_step - block->run;                                            \
-            run_left = block->run;                                                                 \
+    const rise_real *row[(rows + 2) / 3];                                                          \
+    ptrdiff_t const stride = block->row_stride;                                                    \
+    int run_left = block->run - block->run_offset;                                                 \
+    for (i = 0; i < (rows + 2) / 3; i++) row[i] = a + 3 * i * stride;                              \
+    for (;;) {                                                                                     \
+        int const terms = depth < run_left ? depth : run_left;                                     \
+        const rise_real *next_run = row[0] + block->run_stride;                                    \
+        for (k = terms; k >= RISEK(row_terms); k -= RISEK(row_terms)) {                            \
+            RISEK_TILE_PREFETCH(vectors, RISEI_PREFETCH_FAR, prefetch)                             \
+            RISEK_TILE_PREFETCH(vectors, RISEI_PREFETCH, next_run)                                 \
+            RISEK_TILE_ROW_TERMS(rows, vectors)                                                    \
         }                                                                                          \
+        for (; k > 0; k--) { RISEK_TILE_ROW_TERM(rows, vectors) }                                  \
+        if ((depth -= terms) == 0) break;                                                          \
+        RISEI_UNROLL for (i = 0; i < (rows + 2) / 3; i++)                                          \
+            row[i] += block->run_stride - block->run;                                              \
+        run_left = block->run;                                                                     \
+    }                                                                                              \
     RISEK_TILE_END(rows, vectors)
 #define RISEK_TILE_COLUMN_TERM(rows, vectors)                                                      \
     {                                                                                              \
@@ -11863,19 +11898,19 @@ enum { RISEK(row_terms) = 2 };
    prefetches. */
 #define RISEK_TILE_BY_COLUMNS(name, rows, vectors)                                                 \
     RISEK_TILE_BEGIN(name, rows, vectors)                                                          \
-        const ptrdiff_t *at = block->at;                                                           \
-        for (k = depth; k >= 2; k -= 2) {                                                          \
-            RISEK_TILE_PREFETCH(vectors, RISEI_PREFETCH_FAR, prefetch)                             \
-            if (rows * vectors > 16) {                                                             \
-                int const distance = RISEK(tile_prefetch_columns);                                 \
-                const ptrdiff_t *const ahead = at + (k >= distance + 2 ? distance : 0);            \
-                RISEI_PREFETCH(a + ahead[0]);                                                      \
-                RISEI_PREFETCH(a + ahead[1]);                                                      \
-            }                                                                                      \
-            RISEK_TILE_COLUMN_TERM(rows, vectors)                                                  \
-            RISEK_TILE_COLUMN_TERM(rows, vectors)                                                  \
+    const ptrdiff_t *at = block->at;                                                               \
+    for (k = depth; k >= 2; k -= 2) {                                                              \
+        RISEK_TILE_PREFETCH(vectors, RISEI_PREFETCH_FAR, prefetch)                                 \
+        if (rows * vectors > 16) {                                                                 \
+            int const distance = RISEK(tile_prefetch_columns);                                     \
+            const ptrdiff_t *const ahead = at + (k >= distance + 2 ? distance : 0);                \
+            RISEI_PREFETCH(a + ahead[0]);                                                          \
+            RISEI_PREFETCH(a + ahead[1]);                                                          \
         }                                                                                          \
-        if (k > 0) RISEK_TILE_COLUMN_TERM(rows, vectors)                                           \
+        RISEK_TILE_COLUMN_TERM(rows, vectors)                                                      \
+        RISEK_TILE_COLUMN_TERM(rows, vectors)                                                      \
+    }                                                                                              \
+    if (k > 0) RISEK_TILE_COLUMN_TERM(rows, vectors)                                               \
     RISEK_TILE_END(rows, vectors)
 /* Defines the four micro-kernels for a number of rows: NV vectors or one, A by rows or columns. */
 #define RISEK_TILES(rows)                                                                          \
@@ -11888,10 +11923,9 @@ enum { RISEK(row_terms) = 2 };
      RISEK(tile_##rows##_wide_by_columns), RISEK(tile_##rows##_narrow_by_columns)},
 RISEK_TILE_SIZES(RISEK_TILES)
 
-typedef void (*RISEK(micro_kernel))(int depth, const RISEK(a_block) *block, const rise_real *a,
+typedef void (*RISEK(micro_kernel))(int depth, const RISEK(a_block) * block, const rise_real *a,
                                     const rise_real *b, ptrdiff_t ldb, const rise_real *prefetch,
-                                    rise_real *const *c, const rise_real *bias, int init,
-                                    int relu);
+                                    rise_real *const *c, const rise_real *bias, int init, int relu);
 
 /* ---------------------------------------------------------------------------------------------- */
 /* A block of A times a panel of B. */
@@ -11905,8 +11939,7 @@ RISEK_FN void RISEK(store_edge_tile)(const rise_real *edge, rise_real *c, const 
     /* where four elements of a column of C are adjacent in memory: transposes 4 x 4 elements */
     for (; i + 4 <= rows && column_stride != 1 && c_at[i + 3] - c_at[i] == 3; i += 4) {
         for (j = 0; j + 4 <= columns; j += 4)
-            risei_transpose4(edge + i * NR + j, NR, c + c_at[i] + j * column_stride,
-                             column_stride);
+            risei_transpose4(edge + i * NR + j, NR, c + c_at[i] + j * column_stride, column_stride);
         for (; j < columns; j++)
             for (s = i; s < i + 4; s++) c[c_at[s] + j * column_stride] = edge[s * NR + j];
     }
@@ -11916,19 +11949,20 @@ RISEK_FN void RISEK(store_edge_tile)(const rise_real *edge, rise_real *c, const 
 /* Returns the number of rows of the next tile. The remaining `left` rows are divided into tiles of
    about the same number of rows, at most max_rows. Where max_rows is below MR, all tiles but the
    last have a multiple of four rows, for store_edge_tile. */
-RISEK_IN int RISEK(tile_rows)(int left, int max_rows)
+RISEK_INLINE int RISEK(tile_rows)(int left, int max_rows)
 {
     int const rows = risei_ceil_div(left, risei_ceil_div(left, max_rows));
     return max_rows < MR && rows < left ? (rows + 3) / 4 * 4 : rows;
 }
 /* Multiplies a block of A by a panel of B. Writes `columns` (1 .. NR) columns of C from j0 on, in
-   `rows` rows that begin at c_at[i]. There are two kinds of edge tile: C ends inside the tile, or
-   the columns of C are not adjacent in memory. An edge tile is computed in an array and then copied
-   to C. If columns are not adjacent, tiles of AVX-512 have at most 12 rows instead of 14, because
-   store_edge_tile stores four rows at a time.
+   `rows` rows that begin at c_at[i]. There are two kinds of edge tile: C has fewer columns than the
+   tile, or the columns of C are not adjacent in memory. An edge tile is computed in an array and
+   then copied to C. If columns are not adjacent, tiles of AVX-512 have at most 12 rows instead of
+   14, because store_edge_tile stores four rows at a time.
 
-   Prefetches prefetch_lines cache lines (16 numbers) from `prefetch` on, then the next tile's part
-   of C. Too many prefetches at once make a processor wait. So the micro-kernels spread the
+   The first tiles together prefetch about prefetch_lines cache lines (16 numbers) from `prefetch`
+   on. After that, each tile prefetches the next tile's part of C, or B if the tile is an edge tile
+   or the last. Too many prefetches at once make a processor wait. So the micro-kernels spread the
    prefetches over their iterations. With AVX-512, IMPALA's first layer became 1.1 to 1.2 times as
    fast, and weight gradients of 32 rows became 1.2 times as fast.
 
@@ -11936,15 +11970,14 @@ RISEK_IN int RISEK(tile_rows)(int left, int max_rows)
    six rows, prefetches by every tile tripled the memory traffic. Without these extra prefetches,
    dense layers of 32 rows became 1.35 times as fast. */
 RISEK_FN void RISEK(block_times_panel)(const rise_product *p, int depth, const ptrdiff_t *c_at,
-                                       int rows, int j0, int columns, const RISEK(a_block) *a,
-                                       const rise_real *b, ptrdiff_t ldb,
-                                       const rise_real *prefetch, int prefetch_lines, int init,
-                                       int relu)
+                                       int rows, int j0, int columns, const RISEK(a_block) * a,
+                                       const rise_real *b, ptrdiff_t ldb, const rise_real *prefetch,
+                                       int prefetch_lines, int init, int relu)
 {
     static RISEK(micro_kernel) const tile[MR][4] = {RISEK_TILE_SIZES(RISEK_TILE_NAMES)};
     int const narrow = columns <= VL, width = narrow ? VL : NR;
     int const adjacent = p->c.run > 1 || columns == 1, whole = columns == width && adjacent;
-    ptrdiff_t const column_stride = adjacent ? 1 : p->c.run_step;
+    ptrdiff_t const column_stride = adjacent ? 1 : p->c.run_stride;
     rise_real *const c0 = (rise_real *)(uintptr_t)p->c.data + risei_matrix_column(&p->c, j0);
     rise_real edge[MR][NR], edge_bias[NR];
     const rise_real *bias = p->bias ? p->bias + j0 : 0, *next;
@@ -11963,7 +11996,7 @@ RISEK_FN void RISEK(block_times_panel)(const rise_product *p, int depth, const p
     for (i0 = 0; i0 < rows; i0 += size) {
         int const left = rows - i0 < group - in_group ? rows - i0 : group - in_group;
         const rise_real *start = a->data +
-                                 (a->by_columns ? groups * a->run_step + in_group : a->at[i0]);
+                                 (a->by_columns ? groups * a->run_stride + in_group : a->at[i0]);
         size = RISEK(tile_rows)(left, max_rows);
         for (i = 0; i < size && whole; i++) c[i] = c0 + c_at[i0 + i];
         for (i = 0; i < size && !whole; i++) {
@@ -11985,7 +12018,7 @@ RISEK_FN void RISEK(block_times_panel)(const rise_product *p, int depth, const p
 /* ---------------------------------------------------------------------------------------------- */
 /* Packing. */
 
-RISEK_IN void RISEK(copy)(rise_real *to, const rise_real *from, int n)
+RISEK_INLINE void RISEK(copy)(rise_real *to, const rise_real *from, int n)
 {
     int i = 0;
     for (; i + VL <= n; i += VL) vstore(to + i, vload(from + i));
@@ -11997,14 +12030,14 @@ RISEK_FN void RISEK(copy_columns)(rise_real *to, const rise_matrix *x, ptrdiff_t
 {
     int in_run = j0;
     if (j0 >= x->run) {
-        row += (j0 / x->run) * x->run_step;
+        row += (j0 / x->run) * x->run_stride;
         in_run = j0 % x->run;
     }
     while (n > 0) {
         int const part = n < x->run - in_run ? n : x->run - in_run;
         RISEK(copy)(to, x->data + row + in_run, part);
         to += part, n -= part;
-        row += x->run_step, in_run = 0;
+        row += x->run_stride, in_run = 0;
     }
 }
 
@@ -12050,7 +12083,7 @@ RISEK_FN int RISEK(groups_fill_tiles)(int group_rows)
    block is packed into `packed`, and `at` receives the offsets in `packed`. */
 RISEK_FN void RISEK(block_by_columns)(const rise_product *p, const ptrdiff_t *k_at, int i0,
                                       int rows, int depth, int few_columns, ptrdiff_t *at,
-                                      rise_real *packed, RISEK(a_block) *block)
+                                      rise_real *packed, RISEK(a_block) * block)
 {
     const rise_matrix *x = &p->a;
     int k;
@@ -12058,11 +12091,11 @@ RISEK_FN void RISEK(block_by_columns)(const rise_product *p, const ptrdiff_t *k_
     block->by_columns = 1;
     if (few_columns && (RISEK(groups_fill_tiles)(x->run) || x->run >= p->m)) {
         block->data = x->data, block->at = k_at;
-        block->first_row = i0, block->run = x->run, block->run_step = x->run_step;
+        block->first_row = i0, block->run = x->run, block->run_stride = x->run_stride;
         return;
     }
     block->data = packed, block->at = at;
-    block->run = MR, block->run_step = A_PANEL;
+    block->run = MR, block->run_stride = A_PANEL;
     for (k = 0; k < depth; k++) at[k] = (ptrdiff_t)k * MR;
     RISEK(pack_a)(p, k_at, i0, rows, depth, packed);
 }
@@ -12075,14 +12108,14 @@ RISEK_FN void RISEK(block_by_columns)(const rise_product *p, const ptrdiff_t *k_
    only MR / 2 rows. This rule and sum_columns, which needs no packed panel, reduced the time of a
    FULL update of RISE_NETWORK_SMALL by 14%. */
 RISEK_FN void RISEK(block_by_rows)(const rise_product *p, int i0, int rows, int k0, int depth,
-                                   int few_columns, int one_panel, ptrdiff_t *at,
-                                   rise_real *packed, RISEK(a_block) *block)
+                                   int few_columns, int one_panel, ptrdiff_t *at, rise_real *packed,
+                                   RISEK(a_block) * block)
 {
     const rise_matrix *x = &p->a;
     /* Rows that are a multiple of 512 elements (2 KB of floats) apart compete for a few cache lines
        of the first-level cache. Packing such rows made a product of two 1024 x 1024 matrices 1.29
        times as fast. The backward pass of an LSTM became 1.08 times as fast. */
-    int const rows_compete = !few_columns && x->rows.step[0] % 512 == 0;
+    int const rows_compete = !few_columns && x->rows.stride[0] % 512 == 0;
     int i;
     memset(block, 0, sizeof *block);
     risei_walk_offsets(&x->rows, i0, rows, at);
@@ -12090,8 +12123,8 @@ RISEK_FN void RISEK(block_by_rows)(const rise_product *p, int i0, int rows, int 
     if ((one_panel && x->rows.inner >= MR / 2) ||
         (!rows_compete && RISEK(groups_fill_tiles)(x->rows.inner))) {
         block->data = x->data + risei_matrix_column(x, k0);
-        block->row_stride = x->rows.step[0];
-        block->run = x->run, block->run_step = x->run_step, block->run_offset = k0 % x->run;
+        block->row_stride = x->rows.stride[0];
+        block->run = x->run, block->run_stride = x->run_stride, block->run_offset = k0 % x->run;
         block->group_rows = x->rows.inner, block->group_offset = i0 % x->rows.inner;
         return;
     }
@@ -12108,8 +12141,8 @@ RISEK_FN void RISEK(block_by_rows)(const rise_product *p, int i0, int rows, int 
 #define VTRANSPOSE 4
 #endif
 /* Packs one panel of a B that is stored transposed, such as the weights in a data gradient. In
-   memory, the columns of B are run_step apart, and the rows of B are adjacent. In the transpose of
-   a panel matrix, at most RISE_PANEL rows are adjacent: a run.
+   memory, the columns of B are run_stride apart, and the rows of B are adjacent. In the transpose
+   of a panel matrix, at most RISE_PANEL rows are adjacent: a run.
 
    Runs are packed one after another, in squares that are transposed. With AVX, this order and
    squares of 8 x 8 made the data gradient of one image 1.15 times as fast. The data gradient of 256
@@ -12125,16 +12158,16 @@ RISEK_FN void RISEK(pack_b_transposed)(const rise_matrix *x, int depth, const pt
         while (run < RISE_PANEL && k0 + run < depth && at[k0 + run] - at[k0] == run) run++;
         for (j = 0; j < columns; j += VTRANSPOSE)
             for (k = k0; k < k0 + run; k += VTRANSPOSE) {
-                const rise_real *const square = from + j * x->run_step + at[k];
+                const rise_real *const square = from + j * x->run_stride + at[k];
                 rise_real *const to = b + k * NR + j;
                 for (s = 0; s < VTRANSPOSE && (k - k0) % 16 == 0 && k + run < depth; s++)
-                    RISEI_PREFETCH(square + s * x->run_step + at[k + run] - at[k]);
+                    RISEI_PREFETCH(square + s * x->run_stride + at[k + run] - at[k]);
                 if (j + VTRANSPOSE <= columns && k + VTRANSPOSE <= k0 + run)
-                    vtranspose(square, x->run_step, to, NR);
+                    vtranspose(square, x->run_stride, to, NR);
                 else
                     for (s = 0; s < VTRANSPOSE && j + s < columns; s++)
                         for (t = 0; t < VTRANSPOSE && k + t < k0 + run; t++)
-                            to[t * NR + s] = square[s * x->run_step + t];
+                            to[t * NR + s] = square[s * x->run_stride + t];
             }
     }
 }
@@ -12163,12 +12196,10 @@ RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int depth, const ptrdiff_t *at
         int const width = columns - j < NR ? columns - j : NR;
         const rise_real *from = x->data + risei_matrix_column(x, j0 + j);
         if (width == NR && (j0 + j + NR <= x->run || x->run % NR == 0))
-            for (k = 0; k < depth; k++)
-                RISEI_UNROLL for (v = 0; v < NV; v++)
-                    vstore(b + k * NR + v * VL, vload(from + at[k] + v * VL));
+            for (k = 0; k < depth; k++) RISEI_UNROLL
+                for (v = 0; v < NV; v++) vstore(b + k * NR + v * VL, vload(from + at[k] + v * VL));
         else if (x->run > 1)
-            for (k = 0; k < depth; k++)
-                RISEK(copy_columns)(b + k * NR, x, at[k], j0 + j, width);
+            for (k = 0; k < depth; k++) RISEK(copy_columns)(b + k * NR, x, at[k], j0 + j, width);
         else
             RISEK(pack_b_transposed)(x, depth, at, from, width, b);
         for (k = 0; k < depth && width < NR; k++)
@@ -12182,8 +12213,8 @@ RISEK_FN void RISEK(pack_b)(const rise_matrix *x, int depth, const ptrdiff_t *at
 RISEK_FN int RISEK(b_in_place)(const rise_product *p)
 {
     int const adjacent = p->b.rows.inner >= p->k && (p->b.run >= p->n || p->b.run % NR == 0);
-    return adjacent && (p->m <= RISEI_UNPACKED_ROWS ||
-                        (p->b.rows.step[0] <= RISE_PANEL && p->n % NR == 0));
+    return adjacent &&
+           (p->m <= RISEI_UNPACKED_ROWS || (p->b.rows.stride[0] <= RISE_PANEL && p->n % NR == 0));
 }
 
 /* Sums the first `columns` columns of a panel of B: sums[j] = (from_c: sums[j], else 0) + sum over
@@ -12199,8 +12230,8 @@ RISEK_FN void RISEK(sum_columns)(int depth, const rise_real *b, ptrdiff_t ldb, i
     for (j = 0; j < NR && !whole; j++) edge[j] = j < columns ? sums[j] : 0;
     RISEI_UNROLL for (v = 0; v < NV; v++)
         sum[v] = v < vectors ? vload(to + v * VL) : vset1(0);
-    for (k = 0; k < depth; k++, b += ldb)
-        RISEI_UNROLL for (v = 0; v < NV; v++)
+    for (k = 0; k < depth; k++, b += ldb) RISEI_UNROLL
+        for (v = 0; v < NV; v++)
             if (v < vectors) sum[v] = vadd(sum[v], vload(b + v * VL));
     RISEI_UNROLL for (v = 0; v < NV; v++)
         if (v < vectors) vstore(to + v * VL, sum[v]);
@@ -12215,11 +12246,11 @@ RISEK_FN void RISEK(sum_columns)(int depth, const rise_real *b, ptrdiff_t ldb, i
 enum { RISEK(row_panels) = 4 };
 /* Computes `panels` (up to row_panels) times NR columns of one row of C, from column j0 on. `a` is
    the row of A, and `c` is the row of C. Panel q begins at column j0 + q * NR. */
-RISEK_IN void RISEK(row_times_panels)(const rise_product *p, const rise_real *a, rise_real *c,
-                                      int j0, int panels)
+RISEK_INLINE void RISEK(row_times_panels)(const rise_product *p, const rise_real *a, rise_real *c,
+                                          int j0, int panels)
 {
     const rise_real *b[RISEK(row_panels)], *const from = p->accumulate ? c : p->bias;
-    ptrdiff_t const ldb = p->b.rows.step[0], ahead = RISEK(row_prefetch_rows) * ldb;
+    ptrdiff_t const ldb = p->b.rows.stride[0], ahead = RISEK(row_prefetch_rows) * ldb;
     V acc[RISEK(row_panels)][NV];
     int q, v, k;
     for (q = 0; q < panels; q++) {
@@ -12237,8 +12268,8 @@ RISEK_IN void RISEK(row_times_panels)(const rise_product *p, const rise_real *a,
             b[q] += ldb;
         }
     }
-    for (q = 0; q < panels; q++)
-        RISEI_UNROLL for (v = 0; v < NV; v++)
+    for (q = 0; q < panels; q++) RISEI_UNROLL
+        for (v = 0; v < NV; v++)
             vstore(c + j0 + q * NR + v * VL, p->relu ? RISEK(relu)(acc[q][v]) : acc[q][v]);
 }
 /* Computes columns j_from .. j_to-1 of row i of C. B is read once, so its rows are prefetched. */
@@ -12273,7 +12304,7 @@ typedef struct RISEK(b_block) {
    is used only a few times. Then A is packed only if reading A in place would leave tiles with too
    few rows. */
 RISEK_FN void RISEK(product_block)(const rise_product *p, const risei_blocks *scratch,
-                                   const RISEK(b_block) *block, int i0, int rows, int from,
+                                   const RISEK(b_block) * block, int i0, int rows, int from,
                                    int depth)
 {
     int const k0 = block->k0 + from, relu = p->relu && k0 + depth == p->k;
@@ -12293,7 +12324,7 @@ RISEK_FN void RISEK(product_block)(const rise_product *p, const risei_blocks *sc
         int const width = block->columns - j < NR ? block->columns - j : NR;
         /* A panel in place has NR or VL columns. Other panels are packed. */
         int const direct = block->in_place && (width == NR || width == VL);
-        ptrdiff_t const ldb = direct ? p->b.rows.step[0] : NR;
+        ptrdiff_t const ldb = direct ? p->b.rows.stride[0] : NR;
         const rise_real *panel =
             direct ? p->b.data + risei_matrix_column(&p->b, block->j0 + j) + scratch->b_at[from]
                    : scratch->b + (block->in_place ? 0 : j * block->depth + from * NR);
@@ -12305,7 +12336,7 @@ RISEK_FN void RISEK(product_block)(const rise_product *p, const risei_blocks *sc
         if (p->sums && i0 == 0)
             RISEK(sum_columns)(depth, panel, ldb, width, init, p->sums + block->j0 + j);
         RISEK(block_times_panel)(p, depth, scratch->c_at, rows, block->j0 + j, width, &a, panel,
-                                 ldb, panel + p->b.run_step, fetch ? depth * (p->b.run / 16) : 0,
+                                 ldb, panel + p->b.run_stride, fetch ? depth * (p->b.run / 16) : 0,
                                  init, relu);
     }
 }
@@ -12313,7 +12344,7 @@ RISEK_FN void RISEK(product_block)(const rise_product *p, const risei_blocks *sc
    same number in each. If the sums have no terms (p->k is 0), one piece of 0 terms sets C to its
    initial value. */
 RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *scratch,
-                                  const RISEK(b_block) *block, int i0, int rows)
+                                  const RISEK(b_block) * block, int i0, int rows)
 {
     int const pieces = block->depth > 0 ? (block->depth + KC - 1) / KC : 1;
     int piece;
@@ -12338,11 +12369,12 @@ RISEK_FN void RISEK(part_of_c)(const rise_product *p, int part, int parts, int *
     else
         risei_part_range(p->m, MR, part, parts, i_from, i_to);
 }
-/* Writes the size of the blocks of B for a part of C with `columns` columns: *kc rows and *nc
-   columns. A packed block has at most KC * NC elements. If all columns fit into NC and A is not
-   transposed, a block is long, so that C is loaded and stored less often. If B has fewer than KC
-   rows, a block is wide, so that A is packed less often. A B that is read in place is not divided
-   by columns. */
+/* Writes the largest size of a block of B, for a part of C with `columns` columns: *kc rows and *nc
+   columns. The caller cuts blocks at the edges of B. A packed block then has at most KC * NC
+   elements. If all columns fit into NC and A is not transposed, *kc may be larger than KC (at most
+   RISEI_B_ROWS), so that C is loaded and stored less often. If B has fewer than KC rows, *nc is
+   larger than NC, so that A is packed less often. A B that is read in place is not divided by
+   columns. */
 RISEK_FN void RISEK(b_block_size)(const rise_product *p, int columns, int in_place, int *kc,
                                   int *nc)
 {
@@ -12435,7 +12467,7 @@ static const rise_kernels RISEK(table) = {
 
 #undef RISEK
 #undef RISEK_FN
-#undef RISEK_IN
+#undef RISEK_INLINE
 #undef RISEK_NAME
 #undef RISEK_ISA
 #undef RISEK_FUSED

@@ -115,13 +115,14 @@ static void copy_part(void *job, int part, int parts, void *scratch)
     int r, end, s;
     (void)scratch;
     for (risei_part_range(agent->desc.batch, 1, part, parts, &r, &end); r < end; r++) {
-        for (s = 0; s < steps && h->size > 0; s++)
-            memcpy(embeddings + ((size_t)r * (size_t)steps + (size_t)s) * (size_t)h->size,
-                   h->half + risei_history_slot(h, 0, d->batch[r].at + s) * h->size,
-                   (size_t)h->size * sizeof *h->half);
+        for (s = 0; s < steps && h->embedding_size > 0; s++)
+            memcpy(embeddings + ((size_t)r * (size_t)steps + (size_t)s) * (size_t)h->embedding_size,
+                   h->half + risei_history_slot(h, 0, d->batch[r].at + s) * h->embedding_size,
+                   (size_t)h->embedding_size * sizeof *h->half);
         for (s = 0; s < 2 * STACK; s++) {
             int64_t const at = d->batch[r].at + (s >= STACK ? d->batch[r].steps : 0);
-            int const begun = h->index[risei_history_slot(h, 0, at)], back = STACK - 1 - s % STACK;
+            int const begun = h->episode_frame[risei_history_slot(h, 0, at)];
+            int const back = STACK - 1 - s % STACK;
             memcpy(copies + (size_t)(r * 2 * STACK + s) * SIDE * SIDE,
                    h->frames + h->frame_bytes *
                                    risei_history_slot(h, 0, at - (back < begun ? back : begun)),

@@ -40,11 +40,11 @@ static rise_matrix patches(void)
     m.data = image;
     m.rows.inner = OUT;                        /* output pixels in a row of the output */
     m.rows.middle = OUT;                       /* rows of the output */
-    m.rows.step[0] = STRIDE * CHANNELS;        /* to the patch on the right */
-    m.rows.step[1] = STRIDE * SIDE * CHANNELS; /* to the patch below */
-    m.rows.step[2] = SIDE * SIDE * CHANNELS;   /* to the next image, if there were more */
+    m.rows.stride[0] = STRIDE * CHANNELS;        /* to the patch on the right */
+    m.rows.stride[1] = STRIDE * SIDE * CHANNELS; /* to the patch below */
+    m.rows.stride[2] = SIDE * SIDE * CHANNELS;   /* to the next image, if there were more */
     m.run = KERNEL * CHANNELS;                 /* numbers that are adjacent in memory */
-    m.run_step = SIDE * CHANNELS;              /* from a row of the patch to the next */
+    m.run_stride = SIDE * CHANNELS;              /* from a row of the patch to the next */
     return m;
 }
 

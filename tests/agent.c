@@ -45,7 +45,7 @@ static void compare_with_learning(rise_agent *a, const int64_t *since)
                 const risei_transition *t = &a->learner.batch.transition[r];
                 int64_t const at = t->at + (next ? t->steps : 0);
                 if (t->at < since[t->lane] ||
-                    (carries && h->index[risei_history_slot(h, t->lane, at)] >= d->window))
+                    (carries && h->episode_frame[risei_history_slot(h, t->lane, at)] >= d->window))
                     continue;
                 CHECK(same_reals(said[t->lane][at], a->model.pass.heads.q + r * ACTIONS, ACTIONS));
                 for (i = 0; i < ACTIONS; i++)
@@ -254,7 +254,7 @@ static void resumes_learning(const char *words)
     CHECK(memcmp(&a->actor.explore_random, &b->actor.explore_random, sizeof(risei_random)) == 0 &&
           memcmp(&a->learner.sample_random, &b->learner.sample_random, sizeof(risei_random)) == 0 &&
           a->actor.steps == b->actor.steps && a->actor.episodes == b->actor.episodes &&
-          a->model.updates == b->model.updates && a->learner.owed == b->learner.owed &&
+          a->model.updates == b->model.updates && a->learner.owed_steps == b->learner.owed_steps &&
           a->learner.snapshots == b->learner.snapshots &&
           a->learner.snapshot_next == b->learner.snapshot_next &&
           memcmp(&a->learner.metrics, &b->learner.metrics, sizeof a->learner.metrics) == 0);
@@ -1144,11 +1144,11 @@ static void standardises(int kind)
     CHECK(rise_agent_learn(w.agent) == RISE_OK);
     h = &w.agent->replay.history;
     CHECK(w.agent->model.embedder.seen == 55 * GAMES);
-    for (j = 0; j < h->size; j++) {
+    for (j = 0; j < h->embedding_size; j++) {
         double mean = 0, variance = 0;
         for (i = 0; i < 55 * GAMES; i++) {
             ptrdiff_t const slot = risei_history_slot(h, i % GAMES, i / GAMES);
-            double const x = (double)h->full[slot * h->size + j];
+            double const x = (double)h->full[slot * h->embedding_size + j];
             mean += x / (55 * GAMES), variance += x * x / (55 * GAMES);
         }
         CHECK(fabs(mean) < 1e-4);
@@ -1156,7 +1156,7 @@ static void standardises(int kind)
         CHECK(variance < 1e-9 || fabs(variance - 1) < 0.01);
         varying += variance > 0.5;
     }
-    CHECK(varying > h->size / 2);
+    CHECK(varying > h->embedding_size / 2);
     rise_agent_destroy(w.agent);
 }
 static void spoiled_embed(void *user, const uint8_t *frame, float *embedding, int size)

@@ -483,7 +483,7 @@ static void refuses_hostile_counts(rise_agent *a)
         hostile_integer(a, &a->actor.steps, counts[i], "steps");
         hostile_integer(a, &a->actor.episodes, counts[i], "episodes");
         hostile_integer(a, &a->model.updates, counts[i], "updates");
-        hostile_integer(a, &c->owed, counts[i], "owed");
+        hostile_integer(a, &c->owed_steps, counts[i], "owed");
         hostile_integer(a, &a->model.embedder.seen, counts[i], "seen");
         hostile_integer(a, &h->written[lane], counts[i], "number of frames");
     }
@@ -509,7 +509,8 @@ static void refuses_hostile_slots(rise_agent *a, const char *words)
             hostile(a, &h->events[slot], &events[i], sizeof *events, RISE_BAD_FILE, "event");
         for (i = 0; i < COUNT(indices); i++)
             if (i < 2 || at > risei_history_oldest(h, lane))
-                hostile(a, &h->index[slot], &indices[i], sizeof *indices, RISE_BAD_FILE, "episode");
+                hostile(a, &h->episode_frame[slot], &indices[i], sizeof *indices, RISE_BAD_FILE,
+                        "episode");
         hostile_double(a, leaf, -1e-9, "priority");
         hostile_double(a, leaf, (double)NAN, "priority");
         hostile_double(a, leaf, HUGE_VAL, "priority");

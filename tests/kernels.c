@@ -165,12 +165,12 @@ static void fma_rounds_once(void)
 /* The walk and the matrix as the API describes them, computed plainly. */
 static ptrdiff_t walk_at(const rise_walk *w, int i)
 {
-    return i % w->inner * w->step[0] + i / w->inner % w->middle * w->step[1] +
-           i / w->inner / w->middle * w->step[2];
+    return i % w->inner * w->stride[0] + i / w->inner % w->middle * w->stride[1] +
+           i / w->inner / w->middle * w->stride[2];
 }
 static ptrdiff_t matrix_at(const rise_matrix *m, int i, int j)
 {
-    return walk_at(&m->rows, i) + j / m->run * m->run_step + j % m->run;
+    return walk_at(&m->rows, i) + j / m->run * m->run_stride + j % m->run;
 }
 
 /* Panels and transposes have the described layout, and transposing weights moves each to its
@@ -254,7 +254,7 @@ static rise_matrix runs_make(int rows)
     int const run = RISE_PANEL * (1 + below(3));
     rise_matrix m = rise_matrix_plain(NULL, run + below(3));
     m.run = run;
-    m.run_step = m.rows.step[0] * rows + below(4);
+    m.run_stride = m.rows.stride[0] * rows + below(4);
     return m;
 }
 /* Runs that start anywhere, also backwards and overlapping, as those of a convolution and its
@@ -264,17 +264,17 @@ static rise_matrix patches_make(int rows, int columns)
     rise_matrix m = rise_matrix_plain(NULL, 0);
     int i;
     m.rows.inner = 1 + below(rows + 2), m.rows.middle = 1 + below(4);
-    for (i = 0; i < 3; i++) m.rows.step[i] = below(61) - 30;
+    for (i = 0; i < 3; i++) m.rows.stride[i] = below(61) - 30;
     /* also runs of whole vectors */
     m.run = below(3) == 0 ? 4 << below(4) : 1 + below(below(2) ? columns + 2 : 7);
-    m.run_step = below(61) - 30;
+    m.run_stride = below(61) - 30;
     return m;
 }
 /* Columns in pieces at any address: weights as a convolution's gradient reads them. */
 static rise_matrix columns_make(int rows)
 {
     rise_matrix m = patches_make(rows, 0);
-    m.rows.step[0] = 1;
+    m.rows.stride[0] = 1;
     m.run = 1;
     return m;
 }
@@ -307,9 +307,9 @@ static rise_walk rows_make(int rows, int width)
     int i;
     if (kind > 0) {
         w.inner = 1 + below(rows + 1), w.middle = 1 + below(3);
-        w.step[1] = w.inner * w.step[0] + below(4);
-        w.step[2] = w.middle * w.step[1] + below(4);
-        for (i = 0; i < 3 && kind == 2; i++) w.step[i] = -w.step[i];
+        w.stride[1] = w.inner * w.stride[0] + below(4);
+        w.stride[2] = w.middle * w.stride[1] + below(4);
+        for (i = 0; i < 3 && kind == 2; i++) w.stride[i] = -w.stride[i];
     }
     return w;
 }
@@ -332,9 +332,9 @@ static rise_matrix c_make(int m, int n)
                                            : run);
     s = walk_span(&c.rows, m);
     c.run = kind != ROWS ? run : below(2) ? INT_MAX : n + (n == 0) + below(3);
-    /* for whole rows, run_step is not used */
-    c.run_step = kind == BESIDE ? run + gap : s.high - s.low + run + gap;
-    if (kind == APART && below(2)) c.run_step = -c.run_step;
+    /* for whole rows, run_stride is not used */
+    c.run_stride = kind == BESIDE ? run + gap : s.high - s.low + run + gap;
+    if (kind == APART && below(2)) c.run_stride = -c.run_stride;
     return c;
 }
 
@@ -622,7 +622,7 @@ static void broken_products_are_noticed(void)
             free_blocks();
             product_make(&t, 12, 70, 9);
         } while (t.p.accumulate || t.p.relu || t.p.bias == NULL || t.p.c.run != 32 ||
-                 t.p.c.run_step <= 32 || t.p.c.run_step > t.p.c.rows.step[0]);
+                 t.p.c.run_stride <= 32 || t.p.c.run_stride > t.p.c.rows.stride[0]);
         k.product = bad[i].product;
         check_about("a wrong product, number %d", (int)i);
         product_whole(&t, &k, t.whole);

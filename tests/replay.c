@@ -242,7 +242,7 @@ static void look_into(const setup *s, const risei_replay *r, int lane, int at, c
     for (w = a->next; w > at - s->window && together(l, at, w) && s->memory != RISE_MEMORY_NONE;
          w--) {
         risei_history_input(stackers[1], h, lane, w, extras, x);
-        if (!same_input(l, w, h->size, extras, x)) differ(s, "input", lane, at);
+        if (!same_input(l, w, h->embedding_size, extras, x)) differ(s, "input", lane, at);
     }
 }
 /* Compares all slots of a lane: replay and oracle can sample the same slots. */
@@ -358,7 +358,7 @@ static unsigned char *make(const setup *s, risei_replay *r, int f32, size_t *byt
     r->discount = 0.5; /* makes all sums exact */
     r->history.lanes = s->lanes, r->history.capacity = s->capacity;
     r->history.frame_bytes = s->width * s->height * s->channels;
-    r->history.size = s->memory == RISE_MEMORY_RISE ? EMBEDDING : 0;
+    r->history.embedding_size = s->memory == RISE_MEMORY_RISE ? EMBEDDING : 0;
     r->history.f32 = f32;
     r->history.mask_bytes = (ACTIONS + 7) / 8;
     risei_replay_layout(&arena, r);

@@ -70,7 +70,7 @@ name = re.compile(r"\b(?:risei_|RISEI_)\w+")
 defined = {}  # name -> room
 for mark, text in texts.items():
     definitions = re.findall(r"^#define (RISEI_\w+)", text, re.M)
-    definitions += re.findall(r"^(?:RISEI_FN|RISEI_IN|RISEK_FN|RISEK_IN)\b[^;{=]*?\b(risei_\w+)\s*\(",
+    definitions += re.findall(r"^(?:RISEI_FN|RISEI_INLINE|RISEK_FN|RISEK_INLINE)\b[^;{=]*?\b(risei_\w+)\s*\(",
                               text, re.M)
     definitions += re.findall(r"^static const [^;{=]*?\b(risei_\w+)(?:\[[^\]]*\])* =", text, re.M)
     definitions += re.findall(r"^(?:typedef )?(?:struct|enum) (risei_\w+) \{", text, re.M)

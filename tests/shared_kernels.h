@@ -22,7 +22,7 @@ const rise_kernels *shared_kernels(rise_isa isa);
 
 #undef RISEK
 #undef RISEK_FN
-#undef RISEK_IN
+#undef RISEK_INLINE
 #undef RISEK_NAME
 #undef RISEK_ISA
 #undef RISEK_FUSED
