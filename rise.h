@@ -117,6 +117,7 @@
        >>bytes                byte streams, their CRC-32, and FILE functions
        >>kernels              the table of each instruction set
        >>threads              one job on several threads
+       >>frames               the standardisation of frames
        >>layers               linear and conv layers, max pools: forward and backward
        >>recurrent            LSTM, GRU, minGRU
        >>targets              targets and losses: functions of plain arrays
@@ -854,7 +855,7 @@
 
        static const risei_cell_kind risei_cell_mine = {
            "mine",
-           2,  // gates: z n
+           2,  // gates: z k
            0,  // keep_gate: z
            -1, // input_gate: none
            1,  // recurrent
@@ -925,7 +926,7 @@
 
        static const risei_frozen_kind risei_frozen_kind_mine = {
            "mine",                  // name
-           0, NULL, NULL,           // default_size, source, final_size
+           0, 0, NULL, NULL,        // default_size, scaled, source, final_size
            risei_frozen_mine_check, // check
            NULL, NULL,              // layout, initialise
            risei_frozen_mine_embed, // embed
@@ -1294,6 +1295,11 @@ typedef struct rise_agent_desc {
 
     /* the learnable network */
 
+    /* What a conv net sees of a pixel. 1: pixel / 255. 0: the same until learning starts, then
+       (pixel - mean) / sigma, clamped to -8..8. `mean` is the mean of this pixel over all frames
+       before, rounded. `sigma` is one number for all pixels: the root of the mean of their
+       variances. So what never changes becomes 0. [0] */
+    int raw_frames;
     rise_network network; /* [AUTO] */
     /* CUSTOM: layers used of conv[], 1..8 */
     int conv_count;
@@ -1720,6 +1726,14 @@ typedef struct rise_adam {
     rise_real epsilon;    /* added to the root, not under it */
 } rise_adam;
 
+/* How a byte of a frame becomes a number. If `mean` is NULL, the number is byte * factor. Otherwise
+   `mean` is a frame, [height][width][channels] bytes, and the number is (byte - mean byte) *
+   factor, clamped to -limit .. limit. The caller owns `mean`. */
+typedef struct rise_frame_scale {
+    const uint8_t *mean;
+    rise_real factor, limit;
+} rise_frame_scale;
+
 /* The kernels of one instruction set. Arrays may have any length and need no more alignment than
    their elements. Arrays that a call only reads may overlap. exp, log, tanh, sigmoid, multiply,
    relu_backward and gate_forward may write their result over an input. Any other array that a call
@@ -1809,9 +1823,10 @@ typedef struct rise_kernels {
                           rise_real *dy, rise_real *dgain, rise_real *dbias);
 
     /* Makes one row of an image from that row of `stack` frames, each [pixels][channels] bytes:
-       out[x][s][c] = frames[s][x][c] / 255 */
+       out[x][s][c] = the number that rise_frame_scale makes of frames[s][x][c]. `mean` is that row
+       of scale->mean, or NULL. */
     void (*stack)(int pixels, int channels, int stack, const uint8_t *const *frames,
-                  rise_real *out);
+                  const rise_frame_scale *scale, const uint8_t *mean, rise_real *out);
     /* Converts x, 16-bit floats (IEEE 754 binary16), to y. No x may be denormal, infinite or NaN.
        The replay buffer stores such floats. */
     void (*half_to_real)(int n, const uint16_t *x, rise_real *y);
@@ -2389,8 +2404,6 @@ RISEI_FN rise_result risei_stdio_add_path(const char *path, rise_result result, 
    to numbers at 0.90 to 0.95 of the speed of memcpy (make bench-replay). No measurement of other
    distances is recorded. */
 #define RISEI_PREFETCH_BYTES 1536
-/* The factor that converts a byte of a frame to a number in [0, 1]. */
-#define RISEI_BYTE_SCALE (1.0f / 255.0f)
 /* RISEI_ROWS_TO_n applies X to 1 .. n: each number of rows that a tile can have. */
 #define RISEI_ROWS_TO_4(X) X(1) X(2) X(3) X(4)
 #define RISEI_ROWS_TO_6(X) RISEI_ROWS_TO_4(X) X(5) X(6)
@@ -2612,6 +2625,14 @@ RISEI_INLINE void risei_interleave4(const uint8_t *const *frames, int at, uint8_
     for (x = 0; x < 16; x++)
         for (s = 0; s < 4; s++) out[4 * x + s] = frames[s][at + x];
 #endif
+}
+
+/* Returns the number that `scale` makes of a byte; see rise_frame_scale. */
+RISEI_INLINE rise_real risei_frame_number(const rise_frame_scale *scale, int byte, int mean)
+{
+    rise_real const x = (rise_real)(byte - mean) * scale->factor;
+    if (scale->mean == NULL) return x;
+    return x > scale->limit ? scale->limit : x < -scale->limit ? -scale->limit : x;
 }
 
 /* Scalar operations of the passes without vectors. The kernel template describes what they do. */
@@ -3311,6 +3332,87 @@ RISEI_FN void risei_product_run(const risei_device *d, const rise_product *p)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
+/* >>frames: the standardisation of frames, which conv nets read
+
+   Inputs whose mean is far from 0 and the same in all states slow learning: the features of all
+   states are then almost equal. In an Atari game, most pixels never change. So each pixel is
+   centred with its own mean, and all pixels are divided by one number, because a number for each
+   pixel would magnify the pixels that hardly vary.
+
+   Main type: risei_frames. Uses rooms memory, kernels. Test: tests/agent.c. */
+
+/* LIMIT: the largest magnitude of a standardised pixel. SIGMA_LEAST: the least sigma, in units of
+   pixel / 255. It bounds the factor of frames that hardly varied before learning started. */
+#define RISEI_FRAMES_LIMIT ((rise_real)8)
+#define RISEI_FRAMES_SIGMA_LEAST (1.0 / 64)
+/* Frames in the statistics: the most for which neither `sums` nor `squares` can overflow. A frame
+   has at most 2^24 bytes. */
+enum { RISEI_FRAMES_SEEN_MAX = 1 << 24 };
+
+typedef struct risei_frames {
+    rise_frame_scale scale; /* what conv nets use now */
+    size_t bytes;           /* of a frame */
+    int standardises;       /* 0: desc.raw_frames is 1, and all members below are unused */
+    int statistics_frozen;  /* 1: scale.mean is `mean` */
+    int64_t seen;           /* frames in the statistics */
+    uint32_t *sums;         /* [bytes]: sum of each byte over the frames; NULL with play_only */
+    uint64_t squares;       /* sum of the squares of all bytes over the frames */
+    uint8_t *mean;          /* [bytes]: the mean frame, rounded */
+} risei_frames;
+
+RISEI_FN void risei_frames_layout(risei_arena *arena, risei_frames *f, const rise_agent_desc *desc)
+{
+    memset(f, 0, sizeof *f);
+    f->scale.factor = (rise_real)(1.0f / 255.0f);
+    f->scale.limit = RISEI_FRAMES_LIMIT;
+    f->bytes = (size_t)desc->frame_width * (size_t)desc->frame_height *
+               (size_t)desc->frame_channels;
+    f->standardises = !desc->raw_frames;
+    if (!f->standardises) return;
+    f->mean = RISEI_TAKE(arena, uint8_t, f->bytes);
+    if (!desc->play_only) f->sums = RISEI_TAKE(arena, uint32_t, f->bytes);
+}
+/* Adds a frame to the statistics. All sums are of integers, so they are exact. */
+RISEI_FN void risei_frames_observe(risei_frames *f, const uint8_t *frame)
+{
+    uint64_t squares = 0;
+    size_t i;
+    if (!f->standardises || f->statistics_frozen || f->seen == RISEI_FRAMES_SEEN_MAX) return;
+    for (i = 0; i < f->bytes; i++) {
+        uint32_t const x = frame[i];
+        f->sums[i] += x;
+        squares += x * x;
+    }
+    f->squares += squares;
+    f->seen++;
+}
+/* Makes conv nets use `mean` and this factor from now on. */
+RISEI_FN void risei_frames_use(risei_frames *f, rise_real factor)
+{
+    f->statistics_frozen = 1;
+    f->scale.mean = f->mean;
+    f->scale.factor = factor;
+}
+/* Computes the mean frame and sigma from the statistics, and uses them. Without any frame, the mean
+   is 0 and sigma is SIGMA_LEAST. */
+RISEI_FN void risei_frames_freeze_statistics(risei_frames *f)
+{
+    double const seen = f->seen > 0 ? (double)f->seen : 1;
+    double of_means = 0, variance, sigma; /* of_means: sum of the squares of the exact means */
+    size_t i;
+    if (!f->standardises || f->statistics_frozen) return;
+    for (i = 0; i < f->bytes; i++) {
+        double const mean = (double)f->sums[i] / seen;
+        f->mean[i] = (uint8_t)(mean + 0.5);
+        of_means = of_means + mean * mean;
+    }
+    variance = ((double)f->squares / seen - of_means) / (double)f->bytes;
+    sigma = variance > 0 ? sqrt(variance) / 255 : 0;
+    if (sigma < RISEI_FRAMES_SIGMA_LEAST) sigma = RISEI_FRAMES_SIGMA_LEAST;
+    risei_frames_use(f, (rise_real)(1 / (255 * sigma)));
+}
+
+/* ---------------------------------------------------------------------------------------------- */
 /* >>layers: linear and conv layers, max pools, ReLU, and the conv encoder that is built of them
 
    Each layer has a forward and a backward function. A layer runs backward once per update, so its
@@ -3534,7 +3636,7 @@ typedef struct risei_conv {
      dx(iy) = sum of dy(oy) w(ky)^T over all oy, ky with oy stride + ky = iy + pad.
 
    Phases. Only taps with ky % stride == (iy + pad) % stride belong to that sum. The rows of dx with
-   the same remainder ry are a phase. Number its rows py and its taps ty:
+   the same remainder ry are a phase. In phase ry, py is the index of a row, and ty of a tap:
 
      iy + pad = ry + stride py,   ky = ry + stride ty,   therefore oy = py - ty, and
 
@@ -3543,7 +3645,7 @@ typedef struct risei_conv {
    So a phase of dx is a conv of dy with stride 1 and a smaller kernel. This conv is a product: A is
    the patches of dy, in place, and B is the taps of the phase. Along a patch oy increases, so ty
    decreases. B therefore reads the kernel backward, from its last tap to its first, by a walk with
-   negative steps.
+   negative strides.
 
    Example: 8 rows of x, size 4, stride 2, pad 0, so dy has rows 0, 1, 2. Two phases, two taps each:
 
@@ -3927,15 +4029,16 @@ RISEI_FN void risei_conv_backward(const risei_device *d, const risei_conv *c, co
 
 /* The input of an encoder: images of numbers, or stacks of uint8 frames, the oldest first. Stacks
    are converted to images in chunks, just before the first layer reads the images. So the images
-   stay in the cache. A converted image has numbers in [0, 1] and interleaved channels:
-   [height][width][stack][channels of a frame]. */
+   stay in the cache. A converted image has interleaved channels: [height][width][stack][channels
+   of a frame]. Its padding is zero, which is the number of a pixel that has its mean. */
 typedef struct risei_encoder_input {
     /* [count], with the padding of the first layer's x; NULL: the input is stacks of frames */
     rise_real *images;
     /* [count][stack]: pointers to frames, each [height][width][channels] bytes. If the first frame
-       of a stack is NULL, the image is black. */
+       of a stack is NULL, the image is zero. */
     const uint8_t *const *frames;
     int stack;
+    const rise_frame_scale *scale; /* converts the bytes of frames */
 } risei_encoder_input;
 
 /* FRAMES_CHUNK: the numbers (rise_real) in a chunk of images. A thread converts one chunk at a
@@ -3961,7 +4064,7 @@ RISEI_FN void risei_encoder_input_convert(const rise_kernels *k, const risei_enc
     int const channels = x->channels / input->stack, bytes = x->height * x->width * channels;
     /* Without padding, the whole image is one row. */
     int const height = x->padding > 0 ? x->height : 1, width = x->width * x->height / height;
-    const uint8_t *rows[RISEI_STACK_MAX];
+    const uint8_t *rows[RISEI_STACK_MAX], *mean = input->scale->mean;
     rise_real *filled = out; /* the end of the numbers written so far */
     int s, iy, i;
     for (s = 0; s < input->stack && n + 1 < count && next[0] != NULL; s++)
@@ -3970,11 +4073,12 @@ RISEI_FN void risei_encoder_input_convert(const rise_kernels *k, const risei_enc
     for (iy = 0; iy < height && rows[0] != NULL; iy++) {
         rise_real *const row = out + risei_image_at(x, iy, 0);
         risei_zero(filled, row - filled);
-        k->stack(width, channels, input->stack, rows, row);
+        k->stack(width, channels, input->stack, rows, input->scale, mean, row);
         filled = row + width * x->channels;
         for (s = 0; s < input->stack; s++) rows[s] += width * channels;
+        if (mean != NULL) mean += width * channels;
     }
-    /* Writes zeros to the padding below the last row, or to all of a black image. */
+    /* Writes zeros to the padding below the last row, or to all of an image without frames. */
     risei_zero(filled, out + risei_image_size(x) - filled);
 }
 /* The job of the first conv layer over stacks of frames. If y is not NULL, computes y. Else
@@ -4047,8 +4151,9 @@ RISEI_FN void risei_frames_conv_backward(const risei_device *d, const risei_conv
     risei_frames_conv_run(d, &job);
 }
 
-/* Max pools. Here (iy, ix) is a pixel of x, the conv's output; (oy, ox) is a pixel of y, the pooled
-   image. The region of (oy, ox) is the pixels y0 <= iy < y1, x0 <= ix < x1 of x. */
+/* Max pools. Here (iy, ix) is a pixel of x, the pool's input; (oy, ox) is a pixel of y, the pooled
+   image. x is the output of the conv or, for the adaptive pool, of the last layer. The region of
+   (oy, ox) is the pixels y0 <= iy < y1, x0 <= ix < x1 of x. */
 typedef struct risei_maxpool_region {
     int y0, y1, x0, x1;
 } risei_maxpool_region;
@@ -4290,11 +4395,20 @@ RISEI_FN void risei_conv_initialise(const risei_conv *c, rise_real *w, risei_ran
     risei_parameters_draw(w + c->weights, (size_t)fan_in * (size_t)c->filters, fan_in, random);
     risei_parameters_draw(w + c->bias, (size_t)c->filters, fan_in, random);
 }
-RISEI_FN void risei_encoder_initialise(const risei_encoder *e, rise_real *w, risei_random *random)
+/* Draws all weights. With `he`, the weights of the conv layers have the variance 2 / fan_in. A conv
+   and a ReLU then keep the magnitude of their input (He et al. 2015). Without `he`, they have the
+   variance 1 / (3 fan_in), as in PyTorch. The convs of residual units always have the smaller
+   variance, because each unit adds its output to its input. */
+RISEI_FN void risei_encoder_initialise(const risei_encoder *e, rise_real *w, int he,
+                                       risei_random *random)
 {
+    rise_real const factor = risei_sqrt(6); /* between the two standard deviations */
+    size_t k;
     int l, i;
     for (l = 0; l < e->layers; l++) {
-        risei_conv_initialise(&e->conv[l], w, random);
+        const risei_conv *c = &e->conv[l];
+        risei_conv_initialise(c, w, random);
+        for (k = c->weights; k < c->bias && he; k++) w[k] = w[k] * factor;
         for (i = 0; i < 2 * e->residuals[l]; i++) {
             risei_conv const c = risei_residual_conv(e, l, i);
             risei_conv_initialise(&c, w, random);
@@ -4518,7 +4632,8 @@ typedef struct risei_cell_row {
     rise_real *dc; /* before backward: the gradient of c_next; after: the gradient of c */
     /* [gates][units], written by backward: the gradient of the activations' inputs */
     rise_real *dgates;
-    /* [gates][units], written by backward if `separate` is 1: the gradient of u */
+    /* [gates][units], written by backward if `separate` is 1: the gradient of u. If `separate` is
+       0, du is not NULL, but the same array as dgates. */
     rise_real *du;
 } risei_cell_row;
 
@@ -4568,8 +4683,9 @@ static const risei_cell_kind risei_cell_lstm = {"lstm",
                                                 risei_lstm_forward,
                                                 risei_lstm_backward};
 
-/* GRU (Cho et al. 2014). Gates: r z n. The reset gate r multiplies the recurrent product and its
-   bias, as in PyTorch and cuDNN. So the recurrent product needs its own buffer u. */
+/* GRU (Cho et al. 2014). Gates: r, z and the candidate k. The reset gate r multiplies the recurrent
+   product and its bias, as in PyTorch and cuDNN. So the recurrent product needs its own buffer
+   u. */
 RISEI_FN void risei_gru_forward(const rise_kernels *kernels, const risei_cell_row *row)
 {
     kernels->gru_forward(row->units, row->gates, row->u, row->h, row->h_next);
@@ -4579,7 +4695,7 @@ RISEI_FN void risei_gru_backward(const rise_kernels *kernels, const risei_cell_r
     kernels->gru_backward(row->units, row->gates, row->u, row->h, row->dh, row->dgates, row->du);
 }
 static const risei_cell_kind risei_cell_gru = {"gru",
-                                               3,  /* gates: r z n */
+                                               3,  /* gates: r z k */
                                                1,  /* keep_gate: z */
                                                -1, /* input_gate: none; 1 - z is the factor */
                                                1,  /* recurrent */
@@ -4590,8 +4706,8 @@ static const risei_cell_kind risei_cell_gru = {"gru",
                                                risei_gru_forward,
                                                risei_gru_backward};
 
-/* minGRU (Feng et al. 2024, with a tanh). Gates: z n. The gates depend on the input alone, so one
-   product computes them for all steps. */
+/* minGRU (Feng et al. 2024, with a tanh). Gates: z and the candidate k. The gates depend on the
+   input alone, so one product computes them for all steps. */
 RISEI_FN void risei_mingru_forward(const rise_kernels *kernels, const risei_cell_row *row)
 {
     kernels->mingru_forward(row->units, row->gates, row->h, row->h_next);
@@ -4601,7 +4717,7 @@ RISEI_FN void risei_mingru_backward(const rise_kernels *kernels, const risei_cel
     kernels->mingru_backward(row->units, row->gates, row->h, row->dh, row->dgates);
 }
 static const risei_cell_kind risei_cell_mingru = {"mingru",
-                                                  2,  /* gates: z n */
+                                                  2,  /* gates: z k */
                                                   0,  /* keep_gate: z */
                                                   -1, /* input_gate: none; 1 - z is the factor */
                                                   0,  /* recurrent */
@@ -4875,7 +4991,8 @@ RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, con
 }
 
 /* Writes the transpose [out][in] of weights [in][out]; both are rise_matrix_panels. Works on blocks
-   of RISE_PANEL x RISE_PANEL, because a block is contiguous in both matrices. */
+   of RISE_PANEL x RISE_PANEL. If `in` and `out` are multiples of RISE_PANEL, a block is contiguous
+   in both matrices. */
 RISEI_FN void risei_transpose_panels(const rise_real *weights, int in, int out,
                                      rise_real *transposed)
 {
@@ -5383,8 +5500,8 @@ RISEI_FN void risei_heads_layout(risei_arena *arena, const risei_heads *h, risei
    noise is added to the weights before a forward pass, so the linear layers need no code for
    noise. */
 
-/* Writes the noisy layers to layer [3]. Returns how many there are: 3, or 2 without
-   dueling. Without dueling there is no value layer. */
+/* Fills the array `layer` [3] with pointers to hidden, advantage and value. Returns how many of
+   these layers exist: 3, or 2 without dueling. Without dueling there is no value layer. */
 RISEI_FN int risei_noisy_layers(const risei_heads *h, const risei_linear **layer)
 {
     layer[0] = &h->hidden, layer[1] = &h->advantage, layer[2] = &h->value;
@@ -5610,7 +5727,8 @@ typedef struct risei_memory_kind {
     int recurrent;      /* 1: a recurrent net runs over a window of frames */
     int embeds;         /* 1: the recurrent net's inputs are embeddings by the frozen encoder */
     int encodes_window; /* 1: the recurrent net's inputs are features by the learnable encoder */
-    /* default of desc.context_scale: [0] for frames up to 32 x 32 pixels, [1] for larger frames */
+    /* default of desc.context_scale with raw_frames: [0] for frames up to 32 x 32 pixels, [1] for
+       larger frames */
     double context_scale[2];
 } risei_memory_kind;
 
@@ -5658,8 +5776,8 @@ typedef struct risei_pass {
    The weights W [k][f] of a conv are divided by sigma, an estimate of their largest singular value.
    Each time the normalised weights are derived, one power iteration is done: v = W u / |W u|,
    sigma = |W^T v|, new u = W^T v / sigma. Only an update stores the new u [f] with the weights, so
-   u changes as slowly as W. If W stood still, u would converge to the right singular vector of the
-   largest singular value.
+   u changes once per update, as W does. If W did not change, u would converge to the right singular
+   vector of the largest singular value.
 
    The array `s` below holds v [k], the new u [f] and sigma, for one conv after another. The
    backward pass needs them. */
@@ -5729,8 +5847,8 @@ RISEI_FN void risei_spectral_apply(const risei_device *d, const risei_net *n, co
     }
 }
 /* Replaces the gradient g of the normalised weights by the gradient of the weights:
-   (g - <g, W / sigma> v u^T) / sigma. v and u count as constants, as in the paper. Overwrites v
-   in `s`. */
+   (g - <g, W / sigma> v u^T) / sigma. Here u is the new u. v and u count as constants, as in the
+   paper. Overwrites v in `s`. */
 RISEI_FN void risei_spectral_backward(const risei_device *d, const risei_net *n, rise_real *s,
                                       const rise_real *derived, rise_real *g)
 {
@@ -5824,14 +5942,14 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
     return n;
 }
 /* Draws the initial w [weights_size]: all parameters, and each u of the spectral normalisation. */
-RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, int window,
+RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, const rise_agent_desc *desc,
                                    risei_random *random)
 {
     size_t at;
     int i;
-    risei_encoder_initialise(&n->encoder, w, random);
+    risei_encoder_initialise(&n->encoder, w, !desc->raw_frames, random);
     if (n->memory->recurrent) {
-        risei_cell_initialise(&n->cell, w, window, random);
+        risei_cell_initialise(&n->cell, w, desc->window, random);
         if (n->fusion != RISE_FUSION_CONCAT) risei_linear_initialise(&n->fuse, w, random);
     }
     for (i = 0; i < n->fused_size && n->norm; i++)
@@ -6028,7 +6146,7 @@ typedef struct risei_optimizer {
        0. */
     double *per_block;
     double power1, power2; /* beta1^t and beta2^t after t updates */
-    int unchecked;         /* 1: some weights may be NaN or infinite */
+    int suspect;           /* 1: some weights may be NaN or infinite */
 } risei_optimizer;
 
 #define RISEI_BETA1 0.9
@@ -6118,8 +6236,8 @@ RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o
     job.adam.epsilon = (rise_real)epsilon;
     /* estimate: a parameter costs as much as 4 multiplications */
     risei_device_run(d, 4.0 * (double)count, risei_optimizer_adam_part, &job);
-    for (i = 0, o->unchecked = 0; i * RISEI_OPTIMIZER_BLOCK < count; i++)
-        o->unchecked |= !(o->per_block[i] > 0);
+    for (i = 0, o->suspect = 0; i * RISEI_OPTIMIZER_BLOCK < count; i++)
+        o->suspect |= !(o->per_block[i] > 0);
     return norm;
 }
 
@@ -6136,11 +6254,11 @@ RISEI_FN int risei_replay_window_before(const rise_agent_desc *d)
 {
     return risei_memory_kinds[d->memory].recurrent ? d->window + d->window_samples - 2 : 0;
 }
-/* Returns how many slots learning reads before the slot of a window's last sample: the larger of
-   two numbers. Neither counts that slot itself. `inputs` counts the window's earlier slots, and
-   with feed_action one slot more, because an input holds the action of the slot before it. `frames`
-   counts the earlier slots of the frame stacks of all trained states. FULL also encodes the stacks
-   of all other frames of the window. */
+/* Returns how many slots an update reads before the slot of a window's last sample: the larger of
+   two numbers. Neither number counts the slot of the last sample. `inputs` counts the window's
+   earlier slots. With feed_action, `inputs` counts one slot more, because the input of a slot also
+   holds the previous slot's action. `frames` counts the earlier slots of the frame stacks of all
+   trained states. FULL also encodes the stacks of all other frames of the window. */
 RISEI_FN int risei_replay_reach(const rise_agent_desc *d)
 {
     const risei_memory_kind *memory = &risei_memory_kinds[d->memory];
@@ -6223,6 +6341,11 @@ RISEI_FN int64_t risei_history_oldest(const risei_history *h, int lane)
 {
     return h->written[lane] > h->capacity ? h->written[lane] - h->capacity : 0;
 }
+/* Returns whether the slot at this index in the arrays was ever written. */
+RISEI_FN int risei_history_slot_is_written(const risei_history *h, ptrdiff_t slot)
+{
+    return slot % h->capacity < h->written[slot / h->capacity];
+}
 /* Returns the index in the arrays of the newest slot of a lane. Needs written[lane] > 0. */
 RISEI_FN ptrdiff_t risei_history_newest(const risei_history *h, int lane)
 {
@@ -6248,7 +6371,7 @@ RISEI_FN void risei_history_embed(risei_history *h, ptrdiff_t slot, const rise_r
         memcpy(h->full + slot * h->embedding_size, embedding,
                (size_t)h->embedding_size * sizeof *embedding);
 }
-/* Stores a part of the recurrent state of a slot: elements from .. from + count - 1. */
+/* Stores a part of the recurrent state of a slot: `count` elements, the first with index `from`. */
 RISEI_FN void risei_history_store_state(risei_history *h, ptrdiff_t slot, int from, int count,
                                         const rise_real *state)
 {
@@ -6630,6 +6753,7 @@ typedef struct risei_frozen {
        0, because the scratch of a matrix product is enough. */
     size_t scratch_bytes;
     void *state;        /* the kind's own struct, in the arena; NULL: the kind has none */
+    const rise_frame_scale *scale; /* CONV, SNAPSHOT: converts the frame, as in the model */
     rise_real *weights; /* CONV, SNAPSHOT: the weights of the net. Other kinds: NULL. */
     /* SNAPSHOT: memory for the weights of the next snapshot. Other kinds: NULL. */
     rise_real *next_weights;
@@ -6643,6 +6767,7 @@ struct risei_frozen_kind {
     const char *name; /* the value of the field `embedding` in a description's text */
     /* The default of embedding_size. 0: the network of the description determines the default. */
     int default_size;
+    int scaled; /* 1: embed converts the frame with `scale` */
     /* The description's field that supplies the embeddings or the weights. An error sentence about
        an embedding starts with this name. NULL: the sentence starts with "embedding". */
     const char *source;
@@ -6652,7 +6777,7 @@ struct risei_frozen_kind {
     /* Checks the fields of a description that this kind uses. */
     rise_result (*check)(const rise_agent_desc *desc, rise_error *error);
     /* Takes the encoder's memory from the arena. Sets scratch_bytes and the members from
-       `state` on, as far as the kind has them. Requires that the other members are set. */
+       `state` on, as far as the kind has them. Requires that the members before `seed` are set. */
     void (*layout)(risei_arena *arena, risei_frozen *f, const rise_agent_desc *desc);
     /* Draws the weights from the random stream, or reads them from a file. */
     rise_result (*initialise)(risei_frozen *f, risei_random *random, const rise_agent_desc *desc,
@@ -6754,6 +6879,7 @@ RISEI_FN void risei_frozen_signs_embed(const risei_device *d, const risei_frozen
 static const risei_frozen_kind risei_frozen_kind_signs = {
     "signs",                   /* name */
     0,                         /* default_size */
+    0,                         /* scaled */
     NULL,                      /* source */
     NULL,                      /* final_size */
     NULL,                      /* check */
@@ -6804,6 +6930,7 @@ RISEI_FN void risei_frozen_gaussian_embed(const risei_device *d, const risei_fro
 static const risei_frozen_kind risei_frozen_kind_gaussian = {
     "gaussian",                       /* name */
     0,                                /* default_size */
+    0,                                /* scaled */
     NULL,                             /* source */
     NULL,                             /* final_size */
     NULL,                             /* check */
@@ -6851,6 +6978,7 @@ RISEI_FN void risei_frozen_sparse_embed(const risei_device *d, const risei_froze
 static const risei_frozen_kind risei_frozen_kind_sparse = {
     "sparse",                       /* name */
     0,                              /* default_size */
+    0,                              /* scaled */
     NULL,                           /* source */
     NULL,                           /* final_size */
     NULL,                           /* check */
@@ -6911,7 +7039,7 @@ RISEI_FN rise_result risei_frozen_conv_initialise(risei_frozen *f, risei_random 
     size_t i;
     int l;
     (void)desc, (void)error;
-    risei_encoder_initialise(net, f->weights, random);
+    risei_encoder_initialise(net, f->weights, 0, random);
     /* Draws the weights of the conv layers again as in He et al. 2015, so ReLU layers keep the
        variance of the activations. The biases, the residual units and the linear layer keep the
        numbers drawn above. */
@@ -6932,13 +7060,14 @@ RISEI_FN void risei_frozen_conv_embed(const risei_device *d, const risei_frozen 
     risei_encoder_input input;
     int i;
     for (i = 0; i < c->stack; i++) frames[i] = frame;
-    input.images = NULL, input.frames = frames, input.stack = c->stack;
+    input.images = NULL, input.frames = frames, input.stack = c->stack, input.scale = f->scale;
     risei_encoder_forward(d, &c->net, f->weights, 1, &input, &c->data);
     memcpy(raw, c->data.features, (size_t)f->size * sizeof *raw);
 }
 static const risei_frozen_kind risei_frozen_kind_conv = {
     "conv",                       /* name */
     0,                            /* default_size */
+    1,                            /* scaled */
     NULL,                         /* source */
     NULL,                         /* final_size */
     NULL,                         /* check */
@@ -6970,6 +7099,7 @@ RISEI_FN rise_result risei_frozen_snapshot_initialise(risei_frozen *f, risei_ran
 static const risei_frozen_kind risei_frozen_kind_snapshot = {
     "snapshot",                       /* name */
     0,                                /* default_size */
+    1,                                /* scaled */
     NULL,                             /* source */
     NULL,                             /* final_size */
     NULL,                             /* check */
@@ -7038,6 +7168,7 @@ RISEI_FN void risei_frozen_downsample_embed(const risei_device *d, const risei_f
 static const risei_frozen_kind risei_frozen_kind_downsample = {
     "downsample",                  /* name */
     0,                             /* default_size */
+    0,                             /* scaled */
     NULL,                          /* source */
     risei_frozen_downsample_size,  /* final_size */
     risei_frozen_downsample_check, /* check */
@@ -7081,6 +7212,7 @@ RISEI_FN void risei_frozen_user_embed(const risei_device *d, const risei_frozen 
 static const risei_frozen_kind risei_frozen_kind_user = {
     "user",                   /* name */
     0,                        /* default_size */
+    0,                        /* scaled */
     "embed_fn",               /* source */
     NULL,                     /* final_size */
     risei_frozen_user_check,  /* check */
@@ -7251,14 +7383,14 @@ RISEI_FN void risei_resnet_forward(const risei_device *d, const risei_resnet *r,
    The header may also have an entry "__metadata__", an object of strings. Offsets are bytes from
    the start of the data. The tensors fill the data without overlap or gap.
 
-   The reader reads the file once, from start to end, and allocates no memory. Every value of the
-   file is checked before its use. The sizes of all arrays come from the description, never from the
-   file. Error sentences may start with "it" or "its", because risei_stdio_add_path puts the path
-   before them. */
+   The reader reads the file once and only forwards, up to the last needed tensor. The reader
+   allocates no memory. Every value of the file is checked before its use. The sizes of all arrays
+   come from the description, never from the file. Error sentences may start with "it" or "its",
+   because risei_stdio_add_path puts the path before them. */
 
 /* Bytes. The header of torchvision's ResNet-18 has 11 KB: 122 entries of about 90 bytes each. A
-   longer header than the limit is not that of a ResNet-18, or the file is not a .safetensors file.
-   No measurement of other limits is recorded. */
+   file with a longer header is rejected: it probably holds another network, or it is not a
+   .safetensors file. No measurement of other limits is recorded. */
 enum { RISEI_TENSORS_HEADER_MAX = 1 << 20 };
 
 /* The role of a tensor in its layer: the conv's weight, or one of the five tensors of the batch
@@ -7892,6 +8024,7 @@ RISEI_FN rise_result risei_frozen_resnet18_initialise(risei_frozen *f, risei_ran
 static const risei_frozen_kind risei_frozen_kind_resnet18 = {
     "resnet18",                       /* name */
     512,                              /* default_size */
+    0,                                /* scaled */
     "embedding_file",                 /* source */
     NULL,                             /* final_size */
     risei_frozen_resnet18_check,      /* check */
@@ -7904,6 +8037,7 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
 static const risei_frozen_kind risei_frozen_kind_resnet18 = {
     "resnet18",                        /* name */
     512,                               /* default_size */
+    0,                                 /* scaled */
     "embedding_file",                  /* source */
     NULL,                              /* final_size */
     risei_frozen_resnet18_check,       /* check */
@@ -7985,10 +8119,10 @@ typedef struct risei_embedder {
 } risei_embedder;
 
 /* Takes the memory of an embedder from the arena, and sets all sizes. Requires an agent with a
-   frozen encoder. The device's scratch is taken after this call, because the call sets
-   encoder.scratch_bytes. */
+   frozen encoder. Keeps the pointer `scale`. The device's scratch is taken after this call, because
+   the call sets encoder.scratch_bytes. */
 RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e,
-                                    const rise_agent_desc *desc)
+                                    const rise_agent_desc *desc, const rise_frame_scale *scale)
 {
     risei_frozen *f = &e->encoder;
     size_t const size = (size_t)desc->embedding_size;
@@ -7997,6 +8131,7 @@ RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e,
     f->width = desc->frame_width, f->height = desc->frame_height;
     f->channels = desc->frame_channels;
     f->size = desc->embedding_size;
+    f->scale = scale;
     e->mean = RISEI_TAKE(arena, double, size);
     e->squared_deviations = RISEI_TAKE(arena, double, size);
     e->shift = RISEI_TAKE(arena, rise_real, size);
@@ -8099,6 +8234,42 @@ RISEI_FN void risei_embedder_refresh(const risei_device *d, const risei_embedder
     risei_embedder_refresh_newest(d, e, h, h->capacity, buffer);
 }
 
+/* Frames of a sample that statistics are computed from. No measurement of other numbers is
+   recorded. */
+enum { RISEI_SAMPLE_FRAMES = 512 };
+
+/* Forgets the running statistics, but not shift and gain. */
+RISEI_FN void risei_embedder_clear_statistics(risei_embedder *e)
+{
+    size_t const size = (size_t)e->encoder.size;
+    e->seen = 0;
+    memset(e->mean, 0, size * sizeof *e->mean);
+    memset(e->squared_deviations, 0, size * sizeof *e->squared_deviations);
+}
+/* Adds to the statistics what `encoder` makes of the sample's frame `number`. The sample has
+   RISEI_SAMPLE_FRAMES frames, from evenly spaced slots. Does nothing if the slot was never written.
+   `buffer` is [size]. */
+RISEI_FN void risei_embedder_measure_frame(const risei_device *d, risei_embedder *e,
+                                           const risei_frozen *encoder, const risei_history *h,
+                                           int64_t number, rise_real *buffer)
+{
+    int64_t const slots = (int64_t)h->lanes * h->capacity;
+    ptrdiff_t const slot = (ptrdiff_t)(number * slots / RISEI_SAMPLE_FRAMES);
+    if (!risei_history_slot_is_written(h, slot)) return;
+    encoder->kind->embed(d, encoder, h->frames + slot * h->frame_bytes, buffer);
+    risei_embedder_observe(e, buffer);
+}
+/* Computes the statistics again, from a sample of the stored frames. An encoder that converts
+   frames with `scale` needs this after the scale has changed. */
+RISEI_FN void risei_embedder_measure(const risei_device *d, risei_embedder *e,
+                                     const risei_history *h, rise_real *buffer)
+{
+    int64_t number;
+    risei_embedder_clear_statistics(e);
+    for (number = 0; number < RISEI_SAMPLE_FRAMES; number++)
+        risei_embedder_measure_frame(d, e, &e->encoder, h, number, buffer);
+}
+
 /* Writes the fingerprint of the encoder's weights and returns 1. Returns 0 if the kind has no
    fingerprint. */
 RISEI_FN int risei_embedder_fingerprint(const risei_embedder *e, uint64_t *fingerprint)
@@ -8122,33 +8293,27 @@ RISEI_FN int risei_embedder_takes_snapshots(const risei_embedder *e)
    calls processes up to 4 * batch frames instead of an update. The processed frames have numbers
    from 0 on:
    1. risei_embedder_snapshot_begin copies the conv layers to next_weights.
-   2. The frames with numbers below RISEI_SNAPSHOT_SAMPLE come from evenly spaced slots. Their
+   2. The frames with numbers below RISEI_SAMPLE_FRAMES come from evenly spaced slots. Their
       embeddings with next_weights are added to the new statistics and are not stored. Acting still
       uses the old weights.
    3. risei_embedder_snapshot_switch makes the new weights and statistics current. Immediately after
       the switch, the learner embeds again the frames that acting reads: the players' history and
       the newest window of each lane.
-   4. The frame with number RISEI_SNAPSHOT_SAMPLE + i is the frame of slot i. The embedding of this
+   4. The frame with number RISEI_SAMPLE_FRAMES + i is the frame of slot i. The embedding of this
       frame is computed again and stored. */
-
-/* Frames that the new statistics are computed from. No measurement of other numbers is recorded. */
-enum { RISEI_SNAPSHOT_SAMPLE = 512 };
 
 /* Returns the number of frames that a snapshot processes. */
 RISEI_FN int64_t risei_embedder_snapshot_frames(const risei_history *h)
 {
-    return RISEI_SNAPSHOT_SAMPLE + (int64_t)h->lanes * h->capacity;
+    return RISEI_SAMPLE_FRAMES + (int64_t)h->lanes * h->capacity;
 }
 /* Copies conv_weights [encoder.snapshot_weights], from the learnable encoder, to next_weights.
    Clears the running statistics, but not shift and gain. */
 RISEI_FN void risei_embedder_snapshot_begin(risei_embedder *e, const rise_real *conv_weights)
 {
-    size_t const size = (size_t)e->encoder.size;
     memcpy(e->encoder.next_weights, conv_weights,
            e->encoder.snapshot_weights * sizeof *conv_weights);
-    e->seen = 0;
-    memset(e->mean, 0, size * sizeof *e->mean);
-    memset(e->squared_deviations, 0, size * sizeof *e->squared_deviations);
+    risei_embedder_clear_statistics(e);
 }
 /* Swaps weights and next_weights, and computes shift and gain from the new statistics. */
 RISEI_FN void risei_embedder_snapshot_switch(risei_embedder *e)
@@ -8159,22 +8324,19 @@ RISEI_FN void risei_embedder_snapshot_switch(risei_embedder *e)
 }
 /* Processes the frame with this number. Does nothing if the frame's slot was never written. The
    caller calls risei_embedder_snapshot_switch immediately before it processes the frame with number
-   RISEI_SNAPSHOT_SAMPLE. */
+   RISEI_SAMPLE_FRAMES. */
 RISEI_FN void risei_embedder_snapshot_frame(const risei_device *d, risei_embedder *e,
                                             risei_history *h, int64_t number, rise_real *buffer)
 {
-    int64_t const slots = (int64_t)h->lanes * h->capacity;
-    int const measuring = number < RISEI_SNAPSHOT_SAMPLE;
-    ptrdiff_t const slot = (ptrdiff_t)(measuring ? number * slots / RISEI_SNAPSHOT_SAMPLE
-                                                 : number - RISEI_SNAPSHOT_SAMPLE);
-    if (slot % h->capacity >= h->written[slot / h->capacity]) return;
-    if (measuring) {
+    if (number < RISEI_SAMPLE_FRAMES) {
         risei_frozen next = e->encoder;
         next.weights = next.next_weights;
-        next.kind->embed(d, &next, h->frames + slot * h->frame_bytes, buffer);
-        risei_embedder_observe(e, buffer);
-    } else
-        risei_embedder_refresh_slot(d, e, h, slot, buffer);
+        risei_embedder_measure_frame(d, e, &next, h, number, buffer);
+    } else {
+        ptrdiff_t const slot = (ptrdiff_t)(number - RISEI_SAMPLE_FRAMES);
+        if (risei_history_slot_is_written(h, slot))
+            risei_embedder_refresh_slot(d, e, h, slot, buffer);
+    }
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -8182,7 +8344,7 @@ RISEI_FN void risei_embedder_snapshot_frame(const risei_device *d, risei_embedde
 
    Holds a table of the fields that files store, and a table of the fields of rise_conv, with
    ranges and defaults. Text input and output, presets, defaults and checks use these tables. The
-   seed and the fields of the machine are in no table.
+   seed, embed_fn, embed_user, embedding_file and the fields of the machine are in no table.
 
    Main type: risei_field. Uses layers, recurrent, heads, network, replay, embedder. Test:
    tests/rules.c. */
@@ -8277,6 +8439,7 @@ static const risei_field risei_fields[] = {RISEI_SHAPE(frame_width, 1, 1024, 0),
                                            RISEI_SHAPE2(embedding_size, 1, 8192, 64, 512),
                                            RISEI_SHAPE(embedding_pool, 1, 64, 0),
                                            RISEI_INT(embedding_f32, 0, 1, 0),
+                                           RISEI_ADDED(raw_frames, 0, 0, 1, 0, 2, 1),
                                            RISEI_WORD(network, risei_network_word),
                                            RISEI_SHAPE(conv_count, 1, RISE_MAX_CONV, 0),
                                            RISEI_SHAPE(network_width, 1, 16, 2),
@@ -8545,16 +8708,20 @@ RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, v
    preset's authors. The values of DQN are those of the DQN with Adam in Dopamine (Castro et al.
    2018). */
 static const char *const risei_presets[][24] = {
-    {"no_double=1", "no_dueling=1", "n_step=1", "priority_exponent=-1", "importance_exponent=-1",
-     "learning_rate=6.25e-5", "adam_epsilon=1.5e-4", "gradient_clip=-1", "target_period=2000",
+    {"raw_frames=1", "no_double=1", "no_dueling=1", "n_step=1", "priority_exponent=-1",
+     "importance_exponent=-1", "learning_rate=6.25e-5", "adam_epsilon=1.5e-4", "gradient_clip=-1",
+     "target_period=2000",
      "learn_start=20000", "replay_capacity=1000000", "epsilon_end=0.01", "epsilon_steps=250000"},
-    {"head=c51", "noisy=1", "learning_rate=6.25e-5", "adam_epsilon=1.5e-4", "target_period=2000",
-     "learn_start=20000", "replay_capacity=1000000", "epsilon_start=-1", "epsilon_end=-1"},
-    {"head=iqn", "noisy=1", "munchausen=1", "network=impala", "spectral_norm=1", "environments=64",
-     "learn_period=64", "batch=256", "discount=0.997", "learning_rate=1e-4", "target_period=500",
+    {"raw_frames=1", "head=c51", "noisy=1", "learning_rate=6.25e-5", "adam_epsilon=1.5e-4",
+     "target_period=2000", "learn_start=20000", "replay_capacity=1000000", "epsilon_start=-1",
+     "epsilon_end=-1"},
+    {"raw_frames=1", "head=iqn", "noisy=1", "munchausen=1", "network=impala", "spectral_norm=1",
+     "environments=64", "learn_period=64", "batch=256", "discount=0.997", "learning_rate=1e-4",
+     "target_period=500",
      "priority_exponent=0.2", "importance_exponent=0.2", "replay_capacity=1048576",
      "learn_start=200000", "epsilon_end=0.01", "epsilon_steps=2000000"},
-    {"cell=lstm",
+    {"raw_frames=1",
+     "cell=lstm",
      "window=41",
      "window_samples=40",
      "window_stride=40",
@@ -8688,7 +8855,8 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
     risei_default(&d->frame_channels, 1);
     if (d->cell == RISE_CELL_AUTO) d->cell = RISE_CELL_GRU;
     risei_default(&d->threads, 1);
-    risei_default_real(&d->context_scale, memory->context_scale[small ? 0 : 1]);
+    risei_default_real(&d->context_scale,
+                       d->raw_frames ? memory->context_scale[small ? 0 : 1] : 1);
     risei_default(&d->embedding_size, risei_embedder_default_size(d));
     risei_fill_network(d);
     risei_fill_table(d);
@@ -8836,8 +9004,8 @@ RISEI_FN rise_result risei_check_replay(const rise_agent_desc *d, rise_error *er
     int const lane = d->replay_capacity / d->environments;
     if (lane < least)
         return risei_fail(error, RISE_BAD_DESC,
-                          "replay_capacity is %d, or %d for each environment; window, stack and "
-                          "n_step need at least %d each",
+                          "replay_capacity is %d, or %d for each environment; window, frame_stack "
+                          "and n_step together need at least %d for each environment",
                           d->replay_capacity, lane, least);
     if (d->learn_start < d->batch || d->learn_start > d->replay_capacity)
         return risei_fail(
@@ -8870,8 +9038,8 @@ RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error
 /* >>model: the network, ready to run
 
    Holds what acting, playing and learning share: the weights, the frozen encoder, and one pass
-   of the network. Main type: risei_model. Uses layers, recurrent, heads, network, replay,
-   embedder. Test: tests/agent.c. */
+   of the network. Main type: risei_model. Uses frames, layers, recurrent, heads, network,
+   replay, embedder. Test: tests/agent.c. */
 
 /* The purpose of a forward pass. The purpose decides which weights, noise and fractions of IQN are
    used. The order matters: the values from RISEI_USE_TARGET on belong to an update. */
@@ -8889,13 +9057,16 @@ enum {
     RISEI_RANDOM_EMBEDDER,
     RISEI_RANDOM_EXPLORE,
     RISEI_RANDOM_SAMPLE,
-    RISEI_RANDOM_UPDATE /* and above: streams that serve one update, so they are not saved */
+    /* And above. These streams follow from the seed and the number of updates, so they are not
+       saved. See risei_model_random. */
+    RISEI_RANDOM_UPDATE
 };
 
 typedef struct risei_model {
     const rise_agent_desc *desc; /* the agent's resolved description */
     risei_device device;
     risei_net net;
+    risei_frames scaled; /* the standardisation of frames */
     risei_embedder embedder;
     rise_real *weights; /* [net.weights_size] of the online network */
     rise_real *target;  /* [net.weights_size] of the target network: see target_period */
@@ -8908,8 +9079,8 @@ typedef struct risei_model {
     risei_pass pass;        /* arrays of the current forward pass */
     int *start;             /* [batch or lanes, the larger]: pass.sequence.start */
     const uint8_t **frames; /* [images][frame_stack] pointers into a history: conv net's input */
-    /* [lanes][embedding_size] of the newest frames. risei_embedder_refresh overwrites the first
-       row, because the learner passes this array as the buffer. */
+    /* [lanes][embedding_size] of the newest frames, valid only until risei_actor_observe has stored
+       them. Afterwards, players, the learner and loading use the first row as a buffer. */
     rise_real *embeddings;
 } risei_model;
 
@@ -8919,6 +9090,7 @@ RISEI_FN risei_encoder_input risei_model_input(const risei_model *m, int from)
     risei_encoder_input input;
     input.images = NULL;
     input.stack = m->desc->frame_stack;
+    input.scale = &m->scaled.scale;
     input.frames = m->frames + (ptrdiff_t)from * input.stack;
     return input;
 }
@@ -8973,7 +9145,8 @@ RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m)
     m->derived = RISEI_TAKE(arena, rise_real, risei_net_derives(n) ? n->weights_size : 0);
     m->noise = RISEI_TAKE(arena, rise_real, risei_noise_size(&n->heads));
     m->spectral = RISEI_TAKE(arena, rise_real, risei_spectral_size(n));
-    if (n->memory->embeds) risei_embedder_layout(arena, &m->embedder, d);
+    risei_frames_layout(arena, &m->scaled, d);
+    if (n->memory->embeds) risei_embedder_layout(arena, &m->embedder, d, &m->scaled.scale);
     risei_model_layout_device(arena, m, s.images);
     risei_pass_layout(arena, n, &m->pass, &s);
     m->start = RISEI_TAKE(arena, int, s.learn > lanes ? s.learn : lanes);
@@ -8987,7 +9160,7 @@ RISEI_FN rise_result risei_model_initialise(risei_model *m, rise_error *error)
 {
     const rise_agent_desc *d = m->desc;
     risei_random random = risei_random_stream(d->seed, RISEI_RANDOM_WEIGHTS);
-    risei_net_initialise(&m->net, m->weights, d->window, &random);
+    risei_net_initialise(&m->net, m->weights, d, &random);
     if (!d->play_only) memcpy(m->target, m->weights, m->net.weights_size * sizeof *m->weights);
     return risei_embedder_initialise(&m->embedder,
                                      risei_random_stream(d->seed, RISEI_RANDOM_EMBEDDER), d, error);
@@ -9187,7 +9360,7 @@ RISEI_FN void risei_log(const rise_agent_desc *desc, const char *format, ...)
 /* >>learner: draws a batch and carries out an update
 
    Holds the batch, targets and losses of a batch, the update, the target network, and snapshots
-   of the encoder. Main types: risei_batch, risei_learner. Uses layers, recurrent, targets,
+   of the encoder. Main types: risei_batch, risei_learner. Uses frames, layers, recurrent, targets,
    heads, network, optimizer, replay, embedder, model. Tests: tests/targets.c, tests/agent.c,
    tests/snapshot.c. */
 
@@ -9201,7 +9374,7 @@ typedef struct risei_batch {
     risei_transition *transition; /* [size] */
     risei_transition *drawn;      /* [windows] each window's last sample, in the order drawn */
     int *start;                   /* [windows] first step without padding; points to model.start */
-    int *next_start;              /* [windows] first step of the target network's window */
+    int *next_start;              /* [windows] first step in a pass over next states only */
     rise_real *importance, *td;   /* [size] */
     rise_real *work;              /* [size] scratch */
     /* [size][actions] of the next states; with Munchausen [2 size][actions], states first */
@@ -9298,15 +9471,27 @@ RISEI_FN double risei_learner_rate(const rise_agent_desc *d, int64_t now)
 
 /* -- The frozen encoder while learning -- */
 
-/* Ends the warm-up, if it has not ended yet: freezes the embedder's statistics, and computes the
-   embeddings of all stored frames again. */
+/* Returns whether the warm-up has ended. An agent without statistics has no warm-up. */
+RISEI_FN int risei_learner_warmed_up(const risei_model *m)
+{
+    return (!m->scaled.standardises || m->scaled.statistics_frozen) &&
+           (!m->net.memory->embeds || m->embedder.statistics_frozen);
+}
+/* Ends the warm-up, if it has not ended yet: freezes the statistics of frames and of embeddings,
+   and computes the embeddings of all stored frames again. */
 RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
 {
     risei_model *m = l->model;
-    if (!m->net.memory->embeds || m->embedder.statistics_frozen) return;
-    risei_embedder_freeze_statistics(&m->embedder);
-    risei_embedder_refresh(&m->device, &m->embedder, &l->replay->history, m->embeddings);
-    risei_embedder_refresh(&m->device, &m->embedder, l->players_history, m->embeddings);
+    risei_embedder *e = &m->embedder;
+    if (risei_learner_warmed_up(m)) return;
+    risei_frames_freeze_statistics(&m->scaled);
+    if (m->net.memory->embeds) {
+        if (e->encoder.kind->scaled && m->scaled.standardises)
+            risei_embedder_measure(&m->device, e, &l->replay->history, m->embeddings);
+        risei_embedder_freeze_statistics(e);
+        risei_embedder_refresh(&m->device, e, &l->replay->history, m->embeddings);
+        risei_embedder_refresh(&m->device, e, l->players_history, m->embeddings);
+    }
     risei_log(m->desc, "rise: learning starts after %.0f steps", (double)now);
 }
 /* Returns how many frames the snapshot in progress must still process; 0 without one. */
@@ -9343,7 +9528,7 @@ RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
     int i;
     for (i = 0; i < 4 * m->desc->batch && l->snapshot_next > 0; i++) {
         int64_t const number = l->snapshot_next++ - 1;
-        if (number == RISEI_SNAPSHOT_SAMPLE) { /* refreshes at once the windows that acting reads */
+        if (number == RISEI_SAMPLE_FRAMES) { /* refreshes at once the windows that acting reads */
             risei_embedder_snapshot_switch(&m->embedder);
             risei_embedder_refresh(&m->device, &m->embedder, l->players_history, m->embeddings);
             risei_embedder_refresh_newest(&m->device, &m->embedder, h, m->desc->window,
@@ -9420,10 +9605,11 @@ RISEI_FN void risei_learner_gather_part(void *job, int part, int parts, void *sc
                             m->frames + (ptrdiff_t)(b->size + i) * stack);
     }
 }
-/* Sets next_start: the first step of each window when the target network runs. Usually the target
-   network's window ends with the next state and has at most before + 1 steps. If samples share a
-   window, or windows begin with a stored state, the target network runs over the whole window, and
-   next_start is a copy of start. */
+/* Sets next_start: the first step of each window when the target network runs on next states only.
+   With Munchausen, the target network also runs on the states, and next_start is not used. Usually
+   the target network's window ends with the next state and has at most before + 1 steps. If samples
+   share a window, or windows begin with a stored state, the target network runs over the whole
+   window, and next_start is a copy of start. */
 RISEI_FN void risei_learner_set_next_starts(risei_learner *l)
 {
     risei_batch *b = &l->batch;
@@ -9632,14 +9818,14 @@ RISEI_FN void risei_learner_update_target(risei_learner *l)
     for (i = 0; i < m->net.weights_size && rate < 1; i++)
         m->target[i] = m->target[i] + rate * (m->weights[i] - m->target[i]);
 }
-/* Returns whether the loss is finite. If optimizer.unchecked is 1, also checks that all weights are
+/* Returns whether the loss is finite. If optimizer.suspect is 1, also checks that all weights are
    finite. The loss alone does not show this: a ReLU can map NaN to 0, so the loss may be finite
    although a weight is NaN. */
 RISEI_FN int risei_learner_finite(risei_learner *l, double loss)
 {
     risei_model *m = l->model;
     double sum = loss;
-    if (l->optimizer.unchecked)
+    if (l->optimizer.suspect)
         sum +=
             risei_optimizer_sum_squares(&m->device, &l->optimizer, m->net.parameters, m->weights);
     return sum <= DBL_MAX;
@@ -9717,9 +9903,9 @@ RISEI_FN void risei_learner_add_steps(risei_learner *l, int steps)
     const rise_agent_desc *d = l->model->desc;
     int64_t const most = d->learn_period + d->environments;
     l->owed_steps += steps;
-    /* One call adds at most `environments` steps. So owed exceeds `most` only if due updates were
-       not possible or failed. These updates are dropped, because doing all of them in a later call
-       would stop the game. */
+    /* One call adds at most `environments` steps. So owed_steps exceeds `most` only if due updates
+       were not possible or failed. These updates are dropped, because doing all of them in a later
+       call would stop the game. */
     if (!d->learn_outside && l->owed_steps > most) l->owed_steps = most;
 }
 /* Returns whether an update is due and possible. */
@@ -9744,8 +9930,8 @@ RISEI_FN double risei_learner_clock(const rise_agent_desc *d)
 }
 /* Does due updates for about `microseconds`. Returns their number, or a negative rise_result. An
    update begins when the time left in l->budget is at least l->update_time. The next call gets
-   what is left, but at most the time of one update. An update that takes longer leaves a debt.
-   `now`: environment steps so far. */
+   what is left, but at most l->update_time. If the last update takes longer than the time left,
+   the budget becomes negative. `now`: environment steps so far. */
 RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microseconds,
                                    rise_error *error)
 {
@@ -9777,8 +9963,8 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
 /* >>actor: the training environments
 
    Holds a lane for each environment that the agent learns from. Checks and stores what the
-   environments report, and chooses their actions. Main type: risei_actor. Uses targets, replay,
-   embedder, model. Tests: tests/rules.c, tests/agent.c. */
+   environments report, and chooses their actions. Main type: risei_actor. Uses frames, targets,
+   replay, embedder, model. Tests: tests/rules.c, tests/agent.c. */
 
 enum { RISEI_RETURNS = 100 }; /* episodes over which mean_return is taken */
 
@@ -9880,6 +10066,7 @@ RISEI_FN int risei_actor_observe(risei_actor *a, const uint8_t *frames, const fl
         o.allowed = allowed != NULL ? allowed + (ptrdiff_t)lane * actions : NULL;
         risei_actor_count_return(a, lane, o.reward, o.event);
         acting += !risei_event_is_last(o.event);
+        risei_frames_observe(&m->scaled, o.frame);
         if (h->embedding_size > 0 && !m->embedder.statistics_frozen)
             risei_embedder_observe(&m->embedder, o.embedding);
         risei_replay_append(a->replay, lane, &o, actions);
@@ -10352,7 +10539,7 @@ RISE_API const rise_error *rise_agent_error(const rise_agent *a)
 }
 RISE_API rise_real *rise_agent_parameters(rise_agent *a)
 {
-    a->learner.optimizer.unchecked = 1;
+    a->learner.optimizer.suspect = 1;
     a->model.derived_for = 0;
     return a->model.weights;
 }
@@ -10364,8 +10551,8 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
    the same code. So the code that reads a section always expects the layout that was written. Only
    the description has a reader of its own, risei_file_read_desc.
 
-   Main type: risei_file_header. Uses bytes, network, optimizer, replay, frozen, embedder, describe,
-   model, learner, actor, agent. Test: tests/files.c.
+   Main type: risei_file_header. Uses bytes, frames, network, optimizer, replay, frozen, embedder,
+   describe, model, learner, actor, agent. Test: tests/files.c.
 
    A file is a header, a table of sections, and the sections without gaps. Numbers are
    little-endian.
@@ -10389,7 +10576,7 @@ enum {
     RISEI_FILE_VERSION_FIRST = 7,
     RISEI_FILE_VERSION = 7,
     RISEI_DESCRIPTION_REVISION_FIRST = 1,
-    RISEI_DESCRIPTION_REVISION = 1
+    RISEI_DESCRIPTION_REVISION = 2
 };
 enum { RISEI_FILE_FUSED = 1, RISEI_FILE_REPLAY = 2, RISEI_FILE_POLICY = 4 };
 /* The kinds of sections, in the order in which a file holds them. */
@@ -10508,9 +10695,9 @@ RISEI_FN rise_result risei_desc_read_line(risei_desc_reader *r, const char *line
         return risei_desc_wrong(r, "bad line:", line);
     return RISE_OK;
 }
-/* Handles the fields that were not read: marks [count] is 1 for each field that was read. Sets a
-   field that a later revision added to its value_before. All other fields must have been read.
-   Returns the first one that was not, or NULL. */
+/* Handles the fields that were not read: marks [count] is 1 for each field that was read. If a
+   revision after `revision` added the field, the field gets its value_before. All other fields must
+   have been read. Returns the first one that was not, or NULL. */
 RISEI_FN const risei_field *risei_fields_fill_missing(const risei_field *fields, int count,
                                                       const unsigned char *marks, int revision,
                                                       void *object)
@@ -10563,8 +10750,27 @@ RISEI_FN rise_result risei_desc_read(rise_agent_desc *desc, const char *text, si
 
 /* -- The other sections -- */
 
-/* Visits what acting needs: the weights, the snapshot, the standardisation of embeddings, and the
-   fingerprint of the frozen encoder. */
+/* Visits the standardisation of frames, as far as acting needs it. */
+RISEI_FN void risei_file_visit_scale(risei_io *f, risei_frames *s)
+{
+    int64_t frozen = s->statistics_frozen;
+    if (!s->standardises) return;
+    risei_io_integers(f, &frozen, 1, "frames.statistics_frozen");
+    risei_io_numbers(f, s->mean, s->bytes, 1);
+    risei_io_reals(f, &s->scale.factor, 1, 0, "frames.factor");
+    if (f->mode == RISEI_READ && frozen != 0) risei_frames_use(s, s->scale.factor);
+}
+/* Visits the statistics of frames, which are complete when learning starts. */
+RISEI_FN void risei_file_visit_frame_statistics(risei_io *f, risei_frames *s)
+{
+    if (!s->standardises) return;
+    risei_io_integers(f, &s->seen, 1, "frames.seen");
+    risei_io_numbers(f, &s->squares, 1, sizeof s->squares);
+    risei_io_numbers(f, s->sums, s->bytes, sizeof *s->sums);
+    if (s->seen > RISEI_FRAMES_SEEN_MAX) risei_io_invalid(f, "frames.seen");
+}
+/* Visits what acting needs: the weights, the snapshot, the standardisation of frames and of
+   embeddings, and the fingerprint of the frozen encoder. */
 RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
 {
     risei_embedder *e = &m->embedder;
@@ -10574,6 +10780,7 @@ RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
     risei_io_reals(f, m->weights, m->net.weights_size, -FLT_MAX, "a weight is not a finite number");
     risei_io_reals(f, e->encoder.weights, e->encoder.snapshot_weights, -FLT_MAX,
                    "a weight of the snapshot is not finite");
+    risei_file_visit_scale(f, &m->scaled);
     risei_io_integers(f, &frozen, 1, "embedder.statistics_frozen");
     e->statistics_frozen = frozen != 0;
     risei_io_reals(f, e->shift, size, -FLT_MAX, "embedder.shift");
@@ -10619,6 +10826,7 @@ RISEI_FN void risei_file_visit_learning(risei_io *f, rise_agent *a)
     risei_learner *l = &a->learner;
     risei_frozen *encoder = &a->model.embedder.encoder;
     risei_update_metrics *m = &l->metrics;
+    risei_file_visit_frame_statistics(f, &a->model.scaled);
     risei_file_visit_statistics(f, &a->model.embedder);
     risei_io_reals(f, a->model.target, a->model.net.weights_size, -FLT_MAX,
                    "a weight of the target network is not a finite number");
@@ -11535,31 +11743,46 @@ RISEK_FN void RISEK(norm_backward)(int n, const rise_real *x, const rise_real *g
     }
 }
 
-RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *const *frames,
-                           rise_real *out)
+#if VL >= 4
+/* Converts VL bytes. `mean` NULL: no clamping is needed. */
+RISEK_INLINE V RISEK(scale_bytes)(const uint8_t *bytes, const uint8_t *mean, V factor, V limit)
 {
-    rise_real const scale = (rise_real)RISEI_BYTE_SCALE;
+    V const x = vbytes(bytes);
+    if (mean == NULL) return vmul(x, factor);
+    return vmin(vmax(vmul(vsub(x, vbytes(mean)), factor), vsub(vset1(0), limit)), limit);
+}
+#endif
+RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *const *frames,
+                           const rise_frame_scale *scale, const uint8_t *mean, rise_real *out)
+{
     int x = 0, s, c;
 #if VL >= 4
-    V const scales = vset1(scale);
+    V const factor = vset1(scale->factor), limit = vset1(scale->limit);
+    const uint8_t *const means[4] = {mean, mean, mean, mean};
     /* vectors for the usual cases: a stack of four grey frames, or one frame of any kind */
     for (; stack == 4 && channels == 1 && x + 16 <= pixels; x += 16) {
-        uint8_t interleaved[64];
+        uint8_t interleaved[64], mean4[64];
         risei_interleave4(frames, x, interleaved);
+        if (mean != NULL) risei_interleave4(means, x, mean4);
         for (s = 0; s < 4; s++) RISEI_PREFETCH(frames[s] + x + RISEI_PREFETCH_BYTES);
         RISEI_UNROLL for (c = 0; c < 64; c += VL)
-            vstore(out + x * 4 + c, vmul(vbytes(interleaved + c), scales));
+            vstore(out + x * 4 + c, RISEK(scale_bytes)(interleaved + c,
+                                                       mean != NULL ? mean4 + c : NULL, factor,
+                                                       limit));
     }
     for (; stack == 1 && x + VL <= pixels; x += VL)
-        for (c = 0; c < channels; c++)
-            vstore(out + x * channels + c * VL,
-                   vmul(vbytes(frames[0] + x * channels + c * VL), scales));
+        for (c = 0; c < channels; c++) {
+            int const at = x * channels + c * VL;
+            vstore(out + at, RISEK(scale_bytes)(frames[0] + at, mean != NULL ? mean + at : NULL,
+                                                factor, limit));
+        }
 #endif
     for (; x < pixels; x++)
         for (s = 0; s < stack; s++)
             for (c = 0; c < channels; c++)
-                out[(x * stack + s) * channels + c] = (rise_real)frames[s][x * channels + c] *
-                                                      scale;
+                out[(x * stack + s) * channels + c] =
+                    risei_frame_number(scale, frames[s][x * channels + c],
+                                       mean != NULL ? mean[x * channels + c] : 0);
 }
 
 RISEK_FN void RISEK(half_to_real)(int n, const uint16_t *x, rise_real *y)
@@ -11780,8 +12003,8 @@ typedef struct RISEK(a_block) {
 
    An iteration prefetches data that may not be in a cache yet. One cache line (16 numbers) is
    prefetched from the data at `prefetch`: C, or the next run of columns of a B that is read in
-   place. If A is by rows, one cache line of the next run of the tile's first row is prefetched,
-   too. */
+   place. If there is no such data, `prefetch` is b (see block_times_panel). If A is by rows, one
+   cache line of the next run of the tile's first row is prefetched, too. */
 #define RISEK_TILE_BEGIN(name, rows, vectors)                                                      \
     RISEK_FN void RISEK(name)(int depth, const RISEK(a_block) * block, const rise_real *a,         \
                               const rise_real *b, ptrdiff_t ldb, const rise_real *prefetch,        \
@@ -12358,8 +12581,8 @@ RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *scr
 /* Writes the range of C that part `part` of `parts` computes: rows *i_from .. *i_to-1 and columns
    *j_from .. *j_to-1. Columns are divided if each part gets at least four RISE_PANELs of them, or
    if C has fewer rows than two tiles. Otherwise rows are divided. The choice depends on what must
-   be packed: parts with different columns each pack all of A, parts with different rows all of
-   B. */
+   be packed. Parts with different columns each pack all of A. Parts with different rows each pack
+   all of B. */
 RISEK_FN void RISEK(part_of_c)(const rise_product *p, int part, int parts, int *i_from, int *i_to,
                                int *j_from, int *j_to)
 {
@@ -12372,9 +12595,9 @@ RISEK_FN void RISEK(part_of_c)(const rise_product *p, int part, int parts, int *
 /* Writes the largest size of a block of B, for a part of C with `columns` columns: *kc rows and *nc
    columns. The caller cuts blocks at the edges of B. A packed block then has at most KC * NC
    elements. If all columns fit into NC and A is not transposed, *kc may be larger than KC (at most
-   RISEI_B_ROWS), so that C is loaded and stored less often. If B has fewer than KC rows, *nc is
-   larger than NC, so that A is packed less often. A B that is read in place is not divided by
-   columns. */
+   RISEI_B_ROWS). product_rows then adds several pieces of KC terms to the same MC rows of C, before
+   these rows leave the cache. If B has fewer than KC rows, *nc is larger than NC, so that A is
+   packed less often. A B that is read in place is not divided by columns. */
 RISEK_FN void RISEK(b_block_size)(const rise_product *p, int columns, int in_place, int *kc,
                                   int *nc)
 {

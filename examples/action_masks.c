@@ -56,8 +56,9 @@ static int play(rise_agent *agent, table *t, int learn)
             action = rise_agent_play(agent, 0, frame, reward, event, t->allowed);
         else if (learn && rise_agent_step_all(agent, frame, &reward, &event, t->allowed, &action))
             action = -1;
+        if (action < 0) return -1;
         if (turn == TURNS) return taken;
-        if (action < 0 || !t->allowed[action]) return -1;
+        if (!t->allowed[action]) return -1;
         taken += t->value[action];
         reward = (float)t->value[action] / BEST;
         t->allowed[action] = 0;

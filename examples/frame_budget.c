@@ -71,7 +71,7 @@ int main(void)
         row = last ? 0 : row + 1;
         /* A real game draws its picture here. The agent learns in the time that is then left. */
         left = BUDGET - 1e6 * (cpu_seconds(NULL) - begin);
-        if (rise_agent_learn_for(agent, left) < 0)
+        if (rise_agent_learn_for(agent, left > 0 ? left : 0) < 0)
             return fprintf(stderr, "frame_budget: %s\n", rise_agent_error(agent)->text), 1;
         learning += 1e6 * (cpu_seconds(NULL) - begin);
     }

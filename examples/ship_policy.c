@@ -1,6 +1,6 @@
 /* Ship a policy: saves a trained agent without the data that only learning needs, such as the
    replay buffer. The shipped game loads the policy with play_only. One agent then plays 30
-   characters, and each character has its own recurrent state. Takes about 5 seconds.
+   characters, and keeps a short history of each character. Takes about 5 seconds.
 
        cc -O2 examples/ship_policy.c -o ship_policy -lm && ./ship_policy
 */

@@ -1048,7 +1048,7 @@ typedef struct encoder_layer {
 static double encoder_loss(void *layer)
 {
     encoder_layer *const t = (encoder_layer *)layer;
-    risei_encoder_input const input = {t->frames, NULL, 0};
+    risei_encoder_input const input = {t->frames, NULL, 0, NULL};
     risei_encoder_forward(&device, &t->e, t->w, t->count, &input, &t->a);
     return dot((size_t)(t->count * t->e.out), t->a.features, t->slope);
 }
@@ -1074,7 +1074,7 @@ static void encoder_make(encoder_layer *t, const encoder_case *k)
     t->frames = image.data;
     t->parameters = p.count;
     t->w = numbers(p.count, 0), t->slope = numbers((size_t)(k->count * t->e.out), 0);
-    risei_encoder_initialise(&t->e, t->w, &dice);
+    risei_encoder_initialise(&t->e, t->w, 1, &dice);
     for (i = 0; i < p.count; i++) t->w[i] += 0.1 * real();
     for (i = 0; i < (size_t)(k->learn * t->e.out); i++) t->slope[i] = real();
 }
@@ -1197,7 +1197,7 @@ static void plain_derive(network *t)
 static double network_loss(void *layer)
 {
     network *const t = (network *)layer;
-    risei_encoder_input const input = {t->frames, NULL, 0};
+    risei_encoder_input const input = {t->frames, NULL, 0, NULL};
     if (t->derived != t->w) plain_derive(t);
     risei_net_forward(&device, &t->net, t->derived, t->rows, t->images, &input, &t->pass);
     return head_loss(t);
@@ -1325,7 +1325,7 @@ static void network_make(network *t, const network_kind *k)
 
     network_frames(t);
     t->w = numbers(t->net.weights_size, 0), t->g = garbage(t->net.weights_size);
-    risei_net_initialise(&t->net, t->w, 8, &dice);
+    risei_net_initialise(&t->net, t->w, &d, &dice);
     for (i = 0; i < (int)t->net.parameters; i++) t->w[i] += 0.1 * real();
     network_draw(t);
     check_about(
@@ -1455,7 +1455,7 @@ static void network_backward(network *t)
     double *const s = t->spectral;
     size_t const size = risei_spectral_size(n);
     double *const kept = numbers(size, 0);
-    risei_encoder_input const input = {t->frames, NULL, 0};
+    risei_encoder_input const input = {t->frames, NULL, 0, NULL};
     if (only_backward_is_bad) device.kernels = rise_kernels_of(RISE_ISA_AUTO);
     if (derived)
         risei_net_derive(&device, n, t->w, n->heads.noisy ? t->noise : NULL, s, t->derived);
@@ -1572,7 +1572,7 @@ static void noise_has_its_distribution(void)
     double mean = 0, square = 0;
     int round, i, j, inputs = 0, good = 1;
     check_about("noise");
-    risei_net_initialise(&n, w, 8, &dice);
+    risei_net_initialise(&n, w, &d, &dice);
     for (i = 0; i < 3; i++) {
         double const sigma = 0.5 / sqrt(layer[i]->in);
         inputs += layer[i]->in + layer[i]->out;
@@ -1678,7 +1678,7 @@ static void spectral_norm_divides_by_the_largest_singular_value(void)
         n = risei_net_make(&d);
         w = numbers(n.weights_size, 0), s = numbers(risei_spectral_size(&n), 0),
         derived = numbers(n.weights_size, 0);
-        risei_net_initialise(&n, w, 8, &weights);
+        risei_net_initialise(&n, w, &d, &weights);
         check_about("spectral norm of %d filters, and of %d", filters, 9 - filters);
         CHECK(risei_spectral_count(&n) == 6 &&
               n.weights_size == n.parameters + (size_t)(4 * filters + 2 * (9 - filters)));

@@ -1269,42 +1269,53 @@ static void sums_are_right(void)
     }
 }
 
-/* Makes rows of images from rows of frames. Bytes become multiples of 1/255, equal on every table.
-   Nothing beyond a frame is read. */
-static void stack_case(int pixels, int channels, int stack)
+/* Makes rows of images from rows of frames, equal on every table. Nothing beyond a frame is read.
+   Without a mean, bytes become multiples of 1/255. With a mean, they are centred and clamped. */
+static void stack_case(int pixels, int channels, int stack, int centred)
 {
     const uint8_t *frames[16];
     float *const right = floats(pixels * channels * stack);
     float *const out = floats(pixels * channels * stack);
+    uint8_t *const mean = (uint8_t *)block(pixels * channels, 1);
+    rise_frame_scale scale = {NULL, 1.0f / 255.0f, 8};
     int s, x, c, t;
+    if (centred) scale.mean = mean, scale.factor = 0.1f; /* clamps differences above 80 */
+    for (x = 0; x < pixels * channels; x++) mean[x] = (uint8_t)below(256);
     for (s = 0; s < stack; s++) {
         uint8_t *const frame = (uint8_t *)block(pixels * channels, 1);
         for (x = 0; x < pixels; x++)
             for (c = 0; c < channels; c++) {
-                frame[x * channels + c] = (uint8_t)below(256);
-                right[(x * stack + s) * channels + c] = (float)frame[x * channels + c] *
-                                                        (1.0f / 255.0f);
+                int const at = x * channels + c;
+                float y;
+                frame[at] = (uint8_t)below(256);
+                y = (float)(frame[at] - (centred ? mean[at] : 0)) * scale.factor;
+                if (y > 8) y = 8;
+                if (y < -8) y = -8;
+                right[(x * stack + s) * channels + c] = y;
             }
         frames[s] = frame;
     }
     for (t = -1; t < tables; t++) {
         const rise_kernels *const k = t < 0 ? ref : table[t];
         memset(out, 0xFF, (size_t)(pixels * channels * stack) * sizeof *out);
-        k->stack(pixels, channels, stack, frames, out);
-        check_about("%d pixels, %d channels, %d frames, %s", pixels, channels, stack, k->name);
+        k->stack(pixels, channels, stack, frames, &scale, scale.mean, out);
+        check_about("%d pixels, %d channels, %d frames, centred %d, %s", pixels, channels, stack,
+                    centred, k->name);
         CHECK(same(out, right, pixels * channels * stack));
     }
     free_blocks();
 }
 static void frame_stacks_are_right(void)
 {
-    int pixels, channels, stack;
-    for (pixels = 1; pixels <= 70; pixels += pixels < 40 ? 1 : 7)
-        for (channels = 1; channels <= 5; channels++)
-            for (stack = 1; stack <= 5; stack++) stack_case(pixels, channels, stack);
-    stack_case(84, 1, 4);
-    stack_case(33, 16, 16);
-    stack_case(1024, 3, 1);
+    int pixels, channels, stack, centred;
+    for (centred = 0; centred < 2; centred++) {
+        for (pixels = 1; pixels <= 70; pixels += pixels < 40 ? 1 : 7)
+            for (channels = 1; channels <= 5; channels++)
+                for (stack = 1; stack <= 5; stack++) stack_case(pixels, channels, stack, centred);
+        stack_case(84, 1, 4, centred);
+        stack_case(33, 16, 16, centred);
+        stack_case(1024, 3, 1, centred);
+    }
 }
 
 /* A first conv layer, its frames, and what it computes from finished images. */
@@ -1314,6 +1325,7 @@ typedef struct first_layer {
     risei_device device;
     risei_encoder_input input;
     const uint8_t **frames;
+    rise_frame_scale scale;
     risei_image x, y[2], dy; /* y[0], g[0]: from frames; y[1], g[1]: from images */
     rise_real *w, *g[2];
     size_t parameters;
@@ -1324,7 +1336,7 @@ typedef struct first_case {
     rise_conv conv;
 } first_case;
 
-/* Makes random frames. One frame is black. */
+/* Makes random frames, and a mean frame if there are several images. One image has no frames. */
 static void first_layer_frames(first_layer *f, const first_case *k)
 {
     int const size = k->height * k->width * k->channels, frames = k->count * k->stack;
@@ -1335,6 +1347,8 @@ static void first_layer_frames(first_layer *f, const first_case *k)
     for (i = 0; i < frames * size; i++) bytes[i] = (uint8_t)below(256);
     for (i = 0; i < frames; i++)
         f->frames[i] = i == k->stack ? NULL : bytes + (ptrdiff_t)i * size;
+    f->scale.mean = k->count > 1 ? bytes : NULL;
+    f->scale.factor = 1.0f / 255.0f, f->scale.limit = 0.5f;
 }
 static risei_image first_layer_image(const first_layer *f)
 {
@@ -1363,7 +1377,7 @@ static void first_layer_make(first_layer *f, const first_case *k, int t)
     memset(f->device.scratch, 1, scratch);
     first_layer_frames(f, k);
     for (i = 0; i < (int)p.count; i++) f->w[i] = real();
-    f->input.frames = f->frames, f->input.stack = k->stack;
+    f->input.frames = f->frames, f->input.stack = k->stack, f->input.scale = &f->scale;
     f->x.data = floats(f->count * image);
     for (i = 0; i < f->count; i++)
         risei_encoder_input_convert(ref, &f->input, i, f->count, &f->x, f->x.data + i * image);

@@ -203,9 +203,10 @@ static int same_frames(const setup *s, const life *l, int at, const rise_kernels
                        const uint8_t *const *frames)
 {
     risei_image const image = risei_image_make(s->height, s->width, s->channels * s->stack, at & 1);
+    rise_frame_scale const scale = {NULL, 1.0f / 255.0f, 8};
     risei_encoder_input input;
     rise_real seen[IMAGE];
-    input.images = NULL, input.frames = frames, input.stack = s->stack;
+    input.images = NULL, input.frames = frames, input.stack = s->stack, input.scale = &scale;
     memset(seen, 1, sizeof seen); /* memory that is not zeroed */
     risei_encoder_input_convert(k, &input, 0, 1, &image, seen);
     return same_stack(s, l, at, &image, seen);
