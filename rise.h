@@ -262,13 +262,14 @@
 
    desc.window is the number of frames that the recurrent net is unrolled over in an update. The
    window must hold the frame with the cue, the frame where the agent needs the cue, and all frames
-   between. If the window is one frame shorter, the agent cannot learn to use the cue. A window
-   never contains frames of an earlier episode.
+   between. With the defaults, if the window is one frame shorter, the agent cannot learn to use the
+   cue. A window never contains frames of an earlier episode.
 
    By default, acting unrolls the recurrent net over the whole window at each step. With
    desc.carry_state, acting keeps the recurrent state from step to step instead. Then the cost of a
    step does not depend on the window. The Q values are the same while the episode is not longer
-   than the window.
+   than the window and no update changes the weights. The kept state was computed with the weights
+   before the update.
 
    desc.feed_action also gives the previous action and reward to the recurrent net. In a minGRU no
    matrix product depends on the previous state. With the minGRU an update takes three fifths of the
@@ -868,9 +869,10 @@
    3. >>recurrent: its entry in risei_cell_kinds, in the order of rise_cell. Without the entry the
    file does not compile. A wrong order compiles.
 
-   Kernels: a row function may call kernels that exist. A new kernel is a member of rise_kernels in
-   >>api-kernels, a RISEK function in >>template, and an entry of RISEK(table) at the template's
-   end, at the position of the member: a C compiler only warns of a wrong order.
+   Kernels: a row function may call kernels that exist. A new kernel needs a member of rise_kernels
+   in >>api-kernels and a RISEK function in >>template. RISEK(table), at the end of the template,
+   needs an entry at the position of the member. If the order is wrong, a C compiler only warns. If
+   the types of the kernels are equal, the compiler does not even warn.
 
    Test: tests/gradients.c compares every cell with central differences in double, without an edit.
    Add the cell's textbook formula to formula_of there. tests/kernels.c needs a RUN, an EXPECT and a
@@ -1265,9 +1267,9 @@ typedef struct rise_agent_desc {
        1 too: Pong learns better with 1 (bench/atari.md). [RISE: 0.5 for frames up to 32x32, 0.05
        for larger; FULL: 1] */
     double context_scale;
-    /* 0: acting unrolls the window again at each step, exactly as learning does. 1: acting keeps
-       the state from the start of the episode on, which is cheaper. Both give the same Q while the
-       episode is not longer than the window. [0] */
+    /* 0: acting unrolls the window again at each step, as learning does. 1: acting keeps the state
+       from the start of the episode on, which is cheaper. Both give the same Q while the episode is
+       not longer than the window and no update changes the weights. [0] */
     int carry_state;
     /* 1: the previous action (one-hot) and reward also enter the recurrent net [0] */
     int feed_action;
@@ -1654,7 +1656,8 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
 /* >>api-kernels: matrix products, cells, Adam, projections, each usable alone */
 
 /* Maps one index to a memory offset, in elements. The index is i = (outer * middle + mid) * inner +
-   in. Its offset is in * step[0] + mid * step[1] + outer * step[2]. step[] may be negative.
+   in. The offset of i is in * stride[0] + mid * stride[1] + outer * stride[2]. Strides may be
+   negative.
    Example: the patches of a conv layer are the rows of a matrix. Then `in` is the horizontal
    position of a patch in its image, `mid` the vertical position, and `outer` the number of the
    image. A constant stride is a walk with inner = INT_MAX. */
@@ -2052,8 +2055,8 @@ RISEI_FN rise_result risei_fail(rise_error *error, rise_result result, const cha
 
    Each object has one layout function, which takes the object's arrays from an arena. An arena
    without a block only counts bytes. An arena with a block also gives out pointers into the block.
-   Each layout function is called with both kinds of arena, so rise_agent_bytes returns exactly the
-   size that is used.
+   Each layout function is called with both kinds of arena, so both count the same bytes.
+   rise_agent_bytes returns this number plus RISEI_ALIGN, because memory_block may be unaligned.
    Main type: risei_arena. Uses: platform. Test: tests/agent.c, through rise_agent_bytes. */
 
 typedef struct risei_arena {
@@ -2388,9 +2391,9 @@ RISEI_FN rise_result risei_stdio_add_path(const char *path, rise_result result, 
    share a few cache sets and evict each other. In a product of two 1024 x 1024 matrices, A has such
    rows. Packing A made this product 1.29 times as fast (make bench-kernels). */
 #define RISEI_PACKED_ROW (RISEI_KC + 8)
-/* Rows: the most that a block of B may have. Each array of row offsets in a product's scratch has
-   this length. With AVX-512, a block one tile wide has this number of rows:
-   RISEI_KC * RISEI_NC / 32. No measurement of other values is recorded. */
+/* Rows: the most that a block of B may have. The arrays k_at and b_at of risei_blocks have this
+   length. With AVX-512, a block one tile wide has this number of rows: RISEI_KC * RISEI_NC / 32. No
+   measurement of other values is recorded. */
 #define RISEI_B_ROWS 2048
 /* Rows of A: up to this number, a B with equally spaced rows is read in place (see b_in_place),
    because packing B costs more than it saves. The best limit depends on how often each element of B
@@ -2431,15 +2434,15 @@ RISEI_INLINE ptrdiff_t risei_walk_offset(const rise_walk *walk, int i)
 /* Writes the offsets of indices i0 .. i0+n-1 to at[n], without a division for each index. */
 RISEI_FN void risei_walk_offsets(const rise_walk *walk, int i0, int n, ptrdiff_t *at)
 {
-    ptrdiff_t const step = walk->stride[0];
+    ptrdiff_t const stride = walk->stride[0];
     ptrdiff_t here = risei_walk_offset(walk, i0);
     int in = i0 % walk->inner, mid = i0 / walk->inner % walk->middle, i = 0;
     for (;;) {
         int const end = n - i < walk->inner - in ? n : i + (walk->inner - in);
-        for (; i < end; i++, here += step) at[i] = here;
+        for (; i < end; i++, here += stride) at[i] = here;
         if (i == n) return;
         in = 0;
-        here += walk->stride[1] - walk->inner * step;
+        here += walk->stride[1] - walk->inner * stride;
         if (++mid < walk->middle) continue;
         mid = 0;
         here += walk->stride[2] - walk->middle * walk->stride[1];
@@ -11274,6 +11277,7 @@ RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, co
         return risei_fail(error, RISE_IO, "%.150s cannot be created: %s", temporary,
                           strerror(errno));
     result = rise_agent_write(agent, what, risei_stdio_write, file, error);
+    result = risei_stdio_add_path(path, result, error);
     good = fflush(file) == 0 && risei_stdio_sync(file);
     good = fclose(file) == 0 && good; /* fclose may be the first to report a full disk */
     if (result == RISE_OK && (!good || !risei_stdio_replace(temporary, path)))

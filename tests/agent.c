@@ -157,12 +157,14 @@ static const struct {
      UINT64_C(0xFC2AD90361D421BB)},
     {"raw_frames=1 memory=none impala head=iqn noisy=1 spectral_norm=1 environments=3",
      UINT64_C(0x05E014C785D02006)},
-    {"memory=rise", 0},
-    {"memory=rise cell=gru wide layer_norm=1 embedding=conv environments=3", 0},
-    {"memory=rise embedding=snapshot snapshot_steps=40 frame_stack=4", 0},
-    {"memory=none plain conv_count=2", 0},
-    {"memory=none residual frame_stack=1 environments=3", 0},
-    {"memory=full wide", 0},
+    {"memory=rise", UINT64_C(0x82AA0E061C7AACAE)},
+    {"memory=rise cell=gru wide layer_norm=1 embedding=conv environments=3",
+     UINT64_C(0x18777A725DCD891C)},
+    {"memory=rise embedding=snapshot snapshot_steps=40 frame_stack=4",
+     UINT64_C(0xD998BD59BC550942)},
+    {"memory=none plain conv_count=2", UINT64_C(0xC7D5CF7BED51D301)},
+    {"memory=none residual frame_stack=1 environments=3", UINT64_C(0x99DF7C0FB338247C)},
+    {"memory=full wide", UINT64_C(0x7718412F6E9FE2EA)},
 };
 
 static uint64_t learned_on(const char *words, rise_isa isa)
@@ -777,7 +779,9 @@ static void defaults_are_filled_in(void)
     CHECK(d.value_min == -10 && d.value_max == 10 && d.target_rate == 1 &&
           d.munchausen_scale == 0.9 && d.temperature == 0.03);
     CHECK(d.network_width == 2 && d.pool_to == -1 && !d.spectral_norm && d.conv[0].residual == 0);
-    CHECK(d.embedding == RISE_EMBED_DOWNSAMPLE && d.embedding_size == 64 && d.context_scale == 0.5);
+    CHECK(d.embedding == RISE_EMBED_DOWNSAMPLE && d.embedding_size == 64 && d.context_scale == 1);
+    d.raw_frames = 1, d.context_scale = 0;
+    CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.context_scale == 0.5);
     d.memory = RISE_MEMORY_FULL, d.context_scale = 0;
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.context_scale == 1);
     d.memory = RISE_MEMORY_RISE;
@@ -1140,10 +1144,12 @@ static void downsample_and_user_embeddings_are_exact(void)
     rise_agent_destroy(a);
 }
 /* When learning starts, the embeddings so far have mean 0 and variance 1 in each component that
-   varies. */
+   varies. An encoder that reads standardised frames has the statistics of a sample, in which some
+   frames count more often than others. */
 static void standardises(int kind)
 {
     rise_agent_desc d = described("memory=rise learn_outside=1 embedding_f32=1 environments=3");
+    int const sampled = risei_embedder_kinds[kind]->scaled;
     const risei_history *h;
     world w;
     int i, j, varying = 0;
@@ -1153,7 +1159,7 @@ static void standardises(int kind)
     world_run(&w, 55);
     CHECK(rise_agent_learn(w.agent) == RISE_OK);
     h = &w.agent->replay.history;
-    CHECK(w.agent->model.embedder.seen == 55 * GAMES);
+    CHECK(sampled || w.agent->model.embedder.seen == 55 * GAMES);
     for (j = 0; j < h->embedding_size; j++) {
         double mean = 0, variance = 0;
         for (i = 0; i < 55 * GAMES; i++) {
@@ -1161,9 +1167,9 @@ static void standardises(int kind)
             double const x = (double)h->full[slot * h->embedding_size + j];
             mean += x / (55 * GAMES), variance += x * x / (55 * GAMES);
         }
-        CHECK(fabs(mean) < 1e-4);
+        CHECK(fabs(mean) < (sampled ? 0.2 : 1e-4));
         /* slightly less than 1: 1e-6 is added before the root */
-        CHECK(variance < 1e-9 || fabs(variance - 1) < 0.01);
+        CHECK(variance < 1e-9 || fabs(variance - 1) < (sampled ? 0.3 : 0.01));
         varying += variance > 0.5;
     }
     CHECK(varying > h->embedding_size / 2);

@@ -66,14 +66,15 @@ static void plain_embedding(rise_agent *a, const rise_real *convs, const uint8_t
     risei_embedder *const m = &a->model.embedder;
     const risei_encoder *net = &((const risei_frozen_conv *)m->encoder.state)->net;
     int const pixels = e->height * e->width, stack = a->desc.frame_stack;
-    risei_encoder_input input = {NULL, NULL, 0};
+    const rise_frame_scale *const scale = &a->model.scaled.scale;
+    risei_encoder_input input = {NULL, NULL, 0, NULL};
     int i, s, j;
     input.images = (rise_real *)calloc((size_t)risei_image_size(&in), sizeof *input.images);
     if (input.images == NULL) exit(1);
     for (i = 0; i < pixels; i++)
         for (s = 0; s < stack; s++)
             input.images[risei_image_at(&in, i / e->width, i % e->width) + s] =
-                (rise_real)frame[i] * (1.0f / 255.0f);
+                risei_frame_number(scale, frame[i], scale->mean[i]);
     risei_encoder_forward(&a->model.device, e, convs, 1, &input, &a->model.pass.encoder);
     free(input.images);
     risei_linear_forward(&a->model.device, &net->linear, m->encoder.weights, 1,
