@@ -10766,11 +10766,14 @@ RISEI_FN void risei_file_visit_scale(risei_io *f, risei_frames *s)
 /* Visits the statistics of frames, which are complete when learning starts. */
 RISEI_FN void risei_file_visit_frame_statistics(risei_io *f, risei_frames *s)
 {
+    size_t i;
     if (!s->standardises) return;
     risei_io_integers(f, &s->seen, 1, "frames.seen");
     risei_io_numbers(f, &s->squares, 1, sizeof s->squares);
     risei_io_numbers(f, s->sums, s->bytes, sizeof *s->sums);
     if (s->seen > RISEI_FRAMES_SEEN_MAX) risei_io_invalid(f, "frames.seen");
+    for (i = 0; i < s->bytes; i++)
+        if (s->sums[i] > 255 * s->seen) risei_io_invalid(f, "frames.sums");
 }
 /* Visits what acting needs: the weights, the snapshot, the standardisation of frames and of
    embeddings, and the fingerprint of the frozen encoder. */

@@ -1143,6 +1143,82 @@ static void downsample_and_user_embeddings_are_exact(void)
     CHECK(same_reals(a->replay.history.full, other, 9));
     rise_agent_destroy(a);
 }
+/* Draws a frame. Byte 0 is always 255, byte 1 always 0. The others lie around 100, but if `jumps`,
+   byte 2 is 255. */
+static void frame_draw(uint8_t *frame, int number, int jumps)
+{
+    int i;
+    for (i = 0; i < PIXELS; i++) frame[i] = (uint8_t)(75 + (i * 7 + number * 5) % 11 * 5);
+    frame[0] = 255, frame[1] = 0, frame[2] = jumps ? 255 : 100;
+}
+/* Compares the numbers that the conv net reads of a frame with the formula, in double. */
+static void compare_numbers(const rise_agent *a, const uint8_t *frame, const double *mean,
+                            double sigma)
+{
+    risei_image const image = risei_image_make(HEIGHT, WIDTH, 1, 1);
+    const uint8_t *const frames[1] = {frame};
+    risei_encoder_input input = {NULL, NULL, 1, NULL};
+    rise_real out[(HEIGHT + 2) * (WIDTH + 2)];
+    double border = 0;
+    int i;
+    input.frames = frames, input.scale = &a->model.scaled.scale;
+    risei_encoder_input_convert(a->model.device.kernels, &input, 0, 1, &image, out);
+    for (i = 0; i < PIXELS; i++) {
+        double const right = (frame[i] - mean[i]) / 255 / sigma;
+        CHECK_NEAR(out[risei_image_at(&image, i / WIDTH, i % WIDTH)],
+                   right > 8    ? 8
+                   : right < -8 ? -8
+                                : right,
+                   1e-5);
+        out[risei_image_at(&image, i / WIDTH, i % WIDTH)] = 0;
+    }
+    for (i = 0; i < COUNT(out); i++) border += fabs((double)out[i]);
+    CHECK(border == 0); /* the padding stays zero */
+}
+/* What conv nets read before learning starts, afterwards, and with raw_frames. */
+static void standardises_frames(const char *words, int constant)
+{
+    enum { FRAMES = 40 };
+    rise_agent_desc d = described(words);
+    double mean[PIXELS] = {0}, zero[PIXELS] = {0}, square = 0, sigma = 0;
+    uint8_t frame[PIXELS];
+    rise_agent *a;
+    int i, n;
+    d.learn_outside = 1;
+    a = created(&d);
+    for (n = 0; n < FRAMES; n++) {
+        frame_draw(frame, constant ? 0 : n, 0);
+        CHECK(rise_agent_step(a, frame, 0, n == 0 ? RISE_FIRST : RISE_MIDDLE) >= 0);
+        for (i = 0; i < PIXELS; i++)
+            mean[i] += (double)frame[i] / FRAMES, square += (double)frame[i] * frame[i] / FRAMES;
+    }
+    check_about("%s before learning starts", words);
+    compare_numbers(a, frame, zero, 1);
+    CHECK(rise_agent_learn(a) == RISE_OK);
+    for (i = 0; i < PIXELS; i++) {
+        sigma += mean[i] * mean[i];
+        mean[i] = floor(mean[i] + 0.5);
+    }
+    sigma = sqrt((square - sigma) / PIXELS) / 255;
+    if (constant) sigma = 1.0 / 64;
+    check_about("%s, sigma %g", words, sigma);
+    for (i = 0; i < 2; i++) {
+        frame_draw(frame, 3, i); /* byte 2 jumps far: it is clamped */
+        compare_numbers(a, frame, d.raw_frames ? zero : mean, d.raw_frames ? 1 : sigma);
+    }
+    CHECK(rise_agent_step(a, frame, 0, RISE_TRUNCATED) >= 0); /* later frames change nothing */
+    compare_numbers(a, frame, d.raw_frames ? zero : mean, d.raw_frames ? 1 : sigma);
+    rise_agent_destroy(a);
+}
+static void frames_are_standardised(void)
+{
+    static const char *const memory[] = {"memory=rise", "memory=none", "memory=full"};
+    int i, constant;
+    for (constant = 0; constant < 2; constant++)
+        for (i = 0; i < COUNT(memory); i++) standardises_frames(memory[i], constant);
+    standardises_frames("memory=none raw_frames=1", 0);
+    standardises_frames("memory=rise embedding=conv raw_frames=1", 0);
+}
 /* When learning starts, the embeddings so far have mean 0 and variance 1 in each component that
    varies. An encoder that reads standardised frames has the statistics of a sample, in which some
    frames count more often than others. */
@@ -1535,6 +1611,7 @@ static const check_test tests[] = {
     TEST(signs_embedding_sums_over_squares),
     TEST(random_projections_have_variance_one),
     TEST(downsample_and_user_embeddings_are_exact),
+    TEST(frames_are_standardised),
     TEST(embeddings_are_standardised),
     TEST(agents_run_with_every_encoder),
     TEST(nonfinite_embeddings_are_refused),
