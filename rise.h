@@ -285,8 +285,17 @@
 
    LEARNING. After the first desc.learn_start steps, rise_agent_step does one update for every
    desc.learn_period steps. During the first steps the agent measures mean and variance of the
-   embeddings. The first update freezes these statistics and embeds all stored frames again. From
-   then on, embeddings are standardised to mean 0 and variance 1.
+   frames and of the embeddings. The first update freezes these statistics and embeds all stored
+   frames again. From then on, embeddings are standardised to mean 0 and variance 1.
+
+   Frames are standardised, too. Conv nets see (pixel - its mean) / sigma, where sigma is one number
+   for all pixels. In most games much of the picture never changes, and differences between pixels /
+   255 are small. Without standardisation, the features of all states are at first almost equal, and
+   the agent learns from its recurrent state before it learns from the picture. The mean and sigma
+   come from the first learn_start steps, in which actions are random. If the game looks different
+   later, set raw_frames = 1: the conv net then sees pixel / 255.
+
+       desc.raw_frames = 1;
 
        rise_metrics metrics;
        rise_agent_metrics(agent, &metrics);
@@ -600,8 +609,9 @@
        memory, RISE learns more     variance than the features      fewer recurrent_units;
        slowly than NONE                                             window_samples = 1
 
-       With large frames the agent  the default context_scale of    context_scale = 1 (Pong learns
-       learns slowly                0.05 is too small for the game  better with 1: bench/atari.md)
+       The agent learns well at     the picture changed after       raw_frames = 1; a later
+       first, and later levels      learn_start, so that the mean   learn_start
+       look different to it         frame no longer fits
 
        The agent ignores rewards    a time limit was passed as      RISE_TRUNCATED
        that come later              RISE_TERMINATED
@@ -1206,8 +1216,8 @@ typedef struct rise_conv {
 typedef void (*rise_embed_fn)(void *user, const uint8_t *frame, float *embedding, int size);
 
 /* Receives one line of text without a newline. `text` is valid during the call. rise_agent_describe
-   passes one line for each field. desc.log_fn receives a line when an agent is made and, with RISE,
-   when learning starts. desc.log_fn receives one more line if a loaded file was written by kernels
+   passes one line for each field. desc.log_fn receives a line when an agent is made and when
+   learning starts. desc.log_fn receives one more line if a loaded file was written by kernels
    with another `fused`. rise_agent_metrics gives the progress. */
 typedef void (*rise_log_fn)(void *user, const char *text);
 
@@ -1261,11 +1271,9 @@ typedef struct rise_agent_desc {
     int recurrent_units;
     rise_fusion fusion; /* [CONCAT] */
     /* Factor on the recurrent state where it joins the features, 1e-6..100. Inputs with larger
-       variance dominate early learning. At initialisation the conv features of large frames have a
-       far smaller variance than the recurrent state, so the state is scaled down. In FULL the conv
-       net also learns through the recurrent state, so the state is not scaled. For large frames try
-       1 too: Pong learns better with 1 (bench/atari.md). [RISE: 0.5 for frames up to 32x32, 0.05
-       for larger; FULL: 1] */
+       variance dominate early learning. With standardised frames, features and state have similar
+       variances from the start. With raw_frames, the features of large frames have a far smaller
+       variance at first. [1; with raw_frames, RISE: 0.5 for frames up to 32x32, 0.05 for larger] */
     double context_scale;
     /* 0: acting unrolls the window again at each step, as learning does. 1: acting keeps the state
        from the start of the episode on, which is cheaper. Both give the same Q while the episode is
@@ -1527,8 +1535,8 @@ RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player)
 /* Does one update now, in addition to the updates of desc.learn_period. Returns RISE_BAD_CALL while
    no transition is complete and for play_only agents. Returns RISE_NOT_FINITE if the loss, the
    gradient or a weight is NaN or infinite. That update is discarded: weights and priorities stay as
-   they were. The first update freezes the standardisation of embeddings and embeds all stored
-   frames again. While a snapshot is in progress, the call embeds stored frames instead of doing an
+   they were. The first update freezes the standardisation of frames and embeddings, and
+   embeds all stored frames again. While a snapshot is in progress, the call embeds stored frames instead of doing an
    update. */
 RISE_API rise_result rise_agent_learn(rise_agent *agent);
 
