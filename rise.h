@@ -1535,9 +1535,9 @@ RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player)
 /* Does one update now, in addition to the updates of desc.learn_period. Returns RISE_BAD_CALL while
    no transition is complete and for play_only agents. Returns RISE_NOT_FINITE if the loss, the
    gradient or a weight is NaN or infinite. That update is discarded: weights and priorities stay as
-   they were. The first update freezes the standardisation of frames and embeddings, and
-   embeds all stored frames again. While a snapshot is in progress, the call embeds stored frames instead of doing an
-   update. */
+   they were. The first update freezes the standardisation of frames and embeddings, and embeds all
+   stored frames again. While a snapshot is in progress, the call embeds stored frames instead of
+   doing an update. */
 RISE_API rise_result rise_agent_learn(rise_agent *agent);
 
 /* Does updates that are due, for about `microseconds`. Returns the number of updates done, or a
