@@ -9077,7 +9077,7 @@ typedef struct risei_model {
     const rise_agent_desc *desc; /* the agent's resolved description */
     risei_device device;
     risei_net net;
-    risei_frames scaled; /* the standardisation of frames */
+    risei_frames frame_statistics;
     risei_embedder embedder;
     rise_real *weights; /* [net.weights_size] of the online network */
     rise_real *target;  /* [net.weights_size] of the target network: see target_period */
@@ -9101,7 +9101,7 @@ RISEI_FN risei_encoder_input risei_model_input(const risei_model *m, int from)
     risei_encoder_input input;
     input.images = NULL;
     input.stack = m->desc->frame_stack;
-    input.scale = &m->scaled.scale;
+    input.scale = &m->frame_statistics.scale;
     input.frames = m->frames + (ptrdiff_t)from * input.stack;
     return input;
 }
@@ -9156,8 +9156,8 @@ RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m)
     m->derived = RISEI_TAKE(arena, rise_real, risei_net_derives(n) ? n->weights_size : 0);
     m->noise = RISEI_TAKE(arena, rise_real, risei_noise_size(&n->heads));
     m->spectral = RISEI_TAKE(arena, rise_real, risei_spectral_size(n));
-    risei_frames_layout(arena, &m->scaled, d);
-    if (n->memory->embeds) risei_embedder_layout(arena, &m->embedder, d, &m->scaled.scale);
+    risei_frames_layout(arena, &m->frame_statistics, d);
+    if (n->memory->embeds) risei_embedder_layout(arena, &m->embedder, d, &m->frame_statistics.scale);
     risei_model_layout_device(arena, m, s.images);
     risei_pass_layout(arena, n, &m->pass, &s);
     m->start = RISEI_TAKE(arena, int, s.learn > lanes ? s.learn : lanes);
@@ -9485,7 +9485,7 @@ RISEI_FN double risei_learner_rate(const rise_agent_desc *d, int64_t now)
 /* Returns whether the warm-up has ended. An agent without statistics has no warm-up. */
 RISEI_FN int risei_learner_warmed_up(const risei_model *m)
 {
-    return (!m->scaled.standardises || m->scaled.statistics_frozen) &&
+    return (!m->frame_statistics.standardises || m->frame_statistics.statistics_frozen) &&
            (!m->net.memory->embeds || m->embedder.statistics_frozen);
 }
 /* Ends the warm-up, if it has not ended yet: freezes the statistics of frames and of embeddings,
@@ -9495,9 +9495,9 @@ RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
     risei_model *m = l->model;
     risei_embedder *e = &m->embedder;
     if (risei_learner_warmed_up(m)) return;
-    risei_frames_freeze_statistics(&m->scaled);
+    risei_frames_freeze_statistics(&m->frame_statistics);
     if (m->net.memory->embeds) {
-        if (e->encoder.kind->scaled && m->scaled.standardises)
+        if (e->encoder.kind->scaled && m->frame_statistics.standardises)
             risei_embedder_measure(&m->device, e, &l->replay->history, m->embeddings);
         risei_embedder_freeze_statistics(e);
         risei_embedder_refresh(&m->device, e, &l->replay->history, m->embeddings);
@@ -10077,7 +10077,7 @@ RISEI_FN int risei_actor_observe(risei_actor *a, const uint8_t *frames, const fl
         o.allowed = allowed != NULL ? allowed + (ptrdiff_t)lane * actions : NULL;
         risei_actor_count_return(a, lane, o.reward, o.event);
         acting += !risei_event_is_last(o.event);
-        risei_frames_observe(&m->scaled, o.frame);
+        risei_frames_observe(&m->frame_statistics, o.frame);
         if (h->embedding_size > 0 && !m->embedder.statistics_frozen)
             risei_embedder_observe(&m->embedder, o.embedding);
         risei_replay_append(a->replay, lane, &o, actions);
@@ -10794,7 +10794,7 @@ RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
     risei_io_reals(f, m->weights, m->net.weights_size, -FLT_MAX, "a weight is not a finite number");
     risei_io_reals(f, e->encoder.weights, e->encoder.snapshot_weights, -FLT_MAX,
                    "a weight of the snapshot is not finite");
-    risei_file_visit_scale(f, &m->scaled);
+    risei_file_visit_scale(f, &m->frame_statistics);
     risei_io_integers(f, &frozen, 1, "embedder.statistics_frozen");
     e->statistics_frozen = frozen != 0;
     risei_io_reals(f, e->shift, size, -FLT_MAX, "embedder.shift");
@@ -10840,7 +10840,7 @@ RISEI_FN void risei_file_visit_learning(risei_io *f, rise_agent *a)
     risei_learner *l = &a->learner;
     risei_frozen *encoder = &a->model.embedder.encoder;
     risei_update_metrics *m = &l->metrics;
-    risei_file_visit_frame_statistics(f, &a->model.scaled);
+    risei_file_visit_frame_statistics(f, &a->model.frame_statistics);
     risei_file_visit_statistics(f, &a->model.embedder);
     risei_io_reals(f, a->model.target, a->model.net.weights_size, -FLT_MAX,
                    "a weight of the target network is not a finite number");

@@ -1161,7 +1161,7 @@ static void compare_numbers(const rise_agent *a, const uint8_t *frame, const dou
     rise_real out[(HEIGHT + 2) * (WIDTH + 2)];
     double border = 0;
     int i;
-    input.frames = frames, input.scale = &a->model.scaled.scale;
+    input.frames = frames, input.scale = &a->model.frame_statistics.scale;
     risei_encoder_input_convert(a->model.device.kernels, &input, 0, 1, &image, out);
     for (i = 0; i < PIXELS; i++) {
         double const right = (frame[i] - mean[i]) / 255 / sigma;

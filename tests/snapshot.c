@@ -66,7 +66,7 @@ static void plain_embedding(rise_agent *a, const rise_real *convs, const uint8_t
     risei_embedder *const m = &a->model.embedder;
     const risei_encoder *net = &((const risei_frozen_conv *)m->encoder.state)->net;
     int const pixels = e->height * e->width, stack = a->desc.frame_stack;
-    const rise_frame_scale *const scale = &a->model.scaled.scale;
+    const rise_frame_scale *const scale = &a->model.frame_statistics.scale;
     risei_encoder_input input = {NULL, NULL, 0, NULL};
     int i, s, j;
     input.images = (rise_real *)calloc((size_t)risei_image_size(&in), sizeof *input.images);
