@@ -9157,7 +9157,8 @@ RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m)
     m->noise = RISEI_TAKE(arena, rise_real, risei_noise_size(&n->heads));
     m->spectral = RISEI_TAKE(arena, rise_real, risei_spectral_size(n));
     risei_frames_layout(arena, &m->frame_statistics, d);
-    if (n->memory->embeds) risei_embedder_layout(arena, &m->embedder, d, &m->frame_statistics.scale);
+    if (n->memory->embeds)
+        risei_embedder_layout(arena, &m->embedder, d, &m->frame_statistics.scale);
     risei_model_layout_device(arena, m, s.images);
     risei_pass_layout(arena, n, &m->pass, &s);
     m->start = RISEI_TAKE(arena, int, s.learn > lanes ? s.learn : lanes);
