@@ -2,7 +2,7 @@
    setting. Each run has a process of its own, and several processes work at a time. A run that ends
    leaves a file. After an interruption, complete runs are not repeated. At the end, all files
    become a table in Markdown, a CSV file and figures. Try --help. `make bench-learn` and
-   `make bench-ablation` are the usual commands.
+   `make bench-ablation` are the usual commands. With --size, the games' frames are enlarged.
 
    Score: the agent is evaluated POINTS times in a run. An evaluation plays every start of the game
    greedily and changes nothing in the learning. The score is the mean of the LAST latest
@@ -28,6 +28,7 @@ enum {
     SEEDS_MAX = STATS_SEEDS,
     VARIANTS_MAX = 40,
     NAME = 40,
+    SIZE_LEAST = 42, /* pixels; smaller frames are not enough for the network's strides */
     TEXT = 1000,
     PATH = 400
 };
@@ -62,11 +63,29 @@ static const task ablation_tasks[] = {{"corridor-20", 30000}, {"key-door", 50000
                                       {"pong", 60000},        {NULL, 0}};
 static const task quick_tasks[] = {{"blink", 4000}, {"corridor", 6000}, {"catch", 6000}, {NULL, 0}};
 
+/* Of enlarged frames. */
+static const task size_tasks[] = {{"blink", 10000},
+                                  {"corridor", 20000},
+                                  {"key-door", 30000},
+                                  {"lock-catch", 40000},
+                                  {"catch", 20000},
+                                  {"pong", 30000},
+                                  {"open-blink", 10000},
+                                  {"open-corridor", 20000},
+                                  {"open-key-door", 30000},
+                                  {NULL, 0}};
+
 static const variant kinds[] = {
     {"NONE", "memory=none", "no memory: sees the last 4 frames", 0x8C8C8C, 0},
     {"RISE", "memory=rise", "stored embeddings; context_scale 0.5", 0xE8710A, 0},
     {"FULL", "memory=full", "conv features; context_scale 1", 0x3B8EDB, 0},
     {"FULL/4", "memory=full", "FULL with a quarter of the steps", 0x8250DF, 0.25},
+    {NULL, NULL, NULL, 0, 0}};
+
+/* Of enlarged frames, where a run of FULL takes too long. */
+static const variant size_kinds[] = {
+    {"NONE", "memory=none", "no memory: sees the last 4 frames", 0x8C8C8C, 0},
+    {"RISE", "memory=rise", "stored embeddings", 0xE8710A, 0},
     {NULL, NULL, NULL, 0, 0}};
 
 /* Each differs from the first in one setting. All are compared to the first. */
@@ -98,6 +117,29 @@ static const variant ablations[] = {
     {"actions", "feed_action=1", "the recurrent net also gets action and reward", 0, 0},
     {NULL, NULL, NULL, 0, 0}};
 
+/* The same for enlarged frames. NONE is the level below which memory must not push a game that
+   needs none. */
+static const variant size_ablations[] = {
+    {"RISE", "memory=rise", "signs of 512, GRU 64, context_scale 0.05, concat", 0, 0},
+    {"NONE", "memory=none", "no memory: sees the last 4 frames", 0, 0},
+    {"scale-0.05", "context_scale=0.05", "context_scale 0.05", 0, 0},
+    {"scale-0.2", "context_scale=0.2", "context_scale 0.2", 0, 0},
+    {"scale-0.5", "context_scale=0.5", "context_scale 0.5", 0, 0},
+    {"scale-1", "context_scale=1", "context_scale 1", 0, 0},
+    {"gate", "fusion=gate", "fusion: gate", 0, 0},
+    {"sum", "fusion=sum", "fusion: sum", 0, 0},
+    {"norm", "layer_norm=1", "layer norm in the heads", 0, 0},
+    {"downsample", "embedding=downsample", "frozen encoder: downsampling", 0, 0},
+    {"gaussian", "embedding=gaussian", "frozen encoder: dense Gaussian projection", 0, 0},
+    {"sparse", "embedding=sparse", "frozen encoder: sparse random projection", 0, 0},
+    {"conv", "embedding=conv", "frozen encoder: random conv net", 0, 0},
+    {"size-64", "embedding_size=64", "embeddings of 64 numbers", 0, 0},
+    {"window-8", "window=8", "window of 8 frames", 0, 0},
+    {"window-32", "window=32", "window of 32 frames", 0, 0},
+    {"units-32", "recurrent_units=32", "GRU of 32 units", 0, 0},
+    {"units-256", "recurrent_units=256", "GRU of 256 units", 0, 0},
+    {NULL, NULL, NULL, 0, 0}};
+
 /* One evaluation. */
 typedef struct point {
     double steps, seconds, updates, score;
@@ -113,13 +155,16 @@ typedef struct bench {
     const task *tasks;
     const variant *variants;
     int task_count, variant_count, seeds;
+    int size;                /* side of the enlarged frames; 0: one pixel a cell */
+    char common[TEXT / 2];   /* settings of all kinds, applied before the kind's own */
+    char command[TEXT];      /* the command line */
     int processes, report_only;
     pid_t driver;          /* the parent of all processes that train */
     int ablation;          /* 1: many variants, and the figure has a row for each */
     double share;          /* of each budget */
     char folder[PATH / 2]; /* holds the runs' files */
     char report[PATH / 2]; /* beginning of the names of the report's files */
-    const char *title;
+    char title[TEXT / 4];
     game games[GAMES_MAX];
     double low[GAMES_MAX]; /* the game's score that is normalised to 0 */
     run runs[GAMES_MAX][VARIANTS_MAX][SEEDS_MAX];
@@ -163,7 +208,7 @@ static int describe(const bench *b, int t, int v, int seed, rise_agent_desc *des
     char settings[TEXT], *word;
     rise_error error;
     *desc = trainer_desc(&b->games[t], steps_of(b, t, v), seed);
-    snprintf(settings, sizeof settings, "%s", b->variants[v].settings);
+    snprintf(settings, sizeof settings, "%s %s", b->common, b->variants[v].settings);
     for (word = strtok(settings, " "); word != NULL; word = strtok(NULL, " "))
         if (rise_agent_set(desc, word, &error) != RISE_OK)
             return failed(b->variants[v].name, error.text);
@@ -185,9 +230,10 @@ static void listing_add(void *user, const char *text)
 }
 
 /* Returns a hash (FNV-1a) of the frames and rewards of random play. It changes when the rules of
-   the game change. */
+   the game change, or how its frames are enlarged. */
 static uint32_t game_hash(const game *like)
 {
+    static uint8_t view[GAME_SIDE * GAME_SIDE];
     game g = *like;
     uint32_t hash = 2166136261u, random = 1;
     int i, j;
@@ -200,7 +246,8 @@ static uint32_t game_hash(const game *like)
         else
             reward = game_step(&g, (int)((uint64_t)random * (uint64_t)g.spec->actions >> 32));
         hash = (hash ^ (uint32_t)(int)floor((double)reward * 1e4 + 0.5)) * 16777619u;
-        for (j = 0; j < g.spec->width * g.spec->height; j++) hash = (hash ^ g.frame[j]) * 16777619u;
+        game_view(&g, view);
+        for (j = 0; j < game_width(&g) * game_height(&g); j++) hash = (hash ^ view[j]) * 16777619u;
     }
     return hash;
 }
@@ -433,12 +480,13 @@ static double run_best(const run *r)
     return best;
 }
 
-/* Returns the index of the variant RISE, to which all others are compared. */
+/* Returns the index of the variant to which all others are compared: RISE or, without a variant of
+   this name, the first. */
 static int reference_of(const bench *b)
 {
     int v = 0;
-    while (v + 1 < b->variant_count && strcmp(b->variants[v].name, "RISE") != 0) v++;
-    return v;
+    while (v < b->variant_count && strcmp(b->variants[v].name, "RISE") != 0) v++;
+    return v < b->variant_count ? v : 0;
 }
 
 /* Returns the score of seed i + 1; `where` is a share of the budget or a time in seconds. */
@@ -624,8 +672,8 @@ static int write_table(const bench *b, const char *path)
         "# %s\n\nMade by `%s` from %d runs: %d games, up to %d seeds, %d kinds of agent. A seed "
         "of a game counts\nif every kind has a run of it. The settings for each game are in "
         "examples/game_trainer.h. Kinds differ only\nin the settings that the table names.\n\n",
-        b->title, b->ablation ? "make bench-ablation" : "make bench-learn",
-        counted * b->variant_count, b->task_count, b->seeds, b->variant_count);
+        b->title, b->command, counted * b->variant_count, b->task_count, b->seeds,
+        b->variant_count);
     print_terms(b, file);
     for (i = 0; i < GROUPS; i++) print_group(b, file, (group)i);
     fprintf(file, "\n## Every game\n\nMeans over seeds. The first score is in the game's own "
@@ -880,100 +928,170 @@ static void print_help(void)
     printf(
         "learn [options]: trains agents of several kinds on all games and reports their "
         "scores.\n\n"
+        "  --size N         enlarges the games' frames to N x N pixels, 42 or 84 for example, with\n"
+        "                   games, budgets and a network for this size\n"
         "  --ablation       RISE with one setting changed at a time, instead of NONE, RISE, FULL\n"
-        "  --variant N:S    RISE beside a kind with name N and settings S, for example \"gru:"
-        "cell=gru window=32\".\n"
-        "                   May be repeated\n"
+        "  --kind NAME[:SETTINGS]\n"
+        "                   compares this kind, for example \"one: memory=rise context_scale=1\".\n"
+        "                   May be repeated, and replaces the list of kinds. The settings are\n"
+        "                   fields of the description. They may be left out if NAME is in the list:\n"
+        "                   --kind RISE. All are compared with RISE, or else with the first\n"
+        "  --set SETTINGS   fields that all kinds have, unless a kind sets them\n"
         "  --quick          three games, two seeds: two minutes\n"
-        "  --games A,B      only these games, with their budgets\n"
+        "  --games A,B      only these games, with their budgets; A:30000 has a budget of 30000\n"
+        "                   steps\n"
         "  --seeds N        seeds of each game and kind [5]\n"
         "  --share X        of each budget of steps [1]\n"
         "  --processes N    that train at a time [one for each processor]\n"
         "  --runs FOLDER    holds the runs; complete runs are not repeated\n"
-        "                   [build/learn, build/learn-quick or build/ablation]\n"
+        "                   [build/learn, build/learn-quick, build/ablation; with --size 84\n"
+        "                   build/learn-84 and so on]\n"
         "  --report NAME    writes NAME.md, NAME.csv, NAME.svg and NAME-games.svg\n"
         "                   [report, in the folder of the runs]\n"
         "  --report-only    trains nothing and reports the runs that are complete\n");
 }
 
-/* Writes the games of `list` to `tasks`. Returns 0 if a game is not known. */
-static int choose_games(bench *b, task *tasks, char *list)
+/* Adds games such as "catch,blink:9000": a budget that follows the name replaces the usual one. The
+   first ones replace all games. Returns 0 if a game has no budget. */
+static int choose_games(bench *b, char *list)
 {
+    static task chosen[GAMES_MAX];
+    const task *const usual = b->tasks;
+    int const count = b->task_count;
     char *word;
-    int count = 0, t;
-    for (word = strtok(list, ","); word != NULL && count < GAMES_MAX; word = strtok(NULL, ",")) {
-        for (t = 0; t < b->task_count && strcmp(b->tasks[t].name, word) != 0; t++) continue;
-        if (t == b->task_count) return failed(word, "not one of this benchmark's games");
-        tasks[count++] = b->tasks[t];
+    b->tasks = chosen;
+    b->task_count = 0;
+    for (word = strtok(list, ","); word != NULL; word = strtok(NULL, ",")) {
+        task *const to = &chosen[b->task_count];
+        char *const colon = strchr(word, ':');
+        int t = 0;
+        if (b->task_count == GAMES_MAX) return 0;
+        if (colon != NULL) *colon = '\0';
+        while (t < count && strcmp(usual[t].name, word) != 0) t++;
+        if (t == count && colon == NULL)
+            return failed(word, "has no budget here; write it after the name: catch:30000");
+        to->name = word;
+        to->steps = colon != NULL ? atof(colon + 1) : usual[t].steps;
+        b->task_count += to->steps > 0;
     }
-    b->tasks = tasks;
-    b->task_count = count;
-    return count > 0;
+    return b->task_count > 0;
 }
 
 /* Chooses the games, kinds and seeds of a benchmark. */
 static void choose(bench *b, const char *title, const char *folder, const task *tasks,
-                   const variant *variants, int seeds)
+                   const variant *variants)
 {
-    b->title = title;
-    snprintf(b->folder, sizeof b->folder, "%s", folder);
+    char size[NAME + 20] = "";
+    if (b->size > 0) snprintf(size, sizeof size, "-%d", b->size);
+    snprintf(b->folder, sizeof b->folder, "%s%s", folder, size);
+    if (b->size > 0) snprintf(size, sizeof size, ", with frames of %d x %d", b->size, b->size);
+    snprintf(b->title, sizeof b->title, "%s%s", title, size);
     b->tasks = tasks;
     b->variants = variants;
-    b->seeds = seeds;
+    b->seeds = 5;
     for (b->task_count = 0; tasks[b->task_count].name != NULL;) b->task_count++;
     for (b->variant_count = 0; variants[b->variant_count].name != NULL;) b->variant_count++;
 }
 
-/* Adds a variant such as "gru:cell=gru window=32". The first one replaces all kinds but RISE. */
+/* Returns the kind of that name from the lists above; NULL if there is none. */
+static const variant *variant_named(const char *name)
+{
+    static const variant *const lists[] = {kinds, size_ablations, ablations};
+    const variant *v;
+    int i;
+    for (i = 0; i < 3; i++)
+        for (v = lists[i]; v->name != NULL; v++)
+            if (strcmp(v->name, name) == 0) return v;
+    return NULL;
+}
+
+/* Adds a kind such as "gru: cell=gru window=32", or one of the lists by its name. The first one
+   replaces all kinds. */
 static int add_variant(bench *b, char *text)
 {
-    static const int colours[] = {0x3B8EDB, 0x8250DF, 0x2DA44E, 0xBF3989, 0x9A6700, 0x57606A};
+    static const int colours[] = {0x2DA44E, 0xBF3989, 0x9A6700, 0x57606A, 0x3B8EDB, 0x8250DF};
     static variant list[VARIANTS_MAX];
-    char *const colon = strchr(text, ':');
-    variant *const v = &list[b->variants == list ? b->variant_count : 1];
-    if (colon == NULL || v == list + VARIANTS_MAX) return 0;
-    *colon = '\0';
-    list[0] = kinds[1];
+    char *settings = strchr(text, ':');
+    const variant *known;
+    variant *v;
+    int i;
+    if (b->variants != list) b->variants = list, b->variant_count = 0;
+    if (b->variant_count == VARIANTS_MAX) return failed(text, "too many kinds");
+    if (settings != NULL) *settings++ = '\0', settings += strspn(settings, " ");
+    for (i = 0; i < b->variant_count; i++)
+        if (strcmp(list[i].name, text) == 0) return failed(text, "two kinds have this name");
+    known = variant_named(text);
+    v = &list[b->variant_count++];
+    if (known == NULL && settings == NULL)
+        return failed(text, "not a known kind, and without settings");
+    if (known != NULL) *v = *known;
     v->name = text;
-    v->settings = v->text = colon + 1;
-    v->colour = colours[(v - list - 1) % 6];
-    b->variants = list;
-    b->variant_count = (int)(v - list) + 1;
+    if (v->colour == 0) v->colour = colours[(v - list) % 6];
+    if (settings != NULL) v->settings = v->text = settings;
     return 1;
+}
+
+/* Copies a value of the command line. Returns 0 if it is too long. */
+static int take(char *to, size_t size, const char *value)
+{
+    return snprintf(to, size, "%s", value) < (int)size;
 }
 
 static int parse_value(bench *b, const char *name, char *value)
 {
-    static task chosen[GAMES_MAX];
-    if (strcmp(name, "--games") == 0) return choose_games(b, chosen, value);
-    if (strcmp(name, "--variant") == 0) return add_variant(b, value);
+    if (strcmp(name, "--size") == 0) return b->size > 0; /* parse_first has read the value */
+    if (strcmp(name, "--games") == 0) return choose_games(b, value);
+    if (strcmp(name, "--kind") == 0) return add_variant(b, value);
+    if (strcmp(name, "--set") == 0) return take(b->common, sizeof b->common, value);
     if (strcmp(name, "--seeds") == 0) return (b->seeds = atoi(value)) >= 1 && b->seeds <= SEEDS_MAX;
     if (strcmp(name, "--processes") == 0) return (b->processes = atoi(value)) >= 1;
     if (strcmp(name, "--share") == 0) return (b->share = atof(value)) > 0;
-    if (strcmp(name, "--runs") == 0)
-        return snprintf(b->folder, sizeof b->folder, "%s", value) < (int)sizeof b->folder;
-    if (strcmp(name, "--report") == 0)
-        return snprintf(b->report, sizeof b->report, "%s", value) < (int)sizeof b->report;
+    if (strcmp(name, "--runs") == 0) return take(b->folder, sizeof b->folder, value);
+    if (strcmp(name, "--report") == 0) return take(b->report, sizeof b->report, value);
     return 0;
+}
+
+/* Chooses the benchmark by --size, --ablation and --quick, which may be anywhere in the command. */
+static int parse_first(bench *b, int argc, char **argv)
+{
+    int i, quick = 0, length = 0;
+    for (i = 0; i < argc; i++) {
+        int const blanks = strpbrk(argv[i], " *") != NULL;
+        length += snprintf(b->command + length, sizeof b->command - (size_t)length,
+                           blanks ? "%s\"%s\"" : "%s%s", i > 0 ? " " : "", argv[i]);
+        if (length >= (int)sizeof b->command) return failed(argv[i], "the command is too long");
+        b->ablation = b->ablation || strcmp(argv[i], "--ablation") == 0;
+        quick = quick || strcmp(argv[i], "--quick") == 0;
+        if (strcmp(argv[i], "--size") != 0 || i + 1 == argc) continue;
+        b->size = atoi(argv[i + 1]);
+        if (b->size < SIZE_LEAST || b->size > GAME_SIDE)
+            return failed(argv[i + 1], "the size must be between 42 and 84");
+    }
+    if (b->ablation)
+        choose(b, "RISE with one setting changed", "build/ablation",
+               b->size > 0 ? size_tasks : ablation_tasks, b->size > 0 ? size_ablations : ablations);
+    else
+        choose(b, "What memory is worth", "build/learn", b->size > 0 ? size_tasks : main_tasks,
+               b->size > 0 ? size_kinds : kinds);
+    if (!quick) return 1;
+    choose(b, "What memory is worth, quickly", "build/learn-quick", quick_tasks, b->variants);
+    b->seeds = 2;
+    return 1;
 }
 
 static int parse(bench *b, int argc, char **argv)
 {
     int i;
-    choose(b, "What memory is worth", "build/learn", main_tasks, kinds, 5);
+    if (!parse_first(b, argc, argv)) return 0;
     b->processes = (int)sysconf(_SC_NPROCESSORS_ONLN);
     b->share = 1;
     for (i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--report-only") == 0)
             b->report_only = 1;
-        else if (strcmp(argv[i], "--quick") == 0)
-            choose(b, "What memory is worth, quickly", "build/learn-quick", quick_tasks, kinds, 2);
-        else if (strcmp(argv[i], "--ablation") == 0)
-            choose(b, "RISE with one setting changed", "build/ablation", ablation_tasks, ablations,
-                   5),
-                b->ablation = 1;
+        else if (strcmp(argv[i], "--quick") == 0 || strcmp(argv[i], "--ablation") == 0)
+            continue;
         else if (i + 1 >= argc || !parse_value(b, argv[i], argv[i + 1]))
-            return failed(argv[i], "unknown option; try --help");
+            return failed(argv[i], "wrong option or value; try --help");
         else
             i++;
     }
@@ -987,8 +1105,10 @@ int main(int argc, char **argv)
     int t;
     if (argc > 1 && strcmp(argv[1], "--help") == 0) return print_help(), 0;
     if (!parse(&b, argc, argv)) return 2;
-    for (t = 0; t < b.task_count; t++)
+    for (t = 0; t < b.task_count; t++) {
         if (!game_from(&b.games[t], b.tasks[t].name)) return 2;
+        b.games[t].side = b.size;
+    }
     if (mkdir(b.folder, 0777) != 0 && errno != EEXIST) return !failed(b.folder, strerror(errno));
     if (!b.report_only && !bench_run(&b)) return 1;
     return bench_report(&b) ? 0 : 1;

@@ -28,9 +28,11 @@ static inline void episode_begin(episode *e, int start)
    episode is over or rise_agent_play fails. */
 static inline int episode_step(episode *e, rise_agent *agent, int player)
 {
+    uint8_t view[GAME_SIDE * GAME_SIDE];
     int action;
     if (e->state.done) return 0;
-    action = rise_agent_play(agent, player, e->state.frame, e->reward,
+    game_view(&e->state, view);
+    action = rise_agent_play(agent, player, view, e->reward,
                              e->state.time == 0 ? RISE_FIRST : RISE_MIDDLE, NULL);
     if (action < 0) return 0;
     e->action = action;

@@ -24,6 +24,7 @@
 #define GAME_ACTIONS 16 /* most actions of a game */
 #define GAME_STARTS 30  /* most starts of a game that is not sampled */
 #define GAME_PIXELS 144 /* of the largest frame */
+#define GAME_SIDE 84    /* of the largest enlarged frame */
 
 /* In an open game nothing is hidden: the cue stays visible. Catch is the open Lock-Catch, and
    Pong is the open Pong-75 and Pong-50. */
@@ -100,6 +101,9 @@ typedef struct game {
     int done;                   /* the episode is over; call game_reset or game_start next */
     int cut;                    /* truncated: the step limit ended the episode */
     uint8_t frame[GAME_PIXELS]; /* what the player sees: [height][width] */
+    /* 0: the player gets `frame`. Else the player gets a square of side x side pixels, which holds
+       the frame enlarged: 14 .. GAME_SIDE. Set it after game_init. */
+    int side;
 } game;
 
 static inline const game_spec *game_spec_of(game_kind kind)
@@ -486,6 +490,27 @@ static inline void game_draw(const game *g, int reveal, uint8_t *frame)
     case GAME_PAIRING: game_draw_pairs(g, all, frame); break;
     case GAME_RALLYING: game_draw_pong(g, all, frame); break;
     }
+}
+
+/* Returns the width and the height of what the player gets. */
+static inline int game_width(const game *g) { return g->side > 0 ? g->side : g->spec->width; }
+static inline int game_height(const game *g) { return g->side > 0 ? g->side : g->spec->height; }
+
+/* Writes what the player gets to `view` [game_height][game_width]. In an enlarged frame, each pixel
+   of the frame is a square block of equal pixels. All blocks have the same size, the largest with
+   which the frame fits. The frame is in the centre, and the margin around it is black. */
+static inline void game_view(const game *g, uint8_t *view)
+{
+    int const width = g->spec->width, height = g->spec->height;
+    int const block = g->side / (width > height ? width : height);
+    int const left = (g->side - width * block) / 2, top = (g->side - height * block) / 2;
+    int x, y, i;
+    memset(view, 0, (size_t)(game_width(g) * game_height(g)));
+    if (g->side == 0) memcpy(view, g->frame, (size_t)(width * height));
+    for (y = 0; y < height * block; y++)
+        for (x = 0; x < width; x++)
+            for (i = 0; i < block; i++)
+                view[(top + y) * g->side + left + x * block + i] = g->frame[y / block * width + x];
 }
 
 /* Begins the episode with this start. Evaluations use the starts 0 .. starts-1. */
