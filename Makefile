@@ -15,6 +15,7 @@
 #                       an hour, or two minutes with BENCH=--quick. Run the command again after an
 #                       interruption: finished runs are kept
 # make bench-ablation   scores of RISE with one setting changed at a time
+#                       BENCH="--size 84" for both: the same with frames of 84 x 84 pixels
 # make bench-bridge     Atari steps a second through the bridge to Python, compared with ALE alone
 # make bench-neon       instructions of an update on 64-bit ARM, counted under qemu. Needs qemu's
 #                       user mode and a cross compiler

@@ -29,7 +29,7 @@ enum {
     VARIANTS_MAX = 40,
     NAME = 40,
     SIZE_LEAST = 42, /* pixels; smaller frames are not enough for the network's strides */
-    TEXT = 1000,
+    TEXT = 2000,
     PATH = 400
 };
 
@@ -156,7 +156,7 @@ typedef struct bench {
     const variant *variants;
     int task_count, variant_count, seeds;
     int size;                /* side of the enlarged frames; 0: one pixel a cell */
-    char common[TEXT / 2];   /* settings of all kinds, applied before the kind's own */
+    char common[TEXT / 4];   /* settings of all kinds, applied before the kind's own */
     char command[TEXT];      /* the command line */
     int processes, report_only;
     pid_t driver;          /* the parent of all processes that train */
@@ -164,7 +164,7 @@ typedef struct bench {
     double share;          /* of each budget */
     char folder[PATH / 2]; /* holds the runs' files */
     char report[PATH / 2]; /* beginning of the names of the report's files */
-    char title[TEXT / 4];
+    char title[2 * NAME];
     game games[GAMES_MAX];
     double low[GAMES_MAX]; /* the game's score that is normalised to 0 */
     run runs[GAMES_MAX][VARIANTS_MAX][SEEDS_MAX];
@@ -208,7 +208,9 @@ static int describe(const bench *b, int t, int v, int seed, rise_agent_desc *des
     char settings[TEXT], *word;
     rise_error error;
     *desc = trainer_desc(&b->games[t], steps_of(b, t, v), seed);
-    snprintf(settings, sizeof settings, "%s %s", b->common, b->variants[v].settings);
+    if (snprintf(settings, sizeof settings, "%s %s", b->common, b->variants[v].settings) >=
+        (int)sizeof settings)
+        return failed(b->variants[v].name, "the settings are too long");
     for (word = strtok(settings, " "); word != NULL; word = strtok(NULL, " "))
         if (rise_agent_set(desc, word, &error) != RISE_OK)
             return failed(b->variants[v].name, error.text);
@@ -252,41 +254,49 @@ static uint32_t game_hash(const game *like)
     return hash;
 }
 
-/* Returns a hash (FNV-1a) of all fields with their defaults. It changes when a default changes. */
+/* Appends to `line` every field that is not 0. */
+static void add_fields(const rise_agent_desc *desc, char *line, size_t size)
+{
+    static listing all, zeros;
+    rise_agent_desc zero;
+    const char *a = all.text, *z = zeros.text;
+    size_t length = strlen(line);
+    memset(&zero, 0, sizeof zero);
+    all.length = zeros.length = 0;
+    rise_agent_describe(desc, listing_add, &all);
+    rise_agent_describe(&zero, listing_add, &zeros);
+    /* `a` may have more lines: the conv layers come last */
+    while (a < all.text + all.length) {
+        size_t const n = strcspn(a, "\n"), m = z < zeros.text + zeros.length ? strcspn(z, "\n") : 0;
+        if ((n != m || memcmp(a, z, n) != 0) && length + n + 2 <= size)
+            length += (size_t)snprintf(line + length, size - length, " %.*s", (int)n, a);
+        a += n + 1, z += m + 1;
+    }
+}
+
+/* Returns a hash (FNV-1a) of all fields that are not 0 when defaults are filled in. It changes when
+   a default changes. It stays when the library gets a new field whose default is 0. */
 static uint32_t desc_hash(const rise_agent_desc *desc)
 {
-    static listing all;
+    char text[4 * TEXT] = "";
     rise_agent_desc resolved = *desc;
     uint32_t hash = 2166136261u;
     size_t i;
-    all.length = 0;
     rise_agent_resolve(&resolved, NULL);
-    rise_agent_describe(&resolved, listing_add, &all);
-    for (i = 0; i < all.length; i++) hash = (hash ^ (uint8_t)all.text[i]) * 16777619u;
+    add_fields(&resolved, text, sizeof text);
+    for (i = 0; text[i] != '\0'; i++) hash = (hash ^ (uint8_t)text[i]) * 16777619u;
     return hash;
 }
 
-/* Writes the first line of a run's file: hashes of game and agent, and every field that is not the
-   default. A run is not repeated if its file has the same first line. */
+/* Writes the first line of a run's file: hashes of game and agent, and every field that was set. A
+   run is not repeated if its file has the same first line. */
 static void run_line(const bench *b, int t, int v, const rise_agent_desc *desc, char *line,
                      size_t size)
 {
-    static listing all, defaults;
-    rise_agent_desc zero;
-    const char *a = all.text, *d = defaults.text;
-    int length = snprintf(line, size, "# %s rules=%08x agent=%08x steps=%.0f points=%d",
-                          b->tasks[t].name, (unsigned)game_hash(&b->games[t]),
-                          (unsigned)desc_hash(desc), steps_of(b, t, v), POINTS);
-    memset(&zero, 0, sizeof zero);
-    all.length = defaults.length = 0;
-    rise_agent_describe(desc, listing_add, &all);
-    rise_agent_describe(&zero, listing_add, &defaults);
-    while (*a != '\0' && *d != '\0') {
-        int const n = (int)strcspn(a, "\n"), m = (int)strcspn(d, "\n");
-        if ((n != m || memcmp(a, d, (size_t)n) != 0) && length > 0 && (size_t)length < size)
-            length += snprintf(line + length, size - (size_t)length, " %.*s", n, a);
-        a += n + 1, d += m + 1;
-    }
+    snprintf(line, size, "# %s rules=%08x agent=%08x steps=%.0f points=%d", b->tasks[t].name,
+             (unsigned)game_hash(&b->games[t]), (unsigned)desc_hash(desc), steps_of(b, t, v),
+             POINTS);
+    add_fields(desc, line, size);
 }
 
 static void run_path(const bench *b, int t, int v, int seed, char *path, size_t size)
@@ -354,6 +364,7 @@ static int run_train(const bench *b, int t, int v, const rise_agent_desc *desc, 
         rise_agent_metrics(training.agent, &m);
         fprintf(file, "%.0f,%.3f,%.0f,%.6f\n", now.steps, now.seconds, (double)m.updates,
                 trainer_score(training.agent, &b->games[t]));
+        fflush(file); /* for a reader who cannot wait */
     }
     rise_agent_destroy(training.agent);
     return 1;
@@ -928,18 +939,17 @@ static void print_help(void)
     printf(
         "learn [options]: trains agents of several kinds on all games and reports their "
         "scores.\n\n"
-        "  --size N         enlarges the games' frames to N x N pixels, 42 or 84 for example, with\n"
+        "  --size N         enlarges the games' frames to N x N pixels, such as 42 or 84, with\n"
         "                   games, budgets and a network for this size\n"
         "  --ablation       RISE with one setting changed at a time, instead of NONE, RISE, FULL\n"
         "  --kind NAME[:SETTINGS]\n"
-        "                   compares this kind, for example \"one: memory=rise context_scale=1\".\n"
+        "                   compares this kind: \"one: memory=rise context_scale=1\".\n"
         "                   May be repeated, and replaces the list of kinds. The settings are\n"
-        "                   fields of the description. They may be left out if NAME is in the list:\n"
+        "                   fields of the description. NAME may be alone if it is in the list:\n"
         "                   --kind RISE. All are compared with RISE, or else with the first\n"
         "  --set SETTINGS   fields that all kinds have, unless a kind sets them\n"
         "  --quick          three games, two seeds: two minutes\n"
-        "  --games A,B      only these games, with their budgets; A:30000 has a budget of 30000\n"
-        "                   steps\n"
+        "  --games A,B      only these games, with their budgets; A:30000 has 30000 steps\n"
         "  --seeds N        seeds of each game and kind [5]\n"
         "  --share X        of each budget of steps [1]\n"
         "  --processes N    that train at a time [one for each processor]\n"

@@ -505,8 +505,11 @@ static inline void game_view(const game *g, uint8_t *view)
     int const block = g->side / (width > height ? width : height);
     int const left = (g->side - width * block) / 2, top = (g->side - height * block) / 2;
     int x, y, i;
-    memset(view, 0, (size_t)(game_width(g) * game_height(g)));
-    if (g->side == 0) memcpy(view, g->frame, (size_t)(width * height));
+    if (g->side == 0) {
+        memcpy(view, g->frame, (size_t)(width * height));
+        return;
+    }
+    memset(view, 0, (size_t)(g->side * g->side));
     for (y = 0; y < height * block; y++)
         for (x = 0; x < width; x++)
             for (i = 0; i < block; i++)

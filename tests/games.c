@@ -329,6 +329,57 @@ static void open_case(game_kind hidden, game_kind open)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
+/* Enlarged frames */
+
+/* Checks each pixel of the view: `block` is the side of a block, computed by hand. */
+static void check_view(const game *g, int block)
+{
+    static uint8_t view[GAME_SIDE * GAME_SIDE];
+    int const width = g->spec->width, height = g->spec->height;
+    int const left = (g->side - width * block) / 2, top = (g->side - height * block) / 2;
+    int x, y, wrong = 0;
+    game_view(g, view);
+    for (y = 0; y < g->side; y++)
+        for (x = 0; x < g->side; x++) {
+            int const inside = x >= left && x < left + width * block && y >= top &&
+                               y < top + height * block;
+            int const seen = inside ? g->frame[(y - top) / block * width + (x - left) / block] : 0;
+            wrong += view[y * g->side + x] != seen;
+        }
+    CHECK(wrong == 0);
+}
+
+/* Every pixel of an enlarged frame is exact, through random play. Without `side`, the player gets
+   the frame itself. The size of frames changes nothing in the play. */
+static void enlarged_case(variant v)
+{
+    static const struct {
+        int side, blocks[6]; /* of the rules, in the order of game_rules */
+    } sizes[] = {{84, {10, 8, 6, 8, 7, 10}}, {42, {5, 4, 3, 4, 3, 5}}, {47, {5, 4, 3, 4, 3, 5}}};
+    int i, step;
+    for (i = 0; i < 3; i++) {
+        game g = begun(v, 1), plain = g;
+        g.side = sizes[i].side;
+        CHECK(game_width(&g) == g.side && game_height(&g) == g.side);
+        for (step = 0; step < 200; step++) {
+            int const action = random_below(g.spec->actions);
+            uint8_t view[GAME_PIXELS];
+            check_view(&g, sizes[i].blocks[g.spec->rules]);
+            game_view(&plain, view);
+            CHECK(looks_alike(&g, &plain));
+            CHECK(memcmp(view, g.frame, (size_t)(game_width(&plain) * game_height(&plain))) == 0);
+            if (g.done) {
+                game_reset(&g);
+                game_reset(&plain);
+            } else {
+                game_step(&g, action);
+                game_step(&plain, action);
+            }
+        }
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------- */
 /* The rules */
 
 /* Plays `action` for up to `steps` steps, until the episode is over. Returns the sum of rewards. */
@@ -624,6 +675,7 @@ static void best_scores_are_those_of_the_table(void) { each_variant(best_scores_
 static void cue_is_not_carried_by_play(void) { each_variant(secrecy_case, -1); }
 static void early_actions_change_nothing(void) { each_variant(lock_case, -1); }
 static void reveal_shows_the_cue(void) { each_variant(reveal_case, -1); }
+static void enlarged_frames_are_exact(void) { each_variant(enlarged_case, -1); }
 static void seeds_give_their_episodes(void) { each_variant(seeds_case, -1); }
 static void blink_follows_its_rules(void) { each_variant(blink_case, GAME_BLINKING); }
 static void corridor_follows_its_rules(void) { each_variant(corridor_case, GAME_WALKING); }
@@ -650,6 +702,7 @@ static const check_test tests[] = {
     TEST(cue_is_not_carried_by_play),
     TEST(early_actions_change_nothing),
     TEST(reveal_shows_the_cue),
+    TEST(enlarged_frames_are_exact),
     TEST(seeds_give_their_episodes),
     TEST(blink_follows_its_rules),
     TEST(corridor_follows_its_rules),
