@@ -680,11 +680,12 @@ static int write_table(const bench *b, const char *path)
         for (i = 0; i < b->seeds; i++) counted += paired(b, t, i);
     fprintf(
         file,
-        "# %s\n\nMade by `%s` from %d runs: %d games, up to %d seeds, %d kinds of agent. A seed "
-        "of a game counts\nif every kind has a run of it. The settings for each game are in "
-        "examples/game_trainer.h. Kinds differ only\nin the settings that the table names.\n\n",
-        b->title, b->command, counted * b->variant_count, b->task_count, b->seeds,
-        b->variant_count);
+        "# %s\n\nMade from %d runs: %d games, up to %d seeds, %d kinds of agent. A seed of a game "
+        "counts if\nevery kind has a run of it. The settings for each game are in "
+        "examples/game_trainer.h. Kinds differ\nonly in the settings that the table names. The "
+        "command:\n\n    %s\n\n",
+        b->title, counted * b->variant_count, b->task_count, b->seeds, b->variant_count,
+        b->command);
     print_terms(b, file);
     for (i = 0; i < GROUPS; i++) print_group(b, file, (group)i);
     fprintf(file, "\n## Every game\n\nMeans over seeds. The first score is in the game's own "
@@ -1089,6 +1090,24 @@ static int parse_first(bench *b, int argc, char **argv)
     return 1;
 }
 
+/* Initialises all games. Checks the settings of all kinds now: a run may begin an hour later. */
+static int prepare(bench *b)
+{
+    rise_agent_desc desc;
+    rise_error error;
+    int t, v;
+    for (t = 0; t < b->task_count; t++) {
+        if (!game_from(&b->games[t], b->tasks[t].name)) return 0;
+        b->games[t].side = b->size;
+        for (v = 0; v < b->variant_count; v++) {
+            if (!describe(b, t, v, 1, &desc)) return 0;
+            if (rise_agent_resolve(&desc, &error) != RISE_OK)
+                return failed(b->variants[v].name, error.text);
+        }
+    }
+    return 1;
+}
+
 static int parse(bench *b, int argc, char **argv)
 {
     int i;
@@ -1112,13 +1131,8 @@ static int parse(bench *b, int argc, char **argv)
 int main(int argc, char **argv)
 {
     static bench b;
-    int t;
     if (argc > 1 && strcmp(argv[1], "--help") == 0) return print_help(), 0;
-    if (!parse(&b, argc, argv)) return 2;
-    for (t = 0; t < b.task_count; t++) {
-        if (!game_from(&b.games[t], b.tasks[t].name)) return 2;
-        b.games[t].side = b.size;
-    }
+    if (!parse(&b, argc, argv) || !prepare(&b)) return 2;
     if (mkdir(b.folder, 0777) != 0 && errno != EEXIST) return !failed(b.folder, strerror(errno));
     if (!b.report_only && !bench_run(&b)) return 1;
     return bench_report(&b) ? 0 : 1;
