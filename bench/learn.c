@@ -63,15 +63,17 @@ static const task ablation_tasks[] = {{"corridor-20", 30000}, {"key-door", 50000
                                       {"pong", 60000},        {NULL, 0}};
 static const task quick_tasks[] = {{"blink", 4000}, {"corridor", 6000}, {"catch", 6000}, {NULL, 0}};
 
-/* Of enlarged frames. Here RISE learns key-door and lock-catch in part: better settings and worse
-   ones can be told apart. All runs of NONE and RISE take about an hour of processor time. */
+/* Of enlarged frames. With these budgets, the better settings reach the best play and the worse
+   ones do not. For example, after 20000 steps of key-door at 84 x 84, one run scored 1 with the
+   defaults, and one -0.11 without standardised frames and with context_scale 0.05. All runs of NONE
+   and RISE take about an hour of processor time. */
 static const task size_tasks[] = {{"blink", 8000},          {"corridor", 15000},
-                                  {"key-door", 30000},      {"lock-catch", 40000},
+                                  {"key-door", 20000},      {"lock-catch", 40000},
                                   {"catch", 20000},         {"pong", 25000},
-                                  {"open-corridor", 15000}, {"open-key-door", 25000},
+                                  {"open-corridor", 15000}, {"open-key-door", 15000},
                                   {NULL, 0}};
 static const task size_ablation_tasks[] = {
-    {"key-door", 30000}, {"lock-catch", 40000}, {"catch", 20000}, {"pong", 25000}, {NULL, 0}};
+    {"key-door", 20000}, {"lock-catch", 40000}, {"catch", 20000}, {"pong", 25000}, {NULL, 0}};
 
 static const variant kinds[] = {
     {"NONE", "memory=none", "no memory: sees the last 4 frames", 0x8C8C8C, 0},
