@@ -4421,8 +4421,8 @@ RISEI_FN void risei_encoder_initialise(const risei_encoder *e, rise_real *w, int
         risei_conv_initialise(c, w, random);
         for (k = c->weights; k < c->bias && he; k++) w[k] = w[k] * factor;
         for (i = 0; i < 2 * e->residuals[l]; i++) {
-            risei_conv const c = risei_residual_conv(e, l, i);
-            risei_conv_initialise(&c, w, random);
+            risei_conv const residual = risei_residual_conv(e, l, i);
+            risei_conv_initialise(&residual, w, random);
         }
     }
     if (e->has_linear) risei_linear_initialise(&e->linear, w, random);
