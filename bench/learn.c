@@ -77,8 +77,8 @@ static const task size_ablation_tasks[] = {
 
 static const variant kinds[] = {
     {"NONE", "memory=none", "no memory: sees the last 4 frames", 0x8C8C8C, 0},
-    {"RISE", "memory=rise", "stored embeddings; context_scale 0.5", 0xE8710A, 0},
-    {"FULL", "memory=full", "conv features; context_scale 1", 0x3B8EDB, 0},
+    {"RISE", "memory=rise", "stored embeddings", 0xE8710A, 0},
+    {"FULL", "memory=full", "conv features", 0x3B8EDB, 0},
     {"FULL/4", "memory=full", "FULL with a quarter of the steps", 0x8250DF, 0.25},
     {NULL, NULL, NULL, 0, 0}};
 
@@ -90,7 +90,7 @@ static const variant size_kinds[] = {
 
 /* Each differs from the first in one setting. All are compared to the first. */
 static const variant ablations[] = {
-    {"RISE", "memory=rise", "downsampled to 64 half floats, GRU 64, context_scale 0.5, concat", 0,
+    {"RISE", "memory=rise", "standardised frames, downsampled to 64 half floats, GRU 64, concat", 0,
      0},
     {"signs", "embedding=signs", "frozen encoder: random projection by signs", 0, 0},
     {"gaussian", "embedding=gaussian", "frozen encoder: dense Gaussian projection", 0, 0},
@@ -107,8 +107,11 @@ static const variant ablations[] = {
     {"samples-8", "window_samples=8", "8 transitions share a window", 0, 0},
     {"units-16", "recurrent_units=16", "GRU of 16 units", 0, 0},
     {"units-128", "recurrent_units=128", "GRU of 128 units", 0, 0},
-    {"whole", "context_scale=1", "context_scale 1", 0, 0},
+    {"units-32", "recurrent_units=32", "GRU of 32 units", 0, 0},
+    {"half", "context_scale=0.5", "context_scale 0.5", 0, 0},
     {"fifth", "context_scale=0.2", "context_scale 0.2", 0, 0},
+    {"raw", "raw_frames=1 context_scale=1", "frames not standardised: pixel / 255", 0, 0},
+    {"raw-half", "raw_frames=1 context_scale=0.5", "the same with context_scale 0.5", 0, 0},
     {"gate", "fusion=gate", "fusion: gate", 0, 0},
     {"sum", "fusion=sum", "fusion: sum", 0, 0},
     {"lstm", "cell=lstm", "cell: LSTM", 0, 0},
@@ -125,7 +128,6 @@ static const variant size_ablations[] = {
     {"scale-0.05", "context_scale=0.05", "context_scale 0.05", 0, 0},
     {"scale-0.2", "context_scale=0.2", "context_scale 0.2", 0, 0},
     {"scale-0.5", "context_scale=0.5", "context_scale 0.5", 0, 0},
-    {"scale-1", "context_scale=1", "context_scale 1", 0, 0},
     {"gate", "fusion=gate", "fusion: gate", 0, 0},
     {"sum", "fusion=sum", "fusion: sum", 0, 0},
     {"norm", "layer_norm=1", "layer norm in the heads", 0, 0},
