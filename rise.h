@@ -2073,9 +2073,14 @@ typedef struct risei_arena {
     /* 1: the block is already zero, so risei_arena_take does not clear it. Clearing would write to
        every page, and the operating system would have to supply all of them. */
     int zeroed;
-    int overflow; /* 1: the size does not fit a size_t */
+    int overflow; /* 1: the size is above RISEI_SIZE_MAX */
 } risei_arena;
 
+/* Bytes: the most that a block may have. ptrdiff_t can then count the elements of every array.
+   Tests set smaller limits. */
+#ifndef RISEI_SIZE_MAX
+#define RISEI_SIZE_MAX ((size_t)PTRDIFF_MAX)
+#endif
 /* Bytes: the cache line of most processors. Each array starts on a line of its own. */
 #define RISEI_ALIGN ((size_t)64)
 /* Returns `bytes` rounded up to a multiple of RISEI_ALIGN. */
@@ -2090,7 +2095,7 @@ RISEI_FN void *risei_arena_take(risei_arena *arena, size_t count, size_t size)
 {
     unsigned char *piece = arena->base;
     size_t bytes;
-    if (count != 0 && size > (SIZE_MAX - arena->used - RISEI_ALIGN) / count) {
+    if (count != 0 && size > (RISEI_SIZE_MAX - RISEI_ALIGN - arena->used) / count) {
         arena->overflow = 1;
         return NULL;
     }
@@ -2105,11 +2110,15 @@ RISEI_FN void *risei_arena_take(risei_arena *arena, size_t count, size_t size)
 #define RISEI_TAKE(arena, type, count)                                                             \
     ((type *)risei_arena_take((arena), (size_t)(count), sizeof(type)))
 
-/* Returns a * b, or SIZE_MAX if the product does not fit. No arena can supply SIZE_MAX bytes, so
-   risei_arena_take reports the overflow. */
+/* Return a * b and a + b, but at most RISEI_SIZE_MAX. No arena can supply that many bytes, so
+   risei_arena_take reports an overflow. Each argument is at most RISEI_SIZE_MAX. */
 RISEI_FN size_t risei_arena_times(size_t a, size_t b)
 {
-    return a != 0 && b > SIZE_MAX / a ? SIZE_MAX : a * b;
+    return a != 0 && b > RISEI_SIZE_MAX / a ? RISEI_SIZE_MAX : a * b;
+}
+RISEI_FN size_t risei_arena_plus(size_t a, size_t b)
+{
+    return b > RISEI_SIZE_MAX - a ? RISEI_SIZE_MAX : a + b;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -3461,7 +3470,7 @@ typedef struct risei_parameters {
 RISEI_FN size_t risei_parameters_reserve(risei_parameters *p, size_t count)
 {
     size_t const offset = p->count;
-    p->count += count;
+    p->count = risei_arena_plus(offset, count);
     return offset;
 }
 /* Draws w [count] uniformly from [-b, b) with b = 1 / sqrt(fan_in), as PyTorch initialises its
@@ -3484,7 +3493,7 @@ RISEI_FN risei_linear risei_linear_make(risei_parameters *p, int in, int out, in
 {
     risei_linear layer;
     layer.in = in, layer.out = out, layer.has_bias = has_bias;
-    layer.weights = risei_parameters_reserve(p, (size_t)in * (size_t)out);
+    layer.weights = risei_parameters_reserve(p, risei_arena_times((size_t)in, (size_t)out));
     layer.bias = risei_parameters_reserve(p, has_bias ? (size_t)out : 0);
     return layer;
 }
@@ -3705,6 +3714,7 @@ RISEI_FN risei_conv risei_conv_make(risei_parameters *p, const rise_conv *desc, 
                                     int width, int channels)
 {
     risei_conv c;
+    size_t taps;
     int r, axis;
     memset(&c, 0, sizeof c);
     c.height = height, c.width = width, c.channels = channels;
@@ -3729,8 +3739,9 @@ RISEI_FN risei_conv risei_conv_make(risei_parameters *p, const rise_conv *desc, 
             if (c.dy_padding < before) c.dy_padding = before;
             if (c.dy_padding < after) c.dy_padding = after;
         }
-    c.weights = risei_parameters_reserve(p, (size_t)c.size * (size_t)c.size * (size_t)channels *
-                                                (size_t)c.filters);
+    taps = (size_t)(c.size * c.size);
+    c.weights = risei_parameters_reserve(
+        p, risei_arena_times(risei_arena_times(taps, (size_t)channels), (size_t)c.filters));
     c.bias = risei_parameters_reserve(p, (size_t)c.filters);
     return c;
 }
@@ -4867,10 +4878,12 @@ RISEI_FN void risei_sequence_layout(risei_arena *arena, const risei_cell *c, ris
     s->dgates = RISEI_TAKE(arena, rise_real, risei_arena_times(back, gates));
     s->du = kind->separate ? RISEI_TAKE(arena, rise_real, risei_arena_times(back, gates))
                            : s->dgates;
-    s->dh = RISEI_TAKE(arena, rise_real, (size_t)(learn * s->ends) * units);
-    s->dc = kind->cell_state ? RISEI_TAKE(arena, rise_real, (size_t)learn * units) : NULL;
+    s->dh = RISEI_TAKE(arena, rise_real, risei_arena_times((size_t)(learn * s->ends), units));
+    s->dc = kind->cell_state ? RISEI_TAKE(arena, rise_real, risei_arena_times((size_t)learn, units))
+                             : NULL;
     s->dx = learn_x ? RISEI_TAKE(arena, rise_real, risei_arena_times(back, in)) : NULL;
-    s->transposed = kind->recurrent ? RISEI_TAKE(arena, rise_real, gates * units) : NULL;
+    s->transposed = kind->recurrent ? RISEI_TAKE(arena, rise_real, risei_arena_times(gates, units))
+                                    : NULL;
 }
 /* Computes `begin` from steps, rows and start. */
 RISEI_FN void risei_sequence_plan(risei_sequence *s)
@@ -5978,6 +5991,69 @@ typedef struct risei_pass_size {
     int samples, burn_in;       /* desc.window_samples and desc.burn_in */
 } risei_pass_size;
 
+/* Returns how many steps a trained window has before its last step: `window` - 1, burn-in included,
+   plus 1 for each sample after the first. Returns 0 without a recurrent net. */
+RISEI_FN int risei_pass_window_before(const rise_agent_desc *d)
+{
+    return risei_memory_kinds[d->memory].recurrent ? d->window + d->window_samples - 2 : 0;
+}
+/* Returns how many lanes act in one pass. */
+RISEI_FN int risei_pass_lanes(const rise_agent_desc *d)
+{
+    return d->play_only ? 1 : d->environments;
+}
+/* Returns how many steps acting unrolls: 1 without a recurrent net or with carry_state, else
+   desc.window. */
+RISEI_FN int risei_pass_act_steps(const rise_agent_desc *d)
+{
+    return d->carry_state || !risei_memory_kinds[d->memory].recurrent ? 1 : d->window;
+}
+/* Returns the sizes of the pass of an agent. */
+RISEI_FN risei_pass_size risei_pass_size_of(const rise_agent_desc *d)
+{
+    int const learn = d->play_only ? 0 : d->batch, lanes = risei_pass_lanes(d);
+    int const acting = risei_pass_act_steps(d) * lanes;
+    int const steps = risei_pass_window_before(d) + 1 + d->n_step;
+    risei_pass_size s;
+    s.samples = d->window_samples, s.burn_in = d->burn_in;
+    s.learn = learn, s.windows = learn / d->window_samples;
+    s.learn_steps = risei_pass_window_before(d) + 1;
+    s.steps = steps;
+    /* An update may need Q of the state and of the next state of each transition. */
+    s.rows = 2 * learn > lanes ? 2 * learn : lanes;
+    s.entries = steps * s.windows > acting ? steps * s.windows : acting;
+    s.states = s.entries + (s.windows > lanes ? s.windows : lanes);
+    s.images = risei_memory_kinds[d->memory].encodes_window ? s.entries : s.rows;
+    return s;
+}
+/* Returns the number of elements of the largest array of a pass. */
+RISEI_FN double risei_pass_largest_array(const risei_net *n, const risei_pass_size *s)
+{
+    const risei_heads *h = &n->heads;
+    double const images = s->images, rows = s->rows, entries = s->entries;
+    double const hidden = h->hidden.out, outputs = (double)h->actions * h->atoms;
+    double const in = h->kind->quantiles ? h->in : 0;
+    double largest = images * (n->encoder.flat > n->encoder.out ? n->encoder.flat : n->encoder.out);
+    double head = hidden > outputs ? hidden : outputs;
+    int l;
+    for (l = 0; l < n->encoder.layers; l++) {
+        const risei_conv *c = &n->encoder.conv[l];
+        /* the largest padding in risei_encoder_layout_layer */
+        int pad = l > 0 ? c->dy_padding : 0;
+        double size;
+        if (n->encoder.residuals[l] > 0 && pad < 1) pad = 1;
+        if (l + 1 < n->encoder.layers && pad < c[1].pad) pad = c[1].pad;
+        size = (c->out_height + 2.0 * pad) * (c->out_width + 2.0 * pad) * c->filters;
+        if (images * size > largest) largest = images * size;
+    }
+    if (in > head) head = in;
+    if (rows * h->taus * head > largest) largest = rows * h->taus * head;
+    if (rows * n->fused_size > largest) largest = rows * n->fused_size;
+    if (entries * n->cell.in > largest) largest = entries * n->cell.in;
+    if (s->states * (double)n->cell.x.out > largest) largest = s->states * (double)n->cell.x.out;
+    return largest;
+}
+
 RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pass *a,
                                 const risei_pass_size *s)
 {
@@ -6259,12 +6335,6 @@ RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o
    tree of priorities. Main types: risei_history, risei_replay, risei_transition. Uses rooms memory,
    random, kernels, network (memory kinds). Test: tests/replay.c. */
 
-/* Returns how many steps a trained window has before its last step: `window` - 1, burn-in included,
-   plus 1 for each sample after the first. Returns 0 without a recurrent net. */
-RISEI_FN int risei_replay_window_before(const rise_agent_desc *d)
-{
-    return risei_memory_kinds[d->memory].recurrent ? d->window + d->window_samples - 2 : 0;
-}
 /* Returns how many slots an update reads before the slot of a window's last sample: the larger of
    two numbers. Neither number counts the slot of the last sample. `inputs` counts the window's
    earlier slots. With feed_action, `inputs` counts one slot more, because the input of a slot also
@@ -6273,7 +6343,7 @@ RISEI_FN int risei_replay_window_before(const rise_agent_desc *d)
 RISEI_FN int risei_replay_reach(const rise_agent_desc *d)
 {
     const risei_memory_kind *memory = &risei_memory_kinds[d->memory];
-    int const before = risei_replay_window_before(d), stack = d->frame_stack - 1;
+    int const before = risei_pass_window_before(d), stack = d->frame_stack - 1;
     int const inputs = memory->recurrent ? before + (d->feed_action ? 1 : 0) : 0;
     int const states = memory->encodes_window ? before : d->window_samples - 1;
     int const frames = stack + states;
@@ -6586,7 +6656,7 @@ RISEI_FN void risei_replay_enable(risei_replay *r, int lane, int64_t at)
     const risei_history *h = &r->history;
     ptrdiff_t const slot = risei_history_slot(h, lane, at);
     if (at < risei_history_oldest(h, lane) || r->tree[slot] > 0) return;
-    if (r->window_stride > 1 && (h->episode_frame[slot] + 1) % r->window_stride != 0 &&
+    if (r->window_stride > 1 && ((int64_t)h->episode_frame[slot] + 1) % r->window_stride != 0 &&
         !risei_event_is_last(h->events[risei_history_slot(h, lane, at + 1)]))
         return;
     if (risei_replay_has_past(r, lane, at)) risei_replay_tree_set(r, slot, r->largest_leaf);
@@ -8961,19 +9031,22 @@ RISEI_FN rise_result risei_check_convs(const rise_agent_desc *d, rise_error *err
             height, channels);
     return RISE_OK;
 }
-/* Checks that no array has more elements than an int can count. Assumes that the largest array is
-   the output of the first conv layer at stride 1, for all images of a batch. The limit INT_MAX / 2
-   leaves a margin, for example for padding. */
+/* Checks that no array has more elements than an int can count, because sizes of products and loops
+   are of type int. */
 RISEI_FN rise_result risei_check_size(const rise_agent_desc *d, rise_error *error)
 {
-    int const whole_window = risei_memory_kinds[d->memory].encodes_window;
-    int const frames = whole_window ? risei_replay_window_before(d) + 1 + d->n_step : 2;
-    int64_t const images = (int64_t)frames * d->batch;
-    if (images * d->frame_width * d->frame_height * d->conv[0].filters <= INT_MAX / 2)
-        return RISE_OK;
+    risei_net const net = risei_net_make(d);
+    risei_pass_size const size = risei_pass_size_of(d);
+    double const largest = risei_pass_largest_array(&net, &size);
+    int const learned = net.memory->encodes_window ? size.steps * size.windows : 2 * size.learn;
+    const char *const field = d->play_only             ? "the sizes of the network"
+                              : size.images > learned ? "environments"
+                                                      : "batch";
+    if (largest <= INT_MAX) return RISE_OK;
     return risei_fail(error, RISE_BAD_DESC,
-                      "batch %d%s is too much for frames of %d x %d; make it smaller", d->batch,
-                      whole_window ? " times window" : "", d->frame_width, d->frame_height);
+                      "an array of the network would have %.0f numbers, and the limit is %d; lower "
+                      "%s",
+                      largest, INT_MAX, field);
 }
 RISEI_FN rise_result risei_check_windows(const rise_agent_desc *d, rise_error *error)
 {
@@ -9105,35 +9178,6 @@ RISEI_FN risei_encoder_input risei_model_input(const risei_model *m, int from)
     input.frames = m->frames + (ptrdiff_t)from * input.stack;
     return input;
 }
-/* Returns how many lanes act in one pass. */
-RISEI_FN int risei_model_lanes(const rise_agent_desc *d)
-{
-    return d->play_only ? 1 : d->environments;
-}
-/* Returns how many steps acting unrolls: 1 without a recurrent net or with carry_state, else
-   desc.window. */
-RISEI_FN int risei_model_act_steps(const rise_agent_desc *d)
-{
-    return d->carry_state || !risei_memory_kinds[d->memory].recurrent ? 1 : d->window;
-}
-/* Returns the sizes of the pass: the most that acting, targets and learning need. */
-RISEI_FN risei_pass_size risei_model_pass_size(const rise_agent_desc *d)
-{
-    int const learn = d->play_only ? 0 : d->batch, lanes = risei_model_lanes(d);
-    int const acting = risei_model_act_steps(d) * lanes;
-    int const steps = risei_replay_window_before(d) + 1 + d->n_step;
-    risei_pass_size s;
-    s.samples = d->window_samples, s.burn_in = d->burn_in;
-    s.learn = learn, s.windows = learn / d->window_samples;
-    s.learn_steps = risei_replay_window_before(d) + 1;
-    s.steps = steps;
-    /* An update may need Q of the state and of the next state of each transition. */
-    s.rows = 2 * learn > lanes ? 2 * learn : lanes;
-    s.entries = steps * s.windows > acting ? steps * s.windows : acting;
-    s.states = s.entries + (s.windows > lanes ? s.windows : lanes);
-    s.images = risei_memory_kinds[d->memory].encodes_window ? s.entries : s.rows;
-    return s;
-}
 RISEI_FN void risei_model_layout_device(risei_arena *arena, risei_model *m, int images)
 {
     risei_device *d = &m->device;
@@ -9149,8 +9193,8 @@ RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m)
 {
     const rise_agent_desc *d = m->desc;
     const risei_net *n = &m->net;
-    risei_pass_size const s = risei_model_pass_size(d);
-    int const lanes = risei_model_lanes(d);
+    risei_pass_size const s = risei_pass_size_of(d);
+    int const lanes = risei_pass_lanes(d);
     m->weights = RISEI_TAKE(arena, rise_real, n->weights_size);
     m->target = RISEI_TAKE(arena, rise_real, s.learn > 0 ? n->weights_size : 0);
     m->derived = RISEI_TAKE(arena, rise_real, risei_net_derives(n) ? n->weights_size : 0);
@@ -9332,7 +9376,7 @@ RISEI_FN void risei_model_store_states(const risei_model *m, const risei_acting 
    carried states. */
 RISEI_FN void risei_model_act(risei_model *m, risei_use use, const risei_acting *a)
 {
-    int const steps = risei_model_act_steps(m->desc);
+    int const steps = risei_pass_act_steps(m->desc);
     int const encodes_window = m->net.memory->encodes_window;
     risei_encoder_input const input = risei_model_input(m, 0);
     risei_model_gather_acting(m, a, steps);
@@ -9454,7 +9498,7 @@ RISEI_FN void risei_learner_layout(risei_arena *arena, risei_learner *l)
     l->optimizer.v = RISEI_TAKE(arena, rise_real, n->parameters);
     l->optimizer.per_block = RISEI_TAKE(arena, double, n->parameters / RISEI_OPTIMIZER_BLOCK + 1);
     b->size = d->batch, b->samples = d->window_samples, b->windows = b->size / b->samples;
-    b->before = risei_replay_window_before(d);
+    b->before = risei_pass_window_before(d);
     b->start = l->model->start;
     b->next_start = RISEI_TAKE(arena, int, b->windows);
     b->transition = RISEI_TAKE(arena, risei_transition, size);
@@ -10267,7 +10311,7 @@ RISEI_FN size_t risei_agent_measure(const rise_agent_desc *resolved)
     memset(&arena, 0, sizeof arena);
     risei_arena_take(&arena, 1, sizeof(rise_agent));
     risei_agent_layout(&arena, &plan);
-    if (arena.overflow || arena.used > SIZE_MAX - RISEI_ALIGN) return 0;
+    if (arena.overflow || arena.used > RISEI_SIZE_MAX - RISEI_ALIGN) return 0;
     return arena.used + RISEI_ALIGN;
 }
 /* Returns the name of the field that most of an agent's memory depends on. */

@@ -1,0 +1,121 @@
+/* The bytes of an agent against limits of the address space. A limit stands for a machine whose
+   size_t has fewer bits, so that overflows are cheap to reach. */
+#include <stddef.h>
+static size_t size_limit = 0; /* set by each test */
+#define RISEI_SIZE_MAX size_limit
+#include "toy.h"
+
+/* The limits of size_t with 16, 24, 31, 32 and 48 bits. 31 is ptrdiff_t on 32-bit machines. */
+static const size_t limits[] = {((size_t)1 << 16) - 1, ((size_t)1 << 24) - 1,
+                                ((size_t)1 << 31) - 1, 0xFFFFFFFFu, PTRDIFF_MAX};
+
+/* Checks that an agent is refused with a sentence, not with a wrong number of bytes, exactly where
+   it does not fit. */
+static void has_limit(const rise_agent_desc *d, const char *words)
+{
+    size_t bytes;
+    int i;
+    size_limit = PTRDIFF_MAX;
+    bytes = rise_agent_bytes(d, NULL);
+    for (i = -2; i < COUNT(limits); i++) {
+        rise_error error = {RISE_OK, ""};
+        size_t found;
+        if (bytes == 0 && i < 0) continue;
+        if (i >= 0 && limits[i] > PTRDIFF_MAX) continue; /* a machine of 32 bits */
+        size_limit = i >= 0 ? limits[i] : i == -1 ? bytes : bytes - 1;
+        found = rise_agent_bytes(d, &error);
+        check_about("%s with a limit of %.0f bytes", words, (double)size_limit);
+        if (bytes != 0 && bytes <= size_limit) {
+            CHECK(found == bytes);
+        } else {
+            rise_agent *a;
+            CHECK(found == 0 && error.result == RISE_NO_MEMORY && strlen(error.text) > 20);
+            CHECK(rise_agent_create(&a, d, &error) == RISE_NO_MEMORY && a == NULL);
+        }
+    }
+    size_limit = PTRDIFF_MAX;
+}
+static void small_agents_meet_small_limits(void)
+{
+    static const char *const words[] = {
+        "memory=rise cell=lstm embedding=gaussian",
+        "memory=rise cell=gru embedding=snapshot residual spectral_norm=1 stored",
+        "memory=none head=iqn noisy=1 action_masks=1",
+        "memory=full head=c51 layer_norm=1 fusion=gate environments=3",
+        "memory=rise play_only=1 players=40",
+        "memory=none wide residual play_only=1",
+    };
+    int i;
+    for (i = 0; i < COUNT(words); i++) {
+        rise_agent_desc d;
+        memset(&d, 0, sizeof d);
+        size_limit = PTRDIFF_MAX;
+        d = described(words[i]);
+        has_limit(&d, words[i]);
+    }
+}
+/* The largest arrays are parameters: 2^32 floats in a dense layer, and more in a conv layer. */
+static void huge_networks_are_refused(void)
+{
+    rise_agent_desc d;
+    memset(&d, 0, sizeof d);
+    size_limit = PTRDIFF_MAX;
+    d.frame_width = d.frame_height = 512, d.actions = 3, d.frame_stack = 1, d.play_only = 1;
+    d.network = RISE_NETWORK_CUSTOM, d.conv_count = 1, d.features = 1024;
+    d.conv[0].filters = 16, d.conv[0].size = 1;
+    has_limit(&d, "dense");
+    d.features = 8192, d.memory = RISE_MEMORY_FULL;
+    has_limit(&d, "larger dense");
+    d.frame_width = d.frame_height = 100, d.features = 8, d.conv_count = 3;
+    d.conv[0].filters = d.conv[1].filters = d.conv[2].filters = 1024;
+    d.conv[0].stride = d.conv[1].size = 64, d.conv[1].pad = 32;
+    d.conv[2].size = 64, d.conv[2].pad = 32;
+    has_limit(&d, "conv");
+}
+/* The largest arrays are those of the replay buffer and of the players. */
+static void huge_buffers_are_refused(void)
+{
+    rise_agent_desc d = described("memory=rise environments=3");
+    d.frame_width = d.frame_height = 1000, d.replay_capacity = 1000000000;
+    has_limit(&d, "replay");
+    d = described("memory=rise play_only=1 players=4096 embedding_size=4096 window=1024");
+    d.frame_width = d.frame_height = 1024;
+    has_limit(&d, "players");
+}
+
+/* Sizes of products and loops are of type int. The sentence names the field that makes an array too
+   long. */
+static void arrays_fit_an_int(void)
+{
+    rise_agent_desc d;
+    rise_error error;
+    size_limit = PTRDIFF_MAX;
+    memset(&d, 0, sizeof d);
+    d.frame_width = 1024, d.frame_height = 512, d.actions = 3, d.environments = 4096;
+    CHECK(rise_agent_bytes(&d, &error) == 0 && error.result == RISE_BAD_DESC &&
+          strstr(error.text, "lower environments") != NULL);
+    d.environments = 1, d.batch = 4096;
+    CHECK(rise_agent_bytes(&d, &error) == 0 && strstr(error.text, "lower batch") != NULL);
+    /* only 2 batch images, or the frames of one window at a time, count */
+    memset(&d, 0, sizeof d);
+    d.frame_width = d.frame_height = 84, d.actions = 4;
+    rise_agent_preset(&d, RISE_PRESET_R2D2);
+    CHECK(rise_agent_bytes(&d, &error) > 0);
+    d.memory = RISE_MEMORY_FULL;
+    CHECK(rise_agent_bytes(&d, &error) > 0);
+    memset(&d, 0, sizeof d);
+    d.frame_width = 320, d.frame_height = 240, d.frame_channels = 3, d.actions = 4;
+    d.memory = RISE_MEMORY_FULL, d.play_only = 1;
+    CHECK(rise_agent_bytes(&d, &error) > 0);
+}
+
+static const check_test tests[] = {
+    TEST(arrays_fit_an_int),
+    TEST(small_agents_meet_small_limits),
+    TEST(huge_networks_are_refused),
+    TEST(huge_buffers_are_refused),
+};
+int main(int count, char **arguments)
+{
+    return CHECK_MAIN(count, arguments, tests);
+}
