@@ -93,7 +93,8 @@ class Picture:
 
     def __init__(self, name, path, space):
         self.path, self.shape, self.high = path, tuple(space.shape), space.high
-        self.text = f"the image {'/'.join(map(str, path))}".strip() + f" of {name}"
+        part = f"the part {'/'.join(map(str, path))} of " if path else ""
+        self.text = f"{part}the observation of {name}"
         self.unchanged = space.dtype == numpy.uint8 and bool(numpy.all(space.high == 255))
         self.scale = 255.0 / numpy.where(space.high > 0, space.high, 1).astype(numpy.float64)
         self.first = channels_first(self.shape)

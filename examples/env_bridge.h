@@ -417,8 +417,8 @@ static inline void bridge_close(bridge *b)
     b->answer = NULL;
 }
 
-/* Splits the text of SPEC into lines: the environment's name, then a line for each action. The facts
-   follow after an empty line. Returns 0 if the number of names is wrong. */
+/* Splits the text of SPEC into lines: the environment's name, then a line for each action. The
+   facts follow after an empty line. Returns 0 if the number of names is wrong. */
 static inline int bridge_names(bridge *b)
 {
     char *const end = strstr(b->text, "\n\n");
