@@ -36,7 +36,7 @@ MAX_NAMES = 8000  # bytes of the text in a SPEC
 MAX_TEXT = 1000  # bytes of an ERROR
 MAX_REWARD = 3.4e38  # the sum of rewards is sent as a 32-bit float
 
-# Packages that are imported for names that begin so: module, and what pip installs.
+# The prefix of a name: the module that registers such environments, and its package for pip.
 PACKAGES = {
     "ALE/": ("ale_py", "ale-py"),
     "MinAtar/": ("minatar.gym", "minatar"),
@@ -61,7 +61,7 @@ def brief(thing, most=80):
 
 
 def channels_first(shape):
-    """Returns whether the first dimension is the channels. It has fewer values than the last."""
+    """Returns whether the first dimension is the channels: it is smaller than the last one."""
     return len(shape) == 3 and shape[0] <= CHANNELS and shape[0] < shape[2]
 
 
@@ -117,8 +117,8 @@ class Picture:
     def stretched(self, image):
         if image.dtype.kind not in "biuf":
             raise Refusal(f"{self.text} has values of the type {image.dtype}, which are no numbers")
-        values = image * self.scale
-        outside = ~((values >= -0.5) & (values < 255.5))  # also NaN; half a shade is rounding
+        values = image * self.scale  # may exceed the limits by rounding errors below 0.5
+        outside = ~((values >= -0.5) & (values < 255.5))  # also NaN
         if outside.any():
             wrong = f"the value {image[outside][0]}"
             limit = numpy.broadcast_to(self.high, image.shape)[outside][0]
@@ -599,7 +599,7 @@ def main():
     stream = Stream(os.dup(0), os.dup(1))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # keeps print() away from the messages
     os.dup2(2, 1)
-    sys.path.append(os.getcwd())  # for modules of the user, as Python does for a script there
+    sys.path.append(os.getcwd())  # for the user's own modules
     try:
         Server(stream).serve()
     except Refusal as why:

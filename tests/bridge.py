@@ -585,7 +585,7 @@ def test_no_images():
         "Box(0, 255, (4,), uint8)": "the shape (4,) is no image",
         "Box(0, 255, (2, 4, 5, 3), uint8)": "the shape (2, 4, 5, 3) is no image",
         "Box(0, 255, (40, 41, 42), uint8)": "neither first nor last 1 to 16 channels",
-        "Box(0, 255, (17, 18), uint8).__class__(0, 255, (2000, 3, 3), uint8)": "3 x 2000 pixels",
+        "Box(0, 255, (2000, 3, 3), uint8)": "3 x 2000 pixels",
         "Box(0, 255, (3, 20, 3000), uint8)": "3000 x 20 pixels are too many: 1024 x 1024 are",
         "Box(-1, 1, (4, 5))": "values begin at -1",
         "Box(0, numpy.inf, (4, 5))": "values end at inf",
@@ -1146,6 +1146,28 @@ def test_training(folder):
             text = file.read()
         right = text.count(f"\n{package} ") == 2 and line.split()[1] in text
         check(f"{package}: run.txt", right, text)
+    if not missing("gymnasium"):
+        test_sentences(program, folder)
+
+
+def test_sentences(program, folder):
+    """What bridge.py or arcade.h refuses reaches the user as a sentence."""
+    pixels = "observation=Box(0, 255, (8, 9, {0}), uint8)|value=picture(t, (8, 9, {0}))"
+    for options, keywords, words in (
+        ("--size 7", pixels.format(4), "frames of 4 channels cannot become grey: keep their"),
+        ("--size 7 --colour", pixels.format(5), "frames of 5 channels cannot be resized, at most"),
+        ("", "observation=Box(0, 9, (4,))", "hold no image (the shape (4,) is no image): --render"),
+        ("", "reward=float('nan')", "toys:Toy-v0 gave the reward nan: a reward must be a finite"),
+        ("", "value=picture(t)[t:]", "has the shape (3, 5, 3); its space: (4, 5, 3)"),
+    ):
+        place = os.path.join(folder, "refused", str(hash(words)))
+        line = f"--env toys:Toy-v0 {options} {QUICK.format(sys.executable, SCRIPT, place)}".split()
+        line += [word for keyword in keywords.split("|") for word in ("--keyword", keyword)]
+        environment = {**os.environ, "PYTHONPATH": TOYS["folder"]}
+        ran = subprocess.run([program, *line], cwd=folder, capture_output=True, text=True,
+                             timeout=SLOW, env=environment)
+        right = ran.returncode == 1 and "atari: " in ran.stderr and words in ran.stderr
+        check(f"{options} {keywords}", right and "Traceback" not in ran.stderr, ran.stderr)
 
 
 def run(test, *arguments):
