@@ -21,6 +21,8 @@ typedef struct arcade_protocol {
     int noops;       /* an episode begins with 1 to `noops` frames of action 0; 0: none */
     int most_frames; /* an episode is truncated after `most_frames`; 0: never */
     int side;        /* frames become grey, side x side pixels; 0: unchanged */
+    int largest;     /* frames of at most largest x largest pixels stay unchanged; 0: none do */
+    int colour;      /* 1: resized frames keep their channels, at most PREPROCESS_CHANNELS */
     /* 1: each pixel is the maximum of the last two frames, because Atari games draw some sprites in
        every other frame only */
     int two_frames;
@@ -48,7 +50,7 @@ typedef struct arcade {
     arcade_environment environments[BRIDGE_ENVIRONMENTS];
     double frames_played; /* by all environments, no-ops included */
     preprocess_area area; /* from the environment's frame to the agent's */
-    uint8_t *screen;      /* scratch: two grey frames of the environment */
+    uint8_t *screen;      /* scratch: two frames of the environment */
     bridge_move moves[BRIDGE_ENVIRONMENTS];
 } arcade;
 
@@ -76,37 +78,51 @@ static inline void arcade_close(arcade *a)
 static inline void arcade_see(arcade *a, const uint8_t *frames, uint8_t *seen)
 {
     int const pixels = a->link.width * a->link.height, bytes = pixels * a->link.channels;
+    int const kept = pixels * a->channels; /* bytes of a frame that is to be resized */
     const uint8_t *newest = frames + (a->link.frames - 1) * bytes;
     int i;
     if (a->protocol.side == 0) {
         memcpy(seen, newest, (size_t)bytes);
         return;
     }
-    if (a->link.channels == 3) {
+    if (a->link.channels != a->channels) {
         for (i = 0; i < a->link.frames; i++)
-            preprocess_grey(frames + i * bytes, (size_t)pixels, a->screen + i * pixels);
+            preprocess_grey(frames + i * bytes, (size_t)pixels, a->screen + i * kept);
         frames = a->screen;
-        newest = frames + (a->link.frames - 1) * pixels;
+        newest = frames + (a->link.frames - 1) * kept;
     }
     if (a->link.frames == 2) {
-        preprocess_maximum((size_t)pixels, frames, frames + pixels, a->screen);
+        preprocess_maximum((size_t)kept, frames, frames + kept, a->screen);
         newest = a->screen;
     }
     preprocess_area_resize(&a->area, newest, seen);
 }
 
-/* Prepares the resizing of frames. Returns 0 if they cannot be resized. */
+/* Sets the size of the agent's frames and prepares the resizing. Returns 0 if the environment's
+   frames cannot be resized. */
 static inline int arcade_prepare(arcade *a)
 {
-    int const side = a->protocol.side;
-    if (side == 0) return 1;
-    if (a->link.channels != 1 && a->link.channels != 3)
+    arcade_protocol *const p = &a->protocol;
+    int const channels = a->link.channels;
+    if (a->link.width <= p->largest && a->link.height <= p->largest) p->side = 0;
+    a->width = p->side > 0 ? p->side : a->link.width;
+    a->height = p->side > 0 ? p->side : a->link.height;
+    a->channels = p->side > 0 && !p->colour ? 1 : channels;
+    if (p->side == 0) return 1;
+    if (!p->colour && channels != 1 && channels != 3)
         return bridge_fail(&a->link,
-                           "frames of %d channels cannot be made grey: set protocol.side to 0",
-                           a->link.channels);
-    return preprocess_area_init(&a->area, a->link.height, a->link.width, 1, side, side) ||
+                           "frames of %d channels cannot become grey: keep their channels "
+                           "(--colour), or wrap the environment (--wrap)",
+                           channels);
+    if (a->channels > PREPROCESS_CHANNELS)
+        return bridge_fail(&a->link,
+                           "frames of %d channels cannot be resized, at most %d channels can: wrap "
+                           "the environment to resize its frames (--wrap)",
+                           channels, PREPROCESS_CHANNELS);
+    return preprocess_area_init(&a->area, a->link.height, a->link.width, a->channels, p->side,
+                                p->side) ||
            bridge_fail(&a->link, "frames of %d x %d cannot be resized to %d x %d", a->link.width,
-                       a->link.height, side, side);
+                       a->link.height, p->side, p->side);
 }
 
 /* Draws the frame of environment i as a grey picture [height][width]. If the frame has several
@@ -222,17 +238,16 @@ static inline int arcade_open(arcade *a, const bridge_options *o, const arcade_p
     if (!bridge_open(&a->link, &options)) return 0;
     a->count = a->link.environments;
     a->actions = a->link.actions;
-    a->width = p->side > 0 ? p->side : a->link.width;
-    a->height = p->side > 0 ? p->side : a->link.height;
-    a->channels = p->side > 0 ? 1 : a->link.channels;
     for (i = 0; i < a->count; i++)
         a->environments[i].random = preprocess_seed(o->seed + (uint64_t)i);
-    a->frames = (uint8_t *)malloc((size_t)a->count * arcade_frame_bytes(a));
-    a->screen = (uint8_t *)malloc(2 * (size_t)a->link.width * (size_t)a->link.height);
-    if (a->frames != NULL && a->screen != NULL) {
-        if (arcade_prepare(a) && arcade_begin(a)) return 1;
-    } else {
-        bridge_fail(&a->link, "out of memory for frames");
+    if (arcade_prepare(a)) {
+        a->frames = (uint8_t *)malloc((size_t)a->count * arcade_frame_bytes(a));
+        a->screen = (uint8_t *)malloc(2 * (size_t)a->link.width * (size_t)a->link.height *
+                                      (size_t)a->channels);
+        if (a->frames == NULL || a->screen == NULL)
+            bridge_fail(&a->link, "out of memory for frames");
+        else if (arcade_begin(a))
+            return 1;
     }
     arcade_close(a);
     return 0;

@@ -4,10 +4,15 @@
 
        pip install ale-py gymnasium
        cc -O2 -pthread examples/atari.c -o atari -lm && ./atari --game pong --set context_scale=1
+
+       pip install minigrid vizdoom
+       ./atari --env MiniGrid-MemoryS7-v0 --wrap minigrid.wrappers:RGBImgPartialObsWrapper
+       ./atari --env VizdoomBasic-v1 --keyword frame_skip=4 --set value_rescale=1
 */
 #include "training_run.h"
 
 #include "arcade.h"
+#include "command_line.h"
 #include "gif.h"
 
 #include <ctype.h>
@@ -19,30 +24,33 @@
 /* ---------------------------------------------------------------------------------------------- */
 /* Options */
 
-enum { MAX_SETTINGS = 40, TEXT = 1000, EVALUATED_GAMES = 8, GIF_FRAMES = 2000 };
+enum { MAX_SETTINGS = 40, EVALUATED_GAMES = 8, GIF_FRAMES = 2000 };
 
 typedef struct options {
     /* an Atari game as ALE names it, such as space_invaders; or a name of Gymnasium */
     const char *game, *environment;
-    const char *protocol, *preset;
-    const char *python, *bridge, *folder, *play;
+    const char *preset, *python, *bridge, *play;
     const char *settings[MAX_SETTINGS]; /* "field=value", for the agent */
     int setting_count;
-    char keywords[TEXT]; /* "key=value" lines, for the environment */
+    char setting_text[COMMAND_TEXT];
+    const char *keywords, *wraps; /* lines for the environment; NULL: none */
+    const char *observation;
     rise_memory memory;
     double steps, hours, evaluate_every, save_every, blank;
     double evaluate_epsilon; /* negative: 0.001 for Atari, else 0 */
-    int episodes, last_episodes, seed, environments, threads;
-    int resume, whole, plain;
+    int episodes, last_episodes, seed, environments, threads, size;
+    int btr, resume, whole, plain, render, colour;
 } options;
 
 static const char *const usage =
     "atari --game NAME            an Atari game: pong, breakout, space_invaders ...\n"
-    "      --env NAME             or any environment of Gymnasium: MinAtar/Breakout-v1 ...\n"
+    "      --env NAME             or any environment of Gymnasium with images and discrete\n"
+    "                             actions: MinAtar/Breakout-v1 ...\n"
     "  --memory rise|none|full    the kind of memory [rise]\n"
     "  --steps N, --hours H       the run ends when one of them is reached [2000000 steps]\n"
     "  --seed N                   [1]\n"
-    "  --resume                   goes on with the run in the folder\n"
+    "  --resume                   goes on with the run in the folder. Options that are not\n"
+    "                             given are those of the run; run.txt in the folder has them\n"
     "  --play FILE                no training: a saved agent plays --last-episodes\n"
     "Files\n"
     "  --folder PATH              [runs/GAME-MEMORY-SEED]\n"
@@ -57,14 +65,26 @@ static const char *const usage =
     "  --evaluate-epsilon P       probability of a random action in evaluations. At 0, an agent\n"
     "                             that never serves the ball does nothing until the time limit\n"
     "                             of the episode [0.001 in Atari games, else 0]\n"
-    "Game\n"
-    "  --protocol dopamine|btr    dopamine: the game's own actions; btr: all 18 actions, and up\n"
-    "                             to 30 frames without action at the start. Both: 4 frames a "
-    "step,\n"
-    "                             sticky actions 0.25, 108000 frames an episode [dopamine]\n"
-    "  --blank P                  probability that a frame is black [0]\n"
+    "Environment\n"
+    "  --env MODULE:NAME          imports the module, which registers the environment. ALE,\n"
+    "                             MinAtar, MiniGrid, BabyAI and Vizdoom need no MODULE\n"
     "  --keyword KEY=VALUE        an argument of the environment; may be repeated\n"
+    "  --wrap MODULE:WRAPPER      wraps the environment; may be repeated, the last is outermost.\n"
+    "                             \"MODULE:WRAPPER(KEY=VALUE, ...)\" passes arguments\n"
+    "  --observation KEY          the part of the observation that is the image. Needed if there\n"
+    "                             are several images\n"
+    "  --render                   the agent sees the rendered picture, not the observation. The\n"
+    "                             picture may show what the agent should not see\n"
+    "  --size N                   frames are resized to N x N pixels, and become grey [84 in\n"
+    "                             Atari games and for frames larger than 96 x 96, else unchanged]\n"
+    "  --colour                   resized frames keep their colours\n"
+    "  --blank P                  probability that a frame is black [0]\n"
     "  --environments N           environments that are played at once [8]\n"
+    "  --protocol dopamine|btr    of --game. dopamine: the game's own actions; btr: all 18\n"
+    "                             actions, and up to 30 frames without action at the start.\n"
+    "                             Both: 4 frames a step, sticky actions 0.25, 108000 frames an\n"
+    "                             episode, rewards clipped to their sign [dopamine]. With --env,\n"
+    "                             none of this is done\n"
     "Agent\n"
     "  --preset dqn|rainbow|btr|r2d2   an agent of the literature, instead of the default, which\n"
     "                             is made for a small machine\n"
@@ -72,95 +92,92 @@ static const char *const usage =
     "  --threads N                threads of the agent; the games have their own process [1]\n"
     "  --python PATH, --bridge PATH    [python3, examples/bridge.py]\n";
 
-/* Reads a number of at least `least`; "k" and "M" stand for thousands and millions. */
-static int parse_number(const char *text, double least, double *number)
-{
-    char *end;
-    *number = strtod(text, &end);
-    if (*end == 'k') *number *= 1e3, end++;
-    if (*end == 'M') *number *= 1e6, end++;
-    return end != text && *end == '\0' && *number >= least;
-}
-static int parse_whole(const char *text, int least, int *number)
-{
-    double x;
-    int const good = parse_number(text, least, &x) && x <= 1e9;
-    *number = good ? (int)x : 0;
-    return good;
-}
+static const command_option table[] = {
+    {"--game", COMMAND_STRING, COMMAND_FIXED, "", 0, 0, ""},
+    {"--env", COMMAND_STRING, COMMAND_FIXED, "", 0, 0, ""},
+    {"--memory", COMMAND_CHOICE, COMMAND_FIXED, "rise", 0, 0, "rise|none|full"},
+    {"--steps", COMMAND_NUMBER, COMMAND_FREE, "", 1, 1e12, ""},
+    {"--hours", COMMAND_NUMBER, COMMAND_FREE, "", 0, 1e6, ""},
+    {"--seed", COMMAND_WHOLE, COMMAND_FIXED, "1", 0, 1e9, ""},
+    {"--resume", COMMAND_SWITCH, COMMAND_ONCE, "", 0, 0, ""},
+    {"--play", COMMAND_STRING, COMMAND_ONCE, "", 0, 0, ""},
+    {"--folder", COMMAND_STRING, COMMAND_ONCE, "", 0, 0, ""},
+    {"--save-every", COMMAND_NUMBER, COMMAND_FREE, "600", 0, 1e9, ""},
+    {"--whole", COMMAND_SWITCH, COMMAND_FREE, "", 0, 0, ""},
+    {"--plain", COMMAND_SWITCH, COMMAND_ONCE, "", 0, 0, ""},
+    {"--evaluate-every", COMMAND_NUMBER, COMMAND_FREE, "50000", 1, 1e12, ""},
+    {"--episodes", COMMAND_WHOLE, COMMAND_FREE, "5", 1, 1e9, ""},
+    {"--last-episodes", COMMAND_WHOLE, COMMAND_FREE, "20", 1, 1e9, ""},
+    {"--evaluate-epsilon", COMMAND_NUMBER, COMMAND_FREE, "", 0, 1, ""},
+    {"--keyword", COMMAND_LINES, COMMAND_FIXED, "", 0, 0, "KEY=VALUE"},
+    {"--wrap", COMMAND_LINES, COMMAND_FIXED, "", 0, 0, "MODULE:WRAPPER"},
+    {"--observation", COMMAND_STRING, COMMAND_FIXED, "", 0, 0, ""},
+    {"--render", COMMAND_SWITCH, COMMAND_FIXED, "", 0, 0, ""},
+    {"--size", COMMAND_WHOLE, COMMAND_FIXED, "", 1, PREPROCESS_SIDE, ""},
+    {"--colour", COMMAND_SWITCH, COMMAND_FIXED, "", 0, 0, ""},
+    {"--blank", COMMAND_NUMBER, COMMAND_FIXED, "0", 0, 1, ""},
+    {"--environments", COMMAND_WHOLE, COMMAND_FIXED, "8", 1, BRIDGE_ENVIRONMENTS, ""},
+    {"--protocol", COMMAND_CHOICE, COMMAND_FIXED, "dopamine", 0, 0, "dopamine|btr"},
+    {"--preset", COMMAND_CHOICE, COMMAND_FIXED, "", 0, 0, "dqn|rainbow|btr|r2d2"},
+    {"--set", COMMAND_LINES, COMMAND_FIXED, "", 0, 0, "FIELD=VALUE"},
+    {"--threads", COMMAND_WHOLE, COMMAND_FREE, "1", 1, 1e9, ""},
+    {"--python", COMMAND_STRING, COMMAND_ONCE, "python3", 0, 0, ""},
+    {"--bridge", COMMAND_STRING, COMMAND_ONCE, "examples/bridge.py", 0, 0, ""},
+};
+enum { TABLE = sizeof table / sizeof *table };
 
-static int parse_memory(const char *text, rise_memory *memory)
+/* Splits the lines of --set. Returns 0, after a message, if there are too many. */
+static int split_settings(options *o, const char *lines)
 {
-    *memory = strcmp(text, "none") == 0   ? RISE_MEMORY_NONE
-              : strcmp(text, "full") == 0 ? RISE_MEMORY_FULL
-                                          : RISE_MEMORY_RISE;
-    return *memory != RISE_MEMORY_RISE || strcmp(text, "rise") == 0;
-}
-
-static int parse_protocol(const char *text, const char **protocol)
-{
-    *protocol = text;
-    return strcmp(text, "dopamine") == 0 || strcmp(text, "btr") == 0;
-}
-
-static int parse_keyword(options *o, const char *text)
-{
-    size_t const used = strlen(o->keywords);
-    return strchr(text, '=') != NULL && used + strlen(text) + 2 < sizeof o->keywords &&
-           snprintf(o->keywords + used, sizeof o->keywords - used, "%s\n", text) > 0;
-}
-
-static int parse_option(options *o, const char *name, const char *value)
-{
-    if (strcmp(name, "--game") == 0) return (o->game = value) != NULL;
-    if (strcmp(name, "--env") == 0) return (o->environment = value) != NULL;
-    if (strcmp(name, "--memory") == 0) return parse_memory(value, &o->memory);
-    if (strcmp(name, "--steps") == 0) return parse_number(value, 1, &o->steps);
-    if (strcmp(name, "--hours") == 0) return parse_number(value, 0, &o->hours);
-    if (strcmp(name, "--seed") == 0) return parse_whole(value, 0, &o->seed);
-    if (strcmp(name, "--play") == 0) return (o->play = value) != NULL;
-    if (strcmp(name, "--folder") == 0) return (o->folder = value) != NULL;
-    if (strcmp(name, "--evaluate-every") == 0) return parse_number(value, 1, &o->evaluate_every);
-    if (strcmp(name, "--save-every") == 0) return parse_number(value, 0, &o->save_every);
-    if (strcmp(name, "--episodes") == 0) return parse_whole(value, 1, &o->episodes);
-    if (strcmp(name, "--last-episodes") == 0) return parse_whole(value, 1, &o->last_episodes);
-    if (strcmp(name, "--evaluate-epsilon") == 0)
-        return parse_number(value, 0, &o->evaluate_epsilon) && o->evaluate_epsilon <= 1;
-    if (strcmp(name, "--protocol") == 0) return parse_protocol(value, &o->protocol);
-    if (strcmp(name, "--blank") == 0) return parse_number(value, 0, &o->blank) && o->blank <= 1;
-    if (strcmp(name, "--keyword") == 0) return parse_keyword(o, value);
-    if (strcmp(name, "--environments") == 0) return parse_whole(value, 1, &o->environments);
-    if (strcmp(name, "--preset") == 0) return (o->preset = value) != NULL;
-    if (strcmp(name, "--set") == 0)
-        return o->setting_count < MAX_SETTINGS && (o->settings[o->setting_count++] = value) != NULL;
-    if (strcmp(name, "--threads") == 0) return parse_whole(value, 1, &o->threads);
-    if (strcmp(name, "--python") == 0) return (o->python = value) != NULL;
-    if (strcmp(name, "--bridge") == 0) return (o->bridge = value) != NULL;
-    return 0;
-}
-
-static int parse_switch(options *o, const char *name)
-{
-    if (strcmp(name, "--resume") == 0) return o->resume = 1;
-    if (strcmp(name, "--whole") == 0) return o->whole = 1;
-    if (strcmp(name, "--plain") == 0) return o->plain = 1;
-    return 0;
-}
-
-static int parse(options *o, int argc, char **argv)
-{
-    int i;
-    for (i = 1; i < argc; i++) {
-        if (parse_switch(o, argv[i])) continue;
-        if (i + 1 < argc && parse_option(o, argv[i], argv[i + 1])) {
-            i++;
-            continue;
-        }
-        if (strcmp(argv[i], "--help") != 0)
-            fprintf(stderr, "Not understood: %s %s\n", argv[i], i + 1 < argc ? argv[i + 1] : "");
-        return 0;
+    char *at;
+    snprintf(o->setting_text, sizeof o->setting_text, "%s", lines != NULL ? lines : "");
+    for (at = strtok(o->setting_text, "\n"); at != NULL; at = strtok(NULL, "\n")) {
+        if (o->setting_count == MAX_SETTINGS)
+            return fprintf(stderr, "atari: at most %d times --set\n", MAX_SETTINGS), 0;
+        o->settings[o->setting_count++] = at;
     }
-    return (o->game != NULL) != (o->environment != NULL);
+    return 1;
+}
+
+/* Copies the options from the command line `c`, which must stay. Returns 0, after a message, if
+   they contradict each other. */
+static int read_options(options *o, const command_line *c)
+{
+    o->game = command_string(c, "--game");
+    o->environment = command_string(c, "--env");
+    o->memory = (rise_memory)command_choice(c, "--memory"); /* its words are in the same order */
+    o->steps = command_number(c, "--steps");
+    o->hours = command_number(c, "--hours");
+    o->seed = command_whole(c, "--seed");
+    o->resume = command_string(c, "--resume") != NULL;
+    o->play = command_string(c, "--play");
+    o->save_every = command_number(c, "--save-every");
+    o->whole = command_string(c, "--whole") != NULL;
+    o->plain = command_string(c, "--plain") != NULL;
+    o->evaluate_every = command_number(c, "--evaluate-every");
+    o->episodes = command_whole(c, "--episodes");
+    o->last_episodes = command_whole(c, "--last-episodes");
+    o->evaluate_epsilon = command_string(c, "--evaluate-epsilon") != NULL
+                              ? command_number(c, "--evaluate-epsilon")
+                              : -1;
+    o->keywords = command_string(c, "--keyword");
+    o->wraps = command_string(c, "--wrap");
+    o->observation = command_string(c, "--observation");
+    o->render = command_string(c, "--render") != NULL;
+    o->size = command_whole(c, "--size");
+    o->colour = command_string(c, "--colour") != NULL;
+    o->blank = command_number(c, "--blank");
+    o->environments = command_whole(c, "--environments");
+    o->btr = command_choice(c, "--protocol") == 1;
+    o->preset = command_string(c, "--preset");
+    o->threads = command_whole(c, "--threads");
+    o->python = command_string(c, "--python");
+    o->bridge = command_string(c, "--bridge");
+    if ((o->game != NULL) == (o->environment != NULL))
+        return fputs("atari: pass either --game or --env. See --help.\n", stderr), 0;
+    if (o->environment != NULL && c->given[command_find(c, "--protocol")])
+        return fputs("atari: --protocol is for --game: leave it out\n", stderr), 0;
+    return split_settings(o, command_string(c, "--set"));
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -197,58 +214,75 @@ static void game_name(const options *o, char *name, size_t size)
     snprintf(name + length, size - length, "-v5");
 }
 
+/* Returns the preprocessing. Only Atari games need more than a resize of their frames. */
 static arcade_protocol protocol_of(const options *o)
 {
     arcade_protocol p;
     memset(&p, 0, sizeof p);
     p.blank = o->blank;
+    p.side = o->size > 0 ? o->size : 84;
+    p.colour = o->colour;
+    p.largest = o->size > 0 || o->game != NULL ? 0 : 96;
     if (o->game == NULL) return p;
     p.repeat = 4;
     p.sticky = 0.25;
     p.most_frames = 108000;
-    p.noops = strcmp(o->protocol, "btr") == 0 ? 30 : 0;
-    p.side = 84;
+    p.noops = o->btr ? 30 : 0;
     p.two_frames = 1;
     p.clip = 1;
     return p;
 }
 
-/* Starts `count` environments. Frames larger than 96 x 96 become grey, 84 x 84. Returns 0, after a
-   message, on failure. */
+/* Appends "prefix" and a line, for each of the lines. */
+static void add_lines(char *text, size_t size, const char *prefix, const char *lines)
+{
+    while (lines != NULL && *lines != '\0') {
+        size_t const used = strlen(text), length = strcspn(lines, "\n");
+        snprintf(text + used, size - used, "%s%.*s\n", prefix, (int)length, lines);
+        lines += length + (lines[length] == '\n');
+    }
+}
+
+/* Writes the settings of bridge.py. ALE leaves the frames raw, because arcade.h preprocesses
+   them. */
+static void bridge_settings(const options *o, char *text, size_t size)
+{
+    text[0] = '\0';
+    if (o->game != NULL) {
+        add_lines(text, size, "", "frameskip=1\nrepeat_action_probability=0.0");
+        add_lines(text, size, "obs_type=", o->colour ? "rgb" : "grayscale");
+        if (o->btr) add_lines(text, size, "", "full_action_space=True");
+    }
+    add_lines(text, size, "", o->keywords);
+    add_lines(text, size, "--wrap=", o->wraps);
+    add_lines(text, size, "--observation=", o->observation);
+    if (o->render) add_lines(text, size, "", "--render");
+}
+
+/* Starts `count` environments. Returns 0, after a message, on failure. */
 static int open_arcade(arcade *a, const options *o, int count, int seed)
 {
-    /* ALE leaves the frames raw, because arcade.h preprocesses them */
-    static const char *const ale =
-        "frameskip=1\nrepeat_action_probability=0.0\nobs_type=grayscale\n";
-    arcade_protocol p = protocol_of(o);
+    arcade_protocol const p = protocol_of(o);
     bridge_options link;
-    char name[100], settings[TEXT + 200];
+    char name[200];
+    static char settings[4 * COMMAND_TEXT]; /* bridge_open refuses too long a text */
     memset(&link, 0, sizeof link);
     game_name(o, name, sizeof name);
-    snprintf(settings, sizeof settings, "%s%s%s", o->game == NULL ? "" : ale,
-             o->game != NULL && strcmp(o->protocol, "btr") == 0 ? "full_action_space=True\n" : "",
-             o->keywords);
+    bridge_settings(o, settings, sizeof settings);
     link.name = name;
     link.settings = settings;
     link.environments = count;
     link.seed = (uint64_t)seed;
     link.python = o->python;
     link.script = o->bridge;
-    if (arcade_open(a, &link, &p)) {
-        if (p.side > 0 || (a->width <= 96 && a->height <= 96)) return 1;
-        arcade_close(a);
-        p.side = 84;
-        if (arcade_open(a, &link, &p)) return 1;
-    }
-    fprintf(stderr, "atari: %s\n", a->link.error);
-    return 0;
+    return arcade_open(a, &link, &p) || (fprintf(stderr, "atari: %s\n", a->link.error), 0);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
 /* The agent */
 
-/* Sets the default agent for 84 x 84 on a few cores: the conv net of Mnih et al. 2013 and a small
-   recurrent net. */
+/* Sets the default agent for 84 x 84, and for all frames larger than 32 x 32, on a few cores: the
+   conv net of Mnih et al. 2013 and a small recurrent net. */
 static void describe_small(rise_agent_desc *d)
 {
     d->network = RISE_NETWORK_CUSTOM;
@@ -266,7 +300,7 @@ static void describe_small(rise_agent_desc *d)
     d->epsilon_end = 0.02;
 }
 
-static int preset_named(const char *name, rise_preset *preset)
+static rise_preset preset_named(const char *name)
 {
     static const struct {
         const char *name;
@@ -275,18 +309,15 @@ static int preset_named(const char *name, rise_preset *preset)
                    {"rainbow", RISE_PRESET_RAINBOW},
                    {"btr", RISE_PRESET_BTR},
                    {"r2d2", RISE_PRESET_R2D2}};
-    int i;
-    for (i = 0; i < 4; i++)
-        if (strcmp(name, presets[i].name) == 0) return *preset = presets[i].preset, 1;
-    fprintf(stderr, "atari: unknown --preset %s: use dqn, rainbow, btr or r2d2\n", name);
-    return 0;
+    int i = 0;
+    while (strcmp(name, presets[i].name) != 0) i++;
+    return presets[i].preset;
 }
 
 /* Fills in the description. A field of --set overrides --preset and the default for the frame size.
    --preset replaces this default. Prints a message and returns 0 on failure. */
 static int describe(const options *o, const arcade *a, rise_agent_desc *d)
 {
-    rise_preset preset = RISE_PRESET_DQN;
     rise_error error;
     int i;
     memset(d, 0, sizeof *d);
@@ -304,9 +335,8 @@ static int describe(const options *o, const arcade *a, rise_agent_desc *d)
         if (rise_agent_set(d, o->settings[i], &error) != RISE_OK)
             return fprintf(stderr, "atari: %s\n", error.text), 0;
     if (o->preset != NULL) {
-        if (!preset_named(o->preset, &preset)) return 0;
-        rise_agent_preset(d, preset);
-    } else if (a->width >= 64 && a->height >= 64 && d->network == RISE_NETWORK_AUTO) {
+        rise_agent_preset(d, preset_named(o->preset));
+    } else if (a->width > 32 && a->height > 32 && d->network == RISE_NETWORK_AUTO) {
         describe_small(d);
         for (i = 0; i < o->setting_count; i++) rise_agent_set(d, o->settings[i], &error);
     }
@@ -318,8 +348,13 @@ static int describe(const options *o, const arcade *a, rise_agent_desc *d)
 /* ---------------------------------------------------------------------------------------------- */
 /* Playing */
 
+static const char *const memory_names[] = {"rise", "none", "full"}; /* [rise_memory] */
+
 typedef struct session {
     options options;
+    command_line line;
+    int argc;
+    char **argv;
     char folder[TRAIN_PATH - 40], title[100];
     arcade games;     /* for training */
     arcade evaluated; /* for evaluation, opened when first needed */
@@ -495,6 +530,10 @@ static int play(session *s, const char *path)
     if (rise_agent_load(&agent, path, &machine, &error) != RISE_OK)
         return fprintf(stderr, "atari: %s\n", error.text), 0;
     snprintf(film, sizeof film, "%s/episode.gif", s->folder);
+    if (!train_make_folder(s->folder))
+        return fprintf(stderr, "atari: the folder %s cannot be made (%s): pass another --folder\n",
+                       s->folder, strerror(errno)),
+               0;
     if (!open_evaluation(s, s->options.last_episodes)) return 0;
     if (!agent_suits(rise_agent_query(agent), &s->evaluated, path)) return 0;
     if (evaluate(s, agent, s->options.last_episodes, film, &score))
@@ -505,27 +544,76 @@ static int play(session *s, const char *path)
     return 1;
 }
 
-/* Looks for agent.rise in the folder. If the file exists, reads its description into *desc and
-   takes the number of environments from the description. Prints a message and returns 0 if --resume
-   is missing or the file is damaged. */
-static int find_run(session *s, int *found, rise_agent_desc *desc)
+/* Says whether the folder holds a saved run. */
+static int has_run(const session *s)
 {
     char path[TRAIN_PATH];
-    rise_error error;
     snprintf(path, sizeof path, "%s/agent.rise", s->folder);
-    *found = access(path, F_OK) == 0;
-    if (!*found) return 1;
-    if (!s->options.resume) {
+    return access(path, F_OK) == 0;
+}
+
+/* Keeps the options of the run in the folder, if there is one. Returns 0, after a message, if
+   --resume is missing or an option that was given must not change. */
+static int resume_options(session *s)
+{
+    static command_line old;
+    char path[TRAIN_PATH];
+    int const steps = command_find(&s->line, "--steps"), hours = command_find(&s->line, "--hours");
+    if (command_string(&s->line, "--play") != NULL || !has_run(s)) return 1;
+    if (command_string(&s->line, "--resume") == NULL) {
         fprintf(stderr,
                 "atari: there is a run in %s already: add --resume to go on, or begin another with "
                 "--folder or --seed\n",
                 s->folder);
         return 0;
     }
+    command_begin(&old, table, TABLE);
+    snprintf(path, sizeof path, "%s/run.txt", s->folder);
+    if (!command_read(&old, path)) return 1; /* made before there was a run.txt */
+    /* a new limit replaces both limits */
+    if (s->line.given[steps] || s->line.given[hours])
+        s->line.given[steps] = s->line.given[hours] = 1;
+    return command_resume(&s->line, &old);
+}
+
+/* Looks for agent.rise in the folder. If the file exists, reads its description into *desc and
+   takes the number of environments and the memory from the description. Prints a message and
+   returns 0 if the file is damaged, or if options disagree with it. */
+static int find_run(session *s, int *found, rise_agent_desc *desc)
+{
+    char path[TRAIN_PATH];
+    rise_error error;
+    options *const o = &s->options;
+    snprintf(path, sizeof path, "%s/agent.rise", s->folder);
+    *found = has_run(s);
+    if (!*found) return 1;
     if (rise_agent_peek(desc, path, &error) != RISE_OK)
         return fprintf(stderr, "atari: %s\n", error.text), 0;
-    s->options.environments = desc->environments;
+    if ((s->line.given[command_find(&s->line, "--environments")] &&
+         o->environments != desc->environments) ||
+        (s->line.given[command_find(&s->line, "--memory")] && o->memory != desc->memory)) {
+        fprintf(stderr, "atari: %s has %d environments and --memory %s: leave these options out\n",
+                path, desc->environments, memory_names[desc->memory]);
+        return 0;
+    }
+    o->environments = desc->environments;
+    o->memory = desc->memory;
     return 1;
+}
+
+/* Creates the folder, and adds this session to run.txt. Returns 0, after a message, on failure. */
+static int record(const session *s)
+{
+    char path[TRAIN_PATH];
+    static char facts[BRIDGE_TEXT + 100];
+    snprintf(facts, sizeof facts, "rise.h %d.%d.%d\n%s", RISE_VERSION_MAJOR, RISE_VERSION_MINOR,
+             RISE_VERSION_PATCH, s->games.link.facts);
+    snprintf(path, sizeof path, "%s/run.txt", s->folder);
+    if (train_make_folder(s->folder) && command_write(&s->line, path, s->argc, s->argv, facts))
+        return 1;
+    fprintf(stderr, "The folder %s cannot be written (%s): pass another --folder.\n", s->folder,
+            strerror(errno));
+    return 0;
 }
 
 /* Creates the agent, or loads the agent of the run that was found. Returns NULL, after a message,
@@ -547,6 +635,16 @@ static rise_agent *make_agent(session *s, int found, const rise_agent_desc *desc
     return agent;
 }
 
+/* Returns what the child sends as frames, in words. */
+static const char *frames_fact(const session *s)
+{
+    static char text[300];
+    const char *const facts = s->games.link.facts;
+    if (strncmp(facts, "frames: ", 8) != 0) return "the frames";
+    snprintf(text, sizeof text, "%.*s", (int)strcspn(facts + 8, "\n"), facts + 8);
+    return text;
+}
+
 static int run(session *s)
 {
     const options *const o = &s->options;
@@ -561,8 +659,12 @@ static int run(session *s)
     fflush(stdout);
     if (!open_arcade(&s->games, o, o->environments, o->seed)) return 0;
     if (!found && !describe(o, &s->games, &desc)) return 0;
+    printf("The agent sees %d x %d pixels, %d channel%s; sent are %d x %d x %d, %.200s.\n",
+           s->games.width, s->games.height, s->games.channels, s->games.channels > 1 ? "s" : "",
+           s->games.link.width, s->games.link.height, s->games.link.channels, frames_fact(s));
     agent = make_agent(s, found, &desc);
     if (agent == NULL) return 0;
+    if (!record(s)) return rise_agent_destroy(agent), 0;
     tool.title = s->title;
     tool.folder = s->folder;
     tool.steps = o->steps > 0 || o->hours > 0 ? o->steps : 2e6;
@@ -589,42 +691,47 @@ static int run(session *s)
     return good;
 }
 
-/* Names the folder after game, memory and seed, unless --folder is given. */
-static void name_folder(session *s)
+/* Names the run after game, memory and seed, and also the folder, unless --folder is given. */
+static int name_folder(session *s)
 {
-    static const char *const memories[] = {"rise", "none", "full"};
-    const options *const o = &s->options;
-    const char *const name = o->game != NULL ? o->game : o->environment;
-    const char *const slash = strrchr(name, '/');
-    const char *const memory = memories[o->memory];
-    snprintf(s->title, sizeof s->title, "%.60s, memory %s, seed %d", name, memory, o->seed);
-    if (o->folder != NULL) {
-        snprintf(s->folder, sizeof s->folder, "%s", o->folder);
+    const command_line *const c = &s->line;
+    const char *const name = command_string(c, "--game") != NULL ? command_string(c, "--game")
+                                                                 : command_string(c, "--env");
+    const char *const folder = command_string(c, "--folder");
+    const char *const seed = command_string(c, "--seed"), *at = name;
+    int length;
+    if (folder != NULL) {
+        length = snprintf(s->folder, sizeof s->folder, "%s", folder);
     } else {
-        mkdir("runs", 0777);
-        snprintf(s->folder, sizeof s->folder, "runs/%.100s-%s-%d", slash != NULL ? slash + 1 : name,
-                 memory, o->seed);
+        if (name == NULL) return fputs("atari: pass --game or --env. See --help.\n", stderr), 0;
+        if (strrchr(at, ':') != NULL) at = strrchr(at, ':') + 1;
+        if (strrchr(at, '/') != NULL) at = strrchr(at, '/') + 1;
+        length = snprintf(s->folder, sizeof s->folder, "runs/%s-%s-%s", at,
+                          command_string(c, "--memory"), seed);
     }
-    mkdir(s->folder, 0777);
+    if (length < (int)sizeof s->folder) return 1;
+    fprintf(stderr,
+            "atari: the folder's name has %d bytes, at most %d are possible: pass a shorter "
+            "--folder\n",
+            length, (int)sizeof s->folder - 1);
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
     static session s;
+    options *const o = &s.options;
     int good;
-    s.options.seed = 1;
-    s.options.protocol = "dopamine";
-    s.options.bridge = "examples/bridge.py";
-    s.options.environments = 8;
-    s.options.threads = 1;
-    s.options.evaluate_every = 50000;
-    s.options.save_every = 600;
-    s.options.episodes = 5;
-    s.options.last_episodes = 20;
-    s.options.evaluate_epsilon = -1;
-    if (!parse(&s.options, argc, argv)) return fputs(usage, stderr), 2;
-    name_folder(&s);
-    good = s.options.play != NULL ? play(&s, s.options.play) : run(&s);
+    s.argc = argc;
+    s.argv = argv;
+    if (argc == 1 || strcmp(argv[1], "--help") == 0) return fputs(usage, stdout), argc == 1 ? 2 : 0;
+    command_begin(&s.line, table, TABLE);
+    if (!command_parse(&s.line, argc, argv) || !name_folder(&s)) return 2;
+    if (!resume_options(&s)) return 1;
+    if (!read_options(o, &s.line)) return 2;
+    snprintf(s.title, sizeof s.title, "%.60s, memory %s, seed %d",
+             o->game != NULL ? o->game : o->environment, memory_names[o->memory], o->seed);
+    good = o->play != NULL ? play(&s, o->play) : run(&s);
     arcade_close(&s.games);
     arcade_close(&s.evaluated);
     return good ? 0 : 1;

@@ -1,14 +1,20 @@
 """Serves environments of Gymnasium to a C program, over standard input and output. This is the
 child process of env_bridge.h, which describes the messages.
 
-Observations that are uint8 images are sent unchanged. Boolean images (MinAtar) are sent as 0 and
-255. For any other observation, such as CartPole's four numbers, the rendered picture is sent.
-Actions must be discrete.
+The agent sees an image of the observation. The observation space says where the image is and how
+its values become bytes (class Picture). With --render, the agent sees the rendered picture instead.
+Actions are Discrete, or all combinations of a MultiBinary or MultiDiscrete space.
 """
 
 import ast
 import difflib
+import functools
+import importlib
+import importlib.metadata
+import itertools
+import math
 import os
+import platform
 import signal
 import struct
 import sys
@@ -18,43 +24,226 @@ try:
 except ImportError:  # import_for reports it in a sentence
     numpy = None
 
-VERSION = 1
+VERSION = 2
 HEAD = struct.Struct("<4sIII")  # "RISE", type, number, length of what follows
 HELLO, STEP, SPEC, STATE, ERROR, BYE = range(1, 7)
 RESET = 1  # of a STEP
 TERMINATED, TRUNCATED = 1, 2  # of a STATE
-ENVIRONMENTS, FRAMES = 256, 8  # largest values
+ENVIRONMENTS, FRAMES = 256, 8  # largest values, down to MAX_REWARD
+SIDE, CHANNELS, ACTIONS = 1024, 16, 256
 MAX_BYTES = ENVIRONMENTS * (2 + 255)  # of a message from the program: a STEP for all environments
+MAX_NAMES = 8000  # bytes of the text in a SPEC
 MAX_TEXT = 1000  # bytes of an ERROR
+MAX_REWARD = 3.4e38  # the sum of rewards is sent as a 32-bit float
+
+# The prefix of a name: the module that registers such environments, and its package for pip.
+PACKAGES = {
+    "ALE/": ("ale_py", "ale-py"),
+    "MinAtar/": ("minatar.gym", "minatar"),
+    "MiniGrid-": ("minigrid", "minigrid"),
+    "BabyAI-": ("minigrid", "minigrid"),
+    "Vizdoom": ("vizdoom.gymnasium_wrapper", "vizdoom"),
+}
 
 
 class Refusal(Exception):
     """A request that cannot be served. The text is a sentence for the user."""
 
 
+def brief(thing, most=80):
+    """Returns a description of `thing` in one line of ASCII."""
+    text = ascii(thing)
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+# --------------------------------------------------------------------------------------------------
+# Observations
+
+
+def channels_first(shape):
+    """Returns whether the first dimension is the channels: it is smaller than the last one."""
+    return len(shape) == 3 and shape[0] <= CHANNELS and shape[0] < shape[2]
+
+
+def why_no_image(space):
+    """Returns "" if the space is an image that can be sent. Otherwise, returns the reason."""
+    if not hasattr(space, "high"):
+        return f"{type(space).__name__} is no Box"
+    shape = tuple(space.shape)
+    if len(shape) not in (2, 3) or 0 in shape:
+        return f"the shape {shape} is no image"
+    if numpy.any(space.low != 0):
+        return f"values begin at {numpy.min(space.low)}, not at 0"
+    if not numpy.all(numpy.isfinite(space.high)) or numpy.max(space.high) <= 0:
+        return f"values end at {numpy.max(space.high)}"
+    sides = shape[1:] if channels_first(shape) else shape[:2]
+    if len(shape) == 3 and (shape[0] if channels_first(shape) else shape[2]) > CHANNELS:
+        return f"the shape {shape} has neither first nor last 1 to {CHANNELS} channels"
+    if max(sides) > SIDE:
+        return f"{sides[1]} x {sides[0]} pixels are too many: {SIDE} x {SIDE} are possible"
+    return ""
+
+
+class Picture:
+    """Turns observations into uint8 [height][width][channels], as the space says.
+
+    The image is the part of the observation that `path` leads to. Its space is a Box with values
+    from 0 to `high`, which become 0 to 255.
+    """
+
+    def __init__(self, name, path, space):
+        self.path, self.shape, self.high = path, tuple(space.shape), space.high
+        part = f"the part {'/'.join(map(str, path))} of " if path else ""
+        self.text = f"{part}the observation of {name}"
+        self.unchanged = space.dtype == numpy.uint8 and bool(numpy.all(space.high == 255))
+        self.scale = 255.0 / numpy.where(space.high > 0, space.high, 1).astype(numpy.float64)
+        self.first = channels_first(self.shape)
+
+    def __call__(self, observation):
+        try:
+            for key in self.path:
+                observation = observation[key]
+            image = numpy.asarray(observation)
+        except (KeyError, IndexError, TypeError, ValueError) as wrong:
+            raise Refusal(f"{self.text} is missing or damaged: {brief(wrong)}") from wrong
+        if image.shape != self.shape:
+            raise Refusal(f"{self.text} has the shape {image.shape}; its space: {self.shape}")
+        if image.dtype != numpy.uint8 or not self.unchanged:
+            image = self.stretched(image)
+        if image.ndim == 2:
+            return image[:, :, None]
+        return image.transpose(1, 2, 0) if self.first else image
+
+    def stretched(self, image):
+        if image.dtype.kind not in "biuf":
+            raise Refusal(f"{self.text} has values of the type {image.dtype}, which are no numbers")
+        values = image * self.scale  # may exceed the limits by rounding errors below 0.5
+        outside = ~((values >= -0.5) & (values < 255.5))  # also NaN
+        if outside.any():
+            wrong = f"the value {image[outside][0]}"
+            limit = numpy.broadcast_to(self.high, image.shape)[outside][0]
+            raise Refusal(f"{self.text} has {wrong}; its space: 0 to {limit}")
+        return numpy.rint(values).astype(numpy.uint8)
+
+
+class Rendering:
+    """Renders the environment; the observation is ignored."""
+
+    def __init__(self, name, env):
+        self.env, self.shape = env, None
+        self.text = f"the rendered picture of {name}"
+
+    def __call__(self, _):
+        picture = self.env.render()
+        if not isinstance(picture, numpy.ndarray) or picture.dtype != numpy.uint8:
+            kind = picture.dtype if isinstance(picture, numpy.ndarray) else type(picture).__name__
+            raise Refusal(f"{self.text} is no array of uint8, but {kind}: leave out --render")
+        if picture.ndim != 3 or not 1 <= picture.shape[2] <= CHANNELS or 0 in picture.shape:
+            raise Refusal(f"{self.text} has the shape {picture.shape}, which is no image")
+        if max(picture.shape) > SIDE:
+            pixels = f"{picture.shape[1]} x {picture.shape[0]} pixels"
+            raise Refusal(f"{self.text} has {pixels}: {SIDE} x {SIDE} are possible")
+        self.shape = self.shape or picture.shape
+        if picture.shape != self.shape:
+            raise Refusal(f"{self.text} has the shape {picture.shape}; it was {self.shape}")
+        return picture
+
+
+def parts_of(space, spaces, path=()):
+    """Yields (path, space) for each part of an observation space that has no parts itself."""
+    inner = {}
+    if isinstance(space, spaces.Dict):
+        inner = space.spaces
+    elif isinstance(space, spaces.Tuple):
+        inner = dict(enumerate(space.spaces))
+    else:
+        yield path, space
+    for key, part in inner.items():
+        yield from parts_of(part, spaces, (*path, key))
+
+
+def picture_of(name, space, spaces, wanted):
+    """Returns the Picture of the part that is called `wanted`, or of the only image."""
+    parts = {"/".join(map(str, path)): (path, part) for path, part in parts_of(space, spaces)}
+    reasons = {key: why_no_image(part) for key, (_, part) in parts.items()}
+    images = [key for key, reason in reasons.items() if not reason]
+    listed = ", ".join(map(str, parts))[:150]
+    if wanted:
+        if "" in parts:
+            raise Refusal(f"the observations of {name} have no parts: leave out --observation")
+        if wanted not in parts:
+            raise Refusal(f"--observation {wanted}: the observations of {name} have {listed}")
+        if reasons[wanted]:
+            raise Refusal(f"--observation {wanted} of {name} is no image: {reasons[wanted]}")
+        images = [wanted]
+    if not images:
+        why = "; ".join(f"{key}: {why}".removeprefix(": ") for key, why in reasons.items())[:150]
+        way = "--render shows the agent the rendered picture, which may show what it should not see"
+        raise Refusal(f"the observations of {name} hold no image ({why}): {way}")
+    if len(images) > 1:
+        several = ", ".join(images)[:150]
+        raise Refusal(f"the observations of {name} hold {len(images)} images: choose one with "
+                      f"--observation: {several}")
+    return Picture(name, *parts[images[0]])
+
+
+# --------------------------------------------------------------------------------------------------
+# Actions
+
+
+def actions_of(name, space, spaces):
+    """Returns the actions of a space in the order of their numbers, as Gymnasium takes them."""
+    kind = f"{name} has actions of the kind {' '.join(str(space).split())[:100]}"
+    if isinstance(space, spaces.Discrete):
+        sizes = [int(space.n)]
+    elif isinstance(space, spaces.MultiBinary):
+        sizes = [2] * math.prod(space.shape)
+    elif isinstance(space, spaces.MultiDiscrete):
+        sizes = [int(n) for n in space.nvec.ravel()]
+    else:
+        raise Refusal(f"{kind}; only Discrete, MultiBinary and MultiDiscrete are supported")
+    if math.prod(sizes) > ACTIONS:
+        raise Refusal(f"{kind}, more than {ACTIONS}: a wrapper can offer fewer (--wrap)")
+    start = getattr(space, "start", 0)
+    if isinstance(space, spaces.Discrete):
+        return [int(start) + i for i in range(sizes[0])]
+    combinations = itertools.product(*map(range, sizes))
+    return [numpy.array(one, space.dtype).reshape(space.shape) + start for one in combinations]
+
+
+def action_names(name, env, actions):
+    """Returns the environment's own names of its actions. If it has none, returns their values."""
+    meanings = getattr(env.unwrapped, "get_action_meanings", None)
+    names = list(meanings()) if meanings else []
+    if len(names) != len(actions):  # a wrapper may have other actions
+        return [" ".join(map(str, numpy.ravel(action))) for action in actions]
+    for i, text in enumerate(names):
+        if not isinstance(text, str) or not text or not text.isprintable():
+            rule = "a name must be a line of printable text"
+            raise Refusal(f"{name} calls its action {i} {brief(text)}: {rule}")
+    return names
+
+
+# --------------------------------------------------------------------------------------------------
+# Environments
+
+
 class Environment:
     """An environment of Gymnasium: its steps and its newest frame."""
 
-    def __init__(self, env):
-        self.env = env
+    def __init__(self, name, env, actions, picture):
+        self.name, self.env, self.actions, self.picture = name, env, actions, picture
         self.latest = None
 
     def reset(self, seed):
         self.latest, _ = self.env.reset(seed=seed)
 
     def step(self, action):
-        self.latest, reward, terminated, truncated, _ = self.env.step(action)
+        self.latest, reward, terminated, truncated, _ = self.env.step(self.actions[action])
         return reward, terminated, truncated
 
     def frame(self):
-        return as_image(self.latest)
-
-
-class Rendered(Environment):
-    """An environment whose observations are not images: its rendered picture is used."""
-
-    def frame(self):
-        return as_image(self.env.render())
+        return self.picture(self.latest)
 
 
 class Atari(Environment):
@@ -67,11 +256,11 @@ class Atari(Environment):
         simple = hasattr(plain, "ale") and plain._frameskip == 1
         return simple and env.spec.max_episode_steps is None
 
-    def __init__(self, env):
-        super().__init__(env)
-        self.ale = env.unwrapped.ale
-        self.codes = env.unwrapped._action_set
-        self.grey = len(env.observation_space.shape) == 2
+    def __init__(self, *how):
+        super().__init__(*how)
+        self.ale = self.env.unwrapped.ale
+        self.codes = self.env.unwrapped._action_set
+        self.grey = len(self.env.observation_space.shape) == 2
 
     def reset(self, seed):
         self.env.reset(seed=seed)
@@ -81,45 +270,41 @@ class Atari(Environment):
         return reward, self.ale.game_over(with_truncation=False), self.ale.game_truncated()
 
     def frame(self):
-        return as_image(self.ale.getScreenGrayscale() if self.grey else self.ale.getScreenRGB())
+        return self.picture(self.ale.getScreenGrayscale() if self.grey else self.ale.getScreenRGB())
 
 
-def as_image(observation):
-    """Returns uint8 [height][width][channels]; None if the observation is not an image."""
+def install_line(module):
+    return f"{module.split('.')[0]}, or start in the folder that holds it"
+
+
+def imported(module, install):
+    """Imports a module. `install` is what pip installs if a package is missing."""
     try:
-        image = numpy.asarray(observation)
-    except ValueError:  # a tuple of arrays with different shapes
-        return None
-    if image.ndim == 2:
-        image = image[:, :, None]
-    if image.ndim != 3 or not 1 <= image.shape[2] <= 16 or max(image.shape) > 1024:
-        return None
-    if image.dtype == bool:
-        return image * numpy.uint8(255)
-    return image if image.dtype == numpy.uint8 else None
+        return importlib.import_module(module)
+    except ImportError as missing:
+        lacking = missing.name if isinstance(missing, ModuleNotFoundError) else None
+        if lacking is None:
+            raise Refusal(f"the module {module} cannot be imported: {missing}") from missing
+        raise Refusal(f"Python has no package {lacking}: pip install {install}") from missing
 
 
 def import_for(name):
-    """Imports Gymnasium, and registers the environments of the package that `name` belongs to."""
-    package = {"ALE": "ale_py", "MinAtar": "minatar"}.get(name.split("/")[0])
-    installed = {"ale_py": "ale-py gymnasium", "minatar": "minatar gymnasium"}
-    wanted = installed.get(package, "gymnasium")
-    try:
-        import gymnasium  # installs numpy, too
+    """Imports Gymnasium, and the module that registers the environment `name`.
 
-        gymnasium.logger.min_level = gymnasium.logger.ERROR
-        if package == "ale_py":
-            import ale_py
-
-            gymnasium.register_envs(ale_py)
-        elif package == "minatar":
-            import minatar.gym
-
-            minatar.gym.register_envs()
-    except ImportError as missing:
-        lacking = missing.name or missing
-        raise Refusal(f"Python has no package {lacking}: pip install {wanted}") from missing
-    return gymnasium
+    The module is in the name, as in module:Name-v0, or in PACKAGES. Returns Gymnasium and the name
+    without the module.
+    """
+    module, _, plain = name.rpartition(":")
+    wanted, install = "gymnasium", install_line(module)
+    for prefix, (known, package) in PACKAGES.items():
+        if plain.startswith(prefix) and module in ("", known, known.split(".")[0]):
+            module, wanted = known, package + " gymnasium"
+            install = wanted
+    gymnasium = imported("gymnasium", wanted)
+    gymnasium.logger.min_level = gymnasium.logger.ERROR
+    if module:
+        getattr(imported(module, install), "register_envs", lambda: None)()  # MinAtar has it
+    return gymnasium, plain
 
 
 def refuse_unknown(gymnasium, name):
@@ -132,28 +317,101 @@ def refuse_unknown(gymnasium, name):
     raise Refusal(f"there is no environment {name}{hint}")
 
 
-def make(name, settings):
-    """Makes one environment by Gymnasium's name, with keyword arguments."""
-    gymnasium = import_for(name)
-    refuse_unknown(gymnasium, name)
+def wrapper_of(text):
+    """Reads "module:Wrapper" or "module:Wrapper(key=value, ...)". Returns a function of an env."""
+    target, _, arguments = text.partition("(")
+    module, _, attribute = target.strip().partition(":")
     try:
-        env = gymnasium.make(name, disable_env_checker=True, **settings)
-        space = env.action_space
-        if not isinstance(space, gymnasium.spaces.Discrete) or space.start != 0:
-            kind = f"{name} has actions of the kind {space}"
-            raise Refusal(f"{kind}; only discrete actions that start at 0 are supported")
-        if as_image(env.observation_space.sample()) is not None:
-            return Atari(env) if Atari.fits(env) else Environment(env)
-        env.close()
-        settings = {**settings, "render_mode": "rgb_array"}
-        return Rendered(gymnasium.make(name, disable_env_checker=True, **settings))
-    except TypeError as wrong:
-        raise Refusal(f"{name} does not know a setting: {wrong}") from wrong
+        call = ast.parse(f"f({arguments or ')'}", mode="eval").body
+        keywords = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
+        if not module or not attribute.isidentifier() or call.args or None in keywords:
+            raise ValueError
+    except (SyntaxError, ValueError, AttributeError) as wrong:
+        forms = "write module:Wrapper or module:Wrapper(key=value)"
+        raise Refusal(f"--wrap {text} is not understood: {forms}") from wrong
+    wrapper = getattr(imported(module, install_line(module)), attribute, None)
+    if not callable(wrapper):
+        raise Refusal(f"--wrap {text}: the module {module} has no class {attribute}")
+
+    def wrap(env):
+        try:
+            return wrapper(env, **keywords)
+        except (TypeError, ValueError, AssertionError) as wrong:
+            raise Refusal(f"--wrap {text} failed: {wrong}") from wrong
+
+    return wrap
 
 
-def action_names(env):
-    meanings = getattr(env.unwrapped, "get_action_meanings", None)
-    return meanings() if meanings else [str(i) for i in range(env.action_space.n)]
+class Request:
+    """What the text of HELLO asks for: an environment, its settings, and options of the bridge."""
+
+    def __init__(self, text):
+        self.name, *lines = text.split("\n")
+        self.settings, self.wraps, self.observation, self.render = {}, [], "", False
+        for line in filter(None, lines):
+            key, _, value = line.partition("=")
+            if key == "--wrap":
+                self.wraps.append(value)
+            elif key == "--observation":
+                self.observation = value
+            elif key == "--render":
+                self.render = True
+            elif key.startswith("--"):
+                raise Refusal(f"bridge.py has no option {key}: take it from the program's release")
+            else:
+                self.settings[key] = literal(value)
+        if self.render:
+            self.settings["render_mode"] = "rgb_array"
+        if self.render and self.observation:
+            raise Refusal("--render shows no observation: leave out --observation or --render")
+
+    def make(self):
+        """Makes one environment."""
+        gymnasium, plain = import_for(self.name)
+        refuse_unknown(gymnasium, plain)
+        wraps = [wrapper_of(text) for text in self.wraps]
+        try:
+            env = gymnasium.make(plain, disable_env_checker=True, **self.settings)
+        except TypeError as wrong:
+            if not self.settings:
+                raise
+            raise Refusal(f"{self.name} does not know a setting: {wrong}") from wrong
+        kind = Environment if self.render or wraps or not Atari.fits(env) else Atari
+        env = functools.reduce(lambda inner, wrap: wrap(inner), wraps, env)
+        spaces = gymnasium.spaces
+        actions = actions_of(self.name, env.action_space, spaces)
+        if self.render:
+            picture = Rendering(self.name, env)
+        else:
+            picture = picture_of(self.name, env.observation_space, spaces, self.observation)
+        return kind(self.name, env, actions, picture)
+
+    def versions(self, env):
+        """Returns "name version" of Python and of each package that takes part."""
+        modules = ["gymnasium", "numpy", type(env.unwrapped).__module__, *self.wraps]
+        tops = dict.fromkeys(module.replace(":", ".").split(".")[0] for module in modules)
+        return [f"python {platform.python_version()}", *(f"{top} {version(top)}" for top in tops)]
+
+
+def version(package):
+    known = getattr(sys.modules.get(package), "__version__", None)
+    try:
+        text = str(known or importlib.metadata.version(package))
+    except importlib.metadata.PackageNotFoundError:
+        text = "of unknown version"
+    return " ".join(text.split())
+
+
+def literal(text):
+    """Returns the number, tuple, True or False that the text stands for; anything else is text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+# --------------------------------------------------------------------------------------------------
+# Messages
 
 
 class Served:
@@ -175,7 +433,7 @@ class Served:
         total, played, ended = 0.0, 0, 0
         for action in actions:
             reward, terminated, truncated = self.environment.step(action)
-            total += float(reward)
+            total = self.sum(total, reward)
             played += 1
             ended = TERMINATED if terminated else TRUNCATED if truncated else 0
             to_come = len(actions) - played
@@ -186,6 +444,17 @@ class Served:
             if ended:
                 break
         return ended, played, total
+
+    def sum(self, total, reward):
+        """Returns total + reward, which must be a finite float."""
+        try:
+            total += float(reward)
+        except (TypeError, ValueError):
+            total = math.nan
+        if not abs(total) <= MAX_REWARD:  # also NaN
+            rule = "a reward must be a finite number"
+            raise Refusal(f"{self.environment.name} gave the reward {brief(reward)}: {rule}")
+        return total
 
     def begin(self, seed, actions):
         """Begins an episode and plays actions. Begins another episode if it ends early."""
@@ -242,27 +511,31 @@ class Server:
 
     def greet(self):
         """Makes the environments that HELLO asks for, and sends SPEC."""
-        name, settings, count, frames = self.hello()
-        environments = [make(name, settings) for _ in range(count)]
-        environments[0].reset(0)
-        image = environments[0].frame()
-        if image is None:
-            raise Refusal(f"{name} shows neither an image nor a rendered picture")
+        request, count, frames = self.hello()
+        environments = [request.make() for _ in range(count)]
+        first = environments[0]
+        first.reset(0)
+        image = first.frame()
         self.shape = (frames, *image.shape)
-        self.answer = bytearray(count * (8 + int(numpy.prod(self.shape))))
+        self.answer = bytearray(count * (8 + math.prod(self.shape)))
         self.served, self.fresh = [], [True] * count
         for i, environment in enumerate(environments):
             start = len(self.answer) // count * i + 8
-            view = numpy.frombuffer(self.answer, numpy.uint8, int(numpy.prod(self.shape)), start)
+            view = numpy.frombuffer(self.answer, numpy.uint8, math.prod(self.shape), start)
             self.served.append(Served(environment, view.reshape(self.shape)))
-        names = "\n".join([name, *action_names(environments[0].env)])
+        self.actions = len(first.actions)
+        names = [request.name, *action_names(request.name, first.env, first.actions)]
+        facts = [f"frames: {first.picture.text}", *request.versions(first.env)]
+        text = "\n".join([*names, "", *facts]).encode(errors="backslashreplace")
+        if len(text) > MAX_NAMES:
+            size = f"{len(text)} bytes: {MAX_NAMES} are possible"
+            raise Refusal(f"the names of the actions of {request.name} have {size}")
         height, width, channels = image.shape
-        self.actions = int(environments[0].env.action_space.n)
         head = struct.pack("<IIIII", VERSION, width, height, channels, self.actions)
-        self.stream.send(SPEC, head + names.encode())
+        self.stream.send(SPEC, head + text)
 
     def hello(self):
-        """Reads HELLO. Returns name, settings, number of environments, and frames of each."""
+        """Reads HELLO. Returns the request, number of environments, and frames of each."""
         kind, body = self.ask()
         if kind != HELLO or len(body) < 20:
             raise Refusal("the environment's process was not greeted")
@@ -273,8 +546,7 @@ class Server:
         if not 1 <= count <= ENVIRONMENTS or not 1 <= frames <= FRAMES:
             limits = f"1 to {ENVIRONMENTS} environments and 1 to {FRAMES} frames of each"
             raise Refusal(f"{limits} are possible, not {count} and {frames}")
-        name, *settings = body[20:].decode(errors="replace").split("\n")
-        return name, dict(map(setting, filter(None, settings))), count, frames
+        return Request(body[20:].decode(errors="replace")), count, frames
 
     def ask(self):
         """Returns the program's next message. BYE ends the process."""
@@ -322,20 +594,12 @@ class Server:
             self.step(body)
 
 
-def setting(line):
-    """Splits "frameskip=1". The value is a number, True or False; anything else is text."""
-    key, _, value = line.partition("=")
-    try:
-        return key, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return key, value
-
-
 def main():
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program handles Ctrl-C: it sends BYE
     stream = Stream(os.dup(0), os.dup(1))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # keeps print() away from the messages
     os.dup2(2, 1)
+    sys.path.append(os.getcwd())  # for the user's own modules
     try:
         Server(stream).serve()
     except Refusal as why:

@@ -20,20 +20,24 @@
    the child does not end after a failure, the call waits for two more seconds and kills the child.
    POSIX only.
 
-   THE PROTOCOL, version 1. The bytes go over a socket, which is the child's standard input and
+   THE PROTOCOL, version 2. The bytes go over a socket, which is the child's standard input and
    output. Numbers are little-endian. A message is a head of 16 bytes ("RISE", u32 type, u32 number,
    u32 length), then `length` bytes. The program asks and the child answers, in turn. An answer has
    the number of its question; questions count from 0.
 
        1 HELLO  program  u32 version, u32 environments, u32 frames, u64 seed; text: Gymnasium's name
-                         of the environment, then its settings, "key=value", a line each
+                         of the environment, then its settings, "key=value", a line each. Lines that
+                         begin with -- are not for the environment: "--wrap=module:Wrapper" wraps
+                         it, "--observation=key" chooses a part of the observation, and "--render"
+                         sends the rendered picture
        2 STEP   program  for each environment: u8 reset, u8 count, count bytes, an action each. With
                          reset 1, a new episode begins first. If this episode ends before all
                          actions are played, another begins for the remaining actions. The seed of
                          the first episode of environment i is seed + i. With reset 0 and count 0,
                          the environment does not step
        3 SPEC   child    answers HELLO: u32 version, u32 width, u32 height, u32 channels, u32
-                         actions; text: the name, then the names of the actions, a line each
+                         actions; text: the name, then the names of the actions, a line each. After
+                         an empty line: facts for a log, such as "python 3.11.7", a line each
        4 STATE  child    answers STEP: for each environment: u8 end (0 none, 1 terminated, 2
                          truncated), u8 actions played, u16 0, f32 sum of their rewards, then its
                          newest frames [frames][height][width][channels], newest last. If an
@@ -69,7 +73,7 @@
 #include <unistd.h>
 
 enum {
-    BRIDGE_VERSION = 1,
+    BRIDGE_VERSION = 2,
     BRIDGE_ENVIRONMENTS = 256, /* largest values, down to BRIDGE_TEXT */
     BRIDGE_FRAMES = 8,
     BRIDGE_SIDE = 1024,
@@ -83,7 +87,9 @@ enum { BRIDGE_HELLO = 1, BRIDGE_STEP, BRIDGE_SPEC, BRIDGE_STATE, BRIDGE_ERROR, B
 
 typedef struct bridge_options {
     const char *name;     /* Gymnasium's name of the environment */
-    const char *settings; /* "key=value" lines; NULL: none */
+    /* lines: "key=value" for the environment, and options of bridge.py, which begin with --; NULL:
+       none */
+    const char *settings;
     int environments;     /* 0: 1 */
     int frames;           /* newest frames in each answer; 0: 1 */
     uint64_t seed;
@@ -113,6 +119,7 @@ typedef struct bridge {
     int environments, frames;
     int width, height, channels, actions;
     const char *name, *action_names[BRIDGE_ACTIONS];
+    const char *facts; /* lines for a log: what is sent as frames, and versions of packages */
     bridge_state states[BRIDGE_ENVIRONMENTS];
     char error[400]; /* a sentence: why the last call failed */
 
@@ -410,13 +417,16 @@ static inline void bridge_close(bridge *b)
     b->answer = NULL;
 }
 
-/* Splits the text of SPEC into lines: the environment's name, then a line for each action. Returns
-   0 if the number of lines is wrong. */
+/* Splits the text of SPEC into lines: the environment's name, then a line for each action. The
+   facts follow after an empty line. Returns 0 if the number of names is wrong. */
 static inline int bridge_names(bridge *b)
 {
+    char *const end = strstr(b->text, "\n\n");
     char *at = b->text;
     int i;
     b->name = at;
+    b->facts = end != NULL ? end + 2 : "";
+    if (end != NULL) *end = 0;
     for (i = 0; i < b->actions; i++) {
         at = strchr(at, '\n');
         if (at == NULL)

@@ -7,6 +7,7 @@
        log.csv          a row for each report
        curve.svg        the learning curve
        events.out...    the same numbers for TensorBoard
+       run.txt          command, options and versions of each session (command_line.h)
 
    A resumed run keeps the rows of log.csv up to the steps of the saved agent, and drops later rows.
 */
@@ -30,7 +31,7 @@ enum {
 
 typedef struct train_options {
     const char *title;
-    const char *folder;    /* created if it does not exist */
+    const char *folder;    /* created if it does not exist, with those that hold it */
     double steps, seconds; /* the run ends when one of them is reached; 0: no limit */
     double evaluate_every; /* steps */
     double save_every;     /* seconds */
@@ -82,6 +83,23 @@ static inline const char *train_path(const train_run *t, const char *name, char 
 {
     snprintf(path, TRAIN_PATH, "%s/%s", t->options.folder, name);
     return path;
+}
+
+/* Creates a folder, and the folders that hold it. Returns 0 on failure; errno says why. */
+static inline int train_make_folder(const char *path)
+{
+    char part[TRAIN_PATH];
+    struct stat found;
+    size_t i;
+    for (i = 1; path[0] != '\0' && i < sizeof part; i++) {
+        if (path[i] != '/' && path[i] != '\0') continue;
+        snprintf(part, sizeof part, "%.*s", (int)i, path);
+        if (mkdir(part, 0777) != 0 && errno != EEXIST) return 0;
+        if (path[i] == '\0') break;
+    }
+    if (stat(path, &found) != 0) return 0;
+    errno = ENOTDIR;
+    return S_ISDIR(found.st_mode);
 }
 
 /* Returns the mean score of the latest episodes; NAN before the first. */
@@ -517,8 +535,7 @@ static inline int train_open(train_run *t, const train_options *options, rise_ag
     t->curves[1].text = "with random actions, mean of 100 episodes";
     t->curves[1].colour = 0x8C8C8C;
     rise_agent_metrics(agent, &m);
-    mkdir(options->folder, 0777);
-    if (!train_open_log(t, (double)m.steps) ||
+    if (!train_make_folder(options->folder) || !train_open_log(t, (double)m.steps) ||
         !tensorboard_open(&t->events, options->folder, "rise")) {
         fprintf(stderr, "The folder %s cannot be written (%s): pass another --folder.\n",
                 options->folder, strerror(errno));

@@ -143,7 +143,7 @@ static void questions_have_the_right_bytes(void)
 {
     static const uint8_t expected[] = {'R', 'I', 'S', 'E', 1, 0, 0, 0, 0, 0, 0, 0, 34, 0, 0,
                                        0, /* HELLO */
-                                       1, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 0x88, 0x77, 0x66, 0x55,
+                                       2, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 0x88, 0x77, 0x66, 0x55,
                                        0x44, 0x33, 0x22, 0x11, 'M', 'a', 'd', 'e', '/', 'U', 'p',
                                        '-', 'v', '1', '\n', 'a', '=', '1', 'R', 'I', 'S', 'E', 2, 0,
                                        0, 0, 1, 0, 0, 0, 9, 0, 0, 0, /* STEP */
@@ -193,6 +193,24 @@ static void answers_are_understood(void)
     CHECK(script_step(2) && b->states[0].played == 0 && !b->states[0].terminated &&
           b->states[0].truncated);
     check_failed(b, script_step(2), "ended");
+    script_done();
+}
+
+/* Facts follow after an empty line. Names may hold spaces and Unicode. */
+static void facts_follow_the_names(void)
+{
+    script_begin(1, 1);
+    script_spec(BRIDGE_VERSION, 2, 2, 1, 2, "x\ngo left\n\xC3\xA4\n\npython 3.11\nmade-up 1.0");
+    script_run(1);
+    CHECK(script_greet() && strcmp(scripted.action_names[0], "go left") == 0);
+    CHECK(strcmp(scripted.action_names[1], "\xC3\xA4") == 0);
+    CHECK(strcmp(scripted.facts, "python 3.11\nmade-up 1.0") == 0);
+    script_done();
+
+    script_begin(1, 1); /* no facts */
+    script_spec(BRIDGE_VERSION, 2, 2, 1, 1, "x\na");
+    script_run(1);
+    CHECK(script_greet() && strcmp(scripted.facts, "") == 0);
     script_done();
 }
 
@@ -313,11 +331,14 @@ static void bad_message(const char *words, int type, uint32_t number, const void
 static void bad_specs_are_refused(void)
 {
     static char text[2 * BRIDGE_TEXT];
-    bad_spec("version 2 of the protocol, this program 1", 2, ACTIONS, spec_text);
+    bad_spec("version 3 of the protocol, this program 2", 3, ACTIONS, spec_text);
+    bad_spec("version 1 of the protocol, this program 2", 1, ACTIONS, spec_text);
     bad_spec("version 0 of", 0, ACTIONS, spec_text);
     bad_spec("named 6 of 7 actions", BRIDGE_VERSION, 7, spec_text);
     bad_spec("more than its 5 actions", BRIDGE_VERSION, 5, spec_text);
     bad_spec("named 0 of 1 actions", BRIDGE_VERSION, 1, "");
+    bad_spec("named 0 of 1 actions", BRIDGE_VERSION, 1, "x\n\na fact"); /* no name of an action */
+    bad_spec("more than its 1 actions", BRIDGE_VERSION, 1, "x\na\nb\n\na fact");
     memset(text, 'x', BRIDGE_TEXT - 20);
     text[BRIDGE_TEXT - 22] = '\n';
     script_begin(1, 1);
@@ -783,6 +804,7 @@ static void check_open_files(void) { CHECK(descriptors(0) == open_at_start); }
 static const check_test tests[] = {
     TEST(questions_have_the_right_bytes),
     TEST(answers_are_understood),
+    TEST(facts_follow_the_names),
     TEST(sizes_keep_their_limits),
     TEST(message_has_room_for_all_sizes_together),
     TEST(wrong_requests_are_refused),

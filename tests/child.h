@@ -8,7 +8,8 @@
 enum { WIDTH = 5, HEIGHT = 4, CHANNELS = 3, ACTIONS = 6, PIXELS = WIDTH * HEIGHT * CHANNELS };
 enum { PROBED = 77 };    /* exit status of a probe start */
 enum { MISBEHAVES = 3 }; /* the question that a failing child answers wrongly */
-static const char *const spec_text = "Made/Up-v1\nNOOP\nFIRE\nUP\nRIGHT\nLEFT\nDOWN";
+static const char *const spec_text = "Made/Up-v1\nNOOP\nFIRE\nUP\nRIGHT\nLEFT\nDOWN\n\n"
+                                     "frames: made-up pictures\nmade-up 1.0";
 
 static uint64_t mix(uint64_t x)
 {

@@ -27,6 +27,8 @@ static char place[40] = "/tmp/rise-training-XXXXXX", run_folder[TRAIN_PATH], sai
 /* ---------------------------------------------------------------------------------------------- */
 /* Starting the tool in a process of its own */
 
+static int bare; /* 1: the tool gets only the arguments in `more`, and those about files */
+
 /* Starts the tool with arguments for a small and quick run, followed by those in `more`. */
 static pid_t tool_start(const char *more, long most_bytes)
 {
@@ -41,8 +43,8 @@ static pid_t tool_start(const char *more, long most_bytes)
     fflush(NULL);
     pid = fork();
     if (pid != 0) return pid;
-    snprintf(text, sizeof text, "%s --python %s --bridge %s --folder %s %s", usual, self, self,
-             run_folder, more);
+    snprintf(text, sizeof text, "%s --python %s --bridge %s --folder %s %s",
+             bare ? "atari --plain" : usual, self, self, run_folder, more);
     for (word = strtok(text, " "); word != NULL && count < MOST_WORDS - 1; word = strtok(NULL, " "))
         words[count++] = word;
     words[count] = NULL;
@@ -156,8 +158,6 @@ static void whole_run_leaves_its_files(void)
     /* a second run does not overwrite the first */
     CHECK(tool("--steps 800") == 1 && tool_said("--resume") && saved_steps() <= 402);
     CHECK(tool("--steps 800 --resume") == 0 && saved_steps() >= 800 && log_rows() > rows);
-    /* --set does not change a saved agent */
-    CHECK(tool("--steps 800 --resume --set nothing=1") == 0);
     CHECK(tool("--steps 900 --resume --save-every 0") == 0);
     /* nothing is logged or saved after the end */
     CHECK(tool_said_after("Playing greedily it scored", "Saved after") == 1);
@@ -171,10 +171,151 @@ static void wrong_arguments_are_refused(void)
           tool_said("/nowhere/bridge.py cannot be read"));
     snprintf(run_folder, sizeof run_folder, "%s/another", place);
     CHECK(tool("--steps 100 --set window=0.5") == 1 && tool_said("window"));
-    CHECK(tool("--steps 100 --preset alphago") == 1 && tool_said("alphago"));
+    CHECK(tool("--steps 100 --preset alphago") == 2 && tool_said("alphago: dqn|rainbow|btr|r2d2"));
+    CHECK(tool("--steps ten") == 2 && tool_said("--steps ten: a number from 1"));
+    CHECK(tool("--seed 1.5") == 2 && tool_said("--seed 1.5: a whole number from 0"));
+    CHECK(tool("--blank 2") == 2 && tool_said("from 0 to 1 is needed"));
+    CHECK(tool("--evaluate-epsilon nan") == 2 && tool_said("nan: a number from 0 to 1"));
+    CHECK(tool("--environments 257") == 2 && tool_said("from 1 to 256"));
+    CHECK(tool("--keyword frameskip") == 2 && tool_said("KEY=VALUE is needed"));
+    CHECK(tool("--wrap Wrapper") == 2 && tool_said("MODULE:WRAPPER is needed"));
+    CHECK(tool("--memory big") == 2 && tool_said("rise|none|full is needed"));
+    CHECK(tool("--speed 9") == 2 && tool_said("--speed 9: there is no such option"));
+    CHECK(tool("--game pong") == 2 && tool_said("either --game or --env"));
+    CHECK(tool("--protocol btr") == 2 && tool_said("--protocol is for --game"));
     CHECK(tool("--steps 100 --set replay_capacity=900000000") == 1 &&
           (tool_said("too much for this machine") || tool_said("memory")));
     CHECK(file_bytes("agent.rise") == -1);
+    snprintf(run_folder, sizeof run_folder, "%s/run", place);
+}
+
+/* Starts the tool with another folder. Returns its exit status. */
+static int tool_in(const char *folder, const char *more)
+{
+    snprintf(run_folder, sizeof run_folder, "%s/%s", place, folder);
+    return tool(more);
+}
+static void folders_in_folders_are_made(void)
+{
+    char path[TRAIN_PATH + 20], longer[TRAIN_PATH];
+    FILE *file;
+    CHECK(tool_in("some/where/else", "--steps 100") == 0 && file_bytes("agent.rise") > 0);
+    CHECK(tool_in("some//where/below/", "--steps 100") == 0 && file_bytes("agent.rise") > 0);
+    snprintf(path, sizeof path, "%s/file", place);
+    file = fopen(path, "w");
+    if (CHECK(file != NULL)) fclose(file);
+    CHECK(tool_in("file/below", "--steps 100") == 1 &&
+          tool_said("file/below cannot be written (Not a directory): pass another --folder"));
+    CHECK(tool_in("file", "--steps 100") == 1 && tool_said("file cannot be written"));
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 20] = '\0';
+    CHECK(tool_in(longer, "--steps 100") == 2 && tool_said("pass a shorter --folder"));
+    snprintf(run_folder, sizeof run_folder, "%s/run", place);
+}
+
+/* Returns whether run.txt of the folder has these words at least so many times. */
+static int recorded(const char *words, int times)
+{
+    static char text[1 << 16];
+    const char *at = text;
+    FILE *const file = fopen(in_folder("run.txt"), "r");
+    size_t const size = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file != NULL) fclose(file);
+    text[size] = '\0';
+    for (; times > 0 && at != NULL; times--) at = strstr(at + (at != text), words);
+    return size > 0 && at != NULL;
+}
+static void run_is_recorded(void)
+{
+    CHECK(tool_in("recorded", "--steps 100 --set discount=0.9 --keyword a='b") == 0);
+    CHECK(recorded("session 2", 1) && recorded("command atari --env Made/Up-v1 --env", 1));
+    CHECK(recorded(" --keyword 'a='\\''b'\nrise.h ", 1) && recorded("\nmade-up 1.0\n", 1));
+    CHECK(recorded("option --keyword a='b\n", 1) && recorded("option --set discount=0.9\n", 1));
+    CHECK(recorded("option --memory rise\n", 1) && !recorded("option --folder", 1));
+    CHECK(tool("--steps 120 --resume --set discount=0.9 --keyword a='b") == 0);
+    CHECK(recorded("session 2", 2) && recorded("option --steps 120\n", 1));
+    snprintf(run_folder, sizeof run_folder, "%s/run", place);
+}
+
+/* Options that make another task or another agent are refused, and change nothing. */
+static void resumed_run_keeps_its_options(void)
+{
+    static const char *const refused[][2] = {
+        {"--memory none", "has --memory rise, and cannot go on with --memory none"},
+        {"--seed 2", "has --seed 1, and cannot"},
+        {"--environments 3", "has --environments 2, and cannot"},
+        {"--env Other-v1", "has --env Made/Up-v1, and cannot go on with --env Other-v1"},
+        {"--keyword a=1", "has no --keyword, and cannot go on with --keyword a=1"},
+        {"--wrap a:B", "has no --wrap, and cannot"},
+        {"--observation eye", "has no --observation, and cannot"},
+        {"--render", "has no --render, and cannot go on with --render: leave"},
+        {"--size 9", "has no --size"},
+        {"--colour", "has no --colour"},
+        {"--blank 0.5", "has --blank 0, and cannot"},
+        {"--preset dqn", "has no --preset"},
+        {"--set discount=0.5", "=500, and cannot go on with --set learn_start"},
+    };
+    uint64_t agent, record;
+    size_t i;
+    CHECK(tool_in("kept", "--steps 100") == 0);
+    agent = file_hash("agent.rise"), record = file_hash("run.txt");
+    for (i = 0; i < sizeof refused / sizeof *refused; i++) {
+        char more[100];
+        check_about("%s", refused[i][0]);
+        snprintf(more, sizeof more, "--steps 200 --resume %s", refused[i][0]);
+        CHECK(tool(more) == 1 && tool_said(refused[i][1]) && tool_said("run with --folder"));
+        CHECK(file_hash("agent.rise") == agent && file_hash("run.txt") == record);
+    }
+    check_about("%s", "");
+    CHECK(tool("--steps 0.2k --resume --seed 1.0 --threads 2 --blank 0.0") == 0);
+    CHECK(tool_said("Changed: --steps 0.2k, before --steps 100.") && saved_steps() >= 200);
+    CHECK(tool_said("Changed: --threads 2, before --threads 1.") && !tool_said("before --seed"));
+    CHECK(tool("--hours 1e-9 --resume") == 0);
+    CHECK(tool_said("Taken over from the run: --threads 2."));
+    CHECK(tool_said("Changed: --hours 1e-9, before no --hours."));
+    CHECK(tool_said("Changed: no --steps, before --steps 0.2k."));
+    /* a run from before there was a run.txt: its agent tells what it can */
+    CHECK(remove(in_folder("run.txt")) == 0);
+    CHECK(tool("--steps 300 --resume --memory none") == 1 && tool_said("has 2 environments and"));
+    CHECK(tool("--steps 300 --resume --environments 3") == 1 && tool_said("leave these options"));
+    CHECK(tool("--steps 300 --resume") == 0 && saved_steps() >= 300 && file_bytes("run.txt") > 0);
+    snprintf(run_folder, sizeof run_folder, "%s/run", place);
+}
+
+/* --folder and --resume are enough to go on. */
+static void folder_is_enough_to_resume(void)
+{
+    CHECK(tool_in("enough", "--steps 100 --evaluate-every 70") == 0);
+    bare = 1;
+    CHECK(tool("--resume --steps 200") == 0 && saved_steps() >= 200);
+    CHECK(tool_said("Taken over from the run: --env Made/Up-v1."));
+    CHECK(tool_said("Taken over from the run: --evaluate-every 70."));
+    CHECK(tool_said("Taken over from the run: --environments 2."));
+    CHECK(tool_in("nothing", "--resume") == 2 && tool_said("either --game or --env"));
+    bare = 0;
+    snprintf(run_folder, sizeof run_folder, "%s/run", place);
+}
+
+static void frames_have_the_size_that_was_asked_for(void)
+{
+    static const struct {
+        const char *folder, *options;
+        int width, height, channels;
+    } cases[] = {{"unchanged", "", WIDTH, HEIGHT, CHANNELS},
+                 {"grey", "--size 7", 7, 7, 1},
+                 {"colour", "--size 8 --colour", 8, 8, CHANNELS}};
+    rise_agent_desc desc;
+    int i;
+    for (i = 0; i < 3; i++) {
+        char more[100];
+        check_about("%s", cases[i].folder);
+        snprintf(more, sizeof more, "--steps 100 %s", cases[i].options);
+        CHECK(tool_in(cases[i].folder, more) == 0);
+        CHECK(rise_agent_peek(&desc, in_folder("agent.rise"), NULL) == RISE_OK);
+        CHECK(desc.frame_width == cases[i].width && desc.frame_height == cases[i].height &&
+              desc.frame_channels == cases[i].channels);
+    }
+    check_about("%s", "");
     snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
@@ -281,6 +422,11 @@ static void begin_test(void)
 static const check_test tests[] = {
     TEST(whole_run_leaves_its_files),
     TEST(wrong_arguments_are_refused),
+    TEST(folders_in_folders_are_made),
+    TEST(run_is_recorded),
+    TEST(resumed_run_keeps_its_options),
+    TEST(folder_is_enough_to_resume),
+    TEST(frames_have_the_size_that_was_asked_for),
     TEST(killed_children_are_reported),
     TEST(interrupts_save_the_run),
     TEST(killed_tool_leaves_the_last_save),

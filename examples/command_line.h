@@ -1,0 +1,317 @@
+/* The command line of a tool, from a table of options. The folder of a run records the options with
+   which it was begun. A run that is resumed keeps them:
+
+       static const command_option table[] = {
+           {"--steps", COMMAND_NUMBER, COMMAND_FREE, "2M", 1, 1e9, ""}, ...
+       };
+       static command_line now, old;
+       command_begin(&now, table, sizeof table / sizeof *table);
+       if (!command_parse(&now, argc, argv)) return 2;
+       old = now;
+       if (command_read(&old, "runs/1/run.txt") && !command_resume(&now, &old)) return 1;
+       steps = command_number(&now, "--steps");
+       command_write(&now, "runs/1/run.txt", argc, argv, "python 3.11.7");
+*/
+#ifndef COMMAND_LINE_H
+#define COMMAND_LINE_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { COMMAND_OPTIONS = 48, COMMAND_TEXT = 4000, COMMAND_PATH = 320 };
+
+typedef enum command_kind {
+    COMMAND_SWITCH, /* no value follows; its text is "yes" or "" */
+    COMMAND_STRING,
+    COMMAND_NUMBER, /* k and M stand for thousands and millions */
+    COMMAND_WHOLE,  /* a whole number */
+    COMMAND_CHOICE, /* one of the words of `form` */
+    COMMAND_LINES   /* may be repeated; a line for each; each has the '=' or ':' of `form` */
+} command_kind;
+
+typedef enum command_scope {
+    COMMAND_ONCE, /* for one call of the tool: not recorded */
+    COMMAND_FREE, /* recorded; may change when the run is resumed */
+    COMMAND_FIXED /* recorded; must not change */
+} command_scope;
+
+typedef struct command_option {
+    const char *name;
+    command_kind kind;
+    command_scope scope;
+    const char *initial; /* the text if the option is not given */
+    double least, most;  /* of a number */
+    const char *form;    /* "rise|none|full" of a choice, "KEY=VALUE" of lines */
+} command_option;
+
+typedef struct command_line {
+    const command_option *options; /* [count] */
+    int count;
+    char texts[COMMAND_OPTIONS][COMMAND_TEXT];
+    int given[COMMAND_OPTIONS]; /* 1: on the command line, or in the file */
+} command_line;
+
+/* Sets all options to their initial text. */
+static inline void command_begin(command_line *c, const command_option *options, int count)
+{
+    int i;
+    memset(c, 0, sizeof *c);
+    c->options = options;
+    c->count = count;
+    for (i = 0; i < count; i++) strcpy(c->texts[i], options[i].initial);
+}
+
+/* Returns the index of an option; -1: there is none. */
+static inline int command_find(const command_line *c, const char *name)
+{
+    int i;
+    for (i = 0; i < c->count; i++)
+        if (strcmp(c->options[i].name, name) == 0) return i;
+    return -1;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Values */
+
+/* Reads a number; "k" and "M" stand for thousands and millions. Returns 0 if the text is none. */
+static inline int command_parse_number(const char *text, double *number)
+{
+    char *end;
+    *number = strtod(text, &end);
+    if (end == text) return 0;
+    if (*end == 'k') *number *= 1e3, end++;
+    if (*end == 'M') *number *= 1e6, end++;
+    return *end == '\0' && *number >= -1e15 && *number <= 1e15; /* no NaN */
+}
+
+/* Returns the index of `text` among words that are separated by '|'; -1: it is none of them. */
+static inline int command_word(const char *words, const char *text)
+{
+    size_t const length = strlen(text);
+    int i;
+    for (i = 0; words != NULL; i++) {
+        if (strncmp(words, text, length) == 0 && (words[length] == '|' || words[length] == '\0'))
+            return length > 0 ? i : -1;
+        words = strchr(words, '|');
+        if (words != NULL) words++;
+    }
+    return -1;
+}
+
+/* Returns "" if the text is a value of the option. Otherwise, returns what is needed. */
+static inline const char *command_why_not(const command_option *o, const char *text)
+{
+    static char why[200];
+    int const is_number = o->kind == COMMAND_NUMBER || o->kind == COMMAND_WHOLE;
+    double x = 0;
+    if (strchr(text, '\n') != NULL) return "one line is needed";
+    if (is_number) {
+        if (command_parse_number(text, &x) && x >= o->least && x <= o->most &&
+            (o->kind == COMMAND_NUMBER || x == (double)(long)x))
+            return "";
+        snprintf(why, sizeof why, "a %s from %g to %g is needed",
+                 o->kind == COMMAND_WHOLE ? "whole number" : "number", o->least, o->most);
+    } else if (o->kind == COMMAND_CHOICE && command_word(o->form, text) < 0) {
+        snprintf(why, sizeof why, "%s is needed", o->form);
+    } else if (o->kind == COMMAND_LINES && strchr(text, strpbrk(o->form, "=:")[0]) == NULL) {
+        snprintf(why, sizeof why, "%s is needed", o->form);
+    } else {
+        return text[0] != '\0' ? "" : "a text is needed";
+    }
+    return why;
+}
+
+/* Sets option i. Another text of COMMAND_LINES becomes another line. Returns "", or what is
+   needed. */
+static inline const char *command_set(command_line *c, int i, const char *text)
+{
+    const char *const why = command_why_not(&c->options[i], text);
+    int const adds = c->options[i].kind == COMMAND_LINES && c->given[i];
+    size_t const used = adds ? strlen(c->texts[i]) : 0;
+    if (why[0] != '\0') return why;
+    if (used + strlen(text) + 2 > COMMAND_TEXT) return "a shorter text is needed";
+    snprintf(c->texts[i] + used, COMMAND_TEXT - used, "%s%s", adds ? "\n" : "", text);
+    c->given[i] = 1;
+    return "";
+}
+
+/* Reads the arguments. Returns 0, after a message, if one is not understood. */
+static inline int command_parse(command_line *c, int argc, char **argv)
+{
+    int i;
+    for (i = 1; i < argc; i++) {
+        int const option = command_find(c, argv[i]);
+        int const is_switch = option >= 0 && c->options[option].kind == COMMAND_SWITCH;
+        const char *const value = is_switch ? "yes" : i + 1 < argc ? argv[i + 1] : "";
+        const char *const why = option < 0         ? "there is no such option"
+                                : value[0] == '\0' ? "a value must follow"
+                                                   : command_set(c, option, value);
+        if (why[0] != '\0') {
+            fprintf(stderr, "Not understood: %s %s: %s. See --help.\n", argv[i], value, why);
+            return 0;
+        }
+        i += !is_switch;
+    }
+    return 1;
+}
+
+/* Returns the text of an option; NULL if it is empty. The name must be in the table. */
+static inline const char *command_string(const command_line *c, const char *name)
+{
+    const char *const text = c->texts[command_find(c, name)];
+    return text[0] != '\0' ? text : NULL;
+}
+/* Returns a number; 0 if the text is empty. */
+static inline double command_number(const command_line *c, const char *name)
+{
+    double x = 0;
+    return command_parse_number(c->texts[command_find(c, name)], &x) ? x : 0;
+}
+static inline int command_whole(const command_line *c, const char *name)
+{
+    return (int)command_number(c, name);
+}
+/* Returns the index of the chosen word in `form`. */
+static inline int command_choice(const command_line *c, const char *name)
+{
+    int const i = command_find(c, name);
+    return command_word(c->options[i].form, c->texts[i]);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* The record of a run: a block for each session. A block has a line for each recorded option, and
+   further lines of an option that has several. */
+
+/* Reads the options of the last session. Returns 0 if there is no such file. */
+static inline int command_read(command_line *c, const char *path)
+{
+    static char line[COMMAND_TEXT + 100];
+    const command_option *const options = c->options;
+    FILE *const file = fopen(path, "r");
+    char *value;
+    int i;
+    if (file == NULL) return 0;
+    while (fgets(line, sizeof line, file) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strncmp(line, "session ", 8) == 0) command_begin(c, options, c->count);
+        if (strncmp(line, "option ", 7) != 0 || (value = strchr(line + 7, ' ')) == NULL) continue;
+        *value++ = '\0';
+        i = command_find(c, line + 7);
+        if (i >= 0) command_set(c, i, value);
+    }
+    fclose(file);
+    return 1;
+}
+
+/* Writes an argument so that a shell reads it as one word. */
+static inline void command_quote(FILE *file, const char *text)
+{
+    static const char *const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                     "0123456789-_=+:,./@%";
+    if (text[0] != '\0' && text[strspn(text, plain)] == '\0') {
+        fputs(text, file);
+        return;
+    }
+    putc('\'', file);
+    for (; *text != '\0'; text++) fputs(*text == '\'' ? "'\\''" : (char[]){*text, '\0'}, file);
+    putc('\'', file);
+}
+
+static inline void command_write_options(const command_line *c, FILE *file)
+{
+    int i;
+    for (i = 0; i < c->count; i++) {
+        const char *at = c->texts[i];
+        while (c->options[i].scope != COMMAND_ONCE && *at != '\0') {
+            int const length = (int)strcspn(at, "\n");
+            fprintf(file, "option %s %.*s\n", c->options[i].name, length, at);
+            at += length + (at[length] == '\n');
+        }
+    }
+}
+
+/* Adds a block to the record: the date, the command, the lines of `facts`, and the options. The
+   file is replaced when the new one is complete. Returns 0 on failure. */
+static inline int command_write(const command_line *c, const char *path, int argc, char **argv,
+                                const char *facts)
+{
+    char fresh[COMMAND_PATH + 10], date[40];
+    time_t const now = time(NULL);
+    FILE *const old = fopen(path, "r");
+    FILE *file;
+    int byte, i, good;
+    snprintf(fresh, sizeof fresh, "%.*s.new", COMMAND_PATH, path);
+    file = fopen(fresh, "w");
+    while (file != NULL && old != NULL && (byte = getc(old)) != EOF) putc(byte, file);
+    if (old != NULL) fclose(old);
+    if (file == NULL) return 0;
+    strftime(date, sizeof date, "%Y-%m-%d %H:%M:%S UTC", gmtime(&now));
+    fprintf(file, "session %s\ncommand", date);
+    for (i = 0; i < argc; i++) putc(' ', file), command_quote(file, argv[i]);
+    fprintf(file, "\n%s\n", facts);
+    command_write_options(c, file);
+    good = !ferror(file);
+    return (fclose(file) == 0) & good && rename(fresh, path) == 0;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Resuming */
+
+static inline int command_same(const command_option *o, const char *a, const char *b)
+{
+    double x, y;
+    if (strcmp(a, b) == 0) return 1;
+    return (o->kind == COMMAND_NUMBER || o->kind == COMMAND_WHOLE) && command_parse_number(a, &x) &&
+           command_parse_number(b, &y) && x == y;
+}
+
+/* Prints " --name value", with all lines of the value. */
+static inline void command_print(FILE *file, const command_option *o, const char *text)
+{
+    if (text[0] == '\0') fprintf(file, " no %s", o->name);
+    while (*text != '\0') {
+        int const length = (int)strcspn(text, "\n");
+        fprintf(file, " %s", o->name);
+        if (o->kind != COMMAND_SWITCH) fprintf(file, " %.*s", length, text);
+        text += length + (text[length] == '\n');
+    }
+}
+
+/* Compares the options that were given with those of the run, `old`. An option that was not given
+   keeps the value of the run. Prints what is kept and what changes. Returns 0, after a message, if
+   an option must not change. */
+static inline int command_resume(command_line *now, const command_line *old)
+{
+    int i;
+    for (i = 0; i < now->count; i++) {
+        const command_option *const o = &now->options[i];
+        if (o->scope != COMMAND_FIXED || !now->given[i]) continue;
+        if (command_same(o, now->texts[i], old->texts[i])) continue;
+        fprintf(stderr, "This run has");
+        command_print(stderr, o, old->texts[i]);
+        fprintf(stderr, ", and cannot go on with");
+        command_print(stderr, o, now->texts[i]);
+        fprintf(stderr, ": leave this option out, or begin another run with --folder.\n");
+        return 0;
+    }
+    for (i = 0; i < now->count; i++) {
+        const command_option *const o = &now->options[i];
+        int const same = command_same(o, now->texts[i], old->texts[i]);
+        if (o->scope == COMMAND_ONCE || same) continue;
+        if (now->given[i]) {
+            printf("Changed:");
+            command_print(stdout, o, now->texts[i]);
+            printf(", before");
+        } else {
+            printf("Taken over from the run:");
+            strcpy(now->texts[i], old->texts[i]);
+        }
+        command_print(stdout, o, old->texts[i]);
+        puts(".");
+    }
+    return 1;
+}
+
+#endif
