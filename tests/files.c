@@ -545,7 +545,7 @@ static void hostile_descriptions_are_refused(void)
         int const conv = l >= RISEI_COUNT(risei_fields);
         field = conv ? &risei_conv_fields[l - RISEI_COUNT(risei_fields)] : &risei_fields[l];
         for (i = 0; i < 9; i++) {
-            double const high = field->word != NULL ? risei_words_count(field->word) - 1
+            double const high = field->word_of != NULL ? risei_words_count(field->word_of) - 1
                                                     : field->high;
             double const value = i < 6    ? odd[i]
                                  : i == 6 ? HUGE_VAL
@@ -742,13 +742,13 @@ static void earlier_files_imply_valid_values(void)
     int i;
     for (i = 0; i < RISEI_FIELDS; i++) {
         const risei_field *f = &risei_fields[i];
-        double const most = f->word != NULL ? risei_words_count(f->word) - 1 : f->high;
+        double const most = f->word_of != NULL ? risei_words_count(f->word_of) - 1 : f->high;
         check_about("%s", f->name);
         CHECK(f->since <= RISEI_DESCRIPTION_REVISION);
         if (f->since == 0) continue;
         CHECK(f->value_before >= f->low && f->value_before <= most);
         CHECK(!risei_is_zero(f->value_before) ||
-              (risei_is_zero(f->small) && risei_is_zero(f->large)));
+              (risei_is_zero(f->for_small) && risei_is_zero(f->for_others)));
     }
 }
 /* Tries lines and texts of about the greatest length. */
@@ -1076,7 +1076,8 @@ static void machine_may_be_null(void)
    is none. */
 static double another_value(const risei_field *field, double value)
 {
-    double const high = field->word != NULL ? risei_words_count(field->word) - 1 : field->high;
+    double const high = field->word_of != NULL ? risei_words_count(field->word_of) - 1
+                                                : field->high;
     double other;
     for (other = field->low > 1 ? field->low : 1; other <= high; other++)
         if (!(other <= value && other >= value)) return other;
