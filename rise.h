@@ -2478,6 +2478,17 @@ RISEI_FN int risei_stdio_follow_links(const char *path, char *target)
     return 1;
 #endif
 }
+/* Returns whether `target` is something that a file must not replace: a device, a pipe or a
+   folder. */
+RISEI_FN int risei_stdio_is_special(const char *target)
+{
+#ifdef RISEI_POSIX
+    struct stat old;
+    return stat(target, &old) == 0 && !S_ISREG(old.st_mode);
+#else
+    return target == NULL;
+#endif
+}
 /* Creates the file n->temporary, which must not exist. Returns its descriptor, or -1 with errno. */
 #if defined(_WIN32)
 RISEI_FN int risei_stdio_create(const risei_stdio_new *n)
@@ -2492,24 +2503,24 @@ RISEI_FN int risei_stdio_create(const risei_stdio_new *n)
 {
     struct stat old;
     int const exists = stat(n->target, &old) == 0;
-    int file;
-    errno = EINVAL;
-    if (exists && !S_ISREG(old.st_mode)) return -1; /* a device, a pipe or a folder */
-    file = open(n->temporary, O_WRONLY | O_CREAT | O_EXCL, 0666);
-    if (file >= 0 && exists && fchmod(file, old.st_mode & 0777) != 0) errno = 0;
+    int const file = open(n->temporary, O_WRONLY | O_CREAT | O_EXCL, 0666);
+    if (file >= 0 && exists) fchmod(file, old.st_mode & 0777); /* may fail: not all have modes */
     return file;
 }
 #endif
-/* Creates the new file. On failure n->file is NULL, and errno says why. */
-RISEI_FN void risei_stdio_begin(risei_stdio_new *n, const char *path)
+/* Creates the new file. On failure there is no new file. */
+RISEI_FN rise_result risei_stdio_begin(risei_stdio_new *n, const char *path, rise_error *error)
 {
 #if defined(_WIN32) || defined(RISEI_POSIX)
     int number, file = -1;
 #endif
     n->file = NULL;
-    n->temporary[0] = '\0';
-    errno = EINVAL;
-    if (!risei_stdio_follow_links(path, n->target)) return;
+    if (!risei_stdio_follow_links(path, n->target))
+        return risei_fail(error, RISE_IO,
+                          "the path is longer than %d characters, or its links form a circle",
+                          RISEI_PATH - 1);
+    if (risei_stdio_is_special(n->target))
+        return risei_fail(error, RISE_IO, "%.150s is not a plain file; pass another path", path);
 #if defined(_WIN32) || defined(RISEI_POSIX)
     /* a name may be left over from a process that was killed */
     for (number = 0; number < 1000; number++) {
@@ -2522,16 +2533,17 @@ RISEI_FN void risei_stdio_begin(risei_stdio_new *n, const char *path)
         file = risei_stdio_create(n);
         if (file >= 0 || errno != EEXIST) break;
     }
-    if (file < 0) return;
 #ifdef _WIN32
-    n->file = _fdopen(file, "wb");
+    if (file >= 0) n->file = _fdopen(file, "wb");
 #else
-    n->file = fdopen(file, "wb");
+    if (file >= 0) n->file = fdopen(file, "wb");
 #endif
 #else
     snprintf(n->temporary, sizeof n->temporary, "%s.new", n->target);
     n->file = fopen(n->temporary, "wb");
 #endif
+    if (n->file != NULL) return RISE_OK;
+    return risei_fail(error, RISE_IO, "%.150s cannot be created: %s", path, strerror(errno));
 }
 /* Waits until the data of `file` is on the disk. Returns 0 if that fails. */
 RISEI_FN int risei_stdio_sync(FILE *file)
@@ -10240,11 +10252,7 @@ RISEI_FN double risei_learner_count_time(double measured, double estimate, doubl
 /* Does due updates for about `microseconds`. Returns their number, or a negative rise_result. An
    update begins when the time left in l->budget is at least l->update_time. The next call gets
    what is left, but at most the time of one update. An update that takes longer leaves a debt. The
-   first update needs any budget above 0.
-
-   A call in which no update begins shortens update_time by 1%. So an estimate that is far too long,
-   after a jump of the clock, does not stop learning: within 1400 calls it becomes a millionth.
-   `now`: environment steps so far. */
+   first update needs any budget above 0. `now`: environment steps so far. */
 RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microseconds,
                                    rise_error *error)
 {
@@ -10269,7 +10277,6 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
         l->owed_steps -= d->learn_period;
         updates++;
     }
-    if (updates == 0 && result == RISE_OK) l->update_time = l->update_time * 0.99;
     /* keeps at most the time of one update */
     if (l->budget > l->update_time) l->budget = l->update_time;
     return result == RISE_OK ? updates : (int)result;
@@ -11582,10 +11589,8 @@ RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, co
                                      rise_error *error)
 {
     risei_stdio_new new_file;
-    rise_result result;
-    risei_stdio_begin(&new_file, path);
-    if (new_file.file == NULL)
-        return risei_fail(error, RISE_IO, "%.150s cannot be created: %s", path, strerror(errno));
+    rise_result result = risei_stdio_begin(&new_file, path, error);
+    if (result != RISE_OK) return result;
     errno = 0;
     result = rise_agent_write(agent, what, risei_stdio_write, new_file.file, error);
     result = risei_stdio_explain(path, result == RISE_IO ? errno : 0, result, error);
