@@ -1420,8 +1420,10 @@ typedef struct rise_agent_desc {
 /* ---------------------------------------------------------------------------------------------- */
 /* >>api-agent: create, step, play, learn, save */
 
-/* An agent. Pass only agents that this library made. NULL is allowed only for rise_agent_destroy
-   and where a comment says so. Use an agent from one thread at a time. */
+/* An agent. Pass only agents that this library made. Use an agent from one thread at a time.
+
+   Every function accepts NULL for any pointer, and then does nothing: it returns RISE_BAD_CALL, or
+   NULL or 0 if it returns no result. An `error` may always be NULL. */
 typedef struct rise_agent rise_agent;
 
 /* Says whether a frame begins, continues or ends its episode. The reward that comes with a frame is
@@ -1453,8 +1455,8 @@ typedef enum rise_preset {
 
 /* Sets each field of `desc` that is zero to the preset's value, where the preset has one. Other
    fields keep your values. To keep the default of a field, set the field to zero after this
-   call. */
-RISE_API void rise_agent_preset(rise_agent_desc *desc, rise_preset preset);
+   call. Returns RISE_BAD_CALL if `preset` is none of rise_preset. */
+RISE_API rise_result rise_agent_preset(rise_agent_desc *desc, rise_preset preset);
 
 /* Sets one field from text such as a program's argument: "batch=64", "memory=full",
    "conv[1].filters=32". Values of enumerations are their names in small letters. All fields can be
@@ -1469,8 +1471,8 @@ RISE_API rise_result rise_agent_set(rise_agent_desc *desc, const char *text, ris
 RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, void *user);
 
 /* Fills in every default of `desc` and checks every field. Returns RISE_BAD_DESC if a field is
-   wrong; `error` (may be NULL) names it. Whether this machine has `isa` and threads is checked by
-   rise_agent_create. */
+   wrong; `error` names it, and `desc` stays as it was. Only rise_agent_create checks whether this
+   machine has `isa` and threads. */
 RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error);
 
 /* Returns the bytes that an agent of this description occupies: weights, scratch, replay buffer,
@@ -1896,8 +1898,12 @@ RISE_API int rise_sign_bits(int inputs, int size);
    RISEI_POSIX, RISEI_FN and RISEI_INLINE (how private functions are declared), RISEI_TARGET.
    Uses no other room. Test: tests/build.sh compiles this file with each compiler and each macro. */
 
-#if defined(__FAST_MATH__)
-#error "rise.h: compile without -ffast-math, which breaks NaN checks and the order of sums"
+#if defined(__FAST_MATH__) || defined(_M_FP_FAST)
+#error "rise.h: compile without -ffast-math (/fp:fast), which breaks NaN checks and sums"
+#elif defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error "rise.h: compile without -ffinite-math-only, which removes the checks for NaN"
+#elif defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__)
+#error "rise.h: compile without -fassociative-math and -freciprocal-math, which change results"
 #endif
 #include <errno.h>
 #include <float.h>
@@ -1997,6 +2003,9 @@ __declspec(dllimport) int __stdcall MultiByteToWideChar(unsigned int page, unsig
 #ifdef RISE_THREADS
 #include <pthread.h>
 #include <sched.h>
+#if defined(__unix__) || defined(__APPLE__)
+#include <unistd.h>
+#endif
 /* Tells the processor that this thread waits in a loop. */
 #if defined(RISEI_X86)
 #define RISEI_PAUSE() __builtin_ia32_pause()
@@ -2013,6 +2022,8 @@ __declspec(dllimport) int __stdcall MultiByteToWideChar(unsigned int page, unsig
    elements. */
 #define RISEI_CHECK_TABLE_SIZE(table, count)                                                       \
     typedef char table##_has_an_entry_for_each_value[RISEI_COUNT(table) == (int)(count) ? 1 : -1]
+/* -fsingle-precision-constant makes 0.1 a float, which changes results. */
+typedef char risei_constants_are_double[sizeof 0.1 == sizeof(double) ? 1 : -1];
 
 /* RISEI_FN declares a private function, which a build may leave unused. RISEI_INLINE declares a
    private function that GCC and Clang always inline. RISEI_TARGET allows a function to use an
@@ -2051,7 +2062,7 @@ __declspec(dllimport) int __stdcall MultiByteToWideChar(unsigned int page, unsig
 
 /* Stops the compiler from fusing a * b + c on its own. Compilers fuse different expressions, so the
    bits of a result would depend on the compiler. Kernels call vfma where they want a fused
-   multiply-add. */
+   multiply-add. The end of the implementation restores what the compiler did before. */
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__)
@@ -2256,8 +2267,9 @@ RISE_API int rise_sign_bits(int inputs, int size)
    object to a byte stream and serves all three modes. So the modes cannot disagree.
    Main type: risei_io. Uses: platform. Test: tests/files.c. */
 
-/* RISEI_MEASURE only updates the length and the CRC. */
-typedef enum risei_io_mode { RISEI_MEASURE, RISEI_WRITE, RISEI_READ } risei_io_mode;
+/* RISEI_MEASURE only updates the length and the CRC. RISEI_COUNT only updates the length, and reads
+   no number, so the numbers need not exist. */
+typedef enum risei_io_mode { RISEI_MEASURE, RISEI_WRITE, RISEI_READ, RISEI_COUNT } risei_io_mode;
 
 typedef struct risei_io {
     risei_io_mode mode;
@@ -2321,6 +2333,7 @@ RISEI_FN void risei_io_numbers(risei_io *f, void *numbers, size_t count, size_t 
     uint16_t const probe = 1;
     int const little = *(const unsigned char *)&probe == 1;
     size_t i, j;
+    if (f->mode == RISEI_COUNT) f->length += (uint64_t)count * size, count = 0;
     while (count > 0 && !f->failed) {
         size_t const part = count < sizeof chunk / size ? count : sizeof chunk / size;
         if (f->mode != RISEI_READ)
@@ -2349,7 +2362,7 @@ RISEI_FN void risei_io_reals(risei_io *f, rise_real *x, size_t count, rise_real 
 {
     size_t i;
     risei_io_numbers(f, x, count, sizeof *x);
-    for (i = 0; i < count; i++)
+    for (i = 0; i < count && f->mode != RISEI_COUNT; i++)
         if (!(x[i] - x[i] == 0) || x[i] < least) risei_io_invalid(f, what);
 }
 /* Does the same for doubles. */
@@ -2357,17 +2370,19 @@ RISEI_FN void risei_io_doubles(risei_io *f, double *x, size_t count, double leas
 {
     size_t i;
     risei_io_numbers(f, x, count, sizeof *x);
-    for (i = 0; i < count; i++)
+    for (i = 0; i < count && f->mode != RISEI_COUNT; i++)
         if (!(x[i] - x[i] == 0) || x[i] < least) risei_io_invalid(f, what);
 }
-/* Moves `count` integers. Records `what` if one is not in 0 .. 2^53, the range in which a double
-   holds every integer. */
+/* Moves `count` integers. Records `what` if one is negative or too large. A double holds every
+   integer up to 2^53. When reading, the limit is 2^50. So counters can grow after loading, and the
+   sum of 4096 of them does not overflow. */
 RISEI_FN void risei_io_integers(risei_io *f, int64_t *x, size_t count, const char *what)
 {
+    int64_t const most = (int64_t)1 << (f->mode == RISEI_READ ? 50 : 53);
     size_t i;
     risei_io_numbers(f, x, count, sizeof *x);
-    for (i = 0; i < count; i++)
-        if (x[i] < 0 || x[i] > (int64_t)1 << 53) risei_io_invalid(f, what);
+    for (i = 0; i < count && f->mode != RISEI_COUNT; i++)
+        if (x[i] < 0 || x[i] > most) risei_io_invalid(f, what);
 }
 
 #ifndef RISE_NO_STDIO
@@ -3419,7 +3434,9 @@ typedef struct risei_threads {
     risei_task task; /* the job that runs */
     void *job;
     int stop;       /* 1: workers end instead of running a job */
-    unsigned started; /* atomic: jobs started so far */
+    int spins;      /* pauses before a waiting thread sleeps or yields */
+    long process;   /* that has the workers */
+    unsigned jobs;  /* atomic: jobs started so far */
     int running;    /* atomic: workers that have not finished their part */
     int asleep;     /* atomic: workers that sleep, or are about to */
     pthread_mutex_t lock;
@@ -3429,41 +3446,42 @@ typedef struct risei_threads {
 
 /* Why a worker cannot miss a job. Worker and caller each write one variable, then read the other:
 
-     worker, with the lock   W1: adds 1 to `asleep`   W2: reads `round`; sleeps if it is the old one
-     caller                  C1: adds 1 to `round`    C2: reads `asleep`; wakes nobody if it is 0
+     worker, with the lock   W1: adds 1 to `asleep`   W2: reads `jobs`; sleeps if it is unchanged
+     caller                  C1: adds 1 to `jobs`    C2: reads `asleep`; wakes nobody if it is 0
 
    The four operations are sequentially consistent, so all threads agree on one order of them. In
    this order, W1 is before W2 and C1 is before C2. W1 and C2 can be in either order:
 
-   C2 before W1: then C1 is before W2. W2 reads the new round, and the worker does not sleep.
+   C2 before W1: then C1 is before W2. W2 reads the new number, and the worker does not sleep.
 
-   W1 before C2: C2 reads at least 1, unless the worker has read the new round and subtracted its 1.
+   W1 before C2: C2 reads at least 1, unless the worker has read the new number and subtracted its
+   1.
    If C2 reads at least 1, the caller takes the lock. The worker releases the lock in two places
-   only: after W2 has read the new round, and in pthread_cond_wait. pthread_cond_wait atomically
+   only: after W2 has read the new number, and in pthread_cond_wait. pthread_cond_wait atomically
    releases the lock and starts to wait. So when the caller has the lock, there are three cases:
 
-     the worker has read the new round;
+     the worker has read the new number;
      the worker waits, and the broadcast wakes it;
-     the worker has been woken, waits for the lock, and will then read the new round.
+     the worker has been woken, waits for the lock, and will then read the new number.
 
    Why a worker sees the whole job. The caller writes `task`, `job`, `running` and `stop` before C1,
-   and C1 is a release. The worker reads the new round with an acquire, then reads these variables.
+   and C1 is a release. The worker reads the new number with an acquire, then reads these variables.
 
    Why the caller sees all results. A worker does its part, then subtracts 1 from `running` with a
    release. The caller returns only after it has read 0 from `running` with an acquire. The caller
-   cannot start another job before it returns, so a worker is never more than one round behind. */
+   cannot start another job before it returns, so a worker is never more than one job behind. */
 
-/* Waits until `round` is not `seen`. Executes up to RISEI_THREADS_SPINS pauses, then sleeps. */
+/* Waits until `jobs` is not `seen`. Executes up to p->spins pauses, then sleeps. */
 RISEI_FN void risei_threads_await(risei_threads *p, unsigned seen)
 {
     int spin;
-    for (spin = 0; spin < RISEI_THREADS_SPINS; spin++) {
-        if (__atomic_load_n(&p->started, __ATOMIC_ACQUIRE) != seen) return;
+    for (spin = 0; spin < p->spins; spin++) {
+        if (__atomic_load_n(&p->jobs, __ATOMIC_ACQUIRE) != seen) return;
         RISEI_PAUSE();
     }
     pthread_mutex_lock(&p->lock);
     __atomic_add_fetch(&p->asleep, 1, __ATOMIC_SEQ_CST);         /* W1 */
-    while (__atomic_load_n(&p->started, __ATOMIC_SEQ_CST) == seen) /* W2 */
+    while (__atomic_load_n(&p->jobs, __ATOMIC_SEQ_CST) == seen) /* W2 */
         pthread_cond_wait(&p->wake, &p->lock);
     __atomic_sub_fetch(&p->asleep, 1, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&p->lock);
@@ -3474,7 +3492,7 @@ RISEI_FN void risei_threads_start(risei_threads *p, risei_task task, void *job)
     p->task = task;
     p->job = job;
     __atomic_store_n(&p->running, p->count - 1, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&p->started, 1, __ATOMIC_SEQ_CST);             /* C1 */
+    __atomic_add_fetch(&p->jobs, 1, __ATOMIC_SEQ_CST);             /* C1 */
     if (__atomic_load_n(&p->asleep, __ATOMIC_SEQ_CST) == 0) return; /* C2 */
     pthread_mutex_lock(&p->lock);
     pthread_cond_broadcast(&p->wake);
@@ -3493,22 +3511,38 @@ RISEI_FN void *risei_threads_worker(void *argument)
         __atomic_sub_fetch(&p->running, 1, __ATOMIC_RELEASE);
     }
 }
+/* Returns a number of the current process. After fork, only the parent has the workers. */
+RISEI_FN long risei_threads_process(void)
+{
+#if defined(__unix__) || defined(__APPLE__)
+    return (long)getpid();
+#else
+    return 0;
+#endif
+}
 /* Runs a job on all threads and returns when all parts are done. While it waits, yields every
-   RISEI_THREADS_SPINS pauses, because a worker may need the caller's core. */
+   p->spins pauses, because a worker may need the caller's core. In a process that was made by fork,
+   the caller's thread does all parts. */
 RISEI_FN void risei_threads_run(risei_threads *p, risei_task task, void *job)
 {
     int spin;
+    if (p->process != risei_threads_process()) {
+        task(job, 0, 1, p->scratch);
+        return;
+    }
     risei_threads_start(p, task, job);
     task(job, 0, p->count, p->scratch);
-    for (spin = 0; __atomic_load_n(&p->running, __ATOMIC_ACQUIRE) > 0; spin++) {
+    for (spin = 1; __atomic_load_n(&p->running, __ATOMIC_ACQUIRE) > 0; spin++) {
         RISEI_PAUSE();
-        if (spin % RISEI_THREADS_SPINS == RISEI_THREADS_SPINS - 1) sched_yield();
+        if (spin >= p->spins) sched_yield(), spin = 0;
     }
 }
-/* Ends a pool. Only the workers 1 .. started-1 have been started. */
+/* Ends a pool. Only the workers 1 .. started-1 have been started. In a process that was made by
+   fork, there is nothing to end. */
 RISEI_FN void risei_threads_end(risei_threads *p, int started)
 {
     int i;
+    if (p->process != risei_threads_process()) return;
     p->stop = 1;
     risei_threads_start(p, NULL, NULL);
     for (i = 1; i < started; i++) pthread_join(p->workers[i].thread, NULL);
@@ -3524,7 +3558,17 @@ RISEI_FN int risei_threads_begin(risei_threads *p, int threads, void *scratch, s
     p->count = threads;
     p->scratch = (unsigned char *)scratch;
     p->scratch_bytes = scratch_bytes;
-    if (pthread_mutex_init(&p->lock, NULL) != 0 || pthread_cond_init(&p->wake, NULL) != 0) return 0;
+    p->process = risei_threads_process();
+    p->spins = RISEI_THREADS_SPINS;
+#ifdef _SC_NPROCESSORS_ONLN
+    /* A thread that pauses holds a core that another thread of the pool needs. */
+    if (sysconf(_SC_NPROCESSORS_ONLN) < threads) p->spins = 0;
+#endif
+    if (pthread_mutex_init(&p->lock, NULL) != 0) return 0;
+    if (pthread_cond_init(&p->wake, NULL) != 0) {
+        pthread_mutex_destroy(&p->lock);
+        return 0;
+    }
     for (i = 1; i < threads; i++) {
         p->workers[i].threads = p;
         p->workers[i].part = i;
@@ -6571,7 +6615,7 @@ RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o
 
    Holds histories (rings of frames, rewards, actions, embeddings), n-step transitions, and a sum
    tree of priorities. Main types: risei_history, risei_replay, risei_transition. Uses rooms memory,
-   random, kernels, network (memory kinds). Test: tests/replay.c. */
+   random, kernels, targets (masks), network (memory kinds). Test: tests/replay.c. */
 
 /* Returns how many slots an update reads before the slot of a window's last sample: the larger of
    two numbers. Neither number counts the slot of the last sample. `inputs` counts the window's
@@ -7040,6 +7084,87 @@ RISEI_FN void risei_replay_set_priorities(risei_replay *r, const rise_kernels *k
         if (leaf > r->largest_leaf) r->largest_leaf = leaf;
         risei_replay_tree_set(r, slot, leaf);
     }
+}
+
+/* -- What always holds for a replay buffer -- */
+
+/* Returns whether the n-step return of slot `at` is complete: n_step more frames follow, or the
+   episode ends earlier. */
+RISEI_FN int risei_replay_has_future(const risei_replay *r, int lane, int64_t at)
+{
+    const risei_history *h = &r->history;
+    int after = 0;
+    while (after < r->n_step && at + after < h->written[lane] - 1 &&
+           !risei_event_is_last(h->events[risei_history_slot(h, lane, at + after)]))
+        after++;
+    return after == r->n_step ||
+           risei_event_is_last(h->events[risei_history_slot(h, lane, at + after)]);
+}
+/* Returns what is wrong with a slot, or NULL. `oldest`: the lane's oldest slot. */
+RISEI_FN const char *risei_replay_wrong_slot(const risei_replay *r, int lane, int64_t at,
+                                             int64_t oldest, int actions)
+{
+    const risei_history *h = &r->history;
+    ptrdiff_t const slot = risei_history_slot(h, lane, at);
+    int const index = h->episode_frame[slot], event = h->events[slot];
+    const uint8_t *mask = risei_history_mask(h, slot);
+    int i, allowed = 0;
+    if (h->actions[slot] < 0 || h->actions[slot] >= actions) return "an action is out of range";
+    if (event > RISE_TRUNCATED) return "an event is out of range";
+    for (i = 0; i < actions; i++) allowed += risei_mask_allows(mask, i);
+    if (allowed == 0 && event != RISE_TERMINATED) return "a mask allows no action";
+    if (!risei_event_is_last(event) && !risei_mask_allows(mask, h->actions[slot]))
+        return "an action is not allowed by its mask";
+    if (index < 0 || (at == 0 && index != 0)) return "an episode has no first frame";
+    if (event == RISE_FIRST && index != 0) return "an episode begins twice";
+    if (event != RISE_FIRST && event != RISE_TRUNCATED && index == 0)
+        return "an episode has no first frame";
+    if (at > oldest) {
+        ptrdiff_t const before = risei_history_slot(h, lane, at - 1);
+        int const first = risei_event_is_last(h->events[before]);
+        if (index != (first ? 0 : risei_history_next_index(h->episode_frame[before])))
+            return "the frames of an episode do not follow each other";
+    }
+    if (r->tree[slot] > r->largest_leaf) return "a priority is above the largest";
+    if (r->tree[slot] > 0 && (risei_event_is_last(event) || !risei_replay_has_past(r, lane, at) ||
+                              !risei_replay_has_future(r, lane, at)))
+        return "a slot that cannot be sampled has a priority";
+    return NULL;
+}
+/* Returns what is wrong with the sums of the tree, or NULL. */
+RISEI_FN const char *risei_replay_wrong_tree(const risei_replay *r)
+{
+    ptrdiff_t const slot_count = (ptrdiff_t)r->history.lanes * r->history.capacity;
+    int64_t ready = 0;
+    ptrdiff_t i;
+    int l;
+    for (i = 0; i < slot_count; i++) {
+        ready += r->tree[i] > 0;
+        if (r->tree[i] > 0 && !risei_history_slot_is_written(&r->history, i))
+            return "a slot without a frame has a priority";
+    }
+    if (ready != r->ready) return "the number of transitions is wrong";
+    for (l = 1; l < r->levels; l++)
+        for (i = r->level[l]; i < r->level[l] + (r->level[l] - r->level[l - 1]) / 8; i++) {
+            const double *x = r->tree + r->level[l - 1] + 8 * (i - r->level[l]);
+            double const sum = ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
+            if (r->tree[i] < sum || r->tree[i] > sum) return "a sum of priorities is wrong";
+        }
+    return NULL;
+}
+/* Returns what is wrong with a replay buffer, or NULL. Does not check `window_stride`. */
+RISEI_FN const char *risei_replay_wrong(const risei_replay *r, int actions)
+{
+    const risei_history *h = &r->history;
+    const char *wrong = NULL;
+    int lane;
+    for (lane = 0; lane < h->lanes && wrong == NULL; lane++) {
+        int64_t const oldest = risei_history_oldest(h, lane);
+        int64_t at;
+        for (at = oldest; at < h->written[lane] && wrong == NULL; at++)
+            wrong = risei_replay_wrong_slot(r, lane, at, oldest, actions);
+    }
+    return wrong != NULL ? wrong : risei_replay_wrong_tree(r);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -8467,34 +8592,40 @@ RISEI_FN rise_result risei_embedder_initialise(risei_embedder *e, risei_random r
     return f->kind->initialise != NULL ? f->kind->initialise(f, &random, desc, error) : RISE_OK;
 }
 
+/* Standardises a raw embedding, if the statistics are frozen. */
+RISEI_FN void risei_embedder_standardise(const risei_embedder *e, rise_real *x)
+{
+    int i;
+    for (i = 0; i < e->encoder.size && e->statistics_frozen; i++) {
+        rise_real const z = (x[i] - e->shift[i]) * e->gain[i];
+        x[i] = z > RISEI_EMBEDDER_LIMIT    ? RISEI_EMBEDDER_LIMIT
+               : z < -RISEI_EMBEDDER_LIMIT ? -RISEI_EMBEDDER_LIMIT
+                                           : z;
+    }
+}
 /* Computes the embedding of a frame, out [size]. The embedding is raw until the statistics are
    frozen, then standardised. */
 RISEI_FN void risei_embedder_embed(const risei_device *d, const risei_embedder *e,
                                    const uint8_t *frame, rise_real *out)
 {
-    const risei_frozen *f = &e->encoder;
-    int i;
-    if (f->kind == NULL) return;
-    f->kind->embed(d, f, frame, out);
-    for (i = 0; i < f->size && e->statistics_frozen; i++) {
-        rise_real const z = (out[i] - e->shift[i]) * e->gain[i];
-        out[i] = z > RISEI_EMBEDDER_LIMIT    ? RISEI_EMBEDDER_LIMIT
-                 : z < -RISEI_EMBEDDER_LIMIT ? -RISEI_EMBEDDER_LIMIT
-                                             : z;
-    }
+    if (e->encoder.kind == NULL) return;
+    e->encoder.kind->embed(d, &e->encoder, frame, out);
+    risei_embedder_standardise(e, out);
 }
-/* Calls risei_embedder_embed. Returns RISE_NOT_FINITE if a number of `out` is NaN or infinite. */
+/* Does the same. Returns RISE_NOT_FINITE if a number of the raw embedding is NaN or infinite. */
 RISEI_FN rise_result risei_embedder_embed_checked(const risei_device *d, const risei_embedder *e,
                                                   const uint8_t *frame, rise_real *out,
                                                   rise_error *error)
 {
     const risei_frozen *f = &e->encoder;
     int i;
-    risei_embedder_embed(d, e, frame, out);
+    if (f->kind == NULL) return RISE_OK;
+    f->kind->embed(d, f, frame, out);
     for (i = 0; i < f->size; i++)
         if (!risei_finite((float)out[i]))
             return risei_fail(error, RISE_NOT_FINITE, "%s gave a number that is not finite",
                               f->kind->source != NULL ? f->kind->source : "embedding");
+    risei_embedder_standardise(e, out);
     return RISE_OK;
 }
 
@@ -8588,16 +8719,6 @@ RISEI_FN void risei_embedder_measure(const risei_device *d, risei_embedder *e,
         risei_embedder_measure_frame(d, e, &e->encoder, h, number, buffer);
 }
 
-/* Writes the fingerprint of the encoder's weights and returns 1. Returns 0 if the kind has no
-   fingerprint. */
-RISEI_FN int risei_embedder_fingerprint(const risei_embedder *e, uint64_t *fingerprint)
-{
-    const risei_frozen *f = &e->encoder;
-    if (f->kind == NULL || f->kind->fingerprint == NULL) return 0;
-    *fingerprint = f->kind->fingerprint(f);
-    return 1;
-}
-
 /* Returns 1 if the frozen encoder can copy the learnable encoder's conv layers, else 0. */
 RISEI_FN int risei_embedder_takes_snapshots(const risei_embedder *e)
 {
@@ -8672,7 +8793,7 @@ typedef const char *(*risei_word_fn)(int i);
 
 typedef struct risei_field {
     const char *name;
-    size_t at;          /* offset in bytes in rise_agent_desc or rise_conv */
+    size_t at, bytes;   /* offset and size of the member in rise_agent_desc or rise_conv */
     int real;           /* 1: a double; 0: an int or an enumeration */
     double low, high;   /* of a number */
     risei_word_fn word_of; /* of an enumeration; NULL for numbers */
@@ -8707,7 +8828,8 @@ RISEI_FN const char *risei_head_word(int i)
     return i >= 0 && i < RISEI_COUNT(risei_head_kinds) ? risei_head_kinds[i].name : NULL;
 }
 
-#define RISEI_AT(field) #field, offsetof(rise_agent_desc, field)
+#define RISEI_AT(field)                                                                            \
+    #field, offsetof(rise_agent_desc, field), sizeof(((rise_agent_desc *)0)->field)
 /* A row for a number. RISEI_INT and RISEI_REAL: `value` is the default; 0: none. RISEI_INT2 and
    RISEI_REAL2: `small` is the default of the network SMALL, `large` of all other networks. */
 #define RISEI_INT(field, low, high, value)                                                         \
@@ -8807,7 +8929,7 @@ static const risei_field risei_fields[] = {RISEI_SHAPE(frame_width, 1, 1024, 0),
 #undef RISEI_WORD
 #undef RISEI_ADDED
 #define RISEI_CONV(field, low, high)                                                               \
-    {#field, offsetof(rise_conv, field), 0, low, high, NULL, 0, 0, 1, 0, 0, 0}
+    {#field, offsetof(rise_conv, field), sizeof(int), 0, low, high, NULL, 0, 0, 1, 0, 0, 0}
 static const risei_field risei_conv_fields[] = {
     RISEI_CONV(filters, 1, 1024), RISEI_CONV(size, 1, 64),
     RISEI_CONV(stride, 1, 64),    RISEI_CONV(pad, 0, 32),
@@ -8821,19 +8943,31 @@ enum {
 
 /* -- Reading and writing fields -- */
 
+/* Enumerations may have 1 or 2 bytes: compilers for bare-metal ARM make them as small as they
+   can. */
 RISEI_FN double risei_field_get(const risei_field *field, const void *object)
 {
-    double real;
-    int integer;
-    memcpy(&real, (const char *)object + field->at, field->real ? sizeof real : 0);
-    memcpy(&integer, (const char *)object + field->at, field->real ? 0 : sizeof integer);
-    return field->real ? real : integer;
+    const char *const at = (const char *)object + field->at;
+    double real = 0;
+    int integer = 0;
+    int16_t two = 0;
+    int8_t one = 0;
+    if (field->real) memcpy(&real, at, sizeof real);
+    else if (field->bytes == sizeof integer) memcpy(&integer, at, sizeof integer);
+    else if (field->bytes == sizeof two) memcpy(&two, at, sizeof two);
+    else memcpy(&one, at, sizeof one);
+    return real + integer + two + one;
 }
 RISEI_FN void risei_field_put(const risei_field *field, void *object, double value)
 {
+    char *const at = (char *)object + field->at;
     int const integer = field->real ? 0 : (int)value;
-    memcpy((char *)object + field->at, field->real ? (const void *)&value : (const void *)&integer,
-           field->real ? sizeof value : sizeof integer);
+    int16_t const two = (int16_t)integer;
+    int8_t const one = (int8_t)integer;
+    if (field->real) memcpy(at, &value, sizeof value);
+    else if (field->bytes == sizeof integer) memcpy(at, &integer, sizeof integer);
+    else if (field->bytes == sizeof two) memcpy(at, &two, sizeof two);
+    else memcpy(at, &one, sizeof one);
 }
 /* Returns whether x is 0. NaN is not 0. */
 RISEI_FN int risei_is_zero(double x) { return !(x < 0) && !(x > 0) && x - x == 0; }
@@ -8971,11 +9105,15 @@ RISEI_FN rise_result risei_field_refuse(const risei_field *field, const char *te
 }
 RISE_API rise_result rise_agent_set(rise_agent_desc *desc, const char *text, rise_error *error)
 {
-    size_t const length = strcspn(text, "=");
-    const char *const value = text + length + 1;
     const risei_field *field;
+    const char *value;
+    size_t length;
     void *object;
     double number;
+    if (desc == NULL || text == NULL)
+        return risei_fail(error, RISE_BAD_CALL, "%s is NULL", desc == NULL ? "desc" : "text");
+    length = strcspn(text, "=");
+    value = text + length + 1;
     if (text[length] != '=')
         return risei_fail(error, RISE_BAD_DESC, "\"%.60s\" is not of the form field=value", text);
     if (length == 4 && memcmp(text, "seed", 4) == 0) {
@@ -9010,6 +9148,7 @@ RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, v
 {
     char text[40];
     int l;
+    if (desc == NULL || fn == NULL) return;
     risei_fields_write(risei_fields, RISEI_FIELDS, desc, "", fn, user);
     for (l = 0; l < desc->conv_count && l < RISE_MAX_CONV; l++) {
         snprintf(text, sizeof text, "conv[%d].", l);
@@ -9064,15 +9203,17 @@ static const char *const risei_presets[][24] = {
      "epsilon_steps=250000"}};
 RISEI_CHECK_TABLE_SIZE(risei_presets, RISE_PRESET_COUNT);
 
-RISE_API void rise_agent_preset(rise_agent_desc *desc, rise_preset preset)
+RISE_API rise_result rise_agent_preset(rise_agent_desc *desc, rise_preset preset)
 {
     int i;
+    if (desc == NULL || (int)preset < 0 || preset >= RISE_PRESET_COUNT) return RISE_BAD_CALL;
     for (i = 0; i < RISEI_COUNT(risei_presets[0]) && risei_presets[preset][i] != NULL; i++) {
         const char *text = risei_presets[preset][i];
         void *object;
         const risei_field *field = risei_field_find(desc, text, strcspn(text, "="), &object);
         if (risei_is_zero(risei_field_get(field, object))) rise_agent_set(desc, text, NULL);
     }
+    return RISE_OK;
 }
 
 /* -- Defaults -- */
@@ -9337,7 +9478,8 @@ RISEI_FN rise_result risei_check_replay(const rise_agent_desc *d, rise_error *er
             d->learn_start, d->batch, d->replay_capacity);
     return RISE_OK;
 }
-RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error)
+/* Fills in and checks a description. On failure *desc may be half filled. */
+RISEI_FN rise_result risei_resolve(rise_agent_desc *desc, rise_error *error)
 {
     /* Checks the given fields before risei_fill computes with them. Then checks all fields. */
     if (risei_check_ranges(desc, 1, error) != RISE_OK) return RISE_BAD_DESC;
@@ -9355,6 +9497,16 @@ RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error
     if (risei_check_windows(desc, error) != RISE_OK) return RISE_BAD_DESC;
     if (risei_check_head(desc, error) != RISE_OK) return RISE_BAD_DESC;
     return desc->play_only ? RISE_OK : risei_check_replay(desc, error);
+}
+RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error)
+{
+    rise_agent_desc resolved;
+    rise_result result;
+    if (desc == NULL) return risei_fail(error, RISE_BAD_CALL, "desc is NULL");
+    resolved = *desc;
+    result = risei_resolve(&resolved, error);
+    if (result == RISE_OK) *desc = resolved;
+    return result;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -10515,8 +10667,8 @@ RISEI_FN int risei_players_play(risei_players *p, int player, risei_observation 
 /* >>agent: the public object, which owns a model, a replay buffer, a learner, an actor and players
 
    Holds the functions of >>api-agent that create, train, play and query an agent. These functions
-   check their arguments and call the rooms above. Main type: rise_agent. Uses
-   recurrent, network, replay, describe, model, learner, actor, players. Tests: tests/rules.c,
+   check their arguments and call the rooms above. Main type: rise_agent. Uses frames, recurrent,
+   network, replay, embedder, describe, model, learner, actor, players. Tests: tests/rules.c,
    tests/agent.c. */
 
 struct rise_agent {
@@ -10594,9 +10746,12 @@ RISEI_FN rise_result risei_agent_refuse_size(const rise_agent_desc *d, rise_erro
 }
 RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error)
 {
-    rise_agent_desc resolved = *desc;
+    rise_agent_desc resolved;
     size_t bytes;
-    if (rise_agent_resolve(&resolved, error) != RISE_OK) return 0;
+    if (desc == NULL) risei_fail(error, RISE_BAD_CALL, "desc is NULL");
+    if (desc == NULL) return 0;
+    resolved = *desc;
+    if (risei_resolve(&resolved, error) != RISE_OK) return 0;
     bytes = risei_agent_measure(&resolved);
     if (bytes == 0) risei_agent_refuse_size(&resolved, error);
     return bytes;
@@ -10686,7 +10841,7 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
     if (agent == NULL || desc == NULL)
         return risei_fail(error, RISE_BAD_CALL, "%s is NULL", agent == NULL ? "agent" : "desc");
     resolved = *desc;
-    result = rise_agent_resolve(&resolved, error);
+    result = risei_resolve(&resolved, error);
     if (result == RISE_OK) result = risei_agent_check_machine(&resolved, error);
     if (result != RISE_OK) return result;
     bytes = risei_agent_measure(&resolved);
@@ -10822,8 +10977,10 @@ RISE_API int rise_agent_play(rise_agent *a, int player, const uint8_t *frame, fl
 }
 RISE_API const rise_real *rise_agent_values(const rise_agent *a, int player)
 {
-    const risei_players *p = &a->players;
-    if (player < 0 || player >= a->desc.players || !p->has_q[player]) return NULL;
+    const risei_players *p;
+    if (a == NULL || player < 0 || player >= a->desc.players) return NULL;
+    p = &a->players;
+    if (!p->has_q[player]) return NULL;
     return p->q + (ptrdiff_t)player * a->desc.actions;
 }
 
@@ -10831,17 +10988,21 @@ RISE_API const rise_real *rise_agent_values(const rise_agent *a, int player)
 
 RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
 {
-    const risei_actor *actor = &a->actor;
-    const risei_learner *l = &a->learner;
-    const risei_history *h = &a->replay.history;
-    int const known = actor->episodes < RISEI_RETURNS ? (int)actor->episodes : RISEI_RETURNS;
-    int i;
+    const risei_actor *actor;
+    const risei_learner *l;
+    const risei_history *h;
+    int known, i;
+    if (m == NULL) return;
     memset(m, 0, sizeof *m);
+    m->isa = "";
+    if (a == NULL) return;
     m->parameters = a->model.net.parameters;
     m->bytes = a->bytes;
     m->isa = a->model.device.kernels->name;
     m->fused = a->model.device.kernels->fused;
     if (a->desc.play_only) return;
+    actor = &a->actor, l = &a->learner, h = &a->replay.history;
+    known = actor->episodes < RISEI_RETURNS ? (int)actor->episodes : RISEI_RETURNS;
     m->steps = actor->steps, m->episodes = actor->episodes, m->updates = a->model.updates;
     m->updates_owed = l->owed_steps / a->desc.learn_period;
     m->epsilon = risei_actor_epsilon(&a->desc, actor->steps);
@@ -10854,7 +11015,10 @@ RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
     /* the sum tree has 1 + 1/8 + 1/64 + ... = 8/7 doubles a slot */
     m->bytes_per_step = risei_history_slot_bytes(h) + sizeof(double) * 8 / 7;
 }
-RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *a) { return &a->desc; }
+RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *a)
+{
+    return a != NULL ? &a->desc : NULL;
+}
 RISE_API const rise_error *rise_agent_error(const rise_agent *a)
 {
     static const rise_error none = {RISE_BAD_CALL, "agent is NULL"};
@@ -10862,9 +11026,49 @@ RISE_API const rise_error *rise_agent_error(const rise_agent *a)
 }
 RISE_API rise_real *rise_agent_parameters(rise_agent *a)
 {
+    if (a == NULL) return NULL;
     a->learner.optimizer.suspect = 1;
     a->model.derived_for = 0;
     return a->model.weights;
+}
+
+/* -- What always holds for an agent -- */
+
+/* For tests that older versions compile, too: 1 if the function exists; 1 if lengths are checked
+   before memory is allocated. */
+#define RISEI_HAS_WRONG 1
+#define RISEI_CHECKS_LENGTHS 1
+/* Returns what is wrong with the counters of learning, or NULL. */
+RISEI_FN const char *risei_learner_wrong(const risei_learner *l, int64_t steps)
+{
+    const risei_model *m = l->model;
+    int const snapshots = risei_embedder_takes_snapshots(&m->embedder);
+    if (l->owed_steps < 0 || l->owed_steps > steps) return "more updates are owed than steps";
+    if (l->snapshots < 0 || l->snapshot_next < 0) return "a counter of snapshots is negative";
+    if (!snapshots && (l->snapshots > 0 || l->snapshot_next > 0))
+        return "there was a snapshot, but embedding is not SNAPSHOT";
+    if (l->snapshot_next > 0 && (l->snapshots == 0 || !m->embedder.statistics_frozen))
+        return "a snapshot is in progress that never began";
+    if (l->snapshot_next > risei_embedder_snapshot_frames(&l->replay->history))
+        return "a snapshot is past its end";
+    if (m->updates > 0 && !risei_learner_warmed_up(m)) return "there were updates before learning";
+    if (!(l->optimizer.power1 > 0 && l->optimizer.power1 <= 1 && l->optimizer.power2 > 0 &&
+          l->optimizer.power2 <= 1))
+        return "the optimizer's powers are out of range";
+    return NULL;
+}
+/* Returns what is wrong with the agent, or NULL. Every state that calls can reach is right. Tests
+   call this function after every call, and loading calls it for what it has read. */
+RISEI_FN const char *risei_agent_wrong(const rise_agent *a)
+{
+    const risei_frames *f = &a->model.frame_statistics;
+    const char *wrong;
+    if (f->statistics_frozen && !(f->scale.factor > 0)) return "the scale of frames is not above 0";
+    if (a->desc.play_only) return NULL;
+    if (a->actor.steps < 0 || a->actor.episodes < 0 || a->model.updates < 0)
+        return "a counter is negative";
+    wrong = risei_learner_wrong(&a->learner, a->actor.steps);
+    return wrong != NULL ? wrong : risei_replay_wrong(&a->replay, a->desc.actions);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -11091,8 +11295,11 @@ RISEI_FN void risei_file_visit_frame_statistics(risei_io *f, risei_frames *s)
     risei_io_integers(f, &s->seen, 1, "frames.seen");
     risei_io_numbers(f, &s->squares, 1, sizeof s->squares);
     risei_io_numbers(f, s->sums, s->bytes, sizeof *s->sums);
-    if (s->seen > RISEI_FRAMES_SEEN_MAX) risei_io_invalid(f, "frames.seen");
-    for (i = 0; i < s->bytes; i++)
+    if (s->seen < 0 || s->seen > RISEI_FRAMES_SEEN_MAX) {
+        risei_io_invalid(f, "frames.seen");
+        return;
+    }
+    for (i = 0; i < s->bytes && f->mode == RISEI_READ; i++)
         if (s->sums[i] > 255 * s->seen) risei_io_invalid(f, "frames.sums");
 }
 /* Visits what acting needs: the weights, the snapshot, the standardisation of frames and of
@@ -11111,7 +11318,8 @@ RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
     e->statistics_frozen = frozen != 0;
     risei_io_reals(f, e->shift, size, -FLT_MAX, "embedder.shift");
     risei_io_reals(f, e->gain, size, 0, "embedder.gain");
-    if (!risei_embedder_fingerprint(e, &own)) return;
+    if (e->encoder.kind == NULL || e->encoder.kind->fingerprint == NULL) return;
+    own = f->mode != RISEI_COUNT ? e->encoder.kind->fingerprint(&e->encoder) : 0;
     fingerprint = own;
     risei_io_numbers(f, &fingerprint, 1, sizeof fingerprint);
     f->other_embedding_file = fingerprint != own;
@@ -11142,9 +11350,6 @@ RISEI_FN void risei_file_visit_counters(risei_io *f, rise_agent *a)
     risei_io_integers(f, &l->owed_steps, 1, "owed");
     risei_io_integers(f, &l->snapshots, 1, "snapshots");
     risei_io_integers(f, &l->snapshot_next, 1, "snapshot_next");
-    if (l->snapshot_next > risei_embedder_snapshot_frames(&a->replay.history))
-        risei_io_invalid(f, "snapshot_next");
-    if (l->owed_steps > a->actor.steps) risei_io_invalid(f, "owed");
 }
 /* Visits what learning needs, except the replay buffer. */
 RISEI_FN void risei_file_visit_learning(risei_io *f, rise_agent *a)
@@ -11203,42 +11408,6 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
     h->rewards[slot] = (float)reward;
     if (f->wrong == NULL) risei_replay_tree_set(r, slot, leaf);
 }
-/* Returns whether the n-step return of slot `at` is complete: n_step more frames follow, or the
-   episode ends earlier. */
-RISEI_FN int risei_file_has_future(const risei_replay *r, int lane, int64_t at)
-{
-    const risei_history *h = &r->history;
-    int after = 0;
-    while (after < r->n_step && at + after < h->written[lane] - 1 &&
-           !risei_event_is_last(h->events[risei_history_slot(h, lane, at + after)]))
-        after++;
-    return after == r->n_step ||
-           risei_event_is_last(h->events[risei_history_slot(h, lane, at + after)]);
-}
-/* Checks that the slots of a lane are a sequence of episodes. Also checks the leaves: a leaf must
-   be 0 if its transition starts at an episode's last frame, needs an overwritten slot, or has no
-   complete n-step future. Does not check `window_stride`. */
-RISEI_FN void risei_file_check_lane(risei_io *f, const risei_replay *r, int lane)
-{
-    const risei_history *h = &r->history;
-    int64_t at, oldest = risei_history_oldest(h, lane);
-    for (at = oldest; at < h->written[lane]; at++) {
-        ptrdiff_t const slot = risei_history_slot(h, lane, at);
-        int const index = h->episode_frame[slot];
-        if (at > oldest) {
-            ptrdiff_t const before = risei_history_slot(h, lane, at - 1);
-            int const first = risei_event_is_last(h->events[before]);
-            if (index != (first ? 0 : risei_history_next_index(h->episode_frame[before])))
-                risei_io_invalid(f, "the frames of an episode do not follow each other");
-        }
-        if (index < 0 || (at == 0 && index != 0))
-            risei_io_invalid(f, "an episode has no first frame");
-        if (!(r->tree[slot] > 0)) continue;
-        if (risei_event_is_last(h->events[slot]) || !risei_replay_has_past(r, lane, at) ||
-            !risei_file_has_future(r, lane, at))
-            risei_io_invalid(f, "a slot that cannot be sampled has a priority");
-    }
-}
 /* Visits the replay buffer and the episodes in progress. */
 RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
 {
@@ -11257,7 +11426,6 @@ RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
         int64_t at;
         for (at = risei_history_oldest(h, lane); at < h->written[lane] && !f->failed; at++)
             risei_file_visit_slot(f, r, risei_history_slot(h, lane, at), a->desc.actions);
-        if (f->mode == RISEI_READ && !f->failed) risei_file_check_lane(f, r, lane);
     }
 }
 /* Measures, writes or reads one section. To read the description, use risei_file_read_desc. */
@@ -11357,7 +11525,9 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
     const char *wrong;
     risei_io f;
     uint32_t s;
-    if (what < RISE_SAVE_AGENT || what > RISE_SAVE_POLICY)
+    if (agent == NULL || fn == NULL)
+        return risei_fail(error, RISE_BAD_CALL, "%s is NULL", agent == NULL ? "agent" : "fn");
+    if ((int)what < RISE_SAVE_AGENT || what > RISE_SAVE_POLICY)
         return risei_fail(error, RISE_BAD_CALL, "what is %d, which is none of rise_save",
                           (int)what);
     if (a->desc.play_only && what != RISE_SAVE_POLICY)
@@ -11547,15 +11717,51 @@ RISEI_FN rise_result risei_file_read_sections(rise_agent *a, rise_read_fn fn, vo
         result = risei_file_read_section(a, fn, user, header, (int)s, error);
     return result;
 }
+/* Compares the lengths of the sections with those that the description requires, before memory is
+   allocated for the agent. The length of the replay buffer also depends on what it holds: reading
+   checks it. */
+RISEI_FN rise_result risei_file_check_lengths(const risei_file_header *header,
+                                              const rise_agent_desc *desc, rise_error *error)
+{
+    int const last = desc->play_only ? RISEI_SECTION_ACTING : RISEI_SECTION_LEARNING;
+    rise_agent_desc resolved = *desc;
+    rise_agent plan;
+    risei_arena arena;
+    risei_io f;
+    int section;
+    rise_result const result = risei_resolve(&resolved, error);
+    if (result != RISE_OK) return result;
+    memset(&arena, 0, sizeof arena);
+    risei_agent_plan(&plan, &resolved);
+    risei_agent_layout(&arena, &plan);
+    for (section = RISEI_SECTION_ACTING; section <= last; section++) {
+        /* the copy of the conv layers, which a file has while a snapshot is in progress */
+        uint64_t const more = section == RISEI_SECTION_LEARNING
+                                  ? plan.model.embedder.encoder.snapshot_weights * sizeof(rise_real)
+                                  : 0;
+        uint64_t const length = header->length[section - 1];
+        risei_io_begin(&f, RISEI_COUNT, 0);
+        risei_file_visit(&f, &plan, section);
+        if (length != f.length && length != f.length + more)
+            return risei_fail(error, RISE_BAD_FILE,
+                              "section %d has %.0f bytes, but the description requires %.0f",
+                              section, (double)length, (double)f.length);
+    }
+    return RISE_OK;
+}
 RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *user, uint64_t size,
                                      const rise_agent_desc *machine, rise_error *error)
 {
     risei_file_header header;
     rise_agent_desc desc;
     rise_agent *a;
-    rise_result result = risei_file_read_start(fn, user, size, &header, &desc, error);
+    const char *wrong;
+    rise_result result;
     int replay, fused;
-    *agent = NULL;
+    if (agent != NULL) *agent = NULL;
+    if (agent == NULL || fn == NULL)
+        return risei_fail(error, RISE_BAD_CALL, "%s is NULL", agent == NULL ? "agent" : "fn");
+    result = risei_file_read_start(fn, user, size, &header, &desc, error);
     if (result != RISE_OK) return result;
     replay = (header.flags & RISEI_FILE_REPLAY) != 0;
     risei_file_take_machine(&desc, machine, replay);
@@ -11565,9 +11771,13 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
     if ((header.flags & RISEI_FILE_POLICY) != 0 && !desc.play_only)
         return risei_fail(error, RISE_MISMATCH,
                           "the file holds only a policy; load it with play_only = 1");
-    result = rise_agent_create(&a, &desc, error);
+    result = risei_file_check_lengths(&header, &desc, error);
+    if (result == RISE_OK) result = rise_agent_create(&a, &desc, error);
     if (result != RISE_OK) return result;
     result = risei_file_read_sections(a, fn, user, &header, error);
+    wrong = result == RISE_OK ? risei_agent_wrong(a) : NULL;
+    if (wrong != NULL)
+        result = risei_fail(error, RISE_BAD_FILE, "what it holds is wrong: %s", wrong);
     if (result != RISE_OK) {
         rise_agent_destroy(a);
         return result;
@@ -11589,7 +11799,10 @@ RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, co
                                      rise_error *error)
 {
     risei_stdio_new new_file;
-    rise_result result = risei_stdio_begin(&new_file, path, error);
+    rise_result result;
+    if (agent == NULL || path == NULL)
+        return risei_fail(error, RISE_BAD_CALL, "%s is NULL", agent == NULL ? "agent" : "path");
+    result = risei_stdio_begin(&new_file, path, error);
     if (result != RISE_OK) return result;
     errno = 0;
     result = rise_agent_write(agent, what, risei_stdio_write, new_file.file, error);
@@ -11603,8 +11816,11 @@ RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path,
 {
     FILE *file;
     uint64_t size;
-    rise_result result = risei_stdio_open_sized(path, &file, &size, error);
-    *agent = NULL;
+    rise_result result;
+    if (agent != NULL) *agent = NULL;
+    if (agent == NULL || path == NULL)
+        return risei_fail(error, RISE_BAD_CALL, "%s is NULL", agent == NULL ? "agent" : "path");
+    result = risei_stdio_open_sized(path, &file, &size, error);
     if (result != RISE_OK) return result;
     result = rise_agent_read(agent, risei_stdio_read, file, size, machine, error);
     fclose(file);
@@ -11615,9 +11831,14 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
     FILE *file;
     uint64_t size;
     risei_file_header header;
-    rise_result result = risei_stdio_open_sized(path, &file, &size, error);
+    rise_agent_desc read;
+    rise_result result;
+    if (desc == NULL || path == NULL)
+        return risei_fail(error, RISE_BAD_CALL, "%s is NULL", desc == NULL ? "desc" : "path");
+    result = risei_stdio_open_sized(path, &file, &size, error);
     if (result != RISE_OK) return result;
-    result = risei_file_read_start(risei_stdio_read, file, size, &header, desc, error);
+    result = risei_file_read_start(risei_stdio_read, file, size, &header, &read, error);
+    if (result == RISE_OK) *desc = read;
     fclose(file);
     return risei_stdio_explain(path, 0, result, error);
 }
@@ -11626,8 +11847,12 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
 #ifdef __cplusplus
 }
 #endif
-#if defined(__GNUC__) && !defined(__clang__)
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT DEFAULT
+#elif defined(__GNUC__)
 #pragma GCC pop_options
+#elif defined(_MSC_VER) && _MSC_VER < 1930
+#pragma fp_contract(on)
 #endif
 #endif /* RISE_IMPLEMENTATION */
 

@@ -1256,6 +1256,94 @@ static void spoiled_embed(void *user, const uint8_t *frame, float *embedding, in
     toy_embed(NULL, frame, embedding, size);
     if (frame[0] == 255) embedding[8] = *(const float *)user;
 }
+/* Embeds infinity after the statistics are frozen, when numbers are clamped. */
+static void infinite_embeddings_are_refused_while_learning(void)
+{
+    rise_agent_desc d = described("memory=rise embedding=user");
+    uint8_t frame[PIXELS] = {1, 2, 3};
+    float spoil = 0;
+    rise_agent *a;
+    uint64_t before;
+    int i;
+    d.embed_fn = spoiled_embed, d.embed_user = &spoil;
+    a = created(&d);
+    for (i = 0; i < 40; i++)
+        CHECK(rise_agent_step(a, frame, 1, i == 0 ? RISE_FIRST : RISE_MIDDLE) >= 0);
+    CHECK(a->model.embedder.statistics_frozen);
+    before = state_of(a);
+    frame[0] = 255, spoil = (float)HUGE_VAL;
+    refused(a, before, rise_agent_step(a, frame, 0, RISE_MIDDLE), RISE_NOT_FINITE, "embed_fn");
+    rise_agent_destroy(a);
+}
+/* NULL for any pointer is refused, and does nothing. */
+static void null_is_refused(void)
+{
+    rise_agent_desc d = described("memory=none"), same = d;
+    rise_agent *a = created(&d), *none = a;
+    uint64_t const before = state_of(a);
+    uint8_t frame[PIXELS] = {1};
+    float reward = 0;
+    rise_event event = RISE_FIRST;
+    rise_metrics m;
+    int action;
+    CHECK(rise_agent_set(NULL, "batch=3", NULL) == RISE_BAD_CALL &&
+          rise_agent_set(&d, NULL, NULL) == RISE_BAD_CALL);
+    CHECK(rise_agent_preset(NULL, RISE_PRESET_DQN) == RISE_BAD_CALL);
+    rise_agent_describe(NULL, NULL, NULL);
+    rise_agent_describe(&d, NULL, NULL);
+    CHECK(rise_agent_resolve(NULL, NULL) == RISE_BAD_CALL && rise_agent_bytes(NULL, NULL) == 0);
+    CHECK(rise_agent_create(NULL, &d, NULL) == RISE_BAD_CALL &&
+          rise_agent_create(&none, NULL, NULL) == RISE_BAD_CALL && none == NULL);
+    rise_agent_destroy(NULL);
+    CHECK(rise_agent_step(NULL, frame, 0, event) == RISE_BAD_CALL);
+    CHECK(rise_agent_step_all(NULL, frame, &reward, &event, NULL, &action) == RISE_BAD_CALL);
+    CHECK(rise_agent_play(NULL, 0, frame, 0, event, NULL) == RISE_BAD_CALL);
+    CHECK(rise_agent_values(NULL, 0) == NULL && rise_agent_query(NULL) == NULL);
+    CHECK(rise_agent_parameters(NULL) == NULL && rise_agent_error(NULL) != NULL);
+    CHECK(rise_agent_learn(NULL) == RISE_BAD_CALL);
+    CHECK(rise_agent_learn_for(NULL, 1) == RISE_BAD_CALL);
+    CHECK(rise_agent_snapshot(NULL) == RISE_BAD_CALL);
+    rise_agent_metrics(a, NULL);
+    rise_agent_metrics(NULL, &m);
+    CHECK(m.parameters == 0 && m.isa != NULL);
+    CHECK(rise_agent_write(NULL, RISE_SAVE_ALL, NULL, NULL, NULL) == RISE_BAD_CALL &&
+          rise_agent_write(a, RISE_SAVE_ALL, NULL, NULL, NULL) == RISE_BAD_CALL);
+    CHECK(rise_agent_read(NULL, NULL, NULL, 0, NULL, NULL) == RISE_BAD_CALL &&
+          rise_agent_read(&none, NULL, NULL, 0, NULL, NULL) == RISE_BAD_CALL);
+#ifndef RISE_NO_STDIO
+    CHECK(rise_agent_save(NULL, RISE_SAVE_ALL, "x", NULL) == RISE_BAD_CALL &&
+          rise_agent_save(a, RISE_SAVE_ALL, NULL, NULL) == RISE_BAD_CALL);
+    CHECK(rise_agent_load(NULL, "x", NULL, NULL) == RISE_BAD_CALL &&
+          rise_agent_load(&none, NULL, NULL, NULL) == RISE_BAD_CALL);
+    CHECK(rise_agent_peek(NULL, "x", NULL) == RISE_BAD_CALL &&
+          rise_agent_peek(&d, NULL, NULL) == RISE_BAD_CALL);
+#endif
+    refused(a, before, rise_agent_step(a, NULL, 0, event), RISE_BAD_CALL, "frame");
+    refused(a, before, rise_agent_play(a, 0, NULL, 0, event, NULL), RISE_BAD_CALL, "frame");
+    refused(a, before, rise_agent_step_all(a, frame, NULL, &event, NULL, &action), RISE_BAD_CALL,
+            "NULL");
+    CHECK(memcmp(&d, &same, sizeof d) == 0);
+    rise_agent_destroy(a);
+}
+/* A refused call leaves the description as it was. */
+static void refused_descriptions_stay(void)
+{
+    rise_agent_desc d, same;
+    memset(&d, 0, sizeof d);
+    d.frame_width = d.frame_height = 20, d.actions = 3, d.burn_in = 40, d.seed = 5;
+    same = d;
+    CHECK(rise_agent_resolve(&d, NULL) == RISE_BAD_DESC && memcmp(&d, &same, sizeof d) == 0);
+    CHECK(rise_agent_set(&d, "seed=abc", NULL) == RISE_BAD_DESC);
+    CHECK(rise_agent_set(&d, "seed=-1", NULL) == RISE_BAD_DESC);
+    CHECK(rise_agent_set(&d, "window=x", NULL) == RISE_BAD_DESC);
+    CHECK(rise_agent_preset(&d, (rise_preset)RISE_PRESET_COUNT) == RISE_BAD_CALL);
+    CHECK(rise_agent_preset(&d, (rise_preset)-1) == RISE_BAD_CALL);
+    CHECK(memcmp(&d, &same, sizeof d) == 0);
+#ifndef RISE_NO_STDIO
+    CHECK(rise_agent_peek(&d, "no such file", NULL) == RISE_IO);
+    CHECK(memcmp(&d, &same, sizeof d) == 0);
+#endif
+}
 static void nonfinite_embeddings_are_refused(void)
 {
     static const float nonfinite[] = {(float)NAN, (float)HUGE_VAL, -(float)HUGE_VAL};
@@ -1669,6 +1757,9 @@ static const check_test tests[] = {
     TEST(embeddings_are_standardised),
     TEST(agents_run_with_every_encoder),
     TEST(nonfinite_embeddings_are_refused),
+    TEST(infinite_embeddings_are_refused_while_learning),
+    TEST(null_is_refused),
+    TEST(refused_descriptions_stay),
     TEST(learning_keeps_its_time_budget),
     TEST(learning_survives_a_bad_clock),
     TEST(target_network_is_copied_in_time),

@@ -82,6 +82,24 @@ for cxx in g++ clang++; do
     check "$cxx, macros of other headers" $cxx -x c++ -std=c++17 -fsyntax-only -I. "$out/names.c"
     check "$cxx -std=c++17" $cxx -x c++ -std=c++17 -fsyntax-only $strict -I. "$out/one.c"
 done
+# Flags that change results are refused. Small enumerations, as on bare-metal ARM, work.
+if found gcc; then
+    for flag in -ffast-math -ffinite-math-only -funsafe-math-optimizations \
+        -fsingle-precision-constant; do
+        check "gcc $flag is refused" sh -c "! gcc $flag -I. -fsyntax-only $out/one.c"
+    done
+    check "gcc -fshort-enums" gcc -O1 -fshort-enums -DCHECK_QUICK tests/rules.c -o "$out/rules" -lm
+    check "gcc -fshort-enums runs" sh -c "cd $out && ./rules"
+    # a * b + c after the header is what the user's flags make of it
+    printf '#define RISE_IMPLEMENTATION\n#include "rise.h"\n' > "$out/fused.c"
+    echo 'double fused(double a, double b, double c); double fused(double a, double b, double c)' \
+        '{ return a * b + c; }' >> "$out/fused.c"
+    for cc in gcc clang; do
+        found $cc || continue
+        check "$cc fuses in the user's code" sh -c "$cc -O2 -mfma -ffp-contract=fast -I. -S \
+            $out/fused.c -o - | sed -n '/^fused:/,/ret/p' | grep -q vfmadd"
+    done
+fi
 if found tcc; then
     check "tcc" tcc -I. -c "$out/one.c" -o "$out/tcc.o"
 fi

@@ -481,7 +481,8 @@ static void refuses_hostile_reals(rise_agent *a)
 }
 static void refuses_hostile_counts(rise_agent *a)
 {
-    static const int64_t counts[] = {-1, INT64_MIN, INT64_MAX, (INT64_C(1) << 53) + 1};
+    static const int64_t counts[] = {-1, INT64_MIN, INT64_MAX, (INT64_C(1) << 53) + 1,
+                                     (INT64_C(1) << 50) + 1};
     risei_history *const h = &a->replay.history;
     risei_learner *const c = &a->learner;
     int i, lane = h->lanes - 1;
@@ -492,7 +493,14 @@ static void refuses_hostile_counts(rise_agent *a)
         hostile_integer(a, &c->owed_steps, counts[i], "owed");
         hostile_integer(a, &a->model.embedder.seen, counts[i], "seen");
         hostile_integer(a, &h->written[lane], counts[i], "number of frames");
+        hostile_integer(a, &c->snapshots, counts[i], "snapshots");
+        hostile_integer(a, &c->snapshot_next, counts[i], "snapshot");
     }
+    if (!risei_embedder_takes_snapshots(&a->model.embedder)) {
+        hostile_integer(a, &c->snapshots, 1, "snapshot");
+        hostile_integer(a, &c->snapshot_next, 1, "snapshot");
+    }
+    hostile_integer(a, &c->owed_steps, a->actor.steps + 1, "owed");
     /* other slots become the newest and the oldest */
     hostile_integer(a, &h->written[lane], h->written[lane] + 1, "");
     hostile_integer(a, &h->written[lane], h->written[lane] - 1, "");
@@ -502,6 +510,7 @@ static void refuses_hostile_slots(rise_agent *a, const char *words)
     static const int16_t actions[] = {-1, ACTIONS, INT16_MIN, INT16_MAX};
     static const uint8_t events[] = {4, 255};
     static const int32_t indices[] = {-1, INT32_MIN, INT32_MAX, 77};
+    static const uint8_t no_action = 0;
     risei_history *const h = &a->replay.history;
     int64_t at;
     int i, lane = h->lanes - 1;
@@ -517,6 +526,12 @@ static void refuses_hostile_slots(rise_agent *a, const char *words)
             if (i < 2 || at > risei_history_oldest(h, lane))
                 hostile(a, &h->episode_frame[slot], &indices[i], sizeof *indices, RISE_BAD_FILE,
                         "episode");
+        if (h->mask_bytes > 0 && h->events[slot] != RISE_TERMINATED) {
+            uint8_t const others = (uint8_t)(255 & ~(1 << h->actions[slot]));
+            hostile(a, &h->masks[slot], &no_action, 1, RISE_BAD_FILE, "mask");
+            if (!risei_event_is_last(h->events[slot]))
+                hostile(a, &h->masks[slot], &others, 1, RISE_BAD_FILE, "mask");
+        }
         hostile_double(a, leaf, -1e-9, "priority");
         hostile_double(a, leaf, (double)NAN, "priority");
         hostile_double(a, leaf, HUGE_VAL, "priority");
@@ -838,9 +853,9 @@ static void fields_of_newer_files_get_their_earlier_values(void)
         double real;
     } object;
     static const risei_field fields[] = {
-        {"first", offsetof(object, first), 0, 0, 10, NULL, 0, 0, 0, 0, 0, 0},
-        {"added", offsetof(object, added), 0, 0, 10, NULL, 0, 0, 0, 0, 2, 7},
-        {"real", offsetof(object, real), 1, 0, 10, NULL, 0, 0, 0, 0, 3, 0.25}};
+        {"first", offsetof(object, first), sizeof(int), 0, 0, 10, NULL, 0, 0, 0, 0, 0, 0},
+        {"added", offsetof(object, added), sizeof(int), 0, 0, 10, NULL, 0, 0, 0, 0, 2, 7},
+        {"real", offsetof(object, real), sizeof(double), 1, 0, 10, NULL, 0, 0, 0, 0, 3, 0.25}};
     static const int since[3] = {1, 2, 3};
     int marked, revision, i;
     for (marked = 0; marked < 8; marked++)

@@ -4,9 +4,12 @@
 #include <stdio.h>
 int main(void) { return puts("skipped: RISE_THREADS needs POSIX threads\n0 passed, 0 failed"), 0; }
 #else
+#define _POSIX_C_SOURCE 200809L /* fork, pipe */
 #define RISE_THREADS
 #define RISEI_THREADS_MINIMUM 0
 #include "toy.h"
+#include <sys/wait.h>
+#include <unistd.h>
 
 static const char *const kinds[] = {
     "memory=rise",
@@ -110,6 +113,33 @@ static void threads_come_and_go(void)
     }
     CHECK(toy_memory.held == 0);
 }
+/* A process made by fork has no workers: it computes the same on its own thread, and ends. */
+static void a_forked_process_goes_on(void)
+{
+    rise_agent_desc d = described("memory=rise");
+    int status, pipe_ends[2];
+    uint64_t hash = 0;
+    world w, v;
+    pid_t child;
+    d.threads = 4;
+    w = world_of(created(&d)), v = world_of(created(&d));
+    world_run(&w, 60), world_run(&v, 60);
+    CHECK(pipe(pipe_ends) == 0);
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        world_run(&w, 20);
+        hash = hash_of(w.agent);
+        rise_agent_destroy(w.agent);
+        _exit(write(pipe_ends[1], &hash, sizeof hash) == (ssize_t)sizeof hash ? 0 : 1);
+    }
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK(read(pipe_ends[0], &hash, sizeof hash) == (ssize_t)sizeof hash);
+    world_run(&w, 20), world_run(&v, 20); /* the parent's workers still work */
+    CHECK(hash_of(w.agent) == hash && hash_of(v.agent) == hash);
+    close(pipe_ends[0]), close(pipe_ends[1]);
+    rise_agent_destroy(w.agent), rise_agent_destroy(v.agent);
+}
 static void wrong_numbers_of_threads_are_refused(void)
 {
     static const int wrong[] = {-1, 65, 1 << 30};
@@ -136,6 +166,7 @@ static const check_test tests[] = {
     TEST(sleeping_threads_wake_up),
     TEST(files_do_not_depend_on_threads),
     TEST(threads_come_and_go),
+    TEST(a_forked_process_goes_on),
 };
 int main(int count, char **arguments)
 {
