@@ -497,7 +497,7 @@ static void print_help(void)
         "  --steps N        at most N steps for each agent\n"
         "  --minutes M      at most M minutes for each agent\n"
         "  --svg PATH       write the learning curves\n"
-        "  --save PATH      save the best agent of the kind given by --memory [rise], for watch.c.\n"
+        "  --save PATH      save the best agent of the kind given by --memory [rise], for watch.c\n"
         "                   Without --memory and --seeds, both files are written by default, with\n"
         "                   the name of the game\n"
         "  --watch          after training, show the best agent until Ctrl-C\n\n"

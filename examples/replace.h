@@ -88,8 +88,8 @@ static inline int replace_end(replace_file *r, int good)
     return 0;
 }
 
-/* Returns the cause of errno as ": No space left on device", to be added to a sentence that does not
-   name the cause yet. Returns "" if the sentence does, or if errno is 0. */
+/* Returns the meaning of errno as ": No space left on device", which is added to a sentence.
+   Returns "" if the sentence already has it, or if errno is 0. */
 static inline const char *replace_cause(const char *sentence)
 {
     static char cause[100];

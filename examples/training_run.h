@@ -365,8 +365,8 @@ static inline int train_evaluation_due(const train_run *t)
     return train_steps(t) - t->evaluated >= t->options.evaluate_every;
 }
 
-/* Formats the remaining time as ", 1:02:03 left". Returns "" before the speed is known and after the
-   end. When the budget is spent, the last evaluation may still take its time. */
+/* Formats the remaining time as ", 1:02:03 left". Returns "" before the speed is known, and when
+   the budget is spent. The last evaluation may still run then. */
 static inline const char *train_left(const train_run *t, char *text, size_t size)
 {
     double const by_steps = t->options.steps > 0 ? (t->options.steps - t->now.steps) /

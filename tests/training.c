@@ -393,6 +393,25 @@ static void interrupts_save_the_run(void)
     }
     check_about("%s", "");
 }
+/* Signals that reach only the children do not end them. */
+static void children_leave_signals_to_the_tool(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    int i, before;
+    for (i = 0; i < 3; i++) {
+        pid_t pid;
+        remove(children);
+        pid = tool_start("--steps 1e9 --resume --save-every 0", 0);
+        tool_wait(pid, "Saved after");
+        check_about("signal %d", signals[i]);
+        CHECK(child_number(0) > 0 && kill((pid_t)child_number(0), signals[i]) == 0);
+        before = tool_said_after("Starting", "Saved after");
+        while (tool_runs(pid) && tool_said_after("Starting", "Saved after") < before + 3)
+            poll(NULL, 0, 10);
+        CHECK(tool_runs(pid) && kill(pid, SIGTERM) == 0 && tool_end(pid) == 0);
+    }
+    check_about("%s", "");
+}
 /* A tool that is killed leaves the agent that it saved last. */
 static void killed_tool_leaves_the_last_save(void)
 {
@@ -495,13 +514,22 @@ static int kill_after_the_best(void)
     MUST(file_bytes("best.rise") > 0 && file_bytes("agent.rise") > 0);
     MUST(train_note_best(&one, &next));
     best = file_hash("best.rise");
+    MUST(begin_session(&two, 2)); /* has no step, so it keeps no row of log.csv */
     MUST(begin_session(&two, 2) && two.best.score == 5 && two.best.steps == 1);
     score_after_a_step(&two, 3);
     MUST(file_hash("best.rise") == best && two.best.score == 5);
     score_after_a_step(&two, 6);
     MUST(file_hash("best.rise") != best && two.best.score == 6);
+    MUST(remove(in_folder("best.txt")) == 0 && mkdir(in_folder("best.txt"), 0777) == 0);
+    best = file_hash("best.rise");
+    score_after_a_step(&two, 9); /* a folder cannot be written */
+    MUST(file_hash("best.rise") == best && two.best.score == 6);
+    MUST(strstr(two.trouble[TRAIN_BEST], strerror(EISDIR)) != NULL);
+    MUST(rmdir(in_folder("best.txt")) == 0);
+    score_after_a_step(&two, 8);
+    MUST(file_bytes("best.txt") > 0 && two.best.score == 8);
     MUST(remove(in_folder("best.txt")) == 0); /* an older version wrote none */
-    MUST(begin_session(&three, 3) && three.best.score == 6);
+    MUST(begin_session(&three, 3) && three.best.score == 9); /* from log.csv: no worse one wins */
     MUST(remove(in_folder("best.rise")) == 0);
     MUST(begin_session(&three, 3) && isnan(three.best.score));
     return 0;
@@ -563,6 +591,8 @@ static int fill_the_disk(void)
     limit_files(1);
     MUST(all_refused(&t, 7, EFBIG) && t.best.score == 5);
     MUST(all_refused(&t, 8, EFBIG) && run_hash() == before);
+    limit_files((rlim_t)file_bytes("log.csv") + 10); /* room for a part of a row */
+    MUST(!train_append_row(&t, &t.now) && errno == EFBIG && run_hash() == before);
     limit_files(RLIM_INFINITY);
     MUST(all_saved(&t, 6) && t.best.score == 6 && log_rows() == 2 && run_hash() != before);
     MUST(access(in_folder("curve.svg.new"), F_OK) != 0);
@@ -753,6 +783,7 @@ static const check_test tests[] = {
     TEST(frames_have_the_size_that_was_asked_for),
     TEST(killed_children_are_reported),
     TEST(interrupts_save_the_run),
+    TEST(children_leave_signals_to_the_tool),
     TEST(killed_tool_leaves_the_last_save),
     TEST(full_disk_keeps_the_last_save),
     TEST(worse_agent_never_replaces_the_best),
