@@ -1910,14 +1910,50 @@ RISE_API int rise_sign_bits(int inputs, int size);
 #include <time.h>
 
 #if !defined(RISE_NO_STDIO) && (defined(__unix__) || defined(__APPLE__))
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/types.h>
 #include <unistd.h>
 #define RISEI_POSIX 1
-/* With -std=c99 the headers do not declare these two. */
-#ifdef __STRICT_ANSI__
-#ifndef __cplusplus
+/* With -std=c99 the headers do not declare these. */
+#if defined(__STRICT_ANSI__) && !defined(__cplusplus)
+extern FILE *fdopen(int file, const char *mode);
 extern int fileno(FILE *file);
 extern int fsync(int file);
+extern int fchmod(int file, mode_t mode);
+extern ssize_t readlink(const char *path, char *target, size_t size);
+extern int fseeko(FILE *file, off_t offset, int whence);
+extern off_t ftello(FILE *file);
 #endif
+#endif
+#ifdef _WIN32
+#include <wchar.h>
+#ifndef RISE_NO_STDIO
+#include <fcntl.h>
+#include <io.h>
+#include <process.h>
+#include <sys/stat.h>
+#endif
+/* Declared here as <windows.h> declares them, because that header defines many short names. */
+#ifdef __cplusplus
+extern "C" {
+#endif
+struct HINSTANCE__;
+__declspec(dllimport) struct HINSTANCE__ *__stdcall GetModuleHandleA(const char *name);
+#ifdef _WIN64
+typedef long long(__stdcall *risei_windows_function)(void);
+#else
+typedef int(__stdcall *risei_windows_function)(void);
+#endif
+__declspec(dllimport) risei_windows_function __stdcall GetProcAddress(struct HINSTANCE__ *module,
+                                                                      const char *name);
+__declspec(dllimport) int __stdcall MoveFileExW(const wchar_t *from, const wchar_t *to,
+                                                unsigned long flags);
+__declspec(dllimport) int __stdcall MultiByteToWideChar(unsigned int page, unsigned long flags,
+                                                        const char *text, int length,
+                                                        wchar_t *wide, int size);
+#ifdef __cplusplus
+}
 #endif
 #endif
 
@@ -2345,39 +2381,241 @@ RISEI_FN int risei_stdio_write(void *user, const void *data, size_t size)
 {
     return fwrite(data, 1, size, (FILE *)user) == size;
 }
-/* Returns the file's size in bytes, or 0 if it is unknown. Moves to the start of the file. */
-RISEI_FN uint64_t risei_stdio_size(FILE *file)
+/* The longest path, in bytes with the terminating zero. */
+enum { RISEI_PATH = 1024 };
+
+#ifdef _WIN32
+/* Converts a path from UTF-8, or from the system's code page if it is no valid UTF-8. Returns 0 if
+   the path is too long. */
+RISEI_FN int risei_stdio_wide(const char *path, wchar_t *wide)
 {
-    long size = -1;
-    if (fseek(file, 0, SEEK_END) == 0) size = ftell(file);
-    rewind(file);
-    return size < 0 ? 0 : (uint64_t)size;
+    /* 65001: UTF-8; 8: fail at an invalid character; 0: the system's code page */
+    return MultiByteToWideChar(65001, 8, path, -1, wide, RISEI_PATH) > 0 ||
+           MultiByteToWideChar(0, 0, path, -1, wide, RISEI_PATH) > 0;
 }
-/* Waits until a file that was flushed with fflush is on the disk. Returns 1, or 0 if fsync fails.
-   Without POSIX, does nothing and returns 1. */
-RISEI_FN int risei_stdio_sync(FILE *file)
-{
-#ifdef RISEI_POSIX
-    return fsync(fileno(file)) == 0;
-#else
-    return file != NULL;
 #endif
-}
-/* Renames the file `from` to `to`. Replaces the file `to` if it exists. Returns 0 if the rename
-   fails. On Windows, rename() does not replace a file, so `to` is removed first. */
-RISEI_FN int risei_stdio_replace(const char *from, const char *to)
+/* Opens a file for reading. On Windows the path is UTF-8. On failure returns NULL with errno. */
+RISEI_FN FILE *risei_stdio_open(const char *path)
 {
 #ifdef _WIN32
-    remove(to);
+    wchar_t wide[RISEI_PATH];
+    errno = ENOENT;
+    return risei_stdio_wide(path, wide) ? _wfopen(wide, L"rb") : NULL;
+#else
+    return fopen(path, "rb");
 #endif
-    return rename(from, to) == 0;
 }
-/* Puts the path in front of the sentence in *error, if there is an error. Returns `result`. */
-RISEI_FN rise_result risei_stdio_add_path(const char *path, rise_result result, rise_error *error)
+/* Writes the file's size in bytes, and moves to the start of the file. Returns 0 if that fails, for
+   example for a pipe. */
+RISEI_FN int risei_stdio_size(FILE *file, uint64_t *size)
+{
+#if defined(_WIN32)
+    int64_t end = -1;
+    if (_fseeki64(file, 0, SEEK_END) == 0) end = _ftelli64(file);
+    if (end < 0 || _fseeki64(file, 0, SEEK_SET) != 0) return 0;
+#elif defined(RISEI_POSIX)
+    off_t end = -1;
+    if (fseeko(file, 0, SEEK_END) == 0) end = ftello(file);
+    if (end < 0 || fseeko(file, 0, SEEK_SET) != 0) return 0;
+#else
+    long end = -1;
+    if (fseek(file, 0, SEEK_END) == 0) end = ftell(file);
+    if (end < 0 || fseek(file, 0, SEEK_SET) != 0) return 0;
+#endif
+    *size = (uint64_t)end;
+    return 1;
+}
+/* Opens a file for reading and writes its size. On failure *file is NULL. */
+RISEI_FN rise_result risei_stdio_open_sized(const char *path, FILE **file, uint64_t *size,
+                                            rise_error *error)
+{
+    *file = risei_stdio_open(path);
+    if (*file == NULL)
+        return risei_fail(error, RISE_IO, "%.150s cannot be opened: %s", path, strerror(errno));
+    if (risei_stdio_size(*file, size)) return RISE_OK;
+    risei_fail(error, RISE_IO, "%.150s has no known size: %s; pass a plain file", path,
+               strerror(errno));
+    fclose(*file);
+    *file = NULL;
+    return RISE_IO;
+}
+
+/* -- Replacing a file as a whole --
+
+   A new file is written beside the old one, under a name that no other file has. Then the new file
+   is renamed to the old name. So another process, or a crash, sees either the old file or the new
+   file. A symbolic link is followed, so that the link stays. The new file keeps the permissions of
+   the old one. */
+typedef struct risei_stdio_new {
+    FILE *file;
+    char target[RISEI_PATH];         /* the file to replace */
+    char temporary[RISEI_PATH + 32]; /* the new file */
+} risei_stdio_new;
+
+/* Writes to `target` the path that `path` leads to, where `path` may be a symbolic link. Returns 0
+   if a path is too long or if links form a circle. */
+RISEI_FN int risei_stdio_follow_links(const char *path, char *target)
+{
+    if (strlen(path) >= RISEI_PATH) return 0;
+    strcpy(target, path);
+#ifdef RISEI_POSIX
+    {
+        char link[RISEI_PATH];
+        int links;
+        for (links = 0; links < 40; links++) {
+            ssize_t const length = readlink(target, link, sizeof link - 1);
+            const char *const slash = strrchr(target, '/');
+            size_t const folder = slash != NULL ? (size_t)(slash + 1 - target) : 0;
+            size_t const at = length > 0 && link[0] == '/' ? 0 : folder;
+            if (length < 0) return 1;
+            if (at + (size_t)length >= RISEI_PATH) return 0;
+            memcpy(target + at, link, (size_t)length);
+            target[at + (size_t)length] = '\0';
+        }
+        return 0;
+    }
+#else
+    return 1;
+#endif
+}
+/* Returns whether `target` is something that a file must not replace: a device, a pipe or a
+   folder. */
+RISEI_FN int risei_stdio_is_special(const char *target)
+{
+#ifdef RISEI_POSIX
+    struct stat old;
+    return stat(target, &old) == 0 && !S_ISREG(old.st_mode);
+#else
+    return target == NULL;
+#endif
+}
+/* Creates the file n->temporary, which must not exist. Returns its descriptor, or -1 with errno. */
+#if defined(_WIN32)
+RISEI_FN int risei_stdio_create(const risei_stdio_new *n)
+{
+    wchar_t wide[RISEI_PATH];
+    errno = ENOENT;
+    if (!risei_stdio_wide(n->temporary, wide)) return -1;
+    return _wopen(wide, _O_CREAT | _O_EXCL | _O_WRONLY | _O_BINARY, _S_IREAD | _S_IWRITE);
+}
+#elif defined(RISEI_POSIX)
+RISEI_FN int risei_stdio_create(const risei_stdio_new *n)
+{
+    struct stat old;
+    int const exists = stat(n->target, &old) == 0;
+    int const file = open(n->temporary, O_WRONLY | O_CREAT | O_EXCL, 0666);
+    if (file >= 0 && exists) fchmod(file, old.st_mode & 0777); /* may fail: not all have modes */
+    return file;
+}
+#endif
+/* Creates the new file. On failure there is no new file. */
+RISEI_FN rise_result risei_stdio_begin(risei_stdio_new *n, const char *path, rise_error *error)
+{
+#if defined(_WIN32) || defined(RISEI_POSIX)
+    int number, file = -1;
+#endif
+    n->file = NULL;
+    if (!risei_stdio_follow_links(path, n->target))
+        return risei_fail(error, RISE_IO,
+                          "the path is longer than %d characters, or its links form a circle",
+                          RISEI_PATH - 1);
+    if (risei_stdio_is_special(n->target))
+        return risei_fail(error, RISE_IO, "%.150s is not a plain file; pass another path", path);
+#if defined(_WIN32) || defined(RISEI_POSIX)
+    /* a name may be left over from a process that was killed */
+    for (number = 0; number < 1000; number++) {
+#ifdef _WIN32
+        long const process = (long)_getpid();
+#else
+        long const process = (long)getpid();
+#endif
+        snprintf(n->temporary, sizeof n->temporary, "%s.new-%ld-%d", n->target, process, number);
+        file = risei_stdio_create(n);
+        if (file >= 0 || errno != EEXIST) break;
+    }
+#ifdef _WIN32
+    if (file >= 0) n->file = _fdopen(file, "wb");
+#else
+    if (file >= 0) n->file = fdopen(file, "wb");
+#endif
+#else
+    snprintf(n->temporary, sizeof n->temporary, "%s.new", n->target);
+    n->file = fopen(n->temporary, "wb");
+#endif
+    if (n->file != NULL) return RISE_OK;
+    return risei_fail(error, RISE_IO, "%.150s cannot be created: %s", path, strerror(errno));
+}
+/* Waits until the data of `file` is on the disk. Returns 0 if that fails. */
+RISEI_FN int risei_stdio_sync(FILE *file)
+{
+    if (fflush(file) != 0) return 0;
+#if defined(_WIN32)
+    return _commit(_fileno(file)) == 0;
+#elif defined(RISEI_POSIX)
+    return fsync(fileno(file)) == 0;
+#else
+    return 1;
+#endif
+}
+/* Renames the new file to the old name. Returns 0 if that fails; both files are then unchanged. */
+RISEI_FN int risei_stdio_rename(const risei_stdio_new *n)
+{
+#if defined(_WIN32)
+    wchar_t from[RISEI_PATH], to[RISEI_PATH];
+    errno = EACCES;
+    /* 1: replaces an existing file; 8: returns when the file is on the disk */
+    return risei_stdio_wide(n->temporary, from) && risei_stdio_wide(n->target, to) &&
+           MoveFileExW(from, to, 1 | 8) != 0;
+#elif defined(RISEI_POSIX)
+    char folder[RISEI_PATH];
+    char *const slash = strrchr(strcpy(folder, n->target), '/');
+    int file;
+    if (rename(n->temporary, n->target) != 0) return 0;
+    /* The name is on the disk when the folder is. */
+    if (slash != NULL) slash[1] = '\0';
+    file = open(slash != NULL ? folder : ".", O_RDONLY);
+    if (file >= 0) {
+        fsync(file);
+        close(file);
+    }
+    return 1;
+#else
+    if (rename(n->temporary, n->target) == 0) return 1;
+    remove(n->target); /* a C library whose rename does not replace a file */
+    return rename(n->temporary, n->target) == 0;
+#endif
+}
+/* Closes the new file and, if `good`, makes it replace the old one. Otherwise, or on failure,
+   removes the new file. Returns 0 on failure, with errno. */
+RISEI_FN int risei_stdio_end(risei_stdio_new *n, int good)
+{
+    int reason = errno;
+    if (good && !risei_stdio_sync(n->file)) good = 0, reason = errno;
+    /* fclose may be the first to report a full disk */
+    if (fclose(n->file) != 0 && good) good = 0, reason = errno;
+    if (good && !risei_stdio_rename(n)) good = 0, reason = errno;
+    if (!good) {
+#ifdef _WIN32
+        wchar_t wide[RISEI_PATH];
+        if (risei_stdio_wide(n->temporary, wide)) _wremove(wide);
+#else
+        remove(n->temporary);
+#endif
+        errno = reason;
+    }
+    return good;
+}
+/* Puts the path in front of the sentence in *error, if there is an error. `reason`: an errno whose
+   text is added to the sentence, or 0. Returns `result`. */
+RISEI_FN rise_result risei_stdio_explain(const char *path, int reason, rise_result result,
+                                         rise_error *error)
 {
     rise_error named;
     if (result == RISE_OK || error == NULL) return result;
-    risei_fail(&named, result, "%.60s: %.170s", path, error->text);
+    if (reason != 0)
+        risei_fail(&named, result, "%.60s: %.110s: %.60s", path, error->text, strerror(reason));
+    else
+        risei_fail(&named, result, "%.60s: %.170s", path, error->text);
     *error = named;
     return result;
 }
@@ -2648,9 +2886,9 @@ RISEI_INLINE void risei_interleave4(const uint8_t *const *frames, int at, uint8_
 }
 
 /* Returns the number that `scale` makes of a byte; see rise_frame_scale. */
-RISEI_INLINE rise_real risei_frame_number(const rise_frame_scale *scale, int byte, int mean)
+RISEI_INLINE rise_real risei_frame_number(const rise_frame_scale *scale, int pixel, int mean)
 {
-    rise_real const x = (rise_real)(byte - mean) * scale->factor;
+    rise_real const x = (rise_real)(pixel - mean) * scale->factor;
     if (scale->mean == NULL) return x;
     return x > scale->limit ? scale->limit : x < -scale->limit ? -scale->limit : x;
 }
@@ -3012,9 +3250,9 @@ RISEI_INLINE risei_f4 risei_f4_exponent(risei_f4 x)
 #define RISEK_INLINE RISEI_INLINE
 RISEI_INLINE float32x4_t risei_neon_bytes(const uint8_t *p)
 {
-    uint32_t word;
-    memcpy(&word, p, sizeof word);
-    return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(word))))));
+    uint32_t four;
+    memcpy(&four, p, sizeof four);
+    return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four))))));
 }
 #define V float32x4_t
 #define M uint32x4_t
@@ -3181,7 +3419,7 @@ typedef struct risei_threads {
     risei_task task; /* the job that runs */
     void *job;
     int stop;       /* 1: workers end instead of running a job */
-    unsigned round; /* atomic: jobs started so far */
+    unsigned started; /* atomic: jobs started so far */
     int running;    /* atomic: workers that have not finished their part */
     int asleep;     /* atomic: workers that sleep, or are about to */
     pthread_mutex_t lock;
@@ -3220,12 +3458,12 @@ RISEI_FN void risei_threads_await(risei_threads *p, unsigned seen)
 {
     int spin;
     for (spin = 0; spin < RISEI_THREADS_SPINS; spin++) {
-        if (__atomic_load_n(&p->round, __ATOMIC_ACQUIRE) != seen) return;
+        if (__atomic_load_n(&p->started, __ATOMIC_ACQUIRE) != seen) return;
         RISEI_PAUSE();
     }
     pthread_mutex_lock(&p->lock);
     __atomic_add_fetch(&p->asleep, 1, __ATOMIC_SEQ_CST);         /* W1 */
-    while (__atomic_load_n(&p->round, __ATOMIC_SEQ_CST) == seen) /* W2 */
+    while (__atomic_load_n(&p->started, __ATOMIC_SEQ_CST) == seen) /* W2 */
         pthread_cond_wait(&p->wake, &p->lock);
     __atomic_sub_fetch(&p->asleep, 1, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&p->lock);
@@ -3236,7 +3474,7 @@ RISEI_FN void risei_threads_start(risei_threads *p, risei_task task, void *job)
     p->task = task;
     p->job = job;
     __atomic_store_n(&p->running, p->count - 1, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&p->round, 1, __ATOMIC_SEQ_CST);             /* C1 */
+    __atomic_add_fetch(&p->started, 1, __ATOMIC_SEQ_CST);             /* C1 */
     if (__atomic_load_n(&p->asleep, __ATOMIC_SEQ_CST) == 0) return; /* C2 */
     pthread_mutex_lock(&p->lock);
     pthread_cond_broadcast(&p->wake);
@@ -6387,18 +6625,18 @@ typedef struct risei_history {
 
 RISEI_FN void risei_history_layout(risei_arena *arena, risei_history *h)
 {
-    size_t const slots = risei_arena_times((size_t)h->lanes, (size_t)h->capacity);
-    size_t const embeddings = risei_arena_times(slots, (size_t)h->embedding_size);
-    size_t const states = risei_arena_times(slots, (size_t)h->state_size);
+    size_t const slot_count = risei_arena_times((size_t)h->lanes, (size_t)h->capacity);
+    size_t const embeddings = risei_arena_times(slot_count, (size_t)h->embedding_size);
+    size_t const states = risei_arena_times(slot_count, (size_t)h->state_size);
     h->written = RISEI_TAKE(arena, int64_t, h->lanes);
-    h->frames = RISEI_TAKE(arena, uint8_t, risei_arena_times(slots, (size_t)h->frame_bytes));
+    h->frames = RISEI_TAKE(arena, uint8_t, risei_arena_times(slot_count, (size_t)h->frame_bytes));
     h->half = RISEI_TAKE(arena, uint16_t, h->f32 ? 0 : embeddings);
     h->full = RISEI_TAKE(arena, rise_real, h->f32 ? embeddings : 0);
-    h->rewards = RISEI_TAKE(arena, float, slots);
-    h->actions = RISEI_TAKE(arena, int16_t, slots);
-    h->events = RISEI_TAKE(arena, uint8_t, slots);
-    h->episode_frame = RISEI_TAKE(arena, int32_t, slots);
-    h->masks = RISEI_TAKE(arena, uint8_t, risei_arena_times(slots, (size_t)h->mask_bytes));
+    h->rewards = RISEI_TAKE(arena, float, slot_count);
+    h->actions = RISEI_TAKE(arena, int16_t, slot_count);
+    h->events = RISEI_TAKE(arena, uint8_t, slot_count);
+    h->episode_frame = RISEI_TAKE(arena, int32_t, slot_count);
+    h->masks = RISEI_TAKE(arena, uint8_t, risei_arena_times(slot_count, (size_t)h->mask_bytes));
     h->half_state = RISEI_TAKE(arena, uint16_t, h->f32 ? 0 : states);
     h->full_state = RISEI_TAKE(arena, rise_real, h->f32 ? states : 0);
 }
@@ -6856,7 +7094,7 @@ struct risei_frozen_kind {
        embedding_size of the description is final. */
     int (*final_size)(const rise_agent_desc *desc);
     /* Checks the fields of a description that this kind uses. */
-    rise_result (*check)(const rise_agent_desc *desc, rise_error *error);
+    rise_result (*check_desc)(const rise_agent_desc *desc, rise_error *error);
     /* Takes the encoder's memory from the arena. Sets scratch_bytes and the members from
        `state` on, as far as the kind has them. Requires that the members before `seed` are set. */
     void (*layout)(risei_arena *arena, risei_frozen *f, const rise_agent_desc *desc);
@@ -7467,7 +7705,7 @@ RISEI_FN void risei_resnet_forward(const risei_device *d, const risei_resnet *r,
    The reader reads the file once and only forwards, up to the last needed tensor. The reader
    allocates no memory. Every value of the file is checked before its use. The sizes of all arrays
    come from the description, never from the file. Error sentences may start with "it" or "its",
-   because risei_stdio_add_path puts the path before them. */
+   because risei_stdio_explain puts the path before them. */
 
 /* Bytes. The header of torchvision's ResNet-18 has 11 KB: 122 entries of about 90 bytes each. A
    file with a longer header is rejected: it probably holds another network, or it is not a
@@ -7570,11 +7808,11 @@ RISEI_FN int risei_json_fail(risei_tensors *t, const char *what)
    or if reading fails. */
 RISEI_FN void risei_json_advance(risei_tensors *t)
 {
-    unsigned char byte;
+    unsigned char read;
     t->next = -1;
-    if (t->left == 0 || !risei_tensors_read(t, &byte, 1)) return;
+    if (t->left == 0 || !risei_tensors_read(t, &read, 1)) return;
     t->left--;
-    t->next = byte;
+    t->next = read;
 }
 RISEI_FN void risei_json_skip_blanks(risei_tensors *t)
 {
@@ -8025,14 +8263,13 @@ RISEI_FN rise_result risei_resnet_load(risei_resnet *r, const char *path, rise_e
     return risei_fail(error, RISE_UNAVAILABLE,
                       "embedding_file cannot be read with RISE_NO_STDIO; use RISE_EMBED_USER");
 #else
-    FILE *file = fopen(path, "rb");
-    rise_result result;
-    if (file == NULL)
-        return risei_fail(error, RISE_IO, "embedding_file %.150s cannot be opened: %s", path,
-                          strerror(errno));
-    result = risei_resnet_read(r, risei_stdio_read, file, risei_stdio_size(file), error);
+    FILE *file;
+    uint64_t size;
+    rise_result result = risei_stdio_open_sized(path, &file, &size, error);
+    if (result != RISE_OK) return risei_stdio_explain("embedding_file", 0, result, error);
+    result = risei_resnet_read(r, risei_stdio_read, file, size, error);
     fclose(file);
-    return risei_stdio_add_path(path, result, error);
+    return risei_stdio_explain(path, 0, result, error);
 #endif
 }
 
@@ -8181,7 +8418,7 @@ RISEI_FN int risei_embedder_final_size(const rise_agent_desc *desc)
 RISEI_FN rise_result risei_embedder_check(const rise_agent_desc *desc, rise_error *error)
 {
     const risei_frozen_kind *kind = risei_embedder_kinds[desc->embedding];
-    return kind->check != NULL ? kind->check(desc, error) : RISE_OK;
+    return kind->check_desc != NULL ? kind->check_desc(desc, error) : RISE_OK;
 }
 
 /* Largest magnitude of a standardised number, in standard deviations. Larger numbers are clamped. A
@@ -8334,8 +8571,8 @@ RISEI_FN void risei_embedder_measure_frame(const risei_device *d, risei_embedder
                                            const risei_frozen *encoder, const risei_history *h,
                                            int64_t number, rise_real *buffer)
 {
-    int64_t const slots = (int64_t)h->lanes * h->capacity;
-    ptrdiff_t const slot = (ptrdiff_t)(number * slots / RISEI_SAMPLE_FRAMES);
+    int64_t const slot_count = (int64_t)h->lanes * h->capacity;
+    ptrdiff_t const slot = (ptrdiff_t)(number * slot_count / RISEI_SAMPLE_FRAMES);
     if (!risei_history_slot_is_written(h, slot)) return;
     encoder->kind->embed(d, encoder, h->frames + slot * h->frame_bytes, buffer);
     risei_embedder_observe(e, buffer);
@@ -8438,11 +8675,11 @@ typedef struct risei_field {
     size_t at;          /* offset in bytes in rise_agent_desc or rise_conv */
     int real;           /* 1: a double; 0: an int or an enumeration */
     double low, high;   /* of a number */
-    risei_word_fn word; /* of an enumeration; NULL for numbers */
+    risei_word_fn word_of; /* of an enumeration; NULL for numbers */
     /* The values that replace 0, for the network SMALL and for all other networks. If they are 0,
        risei_fill computes the default, or 0 is a valid value, or the field is required (see
        RISEI_REQUIRED). */
-    double small, large;
+    double for_small, for_others;
     int shape;    /* 1: loading fails if the caller asks for another value than the file's */
     int optional; /* 1: files mark the field with '?', so that older readers may ignore the field */
     /* The revision of this table that added the field; 0: the first revision. Reading a file of
@@ -8600,10 +8837,10 @@ RISEI_FN void risei_field_put(const risei_field *field, void *object, double val
 }
 /* Returns whether x is 0. NaN is not 0. */
 RISEI_FN int risei_is_zero(double x) { return !(x < 0) && !(x > 0) && x - x == 0; }
-RISEI_FN int risei_words_count(risei_word_fn word)
+RISEI_FN int risei_words_count(risei_word_fn word_of)
 {
     int count = 0;
-    while (word(count) != NULL) count++;
+    while (word_of(count) != NULL) count++;
     return count;
 }
 /* Returns the field whose name is the first `length` characters of `text`, or NULL. */
@@ -8708,8 +8945,8 @@ RISEI_FN const risei_field *risei_field_find(rise_agent_desc *desc, const char *
 RISEI_FN int risei_field_read(const risei_field *field, const char *text, double *value)
 {
     int i;
-    for (i = 0; field->word != NULL && field->word(i) != NULL; i++) {
-        if (strcmp(field->word(i), text) != 0) continue;
+    for (i = 0; field->word_of != NULL && field->word_of(i) != NULL; i++) {
+        if (strcmp(field->word_of(i), text) != 0) continue;
         *value = i;
         return 1;
     }
@@ -8724,10 +8961,10 @@ RISEI_FN rise_result risei_field_refuse(const risei_field *field, const char *te
     size_t length = 0;
     int i;
     words[0] = '\0';
-    for (i = 0; field->word != NULL && field->word(i) != NULL && length < sizeof words; i++)
-        length += (size_t)snprintf(words + length, sizeof words - length, " %s", field->word(i));
+    for (i = 0; field->word_of != NULL && field->word_of(i) != NULL && length < sizeof words; i++)
+        length += (size_t)snprintf(words + length, sizeof words - length, " %s", field->word_of(i));
     return risei_fail(error, RISE_BAD_DESC, "%s is \"%.40s\"; it must be %s%s", field->name, text,
-                      field->word != NULL ? "one of"
+                      field->word_of != NULL ? "one of"
                       : field->real       ? "a number"
                                           : "a whole number",
                       words);
@@ -8762,10 +8999,10 @@ RISEI_FN void risei_fields_write(const risei_field *fields, int count, const voi
     int i;
     for (i = 0; i < count; i++) {
         double const value = risei_field_get(&fields[i], object);
-        const char *word = fields[i].word != NULL ? fields[i].word((int)value) : NULL;
-        if (word == NULL) risei_number_write(value, number);
+        const char *found = fields[i].word_of != NULL ? fields[i].word_of((int)value) : NULL;
+        if (found == NULL) risei_number_write(value, number);
         snprintf(text, sizeof text, "%s%s=%s", prefix, fields[i].name,
-                 word != NULL ? word : number);
+                 found != NULL ? found : number);
         fn(user, text);
     }
 }
@@ -8907,11 +9144,11 @@ RISEI_FN void risei_fill_network(rise_agent_desc *d)
 /* Replaces each field that is 0 by its default in risei_fields. */
 RISEI_FN void risei_fill_table(rise_agent_desc *d)
 {
-    int const small = d->network == RISE_NETWORK_SMALL;
+    int const small_network = d->network == RISE_NETWORK_SMALL;
     int i;
     for (i = 0; i < RISEI_FIELDS; i++) {
         const risei_field *field = &risei_fields[i];
-        double const value = small ? field->small : field->large;
+        double const value = small_network ? field->for_small : field->for_others;
         if (risei_is_zero(risei_field_get(field, d))) risei_field_put(field, d, value);
     }
 }
@@ -8931,13 +9168,13 @@ RISEI_FN void risei_fill_embedding_pool(rise_agent_desc *d)
 RISEI_FN void risei_fill(rise_agent_desc *d)
 {
     const risei_memory_kind *memory = &risei_memory_kinds[d->memory];
-    int const small = d->frame_width <= 32 && d->frame_height <= 32;
+    int const small_frame = d->frame_width <= 32 && d->frame_height <= 32;
     if (!memory->recurrent) d->window_samples = d->window_stride = 1, d->stored_state = 0;
     risei_default(&d->frame_channels, 1);
     if (d->cell == RISE_CELL_AUTO) d->cell = RISE_CELL_GRU;
     risei_default(&d->threads, 1);
     risei_default_real(&d->context_scale,
-                       d->raw_frames ? memory->context_scale[small ? 0 : 1] : 1);
+                       d->raw_frames ? memory->context_scale[small_frame ? 0 : 1] : 1);
     risei_default(&d->embedding_size, risei_embedder_default_size(d));
     risei_fill_network(d);
     risei_fill_table(d);
@@ -8950,7 +9187,7 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
     }
     risei_fill_embedding_pool(d);
     if (d->embedding == RISE_EMBED_AUTO)
-        d->embedding = small && d->frame_channels <= d->embedding_size ? RISE_EMBED_DOWNSAMPLE
+        d->embedding = small_frame && d->frame_channels <= d->embedding_size ? RISE_EMBED_DOWNSAMPLE
                                                                        : RISE_EMBED_SIGNS;
     d->embedding_size = risei_embedder_final_size(d);
 }
@@ -8962,7 +9199,8 @@ RISEI_FN rise_result risei_check_range(const risei_field *field, const void *obj
                                        const char *prefix, int may_be_unset, rise_error *error)
 {
     double const value = risei_field_get(field, object);
-    double const high = field->word != NULL ? risei_words_count(field->word) - 1 : field->high;
+    double const high = field->word_of != NULL ? risei_words_count(field->word_of) - 1
+                                                : field->high;
     if (value >= field->low && value <= high) return RISE_OK;
     if (may_be_unset && risei_is_zero(value)) return RISE_OK;
     return risei_fail(error, RISE_BAD_DESC, "%s%s is %g; it must be between %g and %g", prefix,
@@ -8983,7 +9221,7 @@ RISEI_FN rise_result risei_check_ranges(const rise_agent_desc *d, int may_be_uns
 RISEI_FN rise_result risei_check_conv_layer(const rise_conv *c, int l, int *height, int *width,
                                             int *channels, rise_error *error)
 {
-    int const padded_height = *height + 2 * c->pad, padded_width = *width + 2 * c->pad;
+    int padded_height, padded_width;
     risei_parameters p;
     risei_conv made;
     char prefix[24];
@@ -8992,6 +9230,7 @@ RISEI_FN rise_result risei_check_conv_layer(const rise_conv *c, int l, int *heig
     for (i = 0; i < RISEI_CONV_FIELDS; i++)
         if (risei_check_range(&risei_conv_fields[i], c, prefix, 0, error) != RISE_OK)
             return RISE_BAD_DESC;
+    padded_height = *height + 2 * c->pad, padded_width = *width + 2 * c->pad;
     if (c->size > padded_height || c->size > padded_width)
         return risei_fail(
             error, RISE_BAD_DESC,
@@ -9969,12 +10208,28 @@ RISEI_FN int risei_learner_is_due(const risei_learner *l)
 {
     return l->owed_steps >= l->model->desc->learn_period && l->replay->ready > 0;
 }
-/* Returns the seconds since a fixed moment, by desc.clock_fn if it is set. Without clock_fn and
-   TIME_UTC (before C11), returns the processor time in seconds. */
+/* Returns the seconds since a fixed moment: by desc.clock_fn if it is set, else by a clock that is
+   never set to another time, where the system has one. Otherwise by the time of day (C11) or the
+   processor time. */
 RISEI_FN double risei_learner_clock(const rise_agent_desc *d)
 {
     if (d->clock_fn != NULL) return d->clock_fn(d->clock_user);
-#ifdef TIME_UTC
+#if defined(_WIN32)
+    {
+        typedef int(__stdcall * query)(int64_t *);
+        struct HINSTANCE__ *const kernel = GetModuleHandleA("kernel32.dll");
+        int64_t ticks = 0, frequency = 1;
+        ((query)(void (*)(void))GetProcAddress(kernel, "QueryPerformanceCounter"))(&ticks);
+        ((query)(void (*)(void))GetProcAddress(kernel, "QueryPerformanceFrequency"))(&frequency);
+        return (double)ticks / (double)frequency;
+    }
+#elif defined(CLOCK_MONOTONIC) && (defined(__unix__) || defined(__APPLE__))
+    {
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    }
+#elif defined(TIME_UTC)
     {
         struct timespec t;
         timespec_get(&t, TIME_UTC);
@@ -9984,32 +10239,44 @@ RISEI_FN double risei_learner_clock(const rise_agent_desc *d)
     return (double)clock() / CLOCKS_PER_SEC;
 #endif
 }
+/* Returns the microseconds that an update counts for. `measured` may be wrong, because clocks jump
+   or stand still. So an update counts for at most twice its estimate, and for the estimate if the
+   clock stands still. `estimate`: the update_time so far; 0: none. Without an estimate, an update
+   counts for at most a second, and for `budget` if the clock stands still. */
+RISEI_FN double risei_learner_count_time(double measured, double estimate, double budget)
+{
+    double const most = estimate > 0 ? 2 * estimate : 1e6;
+    if (!(measured > 0)) return estimate > 0 ? estimate : budget;
+    return measured < most ? measured : most;
+}
 /* Does due updates for about `microseconds`. Returns their number, or a negative rise_result. An
    update begins when the time left in l->budget is at least l->update_time. The next call gets
-   what is left, but at most l->update_time. If the last update takes longer than the time left,
-   the budget becomes negative. `now`: environment steps so far. */
+   what is left, but at most the time of one update. An update that takes longer leaves a debt. The
+   first update needs any budget above 0. `now`: environment steps so far. */
 RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microseconds,
                                    rise_error *error)
 {
     const rise_agent_desc *d = l->model->desc;
     rise_result result = RISE_OK;
-    double start, used = 0;
+    double before;
     int updates = 0;
+    if (!risei_learner_is_due(l)) return 0;
     /* The warm-up ends once. Ending the warm-up can take long, so its time is not measured. */
-    if (risei_learner_is_due(l)) risei_learner_end_warm_up(l, now);
-    start = risei_learner_clock(d);
+    risei_learner_end_warm_up(l, now);
+    before = risei_learner_clock(d);
     l->budget += microseconds;
-    while (risei_learner_is_due(l) && l->budget - used >= l->update_time) {
-        double const before = used;
-        int const first = updates == 0 && !(l->update_time > 0);
+    while (risei_learner_is_due(l) && l->budget > 0 && l->budget >= l->update_time) {
+        double after, counted;
         result = risei_learner_update(l, now, error);
-        used = (risei_learner_clock(d) - start) * 1e6;
-        l->update_time = first ? used : l->update_time + (used - before - l->update_time) / 8;
+        after = risei_learner_clock(d);
+        counted = risei_learner_count_time((after - before) * 1e6, l->update_time, microseconds);
+        before = after;
+        l->budget -= counted;
+        l->update_time += (counted - l->update_time) / (l->update_time > 0 ? 8 : 1);
         if (result != RISE_OK) break;
         l->owed_steps -= d->learn_period;
         updates++;
     }
-    l->budget -= used;
     /* keeps at most the time of one update */
     if (l->budget > l->update_time) l->budget = l->update_time;
     return result == RISE_OK ? updates : (int)result;
@@ -11179,9 +11446,9 @@ RISEI_FN rise_result risei_file_check_value(const risei_field *field, const char
                                             double has, double stated, rise_error *error)
 {
     if (!field->shape || risei_is_zero(stated) || !(stated < has || stated > has)) return RISE_OK;
-    if (field->word != NULL && field->word((int)stated) != NULL)
+    if (field->word_of != NULL && field->word_of((int)stated) != NULL)
         return risei_fail(error, RISE_MISMATCH, "%s is %s, but the file was saved with %s",
-                          field->name, field->word((int)stated), field->word((int)has));
+                          field->name, field->word_of((int)stated), field->word_of((int)has));
     return risei_fail(error, RISE_MISMATCH, "%s%s is %g, but the file was saved with %g", prefix,
                       field->name, stated, has);
 }
@@ -11321,49 +11588,38 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
 RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, const char *path,
                                      rise_error *error)
 {
-    char temporary[1024];
-    FILE *file;
-    rise_result result;
-    int good;
-    if (snprintf(temporary, sizeof temporary, "%s.new", path) >= (int)sizeof temporary)
-        return risei_fail(error, RISE_IO, "the path is longer than %d characters",
-                          (int)sizeof temporary - 5);
-    file = fopen(temporary, "wb");
-    if (file == NULL)
-        return risei_fail(error, RISE_IO, "%.150s cannot be created: %s", temporary,
-                          strerror(errno));
-    result = rise_agent_write(agent, what, risei_stdio_write, file, error);
-    result = risei_stdio_add_path(path, result, error);
-    good = fflush(file) == 0 && risei_stdio_sync(file);
-    good = fclose(file) == 0 && good; /* fclose may be the first to report a full disk */
-    if (result == RISE_OK && (!good || !risei_stdio_replace(temporary, path)))
+    risei_stdio_new new_file;
+    rise_result result = risei_stdio_begin(&new_file, path, error);
+    if (result != RISE_OK) return result;
+    errno = 0;
+    result = rise_agent_write(agent, what, risei_stdio_write, new_file.file, error);
+    result = risei_stdio_explain(path, result == RISE_IO ? errno : 0, result, error);
+    if (!risei_stdio_end(&new_file, result == RISE_OK) && result == RISE_OK)
         result = risei_fail(error, RISE_IO, "%.150s cannot be written: %s", path, strerror(errno));
-    if (result != RISE_OK) remove(temporary);
     return result;
 }
 RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path,
                                      const rise_agent_desc *machine, rise_error *error)
 {
-    FILE *file = fopen(path, "rb");
-    rise_result result;
+    FILE *file;
+    uint64_t size;
+    rise_result result = risei_stdio_open_sized(path, &file, &size, error);
     *agent = NULL;
-    if (file == NULL)
-        return risei_fail(error, RISE_IO, "%.150s cannot be opened: %s", path, strerror(errno));
-    result = rise_agent_read(agent, risei_stdio_read, file, risei_stdio_size(file), machine, error);
+    if (result != RISE_OK) return result;
+    result = rise_agent_read(agent, risei_stdio_read, file, size, machine, error);
     fclose(file);
-    return risei_stdio_add_path(path, result, error);
+    return risei_stdio_explain(path, 0, result, error);
 }
 RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, rise_error *error)
 {
-    FILE *file = fopen(path, "rb");
+    FILE *file;
+    uint64_t size;
     risei_file_header header;
-    rise_result result;
-    if (file == NULL)
-        return risei_fail(error, RISE_IO, "%.150s cannot be opened: %s", path, strerror(errno));
-    result =
-        risei_file_read_start(risei_stdio_read, file, risei_stdio_size(file), &header, desc, error);
+    rise_result result = risei_stdio_open_sized(path, &file, &size, error);
+    if (result != RISE_OK) return result;
+    result = risei_file_read_start(risei_stdio_read, file, size, &header, desc, error);
     fclose(file);
-    return risei_stdio_add_path(path, result, error);
+    return risei_stdio_explain(path, 0, result, error);
 }
 #endif /* RISE_NO_STDIO */
 
@@ -11494,14 +11750,14 @@ RISEK_INLINE V RISEK(vtanh)(V x)
 {
     V const a = vabs(x), z = vmul(x, x);
     V const e = RISEK(vexp)(vadd(a, a));
-    V const far = vcopysign(vsub(vset1(1.0f), vdiv(vset1(2.0f), vadd(e, vset1(1.0f)))), x);
+    V const large = vcopysign(vsub(vset1(1.0f), vdiv(vset1(2.0f), vadd(e, vset1(1.0f)))), x);
     V p = vset1(-5.70498872745e-3f);
     p = vfma(p, z, vset1(2.06390887954e-2f));
     p = vfma(p, z, vset1(-5.37397155531e-2f));
     p = vfma(p, z, vset1(1.33314422036e-1f));
     p = vfma(p, z, vset1(-3.33332819422e-1f));
     p = vfma(vmul(p, z), x, x);
-    return vselect(vgt(a, vset1(0.625f)), far, p);
+    return vselect(vgt(a, vset1(0.625f)), large, p);
 }
 #endif
 
@@ -11916,7 +12172,7 @@ RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const ri
 {
     V const scale = vset1(a->scale), mix1 = vset1(1 - a->beta1), mix2 = vset1(1 - a->beta2);
     V const rate = vset1(-a->rate), root_scale = vset1(a->root_scale), epsilon = vset1(a->epsilon);
-    V check = vset1(0); /* sum of w - w: 0, or NaN if a weight is NaN or infinite */
+    V suspect = vset1(0); /* sum of w - w: 0, or NaN if a weight is NaN or infinite */
     rise_real lane[VL];
     ptrdiff_t const block = 1 << 20; /* elements at a time, because n may exceed an int */
     int finite = 1, l;
@@ -11929,14 +12185,14 @@ RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const ri
             V const v1 = RISEK(flush)(vfma(mix2, vsub(vmul(grad, grad), v0), v0));
             V const change = vdiv(m1, vfma(vsqrt(v1), root_scale, epsilon));
             V const w1 = vfma(rate, change, RISEK_LOAD(w));
-            check = vadd(check, vsub(w1, w1));
+            suspect = vadd(suspect, vsub(w1, w1));
             RISEK_STORE(w, w1);
             RISEK_STORE(m, m1);
             RISEK_STORE(v, v1);
         }
         n -= part, w += part, g += part, m += part, v += part;
     }
-    vstore(lane, check);
+    vstore(lane, suspect);
     for (l = 0; l < VL; l++) finite &= lane[l] - lane[l] == 0;
     return finite;
 }

@@ -1342,6 +1342,60 @@ static void learning_keeps_its_time_budget(void)
     CHECK(most > 5 && most < 25); /* the invalid budgets have no lasting effect */
     rise_agent_destroy(w.agent);
 }
+/* A clock that advances 3 ms at each call, until call `at`. Then it goes wrong, once or for
+   ever. */
+typedef struct bad_clock {
+    double now, jump; /* seconds */
+    int calls, at;
+    int stands; /* 1: from call `at` on, the clock stands still */
+} bad_clock;
+static double bad_clock_read(void *user)
+{
+    bad_clock *const c = (bad_clock *)user;
+    if (++c->calls == c->at) c->now += c->jump;
+    if (!c->stands || c->calls < c->at) c->now += 0.003;
+    return c->now;
+}
+/* Learns for `budget` microseconds in each of 400 calls, with a clock that goes wrong at its call
+   `at`. Whatever the clock does, the number of updates stays near that of a good clock, and a call
+   does few updates. */
+static void learns_with_a_bad_clock(const char *what, double jump, int stands, int at)
+{
+    enum { CALLS = 400 };
+    double const budget = 1500; /* two calls for an update */
+    bad_clock c = {1e6, 0, 0, 0, 0};
+    rise_agent_desc d = described("memory=none learn_outside=1");
+    int i, done = 0, late = 0;
+    world w;
+    d.clock_fn = bad_clock_read, d.clock_user = &c;
+    d.learn_period = 1;
+    c.jump = jump, c.stands = stands, c.at = at;
+    check_about("the clock %s at call %d", what, at);
+    w = world_of(created(&d));
+    world_run(&w, 900);
+    for (i = 0; i < CALLS; i++) {
+        int const updates = rise_agent_learn_for(w.agent, budget);
+        CHECK(updates >= 0 && updates <= 2);
+        done += updates;
+        if (i >= CALLS - 40) late += updates;
+    }
+    CHECK(done >= CALLS / 4 && done <= CALLS);
+    CHECK(late >= 10 && late <= 40); /* nothing lasts */
+    rise_agent_destroy(w.agent);
+}
+static void learning_survives_a_bad_clock(void)
+{
+    int at;
+    for (at = 3; at <= 40; at += 37) {
+        learns_with_a_bad_clock("jumps an hour ahead", 3600, 0, at);
+        learns_with_a_bad_clock("jumps an hour back", -3600, 0, at);
+        learns_with_a_bad_clock("stands still", 0, 1, at);
+        learns_with_a_bad_clock("becomes NaN", (double)NAN, 0, at);
+        learns_with_a_bad_clock("becomes infinite", HUGE_VAL, 0, at);
+    }
+    learns_with_a_bad_clock("stands still", 0, 1, 1);
+    learns_with_a_bad_clock("is NaN", (double)NAN, 0, 1);
+}
 static void copies_its_target(const char *words)
 {
     rise_agent_desc d = described(words);
@@ -1616,6 +1670,7 @@ static const check_test tests[] = {
     TEST(agents_run_with_every_encoder),
     TEST(nonfinite_embeddings_are_refused),
     TEST(learning_keeps_its_time_budget),
+    TEST(learning_survives_a_bad_clock),
     TEST(target_network_is_copied_in_time),
     TEST(schedules_follow_the_steps),
     TEST(metrics_count_steps_and_episodes),

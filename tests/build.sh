@@ -35,6 +35,25 @@ printf '#define RISE_IMPLEMENTATION\n#define RISE_STATIC\n#include "rise.h"\n' >
 printf 'int rise_user(void);\n' >> "$out/static.c"
 printf 'int rise_user(void) { return rise_kernels_of(RISE_ISA_AUTO) == 0; }\n' >> "$out/static.c"
 
+# Macros that <windows.h>, Qt, X11, Arduino, Unreal and other headers define, made so that any use of
+# one is an error. The system headers come first, because they may use such names themselves.
+names='far near small hyper interface min max pascal cdecl CALLBACK IN OUT OPTIONAL VOID CONST DELETE
+    STRICT TRUE FALSE ERROR DIFFERENCE TRANSPARENT OPAQUE IGNORE ABSOLUTE RELATIVE slots signals emit
+    foreach forever None Bool Status True False Success Always Complex Below Above Unsorted KeyPress
+    FocusIn FocusOut CursorShape GrayScale F B0 B1 B00 B01 B10 B11 bit abs round constrain radians
+    degrees sq word boolean byte interrupts noInterrupts lowByte highByte PI TWO_PI HALF_PI DEG_TO_RAD
+    DEFAULT EXTERNAL INPUT OUTPUT LOW HIGH CHANGE FALLING RISING LED_BUILTIN SERIAL DISPLAY _BV check
+    verify require TEXT FORCEINLINE PURE_VIRTUAL ensure complex I OK ERR major minor makedev assert'
+{
+    for header in errno fcntl float limits math pthread sched stdarg stddef stdint stdio stdlib \
+        string sys/stat sys/types time unistd; do
+        echo "#include <$header.h>"
+    done
+    printf '#ifdef __x86_64__\n#include <immintrin.h>\n#endif\n'
+    for name in $names; do printf '#undef %s\n#define %s ) a macro of the user (\n' "$name" "$name"; done
+    printf '#define RISE_THREADS\n#define RISE_IMPLEMENTATION\n#include "rise.h"\n'
+} > "$out/names.c"
+
 # One whole compilation with each compiler, for warnings that need the optimizer. For all others,
 # -fsyntax-only is enough.
 for cc in gcc clang; do
@@ -47,6 +66,7 @@ for cc in gcc clang; do
     for macro in RISE_NO_STDIO RISE_NO_SIMD RISE_NO_PRETRAINED RISE_DOUBLE RISE_THREADS; do
         check "$cc -D$macro" $cc -std=c99 -fsyntax-only -D$macro $strict $c_only -I. "$out/one.c"
     done
+    check "$cc, macros of other headers" $cc -std=gnu11 -fsyntax-only -I. "$out/names.c"
     check "$cc RISE_STATIC" $cc -std=c99 -O1 $strict $c_only -I. \
         -c "$out/static.c" -o "$out/static.o"
     check "$cc two files" $cc -std=c99 -O1 $strict $c_only -I. \
@@ -59,6 +79,7 @@ done
 for cxx in g++ clang++; do
     found $cxx || continue
     check "$cxx -std=c++11" $cxx -x c++ -std=c++11 -O2 $strict -I. -c "$out/one.c" -o "$out/cxx.o"
+    check "$cxx, macros of other headers" $cxx -x c++ -std=c++17 -fsyntax-only -I. "$out/names.c"
     check "$cxx -std=c++17" $cxx -x c++ -std=c++17 -fsyntax-only $strict -I. "$out/one.c"
 done
 if found tcc; then

@@ -1246,7 +1246,7 @@ static named_field field_at(int i)
     else
         snprintf(f.name, sizeof f.name, "conv[%d].%s", l, f.field->name);
     f.low = f.field->low;
-    f.high = f.field->word != NULL ? risei_words_count(f.field->word) - 1 : f.field->high;
+    f.high = f.field->word_of != NULL ? risei_words_count(f.field->word_of) - 1 : f.field->high;
     f.required = i < RISEI_REQUIRED;
     return f;
 }
@@ -1293,8 +1293,8 @@ static void sets_text(const named_field *f, rise_agent_desc *d, const char *text
     line.name = f->name;
     rise_agent_describe(d, seek_line, &line);
     CHECK(line.found == 1);
-    if (f->field->word != NULL && f->field->word((int)value) != NULL)
-        CHECK(strcmp(line.value, f->field->word((int)value)) == 0);
+    if (f->field->word_of != NULL && f->field->word_of((int)value) != NULL)
+        CHECK(strcmp(line.value, f->field->word_of((int)value)) == 0);
     else
         CHECK(strtod(line.value, NULL) == value);
 }
@@ -1355,9 +1355,9 @@ static void every_field_is_set_from_text(void)
         rise_agent_desc d = layered();
         sets_number(&f, f.low), sets_number(&f, f.high);
         /* the defaults of the network SMALL and of the others; 0: none, or 0 itself */
-        sets_number(&f, f.field->small), sets_number(&f, f.field->large);
-        for (k = 0; f.field->word != NULL && f.field->word(k) != NULL; k++)
-            sets_text(&f, &d, f.field->word(k), k);
+        sets_number(&f, f.field->for_small), sets_number(&f, f.field->for_others);
+        for (k = 0; f.field->word_of != NULL && f.field->word_of(k) != NULL; k++)
+            sets_text(&f, &d, f.field->word_of(k), k);
         sets_values_outside(&f);
         refuses_value_text(&f, "");
         refuses_value_text(&f, "nan");
