@@ -744,7 +744,8 @@ static inline int train_open(train_run *t, const train_options *options, rise_ag
     t->now.seconds = t->reported = t->saved = t->seconds_before;
     terminal_open(&t->screen);
     if (options->plain) t->screen.live = 0;
-    signal(SIGPIPE, SIG_IGN); /* in `atari | tee log`, Ctrl-C ends tee, too: the run is still saved */
+    /* in `atari | tee log`, Ctrl-C ends tee as well: the run must still be saved */
+    signal(SIGPIPE, SIG_IGN);
     return 1;
 }
 
