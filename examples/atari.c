@@ -53,7 +53,7 @@ static const char *const usage =
     "                             given are those of the run; run.txt in the folder has them\n"
     "  --play FILE                no training: a saved agent plays --last-episodes\n"
     "Files\n"
-    "  --folder PATH              [runs/GAME-MEMORY-SEED]\n"
+    "  --folder PATH              [runs/GAME-MEMORY-SEED, with the whole name of the game]\n"
     "  --save-every S             seconds between saves [600]\n"
     "  --whole                    saves the replay buffer, too: a resumed run need not refill it,\n"
     "                             but the file is large\n"
@@ -264,7 +264,7 @@ static int open_arcade(arcade *a, const options *o, int count, int seed)
 {
     arcade_protocol const p = protocol_of(o);
     bridge_options link;
-    char name[200];
+    char name[COMMAND_TEXT + 20];
     static char settings[4 * COMMAND_TEXT]; /* bridge_open refuses too long a text */
     memset(&link, 0, sizeof link);
     game_name(o, name, sizeof name);
@@ -361,7 +361,7 @@ typedef struct session {
     train_run training;
     int shown; /* 1: the panel shows the evaluation */
     gif film;
-    FILE *film_file;
+    replace_file film_file;
     uint64_t random; /* state of preprocess_random; the same at the start of each evaluation */
 } session;
 
@@ -382,22 +382,27 @@ static void film_begin(session *s, const char *path)
 {
     const arcade *const a = &s->evaluated;
     int const scale = a->width >= 80 ? 2 : 1 + 160 / a->width;
-    s->film_file = path != NULL ? fopen(path, "wb") : NULL;
-    if (s->film_file != NULL) gif_begin(&s->film, s->film_file, a->width, a->height, 1, scale, 7);
+    s->film_file.file = NULL;
+    if (path != NULL && replace_begin(&s->film_file, path) != NULL)
+        gif_begin(&s->film, s->film_file.file, a->width, a->height, 1, scale, 7);
 }
 static void film_frame(session *s)
 {
     static uint8_t grey[BRIDGE_SIDE * BRIDGE_SIDE];
-    if (s->film_file == NULL) return;
+    if (s->film_file.file == NULL) return;
     arcade_picture(&s->evaluated, 0, grey);
     gif_frame(&s->film, grey);
 }
-static void film_end(session *s)
+/* Ends the GIF, which then replaces an older one. Says so if it cannot be written. An episode that
+   was not played to its end leaves the older one. */
+static void film_end(session *s, const char *path, int whole)
 {
-    if (s->film_file == NULL) return;
-    gif_end(&s->film);
-    fclose(s->film_file);
-    s->film_file = NULL;
+    int const good = s->film_file.file != NULL && gif_end(&s->film);
+    if (path == NULL) return;
+    if (replace_end(&s->film_file, good && whole))
+        printf("Film of one episode: %s\n", path);
+    else if (whole)
+        fprintf(stderr, "atari: %s cannot be written: %s\n", path, strerror(errno));
 }
 
 /* Opens the environments for evaluation, unless they are open. */
@@ -460,7 +465,7 @@ static int evaluate(session *s, rise_agent *agent, int episodes, const char *fil
         }
         if (s->training.agent != NULL) train_tick(&s->training); /* redraws the panel */
     }
-    film_end(s);
+    film_end(s, film, good && to_come == 0);
     s->shown = 0;
     *mean = sum / episodes;
     if (!good) fprintf(stderr, "atari: %s\n", a->link.error);
@@ -524,32 +529,38 @@ static int play(session *s, const char *path)
     rise_agent *agent;
     rise_error error;
     double score;
+    int good;
     memset(&machine, 0, sizeof machine);
     machine.play_only = 1;
     machine.players = EVALUATED_GAMES;
     if (rise_agent_load(&agent, path, &machine, &error) != RISE_OK)
         return fprintf(stderr, "atari: %s\n", error.text), 0;
     snprintf(film, sizeof film, "%s/episode.gif", s->folder);
-    if (!train_make_folder(s->folder))
-        return fprintf(stderr, "atari: the folder %s cannot be made (%s): pass another --folder\n",
-                       s->folder, strerror(errno)),
-               0;
-    if (!open_evaluation(s, s->options.last_episodes)) return 0;
-    if (!agent_suits(rise_agent_query(agent), &s->evaluated, path)) return 0;
-    if (evaluate(s, agent, s->options.last_episodes, film, &score))
-        printf("Playing %d more episodes greedily, the best agent scored %.4g on average. Film of "
-               "one: %s\n",
-               s->options.last_episodes, score, film);
+    good = open_evaluation(s, s->options.last_episodes) &&
+           agent_suits(rise_agent_query(agent), &s->evaluated, path);
+    if (good && train_make_folder(s->folder) < 0) {
+        fprintf(stderr, "atari: the folder %s cannot be made (%s): pass another --folder\n",
+                s->folder, strerror(errno));
+        good = 0;
+    }
+    if (good && evaluate(s, agent, s->options.last_episodes, film, &score))
+        printf("Playing %d more episodes greedily, the best agent scored %.4g on average.\n",
+               s->options.last_episodes, score);
     rise_agent_destroy(agent);
-    return 1;
+    return good;
 }
 
-/* Says whether the folder holds a saved run. */
-static int has_run(const session *s)
+/* Returns whether the folder of the run holds a file with this name. */
+static int has_file(const session *s, const char *name)
 {
     char path[TRAIN_PATH];
-    snprintf(path, sizeof path, "%s/agent.rise", s->folder);
+    snprintf(path, sizeof path, "%s/%s", s->folder, name);
     return access(path, F_OK) == 0;
+}
+/* Returns whether the folder holds something of a run that must not be lost. */
+static int has_run(const session *s)
+{
+    return has_file(s, "agent.rise") || has_file(s, "best.rise");
 }
 
 /* Keeps the options of the run in the folder, if there is one. Returns 0, after a message, if
@@ -585,7 +596,7 @@ static int find_run(session *s, int *found, rise_agent_desc *desc)
     rise_error error;
     options *const o = &s->options;
     snprintf(path, sizeof path, "%s/agent.rise", s->folder);
-    *found = has_run(s);
+    *found = has_file(s, "agent.rise");
     if (!*found) return 1;
     if (rise_agent_peek(desc, path, &error) != RISE_OK)
         return fprintf(stderr, "atari: %s\n", error.text), 0;
@@ -601,7 +612,7 @@ static int find_run(session *s, int *found, rise_agent_desc *desc)
     return 1;
 }
 
-/* Creates the folder, and adds this session to run.txt. Returns 0, after a message, on failure. */
+/* Adds this session to run.txt. Returns 0, after a message, on failure. */
 static int record(const session *s)
 {
     char path[TRAIN_PATH];
@@ -609,10 +620,31 @@ static int record(const session *s)
     snprintf(facts, sizeof facts, "rise.h %d.%d.%d\n%s", RISE_VERSION_MAJOR, RISE_VERSION_MINOR,
              RISE_VERSION_PATCH, s->games.link.facts);
     snprintf(path, sizeof path, "%s/run.txt", s->folder);
-    if (train_make_folder(s->folder) && command_write(&s->line, path, s->argc, s->argv, facts))
-        return 1;
-    fprintf(stderr, "The folder %s cannot be written (%s): pass another --folder.\n", s->folder,
-            strerror(errno));
+    if (command_write(&s->line, path, s->argc, s->argv, facts)) return 1;
+    fprintf(stderr, "%s cannot be written (%s): pass another --folder.\n", path, strerror(errno));
+    return 0;
+}
+
+/* Creates the folder of the run and its files. Returns 0, after a message, on failure: then the
+   folder is as it was. */
+static int begin_files(session *s, const train_options *tool, rise_agent *agent)
+{
+    static const char *const names[] = {"run.txt", "log.csv"};
+    char path[TRAIN_PATH];
+    int const had[] = {has_file(s, names[0]), has_file(s, names[1])};
+    int const made = train_make_folder(s->folder);
+    int i;
+    if (made < 0) {
+        fprintf(stderr, "The folder %s cannot be written (%s): pass another --folder.\n", s->folder,
+                strerror(errno));
+        return 0;
+    }
+    if (record(s) && train_open(&s->training, tool, agent)) return 1;
+    for (i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", s->folder, names[i]);
+        if (!had[i]) remove(path);
+    }
+    train_remove_folders(s->folder, made);
     return 0;
 }
 
@@ -664,7 +696,6 @@ static int run(session *s)
            s->games.link.width, s->games.link.height, s->games.link.channels, frames_fact(s));
     agent = make_agent(s, found, &desc);
     if (agent == NULL) return 0;
-    if (!record(s)) return rise_agent_destroy(agent), 0;
     tool.title = s->title;
     tool.folder = s->folder;
     tool.steps = o->steps > 0 || o->hours > 0 ? o->steps : 2e6;
@@ -678,10 +709,10 @@ static int run(session *s)
     for (i = 0; i < KNOWN && o->game != NULL; i++)
         if (strcmp(o->game, known[i].name) == 0)
             tool.level_name = "human", tool.level = known[i].human;
-    if (!train_open(&s->training, &tool, agent)) return 0;
+    if (!begin_files(s, &tool, agent)) return rise_agent_destroy(agent), 0;
     good = learn(s);
     good = train_close(&s->training) && good;
-    if (good && !terminal_interrupted && !isnan(s->training.best)) {
+    if (good && !terminal_interrupted && !isnan(s->training.best.score)) {
         snprintf(best, sizeof best, "%s/best.rise", s->folder);
         good = play(s, best);
     } else if (good && terminal_interrupted) {
@@ -691,22 +722,22 @@ static int run(session *s)
     return good;
 }
 
-/* Names the run after game, memory and seed, and also the folder, unless --folder is given. */
+/* Names the folder after game, memory and seed, unless --folder is given. The game keeps its whole
+   name, because packages may have games of the same name: MinAtar/Breakout-v1 gets the folder
+   runs/MinAtar/Breakout-v1-rise-1. */
 static int name_folder(session *s)
 {
     const command_line *const c = &s->line;
     const char *const name = command_string(c, "--game") != NULL ? command_string(c, "--game")
                                                                  : command_string(c, "--env");
     const char *const folder = command_string(c, "--folder");
-    const char *const seed = command_string(c, "--seed"), *at = name;
+    const char *const seed = command_string(c, "--seed");
     int length;
     if (folder != NULL) {
         length = snprintf(s->folder, sizeof s->folder, "%s", folder);
     } else {
         if (name == NULL) return fputs("atari: pass --game or --env. See --help.\n", stderr), 0;
-        if (strrchr(at, ':') != NULL) at = strrchr(at, ':') + 1;
-        if (strrchr(at, '/') != NULL) at = strrchr(at, '/') + 1;
-        length = snprintf(s->folder, sizeof s->folder, "runs/%s-%s-%s", at,
+        length = snprintf(s->folder, sizeof s->folder, "runs/%s-%s-%s", name,
                           command_string(c, "--memory"), seed);
     }
     if (length < (int)sizeof s->folder) return 1;

@@ -15,9 +15,12 @@ import itertools
 import math
 import os
 import platform
+import select
 import signal
 import struct
 import sys
+import threading
+import time
 
 try:
     import numpy
@@ -35,6 +38,7 @@ MAX_BYTES = ENVIRONMENTS * (2 + 255)  # of a message from the program: a STEP fo
 MAX_NAMES = 8000  # bytes of the text in a SPEC
 MAX_TEXT = 1000  # bytes of an ERROR
 MAX_REWARD = 3.4e38  # the sum of rewards is sent as a 32-bit float
+GRACE = 30  # seconds that a step may still take when the program has ended
 
 # The prefix of a name: the module that registers such environments, and its package for pip.
 PACKAGES = {
@@ -421,9 +425,17 @@ class Served:
         self.environment = environment
         self.frames = frames  # [count][height][width][channels], newest last; part of the answer
 
+    def frame(self):
+        """Returns the newest frame. Numpy would stretch one with sides of 1 to any size."""
+        frame = self.environment.frame()
+        if frame.shape != self.frames.shape[1:]:
+            sizes = f"{frame.shape}; that of the first environment: {self.frames.shape[1:]}"
+            raise Refusal(f"{self.environment.picture.text} has the shape {sizes}")
+        return frame
+
     def reset(self, seed):
         self.environment.reset(seed)
-        self.frames[:] = self.environment.frame()
+        self.frames[:] = self.frame()
 
     def play(self, actions):
         """Plays actions until the episode ends. Returns the end, the actions played, the reward."""
@@ -438,9 +450,9 @@ class Served:
             ended = TERMINATED if terminated else TRUNCATED if truncated else 0
             to_come = len(actions) - played
             if ended and to_come:
-                self.frames[:] = self.environment.frame()  # the older frames were never read
+                self.frames[:] = self.frame()  # the older frames were never read
             elif to_come < count:
-                self.frames[count - 1 - to_come] = self.environment.frame()
+                self.frames[count - 1 - to_come] = self.frame()
             if ended:
                 break
         return ended, played, total
@@ -594,9 +606,36 @@ class Server:
             self.step(body)
 
 
+def watch(program, source):
+    """Ends this process GRACE seconds after the program has ended, also while a step hangs.
+
+    The program has ended if it has closed its end of the socket `source`, or if this process has
+    another parent than `program`. Each of them misses a case: a shell may stand between the two
+    processes, and some systems report a closed socket only to those who read from it.
+    """
+    hung_up = select.poll()
+    hung_up.register(source, select.POLLHUP)
+    while os.getppid() == program and not any(
+        what & (select.POLLHUP | select.POLLERR) for _, what in hung_up.poll(0)
+    ):
+        time.sleep(1)
+    time.sleep(GRACE)
+    os._exit(1)
+
+
+def ignore_signals():
+    """Leaves SIGINT, SIGHUP and SIGTERM to the program, which saves its work and sends BYE."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)  # unlike SIG_IGN, new programs do not inherit it
+        signal.siginterrupt(number, False)
+        os.register_at_fork(after_in_child=functools.partial(signal.signal, number, signal.SIG_DFL))
+
+
 def main():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program handles Ctrl-C: it sends BYE
+    ignore_signals()
     stream = Stream(os.dup(0), os.dup(1))
+    threading.Thread(target=watch, args=(os.getppid(), stream.source), daemon=True).start()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # keeps print() away from the messages
     os.dup2(2, 1)
     sys.path.append(os.getcwd())  # for the user's own modules

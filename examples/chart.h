@@ -3,6 +3,7 @@
 #ifndef CHART_H
 #define CHART_H
 
+#include "replace.h" /* first: defines _DEFAULT_SOURCE */
 #include "terminal.h"
 
 #include <math.h>
@@ -108,8 +109,8 @@ static inline void chart_draw(const chart *c, terminal *t, int top, int left, in
                       c->levels[i].brief);
     }
     for (i = 0; i < c->count; i++)
-        for (j = 1; j < c->curves[i].count; j++) {
-            const chart_point *const p = &c->curves[i].points[j - 1], *const q = p + 1;
+        for (j = c->curves[i].count > 1; j < c->curves[i].count; j++) {
+            const chart_point *const q = &c->curves[i].points[j], *const p = q - (j > 0);
             terminal_line(t, (int)chart_x(&f, p), (int)chart_y(&f, p->score), (int)chart_x(&f, q),
                           (int)chart_y(&f, q->score), c->curves[i].colour);
         }
@@ -167,6 +168,10 @@ static inline void chart_svg_line(FILE *file, const chart_frame *f, int colour,
                                   const chart_point *points, int count)
 {
     int i;
+    if (count == 1) /* a line needs two points */
+        fprintf(file, "<circle fill=\"#%06x\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"/>\n",
+                (unsigned)colour, chart_x(f, points), chart_y(f, points->score));
+    if (count < 2) return;
     fprintf(file, "<polyline stroke=\"#%06x\" points=\"", (unsigned)colour);
     for (i = 0; i < count; i++)
         fprintf(file, "%.1f,%.1f ", chart_x(f, &points[i]), chart_y(f, points[i].score));
@@ -207,10 +212,18 @@ static inline void chart_svg_legend(FILE *file, const chart *c)
     }
 }
 
-/* Begins a picture. Returns NULL if the file cannot be written. Call chart_svg_close at the end. */
+/* Returns the picture that is being written, one at a time. */
+static inline replace_file *chart_svg_picture(void)
+{
+    static replace_file picture;
+    return &picture;
+}
+
+/* Begins a picture. Returns NULL if the file cannot be written; errno says why. Call
+   chart_svg_close at the end. */
 static inline FILE *chart_svg_open(const char *path, double width, double height, const char *title)
 {
-    FILE *const file = fopen(path, "w");
+    FILE *const file = replace_begin(chart_svg_picture(), path);
     if (file == NULL) return NULL;
     fprintf(file,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %g %g\" width=\"%g\" "
@@ -226,17 +239,16 @@ static inline FILE *chart_svg_open(const char *path, double width, double height
     fprintf(file, "<text class=\"title\" x=\"60\" y=\"26\">%s</text>\n", title);
     return file;
 }
-/* Ends a picture. Returns 0 if something could not be written. */
+/* Ends a picture, which then replaces an older one. Returns 0 if something could not be written;
+   errno says why. */
 static inline int chart_svg_close(FILE *file)
 {
-    int good;
     fprintf(file, "</svg>\n");
-    good = !ferror(file);
-    return fclose(file) == 0 && good;
+    return replace_end(chart_svg_picture(), 1);
 }
 
 /* Writes two panels: score over steps, and score over seconds. Returns 0 if the file cannot be
-   written. */
+   written; errno says why, and an older file is unchanged. */
 static inline int chart_write_svg(const chart *c, const char *path)
 {
     char title[100];

@@ -15,12 +15,14 @@
 #ifndef COMMAND_LINE_H
 #define COMMAND_LINE_H
 
+#include "replace.h" /* first: defines _DEFAULT_SOURCE */
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { COMMAND_OPTIONS = 48, COMMAND_TEXT = 4000, COMMAND_PATH = 320 };
+enum { COMMAND_OPTIONS = 48, COMMAND_TEXT = 4000 };
 
 typedef enum command_kind {
     COMMAND_SWITCH, /* no value follows; its text is "yes" or "" */
@@ -232,28 +234,36 @@ static inline void command_write_options(const command_line *c, FILE *file)
     }
 }
 
+/* Copies the older record. Returns 0 if there is one that cannot be read. */
+static inline int command_copy(const char *path, FILE *file)
+{
+    FILE *const old = fopen(path, "r");
+    int byte, good;
+    if (old == NULL) return errno == ENOENT;
+    while ((byte = getc(old)) != EOF) putc(byte, file);
+    good = !ferror(old);
+    fclose(old);
+    return good;
+}
+
 /* Adds a block to the record: the date, the command, the lines of `facts`, and the options. The
-   file is replaced when the new one is complete. Returns 0 on failure. */
+   file is replaced when the new one is complete. Returns 0 on failure; errno says why. */
 static inline int command_write(const command_line *c, const char *path, int argc, char **argv,
                                 const char *facts)
 {
-    char fresh[COMMAND_PATH + 10], date[40];
+    static replace_file record;
+    char date[40];
     time_t const now = time(NULL);
-    FILE *const old = fopen(path, "r");
-    FILE *file;
-    int byte, i, good;
-    snprintf(fresh, sizeof fresh, "%.*s.new", COMMAND_PATH, path);
-    file = fopen(fresh, "w");
-    while (file != NULL && old != NULL && (byte = getc(old)) != EOF) putc(byte, file);
-    if (old != NULL) fclose(old);
-    if (file == NULL) return 0;
+    FILE *const file = replace_begin(&record, path);
+    int i;
+    if (file == NULL) return replace_end(&record, 0);
+    if (!command_copy(path, file)) return replace_end(&record, 0);
     strftime(date, sizeof date, "%Y-%m-%d %H:%M:%S UTC", gmtime(&now));
     fprintf(file, "session %s\ncommand", date);
     for (i = 0; i < argc; i++) putc(' ', file), command_quote(file, argv[i]);
     fprintf(file, "\n%s\n", facts);
     command_write_options(c, file);
-    good = !ferror(file);
-    return (fclose(file) == 0) & good && rename(fresh, path) == 0;
+    return replace_end(&record, 1);
 }
 
 /* ---------------------------------------------------------------------------------------------- */

@@ -18,6 +18,7 @@
    If the child fails in any way, the call returns 0 and b.error is a sentence that says why. No
    signal is raised. A call waits at most `patience` seconds, and bridge_open ten times as long. If
    the child does not end after a failure, the call waits for two more seconds and kills the child.
+   What the child writes to stderr is not shown: the newest 2 KB or more are kept for b.error.
    POSIX only.
 
    THE PROTOCOL, version 2. The bytes go over a socket, which is the child's standard input and
@@ -81,6 +82,7 @@ enum {
     BRIDGE_ACTIONS = 256,
     BRIDGE_PLAYED = 255, /* actions of one environment in one STEP */
     BRIDGE_TEXT = 8192,  /* bytes of names and errors */
+    BRIDGE_WORDS = 4096, /* the newest bytes of the child's stderr that are kept */
     BRIDGE_HEAD = 16
 };
 enum { BRIDGE_HELLO = 1, BRIDGE_STEP, BRIDGE_SPEC, BRIDGE_STATE, BRIDGE_ERROR, BRIDGE_BYE };
@@ -123,16 +125,20 @@ typedef struct bridge {
     bridge_state states[BRIDGE_ENVIRONMENTS];
     char error[400]; /* a sentence: why the last call failed */
 
-    FILE *said;  /* stderr of the child; NULL: the bridge is closed */
+    int open;    /* 0: the bridge is closed */
     int socket;  /* -1: none */
+    int said;    /* pipe from the child's stderr; -1: none, or it has ended */
     pid_t child; /* 0: none, or it has ended */
     double patience;
+    double grace; /* most seconds that the child may take to end; at most `patience` are used */
     /* time limit of the current call in seconds; its end on the clock of bridge_now */
     double allowed, until;
     uint32_t number;                    /* number of the next question */
     uint8_t asked[BRIDGE_ENVIRONMENTS]; /* actions in the last STEP for each environment */
     uint8_t *answer;                    /* [environments][8 + frames...], the body of a STATE */
     size_t answer_bytes;
+    char words[BRIDGE_WORDS]; /* the newest bytes from `said` */
+    size_t word_bytes;
     char text[BRIDGE_TEXT];
 } bridge;
 
@@ -152,17 +158,41 @@ static inline int bridge_fail(bridge *b, const char *format, ...)
 /* ---------------------------------------------------------------------------------------------- */
 /* The child */
 
+/* Reads what the child has written to stderr so far, and keeps the newest bytes. The pipe holds
+   little, so a child that writes more waits for this call: no call of the bridge waits without
+   it. */
+static inline void bridge_listen(bridge *b)
+{
+    char piece[BRIDGE_WORDS / 2];
+    ssize_t got = 1;
+    int turns;
+    for (turns = 0; b->said >= 0 && turns < 64 && got > 0; turns++) { /* the child may never stop */
+        size_t const most = sizeof b->words - sizeof piece;
+        got = read(b->said, piece, sizeof piece);
+        if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK)) {
+            close(b->said);
+            b->said = -1;
+        }
+        if (got <= 0) continue;
+        if (b->word_bytes > most) {
+            memmove(b->words, b->words + b->word_bytes - most, most);
+            b->word_bytes = most;
+        }
+        memcpy(b->words + b->word_bytes, piece, (size_t)got);
+        b->word_bytes += (size_t)got;
+    }
+}
+
 /* Copies the last line of the child's stderr to `words`; "" if there is none. */
 static inline void bridge_last_words(bridge *b, char *words, size_t size)
 {
-    char line[200];
-    words[0] = 0;
-    if (b->said == NULL) return;
-    rewind(b->said);
-    while (fgets(line, sizeof line, b->said) != NULL) {
-        line[strcspn(line, "\r\n")] = 0;
-        if (line[0] != 0) snprintf(words, size, "%s", line);
-    }
+    size_t from, to;
+    bridge_listen(b);
+    for (to = b->word_bytes; to > 0 && strchr("\r\n", b->words[to - 1]) != NULL;) to--;
+    for (from = to; from > 0 && strchr("\r\n", b->words[from - 1]) == NULL;) from--;
+    if (to - from >= size) to = from + size - 1;
+    memcpy(words, b->words + from, to - from);
+    words[to - from] = 0;
 }
 
 /* Returns the seconds since some fixed moment. */
@@ -173,16 +203,18 @@ static inline double bridge_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Waits for the child to end, and kills it after `patience`, at most two seconds. Returns its
-   status; -1: there is no child; -2: it was killed. */
+/* Waits for the child to end, and kills it after `grace` or `patience`, whichever is shorter.
+   Returns its status; -1: there is no child; -2: it was killed. */
 static inline int bridge_reap(bridge *b)
 {
-    double const until = bridge_now() + (b->patience < 2 ? b->patience : 2);
+    double const until = bridge_now() + (b->patience < b->grace ? b->patience : b->grace);
     int status = -1;
     pid_t ended;
     if (b->child <= 0) return -1;
-    while ((ended = waitpid(b->child, &status, WNOHANG)) == 0 && bridge_now() < until)
+    while ((ended = waitpid(b->child, &status, WNOHANG)) == 0 && bridge_now() < until) {
+        bridge_listen(b);
         poll(NULL, 0, 10);
+    }
     if (ended == 0) {
         kill(b->child, SIGKILL);
         while (waitpid(b->child, NULL, 0) < 0 && errno == EINTR) continue;
@@ -219,9 +251,12 @@ static inline void bridge_become(int socket, int said, const char *python, const
     dup2(said, 2);
     dup2(socket, 0);
     dup2(socket, 1);
-    /* The child ignores Ctrl-C, because the program handles it. bridge.py ignores Ctrl-C too, but
-       only after Python has started. */
+    /* A terminal sends SIGINT and SIGHUP to all of its processes, and tools such as timeout send
+       SIGTERM to a whole group. The program decides what they mean, and ends the child. bridge.py
+       ignores these signals too, but only after Python has started. */
     signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
     execlp(python, python, script, (char *)NULL);
     length = snprintf(text, sizeof text,
                       "%.100s could not be started (%.60s): install Python 3, or give its path",
@@ -231,17 +266,29 @@ static inline void bridge_become(int socket, int said, const char *python, const
     _exit(2);
 }
 
+/* Returns 1 and a pipe, of which both ends are closed when another program starts. The program's
+   end, ends[0], does not block. */
+static inline int bridge_pipe(int ends[2])
+{
+    if (pipe(ends) != 0) return 0;
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    return fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0;
+}
+
 static inline int bridge_start(bridge *b, const bridge_options *o)
 {
-    int ends[2];
+    int ends[2], said[2];
     if (access(o->script, R_OK) != 0)
         return bridge_fail(
             b, "%.200s cannot be read: give the path of bridge.py, the Python half of the bridge",
             o->script);
-    b->said = tmpfile();
-    if (b->said == NULL || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
-        return bridge_fail(b, "cannot create a socket or a temporary file: %s", strerror(errno));
-    fcntl(fileno(b->said), F_SETFD, FD_CLOEXEC);
+    if (!bridge_pipe(said)) return bridge_fail(b, "cannot create a pipe: %s", strerror(errno));
+    b->said = said[0];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) {
+        close(said[1]);
+        return bridge_fail(b, "cannot create a socket: %s", strerror(errno));
+    }
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);
     fcntl(ends[1], F_SETFD, FD_CLOEXEC);
 #ifdef SO_NOSIGPIPE
@@ -250,9 +297,9 @@ static inline int bridge_start(bridge *b, const bridge_options *o)
     fflush(NULL);
     b->child = fork();
     if (b->child == 0)
-        bridge_become(ends[1], fileno(b->said), o->python != NULL ? o->python : "python3",
-                      o->script);
+        bridge_become(ends[1], said[1], o->python != NULL ? o->python : "python3", o->script);
     close(ends[1]);
+    close(said[1]);
     b->socket = ends[0];
     if (b->child > 0) return 1;
     return bridge_fail(b, "cannot create a process: %s", strerror(errno));
@@ -284,12 +331,13 @@ static inline int bridge_wait(bridge *b, short what)
 {
     for (;;) {
         double const left = b->until - bridge_now();
-        struct pollfd ready = {b->socket, what, 0};
-        int const answers = poll(&ready, 1,
+        struct pollfd ready[2] = {{b->socket, what, 0}, {b->said, POLLIN, 0}}; /* -1: is ignored */
+        int const answers = poll(ready, 2,
                                  left <= 0     ? 0
                                  : left < 1000 ? (int)(1000 * left) + 1
                                                : 1000000);
-        if (answers > 0) return 1;
+        if (answers > 0 && ready[1].revents != 0) bridge_listen(b);
+        if (answers > 0 && ready[0].revents != 0) return 1;
         if (answers < 0 && errno != EINTR)
             return bridge_fail(b, "cannot wait for the environment: %s", strerror(errno));
         if (left <= 0)
@@ -362,7 +410,7 @@ static inline int bridge_write(bridge *b, const uint8_t *data, size_t size)
 static inline int bridge_ask(bridge *b, int type, const uint8_t *body, size_t size)
 {
     uint8_t head[BRIDGE_HEAD] = {'R', 'I', 'S', 'E'};
-    if (b->said == NULL) return bridge_fail(b, "the bridge is closed");
+    if (!b->open) return bridge_fail(b, "the bridge is closed");
     bridge_put(head + 4, (uint64_t)type, 4);
     bridge_put(head + 8, b->number++, 4);
     bridge_put(head + 12, size, 4);
@@ -375,7 +423,7 @@ static inline int bridge_answer(bridge *b, int type, size_t least, size_t most, 
 {
     uint8_t head[BRIDGE_HEAD];
     uint32_t kind;
-    if (b->said == NULL) return bridge_fail(b, "the bridge is closed");
+    if (!b->open) return bridge_fail(b, "the bridge is closed");
     if (!bridge_read(b, head, sizeof head)) return 0;
     kind = bridge_get(head + 4);
     *size = bridge_get(head + 12);
@@ -400,7 +448,7 @@ static inline int bridge_answer(bridge *b, int type, size_t least, size_t most, 
 /* Ends the child. Does nothing on a bridge that was never opened, failed to open, or is closed. */
 static inline void bridge_close(bridge *b)
 {
-    if (b->said == NULL) return;
+    if (!b->open) return;
     if (b->socket >= 0) {
         char error[sizeof b->error]; /* a BYE that fails must not replace it */
         memcpy(error, b->error, sizeof error);
@@ -410,10 +458,10 @@ static inline void bridge_close(bridge *b)
         close(b->socket);
     }
     bridge_reap(b);
-    fclose(b->said);
+    if (b->said >= 0) close(b->said);
     free(b->answer);
-    b->socket = -1;
-    b->said = NULL;
+    b->socket = b->said = -1;
+    b->open = 0;
     b->answer = NULL;
 }
 
@@ -499,13 +547,15 @@ static inline int bridge_room(bridge *b)
 static inline int bridge_open(bridge *b, const bridge_options *o)
 {
     memset(b, 0, sizeof *b);
-    b->socket = -1;
+    b->socket = b->said = -1;
     b->environments = o->environments > 0 ? o->environments : 1;
     b->frames = o->frames > 0 ? o->frames : 1;
     b->patience = o->patience > 0 ? o->patience : 60;
+    b->grace = 2;
     if (b->environments > BRIDGE_ENVIRONMENTS || b->frames > BRIDGE_FRAMES)
         return bridge_fail(b, "at most %d environments and %d frames of each are possible",
                            BRIDGE_ENVIRONMENTS, BRIDGE_FRAMES);
+    b->open = 1;
     if (bridge_start(b, o) && bridge_greet(b, o) && bridge_room(b)) return 1;
     bridge_close(b);
     return 0;
@@ -517,7 +567,7 @@ static inline int bridge_send(bridge *b, const bridge_move *moves)
     uint8_t body[BRIDGE_ENVIRONMENTS * (2 + BRIDGE_PLAYED)];
     size_t size = 0;
     int i;
-    if (b->said == NULL) return bridge_fail(b, "the bridge is closed");
+    if (!b->open) return bridge_fail(b, "the bridge is closed");
     for (i = 0; i < b->environments; i++) {
         if (moves[i].count < 0 || moves[i].count > BRIDGE_PLAYED)
             return bridge_fail(b, "environment %d is to play %d actions: 0 to %d are possible", i,

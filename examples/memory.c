@@ -6,7 +6,7 @@
 
        cc -O2 examples/memory.c -o memory -lm && ./memory
 */
-#include "chart.h"
+#include "chart.h" /* first: defines _DEFAULT_SOURCE */
 #include "game_trainer.h"
 
 #define RISE_IMPLEMENTATION
@@ -338,6 +338,22 @@ static void print_when(const chart_point *p)
     printf("  %-11s", text);
 }
 
+/* Prints which agent and curves will be saved, and where. */
+static void print_files(const session *s)
+{
+    const options *const o = &s->options;
+    const char *const kind = kinds[o->memory].name;
+    const char *const others = s->run_count > 1 ? "; the other agents are not saved" : "";
+    if (o->save != NULL)
+        printf("The best %s agent will be saved in %s%s.\n", kind, o->save, others);
+    else
+        printf("No agent will be saved: --save PATH saves the best %s agent.\n", kind);
+    if (o->svg != NULL)
+        printf("The learning curves will be in %s.\n", o->svg);
+    else
+        printf("No learning curves will be saved: --svg PATH saves them.\n");
+}
+
 /* Prints, before training, which agents are compared and what the words of the view mean. */
 static void print_introduction(const session *s)
 {
@@ -355,7 +371,9 @@ static void print_introduction(const session *s)
     if (spec->without_memory < spec->best)
         printf(", and %+.2f for an agent that sees %d frames and remembers nothing",
                spec->without_memory, GAME_STACK);
-    printf(".\n\n");
+    printf(".\n");
+    print_files(s);
+    printf("\n");
     fflush(stdout);
 }
 
@@ -421,30 +439,35 @@ static void print_result(const session *s)
                s->run_count);
 }
 
-/* Writes the learning curves and the best agent. Returns 0 if a file cannot be written. */
+/* Writes the best agent and the learning curves. If one cannot be written, the other is, and an
+   older file of this name is unchanged. Returns 0 if a file cannot be written. */
 static int save(const session *s)
 {
     const options *const o = &s->options;
     chart const c = chart_of(s);
     rise_error error;
-    if (o->svg != NULL) {
-        if (!chart_write_svg(&c, o->svg)) {
-            fprintf(stderr, "memory: %s could not be written; choose another path with --svg\n",
-                    o->svg);
-            return 0;
-        }
-        printf("The learning curves are in %s.\n", o->svg);
-    }
+    int good = 1;
+    errno = 0;
     if (o->save != NULL && s->kept != NULL) {
-        if (rise_agent_save(s->kept, RISE_SAVE_POLICY, o->save, &error) != RISE_OK) {
-            fprintf(stderr, "memory: %s\n", error.text);
-            return 0;
-        }
-        printf("The agent is saved. To watch it play:\n    cc -O2 examples/watch.c -o watch -lm && "
-               "./watch %s\n",
-               o->save);
+        if (rise_agent_save(s->kept, RISE_SAVE_POLICY, o->save, &error) == RISE_OK)
+            printf("The best %s agent is saved in %s. To watch it play:\n"
+                   "    cc -O2 examples/watch.c -o watch -lm && ./watch %s\n",
+                   kinds[o->memory].name, o->save, o->save);
+        else
+            good = 0, fprintf(stderr, "memory: %s%s; choose another path with --save\n",
+                              error.text, replace_cause(error.text));
+    } else if (o->save != NULL) {
+        printf("No %s agent is saved, because none was trained.\n", kinds[o->memory].name);
     }
-    return 1;
+    if (o->svg != NULL) {
+        if (chart_write_svg(&c, o->svg))
+            printf("The learning curves are in %s.\n", o->svg);
+        else
+            good = 0, fprintf(stderr,
+                              "memory: %s cannot be written: %s; choose another path with --svg\n",
+                              o->svg, strerror(errno));
+    }
+    return good;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -474,7 +497,9 @@ static void print_help(void)
         "  --steps N        at most N steps for each agent\n"
         "  --minutes M      at most M minutes for each agent\n"
         "  --svg PATH       write the learning curves\n"
-        "  --save PATH      save the best agent, for watch.c\n"
+        "  --save PATH      save the best agent of the kind given by --memory [rise], for watch.c\n"
+        "                   Without --memory and --seeds, both files are written by default, with\n"
+        "                   the name of the game\n"
         "  --watch          after training, show the best agent until Ctrl-C\n\n"
         "0%% is the best score possible without memory, 100%% the best score possible. Exit "
         "status\n"

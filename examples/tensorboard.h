@@ -10,6 +10,7 @@
 #ifndef TENSORBOARD_H
 #define TENSORBOARD_H
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -97,21 +98,43 @@ static inline int tensorboard_write(tensorboard *tb, const tensorboard_message *
     return tb->good;
 }
 
+/* Writes the path of a file that does not exist yet: another session may have begun in the same
+   second. */
+static inline int tensorboard_path(tensorboard *tb, const char *folder, time_t now,
+                                   const char *name)
+{
+    FILE *other;
+    for (;; now++) {
+        int const size = snprintf(tb->path, sizeof tb->path, "%s/events.out.tfevents.%010lld.%s",
+                                  folder, (long long)now, name);
+        errno = ENAMETOOLONG;
+        if (size < 0 || size >= TENSORBOARD_PATH) return 0;
+        other = fopen(tb->path, "rb");
+        if (other == NULL) return 1;
+        fclose(other);
+    }
+}
+
 /* Begins the file folder/events.out.tfevents.<seconds since 1970>.<name>; `folder` must exist.
-   Returns 0 if the file cannot be written. */
+   Returns 0 if the file cannot be written; errno says why. */
 static inline int tensorboard_open(tensorboard *tb, const char *folder, const char *name)
 {
     static const char version[] = "brain.Event:2";
     time_t const now = time(NULL);
-    int const size = snprintf(tb->path, sizeof tb->path, "%s/events.out.tfevents.%010lld.%s",
-                              folder, (long long)now, name);
     tensorboard_message event;
     event.size = 0;
-    tb->file = size > 0 && size < TENSORBOARD_PATH ? fopen(tb->path, "wb") : NULL;
+    tb->file = tensorboard_path(tb, folder, now, name) ? fopen(tb->path, "wb") : NULL;
     tb->good = tb->file != NULL;
     tensorboard_put_double(&event, 1, (double)now);             /* Event.wall_time */
     tensorboard_put_bytes(&event, 3, version, strlen(version)); /* Event.file_version */
-    return tensorboard_write(tb, &event);
+    if (!tensorboard_write(tb, &event) && tb->file != NULL) {
+        int const why = errno;
+        fclose(tb->file);
+        remove(tb->path);
+        tb->file = NULL;
+        errno = why;
+    }
+    return tb->good;
 }
 
 /* Appends a point to the curve `tag`; `wall_time` is in seconds since 1970. Returns 0 if this

@@ -30,16 +30,20 @@
 /* ---------------------------------------------------------------------------------------------- */
 /* Time and Ctrl-C */
 
-/* Set by the first Ctrl-C, which asks the program to finish. The second Ctrl-C ends the program. */
+/* Set by the first Ctrl-C, SIGTERM or SIGHUP, which asks the program to finish. The second Ctrl-C
+   or SIGTERM ends the program. */
 static volatile sig_atomic_t terminal_interrupted;
 
 static inline void terminal_on_interrupt(int signal_number)
 {
     terminal_interrupted = 1;
-    signal(signal_number, SIG_DFL);
 #ifdef TERMINAL_POSIX
+    /* A terminal that closes often sends SIGHUP twice: the shell does, then the system. */
+    signal(signal_number, signal_number == SIGHUP ? SIG_IGN : SIG_DFL);
     /* Shows the cursor again, because a second Ctrl-C would leave it hidden. */
     if (isatty(1) && write(1, "\033[0m\033[?25h", 10) < 0) return;
+#else
+    signal(signal_number, SIG_DFL);
 #endif
 }
 
@@ -111,11 +115,22 @@ static inline void terminal_close(void)
     fflush(stdout);
 }
 
+/* Ends the program in order at Ctrl-C, SIGTERM and SIGHUP. A program that was started by nohup
+   ignores SIGHUP, and goes on to do so. */
+static inline void terminal_catch_signals(void)
+{
+    signal(SIGINT, terminal_on_interrupt);
+    signal(SIGTERM, terminal_on_interrupt);
+#ifdef TERMINAL_POSIX
+    if (signal(SIGHUP, terminal_on_interrupt) == SIG_IGN) signal(SIGHUP, SIG_IGN);
+#endif
+}
+
 static inline void terminal_open(terminal *t)
 {
     const char *const depth = getenv("COLORTERM"), *const type = getenv("TERM");
     memset(t, 0, sizeof *t);
-    signal(SIGINT, terminal_on_interrupt);
+    terminal_catch_signals();
 #ifdef TERMINAL_POSIX
     t->live = isatty(1) && type != NULL && strcmp(type, "dumb") != 0 && terminal_measure(t);
 #else

@@ -2,14 +2,18 @@
    lines of text. It writes a log and a learning curve. It saves the agent regularly, so that little
    is lost if the program stops. The folder holds:
 
-       agent.rise       the agent to resume with: saved regularly, on Ctrl-C or SIGTERM, at the end
+       agent.rise       the agent to resume with: saved regularly, at the end, and on Ctrl-C,
+                        SIGTERM or SIGHUP
        best.rise        the policy with the best score so far
+       best.txt         its score and steps
        log.csv          a row for each report
        curve.svg        the learning curve
        events.out...    the same numbers for TensorBoard
        run.txt          command, options and versions of each session (command_line.h)
 
    A resumed run keeps the rows of log.csv up to the steps of the saved agent, and drops later rows.
+   If a file cannot be written, the run says so and goes on. The older file stays, and the next save
+   tries again.
 */
 #ifndef TRAINING_RUN_H
 #define TRAINING_RUN_H
@@ -21,11 +25,14 @@
 #include "../rise.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
     TRAIN_LATEST = 100, /* episodes whose mean is the training score */
     TRAIN_PATH = 300,
+    TRAIN_NOTE = 700,
     TRAIN_PICTURE = 28 /* side of the game's picture in the panel, in pixels */
 };
 
@@ -60,11 +67,20 @@ typedef struct train_row {
 #undef TRAIN_FIELD
 } train_row;
 
+/* The policy in best.rise. */
+typedef struct train_best {
+    double score, steps; /* NAN: there is none */
+    uint64_t hash;       /* of the file: FNV-1a */
+} train_best;
+
+/* What may fail, most important first. */
+enum { TRAIN_AGENT, TRAIN_BEST, TRAIN_LOG, TRAIN_CURVE, TRAIN_EVENTS, TRAIN_FILES };
+
 typedef struct train_run {
     train_options options;
     rise_agent *agent;
     train_row now;               /* set by train_refresh */
-    double best, best_steps;     /* the best evaluation; NAN: none yet */
+    train_best best;
     double latest[TRAIN_LATEST]; /* scores of episodes, a ring buffer */
     int latest_count;
     chart_curve curves[2];  /* of the greedy agent, and of training with exploration */
@@ -73,10 +89,13 @@ typedef struct train_run {
     double first_steps;     /* steps at the start of this session */
     double reported, saved; /* `now.seconds` at the last report, and at the last save */
     double evaluated;       /* steps at the last evaluation */
-    FILE *csv;
+    double logged;          /* steps of the last row of log.csv; -1: none */
+    int ever_saved;         /* 1: the folder holds agent.rise */
     tensorboard events;
     terminal screen;
-    char note[160]; /* the last event, a sentence */
+    char note[TRAIN_NOTE]; /* the last event, a sentence */
+    /* a sentence for each file that could not be written at the last attempt; "": it could */
+    char trouble[TRAIN_FILES][TRAIN_NOTE];
 } train_run;
 
 static inline const char *train_path(const train_run *t, const char *name, char *path)
@@ -85,21 +104,44 @@ static inline const char *train_path(const train_run *t, const char *name, char 
     return path;
 }
 
-/* Creates a folder, and the folders that hold it. Returns 0 on failure; errno says why. */
+/* Removes the last `made` folders of a path, unless they hold something. */
+static inline void train_remove_folders(const char *path, int made)
+{
+    char part[TRAIN_PATH];
+    size_t length = (size_t)snprintf(part, sizeof part, "%s", path);
+    while (length < sizeof part && length > 0 && made > 0) {
+        part[length] = '\0';
+        if (part[length - 1] != '/') made--, rmdir(part);
+        while (length > 0 && part[length - 1] != '/') length--;
+        while (length > 0 && part[length - 1] == '/') length--;
+    }
+}
+
+/* Creates a folder, and the folders that hold it. Returns how many did not exist; -1 on failure:
+   then none is left, and errno says why. */
 static inline int train_make_folder(const char *path)
 {
     char part[TRAIN_PATH];
     struct stat found;
     size_t i;
-    for (i = 1; path[0] != '\0' && i < sizeof part; i++) {
+    int made = 0, why = 0;
+    for (i = 1; path[0] != '\0' && i < sizeof part && why == 0; i++) {
         if (path[i] != '/' && path[i] != '\0') continue;
-        snprintf(part, sizeof part, "%.*s", (int)i, path);
-        if (mkdir(part, 0777) != 0 && errno != EEXIST) return 0;
-        if (path[i] == '\0') break;
+        if (path[i - 1] != '/') {
+            snprintf(part, sizeof part, "%.*s", (int)i, path);
+            if (mkdir(part, 0777) == 0)
+                made++;
+            else if (errno != EEXIST)
+                why = errno;
+        }
+        if (path[i] == '\0' || why != 0) break;
     }
-    if (stat(path, &found) != 0) return 0;
-    errno = ENOTDIR;
-    return S_ISDIR(found.st_mode);
+    if (why == 0 && stat(path, &found) != 0) why = errno;
+    if (why == 0 && !S_ISDIR(found.st_mode)) why = ENOTDIR;
+    if (why == 0) return made;
+    train_remove_folders(part, made + 1); /* the last one was not made */
+    errno = why;
+    return -1;
 }
 
 /* Returns the mean score of the latest episodes; NAN before the first. */
@@ -180,16 +222,13 @@ static inline void train_point(chart_curve *curve, const train_row *row, double 
     curve->points[curve->count++] = point;
 }
 
-/* Adds a row of the log to the curves. Sets the best score if the row has a higher one. */
+/* Adds a row of the log to the curves. */
 static inline void train_remember(train_run *t, const train_row *row)
 {
     train_point(&t->curves[0], row, row->score);
     train_point(&t->curves[1], row, row->training);
-    if (isnan(row->score)) return;
-    t->evaluated = row->steps;
-    if (!isnan(t->best) && row->score <= t->best) return;
-    t->best = row->score;
-    t->best_steps = row->steps;
+    t->logged = row->steps;
+    if (!isnan(row->score)) t->evaluated = row->steps;
 }
 
 static inline void train_write_field(FILE *csv, const char *before, double x)
@@ -227,35 +266,80 @@ static inline int train_read_row(const char *line, train_row *row)
 #undef TRAIN_READ
 }
 
-/* Opens a new log.csv. Copies the rows of the old one up to `steps`. */
-static inline int train_open_log(train_run *t, double steps)
+static inline void train_write_names(FILE *csv)
 {
-    char path[TRAIN_PATH], fresh[TRAIN_PATH], line[1000];
-    FILE *const old = steps > 0 ? fopen(train_path(t, "log.csv", path), "r") : NULL;
-    train_row row;
-    t->csv = fopen(train_path(t, "log.csv.new", fresh), "w");
-    if (t->csv == NULL) return 0;
 #define TRAIN_NAME(name) "," #name
-    fprintf(t->csv, "%s\n", &(TRAIN_COLUMNS(TRAIN_NAME))[1]);
+    fprintf(csv, "%s\n", &(TRAIN_COLUMNS(TRAIN_NAME))[1]);
 #undef TRAIN_NAME
+}
+
+/* Begins log.csv with the rows of the old one up to `steps`. Sets t->best to the highest score of
+   all old rows. Returns 0 on failure; errno says why, and the old file is unchanged. */
+static inline int train_begin_log(train_run *t, double steps)
+{
+    static replace_file log;
+    char path[TRAIN_PATH], line[1000];
+    FILE *const old = fopen(train_path(t, "log.csv", path), "r");
+    train_row row;
+    int good = old != NULL || errno == ENOENT;
+    if (!good || replace_begin(&log, path) == NULL) {
+        if (old != NULL) fclose(old);
+        return good && replace_end(&log, 0);
+    }
+    train_write_names(log.file);
     while (old != NULL && fgets(line, sizeof line, old) != NULL) {
-        if (!train_read_row(line, &row) || row.steps > steps) continue;
-        train_write_row(t->csv, &row);
+        if (!train_read_row(line, &row)) continue;
+        if (!isnan(row.score) && !(row.score <= t->best.score))
+            t->best.score = row.score, t->best.steps = row.steps;
+        if (row.steps > steps || steps <= 0) continue;
+        train_write_row(log.file, &row);
         train_remember(t, &row);
         t->seconds_before = row.seconds;
     }
+    if (old != NULL) good = !ferror(old);
     if (old != NULL) fclose(old);
-    return fflush(t->csv) == 0 && rename(fresh, train_path(t, "log.csv", path)) == 0;
+    return replace_end(&log, good);
 }
 
-static inline void train_scalars(train_run *t, const train_row *row)
+/* Appends a row to log.csv. The file is opened for each row, because a file that is open stays
+   writable after its folder has vanished. Returns 0 on failure; errno says why, and no part of the
+   row is left. */
+static inline int train_append_row(const train_run *t, const train_row *row)
+{
+    char path[TRAIN_PATH];
+    FILE *const csv = fopen(train_path(t, "log.csv", path), "a");
+    long size;
+    int good, why;
+    if (csv == NULL) return 0;
+    fseek(csv, 0, SEEK_END);
+    size = ftell(csv);
+    if (size == 0) train_write_names(csv);
+    train_write_row(csv, row);
+    good = fflush(csv) == 0 && !ferror(csv);
+    why = errno;
+    if (fclose(csv) != 0 && good) good = 0, why = errno;
+    if (!good && size >= 0 && truncate(path, size) != 0) why = errno;
+    errno = why;
+    return good;
+}
+
+/* Writes the row's numbers for TensorBoard. After a failure, or if the file has vanished, begins
+   another file. Returns 0 on failure; errno says why. */
+static inline int train_scalars(train_run *t, const train_row *row)
 {
     time_t const now = time(NULL);
+    int good = 1;
+    if (!t->events.good || access(t->events.path, F_OK) != 0) {
+        tensorboard_close(&t->events);
+        if (!tensorboard_open(&t->events, t->options.folder, "rise")) return 0;
+    }
 #define TRAIN_SCALAR(name)                                                                         \
     if (!isnan(row->name))                                                                         \
-        tensorboard_scalar(&t->events, #name, (int64_t)row->steps, (float)row->name, (double)now);
+        good = tensorboard_scalar(&t->events, #name, (int64_t)row->steps, (float)row->name,        \
+                                  (double)now);
     TRAIN_COLUMNS(TRAIN_SCALAR)
 #undef TRAIN_SCALAR
+    return good;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -268,7 +352,21 @@ static inline double train_share(const train_run *t)
     double const by_seconds = t->options.seconds > 0 ? t->now.seconds / t->options.seconds : 0;
     return fmin(1, fmax(by_steps, by_seconds));
 }
-/* Formats the remaining time as ", 1:02:03 left"; as "" before the speed is known. */
+/* Returns the steps that the agent has taken so far. */
+static inline double train_steps(const train_run *t)
+{
+    rise_metrics m;
+    rise_agent_metrics(t->agent, &m);
+    return (double)m.steps;
+}
+
+static inline int train_evaluation_due(const train_run *t)
+{
+    return train_steps(t) - t->evaluated >= t->options.evaluate_every;
+}
+
+/* Formats the remaining time as ", 1:02:03 left". Returns "" before the speed is known, and when
+   the budget is spent. The last evaluation may still run then. */
 static inline const char *train_left(const train_run *t, char *text, size_t size)
 {
     double const by_steps = t->options.steps > 0 ? (t->options.steps - t->now.steps) /
@@ -278,7 +376,9 @@ static inline const char *train_left(const train_run *t, char *text, size_t size
                                                : by_steps;
     char time[30];
     text[0] = '\0';
-    if (left < 1e8) snprintf(text, size, ", %s left", train_time(left, time, sizeof time));
+    if (left <= 0 && train_evaluation_due(t)) snprintf(text, size, ", last evaluation");
+    if (left > 0 && left < 1e8)
+        snprintf(text, size, ", %s left", train_time(left, time, sizeof time));
     return text;
 }
 
@@ -326,9 +426,22 @@ static inline void train_scores(const train_run *t, char *text, size_t size)
                                                 : (double)NAN;
     int length = 0;
     text[0] = 0;
-    if (!isnan(score)) length = snprintf(text, size, "score %.4g (best %.4g)  ", score, t->best);
+    if (!isnan(score)) length = snprintf(text, size, "score %.4g", score);
+    if (!isnan(t->best.score))
+        length += snprintf(text + length, size - (size_t)length, "%sbest %.4g%s",
+                           length > 0 ? " (" : "", t->best.score, length > 0 ? ")" : "");
+    if (length > 0) length += snprintf(text + length, size - (size_t)length, "  ");
     if (!isnan(t->now.training))
         snprintf(text + length, size - (size_t)length, "training %.4g", t->now.training);
+}
+
+/* Returns the sentence about the most important file that could not be written; else the last
+   event. */
+static inline const char *train_news(const train_run *t)
+{
+    int file = 0;
+    while (file < TRAIN_FILES && t->trouble[file][0] == '\0') file++;
+    return file < TRAIN_FILES ? t->trouble[file] : t->note;
 }
 
 static inline void train_draw(train_run *t)
@@ -359,7 +472,7 @@ static inline void train_draw(train_run *t)
     terminal_text(s, 20, 2, TERMINAL_PLAIN,
                   "loss %.4f  mean value %.3f  TD error %.4f  gradient norm %.2f", m.loss,
                   m.mean_value, m.td_error, m.gradient_norm);
-    terminal_text(s, 21, 2, 0x8C8C8C, "%s", t->note);
+    terminal_text(s, 21, 2, 0x8C8C8C, "%s", train_news(t));
     terminal_show(s);
 }
 
@@ -382,7 +495,23 @@ static inline void train_say(train_run *t, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(t->note, sizeof t->note, format, arguments);
     va_end(arguments);
-    if (!t->screen.live) puts(t->note);
+    if (!t->screen.live) puts(t->note), fflush(stdout);
+}
+
+/* Records that a file was written, or why not. Without a panel, prints the reason when it is new.
+   Returns `good`. */
+TERMINAL_PRINTF(4, 5)
+static inline int train_result(train_run *t, int file, int good, const char *format, ...)
+{
+    char sentence[TRAIN_NOTE] = "";
+    va_list arguments;
+    va_start(arguments, format);
+    if (!good) vsnprintf(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
+    if (!t->screen.live && !good && strcmp(sentence, t->trouble[file]) != 0)
+        puts(sentence), fflush(stdout);
+    strcpy(t->trouble[file], sentence);
+    return good;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -395,31 +524,103 @@ static inline int train_save(train_run *t)
     rise_error error;
     t->saved = t->now.seconds;
     train_path(t, "agent.rise", path);
+    errno = 0;
     if (rise_agent_save(t->agent, t->options.whole ? RISE_SAVE_ALL : RISE_SAVE_AGENT, path,
-                        &error) != RISE_OK) {
-        train_say(t, "NOT SAVED: %.140s", error.text);
-        return 0;
-    }
-    train_say(t, "Saved after %s steps: %.100s", train_count(t->now.steps, steps, sizeof steps),
-              path);
+                        &error) != RISE_OK)
+        return train_result(t, TRAIN_AGENT, 0, "NOT SAVED: %s%s", error.text,
+                            replace_cause(error.text));
+    train_result(t, TRAIN_AGENT, 1, "%s", "");
+    t->ever_saved = 1;
+    train_say(t, "Saved after %s steps: %s", train_count(t->now.steps, steps, sizeof steps), path);
     return 1;
 }
 
-static inline void train_save_best(train_run *t)
+/* Returns the hash of a file; 0 if it cannot be read. */
+static inline uint64_t train_hash(const char *path)
 {
+    uint64_t hash = UINT64_C(0xCBF29CE484222325);
+    FILE *const file = fopen(path, "rb");
+    int byte, good;
+    if (file == NULL) return 0;
+    while ((byte = getc(file)) != EOF) hash = (hash ^ (uint64_t)byte) * UINT64_C(0x100000001B3);
+    good = !ferror(file);
+    fclose(file);
+    return good ? hash : 0;
+}
+
+static inline void train_write_best(FILE *file, const train_best *best)
+{
+    if (!isnan(best->score) && best->hash != 0)
+        fprintf(file, "%016" PRIx64 " %.17g %.0f\n", best->hash, best->score, best->steps);
+}
+
+/* Sets t->best to the score of best.rise, from the line of best.txt with the hash of this file.
+   Without such a line, t->best is unchanged: the highest score in log.csv, which a run from before
+   there was a best.txt has. */
+static inline void train_read_best(train_run *t)
+{
+    char path[TRAIN_PATH], line[200];
+    train_best const none = {(double)NAN, (double)NAN, 0};
+    train_best read = none;
+    FILE *file;
+    t->best.hash = train_hash(train_path(t, "best.rise", path));
+    if (access(path, F_OK) != 0) t->best = none;
+    file = fopen(train_path(t, "best.txt", path), "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "%" SCNx64 " %lf %lf", &read.hash, &read.score, &read.steps) == 3 &&
+            read.hash == t->best.hash)
+            t->best = read;
+    if (file != NULL) fclose(file);
+}
+
+/* Writes best.txt: a line for the file best.rise, and one for the file that is to replace it. */
+static inline int train_note_best(const train_run *t, const train_best *next)
+{
+    static replace_file note;
     char path[TRAIN_PATH];
+    if (replace_begin(&note, train_path(t, "best.txt", path)) != NULL) {
+        fputs("hash of best.rise, score, steps: the line with its hash is valid\n", note.file);
+        train_write_best(note.file, &t->best);
+        train_write_best(note.file, next);
+    }
+    return replace_end(&note, 1);
+}
+
+/* Saves the agent as best.rise, with its score in best.txt. The order of the writes makes the two
+   files one: at any moment, best.txt has the score of best.rise. So a program that was killed in
+   between does not let a worse agent replace a better one. Returns 0 on failure; then both are
+   unchanged. */
+static inline int train_save_best(train_run *t, double score)
+{
+    char path[TRAIN_PATH], fresh[TRAIN_PATH];
+    train_best next = {(double)NAN, (double)NAN, 0};
     rise_error error;
-    if (rise_agent_save(t->agent, RISE_SAVE_POLICY, train_path(t, "best.rise", path), &error) !=
-        RISE_OK)
-        train_say(t, "The best agent was NOT SAVED: %.100s", error.text);
+    int why;
+    next.score = score, next.steps = t->now.steps;
+    train_path(t, "best.rise", path);
+    train_path(t, "best.rise.next", fresh);
+    if (!t->ever_saved) train_save(t); /* a folder with best.rise has an agent to resume with */
+    errno = 0;
+    if (rise_agent_save(t->agent, RISE_SAVE_POLICY, fresh, &error) != RISE_OK)
+        return train_result(t, TRAIN_BEST, 0, "The best agent was NOT SAVED: %s%s", error.text,
+                            replace_cause(error.text));
+    next.hash = train_hash(fresh);
+    if (train_note_best(t, &next) && rename(fresh, path) == 0) {
+        t->best = next;
+        return train_result(t, TRAIN_BEST, 1, "%s", "");
+    }
+    why = errno;
+    remove(fresh);
+    return train_result(t, TRAIN_BEST, 0, "The best agent was NOT SAVED: %s or best.txt beside it "
+                        "cannot be written: %s", path, strerror(why));
 }
 
 static inline void train_save_curve(train_run *t)
 {
     char path[TRAIN_PATH];
     chart const c = train_chart(t);
-    if (!chart_write_svg(&c, train_path(t, "curve.svg", path)))
-        train_say(t, "%.100s could not be written: is the disk full?", path);
+    int const good = chart_write_svg(&c, train_path(t, "curve.svg", path));
+    train_result(t, TRAIN_CURVE, good, "%s cannot be written: %s", path, strerror(errno));
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -452,12 +653,16 @@ static inline void train_refresh(train_run *t)
     t->now.epsilon = m.epsilon;
 }
 
+/* Logs the present numbers. */
 static inline void train_log(train_run *t)
 {
-    train_write_row(t->csv, &t->now);
-    if (fflush(t->csv) != 0) train_say(t, "log.csv could not be written: is the disk full?");
-    clearerr(t->csv);
-    train_scalars(t, &t->now);
+    char path[TRAIN_PATH];
+    int good = train_append_row(t, &t->now);
+    train_result(t, TRAIN_LOG, good, "%s cannot be written: %s", train_path(t, "log.csv", path),
+                 strerror(errno));
+    good = train_scalars(t, &t->now);
+    train_result(t, TRAIN_EVENTS, good, "%s cannot be written: %s", t->events.path,
+                 strerror(errno));
     train_remember(t, &t->now);
 }
 
@@ -470,7 +675,8 @@ static inline void train_tick(train_run *t)
     train_refresh(t);
     if (t->now.seconds - t->reported >= 20) {
         t->reported = t->now.seconds;
-        train_log(t);
+        /* an evaluation that is due logs these steps, with its score */
+        if (t->now.steps > t->logged && !train_evaluation_due(t)) train_log(t);
         if (!t->screen.live) train_print(t);
     }
     if (t->now.seconds - t->saved >= t->options.save_every) {
@@ -486,23 +692,10 @@ static inline void train_episode(train_run *t, double score)
     t->latest[t->latest_count++ % TRAIN_LATEST] = score;
 }
 
-/* Returns the steps that the agent has taken so far. */
-static inline double train_steps(const train_run *t)
-{
-    rise_metrics m;
-    rise_agent_metrics(t->agent, &m);
-    return (double)m.steps;
-}
-
-static inline int train_evaluation_due(const train_run *t)
-{
-    return train_steps(t) - t->evaluated >= t->options.evaluate_every;
-}
-
 /* Records an evaluation: the mean score of the greedy agent. */
 static inline void train_evaluated(train_run *t, double score)
 {
-    int const best = isnan(t->best) || score > t->best;
+    int const best = !(score <= t->best.score);
     char steps[30];
     train_refresh(t);
     t->now.score = score;
@@ -510,7 +703,7 @@ static inline void train_evaluated(train_run *t, double score)
     train_say(t, "After %s steps the greedy agent scores %.4g%s.",
               train_count(t->now.steps, steps, sizeof steps), score,
               best ? ", its best so far" : "");
-    if (best) train_save_best(t);
+    if (best) train_save_best(t, score);
 }
 
 static inline int train_over(const train_run *t)
@@ -523,11 +716,13 @@ static inline int train_over(const train_run *t)
    cannot be written. */
 static inline int train_open(train_run *t, const train_options *options, rise_agent *agent)
 {
+    char path[TRAIN_PATH];
     rise_metrics m;
     memset(t, 0, sizeof *t);
     t->options = *options;
     t->agent = agent;
-    t->best = (double)NAN;
+    t->best.score = t->best.steps = (double)NAN;
+    t->logged = -1;
     t->curves[0].name = "score";
     t->curves[0].text = "greedy agent, at each evaluation";
     t->curves[0].colour = 0xE8710A;
@@ -535,34 +730,36 @@ static inline int train_open(train_run *t, const train_options *options, rise_ag
     t->curves[1].text = "with random actions, mean of 100 episodes";
     t->curves[1].colour = 0x8C8C8C;
     rise_agent_metrics(agent, &m);
-    if (!train_make_folder(options->folder) || !train_open_log(t, (double)m.steps) ||
+    if (train_make_folder(options->folder) < 0 || !train_begin_log(t, (double)m.steps) ||
         !tensorboard_open(&t->events, options->folder, "rise")) {
         fprintf(stderr, "The folder %s cannot be written (%s): pass another --folder.\n",
                 options->folder, strerror(errno));
         return 0;
     }
+    train_read_best(t);
+    t->ever_saved = access(train_path(t, "agent.rise", path), F_OK) == 0;
     t->began = terminal_seconds();
     t->first_steps = t->now.steps = (double)m.steps;
     t->now.updates = (double)m.updates;
     t->now.seconds = t->reported = t->saved = t->seconds_before;
     terminal_open(&t->screen);
     if (options->plain) t->screen.live = 0;
-    signal(SIGTERM, terminal_on_interrupt);
+    /* in `atari | tee log`, Ctrl-C ends tee as well: the run must still be saved */
+    signal(SIGPIPE, SIG_IGN);
     return 1;
 }
 
 /* Ends the session: saves the agent and prints the result. The caller keeps the agent. Returns 0 if
-   the agent could not be saved. */
+   the agent or the best agent could not be saved. */
 static inline int train_close(train_run *t)
 {
     char spent[30], steps[30];
-    int saved;
+    int saved, file;
     train_refresh(t);
-    train_log(t);
+    if (t->now.steps > t->logged) train_log(t);
     saved = train_save(t);
     train_save_curve(t);
     if (t->screen.live) train_draw(t);
-    fclose(t->csv);
     tensorboard_close(&t->events);
     printf("\n%s: %s steps in %s, %.0f updates.\n", t->options.title,
            train_count(t->now.steps, steps, sizeof steps),
@@ -570,12 +767,14 @@ static inline int train_close(train_run *t)
     if (!isnan(t->now.training))
         printf("The last %d training episodes scored %.4g on average, with exploration.\n",
                t->latest_count < TRAIN_LATEST ? t->latest_count : TRAIN_LATEST, t->now.training);
-    if (!isnan(t->best))
-        printf("Playing greedily it scored %.4g at best, after %s steps.\n", t->best,
-               train_count(t->best_steps, steps, sizeof steps));
-    puts(t->note);
+    if (!isnan(t->best.score))
+        printf("Playing greedily it scored %.4g at best, after %s steps.\n", t->best.score,
+               train_count(t->best.steps, steps, sizeof steps));
+    if (saved) puts(t->note);
+    for (file = 0; file < TRAIN_FILES; file++)
+        if (t->trouble[file][0] != '\0') puts(t->trouble[file]);
     t->agent = NULL;
-    return saved;
+    return saved && t->trouble[TRAIN_BEST][0] == '\0';
 }
 
 #endif

@@ -28,14 +28,15 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SCRIPT = os.path.join(ROOT, "examples", "bridge.py")
 HEAD = struct.Struct("<4sIII")
 HELLO, STEP, SPEC, STATE, ERROR, BYE = range(1, 7)
-SLOW = 60  # seconds; a child that takes longer hangs
+SLOW = 600  # seconds; a child that takes longer hangs, also on a busy machine
 
 # The part of Gymnasium that bridge.py uses, with environments that count. Names say what they do.
 STAND_IN = r'''
-import os, subprocess, sys, types
+import os, subprocess, sys, time, types
 import numpy
 
-NAMES = "Good Prints Reads Raises Unplugged Wordless Leaves Surrogate Ragged Blind Huge".split()
+NAMES = "Good Prints Reads Raises Unplugged Wordless Leaves Surrogate Ragged Blind Huge Hangs "
+NAMES = (NAMES + "Spins Smaller").split()
 registry = dict.fromkeys(f"Stub/{name}-v0" for name in NAMES)
 logger = types.SimpleNamespace(ERROR=40, min_level=0)
 
@@ -68,6 +69,8 @@ class Env:
     def see(self):
         if self.does == "Ragged":
             return (1, (2, 3))
+        if self.does == "Smaller" and self.seed == 1:
+            return numpy.zeros((1, 1, 3), numpy.uint8)
         shade = (self.seed * 50 + self.count * 10 + self.played) % 256
         return numpy.full((4, 5, 3), shade, numpy.uint8)
     def render(self):
@@ -102,6 +105,11 @@ class Env:
         raise ValueError("\ud800")
     def Leaves(self):
         os._exit(3)
+    def Hangs(self):
+        time.sleep(1000)
+    def Spins(self):
+        while True:
+            pass
 
 def make(name, disable_env_checker, **settings):
     return Env(name[5:-3], **settings)
@@ -212,7 +220,14 @@ class Child:
 
 
 class Forked(Child):
-    """A copy of this process that becomes bridge.py, which is faster than a new process."""
+    """A copy of this process that becomes bridge.py, which is faster than a new process.
+
+    `changed` holds other values of constants of bridge.py.
+    """
+
+    def __init__(self, changed=(), **how):
+        self.changed = dict(changed)
+        super().__init__(**how)
 
     def start(self, command, theirs, environment):
         self.status = None
@@ -229,7 +244,10 @@ class Forked(Child):
             os.chdir(self.place or ".")
             sys.path.insert(0, self.folder)
             sys.stderr = os.fdopen(2, "w")
-            bridge_module().main()
+            bridge = bridge_module()
+            for name, value in self.changed.items():
+                setattr(bridge, name, value)
+            bridge.main()
             status = 0
         except SystemExit as end:
             status = end.code
@@ -877,6 +895,10 @@ def test_stand_in(folder):
             check(does + " is traced", child.wait() == 1 and "Traceback" in child.words())
     for does, words in (("Blind", "hold no image"), ("Ragged", "missing or damaged")):
         refused(does, [words], hello(f"Stub/{does}-v0"), folder=folder)
+    for options, space in ([], "its space"), (["--render"], "that of the first environment"):
+        words = [f"has the shape (1, 1, 3); {space}: (4, 5, 3)"]
+        body = hello("Stub/Smaller-v0", options, 2, 2)
+        refused_later("Smaller", words, body, [(STEP, bytes([1, 0, 1, 0]))], folder=folder)
     steps = [(STEP, bytes([1, 0])), (STEP, bytes([0, 1, 0]))]
     refused_later("Huge", ["gave the reward 1e+300"], hello("Stub/Huge-v0"), steps, folder=folder)
 
@@ -950,6 +972,17 @@ def test_ends(folder):
         for _ in range(3):
             child.process.send_signal(signal.SIGINT)
             check("after Ctrl-C", child.ask(STEP, bytes([1, 0]))[0] == STATE)
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        with Child(folder=folder) as child:
+            child.ask(HELLO, hello("Stub/Good-v0"))
+            child.process.send_signal(number)
+            check(f"after {number.name}", child.ask(STEP, bytes([1, 0]))[0] == STATE)
+    for does in ("Hangs", "Spins"):  # the program ends while a step hangs
+        with Forked({"GRACE": 0.01}, folder=folder) as child:
+            child.ask(HELLO, hello(f"Stub/{does}-v0"))
+            child.ask(STEP, bytes([1, 0]))
+            child.socket.sendall(message(STEP, 2, bytes([0, 1, 0])))
+            check(f"{does} without a program", child.end() == 1, child.words())
     with Child(folder=folder) as child:
         child.ask(HELLO, hello("Stub/Leaves-v0"))
         child.socket.sendall(message(STEP, 1, bytes([1, 1, 0])))

@@ -4,6 +4,7 @@
 #define CHILD_H
 
 #include "../examples/env_bridge.h"
+#include <sys/stat.h>
 
 enum { WIDTH = 5, HEIGHT = 4, CHANNELS = 3, ACTIONS = 6, PIXELS = WIDTH * HEIGHT * CHANNELS };
 enum { PROBED = 77 };    /* exit status of a probe start */
@@ -125,6 +126,7 @@ static void child_writes(const uint8_t *data, size_t size)
 /* Prints megabytes to both outputs, as a library's warnings may. */
 static void child_chatters(void)
 {
+    struct stat kept;
     int i;
     for (i = 0; i < 20000; i++) {
         printf("%d: a line that is longer than what the environment has to say about itself\n", i);
@@ -132,6 +134,8 @@ static void child_chatters(void)
                 i);
     }
     fflush(stdout);
+    /* a file that holds all of this would fill the disk */
+    if (fstat(2, &kept) != 0 || (S_ISREG(kept.st_mode) && kept.st_size > 100000)) _exit(11);
 }
 /* Fails in the way of the mode, if it has one. */
 static void child_misbehaves(const uint8_t *head, size_t size)
@@ -144,6 +148,7 @@ static void child_misbehaves(const uint8_t *head, size_t size)
     if (child_is("ends in a head")) child_writes(head, 7), _exit(0);
     if (child_is("ends in a body"))
         child_writes(head, BRIDGE_HEAD), child_writes(child.answer, size / 2), _exit(0);
+    if (child_is("chatters and ends")) child_chatters(), fputs("no more\n\n", stderr), _exit(1);
     if (child_is("crashes")) poll(NULL, 0, 50), kill(getpid(), SIGKILL);
     if (child_is("hangs")) child_hangs();
     if (child_is("hangs in a body"))

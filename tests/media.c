@@ -935,7 +935,7 @@ static void event_files_are_read_back(void)
 static void event_file_errors_are_reported(void)
 {
     static char folder[TENSORBOARD_PATH];
-    tensorboard tb;
+    tensorboard tb, other;
     int i;
     CHECK(!tensorboard_open(&tb, "media_test_is_no_folder", "x"));
     CHECK(!tensorboard_scalar(&tb, "a", 1, 2, 3) && !tensorboard_close(&tb));
@@ -948,7 +948,9 @@ static void event_file_errors_are_reported(void)
     CHECK(!tensorboard_scalar(&tb, "a", 1, 2, 3));
     CHECK(!tensorboard_scalar(&tb, "a", 1, 2, 3) && !tensorboard_close(&tb));
     remove(tb.path);
-    CHECK(tensorboard_open(&tb, ".", "media_test"));
+    CHECK(tensorboard_open(&tb, ".", "media_test") && tensorboard_open(&other, ".", "media_test"));
+    CHECK(strcmp(tb.path, other.path) != 0); /* two sessions may begin in the same second */
+    CHECK(tensorboard_close(&other) && remove(other.path) == 0);
     fclose(tb.file);
     tb.file = fopen("/dev/full", "wb");
     CHECK(tb.file == NULL || !tensorboard_scalar(&tb, "a", 1, 2, 3));

@@ -13,7 +13,7 @@
 #   OUT                  where programs and logs go [build/tests]
 #   ONLY_C=1             leaves out the test of the program in the README
 #
-# The test files and what they test; all but the last three test rise.h:
+# The test files and what they test; those down to `probes` test rise.h:
 #
 #   kernels      the kernels of each instruction set against the reference, and that against double
 #   gradients    forward passes against formulas, backward passes against differences, in double
@@ -29,8 +29,9 @@
 #   threads      any number of threads computes the same
 #   probes       agents learn tiny games whose values are known
 #   stats        bench/stats.h
-#   games, ceilings          examples/games.h: its rules and its best scores
-#   media, bridge, training  the other headers of examples/, and the tool examples/atari.c
+#   games, ceilings   examples/games.h: its rules and its best scores
+#   media, bridge     the other headers of examples/
+#   training, memory  the tools examples/atari.c and examples/memory.c
 #
 # check.h is the harness, toy.h has toy agents and games, child.h a made-up child process.
 # shared_kernels.c is rise.h's kernels, compiled once for all test files: see shared_kernels.h.
@@ -46,7 +47,7 @@ slowest="$slowest readme targets bridge"
 
 # Does the file use rise.h's kernels in single precision?
 uses_kernels() {
-    grep -q 'toy\.h\|RISE_IMPLEMENTATION\|atari\.c' "tests/$1.c" || return 1
+    grep -q 'toy\.h\|RISE_IMPLEMENTATION\|atari\.c\|memory\.c' "tests/$1.c" || return 1
     ! grep -q 'define RISE_DOUBLE' "tests/$1.c"
 }
 

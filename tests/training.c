@@ -40,6 +40,7 @@ static pid_t tool_start(const char *more, long most_bytes)
     char *words[MOST_WORDS], *word;
     int count = 0;
     pid_t pid;
+    remove(said); /* so that nobody takes an older output for that of this tool */
     fflush(NULL);
     pid = fork();
     if (pid != 0) return pid;
@@ -50,7 +51,9 @@ static pid_t tool_start(const char *more, long most_bytes)
     words[count] = NULL;
     if (freopen(said, "w", stdout) == NULL) _exit(100);
     dup2(1, 2);
+    setpgid(0, 0); /* so that a signal can be sent to the tool and its children */
     signal(SIGINT, SIG_DFL); /* a shell that runs tests in the background ignores it */
+    signal(SIGHUP, SIG_DFL);
     if (most_bytes > 0) {
         struct rlimit limit;
         limit.rlim_cur = limit.rlim_max = (rlim_t)most_bytes;
@@ -67,6 +70,13 @@ static int tool_end(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 static int tool(const char *more) { return tool_end(tool_start(more, 0)); }
+/* Returns whether the tool goes on. Its exit status is kept for tool_end. */
+static int tool_runs(pid_t pid)
+{
+    siginfo_t ended;
+    memset(&ended, 0, sizeof ended);
+    return waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0;
+}
 
 /* Returns the tool's output. */
 static const char *tool_text(void)
@@ -86,6 +96,12 @@ static int tool_said_after(const char *mark, const char *words)
     int count = -1;
     for (; at != NULL; at = strstr(at + 1, words)) count++;
     return count;
+}
+
+/* Waits until the tool has printed these words or has ended: a busy machine is slow. */
+static void tool_wait(pid_t pid, const char *words)
+{
+    while (!tool_said(words) && tool_runs(pid)) poll(NULL, 0, 10);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -112,7 +128,7 @@ static long saved_steps(void)
     rise_agent_destroy(agent);
     return (long)m.steps;
 }
-/* Returns the number of rows in log.csv; -1: a row is damaged, or they are not in order. */
+/* Returns the number of rows in log.csv; -1: a row is damaged, or the steps do not rise. */
 static int log_rows(void)
 {
     char line[1000];
@@ -123,7 +139,7 @@ static int log_rows(void)
         strncmp(line, "steps,seconds,", 14) != 0)
         return -1;
     for (; fgets(line, sizeof line, file) != NULL; rows++) {
-        good = good && train_read_row(line, &row) && row.steps >= before.steps &&
+        good = good && train_read_row(line, &row) && (rows == 0 || row.steps > before.steps) &&
                row.seconds >= before.seconds;
         before = row;
     }
@@ -340,7 +356,7 @@ static void killed_children_are_reported(void)
         int killed = 0;
         pid_t pid;
         remove(children);
-        pid = tool_start("--steps 1000000 --resume", 0);
+        pid = tool_start("--steps 1e9 --resume", 0);
         while (!killed) {
             long victim;
             wait_a_while(attempt);
@@ -353,27 +369,48 @@ static void killed_children_are_reported(void)
     }
     check_about("%s", "");
 }
-/* Signals stop the tool, also during a save. Either it saves everything, or it had not yet
-   begun. */
+/* A signal to the tool and its children stops the tool, which saves the run. A signal that comes
+   before the tool has begun may end it. */
 static void interrupts_save_the_run(void)
 {
-    static const int signals[] = {SIGINT, SIGTERM};
-    int attempt, orderly = 0;
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    int attempt;
     for (attempt = 0; attempt < TRIES; attempt++) {
         long const before = saved_steps();
-        pid_t const pid = tool_start("--steps 1000000 --resume --save-every 0", 0);
+        int const number = signals[attempt % 3], early = attempt % 2;
+        pid_t const pid = tool_start("--steps 1e9 --resume --save-every 0", 0);
         int status;
-        wait_a_while(2 * attempt);
-        kill(pid, signals[attempt % 2]);
+        if (early)
+            wait_a_while(2 * attempt);
+        else
+            tool_wait(pid, "Saved after");
+        if (kill(-pid, number) != 0) kill(pid, number);
         status = tool_end(pid);
-        check_about("attempt %d", attempt);
-        CHECK(status == 0 || status == -signals[attempt % 2]);
+        check_about("signal %d, attempt %d", number, attempt);
+        CHECK(status == 0 || (early && status == -number));
         CHECK(status != 0 || tool_said("--resume goes on"));
-        CHECK(saved_steps() >= before);
-        orderly += status == 0;
+        CHECK(saved_steps() >= before + !early);
     }
     check_about("%s", "");
-    CHECK(orderly > 0);
+}
+/* Signals that reach only the children do not end them. */
+static void children_leave_signals_to_the_tool(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    int i, before;
+    for (i = 0; i < 3; i++) {
+        pid_t pid;
+        remove(children);
+        pid = tool_start("--steps 1e9 --resume --save-every 0", 0);
+        tool_wait(pid, "Saved after");
+        check_about("signal %d", signals[i]);
+        CHECK(child_number(0) > 0 && kill((pid_t)child_number(0), signals[i]) == 0);
+        before = tool_said_after("Starting", "Saved after");
+        while (tool_runs(pid) && tool_said_after("Starting", "Saved after") < before + 3)
+            poll(NULL, 0, 10);
+        CHECK(tool_runs(pid) && kill(pid, SIGTERM) == 0 && tool_end(pid) == 0);
+    }
+    check_about("%s", "");
 }
 /* A tool that is killed leaves the agent that it saved last. */
 static void killed_tool_leaves_the_last_save(void)
@@ -381,7 +418,7 @@ static void killed_tool_leaves_the_last_save(void)
     int attempt;
     for (attempt = 0; attempt < TRIES; attempt++) {
         long const before = saved_steps();
-        pid_t const pid = tool_start("--steps 1000000 --resume --save-every 0", 0);
+        pid_t const pid = tool_start("--steps 1e9 --resume --save-every 0", 0);
         wait_a_while(2 * attempt);
         kill(pid, SIGKILL);
         check_about("attempt %d", attempt);
@@ -401,6 +438,344 @@ static void full_disk_keeps_the_last_save(void)
     CHECK(file_hash("agent.rise") == agent && saved_steps() == steps);
     CHECK(file_hash("best.rise") == best || file_bytes("best.rise") < file_bytes("agent.rise") / 3);
     CHECK(tool(more) == 0 && saved_steps() >= steps + 400);
+}
+
+/* Runs a scenario in a process of its own. Its output goes through a pipe to `said`, because a
+   scenario may limit the size of files. Returns its result. */
+static int apart(int (*scenario)(void))
+{
+    char piece[1000];
+    size_t got;
+    int ends[2], result;
+    FILE *from, *to;
+    pid_t pid;
+    fflush(NULL);
+    if (pipe(ends) != 0) return -1;
+    pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], 1);
+        dup2(ends[1], 2);
+        result = scenario();
+        fflush(stdout);
+        _exit(result); /* agents of a scenario stay: a leak checker must not run */
+    }
+    close(ends[1]);
+    from = fdopen(ends[0], "r");
+    to = fopen(said, "w");
+    while (from != NULL && to != NULL && (got = fread(piece, 1, sizeof piece, from)) > 0)
+        fwrite(piece, 1, got, to);
+    if (from != NULL) fclose(from);
+    if (to != NULL) fclose(to);
+    return tool_end(pid);
+}
+/* In a scenario: returns the line if a condition does not hold. */
+#define MUST(condition)                                                                            \
+    if (!(condition)) return fprintf(stderr, "line %d: %s\n", __LINE__, #condition), 1
+/* Checks that a scenario returns 0. */
+#define CHECK_APART(scenario)                                                                      \
+    if (!CHECK(apart(scenario) == 0)) printf("    %s", tool_text())
+
+/* Begins a session of the run in the folder, with a new agent. Returns 0 on failure. */
+static int begin_session(train_run *t, int seed)
+{
+    rise_agent_desc d;
+    rise_agent *agent;
+    rise_error error;
+    train_options o;
+    memset(&d, 0, sizeof d);
+    memset(&o, 0, sizeof o);
+    d.frame_width = d.frame_height = 8;
+    d.frame_channels = 1;
+    d.actions = 2;
+    d.replay_capacity = d.learn_start = 100;
+    d.seed = (uint64_t)seed;
+    o.title = "made up";
+    o.folder = run_folder;
+    o.steps = o.evaluate_every = 100;
+    o.plain = 1;
+    if (rise_agent_create(&agent, &d, &error) != RISE_OK) return puts(error.text), 0;
+    return train_open(t, &o, agent);
+}
+/* Records an evaluation after one more step. */
+static void score_after_a_step(train_run *t, double score)
+{
+    static const uint8_t frame[64];
+    rise_agent_step(t->agent, frame, 0, train_steps(t) > 0 ? RISE_MIDDLE : RISE_FIRST);
+    train_evaluated(t, score);
+}
+
+/* A session that was killed leaves best.rise and, if it was killed between two writes, the line of
+   a policy in best.txt that never became best.rise. */
+static int kill_after_the_best(void)
+{
+    static train_run one, two, three;
+    train_best next = {9, 9, 123};
+    uint64_t best;
+    MUST(begin_session(&one, 1));
+    score_after_a_step(&one, 5);
+    MUST(file_bytes("best.rise") > 0 && file_bytes("agent.rise") > 0);
+    MUST(train_note_best(&one, &next));
+    best = file_hash("best.rise");
+    MUST(begin_session(&two, 2)); /* has no step, so it keeps no row of log.csv */
+    MUST(begin_session(&two, 2) && two.best.score == 5 && two.best.steps == 1);
+    score_after_a_step(&two, 3);
+    MUST(file_hash("best.rise") == best && two.best.score == 5);
+    score_after_a_step(&two, 6);
+    MUST(file_hash("best.rise") != best && two.best.score == 6);
+    MUST(remove(in_folder("best.txt")) == 0 && mkdir(in_folder("best.txt"), 0777) == 0);
+    best = file_hash("best.rise");
+    score_after_a_step(&two, 9); /* a folder cannot be written */
+    MUST(file_hash("best.rise") == best && two.best.score == 6);
+    MUST(strstr(two.trouble[TRAIN_BEST], strerror(EISDIR)) != NULL);
+    MUST(rmdir(in_folder("best.txt")) == 0);
+    score_after_a_step(&two, 8);
+    MUST(file_bytes("best.txt") > 0 && two.best.score == 8);
+    MUST(remove(in_folder("best.txt")) == 0); /* an older version wrote none */
+    MUST(begin_session(&three, 3) && three.best.score == 9); /* from log.csv: no worse one wins */
+    MUST(remove(in_folder("best.rise")) == 0);
+    MUST(begin_session(&three, 3) && isnan(three.best.score));
+    return 0;
+}
+static void worse_agent_never_replaces_the_best(void)
+{
+    snprintf(run_folder, sizeof run_folder, "%s/best", place);
+    CHECK_APART(kill_after_the_best);
+    CHECK(remove(in_folder("agent.rise")) == 0);
+    snprintf(run_folder, sizeof run_folder, "%s/run", place);
+}
+
+/* Saves everything. Returns whether each file was written, or whether none was, with a sentence
+   that names the path and the cause. */
+static int all_saved(train_run *t, double score)
+{
+    int file, bad = 0;
+    score_after_a_step(t, score);
+    train_save(t);
+    train_save_curve(t);
+    for (file = 0; file < TRAIN_FILES; file++) bad += t->trouble[file][0] != '\0';
+    return bad == 0;
+}
+static int all_refused(train_run *t, double score, int why)
+{
+    int file, good = 1;
+    all_saved(t, score);
+    for (file = 0; file < TRAIN_FILES; file++) {
+        puts(t->trouble[file]);
+        good = good && strstr(t->trouble[file], run_folder) != NULL &&
+               strstr(t->trouble[file], strerror(why)) != NULL;
+    }
+    return good && strncmp(train_news(t), "NOT SAVED: ", 11) == 0; /* the panel shows the worst */
+}
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+    signal(SIGXFSZ, SIG_IGN); /* a write then fails, as on a full disk */
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = bytes;
+    setrlimit(RLIMIT_FSIZE, &limit);
+}
+/* Returns the hash of all files of the run. */
+static uint64_t run_hash(void)
+{
+    static const char *const names[] = {"agent.rise", "best.rise", "best.txt", "log.csv",
+                                        "curve.svg"};
+    uint64_t hash = 0;
+    size_t i;
+    for (i = 0; i < sizeof names / sizeof *names; i++) hash = mix(hash + file_hash(names[i]));
+    return hash;
+}
+static int fill_the_disk(void)
+{
+    static train_run t;
+    uint64_t before;
+    MUST(begin_session(&t, 1) && all_saved(&t, 5));
+    before = run_hash();
+    limit_files(1);
+    MUST(all_refused(&t, 7, EFBIG) && t.best.score == 5);
+    MUST(all_refused(&t, 8, EFBIG) && run_hash() == before);
+    limit_files((rlim_t)file_bytes("log.csv") + 10); /* room for a part of a row */
+    MUST(!train_append_row(&t, &t.now) && errno == EFBIG && run_hash() == before);
+    limit_files(RLIM_INFINITY);
+    MUST(all_saved(&t, 6) && t.best.score == 6 && log_rows() == 2 && run_hash() != before);
+    MUST(access(in_folder("curve.svg.new"), F_OK) != 0);
+    MUST(access(in_folder("best.rise.next"), F_OK) != 0);
+    MUST(train_close(&t));
+    return 0;
+}
+static int move_the_folder(void)
+{
+    static train_run t;
+    char away[TRAIN_PATH + 10];
+    snprintf(away, sizeof away, "%.250s-away", run_folder);
+    MUST(begin_session(&t, 1) && all_saved(&t, 5));
+    MUST(rename(run_folder, away) == 0);
+    MUST(all_refused(&t, 7, ENOENT) && all_refused(&t, 8, ENOENT) && t.best.score == 5);
+    MUST(rename(away, run_folder) == 0);
+    MUST(all_saved(&t, 6) && t.best.score == 6 && log_rows() == 2);
+    return 0;
+}
+/* Each file that cannot be written is reported, stays as it was, and is written later. */
+static void run_outlives_a_full_disk_and_a_lost_folder(void)
+{
+    uint64_t film;
+    char more[2 * TRAIN_PATH];
+    pid_t pid;
+    snprintf(run_folder, sizeof run_folder, "%s/full", place);
+    CHECK_APART(fill_the_disk);
+    snprintf(run_folder, sizeof run_folder, "%s/moved", place);
+    CHECK_APART(move_the_folder);
+    CHECK(tool_in("film", "--steps 200") == 0);
+    film = file_hash("episode.gif");
+    snprintf(more, sizeof more, "--last-episodes 1 --play %s", in_folder("best.rise"));
+    pid = tool_start(more, 500);
+    CHECK(tool_end(pid) == 0 && tool_said("episode.gif cannot be written: File too large"));
+    CHECK(film != 0 && file_hash("episode.gif") == film && file_bytes("episode.gif.new") == -1);
+    film = file_hash("run.txt");
+    pid = tool_start("--resume --steps 300", 500);
+    CHECK(tool_end(pid) == 1 && tool_said("run.txt cannot be written (File too large)"));
+    CHECK(film != 0 && file_hash("run.txt") == film && file_bytes("run.txt.new") == -1);
+    snprintf(run_folder, sizeof run_folder, "%s/run", place);
+}
+
+/* A start that is refused leaves no folder. */
+static void refused_start_leaves_no_folder(void)
+{
+    char more[2 * TRAIN_PATH], path[2 * TRAIN_PATH], longer[260];
+    struct stat s;
+    pid_t pid;
+    snprintf(more, sizeof more, "--play %s --python /nowhere/python", in_folder("best.rise"));
+    CHECK(tool_in("refused/inside", more) == 1 && tool_said("/nowhere/python"));
+    snprintf(path, sizeof path, "%s/refused", place);
+    CHECK(stat(path, &s) != 0);
+    snprintf(run_folder, sizeof run_folder, "%s/refused/inside", place);
+    pid = tool_start("--steps 100", 300);
+    CHECK(tool_end(pid) == 1 && tool_said("cannot be written (File too large)"));
+    CHECK(stat(path, &s) != 0);
+    memset(longer, 'x', sizeof longer);
+    longer[256] = '\0'; /* no file system allows it */
+    snprintf(path, sizeof path, "%s/refused/in/%s", place, longer);
+    CHECK(train_make_folder(path) == -1 && errno == ENAMETOOLONG);
+    snprintf(path, sizeof path, "%s/refused", place);
+    CHECK(stat(path, &s) != 0);
+    snprintf(path, sizeof path, "%s/refused//in/side/", place);
+    CHECK(train_make_folder(path) == 3 && train_make_folder(path) == 0);
+    train_remove_folders(path, 2);
+    snprintf(path, sizeof path, "%s/refused", place);
+    CHECK(stat(path, &s) == 0 && rmdir(path) == 0);
+    snprintf(run_folder, sizeof run_folder, "%s/run", place);
+}
+
+/* Returns the default folder of an environment. */
+static const char *folder_of(const char *environment)
+{
+    static session s;
+    command_begin(&s.line, table, TABLE);
+    command_set(&s.line, command_find(&s.line, "--env"), environment);
+    return name_folder(&s) ? s.folder : "";
+}
+static void folders_of_two_packages_differ(void)
+{
+    static const char *const names[] = {"Breakout-v1", "MinAtar/Breakout-v1", "other:Breakout-v1",
+                                        "other/Breakout-v1", "other:MinAtar/Breakout-v1"};
+    char first[TRAIN_PATH], name[COMMAND_TEXT + 20], longer[300];
+    options o;
+    size_t i, j;
+    for (i = 0; i < 5; i++)
+        for (j = 0; j < i; j++) {
+            snprintf(first, sizeof first, "%s", folder_of(names[i]));
+            check_about("%s and %s", names[i], names[j]);
+            CHECK(strcmp(first, folder_of(names[j])) != 0);
+        }
+    check_about("%s", "");
+    CHECK(strcmp(folder_of(names[1]), "runs/MinAtar/Breakout-v1-rise-1") == 0);
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    CHECK(folder_of(longer)[0] == '\0'); /* it would be cut */
+    memset(&o, 0, sizeof o);
+    o.environment = longer;
+    game_name(&o, name, sizeof name);
+    CHECK(strcmp(name, longer) == 0);
+}
+
+/* A run whose agent.rise is missing still has a best.rise. */
+static void best_agent_alone_is_not_overwritten(void)
+{
+    uint64_t best;
+    CHECK(tool_in("alone", "--steps 200") == 0);
+    best = file_hash("best.rise");
+    CHECK(remove(in_folder("agent.rise")) == 0);
+    CHECK(tool("--steps 200") == 1 && tool_said("add --resume") && file_hash("best.rise") == best);
+    snprintf(run_folder, sizeof run_folder, "%s/run", place);
+}
+
+static int hang_up(void)
+{
+    signal(SIGHUP, SIG_IGN); /* as nohup does */
+    terminal_catch_signals();
+    raise(SIGHUP);
+    MUST(!terminal_interrupted);
+    signal(SIGHUP, SIG_DFL);
+    terminal_catch_signals();
+    raise(SIGHUP);
+    raise(SIGHUP); /* a terminal that closes often sends two */
+    MUST(terminal_interrupted);
+    return 0;
+}
+static void hangups_do_not_kill(void) { CHECK_APART(hang_up); }
+
+/* The program that reads the output has ended. */
+static int print_to_nobody(void)
+{
+    static train_run t;
+    int ends[2];
+    signal(SIGPIPE, SIG_DFL);
+    MUST(begin_session(&t, 1) && pipe(ends) == 0);
+    close(ends[0]);
+    dup2(ends[1], 1);
+    score_after_a_step(&t, 5);
+    MUST(train_close(&t) && fflush(stdout) != 0 && saved_steps() == 1);
+    return 0;
+}
+static void output_that_nobody_reads_does_no_harm(void)
+{
+    snprintf(run_folder, sizeof run_folder, "%s/unread", place);
+    CHECK_APART(print_to_nobody);
+    snprintf(run_folder, sizeof run_folder, "%s/run", place);
+}
+
+/* The last evaluation comes after the last step. */
+static int evaluate_last(void)
+{
+    static train_run t;
+    char text[60], svg[20000];
+    FILE *file;
+    size_t size;
+    MUST(begin_session(&t, 1));
+    t.options.evaluate_every = 0;
+    t.now.steps = t.options.steps;
+    t.now.steps_per_second = 10;
+    MUST(strcmp(train_left(&t, text, sizeof text), ", last evaluation") == 0);
+    t.options.evaluate_every = 1000;
+    MUST(strcmp(train_left(&t, text, sizeof text), "") == 0);
+    t.now.steps = t.options.steps - 10;
+    MUST(strcmp(train_left(&t, text, sizeof text), ", 0:00:01 left") == 0);
+    score_after_a_step(&t, 5);
+    train_save_curve(&t);
+    file = fopen(in_folder("curve.svg"), "r");
+    MUST(file != NULL);
+    size = fread(svg, 1, sizeof svg - 1, file);
+    fclose(file);
+    svg[size] = '\0';
+    MUST(strstr(svg, "<circle fill=\"#e8710a\" cx=\"410.0\"") != NULL); /* a point is seen */
+    return 0;
+}
+static void last_evaluation_is_shown(void)
+{
+    snprintf(run_folder, sizeof run_folder, "%s/last", place);
+    CHECK_APART(evaluate_last);
+    /* the last step has one row, with its score */
+    CHECK(tool_in("rows", "--steps 400 --evaluate-every 200") == 0 && log_rows() >= 2);
+    snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
 /* Appends this process's number to the list of children, so that tests can kill it. */
@@ -429,8 +804,17 @@ static const check_test tests[] = {
     TEST(frames_have_the_size_that_was_asked_for),
     TEST(killed_children_are_reported),
     TEST(interrupts_save_the_run),
+    TEST(children_leave_signals_to_the_tool),
     TEST(killed_tool_leaves_the_last_save),
     TEST(full_disk_keeps_the_last_save),
+    TEST(worse_agent_never_replaces_the_best),
+    TEST(run_outlives_a_full_disk_and_a_lost_folder),
+    TEST(refused_start_leaves_no_folder),
+    TEST(folders_of_two_packages_differ),
+    TEST(best_agent_alone_is_not_overwritten),
+    TEST(hangups_do_not_kill),
+    TEST(output_that_nobody_reads_does_no_harm),
+    TEST(last_evaluation_is_shown),
 };
 int main(int count, char **arguments)
 {

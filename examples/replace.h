@@ -1,0 +1,101 @@
+/* Writes a file that replaces an older one only when it is complete. If the disk is full or the
+   program is killed, the older file stays as it was:
+
+       replace_file r;
+       FILE *const file = replace_begin(&r, "curve.svg");
+       if (file != NULL) fprintf(file, ...);
+       if (!replace_end(&r, 1)) perror("curve.svg");
+
+   Include this file before the headers of the C library, because it defines _DEFAULT_SOURCE.
+   Without POSIX, the file is written in place. */
+#ifndef REPLACE_H
+#define REPLACE_H
+
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE /* realpath, fchmod and lstat, also under -std=c99 */
+#endif
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined(__unix__) || defined(__APPLE__)
+#define REPLACE_POSIX 1
+#include <sys/stat.h>
+#endif
+
+enum { REPLACE_PATH = 4096 };
+
+typedef struct replace_file {
+    FILE *file; /* NULL: it could not be opened */
+    int why;    /* errno if it could not be opened */
+    char path[REPLACE_PATH];
+    char fresh[REPLACE_PATH]; /* the temporary file: the path with ".new" at the end; "": none */
+} replace_file;
+
+/* Copies the path of the file to be written. A symbolic link stays: its target is replaced. */
+static inline int replace_path(replace_file *r, const char *path)
+{
+#ifdef REPLACE_POSIX
+    char *const target = realpath(path, NULL);
+    int const length = snprintf(r->path, sizeof r->path, "%s", target != NULL ? target : path);
+    free(target);
+#else
+    int const length = snprintf(r->path, sizeof r->path, "%s", path);
+#endif
+    errno = ENAMETOOLONG;
+    return length >= 0 && length + 4 < (int)sizeof r->path;
+}
+
+/* Opens the temporary file. If the path leads to something else than a file, such as /dev/stdout,
+   opens the path itself. Returns r->file. */
+static inline FILE *replace_begin(replace_file *r, const char *path)
+{
+    r->file = NULL;
+    r->fresh[0] = '\0';
+    if (replace_path(r, path)) {
+#ifdef REPLACE_POSIX
+        struct stat old;
+        int const exists = stat(r->path, &old) == 0;
+        if (!exists || S_ISREG(old.st_mode))
+            memcpy(r->fresh, r->path, strlen(r->path) + 1), strcat(r->fresh, ".new");
+        r->file = fopen(r->fresh[0] != '\0' ? r->fresh : r->path, "wb");
+        if (r->file != NULL && exists && r->fresh[0] != '\0' &&
+            fchmod(fileno(r->file), old.st_mode & 07777) != 0)
+            clearerr(r->file); /* the file then has the usual mode */
+#else
+        r->file = fopen(r->path, "wb");
+#endif
+    }
+    r->why = errno;
+    return r->file;
+}
+
+/* Closes the file. If it is `good` and complete, it replaces the older one. Otherwise the older one
+   stays. Returns 0 on failure; errno says why. */
+static inline int replace_end(replace_file *r, int good)
+{
+    int why;
+    if (r->file == NULL) return errno = r->why, 0;
+    good = fflush(r->file) == 0 && !ferror(r->file) && good;
+    why = errno;
+    if (fclose(r->file) != 0 && good) good = 0, why = errno;
+    r->file = NULL;
+    if (r->fresh[0] == '\0') return errno = why, good;
+    if (good && rename(r->fresh, r->path) == 0) return 1;
+    if (good) why = errno;
+    remove(r->fresh);
+    errno = why;
+    return 0;
+}
+
+/* Returns the meaning of errno as ": No space left on device", which is added to a sentence.
+   Returns "" if the sentence already has it, or if errno is 0. */
+static inline const char *replace_cause(const char *sentence)
+{
+    static char cause[100];
+    if (errno == 0 || strstr(sentence, strerror(errno)) != NULL) return "";
+    snprintf(cause, sizeof cause, ": %s", strerror(errno));
+    return cause;
+}
+
+#endif

@@ -1,0 +1,147 @@
+/* Tests the tool examples/memory.c: what it says about the files that it writes, and that a file
+   which cannot be written leaves the older one. */
+#if !defined(__unix__) && !defined(__APPLE__)
+
+#include <stdio.h>
+int main(void)
+{
+    printf("memory: skipped, this is no POSIX system\n0 passed, 0 failed\n");
+    return 0;
+}
+
+#else
+
+int memory_main(int count, char **arguments);
+#define main memory_main
+#include "../examples/memory.c"
+#undef main
+
+#include "check.h"
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+static char place[40] = "/tmp/rise-memory-XXXXXX", text[1 << 16];
+
+/* Runs the tool in `place` with a game of few steps and these arguments, at most `most_bytes` in a
+   file. Its output goes to `text`. Returns its exit status. */
+static int tool(const char *more, long most_bytes)
+{
+    char line[400], *words[30], *word;
+    int ends[2], count = 0, status = -1;
+    size_t size;
+    FILE *from;
+    pid_t pid;
+    fflush(NULL);
+    if (pipe(ends) != 0) return -1;
+    pid = fork();
+    if (pid == 0) {
+        struct rlimit limit;
+        dup2(ends[1], 1);
+        dup2(ends[1], 2);
+        snprintf(line, sizeof line, "memory --game blink --steps 100 %s", more);
+        for (word = strtok(line, " "); word != NULL && count < 29; word = strtok(NULL, " "))
+            words[count++] = word;
+        words[count] = NULL;
+        signal(SIGXFSZ, SIG_IGN); /* a write then fails, as on a full disk */
+        limit.rlim_cur = limit.rlim_max = most_bytes > 0 ? (rlim_t)most_bytes : RLIM_INFINITY;
+        if (most_bytes > 0) setrlimit(RLIMIT_FSIZE, &limit);
+        exit(chdir(place) == 0 ? memory_main(count, words) : 100);
+    }
+    close(ends[1]);
+    from = fdopen(ends[0], "r");
+    size = from != NULL ? fread(text, 1, sizeof text - 1, from) : 0;
+    text[size] = '\0';
+    if (from != NULL) fclose(from);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+static int said(const char *words) { return strstr(text, words) != NULL; }
+/* Returns the size of a file in `place`; -1: there is none. */
+static long bytes(const char *name)
+{
+    char path[100];
+    struct stat s;
+    snprintf(path, sizeof path, "%s/%s", place, name);
+    return stat(path, &s) == 0 ? (long)s.st_size : -1;
+}
+
+static void files_are_announced(void)
+{
+    CHECK(tool("--memory none", 0) >= 0);
+    CHECK(said("No agent will be saved: --save PATH saves the best NONE agent."));
+    CHECK(said("No learning curves will be saved: --svg PATH saves them.") && !said("is saved"));
+    CHECK(tool("--memory rise --seeds 2 --save a.rise --svg a.svg", 0) >= 0);
+    CHECK(said("The best RISE agent will be saved in a.rise; the other agents are not saved."));
+    CHECK(said("The learning curves will be in a.svg.") && bytes("a.svg") > 0);
+    CHECK(said("The best RISE agent is saved in a.rise.") && bytes("a.rise") > 0);
+    CHECK(tool("", 0) >= 0); /* the show */
+    CHECK(said("The best RISE agent will be saved in blink-"));
+    CHECK(said("; the other agents are not saved."));
+}
+
+static void full_disk_keeps_older_files(void)
+{
+    static const char *const line = "--memory none --save b.rise --svg b.svg";
+    long agent, curve;
+    CHECK(tool(line, 0) >= 0);
+    agent = bytes("b.rise"), curve = bytes("b.svg");
+    CHECK(agent > 300 && curve > 300);
+    CHECK(tool(line, 300) == 1);
+    CHECK(said("b.svg cannot be written: File too large; choose another path with --svg"));
+    CHECK(said("b.rise") && said("File too large; choose another path with --save"));
+    CHECK(bytes("b.rise") == agent && bytes("b.svg") == curve && bytes("b.svg.new") == -1);
+    /* a device is no file to be replaced */
+    CHECK(tool("--memory none --svg /dev/null", 0) >= 0 && said("curves are in /dev/null"));
+}
+
+/* A symbolic link stays a link, and the file that it leads to is replaced. The mode stays. */
+static void links_and_modes_stay(void)
+{
+    char link[100], file[100];
+    struct stat s;
+    snprintf(link, sizeof link, "%s/link.svg", place);
+    snprintf(file, sizeof file, "%s/c.svg", place);
+    CHECK(tool("--memory none --svg c.svg", 0) >= 0 && bytes("c.svg") > 300);
+    CHECK(truncate(file, 0) == 0 && chmod(file, 0640) == 0 && symlink("c.svg", link) == 0);
+    CHECK(tool("--memory none --svg link.svg", 0) >= 0 && bytes("c.svg") > 300);
+    CHECK(lstat(link, &s) == 0 && S_ISLNK(s.st_mode));
+    CHECK(stat(file, &s) == 0 && (s.st_mode & 0777) == 0640);
+}
+
+/* SIGTERM and SIGHUP ask the tool to end and to save, as Ctrl-C does. */
+static void signals_end_the_training(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    static terminal screen;
+    int i, status;
+    for (i = 0; i < 3; i++) {
+        pid_t const pid = fork();
+        if (pid == 0) {
+            signal(signals[i], SIG_DFL);
+            terminal_open(&screen);
+            raise(signals[i]);
+            _exit(!terminal_interrupted);
+        }
+        check_about("signal %d", signals[i]);
+        CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    check_about("%s", "");
+}
+
+static const check_test tests[] = {
+    TEST(files_are_announced),
+    TEST(full_disk_keeps_older_files),
+    TEST(links_and_modes_stay),
+    TEST(signals_end_the_training),
+};
+int main(int count, char **arguments)
+{
+    char command[100];
+    int status;
+    if (mkdtemp(place) == NULL) return perror(place), 1;
+    status = CHECK_MAIN(count, arguments, tests);
+    snprintf(command, sizeof command, "rm -r %s", place);
+    return system(command) == 0 ? status : 1;
+}
+
+#endif
