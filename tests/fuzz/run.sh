@@ -23,7 +23,7 @@ runs=*) runs=${1#runs=} && shift ;;
 esac
 targets=${*:-agent policy encoder set block bridge}
 sanitizers="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
-common="-O1 -g1 -DRISE_NO_SIMD -DRISE_STATIC -I."
+common="-O1 -g1 -DRISE_NO_SIMD -I."
 passed=0 failed=0
 mkdir -p "$OUT"
 export ASAN_OPTIONS="${ASAN_OPTIONS:-malloc_context_size=5:quarantine_size_mb=4}"
@@ -48,7 +48,7 @@ fi
 
 # Writes the inputs of a corpus as files, for libFuzzer.
 unpack() {
-    mkdir -p "$OUT/$1"
+    mkdir -p "$OUT/$1" || return 1
     grep '^[0-9a-f]' "tests/fuzz/corpus/$1.txt" 2> /dev/null | sort -u | awk '{
         text = ""
         for (i = 1; i < length($0); i += 2) {
@@ -85,7 +85,7 @@ pack() {
 fuzz() {
     log=$OUT/$1.log count=0 failures=0
     if [ -n "$engine" ]; then
-        unpack "$1"
+        unpack "$1" || return 1
         limit=-max_total_time=$seconds
         [ -n "$runs" ] && limit=-runs=$runs
         "$OUT/fuzz_$1" $limit -max_len=512 -len_control=0 -timeout=25 -print_final_stats=1 \
@@ -107,7 +107,7 @@ fuzz() {
 $CC $common $sanitizers -c tests/shared_kernels.c -o "$OUT/kernels.o" || exit 1
 for name in $targets; do
     # shellcheck disable=SC2086
-    if $CC $common $sanitizers $engine -Wno-unused-function \
+    if $CC $common $sanitizers $engine -DRISE_STATIC -Wno-unused-function \
         '-DRISE_SELF="tests/shared_kernels.h"' "tests/fuzz/$name.c" "$OUT/kernels.o" \
         -o "$OUT/fuzz_$name" -lm && fuzz "$name"; then
         passed=$((passed + 1))
