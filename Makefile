@@ -1,5 +1,6 @@
 # make            builds the examples
 # make test       builds and runs all tests
+# make fuzz       fuzzes each target of tests/fuzz for 20 seconds, with libFuzzer if clang has it
 # make demo       builds and runs the demo; takes less than a minute
 # make small      builds and runs the small examples; each checks its result; half a minute
 # make picture    makes examples/memory.gif, the picture of the README
@@ -51,6 +52,9 @@ test:
 	@CC="$(CC)" CFLAGS="$(CFLAGS)" LDLIBS="$(LDLIBS)" ONLY="$(ONLY)" LIST="$(LIST)" \
 	    JOBS="$(JOBS)" sh tests/run.sh
 
+fuzz:
+	@sh tests/fuzz/run.sh
+
 build/bench_%: bench/%.c bench/bench.h rise.h
 	@mkdir -p build
 	$(CC) $(CFLAGS) -DRISE_THREADS -pthread $< -o $@ $(LDLIBS) -ldl
@@ -99,5 +103,5 @@ bench: build/bench_kernels build/peer_onednn.so build/bench_step build/bench_rep
 clean:
 	rm -rf build $(EXAMPLES) *.svg *.rise
 
-.PHONY: all small demo picture test bench bench-kernels bench-step bench-replay bench-costs \
+.PHONY: all small demo picture test fuzz bench bench-kernels bench-step bench-replay bench-costs \
 	bench-learn bench-ablation bench-bridge bench-neon clean

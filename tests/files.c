@@ -9,6 +9,7 @@
 #define _POSIX_C_SOURCE 200809L /* symlink, sigaction */
 #endif
 #include "toy.h"
+#include "agent_file.h"
 #include <locale.h>
 #if defined(__unix__) || defined(__APPLE__)
 #include <dirent.h>
@@ -23,108 +24,6 @@
 #define LINKS 0
 #endif
 
-enum { KINDS = 3, TABLE = 28 }; /* kinds of files; offset of the table of sections */
-
-/* in the order of rise_save */
-static const char *const kind_names[KINDS] = {"agent", "all", "policy"};
-static const rise_save kinds[KINDS] = {RISE_SAVE_AGENT, RISE_SAVE_ALL, RISE_SAVE_POLICY};
-
-/* Returns the smallest agent of this kind, because some tests damage each bit of its file. */
-static rise_agent_desc tiny(const char *words)
-{
-    rise_agent_desc d = described(words);
-    d.frame_stack = 1, d.window = 2, d.n_step = 1;
-    d.conv_count = 1;
-    d.conv[0].filters = 1, d.conv[0].size = 4, d.conv[0].pool = 0;
-    d.features = d.head_units = d.recurrent_units = 2;
-    d.embedding_size = d.embedding == RISE_EMBED_USER ? 9 : 2;
-    d.batch = 2;
-    d.learn_start = 4 * d.environments;
-    d.replay_capacity = 8 * d.environments;
-    return d;
-}
-static world tiny_world(const char *words, int steps)
-{
-    rise_agent_desc const d = tiny(words);
-    world w = world_of(created(&d));
-    world_run(&w, steps);
-    return w;
-}
-/* Returns what the reader of such a file supplies. */
-static rise_agent_desc machine_for(int kind)
-{
-    rise_agent_desc m;
-    memset(&m, 0, sizeof m);
-    m.play_only = kind == RISE_SAVE_POLICY;
-    m.embed_fn = toy_embed;
-    m.memory_bytes = (size_t)1 << 22;
-    return m;
-}
-
-/* ---------------------------------------------------------------------------------------------- */
-/* Bytes of a file */
-
-static uint64_t get(const buffer *b, size_t at, int bytes)
-{
-    uint64_t value = 0;
-    while (bytes-- > 0) value = value << 8 | b->data[at + (size_t)bytes];
-    return value;
-}
-static void put(buffer *b, size_t at, int bytes, uint64_t value)
-{
-    int i;
-    for (i = 0; i < bytes; i++) b->data[at + (size_t)i] = (unsigned char)(value >> (8 * i) & 255u);
-}
-static size_t header_bytes(const buffer *b) { return TABLE + 16 * (size_t)get(b, 24, 4) + 4; }
-
-static buffer copy_of(const buffer *b, size_t size)
-{
-    buffer c = {NULL, 0, 0, SIZE_MAX};
-    c.data = (unsigned char *)calloc(size + 1, 1); /* exactly this size, for address sanitizers */
-    if (c.data == NULL) exit(1);
-    memcpy(c.data, b->data, size < b->size ? size : b->size);
-    c.size = size;
-    return c;
-}
-/* Corrects the checksums, so that the parser sees the damage. */
-static void fix_sums(buffer *b)
-{
-    size_t at, s, sections;
-    if (b->size < TABLE + 4) return;
-    sections = get(b, 24, 4) < 8 ? (size_t)get(b, 24, 4) : 0;
-    at = TABLE + 16 * sections + 4;
-    if (at > b->size) return;
-    for (s = 0; s < sections; s++) {
-        uint64_t const length = get(b, TABLE + 16 * s + 8, 8);
-        if (length > b->size - at) break;
-        put(b, TABLE + 16 * s + 4, 4, risei_io_crc(0, b->data + at, (size_t)length));
-        at += (size_t)length;
-    }
-    put(b, TABLE + 16 * sections, 4, risei_io_crc(0, b->data, TABLE + 16 * sections));
-}
-/* Returns the description of a file: its text [*length], and a zero. The caller frees it. */
-static char *description_of(const buffer *b, size_t *length)
-{
-    char *text;
-    *length = (size_t)get(b, TABLE + 8, 8);
-    text = (char *)malloc(*length + 1);
-    if (text == NULL) exit(1);
-    memcpy(text, b->data + header_bytes(b), *length);
-    text[*length] = '\0';
-    return text;
-}
-/* Returns the file with another description, and with correct lengths and checksums. */
-static buffer with_description(const buffer *b, const char *text, size_t length)
-{
-    size_t const at = header_bytes(b), was = (size_t)get(b, TABLE + 8, 8);
-    buffer c = copy_of(b, b->size - was + length);
-    memcpy(c.data + at, text, length);
-    memcpy(c.data + at + length, b->data + at + was, b->size - at - was);
-    put(&c, 16, 8, c.size);
-    put(&c, TABLE + 8, 8, length);
-    fix_sums(&c);
-    return c;
-}
 /* Returns the file with other text in place of the line "name=..." and its newline. */
 static buffer with_line(const buffer *b, const char *name, const char *line)
 {
@@ -379,36 +278,6 @@ static void minds_the_header(int kind)
 /* ---------------------------------------------------------------------------------------------- */
 /* Hostile files with correct checksums */
 
-/* Writes a file as rise_agent_write does, without its checks. */
-static buffer saved_blindly(rise_agent *a, rise_save what)
-{
-    buffer b = {NULL, 0, 0, SIZE_MAX};
-    risei_file_header header;
-    risei_io f;
-    uint32_t s;
-    memset(&header, 0, sizeof header);
-    header.version = RISEI_FILE_VERSION;
-    header.flags = what == RISE_SAVE_ALL      ? RISEI_FILE_REPLAY
-                   : what == RISE_SAVE_POLICY ? RISEI_FILE_POLICY
-                                              : 0;
-    header.sections = risei_file_sections(header.flags);
-    header.size = TABLE + 16 * (uint64_t)header.sections + 4;
-    for (s = 0; s < header.sections; s++) {
-        risei_io_begin(&f, RISEI_MEASURE, 0);
-        risei_file_visit(&f, a, (int)s + 1);
-        header.kind[s] = s + 1, header.crc[s] = f.crc, header.length[s] = f.length;
-        header.size += f.length;
-    }
-    for (s = 0; s <= header.sections; s++) {
-        risei_io_begin(&f, RISEI_WRITE, 0);
-        f.write = buffer_write, f.user = &b;
-        if (s == 0)
-            risei_file_visit_header(&f, &header);
-        else
-            risei_file_visit(&f, a, (int)s);
-    }
-    return b;
-}
 /* Writes a file with `value` in `size` bytes at `place`, and checks that it is refused. */
 static void hostile(rise_agent *a, void *place, const void *value, size_t size, rise_result result,
                     const char *word)

@@ -100,8 +100,8 @@ for mark in marks:
     check("tests/" in head or mark == "template", f">>{mark} does not say where its test is")
 
 # ---------------------------------------------------------------- lengths
-for path in ["rise.h"] + sorted(glob.glob("tests/*.[ch]") + glob.glob("bench/*.[ch]") +
-                                glob.glob("examples/*.[ch]")):
+for path in ["rise.h"] + sorted(glob.glob("tests/*.[ch]") + glob.glob("tests/fuzz/*.[ch]") +
+                                glob.glob("bench/*.[ch]") + glob.glob("examples/*.[ch]")):
     text = open(path, encoding="utf-8").read()
     long = [i + 1 for i, line in enumerate(text.split("\n")) if len(line) > LONGEST_LINE]
     check(not long, f"{path}: lines over {LONGEST_LINE} columns: {long[:5]}")

@@ -26,6 +26,8 @@
 #   snapshot     the frozen encoder that is a snapshot of the agent's own
 #   pretrained   the frozen encoder ResNet-18, and its file reader
 #   files        saved agents: damaged, hostile and failing files
+#   fuzz         the fuzz targets of tests/fuzz, with random changes of their corpora; for
+#                libFuzzer, see tests/fuzz/run.sh
 #   threads      any number of threads computes the same
 #   probes       agents learn tiny games whose values are known
 #   stats        bench/stats.h
@@ -34,16 +36,18 @@
 #   training, memory  the tools examples/atari.c and examples/memory.c
 #
 # check.h is the harness, toy.h has toy agents and games, child.h a made-up child process.
+# agent_file.h and encoder_file.h make small files in memory.
 # shared_kernels.c is rise.h's kernels, compiled once for all test files: see shared_kernels.h.
 cd "$(dirname "$0")/.." || exit 1
 CC=${CC:-cc} CFLAGS=${CFLAGS--O2} LDLIBS=${LDLIBS--lm} OUT=${OUT:-build/tests}
 export CC CFLAGS LDLIBS OUT
 # Where files.c finds the sample files, because tests run in $OUT.
 export RISE_SAMPLES="${RISE_SAMPLES:-$(pwd)/tests/samples}"
+export RISE_CORPUS="${RISE_CORPUS:-$(pwd)/tests/fuzz/corpus}" # and fuzz.c its inputs
 
 # The slowest files, slowest first. They start first, so that no processor is idle at the end.
 slowest="probes training threads gradients agent kernels rules replay snapshot pretrained files"
-slowest="$slowest readme targets bridge"
+slowest="$slowest fuzz readme targets bridge"
 
 # Does the file use rise.h's kernels in single precision?
 uses_kernels() {

@@ -23,6 +23,7 @@ static struct {
     long calls, held; /* calls for memory; blocks not yet freed */
     int refuse;       /* 1: calls for memory fail */
     size_t newest;    /* bytes of the newest block */
+    size_t bytes;     /* of all blocks since a test last set it to 0 */
 } toy_memory;
 
 static void *toy_calloc(size_t count, size_t size)
@@ -30,6 +31,7 @@ static void *toy_calloc(size_t count, size_t size)
     void *const block = toy_memory.refuse ? NULL : calloc(count, size);
     toy_memory.calls++;
     toy_memory.newest = count * size;
+    toy_memory.bytes += count * size;
     if (block != NULL) toy_memory.held++;
     return block;
 }
@@ -311,6 +313,28 @@ static int buffer_read(void *user, void *data, size_t size)
     memcpy(data, b->data + b->at, size);
     b->at += size;
     return 1;
+}
+/* Return and write an integer of 1 to 8 bytes at `at`, little-endian. */
+CHECK_UNUSED static uint64_t get(const buffer *b, size_t at, int bytes)
+{
+    uint64_t value = 0;
+    while (bytes-- > 0) value = value << 8 | b->data[at + (size_t)bytes];
+    return value;
+}
+CHECK_UNUSED static void put(buffer *b, size_t at, int bytes, uint64_t value)
+{
+    int i;
+    for (i = 0; i < bytes; i++) b->data[at + (size_t)i] = (unsigned char)(value >> (8 * i) & 255u);
+}
+/* Returns a copy of exactly `size` bytes, for address sanitizers. Bytes beyond b->size are 0. */
+CHECK_UNUSED static buffer copy_of(const buffer *b, size_t size)
+{
+    buffer c = {NULL, 0, 0, SIZE_MAX};
+    c.data = (unsigned char *)calloc(size > 0 ? size : 1, 1);
+    if (c.data == NULL) exit(1);
+    if (b->size > 0) memcpy(c.data, b->data, size < b->size ? size : b->size);
+    c.size = size;
+    return c;
 }
 static buffer saved(const rise_agent *agent, rise_save what)
 {

@@ -1,0 +1,125 @@
+/* Files of tiny agents in memory: how to write them, take them apart, and correct their
+   checksums. For the tests of files and for the fuzzers. */
+#ifndef AGENT_FILE_H
+#define AGENT_FILE_H
+
+#include "toy.h"
+
+enum { KINDS = 3, TABLE = 28 }; /* kinds of files; offset of the table of sections */
+
+/* in the order of rise_save */
+CHECK_UNUSED static const char *const kind_names[KINDS] = {"agent", "all", "policy"};
+CHECK_UNUSED static const rise_save kinds[KINDS] = {RISE_SAVE_AGENT, RISE_SAVE_ALL,
+                                                    RISE_SAVE_POLICY};
+
+/* Returns the smallest agent of this kind, because some tests damage each bit of its file. */
+static rise_agent_desc tiny(const char *words)
+{
+    rise_agent_desc d = described(words);
+    d.frame_stack = 1, d.window = 2, d.n_step = 1;
+    d.conv_count = 1;
+    d.conv[0].filters = 1, d.conv[0].size = 4, d.conv[0].pool = 0;
+    d.features = d.head_units = d.recurrent_units = 2;
+    d.embedding_size = d.embedding == RISE_EMBED_USER ? 9 : 2;
+    d.batch = 2;
+    d.learn_start = 4 * d.environments;
+    d.replay_capacity = 8 * d.environments;
+    return d;
+}
+CHECK_UNUSED static world tiny_world(const char *words, int steps)
+{
+    rise_agent_desc const d = tiny(words);
+    world w = world_of(created(&d));
+    world_run(&w, steps);
+    return w;
+}
+/* Returns what the reader of such a file supplies. */
+CHECK_UNUSED static rise_agent_desc machine_for(int kind)
+{
+    rise_agent_desc m;
+    memset(&m, 0, sizeof m);
+    m.play_only = kind == RISE_SAVE_POLICY;
+    m.embed_fn = toy_embed;
+    m.memory_bytes = (size_t)1 << 22;
+    return m;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Bytes of a file */
+
+CHECK_UNUSED static size_t header_bytes(const buffer *b)
+{
+    return TABLE + 16 * (size_t)get(b, 24, 4) + 4;
+}
+
+/* Corrects the checksums, so that the parser sees the damage. */
+CHECK_UNUSED static void fix_sums(buffer *b)
+{
+    size_t at, s, sections;
+    if (b->size < TABLE + 4) return;
+    sections = get(b, 24, 4) < 8 ? (size_t)get(b, 24, 4) : 0;
+    at = TABLE + 16 * sections + 4;
+    if (at > b->size) return;
+    for (s = 0; s < sections; s++) {
+        uint64_t const length = get(b, TABLE + 16 * s + 8, 8);
+        if (length > b->size - at) break;
+        put(b, TABLE + 16 * s + 4, 4, risei_io_crc(0, b->data + at, (size_t)length));
+        at += (size_t)length;
+    }
+    put(b, TABLE + 16 * sections, 4, risei_io_crc(0, b->data, TABLE + 16 * sections));
+}
+/* Returns the description of a file: its text [*length], and a zero. The caller frees it. */
+CHECK_UNUSED static char *description_of(const buffer *b, size_t *length)
+{
+    char *text;
+    *length = (size_t)get(b, TABLE + 8, 8);
+    text = (char *)malloc(*length + 1);
+    if (text == NULL) exit(1);
+    memcpy(text, b->data + header_bytes(b), *length);
+    text[*length] = '\0';
+    return text;
+}
+/* Returns the file with another description, and with correct lengths and checksums. */
+CHECK_UNUSED static buffer with_description(const buffer *b, const char *text, size_t length)
+{
+    size_t const at = header_bytes(b), was = (size_t)get(b, TABLE + 8, 8);
+    buffer c = copy_of(b, b->size - was + length);
+    memcpy(c.data + at, text, length);
+    memcpy(c.data + at + length, b->data + at + was, b->size - at - was);
+    put(&c, 16, 8, c.size);
+    put(&c, TABLE + 8, 8, length);
+    fix_sums(&c);
+    return c;
+}
+/* Writes a file as rise_agent_write does, without its checks. */
+CHECK_UNUSED static buffer saved_blindly(rise_agent *a, rise_save what)
+{
+    buffer b = {NULL, 0, 0, SIZE_MAX};
+    risei_file_header header;
+    risei_io f;
+    uint32_t s;
+    memset(&header, 0, sizeof header);
+    header.version = RISEI_FILE_VERSION;
+    header.flags = what == RISE_SAVE_ALL      ? RISEI_FILE_REPLAY
+                   : what == RISE_SAVE_POLICY ? RISEI_FILE_POLICY
+                                              : 0;
+    header.sections = risei_file_sections(header.flags);
+    header.size = TABLE + 16 * (uint64_t)header.sections + 4;
+    for (s = 0; s < header.sections; s++) {
+        risei_io_begin(&f, RISEI_MEASURE, 0);
+        risei_file_visit(&f, a, (int)s + 1);
+        header.kind[s] = s + 1, header.crc[s] = f.crc, header.length[s] = f.length;
+        header.size += f.length;
+    }
+    for (s = 0; s <= header.sections; s++) {
+        risei_io_begin(&f, RISEI_WRITE, 0);
+        f.write = buffer_write, f.user = &b;
+        if (s == 0)
+            risei_file_visit_header(&f, &header);
+        else
+            risei_file_visit(&f, a, (int)s);
+    }
+    return b;
+}
+
+#endif

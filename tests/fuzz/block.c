@@ -1,0 +1,98 @@
+/* Fuzz target: descriptions, the bytes that their agents need, and agents in a block of the caller.
+   The input is a list of fields and values. */
+#include "fuzz.h"
+
+/* Bytes before and after the block, which must keep their values. The address sanitizer guards the
+   end of the memory itself, and sees reads too. */
+enum { BLOCK_GUARD = 256 };
+#if defined(__SANITIZE_ADDRESS__)
+enum { BLOCK_AFTER = 0 };
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+enum { BLOCK_AFTER = 0 };
+#else
+enum { BLOCK_AFTER = BLOCK_GUARD };
+#endif
+#else
+enum { BLOCK_AFTER = BLOCK_GUARD };
+#endif
+
+/* Bytes of the largest agent that is made; the smallest has half a million. */
+enum { BLOCK_AGENT = 1 << 21 };
+
+/* Applies the input to a tiny agent's description. */
+static rise_agent_desc block_desc(program *p)
+{
+    static const char *const words[] = {"", "memory=none", "memory=full cell=gru",
+                                        "memory=rise embedding=conv residual head=c51",
+                                        "memory=none head=iqn noisy=1", "play_only=1"};
+    rise_agent_desc d = described(words[program_below(p, COUNT(words))]);
+    int changes = 0, conv;
+    d.batch = 2, d.learn_start = 4;
+    while (p->at < p->end && changes++ < 40) {
+        size_t const row = program_below(p, FUZZ_FIELDS);
+        const risei_field *const field = fuzz_field(row, &conv);
+        double const value = fuzz_value(p, field);
+        if (!field->real && !(value > -2e9 && value < 2e9)) continue;
+        risei_field_put(field, conv < 0 ? (void *)&d : (void *)&d.conv[conv], value);
+    }
+    return d;
+}
+static int block_keeps(const unsigned char *memory, size_t size)
+{
+    size_t i;
+    for (i = 0; i < size && memory[i] == 0x5A; i++) {}
+    return i == size;
+}
+/* Makes an agent in a block of exactly `bytes` bytes, lets it work, and saves it. */
+static void block_use(rise_agent_desc *d, size_t bytes, program *p)
+{
+    size_t const offset = BLOCK_GUARD + program_below(p, 64);
+    unsigned char *const memory = (unsigned char *)malloc(offset + bytes + BLOCK_AFTER);
+    long const calls = toy_memory.calls;
+    rise_agent *a;
+    rise_error error = {RISE_OK, ""};
+    if (memory == NULL) exit(1);
+    memset(memory, 0x5A, offset + bytes + BLOCK_AFTER);
+    d->memory_block = memory + offset, d->memory_bytes = bytes - 1;
+    CHECK(rise_agent_create(&a, d, &error) == RISE_NO_MEMORY && a == NULL);
+    d->memory_bytes = bytes;
+    if (!CHECK(rise_agent_create(&a, d, &error) == RISE_OK)) {
+        printf("    %s\n", error.text);
+    } else {
+        rise_metrics m;
+        buffer b = {NULL, 0, 0, SIZE_MAX};
+        rise_result result;
+        fuzz_work(a, p);
+        rise_agent_metrics(a, &m);
+        CHECK(m.bytes == bytes);
+        result = rise_agent_write(a, d->play_only ? RISE_SAVE_POLICY : RISE_SAVE_ALL, buffer_write,
+                                  &b, &error);
+        CHECK(result == RISE_OK || result == RISE_NOT_FINITE);
+        rise_agent_destroy(a);
+        free(b.data);
+    }
+    CHECK(toy_memory.calls == calls && block_keeps(memory, offset) &&
+          block_keeps(memory + offset + bytes, BLOCK_AFTER));
+    free(memory);
+}
+static void fuzz_block(const uint8_t *data, size_t size)
+{
+    program p;
+    rise_agent_desc d;
+    rise_error error = {RISE_OK, ""};
+    size_t bytes;
+    rise_agent *a;
+    p.at = data, p.end = data + size;
+    d = block_desc(&p);
+    d.isa = RISE_ISA_AUTO;
+    p.at = data; /* frames and events are from the same bytes */
+    bytes = rise_agent_bytes(&d, &error);
+    if (bytes == 0) {
+        CHECK(error.result == RISE_BAD_DESC || error.result == RISE_NO_MEMORY);
+        CHECK(error.text[0] != '\0' && rise_agent_create(&a, &d, NULL) == error.result);
+    } else if (bytes <= BLOCK_AGENT) {
+        block_use(&d, bytes, &p);
+    }
+}
+FUZZ_TARGET(fuzz_block)
