@@ -74,9 +74,6 @@ typedef struct model {
     int64_t steps, episodes, updates, owed;
     double lane_return[MOST], returns[100];
     int started; /* learning has started */
-    /* seconds, of learn_for: time given minus time used, of which the time of one update may be
-       kept; the longest update so far */
-    double credit, longest;
 } model;
 
 /* The sequence that runs. */
@@ -480,7 +477,6 @@ static void compare_model(const rise_metrics *m)
     MUST(fabs(m->epsilon - (start + (end - start) * share)) < 1e-9);
     MUST(fabs(m->mean_return - (known > 0 ? sum / known : 0)) <= 1e-6 + 1e-9 * size);
     MUST(m->refreshing == 0 || automatic);
-    MUST(x->credit >= -x->longest - 1e-9);
 }
 /* Checks what must hold after every call. Keeps the metrics for the next call. */
 static void compare_twins(void)
@@ -717,7 +713,7 @@ static void call_learn_for(void)
     static const double budgets[6] = {0, 1, 50, 300, 3000, 1e12};
     model *const x = &run.model;
     int const due = x->owed >= run.desc.learn_period && run.metrics.replay_ready > 0;
-    /* most updates are fast, so that slow ones exceed the budget */
+    /* most updates are fast; the twins agree on how much a slow one counts */
     double const tick = (1 + below(&run.dice, one_in(&run.dice, 3) ? 400 : 10)) * 1e-6;
     call c;
     int actions[MOST], t, done;
@@ -728,9 +724,6 @@ static void call_learn_for(void)
     done = perform(&c, actions);
     if (done < 0) done = 0; /* an update was discarded */
     MUST(run.huge || (done <= x->owed / run.desc.learn_period && (due || done == 0)));
-    if (done > 0 && tick > x->longest) x->longest = tick;
-    x->credit += c.microseconds * 1e-6 - done * tick;
-    if (x->credit > x->longest) x->credit = x->longest;
     x->owed -= (int64_t)done * run.desc.learn_period, x->updates += done;
     x->started |= due;
 }
@@ -871,7 +864,6 @@ static void call_load_agents(void)
     if (result != RISE_OK) return;
     run.desc = next;
     reset_players();
-    run.model.credit = run.model.longest = 0;
     run.model.seen = 0;
     for (i = 0; i < MOST; i++)
         run.model.in_episode[i] = 0, run.model.written[i] = 0, run.model.lane_return[i] = 0;
