@@ -29,6 +29,7 @@
 #   fuzz         the fuzz targets of tests/fuzz, with random changes of their corpora; for
 #                libFuzzer, see tests/fuzz/run.sh
 #   threads      any number of threads computes the same
+#   sequences    random calls, right and wrong, on three agents that must agree after each
 #   probes       agents learn tiny games whose values are known
 #   stats        bench/stats.h
 #   games, ceilings   examples/games.h: its rules and its best scores
@@ -46,8 +47,8 @@ export RISE_SAMPLES="${RISE_SAMPLES:-$(pwd)/tests/samples}"
 export RISE_CORPUS="${RISE_CORPUS:-$(pwd)/tests/fuzz/corpus}" # and fuzz.c its inputs
 
 # The slowest files, slowest first. They start first, so that no processor is idle at the end.
-slowest="probes training threads gradients agent kernels rules replay snapshot pretrained files"
-slowest="$slowest fuzz readme targets bridge"
+slowest="probes training threads gradients agent kernels sequences rules replay snapshot pretrained"
+slowest="$slowest files fuzz readme targets bridge"
 
 # Does the file use rise.h's kernels in single precision?
 uses_kernels() {
@@ -87,7 +88,7 @@ readme() {
 # Compiles a test file. Links it with the shared kernels when they are ready.
 build() {
     flags= objects=
-    case $1 in threads | training) flags=-pthread ;; esac
+    case $1 in threads | training | sequences) flags=-pthread ;; esac
     if uses_kernels "$1"; then
         flags="$flags -DRISE_STATIC -DRISE_SELF=\"tests/shared_kernels.h\""
         objects=$OUT/shared_kernels.o

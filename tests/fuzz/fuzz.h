@@ -106,7 +106,8 @@ CHECK_UNUSED static double fuzz_value(program *p, const risei_field *field)
     static const double odd[] = {-1,   -0.0,  0.5,   1e-7, 1e9,         1e300,       -1e300,
                                  3e-5, 1e-45, 1e38,  0.99, 4294967297.0, 2147483648.0, -2e9,
                                  2e9,  1e6,   0.001, 4096, 8192,        65536,       255};
-    double const high = field->word != NULL ? risei_words_count(field->word) - 1 : field->high;
+    double const high = field->word_of != NULL ? risei_words_count(field->word_of) - 1
+                                                : field->high;
     unsigned const kind = program_byte(p);
     switch (kind % 8) {
     case 0: return odd[kind / 8 % COUNT(odd)];
