@@ -241,7 +241,8 @@ static void file_set_field(program *p, buffer *text)
     const risei_field *const field = fuzz_field(program_below(p, FUZZ_FIELDS), &conv);
     double const value = fuzz_value(p, field);
     char prefix[24] = "", number[RISEI_NUMBER_TEXT], line[120];
-    const char *word = field->word_of != NULL ? field->word_of((int)fmin(fmax(value, -1), 99)) : NULL;
+    const char *const word =
+        field->word_of != NULL ? field->word_of((int)fmin(fmax(value, -1), 99)) : NULL;
     if (conv >= 0) snprintf(prefix, sizeof prefix, "conv[%d].", conv);
     risei_number_write(value, number);
     snprintf(line, sizeof line, "%s%s=%s\n", prefix, field->name, word != NULL ? word : number);
