@@ -361,8 +361,8 @@
 
    An update is never interrupted. If one update needs more time than one call gives,
    rise_agent_learn_for returns 0 until the sum of several budgets is enough. So the budget is kept
-   on average, but one call can last as long as one update. The first update runs with any budget,
-   because its duration is not yet known. A negative budget is RISE_BAD_CALL.
+   on average, but one call can last as long as one update. The first update runs with any budget
+   above 0, because its duration is not yet known. A negative budget is RISE_BAD_CALL.
 
    The first update also embeds all stored frames again. An expensive frozen encoder stops the game
    for that time: with ResNet-18, learn_start = 20000 frames at 8 ms each take 160 s. Call
@@ -437,10 +437,11 @@
    than learn_start new frames. Checkpoints do not hold embeddings, so loading RISE_SAVE_ALL embeds
    all frames again.
 
-   rise_agent_save writes a temporary file, whose name is the path with ".new" at the end. Then
-   rise_agent_save renames the temporary file, so a crash does not damage the old checkpoint.
-   Windows needs two calls: the first removes the old checkpoint, the second renames. After a crash
-   between these calls, the complete new checkpoint still has its temporary name.
+   rise_agent_save writes a new file beside the old one and then renames it. So a crash does not
+   damage the old checkpoint, and several programs may save to one path. A program that is killed
+   while it saves leaves a file whose name is the path with ".new-" and two numbers at the end. You
+   can delete such files. A symbolic link is followed, the permissions of the old file are kept, and
+   anything but a plain file is refused.
 
    rise_agent_peek reads only the description in a file. With the description, rise_agent_bytes
    returns the memory that the agent needs.
@@ -769,14 +770,13 @@
 
    PORTING: WINDOWS. MinGW is gcc: all x86 kernels are compiled. MSVC compiles the AVX kernels on
    x64 and the plain C kernels elsewhere. RISE_THREADS needs <pthread.h> and gcc's atomic built-ins,
-   which MSVC lacks. Do not use /fp:fast: it changes the bits (see NUMBERS), and rise.h does not
-   detect it.
+   which MSVC lacks. rise.h refuses /fp:fast, which changes the bits (see NUMBERS).
 
        cl /O2 game.c
 
-   `long` has 32 bits on Windows, so rise_agent_load reads files of less than 2 GB. For larger files
-   use rise_agent_read with a callback of your own. The same is true of 32-bit Linux. Paths are
-   passed to fopen unchanged. Saved files are flushed but not synchronised to the disk.
+   Paths are UTF-8. A path that is not valid UTF-8 is taken to be in the system's code page. A save
+   fails if another program holds the old file open without sharing it; the old file is then
+   unchanged.
 
    PORTING: MACOS. Apple processors use the NEON kernels, Intel processors AVX2 or AVX-512.
 
@@ -796,7 +796,7 @@
    PORTING: BARE METAL. Without a file system, define RISE_NO_STDIO and read the policy from flash
    with a callback. Pass a block of memory, and a clock if you call rise_agent_learn_for. The code
    refers to these functions of the C library: calloc, free, snprintf, vsnprintf, strtod, floor,
-   sqrt, sqrtf, the functions of <string.h>, and timespec_get or clock.
+   sqrt, sqrtf, the functions of <string.h>, and clock_gettime, timespec_get or clock.
 
        static double seconds(void *user)
        {
@@ -1412,7 +1412,8 @@ typedef struct rise_agent_desc {
     /* NULL: silent */
     rise_log_fn log_fn;
     void *log_user;
-    /* NULL: C11 timespec_get where <time.h> has it, else clock() */
+    /* NULL: CLOCK_MONOTONIC or QueryPerformanceCounter where there is one, else timespec_get (C11),
+       else clock() */
     rise_clock_fn clock_fn;
     void *clock_user;
 } rise_agent_desc;
@@ -1447,8 +1448,9 @@ typedef enum rise_preset {
     /* Clark et al. 2024: IQN, IMPALA, Munchausen, spectral norm, noisy, 64 environments */
     RISE_PRESET_BTR,
     /* Kapturowski et al. 2019: stored states, burn-in, sequences of 80 steps that overlap by half
-       (window 41, window_samples 40), rescaled values. The authors' agent has RISE_MEMORY_FULL. The
-       batch of 2560 is too large for frames of 84 x 84: set a smaller multiple of 40. */
+       (window 41, window_samples 40), rescaled values. The authors' agent has RISE_MEMORY_FULL. With
+       the batch of 2560, an agent for frames of 84 x 84 takes 11 GB: a smaller multiple of 40 takes
+       less. */
     RISE_PRESET_R2D2,
     RISE_PRESET_COUNT /* the number of values above */
 } rise_preset;
@@ -1545,8 +1547,9 @@ RISE_API rise_result rise_agent_learn(rise_agent *agent);
 /* Does updates that are due, for about `microseconds`. Returns the number of updates done, or a
    negative rise_result. A part of a snapshot counts as an update. An update that takes longer than
    the budget waits until several calls have given enough time. So the budget is kept on average,
-   but one call may take as long as one update. Returns RISE_BAD_CALL unless 0 <= microseconds <=
-   1e12. */
+   but one call may take as long as one update. A clock that jumps or stands still does no lasting
+   harm: one measurement counts for at most two updates. Returns RISE_BAD_CALL unless 0 <=
+   microseconds <= 1e12. */
 RISE_API int rise_agent_learn_for(rise_agent *agent, double microseconds);
 
 /* Copies the current conv layers into the frozen encoder. Requires RISE_EMBED_SNAPSHOT. The copy
@@ -1645,9 +1648,11 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
                                      const rise_agent_desc *machine, rise_error *error);
 
 #ifndef RISE_NO_STDIO
-/* Saves to a file. Writes a file with the name `path` and ".new" at the end, then renames that file
-   to `path`. So `path` is never an incomplete file. (On Windows the old file is removed just before
-   the rename.) `error` may be NULL. */
+/* Saves to a file. Writes a new file beside `path`, waits until it is on the disk, then renames it
+   to `path`. So `path` is never an incomplete file, not even if two programs save at once. Follows
+   a symbolic link, and keeps the permissions of the old file. Returns RISE_IO if `path` is a
+   device, a pipe or a folder, and if writing fails; the old file is then unchanged. On Windows,
+   `path` is UTF-8. `error` may be NULL. */
 RISE_API rise_result rise_agent_save(const rise_agent *agent, rise_save what, const char *path,
                                      rise_error *error);
 
