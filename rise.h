@@ -135,6 +135,7 @@
        >>players              characters that play greedily
        >>agent                the public object: owns model, learner, actor, players and replay
        >>files                save and load
+       >>selftest             one call that checks this build on this machine
        >>template             the source of all kernels, included once per instruction set
 
    API REFERENCE. One line each. The API section below gives shapes, units and errors.
@@ -177,6 +178,7 @@
        rise_result            result codes; RISE_OK is 0, errors are negative
        rise_error             a result code and a sentence
        rise_result_text       the meaning of a result code
+       rise_self_test         checks this build on this machine
 
        Files
        rise_save              what to save: agent, all or policy
@@ -1075,11 +1077,12 @@ typedef float rise_real;
     X(RISE_IO, -6, "a file could not be opened, read or written")                                  \
     X(RISE_BAD_FILE, -7, "the file is damaged or was not written by rise.h")                       \
     X(RISE_NEWER_FILE, -8, "the file was written by a newer version of rise.h")                    \
-    X(RISE_MISMATCH, -9, "the file holds another agent, or other weights, than asked for")
+    X(RISE_MISMATCH, -9, "the file holds another agent, or other weights, than asked for")         \
+    X(RISE_BROKEN, -10, "the compiler, its flags or the processor compute wrong results")
 
 typedef enum rise_result {
 #define RISE_RESULT_ENUM(name, value, text) name = value,
-    RISE_RESULTS(RISE_RESULT_ENUM) RISE_RESULT_LAST = -10 /* ends the list, is no result */
+    RISE_RESULTS(RISE_RESULT_ENUM) RISE_RESULT_LAST = -11 /* ends the list, is no result */
 #undef RISE_RESULT_ENUM
 } rise_result;
 
@@ -1448,9 +1451,9 @@ typedef enum rise_preset {
     /* Clark et al. 2024: IQN, IMPALA, Munchausen, spectral norm, noisy, 64 environments */
     RISE_PRESET_BTR,
     /* Kapturowski et al. 2019: stored states, burn-in, sequences of 80 steps that overlap by half
-       (window 41, window_samples 40), rescaled values. The authors' agent has RISE_MEMORY_FULL. With
-       the batch of 2560, an agent for frames of 84 x 84 takes 11 GB: a smaller multiple of 40 takes
-       less. */
+       (window 41, window_samples 40), rescaled values. The authors' agent has RISE_MEMORY_FULL.
+       With the batch of 2560, an agent for frames of 84 x 84 takes 11 GB: a smaller multiple of 40
+       takes less. */
     RISE_PRESET_R2D2,
     RISE_PRESET_COUNT /* the number of values above */
 } rise_preset;
@@ -1666,6 +1669,12 @@ RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path,
    `error` may be NULL. */
 RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, rise_error *error);
 #endif
+
+/* Checks this build on this machine: compares the kernels of `isa` with the reference kernels,
+   trains a small agent, and saves and loads it through memory. RISE_ISA_AUTO checks all instruction
+   sets that this machine has. Takes less than a second, uses no files, and frees what it allocates.
+   Returns RISE_BROKEN if a result is wrong; `error` names the computation. */
+RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error);
 
 /* ---------------------------------------------------------------------------------------------- */
 /* >>api-kernels: matrix products, cells, Adam, projections, each usable alone */
@@ -11848,6 +11857,301 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
     return risei_stdio_explain(path, 0, result, error);
 }
 #endif /* RISE_NO_STDIO */
+
+/* ---------------------------------------------------------------------------------------------- */
+/* >>selftest: one call that checks this build on this machine
+
+   Each kernel is compared with the reference. A training run is compared with the hash that it has
+   on all machines. So the test finds compiler flags that change results, compilers that make wrong
+   code, and processors that compute wrong.
+
+   Main type: risei_selftest. Uses random, kernels, agent, files. Test: tests/agent.c. */
+
+enum { RISEI_SELFTEST_SIZE = 4096, RISEI_SELFTEST_PARTS = 40 };
+
+/* The results of all kernels of one table, one after the other. */
+typedef struct risei_selftest {
+    rise_real result[RISEI_SELFTEST_SIZE];
+    int count, parts;
+    const char *name[RISEI_SELFTEST_PARTS]; /* of the kernel */
+    int end[RISEI_SELFTEST_PARTS];          /* index after the kernel's last result */
+} risei_selftest;
+
+/* Makes n numbers in [-1, 1), the same for each table. */
+RISEI_FN void risei_selftest_fill(rise_real *x, int n, uint64_t seed)
+{
+    risei_random random = risei_random_stream(seed, 1);
+    int i;
+    for (i = 0; i < n; i++) x[i] = 2 * risei_random_uniform(&random) - 1;
+}
+/* Appends n results of the kernel `name`. */
+RISEI_FN void risei_selftest_add(risei_selftest *t, const char *name, const rise_real *x, int n)
+{
+    memcpy(t->result + t->count, x, (size_t)n * sizeof *x);
+    t->count += n;
+    t->name[t->parts] = name, t->end[t->parts++] = t->count;
+}
+enum { RISEI_SELFTEST_N = 37 }; /* elements of an array: several vectors, and a rest */
+
+RISEI_FN void risei_selftest_functions(risei_selftest *t, const rise_kernels *k)
+{
+    enum { N = RISEI_SELFTEST_N };
+    rise_real x[N], y[N], z[N], a[N], b[N], stats[2];
+    risei_selftest_fill(x, N, 1), risei_selftest_fill(y, N, 2);
+    k->exp(N, x, z), risei_selftest_add(t, "exp", z, N);
+    k->log(N, z, a), risei_selftest_add(t, "log", a, N);
+    k->tanh(N, x, z), risei_selftest_add(t, "tanh", z, N);
+    k->sigmoid(N, x, z), risei_selftest_add(t, "sigmoid", z, N);
+    k->multiply(N, x, y, 1, z), risei_selftest_add(t, "multiply", z, N);
+    k->add(N, x, z), risei_selftest_add(t, "add", z, N);
+    k->maximum(N, x, z), risei_selftest_add(t, "maximum", z, N);
+    k->relu_backward(N, x, y, a), risei_selftest_add(t, "relu_backward", a, N);
+    a[0] = (rise_real)k->dot(N, x, y), risei_selftest_add(t, "dot", a, 1);
+    k->gate_forward(N, x, y, z), risei_selftest_add(t, "gate_forward", z, N);
+    memset(a, 0, sizeof a), memset(b, 0, sizeof b);
+    risei_selftest_fill(y, N, 3);
+    k->norm_forward(N, x, y, y, z, stats), risei_selftest_add(t, "norm_forward", z, N);
+    k->norm_backward(N, x, y, stats, z, a, b), risei_selftest_add(t, "norm_backward", z, N);
+    risei_selftest_add(t, "norm_backward", a, N);
+}
+RISEI_FN void risei_selftest_cells(risei_selftest *t, const rise_kernels *k)
+{
+    enum { N = RISEI_SELFTEST_N };
+    rise_real gates[4 * N], u[3 * N], du[3 * N], dgates[4 * N], h[N], c[N], next[N], c_next[N];
+    rise_real dh[N], dc[N];
+    risei_selftest_fill(h, N, 4), risei_selftest_fill(c, N, 5);
+    risei_selftest_fill(gates, 4 * N, 6), risei_selftest_fill(u, 3 * N, 7);
+    k->lstm_forward(N, gates, c, c_next, next), risei_selftest_add(t, "lstm_forward", next, N);
+    risei_selftest_fill(dh, N, 8), risei_selftest_fill(dc, N, 9);
+    k->lstm_backward(N, gates, c, c_next, dh, dc, dgates);
+    risei_selftest_add(t, "lstm_backward", dgates, 4 * N);
+    k->gru_forward(N, gates, u, h, next), risei_selftest_add(t, "gru_forward", next, N);
+    k->gru_backward(N, gates, u, h, dh, dgates, du);
+    risei_selftest_add(t, "gru_backward", dgates, 3 * N);
+    risei_selftest_add(t, "gru_backward", du, 3 * N);
+    k->mingru_forward(N, gates, h, next), risei_selftest_add(t, "mingru_forward", next, N);
+    k->mingru_backward(N, gates, h, dh, dgates);
+    risei_selftest_add(t, "mingru_backward", dgates, 2 * N);
+}
+/* Products: plain with a bias and ReLU, and transposed with accumulation. */
+RISEI_FN void risei_selftest_products(risei_selftest *t, const rise_kernels *k, void *scratch)
+{
+    enum { M = 9, COLUMNS = 21, K = 19 };
+    rise_real a[M * K], b[K * COLUMNS], c[M * COLUMNS], bias[COLUMNS];
+    rise_product p;
+    risei_selftest_fill(a, M * K, 10), risei_selftest_fill(b, K * COLUMNS, 11);
+    risei_selftest_fill(c, M * COLUMNS, 12), risei_selftest_fill(bias, COLUMNS, 13);
+    memset(&p, 0, sizeof p);
+    p.m = M, p.n = COLUMNS, p.k = K;
+    p.a = rise_matrix_plain(a, K), p.b = rise_matrix_plain(b, COLUMNS);
+    p.c = rise_matrix_plain(c, COLUMNS);
+    p.bias = bias, p.relu = 1;
+    k->product(&p, 0, 1, scratch), risei_selftest_add(t, "product", c, M * COLUMNS);
+    p.bias = NULL, p.relu = 0, p.accumulate = 1, p.transposed = 1;
+    p.a = rise_matrix_plain(a, M);
+    k->product(&p, 0, 1, scratch), risei_selftest_add(t, "product", c, M * COLUMNS);
+}
+/* Bytes, 16-bit floats and random projections. */
+RISEI_FN void risei_selftest_bytes(risei_selftest *t, const rise_kernels *k)
+{
+    enum { N = RISEI_SELFTEST_N, BITS = 6 };
+    uint8_t frame[4][N];
+    const uint8_t *const frames[4] = {frame[0], frame[1], frame[2], frame[3]};
+    rise_frame_scale scale;
+    rise_real x[4 * N];
+    uint16_t half[N];
+    int32_t in[1 << BITS], sums[N];
+    int i;
+    for (i = 0; i < 4 * N; i++) frame[i / N][i % N] = (uint8_t)(i * 37);
+    scale.mean = frame[0], scale.factor = (rise_real)0.25, scale.limit = 8;
+    k->stack(N, 1, 4, frames, &scale, scale.mean, x), risei_selftest_add(t, "stack", x, 4 * N);
+    for (i = 0; i < N; i++) half[i] = risei_to_half(x[i]);
+    k->half_to_real(N, half, x), risei_selftest_add(t, "half_to_real", x, N);
+    memset(in, 0, sizeof in);
+    for (i = 0; i < N; i++) in[i] = frame[1][i];
+    k->project_signs(N, in, N, 5, sums);
+    for (i = 0; i < N; i++) x[i] = (rise_real)sums[i];
+    risei_selftest_add(t, "project_signs", x, N);
+}
+/* Computes the results of all kernels of a table. */
+RISEI_FN void risei_selftest_kernels(risei_selftest *t, const rise_kernels *k, void *scratch)
+{
+    t->count = t->parts = 0;
+    risei_selftest_functions(t, k);
+    risei_selftest_cells(t, k);
+    risei_selftest_products(t, k, scratch);
+    risei_selftest_bytes(t, k);
+}
+/* Compares the results of a table with those of the reference: the same bits if both fuse, else
+   about the same. */
+RISEI_FN rise_result risei_selftest_compare(const risei_selftest *t, const risei_selftest *right,
+                                            const char *isa, int same_bits, rise_error *error)
+{
+    int i, part = 0;
+    for (i = 0; i < right->count; i++) {
+        rise_real const x = t->result[i], y = right->result[i];
+        int const good = same_bits ? memcmp(&x, &y, sizeof x) == 0
+                                   : risei_abs(x - y) <= (rise_real)1e-4 * (1 + risei_abs(y));
+        while (i >= right->end[part]) part++;
+        if (!good)
+            return risei_fail(error, RISE_BROKEN,
+                              "the kernel %s of %s computes %.9g instead of %.9g; check the "
+                              "compiler's flags, or take another isa",
+                              right->name[part], isa, (double)x, (double)y);
+    }
+    return RISE_OK;
+}
+
+/* A file in memory. */
+typedef struct risei_selftest_file {
+    unsigned char *data; /* NULL: only counts */
+    size_t size, at;
+} risei_selftest_file;
+
+RISEI_FN int risei_selftest_write(void *user, const void *data, size_t size)
+{
+    risei_selftest_file *const f = (risei_selftest_file *)user;
+    if (f->data != NULL) memcpy(f->data + f->at, data, size);
+    f->at += size;
+    return 1;
+}
+RISEI_FN int risei_selftest_read(void *user, void *data, size_t size)
+{
+    risei_selftest_file *const f = (risei_selftest_file *)user;
+    memcpy(data, f->data + f->at, size);
+    f->at += size;
+    return 1;
+}
+/* The agent of the test. The fields are set, so that the hash does not depend on defaults. */
+RISEI_FN rise_result risei_selftest_agent(rise_agent **agent, rise_isa isa, rise_error *error)
+{
+    static const char *const fields[] = {
+        "frame_width=9",       "frame_height=8",   "actions=3",        "frame_stack=2",
+        "memory=rise",         "window=5",         "cell=gru",         "recurrent_units=8",
+        "fusion=concat",       "context_scale=1",  "embedding=signs",  "embedding_size=10",
+        "embedding_pool=1",    "network=custom",   "conv_count=2",     "conv[0].filters=5",
+        "conv[0].size=3",      "conv[0].pad=1",    "conv[0].pool=2",   "conv[1].filters=6",
+        "conv[1].size=2",      "conv[1].stride=2", "features=12",      "head_units=9",
+        "layer_norm=1",        "noisy=1",          "head=iqn",         "quantiles=4",
+        "batch=4",             "n_step=2",         "discount=0.9",     "learning_rate=0.01",
+        "adam_epsilon=0.001",  "gradient_clip=1",  "target_period=5",  "replay_capacity=60",
+        "learn_start=20",      "learn_period=2",   "epsilon_start=1",  "epsilon_end=0.1",
+        "epsilon_steps=40",    "priority_exponent=0.5", "importance_exponent=0.4", "seed=1"};
+    rise_agent_desc desc;
+    int i;
+    memset(&desc, 0, sizeof desc);
+    for (i = 0; i < RISEI_COUNT(fields); i++) rise_agent_set(&desc, fields[i], NULL);
+    desc.isa = isa;
+    return rise_agent_create(agent, &desc, error);
+}
+/* Plays steps `from` .. `to` - 1 of a made-up game whose frames depend on the step alone. */
+RISEI_FN rise_result risei_selftest_play(rise_agent *a, int from, int to, rise_error *error)
+{
+    uint8_t frame[9 * 8];
+    int step, i;
+    for (step = from; step < to; step++) {
+        int const t = step % 7;
+        for (i = 0; i < 9 * 8; i++) frame[i] = (uint8_t)((i * (step % 11 + 1) * 29) & 255);
+        if (rise_agent_step(a, frame, (float)(t % 3) - 1,
+                            t == 0   ? RISE_FIRST
+                            : t == 6 ? RISE_TERMINATED
+                                     : RISE_MIDDLE) >= 0)
+            continue;
+        return risei_fail(error, rise_agent_error(a)->result, "step %d of the test: %s", step,
+                          rise_agent_error(a)->text);
+    }
+    return RISE_OK;
+}
+/* Returns the FNV-1a hash of the weights as 32-bit floats. */
+RISEI_FN uint64_t risei_selftest_hash(const rise_agent *a)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    size_t i;
+    int shift;
+    for (i = 0; i < a->model.net.parameters; i++) {
+        uint32_t const bits = risei_bits((float)a->model.weights[i]);
+        for (shift = 0; shift < 32; shift += 8)
+            hash = (hash ^ (bits >> shift & 255)) * UINT64_C(1099511628211);
+    }
+    return hash;
+}
+/* Saves the agent to memory, and loads it as *copy. */
+RISEI_FN rise_result risei_selftest_copy(const rise_agent *a, rise_agent **copy, rise_error *error)
+{
+    risei_selftest_file f;
+    rise_agent_desc machine;
+    rise_result result;
+    memset(&f, 0, sizeof f);
+    memset(&machine, 0, sizeof machine);
+    machine.isa = a->desc.isa;
+    result = rise_agent_write(a, RISE_SAVE_ALL, risei_selftest_write, &f, error);
+    if (result != RISE_OK) return result;
+    f.size = f.at, f.at = 0;
+    f.data = (unsigned char *)calloc(f.size, 1);
+    if (f.data == NULL)
+        return risei_fail(error, RISE_NO_MEMORY, "there is no memory for the test");
+    result = rise_agent_write(a, RISE_SAVE_ALL, risei_selftest_write, &f, error);
+    f.at = 0;
+    if (result == RISE_OK)
+        result = rise_agent_read(copy, risei_selftest_read, &f, f.size, &machine, error);
+    free(f.data);
+    return result;
+}
+/* The weights after the training run, on every machine whose kernels fuse. */
+#define RISEI_SELFTEST_HASH UINT64_C(0xD50A32C5856C8872)
+
+/* Trains an agent, continues from a copy, and compares hashes. `hash`: what the weights must be. It
+   is not compared if the kernels do not fuse. */
+RISEI_FN rise_result risei_selftest_train(rise_isa isa, uint64_t hash, rise_error *error)
+{
+    rise_agent *a = NULL, *copy = NULL;
+    rise_result result = risei_selftest_agent(&a, isa, error);
+    if (result == RISE_OK) result = risei_selftest_play(a, 0, 70, error);
+    if (result == RISE_OK) result = risei_selftest_copy(a, &copy, error);
+    if (result == RISE_OK) result = risei_selftest_play(a, 70, 90, error);
+    if (result == RISE_OK) result = risei_selftest_play(copy, 70, 90, error);
+    if (result == RISE_OK && risei_selftest_hash(a) != risei_selftest_hash(copy))
+        result = risei_fail(error, RISE_BROKEN,
+                            "an agent that was saved and loaded learns something else");
+    if (result == RISE_OK && sizeof(rise_real) == 4 && a->model.device.kernels->fused &&
+        risei_selftest_hash(a) != hash)
+        result = risei_fail(error, RISE_BROKEN,
+                            "training with %s gives other weights than elsewhere; check the "
+                            "compiler's flags",
+                            a->model.device.kernels->name);
+    rise_agent_destroy(a), rise_agent_destroy(copy);
+    return result;
+}
+/* Tests one table. `t` is [2]: room for its results and for those of the reference. */
+RISEI_FN rise_result risei_selftest_run(rise_isa isa, risei_selftest *t, void *scratch,
+                                        rise_error *error)
+{
+    const rise_kernels *k = rise_kernels_of(isa), *right = rise_kernels_of(RISE_ISA_REF);
+    rise_result result;
+    risei_selftest_kernels(&t[0], k, scratch);
+    risei_selftest_kernels(&t[1], right, scratch);
+    result = risei_selftest_compare(&t[0], &t[1], k->name, k->fused == right->fused, error);
+    return result == RISE_OK ? risei_selftest_train(isa, RISEI_SELFTEST_HASH, error) : result;
+}
+RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error)
+{
+    size_t const results = risei_arena_aligned(2 * sizeof(risei_selftest));
+    rise_result result = RISE_OK;
+    unsigned char *memory;
+    int i;
+    if (rise_kernels_of(isa) == NULL)
+        return risei_fail(error, RISE_UNAVAILABLE, "isa is %d, which is not available here",
+                          (int)isa);
+    memory = (unsigned char *)calloc(results + rise_product_scratch(), 1);
+    if (memory == NULL)
+        return risei_fail(error, RISE_NO_MEMORY, "there is no memory for the test");
+    for (i = RISE_ISA_REF; i <= RISE_ISA_NEON && result == RISE_OK; i++)
+        if ((isa == RISE_ISA_AUTO || (int)isa == i) && rise_kernels_of((rise_isa)i) != NULL)
+            result = risei_selftest_run((rise_isa)i, (risei_selftest *)(void *)memory,
+                                        memory + results, error);
+    free(memory);
+    return result;
+}
 
 #ifdef __cplusplus
 }
