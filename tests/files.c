@@ -1357,8 +1357,8 @@ static void peek_reads_the_description(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Sample files: tests/samples/v7-*.rise
 
-   These files hold agents that were written as file version 7, revision 1 of the description. Every
-   later release must read them. So NEVER write them again, and never change their actions and
+   These files hold agents that were written as file version 7. v7 is revision 1 of the description,
+   v7r2 is revision 2. Every later release must read them. So NEVER write them again, and never change their actions and
    values in this table. A release that changes the format adds files of its own: add lines to the
    table; then `./files --write-samples tests/samples` writes the missing files and prints their
    lines in full. */
@@ -1439,6 +1439,19 @@ static const sample samples[] = {
      "memory=full cell=mingru head=c51 fusion=gate layer_norm=1 action_masks=1", 0, AGENT_FILE, 30,
      "0010012002020221200022200020100001002020", UINT64_C(0x6DDAC124656A8922),
      UINT64_C(0x0A66D662FC4FAA66)},
+    /* revision 2 of the description: frames are standardised unless raw_frames is 1 */
+    {"v7r2-rise-lstm-mean-all",
+     "memory=rise action_masks=1 environments=3", 0, ALL_FILE, 25,
+     "0110111011122121111012202011120111201212", UINT64_C(0x2285CBBD41FD1E0E),
+     UINT64_C(0x22D24249D044BCA6)},
+    {"v7r2-rise-conv-warm-up-all",
+     "memory=rise embedding=conv action_masks=1", 0, ALL_FILE, 8,
+     "0010011011020121111012100011110111001010", UINT64_C(0x273503B1BB2033B8),
+     UINT64_C(0xBA208878369DF9FF)},
+    {"v7r2-none-mean-policy",
+     "memory=none plain action_masks=1", 0, POLICY_FILE, 30,
+     "0110212021222221222022102022120221202222", UINT64_C(0x76C99E33C29638AE),
+     UINT64_C(0x0000000000000000)},
 };
 
 static rise_agent_desc sample_desc(const sample *s)
