@@ -1269,7 +1269,8 @@ typedef struct rise_agent_desc {
        0: with zeros. 1 needs carry_state (Kapturowski et al. 2019) [0] */
     int stored_state;
     rise_cell cell; /* [AUTO: GRU] */
-    /* size of the recurrent state, 1..4096 [64 for SMALL, else 512] */
+    /* size of the recurrent state, 1..4096 [32 for SMALL, else 512]. In 15 small games, 32 units
+       scored as much as 64 and took 0.57 of the time (bench/README.md). */
     int recurrent_units;
     rise_fusion fusion; /* [CONCAT] */
     /* Factor on the recurrent state where it joins the features, 1e-6..100. Inputs with larger
@@ -8897,7 +8898,7 @@ static const risei_field risei_fields[] = {RISEI_SHAPE(frame_width, 1, 1024, 0),
                                            RISEI_INT(burn_in, 0, 1023, 0),
                                            RISEI_INT(stored_state, 0, 1, 0),
                                            RISEI_WORD(cell, risei_cell_word),
-                                           RISEI_SHAPE2(recurrent_units, 1, 4096, 64, 512),
+                                           RISEI_SHAPE2(recurrent_units, 1, 4096, 32, 512),
                                            RISEI_WORD(fusion, risei_fusion_word),
                                            RISEI_REAL(context_scale, 1e-6, 100, 0),
                                            RISEI_INT(carry_state, 0, 1, 0),

@@ -90,7 +90,7 @@ static const variant size_kinds[] = {
 
 /* Each differs from the first in one setting. All are compared to the first. */
 static const variant ablations[] = {
-    {"RISE", "memory=rise", "standardised frames, downsampled to 64 half floats, GRU 64, concat", 0,
+    {"RISE", "memory=rise", "standardised frames, downsampled to 64 half floats, GRU 32, concat", 0,
      0},
     {"signs", "embedding=signs", "frozen encoder: random projection by signs", 0, 0},
     {"gaussian", "embedding=gaussian", "frozen encoder: dense Gaussian projection", 0, 0},
@@ -106,8 +106,8 @@ static const variant ablations[] = {
     {"samples-4", "window_samples=4", "4 transitions share a window", 0, 0},
     {"samples-8", "window_samples=8", "8 transitions share a window", 0, 0},
     {"units-16", "recurrent_units=16", "GRU of 16 units", 0, 0},
+    {"units-64", "recurrent_units=64", "GRU of 64 units", 0, 0},
     {"units-128", "recurrent_units=128", "GRU of 128 units", 0, 0},
-    {"units-32", "recurrent_units=32", "GRU of 32 units", 0, 0},
     {"half", "context_scale=0.5", "context_scale 0.5", 0, 0},
     {"fifth", "context_scale=0.2", "context_scale 0.2", 0, 0},
     {"raw", "raw_frames=1 context_scale=1", "frames not standardised: pixel / 255", 0, 0},

@@ -773,7 +773,7 @@ static void defaults_are_filled_in(void)
     CHECK(d.network == RISE_NETWORK_SMALL && d.window == 16 && d.batch == 32 && d.n_step == 3 &&
           d.frame_stack == 4);
     CHECK(d.learn_start == 1000 && d.replay_capacity == 50000 && d.target_period == 100 &&
-          d.recurrent_units == 64);
+          d.recurrent_units == 32);
     CHECK(d.head == RISE_HEAD_MEAN && d.atoms == 51 && d.quantiles == 8 && !d.noisy &&
           !d.munchausen && !d.value_rescale);
     CHECK(d.value_min == -10 && d.value_max == 10 && d.target_rate == 1 &&
