@@ -12069,7 +12069,9 @@ RISEI_FN uint64_t risei_selftest_hash(const rise_agent *a)
     size_t i;
     int shift;
     for (i = 0; i < a->model.net.parameters; i++) {
-        uint32_t const bits = risei_bits((float)a->model.weights[i]);
+        float const weight = (float)a->model.weights[i];
+        uint32_t bits;
+        memcpy(&bits, &weight, sizeof bits);
         for (shift = 0; shift < 32; shift += 8)
             hash = (hash ^ (bits >> shift & 255)) * UINT64_C(1099511628211);
     }

@@ -507,7 +507,7 @@ static void descriptions_are_checked(void)
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding_size == 512);
     not_created(d, RISE_MISMATCH, "embedding_size 512 asks for [64, 3, 7, 7]");
     d = good, d.embedding_file = "pretrained_test.none";
-    not_created(d, RISE_IO, "embedding_file pretrained_test.none cannot be opened");
+    not_created(d, RISE_IO, "embedding_file: pretrained_test.none cannot be opened");
     d.embedding_file = "."; /* a directory */
     a = NULL;
     CHECK(rise_agent_create(&a, &d, NULL) < RISE_OK && a == NULL && toy_memory.held == 0);
