@@ -458,7 +458,14 @@ static void bytes_are_as_promised(void)
     d = described("memory=rise");
     a = created(&d);
     rise_agent_metrics(a, &m);
-    CHECK(m.bytes_per_step >= PIXELS + 2 * 9 && m.bytes_per_step < PIXELS + 2 * 9 + 64);
+    /* frame, embedding in halves, reward, action, event, index in the episode, and the tree */
+    CHECK(m.bytes_per_step == PIXELS + 2 * 9 + 4 + 2 + 1 + 4 + 64 / 7);
+    rise_agent_destroy(a);
+    d = described("memory=rise stored action_masks=1 embedding_f32=1");
+    a = created(&d);
+    rise_agent_metrics(a, &m);
+    /* the same with one byte for a mask, and floats: 9 of the embedding, 2 * 7 of the state */
+    CHECK(m.bytes_per_step == PIXELS + 4 * (9 + 14) + 1 + 4 + 2 + 1 + 4 + 64 / 7);
     rise_agent_destroy(a);
 }
 
@@ -1492,6 +1499,26 @@ static void downsample_needs_a_number_per_channel(void)
     d.embedding_size = 3;
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding_size == 3);
 }
+/* Each row of a batch has its own state and its own features. 2 * 8 row numbers fill a cache line,
+   so an array of row numbers has no padding behind it: a row too many would change the next
+   array. */
+static void rows_of_a_batch_stay_in_their_arrays(void)
+{
+    enum { SIZE = 8 };
+    world w = world_begin("memory=rise batch=8", 60);
+    const risei_learner *const l = &w.agent->learner;
+    const risei_pass *const pass = &w.agent->model.pass;
+    int r;
+    CHECK(w.agent->model.updates > 0 && pass->state_row == pass->feature_row + 2 * SIZE);
+    risei_learner_forward(&w.agent->learner, RISEI_USE_LEARN, 0, 2 * SIZE);
+    for (r = 0; r < 2 * SIZE; r++) {
+        int const next = r >= SIZE ? l->batch.transition[r % SIZE].steps : 0;
+        CHECK(pass->feature_row[r] == r);
+        CHECK(pass->state_row[r] ==
+              pass->sequence.begin[l->batch.before + 1 + next] + r % SIZE);
+    }
+    rise_agent_destroy(w.agent);
+}
 /* NULL for any pointer is refused, and does nothing. */
 static void null_is_refused(void)
 {
@@ -1978,6 +2005,7 @@ static const check_test tests[] = {
     TEST(null_is_refused),
     TEST(self_test_passes),
     TEST(self_test_notices_wrong_results),
+    TEST(rows_of_a_batch_stay_in_their_arrays),
     TEST(results_have_texts),
     TEST(fields_of_any_size_are_stored),
     TEST(wrong_slots_are_noticed),

@@ -37,7 +37,7 @@ TESTS = {
 }
 EVERY = "targets replay sizes snapshot rules files fuzz agent sequences threads"
 # Wrong types are errors: such a mutant does not compile in a strict build.
-FLAGS = ["-O0", "-DCHECK_QUICK", "-DSEQUENCES=3", "-pthread", "-w",
+FLAGS = ["-O0", "-DCHECK_QUICK", "-DSEQUENCES=3", "-pthread",
          "-Werror=incompatible-pointer-types", "-Werror=int-conversion", "-DRISE_STATIC"]
 LARGEST_MEMORY = 8 << 30  # bytes of address space of a test program
 
@@ -74,6 +74,8 @@ def is_statement(code, previous):
 def mutations_of(code, previous):
     """Yields (column, old text, new text) for a line of code without comments. `previous`: the code
     above it."""
+    if "RISEI_PREFETCH" in code:  # changes no result
+        return
     before = ""
     for match in TOKEN.finditer(code):
         token = match.group(0)
