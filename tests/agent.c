@@ -1293,6 +1293,15 @@ static void self_test_passes(void)
         CHECK(result == (rise_kernels_of((rise_isa)isa) != NULL ? RISE_OK : RISE_UNAVAILABLE));
     }
 }
+static void self_test_without_memory_says_so(void)
+{
+    rise_error error = {RISE_OK, ""};
+    rise_result result;
+    toy_memory.refuse = 1;
+    result = rise_self_test(RISE_ISA_AUTO, &error);
+    toy_memory.refuse = 0;
+    CHECK(result == RISE_NO_MEMORY && error.result == RISE_NO_MEMORY && error.text[0] != '\0');
+}
 /* The self-test notices each wrong number of each kernel, and weights with another hash. */
 static void self_test_notices_wrong_results(void)
 {
@@ -2004,6 +2013,7 @@ static const check_test tests[] = {
     TEST(infinite_embeddings_are_refused_while_learning),
     TEST(null_is_refused),
     TEST(self_test_passes),
+    TEST(self_test_without_memory_says_so),
     TEST(self_test_notices_wrong_results),
     TEST(rows_of_a_batch_stay_in_their_arrays),
     TEST(results_have_texts),

@@ -43,8 +43,8 @@ LARGEST_MEMORY = 8 << 30  # bytes of address space of a test program
 
 SWAPS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "&&": "||",
          "||": "&&", "+=": "-=", "-=": "+=", "0": "1", "1": "0"}
-TOKEN = re.compile(r"[A-Za-z_]\w*|\.?\d(?:[eEpP][+-]|[\w.])*|->|\+\+|--|<<=|>>=|<<|>>|[-+*/%&|^<>=!]="
-                   r"|&&|\|\||\S")
+TOKEN = re.compile(r"[A-Za-z_]\w*|\.?\d(?:[eEpP][+-]|[\w.])*|->|\+\+|--|<<=|>>=|<<|>>"
+                   r"|[-+*/%&|^<>=!]=|&&|\|\||\S")
 KEYWORDS = ("return", "if", "for", "while", "switch", "case", "else", "sizeof", "do", "goto")
 
 
