@@ -3,7 +3,7 @@
    --help lists the options.
 
        pip install ale-py gymnasium
-       cc -O2 -pthread examples/atari.c -o atari -lm && ./atari --game pong --set context_scale=1
+       cc -O2 -pthread examples/atari.c -o atari -lm && ./atari --game pong
 
        pip install minigrid vizdoom
        ./atari --env MiniGrid-MemoryS7-v0 --wrap minigrid.wrappers:RGBImgPartialObsWrapper
