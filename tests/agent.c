@@ -458,7 +458,14 @@ static void bytes_are_as_promised(void)
     d = described("memory=rise");
     a = created(&d);
     rise_agent_metrics(a, &m);
-    CHECK(m.bytes_per_step >= PIXELS + 2 * 9 && m.bytes_per_step < PIXELS + 2 * 9 + 64);
+    /* frame, embedding in halves, reward, action, event, index in the episode, and the tree */
+    CHECK(m.bytes_per_step == PIXELS + 2 * 9 + 4 + 2 + 1 + 4 + 64 / 7);
+    rise_agent_destroy(a);
+    d = described("memory=rise stored action_masks=1 embedding_f32=1");
+    a = created(&d);
+    rise_agent_metrics(a, &m);
+    /* the same with one byte for a mask, and floats: 9 of the embedding, 2 * 7 of the state */
+    CHECK(m.bytes_per_step == PIXELS + 4 * (9 + 14) + 1 + 4 + 2 + 1 + 4 + 64 / 7);
     rise_agent_destroy(a);
 }
 
@@ -1286,6 +1293,15 @@ static void self_test_passes(void)
         CHECK(result == (rise_kernels_of((rise_isa)isa) != NULL ? RISE_OK : RISE_UNAVAILABLE));
     }
 }
+static void self_test_without_memory_says_so(void)
+{
+    rise_error error = {RISE_OK, ""};
+    rise_result result;
+    toy_memory.refuse = 1;
+    result = rise_self_test(RISE_ISA_AUTO, &error);
+    toy_memory.refuse = 0;
+    CHECK(result == RISE_NO_MEMORY && error.result == RISE_NO_MEMORY && error.text[0] != '\0');
+}
 /* The self-test notices each wrong number of each kernel, and weights with another hash. */
 static void self_test_notices_wrong_results(void)
 {
@@ -1310,6 +1326,207 @@ static void self_test_notices_wrong_results(void)
     if (k->fused)
         CHECK(risei_selftest_train(k->isa, RISEI_SELFTEST_HASH + 1, &error) == RISE_BROKEN);
     free(scratch);
+}
+/* Every result code has a text of its own; all other numbers share one text. */
+static void results_have_texts(void)
+{
+    static const char none[] = "not a result code of rise.h";
+    int i, j;
+    for (i = RISE_RESULT_LAST + 1; i <= RISE_OK; i++) {
+        const char *const text = rise_result_text((rise_result)i);
+        check_about("result %d: %s", i, text);
+        CHECK(text[0] != '\0' && strcmp(text, none) != 0);
+        for (j = i + 1; j <= RISE_OK; j++)
+            CHECK(strcmp(text, rise_result_text((rise_result)j)) != 0);
+    }
+    check_about("%s", "");
+    CHECK(strcmp(rise_result_text(RISE_OK), "no error") == 0);
+    CHECK(strcmp(rise_result_text(RISE_RESULT_LAST), none) == 0 &&
+          strcmp(rise_result_text((rise_result)1), none) == 0 &&
+          strcmp(rise_result_text((rise_result)-99), none) == 0);
+}
+/* Compilers may store an enumeration in one, two or four bytes. Neighbours stay as they are. */
+static void fields_of_any_size_are_stored(void)
+{
+    static struct {
+        signed char before, one, after;
+        int16_t two, beside;
+        int four, last;
+        double real;
+    } s;
+    risei_field f;
+    memset(&f, 0, sizeof f);
+    f.at = (size_t)((const char *)&s.one - (const char *)&s), f.bytes = 1;
+    risei_field_put(&f, &s, 5);
+    CHECK(s.before == 0 && s.one == 5 && s.after == 0 && risei_field_get(&f, &s) == 5);
+    risei_field_put(&f, &s, -1);
+    CHECK(s.before == 0 && s.one == -1 && s.after == 0 && risei_field_get(&f, &s) == -1);
+    f.at = (size_t)((const char *)&s.two - (const char *)&s), f.bytes = 2;
+    risei_field_put(&f, &s, -300);
+    CHECK(s.two == -300 && s.beside == 0 && risei_field_get(&f, &s) == -300);
+    f.at = (size_t)((const char *)&s.four - (const char *)&s), f.bytes = sizeof s.four;
+    risei_field_put(&f, &s, 70000);
+    CHECK(s.four == 70000 && s.last == 0 && risei_field_get(&f, &s) == 70000);
+    f.at = (size_t)((const char *)&s.real - (const char *)&s), f.bytes = sizeof s.real, f.real = 1;
+    risei_field_put(&f, &s, -0.25);
+    CHECK(s.real == -0.25 && risei_field_get(&f, &s) == -0.25);
+}
+static void is_wrong(const rise_agent *a, const char *text)
+{
+    const char *const wrong = risei_agent_wrong(a);
+    if (!CHECK(wrong != NULL && strcmp(wrong, text) == 0))
+        printf("    \"%s\" is not \"%s\"\n", wrong != NULL ? wrong : "right", text);
+}
+/* Sets a member to a wrong value, checks what risei_agent_wrong says, and undoes the change. */
+#define WRONG(type, member, value, text)                                                           \
+    do {                                                                                           \
+        type const right = (member);                                                               \
+        check_about("%s = %s", #member, #value);                                                   \
+        (member) = (type)(value);                                                                  \
+        is_wrong(a, text);                                                                         \
+        (member) = right;                                                                          \
+    } while (0)
+/* Slots 0 to 4: FIRST, MIDDLE, TERMINATED, FIRST, MIDDLE. With n_step = 1, the transitions of slots
+   0, 1 and 3 are enabled. */
+static void wrong_slots_are_noticed(void)
+{
+    static const rise_event events[5] = {RISE_FIRST, RISE_MIDDLE, RISE_TERMINATED, RISE_FIRST,
+                                         RISE_MIDDLE};
+    static const char gap[] = "an episode has no first frame";
+    static const char idle[] = "a slot that cannot be sampled has a priority";
+    rise_agent_desc const d = described("memory=none n_step=1 action_masks=1");
+    rise_agent *a = created(&d);
+    risei_replay *const r = &a->replay;
+    risei_history *const h = &r->history;
+    uint8_t const frame[PIXELS] = {1}, all[ACTIONS] = {1, 1, 1};
+    float const reward = 1;
+    int i, action;
+    for (i = 0; i < 5; i++)
+        CHECK(rise_agent_step_all(a, frame, &reward, &events[i], all, &action) == RISE_OK);
+    CHECK(risei_agent_wrong(a) == NULL && r->ready == 3);
+    WRONG(int16_t, h->actions[1], -1, "an action is out of range");
+    WRONG(int16_t, h->actions[1], ACTIONS, "an action is out of range");
+    WRONG(uint8_t, h->events[1], RISE_TRUNCATED + 1, "an event is out of range");
+    WRONG(uint8_t, h->masks[1], 0, "a mask allows no action");
+    WRONG(uint8_t, h->masks[1], 7 & ~(1 << h->actions[1]), "an action is not allowed by its mask");
+    WRONG(int32_t, h->episode_frame[0], 1, gap);
+    WRONG(int32_t, h->episode_frame[1], -1, gap);
+    WRONG(int32_t, h->episode_frame[1], 0, gap);
+    WRONG(int32_t, h->episode_frame[2], 0, gap);
+    WRONG(uint8_t, h->events[1], RISE_FIRST, "an episode begins twice");
+    WRONG(int32_t, h->episode_frame[1], 2, "the frames of an episode do not follow each other");
+    WRONG(int32_t, h->episode_frame[4], 2, "the frames of an episode do not follow each other");
+    WRONG(double, r->largest_leaf, 0.5, "a priority is above the largest");
+    WRONG(double, r->tree[2], 1, idle); /* the last frame of an episode */
+    WRONG(double, r->tree[4], 1, idle); /* no next frame yet */
+    WRONG(double, r->tree[5], 1, "a slot without a frame has a priority");
+    WRONG(int64_t, r->ready, 2, "the number of transitions is wrong");
+    WRONG(double, r->tree[r->level[1]], 4, "a sum of priorities is wrong");
+    WRONG(double, r->tree[r->level[1]], 2, "a sum of priorities is wrong");
+    WRONG(double, r->tree[r->level[r->levels - 1]], 4, "a sum of priorities is wrong");
+    /* After a termination, a mask may allow no action. A last frame needs no allowed action. */
+    h->masks[2] = 0;
+    CHECK(risei_agent_wrong(a) == NULL);
+    rise_agent_destroy(a);
+}
+static void wrong_counters_are_noticed(void)
+{
+    static const char negative[] = "a counter is negative";
+    static const char powers[] = "the optimizer's powers are out of range";
+    static const char never[] = "a snapshot is in progress that never began";
+    rise_agent_desc d = described("memory=none");
+    rise_agent *a = created(&d);
+    risei_learner *l = &a->learner;
+    world w;
+    CHECK(risei_agent_wrong(a) == NULL);
+    WRONG(int64_t, a->actor.steps, -1, negative);
+    WRONG(int64_t, a->actor.episodes, -1, negative);
+    WRONG(int64_t, a->model.updates, -1, negative);
+    WRONG(int64_t, a->model.updates, 1, "there were updates before learning");
+    WRONG(int64_t, l->owed_steps, -1, "more updates are owed than steps");
+    WRONG(int64_t, l->owed_steps, 1, "more updates are owed than steps");
+    WRONG(int64_t, l->snapshots, -1, "a counter of snapshots is negative");
+    WRONG(int64_t, l->snapshot_next, -1, "a counter of snapshots is negative");
+    WRONG(int64_t, l->snapshots, 1, "there was a snapshot, but embedding is not SNAPSHOT");
+    WRONG(double, l->optimizer.power1, 0, powers);
+    WRONG(double, l->optimizer.power1, 1.5, powers);
+    WRONG(double, l->optimizer.power1, NAN, powers);
+    WRONG(double, l->optimizer.power2, 0, powers);
+    WRONG(double, l->optimizer.power2, 1.5, powers);
+    rise_agent_destroy(a);
+    w = world_begin("memory=rise embedding=snapshot", 60);
+    a = w.agent, l = &a->learner;
+    CHECK(a->model.updates > 0 && rise_agent_snapshot(a) == RISE_OK && l->snapshot_next == 1);
+    CHECK(risei_agent_wrong(a) == NULL);
+    WRONG(rise_real, a->model.frame_statistics.scale.factor, 0,
+          "the scale of frames is not above 0");
+    WRONG(int64_t, l->snapshots, 0, never);
+    WRONG(int, a->model.embedder.statistics_frozen, 0, never);
+    WRONG(int64_t, l->snapshot_next, risei_embedder_snapshot_frames(&a->replay.history) + 1,
+          "a snapshot is past its end");
+    l->snapshot_next = risei_embedder_snapshot_frames(&a->replay.history);
+    CHECK(risei_agent_wrong(a) == NULL && risei_learner_snapshot_left(l) == 1);
+    rise_agent_destroy(a);
+}
+/* Without desc.clock_fn, the agent measures time by the system's clock. */
+static void time_is_measured_without_a_clock(void)
+{
+    world w = world_begin("memory=none learn_outside=1", 60);
+    rise_metrics m;
+    double before, after;
+    CHECK(w.agent->desc.clock_fn == NULL);
+    before = risei_learner_clock(&w.agent->desc);
+    rise_agent_metrics(w.agent, &m);
+    CHECK(m.updates_owed > 5);
+    CHECK(rise_agent_learn_for(w.agent, 1e9) == (int)m.updates_owed);
+    after = risei_learner_clock(&w.agent->desc);
+    /* seconds, and not microseconds or nanoseconds */
+    CHECK(after >= before && after - before < 100);
+    CHECK(w.agent->learner.update_time > 0 && w.agent->learner.update_time < 1e8);
+    rise_agent_destroy(w.agent);
+}
+/* What this build cannot do is refused before memory is asked for. */
+static void unavailable_is_refused(void)
+{
+#ifndef RISE_THREADS
+    rise_agent_desc d = described("memory=none");
+    rise_agent *a = (rise_agent *)&d;
+    rise_error error = {RISE_OK, ""};
+    d.threads = 2;
+    CHECK(rise_agent_create(&a, &d, &error) == RISE_UNAVAILABLE && a == NULL);
+    CHECK(error.result == RISE_UNAVAILABLE && strstr(error.text, "threads is 2") != NULL);
+#else
+    check_skip("this build has threads");
+#endif
+}
+/* A downsampled frame has at least one number for each channel. */
+static void downsample_needs_a_number_per_channel(void)
+{
+    rise_agent_desc d = described("memory=rise embedding=downsample");
+    d.frame_channels = 3, d.embedding_size = 2;
+    refused_for("embedding_size is 2", &d);
+    d.embedding_size = 3;
+    CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding_size == 3);
+}
+/* Each row of a batch has its own state and its own features. 2 * 8 row numbers fill a cache line,
+   so an array of row numbers has no padding behind it: a row too many would change the next
+   array. */
+static void rows_of_a_batch_stay_in_their_arrays(void)
+{
+    enum { SIZE = 8 };
+    world w = world_begin("memory=rise batch=8", 60);
+    const risei_learner *const l = &w.agent->learner;
+    const risei_pass *const pass = &w.agent->model.pass;
+    int r;
+    CHECK(w.agent->model.updates > 0 && pass->state_row == pass->feature_row + 2 * SIZE);
+    risei_learner_forward(&w.agent->learner, RISEI_USE_LEARN, 0, 2 * SIZE);
+    for (r = 0; r < 2 * SIZE; r++) {
+        int const next = r >= SIZE ? l->batch.transition[r % SIZE].steps : 0;
+        CHECK(pass->feature_row[r] == r);
+        CHECK(pass->state_row[r] ==
+              pass->sequence.begin[l->batch.before + 1 + next] + r % SIZE);
+    }
+    rise_agent_destroy(w.agent);
 }
 /* NULL for any pointer is refused, and does nothing. */
 static void null_is_refused(void)
@@ -1796,7 +2013,16 @@ static const check_test tests[] = {
     TEST(infinite_embeddings_are_refused_while_learning),
     TEST(null_is_refused),
     TEST(self_test_passes),
+    TEST(self_test_without_memory_says_so),
     TEST(self_test_notices_wrong_results),
+    TEST(rows_of_a_batch_stay_in_their_arrays),
+    TEST(results_have_texts),
+    TEST(fields_of_any_size_are_stored),
+    TEST(wrong_slots_are_noticed),
+    TEST(wrong_counters_are_noticed),
+    TEST(time_is_measured_without_a_clock),
+    TEST(unavailable_is_refused),
+    TEST(downsample_needs_a_number_per_channel),
     TEST(refused_descriptions_stay),
     TEST(learning_keeps_its_time_budget),
     TEST(learning_survives_a_bad_clock),

@@ -137,8 +137,8 @@ static void fuzz_bridge(const uint8_t *data, size_t size)
     talk_build(&p);
     memset(&o, 0, sizeof o);
     o.name = "x";
-    b->said = tmpfile();
-    if (b->said == NULL || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+    b->said = open("/dev/null", O_RDONLY); /* a child that writes no errors */
+    if (b->said < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
         perror("socketpair"), exit(1);
     b->socket = ends[0];
     if (talk.size > 0 && write(ends[1], talk.bytes, talk.size) != (ssize_t)talk.size)
