@@ -1448,10 +1448,10 @@ static void wrong_counters_are_noticed(void)
     WRONG(int64_t, l->snapshots, -1, "a counter of snapshots is negative");
     WRONG(int64_t, l->snapshot_next, -1, "a counter of snapshots is negative");
     WRONG(int64_t, l->snapshots, 1, "there was a snapshot, but embedding is not SNAPSHOT");
-    WRONG(double, l->optimizer.power1, 0, powers);
+    WRONG(double, l->optimizer.power1, -0.5, powers);
     WRONG(double, l->optimizer.power1, 1.5, powers);
     WRONG(double, l->optimizer.power1, NAN, powers);
-    WRONG(double, l->optimizer.power2, 0, powers);
+    WRONG(double, l->optimizer.power2, -0.5, powers);
     WRONG(double, l->optimizer.power2, 1.5, powers);
     rise_agent_destroy(a);
     w = world_begin("memory=rise embedding=snapshot", 60);
