@@ -1528,6 +1528,24 @@ static void rows_of_a_batch_stay_in_their_arrays(void)
     }
     rise_agent_destroy(w.agent);
 }
+/* An embedding of one number is stored and read back, in both formats. */
+static void embeddings_may_have_one_number(void)
+{
+    int f32;
+    for (f32 = 0; f32 <= 1; f32++) {
+        rise_agent_desc d = described("memory=rise embedding=user embedding_size=1");
+        uint8_t const frame[PIXELS] = {1};
+        float stored = 0.375f, back = 77;
+        rise_agent *a;
+        d.embedding_f32 = f32;
+        a = created(&d);
+        CHECK(rise_agent_step(a, frame, 0, RISE_FIRST) >= 0);
+        risei_history_embed(&a->replay.history, 0, &stored);
+        risei_history_input(a->model.device.kernels, &a->replay.history, 0, 0, 0, &back);
+        CHECK(back == 0.375f);
+        rise_agent_destroy(a);
+    }
+}
 /* NULL for any pointer is refused, and does nothing. */
 static void null_is_refused(void)
 {
@@ -2016,6 +2034,7 @@ static const check_test tests[] = {
     TEST(self_test_without_memory_says_so),
     TEST(self_test_notices_wrong_results),
     TEST(rows_of_a_batch_stay_in_their_arrays),
+    TEST(embeddings_may_have_one_number),
     TEST(results_have_texts),
     TEST(fields_of_any_size_are_stored),
     TEST(wrong_slots_are_noticed),
