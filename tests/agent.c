@@ -1448,10 +1448,10 @@ static void wrong_counters_are_noticed(void)
     WRONG(int64_t, l->snapshots, -1, "a counter of snapshots is negative");
     WRONG(int64_t, l->snapshot_next, -1, "a counter of snapshots is negative");
     WRONG(int64_t, l->snapshots, 1, "there was a snapshot, but embedding is not SNAPSHOT");
-    WRONG(double, l->optimizer.power1, 0, powers);
+    WRONG(double, l->optimizer.power1, -0.5, powers);
     WRONG(double, l->optimizer.power1, 1.5, powers);
     WRONG(double, l->optimizer.power1, NAN, powers);
-    WRONG(double, l->optimizer.power2, 0, powers);
+    WRONG(double, l->optimizer.power2, -0.5, powers);
     WRONG(double, l->optimizer.power2, 1.5, powers);
     rise_agent_destroy(a);
     w = world_begin("memory=rise embedding=snapshot", 60);
@@ -1527,6 +1527,24 @@ static void rows_of_a_batch_stay_in_their_arrays(void)
               pass->sequence.begin[l->batch.before + 1 + next] + r % SIZE);
     }
     rise_agent_destroy(w.agent);
+}
+/* An embedding of one number is stored and read back, in both formats. */
+static void embeddings_may_have_one_number(void)
+{
+    int f32;
+    for (f32 = 0; f32 <= 1; f32++) {
+        rise_agent_desc d = described("memory=rise embedding=user embedding_size=1");
+        uint8_t const frame[PIXELS] = {1};
+        float stored = 0.375f, back = 77;
+        rise_agent *a;
+        d.embedding_f32 = f32;
+        a = created(&d);
+        CHECK(rise_agent_step(a, frame, 0, RISE_FIRST) >= 0);
+        risei_history_embed(&a->replay.history, 0, &stored);
+        risei_history_input(a->model.device.kernels, &a->replay.history, 0, 0, 0, &back);
+        CHECK(back == 0.375f);
+        rise_agent_destroy(a);
+    }
 }
 /* NULL for any pointer is refused, and does nothing. */
 static void null_is_refused(void)
@@ -2016,6 +2034,7 @@ static const check_test tests[] = {
     TEST(self_test_without_memory_says_so),
     TEST(self_test_notices_wrong_results),
     TEST(rows_of_a_batch_stay_in_their_arrays),
+    TEST(embeddings_may_have_one_number),
     TEST(results_have_texts),
     TEST(fields_of_any_size_are_stored),
     TEST(wrong_slots_are_noticed),

@@ -39,6 +39,7 @@
 # check.h is the harness, toy.h has toy agents and games, child.h a made-up child process.
 # agent_file.h and encoder_file.h make small files in memory.
 # shared_kernels.c is rise.h's kernels, compiled once for all test files: see shared_kernels.h.
+# README.md lists the other kinds of tests: sanitizers, coverage, mutants.
 cd "$(dirname "$0")/.." || exit 1
 CC=${CC:-cc} CFLAGS=${CFLAGS--O2} LDLIBS=${LDLIBS--lm} OUT=${OUT:-build/tests}
 export CC CFLAGS LDLIBS OUT
