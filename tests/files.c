@@ -1312,8 +1312,8 @@ static void two_savers_leave_a_whole_file(void)
         }
     }
     for (i = 0; i < 100; i++) {
-        rise_agent *a;
-        good = good && rise_agent_load(&a, PATH, &machine, NULL) == RISE_OK;
+        rise_agent *a = NULL;
+        good = rise_agent_load(&a, PATH, &machine, NULL) == RISE_OK && good;
         rise_agent_destroy(a);
     }
     CHECK(good);
