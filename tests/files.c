@@ -7,6 +7,7 @@
    below. */
 #if defined(__unix__) || defined(__APPLE__)
 #define _POSIX_C_SOURCE 200809L /* symlink, sigaction */
+#define _FILE_OFFSET_BITS 64    /* readdir on 32-bit machines whose disk has 64-bit numbers */
 #endif
 #include "toy.h"
 #include "agent_file.h"

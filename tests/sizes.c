@@ -100,9 +100,10 @@ static void arrays_fit_an_int(void)
     memset(&d, 0, sizeof d);
     d.frame_width = d.frame_height = 84, d.actions = 4;
     rise_agent_preset(&d, RISE_PRESET_R2D2);
-    CHECK(rise_agent_bytes(&d, &error) > 0);
+    /* 11 GB: no machine of 32 bits has them */
+    CHECK(rise_agent_bytes(&d, &error) > 0 || error.result == RISE_NO_MEMORY);
     d.memory = RISE_MEMORY_FULL;
-    CHECK(rise_agent_bytes(&d, &error) > 0);
+    CHECK(rise_agent_bytes(&d, &error) > 0 || error.result == RISE_NO_MEMORY);
     memset(&d, 0, sizeof d);
     d.frame_width = 320, d.frame_height = 240, d.frame_channels = 3, d.actions = 4;
     d.memory = RISE_MEMORY_FULL, d.play_only = 1;
