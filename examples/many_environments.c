@@ -83,7 +83,7 @@ int main(void)
     rise_agent_metrics(agent, &metrics);
     rise_agent_destroy(agent);
 
-    learned = metrics.mean_return > 0.85;
+    learned = metrics.mean_return > 0.8; /* 5% of the actions are random */
     printf("%d environments took %ld steps in %d calls and ended %ld episodes.\n"
            "The agent caught %.0f of the last 100 balls: %s.\n",
            ENVIRONMENTS, (long)metrics.steps, CALLS, (long)metrics.episodes,
