@@ -668,10 +668,10 @@
        "rise.h: No such file",      rise.h was renamed              define RISE_SELF as its name
        from inside rise.h
 
-   COSTS by frame size: 4 actions, one thread, defaults otherwise, but recurrent_units = 64 for the
-   first three sizes (the default is 32 now: RISE is cheaper). `make bench-costs` measured them on an
-   AMD EPYC (Zen 4, AVX-512); bench/README.md says more. `bytes` is the whole agent. An action
-   is one rise_agent_play without desc.carry_state.
+   COSTS by frame size: 4 actions, one thread. recurrent_units is 64 in the first three sizes. (The
+   default is 32 now, so RISE and FULL cost less.) All other fields have their defaults. `make
+   bench-costs` measured the costs on an AMD EPYC (Zen 4, AVX-512); bench/README.md says more.
+   `bytes` is the whole agent. An action is one rise_agent_play without desc.carry_state.
 
        frame     memory   parameters        bytes   update ms   action ms
        8x8       NONE          91285       7.0 MB       0.457     0.00581
