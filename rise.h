@@ -9295,13 +9295,11 @@ RISEI_FN void risei_fill_impala(rise_agent_desc *d)
 }
 RISEI_FN void risei_fill_network(rise_agent_desc *d)
 {
-    int const wide = d->frame_width > d->frame_height;
-    int const larger = wide ? d->frame_width : d->frame_height;
-    int const smaller = wide ? d->frame_height : d->frame_width;
+    int const smaller = d->frame_width < d->frame_height ? d->frame_width : d->frame_height;
     int l;
     /* NATURE needs 36 pixels on each side: its layers have sizes 8, 4, 3 and strides 4, 2, 1 */
     if (d->network == RISE_NETWORK_AUTO)
-        d->network = larger <= 32 || smaller < 36 ? RISE_NETWORK_SMALL : RISE_NETWORK_NATURE;
+        d->network = smaller < 36 ? RISE_NETWORK_SMALL : RISE_NETWORK_NATURE;
     risei_default(&d->network_width, 2);
     if (d->network == RISE_NETWORK_SMALL) risei_fill_small(d);
     if (d->network == RISE_NETWORK_NATURE) risei_fill_nature(d);
@@ -10779,8 +10777,10 @@ RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error)
 {
     rise_agent_desc resolved;
     size_t bytes;
-    if (desc == NULL) risei_fail(error, RISE_BAD_CALL, "desc is NULL");
-    if (desc == NULL) return 0;
+    if (desc == NULL) {
+        risei_fail(error, RISE_BAD_CALL, "desc is NULL");
+        return 0;
+    }
     resolved = *desc;
     if (risei_resolve(&resolved, error) != RISE_OK) return 0;
     bytes = risei_agent_measure(&resolved);
@@ -11065,10 +11065,6 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
 
 /* -- What always holds for an agent -- */
 
-/* Some tests also compile with older versions of this file, and read these macros. HAS_WRONG:
-   risei_agent_wrong exists. CHECKS_LENGTHS: loading checks lengths before it allocates. */
-#define RISEI_HAS_WRONG 1
-#define RISEI_CHECKS_LENGTHS 1
 /* Returns what is wrong with the counters of learning, or NULL. */
 RISEI_FN const char *risei_learner_wrong(const risei_learner *l, int64_t steps)
 {

@@ -28,11 +28,20 @@ static rise_agent_desc tiny(const char *words)
 }
 CHECK_UNUSED static world tiny_world(const char *words, int steps)
 {
-    rise_agent_desc const d = tiny(words);
-    world w = world_of(created(&d));
-    world_run(&w, steps);
-    return w;
+    return world_after(tiny(words), steps);
 }
+/* The agents whose files are damaged at random. */
+static const char *const file_words[] = {
+    "memory=rise",
+    "memory=none environments=3 action_masks=1",
+    "memory=full cell=gru feed_action=1",
+    "memory=rise cell=gru carry_state=1 environments=3 embedding=conv",
+    "memory=rise embedding=user embedding_f32=1 layer_norm=1",
+    "memory=none head=iqn noisy=1 residual spectral_norm=1 munchausen=1",
+    "memory=rise head=c51 residual noisy=1 target_rate=0.3",
+    "memory=rise embedding=snapshot snapshot_steps=3 stored burn_in=1",
+    "memory=full stored window_samples=2 overlap raw_frames=1",
+};
 /* Returns what the reader of such a file supplies. */
 CHECK_UNUSED static rise_agent_desc machine_for(int kind)
 {

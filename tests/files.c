@@ -1496,13 +1496,7 @@ static rise_agent_desc sample_desc(const sample *s)
     if (!s->is_tiny) d.learn_start = 12;
     return d;
 }
-static world sample_world(const sample *s)
-{
-    rise_agent_desc const d = sample_desc(s);
-    world w = world_of(created(&d));
-    world_run(&w, s->steps);
-    return w;
-}
+static world sample_world(const sample *s) { return world_after(sample_desc(s), s->steps); }
 /* Plays a fixed sequence of frames as player 1. Writes the actions as digits [PLAYED + 1], and
    returns a hash of all values. */
 static uint64_t sample_play(rise_agent *a, char *actions)
@@ -1755,22 +1749,13 @@ static void put_to_work(rise_agent *a)
 }
 static void fuzz(long rounds, uint64_t seed)
 {
-    static const char *const words[] = {
-        "memory=rise",
-        "memory=none environments=3 action_masks=1",
-        "memory=full cell=gru feed_action=1",
-        "memory=rise cell=gru carry_state=1 environments=3 embedding=conv",
-        "memory=rise embedding=user embedding_f32=1 layer_norm=1",
-        "memory=none head=iqn noisy=1 residual spectral_norm=1 munchausen=1",
-        "memory=rise head=c51 residual noisy=1 target_rate=0.3",
-    };
-    buffer files[COUNT(words) * KINDS];
+    buffer files[COUNT(file_words) * KINDS];
     risei_random dice = risei_random_stream(seed, 1);
     long taken = 0, i;
     int n = 0, w, kind;
-    for (w = 0; w < COUNT(words); w++)
+    for (w = 0; w < COUNT(file_words); w++)
         for (kind = 0; kind < KINDS; kind++) {
-            world one = tiny_world(words[w], 9 + 6 * kind);
+            world one = tiny_world(file_words[w], 9 + 6 * kind);
             files[n++] = saved(one.agent, kinds[kind]);
             rise_agent_destroy(one.agent);
         }

@@ -483,16 +483,12 @@ static void compare_twins(void)
 {
     int t;
     for (t = 0; t < TWINS; t++) {
+        const char *const wrong = risei_agent_wrong(run.twins[t].agent);
         rise_metrics m;
         rise_agent_metrics(run.twins[t].agent, &m);
         if (t == PLAIN) run.metrics = m;
         MUST(same_metrics(&m, &run.metrics));
-#ifdef RISEI_HAS_WRONG
-        {
-            const char *const wrong = risei_agent_wrong(run.twins[t].agent);
-            if (wrong != NULL) must(0, wrong, __LINE__);
-        }
-#endif
+        if (wrong != NULL) must(0, wrong, __LINE__);
     }
     if (run.huge) { /* the model does not know which updates were discarded */
         run.model.updates = run.metrics.updates;

@@ -256,13 +256,16 @@ CHECK_UNUSED static uint64_t world_run(world *w, int steps)
     }
     return hash;
 }
-/* Returns a world with a new agent after some steps. */
-CHECK_UNUSED static world world_begin(const char *words, int steps)
+/* Returns a world with a new agent of this description after some steps. */
+CHECK_UNUSED static world world_after(rise_agent_desc d, int steps)
 {
-    rise_agent_desc const d = described(words);
     world w = world_of(created(&d));
     world_run(&w, steps);
     return w;
+}
+CHECK_UNUSED static world world_begin(const char *words, int steps)
+{
+    return world_after(described(words), steps);
 }
 
 CHECK_UNUSED static uint64_t hash_of(rise_agent *a)

@@ -126,10 +126,8 @@ CHECK_UNUSED static double fuzz_value(program *p, const risei_field *field)
 /* Every agent keeps its rules. */
 CHECK_UNUSED static void fuzz_check_agent(const rise_agent *a)
 {
-#ifdef RISEI_HAS_WRONG
     const char *const wrong = risei_agent_wrong(a);
     if (!CHECK(wrong == NULL)) printf("    %s\n", wrong);
-#endif
     CHECK(rise_agent_query(a)->actions >= 1);
 }
 /* Sets the events of a step. Most environments continue. Some end or are cut. */
