@@ -131,6 +131,7 @@
        >>describe             names, ranges, defaults and checks of fields
        >>model                the network, ready to run: weights, frozen encoder, one pass
        >>learner              draws a batch and does an update
+       >>background           the thread that computes updates while the game goes on
        >>actor                the training environments: observe and explore
        >>players              characters that play greedily
        >>agent                the public object: owns model, learner, actor, players and replay
@@ -1385,6 +1386,10 @@ typedef struct rise_agent_desc {
     int learn_period;
     /* 1: rise_agent_step never learns; call rise_agent_learn or rise_agent_learn_for [0] */
     int learn_outside;
+    /* 1: a thread of the library computes updates while the game goes on; needs RISE_THREADS. The
+       weights of an update are used from the next update that is due on. See LEARNING IN THE
+       BACKGROUND in the manual [0] */
+    int background;
     /* of prioritised replay (Schaul et al. 2016), up to 1; negative: uniform replay [0.5] */
     double priority_exponent;
     /* 0: each sample's priority comes from its own error. Up to 1: the priority at a window's
@@ -1573,6 +1578,9 @@ typedef struct rise_metrics {
     int64_t updates;  /* done */
     /* owed by the schedule and not yet done (learn_outside) */
     int64_t updates_owed;
+    /* background: seconds that calls have waited for the thread that computes updates. If this
+       grows, updates take longer than the steps between them: raise learn_period. */
+    double waited;
     double epsilon; /* share of random actions now */
     /* mean undiscounted return of the last 100 episodes, or of all if there were fewer */
     double mean_return;
@@ -2014,8 +2022,10 @@ __declspec(dllimport) int __stdcall MultiByteToWideChar(unsigned int page, unsig
 #endif
 
 #ifdef RISE_THREADS
+#ifndef _WIN32
 #include <pthread.h>
 #include <sched.h>
+#endif
 #if defined(__unix__) || defined(__APPLE__)
 #include <unistd.h>
 #endif
@@ -3428,6 +3438,143 @@ enum { RISEI_THREADS_MAX = 64 };
 typedef void (*risei_task)(void *job, int part, int parts, void *scratch);
 
 #ifdef RISE_THREADS
+/* -- The threads, locks and conditions of the system --
+
+   A condition is what threads wait for: risei_condition_wait releases the lock, waits, and takes
+   the lock again. The functions whose names end in _begin return 1, or 0 if the system refuses. */
+
+#ifdef _WIN32
+/* Functions of kernel32.dll, looked up by name: <windows.h> may have declared them already. */
+typedef struct risei_lock {
+    void *word; /* an SRWLOCK */
+} risei_lock;
+typedef struct risei_condition {
+    void *word; /* a CONDITION_VARIABLE */
+} risei_condition;
+typedef struct risei_thread {
+    void *handle;
+    void (*run)(void *argument);
+    void *argument;
+} risei_thread;
+
+RISEI_FN void (*risei_windows_find(const char *name))(void)
+{
+    return (void (*)(void))GetProcAddress(GetModuleHandleA("kernel32.dll"), name);
+}
+RISEI_FN int risei_lock_begin(risei_lock *l) { return l->word = NULL, 1; }
+RISEI_FN void risei_lock_end(risei_lock *l) { (void)l; }
+RISEI_FN void risei_lock_take(risei_lock *l)
+{
+    typedef void(__stdcall * take)(void *);
+    ((take)risei_windows_find("AcquireSRWLockExclusive"))(l);
+}
+RISEI_FN void risei_lock_release(risei_lock *l)
+{
+    typedef void(__stdcall * release)(void *);
+    ((release)risei_windows_find("ReleaseSRWLockExclusive"))(l);
+}
+RISEI_FN int risei_condition_begin(risei_condition *c) { return c->word = NULL, 1; }
+RISEI_FN void risei_condition_end(risei_condition *c) { (void)c; }
+RISEI_FN void risei_condition_wait(risei_condition *c, risei_lock *l)
+{
+    typedef int(__stdcall * wait)(void *, void *, unsigned long, unsigned long);
+    ((wait)risei_windows_find("SleepConditionVariableSRW"))(c, l, 0xFFFFFFFFu, 0);
+}
+RISEI_FN void risei_condition_wake_all(risei_condition *c)
+{
+    typedef void(__stdcall * wake)(void *);
+    ((wake)risei_windows_find("WakeAllConditionVariable"))(c);
+}
+RISEI_FN unsigned long __stdcall risei_thread_main(void *thread)
+{
+    const risei_thread *const t = (const risei_thread *)thread;
+    t->run(t->argument);
+    return 0;
+}
+RISEI_FN int risei_thread_begin(risei_thread *t, void (*run)(void *argument), void *argument)
+{
+    typedef void *(__stdcall * create)(void *, size_t, unsigned long(__stdcall *)(void *), void *,
+                                       unsigned long, unsigned long *);
+    unsigned long id;
+    t->run = run, t->argument = argument;
+    t->handle = ((create)risei_windows_find("CreateThread"))(NULL, 0, risei_thread_main, t, 0, &id);
+    return t->handle != NULL;
+}
+/* Waits until the thread's function has returned. */
+RISEI_FN void risei_thread_end(risei_thread *t)
+{
+    typedef unsigned long(__stdcall * wait)(void *, unsigned long);
+    typedef int(__stdcall * close)(void *);
+    ((wait)risei_windows_find("WaitForSingleObject"))(t->handle, 0xFFFFFFFFu);
+    ((close)risei_windows_find("CloseHandle"))(t->handle);
+}
+/* Lets another thread run on this core. */
+RISEI_FN void risei_thread_yield(void)
+{
+    typedef int(__stdcall * yield)(void);
+    ((yield)risei_windows_find("SwitchToThread"))();
+}
+/* Returns the number of cores, or 0 if it is not known. */
+RISEI_FN long risei_thread_cores(void)
+{
+    typedef unsigned long(__stdcall * count)(unsigned short);
+    return (long)((count)risei_windows_find("GetActiveProcessorCount"))(0xFFFF);
+}
+#else
+typedef pthread_mutex_t risei_lock;
+typedef pthread_cond_t risei_condition;
+typedef struct risei_thread {
+    pthread_t handle;
+    void (*run)(void *argument);
+    void *argument;
+} risei_thread;
+
+RISEI_FN int risei_lock_begin(risei_lock *l) { return pthread_mutex_init(l, NULL) == 0; }
+RISEI_FN void risei_lock_end(risei_lock *l) { pthread_mutex_destroy(l); }
+RISEI_FN void risei_lock_take(risei_lock *l) { pthread_mutex_lock(l); }
+RISEI_FN void risei_lock_release(risei_lock *l) { pthread_mutex_unlock(l); }
+RISEI_FN int risei_condition_begin(risei_condition *c) { return pthread_cond_init(c, NULL) == 0; }
+RISEI_FN void risei_condition_end(risei_condition *c) { pthread_cond_destroy(c); }
+RISEI_FN void risei_condition_wait(risei_condition *c, risei_lock *l) { pthread_cond_wait(c, l); }
+RISEI_FN void risei_condition_wake_all(risei_condition *c) { pthread_cond_broadcast(c); }
+RISEI_FN void *risei_thread_main(void *thread)
+{
+    const risei_thread *const t = (const risei_thread *)thread;
+    t->run(t->argument);
+    return NULL;
+}
+RISEI_FN int risei_thread_begin(risei_thread *t, void (*run)(void *argument), void *argument)
+{
+    t->run = run, t->argument = argument;
+    return pthread_create(&t->handle, NULL, risei_thread_main, t) == 0;
+}
+/* Waits until the thread's function has returned. */
+RISEI_FN void risei_thread_end(risei_thread *t) { pthread_join(t->handle, NULL); }
+/* Lets another thread run on this core. */
+RISEI_FN void risei_thread_yield(void) { sched_yield(); }
+/* Returns the number of cores, or 0 if it is not known. */
+RISEI_FN long risei_thread_cores(void)
+{
+#ifdef _SC_NPROCESSORS_ONLN
+    return sysconf(_SC_NPROCESSORS_ONLN);
+#else
+    return 0;
+#endif
+}
+#endif
+/* Returns a number of the current process. After fork, only the parent has the library's
+   threads. */
+RISEI_FN long risei_thread_process(void)
+{
+#if defined(__unix__) || defined(__APPLE__)
+    return (long)getpid();
+#else
+    return 0;
+#endif
+}
+
+/* -- The thread pool -- */
+
 /* Multiplications: a job that has no more than this runs on the caller's thread alone. The value
    depends on the time that workers take to start and on the speed of the kernels. AVX2 does at most
    16 multiply-adds a cycle, so at 3 GHz a job of this size takes at least 4 us. No measurement of
@@ -3445,7 +3592,7 @@ enum { RISEI_THREADS_SPINS = 2000 };
 typedef struct risei_worker {
     struct risei_threads *threads;
     int part;
-    pthread_t thread;
+    risei_thread thread;
 } risei_worker;
 
 /* Threads that run one job after another: the caller's thread, which does part 0, and workers. */
@@ -3461,8 +3608,8 @@ typedef struct risei_threads {
     unsigned jobs;  /* atomic: jobs started so far */
     int running;    /* atomic: workers that have not finished their part */
     int asleep;     /* atomic: workers that sleep, or are about to */
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
+    risei_lock lock;
+    risei_condition wake;
     risei_worker workers[RISEI_THREADS_MAX]; /* [0] is not used */
 } risei_threads;
 
@@ -3479,8 +3626,8 @@ typedef struct risei_threads {
    W1 before C2: C2 reads at least 1, unless the worker has read the new number and subtracted its
    1.
    If C2 reads at least 1, the caller takes the lock. The worker releases the lock in two places
-   only: after W2 has read the new number, and in pthread_cond_wait. pthread_cond_wait atomically
-   releases the lock and starts to wait. So when the caller has the lock, there are three cases:
+   only: after W2 has read the new number, and in risei_condition_wait, which atomically releases
+   the lock and starts to wait. So when the caller has the lock, there are three cases:
 
      the worker has read the new number;
      the worker waits, and the broadcast wakes it;
@@ -3501,12 +3648,12 @@ RISEI_FN void risei_threads_await(risei_threads *p, unsigned seen)
         if (__atomic_load_n(&p->jobs, __ATOMIC_ACQUIRE) != seen) return;
         RISEI_PAUSE();
     }
-    pthread_mutex_lock(&p->lock);
+    risei_lock_take(&p->lock);
     __atomic_add_fetch(&p->asleep, 1, __ATOMIC_SEQ_CST);         /* W1 */
     while (__atomic_load_n(&p->jobs, __ATOMIC_SEQ_CST) == seen) /* W2 */
-        pthread_cond_wait(&p->wake, &p->lock);
+        risei_condition_wait(&p->wake, &p->lock);
     __atomic_sub_fetch(&p->asleep, 1, __ATOMIC_SEQ_CST);
-    pthread_mutex_unlock(&p->lock);
+    risei_lock_release(&p->lock);
 }
 /* Starts a job on the workers and returns at once. */
 RISEI_FN void risei_threads_start(risei_threads *p, risei_task task, void *job)
@@ -3516,31 +3663,22 @@ RISEI_FN void risei_threads_start(risei_threads *p, risei_task task, void *job)
     __atomic_store_n(&p->running, p->count - 1, __ATOMIC_RELAXED);
     __atomic_add_fetch(&p->jobs, 1, __ATOMIC_SEQ_CST);             /* C1 */
     if (__atomic_load_n(&p->asleep, __ATOMIC_SEQ_CST) == 0) return; /* C2 */
-    pthread_mutex_lock(&p->lock);
-    pthread_cond_broadcast(&p->wake);
-    pthread_mutex_unlock(&p->lock);
+    risei_lock_take(&p->lock);
+    risei_condition_wake_all(&p->wake);
+    risei_lock_release(&p->lock);
 }
 /* A worker's thread: does its part of each job until the pool stops. */
-RISEI_FN void *risei_threads_worker(void *argument)
+RISEI_FN void risei_threads_worker(void *argument)
 {
     risei_worker *const w = (risei_worker *)argument;
     risei_threads *const p = w->threads;
     unsigned seen;
     for (seen = 0;; seen++) {
         risei_threads_await(p, seen);
-        if (p->stop) return NULL;
+        if (p->stop) return;
         p->task(p->job, w->part, p->count, p->scratch + (size_t)w->part * p->scratch_bytes);
         __atomic_sub_fetch(&p->running, 1, __ATOMIC_RELEASE);
     }
-}
-/* Returns a number of the current process. After fork, only the parent has the workers. */
-RISEI_FN long risei_threads_process(void)
-{
-#if defined(__unix__) || defined(__APPLE__)
-    return (long)getpid();
-#else
-    return 0;
-#endif
 }
 /* Runs a job on all threads and returns when all parts are done. While it waits, yields every
    p->spins pauses, because a worker may need the caller's core. In a process that was made by fork,
@@ -3548,7 +3686,7 @@ RISEI_FN long risei_threads_process(void)
 RISEI_FN void risei_threads_run(risei_threads *p, risei_task task, void *job)
 {
     int spin;
-    if (p->process != risei_threads_process()) {
+    if (p->process != risei_thread_process()) {
         task(job, 0, 1, p->scratch);
         return;
     }
@@ -3556,7 +3694,7 @@ RISEI_FN void risei_threads_run(risei_threads *p, risei_task task, void *job)
     task(job, 0, p->count, p->scratch);
     for (spin = 1; __atomic_load_n(&p->running, __ATOMIC_ACQUIRE) > 0; spin++) {
         RISEI_PAUSE();
-        if (spin >= p->spins) sched_yield(), spin = 0;
+        if (spin >= p->spins) risei_thread_yield(), spin = 0;
     }
 }
 /* Ends a pool. Only the workers 1 .. started-1 have been started. In a process that was made by
@@ -3564,12 +3702,12 @@ RISEI_FN void risei_threads_run(risei_threads *p, risei_task task, void *job)
 RISEI_FN void risei_threads_end(risei_threads *p, int started)
 {
     int i;
-    if (p->process != risei_threads_process()) return;
+    if (p->process != risei_thread_process()) return;
     p->stop = 1;
     risei_threads_start(p, NULL, NULL);
-    for (i = 1; i < started; i++) pthread_join(p->workers[i].thread, NULL);
-    pthread_cond_destroy(&p->wake);
-    pthread_mutex_destroy(&p->lock);
+    for (i = 1; i < started; i++) risei_thread_end(&p->workers[i].thread);
+    risei_condition_end(&p->wake);
+    risei_lock_end(&p->lock);
 }
 /* Starts the workers of a zeroed pool. `scratch` is [threads][scratch_bytes]. Returns 1, or 0 if
    the system refuses the lock, the condition variable or a thread. If a thread is refused, ends the
@@ -3580,21 +3718,19 @@ RISEI_FN int risei_threads_begin(risei_threads *p, int threads, void *scratch, s
     p->count = threads;
     p->scratch = (unsigned char *)scratch;
     p->scratch_bytes = scratch_bytes;
-    p->process = risei_threads_process();
+    p->process = risei_thread_process();
     p->spins = RISEI_THREADS_SPINS;
-#ifdef _SC_NPROCESSORS_ONLN
     /* A thread that pauses holds a core that another thread of the pool needs. */
-    if (sysconf(_SC_NPROCESSORS_ONLN) < threads) p->spins = 0;
-#endif
-    if (pthread_mutex_init(&p->lock, NULL) != 0) return 0;
-    if (pthread_cond_init(&p->wake, NULL) != 0) {
-        pthread_mutex_destroy(&p->lock);
+    if (risei_thread_cores() > 0 && risei_thread_cores() < threads) p->spins = 0;
+    if (!risei_lock_begin(&p->lock)) return 0;
+    if (!risei_condition_begin(&p->wake)) {
+        risei_lock_end(&p->lock);
         return 0;
     }
     for (i = 1; i < threads; i++) {
         p->workers[i].threads = p;
         p->workers[i].part = i;
-        if (pthread_create(&p->workers[i].thread, NULL, risei_threads_worker, &p->workers[i]) == 0)
+        if (risei_thread_begin(&p->workers[i].thread, risei_threads_worker, &p->workers[i]))
             continue;
         risei_threads_end(p, i);
         return 0;
@@ -6316,10 +6452,10 @@ RISEI_FN int risei_pass_act_steps(const rise_agent_desc *d)
 {
     return d->carry_state || !risei_memory_kinds[d->memory].recurrent ? 1 : d->window;
 }
-/* Returns the sizes of the pass of an agent. */
-RISEI_FN risei_pass_size risei_pass_size_of(const rise_agent_desc *d)
+/* Returns the sizes of a pass in which `lanes` lanes act and `learn` transitions are learned. Each
+   of the two may be 0. */
+RISEI_FN risei_pass_size risei_pass_size_of(const rise_agent_desc *d, int lanes, int learn)
 {
-    int const learn = d->play_only ? 0 : d->batch, lanes = risei_pass_lanes(d);
     int const acting = risei_pass_act_steps(d) * lanes;
     int const steps = risei_pass_window_before(d) + 1 + d->n_step;
     risei_pass_size s;
@@ -8943,6 +9079,7 @@ static const risei_field risei_fields[] = {RISEI_SHAPE(frame_width, 1, 1024, 0),
                                            RISEI_INT2(learn_start, 1, 1e9, 1000, 20000),
                                            RISEI_INT(learn_period, 1, 1e6, 4),
                                            RISEI_INT(learn_outside, 0, 1, 0),
+                                           RISEI_ADDED(background, 0, 0, 1, 0, 3, 0),
                                            RISEI_REAL(priority_exponent, -1, 1, 0.5),
                                            RISEI_REAL(priority_mix, 0, 1, 0),
                                            RISEI_REAL(importance_exponent, -1, 1, 0.4),
@@ -9444,7 +9581,8 @@ RISEI_FN rise_result risei_check_convs(const rise_agent_desc *d, rise_error *err
 RISEI_FN rise_result risei_check_size(const rise_agent_desc *d, rise_error *error)
 {
     risei_net const net = risei_net_make(d);
-    risei_pass_size const size = risei_pass_size_of(d);
+    int const learn = d->play_only ? 0 : d->batch;
+    risei_pass_size const size = risei_pass_size_of(d, risei_pass_lanes(d), learn);
     double const largest = risei_pass_largest_array(&net, &size);
     int const learned = net.memory->encodes_window ? size.steps * size.windows : 2 * size.learn;
     const char *const field = d->play_only             ? "the sizes of the network"
@@ -9544,6 +9682,11 @@ RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error
    of the network. Main type: risei_model. Uses frames, layers, recurrent, heads, network,
    replay, embedder. Test: tests/agent.c. */
 
+/* Measurements of an update. */
+typedef struct risei_update_metrics {
+    double loss, mean_value, td_error, gradient_norm;
+} risei_update_metrics;
+
 /* The purpose of a forward pass. The purpose decides which weights, noise and fractions of IQN are
    used. The order matters: the values from RISEI_USE_TARGET on belong to an update. */
 typedef enum risei_use {
@@ -9569,11 +9712,12 @@ typedef struct risei_model {
     const rise_agent_desc *desc; /* the agent's resolved description */
     risei_device device;
     risei_net net;
-    risei_frames frame_statistics;
-    risei_embedder embedder;
+    risei_frames *frame_statistics; /* the agent's, see rise_agent */
+    risei_embedder *embedder;       /* the agent's */
     rise_real *weights; /* [net.weights_size] of the online network */
     rise_real *target;  /* [net.weights_size] of the target network: see target_period */
-    int64_t updates;    /* done so far */
+    int64_t updates;    /* done so far, which made these weights */
+    risei_update_metrics metrics; /* of the last of them */
     /* Used if risei_net_derives. derived [net.weights_size]: the weights with noise added and with
        spectral norms applied. noise, spectral: the values that `derived` was made with.
        derived_for: the update and use that `derived` is valid for; 0: none. */
@@ -9593,51 +9737,51 @@ RISEI_FN risei_encoder_input risei_model_input(const risei_model *m, int from)
     risei_encoder_input input;
     input.images = NULL;
     input.stack = m->desc->frame_stack;
-    input.scale = &m->frame_statistics.scale;
+    input.scale = &m->frame_statistics->scale;
     input.frames = m->frames + (ptrdiff_t)from * input.stack;
     return input;
 }
-RISEI_FN void risei_model_layout_device(risei_arena *arena, risei_model *m, int images)
+RISEI_FN void risei_model_layout_device(risei_arena *arena, risei_model *m, int images, int threads)
 {
     risei_device *d = &m->device;
     d->scratch_bytes = risei_encoder_scratch(&m->net.encoder, images);
-    if (m->embedder.encoder.scratch_bytes > d->scratch_bytes)
-        d->scratch_bytes = m->embedder.encoder.scratch_bytes;
-    d->scratch = risei_arena_take(arena, d->scratch_bytes, (size_t)m->desc->threads);
+    if (m->embedder->encoder.scratch_bytes > d->scratch_bytes)
+        d->scratch_bytes = m->embedder->encoder.scratch_bytes;
+    d->scratch = risei_arena_take(arena, d->scratch_bytes, (size_t)threads);
 #ifdef RISE_THREADS
-    d->threads = m->desc->threads > 1 ? RISEI_TAKE(arena, risei_threads, 1) : NULL;
+    d->threads = threads > 1 ? RISEI_TAKE(arena, risei_threads, 1) : NULL;
 #endif
 }
-RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m)
+/* Takes the arrays of a model in which `lanes` lanes act and `learn` transitions are learned, with
+   `threads` threads. lanes = 0: the model only learns. learn = 0: it only acts. */
+RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m, int lanes, int learn,
+                                 int threads)
 {
     const rise_agent_desc *d = m->desc;
     const risei_net *n = &m->net;
-    risei_pass_size const s = risei_pass_size_of(d);
-    int const lanes = risei_pass_lanes(d);
+    risei_pass_size const s = risei_pass_size_of(d, lanes, learn);
+    size_t const embeddings = lanes > 0 ? (size_t)lanes : 1;
     m->weights = RISEI_TAKE(arena, rise_real, n->weights_size);
     m->target = RISEI_TAKE(arena, rise_real, s.learn > 0 ? n->weights_size : 0);
     m->derived = RISEI_TAKE(arena, rise_real, risei_net_derives(n) ? n->weights_size : 0);
     m->noise = RISEI_TAKE(arena, rise_real, risei_noise_size(&n->heads));
     m->spectral = RISEI_TAKE(arena, rise_real, risei_spectral_size(n));
-    risei_frames_layout(arena, &m->frame_statistics, d);
-    if (n->memory->embeds)
-        risei_embedder_layout(arena, &m->embedder, d, &m->frame_statistics.scale);
-    risei_model_layout_device(arena, m, s.images);
+    risei_model_layout_device(arena, m, s.images, threads);
     risei_pass_layout(arena, n, &m->pass, &s);
     m->start = RISEI_TAKE(arena, int, s.learn > lanes ? s.learn : lanes);
     m->frames = RISEI_TAKE(arena, const uint8_t *,
                            risei_arena_times((size_t)s.images, (size_t)d->frame_stack));
-    m->embeddings = RISEI_TAKE(arena, rise_real,
-                               risei_arena_times((size_t)lanes, (size_t)m->embedder.encoder.size));
+    m->embeddings =
+        RISEI_TAKE(arena, rise_real,
+                   risei_arena_times(embeddings, (size_t)m->embedder->encoder.size));
 }
-/* Draws the weights of a new agent. */
+/* Draws the weights of a new agent, and the frozen encoder's. */
 RISEI_FN rise_result risei_model_initialise(risei_model *m, rise_error *error)
 {
     const rise_agent_desc *d = m->desc;
     risei_random random = risei_random_stream(d->seed, RISEI_RANDOM_WEIGHTS);
     risei_net_initialise(&m->net, m->weights, d, &random);
-    if (!d->play_only) memcpy(m->target, m->weights, m->net.weights_size * sizeof *m->weights);
-    return risei_embedder_initialise(&m->embedder,
+    return risei_embedder_initialise(m->embedder,
                                      risei_random_stream(d->seed, RISEI_RANDOM_EMBEDDER), d, error);
 }
 
@@ -9851,6 +9995,7 @@ typedef struct risei_batch {
     int *start;                   /* [windows] first step without padding; points to model.start */
     int *next_start;              /* [windows] first step in a pass over next states only */
     rise_real *importance, *td;   /* [size] */
+    uint8_t *masks; /* [2 size][mask_bytes] of the states, then of the next states */
     rise_real *work;              /* [size] scratch */
     /* [size][actions] of the next states; with Munchausen [2 size][actions], states first */
     rise_real *target_q;
@@ -9880,15 +10025,13 @@ RISEI_FN int risei_batch_steps(const risei_batch *b, int i, int next)
     return trained - back + (next ? t->steps : 0);
 }
 
-/* Measurements of the last update. */
-typedef struct risei_update_metrics {
-    double loss, mean_value, td_error, gradient_norm;
-} risei_update_metrics;
-
 typedef struct risei_learner {
     risei_model *model;
     risei_replay *replay;
     risei_history *players_history; /* embedded again when the frozen encoder changes */
+    /* [windows][risei_learner_frames][frame_bytes], with `background`: copies of the frames that a
+       batch reads, because the game may overwrite them while the worker computes */
+    uint8_t *copies;
     rise_real *gradient;            /* [net.parameters] */
     risei_optimizer optimizer;
     risei_batch batch;
@@ -9896,15 +10039,29 @@ typedef struct risei_learner {
     int64_t owed_steps;         /* environment steps for which no update was done yet */
     int64_t snapshots;          /* begun so far */
     /* the number of the next frame that the snapshot in progress processes, plus 1; 0: no snapshot
-       is in progress */
+       is in progress. With `background`, the end of the warm-up counts as the second half of a
+       snapshot. */
     int64_t snapshot_next;
-    risei_update_metrics metrics;
     /* in microseconds. budget: time given to risei_learner_run_for minus time used, at most
        update_time; negative if updates took longer than the time given. update_time: moving average
        of the duration of an update; the newest update has weight 1/8. */
     double budget, update_time;
 } risei_learner;
 
+/* Returns how many frames of a window may be in frame stacks, except those of the next state's last
+   n_step frames. */
+RISEI_FN int risei_learner_frames_before(const risei_learner *l)
+{
+    const rise_agent_desc *d = l->model->desc;
+    int const states = l->model->net.memory->encodes_window ? risei_pass_window_before(d)
+                                                            : d->window_samples - 1;
+    return states + d->frame_stack;
+}
+/* Returns how many frames a window of the batch reads at most. */
+RISEI_FN int risei_learner_frames(const risei_learner *l)
+{
+    return risei_learner_frames_before(l) + l->model->desc->n_step;
+}
 RISEI_FN void risei_learner_layout(risei_arena *arena, risei_learner *l)
 {
     const risei_net *n = &l->model->net;
@@ -9922,9 +10079,15 @@ RISEI_FN void risei_learner_layout(risei_arena *arena, risei_learner *l)
     b->next_start = RISEI_TAKE(arena, int, b->windows);
     b->transition = RISEI_TAKE(arena, risei_transition, size);
     b->drawn = RISEI_TAKE(arena, risei_transition, b->windows);
+    b->masks = RISEI_TAKE(arena, uint8_t, 2 * size * (size_t)l->replay->history.mask_bytes);
     b->importance = RISEI_TAKE(arena, rise_real, size);
     b->td = RISEI_TAKE(arena, rise_real, size);
     b->work = RISEI_TAKE(arena, rise_real, size);
+    if (d->background) {
+        size_t const frames = (size_t)b->windows * (size_t)risei_learner_frames(l);
+        size_t const bytes = (size_t)l->replay->history.frame_bytes;
+        l->copies = RISEI_TAKE(arena, uint8_t, risei_arena_times(frames, bytes));
+    }
     b->target_q = RISEI_TAKE(arena, rise_real, 2 * size * actions);
     b->target_z = RISEI_TAKE(arena, rise_real, risei_arena_times(size * actions, outputs));
     b->target = RISEI_TAKE(arena, rise_real, outputs);
@@ -9933,8 +10096,10 @@ RISEI_FN void risei_learner_layout(risei_arena *arena, risei_learner *l)
 }
 RISEI_FN void risei_learner_initialise(risei_learner *l)
 {
+    risei_model *m = l->model;
+    memcpy(m->target, m->weights, m->net.weights_size * sizeof *m->weights);
     l->optimizer.power1 = l->optimizer.power2 = 1;
-    l->sample_random = risei_random_stream(l->model->desc->seed, RISEI_RANDOM_SAMPLE);
+    l->sample_random = risei_random_stream(m->desc->seed, RISEI_RANDOM_SAMPLE);
 }
 RISEI_FN double risei_learner_rate(const rise_agent_desc *d, int64_t now)
 {
@@ -9949,25 +10114,34 @@ RISEI_FN double risei_learner_rate(const rise_agent_desc *d, int64_t now)
 /* Returns whether the warm-up has ended. An agent without statistics has no warm-up. */
 RISEI_FN int risei_learner_warmed_up(const risei_model *m)
 {
-    return (!m->frame_statistics.standardises || m->frame_statistics.statistics_frozen) &&
-           (!m->net.memory->embeds || m->embedder.statistics_frozen);
+    return (!m->frame_statistics->standardises || m->frame_statistics->statistics_frozen) &&
+           (!m->net.memory->embeds || m->embedder->statistics_frozen);
+}
+RISEI_FN void risei_learner_log_start(const risei_learner *l, int64_t now)
+{
+    risei_log(l->model->desc, "rise: learning starts after %.0f steps", (double)now);
 }
 /* Ends the warm-up, if it has not ended yet: freezes the statistics of frames and of embeddings,
-   and computes the embeddings of all stored frames again. */
+   and computes the embeddings of all stored frames again. In the background, these embeddings are
+   computed in parts, as after a snapshot. */
 RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
 {
     risei_model *m = l->model;
-    risei_embedder *e = &m->embedder;
+    risei_embedder *e = m->embedder;
     if (risei_learner_warmed_up(m)) return;
-    risei_frames_freeze_statistics(&m->frame_statistics);
+    risei_frames_freeze_statistics(m->frame_statistics);
     if (m->net.memory->embeds) {
-        if (e->encoder.kind->scaled && m->frame_statistics.standardises)
+        if (e->encoder.kind->scaled && m->frame_statistics->standardises)
             risei_embedder_measure(&m->device, e, &l->replay->history, m->embeddings);
         risei_embedder_freeze_statistics(e);
+        if (m->desc->background) {
+            l->snapshot_next = RISEI_SAMPLE_FRAMES + 1;
+            return;
+        }
         risei_embedder_refresh(&m->device, e, &l->replay->history, m->embeddings);
         risei_embedder_refresh(&m->device, e, l->players_history, m->embeddings);
     }
-    risei_log(m->desc, "rise: learning starts after %.0f steps", (double)now);
+    if (!m->desc->background) risei_learner_log_start(l, now);
 }
 /* Returns how many frames the snapshot in progress must still process; 0 without one. */
 RISEI_FN int64_t risei_learner_snapshot_left(const risei_learner *l)
@@ -9975,21 +10149,22 @@ RISEI_FN int64_t risei_learner_snapshot_left(const risei_learner *l)
     int64_t const frames = risei_embedder_snapshot_frames(&l->replay->history);
     return l->snapshot_next > 0 ? frames - l->snapshot_next + 1 : 0;
 }
-/* Begins a snapshot: copies the conv layers' weights. risei_learner_snapshot_continue does the
-   rest. */
-RISEI_FN rise_result risei_learner_snapshot_begin(risei_learner *l, rise_error *error)
+/* Begins a snapshot: copies the conv layers' weights from `model`. risei_learner_snapshot_continue
+   does the rest. */
+RISEI_FN rise_result risei_learner_snapshot_begin(risei_learner *l, risei_model *model,
+                                                  rise_error *error)
 {
     risei_model *m = l->model;
-    if (!risei_embedder_takes_snapshots(&m->embedder))
+    if (!risei_embedder_takes_snapshots(m->embedder))
         return risei_fail(error, RISE_BAD_CALL, "embedding is not RISE_EMBED_SNAPSHOT");
-    if (m->desc->play_only || !m->embedder.statistics_frozen)
+    if (m->desc->play_only || !m->embedder->statistics_frozen)
         return risei_fail(error, RISE_BAD_CALL,
                           "learning has not started, so there is nothing to take a snapshot of");
     if (l->snapshot_next > 0)
         return risei_fail(error, RISE_BAD_CALL,
-                          "the last snapshot is not done yet: %.0f frames are left",
+                          "stored frames are still being embedded again: %.0f are left",
                           (double)risei_learner_snapshot_left(l));
-    risei_embedder_snapshot_begin(&m->embedder, risei_model_weights(m, RISEI_USE_PLAY));
+    risei_embedder_snapshot_begin(m->embedder, risei_model_weights(model, RISEI_USE_PLAY));
     l->snapshot_next = 1;
     l->snapshots++;
     return RISE_OK;
@@ -10004,12 +10179,12 @@ RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
     for (i = 0; i < 4 * m->desc->batch && l->snapshot_next > 0; i++) {
         int64_t const number = l->snapshot_next++ - 1;
         if (number == RISEI_SAMPLE_FRAMES) { /* refreshes at once the windows that acting reads */
-            risei_embedder_snapshot_switch(&m->embedder);
-            risei_embedder_refresh(&m->device, &m->embedder, l->players_history, m->embeddings);
-            risei_embedder_refresh_newest(&m->device, &m->embedder, h, m->desc->window,
+            if (l->snapshots > 0) risei_embedder_snapshot_switch(m->embedder);
+            risei_embedder_refresh(&m->device, m->embedder, l->players_history, m->embeddings);
+            risei_embedder_refresh_newest(&m->device, m->embedder, h, m->desc->window,
                                           m->embeddings);
         }
-        risei_embedder_snapshot_frame(&m->device, &m->embedder, h, number, m->embeddings);
+        risei_embedder_snapshot_frame(&m->device, m->embedder, h, number, m->embeddings);
         if (number == risei_embedder_snapshot_frames(h) - 1) l->snapshot_next = 0;
     }
 }
@@ -10019,9 +10194,9 @@ RISEI_FN int risei_learner_snapshot_poll(risei_learner *l, int64_t now)
 {
     const rise_agent_desc *d = l->model->desc;
     int const automatic = d->snapshot_steps > 0 &&
-                          risei_embedder_takes_snapshots(&l->model->embedder);
+                          risei_embedder_takes_snapshots(l->model->embedder);
     if (automatic && l->snapshots == 0 && now >= (int64_t)d->learn_start + d->snapshot_steps)
-        risei_learner_snapshot_begin(l, NULL);
+        risei_learner_snapshot_begin(l, l->model, NULL);
     return l->snapshot_next > 0;
 }
 
@@ -10058,8 +10233,28 @@ RISEI_FN void risei_batch_draw(risei_batch *b, const risei_replay *r, risei_rand
         }
     for (i = 0; i < b->size - b->windows; i++) risei_batch_fill_earlier(b, r, i);
 }
-/* A job of risei_device_run. Gathers the frame stacks of the batch's states and next states, and
-   the windows that hold both. Each part handles a range of transitions. */
+/* Returns the mask of batch row `row`, or NULL if all actions are allowed. Row i is the state of
+   transition i, row size + i its next state. */
+RISEI_FN const uint8_t *risei_learner_mask(const risei_learner *l, int row)
+{
+    int const bytes = l->replay->history.mask_bytes;
+    return bytes > 0 ? l->batch.masks + (ptrdiff_t)row * bytes : NULL;
+}
+/* Copies the masks of the states and next states of transition i. */
+RISEI_FN void risei_learner_gather_masks(risei_learner *l, int i)
+{
+    const risei_history *h = &l->replay->history;
+    const risei_transition *t = &l->batch.transition[i];
+    int next;
+    for (next = 0; next < 2 && h->mask_bytes > 0; next++) {
+        ptrdiff_t const row = (ptrdiff_t)next * l->batch.size + i;
+        ptrdiff_t const slot = risei_history_slot(h, t->lane, t->at + (next ? t->steps : 0));
+        memcpy(l->batch.masks + row * h->mask_bytes, risei_history_mask(h, slot),
+               (size_t)h->mask_bytes);
+    }
+}
+/* A job of risei_device_run. Gathers the frame stacks and the masks of the batch's states and next
+   states, and the windows that hold both. Each part handles a range of transitions. */
 RISEI_FN void risei_learner_gather_part(void *job, int part, int parts, void *scratch)
 {
     risei_learner *const l = (risei_learner *)job;
@@ -10071,6 +10266,7 @@ RISEI_FN void risei_learner_gather_part(void *job, int part, int parts, void *sc
     (void)scratch;
     for (risei_part_range(b->size, 1, part, parts, &i, &end); i < end; i++) {
         const risei_transition *t = &b->transition[i];
+        risei_learner_gather_masks(l, i);
         if (m->net.memory->recurrent && risei_batch_back(b, i) == 0)
             risei_model_gather_window(m, h, t->lane, t->at, b->before, t->steps,
                                       risei_batch_window_row(b, i));
@@ -10114,6 +10310,51 @@ RISEI_FN void risei_learner_load_states(risei_learner *l)
                                      cell->units, risei_sequence_state(s, cell, part, 0, row));
     }
 }
+/* Replaces *frame, which points into the history, by the copy of this frame for window `row`. The
+   copies of a window are in the order of their slots. The slot of the window's last sample has the
+   index risei_learner_frames_before - 1. */
+RISEI_FN void risei_learner_point_to_copy(const risei_learner *l, int row, const uint8_t **frame)
+{
+    const risei_history *h = &l->replay->history;
+    const risei_transition *last = risei_batch_last(&l->batch, row);
+    int const before = risei_learner_frames_before(l);
+    ptrdiff_t const newest = risei_history_slot(h, last->lane, last->at);
+    ptrdiff_t const slot = (*frame - h->frames) / h->frame_bytes;
+    ptrdiff_t const back = (newest - slot + h->capacity) % h->capacity;
+    ptrdiff_t const index = back < before ? before - 1 - back : before - 1 - back + h->capacity;
+    *frame = l->copies + ((ptrdiff_t)row * risei_learner_frames(l) + index) * h->frame_bytes;
+}
+/* A job of risei_device_run. Copies the frames that the batch reads and sets m->frames to the
+   copies. Each part handles a range of windows. */
+RISEI_FN void risei_learner_copy_part(void *job, int part, int parts, void *scratch)
+{
+    risei_learner *const l = (risei_learner *)job;
+    risei_model *m = l->model;
+    const risei_history *h = &l->replay->history;
+    const risei_sequence *s = &m->pass.sequence;
+    int const stack = m->desc->frame_stack, before = risei_learner_frames_before(l);
+    int const encodes_window = m->net.memory->encodes_window;
+    int row, end, i, f;
+    (void)scratch;
+    for (risei_part_range(l->batch.windows, 1, part, parts, &row, &end); row < end; row++) {
+        const risei_transition *last = risei_batch_last(&l->batch, row);
+        int64_t const from = last->at - before + 1, oldest = risei_history_oldest(h, last->lane);
+        int64_t at;
+        for (at = from > oldest ? from : oldest; at <= last->at + last->steps; at++)
+            memcpy(l->copies + ((ptrdiff_t)row * risei_learner_frames(l) + (ptrdiff_t)(at - from)) *
+                                   h->frame_bytes,
+                   h->frames + risei_history_slot(h, last->lane, at) * h->frame_bytes,
+                   (size_t)h->frame_bytes);
+        for (i = row; i < 2 * l->batch.size && !encodes_window; i += l->batch.windows)
+            for (f = 0; f < stack; f++)
+                risei_learner_point_to_copy(l, row, &m->frames[(ptrdiff_t)i * stack + f]);
+        for (i = 0; i < s->steps && encodes_window; i++) {
+            const uint8_t **frames = m->frames + (ptrdiff_t)(s->begin[i] + row) * stack;
+            if (row >= risei_sequence_active(s, i) || frames[0] == NULL) continue;
+            for (f = 0; f < stack; f++) risei_learner_point_to_copy(l, row, &frames[f]);
+        }
+    }
+}
 /* Fills in the pass's inputs from the batch. */
 RISEI_FN void risei_learner_gather(risei_learner *l)
 {
@@ -10132,6 +10373,10 @@ RISEI_FN void risei_learner_gather(risei_learner *l)
     /* estimate: to gather one number of the inputs costs as much as 4 multiplications */
     risei_device_run(&m->device, 4.0 * b->windows * s->steps * m->net.cell.in,
                      risei_learner_gather_part, l);
+    if (m->desc->background)
+        risei_device_run(&m->device, (double)b->windows * risei_learner_frames(l) *
+                                         l->replay->history.frame_bytes,
+                         risei_learner_copy_part, l);
 }
 /* Computes z and q of batch rows from .. to - 1, with the weights of `use`. Writes them to the
    first to - from rows of pass.heads. Batch row i is the state of transition i, batch row size + i
@@ -10184,16 +10429,14 @@ RISEI_FN void risei_learner_forward_target(risei_learner *l)
 RISEI_FN rise_real risei_learner_reward(const risei_learner *l, int i)
 {
     const rise_agent_desc *d = l->model->desc;
-    const risei_history *h = &l->replay->history;
     const risei_transition *t = &l->batch.transition[i];
     rise_real const temperature = (rise_real)d->temperature;
     rise_real const scale = (rise_real)(d->munchausen_scale < 0 ? 0 : d->munchausen_scale);
     rise_real bonus;
     if (!d->munchausen) return t->reward;
     risei_log_policy(l->model->device.kernels, d->actions,
-                     l->batch.target_q + (ptrdiff_t)i * d->actions,
-                     risei_history_mask(h, risei_history_slot(h, t->lane, t->at)), temperature,
-                     l->batch.log_policy);
+                     l->batch.target_q + (ptrdiff_t)i * d->actions, risei_learner_mask(l, i),
+                     temperature, l->batch.log_policy);
     bonus = temperature * l->batch.log_policy[t->action];
     return t->reward + scale * (bonus > -1 ? bonus : (rise_real)-1);
 }
@@ -10205,13 +10448,12 @@ RISEI_FN void risei_learner_target(risei_learner *l, int i)
     const rise_agent_desc *d = l->model->desc;
     const risei_heads *heads = &l->model->net.heads;
     const rise_kernels *k = l->model->device.kernels;
-    const risei_history *h = &l->replay->history;
     risei_batch *b = &l->batch;
     const risei_transition *t = &b->transition[i];
     ptrdiff_t const next_row = d->munchausen ? b->size + i : i;
     const rise_real *next_q = b->target_q + next_row * d->actions;
     const rise_real *online_q = l->model->pass.heads.q + (ptrdiff_t)(b->size + i) * d->actions;
-    const uint8_t *mask = risei_history_mask(h, risei_history_slot(h, t->lane, t->at + t->steps));
+    const uint8_t *mask = risei_learner_mask(l, b->size + i);
     risei_bootstrap next;
     next.actions = d->actions;
     next.reward = risei_learner_reward(l, i);
@@ -10328,31 +10570,38 @@ RISEI_FN void risei_learner_renew_priorities(risei_learner *l)
     risei_replay_set_priorities(l->replay, l->model->device.kernels, b->size, b->transition, b->td,
                                 d->priority_exponent < 0 ? 0 : d->priority_exponent, b->work);
 }
-/* Does one update or, while a snapshot is in progress, a part of the snapshot instead. `now`:
-   environment steps so far. The first call also ends the embedder's warm-up.
+/* Begins an update: draws a batch and gathers what it holds. Returns 0 if a part of a snapshot was
+   done instead. The first call also ends the warm-up. `now`: environment steps so far.
 
-   If a weight, the loss or the gradient is not finite, discards the update: weights, moments,
-   priorities and metrics stay the same. sample_random has advanced, so the next call draws another
-   batch. */
-RISEI_FN rise_result risei_learner_update(risei_learner *l, int64_t now, rise_error *error)
+   Of an update's three parts, this one and risei_learner_renew_priorities use the replay buffer and
+   the frozen encoder. With `background`, risei_learner_compute uses only what the learner owns:
+   gathering has copied all that the batch reads. */
+RISEI_FN int risei_learner_prepare(risei_learner *l, int64_t now)
 {
-    risei_model *m = l->model;
-    const rise_agent_desc *d = m->desc;
+    const rise_agent_desc *d = l->model->desc;
     risei_batch *b = &l->batch;
-    risei_update_metrics metrics = l->metrics;
-    int const needs_next = !d->no_double && !d->munchausen;
-    int finite;
     risei_learner_end_warm_up(l, now);
     if (risei_learner_snapshot_poll(l, now)) {
         risei_learner_snapshot_continue(l);
-        return RISE_OK;
+        return 0;
     }
     risei_batch_draw(b, l->replay, &l->sample_random);
-    risei_replay_weights(m->device.kernels, b->size, b->transition,
+    risei_replay_weights(l->model->device.kernels, b->size, b->transition,
                          d->importance_exponent < 0 ? 0 : d->importance_exponent, b->importance);
     risei_learner_gather(l);
+    return 1;
+}
+/* Computes the update of a gathered batch. If a weight, the loss or the gradient is not finite,
+   discards the update: weights, moments and metrics stay the same. */
+RISEI_FN rise_result risei_learner_compute(risei_learner *l, int64_t now, rise_error *error)
+{
+    risei_model *m = l->model;
+    const rise_agent_desc *d = m->desc;
+    int const size = l->batch.size, needs_next = !d->no_double && !d->munchausen;
+    risei_update_metrics metrics = m->metrics;
+    int finite;
     risei_learner_forward_target(l);
-    risei_learner_forward(l, RISEI_USE_LEARN, 0, needs_next ? 2 * b->size : b->size);
+    risei_learner_forward(l, RISEI_USE_LEARN, 0, needs_next ? 2 * size : size);
     finite = risei_learner_finite(l, risei_learner_loss(l, &metrics)) &&
              metrics.td_error <= DBL_MAX && metrics.mean_value - metrics.mean_value == 0;
     if (finite) {
@@ -10364,11 +10613,20 @@ RISEI_FN rise_result risei_learner_update(risei_learner *l, int64_t now, rise_er
                           "a weight, the loss or a gradient is not finite, so nothing was learned; "
                           "lower learning_rate or check the rewards");
     risei_spectral_keep(&m->net, m->spectral, m->weights);
-    risei_learner_renew_priorities(l);
-    l->metrics = metrics;
+    m->metrics = metrics;
     m->updates++;
     if (m->updates % d->target_period == 0) risei_learner_update_target(l);
     return RISE_OK;
+}
+/* Does one update or, while a snapshot is in progress, a part of the snapshot instead. After
+   RISE_NOT_FINITE, sample_random has advanced, so the next call draws another batch. */
+RISEI_FN rise_result risei_learner_update(risei_learner *l, int64_t now, rise_error *error)
+{
+    rise_result result;
+    if (!risei_learner_prepare(l, now)) return RISE_OK;
+    result = risei_learner_compute(l, now, error);
+    if (result == RISE_OK) risei_learner_renew_priorities(l);
+    return result;
 }
 
 /* -- When to learn -- */
@@ -10461,6 +10719,287 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
     /* keeps at most the time of one update */
     if (l->budget > l->update_time) l->budget = l->update_time;
     return result == RISE_OK ? updates : (int)result;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* >>background: the thread that computes updates while the game goes on
+
+   With desc.background, a worker thread computes the updates on a model of its own: the learning
+   model. The game acts with the acting model. The updates that become due in one call are a round.
+   The next call in which updates are due puts the round into effect and starts the next one. So the
+   weights that an action depends on do not depend on how fast the worker is.
+
+   A round has two parts. First the worker uses the replay buffer and the frozen encoder: it draws
+   the batch and copies all that the batch reads. In this time no call may use the agent. Then it
+   computes, and uses only what the learner owns. Priorities change when the round is put into
+   effect. If a round has several updates, the first part lasts until the batch of the last one is
+   gathered.
+
+   Main type: risei_background. Uses threads, replay, embedder, model, learner. Test: tests/background.c. */
+
+/* What the worker does. */
+typedef enum risei_phase {
+    RISEI_PHASE_IDLE,
+    RISEI_PHASE_REPLAY, /* it uses the replay buffer */
+    RISEI_PHASE_COMPUTE /* it uses only what the learner owns */
+} risei_phase;
+
+typedef struct risei_background {
+    risei_learner *learner;
+    risei_model *acting;
+    int started;     /* 1: a round was started and is not in effect yet */
+    int updates;     /* of this round */
+    int64_t now;     /* environment steps at its start */
+    int renews;      /* 1: the priorities of its last update are still to be renewed */
+    int result;      /* rise_result of its first update that failed, or RISE_OK */
+    rise_error error; /* of this update */
+    double waited;   /* seconds that calls have waited for the worker */
+    int runs;        /* 1: there is a worker */
+#ifdef RISE_THREADS
+    int phase, stop; /* risei_phase; 1: the worker ends. Guarded by the lock. */
+    long process;    /* the process that has the worker */
+    risei_lock lock;
+    risei_condition change; /* of phase or stop */
+    risei_thread worker;
+#endif
+} risei_background;
+
+/* Called by the worker when a phase has begun. Tests define it to delay the worker. */
+#ifndef RISEI_BACKGROUND_PHASE
+#define RISEI_BACKGROUND_PHASE(phase) (void)(phase)
+#endif
+
+RISEI_FN void risei_background_set_phase(risei_background *b, risei_phase phase)
+{
+#ifdef RISE_THREADS
+    if (b->runs && b->process == risei_thread_process()) {
+        risei_lock_take(&b->lock);
+        b->phase = (int)phase;
+        risei_condition_wake_all(&b->change);
+        risei_lock_release(&b->lock);
+        RISEI_BACKGROUND_PHASE(phase);
+    }
+#endif
+    (void)b, (void)phase;
+}
+/* Computes a round: its updates, one after another, from the weights that act now. */
+RISEI_FN void risei_background_compute(risei_background *b)
+{
+    risei_learner *l = b->learner;
+    risei_model *m = l->model;
+    int i;
+    memcpy(m->weights, b->acting->weights, m->net.weights_size * sizeof *m->weights);
+    m->derived_for = 0;
+    b->renews = 0;
+    for (i = 0; i < b->updates; i++) {
+        rise_result result = RISE_OK;
+        int drawn;
+        if (b->renews) risei_learner_renew_priorities(l);
+        drawn = risei_learner_prepare(l, b->now);
+        if (i == b->updates - 1) risei_background_set_phase(b, RISEI_PHASE_COMPUTE);
+        if (drawn) result = risei_learner_compute(l, b->now, &b->error);
+        b->renews = drawn && result == RISE_OK;
+        if (b->result == RISE_OK) b->result = (int)result;
+    }
+}
+
+#ifdef RISE_THREADS
+/* The worker's thread: computes one round after another until it is to stop. */
+RISEI_FN void risei_background_work(void *argument)
+{
+    risei_background *const b = (risei_background *)argument;
+    risei_lock_take(&b->lock);
+    while (!b->stop) {
+        if (b->phase == RISEI_PHASE_IDLE) {
+            risei_condition_wait(&b->change, &b->lock);
+            continue;
+        }
+        risei_lock_release(&b->lock);
+        RISEI_BACKGROUND_PHASE(RISEI_PHASE_REPLAY);
+        risei_background_compute(b);
+        risei_background_set_phase(b, RISEI_PHASE_IDLE);
+        risei_lock_take(&b->lock);
+    }
+    risei_lock_release(&b->lock);
+}
+/* Starts the worker. Returns 0 if the system refuses. */
+RISEI_FN int risei_background_begin(risei_background *b)
+{
+    b->process = risei_thread_process();
+    if (!risei_lock_begin(&b->lock)) return 0;
+    if (!risei_condition_begin(&b->change)) {
+        risei_lock_end(&b->lock);
+        return 0;
+    }
+    b->runs = risei_thread_begin(&b->worker, risei_background_work, b);
+    if (b->runs) return 1;
+    risei_condition_end(&b->change);
+    risei_lock_end(&b->lock);
+    return 0;
+}
+/* Returns whether the process was made by fork after the worker was started, so that there is no
+   worker in it. */
+RISEI_FN int risei_background_is_lost(const risei_background *b)
+{
+    return b->process != risei_thread_process();
+}
+/* Waits for the worker to be idle, or with `gathered` only until it does not use the replay buffer.
+   Counts the time. */
+RISEI_FN void risei_background_wait(risei_background *b, int gathered)
+{
+    int waits = 0;
+    double from = 0;
+    if (!b->runs || risei_background_is_lost(b)) return;
+    risei_lock_take(&b->lock);
+    while (b->phase != RISEI_PHASE_IDLE && !(gathered && b->phase == RISEI_PHASE_COMPUTE)) {
+        if (!waits++) from = risei_learner_clock(b->acting->desc);
+        risei_condition_wait(&b->change, &b->lock);
+    }
+    risei_lock_release(&b->lock);
+    if (waits > 0) {
+        double const seconds = risei_learner_clock(b->acting->desc) - from;
+        if (seconds > 0) b->waited += seconds; /* a clock may go back */
+    }
+}
+/* Ends the worker, after the round that it computes. */
+RISEI_FN void risei_background_end(risei_background *b)
+{
+    if (risei_background_is_lost(b)) return;
+    risei_background_wait(b, 0);
+    risei_lock_take(&b->lock);
+    b->stop = 1;
+    risei_condition_wake_all(&b->change);
+    risei_lock_release(&b->lock);
+    risei_thread_end(&b->worker);
+    risei_condition_end(&b->change);
+    risei_lock_end(&b->lock);
+}
+#endif /* RISE_THREADS */
+
+/* Waits until the worker does not use the replay buffer. Every call that uses the agent does this
+   first. */
+RISEI_FN void risei_background_leave_replay(risei_background *b)
+{
+#ifdef RISE_THREADS
+    risei_background_wait(b, 1);
+#endif
+    (void)b;
+}
+/* Waits until the round in progress is computed. */
+RISEI_FN void risei_background_finish(risei_background *b)
+{
+#ifdef RISE_THREADS
+    risei_background_wait(b, 0);
+#endif
+    (void)b;
+}
+/* Returns whether the worker is idle. */
+RISEI_FN int risei_background_is_idle(risei_background *b)
+{
+    int idle = 1;
+#ifdef RISE_THREADS
+    if (b->runs && !risei_background_is_lost(b)) {
+        risei_lock_take(&b->lock);
+        idle = b->phase == RISEI_PHASE_IDLE;
+        risei_lock_release(&b->lock);
+    }
+#endif
+    (void)b;
+    return idle;
+}
+/* Returns whether fork made this process while the worker was computing. Then a part of the
+   learner's state is older than the rest. */
+RISEI_FN int risei_background_is_torn(const risei_background *b)
+{
+#ifdef RISE_THREADS
+    return b->runs && risei_background_is_lost(b) && b->phase != RISEI_PHASE_IDLE;
+#else
+    (void)b;
+    return 0;
+#endif
+}
+/* Puts the round that was started into effect: its weights act from now on. Waits for the worker.
+   Returns the result of the round. */
+RISEI_FN rise_result risei_background_use(risei_background *b, rise_error *error)
+{
+    risei_model *acting = b->acting, *learning = b->learner->model;
+    rise_real *const old = acting->weights;
+    if (!b->started) return RISE_OK;
+    if (risei_background_is_torn(b))
+        return risei_fail(error, RISE_UNAVAILABLE,
+                          "fork came while an update was computed; load this agent from a file");
+    risei_background_finish(b);
+    b->started = 0;
+    acting->weights = learning->weights, learning->weights = old;
+    acting->updates = learning->updates, acting->metrics = learning->metrics;
+    acting->derived_for = 0;
+    if (b->renews) risei_learner_renew_priorities(b->learner);
+    b->renews = 0;
+    if (b->result != RISE_OK && error != NULL) *error = b->error;
+    return (rise_result)b->result;
+}
+/* Starts a round of `updates` updates. The worker must be idle. In a process that was made by fork,
+   computes the round at once. */
+RISEI_FN void risei_background_start(risei_background *b, int updates, int64_t now)
+{
+    if (!risei_learner_warmed_up(b->learner->model)) risei_learner_log_start(b->learner, now);
+    b->updates = updates, b->now = now;
+    b->result = RISE_OK;
+    b->started = 1;
+#ifdef RISE_THREADS
+    if (b->runs && !risei_background_is_lost(b)) {
+        risei_lock_take(&b->lock);
+        b->phase = RISEI_PHASE_REPLAY;
+        risei_condition_wake_all(&b->change);
+        risei_lock_release(&b->lock);
+        return;
+    }
+#endif
+    risei_background_compute(b);
+}
+/* Puts the last round into effect and starts one of `updates` updates. Returns the result of the
+   last round. */
+RISEI_FN rise_result risei_background_next(risei_background *b, int updates, int64_t now,
+                                           rise_error *error)
+{
+    rise_result const result = risei_background_use(b, error);
+    if (result != RISE_UNAVAILABLE) risei_background_start(b, updates, now);
+    return result;
+}
+/* Puts the last round into effect if it is computed, and then starts one if an update is due. Never
+   waits for a computation. Returns the number of updates put into effect, or a negative
+   rise_result. */
+RISEI_FN int risei_background_poll(risei_background *b, int64_t now, rise_error *error)
+{
+    risei_learner *l = b->learner;
+    rise_result result = RISE_OK;
+    int done = 0;
+    if (!risei_background_is_idle(b)) return 0;
+    if (b->started) {
+        done = b->updates;
+        result = risei_background_use(b, error);
+    }
+    if (risei_learner_is_due(l) && result != RISE_UNAVAILABLE) {
+        l->owed_steps -= l->model->desc->learn_period;
+        risei_background_start(b, 1, now);
+    }
+    return result == RISE_OK ? done : (int)result;
+}
+/* Returns what is wrong with the round that was started, or NULL. */
+RISEI_FN const char *risei_background_wrong(const risei_background *b)
+{
+    const risei_history *h = &b->learner->replay->history;
+    const risei_batch *batch = &b->learner->batch;
+    int64_t const more = b->learner->model->updates - b->acting->updates;
+    int i;
+    if (more < 0 || (more > 0 && !b->started)) return "the updates of a round are wrong";
+    for (i = 0; i < batch->size && b->renews; i++) {
+        const risei_transition *t = &batch->transition[i];
+        if (!b->started) return "a round that was not started renews priorities";
+        if (t->lane < 0 || t->lane >= h->lanes || t->at < 0 || t->at >= h->written[t->lane])
+            return "a transition of a round is out of range";
+    }
+    return NULL;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -10570,9 +11109,9 @@ RISEI_FN int risei_actor_observe(risei_actor *a, const uint8_t *frames, const fl
         o.allowed = allowed != NULL ? allowed + (ptrdiff_t)lane * actions : NULL;
         risei_actor_count_return(a, lane, o.reward, o.event);
         acting += !risei_event_is_last(o.event);
-        risei_frames_observe(&m->frame_statistics, o.frame);
-        if (h->embedding_size > 0 && !m->embedder.statistics_frozen)
-            risei_embedder_observe(&m->embedder, o.embedding);
+        risei_frames_observe(m->frame_statistics, o.frame);
+        if (h->embedding_size > 0 && !m->embedder->statistics_frozen)
+            risei_embedder_observe(m->embedder, o.embedding);
         risei_replay_append(a->replay, lane, &o, actions);
     }
     return acting;
@@ -10592,7 +11131,7 @@ RISEI_FN rise_result risei_actor_check(risei_actor *a, const uint8_t *frames, co
                                                     (int)events[lane], row, error);
         if (result == RISE_OK)
             result =
-                risei_embedder_embed_checked(&m->device, &m->embedder,
+                risei_embedder_embed_checked(&m->device, m->embedder,
                                              frames + (ptrdiff_t)lane * h->frame_bytes,
                                              m->embeddings + (ptrdiff_t)lane * h->embedding_size,
                                              error);
@@ -10677,7 +11216,7 @@ RISEI_FN int risei_players_play(risei_players *p, int player, risei_observation 
                                                 o->allowed, error);
     if (result == RISE_OK)
         result =
-            risei_embedder_embed_checked(&m->device, &m->embedder, o->frame, m->embeddings, error);
+            risei_embedder_embed_checked(&m->device, m->embedder, o->frame, m->embeddings, error);
     if (result != RISE_OK) return (int)result;
     o->embedding = m->embeddings;
     risei_history_append(h, player, o, actions);
@@ -10697,21 +11236,30 @@ RISEI_FN int risei_players_play(risei_players *p, int player, risei_observation 
 
    Holds the functions of >>api-agent that create, train, play and query an agent. These functions
    check their arguments and call the rooms above. Main type: rise_agent. Uses frames, recurrent,
-   network, replay, embedder, describe, model, learner, actor, players. Tests: tests/rules.c,
-   tests/agent.c. */
+   network, replay, embedder, describe, model, learner, background, actor, players. Tests:
+   tests/rules.c, tests/agent.c. */
 
 struct rise_agent {
     rise_agent_desc desc; /* resolved */
     rise_error error;     /* of the last call that failed */
     void *block;          /* memory to free; NULL: the caller owns it (memory_block) */
     size_t bytes;
+    risei_frames frames;
+    risei_embedder embedder;
     risei_model model;
+    risei_model learning; /* with `background`: the learner's model; else unused */
     risei_replay replay;
     risei_learner learner;
+    risei_background background;
     risei_actor actor;
     risei_players players;
 };
 
+/* Returns whether the agent learns in the background. */
+RISEI_FN int risei_agent_is_behind(const rise_agent *a)
+{
+    return a->desc.background && !a->desc.play_only;
+}
 /* Sets all members of *a that follow from the resolved description. Takes no memory. */
 RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
 {
@@ -10720,7 +11268,12 @@ RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
     a->desc = *desc;
     a->model.desc = &a->desc;
     a->model.net = risei_net_make(desc);
-    a->learner.model = a->actor.model = a->players.model = &a->model;
+    a->model.frame_statistics = &a->frames;
+    a->model.embedder = &a->embedder;
+    a->learning = a->model;
+    a->learner.model = risei_agent_is_behind(a) ? &a->learning : &a->model;
+    a->actor.model = a->players.model = a->background.acting = &a->model;
+    a->background.learner = &a->learner;
     a->learner.replay = a->actor.replay = &a->replay;
     a->learner.players_history = playing;
     playing->frame_bytes = desc->frame_width * desc->frame_height * desc->frame_channels;
@@ -10742,9 +11295,19 @@ RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
 /* Takes the arrays of a planned agent from the arena. An arena without a base only counts bytes. */
 RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
 {
-    risei_model_layout(arena, &a->model);
+    const rise_agent_desc *d = &a->desc;
+    risei_frames_layout(arena, &a->frames, d);
+    if (a->model.net.memory->embeds)
+        risei_embedder_layout(arena, &a->embedder, d, &a->frames.scale);
+    if (risei_agent_is_behind(a)) {
+        risei_model_layout(arena, &a->model, risei_pass_lanes(d), 0, 1);
+        risei_model_layout(arena, &a->learning, 0, d->batch, d->threads);
+    } else {
+        risei_model_layout(arena, &a->model, risei_pass_lanes(d), d->play_only ? 0 : d->batch,
+                           d->threads);
+    }
     risei_players_layout(arena, &a->players);
-    if (a->desc.play_only) return;
+    if (d->play_only) return;
     risei_replay_layout(arena, &a->replay);
     risei_learner_layout(arena, &a->learner);
     risei_actor_layout(arena, &a->actor);
@@ -10801,6 +11364,9 @@ RISEI_FN rise_result risei_agent_check_machine(const rise_agent_desc *resolved, 
             error, RISE_UNAVAILABLE,
             "threads is %d; for more than 1, define RISE_THREADS beside RISE_IMPLEMENTATION",
             resolved->threads);
+    if (resolved->background && !resolved->play_only)
+        return risei_fail(error, RISE_UNAVAILABLE,
+                          "background is 1; define RISE_THREADS beside RISE_IMPLEMENTATION");
 #endif
     return RISE_OK;
 }
@@ -10839,24 +11405,31 @@ RISEI_FN rise_agent *risei_agent_place(const rise_agent_desc *resolved, unsigned
     risei_agent_layout(&arena, a);
     a->block = resolved->memory_block == NULL ? block : NULL;
     a->bytes = bytes;
-    a->model.device.kernels = rise_kernels_of(resolved->isa);
+    a->model.device.kernels = a->learning.device.kernels = rise_kernels_of(resolved->isa);
     return a;
 }
 /* Starts the workers, draws the weights, and sets up the random streams. */
 RISEI_FN rise_result risei_agent_start(rise_agent *a, rise_error *error)
 {
+    risei_model *const learning = a->learner.model;
     rise_result result;
 #ifdef RISE_THREADS
-    risei_device *d = &a->model.device;
+    risei_device *d = &learning->device;
     if (d->threads != NULL &&
         !risei_threads_begin(d->threads, a->desc.threads, d->scratch, d->scratch_bytes)) {
         d->threads = NULL;
         return risei_fail(error, RISE_UNAVAILABLE,
                           "the system refuses %d threads; set threads lower", a->desc.threads);
     }
+    if (risei_agent_is_behind(a) && !risei_background_begin(&a->background))
+        return risei_fail(error, RISE_UNAVAILABLE,
+                          "the system refuses a thread; set background to 0");
 #endif
     result = risei_model_initialise(&a->model, error);
-    risei_learner_initialise(&a->learner);
+    if (learning != &a->model)
+        memcpy(learning->weights, a->model.weights,
+               a->model.net.weights_size * sizeof *learning->weights);
+    if (!a->desc.play_only) risei_learner_initialise(&a->learner);
     a->actor.explore_random = risei_random_stream(a->desc.seed, RISEI_RANDOM_EXPLORE);
     return result;
 }
@@ -10894,8 +11467,9 @@ RISE_API void rise_agent_destroy(rise_agent *agent)
 {
     if (agent == NULL) return;
 #ifdef RISE_THREADS
-    if (agent->model.device.threads != NULL)
-        risei_threads_end(agent->model.device.threads, agent->desc.threads);
+    if (agent->background.runs) risei_background_end(&agent->background);
+    if (agent->learner.model->device.threads != NULL)
+        risei_threads_end(agent->learner.model->device.threads, agent->desc.threads);
 #endif
     free(agent->block);
 }
@@ -10922,6 +11496,21 @@ RISEI_FN rise_result risei_agent_check_arguments(rise_agent *a, const uint8_t *f
                           allowed == NULL ? "" : " not", a->desc.action_masks);
     return RISE_OK;
 }
+/* Does the updates that are due. */
+RISEI_FN rise_result risei_agent_learn_due(rise_agent *a)
+{
+    risei_learner *l = &a->learner;
+    int due = 0;
+    for (; risei_learner_is_due(l); due++) {
+        l->owed_steps -= a->desc.learn_period;
+        if (!risei_agent_is_behind(a)) {
+            rise_result const result = rise_agent_learn(a);
+            if (result != RISE_OK) return result;
+        }
+    }
+    if (due == 0 || !risei_agent_is_behind(a)) return RISE_OK;
+    return risei_background_next(&a->background, due, a->actor.steps, &a->error);
+}
 RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, const float *rewards,
                                          const rise_event *events, const uint8_t *allowed,
                                          int *actions)
@@ -10929,6 +11518,7 @@ RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, c
     rise_result result;
     int acting;
     if (a == NULL) return RISE_BAD_CALL;
+    risei_background_leave_replay(&a->background);
     result = risei_agent_check_arguments(a, frames, rewards, events, allowed, actions);
     if (result == RISE_OK)
         result = risei_actor_check(&a->actor, frames, rewards, events, allowed, &a->error);
@@ -10938,12 +11528,7 @@ RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, c
     a->actor.steps += acting;
     if (a->actor.steps > a->desc.learn_start && risei_actor_seen(&a->actor) > a->desc.learn_start)
         risei_learner_add_steps(&a->learner, acting);
-    while (!a->desc.learn_outside && risei_learner_is_due(&a->learner)) {
-        a->learner.owed_steps -= a->desc.learn_period;
-        result = rise_agent_learn(a);
-        if (result != RISE_OK) return result;
-    }
-    return RISE_OK;
+    return a->desc.learn_outside ? RISE_OK : risei_agent_learn_due(a);
 }
 RISE_API int rise_agent_step(rise_agent *a, const uint8_t *frame, float reward, rise_event event)
 {
@@ -10967,11 +11552,14 @@ RISE_API rise_result rise_agent_learn(rise_agent *a)
     if (a == NULL) return RISE_BAD_CALL;
     if (a->desc.play_only)
         return risei_fail(&a->error, RISE_BAD_CALL, "a play_only agent does not learn");
+    risei_background_leave_replay(&a->background);
     if (a->replay.ready == 0)
         return risei_fail(
             &a->error, RISE_BAD_CALL,
             "the replay buffer holds no transition yet; it needs more than n_step, %d, steps",
             a->desc.n_step);
+    if (risei_agent_is_behind(a))
+        return risei_background_next(&a->background, 1, a->actor.steps, &a->error);
     return risei_learner_update(&a->learner, a->actor.steps, &a->error);
 }
 RISE_API int rise_agent_learn_for(rise_agent *a, double microseconds)
@@ -10980,11 +11568,15 @@ RISE_API int rise_agent_learn_for(rise_agent *a, double microseconds)
     if (!(microseconds >= 0 && microseconds <= 1e12))
         return risei_fail(&a->error, RISE_BAD_CALL,
                           "microseconds is %g; it must be between 0 and 1e12", microseconds);
+    if (risei_agent_is_behind(a))
+        return risei_background_poll(&a->background, a->actor.steps, &a->error);
     return risei_learner_run_for(&a->learner, a->actor.steps, microseconds, &a->error);
 }
 RISE_API rise_result rise_agent_snapshot(rise_agent *a)
 {
-    return a == NULL ? RISE_BAD_CALL : risei_learner_snapshot_begin(&a->learner, &a->error);
+    if (a == NULL) return RISE_BAD_CALL;
+    risei_background_leave_replay(&a->background);
+    return risei_learner_snapshot_begin(&a->learner, &a->model, &a->error);
 }
 
 /* -- Playing -- */
@@ -10999,6 +11591,7 @@ RISE_API int rise_agent_play(rise_agent *a, int player, const uint8_t *frame, fl
                           "player is %d; it must be 0..%d, below desc.players", player,
                           a->desc.players - 1);
     if (frame == NULL) return risei_fail(&a->error, RISE_BAD_CALL, "frame is NULL");
+    risei_background_leave_replay(&a->background);
     memset(&o, 0, sizeof o);
     o.frame = frame;
     o.reward = reward;
@@ -11022,6 +11615,7 @@ RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
     const risei_actor *actor;
     const risei_learner *l;
     const risei_history *h;
+    const risei_update_metrics *update;
     int known, i;
     if (m == NULL) return;
     memset(m, 0, sizeof *m);
@@ -11032,14 +11626,17 @@ RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
     m->isa = a->model.device.kernels->name;
     m->fused = a->model.device.kernels->fused;
     if (a->desc.play_only) return;
-    actor = &a->actor, l = &a->learner, h = &a->replay.history;
+    /* waiting changes nothing of the agent that the caller can see */
+    risei_background_leave_replay((risei_background *)(uintptr_t)&a->background);
+    m->waited = a->background.waited;
+    actor = &a->actor, l = &a->learner, h = &a->replay.history, update = &a->model.metrics;
     known = actor->episodes < RISEI_RETURNS ? (int)actor->episodes : RISEI_RETURNS;
     m->steps = actor->steps, m->episodes = actor->episodes, m->updates = a->model.updates;
     m->updates_owed = l->owed_steps / a->desc.learn_period;
     m->epsilon = risei_actor_epsilon(&a->desc, actor->steps);
     for (i = 0; i < known; i++) m->mean_return += actor->returns[i] / known;
-    m->loss = l->metrics.loss, m->mean_value = l->metrics.mean_value;
-    m->td_error = l->metrics.td_error, m->gradient_norm = l->metrics.gradient_norm;
+    m->loss = update->loss, m->mean_value = update->mean_value;
+    m->td_error = update->td_error, m->gradient_norm = update->gradient_norm;
     for (i = 0; i < h->lanes; i++) m->replay_size += h->written[i] - risei_history_oldest(h, i);
     m->replay_ready = a->replay.ready;
     m->refreshing = risei_learner_snapshot_left(l);
@@ -11058,6 +11655,7 @@ RISE_API const rise_error *rise_agent_error(const rise_agent *a)
 RISE_API rise_real *rise_agent_parameters(rise_agent *a)
 {
     if (a == NULL) return NULL;
+    if (risei_agent_is_behind(a)) risei_background_use(&a->background, &a->error);
     a->learner.optimizer.suspect = 1;
     a->model.derived_for = 0;
     return a->model.weights;
@@ -11069,12 +11667,16 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
 RISEI_FN const char *risei_learner_wrong(const risei_learner *l, int64_t steps)
 {
     const risei_model *m = l->model;
-    int const snapshots = risei_embedder_takes_snapshots(&m->embedder);
+    int const snapshots = risei_embedder_takes_snapshots(m->embedder);
+    int const warm_up = l->snapshots == 0 && l->snapshot_next > 0; /* its end is in progress */
     if (l->owed_steps < 0 || l->owed_steps > steps) return "more updates are owed than steps";
     if (l->snapshots < 0 || l->snapshot_next < 0) return "a counter of snapshots is negative";
-    if (!snapshots && (l->snapshots > 0 || l->snapshot_next > 0))
+    if (l->snapshots > 0 && !snapshots)
         return "there was a snapshot, but embedding is not SNAPSHOT";
-    if (l->snapshot_next > 0 && (l->snapshots == 0 || !m->embedder.statistics_frozen))
+    if (warm_up && !(m->desc->background && m->net.memory->embeds &&
+                     l->snapshot_next > RISEI_SAMPLE_FRAMES))
+        return "a snapshot is in progress that never began";
+    if (l->snapshot_next > 0 && !m->embedder->statistics_frozen)
         return "a snapshot is in progress that never began";
     if (l->snapshot_next > risei_embedder_snapshot_frames(&l->replay->history))
         return "a snapshot is past its end";
@@ -11088,13 +11690,14 @@ RISEI_FN const char *risei_learner_wrong(const risei_learner *l, int64_t steps)
    call this function after every call, and loading calls it for what it has read. */
 RISEI_FN const char *risei_agent_wrong(const rise_agent *a)
 {
-    const risei_frames *f = &a->model.frame_statistics;
+    const risei_frames *f = a->model.frame_statistics;
     const char *wrong;
     if (f->statistics_frozen && !(f->scale.factor > 0)) return "the scale of frames is not above 0";
     if (a->desc.play_only) return NULL;
     if (a->actor.steps < 0 || a->actor.episodes < 0 || a->model.updates < 0)
         return "a counter is negative";
     wrong = risei_learner_wrong(&a->learner, a->actor.steps);
+    if (wrong == NULL && risei_agent_is_behind(a)) wrong = risei_background_wrong(&a->background);
     return wrong != NULL ? wrong : risei_replay_wrong(&a->replay, a->desc.actions);
 }
 
@@ -11106,7 +11709,7 @@ RISEI_FN const char *risei_agent_wrong(const rise_agent *a)
    the description has a reader of its own, risei_file_read_desc.
 
    Main type: risei_file_header. Uses bytes, frames, network, optimizer, replay, frozen, embedder,
-   describe, model, learner, actor, agent. Test: tests/files.c.
+   describe, model, learner, background, actor, agent. Test: tests/files.c.
 
    A file is a header, a table of sections, and the sections without gaps. Numbers are
    little-endian.
@@ -11130,7 +11733,7 @@ enum {
     RISEI_FILE_VERSION_FIRST = 7,
     RISEI_FILE_VERSION = 7,
     RISEI_DESCRIPTION_REVISION_FIRST = 1,
-    RISEI_DESCRIPTION_REVISION = 2
+    RISEI_DESCRIPTION_REVISION = 3
 };
 enum { RISEI_FILE_FUSED = 1, RISEI_FILE_REPLAY = 2, RISEI_FILE_POLICY = 4 };
 /* The kinds of sections, in the order in which a file holds them. */
@@ -11337,14 +11940,14 @@ RISEI_FN void risei_file_visit_frame_statistics(risei_io *f, risei_frames *s)
    embeddings, and the fingerprint of the frozen encoder. */
 RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
 {
-    risei_embedder *e = &m->embedder;
+    risei_embedder *e = m->embedder;
     int64_t frozen = e->statistics_frozen;
     size_t const size = (size_t)e->encoder.size;
     uint64_t fingerprint, own;
     risei_io_reals(f, m->weights, m->net.weights_size, -FLT_MAX, "a weight is not a finite number");
     risei_io_reals(f, e->encoder.weights, e->encoder.snapshot_weights, -FLT_MAX,
                    "a weight of the snapshot is not finite");
-    risei_file_visit_scale(f, &m->frame_statistics);
+    risei_file_visit_scale(f, m->frame_statistics);
     risei_io_integers(f, &frozen, 1, "embedder.statistics_frozen");
     e->statistics_frozen = frozen != 0;
     risei_io_reals(f, e->shift, size, -FLT_MAX, "embedder.shift");
@@ -11382,25 +11985,59 @@ RISEI_FN void risei_file_visit_counters(risei_io *f, rise_agent *a)
     risei_io_integers(f, &l->snapshots, 1, "snapshots");
     risei_io_integers(f, &l->snapshot_next, 1, "snapshot_next");
 }
+RISEI_FN void risei_file_visit_metrics(risei_io *f, risei_update_metrics *m)
+{
+    risei_io_doubles(f, &m->loss, 1, -DBL_MAX, "loss");
+    risei_io_doubles(f, &m->mean_value, 1, -DBL_MAX, "mean_value");
+    risei_io_doubles(f, &m->td_error, 1, -DBL_MAX, "td_error");
+    risei_io_doubles(f, &m->gradient_norm, 1, -DBL_MAX, "gradient_norm");
+}
+/* Visits the round that the worker has computed and that is not in effect yet. */
+RISEI_FN void risei_file_visit_round(risei_io *f, risei_background *b)
+{
+    risei_model *m = b->learner->model;
+    risei_batch *batch = &b->learner->batch;
+    int64_t started = b->started, renews = b->renews;
+    int i;
+    risei_io_integers(f, &started, 1, "round.started");
+    risei_io_integers(f, &renews, 1, "round.renews");
+    risei_io_integers(f, &m->updates, 1, "round.updates");
+    risei_io_reals(f, m->weights, m->net.weights_size, -FLT_MAX,
+                   "a weight that was learned last is not a finite number");
+    risei_file_visit_metrics(f, &m->metrics);
+    for (i = 0; i < batch->size && f->wrong == NULL; i++) {
+        risei_transition *t = f->mode != RISEI_COUNT ? &batch->transition[i] : NULL;
+        int64_t number[3] = {0, 0, 0};
+        rise_real td = 0;
+        if (t != NULL && renews) {
+            number[0] = t->lane, number[1] = t->at, number[2] = t->before_episode;
+            td = batch->td[i];
+        }
+        risei_io_integers(f, number, 3, "round.transition");
+        risei_io_reals(f, &td, 1, -FLT_MAX, "an error of the last batch is not a finite number");
+        if (f->mode != RISEI_READ) continue;
+        memset(t, 0, sizeof *t);
+        t->lane = (int)number[0], t->at = number[1], t->before_episode = number[2] != 0;
+        batch->td[i] = td;
+    }
+    b->started = started != 0, b->renews = renews != 0;
+}
 /* Visits what learning needs, except the replay buffer. */
 RISEI_FN void risei_file_visit_learning(risei_io *f, rise_agent *a)
 {
     risei_learner *l = &a->learner;
-    risei_frozen *encoder = &a->model.embedder.encoder;
-    risei_update_metrics *m = &l->metrics;
-    risei_file_visit_frame_statistics(f, &a->model.frame_statistics);
-    risei_file_visit_statistics(f, &a->model.embedder);
-    risei_io_reals(f, a->model.target, a->model.net.weights_size, -FLT_MAX,
+    risei_frozen *encoder = &a->model.embedder->encoder;
+    risei_file_visit_frame_statistics(f, a->model.frame_statistics);
+    risei_file_visit_statistics(f, a->model.embedder);
+    risei_io_reals(f, l->model->target, a->model.net.weights_size, -FLT_MAX,
                    "a weight of the target network is not a finite number");
     risei_file_visit_optimizer(f, &l->optimizer, a->model.net.parameters);
     risei_file_visit_counters(f, a);
     risei_io_reals(f, encoder->next_weights, l->snapshot_next > 0 ? encoder->snapshot_weights : 0,
                    -FLT_MAX, "a weight of the coming snapshot is not finite");
-    risei_io_doubles(f, &m->loss, 1, -DBL_MAX, "loss");
-    risei_io_doubles(f, &m->mean_value, 1, -DBL_MAX, "mean_value");
-    risei_io_doubles(f, &m->td_error, 1, -DBL_MAX, "td_error");
-    risei_io_doubles(f, &m->gradient_norm, 1, -DBL_MAX, "gradient_norm");
+    risei_file_visit_metrics(f, &a->model.metrics);
     risei_io_doubles(f, a->actor.returns, RISEI_RETURNS, -DBL_MAX, "returns");
+    if (a->desc.background) risei_file_visit_round(f, &a->background);
 }
 RISEI_FN void risei_file_visit_state(risei_io *f, risei_history *h, ptrdiff_t slot)
 {
@@ -11564,6 +12201,10 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
     if (a->desc.play_only && what != RISE_SAVE_POLICY)
         return risei_fail(error, RISE_BAD_CALL,
                           "a play_only agent can only be saved as RISE_SAVE_POLICY");
+    risei_background_finish(&a->background);
+    if (what != RISE_SAVE_POLICY && risei_background_is_torn(&a->background))
+        return risei_fail(error, RISE_UNAVAILABLE,
+                          "fork came while an update was computed, so only RISE_SAVE_POLICY works");
     memset(&header, 0, sizeof header);
     header.version = RISEI_FILE_VERSION;
     if (a->model.device.kernels->fused) header.flags |= RISEI_FILE_FUSED;
@@ -11768,7 +12409,7 @@ RISEI_FN rise_result risei_file_check_lengths(const risei_file_header *header,
     for (section = RISEI_SECTION_ACTING; section <= last; section++) {
         /* the copy of the conv layers, which a file has while a snapshot is in progress */
         uint64_t const more = section == RISEI_SECTION_LEARNING
-                                  ? plan.model.embedder.encoder.snapshot_weights * sizeof(rise_real)
+                                  ? plan.model.embedder->encoder.snapshot_weights * sizeof(rise_real)
                                   : 0;
         uint64_t const length = header->length[section - 1];
         risei_io_begin(&f, RISEI_COUNT, 0);
@@ -11811,6 +12452,7 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
         int64_t const most = risei_embedder_snapshot_frames(&a->replay.history);
         if (a->learner.snapshot_next > most) a->learner.snapshot_next = most;
     }
+    if (!replay) a->background.renews = 0; /* there is no transition whose priority it could be */
     wrong = result == RISE_OK ? risei_agent_wrong(a) : NULL;
     if (wrong != NULL)
         result = risei_fail(error, RISE_BAD_FILE, "what it holds is wrong: %s", wrong);
@@ -11819,7 +12461,7 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
         return result;
     }
     if (replay && !desc.play_only)
-        risei_embedder_refresh(&a->model.device, &a->model.embedder, &a->replay.history,
+        risei_embedder_refresh(&a->model.device, a->model.embedder, &a->replay.history,
                                a->model.embeddings);
     if (fused != (a->model.device.kernels->fused != 0))
         risei_log(&a->desc,

@@ -269,7 +269,7 @@ static void resumes_learning(const char *words)
           a->model.updates == b->model.updates && a->learner.owed_steps == b->learner.owed_steps &&
           a->learner.snapshots == b->learner.snapshots &&
           a->learner.snapshot_next == b->learner.snapshot_next &&
-          memcmp(&a->learner.metrics, &b->learner.metrics, sizeof a->learner.metrics) == 0);
+          memcmp(&a->model.metrics, &b->model.metrics, sizeof a->model.metrics) == 0);
     rise_agent_metrics(b, &m);
     CHECK(m.replay_size == 0 && m.replay_ready == 0);
     w.agent = b;
@@ -1073,12 +1073,12 @@ static void signs_embedding_sums_over_squares(void)
         d.embedding_pool = pool;
         a = created(&d);
         fill(frame, &t);
-        risei_embedder_embed(&a->model.device, &a->model.embedder, frame, raw);
+        risei_embedder_embed(&a->model.device, a->model.embedder, frame, raw);
         for (j = 0; j < d.embedding_size; j++) {
             int sum = 0;
             for (i = 0; i < PIXELS; i++) {
                 int const square = i / WIDTH / pool * columns + i % WIDTH / pool;
-                sum += rise_sign(a->model.embedder.encoder.seed,
+                sum += rise_sign(a->model.embedder->encoder.seed,
                                  rise_sign_bits(inputs, d.embedding_size), square, j) *
                        frame[i];
             }
@@ -1104,15 +1104,15 @@ static void random_projections_have_variance_one(void)
         a = created(&d);
         for (i = 0; i < PIXELS; i++)
             frame[i] = (uint8_t)(toy_draw(&t) & 127u), twice[i] = (uint8_t)(2 * frame[i]);
-        risei_embedder_embed(&a->model.device, &a->model.embedder, frame, raw);
-        risei_embedder_embed(&a->model.device, &a->model.embedder, twice, other);
+        risei_embedder_embed(&a->model.device, a->model.embedder, frame, raw);
+        risei_embedder_embed(&a->model.device, a->model.embedder, twice, other);
         for (j = 0; j < d.embedding_size; j++)
             CHECK(check_near((double)other[j], 2 * (double)raw[j], 1e-5) ||
                   fabs((double)raw[j]) < 1e-6);
         for (i = 0; i < PIXELS; i++) {
             memset(frame, 0, sizeof frame);
             frame[i] = 255;
-            risei_embedder_embed(&a->model.device, &a->model.embedder, frame, raw);
+            risei_embedder_embed(&a->model.device, a->model.embedder, frame, raw);
             for (j = 0; j < d.embedding_size; j++) {
                 double const entry = (double)raw[j] * sqrt((double)PIXELS);
                 sum += entry, squares += entry * entry;
@@ -1138,7 +1138,7 @@ static void downsample_and_user_embeddings_are_exact(void)
     d.embedding_size = 25; /* 5 x 5 pixels would fit, so every pixel is kept */
     a = created(&d);
     fill(frame, &t);
-    risei_embedder_embed(&a->model.device, &a->model.embedder, frame, raw);
+    risei_embedder_embed(&a->model.device, a->model.embedder, frame, raw);
     CHECK(a->desc.embedding_size == PIXELS);
     for (i = 0; i < PIXELS; i++) CHECK_NEAR(raw[i], frame[i] / 255.0, 1e-6);
     rise_agent_destroy(a);
@@ -1168,7 +1168,7 @@ static void compare_numbers(const rise_agent *a, const uint8_t *frame, const dou
     rise_real out[(HEIGHT + 2) * (WIDTH + 2)];
     double border = 0;
     int i;
-    input.frames = frames, input.scale = &a->model.frame_statistics.scale;
+    input.frames = frames, input.scale = &a->model.frame_statistics->scale;
     risei_encoder_input_convert(a->model.device.kernels, &input, 0, 1, &image, out);
     for (i = 0; i < PIXELS; i++) {
         double const right = (frame[i] - mean[i]) / 255 / sigma;
@@ -1242,7 +1242,7 @@ static void standardises(int kind)
     world_run(&w, 55);
     CHECK(rise_agent_learn(w.agent) == RISE_OK);
     h = &w.agent->replay.history;
-    CHECK(w.agent->model.embedder.seen == (sampled ? RISEI_SAMPLE_FRAMES : 55 * GAMES));
+    CHECK(w.agent->model.embedder->seen == (sampled ? RISEI_SAMPLE_FRAMES : 55 * GAMES));
     for (j = 0; j < h->embedding_size; j++) {
         double mean = 0, variance = 0;
         for (i = 0; i < 55 * GAMES; i++) {
@@ -1276,7 +1276,7 @@ static void infinite_embeddings_are_refused_while_learning(void)
     a = created(&d);
     for (i = 0; i < 40; i++)
         CHECK(rise_agent_step(a, frame, 1, i == 0 ? RISE_FIRST : RISE_MIDDLE) >= 0);
-    CHECK(a->model.embedder.statistics_frozen);
+    CHECK(a->model.embedder->statistics_frozen);
     before = state_of(a);
     frame[0] = 255, spoil = (float)HUGE_VAL;
     refused(a, before, rise_agent_step(a, frame, 0, RISE_MIDDLE), RISE_NOT_FINITE, "embed_fn");
@@ -1458,10 +1458,10 @@ static void wrong_counters_are_noticed(void)
     a = w.agent, l = &a->learner;
     CHECK(a->model.updates > 0 && rise_agent_snapshot(a) == RISE_OK && l->snapshot_next == 1);
     CHECK(risei_agent_wrong(a) == NULL);
-    WRONG(rise_real, a->model.frame_statistics.scale.factor, 0,
+    WRONG(rise_real, a->model.frame_statistics->scale.factor, 0,
           "the scale of frames is not above 0");
     WRONG(int64_t, l->snapshots, 0, never);
-    WRONG(int, a->model.embedder.statistics_frozen, 0, never);
+    WRONG(int, a->model.embedder->statistics_frozen, 0, never);
     WRONG(int64_t, l->snapshot_next, risei_embedder_snapshot_frames(&a->replay.history) + 1,
           "a snapshot is past its end");
     l->snapshot_next = risei_embedder_snapshot_frames(&a->replay.history);

@@ -329,20 +329,20 @@ static void refuses_hostile_reals(rise_agent *a)
         hostile_float(a, &a->learner.optimizer.v[0], odd[i], "second moment");
         hostile_double(a, &a->learner.optimizer.power1, wide, "power");
         hostile_double(a, &a->learner.optimizer.power2, wide, "power");
-        hostile_double(a, &c->metrics.loss, wide, "loss");
-        hostile_double(a, &c->metrics.mean_value, wide, "mean_value");
-        hostile_double(a, &c->metrics.td_error, wide, "td_error");
-        hostile_double(a, &c->metrics.gradient_norm, wide, "gradient_norm");
+        hostile_double(a, &a->model.metrics.loss, wide, "loss");
+        hostile_double(a, &a->model.metrics.mean_value, wide, "mean_value");
+        hostile_double(a, &a->model.metrics.td_error, wide, "td_error");
+        hostile_double(a, &a->model.metrics.gradient_norm, wide, "gradient_norm");
         hostile_double(a, &a->actor.returns[RISEI_RETURNS - 1], wide, "return");
         hostile_double(a, &a->actor.lane_return[lane], wide, "return");
         hostile_double(a, &a->replay.largest_leaf, wide, "priority");
         hostile_float(a, &h->rewards[slot], odd[i], "reward");
         if (units > 0) hostile_float(a, &a->actor.states.part[0][units - 1], odd[i], "state");
         if (!a->model.net.memory->embeds) continue;
-        hostile_float(a, &a->model.embedder.shift[0], odd[i], "shift");
-        hostile_float(a, &a->model.embedder.gain[0], odd[i], "gain");
-        hostile_double(a, &a->model.embedder.mean[1], wide, "mean");
-        hostile_double(a, &a->model.embedder.squared_deviations[1], wide, "squared_deviations");
+        hostile_float(a, &a->model.embedder->shift[0], odd[i], "shift");
+        hostile_float(a, &a->model.embedder->gain[0], odd[i], "gain");
+        hostile_double(a, &a->model.embedder->mean[1], wide, "mean");
+        hostile_double(a, &a->model.embedder->squared_deviations[1], wide, "squared_deviations");
     }
     hostile_float(a, &a->learner.optimizer.v[n / 2], -1e-30f, "second moment");
     hostile_double(a, &a->learner.optimizer.power1, 1.5, "power");
@@ -361,12 +361,12 @@ static void refuses_hostile_counts(rise_agent *a)
         hostile_integer(a, &a->actor.episodes, counts[i], "episodes");
         hostile_integer(a, &a->model.updates, counts[i], "updates");
         hostile_integer(a, &c->owed_steps, counts[i], "owed");
-        hostile_integer(a, &a->model.embedder.seen, counts[i], "seen");
+        hostile_integer(a, &a->model.embedder->seen, counts[i], "seen");
         hostile_integer(a, &h->written[lane], counts[i], "number of frames");
         hostile_integer(a, &c->snapshots, counts[i], "snapshots");
         hostile_integer(a, &c->snapshot_next, counts[i], "snapshot");
     }
-    if (!risei_embedder_takes_snapshots(&a->model.embedder)) {
+    if (!risei_embedder_takes_snapshots(a->model.embedder)) {
         hostile_integer(a, &c->snapshots, 1, "snapshot");
         hostile_integer(a, &c->snapshot_next, 1, "snapshot");
     }

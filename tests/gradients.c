@@ -1785,7 +1785,7 @@ static void update_case(const network_kind *k, int munchausen, int rescale, int 
     memcpy(w, a->model.weights, a->model.net.weights_size * sizeof *w);
     before = a->model.updates;
     CHECK(rise_agent_learn(a) == RISE_OK);
-    loss = a->learner.metrics.loss;
+    loss = a->model.metrics.loss;
     check_about("update: memory %d, head %d%s%s%s%s, loss %g", (int)k->memory, (int)k->head,
                 k->noisy ? ", noisy" : "", munchausen ? ", munchausen" : "",
                 rescale ? ", rescaled" : "", single ? ", no double" : "", loss);

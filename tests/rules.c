@@ -224,6 +224,7 @@ static void imagine(rise_agent *a, double size)
         }
         for (i = 0; i < n->taus && n->kind == &risei_head_kinds[RISE_HEAD_IQN]; i++)
             a->model.pass.heads.tau[b * n->taus + i] = risei_random_uniform(&dice);
+        risei_learner_gather_masks(&a->learner, b);
     }
 }
 /* Returns the best allowed action after transition b, the first of equals. */

@@ -29,6 +29,7 @@
 #   fuzz         the fuzz targets of tests/fuzz, with random changes of their corpora; for
 #                libFuzzer, see tests/fuzz/run.sh
 #   threads      any number of threads computes the same
+#   background   a thread that computes updates while the game goes on
 #   sequences    random calls, right and wrong, on three agents that must agree after each
 #   probes       agents learn tiny games whose values are known
 #   stats        bench/stats.h
@@ -48,7 +49,7 @@ export RISE_SAMPLES="${RISE_SAMPLES:-$(pwd)/tests/samples}"
 export RISE_CORPUS="${RISE_CORPUS:-$(pwd)/tests/fuzz/corpus}" # and fuzz.c its inputs
 
 # The slowest files, slowest first. They start first, so that no processor is idle at the end.
-slowest="probes training threads gradients agent kernels sequences rules replay snapshot pretrained"
+slowest="probes training background threads gradients agent kernels sequences rules replay snapshot pretrained"
 slowest="$slowest files fuzz readme targets bridge"
 
 # Does the file use rise.h's kernels in single precision?

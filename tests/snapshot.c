@@ -63,10 +63,10 @@ static void plain_embedding(rise_agent *a, const rise_real *convs, const uint8_t
 {
     const risei_encoder *e = &a->model.net.encoder;
     risei_image const in = a->model.pass.encoder.in[0];
-    risei_embedder *const m = &a->model.embedder;
+    risei_embedder *const m = a->model.embedder;
     const risei_encoder *net = &((const risei_frozen_conv *)m->encoder.state)->net;
     int const pixels = e->height * e->width, stack = a->desc.frame_stack;
-    const rise_frame_scale *const scale = &a->model.frame_statistics.scale;
+    const rise_frame_scale *const scale = &a->model.frame_statistics->scale;
     risei_encoder_input input = {NULL, NULL, 0, NULL};
     int i, s, j;
     input.images = (rise_real *)calloc((size_t)risei_image_size(&in), sizeof *input.images);
@@ -108,7 +108,7 @@ static void snapshot_embeds_with_copied_convs(void)
     CHECK(metrics(a).refreshing == 0 && metrics(a).updates > updates);
     /* the learnable conv layers have changed */
     CHECK(memcmp(convs, a->model.weights,
-                 a->model.embedder.encoder.snapshot_weights * sizeof *convs) != 0);
+                 a->model.embedder->encoder.snapshot_weights * sizeof *convs) != 0);
     for (slot = 0; slot < START + AFTER + 1000; slot++) {
         plain_embedding(a, convs, h->frames + slot * h->frame_bytes, right);
         for (j = 0; j < 16; j++) {

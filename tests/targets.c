@@ -84,6 +84,7 @@ static rise_real target(rise_agent *a, rise_real reward, rise_real discount,
     memcpy(a->model.pass.heads.q + BATCH * ACTIONS, online, ACTIONS * sizeof *online);
     memcpy(a->learner.batch.target_q, value, ACTIONS * sizeof *value);
     memcpy(a->learner.batch.target_z, value, ACTIONS * sizeof *value);
+    risei_learner_gather_masks(&a->learner, 0);
     risei_learner_target(&a->learner, 0);
     return a->learner.batch.target[0];
 }
@@ -190,6 +191,7 @@ static double loss_of(rise_agent *a, risei_update_metrics *metrics)
                                                                              : broken[i];
             a->model.pass.heads.dz[b * ACTIONS + i] = 77; /* must be overwritten */
         }
+        risei_learner_gather_masks(&a->learner, b);
     }
     return risei_learner_loss(&a->learner, metrics);
 }

@@ -129,17 +129,17 @@ static void file_find_slots(rise_agent *a, int agent, int kind)
 static void file_find_all(rise_agent *a, int agent, int kind)
 {
     risei_learner *const l = &a->learner;
-    risei_embedder *const e = &a->model.embedder;
+    risei_embedder *const e = a->model.embedder;
     FILE_FIND(a->model.weights[0]);
-    FILE_FIND(a->model.frame_statistics.scale.factor);
-    FILE_FIND(a->model.frame_statistics.statistics_frozen);
+    FILE_FIND(a->model.frame_statistics->scale.factor);
+    FILE_FIND(a->model.frame_statistics->statistics_frozen);
     FILE_FIND(e->statistics_frozen);
     if (a->model.net.memory->embeds) FILE_FIND(e->shift[0]);
     if (a->model.net.memory->embeds) FILE_FIND(e->gain[0]);
     if (kinds[kind] == RISE_SAVE_POLICY) return;
-    FILE_FIND(a->model.frame_statistics.seen);
-    FILE_FIND(a->model.frame_statistics.squares);
-    if (a->model.frame_statistics.standardises) FILE_FIND(a->model.frame_statistics.sums[0]);
+    FILE_FIND(a->model.frame_statistics->seen);
+    FILE_FIND(a->model.frame_statistics->squares);
+    if (a->model.frame_statistics->standardises) FILE_FIND(a->model.frame_statistics->sums[0]);
     FILE_FIND(e->seen);
     if (a->model.net.memory->embeds) FILE_FIND(e->mean[0]);
     if (a->model.net.memory->embeds) FILE_FIND(e->squared_deviations[0]);

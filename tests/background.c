@@ -1,0 +1,434 @@
+/* Tests background: the bits depend neither on the worker's speed nor on the number of threads, a
+   round takes effect when the next update is due, saving in the midst of a round loses nothing, and
+   with learn_outside no call waits. Every test delays the worker. Work of any size is divided. */
+#ifndef _WIN32
+#define _POSIX_C_SOURCE 200809L /* fork, pipe, nanosleep */
+#endif
+#include <time.h>
+#ifdef _WIN32
+#include <windows.h>
+static void pause_for(int microseconds) { Sleep((unsigned)microseconds / 1000 + 1); }
+#else
+#include <sys/wait.h>
+#include <unistd.h>
+static void pause_for(int microseconds)
+{
+    struct timespec t;
+    t.tv_sec = microseconds / 1000000, t.tv_nsec = microseconds % 1000000 * 1000L;
+    nanosleep(&t, NULL);
+}
+#endif
+
+/* What the worker does when a phase begins: how long it pauses in the phases IDLE, REPLAY and
+   COMPUTE, in microseconds, and whether it waits at the gate before it computes. */
+static struct {
+    int pause[3]; /* atomic */
+    int closed;   /* atomic */
+} worker;
+static void phase_begins(int phase);
+#define RISE_THREADS
+#define RISEI_THREADS_MINIMUM 0
+#define RISEI_BACKGROUND_PHASE(phase) phase_begins((int)(phase))
+#include "toy.h"
+
+static void phase_begins(int phase)
+{
+    int const pause = __atomic_load_n(&worker.pause[phase], __ATOMIC_RELAXED);
+    if (pause > 0) pause_for(pause);
+    while (phase == RISEI_PHASE_COMPUTE && __atomic_load_n(&worker.closed, __ATOMIC_ACQUIRE))
+        pause_for(100);
+}
+static void delay(int idle, int replay, int compute)
+{
+    __atomic_store_n(&worker.pause[RISEI_PHASE_IDLE], idle, __ATOMIC_RELAXED);
+    __atomic_store_n(&worker.pause[RISEI_PHASE_REPLAY], replay, __ATOMIC_RELAXED);
+    __atomic_store_n(&worker.pause[RISEI_PHASE_COMPUTE], compute, __ATOMIC_RELAXED);
+}
+static void close_gate(int closed) { __atomic_store_n(&worker.closed, closed, __ATOMIC_RELEASE); }
+
+static const char *const kinds[] = {
+    "memory=rise",
+    "memory=none",
+    "memory=full wide",
+    "memory=rise cell=gru fusion=gate embedding_f32=1 environments=3",
+    "memory=rise environments=3 learn_period=1", /* three updates in a round */
+    "memory=none environments=3 learn_period=8",
+    "memory=rise window_samples=3 overlap stored burn_in=2",
+    "memory=full window_samples=2 environments=3",
+    "memory=rise embedding=user carry_state=1 feed_action=1 action_masks=1",
+    "memory=none head=iqn noisy=1 munchausen=1 action_masks=1",
+    "memory=none impala head=iqn noisy=1 spectral_norm=1 environments=3",
+    "memory=rise head=c51 residual conv_count=2 embedding=snapshot snapshot_steps=30",
+    "memory=rise embedding=conv learn_period=4",
+    "memory=rise target_rate=0.3 raw_frames=1 priority_exponent=-1",
+};
+static rise_agent_desc behind(const char *words)
+{
+    rise_agent_desc d = described(words);
+    d.background = 1;
+    return d;
+}
+
+/* Returns a hash of all actions and of the whole state after `steps` steps. */
+static uint64_t run_of(const rise_agent_desc *d, int steps)
+{
+    world w = world_of(created(d));
+    uint64_t hash = world_run(&w, steps), state;
+    rise_metrics m;
+    rise_agent_metrics(w.agent, &m);
+    CHECK(m.updates > 0 && m.loss > 0 && m.gradient_norm > 0);
+    state = state_of(w.agent); /* waits for the worker */
+    CHECK(risei_agent_wrong(w.agent) == NULL);
+    rise_agent_destroy(w.agent);
+    return hash_bytes(hash, &state, sizeof state);
+}
+/* Slow and fast workers, and 1 to 3 threads, give the same bits. The replay buffer wraps around many
+   times, so the game overwrites what the worker has gathered. */
+static void speed_and_threads_change_no_bit(void)
+{
+    static const int delays[][3] = {{0, 0, 0}, {0, 90, 0}, {0, 0, 200}, {90, 0, 0}, {9, 0, 600}};
+    int i, k;
+    for (k = 0; k < COUNT(kinds); k++) {
+        rise_agent_desc d = behind(kinds[k]);
+        uint64_t expected = 0;
+        for (i = 0; i < COUNT(delays); i++) {
+            uint64_t hash;
+            d.threads = 1 + i % 3;
+            delay(delays[i][0], delays[i][1], delays[i][2]);
+            hash = run_of(&d, 140);
+            if (i == 0) expected = hash;
+            check_about("%s, %d threads, delays %d", kinds[k], d.threads, i);
+            CHECK(hash == expected);
+        }
+    }
+    delay(0, 0, 0);
+}
+/* With uniform replay and random actions, an update learns the same in the background as in the
+   foreground. It takes effect one update later. */
+static void updates_are_those_of_the_foreground(void)
+{
+    static const char *const words[] = {"memory=none", "memory=none environments=3 learn_period=1",
+                                        "memory=none head=iqn noisy=1 munchausen=1 action_masks=1",
+                                        "memory=full window_samples=2 wide"};
+    int k;
+    for (k = 0; k < COUNT(words); k++) {
+        char text[200];
+        rise_agent_desc d;
+        world fore, back;
+        rise_metrics m, n;
+        size_t bytes;
+        float *weights;
+        int step, updates = 0;
+        snprintf(text, sizeof text, "%s random priority_exponent=-1", words[k]);
+        check_about("%s", text);
+        d = described(text);
+        fore = world_of(created(&d));
+        d.background = 1;
+        back = world_of(created(&d));
+        bytes = fore.agent->model.net.parameters * sizeof *weights;
+        weights = (float *)malloc(bytes);
+        if (weights == NULL) exit(1);
+        delay(0, 0, 200);
+        for (step = 0; step < 150; step++) {
+            rise_agent_metrics(fore.agent, &m);
+            memcpy(weights, fore.agent->model.weights, bytes);
+            CHECK(world_run(&fore, 1) == world_run(&back, 1));
+            rise_agent_metrics(fore.agent, &n);
+            if (n.updates == m.updates) continue;
+            /* what the foreground had before this step, the background uses now */
+            rise_agent_metrics(back.agent, &n);
+            CHECK(n.updates == m.updates && memcmp(&n.loss, &m.loss, sizeof n.loss) == 0);
+            CHECK(memcmp(weights, back.agent->model.weights, bytes) == 0);
+            updates++;
+        }
+        CHECK(updates > 20);
+        free(weights);
+        rise_agent_destroy(fore.agent), rise_agent_destroy(back.agent);
+    }
+    delay(0, 0, 0);
+}
+/* Weights act from the step on in which the next update is due, not earlier. */
+static void a_round_takes_effect_when_the_next_is_due(void)
+{
+    rise_agent_desc const d = behind("memory=none learn_period=4");
+    world w = world_of(created(&d));
+    rise_metrics m;
+    uint64_t hash = 0;
+    int64_t updates = 0, owed = 0;
+    int step, changes = 0, due = 0;
+    rise_agent_metrics(w.agent, &m);
+    for (step = 0; step < 200; step++) {
+        const risei_model *const acting = &w.agent->model;
+        uint64_t now;
+        world_run(&w, 1);
+        pause_for(200); /* enough for the worker, most of the time */
+        now = hash_reals(HASH_START, acting->weights, acting->net.parameters);
+        due += w.agent->learner.owed_steps < owed; /* an update became due in this step */
+        CHECK((now != hash) == (acting->updates != updates) || step == 0);
+        CHECK(acting->updates == (due > 0 ? due - 1 : 0));
+        changes += acting->updates != updates;
+        hash = now, updates = acting->updates, owed = w.agent->learner.owed_steps;
+    }
+    CHECK(changes > 20);
+    rise_agent_destroy(w.agent);
+}
+
+/* A run that is saved and loaded after any step goes on as the run that was not. Saving changes
+   nothing. */
+static void saving_loses_no_round(void)
+{
+    rise_agent_desc machine;
+    int k, cut;
+    memset(&machine, 0, sizeof machine);
+    machine.embed_fn = toy_embed;
+    delay(0, 0, 90);
+    for (k = 0; k < COUNT(kinds); k++) {
+        rise_agent_desc const d = behind(kinds[k]);
+        for (cut = 17; cut < 130; cut += cut < 26 ? 1 : 17) {
+            world w = world_after(d, cut), v;
+            buffer b = saved(w.agent, RISE_SAVE_ALL), c;
+            check_about("%s, cut after %d", kinds[k], cut);
+            v = w;
+            v.agent = loaded(&b, &machine);
+            CHECK(rise_agent_query(v.agent)->background == 1);
+            CHECK(world_run(&w, 40) == world_run(&v, 40));
+            c = saved(w.agent, RISE_SAVE_ALL);
+            free(b.data);
+            b = saved(v.agent, RISE_SAVE_ALL);
+            CHECK(b.size == c.size && memcmp(b.data, c.data, b.size) == 0);
+            rise_agent_destroy(w.agent), rise_agent_destroy(v.agent);
+            free(b.data), free(c.data);
+        }
+    }
+    delay(0, 0, 0);
+}
+/* Without the replay buffer, and as a policy, an agent loads too, and the last round is kept. */
+static void smaller_files_load(void)
+{
+    rise_agent_desc d = behind("memory=rise"), machine;
+    world w = world_after(d, 101);
+    buffer agent = saved(w.agent, RISE_SAVE_AGENT), policy = saved(w.agent, RISE_SAVE_POLICY);
+    rise_agent *a = loaded(&agent, &d), *p;
+    CHECK(w.agent->background.started && a->background.started && !a->background.renews);
+    CHECK(same_reals(a->model.weights, w.agent->model.weights, w.agent->model.net.weights_size));
+    CHECK(hash_of(a) == hash_of(w.agent)); /* both put the round into effect */
+    w.agent->error.text[0] = '\0';
+    memset(&machine, 0, sizeof machine);
+    machine.play_only = 1;
+    p = loaded(&policy, &machine);
+    CHECK(!p->background.runs && rise_agent_play(p, 0, w.frames, 0, RISE_FIRST, NULL) >= 0);
+    rise_agent_destroy(a), rise_agent_destroy(p), rise_agent_destroy(w.agent);
+    free(agent.data), free(policy.data);
+}
+/* Counters of a round that no agent can have are refused. */
+static void wrong_rounds_are_refused(void)
+{
+    rise_agent_desc const d = behind("memory=rise");
+    world w = world_after(d, 101);
+    risei_background *const b = &w.agent->background;
+    risei_transition *const t = &w.agent->learner.batch.transition[2];
+    risei_transition kept;
+    int64_t updates;
+    risei_background_finish(b);
+    kept = *t, updates = w.agent->learner.model->updates;
+    CHECK(b->started && b->renews && risei_agent_wrong(w.agent) == NULL);
+    t->lane = 1;
+    CHECK(strstr(risei_agent_wrong(w.agent), "out of range") != NULL);
+    t->lane = -1;
+    CHECK(strstr(risei_agent_wrong(w.agent), "out of range") != NULL);
+    *t = kept, t->at = w.agent->replay.history.written[0];
+    CHECK(strstr(risei_agent_wrong(w.agent), "out of range") != NULL);
+    t->at = -1;
+    CHECK(strstr(risei_agent_wrong(w.agent), "out of range") != NULL);
+    *t = kept, w.agent->learner.model->updates = w.agent->model.updates - 1;
+    CHECK(strstr(risei_agent_wrong(w.agent), "updates") != NULL);
+    w.agent->learner.model->updates = updates, b->started = 0;
+    CHECK(strstr(risei_agent_wrong(w.agent), "updates") != NULL);
+    w.agent->model.updates = updates;
+    CHECK(strstr(risei_agent_wrong(w.agent), "not started") != NULL);
+    b->started = 1;
+    CHECK(risei_agent_wrong(w.agent) == NULL);
+    rise_agent_destroy(w.agent);
+}
+
+/* With learn_outside, no call waits for a computation, however long it takes. */
+static void nothing_waits_with_learn_outside(void)
+{
+    rise_agent_desc d = behind("memory=rise learn_outside=1");
+    world w = world_after(d, 60);
+    rise_metrics m;
+    int i;
+    close_gate(1);
+    CHECK(rise_agent_learn_for(w.agent, 0) == 0); /* starts a round */
+    for (i = 0; i < 500; i++) {
+        world_run(&w, 1);
+        CHECK(rise_agent_learn_for(w.agent, 1000) == 0);
+        CHECK(rise_agent_play(w.agent, 1, w.frames, 0, RISE_FIRST, NULL) >= 0);
+    }
+    rise_agent_metrics(w.agent, &m);
+    CHECK(m.updates == 0 && m.updates_owed > 200 && risei_agent_wrong(w.agent) == NULL);
+    close_gate(0);
+    while (rise_agent_learn_for(w.agent, 1000) == 0) pause_for(100);
+    rise_agent_metrics(w.agent, &m);
+    CHECK(m.refreshing > 0 || m.updates == 1); /* the first round embeds stored frames */
+    for (i = 0; i < 50; i += rise_agent_learn_for(w.agent, 0)) pause_for(100);
+    rise_agent_metrics(w.agent, &m);
+    CHECK(m.updates >= 45); /* the first rounds embed frames */
+    rise_agent_destroy(w.agent);
+}
+/* A game that is faster than the worker waits for it, and the metrics say how long. */
+static void waiting_is_counted(void)
+{
+    rise_agent_desc const d = behind("memory=none");
+    world w = world_after(d, 30);
+    rise_metrics m;
+    delay(0, 0, 20000);
+    world_run(&w, 10);
+    rise_agent_metrics(w.agent, &m);
+    CHECK(m.waited > 0.01);
+    delay(0, 0, 0);
+    rise_agent_destroy(w.agent);
+}
+static void learn_does_one_update_after_another(void)
+{
+    rise_agent_desc const d = behind("memory=none learn_outside=1");
+    world w = world_after(d, 60);
+    rise_metrics m;
+    int i;
+    for (i = 0; i < 10; i++) {
+        CHECK(rise_agent_learn(w.agent) == RISE_OK);
+        rise_agent_metrics(w.agent, &m);
+        CHECK(m.updates == i);
+    }
+    rise_agent_parameters(w.agent); /* puts the last one into effect */
+    rise_agent_metrics(w.agent, &m);
+    CHECK(m.updates == 10);
+    rise_agent_destroy(w.agent);
+}
+/* An update that is not finite is reported by the call that would put it into effect. */
+static void failures_are_reported(void)
+{
+    rise_agent_desc const d = behind("memory=none learn_outside=1");
+    world w = world_after(d, 60);
+    float kept;
+    CHECK(rise_agent_learn(w.agent) == RISE_OK);
+    kept = rise_agent_parameters(w.agent)[3];
+    rise_agent_parameters(w.agent)[3] = NAN;
+    CHECK(rise_agent_learn(w.agent) == RISE_OK);
+    CHECK(rise_agent_learn(w.agent) == RISE_NOT_FINITE);
+    CHECK(strstr(rise_agent_error(w.agent)->text, "not finite") != NULL);
+    rise_agent_parameters(w.agent)[3] = kept;
+    CHECK(rise_agent_learn(w.agent) == RISE_OK && rise_agent_learn(w.agent) == RISE_OK);
+    risei_background_finish(&w.agent->background);
+    CHECK(risei_agent_wrong(w.agent) == NULL);
+    rise_agent_destroy(w.agent);
+}
+/* Agents can be destroyed at any time, also in the midst of a round. */
+static void agents_come_and_go(void)
+{
+    int i;
+    delay(100, 100, 500);
+    for (i = 0; i < 40; i++) {
+        rise_agent_desc d = behind(kinds[i % COUNT(kinds)]);
+        world w;
+        d.threads = 1 + i % 3;
+        w = world_after(d, i);
+        rise_agent_destroy(w.agent);
+    }
+    delay(0, 0, 0);
+}
+/* The learning model is part of what rise_agent_bytes says, and a block of that size is enough. */
+static void bytes_are_known_before(void)
+{
+    int k;
+    for (k = 0; k < COUNT(kinds); k++) {
+        rise_agent_desc d = behind(kinds[k]);
+        size_t const bytes = rise_agent_bytes(&d, NULL);
+        unsigned char *block = (unsigned char *)malloc(bytes + 64);
+        world w;
+        d.background = 0;
+        CHECK(bytes > rise_agent_bytes(&d, NULL));
+        d.background = 1, d.memory_block = block, d.memory_bytes = bytes;
+        memset(block, 0xA5, bytes + 64);
+        w = world_after(d, 120);
+        rise_agent_destroy(w.agent);
+        CHECK(block[bytes] == 0xA5 && block[bytes + 63] == 0xA5);
+        free(block);
+    }
+}
+#ifndef _WIN32
+static int same_world(const world *a, const world *b)
+{
+    return a->games[0].dice == b->games[0].dice;
+}
+/* A process made by fork computes on its own thread, unless the worker was computing. */
+static void a_forked_process_goes_on(int computing)
+{
+    rise_agent_desc const d = behind("memory=none");
+    world w = world_after(d, 60), v = world_after(d, 60);
+    uint64_t hash = 0;
+    int status, pipe_ends[2];
+    pid_t child;
+    risei_background_finish(&w.agent->background);
+    close_gate(computing);
+    if (computing)
+        while (risei_background_is_idle(&w.agent->background)) world_run(&w, 1);
+    CHECK(pipe(pipe_ends) == 0);
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        buffer b = {NULL, 0, 0, SIZE_MAX};
+        if (computing) {
+            int i, refused = 0, wrong = 0;
+            for (i = 0; i < 6; i++) {
+                world_move(&w);
+                refused += world_act(&w) == RISE_UNAVAILABLE;
+            }
+            wrong += rise_agent_write(w.agent, RISE_SAVE_ALL, buffer_write, &b, NULL) !=
+                     RISE_UNAVAILABLE;
+            wrong += rise_agent_write(w.agent, RISE_SAVE_POLICY, buffer_write, &b, NULL) != RISE_OK;
+            hash = (uint64_t)(refused > 0 && wrong == 0);
+        } else {
+            world_run(&w, 21);
+            hash = hash_of(w.agent);
+        }
+        rise_agent_destroy(w.agent);
+        free(b.data);
+        _exit(write(pipe_ends[1], &hash, sizeof hash) == (ssize_t)sizeof hash ? 0 : 1);
+    }
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK(read(pipe_ends[0], &hash, sizeof hash) == (ssize_t)sizeof hash);
+    close_gate(0);
+    world_run(&w, 21); /* the parent goes on */
+    while (v.agent->actor.steps < w.agent->actor.steps || !same_world(&v, &w)) world_run(&v, 1);
+    CHECK(hash == (computing ? 1 : hash_of(v.agent)) && hash_of(w.agent) == hash_of(v.agent));
+    close(pipe_ends[0]), close(pipe_ends[1]);
+    rise_agent_destroy(w.agent), rise_agent_destroy(v.agent);
+}
+static void forked_processes_go_on(void) { a_forked_process_goes_on(0); }
+static void a_fork_while_computing_is_said(void) { a_forked_process_goes_on(1); }
+#endif
+
+static const check_test tests[] = {
+    TEST(speed_and_threads_change_no_bit),
+    TEST(updates_are_those_of_the_foreground),
+    TEST(a_round_takes_effect_when_the_next_is_due),
+    TEST(saving_loses_no_round),
+    TEST(smaller_files_load),
+    TEST(wrong_rounds_are_refused),
+    TEST(nothing_waits_with_learn_outside),
+    TEST(waiting_is_counted),
+    TEST(learn_does_one_update_after_another),
+    TEST(failures_are_reported),
+    TEST(agents_come_and_go),
+    TEST(bytes_are_known_before),
+#ifndef _WIN32
+    TEST(forked_processes_go_on),
+    TEST(a_fork_while_computing_is_said),
+#endif
+};
+int main(int count, char **arguments)
+{
+    check_state.after = check_memory;
+    return CHECK_MAIN(count, arguments, tests);
+}
