@@ -23,6 +23,7 @@
 #                and every field of a description: from text, to text, and out of its range
 #   replay       replay and its priorities against an oracle
 #   agent        whole agents: golden hashes, resuming, memory, limits, wrong calls
+#   selftest     rise_self_test, whose training run gives the same weights on every machine
 #   sizes        bytes of agents against limits of the address space
 #   snapshot     the frozen encoder that is a snapshot of the agent's own
 #   pretrained   the frozen encoder ResNet-18, and its file reader
