@@ -14,6 +14,7 @@
 #include "arcade.h"
 #include "command_line.h"
 #include "gif.h"
+#include "self_test.h"
 
 #include <ctype.h>
 
@@ -52,6 +53,7 @@ static const char *const usage =
     "  --resume                   goes on with the run in the folder. Options that are not\n"
     "                             given are those of the run; run.txt in the folder has them\n"
     "  --play FILE                no training: a saved agent plays --last-episodes\n"
+    "  --self-test                no training: checks this build on this machine\n"
     "Files\n"
     "  --folder PATH              [runs/GAME-MEMORY-SEED, with the whole name of the game]\n"
     "  --save-every S             seconds between saves [600]\n"
@@ -753,6 +755,7 @@ int main(int argc, char **argv)
     static session s;
     options *const o = &s.options;
     int good;
+    if (self_test_wanted(argc, argv)) return self_test_status();
     s.argc = argc;
     s.argv = argv;
     if (argc == 1 || strcmp(argv[1], "--help") == 0) return fputs(usage, stdout), argc == 1 ? 2 : 0;

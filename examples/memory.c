@@ -8,6 +8,7 @@
 */
 #include "chart.h" /* first: defines _DEFAULT_SOURCE */
 #include "game_trainer.h"
+#include "self_test.h"
 
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
@@ -500,7 +501,8 @@ static void print_help(void)
         "  --save PATH      save the best agent of the kind given by --memory [rise], for watch.c\n"
         "                   Without --memory and --seeds, both files are written by default, with\n"
         "                   the name of the game\n"
-        "  --watch          after training, show the best agent until Ctrl-C\n\n"
+        "  --watch          after training, show the best agent until Ctrl-C\n"
+        "  --self-test      no training: check this build on this machine\n\n"
         "0%% is the best score possible without memory, 100%% the best score possible. Exit "
         "status\n"
         "0: each agent of the kind given by --memory [rise] reached %.0f%%, and no agent without "
@@ -672,6 +674,7 @@ int main(int argc, char **argv)
 {
     static session s; /* zeroed; too large for the stack */
     int status;
+    if (self_test_wanted(argc, argv)) return self_test_status();
     s.options.game = GAME_CORRIDOR;
     s.options.show = 1;
     s.options.seed = s.options.seeds = 1;

@@ -8,6 +8,7 @@
 
 #include "gif.h"
 #include "letters.h"
+#include "self_test.h"
 
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
@@ -183,6 +184,7 @@ int main(int argc, char **argv)
     FILE *file;
     static const int starts[EPISODES] = {0, 1, 1, 0, 1, 0, 0, 1}; /* half of them left */
     int i, good;
+    if (self_test_wanted(argc, argv)) return self_test_status();
     prepare();
     if (!train(&sides[0]) || !train(&sides[1])) return 1;
     file = fopen(path, "wb");

@@ -5,6 +5,7 @@
        cc -O2 examples/watch.c -o watch -lm && ./watch lock-catch.rise
 */
 #include "game_episode.h"
+#include "self_test.h"
 
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
@@ -20,7 +21,7 @@ static void print_usage(void)
 {
     int kind;
     fputs("watch FILE [--game NAME] [--length L] [--episodes N] [--seed N]: shows how a "
-          "saved agent plays.\nGames:",
+          "saved agent plays.\nwatch --self-test: checks this build on this machine.\nGames:",
           stderr);
     for (kind = 0; kind < GAME_KINDS; kind++)
         fprintf(stderr, " %s", game_spec_of((game_kind)kind)->name);
@@ -143,6 +144,7 @@ int main(int argc, char **argv)
     options o = {NULL, GAME_KINDS, 0, 10, 1};
     episode e;
     rise_agent *agent;
+    if (self_test_wanted(argc, argv)) return self_test_status();
     if (!parse(&o, argc, argv)) {
         print_usage();
         return 2;

@@ -1282,51 +1282,6 @@ static void infinite_embeddings_are_refused_while_learning(void)
     refused(a, before, rise_agent_step(a, frame, 0, RISE_MIDDLE), RISE_NOT_FINITE, "embed_fn");
     rise_agent_destroy(a);
 }
-/* The self-test passes on this machine, for every instruction set that it has. */
-static void self_test_passes(void)
-{
-    int isa;
-    for (isa = RISE_ISA_AUTO; isa <= RISE_ISA_NEON; isa++) {
-        rise_error error = {RISE_OK, ""};
-        rise_result const result = rise_self_test((rise_isa)isa, &error);
-        check_about("isa %d: %s", isa, error.text);
-        CHECK(result == (rise_kernels_of((rise_isa)isa) != NULL ? RISE_OK : RISE_UNAVAILABLE));
-    }
-}
-static void self_test_without_memory_says_so(void)
-{
-    rise_error error = {RISE_OK, ""};
-    rise_result result;
-    toy_memory.refuse = 1;
-    result = rise_self_test(RISE_ISA_AUTO, &error);
-    toy_memory.refuse = 0;
-    CHECK(result == RISE_NO_MEMORY && error.result == RISE_NO_MEMORY && error.text[0] != '\0');
-}
-/* The self-test notices each wrong number of each kernel, and weights with another hash. */
-static void self_test_notices_wrong_results(void)
-{
-    static risei_selftest t, right;
-    const rise_kernels *const k = rise_kernels_of(RISE_ISA_AUTO);
-    void *const scratch = calloc(rise_product_scratch(), 1);
-    rise_error error = {RISE_OK, ""};
-    int i;
-    if (!CHECK(scratch != NULL)) return;
-    risei_selftest_kernels(&right, k, scratch);
-    CHECK(right.count > 1000 && right.parts > 20);
-    for (i = 0; i < right.count; i++) {
-        int const same_bits = i % 2;
-        t = right;
-        t.result[i] += same_bits ? 1e-6f * (1 + fabsf(t.result[i])) : 1e-2f + fabsf(t.result[i]);
-        CHECK(risei_selftest_compare(&t, &right, "this", same_bits, &error) == RISE_BROKEN);
-    }
-    t = right, t.result[right.count - 1] = (float)NAN;
-    CHECK(risei_selftest_compare(&t, &right, "this", 0, &error) == RISE_BROKEN &&
-          strstr(error.text, "project_signs") != NULL);
-    CHECK(risei_selftest_compare(&right, &right, "this", 1, &error) == RISE_OK);
-    if (k->fused)
-        CHECK(risei_selftest_train(k->isa, RISEI_SELFTEST_HASH + 1, &error) == RISE_BROKEN);
-    free(scratch);
-}
 /* Every result code has a text of its own; all other numbers share one text. */
 static void results_have_texts(void)
 {
@@ -2030,9 +1985,6 @@ static const check_test tests[] = {
     TEST(nonfinite_embeddings_are_refused),
     TEST(infinite_embeddings_are_refused_while_learning),
     TEST(null_is_refused),
-    TEST(self_test_passes),
-    TEST(self_test_without_memory_says_so),
-    TEST(self_test_notices_wrong_results),
     TEST(rows_of_a_batch_stay_in_their_arrays),
     TEST(embeddings_may_have_one_number),
     TEST(results_have_texts),

@@ -1160,7 +1160,6 @@ static void limit_files(size_t bytes)
     limit.rlim_cur = bytes > 0 ? (rlim_t)bytes : limit.rlim_max;
     setrlimit(RLIMIT_FSIZE, &limit);
 }
-#endif
 static int count_bytes(void *user, const void *data, size_t size)
 {
     (void)data;
@@ -1173,6 +1172,7 @@ static size_t written_size(const rise_agent *a)
     CHECK(rise_agent_write(a, RISE_SAVE_ALL, count_bytes, &size, NULL) == RISE_OK);
     return size;
 }
+#endif
 /* Checks that the file at PATH holds the state, and that no other file was left. */
 static void holds(uint64_t state)
 {

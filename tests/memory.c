@@ -128,11 +128,19 @@ static void signals_end_the_training(void)
     check_about("%s", "");
 }
 
+/* --self-test does nothing else, and passes here. */
+static void self_test_passes(void)
+{
+    CHECK(tool("--save d.rise --self-test", 0) == 0 && bytes("d.rise") == -1);
+    CHECK(said("ref: the self-test passes") && !said("fails") && !said("blink"));
+}
+
 static const check_test tests[] = {
     TEST(files_are_announced),
     TEST(full_disk_keeps_older_files),
     TEST(links_and_modes_stay),
     TEST(signals_end_the_training),
+    TEST(self_test_passes),
 };
 int main(int count, char **arguments)
 {

@@ -5,6 +5,7 @@
 #
 #   CC, CFLAGS, LDLIBS   how to compile
 #   RUN                  what runs the programs, such as an emulator
+#   EXE                  what their names end with, such as .exe [nothing]
 #   TESTS                which files, by name [all]
 #   ONLY                 FILE: the tests of one file. FILE/TEXT: those tests of the file whose names
 #                        contain TEXT. /TEXT: those of all files. No match is an error.
@@ -22,6 +23,7 @@
 #                and every field of a description: from text, to text, and out of its range
 #   replay       replay and its priorities against an oracle
 #   agent        whole agents: golden hashes, resuming, memory, limits, wrong calls
+#   selftest     rise_self_test, whose training run gives the same weights on every machine
 #   sizes        bytes of agents against limits of the address space
 #   snapshot     the frozen encoder that is a snapshot of the agent's own
 #   pretrained   the frozen encoder ResNet-18, and its file reader
@@ -43,7 +45,7 @@
 # README.md lists the other kinds of tests: sanitizers, coverage, mutants.
 cd "$(dirname "$0")/.." || exit 1
 CC=${CC:-cc} CFLAGS=${CFLAGS--O2} LDLIBS=${LDLIBS--lm} OUT=${OUT:-build/tests}
-export CC CFLAGS LDLIBS OUT
+export CC CFLAGS LDLIBS OUT EXE
 # Where files.c finds the sample files, because tests run in $OUT.
 export RISE_SAMPLES="${RISE_SAMPLES:-$(pwd)/tests/samples}"
 export RISE_CORPUS="${RISE_CORPUS:-$(pwd)/tests/fuzz/corpus}" # and fuzz.c its inputs
@@ -97,7 +99,7 @@ build() {
     fi
     $CC $CFLAGS $UNUSED $flags -c "tests/$1.c" -o "$OUT/$1.o" || return 1
     while [ -n "$objects" ] && [ ! -e "$OUT/shared_kernels.built" ]; do sleep 1; done
-    $CC $CFLAGS $flags "$OUT/$1.o" $objects -o "$OUT/$1" $LDLIBS
+    $CC $CFLAGS $flags "$OUT/$1.o" $objects -o "$OUT/$1$EXE" $LDLIBS
 }
 
 # Builds and runs a test file. Writes its output to a log, and its counts to a file of results.
@@ -108,8 +110,10 @@ run_file() {
         status=0
     elif build "$1" > "$log" 2>&1; then
         # In $OUT, because some tests write files where they run.
-        (cd "$OUT" && $RUN "$(pwd)/$1" ${ONLY_TEXT:+"$ONLY_TEXT"}) > "$log" 2>&1
+        (cd "$OUT" && $RUN "$(pwd)/$1$EXE" ${ONLY_TEXT:+"$ONLY_TEXT"}) > "$log" 2>&1
         status=$?
+        # Programs of Windows end lines with a carriage return too.
+        tr -d '\r' < "$log" > "$log.new" && mv "$log.new" "$log"
     else
         echo "$1: does not compile" >> "$log"
         status=1
