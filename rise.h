@@ -1297,8 +1297,8 @@ typedef struct rise_agent_desc {
     /* SIGNS, GAUSSIAN and SPARSE: side, in pixels, of the squares that are averaged before the
        projection, 1..64 [the smallest that leaves at most 1024 squares] */
     int embedding_pool;
-    /* SNAPSHOT: the first update after learn_start + snapshot_steps steps begins a snapshot, once;
-       0: no automatic snapshot [0] */
+    /* SNAPSHOT: the first update after learn_start + snapshot_steps steps begins a snapshot, unless
+       rise_agent_snapshot has begun one before; 0: no automatic snapshot [0] */
     int snapshot_steps;
     /* 0: embeddings and states are stored as 16-bit floats; 1: as 32-bit floats [0] */
     int embedding_f32;
@@ -1310,10 +1310,11 @@ typedef struct rise_agent_desc {
 
     /* the learnable network */
 
-    /* What a conv net sees of a pixel. 1: pixel / 255. 0: the same until learning starts, then
-       (pixel - mean) / sigma, clamped to -8..8. `mean` is the mean of this pixel over all frames
-       before, rounded. `sigma` is one number for all pixels: the root of the mean of their
-       variances. So a pixel that never changes becomes 0. [0] */
+    /* The number that the learnable encoder, CONV and SNAPSHOT read for a pixel. 1: pixel / 255. 0:
+       pixel / 255 until learning starts, then (pixel - mean) / sigma, clamped to -8..8. `mean` is
+       the mean of this pixel over all frames before learning started, rounded to an integer. So a
+       pixel that never changes becomes 0. `sigma` is the same for all pixels: the square root of
+       the mean variance of a pixel, but at least 255 / 64. [0] */
     int raw_frames;
     rise_network network; /* [AUTO] */
     /* CUSTOM: layers used of conv[], 1..8 */
@@ -1762,9 +1763,10 @@ typedef struct rise_adam {
     rise_real epsilon;    /* added to the root, not under it */
 } rise_adam;
 
-/* How a byte of a frame becomes a number. If `mean` is NULL, the number is byte * factor. Otherwise
-   `mean` is a frame, [height][width][channels] bytes, and the number is (byte - mean byte) *
-   factor, clamped to -limit .. limit. The caller owns `mean`. */
+/* Converts a byte of a frame to a number. If `mean` is NULL, the number is byte * factor, and
+   `limit` is not used. Otherwise `mean` is a frame, [height][width][channels] bytes. The number is
+   then (byte - m) * factor, clamped to -limit .. limit. m is the byte of `mean` with the same
+   index. The caller owns `mean`. */
 typedef struct rise_frame_scale {
     const uint8_t *mean;
     rise_real factor, limit;
@@ -1944,13 +1946,20 @@ RISE_API int rise_sign_bits(int inputs, int size);
 #include <sys/types.h>
 #include <unistd.h>
 #define RISEI_POSIX 1
-/* With -std=c99 the headers do not declare these. */
+/* With -std=c99 the headers do not declare these, or only some of them. */
 #if defined(__STRICT_ANSI__) && !defined(__cplusplus)
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wredundant-decls"
+#endif
 extern FILE *fdopen(int file, const char *mode);
 extern int fileno(FILE *file);
 extern int fsync(int file);
 extern int fchmod(int file, mode_t mode);
 extern ssize_t readlink(const char *path, char *target, size_t size);
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
 #endif
 #endif
 #ifdef _WIN32
@@ -2077,6 +2086,9 @@ typedef char risei_constants_are_double[sizeof 0.1 == sizeof(double) ? 1 : -1];
 /* Unrolls the next loop: fully with Clang, up to 16 times with GCC. */
 #if defined(__clang__)
 #define RISEI_UNROLL _Pragma("clang loop unroll(full)")
+/* Clang 22 reports each loop that it has not unrolled. */
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpass-failed"
 #elif defined(__GNUC__)
 #define RISEI_UNROLL _Pragma("GCC unroll 16")
 #else
@@ -2106,9 +2118,9 @@ RISE_API const char *rise_result_text(rise_result result)
     case name: return text;
         RISE_RESULTS(RISE_RESULT_CASE)
 #undef RISE_RESULT_CASE
-    case RISE_RESULT_LAST: break;
+    case RISE_RESULT_LAST:
+    default: return "not a result code of rise.h";
     }
-    return "not a result code of rise.h";
 }
 
 /* Writes `result` and a sentence made from `format` into *error. `error` may be NULL. Returns
@@ -2396,9 +2408,10 @@ RISEI_FN void risei_io_doubles(risei_io *f, double *x, size_t count, double leas
     for (i = 0; i < count && f->mode != RISEI_COUNT; i++)
         if (!(x[i] - x[i] == 0) || x[i] < least) risei_io_invalid(f, what);
 }
-/* Moves `count` integers. Records `what` if one is negative or too large. A double holds every
-   integer up to 2^53. When reading, the limit is 2^50. So counters can grow after loading, and the
-   sum of 4096 of them does not overflow. */
+/* Moves `count` integers. Records `what` if an integer is negative or above a limit. The limit for
+   writing and measuring is 2^53, because a double can represent every integer up to 2^53. The limit
+   for reading is 2^50. So counters can still grow after loading. The sum of the counters of 4096
+   lanes, the most that an agent has, does not overflow. */
 RISEI_FN void risei_io_integers(risei_io *f, int64_t *x, size_t count, const char *what)
 {
     int64_t const most = (int64_t)1 << (f->mode == RISEI_READ ? 50 : 53);
@@ -2483,10 +2496,11 @@ RISEI_FN rise_result risei_stdio_open_sized(const char *path, FILE **file, uint6
 
 /* -- Replacing a file as a whole --
 
-   A new file is written beside the old one, under a name that no other file has. Then the new file
-   is renamed to the old name. So another process, or a crash, sees either the old file or the new
-   file. A symbolic link is followed, so that the link stays. The new file keeps the permissions of
-   the old one. */
+   A new file is written in the folder of the old file, under a name that no other file has. Then
+   the new file is renamed to the old name. So other processes find either the old file or the new
+   file, never a part of one, also after a crash. On POSIX, a symbolic link is followed, so that
+   the link stays, and the new file has the permissions of the old file. On systems other than POSIX
+   and Windows, the new file is named path.new. There, a crash can leave no file of the old name. */
 typedef struct risei_stdio_new {
     FILE *file;
     char target[RISEI_PATH];         /* the file to replace */
@@ -2604,7 +2618,8 @@ RISEI_FN int risei_stdio_sync(FILE *file)
     return 1;
 #endif
 }
-/* Renames the new file to the old name. Returns 0 if that fails; both files are then unchanged. */
+/* Renames the new file to the old name. Returns 0 if that fails. On POSIX and Windows, both files
+   are then unchanged. */
 RISEI_FN int risei_stdio_rename(const risei_stdio_new *n)
 {
 #if defined(_WIN32)
@@ -3680,9 +3695,9 @@ RISEI_FN void risei_threads_worker(void *argument)
         __atomic_sub_fetch(&p->running, 1, __ATOMIC_RELEASE);
     }
 }
-/* Runs a job on all threads and returns when all parts are done. While it waits, yields every
-   p->spins pauses, because a worker may need the caller's core. In a process that was made by fork,
-   the caller's thread does all parts. */
+/* Runs a job on all threads and returns when all parts are done. While the caller's thread waits,
+   the thread yields its core after every p->spins pauses, because a worker may need this core.
+   The child of a fork has no workers. There the caller's thread does the job as a single part. */
 RISEI_FN void risei_threads_run(risei_threads *p, risei_task task, void *job)
 {
     int spin;
@@ -3792,31 +3807,31 @@ RISEI_FN void risei_product_run(const risei_device *d, const rise_product *p)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>frames: the standardisation of frames, which conv nets read
+/* >>frames: the standardisation of frames for the learnable encoder, CONV and SNAPSHOT
 
-   Inputs whose mean is far from 0 and the same in all states slow learning: the features of all
-   states are then almost equal. In an Atari game, most pixels never change. So each pixel is
-   centred with its own mean. All pixels are divided by one number. A number for each pixel would
-   magnify the pixels that hardly vary.
+   Learning is slow if the inputs have a mean that is far from 0 and is the same in all states. The
+   features of all states are then almost equal. In an Atari game, most pixels never change. So the
+   mean of each pixel is subtracted from the pixel. All pixels are divided by the same sigma. A
+   separate sigma for each pixel would magnify the pixels that hardly vary.
 
    Main type: risei_frames. Uses rooms memory, kernels. Test: tests/agent.c. */
 
 /* LIMIT: the largest magnitude of a standardised pixel. SIGMA_LEAST: the least sigma, in units of
    pixel / 255. SIGMA_LEAST bounds the factor of frames that hardly varied before learning started.
-   No measurement of other sigmas is recorded. With a limit of 64, RISE learned Breakout about as
-   fast as with 8: 6.8 and 7.5 after 100k steps (one seed). */
+   No measurement of other sigmas is recorded. In Breakout, RISE had a mean return of 7.5 with LIMIT
+   8 and of 6.8 with LIMIT 64, after 100k steps (one seed). */
 #define RISEI_FRAMES_LIMIT ((rise_real)8)
 #define RISEI_FRAMES_SIGMA_LEAST (1.0 / 64)
 /* The factor of frames that are not standardised. */
 #define RISEI_FRAMES_RAW (1.0f / 255.0f)
-/* Frames in the statistics: the most for which neither `sums` nor `squares` can overflow. A frame
-   has at most 2^24 bytes. */
+/* The most frames in the statistics. A frame has at most 2^24 bytes. Neither `sums` nor `squares`
+   can overflow, because 255 * 2^24 is below 2^32 and 255^2 * 2^48 is below 2^64. */
 enum { RISEI_FRAMES_SEEN_MAX = 1 << 24 };
 
 typedef struct risei_frames {
     rise_frame_scale scale; /* what conv nets use now */
     size_t bytes;           /* of a frame */
-    int standardises;       /* 0: desc.raw_frames is 1, and all members below are unused */
+    int standardises;       /* 0: desc.raw_frames is 1, and all members below are 0 */
     int statistics_frozen;  /* 1: scale.mean is `mean` */
     int64_t seen;           /* frames in the statistics */
     uint32_t *sums;         /* [bytes]: sum of each byte over the frames; NULL with play_only */
@@ -3836,7 +3851,8 @@ RISEI_FN void risei_frames_layout(risei_arena *arena, risei_frames *f, const ris
     f->mean = RISEI_TAKE(arena, uint8_t, f->bytes);
     if (!desc->play_only) f->sums = RISEI_TAKE(arena, uint32_t, f->bytes);
 }
-/* Adds a frame to the statistics. All sums are of integers, so they are exact. */
+/* Adds a frame to the statistics. Does nothing if the statistics are frozen or already contain
+   RISEI_FRAMES_SEEN_MAX frames. The sums are integers, so they are exact. */
 RISEI_FN void risei_frames_observe(risei_frames *f, const uint8_t *frame)
 {
     uint64_t squares = 0;
@@ -3850,19 +3866,20 @@ RISEI_FN void risei_frames_observe(risei_frames *f, const uint8_t *frame)
     f->squares += squares;
     f->seen++;
 }
-/* Makes conv nets use `mean` and this factor from now on. */
+/* Sets the scale to `mean` and this factor, and marks the statistics as frozen. */
 RISEI_FN void risei_frames_use(risei_frames *f, rise_real factor)
 {
     f->statistics_frozen = 1;
     f->scale.mean = f->mean;
     f->scale.factor = factor;
 }
-/* Computes the mean frame and sigma from the statistics, and uses them. Without any frame, the mean
-   is 0 and sigma is SIGMA_LEAST. */
+/* Freezes the statistics: computes the mean frame and sigma, and sets the scale from both. Does
+   nothing if the statistics are already frozen, or with raw_frames. Without any frame, the mean is
+   0 and sigma is RISEI_FRAMES_SIGMA_LEAST. */
 RISEI_FN void risei_frames_freeze_statistics(risei_frames *f)
 {
     double const seen = f->seen > 0 ? (double)f->seen : 1;
-    double of_means = 0, variance, sigma; /* of_means: sum of the squares of the exact means */
+    double of_means = 0, variance, sigma; /* of_means: sum of the squared means before rounding */
     size_t i;
     if (!f->standardises || f->statistics_frozen) return;
     for (i = 0; i < f->bytes; i++) {
@@ -4861,20 +4878,22 @@ RISEI_FN void risei_conv_initialise(const risei_conv *c, rise_real *w, risei_ran
     risei_parameters_draw(w + c->weights, (size_t)fan_in * (size_t)c->filters, fan_in, random);
     risei_parameters_draw(w + c->bias, (size_t)c->filters, fan_in, random);
 }
-/* Draws all weights. With `he`, the weights of the conv layers have the variance 2 / fan_in. A conv
-   and a ReLU then keep the magnitude of their input (He et al. 2015). Without `he`, they have the
-   variance 1 / (3 fan_in), as in PyTorch. The convs of residual units always have the smaller
-   variance, because each unit adds its output to its input. */
+/* Draws all parameters uniformly with the variance 1 / (3 fan_in), as PyTorch does. With `he`, the
+   weights of the conv layers after the first have the variance 2 / fan_in. Such a conv and a ReLU
+   keep the magnitude of their input (He et al. 2015), so features of deep nets are not smaller than
+   features of shallow ones. The first layer has the smaller variance: with the larger one, agents
+   without memory scored -0.37 instead of -0.09 in corridor-20 (5 seeds, bench/learn.c). Residual
+   units have the smaller variance, because each unit adds its output to its input. */
 RISEI_FN void risei_encoder_initialise(const risei_encoder *e, rise_real *w, int he,
                                        risei_random *random)
 {
-    rise_real const factor = risei_sqrt(6); /* between the two standard deviations */
+    rise_real const factor = risei_sqrt(6); /* ratio of the two standard deviations */
     size_t k;
     int l, i;
     for (l = 0; l < e->layers; l++) {
         const risei_conv *c = &e->conv[l];
         risei_conv_initialise(c, w, random);
-        for (k = c->weights; k < c->bias && he; k++) w[k] = w[k] * factor;
+        for (k = c->weights; k < c->bias && he && l > 0; k++) w[k] = w[k] * factor;
         for (i = 0; i < 2 * e->residuals[l]; i++) {
             risei_conv const residual = risei_residual_conv(e, l, i);
             risei_conv_initialise(&residual, w, random);
@@ -6470,7 +6489,7 @@ RISEI_FN risei_pass_size risei_pass_size_of(const rise_agent_desc *d, int lanes,
     s.images = risei_memory_kinds[d->memory].encodes_window ? s.entries : s.rows;
     return s;
 }
-/* Returns the number of elements of the largest array of a pass. */
+/* Returns an upper bound of the number of elements of the largest array of a pass. */
 RISEI_FN double risei_pass_largest_array(const risei_net *n, const risei_pass_size *s)
 {
     const risei_heads *h = &n->heads;
@@ -6484,13 +6503,16 @@ RISEI_FN double risei_pass_largest_array(const risei_net *n, const risei_pass_si
         const risei_conv *c = &n->encoder.conv[l];
         /* the largest padding in risei_encoder_layout_layer */
         int pad = l > 0 ? c->dy_padding : 0;
-        double size;
+        double size, pooled;
         if (n->encoder.residuals[l] > 0 && pad < 1) pad = 1;
         if (l + 1 < n->encoder.layers && pad < c[1].pad) pad = c[1].pad;
         size = (c->out_height + 2.0 * pad) * (c->out_width + 2.0 * pad) * c->filters;
+        pooled = (c->pooled_height + 2.0 * pad) * (c->pooled_width + 2.0 * pad) * c->filters;
+        if (pooled > size) size = pooled; /* pool_pad adds rows and columns */
         if (images * size > largest) largest = images * size;
     }
     if (in > head) head = in;
+    if (h->kind->quantiles && RISEI_COSINES > head) head = RISEI_COSINES;
     if (rows * h->taus * head > largest) largest = rows * h->taus * head;
     if (rows * n->fused_size > largest) largest = rows * n->fused_size;
     if (entries * n->cell.in > largest) largest = entries * n->cell.in;
@@ -8551,7 +8573,7 @@ RISEI_FN rise_result risei_resnet_load(risei_resnet *r, const char *path, rise_e
                       "embedding_file cannot be read with RISE_NO_STDIO; use RISE_EMBED_USER");
 #else
     FILE *file;
-    uint64_t size;
+    uint64_t size = 0;
     rise_result result = risei_stdio_open_sized(path, &file, &size, error);
     if (result != RISE_OK) return risei_stdio_explain("embedding_file", 0, result, error);
     result = risei_resnet_read(r, risei_stdio_read, file, size, error);
@@ -8658,11 +8680,14 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
 
    Each number of an embedding is standardised with its own mean and variance. Until learning
    starts, these statistics are gathered and embeddings are raw. When learning starts, the
-   statistics are frozen, and all stored frames are embedded again. A snapshot replaces the
-   statistics by those of the new encoder.
+   statistics are frozen, and all stored frames are embedded again. With
+   standardised frames, the frame scale changes at this moment. So CONV and SNAPSHOT first compute
+   new statistics from a sample of the stored frames. A snapshot replaces the statistics by the
+   statistics of the new encoder.
 
    In an agent without a frozen encoder, all members of the embedder are 0. For such an embedder,
-   the functions compute and store no embeddings. risei_embedder_layout and the snapshot functions
+   the functions compute and store no embeddings. risei_embedder_layout, risei_embedder_measure,
+   risei_embedder_snapshot_begin, risei_embedder_snapshot_switch and risei_embedder_snapshot_frame
    require a frozen encoder.
 
    Main type: risei_embedder. Uses rooms memory, random, replay, frozen, pretrained. Tests:
@@ -8687,14 +8712,15 @@ RISEI_FN const char *risei_embedder_word(int i)
     if (i < 0 || i >= RISEI_COUNT(risei_embedder_kinds)) return NULL;
     return risei_embedder_kinds[i] == NULL ? "auto" : risei_embedder_kinds[i]->name;
 }
-/* Returns the default_size of the description's embedding: a default of embedding_size, or 0. */
+/* Returns the default of embedding_size that the description's kind of embedding sets. Returns 0 if
+   the kind sets none, or for AUTO. */
 RISEI_FN int risei_embedder_default_size(const rise_agent_desc *desc)
 {
     const risei_frozen_kind *kind = risei_embedder_kinds[desc->embedding];
     return kind != NULL ? kind->default_size : 0;
 }
-/* Returns the final embedding_size of a description whose defaults are filled in. For AUTO returns
-   embedding_size unchanged. */
+/* Returns the final embedding_size of a description whose defaults are filled in. Returns
+   embedding_size unchanged if `embedding` is AUTO, which only a forged file can have here. */
 RISEI_FN int risei_embedder_final_size(const rise_agent_desc *desc)
 {
     const risei_frozen_kind *kind = risei_embedder_kinds[desc->embedding];
@@ -8838,7 +8864,7 @@ RISEI_FN void risei_embedder_refresh_newest(const risei_device *d, const risei_e
             risei_embedder_refresh_slot(d, e, h, risei_history_slot(h, lane, at), buffer);
     }
 }
-/* Embeds all stored frames again. This is needed when the standardisation changes, and after
+/* Embeds all stored frames again. The call is needed when the standardisation changes, and after
    loading frames, because a file holds no embeddings. */
 RISEI_FN void risei_embedder_refresh(const risei_device *d, const risei_embedder *e,
                                      risei_history *h, rise_real *buffer)
@@ -8846,8 +8872,8 @@ RISEI_FN void risei_embedder_refresh(const risei_device *d, const risei_embedder
     risei_embedder_refresh_newest(d, e, h, h->capacity, buffer);
 }
 
-/* Frames of a sample that statistics are computed from. No measurement of other numbers is
-   recorded. */
+/* The number of stored frames that risei_embedder_measure or a snapshot computes statistics from.
+   No measurement of other numbers is recorded. */
 enum { RISEI_SAMPLE_FRAMES = 512 };
 
 /* Clears the running statistics, but not shift and gain. */
@@ -8858,9 +8884,10 @@ RISEI_FN void risei_embedder_clear_statistics(risei_embedder *e)
     memset(e->mean, 0, size * sizeof *e->mean);
     memset(e->squared_deviations, 0, size * sizeof *e->squared_deviations);
 }
-/* Adds to the statistics what `encoder` makes of the sample's frame `number`. The sample has
-   RISEI_SAMPLE_FRAMES frames, from evenly spaced slots. Does nothing if the slot was never written.
-   `buffer` is [size]. */
+/* Computes the raw embedding of one stored frame with `encoder`, and adds the embedding to the
+   statistics of `e`. `number` chooses the frame's slot. The numbers 0 .. RISEI_SAMPLE_FRAMES - 1
+   are spread evenly over all lanes, and in each lane over as many slots as lane 0 has written. Does
+   nothing if the slot was never written. `buffer` is [size]. */
 RISEI_FN void risei_embedder_measure_frame(const risei_device *d, risei_embedder *e,
                                            const risei_frozen *encoder, const risei_history *h,
                                            int64_t number, rise_real *buffer)
@@ -8874,8 +8901,8 @@ RISEI_FN void risei_embedder_measure_frame(const risei_device *d, risei_embedder
     encoder->kind->embed(d, encoder, h->frames + slot * h->frame_bytes, buffer);
     risei_embedder_observe(e, buffer);
 }
-/* Computes the statistics again, from a sample of the stored frames. An encoder that converts
-   frames with `scale` needs this after the scale has changed. */
+/* Computes the statistics again, from RISEI_SAMPLE_FRAMES stored frames. The call is needed after
+   `scale` has changed, if the kind of the encoder has scaled = 1. */
 RISEI_FN void risei_embedder_measure(const risei_device *d, risei_embedder *e,
                                      const risei_history *h, rise_real *buffer)
 {
@@ -8907,7 +8934,8 @@ RISEI_FN int risei_embedder_takes_snapshots(const risei_embedder *e)
    4. The frame with number RISEI_SAMPLE_FRAMES + i is the frame of slot i. The embedding of this
       frame is computed again and stored. */
 
-/* Returns the number of frames that a snapshot processes. */
+/* Returns how many frame numbers a snapshot has. Numbers of slots that were never written count,
+   too. */
 RISEI_FN int64_t risei_embedder_snapshot_frames(const risei_history *h)
 {
     return RISEI_SAMPLE_FRAMES + (int64_t)h->lanes * h->capacity;
@@ -9576,8 +9604,9 @@ RISEI_FN rise_result risei_check_convs(const rise_agent_desc *d, rise_error *err
             height, channels);
     return RISE_OK;
 }
-/* Checks that no array has more elements than an int can count, because sizes of products and loops
-   are of type int. */
+/* Checks that no array of the network's pass has more than INT_MAX elements, because sizes of
+   products and loops are of type int. Arrays of the replay buffer and of parameters may be
+   larger. */
 RISEI_FN rise_result risei_check_size(const rise_agent_desc *d, rise_error *error)
 {
     risei_net const net = risei_net_make(d);
@@ -9978,14 +10007,16 @@ RISEI_FN void risei_log(const rise_agent_desc *desc, const char *format, ...)
 /* ---------------------------------------------------------------------------------------------- */
 /* >>learner: draws a batch and carries out an update
 
-   Holds the batch, targets and losses of a batch, the update, the target network, and snapshots
-   of the encoder. Main types: risei_batch, risei_learner. Uses frames, layers, recurrent, targets,
+   Holds the batch, its targets and losses, and the update of the online and the target network.
+   Also holds snapshots of the encoder, and decides when an update is due.
+
+   Main types: risei_batch, risei_learner. Uses frames, layers, recurrent, targets,
    heads, network, optimizer, replay, embedder, model. Tests: tests/targets.c, tests/agent.c,
    tests/snapshot.c. */
 
 /* A batch of `size` transitions, in `windows` windows of `samples` samples each. Transition i is
    sample i / windows of window row i % windows. The samples are the last `samples` of the steps
-   0 .. before of a window. Up to n_step more steps lead to their next states. Steps before the
+   0 .. before of a window. Up to n_step more steps lead to the next states. Steps before the
    episode's first frame are padding. Window rows are sorted: least padding first. */
 typedef struct risei_batch {
     int size, samples, windows;
@@ -10042,9 +10073,10 @@ typedef struct risei_learner {
        is in progress. With `background`, the end of the warm-up counts as the second half of a
        snapshot. */
     int64_t snapshot_next;
-    /* in microseconds. budget: time given to risei_learner_run_for minus time used, at most
-       update_time; negative if updates took longer than the time given. update_time: moving average
-       of the duration of an update; the newest update has weight 1/8. */
+    /* in microseconds. budget: time given to risei_learner_run_for minus the counted time of its
+       updates; negative if updates took longer than the time given. At the end of a call, budget is
+       at most update_time. update_time: moving average of the counted time of an update. The first
+       update has weight 1, each later one weight 1/8. 0: no update was counted yet. */
     double budget, update_time;
 } risei_learner;
 
@@ -10111,7 +10143,8 @@ RISEI_FN double risei_learner_rate(const rise_agent_desc *d, int64_t now)
 
 /* -- The frozen encoder while learning -- */
 
-/* Returns whether the warm-up has ended. An agent without statistics has no warm-up. */
+/* Returns whether the warm-up has ended. During the warm-up, the statistics of frames and of
+   embeddings are gathered. An agent without these statistics has no warm-up, so returns 1. */
 RISEI_FN int risei_learner_warmed_up(const risei_model *m)
 {
     return (!m->frame_statistics->standardises || m->frame_statistics->statistics_frozen) &&
@@ -10143,7 +10176,7 @@ RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
     }
     if (!m->desc->background) risei_learner_log_start(l, now);
 }
-/* Returns how many frames the snapshot in progress must still process; 0 without one. */
+/* Returns how many frame numbers the snapshot in progress still has to process; else 0. */
 RISEI_FN int64_t risei_learner_snapshot_left(const risei_learner *l)
 {
     int64_t const frames = risei_embedder_snapshot_frames(&l->replay->history);
@@ -10188,8 +10221,8 @@ RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
         if (number == risei_embedder_snapshot_frames(h) - 1) l->snapshot_next = 0;
     }
 }
-/* Begins the automatic snapshot if it is due (see snapshot_steps). Returns whether a snapshot is in
-   progress. */
+/* Begins the automatic snapshot from step learn_start + snapshot_steps on, unless an earlier
+   snapshot has begun. Returns whether a snapshot is in progress. */
 RISEI_FN int risei_learner_snapshot_poll(risei_learner *l, int64_t now)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -10240,7 +10273,7 @@ RISEI_FN const uint8_t *risei_learner_mask(const risei_learner *l, int row)
     int const bytes = l->replay->history.mask_bytes;
     return bytes > 0 ? l->batch.masks + (ptrdiff_t)row * bytes : NULL;
 }
-/* Copies the masks of the states and next states of transition i. */
+/* Copies the masks of the state and the next state of transition i, if the agent has masks. */
 RISEI_FN void risei_learner_gather_masks(risei_learner *l, int i)
 {
     const risei_history *h = &l->replay->history;
@@ -10278,9 +10311,9 @@ RISEI_FN void risei_learner_gather_part(void *job, int part, int parts, void *sc
 }
 /* Sets next_start: the first step of each window when the target network runs on next states only.
    With Munchausen, the target network also runs on the states, and next_start is not used. Usually
-   the target network's window ends with the next state and has at most before + 1 steps. If samples
-   share a window, or windows begin with a stored state, the target network runs over the whole
-   window, and next_start is a copy of start. */
+   the target network's window ends with the next state and has at most before + 1 steps. In two
+   cases the target network runs over the whole window, and next_start is a copy of start: if
+   samples share a window, or if windows begin with a stored state. */
 RISEI_FN void risei_learner_set_next_starts(risei_learner *l)
 {
     risei_batch *b = &l->batch;
@@ -10638,8 +10671,8 @@ RISEI_FN void risei_learner_add_steps(risei_learner *l, int steps)
     int64_t const most = d->learn_period + d->environments;
     l->owed_steps += steps;
     /* One call adds at most `environments` steps. So owed_steps exceeds `most` only if due updates
-       were not possible or failed. These updates are dropped, because doing all of them in a later
-       call would stop the game. */
+       were not possible or failed. These updates are dropped, because a later call that does all of
+       them would take very long. */
     if (!d->learn_outside && l->owed_steps > most) l->owed_steps = most;
 }
 /* Returns whether an update is due and possible. */
@@ -10678,20 +10711,23 @@ RISEI_FN double risei_learner_clock(const rise_agent_desc *d)
     return (double)clock() / CLOCKS_PER_SEC;
 #endif
 }
-/* Returns the microseconds that an update counts for. `measured` may be wrong, because clocks jump
-   or stand still. So an update counts for at most twice its estimate, and for the estimate if the
-   clock stands still. `estimate`: the update_time so far; 0: none. Without an estimate, an update
-   counts for at most a second, and for `budget` if the clock stands still. */
+/* Returns the counted time of an update: the time that is subtracted from l->budget. All times are
+   in microseconds. `measured` can be wrong, because a clock can jump or stand still. `estimate` is
+   l->update_time, or 0 before the first update. `budget` is the time given to the call.
+     measured > 0  returns `measured`, limited to 2 * estimate; without an estimate, to 1 second
+     else          returns `estimate`; without an estimate, `budget` */
 RISEI_FN double risei_learner_count_time(double measured, double estimate, double budget)
 {
     double const most = estimate > 0 ? 2 * estimate : 1e6;
     if (!(measured > 0)) return estimate > 0 ? estimate : budget;
     return measured < most ? measured : most;
 }
-/* Does due updates for about `microseconds`. Returns their number, or a negative rise_result. An
-   update begins when the time left in l->budget is at least l->update_time. The next call gets
-   what is left, but at most the time of one update. An update that takes longer leaves a debt. The
-   first update needs any budget above 0. `now`: environment steps so far. */
+/* Does due updates for about `microseconds`. Returns the number of updates, or the negative
+   rise_result of an update that failed. If no update is due, returns 0 and adds nothing to
+   l->budget. An update begins if l->budget is above 0 and at least l->update_time. An update that
+   takes longer than l->budget makes l->budget negative. Then no update begins until later calls
+   have added enough time. Time that is left is kept for the next call, at most l->update_time.
+   `now`: environment steps so far. */
 RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microseconds,
                                    rise_error *error)
 {
@@ -10735,7 +10771,8 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
    effect. If a round has several updates, the first part lasts until the batch of the last one is
    gathered.
 
-   Main type: risei_background. Uses threads, replay, embedder, model, learner. Test: tests/background.c. */
+   Main type: risei_background. Uses threads, replay, embedder, model, learner. Test:
+   tests/background.c. */
 
 /* What the worker does. */
 typedef enum risei_phase {
@@ -11663,13 +11700,13 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
 
 /* -- What always holds for an agent -- */
 
-/* Returns what is wrong with the counters of learning, or NULL. */
+/* Returns a sentence about an invalid counter, snapshot or power of the optimizer, or NULL. */
 RISEI_FN const char *risei_learner_wrong(const risei_learner *l, int64_t steps)
 {
     const risei_model *m = l->model;
     int const snapshots = risei_embedder_takes_snapshots(m->embedder);
     int const warm_up = l->snapshots == 0 && l->snapshot_next > 0; /* its end is in progress */
-    if (l->owed_steps < 0 || l->owed_steps > steps) return "more updates are owed than steps";
+    if (l->owed_steps < 0 || l->owed_steps > steps) return "the count of owed steps is invalid";
     if (l->snapshots < 0 || l->snapshot_next < 0) return "a counter of snapshots is negative";
     if (l->snapshots > 0 && !snapshots)
         return "there was a snapshot, but embedding is not SNAPSHOT";
@@ -11686,8 +11723,9 @@ RISEI_FN const char *risei_learner_wrong(const risei_learner *l, int64_t steps)
         return "the optimizer's powers are out of range";
     return NULL;
 }
-/* Returns what is wrong with the agent, or NULL. Every state that calls can reach is right. Tests
-   call this function after every call, and loading calls it for what it has read. */
+/* Returns a sentence about an invalid value of the agent, or NULL. After every API call, also a
+   failed one, the agent is valid: tests/sequences.c checks this. Loading calls this function,
+   because a forged file can have any values. */
 RISEI_FN const char *risei_agent_wrong(const rise_agent *a)
 {
     const risei_frames *f = a->model.frame_statistics;
@@ -11718,12 +11756,12 @@ RISEI_FN const char *risei_agent_wrong(const rise_agent *a)
      table   for each section u32 kind | u32 CRC-32 of its bytes | u64 length;
              then u32 CRC-32 of header and table
    Flags: 1: the kernels used fused multiply-add (see NUMBERS); 2: the file holds the replay buffer;
-   4: the file holds only a policy. A CRC detects accidental damage, but not a forged file, so every
-   value is checked as well.
+   4: the file holds only a policy. A CRC detects accidental damage, but not a forged file. So
+   reading also checks values: their ranges, finite numbers, and what risei_agent_wrong checks.
 
    The first section is the description as text, a line "field=value" for each field, in the form
-   of rise_agent_set. Its first line is "description=N": the revision of the table of fields. A
-   line that begins with '?' may be ignored by a reader that does not know its field. */
+   of rise_agent_set. The first line is "description=N", where N is the revision of the table of
+   fields. A reader ignores a line that begins with '?' if the reader does not know the field. */
 
 /* The version changes when the layout of the header or of a section changes. The revision changes
    when a field is added to risei_fields: see HOW TO ADD A DESCRIPTION FIELD. Readers accept the
@@ -11767,7 +11805,7 @@ RISEI_FN void risei_desc_write_line(void *user, const char *text)
     risei_io_numbers(w->io, line, (size_t)length, 1);
 }
 /* Writes the description as text. Writes play_only as 0, because the caller who loads the file
-   chooses it. */
+   chooses play_only. */
 RISEI_FN void risei_desc_write(risei_io *f, const rise_agent_desc *desc)
 {
     risei_desc_writer w;
@@ -11816,7 +11854,8 @@ RISEI_FN rise_result risei_desc_read_revision(risei_desc_reader *r, const char *
     r->revision = (int)number;
     return RISE_OK;
 }
-/* Reads one line without its newline. */
+/* Reads one line. `line` has no newline. The first line must be the revision. Ignores a line that
+   begins with '?' and has an unknown field. */
 RISEI_FN rise_result risei_desc_read_line(risei_desc_reader *r, const char *line)
 {
     int const optional = line[0] == '?';
@@ -11853,8 +11892,8 @@ RISEI_FN rise_result risei_desc_read_line(risei_desc_reader *r, const char *line
     return RISE_OK;
 }
 /* Handles the fields that were not read: marks [count] is 1 for each field that was read. If a
-   revision after `revision` added the field, the field gets its value_before. All other fields must
-   have been read. Returns the first one that was not, or NULL. */
+   revision after `revision` added the field, the field gets its value_before. Returns the first
+   other field that was not read, or NULL if there is none. */
 RISEI_FN const risei_field *risei_fields_fill_missing(const risei_field *fields, int count,
                                                       const unsigned char *marks, int revision,
                                                       void *object)
@@ -11907,7 +11946,7 @@ RISEI_FN rise_result risei_desc_read(rise_agent_desc *desc, const char *text, si
 
 /* -- The other sections -- */
 
-/* Visits the standardisation of frames, as far as acting needs it. */
+/* Visits what acting needs of the statistics of frames: statistics_frozen, mean and factor. */
 RISEI_FN void risei_file_visit_scale(risei_io *f, risei_frames *s)
 {
     int64_t frozen = s->statistics_frozen;
@@ -11921,7 +11960,7 @@ RISEI_FN void risei_file_visit_scale(risei_io *f, risei_frames *s)
     else
         s->scale.factor = (rise_real)RISEI_FRAMES_RAW;
 }
-/* Visits the statistics of frames, which are complete when learning starts. */
+/* Visits the sums of the statistics of frames. They change only until learning starts. */
 RISEI_FN void risei_file_visit_frame_statistics(risei_io *f, risei_frames *s)
 {
     size_t i;
@@ -11936,7 +11975,7 @@ RISEI_FN void risei_file_visit_frame_statistics(risei_io *f, risei_frames *s)
     for (i = 0; i < s->bytes && f->mode == RISEI_READ; i++)
         if (s->sums[i] > 255 * s->seen) risei_io_invalid(f, "frames.sums");
 }
-/* Visits what acting needs: the weights, the snapshot, the standardisation of frames and of
+/* Visits what acting needs: weights, snapshot weights, the standardisation of frames and of
    embeddings, and the fingerprint of the frozen encoder. */
 RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
 {
@@ -12022,7 +12061,7 @@ RISEI_FN void risei_file_visit_round(risei_io *f, risei_background *b)
     }
     b->started = started != 0, b->renews = renews != 0;
 }
-/* Visits what learning needs, except the replay buffer. */
+/* Visits what learning needs, except the replay buffer and the episodes in progress. */
 RISEI_FN void risei_file_visit_learning(risei_io *f, rise_agent *a)
 {
     risei_learner *l = &a->learner;
@@ -12067,7 +12106,7 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
     risei_file_visit_state(f, h, slot);
     risei_io_doubles(f, &leaf, 1, 0, "a priority is negative or not finite");
     /* risei_replay_set_priorities writes no leaf below 0.001; 1e-6 leaves a margin */
-    if (leaf > FLT_MAX || (leaf > 0 && leaf < 1e-6))
+    if (leaf > (double)FLT_MAX || (leaf > 0 && leaf < 1e-6))
         risei_io_invalid(f, "a priority is out of range");
     if (f->mode != RISEI_READ || f->failed) return;
     if (h->actions[slot] < 0 || h->actions[slot] >= actions)
@@ -12085,7 +12124,7 @@ RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
     const char *const wrong = "a carried state is not a finite number";
     int lane;
     risei_io_doubles(f, &r->largest_leaf, 1, 1e-6, "the largest priority");
-    if (r->largest_leaf > FLT_MAX) risei_io_invalid(f, "the largest priority");
+    if (r->largest_leaf > (double)FLT_MAX) risei_io_invalid(f, "the largest priority");
     risei_io_doubles(f, a->actor.lane_return, lanes, -DBL_MAX, "a return is not a finite number");
     risei_io_reals(f, a->actor.states.part[0], lanes * units, -FLT_MAX, wrong);
     risei_io_reals(f, a->actor.states.part[1], lanes * units, -FLT_MAX, wrong);
@@ -12165,8 +12204,8 @@ RISEI_FN void risei_file_visit_header(risei_io *f, risei_file_header *h)
 
 /* -- Writing -- */
 
-/* Fills in kinds, checksums, lengths and size of the header. Returns a sentence about the first
-   value that could not be loaded again, or NULL. */
+/* Fills in kinds, checksums, lengths and size of the header. Returns the name or the description of
+   the first invalid value, or NULL. */
 RISEI_FN const char *risei_file_measure(rise_agent *a, risei_file_header *header)
 {
     risei_io f;
@@ -12249,7 +12288,7 @@ RISEI_FN rise_result risei_file_read_header(rise_read_fn fn, void *user, uint64_
                           "the file has version %u, which this rise.h no longer reads",
                           (unsigned)header->version);
     if (header->size != size)
-        return risei_fail(error, RISE_BAD_FILE, "it has %.0f bytes, but its header says %.0f",
+        return risei_fail(error, RISE_BAD_FILE, "the file has %.0f bytes, but its header says %.0f",
                           (double)size, (double)header->size);
     return RISE_OK;
 }
@@ -12389,9 +12428,10 @@ RISEI_FN rise_result risei_file_read_sections(rise_agent *a, rise_read_fn fn, vo
         result = risei_file_read_section(a, fn, user, header, (int)s, error);
     return result;
 }
-/* Compares the lengths of the sections with those that the description requires, before memory is
-   allocated for the agent. The length of the replay buffer also depends on what it holds: reading
-   checks it. */
+/* Checks the description, and the lengths of the sections ACTING and LEARNING against the lengths
+   that the description requires. Allocates no memory, so a forged description of a large agent is
+   refused before the agent is created. The length of section EPISODES depends on the number of
+   stored frames, so only risei_file_read_section checks that length. */
 RISEI_FN rise_result risei_file_check_lengths(const risei_file_header *header,
                                               const rise_agent_desc *desc, rise_error *error)
 {
@@ -12408,8 +12448,9 @@ RISEI_FN rise_result risei_file_check_lengths(const risei_file_header *header,
     risei_agent_layout(&arena, &plan);
     for (section = RISEI_SECTION_ACTING; section <= last; section++) {
         /* the copy of the conv layers, which a file has while a snapshot is in progress */
+        const risei_frozen *encoder = &plan.embedder.encoder;
         uint64_t const more = section == RISEI_SECTION_LEARNING
-                                  ? plan.model.embedder->encoder.snapshot_weights * sizeof(rise_real)
+                                  ? encoder->snapshot_weights * sizeof(rise_real)
                                   : 0;
         uint64_t const length = header->length[section - 1];
         risei_io_begin(&f, RISEI_COUNT, 0);
@@ -12447,7 +12488,9 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
     if (result == RISE_OK) result = rise_agent_create(&a, &desc, error);
     if (result != RISE_OK) return result;
     result = risei_file_read_sections(a, fn, user, &header, error);
-    /* Without its replay buffer, a snapshot has no stored frames left to embed. */
+    /* Without a replay buffer in the file, `environments` may differ from the saved agent. Then the
+       number of slots may be smaller, and snapshot_next may be too large. No slot is written, so
+       nothing is left to embed. */
     if (result == RISE_OK && !replay && a->learner.snapshot_next > 0) {
         int64_t const most = risei_embedder_snapshot_frames(&a->replay.history);
         if (a->learner.snapshot_next > most) a->learner.snapshot_next = most;
@@ -12455,7 +12498,7 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
     if (!replay) a->background.renews = 0; /* there is no transition whose priority it could be */
     wrong = result == RISE_OK ? risei_agent_wrong(a) : NULL;
     if (wrong != NULL)
-        result = risei_fail(error, RISE_BAD_FILE, "what it holds is wrong: %s", wrong);
+        result = risei_fail(error, RISE_BAD_FILE, "the agent in the file is wrong: %s", wrong);
     if (result != RISE_OK) {
         rise_agent_destroy(a);
         return result;
@@ -12525,15 +12568,16 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
 /* ---------------------------------------------------------------------------------------------- */
 /* >>selftest: one call that checks this build on this machine
 
-   Each kernel is compared with the reference. A training run is compared with the hash that it has
-   on all machines. So the test finds compiler flags that change results, compilers that make wrong
-   code, and processors that compute wrong.
+   Each kernel is compared with the reference. If the kernels fuse, the hash of the weights
+   after a training run is compared with a fixed hash. So the test finds compiler flags that
+   change results, compilers that generate wrong code, and processors that compute wrong results.
 
-   Main type: risei_selftest. Uses random, kernels, agent, files. Test: tests/agent.c. */
+   Main type: risei_selftest. Uses random, kernels, agent, files. Test: tests/selftest.c. */
 
+/* The most results, and the most calls of risei_selftest_add, for one table. */
 enum { RISEI_SELFTEST_SIZE = 4096, RISEI_SELFTEST_PARTS = 40 };
 
-/* The results of all kernels of one table, one after the other. */
+/* The results of the kernels of one table, one after the other. */
 typedef struct risei_selftest {
     rise_real result[RISEI_SELFTEST_SIZE];
     int count, parts;
@@ -12555,12 +12599,13 @@ RISEI_FN void risei_selftest_add(risei_selftest *t, const char *name, const rise
     t->count += n;
     t->name[t->parts] = name, t->end[t->parts++] = t->count;
 }
-enum { RISEI_SELFTEST_N = 37 }; /* elements of an array: several vectors, and a rest */
+enum { RISEI_SELFTEST_N = 37 }; /* elements of an array: several vectors, and a remainder */
 
 RISEI_FN void risei_selftest_functions(risei_selftest *t, const rise_kernels *k)
 {
     enum { N = RISEI_SELFTEST_N };
     rise_real x[N], y[N], z[N], a[N], b[N], stats[2];
+    int i;
     risei_selftest_fill(x, N, 1), risei_selftest_fill(y, N, 2);
     k->exp(N, x, z), risei_selftest_add(t, "exp", z, N);
     k->log(N, z, a), risei_selftest_add(t, "log", a, N);
@@ -12572,11 +12617,31 @@ RISEI_FN void risei_selftest_functions(risei_selftest *t, const rise_kernels *k)
     k->relu_backward(N, x, y, a), risei_selftest_add(t, "relu_backward", a, N);
     a[0] = (rise_real)k->dot(N, x, y), risei_selftest_add(t, "dot", a, 1);
     k->gate_forward(N, x, y, z), risei_selftest_add(t, "gate_forward", z, N);
+    memcpy(b, y, sizeof b);
+    k->gate_backward(N, x, y, b, z), risei_selftest_add(t, "gate_backward", z, N);
+    risei_selftest_add(t, "gate_backward", b, N);
+    memcpy(a, y, sizeof a), memset(z, 0, sizeof z);
+    for (i = 0; i < N; i += 3) z[i] = x[i]; /* some elements are the maximum */
+    k->maximum_backward(N, x, z, a, b), risei_selftest_add(t, "maximum_backward", a, N);
+    risei_selftest_add(t, "maximum_backward", b, N);
+    k->perturb(1, N, x, y, x, z), risei_selftest_add(t, "perturb", z, N);
     memset(a, 0, sizeof a), memset(b, 0, sizeof b);
     risei_selftest_fill(y, N, 3);
     k->norm_forward(N, x, y, y, z, stats), risei_selftest_add(t, "norm_forward", z, N);
     k->norm_backward(N, x, y, stats, z, a, b), risei_selftest_add(t, "norm_backward", z, N);
     risei_selftest_add(t, "norm_backward", a, N);
+}
+RISEI_FN void risei_selftest_adam(risei_selftest *t, const rise_kernels *k)
+{
+    enum { N = RISEI_SELFTEST_N };
+    static const rise_adam adam = {(rise_real)0.5,  (rise_real)0.875, (rise_real)0.96875,
+                                   (rise_real)0.25, (rise_real)1.5,   (rise_real)0.125};
+    rise_real w[N], g[N], m[N], v[N];
+    risei_selftest_fill(w, N, 14), risei_selftest_fill(g, N, 15);
+    risei_selftest_fill(m, N, 16), memcpy(v, w, sizeof v);
+    k->maximum(N, g, v), k->multiply(N, v, v, 0, v); /* not negative */
+    k->adam(N, &adam, w, g, m, v), risei_selftest_add(t, "adam", w, N);
+    risei_selftest_add(t, "adam", m, N), risei_selftest_add(t, "adam", v, N);
 }
 RISEI_FN void risei_selftest_cells(risei_selftest *t, const rise_kernels *k)
 {
@@ -12597,7 +12662,7 @@ RISEI_FN void risei_selftest_cells(risei_selftest *t, const rise_kernels *k)
     k->mingru_backward(N, gates, h, dh, dgates);
     risei_selftest_add(t, "mingru_backward", dgates, 2 * N);
 }
-/* Products: plain with a bias and ReLU, and transposed with accumulation. */
+/* Computes two products: plain with a bias and ReLU, and transposed with accumulation. */
 RISEI_FN void risei_selftest_products(risei_selftest *t, const rise_kernels *k, void *scratch)
 {
     enum { M = 9, COLUMNS = 21, K = 19 };
@@ -12615,7 +12680,7 @@ RISEI_FN void risei_selftest_products(risei_selftest *t, const rise_kernels *k, 
     p.a = rise_matrix_plain(a, M);
     k->product(&p, 0, 1, scratch), risei_selftest_add(t, "product", c, M * COLUMNS);
 }
-/* Bytes, 16-bit floats and random projections. */
+/* Computes the results of stack, half_to_real, project_signs and project_ternary. */
 RISEI_FN void risei_selftest_bytes(risei_selftest *t, const rise_kernels *k)
 {
     enum { N = RISEI_SELFTEST_N, BITS = 6 };
@@ -12625,6 +12690,7 @@ RISEI_FN void risei_selftest_bytes(risei_selftest *t, const rise_kernels *k)
     rise_real x[4 * N];
     uint16_t half[N];
     int32_t in[1 << BITS], sums[N];
+    int8_t ternary[3 * N];
     int i;
     for (i = 0; i < 4 * N; i++) frame[i / N][i % N] = (uint8_t)(i * 37);
     scale.mean = frame[0], scale.factor = (rise_real)0.25, scale.limit = 8;
@@ -12636,18 +12702,24 @@ RISEI_FN void risei_selftest_bytes(risei_selftest *t, const rise_kernels *k)
     k->project_signs(N, in, N, 5, sums);
     for (i = 0; i < N; i++) x[i] = (rise_real)sums[i];
     risei_selftest_add(t, "project_signs", x, N);
+    for (i = 0; i < N; i++) in[i] = frame[2][i];
+    for (i = 0; i < 3 * N; i++) ternary[i] = (int8_t)(i * 5 % 3 - 1);
+    k->project_ternary(N, in, 3, ternary, sums);
+    for (i = 0; i < 3; i++) x[i] = (rise_real)sums[i];
+    risei_selftest_add(t, "project_ternary", x, 3);
 }
 /* Computes the results of all kernels of a table. */
 RISEI_FN void risei_selftest_kernels(risei_selftest *t, const rise_kernels *k, void *scratch)
 {
     t->count = t->parts = 0;
     risei_selftest_functions(t, k);
+    risei_selftest_adam(t, k);
     risei_selftest_cells(t, k);
     risei_selftest_products(t, k, scratch);
     risei_selftest_bytes(t, k);
 }
-/* Compares the results of a table with those of the reference: the same bits if both fuse, else
-   about the same. */
+/* Compares the results of a table with the results of the reference, `right`. With `same_bits`, all
+   bits must be equal. Otherwise the error must be at most 1e-4 * (1 + |reference|). */
 RISEI_FN rise_result risei_selftest_compare(const risei_selftest *t, const risei_selftest *right,
                                             const char *isa, int same_bits, rise_error *error)
 {
@@ -12686,7 +12758,8 @@ RISEI_FN int risei_selftest_read(void *user, void *data, size_t size)
     f->at += size;
     return 1;
 }
-/* The agent of the test. The fields are set, so that the hash does not depend on defaults. */
+/* Creates the agent of the test. Sets fields whose defaults may change, because the hash depends on
+   them. Other fields, such as target_rate, have their defaults. */
 RISEI_FN rise_result risei_selftest_agent(rise_agent **agent, rise_isa isa, rise_error *error)
 {
     static const char *const fields[] = {
@@ -12763,11 +12836,11 @@ RISEI_FN rise_result risei_selftest_copy(const rise_agent *a, rise_agent **copy,
     free(f.data);
     return result;
 }
-/* The weights after the training run, on every machine whose kernels fuse. */
-#define RISEI_SELFTEST_HASH UINT64_C(0xD50A32C5856C8872)
+/* The hash of the weights after the training run, for float kernels that fuse, on all machines. */
+#define RISEI_SELFTEST_HASH UINT64_C(0x80CC3E9FEC834E4A)
 
-/* Trains an agent, continues from a copy, and compares hashes. `hash`: what the weights must be. It
-   is not compared if the kernels do not fuse. */
+/* Trains an agent and a copy that was saved and loaded. The hashes of both must be equal. If
+   rise_real is float and the kernels fuse, the hash of the agent must also be `hash`. */
 RISEI_FN rise_result risei_selftest_train(rise_isa isa, uint64_t hash, rise_error *error)
 {
     rise_agent *a = NULL, *copy = NULL;
@@ -12778,7 +12851,7 @@ RISEI_FN rise_result risei_selftest_train(rise_isa isa, uint64_t hash, rise_erro
     if (result == RISE_OK) result = risei_selftest_play(copy, 70, 90, error);
     if (result == RISE_OK && risei_selftest_hash(a) != risei_selftest_hash(copy))
         result = risei_fail(error, RISE_BROKEN,
-                            "an agent that was saved and loaded learns something else");
+                            "an agent that was saved and loaded learns other weights");
     if (result == RISE_OK && sizeof(rise_real) == 4 && a->model.device.kernels->fused &&
         risei_selftest_hash(a) != hash)
         result = risei_fail(error, RISE_BROKEN,
@@ -12824,6 +12897,7 @@ RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error)
 #endif
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT DEFAULT
+#pragma clang diagnostic pop
 #elif defined(__GNUC__)
 #pragma GCC pop_options
 #elif defined(_MSC_VER) && _MSC_VER < 1930
@@ -13725,9 +13799,10 @@ RISEK_FN void RISEK(block_times_panel)(const rise_product *p, int depth, const p
     int const group = a->by_columns ? a->run : a->group_rows;
     int const max_rows = MR > 12 && column_stride != 1 ? 12 : MR;
     /* cache lines that each tile prefetches: one an iteration */
-    int const tile_lines = depth / (a->by_columns ? 2 : RISEK(row_terms));
+    int tile_lines = depth / RISEK(row_terms);
     int in_group = (a->by_columns ? a->first_row : a->group_offset) % group;
     int groups = a->by_columns ? a->first_row / group : 0, i0, i, j, size;
+    if (a->by_columns) tile_lines = depth / 2;
     if (init == RISEK(from_bias) && !whole) {
         for (j = 0; j < width; j++) edge_bias[j] = j < columns ? bias[j] : 0;
         bias = edge_bias;

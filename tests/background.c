@@ -82,8 +82,8 @@ static uint64_t run_of(const rise_agent_desc *d, int steps)
     rise_agent_destroy(w.agent);
     return hash_bytes(hash, &state, sizeof state);
 }
-/* Slow and fast workers, and 1 to 3 threads, give the same bits. The replay buffer wraps around many
-   times, so the game overwrites what the worker has gathered. */
+/* Slow and fast workers, and 1 to 3 threads, give the same bits. The replay buffer wraps around, so
+   the game overwrites what the worker has gathered. */
 static void speed_and_threads_change_no_bit(void)
 {
     static const int delays[][3] = {{0, 0, 0}, {0, 90, 0}, {0, 0, 200}, {90, 0, 0}, {9, 0, 600}};

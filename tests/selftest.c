@@ -42,7 +42,7 @@ static void wrong_results_are_noticed(void)
     }
     t = right, t.result[right.count - 1] = (float)NAN;
     CHECK(risei_selftest_compare(&t, &right, "this", 0, &error) == RISE_BROKEN &&
-          strstr(error.text, "project_signs") != NULL);
+          strstr(error.text, "project_ternary") != NULL);
     CHECK(risei_selftest_compare(&right, &right, "this", 1, &error) == RISE_OK);
     if (k->fused)
         CHECK(risei_selftest_train(k->isa, RISEI_SELFTEST_HASH + 1, &error) == RISE_BROKEN);
