@@ -89,7 +89,7 @@ readme() {
 # Compiles a test file. Links it with the shared kernels when they are ready.
 build() {
     flags= objects=
-    case $1 in threads | training | sequences) flags=-pthread ;; esac
+    case $1 in threads | training | sequences | faults) flags=-pthread ;; esac
     if uses_kernels "$1"; then
         flags="$flags -DRISE_STATIC -DRISE_SELF=\"tests/shared_kernels.h\""
         objects=$OUT/shared_kernels.o
