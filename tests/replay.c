@@ -1170,9 +1170,37 @@ static void reach_is_the_furthest_slot_that_is_read(void)
     }
 }
 
+/* The frames of an endless episode are counted up to the largest number. */
+static void episode_frames_stop_at_the_largest_number(void)
+{
+    CHECK(risei_history_next_index(0) == 1);
+    CHECK(risei_history_next_index(INT32_MAX - 1) == INT32_MAX);
+    CHECK(risei_history_next_index(INT32_MAX) == INT32_MAX);
+}
+/* Numbers below 2^32 mod n are drawn again. */
+static void biased_numbers_are_drawn_again(void)
+{
+    static const int bounds[] = {1, 2, 3, 1000, (1 << 30) + 1, 3 << 29, INT32_MAX};
+    int i, j, again = 0;
+    for (i = 0; i < (int)(sizeof bounds / sizeof *bounds); i++) {
+        risei_random drawn = risei_random_stream(5, (uint64_t)i), same = drawn;
+        uint64_t const n = (uint64_t)bounds[i], reject = (UINT64_C(1) << 32) % n;
+        check_about("n = %d", bounds[i]);
+        for (j = 0; j < 200; j++) {
+            uint64_t x = risei_random_bits(&same);
+            for (; x < reject; again++) x = risei_random_bits(&same);
+            CHECK(risei_random_below(&drawn, bounds[i]) == (int)(x % n));
+        }
+    }
+    check_about("%d numbers were drawn again", again);
+    CHECK(again > 100);
+}
+
 static const check_test tests[] = {
     TEST(halves_are_rounded_to_even),
     TEST(reach_is_the_furthest_slot_that_is_read),
+    TEST(episode_frames_stop_at_the_largest_number),
+    TEST(biased_numbers_are_drawn_again),
     TEST(tree_finds_every_leaf_exactly),
     TEST(tree_survives_rounding),
     TEST(samples_follow_priorities),
