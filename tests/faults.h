@@ -88,7 +88,6 @@ static int fault_move_is_due(const char *name)
         return result;                                                                             \
     }
 FAULT_CALL(int, fflush, (FILE * file), (file), EOF)
-FAULT_CALL(int, fsync, (int file), (file), -1)
 FAULT_CALL(int, rename, (const char *from, const char *to), (from, to), -1)
 FAULT_CALL(int, remove, (const char *path), (path), -1)
 FAULT_CALL(int, truncate, (const char *path, off_t size), (path, size), -1)
@@ -102,9 +101,6 @@ FAULT_CALL(int, pthread_mutex_init, (pthread_mutex_t * lock, const pthread_mutex
            (lock, how), EAGAIN)
 FAULT_CALL(int, pthread_cond_init, (pthread_cond_t * wake, const pthread_condattr_t *how),
            (wake, how), EAGAIN)
-FAULT_CALL(int, pthread_create,
-           (pthread_t * thread, const pthread_attr_t *how, void *(*run)(void *), void *argument),
-           (thread, how, run, argument), EAGAIN)
 
 static inline FILE *fault_fopen(const char *path, const char *mode)
 {
@@ -127,10 +123,20 @@ static inline FILE *fault_fdopen(int descriptor, const char *mode)
 static inline int fault_open(const char *path, int flags, int mode)
 {
     int file;
-    if (fault_is_due("open")) return -1;
+    if (fault_is_due(flags & O_CREAT ? "open a new file" : "open a folder")) return -1;
     file = open(path, flags, mode);
     fault_after();
     return file;
+}
+static inline int fault_fsync(int file)
+{
+    struct stat about;
+    int const is_folder = fstat(file, &about) == 0 && S_ISDIR(about.st_mode);
+    int result;
+    if (fault_is_due(is_folder ? "fsync of a folder" : "fsync of a file")) return -1;
+    result = fsync(file);
+    fault_after();
+    return result;
 }
 static inline int fault_fclose(FILE *file)
 {
@@ -157,6 +163,25 @@ static inline size_t fault_fwrite(const void *data, size_t size, size_t count, F
     return put;
 }
 
+/* Threads that were created and not joined yet. */
+static long fault_threads;
+
+static inline int fault_pthread_create(pthread_t *thread, const pthread_attr_t *how,
+                                       void *(*run)(void *), void *argument)
+{
+    int result;
+    if (fault_is_due("pthread_create")) return EAGAIN;
+    result = pthread_create(thread, how, run, argument);
+    if (result == 0) fault_threads++;
+    fault_after();
+    return result;
+}
+static inline int fault_pthread_join(pthread_t thread, void **result)
+{
+    /* joining a thread twice may crash */
+    return --fault_threads < 0 ? ESRCH : pthread_join(thread, result);
+}
+
 /* open has two or three arguments. */
 #define FAULT_OPEN(path, flags, mode, ...) fault_open(path, flags, (int)(mode))
 #define open(...) FAULT_OPEN(__VA_ARGS__, 0, 0)
@@ -178,6 +203,7 @@ static inline size_t fault_fwrite(const void *data, size_t size, size_t count, F
 #define readlink(path, to, size) fault_readlink(path, to, size)
 #define pthread_mutex_init(lock, how) fault_pthread_mutex_init(lock, how)
 #define pthread_cond_init(wake, how) fault_pthread_cond_init(wake, how)
+#define pthread_join(thread, result) fault_pthread_join(thread, result)
 #define pthread_create(thread, how, run, argument) fault_pthread_create(thread, how, run, argument)
 
 #endif
