@@ -55,7 +55,8 @@ static int fault_is_due(const char *name)
     faults.calls++;
     if (faults.calls != faults.at && !(faults.calls > faults.at && faults.kind == FAULT_ON))
         return 0;
-    if (faults.failed == NULL && faults.say) fprintf(stderr, "FAULT: %s\n", name), fflush(stderr);
+    if (faults.failed == NULL && faults.say)
+        fprintf(stderr, "FAULT: call %ld, %s\n", faults.calls, name), fflush(stderr);
     if (faults.failed == NULL) faults.failed = name;
     if (faults.kind == FAULT_KILL) raise(SIGKILL);
     errno = faults.why;
@@ -87,7 +88,6 @@ static int fault_move_is_due(const char *name)
         fault_after();                                                                             \
         return result;                                                                             \
     }
-FAULT_CALL(int, fflush, (FILE * file), (file), EOF)
 FAULT_CALL(int, rename, (const char *from, const char *to), (from, to), -1)
 FAULT_CALL(int, remove, (const char *path), (path), -1)
 FAULT_CALL(int, truncate, (const char *path, off_t size), (path, size), -1)
@@ -127,6 +127,14 @@ static inline int fault_open(const char *path, int flags, int mode)
     file = open(path, flags, mode);
     fault_after();
     return file;
+}
+static inline int fault_fflush(FILE *file)
+{
+    int result;
+    if (file != NULL && file != stdout && file != stderr && fault_is_due("fflush")) return EOF;
+    result = fflush(file);
+    fault_after();
+    return result;
 }
 static inline int fault_fsync(int file)
 {
