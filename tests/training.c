@@ -772,10 +772,13 @@ static void run_is_kept(long steps, uint64_t row, double score, uint64_t best)
 static void resume_with_faults(fault_kind how, double score)
 {
     static const char *const more = "--resume --evaluate-every 40 --steps 230";
+    static int templates;
+    char template[30];
     long before, at;
     uint64_t best, row;
     int failed = 1;
-    CHECK(tool_in("template", "--steps 150 --evaluate-every 60") == 0);
+    snprintf(template, sizeof template, "template-%d", ++templates);
+    CHECK(tool_in(template, "--steps 150 --evaluate-every 60") == 0);
     set_best_score(score);
     before = saved_steps(), best = file_hash("best.rise"), row = first_row();
     CHECK(before >= 150 && before < 160 && row != 0);
@@ -784,7 +787,7 @@ static void resume_with_faults(fault_kind how, double score)
     for (at = 1; failed; at += check_share) {
         const char *fault;
         int status;
-        CHECK(copy_run("template"));
+        CHECK(copy_run(template));
         fault_at = at, fault_how = how;
         status = tool(more);
         fault_at = 0;
