@@ -94,6 +94,9 @@ static int save_with_fault(world *w, long at, fault_kind kind)
         CHECK(strcmp(failed, "readlink") == 0 || strcmp(failed, "stat") == 0 ||
               strcmp(failed, "fchmod") == 0 || strcmp(failed, "open a folder") == 0 ||
               strcmp(failed, "fsync of a folder") == 0);
+    faults_plan(at, kind); /* the caller may pass no error */
+    CHECK(rise_agent_save(w->agent, RISE_SAVE_ALL, PATH, NULL) == result);
+    CHECK((faults_end() != NULL) == (failed != NULL));
     CHECK(rise_agent_save(w->agent, RISE_SAVE_ALL, PATH, &error) == RISE_OK);
     CHECK(state_in_file() == state);
     return failed != NULL;
