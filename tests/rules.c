@@ -1373,10 +1373,12 @@ static void every_field_is_set_from_text(void)
 /* Text that is no field=value, or that names no field, is refused and changes nothing. */
 static void wrong_field_texts_are_refused(void)
 {
-    static const char *const none[] = {"conv[/].filters=1", "conv[8].filters=1", "conv[0}.filters=1",
-                                       "conv[0]_filters=1", "conv[0].=1",        "conv[0].fil=1",
-                                       "Xonv[0].filters=1", "conv[0]=1",         "window_=1",
-                                       "windo=1",           "=1",                " window=1"};
+    static const char *const none[] = {"conv[/].filters=1", "conv[8].filters=1",
+                                       "conv[0}.filters=1", "conv[0]_filters=1",
+                                       "conv[0].=1",        "conv[0].fil=1",
+                                       "Xonv[0].filters=1", "conv[0]=1",
+                                       "window_=1",         "windo=1",
+                                       "=1",                " window=1"};
     static const char *const bare[] = {"", "window", "window:5", "conv[0].filters", "seed"};
     char endless[200], part[80];
     rise_agent_desc d = layered(), before;
