@@ -1017,7 +1017,23 @@ static void each_kernels(void (*test)(const rise_kernels *k))
         if (rise_kernels_of(isas[i]) != NULL) test(rise_kernels_of(isas[i]));
 }
 static void td_errors_give_priorities(void) { each_kernels(update_case); }
-static void importance_weights_are_right(void) { each_kernels(weights_case); }
+/* Writes no weight behind the last one. */
+static void weights_stay_in_their_array(const rise_kernels *k)
+{
+    risei_transition t[3];
+    rise_real weights[3] = {7, 7, 7};
+    memset(t, 0, sizeof t);
+    t[0].leaf = 1, t[1].leaf = 4, t[2].leaf = 9, t[2].before_episode = 1;
+    risei_replay_weights(k, 2, t, 0.5, weights);
+    CHECK_NEAR(weights[0], 1, 1e-6);
+    CHECK_NEAR(weights[1], 0.5, 1e-6);
+    CHECK(weights[2] > 6);
+}
+static void importance_weights_are_right(void)
+{
+    each_kernels(weights_case);
+    each_kernels(weights_stay_in_their_array);
+}
 static void samples_follow_priorities(void)
 {
     frequency_case(1);
