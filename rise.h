@@ -12543,9 +12543,11 @@ RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path,
         return risei_fail(error, RISE_BAD_CALL, "%s is NULL", agent == NULL ? "agent" : "path");
     result = risei_stdio_open_sized(path, &file, &size, error);
     if (result != RISE_OK) return result;
+    errno = 0;
     result = rise_agent_read(agent, risei_stdio_read, file, size, machine, error);
+    result = risei_stdio_explain(path, result == RISE_IO ? errno : 0, result, error);
     fclose(file);
-    return risei_stdio_explain(path, 0, result, error);
+    return result;
 }
 RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, rise_error *error)
 {
@@ -12558,10 +12560,12 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
         return risei_fail(error, RISE_BAD_CALL, "%s is NULL", desc == NULL ? "desc" : "path");
     result = risei_stdio_open_sized(path, &file, &size, error);
     if (result != RISE_OK) return result;
+    errno = 0;
     result = risei_file_read_start(risei_stdio_read, file, size, &header, &read, error);
     if (result == RISE_OK) *desc = read;
+    result = risei_stdio_explain(path, result == RISE_IO ? errno : 0, result, error);
     fclose(file);
-    return risei_stdio_explain(path, 0, result, error);
+    return result;
 }
 #endif /* RISE_NO_STDIO */
 

@@ -552,12 +552,14 @@ static int play(session *s, const char *path)
     return good;
 }
 
-/* Returns whether the folder of the run holds a file with this name. */
+/* Returns whether the folder of the run holds a file with this name. A file that the system cannot
+   look up counts as there: reading it then fails with the reason, and nothing replaces it. */
 static int has_file(const session *s, const char *name)
 {
     char path[TRAIN_PATH];
     snprintf(path, sizeof path, "%s/%s", s->folder, name);
-    return access(path, F_OK) == 0;
+    return access(path, F_OK) == 0 ||
+           (errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG);
 }
 /* Returns whether the folder holds something of a run that must not be lost. */
 static int has_run(const session *s)
@@ -582,7 +584,11 @@ static int resume_options(session *s)
     }
     command_begin(&old, table, TABLE);
     snprintf(path, sizeof path, "%s/run.txt", s->folder);
-    if (!command_read(&old, path)) return 1; /* made before there was a run.txt */
+    if (!command_read(&old, path)) {
+        if (errno == ENOENT) return 1; /* made before there was a run.txt */
+        fprintf(stderr, "atari: %s cannot be read: %s\n", path, strerror(errno));
+        return 0;
+    }
     /* a new limit replaces both limits */
     if (s->line.given[steps] || s->line.given[hours])
         s->line.given[steps] = s->line.given[hours] = 1;

@@ -186,14 +186,15 @@ static inline int command_choice(const command_line *c, const char *name)
 /* The record of a run: a block for each session. A block has a line for each recorded option, and
    further lines of an option that has several. */
 
-/* Reads the options of the last session. Returns 0 if there is no such file. */
+/* Reads the options of the last session. Returns 0 if the file does not exist or cannot be read;
+   errno says why. */
 static inline int command_read(command_line *c, const char *path)
 {
     static char line[COMMAND_TEXT + 100];
     const command_option *const options = c->options;
     FILE *const file = fopen(path, "r");
     char *value;
-    int i;
+    int i, good;
     if (file == NULL) return 0;
     while (fgets(line, sizeof line, file) != NULL) {
         line[strcspn(line, "\n")] = '\0';
@@ -203,8 +204,10 @@ static inline int command_read(command_line *c, const char *path)
         i = command_find(c, line + 7);
         if (i >= 0) command_set(c, i, value);
     }
+    good = !ferror(file);
     fclose(file);
-    return 1;
+    if (!good) errno = EIO;
+    return good;
 }
 
 /* Writes an argument so that a shell reads it as one word. */

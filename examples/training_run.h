@@ -535,7 +535,7 @@ static inline int train_save(train_run *t)
     return 1;
 }
 
-/* Returns the hash of a file; 0 if it cannot be read. */
+/* Returns the hash of a file; 0 if it cannot be read, and errno says why. */
 static inline uint64_t train_hash(const char *path)
 {
     uint64_t hash = UINT64_C(0xCBF29CE484222325);
@@ -545,6 +545,7 @@ static inline uint64_t train_hash(const char *path)
     while ((byte = getc(file)) != EOF) hash = (hash ^ (uint64_t)byte) * UINT64_C(0x100000001B3);
     good = !ferror(file);
     fclose(file);
+    if (!good) errno = EIO;
     return good ? hash : 0;
 }
 
@@ -556,21 +557,28 @@ static inline void train_write_best(FILE *file, const train_best *best)
 
 /* Sets t->best to the score of best.rise, from the line of best.txt with the hash of this file.
    Without such a line, t->best is unchanged: the highest score in log.csv, which a run from before
-   there was a best.txt has. */
-static inline void train_read_best(train_run *t)
+   there was a best.txt has. Returns 0 if a file exists but cannot be read; errno says why. A worse
+   agent could then replace best.rise. */
+static inline int train_read_best(train_run *t)
 {
     char path[TRAIN_PATH], line[200];
     train_best const none = {(double)NAN, (double)NAN, 0};
     train_best read = none;
     FILE *file;
+    int good;
     t->best.hash = train_hash(train_path(t, "best.rise", path));
-    if (access(path, F_OK) != 0) t->best = none;
+    if (t->best.hash == 0 && errno != ENOENT) return 0;
+    if (t->best.hash == 0) t->best = none;
     file = fopen(train_path(t, "best.txt", path), "r");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+    if (file == NULL) return errno == ENOENT;
+    while (fgets(line, sizeof line, file) != NULL)
         if (sscanf(line, "%" SCNx64 " %lf %lf", &read.hash, &read.score, &read.steps) == 3 &&
             read.hash == t->best.hash)
             t->best = read;
-    if (file != NULL) fclose(file);
+    good = !ferror(file);
+    fclose(file);
+    if (!good) errno = EIO;
+    return good;
 }
 
 /* Writes best.txt: a line for the file best.rise, and one for the file that is to replace it. */
@@ -605,7 +613,7 @@ static inline int train_save_best(train_run *t, double score)
         return train_result(t, TRAIN_BEST, 0, "The best agent was NOT SAVED: %s%s", error.text,
                             replace_cause(error.text));
     next.hash = train_hash(fresh);
-    if (train_note_best(t, &next) && rename(fresh, path) == 0) {
+    if (next.hash != 0 && train_note_best(t, &next) && rename(fresh, path) == 0) {
         t->best = next;
         return train_result(t, TRAIN_BEST, 1, "%s", "");
     }
@@ -736,7 +744,12 @@ static inline int train_open(train_run *t, const train_options *options, rise_ag
                 options->folder, strerror(errno));
         return 0;
     }
-    train_read_best(t);
+    if (!train_read_best(t)) {
+        fprintf(stderr, "best.rise or best.txt in %s cannot be read: %s\n", options->folder,
+                strerror(errno));
+        tensorboard_close(&t->events);
+        return 0;
+    }
     t->ever_saved = access(train_path(t, "agent.rise", path), F_OK) == 0;
     t->began = terminal_seconds();
     t->first_steps = t->now.steps = (double)m.steps;

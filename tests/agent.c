@@ -672,6 +672,18 @@ static void conv_layers_must_fit_the_frame(void)
     d.conv[1].pool = 64, d.conv[1].pool_pad = 63;
     accepted(&d);
     d = roomy();
+    d.frame_width = 61, d.conv[1].size = 62, d.conv[1].pad = 0, d.conv[1].pool = 0;
+    d.conv[1].pool_pad = 0;
+    refused_for("conv[1].size", &d); /* high enough, not wide enough */
+    d.frame_width = 63, d.frame_height = 61;
+    refused_for("conv[1].size", &d);
+    d.frame_height = 62;
+    accepted(&d);
+    d.conv[1].size = 1, d.conv[1].pool = 62;
+    accepted(&d);
+    d.frame_width = 61;
+    refused_for("conv[1].pool", &d);
+    d = roomy();
     d.frame_width = d.frame_height = 1024, d.conv_count = 1, d.conv[0].filters = 5;
     refused_for("conv", &d);
     d.conv[0].filters = 4;
@@ -1501,6 +1513,35 @@ static void embeddings_may_have_one_number(void)
         rise_agent_destroy(a);
     }
 }
+/* The statistics of frames stop changing at their largest number of frames, and when they are in
+   use. */
+static void frame_statistics_stop_at_their_limit(void)
+{
+    world w = world_begin("memory=none", 10);
+    risei_frames *const f = w.agent->model.frame_statistics;
+    uint8_t bright[PIXELS];
+    uint32_t const first = f->sums[0];
+    uint64_t const squares = f->squares;
+    rise_frame_scale used;
+    memset(bright, 255, sizeof bright);
+    f->seen = RISEI_FRAMES_SEEN_MAX;
+    risei_frames_observe(f, bright);
+    CHECK(f->seen == RISEI_FRAMES_SEEN_MAX && f->sums[0] == first && f->squares == squares);
+    f->seen = RISEI_FRAMES_SEEN_MAX - 1;
+    risei_frames_observe(f, bright);
+    CHECK(f->seen == RISEI_FRAMES_SEEN_MAX && f->sums[0] == first + 255);
+    CHECK(f->squares == squares + PIXELS * 255 * 255);
+    CHECK(!f->statistics_frozen && f->scale.mean == NULL);
+    f->seen = 10;
+    risei_frames_freeze_statistics(f);
+    used = f->scale;
+    CHECK(f->statistics_frozen && used.mean == f->mean);
+    f->seen = 9; /* another mean, if it were computed again */
+    f->mean[0] = 7;
+    risei_frames_freeze_statistics(f);
+    CHECK(memcmp(&used, &f->scale, sizeof used) == 0 && f->mean[0] == 7);
+    rise_agent_destroy(w.agent);
+}
 /* NULL for any pointer is refused, and does nothing. */
 static void null_is_refused(void)
 {
@@ -1984,6 +2025,7 @@ static const check_test tests[] = {
     TEST(agents_run_with_every_encoder),
     TEST(nonfinite_embeddings_are_refused),
     TEST(infinite_embeddings_are_refused_while_learning),
+    TEST(frame_statistics_stop_at_their_limit),
     TEST(null_is_refused),
     TEST(rows_of_a_batch_stay_in_their_arrays),
     TEST(embeddings_may_have_one_number),

@@ -177,6 +177,52 @@ static void nonsense_is_not_saved(void)
     rise_agent_destroy(w.agent);
 }
 
+/* An unknown kind of file is refused, and a player has only a policy to save. */
+static void wrong_kinds_are_not_saved(void)
+{
+    static const int wrong[] = {RISE_SAVE_AGENT - 1, RISE_SAVE_POLICY + 1, INT_MIN, INT_MAX};
+    world w = tiny_world("memory=rise", 20);
+    buffer b = saved(w.agent, RISE_SAVE_POLICY), none = {NULL, 0, 0, SIZE_MAX};
+    rise_agent_desc const machine = machine_for(RISE_SAVE_POLICY);
+    rise_agent *const player = loaded(&b, &machine);
+    rise_error error = {RISE_OK, ""};
+    int i;
+    for (i = 0; i < COUNT(wrong); i++) {
+        check_about("what is %d", wrong[i]);
+        CHECK(rise_agent_write(w.agent, (rise_save)wrong[i], buffer_write, &none, &error) ==
+                  RISE_BAD_CALL &&
+              strstr(error.text, "what is") != NULL);
+    }
+    for (i = 0; i < KINDS; i++) {
+        if (kinds[i] == RISE_SAVE_POLICY) continue;
+        check_about("a player, %s", kind_names[i]);
+        CHECK(rise_agent_write(player, kinds[i], buffer_write, &none, &error) == RISE_BAD_CALL &&
+              strstr(error.text, "RISE_SAVE_POLICY") != NULL);
+    }
+    CHECK(none.size == 0);
+    rise_agent_destroy(player), rise_agent_destroy(w.agent);
+    free(b.data);
+}
+/* After a failure, a stream moves nothing and gives zeros. */
+static void failed_streams_move_nothing(void)
+{
+    buffer b = {NULL, 0, 0, SIZE_MAX};
+    unsigned char bytes[4] = {1, 2, 3, 4};
+    uint32_t number = 77;
+    risei_io f;
+    check_about("a stream that has failed");
+    risei_io_begin(&f, RISEI_WRITE, 0);
+    f.write = buffer_write, f.user = &b;
+    f.failed = 1;
+    risei_io_move(&f, bytes, sizeof bytes);
+    risei_io_numbers(&f, &number, 1, sizeof number);
+    CHECK(b.size == 0 && f.length == 0 && f.crc == 0 && number == 77);
+    risei_io_begin(&f, RISEI_READ, 3);
+    f.read = buffer_read, f.user = &b;
+    risei_io_numbers(&f, &number, 1, sizeof number);
+    CHECK(f.failed && f.past_end && number == 0 && f.length == 0);
+}
+
 /* ---------------------------------------------------------------------------------------------- */
 /* Damage */
 
@@ -361,6 +407,7 @@ static void refuses_hostile_counts(rise_agent *a)
         hostile_integer(a, &a->actor.episodes, counts[i], "episodes");
         hostile_integer(a, &a->model.updates, counts[i], "updates");
         hostile_integer(a, &c->owed_steps, counts[i], "owed");
+        hostile_integer(a, &a->model.frame_statistics->seen, counts[i], "frames.seen");
         hostile_integer(a, &a->model.embedder->seen, counts[i], "seen");
         hostile_integer(a, &h->written[lane], counts[i], "number of frames");
         hostile_integer(a, &c->snapshots, counts[i], "snapshots");
@@ -370,10 +417,59 @@ static void refuses_hostile_counts(rise_agent *a)
         hostile_integer(a, &c->snapshots, 1, "snapshot");
         hostile_integer(a, &c->snapshot_next, 1, "snapshot");
     }
+    hostile_integer(a, &a->model.frame_statistics->seen, RISEI_FRAMES_SEEN_MAX + 1, "frames.seen");
     hostile_integer(a, &c->owed_steps, a->actor.steps + 1, "owed");
     /* other slots become the newest and the oldest */
     hostile_integer(a, &h->written[lane], h->written[lane] + 1, "");
     hostile_integer(a, &h->written[lane], h->written[lane] - 1, "");
+}
+/* Stored states: 16-bit or 32-bit floats that are not finite. */
+static void refuses_hostile_states(const char *words)
+{
+    static const uint16_t halves[] = {0x7C00, 0xFC00, 0x7E00, 0x7C01, 0xFFFF};
+    static const float reals[] = {(float)NAN, (float)HUGE_VAL, -(float)HUGE_VAL};
+    world w = tiny_world(words, 30);
+    risei_history *const h = &w.agent->replay.history;
+    int const lane = h->lanes - 1;
+    ptrdiff_t const slot = risei_history_slot(h, lane, h->written[lane] - 1);
+    ptrdiff_t const last = slot * h->state_size + h->state_size - 1;
+    int i;
+    check_about("%s", words);
+    CHECK(h->state_size > 0);
+    for (i = 0; i < COUNT(halves) && !h->f32; i++)
+        hostile(w.agent, &h->half_state[last], &halves[i], 2, RISE_BAD_FILE, "stored state");
+    for (i = 0; i < COUNT(reals) && h->f32; i++)
+        hostile_float(w.agent, &h->full_state[last], reals[i], "stored state");
+    rise_agent_destroy(w.agent);
+}
+/* The section of episodes has a byte more than its slots need. */
+static void longer_episodes_are_refused(void)
+{
+    world w = tiny_world("memory=rise", 20);
+    buffer const b = saved(w.agent, RISE_SAVE_ALL);
+    buffer c = copy_of(&b, b.size + 1);
+    rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
+    rise_agent_destroy(w.agent);
+    put(&c, 16, 8, c.size);
+    put(&c, TABLE + 16 * 3 + 8, 8, get(&b, TABLE + 16 * 3 + 8, 8) + 1);
+    fix_sums(&c);
+    check_about("a byte after the last slot");
+    refused(&c, &machine, RISE_BAD_FILE, "section 4 does not have the length");
+    free(b.data), free(c.data);
+}
+/* A slot of the first lane is wrong, and the other lanes are right. */
+static void each_lane_is_checked(void)
+{
+    static const int32_t index = 77;
+    world w = tiny_world("memory=rise environments=3", 30);
+    risei_history *const h = &w.agent->replay.history;
+    int lane;
+    for (lane = 0; lane < h->lanes; lane++) {
+        ptrdiff_t const slot = risei_history_slot(h, lane, h->written[lane] - 1);
+        check_about("lane %d", lane);
+        hostile(w.agent, &h->episode_frame[slot], &index, sizeof index, RISE_BAD_FILE, "episode");
+    }
+    rise_agent_destroy(w.agent);
 }
 static void refuses_hostile_slots(rise_agent *a, const char *words)
 {
@@ -604,7 +700,8 @@ static const char *newer(const char *next, char *line, size_t room)
 /* Unknown fields are refused by name. Those marked as optional are ignored. */
 static void refuses_unknown_fields(const buffer *b, uint64_t state)
 {
-    char line[80];
+    char line[80], name[80];
+    size_t length;
     check_about("unknown fields");
     refuses_text(with_line(b, "n_step", "n_step=1\nwarp_factor=9\n"), RISE_BAD_FILE,
                  "\"warp_factor\"");
@@ -612,6 +709,12 @@ static void refuses_unknown_fields(const buffer *b, uint64_t state)
                  "\"conv[8].filters\"");
     refuses_text(with_line(b, "n_step", "n_step=1\nconv[0].warp=9\n"), RISE_BAD_FILE,
                  "\"conv[0].warp\"");
+    for (length = 59; length <= 62; length++) { /* the sentence has up to 60 characters of it */
+        memset(name, 'x', sizeof name);
+        snprintf(name + length, sizeof name - length, "=1\n");
+        snprintf(line, sizeof line, "\"%.*s\"", (int)(length < 60 ? length : 60), name);
+        refuses_text(with_line(b, "n_step", name), RISE_BAD_FILE, line);
+    }
     reads_text(with_line(b, "n_step", "n_step=1\n?warp_factor=9\n?warp_factor=x\n?=\n"), state);
     check_about("optional fields that are known");
     reads_text(with_line(b, "n_step", "?n_step=1\n"), state);
@@ -1293,6 +1396,55 @@ static void saving_respects_other_files(void)
     remove(PATH);
     rise_agent_destroy(w.agent);
 }
+/* A link in a folder: together they are too long for a path. */
+static void long_links_are_refused(void)
+{
+    static char far_away[801], longer[700];
+    world w = tiny_world("memory=rise", 20);
+    rise_error error = {RISE_OK, ""};
+    int i;
+    CHECK(mkdir("files_test.folder", 0700) == 0);
+    for (i = 0; i < 400; i++) memcpy(far_away + 2 * i, "./", 2);
+    for (i = 200; i <= 300; i += 100) { /* the link leads to a path of 1018, and of 1218 bytes */
+        far_away[2 * i] = '\0';
+        CHECK(symlink(far_away, "files_test.folder/link") == 0);
+        far_away[2 * i] = '.';
+        snprintf(longer, sizeof longer, "files_test.folder/%.600slink", far_away);
+        CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, longer, &error) == RISE_IO &&
+              strstr(error.text, i == 200 ? "plain file" : "is longer than") != NULL);
+        CHECK(remove("files_test.folder/link") == 0);
+    }
+    CHECK(remove("files_test.folder") == 0);
+    rise_agent_destroy(w.agent);
+}
+/* Processes that were killed have left all temporary names but one, or all. */
+static void taken_names_are_reported(void)
+{
+    world w = tiny_world("memory=rise", 20);
+    rise_error error = {RISE_OK, ""};
+    char name[80];
+    FILE *file;
+    int i;
+    remove(PATH);
+    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_OK);
+    for (i = 0; i < 1000; i++) {
+        snprintf(name, sizeof name, PATH ".new-%ld-%d", (long)getpid(), i);
+        CHECK((file = fopen(name, "wb")) != NULL && fclose(file) == 0);
+    }
+    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_IO &&
+          strstr(error.text, strerror(EEXIST)) != NULL);
+    CHECK(files_there() == 1001);
+    snprintf(name, sizeof name, PATH ".new-%ld-999", (long)getpid()); /* the last one is free */
+    CHECK(remove(name) == 0);
+    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_OK);
+    for (i = 0; i < 999; i++) {
+        snprintf(name, sizeof name, PATH ".new-%ld-%d", (long)getpid(), i);
+        CHECK(remove(name) == 0);
+    }
+    holds(state_of(w.agent));
+    remove(PATH);
+    rise_agent_destroy(w.agent);
+}
 /* Two processes save to one path while this one loads from it. */
 static void two_savers_leave_a_whole_file(void)
 {
@@ -1338,6 +1490,16 @@ static void late_states_load(void)
     w.agent->learner.optimizer.power1 = w.agent->learner.optimizer.power2 = 0;
     b = saved(w.agent, RISE_SAVE_AGENT);
     a = loaded(&b, &machine);
+    rise_agent_destroy(a), rise_agent_destroy(w.agent);
+    free(b.data);
+    check_about("a snapshot in progress goes on where it was, as far as there are frames");
+    w = world_of(created(&d));
+    world_run(&w, 60);
+    CHECK(rise_agent_snapshot(w.agent) == RISE_OK && w.agent->learner.snapshot_next == 1);
+    w.agent->learner.snapshot_next = 2;
+    b = saved(w.agent, RISE_SAVE_AGENT);
+    a = loaded(&b, &machine);
+    CHECK(a->learner.snapshot_next > 0 && a->learner.snapshot_next <= 2);
     rise_agent_destroy(a), rise_agent_destroy(w.agent);
     free(b.data);
     check_about("a snapshot in progress, then more environments with a smaller buffer in all");
@@ -1826,6 +1988,9 @@ static void hostile_values_are_refused(void)
     refuses_hostile_values("memory=rise cell=gru environments=3 carry_state=1");
     refuses_hostile_values("memory=none");
     refuses_hostile_values("memory=none head=iqn noisy=1 residual spectral_norm=1");
+    refuses_hostile_states("memory=rise stored");
+    refuses_hostile_states("memory=full stored environments=3 embedding_f32=1");
+    refuses_hostile_states("memory=full stored cell=gru");
 }
 static long fuzz_rounds = 2000 / check_share;
 static uint64_t fuzz_seed = 1;
@@ -1837,9 +2002,13 @@ static const check_test tests[] = {
     TEST(earlier_files_imply_valid_values),
     TEST(failed_writes_are_reported),
     TEST(nonsense_is_not_saved),
+    TEST(wrong_kinds_are_not_saved),
+    TEST(failed_streams_move_nothing),
     TEST(damage_is_noticed),
     TEST(wrong_headers_are_refused),
     TEST(hostile_values_are_refused),
+    TEST(longer_episodes_are_refused),
+    TEST(each_lane_is_checked),
     TEST(hostile_descriptions_are_refused),
     TEST(each_line_is_needed_once),
     TEST(bad_lines_are_refused),
@@ -1858,6 +2027,8 @@ static const check_test tests[] = {
     TEST(failed_save_keeps_the_old_file),
 #if LINKS
     TEST(saving_respects_other_files),
+    TEST(long_links_are_refused),
+    TEST(taken_names_are_reported),
     TEST(two_savers_leave_a_whole_file),
 #endif
     TEST(peek_reads_the_description),

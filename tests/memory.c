@@ -11,6 +11,7 @@ int main(void)
 
 #else
 
+#include "faults.h"
 int memory_main(int count, char **arguments);
 #define main memory_main
 #include "../examples/memory.c"
@@ -21,6 +22,9 @@ int memory_main(int count, char **arguments);
 #include <sys/wait.h>
 
 static char place[40] = "/tmp/rise-memory-XXXXXX", text[1 << 16];
+/* Which call of the next tools fails, and how: see faults.h. 0: none. */
+static long fault_at;
+static fault_kind fault_how;
 
 /* Runs the tool in `place` with a game of few steps and these arguments, at most `most_bytes` in a
    file. Its output goes to `text`. Returns its exit status. */
@@ -45,7 +49,10 @@ static int tool(const char *more, long most_bytes)
         signal(SIGXFSZ, SIG_IGN); /* a write then fails, as on a full disk */
         limit.rlim_cur = limit.rlim_max = most_bytes > 0 ? (rlim_t)most_bytes : RLIM_INFINITY;
         if (most_bytes > 0) setrlimit(RLIMIT_FSIZE, &limit);
-        exit(chdir(place) == 0 ? memory_main(count, words) : 100);
+        if (chdir(place) != 0) exit(100);
+        faults_plan(fault_at, fault_how);
+        faults.say = 1;
+        exit(memory_main(count, words));
     }
     close(ends[1]);
     from = fdopen(ends[0], "r");
@@ -94,6 +101,52 @@ static void full_disk_keeps_older_files(void)
     CHECK(tool("--memory none --svg /dev/null", 0) >= 0 && said("curves are in /dev/null"));
 }
 
+/* Returns whether a file in `place` is a policy that can be loaded. */
+static int loads(const char *name)
+{
+    char path[100];
+    rise_agent_desc machine;
+    rise_agent *agent;
+    memset(&machine, 0, sizeof machine);
+    machine.play_only = 1;
+    snprintf(path, sizeof path, "%s/%s", place, name);
+    if (rise_agent_load(&agent, path, &machine, NULL) != RISE_OK) return 0;
+    rise_agent_destroy(agent);
+    return 1;
+}
+/* A call that fails, or a kill at any call, leaves whole files: the older ones or the new ones. */
+static void faults_keep_older_files(void)
+{
+    static const char *const line = "--memory none --save d.rise --svg d.svg";
+    static const fault_kind hows[] = {FAULT_ONCE, FAULT_ON, FAULT_KILL};
+    int i, failed, plain;
+    long curve;
+    plain = tool(line, 0);
+    curve = bytes("d.svg");
+    CHECK(plain >= 0 && plain <= 1 && loads("d.rise") && curve > 300);
+    for (i = 0; i < 3; i++) {
+        long at = 0;
+        do {
+            int status;
+            fault_at = ++at, fault_how = hows[i];
+            status = tool(line, 0);
+            fault_at = 0;
+            failed = said("FAULT: ");
+            check_about("fault %ld of kind %d, status %d", at, i, status);
+            CHECK(loads("d.rise") && bytes("d.svg") >= curve - 100);
+            if (hows[i] == FAULT_KILL)
+                CHECK(status == (failed ? -SIGKILL : plain));
+            else if (said(strerror(EIO)) || said(", fflush") || said(", fclose"))
+                CHECK(failed && status == 1 && said(strerror(EIO)));
+            else
+                CHECK(status == plain && said(" agent is saved in d.rise.") &&
+                      said(" curves are in d.svg"));
+        } while (failed);
+        CHECK(at > 20);
+    }
+    check_about("%s", "");
+}
+
 /* A symbolic link stays a link, and the file that it leads to is replaced. The mode stays. */
 static void links_and_modes_stay(void)
 {
@@ -138,6 +191,7 @@ static void self_test_passes(void)
 static const check_test tests[] = {
     TEST(files_are_announced),
     TEST(full_disk_keeps_older_files),
+    TEST(faults_keep_older_files),
     TEST(links_and_modes_stay),
     TEST(signals_end_the_training),
     TEST(self_test_passes),

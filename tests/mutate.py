@@ -32,10 +32,10 @@ TESTS = {
     "agent": "agent",
     "learner": "targets rules agent",
     "actor": "targets agent",
-    "files": "files fuzz",
+    "files": "files faults fuzz",
     "describe": "rules files",
 }
-EVERY = "targets replay sizes snapshot rules files fuzz agent sequences threads"
+EVERY = "targets replay sizes snapshot rules files faults fuzz agent sequences threads"
 # Wrong types are errors: such a mutant does not compile in a strict build.
 FLAGS = ["-O0", "-DCHECK_QUICK", "-DSEQUENCES=3", "-pthread",
          "-Werror=incompatible-pointer-types", "-Werror=int-conversion", "-DRISE_STATIC"]

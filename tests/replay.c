@@ -1017,7 +1017,23 @@ static void each_kernels(void (*test)(const rise_kernels *k))
         if (rise_kernels_of(isas[i]) != NULL) test(rise_kernels_of(isas[i]));
 }
 static void td_errors_give_priorities(void) { each_kernels(update_case); }
-static void importance_weights_are_right(void) { each_kernels(weights_case); }
+/* Writes no weight behind the last one. */
+static void weights_stay_in_their_array(const rise_kernels *k)
+{
+    risei_transition t[3];
+    rise_real weights[3] = {7, 7, 7};
+    memset(t, 0, sizeof t);
+    t[0].leaf = 1, t[1].leaf = 4, t[2].leaf = 9, t[2].before_episode = 1;
+    risei_replay_weights(k, 2, t, 0.5, weights);
+    CHECK_NEAR(weights[0], 1, 1e-6);
+    CHECK_NEAR(weights[1], 0.5, 1e-6);
+    CHECK(weights[2] > 6);
+}
+static void importance_weights_are_right(void)
+{
+    each_kernels(weights_case);
+    each_kernels(weights_stay_in_their_array);
+}
 static void samples_follow_priorities(void)
 {
     frequency_case(1);
@@ -1170,9 +1186,37 @@ static void reach_is_the_furthest_slot_that_is_read(void)
     }
 }
 
+/* The frames of an endless episode are counted up to the largest number. */
+static void episode_frames_stop_at_the_largest_number(void)
+{
+    CHECK(risei_history_next_index(0) == 1);
+    CHECK(risei_history_next_index(INT32_MAX - 1) == INT32_MAX);
+    CHECK(risei_history_next_index(INT32_MAX) == INT32_MAX);
+}
+/* Numbers below 2^32 mod n are drawn again. */
+static void biased_numbers_are_drawn_again(void)
+{
+    static const int bounds[] = {1, 2, 3, 1000, (1 << 30) + 1, 3 << 29, INT32_MAX};
+    int i, j, again = 0;
+    for (i = 0; i < (int)(sizeof bounds / sizeof *bounds); i++) {
+        risei_random drawn = risei_random_stream(5, (uint64_t)i), same = drawn;
+        uint64_t const n = (uint64_t)bounds[i], reject = (UINT64_C(1) << 32) % n;
+        check_about("n = %d", bounds[i]);
+        for (j = 0; j < 200; j++) {
+            uint64_t x = risei_random_bits(&same);
+            for (; x < reject; again++) x = risei_random_bits(&same);
+            CHECK(risei_random_below(&drawn, bounds[i]) == (int)(x % n));
+        }
+    }
+    check_about("%d numbers were drawn again", again);
+    CHECK(again > 100);
+}
+
 static const check_test tests[] = {
     TEST(halves_are_rounded_to_even),
     TEST(reach_is_the_furthest_slot_that_is_read),
+    TEST(episode_frames_stop_at_the_largest_number),
+    TEST(biased_numbers_are_drawn_again),
     TEST(tree_finds_every_leaf_exactly),
     TEST(tree_survives_rounding),
     TEST(samples_follow_priorities),

@@ -1371,6 +1371,60 @@ static void every_field_is_set_from_text(void)
     check_note("%d fields", count);
 }
 
+/* Text that is no field=value, or that names no field, is refused and changes nothing. */
+static void wrong_field_texts_are_refused(void)
+{
+    static const char *const none[] = {"conv[/].filters=1", "conv[8].filters=1",
+                                       "conv[0}.filters=1", "conv[0]_filters=1",
+                                       "conv[0].=1",        "conv[0].fil=1",
+                                       "Xonv[0].filters=1", "conv[0]=1",
+                                       "window_=1",         "windo=1",
+                                       "=1",                " window=1"};
+    static const char *const bare[] = {"", "window", "window:5", "conv[0].filters", "seed"};
+    char endless[200], part[80];
+    rise_agent_desc d = layered(), before;
+    rise_error error;
+    int i;
+    memcpy(&before, &d, sizeof d);
+    for (i = 0; i < COUNT(none); i++) {
+        check_about("%s", none[i]);
+        snprintf(part, sizeof part, "no field \"%.*s\"", (int)strcspn(none[i], "="), none[i]);
+        CHECK(rise_agent_set(&d, none[i], &error) == RISE_BAD_DESC);
+        CHECK(strstr(error.text, part) != NULL && memcmp(&d, &before, sizeof d) == 0);
+    }
+    for (i = 0; i < COUNT(bare); i++) {
+        check_about("%s", bare[i]);
+        CHECK(rise_agent_set(&d, bare[i], &error) == RISE_BAD_DESC);
+        CHECK(strstr(error.text, "field=value") != NULL && memcmp(&d, &before, sizeof d) == 0);
+    }
+    memset(endless, 'x', sizeof endless - 1);
+    memcpy(endless + sizeof endless - 3, "=1", 3);
+    CHECK(rise_agent_set(&d, endless, &error) == RISE_BAD_DESC);
+    memcpy(part, "no field \"", 10), memset(part + 10, 'x', 60), memcpy(part + 70, "\"", 2);
+    CHECK(strstr(error.text, part) != NULL && memcmp(&d, &before, sizeof d) == 0);
+}
+/* A preset sets fields that are 0 and keeps the others. */
+static void presets_keep_what_is_set(void)
+{
+    int preset, i;
+    for (preset = 0; preset < RISE_PRESET_COUNT; preset++) {
+        rise_agent_desc plain;
+        memset(&plain, 0, sizeof plain);
+        CHECK(rise_agent_preset(&plain, (rise_preset)preset) == RISE_OK);
+        for (i = 0; i < RISEI_FIELDS; i++) {
+            const risei_field *const field = &risei_fields[i];
+            rise_agent_desc d, right;
+            check_about("preset %d, %s", preset, field->name);
+            memset(&d, 0, sizeof d);
+            risei_field_put(field, &d, 77);
+            memcpy(&right, &plain, sizeof plain);
+            risei_field_put(field, &right, 77);
+            CHECK(rise_agent_preset(&d, (rise_preset)preset) == RISE_OK);
+            CHECK(memcmp(&d, &right, sizeof d) == 0);
+        }
+    }
+}
+
 static void seed_dice(void) { dice = risei_random_stream(2411, 3820); }
 
 static const check_test tests[] = {
@@ -1397,6 +1451,8 @@ static const check_test tests[] = {
     TEST(wide_heads_run_in_pieces),
     TEST(agents_learn_distributions),
     TEST(every_field_is_set_from_text),
+    TEST(wrong_field_texts_are_refused),
+    TEST(presets_keep_what_is_set),
 };
 int main(int count, char **arguments)
 {

@@ -28,6 +28,7 @@
 #   snapshot     the frozen encoder that is a snapshot of the agent's own
 #   pretrained   the frozen encoder ResNet-18, and its file reader
 #   files        saved agents: damaged, hostile and failing files
+#   faults       each call of the system fails: files, threads, memory; kills at each call
 #   fuzz         the fuzz targets of tests/fuzz, with random changes of their corpora; for
 #                libFuzzer, see tests/fuzz/run.sh
 #   threads      any number of threads computes the same
@@ -40,7 +41,7 @@
 #   training, memory  the tools examples/atari.c and examples/memory.c
 #
 # check.h is the harness, toy.h has toy agents and games, child.h a made-up child process.
-# agent_file.h and encoder_file.h make small files in memory.
+# agent_file.h and encoder_file.h make small files in memory. faults.h makes calls fail.
 # shared_kernels.c is rise.h's kernels, compiled once for all test files: see shared_kernels.h.
 # README.md lists the other kinds of tests: sanitizers, coverage, mutants.
 cd "$(dirname "$0")/.." || exit 1
@@ -92,7 +93,7 @@ readme() {
 # Compiles a test file. Links it with the shared kernels when they are ready.
 build() {
     flags= objects=
-    case $1 in threads | training | sequences) flags=-pthread ;; esac
+    case $1 in threads | training | sequences | faults) flags=-pthread ;; esac
     if uses_kernels "$1"; then
         flags="$flags -DRISE_STATIC -DRISE_SELF=\"tests/shared_kernels.h\""
         objects=$OUT/shared_kernels.o

@@ -140,6 +140,28 @@ static void a_forked_process_goes_on(void)
     close(pipe_ends[0]), close(pipe_ends[1]);
     rise_agent_destroy(w.agent), rise_agent_destroy(v.agent);
 }
+/* The same in one process: the pool says that another process has the workers. */
+static void pool_of_another_process_runs_alone(void)
+{
+    rise_agent_desc d = described("memory=rise");
+    risei_threads *pool;
+    unsigned jobs;
+    world w, v;
+    d.threads = 4;
+    w = world_of(created(&d)), v = world_of(created(&d));
+    pool = w.agent->model.device.threads;
+    world_run(&w, 60), world_run(&v, 60);
+    pool->process++;
+    jobs = pool->jobs;
+    world_run(&w, 20), world_run(&v, 20);
+    CHECK(pool->jobs == jobs && hash_of(w.agent) == hash_of(v.agent));
+    risei_threads_end(pool, d.threads); /* does nothing */
+    CHECK(pool->jobs == jobs && pool->stop == 0);
+    pool->process--;
+    world_run(&w, 20), world_run(&v, 20); /* the workers still work */
+    CHECK(hash_of(w.agent) == hash_of(v.agent));
+    rise_agent_destroy(w.agent), rise_agent_destroy(v.agent);
+}
 static void wrong_numbers_of_threads_are_refused(void)
 {
     static const int wrong[] = {-1, 65, 1 << 30};
@@ -167,6 +189,7 @@ static const check_test tests[] = {
     TEST(files_do_not_depend_on_threads),
     TEST(threads_come_and_go),
     TEST(a_forked_process_goes_on),
+    TEST(pool_of_another_process_runs_alone),
 };
 int main(int count, char **arguments)
 {

@@ -11,6 +11,7 @@ int main(void)
 
 #else
 
+#include "faults.h"
 int atari_main(int count, char **arguments);
 #define main atari_main
 #include "../examples/atari.c"
@@ -27,6 +28,9 @@ static char place[40] = "/tmp/rise-training-XXXXXX", run_folder[TRAIN_PATH], sai
 /* ---------------------------------------------------------------------------------------------- */
 /* Starting the tool in a process of its own */
 
+/* Which call of the next tools fails, and how: see faults.h. 0: none. */
+static long fault_at;
+static fault_kind fault_how;
 static int bare; /* 1: the tool gets only the arguments in `more`, and those about files */
 
 /* Starts the tool with arguments for a small and quick run, followed by those in `more`. */
@@ -60,6 +64,8 @@ static pid_t tool_start(const char *more, long most_bytes)
         signal(SIGXFSZ, SIG_IGN); /* a write then fails, as on a full disk */
         setrlimit(RLIMIT_FSIZE, &limit);
     }
+    faults_plan(fault_at, fault_how);
+    faults.say = 1;
     exit(atari_main(count, words));
 }
 /* Returns the exit status, or minus the signal that ended the process. */
@@ -697,6 +703,118 @@ static void folders_of_two_packages_differ(void)
     CHECK(strcmp(name, longer) == 0);
 }
 
+/* Returns the score of best.rise by best.txt; NAN: best.txt has no line for this file. */
+static double best_score(void)
+{
+    char line[200];
+    uint64_t hash;
+    double score = (double)NAN, read;
+    FILE *const file = fopen(in_folder("best.txt"), "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "%" SCNx64 " %lf", &hash, &read) == 2 && hash == file_hash("best.rise"))
+            score = read;
+    if (file != NULL) fclose(file);
+    return score;
+}
+/* Returns whether best.rise can be loaded and played. */
+static int best_plays(void)
+{
+    rise_agent_desc machine;
+    rise_agent *agent;
+    memset(&machine, 0, sizeof machine);
+    machine.play_only = 1;
+    if (rise_agent_load(&agent, in_folder("best.rise"), &machine, NULL) != RISE_OK) return 0;
+    rise_agent_destroy(agent);
+    return 1;
+}
+/* Writes a best.txt that gives best.rise this score. */
+static void set_best_score(double score)
+{
+    FILE *const file = fopen(in_folder("best.txt"), "w");
+    if (!CHECK(file != NULL)) return;
+    fprintf(file, "%016" PRIx64 " %.17g 1\n", file_hash("best.rise"), score);
+    fclose(file);
+}
+/* Makes the folder of the run a copy of the folder `from`. */
+static int copy_run(const char *from)
+{
+    char command[4 * TRAIN_PATH];
+    snprintf(command, sizeof command, "rm -rf %s && cp -r %s/%s %s", run_folder, place, from,
+             run_folder);
+    return system(command) == 0;
+}
+/* Returns the hash of the first row of log.csv, which has the time of its report. Another run has
+   another first row. */
+static uint64_t first_row(void)
+{
+    char line[1000] = "";
+    uint64_t hash = 0;
+    size_t i;
+    FILE *const file = fopen(in_folder("log.csv"), "r");
+    if (file == NULL) return 0;
+    if (fgets(line, sizeof line, file) == NULL || fgets(line, sizeof line, file) == NULL)
+        line[0] = '\0';
+    fclose(file);
+    for (i = 0; line[i] != '\0'; i++) hash = mix(hash + (unsigned char)line[i]);
+    return hash;
+}
+/* Checks what no fault may change: the agent has at least these steps and belongs to the same run,
+   and best.rise is no worse. */
+static void run_is_kept(long steps, uint64_t row, double score, uint64_t best)
+{
+    CHECK(saved_steps() >= steps && first_row() == row);
+    CHECK(best_plays() && best_score() >= score);
+    CHECK(score < 0 || file_hash("best.rise") == best);
+    CHECK(recorded("session 2", 1) && recorded("option --set learn_start=50\n", 1));
+}
+/* Resumes a copy of a run with a fault at each call in turn. The best agent of the run has this
+   score: below all scores, so that it is replaced, or above all, so that it must stay. */
+static void resume_with_faults(fault_kind how, double score)
+{
+    static const char *const more = "--resume --evaluate-every 40 --steps 230";
+    static int templates;
+    char template[30];
+    long before, at;
+    uint64_t best, row;
+    int failed = 1;
+    snprintf(template, sizeof template, "template-%d", ++templates);
+    CHECK(tool_in(template, "--steps 150 --evaluate-every 60") == 0);
+    set_best_score(score);
+    before = saved_steps(), best = file_hash("best.rise"), row = first_row();
+    CHECK(before >= 150 && before < 160 && row != 0);
+    bare = 1; /* so that the other options come from the run */
+    snprintf(run_folder, sizeof run_folder, "%s/faulty", place);
+    for (at = 1; failed; at += check_share) {
+        const char *fault;
+        int status;
+        CHECK(copy_run(template));
+        fault_at = at, fault_how = how;
+        status = tool(more);
+        fault_at = 0;
+        failed = tool_said("FAULT: ");
+        fault = failed ? strstr(tool_text(), "FAULT: ") : "no fault";
+        check_about("%.*s, status %d", (int)strcspn(fault, "\n"), fault, status);
+        if (how == FAULT_KILL)
+            CHECK(status == (failed ? -SIGKILL : 0));
+        else
+            CHECK(status == 0 || (failed && status == 1));
+        run_is_kept(status == 0 ? 230 : before, row, score, best);
+        /* one sentence: the cause, or that a file could not be read */
+        CHECK(how != FAULT_ONCE || status != 1 || tool_said(strerror(EIO)) ||
+              tool_said(" could not be read after ") || tool_said(" cannot be read: "));
+        CHECK(tool(more) == 0 && log_rows() > 0);
+        run_is_kept(230, row, score, best);
+    }
+    bare = 0;
+    check_about("%s", "");
+    check_note("%ld calls", at - 1);
+    snprintf(run_folder, sizeof run_folder, "%s/run", place);
+}
+static void each_fault_keeps_the_run(void) { resume_with_faults(FAULT_ONCE, -1e9); }
+static void each_fault_keeps_the_best(void) { resume_with_faults(FAULT_ONCE, 1e9); }
+static void lasting_faults_keep_the_run(void) { resume_with_faults(FAULT_ON, -1e9); }
+static void kills_at_any_call_keep_the_run(void) { resume_with_faults(FAULT_KILL, -1e9); }
+
 /* A run whose agent.rise is missing still has a best.rise. */
 static void best_agent_alone_is_not_overwritten(void)
 {
@@ -811,6 +929,10 @@ static const check_test tests[] = {
     TEST(run_outlives_a_full_disk_and_a_lost_folder),
     TEST(refused_start_leaves_no_folder),
     TEST(folders_of_two_packages_differ),
+    TEST(each_fault_keeps_the_run),
+    TEST(each_fault_keeps_the_best),
+    TEST(lasting_faults_keep_the_run),
+    TEST(kills_at_any_call_keep_the_run),
     TEST(best_agent_alone_is_not_overwritten),
     TEST(hangups_do_not_kill),
     TEST(output_that_nobody_reads_does_no_harm),

@@ -1,0 +1,365 @@
+/* Tests faults of the system: each call that saving, loading and starting threads makes fails once,
+   fails from then on, or is the last one before the process is killed. It writes faults_test.* in
+   the current folder. faults.h makes the calls fail. */
+#if !defined(__unix__) && !defined(__APPLE__)
+#include <stdio.h>
+int main(void) { return puts("skipped: this is no POSIX system\n0 passed, 0 failed"), 0; }
+#else
+#define _FILE_OFFSET_BITS 64 /* readdir on 32-bit machines whose disk has 64-bit numbers */
+#include "faults.h"
+#define RISE_THREADS
+#define RISEI_THREADS_MINIMUM 0
+#include "toy.h"
+#include "agent_file.h"
+#include <dirent.h>
+#include <sys/wait.h>
+
+#define PATH "faults_test.rise"
+
+/* Returns how many files of the current folder have names that begin with PATH. */
+static int files_there(void)
+{
+    DIR *const folder = opendir(".");
+    const struct dirent *entry;
+    int count = 0;
+    while (folder != NULL && (entry = readdir(folder)) != NULL)
+        count += strncmp(entry->d_name, PATH, strlen(PATH)) == 0;
+    if (folder != NULL) closedir(folder);
+    return count;
+}
+/* Removes these files. */
+static void remove_files(void)
+{
+    DIR *const folder = opendir(".");
+    const struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL)
+        if (strncmp(entry->d_name, PATH, strlen(PATH)) == 0) remove(entry->d_name);
+    if (folder != NULL) closedir(folder);
+}
+/* Returns the number of open file descriptors. */
+static int open_files(void)
+{
+    int i, count = 0;
+    for (i = 0; i < 256; i++) count += fcntl(i, F_GETFD) != -1;
+    return count;
+}
+/* Returns the state of the agent in the file at PATH; 0: it cannot be loaded. */
+static uint64_t state_in_file(void)
+{
+    rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
+    rise_agent *a;
+    uint64_t state;
+    if (rise_agent_load(&a, PATH, &machine, NULL) != RISE_OK) return 0;
+    state = state_of(a);
+    rise_agent_destroy(a);
+    return state;
+}
+/* Checks that the error is about files, and names the path and the cause. */
+static int explains(const rise_error *error, const char *failed)
+{
+    return error->result == RISE_IO && strstr(error->text, PATH) != NULL &&
+           strstr(error->text, strerror(EIO)) != NULL && failed != NULL;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Saving and loading */
+
+/* Saves with a fault at call `at`. A save that succeeds leaves the new file, one that fails leaves
+   the old one. Returns 0 if there were fewer calls. */
+static int save_with_fault(world *w, long at, fault_kind kind)
+{
+    rise_error error = {RISE_OK, ""};
+    uint64_t const old = state_in_file();
+    int const files = open_files();
+    uint64_t state;
+    rise_result result;
+    const char *failed;
+    world_run(w, 1);
+    state = state_of(w->agent);
+    faults_plan(at, kind);
+    result = rise_agent_save(w->agent, RISE_SAVE_ALL, PATH, &error);
+    failed = faults_end();
+    check_about("%s fails, call %ld%s: %s", failed != NULL ? failed : "nothing", at,
+                kind == FAULT_ON ? " and all later ones" : "", error.text);
+    CHECK(result == RISE_OK || explains(&error, failed));
+    CHECK(state_in_file() == (result == RISE_OK ? state : old));
+    CHECK(open_files() == files && state_of(w->agent) == state);
+    if (kind == FAULT_ONCE)
+        CHECK(files_there() == 1);
+    else
+        CHECK(files_there() <= 2); /* the new file could not be removed */
+    /* A save succeeds without these calls: PATH is no link, the file gets the usual mode, or the
+       disk syncs the folder later. */
+    if (result == RISE_OK && failed != NULL && kind == FAULT_ONCE)
+        CHECK(strcmp(failed, "readlink") == 0 || strcmp(failed, "stat") == 0 ||
+              strcmp(failed, "fchmod") == 0 || strcmp(failed, "open a folder") == 0 ||
+              strcmp(failed, "fsync of a folder") == 0);
+    faults_plan(at, kind); /* the caller may pass no error */
+    CHECK(rise_agent_save(w->agent, RISE_SAVE_ALL, PATH, NULL) == result);
+    CHECK((faults_end() != NULL) == (failed != NULL));
+    CHECK(rise_agent_save(w->agent, RISE_SAVE_ALL, PATH, &error) == RISE_OK);
+    CHECK(state_in_file() == state);
+    return failed != NULL;
+}
+static void failed_saves_keep_the_old_file(void)
+{
+    static const fault_kind kinds_of_fault[] = {FAULT_ONCE, FAULT_ON};
+    int i;
+    for (i = 0; i < COUNT(kinds_of_fault); i++) {
+        world w = tiny_world("memory=rise", 20);
+        long at = 1;
+        remove_files();
+        CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) == RISE_OK);
+        while (save_with_fault(&w, at, kinds_of_fault[i])) {
+            remove_files();
+            CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) == RISE_OK);
+            at++;
+        }
+        CHECK(at > 15); /* calls: links, modes, create, write, sync, close, rename, folder */
+        check_note("%ld calls", at - 1);
+        remove_files();
+        rise_agent_destroy(w.agent);
+    }
+}
+/* Without an old file, a save that fails leaves no file. */
+static void failed_first_saves_leave_no_file(void)
+{
+    world w = tiny_world("memory=rise", 20);
+    uint64_t const state = state_of(w.agent);
+    const char *failed;
+    long at = 0;
+    do {
+        rise_error error = {RISE_OK, ""};
+        rise_result result;
+        remove_files();
+        faults_plan(++at, FAULT_ONCE);
+        result = rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error);
+        failed = faults_end();
+        check_about("%s fails, call %ld: %s", failed != NULL ? failed : "nothing", at, error.text);
+        CHECK(result == RISE_OK || explains(&error, failed));
+        CHECK(files_there() == (result == RISE_OK));
+        CHECK(state_in_file() == (result == RISE_OK ? state : 0));
+    } while (failed != NULL);
+    CHECK(at > 15);
+    remove_files();
+    rise_agent_destroy(w.agent);
+}
+/* A process that is killed at any call of a save leaves the old or the new file, and the next save
+   works. */
+static void killed_saves_leave_a_whole_file(void)
+{
+    static const fault_kind kinds_of_fault[] = {FAULT_KILL, FAULT_KILL_AFTER};
+    int i;
+    for (i = 0; i < COUNT(kinds_of_fault); i++) {
+        world w = tiny_world("memory=rise", 20);
+        uint64_t const old = state_of(w.agent);
+        uint64_t state;
+        int status, killed = 1, olds = 0, news = 0;
+        long at;
+        remove_files();
+        CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) == RISE_OK);
+        CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH ".old", NULL) == RISE_OK);
+        world_run(&w, 5);
+        state = state_of(w.agent);
+        fflush(stdout);
+        for (at = 1; killed; at++) {
+            uint64_t there;
+            pid_t child;
+            CHECK(rename(PATH ".old", PATH) == 0);
+            child = fork();
+            if (child == 0) {
+                faults_plan(at, kinds_of_fault[i]);
+                _exit(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) != RISE_OK);
+            }
+            CHECK(waitpid(child, &status, 0) == child);
+            killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+            CHECK(killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
+            there = state_in_file();
+            check_about("killed %s call %ld", i == 0 ? "at" : "after", at);
+            olds += there == old, news += there == state;
+            CHECK(killed ? there == old || there == state : there == state);
+            CHECK(files_there() <= 2); /* the new file under its temporary name */
+            CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) == RISE_OK);
+            CHECK(state_in_file() == state);
+            remove_files();
+            rise_agent_destroy(w.agent);
+            w = tiny_world("memory=rise", 20);
+            CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH ".old", NULL) == RISE_OK);
+            world_run(&w, 5);
+            fflush(stdout);
+        }
+        CHECK(olds > 10 && news > 2); /* kills before the rename, and after it */
+        check_note("%ld calls", at - 2);
+        remove_files();
+        rise_agent_destroy(w.agent);
+    }
+}
+/* A load or a peek with a fault at any call fails with a sentence, or gives the right agent. It
+   leaves no memory, no open file and no agent. */
+static void failed_loads_are_reported(void)
+{
+    rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
+    static const fault_kind kinds_of_fault[] = {FAULT_ONCE, FAULT_ON};
+    world w = tiny_world("memory=rise", 20);
+    uint64_t const state = state_of(w.agent);
+    int const files = open_files();
+    int i, peek;
+    remove_files();
+    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) == RISE_OK);
+    for (i = 0; i < COUNT(kinds_of_fault); i++)
+        for (peek = 0; peek < 2; peek++) {
+            const char *failed;
+            long at = 0;
+            do {
+                rise_agent *a = w.agent;
+                rise_agent_desc desc;
+                rise_error error = {RISE_OK, ""};
+                long const held = toy_memory.held;
+                rise_result result;
+                memset(&desc, 77, sizeof desc);
+                faults_plan(++at, kinds_of_fault[i]);
+                result = peek ? rise_agent_peek(&desc, PATH, &error)
+                              : rise_agent_load(&a, PATH, &machine, &error);
+                failed = faults_end();
+                check_about("%s: %s fails, call %ld: %s", peek ? "peek" : "load",
+                            failed != NULL ? failed : "nothing", at, error.text);
+                CHECK(error.result == result && (result == RISE_OK || result == RISE_IO));
+                CHECK(result == RISE_OK || explains(&error, failed));
+                if (result == RISE_OK) CHECK(failed == NULL || strcmp(failed, "fclose") == 0);
+                if (peek) CHECK((desc.frame_width == WIDTH) == (result == RISE_OK));
+                if (!peek && result == RISE_OK) {
+                    CHECK(state_of(a) == state);
+                    rise_agent_destroy(a);
+                } else if (!peek) {
+                    CHECK(a == NULL);
+                }
+                CHECK(toy_memory.held == held && open_files() == files);
+            } while (failed != NULL);
+            CHECK(at > (peek ? 5 : 8));
+            if (!peek) check_note("%ld calls", at - 1);
+        }
+    CHECK(state_in_file() == state);
+    remove_files();
+    rise_agent_destroy(w.agent);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Starting threads */
+
+/* Returns the number of threads of this process, or 1 if the system does not tell. */
+static int threads_there(void)
+{
+    DIR *const folder = opendir("/proc/self/task");
+    int count = 0;
+    if (folder == NULL) return 1;
+    while (readdir(folder) != NULL) count++;
+    closedir(folder);
+    return count - 2; /* "." and ".." */
+}
+/* Waits for threads that have ended but whose entries are still there. */
+static int threads_become(int count)
+{
+    int tries;
+    for (tries = 0; tries < 1000 && threads_there() != count; tries++) usleep(1000);
+    return threads_there() == count;
+}
+/* The system refuses the lock, the condition variable or any thread. Then no agent, no memory and
+   no thread is left, and an agent with fewer threads can be created. */
+static void refused_threads_leave_nothing(void)
+{
+    enum { THREADS = 6 };
+    static const fault_kind kinds_of_fault[] = {FAULT_ONCE, FAULT_ON};
+    world w = tiny_world("memory=rise", 20);
+    buffer b = saved(w.agent, RISE_SAVE_ALL);
+    uint64_t const state = state_of(w.agent);
+    int i, load_it, in_block;
+    rise_agent_destroy(w.agent);
+    for (i = 0; i < COUNT(kinds_of_fault); i++)
+        for (load_it = 0; load_it < 2; load_it++)
+            for (in_block = 0; in_block < 2; in_block++) {
+                rise_agent_desc d = tiny("memory=rise"), machine = machine_for(RISE_SAVE_ALL);
+                unsigned char *block;
+                const char *failed;
+                long at = 0;
+                d.threads = machine.threads = THREADS;
+                d.memory_bytes = machine.memory_bytes = rise_agent_bytes(&d, NULL);
+                block = (unsigned char *)malloc(d.memory_bytes);
+                if (block == NULL) exit(1);
+                if (in_block) d.memory_block = machine.memory_block = block;
+                do {
+                    rise_agent *a = (rise_agent *)&b;
+                    rise_error error = {RISE_OK, ""};
+                    rise_result result;
+                    faults_plan(++at, kinds_of_fault[i]);
+                    result = load_it ? load(&a, &b, &machine, &error)
+                                     : rise_agent_create(&a, &d, &error);
+                    failed = faults_end();
+                    check_about("%s fails, call %ld: %s", failed != NULL ? failed : "nothing", at,
+                                error.text);
+                    CHECK(result == (failed != NULL ? RISE_UNAVAILABLE : RISE_OK));
+                    CHECK(error.result == result);
+                    CHECK(fault_threads == (failed != NULL ? 0 : THREADS - 1));
+                    if (failed != NULL)
+                        CHECK(a == NULL && strstr(error.text, "6 threads; set threads") != NULL);
+                    else if (load_it)
+                        CHECK(state_of(a) == state);
+                    rise_agent_destroy(a);
+                    CHECK(toy_memory.held == 0 && fault_threads == 0 && threads_become(1));
+                } while (failed != NULL);
+                CHECK(at == THREADS - 1 + 2 + 1); /* workers, lock, condition; and no fault */
+                free(block);
+            }
+    free(b.data);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Memory */
+
+/* Creating and loading ask for memory once. Nothing else asks for memory. */
+static void each_refused_block_is_reported(void)
+{
+    world w = tiny_world("memory=rise", 20);
+    buffer b = saved(w.agent, RISE_SAVE_ALL);
+    rise_agent_desc const d = tiny("memory=rise"), machine = machine_for(RISE_SAVE_ALL);
+    int load_it;
+    toy_memory.refuse = 1;
+    world_run(&w, 20); /* steps, updates and saves */
+    remove_files();
+    CHECK(rise_agent_learn(w.agent) == RISE_OK);
+    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) == RISE_OK);
+    toy_memory.refuse = 0;
+    for (load_it = 0; load_it < 2; load_it++) {
+        rise_agent *a = w.agent;
+        rise_error error = {RISE_OK, ""};
+        long calls = toy_memory.calls;
+        toy_memory.refuse = 1;
+        CHECK((load_it ? load(&a, &b, &machine, &error) : rise_agent_create(&a, &d, &error)) ==
+              RISE_NO_MEMORY);
+        toy_memory.refuse = 0;
+        CHECK(a == NULL && strstr(error.text, "refused") != NULL);
+        CHECK(toy_memory.calls == calls + 1 && toy_memory.held == 1);
+        calls = toy_memory.calls;
+        CHECK((load_it ? load(&a, &b, &machine, &error) : rise_agent_create(&a, &d, &error)) ==
+              RISE_OK);
+        CHECK(toy_memory.calls == calls + 1);
+        rise_agent_destroy(a);
+    }
+    remove_files();
+    rise_agent_destroy(w.agent);
+    free(b.data);
+}
+
+static const check_test tests[] = {
+    TEST(failed_saves_keep_the_old_file),
+    TEST(failed_first_saves_leave_no_file),
+    TEST(killed_saves_leave_a_whole_file),
+    TEST(failed_loads_are_reported),
+    TEST(refused_threads_leave_nothing),
+    TEST(each_refused_block_is_reported),
+};
+int main(int count, char **arguments)
+{
+    check_state.after = check_memory;
+    return CHECK_MAIN(count, arguments, tests);
+}
+#endif
