@@ -117,7 +117,7 @@
        >>bytes                byte streams, their CRC-32, and FILE functions
        >>kernels              the table of each instruction set
        >>threads              one job on several threads
-       >>frames               the standardisation of frames
+       >>frames               small frames from pictures; the standardisation of frames
        >>layers               linear and conv layers, max pools: forward and backward
        >>recurrent            LSTM, GRU, minGRU
        >>targets              targets and losses: functions of plain arrays
@@ -133,7 +133,7 @@
        >>learner              draws a batch and does an update
        >>background           the thread that computes updates while the game goes on
        >>actor                the training environments: observe and explore
-       >>players              characters that play greedily
+       >>players              characters that play and do not learn
        >>agent                the public object: owns model, learner, actor, players and replay
        >>files                save and load
        >>selftest             one call that checks this build on this machine
@@ -168,6 +168,9 @@
        rise_agent_step        one step of one game: frame and reward in, action out
        rise_agent_step_all    one step of all environments, with action masks
        rise_agent_play        the greedy action for a character; learns nothing
+       rise_agent_play_all    the actions of all characters in one pass
+       rise_agent_set_player  how well a character plays
+       rise_agent_publish     copies what was learned to a play_only agent
        rise_agent_values      the Q values of the last rise_agent_play
        rise_agent_learn       one update now
        rise_agent_learn_for   updates within a time budget
@@ -190,6 +193,11 @@
        rise_agent_peek        reads the description in a file
        rise_agent_write       saves through a callback
        rise_agent_read        makes an agent through a callback
+
+       Frames
+       rise_pixels            the order of a pixel's bytes
+       rise_picture           a picture of the caller
+       rise_frame_shrink      makes a small frame from a picture
 
        Kernels
        rise_real              the floating-point type of weights and kernels: float
@@ -1389,7 +1397,7 @@ typedef struct rise_agent_desc {
     int learn_outside;
     /* 1: a thread of the library computes updates while the game goes on; needs RISE_THREADS. The
        weights of an update are used from the next update that is due on. See LEARNING IN THE
-       BACKGROUND in the manual [0] */
+       BACKGROUND in the manual. With play_only, see rise_agent_publish [0] */
     int background;
     /* of prioritised replay (Schaul et al. 2016), up to 1; negative: uniform replay [0.5] */
     double priority_exponent;
@@ -1444,7 +1452,11 @@ typedef enum rise_event {
     RISE_MIDDLE,     /* any frame between the first and the last */
     RISE_TERMINATED, /* the last frame: the game is over, nothing follows (no bootstrap) */
     /* the last frame: the episode was cut, the game would have gone on (bootstrap) */
-    RISE_TRUNCATED
+    RISE_TRUNCATED,
+    /* no frame: the environment or player takes no part in this call of rise_agent_step_all or
+       rise_agent_play_all. Its frame, reward and mask are ignored and its action is 0. Its episode
+       goes on with its next frame, as if no time had passed. */
+    RISE_ABSENT
 } rise_event;
 
 /* Agents from the literature, set up for Atari at 84 x 84. Most values are those of the papers. The
@@ -1540,6 +1552,34 @@ RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frame
    is 0 and has no meaning, and the next event must be RISE_FIRST. */
 RISE_API int rise_agent_play(rise_agent *agent, int player, const uint8_t *frame, float reward,
                              rise_event event, const uint8_t *allowed);
+
+/* Plays one step of all desc.players players, as rise_agent_play does for one, but several players
+   in one pass of the network, so a player costs less. `frames` is
+   [players][height][width][channels], `rewards` and `events` are [players], `allowed` is
+   [players][actions] or NULL. Writes `actions` [players]. A player with RISE_ABSENT takes no part.
+   The actions are those of rise_agent_play. A refused call changes nothing. */
+RISE_API rise_result rise_agent_play_all(rise_agent *agent, const uint8_t *frames,
+                                         const float *rewards, const rise_event *events,
+                                         const uint8_t *allowed, int *actions);
+
+/* Sets how well a player plays; at first, each player plays greedily. `epsilon`, 0..1, is the share
+   of random actions. If `temperature` is above 0, the other actions are drawn with the
+   probabilities softmax(Q / temperature), else they are greedy. Random numbers of players have
+   their own stream, so training is not affected. Files do not hold these settings. */
+RISE_API rise_result rise_agent_set_player(rise_agent *agent, int player, double epsilon,
+                                           double temperature);
+
+/* Copies what `learner` has learned to `player`, a play_only agent that was made with the same
+   description or loaded from a file of `learner`. Allocates nothing. The player acts with it from
+   its next rise_agent_play on.
+
+   If `player` was made with background = 1, this call may come while another thread uses `player`.
+   The player then never waits: its next call takes what was published, if that is complete. The
+   frames that the player remembers are embedded again if the frozen encoder has changed.
+
+   Returns RISE_MISMATCH if a field that decides a shape, raw_frames, context_scale or seed differs,
+   and RISE_BAD_CALL if `player` is not play_only. The error is that of `learner`. */
+RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *player);
 
 /* Returns the Q values [actions] of the player's last rise_agent_play. Returns NULL if the player
    has not played yet or does not exist. The agent owns the array; the player's next rise_agent_play
@@ -1865,6 +1905,8 @@ typedef struct rise_kernels {
        of scale->mean, or NULL. */
     void (*stack)(int pixels, int channels, int stack, const uint8_t *const *frames,
                   const rise_frame_scale *scale, const uint8_t *mean, rise_real *out);
+    /* sums[i] += weight x[i], for n bytes x. Exact while no sum exceeds 2^24. */
+    void (*sum_bytes)(int n, rise_real weight, const uint8_t *x, rise_real *sums);
     /* Converts x, 16-bit floats (IEEE 754 binary16), to y. No x may be denormal, infinite or NaN.
        The replay buffer stores such floats. */
     void (*half_to_real)(int n, const uint16_t *x, rise_real *y);
@@ -1882,6 +1924,37 @@ typedef struct rise_kernels {
     int (*adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const rise_real *g, rise_real *m,
                 rise_real *v);
 } rise_kernels;
+
+/* The order of the bytes of a pixel. The fourth byte of RGBA and BGRA is ignored. */
+typedef enum rise_pixels {
+    RISE_PIXELS_GREY,
+    RISE_PIXELS_RGB,
+    RISE_PIXELS_BGR,
+    RISE_PIXELS_RGBA,
+    RISE_PIXELS_BGRA
+} rise_pixels;
+
+/* A picture of the caller: a screen, a part of a screen, or a camera's image. */
+typedef struct rise_picture {
+    const uint8_t *pixels; /* the first byte of the top row */
+    int width, height;     /* pixels, 1..4096 */
+    rise_pixels format;
+    /* bytes from a row to the row below; negative if rows are stored from bottom to top; 0: rows
+       follow each other without gaps */
+    ptrdiff_t stride;
+} rise_picture;
+
+/* Makes a frame [height][width][channels] from a picture: each pixel of the frame is the mean of
+   the area of the picture that it covers, rounded to nearest, halves to even. The result is exact,
+   so it is the same on every machine. The sides of the picture and the frame need not have a common
+   ratio, and the frame may be larger than the picture. `width` and `height` are 1..1024. `channels`
+   is 1 (grey: 0.299 R + 0.587 G + 0.114 B, ITU-R BT.601, with 15 bits of fraction) or 3 (R, G, B).
+   `kernels` is a table of rise_kernels_of, which a program asks for once; NULL: plain C. `frame`
+   may not overlap the picture. Returns RISE_BAD_CALL if an argument is wrong. `error` may be
+   NULL. */
+RISE_API rise_result rise_frame_shrink(const rise_kernels *kernels, const rise_picture *picture,
+                                       uint8_t *frame, int width, int height, int channels,
+                                       rise_error *error);
 
 /* Returns the table of an instruction set, or NULL where this build or machine does not have it.
    AUTO gives the fastest. The table is constant. */
@@ -3483,6 +3556,12 @@ RISEI_FN void risei_lock_take(risei_lock *l)
     typedef void(__stdcall * take)(void *);
     ((take)risei_windows_find("AcquireSRWLockExclusive"))(l);
 }
+/* Takes the lock if it is free. Returns whether it did. */
+RISEI_FN int risei_lock_try(risei_lock *l)
+{
+    typedef unsigned char(__stdcall * try_take)(void *);
+    return ((try_take)risei_windows_find("TryAcquireSRWLockExclusive"))(l) != 0;
+}
 RISEI_FN void risei_lock_release(risei_lock *l)
 {
     typedef void(__stdcall * release)(void *);
@@ -3547,6 +3626,8 @@ typedef struct risei_thread {
 RISEI_FN int risei_lock_begin(risei_lock *l) { return pthread_mutex_init(l, NULL) == 0; }
 RISEI_FN void risei_lock_end(risei_lock *l) { pthread_mutex_destroy(l); }
 RISEI_FN void risei_lock_take(risei_lock *l) { pthread_mutex_lock(l); }
+/* Takes the lock if it is free. Returns whether it did. */
+RISEI_FN int risei_lock_try(risei_lock *l) { return pthread_mutex_trylock(l) == 0; }
 RISEI_FN void risei_lock_release(risei_lock *l) { pthread_mutex_unlock(l); }
 RISEI_FN int risei_condition_begin(risei_condition *c) { return pthread_cond_init(c, NULL) == 0; }
 RISEI_FN void risei_condition_end(risei_condition *c) { pthread_cond_destroy(c); }
@@ -3807,14 +3888,15 @@ RISEI_FN void risei_product_run(const risei_device *d, const rise_product *p)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>frames: the standardisation of frames for the learnable encoder, CONV and SNAPSHOT
+/* >>frames: small frames from pictures; the standardisation of frames for the learnable encoder,
+   CONV and SNAPSHOT
 
    Learning is slow if the inputs have a mean that is far from 0 and is the same in all states. The
    features of all states are then almost equal. In an Atari game, most pixels never change. So the
    mean of each pixel is subtracted from the pixel. All pixels are divided by the same sigma. A
    separate sigma for each pixel would magnify the pixels that hardly vary.
 
-   Main type: risei_frames. Uses rooms memory, kernels. Test: tests/agent.c. */
+   Main type: risei_frames. Uses rooms memory, kernels. Tests: tests/agent.c, tests/shrink.c. */
 
 /* LIMIT: the largest magnitude of a standardised pixel. SIGMA_LEAST: the least sigma, in units of
    pixel / 255. SIGMA_LEAST bounds the factor of frames that hardly varied before learning started.
@@ -3891,6 +3973,117 @@ RISEI_FN void risei_frames_freeze_statistics(risei_frames *f)
     sigma = variance > 0 ? sqrt(variance) / 255 : 0;
     if (sigma < RISEI_FRAMES_SIGMA_LEAST) sigma = RISEI_FRAMES_SIGMA_LEAST;
     risei_frames_use(f, (rise_real)(1 / (255 * sigma)));
+}
+
+/* -- Small frames from pictures -- */
+
+/* Returns how many bytes a pixel has. */
+RISEI_FN int risei_pixel_bytes(rise_pixels format)
+{
+    return format == RISE_PIXELS_GREY ? 1 : format >= RISE_PIXELS_RGBA ? 4 : 3;
+}
+/* Returns total / units, rounded to nearest, halves to even. The quotient is at most 255. */
+RISEI_FN uint8_t risei_shrink_mean(uint64_t total, uint64_t units)
+{
+    /* The division by double may be wrong by 1. */
+    int64_t mean = (int64_t)((double)total / (double)units);
+    int64_t rest = (int64_t)(total - (uint64_t)mean * units);
+    if (rest < 0) mean--, rest += (int64_t)units;
+    if (rest >= (int64_t)units) mean++, rest -= (int64_t)units;
+    if (2 * (uint64_t)rest > units || (2 * (uint64_t)rest == units && mean % 2 == 1)) mean++;
+    return (uint8_t)mean;
+}
+/* Writes one pixel [channels] of the frame. `total` [bytes of a pixel]: the sums over its area.
+   `units`: the sum of the weights. */
+RISEI_FN void risei_shrink_write(rise_pixels format, const uint64_t *total, uint64_t units,
+                                 int channels, uint8_t *out)
+{
+    int const blue_first = format == RISE_PIXELS_BGR || format == RISE_PIXELS_BGRA;
+    const uint64_t *const red = &total[blue_first ? 2 : 0];
+    const uint64_t *const blue = &total[blue_first ? 0 : 2];
+    int c;
+    if (format == RISE_PIXELS_GREY) {
+        for (c = 0; c < channels; c++) out[c] = risei_shrink_mean(total[0], units);
+    } else if (channels == 1) {
+        out[0] = risei_shrink_mean(9798 * *red + 19235 * total[1] + 3735 * *blue, units << 15);
+    } else {
+        out[0] = risei_shrink_mean(*red, units), out[1] = risei_shrink_mean(total[1], units);
+        out[2] = risei_shrink_mean(*blue, units);
+    }
+}
+/* Writes row `row` of the frame. The length of an axis is in * out units, where `in` is the
+   picture's side and `out` is the frame's. So a pixel of the picture is `out` units long, and a
+   pixel of the frame is `in` units long. First sums the pixels of each column, weighted by their
+   units within the row: `columns` columns at a time. Then sums columns to pixels of the frame. */
+RISEI_FN void risei_shrink_row(const rise_kernels *k, const rise_picture *p, int row, int width,
+                               int height, int channels, uint8_t *out)
+{
+    enum { COLUMNS = 256 };
+    rise_real sums[COLUMNS * 4];
+    int64_t const top = (int64_t)row * p->height, bottom = top + p->height;
+    int const first = (int)(top / height), last = (int)((bottom - 1) / height);
+    int const bytes = risei_pixel_bytes(p->format);
+    uint64_t const units = (uint64_t)p->width * (uint64_t)p->height;
+    uint64_t total[4] = {0, 0, 0, 0};
+    int64_t filled = 0; /* units of the current pixel of the frame that are summed */
+    int from, x, y, c;
+    for (from = 0; from < p->width; from += COLUMNS) {
+        int const count = p->width - from < COLUMNS ? p->width - from : COLUMNS;
+        for (c = 0; c < count * bytes; c++) sums[c] = 0;
+        for (y = first; y <= last; y++) {
+            int64_t const begin = (int64_t)y * height, end = begin + height;
+            int64_t const weight = (end < bottom ? end : bottom) - (begin > top ? begin : top);
+            k->sum_bytes(count * bytes, (rise_real)weight,
+                         p->pixels + y * p->stride + (ptrdiff_t)from * bytes, sums);
+        }
+        for (x = 0; x < count; x++) {
+            int64_t left = width; /* units of this column that are not yet given to a pixel */
+            while (left > 0) {
+                int64_t const room = p->width - filled, some = left < room ? left : room;
+                for (c = 0; c < bytes; c++)
+                    total[c] += (uint64_t)some * (uint64_t)sums[x * bytes + c];
+                left -= some, filled += some;
+                if (filled < p->width) continue;
+                risei_shrink_write(p->format, total, units, channels, out);
+                out += channels;
+                filled = 0;
+                for (c = 0; c < bytes; c++) total[c] = 0;
+            }
+        }
+    }
+}
+RISE_API rise_result rise_frame_shrink(const rise_kernels *kernels, const rise_picture *picture,
+                                       uint8_t *frame, int width, int height, int channels,
+                                       rise_error *error)
+{
+    enum { PICTURE = 4096, FRAME = 1024 };
+    rise_picture p;
+    int row;
+    if (picture == NULL || picture->pixels == NULL || frame == NULL)
+        return risei_fail(error, RISE_BAD_CALL, "%s is NULL",
+                          picture == NULL           ? "picture"
+                          : picture->pixels == NULL ? "picture->pixels"
+                                                    : "frame");
+    p = *picture;
+    if (p.width < 1 || p.height < 1 || p.width > PICTURE || p.height > PICTURE)
+        return risei_fail(error, RISE_BAD_CALL,
+                          "the picture has %d x %d pixels; 1..%d are possible", p.width, p.height,
+                          PICTURE);
+    if (width < 1 || height < 1 || width > FRAME || height > FRAME)
+        return risei_fail(error, RISE_BAD_CALL, "the frame has %d x %d pixels; 1..%d are possible",
+                          width, height, FRAME);
+    if ((channels != 1 && channels != 3) || (int)p.format < 0 || p.format > RISE_PIXELS_BGRA)
+        return risei_fail(error, RISE_BAD_CALL,
+                          channels != 1 && channels != 3
+                              ? "channels is %d; a frame has 1 (grey) or 3"
+                              : "format is %d, which is none of rise_pixels",
+                          channels != 1 && channels != 3 ? channels : (int)p.format);
+    if (p.stride == 0) p.stride = (ptrdiff_t)p.width * risei_pixel_bytes(p.format);
+    if (kernels == NULL) kernels = rise_kernels_of(RISE_ISA_C);
+    for (row = 0; row < height; row++)
+        risei_shrink_row(kernels, &p, row, width, height, channels,
+                         frame + (ptrdiff_t)row * width * channels);
+    return RISE_OK;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -6460,10 +6653,14 @@ RISEI_FN int risei_pass_window_before(const rise_agent_desc *d)
 {
     return risei_memory_kinds[d->memory].recurrent ? d->window + d->window_samples - 2 : 0;
 }
-/* Returns how many lanes act in one pass. */
+/* Returns how many lanes act in one pass at most. */
 RISEI_FN int risei_pass_lanes(const rise_agent_desc *d)
 {
-    return d->play_only ? 1 : d->environments;
+    /* players that act in one pass at most, because more rows take more memory */
+    enum { PLAYERS = 32 };
+    int const players = d->players < PLAYERS ? d->players : PLAYERS;
+    int const environments = d->play_only ? 0 : d->environments;
+    return environments > players ? environments : players;
 }
 /* Returns how many steps acting unrolls: 1 without a recurrent net or with carry_state, else
    desc.window. */
@@ -9736,6 +9933,8 @@ enum {
        saved. See risei_model_random. */
     RISEI_RANDOM_UPDATE
 };
+/* The actions of players. Updates never reach this number. */
+#define RISEI_RANDOM_PLAY (~(uint64_t)0)
 
 typedef struct risei_model {
     const rise_agent_desc *desc; /* the agent's resolved description */
@@ -9754,6 +9953,7 @@ typedef struct risei_model {
     uint64_t derived_for;
     risei_pass pass;        /* arrays of the current forward pass */
     int *start;             /* [batch or lanes, the larger]: pass.sequence.start */
+    int *lane;              /* [lanes]: the lanes that act in the pass, see risei_acting */
     const uint8_t **frames; /* [images][frame_stack] pointers into a history: conv net's input */
     /* [lanes][embedding_size] of the newest frames, valid only until risei_actor_observe has stored
        them. Afterwards, players, the learner and loading use the first row as a buffer. */
@@ -9789,7 +9989,8 @@ RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m, int lanes, 
     const rise_agent_desc *d = m->desc;
     const risei_net *n = &m->net;
     risei_pass_size const s = risei_pass_size_of(d, lanes, learn);
-    size_t const embeddings = lanes > 0 ? (size_t)lanes : 1;
+    int const most = d->players > d->environments ? d->players : d->environments;
+    size_t const embeddings = lanes > 0 ? (size_t)most : 1;
     m->weights = RISEI_TAKE(arena, rise_real, n->weights_size);
     m->target = RISEI_TAKE(arena, rise_real, s.learn > 0 ? n->weights_size : 0);
     m->derived = RISEI_TAKE(arena, rise_real, risei_net_derives(n) ? n->weights_size : 0);
@@ -9797,7 +9998,8 @@ RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m, int lanes, 
     m->spectral = RISEI_TAKE(arena, rise_real, risei_spectral_size(n));
     risei_model_layout_device(arena, m, s.images, threads);
     risei_pass_layout(arena, n, &m->pass, &s);
-    m->start = RISEI_TAKE(arena, int, s.learn > lanes ? s.learn : lanes);
+    m->lane = RISEI_TAKE(arena, int, lanes);
+    m->start = RISEI_TAKE(arena, int, learn > lanes ? learn : lanes);
     m->frames = RISEI_TAKE(arena, const uint8_t *,
                            risei_arena_times((size_t)s.images, (size_t)d->frame_stack));
     m->embeddings =
@@ -9898,10 +10100,11 @@ RISEI_FN void risei_states_layout(risei_arena *arena, risei_states *s, const ris
     s->part[0] = RISEI_TAKE(arena, rise_real, numbers);
     s->part[1] = RISEI_TAKE(arena, rise_real, numbers);
 }
-/* The lanes that act in one pass: row r of the pass is lane `first` + r. */
+/* The lanes that act in one pass: row r of the pass is lane[r]. */
 typedef struct risei_acting {
     risei_history *history;
-    int first, count;
+    const int *lane; /* [count] */
+    int count;
     risei_states states; /* of all lanes; used with carry_state */
 } risei_acting;
 
@@ -9915,14 +10118,14 @@ RISEI_FN void risei_model_gather_acting(risei_model *m, const risei_acting *a, i
     int const encodes_window = m->net.memory->encodes_window;
     int r;
     for (r = 0; r < a->count && recurrent; r++) {
-        int const lane = a->first + r;
+        int const lane = a->lane[r];
         m->start[r] = risei_history_window_start(h, lane, h->written[lane] - 1, steps - 1);
     }
     s->steps = steps, s->rows = a->count;
     s->start = m->start;
     if (recurrent) risei_sequence_plan(s);
     for (r = 0; r < a->count; r++) {
-        int const lane = a->first + r;
+        int const lane = a->lane[r];
         int64_t const at = h->written[lane] - 1;
         if (recurrent) risei_model_gather_window(m, h, lane, at, steps - 1, 0, r);
         if (!encodes_window) risei_history_stack(h, lane, at, stack, m->frames + r * stack);
@@ -9941,8 +10144,8 @@ RISEI_FN void risei_model_load_states(risei_model *m, const risei_acting *a)
     int r, part;
     risei_sequence_zero_states(&m->pass.sequence, cell, 0, a->count);
     for (r = 0; r < a->count; r++) {
-        ptrdiff_t const slot = risei_history_newest(h, a->first + r);
-        ptrdiff_t const carried = (ptrdiff_t)(a->first + r) * cell->units;
+        ptrdiff_t const slot = risei_history_newest(h, a->lane[r]);
+        ptrdiff_t const carried = (ptrdiff_t)a->lane[r] * cell->units;
         int const carries = m->desc->carry_state && h->episode_frame[slot] > 0;
         for (part = 0; part < risei_cell_state_parts(cell->kind); part++) {
             rise_real *state = risei_sequence_state(&m->pass.sequence, cell, part, 0, r);
@@ -9957,12 +10160,12 @@ RISEI_FN void risei_model_store_states(const risei_model *m, const risei_acting 
 {
     const risei_sequence *s = &m->pass.sequence;
     const risei_cell *cell = &m->net.cell;
-    ptrdiff_t const from = (ptrdiff_t)a->first * cell->units;
-    size_t const bytes = (size_t)(a->count * cell->units) * sizeof(rise_real);
-    int part;
+    size_t const bytes = (size_t)cell->units * sizeof(rise_real);
+    int part, r;
     for (part = 0; part < risei_cell_state_parts(cell->kind); part++)
-        memcpy(a->states.part[part] + from, risei_sequence_state(s, cell, part, s->steps, 0),
-               bytes);
+        for (r = 0; r < a->count; r++)
+            memcpy(a->states.part[part] + (ptrdiff_t)a->lane[r] * cell->units,
+                   risei_sequence_state(s, cell, part, s->steps, r), bytes);
 }
 /* Computes Q of the newest slot of each acting lane into pass.heads.q [count][actions]. Updates the
    carried states. */
@@ -11095,16 +11298,16 @@ RISEI_FN rise_result risei_actor_check_step(const rise_agent_desc *d, const char
         return risei_fail(error, RISE_BAD_CALL, "%s %d allows no action at all", who, lane);
     return RISE_OK;
 }
-/* Returns an action for the newest slot of a lane: with probability epsilon a random allowed one,
-   else the greedy one. Returns 0 at the end of an episode. Always draws both random numbers, so
-   the position in the random stream does not depend on epsilon. */
-RISEI_FN int risei_actor_choose(risei_actor *a, double epsilon, int lane)
+/* Returns an action for the newest slot of a lane, which is row `row` of the pass: with probability
+   epsilon a random allowed one, else the greedy one. Returns 0 at the end of an episode. Always
+   draws both random numbers, so the position in the random stream does not depend on epsilon. */
+RISEI_FN int risei_actor_choose(risei_actor *a, double epsilon, int lane, int row)
 {
     const risei_history *h = &a->replay->history;
     int const actions = a->model->desc->actions;
     ptrdiff_t const slot = risei_history_newest(h, lane);
     const uint8_t *mask = risei_history_mask(h, slot);
-    const rise_real *q = a->model->pass.heads.q + (ptrdiff_t)lane * actions;
+    const rise_real *q = a->model->pass.heads.q + (ptrdiff_t)row * actions;
     int const explores = (double)risei_random_uniform(&a->explore_random) < epsilon;
     int i, pick, allowed = 0;
     for (i = 0; i < actions; i++) allowed += risei_mask_allows(mask, i);
@@ -11139,6 +11342,7 @@ RISEI_FN int risei_actor_observe(risei_actor *a, const uint8_t *frames, const fl
     int lane, acting = 0;
     for (lane = 0; lane < h->lanes; lane++) {
         risei_observation o;
+        if (events[lane] == RISE_ABSENT) continue;
         o.frame = frames + (ptrdiff_t)lane * h->frame_bytes;
         o.embedding = m->embeddings + (ptrdiff_t)lane * h->embedding_size;
         o.reward = rewards[lane];
@@ -11164,7 +11368,9 @@ RISEI_FN rise_result risei_actor_check(risei_actor *a, const uint8_t *frames, co
     int lane;
     for (lane = 0; lane < h->lanes; lane++) {
         const uint8_t *row = allowed != NULL ? allowed + (ptrdiff_t)lane * m->desc->actions : NULL;
-        rise_result result = risei_actor_check_step(m->desc, "environment", h, lane, rewards[lane],
+        rise_result result;
+        if (events[lane] == RISE_ABSENT) continue;
+        result = risei_actor_check_step(m->desc, "environment", h, lane, rewards[lane],
                                                     (int)events[lane], row, error);
         if (result == RISE_OK)
             result =
@@ -11176,22 +11382,28 @@ RISEI_FN rise_result risei_actor_check(risei_actor *a, const uint8_t *frames, co
     }
     return RISE_OK;
 }
-/* Chooses the actions [environments] of all environments, and stores them. */
-RISEI_FN void risei_actor_act(risei_actor *a, int *actions)
+/* Chooses the actions [environments] of all environments, and stores them. Absent environments get
+   action 0. */
+RISEI_FN void risei_actor_act(risei_actor *a, const rise_event *events, int *actions)
 {
     risei_history *h = &a->replay->history;
     double const epsilon = risei_actor_epsilon(a->model->desc, a->steps);
     risei_acting acting;
-    int lane;
+    int lane, row;
     acting.history = h;
-    acting.first = 0, acting.count = h->lanes;
+    acting.lane = a->model->lane;
     acting.states = a->states;
+    for (acting.count = lane = 0; lane < h->lanes; lane++) {
+        actions[lane] = 0;
+        if (events[lane] != RISE_ABSENT) a->model->lane[acting.count++] = lane;
+    }
     /* With epsilon 1 all actions are random, so Q is not needed. With carry_state the pass runs
        anyway, because it updates the carried states. */
-    if (epsilon < 1 || a->model->desc->carry_state)
+    if (acting.count > 0 && (epsilon < 1 || a->model->desc->carry_state))
         risei_model_act(a->model, RISEI_USE_ACT, &acting);
-    for (lane = 0; lane < h->lanes; lane++) {
-        actions[lane] = risei_actor_choose(a, epsilon, lane);
+    for (row = 0; row < acting.count; row++) {
+        lane = acting.lane[row];
+        actions[lane] = risei_actor_choose(a, epsilon, lane, row);
         h->actions[risei_history_newest(h, lane)] = (int16_t)actions[lane];
     }
 }
@@ -11211,14 +11423,18 @@ RISEI_FN int64_t risei_actor_seen(const risei_actor *a)
 /* >>players: characters that play and do not learn
 
    Holds a short history for each player. A player is a character in a game. Main type:
-   risei_players. Uses replay, embedder, model, actor. Test: tests/rules.c. */
+   risei_players. Uses random, targets, replay, embedder, model, actor. Tests: tests/rules.c,
+   tests/players.c. */
 
 typedef struct risei_players {
     risei_model *model;
     risei_history history; /* a lane for each player; capacity: risei_replay_reach + 1 */
     risei_states states;
-    rise_real *q; /* [players][actions] of each player's last call */
-    int *has_q;   /* [players] 1: the player's row of q is valid */
+    rise_real *q;  /* [players][actions] of each player's last call */
+    int *has_q;    /* [players] 1: the player's row of q is valid */
+    float *epsilon, *temperature; /* [players], see rise_agent_set_player */
+    rise_real *policy;            /* [actions] scratch */
+    risei_random random;
 } risei_players;
 
 RISEI_FN void risei_players_layout(risei_arena *arena, risei_players *p)
@@ -11229,43 +11445,103 @@ RISEI_FN void risei_players_layout(risei_arena *arena, risei_players *p)
     risei_states_layout(arena, &p->states, &p->model->net, d->players);
     p->q = RISEI_TAKE(arena, rise_real, players * (size_t)d->actions);
     p->has_q = RISEI_TAKE(arena, int, players);
+    p->epsilon = RISEI_TAKE(arena, float, players);
+    p->temperature = RISEI_TAKE(arena, float, players);
+    p->policy = RISEI_TAKE(arena, rise_real, d->actions);
 }
-/* Returns the greedy action for row 0 of pass.heads.q, or 0 if the episode is over. `allowed`:
-   [actions] bytes; NULL: all actions. */
-RISEI_FN int risei_players_choose(const risei_players *p, int event, const uint8_t *allowed)
+/* Returns the allowed action with the largest q, or 0 if none is allowed. `allowed`: [actions]
+   bytes; NULL: all actions. */
+RISEI_FN int risei_players_best(int actions, const rise_real *q, const uint8_t *allowed)
 {
-    const rise_real *q = p->model->pass.heads.q;
     int i, best = -1;
-    for (i = 0; i < p->model->desc->actions; i++)
+    for (i = 0; i < actions; i++)
         if ((allowed == NULL || allowed[i] != 0) && (best < 0 || q[i] > q[best])) best = i;
-    return best < 0 || risei_event_is_last(event) ? 0 : best;
+    return best < 0 ? 0 : best;
 }
-/* Plays one step of a player. Returns the action, or a negative rise_result. */
-RISEI_FN int risei_players_play(risei_players *p, int player, risei_observation *o,
-                                rise_error *error)
+/* Draws an allowed action with the probabilities `weights` [actions] / their sum. */
+RISEI_FN int risei_players_draw(risei_players *p, const uint8_t *allowed)
+{
+    int const actions = p->model->desc->actions;
+    rise_real sum = 0, at;
+    int i, last = 0;
+    for (i = 0; i < actions; i++)
+        if (allowed == NULL || allowed[i] != 0) sum = sum + p->policy[i];
+    at = sum * risei_random_uniform(&p->random);
+    for (i = 0; i < actions; i++) {
+        if (allowed != NULL && allowed[i] == 0) continue;
+        last = i;
+        at = at - p->policy[i];
+        if (at < 0) break;
+    }
+    return last;
+}
+/* Returns a player's action for q [actions]: see rise_agent_set_player. Draws random numbers only
+   for players that are not greedy. */
+RISEI_FN int risei_players_choose(risei_players *p, int player, const rise_real *q,
+                                  const uint8_t *allowed)
+{
+    int const actions = p->model->desc->actions;
+    int const best = risei_players_best(actions, q, allowed);
+    float const epsilon = p->epsilon[player];
+    rise_real const temperature = (rise_real)p->temperature[player];
+    int i;
+    if (epsilon > 0 && (float)risei_random_uniform(&p->random) < epsilon) {
+        for (i = 0; i < actions; i++) p->policy[i] = 1;
+        return risei_players_draw(p, allowed);
+    }
+    if (!(temperature > 0)) return best;
+    /* actions that are not allowed may have a larger q; the kernel's exp clamps it */
+    for (i = 0; i < actions; i++) p->policy[i] = (q[i] - q[best]) / temperature;
+    p->model->device.kernels->exp(actions, p->policy, p->policy);
+    return risei_players_draw(p, allowed);
+}
+/* Checks one player's observation, and computes the embedding of its frame in row `player` of
+   model->embeddings. Changes nothing else. */
+RISEI_FN rise_result risei_players_check(risei_players *p, int player, const risei_observation *o,
+                                         rise_error *error)
+{
+    risei_model *m = p->model;
+    rise_real *const embedding = m->embeddings + (ptrdiff_t)player * p->history.embedding_size;
+    rise_result const result = risei_actor_check_step(m->desc, "player", &p->history, player,
+                                                      o->reward, o->event, o->allowed, error);
+    if (result != RISE_OK) return result;
+    return risei_embedder_embed_checked(&m->device, m->embedder, o->frame, embedding, error);
+}
+/* Stores a checked observation and adds the player to the rows of the next pass. */
+RISEI_FN void risei_players_observe(risei_players *p, int player, const risei_observation *o,
+                                    risei_acting *acting)
+{
+    risei_history_append(&p->history, player, o, p->model->desc->actions);
+    p->model->lane[acting->count++] = player;
+}
+/* Runs the pass of the players that have observed. Writes the action of player first + i to
+   actions[i]. allowed[i]: [actions] of this player; NULL: all actions. */
+RISEI_FN void risei_players_act(risei_players *p, risei_acting *acting, int first,
+                                const uint8_t *allowed, int *actions)
 {
     risei_model *m = p->model;
     risei_history *h = &p->history;
-    int const actions = m->desc->actions;
-    risei_acting acting;
-    int action;
-    rise_result result = risei_actor_check_step(m->desc, "player", h, player, o->reward, o->event,
-                                                o->allowed, error);
-    if (result == RISE_OK)
-        result =
-            risei_embedder_embed_checked(&m->device, m->embedder, o->frame, m->embeddings, error);
-    if (result != RISE_OK) return (int)result;
-    o->embedding = m->embeddings;
-    risei_history_append(h, player, o, actions);
-    acting.history = h;
-    acting.first = player, acting.count = 1;
-    acting.states = p->states;
-    risei_model_act(m, RISEI_USE_PLAY, &acting);
-    memcpy(p->q + (ptrdiff_t)player * actions, m->pass.heads.q, (size_t)actions * sizeof *p->q);
-    p->has_q[player] = 1;
-    action = risei_players_choose(p, o->event, o->allowed);
-    h->actions[risei_history_newest(h, player)] = (int16_t)action;
-    return action;
+    int const size = m->desc->actions;
+    int row;
+    if (acting->count == 0) return;
+    acting->history = h;
+    acting->lane = m->lane;
+    acting->states = p->states;
+    risei_model_act(m, RISEI_USE_PLAY, acting);
+    for (row = 0; row < acting->count; row++) {
+        int const player = m->lane[row];
+        int *const action = &actions[player - first];
+        ptrdiff_t const slot = risei_history_newest(h, player), at = (ptrdiff_t)player * size;
+        const uint8_t *const mask = allowed != NULL ? allowed + (ptrdiff_t)(player - first) * size
+                                                    : NULL;
+        memcpy(p->q + at, m->pass.heads.q + (ptrdiff_t)row * size, (size_t)size * sizeof *p->q);
+        p->has_q[player] = 1;
+        *action = risei_event_is_last(h->events[slot])
+                      ? 0
+                      : risei_players_choose(p, player, p->q + at, mask);
+        h->actions[slot] = (int16_t)*action;
+    }
+    acting->count = 0;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -11273,8 +11549,31 @@ RISEI_FN int risei_players_play(risei_players *p, int player, risei_observation 
 
    Holds the functions of >>api-agent that create, train, play and query an agent. These functions
    check their arguments and call the rooms above. Main type: rise_agent. Uses frames, recurrent,
-   network, replay, embedder, describe, model, learner, background, actor, players. Tests:
+   network, replay, frozen, embedder, describe, model, learner, background, actor, players. Tests:
    tests/rules.c, tests/agent.c. */
+
+/* What an agent acts with, apart from its description: the arrays and numbers that
+   rise_agent_publish copies. Sizes follow from the model. */
+typedef struct risei_policy {
+    rise_real *weights;     /* [net.weights_size] */
+    uint8_t *mean;          /* [bytes of a frame], unless raw_frames is 1 */
+    rise_real *shift, *gain; /* [embedding_size], if frames are embedded */
+    rise_real *snapshot;    /* [encoder.snapshot_weights] */
+    rise_real *factor;      /* of the scale of frames */
+    int *frames_frozen, *embeddings_frozen; /* see risei_frames and risei_embedder */
+} risei_policy;
+
+/* What was published and is not in use yet. Only a play_only agent with background = 1 has it. */
+typedef struct risei_published {
+    risei_policy policy;
+    rise_real factor;
+    int frames_frozen, embeddings_frozen;
+    int fresh; /* 1: `policy` is newer than what the agent uses. Guarded by the lock. */
+    int runs;  /* 1: there is a lock */
+#ifdef RISE_THREADS
+    risei_lock lock;
+#endif
+} risei_published;
 
 struct rise_agent {
     rise_agent_desc desc; /* resolved */
@@ -11289,6 +11588,7 @@ struct rise_agent {
     risei_learner learner;
     risei_background background;
     risei_actor actor;
+    risei_published published; /* what rise_agent_publish brought (play_only) */
     risei_players players;
 };
 
@@ -11297,6 +11597,141 @@ RISEI_FN int risei_agent_is_behind(const rise_agent *a)
 {
     return a->desc.background && !a->desc.play_only;
 }
+/* -- What rise_agent_publish copies -- */
+
+/* Returns the arrays and numbers that an agent acts with. */
+RISEI_FN risei_policy risei_policy_of(rise_agent *a)
+{
+    risei_policy p;
+    p.weights = a->model.weights;
+    p.mean = a->frames.mean;
+    p.shift = a->embedder.shift, p.gain = a->embedder.gain;
+    p.snapshot = a->embedder.encoder.weights;
+    p.factor = &a->frames.scale.factor;
+    p.frames_frozen = &a->frames.statistics_frozen;
+    p.embeddings_frozen = &a->embedder.statistics_frozen;
+    return p;
+}
+/* Copies `count` numbers. Returns whether one of them was another one before. */
+RISEI_FN int risei_policy_copy_array(void *to, const void *from, size_t count, size_t bytes)
+{
+    if (count == 0 || memcmp(to, from, count * bytes) == 0) return 0;
+    memcpy(to, from, count * bytes);
+    return 1;
+}
+/* Copies a policy of the shape that `a` has. Returns whether embeddings of frames change. */
+RISEI_FN int risei_policy_copy(const rise_agent *a, const risei_policy *to,
+                               const risei_policy *from)
+{
+    const risei_net *n = &a->model.net;
+    size_t const size = n->memory->embeds ? (size_t)a->embedder.encoder.size : 0;
+    size_t const snapshot = n->memory->embeds ? a->embedder.encoder.snapshot_weights : 0;
+    size_t const mean = a->frames.standardises ? a->frames.bytes : 0;
+    int changed = 0;
+    memcpy(to->weights, from->weights, n->weights_size * sizeof *to->weights);
+    changed |= risei_policy_copy_array(to->mean, from->mean, mean, 1);
+    changed |= risei_policy_copy_array(to->factor, from->factor, 1, sizeof *to->factor);
+    changed |= risei_policy_copy_array(to->frames_frozen, from->frames_frozen, 1, sizeof(int));
+    changed |= risei_policy_copy_array(to->embeddings_frozen, from->embeddings_frozen, 1,
+                                       sizeof(int));
+    changed |= risei_policy_copy_array(to->shift, from->shift, size, sizeof *to->shift);
+    changed |= risei_policy_copy_array(to->gain, from->gain, size, sizeof *to->gain);
+    changed |= risei_policy_copy_array(to->snapshot, from->snapshot, snapshot,
+                                       sizeof *to->snapshot);
+    return changed;
+}
+/* Lets the agent act with what was copied to risei_policy_of(a). */
+RISEI_FN void risei_policy_use(rise_agent *a, int changed)
+{
+    risei_model *m = &a->model;
+    m->derived_for = 0;
+    if (a->frames.standardises && a->frames.statistics_frozen)
+        risei_frames_use(&a->frames, a->frames.scale.factor);
+    if (changed)
+        risei_embedder_refresh(&m->device, m->embedder, &a->players.history, m->embeddings);
+}
+RISEI_FN void risei_published_layout(risei_arena *arena, rise_agent *a)
+{
+    risei_published *p = &a->published;
+    const risei_frozen *encoder = &a->embedder.encoder;
+    if (!a->desc.background) return;
+    p->policy.weights = RISEI_TAKE(arena, rise_real, a->model.net.weights_size);
+    p->policy.mean = RISEI_TAKE(arena, uint8_t, a->frames.standardises ? a->frames.bytes : 0);
+    p->policy.shift = RISEI_TAKE(arena, rise_real, encoder->size);
+    p->policy.gain = RISEI_TAKE(arena, rise_real, encoder->size);
+    p->policy.snapshot = RISEI_TAKE(arena, rise_real, encoder->snapshot_weights);
+    p->policy.factor = &p->factor;
+    p->policy.frames_frozen = &p->frames_frozen;
+    p->policy.embeddings_frozen = &p->embeddings_frozen;
+}
+#ifdef RISE_THREADS
+/* Makes the lock. Returns 0 if the system refuses. */
+RISEI_FN int risei_published_begin(risei_published *p)
+{
+    return p->runs = risei_lock_begin(&p->lock);
+}
+#endif
+/* Lets a play_only agent act with what was published since its last call. Does not wait: if the
+   publisher is writing, the next call takes it. */
+RISEI_FN void risei_published_take(rise_agent *a)
+{
+#ifdef RISE_THREADS
+    risei_published *p = &a->published;
+    if (!p->runs || !risei_lock_try(&p->lock)) return;
+    if (p->fresh) {
+        risei_policy const own = risei_policy_of(a);
+        p->fresh = 0;
+        risei_policy_use(a, risei_policy_copy(a, &own, &p->policy));
+    }
+    risei_lock_release(&p->lock);
+#endif
+    (void)a;
+}
+/* Returns the first field in which two agents differ although what is published depends on it, or
+   NULL. */
+RISEI_FN const char *risei_published_differs(const rise_agent_desc *a, const rise_agent_desc *b)
+{
+    int i, l;
+    for (i = 0; i < RISEI_FIELDS; i++) {
+        const risei_field *f = &risei_fields[i];
+        int const environments = strcmp(f->name, "environments") == 0;
+        int const needed = (f->shape && !environments) || strcmp(f->name, "raw_frames") == 0 ||
+                           strcmp(f->name, "context_scale") == 0;
+        double const x = risei_field_get(f, a), y = risei_field_get(f, b);
+        if (needed && (x < y || x > y)) return f->name;
+    }
+    for (l = 0; l < a->conv_count; l++)
+        if (memcmp(&a->conv[l], &b->conv[l], sizeof a->conv[l]) != 0) return "conv";
+    return a->seed != b->seed ? "seed" : NULL;
+}
+RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *player)
+{
+    risei_policy from, own;
+    const char *differs;
+    if (learner == NULL || player == NULL) return RISE_BAD_CALL;
+    if (!player->desc.play_only)
+        return risei_fail(&learner->error, RISE_BAD_CALL, "player is not play_only");
+    differs = risei_published_differs(&learner->desc, &player->desc);
+    if (differs != NULL)
+        return risei_fail(&learner->error, RISE_MISMATCH,
+                          "%s of the player is not that of the learner; make the player with the "
+                          "learner's description and play_only = 1",
+                          differs);
+    risei_background_leave_replay(&learner->background);
+    from = risei_policy_of(learner), own = risei_policy_of(player);
+#ifdef RISE_THREADS
+    if (player->published.runs) {
+        risei_lock_take(&player->published.lock);
+        risei_policy_copy(player, &player->published.policy, &from);
+        player->published.fresh = 1;
+        risei_lock_release(&player->published.lock);
+        return RISE_OK;
+    }
+#endif
+    risei_policy_use(player, risei_policy_copy(player, &own, &from));
+    return RISE_OK;
+}
+
 /* Sets all members of *a that follow from the resolved description. Takes no memory. */
 RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
 {
@@ -11344,7 +11779,10 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
                            d->threads);
     }
     risei_players_layout(arena, &a->players);
-    if (d->play_only) return;
+    if (d->play_only) {
+        risei_published_layout(arena, a);
+        return;
+    }
     risei_replay_layout(arena, &a->replay);
     risei_learner_layout(arena, &a->learner);
     risei_actor_layout(arena, &a->actor);
@@ -11401,7 +11839,7 @@ RISEI_FN rise_result risei_agent_check_machine(const rise_agent_desc *resolved, 
             error, RISE_UNAVAILABLE,
             "threads is %d; for more than 1, define RISE_THREADS beside RISE_IMPLEMENTATION",
             resolved->threads);
-    if (resolved->background && !resolved->play_only)
+    if (resolved->background)
         return risei_fail(error, RISE_UNAVAILABLE,
                           "background is 1; define RISE_THREADS beside RISE_IMPLEMENTATION");
 #endif
@@ -11461,6 +11899,9 @@ RISEI_FN rise_result risei_agent_start(rise_agent *a, rise_error *error)
     if (risei_agent_is_behind(a) && !risei_background_begin(&a->background))
         return risei_fail(error, RISE_UNAVAILABLE,
                           "the system refuses a thread; set background to 0");
+    if (a->desc.play_only && a->desc.background && !risei_published_begin(&a->published))
+        return risei_fail(error, RISE_UNAVAILABLE,
+                          "the system refuses a lock; set background to 0");
 #endif
     result = risei_model_initialise(&a->model, error);
     if (learning != &a->model)
@@ -11468,6 +11909,7 @@ RISEI_FN rise_result risei_agent_start(rise_agent *a, rise_error *error)
                a->model.net.weights_size * sizeof *learning->weights);
     if (!a->desc.play_only) risei_learner_initialise(&a->learner);
     a->actor.explore_random = risei_random_stream(a->desc.seed, RISEI_RANDOM_EXPLORE);
+    a->players.random = risei_random_stream(a->desc.seed, RISEI_RANDOM_PLAY);
     return result;
 }
 RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc,
@@ -11505,6 +11947,7 @@ RISE_API void rise_agent_destroy(rise_agent *agent)
     if (agent == NULL) return;
 #ifdef RISE_THREADS
     if (agent->background.runs) risei_background_end(&agent->background);
+    if (agent->published.runs) risei_lock_end(&agent->published.lock);
     if (agent->learner.model->device.threads != NULL)
         risei_threads_end(agent->learner.model->device.threads, agent->desc.threads);
 #endif
@@ -11561,7 +12004,7 @@ RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, c
         result = risei_actor_check(&a->actor, frames, rewards, events, allowed, &a->error);
     if (result != RISE_OK) return result;
     acting = risei_actor_observe(&a->actor, frames, rewards, events, allowed);
-    risei_actor_act(&a->actor, actions);
+    risei_actor_act(&a->actor, events, actions);
     a->actor.steps += acting;
     if (a->actor.steps > a->desc.learn_start && risei_actor_seen(&a->actor) > a->desc.learn_start)
         risei_learner_add_steps(&a->learner, acting);
@@ -11618,23 +12061,111 @@ RISE_API rise_result rise_agent_snapshot(rise_agent *a)
 
 /* -- Playing -- */
 
+/* The arguments of rise_agent_play_all, or of rise_agent_play for one player: players first ..
+   end - 1. Element i of an array belongs to player first + i. */
+typedef struct risei_play_call {
+    int first, end;
+    const uint8_t *frames;
+    const float *rewards;
+    const rise_event *events;
+    const uint8_t *allowed; /* NULL: all actions */
+    int *actions;
+} risei_play_call;
+
+/* Returns a player's observation. Its embedding is in model->embeddings. */
+RISEI_FN risei_observation risei_agent_observation(const rise_agent *a, const risei_play_call *c,
+                                                   int player)
+{
+    const risei_history *h = &a->players.history;
+    ptrdiff_t const i = player - c->first;
+    risei_observation o;
+    o.frame = c->frames + i * h->frame_bytes;
+    o.embedding = a->model.embeddings + (ptrdiff_t)player * h->embedding_size;
+    o.reward = c->rewards[i];
+    o.event = (int)c->events[i];
+    o.allowed = c->allowed != NULL ? c->allowed + i * a->desc.actions : NULL;
+    return o;
+}
+/* Checks all players of the call and then plays their step. */
+RISEI_FN rise_result risei_agent_play_players(rise_agent *a, const risei_play_call *c)
+{
+    risei_players *p = &a->players;
+    int const most = risei_pass_lanes(&a->desc);
+    risei_acting acting;
+    int player;
+    acting.count = 0;
+    risei_background_leave_replay(&a->background);
+    risei_published_take(a);
+    for (player = c->first; player < c->end; player++) {
+        risei_observation const o = risei_agent_observation(a, c, player);
+        rise_result result;
+        if (o.event == RISE_ABSENT) continue;
+        result = risei_players_check(p, player, &o, &a->error);
+        if (result != RISE_OK) return result;
+    }
+    for (player = c->first; player < c->end; player++) {
+        risei_observation const o = risei_agent_observation(a, c, player);
+        c->actions[player - c->first] = 0;
+        if (o.event != RISE_ABSENT) risei_players_observe(p, player, &o, &acting);
+        if (acting.count == most || player == c->end - 1)
+            risei_players_act(p, &acting, c->first, c->allowed, c->actions);
+    }
+    return RISE_OK;
+}
+RISEI_FN rise_result risei_agent_check_player(rise_agent *a, int player)
+{
+    if (player >= 0 && player < a->desc.players) return RISE_OK;
+    return risei_fail(&a->error, RISE_BAD_CALL,
+                      "player is %d; it must be 0..%d, below desc.players", player,
+                      a->desc.players - 1);
+}
 RISE_API int rise_agent_play(rise_agent *a, int player, const uint8_t *frame, float reward,
                              rise_event event, const uint8_t *allowed)
 {
-    risei_observation o;
+    risei_play_call call;
+    int action = 0;
+    rise_result result;
     if (a == NULL) return RISE_BAD_CALL;
-    if (player < 0 || player >= a->desc.players)
-        return risei_fail(&a->error, RISE_BAD_CALL,
-                          "player is %d; it must be 0..%d, below desc.players", player,
-                          a->desc.players - 1);
+    result = risei_agent_check_player(a, player);
+    if (result != RISE_OK) return (int)result;
     if (frame == NULL) return risei_fail(&a->error, RISE_BAD_CALL, "frame is NULL");
-    risei_background_leave_replay(&a->background);
-    memset(&o, 0, sizeof o);
-    o.frame = frame;
-    o.reward = reward;
-    o.event = (int)event;
-    o.allowed = allowed;
-    return risei_players_play(&a->players, player, &o, &a->error);
+    call.first = player, call.end = player + 1;
+    call.frames = frame, call.rewards = &reward, call.events = &event, call.allowed = allowed;
+    call.actions = &action;
+    result = risei_agent_play_players(a, &call);
+    return result == RISE_OK ? action : (int)result;
+}
+RISE_API rise_result rise_agent_play_all(rise_agent *a, const uint8_t *frames, const float *rewards,
+                                         const rise_event *events, const uint8_t *allowed,
+                                         int *actions)
+{
+    const char *missing = frames == NULL    ? "frames"
+                          : rewards == NULL ? "rewards"
+                          : events == NULL  ? "events"
+                          : actions == NULL ? "actions"
+                                            : NULL;
+    risei_play_call call;
+    if (a == NULL) return RISE_BAD_CALL;
+    if (missing != NULL) return risei_fail(&a->error, RISE_BAD_CALL, "%s is NULL", missing);
+    call.first = 0, call.end = a->desc.players;
+    call.frames = frames, call.rewards = rewards, call.events = events, call.allowed = allowed;
+    call.actions = actions;
+    return risei_agent_play_players(a, &call);
+}
+RISE_API rise_result rise_agent_set_player(rise_agent *a, int player, double epsilon,
+                                           double temperature)
+{
+    rise_result result;
+    if (a == NULL) return RISE_BAD_CALL;
+    result = risei_agent_check_player(a, player);
+    if (result != RISE_OK) return result;
+    if (!(epsilon >= 0 && epsilon <= 1) || !(temperature >= 0 && temperature <= 1e6))
+        return risei_fail(&a->error, RISE_BAD_CALL,
+                          "epsilon is %g and temperature is %g; they must be 0..1 and 0..1e6",
+                          epsilon, temperature);
+    a->players.epsilon[player] = (float)epsilon;
+    a->players.temperature[player] = (float)temperature;
+    return RISE_OK;
 }
 RISE_API const rise_real *rise_agent_values(const rise_agent *a, int player)
 {
@@ -12370,10 +12901,10 @@ RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
     return result;
 }
 /* Copies from `machine` to `desc` the fields that the caller who loads the file chooses. These are
-   isa, threads, memory_block, memory_bytes, functions and their user data, embedding_file and
-   play_only. Copies players and environments if they are not 0. Does not copy environments if the
-   file has a replay buffer (replay = 1) and play_only is 0, because the buffer is then loaded. If
-   `machine` is NULL, only sets play_only to 0. */
+   isa, threads, memory_block, memory_bytes, functions and their user data, embedding_file,
+   play_only and, with play_only, background. Copies players and environments if they are not 0.
+   Does not copy environments if the file has a replay buffer (replay = 1) and play_only is 0,
+   because the buffer is then loaded. If `machine` is NULL, only sets play_only to 0. */
 RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_desc *machine,
                                       int replay)
 {
@@ -12387,6 +12918,7 @@ RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_de
     desc->embed_fn = machine->embed_fn, desc->embed_user = machine->embed_user;
     desc->embedding_file = machine->embedding_file;
     desc->play_only = machine->play_only;
+    if (machine->play_only) desc->background = machine->background;
     if (machine->players != 0) desc->players = machine->players;
     if (machine->environments != 0 && !(replay && !machine->play_only))
         desc->environments = machine->environments;
@@ -12684,7 +13216,7 @@ RISEI_FN void risei_selftest_products(risei_selftest *t, const rise_kernels *k, 
     p.a = rise_matrix_plain(a, M);
     k->product(&p, 0, 1, scratch), risei_selftest_add(t, "product", c, M * COLUMNS);
 }
-/* Computes the results of stack, half_to_real, project_signs and project_ternary. */
+/* Computes the results of the kernels that read bytes, 16-bit floats or integers. */
 RISEI_FN void risei_selftest_bytes(risei_selftest *t, const rise_kernels *k)
 {
     enum { N = RISEI_SELFTEST_N, BITS = 6 };
@@ -12699,6 +13231,7 @@ RISEI_FN void risei_selftest_bytes(risei_selftest *t, const rise_kernels *k)
     for (i = 0; i < 4 * N; i++) frame[i / N][i % N] = (uint8_t)(i * 37);
     scale.mean = frame[0], scale.factor = (rise_real)0.25, scale.limit = 8;
     k->stack(N, 1, 4, frames, &scale, scale.mean, x), risei_selftest_add(t, "stack", x, 4 * N);
+    k->sum_bytes(N, 3, frame[3], x), risei_selftest_add(t, "sum_bytes", x, N);
     for (i = 0; i < N; i++) half[i] = risei_to_half(x[i]);
     k->half_to_real(N, half, x), risei_selftest_add(t, "half_to_real", x, N);
     memset(in, 0, sizeof in);
@@ -13435,6 +13968,15 @@ RISEK_FN void RISEK(project_signs)(int n, int32_t *x, int size, uint32_t seed, i
         for (l = 0; l < RISEK(lanes); l++) sum += negative & 1u << l ? -group[l] : group[l];
         sums[j] = sum;
     }
+}
+RISEK_FN void RISEK(sum_bytes)(int n, rise_real weight, const uint8_t *x, rise_real *sums)
+{
+    int i = 0;
+#if VL >= 4
+    V const factor = vset1(weight);
+    for (; i + VL <= n; i += VL) vstore(sums + i, vfma(vbytes(x + i), factor, vload(sums + i)));
+#endif
+    for (; i < n; i++) sums[i] = sums[i] + weight * (rise_real)x[i]; /* exact: as if fused */
 }
 RISEK_FN void RISEK(project_ternary)(int n, const int32_t *x, int size, const int8_t *w,
                                      int32_t *sums)
@@ -14277,6 +14819,7 @@ static const rise_kernels RISEK(table) = {
     RISEK(norm_forward),
     RISEK(norm_backward),
     RISEK(stack),
+    RISEK(sum_bytes),
     RISEK(half_to_real),
     RISEK(project_signs),
     RISEK(project_ternary),

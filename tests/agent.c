@@ -881,7 +881,7 @@ static void refuses_steps(const char *words)
         for (i = 0; i < COUNT(nonfinite) && !between; i++)
             refused(a, before, step_wrong(w, last, 1 + i, nonfinite[i]), RISE_NOT_FINITE, "reward");
         refused(a, before, step_wrong(w, last, -1, 0), RISE_BAD_CALL, "event");
-        refused(a, before, step_wrong(w, last, 4, 0), RISE_BAD_CALL, "event");
+        refused(a, before, step_wrong(w, last, RISE_ABSENT + 1, 0), RISE_BAD_CALL, "event");
         refuses_missing_arrays(&w, before);
         if (a->desc.action_masks) {
             refused(a, before,

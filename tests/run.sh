@@ -33,6 +33,8 @@
 #                libFuzzer, see tests/fuzz/run.sh
 #   threads      any number of threads computes the same
 #   background   a thread that computes updates while the game goes on
+#   players      absent environments, players, what is published to a play_only agent
+#   shrink       frames made from pictures, against an exact reference
 #   sequences    random calls, right and wrong, on three agents that must agree after each
 #   probes       agents learn tiny games whose values are known
 #   stats        bench/stats.h

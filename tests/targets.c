@@ -324,16 +324,16 @@ static void choices_are_epsilon_greedy(void)
     int action, draw, other = 0;
     step(a, 0, RISE_FIRST, 5);
     for (draw = 0; draw < draws; draw++) {
-        action = risei_actor_choose(&a->actor, 1, 0);
+        action = risei_actor_choose(&a->actor, 1, 0, 0);
         seen[action]++;
     }
     CHECK(seen[1] == 0 && abs(seen[0] - draws / 2) < 3 * deviation);
     a->model.pass.heads.q[0] = 1, a->model.pass.heads.q[1] = 3,
     a->model.pass.heads.q[2] = 2; /* the best is not allowed */
     for (draw = 0; draw < draws; draw++) {
-        action = risei_actor_choose(&a->actor, 0.5, 0);
+        action = risei_actor_choose(&a->actor, 0.5, 0, 0);
         other += action != 2;
-        action = risei_actor_choose(&a->actor, 0, 0);
+        action = risei_actor_choose(&a->actor, 0, 0, 0);
         if (action != 2) break;
     }
     CHECK(draw == draws && abs(other - draws / 4) < 3 * deviation);
