@@ -91,10 +91,10 @@
        THE LOOP               events; terminated or truncated; several environments
        MEMORY AND WINDOW      RISE, NONE, FULL; how long the window must be
        LEARNING               when updates happen; what to watch
-       HOW TO                 small grey frames; a real-time game; many characters; shipping a
-                              policy; saving and resuming; action masks; window, discount and
-                              buffer size; other agents; a pretrained encoder; your own encoder;
-                              kernels alone
+       HOW TO                 small grey frames; a real-time game and learning in the background;
+                              many characters; shipping a policy; saving and resuming; action
+                              masks; window, discount and buffer size; other agents; a pretrained
+                              encoder; your own encoder; kernels alone
        SYMPTOMS               a table of symptom, cause and remedy
        COSTS                  parameters, bytes and times by frame size
        NUMBERS                which machines compute the same bits
@@ -332,24 +332,14 @@
    learn_start, this update freezes the statistics of the embeddings after only the few frames that
    were seen so far.
 
-   HOW TO: SMALL GREY FRAMES. Small frames make updates cheaper and the replay buffer smaller. The
-   function below converts 320 x 240 RGB to 80 x 60 grey. Each output pixel is the mean luminance
-   (ITU-R BT.601) of 4 x 4 pixels. Integer arithmetic gives the same bytes on every machine.
+   HOW TO: SMALL GREY FRAMES. Small frames make updates cheaper and the replay buffer smaller.
+   rise_frame_shrink makes a frame from any picture, such as the screen: each pixel of the frame is
+   the mean of the area that it covers. The result is exact, so it is the same on every machine.
 
-       static void shrink(const uint8_t *rgb, uint8_t *grey) // [240][320][3] to [60][80]
-       {
-           int x, y, i;
-           for (y = 0; y < 60; y++)
-               for (x = 0; x < 80; x++) {
-                   uint32_t sum = 0;
-                   for (i = 0; i < 16; i++) {
-                       const uint8_t *p = rgb + ((y * 4 + i / 4) * 320 + x * 4 + i % 4) * 3;
-                       sum += 299u * p[0] + 587u * p[1] + 114u * p[2];
-                   }
-                   grey[y * 80 + x] = (uint8_t)((sum + 8000) / 16000);
-               }
-       }
+       rise_picture screen = {pixels, 320, 240, RISE_PIXELS_RGBA, 0};
+       rise_frame_shrink(kernels, &screen, frame, 80, 60, 1, &error); // 1: grey
 
+       const rise_kernels *kernels = rise_kernels_of(RISE_ISA_AUTO); // once, at the start
        desc.frame_width = 80;
        desc.frame_height = 60; // frame_channels stays 1
 
@@ -357,8 +347,35 @@
    (frame_channels = 3) only if the best action depends on colour. The default network is SMALL if a
    side of the frame has fewer than 36 pixels.
 
-   HOW TO: A REAL-TIME GAME. Set desc.learn_outside, so that rise_agent_step only acts. In each
-   tick, give rise_agent_learn_for the microseconds that are left.
+   HOW TO: A REAL-TIME GAME. There are two ways to learn without holding up the game: in the
+   background, or in the time that is left of each tick.
+
+   LEARNING IN THE BACKGROUND. With desc.background, a thread of the library computes the updates,
+   and rise_agent_step only acts. Compile with RISE_THREADS.
+
+       desc.background = 1;
+
+       event = game_play(rise_agent_step(agent, frame, reward, event), &reward);
+
+   An update that becomes due is started in the background. The agent goes on acting with the
+   weights that it has. The call in which the next update becomes due puts the new weights into
+   effect. So the results do not depend on the speed of the thread: the same seed gives the same
+   bits. This call waits if the update is not ready, and metrics.waited adds up the seconds. If
+   metrics.waited grows, updates take longer than desc.learn_period steps: raise learn_period, or
+   make updates cheaper (see SYMPTOMS).
+
+   A call also waits while the thread copies its batch from the replay buffer. With learn_outside
+   as well, no call waits for an update: rise_agent_learn_for puts an update into effect if it is
+   ready, starts the next if one is due, and returns at once. When learning starts, the stored
+   frames are embedded again in parts, one part instead of each update. So the game is not stopped
+   then, either.
+
+   The agent takes more memory: a second copy of the weights, a pass for acting, and the frames of
+   one batch. rise_agent_bytes counts them. An embed_fn may be called by the thread of the library,
+   but never by two threads at once.
+
+   LEARNING IN A TIME BUDGET. Without threads, set desc.learn_outside, so that rise_agent_step only
+   acts. In each tick, give rise_agent_learn_for the microseconds that are left.
 
        desc.learn_outside = 1;
 
@@ -390,6 +407,29 @@
            action = rise_agent_play(agent, i, frame, 0, guard_event(i), NULL);
            if (action >= 0) guard_move(i, action);
        }
+
+   rise_agent_play_all does the same for all players in one pass of the network, which takes less
+   time. A player, or an environment of rise_agent_step_all, that is dead or asleep gets the event
+   RISE_ABSENT: it takes no part in the call, and its episode goes on with its next frame.
+
+       for (i = 0; i < 30; i++) {
+           guard_draw(i, frames[i]);
+           events[i] = guard_is_awake(i) ? guard_event(i) : RISE_ABSENT;
+       }
+       rise_agent_play_all(agent, frames[0], rewards, events, NULL, actions);
+
+   Players are greedy at first. rise_agent_set_player makes a player worse, for example to set the
+   difficulty of a game:
+
+       rise_agent_set_player(agent, i, 0.2, 0); // a fifth of the actions are random
+
+   A thread that learns can publish to a play_only agent that another thread uses. In self-play, an
+   earlier copy of the agent can be the opponent in the same way.
+
+       desc.play_only = 1, desc.background = 1;  // background: another thread may publish
+       rise_agent_create(&opponent, &desc, &error);
+
+       rise_agent_publish(agent, opponent); // from now on, the opponent plays as the agent does now
 
    Each episode of a player begins with RISE_FIRST. You need not pass the last frame of the episode.
    For each player the agent keeps the frames of the window and their embeddings: 16 frames by
@@ -646,6 +686,9 @@
        updates_owed keeps growing   updates get too little time     a longer learn_period;
                                                                     cheaper updates
 
+       metrics.waited grows         background updates take longer  a longer learn_period;
+                                    than learn_period steps         cheaper updates; learn_outside
+
        The game stops once, when    the first update embeds all     a smaller learn_start; a
        learning starts              stored frames again             cheaper frozen encoder
 
@@ -757,8 +800,16 @@
 
        desc.threads = 4;
 
+   The threads are those of POSIX or of Windows. With desc.background, a thread of its own computes
+   the updates: see LEARNING IN THE BACKGROUND. Its workers are then desc.threads - 1 more threads.
+
    There is no global state. Use each agent from one thread at a time, and different agents from as
-   many threads as you like. Callbacks are called on the thread that called the library.
+   many threads as you like. Callbacks are called on the thread that called the library, except
+   embed_fn with desc.background.
+
+   A process that is made by fork has none of the threads, and computes everything on its own
+   thread. If fork came while an update was computed in the background, learning in the new process
+   is RISE_UNAVAILABLE: load the agent from a file there.
 
    PORTING. The code is C99 and also C++11. The tests run with gcc, clang and tcc on Linux, and for
    ARM under qemu. No test runs on Windows, macOS, Android or bare metal. The kernels are chosen as
@@ -781,8 +832,8 @@
    20000 an agent takes about 300 MB.
 
    PORTING: WINDOWS. MinGW is gcc: all x86 kernels are compiled. MSVC compiles the AVX kernels on
-   x64 and the plain C kernels elsewhere. RISE_THREADS needs <pthread.h> and gcc's atomic built-ins,
-   which MSVC lacks. rise.h refuses /fp:fast, which changes the bits (see NUMBERS).
+   x64 and the plain C kernels elsewhere. RISE_THREADS uses the threads of Windows and gcc's atomic
+   built-ins, which MSVC lacks. rise.h refuses /fp:fast, which changes the bits (see NUMBERS).
 
        cl /O2 game.c
 
@@ -1027,8 +1078,8 @@
        RISE_NO_SIMD          the implementation   plain C kernels only
        RISE_NO_PRETRAINED    the implementation   leaves out the ResNet-18: RISE_EMBED_RESNET18 is
                                                   then RISE_UNAVAILABLE
-       RISE_THREADS          the implementation   desc.threads may be more than 1 (POSIX threads;
-                                                  compile with -pthread)
+       RISE_THREADS          the implementation   desc.threads may be more than 1 and
+                                                  desc.background 1 (POSIX: compile with -pthread)
        RISE_SELF             the implementation   the name by which this file includes itself
                                                   ["rise.h"]
        RISE_DOUBLE           every file           for tests alone: all numbers are double, and only
@@ -1239,7 +1290,8 @@ typedef double (*rise_clock_fn)(void *user);
 /* The description of an agent. Start from a struct of zeros and set what you want. Zero means the
    default, which stands in [brackets]. Where 0 is a useful value too, a negative number means 0 or
    "none", and the comment says so. rise_agent_resolve fills in the defaults. Defaults "for SMALL"
-   depend on the resolved `network`. */
+   are those of the resolved `network` SMALL, and of CUSTOM if a side of the frame has fewer than 36
+   pixels. */
 typedef struct rise_agent_desc {
     /* what the agent sees and does */
 
@@ -1310,7 +1362,8 @@ typedef struct rise_agent_desc {
     int snapshot_steps;
     /* 0: embeddings and states are stored as 16-bit floats; 1: as 32-bit floats [0] */
     int embedding_f32;
-    /* for RISE_EMBED_USER; called on the thread that calls the library */
+    /* for RISE_EMBED_USER; called on the thread that calls the library or, with background, on the
+       library's thread, but never on both at once */
     rise_embed_fn embed_fn;
     void *embed_user;
     /* for RISE_EMBED_RESNET18: path of a .safetensors file, read when the agent is made */
@@ -1591,7 +1644,10 @@ RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player)
    gradient or a weight is NaN or infinite. That update is discarded: weights and priorities stay as
    they were. The first update freezes the standardisation of frames and embeddings, and embeds all
    stored frames again. While a snapshot is in progress, the call embeds stored frames instead of
-   doing an update. */
+   doing an update.
+
+   With desc.background, waits for the last update, puts that one into effect and starts this one.
+   The result is that of the last update. */
 RISE_API rise_result rise_agent_learn(rise_agent *agent);
 
 /* Does updates that are due, for about `microseconds`. Returns the number of updates done, or a
@@ -1599,7 +1655,10 @@ RISE_API rise_result rise_agent_learn(rise_agent *agent);
    the budget waits until several calls have given enough time. So the budget is kept on average,
    but one call may take as long as one update. A clock that jumps or stands still does no lasting
    harm: one measurement counts for at most two updates. Returns RISE_BAD_CALL unless 0 <=
-   microseconds <= 1e12. */
+   microseconds <= 1e12.
+
+   With desc.background, ignores `microseconds`: puts the last update into effect if it is ready,
+   starts the next if one is due, and returns at once the number of updates put into effect. */
 RISE_API int rise_agent_learn_for(rise_agent *agent, double microseconds);
 
 /* Copies the current conv layers into the frozen encoder. Requires RISE_EMBED_SNAPSHOT. The copy
@@ -1658,7 +1717,8 @@ RISE_API const rise_error *rise_agent_error(const rise_agent *agent);
 /* Returns the learnable parameters as one array, [parameters] of rise_metrics. Their order may
    change between versions. You may read, hash or write the array. Call this function again before
    each time you write: the call makes the next update check that all parameters are finite. The
-   agent owns the array. */
+   agent owns the array. With desc.background, the call first puts the last update into effect, and
+   the next update moves the array. */
 RISE_API rise_real *rise_agent_parameters(rise_agent *agent);
 
 /* What to save. */
@@ -9188,9 +9248,9 @@ typedef struct risei_field {
     int real;           /* 1: a double; 0: an int or an enumeration */
     double low, high;   /* of a number */
     risei_word_fn word_of; /* of an enumeration; NULL for numbers */
-    /* The values that replace 0, for the network SMALL and for all other networks. If they are 0,
-       risei_fill computes the default, or 0 is a valid value, or the field is required (see
-       RISEI_REQUIRED). */
+    /* The values that replace 0: for SMALL (see rise_agent_desc), and for all other networks. If
+       they are 0, risei_fill computes the default, or 0 is a valid value, or the field is required
+       (see RISEI_REQUIRED). */
     double for_small, for_others;
     int shape;    /* 1: loading fails if the caller asks for another value than the file's */
     int optional; /* 1: files mark the field with '?', so that older readers may ignore the field */
@@ -9655,13 +9715,15 @@ RISEI_FN void risei_fill_impala(rise_agent_desc *d)
     }
     risei_default(&d->pool_to, 6);
 }
+/* The pixels that NATURE needs on each side: its layers have sizes 8, 4, 3 and strides 4, 2, 1. */
+enum { RISEI_NATURE_LEAST = 36 };
+
 RISEI_FN void risei_fill_network(rise_agent_desc *d)
 {
     int const smaller = d->frame_width < d->frame_height ? d->frame_width : d->frame_height;
     int l;
-    /* NATURE needs 36 pixels on each side: its layers have sizes 8, 4, 3 and strides 4, 2, 1 */
     if (d->network == RISE_NETWORK_AUTO)
-        d->network = smaller < 36 ? RISE_NETWORK_SMALL : RISE_NETWORK_NATURE;
+        d->network = smaller < RISEI_NATURE_LEAST ? RISE_NETWORK_SMALL : RISE_NETWORK_NATURE;
     risei_default(&d->network_width, 2);
     if (d->network == RISE_NETWORK_SMALL) risei_fill_small(d);
     if (d->network == RISE_NETWORK_NATURE) risei_fill_nature(d);
@@ -9675,11 +9737,14 @@ RISEI_FN void risei_fill_network(rise_agent_desc *d)
 /* Replaces each field that is 0 by its default in risei_fields. */
 RISEI_FN void risei_fill_table(rise_agent_desc *d)
 {
-    int const small_network = d->network == RISE_NETWORK_SMALL;
+    int const smaller = d->frame_width < d->frame_height ? d->frame_width : d->frame_height;
+    int const small_frame = smaller < RISEI_NATURE_LEAST;
+    int const for_small = d->network == RISE_NETWORK_SMALL ||
+                          (d->network == RISE_NETWORK_CUSTOM && small_frame);
     int i;
     for (i = 0; i < RISEI_FIELDS; i++) {
         const risei_field *field = &risei_fields[i];
-        double const value = small_network ? field->for_small : field->for_others;
+        double const value = for_small ? field->for_small : field->for_others;
         if (risei_is_zero(risei_field_get(field, d))) risei_field_put(field, d, value);
     }
 }
