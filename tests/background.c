@@ -62,6 +62,13 @@ static const char *const kinds[] = {
     "memory=rise embedding=conv learn_period=4",
     "memory=rise target_rate=0.3 raw_frames=1 priority_exponent=-1",
 };
+/* With CHECK_QUICK, tests that try many kinds take one in KINDS_EACH. */
+#ifdef CHECK_QUICK
+enum { KINDS_EACH = 4 };
+#else
+enum { KINDS_EACH = 1 };
+#endif
+
 static rise_agent_desc behind(const char *words)
 {
     rise_agent_desc d = described(words);
@@ -88,7 +95,7 @@ static void speed_and_threads_change_no_bit(void)
 {
     static const int delays[][3] = {{0, 0, 0}, {0, 90, 0}, {0, 0, 200}, {90, 0, 0}, {9, 0, 600}};
     int i, k;
-    for (k = 0; k < COUNT(kinds); k++) {
+    for (k = 0; k < COUNT(kinds); k += KINDS_EACH) {
         rise_agent_desc d = behind(kinds[k]);
         uint64_t expected = 0;
         for (i = 0; i < COUNT(delays); i++) {
@@ -182,7 +189,7 @@ static void saving_loses_no_round(void)
     memset(&machine, 0, sizeof machine);
     machine.embed_fn = toy_embed;
     delay(0, 0, 90);
-    for (k = 0; k < COUNT(kinds); k++) {
+    for (k = 0; k < COUNT(kinds); k += KINDS_EACH) {
         rise_agent_desc const d = behind(kinds[k]);
         for (cut = 17; cut < 130; cut += cut < 26 ? 1 : 17) {
             world w = world_after(d, cut), v;
@@ -341,7 +348,7 @@ static void agents_come_and_go(void)
 static void bytes_are_known_before(void)
 {
     int k;
-    for (k = 0; k < COUNT(kinds); k++) {
+    for (k = 0; k < COUNT(kinds); k += KINDS_EACH) {
         rise_agent_desc d = behind(kinds[k]);
         size_t const bytes = rise_agent_bytes(&d, NULL);
         unsigned char *block = (unsigned char *)malloc(bytes + 64);
