@@ -812,9 +812,9 @@
    is RISE_UNAVAILABLE: load the agent from a file there.
 
    PORTING. The code is C99 and also C++11. The tests run with gcc, clang, tcc and musl on Linux,
-   with MinGW under wine, and for ARM, RISC-V and s390x (big-endian) under qemu. For macOS the code is
-   compiled and linked, but no test runs there, nor on Android or bare metal (tests/README.md). The
-   kernels are chosen as follows; tcc always takes "c":
+   with MinGW under wine, and for ARM, RISC-V and s390x (big-endian) under qemu. For macOS the code
+   is compiled and linked, but no test runs there, nor on Android or bare metal (tests/README.md).
+   The kernels are chosen as follows; tcc always takes "c":
 
        x86-64        AVX-512 or AVX2 with FMA and F16C if processor and system have them, else "c"
        x86, 32 bits  "c"
