@@ -25,6 +25,7 @@ const AGENTS = [
   { memory: 0, name: "RISE", title: "with memory", text: "also has a recurrent net over past frames",
     colour: "--rise" },
 ];
+const FONT = "'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif";
 const SPEEDS = 40; // the last position of the speed slider: no limit
 
 const $ = (id) => document.getElementById(id);
@@ -98,7 +99,7 @@ function begin(window) {
   const length = game.length === 0 ? 0 : Number($("length").value);
   const longer = game.length === 0 ? 1 : Math.max(1, length / game.length);
   id++;
-  budget = Math.round((game.steps * longer) / 1000) * 1000;
+  budget = Math.round((game.steps * 2 * Math.sqrt(longer)) / 3000) * 1000;
   for (const agent of AGENTS) {
     Object.assign(agent, { points: [], shown: null, report: null, steps: 0 });
     agent.worker.postMessage({
@@ -148,7 +149,7 @@ function drawGame(agent) {
   c.fillStyle = shown.end > 0 ? "#2f9e5b" : "#c0392b";
   c.fillRect(left, top + side * game.height - 24, side * game.width, 24);
   c.fillStyle = "#fff";
-  c.font = "600 14px system-ui, 'Liberation Sans', Arial, sans-serif";
+  c.font = `600 14px ${FONT}`;
   c.textAlign = "center";
   c.fillText(shown.end > 0 ? "right" : "wrong", width / 2, top + side * game.height - 7);
 }
@@ -185,7 +186,7 @@ function drawChart() {
     c.textAlign = align;
     c.fillText(text, at, to);
   };
-  c.font = "12px system-ui, 'Liberation Sans', Arial, sans-serif";
+  c.font = `12px ${FONT}`;
   c.lineWidth = 1;
   for (const score of [-1, -0.5, 0, 0.5, 1]) {
     c.strokeStyle = line;
@@ -197,9 +198,8 @@ function drawChart() {
   }
   for (let part = 0; part <= 4; part++) {
     const steps = (budget * part) / 4;
-    write(part === 0 ? "0" : `${count(steps)}`, x(steps), bottom + 17, "center", quiet);
+    write(part === 4 ? `${count(steps)} steps` : count(steps), x(steps), bottom + 19, "center", quiet);
   }
-  write("steps", right + 10, bottom + 17, "left", quiet);
   write("score", left - 8, top - 9, "right", quiet);
   c.setLineDash([5, 5]);
   c.strokeStyle = quiet;
@@ -226,7 +226,7 @@ function drawChart() {
     c.arc(x(steps), y(score), 4, 0, 7);
     c.fillStyle = css(agent.colour);
     c.fill();
-    c.font = "700 13px system-ui, 'Liberation Sans', Arial, sans-serif";
+    c.font = `700 13px ${FONT}`;
     write(agent.name, x(steps) + 9, y(score) + 5, "left", css(agent.colour));
   }
 }

@@ -1,5 +1,5 @@
-// Runs one agent in a Web Worker. Trains in slices of a few milliseconds, so that messages from the
-// page are read between slices. page.js lists the messages.
+// Runs one agent in a Web Worker. Trains in slices of a few milliseconds and reads the messages of
+// the page between slices. page.js lists the messages.
 "use strict";
 
 const SLICE = 15; // milliseconds of training between two looks at messages
