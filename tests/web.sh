@@ -107,6 +107,7 @@ fi
 # The page writes its scores to the console, and Chromium writes the console to stderr.
 profile=$(mktemp -d)
 log=$OUT/chromium.txt
+: > $log
 "$name" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --user-data-dir="$profile" \
     --remote-debugging-port=0 --enable-logging=stderr --v=0 \
     "file://$(pwd)/$OUT/index.html#log&game=corridor&length=10&seed=1" > /dev/null 2> $log &

@@ -44,6 +44,8 @@ let draw = false; // a frame of the page is to be drawn
 // ---------------------------------------------------------------------------------------------
 // Agents
 
+const signed = (x) => (x < -0.005 ? "\u2212" : x > 0.005 ? "+" : "") + Math.abs(x).toFixed(2);
+
 function makeAgent(agent) {
   const card = document.createElement("div");
   card.className = "card agent";
@@ -139,25 +141,27 @@ function drawGame(agent) {
   if (shown === null) return;
   const side = Math.floor(Math.min(width / game.width, height / game.height));
   const left = Math.floor((width - side * game.width) / 2), top = Math.floor((height - side * game.height) / 2);
+  c.fillStyle = "#0a0a0a";
+  c.fillRect(left, top, side * game.width, side * game.height);
   for (let i = 0; i < shown.seen.length; i++) {
     const seen = shown.seen[i], grey = 20 + Math.round((seen * 235) / 255);
     const x = i % game.width, y = Math.floor(i / game.width);
     c.fillStyle = seen === shown.real[i] ? `rgb(${grey},${grey},${grey})` : css("--amber");
-    c.fillRect(left + x * side, top + y * side, side - (side > 12 ? 1 : 0), side - (side > 12 ? 1 : 0));
+    c.fillRect(left + x * side, top + y * side, side - 1, side - 1);
   }
   if (shown.end === 0) return;
   c.fillStyle = shown.end > 0 ? "#2f9e5b" : "#c0392b";
-  c.fillRect(left, top + side * game.height - 24, side * game.width, 24);
+  c.fillRect(left, top, side * game.width, 24);
   c.fillStyle = "#fff";
   c.font = `600 14px ${FONT}`;
   c.textAlign = "center";
-  c.fillText(shown.end > 0 ? "right" : "wrong", width / 2, top + side * game.height - 7);
+  c.fillText(shown.end > 0 ? "right" : "wrong", width / 2, top + 17);
 }
 
 function drawAgent(agent) {
   const last = agent.points[agent.points.length - 1], r = agent.report;
   drawGame(agent);
-  agent.score.textContent = last ? (last[1] < 0 ? "\u2212" : "+") + Math.abs(last[1]).toFixed(2) : "\u2013";
+  agent.score.textContent = last ? signed(last[1]) : "\u2013";
   if (r !== null) {
     agent.progress.textContent = `score after ${count(r.steps)} of ${count(budget)} steps`;
     agent.pace.textContent = r.over ? `trained with ${count(r.updates)} updates`
@@ -171,7 +175,7 @@ function drawAgent(agent) {
     for (const part of [name, bar, number]) part.classList.toggle("chosen", i === agent.shown.action);
     bar.firstChild.style.left = `${50 + 50 * Math.min(at, 0)}%`;
     bar.firstChild.style.width = `${50 * Math.abs(at)}%`;
-    number.textContent = (value < 0 ? "\u2212" : "+") + Math.abs(value).toFixed(2);
+    number.textContent = signed(value);
   });
 }
 
@@ -214,6 +218,8 @@ function drawChart() {
   }
   c.setLineDash([]);
   c.lineJoin = "round";
+  const ends = AGENTS.map((a) => (a.points.length > 0 ? y(a.points[a.points.length - 1][1]) : -100));
+  const close = Math.abs(ends[0] - ends[1]) < 14; // then the names would overlap
   for (const agent of AGENTS) {
     if (agent.points.length === 0) continue;
     c.strokeStyle = css(agent.colour);
@@ -227,7 +233,8 @@ function drawChart() {
     c.fillStyle = css(agent.colour);
     c.fill();
     c.font = `700 13px ${FONT}`;
-    write(agent.name, x(steps) + 9, y(score) + 5, "left", css(agent.colour));
+    const off = !close ? 5 : (agent === AGENTS[0]) === ends[0] < ends[1] ? -3 : 14;
+    write(agent.name, x(steps) + 9, y(score) + off, "left", css(agent.colour));
   }
 }
 
