@@ -122,5 +122,5 @@ bench: build/bench_kernels build/peer_onednn.so build/bench_step build/bench_rep
 clean:
 	rm -rf build $(EXAMPLES) *.svg *.rise
 
-.PHONY: all small demo picture web test fuzz bench bench-kernels bench-step bench-replay bench-costs \
-	bench-learn bench-ablation bench-bridge bench-neon clean
+.PHONY: all small demo picture web test fuzz bench bench-kernels bench-step bench-replay \
+	bench-costs bench-learn bench-ablation bench-bridge bench-neon clean

@@ -20,10 +20,14 @@ const AHEAD = 250; // most steps that one agent may be ahead of the other
 const LONGEST = 60; // greatest length on the slider
 const CHOICES = ["corridor", "blink", "key-door", "lock-catch", "open-corridor", "open-blink"];
 const AGENTS = [
-  { memory: 1, name: "NONE", title: "without memory", text: "sees the last four frames",
-    colour: "--none" },
-  { memory: 0, name: "RISE", title: "with memory", text: "also has a recurrent net over past frames",
-    colour: "--rise" },
+  { // memory: a value of rise_memory
+    memory: 1, name: "NONE", colour: "--none", title: "without memory",
+    text: "sees the last four frames",
+  },
+  {
+    memory: 0, name: "RISE", colour: "--rise", title: "with memory",
+    text: "also has a recurrent net over past frames",
+  },
 ];
 const FONT = "'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif";
 const SPEEDS = 40; // the last position of the speed slider: no limit
@@ -50,9 +54,18 @@ function makeAgent(agent) {
   const card = document.createElement("div");
   card.className = "card agent";
   card.style.setProperty("--colour", `var(${agent.colour})`);
-  card.innerHTML = `<h2><span>${agent.name}</span> ${agent.title}</h2><p class="text">${agent.text}</p>
-    <div class="inside"><canvas></canvas><div><div class="score"></div>
-    <div class="small"></div><div class="small"></div><div class="values"></div></div></div>`;
+  card.innerHTML = `
+    <h2><span>${agent.name}</span> ${agent.title}</h2>
+    <p class="text">${agent.text}</p>
+    <div class="inside">
+      <canvas></canvas>
+      <div>
+        <div class="score"></div>
+        <div class="small"></div>
+        <div class="small"></div>
+        <div class="values"></div>
+      </div>
+    </div>`;
   $("agents").append(card);
   agent.canvas = card.querySelector("canvas");
   agent.score = card.querySelector(".score");
@@ -79,6 +92,7 @@ function receive(agent, m) {
   if (m.type === "error") {
     agent.progress.textContent = m.text;
     agent.steps = Infinity;
+    for (const other of AGENTS) other.worker.postMessage({ type: "limit", id, steps: Infinity });
     console.log(`${agent.name} error: ${m.text}`);
   }
   if (m.type === "report") {
@@ -90,8 +104,8 @@ function receive(agent, m) {
       if (options.has("log"))
         console.log(`${agent.name} steps ${steps} score ${score} updates/s ${m.speed.toFixed(1)}`);
     }
-    for (const other of AGENTS)
-      if (other !== agent) other.worker.postMessage({ type: "limit", id, steps: m.over ? Infinity : m.steps + AHEAD });
+    const other = AGENTS.find((a) => a !== agent);
+    other.worker.postMessage({ type: "limit", id, steps: agent.steps + AHEAD });
   }
   later();
 }
@@ -110,7 +124,8 @@ function begin(window) {
       showEvery: Math.max(50, Math.min(140, 3500 / (length || 20))),
     });
     agent.worker.postMessage({ type: "limit", id, steps: AHEAD });
-    agent.values.innerHTML = game.actions.map((name) => `<span>${name}</span><i><u></u></i><em></em>`).join("");
+    agent.values.innerHTML = game.actions
+      .map((name) => `<span>${name}</span><i><u></u></i><em></em>`).join("");
   }
   later();
 }
@@ -140,7 +155,8 @@ function drawGame(agent) {
   const shown = agent.shown;
   if (shown === null) return;
   const side = Math.floor(Math.min(width / game.width, height / game.height));
-  const left = Math.floor((width - side * game.width) / 2), top = Math.floor((height - side * game.height) / 2);
+  const left = Math.floor((width - side * game.width) / 2);
+  const top = Math.floor((height - side * game.height) / 2);
   c.fillStyle = "#0a0a0a";
   c.fillRect(left, top, side * game.width, side * game.height);
   for (let i = 0; i < shown.seen.length; i++) {
@@ -172,7 +188,8 @@ function drawAgent(agent) {
   agent.shown.values.forEach((value, i) => {
     const [name, bar, number] = Array.from(agent.values.children).slice(3 * i, 3 * i + 3);
     const at = Math.max(-1, Math.min(1, value));
-    for (const part of [name, bar, number]) part.classList.toggle("chosen", i === agent.shown.action);
+    for (const part of [name, bar, number])
+      part.classList.toggle("chosen", i === agent.shown.action);
     bar.firstChild.style.left = `${50 + 50 * Math.min(at, 0)}%`;
     bar.firstChild.style.width = `${50 * Math.abs(at)}%`;
     number.textContent = signed(value);
@@ -198,11 +215,13 @@ function drawChart() {
     c.moveTo(left, Math.round(y(score)) + 0.5);
     c.lineTo(right, Math.round(y(score)) + 0.5);
     c.stroke();
-    write(score === 0 ? "0" : score.toFixed(1).replace("-", "\u2212"), left - 8, y(score) + 4, "right", quiet);
+    const text = score === 0 ? "0" : score.toFixed(1).replace("-", "\u2212");
+    write(text, left - 8, y(score) + 4, "right", quiet);
   }
   for (let part = 0; part <= 4; part++) {
     const steps = (budget * part) / 4;
-    write(part === 4 ? `${count(steps)} steps` : count(steps), x(steps), bottom + 19, "center", quiet);
+    const text = part === 4 ? `${count(steps)} steps` : count(steps);
+    write(text, x(steps), bottom + 19, "center", quiet);
   }
   write("score", left - 8, top - 9, "right", quiet);
   c.setLineDash([5, 5]);
@@ -218,7 +237,7 @@ function drawChart() {
   }
   c.setLineDash([]);
   c.lineJoin = "round";
-  const ends = AGENTS.map((a) => (a.points.length > 0 ? y(a.points[a.points.length - 1][1]) : -100));
+  const ends = AGENTS.map((a) => y(a.points.length > 0 ? a.points[a.points.length - 1][1] : 0));
   const close = Math.abs(ends[0] - ends[1]) < 14; // then the names would overlap
   for (const agent of AGENTS) {
     if (agent.points.length === 0) continue;
