@@ -4,6 +4,7 @@
 # make demo       builds and runs the demo; takes less than a minute
 # make small      builds and runs the small examples; each checks its result; half a minute
 # make picture    makes examples/memory.gif, the picture of the README
+# make web        builds the web page build/web/index.html. Needs emscripten
 # make bench      measures speed; takes at most three minutes
 #
 # Single benchmarks. Options: BENCH="--quick --isa avx2 --threads 2". bench/README.md explains the
@@ -45,6 +46,24 @@ demo: memory
 
 picture: memory_gif
 	./memory_gif examples/memory.gif
+
+# Debian's emscripten needs Debian's acorn, which only Debian's node finds without NODE_PATH. The
+# page is one file: the workers' program is put into index.html as text.
+EMCC ?= emcc
+WEB_FLAGS ?= -O3 -msimd128
+WEB = examples/web
+
+web: build/web/index.html
+
+build/web/rise.js: $(WEB)/web.c examples/*.h rise.h
+	@mkdir -p build/web
+	NODE_PATH=/usr/share/nodejs $(EMCC) $(WEB_FLAGS) $(WEB)/web.c -o $@ -sMODULARIZE \
+		-sEXPORT_NAME=createRise -sENVIRONMENT=worker,node -sSINGLE_FILE -sALLOW_MEMORY_GROWTH \
+		-sEXPORTED_RUNTIME_METHODS=UTF8ToString --no-entry
+
+build/web/index.html: build/web/rise.js $(WEB)/index.html $(WEB)/worker.js $(WEB)/page.js
+	sed -e '/\/\* worker \*\//{r build/web/rise.js' -e 'r $(WEB)/worker.js' -e 'd}' \
+		-e '/\/\* page \*\//{r $(WEB)/page.js' -e 'd}' $(WEB)/index.html > $@
 
 # make test ONLY=replay runs one file, ONLY=replay/tree the tests of it whose names contain "tree";
 # LIST=1 lists the tests, JOBS=1 runs one file at a time. tests/run.sh says more.
@@ -103,5 +122,5 @@ bench: build/bench_kernels build/peer_onednn.so build/bench_step build/bench_rep
 clean:
 	rm -rf build $(EXAMPLES) *.svg *.rise
 
-.PHONY: all small demo picture test fuzz bench bench-kernels bench-step bench-replay bench-costs \
-	bench-learn bench-ablation bench-bridge bench-neon clean
+.PHONY: all small demo picture web test fuzz bench bench-kernels bench-step bench-replay \
+	bench-costs bench-learn bench-ablation bench-bridge bench-neon clean
