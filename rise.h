@@ -100,7 +100,7 @@
        NUMBERS                which machines compute the same bits
        ERRORS                 result codes and sentences
        THREADS                several threads for one agent; several agents
-       PORTING                Raspberry Pi, Windows, macOS, Android, bare metal
+       PORTING                Raspberry Pi, Windows, macOS, Android, WebAssembly, bare metal
        BINDINGS               calling rise.h from another language
        HOW TO ADD             a cell, a value head, a frozen encoder, a description field
        FILE POLICY            which release reads which file
@@ -856,6 +856,11 @@
            android_log("rise", text); // yours
        }
        desc.log_fn = log_line;
+
+   PORTING: WEBASSEMBLY. Compile with emscripten: emcc -O3 -msimd128. The plain C kernels are used.
+   With -msimd128, an update is about 3 times as fast. WebAssembly has no fused multiply-add, so the
+   bits are those of the plain C kernels on x86-64. Run the agent in a Web Worker, so that the page
+   does not wait for an update. examples/web is a whole page (make web).
 
    PORTING: BARE METAL. Without a file system, define RISE_NO_STDIO and read the policy from flash
    with a callback. Pass a block of memory, and a clock if you call rise_agent_learn_for. The code
