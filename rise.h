@@ -370,6 +370,11 @@
    frames are embedded again in parts, one part instead of each update. So the game is not stopped
    then, either.
 
+   Set learn_period to at least environments. If more updates are due in one call, the next call
+   waits until all but the last of them are computed, and rise_agent_learn_for starts only one in
+   each call. An expensive frozen encoder, such as CONV or RESNET18, holds the game up while it
+   embeds a part of the stored frames, 4 * batch at a time.
+
    The agent takes more memory: a second copy of the weights, a pass for acting, and the frames of
    one batch. rise_agent_bytes counts them. An embed_fn may be called by the thread of the library,
    but never by two threads at once.
@@ -9218,11 +9223,11 @@ RISEI_FN void risei_embedder_snapshot_switch(risei_embedder *e)
     e->encoder.weights = e->encoder.next_weights, e->encoder.next_weights = old;
     risei_embedder_freeze_statistics(e);
 }
-/* Processes the frame with this number. Does nothing if the frame's slot was never written. The
-   caller calls risei_embedder_snapshot_switch immediately before it processes the frame with number
-   RISEI_SAMPLE_FRAMES. */
-RISEI_FN void risei_embedder_snapshot_frame(const risei_device *d, risei_embedder *e,
-                                            risei_history *h, int64_t number, rise_real *buffer)
+/* Processes the frame with this number. Returns 0 if the frame's slot was never written, else 1.
+   The caller calls risei_embedder_snapshot_switch immediately before it processes the frame with
+   number RISEI_SAMPLE_FRAMES. */
+RISEI_FN int risei_embedder_snapshot_frame(const risei_device *d, risei_embedder *e,
+                                           risei_history *h, int64_t number, rise_real *buffer)
 {
     if (number < RISEI_SAMPLE_FRAMES) {
         risei_frozen next = e->encoder;
@@ -9230,9 +9235,10 @@ RISEI_FN void risei_embedder_snapshot_frame(const risei_device *d, risei_embedde
         risei_embedder_measure_frame(d, e, &next, h, number, buffer);
     } else {
         ptrdiff_t const slot = (ptrdiff_t)(number - RISEI_SAMPLE_FRAMES);
-        if (risei_history_slot_is_written(h, slot))
-            risei_embedder_refresh_slot(d, e, h, slot, buffer);
+        if (!risei_history_slot_is_written(h, slot)) return 0;
+        risei_embedder_refresh_slot(d, e, h, slot, buffer);
     }
+    return 1;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -10476,14 +10482,15 @@ RISEI_FN rise_result risei_learner_snapshot_begin(risei_learner *l, risei_model 
     l->snapshots++;
     return RISE_OK;
 }
-/* Processes up to 4 * batch frames of the snapshot in progress. This number is an estimate: a call
-   should take about as long as an update. No measurement of other numbers is recorded. */
+/* Processes up to 4 * batch frames of the snapshot in progress. Slots that were never written do
+   not count. This number is an estimate: a call should take about as long as an update. No
+   measurement of other numbers is recorded. */
 RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
 {
     risei_model *m = l->model;
     risei_history *h = &l->replay->history;
-    int i;
-    for (i = 0; i < 4 * m->desc->batch && l->snapshot_next > 0; i++) {
+    int frames = 0;
+    while (frames < 4 * m->desc->batch && l->snapshot_next > 0) {
         int64_t const number = l->snapshot_next++ - 1;
         if (number == RISEI_SAMPLE_FRAMES) { /* refreshes at once the windows that acting reads */
             if (l->snapshots > 0) risei_embedder_snapshot_switch(m->embedder);
@@ -10491,7 +10498,7 @@ RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
             risei_embedder_refresh_newest(&m->device, m->embedder, h, m->desc->window,
                                           m->embeddings);
         }
-        risei_embedder_snapshot_frame(&m->device, m->embedder, h, number, m->embeddings);
+        frames += risei_embedder_snapshot_frame(&m->device, m->embedder, h, number, m->embeddings);
         if (number == risei_embedder_snapshot_frames(h) - 1) l->snapshot_next = 0;
     }
 }

@@ -101,10 +101,10 @@ static void snapshot_embeds_with_copied_convs(void)
           rise_agent_snapshot(a) == RISE_BAD_CALL);
     left = metrics(a).refreshing, updates = metrics(a).updates;
     CHECK(left == CAPACITY + 512);
-    run_on(&r, 400); /* at least 80 updates are left out */
+    run_on(&r, 100); /* 20 updates are left out */
     CHECK(metrics(a).refreshing > 0 && metrics(a).refreshing < left &&
           metrics(a).updates == updates);
-    run_on(&r, 800);
+    run_on(&r, 1100);
     CHECK(metrics(a).refreshing == 0 && metrics(a).updates > updates);
     /* the learnable conv layers have changed */
     CHECK(memcmp(convs, a->model.weights,
@@ -126,8 +126,8 @@ static void run_resumes_in_the_midst_of_a_snapshot(void)
     const char *const path = "snapshot-test.rise";
     size_t const kept = (size_t)CAPACITY * 16 * sizeof(uint16_t);
     int cut, midway = 0;
-    for (cut = START + AFTER - 40; cut < START + AFTER + 700;
-         cut += 60 * (check_share > 1 ? 2 : 1)) {
+    for (cut = START + AFTER - 40; cut < START + AFTER + 260;
+         cut += 25 * (check_share > 1 ? 2 : 1)) {
         run r = run_make("embedding=snapshot", AFTER), again;
         rise_error error;
         run_on(&r, cut);
