@@ -85,6 +85,7 @@ typedef struct result {
     int width, height, games;
     double acting, longest[2];      /* ms; the longest calls of BACKGROUND and POLLED */
     double acting_empty, empty[2];  /* ms; the longest empty calls in the same slices */
+    int64_t updates[2];
     double acting_delay;            /* ms; the longest delay of waking up while acting */
 } result;
 
@@ -344,7 +345,8 @@ static void say_tables(player *players, const result *size, int64_t empty_durati
     say("An empty call lasts %.3f ms or longer. Times are in milliseconds.\n\n",
         (double)empty_duration * 1e-6);
     say("| learning | longest call | longest tick | 99.9%% | 99%% | median | updates | owed | "
-        "to embed | waited, s | ticks | missed | longest empty call | longest delay of waking up |\n"
+        "to embed | waited, s | ticks | missed | longest empty call | "
+        "longest delay of waking up |\n"
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
     for (i = 0; i < WAYS; i++) say_row(&players[i]);
     say("| empty call, all ways | %.3f |", samples_quantile(&empty, 1));
@@ -360,17 +362,19 @@ static void say_tables(player *players, const result *size, int64_t empty_durati
     say_histogram("empty call, all ways", &empty);
     free(empty.ms);
 }
-static const char *verdict(double acting, double longest)
+/* `updates`: done by the agent that learned. Without one, its calls show nothing. */
+static const char *verdict(double acting, double longest, int64_t updates)
 {
+    if (updates == 0) return "no update was done";
     return longest <= acting + 1 ? "yes" : "no";
 }
 static void say_condition(const result *r)
 {
     int i;
     for (i = 0; i < 2; i++)
-        say("| %d x %d | %d | %s | %.3f | %.3f | **%s** | %.3f | %.3f | %.3f |\n", r->width, r->height,
-            r->games, ways[BACKGROUND + i].name, r->longest[i], r->acting,
-            verdict(r->acting, r->longest[i]), r->empty[i], r->acting_empty,
+        say("| %d x %d | %d | %s | %.3f | %.3f | **%s** | %.3f | %.3f | %.3f |\n", r->width,
+            r->height, r->games, ways[BACKGROUND + i].name, r->longest[i], r->acting,
+            verdict(r->acting, r->longest[i], r->updates[i]), r->empty[i], r->acting_empty,
             r->acting_delay);
 }
 
@@ -399,6 +403,7 @@ static void measure(result *size)
     size->acting_delay = players[ACT].longest_delay;
     size->acting_empty = samples_quantile(&players[ACT].empty, 1);
     for (i = 0; i < 2; i++) {
+        size->updates[i] = players[BACKGROUND + i].metrics.updates;
         size->longest[i] = players[BACKGROUND + i].longest_call;
         size->empty[i] = samples_quantile(&players[BACKGROUND + i].empty, 1);
     }
