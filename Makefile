@@ -18,6 +18,7 @@
 #                       interruption: finished runs are kept
 # make bench-ablation   scores of RISE with one setting changed at a time
 #                       BENCH="--size 84" for both: the same with frames of 84 x 84 pixels
+# make bench-game       the longest calls of a game at 60 Hz that learns; BENCH="--seconds 300"
 # make bench-bridge     Atari steps a second through the bridge to Python, compared with ALE alone
 # make bench-neon       instructions of an update on 64-bit ARM, counted under qemu. Needs qemu's
 #                       user mode and a cross compiler
@@ -96,6 +97,9 @@ bench-replay: build/bench_replay
 bench-costs: build/bench_costs
 	build/bench_costs $(BENCH)
 
+bench-game: build/bench_game
+	build/bench_game $(BENCH)
+
 build/bench_bridge: examples/*.h
 
 bench-bridge: build/bench_bridge
@@ -123,4 +127,4 @@ clean:
 	rm -rf build $(EXAMPLES) *.svg *.rise
 
 .PHONY: all small demo picture web test fuzz bench bench-kernels bench-step bench-replay \
-	bench-costs bench-learn bench-ablation bench-bridge bench-neon clean
+	bench-costs bench-learn bench-ablation bench-bridge bench-game bench-neon clean
