@@ -21,6 +21,7 @@
 #define SDL_MAIN_HANDLED
 #include <SDL.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,8 @@
 enum {
     SAMPLES = 65536, /* newest durations that are kept */
     BINS = 20,       /* of the histogram; each bin is twice as long as two bins before */
-    SPINS = 1 << 20  /* most rounds of the empty loop */
+    SPINS = 1 << 24, /* most rounds of the empty loop */
+    SETTLING = 50    /* calls until the empty loop takes as long as a call */
 };
 
 /* Durations of one kind of work, in microseconds. */
@@ -102,11 +104,12 @@ static void durations_histogram(const durations *d, int *bins)
 }
 /* A loop of additions that does nothing useful. Its time shows what other programs and the system
    do to any work of this length. */
-static void spin(long rounds)
+static long spin(long rounds)
 {
     volatile long sum = 0;
     long i;
-    for (i = 0; i < rounds; i++) sum += i;
+    for (i = 0; i < rounds; i++) sum = sum + i;
+    return sum;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -139,7 +142,6 @@ typedef struct crew {
     rise_event events[SEEKERS];
     int actions[SEEKERS];
     durations calls, empty; /* of the agent; of the empty loop */
-    double first_update;    /* microseconds of the call that began learning; not in `calls` */
     long spins;             /* rounds of the empty loop, so that it takes as long as a call */
 } crew;
 
@@ -157,6 +159,7 @@ static rise_agent_desc crew_desc(void)
     desc.discount = 0.98;        /* looks about 5 seconds ahead */
     desc.n_step = 5;
     desc.epsilon_steps = 20000;
+    desc.learn_period = 8; /* 10 updates a second */
     return desc;
 }
 
@@ -197,17 +200,16 @@ static void crew_observe(crew *c, int i)
    and when a round is over. Returns 0 if the agent fails. */
 static int crew_decide(crew *c)
 {
-    double from, seconds;
+    double from;
     rise_result result;
     int i;
     for (i = 0; i < SEEKERS; i++) crew_observe(c, i);
     from = now_seconds();
-    result = c->level == 0 ? rise_agent_step_all(c->agent, c->frames[0], c->rewards, c->events, NULL,
-                                                 c->actions)
+    result = c->level == 0 ? rise_agent_step_all(c->agent, c->frames[0], c->rewards, c->events,
+                                                 NULL, c->actions)
                            : rise_agent_play_all(c->agent, c->frames[0], c->rewards, c->events,
                                                  NULL, c->actions);
-    seconds = now_seconds() - from;
-    durations_add(&c->calls, seconds);
+    durations_add(&c->calls, now_seconds() - from);
     if (result != RISE_OK) {
         fprintf(stderr, "npc: %s\n", rise_agent_error(c->agent)->text);
         return 0;
@@ -483,6 +485,7 @@ typedef struct game {
 static int game_tick(game *g, int dx, int dy)
 {
     world *const w = &g->world;
+    g->crew.near = g->demo;
     if (w->over) crew_round(&g->crew);
     if (w->frame % DECISION == 0 && !crew_decide(&g->crew)) return 0;
     if (g->demo) script_move(w, &dx, &dy);
@@ -544,8 +547,8 @@ static void game_show(game *g)
    failure. */
 static int game_save_picture(const game *g, const char *path, int scale)
 {
-    SDL_Surface *const s =
-        SDL_CreateRGBSurfaceWithFormat(0, WIDTH * scale, HEIGHT * scale, 32, SDL_PIXELFORMAT_RGB888);
+    SDL_Surface *const s = SDL_CreateRGBSurfaceWithFormat(0, WIDTH * scale, HEIGHT * scale, 32,
+                                                          SDL_PIXELFORMAT_RGB888);
     int x, y, good;
     if (s == NULL) return 0;
     for (y = 0; y < s->h; y++)
@@ -607,21 +610,22 @@ static int game_listen(game *g)
     }
     return 1;
 }
-/* Times the empty loop. From the first calls on, it takes about as long as a call of the agent. */
+/* Times the empty loop. The first calls set its length: about as long as a call of the agent. */
 static void game_measure(game *g)
 {
     crew *const c = &g->crew;
     double const from = now_seconds();
     double seconds;
+    if (c->calls.count == 0) return;
     if (c->spins == 0) c->spins = 1000;
-    spin(c->spins);
+    (void)spin(c->spins);
     seconds = now_seconds() - from;
-    if (c->calls.count > 20) durations_add(&c->empty, seconds);
-    /* moves the length a little towards the newest call */
-    if (c->calls.count > 0) {
-        double const call = c->calls.values[(c->calls.count - 1) % SAMPLES];
-        c->spins += 1e6 * seconds < call ? c->spins / 32 + 1 : -(c->spins / 32);
-        if (c->spins > SPINS) c->spins = SPINS;
+    if (c->calls.count > SETTLING)
+        durations_add(&c->empty, seconds);
+    else if (seconds > 0) {
+        double const call = 1e-6 * c->calls.values[(c->calls.count - 1) % SAMPLES];
+        double const ratio = fmin(4, fmax(0.25, call / seconds));
+        c->spins = (long)fmin(SPINS, (double)c->spins * sqrt(ratio)) + 1;
     }
 }
 /* Runs the game until the player quits. Returns 0 if the agent fails. */
@@ -731,7 +735,6 @@ static int game_begin(game *g)
     g->crew.w = &g->world;
     g->view = o->view;
     g->demo = o->demo;
-    g->crew.near = o->fast > 0;
     g->histogram = o->histogram;
     crew_set_level(&g->crew, o->level);
     return 1;
@@ -744,7 +747,8 @@ static void print_durations(const char *name, const durations *d)
            s.most / 1000, s.mean / 1000, d->count);
     durations_histogram(d, bins);
     for (i = 0; i < BINS; i++)
-        if (bins[i] > 0) printf("  from %8.3f ms %7d\n", i == 0 ? 0.0 : bin_edge(i) / 1000, bins[i]);
+        if (bins[i] > 0)
+            printf("  from %8.3f ms %7d\n", i == 0 ? 0.0 : bin_edge(i) / 1000, bins[i]);
 }
 static void game_report(const game *g)
 {

@@ -146,8 +146,8 @@ static inline int body_fits(int x, int y)
 {
     int const left = x / UNIT - BODY, top = y / UNIT - BODY;
     int const right = (x + UNIT - 1) / UNIT + BODY - 1, bottom = (y + UNIT - 1) / UNIT + BODY - 1;
-    return !world_is_wall(left, top) && !world_is_wall(right, top) && !world_is_wall(left, bottom) &&
-           !world_is_wall(right, bottom);
+    return !world_is_wall(left, top) && !world_is_wall(right, top) &&
+           !world_is_wall(left, bottom) && !world_is_wall(right, bottom);
 }
 /* Returns -1, 0 or 1: the direction from `from` to the middle of its tile. */
 static inline int body_to_middle(int from)
@@ -250,19 +250,26 @@ static inline int world_clear(const body *a, const body *b)
 /* ---------------------------------------------------------------------------------------------- */
 /* The scripted player */
 
+/* From a tile to its four neighbours. The house has a wall around it, so every tile where a body
+   can be has four. */
+static const int tile_steps[4] = {1, -1, HOUSE_COLUMNS, -HOUSE_COLUMNS};
+
+static inline int tile_is_wall(int tile)
+{
+    return world_tile_is_wall(tile % HOUSE_COLUMNS, tile / HOUSE_COLUMNS);
+}
 /* Fills in the number of tiles from each tile to the nearest of the tiles where `tiles` is 0 at
    the call. All other tiles must hold TILES. */
 static inline void world_spread(int *tiles)
 {
-    static const int step[4] = {1, -1, HOUSE_COLUMNS, -HOUSE_COLUMNS}; /* the house has a wall around it */
     int queue[TILES], first = 0, last = 0, i;
     for (i = 0; i < TILES; i++)
         if (tiles[i] == 0) queue[last++] = i;
     while (first < last) {
         int const at = queue[first++];
         for (i = 0; i < 4; i++) {
-            int const next = at + step[i];
-            if (world_tile_is_wall(next % HOUSE_COLUMNS, next / HOUSE_COLUMNS) || tiles[next] < TILES) continue;
+            int const next = at + tile_steps[i];
+            if (tile_is_wall(next) || tiles[next] < TILES) continue;
             tiles[next] = tiles[at] + 1;
             queue[last++] = next;
         }
@@ -316,30 +323,35 @@ static inline void script_stroll(world *w)
     int tile;
     do {
         tile = (int)world_random(w, TILES);
-    } while (world_tile_is_wall(tile % HOUSE_COLUMNS, tile / HOUSE_COLUMNS));
+    } while (tile_is_wall(tile));
     script_go(w, tile);
 }
 static inline int sign_of(int i) { return i < 0 ? -1 : i > 0 ? 1 : 0; }
-/* Finds the direction of the next frame: *dx and *dy are -1, 0 or 1. */
-static inline void script_move(world *w, int *dx, int *dy)
+/* Chooses a new goal if he is seen, or if he has waited long enough at the last one. */
+static inline void script_think(world *w)
 {
-    static const int step[4] = {1, -1, HOUSE_COLUMNS, -HOUSE_COLUMNS};
     script *s = &w->script;
-    int const at = world_tile_of(&w->player);
-    int i, next = at;
-    body aim;
     if (w->since_seen == 0) {
         s->alarm++;
         s->wait = 120 + (int)world_random(w, 120);
         if (s->alarm % REACTION == 0) script_go(w, script_hiding_place(w));
     } else if (w->since_seen > 2 * REACTION)
         s->alarm = 0;
-    if (s->goal < 0 || (at == s->goal && --s->wait <= 0)) {
+    if (s->goal < 0 || (world_tile_of(&w->player) == s->goal && --s->wait <= 0)) {
         s->wait = 10 + (int)world_random(w, 60);
         script_stroll(w);
     }
+}
+/* Finds the direction of the next frame: *dx and *dy are -1, 0 or 1. */
+static inline void script_move(world *w, int *dx, int *dy)
+{
+    const script *s = &w->script;
+    int const at = world_tile_of(&w->player);
+    int i, next = at;
+    body aim;
+    script_think(w);
     for (i = 0; i < 4; i++)
-        if (s->way[at + step[i]] < s->way[next]) next = at + step[i];
+        if (s->way[at + tile_steps[i]] < s->way[next]) next = at + tile_steps[i];
     aim = world_centre_of(next);
     *dx = sign_of(aim.x / UNIT - w->player.x / UNIT);
     *dy = sign_of(aim.y / UNIT - w->player.y / UNIT);
