@@ -668,6 +668,7 @@ static int game_fast(game *g, double minutes, double every, double begin)
     long frame, seen = 0;
     int i;
     g->rounds = g->catches = 0;
+    g->world.losses = g->world.finds = 0;
     for (frame = 1; frame <= frames; frame++) {
         if (!game_tick(g, 0, 0)) return 0;
         for (i = 0; i < SEEKERS; i++) seen += g->world.seekers[i].sees;
@@ -678,12 +679,14 @@ static int game_fast(game *g, double minutes, double every, double begin)
                 printf("minute %4.0f  learning", (double)frame / 3600);
             else
                 printf("minute %4.0f  level %d ", (double)frame / 3600, g->crew.level);
-            printf("  %5.2f catches a minute  a seeker sees the player in %4.1f%% of the frames  "
-                   "%ld steps  %ld updates  %.0f s\n",
+            printf("  %5.2f catches a minute  sees him %4.1f%% of the time  finds him again "
+                   "%4.1f%% of %4ld times  %ld steps  %ld updates  %.0f s\n",
                    g->catches / every, 100.0 * (double)seen / (double)(block * SEEKERS),
-                   (long)m.steps, (long)m.updates, now_seconds() - begin);
+                   100.0 * (double)g->world.finds / fmax(1, (double)g->world.losses),
+                   g->world.losses, (long)m.steps, (long)m.updates, now_seconds() - begin);
             fflush(stdout);
             g->rounds = g->catches = 0;
+            g->world.losses = g->world.finds = 0;
             seen = 0;
         }
     }

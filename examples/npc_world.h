@@ -42,7 +42,12 @@ enum {
     VIEW_ROW = 56,   /* where the seeker itself is in its view */
     VIEW_COLUMN = 40,
     ROUND_FRAMES = 30 * 60,
-    REACTION = 22 /* frames that pass until the scripted player flees */
+    REACTION = 22, /* frames that pass until the scripted player flees */
+    /* A seeker has lost the player LOST frames after it saw him last. It has found him again if it
+       sees him before FOUND frames have passed. */
+    LOST = 20,
+    FOUND = 200,
+    LONG_AGO = 100000
 };
 
 enum { GREY_DARK = 0, GREY_LIT = 45, GREY_WALL = 100, GREY_PLAYER = 255 };
@@ -64,6 +69,7 @@ typedef struct seeker {
     int absent; /* 1: takes no part in the game */
     int sees;   /* 1: sees or hears the player now */
     int blocked; /* 1: walked against a wall in this frame */
+    int unseen;  /* frames since it saw the player; large: not in this round */
     uint8_t lit[VIEW][VIEW]; /* 1: the seeker sees this point of its view */
 } seeker;
 
@@ -87,6 +93,7 @@ typedef struct world {
     int over;   /* 1: the round is over; call world_round next */
     body last_seen;
     int since_seen; /* frames since any seeker saw the player; large: not in this round */
+    long losses, finds; /* how often a seeker lost the player and found him again, in all rounds */
 } world;
 
 static const char *const world_map[HOUSE_ROWS] = {
@@ -376,13 +383,14 @@ static inline void world_round(world *w, int nearest, int farthest)
             distance2 = world_distance2(&s->at, &w->player);
         } while (distance2 < nearest * nearest || distance2 > farthest * farthest);
         s->facing = (int)world_random(w, FACINGS);
+        s->unseen = LONG_AGO;
         seeker_look(s, &w->player);
     }
     w->script.goal = -1;
     w->script.alarm = w->script.wait = 0;
     w->frame = w->over = 0;
     w->caught = -1;
-    w->since_seen = 100000;
+    w->since_seen = LONG_AGO;
     w->last_seen = w->player;
 }
 static inline void world_begin(world *w, uint32_t seed)
@@ -413,8 +421,13 @@ static inline void world_tick(world *w, int dx, int dy, int player_speed)
         body_walk(&s->at, facing_x[s->facing], facing_y[s->facing], SEEKER_SPEED);
         s->blocked = s->at.x + s->at.y == s->blocked;
         seeker_look(s, &w->player);
-        if (s->sees) w->since_seen = 0, w->last_seen = w->player;
         if (w->caught < 0 && world_distance2(&s->at, &w->player) <= REACH * REACH) w->caught = i;
+        s->unseen++;
+        w->losses += s->unseen == LOST;
+        if (!s->sees) continue;
+        w->finds += s->unseen >= LOST && s->unseen < FOUND;
+        s->unseen = w->since_seen = 0;
+        w->last_seen = w->player;
     }
     w->frame++;
     w->over = w->caught >= 0 || w->frame >= ROUND_FRAMES;
