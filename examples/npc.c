@@ -39,8 +39,8 @@
 enum {
     SAMPLES = 65536, /* newest durations that are kept */
     BINS = 20,       /* of the histogram; each bin is twice as long as two bins before */
-    SPINS = 1 << 24, /* most rounds of the empty loop */
-    SETTLING = 50    /* calls until the empty loop takes as long as a call */
+    SPINS_TRIED = 20000, /* rounds of the empty loop, until its length is known */
+    SETTLING = 50        /* calls of the agent until then */
 };
 
 /* Durations of one kind of work, in microseconds. */
@@ -50,7 +50,7 @@ typedef struct durations {
 } durations;
 
 typedef struct summary {
-    double mean, most, worst; /* microseconds; `most`: 99% of the values are not above it */
+    double mean, median, most, worst; /* microseconds; 99% of the values are not above `most` */
 } summary;
 
 static double now_seconds(void)
@@ -73,13 +73,14 @@ static int compare_doubles(const void *a, const void *b)
 static summary durations_summary(const durations *d)
 {
     static double sorted[SAMPLES];
-    summary s = {0, 0, 0};
+    summary s = {0, 0, 0, 0};
     int const held = durations_held(d);
     int i;
     if (held == 0) return s;
     memcpy(sorted, d->values, (size_t)held * sizeof *sorted);
     qsort(sorted, (size_t)held, sizeof *sorted, compare_doubles);
     for (i = 0; i < held; i++) s.mean += sorted[i] / held;
+    s.median = sorted[held / 2];
     s.most = sorted[(held * 99 + 99) / 100 - 1];
     s.worst = sorted[held - 1];
     return s;
@@ -142,7 +143,8 @@ typedef struct crew {
     rise_event events[SEEKERS];
     int actions[SEEKERS];
     durations calls, empty; /* of the agent; of the empty loop */
-    long spins;             /* rounds of the empty loop, so that it takes as long as a call */
+    long spins;             /* rounds of the empty loop; 0: not known yet */
+    double fastest;         /* seconds of SPINS_TRIED rounds */
 } crew;
 
 static rise_agent_desc crew_desc(void)
@@ -460,9 +462,9 @@ typedef struct options {
     rise_memory memory;
     const char *path; /* of the saved agent; NULL: none is loaded or saved */
     const char *screenshot;
-    int demo, view, histogram, level, scale, seed;
-    long frames;         /* ends after this many; 0: never */
-    double fast, match;  /* minutes of training and of the match after it */
+    int demo, view, histogram, level, seekers, scale, seed;
+    long frames;        /* ends after this many; 0: never */
+    double fast, match; /* minutes of training and of the match after it */
 } options;
 
 typedef struct game {
@@ -470,7 +472,8 @@ typedef struct game {
     crew crew;
     world world;
     canvas canvas;
-    int player_speed, demo;
+    int demo;      /* 1: the scripted player plays */
+    int seekers;   /* that take part */
     int view;      /* the seeker whose frame is shown; -1: none */
     int histogram; /* 1: shown */
     int pause;     /* frames until the next round */
@@ -495,6 +498,19 @@ static int game_tick(game *g, int dx, int dy)
     g->catches += w->caught >= 0;
     if (w->frame > g->best) g->best = w->frame;
     return crew_decide(&g->crew); /* the last frame of the round */
+}
+
+/* Lets the first `count` seekers take part, at least one. The others are absent. */
+static void game_set_seekers(game *g, int count)
+{
+    int i;
+    if (count < 1 || count > SEEKERS) return;
+    g->seekers = count;
+    for (i = 0; i < SEEKERS; i++) {
+        seeker *const s = &g->world.seekers[i];
+        s->absent = i >= count;
+        seeker_look(s, &g->world.player);
+    }
 }
 
 /* -- With a window -- */
@@ -576,16 +592,6 @@ static int game_open(game *g)
                                    SDL_TEXTUREACCESS_STREAMING, WIDTH, HEIGHT);
     return g->texture != NULL;
 }
-/* Adds or removes the last seeker. */
-static void game_set_seekers(game *g, int more)
-{
-    seeker *const s = g->world.seekers;
-    int i, present = 0;
-    for (i = 0; i < SEEKERS; i++) present += !s[i].absent;
-    if (more && present < SEEKERS) s[present].absent = 0;
-    if (!more && present > 1) s[present - 1].absent = 1, s[present - 1].sees = 0;
-    if (!more && present > 1) memset(s[present - 1].lit, 0, sizeof s->lit);
-}
 /* Returns 0 if the player quits. */
 static int game_press(game *g, SDL_Keycode key, int shift)
 {
@@ -594,8 +600,9 @@ static int game_press(game *g, SDL_Keycode key, int shift)
     if (key == SDLK_v) g->view = shift ? -1 : (g->view + 1) % SEEKERS;
     if (key == SDLK_h) g->histogram = !g->histogram;
     if (key == SDLK_d) g->demo = !g->demo;
-    if (key == SDLK_MINUS || key == SDLK_KP_MINUS) game_set_seekers(g, 0);
-    if (key == SDLK_EQUALS || key == SDLK_PLUS || key == SDLK_KP_PLUS) game_set_seekers(g, 1);
+    if (key == SDLK_MINUS || key == SDLK_KP_MINUS) game_set_seekers(g, g->seekers - 1);
+    if (key == SDLK_EQUALS || key == SDLK_PLUS || key == SDLK_KP_PLUS)
+        game_set_seekers(g, g->seekers + 1);
     return 1;
 }
 /* Handles all events. Returns 0 if the player quits. */
@@ -610,23 +617,23 @@ static int game_listen(game *g)
     }
     return 1;
 }
-/* Times the empty loop. The first calls set its length: about as long as a call of the agent. */
+/* Times the empty loop. The first calls set its length: the median of the agent's calls. */
 static void game_measure(game *g)
 {
     crew *const c = &g->crew;
+    long const rounds = c->spins > 0 ? c->spins : SPINS_TRIED;
     double const from = now_seconds();
     double seconds;
-    if (c->calls.count == 0) return;
-    if (c->spins == 0) c->spins = 1000;
-    (void)spin(c->spins);
+    (void)spin(rounds);
     seconds = now_seconds() - from;
-    if (c->calls.count > SETTLING)
+    if (c->spins > 0) {
         durations_add(&c->empty, seconds);
-    else if (seconds > 0) {
-        double const call = 1e-6 * c->calls.values[(c->calls.count - 1) % SAMPLES];
-        double const ratio = fmin(4, fmax(0.25, call / seconds));
-        c->spins = (long)fmin(SPINS, (double)c->spins * sqrt(ratio)) + 1;
+        return;
     }
+    if (seconds > 0 && (c->fastest <= 0 || seconds < c->fastest)) c->fastest = seconds;
+    if (c->calls.count >= SETTLING && c->fastest > 0)
+        c->spins =
+            1 + (long)(SPINS_TRIED * 1e-6 * durations_summary(&c->calls).median / c->fastest);
 }
 /* Runs the game until the player quits. Returns 0 if the agent fails. */
 static int game_run(game *g)
@@ -740,6 +747,7 @@ static int game_begin(game *g)
     g->demo = o->demo;
     g->histogram = o->histogram;
     crew_set_level(&g->crew, o->level);
+    game_set_seekers(g, o->seekers);
     return 1;
 }
 static void print_durations(const char *name, const durations *d)
@@ -777,6 +785,7 @@ static void print_usage(void)
           "  --path FILE        of the saved agent (npc.rise); none: neither load nor save\n"
           "  --memory KIND      of a new agent: rise, none or full\n"
           "  --level L          0: they learn; 1 to 5: a match without learning\n"
+          "  --seekers N        in the game, 1 to 8; the others are absent\n"
           "  --demo             the scripted player plays\n"
           "  --view N           shows the frame of seeker N, 1 to 8\n"
           "  --histogram        shows how long the agent's calls take\n"
@@ -818,6 +827,8 @@ static int parse_option(options *o, const char *name, const char *value)
         good = parse_number(value, 0, LEVELS, &n), o->level = (int)n;
     else if (strcmp(name, "--view") == 0)
         good = parse_number(value, 1, SEEKERS, &n), o->view = (int)n - 1;
+    else if (strcmp(name, "--seekers") == 0)
+        good = parse_number(value, 1, SEEKERS, &n), o->seekers = (int)n;
     else if (strcmp(name, "--scale") == 0)
         good = parse_number(value, 1, 8, &n), o->scale = (int)n;
     else if (strcmp(name, "--frames") == 0)
@@ -854,6 +865,7 @@ int main(int argc, char **argv)
     o->path = "npc.rise";
     o->view = -1;
     o->scale = 3;
+    o->seekers = SEEKERS;
     o->seed = 1;
     if (!parse(o, argc, argv)) {
         print_usage();
