@@ -527,7 +527,7 @@ static void game_draw_bar(game *g)
     snprintf(text, sizeof text, "best %d.%d s", g->best / 60, g->best / 6 % 10);
     canvas_text(&g->canvas, 58, top, INK_FAINT, text);
     if (eyes > 0) {
-        snprintf(text, sizeof text, "%d see you", eyes);
+        snprintf(text, sizeof text, eyes == 1 ? "%d sees you" : "%d see you", eyes);
         canvas_text(&g->canvas, 144, top, INK_ALERT, text);
     } else
         canvas_text(&g->canvas, 144, top, INK_PLAYER, "hidden");
@@ -683,9 +683,9 @@ static int game_fast(game *g, double minutes, double every, double begin)
             rise_metrics m;
             rise_agent_metrics(g->crew.agent, &m);
             if (g->crew.level == 0)
-                printf("minute %4.0f  learning", (double)frame / 3600);
+                printf("minute %4.1f  learning", (double)frame / 3600);
             else
-                printf("minute %4.0f  level %d ", (double)frame / 3600, g->crew.level);
+                printf("minute %4.1f  level %d ", (double)frame / 3600, g->crew.level);
             printf("  %5.2f catches a minute  sees him %4.1f%% of the time  finds him again "
                    "%4.1f%% of %4ld times  %ld steps  %ld updates  %.0f s\n",
                    g->catches / every, 100.0 * (double)seen / (double)(block * SEEKERS),
