@@ -1,22 +1,23 @@
-/* Hide and seek at 60 frames a second: eight seekers hunt the player and learn while he plays. A
-   seeker sees only what is in front of it, so it must remember where the player vanished. Needs
-   SDL2. Arrow keys move the player.
+/* Hide and seek at 60 frames a second: eight seekers hunt the player and learn while he plays. Each
+   seeker sees only what is in front of it. The agent computes its updates in a thread of its own
+   (desc.background), so the game does not wait for them. Needs SDL2.
 
        cc -O2 examples/npc.c -o npc $(sdl2-config --cflags --libs) -lm -pthread && ./npc
 
    You see a house from above. You are the blue figure. The seekers are orange, and the yellow light
-   is what they see; a seeker that sees you is red. The ring is the place where you were last seen.
-   The round ends when a seeker touches you. A new agent moves at random, and after some minutes its
-   seekers chase you. The agent is saved on exit and loaded at the next start (npc.rise).
+   is what they see. A seeker that sees you is red. The ring is the place where you were last seen.
+   The round ends when a seeker touches you. The agent is saved on exit and loaded at the next start
+   (npc.rise).
 
        arrow keys  move the player              v, V   the frame of the next seeker; none
-       0           the seekers learn            h      histogram of the agent's call
+       0           the seekers learn            h      how long the agent's calls take
        1 .. 5      a match without learning:    d      the scripted player plays
                    5 is the most difficult      - =    fewer or more seekers
        Escape      save and quit
 
-   ./npc --fast 60 trains for 60 minutes of the game without a window, as fast as the machine can,
-   and prints the catches per minute. ./npc --help lists all options.
+   The seekers of a new agent walk at random. `./npc --fast 25` first trains them for 25 minutes of
+   the game, without a window, as fast as the machine can. After that they chase what they see.
+   --fast prints the catches per minute. ./npc --help lists all options.
 */
 #define SDL_MAIN_HANDLED
 #include <SDL.h>
