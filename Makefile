@@ -3,6 +3,7 @@
 # make fuzz       fuzzes each target of tests/fuzz for 20 seconds, with libFuzzer if clang has it
 # make demo       builds and runs the demo; takes less than a minute
 # make small      builds and runs the small examples; each checks its result; half a minute
+# make npc        builds the game of hide and seek; needs SDL2
 # make picture    makes examples/memory.gif, the picture of the README
 # make web        builds the web page build/web/index.html. Needs emscripten
 # make bench      measures speed; takes at most three minutes
@@ -32,7 +33,7 @@ SMALL = loop action_masks many_environments save_and_resume ship_policy frame_bu
 EXAMPLES = $(SMALL) memory memory_gif watch atari
 BENCH ?=
 
-all: $(EXAMPLES)
+all: $(EXAMPLES) npc
 
 $(EXAMPLES): %: examples/%.c examples/*.h rise.h
 	$(CC) $(CFLAGS) $< -o $@ $(LDLIBS)
@@ -41,6 +42,16 @@ small: $(SMALL)
 	@for example in $(SMALL); do echo "== $$example"; ./$$example || exit 1; done
 
 atari: CFLAGS += -pthread
+
+# Without SDL2 this target does nothing and prints a line, so that `make` builds the other examples.
+SDL2 = $$(pkg-config --cflags --libs sdl2 2> /dev/null || sdl2-config --cflags --libs 2> /dev/null)
+
+npc: examples/npc.c examples/npc_world.h examples/letters.h rise.h
+	@if flags=$(SDL2); then \
+	    set -x; $(CC) $(CFLAGS) $< -o $@ $$flags $(LDLIBS) -pthread; \
+	else \
+	    echo "npc is not built: SDL2 is not installed here"; \
+	fi
 
 demo: memory
 	./memory
@@ -124,7 +135,7 @@ bench: build/bench_kernels build/peer_onednn.so build/bench_step build/bench_rep
 	build/bench_replay --quick $(BENCH)
 
 clean:
-	rm -rf build $(EXAMPLES) *.svg *.rise
+	rm -rf build $(EXAMPLES) npc *.svg *.rise
 
 .PHONY: all small demo picture web test fuzz bench bench-kernels bench-step bench-replay \
 	bench-costs bench-learn bench-ablation bench-bridge bench-game bench-neon clean
