@@ -1519,7 +1519,7 @@ typedef enum rise_event {
     RISE_TRUNCATED,
     /* no frame: the environment or player takes no part in this call of rise_agent_step_all or
        rise_agent_play_all. Its frame, reward and mask are ignored and its action is 0. Its episode
-       goes on with its next frame, as if no time had passed. */
+       goes on with its next frame, as if no time had passed; or that frame is RISE_FIRST. */
     RISE_ABSENT
 } rise_event;
 
@@ -1764,7 +1764,7 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
    play_only. `players`, if not zero, replaces the file's value. Fields such as environments,
    frame_width and actions decide the shape of arrays. If not zero, they must agree with the file,
    else the result is RISE_MISMATCH. `environments` may differ if no replay buffer is loaded. Other
-   fields are ignored.
+   fields, such as background and learn_period, are ignored: the file decides.
 
    Returns RISE_IO, RISE_BAD_FILE, RISE_NEWER_FILE, RISE_MISMATCH, or an error of rise_agent_create.
    A policy file without play_only, or other weights in embedding_file, is RISE_MISMATCH too. */

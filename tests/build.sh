@@ -88,8 +88,12 @@ for cc in gcc clang; do
     check "$cc two files" $cc -std=c99 -O1 $strict $c_only -I. \
         "$out/main.c" "$out/two.c" "$out/one.o" -o "$out/two" -lm
     check "$cc two files run" "$out/two"
-    for source in examples/*.c tests/*.c bench/*.c; do
-        check "$cc $source" $cc -std=c99 -fsyntax-only $strict $c_only "$source"
+    for source in examples/*.c examples/web/*.c tests/*.c bench/*.c; do
+        sdl=
+        if [ "$source" = examples/npc.c ]; then
+            sdl=$(pkg-config --cflags sdl2 2> /dev/null) || continue # SDL2 is not installed here
+        fi
+        check "$cc $source" $cc -std=c99 -fsyntax-only $strict $c_only $sdl "$source"
     done
 done
 for cxx in g++ clang++; do
