@@ -365,10 +365,11 @@
    make updates cheaper (see SYMPTOMS).
 
    A call also waits while the thread copies its batch from the replay buffer. With learn_outside
-   as well, no call waits for an update: rise_agent_learn_for puts an update into effect if it is
-   ready, starts the next if one is due, and returns at once. When learning starts, the stored
-   frames are embedded again in parts, one part instead of each update. So the game is not stopped
-   then, either.
+   as well, no step waits for an update: rise_agent_learn_for puts an update into effect if it is
+   ready, starts the next if one is due, and returns at once. But rise_agent_learn,
+   rise_agent_parameters, saving and rise_agent_destroy wait for the update in progress. When
+   learning starts, the stored frames are embedded again in parts, one part instead of each update.
+   So the game is not stopped then, either.
 
    Set learn_period to at least environments. If more updates are due in one call, the next call
    waits until all but the last of them are computed, and rise_agent_learn_for starts only one in
@@ -1484,7 +1485,8 @@ typedef struct rise_agent_desc {
     /* the machine */
 
     rise_isa isa; /* [AUTO] */
-    /* threads that compute, the caller's among them, 1..64 [1]; more than 1 needs RISE_THREADS */
+    /* threads that compute, the caller's among them, 1..64 [1]; more than 1 needs RISE_THREADS.
+       With background, they compute updates, and acting uses the caller's thread alone. */
     int threads;
     /* NULL: the library calls calloc once when the agent is made. Otherwise: the caller's block of
        memory_bytes bytes, at any alignment, which must outlive the agent. */
@@ -1518,8 +1520,9 @@ typedef enum rise_event {
     /* the last frame: the episode was cut, the game would have gone on (bootstrap) */
     RISE_TRUNCATED,
     /* no frame: the environment or player takes no part in this call of rise_agent_step_all or
-       rise_agent_play_all. Its frame, reward and mask are ignored and its action is 0. Its episode
-       goes on with its next frame, as if no time had passed; or that frame is RISE_FIRST. */
+       rise_agent_play_all. Its frame (not NULL), reward and mask are ignored, and its action is 0.
+       Its episode goes on with its next frame, as if no time had passed; or that frame is
+       RISE_FIRST. */
     RISE_ABSENT
 } rise_event;
 
@@ -1602,7 +1605,9 @@ RISE_API int rise_agent_step(rise_agent *agent, const uint8_t *frame, float rewa
    RISE_TERMINATED the mask may be all zero.
 
    A refused call changes nothing, with one exception. RISE_NOT_FINITE about a weight, loss or
-   gradient comes from learning, after the step was taken and `actions` was written. */
+   gradient comes from learning, after the step was taken and `actions` was written. With
+   background, the error is that of an earlier update. RISE_UNAVAILABLE in a process made by fork
+   (see THREADS) comes after the step, too. */
 RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frames,
                                          const float *rewards, const rise_event *events,
                                          const uint8_t *allowed, int *actions);
@@ -1641,8 +1646,9 @@ RISE_API rise_result rise_agent_set_player(rise_agent *agent, int player, double
    The player then never waits: its next call takes what was published, if that is complete. The
    frames that the player remembers are embedded again if the frozen encoder has changed.
 
-   Returns RISE_MISMATCH if a field that decides a shape, raw_frames, context_scale or seed differs,
-   and RISE_BAD_CALL if `player` is not play_only. The error is that of `learner`. */
+   Until then, saving the player gives what it had before. Returns RISE_MISMATCH if a field differs
+   that decides a shape or what the weights mean, or if seed differs. Returns RISE_BAD_CALL if
+   `player` is not play_only. The error is that of `learner`. */
 RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *player);
 
 /* Returns the Q values [actions] of the player's last rise_agent_play. Returns NULL if the player
@@ -1669,7 +1675,8 @@ RISE_API rise_result rise_agent_learn(rise_agent *agent);
    microseconds <= 1e12.
 
    With desc.background, ignores `microseconds`: puts the last update into effect if it is ready,
-   starts the next if one is due, and returns at once the number of updates put into effect. */
+   starts the next if one is due, and returns at once the number of updates put into effect. An
+   error is that of the update put into effect. */
 RISE_API int rise_agent_learn_for(rise_agent *agent, double microseconds);
 
 /* Copies the current conv layers into the frozen encoder. Requires RISE_EMBED_SNAPSHOT. The copy
@@ -1760,11 +1767,11 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
    On failure *agent is NULL. Every value is checked before it is used. `error` may be NULL.
 
    `machine` (may be NULL) supplies what files do not hold: isa, threads, memory_block,
-   memory_bytes, log_fn, clock_fn and embed_fn with their `user` pointers, embedding_file and
-   play_only. `players`, if not zero, replaces the file's value. Fields such as environments,
-   frame_width and actions decide the shape of arrays. If not zero, they must agree with the file,
-   else the result is RISE_MISMATCH. `environments` may differ if no replay buffer is loaded. Other
-   fields, such as background and learn_period, are ignored: the file decides.
+   memory_bytes, log_fn, clock_fn and embed_fn with their `user` pointers, embedding_file, play_only
+   and, with play_only, background. `players`, if not zero, replaces the file's value. Fields such
+   as environments, frame_width and actions decide the shape of arrays. If not zero, they must agree
+   with the file, else the result is RISE_MISMATCH. `environments` may differ if no replay buffer is
+   loaded. Other fields, such as learn_period, are ignored: the file decides.
 
    Returns RISE_IO, RISE_BAD_FILE, RISE_NEWER_FILE, RISE_MISMATCH, or an error of rise_agent_create.
    A policy file without play_only, or other weights in embedding_file, is RISE_MISMATCH too. */
@@ -1785,9 +1792,9 @@ RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path,
                                      const rise_agent_desc *machine, rise_error *error);
 
 /* Reads only the description in a file. To get the memory that loading needs, first set play_only,
-   threads, embed_fn and embedding_file as you will set them in `machine`. Do the same for players
-   and environments, unless they are 0 in `machine`. Then pass the description to rise_agent_bytes.
-   `error` may be NULL. */
+   background (with play_only), threads, embed_fn and embedding_file as you will set them in
+   `machine`. Do the same for players and environments, unless they are 0 in `machine`. Then pass
+   the description to rise_agent_bytes. `error` may be NULL. */
 RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, rise_error *error);
 #endif
 
@@ -6780,7 +6787,7 @@ RISEI_FN double risei_pass_largest_array(const risei_net *n, const risei_pass_si
         if (images * size > largest) largest = images * size;
     }
     if (in > head) head = in;
-    if (h->kind->quantiles && RISEI_COSINES > head) head = RISEI_COSINES;
+    if (h->kind->quantiles && head < (double)RISEI_COSINES) head = (double)RISEI_COSINES;
     if (rows * h->taus * head > largest) largest = rows * h->taus * head;
     if (rows * n->fused_size > largest) largest = rows * n->fused_size;
     if (entries * n->cell.in > largest) largest = entries * n->cell.in;
@@ -9154,18 +9161,22 @@ RISEI_FN void risei_embedder_clear_statistics(risei_embedder *e)
 }
 /* Computes the raw embedding of one stored frame with `encoder`, and adds the embedding to the
    statistics of `e`. `number` chooses the frame's slot. The numbers 0 .. RISEI_SAMPLE_FRAMES - 1
-   are spread evenly over all lanes, and in each lane over as many slots as lane 0 has written. Does
-   nothing if the slot was never written. `buffer` is [size]. */
+   are spread evenly over all slots that were written. Does nothing if there is none. `buffer` is
+   [size]. */
 RISEI_FN void risei_embedder_measure_frame(const risei_device *d, risei_embedder *e,
                                            const risei_frozen *encoder, const risei_history *h,
                                            int64_t number, rise_real *buffer)
 {
-    int64_t const filled = h->written[0] < h->capacity ? h->written[0] : h->capacity;
-    int64_t const index = number * (h->lanes * filled) / RISEI_SAMPLE_FRAMES;
+    int64_t index, total = 0;
     ptrdiff_t slot;
-    if (filled == 0) return;
-    slot = (ptrdiff_t)(index / filled * h->capacity + index % filled);
-    if (!risei_history_slot_is_written(h, slot)) return;
+    int lane;
+    for (lane = 0; lane < h->lanes; lane++)
+        total += h->written[lane] - risei_history_oldest(h, lane);
+    if (total == 0) return;
+    index = number * total / RISEI_SAMPLE_FRAMES;
+    for (lane = 0; index >= h->written[lane] - risei_history_oldest(h, lane); lane++)
+        index -= h->written[lane] - risei_history_oldest(h, lane);
+    slot = (ptrdiff_t)lane * h->capacity + (ptrdiff_t)index;
     encoder->kind->embed(d, encoder, h->frames + slot * h->frame_bytes, buffer);
     risei_embedder_observe(e, buffer);
 }
@@ -11723,6 +11734,7 @@ RISEI_FN void risei_policy_use(rise_agent *a, int changed)
 {
     risei_model *m = &a->model;
     m->derived_for = 0;
+    a->frames.scale.mean = NULL; /* the published statistics may not be frozen */
     if (a->frames.standardises && a->frames.statistics_frozen)
         risei_frames_use(&a->frames, a->frames.scale.factor);
     if (changed)
@@ -11769,13 +11781,15 @@ RISEI_FN void risei_published_take(rise_agent *a)
    NULL. */
 RISEI_FN const char *risei_published_differs(const rise_agent_desc *a, const rise_agent_desc *b)
 {
-    int i, l;
+    /* These fields change the number of weights or what they mean, but not the shapes in a file. */
+    static const char *const meaning[] = {"noisy",         "spectral_norm", "raw_frames",
+                                          "context_scale", "value_min",     "value_max"};
+    int i, j, l;
     for (i = 0; i < RISEI_FIELDS; i++) {
         const risei_field *f = &risei_fields[i];
-        int const environments = strcmp(f->name, "environments") == 0;
-        int const needed = (f->shape && !environments) || strcmp(f->name, "raw_frames") == 0 ||
-                           strcmp(f->name, "context_scale") == 0;
+        int needed = f->shape && strcmp(f->name, "environments") != 0;
         double const x = risei_field_get(f, a), y = risei_field_get(f, b);
+        for (j = 0; j < RISEI_COUNT(meaning); j++) needed |= strcmp(f->name, meaning[j]) == 0;
         if (needed && (x < y || x > y)) return f->name;
     }
     for (l = 0; l < a->conv_count; l++)
@@ -12645,11 +12659,14 @@ RISEI_FN void risei_file_visit_round(risei_io *f, risei_background *b)
 {
     risei_model *m = b->learner->model;
     risei_batch *batch = &b->learner->batch;
-    int64_t started = b->started, renews = b->renews;
+    int64_t started = b->started, renews = b->renews, updates = b->updates;
+    int64_t failed = b->result != RISE_OK;
     int i;
     risei_io_integers(f, &started, 1, "round.started");
     risei_io_integers(f, &renews, 1, "round.renews");
-    risei_io_integers(f, &m->updates, 1, "round.updates");
+    risei_io_integers(f, &updates, 1, "round.updates");
+    risei_io_integers(f, &failed, 1, "round.failed");
+    risei_io_integers(f, &m->updates, 1, "round.updates_done");
     risei_io_reals(f, m->weights, m->net.weights_size, -FLT_MAX,
                    "a weight that was learned last is not a finite number");
     risei_file_visit_metrics(f, &m->metrics);
@@ -12668,7 +12685,13 @@ RISEI_FN void risei_file_visit_round(risei_io *f, risei_background *b)
         t->lane = (int)number[0], t->at = number[1], t->before_episode = number[2] != 0;
         batch->td[i] = td;
     }
-    b->started = started != 0, b->renews = renews != 0;
+    if (updates < 0 || updates > INT_MAX) risei_io_invalid(f, "round.updates");
+    if (f->mode != RISEI_READ || f->wrong != NULL) return;
+    b->started = started != 0, b->renews = renews != 0, b->updates = (int)updates;
+    b->result = failed != 0 ? (int)RISE_NOT_FINITE : (int)RISE_OK;
+    if (failed != 0)
+        risei_fail(&b->error, RISE_NOT_FINITE,
+                   "before this agent was saved, an update was not finite and was discarded");
 }
 /* Visits what learning needs, except the replay buffer and the episodes in progress. */
 RISEI_FN void risei_file_visit_learning(risei_io *f, rise_agent *a)

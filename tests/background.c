@@ -227,6 +227,34 @@ static void smaller_files_load(void)
     rise_agent_destroy(a), rise_agent_destroy(p), rise_agent_destroy(w.agent);
     free(agent.data), free(policy.data);
 }
+/* The number of updates and the failure of a round are saved with it. */
+static void results_of_rounds_are_saved(void)
+{
+    rise_agent_desc const d = behind("memory=none learn_outside=1");
+    int fails;
+    for (fails = 0; fails < 2; fails++) {
+        world w = world_after(d, 60);
+        buffer b;
+        rise_agent *a;
+        if (fails) rise_agent_parameters(w.agent)[3] = NAN;
+        if (fails) CHECK(rise_agent_learn(w.agent) == RISE_OK);
+        if (fails) risei_background_finish(&w.agent->background);
+        if (fails) w.agent->model.weights[3] = w.agent->learner.model->weights[3] = 0;
+        if (!fails) CHECK(rise_agent_learn_for(w.agent, 0) == 0);
+        b = saved(w.agent, RISE_SAVE_ALL);
+        a = loaded(&b, NULL);
+        CHECK(a->background.updates == 1);
+        if (fails) {
+            CHECK(rise_agent_learn(a) == RISE_NOT_FINITE);
+            CHECK(rise_agent_learn(w.agent) == RISE_NOT_FINITE);
+            CHECK(strstr(rise_agent_error(a)->text, "not finite") != NULL);
+        } else {
+            CHECK(rise_agent_learn_for(a, 0) == 1);
+        }
+        rise_agent_destroy(a), rise_agent_destroy(w.agent);
+        free(b.data);
+    }
+}
 /* Counters of a round that no agent can have are refused. */
 static void wrong_rounds_are_refused(void)
 {
@@ -422,6 +450,7 @@ static const check_test tests[] = {
     TEST(a_round_takes_effect_when_the_next_is_due),
     TEST(saving_loses_no_round),
     TEST(smaller_files_load),
+    TEST(results_of_rounds_are_saved),
     TEST(wrong_rounds_are_refused),
     TEST(nothing_waits_with_learn_outside),
     TEST(waiting_is_counted),

@@ -65,6 +65,25 @@ static void absent_environments_take_no_part(void)
         rise_agent_destroy(w.agent);
     }
 }
+/* The statistics of a frozen encoder that is measured at the end of the warm-up come from all
+   games, also if the first one is absent. */
+static void absent_games_leave_the_statistics_right(void)
+{
+    int game, step, i;
+    for (game = 0; game < GAMES; game++) {
+        rise_agent_desc d = described("memory=rise embedding=conv environments=3 random");
+        world w = world_of(created(&d));
+        for (step = 0; step < 60; step++) {
+            world_move(&w);
+            for (i = 0; i < GAMES; i++)
+                if (i != game) w.events[i] = RISE_ABSENT;
+            CHECK(world_act(&w) == RISE_OK);
+        }
+        CHECK(w.agent->model.embedder->seen == RISEI_SAMPLE_FRAMES);
+        CHECK(w.agent->model.embedder->statistics_frozen && w.agent->model.updates > 0);
+        rise_agent_destroy(w.agent);
+    }
+}
 /* An agent of three games of which only one is ever present plays as an agent of this game alone
    does, as long as nothing is learned and all actions are greedy. */
 static void a_game_alone_plays_as_before(void)
@@ -290,7 +309,10 @@ static void wrong_publishing_is_refused(void)
                  {"raw_frames=1", "raw_frames"},
                  {"context_scale=0.5", "context_scale"},
                  {"conv[0].filters=5", "conv"},
-                 {"memory=none", "memory"}};
+                 {"memory=none", "memory"},
+                 {"noisy=1", "noisy"},
+                 {"value_max=400", "value_max"},
+                 {"conv[0].residual=1 spectral_norm=1", "spectral_norm"}};
     rise_agent_desc d = described("memory=rise");
     rise_agent *const a = created(&d), *p;
     int i;
@@ -372,6 +394,7 @@ static void another_thread_can_play_meanwhile(void)
 
 static const check_test tests[] = {
     TEST(absent_environments_take_no_part),
+    TEST(absent_games_leave_the_statistics_right),
     TEST(a_game_alone_plays_as_before),
     TEST(players_play_together_as_alone),
     TEST(refused_calls_move_nobody),
