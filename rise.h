@@ -4096,8 +4096,8 @@ RISEI_FN void risei_shrink_write(rise_pixels format, const uint64_t *total, uint
 RISEI_FN void risei_shrink_row(const rise_kernels *k, const rise_picture *p, int row, int width,
                                int height, int channels, uint8_t *out)
 {
-    enum { COLUMNS = 256 };
-    rise_real sums[COLUMNS * 4];
+    enum { RISEI_COLUMNS = 256 };
+    rise_real sums[RISEI_COLUMNS * 4];
     int64_t const top = (int64_t)row * p->height, bottom = top + p->height;
     int const first = (int)(top / height), last = (int)((bottom - 1) / height);
     int const bytes = risei_pixel_bytes(p->format);
@@ -4105,8 +4105,8 @@ RISEI_FN void risei_shrink_row(const rise_kernels *k, const rise_picture *p, int
     uint64_t total[4] = {0, 0, 0, 0};
     int64_t filled = 0; /* units of the current pixel of the frame that are summed */
     int from, x, y, c;
-    for (from = 0; from < p->width; from += COLUMNS) {
-        int const count = p->width - from < COLUMNS ? p->width - from : COLUMNS;
+    for (from = 0; from < p->width; from += RISEI_COLUMNS) {
+        int const count = p->width - from < RISEI_COLUMNS ? p->width - from : RISEI_COLUMNS;
         for (c = 0; c < count * bytes; c++) sums[c] = 0;
         for (y = first; y <= last; y++) {
             int64_t const begin = (int64_t)y * height, end = begin + height;
@@ -4134,7 +4134,7 @@ RISE_API rise_result rise_frame_shrink(const rise_kernels *kernels, const rise_p
                                        uint8_t *frame, int width, int height, int channels,
                                        rise_error *error)
 {
-    enum { PICTURE = 4096, FRAME = 1024 };
+    enum { RISEI_PICTURE = 4096, RISEI_FRAME = 1024 };
     rise_picture p;
     int row;
     if (picture == NULL || picture->pixels == NULL || frame == NULL)
@@ -4143,13 +4143,13 @@ RISE_API rise_result rise_frame_shrink(const rise_kernels *kernels, const rise_p
                           : picture->pixels == NULL ? "picture->pixels"
                                                     : "frame");
     p = *picture;
-    if (p.width < 1 || p.height < 1 || p.width > PICTURE || p.height > PICTURE)
+    if (p.width < 1 || p.height < 1 || p.width > RISEI_PICTURE || p.height > RISEI_PICTURE)
         return risei_fail(error, RISE_BAD_CALL,
                           "the picture has %d x %d pixels; 1..%d are possible", p.width, p.height,
-                          PICTURE);
-    if (width < 1 || height < 1 || width > FRAME || height > FRAME)
+                          RISEI_PICTURE);
+    if (width < 1 || height < 1 || width > RISEI_FRAME || height > RISEI_FRAME)
         return risei_fail(error, RISE_BAD_CALL, "the frame has %d x %d pixels; 1..%d are possible",
-                          width, height, FRAME);
+                          width, height, RISEI_FRAME);
     if ((channels != 1 && channels != 3) || (int)p.format < 0 || p.format > RISE_PIXELS_BGRA)
         return risei_fail(error, RISE_BAD_CALL,
                           channels != 1 && channels != 3
@@ -6735,8 +6735,8 @@ RISEI_FN int risei_pass_window_before(const rise_agent_desc *d)
 RISEI_FN int risei_pass_lanes(const rise_agent_desc *d)
 {
     /* players that act in one pass at most, because more rows take more memory */
-    enum { PLAYERS = 32 };
-    int const players = d->players < PLAYERS ? d->players : PLAYERS;
+    enum { RISEI_PLAYERS = 32 };
+    int const players = d->players < RISEI_PLAYERS ? d->players : RISEI_PLAYERS;
     int const environments = d->play_only ? 0 : d->environments;
     return environments > players ? environments : players;
 }
