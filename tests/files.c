@@ -358,7 +358,6 @@ static void refuses_hostile_reals(rise_agent *a)
 {
     static const float odd[] = {(float)NAN, (float)HUGE_VAL, -(float)HUGE_VAL};
     risei_history *const h = &a->replay.history;
-    risei_learner *const c = &a->learner;
     size_t const n = a->model.net.parameters, units = (size_t)(a->model.net.cell.units * h->lanes);
     int const lane = h->lanes - 1;
     ptrdiff_t const slot = risei_history_slot(h, lane, h->written[lane] - 2);

@@ -184,7 +184,7 @@ static void signals_end_the_training(void)
 /* --self-test does nothing else, and passes here. */
 static void self_test_passes(void)
 {
-    CHECK(tool("--save d.rise --self-test", 0) == 0 && bytes("d.rise") == -1);
+    CHECK(tool("--save self-test.rise --self-test", 0) == 0 && bytes("self-test.rise") == -1);
     CHECK(said("ref: the self-test passes") && !said("fails") && !said("blink"));
 }
 

@@ -600,7 +600,7 @@ static void call_step(void)
    ENDED, PLAYING, or LOADED if the twins do not agree. */
 static int break_row(call *c, int i, int in_episode)
 {
-    static const int events[3] = {-1, 4, 1000};
+    static const int events[3] = {-1, RISE_ABSENT + 1, 1000};
     static const float rewards[3] = {(float)NAN, (float)INFINITY, -(float)INFINITY};
     c->expected = RISE_BAD_CALL;
     switch (below(&run.dice, 5)) {

@@ -156,7 +156,7 @@ static void file_find_all(rise_agent *a, int agent, int kind)
     FILE_FIND(l->owed_steps);
     FILE_FIND(l->snapshots);
     FILE_FIND(l->snapshot_next);
-    FILE_FIND(l->metrics.loss);
+    FILE_FIND(a->model.metrics.loss);
     FILE_FIND(a->actor.returns[0]);
     if (kinds[kind] == RISE_SAVE_ALL) file_find_slots(a, agent, kind);
 }
