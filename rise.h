@@ -336,12 +336,12 @@
    rise_frame_shrink makes a frame from any picture, such as the screen: each pixel of the frame is
    the mean of the area that it covers. The result is exact, so it is the same on every machine.
 
-       rise_picture screen = {pixels, 320, 240, RISE_PIXELS_RGBA, 0};
-       rise_frame_shrink(kernels, &screen, frame, 80, 60, 1, &error); // 1: grey
-
        const rise_kernels *kernels = rise_kernels_of(RISE_ISA_AUTO); // once, at the start
        desc.frame_width = 80;
        desc.frame_height = 60; // frame_channels stays 1
+
+       rise_picture screen = {pixels, 320, 240, RISE_PIXELS_RGBA, 0};
+       rise_frame_shrink(kernels, &screen, frame, 80, 60, 1, &error); // 1: grey
 
    Frames are rows from top to bottom, with the channels of a pixel side by side. Keep colour
    (frame_channels = 3) only if the best action depends on colour. The default network is SMALL if a
@@ -359,22 +359,25 @@
 
    An update that becomes due is started in the background. The agent goes on acting with the
    weights that it has. The call in which the next update becomes due puts the new weights into
-   effect. So the results do not depend on the speed of the thread: the same seed gives the same
-   bits. This call waits if the update is not ready, and metrics.waited adds up the seconds. If
-   metrics.waited grows, updates take longer than desc.learn_period steps: raise learn_period, or
-   make updates cheaper (see SYMPTOMS).
+   effect, and waits for them if they are not ready. So the results do not depend on the speed of
+   the thread: the same seed gives the same bits.
 
-   A call also waits while the thread copies its batch from the replay buffer. With learn_outside
-   as well, no step waits for an update: rise_agent_learn_for puts an update into effect if it is
-   ready, starts the next if one is due, and returns at once. But rise_agent_learn,
-   rise_agent_parameters, saving and rise_agent_destroy wait for the update in progress. When
-   learning starts, the stored frames are embedded again in parts, one part instead of each update.
-   So the game is not stopped then, either.
+   A call also waits while the thread copies its batch from the replay buffer. metrics.waited adds
+   up the seconds of both kinds of waiting. If metrics.waited grows quickly, updates take longer
+   than desc.learn_period steps: raise learn_period, or make updates cheaper (see SYMPTOMS).
 
-   Set learn_period to at least environments. If more updates are due in one call, the next call
-   waits until all but the last of them are computed, and rise_agent_learn_for starts only one in
-   each call. An expensive frozen encoder, such as CONV or RESNET18, holds the game up while it
-   embeds a part of the stored frames, 4 * batch at a time.
+   With learn_outside as well, no step waits until an update is computed. rise_agent_learn_for puts
+   an update into effect if it is ready, starts the next if one is due, and returns at once. So the
+   results then depend on the speed of the thread. rise_agent_learn, rise_agent_parameters, saving
+   and rise_agent_destroy still wait for the update in progress.
+
+   When learning starts, the stored frames are embedded again in parts of about 4 * batch frames.
+   One part takes the place of one update. Calls wait while a part is embedded, and the first part
+   takes longer. An expensive frozen encoder, such as CONV or RESNET18, delays the game noticeably.
+
+   Set learn_period to at least environments. If several updates are due in one step, the next call
+   waits until all but the last of them are computed. rise_agent_learn_for starts only one update in
+   each call.
 
    The agent takes more memory: a second copy of the weights, a pass for acting, and the frames of
    one batch. rise_agent_bytes counts them. An embed_fn may be called by the thread of the library,
@@ -414,9 +417,10 @@
            if (action >= 0) guard_move(i, action);
        }
 
-   rise_agent_play_all does the same for all players in one pass of the network, which takes less
-   time. A player, or an environment of rise_agent_step_all, that is dead or asleep gets the event
-   RISE_ABSENT: it takes no part in the call, and its episode goes on with its next frame.
+   rise_agent_play_all does the same for all players. Many players share one pass of the network,
+   so a player takes less time. If a character is dead or asleep, pass the event RISE_ABSENT. Then
+   the player takes no part in the call, and the player's next frame continues the episode. An
+   environment of rise_agent_step_all can have the event RISE_ABSENT, too.
 
        for (i = 0; i < 30; i++) {
            guard_draw(i, frames[i]);
@@ -429,8 +433,8 @@
 
        rise_agent_set_player(agent, i, 0.2, 0); // a fifth of the actions are random
 
-   A thread that learns can publish to a play_only agent that another thread uses. In self-play, an
-   earlier copy of the agent can be the opponent in the same way.
+   rise_agent_publish copies what an agent has learned to a play_only agent. Another thread may use
+   the play_only agent at the same time. In self-play, such a copy can be the opponent.
 
        desc.play_only = 1, desc.background = 1;  // background: another thread may publish
        rise_agent_create(&opponent, &desc, &error);
@@ -693,7 +697,7 @@
                                                                     cheaper updates
 
        metrics.waited grows         background updates take longer  a longer learn_period;
-                                    than learn_period steps         cheaper updates; learn_outside
+       quickly                      than learn_period steps         cheaper updates; learn_outside
 
        The game stops once, when    the first update embeds all     a smaller learn_start; a
        learning starts              stored frames again             cheaper frozen encoder
@@ -1461,8 +1465,9 @@ typedef struct rise_agent_desc {
     /* 1: rise_agent_step never learns; call rise_agent_learn or rise_agent_learn_for [0] */
     int learn_outside;
     /* 1: a thread of the library computes updates while the game goes on; needs RISE_THREADS. The
-       weights of an update are used from the next update that is due on. See LEARNING IN THE
-       BACKGROUND in the manual. With play_only, see rise_agent_publish [0] */
+       weights of an update are used from the next due update on; with learn_outside, from the
+       next rise_agent_learn_for on that finds them ready. See LEARNING IN THE BACKGROUND in the
+       manual. With play_only, see rise_agent_publish [0] */
     int background;
     /* of prioritised replay (Schaul et al. 2016), up to 1; negative: uniform replay [0.5] */
     double priority_exponent;
@@ -1519,10 +1524,9 @@ typedef enum rise_event {
     RISE_TERMINATED, /* the last frame: the game is over, nothing follows (no bootstrap) */
     /* the last frame: the episode was cut, the game would have gone on (bootstrap) */
     RISE_TRUNCATED,
-    /* no frame: the environment or player takes no part in this call of rise_agent_step_all or
-       rise_agent_play_all. Its frame (not NULL), reward and mask are ignored, and its action is 0.
-       Its episode goes on with its next frame, as if no time had passed; or that frame is
-       RISE_FIRST. */
+    /* no frame: the environment or player takes no part in this call, and its action is 0. The
+       frame, reward and mask are not read, but the pointer to the frame must not be NULL. The next
+       frame continues the episode, as if no time had passed, or is RISE_FIRST. */
     RISE_ABSENT
 } rise_event;
 
@@ -1626,29 +1630,30 @@ RISE_API int rise_agent_play(rise_agent *agent, int player, const uint8_t *frame
    in one pass of the network, so a player costs less. `frames` is
    [players][height][width][channels], `rewards` and `events` are [players], `allowed` is
    [players][actions] or NULL. Writes `actions` [players]. A player with RISE_ABSENT takes no part.
-   The actions are those of rise_agent_play. A refused call changes nothing. */
+   The actions are those of rise_agent_play, called for one player after another. A refused call
+   moves no player. */
 RISE_API rise_result rise_agent_play_all(rise_agent *agent, const uint8_t *frames,
                                          const float *rewards, const rise_event *events,
                                          const uint8_t *allowed, int *actions);
 
 /* Sets how well a player plays; at first, each player plays greedily. `epsilon`, 0..1, is the share
-   of random actions. If `temperature` is above 0, the other actions are drawn with the
-   probabilities softmax(Q / temperature), else they are greedy. Random numbers of players have
-   their own stream, so training is not affected. Files do not hold these settings. */
+   of random actions. With `temperature` 0, the other actions are greedy. With `temperature` above
+   0, at most 1e6, they are drawn with the probabilities softmax(Q / temperature). Players have a
+   random stream of their own, so training is not affected. Files do not hold these settings. */
 RISE_API rise_result rise_agent_set_player(rise_agent *agent, int player, double epsilon,
                                            double temperature);
 
-/* Copies what `learner` has learned to `player`, a play_only agent that was made with the same
-   description or loaded from a file of `learner`. Allocates nothing. The player acts with it from
-   its next rise_agent_play on.
+/* Copies what `learner` has learned to `player`. Here `player` is a play_only agent that was made
+   with the same description or loaded from a file of `learner`. Allocates nothing. `player` acts
+   with the copy from the next rise_agent_play or rise_agent_play_all on. If the copy changes
+   embeddings, the frames that `player` stores are embedded again.
 
-   If `player` was made with background = 1, this call may come while another thread uses `player`.
-   The player then never waits: its next call takes what was published, if that is complete. The
-   frames that the player remembers are embedded again if the frozen encoder has changed.
+   If `player` was made with background = 1, another thread may use `player` during this call. That
+   thread never waits. If the copy is not complete when that thread plays, a later play takes
+   the copy. Until then, saving `player` gives the old state.
 
-   Until then, saving the player gives what it had before. Returns RISE_MISMATCH if a field differs
-   that decides a shape or what the weights mean, or if seed differs. Returns RISE_BAD_CALL if
-   `player` is not play_only. The error is that of `learner`. */
+   Returns RISE_MISMATCH if seed differs, or a field that decides a shape or what the weights mean.
+   Returns RISE_BAD_CALL if `player` is not play_only. rise_agent_error(learner) gives the error. */
 RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *player);
 
 /* Returns the Q values [actions] of the player's last rise_agent_play. Returns NULL if the player
@@ -1696,8 +1701,8 @@ typedef struct rise_metrics {
     int64_t updates;  /* done */
     /* owed by the schedule and not yet done (learn_outside) */
     int64_t updates_owed;
-    /* background: seconds that calls have waited for the thread that computes updates. If this
-       grows, updates take longer than the steps between them: raise learn_period. */
+    /* background: seconds that calls have waited for the thread that computes updates. If `waited`
+       grows quickly, updates take longer than the steps between them: raise learn_period. */
     double waited;
     double epsilon; /* share of random actions now */
     /* mean undiscounted return of the last 100 episodes, or of all if there were fewer */
@@ -2027,9 +2032,8 @@ typedef struct rise_picture {
    so it is the same on every machine. The sides of the picture and the frame need not have a common
    ratio, and the frame may be larger than the picture. `width` and `height` are 1..1024. `channels`
    is 1 (grey: 0.299 R + 0.587 G + 0.114 B, ITU-R BT.601, with 15 bits of fraction) or 3 (R, G, B).
-   `kernels` is a table of rise_kernels_of, which a program asks for once; NULL: plain C. `frame`
-   may not overlap the picture. Returns RISE_BAD_CALL if an argument is wrong. `error` may be
-   NULL. */
+   `kernels` is a table that rise_kernels_of returned, or NULL for plain C. `frame` may not overlap
+   the picture. Returns RISE_BAD_CALL if an argument is wrong. `error` may be NULL. */
 RISE_API rise_result rise_frame_shrink(const rise_kernels *kernels, const rise_picture *picture,
                                        uint8_t *frame, int width, int height, int channels,
                                        rise_error *error);
@@ -2219,6 +2223,14 @@ typedef char risei_constants_are_double[sizeof 0.1 == sizeof(double) ? 1 : -1];
 #define RISEI_FN static
 #define RISEI_INLINE static
 #define RISEI_TARGET(isa)
+#endif
+#ifdef _WIN32
+/* Returns a function of kernel32.dll. It is looked up by name, because <windows.h> may have
+   declared it already. */
+RISEI_FN void (*risei_windows_find(const char *name))(void)
+{
+    return (void (*)(void))GetProcAddress(GetModuleHandleA("kernel32.dll"), name);
+}
 #endif
 /* RISEI_PREFETCH_FAR prefetches into the second-level cache, not into the first. */
 #if defined(__GNUC__) && !defined(__TINYC__)
@@ -3610,7 +3622,6 @@ typedef void (*risei_task)(void *job, int part, int parts, void *scratch);
    the lock again. The functions whose names end in _begin return 1, or 0 if the system refuses. */
 
 #ifdef _WIN32
-/* Functions of kernel32.dll, looked up by name: <windows.h> may have declared them already. */
 typedef struct risei_lock {
     void *word; /* an SRWLOCK */
 } risei_lock;
@@ -3623,10 +3634,6 @@ typedef struct risei_thread {
     void *argument;
 } risei_thread;
 
-RISEI_FN void (*risei_windows_find(const char *name))(void)
-{
-    return (void (*)(void))GetProcAddress(GetModuleHandleA("kernel32.dll"), name);
-}
 RISEI_FN int risei_lock_begin(risei_lock *l) { return l->word = NULL, 1; }
 RISEI_FN void risei_lock_end(risei_lock *l) { (void)l; }
 RISEI_FN void risei_lock_take(risei_lock *l)
@@ -4063,13 +4070,8 @@ RISEI_FN int risei_pixel_bytes(rise_pixels format)
 /* Returns total / units, rounded to nearest, halves to even. The quotient is at most 255. */
 RISEI_FN uint8_t risei_shrink_mean(uint64_t total, uint64_t units)
 {
-    /* The division by double may be wrong by 1. */
-    int64_t mean = (int64_t)((double)total / (double)units);
-    int64_t rest = (int64_t)(total - (uint64_t)mean * units);
-    if (rest < 0) mean--, rest += (int64_t)units;
-    if (rest >= (int64_t)units) mean++, rest -= (int64_t)units;
-    if (2 * (uint64_t)rest > units || (2 * (uint64_t)rest == units && mean % 2 == 1)) mean++;
-    return (uint8_t)mean;
+    uint64_t const mean = total / units, rest = total % units;
+    return (uint8_t)(mean + (2 * rest > units || (2 * rest == units && mean % 2 == 1)));
 }
 /* Writes one pixel [channels] of the frame. `total` [bytes of a pixel]: the sums over its area.
    `units`: the sum of the weights. */
@@ -4092,7 +4094,8 @@ RISEI_FN void risei_shrink_write(rise_pixels format, const uint64_t *total, uint
 /* Writes row `row` of the frame. The length of an axis is in * out units, where `in` is the
    picture's side and `out` is the frame's. So a pixel of the picture is `out` units long, and a
    pixel of the frame is `in` units long. First sums the pixels of each column, weighted by their
-   units within the row: `columns` columns at a time. Then sums columns to pixels of the frame. */
+   units within the row: RISEI_COLUMNS columns at a time. Then sums columns to pixels of the frame.
+   The sum of a column is an integer up to 255 * 4096, so even a float holds it exactly. */
 RISEI_FN void risei_shrink_row(const rise_kernels *k, const rise_picture *p, int row, int width,
                                int height, int channels, uint8_t *out)
 {
@@ -5853,6 +5856,16 @@ RISEI_FN int risei_mask_allows(const uint8_t *mask, int action)
 {
     return mask == NULL || (mask[action / 8] >> (action % 8) & 1) != 0;
 }
+/* Writes the mask of `actions` actions. allowed [actions]: 0 forbids an action. NULL: all are
+   allowed. */
+RISEI_FN void risei_mask_write(uint8_t *mask, const uint8_t *allowed, int actions)
+{
+    int i;
+    memset(mask, 0, (size_t)risei_ceil_div(actions, 8));
+    for (i = 0; i < actions; i++)
+        if (allowed == NULL || allowed[i] != 0)
+            mask[i / 8] = (uint8_t)(mask[i / 8] | 1u << (i % 8));
+}
 /* Returns the allowed action with the largest q [n]. Among equal values, returns the first. A NaN
    does not replace the best action so far. Returns 0 if no action is allowed. */
 RISEI_FN int risei_best_action(int n, const rise_real *q, const uint8_t *mask)
@@ -7076,6 +7089,13 @@ RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o
    tree of priorities. Main types: risei_history, risei_replay, risei_transition. Uses rooms memory,
    random, kernels, targets (masks), network (memory kinds). Test: tests/replay.c. */
 
+/* Returns how many frames before the frame of a window's last sample the frame stacks reach. */
+RISEI_FN int risei_replay_stacked(const rise_agent_desc *d)
+{
+    int const encodes_window = risei_memory_kinds[d->memory].encodes_window;
+    int const states = encodes_window ? risei_pass_window_before(d) : d->window_samples - 1;
+    return states + d->frame_stack - 1;
+}
 /* Returns how many slots an update reads before the slot of a window's last sample: the larger of
    two numbers. Neither number counts the slot of the last sample. `inputs` counts the window's
    earlier slots. With feed_action, `inputs` counts one slot more, because the input of a slot also
@@ -7083,11 +7103,9 @@ RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o
    trained states. FULL also encodes the stacks of all other frames of the window. */
 RISEI_FN int risei_replay_reach(const rise_agent_desc *d)
 {
-    const risei_memory_kind *memory = &risei_memory_kinds[d->memory];
-    int const before = risei_pass_window_before(d), stack = d->frame_stack - 1;
-    int const inputs = memory->recurrent ? before + (d->feed_action ? 1 : 0) : 0;
-    int const states = memory->encodes_window ? before : d->window_samples - 1;
-    int const frames = stack + states;
+    int const recurrent = risei_memory_kinds[d->memory].recurrent;
+    int const before = risei_pass_window_before(d), frames = risei_replay_stacked(d);
+    int const inputs = recurrent ? before + (d->feed_action ? 1 : 0) : 0;
     return inputs > frames ? inputs : frames;
 }
 
@@ -7163,6 +7181,11 @@ RISEI_FN int64_t risei_history_oldest(const risei_history *h, int lane)
 {
     return h->written[lane] > h->capacity ? h->written[lane] - h->capacity : 0;
 }
+/* Returns how many slots of a lane are written and not overwritten. */
+RISEI_FN int64_t risei_history_filled(const risei_history *h, int lane)
+{
+    return h->written[lane] - risei_history_oldest(h, lane);
+}
 /* Returns whether the slot at this index in the arrays was ever written. */
 RISEI_FN int risei_history_slot_is_written(const risei_history *h, ptrdiff_t slot)
 {
@@ -7218,18 +7241,6 @@ RISEI_FN int32_t risei_history_next_index(int32_t index)
 {
     return index < INT32_MAX ? index + 1 : index;
 }
-/* Sets the mask of a slot. allowed [actions]: 0 forbids an action. NULL: allows all actions. */
-RISEI_FN void risei_history_set_mask(risei_history *h, ptrdiff_t slot, const uint8_t *allowed,
-                                     int actions)
-{
-    uint8_t *const mask = h->masks + slot * h->mask_bytes;
-    int i;
-    for (i = 0; i < h->mask_bytes; i++) mask[i] = 0;
-    for (i = 0; i < actions && h->mask_bytes > 0; i++)
-        if (allowed == NULL || allowed[i] != 0)
-            mask[i / 8] = (uint8_t)(mask[i / 8] | 1u << (i % 8));
-}
-
 /* What an environment returns in one step. */
 typedef struct risei_observation {
     const uint8_t *frame;
@@ -7253,7 +7264,7 @@ RISEI_FN int64_t risei_history_append(risei_history *h, int lane, const risei_ob
     h->rewards[slot] = first ? 0 : o->reward;
     h->events[slot] = (uint8_t)o->event;
     h->actions[slot] = 0;
-    risei_history_set_mask(h, slot, o->allowed, actions);
+    if (h->mask_bytes > 0) risei_mask_write(h->masks + slot * h->mask_bytes, o->allowed, actions);
     return at;
 }
 /* Writes pointers to the last `stack` frames up to slot `at`, oldest first. The first frame of the
@@ -8955,10 +8966,10 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
 
    Each number of an embedding is standardised with its own mean and variance. Until learning
    starts, these statistics are gathered and embeddings are raw. When learning starts, the
-   statistics are frozen, and all stored frames are embedded again. With
-   standardised frames, the frame scale changes at this moment. So CONV and SNAPSHOT first compute
-   new statistics from a sample of the stored frames. A snapshot replaces the statistics by the
-   statistics of the new encoder.
+   statistics are frozen, and all stored frames are embedded again. With standardised frames, the
+   frame scale changes at this moment. So CONV and SNAPSHOT first compute new statistics from a
+   sample of the stored frames. A snapshot replaces the statistics by the statistics of the new
+   encoder.
 
    In an agent without a frozen encoder, all members of the embedder are 0. For such an embedder,
    the functions compute and store no embeddings. risei_embedder_layout, risei_embedder_measure,
@@ -9170,12 +9181,11 @@ RISEI_FN void risei_embedder_measure_frame(const risei_device *d, risei_embedder
     int64_t index, total = 0;
     ptrdiff_t slot;
     int lane;
-    for (lane = 0; lane < h->lanes; lane++)
-        total += h->written[lane] - risei_history_oldest(h, lane);
+    for (lane = 0; lane < h->lanes; lane++) total += risei_history_filled(h, lane);
     if (total == 0) return;
     index = number * total / RISEI_SAMPLE_FRAMES;
-    for (lane = 0; index >= h->written[lane] - risei_history_oldest(h, lane); lane++)
-        index -= h->written[lane] - risei_history_oldest(h, lane);
+    for (lane = 0; index >= risei_history_filled(h, lane); lane++)
+        index -= risei_history_filled(h, lane);
     slot = (ptrdiff_t)lane * h->capacity + (ptrdiff_t)index;
     encoder->kind->embed(d, encoder, h->frames + slot * h->frame_bytes, buffer);
     risei_embedder_observe(e, buffer);
@@ -9709,9 +9719,14 @@ RISEI_FN rise_conv risei_conv_desc(int filters, int size, int stride)
     return c;
 }
 /* Sets the network of MinAtar (Young & Tian 2019): one conv layer with 16 filters of size 3. */
+/* Returns the pixels of the frame's smaller side. */
+RISEI_FN int risei_smaller_side(const rise_agent_desc *d)
+{
+    return d->frame_width < d->frame_height ? d->frame_width : d->frame_height;
+}
 RISEI_FN void risei_fill_small(rise_agent_desc *d)
 {
-    int const smaller = d->frame_width < d->frame_height ? d->frame_width : d->frame_height;
+    int const smaller = risei_smaller_side(d);
     d->conv_count = 1;
     d->conv[0] = risei_conv_desc(16, smaller < 3 ? smaller : 3, 1);
 }
@@ -9743,10 +9758,10 @@ enum { RISEI_NATURE_LEAST = 36 };
 
 RISEI_FN void risei_fill_network(rise_agent_desc *d)
 {
-    int const smaller = d->frame_width < d->frame_height ? d->frame_width : d->frame_height;
+    int const small_frame = risei_smaller_side(d) < RISEI_NATURE_LEAST;
     int l;
     if (d->network == RISE_NETWORK_AUTO)
-        d->network = smaller < RISEI_NATURE_LEAST ? RISE_NETWORK_SMALL : RISE_NETWORK_NATURE;
+        d->network = small_frame ? RISE_NETWORK_SMALL : RISE_NETWORK_NATURE;
     risei_default(&d->network_width, 2);
     if (d->network == RISE_NETWORK_SMALL) risei_fill_small(d);
     if (d->network == RISE_NETWORK_NATURE) risei_fill_nature(d);
@@ -9760,8 +9775,7 @@ RISEI_FN void risei_fill_network(rise_agent_desc *d)
 /* Replaces each field that is 0 by its default in risei_fields. */
 RISEI_FN void risei_fill_table(rise_agent_desc *d)
 {
-    int const smaller = d->frame_width < d->frame_height ? d->frame_width : d->frame_height;
-    int const small_frame = smaller < RISEI_NATURE_LEAST;
+    int const small_frame = risei_smaller_side(d) < RISEI_NATURE_LEAST;
     int const for_small = d->network == RISE_NETWORK_SMALL ||
                           (d->network == RISE_NETWORK_CUSTOM && small_frame);
     int i;
@@ -10371,19 +10385,11 @@ typedef struct risei_learner {
     double budget, update_time;
 } risei_learner;
 
-/* Returns how many frames of a window may be in frame stacks, except those of the next state's last
-   n_step frames. */
-RISEI_FN int risei_learner_frames_before(const risei_learner *l)
+/* Returns how many frames a window of the batch reads at most: those of the frame stacks up to the
+   last sample, and the n_step frames after it. */
+RISEI_FN int risei_learner_frames(const rise_agent_desc *d)
 {
-    const rise_agent_desc *d = l->model->desc;
-    int const states = l->model->net.memory->encodes_window ? risei_pass_window_before(d)
-                                                            : d->window_samples - 1;
-    return states + d->frame_stack;
-}
-/* Returns how many frames a window of the batch reads at most. */
-RISEI_FN int risei_learner_frames(const risei_learner *l)
-{
-    return risei_learner_frames_before(l) + l->model->desc->n_step;
+    return risei_replay_stacked(d) + 1 + d->n_step;
 }
 RISEI_FN void risei_learner_layout(risei_arena *arena, risei_learner *l)
 {
@@ -10407,7 +10413,7 @@ RISEI_FN void risei_learner_layout(risei_arena *arena, risei_learner *l)
     b->td = RISEI_TAKE(arena, rise_real, size);
     b->work = RISEI_TAKE(arena, rise_real, size);
     if (d->background) {
-        size_t const frames = (size_t)b->windows * (size_t)risei_learner_frames(l);
+        size_t const frames = (size_t)b->windows * (size_t)risei_learner_frames(d);
         size_t const bytes = (size_t)l->replay->history.frame_bytes;
         l->copies = RISEI_TAKE(arena, uint8_t, risei_arena_times(frames, bytes));
     }
@@ -10445,27 +10451,28 @@ RISEI_FN void risei_learner_log_start(const risei_learner *l, int64_t now)
 {
     risei_log(l->model->desc, "rise: learning starts after %.0f steps", (double)now);
 }
-/* Ends the warm-up, if it has not ended yet: freezes the statistics of frames and of embeddings,
-   and computes the embeddings of all stored frames again. In the background, these embeddings are
-   computed in parts, as after a snapshot. */
+/* Ends the warm-up, if it has not ended yet. Freezes the statistics of frames and of embeddings.
+   Then computes the embeddings of all stored frames again, or, with `background`, begins the second
+   half of a snapshot: risei_learner_snapshot_continue computes these embeddings in parts. */
 RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
 {
     risei_model *m = l->model;
     risei_embedder *e = m->embedder;
+    int const background = m->desc->background;
     if (risei_learner_warmed_up(m)) return;
     risei_frames_freeze_statistics(m->frame_statistics);
     if (m->net.memory->embeds) {
         if (e->encoder.kind->scaled && m->frame_statistics->standardises)
             risei_embedder_measure(&m->device, e, &l->replay->history, m->embeddings);
         risei_embedder_freeze_statistics(e);
-        if (m->desc->background) {
-            l->snapshot_next = RISEI_SAMPLE_FRAMES + 1;
-            return;
+        if (background) l->snapshot_next = RISEI_SAMPLE_FRAMES + 1;
+        if (!background) {
+            risei_embedder_refresh(&m->device, e, &l->replay->history, m->embeddings);
+            risei_embedder_refresh(&m->device, e, l->players_history, m->embeddings);
         }
-        risei_embedder_refresh(&m->device, e, &l->replay->history, m->embeddings);
-        risei_embedder_refresh(&m->device, e, l->players_history, m->embeddings);
     }
-    if (!m->desc->background) risei_learner_log_start(l, now);
+    /* the worker may not call log_fn: risei_background_start does */
+    if (!background) risei_learner_log_start(l, now);
 }
 /* Returns how many frame numbers the snapshot in progress still has to process; else 0. */
 RISEI_FN int64_t risei_learner_snapshot_left(const risei_learner *l)
@@ -10635,48 +10642,49 @@ RISEI_FN void risei_learner_load_states(risei_learner *l)
                                      cell->units, risei_sequence_state(s, cell, part, 0, row));
     }
 }
-/* Replaces *frame, which points into the history, by the copy of this frame for window `row`. The
-   copies of a window are in the order of their slots. The slot of the window's last sample has the
-   index risei_learner_frames_before - 1. */
+/* Replaces *frame, a pointer into the history, by a pointer to the copy of this frame for window
+   `row`. The copies of a window are in the order of time. The copy of the last sample's frame has
+   the index risei_replay_stacked. */
 RISEI_FN void risei_learner_point_to_copy(const risei_learner *l, int row, const uint8_t **frame)
 {
     const risei_history *h = &l->replay->history;
     const risei_transition *last = risei_batch_last(&l->batch, row);
-    int const before = risei_learner_frames_before(l);
+    int const frames = risei_learner_frames(l->model->desc);
+    int const before = risei_replay_stacked(l->model->desc);
     ptrdiff_t const newest = risei_history_slot(h, last->lane, last->at);
     ptrdiff_t const slot = (*frame - h->frames) / h->frame_bytes;
     ptrdiff_t const back = (newest - slot + h->capacity) % h->capacity;
-    ptrdiff_t const index = back < before ? before - 1 - back : before - 1 - back + h->capacity;
-    *frame = l->copies + ((ptrdiff_t)row * risei_learner_frames(l) + index) * h->frame_bytes;
+    ptrdiff_t const index = back <= before ? before - back : before - back + h->capacity;
+    *frame = l->copies + ((ptrdiff_t)row * frames + index) * h->frame_bytes;
 }
-/* A job of risei_device_run. Copies the frames that the batch reads and sets m->frames to the
-   copies. Each part handles a range of windows. */
+/* A job of risei_device_run. Copies the frames that the batch reads, and points the elements of
+   m->frames to the copies. Each part handles a range of windows. */
 RISEI_FN void risei_learner_copy_part(void *job, int part, int parts, void *scratch)
 {
     risei_learner *const l = (risei_learner *)job;
     risei_model *m = l->model;
     const risei_history *h = &l->replay->history;
     const risei_sequence *s = &m->pass.sequence;
-    int const stack = m->desc->frame_stack, before = risei_learner_frames_before(l);
+    int const stack = m->desc->frame_stack, frames = risei_learner_frames(m->desc);
+    int const before = risei_replay_stacked(m->desc);
     int const encodes_window = m->net.memory->encodes_window;
     int row, end, i, f;
     (void)scratch;
     for (risei_part_range(l->batch.windows, 1, part, parts, &row, &end); row < end; row++) {
         const risei_transition *last = risei_batch_last(&l->batch, row);
-        int64_t const from = last->at - before + 1, oldest = risei_history_oldest(h, last->lane);
+        int64_t const from = last->at - before, oldest = risei_history_oldest(h, last->lane);
         int64_t at;
         for (at = from > oldest ? from : oldest; at <= last->at + last->steps; at++)
-            memcpy(l->copies + ((ptrdiff_t)row * risei_learner_frames(l) + (ptrdiff_t)(at - from)) *
-                                   h->frame_bytes,
+            memcpy(l->copies + ((ptrdiff_t)row * frames + (ptrdiff_t)(at - from)) * h->frame_bytes,
                    h->frames + risei_history_slot(h, last->lane, at) * h->frame_bytes,
                    (size_t)h->frame_bytes);
         for (i = row; i < 2 * l->batch.size && !encodes_window; i += l->batch.windows)
             for (f = 0; f < stack; f++)
                 risei_learner_point_to_copy(l, row, &m->frames[(ptrdiff_t)i * stack + f]);
         for (i = 0; i < s->steps && encodes_window; i++) {
-            const uint8_t **frames = m->frames + (ptrdiff_t)(s->begin[i] + row) * stack;
-            if (row >= risei_sequence_active(s, i) || frames[0] == NULL) continue;
-            for (f = 0; f < stack; f++) risei_learner_point_to_copy(l, row, &frames[f]);
+            const uint8_t **images = m->frames + (ptrdiff_t)(s->begin[i] + row) * stack;
+            if (row >= risei_sequence_active(s, i) || images[0] == NULL) continue;
+            for (f = 0; f < stack; f++) risei_learner_point_to_copy(l, row, &images[f]);
         }
     }
 }
@@ -10699,8 +10707,9 @@ RISEI_FN void risei_learner_gather(risei_learner *l)
     risei_device_run(&m->device, 4.0 * b->windows * s->steps * m->net.cell.in,
                      risei_learner_gather_part, l);
     if (m->desc->background)
-        risei_device_run(&m->device, (double)b->windows * risei_learner_frames(l) *
-                                         l->replay->history.frame_bytes,
+        risei_device_run(&m->device,
+                         (double)b->windows * risei_learner_frames(m->desc) *
+                             l->replay->history.frame_bytes,
                          risei_learner_copy_part, l);
 }
 /* Computes z and q of batch rows from .. to - 1, with the weights of `use`. Writes them to the
@@ -10895,12 +10904,14 @@ RISEI_FN void risei_learner_renew_priorities(risei_learner *l)
     risei_replay_set_priorities(l->replay, l->model->device.kernels, b->size, b->transition, b->td,
                                 d->priority_exponent < 0 ? 0 : d->priority_exponent, b->work);
 }
-/* Begins an update: draws a batch and gathers what it holds. Returns 0 if a part of a snapshot was
-   done instead. The first call also ends the warm-up. `now`: environment steps so far.
+/* Begins an update: draws a batch and gathers what the batch reads. First ends the warm-up, if it
+   has not ended yet. Returns 0 if a part of a snapshot was done instead. `now`: environment steps
+   so far.
 
-   Of an update's three parts, this one and risei_learner_renew_priorities use the replay buffer and
-   the frozen encoder. With `background`, risei_learner_compute uses only what the learner owns:
-   gathering has copied all that the batch reads. */
+   An update has three parts: this function, risei_learner_compute and
+   risei_learner_renew_priorities. This function uses the replay buffer and the frozen encoder.
+   risei_learner_renew_priorities uses the replay buffer. With `background`, risei_learner_compute
+   uses the contents of neither, because gathering has copied all that the batch reads. */
 RISEI_FN int risei_learner_prepare(risei_learner *l, int64_t now)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -10981,10 +10992,9 @@ RISEI_FN double risei_learner_clock(const rise_agent_desc *d)
 #if defined(_WIN32)
     {
         typedef int(__stdcall * query)(int64_t *);
-        struct HINSTANCE__ *const kernel = GetModuleHandleA("kernel32.dll");
         int64_t ticks = 0, frequency = 1;
-        ((query)(void (*)(void))GetProcAddress(kernel, "QueryPerformanceCounter"))(&ticks);
-        ((query)(void (*)(void))GetProcAddress(kernel, "QueryPerformanceFrequency"))(&frequency);
+        ((query)risei_windows_find("QueryPerformanceCounter"))(&ticks);
+        ((query)risei_windows_find("QueryPerformanceFrequency"))(&frequency);
         return (double)ticks / (double)frequency;
     }
 #elif defined(CLOCK_MONOTONIC) && (defined(__unix__) || defined(__APPLE__))
@@ -11057,11 +11067,17 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
    The next call in which updates are due puts the round into effect and starts the next one. So the
    weights that an action depends on do not depend on how fast the worker is.
 
-   A round has two parts. First the worker uses the replay buffer and the frozen encoder: it draws
-   the batch and copies all that the batch reads. In this time no call may use the agent. Then it
-   computes, and uses only what the learner owns. Priorities change when the round is put into
-   effect. If a round has several updates, the first part lasts until the batch of the last one is
-   gathered.
+   With learn_outside, rise_agent_learn_for puts a round into effect as soon as the round is
+   computed. Then the weights do depend on how fast the worker is.
+
+   A round has two parts. In the first part the worker uses the replay buffer and the frozen
+   encoder: it draws the batch and copies all that the batch reads. Calls wait until this part ends.
+   In the second part the worker computes. It uses only what the learner owns, and the scale of
+   frames, which is frozen.
+
+   If a round has several updates, the first part lasts until the batch of the last one is gathered.
+   The priorities of the last update change when the round is put into effect. Those of earlier
+   updates change in the first part.
 
    Main type: risei_background. Uses threads, replay, embedder, model, learner. Test:
    tests/background.c. */
@@ -11081,12 +11097,12 @@ typedef struct risei_background {
     int64_t now;     /* environment steps at its start */
     int renews;      /* 1: the priorities of its last update are still to be renewed */
     int result;      /* rise_result of its first update that failed, or RISE_OK */
-    rise_error error; /* of this update */
+    rise_error error; /* of that update */
     double waited;   /* seconds that calls have waited for the worker */
-    int runs;        /* 1: there is a worker */
+    int runs;        /* 1: the worker was started; after fork, only `process` has it */
 #ifdef RISE_THREADS
     int phase, stop; /* risei_phase; 1: the worker ends. Guarded by the lock. */
-    long process;    /* the process that has the worker */
+    long process;    /* the id of the process that has the worker */
     risei_lock lock;
     risei_condition change; /* of phase or stop */
     risei_thread worker;
@@ -11098,20 +11114,51 @@ typedef struct risei_background {
 #define RISEI_BACKGROUND_PHASE(phase) (void)(phase)
 #endif
 
-RISEI_FN void risei_background_set_phase(risei_background *b, risei_phase phase)
+/* Returns whether this process has the worker. After fork, only the parent has it. */
+RISEI_FN int risei_background_has_worker(const risei_background *b)
 {
 #ifdef RISE_THREADS
-    if (b->runs && b->process == risei_thread_process()) {
+    return b->runs && b->process == risei_thread_process();
+#else
+    return b->runs;
+#endif
+}
+/* Sets the phase, if this process has the worker. */
+RISEI_FN void risei_background_set_phase(risei_background *b, risei_phase phase)
+{
+    if (!risei_background_has_worker(b)) return;
+#ifdef RISE_THREADS
+    risei_lock_take(&b->lock);
+    b->phase = (int)phase;
+    risei_condition_wake_all(&b->change);
+    risei_lock_release(&b->lock);
+#endif
+    (void)phase;
+}
+/* Waits until the worker is idle. With `gathered`, waits only until the worker does not use the
+   replay buffer. Adds the time to b->waited. Returns at once if this process has no worker. */
+RISEI_FN void risei_background_wait(risei_background *b, int gathered)
+{
+    if (!risei_background_has_worker(b)) return;
+#ifdef RISE_THREADS
+    {
+        int waits = 0;
+        double from = 0, seconds = 0;
         risei_lock_take(&b->lock);
-        b->phase = (int)phase;
-        risei_condition_wake_all(&b->change);
+        while (b->phase != RISEI_PHASE_IDLE && !(gathered && b->phase == RISEI_PHASE_COMPUTE)) {
+            if (!waits++) from = risei_learner_clock(b->acting->desc);
+            risei_condition_wait(&b->change, &b->lock);
+        }
         risei_lock_release(&b->lock);
-        RISEI_BACKGROUND_PHASE(phase);
+        if (waits > 0) seconds = risei_learner_clock(b->acting->desc) - from;
+        if (seconds > 0) b->waited += seconds; /* a clock may go back */
     }
 #endif
-    (void)b, (void)phase;
+    (void)gathered;
 }
-/* Computes a round: its updates, one after another, from the weights that act now. */
+/* Computes a round. Copies the acting model's weights to the learning model, and does the round's
+   updates on the copy, one after another. Leaves the priorities of the last update to
+   risei_background_use. */
 RISEI_FN void risei_background_compute(risei_background *b)
 {
     risei_learner *l = b->learner;
@@ -11125,8 +11172,12 @@ RISEI_FN void risei_background_compute(risei_background *b)
         int drawn;
         if (b->renews) risei_learner_renew_priorities(l);
         drawn = risei_learner_prepare(l, b->now);
-        if (i == b->updates - 1) risei_background_set_phase(b, RISEI_PHASE_COMPUTE);
-        if (drawn) result = risei_learner_compute(l, b->now, &b->error);
+        if (i == b->updates - 1) {
+            risei_background_set_phase(b, RISEI_PHASE_COMPUTE);
+            RISEI_BACKGROUND_PHASE(RISEI_PHASE_COMPUTE);
+        }
+        if (drawn)
+            result = risei_learner_compute(l, b->now, b->result == RISE_OK ? &b->error : NULL);
         b->renews = drawn && result == RISE_OK;
         if (b->result == RISE_OK) b->result = (int)result;
     }
@@ -11147,6 +11198,7 @@ RISEI_FN void risei_background_work(void *argument)
         RISEI_BACKGROUND_PHASE(RISEI_PHASE_REPLAY);
         risei_background_compute(b);
         risei_background_set_phase(b, RISEI_PHASE_IDLE);
+        RISEI_BACKGROUND_PHASE(RISEI_PHASE_IDLE);
         risei_lock_take(&b->lock);
     }
     risei_lock_release(&b->lock);
@@ -11166,34 +11218,10 @@ RISEI_FN int risei_background_begin(risei_background *b)
     risei_lock_end(&b->lock);
     return 0;
 }
-/* Returns whether the process was made by fork after the worker was started, so that there is no
-   worker in it. */
-RISEI_FN int risei_background_is_lost(const risei_background *b)
-{
-    return b->process != risei_thread_process();
-}
-/* Waits for the worker to be idle, or with `gathered` only until it does not use the replay buffer.
-   Counts the time. */
-RISEI_FN void risei_background_wait(risei_background *b, int gathered)
-{
-    int waits = 0;
-    double from = 0;
-    if (!b->runs || risei_background_is_lost(b)) return;
-    risei_lock_take(&b->lock);
-    while (b->phase != RISEI_PHASE_IDLE && !(gathered && b->phase == RISEI_PHASE_COMPUTE)) {
-        if (!waits++) from = risei_learner_clock(b->acting->desc);
-        risei_condition_wait(&b->change, &b->lock);
-    }
-    risei_lock_release(&b->lock);
-    if (waits > 0) {
-        double const seconds = risei_learner_clock(b->acting->desc) - from;
-        if (seconds > 0) b->waited += seconds; /* a clock may go back */
-    }
-}
 /* Ends the worker, after the round that it computes. */
 RISEI_FN void risei_background_end(risei_background *b)
 {
-    if (risei_background_is_lost(b)) return;
+    if (!risei_background_has_worker(b)) return;
     risei_background_wait(b, 0);
     risei_lock_take(&b->lock);
     b->stop = 1;
@@ -11205,29 +11233,17 @@ RISEI_FN void risei_background_end(risei_background *b)
 }
 #endif /* RISE_THREADS */
 
-/* Waits until the worker does not use the replay buffer. Every call that uses the agent does this
-   first. */
-RISEI_FN void risei_background_leave_replay(risei_background *b)
-{
-#ifdef RISE_THREADS
-    risei_background_wait(b, 1);
-#endif
-    (void)b;
-}
+/* Waits until the worker does not use the replay buffer. Every call that uses what the worker uses
+   in this phase does this first. rise_agent_learn_for calls risei_background_is_idle instead. */
+RISEI_FN void risei_background_leave_replay(risei_background *b) { risei_background_wait(b, 1); }
 /* Waits until the round in progress is computed. */
-RISEI_FN void risei_background_finish(risei_background *b)
-{
-#ifdef RISE_THREADS
-    risei_background_wait(b, 0);
-#endif
-    (void)b;
-}
+RISEI_FN void risei_background_finish(risei_background *b) { risei_background_wait(b, 0); }
 /* Returns whether the worker is idle. */
 RISEI_FN int risei_background_is_idle(risei_background *b)
 {
     int idle = 1;
 #ifdef RISE_THREADS
-    if (b->runs && !risei_background_is_lost(b)) {
+    if (risei_background_has_worker(b)) {
         risei_lock_take(&b->lock);
         idle = b->phase == RISEI_PHASE_IDLE;
         risei_lock_release(&b->lock);
@@ -11236,12 +11252,12 @@ RISEI_FN int risei_background_is_idle(risei_background *b)
     (void)b;
     return idle;
 }
-/* Returns whether fork made this process while the worker was computing. Then a part of the
-   learner's state is older than the rest. */
+/* Returns whether fork made this process while a round was in progress. Then a part of the
+   learner's state may be older than the rest, and the round can never end. */
 RISEI_FN int risei_background_is_torn(const risei_background *b)
 {
 #ifdef RISE_THREADS
-    return b->runs && risei_background_is_lost(b) && b->phase != RISEI_PHASE_IDLE;
+    return b->runs && !risei_background_has_worker(b) && b->phase != RISEI_PHASE_IDLE;
 #else
     (void)b;
     return 0;
@@ -11275,16 +11291,8 @@ RISEI_FN void risei_background_start(risei_background *b, int updates, int64_t n
     b->updates = updates, b->now = now;
     b->result = RISE_OK;
     b->started = 1;
-#ifdef RISE_THREADS
-    if (b->runs && !risei_background_is_lost(b)) {
-        risei_lock_take(&b->lock);
-        b->phase = RISEI_PHASE_REPLAY;
-        risei_condition_wake_all(&b->change);
-        risei_lock_release(&b->lock);
-        return;
-    }
-#endif
-    risei_background_compute(b);
+    risei_background_set_phase(b, RISEI_PHASE_REPLAY); /* the worker begins */
+    if (!risei_background_has_worker(b)) risei_background_compute(b);
 }
 /* Puts the last round into effect and starts one of `updates` updates. Returns the result of the
    last round. */
@@ -11295,9 +11303,9 @@ RISEI_FN rise_result risei_background_next(risei_background *b, int updates, int
     if (result != RISE_UNAVAILABLE) risei_background_start(b, updates, now);
     return result;
 }
-/* Puts the last round into effect if it is computed, and then starts one if an update is due. Never
-   waits for a computation. Returns the number of updates put into effect, or a negative
-   rise_result. */
+/* Returns 0 if the worker is not idle. Otherwise puts the last round into effect, and starts a
+   round of one update if an update is due. Returns the number of updates put into effect, or the
+   negative rise_result of the last round. A part of a snapshot counts as an update. */
 RISEI_FN int risei_background_poll(risei_background *b, int64_t now, rise_error *error)
 {
     risei_learner *l = b->learner;
@@ -11460,7 +11468,7 @@ RISEI_FN rise_result risei_actor_check(risei_actor *a, const uint8_t *frames, co
         rise_result result;
         if (events[lane] == RISE_ABSENT) continue;
         result = risei_actor_check_step(m->desc, "environment", h, lane, rewards[lane],
-                                                    (int)events[lane], row, error);
+                                        (int)events[lane], row, error);
         if (result == RISE_OK)
             result =
                 risei_embedder_embed_checked(&m->device, m->embedder,
@@ -11512,8 +11520,8 @@ RISEI_FN int64_t risei_actor_seen(const risei_actor *a)
 /* >>players: characters that play and do not learn
 
    Holds a short history for each player. A player is a character in a game. Main type:
-   risei_players. Uses random, targets, replay, embedder, model, actor. Tests: tests/rules.c,
-   tests/players.c. */
+   risei_players. Uses random, targets, network, replay, embedder, model, actor. Tests:
+   tests/rules.c, tests/players.c. */
 
 typedef struct risei_players {
     risei_model *model;
@@ -11522,7 +11530,7 @@ typedef struct risei_players {
     rise_real *q;  /* [players][actions] of each player's last call */
     int *has_q;    /* [players] 1: the player's row of q is valid */
     float *epsilon, *temperature; /* [players], see rise_agent_set_player */
-    rise_real *policy;            /* [actions] scratch */
+    rise_real *weights;           /* [actions] scratch: see risei_players_draw */
     risei_random random;
 } risei_players;
 
@@ -11536,101 +11544,141 @@ RISEI_FN void risei_players_layout(risei_arena *arena, risei_players *p)
     p->has_q = RISEI_TAKE(arena, int, players);
     p->epsilon = RISEI_TAKE(arena, float, players);
     p->temperature = RISEI_TAKE(arena, float, players);
-    p->policy = RISEI_TAKE(arena, rise_real, d->actions);
+    p->weights = RISEI_TAKE(arena, rise_real, d->actions);
 }
-/* Returns the allowed action with the largest q, or 0 if none is allowed. `allowed`: [actions]
-   bytes; NULL: all actions. */
-RISEI_FN int risei_players_best(int actions, const rise_real *q, const uint8_t *allowed)
-{
-    int i, best = -1;
-    for (i = 0; i < actions; i++)
-        if ((allowed == NULL || allowed[i] != 0) && (best < 0 || q[i] > q[best])) best = i;
-    return best < 0 ? 0 : best;
-}
-/* Draws an allowed action with the probabilities `weights` [actions] / their sum. */
-RISEI_FN int risei_players_draw(risei_players *p, const uint8_t *allowed)
+/* Draws an allowed action. Its probability is its element of p->weights [actions], divided by the
+   sum of the elements of allowed actions. Returns 0 if no action is allowed. */
+RISEI_FN int risei_players_draw(risei_players *p, const uint8_t *mask)
 {
     int const actions = p->model->desc->actions;
     rise_real sum = 0, at;
     int i, last = 0;
     for (i = 0; i < actions; i++)
-        if (allowed == NULL || allowed[i] != 0) sum = sum + p->policy[i];
+        if (risei_mask_allows(mask, i)) sum = sum + p->weights[i];
     at = sum * risei_random_uniform(&p->random);
     for (i = 0; i < actions; i++) {
-        if (allowed != NULL && allowed[i] == 0) continue;
+        if (!risei_mask_allows(mask, i)) continue;
         last = i;
-        at = at - p->policy[i];
+        at = at - p->weights[i];
         if (at < 0) break;
     }
     return last;
 }
 /* Returns a player's action for q [actions]: see rise_agent_set_player. Draws random numbers only
-   for players that are not greedy. */
+   for players that are not greedy. `allowed`: [actions] bytes; NULL: all actions. */
 RISEI_FN int risei_players_choose(risei_players *p, int player, const rise_real *q,
                                   const uint8_t *allowed)
 {
     int const actions = p->model->desc->actions;
-    int const best = risei_players_best(actions, q, allowed);
     float const epsilon = p->epsilon[player];
     rise_real const temperature = (rise_real)p->temperature[player];
-    int i;
+    uint8_t mask[256 / 8]; /* for the most actions that an agent has */
+    int i, best;
+    risei_mask_write(mask, allowed, actions);
+    best = risei_best_action(actions, q, mask);
     if (epsilon > 0 && (float)risei_random_uniform(&p->random) < epsilon) {
-        for (i = 0; i < actions; i++) p->policy[i] = 1;
-        return risei_players_draw(p, allowed);
+        for (i = 0; i < actions; i++) p->weights[i] = 1;
+        return risei_players_draw(p, mask);
     }
     if (!(temperature > 0)) return best;
     /* actions that are not allowed may have a larger q; the kernel's exp clamps it */
-    for (i = 0; i < actions; i++) p->policy[i] = (q[i] - q[best]) / temperature;
-    p->model->device.kernels->exp(actions, p->policy, p->policy);
-    return risei_players_draw(p, allowed);
+    for (i = 0; i < actions; i++) p->weights[i] = (q[i] - q[best]) / temperature;
+    p->model->device.kernels->exp(actions, p->weights, p->weights);
+    return risei_players_draw(p, mask);
 }
-/* Checks one player's observation, and computes the embedding of its frame in row `player` of
-   model->embeddings. Changes nothing else. */
-RISEI_FN rise_result risei_players_check(risei_players *p, int player, const risei_observation *o,
+
+/* The arguments of rise_agent_play_all, or of rise_agent_play for one player: players first ..
+   end - 1. Element i of an array belongs to player first + i. */
+typedef struct risei_play_call {
+    int first, end;
+    const uint8_t *frames;
+    const float *rewards;
+    const rise_event *events;
+    const uint8_t *allowed; /* NULL: all actions */
+    int *actions;
+} risei_play_call;
+
+/* Returns a player's observation. Its embedding is row `player` of model->embeddings. */
+RISEI_FN risei_observation risei_players_observation(const risei_players *p,
+                                                     const risei_play_call *c, int player)
+{
+    const risei_history *h = &p->history;
+    ptrdiff_t const i = player - c->first;
+    risei_observation o;
+    o.frame = c->frames + i * h->frame_bytes;
+    o.embedding = p->model->embeddings + (ptrdiff_t)player * h->embedding_size;
+    o.reward = c->rewards[i];
+    o.event = (int)c->events[i];
+    o.allowed = c->allowed != NULL ? c->allowed + i * p->model->desc->actions : NULL;
+    return o;
+}
+/* Checks the observations of all players of a call, and computes the embeddings of their frames.
+   Changes nothing but model->embeddings. */
+RISEI_FN rise_result risei_players_check(risei_players *p, const risei_play_call *c,
                                          rise_error *error)
 {
     risei_model *m = p->model;
-    rise_real *const embedding = m->embeddings + (ptrdiff_t)player * p->history.embedding_size;
-    rise_result const result = risei_actor_check_step(m->desc, "player", &p->history, player,
-                                                      o->reward, o->event, o->allowed, error);
-    if (result != RISE_OK) return result;
-    return risei_embedder_embed_checked(&m->device, m->embedder, o->frame, embedding, error);
+    rise_result result = RISE_OK;
+    int player;
+    for (player = c->first; player < c->end && result == RISE_OK; player++) {
+        risei_observation const o = risei_players_observation(p, c, player);
+        if (o.event == RISE_ABSENT) continue;
+        result = risei_actor_check_step(m->desc, "player", &p->history, player, o.reward, o.event,
+                                        o.allowed, error);
+        if (result == RISE_OK)
+            result = risei_embedder_embed_checked(
+                &m->device, m->embedder, o.frame,
+                m->embeddings + (ptrdiff_t)player * p->history.embedding_size, error);
+    }
+    return result;
 }
-/* Stores a checked observation and adds the player to the rows of the next pass. */
-RISEI_FN void risei_players_observe(risei_players *p, int player, const risei_observation *o,
-                                    risei_acting *acting)
-{
-    risei_history_append(&p->history, player, o, p->model->desc->actions);
-    p->model->lane[acting->count++] = player;
-}
-/* Runs the pass of the players that have observed. Writes the action of player first + i to
-   actions[i]. allowed[i]: [actions] of this player; NULL: all actions. */
-RISEI_FN void risei_players_act(risei_players *p, risei_acting *acting, int first,
-                                const uint8_t *allowed, int *actions)
+/* Runs a pass of the players in model->lane [count], whose observations are stored. Writes their
+   actions. */
+RISEI_FN void risei_players_act(risei_players *p, const risei_play_call *c, int count)
 {
     risei_model *m = p->model;
     risei_history *h = &p->history;
-    int const size = m->desc->actions;
+    size_t const actions = (size_t)m->desc->actions;
+    risei_acting acting;
     int row;
-    if (acting->count == 0) return;
-    acting->history = h;
-    acting->lane = m->lane;
-    acting->states = p->states;
-    risei_model_act(m, RISEI_USE_PLAY, acting);
-    for (row = 0; row < acting->count; row++) {
+    acting.history = h;
+    acting.lane = m->lane, acting.count = count;
+    acting.states = p->states;
+    if (count > 0) risei_model_act(m, RISEI_USE_PLAY, &acting);
+    for (row = 0; row < count; row++) {
         int const player = m->lane[row];
-        int *const action = &actions[player - first];
-        ptrdiff_t const slot = risei_history_newest(h, player), at = (ptrdiff_t)player * size;
-        const uint8_t *const mask = allowed != NULL ? allowed + (ptrdiff_t)(player - first) * size
-                                                    : NULL;
-        memcpy(p->q + at, m->pass.heads.q + (ptrdiff_t)row * size, (size_t)size * sizeof *p->q);
+        int *const action = &c->actions[player - c->first];
+        rise_real *const q = p->q + (size_t)player * actions;
+        risei_observation const o = risei_players_observation(p, c, player);
+        memcpy(q, m->pass.heads.q + (size_t)row * actions, actions * sizeof *q);
         p->has_q[player] = 1;
-        *action = risei_event_is_last(h->events[slot])
-                      ? 0
-                      : risei_players_choose(p, player, p->q + at, mask);
-        h->actions[slot] = (int16_t)*action;
+        *action = risei_event_is_last(o.event) ? 0
+                                               : risei_players_choose(p, player, q, o.allowed);
+        h->actions[risei_history_newest(h, player)] = (int16_t)*action;
     }
-    acting->count = 0;
+}
+/* Plays one step of the players of a call. If one of them is refused, none moves. */
+RISEI_FN rise_result risei_players_play(risei_players *p, const risei_play_call *c,
+                                        rise_error *error)
+{
+    risei_model *m = p->model;
+    int const most = risei_pass_lanes(m->desc);
+    rise_result const result = risei_players_check(p, c, error);
+    int player, count = 0;
+    if (result != RISE_OK) return result;
+    for (player = c->first; player < c->end; player++) {
+        risei_observation const o = risei_players_observation(p, c, player);
+        c->actions[player - c->first] = 0;
+        if (o.event != RISE_ABSENT) {
+            risei_history_append(&p->history, player, &o, m->desc->actions);
+            m->lane[count++] = player;
+        }
+        if (count == most || player == c->end - 1) {
+            risei_players_act(p, c, count);
+            count = 0;
+        }
+    }
+    return RISE_OK;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -11641,7 +11689,7 @@ RISEI_FN void risei_players_act(risei_players *p, risei_acting *acting, int firs
    network, replay, frozen, embedder, describe, model, learner, background, actor, players. Tests:
    tests/rules.c, tests/agent.c. */
 
-/* What an agent acts with, apart from its description: the arrays and numbers that
+/* Pointers to what an agent acts with, apart from its description: to the arrays and numbers that
    rise_agent_publish copies. Sizes follow from the model. */
 typedef struct risei_policy {
     rise_real *weights;     /* [net.weights_size] */
@@ -11701,14 +11749,15 @@ RISEI_FN risei_policy risei_policy_of(rise_agent *a)
     p.embeddings_frozen = &a->embedder.statistics_frozen;
     return p;
 }
-/* Copies `count` numbers. Returns whether one of them was another one before. */
+/* Copies `count` numbers of `bytes` bytes each. Returns whether a number in `to` has changed. */
 RISEI_FN int risei_policy_copy_array(void *to, const void *from, size_t count, size_t bytes)
 {
     if (count == 0 || memcmp(to, from, count * bytes) == 0) return 0;
     memcpy(to, from, count * bytes);
     return 1;
 }
-/* Copies a policy of the shape that `a` has. Returns whether embeddings of frames change. */
+/* Copies a policy of the shape that `a` has. Returns whether embeddings of frames may change:
+   whether anything but the weights has changed. */
 RISEI_FN int risei_policy_copy(const rise_agent *a, const risei_policy *to,
                                const risei_policy *from)
 {
@@ -11729,7 +11778,8 @@ RISEI_FN int risei_policy_copy(const rise_agent *a, const risei_policy *to,
                                        sizeof *to->snapshot);
     return changed;
 }
-/* Lets the agent act with what was copied to risei_policy_of(a). */
+/* Lets the agent act with what was copied to risei_policy_of(a). `changed`: the result of
+   risei_policy_copy. If it is 1, embeds the frames of the players again. */
 RISEI_FN void risei_policy_use(rise_agent *a, int changed)
 {
     risei_model *m = &a->model;
@@ -11762,26 +11812,27 @@ RISEI_FN int risei_published_begin(risei_published *p)
 }
 #endif
 /* Lets a play_only agent act with what was published since its last call. Does not wait: if the
-   publisher is writing, the next call takes it. */
+   publisher holds the lock, does nothing, and a later call takes what was published. */
 RISEI_FN void risei_published_take(rise_agent *a)
 {
 #ifdef RISE_THREADS
     risei_published *p = &a->published;
+    risei_policy const own = risei_policy_of(a);
+    int fresh, changed = 0;
     if (!p->runs || !risei_lock_try(&p->lock)) return;
-    if (p->fresh) {
-        risei_policy const own = risei_policy_of(a);
-        p->fresh = 0;
-        risei_policy_use(a, risei_policy_copy(a, &own, &p->policy));
-    }
+    fresh = p->fresh;
+    if (fresh) changed = risei_policy_copy(a, &own, &p->policy);
+    p->fresh = 0;
     risei_lock_release(&p->lock);
+    if (fresh) risei_policy_use(a, changed);
 #endif
     (void)a;
 }
-/* Returns the first field in which two agents differ although what is published depends on it, or
-   NULL. */
+/* Returns the name of a field that must be equal for publishing and differs, or NULL. */
 RISEI_FN const char *risei_published_differs(const rise_agent_desc *a, const rise_agent_desc *b)
 {
-    /* These fields change the number of weights or what they mean, but not the shapes in a file. */
+    /* fields that change the number or the meaning of the weights, but have no `shape` in
+       risei_fields */
     static const char *const meaning[] = {"noisy",         "spectral_norm", "raw_frames",
                                           "context_scale", "value_min",     "value_max"};
     int i, j, l;
@@ -11803,6 +11854,7 @@ RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *player)
     if (learner == NULL || player == NULL) return RISE_BAD_CALL;
     if (!player->desc.play_only)
         return risei_fail(&learner->error, RISE_BAD_CALL, "player is not play_only");
+    if (player == learner) return RISE_OK;
     differs = risei_published_differs(&learner->desc, &player->desc);
     if (differs != NULL)
         return risei_fail(&learner->error, RISE_MISMATCH,
@@ -12038,7 +12090,7 @@ RISE_API void rise_agent_destroy(rise_agent *agent)
 {
     if (agent == NULL) return;
 #ifdef RISE_THREADS
-    if (agent->background.runs) risei_background_end(&agent->background);
+    risei_background_end(&agent->background);
     if (agent->published.runs) risei_lock_end(&agent->published.lock);
     if (agent->learner.model->device.threads != NULL)
         risei_threads_end(agent->learner.model->device.threads, agent->desc.threads);
@@ -12048,15 +12100,21 @@ RISE_API void rise_agent_destroy(rise_agent *agent)
 
 /* -- Training -- */
 
+/* Returns the name of the first argument that is NULL, or NULL. */
+RISEI_FN const char *risei_agent_missing(const uint8_t *frames, const float *rewards,
+                                         const rise_event *events, const int *actions)
+{
+    return frames == NULL    ? "frames"
+           : rewards == NULL ? "rewards"
+           : events == NULL  ? "events"
+           : actions == NULL ? "actions"
+                             : NULL;
+}
 RISEI_FN rise_result risei_agent_check_arguments(rise_agent *a, const uint8_t *frames,
                                                  const float *rewards, const rise_event *events,
                                                  const uint8_t *allowed, const int *actions)
 {
-    const char *missing = frames == NULL    ? "frames"
-                          : rewards == NULL ? "rewards"
-                          : events == NULL  ? "events"
-                          : actions == NULL ? "actions"
-                                            : NULL;
+    const char *const missing = risei_agent_missing(frames, rewards, events, actions);
     if (a->desc.play_only)
         return risei_fail(&a->error, RISE_BAD_CALL,
                           "a play_only agent has no environments; use rise_agent_play");
@@ -12068,20 +12126,22 @@ RISEI_FN rise_result risei_agent_check_arguments(rise_agent *a, const uint8_t *f
                           allowed == NULL ? "" : " not", a->desc.action_masks);
     return RISE_OK;
 }
-/* Does the updates that are due. */
+/* Does the updates that are due or, in the background, starts them. */
 RISEI_FN rise_result risei_agent_learn_due(rise_agent *a)
 {
     risei_learner *l = &a->learner;
+    rise_result result = RISE_OK;
     int due = 0;
-    for (; risei_learner_is_due(l); due++) {
-        l->owed_steps -= a->desc.learn_period;
-        if (!risei_agent_is_behind(a)) {
-            rise_result const result = rise_agent_learn(a);
-            if (result != RISE_OK) return result;
-        }
+    if (risei_agent_is_behind(a)) {
+        for (; risei_learner_is_due(l); due++) l->owed_steps -= a->desc.learn_period;
+        return due == 0 ? RISE_OK
+                        : risei_background_next(&a->background, due, a->actor.steps, &a->error);
     }
-    if (due == 0 || !risei_agent_is_behind(a)) return RISE_OK;
-    return risei_background_next(&a->background, due, a->actor.steps, &a->error);
+    while (result == RISE_OK && risei_learner_is_due(l)) {
+        l->owed_steps -= a->desc.learn_period;
+        result = rise_agent_learn(a);
+    }
+    return result;
 }
 RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, const float *rewards,
                                          const rise_event *events, const uint8_t *allowed,
@@ -12153,56 +12213,12 @@ RISE_API rise_result rise_agent_snapshot(rise_agent *a)
 
 /* -- Playing -- */
 
-/* The arguments of rise_agent_play_all, or of rise_agent_play for one player: players first ..
-   end - 1. Element i of an array belongs to player first + i. */
-typedef struct risei_play_call {
-    int first, end;
-    const uint8_t *frames;
-    const float *rewards;
-    const rise_event *events;
-    const uint8_t *allowed; /* NULL: all actions */
-    int *actions;
-} risei_play_call;
-
-/* Returns a player's observation. Its embedding is in model->embeddings. */
-RISEI_FN risei_observation risei_agent_observation(const rise_agent *a, const risei_play_call *c,
-                                                   int player)
+/* Lets the players of a call play. Before their frames are embedded, takes what was published. */
+RISEI_FN rise_result risei_agent_play_call(rise_agent *a, const risei_play_call *call)
 {
-    const risei_history *h = &a->players.history;
-    ptrdiff_t const i = player - c->first;
-    risei_observation o;
-    o.frame = c->frames + i * h->frame_bytes;
-    o.embedding = a->model.embeddings + (ptrdiff_t)player * h->embedding_size;
-    o.reward = c->rewards[i];
-    o.event = (int)c->events[i];
-    o.allowed = c->allowed != NULL ? c->allowed + i * a->desc.actions : NULL;
-    return o;
-}
-/* Checks all players of the call and then plays their step. */
-RISEI_FN rise_result risei_agent_play_players(rise_agent *a, const risei_play_call *c)
-{
-    risei_players *p = &a->players;
-    int const most = risei_pass_lanes(&a->desc);
-    risei_acting acting;
-    int player;
-    acting.count = 0;
     risei_background_leave_replay(&a->background);
     risei_published_take(a);
-    for (player = c->first; player < c->end; player++) {
-        risei_observation const o = risei_agent_observation(a, c, player);
-        rise_result result;
-        if (o.event == RISE_ABSENT) continue;
-        result = risei_players_check(p, player, &o, &a->error);
-        if (result != RISE_OK) return result;
-    }
-    for (player = c->first; player < c->end; player++) {
-        risei_observation const o = risei_agent_observation(a, c, player);
-        c->actions[player - c->first] = 0;
-        if (o.event != RISE_ABSENT) risei_players_observe(p, player, &o, &acting);
-        if (acting.count == most || player == c->end - 1)
-            risei_players_act(p, &acting, c->first, c->allowed, c->actions);
-    }
-    return RISE_OK;
+    return risei_players_play(&a->players, call, &a->error);
 }
 RISEI_FN rise_result risei_agent_check_player(rise_agent *a, int player)
 {
@@ -12224,25 +12240,21 @@ RISE_API int rise_agent_play(rise_agent *a, int player, const uint8_t *frame, fl
     call.first = player, call.end = player + 1;
     call.frames = frame, call.rewards = &reward, call.events = &event, call.allowed = allowed;
     call.actions = &action;
-    result = risei_agent_play_players(a, &call);
+    result = risei_agent_play_call(a, &call);
     return result == RISE_OK ? action : (int)result;
 }
 RISE_API rise_result rise_agent_play_all(rise_agent *a, const uint8_t *frames, const float *rewards,
                                          const rise_event *events, const uint8_t *allowed,
                                          int *actions)
 {
-    const char *missing = frames == NULL    ? "frames"
-                          : rewards == NULL ? "rewards"
-                          : events == NULL  ? "events"
-                          : actions == NULL ? "actions"
-                                            : NULL;
+    const char *const missing = risei_agent_missing(frames, rewards, events, actions);
     risei_play_call call;
     if (a == NULL) return RISE_BAD_CALL;
     if (missing != NULL) return risei_fail(&a->error, RISE_BAD_CALL, "%s is NULL", missing);
     call.first = 0, call.end = a->desc.players;
     call.frames = frames, call.rewards = rewards, call.events = events, call.allowed = allowed;
     call.actions = actions;
-    return risei_agent_play_players(a, &call);
+    return risei_agent_play_call(a, &call);
 }
 RISE_API rise_result rise_agent_set_player(rise_agent *a, int player, double epsilon,
                                            double temperature)
@@ -12297,7 +12309,7 @@ RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
     for (i = 0; i < known; i++) m->mean_return += actor->returns[i] / known;
     m->loss = update->loss, m->mean_value = update->mean_value;
     m->td_error = update->td_error, m->gradient_norm = update->gradient_norm;
-    for (i = 0; i < h->lanes; i++) m->replay_size += h->written[i] - risei_history_oldest(h, i);
+    for (i = 0; i < h->lanes; i++) m->replay_size += risei_history_filled(h, i);
     m->replay_ready = a->replay.ready;
     m->refreshing = risei_learner_snapshot_left(l);
     /* the sum tree has 1 + 1/8 + 1/64 + ... = 8/7 doubles a slot */
@@ -13205,9 +13217,9 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
 /* ---------------------------------------------------------------------------------------------- */
 /* >>selftest: one call that checks this build on this machine
 
-   Each kernel is compared with the reference. If the kernels fuse, the hash of the weights
-   after a training run is compared with a fixed hash. So the test finds compiler flags that
-   change results, compilers that generate wrong code, and processors that compute wrong results.
+   Each kernel is compared with the reference. If the kernels fuse, the hash of the weights after a
+   training run is compared with a fixed hash. So the test finds compiler flags that change results,
+   compilers that generate wrong code, and processors that compute wrong results.
 
    Main type: risei_selftest. Uses random, kernels, agent, files. Test: tests/selftest.c. */
 

@@ -11,31 +11,12 @@ int main(void) { return puts("skipped: this is no POSIX system\n0 passed, 0 fail
 #define RISEI_THREADS_MINIMUM 0
 #include "toy.h"
 #include "agent_file.h"
+#include "folder.h"
 #include <dirent.h>
 #include <sys/wait.h>
 
 #define PATH "faults_test.rise"
 
-/* Returns how many files of the current folder have names that begin with PATH. */
-static int files_there(void)
-{
-    DIR *const folder = opendir(".");
-    const struct dirent *entry;
-    int count = 0;
-    while (folder != NULL && (entry = readdir(folder)) != NULL)
-        count += strncmp(entry->d_name, PATH, strlen(PATH)) == 0;
-    if (folder != NULL) closedir(folder);
-    return count;
-}
-/* Removes these files. */
-static void remove_files(void)
-{
-    DIR *const folder = opendir(".");
-    const struct dirent *entry;
-    while (folder != NULL && (entry = readdir(folder)) != NULL)
-        if (strncmp(entry->d_name, PATH, strlen(PATH)) == 0) remove(entry->d_name);
-    if (folder != NULL) closedir(folder);
-}
 /* Returns the number of open file descriptors. */
 static int open_files(void)
 {
@@ -85,9 +66,9 @@ static int save_with_fault(world *w, long at, fault_kind kind)
     CHECK(state_in_file() == (result == RISE_OK ? state : old));
     CHECK(open_files() == files && state_of(w->agent) == state);
     if (kind == FAULT_ONCE)
-        CHECK(files_there() == 1);
+        CHECK(folder_count(PATH) == 1);
     else
-        CHECK(files_there() <= 2); /* the new file could not be removed */
+        CHECK(folder_count(PATH) <= 2); /* the new file could not be removed */
     /* A save succeeds without these calls: PATH is no link, the file gets the usual mode, or the
        disk syncs the folder later. */
     if (result == RISE_OK && failed != NULL && kind == FAULT_ONCE)
@@ -108,16 +89,16 @@ static void failed_saves_keep_the_old_file(void)
     for (i = 0; i < COUNT(kinds_of_fault); i++) {
         world w = tiny_world("memory=rise", 20);
         long at = 1;
-        remove_files();
+        folder_remove(PATH);
         CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) == RISE_OK);
         while (save_with_fault(&w, at, kinds_of_fault[i])) {
-            remove_files();
+            folder_remove(PATH);
             CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) == RISE_OK);
             at++;
         }
         CHECK(at > 15); /* calls: links, modes, create, write, sync, close, rename, folder */
         check_note("%ld calls", at - 1);
-        remove_files();
+        folder_remove(PATH);
         rise_agent_destroy(w.agent);
     }
 }
@@ -131,17 +112,17 @@ static void failed_first_saves_leave_no_file(void)
     do {
         rise_error error = {RISE_OK, ""};
         rise_result result;
-        remove_files();
+        folder_remove(PATH);
         faults_plan(++at, FAULT_ONCE);
         result = rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error);
         failed = faults_end();
         check_about("%s fails, call %ld: %s", failed != NULL ? failed : "nothing", at, error.text);
         CHECK(result == RISE_OK || explains(&error, failed));
-        CHECK(files_there() == (result == RISE_OK));
+        CHECK(folder_count(PATH) == (result == RISE_OK));
         CHECK(state_in_file() == (result == RISE_OK ? state : 0));
     } while (failed != NULL);
     CHECK(at > 15);
-    remove_files();
+    folder_remove(PATH);
     rise_agent_destroy(w.agent);
 }
 /* A process that is killed at any call of a save leaves the old or the new file, and the next save
@@ -156,7 +137,7 @@ static void killed_saves_leave_a_whole_file(void)
         uint64_t state;
         int status, killed = 1, olds = 0, news = 0;
         long at;
-        remove_files();
+        folder_remove(PATH);
         CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) == RISE_OK);
         CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH ".old", NULL) == RISE_OK);
         world_run(&w, 5);
@@ -178,10 +159,10 @@ static void killed_saves_leave_a_whole_file(void)
             check_about("killed %s call %ld", i == 0 ? "at" : "after", at);
             olds += there == old, news += there == state;
             CHECK(killed ? there == old || there == state : there == state);
-            CHECK(files_there() <= 2); /* the new file under its temporary name */
+            CHECK(folder_count(PATH) <= 2); /* the new file under its temporary name */
             CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) == RISE_OK);
             CHECK(state_in_file() == state);
-            remove_files();
+            folder_remove(PATH);
             rise_agent_destroy(w.agent);
             w = tiny_world("memory=rise", 20);
             CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH ".old", NULL) == RISE_OK);
@@ -190,7 +171,7 @@ static void killed_saves_leave_a_whole_file(void)
         }
         CHECK(olds > 10 && news > 2); /* kills before the rename, and after it */
         check_note("%ld calls", at - 2);
-        remove_files();
+        folder_remove(PATH);
         rise_agent_destroy(w.agent);
     }
 }
@@ -204,7 +185,7 @@ static void failed_loads_are_reported(void)
     uint64_t const state = state_of(w.agent);
     int const files = open_files();
     int i, peek;
-    remove_files();
+    folder_remove(PATH);
     CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) == RISE_OK);
     for (i = 0; i < COUNT(kinds_of_fault); i++)
         for (peek = 0; peek < 2; peek++) {
@@ -239,7 +220,7 @@ static void failed_loads_are_reported(void)
             if (!peek) check_note("%ld calls", at - 1);
         }
     CHECK(state_in_file() == state);
-    remove_files();
+    folder_remove(PATH);
     rise_agent_destroy(w.agent);
 }
 
@@ -324,7 +305,7 @@ static void each_refused_block_is_reported(void)
     int load_it;
     toy_memory.refuse = 1;
     world_run(&w, 20); /* steps, updates and saves */
-    remove_files();
+    folder_remove(PATH);
     CHECK(rise_agent_learn(w.agent) == RISE_OK);
     CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, NULL) == RISE_OK);
     toy_memory.refuse = 0;
@@ -344,7 +325,7 @@ static void each_refused_block_is_reported(void)
         CHECK(toy_memory.calls == calls + 1);
         rise_agent_destroy(a);
     }
-    remove_files();
+    folder_remove(PATH);
     rise_agent_destroy(w.agent);
     free(b.data);
 }

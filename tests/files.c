@@ -13,7 +13,7 @@
 #include "agent_file.h"
 #include <locale.h>
 #if defined(__unix__) || defined(__APPLE__)
-#include <dirent.h>
+#include "folder.h"
 #include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -1242,17 +1242,6 @@ static void environments_change_without_replay(void)
 #define PATH "files_test.rise"
 
 #if LINKS
-/* Returns how many files of the current folder have names that begin with PATH. */
-static int files_there(void)
-{
-    DIR *const folder = opendir(".");
-    const struct dirent *entry;
-    int count = 0;
-    while (folder != NULL && (entry = readdir(folder)) != NULL)
-        count += strncmp(entry->d_name, PATH, strlen(PATH)) == 0;
-    if (folder != NULL) closedir(folder);
-    return count;
-}
 /* Lets no file grow beyond `bytes`, as on a full disk; 0: no limit. */
 static void limit_files(size_t bytes)
 {
@@ -1283,7 +1272,7 @@ static void holds(uint64_t state)
     CHECK(rise_agent_load(&a, PATH, &machine, NULL) == RISE_OK && state_of(a) == state);
     rise_agent_destroy(a);
 #if LINKS
-    CHECK(files_there() == 1);
+    CHECK(folder_count(PATH) == 1);
 #endif
 }
 static void failed_save_keeps_the_old_file(void)
@@ -1388,7 +1377,7 @@ static void saving_respects_other_files(void)
     for (i = 0; i < COUNT(others); i++) CHECK(mkfifo(others[i], 0600) == 0);
     CHECK(symlink("files_test.victim", name) == 0);
     CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_OK);
-    CHECK(files_there() == COUNT(others) + 2 && stat("files_test.victim", &about) != 0);
+    CHECK(folder_count(PATH) == COUNT(others) + 2 && stat("files_test.victim", &about) != 0);
     for (i = 0; i < COUNT(others); i++) CHECK(remove(others[i]) == 0);
     CHECK(remove(name) == 0);
     holds(state_of(w.agent));
@@ -1432,7 +1421,7 @@ static void taken_names_are_reported(void)
     }
     CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_IO &&
           strstr(error.text, strerror(EEXIST)) != NULL);
-    CHECK(files_there() == 1001);
+    CHECK(folder_count(PATH) == 1001);
     snprintf(name, sizeof name, PATH ".new-%ld-999", (long)getpid()); /* the last one is free */
     CHECK(remove(name) == 0);
     CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_OK);

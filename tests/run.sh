@@ -43,7 +43,8 @@
 #   training, memory  the tools examples/atari.c and examples/memory.c
 #
 # check.h is the harness, toy.h has toy agents and games, child.h a made-up child process.
-# agent_file.h and encoder_file.h make small files in memory. faults.h makes calls fail.
+# agent_file.h and encoder_file.h make small files in memory. faults.h makes calls fail. folder.h
+# counts files.
 # shared_kernels.c is rise.h's kernels, compiled once for all test files: see shared_kernels.h.
 # README.md lists the other kinds of tests: sanitizers, coverage, mutants.
 cd "$(dirname "$0")/.." || exit 1
@@ -54,8 +55,8 @@ export RISE_SAMPLES="${RISE_SAMPLES:-$(pwd)/tests/samples}"
 export RISE_CORPUS="${RISE_CORPUS:-$(pwd)/tests/fuzz/corpus}" # and fuzz.c its inputs
 
 # The slowest files, slowest first. They start first, so that no processor is idle at the end.
-slowest="probes training background threads gradients agent kernels sequences rules replay snapshot pretrained"
-slowest="$slowest files fuzz readme targets bridge"
+slowest="probes training background threads gradients agent kernels sequences rules replay"
+slowest="$slowest snapshot pretrained files fuzz readme targets bridge"
 
 # Does the file use rise.h's kernels in single precision?
 uses_kernels() {
@@ -95,7 +96,7 @@ readme() {
 # Compiles a test file. Links it with the shared kernels when they are ready.
 build() {
     flags= objects=
-    case $1 in threads | training | sequences | faults) flags=-pthread ;; esac
+    case $1 in threads | training | sequences | faults | background | players) flags=-pthread ;; esac
     if uses_kernels "$1"; then
         flags="$flags -DRISE_STATIC -DRISE_SELF=\"tests/shared_kernels.h\""
         objects=$OUT/shared_kernels.o

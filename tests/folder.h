@@ -1,0 +1,30 @@
+/* The files in the current folder whose names begin with a prefix. POSIX only. A test file defines
+   _FILE_OFFSET_BITS 64 before its first header: readdir fails on 32-bit machines whose disk has
+   64-bit numbers. */
+#ifndef FOLDER_H
+#define FOLDER_H
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+
+/* Returns how many there are. With `removes`, also removes them. */
+static int folder_visit(const char *prefix, int removes)
+{
+    DIR *const folder = opendir(".");
+    const struct dirent *entry;
+    int count = 0;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0) continue;
+        if (removes) remove(entry->d_name);
+        count++;
+    }
+    if (folder != NULL) closedir(folder);
+    return count;
+}
+static int folder_count(const char *prefix) { return folder_visit(prefix, 0); }
+CHECK_UNUSED static void folder_remove(const char *prefix) { folder_visit(prefix, 1); }
+
+#endif
