@@ -117,6 +117,7 @@
        >>bytes                byte streams, their CRC-32, and FILE functions
        >>kernels              the table of each instruction set
        >>threads              one job on several threads
+       >>statistics           running means and variances; standardised numbers
        >>frames               small frames from pictures; the standardisation of frames
        >>layers               linear and conv layers, max pools: forward and backward
        >>recurrent            LSTM, GRU, minGRU
@@ -134,6 +135,7 @@
        >>background           the thread that computes updates while the game goes on
        >>actor                the training environments: observe and explore
        >>players              characters that play and do not learn
+       >>advice               what the log says about the use of an agent
        >>agent                the public object: owns model, learner, actor, players and replay
        >>files                save and load
        >>selftest             one call that checks this build on this machine
@@ -155,6 +157,7 @@
        rise_event             whether a frame begins, continues or ends its episode
        rise_preset            an agent from the literature
        rise_metrics           counters and measurements of an agent
+       rise_advice            what an agent has noticed about its use
        rise_embed_fn          callback: embeds a frame
        rise_log_fn            callback: receives a line of text
        rise_clock_fn          callback: returns the time in seconds
@@ -211,6 +214,7 @@
        rise_matrix_panels     a matrix stored in panels, as weights are
        rise_matrix_transpose  the transpose, without a copy
        rise_adam              the constants of an Adam update
+       rise_frame_scale       how a byte of a frame becomes a number
        rise_sign              one sign of the random projection
        rise_sign_bits         log2 of the rows of the projection's Hadamard matrix
 
@@ -256,7 +260,7 @@
        float rewards[8];
        rise_event events[8];
        int actions[8];
-       if (rise_agent_step_all(agent, frames, rewards, events, NULL, actions) != RISE_OK)
+       if (rise_agent_step_all(agent, frames, NULL, rewards, events, NULL, actions) != RISE_OK)
            puts(rise_agent_error(agent)->text);
 
    MEMORY AND WINDOW. desc.memory chooses the kind of agent. Everything else stays equal.
@@ -347,7 +351,7 @@
    (frame_channels = 3) only if the best action depends on colour. The default network is SMALL if a
    side of the frame has fewer than 36 pixels.
 
-   HOW TO: A REAL-TIME GAME. There are two ways to learn without holding up the game: in the
+   HOW TO: A REAL-TIME GAME. There are two ways to learn without delaying the game: in the
    background, or in the time that is left of each tick.
 
    LEARNING IN THE BACKGROUND. With desc.background, a thread of the library computes the updates,
@@ -401,8 +405,9 @@
    on average, but one call can last as long as one update. The first update runs with any budget
    above 0, because its duration is not yet known. A negative budget is RISE_BAD_CALL.
 
-   The first update also embeds all stored frames again. An expensive frozen encoder stops the game
-   for that time: with ResNet-18, learn_start = 20000 frames at 8 ms each take 160 s. Call
+   The first call that finds an update due also embeds all stored frames again, even with a budget
+   of 0. An expensive frozen encoder stops the game for that time: with ResNet-18, learn_start =
+   20000 frames at 8 ms each take 160 s. Call
    rise_agent_learn for the first update while a menu is shown, or lower desc.learn_start. If
    metrics.updates_owed keeps growing, updates get too little time. Raise desc.learn_period, or make
    updates cheaper (see SYMPTOMS).
@@ -426,7 +431,7 @@
            guard_draw(i, frames[i]);
            events[i] = guard_is_awake(i) ? guard_event(i) : RISE_ABSENT;
        }
-       rise_agent_play_all(agent, frames[0], rewards, events, NULL, actions);
+       rise_agent_play_all(agent, frames[0], NULL, rewards, events, NULL, actions);
 
    Players are greedy at first. rise_agent_set_player makes a player worse, for example to set the
    difficulty of a game:
@@ -434,7 +439,8 @@
        rise_agent_set_player(agent, i, 0.2, 0); // a fifth of the actions are random
 
    rise_agent_publish copies what an agent has learned to a play_only agent. Another thread may use
-   the play_only agent at the same time. In self-play, such a copy can be the opponent.
+   the play_only agent at the same time. In self-play, such a copy can be the opponent:
+   examples/self_play.c trains an agent against its earlier copies and rates them.
 
        desc.play_only = 1, desc.background = 1;  // background: another thread may publish
        rise_agent_create(&opponent, &desc, &error);
@@ -518,7 +524,7 @@
        uint8_t allowed[4] = {1, 1, 0, 1}; // desc.actions = 4; nonzero: may be taken
        desc.action_masks = 1;
 
-       rise_agent_step_all(agent, frame, &reward, &event, allowed, &action);
+       rise_agent_step_all(agent, frame, NULL, &reward, &event, allowed, &action);
 
    The mask of each environment must allow at least one action, with one exception: at
    RISE_TERMINATED the mask may be all zero. At RISE_TRUNCATED the mask is needed, because the
@@ -561,7 +567,8 @@
        desc.epsilon_start = desc.epsilon_end = -1; // no random actions
 
    For a conv net of your own, set RISE_NETWORK_CUSTOM and fill in conv[]. Where SMALL has a default
-   of its own, CUSTOM has the default of the larger networks.
+   of its own, CUSTOM has it too if a side of the frame has fewer than 36 pixels. For larger frames
+   CUSTOM has the default of the larger networks.
 
        desc.network = RISE_NETWORK_CUSTOM;
        desc.conv_count = 2;
@@ -578,9 +585,10 @@
        rise_agent_preset(&desc, RISE_PRESET_RAINBOW);
        desc.replay_capacity = 100000;
 
-   A preset can be combined with any desc.memory. But for frames of 84 x 84, rise_agent_resolve
-   refuses some of the batches. For RISE_PRESET_R2D2 set desc.batch to 1280, or to 40 with FULL. For
-   RISE_PRESET_BTR with FULL set desc.batch to 128.
+   A preset can be combined with any desc.memory. For larger frames than 84 x 84, an array of the
+   network can become too large. rise_agent_resolve then refuses the description and names the
+   field to lower. For example, RISE_PRESET_BTR with FULL needs a smaller desc.batch from 116 x 116
+   on.
 
    Fields can be set from text, such as a program's arguments, and printed as text. The exceptions
    are embedding_file, the callbacks, and isa, threads, memory_block and memory_bytes.
@@ -648,7 +656,16 @@
        if (scratch != NULL) rise_kernels_of(RISE_ISA_AUTO)->product(&p, 0, 1, scratch);
        free(scratch);
 
-   SYMPTOMS. What you see, why, and what to change.
+   SYMPTOMS. What you see, why, and what to change. An agent notices some mistakes by itself: frames
+   or rewards that never change, episodes longer than the window, updates that do not keep up. It
+   says so once to desc.log_fn, and sets a bit of metrics.advice.
+
+       static void log_line(void *user, const char *text)
+       {
+           (void)user;
+           puts(text);
+       }
+       desc.log_fn = log_line;
 
        SYMPTOM                      CAUSE                           REMEDY
 
@@ -763,7 +780,7 @@
    byte for every 8 actions, rounded up. stored_state adds 2 bytes for each number of the recurrent
    state. With embedding_f32, a number of an embedding or a state takes 4 bytes instead of 2.
 
-   The default agent takes 34 MB for frames of 16 x 16 and 1.8 GB for 84 x 84. For frames of 320 x
+   The default agent takes 32 MB for frames of 16 x 16 and 1.8 GB for 84 x 84. For frames of 320 x
    240 in colour, an agent takes 48 GB. Smaller frames or a smaller replay_capacity take less
    memory.
 
@@ -819,7 +836,7 @@
 
    A process that is made by fork has none of the threads, and computes everything on its own
    thread. If fork came while an update was computed in the background, learning in the new process
-   is RISE_UNAVAILABLE: load the agent from a file there.
+   is RISE_UNAVAILABLE. Saving is too, except as RISE_SAVE_POLICY. Load the agent from a file there.
 
    PORTING. The code is C99 and also C++11. The tests run with gcc, clang, tcc and musl on Linux,
    with MinGW under wine, and for ARM, RISC-V and s390x (big-endian) under qemu. For macOS the code
@@ -972,12 +989,14 @@
    of the head, not the number, so values may be in any order. If the head uses an existing field,
    such as quantiles, add the head to the field's comment.
 
-   2. >>heads: its functions. The output z of a state is [taus][actions][atoms]. A head with several
-   outputs for each action returns their number from atoms, and 1 from taus. taus may exceed 1 only
-   if `quantiles` is 1: the network then multiplies an embedding of a fraction into the features.
+   2. >>heads: its functions. The output z of a state is [taus][actions][atoms]. If a head has
+   several outputs for each action, its function `atoms` returns their number and its function
+   `taus` returns 1. `taus` may return more than 1 only if `quantiles` is 1. The network then
+   multiplies the features by the outputs of a layer of fractions, as IQN has.
 
        expect  computes Q from z. q and z are one array if there is one output for each action.
-               expect may replace z, as C51 does; dz is then the gradient of what z was before.
+               expect may replace z: C51 replaces logits by probabilities. dz is then the gradient
+               of the values that expect was given, for C51 the logits.
        target  computes the target, [taus] or [atoms], from a risei_bootstrap. If discount is 0, the
                target must not depend on `next`. If `values` is 1, the function must obey policy and
                rescale. risei_values_target does all this for heads with one atom.
@@ -1090,7 +1109,8 @@
        RISE_IMPLEMENTATION   one file             compiles the function bodies
        RISE_STATIC           every file           all functions are static; each file that calls
                                                   them also defines RISE_IMPLEMENTATION
-       RISE_NO_STDIO         every file           no FILE functions: save through rise_agent_write
+       RISE_NO_STDIO         every file           no FILE functions: save through rise_agent_write;
+                                                  RISE_EMBED_RESNET18 is then RISE_UNAVAILABLE
        RISE_NO_SIMD          the implementation   plain C kernels only
        RISE_NO_PRETRAINED    the implementation   leaves out the ResNet-18: RISE_EMBED_RESNET18 is
                                                   then RISE_UNAVAILABLE
@@ -1295,12 +1315,14 @@ typedef struct rise_conv {
 typedef void (*rise_embed_fn)(void *user, const uint8_t *frame, float *embedding, int size);
 
 /* Receives one line of text without a newline. `text` is valid during the call. rise_agent_describe
-   passes one line for each field. desc.log_fn receives a line when an agent is made and when
-   learning starts. desc.log_fn receives one more line if a loaded file was written by kernels
-   with another `fused`. rise_agent_metrics gives the progress. */
+   passes one line for each field. desc.log_fn receives a line when an agent is made, when learning
+   starts, and at the first mention of each rise_advice. desc.log_fn receives one more line if a
+   loaded file was written by kernels with another `fused`. rise_agent_metrics gives the
+   progress. */
 typedef void (*rise_log_fn)(void *user, const char *text);
 
-/* Returns the seconds since any fixed moment, for rise_agent_learn_for. */
+/* Returns the seconds since any fixed moment. rise_agent_learn_for calls it. With background, calls
+   that wait for the library's thread also call it, to measure metrics.waited. */
 typedef double (*rise_clock_fn)(void *user);
 
 /* The description of an agent. Start from a struct of zeros and set what you want. Zero means the
@@ -1311,13 +1333,18 @@ typedef double (*rise_clock_fn)(void *user);
 typedef struct rise_agent_desc {
     /* what the agent sees and does */
 
-    int frame_width,  /* pixels, 1..1024 (required) */
-        frame_height; /* pixels, 1..1024 (required) */
+    int frame_width,  /* pixels, 1..1024 (required; 0 for an agent that sees only numbers) */
+        frame_height; /* pixels, 1..1024 (required; 0 for an agent that sees only numbers) */
     /* bytes a pixel, 1..16 [1] */
     int frame_channels;
     /* newest frames that the conv net sees, 1..16 [4]; before an episode's first frame, that frame
-       is repeated */
+       is repeated. The numbers of as many observations enter the network. */
     int frame_stack;
+    /* floats that each observation has, besides its frame or without one, 0..1024 [0] */
+    int numbers;
+    /* numbers: size of the dense layer that makes features of them, 1..8192 [64; without frames
+       128] */
+    int number_features;
     /* number of actions, 1..256 (required) */
     int actions;
     /* 1: the caller passes the allowed actions to rise_agent_step_all [0] */
@@ -1399,8 +1426,8 @@ typedef struct rise_agent_desc {
     rise_conv conv[RISE_MAX_CONV];
     /* IMPALA: factor on the filters of its three layers, 16, 32 and 32; 1..16 [2] */
     int network_width;
-    /* side, in pixels, of the square that a max pool makes of the last conv layer's output, up to
-       64; negative: no such pool [6 for IMPALA, else none] */
+    /* a max pool makes a square of the last conv layer's output: its side in pixels, up to 64;
+       negative: no such pool [6 for IMPALA, else none] */
     int pool_to;
     /* 1: the weights of residual units are divided by their largest singular value [0] */
     int spectral_norm;
@@ -1471,9 +1498,9 @@ typedef struct rise_agent_desc {
     int background;
     /* of prioritised replay (Schaul et al. 2016), up to 1; negative: uniform replay [0.5] */
     double priority_exponent;
-    /* 0: each sample's priority comes from its own error. Up to 1: the priority at a window's
-       end comes from mix * max + (1 - mix) * mean of its samples' errors (Kapturowski et al.
-       2019). [0] */
+    /* 0: each sample's priority comes from its own error. Above 0, up to 1: the priority at a
+       window's end comes from mix * max + (1 - mix) * mean. Here max and mean are over the errors
+       of the window's samples (Kapturowski et al. 2019). [0] */
     double priority_mix;
     /* of the importance weights, up to 1; negative: no correction [0.4] */
     double importance_exponent;
@@ -1577,8 +1604,8 @@ RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error)
 
 /* Makes an agent, with one calloc or in desc->memory_block. Copies `desc`. On failure *agent is
    NULL, and the result is RISE_BAD_DESC, RISE_BAD_CALL, RISE_NO_MEMORY, RISE_UNAVAILABLE or an
-   error of reading embedding_file. `error` may be NULL. Only this function, rise_agent_read and
-   rise_agent_load allocate memory. */
+   error of reading embedding_file. `error` may be NULL. Only this function, rise_agent_read,
+   rise_agent_load and rise_self_test allocate memory. */
 RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc,
                                        rise_error *error);
 
@@ -1586,8 +1613,9 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
    NULL. */
 RISE_API void rise_agent_destroy(rise_agent *agent);
 
-/* Does one step of one game. desc.environments must be 1 and desc.action_masks 0. `frame` is
-   [height][width][channels] bytes and is copied. `reward` is the reward of the previous action.
+/* Does one step of one game. desc.environments must be 1 and desc.action_masks 0. A play_only agent
+   is refused with RISE_BAD_CALL: use rise_agent_play. `frame` is [height][width][channels] bytes
+   and is copied. `reward` is the reward of the previous action.
    Returns the action to play, 0..actions-1, or a negative rise_result.
 
    On the last frame of an episode the return value is 0 and has no meaning; the next call must be
@@ -1599,9 +1627,17 @@ RISE_API void rise_agent_destroy(rise_agent *agent);
 RISE_API int rise_agent_step(rise_agent *agent, const uint8_t *frame, float reward,
                              rise_event event);
 
-/* Does one step of all environments. `frames` is [environments][height][width][channels], `rewards`
-   and `events` are [environments]. Writes `actions` [environments], with 0 where the episode is
-   over. Keeps no pointer to the arrays.
+/* The same for an agent with desc.numbers above 0. `numbers` is [numbers] and is copied. A number
+   that is NaN or infinite is refused with RISE_NOT_FINITE. `frame` is NULL if desc.frame_width is
+   0. */
+RISE_API int rise_agent_step_numbers(rise_agent *agent, const uint8_t *frame, const float *numbers,
+                                     float reward, rise_event event);
+
+/* Does one step of all environments. `frames` is [environments][height][width][channels], `numbers`
+   is [environments][numbers], `rewards` and `events` are [environments]. Writes `actions`
+   [environments], with 0 where the episode is over. Keeps no pointer to the arrays.
+
+   `frames` is NULL if desc.frame_width is 0. `numbers` is NULL if desc.numbers is 0.
 
    `allowed` is [environments][actions] bytes, nonzero where the action may be taken. With
    desc.action_masks it is required; otherwise it must be NULL. The mask of each environment must
@@ -1613,11 +1649,13 @@ RISE_API int rise_agent_step(rise_agent *agent, const uint8_t *frame, float rewa
    background, the error is that of an earlier update. RISE_UNAVAILABLE in a process made by fork
    (see THREADS) comes after the step, too. */
 RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frames,
-                                         const float *rewards, const rise_event *events,
-                                         const uint8_t *allowed, int *actions);
+                                         const float *numbers, const float *rewards,
+                                         const rise_event *events, const uint8_t *allowed,
+                                         int *actions);
 
-/* Returns the greedy action for player `player` (0..players-1), or a negative rise_result. Does not
-   change the replay buffer, random streams, training episodes or weights. `frame` is
+/* Returns the action of player `player` (0..players-1), or a negative rise_result. The action is
+   greedy, unless rise_agent_set_player chose otherwise. Does not change what training uses: replay
+   buffer, random streams, episodes and weights. `frame` is
    [height][width][channels]. `reward` is used only with desc.feed_action, but must be finite.
    `allowed` is [actions] bytes, or NULL for all, with or without desc.action_masks.
 
@@ -1626,15 +1664,23 @@ RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frame
 RISE_API int rise_agent_play(rise_agent *agent, int player, const uint8_t *frame, float reward,
                              rise_event event, const uint8_t *allowed);
 
-/* Plays one step of all desc.players players, as rise_agent_play does for one, but several players
-   in one pass of the network, so a player costs less. `frames` is
-   [players][height][width][channels], `rewards` and `events` are [players], `allowed` is
-   [players][actions] or NULL. Writes `actions` [players]. A player with RISE_ABSENT takes no part.
+/* The same for an agent with desc.numbers above 0; `frame` and `numbers` are those of
+   rise_agent_step_numbers. */
+RISE_API int rise_agent_play_numbers(rise_agent *agent, int player, const uint8_t *frame,
+                                     const float *numbers, float reward, rise_event event,
+                                     const uint8_t *allowed);
+
+/* Plays one step of all desc.players players, as rise_agent_play does for one. Several players
+   share one pass of the network, so a player costs less. `frames` is
+   [players][height][width][channels], `numbers` is [players][numbers], `rewards` and `events` are
+   [players], `allowed` is [players][actions] or NULL. `frames` and `numbers` are NULL if the agent
+   has none. Writes `actions` [players]. A player with RISE_ABSENT takes no part.
    The actions are those of rise_agent_play, called for one player after another. A refused call
    moves no player. */
 RISE_API rise_result rise_agent_play_all(rise_agent *agent, const uint8_t *frames,
-                                         const float *rewards, const rise_event *events,
-                                         const uint8_t *allowed, int *actions);
+                                         const float *numbers, const float *rewards,
+                                         const rise_event *events, const uint8_t *allowed,
+                                         int *actions);
 
 /* Sets how well a player plays; at first, each player plays greedily. `epsilon`, 0..1, is the share
    of random actions. With `temperature` 0, the other actions are greedy. With `temperature` above
@@ -1675,12 +1721,12 @@ RISE_API rise_result rise_agent_learn(rise_agent *agent);
 /* Does updates that are due, for about `microseconds`. Returns the number of updates done, or a
    negative rise_result. A part of a snapshot counts as an update. An update that takes longer than
    the budget waits until several calls have given enough time. So the budget is kept on average,
-   but one call may take as long as one update. A clock that jumps or stands still does no lasting
-   harm: one measurement counts for at most two updates. Returns RISE_BAD_CALL unless 0 <=
-   microseconds <= 1e12.
+   but one call may take as long as one update. A clock may jump or stand still: the time counted
+   for an update is at most twice the estimate from earlier updates. For the first update it is at
+   most 1 second. Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12.
 
-   With desc.background, ignores `microseconds`: puts the last update into effect if it is ready,
-   starts the next if one is due, and returns at once the number of updates put into effect. An
+   With desc.background, ignores `microseconds`. Puts the last update into effect if it is ready,
+   and then starts the next if one is due. Returns at once the number of updates put into effect. An
    error is that of the update put into effect. */
 RISE_API int rise_agent_learn_for(rise_agent *agent, double microseconds);
 
@@ -1694,6 +1740,21 @@ RISE_API rise_result rise_agent_snapshot(rise_agent *agent);
 
 /* Counters and measurements. For a play_only agent all members are 0, except parameters, bytes, isa
    and fused. */
+/* What the agent has noticed about its use: the bits of rise_metrics.advice. desc.log_fn receives a
+   sentence with numbers and the remedy, once for each bit. The bits and the times are not saved. */
+typedef enum rise_advice {
+    /* recurrent agents without carry_state: episodes are longer than the window */
+    RISE_ADVICE_LONG_EPISODES = 1,
+    /* background: calls wait for updates for more than a tenth of the time. learn_outside: due
+       updates pile up, or an update takes longer than the time that rise_agent_learn_for gets. */
+    RISE_ADVICE_SLOW_UPDATES = 2,
+    RISE_ADVICE_SAME_REWARD = 4,    /* no reward differed from the first one */
+    RISE_ADVICE_SAME_FRAME = 8,     /* no observation differed from the one before */
+    RISE_ADVICE_UNUSED_ACTION = 16, /* the masks never allowed an action */
+    RISE_ADVICE_THREADS = 32,       /* there are more threads than cores */
+    RISE_ADVICE_NOT_OPTIMIZED = 64  /* gcc or clang compiled the library without optimization */
+} rise_advice;
+
 typedef struct rise_metrics {
     /* steps of all environments; last frames of episodes are not counted */
     int64_t steps;
@@ -1707,6 +1768,14 @@ typedef struct rise_metrics {
     double epsilon; /* share of random actions now */
     /* mean undiscounted return of the last 100 episodes, or of all if there were fewer */
     double mean_return;
+    /* mean number of steps of the episodes whose last frame the replay buffer holds; 0: none */
+    double mean_length;
+    /* microseconds of a call that chooses actions, without updates: of rise_agent_step and
+       rise_agent_step_all; if the agent is play_only, of rise_agent_play and rise_agent_play_all. A
+       moving average over one call of 64. 0: not measured yet. */
+    double action_time;
+    double update_time; /* microseconds of an update, a moving average; 0: not measured yet */
+    unsigned advice; /* bits of rise_advice */
     /* of the last update: mean of the weighted loss (Huber; C51: cross entropy) */
     double loss;
     double mean_value; /* of the last update: mean Q(s, a) of the batch */
@@ -1772,11 +1841,12 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
    On failure *agent is NULL. Every value is checked before it is used. `error` may be NULL.
 
    `machine` (may be NULL) supplies what files do not hold: isa, threads, memory_block,
-   memory_bytes, log_fn, clock_fn and embed_fn with their `user` pointers, embedding_file, play_only
-   and, with play_only, background. `players`, if not zero, replaces the file's value. Fields such
-   as environments, frame_width and actions decide the shape of arrays. If not zero, they must agree
-   with the file, else the result is RISE_MISMATCH. `environments` may differ if no replay buffer is
-   loaded. Other fields, such as learn_period, are ignored: the file decides.
+   memory_bytes, embedding_file and play_only. It also supplies log_fn, clock_fn and embed_fn, with
+   their `user` pointers, and, with play_only, background. `players`, if not zero, replaces the
+   file's value. Fields such as environments, frame_width and actions decide the shape of arrays. If
+   not zero, they must agree with the file, else the result is RISE_MISMATCH. `environments` may
+   differ if no replay buffer is loaded. Other fields, such as learn_period, are ignored: the file
+   decides.
 
    Returns RISE_IO, RISE_BAD_FILE, RISE_NEWER_FILE, RISE_MISMATCH, or an error of rise_agent_create.
    A policy file without play_only, or other weights in embedding_file, is RISE_MISMATCH too. */
@@ -1803,10 +1873,11 @@ RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path,
 RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, rise_error *error);
 #endif
 
-/* Checks this build on this machine: compares the kernels of `isa` with the reference kernels,
-   trains a small agent, and saves and loads it through memory. RISE_ISA_AUTO checks all instruction
+/* Checks this build on this machine. Compares the kernels of `isa` with the reference kernels.
+   Trains a small agent, and saves and loads it through memory. RISE_ISA_AUTO checks all instruction
    sets that this machine has. Takes less than a second, uses no files, and frees what it allocates.
-   Returns RISE_BROKEN if a result is wrong; `error` names the computation. */
+   Returns RISE_BROKEN if a result is wrong; `error` names the computation. Returns RISE_UNAVAILABLE
+   if this machine or build lacks `isa`, and RISE_NO_MEMORY if there is not enough memory. */
 RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error);
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -1826,8 +1897,8 @@ typedef struct rise_walk {
 
 /* A matrix in memory. Element (i, j) is at offset rows(i) + (j / run) * run_stride + j % run from
    `data`, in elements. rows(i) is the offset that `rows` gives for i. With `run`, the patches of a
-   convolution are a matrix without a copy: `run` is the length of a patch row, whose pixels are
-   adjacent in memory. The caller owns `data`. */
+   convolution are a matrix without a copy. `run` is then the length of a patch row, whose pixels
+   are adjacent in memory. The caller owns `data`. */
 typedef struct rise_matrix {
     const rise_real *data;
     rise_walk rows;       /* offset of each row */
@@ -1988,8 +2059,11 @@ typedef struct rise_kernels {
        of scale->mean, or NULL. */
     void (*stack)(int pixels, int channels, int stack, const uint8_t *const *frames,
                   const rise_frame_scale *scale, const uint8_t *mean, rise_real *out);
-    /* sums[i] += weight x[i], for n bytes x. Exact while no sum exceeds 2^24. */
-    void (*sum_bytes)(int n, rise_real weight, const uint8_t *x, rise_real *sums);
+    /* sums[i] = the sum of x[r * stride + i] times a weight, over `rows` rows r of n bytes. The
+       first row has weights[0], the last one weights[2], and all others weights[1]. A single row is
+       a first one. Exact while no sum exceeds 2^24. */
+    void (*sum_rows)(int n, int rows, const uint8_t *x, ptrdiff_t stride, const rise_real *weights,
+                     rise_real *sums);
     /* Converts x, 16-bit floats (IEEE 754 binary16), to y. No x may be denormal, infinite or NaN.
        The replay buffer stores such floats. */
     void (*half_to_real)(int n, const uint16_t *x, rise_real *y);
@@ -2027,10 +2101,11 @@ typedef struct rise_picture {
     ptrdiff_t stride;
 } rise_picture;
 
-/* Makes a frame [height][width][channels] from a picture: each pixel of the frame is the mean of
-   the area of the picture that it covers, rounded to nearest, halves to even. The result is exact,
-   so it is the same on every machine. The sides of the picture and the frame need not have a common
-   ratio, and the frame may be larger than the picture. `width` and `height` are 1..1024. `channels`
+/* Makes a frame [height][width][channels] from a picture. Each pixel of the frame covers an area of
+   the picture. The pixel is the mean of this area, rounded to nearest, halves to even. The result
+   is exact, so the result is the same on every machine. The sides of the picture and the frame need
+   not have a common ratio, and the frame may be larger than the picture. `width` and `height` are
+   1..1024. `channels`
    is 1 (grey: 0.299 R + 0.587 G + 0.114 B, ITU-R BT.601, with 15 bits of fraction) or 3 (R, G, B).
    `kernels` is a table that rise_kernels_of returned, or NULL for plain C. `frame` may not overlap
    the picture. Returns RISE_BAD_CALL if an argument is wrong. `error` may be NULL. */
@@ -2663,7 +2738,8 @@ RISEI_FN rise_result risei_stdio_open_sized(const char *path, FILE **file, uint6
    the new file is renamed to the old name. So other processes find either the old file or the new
    file, never a part of one, also after a crash. On POSIX, a symbolic link is followed, so that
    the link stays, and the new file has the permissions of the old file. On systems other than POSIX
-   and Windows, the new file is named path.new. There, a crash can leave no file of the old name. */
+   and Windows, the new file is named path.new. There, the file of the old name may be missing after
+   a crash. */
 typedef struct risei_stdio_new {
     FILE *file;
     char target[RISEI_PATH];         /* the file to replace */
@@ -2698,7 +2774,7 @@ RISEI_FN int risei_stdio_follow_links(const char *path, char *target)
 #endif
 }
 /* Returns whether `target` is something that a file must not replace: a device, a pipe or a
-   folder. */
+   folder. On systems other than POSIX, checks nothing and returns 0. */
 RISEI_FN int risei_stdio_is_special(const char *target)
 {
 #ifdef RISEI_POSIX
@@ -2875,9 +2951,9 @@ RISEI_FN rise_result risei_stdio_explain(const char *path, int reason, rise_resu
    length. With AVX-512, a block one tile wide has this number of rows: RISEI_KC * RISEI_NC / 32. No
    measurement of other values is recorded. */
 #define RISEI_B_ROWS 2048
-/* Rows of A: up to this number, a B with equally spaced rows is read in place (see b_in_place),
-   because packing B costs more than it saves. The best limit depends on how often each element of B
-   is read: once for each tile of rows.
+/* Rows of A: up to this number, a B with equally spaced rows is read in place (see b_in_place). For
+   so few rows, packing B costs more than it saves. The best limit depends on how often each element
+   of B is read: once for each tile of rows.
    On one image, the second and third conv of RISE_NETWORK_NATURE have 81 and 49 rows. These convs
    were 1.1 times as fast with a limit of 200 rows as with a limit of 4 tiles of rows (`make
    bench-kernels`). */
@@ -3733,7 +3809,7 @@ RISEI_FN int risei_thread_begin(risei_thread *t, void (*run)(void *argument), vo
 RISEI_FN void risei_thread_end(risei_thread *t) { pthread_join(t->handle, NULL); }
 /* Lets another thread run on this core. */
 RISEI_FN void risei_thread_yield(void) { sched_yield(); }
-/* Returns the number of cores, or 0 if it is not known. */
+/* Returns the number of cores, or 0 or -1 if it is not known. */
 RISEI_FN long risei_thread_cores(void)
 {
 #ifdef _SC_NPROCESSORS_ONLN
@@ -3743,8 +3819,8 @@ RISEI_FN long risei_thread_cores(void)
 #endif
 }
 #endif
-/* Returns a number of the current process. After fork, only the parent has the library's
-   threads. */
+/* Returns the process ID, or 0 on systems without fork. After fork, only the parent has the
+   library's threads. */
 RISEI_FN long risei_thread_process(void)
 {
 #if defined(__unix__) || defined(__APPLE__)
@@ -3807,8 +3883,9 @@ typedef struct risei_threads {
    W1 before C2: C2 reads at least 1, unless the worker has read the new number and subtracted its
    1.
    If C2 reads at least 1, the caller takes the lock. The worker releases the lock in two places
-   only: after W2 has read the new number, and in risei_condition_wait, which atomically releases
-   the lock and starts to wait. So when the caller has the lock, there are three cases:
+   only: after W2 has read the new number, and in risei_condition_wait. risei_condition_wait
+   atomically releases the lock and starts to wait. So when the caller has the lock, there are
+   three cases:
 
      the worker has read the new number;
      the worker waits, and the broadcast wakes it;
@@ -3973,6 +4050,85 @@ RISEI_FN void risei_product_run(const risei_device *d, const rise_product *p)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
+/* >>statistics: running means and variances, and the standardisation of numbers by them
+
+   Embeddings, and the numbers of an observation, are standardised: each number with its own mean
+   and variance. Until learning starts, these statistics are gathered, and numbers stay raw. When
+   learning starts, the statistics are frozen.
+
+   Main type: risei_statistics. Uses rooms memory. Tests: tests/agent.c, tests/numbers.c. */
+
+/* Largest magnitude of a standardised number, in standard deviations. Larger numbers are clamped. A
+   number that hardly varied before learning started can otherwise become very large later. No
+   measurement of other limits is recorded. */
+#define RISEI_STATISTICS_LIMIT ((rise_real)8)
+
+typedef struct risei_statistics {
+    int size;     /* numbers that are standardised */
+    int frozen;   /* 1: numbers are standardised, and the statistics no longer change */
+    int64_t seen; /* observations in `mean` */
+    double *mean; /* running mean, [size] */
+    /* running sum of squared deviations from the mean, [size] (Welford 1962) */
+    double *squared_deviations;
+    rise_real *shift, *gain; /* [size]: standardised = (raw - shift) * gain */
+} risei_statistics;
+
+RISEI_FN void risei_statistics_layout(risei_arena *arena, risei_statistics *s, int size)
+{
+    memset(s, 0, sizeof *s);
+    s->size = size;
+    s->mean = RISEI_TAKE(arena, double, size);
+    s->squared_deviations = RISEI_TAKE(arena, double, size);
+    s->shift = RISEI_TAKE(arena, rise_real, size);
+    s->gain = RISEI_TAKE(arena, rise_real, size);
+}
+/* Clears the running statistics, but not shift and gain. */
+RISEI_FN void risei_statistics_clear(risei_statistics *s)
+{
+    s->seen = 0;
+    memset(s->mean, 0, (size_t)s->size * sizeof *s->mean);
+    memset(s->squared_deviations, 0, (size_t)s->size * sizeof *s->squared_deviations);
+}
+/* Adds an observation: raw numbers [size]. */
+RISEI_FN void risei_statistics_observe(risei_statistics *s, const rise_real *raw)
+{
+    int i;
+    s->seen++;
+    for (i = 0; i < s->size; i++) {
+        double const before = (double)raw[i] - s->mean[i];
+        s->mean[i] = s->mean[i] + before / (double)s->seen;
+        s->squared_deviations[i] = s->squared_deviations[i] +
+                                   before * ((double)raw[i] - s->mean[i]);
+    }
+}
+/* Computes shift and gain. From now on, numbers are standardised. The term 1e-6 keeps gain finite
+   where the variance is 0. Without any observation, the variance counts as 1. */
+RISEI_FN void risei_statistics_freeze(risei_statistics *s)
+{
+    int i;
+    s->frozen = 1;
+    for (i = 0; i < s->size; i++) {
+        double const variance = s->seen > 0 ? s->squared_deviations[i] / (double)s->seen : 1;
+        s->shift[i] = (rise_real)s->mean[i];
+        s->gain[i] = (rise_real)(1 / sqrt(variance + 1e-6));
+    }
+}
+/* Writes numbers [size] to `out`: standardised if the statistics are frozen, else raw. `out` may be
+   the same memory as `raw`. */
+RISEI_FN void risei_statistics_apply(const risei_statistics *s, const rise_real *raw,
+                                     rise_real *out)
+{
+    int i;
+    for (i = 0; i < s->size; i++) {
+        rise_real const z = s->frozen ? (raw[i] - s->shift[i]) * s->gain[i] : raw[i];
+        out[i] = !s->frozen                    ? z
+                 : z > RISEI_STATISTICS_LIMIT  ? RISEI_STATISTICS_LIMIT
+                 : z < -RISEI_STATISTICS_LIMIT ? -RISEI_STATISTICS_LIMIT
+                                               : z;
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------- */
 /* >>frames: small frames from pictures; the standardisation of frames for the learnable encoder,
    CONV and SNAPSHOT
 
@@ -3986,7 +4142,8 @@ RISEI_FN void risei_product_run(const risei_device *d, const rise_product *p)
 /* LIMIT: the largest magnitude of a standardised pixel. SIGMA_LEAST: the least sigma, in units of
    pixel / 255. SIGMA_LEAST bounds the factor of frames that hardly varied before learning started.
    No measurement of other sigmas is recorded. In Breakout, RISE had a mean return of 7.5 with LIMIT
-   8 and of 6.8 with LIMIT 64, after 100k steps (one seed). */
+   8 and of 6.8 with LIMIT 64. The command, one seed each, was
+   `./atari --game breakout --memory rise --steps 100k`. */
 #define RISEI_FRAMES_LIMIT ((rise_real)8)
 #define RISEI_FRAMES_SIGMA_LEAST (1.0 / 64)
 /* The factor of frames that are not standardised. */
@@ -3998,7 +4155,8 @@ enum { RISEI_FRAMES_SEEN_MAX = 1 << 24 };
 typedef struct risei_frames {
     rise_frame_scale scale; /* what conv nets use now */
     size_t bytes;           /* of a frame */
-    int standardises;       /* 0: desc.raw_frames is 1, and all members below are 0 */
+    /* 0: desc.raw_frames is 1, or there are no frames; all members below are then 0 */
+    int standardises;
     int statistics_frozen;  /* 1: scale.mean is `mean` */
     int64_t seen;           /* frames in the statistics */
     uint32_t *sums;         /* [bytes]: sum of each byte over the frames; NULL with play_only */
@@ -4013,7 +4171,7 @@ RISEI_FN void risei_frames_layout(risei_arena *arena, risei_frames *f, const ris
     f->scale.limit = RISEI_FRAMES_LIMIT;
     f->bytes = (size_t)desc->frame_width * (size_t)desc->frame_height *
                (size_t)desc->frame_channels;
-    f->standardises = !desc->raw_frames;
+    f->standardises = !desc->raw_frames && f->bytes > 0;
     if (!f->standardises) return;
     f->mean = RISEI_TAKE(arena, uint8_t, f->bytes);
     if (!desc->play_only) f->sums = RISEI_TAKE(arena, uint32_t, f->bytes);
@@ -4067,69 +4225,147 @@ RISEI_FN int risei_pixel_bytes(rise_pixels format)
 {
     return format == RISE_PIXELS_GREY ? 1 : format >= RISE_PIXELS_RGBA ? 4 : 3;
 }
-/* Returns total / units, rounded to nearest, halves to even. The quotient is at most 255. */
-RISEI_FN uint8_t risei_shrink_mean(uint64_t total, uint64_t units)
+/* The arguments of rise_frame_shrink, and what follows from them. The horizontal axis has
+   picture.width * width units. So a pixel of the picture is `width` units long, and a pixel of the
+   frame is picture.width units long. The vertical axis has picture.height * height units and works
+   in the same way. */
+typedef struct risei_shrink {
+    const rise_kernels *kernels;
+    rise_picture picture;
+    int bytes;                   /* of a pixel of the picture */
+    int width, height, channels; /* of the frame */
+    int luminance;               /* 1: the frame is grey and the picture is not */
+    int red, green, blue;        /* their indices in a pixel of the picture */
+    int64_t units;               /* sum of all weights of a pixel of the frame */
+    double reciprocal;           /* 1 / units, rounded */
+} risei_shrink;
+
+/* Returns total / units, rounded to nearest, halves to even. The quotient is at most 255, so `near`
+   differs from the right integer by at most 1. The remainder total - near * units is exact, and it
+   corrects `near`. `twice` is twice the remainder. If `near` is odd, adding 1 to `twice` corrects
+   halves too, because both are integers. */
+RISEI_FN uint8_t risei_shrink_mean(const risei_shrink *s, uint64_t total)
 {
-    uint64_t const mean = total / units, rest = total % units;
-    return (uint8_t)(mean + (2 * rest > units || (2 * rest == units && mean % 2 == 1)));
+    int64_t const near = (int64_t)((double)(int64_t)total * s->reciprocal + 0.5);
+    int64_t const twice = 2 * ((int64_t)total - near * s->units), odd = near & 1;
+    return (uint8_t)(near + (twice + odd > s->units) - (odd - twice > s->units));
 }
-/* Writes one pixel [channels] of the frame. `total` [bytes of a pixel]: the sums over its area.
-   `units`: the sum of the weights. */
-RISEI_FN void risei_shrink_write(rise_pixels format, const uint64_t *total, uint64_t units,
-                                 int channels, uint8_t *out)
+/* Writes `count` pixels [channels] of the frame. `totals` [count][lanes]: the sums over their
+   areas. */
+RISEI_FN void risei_shrink_write(const risei_shrink *shrink, const uint32_t *totals, int lanes,
+                                 int count, uint8_t *out)
 {
-    int const blue_first = format == RISE_PIXELS_BGR || format == RISE_PIXELS_BGRA;
-    const uint64_t *const red = &total[blue_first ? 2 : 0];
-    const uint64_t *const blue = &total[blue_first ? 0 : 2];
-    int c;
-    if (format == RISE_PIXELS_GREY) {
-        for (c = 0; c < channels; c++) out[c] = risei_shrink_mean(total[0], units);
-    } else if (channels == 1) {
-        out[0] = risei_shrink_mean(9798 * *red + 19235 * total[1] + 3735 * *blue, units << 15);
+    risei_shrink const s = *shrink; /* a copy, which no store to `out` can change */
+    int i;
+    if (s.luminance) {
+        for (i = 0; i < count; i++, totals += lanes)
+            out[i] = risei_shrink_mean(&s, UINT64_C(9798) * totals[s.red] +
+                                               UINT64_C(19235) * totals[s.green] +
+                                               UINT64_C(3735) * totals[s.blue]);
+    } else if (s.channels == 1) {
+        for (i = 0; i < count; i++) out[i] = risei_shrink_mean(&s, totals[i * lanes]);
     } else {
-        out[0] = risei_shrink_mean(*red, units), out[1] = risei_shrink_mean(total[1], units);
-        out[2] = risei_shrink_mean(*blue, units);
+        for (i = 0; i < count; i++, totals += lanes, out += 3) {
+            out[0] = risei_shrink_mean(&s, totals[s.red]);
+            out[1] = risei_shrink_mean(&s, totals[s.green]);
+            out[2] = risei_shrink_mean(&s, totals[s.blue]);
+        }
     }
 }
-/* Writes row `row` of the frame. The length of an axis is in * out units, where `in` is the
-   picture's side and `out` is the frame's. So a pixel of the picture is `out` units long, and a
-   pixel of the frame is `in` units long. First sums the pixels of each column, weighted by their
-   units within the row: RISEI_COLUMNS columns at a time. Then sums columns to pixels of the frame.
-   The sum of a column is an integer up to 255 * 4096, so even a float holds it exactly. */
-RISEI_FN void risei_shrink_row(const rise_kernels *k, const rise_picture *p, int row, int width,
-                               int height, int channels, uint8_t *out)
+/* Columns that are summed at a time; pixels of the frame that are written at a time. 256 columns
+   need 4 kB of the stack for their sums and 4 kB for their running sums. No measurement of other
+   numbers is recorded. */
+enum { RISEI_SHRINK_COLUMNS = 256, RISEI_SHRINK_PIXELS = 64 };
+
+/* The state of a row of the frame between two groups of columns. */
+typedef struct risei_shrink_at {
+    int x;                /* the next pixel of the frame */
+    int column, rest;     /* its right edge is `rest` units right of the left edge of this column */
+    uint32_t integral[4]; /* the sums of all columns so far, for each byte of a pixel */
+    uint32_t before[4];   /* the weighted sums up to the left edge of pixel x */
+} risei_shrink_at;
+
+/* Computes totals [lanes] of the pixels that end in the `count` columns from column `from` on, at
+   most RISEI_SHRINK_PIXELS of them, and returns their number. `integral` [count + 1][lanes]: the
+   running sums of the columns, which are interpolated at an edge. A pixel is the difference of two
+   edges. All are modulo 2^32. That is enough, because a pixel is at most 255 * 2^24. */
+RISEI_INLINE int risei_shrink_edges(const risei_shrink *s, int lanes, int from, int count,
+                                    const uint32_t *integral, risei_shrink_at *at,
+                                    uint32_t *totals)
 {
-    enum { RISEI_COLUMNS = 256 };
-    rise_real sums[RISEI_COLUMNS * 4];
-    int64_t const top = (int64_t)row * p->height, bottom = top + p->height;
-    int const first = (int)(top / height), last = (int)((bottom - 1) / height);
-    int const bytes = risei_pixel_bytes(p->format);
-    uint64_t const units = (uint64_t)p->width * (uint64_t)p->height;
-    uint64_t total[4] = {0, 0, 0, 0};
-    int64_t filled = 0; /* units of the current pixel of the frame that are summed */
-    int from, x, y, c;
-    for (from = 0; from < p->width; from += RISEI_COLUMNS) {
-        int const count = p->width - from < RISEI_COLUMNS ? p->width - from : RISEI_COLUMNS;
-        for (c = 0; c < count * bytes; c++) sums[c] = 0;
-        for (y = first; y <= last; y++) {
-            int64_t const begin = (int64_t)y * height, end = begin + height;
-            int64_t const weight = (end < bottom ? end : bottom) - (begin > top ? begin : top);
-            k->sum_bytes(count * bytes, (rise_real)weight,
-                         p->pixels + y * p->stride + (ptrdiff_t)from * bytes, sums);
+    int const step = s->picture.width / s->width, more = s->picture.width % s->width;
+    int const width = s->width, end = s->picture.width;
+    int x = at->x, column = at->column, rest = at->rest, pixels, c;
+    uint32_t before[4];
+    memcpy(before, at->before, sizeof before);
+    for (pixels = 0; pixels < RISEI_SHRINK_PIXELS && x < width && column < from + count; pixels++) {
+        const uint32_t *const edge = integral + (column - from) * lanes;
+        for (c = 0; c < lanes; c++) {
+            uint32_t const up_to = (uint32_t)width * edge[c] +
+                                   (uint32_t)rest * (edge[c + lanes] - edge[c]);
+            totals[pixels * lanes + c] = up_to - before[c];
+            before[c] = up_to;
         }
-        for (x = 0; x < count; x++) {
-            int64_t left = width; /* units of this column that are not yet given to a pixel */
-            while (left > 0) {
-                int64_t const room = p->width - filled, some = left < room ? left : room;
-                for (c = 0; c < bytes; c++)
-                    total[c] += (uint64_t)some * (uint64_t)sums[x * bytes + c];
-                left -= some, filled += some;
-                if (filled < p->width) continue;
-                risei_shrink_write(p->format, total, units, channels, out);
-                out += channels;
-                filled = 0;
-                for (c = 0; c < bytes; c++) total[c] = 0;
-            }
+        x++, column += step, rest += more;
+        if (rest >= width) rest -= width, column++;
+        if (x == width - 1) column = end - 1, rest = width; /* the end of the last column */
+    }
+    memcpy(at->before, before, sizeof before);
+    at->x = x, at->column = column, at->rest = rest;
+    return pixels;
+}
+/* Adds `count` columns, from column `from` on, to a row of the frame and writes all pixels that end
+   there. `sums` [count][bytes]: the weighted sums of the columns, and one more number. `bytes` and
+   `lanes` are constants, so that compilers make vectors of four lanes. A picture with colours has
+   four lanes, and the result of the fourth is not used. */
+RISEI_INLINE void risei_shrink_columns(const risei_shrink *s, int bytes, int lanes, int from,
+                                       int count, const rise_real *sums, risei_shrink_at *at,
+                                       uint8_t *out)
+{
+    uint32_t integral[(RISEI_SHRINK_COLUMNS + 1) * 4], totals[RISEI_SHRINK_PIXELS * 4];
+    uint32_t sum[4];
+    int pixels, i, c;
+    memcpy(sum, at->integral, sizeof sum);
+    for (c = 0; c < lanes; c++) integral[c] = sum[c];
+    for (i = 0; i < count; i++)
+        for (c = 0; c < lanes; c++)
+            integral[(i + 1) * lanes + c] = sum[c] += (uint32_t)(int32_t)sums[i * bytes + c];
+    memcpy(at->integral, sum, sizeof sum);
+    do {
+        uint8_t *const to = out + at->x * s->channels;
+        pixels = risei_shrink_edges(s, lanes, from, count, integral, at, totals);
+        risei_shrink_write(s, totals, lanes, pixels, to);
+    } while (pixels == RISEI_SHRINK_PIXELS);
+}
+/* Writes row `row` of the frame. First sums the pixels of each column, weighted by their units
+   within the row: RISEI_SHRINK_COLUMNS columns at a time. The sum of a column is an integer up to
+   255 * 4096, so even a float holds it exactly. */
+RISEI_FN void risei_shrink_row(const risei_shrink *s, int row, uint8_t *out)
+{
+    const rise_picture *const p = &s->picture;
+    rise_real sums[RISEI_SHRINK_COLUMNS * 4 + 1], weights[3];
+    int const top = row * p->height, bottom = top + p->height; /* units */
+    int const first = top / s->height, last = (bottom - 1) / s->height;
+    int const end = (first + 1) * s->height;
+    risei_shrink_at at;
+    int from;
+    weights[0] = (rise_real)((end < bottom ? end : bottom) - top);
+    weights[1] = (rise_real)s->height;
+    weights[2] = (rise_real)(bottom - last * s->height);
+    memset(&at, 0, sizeof at);
+    at.column = p->width / s->width, at.rest = p->width % s->width;
+    if (s->width == 1) at.column = p->width - 1, at.rest = 1;
+    for (from = 0; from < p->width; from += RISEI_SHRINK_COLUMNS) {
+        int const left = p->width - from;
+        int const count = left < RISEI_SHRINK_COLUMNS ? left : RISEI_SHRINK_COLUMNS;
+        s->kernels->sum_rows(count * s->bytes, last - first + 1,
+                             p->pixels + first * p->stride + (ptrdiff_t)from * s->bytes, p->stride,
+                             weights, sums);
+        sums[count * s->bytes] = 0; /* with three bytes, the fourth lane of the last column */
+        switch (s->bytes) {
+        case 1: risei_shrink_columns(s, 1, 1, from, count, sums, &at, out); break;
+        case 3: risei_shrink_columns(s, 3, 4, from, count, sums, &at, out); break;
+        default: risei_shrink_columns(s, 4, 4, from, count, sums, &at, out);
         }
     }
 }
@@ -4138,6 +4374,7 @@ RISE_API rise_result rise_frame_shrink(const rise_kernels *kernels, const rise_p
                                        rise_error *error)
 {
     enum { RISEI_PICTURE = 4096, RISEI_FRAME = 1024 };
+    risei_shrink s;
     rise_picture p;
     int row;
     if (picture == NULL || picture->pixels == NULL || frame == NULL)
@@ -4159,11 +4396,19 @@ RISE_API rise_result rise_frame_shrink(const rise_kernels *kernels, const rise_p
                               ? "channels is %d; a frame has 1 (grey) or 3"
                               : "format is %d, which is none of rise_pixels",
                           channels != 1 && channels != 3 ? channels : (int)p.format);
-    if (p.stride == 0) p.stride = (ptrdiff_t)p.width * risei_pixel_bytes(p.format);
-    if (kernels == NULL) kernels = rise_kernels_of(RISE_ISA_C);
+    s.kernels = kernels != NULL ? kernels : rise_kernels_of(RISE_ISA_C);
+    s.bytes = risei_pixel_bytes(p.format);
+    if (p.stride == 0) p.stride = (ptrdiff_t)p.width * s.bytes;
+    s.picture = p;
+    s.width = width, s.height = height, s.channels = channels;
+    s.luminance = channels == 1 && s.bytes > 1;
+    s.red = p.format == RISE_PIXELS_BGR || p.format == RISE_PIXELS_BGRA ? 2 : 0;
+    s.blue = 2 - s.red, s.green = 1;
+    if (s.bytes == 1) s.red = s.green = s.blue = 0;
+    s.units = (int64_t)p.width * p.height * (s.luminance ? 1 << 15 : 1);
+    s.reciprocal = 1 / (double)s.units;
     for (row = 0; row < height; row++)
-        risei_shrink_row(kernels, &p, row, width, height, channels,
-                         frame + (ptrdiff_t)row * width * channels);
+        risei_shrink_row(&s, row, frame + (ptrdiff_t)row * width * channels);
     return RISE_OK;
 }
 
@@ -4681,9 +4926,9 @@ RISEI_FN void risei_conv_backward_taps(const risei_device *d, const risei_conv *
 
    GROUP_IMAGES: dx of a large batch is computed in groups of this number of images. Each product
    of a phase reads dy and writes dx of all images of a group. In a small group, dy and dx stay in
-   the cache. The best size depends on the size of the cache. The data gradient of 256 images of
-   Nature's second layer was 1.2 times as fast with groups of 32 as without groups (`make
-   bench-kernels`, row nature2, b256, data). */
+   the cache. The best size depends on the size of the cache. With groups of 32, the data gradient
+   of 256 images of Nature's second layer was 1.2 times as fast as without groups. It is the row
+   nature2, b256, data of `make bench-kernels`. */
 enum { RISEI_CONV_BANDS_IMAGES = 8, RISEI_CONV_GROUP_IMAGES = 32 };
 
 /* Computes dx band by band. With at least BANDS_IMAGES images, row bands are cut at the edges of
@@ -4796,6 +5041,7 @@ typedef struct risei_encoder_input {
     const uint8_t *const *frames;
     int stack;
     const rise_frame_scale *scale; /* converts the bytes of frames */
+    const rise_real *numbers;      /* [count][inputs of the encoder's layer of numbers] */
 } risei_encoder_input;
 
 /* FRAMES_CHUNK: the numbers (rise_real) in a chunk of images. A thread converts one chunk at a
@@ -5035,7 +5281,8 @@ RISEI_FN void risei_relu_part(void *job, int part, int parts, void *scratch)
                 j->dx->data + n * risei_image_size(j->dx) + risei_image_at(j->dx, iy, 0));
 }
 /* Computes dx = dy where the ReLU's output `out` is positive, else 0, for `count` images. The
-   padding of out, dy and dx may differ. dy and dx may be the same memory. */
+   padding of out, dy and dx may differ. Any two of out, dy and dx, or all three, may be the same
+   image. */
 RISEI_FN void risei_relu_mask(const risei_device *d, int count, const risei_image *out,
                               const risei_image *dy, const risei_image *dx)
 {
@@ -5062,7 +5309,8 @@ RISEI_FN void risei_image_add(const risei_device *d, int count, const risei_imag
 enum { RISEI_RESIDUAL_MAX = 4 }; /* the most residual units after a conv layer */
 
 /* Conv layers, an optional adaptive pool and an optional linear layer: images
-   [count][height][width][channels] -> features [count][out]. */
+   [count][height][width][channels] -> features [count][out]. An optional dense layer of numbers
+   gives the last features. An encoder of numbers alone has no conv layers. */
 typedef struct risei_encoder {
     int height, width, channels;
     int layers;
@@ -5077,6 +5325,8 @@ typedef struct risei_encoder {
     int has_linear; /* 1: there is a linear layer */
     int relu;       /* 1: a ReLU follows the linear layer */
     risei_linear linear;
+    int of_images;        /* the first features, which come from the images */
+    risei_linear numbers; /* gives the other features, with a ReLU; out = 0: there is none */
     int out;
 } risei_encoder;
 
@@ -5128,15 +5378,23 @@ RISEI_FN risei_encoder risei_encoder_make(risei_parameters *p, int height, int w
         e.adaptive_pool.out_height = height, e.adaptive_pool.out_width = width;
         e.adaptive_pool.pooled_height = e.adaptive_pool.pooled_width = height = width = pool_to;
     }
-    e.flat = height * width * channels;
+    e.flat = layers > 0 ? height * width * channels : 0;
     e.out = e.flat;
     e.relu = 1;
-    if (features > 0) {
+    if (features > 0 && layers > 0) {
         e.has_linear = 1;
         e.linear = risei_linear_make(p, e.flat, features, 1);
         e.out = features;
     }
+    e.of_images = e.out;
     return e;
+}
+/* Adds a dense layer of `in` numbers to an encoder, and reserves its parameters. The layer gives
+   `out` more features. */
+RISEI_FN void risei_encoder_add_numbers(risei_encoder *e, risei_parameters *p, int in, int out)
+{
+    e->numbers = risei_linear_make(p, in, out, 1);
+    e->out += out;
 }
 /* Returns conv i of the residual units of layer l. Each unit has two convs. */
 RISEI_FN risei_conv risei_residual_conv(const risei_encoder *e, int l, int i)
@@ -5174,6 +5432,7 @@ RISEI_FN void risei_encoder_initialise(const risei_encoder *e, rise_real *w, int
         }
     }
     if (e->has_linear) risei_linear_initialise(&e->linear, w, random);
+    if (e->numbers.out > 0) risei_linear_initialise(&e->numbers, w, random);
 }
 
 /* Takes memory for `count` images from the arena. */
@@ -5224,10 +5483,9 @@ RISEI_FN void risei_encoder_layout_layer(risei_arena *arena, const risei_encoder
         risei_image_take(arena, &a->dresidual[l][i], learn);
     }
 }
-/* Takes the memory of an encoder's data: activations for `count` images, gradients for the first
-   `learn` of them. */
-RISEI_FN void risei_encoder_layout(risei_arena *arena, const risei_encoder *e,
-                                   risei_encoder_data *a, int count, int learn)
+/* Takes the memory of the images of an encoder with conv layers. */
+RISEI_FN void risei_encoder_layout_images(risei_arena *arena, const risei_encoder *e,
+                                          risei_encoder_data *a, int count, int learn)
 {
     int const last = e->layers - 1;
     int l;
@@ -5245,14 +5503,22 @@ RISEI_FN void risei_encoder_layout(risei_arena *arena, const risei_encoder *e,
         a->dflat = risei_image_make(a->flat.height, a->flat.width, a->flat.channels, 0);
         risei_image_take(arena, &a->dflat, learn);
     }
-    a->features = e->has_linear ? RISEI_TAKE(arena, rise_real,
-                                             risei_arena_times((size_t)count, (size_t)e->out))
-                                : a->flat.data;
+}
+/* Takes the memory of an encoder's data: activations for `count` images, gradients for the first
+   `learn` of them. Without dense layers, features are the same memory as the last image. */
+RISEI_FN void risei_encoder_layout(risei_arena *arena, const risei_encoder *e,
+                                   risei_encoder_data *a, int count, int learn)
+{
+    int const dense = e->has_linear || e->numbers.out > 0;
+    if (e->layers > 0) risei_encoder_layout_images(arena, e, a, count, learn);
+    a->features = dense ? RISEI_TAKE(arena, rise_real,
+                                     risei_arena_times((size_t)count, (size_t)e->out))
+                        : a->flat.data;
     a->dfeatures = NULL;
     if (learn > 0)
-        a->dfeatures = e->has_linear ? RISEI_TAKE(arena, rise_real,
-                                                  risei_arena_times((size_t)learn, (size_t)e->out))
-                                     : a->dflat.data;
+        a->dfeatures = dense ? RISEI_TAKE(arena, rise_real,
+                                          risei_arena_times((size_t)learn, (size_t)e->out))
+                             : a->dflat.data;
 }
 
 /* Runs the residual units of layer l on in[l + 1], in place: x += conv(relu(conv(relu(x)))). */
@@ -5295,18 +5561,17 @@ RISEI_FN void risei_residual_backward(const risei_device *d, const risei_encoder
 RISEI_FN size_t risei_encoder_scratch(const risei_encoder *e, int images)
 {
     risei_image const x = risei_image_make(e->height, e->width, e->channels, e->conv[0].pad);
-    int const chunk = risei_frames_chunk_images(&x);
+    int const chunk = e->layers > 0 ? risei_frames_chunk_images(&x) : 0;
     size_t const numbers = (size_t)(images < chunk ? images : chunk) * (size_t)risei_image_size(&x);
     return rise_product_scratch() + risei_arena_aligned(numbers * sizeof(rise_real));
 }
-/* Computes the features of `count` images. */
-RISEI_FN void risei_encoder_forward(const risei_device *d, const risei_encoder *e,
-                                    const rise_real *w, int count, const risei_encoder_input *input,
-                                    risei_encoder_data *a)
+/* Runs the conv layers and the adaptive pool. */
+RISEI_FN void risei_encoder_forward_images(const risei_device *d, const risei_encoder *e,
+                                           const rise_real *w, int count, risei_encoder_data *a)
 {
+    const risei_encoder_input *input = &a->input;
     const risei_image *last = &a->in[e->layers];
     int l;
-    a->input = *input;
     a->in[0].data = input->images;
     for (l = 0; l < e->layers; l++) {
         /* A residual unit starts with its own ReLU. */
@@ -5323,9 +5588,41 @@ RISEI_FN void risei_encoder_forward(const risei_device *d, const risei_encoder *
     if (e->residuals[e->layers - 1] > 0) risei_relu_mask(d, count, last, last, last);
     if (e->adaptive_pool.pool != 0)
         risei_maxpool_forward(d, &e->adaptive_pool, count, last, &a->flat);
+}
+/* Computes the features of `count` images and of the numbers that come with them. */
+RISEI_FN void risei_encoder_forward(const risei_device *d, const risei_encoder *e,
+                                    const rise_real *w, int count, const risei_encoder_input *input,
+                                    risei_encoder_data *a)
+{
+    int i;
+    a->input = *input;
+    if (e->layers > 0) risei_encoder_forward_images(d, e, w, count, a);
     if (e->has_linear)
         risei_linear_forward(d, &e->linear, w, count, a->flat.data, e->flat, a->features, e->out,
                              e->relu);
+    if (e->numbers.out == 0) return;
+    for (i = 0; i < count && !e->has_linear && e->layers > 0; i++)
+        memcpy(a->features + (ptrdiff_t)i * e->out, a->flat.data + (ptrdiff_t)i * e->flat,
+               (size_t)e->flat * sizeof *a->features);
+    risei_linear_forward(d, &e->numbers, w, count, input->numbers, e->numbers.in,
+                         a->features + e->of_images, e->out, 1);
+}
+/* Computes the gradients of the layer of numbers. If features of images have no linear layer, also
+   copies their gradient to dflat. */
+RISEI_FN void risei_encoder_backward_numbers(const risei_device *d, const risei_encoder *e,
+                                             rise_real *g, int count, risei_encoder_data *a)
+{
+    int i;
+    for (i = 0; i < count; i++) {
+        ptrdiff_t const at = (ptrdiff_t)i * e->out + e->of_images;
+        d->kernels->relu_backward(e->numbers.out, a->features + at, a->dfeatures + at,
+                                  a->dfeatures + at);
+        if (!e->has_linear && e->layers > 0)
+            memcpy(a->dflat.data + (ptrdiff_t)i * e->flat, a->dfeatures + (ptrdiff_t)i * e->out,
+                   (size_t)e->flat * sizeof *a->dfeatures);
+    }
+    risei_linear_backward_weights(d, &e->numbers, g, count, a->input.numbers, e->numbers.in,
+                                  a->dfeatures + e->of_images, e->out);
 }
 /* Computes the gradients of the parameters from a->dfeatures [count][out], for the first `count`
    images. May overwrite a->dfeatures. */
@@ -5333,9 +5630,12 @@ RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder 
                                      const rise_real *w, rise_real *g, int count,
                                      risei_encoder_data *a)
 {
-    const risei_image *last = &a->in[e->layers], *dlast = &a->dout[e->layers - 1];
-    const risei_image *from = &a->dflat;
+    const risei_image *last = &a->in[e->layers], *from = &a->dflat;
+    const risei_image *dlast;
     int l;
+    if (e->numbers.out > 0) risei_encoder_backward_numbers(d, e, g, count, a);
+    if (e->layers == 0) return;
+    dlast = &a->dout[e->layers - 1];
     if (e->has_linear) {
         if (e->relu)
             d->kernels->relu_backward(count * e->out, a->features, a->dfeatures, a->dfeatures);
@@ -5367,8 +5667,8 @@ RISEI_FN void risei_encoder_backward(const risei_device *d, const risei_encoder 
 /* ---------------------------------------------------------------------------------------------- */
 /* >>recurrent: recurrent cells (LSTM, GRU, minGRU) and the sequences that they run over
 
-   Main types: risei_cell_kind (a descriptor: what one kind of cell is), risei_cell (one cell: its
-   sizes and parameters) and risei_sequence (the buffers of a batch of windows).
+   Main types: risei_cell_kind (a descriptor: what one kind of cell is), risei_cell (the sizes and
+   parameters of one cell) and risei_sequence (the buffers of a batch of windows).
    Uses the rooms memory, random, kernels, threads and layers.
    Tests: tests/gradients.c (each cell against its textbook formulas and finite differences),
    tests/kernels.c (risei_transpose_panels).
@@ -5531,10 +5831,11 @@ RISEI_FN risei_cell risei_cell_make(risei_parameters *p, rise_cell cell, int in,
         c.h = risei_linear_make(p, units, c.kind->gates * units, c.kind->recurrent_bias);
     return c;
 }
-/* Draws all parameters uniformly from +-1/sqrt(units), except for two biases of layer x. The bias
-   of the keep gate is log(T), with T drawn uniformly from 1 .. window steps. The bias of the input
-   gate, if the kind has one, is -log(T). T is about the number of steps that a unit
-   remembers, so the units cover all time scales of the window. With biases near 0 a unit would
+/* Draws all parameters uniformly from +-1/sqrt(units), except for biases of the keep gate and the
+   input gate in layer x. The keep gate's bias of a unit is log(T), with T drawn uniformly from
+   1 .. window steps for each unit. The input gate's bias of the unit, if the kind has an input
+   gate, is -log(T). T is about the number of steps that the unit remembers, so the units cover all
+   time scales of the window. With biases near 0 a unit would
    forget within a few steps. Chrono initialisation (Tallec & Ollivier 2018). */
 RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int window,
                                     risei_random *random)
@@ -5565,7 +5866,10 @@ RISEI_FN void risei_cell_initialise(const risei_cell *c, rise_real *w, int windo
    .. begin[t + 1] - 1, and row r at step t is entry begin[t] + r. The last entry of a step belongs
    to the last row that has started. If the rows are sorted by start, padding has no entries, so it
    takes no memory and no time. If they are not sorted, a row that has not started has an entry when
-   a row with a higher index has started. The state of such an entry is zero. */
+   a row with a higher index has started. The state of such an entry is zero.
+
+   These statements hold for the `start` that risei_sequence_plan used. After the plan, the caller
+   may set `start` to later steps. A row then also has entries before its start. */
 typedef struct risei_sequence {
     int steps, rows;
     int burn_in; /* steps at the beginning through which no gradient flows */
@@ -5867,7 +6171,8 @@ RISEI_FN void risei_mask_write(uint8_t *mask, const uint8_t *allowed, int action
             mask[i / 8] = (uint8_t)(mask[i / 8] | 1u << (i % 8));
 }
 /* Returns the allowed action with the largest q [n]. Among equal values, returns the first. A NaN
-   does not replace the best action so far. Returns 0 if no action is allowed. */
+   does not replace the best action so far. If the first allowed q is NaN, returns its action.
+   Returns 0 if no action is allowed. */
 RISEI_FN int risei_best_action(int n, const rise_real *q, const uint8_t *mask)
 {
     int i, best = -1;
@@ -6308,8 +6613,8 @@ RISEI_FN void risei_noise_draw(const risei_heads *h, rise_real *noise, risei_ran
         noise[i] = x < 0 ? -root : root;
     }
 }
-/* Adds sigma times the noise to the weights and biases of the noisy layers in `noisy`. Reads the
-   sigmas from w. */
+/* Adds sigma times the noise to the array `noisy`, which holds a copy of the weights and biases of
+   w. Reads the sigmas from w. */
 RISEI_FN void risei_noise_apply(const risei_device *d, const risei_heads *h, const rise_real *w,
                                 const rise_real *noise, rise_real *noisy)
 {
@@ -6511,10 +6816,12 @@ RISEI_CHECK_TABLE_SIZE(risei_memory_kinds, RISE_MEMORY_COUNT);
 
 typedef struct risei_net {
     const risei_memory_kind *memory;
+    int embeds; /* 1: memory->embeds, and there are frames to embed */
     rise_fusion fusion;
-    risei_encoder encoder; /* the learnable encoder: a stack of frames -> features */
-    /* sizes of the cell's input: the embedding or the features, then the action and the reward */
-    int embedding, extras;
+    risei_encoder encoder; /* the learnable encoder: a stack of observations -> features */
+    /* sizes of the cell's input: the embedding or the features, then the numbers (RISE only), then
+       the action and the reward */
+    int embedding, numbers, extras;
     risei_cell cell;         /* all zero if memory->recurrent is 0 */
     risei_linear fuse;       /* GATE and SUM: units -> features */
     rise_real context_scale; /* factor on the recurrent state before the fusion */
@@ -6682,9 +6989,11 @@ RISEI_FN void risei_net_derive_backward(const risei_device *d, const risei_net *
 RISEI_FN void risei_net_make_memory(risei_net *n, risei_parameters *p, const rise_agent_desc *desc)
 {
     int const features = n->encoder.out;
-    n->embedding = n->memory->encodes_window ? features : desc->embedding_size;
+    n->embedding = n->memory->encodes_window ? features : n->embeds ? desc->embedding_size : 0;
+    n->numbers = n->memory->embeds ? desc->numbers : 0;
     n->extras = desc->feed_action ? desc->actions + 1 : 0;
-    n->cell = risei_cell_make(p, desc->cell, n->embedding + n->extras, desc->recurrent_units);
+    n->cell = risei_cell_make(p, desc->cell, n->embedding + n->numbers + n->extras,
+                              desc->recurrent_units);
     if (n->fusion != RISE_FUSION_CONCAT) n->fuse = risei_linear_make(p, n->cell.units, features, 1);
 }
 RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
@@ -6696,10 +7005,14 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
     memset(&n, 0, sizeof n);
     memset(&p, 0, sizeof p);
     n.memory = &risei_memory_kinds[desc->memory];
+    n.embeds = n.memory->embeds && desc->frame_width > 0;
     n.fusion = desc->fusion, n.context_scale = (rise_real)desc->context_scale;
     n.norm = desc->layer_norm, n.spectral = desc->spectral_norm;
     n.encoder = risei_encoder_make(&p, desc->frame_height, desc->frame_width, channels, desc->conv,
                                    desc->conv_count, desc->pool_to, desc->features);
+    if (desc->numbers > 0)
+        risei_encoder_add_numbers(&n.encoder, &p, desc->numbers * desc->frame_stack,
+                                  desc->number_features);
     if (n.memory->recurrent) risei_net_make_memory(&n, &p, desc);
     n.fused_size = n.encoder.out + (n.fusion == RISE_FUSION_CONCAT ? n.cell.units : 0);
     if (n.norm) {
@@ -6784,7 +7097,8 @@ RISEI_FN double risei_pass_largest_array(const risei_net *n, const risei_pass_si
     double const images = s->images, rows = s->rows, entries = s->entries;
     double const hidden = h->hidden.out, outputs = (double)h->actions * h->atoms;
     double const in = h->kind->quantiles ? h->in : 0;
-    double largest = images * (n->encoder.flat > n->encoder.out ? n->encoder.flat : n->encoder.out);
+    int const flat = n->encoder.flat, numbers = n->encoder.numbers.in;
+    double largest = images * (flat > n->encoder.out ? flat : n->encoder.out);
     double head = hidden > outputs ? hidden : outputs;
     int l;
     for (l = 0; l < n->encoder.layers; l++) {
@@ -6799,6 +7113,7 @@ RISEI_FN double risei_pass_largest_array(const risei_net *n, const risei_pass_si
         if (pooled > size) size = pooled; /* pool_pad adds rows and columns */
         if (images * size > largest) largest = images * size;
     }
+    if (images * numbers > largest) largest = images * numbers;
     if (in > head) head = in;
     if (h->kind->quantiles && head < (double)RISEI_COSINES) head = (double)RISEI_COSINES;
     if (rows * h->taus * head > largest) largest = rows * h->taus * head;
@@ -7087,9 +7402,10 @@ RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o
 
    Holds histories (rings of frames, rewards, actions, embeddings), n-step transitions, and a sum
    tree of priorities. Main types: risei_history, risei_replay, risei_transition. Uses rooms memory,
-   random, kernels, targets (masks), network (memory kinds). Test: tests/replay.c. */
+   random, kernels, statistics, targets (masks), network (memory kinds). Test: tests/replay.c. */
 
-/* Returns how many frames before the frame of a window's last sample the frame stacks reach. */
+/* Returns the distance, in frames, from the oldest frame of a window's frame stacks to the frame of
+   the window's last sample. */
 RISEI_FN int risei_replay_stacked(const rise_agent_desc *d)
 {
     int const encodes_window = risei_memory_kinds[d->memory].encodes_window;
@@ -7125,11 +7441,13 @@ typedef struct risei_history {
        rise_real in `full` and `full_state`, 0 stores them as 16-bit floats in `half` and
        `half_state`. */
     int embedding_size, f32;
+    int numbers;      /* desc.numbers */
     int mask_bytes;   /* bytes of a mask, which has one bit per action; 0: no masks */
     int64_t *written; /* [lanes]: slots written since the start, overwritten ones included */
     uint8_t *frames;  /* [lanes][capacity][frame_bytes] */
     uint16_t *half;   /* [lanes][capacity][embedding_size]: embeddings if f32 is 0 */
     rise_real *full;  /* [lanes][capacity][embedding_size]: embeddings if f32 is 1 */
+    rise_real *raw;   /* [lanes][capacity][numbers]: not standardised */
     float *rewards;   /* [lanes][capacity] */
     int16_t *actions; /* [lanes][capacity] */
     /* [lanes][capacity]: rise_event. If RISE_FIRST comes before the old episode has ended, the
@@ -7153,6 +7471,7 @@ RISEI_FN void risei_history_layout(risei_arena *arena, risei_history *h)
     h->frames = RISEI_TAKE(arena, uint8_t, risei_arena_times(slot_count, (size_t)h->frame_bytes));
     h->half = RISEI_TAKE(arena, uint16_t, h->f32 ? 0 : embeddings);
     h->full = RISEI_TAKE(arena, rise_real, h->f32 ? embeddings : 0);
+    h->raw = RISEI_TAKE(arena, rise_real, risei_arena_times(slot_count, (size_t)h->numbers));
     h->rewards = RISEI_TAKE(arena, float, slot_count);
     h->actions = RISEI_TAKE(arena, int16_t, slot_count);
     h->events = RISEI_TAKE(arena, uint8_t, slot_count);
@@ -7166,7 +7485,8 @@ RISEI_FN size_t risei_history_slot_bytes(const risei_history *h)
 {
     size_t const real = h->f32 ? sizeof(rise_real) : sizeof(uint16_t);
     return (size_t)h->frame_bytes + (size_t)h->mask_bytes +
-           (size_t)(h->embedding_size + h->state_size) * real + sizeof *h->rewards +
+           (size_t)(h->embedding_size + h->state_size) * real +
+           (size_t)h->numbers * sizeof *h->raw + sizeof *h->rewards +
            sizeof *h->actions + sizeof *h->events + sizeof *h->episode_frame;
 }
 /* Returns the index in the arrays of slot `at` of a lane. */
@@ -7243,7 +7563,8 @@ RISEI_FN int32_t risei_history_next_index(int32_t index)
 }
 /* What an environment returns in one step. */
 typedef struct risei_observation {
-    const uint8_t *frame;
+    const uint8_t *frame;       /* [frame_bytes]; NULL if there are no frames */
+    const float *numbers;       /* [numbers]; NULL if there are none */
     const rise_real *embedding; /* [size] */
     float reward;
     int event;              /* rise_event */
@@ -7257,7 +7578,10 @@ RISEI_FN int64_t risei_history_append(risei_history *h, int lane, const risei_ob
     int const first = o->event == RISE_FIRST;
     int64_t const at = h->written[lane]++;
     ptrdiff_t const slot = risei_history_slot(h, lane, at);
-    memcpy(h->frames + slot * h->frame_bytes, o->frame, (size_t)h->frame_bytes);
+    int i;
+    if (h->frame_bytes > 0)
+        memcpy(h->frames + slot * h->frame_bytes, o->frame, (size_t)h->frame_bytes);
+    for (i = 0; i < h->numbers; i++) h->raw[slot * h->numbers + i] = (rise_real)o->numbers[i];
     risei_history_embed(h, slot, o->embedding);
     h->episode_frame[slot] =
         first ? 0 : risei_history_next_index(h->episode_frame[risei_history_slot(h, lane, at - 1)]);
@@ -7279,18 +7603,39 @@ RISEI_FN void risei_history_stack(const risei_history *h, int lane, int64_t at, 
         frames[s] = h->frames + risei_history_slot(h, lane, at - back) * h->frame_bytes;
     }
 }
-/* Writes the input of the recurrent net at slot `at`: the embedding [size], then [extras] numbers.
-   If extras > 0, these are the previous action (one-hot) and the reward. */
+/* Writes the numbers of the last `stack` slots up to slot `at`, oldest first: out [stack][numbers],
+   standardised by `with`. The numbers of the episode's first slot are repeated in place of slots
+   before it. */
+RISEI_FN void risei_history_stack_numbers(const risei_history *h, const risei_statistics *with,
+                                          int lane, int64_t at, int stack, rise_real *out)
+{
+    int const index = h->episode_frame[risei_history_slot(h, lane, at)];
+    int s;
+    for (s = 0; s < stack && h->numbers > 0; s++) {
+        int const back = stack - 1 - s < index ? stack - 1 - s : index;
+        risei_statistics_apply(with,
+                               h->raw + risei_history_slot(h, lane, at - back) * h->numbers,
+                               out + s * h->numbers);
+    }
+}
+/* Writes the input of the recurrent net at slot `at`: the embedding [size], then the standardised
+   numbers of the slot if `statistics` is not NULL, then [extras] numbers. If extras > 0, these are
+   the previous action (one-hot) and the reward. */
 RISEI_FN void risei_history_input(const rise_kernels *k, const risei_history *h, int lane,
-                                  int64_t at, int extras, rise_real *out)
+                                  int64_t at, const risei_statistics *statistics, int extras,
+                                  rise_real *out)
 {
     ptrdiff_t const slot = risei_history_slot(h, lane, at);
     int i;
     if (!h->f32) k->half_to_real(h->embedding_size, h->half + slot * h->embedding_size, out);
     if (h->f32 && h->embedding_size > 0)
         memcpy(out, h->full + slot * h->embedding_size, (size_t)h->embedding_size * sizeof *out);
-    if (extras == 0) return;
     out += h->embedding_size;
+    if (statistics != NULL) {
+        risei_statistics_apply(statistics, h->raw + slot * h->numbers, out);
+        out += h->numbers;
+    }
+    if (extras == 0) return;
     for (i = 0; i < extras; i++) out[i] = 0;
     if (h->episode_frame[slot] > 0) out[h->actions[risei_history_slot(h, lane, at - 1)]] = 1;
     out[extras - 1] = h->rewards[slot];
@@ -7331,6 +7676,7 @@ typedef struct risei_replay {
     ptrdiff_t level[RISEI_TREE_LEVELS]; /* offset of each level in `tree` */
     int64_t ready;                      /* number of leaves that are not 0 */
     double largest_leaf;                /* the largest leaf so far; new transitions get it */
+    int64_t ended, ended_steps; /* episodes whose last frame is held, and the sum of their steps */
 } risei_replay;
 
 RISEI_FN void risei_replay_layout(risei_arena *arena, risei_replay *r)
@@ -7413,12 +7759,21 @@ RISEI_FN void risei_replay_enable(risei_replay *r, int lane, int64_t at)
         return;
     if (risei_replay_has_past(r, lane, at)) risei_replay_tree_set(r, slot, r->largest_leaf);
 }
+/* Counts the episode that ends at a slot: sign 1 when the slot is written, -1 when it is
+   overwritten. */
+RISEI_FN void risei_replay_count_episode(risei_replay *r, ptrdiff_t slot, int sign)
+{
+    r->ended += sign;
+    r->ended_steps += (int64_t)sign * r->history.episode_frame[slot];
+}
 /* Enables the last n transitions of an episode that ends at slot `at`. A transition less than n
    steps before the end sums fewer than n rewards. */
 RISEI_FN void risei_replay_end_episode(risei_replay *r, int lane, int64_t at)
 {
-    int const index = r->history.episode_frame[risei_history_slot(&r->history, lane, at)];
+    ptrdiff_t const slot = risei_history_slot(&r->history, lane, at);
+    int const index = r->history.episode_frame[slot];
     int back;
+    risei_replay_count_episode(r, slot, 1);
     for (back = 1; back <= r->n_step && back <= index; back++)
         risei_replay_enable(r, lane, at - back);
 }
@@ -7427,8 +7782,10 @@ RISEI_FN void risei_replay_end_episode(risei_replay *r, int lane, int64_t at)
 RISEI_FN void risei_replay_overwrite(risei_replay *r, int lane, int64_t next)
 {
     const risei_history *h = &r->history;
+    ptrdiff_t const oldest = risei_history_slot(h, lane, next);
     int after;
-    risei_replay_tree_set(r, risei_history_slot(h, lane, next), 0);
+    if (risei_event_is_last(h->events[oldest])) risei_replay_count_episode(r, oldest, -1);
+    risei_replay_tree_set(r, oldest, 0);
     for (after = 1; after <= r->reach && after < h->capacity; after++) {
         ptrdiff_t const slot = risei_history_slot(h, lane, next - h->capacity + after);
         if (h->episode_frame[slot] >= after && r->tree[slot] > 0) risei_replay_tree_set(r, slot, 0);
@@ -7605,15 +7962,17 @@ RISEI_FN const char *risei_replay_wrong_slot(const risei_replay *r, int lane, in
 RISEI_FN const char *risei_replay_wrong_tree(const risei_replay *r)
 {
     ptrdiff_t const slot_count = (ptrdiff_t)r->history.lanes * r->history.capacity;
-    int64_t ready = 0;
+    int64_t ready = 0, ended = 0;
     ptrdiff_t i;
     int l;
     for (i = 0; i < slot_count; i++) {
+        int const written = risei_history_slot_is_written(&r->history, i);
         ready += r->tree[i] > 0;
-        if (r->tree[i] > 0 && !risei_history_slot_is_written(&r->history, i))
-            return "a slot without a frame has a priority";
+        ended += written && risei_event_is_last(r->history.events[i]);
+        if (r->tree[i] > 0 && !written) return "a slot without a frame has a priority";
     }
     if (ready != r->ready) return "the number of transitions is wrong";
+    if (ended != r->ended) return "the number of episodes is wrong";
     for (l = 1; l < r->levels; l++)
         for (i = r->level[l]; i < r->level[l] + (r->level[l] - r->level[l - 1]) / 8; i++) {
             const double *x = r->tree + r->level[l - 1] + 8 * (i - r->level[l]);
@@ -7647,8 +8006,8 @@ RISEI_FN const char *risei_replay_wrong(const risei_replay *r, int actions)
      DOWNSAMPLE               a small image
      USER                     the user's function
    RESNET18 is in room pretrained. The table of all kinds is in room embedder. Only room embedder
-   calls the functions of a kind's descriptor. Other rooms call room embedder and never compare
-   kinds.
+   calls the functions of a kind's descriptor, except that room files calls `fingerprint`. Other
+   rooms call room embedder and never compare kinds.
 
    Main types: risei_frozen_kind (the descriptor), risei_frozen (one agent's encoder).
    Uses rooms memory, random, kernels, threads, layers. Tests: tests/agent.c, tests/snapshot.c. */
@@ -7690,8 +8049,9 @@ struct risei_frozen_kind {
     int (*final_size)(const rise_agent_desc *desc);
     /* Checks the fields of a description that this kind uses. */
     rise_result (*check_desc)(const rise_agent_desc *desc, rise_error *error);
-    /* Takes the encoder's memory from the arena. Sets scratch_bytes and the members from
-       `state` on, as far as the kind has them. Requires that the members before `seed` are set. */
+    /* Takes the encoder's memory from the arena. Sets scratch_bytes and the members from `state`
+       on, except `scale`, as far as the kind has them. Requires that the members before `seed` are
+       set. */
     void (*layout)(risei_arena *arena, risei_frozen *f, const rise_agent_desc *desc);
     /* Draws the weights from the random stream, or reads them from a file. */
     rise_result (*initialise)(risei_frozen *f, risei_random *random, const rise_agent_desc *desc,
@@ -8333,8 +8693,9 @@ typedef struct risei_tensor_dtype {
     char name[5];
     int bytes;
 } risei_tensor_dtype;
-/* Number types of the format. A needed tensor must be F32, F16 or BF16. An ignored tensor may have
-   any dtype of the table. */
+/* The format's number types that the reader knows. A needed tensor must be F32, F16 or BF16. An
+   ignored tensor may have any dtype of the table. A file with another dtype, such as F8_E4M3, is
+   rejected. */
 enum {
     RISEI_TENSOR_F32,
     RISEI_TENSOR_F16,
@@ -8973,10 +9334,10 @@ static const risei_frozen_kind risei_frozen_kind_resnet18 = {
 
    In an agent without a frozen encoder, all members of the embedder are 0. For such an embedder,
    the functions compute and store no embeddings. risei_embedder_layout, risei_embedder_measure,
-   risei_embedder_snapshot_begin, risei_embedder_snapshot_switch and risei_embedder_snapshot_frame
-   require a frozen encoder.
+   risei_embedder_measure_frame, risei_embedder_snapshot_begin,
+   risei_embedder_snapshot_switch and risei_embedder_snapshot_frame require a frozen encoder.
 
-   Main type: risei_embedder. Uses rooms memory, random, replay, frozen, pretrained. Tests:
+   Main type: risei_embedder. Uses rooms statistics, random, replay, frozen, pretrained. Tests:
    tests/agent.c, tests/snapshot.c. */
 
 /* The table, indexed by rise_embedding. AUTO has no descriptor, because risei_fill replaces AUTO by
@@ -9006,11 +9367,13 @@ RISEI_FN int risei_embedder_default_size(const rise_agent_desc *desc)
     return kind != NULL ? kind->default_size : 0;
 }
 /* Returns the final embedding_size of a description whose defaults are filled in. Returns
-   embedding_size unchanged if `embedding` is AUTO, which only a forged file can have here. */
+   embedding_size unchanged if there are no frames, or if `embedding` is AUTO, which only a forged
+   file can have here. */
 RISEI_FN int risei_embedder_final_size(const rise_agent_desc *desc)
 {
     const risei_frozen_kind *kind = risei_embedder_kinds[desc->embedding];
-    return kind != NULL && kind->final_size != NULL ? kind->final_size(desc) : desc->embedding_size;
+    int const computes = kind != NULL && kind->final_size != NULL && desc->frame_width > 0;
+    return computes ? kind->final_size(desc) : desc->embedding_size;
 }
 /* Checks the fields that the embedding of a description uses. Requires an embedding other than
    AUTO. */
@@ -9020,19 +9383,9 @@ RISEI_FN rise_result risei_embedder_check(const rise_agent_desc *desc, rise_erro
     return kind->check_desc != NULL ? kind->check_desc(desc, error) : RISE_OK;
 }
 
-/* Largest magnitude of a standardised number, in standard deviations. Larger numbers are clamped. A
-   number that hardly varied before learning started can otherwise become very large later. No
-   measurement of other limits is recorded. */
-#define RISEI_EMBEDDER_LIMIT ((rise_real)8)
-
 typedef struct risei_embedder {
     risei_frozen encoder;
-    int statistics_frozen; /* 1: embeddings are standardised */
-    int64_t seen;          /* number of embeddings in `mean` */
-    double *mean;          /* running mean, [size] */
-    /* running sum of squared deviations from the mean, [size] (Welford 1962) */
-    double *squared_deviations;
-    rise_real *shift, *gain; /* [size]: standardised = (raw - shift) * gain */
+    risei_statistics statistics; /* of embeddings */
 } risei_embedder;
 
 /* Takes the memory of an embedder from the arena, and sets all sizes. Requires an agent with a
@@ -9042,17 +9395,13 @@ RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e,
                                     const rise_agent_desc *desc, const rise_frame_scale *scale)
 {
     risei_frozen *f = &e->encoder;
-    size_t const size = (size_t)desc->embedding_size;
     memset(e, 0, sizeof *e);
     f->kind = risei_embedder_kinds[desc->embedding];
     f->width = desc->frame_width, f->height = desc->frame_height;
     f->channels = desc->frame_channels;
     f->size = desc->embedding_size;
     f->scale = scale;
-    e->mean = RISEI_TAKE(arena, double, size);
-    e->squared_deviations = RISEI_TAKE(arena, double, size);
-    e->shift = RISEI_TAKE(arena, rise_real, size);
-    e->gain = RISEI_TAKE(arena, rise_real, size);
+    risei_statistics_layout(arena, &e->statistics, f->size);
     if (f->kind->layout != NULL) f->kind->layout(arena, f, desc);
 }
 /* Draws the encoder's seed and weights, or reads the weights from a file. Returns RISE_UNAVAILABLE
@@ -9066,17 +9415,6 @@ RISEI_FN rise_result risei_embedder_initialise(risei_embedder *e, risei_random r
     return f->kind->initialise != NULL ? f->kind->initialise(f, &random, desc, error) : RISE_OK;
 }
 
-/* Standardises a raw embedding, if the statistics are frozen. */
-RISEI_FN void risei_embedder_standardise(const risei_embedder *e, rise_real *x)
-{
-    int i;
-    for (i = 0; i < e->encoder.size && e->statistics_frozen; i++) {
-        rise_real const z = (x[i] - e->shift[i]) * e->gain[i];
-        x[i] = z > RISEI_EMBEDDER_LIMIT    ? RISEI_EMBEDDER_LIMIT
-               : z < -RISEI_EMBEDDER_LIMIT ? -RISEI_EMBEDDER_LIMIT
-                                           : z;
-    }
-}
 /* Computes the embedding of a frame, out [size]. The embedding is raw until the statistics are
    frozen, then standardised. */
 RISEI_FN void risei_embedder_embed(const risei_device *d, const risei_embedder *e,
@@ -9084,7 +9422,7 @@ RISEI_FN void risei_embedder_embed(const risei_device *d, const risei_embedder *
 {
     if (e->encoder.kind == NULL) return;
     e->encoder.kind->embed(d, &e->encoder, frame, out);
-    risei_embedder_standardise(e, out);
+    risei_statistics_apply(&e->statistics, out, out);
 }
 /* Computes the embedding as risei_embedder_embed does. Returns RISE_NOT_FINITE if a number of the
    raw embedding is NaN or infinite. */
@@ -9100,33 +9438,8 @@ RISEI_FN rise_result risei_embedder_embed_checked(const risei_device *d, const r
         if (!risei_finite((float)out[i]))
             return risei_fail(error, RISE_NOT_FINITE, "%s gave a number that is not finite",
                               f->kind->source != NULL ? f->kind->source : "embedding");
-    risei_embedder_standardise(e, out);
+    risei_statistics_apply(&e->statistics, out, out);
     return RISE_OK;
-}
-
-/* Adds a raw embedding to the statistics. */
-RISEI_FN void risei_embedder_observe(risei_embedder *e, const rise_real *raw)
-{
-    int i;
-    e->seen++;
-    for (i = 0; i < e->encoder.size; i++) {
-        double const before = (double)raw[i] - e->mean[i];
-        e->mean[i] = e->mean[i] + before / (double)e->seen;
-        e->squared_deviations[i] = e->squared_deviations[i] +
-                                   before * ((double)raw[i] - e->mean[i]);
-    }
-}
-/* Computes shift and gain from the statistics. Later embeddings are standardised. The term 1e-6
-   keeps gain finite where the variance is 0. Without any embedding, the variance counts as 1. */
-RISEI_FN void risei_embedder_freeze_statistics(risei_embedder *e)
-{
-    int i;
-    e->statistics_frozen = 1;
-    for (i = 0; i < e->encoder.size; i++) {
-        double const variance = e->seen > 0 ? e->squared_deviations[i] / (double)e->seen : 1;
-        e->shift[i] = (rise_real)e->mean[i];
-        e->gain[i] = (rise_real)(1 / sqrt(variance + 1e-6));
-    }
 }
 
 /* Computes the embedding of a slot's frame again and stores the result in the slot. `buffer` is
@@ -9162,14 +9475,6 @@ RISEI_FN void risei_embedder_refresh(const risei_device *d, const risei_embedder
    No measurement of other numbers is recorded. */
 enum { RISEI_SAMPLE_FRAMES = 512 };
 
-/* Clears the running statistics, but not shift and gain. */
-RISEI_FN void risei_embedder_clear_statistics(risei_embedder *e)
-{
-    size_t const size = (size_t)e->encoder.size;
-    e->seen = 0;
-    memset(e->mean, 0, size * sizeof *e->mean);
-    memset(e->squared_deviations, 0, size * sizeof *e->squared_deviations);
-}
 /* Computes the raw embedding of one stored frame with `encoder`, and adds the embedding to the
    statistics of `e`. `number` chooses the frame's slot. The numbers 0 .. RISEI_SAMPLE_FRAMES - 1
    are spread evenly over all slots that were written. Does nothing if there is none. `buffer` is
@@ -9188,7 +9493,7 @@ RISEI_FN void risei_embedder_measure_frame(const risei_device *d, risei_embedder
         index -= risei_history_filled(h, lane);
     slot = (ptrdiff_t)lane * h->capacity + (ptrdiff_t)index;
     encoder->kind->embed(d, encoder, h->frames + slot * h->frame_bytes, buffer);
-    risei_embedder_observe(e, buffer);
+    risei_statistics_observe(&e->statistics, buffer);
 }
 /* Computes the statistics again, from RISEI_SAMPLE_FRAMES stored frames. The call is needed after
    `scale` has changed, if the kind of the encoder has scaled = 1. */
@@ -9196,7 +9501,7 @@ RISEI_FN void risei_embedder_measure(const risei_device *d, risei_embedder *e,
                                      const risei_history *h, rise_real *buffer)
 {
     int64_t number;
-    risei_embedder_clear_statistics(e);
+    risei_statistics_clear(&e->statistics);
     for (number = 0; number < RISEI_SAMPLE_FRAMES; number++)
         risei_embedder_measure_frame(d, e, &e->encoder, h, number, buffer);
 }
@@ -9210,9 +9515,9 @@ RISEI_FN int risei_embedder_takes_snapshots(const risei_embedder *e)
 /* Taking a snapshot of the learnable encoder.
 
    After a snapshot, all stored frames must be embedded again. This work takes as long as many
-   updates. So the learner spreads the work over many calls of risei_learner_update. Each of these
-   calls processes up to 4 * batch frames instead of an update. The processed frames have numbers
-   from 0 on:
+   updates. So the learner spreads the work over many calls of risei_learner_prepare. Each of these
+   calls processes up to 4 * batch frames instead of beginning an update. The processed frames have
+   numbers from 0 on:
    1. risei_embedder_snapshot_begin copies the conv layers to next_weights.
    2. The frames with numbers below RISEI_SAMPLE_FRAMES come from evenly spaced slots. Their
       embeddings with next_weights are added to the new statistics and are not stored. Acting still
@@ -9235,14 +9540,14 @@ RISEI_FN void risei_embedder_snapshot_begin(risei_embedder *e, const rise_real *
 {
     memcpy(e->encoder.next_weights, conv_weights,
            e->encoder.snapshot_weights * sizeof *conv_weights);
-    risei_embedder_clear_statistics(e);
+    risei_statistics_clear(&e->statistics);
 }
 /* Swaps weights and next_weights, and computes shift and gain from the new statistics. */
 RISEI_FN void risei_embedder_snapshot_switch(risei_embedder *e)
 {
     rise_real *const old = e->encoder.weights;
     e->encoder.weights = e->encoder.next_weights, e->encoder.next_weights = old;
-    risei_embedder_freeze_statistics(e);
+    risei_statistics_freeze(&e->statistics);
 }
 /* Processes the frame with this number. Returns 0 if the frame's slot was never written, else 1.
    The caller calls risei_embedder_snapshot_switch immediately before it processes the frame with
@@ -9315,7 +9620,7 @@ RISEI_FN const char *risei_head_word(int i)
 #define RISEI_AT(field)                                                                            \
     #field, offsetof(rise_agent_desc, field), sizeof(((rise_agent_desc *)0)->field)
 /* A row for a number. RISEI_INT and RISEI_REAL: `value` is the default; 0: none. RISEI_INT2 and
-   RISEI_REAL2: `small` is the default of the network SMALL, `large` of all other networks. */
+   RISEI_REAL2: `small` becomes for_small, and `large` becomes for_others. */
 #define RISEI_INT(field, low, high, value)                                                         \
     {RISEI_AT(field), 0, low, high, NULL, value, value, 0, 0, 0, 0}
 #define RISEI_INT2(field, low, high, small, large)                                                 \
@@ -9334,14 +9639,16 @@ RISEI_FN const char *risei_head_word(int i)
    the default. */
 #define RISEI_WORD(field, word) {RISEI_AT(field), 0, 0, 0, word, 0, 0, 1, 0, 0, 0}
 /* A row for a number that a later revision of this table added. */
-#define RISEI_ADDED(field, real, low, high, value, since, value_before)                            \
-    {RISEI_AT(field), real, low, high, NULL, value, value, 0, 0, since, value_before}
+#define RISEI_ADDED(field, real, low, high, value, shape, since, value_before)                     \
+    {RISEI_AT(field), real, low, high, NULL, value, value, shape, 0, since, value_before}
 enum { RISEI_REQUIRED = 3 }; /* the first fields have no default */
-static const risei_field risei_fields[] = {RISEI_SHAPE(frame_width, 1, 1024, 0),
-                                           RISEI_SHAPE(frame_height, 1, 1024, 0),
+static const risei_field risei_fields[] = {RISEI_SHAPE(frame_width, 0, 1024, 0),
+                                           RISEI_SHAPE(frame_height, 0, 1024, 0),
                                            RISEI_SHAPE(actions, 1, 256, 0),
                                            RISEI_SHAPE(frame_channels, 1, 16, 1),
                                            RISEI_SHAPE(frame_stack, 1, RISEI_STACK_MAX, 4),
+                                           RISEI_ADDED(numbers, 0, 0, 1024, 0, 1, 3, 0),
+                                           RISEI_ADDED(number_features, 0, 1, 8192, 0, 1, 3, 64),
                                            RISEI_SHAPE(action_masks, 0, 1, 0),
                                            RISEI_SHAPE(environments, 1, 4096, 1),
                                            RISEI_INT(players, 1, 4096, 1),
@@ -9363,9 +9670,9 @@ static const risei_field risei_fields[] = {RISEI_SHAPE(frame_width, 1, 1024, 0),
                                            RISEI_SHAPE2(embedding_size, 1, 8192, 64, 512),
                                            RISEI_SHAPE(embedding_pool, 1, 64, 0),
                                            RISEI_INT(embedding_f32, 0, 1, 0),
-                                           RISEI_ADDED(raw_frames, 0, 0, 1, 0, 2, 1),
+                                           RISEI_ADDED(raw_frames, 0, 0, 1, 0, 0, 2, 1),
                                            RISEI_WORD(network, risei_network_word),
-                                           RISEI_SHAPE(conv_count, 1, RISE_MAX_CONV, 0),
+                                           RISEI_SHAPE(conv_count, 0, RISE_MAX_CONV, 0),
                                            RISEI_SHAPE(network_width, 1, 16, 2),
                                            RISEI_SHAPE(pool_to, -1, 64, 0),
                                            RISEI_INT(spectral_norm, 0, 1, 0),
@@ -9397,7 +9704,7 @@ static const risei_field risei_fields[] = {RISEI_SHAPE(frame_width, 1, 1024, 0),
                                            RISEI_INT2(learn_start, 1, 1e9, 1000, 20000),
                                            RISEI_INT(learn_period, 1, 1e6, 4),
                                            RISEI_INT(learn_outside, 0, 1, 0),
-                                           RISEI_ADDED(background, 0, 0, 1, 0, 3, 0),
+                                           RISEI_ADDED(background, 0, 0, 1, 0, 0, 3, 0),
                                            RISEI_REAL(priority_exponent, -1, 1, 0.5),
                                            RISEI_REAL(priority_mix, 0, 1, 0),
                                            RISEI_REAL(importance_exponent, -1, 1, 0.4),
@@ -9718,16 +10025,17 @@ RISEI_FN rise_conv risei_conv_desc(int filters, int size, int stride)
     c.filters = filters, c.size = size, c.stride = stride;
     return c;
 }
-/* Sets the network of MinAtar (Young & Tian 2019): one conv layer with 16 filters of size 3. */
 /* Returns the pixels of the frame's smaller side. */
 RISEI_FN int risei_smaller_side(const rise_agent_desc *d)
 {
     return d->frame_width < d->frame_height ? d->frame_width : d->frame_height;
 }
+/* Sets the network of MinAtar (Young & Tian 2019): one conv layer with 16 filters of size 3.
+   The size is smaller if a side of the frame has fewer than 3 pixels. */
 RISEI_FN void risei_fill_small(rise_agent_desc *d)
 {
     int const smaller = risei_smaller_side(d);
-    d->conv_count = 1;
+    d->conv_count = d->frame_width > 0 ? 1 : 0;
     d->conv[0] = risei_conv_desc(16, smaller < 3 ? smaller : 3, 1);
 }
 /* Sets the network of DQN (Mnih et al. 2015). */
@@ -9796,8 +10104,11 @@ RISEI_FN void risei_fill_embedding_pool(rise_agent_desc *d)
         if (risei_ceil_div(d->frame_width, *pool) * risei_ceil_div(d->frame_height, *pool) <= 1024)
             break;
 }
-/* Replaces each field that is 0 by its default. An agent without a recurrent net has neither
-   windows nor recurrent states, so window_samples and window_stride become 1 and stored_state 0. */
+/* Replaces each field that is 0 by its default. Also changes fields that are not 0, in three cases:
+   - An agent without a recurrent net has neither windows nor recurrent states, so window_samples
+     and window_stride become 1 and stored_state 0.
+   - A network other than CUSTOM sets conv_count and its layers in conv[].
+   - DOWNSAMPLE lowers embedding_size to the size of its grid. */
 RISEI_FN void risei_fill(rise_agent_desc *d)
 {
     const risei_memory_kind *memory = &risei_memory_kinds[d->memory];
@@ -9819,6 +10130,7 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
         risei_default_real(&d->value_max, 10);
     }
     risei_fill_embedding_pool(d);
+    risei_default(&d->number_features, d->frame_width > 0 ? 64 : 128);
     if (d->embedding == RISE_EMBED_AUTO)
         d->embedding = small_frame && d->frame_channels <= d->embedding_size ? RISE_EMBED_DOWNSAMPLE
                                                                        : RISE_EMBED_SIGNS;
@@ -9882,10 +10194,30 @@ RISEI_FN rise_result risei_check_conv_layer(const rise_conv *c, int l, int *heig
     *height = made.pooled_height, *width = made.pooled_width, *channels = made.filters;
     return RISE_OK;
 }
+/* Checks that the agent sees something: frames, numbers or both. */
+RISEI_FN rise_result risei_check_frame(const rise_agent_desc *d, rise_error *error)
+{
+    int const frames = d->frame_width > 0 && d->frame_height > 0;
+    int const none = d->frame_width == 0 && d->frame_height == 0 && d->numbers > 0;
+    if (!frames && !none)
+        return risei_fail(error, RISE_BAD_DESC,
+                          "%s is 0; it must be between 1 and 1024, or set `numbers` and no frame",
+                          d->frame_width == 0 ? "frame_width" : "frame_height");
+    if (frames && d->conv_count == 0 && d->network == RISE_NETWORK_CUSTOM)
+        return risei_fail(error, RISE_BAD_DESC,
+                          "conv_count is 0; it must be between 1 and %d for the network custom",
+                          RISE_MAX_CONV);
+    if (none && (d->network > RISE_NETWORK_SMALL || d->conv_count > 0))
+        return risei_fail(error, RISE_BAD_DESC,
+                          "frame_width is 0, so there can be no conv layers; leave network and "
+                          "conv_count 0");
+    return RISE_OK;
+}
 RISEI_FN rise_result risei_check_convs(const rise_agent_desc *d, rise_error *error)
 {
     int height = d->frame_height, width = d->frame_width;
     int channels = d->frame_channels * d->frame_stack, l;
+    if (width == 0) return RISE_OK;
     for (l = 0; l < d->conv_count; l++)
         if (risei_check_conv_layer(&d->conv[l], l, &height, &width, &channels, error) != RISE_OK)
             return RISE_BAD_DESC;
@@ -9977,6 +10309,7 @@ RISEI_FN rise_result risei_resolve(rise_agent_desc *desc, rise_error *error)
 {
     /* Checks the given fields before risei_fill computes with them. Then checks all fields. */
     if (risei_check_ranges(desc, 1, error) != RISE_OK) return RISE_BAD_DESC;
+    if (risei_check_frame(desc, error) != RISE_OK) return RISE_BAD_DESC;
     risei_fill(desc);
     if (risei_check_ranges(desc, 0, error) != RISE_OK) return RISE_BAD_DESC;
     if (risei_check_convs(desc, error) != RISE_OK) return RISE_BAD_DESC;
@@ -9984,7 +10317,7 @@ RISEI_FN rise_result risei_resolve(rise_agent_desc *desc, rise_error *error)
         return risei_fail(error, RISE_BAD_DESC, "threads is %d; it must be between 1 and %d",
                           desc->threads, RISEI_THREADS_MAX);
     if (risei_check_size(desc, error) != RISE_OK) return RISE_BAD_DESC;
-    if (risei_memory_kinds[desc->memory].embeds) {
+    if (risei_memory_kinds[desc->memory].embeds && desc->frame_width > 0) {
         rise_result const result = risei_embedder_check(desc, error);
         if (result != RISE_OK) return result;
     }
@@ -10007,12 +10340,13 @@ RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error
 /* >>model: the network, ready to run
 
    Holds what acting, playing and learning share: the weights, the frozen encoder, and one pass
-   of the network. Main type: risei_model. Uses frames, layers, recurrent, heads, network,
-   replay, embedder. Test: tests/agent.c. */
+   of the network. Main type: risei_model. Uses statistics, frames, layers, recurrent, heads,
+   network, replay, embedder. Test: tests/agent.c. */
 
 /* Measurements of an update. */
 typedef struct risei_update_metrics {
     double loss, mean_value, td_error, gradient_norm;
+    double time; /* moving average, in microseconds; not saved */
 } risei_update_metrics;
 
 /* The purpose of a forward pass. The purpose decides which weights, noise and fractions of IQN are
@@ -10031,8 +10365,8 @@ enum {
     RISEI_RANDOM_EMBEDDER,
     RISEI_RANDOM_EXPLORE,
     RISEI_RANDOM_SAMPLE,
-    /* And above. These streams follow from the seed and the number of updates, so they are not
-       saved. See risei_model_random. */
+    /* This number and all larger ones are used by updates. These streams follow from the seed and
+       the number of updates, so they are not saved. See risei_model_random. */
     RISEI_RANDOM_UPDATE
 };
 /* The actions of players. Updates never reach this number. */
@@ -10042,12 +10376,13 @@ typedef struct risei_model {
     const rise_agent_desc *desc; /* the agent's resolved description */
     risei_device device;
     risei_net net;
-    risei_frames *frame_statistics; /* the agent's, see rise_agent */
-    risei_embedder *embedder;       /* the agent's */
+    risei_frames *frame_statistics;      /* the agent's, see rise_agent */
+    risei_statistics *number_statistics; /* the agent's */
+    risei_embedder *embedder;            /* the agent's */
     rise_real *weights; /* [net.weights_size] of the online network */
     rise_real *target;  /* [net.weights_size] of the target network: see target_period */
-    int64_t updates;    /* done so far, which made these weights */
-    risei_update_metrics metrics; /* of the last of them */
+    int64_t updates;    /* number of updates that made `weights` */
+    risei_update_metrics metrics; /* of the last update */
     /* Used if risei_net_derives. derived [net.weights_size]: the weights with noise added and with
        spectral norms applied. noise, spectral: the values that `derived` was made with.
        derived_for: the update and use that `derived` is valid for; 0: none. */
@@ -10056,9 +10391,14 @@ typedef struct risei_model {
     risei_pass pass;        /* arrays of the current forward pass */
     int *start;             /* [batch or lanes, the larger]: pass.sequence.start */
     int *lane;              /* [lanes]: the lanes that act in the pass, see risei_acting */
-    const uint8_t **frames; /* [images][frame_stack] pointers into a history: conv net's input */
-    /* [lanes][embedding_size] of the newest frames, valid only until risei_actor_observe has stored
-       them. Afterwards, players, the learner and loading use the first row as a buffer. */
+    /* [images][frame_stack]: the conv net's input, pointers into a history or, for an update with
+       `background`, into risei_learner.copies */
+    const uint8_t **frames;
+    rise_real *numbers; /* [images][frame_stack][numbers], standardised: input of the encoder */
+    /* [environments or players, the larger][embedding_size]; one row if the model only learns. Row
+       i is the embedding of the newest frame of environment i or player i. A row is valid only
+       until risei_actor_observe or risei_players_play has stored the embedding. Otherwise, the
+       learner, publishing and loading use the first row as a buffer. */
     rise_real *embeddings;
 } risei_model;
 
@@ -10070,6 +10410,7 @@ RISEI_FN risei_encoder_input risei_model_input(const risei_model *m, int from)
     input.stack = m->desc->frame_stack;
     input.scale = &m->frame_statistics->scale;
     input.frames = m->frames + (ptrdiff_t)from * input.stack;
+    input.numbers = m->numbers + (ptrdiff_t)from * m->net.encoder.numbers.in;
     return input;
 }
 RISEI_FN void risei_model_layout_device(risei_arena *arena, risei_model *m, int images, int threads)
@@ -10104,6 +10445,8 @@ RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m, int lanes, 
     m->start = RISEI_TAKE(arena, int, learn > lanes ? learn : lanes);
     m->frames = RISEI_TAKE(arena, const uint8_t *,
                            risei_arena_times((size_t)s.images, (size_t)d->frame_stack));
+    m->numbers = RISEI_TAKE(arena, rise_real,
+                            risei_arena_times((size_t)s.images, (size_t)n->encoder.numbers.in));
     m->embeddings =
         RISEI_TAKE(arena, rise_real,
                    risei_arena_times(embeddings, (size_t)m->embedder->encoder.size));
@@ -10159,32 +10502,44 @@ RISEI_FN void risei_model_set_fractions(risei_model *m, risei_use use, int rows)
                                    ? risei_random_uniform(&random)
                                    : ((rise_real)(i % h->taus) + (rise_real)0.5) / taus;
 }
+/* Fills in image `image` of the encoder's input: the stack of frames and of numbers up to slot
+   `at`. */
+RISEI_FN void risei_model_gather_image(risei_model *m, const risei_history *h, int lane, int64_t at,
+                                       ptrdiff_t image)
+{
+    int const stack = m->desc->frame_stack;
+    risei_history_stack(h, lane, at, stack, m->frames + image * stack);
+    risei_history_stack_numbers(h, m->number_statistics, lane, at, stack,
+                                m->numbers + image * m->net.encoder.numbers.in);
+}
 /* Fills window row `row` of the pass's sequence. risei_sequence_plan must have run. Step j of the
    window is slot at - before + j. Steps before the episode's first frame, or more than `after`
-   slots after `at`, are padding. With FULL, also sets the frame stack of each step in m->frames. */
+   slots after `at`, are padding. With FULL, also fills in the image of each step. */
 RISEI_FN void risei_model_gather_window(risei_model *m, const risei_history *h, int lane,
                                         int64_t at, int before, int after, int row)
 {
     const risei_sequence *s = &m->pass.sequence;
     const risei_net *n = &m->net;
-    int const encodes_window = n->memory->encodes_window, stack = m->desc->frame_stack;
+    int const encodes_window = n->memory->encodes_window;
     int const start = risei_history_window_start(h, lane, at, before);
     int j;
     for (j = 0; j < s->steps; j++) {
         ptrdiff_t const entry = s->begin[j] + row;
         rise_real *x = s->x + entry * n->cell.in;
-        const uint8_t **frames = m->frames + (encodes_window ? entry * stack : 0);
         if (row >= risei_sequence_active(s, j)) continue;
         if (j < start || j > before + after) {
             risei_zero(x, n->cell.in);
-            if (encodes_window) frames[0] = NULL; /* a black image */
+            if (!encodes_window) continue;
+            m->frames[entry * m->desc->frame_stack] = NULL; /* a black image */
+            risei_zero(m->numbers + entry * n->encoder.numbers.in, n->encoder.numbers.in);
             continue;
         }
         if (encodes_window) { /* x begins with the features; risei_net_forward writes them */
             x += n->embedding;
-            risei_history_stack(h, lane, at - before + j, stack, frames);
+            risei_model_gather_image(m, h, lane, at - before + j, entry);
         }
-        risei_history_input(m->device.kernels, h, lane, at - before + j, n->extras, x);
+        risei_history_input(m->device.kernels, h, lane, at - before + j,
+                            n->numbers > 0 ? m->number_statistics : NULL, n->extras, x);
     }
 }
 
@@ -10216,7 +10571,7 @@ RISEI_FN void risei_model_gather_acting(risei_model *m, const risei_acting *a, i
 {
     const risei_history *h = a->history;
     risei_sequence *s = &m->pass.sequence;
-    int const recurrent = m->net.memory->recurrent, stack = m->desc->frame_stack;
+    int const recurrent = m->net.memory->recurrent;
     int const encodes_window = m->net.memory->encodes_window;
     int r;
     for (r = 0; r < a->count && recurrent; r++) {
@@ -10230,7 +10585,7 @@ RISEI_FN void risei_model_gather_acting(risei_model *m, const risei_acting *a, i
         int const lane = a->lane[r];
         int64_t const at = h->written[lane] - 1;
         if (recurrent) risei_model_gather_window(m, h, lane, at, steps - 1, 0, r);
-        if (!encodes_window) risei_history_stack(h, lane, at, stack, m->frames + r * stack);
+        if (!encodes_window) risei_model_gather_image(m, h, lane, at, r);
         m->pass.feature_row[r] = encodes_window ? s->begin[steps - 1] + r : r;
         m->pass.state_row[r] = recurrent ? s->begin[steps] + r : 0;
     }
@@ -10294,6 +10649,42 @@ RISEI_FN double risei_model_schedule(const rise_agent_desc *d, int64_t now, doub
     return share <= 0 ? start : share >= 1 ? end : start + change;
 }
 
+/* Returns the seconds since a fixed moment. Calls desc.clock_fn if it is set. Otherwise reads the
+   system's monotonic clock. Systems without a monotonic clock use the time of day (C11), or else
+   the processor time. */
+RISEI_FN double risei_model_clock(const rise_agent_desc *d)
+{
+    if (d->clock_fn != NULL) return d->clock_fn(d->clock_user);
+#if defined(_WIN32)
+    {
+        typedef int(__stdcall * query)(int64_t *);
+        int64_t ticks = 0, frequency = 1;
+        ((query)risei_windows_find("QueryPerformanceCounter"))(&ticks);
+        ((query)risei_windows_find("QueryPerformanceFrequency"))(&frequency);
+        return (double)ticks / (double)frequency;
+    }
+#elif defined(CLOCK_MONOTONIC) && (defined(__unix__) || defined(__APPLE__))
+    {
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    }
+#elif defined(TIME_UTC)
+    {
+        struct timespec t;
+        timespec_get(&t, TIME_UTC);
+        return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    }
+#else
+    return (double)clock() / CLOCKS_PER_SEC;
+#endif
+}
+/* Moves a moving average: the first value has weight 1, each later one weight 1/8. An average that
+   is not above 0 has no value yet. */
+RISEI_FN void risei_model_average(double *average, double value)
+{
+    *average += (value - *average) / (*average > 0 ? 8 : 1);
+}
 /* Formats a line and passes it to desc->log_fn. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
@@ -10315,7 +10706,7 @@ RISEI_FN void risei_log(const rise_agent_desc *desc, const char *format, ...)
    Holds the batch, its targets and losses, and the update of the online and the target network.
    Also holds snapshots of the encoder, and decides when an update is due.
 
-   Main types: risei_batch, risei_learner. Uses frames, layers, recurrent, targets,
+   Main types: risei_batch, risei_learner. Uses statistics, frames, layers, recurrent, targets,
    heads, network, optimizer, replay, embedder, model. Tests: tests/targets.c, tests/agent.c,
    tests/snapshot.c. */
 
@@ -10364,7 +10755,8 @@ RISEI_FN int risei_batch_steps(const risei_batch *b, int i, int next)
 typedef struct risei_learner {
     risei_model *model;
     risei_replay *replay;
-    risei_history *players_history; /* embedded again when the frozen encoder changes */
+    /* embedded again when the frozen encoder or the standardisation changes */
+    risei_history *players_history;
     /* [windows][risei_learner_frames][frame_bytes], with `background`: copies of the frames that a
        batch reads, because the game may overwrite them while the worker computes */
     uint8_t *copies;
@@ -10375,8 +10767,8 @@ typedef struct risei_learner {
     int64_t owed_steps;         /* environment steps for which no update was done yet */
     int64_t snapshots;          /* begun so far */
     /* the number of the next frame that the snapshot in progress processes, plus 1; 0: no snapshot
-       is in progress. With `background`, the end of the warm-up counts as the second half of a
-       snapshot. */
+       is in progress. With `background`, the end of the warm-up counts as a snapshot that begins
+       with frame number RISEI_SAMPLE_FRAMES and does not switch the weights. */
     int64_t snapshot_next;
     /* in microseconds. budget: time given to risei_learner_run_for minus the counted time of its
        updates; negative if updates took longer than the time given. At the end of a call, budget is
@@ -10385,8 +10777,8 @@ typedef struct risei_learner {
     double budget, update_time;
 } risei_learner;
 
-/* Returns how many frames a window of the batch reads at most: those of the frame stacks up to the
-   last sample, and the n_step frames after it. */
+/* Returns how many frames a window of the batch reads at most. The frame stacks end with the frame
+   of the last sample. The next states read n_step more frames. */
 RISEI_FN int risei_learner_frames(const rise_agent_desc *d)
 {
     return risei_replay_stacked(d) + 1 + d->n_step;
@@ -10445,15 +10837,16 @@ RISEI_FN double risei_learner_rate(const rise_agent_desc *d, int64_t now)
 RISEI_FN int risei_learner_warmed_up(const risei_model *m)
 {
     return (!m->frame_statistics->standardises || m->frame_statistics->statistics_frozen) &&
-           (!m->net.memory->embeds || m->embedder->statistics_frozen);
+           (m->desc->numbers == 0 || m->number_statistics->frozen) &&
+           (!m->net.embeds || m->embedder->statistics.frozen);
 }
 RISEI_FN void risei_learner_log_start(const risei_learner *l, int64_t now)
 {
     risei_log(l->model->desc, "rise: learning starts after %.0f steps", (double)now);
 }
 /* Ends the warm-up, if it has not ended yet. Freezes the statistics of frames and of embeddings.
-   Then computes the embeddings of all stored frames again, or, with `background`, begins the second
-   half of a snapshot: risei_learner_snapshot_continue computes these embeddings in parts. */
+   Then computes the embeddings of all stored frames again. With `background`, only sets
+   snapshot_next: risei_learner_snapshot_continue then computes these embeddings in parts. */
 RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
 {
     risei_model *m = l->model;
@@ -10461,10 +10854,11 @@ RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
     int const background = m->desc->background;
     if (risei_learner_warmed_up(m)) return;
     risei_frames_freeze_statistics(m->frame_statistics);
-    if (m->net.memory->embeds) {
+    if (m->desc->numbers > 0) risei_statistics_freeze(m->number_statistics);
+    if (m->net.embeds) {
         if (e->encoder.kind->scaled && m->frame_statistics->standardises)
             risei_embedder_measure(&m->device, e, &l->replay->history, m->embeddings);
-        risei_embedder_freeze_statistics(e);
+        risei_statistics_freeze(&e->statistics);
         if (background) l->snapshot_next = RISEI_SAMPLE_FRAMES + 1;
         if (!background) {
             risei_embedder_refresh(&m->device, e, &l->replay->history, m->embeddings);
@@ -10488,12 +10882,12 @@ RISEI_FN rise_result risei_learner_snapshot_begin(risei_learner *l, risei_model 
     risei_model *m = l->model;
     if (!risei_embedder_takes_snapshots(m->embedder))
         return risei_fail(error, RISE_BAD_CALL, "embedding is not RISE_EMBED_SNAPSHOT");
-    if (m->desc->play_only || !m->embedder->statistics_frozen)
+    if (m->desc->play_only || !m->embedder->statistics.frozen)
         return risei_fail(error, RISE_BAD_CALL,
                           "learning has not started, so there is nothing to take a snapshot of");
     if (l->snapshot_next > 0)
         return risei_fail(error, RISE_BAD_CALL,
-                          "stored frames are still being embedded again: %.0f are left",
+                          "stored frames are still being embedded again: at most %.0f are left",
                           (double)risei_learner_snapshot_left(l));
     risei_embedder_snapshot_begin(m->embedder, risei_model_weights(model, RISEI_USE_PLAY));
     l->snapshot_next = 1;
@@ -10593,7 +10987,6 @@ RISEI_FN void risei_learner_gather_part(void *job, int part, int parts, void *sc
     risei_model *m = l->model;
     risei_batch *b = &l->batch;
     const risei_history *h = &l->replay->history;
-    int const stack = m->desc->frame_stack;
     int i, end;
     (void)scratch;
     for (risei_part_range(b->size, 1, part, parts, &i, &end); i < end; i++) {
@@ -10603,16 +10996,15 @@ RISEI_FN void risei_learner_gather_part(void *job, int part, int parts, void *sc
             risei_model_gather_window(m, h, t->lane, t->at, b->before, t->steps,
                                       risei_batch_window_row(b, i));
         if (m->net.memory->encodes_window) continue;
-        risei_history_stack(h, t->lane, t->at, stack, m->frames + (ptrdiff_t)i * stack);
-        risei_history_stack(h, t->lane, t->at + t->steps, stack,
-                            m->frames + (ptrdiff_t)(b->size + i) * stack);
+        risei_model_gather_image(m, h, t->lane, t->at, i);
+        risei_model_gather_image(m, h, t->lane, t->at + t->steps, b->size + i);
     }
 }
 /* Sets next_start: the first step of each window when the target network runs on next states only.
    With Munchausen, the target network also runs on the states, and next_start is not used. Usually
-   the target network's window ends with the next state and has at most before + 1 steps. In two
-   cases the target network runs over the whole window, and next_start is a copy of start: if
-   samples share a window, or if windows begin with a stored state. */
+   the target network's window ends with the next state and has at most before + 1 steps. If samples
+   share a window, or if windows begin with a stored state, next_start is a copy of start. Then the
+   target network runs over the whole window. */
 RISEI_FN void risei_learner_set_next_starts(risei_learner *l)
 {
     risei_batch *b = &l->batch;
@@ -10706,7 +11098,7 @@ RISEI_FN void risei_learner_gather(risei_learner *l)
     /* estimate: to gather one number of the inputs costs as much as 4 multiplications */
     risei_device_run(&m->device, 4.0 * b->windows * s->steps * m->net.cell.in,
                      risei_learner_gather_part, l);
-    if (m->desc->background)
+    if (m->desc->background && l->replay->history.frame_bytes > 0)
         risei_device_run(&m->device,
                          (double)b->windows * risei_learner_frames(m->desc) *
                              l->replay->history.frame_bytes,
@@ -10927,8 +11319,8 @@ RISEI_FN int risei_learner_prepare(risei_learner *l, int64_t now)
     risei_learner_gather(l);
     return 1;
 }
-/* Computes the update of a gathered batch. If a weight, the loss or the gradient is not finite,
-   discards the update: weights, moments and metrics stay the same. */
+/* Computes the update of a gathered batch. Discards the update if a weight, the loss, a td error,
+   the mean value or the gradient is not finite. Then weights, moments and metrics stay the same. */
 RISEI_FN rise_result risei_learner_compute(risei_learner *l, int64_t now, rise_error *error)
 {
     risei_model *m = l->model;
@@ -10953,6 +11345,13 @@ RISEI_FN rise_result risei_learner_compute(risei_learner *l, int64_t now, rise_e
     m->updates++;
     if (m->updates % d->target_period == 0) risei_learner_update_target(l);
     return RISE_OK;
+}
+/* Adds the time since `before`, a time of risei_model_clock, to the moving average of the time that
+   an update takes. Ignores times that are not above 0, because a clock may go back. */
+RISEI_FN void risei_learner_measure(risei_learner *l, double before)
+{
+    double const seconds = risei_model_clock(l->model->desc) - before;
+    if (seconds > 0) risei_model_average(&l->model->metrics.time, seconds * 1e6);
 }
 /* Does one update or, while a snapshot is in progress, a part of the snapshot instead. After
    RISE_NOT_FINITE, sample_random has advanced, so the next call draws another batch. */
@@ -10983,36 +11382,6 @@ RISEI_FN int risei_learner_is_due(const risei_learner *l)
 {
     return l->owed_steps >= l->model->desc->learn_period && l->replay->ready > 0;
 }
-/* Returns the seconds since a fixed moment. Calls desc.clock_fn if it is set. Otherwise reads the
-   system's monotonic clock. Systems without a monotonic clock use the time of day (C11), or else
-   the processor time. */
-RISEI_FN double risei_learner_clock(const rise_agent_desc *d)
-{
-    if (d->clock_fn != NULL) return d->clock_fn(d->clock_user);
-#if defined(_WIN32)
-    {
-        typedef int(__stdcall * query)(int64_t *);
-        int64_t ticks = 0, frequency = 1;
-        ((query)risei_windows_find("QueryPerformanceCounter"))(&ticks);
-        ((query)risei_windows_find("QueryPerformanceFrequency"))(&frequency);
-        return (double)ticks / (double)frequency;
-    }
-#elif defined(CLOCK_MONOTONIC) && (defined(__unix__) || defined(__APPLE__))
-    {
-        struct timespec t;
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-    }
-#elif defined(TIME_UTC)
-    {
-        struct timespec t;
-        timespec_get(&t, TIME_UTC);
-        return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-    }
-#else
-    return (double)clock() / CLOCKS_PER_SEC;
-#endif
-}
 /* Returns the counted time of an update: the time that is subtracted from l->budget. All times are
    in microseconds. `measured` can be wrong, because a clock can jump or stand still. `estimate` is
    l->update_time, or 0 before the first update. `budget` is the time given to the call.
@@ -11025,10 +11394,11 @@ RISEI_FN double risei_learner_count_time(double measured, double estimate, doubl
     return measured < most ? measured : most;
 }
 /* Does due updates for about `microseconds`. Returns the number of updates, or the negative
-   rise_result of an update that failed. If no update is due, returns 0 and adds nothing to
-   l->budget. An update begins if l->budget is above 0 and at least l->update_time. An update that
-   takes longer than l->budget makes l->budget negative. Then no update begins until later calls
-   have added enough time. Time that is left is kept for the next call, at most l->update_time.
+   rise_result of an update that failed. A part of a snapshot counts as an update. If no update is
+   due, returns 0 and adds nothing to l->budget. An update begins if l->budget is above 0 and at
+   least l->update_time. An update that takes longer than l->budget makes l->budget negative. Then
+   no update begins until later calls have added enough time. Time that is left is kept for the next
+   call, at most l->update_time.
    `now`: environment steps so far. */
 RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microseconds,
                                    rise_error *error)
@@ -11040,17 +11410,18 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
     if (!risei_learner_is_due(l)) return 0;
     /* The warm-up ends once. Ending the warm-up can take long, so its time is not measured. */
     risei_learner_end_warm_up(l, now);
-    before = risei_learner_clock(d);
+    before = risei_model_clock(d);
     l->budget += microseconds;
     while (risei_learner_is_due(l) && l->budget > 0 && l->budget >= l->update_time) {
         double after, counted;
         result = risei_learner_update(l, now, error);
-        after = risei_learner_clock(d);
+        after = risei_model_clock(d);
         counted = risei_learner_count_time((after - before) * 1e6, l->update_time, microseconds);
         before = after;
         l->budget -= counted;
-        l->update_time += (counted - l->update_time) / (l->update_time > 0 ? 8 : 1);
+        risei_model_average(&l->update_time, counted);
         if (result != RISE_OK) break;
+        l->model->metrics.time = l->update_time;
         l->owed_steps -= d->learn_period;
         updates++;
     }
@@ -11064,8 +11435,10 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
 
    With desc.background, a worker thread computes the updates on a model of its own: the learning
    model. The game acts with the acting model. The updates that become due in one call are a round.
-   The next call in which updates are due puts the round into effect and starts the next one. So the
-   weights that an action depends on do not depend on how fast the worker is.
+   The next call in which updates are due puts the round into effect and starts the next one.
+   rise_agent_learn does the same, even if no update is due. rise_agent_parameters puts the round
+   into effect and starts none. So the weights that an action depends on do not depend on how fast
+   the worker is.
 
    With learn_outside, rise_agent_learn_for puts a round into effect as soon as the round is
    computed. Then the weights do depend on how fast the worker is.
@@ -11146,11 +11519,11 @@ RISEI_FN void risei_background_wait(risei_background *b, int gathered)
         double from = 0, seconds = 0;
         risei_lock_take(&b->lock);
         while (b->phase != RISEI_PHASE_IDLE && !(gathered && b->phase == RISEI_PHASE_COMPUTE)) {
-            if (!waits++) from = risei_learner_clock(b->acting->desc);
+            if (!waits++) from = risei_model_clock(b->acting->desc);
             risei_condition_wait(&b->change, &b->lock);
         }
         risei_lock_release(&b->lock);
-        if (waits > 0) seconds = risei_learner_clock(b->acting->desc) - from;
+        if (waits > 0) seconds = risei_model_clock(b->acting->desc) - from;
         if (seconds > 0) b->waited += seconds; /* a clock may go back */
     }
 #endif
@@ -11168,6 +11541,7 @@ RISEI_FN void risei_background_compute(risei_background *b)
     m->derived_for = 0;
     b->renews = 0;
     for (i = 0; i < b->updates; i++) {
+        double const before = risei_model_clock(m->desc);
         rise_result result = RISE_OK;
         int drawn;
         if (b->renews) risei_learner_renew_priorities(l);
@@ -11179,6 +11553,7 @@ RISEI_FN void risei_background_compute(risei_background *b)
         if (drawn)
             result = risei_learner_compute(l, b->now, b->result == RISE_OK ? &b->error : NULL);
         b->renews = drawn && result == RISE_OK;
+        if (b->renews) risei_learner_measure(l, before);
         if (b->result == RISE_OK) b->result = (int)result;
     }
 }
@@ -11264,7 +11639,8 @@ RISEI_FN int risei_background_is_torn(const risei_background *b)
 #endif
 }
 /* Puts the round that was started into effect: its weights act from now on. Waits for the worker.
-   Returns the result of the round. */
+   Returns the result of the round, or RISE_OK if no round was started. If
+   risei_background_is_torn, puts nothing into effect and returns RISE_UNAVAILABLE. */
 RISEI_FN rise_result risei_background_use(risei_background *b, rise_error *error)
 {
     risei_model *acting = b->acting, *learning = b->learner->model;
@@ -11295,7 +11671,7 @@ RISEI_FN void risei_background_start(risei_background *b, int updates, int64_t n
     if (!risei_background_has_worker(b)) risei_background_compute(b);
 }
 /* Puts the last round into effect and starts one of `updates` updates. Returns the result of the
-   last round. */
+   last round. If this result is RISE_UNAVAILABLE, starts no round. */
 RISEI_FN rise_result risei_background_next(risei_background *b, int updates, int64_t now,
                                            rise_error *error)
 {
@@ -11343,8 +11719,8 @@ RISEI_FN const char *risei_background_wrong(const risei_background *b)
 /* >>actor: the training environments
 
    Holds a lane for each environment that the agent learns from. Checks and stores what the
-   environments report, and chooses their actions. Main type: risei_actor. Uses frames, targets,
-   replay, embedder, model. Tests: tests/rules.c, tests/agent.c. */
+   environments report, and chooses their actions. Main types: risei_actor, risei_call. Uses
+   statistics, frames, targets, replay, embedder, model. Tests: tests/rules.c, tests/agent.c. */
 
 enum { RISEI_RETURNS = 100 }; /* episodes over which mean_return is taken */
 
@@ -11370,14 +11746,17 @@ RISEI_FN double risei_actor_epsilon(const rise_agent_desc *d, int64_t now)
     return risei_model_schedule(d, now, d->epsilon_start < 0 ? 0 : d->epsilon_start,
                                 d->epsilon_end < 0 ? 0 : d->epsilon_end, d->epsilon_steps);
 }
-/* Checks the arguments of a step against the lane's previous event. `who` names the lane in error
-   sentences: "environment" or "player". `allowed` must allow an action, except at
+/* Checks an observation against the lane's previous event. `who` names the lane in error sentences:
+   "environment" or "player". `allowed` must allow an action, except at
    RISE_TERMINATED. RISE_TRUNCATED is no exception, because its target bootstraps from the last
    frame. */
 RISEI_FN rise_result risei_actor_check_step(const rise_agent_desc *d, const char *who,
-                                            const risei_history *h, int lane, float reward,
-                                            int event, const uint8_t *allowed, rise_error *error)
+                                            const risei_history *h, int lane,
+                                            const risei_observation *o, rise_error *error)
 {
+    const uint8_t *const allowed = o->allowed;
+    float const reward = o->reward;
+    int const event = o->event;
     int i;
     if (event < RISE_FIRST || event > RISE_TRUNCATED)
         return risei_fail(error, RISE_BAD_CALL, "event %d of %s %d is none of rise_event", event,
@@ -11389,15 +11768,20 @@ RISEI_FN rise_result risei_actor_check_step(const rise_agent_desc *d, const char
     if (event != RISE_FIRST && !risei_finite(reward))
         return risei_fail(error, RISE_NOT_FINITE, "the reward of %s %d is not a finite number", who,
                           lane);
+    for (i = 0; i < d->numbers; i++)
+        if (!risei_finite(o->numbers[i]))
+            return risei_fail(error, RISE_NOT_FINITE, "number %d of %s %d is not finite", i, who,
+                              lane);
     for (i = 0; i < d->actions && allowed != NULL; i++)
         if (allowed[i] != 0) return RISE_OK;
     if (allowed != NULL && event != RISE_TERMINATED)
         return risei_fail(error, RISE_BAD_CALL, "%s %d allows no action at all", who, lane);
     return RISE_OK;
 }
-/* Returns an action for the newest slot of a lane, which is row `row` of the pass: with probability
-   epsilon a random allowed one, else the greedy one. Returns 0 at the end of an episode. Always
-   draws both random numbers, so the position in the random stream does not depend on epsilon. */
+/* Returns an action for the newest slot of a lane, which is row `row` of the pass. With probability
+   epsilon this is a random allowed action, else the greedy action. Returns 0 at the end of an
+   episode. Always draws both random numbers, so the position in the random stream does not depend
+   on epsilon. */
 RISEI_FN int risei_actor_choose(risei_actor *a, double epsilon, int lane, int row)
 {
     const risei_history *h = &a->replay->history;
@@ -11428,60 +11812,75 @@ RISEI_FN void risei_actor_count_return(risei_actor *a, int lane, float reward, i
     }
     *sum = first ? 0 : *sum + (double)reward;
 }
-/* Stores the frame, reward and event of each environment. The embeddings must be in
-   model->embeddings. Returns how many environments need an action. */
-RISEI_FN int risei_actor_observe(risei_actor *a, const uint8_t *frames, const float *rewards,
-                                 const rise_event *events, const uint8_t *allowed)
+/* What the environments, or the players of a call, report. Element i of an array belongs to lane
+   first + i. */
+typedef struct risei_call {
+    int first, end; /* lanes first .. end - 1 */
+    const uint8_t *frames;
+    const float *numbers, *rewards;
+    const rise_event *events;
+    const uint8_t *allowed; /* NULL: all actions */
+    int *actions;
+} risei_call;
+
+/* Returns a lane's observation. Its embedding is row `lane` of model->embeddings. */
+RISEI_FN risei_observation risei_call_observation(const risei_call *c, const risei_model *m,
+                                                  const risei_history *h, int lane)
+{
+    ptrdiff_t const i = lane - c->first;
+    risei_observation o;
+    o.frame = h->frame_bytes > 0 ? c->frames + i * h->frame_bytes : NULL;
+    o.numbers = h->numbers > 0 ? c->numbers + i * h->numbers : NULL;
+    o.embedding = m->embeddings + (ptrdiff_t)lane * h->embedding_size;
+    o.reward = c->rewards[i];
+    o.event = (int)c->events[i];
+    o.allowed = c->allowed != NULL ? c->allowed + i * m->desc->actions : NULL;
+    return o;
+}
+/* Checks the observations of all lanes of a call, and computes the embeddings of their frames.
+   Changes nothing but model->embeddings, so a refused call has no effect. `who`: see
+   risei_actor_check_step. */
+RISEI_FN rise_result risei_call_check(const risei_call *c, const risei_model *m, const char *who,
+                                      const risei_history *h, rise_error *error)
+{
+    rise_result result = RISE_OK;
+    int lane;
+    for (lane = c->first; lane < c->end && result == RISE_OK; lane++) {
+        risei_observation const o = risei_call_observation(c, m, h, lane);
+        if (o.event == RISE_ABSENT) continue;
+        result = risei_actor_check_step(m->desc, who, h, lane, &o, error);
+        if (result == RISE_OK)
+            result = risei_embedder_embed_checked(
+                &m->device, m->embedder, o.frame,
+                m->embeddings + (ptrdiff_t)lane * h->embedding_size, error);
+    }
+    return result;
+}
+/* Stores what each environment reports. The embeddings must be in model->embeddings. Returns how
+   many environments need an action. */
+RISEI_FN int risei_actor_observe(risei_actor *a, const risei_call *c)
 {
     risei_model *m = a->model;
-    const risei_history *h = &a->replay->history;
-    int const actions = m->desc->actions;
+    risei_history *h = &a->replay->history;
     int lane, acting = 0;
     for (lane = 0; lane < h->lanes; lane++) {
-        risei_observation o;
-        if (events[lane] == RISE_ABSENT) continue;
-        o.frame = frames + (ptrdiff_t)lane * h->frame_bytes;
-        o.embedding = m->embeddings + (ptrdiff_t)lane * h->embedding_size;
-        o.reward = rewards[lane];
-        o.event = (int)events[lane];
-        o.allowed = allowed != NULL ? allowed + (ptrdiff_t)lane * actions : NULL;
+        risei_observation const o = risei_call_observation(c, m, h, lane);
+        if (o.event == RISE_ABSENT) continue;
         risei_actor_count_return(a, lane, o.reward, o.event);
         acting += !risei_event_is_last(o.event);
         risei_frames_observe(m->frame_statistics, o.frame);
-        if (h->embedding_size > 0 && !m->embedder->statistics_frozen)
-            risei_embedder_observe(m->embedder, o.embedding);
-        risei_replay_append(a->replay, lane, &o, actions);
+        if (h->embedding_size > 0 && !m->embedder->statistics.frozen)
+            risei_statistics_observe(&m->embedder->statistics, o.embedding);
+        risei_replay_append(a->replay, lane, &o, m->desc->actions);
+        if (h->numbers > 0 && !m->number_statistics->frozen)
+            risei_statistics_observe(m->number_statistics,
+                                     h->raw + risei_history_newest(h, lane) * h->numbers);
     }
     return acting;
 }
-/* Checks the arguments of all environments and computes the embeddings of their frames. Changes
-   nothing but model->embeddings, so a refused call has no effect. */
-RISEI_FN rise_result risei_actor_check(risei_actor *a, const uint8_t *frames, const float *rewards,
-                                       const rise_event *events, const uint8_t *allowed,
-                                       rise_error *error)
-{
-    risei_model *m = a->model;
-    const risei_history *h = &a->replay->history;
-    int lane;
-    for (lane = 0; lane < h->lanes; lane++) {
-        const uint8_t *row = allowed != NULL ? allowed + (ptrdiff_t)lane * m->desc->actions : NULL;
-        rise_result result;
-        if (events[lane] == RISE_ABSENT) continue;
-        result = risei_actor_check_step(m->desc, "environment", h, lane, rewards[lane],
-                                        (int)events[lane], row, error);
-        if (result == RISE_OK)
-            result =
-                risei_embedder_embed_checked(&m->device, m->embedder,
-                                             frames + (ptrdiff_t)lane * h->frame_bytes,
-                                             m->embeddings + (ptrdiff_t)lane * h->embedding_size,
-                                             error);
-        if (result != RISE_OK) return result;
-    }
-    return RISE_OK;
-}
-/* Chooses the actions [environments] of all environments, and stores them. Absent environments get
+/* Chooses the actions of all environments, and stores them. Absent environments get
    action 0. */
-RISEI_FN void risei_actor_act(risei_actor *a, const rise_event *events, int *actions)
+RISEI_FN void risei_actor_act(risei_actor *a, const risei_call *c)
 {
     risei_history *h = &a->replay->history;
     double const epsilon = risei_actor_epsilon(a->model->desc, a->steps);
@@ -11491,8 +11890,8 @@ RISEI_FN void risei_actor_act(risei_actor *a, const rise_event *events, int *act
     acting.lane = a->model->lane;
     acting.states = a->states;
     for (acting.count = lane = 0; lane < h->lanes; lane++) {
-        actions[lane] = 0;
-        if (events[lane] != RISE_ABSENT) a->model->lane[acting.count++] = lane;
+        c->actions[lane] = 0;
+        if (c->events[lane] != RISE_ABSENT) a->model->lane[acting.count++] = lane;
     }
     /* With epsilon 1 all actions are random, so Q is not needed. With carry_state the pass runs
        anyway, because it updates the carried states. */
@@ -11500,8 +11899,8 @@ RISEI_FN void risei_actor_act(risei_actor *a, const rise_event *events, int *act
         risei_model_act(a->model, RISEI_USE_ACT, &acting);
     for (row = 0; row < acting.count; row++) {
         lane = acting.lane[row];
-        actions[lane] = risei_actor_choose(a, epsilon, lane, row);
-        h->actions[risei_history_newest(h, lane)] = (int16_t)actions[lane];
+        c->actions[lane] = risei_actor_choose(a, epsilon, lane, row);
+        h->actions[risei_history_newest(h, lane)] = (int16_t)c->actions[lane];
     }
 }
 /* Returns how many frames were stored over all environments, overwritten frames included. A file
@@ -11581,60 +11980,16 @@ RISEI_FN int risei_players_choose(risei_players *p, int player, const rise_real 
         return risei_players_draw(p, mask);
     }
     if (!(temperature > 0)) return best;
-    /* actions that are not allowed may have a larger q; the kernel's exp clamps it */
+    /* An action that is not allowed may have a larger q, and then a very large weight.
+       risei_players_draw does not read the weights of such actions. */
     for (i = 0; i < actions; i++) p->weights[i] = (q[i] - q[best]) / temperature;
     p->model->device.kernels->exp(actions, p->weights, p->weights);
     return risei_players_draw(p, mask);
 }
 
-/* The arguments of rise_agent_play_all, or of rise_agent_play for one player: players first ..
-   end - 1. Element i of an array belongs to player first + i. */
-typedef struct risei_play_call {
-    int first, end;
-    const uint8_t *frames;
-    const float *rewards;
-    const rise_event *events;
-    const uint8_t *allowed; /* NULL: all actions */
-    int *actions;
-} risei_play_call;
-
-/* Returns a player's observation. Its embedding is row `player` of model->embeddings. */
-RISEI_FN risei_observation risei_players_observation(const risei_players *p,
-                                                     const risei_play_call *c, int player)
-{
-    const risei_history *h = &p->history;
-    ptrdiff_t const i = player - c->first;
-    risei_observation o;
-    o.frame = c->frames + i * h->frame_bytes;
-    o.embedding = p->model->embeddings + (ptrdiff_t)player * h->embedding_size;
-    o.reward = c->rewards[i];
-    o.event = (int)c->events[i];
-    o.allowed = c->allowed != NULL ? c->allowed + i * p->model->desc->actions : NULL;
-    return o;
-}
-/* Checks the observations of all players of a call, and computes the embeddings of their frames.
-   Changes nothing but model->embeddings. */
-RISEI_FN rise_result risei_players_check(risei_players *p, const risei_play_call *c,
-                                         rise_error *error)
-{
-    risei_model *m = p->model;
-    rise_result result = RISE_OK;
-    int player;
-    for (player = c->first; player < c->end && result == RISE_OK; player++) {
-        risei_observation const o = risei_players_observation(p, c, player);
-        if (o.event == RISE_ABSENT) continue;
-        result = risei_actor_check_step(m->desc, "player", &p->history, player, o.reward, o.event,
-                                        o.allowed, error);
-        if (result == RISE_OK)
-            result = risei_embedder_embed_checked(
-                &m->device, m->embedder, o.frame,
-                m->embeddings + (ptrdiff_t)player * p->history.embedding_size, error);
-    }
-    return result;
-}
 /* Runs a pass of the players in model->lane [count], whose observations are stored. Writes their
    actions. */
-RISEI_FN void risei_players_act(risei_players *p, const risei_play_call *c, int count)
+RISEI_FN void risei_players_act(risei_players *p, const risei_call *c, int count)
 {
     risei_model *m = p->model;
     risei_history *h = &p->history;
@@ -11649,7 +12004,7 @@ RISEI_FN void risei_players_act(risei_players *p, const risei_play_call *c, int 
         int const player = m->lane[row];
         int *const action = &c->actions[player - c->first];
         rise_real *const q = p->q + (size_t)player * actions;
-        risei_observation const o = risei_players_observation(p, c, player);
+        risei_observation const o = risei_call_observation(c, m, &p->history, player);
         memcpy(q, m->pass.heads.q + (size_t)row * actions, actions * sizeof *q);
         p->has_q[player] = 1;
         *action = risei_event_is_last(o.event) ? 0
@@ -11658,16 +12013,16 @@ RISEI_FN void risei_players_act(risei_players *p, const risei_play_call *c, int 
     }
 }
 /* Plays one step of the players of a call. If one of them is refused, none moves. */
-RISEI_FN rise_result risei_players_play(risei_players *p, const risei_play_call *c,
+RISEI_FN rise_result risei_players_play(risei_players *p, const risei_call *c,
                                         rise_error *error)
 {
     risei_model *m = p->model;
     int const most = risei_pass_lanes(m->desc);
-    rise_result const result = risei_players_check(p, c, error);
+    rise_result const result = risei_call_check(c, m, "player", &p->history, error);
     int player, count = 0;
     if (result != RISE_OK) return result;
     for (player = c->first; player < c->end; player++) {
-        risei_observation const o = risei_players_observation(p, c, player);
+        risei_observation const o = risei_call_observation(c, m, &p->history, player);
         c->actions[player - c->first] = 0;
         if (o.event != RISE_ABSENT) {
             risei_history_append(&p->history, player, &o, m->desc->actions);
@@ -11682,12 +12037,196 @@ RISEI_FN rise_result risei_players_play(risei_players *p, const risei_play_call 
 }
 
 /* ---------------------------------------------------------------------------------------------- */
+/* >>advice: what the log says about the use of an agent
+
+   Measures how long actions take, and notices common mistakes: see rise_advice. Main type:
+   risei_advice. Uses threads, targets, network, replay, model, learner, background, actor. Test:
+   tests/advice.c. */
+
+/* Steps between two examinations, and before the first one. A mistake in a game at 60 Hz is then
+   reported after 83 seconds. */
+enum { RISEI_ADVICE_STEPS = 5000 };
+/* One of so many calls is measured. Reading the clock twice takes about 0.1 microseconds, and an
+   action of the smallest agents about 5. */
+enum { RISEI_ADVICE_CALLS = 64 };
+
+typedef struct risei_advice {
+    risei_model *model;
+    unsigned given;     /* bits of rise_advice */
+    double action_time; /* moving average, in microseconds */
+    int calls;          /* since the last measured one */
+    int64_t steps;      /* at the last examination */
+    int rewards, rewards_differ; /* rewards: 1 if `reward` is the first reward */
+    float reward;
+    int frames_differ;         /* 1: a frame differed from the frame before */
+    uint8_t allowed[256 / 8];  /* a bit for each action that a mask allowed */
+    int all_allowed;           /* 1: all bits of `allowed` are set */
+    double clock, waited;      /* at the last examination */
+    int64_t owed;              /* updates that were due then */
+} risei_advice;
+
+/* Gives an advice, unless it was given before. `text` is the sentence, with a format for `x` and
+   `y`. */
+RISEI_FN void risei_advice_give(risei_advice *a, rise_advice advice, const char *text, double x,
+                                double y)
+{
+    char line[200];
+    if ((a->given & (unsigned)advice) != 0) return;
+    a->given |= (unsigned)advice;
+    snprintf(line, sizeof line, text, x, y);
+    risei_log(a->model->desc, "rise: %s", line);
+}
+/* Gives the advice that a new agent needs. */
+RISEI_FN void risei_advice_begin(risei_advice *a)
+{
+#ifdef RISE_THREADS
+    int const wanted = a->model->desc->threads + (a->model->desc->background ? 1 : 0);
+    long const cores = risei_thread_cores();
+    if (cores > 0 && wanted > 1 && wanted > cores)
+        risei_advice_give(a, RISE_ADVICE_THREADS,
+                          "%.0f threads share %.0f cores, so updates take longer; lower threads",
+                          wanted, (double)cores);
+#endif
+#if defined(__GNUC__) && !defined(__OPTIMIZE__)
+    risei_advice_give(a, RISE_ADVICE_NOT_OPTIMIZED,
+                      "compiled without optimization, so the agent is many times slower; use -O2",
+                      0, 0);
+#endif
+    a->clock = risei_model_clock(a->model->desc);
+}
+/* Returns the time at the start of a call that is measured, or 0 if this call is not measured. */
+RISEI_FN double risei_advice_call_begins(risei_advice *a)
+{
+    a->calls = (a->calls + 1) % RISEI_ADVICE_CALLS;
+    return a->calls == 1 ? risei_model_clock(a->model->desc) : 0;
+}
+RISEI_FN void risei_advice_call_ends(risei_advice *a, double before)
+{
+    double const seconds = before > 0 ? risei_model_clock(a->model->desc) - before : 0;
+    if (seconds > 0) risei_model_average(&a->action_time, seconds * 1e6);
+}
+/* Notes which actions the mask of a slot allows. */
+RISEI_FN void risei_advice_note_mask(risei_advice *a, const risei_history *h, ptrdiff_t slot)
+{
+    int const actions = a->model->desc->actions;
+    int i;
+    for (i = 0; i < h->mask_bytes; i++)
+        a->allowed[i] = (uint8_t)(a->allowed[i] | h->masks[slot * h->mask_bytes + i]);
+    for (i = 0; i < actions && risei_mask_allows(a->allowed, i); i++) {}
+    a->all_allowed = i == actions;
+}
+/* Notes the newest slot of a lane: whether its reward and its frame differ from earlier ones. After
+   a difference was found, this costs nothing. */
+RISEI_FN void risei_advice_note(risei_advice *a, const risei_history *h, int lane)
+{
+    ptrdiff_t const slot = risei_history_newest(h, lane);
+    ptrdiff_t const before = risei_history_slot(h, lane, h->written[lane] - 2);
+    size_t const bytes = (size_t)h->frame_bytes, numbers = (size_t)h->numbers * sizeof *h->raw;
+    float const reward = h->rewards[slot];
+    if (h->mask_bytes > 0 && !a->all_allowed) risei_advice_note_mask(a, h, slot);
+    if (h->episode_frame[slot] == 0) return; /* a first frame comes without a reward */
+    if (!a->rewards) a->reward = reward;
+    a->rewards_differ |= a->rewards && (reward < a->reward || reward > a->reward);
+    a->rewards = 1;
+    if (!a->frames_differ)
+        a->frames_differ = memcmp(h->frames + slot * h->frame_bytes,
+                                  h->frames + before * h->frame_bytes, bytes) != 0 ||
+                           memcmp(h->raw + slot * h->numbers, h->raw + before * h->numbers,
+                                  numbers) != 0;
+}
+/* Returns the lowest action that no mask allowed, or -1. */
+RISEI_FN int risei_advice_unused_action(const risei_advice *a)
+{
+    int i;
+    if (!a->model->desc->action_masks) return -1;
+    for (i = 0; i < a->model->desc->actions; i++)
+        if (!risei_mask_allows(a->allowed, i)) return i;
+    return -1;
+}
+/* Examines what was noted of rewards, frames and masks. */
+RISEI_FN void risei_advice_examine_game(risei_advice *a)
+{
+    int const unused = risei_advice_unused_action(a);
+    if (!a->rewards_differ && a->rewards)
+        risei_advice_give(a, RISE_ADVICE_SAME_REWARD,
+                          "every reward was %g in the first %.0f steps; without different rewards "
+                          "there is nothing to learn",
+                          (double)a->reward, (double)a->steps);
+    if (!a->frames_differ && a->rewards)
+        risei_advice_give(a, RISE_ADVICE_SAME_FRAME,
+                          "no observation differed from the one before in the first %.0f steps; "
+                          "draw the frame before each call",
+                          (double)a->steps, 0);
+    if (unused >= 0)
+        risei_advice_give(a, RISE_ADVICE_UNUSED_ACTION,
+                          "the masks never allowed action %.0f in the first %.0f steps; check "
+                          "`allowed`, or lower actions",
+                          unused, (double)a->steps);
+}
+/* Examines the length of episodes. */
+RISEI_FN void risei_advice_examine_episodes(risei_advice *a, const risei_replay *r)
+{
+    const rise_agent_desc *d = a->model->desc;
+    double const steps = r->ended > 0 ? (double)r->ended_steps / (double)r->ended : 0;
+    if (a->model->net.memory->recurrent && !d->carry_state && steps > d->window)
+        risei_advice_give(a, RISE_ADVICE_LONG_EPISODES,
+                          "episodes have %.0f steps, and the agent remembers %.0f; if it must "
+                          "remember longer, raise window or set carry_state = 1",
+                          steps, d->window);
+}
+/* Examines whether updates keep up with the schedule. */
+RISEI_FN void risei_advice_examine_updates(risei_advice *a, const risei_learner *l,
+                                           const risei_background *b)
+{
+    const rise_agent_desc *d = a->model->desc;
+    double const now = risei_model_clock(d), passed = now - a->clock;
+    double const waited = b->waited - a->waited;
+    int64_t const owed = l->owed_steps / d->learn_period;
+    if (passed > 0 && waited > 0.1 * passed)
+        risei_advice_give(a, RISE_ADVICE_SLOW_UPDATES,
+                          "%.0f%% of the time was spent waiting for updates of %.0f us; raise "
+                          "learn_period, or lower batch, features or window",
+                          100 * waited / passed, l->model->metrics.time);
+    /* half of the updates that became due since the last examination were not done */
+    if (d->learn_outside && owed - a->owed > RISEI_ADVICE_STEPS / d->learn_period / 2)
+        risei_advice_give(a, RISE_ADVICE_SLOW_UPDATES,
+                          "%.0f updates of %.0f us are due and not done; give rise_agent_learn_for "
+                          "more time, or raise learn_period",
+                          (double)owed, l->model->metrics.time);
+    a->clock = now, a->waited = b->waited, a->owed = owed;
+}
+/* Notes a step of all environments that are not absent, and examines the agent from time to time.
+   `steps`: of all environments so far. */
+RISEI_FN void risei_advice_step(risei_advice *a, const risei_actor *actor, const rise_event *events,
+                                const risei_learner *l, const risei_background *b)
+{
+    const risei_history *h = &actor->replay->history;
+    int lane;
+    for (lane = 0; lane < h->lanes; lane++)
+        if (events[lane] != RISE_ABSENT) risei_advice_note(a, h, lane);
+    if (actor->steps < a->steps + RISEI_ADVICE_STEPS) return;
+    a->steps = actor->steps;
+    risei_advice_examine_game(a);
+    risei_advice_examine_episodes(a, actor->replay);
+    risei_advice_examine_updates(a, l, b);
+}
+/* Examines a call of rise_agent_learn_for that got `microseconds`. */
+RISEI_FN void risei_advice_learn_for(risei_advice *a, const risei_learner *l, double microseconds)
+{
+    if (microseconds > 0 && microseconds < l->update_time && !a->model->desc->background)
+        risei_advice_give(a, RISE_ADVICE_SLOW_UPDATES,
+                          "an update takes %.0f us and rise_agent_learn_for gets %.0f, so a call "
+                          "can take longer; set background = 1, or lower batch or features",
+                          l->update_time, microseconds);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
 /* >>agent: the public object, which owns a model, a replay buffer, a learner, an actor and players
 
    Holds the functions of >>api-agent that create, train, play and query an agent. These functions
-   check their arguments and call the rooms above. Main type: rise_agent. Uses frames, recurrent,
-   network, replay, frozen, embedder, describe, model, learner, background, actor, players. Tests:
-   tests/rules.c, tests/agent.c. */
+   check their arguments and call the rooms above. Main type: rise_agent. Uses statistics, frames,
+   recurrent, network, replay, frozen, embedder, describe, model, learner, background, actor,
+   players, advice. Tests: tests/rules.c, tests/agent.c. */
 
 /* Pointers to what an agent acts with, apart from its description: to the arrays and numbers that
    rise_agent_publish copies. Sizes follow from the model. */
@@ -11695,16 +12234,18 @@ typedef struct risei_policy {
     rise_real *weights;     /* [net.weights_size] */
     uint8_t *mean;          /* [bytes of a frame], unless raw_frames is 1 */
     rise_real *shift, *gain; /* [embedding_size], if frames are embedded */
+    rise_real *number_shift, *number_gain; /* [desc.numbers] */
     rise_real *snapshot;    /* [encoder.snapshot_weights] */
     rise_real *factor;      /* of the scale of frames */
-    int *frames_frozen, *embeddings_frozen; /* see risei_frames and risei_embedder */
+    /* of frames, embeddings and numbers: 1 if their statistics are frozen */
+    int *frames_frozen, *embeddings_frozen, *numbers_frozen;
 } risei_policy;
 
 /* What was published and is not in use yet. Only a play_only agent with background = 1 has it. */
 typedef struct risei_published {
     risei_policy policy;
     rise_real factor;
-    int frames_frozen, embeddings_frozen;
+    int frames_frozen, embeddings_frozen, numbers_frozen;
     int fresh; /* 1: `policy` is newer than what the agent uses. Guarded by the lock. */
     int runs;  /* 1: there is a lock */
 #ifdef RISE_THREADS
@@ -11718,6 +12259,7 @@ struct rise_agent {
     void *block;          /* memory to free; NULL: the caller owns it (memory_block) */
     size_t bytes;
     risei_frames frames;
+    risei_statistics numbers; /* of the numbers of observations */
     risei_embedder embedder;
     risei_model model;
     risei_model learning; /* with `background`: the learner's model; else unused */
@@ -11727,6 +12269,7 @@ struct rise_agent {
     risei_actor actor;
     risei_published published; /* what rise_agent_publish brought (play_only) */
     risei_players players;
+    risei_advice advice;
 };
 
 /* Returns whether the agent learns in the background. */
@@ -11742,11 +12285,13 @@ RISEI_FN risei_policy risei_policy_of(rise_agent *a)
     risei_policy p;
     p.weights = a->model.weights;
     p.mean = a->frames.mean;
-    p.shift = a->embedder.shift, p.gain = a->embedder.gain;
+    p.shift = a->embedder.statistics.shift, p.gain = a->embedder.statistics.gain;
+    p.number_shift = a->numbers.shift, p.number_gain = a->numbers.gain;
     p.snapshot = a->embedder.encoder.weights;
     p.factor = &a->frames.scale.factor;
     p.frames_frozen = &a->frames.statistics_frozen;
-    p.embeddings_frozen = &a->embedder.statistics_frozen;
+    p.embeddings_frozen = &a->embedder.statistics.frozen;
+    p.numbers_frozen = &a->numbers.frozen;
     return p;
 }
 /* Copies `count` numbers of `bytes` bytes each. Returns whether a number in `to` has changed. */
@@ -11762,9 +12307,10 @@ RISEI_FN int risei_policy_copy(const rise_agent *a, const risei_policy *to,
                                const risei_policy *from)
 {
     const risei_net *n = &a->model.net;
-    size_t const size = n->memory->embeds ? (size_t)a->embedder.encoder.size : 0;
-    size_t const snapshot = n->memory->embeds ? a->embedder.encoder.snapshot_weights : 0;
+    size_t const size = n->embeds ? (size_t)a->embedder.encoder.size : 0;
+    size_t const snapshot = n->embeds ? a->embedder.encoder.snapshot_weights : 0;
     size_t const mean = a->frames.standardises ? a->frames.bytes : 0;
+    size_t const numbers = (size_t)a->numbers.size;
     int changed = 0;
     memcpy(to->weights, from->weights, n->weights_size * sizeof *to->weights);
     changed |= risei_policy_copy_array(to->mean, from->mean, mean, 1);
@@ -11776,6 +12322,10 @@ RISEI_FN int risei_policy_copy(const rise_agent *a, const risei_policy *to,
     changed |= risei_policy_copy_array(to->gain, from->gain, size, sizeof *to->gain);
     changed |= risei_policy_copy_array(to->snapshot, from->snapshot, snapshot,
                                        sizeof *to->snapshot);
+    /* embeddings do not depend on numbers */
+    risei_policy_copy_array(to->number_shift, from->number_shift, numbers, sizeof *to->shift);
+    risei_policy_copy_array(to->number_gain, from->number_gain, numbers, sizeof *to->gain);
+    *to->numbers_frozen = *from->numbers_frozen;
     return changed;
 }
 /* Lets the agent act with what was copied to risei_policy_of(a). `changed`: the result of
@@ -11800,9 +12350,12 @@ RISEI_FN void risei_published_layout(risei_arena *arena, rise_agent *a)
     p->policy.shift = RISEI_TAKE(arena, rise_real, encoder->size);
     p->policy.gain = RISEI_TAKE(arena, rise_real, encoder->size);
     p->policy.snapshot = RISEI_TAKE(arena, rise_real, encoder->snapshot_weights);
+    p->policy.number_shift = RISEI_TAKE(arena, rise_real, a->numbers.size);
+    p->policy.number_gain = RISEI_TAKE(arena, rise_real, a->numbers.size);
     p->policy.factor = &p->factor;
     p->policy.frames_frozen = &p->frames_frozen;
     p->policy.embeddings_frozen = &p->embeddings_frozen;
+    p->policy.numbers_frozen = &p->numbers_frozen;
 }
 #ifdef RISE_THREADS
 /* Makes the lock. Returns 0 if the system refuses. */
@@ -11885,16 +12438,18 @@ RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
     a->model.desc = &a->desc;
     a->model.net = risei_net_make(desc);
     a->model.frame_statistics = &a->frames;
+    a->model.number_statistics = &a->numbers;
     a->model.embedder = &a->embedder;
     a->learning = a->model;
     a->learner.model = risei_agent_is_behind(a) ? &a->learning : &a->model;
-    a->actor.model = a->players.model = a->background.acting = &a->model;
+    a->actor.model = a->players.model = a->background.acting = a->advice.model = &a->model;
     a->background.learner = &a->learner;
     a->learner.replay = a->actor.replay = &a->replay;
     a->learner.players_history = playing;
     playing->frame_bytes = desc->frame_width * desc->frame_height * desc->frame_channels;
-    playing->embedding_size = a->model.net.memory->embeds ? desc->embedding_size : 0;
+    playing->embedding_size = a->model.net.embeds ? desc->embedding_size : 0;
     playing->f32 = desc->embedding_f32 != 0 || sizeof(rise_real) == 8;
+    playing->numbers = desc->numbers;
     playing->mask_bytes = desc->action_masks ? risei_ceil_div(desc->actions, 8) : 0;
     *training = *playing;
     playing->lanes = desc->players;
@@ -11913,7 +12468,8 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
 {
     const rise_agent_desc *d = &a->desc;
     risei_frames_layout(arena, &a->frames, d);
-    if (a->model.net.memory->embeds)
+    risei_statistics_layout(arena, &a->numbers, d->numbers);
+    if (a->model.net.embeds)
         risei_embedder_layout(arena, &a->embedder, d, &a->frames.scale);
     if (risei_agent_is_behind(a)) {
         risei_model_layout(arena, &a->model, risei_pass_lanes(d), 0, 1);
@@ -12083,6 +12639,7 @@ RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc
     risei_log(&a->desc, "rise: %.0f parameters, %.1f MB, %s kernels",
               (double)a->model.net.parameters, (double)a->bytes / 1e6,
               a->model.device.kernels->name);
+    risei_advice_begin(&a->advice);
     *agent = a;
     return RISE_OK;
 }
@@ -12100,33 +12657,44 @@ RISE_API void rise_agent_destroy(rise_agent *agent)
 
 /* -- Training -- */
 
-/* Returns the name of the first argument that is NULL, or NULL. */
-RISEI_FN const char *risei_agent_missing(const uint8_t *frames, const float *rewards,
-                                         const rise_event *events, const int *actions)
+/* Checks that the arrays of a call are there, and those that the description rules out are not.
+   Checks no element. */
+RISEI_FN rise_result risei_agent_check_call(rise_agent *a, const risei_call *c)
 {
-    return frames == NULL    ? "frames"
-           : rewards == NULL ? "rewards"
-           : events == NULL  ? "events"
-           : actions == NULL ? "actions"
-                             : NULL;
+    const rise_agent_desc *d = &a->desc;
+    const char *const missing = c->frames == NULL && d->frame_width > 0 ? "frames"
+                                : c->numbers == NULL && d->numbers > 0  ? "numbers"
+                                : c->rewards == NULL                    ? "rewards"
+                                : c->events == NULL                     ? "events"
+                                : c->actions == NULL                    ? "actions"
+                                                                        : NULL;
+    if (missing != NULL) return risei_fail(&a->error, RISE_BAD_CALL, "%s is NULL", missing);
+    if (c->frames != NULL && d->frame_width == 0)
+        return risei_fail(&a->error, RISE_BAD_CALL,
+                          "frames is not NULL and desc.frame_width is 0; pass NULL");
+    if (c->numbers != NULL && d->numbers == 0)
+        return risei_fail(&a->error, RISE_BAD_CALL,
+                          "numbers is not NULL and desc.numbers is 0; pass NULL");
+    return RISE_OK;
 }
-RISEI_FN rise_result risei_agent_check_arguments(rise_agent *a, const uint8_t *frames,
-                                                 const float *rewards, const rise_event *events,
-                                                 const uint8_t *allowed, const int *actions)
+RISEI_FN rise_result risei_agent_check_arguments(rise_agent *a, const risei_call *c)
 {
-    const char *const missing = risei_agent_missing(frames, rewards, events, actions);
+    rise_result result;
     if (a->desc.play_only)
         return risei_fail(&a->error, RISE_BAD_CALL,
                           "a play_only agent has no environments; use rise_agent_play");
-    if (missing != NULL) return risei_fail(&a->error, RISE_BAD_CALL, "%s is NULL", missing);
-    if ((allowed != NULL) != a->desc.action_masks)
+    result = risei_agent_check_call(a, c);
+    if (result != RISE_OK) return result;
+    if ((c->allowed != NULL) != a->desc.action_masks)
         return risei_fail(&a->error, RISE_BAD_CALL,
                           "allowed is%s NULL and desc.action_masks is %d; pass allowed if, and "
                           "only if, action_masks is 1",
-                          allowed == NULL ? "" : " not", a->desc.action_masks);
+                          c->allowed == NULL ? "" : " not", a->desc.action_masks);
     return RISE_OK;
 }
-/* Does the updates that are due or, in the background, starts them. */
+/* Does the updates that are due and returns their result. In the background, if updates are due,
+   puts the last round into effect, starts these updates, and returns the result of the last
+   round. */
 RISEI_FN rise_result risei_agent_learn_due(rise_agent *a)
 {
     risei_learner *l = &a->learner;
@@ -12143,26 +12711,35 @@ RISEI_FN rise_result risei_agent_learn_due(rise_agent *a)
     }
     return result;
 }
-RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, const float *rewards,
-                                         const rise_event *events, const uint8_t *allowed,
-                                         int *actions)
+RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, const float *numbers,
+                                         const float *rewards, const rise_event *events,
+                                         const uint8_t *allowed, int *actions)
 {
+    risei_call call;
     rise_result result;
+    double before;
     int acting;
     if (a == NULL) return RISE_BAD_CALL;
+    call.first = 0, call.end = a->desc.environments;
+    call.frames = frames, call.numbers = numbers, call.rewards = rewards;
+    call.events = events, call.allowed = allowed, call.actions = actions;
     risei_background_leave_replay(&a->background);
-    result = risei_agent_check_arguments(a, frames, rewards, events, allowed, actions);
+    before = risei_advice_call_begins(&a->advice);
+    result = risei_agent_check_arguments(a, &call);
     if (result == RISE_OK)
-        result = risei_actor_check(&a->actor, frames, rewards, events, allowed, &a->error);
+        result = risei_call_check(&call, &a->model, "environment", &a->replay.history, &a->error);
     if (result != RISE_OK) return result;
-    acting = risei_actor_observe(&a->actor, frames, rewards, events, allowed);
-    risei_actor_act(&a->actor, events, actions);
+    acting = risei_actor_observe(&a->actor, &call);
+    risei_actor_act(&a->actor, &call);
     a->actor.steps += acting;
+    risei_advice_call_ends(&a->advice, before);
+    risei_advice_step(&a->advice, &a->actor, events, &a->learner, &a->background);
     if (a->actor.steps > a->desc.learn_start && risei_actor_seen(&a->actor) > a->desc.learn_start)
         risei_learner_add_steps(&a->learner, acting);
     return a->desc.learn_outside ? RISE_OK : risei_agent_learn_due(a);
 }
-RISE_API int rise_agent_step(rise_agent *a, const uint8_t *frame, float reward, rise_event event)
+RISE_API int rise_agent_step_numbers(rise_agent *a, const uint8_t *frame, const float *numbers,
+                                     float reward, rise_event event)
 {
     int action = 0;
     rise_result result;
@@ -12175,12 +12752,19 @@ RISE_API int rise_agent_step(rise_agent *a, const uint8_t *frame, float reward, 
     if (!a->desc.play_only && a->desc.action_masks)
         return risei_fail(&a->error, RISE_BAD_CALL,
                           "rise_agent_step takes no action masks; use rise_agent_step_all");
-    if (frame == NULL) return risei_fail(&a->error, RISE_BAD_CALL, "frame is NULL");
-    result = rise_agent_step_all(a, frame, &reward, &event, NULL, &action);
+    if (frame == NULL && a->desc.frame_width > 0)
+        return risei_fail(&a->error, RISE_BAD_CALL, "frame is NULL");
+    result = rise_agent_step_all(a, frame, numbers, &reward, &event, NULL, &action);
     return result == RISE_OK ? action : (int)result;
+}
+RISE_API int rise_agent_step(rise_agent *a, const uint8_t *frame, float reward, rise_event event)
+{
+    return rise_agent_step_numbers(a, frame, NULL, reward, event);
 }
 RISE_API rise_result rise_agent_learn(rise_agent *a)
 {
+    rise_result result;
+    double before;
     if (a == NULL) return RISE_BAD_CALL;
     if (a->desc.play_only)
         return risei_fail(&a->error, RISE_BAD_CALL, "a play_only agent does not learn");
@@ -12192,7 +12776,10 @@ RISE_API rise_result rise_agent_learn(rise_agent *a)
             a->desc.n_step);
     if (risei_agent_is_behind(a))
         return risei_background_next(&a->background, 1, a->actor.steps, &a->error);
-    return risei_learner_update(&a->learner, a->actor.steps, &a->error);
+    before = risei_model_clock(&a->desc);
+    result = risei_learner_update(&a->learner, a->actor.steps, &a->error);
+    if (result == RISE_OK) risei_learner_measure(&a->learner, before);
+    return result;
 }
 RISE_API int rise_agent_learn_for(rise_agent *a, double microseconds)
 {
@@ -12202,6 +12789,7 @@ RISE_API int rise_agent_learn_for(rise_agent *a, double microseconds)
                           "microseconds is %g; it must be between 0 and 1e12", microseconds);
     if (risei_agent_is_behind(a))
         return risei_background_poll(&a->background, a->actor.steps, &a->error);
+    risei_advice_learn_for(&a->advice, &a->learner, microseconds);
     return risei_learner_run_for(&a->learner, a->actor.steps, microseconds, &a->error);
 }
 RISE_API rise_result rise_agent_snapshot(rise_agent *a)
@@ -12214,11 +12802,17 @@ RISE_API rise_result rise_agent_snapshot(rise_agent *a)
 /* -- Playing -- */
 
 /* Lets the players of a call play. Before their frames are embedded, takes what was published. */
-RISEI_FN rise_result risei_agent_play_call(rise_agent *a, const risei_play_call *call)
+RISEI_FN rise_result risei_agent_play_call(rise_agent *a, const risei_call *call)
 {
+    rise_result result = risei_agent_check_call(a, call);
+    double before;
+    if (result != RISE_OK) return result;
     risei_background_leave_replay(&a->background);
     risei_published_take(a);
-    return risei_players_play(&a->players, call, &a->error);
+    before = a->desc.play_only ? risei_advice_call_begins(&a->advice) : 0;
+    result = risei_players_play(&a->players, call, &a->error);
+    risei_advice_call_ends(&a->advice, before);
+    return result;
 }
 RISEI_FN rise_result risei_agent_check_player(rise_agent *a, int player)
 {
@@ -12227,33 +12821,38 @@ RISEI_FN rise_result risei_agent_check_player(rise_agent *a, int player)
                       "player is %d; it must be 0..%d, below desc.players", player,
                       a->desc.players - 1);
 }
-RISE_API int rise_agent_play(rise_agent *a, int player, const uint8_t *frame, float reward,
-                             rise_event event, const uint8_t *allowed)
+RISE_API int rise_agent_play_numbers(rise_agent *a, int player, const uint8_t *frame,
+                                     const float *numbers, float reward, rise_event event,
+                                     const uint8_t *allowed)
 {
-    risei_play_call call;
+    risei_call call;
     int action = 0;
     rise_result result;
     if (a == NULL) return RISE_BAD_CALL;
     result = risei_agent_check_player(a, player);
     if (result != RISE_OK) return (int)result;
-    if (frame == NULL) return risei_fail(&a->error, RISE_BAD_CALL, "frame is NULL");
+    if (frame == NULL && a->desc.frame_width > 0)
+        return risei_fail(&a->error, RISE_BAD_CALL, "frame is NULL");
     call.first = player, call.end = player + 1;
-    call.frames = frame, call.rewards = &reward, call.events = &event, call.allowed = allowed;
-    call.actions = &action;
+    call.frames = frame, call.numbers = numbers, call.rewards = &reward;
+    call.events = &event, call.allowed = allowed, call.actions = &action;
     result = risei_agent_play_call(a, &call);
     return result == RISE_OK ? action : (int)result;
 }
-RISE_API rise_result rise_agent_play_all(rise_agent *a, const uint8_t *frames, const float *rewards,
-                                         const rise_event *events, const uint8_t *allowed,
-                                         int *actions)
+RISE_API int rise_agent_play(rise_agent *a, int player, const uint8_t *frame, float reward,
+                             rise_event event, const uint8_t *allowed)
 {
-    const char *const missing = risei_agent_missing(frames, rewards, events, actions);
-    risei_play_call call;
+    return rise_agent_play_numbers(a, player, frame, NULL, reward, event, allowed);
+}
+RISE_API rise_result rise_agent_play_all(rise_agent *a, const uint8_t *frames, const float *numbers,
+                                         const float *rewards, const rise_event *events,
+                                         const uint8_t *allowed, int *actions)
+{
+    risei_call call;
     if (a == NULL) return RISE_BAD_CALL;
-    if (missing != NULL) return risei_fail(&a->error, RISE_BAD_CALL, "%s is NULL", missing);
     call.first = 0, call.end = a->desc.players;
-    call.frames = frames, call.rewards = rewards, call.events = events, call.allowed = allowed;
-    call.actions = actions;
+    call.frames = frames, call.numbers = numbers, call.rewards = rewards;
+    call.events = events, call.allowed = allowed, call.actions = actions;
     return risei_agent_play_call(a, &call);
 }
 RISE_API rise_result rise_agent_set_player(rise_agent *a, int player, double epsilon,
@@ -12297,8 +12896,10 @@ RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
     m->bytes = a->bytes;
     m->isa = a->model.device.kernels->name;
     m->fused = a->model.device.kernels->fused;
+    m->action_time = a->advice.action_time;
+    m->advice = a->advice.given;
     if (a->desc.play_only) return;
-    /* waiting changes nothing of the agent that the caller can see */
+    /* waiting changes nothing of the agent that the caller can see, except `waited` */
     risei_background_leave_replay((risei_background *)(uintptr_t)&a->background);
     m->waited = a->background.waited;
     actor = &a->actor, l = &a->learner, h = &a->replay.history, update = &a->model.metrics;
@@ -12307,6 +12908,9 @@ RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
     m->updates_owed = l->owed_steps / a->desc.learn_period;
     m->epsilon = risei_actor_epsilon(&a->desc, actor->steps);
     for (i = 0; i < known; i++) m->mean_return += actor->returns[i] / known;
+    if (a->replay.ended > 0)
+        m->mean_length = (double)a->replay.ended_steps / (double)a->replay.ended;
+    m->update_time = update->time;
     m->loss = update->loss, m->mean_value = update->mean_value;
     m->td_error = update->td_error, m->gradient_norm = update->gradient_norm;
     for (i = 0; i < h->lanes; i++) m->replay_size += risei_history_filled(h, i);
@@ -12345,10 +12949,10 @@ RISEI_FN const char *risei_learner_wrong(const risei_learner *l, int64_t steps)
     if (l->snapshots < 0 || l->snapshot_next < 0) return "a counter of snapshots is negative";
     if (l->snapshots > 0 && !snapshots)
         return "there was a snapshot, but embedding is not SNAPSHOT";
-    if (warm_up && !(m->desc->background && m->net.memory->embeds &&
+    if (warm_up && !(m->desc->background && m->net.embeds &&
                      l->snapshot_next > RISEI_SAMPLE_FRAMES))
         return "a snapshot is in progress that never began";
-    if (l->snapshot_next > 0 && !m->embedder->statistics_frozen)
+    if (l->snapshot_next > 0 && !m->embedder->statistics.frozen)
         return "a snapshot is in progress that never began";
     if (l->snapshot_next > risei_embedder_snapshot_frames(&l->replay->history))
         return "a snapshot is past its end";
@@ -12381,8 +12985,8 @@ RISEI_FN const char *risei_agent_wrong(const rise_agent *a)
    the same code. So the code that reads a section always expects the layout that was written. Only
    the description has a reader of its own, risei_file_read_desc.
 
-   Main type: risei_file_header. Uses bytes, frames, network, optimizer, replay, frozen, embedder,
-   describe, model, learner, background, actor, agent. Test: tests/files.c.
+   Main type: risei_file_header. Uses bytes, statistics, frames, network, optimizer, replay, frozen,
+   embedder, describe, model, learner, background, actor, agent. Test: tests/files.c.
 
    A file is a header, a table of sections, and the sections without gaps. Numbers are
    little-endian.
@@ -12610,34 +13214,40 @@ RISEI_FN void risei_file_visit_frame_statistics(risei_io *f, risei_frames *s)
     for (i = 0; i < s->bytes && f->mode == RISEI_READ; i++)
         if (s->sums[i] > 255 * s->seen) risei_io_invalid(f, "frames.sums");
 }
-/* Visits what acting needs: weights, snapshot weights, the standardisation of frames and of
-   embeddings, and the fingerprint of the frozen encoder. */
+/* Visits what acting needs of the statistics of numbers: frozen, shift and gain. */
+RISEI_FN void risei_file_visit_standard(risei_io *f, risei_statistics *s)
+{
+    int64_t frozen = s->frozen;
+    risei_io_integers(f, &frozen, 1, "statistics.frozen");
+    s->frozen = frozen != 0;
+    risei_io_reals(f, s->shift, (size_t)s->size, -FLT_MAX, "statistics.shift");
+    risei_io_reals(f, s->gain, (size_t)s->size, 0, "statistics.gain");
+}
+/* Visits what acting needs: weights, snapshot weights, the standardisation of frames, embeddings
+   and numbers, and the fingerprint of the frozen encoder. */
 RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
 {
     risei_embedder *e = m->embedder;
-    int64_t frozen = e->statistics_frozen;
-    size_t const size = (size_t)e->encoder.size;
     uint64_t fingerprint, own;
     risei_io_reals(f, m->weights, m->net.weights_size, -FLT_MAX, "a weight is not a finite number");
     risei_io_reals(f, e->encoder.weights, e->encoder.snapshot_weights, -FLT_MAX,
                    "a weight of the snapshot is not finite");
     risei_file_visit_scale(f, m->frame_statistics);
-    risei_io_integers(f, &frozen, 1, "embedder.statistics_frozen");
-    e->statistics_frozen = frozen != 0;
-    risei_io_reals(f, e->shift, size, -FLT_MAX, "embedder.shift");
-    risei_io_reals(f, e->gain, size, 0, "embedder.gain");
+    risei_file_visit_standard(f, &e->statistics);
+    if (m->desc->numbers > 0) risei_file_visit_standard(f, m->number_statistics);
     if (e->encoder.kind == NULL || e->encoder.kind->fingerprint == NULL) return;
     own = f->mode != RISEI_COUNT ? e->encoder.kind->fingerprint(&e->encoder) : 0;
     fingerprint = own;
     risei_io_numbers(f, &fingerprint, 1, sizeof fingerprint);
     f->other_embedding_file = fingerprint != own;
 }
-RISEI_FN void risei_file_visit_statistics(risei_io *f, risei_embedder *e)
+/* Visits the sums of the statistics of numbers. */
+RISEI_FN void risei_file_visit_statistics(risei_io *f, risei_statistics *s)
 {
-    size_t const size = (size_t)e->encoder.size;
-    risei_io_integers(f, &e->seen, 1, "embedder.seen");
-    risei_io_doubles(f, e->mean, size, -DBL_MAX, "embedder.mean");
-    risei_io_doubles(f, e->squared_deviations, size, 0, "embedder.squared_deviations");
+    size_t const size = (size_t)s->size;
+    risei_io_integers(f, &s->seen, 1, "statistics.seen");
+    risei_io_doubles(f, s->mean, size, -DBL_MAX, "statistics.mean");
+    risei_io_doubles(f, s->squared_deviations, size, 0, "statistics.squared_deviations");
 }
 RISEI_FN void risei_file_visit_optimizer(risei_io *f, risei_optimizer *o, size_t parameters)
 {
@@ -12711,7 +13321,8 @@ RISEI_FN void risei_file_visit_learning(risei_io *f, rise_agent *a)
     risei_learner *l = &a->learner;
     risei_frozen *encoder = &a->model.embedder->encoder;
     risei_file_visit_frame_statistics(f, a->model.frame_statistics);
-    risei_file_visit_statistics(f, a->model.embedder);
+    risei_file_visit_statistics(f, &a->embedder.statistics);
+    if (a->desc.numbers > 0) risei_file_visit_statistics(f, &a->numbers);
     risei_io_reals(f, l->model->target, a->model.net.weights_size, -FLT_MAX,
                    "a weight of the target network is not a finite number");
     risei_file_visit_optimizer(f, &l->optimizer, a->model.net.parameters);
@@ -12742,6 +13353,8 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
     double leaf = r->tree[slot];
     rise_real reward = h->rewards[slot];
     risei_io_numbers(f, h->frames + slot * h->frame_bytes, (size_t)h->frame_bytes, 1);
+    risei_io_reals(f, h->raw + slot * h->numbers, (size_t)h->numbers, -FLT_MAX,
+                   "a number of an observation is not finite");
     risei_io_numbers(f, h->masks + slot * h->mask_bytes, (size_t)h->mask_bytes, 1);
     risei_io_reals(f, &reward, 1, -FLT_MAX, "a reward is not a finite number");
     risei_io_numbers(f, h->actions + slot, 1, sizeof *h->actions);
@@ -12757,7 +13370,9 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
         risei_io_invalid(f, "an action is out of range");
     if (h->events[slot] > RISE_TRUNCATED) risei_io_invalid(f, "an event is out of range");
     h->rewards[slot] = (float)reward;
-    if (f->wrong == NULL) risei_replay_tree_set(r, slot, leaf);
+    if (f->wrong != NULL) return;
+    risei_replay_tree_set(r, slot, leaf);
+    if (risei_event_is_last(h->events[slot])) risei_replay_count_episode(r, slot, 1);
 }
 /* Visits the replay buffer and the episodes in progress. */
 RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
@@ -12869,8 +13484,8 @@ RISEI_FN const char *risei_file_measure(rise_agent *a, risei_file_header *header
 RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, rise_write_fn fn,
                                       void *user, rise_error *error)
 {
-    /* The visit functions also read files, so their agent is not const. Writing does not change
-       the agent. */
+    /* The visit functions also read files, so their agent is not const. Writing changes nothing of
+       the agent, except background.waited. */
     rise_agent *a = (rise_agent *)(uintptr_t)agent;
     risei_file_header header;
     const char *wrong;
@@ -13074,9 +13689,11 @@ RISEI_FN rise_result risei_file_read_sections(rise_agent *a, rise_read_fn fn, vo
     return result;
 }
 /* Checks the description, and the lengths of the sections ACTING and LEARNING against the lengths
-   that the description requires. Allocates no memory, so a forged description of a large agent is
-   refused before the agent is created. The length of section EPISODES depends on the number of
-   stored frames, so only risei_file_read_section checks that length. */
+   that the description requires. Allocates no memory, so a forged description of a large network is
+   refused before the agent is created. These lengths do not depend on replay_capacity, environments
+   or players. If such a field is forged, rise_agent_create refuses the agent only if its memory
+   exceeds memory_bytes or the system refuses the memory. The length of section EPISODES depends on
+   the number of stored frames, so only risei_file_read_section checks that length. */
 RISEI_FN rise_result risei_file_check_lengths(const risei_file_header *header,
                                               const rise_agent_desc *desc, rise_error *error)
 {
@@ -13140,7 +13757,7 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
         int64_t const most = risei_embedder_snapshot_frames(&a->replay.history);
         if (a->learner.snapshot_next > most) a->learner.snapshot_next = most;
     }
-    if (!replay) a->background.renews = 0; /* there is no transition whose priority it could be */
+    if (!replay) a->background.renews = 0; /* no transitions are loaded, so none can be renewed */
     wrong = result == RISE_OK ? risei_agent_wrong(a) : NULL;
     if (wrong != NULL)
         result = risei_fail(error, RISE_BAD_FILE, "the agent in the file is wrong: %s", wrong);
@@ -13217,9 +13834,10 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
 /* ---------------------------------------------------------------------------------------------- */
 /* >>selftest: one call that checks this build on this machine
 
-   Each kernel is compared with the reference. If the kernels fuse, the hash of the weights after a
-   training run is compared with a fixed hash. So the test finds compiler flags that change results,
-   compilers that generate wrong code, and processors that compute wrong results.
+   Each kernel is compared with the reference. If rise_real is float and the kernels fuse, the hash
+   of the weights after a training run is compared with a fixed hash. So the test finds compiler
+   flags that change results, compilers that generate wrong code, and processors that compute wrong
+   results.
 
    Main type: risei_selftest. Uses random, kernels, agent, files. Test: tests/selftest.c. */
 
@@ -13337,6 +13955,7 @@ RISEI_FN void risei_selftest_bytes(risei_selftest *t, const rise_kernels *k)
     const uint8_t *const frames[4] = {frame[0], frame[1], frame[2], frame[3]};
     rise_frame_scale scale;
     rise_real x[4 * N];
+    rise_real const row_weights[3] = {3, 5, 2};
     uint16_t half[N];
     int32_t in[1 << BITS], sums[N];
     int8_t ternary[3 * N];
@@ -13344,7 +13963,7 @@ RISEI_FN void risei_selftest_bytes(risei_selftest *t, const rise_kernels *k)
     for (i = 0; i < 4 * N; i++) frame[i / N][i % N] = (uint8_t)(i * 37);
     scale.mean = frame[0], scale.factor = (rise_real)0.25, scale.limit = 8;
     k->stack(N, 1, 4, frames, &scale, scale.mean, x), risei_selftest_add(t, "stack", x, 4 * N);
-    k->sum_bytes(N, 3, frame[3], x), risei_selftest_add(t, "sum_bytes", x, N);
+    k->sum_rows(N, 4, frame[0], N, row_weights, x), risei_selftest_add(t, "sum_rows", x, N);
     for (i = 0; i < N; i++) half[i] = risei_to_half(x[i]);
     k->half_to_real(N, half, x), risei_selftest_add(t, "half_to_real", x, N);
     memset(in, 0, sizeof in);
@@ -13369,7 +13988,8 @@ RISEI_FN void risei_selftest_kernels(risei_selftest *t, const rise_kernels *k, v
     risei_selftest_bytes(t, k);
 }
 /* Compares the results of a table with the results of the reference, `right`. With `same_bits`, all
-   bits must be equal. Otherwise the error must be at most 1e-4 * (1 + |reference|). */
+   bits must be equal. Otherwise the kernels round differently, and the error must be at most
+   1e-4 * (1 + |reference|). No measurement of other limits is recorded. */
 RISEI_FN rise_result risei_selftest_compare(const risei_selftest *t, const risei_selftest *right,
                                             const char *isa, int same_bits, rise_error *error)
 {
@@ -13689,7 +14309,7 @@ RISEK_INLINE V RISEK(vtanh)(V x)
    its body once for each vector. The vector starts at element i, and `left` elements remain.
    RISEK_LOAD and RISEK_STORE access the vector at p + i. The last vector may have fewer than VL
    elements and is then copied to or from an array of VL lanes. So one body serves all elements, and
-   the last ones get the same bits as the others. */
+   the last elements go through the same operations as the others. */
 RISEK_INLINE V RISEK(load_part)(const rise_real *p, int n)
 {
     rise_real lane[VL];
@@ -13984,7 +14604,8 @@ RISEK_FN void RISEK(norm_backward)(int n, const rise_real *x, const rise_real *g
 }
 
 #if VL >= 4
-/* Converts VL bytes. `mean` NULL: no clamping is needed. */
+/* Converts VL bytes as rise_frame_scale says. If `mean` is NULL, subtracts no mean and does not
+   clamp. */
 RISEK_INLINE V RISEK(scale_bytes)(const uint8_t *bytes, const uint8_t *mean, V factor, V limit)
 {
     V const x = vbytes(bytes);
@@ -14082,14 +14703,45 @@ RISEK_FN void RISEK(project_signs)(int n, int32_t *x, int size, uint32_t seed, i
         sums[j] = sum;
     }
 }
-RISEK_FN void RISEK(sum_bytes)(int n, rise_real weight, const uint8_t *x, rise_real *sums)
-{
-    int i = 0;
 #if VL >= 4
-    V const factor = vset1(weight);
-    for (; i + VL <= n; i += VL) vstore(sums + i, vfma(vbytes(x + i), factor, vload(sums + i)));
+/* Computes sum_rows for `vectors` vectors, at most 4. The sums stay in registers. */
+RISEK_INLINE void RISEK(sum_rows_vectors)(int vectors, int rows, const uint8_t *x, ptrdiff_t stride,
+                                          const rise_real *weights, rise_real *sums)
+{
+    V const first = vset1(weights[0]), middle = vset1(weights[1]), last = vset1(weights[2]);
+    const uint8_t *row = x;
+    V sum[4];
+    int r, v;
+    RISEI_UNROLL for (v = 0; v < vectors; v++) sum[v] = vset1(0);
+    for (r = 2; r < rows; r++) {
+        row += stride;
+        RISEI_UNROLL for (v = 0; v < vectors; v++) sum[v] = vadd(sum[v], vbytes(row + v * VL));
+    }
+    RISEI_UNROLL for (v = 0; v < vectors; v++)
+        sum[v] = vfma(vbytes(x + v * VL), first, vmul(sum[v], middle));
+    if (rows > 1) {
+        row += stride;
+        RISEI_UNROLL for (v = 0; v < vectors; v++)
+            sum[v] = vfma(vbytes(row + v * VL), last, sum[v]);
+    }
+    RISEI_UNROLL for (v = 0; v < vectors; v++) vstore(sums + v * VL, sum[v]);
+}
 #endif
-    for (; i < n; i++) sums[i] = sums[i] + weight * (rise_real)x[i]; /* exact: as if fused */
+RISEK_FN void RISEK(sum_rows)(int n, int rows, const uint8_t *x, ptrdiff_t stride,
+                              const rise_real *weights, rise_real *sums)
+{
+    int i = 0, r;
+#if VL >= 4
+    for (; i + 4 * VL <= n; i += 4 * VL)
+        RISEK(sum_rows_vectors)(4, rows, x + i, stride, weights, sums + i);
+    for (; i + VL <= n; i += VL)
+        RISEK(sum_rows_vectors)(1, rows, x + i, stride, weights, sums + i);
+#endif
+    for (; i < n; i++) { /* Products and sums are exact, so fusing them changes no bit. */
+        sums[i] = weights[0] * (rise_real)x[i];
+        for (r = 1; r < rows; r++)
+            sums[i] = sums[i] + weights[r < rows - 1 ? 1 : 2] * (rise_real)x[i + r * stride];
+    }
 }
 RISEK_FN void RISEK(project_ternary)(int n, const int32_t *x, int size, const int8_t *w,
                                      int32_t *sums)
@@ -14251,8 +14903,8 @@ typedef struct RISEK(a_block) {
    to 256 rows became 1.04 to 1.1 times as fast.
 
    An iteration prefetches data that may not be in a cache yet. One cache line (16 numbers) is
-   prefetched from the data at `prefetch`: C, or the next run of columns of a B that is read in
-   place. If there is no such data, `prefetch` is b (see block_times_panel). If A is by rows, one
+   prefetched from the data at `prefetch`. This is C, or the next run of columns of a B that is read
+   in place. If there is no such data, `prefetch` is b (see block_times_panel). If A is by rows, one
    cache line of the next run of the tile's first row is prefetched, too. */
 #define RISEK_TILE_BEGIN(name, rows, vectors)                                                      \
     RISEK_FN void RISEK(name)(int depth, const RISEK(a_block) * block, const rise_real *a,         \
@@ -14574,8 +15226,9 @@ RISEK_FN void RISEK(block_by_columns)(const rise_product *p, const ptrdiff_t *k_
 }
 /* Makes a block of an A that is not transposed: rows i0 .. i0+rows-1, columns k0 .. k0+depth-1. The
    block is read in place if tiles are full enough and the rows do not compete for cache lines. The
-   pixels of an image and most row-major matrices satisfy both conditions. Otherwise the block is
-   packed into `packed`, and `at` receives the offsets of the rows in `packed`.
+   pixels of an image and most row-major matrices satisfy both conditions. If few columns of B use
+   the block (few_columns), the second condition is not needed. Otherwise the block is packed into
+   `packed`, and `at` receives the offsets of the rows in `packed`.
 
    With one panel of B, each element of A is used once. So A is read in place even if tiles have
    only MR / 2 rows. This rule and sum_columns, which needs no packed panel, reduced the time of a
@@ -14932,7 +15585,7 @@ static const rise_kernels RISEK(table) = {
     RISEK(norm_forward),
     RISEK(norm_backward),
     RISEK(stack),
-    RISEK(sum_bytes),
+    RISEK(sum_rows),
     RISEK(half_to_real),
     RISEK(project_signs),
     RISEK(project_ternary),

@@ -239,7 +239,7 @@ static double player_tick(player *p, const result *size)
         rewards[game] = (float)(p->actions[game] == square_column(p->tick - 1, game));
     }
     begin = now();
-    if (rise_agent_step_all(p->agent, frames, rewards, events, NULL, p->actions) != RISE_OK)
+    if (rise_agent_step_all(p->agent, frames, NULL, rewards, events, NULL, p->actions) != RISE_OK)
         failed(rise_agent_error(p->agent)->text);
     between = end = now();
     if (p->how->budget >= 0) {

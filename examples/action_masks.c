@@ -30,7 +30,8 @@ static void deal(table *t, uint32_t *random)
     }
 }
 
-/* Draws each coin that can still be taken as a bar. The bar of a coin of value v is v high. */
+/* Draws each coin that can still be taken as a bar. The bar of a coin of value v has a height of v
+   pixels. */
 static void draw(const table *t, uint8_t *frame)
 {
     int i, y;
@@ -54,7 +55,8 @@ static int play(rise_agent *agent, table *t, int learn)
         draw(t, frame);
         if (!learn && turn < TURNS)
             action = rise_agent_play(agent, 0, frame, reward, event, t->allowed);
-        else if (learn && rise_agent_step_all(agent, frame, &reward, &event, t->allowed, &action))
+        else if (learn && rise_agent_step_all(agent, frame, NULL, &reward, &event, t->allowed,
+                                              &action))
             action = -1;
         if (action < 0) return -1;
         if (turn == TURNS) return taken;

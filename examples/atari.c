@@ -483,7 +483,8 @@ static int learn_step(session *s)
     arcade *const a = &s->games;
     rise_agent *const agent = s->training.agent;
     int actions[BRIDGE_ENVIRONMENTS], i;
-    if (rise_agent_step_all(agent, a->frames, a->rewards, a->events, NULL, actions) != RISE_OK)
+    if (rise_agent_step_all(agent, a->frames, NULL, a->rewards, a->events, NULL,
+                            actions) != RISE_OK)
         return fprintf(stderr, "atari: %s\n", rise_agent_error(agent)->text), 0;
     if (!arcade_send(a, actions)) return fprintf(stderr, "atari: %s\n", a->link.error), 0;
     if (rise_agent_learn_for(agent, 1e9) < 0)

@@ -5,7 +5,7 @@
        cc -O2 examples/frame_budget.c -o frame_budget -lm && ./frame_budget
 
    The clock here is the CPU time of this process, so that other programs do not disturb the
-   measurement. A real game uses the default clock, the time of day.
+   measurement. A real game uses the default clock, the system's monotonic clock.
 */
 #define RISE_IMPLEMENTATION
 #include "../rise.h"

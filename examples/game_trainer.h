@@ -126,7 +126,7 @@ static inline int trainer_tick(trainer *t)
     int const pixels = game_width(&t->games[0]) * game_height(&t->games[0]);
     int i, steps = 0;
     for (i = 0; i < TRAINER_GAMES; i++) game_view(&t->games[i], t->frames + i * pixels);
-    if (rise_agent_step_all(t->agent, t->frames, t->rewards, t->events, NULL, t->actions) !=
+    if (rise_agent_step_all(t->agent, t->frames, NULL, t->rewards, t->events, NULL, t->actions) !=
         RISE_OK)
         return -1;
     for (i = 0; i < TRAINER_GAMES; i++) {

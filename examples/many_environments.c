@@ -63,7 +63,8 @@ int main(void)
     for (i = 0; i < ENVIRONMENTS; i++) reset(&games[i], &random), events[i] = RISE_FIRST;
     for (call = 0; call < CALLS; call++) {
         for (i = 0; i < ENVIRONMENTS; i++) draw(&games[i], frames[i]);
-        if (rise_agent_step_all(agent, frames[0], rewards, events, NULL, actions) != RISE_OK) {
+        if (rise_agent_step_all(agent, frames[0], NULL, rewards, events, NULL,
+                                actions) != RISE_OK) {
             fprintf(stderr, "many_environments: %s\n", rise_agent_error(agent)->text);
             return 1;
         }

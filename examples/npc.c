@@ -208,9 +208,11 @@ static int crew_decide(crew *c)
     int i;
     for (i = 0; i < SEEKERS; i++) crew_observe(c, i);
     from = now_seconds();
-    result = c->level == 0 ? rise_agent_step_all(c->agent, c->frames[0], c->rewards, c->events,
+    result = c->level == 0 ? rise_agent_step_all(c->agent, c->frames[0], NULL, c->rewards,
+                                                 c->events,
                                                  NULL, c->actions)
-                           : rise_agent_play_all(c->agent, c->frames[0], c->rewards, c->events,
+                           : rise_agent_play_all(c->agent, c->frames[0], NULL, c->rewards,
+                                                 c->events,
                                                  NULL, c->actions);
     durations_add(&c->calls, now_seconds() - from);
     if (result != RISE_OK) {

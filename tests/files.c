@@ -383,11 +383,12 @@ static void refuses_hostile_reals(rise_agent *a)
         hostile_double(a, &a->replay.largest_leaf, wide, "priority");
         hostile_float(a, &h->rewards[slot], odd[i], "reward");
         if (units > 0) hostile_float(a, &a->actor.states.part[0][units - 1], odd[i], "state");
-        if (!a->model.net.memory->embeds) continue;
-        hostile_float(a, &a->model.embedder->shift[0], odd[i], "shift");
-        hostile_float(a, &a->model.embedder->gain[0], odd[i], "gain");
-        hostile_double(a, &a->model.embedder->mean[1], wide, "mean");
-        hostile_double(a, &a->model.embedder->squared_deviations[1], wide, "squared_deviations");
+        if (!a->model.net.embeds) continue;
+        hostile_float(a, &a->model.embedder->statistics.shift[0], odd[i], "shift");
+        hostile_float(a, &a->model.embedder->statistics.gain[0], odd[i], "gain");
+        hostile_double(a, &a->model.embedder->statistics.mean[1], wide, "mean");
+        hostile_double(a, &a->model.embedder->statistics.squared_deviations[1], wide,
+                       "squared_deviations");
     }
     hostile_float(a, &a->learner.optimizer.v[n / 2], -1e-30f, "second moment");
     hostile_double(a, &a->learner.optimizer.power1, 1.5, "power");
@@ -407,7 +408,7 @@ static void refuses_hostile_counts(rise_agent *a)
         hostile_integer(a, &a->model.updates, counts[i], "updates");
         hostile_integer(a, &c->owed_steps, counts[i], "owed");
         hostile_integer(a, &a->model.frame_statistics->seen, counts[i], "frames.seen");
-        hostile_integer(a, &a->model.embedder->seen, counts[i], "seen");
+        hostile_integer(a, &a->model.embedder->statistics.seen, counts[i], "seen");
         hostile_integer(a, &h->written[lane], counts[i], "number of frames");
         hostile_integer(a, &c->snapshots, counts[i], "snapshots");
         hostile_integer(a, &c->snapshot_next, counts[i], "snapshot");
@@ -1190,7 +1191,7 @@ static void steps_all(rise_agent *a, int n, int steps)
                                          : RISE_MIDDLE;
         }
         for (i = 0; i < n * PIXELS; i++) frames[i] = (uint8_t)(i * 7 + step * 5);
-        CHECK(rise_agent_step_all(a, frames, rewards, events, NULL, actions) == RISE_OK);
+        CHECK(rise_agent_step_all(a, frames, NULL, rewards, events, NULL, actions) == RISE_OK);
         for (i = 0; i < n; i++) CHECK(actions[i] >= 0 && actions[i] < ACTIONS);
     }
     free(frames), free(rewards), free(events), free(actions);
@@ -1876,7 +1877,8 @@ static void put_to_work(rise_agent *a)
             rewards[g] = (float)i;
         }
         frames[0] = (uint8_t)i;
-        result = rise_agent_step_all(a, frames, rewards, events, d->action_masks ? allowed : NULL,
+        result = rise_agent_step_all(a, frames, NULL, rewards, events,
+                                     d->action_masks ? allowed : NULL,
                                      actions);
         CHECK(result == RISE_OK || result == RISE_NOT_FINITE);
         for (g = 0; g < games; g++) CHECK(actions[g] >= 0 && actions[g] < d->actions);

@@ -1048,7 +1048,7 @@ typedef struct encoder_layer {
 static double encoder_loss(void *layer)
 {
     encoder_layer *const t = (encoder_layer *)layer;
-    risei_encoder_input const input = {t->frames, NULL, 0, NULL};
+    risei_encoder_input const input = {t->frames, NULL, 0, NULL, NULL};
     risei_encoder_forward(&device, &t->e, t->w, t->count, &input, &t->a);
     return dot((size_t)(t->count * t->e.out), t->a.features, t->slope);
 }
@@ -1197,7 +1197,7 @@ static void plain_derive(network *t)
 static double network_loss(void *layer)
 {
     network *const t = (network *)layer;
-    risei_encoder_input const input = {t->frames, NULL, 0, NULL};
+    risei_encoder_input const input = {t->frames, NULL, 0, NULL, NULL};
     if (t->derived != t->w) plain_derive(t);
     risei_net_forward(&device, &t->net, t->derived, t->rows, t->images, &input, &t->pass);
     return head_loss(t);
@@ -1455,7 +1455,7 @@ static void network_backward(network *t)
     double *const s = t->spectral;
     size_t const size = risei_spectral_size(n);
     double *const kept = numbers(size, 0);
-    risei_encoder_input const input = {t->frames, NULL, 0, NULL};
+    risei_encoder_input const input = {t->frames, NULL, 0, NULL, NULL};
     if (only_backward_is_bad) device.kernels = rise_kernels_of(RISE_ISA_AUTO);
     if (derived)
         risei_net_derive(&device, n, t->w, n->heads.noisy ? t->noise : NULL, s, t->derived);

@@ -79,8 +79,8 @@ static void absent_games_leave_the_statistics_right(void)
                 if (i != game) w.events[i] = RISE_ABSENT;
             CHECK(world_act(&w) == RISE_OK);
         }
-        CHECK(w.agent->model.embedder->seen == RISEI_SAMPLE_FRAMES);
-        CHECK(w.agent->model.embedder->statistics_frozen && w.agent->model.updates > 0);
+        CHECK(w.agent->model.embedder->statistics.seen == RISEI_SAMPLE_FRAMES);
+        CHECK(w.agent->model.embedder->statistics.frozen && w.agent->model.updates > 0);
         rise_agent_destroy(w.agent);
     }
 }
@@ -165,7 +165,8 @@ static void players_play_together_as_alone(void)
             const uint8_t *const allowed = step % 2 || d.action_masks ? c.allowed : NULL;
             int actions[PLAYERS];
             crowd_move(&c, step);
-            CHECK(rise_agent_play_all(together, c.frames, c.rewards, c.events, allowed, actions) ==
+            CHECK(rise_agent_play_all(together, c.frames, NULL, c.rewards, c.events, allowed,
+                                      actions) ==
                   RISE_OK);
             for (i = 0; i < PLAYERS; i++) {
                 if (c.events[i] == RISE_ABSENT) {
@@ -199,18 +200,25 @@ static void refused_calls_move_nobody(void)
         for (i = 0; i < PLAYERS; i++) written += a->players.history.written[i];
         c.events[PLAYERS - 1] = RISE_MIDDLE;
         kept = c.rewards[PLAYERS - 1], c.rewards[PLAYERS - 1] = NAN;
-        CHECK(rise_agent_play_all(a, c.frames, c.rewards, c.events, NULL, actions) != RISE_OK);
+        CHECK(rise_agent_play_all(a, c.frames, NULL, c.rewards, c.events, NULL,
+                                  actions) != RISE_OK);
         CHECK(strstr(rise_agent_error(a)->text, "player 36") != NULL);
         c.rewards[PLAYERS - 1] = kept, c.events[PLAYERS - 1] = RISE_ABSENT;
-        CHECK(rise_agent_play_all(a, NULL, c.rewards, c.events, NULL, actions) == RISE_BAD_CALL);
-        CHECK(rise_agent_play_all(a, c.frames, NULL, c.events, NULL, actions) == RISE_BAD_CALL);
-        CHECK(rise_agent_play_all(a, c.frames, c.rewards, NULL, NULL, actions) == RISE_BAD_CALL);
-        CHECK(rise_agent_play_all(a, c.frames, c.rewards, c.events, NULL, NULL) == RISE_BAD_CALL);
+        CHECK(rise_agent_play_all(a, NULL, NULL, c.rewards, c.events, NULL, actions) ==
+              RISE_BAD_CALL);
+        CHECK(rise_agent_play_all(a, c.frames, NULL, NULL, c.events, NULL, actions) ==
+              RISE_BAD_CALL);
+        CHECK(rise_agent_play_all(a, c.frames, NULL, c.rewards, NULL, NULL, actions) ==
+              RISE_BAD_CALL);
+        CHECK(rise_agent_play_all(a, c.frames, NULL, c.rewards, c.events, NULL, NULL) ==
+              RISE_BAD_CALL);
         for (i = 0; i < PLAYERS; i++) after += a->players.history.written[i];
         CHECK(after == written);
-        CHECK(rise_agent_play_all(a, c.frames, c.rewards, c.events, NULL, actions) == RISE_OK);
+        CHECK(rise_agent_play_all(a, c.frames, NULL, c.rewards, c.events, NULL, actions) ==
+              RISE_OK);
     }
-    CHECK(rise_agent_play_all(NULL, c.frames, c.rewards, c.events, NULL, actions) == RISE_BAD_CALL);
+    CHECK(rise_agent_play_all(NULL, c.frames, NULL, c.rewards, c.events, NULL, actions) ==
+          RISE_BAD_CALL);
     rise_agent_destroy(a);
 }
 /* The shares of a worse player's actions are those of its epsilon and its temperature. */

@@ -242,7 +242,7 @@ static void look_into(const setup *s, const risei_replay *r, int lane, int at, c
         differ(s, "masks", lane, at);
     for (w = a->next; w > at - s->window && together(l, at, w) && s->memory != RISE_MEMORY_NONE;
          w--) {
-        risei_history_input(stackers[1], h, lane, w, extras, x);
+        risei_history_input(stackers[1], h, lane, w, NULL, extras, x);
         if (!same_input(l, w, h->embedding_size, extras, x)) differ(s, "input", lane, at);
     }
 }
@@ -595,7 +595,7 @@ static void play_agent(const setup *s, int turn)
             events[lane] = m->event;
             rewards[lane] = m->event == RISE_FIRST ? (float)NAN : reward_of(m);
         }
-        if (rise_agent_step_all(a, frames, rewards, events, allowed, actions) != RISE_OK)
+        if (rise_agent_step_all(a, frames, NULL, rewards, events, allowed, actions) != RISE_OK)
             differ(s, "a refused step", 0, tick);
         for (lane = 0; lane < s->lanes; lane++) {
             moment *m = &lives[lane].at[lives[lane].count - 1];

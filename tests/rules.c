@@ -163,7 +163,7 @@ static void step(rise_agent *a, float reward, rise_event event, int allowed)
     int action;
     size_t i;
     for (i = 0; i < ACTIONS; i++) mask[i] = (uint8_t)(allowed >> i & 1);
-    CHECK(rise_agent_step_all(a, frame, &reward, &event, a->desc.action_masks ? mask : NULL,
+    CHECK(rise_agent_step_all(a, frame, NULL, &reward, &event, a->desc.action_masks ? mask : NULL,
                               &action) == RISE_OK);
 }
 /* Bits of the actions allowed in state b. */

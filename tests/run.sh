@@ -34,6 +34,8 @@
 #   threads      any number of threads computes the same
 #   background   a thread that computes updates while the game goes on
 #   players      absent environments, players, what is published to a play_only agent
+#   advice       what an agent says about its use, and the times that it measures
+#   numbers      agents that see numbers, beside frames or instead of them
 #   shrink       frames made from pictures, against an exact reference
 #   sequences    random calls, right and wrong, on three agents that must agree after each
 #   probes       agents learn tiny games whose values are known

@@ -374,7 +374,7 @@ static int make_call(twin *t, const call *c, int actions[MOST])
         if (result >= 0) actions[0] = result;
         return result;
     case STEP_ALL:
-        return (int)rise_agent_step_all(a, c->frames, c->rewards, c->events, c->allowed,
+        return (int)rise_agent_step_all(a, c->frames, NULL, c->rewards, c->events, c->allowed,
                                         c->no_actions ? NULL : actions);
     case PLAY:
         result = rise_agent_play(a, c->player, c->frames, c->reward[0], c->event[0], c->allowed);
@@ -873,7 +873,7 @@ static void check_play_only(rise_agent *a)
     int actions[MOST] = {UNTOUCHED, UNTOUCHED, UNTOUCHED};
     rise_metrics m;
     set_pointers(&c, run.desc.action_masks);
-    MUST(rise_agent_step_all(a, c.frames, c.rewards, c.events, c.allowed, actions) ==
+    MUST(rise_agent_step_all(a, c.frames, NULL, c.rewards, c.events, c.allowed, actions) ==
          RISE_BAD_CALL);
     MUST(rise_agent_step(a, c.frames, 0, RISE_FIRST) == RISE_BAD_CALL);
     MUST(rise_agent_learn(a) == RISE_BAD_CALL);
@@ -958,7 +958,7 @@ static void call_null(void)
     rise_agent *agent = run.twins[PLAIN].agent;
     int action = UNTOUCHED;
     MUST(rise_agent_step(NULL, frame, reward, event) == RISE_BAD_CALL);
-    MUST(rise_agent_step_all(NULL, frame, &reward, &event, NULL, &action) == RISE_BAD_CALL);
+    MUST(rise_agent_step_all(NULL, frame, NULL, &reward, &event, NULL, &action) == RISE_BAD_CALL);
     MUST(rise_agent_play(NULL, 0, frame, reward, event, NULL) == RISE_BAD_CALL);
     MUST(rise_agent_learn(NULL) == RISE_BAD_CALL);
     MUST(rise_agent_learn_for(NULL, 1) == RISE_BAD_CALL);

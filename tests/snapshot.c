@@ -67,7 +67,7 @@ static void plain_embedding(rise_agent *a, const rise_real *convs, const uint8_t
     const risei_encoder *net = &((const risei_frozen_conv *)m->encoder.state)->net;
     int const pixels = e->height * e->width, stack = a->desc.frame_stack;
     const rise_frame_scale *const scale = &a->model.frame_statistics->scale;
-    risei_encoder_input input = {NULL, NULL, 0, NULL};
+    risei_encoder_input input = {NULL, NULL, 0, NULL, NULL};
     int i, s, j;
     input.images = (rise_real *)calloc((size_t)risei_image_size(&in), sizeof *input.images);
     if (input.images == NULL) exit(1);
@@ -80,7 +80,7 @@ static void plain_embedding(rise_agent *a, const rise_real *convs, const uint8_t
     risei_linear_forward(&a->model.device, &net->linear, m->encoder.weights, 1,
                          a->model.pass.encoder.flat.data, e->flat, out, m->encoder.size, 0);
     for (j = 0; j < m->encoder.size; j++) {
-        rise_real const z = (out[j] - m->shift[j]) * m->gain[j];
+        rise_real const z = (out[j] - m->statistics.shift[j]) * m->statistics.gain[j];
         out[j] = z > 8 ? 8 : z < -8 ? -8 : z;
     }
 }

@@ -71,7 +71,7 @@ static void step(rise_agent *a, float reward, rise_event event, int allowed)
     int action;
     size_t i;
     for (i = 0; i < ACTIONS; i++) mask[i] = (uint8_t)(allowed >> i & 1);
-    CHECK(rise_agent_step_all(a, frame, &reward, &event, a->desc.action_masks ? mask : NULL,
+    CHECK(rise_agent_step_all(a, frame, NULL, &reward, &event, a->desc.action_masks ? mask : NULL,
                               &action) == RISE_OK);
 }
 /* Returns the target of a transition whose next state has these values. */
@@ -244,7 +244,8 @@ static void no_allowed_action_is_refused(void)
     int i, action;
     step(a, 0, RISE_FIRST, 7);
     for (i = 0; i < 4; i++)
-        CHECK((rise_agent_step_all(a, frame, &reward, &events[i], none, &action) == RISE_OK) ==
+        CHECK((rise_agent_step_all(a, frame, NULL, &reward, &events[i], none, &action) ==
+               RISE_OK) ==
               (events[i] == RISE_TERMINATED));
     rise_agent_destroy(a);
 }

@@ -234,7 +234,7 @@ static void world_move(world *w)
 static rise_result world_act(world *w)
 {
     const rise_agent_desc *d = rise_agent_query(w->agent);
-    return rise_agent_step_all(w->agent, w->frames, w->rewards, w->events,
+    return rise_agent_step_all(w->agent, w->frames, NULL, w->rewards, w->events,
                                d->action_masks ? w->allowed : NULL, w->actions);
 }
 /* Runs some steps. Returns a hash of the actions. */

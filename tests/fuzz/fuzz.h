@@ -164,7 +164,8 @@ static void fuzz_train(rise_agent *a, program *p, int steps)
         memset(frames, (int)program_byte(p), games * pixels);
         for (i = 0; i < games; i++) rewards[i] = (float)((int)program_byte(p) - 128) / 16;
         fuzz_events(a, p, events);
-        result = rise_agent_step_all(a, frames, rewards, events, d->action_masks ? allowed : NULL,
+        result = rise_agent_step_all(a, frames, NULL, rewards, events,
+                                     d->action_masks ? allowed : NULL,
                                      actions);
         if (!CHECK(result == RISE_OK || result == RISE_NOT_FINITE))
             printf("    %s\n", rise_agent_error(a)->text);

@@ -1,0 +1,302 @@
+/* Tests what an agent says about its use: each advice when it is due, once, and not otherwise; the
+   mean length of episodes; the times of actions and updates. */
+#define RISE_THREADS
+#include "toy.h"
+
+/* ---------------------------------------------------------------------------------------------- */
+/* The mean length of episodes */
+
+static rise_agent *reloaded(const rise_agent *a, rise_save what)
+{
+    buffer b = saved(a, what);
+    rise_agent *copy = loaded(&b, NULL);
+    free(b.data);
+    return copy;
+}
+/* Returns the mean number of steps of the episodes whose last frame the replay buffer holds, found
+   by searching the whole buffer. */
+static double searched_length(const rise_agent *a)
+{
+    const risei_history *const h = &a->replay.history;
+    double steps = 0, ended = 0;
+    int lane;
+    for (lane = 0; lane < h->lanes; lane++) {
+        int64_t at;
+        for (at = risei_history_oldest(h, lane); at < h->written[lane]; at++) {
+            ptrdiff_t const slot = risei_history_slot(h, lane, at);
+            if (!risei_event_is_last(h->events[slot])) continue;
+            steps += h->episode_frame[slot], ended++;
+        }
+    }
+    return ended > 0 ? steps / ended : 0;
+}
+static void episode_lengths_are_those_of_the_buffer(void)
+{
+    static const char *const kinds[] = {"memory=none", "memory=rise environments=3",
+                                        "memory=full stored environments=2"};
+    int k, step;
+    for (k = 0; k < COUNT(kinds); k++) {
+        world w = world_after(described(kinds[k]), 0);
+        rise_metrics m, n;
+        rise_agent *copy;
+        rise_agent_metrics(w.agent, &m);
+        CHECK(m.mean_length == 0);
+        for (step = 0; step < 300; step++) { /* the buffer holds 60 frames of a game */
+            world_run(&w, 1);
+            rise_agent_metrics(w.agent, &m);
+            CHECK(m.mean_length == searched_length(w.agent));
+            CHECK(m.mean_length >= 0 && m.mean_length < LONGEST);
+            CHECK(step < 100 || m.mean_length > 1);
+        }
+        copy = reloaded(w.agent, RISE_SAVE_ALL);
+        rise_agent_metrics(copy, &n);
+        CHECK(n.mean_length == m.mean_length);
+        rise_agent_destroy(copy);
+        copy = reloaded(w.agent, RISE_SAVE_AGENT); /* without the replay buffer */
+        rise_agent_metrics(copy, &n);
+        CHECK(n.mean_length == 0);
+        rise_agent_destroy(copy);
+        rise_agent_destroy(w.agent);
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* What is wrong with a game */
+
+/* A log_fn: counts the lines that contain a text. */
+typedef struct log_count {
+    const char *text;
+    int lines, all;
+} log_count;
+static void count_line(void *user, const char *text)
+{
+    log_count *const c = (log_count *)user;
+    c->all++;
+    c->lines += strstr(text, c->text) != NULL;
+    CHECK(strlen(text) < 199); /* not cut */
+}
+
+/* A dull game: what does not change in it. */
+typedef struct dull_game {
+    const char *name, *fields;
+    const char *line; /* a part of the line that the log gets */
+    unsigned advice;  /* bits that are expected */
+    int reward, frame, mask; /* 1: does not change; mask: action 2 is never allowed */
+    int length;              /* frames of an episode */
+} dull_game;
+
+/* Plays `steps` steps of a dull game. */
+static void play_dull(rise_agent *a, const dull_game *g, int steps)
+{
+    uint8_t frame[PIXELS] = {0}, allowed[ACTIONS];
+    int const masks = rise_agent_query(a)->action_masks;
+    int step;
+    for (step = 0; step < steps; step++) {
+        int const index = step % g->length;
+        rise_event const event = index == 0               ? RISE_FIRST
+                                 : index == g->length - 1 ? RISE_TERMINATED
+                                                          : RISE_MIDDLE;
+        float const reward = g->reward ? 0.5f : (float)(step % 7);
+        int action;
+        if (!g->frame) frame[step % PIXELS] = (uint8_t)(step % 255);
+        memset(allowed, 1, sizeof allowed);
+        if (g->mask || step % 2) allowed[2] = 0;
+        CHECK(rise_agent_step_all(a, frame, NULL, &reward, &event, masks ? allowed : NULL,
+                                  &action) ==
+              RISE_OK);
+    }
+}
+static void dull_games_are_noticed(void)
+{
+    static const dull_game games[] = {
+        {"nothing", "memory=rise", "every", 0, 0, 0, 0, 5},
+        {"the reward", "memory=none", "every reward was 0.5", RISE_ADVICE_SAME_REWARD, 1, 0, 0, 5},
+        {"the frame", "memory=rise", "no observation differed", RISE_ADVICE_SAME_FRAME, 0, 1, 0, 5},
+        {"reward and frame", "memory=rise", "every reward",
+         RISE_ADVICE_SAME_REWARD | RISE_ADVICE_SAME_FRAME, 1, 1, 0, 5},
+        {"a mask", "memory=rise action_masks=1", "never allowed action 2",
+         RISE_ADVICE_UNUSED_ACTION, 0, 0, 1, 5},
+        {"no mask", "memory=rise action_masks=1", "never", 0, 0, 0, 0, 5},
+        {"long episodes", "memory=rise", "episodes have 8 steps", RISE_ADVICE_LONG_EPISODES, 0, 0,
+         0, 9},
+        {"as long as the window", "memory=full", "episodes", 0, 0, 0, 0, 6},
+        {"long, and nothing is remembered", "memory=none", "episodes", 0, 0, 0, 0, 9},
+        {"long, and the state is carried", "memory=rise carry_state=1", "episodes", 0, 0, 0, 0, 9},
+    };
+    int i, twice;
+    for (i = 0; i < COUNT(games); i++) {
+        rise_agent_desc d = described(games[i].fields);
+        log_count c = {NULL, 0, 0};
+        unsigned const usual = RISE_ADVICE_NOT_OPTIMIZED;
+        rise_metrics m;
+        rise_agent *a;
+        int before;
+        check_about("what does not change: %s", games[i].name);
+        describe(&d, "random learn_period=100000");
+        c.text = games[i].line;
+        d.log_fn = count_line, d.log_user = &c;
+        a = created(&d);
+        before = c.all;
+        play_dull(a, &games[i], 20 * (RISEI_ADVICE_STEPS / 20 - 1));
+        rise_agent_metrics(a, &m);
+        CHECK((m.advice & ~usual) == 0); /* too early to say */
+        for (twice = 0; twice < 2; twice++) {
+            play_dull(a, &games[i], RISEI_ADVICE_STEPS);
+            rise_agent_metrics(a, &m);
+            CHECK((m.advice & ~usual) == games[i].advice);
+            CHECK(c.lines == (games[i].advice != 0));
+        }
+        CHECK(c.all - before == ((games[i].advice & RISE_ADVICE_SAME_REWARD) != 0) +
+                                    ((games[i].advice & RISE_ADVICE_SAME_FRAME) != 0) +
+                                    ((games[i].advice & RISE_ADVICE_UNUSED_ACTION) != 0) +
+                                    ((games[i].advice & RISE_ADVICE_LONG_EPISODES) != 0));
+        rise_agent_destroy(a);
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Times */
+
+/* A clock that advances 3 ms at each call. */
+static double fake_clock(void *user) { return *(double *)user += 0.003; }
+
+static void times_are_measured(void)
+{
+    static const char *const kinds[] = {"memory=none", "memory=rise", "memory=rise learn_outside=1",
+                                        "memory=rise background=1"};
+    int k;
+    for (k = 0; k < COUNT(kinds); k++) {
+        rise_agent_desc d = described(kinds[k]);
+        double now = 100;
+        rise_metrics m;
+        world w;
+        check_about("%s", kinds[k]);
+        if (!d.background) d.clock_fn = fake_clock, d.clock_user = &now;
+        w = world_of(created(&d));
+        rise_agent_metrics(w.agent, &m);
+        CHECK(m.action_time == 0 && m.update_time == 0);
+        world_run(&w, 200);
+        if (d.learn_outside) CHECK(rise_agent_learn_for(w.agent, 30000) > 0);
+        rise_agent_metrics(w.agent, &m);
+        CHECK(m.action_time > 0 && m.update_time > 0);
+        CHECK(d.background || fabs(m.action_time - 3000) < 1e-3);
+        CHECK(d.background || fabs(m.update_time - 3000) < 1e-3);
+        rise_agent_destroy(w.agent);
+    }
+}
+/* A play_only agent has the time of its players. */
+static void players_are_measured(void)
+{
+    rise_agent_desc d = described("memory=rise play_only=1");
+    uint8_t const frame[PIXELS] = {1, 2, 3};
+    double now = 100;
+    rise_metrics m;
+    rise_agent *a;
+    d.clock_fn = fake_clock, d.clock_user = &now;
+    a = created(&d);
+    CHECK(rise_agent_play(a, 0, frame, 0, RISE_FIRST, NULL) >= 0);
+    rise_agent_metrics(a, &m);
+    CHECK(fabs(m.action_time - 3000) < 1e-3 && m.update_time == 0);
+    rise_agent_destroy(a);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Updates that do not keep up, threads, optimization */
+
+/* Returns the advice after `steps` steps, in which each step gives `budget` microseconds. An update
+   takes 3 ms by the clock. */
+static unsigned advice_for(double budget, int steps, int *lines)
+{
+    rise_agent_desc d = described("memory=none learn_outside=1 random");
+    log_count c = {"update", 0, 0};
+    double now = 100;
+    rise_metrics m;
+    world w;
+    d.clock_fn = fake_clock, d.clock_user = &now;
+    d.log_fn = count_line, d.log_user = &c;
+    w = world_of(created(&d));
+    while (steps-- > 0) {
+        world_run(&w, 1);
+        if (budget > 0) CHECK(rise_agent_learn_for(w.agent, budget) >= 0);
+    }
+    rise_agent_metrics(w.agent, &m);
+    rise_agent_destroy(w.agent);
+    *lines = c.lines;
+    return m.advice & RISE_ADVICE_SLOW_UPDATES;
+}
+static void slow_updates_are_noticed(void)
+{
+    int lines;
+    check_about("enough time");
+    CHECK(advice_for(6000, RISEI_ADVICE_STEPS * 5 / 4, &lines) == 0 && lines == 0);
+    check_about("less time than an update takes");
+    CHECK(advice_for(1000, 100, &lines) == RISE_ADVICE_SLOW_UPDATES && lines == 1);
+    check_about("no time, so updates pile up");
+    CHECK(advice_for(0, 3000, &lines) == 0 && lines == 0);
+    CHECK(advice_for(0, 3 * RISEI_ADVICE_STEPS, &lines) == RISE_ADVICE_SLOW_UPDATES && lines == 1);
+}
+/* Learning never starts here. The time that calls have waited is raised by hand, first by 2 percent
+   of the time that passed, then by much. */
+static void waiting_is_noticed(void)
+{
+    rise_agent_desc d = described("memory=none background=1 random learn_period=100000");
+    log_count c = {"% of the time", 0, 0};
+    double now = 100;
+    rise_metrics m;
+    world w;
+    int i;
+    d.clock_fn = fake_clock, d.clock_user = &now;
+    d.log_fn = count_line, d.log_user = &c;
+    w = world_of(created(&d));
+    for (i = 0; i < 2; i++) {
+        double const from = now;
+        world_run(&w, RISEI_ADVICE_STEPS * 3 / 2);
+        rise_agent_metrics(w.agent, &m);
+        CHECK((m.advice & RISE_ADVICE_SLOW_UPDATES) == 0);
+        w.agent->background.waited += (now - from) * 0.02;
+    }
+    w.agent->background.waited += 1000 * (now - 100);
+    world_run(&w, RISEI_ADVICE_STEPS * 3 / 2);
+    rise_agent_metrics(w.agent, &m);
+    CHECK((m.advice & RISE_ADVICE_SLOW_UPDATES) != 0 && c.lines == 1);
+    rise_agent_destroy(w.agent);
+}
+static void threads_and_optimization_are_noticed(void)
+{
+    long const cores = risei_thread_cores();
+    log_count c = {"cores", 0, 0};
+    rise_agent_desc d = described("memory=none");
+    rise_metrics m;
+    rise_agent *a;
+    d.log_fn = count_line, d.log_user = &c;
+    a = created(&d);
+    rise_agent_metrics(a, &m);
+    CHECK((m.advice & RISE_ADVICE_THREADS) == 0 && c.lines == 0);
+#ifdef __OPTIMIZE__
+    CHECK((m.advice & RISE_ADVICE_NOT_OPTIMIZED) == 0);
+#elif defined(__GNUC__)
+    CHECK((m.advice & RISE_ADVICE_NOT_OPTIMIZED) != 0);
+#endif
+    rise_agent_destroy(a);
+    if (cores < 1 || cores > 15) return;
+    d.threads = (int)cores + 1;
+    a = created(&d);
+    rise_agent_metrics(a, &m);
+    CHECK((m.advice & RISE_ADVICE_THREADS) != 0 && c.lines == 1);
+    rise_agent_destroy(a);
+}
+
+static const check_test tests[] = {
+    TEST(episode_lengths_are_those_of_the_buffer),
+    TEST(dull_games_are_noticed),
+    TEST(times_are_measured),
+    TEST(players_are_measured),
+    TEST(slow_updates_are_noticed),
+    TEST(waiting_is_noticed),
+    TEST(threads_and_optimization_are_noticed),
+};
+int main(int count, char **arguments)
+{
+    check_state.after = check_memory;
+    return CHECK_MAIN(count, arguments, tests);
+}

@@ -1,0 +1,393 @@
+/* Tests agents that see numbers, beside frames or instead of them: what enters the network, the
+   statistics, gradients against differences, files, threads, publishing, and wrong calls. */
+#define RISE_THREADS
+#include "toy.h"
+
+enum { NUMBERS = 5 };
+
+static const char *const kinds[] = {
+    "memory=none",
+    "memory=rise",
+    "memory=full",
+    "memory=rise feed_action=1 cell=gru action_masks=1 embedding=user",
+    "memory=rise stored window_samples=3",
+    "memory=none head=iqn noisy=1 frame_stack=3 fusion=gate",
+    "memory=rise fusion=gate plain",
+    "memory=full fusion=sum plain layer_norm=1",
+    "memory=rise head=c51 embedding=snapshot snapshot_steps=30 wide",
+    "memory=none plain raw_frames=1",
+};
+
+/* Returns kind k, with frames or without. */
+static rise_agent_desc kind_described(int k, int frames)
+{
+    rise_agent_desc d = described(kinds[k]);
+    d.numbers = NUMBERS, d.number_features = 9;
+    if (!frames) {
+        d.frame_width = d.frame_height = 0;
+        d.network = RISE_NETWORK_AUTO, d.conv_count = 0;
+        d.embedding = RISE_EMBED_AUTO;
+    }
+    return d;
+}
+
+/* A toy game with numbers: a world, and the numbers of each game's observation, which follow from
+   its frame. One number is large, one constant, one tiny. */
+typedef struct numbers_world {
+    world w;
+    float numbers[GAMES * NUMBERS];
+} numbers_world;
+
+static void write_numbers(const uint8_t *frame, float *numbers)
+{
+    numbers[0] = (float)frame[0] * 1000 - 5e4f;
+    numbers[1] = (float)frame[1] / 255;
+    numbers[2] = 0.25f;
+    numbers[3] = ((float)frame[3] - 100) * 1e-3f;
+    numbers[4] = -(float)frame[4];
+}
+static rise_result numbers_act(numbers_world *n)
+{
+    const rise_agent_desc *d = rise_agent_query(n->w.agent);
+    return rise_agent_step_all(n->w.agent, d->frame_width > 0 ? n->w.frames : NULL, n->numbers,
+                               n->w.rewards, n->w.events, d->action_masks ? n->w.allowed : NULL,
+                               n->w.actions);
+}
+/* Runs some steps. Returns a hash of the actions. */
+static uint64_t numbers_run(numbers_world *n, int steps)
+{
+    uint64_t hash = HASH_START;
+    int i;
+    while (steps-- > 0) {
+        world_move(&n->w);
+        for (i = 0; i < GAMES; i++)
+            write_numbers(n->w.frames + i * PIXELS, n->numbers + i * NUMBERS);
+        CHECK(numbers_act(n) == RISE_OK);
+        hash = hash_bytes(hash, n->w.actions, sizeof(int));
+    }
+    return hash;
+}
+static numbers_world numbers_world_of(const rise_agent_desc *d)
+{
+    numbers_world n;
+    memset(&n, 0, sizeof n);
+    n.w = world_of(created(d));
+    return n;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* What enters the network */
+
+/* Returns number j of a slot as the network should see it, computed again from the whole story. */
+static double expected_number(const rise_agent *a, double raw, int j)
+{
+    const risei_statistics *const s = &a->numbers;
+    double const z = (raw - (double)s->shift[j]) * (double)s->gain[j];
+    if (!s->frozen) return raw;
+    return z > 8 ? 8 : z < -8 ? -8 : z;
+}
+/* Runs an agent alone and keeps its whole story. Checks the statistics against two passes over the
+   numbers, and the stacks and windows of the newest slot. */
+static void numbers_enter_the_network(void)
+{
+    enum { STEPS = 90 };
+    static float story[STEPS][NUMBERS];
+    static int first[STEPS]; /* the step at which the step's episode began */
+    int k, frames, step, j, s;
+    for (k = 0; k < COUNT(kinds); k++)
+        for (frames = 0; frames < 2; frames++) {
+            rise_agent_desc const d = kind_described(k, frames);
+            numbers_world n = numbers_world_of(&d);
+            const rise_agent *const a = n.w.agent;
+            const risei_net *const net = &a->model.net;
+            int seen = 0;
+            check_about("%s, %s", kinds[k], frames ? "and frames" : "without frames");
+            CHECK(net->encoder.numbers.in == NUMBERS * a->desc.frame_stack);
+            CHECK(net->encoder.out == net->encoder.of_images + 9);
+            CHECK((net->encoder.layers > 0) == frames);
+            for (step = 0; step < STEPS; step++) {
+                int const stack = a->desc.frame_stack;
+                int64_t const updates = a->model.updates;
+                if (!a->numbers.frozen) seen = step + 1;
+                numbers_run(&n, 1);
+                memcpy(story[step], n.numbers, sizeof story[step]);
+                first[step] = n.w.events[0] == RISE_FIRST ? step : first[step - 1];
+                /* only without an update are the inputs of acting still there */
+                if (net->memory->encodes_window || a->model.updates > updates) continue;
+                for (s = 0; s < stack; s++) {
+                    int const at = step - (stack - 1 - s) < first[step] ? first[step]
+                                                                       : step - (stack - 1 - s);
+                    for (j = 0; j < NUMBERS; j++)
+                        CHECK(fabs((double)a->model.numbers[s * NUMBERS + j] -
+                                   expected_number(a, (double)story[at][j], j)) < 1e-3);
+                }
+            }
+            CHECK(a->numbers.frozen && a->numbers.seen == seen && seen > 10 && seen < STEPS);
+            for (j = 0; j < NUMBERS; j++) {
+                double mean = 0, variance = 0;
+                for (step = 0; step < seen; step++) mean += (double)story[step][j] / seen;
+                for (step = 0; step < seen; step++)
+                    variance += pow((double)story[step][j] - mean, 2) / seen;
+                CHECK(fabs((double)a->numbers.shift[j] - mean) <= 1e-5 * (1 + fabs(mean)));
+                CHECK_NEAR(a->numbers.gain[j], 1 / sqrt(variance + 1e-6), 1e-4);
+            }
+            rise_agent_destroy(n.w.agent);
+        }
+}
+/* Of two agents with the same frames and other numbers, at least one acts or learns otherwise; with
+   the same numbers they are the same. With RISE, numbers enter the window too. */
+static void numbers_matter(void)
+{
+    int k, change;
+    for (k = 0; k < COUNT(kinds); k++)
+        for (change = 0; change < 2; change++) {
+            rise_agent_desc const d = kind_described(k, 1);
+            numbers_world a = numbers_world_of(&d), b = numbers_world_of(&d);
+            int step;
+            check_about("%s", kinds[k]);
+            for (step = 0; step < 60; step++) {
+                numbers_run(&a, 1);
+                world_move(&b.w);
+                write_numbers(b.w.frames, b.numbers);
+                if (change && step == 40) b.numbers[1] += 0.5f;
+                CHECK(numbers_act(&b) == RISE_OK);
+                memcpy(b.w.actions, a.w.actions, sizeof b.w.actions);
+            }
+            CHECK((hash_of(a.w.agent) == hash_of(b.w.agent)) == !change);
+            CHECK(a.w.agent->model.net.numbers ==
+                  (d.memory == RISE_MEMORY_RISE ? NUMBERS : 0));
+            rise_agent_destroy(a.w.agent), rise_agent_destroy(b.w.agent);
+        }
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* The same bits: other kernels, threads, the background, files */
+
+static void other_kernels_and_threads_learn_the_same(void)
+{
+    int k, frames, isa;
+    for (k = 0; k < COUNT(kinds); k++)
+        for (frames = 0; frames < 2; frames++) {
+            rise_agent_desc d = kind_described(k, frames);
+            numbers_world one;
+            uint64_t hash;
+            d.isa = RISE_ISA_REF;
+            one = numbers_world_of(&d);
+            hash = numbers_run(&one, 90);
+            for (isa = 1; isa < RISE_ISA_NEON + 1; isa++) {
+                numbers_world other;
+                const rise_kernels *const table = rise_kernels_of((rise_isa)isa);
+                if (table == NULL || !table->fused) continue;
+                d.isa = (rise_isa)isa, d.threads = 1 + isa % 3;
+                check_about("%s, %s", kinds[k], table->name);
+                other = numbers_world_of(&d);
+                CHECK(numbers_run(&other, 90) == hash);
+                CHECK(hash_of(other.w.agent) == hash_of(one.w.agent));
+                rise_agent_destroy(other.w.agent);
+            }
+            rise_agent_destroy(one.w.agent);
+        }
+}
+/* A run that is saved and loaded in the middle ends as one without a break does. */
+static void files_keep_numbers(void)
+{
+    static const int moments[] = {5, 21, 60, 100};
+    int k, frames, i;
+    for (k = 0; k < COUNT(kinds); k++)
+        for (frames = 0; frames < 2; frames++)
+            for (i = 0; i < COUNT(moments); i++) {
+                rise_agent_desc d = kind_described(k, frames);
+                numbers_world n, again;
+                rise_agent_desc machine;
+                buffer file;
+                uint64_t hash;
+                memset(&machine, 0, sizeof machine);
+                machine.embed_fn = toy_embed;
+                d.background = i % 2;
+                check_about("%s, after %d steps", kinds[k], moments[i]);
+                n = numbers_world_of(&d);
+                numbers_run(&n, moments[i]);
+                file = saved(n.w.agent, RISE_SAVE_ALL);
+                again = n;
+                again.w.agent = loaded(&file, &machine);
+                hash = numbers_run(&n, 40);
+                CHECK(numbers_run(&again, 40) == hash);
+                CHECK(state_of(again.w.agent) == state_of(n.w.agent));
+                free(file.data);
+                rise_agent_destroy(n.w.agent), rise_agent_destroy(again.w.agent);
+            }
+}
+static void other_shapes_are_refused(void)
+{
+    rise_agent_desc d = kind_described(1, 1), machine;
+    numbers_world n = numbers_world_of(&d);
+    rise_agent *a;
+    rise_error error;
+    buffer file;
+    numbers_run(&n, 30);
+    file = saved(n.w.agent, RISE_SAVE_AGENT);
+    memset(&machine, 0, sizeof machine);
+    machine.numbers = NUMBERS + 1;
+    CHECK(load(&a, &file, &machine, &error) == RISE_MISMATCH);
+    CHECK(strstr(error.text, "numbers is 6") != NULL);
+    machine.numbers = 0, machine.number_features = 8;
+    CHECK(load(&a, &file, &machine, &error) == RISE_MISMATCH);
+    free(file.data);
+    rise_agent_destroy(n.w.agent);
+}
+/* A policy plays as its learner does, and what is published plays as the learner. */
+static void policies_play_with_numbers(void)
+{
+    int k, frames;
+    for (k = 0; k < COUNT(kinds); k++)
+        for (frames = 0; frames < 2; frames++) {
+            rise_agent_desc d = kind_described(k, frames), only;
+            numbers_world n = numbers_world_of(&d);
+            rise_agent *policy, *published;
+            buffer file;
+            toy game;
+            int step;
+            check_about("%s, %s", kinds[k], frames ? "and frames" : "without frames");
+            numbers_run(&n, 90);
+            only = d, only.play_only = 1;
+            published = created(&only);
+            CHECK(rise_agent_publish(n.w.agent, published) == RISE_OK);
+            file = saved(n.w.agent, RISE_SAVE_POLICY);
+            memset(&only, 0, sizeof only);
+            only.play_only = 1, only.embed_fn = toy_embed;
+            policy = loaded(&file, &only);
+            memset(&game, 0, sizeof game);
+            game.dice = 99;
+            for (step = 0; step < 40; step++) {
+                uint8_t frame[PIXELS], allowed[ACTIONS];
+                float numbers[NUMBERS], reward;
+                rise_event const event = toy_next(&game, 1, frame, allowed, &reward);
+                const uint8_t *const pixels = frames ? frame : NULL;
+                int action;
+                write_numbers(frame, numbers);
+                action = rise_agent_play_numbers(n.w.agent, 0, pixels, numbers, reward, event,
+                                                 NULL);
+                CHECK(action >= 0);
+                CHECK(rise_agent_play_numbers(policy, 0, pixels, numbers, reward, event, NULL) ==
+                      action);
+                CHECK(rise_agent_play_numbers(published, 0, pixels, numbers, reward, event, NULL) ==
+                      action);
+                CHECK(same_reals(rise_agent_values(policy, 0), rise_agent_values(n.w.agent, 0),
+                                 ACTIONS));
+                CHECK(same_reals(rise_agent_values(published, 0), rise_agent_values(n.w.agent, 0),
+                                 ACTIONS));
+            }
+            free(file.data);
+            rise_agent_destroy(policy), rise_agent_destroy(published);
+            rise_agent_destroy(n.w.agent);
+        }
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Wrong calls and descriptions */
+
+static void wrong_numbers_are_refused(void)
+{
+    static const float odd[] = {(float)NAN, (float)INFINITY, -(float)INFINITY};
+    rise_agent_desc d = kind_described(1, 1);
+    numbers_world n = numbers_world_of(&d);
+    rise_agent *const a = n.w.agent;
+    uint64_t state;
+    int i;
+    numbers_run(&n, 30);
+    state = state_of(a);
+    world_move(&n.w);
+    for (i = 0; i < COUNT(odd); i++) {
+        n.numbers[i] = odd[i];
+        CHECK(numbers_act(&n) == RISE_NOT_FINITE);
+        CHECK(strstr(rise_agent_error(a)->text, "number ") != NULL);
+        CHECK(rise_agent_play_numbers(a, 0, n.w.frames, n.numbers, 0, RISE_FIRST, NULL) ==
+              RISE_NOT_FINITE);
+        n.numbers[i] = 0;
+        CHECK(state_of(a) == state);
+    }
+    CHECK(rise_agent_step(a, n.w.frames, 0, n.w.events[0]) == RISE_BAD_CALL);
+    CHECK(strstr(rise_agent_error(a)->text, "numbers is NULL") != NULL);
+    CHECK(rise_agent_play(a, 0, n.w.frames, 0, RISE_FIRST, NULL) == RISE_BAD_CALL);
+    CHECK(rise_agent_step_numbers(a, NULL, n.numbers, 0, n.w.events[0]) == RISE_BAD_CALL);
+    CHECK(state_of(a) == state);
+    rise_agent_destroy(a);
+    d = kind_described(1, 0);
+    n = numbers_world_of(&d);
+    CHECK(rise_agent_step_numbers(n.w.agent, n.w.frames, n.numbers, 0, RISE_FIRST) ==
+          RISE_BAD_CALL);
+    CHECK(strstr(rise_agent_error(n.w.agent)->text, "frames is not NULL") != NULL);
+    CHECK(rise_agent_step_numbers(n.w.agent, NULL, n.numbers, 0, RISE_FIRST) >= 0);
+    rise_agent_destroy(n.w.agent);
+    d = described("memory=none");
+    n.w = world_of(created(&d));
+    CHECK(rise_agent_step_numbers(n.w.agent, n.w.frames, n.numbers, 0, RISE_FIRST) ==
+          RISE_BAD_CALL);
+    CHECK(strstr(rise_agent_error(n.w.agent)->text, "desc.numbers is 0") != NULL);
+    rise_agent_destroy(n.w.agent);
+}
+static void wrong_descriptions_are_refused(void)
+{
+    static const struct {
+        int width, height, numbers, conv_count, network;
+        const char *text;
+    } wrong[] = {
+        {0, 0, 0, 0, 0, "frame_width is 0"},
+        {0, 5, 3, 0, 0, "frame_width is 0"},
+        {5, 0, 3, 0, 0, "frame_height is 0"},
+        {0, 0, 1025, 0, 0, "numbers is 1025"},
+        {0, 0, -1, 0, 0, "numbers is -1"},
+        {0, 0, 3, 1, 0, "no conv layers"},
+        {0, 0, 3, 0, RISE_NETWORK_NATURE, "no conv layers"},
+        {5, 5, 3, 0, RISE_NETWORK_CUSTOM, "conv_count is 0"},
+    };
+    int i;
+    for (i = 0; i < COUNT(wrong); i++) {
+        rise_agent_desc d;
+        rise_error error;
+        memset(&d, 0, sizeof d);
+        d.actions = 2;
+        d.frame_width = wrong[i].width, d.frame_height = wrong[i].height;
+        d.numbers = wrong[i].numbers, d.conv_count = wrong[i].conv_count;
+        d.network = (rise_network)wrong[i].network;
+        check_about("%s", wrong[i].text);
+        CHECK(rise_agent_resolve(&d, &error) == RISE_BAD_DESC);
+        CHECK(strstr(error.text, wrong[i].text) != NULL);
+        CHECK(rise_agent_bytes(&d, &error) == 0);
+    }
+}
+/* The defaults of an agent that sees only numbers, and the bytes that it promises. */
+static void numbers_alone_have_defaults(void)
+{
+    rise_agent_desc d;
+    rise_agent *a;
+    rise_error error;
+    size_t bytes;
+    memset(&d, 0, sizeof d);
+    d.numbers = 4, d.actions = 2;
+    CHECK(rise_agent_resolve(&d, &error) == RISE_OK);
+    CHECK(d.network == RISE_NETWORK_SMALL && d.conv_count == 0 && d.number_features == 128);
+    CHECK(d.frame_stack == 4 && d.learn_start == 1000 && d.memory == RISE_MEMORY_RISE);
+    bytes = rise_agent_bytes(&d, &error);
+    CHECK(bytes > 0 && bytes < 12 * 1000 * 1000);
+    a = created(&d);
+    CHECK(toy_memory.newest == bytes);
+    rise_agent_destroy(a);
+}
+
+static const check_test tests[] = {
+    TEST(numbers_enter_the_network),
+    TEST(numbers_matter),
+    TEST(other_kernels_and_threads_learn_the_same),
+    TEST(files_keep_numbers),
+    TEST(other_shapes_are_refused),
+    TEST(policies_play_with_numbers),
+    TEST(wrong_numbers_are_refused),
+    TEST(wrong_descriptions_are_refused),
+    TEST(numbers_alone_have_defaults),
+};
+int main(int count, char **arguments)
+{
+    check_state.after = check_memory;
+    return CHECK_MAIN(count, arguments, tests);
+}
