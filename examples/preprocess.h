@@ -1,7 +1,7 @@
 /* Converts screens to the frames of an agent: luminance, the maximum of two frames, resizing by
-   rise_frame_shrink. Also, for training on Atari: sticky actions (Machado et al. 2018) and rewards clipped to
-   their sign (Mnih et al. 2015). Integers only, so the result is the same on every machine. Nothing
-   is allocated. */
+   rise_frame_shrink. Also, for training on Atari: sticky actions (Machado et al. 2018) and rewards
+   clipped to their sign (Mnih et al. 2015). The results are exact, so they are the same on every
+   machine. Nothing is allocated. */
 #ifndef PREPROCESS_H
 #define PREPROCESS_H
 

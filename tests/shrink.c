@@ -140,9 +140,9 @@ static int compare_frame(uint64_t seed)
         for (i = 0, kept = 1; i < GUARD; i++)
             kept &= out[bytes + i] == 7 && (i >= offset || frame[i] == 7);
         if (!same || !kept)
-            check_about("--seed %lu, %s: %d x %d to %d x %d, format %d, stride %ld, %d channels",
-                        (unsigned long)seed, t > 0 ? tables[t]->name : "NULL", p.width, p.height, width, height, (int)p.format,
-                        (long)p.stride, channels);
+            check_about("seed %lu, %s: %d x %d to %d x %d, format %d, stride %ld, channels %d",
+                        (unsigned long)seed, t > 0 ? tables[t]->name : "NULL", p.width, p.height,
+                        width, height, (int)p.format, (long)p.stride, channels);
         CHECK(same);
         CHECK(kept); /* writes no more than the frame */
     }
