@@ -13,6 +13,8 @@
 # make bench-kernels    the kernels compared with oneDNN, OpenBLAS and BLIS
 # make bench-step       an update and an action compared with PyTorch
 # make bench-replay     the replay buffer compared with memcpy
+# make bench-shrink     small frames from pictures, compared with OpenCV and memcpy. Needs python3
+#                       with numpy and opencv-python
 # make bench-costs      parameters, bytes and time for four frame sizes, as a Markdown table
 # make bench-learn      scores of NONE, RISE and FULL in 15 games with 5 seeds. Takes more than
 #                       an hour, or two minutes with BENCH=--quick. Run the command again after an
@@ -105,6 +107,9 @@ bench-step: build/bench_step
 bench-replay: build/bench_replay
 	build/bench_replay $(BENCH)
 
+bench-shrink:
+	CC="$(CC)" CFLAGS="$(CFLAGS)" $${PYTHON:-python3} bench/shrink.py $(BENCH)
+
 bench-costs: build/bench_costs
 	build/bench_costs $(BENCH)
 
@@ -138,4 +143,4 @@ clean:
 	rm -rf build $(EXAMPLES) npc *.svg *.rise
 
 .PHONY: all small demo picture web test fuzz bench bench-kernels bench-step bench-replay \
-	bench-costs bench-learn bench-ablation bench-bridge bench-game bench-neon clean
+	bench-shrink bench-costs bench-learn bench-ablation bench-bridge bench-game bench-neon clean

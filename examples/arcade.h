@@ -49,8 +49,9 @@ typedef struct arcade {
     rise_event events[BRIDGE_ENVIRONMENTS];
     arcade_environment environments[BRIDGE_ENVIRONMENTS];
     double frames_played; /* by all environments, no-ops included */
-    preprocess_area area; /* from the environment's frame to the agent's */
-    uint8_t *screen;      /* scratch: two frames of the environment */
+    const rise_kernels *kernels; /* for resizing */
+    uint8_t *screen;             /* scratch: two frames of the environment */
+    uint8_t *plane;              /* scratch of preprocess_resize */
     bridge_move moves[BRIDGE_ENVIRONMENTS];
 } arcade;
 
@@ -68,7 +69,8 @@ static inline void arcade_close(arcade *a)
     bridge_close(&a->link);
     free(a->frames);
     free(a->screen);
-    a->frames = a->screen = NULL;
+    free(a->plane);
+    a->frames = a->screen = a->plane = NULL;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -95,11 +97,11 @@ static inline void arcade_see(arcade *a, const uint8_t *frames, uint8_t *seen)
         preprocess_maximum((size_t)kept, frames, frames + kept, a->screen);
         newest = a->screen;
     }
-    preprocess_area_resize(&a->area, newest, seen);
+    preprocess_resize(a->kernels, newest, a->link.height, a->link.width, a->channels, seen,
+                      a->height, a->width, a->plane, NULL);
 }
 
-/* Sets the size of the agent's frames and prepares the resizing. Returns 0 if the environment's
-   frames cannot be resized. */
+/* Sets the size of the agent's frames. Returns 0 if the environment's frames cannot be resized. */
 static inline int arcade_prepare(arcade *a)
 {
     arcade_protocol *const p = &a->protocol;
@@ -119,10 +121,9 @@ static inline int arcade_prepare(arcade *a)
                            "frames of %d channels cannot be resized, at most %d channels can: wrap "
                            "the environment to resize its frames (--wrap)",
                            channels, PREPROCESS_CHANNELS);
-    return preprocess_area_init(&a->area, a->link.height, a->link.width, a->channels, p->side,
-                                p->side) ||
-           bridge_fail(&a->link, "frames of %d x %d cannot be resized to %d x %d", a->link.width,
-                       a->link.height, p->side, p->side);
+    return p->side <= PREPROCESS_SIDE ||
+           bridge_fail(&a->link, "frames cannot be resized to %d x %d, at most to %d x %d", p->side,
+                       p->side, PREPROCESS_SIDE, PREPROCESS_SIDE);
 }
 
 /* Draws the frame of environment i as a grey picture [height][width]. If the frame has several
@@ -238,13 +239,15 @@ static inline int arcade_open(arcade *a, const bridge_options *o, const arcade_p
     if (!bridge_open(&a->link, &options)) return 0;
     a->count = a->link.environments;
     a->actions = a->link.actions;
+    a->kernels = rise_kernels_of(RISE_ISA_AUTO);
     for (i = 0; i < a->count; i++)
         a->environments[i].random = preprocess_seed(o->seed + (uint64_t)i);
     if (arcade_prepare(a)) {
+        size_t const pixels = (size_t)a->link.width * (size_t)a->link.height;
         a->frames = (uint8_t *)malloc((size_t)a->count * arcade_frame_bytes(a));
-        a->screen = (uint8_t *)malloc(2 * (size_t)a->link.width * (size_t)a->link.height *
-                                      (size_t)a->channels);
-        if (a->frames == NULL || a->screen == NULL)
+        a->screen = (uint8_t *)malloc(2 * pixels * (size_t)a->channels);
+        a->plane = (uint8_t *)malloc(pixels + (size_t)a->width * (size_t)a->height);
+        if (a->frames == NULL || a->screen == NULL || a->plane == NULL)
             bridge_fail(&a->link, "out of memory for frames");
         else if (arcade_begin(a))
             return 1;

@@ -372,11 +372,10 @@ static void draw_picture(void *user, uint8_t *picture)
 {
     const session *const s = (const session *)user;
     const arcade *const a = s->shown ? &s->evaluated : &s->games;
-    static preprocess_area area;
     static uint8_t grey[BRIDGE_SIDE * BRIDGE_SIDE];
     arcade_picture(a, 0, grey);
-    preprocess_area_init(&area, a->height, a->width, 1, TRAIN_PICTURE, TRAIN_PICTURE);
-    preprocess_area_resize(&area, grey, picture);
+    preprocess_resize(a->kernels, grey, a->height, a->width, 1, picture, TRAIN_PICTURE,
+                      TRAIN_PICTURE, NULL, NULL);
 }
 
 /* Begins a GIF of the first episode of the first environment. */

@@ -24,6 +24,7 @@ except ImportError:
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SOURCE = r"""
+#define RISE_IMPLEMENTATION
 #include "examples/gif.h"
 #include "examples/preprocess.h"
 #include "examples/tensorboard.h"
@@ -34,10 +35,9 @@ void maximum(size_t bytes, const uint8_t *a, const uint8_t *b, uint8_t *out)
 int resize(int height, int width, int channels, int out_height, int out_width, const uint8_t *in,
            uint8_t *out)
 {
-    static preprocess_area area;
-    if (!preprocess_area_init(&area, height, width, channels, out_height, out_width)) return 0;
-    preprocess_area_resize(&area, in, out);
-    return 1;
+    static uint8_t scratch[2 * PREPROCESS_SIDE * PREPROCESS_SIDE];
+    return preprocess_resize(rise_kernels_of(RISE_ISA_AUTO), in, height, width, channels, out,
+                             out_height, out_width, scratch, NULL) == RISE_OK;
 }
 int film(const char *path, int width, int height, int channels, int scale, int delay, int frames,
          const uint8_t *pixels)

@@ -1,12 +1,43 @@
 /* Tests rise_frame_shrink: every pixel against an exact reference in integers, all formats, odd
-   sizes, strides, every instruction set, and wrong calls. */
+   sizes, strides, every instruction set, and wrong calls.
+       cc -O2 tests/shrink.c -o shrink -lm && ./shrink
+   ./shrink --frames N --seed S compares N random frames with the reference. Frame i is drawn from
+   the seed S + i. A failure names its seed, and --frames 1 --seed SEED repeats that frame. */
 #include "toy.h"
 
-static uint64_t dice = 1;
+/* The number of random frames without --frames. */
+#ifdef CHECK_QUICK
+enum { FRAMES = 10000 };
+#else
+enum { FRAMES = 150000 };
+#endif
+
+static struct {
+    long frames;
+    uint64_t seed;
+} options = {FRAMES, 1};
+
+/* What rise_frame_shrink gets: NULL, which is plain C, and all tables of this machine. They are
+   asked for once, because a virtual machine traps the instruction that lists the features. */
+static const rise_kernels *tables[6];
+static int table_count;
+
+static void tables_find(void)
+{
+    int isa;
+    for (isa = RISE_ISA_REF, table_count = 1; isa <= RISE_ISA_NEON; isa++)
+        if (rise_kernels_of((rise_isa)isa) != NULL)
+            tables[table_count++] = rise_kernels_of((rise_isa)isa);
+}
+
+/* SplitMix64 (Steele et al. 2014): successive seeds give independent numbers. */
+static uint64_t dice;
 static uint32_t draw(void)
 {
-    dice = dice * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)(dice >> 33);
+    uint64_t z = dice += UINT64_C(0x9E3779B97F4A7C15);
+    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
+    return (uint32_t)(z >> 32);
 }
 static int between(int low, int high) { return low + (int)(draw() % (uint32_t)(high - low + 1)); }
 
@@ -16,82 +47,129 @@ static int64_t shared(int64_t a, int64_t size, int64_t b, int64_t other)
     int64_t const from = a > b ? a : b, to = a + size < b + other ? a + size : b + other;
     return to > from ? to - from : 0;
 }
-/* Returns one byte of the frame, by its definition: sums all pixels of the picture, weighted by the
-   area that they share with the pixel of the frame. */
-static int expected(const rise_picture *p, int width, int height, int channels, int column, int row,
-                    int channel)
+/* Returns total / units, rounded to nearest, halves to even. */
+static uint8_t mean_of(uint64_t total, uint64_t units)
+{
+    uint64_t const mean = total / units, rest = total % units;
+    return (uint8_t)(mean + (2 * rest > units || (2 * rest == units && mean % 2 == 1)));
+}
+/* Computes the frame by its definition: each pixel is the mean of all pixels of the picture,
+   weighted by the area that they share with it. */
+static void reference(const rise_picture *p, int width, int height, int channels, uint8_t *frame)
 {
     static const int order[5][3] = {{0, 0, 0}, {0, 1, 2}, {2, 1, 0}, {0, 1, 2}, {2, 1, 0}};
-    static const uint64_t luma[3] = {9798, 19235, 3735}; /* the sum is 2^15 */
+    const int *const at = order[p->format];
     int const bytes = p->format == RISE_PIXELS_GREY ? 1 : p->format >= RISE_PIXELS_RGBA ? 4 : 3;
     ptrdiff_t const stride = p->stride != 0 ? p->stride : (ptrdiff_t)p->width * bytes;
-    uint64_t total = 0, units = (uint64_t)p->width * (uint64_t)p->height, mean, rest;
-    int x, y, c;
-    for (y = 0; y < p->height; y++) {
+    uint64_t const units = (uint64_t)p->width * (uint64_t)p->height;
+    int row, column, x, y, c, first_x, first_y = 0;
+    for (row = 0; row < height; row++) {
         int64_t const top = (int64_t)row * p->height;
-        int64_t const tall = shared((int64_t)y * height, height, top, p->height);
-        for (x = 0; x < p->width && tall > 0; x++) {
-            const uint8_t *const pixel = p->pixels + y * stride + (ptrdiff_t)x * bytes;
-            uint64_t const area = (uint64_t)(tall * shared((int64_t)x * width, width,
-                                                           (int64_t)column * p->width, p->width));
-            if (channels == 3) total += area * pixel[order[p->format][channel]];
-            for (c = 0; c < 3 && channels == 1; c++)
-                total += area * luma[c] * pixel[order[p->format][c]];
+        while (shared((int64_t)first_y * height, height, top, p->height) == 0) first_y++;
+        for (column = first_x = 0; column < width; column++) {
+            int64_t const left = (int64_t)column * p->width;
+            uint64_t total[3] = {0, 0, 0}; /* red, green, blue */
+            int64_t tall, wide;
+            while (shared((int64_t)first_x * width, width, left, p->width) == 0) first_x++;
+            for (y = first_y; y < p->height; y++) {
+                const uint8_t *pixel = p->pixels + y * stride + (ptrdiff_t)first_x * bytes;
+                tall = shared((int64_t)y * height, height, top, p->height);
+                if (tall == 0) break;
+                for (x = first_x; x < p->width; x++, pixel += bytes) {
+                    wide = shared((int64_t)x * width, width, left, p->width);
+                    if (wide == 0) break;
+                    for (c = 0; c < 3; c++) total[c] += (uint64_t)(tall * wide) * pixel[at[c]];
+                }
+            }
+            if (channels == 1) /* the weights' sum is 2^15 */
+                *frame++ = mean_of(9798 * total[0] + 19235 * total[1] + 3735 * total[2],
+                                   units << 15);
+            for (c = 0; c < 3 && channels == 3; c++) *frame++ = mean_of(total[c], units);
         }
     }
-    if (channels == 1) units <<= 15;
-    mean = total / units, rest = total % units;
-    return (int)(mean + (2 * rest > units || (2 * rest == units && mean % 2 == 1)));
 }
-static void one_picture(int most, int frame_most, long *pixels)
+enum { GUARD = 16, PICTURE_BYTES = 400000, FRAME_BYTES = 1024 * 3 * 3 };
+
+/* Draws the sides of a picture and of a frame. Most are small, so that many are compared. Some
+   pictures are wider than the columns that rise.h sums at a time, and some are as long as
+   possible. */
+static void draw_sides(uint64_t seed, rise_picture *p, int *width, int *height)
 {
-    static uint8_t memory[200 * 200 * 4 + 4000], frame[64 * 64 * 3 + 1], other[64 * 64 * 3 + 1];
+    int const is_long = seed % 65536 == 3, large = seed % 8192 == 2, medium = seed % 256 == 1;
+    int const most = large ? 300 : medium ? 40 : 10;
+    int const frame_most = large ? 12 : medium ? 30 : 5;
+    p->width = between(1, most), p->height = between(1, most);
+    *width = between(1, frame_most), *height = between(1, frame_most);
+    if (is_long && between(0, 1)) {
+        p->width = between(4000, 4096), *width = between(1, 1024);
+        p->height = between(1, 3), *height = between(1, 3);
+    } else if (is_long) {
+        p->height = between(4000, 4096), *height = between(1, 1024);
+        p->width = between(1, 3), *width = between(1, 3);
+    }
+}
+/* Draws a picture: its format, stride, address and pixels. `memory` is [PICTURE_BYTES]. */
+static void draw_picture(uint8_t *memory, rise_picture *p)
+{
+    uint32_t noise = 0;
+    int bytes, kind, base, i, used;
+    p->format = (rise_pixels)between(0, 4);
+    bytes = p->format == RISE_PIXELS_GREY ? 1 : p->format >= RISE_PIXELS_RGBA ? 4 : 3;
+    p->stride = between(0, 1) ? 0 : (ptrdiff_t)p->width * bytes + between(0, 9);
+    used = p->height * (p->width * bytes + 9);
+    memory += between(0, 63);
+    p->pixels = memory;
+    if (p->stride != 0 && between(0, 1)) { /* from bottom to top */
+        p->pixels += (p->height - 1) * p->stride;
+        p->stride = -p->stride;
+    }
+    kind = between(0, 4), base = between(0, 254);
+    for (i = 0; i < used; i++) { /* white; black and white; two shades, with many halves; noise */
+        noise = i % 4 == 0 ? draw() : noise >> 8;
+        memory[i] = (uint8_t)(kind == 0   ? 255
+                              : kind == 1 ? (noise & 1) * 255
+                              : kind == 2 ? (uint32_t)base + (noise & 1)
+                                          : noise & 255);
+    }
+}
+/* Compares one random frame of every table with the reference. Returns the frame's bytes. */
+static int compare_frame(uint64_t seed)
+{
+    static uint8_t memory[PICTURE_BYTES], right[FRAME_BYTES], frame[GUARD + FRAME_BYTES + GUARD];
     rise_picture p;
-    int const width = between(1, frame_most), height = between(1, frame_most);
-    int const channels = between(0, 1) ? 1 : 3, flat = between(0, 3);
-    int bytes, row, column, c, isa;
-    size_t i;
+    int width, height, channels, bytes, t, offset, i;
     memset(&p, 0, sizeof p);
-    p.width = between(1, most), p.height = between(1, most);
-    p.format = (rise_pixels)between(0, 4);
-    bytes = p.format == RISE_PIXELS_GREY ? 1 : p.format >= RISE_PIXELS_RGBA ? 4 : 3;
-    p.stride = between(0, 1) ? 0 : (ptrdiff_t)p.width * bytes + between(0, 9);
-    p.pixels = memory;
-    if (p.stride != 0 && between(0, 1)) { /* from bottom to top */
-        p.pixels += (p.height - 1) * p.stride;
-        p.stride = -p.stride;
+    dice = seed;
+    draw_sides(seed, &p, &width, &height);
+    channels = between(0, 1) ? 1 : 3, offset = between(0, GUARD - 1);
+    bytes = width * height * channels;
+    draw_picture(memory, &p);
+    reference(&p, width, height, channels, right);
+    for (t = 0; t < table_count; t++) {
+        uint8_t *const out = frame + offset;
+        int same, kept;
+        memset(frame, 7, (size_t)(offset + bytes + GUARD));
+        CHECK(rise_frame_shrink(tables[t], &p, out, width, height, channels, NULL) == RISE_OK);
+        same = memcmp(out, right, (size_t)bytes) == 0;
+        for (i = 0, kept = 1; i < GUARD; i++)
+            kept &= out[bytes + i] == 7 && (i >= offset || frame[i] == 7);
+        if (!same || !kept)
+            check_about("seed %lu, %s: %d x %d to %d x %d, format %d, stride %ld, channels %d",
+                        (unsigned long)seed, t > 0 ? tables[t]->name : "NULL", p.width, p.height,
+                        width, height, (int)p.format, (long)p.stride, channels);
+        CHECK(same);
+        CHECK(kept); /* writes no more than the frame */
     }
-    for (i = 0; i < sizeof memory; i++)
-        memory[i] = (uint8_t)(flat == 0 ? 255 : flat == 1 ? draw() % 2 * 255 : draw());
-    memset(frame, 7, sizeof frame);
-    CHECK(rise_frame_shrink(NULL, &p, frame, width, height, channels, NULL) == RISE_OK);
-    check_about("%d x %d to %d x %d, format %d, %d channels", p.width, p.height, width, height,
-                (int)p.format, channels);
-    for (row = 0; row < height; row++)
-        for (column = 0; column < width; column++)
-            for (c = 0; c < channels; c++, ++*pixels)
-                CHECK(frame[(row * width + column) * channels + c] ==
-                      expected(&p, width, height, channels, column, row, c));
-    CHECK(frame[width * height * channels] == 7); /* writes no more */
-    for (isa = RISE_ISA_REF; isa <= RISE_ISA_NEON; isa++) {
-        const rise_kernels *const k = rise_kernels_of((rise_isa)isa);
-        if (k == NULL) continue;
-        CHECK(rise_frame_shrink(k, &p, other, width, height, channels, NULL) == RISE_OK);
-        CHECK(memcmp(frame, other, (size_t)(width * height * channels)) == 0);
-    }
+    return bytes;
 }
 static void every_pixel_is_the_exact_mean(void)
 {
-    long pixels = 0;
-    int i;
-#ifdef CHECK_QUICK
-    int const pictures = 100;
-#else
-    int const pictures = 1500;
-#endif
-    for (i = 0; i < pictures; i++) one_picture(i % 3 ? 40 : 9, i % 2 ? 16 : 50, &pixels);
-    for (i = 0; i < pictures / 50; i++) one_picture(200, 12, &pixels);
-    check_note("%ld pixels", pixels);
+    double bytes = 0;
+    long i;
+    tables_find();
+    for (i = 0; i < options.frames; i++) bytes += compare_frame(options.seed + (uint64_t)i);
+    check_note("%ld frames, seeds %lu and above, %.0f bytes, %d tables", options.frames,
+               (unsigned long)options.seed, bytes, table_count - 1);
 }
 /* A picture of the largest size, all white, has no overflow; the frame of one pixel too. */
 static void the_largest_picture_is_exact(void)
@@ -152,8 +230,18 @@ static const check_test tests[] = {
     TEST(the_largest_picture_is_exact),
     TEST(wrong_calls_are_refused),
 };
+/* Takes the options out of the arguments; what is left names tests. */
 int main(int count, char **arguments)
 {
+    int i, left = 1;
+    for (i = 1; i < count; i++) {
+        const char *const name = arguments[i], *const value = i + 1 < count ? arguments[i + 1] : "";
+        int const option = strncmp(name, "--", 2) == 0;
+        if (strcmp(name, "--frames") == 0) options.frames = atol(value);
+        if (strcmp(name, "--seed") == 0) options.seed = (uint64_t)strtoul(value, NULL, 10);
+        if (option) i++;
+        if (!option) arguments[left++] = arguments[i];
+    }
     check_state.after = check_memory;
-    return CHECK_MAIN(count, arguments, tests);
+    return CHECK_MAIN(left, arguments, tests);
 }
