@@ -32,7 +32,7 @@ CFLAGS ?= -O2
 LDLIBS ?= -lm
 SMALL = loop action_masks many_environments save_and_resume ship_policy frame_budget own_encoder \
 	kernels
-EXAMPLES = $(SMALL) memory memory_gif watch atari
+EXAMPLES = $(SMALL) self_play memory memory_gif watch atari
 BENCH ?=
 
 all: $(EXAMPLES) npc

@@ -3,7 +3,8 @@
 # the lines outside the kernels that no test runs. Exits with 1 if a test fails.
 #
 #   sh tests/coverage.sh            all test files that include rise.h, but not the tests of
-#                                   learning (probes, training): they take minutes without SIMD
+#                                   learning (probes, training, self_play): they take minutes
+#                                   without SIMD
 #   TESTS="replay files" sh tests/coverage.sh
 #
 #   CC       gcc: the report reads the JSON output of gcov [gcc]
@@ -26,7 +27,7 @@ if [ -z "$REUSE" ]; then
     # The test files that compile rise.h, directly or by a header or a tool.
     users=$(grep -l 'toy\.h\|RISE_IMPLEMENTATION\|atari\.c\|memory\.c' tests/*.c |
         sed 's|tests/||; s|\.c$||; /^shared_kernels$/d' |
-        grep -v '^probes$\|^training$' | tr '\n' ' ')
+        grep -v '^probes$\|^training$\|^self_play$' | tr '\n' ' ')
     TESTS=${TESTS:-$users}
     export CC CFLAGS JOBS ONLY_C TESTS
     rm -rf "$OUT"

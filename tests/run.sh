@@ -43,6 +43,7 @@
 #   games, ceilings   examples/games.h: its rules and its best scores
 #   media, bridge     the other headers of examples/
 #   training, memory  the tools examples/atari.c and examples/memory.c
+#   self_play    examples/self_play.c: its game, its ratings, and that later copies are stronger
 #
 # check.h is the harness, toy.h has toy agents and games, child.h a made-up child process.
 # agent_file.h and encoder_file.h make small files in memory. faults.h makes calls fail. folder.h
@@ -58,11 +59,11 @@ export RISE_CORPUS="${RISE_CORPUS:-$(pwd)/tests/fuzz/corpus}" # and fuzz.c its i
 
 # The slowest files, slowest first. They start first, so that no processor is idle at the end.
 slowest="probes training background threads gradients agent kernels sequences rules replay"
-slowest="$slowest snapshot pretrained files fuzz readme targets bridge"
+slowest="$slowest snapshot pretrained files fuzz self_play readme targets bridge"
 
 # Does the file use rise.h's kernels in single precision?
 uses_kernels() {
-    grep -q 'toy\.h\|RISE_IMPLEMENTATION\|atari\.c\|memory\.c' "tests/$1.c" || return 1
+    grep -q 'toy\.h\|RISE_IMPLEMENTATION\|atari\.c\|memory\.c\|self_play\.c' "tests/$1.c" || return 1
     ! grep -q 'define RISE_DOUBLE' "tests/$1.c"
 }
 
