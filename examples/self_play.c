@@ -121,7 +121,8 @@ static int learn(session *s)
     static uint8_t frames[ENVIRONMENTS][WIDTH * HEIGHT], frame[WIDTH * HEIGHT];
     int actions[ENVIRONMENTS], i;
     for (i = 0; i < ENVIRONMENTS; i++) game_draw(&s->games[i], 0, frames[i]);
-    if (rise_agent_step_all(s->agent, frames[0], s->rewards, s->events, NULL, actions) != RISE_OK)
+    if (rise_agent_step_all(s->agent, frames[0], NULL, s->rewards, s->events, NULL,
+                            actions) != RISE_OK)
         return 0;
     for (i = 0; i < ENVIRONMENTS; i++) {
         int reply;
