@@ -4,7 +4,7 @@
 static void fuzz_agent(const uint8_t *data, size_t size)
 {
     program p;
-    rise_agent_desc machine = machine_for(RISE_SAVE_ALL);
+    rise_agent_desc machine = fuzz_machine(RISE_SAVE_ALL);
     buffer b;
     unsigned options;
     p.at = data, p.end = data + size;

@@ -7,6 +7,21 @@
 #include "../agent_file.h"
 #include "fuzz.h"
 
+/* An embed_fn for frames of any size. toy_embed reads PIXELS bytes, and a changed description may
+   have smaller frames or larger embeddings. */
+static void fuzz_embed(void *user, const uint8_t *frame, float *embedding, int size)
+{
+    int i;
+    (void)user;
+    for (i = 0; i < size; i++) embedding[i] = (float)frame[0] / 64 - (float)(i % 7) / 8;
+}
+static rise_agent_desc fuzz_machine(int kind)
+{
+    rise_agent_desc m = machine_for(kind);
+    m.embed_fn = fuzz_embed;
+    return m;
+}
+
 /* ---------------------------------------------------------------------------------------------- */
 /* Sample agents */
 
@@ -268,7 +283,7 @@ static void file_change_text(program *p, unsigned how, buffer *text)
    of this agent. So the file is a valid one, of an unusual agent. */
 static void file_fit(program *p, file_parts *f)
 {
-    rise_agent_desc desc, machine = machine_for(RISE_SAVE_ALL);
+    rise_agent_desc desc, machine = fuzz_machine(RISE_SAVE_ALL);
     rise_agent *a;
     file_parts fresh;
     buffer b;

@@ -150,23 +150,27 @@ static void fuzz_train(rise_agent *a, program *p, int steps)
     const rise_agent_desc *const d = rise_agent_query(a);
     size_t const games = (size_t)d->environments, actions_each = (size_t)d->actions;
     size_t const pixels = (size_t)(d->frame_width * d->frame_height * d->frame_channels);
-    uint8_t *const frames = (uint8_t *)malloc(games * pixels);
+    uint8_t *const frames = (uint8_t *)malloc(games * pixels + 1);
     uint8_t *const allowed = (uint8_t *)malloc(games * actions_each);
+    size_t const numbers_each = (size_t)d->numbers;
+    float *const numbers = (float *)calloc(games * numbers_each + 1, sizeof *numbers);
     float *const rewards = (float *)calloc(games, sizeof *rewards);
     rise_event *const events = (rise_event *)calloc(games, sizeof *events);
     int *const actions = (int *)calloc(games, sizeof *actions);
     rise_result result = RISE_OK;
     size_t i;
-    if (frames == NULL || allowed == NULL || rewards == NULL || events == NULL || actions == NULL)
+    if (frames == NULL || allowed == NULL || rewards == NULL || events == NULL || actions == NULL ||
+        numbers == NULL)
         exit(1);
     memset(allowed, 1, games * actions_each);
     while (steps-- > 0) {
         memset(frames, (int)program_byte(p), games * pixels);
         for (i = 0; i < games; i++) rewards[i] = (float)((int)program_byte(p) - 128) / 16;
+        for (i = 0; i < games * numbers_each; i++) numbers[i] = rewards[i % games] * (float)i;
         fuzz_events(a, p, events);
-        result = rise_agent_step_all(a, frames, NULL, rewards, events,
-                                     d->action_masks ? allowed : NULL,
-                                     actions);
+        result = rise_agent_step_all(a, pixels > 0 ? frames : NULL,
+                                     numbers_each > 0 ? numbers : NULL, rewards, events,
+                                     d->action_masks ? allowed : NULL, actions);
         if (!CHECK(result == RISE_OK || result == RISE_NOT_FINITE))
             printf("    %s\n", rise_agent_error(a)->text);
         for (i = 0; i < games; i++) CHECK(actions[i] >= 0 && actions[i] < d->actions);
@@ -174,16 +178,17 @@ static void fuzz_train(rise_agent *a, program *p, int steps)
     result = rise_agent_learn(a);
     CHECK(result == RISE_OK || result == RISE_NOT_FINITE ||
           (result == RISE_BAD_CALL && a->replay.ready == 0));
-    free(frames), free(allowed), free(rewards), free(events), free(actions);
+    free(frames), free(allowed), free(numbers), free(rewards), free(events), free(actions);
 }
 /* Trains, and plays as the last player. */
 CHECK_UNUSED static void fuzz_work(rise_agent *a, program *p)
 {
     const rise_agent_desc *const d = rise_agent_query(a);
     size_t const pixels = (size_t)(d->frame_width * d->frame_height * d->frame_channels);
-    uint8_t *const frame = (uint8_t *)malloc(pixels);
+    uint8_t *const frame = (uint8_t *)malloc(pixels + 1);
+    float *const numbers = (float *)calloc((size_t)d->numbers + 1, sizeof *numbers);
     int i, action;
-    if (frame == NULL) exit(1);
+    if (frame == NULL || numbers == NULL) exit(1);
     fuzz_check_agent(a);
     if (d->play_only)
         CHECK(rise_agent_learn(a) == RISE_BAD_CALL);
@@ -191,13 +196,14 @@ CHECK_UNUSED static void fuzz_work(rise_agent *a, program *p)
         fuzz_train(a, p, 6);
     for (i = 0; i < 3; i++) {
         memset(frame, (int)program_byte(p), pixels);
-        action = rise_agent_play(a, d->players - 1, frame, 0, i == 0 ? RISE_FIRST : RISE_MIDDLE,
-                                 NULL);
+        action = rise_agent_play_numbers(a, d->players - 1, pixels > 0 ? frame : NULL,
+                                         d->numbers > 0 ? numbers : NULL, 0,
+                                         i == 0 ? RISE_FIRST : RISE_MIDDLE, NULL);
         CHECK(action >= 0 && action < d->actions);
         CHECK(rise_agent_values(a, d->players - 1) != NULL);
     }
     fuzz_check_agent(a);
-    free(frame);
+    free(frame), free(numbers);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
