@@ -412,7 +412,7 @@ static void a_forked_process_goes_on(int computing)
     fflush(stdout);
     child = fork();
     if (child == 0) {
-        buffer b = {NULL, 0, 0, SIZE_MAX};
+        buffer b = {NULL, 0, 0, SIZE_MAX, 0};
         if (computing) {
             int i, refused = 0, wrong = 0;
             for (i = 0; i < 6; i++) {

@@ -774,7 +774,7 @@ static uint64_t read_varint(reader *r)
 /* The contents of a field of bytes, or of a record. */
 static reader read_part(reader *r, uint64_t size)
 {
-    reader part = {NULL, 0, 0, 0};
+    reader part = {NULL, 0, 0, 0, 0};
     if (size > r->size - r->at) r->good = 0;
     if (!r->good) return part;
     part.bytes = r->bytes + r->at, part.size = (size_t)size, part.good = 1;
@@ -848,7 +848,7 @@ static int read_events(event *events, int most)
     for (; r.at < r.size && count < most; count++) {
         const uint8_t *const head = r.bytes + r.at;
         uint64_t const size = read_number(&r, 8);
-        reader record = {NULL, 0, 0, 0};
+        reader record = {NULL, 0, 0, 0, 0};
         if (!r.good || read_number(&r, 4) != masked_crc_of(head, 8)) return -1;
         record = read_part(&r, size);
         if (!r.good || read_number(&r, 4) != masked_crc_of(record.bytes, record.size)) return -1;

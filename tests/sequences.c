@@ -1,7 +1,7 @@
 /* Random sequences of calls on random small agents. Three twins get the same calls:
 
        plain   one thread, the fastest kernels
-       other   other kernels with the same `fused`, and often several threads
+       other   other kernels with the same `fused`, and sometimes several threads
        saved   lives in a caller's block, and is saved and loaded at random moments
 
    Some agents learn in the background. Then each twin's worker has its own delays, and at times the
@@ -373,32 +373,13 @@ static uint64_t hash_file(const rise_agent *a, rise_save what)
     if (rise_agent_write(a, what, hash_write, &hash, &error) != RISE_OK) must(0, error.text, 0);
     return hash;
 }
-/* A buffer with space for `held` bytes, which doubles when needed. */
-typedef struct growing {
-    buffer file;
-    size_t held;
-} growing;
-
-static int growing_write(void *user, const void *data, size_t size)
-{
-    growing *const g = (growing *)user;
-    if (size > g->held - g->file.size) {
-        g->held = 2 * (g->held + size);
-        g->file.data = (unsigned char *)realloc(g->file.data, g->held);
-        if (g->file.data == NULL) exit(1);
-    }
-    memcpy(g->file.data + g->file.size, data, size);
-    g->file.size += size;
-    return 1;
-}
 static buffer file_of(const rise_agent *a, rise_save what)
 {
-    growing g;
+    buffer b = {NULL, 0, 0, SIZE_MAX, 0};
     rise_error error;
     open_gate();
-    memset(&g, 0, sizeof g);
-    if (rise_agent_write(a, what, growing_write, &g, &error) != RISE_OK) must(0, error.text, 0);
-    return g.file;
+    if (rise_agent_write(a, what, buffer_write, &b, &error) != RISE_OK) must(0, error.text, 0);
+    return b;
 }
 static uint64_t hash_history(uint64_t hash, const risei_history *h)
 {
@@ -1114,7 +1095,7 @@ static void call_broken_weight(void)
         float *w = rise_agent_parameters(a);
         float const keep = w[i];
         uint64_t const before = hash_of(a);
-        buffer b = {NULL, 0, 0, SIZE_MAX};
+        buffer b = {NULL, 0, 0, SIZE_MAX, 0};
         rise_agent_parameters(a)[i] = value;
         MUST(rise_agent_learn(a) == (!ready        ? RISE_BAD_CALL
                                      : is_behind() ? RISE_OK /* of the update before */
@@ -1239,7 +1220,7 @@ static void check_play_only(rise_agent *a)
 {
     uint64_t const before = whole_of(a);
     call c = draw_step();
-    buffer b = {NULL, 0, 0, SIZE_MAX};
+    buffer b = {NULL, 0, 0, SIZE_MAX, 0};
     int actions[MOST] = {UNTOUCHED, UNTOUCHED, UNTOUCHED};
     rise_metrics m;
     set_pointers(&c, run.desc.action_masks);
@@ -1303,7 +1284,7 @@ static void call_bad_file(void)
     uint64_t const before = whole_of(a);
     rise_agent_desc machine;
     rise_agent *agent = a;
-    buffer b = file_of(a, what), cut = {NULL, 0, 0, 0};
+    buffer b = file_of(a, what), cut = {NULL, 0, 0, 0, 0};
     int const wrong[3] = {-1, 3, 1000};
     memset(&machine, 0, sizeof machine);
     machine.embed_fn = sequence_embed, machine.embed_user = &run.twins[PLAIN];
