@@ -790,7 +790,8 @@ static int break_row(call *c, int i, int in_episode)
         c->mask[i * ACTIONS] = 1;
         return 1;
     case 3:
-        if (in_episode == PLAYING && one_in(&run.dice, 3)) c->event[i] = RISE_TRUNCATED;
+        if (in_episode == PLAYING && one_in(&run.dice, 3))
+            c->event[i] = RISE_TRUNCATED, c->reward[i] = 0; /* that of RISE_FIRST may be NaN */
         memset(c->mask + i * ACTIONS, 0, ACTIONS);
         return c->allowed != NULL && c->event[i] != RISE_TERMINATED;
     default:
