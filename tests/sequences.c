@@ -211,6 +211,7 @@ static const char *const choices[][11] = {
     {"", "feed_action=1", NULL},
     {"", "frame_stack=1", "frame_stack=3", NULL},
     {"", "action_masks=1", NULL},
+    {"", "", "numbers=1 number_features=3", "numbers=3", NULL},
     {"", "environments=2", "environments=3", NULL},
     {"players=1", "players=2", "players=3", NULL},
     {"", "n_step=1", "n_step=2", "n_step=5", NULL},
@@ -391,6 +392,8 @@ static uint64_t hash_history(uint64_t hash, const risei_history *h)
             ptrdiff_t const slot = risei_history_slot(h, lane, at);
             size_t const size = (size_t)h->embedding_size;
             hash = hash_words(hash, h->frames + slot * h->frame_bytes, (size_t)h->frame_bytes);
+            hash = hash_words(hash, h->raw + slot * h->numbers,
+                              (size_t)h->numbers * sizeof *h->raw);
             hash = hash_words(hash, &h->rewards[slot], sizeof *h->rewards);
             hash = hash_words(hash, &h->actions[slot], sizeof *h->actions);
             hash = hash_words(hash, &h->events[slot], sizeof *h->events);
@@ -433,6 +436,9 @@ static int same_policy(rise_agent *a, rise_agent *copy)
            (size == 0 ||
             (same_reals(x.shift, y.shift, size) && same_reals(x.gain, y.gain, size))) &&
            (snapshot == 0 || same_reals(x.snapshot, y.snapshot, snapshot)) &&
+           same_reals(x.number_shift, y.number_shift, (size_t)a->desc.numbers) &&
+           same_reals(x.number_gain, y.number_gain, (size_t)a->desc.numbers) &&
+           *x.numbers_frozen == *y.numbers_frozen &&
            *x.frames_frozen == *y.frames_frozen && *x.embeddings_frozen == *y.embeddings_frozen;
 }
 /* Checks that the twins' files are equal. */
@@ -448,7 +454,18 @@ static void compare_files(rise_save what)
 
 /* A call, and the result that the model predicts. */
 typedef struct call {
-    enum { STEP, STEP_ALL, PLAY, PLAY_ALL, SET_PLAYER, PUBLISH, LEARN, LEARN_FOR, SNAPSHOT } kind;
+    enum {
+        STEP,
+        STEP_ALL,
+        OBSERVE,
+        PLAY,
+        PLAY_ALL,
+        SET_PLAYER,
+        PUBLISH,
+        LEARN,
+        LEARN_FOR,
+        SNAPSHOT
+    } kind;
     rise_result expected; /* RISE_OK: any result of 0 or more */
     const uint8_t *frames, *allowed; /* these point to the arrays below, or are NULL */
     const float *rewards;
@@ -460,7 +477,21 @@ typedef struct call {
     uint8_t frame[MOST * PIXELS], mask[MOST * ACTIONS];
     float reward[MOST];
     rise_event event[MOST];
+    int given[MOST]; /* OBSERVE: actions, or -1 */
 } call;
+
+/* Returns the numbers of the observations whose frames are given, or NULL if the agents see none.
+   They follow from the frames. The next call overwrites them. */
+static const float *numbers_of(const uint8_t *frames)
+{
+    static float numbers[MOST * 3];
+    int const count = run.desc.numbers;
+    int i, j;
+    for (i = 0; i < MOST && frames != NULL; i++)
+        for (j = 0; j < count; j++)
+            numbers[i * count + j] = (float)frames[i * PIXELS + j] * (float)(1 + 1000 * j);
+    return count > 0 ? numbers : NULL;
+}
 
 /* Lets all players play in one call. The other twin calls rise_agent_play for one player after
    another, unless the call is wrong. */
@@ -468,13 +499,17 @@ static int make_play_all(twin *t, const call *c, int actions[MOST])
 {
     int i;
     if (t != &run.twins[OTHER] || c->expected != RISE_OK)
-        return (int)rise_agent_play_all(t->agent, c->frames, NULL, c->rewards, c->events,
+        return (int)rise_agent_play_all(t->agent, c->frames, numbers_of(c->frames), c->rewards,
+                                        c->events,
                                         c->allowed,
                                         c->no_actions ? NULL : actions);
     for (i = 0; i < run.desc.players; i++) {
         const uint8_t *const allowed = c->allowed != NULL ? c->mask + i * ACTIONS : NULL;
-        actions[i] = rise_agent_play(t->agent, i, c->frame + i * PIXELS, c->reward[i], c->event[i],
-                                     allowed);
+        const float *const numbers = numbers_of(c->frame);
+        actions[i] = rise_agent_play_numbers(t->agent, i, c->frame + i * PIXELS,
+                                             numbers != NULL ? numbers + i * run.desc.numbers
+                                                             : NULL,
+                                             c->reward[i], c->event[i], allowed);
         if (actions[i] < 0) return actions[i];
     }
     return (int)RISE_OK;
@@ -500,14 +535,20 @@ static int make_call(twin *t, const call *c, int actions[MOST])
     int result;
     switch (c->kind) {
     case STEP:
-        result = rise_agent_step(a, c->frames, c->reward[0], c->event[0]);
+        result = rise_agent_step_numbers(a, c->frames, numbers_of(c->frames), c->reward[0],
+                                         c->event[0]);
         if (result >= 0) actions[0] = result;
         return result;
     case STEP_ALL:
-        return (int)rise_agent_step_all(a, c->frames, NULL, c->rewards, c->events, c->allowed,
-                                        c->no_actions ? NULL : actions);
+        return (int)rise_agent_step_all(a, c->frames, numbers_of(c->frames), c->rewards, c->events,
+                                        c->allowed, c->no_actions ? NULL : actions);
+    case OBSERVE:
+        memcpy(actions, c->given, sizeof c->given);
+        return (int)rise_agent_observe(a, c->frames, numbers_of(c->frames), c->rewards, c->events,
+                                       c->allowed, actions);
     case PLAY:
-        result = rise_agent_play(a, c->player, c->frames, c->reward[0], c->event[0], c->allowed);
+        result = rise_agent_play_numbers(a, c->player, c->frames, numbers_of(c->frames),
+                                         c->reward[0], c->event[0], c->allowed);
         if (result >= 0) actions[0] = result;
         return result;
     case PLAY_ALL: return make_play_all(t, c, actions);
@@ -556,7 +597,7 @@ static int perform(const call *c, int actions[MOST])
         MUST(t != hashed || whole_of(run.twins[t].agent) == before);
         if (c->expected == RISE_OK)
             MUST(result[t] >= 0 || (result[t] == (int)RISE_NOT_FINITE && run.huge &&
-                                    (c->kind <= STEP_ALL ||
+                                    (c->kind <= OBSERVE ||
                                      (c->kind >= LEARN && c->kind != SNAPSHOT))));
         MUST(result[t] == result[PLAIN]);
         MUST(memcmp(all[t], all[PLAIN], sizeof all[t]) == 0);
@@ -574,7 +615,8 @@ static int same_metrics(const rise_metrics *a, const rise_metrics *b)
            a->refreshing == b->refreshing && a->replay_ready == b->replay_ready &&
            a->parameters == b->parameters && a->bytes_per_step == b->bytes_per_step &&
            a->fused == b->fused && same_number(a->epsilon, b->epsilon) &&
-           same_number(a->mean_return, b->mean_return) && same_number(a->loss, b->loss) &&
+           same_number(a->mean_return, b->mean_return) &&
+           same_number(a->mean_length, b->mean_length) && same_number(a->loss, b->loss) &&
            same_number(a->mean_value, b->mean_value) && same_number(a->td_error, b->td_error) &&
            same_number(a->gradient_norm, b->gradient_norm);
 }
@@ -748,11 +790,28 @@ static void model_step(model *x, const call *c)
         x->owed -= d->learn_period, due++;
     if (due > 0) model_updates(x, due);
 }
+/* Lets somebody else choose some of the actions of a step. */
+static void draw_given(call *c)
+{
+    int lane;
+    c->kind = OBSERVE;
+    for (lane = 0; lane < MOST; lane++) {
+        const uint8_t *const mask = c->mask + lane * ACTIONS;
+        int const action = below(&run.dice, ACTIONS + 1) - 1;
+        int const allowed = action >= 0 && (!run.desc.action_masks || mask[action] != 0);
+        c->given[lane] = allowed ? action : -1;
+        if (c->event[lane] == RISE_ABSENT || c->event[lane] >= RISE_TERMINATED)
+            c->given[lane] = below(&run.dice, 100) - 50; /* has no meaning */
+        if (lane >= run.desc.environments) c->given[lane] = UNTOUCHED;
+    }
+}
 static void call_step(void)
 {
     call c = draw_step();
-    int const acts = run.metrics.epsilon < 1 || run.desc.carry_state;
+    int const observes = one_in(&run.dice, 4);
+    int const acts = (run.metrics.epsilon < 1 && !observes) || run.desc.carry_state;
     int actions[MOST], lane, t, present = 0;
+    if (observes) draw_given(&c);
     for (lane = 0; lane < run.desc.environments; lane++) present += c.event[lane] != RISE_ABSENT;
     set_pointers(&c, run.desc.action_masks);
     if (!run.desc.learn_outside &&
@@ -768,6 +827,8 @@ static void call_step(void)
         if (c.event[lane] >= RISE_TERMINATED) MUST(actions[lane] == 0);
         if (c.event[lane] < RISE_TERMINATED && c.allowed != NULL)
             MUST(c.mask[lane * ACTIONS + actions[lane]] != 0);
+        if (observes && c.event[lane] < RISE_TERMINATED && c.given[lane] >= 0)
+            MUST(actions[lane] == c.given[lane]);
     }
     model_step(&run.model, &c);
 }
@@ -977,7 +1038,8 @@ static void call_publish(void)
     set_pointers(&c, one_in(&run.dice, 2));
     for (t = 0; t < TWINS; t++) {
         rise_agent *const copy = run.twins[t].copy;
-        MUST(rise_agent_play_all(copy, c.frames, NULL, c.rewards, c.events, c.allowed, all[t]) ==
+        MUST(rise_agent_play_all(copy, c.frames, numbers_of(c.frames), c.rewards, c.events,
+                                 c.allowed, all[t]) ==
              RISE_OK);
         for (i = 0; i < run.desc.players; i++) {
             const float *const plain = rise_agent_values(run.twins[PLAIN].copy, i);
@@ -1264,8 +1326,10 @@ static void call_load_policy(void)
         draw_row(&c, 0, in_episode);
         set_pointers(&c, one_in(&run.dice, 2));
         if (step == 0) make_present(&c, 0);
-        MUST(rise_agent_play(agent, 0, c.frames, c.reward[0], c.event[0], c.allowed) ==
-             rise_agent_play(policy, 0, c.frames, c.reward[0], c.event[0], c.allowed));
+        MUST(rise_agent_play_numbers(agent, 0, c.frames, numbers_of(c.frames), c.reward[0],
+                                     c.event[0], c.allowed) ==
+             rise_agent_play_numbers(policy, 0, c.frames, numbers_of(c.frames), c.reward[0],
+                                     c.event[0], c.allowed));
         MUST(same_reals(rise_agent_values(agent, 0), rise_agent_values(policy, 0), ACTIONS));
         in_episode = after_event(c.event[0], in_episode);
     }
