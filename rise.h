@@ -42,8 +42,9 @@
            return 0;
        }
 
-   WHAT IT DOES. An agent sees frames (bytes), gets rewards and returns actions. The agent learns by
-   double deep Q-learning, with a dueling network, n-step returns and prioritised replay.
+   WHAT IT DOES. An agent sees frames (bytes), numbers (floats) or both, gets rewards and returns
+   actions. The agent learns by double deep Q-learning, with a dueling network, n-step returns and
+   prioritised replay.
 
    RISE differs from other recurrent agents in the input of its recurrent net. A recurrent agent
    usually runs its recurrent net over conv features of past frames. The conv net changes at every
@@ -73,13 +74,13 @@
    actions.
 
    WHAT IT DOES NOT DO. There are no continuous actions, no policy gradients and no GPU support.
-   Observations are bytes only. The library contains no games and no emulators: you write the loop
-   that runs the game.
+   The library contains no games and no emulators: you write the loop that runs the game.
 
    Loading checks every value in a file. But no check shows who wrote the file. Loading takes as
    much memory as the file asks for; machine.memory_bytes limits this.
 
-   LIMITS. Frames have at most 1024 x 1024 pixels of 16 bytes. An agent has at most 256 actions,
+   LIMITS. Frames have at most 1024 x 1024 pixels of 16 bytes. An observation has at most 1024
+   numbers besides its frame. An agent has at most 256 actions,
    4096 environments, windows of 1024 frames, 8 conv layers and 16 stacked frames. The length of an
    episode is not limited. No function uses more than 16 KB of the call stack (tests/build.sh checks
    this).
@@ -91,10 +92,10 @@
        THE LOOP               events; terminated or truncated; several environments
        MEMORY AND WINDOW      RISE, NONE, FULL; how long the window must be
        LEARNING               when updates happen; what to watch
-       HOW TO                 small grey frames; a real-time game and learning in the background;
-                              many characters; shipping a policy; saving and resuming; action
-                              masks; window, discount and buffer size; other agents; a pretrained
-                              encoder; your own encoder; kernels alone
+       HOW TO                 small grey frames; numbers instead of pixels; a real-time game and
+                              learning in the background; many characters; shipping a policy;
+                              saving and resuming; action masks; window, discount and buffer size;
+                              other agents; a pretrained encoder; your own encoder; kernels alone
        SYMPTOMS               a table of symptom, cause and remedy
        COSTS                  parameters, bytes and times by frame size
        NUMBERS                which machines compute the same bits
@@ -353,6 +354,30 @@
    Frames are rows from top to bottom, with the channels of a pixel side by side. Keep colour
    (frame_channels = 3) only if the best action depends on colour. The default network is SMALL if a
    side of the frame has fewer than 36 pixels.
+
+   HOW TO: NUMBERS INSTEAD OF PIXELS. An agent can see numbers that your game knows: positions,
+   speeds, distances of rays, counters. Set desc.numbers. Without a picture, leave frame_width and
+   frame_height 0. With a picture, the agent sees both.
+
+       rise_agent_desc desc = {0};
+       desc.numbers = 4; // of a cart and its pole: position, speed, angle, angular speed
+       desc.actions = 2;
+
+       float state[4];
+       game_state(state);
+       action = rise_agent_step_numbers(agent, NULL, state, reward, event);
+
+   Numbers may have any scale, because each one is standardised with its own mean and variance.
+   These are measured until learning starts. A number more than 8 standard deviations from its mean
+   is clamped. Pass the sine and the cosine of an angle that can turn round. Pass one of n kinds as
+   n numbers, 1 for this kind and 0 for all others. A NaN is refused.
+
+   RISE and FULL remember numbers as they remember frames. NONE sees the numbers of the last
+   frame_stack observations. If the numbers are the whole state of the game, set frame_stack = 1:
+   older numbers then only distract the network.
+
+       desc.memory = RISE_MEMORY_NONE;
+       desc.frame_stack = 1;
 
    HOW TO: A REAL-TIME GAME. There are two ways to learn without delaying the game: in the
    background, or in the time that is left of each tick.
@@ -781,7 +806,8 @@
    Most of the memory is the replay buffer. Each of the replay_capacity frames takes the bytes of
    its pixels, 2 bytes for each number of its embedding, and 20 bytes more. Action masks add one
    byte for every 8 actions, rounded up. stored_state adds 2 bytes for each number of the recurrent
-   state. With embedding_f32, a number of an embedding or a state takes 4 bytes instead of 2.
+   state. With embedding_f32, a number of an embedding or a state takes 4 bytes instead of 2. Each
+   of desc.numbers takes 4 bytes.
 
    The default agent takes 32 MB for frames of 16 x 16 and 1.8 GB for 84 x 84. For frames of 320 x
    240 in colour, an agent takes 48 GB. Smaller frames or a smaller replay_capacity take less
@@ -906,7 +932,7 @@
        machine.memory_block = block;
        machine.memory_bytes = sizeof block;
        machine.play_only = 1;
-       machine.clock_fn = seconds; // only rise_agent_learn_for calls it
+       machine.clock_fn = seconds; // with play_only: measures metrics.action_time
 
    A very small agent needs about 450 KB, of which 390 KB are the scratch of matrix products. No
    function uses more than 16 KB of the call stack. Enumerations may be smaller than int.
@@ -1060,17 +1086,18 @@
    three rows stay the required fields. A default that depends on other fields is 0 in the row, and
    risei_fill computes it.
 
-       // field, 1: double or 0: int, lowest, highest, default, since revision, value before
-       RISEI_ADDED(reward_scale, 1, 1e-6, 1e6, 1, 2, 1),
+       // field, 1: double or 0: int, lowest, highest, default, 1: decides a shape or 0: not,
+       // since revision, value before
+       RISEI_ADDED(reward_scale, 1, 1e-6, 1e6, 1, 0, 4, 1),
 
    The last number is the value with which the agent behaves as before the field existed. Reading a
    file of an earlier revision sets the field to this number. The number must be in the range. A
    last number of 0 means the default. So if "off" is not the default, give "off" a number other
    than 0, such as a negative one.
 
-   Use RISEI_ADDED for a number with one default that decides no array's shape. Write all members of
-   risei_field for an enumeration, for a number that decides a shape, and for a number with another
-   default for SMALL. Fields of conv layers go into risei_conv_fields.
+   Use RISEI_ADDED for a number with one default. Write all members of risei_field for an
+   enumeration, and for a number with another default for SMALL. Fields of conv layers go into
+   risei_conv_fields.
 
    3. >>files: RISEI_DESCRIPTION_REVISION goes up by one, once for all fields of a release. These
    fields have the new revision as their `since`.
@@ -1325,8 +1352,10 @@ typedef void (*rise_embed_fn)(void *user, const uint8_t *frame, float *embedding
    progress. */
 typedef void (*rise_log_fn)(void *user, const char *text);
 
-/* Returns the seconds since any fixed moment. rise_agent_learn_for calls it. With background, calls
-   that wait for the library's thread also call it, to measure metrics.waited. */
+/* Returns the seconds since any fixed moment. rise_agent_create and each update call the function,
+   and so does every 64th call that chooses actions. With background, calls that wait for the
+   library's thread also call the function, to measure metrics.waited. The library's thread never
+   calls the function, so metrics.update_time then stays 0. */
 typedef double (*rise_clock_fn)(void *user);
 
 /* The description of an agent. Start from a struct of zeros and set what you want. Zero means the
@@ -1342,9 +1371,9 @@ typedef struct rise_agent_desc {
     /* bytes a pixel, 1..16 [1] */
     int frame_channels;
     /* newest frames that the conv net sees, 1..16 [4]; before an episode's first frame, that frame
-       is repeated. The numbers of as many observations enter the network. */
+       is repeated. The network also sees the numbers of the newest frame_stack observations. */
     int frame_stack;
-    /* floats that each observation has, besides its frame or without one, 0..1024 [0] */
+    /* floats in each observation, 0..1024 [0]; an observation with floats need not have a frame */
     int numbers;
     /* numbers: size of the dense layer that makes features of them, 1..8192 [64; without frames
        128] */
@@ -1355,9 +1384,10 @@ typedef struct rise_agent_desc {
     int action_masks;
     /* games that step together in one call, 1..4096 [1] */
     int environments;
-    /* the last environments that show what to do: the agent never acts there. Their steps come from
-       rise_agent_observe, and are demonstrations. Other environments never overwrite their part of
-       the replay buffer. 0..environments [0] */
+    /* number of demonstrators, which are the last environments: the agent never chooses an action
+       in a demonstrator. The steps of demonstrators come from rise_agent_observe, and are
+       demonstrations. Other environments never overwrite the demonstrators' part of the replay
+       buffer. 0..environments [0] */
     int demonstrators;
     /* characters that rise_agent_play chooses actions for, 1..4096 [1] */
     int players;
@@ -1566,8 +1596,9 @@ typedef enum rise_event {
     /* the last frame: the episode was cut, the game would have gone on (bootstrap) */
     RISE_TRUNCATED,
     /* no frame: the environment or player takes no part in this call, and its action is 0. The
-       frame, reward and mask are not read, but the pointer to the frame must not be NULL. The next
-       frame continues the episode, as if no time had passed, or is RISE_FIRST. */
+       frame, numbers, reward and mask are not read. But the pointers to the frame and the numbers
+       must not be NULL, unless the agent has none. The next frame continues the episode, as if no
+       time had passed, or is RISE_FIRST. */
     RISE_ABSENT
 } rise_event;
 
@@ -1669,9 +1700,9 @@ RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frame
 
 /* Does one step of all environments, like rise_agent_step_all, but somebody else may have chosen
    the actions: a person, a script, another agent, a log. `actions` [environments] is read, too. An
-   element of 0..actions-1 is the action that was taken at this frame; the agent stores it. For -1,
-   the agent chooses the action and writes it. On the last frame of an episode the element has no
-   meaning.
+   element of 0..actions-1 is the action that was taken at this frame; the agent stores it. With
+   desc.action_masks, the mask must allow this action. For -1, the agent chooses the action and
+   writes it. On the last frame of an episode the element has no meaning.
 
    The agent learns from these steps as from its own. Steps of the last desc.demonstrators
    environments are demonstrations, too: an update also raises Q of the demonstrated action above Q
@@ -1767,15 +1798,15 @@ RISE_API int rise_agent_learn_for(rise_agent *agent, double microseconds);
    before learning has started and while a snapshot is in progress. */
 RISE_API rise_result rise_agent_snapshot(rise_agent *agent);
 
-/* Counters and measurements. For a play_only agent all members are 0, except parameters, bytes, isa
-   and fused. */
 /* What the agent has noticed about its use: the bits of rise_metrics.advice. desc.log_fn receives a
-   sentence with numbers and the remedy, once for each bit. The bits and the times are not saved. */
+   sentence with numbers and the remedy, once for each bit. Files hold neither these bits nor
+   action_time and update_time of rise_metrics. */
 typedef enum rise_advice {
     /* recurrent agents without carry_state: episodes are longer than the window */
     RISE_ADVICE_LONG_EPISODES = 1,
-    /* background: calls wait for updates for more than a tenth of the time. learn_outside: due
-       updates pile up, or an update takes longer than the time that rise_agent_learn_for gets. */
+    /* background: calls wait for updates for more than a tenth of the time. learn_outside: more
+       than half of the due updates are not done, or an update takes longer than the time that
+       rise_agent_learn_for gets. */
     RISE_ADVICE_SLOW_UPDATES = 2,
     RISE_ADVICE_SAME_REWARD = 4,    /* no reward differed from the first one */
     RISE_ADVICE_SAME_FRAME = 8,     /* no observation differed from the one before */
@@ -1784,6 +1815,8 @@ typedef enum rise_advice {
     RISE_ADVICE_NOT_OPTIMIZED = 64  /* gcc or clang compiled the library without optimization */
 } rise_advice;
 
+/* Counters and measurements. For a play_only agent all members are 0, except parameters, bytes,
+   isa, fused, action_time and advice. */
 typedef struct rise_metrics {
     /* steps of all environments; last frames of episodes are not counted */
     int64_t steps;
@@ -1799,13 +1832,14 @@ typedef struct rise_metrics {
     double mean_return;
     /* mean number of steps of the episodes whose last frame the replay buffer holds; 0: none */
     double mean_length;
-    /* microseconds of a call that chooses actions, without updates: of rise_agent_step and
-       rise_agent_step_all; if the agent is play_only, of rise_agent_play and rise_agent_play_all. A
-       moving average over one call of 64. 0: not measured yet. */
+    /* microseconds of a call that chooses actions, without updates: of rise_agent_step,
+       rise_agent_step_all and rise_agent_observe; if the agent is play_only, of rise_agent_play and
+       rise_agent_play_all. A moving average; every 64th call is measured. 0: not measured yet. */
     double action_time;
     double update_time; /* microseconds of an update, a moving average; 0: not measured yet */
     unsigned advice; /* bits of rise_advice */
-    /* of the last update: mean of the weighted loss (Huber; C51: cross entropy) */
+    /* of the last update: mean of the weighted loss (Huber; C51: cross entropy), plus the
+       large-margin loss of demonstrations */
     double loss;
     double mean_value; /* of the last update: mean Q(s, a) of the batch */
     /* of the last update: mean |target - Q(s, a)|; C51: mean cross entropy */
@@ -4299,9 +4333,10 @@ typedef struct risei_shrink {
 } risei_shrink;
 
 /* Returns total / units, rounded to nearest, halves to even. The quotient is at most 255, so `near`
-   differs from the right integer by at most 1. The remainder total - near * units is exact, and it
-   corrects `near`. `twice` is twice the remainder. If `near` is odd, adding 1 to `twice` corrects
-   halves too, because both are integers. */
+   differs from the right integer by at most 1. The remainder total - near * units is exact. `twice`
+   is twice the remainder. If |twice| > units, `near` is wrong by 1. If |twice| = units, the
+   quotient is halfway between two integers, so an odd `near` moves to the even one. |twice| and
+   units are integers, so |twice| + odd > units tests both cases. */
 RISEI_FN uint8_t risei_shrink_mean(const risei_shrink *s, uint64_t total)
 {
     int64_t const near = (int64_t)((double)(int64_t)total * s->reciprocal + 0.5);
@@ -4338,15 +4373,16 @@ enum { RISEI_SHRINK_COLUMNS = 256, RISEI_SHRINK_PIXELS = 64 };
 /* The state of a row of the frame between two groups of columns. */
 typedef struct risei_shrink_at {
     int x;                /* the next pixel of the frame */
-    int column, rest;     /* its right edge is `rest` units right of the left edge of this column */
+    int column, rest;     /* pixel x ends `rest` units right of the left edge of column `column` */
     uint32_t integral[4]; /* the sums of all columns so far, for each byte of a pixel */
     uint32_t before[4];   /* the weighted sums up to the left edge of pixel x */
 } risei_shrink_at;
 
-/* Computes totals [lanes] of the pixels that end in the `count` columns from column `from` on, at
-   most RISEI_SHRINK_PIXELS of them, and returns their number. `integral` [count + 1][lanes]: the
-   running sums of the columns, which are interpolated at an edge. A pixel is the difference of two
-   edges. All are modulo 2^32. That is enough, because a pixel is at most 255 * 2^24. */
+/* Computes totals [lanes] of the next pixels that end in columns from .. from + count - 1. Computes
+   at most RISEI_SHRINK_PIXELS pixels, and returns the number of pixels. `integral`
+   [count + 1][lanes]: the running sums of the columns. At an edge of a pixel, the running sum is
+   interpolated. The total of a pixel is the difference of the sums at its two edges. Sums are
+   computed modulo 2^32. The totals are still exact, because a total is at most 255 * 2^24. */
 RISEI_INLINE int risei_shrink_edges(const risei_shrink *s, int lanes, int from, int count,
                                     const uint32_t *integral, risei_shrink_at *at,
                                     uint32_t *totals)
@@ -5383,7 +5419,7 @@ typedef struct risei_encoder {
     int has_linear; /* 1: there is a linear layer */
     int relu;       /* 1: a ReLU follows the linear layer */
     risei_linear linear;
-    int of_images;        /* the first features, which come from the images */
+    int of_images;        /* number of features that come from the images: the first ones */
     risei_linear numbers; /* gives the other features, with a ReLU; out = 0: there is none */
     int out;
 } risei_encoder;
@@ -6241,9 +6277,9 @@ RISEI_FN int risei_best_action(int n, const rise_real *q, const uint8_t *mask)
     return best < 0 ? 0 : best;
 }
 
-/* The large-margin loss of a demonstrated action e (Hester et al. 2018), as a function of q [n]:
-   max over allowed actions a of (q[a] + margin (a != e)) - q[e]. Returns the loss. Writes the
-   action of the maximum to *rival: it is e if the loss is 0. */
+/* Returns the large-margin loss of the demonstrated action e for q [n]: max over allowed actions a
+   of (q[a] + margin (a != e)) - q[e]. Writes the action of the maximum to *rival; *rival is e if
+   the loss is 0 (Hester et al. 2018). */
 RISEI_FN rise_real risei_loss_margin(int n, const rise_real *q, const uint8_t *mask, int e,
                                      rise_real margin, int *rival)
 {
@@ -6456,8 +6492,8 @@ typedef struct risei_head_kind {
     int values;    /* 1: outputs are values, so value_rescale and munchausen are allowed */
     /* Computes q [actions] from z of one batch row. C51 replaces z by its softmax. */
     void (*expect)(const rise_kernels *k, const struct risei_heads *h, rise_real *z, rise_real *q);
-    /* Adds to dz, the gradient of all outputs of one batch row, the gradient dq of Q of `action`. z
-       is what expect left. */
+    /* Adds dq * dQ/dz to dz, for Q of `action`. dz is the gradient of all outputs of one batch row.
+       z holds the outputs after expect. */
     void (*expect_backward)(const struct risei_heads *h, const rise_real *z, int action,
                             rise_real dq, rise_real *dz);
     /* Computes the target of one transition: [taus] or, for C51, [atoms]. */
@@ -11671,7 +11707,9 @@ RISEI_FN void risei_background_compute(risei_background *b)
     m->derived_for = 0;
     b->renews = 0;
     for (i = 0; i < b->updates; i++) {
-        double const before = risei_model_clock(m->desc);
+        /* the caller's clock may not be one for two threads */
+        int const measures = m->desc->clock_fn == NULL;
+        double const before = measures ? risei_model_clock(m->desc) : 0;
         rise_result result = RISE_OK;
         int drawn;
         if (b->renews) risei_learner_renew_priorities(l);
@@ -11683,7 +11721,7 @@ RISEI_FN void risei_background_compute(risei_background *b)
         if (drawn)
             result = risei_learner_compute(l, b->now, b->result == RISE_OK ? &b->error : NULL);
         b->renews = drawn && result == RISE_OK;
-        if (b->renews) risei_learner_measure(l, before);
+        if (b->renews && measures) risei_learner_measure(l, before);
         if (b->result == RISE_OK) b->result = (int)result;
     }
 }
