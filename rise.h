@@ -10170,7 +10170,8 @@ RISEI_FN int risei_smaller_side(const rise_agent_desc *d)
     return d->frame_width < d->frame_height ? d->frame_width : d->frame_height;
 }
 /* Sets the network of MinAtar (Young & Tian 2019): one conv layer with 16 filters of size 3.
-   The size is smaller if a side of the frame has fewer than 3 pixels. */
+   The size is smaller if a side of the frame has fewer than 3 pixels. Without frames, sets no conv
+   layer. */
 RISEI_FN void risei_fill_small(rise_agent_desc *d)
 {
     int const smaller = risei_smaller_side(d);
@@ -10976,7 +10977,7 @@ RISEI_FN double risei_learner_rate(const rise_agent_desc *d, int64_t now)
 
 /* -- The frozen encoder while learning -- */
 
-/* Returns whether the warm-up has ended. During the warm-up, the statistics of frames and of
+/* Returns whether the warm-up has ended. During the warm-up, the statistics of frames, numbers and
    embeddings are gathered. An agent without these statistics has no warm-up, so returns 1. */
 RISEI_FN int risei_learner_warmed_up(const risei_model *m)
 {
@@ -10988,8 +10989,8 @@ RISEI_FN void risei_learner_log_start(const risei_learner *l, int64_t now)
 {
     risei_log(l->model->desc, "rise: learning starts after %.0f steps", (double)now);
 }
-/* Ends the warm-up, if it has not ended yet. Freezes the statistics of frames and of embeddings.
-   Then computes the embeddings of all stored frames again. With `background`, only sets
+/* Ends the warm-up, if it has not ended yet. Freezes the statistics of frames, numbers and
+   embeddings. Then computes the embeddings of all stored frames again. With `background`, only sets
    snapshot_next: risei_learner_snapshot_continue then computes these embeddings in parts. */
 RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
 {
@@ -11341,8 +11342,9 @@ RISEI_FN void risei_learner_target(risei_learner *l, int i)
     }
     heads->kind->target(heads, &next, b->target);
 }
-/* Returns the large-margin loss of transition i, or 0 if it is no demonstration. Adds its gradient
-   to dz. */
+/* Returns the large-margin loss of transition i, multiplied by demonstration_weight and by the
+   importance weight. Returns 0 if transition i is no demonstration. Adds the gradient of this loss,
+   divided by the batch size, to dz. */
 RISEI_FN double risei_learner_margin(risei_learner *l, int i)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -11364,7 +11366,7 @@ RISEI_FN double risei_learner_margin(risei_learner *l, int i)
     return (double)(scale * loss);
 }
 /* Computes the targets, losses, td errors and dz of the batch. Writes all metrics except
-   gradient_norm. Returns the mean loss, weighted by importance. */
+   gradient_norm and time. Returns the mean loss, weighted by importance. */
 RISEI_FN double risei_learner_loss(risei_learner *l, risei_update_metrics *metrics)
 {
     const risei_heads *heads = &l->model->net.heads;
@@ -11513,7 +11515,8 @@ RISEI_FN rise_result risei_learner_compute(risei_learner *l, int64_t now, rise_e
     return RISE_OK;
 }
 /* Adds the time since `before`, a time of risei_model_clock, to the moving average of the time that
-   an update takes. Ignores times that are not above 0, because a clock may go back. */
+   an update takes. In rise_agent_learn, this time includes the end of the warm-up, and a part of a
+   snapshot counts as an update. Ignores times that are not above 0, because a clock may go back. */
 RISEI_FN void risei_learner_measure(risei_learner *l, double before)
 {
     double const seconds = risei_model_clock(l->model->desc) - before;
@@ -11632,11 +11635,11 @@ typedef struct risei_background {
     risei_learner *learner;
     risei_model *acting;
     int started;     /* 1: a round was started and is not in effect yet */
-    int updates;     /* of this round */
-    int64_t now;     /* environment steps at its start */
-    int renews;      /* 1: the priorities of its last update are still to be renewed */
-    int result;      /* rise_result of its first update that failed, or RISE_OK */
-    rise_error error; /* of that update */
+    int updates;     /* of the round */
+    int64_t now;     /* environment steps at the start of the round */
+    int renews;      /* 1: the priorities of the round's last update are still to be renewed */
+    int result;      /* rise_result of the round's first update that failed, or RISE_OK */
+    rise_error error; /* of the round's first update that failed */
     double waited;   /* seconds that calls have waited for the worker */
     int runs;        /* 1: the worker was started; after fork, only `process` has it */
 #ifdef RISE_THREADS
@@ -11899,7 +11902,8 @@ typedef struct risei_actor {
     double *lane_return; /* [environments] of the episode in progress */
     double *returns;     /* [RISEI_RETURNS] ring buffer of the last episodes' returns */
     risei_random explore_random;
-    int64_t steps, episodes; /* of all environments so far */
+    /* of all environments so far; episodes of demonstrators do not count, their steps do */
+    int64_t steps, episodes;
 } risei_actor;
 
 RISEI_FN void risei_actor_layout(risei_arena *arena, risei_actor *a)
@@ -12057,7 +12061,7 @@ RISEI_FN rise_result risei_actor_check_given(const risei_actor *a, const risei_c
     return RISE_OK;
 }
 /* Stores what each environment reports. The embeddings must be in model->embeddings. Returns how
-   many environments need an action. */
+   many environments take a step: those that are not absent and whose episode has not ended. */
 RISEI_FN int risei_actor_observe(risei_actor *a, const risei_call *c)
 {
     risei_model *m = a->model;
@@ -12079,9 +12083,10 @@ RISEI_FN int risei_actor_observe(risei_actor *a, const risei_call *c)
     }
     return acting;
 }
-/* Chooses the actions of all environments, except those that were given, and stores them. Absent
-   environments get action 0. With epsilon 1 all actions are random, so Q is not needed. With
-   carry_state the pass runs for all lanes anyway, because it updates the carried states. */
+/* Chooses the actions of all environments, except actions that were given. Stores all actions, the
+   given ones, too. Absent environments and environments whose episode ended get action 0. With
+   epsilon 1 all actions are random, so Q is not needed. With carry_state the pass runs for all
+   lanes that are not absent, because the pass updates the carried states. */
 RISEI_FN void risei_actor_act(risei_actor *a, const risei_call *c)
 {
     risei_history *h = &a->replay->history;
@@ -12252,8 +12257,8 @@ RISEI_FN rise_result risei_players_play(risei_players *p, const risei_call *c,
 /* Steps between two examinations, and before the first one. A mistake in a game at 60 Hz is then
    reported after 83 seconds. */
 enum { RISEI_ADVICE_STEPS = 5000 };
-/* One of so many calls is measured. Reading the clock twice takes about 0.1 microseconds, and an
-   action of the smallest agents about 5. */
+/* One call of RISEI_ADVICE_CALLS is measured. Reading the clock twice takes about 0.1 microseconds,
+   and an action of the smallest agents about 5. */
 enum { RISEI_ADVICE_CALLS = 64 };
 
 typedef struct risei_advice {
@@ -12264,7 +12269,7 @@ typedef struct risei_advice {
     int64_t steps;      /* at the last examination */
     int rewards, rewards_differ; /* rewards: 1 if `reward` is the first reward */
     float reward;
-    int frames_differ;         /* 1: a frame differed from the frame before */
+    int frames_differ;         /* 1: a frame, or numbers, differed from those of the slot before */
     uint8_t allowed[256 / 8];  /* a bit for each action that a mask allowed */
     int all_allowed;           /* 1: all bits of `allowed` are set */
     double clock, waited;      /* at the last examination */
@@ -12286,11 +12291,13 @@ RISEI_FN void risei_advice_give(risei_advice *a, rise_advice advice, const char 
 RISEI_FN void risei_advice_begin(risei_advice *a)
 {
 #ifdef RISE_THREADS
-    int const wanted = a->model->desc->threads + (a->model->desc->background ? 1 : 0);
+    const rise_agent_desc *const d = a->model->desc;
+    int const wanted = d->threads + (d->background && !d->play_only ? 1 : 0);
     long const cores = risei_thread_cores();
     if (cores > 0 && wanted > 1 && wanted > cores)
         risei_advice_give(a, RISE_ADVICE_THREADS,
-                          "%.0f threads share %.0f cores, so updates take longer; lower threads",
+                          "%.0f threads share %.0f cores, so updates take longer; lower threads "
+                          "or set background = 0",
                           wanted, (double)cores);
 #endif
 #if defined(__GNUC__) && !defined(__OPTIMIZE__)
@@ -12299,6 +12306,12 @@ RISEI_FN void risei_advice_begin(risei_advice *a)
                       0, 0);
 #endif
     a->clock = risei_model_clock(a->model->desc);
+}
+/* Lets the examination of a loaded agent begin at its first step. */
+RISEI_FN void risei_advice_load(risei_advice *a, const risei_actor *actor, const risei_learner *l)
+{
+    a->steps = actor->steps;
+    a->owed = l->owed_steps / a->model->desc->learn_period;
 }
 /* Returns the time at the start of a call that is measured, or 0 if this call is not measured. */
 RISEI_FN double risei_advice_call_begins(risei_advice *a)
@@ -12321,8 +12334,9 @@ RISEI_FN void risei_advice_note_mask(risei_advice *a, const risei_history *h, pt
     for (i = 0; i < actions && risei_mask_allows(a->allowed, i); i++) {}
     a->all_allowed = i == actions;
 }
-/* Notes the newest slot of a lane: whether its reward and its frame differ from earlier ones. After
-   a difference was found, this costs nothing. */
+/* Notes the newest slot of a lane. Notes which actions the mask of the slot allows, and whether the
+   reward differs from the first reward. Notes whether the frame or the numbers differ from those of
+   the slot before. After the first such difference, compares no more frames and numbers. */
 RISEI_FN void risei_advice_note(risei_advice *a, const risei_history *h, int lane)
 {
     ptrdiff_t const slot = risei_history_newest(h, lane);
@@ -12355,19 +12369,19 @@ RISEI_FN void risei_advice_examine_game(risei_advice *a)
     int const unused = risei_advice_unused_action(a);
     if (!a->rewards_differ && a->rewards)
         risei_advice_give(a, RISE_ADVICE_SAME_REWARD,
-                          "every reward was %g in the first %.0f steps; without different rewards "
-                          "there is nothing to learn",
-                          (double)a->reward, (double)a->steps);
+                          "every reward was %g in %.0f steps; without different rewards there is "
+                          "nothing to learn",
+                          (double)a->reward, (double)RISEI_ADVICE_STEPS);
     if (!a->frames_differ && a->rewards)
         risei_advice_give(a, RISE_ADVICE_SAME_FRAME,
-                          "no observation differed from the one before in the first %.0f steps; "
-                          "draw the frame before each call",
-                          (double)a->steps, 0);
+                          "no observation differed from the one before in %.0f steps; draw the "
+                          "frame before each call",
+                          (double)RISEI_ADVICE_STEPS, 0);
     if (unused >= 0)
         risei_advice_give(a, RISE_ADVICE_UNUSED_ACTION,
-                          "the masks never allowed action %.0f in the first %.0f steps; check "
-                          "`allowed`, or lower actions",
-                          unused, (double)a->steps);
+                          "the masks never allowed action %.0f in %.0f steps; check `allowed`, or "
+                          "lower actions",
+                          unused, (double)RISEI_ADVICE_STEPS);
 }
 /* Examines the length of episodes. */
 RISEI_FN void risei_advice_examine_episodes(risei_advice *a, const risei_replay *r)
@@ -12392,17 +12406,17 @@ RISEI_FN void risei_advice_examine_updates(risei_advice *a, const risei_learner 
         risei_advice_give(a, RISE_ADVICE_SLOW_UPDATES,
                           "%.0f%% of the time was spent waiting for updates of %.0f us; raise "
                           "learn_period, or lower batch, features or window",
-                          100 * waited / passed, l->model->metrics.time);
+                          100 * waited / passed, a->model->metrics.time);
     /* half of the updates that became due since the last examination were not done */
     if (d->learn_outside && owed - a->owed > RISEI_ADVICE_STEPS / d->learn_period / 2)
         risei_advice_give(a, RISE_ADVICE_SLOW_UPDATES,
-                          "%.0f updates of %.0f us are due and not done; give rise_agent_learn_for "
-                          "more time, or raise learn_period",
-                          (double)owed, l->model->metrics.time);
+                          "%.0f updates of %.0f us are due and not done; call rise_agent_learn_for "
+                          "more often or with more time, or raise learn_period",
+                          (double)owed, a->model->metrics.time);
     a->clock = now, a->waited = b->waited, a->owed = owed;
 }
-/* Notes a step of all environments that are not absent, and examines the agent from time to time.
-   `steps`: of all environments so far. */
+/* Notes a step of all environments that are not absent. Examines the agent after every
+   RISEI_ADVICE_STEPS steps of all environments together. */
 RISEI_FN void risei_advice_step(risei_advice *a, const risei_actor *actor, const rise_event *events,
                                 const risei_learner *l, const risei_background *b)
 {
@@ -12508,7 +12522,7 @@ RISEI_FN int risei_policy_copy_array(void *to, const void *from, size_t count, s
     return 1;
 }
 /* Copies a policy of the shape that `a` has. Returns whether embeddings of frames may change:
-   whether anything but the weights has changed. */
+   whether anything but the weights and the statistics of numbers has changed. */
 RISEI_FN int risei_policy_copy(const rise_agent *a, const risei_policy *to,
                                const risei_policy *from)
 {
@@ -12863,8 +12877,8 @@ RISE_API void rise_agent_destroy(rise_agent *agent)
 
 /* -- Training -- */
 
-/* Checks that the arrays of a call are there, and those that the description rules out are not.
-   Checks no element. */
+/* Checks that no needed array of a call is NULL. Checks that `frames` and `numbers` are NULL if the
+   description has no frames or no numbers. Checks no element. */
 RISEI_FN rise_result risei_agent_check_call(rise_agent *a, const risei_call *c)
 {
     const rise_agent_desc *d = &a->desc;
@@ -13437,7 +13451,7 @@ RISEI_FN void risei_file_visit_frame_statistics(risei_io *f, risei_frames *s)
     for (i = 0; i < s->bytes && f->mode == RISEI_READ; i++)
         if (s->sums[i] > 255 * s->seen) risei_io_invalid(f, "frames.sums");
 }
-/* Visits what acting needs of the statistics of numbers: frozen, shift and gain. */
+/* Visits what acting needs of the statistics of embeddings or numbers: frozen, shift and gain. */
 RISEI_FN void risei_file_visit_standard(risei_io *f, risei_statistics *s)
 {
     int64_t frozen = s->frozen;
@@ -13464,7 +13478,7 @@ RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
     risei_io_numbers(f, &fingerprint, 1, sizeof fingerprint);
     f->other_embedding_file = fingerprint != own;
 }
-/* Visits the sums of the statistics of numbers. */
+/* Visits the running statistics of embeddings or of numbers: seen, mean, squared_deviations. */
 RISEI_FN void risei_file_visit_statistics(risei_io *f, risei_statistics *s)
 {
     size_t const size = (size_t)s->size;
@@ -13993,6 +14007,7 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
     if (replay && !desc.play_only)
         risei_embedder_refresh(&a->model.device, a->model.embedder, &a->replay.history,
                                a->model.embeddings);
+    risei_advice_load(&a->advice, &a->actor, &a->learner);
     if (fused != (a->model.device.kernels->fused != 0))
         risei_log(&a->desc,
                   "rise: the file's numbers were computed %s fused multiply-add and these kernels "
