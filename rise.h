@@ -13223,7 +13223,7 @@ RISEI_FN const char *risei_agent_wrong(const rise_agent *a)
    the description has a reader of its own, risei_file_read_desc.
 
    Main type: risei_file_header. Uses bytes, statistics, frames, network, optimizer, replay, frozen,
-   embedder, describe, model, learner, background, actor, agent. Test: tests/files.c.
+   embedder, describe, model, learner, background, actor, advice, agent. Test: tests/files.c.
 
    A file is a header, a table of sections, and the sections without gaps. Numbers are
    little-endian.
