@@ -808,6 +808,10 @@ static void defaults_are_filled_in(void)
     d.embedding = RISE_EMBED_AUTO, d.embedding_size = 3, d.frame_channels = 4;
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_SIGNS &&
           d.embedding_size == 3);
+    /* a number per channel is just enough for one */
+    d.embedding = RISE_EMBED_AUTO, d.embedding_size = 4;
+    CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_DOWNSAMPLE &&
+          d.embedding_size == 4);
     /* too wide for a thumbnail */
     d.embedding = RISE_EMBED_AUTO, d.embedding_size = 0, d.context_scale = 0, d.frame_width = 33;
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_SIGNS &&

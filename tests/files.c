@@ -686,8 +686,21 @@ static void refuses_bad_lines(const buffer *b)
         snprintf(line, sizeof line, "%s=%s\n", bad_lines[i].field, bad_lines[i].value);
         refuses_text(with_line(b, bad_lines[i].field, line), RISE_BAD_FILE, bad_lines[i].word);
     }
+    for (i = 0; i < RISEI_FIELDS; i++) { /* files have no defaults, so 0 is a value like others */
+        char line[80];
+        if (risei_fields[i].low <= 0) continue;
+        check_about("%s=0", risei_fields[i].name);
+        snprintf(line, sizeof line, "%s=0\n", risei_fields[i].name);
+        refuses_text(with_line(b, risei_fields[i].name, line), RISE_BAD_FILE, "bad line");
+    }
+    check_about("a first line that is not the revision");
     refuses_text(with_line(b, "description", "frame_channels=1\ndescription=1\n"), RISE_BAD_FILE,
-                 "begins with frame_channels"); /* the revision must be first */
+                 "begins with frame_channels");
+    /* names of the same length, and names that begin with it */
+    refuses_text(with_line(b, "description", "frame_width=1\ndescription=1\n"), RISE_BAD_FILE,
+                 "begins with frame_width");
+    refuses_text(with_line(b, "description", "descriptions=1\ndescription=1\n"), RISE_BAD_FILE,
+                 "begins with descriptions");
     refuses_text(with_description(b, "", 0), RISE_BAD_FILE, "revision");
 }
 /* Writes the first line of a description of the next revision, and another line after it. */
