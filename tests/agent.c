@@ -430,6 +430,9 @@ static void bytes_are_as_promised(void)
     d.memory_bytes--;
     CHECK(rise_agent_create(&a, &d, &error) == RISE_NO_MEMORY && a == NULL &&
           strstr(error.text, "memory_bytes") != NULL);
+    d.memory_bytes = 1; /* the smallest limit; 0 is none */
+    CHECK(rise_agent_create(&a, &d, &error) == RISE_NO_MEMORY && a == NULL &&
+          strstr(error.text, "memory_bytes") != NULL);
     CHECK(toy_memory.held == 0);
 
     /* an Atari frame costs its pixels and its embedding, plus less than 3% */
@@ -1435,6 +1438,12 @@ static void wrong_counters_are_noticed(void)
     WRONG(int, a->model.embedder->statistics_frozen, 0, never);
     WRONG(int64_t, l->snapshot_next, risei_embedder_snapshot_frames(&a->replay.history) + 1,
           "a snapshot is past its end");
+    /* With background = 1, the warm-up ends with the second half of a snapshot. */
+    a->desc.background = 1, l->snapshots = 0;
+    WRONG(int64_t, l->snapshot_next, RISEI_SAMPLE_FRAMES, never);
+    l->snapshot_next = RISEI_SAMPLE_FRAMES + 1;
+    CHECK(risei_agent_wrong(a) == NULL);
+    a->desc.background = 0, l->snapshots = 1;
     l->snapshot_next = risei_embedder_snapshot_frames(&a->replay.history);
     CHECK(risei_agent_wrong(a) == NULL && risei_learner_snapshot_left(l) == 1);
     rise_agent_destroy(a);

@@ -9,7 +9,52 @@
 #define _POSIX_C_SOURCE 200809L /* symlink, sigaction */
 #define _FILE_OFFSET_BITS 64    /* readdir on 32-bit machines whose disk has 64-bit numbers */
 #endif
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* 1: rise.h runs in a made-up locale whose decimal point has two bytes, like that of ps_AF. Few
+   machines have such a locale. */
+static int long_point;
+static const char point_bytes[] = "\xD9\xAB"; /* U+066B in UTF-8 */
+/* snprintf in this locale. */
+static int point_print(char *text, size_t room, const char *format, ...)
+{
+    va_list arguments;
+    int length;
+    char *dot;
+    va_start(arguments, format);
+    length = vsnprintf(text, room, format, arguments);
+    va_end(arguments);
+    dot = strchr(text, '.');
+    if (!long_point || dot == NULL || (strcmp(format, "%.1f") != 0 && strcmp(format, "%.*g") != 0))
+        return length;
+    memmove(dot + 2, dot + 1, strlen(dot + 1) + 1);
+    memcpy(dot, point_bytes, 2);
+    return length + 1;
+}
+/* strtod in this locale. */
+static double point_read(const char *text, char **end)
+{
+    const char *const point = strstr(text, point_bytes);
+    char plain[100], *stop;
+    double value;
+    if (!long_point) return strtod(text, end);
+    snprintf(plain, sizeof plain, "%.*s", (int)strcspn(text, "."), text); /* '.' ends a number */
+    if (point != NULL)
+        snprintf(plain + (point - text), sizeof plain - (size_t)(point - text), ".%s", point + 2);
+    value = strtod(plain, &stop);
+    *end = (char *)text + (stop - plain) + (point != NULL && stop - plain > point - text);
+    return value;
+}
+#undef snprintf
+#undef strtod
+#define snprintf point_print
+#define strtod point_read
 #include "toy.h"
+#undef snprintf
+#undef strtod
 #include "agent_file.h"
 #include <locale.h>
 #if defined(__unix__) || defined(__APPLE__)
@@ -978,6 +1023,14 @@ static void numbers_are_the_same_text_in_every_locale(void)
         count++;
     }
     CHECK(setlocale(LC_ALL, "C") != NULL);
+    check_about("numbers as text, a point of two bytes");
+    long_point = 1;
+    risei_decimal_point(point);
+    CHECK(strcmp(point, point_bytes) == 0);
+    CHECK(number_texts() == numbers);
+    CHECK(file_text() == file);
+    seed_texts();
+    long_point = 0;
     if (count == 0)
         check_note("no locale with another decimal point is installed");
     else
@@ -1095,12 +1148,25 @@ static void refuses_other_value(buffer *b, const rise_agent_desc *machine, const
                                 void *place, double value, double other, const char *name)
 {
     rise_agent *a;
+    char text[150];
     check_about("%s is %g, machine says %g", name, value, other);
     risei_field_put(field, place, value);
     a = loaded(b, machine);
     rise_agent_destroy(a);
     risei_field_put(field, place, other);
-    refused(b, machine, RISE_MISMATCH, name);
+    if (strcmp(name, "embedding_size") == 0)
+        snprintf(text, sizeof text, "%s is ", name); /* DOWNSAMPLE may choose another size */
+    else if (field->word_of != NULL)
+        snprintf(text, sizeof text, "%s is %s, but the file was saved with %s", name,
+                 field->word_of((int)other), field->word_of((int)value));
+    else
+        snprintf(text, sizeof text, "%s is %g, but the file was saved with %g", name, other, value);
+    refused(b, machine, RISE_MISMATCH, text);
+    if (field->word_of != NULL) { /* not a word */
+        risei_field_put(field, place, 99);
+        snprintf(text, sizeof text, "%s is 99, but the file was saved with %g", name, value);
+        refused(b, machine, RISE_MISMATCH, text);
+    }
     risei_field_put(field, place, 0);
 }
 /* Checks each field of the shape. Returns their number. */
