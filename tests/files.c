@@ -722,6 +722,25 @@ static const struct {
     {"n_step", "1\n \n", "line"},
     {"n_step", "1\ndescription=1", "description"},
 };
+/* Files have no defaults. So 0 is refused where it is no value of the field. */
+static void refuses_zeros(const buffer *b)
+{
+    int i, positive = 0;
+    for (i = 0; i < RISEI_FIELDS + RISEI_CONV_FIELDS; i++) {
+        int const conv = i >= RISEI_FIELDS;
+        const risei_field *const field = conv ? &risei_conv_fields[i - RISEI_FIELDS]
+                                              : &risei_fields[i];
+        char name[60], line[64];
+        if (field->low <= 0) continue;
+        snprintf(name, sizeof name, "%s%s", conv ? "conv[0]." : "", field->name);
+        snprintf(line, sizeof line, "%s=0\n", name);
+        check_about("%s=0", name);
+        refuses_text(with_line(b, name, line), RISE_BAD_FILE, "bad line");
+        positive++;
+    }
+    check_about("fields that are never 0");
+    CHECK(positive == 34);
+}
 static void refuses_bad_lines(const buffer *b)
 {
     int i;
@@ -731,13 +750,7 @@ static void refuses_bad_lines(const buffer *b)
         snprintf(line, sizeof line, "%s=%s\n", bad_lines[i].field, bad_lines[i].value);
         refuses_text(with_line(b, bad_lines[i].field, line), RISE_BAD_FILE, bad_lines[i].word);
     }
-    for (i = 0; i < RISEI_FIELDS; i++) { /* files have no defaults, so 0 is a value like others */
-        char line[80];
-        if (risei_fields[i].low <= 0) continue;
-        check_about("%s=0", risei_fields[i].name);
-        snprintf(line, sizeof line, "%s=0\n", risei_fields[i].name);
-        refuses_text(with_line(b, risei_fields[i].name, line), RISE_BAD_FILE, "bad line");
-    }
+    refuses_zeros(b);
     check_about("a first line that is not the revision");
     refuses_text(with_line(b, "description", "frame_channels=1\ndescription=1\n"), RISE_BAD_FILE,
                  "begins with frame_channels");

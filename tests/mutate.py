@@ -38,9 +38,9 @@ TESTS = {
     "replay": "replay targets",
     "targets": "targets rules",
     "agent": "agent",
-    "learner": "targets rules agent",
+    "learner": "targets rules agent sequences",
     "background": "background",
-    "actor": "targets agent",
+    "actor": "targets agent sequences",
     "players": "players",
     "files": "files faults fuzz",
     "describe": "rules files",
@@ -52,6 +52,8 @@ FLAGS = ["-O0", "-DCHECK_QUICK", "-DCHECK_STOP", "-DSEQUENCES=3", "-pthread",
          "-Werror=incompatible-pointer-types", "-Werror=int-conversion", "-DRISE_STATIC"]
 LARGEST_MEMORY = 8 << 30  # bytes of address space of a test program
 SLOW = 0.25  # a test of more seconds is a unit of its own
+LONGEST = 1.5  # tests of more seconds of processor time only test mutants of their own room,
+LEFT_OUT = "rules/agents_learn_distributions"  # and this test of 5 seconds none
 # The children of these tests are killed before gcov can write their counts.
 NEVER_SKIPPED = ("faults",)
 
@@ -167,11 +169,12 @@ def limits_of(seconds):
 
 
 class Unit:
-    """Tests of one file that run together. `lines`: those of rise.h that they run, or None."""
+    """Tests of one file that run together. `cpu` and `wall`: the seconds that they need. `lines`:
+    those of rise.h that they run, or None."""
 
-    def __init__(self, test, names, slow):
+    def __init__(self, test, names, slow, cpu=100, wall=100, lines=None):
         self.test, self.names, self.slow = test, names, slow
-        self.cpu, self.wall, self.lines = 600, 600, None
+        self.cpu, self.wall, self.lines = cpu, wall, lines and set(lines)
 
     def __str__(self):
         return f"{self.test}/{self.names[0]}" if self.slow else self.test
@@ -216,9 +219,9 @@ class Bench:
         with open(os.path.join(self.out, "log.txt"), "w", encoding="utf-8") as log:
             child = subprocess.Popen([f"../{unit.test}", *unit.names], cwd=folder, stdout=log,
                                      stderr=log, start_new_session=True,
-                                     preexec_fn=limits_of(unit.cpu))
+                                     preexec_fn=limits_of(int(3 + 3 * unit.cpu)))
             try:
-                return child.wait(unit.wall) == 0
+                return child.wait(20 + 10 * unit.wall) == 0  # others may use the processor
             except subprocess.TimeoutExpired:
                 return False
             finally:
@@ -250,8 +253,7 @@ class Bench:
         units += [Unit(test, [name], True) for name, seconds in times if float(seconds) > SLOW]
         for unit in units:
             self.forget_counts()
-            cpu, wall, _ = self.run_correct(unit)
-            unit.cpu, unit.wall = int(3 + 3 * cpu), 20 + 10 * wall
+            unit.cpu, unit.wall, _ = self.run_correct(unit)
             if coverage:
                 unit.lines = self.read_counts()
         self.units += units
@@ -298,25 +300,18 @@ class Bench:
             with open(path, "w", encoding="utf-8") as file:
                 json.dump(saved, file)
         self.known_lines = set(saved["known"])
-        self.units = []
-        for values in saved["units"]:
-            unit = Unit(values["test"], values["names"], values["slow"])
-            unit.cpu, unit.wall = values["cpu"], values["wall"]
-            unit.lines = values["lines"] and set(values["lines"])
-            self.units.append(unit)
+        self.units = [Unit(**values) for values in saved["units"]]
 
     def units_for(self, room, number):
         """Returns the units that run a line, or may run it: quick ones first, and among them those
         of the room first."""
-        order = tests_for(room)
-        units = [unit for unit in self.units if unit.test in order]
-        if number in self.known_lines:
-            running = [unit for unit in units
-                       if unit.lines is None or number in unit.lines]
-            if running:
-                units = [unit for unit in units
-                         if unit in running or unit.test in NEVER_SKIPPED]
-        own = TESTS.get(room, "").split()
+        order, own = tests_for(room), TESTS.get(room, "").split()
+        units = [unit for unit in self.units
+                 if unit.test in order and str(unit) != LEFT_OUT
+                 and (unit.cpu <= LONGEST or unit.test in own)]
+        running = [unit for unit in units if unit.lines is None or number in unit.lines]
+        if number in self.known_lines and running:
+            units = [unit for unit in units if unit in running or unit.test in NEVER_SKIPPED]
         return sorted(units, key=lambda unit: (unit.slow, unit.slow and unit.test not in own,
                                                order.index(unit.test), unit.cpu))
 
@@ -341,7 +336,7 @@ def tests_for(room):
 
 
 def draw(source, wanted, seed):
-    """Returns all mutants of the wanted rooms in a random order, one of each room in turn."""
+    """Returns the mutants of the wanted rooms in a random order, one of each room in turn."""
     first, last = (int(n) for n in os.environ.get("LINES", "1-999999").split("-"))
     found = find_mutants(source, wanted, first, last)
     order = random.Random(seed)
@@ -350,7 +345,7 @@ def draw(source, wanted, seed):
     queue = []
     for i in range(max(len(mutants) for mutants in found.values())):
         queue += [found[room][i] for room in wanted if i < len(found[room])]
-    return queue
+    return [mutant for mutant in queue if not mutant.old.startswith("(void)")]  # without effect
 
 
 def read_verdicts(path):
@@ -391,6 +386,7 @@ def main():
         return
     compiler = os.environ.get("CC") or ("clang" if shutil.which("clang") else "cc")
     out = os.environ.get("OUT", "build/mutants")
+    os.makedirs(out, exist_ok=True)
     verdicts = read_verdicts(os.path.join(out, "killed.txt"))
     tally = Tally()
     bench = Bench(out, compiler.split())
