@@ -772,9 +772,7 @@ static void defaults_are_filled_in(void)
 {
     static const int sides[] = {1, 2, 3, 5, 8, 20, 32, 33, 84, 300};
     rise_agent_desc d;
-    rise_agent *a;
-    rise_error error;
-    int width, height, kind, isa;
+    int width, height, kind;
     for (width = 0; width < COUNT(sides); width++)
         for (height = 0; height < COUNT(sides); height++)
             for (kind = RISE_EMBED_AUTO; kind < RISE_EMBED_COUNT; kind++) {
@@ -821,6 +819,13 @@ static void defaults_are_filled_in(void)
           d.embedding_size == 64);
     CHECK(d.context_scale == 0.05);
     knows_impala();
+}
+static void missing_kernels_are_refused(void)
+{
+    rise_agent_desc d = described("memory=rise");
+    rise_agent *a;
+    rise_error error;
+    int isa;
     for (isa = -1; isa < 8; isa++) {
         int const there = isa >= RISE_ISA_AUTO && isa <= RISE_ISA_NEON &&
                           rise_kernels_of((rise_isa)isa) != NULL;
@@ -2028,6 +2033,7 @@ static const check_test tests[] = {
     TEST(heads_must_fit_together),
     TEST(batch_must_fit_in_memory),
     TEST(defaults_are_filled_in),
+    TEST(missing_kernels_are_refused),
     TEST(early_first_frame_truncates),
     TEST(nonfinite_losses_are_refused),
     TEST(signs_embedding_sums_over_squares),

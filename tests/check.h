@@ -78,8 +78,8 @@ CHECK_PRINTF static void check_note(const char *format, ...)
     vsnprintf(check_state.note, sizeof check_state.note, format, arguments);
     va_end(arguments);
 }
-/* Counts a check and returns `good`. Prints the first 20 failures. With CHECK_STOP, the first failure
-   ends the program: tests/mutate.py asks only whether there is one. */
+/* Counts a check and returns `good`. Prints the first 20 failures. With CHECK_STOP, the first
+   failure ends the program: tests/mutate.py asks only whether there is one. */
 CHECK_UNUSED static int check_that(int good, const char *text, const char *file, int line)
 {
     if (good) {

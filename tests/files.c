@@ -1367,6 +1367,18 @@ static void holds(uint64_t state)
     CHECK(folder_count(PATH) == 1);
 #endif
 }
+/* A save that the agent refuses says what rise_agent_write says, after the path. The system has no
+   part in it, so its words are not added. */
+static void save_says_what_write_says(const rise_agent *a, rise_save what, rise_result result)
+{
+    buffer none = {NULL, 0, 0, SIZE_MAX};
+    rise_error written = {RISE_OK, ""}, error = {RISE_OK, ""};
+    char text[sizeof error.text + 40];
+    CHECK(rise_agent_write(a, what, buffer_write, &none, &written) == result && none.size == 0);
+    CHECK(rise_agent_save(a, what, PATH, &error) == result && error.result == result);
+    snprintf(text, sizeof text, "%s: %s", PATH, written.text);
+    CHECK(strcmp(error.text, text) == 0);
+}
 static void failed_save_keeps_the_old_file(void)
 {
     static char endless[2000];
@@ -1399,7 +1411,8 @@ static void failed_save_keeps_the_old_file(void)
     (void)size;
 #endif
     rise_agent_parameters(w.agent)[0] += (float)HUGE_VAL;
-    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_NOT_FINITE);
+    save_says_what_write_says(w.agent, RISE_SAVE_ALL, RISE_NOT_FINITE);
+    save_says_what_write_says(w.agent, (rise_save)77, RISE_BAD_CALL);
     holds(old);
     CHECK(rise_agent_load(&a, PATH, &machine, &error) == RISE_OK);
     rise_agent_destroy(w.agent);

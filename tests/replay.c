@@ -330,10 +330,10 @@ static void live(const setup *s, risei_replay *r, int lane, rise_event event)
     o.frame = frame, o.embedding = embedding, o.allowed = allowed;
     o.reward = event == RISE_FIRST ? (float)NAN : reward_of(m), o.event = (int)event;
     risei_replay_append(r, lane, &o, ACTIONS);
-    /* Last frames have no action. Equal runs save equal bytes only if these slots forget the actions
-       that they had before. */
+    /* Last frames have no action. Equal runs save equal bytes only if these slots forget their old
+       actions. */
     slot = risei_history_newest(&r->history, lane);
-    if (r->history.actions[slot] != 0) differ(s, "action not forgotten", lane, lives[lane].count - 1);
+    if (r->history.actions[slot] != 0) differ(s, "old action", lane, lives[lane].count - 1);
     r->history.actions[slot] = (int16_t)m->action;
     appends++;
 }
@@ -732,8 +732,8 @@ static void tree_finds_every_leaf_exactly(void)
         free(block);
     }
 }
-/* Each level begins behind the one below, in whole nodes of eight entries, and the arena has no byte
-   more than its arrays. */
+/* Each level begins behind the one below, in whole nodes of eight entries, and the arena has no
+   byte more than its arrays. */
 static void tree_has_no_room_to_spare(void)
 {
     int slots, l;

@@ -383,8 +383,10 @@ static void masks_have_a_bit_for_each_action(void)
             for (i = 0; i < 25; i++) allowed[i] = (uint8_t)(kind == 0 && i % 3 == 1 ? 0 : 3);
             risei_mask_write(mask, kind == 1 ? NULL : allowed, actions);
             check_about("%d actions, kind %d", actions, kind);
-            for (i = 0; i < bits; i++)
-                CHECK(risei_mask_allows(mask, i) == (i < actions && (kind == 1 || allowed[i] != 0)));
+            for (i = 0; i < bits; i++) {
+                int const right = i < actions && (kind == 1 || allowed[i] != 0);
+                CHECK(risei_mask_allows(mask, i) == right);
+            }
             for (i = bits / 8; i < 4; i++) CHECK(mask[i] == 0xA5);
         }
     check_about("%s", "");
