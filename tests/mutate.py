@@ -159,6 +159,22 @@ def read_known(path):
     return known
 
 
+def read_text(path):
+    """Returns the text of a file, or "" if there is none."""
+    if not os.path.exists(path):
+        return ""
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def key_of(words, paths):
+    """Returns a hash of words and of the contents of files."""
+    key = hashlib.sha256(" ".join(words).encode())
+    for path in paths:
+        key.update(read_text(path).encode())
+    return key.hexdigest()
+
+
 def limits_of(seconds):
     """Returns a function that sets the limits of a child process."""
     def limit():
@@ -193,9 +209,16 @@ class Bench:
             shutil.rmtree(os.path.join(out, folder), ignore_errors=True)
             shutil.copytree(folder, os.path.join(out, folder))
         shutil.copy("rise.h", out)
-        # The kernels do not change, so they are compiled once.
-        self.compile(self.compiler + ["-O2", "-c", "tests/shared_kernels.c", "-o", "kernels.o"],
-                     True)
+        self.build_kernels()
+
+    def build_kernels(self):
+        """Compiles the kernels. They do not change, so once per rise.h is enough."""
+        command = self.compiler + ["-O2", "-c", "tests/shared_kernels.c", "-o", "kernels.o"]
+        path, key = os.path.join(self.out, "kernels.key"), key_of(command, ["rise.h"])
+        if read_text(path) != key:
+            self.compile(command, True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(key)
 
     def compile(self, command, must):
         done = subprocess.run(command, cwd=self.out, capture_output=True, text=True)
@@ -244,27 +267,32 @@ class Bench:
         return cpu, time.time() - start, text
 
     def measure(self, test, coverage):
-        """Splits the tests of a file into units, runs each, and sets its limits and lines."""
+        """Splits the tests of a file into units and runs each. Returns (units, lines that gcov
+        knows)."""
         self.build(test, coverage, must=True)
-        text = self.run_correct(Unit(test, [], False))[2]
+        cpu, wall, text = self.run_correct(Unit(test, [], False))
         times = re.findall(r"^\w+/(\w+) +([\d.]+) s ", text, re.M)
-        quick = [name for name, seconds in times if float(seconds) <= SLOW]
+        share = min(1.0, cpu / wall)  # of the processor, which others use too
+        slow = [name for name, seconds in times if float(seconds) * share > SLOW]
+        quick = [name for name, _ in times if name not in slow]
         units = [Unit(test, quick, False)] if quick else []
-        units += [Unit(test, [name], True) for name, seconds in times if float(seconds) > SLOW]
+        units += [Unit(test, [name], True) for name in slow]
+        known = set()
         for unit in units:
             self.forget_counts()
             unit.cpu, unit.wall, _ = self.run_correct(unit)
             if coverage:
-                unit.lines = self.read_counts()
-        self.units += units
-        print(f"{test}: {len(quick)} quick tests, {len(times) - len(quick)} slow ones", flush=True)
+                unit.lines = self.read_counts(known)
+        print(f"{test}: {len(quick)} quick tests, {len(slow)} slow ones", flush=True)
+        return units, known
 
     def forget_counts(self):
         for path in glob.glob(os.path.join(self.out, "*.gcda")):
             os.remove(path)
 
-    def read_counts(self):
-        """Returns the lines of rise.h that the last run has run."""
+    def read_counts(self, known):
+        """Returns the lines of rise.h that the last run has run. Adds those that have counts to
+        `known`."""
         lines = set()
         paths = glob.glob(os.path.join(self.out, "*.gcda"))
         text = subprocess.run(["gcov", "--json-format", "--stdout", *paths], cwd=self.out,
@@ -272,35 +300,29 @@ class Bench:
         for part in text.splitlines():
             for file in json.loads(part)["files"]:
                 if os.path.basename(file["file"]) == "rise.h":
-                    self.known_lines.update(line["line_number"] for line in file["lines"])
+                    known.update(line["line_number"] for line in file["lines"])
                     lines.update(line["line_number"] for line in file["lines"] if line["count"])
         return lines
 
     def prepare(self, tests):
-        """Measures the tests, unless they were measured before."""
+        """Measures the tests, except for those that were measured before and did not change."""
+        coverage = None
+        if shutil.which("gcc") and shutil.which("gcov"):
+            coverage = ["gcc", "--coverage"]
         path = os.path.join(self.out, "measured.json")
-        contents = " ".join(tests + self.compiler + FLAGS).encode()
-        for name in sorted(glob.glob("tests/*.[ch]") + glob.glob("examples/*.h")) + ["rise.h"]:
-            with open(name, "rb") as file:
-                contents += hashlib.sha256(file.read()).digest()
-        key = hashlib.sha256(contents).hexdigest()
-        try:
-            with open(path, encoding="utf-8") as file:
-                saved = json.load(file)
-        except (OSError, ValueError):
-            saved = {"key": ""}
-        if saved["key"] != key:
-            coverage = None
-            if shutil.which("gcc") and shutil.which("gcov"):
-                coverage = ["gcc", "--coverage"]
-            for test in tests:
-                self.measure(test, coverage)
-            saved = {"key": key, "known": sorted(self.known_lines), "units": [
-                dict(vars(unit), lines=unit.lines and sorted(unit.lines)) for unit in self.units]}
-            with open(path, "w", encoding="utf-8") as file:
-                json.dump(saved, file)
-        self.known_lines = set(saved["known"])
-        self.units = [Unit(**values) for values in saved["units"]]
+        headers = sorted(glob.glob("tests/*.h") + glob.glob("examples/*.h")) + ["rise.h"]
+        saved = json.loads(read_text(path) or "{}")
+        for test in tests:
+            sources = [f"tests/{test}.c"] + (glob.glob("tests/fuzz/*.c") if test == "fuzz" else [])
+            key = key_of(FLAGS, headers + sorted(sources))
+            if saved.get(test, {}).get("key") != key:
+                units, known = self.measure(test, coverage)
+                saved[test] = {"key": key, "known": sorted(known), "units": [
+                    dict(vars(unit), lines=unit.lines and sorted(unit.lines)) for unit in units]}
+                with open(path, "w", encoding="utf-8") as file:
+                    json.dump(saved, file)
+            self.known_lines.update(saved[test]["known"])
+            self.units += [Unit(**values) for values in saved[test]["units"]]
 
     def units_for(self, room, number):
         """Returns the units that run a line, or may run it: quick ones first, and among them those
@@ -350,13 +372,9 @@ def draw(source, wanted, seed):
 
 def read_verdicts(path):
     """Returns {mutant: the unit that killed it} of an earlier run."""
-    verdicts = {}
-    if os.environ.get("REUSE") and os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            for line in file:
-                killer, name = line.rstrip("\n").split(": ", 1)
-                verdicts[name] = killer
-    return verdicts
+    text = read_text(path) if os.environ.get("REUSE") else ""
+    pairs = [line.split(": ", 1) for line in text.splitlines()]
+    return {name: killer for killer, name in pairs}
 
 
 class Tally:
