@@ -1094,6 +1094,7 @@ static void reader_supplies_the_machine(void)
     rise_agent_desc machine = machine_for(RISE_SAVE_ALL);
     uint64_t const state = state_of(w.agent);
     rise_agent *a;
+    long calls = 0; /* of toy_embed */
     rise_agent_destroy(w.agent);
     machine.embed_fn = NULL;
     refused(&b, &machine, RISE_BAD_DESC, "embed_fn");
@@ -1105,6 +1106,15 @@ static void reader_supplies_the_machine(void)
     a = loaded(&b, &machine); /* continues on other kernels */
     CHECK(strcmp(a->model.device.kernels->name, "ref") == 0 &&
           (rise_kernels_of(RISE_ISA_AUTO)->fused == 0 || state_of(a) == state));
+    rise_agent_destroy(a);
+    machine = machine_for(RISE_SAVE_ALL);
+    machine.embedding_file = "files_test.none"; /* unused with this embedding, but kept */
+    machine.embed_user = &calls, machine.log_user = &b, machine.clock_user = &policy;
+    a = loaded(&b, &machine);
+    CHECK(a->desc.embedding_file == machine.embedding_file);
+    CHECK(a->desc.embed_fn == machine.embed_fn && a->desc.embed_user == machine.embed_user);
+    CHECK(a->desc.log_fn == machine.log_fn && a->desc.log_user == machine.log_user);
+    CHECK(a->desc.clock_fn == machine.clock_fn && a->desc.clock_user == machine.clock_user);
     rise_agent_destroy(a);
     free(b.data);
     free(policy.data);
