@@ -170,7 +170,10 @@
        rise_agent_destroy     frees an agent
        rise_agent_step        one step of one game: frame and reward in, action out
        rise_agent_step_all    one step of all environments, with action masks
+       rise_agent_step_numbers  one step of an agent that sees numbers
+       rise_agent_observe     one step of all environments, with actions that others chose
        rise_agent_play        the greedy action for a character; learns nothing
+       rise_agent_play_numbers  the same for an agent that sees numbers
        rise_agent_play_all    the actions of all characters in one pass
        rise_agent_set_player  how well a character plays
        rise_agent_publish     copies what was learned to a play_only agent
@@ -997,6 +1000,7 @@
        expect  computes Q from z. q and z are one array if there is one output for each action.
                expect may replace z: C51 replaces logits by probabilities. dz is then the gradient
                of the values that expect was given, for C51 the logits.
+       expect_backward  adds a gradient of Q of one action to dz, for demonstrations.
        target  computes the target, [taus] or [atoms], from a risei_bootstrap. If discount is 0, the
                target must not depend on `next`. If `values` is 1, the function must obey policy and
                rescale. risei_values_target does all this for heads with one atom.
@@ -1013,7 +1017,7 @@
         risei_head_one, risei_head_one, // atoms, taus
         0,                              // quantiles: 1 only for a layer of fractions, as IQN has
         1,                              // values: 0 refuses munchausen and value_rescale
-        risei_mine_expect, risei_values_target, risei_mine_loss}
+        risei_mine_expect, risei_mine_expect_backward, risei_values_target, risei_mine_loss}
 
    Tests: tests/gradients.c checks networks and updates with every head, without an edit. Add the
    head's formula for Q to plain_expect there. Add a target and a loss computed by hand to
@@ -1351,6 +1355,10 @@ typedef struct rise_agent_desc {
     int action_masks;
     /* games that step together in one call, 1..4096 [1] */
     int environments;
+    /* the last environments that show what to do: the agent never acts there. Their steps come from
+       rise_agent_observe, and are demonstrations. Other environments never overwrite their part of
+       the replay buffer. 0..environments [0] */
+    int demonstrators;
     /* characters that rise_agent_play chooses actions for, 1..4096 [1] */
     int players;
     /* 1: the agent plays and does not learn; no replay buffer and no optimiser, so little memory
@@ -1483,6 +1491,12 @@ typedef struct rise_agent_desc {
     /* 1: the heads predict h(Q) instead of Q, with h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x
        (Pohlen et al. 2018) [0] */
     int value_rescale;
+    /* demonstrators: factor on the large-margin loss of demonstrations (Hester et al. 2018), up to
+       1e6; negative: 0 [1] */
+    double demonstration_weight;
+    /* demonstrators: the loss is 0 once Q of the demonstrated action exceeds Q of every other
+       allowed action by this margin, up to 1e6; negative: 0 [0.8] */
+    double demonstration_margin;
     /* frames kept, all environments together [50000 for SMALL, else 200000] */
     int replay_capacity;
     /* steps before learning starts; batch..replay_capacity [1000 for SMALL, else 20000] */
@@ -1652,6 +1666,21 @@ RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frame
                                          const float *numbers, const float *rewards,
                                          const rise_event *events, const uint8_t *allowed,
                                          int *actions);
+
+/* Does one step of all environments, like rise_agent_step_all, but somebody else may have chosen
+   the actions: a person, a script, another agent, a log. `actions` [environments] is read, too. An
+   element of 0..actions-1 is the action that was taken at this frame; the agent stores it. For -1,
+   the agent chooses the action and writes it. On the last frame of an episode the element has no
+   meaning.
+
+   The agent learns from these steps as from its own. Steps of the last desc.demonstrators
+   environments are demonstrations, too: an update also raises Q of the demonstrated action above Q
+   of the others. Such an environment takes no -1, and rise_agent_step_all takes only RISE_ABSENT
+   for it. metrics.mean_return and metrics.episodes do not count demonstrations. */
+RISE_API rise_result rise_agent_observe(rise_agent *agent, const uint8_t *frames,
+                                        const float *numbers, const float *rewards,
+                                        const rise_event *events, const uint8_t *allowed,
+                                        int *actions);
 
 /* Returns the action of player `player` (0..players-1), or a negative rise_result. The action is
    greedy, unless rise_agent_set_player chose otherwise. Does not change what training uses: replay
@@ -2568,18 +2597,47 @@ RISEI_FN void risei_io_begin(risei_io *f, risei_io_mode mode, uint64_t limit)
     f->limit = limit;
 }
 /* Returns the CRC-32 (reflected polynomial 0xEDB88320) of earlier data followed by `data`. `crc` is
-   the CRC-32 of the earlier data, or 0 if there is none. Processes four bits at a time. */
+   the CRC-32 of the earlier data, or 0 if there is none. Processes 32 bits at a time: table[k][n]
+   is the CRC of the four bits n that are followed by k zeros of four bits. */
 RISEI_FN uint32_t risei_io_crc(uint32_t crc, const unsigned char *data, size_t size)
 {
-    static const uint32_t table[16] = {0x00000000u, 0x1DB71064u, 0x3B6E20C8u, 0x26D930ACu,
-                                       0x76DC4190u, 0x6B6B51F4u, 0x4DB26158u, 0x5005713Cu,
-                                       0xEDB88320u, 0xF00F9344u, 0xD6D6A3E8u, 0xCB61B38Cu,
-                                       0x9B64C2B0u, 0x86D3D2D4u, 0xA00AE278u, 0xBDBDF21Cu};
+    static const uint32_t table[8][16] = {
+        {0x00000000u, 0x1DB71064u, 0x3B6E20C8u, 0x26D930ACu, 0x76DC4190u, 0x6B6B51F4u,
+         0x4DB26158u, 0x5005713Cu, 0xEDB88320u, 0xF00F9344u, 0xD6D6A3E8u, 0xCB61B38Cu,
+         0x9B64C2B0u, 0x86D3D2D4u, 0xA00AE278u, 0xBDBDF21Cu},
+        {0x00000000u, 0x77073096u, 0xEE0E612Cu, 0x990951BAu, 0x076DC419u, 0x706AF48Fu,
+         0xE963A535u, 0x9E6495A3u, 0x0EDB8832u, 0x79DCB8A4u, 0xE0D5E91Eu, 0x97D2D988u,
+         0x09B64C2Bu, 0x7EB17CBDu, 0xE7B82D07u, 0x90BF1D91u},
+        {0x00000000u, 0x4AC21251u, 0x958424A2u, 0xDF4636F3u, 0xF0794F05u, 0xBABB5D54u,
+         0x65FD6BA7u, 0x2F3F79F6u, 0x3B83984Bu, 0x71418A1Au, 0xAE07BCE9u, 0xE4C5AEB8u,
+         0xCBFAD74Eu, 0x8138C51Fu, 0x5E7EF3ECu, 0x14BCE1BDu},
+        {0x00000000u, 0x191B3141u, 0x32366282u, 0x2B2D53C3u, 0x646CC504u, 0x7D77F445u,
+         0x565AA786u, 0x4F4196C7u, 0xC8D98A08u, 0xD1C2BB49u, 0xFAEFE88Au, 0xE3F4D9CBu,
+         0xACB54F0Cu, 0xB5AE7E4Du, 0x9E832D8Eu, 0x87981CCFu},
+        {0x00000000u, 0x1C26A370u, 0x384D46E0u, 0x246BE590u, 0x709A8DC0u, 0x6CBC2EB0u,
+         0x48D7CB20u, 0x54F16850u, 0xE1351B80u, 0xFD13B8F0u, 0xD9785D60u, 0xC55EFE10u,
+         0x91AF9640u, 0x8D893530u, 0xA9E2D0A0u, 0xB5C473D0u},
+        {0x00000000u, 0x01C26A37u, 0x0384D46Eu, 0x0246BE59u, 0x0709A8DCu, 0x06CBC2EBu,
+         0x048D7CB2u, 0x054F1685u, 0x0E1351B8u, 0x0FD13B8Fu, 0x0D9785D6u, 0x0C55EFE1u,
+         0x091AF964u, 0x08D89353u, 0x0A9E2D0Au, 0x0B5C473Du},
+        {0x00000000u, 0x5019579Fu, 0xA032AF3Eu, 0xF02BF8A1u, 0x9B14583Du, 0xCB0D0FA2u,
+         0x3B26F703u, 0x6B3FA09Cu, 0xED59B63Bu, 0xBD40E1A4u, 0x4D6B1905u, 0x1D724E9Au,
+         0x764DEE06u, 0x2654B999u, 0xD67F4138u, 0x866616A7u},
+        {0x00000000u, 0xB8BC6765u, 0xAA09C88Bu, 0x12B5AFEEu, 0x8F629757u, 0x37DEF032u,
+         0x256B5FDCu, 0x9DD738B9u, 0xC5B428EFu, 0x7D084F8Au, 0x6FBDE064u, 0xD7018701u,
+         0x4AD6BFB8u, 0xF26AD8DDu, 0xE0DF7733u, 0x58631056u}};
     crc = ~crc;
+    for (; size >= 4; size -= 4, data += 4) {
+        crc ^= (uint32_t)data[0] | (uint32_t)data[1] << 8 | (uint32_t)data[2] << 16 |
+               (uint32_t)data[3] << 24;
+        crc = table[7][crc & 15] ^ table[6][crc >> 4 & 15] ^ table[5][crc >> 8 & 15] ^
+              table[4][crc >> 12 & 15] ^ table[3][crc >> 16 & 15] ^ table[2][crc >> 20 & 15] ^
+              table[1][crc >> 24 & 15] ^ table[0][crc >> 28];
+    }
     while (size-- > 0) {
         crc ^= *data++;
-        crc = crc >> 4 ^ table[crc & 15];
-        crc = crc >> 4 ^ table[crc & 15];
+        crc = crc >> 4 ^ table[0][crc & 15];
+        crc = crc >> 4 ^ table[0][crc & 15];
     }
     return ~crc;
 }
@@ -6183,6 +6241,22 @@ RISEI_FN int risei_best_action(int n, const rise_real *q, const uint8_t *mask)
     return best < 0 ? 0 : best;
 }
 
+/* The large-margin loss of a demonstrated action e (Hester et al. 2018), as a function of q [n]:
+   max over allowed actions a of (q[a] + margin (a != e)) - q[e]. Returns the loss. Writes the
+   action of the maximum to *rival: it is e if the loss is 0. */
+RISEI_FN rise_real risei_loss_margin(int n, const rise_real *q, const uint8_t *mask, int e,
+                                     rise_real margin, int *rival)
+{
+    rise_real loss = 0;
+    int a;
+    *rival = e;
+    for (a = 0; a < n; a++) {
+        rise_real const more = q[a] + margin - q[e];
+        if (a == e || !risei_mask_allows(mask, a) || !(more > loss)) continue;
+        loss = more, *rival = a;
+    }
+    return loss;
+}
 /* Value rescaling: h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x, and the inverse of h. With h,
    the scale of the targets depends less on the scale of the rewards (Pohlen et al. 2018). */
 #define RISEI_RESCALE 0.001
@@ -6382,6 +6456,10 @@ typedef struct risei_head_kind {
     int values;    /* 1: outputs are values, so value_rescale and munchausen are allowed */
     /* Computes q [actions] from z of one batch row. C51 replaces z by its softmax. */
     void (*expect)(const rise_kernels *k, const struct risei_heads *h, rise_real *z, rise_real *q);
+    /* Adds to dz, the gradient of all outputs of one batch row, the gradient dq of Q of `action`. z
+       is what expect left. */
+    void (*expect_backward)(const struct risei_heads *h, const rise_real *z, int action,
+                            rise_real dq, rise_real *dz);
     /* Computes the target of one transition: [taus] or, for C51, [atoms]. */
     void (*target)(const struct risei_heads *h, const risei_bootstrap *b, rise_real *target);
     /* Returns the loss of one transition. z and dz point to the outputs of the transition's action
@@ -6434,6 +6512,15 @@ RISEI_FN void risei_mean_expect(const rise_kernels *k, const risei_heads *h, ris
     (void)k;
     if (q != z) memcpy(q, z, (size_t)h->actions * sizeof *q);
 }
+/* The backward pass of expect, for MEAN and for IQN: Q is the mean over the fractions. */
+RISEI_FN void risei_values_expect_backward(const risei_heads *h, const rise_real *z, int action,
+                                           rise_real dq, rise_real *dz)
+{
+    int t;
+    (void)z;
+    for (t = 0; t < h->taus; t++)
+        dz[t * h->actions + action] = dz[t * h->actions + action] + dq / (rise_real)h->taus;
+}
 /* Computes target [taus], for MEAN and for IQN. */
 RISEI_FN void risei_values_target(const risei_heads *h, const risei_bootstrap *b, rise_real *target)
 {
@@ -6478,6 +6565,17 @@ RISEI_FN void risei_c51_expect(const rise_kernels *k, const risei_heads *h, rise
         q[j] = sum;
     }
 }
+/* Q is the sum of p_t r_t, and p is the softmax of the logits, so dQ/dlogit_t = p_t (r_t - Q). */
+RISEI_FN void risei_c51_expect_backward(const risei_heads *h, const rise_real *z, int action,
+                                        rise_real dq, rise_real *dz)
+{
+    const rise_real *const p = z + (ptrdiff_t)action * h->atoms;
+    rise_real *const d = dz + (ptrdiff_t)action * h->atoms;
+    rise_real q = 0;
+    int t;
+    for (t = 0; t < h->atoms; t++) q = q + p[t] * risei_c51_return(h, t);
+    for (t = 0; t < h->atoms; t++) d[t] = d[t] + dq * (p[t] * (risei_c51_return(h, t) - q));
+}
 RISEI_FN void risei_c51_target(const risei_heads *h, const risei_bootstrap *b, rise_real *target)
 {
     risei_c51_project(h->atoms, h->value_min, h->value_max, b->reward, b->discount,
@@ -6515,12 +6613,12 @@ RISEI_FN rise_real risei_iqn_loss(const rise_kernels *k, const risei_heads *h, c
 
 /* In the order of rise_head. */
 static const risei_head_kind risei_head_kinds[] = {
-    {"mean", risei_head_one, risei_head_one, 0, 1, risei_mean_expect, risei_values_target,
-     risei_mean_loss},
-    {"c51", risei_c51_atoms, risei_head_one, 0, 0, risei_c51_expect, risei_c51_target,
-     risei_c51_loss},
-    {"iqn", risei_head_one, risei_iqn_taus, 1, 1, risei_iqn_expect, risei_values_target,
-     risei_iqn_loss}};
+    {"mean", risei_head_one, risei_head_one, 0, 1, risei_mean_expect, risei_values_expect_backward,
+     risei_values_target, risei_mean_loss},
+    {"c51", risei_c51_atoms, risei_head_one, 0, 0, risei_c51_expect, risei_c51_expect_backward,
+     risei_c51_target, risei_c51_loss},
+    {"iqn", risei_head_one, risei_iqn_taus, 1, 1, risei_iqn_expect, risei_values_expect_backward,
+     risei_values_target, risei_iqn_loss}};
 RISEI_CHECK_TABLE_SIZE(risei_head_kinds, RISE_HEAD_COUNT);
 
 RISEI_FN risei_heads risei_heads_make(risei_parameters *p, const rise_agent_desc *desc, int in)
@@ -9651,6 +9749,7 @@ static const risei_field risei_fields[] = {RISEI_SHAPE(frame_width, 0, 1024, 0),
                                            RISEI_ADDED(number_features, 0, 1, 8192, 0, 1, 3, 64),
                                            RISEI_SHAPE(action_masks, 0, 1, 0),
                                            RISEI_SHAPE(environments, 1, 4096, 1),
+                                           RISEI_ADDED(demonstrators, 0, 0, 4096, 0, 1, 3, 0),
                                            RISEI_INT(players, 1, 4096, 1),
                                            RISEI_INT(play_only, 0, 1, 0),
                                            RISEI_WORD(memory, risei_memory_word),
@@ -9700,6 +9799,10 @@ static const risei_field risei_fields[] = {RISEI_SHAPE(frame_width, 0, 1024, 0),
                                            RISEI_REAL(munchausen_scale, -1, 1, 0.9),
                                            RISEI_REAL(temperature, 1e-6, 1e6, 0.03),
                                            RISEI_INT(value_rescale, 0, 1, 0),
+                                           RISEI_ADDED(demonstration_weight, 1, -1, 1e6, 1, 0, 3,
+                                                       1),
+                                           RISEI_ADDED(demonstration_margin, 1, -1, 1e6, 0.8, 0, 3,
+                                                       0.8),
                                            RISEI_INT2(replay_capacity, 1, 1e9, 50000, 200000),
                                            RISEI_INT2(learn_start, 1, 1e9, 1000, 20000),
                                            RISEI_INT(learn_period, 1, 1e6, 4),
@@ -10292,6 +10395,11 @@ RISEI_FN rise_result risei_check_replay(const rise_agent_desc *d, rise_error *er
 {
     int const least = risei_replay_reach(d) + d->n_step + 2;
     int const lane = d->replay_capacity / d->environments;
+    if (d->demonstrators > d->environments)
+        return risei_fail(error, RISE_BAD_DESC,
+                          "demonstrators is %d; they are the last of the environments, so raise "
+                          "environments, %d",
+                          d->demonstrators, d->environments);
     if (lane < least)
         return risei_fail(error, RISE_BAD_DESC,
                           "replay_capacity is %d, or %d for each environment; window, frame_stack "
@@ -11197,6 +11305,28 @@ RISEI_FN void risei_learner_target(risei_learner *l, int i)
     }
     heads->kind->target(heads, &next, b->target);
 }
+/* Returns the large-margin loss of transition i, or 0 if it is no demonstration. Adds its gradient
+   to dz. */
+RISEI_FN double risei_learner_margin(risei_learner *l, int i)
+{
+    const rise_agent_desc *d = l->model->desc;
+    const risei_heads *heads = &l->model->net.heads;
+    risei_heads_data *out = &l->model->pass.heads;
+    const risei_transition *t = &l->batch.transition[i];
+    ptrdiff_t const outputs = (ptrdiff_t)i * heads->taus * heads->actions * heads->atoms;
+    rise_real const margin = (rise_real)(d->demonstration_margin < 0 ? 0 : d->demonstration_margin);
+    rise_real const scale = (rise_real)d->demonstration_weight * l->batch.importance[i];
+    rise_real const dq = scale / (rise_real)l->batch.size;
+    rise_real loss;
+    int rival;
+    if (t->lane < d->environments - d->demonstrators || !(scale > 0)) return 0;
+    loss = risei_loss_margin(d->actions, out->q + (ptrdiff_t)i * d->actions,
+                             risei_learner_mask(l, i), t->action, margin, &rival);
+    if (rival == t->action) return 0;
+    heads->kind->expect_backward(heads, out->z + outputs, rival, dq, out->dz + outputs);
+    heads->kind->expect_backward(heads, out->z + outputs, t->action, -dq, out->dz + outputs);
+    return (double)(scale * loss);
+}
 /* Computes the targets, losses, td errors and dz of the batch. Writes all metrics except
    gradient_norm. Returns the mean loss, weighted by importance. */
 RISEI_FN double risei_learner_loss(risei_learner *l, risei_update_metrics *metrics)
@@ -11220,7 +11350,7 @@ RISEI_FN double risei_learner_loss(risei_learner *l, risei_update_metrics *metri
         risei_learner_target(l, i);
         one = heads->kind->loss(k, heads, out->z + at, tau, b->target, &weight, out->dz + at,
                                 &b->td[i]);
-        loss += (double)(one * b->importance[i]);
+        loss += (double)(one * b->importance[i]) + risei_learner_margin(l, i);
         value += (double)out->q[(ptrdiff_t)i * heads->actions + action];
         error += (double)risei_abs(b->td[i]);
     }
@@ -11821,6 +11951,7 @@ typedef struct risei_call {
     const rise_event *events;
     const uint8_t *allowed; /* NULL: all actions */
     int *actions;
+    int given; /* 1: an element of `actions` other than -1 was chosen by somebody else */
 } risei_call;
 
 /* Returns a lane's observation. Its embedding is row `lane` of model->embeddings. */
@@ -11856,6 +11987,37 @@ RISEI_FN rise_result risei_call_check(const risei_call *c, const risei_model *m,
     }
     return result;
 }
+/* Returns whether the agent never acts in this environment. */
+RISEI_FN int risei_actor_demonstrates(const rise_agent_desc *d, int lane)
+{
+    return lane >= d->environments - d->demonstrators;
+}
+/* Checks the actions that somebody else chose, and that no demonstrator waits for an action. */
+RISEI_FN rise_result risei_actor_check_given(const risei_actor *a, const risei_call *c,
+                                             rise_error *error)
+{
+    const rise_agent_desc *const d = a->model->desc;
+    int lane;
+    for (lane = 0; lane < c->end; lane++) {
+        int const action = c->given ? c->actions[lane] : -1;
+        const uint8_t *mask = c->allowed != NULL ? c->allowed + (ptrdiff_t)lane * d->actions : NULL;
+        if (c->events[lane] == RISE_ABSENT || risei_event_is_last((int)c->events[lane])) continue;
+        if (action < -1 || action >= d->actions)
+            return risei_fail(error, RISE_BAD_CALL,
+                              "the action of environment %d is %d; it must be -1..%d", lane, action,
+                              d->actions - 1);
+        if (action >= 0 && mask != NULL && mask[action] == 0)
+            return risei_fail(error, RISE_BAD_CALL,
+                              "action %d of environment %d is not allowed by its mask", action,
+                              lane);
+        if (action < 0 && risei_actor_demonstrates(d, lane))
+            return risei_fail(error, RISE_BAD_CALL,
+                              "environment %d is a demonstrator; pass its action to "
+                              "rise_agent_observe, or RISE_ABSENT",
+                              lane);
+    }
+    return RISE_OK;
+}
 /* Stores what each environment reports. The embeddings must be in model->embeddings. Returns how
    many environments need an action. */
 RISEI_FN int risei_actor_observe(risei_actor *a, const risei_call *c)
@@ -11866,7 +12028,8 @@ RISEI_FN int risei_actor_observe(risei_actor *a, const risei_call *c)
     for (lane = 0; lane < h->lanes; lane++) {
         risei_observation const o = risei_call_observation(c, m, h, lane);
         if (o.event == RISE_ABSENT) continue;
-        risei_actor_count_return(a, lane, o.reward, o.event);
+        if (!risei_actor_demonstrates(m->desc, lane))
+            risei_actor_count_return(a, lane, o.reward, o.event);
         acting += !risei_event_is_last(o.event);
         risei_frames_observe(m->frame_statistics, o.frame);
         if (h->embedding_size > 0 && !m->embedder->statistics.frozen)
@@ -11878,27 +12041,32 @@ RISEI_FN int risei_actor_observe(risei_actor *a, const risei_call *c)
     }
     return acting;
 }
-/* Chooses the actions of all environments, and stores them. Absent environments get
-   action 0. */
+/* Chooses the actions of all environments, except those that were given, and stores them. Absent
+   environments get action 0. With epsilon 1 all actions are random, so Q is not needed. With
+   carry_state the pass runs for all lanes anyway, because it updates the carried states. */
 RISEI_FN void risei_actor_act(risei_actor *a, const risei_call *c)
 {
     risei_history *h = &a->replay->history;
     double const epsilon = risei_actor_epsilon(a->model->desc, a->steps);
+    int const carries = a->model->desc->carry_state;
     risei_acting acting;
     int lane, row;
     acting.history = h;
     acting.lane = a->model->lane;
     acting.states = a->states;
     for (acting.count = lane = 0; lane < h->lanes; lane++) {
-        c->actions[lane] = 0;
-        if (c->events[lane] != RISE_ABSENT) a->model->lane[acting.count++] = lane;
+        int const absent = c->events[lane] == RISE_ABSENT;
+        int const last = risei_event_is_last((int)c->events[lane]);
+        int const given = c->given && !last && c->actions[lane] >= 0;
+        if (absent || last || !given) c->actions[lane] = absent || last ? 0 : -1;
+        if (!absent && (!given || carries)) a->model->lane[acting.count++] = lane;
+        if (given) h->actions[risei_history_newest(h, lane)] = (int16_t)c->actions[lane];
     }
-    /* With epsilon 1 all actions are random, so Q is not needed. With carry_state the pass runs
-       anyway, because it updates the carried states. */
-    if (acting.count > 0 && (epsilon < 1 || a->model->desc->carry_state))
+    if (acting.count > 0 && (epsilon < 1 || carries))
         risei_model_act(a->model, RISEI_USE_ACT, &acting);
     for (row = 0; row < acting.count; row++) {
         lane = acting.lane[row];
+        if (c->actions[lane] >= 0 && !risei_event_is_last((int)c->events[lane])) continue;
         c->actions[lane] = risei_actor_choose(a, epsilon, lane, row);
         h->actions[risei_history_newest(h, lane)] = (int16_t)c->actions[lane];
     }
@@ -12711,32 +12879,49 @@ RISEI_FN rise_result risei_agent_learn_due(rise_agent *a)
     }
     return result;
 }
+/* Does one step of all environments: see rise_agent_step_all and rise_agent_observe. */
+RISEI_FN rise_result risei_agent_step_call(rise_agent *a, const risei_call *call)
+{
+    rise_result result;
+    double before;
+    int acting;
+    risei_background_leave_replay(&a->background);
+    before = risei_advice_call_begins(&a->advice);
+    result = risei_agent_check_arguments(a, call);
+    if (result == RISE_OK)
+        result = risei_call_check(call, &a->model, "environment", &a->replay.history, &a->error);
+    if (result == RISE_OK) result = risei_actor_check_given(&a->actor, call, &a->error);
+    if (result != RISE_OK) return result;
+    acting = risei_actor_observe(&a->actor, call);
+    risei_actor_act(&a->actor, call);
+    a->actor.steps += acting;
+    risei_advice_call_ends(&a->advice, before);
+    risei_advice_step(&a->advice, &a->actor, call->events, &a->learner, &a->background);
+    if (a->actor.steps > a->desc.learn_start && risei_actor_seen(&a->actor) > a->desc.learn_start)
+        risei_learner_add_steps(&a->learner, acting);
+    return a->desc.learn_outside ? RISE_OK : risei_agent_learn_due(a);
+}
 RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, const float *numbers,
                                          const float *rewards, const rise_event *events,
                                          const uint8_t *allowed, int *actions)
 {
     risei_call call;
-    rise_result result;
-    double before;
-    int acting;
     if (a == NULL) return RISE_BAD_CALL;
-    call.first = 0, call.end = a->desc.environments;
+    call.first = 0, call.end = a->desc.environments, call.given = 0;
     call.frames = frames, call.numbers = numbers, call.rewards = rewards;
     call.events = events, call.allowed = allowed, call.actions = actions;
-    risei_background_leave_replay(&a->background);
-    before = risei_advice_call_begins(&a->advice);
-    result = risei_agent_check_arguments(a, &call);
-    if (result == RISE_OK)
-        result = risei_call_check(&call, &a->model, "environment", &a->replay.history, &a->error);
-    if (result != RISE_OK) return result;
-    acting = risei_actor_observe(&a->actor, &call);
-    risei_actor_act(&a->actor, &call);
-    a->actor.steps += acting;
-    risei_advice_call_ends(&a->advice, before);
-    risei_advice_step(&a->advice, &a->actor, events, &a->learner, &a->background);
-    if (a->actor.steps > a->desc.learn_start && risei_actor_seen(&a->actor) > a->desc.learn_start)
-        risei_learner_add_steps(&a->learner, acting);
-    return a->desc.learn_outside ? RISE_OK : risei_agent_learn_due(a);
+    return risei_agent_step_call(a, &call);
+}
+RISE_API rise_result rise_agent_observe(rise_agent *a, const uint8_t *frames, const float *numbers,
+                                        const float *rewards, const rise_event *events,
+                                        const uint8_t *allowed, int *actions)
+{
+    risei_call call;
+    if (a == NULL) return RISE_BAD_CALL;
+    call.first = 0, call.end = a->desc.environments, call.given = 1;
+    call.frames = frames, call.numbers = numbers, call.rewards = rewards;
+    call.events = events, call.allowed = allowed, call.actions = actions;
+    return risei_agent_step_call(a, &call);
 }
 RISE_API int rise_agent_step_numbers(rise_agent *a, const uint8_t *frame, const float *numbers,
                                      float reward, rise_event event)
@@ -12833,7 +13018,7 @@ RISE_API int rise_agent_play_numbers(rise_agent *a, int player, const uint8_t *f
     if (result != RISE_OK) return (int)result;
     if (frame == NULL && a->desc.frame_width > 0)
         return risei_fail(&a->error, RISE_BAD_CALL, "frame is NULL");
-    call.first = player, call.end = player + 1;
+    call.first = player, call.end = player + 1, call.given = 0;
     call.frames = frame, call.numbers = numbers, call.rewards = &reward;
     call.events = &event, call.allowed = allowed, call.actions = &action;
     result = risei_agent_play_call(a, &call);
@@ -12850,7 +13035,7 @@ RISE_API rise_result rise_agent_play_all(rise_agent *a, const uint8_t *frames, c
 {
     risei_call call;
     if (a == NULL) return RISE_BAD_CALL;
-    call.first = 0, call.end = a->desc.players;
+    call.first = 0, call.end = a->desc.players, call.given = 0;
     call.frames = frames, call.numbers = numbers, call.rewards = rewards;
     call.events = events, call.allowed = allowed, call.actions = actions;
     return risei_agent_play_call(a, &call);
@@ -13283,13 +13468,15 @@ RISEI_FN void risei_file_visit_round(risei_io *f, risei_background *b)
     risei_batch *batch = &b->learner->batch;
     int64_t started = b->started, renews = b->renews, updates = b->updates;
     int64_t failed = b->result != RISE_OK;
+    /* the learning model's weights have a meaning only while a round is not in effect */
+    rise_real *weights = f->mode == RISEI_READ || b->started ? m->weights : b->acting->weights;
     int i;
     risei_io_integers(f, &started, 1, "round.started");
     risei_io_integers(f, &renews, 1, "round.renews");
     risei_io_integers(f, &updates, 1, "round.updates");
     risei_io_integers(f, &failed, 1, "round.failed");
     risei_io_integers(f, &m->updates, 1, "round.updates_done");
-    risei_io_reals(f, m->weights, m->net.weights_size, -FLT_MAX,
+    risei_io_reals(f, weights, m->net.weights_size, -FLT_MAX,
                    "a weight that was learned last is not a finite number");
     risei_file_visit_metrics(f, &m->metrics);
     for (i = 0; i < batch->size && f->wrong == NULL; i++) {
