@@ -399,6 +399,27 @@ static void hostile_integer(rise_agent *a, int64_t *place, int64_t value, const 
     check_about("%s: %.0f", word, (double)value);
     hostile(a, place, &value, sizeof value, RISE_BAD_FILE, word);
 }
+/* Writes a value that is not finite to each statistic of the numbers of observations, and to a
+   number of the oldest and of the newest slot. */
+static void refuses_hostile_numbers(rise_agent *a, float value)
+{
+    risei_history *const h = &a->replay.history;
+    risei_statistics *const s = &a->numbers;
+    int const lane = h->lanes - 1;
+    ptrdiff_t const oldest = risei_history_slot(h, lane, risei_history_oldest(h, lane));
+    int i;
+    for (i = 0; i < s->size; i++) {
+        hostile_float(a, &s->shift[i], value, "shift");
+        hostile_float(a, &s->gain[i], value, "gain");
+        hostile_double(a, &s->mean[i], (double)value, "mean");
+        hostile_double(a, &s->squared_deviations[i], (double)value, "squared_deviations");
+        hostile_float(a, &h->raw[oldest * s->size + i], value, "number of an observation");
+        hostile_float(a, &h->raw[risei_history_newest(h, lane) * s->size + i], value,
+                      "number of an observation");
+    }
+    hostile_float(a, &s->gain[0], -1e-30f, "gain");
+    hostile_double(a, &s->squared_deviations[0], -1e-300, "squared_deviations");
+}
 static void refuses_hostile_reals(rise_agent *a)
 {
     static const float odd[] = {(float)NAN, (float)HUGE_VAL, -(float)HUGE_VAL};
@@ -428,6 +449,7 @@ static void refuses_hostile_reals(rise_agent *a)
         hostile_double(a, &a->replay.largest_leaf, wide, "priority");
         hostile_float(a, &h->rewards[slot], odd[i], "reward");
         if (units > 0) hostile_float(a, &a->actor.states.part[0][units - 1], odd[i], "state");
+        if (h->numbers > 0) refuses_hostile_numbers(a, odd[i]);
         if (!a->model.net.embeds) continue;
         hostile_float(a, &a->model.embedder->statistics.shift[0], odd[i], "shift");
         hostile_float(a, &a->model.embedder->statistics.gain[0], odd[i], "gain");
@@ -446,14 +468,16 @@ static void refuses_hostile_counts(rise_agent *a)
                                      (INT64_C(1) << 50) + 1};
     risei_history *const h = &a->replay.history;
     risei_learner *const c = &a->learner;
+    int const frames = a->model.frame_statistics->standardises;
     int i, lane = h->lanes - 1;
     for (i = 0; i < COUNT(counts); i++) {
         hostile_integer(a, &a->actor.steps, counts[i], "steps");
         hostile_integer(a, &a->actor.episodes, counts[i], "episodes");
         hostile_integer(a, &a->model.updates, counts[i], "updates");
         hostile_integer(a, &c->owed_steps, counts[i], "owed");
-        hostile_integer(a, &a->model.frame_statistics->seen, counts[i], "frames.seen");
+        if (frames) hostile_integer(a, &a->model.frame_statistics->seen, counts[i], "frames.seen");
         hostile_integer(a, &a->model.embedder->statistics.seen, counts[i], "seen");
+        if (h->numbers > 0) hostile_integer(a, &a->numbers.seen, counts[i], "seen");
         hostile_integer(a, &h->written[lane], counts[i], "number of frames");
         hostile_integer(a, &c->snapshots, counts[i], "snapshots");
         hostile_integer(a, &c->snapshot_next, counts[i], "snapshot");
@@ -462,7 +486,9 @@ static void refuses_hostile_counts(rise_agent *a)
         hostile_integer(a, &c->snapshots, 1, "snapshot");
         hostile_integer(a, &c->snapshot_next, 1, "snapshot");
     }
-    hostile_integer(a, &a->model.frame_statistics->seen, RISEI_FRAMES_SEEN_MAX + 1, "frames.seen");
+    if (frames)
+        hostile_integer(a, &a->model.frame_statistics->seen, RISEI_FRAMES_SEEN_MAX + 1,
+                        "frames.seen");
     hostile_integer(a, &c->owed_steps, a->actor.steps + 1, "owed");
     /* other slots become the newest and the oldest */
     hostile_integer(a, &h->written[lane], h->written[lane] + 1, "");
@@ -1967,8 +1993,9 @@ static void put_to_work(rise_agent *a)
     const rise_agent_desc *d = rise_agent_query(a);
     size_t const games = (size_t)d->environments;
     size_t const pixels = (size_t)(d->frame_width * d->frame_height * d->frame_channels);
-    uint8_t *const frames = (uint8_t *)calloc(games, pixels);
+    uint8_t *const frames = (uint8_t *)calloc(games * pixels + PIXELS, 1);
     uint8_t *const allowed = (uint8_t *)malloc(games * (size_t)d->actions);
+    float *const numbers = (float *)calloc(games * (size_t)d->numbers + 1, sizeof *numbers);
     float *const rewards = (float *)calloc(games, sizeof *rewards);
     rise_event *const events = (rise_event *)calloc(games, sizeof *events);
     int *const actions = (int *)calloc(games, sizeof *actions);
@@ -1979,7 +2006,8 @@ static void put_to_work(rise_agent *a)
     buffer b = {NULL, 0, 0, SIZE_MAX, 0};
     size_t g;
     int i;
-    if (frames == NULL || allowed == NULL || rewards == NULL || events == NULL || actions == NULL)
+    if (frames == NULL || allowed == NULL || rewards == NULL || events == NULL || actions == NULL ||
+        numbers == NULL)
         exit(1);
     memset(allowed, 1, games * (size_t)d->actions);
     for (i = 0; i < 12 && !d->play_only; i++) {
@@ -1991,10 +2019,10 @@ static void put_to_work(rise_agent *a)
                                                : RISE_MIDDLE;
             rewards[g] = (float)i;
         }
-        frames[0] = (uint8_t)i;
-        result = rise_agent_step_all(a, frames, NULL, rewards, events,
-                                     d->action_masks ? allowed : NULL,
-                                     actions);
+        frames[0] = (uint8_t)i, numbers[0] = (float)(i * i);
+        result = rise_agent_step_all(a, pixels > 0 ? frames : NULL,
+                                     d->numbers > 0 ? numbers : NULL, rewards, events,
+                                     d->action_masks ? allowed : NULL, actions);
         CHECK(result == RISE_OK || result == RISE_NOT_FINITE);
         for (g = 0; g < games; g++) CHECK(actions[g] >= 0 && actions[g] < d->actions);
     }
@@ -2002,8 +2030,9 @@ static void put_to_work(rise_agent *a)
     CHECK(result == RISE_OK || result == RISE_NOT_FINITE ||
           (result == RISE_BAD_CALL && (d->play_only || a->replay.ready == 0)));
     for (i = 0; i < 3; i++)
-        CHECK(rise_agent_play(a, d->players - 1, frames, 0, i == 0 ? RISE_FIRST : RISE_MIDDLE,
-                              NULL) >= 0);
+        CHECK(rise_agent_play_numbers(a, d->players - 1, pixels > 0 ? frames : NULL,
+                                      d->numbers > 0 ? numbers : NULL, 0,
+                                      i == 0 ? RISE_FIRST : RISE_MIDDLE, NULL) >= 0);
     machine = machine_for(d->play_only ? RISE_SAVE_POLICY : RISE_SAVE_ALL);
     result = rise_agent_write(a, d->play_only ? RISE_SAVE_POLICY : RISE_SAVE_ALL, buffer_write, &b,
                               NULL);
@@ -2012,7 +2041,7 @@ static void put_to_work(rise_agent *a)
         printf("    %s\n", error.text);
     if (result == RISE_OK) rise_agent_destroy(again);
     free(b.data);
-    free(frames), free(allowed), free(rewards), free(events), free(actions);
+    free(frames), free(allowed), free(numbers), free(rewards), free(events), free(actions);
 }
 static void fuzz(long rounds, uint64_t seed)
 {
@@ -2065,6 +2094,9 @@ static const char *const kinds_of_agent[] = {
     "memory=none head=iqn noisy=1 environments=3",
     "memory=rise head=c51 residual spectral_norm=1 embedding=conv",
     "memory=full munchausen=1 noisy=1 residual spectral_norm=1 target_rate=0.3",
+    "memory=rise numbers=3 embedding=user",
+    "memory=full numbers=2 plain environments=3",
+    "memory=rise blind feed_action=1 carry_state=1",
 };
 static void same_state_gives_the_same_bytes(void)
 {
@@ -2081,11 +2113,48 @@ static void damage_is_noticed(void)
     notices_damage("memory=rise", RISE_SAVE_POLICY);
     notices_damage("memory=none frame_stack=1", RISE_SAVE_ALL);
     notices_damage("memory=rise", RISE_SAVE_AGENT);
+    notices_damage("memory=rise numbers=2 number_features=1 plain", RISE_SAVE_POLICY);
+    notices_damage("memory=none blind numbers=1 number_features=1 no_dueling=1", RISE_SAVE_ALL);
 }
 static void wrong_headers_are_refused(void)
 {
     int kind;
     for (kind = 0; kind < KINDS; kind++) minds_the_header(kind);
+}
+/* Values that are finite and absurd are accepted. Standardised numbers are then clamped, infinite
+   before that, or NaN (an infinite difference times a gain of 0). Actions stay valid. */
+static void odd_statistics_of_numbers_do_no_harm(void)
+{
+    static const float shifts[] = {-FLT_MAX, FLT_MAX, 0}, gains[] = {0, 1e-45f, FLT_MAX};
+    int i;
+    for (i = 0; i < COUNT(shifts) * COUNT(gains); i++) {
+        world w = tiny_world(i % 2 ? "memory=rise numbers=3" : "memory=rise blind", 30);
+        risei_statistics *const s = &w.agent->numbers;
+        rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
+        rise_agent *again;
+        buffer b;
+        int slot, j;
+        check_about("shift %g, gain %g", (double)shifts[i % 3], (double)gains[i / 3]);
+        for (j = 0; j < s->size; j++) s->shift[j] = shifts[i % 3], s->gain[j] = gains[i / 3];
+        for (slot = 0; slot < w.agent->replay.history.capacity * s->size; slot++)
+            w.agent->replay.history.raw[slot] = slot % 2 ? FLT_MAX : -FLT_MAX;
+        b = saved_blindly(w.agent, RISE_SAVE_ALL);
+        again = loaded(&b, &machine);
+        CHECK(same_reals(again->numbers.gain, s->gain, (size_t)s->size));
+        put_to_work(again);
+        rise_agent_destroy(again), rise_agent_destroy(w.agent);
+        free(b.data);
+    }
+}
+/* Says that the numbers of an agent that has learned are not standardised. */
+static void thawed_numbers_are_refused(void)
+{
+    static const int no = 0;
+    world w = tiny_world("memory=none blind", 30);
+    check_about("numbers that are not standardised");
+    CHECK(w.agent->model.updates > 0 && w.agent->numbers.frozen);
+    hostile(w.agent, &w.agent->numbers.frozen, &no, sizeof no, RISE_BAD_FILE, "before learning");
+    rise_agent_destroy(w.agent);
 }
 static void hostile_values_are_refused(void)
 {
@@ -2093,6 +2162,10 @@ static void hostile_values_are_refused(void)
     refuses_hostile_values("memory=rise cell=gru environments=3 carry_state=1");
     refuses_hostile_values("memory=none");
     refuses_hostile_values("memory=none head=iqn noisy=1 residual spectral_norm=1");
+    refuses_hostile_values("memory=rise numbers=3 number_features=2");
+    refuses_hostile_values("memory=full blind environments=3");
+    odd_statistics_of_numbers_do_no_harm();
+    thawed_numbers_are_refused();
     refuses_hostile_states("memory=rise stored");
     refuses_hostile_states("memory=full stored environments=3 embedding_f32=1");
     refuses_hostile_states("memory=full stored cell=gru");
