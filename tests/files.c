@@ -1408,7 +1408,7 @@ static void holds(uint64_t state)
    part in it, so its words are not added. */
 static void save_says_what_write_says(const rise_agent *a, rise_save what, rise_result result)
 {
-    buffer none = {NULL, 0, 0, SIZE_MAX};
+    buffer none = {NULL, 0, 0, SIZE_MAX, 0};
     rise_error written = {RISE_OK, ""}, error = {RISE_OK, ""};
     char text[sizeof error.text + 40];
     CHECK(rise_agent_write(a, what, buffer_write, &none, &written) == result && none.size == 0);

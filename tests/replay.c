@@ -835,6 +835,7 @@ static void tree_has_no_room_to_spare(void)
                  risei_arena_aligned(count * sizeof(int16_t)) + risei_arena_aligned(count) +
                  risei_arena_aligned(count * sizeof(int32_t)) +
                  risei_arena_aligned(count * (size_t)r.history.mask_bytes) +
+                 risei_arena_aligned(count * (size_t)r.history.numbers * sizeof(rise_real)) +
                  (size_t)at * sizeof(double);
         CHECK(bytes == right);
         free(block);
