@@ -92,10 +92,11 @@
        THE LOOP               events; terminated or truncated; several environments
        MEMORY AND WINDOW      RISE, NONE, FULL; how long the window must be
        LEARNING               when updates happen; what to watch
-       HOW TO                 small grey frames; numbers instead of pixels; a real-time game and
-                              learning in the background; many characters; shipping a policy;
-                              saving and resuming; action masks; window, discount and buffer size;
-                              other agents; a pretrained encoder; your own encoder; kernels alone
+       HOW TO                 small grey frames; numbers instead of pixels; teaching; a real-time
+                              game and learning in the background; many characters; shipping a
+                              policy; saving and resuming; action masks; window, discount and
+                              buffer size; other agents; a pretrained encoder; your own encoder;
+                              kernels alone
        SYMPTOMS               a table of symptom, cause and remedy
        COSTS                  parameters, bytes and times by frame size
        SAME BITS              which machines compute the same bits
@@ -380,6 +381,29 @@
 
        desc.memory = RISE_MEMORY_NONE;
        desc.frame_stack = 1;
+
+   HOW TO: TEACHING. rise_agent_observe tells the agent what somebody else did: a person, a script,
+   another agent, an old log. It takes the arguments of rise_agent_step_all, and it also reads
+   `actions`. With -1, the agent chooses the action.
+
+       action = person_plays() ? pressed_key() : -1;
+       rise_agent_observe(agent, frame, NULL, &reward, &event, NULL, &action);
+       event = game_play(action, &reward);
+
+   The agent learns from these steps as from its own. With desc.demonstrators, the last environments
+   only show what to do. Their steps are demonstrations: the agent also learns to prefer their
+   actions, and its own steps never overwrite them.
+
+       desc.environments = 2, desc.demonstrators = 1; // environment 1 shows what to do
+       rise_event events[2] = {RISE_ABSENT, event};
+       int actions[2] = {-1, pressed_key()};
+       rise_agent_observe(agent, frames, NULL, rewards, events, NULL, actions);
+
+   After the demonstrations, call rise_agent_learn some hundred times, if there is time for this.
+   Then let the agent play: the demonstrator is absent.
+
+       rise_event events[2] = {event, RISE_ABSENT};
+       rise_agent_step_all(agent, frames, NULL, rewards, events, NULL, actions);
 
    HOW TO: A REAL-TIME GAME. There are two ways to learn without delaying the game: in the
    background, or in the time that is left of each tick.
