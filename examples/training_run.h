@@ -196,8 +196,8 @@ static inline double train_memory_left(void)
 static inline int train_memory_fits(const rise_agent_desc *desc)
 {
     double const need = (double)rise_agent_bytes(desc, NULL), left = train_memory_left();
-    printf("The agent needs %.0f MB of memory, most of it to store %d frames", need / 1e6,
-           desc->replay_capacity);
+    printf("The agent needs %.0f MB of memory, most of it to store %d %s", need / 1e6,
+           desc->replay_capacity, desc->frame_width > 0 ? "frames" : "observations");
     if (left > 0) printf("; %.0f MB are free", left / 1e6);
     puts(".");
     if (left <= 0 || need < 0.9 * left) return 1; /* leaves 10% for other programs */
