@@ -392,14 +392,15 @@ typedef struct session {
     arcade evaluated; /* for evaluation, opened when first needed */
     train_run training;
     int shown; /* 1: the panel shows the evaluation */
-    float largest[BRIDGE_NUMBERS]; /* magnitude of each number so far, for the panel */
+    float largest[BRIDGE_NUMBERS]; /* magnitude of each number lately, for the panel */
     gif film;
     replace_file film_file;
     uint64_t random; /* state of preprocess_random; the same at the start of each evaluation */
 } session;
 
-/* Draws numbers as bars, one below the other: to the left if negative, to the right if positive. The
-   largest magnitude so far reaches the edge. Shows the first numbers if there are many. */
+/* Draws numbers as bars, one below the other: to the left if negative, to the right if positive.
+   The largest magnitude of the last pictures reaches the edge: it falls by 1% for each picture.
+   Shows the first numbers if there are many. */
 static void draw_numbers(session *s, const float *numbers, int count, uint8_t *picture)
 {
     int const shown = count < TRAIN_PICTURE / 2 ? count : TRAIN_PICTURE / 2;
@@ -408,7 +409,7 @@ static void draw_numbers(session *s, const float *numbers, int count, uint8_t *p
     memset(picture, 0, TRAIN_PICTURE * TRAIN_PICTURE);
     for (i = 0; i < shown; i++) {
         float const value = numbers[i];
-        s->largest[i] = fmaxf(s->largest[i], fabsf(value));
+        s->largest[i] = fmaxf(0.99f * s->largest[i], fabsf(value));
         for (y = i * rows; y < (i + 1) * rows - 1; y++) {
             uint8_t *const row = picture + y * TRAIN_PICTURE + middle;
             float const length = s->largest[i] > 0 ? value / s->largest[i] * (float)middle : 0;
@@ -462,8 +463,8 @@ static void film_end(session *s, const char *path, int whole)
         fprintf(stderr, "atari: %s cannot be written: %s\n", path, strerror(errno));
 }
 
-/* Lets an agent go on that sees frames alone, because an earlier release saved it, in an environment
-   that also shows numbers. */
+/* Hides the numbers of an environment from an agent that sees frames alone. Agents that an earlier
+   release saved can so go on. */
 static void keep_to_frames(const rise_agent_desc *desc, arcade *a)
 {
     if (desc->numbers == 0 && desc->frame_width > 0 && a->width > 0) a->numbers = 0;
@@ -768,19 +769,20 @@ static void say_what_is_seen(const session *s)
     const arcade *const a = &s->games;
     char text[300];
     if (a->width > 0)
-        printf("The agent sees %d x %d pixels, %d channel%s; sent are %d x %d x %d, %s.\n", a->width,
-               a->height, a->channels, a->channels > 1 ? "s" : "", a->link.width, a->link.height,
+        printf("The agent sees %d x %d pixels, %d channel%s; sent are %d x %d x %d, %s.\n",
+               a->width, a->height, a->channels, a->channels > 1 ? "s" : "", a->link.width, a->link.height,
                a->link.channels, fact_of(s, "frames: ", text, sizeof text));
     if (a->numbers > 0)
-        printf("The agent sees numbers: %s.\n", fact_of(s, "numbers: ", text, sizeof text));
+        printf("The agent sees %d number%s: %s.\n", a->numbers, a->numbers > 1 ? "s" : "",
+               fact_of(s, "numbers: ", text, sizeof text));
     else if (a->link.numbers > 0)
         puts("The environment also shows numbers, which this agent does not see.");
     if (fact_of(s, "not seen: ", text, sizeof text)[0] != '\0')
         printf("The agent does not see these parts of the observation: %s.\n", text);
 }
 
-/* Returns the steps between evaluations. Agents of numbers learn within few steps, so they are
-   evaluated ten times in a run. An evaluation may begin `environments` steps late. */
+/* Returns the steps between evaluations. Agents of numbers alone learn within few steps, so they
+   are evaluated ten times in a run. An evaluation may begin `environments` steps late. */
 static double steps_between_evaluations(const session *s)
 {
     double const given = s->options.evaluate_every;

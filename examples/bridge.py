@@ -381,7 +381,7 @@ class Environment:
             if len(self.vectors) > 1:
                 keys = ", ".join("/".join(map(str, vector.path)) for vector in self.vectors)[:150]
                 text = f"the parts {keys} of the observation of {self.name}"
-            lines.append(f"numbers: {self.count}, {text}")
+            lines.append(f"numbers: {text}")
         if self.missed:
             lines.append(f"not seen: {', '.join(self.missed)[:150]}")
         return lines

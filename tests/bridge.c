@@ -711,17 +711,6 @@ static void corrupted_messages_are_refused(void)
 static bridge real;
 static fake twins[BRIDGE_ENVIRONMENTS]; /* copies of the child's environments */
 
-/* Sets what the next child shows. */
-static void show(int numbers, int blind)
-{
-    char text[20];
-    snprintf(text, sizeof text, "%d", numbers);
-    setenv("BRIDGE_TEST_NUMBERS", text, 1);
-    if (blind)
-        setenv("BRIDGE_TEST_BLIND", "1", 1);
-    else
-        unsetenv("BRIDGE_TEST_BLIND");
-}
 static int open_real(const char *mode, int environments, int frames)
 {
     bridge_options o = {0};
@@ -826,13 +815,13 @@ static void good_child_shows_numbers(void)
     for (i = 0; i < sizeof shown / sizeof *shown; i++) {
         int const before = descriptors(0);
         check_about("%d numbers, blind %d", shown[i][0], shown[i][1]);
-        show(shown[i][0], shown[i][1]);
+        child_will_show(shown[i][0], shown[i][1]);
         if (!CHECK(open_real("is good", 3, 2))) printf("    %s\n", real.error);
         CHECK(real.numbers == shown[i][0] && (real.width == 0) == shown[i][1]);
         CHECK(talk(100) == 100);
         close_real(before);
     }
-    show(0, 0);
+    child_will_show(0, 0);
     check_about("%s", "");
 }
 /* Children that are unusual but valid. */

@@ -672,7 +672,7 @@ def test_parts():
 def test_numbers_alone():
     """Each kind of observation space that becomes numbers."""
     shown("floats", None, lambda t: [t + 0.5, -t, 1e30],
-          ["numbers: 3, the observation of toys:Toy-v0"],
+          ["numbers: the observation of toys:Toy-v0"],
           observation="Box(-numpy.inf, numpy.inf, (3,))", value="numpy.array([t + .5, -t, 1e30])")
     shown("beyond its space", None, lambda t: [99, 2], observation="Box(0, 9, (2,))",
           value="numpy.array([99., 2.])")
@@ -716,13 +716,13 @@ def test_numbers_beside_images():
 
     shown("both", picture, both,
           ["frames: the part eye of the observation of toys:Toy-v0",
-           "numbers: 5, the parts pose, side of the observation of toys:Toy-v0",
+           "numbers: the parts pose, side of the observation of toys:Toy-v0",
            "not seen: words"], **parts)
     shown("the image alone", picture, options=["--observation=eye"],
           facts=["frames: the part eye of the observation of toys:Toy-v0",
                  "not seen: pose, side, words"], **parts)
     shown("a vector alone", None, lambda t: [t, -t],
-          ["numbers: 2, the part pose of the observation of toys:Toy-v0",
+          ["numbers: the part pose of the observation of toys:Toy-v0",
            "not seen: eye, side, words"], options=["--observation=pose"], **parts)
     shown("two parts", picture, lambda t: one_hot(t, 3), options=["--observation=side,eye"], **parts)
     shown("in the order of the space", None, both, options=["--observation=side,pose"], **parts)
@@ -1346,10 +1346,11 @@ def test_both(folder):
     check("both halves", ran.returncode == 0 and ran.stdout == EXPECTED, ran.stdout, ran.stderr)
 
 
-# The lines of examples/atari.c's comment, made short.
+# Lines of examples/atari.c's comment, made short: an agent of each package.
 QUICK = "--steps 120 --environments 2 --plain --python {} --bridge {} --folder {} --set batch=4 " \
     "--set learn_start=50 --set window=4 --set replay_capacity=500"
 LINES = {
+    "gymnasium": "--env CartPole-v1 --memory none",
     "minigrid": "--env MiniGrid-MemoryS7-v0 --wrap minigrid.wrappers:RGBImgPartialObsWrapper",
     "vizdoom": "--env VizdoomBasic-v1 --keyword frame_skip=4 --set value_rescale=1",
 }
@@ -1379,7 +1380,27 @@ def test_training(folder):
         right = text.count(f"\n{package} ") == 2 and line.split()[1] in text
         check(f"{package}: run.txt", right, text)
     if not missing("gymnasium"):
+        test_learning(program, folder)
         test_sentences(program, folder)
+
+
+def test_learning(program, folder):
+    """Agents learn from numbers alone, and from an image and a number that are both needed."""
+    quick = "--memory none --steps 2000 --evaluate-every 1000 --episodes 20 --set learn_start=500 " \
+        "--set frame_stack=1 --set discount=0.1 --set epsilon_steps=1000 --set learning_rate=1e-3"
+    for line, least, most in (
+        ("--env CartPole-v1 --memory none --steps 10k --evaluate-every 3k", 150, 500),
+        (f"--env toys:Both-v0 {quick}", 7.8, 8),
+        (f"--env toys:Both-v0 --observation eye {quick}", 2, 6),
+        (f"--env toys:Both-v0 --observation sign {quick}", 2, 6),
+    ):
+        place = os.path.join(folder, "learns", str(hash(line)))
+        where = f"--plain --python {sys.executable} --bridge {SCRIPT} --folder {place}"
+        environment = {**os.environ, "PYTHONPATH": TOYS["folder"]}
+        ran = subprocess.run([program, *line.split(), *where.split()], cwd=folder, text=True,
+                             capture_output=True, timeout=4 * SLOW, env=environment)
+        score = float((ran.stdout.rpartition("the best agent scored ")[2].split() or ["nan"])[0])
+        check(line, ran.returncode == 0 and least <= score <= most, score, ran.stdout, ran.stderr)
 
 
 def test_sentences(program, folder):

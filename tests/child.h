@@ -13,7 +13,8 @@ enum { MOST_NUMBERS = 20 };
 enum { PROBED = 77 };    /* exit status of a probe start */
 enum { MISBEHAVES = 3 }; /* the question that a failing child answers wrongly */
 static const char *const spec_text = "Made/Up-v1\nNOOP\nFIRE\nUP\nRIGHT\nLEFT\nDOWN\n\n"
-                                     "frames: made-up pictures\nmade-up 1.0";
+                                     "frames: made-up pictures\nnumbers: made-up numbers\n"
+                                     "made-up 1.0";
 
 static uint64_t mix(uint64_t x)
 {
@@ -266,6 +267,18 @@ static int child_main(void)
 /* Starting this program as the child */
 
 static const char *self; /* path of this program */
+
+/* Sets what the next child shows. */
+static void child_will_show(int numbers, int blind)
+{
+    char text[20];
+    snprintf(text, sizeof text, "%d", numbers);
+    setenv("BRIDGE_TEST_NUMBERS", text, 1);
+    if (blind)
+        setenv("BRIDGE_TEST_BLIND", "1", 1);
+    else
+        unsetenv("BRIDGE_TEST_BLIND");
+}
 
 /* Returns whether this program can start itself; under an emulator it may not. */
 static int can_start(void)
