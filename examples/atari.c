@@ -63,8 +63,8 @@ static const char *const usage =
     "                             but the file is large\n"
     "  --plain                    lines of text, no panel\n"
     "Evaluation\n"
-    "  --evaluate-every N         steps between evaluations [50000; with numbers alone, at most a\n"
-    "                             tenth of --steps]\n"
+    "  --evaluate-every N         steps between evaluations [50000; with numbers alone, a tenth of\n"
+    "                             --steps, from 1000 to 50000]\n"
     "  --episodes N               episodes of an evaluation, played greedily [5]\n"
     "  --last-episodes N          episodes of the best agent at the end [20]\n"
     "  --evaluate-epsilon P       probability of a random action in evaluations. At 0, an agent\n"
@@ -366,6 +366,7 @@ static int describe(const options *o, const arcade *a, rise_agent_desc *d)
             return fprintf(stderr, "atari: %s\n", error.text), 0;
     if (o->preset != NULL) {
         rise_agent_preset(d, preset_named(o->preset));
+        if (a->width == 0) d->network = RISE_NETWORK_AUTO; /* there is nothing for a conv net */
     } else if (a->width > 32 && a->height > 32 && d->network == RISE_NETWORK_AUTO) {
         describe_small(d);
     } else if (a->width == 0) {
@@ -770,8 +771,8 @@ static void say_what_is_seen(const session *s)
     char text[300];
     if (a->width > 0)
         printf("The agent sees %d x %d pixels, %d channel%s; sent are %d x %d x %d, %s.\n",
-               a->width, a->height, a->channels, a->channels > 1 ? "s" : "", a->link.width, a->link.height,
-               a->link.channels, fact_of(s, "frames: ", text, sizeof text));
+               a->width, a->height, a->channels, a->channels > 1 ? "s" : "", a->link.width,
+               a->link.height, a->link.channels, fact_of(s, "frames: ", text, sizeof text));
     if (a->numbers > 0)
         printf("The agent sees %d number%s: %s.\n", a->numbers, a->numbers > 1 ? "s" : "",
                fact_of(s, "numbers: ", text, sizeof text));
@@ -782,13 +783,14 @@ static void say_what_is_seen(const session *s)
 }
 
 /* Returns the steps between evaluations. Agents of numbers alone learn within few steps, so they
-   are evaluated ten times in a run. An evaluation may begin `environments` steps late. */
+   are evaluated ten times in a run of 10000 steps or more. An evaluation may begin `environments`
+   steps late. */
 static double steps_between_evaluations(const session *s)
 {
     double const given = s->options.evaluate_every;
     double const tenth = floor(steps_of(&s->options) / 10) - s->options.environments;
     if (given > 0) return given;
-    return s->games.width == 0 && tenth >= 1 ? fmin(50000, tenth) : 50000;
+    return s->games.width == 0 && tenth > 0 ? fmin(50000, fmax(1000, tenth)) : 50000;
 }
 
 static int run(session *s)

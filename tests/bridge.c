@@ -226,7 +226,7 @@ static void numbers_are_understood(void)
             script_run(1);
             CHECK(script_greet() && b->numbers == count && b->width == (blind ? 0 : WIDTH));
             CHECK(b->height == (blind ? 0 : HEIGHT) && b->channels == (blind ? 0 : CHANNELS));
-            CHECK(b->answer_bytes == 3 * (8 + (blind ? 0 : 2 * PIXELS) + 4 * (size_t)count));
+            CHECK(b->answer_bytes == 3 * (size_t)(8 + (blind ? 0 : 2 * PIXELS) + 4 * count));
             CHECK(script_step(2));
             for (i = 0; i < 3; i++) {
                 const bridge_state *const state = &b->states[i];

@@ -36,7 +36,7 @@ import os, subprocess, sys, time, types
 import numpy
 
 NAMES = "Good Prints Reads Raises Unplugged Wordless Leaves Surrogate Ragged Blind Huge Hangs "
-NAMES = (NAMES + "Spins Smaller").split()
+NAMES = (NAMES + "Spins Smaller Wider").split()
 registry = dict.fromkeys(f"Stub/{name}-v0" for name in NAMES)
 logger = types.SimpleNamespace(ERROR=40, min_level=0)
 
@@ -60,15 +60,21 @@ spaces = types.SimpleNamespace(
 
 class Env:
     spec = types.SimpleNamespace(max_episode_steps=None)
+    made = 0
 
     def __init__(self, does, render_mode=None, length=7):
         self.does, self.length = does, length
         self.action_space = Discrete(6)
         self.observation_space = Box((2, 4, 5, 3) if does == "Blind" else (4, 5, 3))
+        if does == "Wider":  # each environment has one number more than the one before it
+            Env.made += 1
+            self.observation_space = Box((3 + Env.made,))
         self.unwrapped, self.seed, self.count, self.played = self, 0, 0, 0
     def see(self):
         if self.does == "Ragged":
             return (1, (2, 3))
+        if self.does == "Wider":
+            return numpy.zeros(self.observation_space.shape)
         if self.does == "Smaller" and self.seed == 1:
             return numpy.zeros((1, 1, 3), numpy.uint8)
         shade = (self.seed * 50 + self.count * 10 + self.played) % 256
@@ -1098,6 +1104,8 @@ def test_stand_in(folder):
         words = [f"has the shape (1, 1, 3); {space}: (4, 5, 3)"]
         body = hello("Stub/Smaller-v0", options, 2, 2)
         refused_later("Smaller", words, body, [(STEP, bytes([1, 0, 1, 0]))], folder=folder)
+    refused("Wider", ["of Stub/Wider-v0 have 5 numbers; those of the first environment: 4"],
+            hello("Stub/Wider-v0", [], 2), folder=folder)
     steps = [(STEP, bytes([1, 0])), (STEP, bytes([0, 1, 0]))]
     refused_later("Huge", ["gave the reward 1e+300"], hello("Stub/Huge-v0"), steps, folder=folder)
 

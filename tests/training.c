@@ -377,6 +377,9 @@ static void numbers_reach_the_agent(void)
     CHECK(tool_in("preset", "--steps 100 --preset rainbow") == 0);
     CHECK(rise_agent_peek(&desc, in_folder("agent.rise"), NULL) == RISE_OK);
     CHECK(desc.head == RISE_HEAD_C51 && desc.target_period == 2000 && desc.frame_stack == 4);
+    CHECK(tool_in("btr", "--steps 60 --preset btr") == 0); /* its conv net is left out */
+    CHECK(rise_agent_peek(&desc, in_folder("agent.rise"), NULL) == RISE_OK);
+    CHECK(desc.head == RISE_HEAD_IQN && desc.conv_count == 0 && desc.target_period == 500);
     child_will_show(0, 0);
     check_about("%s", "");
     snprintf(run_folder, sizeof run_folder, "%s/run", place);
