@@ -42,8 +42,9 @@
            return 0;
        }
 
-   WHAT IT DOES. An agent sees frames (bytes), gets rewards and returns actions. The agent learns by
-   double deep Q-learning, with a dueling network, n-step returns and prioritised replay.
+   WHAT IT DOES. An agent sees frames (bytes), numbers (floats) or both, gets rewards and returns
+   actions. The agent learns by double deep Q-learning, with a dueling network, n-step returns and
+   prioritised replay.
 
    RISE differs from other recurrent agents in the input of its recurrent net. A recurrent agent
    usually runs its recurrent net over conv features of past frames. The conv net changes at every
@@ -73,13 +74,13 @@
    actions.
 
    WHAT IT DOES NOT DO. There are no continuous actions, no policy gradients and no GPU support.
-   Observations are bytes only. The library contains no games and no emulators: you write the loop
-   that runs the game.
+   The library contains no games and no emulators: you write the loop that runs the game.
 
    Loading checks every value in a file. But no check shows who wrote the file. Loading takes as
    much memory as the file asks for; machine.memory_bytes limits this.
 
-   LIMITS. Frames have at most 1024 x 1024 pixels of 16 bytes. An agent has at most 256 actions,
+   LIMITS. Frames have at most 1024 x 1024 pixels of 16 bytes. An observation has at most 1024
+   numbers besides its frame. An agent has at most 256 actions,
    4096 environments, windows of 1024 frames, 8 conv layers and 16 stacked frames. The length of an
    episode is not limited. No function uses more than 16 KB of the call stack (tests/build.sh checks
    this).
@@ -91,10 +92,10 @@
        THE LOOP               events; terminated or truncated; several environments
        MEMORY AND WINDOW      RISE, NONE, FULL; how long the window must be
        LEARNING               when updates happen; what to watch
-       HOW TO                 small grey frames; a real-time game and learning in the background;
-                              many characters; shipping a policy; saving and resuming; action
-                              masks; window, discount and buffer size; other agents; a pretrained
-                              encoder; your own encoder; kernels alone
+       HOW TO                 small grey frames; numbers instead of pixels; a real-time game and
+                              learning in the background; many characters; shipping a policy;
+                              saving and resuming; action masks; window, discount and buffer size;
+                              other agents; a pretrained encoder; your own encoder; kernels alone
        SYMPTOMS               a table of symptom, cause and remedy
        COSTS                  parameters, bytes and times by frame size
        NUMBERS                which machines compute the same bits
@@ -170,7 +171,10 @@
        rise_agent_destroy     frees an agent
        rise_agent_step        one step of one game: frame and reward in, action out
        rise_agent_step_all    one step of all environments, with action masks
+       rise_agent_step_numbers  one step of an agent that sees numbers
+       rise_agent_observe     one step of all environments, with actions that others chose
        rise_agent_play        the greedy action for a character; learns nothing
+       rise_agent_play_numbers  the same for an agent that sees numbers
        rise_agent_play_all    the actions of all characters in one pass
        rise_agent_set_player  how well a character plays
        rise_agent_publish     copies what was learned to a play_only agent
@@ -350,6 +354,30 @@
    Frames are rows from top to bottom, with the channels of a pixel side by side. Keep colour
    (frame_channels = 3) only if the best action depends on colour. The default network is SMALL if a
    side of the frame has fewer than 36 pixels.
+
+   HOW TO: NUMBERS INSTEAD OF PIXELS. An agent can see numbers that your game knows: positions,
+   speeds, distances of rays, counters. Set desc.numbers. Without a picture, leave frame_width and
+   frame_height 0. With a picture, the agent sees both.
+
+       rise_agent_desc desc = {0};
+       desc.numbers = 4; // of a cart and its pole: position, speed, angle, angular speed
+       desc.actions = 2;
+
+       float state[4];
+       game_state(state);
+       action = rise_agent_step_numbers(agent, NULL, state, reward, event);
+
+   Numbers may have any scale, because each one is standardised with its own mean and variance.
+   These are measured until learning starts. A number more than 8 standard deviations from its mean
+   is clamped. Pass the sine and the cosine of an angle that can turn round. Pass one of n kinds as
+   n numbers, 1 for this kind and 0 for all others. A NaN is refused.
+
+   RISE and FULL remember numbers as they remember frames. NONE sees the numbers of the last
+   frame_stack observations. If the numbers are the whole state of the game, set frame_stack = 1:
+   older numbers then only distract the network.
+
+       desc.memory = RISE_MEMORY_NONE;
+       desc.frame_stack = 1;
 
    HOW TO: A REAL-TIME GAME. There are two ways to learn without delaying the game: in the
    background, or in the time that is left of each tick.
@@ -778,7 +806,8 @@
    Most of the memory is the replay buffer. Each of the replay_capacity frames takes the bytes of
    its pixels, 2 bytes for each number of its embedding, and 20 bytes more. Action masks add one
    byte for every 8 actions, rounded up. stored_state adds 2 bytes for each number of the recurrent
-   state. With embedding_f32, a number of an embedding or a state takes 4 bytes instead of 2.
+   state. With embedding_f32, a number of an embedding or a state takes 4 bytes instead of 2. Each
+   of desc.numbers takes 4 bytes.
 
    The default agent takes 32 MB for frames of 16 x 16 and 1.8 GB for 84 x 84. For frames of 320 x
    240 in colour, an agent takes 48 GB. Smaller frames or a smaller replay_capacity take less
@@ -903,7 +932,7 @@
        machine.memory_block = block;
        machine.memory_bytes = sizeof block;
        machine.play_only = 1;
-       machine.clock_fn = seconds; // only rise_agent_learn_for calls it
+       machine.clock_fn = seconds; // with play_only: measures metrics.action_time
 
    A very small agent needs about 450 KB, of which 390 KB are the scratch of matrix products. No
    function uses more than 16 KB of the call stack. Enumerations may be smaller than int.
@@ -997,6 +1026,7 @@
        expect  computes Q from z. q and z are one array if there is one output for each action.
                expect may replace z: C51 replaces logits by probabilities. dz is then the gradient
                of the values that expect was given, for C51 the logits.
+       expect_backward  adds a gradient of Q of one action to dz, for demonstrations.
        target  computes the target, [taus] or [atoms], from a risei_bootstrap. If discount is 0, the
                target must not depend on `next`. If `values` is 1, the function must obey policy and
                rescale. risei_values_target does all this for heads with one atom.
@@ -1013,7 +1043,7 @@
         risei_head_one, risei_head_one, // atoms, taus
         0,                              // quantiles: 1 only for a layer of fractions, as IQN has
         1,                              // values: 0 refuses munchausen and value_rescale
-        risei_mine_expect, risei_values_target, risei_mine_loss}
+        risei_mine_expect, risei_mine_expect_backward, risei_values_target, risei_mine_loss}
 
    Tests: tests/gradients.c checks networks and updates with every head, without an edit. Add the
    head's formula for Q to plain_expect there. Add a target and a loss computed by hand to
@@ -1056,17 +1086,18 @@
    three rows stay the required fields. A default that depends on other fields is 0 in the row, and
    risei_fill computes it.
 
-       // field, 1: double or 0: int, lowest, highest, default, since revision, value before
-       RISEI_ADDED(reward_scale, 1, 1e-6, 1e6, 1, 2, 1),
+       // field, 1: double or 0: int, lowest, highest, default, 1: decides a shape or 0: not,
+       // since revision, value before
+       RISEI_ADDED(reward_scale, 1, 1e-6, 1e6, 1, 0, 4, 1),
 
    The last number is the value with which the agent behaves as before the field existed. Reading a
    file of an earlier revision sets the field to this number. The number must be in the range. A
    last number of 0 means the default. So if "off" is not the default, give "off" a number other
    than 0, such as a negative one.
 
-   Use RISEI_ADDED for a number with one default that decides no array's shape. Write all members of
-   risei_field for an enumeration, for a number that decides a shape, and for a number with another
-   default for SMALL. Fields of conv layers go into risei_conv_fields.
+   Use RISEI_ADDED for a number with one default. Write all members of risei_field for an
+   enumeration, and for a number with another default for SMALL. Fields of conv layers go into
+   risei_conv_fields.
 
    3. >>files: RISEI_DESCRIPTION_REVISION goes up by one, once for all fields of a release. These
    fields have the new revision as their `since`.
@@ -1321,8 +1352,10 @@ typedef void (*rise_embed_fn)(void *user, const uint8_t *frame, float *embedding
    progress. */
 typedef void (*rise_log_fn)(void *user, const char *text);
 
-/* Returns the seconds since any fixed moment. rise_agent_learn_for calls it. With background, calls
-   that wait for the library's thread also call it, to measure metrics.waited. */
+/* Returns the seconds since any fixed moment. rise_agent_create and each update call the function,
+   and so does every 64th call that chooses actions. With background, calls that wait for the
+   library's thread also call the function, to measure metrics.waited. The library's thread never
+   calls the function, so metrics.update_time then stays 0. */
 typedef double (*rise_clock_fn)(void *user);
 
 /* The description of an agent. Start from a struct of zeros and set what you want. Zero means the
@@ -1338,9 +1371,9 @@ typedef struct rise_agent_desc {
     /* bytes a pixel, 1..16 [1] */
     int frame_channels;
     /* newest frames that the conv net sees, 1..16 [4]; before an episode's first frame, that frame
-       is repeated. The numbers of as many observations enter the network. */
+       is repeated. The network also sees the numbers of the newest frame_stack observations. */
     int frame_stack;
-    /* floats that each observation has, besides its frame or without one, 0..1024 [0] */
+    /* floats in each observation, 0..1024 [0]; an observation with floats need not have a frame */
     int numbers;
     /* numbers: size of the dense layer that makes features of them, 1..8192 [64; without frames
        128] */
@@ -1351,6 +1384,11 @@ typedef struct rise_agent_desc {
     int action_masks;
     /* games that step together in one call, 1..4096 [1] */
     int environments;
+    /* number of demonstrators, which are the last environments: the agent never chooses an action
+       in a demonstrator. The steps of demonstrators come from rise_agent_observe, and are
+       demonstrations. Other environments never overwrite the demonstrators' part of the replay
+       buffer. 0..environments [0] */
+    int demonstrators;
     /* characters that rise_agent_play chooses actions for, 1..4096 [1] */
     int players;
     /* 1: the agent plays and does not learn; no replay buffer and no optimiser, so little memory
@@ -1483,6 +1521,12 @@ typedef struct rise_agent_desc {
     /* 1: the heads predict h(Q) instead of Q, with h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x
        (Pohlen et al. 2018) [0] */
     int value_rescale;
+    /* demonstrators: factor on the large-margin loss of demonstrations (Hester et al. 2018), up to
+       1e6; negative: 0 [1] */
+    double demonstration_weight;
+    /* demonstrators: the loss is 0 once Q of the demonstrated action exceeds Q of every other
+       allowed action by this margin, up to 1e6; negative: 0 [0.8] */
+    double demonstration_margin;
     /* frames kept, all environments together [50000 for SMALL, else 200000] */
     int replay_capacity;
     /* steps before learning starts; batch..replay_capacity [1000 for SMALL, else 20000] */
@@ -1552,8 +1596,9 @@ typedef enum rise_event {
     /* the last frame: the episode was cut, the game would have gone on (bootstrap) */
     RISE_TRUNCATED,
     /* no frame: the environment or player takes no part in this call, and its action is 0. The
-       frame, reward and mask are not read, but the pointer to the frame must not be NULL. The next
-       frame continues the episode, as if no time had passed, or is RISE_FIRST. */
+       frame, numbers, reward and mask are not read. But the pointers to the frame and the numbers
+       must not be NULL, unless the agent has none. The next frame continues the episode, as if no
+       time had passed, or is RISE_FIRST. */
     RISE_ABSENT
 } rise_event;
 
@@ -1653,6 +1698,21 @@ RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frame
                                          const rise_event *events, const uint8_t *allowed,
                                          int *actions);
 
+/* Does one step of all environments, like rise_agent_step_all, but somebody else may have chosen
+   the actions: a person, a script, another agent, a log. `actions` [environments] is read, too. An
+   element of 0..actions-1 is the action that was taken at this frame; the agent stores it. With
+   desc.action_masks, the mask must allow this action. For -1, the agent chooses the action and
+   writes it. On the last frame of an episode the element has no meaning.
+
+   The agent learns from these steps as from its own. Steps of the last desc.demonstrators
+   environments are demonstrations, too: an update also raises Q of the demonstrated action above Q
+   of the others. Such an environment takes no -1, and rise_agent_step_all takes only RISE_ABSENT
+   for it. metrics.mean_return and metrics.episodes do not count demonstrations. */
+RISE_API rise_result rise_agent_observe(rise_agent *agent, const uint8_t *frames,
+                                        const float *numbers, const float *rewards,
+                                        const rise_event *events, const uint8_t *allowed,
+                                        int *actions);
+
 /* Returns the action of player `player` (0..players-1), or a negative rise_result. The action is
    greedy, unless rise_agent_set_player chose otherwise. Does not change what training uses: replay
    buffer, random streams, episodes and weights. `frame` is
@@ -1738,15 +1798,15 @@ RISE_API int rise_agent_learn_for(rise_agent *agent, double microseconds);
    before learning has started and while a snapshot is in progress. */
 RISE_API rise_result rise_agent_snapshot(rise_agent *agent);
 
-/* Counters and measurements. For a play_only agent all members are 0, except parameters, bytes, isa
-   and fused. */
 /* What the agent has noticed about its use: the bits of rise_metrics.advice. desc.log_fn receives a
-   sentence with numbers and the remedy, once for each bit. The bits and the times are not saved. */
+   sentence with numbers and the remedy, once for each bit. Files hold neither these bits nor
+   action_time and update_time of rise_metrics. */
 typedef enum rise_advice {
     /* recurrent agents without carry_state: episodes are longer than the window */
     RISE_ADVICE_LONG_EPISODES = 1,
-    /* background: calls wait for updates for more than a tenth of the time. learn_outside: due
-       updates pile up, or an update takes longer than the time that rise_agent_learn_for gets. */
+    /* background: calls wait for updates for more than a tenth of the time. learn_outside: more
+       than half of the due updates are not done, or an update takes longer than the time that
+       rise_agent_learn_for gets. */
     RISE_ADVICE_SLOW_UPDATES = 2,
     RISE_ADVICE_SAME_REWARD = 4,    /* no reward differed from the first one */
     RISE_ADVICE_SAME_FRAME = 8,     /* no observation differed from the one before */
@@ -1755,6 +1815,8 @@ typedef enum rise_advice {
     RISE_ADVICE_NOT_OPTIMIZED = 64  /* gcc or clang compiled the library without optimization */
 } rise_advice;
 
+/* Counters and measurements. For a play_only agent all members are 0, except parameters, bytes,
+   isa, fused, action_time and advice. */
 typedef struct rise_metrics {
     /* steps of all environments; last frames of episodes are not counted */
     int64_t steps;
@@ -1770,13 +1832,14 @@ typedef struct rise_metrics {
     double mean_return;
     /* mean number of steps of the episodes whose last frame the replay buffer holds; 0: none */
     double mean_length;
-    /* microseconds of a call that chooses actions, without updates: of rise_agent_step and
-       rise_agent_step_all; if the agent is play_only, of rise_agent_play and rise_agent_play_all. A
-       moving average over one call of 64. 0: not measured yet. */
+    /* microseconds of a call that chooses actions, without updates: of rise_agent_step,
+       rise_agent_step_all and rise_agent_observe; if the agent is play_only, of rise_agent_play and
+       rise_agent_play_all. A moving average; every 64th call is measured. 0: not measured yet. */
     double action_time;
     double update_time; /* microseconds of an update, a moving average; 0: not measured yet */
     unsigned advice; /* bits of rise_advice */
-    /* of the last update: mean of the weighted loss (Huber; C51: cross entropy) */
+    /* of the last update: mean of the weighted loss (Huber; C51: cross entropy), plus the
+       large-margin loss of demonstrations */
     double loss;
     double mean_value; /* of the last update: mean Q(s, a) of the batch */
     /* of the last update: mean |target - Q(s, a)|; C51: mean cross entropy */
@@ -2568,18 +2631,47 @@ RISEI_FN void risei_io_begin(risei_io *f, risei_io_mode mode, uint64_t limit)
     f->limit = limit;
 }
 /* Returns the CRC-32 (reflected polynomial 0xEDB88320) of earlier data followed by `data`. `crc` is
-   the CRC-32 of the earlier data, or 0 if there is none. Processes four bits at a time. */
+   the CRC-32 of the earlier data, or 0 if there is none. Processes 32 bits at a time: table[k][n]
+   is the CRC of the four bits n that are followed by k zeros of four bits. */
 RISEI_FN uint32_t risei_io_crc(uint32_t crc, const unsigned char *data, size_t size)
 {
-    static const uint32_t table[16] = {0x00000000u, 0x1DB71064u, 0x3B6E20C8u, 0x26D930ACu,
-                                       0x76DC4190u, 0x6B6B51F4u, 0x4DB26158u, 0x5005713Cu,
-                                       0xEDB88320u, 0xF00F9344u, 0xD6D6A3E8u, 0xCB61B38Cu,
-                                       0x9B64C2B0u, 0x86D3D2D4u, 0xA00AE278u, 0xBDBDF21Cu};
+    static const uint32_t table[8][16] = {
+        {0x00000000u, 0x1DB71064u, 0x3B6E20C8u, 0x26D930ACu, 0x76DC4190u, 0x6B6B51F4u,
+         0x4DB26158u, 0x5005713Cu, 0xEDB88320u, 0xF00F9344u, 0xD6D6A3E8u, 0xCB61B38Cu,
+         0x9B64C2B0u, 0x86D3D2D4u, 0xA00AE278u, 0xBDBDF21Cu},
+        {0x00000000u, 0x77073096u, 0xEE0E612Cu, 0x990951BAu, 0x076DC419u, 0x706AF48Fu,
+         0xE963A535u, 0x9E6495A3u, 0x0EDB8832u, 0x79DCB8A4u, 0xE0D5E91Eu, 0x97D2D988u,
+         0x09B64C2Bu, 0x7EB17CBDu, 0xE7B82D07u, 0x90BF1D91u},
+        {0x00000000u, 0x4AC21251u, 0x958424A2u, 0xDF4636F3u, 0xF0794F05u, 0xBABB5D54u,
+         0x65FD6BA7u, 0x2F3F79F6u, 0x3B83984Bu, 0x71418A1Au, 0xAE07BCE9u, 0xE4C5AEB8u,
+         0xCBFAD74Eu, 0x8138C51Fu, 0x5E7EF3ECu, 0x14BCE1BDu},
+        {0x00000000u, 0x191B3141u, 0x32366282u, 0x2B2D53C3u, 0x646CC504u, 0x7D77F445u,
+         0x565AA786u, 0x4F4196C7u, 0xC8D98A08u, 0xD1C2BB49u, 0xFAEFE88Au, 0xE3F4D9CBu,
+         0xACB54F0Cu, 0xB5AE7E4Du, 0x9E832D8Eu, 0x87981CCFu},
+        {0x00000000u, 0x1C26A370u, 0x384D46E0u, 0x246BE590u, 0x709A8DC0u, 0x6CBC2EB0u,
+         0x48D7CB20u, 0x54F16850u, 0xE1351B80u, 0xFD13B8F0u, 0xD9785D60u, 0xC55EFE10u,
+         0x91AF9640u, 0x8D893530u, 0xA9E2D0A0u, 0xB5C473D0u},
+        {0x00000000u, 0x01C26A37u, 0x0384D46Eu, 0x0246BE59u, 0x0709A8DCu, 0x06CBC2EBu,
+         0x048D7CB2u, 0x054F1685u, 0x0E1351B8u, 0x0FD13B8Fu, 0x0D9785D6u, 0x0C55EFE1u,
+         0x091AF964u, 0x08D89353u, 0x0A9E2D0Au, 0x0B5C473Du},
+        {0x00000000u, 0x5019579Fu, 0xA032AF3Eu, 0xF02BF8A1u, 0x9B14583Du, 0xCB0D0FA2u,
+         0x3B26F703u, 0x6B3FA09Cu, 0xED59B63Bu, 0xBD40E1A4u, 0x4D6B1905u, 0x1D724E9Au,
+         0x764DEE06u, 0x2654B999u, 0xD67F4138u, 0x866616A7u},
+        {0x00000000u, 0xB8BC6765u, 0xAA09C88Bu, 0x12B5AFEEu, 0x8F629757u, 0x37DEF032u,
+         0x256B5FDCu, 0x9DD738B9u, 0xC5B428EFu, 0x7D084F8Au, 0x6FBDE064u, 0xD7018701u,
+         0x4AD6BFB8u, 0xF26AD8DDu, 0xE0DF7733u, 0x58631056u}};
     crc = ~crc;
+    for (; size >= 4; size -= 4, data += 4) {
+        crc ^= (uint32_t)data[0] | (uint32_t)data[1] << 8 | (uint32_t)data[2] << 16 |
+               (uint32_t)data[3] << 24;
+        crc = table[7][crc & 15] ^ table[6][crc >> 4 & 15] ^ table[5][crc >> 8 & 15] ^
+              table[4][crc >> 12 & 15] ^ table[3][crc >> 16 & 15] ^ table[2][crc >> 20 & 15] ^
+              table[1][crc >> 24 & 15] ^ table[0][crc >> 28];
+    }
     while (size-- > 0) {
         crc ^= *data++;
-        crc = crc >> 4 ^ table[crc & 15];
-        crc = crc >> 4 ^ table[crc & 15];
+        crc = crc >> 4 ^ table[0][crc & 15];
+        crc = crc >> 4 ^ table[0][crc & 15];
     }
     return ~crc;
 }
@@ -4241,9 +4333,10 @@ typedef struct risei_shrink {
 } risei_shrink;
 
 /* Returns total / units, rounded to nearest, halves to even. The quotient is at most 255, so `near`
-   differs from the right integer by at most 1. The remainder total - near * units is exact, and it
-   corrects `near`. `twice` is twice the remainder. If `near` is odd, adding 1 to `twice` corrects
-   halves too, because both are integers. */
+   differs from the right integer by at most 1. The remainder total - near * units is exact. `twice`
+   is twice the remainder. If |twice| > units, `near` is wrong by 1. If |twice| = units, the
+   quotient is halfway between two integers, so an odd `near` moves to the even one. |twice| and
+   units are integers, so |twice| + odd > units tests both cases. */
 RISEI_FN uint8_t risei_shrink_mean(const risei_shrink *s, uint64_t total)
 {
     int64_t const near = (int64_t)((double)(int64_t)total * s->reciprocal + 0.5);
@@ -4280,15 +4373,16 @@ enum { RISEI_SHRINK_COLUMNS = 256, RISEI_SHRINK_PIXELS = 64 };
 /* The state of a row of the frame between two groups of columns. */
 typedef struct risei_shrink_at {
     int x;                /* the next pixel of the frame */
-    int column, rest;     /* its right edge is `rest` units right of the left edge of this column */
+    int column, rest;     /* pixel x ends `rest` units right of the left edge of column `column` */
     uint32_t integral[4]; /* the sums of all columns so far, for each byte of a pixel */
     uint32_t before[4];   /* the weighted sums up to the left edge of pixel x */
 } risei_shrink_at;
 
-/* Computes totals [lanes] of the pixels that end in the `count` columns from column `from` on, at
-   most RISEI_SHRINK_PIXELS of them, and returns their number. `integral` [count + 1][lanes]: the
-   running sums of the columns, which are interpolated at an edge. A pixel is the difference of two
-   edges. All are modulo 2^32. That is enough, because a pixel is at most 255 * 2^24. */
+/* Computes totals [lanes] of the next pixels that end in columns from .. from + count - 1. Computes
+   at most RISEI_SHRINK_PIXELS pixels, and returns the number of pixels. `integral`
+   [count + 1][lanes]: the running sums of the columns. At an edge of a pixel, the running sum is
+   interpolated. The total of a pixel is the difference of the sums at its two edges. Sums are
+   computed modulo 2^32. The totals are still exact, because a total is at most 255 * 2^24. */
 RISEI_INLINE int risei_shrink_edges(const risei_shrink *s, int lanes, int from, int count,
                                     const uint32_t *integral, risei_shrink_at *at,
                                     uint32_t *totals)
@@ -5325,7 +5419,7 @@ typedef struct risei_encoder {
     int has_linear; /* 1: there is a linear layer */
     int relu;       /* 1: a ReLU follows the linear layer */
     risei_linear linear;
-    int of_images;        /* the first features, which come from the images */
+    int of_images;        /* number of features that come from the images: the first ones */
     risei_linear numbers; /* gives the other features, with a ReLU; out = 0: there is none */
     int out;
 } risei_encoder;
@@ -6183,6 +6277,22 @@ RISEI_FN int risei_best_action(int n, const rise_real *q, const uint8_t *mask)
     return best < 0 ? 0 : best;
 }
 
+/* Returns the large-margin loss of the demonstrated action e for q [n]: max over allowed actions a
+   of (q[a] + margin (a != e)) - q[e]. Writes the action of the maximum to *rival; *rival is e if
+   the loss is 0 (Hester et al. 2018). */
+RISEI_FN rise_real risei_loss_margin(int n, const rise_real *q, const uint8_t *mask, int e,
+                                     rise_real margin, int *rival)
+{
+    rise_real loss = 0;
+    int a;
+    *rival = e;
+    for (a = 0; a < n; a++) {
+        rise_real const more = q[a] + margin - q[e];
+        if (a == e || !risei_mask_allows(mask, a) || !(more > loss)) continue;
+        loss = more, *rival = a;
+    }
+    return loss;
+}
 /* Value rescaling: h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x, and the inverse of h. With h,
    the scale of the targets depends less on the scale of the rewards (Pohlen et al. 2018). */
 #define RISEI_RESCALE 0.001
@@ -6382,6 +6492,10 @@ typedef struct risei_head_kind {
     int values;    /* 1: outputs are values, so value_rescale and munchausen are allowed */
     /* Computes q [actions] from z of one batch row. C51 replaces z by its softmax. */
     void (*expect)(const rise_kernels *k, const struct risei_heads *h, rise_real *z, rise_real *q);
+    /* Adds dq * dQ/dz to dz, for Q of `action`. dz is the gradient of all outputs of one batch row.
+       z holds the outputs after expect. */
+    void (*expect_backward)(const struct risei_heads *h, const rise_real *z, int action,
+                            rise_real dq, rise_real *dz);
     /* Computes the target of one transition: [taus] or, for C51, [atoms]. */
     void (*target)(const struct risei_heads *h, const risei_bootstrap *b, rise_real *target);
     /* Returns the loss of one transition. z and dz point to the outputs of the transition's action
@@ -6434,6 +6548,15 @@ RISEI_FN void risei_mean_expect(const rise_kernels *k, const risei_heads *h, ris
     (void)k;
     if (q != z) memcpy(q, z, (size_t)h->actions * sizeof *q);
 }
+/* The backward pass of expect, for MEAN and for IQN: Q is the mean over the fractions. */
+RISEI_FN void risei_values_expect_backward(const risei_heads *h, const rise_real *z, int action,
+                                           rise_real dq, rise_real *dz)
+{
+    int t;
+    (void)z;
+    for (t = 0; t < h->taus; t++)
+        dz[t * h->actions + action] = dz[t * h->actions + action] + dq / (rise_real)h->taus;
+}
 /* Computes target [taus], for MEAN and for IQN. */
 RISEI_FN void risei_values_target(const risei_heads *h, const risei_bootstrap *b, rise_real *target)
 {
@@ -6478,6 +6601,17 @@ RISEI_FN void risei_c51_expect(const rise_kernels *k, const risei_heads *h, rise
         q[j] = sum;
     }
 }
+/* Q is the sum of p_t r_t, and p is the softmax of the logits, so dQ/dlogit_t = p_t (r_t - Q). */
+RISEI_FN void risei_c51_expect_backward(const risei_heads *h, const rise_real *z, int action,
+                                        rise_real dq, rise_real *dz)
+{
+    const rise_real *const p = z + (ptrdiff_t)action * h->atoms;
+    rise_real *const d = dz + (ptrdiff_t)action * h->atoms;
+    rise_real q = 0;
+    int t;
+    for (t = 0; t < h->atoms; t++) q = q + p[t] * risei_c51_return(h, t);
+    for (t = 0; t < h->atoms; t++) d[t] = d[t] + dq * (p[t] * (risei_c51_return(h, t) - q));
+}
 RISEI_FN void risei_c51_target(const risei_heads *h, const risei_bootstrap *b, rise_real *target)
 {
     risei_c51_project(h->atoms, h->value_min, h->value_max, b->reward, b->discount,
@@ -6515,12 +6649,12 @@ RISEI_FN rise_real risei_iqn_loss(const rise_kernels *k, const risei_heads *h, c
 
 /* In the order of rise_head. */
 static const risei_head_kind risei_head_kinds[] = {
-    {"mean", risei_head_one, risei_head_one, 0, 1, risei_mean_expect, risei_values_target,
-     risei_mean_loss},
-    {"c51", risei_c51_atoms, risei_head_one, 0, 0, risei_c51_expect, risei_c51_target,
-     risei_c51_loss},
-    {"iqn", risei_head_one, risei_iqn_taus, 1, 1, risei_iqn_expect, risei_values_target,
-     risei_iqn_loss}};
+    {"mean", risei_head_one, risei_head_one, 0, 1, risei_mean_expect, risei_values_expect_backward,
+     risei_values_target, risei_mean_loss},
+    {"c51", risei_c51_atoms, risei_head_one, 0, 0, risei_c51_expect, risei_c51_expect_backward,
+     risei_c51_target, risei_c51_loss},
+    {"iqn", risei_head_one, risei_iqn_taus, 1, 1, risei_iqn_expect, risei_values_expect_backward,
+     risei_values_target, risei_iqn_loss}};
 RISEI_CHECK_TABLE_SIZE(risei_head_kinds, RISE_HEAD_COUNT);
 
 RISEI_FN risei_heads risei_heads_make(risei_parameters *p, const rise_agent_desc *desc, int in)
@@ -9651,6 +9785,7 @@ static const risei_field risei_fields[] = {RISEI_SHAPE(frame_width, 0, 1024, 0),
                                            RISEI_ADDED(number_features, 0, 1, 8192, 0, 1, 3, 64),
                                            RISEI_SHAPE(action_masks, 0, 1, 0),
                                            RISEI_SHAPE(environments, 1, 4096, 1),
+                                           RISEI_ADDED(demonstrators, 0, 0, 4096, 0, 1, 3, 0),
                                            RISEI_INT(players, 1, 4096, 1),
                                            RISEI_INT(play_only, 0, 1, 0),
                                            RISEI_WORD(memory, risei_memory_word),
@@ -9700,6 +9835,10 @@ static const risei_field risei_fields[] = {RISEI_SHAPE(frame_width, 0, 1024, 0),
                                            RISEI_REAL(munchausen_scale, -1, 1, 0.9),
                                            RISEI_REAL(temperature, 1e-6, 1e6, 0.03),
                                            RISEI_INT(value_rescale, 0, 1, 0),
+                                           RISEI_ADDED(demonstration_weight, 1, -1, 1e6, 1, 0, 3,
+                                                       1),
+                                           RISEI_ADDED(demonstration_margin, 1, -1, 1e6, 0.8, 0, 3,
+                                                       0.8),
                                            RISEI_INT2(replay_capacity, 1, 1e9, 50000, 200000),
                                            RISEI_INT2(learn_start, 1, 1e9, 1000, 20000),
                                            RISEI_INT(learn_period, 1, 1e6, 4),
@@ -10031,7 +10170,8 @@ RISEI_FN int risei_smaller_side(const rise_agent_desc *d)
     return d->frame_width < d->frame_height ? d->frame_width : d->frame_height;
 }
 /* Sets the network of MinAtar (Young & Tian 2019): one conv layer with 16 filters of size 3.
-   The size is smaller if a side of the frame has fewer than 3 pixels. */
+   The size is smaller if a side of the frame has fewer than 3 pixels. Without frames, sets no conv
+   layer. */
 RISEI_FN void risei_fill_small(rise_agent_desc *d)
 {
     int const smaller = risei_smaller_side(d);
@@ -10292,6 +10432,11 @@ RISEI_FN rise_result risei_check_replay(const rise_agent_desc *d, rise_error *er
 {
     int const least = risei_replay_reach(d) + d->n_step + 2;
     int const lane = d->replay_capacity / d->environments;
+    if (d->demonstrators > d->environments)
+        return risei_fail(error, RISE_BAD_DESC,
+                          "demonstrators is %d; they are the last of the environments, so raise "
+                          "environments, %d",
+                          d->demonstrators, d->environments);
     if (lane < least)
         return risei_fail(error, RISE_BAD_DESC,
                           "replay_capacity is %d, or %d for each environment; window, frame_stack "
@@ -10832,7 +10977,7 @@ RISEI_FN double risei_learner_rate(const rise_agent_desc *d, int64_t now)
 
 /* -- The frozen encoder while learning -- */
 
-/* Returns whether the warm-up has ended. During the warm-up, the statistics of frames and of
+/* Returns whether the warm-up has ended. During the warm-up, the statistics of frames, numbers and
    embeddings are gathered. An agent without these statistics has no warm-up, so returns 1. */
 RISEI_FN int risei_learner_warmed_up(const risei_model *m)
 {
@@ -10844,8 +10989,8 @@ RISEI_FN void risei_learner_log_start(const risei_learner *l, int64_t now)
 {
     risei_log(l->model->desc, "rise: learning starts after %.0f steps", (double)now);
 }
-/* Ends the warm-up, if it has not ended yet. Freezes the statistics of frames and of embeddings.
-   Then computes the embeddings of all stored frames again. With `background`, only sets
+/* Ends the warm-up, if it has not ended yet. Freezes the statistics of frames, numbers and
+   embeddings. Then computes the embeddings of all stored frames again. With `background`, only sets
    snapshot_next: risei_learner_snapshot_continue then computes these embeddings in parts. */
 RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
 {
@@ -11197,8 +11342,31 @@ RISEI_FN void risei_learner_target(risei_learner *l, int i)
     }
     heads->kind->target(heads, &next, b->target);
 }
+/* Returns the large-margin loss of transition i, multiplied by demonstration_weight and by the
+   importance weight. Returns 0 if transition i is no demonstration. Adds the gradient of this loss,
+   divided by the batch size, to dz. */
+RISEI_FN double risei_learner_margin(risei_learner *l, int i)
+{
+    const rise_agent_desc *d = l->model->desc;
+    const risei_heads *heads = &l->model->net.heads;
+    risei_heads_data *out = &l->model->pass.heads;
+    const risei_transition *t = &l->batch.transition[i];
+    ptrdiff_t const outputs = (ptrdiff_t)i * heads->taus * heads->actions * heads->atoms;
+    rise_real const margin = (rise_real)(d->demonstration_margin < 0 ? 0 : d->demonstration_margin);
+    rise_real const scale = (rise_real)d->demonstration_weight * l->batch.importance[i];
+    rise_real const dq = scale / (rise_real)l->batch.size;
+    rise_real loss;
+    int rival;
+    if (t->lane < d->environments - d->demonstrators || !(scale > 0)) return 0;
+    loss = risei_loss_margin(d->actions, out->q + (ptrdiff_t)i * d->actions,
+                             risei_learner_mask(l, i), t->action, margin, &rival);
+    if (rival == t->action) return 0;
+    heads->kind->expect_backward(heads, out->z + outputs, rival, dq, out->dz + outputs);
+    heads->kind->expect_backward(heads, out->z + outputs, t->action, -dq, out->dz + outputs);
+    return (double)(scale * loss);
+}
 /* Computes the targets, losses, td errors and dz of the batch. Writes all metrics except
-   gradient_norm. Returns the mean loss, weighted by importance. */
+   gradient_norm and time. Returns the mean loss, weighted by importance. */
 RISEI_FN double risei_learner_loss(risei_learner *l, risei_update_metrics *metrics)
 {
     const risei_heads *heads = &l->model->net.heads;
@@ -11220,7 +11388,7 @@ RISEI_FN double risei_learner_loss(risei_learner *l, risei_update_metrics *metri
         risei_learner_target(l, i);
         one = heads->kind->loss(k, heads, out->z + at, tau, b->target, &weight, out->dz + at,
                                 &b->td[i]);
-        loss += (double)(one * b->importance[i]);
+        loss += (double)(one * b->importance[i]) + risei_learner_margin(l, i);
         value += (double)out->q[(ptrdiff_t)i * heads->actions + action];
         error += (double)risei_abs(b->td[i]);
     }
@@ -11347,7 +11515,8 @@ RISEI_FN rise_result risei_learner_compute(risei_learner *l, int64_t now, rise_e
     return RISE_OK;
 }
 /* Adds the time since `before`, a time of risei_model_clock, to the moving average of the time that
-   an update takes. Ignores times that are not above 0, because a clock may go back. */
+   an update takes. In rise_agent_learn, this time includes the end of the warm-up, and a part of a
+   snapshot counts as an update. Ignores times that are not above 0, because a clock may go back. */
 RISEI_FN void risei_learner_measure(risei_learner *l, double before)
 {
     double const seconds = risei_model_clock(l->model->desc) - before;
@@ -11466,11 +11635,11 @@ typedef struct risei_background {
     risei_learner *learner;
     risei_model *acting;
     int started;     /* 1: a round was started and is not in effect yet */
-    int updates;     /* of this round */
-    int64_t now;     /* environment steps at its start */
-    int renews;      /* 1: the priorities of its last update are still to be renewed */
-    int result;      /* rise_result of its first update that failed, or RISE_OK */
-    rise_error error; /* of that update */
+    int updates;     /* of the round */
+    int64_t now;     /* environment steps at the start of the round */
+    int renews;      /* 1: the priorities of the round's last update are still to be renewed */
+    int result;      /* rise_result of the round's first update that failed, or RISE_OK */
+    rise_error error; /* of the round's first update that failed */
     double waited;   /* seconds that calls have waited for the worker */
     int runs;        /* 1: the worker was started; after fork, only `process` has it */
 #ifdef RISE_THREADS
@@ -11541,7 +11710,9 @@ RISEI_FN void risei_background_compute(risei_background *b)
     m->derived_for = 0;
     b->renews = 0;
     for (i = 0; i < b->updates; i++) {
-        double const before = risei_model_clock(m->desc);
+        /* the caller's clock may not be one for two threads */
+        int const measures = m->desc->clock_fn == NULL;
+        double const before = measures ? risei_model_clock(m->desc) : 0;
         rise_result result = RISE_OK;
         int drawn;
         if (b->renews) risei_learner_renew_priorities(l);
@@ -11553,7 +11724,7 @@ RISEI_FN void risei_background_compute(risei_background *b)
         if (drawn)
             result = risei_learner_compute(l, b->now, b->result == RISE_OK ? &b->error : NULL);
         b->renews = drawn && result == RISE_OK;
-        if (b->renews) risei_learner_measure(l, before);
+        if (b->renews && measures) risei_learner_measure(l, before);
         if (b->result == RISE_OK) b->result = (int)result;
     }
 }
@@ -11731,7 +11902,8 @@ typedef struct risei_actor {
     double *lane_return; /* [environments] of the episode in progress */
     double *returns;     /* [RISEI_RETURNS] ring buffer of the last episodes' returns */
     risei_random explore_random;
-    int64_t steps, episodes; /* of all environments so far */
+    /* of all environments so far; episodes of demonstrators do not count, their steps do */
+    int64_t steps, episodes;
 } risei_actor;
 
 RISEI_FN void risei_actor_layout(risei_arena *arena, risei_actor *a)
@@ -11821,6 +11993,7 @@ typedef struct risei_call {
     const rise_event *events;
     const uint8_t *allowed; /* NULL: all actions */
     int *actions;
+    int given; /* 1: an element of `actions` other than -1 was chosen by somebody else */
 } risei_call;
 
 /* Returns a lane's observation. Its embedding is row `lane` of model->embeddings. */
@@ -11856,8 +12029,39 @@ RISEI_FN rise_result risei_call_check(const risei_call *c, const risei_model *m,
     }
     return result;
 }
+/* Returns whether the agent never acts in this environment. */
+RISEI_FN int risei_actor_demonstrates(const rise_agent_desc *d, int lane)
+{
+    return lane >= d->environments - d->demonstrators;
+}
+/* Checks the actions that somebody else chose, and that no demonstrator waits for an action. */
+RISEI_FN rise_result risei_actor_check_given(const risei_actor *a, const risei_call *c,
+                                             rise_error *error)
+{
+    const rise_agent_desc *const d = a->model->desc;
+    int lane;
+    for (lane = 0; lane < c->end; lane++) {
+        int const action = c->given ? c->actions[lane] : -1;
+        const uint8_t *mask = c->allowed != NULL ? c->allowed + (ptrdiff_t)lane * d->actions : NULL;
+        if (c->events[lane] == RISE_ABSENT || risei_event_is_last((int)c->events[lane])) continue;
+        if (action < -1 || action >= d->actions)
+            return risei_fail(error, RISE_BAD_CALL,
+                              "the action of environment %d is %d; it must be -1..%d", lane, action,
+                              d->actions - 1);
+        if (action >= 0 && mask != NULL && mask[action] == 0)
+            return risei_fail(error, RISE_BAD_CALL,
+                              "action %d of environment %d is not allowed by its mask", action,
+                              lane);
+        if (action < 0 && risei_actor_demonstrates(d, lane))
+            return risei_fail(error, RISE_BAD_CALL,
+                              "environment %d is a demonstrator; pass its action to "
+                              "rise_agent_observe, or RISE_ABSENT",
+                              lane);
+    }
+    return RISE_OK;
+}
 /* Stores what each environment reports. The embeddings must be in model->embeddings. Returns how
-   many environments need an action. */
+   many environments take a step: those that are not absent and whose episode has not ended. */
 RISEI_FN int risei_actor_observe(risei_actor *a, const risei_call *c)
 {
     risei_model *m = a->model;
@@ -11866,7 +12070,8 @@ RISEI_FN int risei_actor_observe(risei_actor *a, const risei_call *c)
     for (lane = 0; lane < h->lanes; lane++) {
         risei_observation const o = risei_call_observation(c, m, h, lane);
         if (o.event == RISE_ABSENT) continue;
-        risei_actor_count_return(a, lane, o.reward, o.event);
+        if (!risei_actor_demonstrates(m->desc, lane))
+            risei_actor_count_return(a, lane, o.reward, o.event);
         acting += !risei_event_is_last(o.event);
         risei_frames_observe(m->frame_statistics, o.frame);
         if (h->embedding_size > 0 && !m->embedder->statistics.frozen)
@@ -11878,27 +12083,33 @@ RISEI_FN int risei_actor_observe(risei_actor *a, const risei_call *c)
     }
     return acting;
 }
-/* Chooses the actions of all environments, and stores them. Absent environments get
-   action 0. */
+/* Chooses the actions of all environments, except actions that were given. Stores all actions, the
+   given ones, too. Absent environments and environments whose episode ended get action 0. With
+   epsilon 1 all actions are random, so Q is not needed. With carry_state the pass runs for all
+   lanes that are not absent, because the pass updates the carried states. */
 RISEI_FN void risei_actor_act(risei_actor *a, const risei_call *c)
 {
     risei_history *h = &a->replay->history;
     double const epsilon = risei_actor_epsilon(a->model->desc, a->steps);
+    int const carries = a->model->desc->carry_state;
     risei_acting acting;
     int lane, row;
     acting.history = h;
     acting.lane = a->model->lane;
     acting.states = a->states;
     for (acting.count = lane = 0; lane < h->lanes; lane++) {
-        c->actions[lane] = 0;
-        if (c->events[lane] != RISE_ABSENT) a->model->lane[acting.count++] = lane;
+        int const absent = c->events[lane] == RISE_ABSENT;
+        int const last = risei_event_is_last((int)c->events[lane]);
+        int const given = c->given && !last && c->actions[lane] >= 0;
+        if (absent || last || !given) c->actions[lane] = absent || last ? 0 : -1;
+        if (!absent && (!given || carries)) a->model->lane[acting.count++] = lane;
+        if (given) h->actions[risei_history_newest(h, lane)] = (int16_t)c->actions[lane];
     }
-    /* With epsilon 1 all actions are random, so Q is not needed. With carry_state the pass runs
-       anyway, because it updates the carried states. */
-    if (acting.count > 0 && (epsilon < 1 || a->model->desc->carry_state))
+    if (acting.count > 0 && (epsilon < 1 || carries))
         risei_model_act(a->model, RISEI_USE_ACT, &acting);
     for (row = 0; row < acting.count; row++) {
         lane = acting.lane[row];
+        if (c->actions[lane] >= 0 && !risei_event_is_last((int)c->events[lane])) continue;
         c->actions[lane] = risei_actor_choose(a, epsilon, lane, row);
         h->actions[risei_history_newest(h, lane)] = (int16_t)c->actions[lane];
     }
@@ -12046,8 +12257,8 @@ RISEI_FN rise_result risei_players_play(risei_players *p, const risei_call *c,
 /* Steps between two examinations, and before the first one. A mistake in a game at 60 Hz is then
    reported after 83 seconds. */
 enum { RISEI_ADVICE_STEPS = 5000 };
-/* One of so many calls is measured. Reading the clock twice takes about 0.1 microseconds, and an
-   action of the smallest agents about 5. */
+/* One call of RISEI_ADVICE_CALLS is measured. Reading the clock twice takes about 0.1 microseconds,
+   and an action of the smallest agents about 5. */
 enum { RISEI_ADVICE_CALLS = 64 };
 
 typedef struct risei_advice {
@@ -12058,7 +12269,7 @@ typedef struct risei_advice {
     int64_t steps;      /* at the last examination */
     int rewards, rewards_differ; /* rewards: 1 if `reward` is the first reward */
     float reward;
-    int frames_differ;         /* 1: a frame differed from the frame before */
+    int frames_differ;         /* 1: a frame, or numbers, differed from those of the slot before */
     uint8_t allowed[256 / 8];  /* a bit for each action that a mask allowed */
     int all_allowed;           /* 1: all bits of `allowed` are set */
     double clock, waited;      /* at the last examination */
@@ -12080,11 +12291,13 @@ RISEI_FN void risei_advice_give(risei_advice *a, rise_advice advice, const char 
 RISEI_FN void risei_advice_begin(risei_advice *a)
 {
 #ifdef RISE_THREADS
-    int const wanted = a->model->desc->threads + (a->model->desc->background ? 1 : 0);
+    const rise_agent_desc *const d = a->model->desc;
+    int const wanted = d->threads + (d->background && !d->play_only ? 1 : 0);
     long const cores = risei_thread_cores();
     if (cores > 0 && wanted > 1 && wanted > cores)
         risei_advice_give(a, RISE_ADVICE_THREADS,
-                          "%.0f threads share %.0f cores, so updates take longer; lower threads",
+                          "%.0f threads share %.0f cores, so updates take longer; lower threads "
+                          "or set background = 0",
                           wanted, (double)cores);
 #endif
 #if defined(__GNUC__) && !defined(__OPTIMIZE__)
@@ -12093,6 +12306,12 @@ RISEI_FN void risei_advice_begin(risei_advice *a)
                       0, 0);
 #endif
     a->clock = risei_model_clock(a->model->desc);
+}
+/* Lets the examination of a loaded agent begin at its first step. */
+RISEI_FN void risei_advice_load(risei_advice *a, const risei_actor *actor, const risei_learner *l)
+{
+    a->steps = actor->steps;
+    a->owed = l->owed_steps / a->model->desc->learn_period;
 }
 /* Returns the time at the start of a call that is measured, or 0 if this call is not measured. */
 RISEI_FN double risei_advice_call_begins(risei_advice *a)
@@ -12115,8 +12334,9 @@ RISEI_FN void risei_advice_note_mask(risei_advice *a, const risei_history *h, pt
     for (i = 0; i < actions && risei_mask_allows(a->allowed, i); i++) {}
     a->all_allowed = i == actions;
 }
-/* Notes the newest slot of a lane: whether its reward and its frame differ from earlier ones. After
-   a difference was found, this costs nothing. */
+/* Notes the newest slot of a lane. Notes which actions the mask of the slot allows, and whether the
+   reward differs from the first reward. Notes whether the frame or the numbers differ from those of
+   the slot before. After the first such difference, compares no more frames and numbers. */
 RISEI_FN void risei_advice_note(risei_advice *a, const risei_history *h, int lane)
 {
     ptrdiff_t const slot = risei_history_newest(h, lane);
@@ -12149,19 +12369,19 @@ RISEI_FN void risei_advice_examine_game(risei_advice *a)
     int const unused = risei_advice_unused_action(a);
     if (!a->rewards_differ && a->rewards)
         risei_advice_give(a, RISE_ADVICE_SAME_REWARD,
-                          "every reward was %g in the first %.0f steps; without different rewards "
-                          "there is nothing to learn",
-                          (double)a->reward, (double)a->steps);
+                          "every reward was %g in %.0f steps; without different rewards there is "
+                          "nothing to learn",
+                          (double)a->reward, (double)RISEI_ADVICE_STEPS);
     if (!a->frames_differ && a->rewards)
         risei_advice_give(a, RISE_ADVICE_SAME_FRAME,
-                          "no observation differed from the one before in the first %.0f steps; "
-                          "draw the frame before each call",
-                          (double)a->steps, 0);
+                          "no observation differed from the one before in %.0f steps; draw the "
+                          "frame before each call",
+                          (double)RISEI_ADVICE_STEPS, 0);
     if (unused >= 0)
         risei_advice_give(a, RISE_ADVICE_UNUSED_ACTION,
-                          "the masks never allowed action %.0f in the first %.0f steps; check "
-                          "`allowed`, or lower actions",
-                          unused, (double)a->steps);
+                          "the masks never allowed action %.0f in %.0f steps; check `allowed`, or "
+                          "lower actions",
+                          unused, (double)RISEI_ADVICE_STEPS);
 }
 /* Examines the length of episodes. */
 RISEI_FN void risei_advice_examine_episodes(risei_advice *a, const risei_replay *r)
@@ -12186,17 +12406,17 @@ RISEI_FN void risei_advice_examine_updates(risei_advice *a, const risei_learner 
         risei_advice_give(a, RISE_ADVICE_SLOW_UPDATES,
                           "%.0f%% of the time was spent waiting for updates of %.0f us; raise "
                           "learn_period, or lower batch, features or window",
-                          100 * waited / passed, l->model->metrics.time);
+                          100 * waited / passed, a->model->metrics.time);
     /* half of the updates that became due since the last examination were not done */
     if (d->learn_outside && owed - a->owed > RISEI_ADVICE_STEPS / d->learn_period / 2)
         risei_advice_give(a, RISE_ADVICE_SLOW_UPDATES,
-                          "%.0f updates of %.0f us are due and not done; give rise_agent_learn_for "
-                          "more time, or raise learn_period",
-                          (double)owed, l->model->metrics.time);
+                          "%.0f updates of %.0f us are due and not done; call rise_agent_learn_for "
+                          "more often or with more time, or raise learn_period",
+                          (double)owed, a->model->metrics.time);
     a->clock = now, a->waited = b->waited, a->owed = owed;
 }
-/* Notes a step of all environments that are not absent, and examines the agent from time to time.
-   `steps`: of all environments so far. */
+/* Notes a step of all environments that are not absent. Examines the agent after every
+   RISEI_ADVICE_STEPS steps of all environments together. */
 RISEI_FN void risei_advice_step(risei_advice *a, const risei_actor *actor, const rise_event *events,
                                 const risei_learner *l, const risei_background *b)
 {
@@ -12302,7 +12522,7 @@ RISEI_FN int risei_policy_copy_array(void *to, const void *from, size_t count, s
     return 1;
 }
 /* Copies a policy of the shape that `a` has. Returns whether embeddings of frames may change:
-   whether anything but the weights has changed. */
+   whether anything but the weights and the statistics of numbers has changed. */
 RISEI_FN int risei_policy_copy(const rise_agent *a, const risei_policy *to,
                                const risei_policy *from)
 {
@@ -12657,8 +12877,8 @@ RISE_API void rise_agent_destroy(rise_agent *agent)
 
 /* -- Training -- */
 
-/* Checks that the arrays of a call are there, and those that the description rules out are not.
-   Checks no element. */
+/* Checks that no needed array of a call is NULL. Checks that `frames` and `numbers` are NULL if the
+   description has no frames or no numbers. Checks no element. */
 RISEI_FN rise_result risei_agent_check_call(rise_agent *a, const risei_call *c)
 {
     const rise_agent_desc *d = &a->desc;
@@ -12711,32 +12931,49 @@ RISEI_FN rise_result risei_agent_learn_due(rise_agent *a)
     }
     return result;
 }
+/* Does one step of all environments: see rise_agent_step_all and rise_agent_observe. */
+RISEI_FN rise_result risei_agent_step_call(rise_agent *a, const risei_call *call)
+{
+    rise_result result;
+    double before;
+    int acting;
+    risei_background_leave_replay(&a->background);
+    before = risei_advice_call_begins(&a->advice);
+    result = risei_agent_check_arguments(a, call);
+    if (result == RISE_OK)
+        result = risei_call_check(call, &a->model, "environment", &a->replay.history, &a->error);
+    if (result == RISE_OK) result = risei_actor_check_given(&a->actor, call, &a->error);
+    if (result != RISE_OK) return result;
+    acting = risei_actor_observe(&a->actor, call);
+    risei_actor_act(&a->actor, call);
+    a->actor.steps += acting;
+    risei_advice_call_ends(&a->advice, before);
+    risei_advice_step(&a->advice, &a->actor, call->events, &a->learner, &a->background);
+    if (a->actor.steps > a->desc.learn_start && risei_actor_seen(&a->actor) > a->desc.learn_start)
+        risei_learner_add_steps(&a->learner, acting);
+    return a->desc.learn_outside ? RISE_OK : risei_agent_learn_due(a);
+}
 RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, const float *numbers,
                                          const float *rewards, const rise_event *events,
                                          const uint8_t *allowed, int *actions)
 {
     risei_call call;
-    rise_result result;
-    double before;
-    int acting;
     if (a == NULL) return RISE_BAD_CALL;
-    call.first = 0, call.end = a->desc.environments;
+    call.first = 0, call.end = a->desc.environments, call.given = 0;
     call.frames = frames, call.numbers = numbers, call.rewards = rewards;
     call.events = events, call.allowed = allowed, call.actions = actions;
-    risei_background_leave_replay(&a->background);
-    before = risei_advice_call_begins(&a->advice);
-    result = risei_agent_check_arguments(a, &call);
-    if (result == RISE_OK)
-        result = risei_call_check(&call, &a->model, "environment", &a->replay.history, &a->error);
-    if (result != RISE_OK) return result;
-    acting = risei_actor_observe(&a->actor, &call);
-    risei_actor_act(&a->actor, &call);
-    a->actor.steps += acting;
-    risei_advice_call_ends(&a->advice, before);
-    risei_advice_step(&a->advice, &a->actor, events, &a->learner, &a->background);
-    if (a->actor.steps > a->desc.learn_start && risei_actor_seen(&a->actor) > a->desc.learn_start)
-        risei_learner_add_steps(&a->learner, acting);
-    return a->desc.learn_outside ? RISE_OK : risei_agent_learn_due(a);
+    return risei_agent_step_call(a, &call);
+}
+RISE_API rise_result rise_agent_observe(rise_agent *a, const uint8_t *frames, const float *numbers,
+                                        const float *rewards, const rise_event *events,
+                                        const uint8_t *allowed, int *actions)
+{
+    risei_call call;
+    if (a == NULL) return RISE_BAD_CALL;
+    call.first = 0, call.end = a->desc.environments, call.given = 1;
+    call.frames = frames, call.numbers = numbers, call.rewards = rewards;
+    call.events = events, call.allowed = allowed, call.actions = actions;
+    return risei_agent_step_call(a, &call);
 }
 RISE_API int rise_agent_step_numbers(rise_agent *a, const uint8_t *frame, const float *numbers,
                                      float reward, rise_event event)
@@ -12833,7 +13070,7 @@ RISE_API int rise_agent_play_numbers(rise_agent *a, int player, const uint8_t *f
     if (result != RISE_OK) return (int)result;
     if (frame == NULL && a->desc.frame_width > 0)
         return risei_fail(&a->error, RISE_BAD_CALL, "frame is NULL");
-    call.first = player, call.end = player + 1;
+    call.first = player, call.end = player + 1, call.given = 0;
     call.frames = frame, call.numbers = numbers, call.rewards = &reward;
     call.events = &event, call.allowed = allowed, call.actions = &action;
     result = risei_agent_play_call(a, &call);
@@ -12850,7 +13087,7 @@ RISE_API rise_result rise_agent_play_all(rise_agent *a, const uint8_t *frames, c
 {
     risei_call call;
     if (a == NULL) return RISE_BAD_CALL;
-    call.first = 0, call.end = a->desc.players;
+    call.first = 0, call.end = a->desc.players, call.given = 0;
     call.frames = frames, call.numbers = numbers, call.rewards = rewards;
     call.events = events, call.allowed = allowed, call.actions = actions;
     return risei_agent_play_call(a, &call);
@@ -12986,7 +13223,7 @@ RISEI_FN const char *risei_agent_wrong(const rise_agent *a)
    the description has a reader of its own, risei_file_read_desc.
 
    Main type: risei_file_header. Uses bytes, statistics, frames, network, optimizer, replay, frozen,
-   embedder, describe, model, learner, background, actor, agent. Test: tests/files.c.
+   embedder, describe, model, learner, background, actor, advice, agent. Test: tests/files.c.
 
    A file is a header, a table of sections, and the sections without gaps. Numbers are
    little-endian.
@@ -13214,7 +13451,7 @@ RISEI_FN void risei_file_visit_frame_statistics(risei_io *f, risei_frames *s)
     for (i = 0; i < s->bytes && f->mode == RISEI_READ; i++)
         if (s->sums[i] > 255 * s->seen) risei_io_invalid(f, "frames.sums");
 }
-/* Visits what acting needs of the statistics of numbers: frozen, shift and gain. */
+/* Visits what acting needs of the statistics of embeddings or numbers: frozen, shift and gain. */
 RISEI_FN void risei_file_visit_standard(risei_io *f, risei_statistics *s)
 {
     int64_t frozen = s->frozen;
@@ -13241,7 +13478,7 @@ RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
     risei_io_numbers(f, &fingerprint, 1, sizeof fingerprint);
     f->other_embedding_file = fingerprint != own;
 }
-/* Visits the sums of the statistics of numbers. */
+/* Visits the running statistics of embeddings or of numbers: seen, mean, squared_deviations. */
 RISEI_FN void risei_file_visit_statistics(risei_io *f, risei_statistics *s)
 {
     size_t const size = (size_t)s->size;
@@ -13283,13 +13520,15 @@ RISEI_FN void risei_file_visit_round(risei_io *f, risei_background *b)
     risei_batch *batch = &b->learner->batch;
     int64_t started = b->started, renews = b->renews, updates = b->updates;
     int64_t failed = b->result != RISE_OK;
+    /* the learning model's weights have a meaning only while a round is not in effect */
+    rise_real *weights = f->mode == RISEI_READ || b->started ? m->weights : b->acting->weights;
     int i;
     risei_io_integers(f, &started, 1, "round.started");
     risei_io_integers(f, &renews, 1, "round.renews");
     risei_io_integers(f, &updates, 1, "round.updates");
     risei_io_integers(f, &failed, 1, "round.failed");
     risei_io_integers(f, &m->updates, 1, "round.updates_done");
-    risei_io_reals(f, m->weights, m->net.weights_size, -FLT_MAX,
+    risei_io_reals(f, weights, m->net.weights_size, -FLT_MAX,
                    "a weight that was learned last is not a finite number");
     risei_file_visit_metrics(f, &m->metrics);
     for (i = 0; i < batch->size && f->wrong == NULL; i++) {
@@ -13768,6 +14007,7 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
     if (replay && !desc.play_only)
         risei_embedder_refresh(&a->model.device, a->model.embedder, &a->replay.history,
                                a->model.embeddings);
+    risei_advice_load(&a->advice, &a->actor, &a->learner);
     if (fused != (a->model.device.kernels->fused != 0))
         risei_log(&a->desc,
                   "rise: the file's numbers were computed %s fused multiply-add and these kernels "

@@ -103,7 +103,7 @@ CHECK_UNUSED static buffer with_description(const buffer *b, const char *text, s
 /* Writes a file as rise_agent_write does, without its checks. */
 CHECK_UNUSED static buffer saved_blindly(rise_agent *a, rise_save what)
 {
-    buffer b = {NULL, 0, 0, SIZE_MAX};
+    buffer b = {NULL, 0, 0, SIZE_MAX, 0};
     risei_file_header header;
     risei_io f;
     uint32_t s;

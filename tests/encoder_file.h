@@ -122,7 +122,7 @@ static void print_header(buffer *b, const recipe *r, const part *parts)
 CHECK_UNUSED static buffer baked(const recipe *r)
 {
     static part parts[TENSORS];
-    buffer b = {NULL, 0, 0, SIZE_MAX};
+    buffer b = {NULL, 0, 0, SIZE_MAX, 0};
     size_t const size = parts_of(r, parts);
     size_t start;
     int i, n;

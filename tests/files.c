@@ -149,7 +149,7 @@ static void says_that_writing_failed(int kind)
     size_t room;
     check_about("%s, writing fails", kind_names[kind]);
     for (room = 0; room <= whole.size; room += room < 200 || room + 20 > whole.size ? 1 : 13) {
-        buffer b = {NULL, 0, 0, 0};
+        buffer b = {NULL, 0, 0, 0, 0};
         rise_error error = {RISE_OK, ""};
         rise_result result;
         b.room = room;
@@ -170,7 +170,7 @@ static void nonsense_is_not_saved(void)
     check_about("weights that are not finite");
     rise_agent_parameters(w.agent)[3] = (float)NAN;
     for (kind = 0; kind < KINDS; kind++) {
-        buffer b = {NULL, 0, 0, SIZE_MAX};
+        buffer b = {NULL, 0, 0, SIZE_MAX, 0};
         CHECK(rise_agent_write(w.agent, kinds[kind], buffer_write, &b, &error) == RISE_NOT_FINITE);
         CHECK(b.size == 0 && strstr(error.text, "weight") != NULL); /* the old file stays */
     }
@@ -182,7 +182,7 @@ static void wrong_kinds_are_not_saved(void)
 {
     static const int wrong[] = {RISE_SAVE_AGENT - 1, RISE_SAVE_POLICY + 1, INT_MIN, INT_MAX};
     world w = tiny_world("memory=rise", 20);
-    buffer b = saved(w.agent, RISE_SAVE_POLICY), none = {NULL, 0, 0, SIZE_MAX};
+    buffer b = saved(w.agent, RISE_SAVE_POLICY), none = {NULL, 0, 0, SIZE_MAX, 0};
     rise_agent_desc const machine = machine_for(RISE_SAVE_POLICY);
     rise_agent *const player = loaded(&b, &machine);
     rise_error error = {RISE_OK, ""};
@@ -206,7 +206,7 @@ static void wrong_kinds_are_not_saved(void)
 /* After a failure, a stream moves nothing and gives zeros. */
 static void failed_streams_move_nothing(void)
 {
-    buffer b = {NULL, 0, 0, SIZE_MAX};
+    buffer b = {NULL, 0, 0, SIZE_MAX, 0};
     unsigned char bytes[4] = {1, 2, 3, 4};
     uint32_t number = 77;
     risei_io f;
@@ -1861,7 +1861,7 @@ static void put_to_work(rise_agent *a)
     rise_agent *again;
     rise_result result;
     rise_error error = {RISE_OK, ""};
-    buffer b = {NULL, 0, 0, SIZE_MAX};
+    buffer b = {NULL, 0, 0, SIZE_MAX, 0};
     size_t g;
     int i;
     if (frames == NULL || allowed == NULL || rewards == NULL || events == NULL || actions == NULL)

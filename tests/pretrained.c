@@ -180,7 +180,7 @@ static void all_forms_of_a_file_give_the_same(void)
 /* Returns a copy whose header has other bytes at at..at+cut. */
 static buffer spliced(const buffer *b, size_t at, size_t cut, const void *others, size_t count)
 {
-    buffer c = {NULL, 0, 0, SIZE_MAX};
+    buffer c = {NULL, 0, 0, SIZE_MAX, 0};
     buffer_write(&c, b->data, at);
     buffer_write(&c, others, count);
     buffer_write(&c, b->data + at + cut, b->size - at - cut);

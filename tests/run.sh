@@ -36,6 +36,7 @@
 #   players      absent environments, players, what is published to a play_only agent
 #   advice       what an agent says about its use, and the times that it measures
 #   numbers      agents that see numbers, beside frames or instead of them
+#   observe      steps that somebody else took, and demonstrations
 #   shrink       frames made from pictures, against an exact reference
 #   sequences    random calls, right and wrong, on three agents that must agree after each
 #   probes       agents learn tiny games whose values are known

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "check.h"
+#include "fuzz/slots.h"
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Memory, counted */
@@ -28,7 +29,7 @@ static struct {
 
 static void *toy_calloc(size_t count, size_t size)
 {
-    void *const block = toy_memory.refuse ? NULL : calloc(count, size);
+    void *const block = toy_memory.refuse ? NULL : fuzz_calloc(count, size);
     toy_memory.calls++;
     toy_memory.newest = count * size;
     toy_memory.bytes += count * size;
@@ -38,7 +39,7 @@ static void *toy_calloc(size_t count, size_t size)
 static void toy_free(void *block)
 {
     if (block != NULL) toy_memory.held--;
-    free(block);
+    fuzz_free(block);
 }
 #define calloc(count, size) toy_calloc(count, size)
 #define malloc(size) toy_calloc(1, size)
@@ -297,14 +298,18 @@ typedef struct buffer {
     unsigned char *data;
     size_t size, at; /* at: bytes read so far */
     size_t room;     /* writing fails beyond it */
+    size_t held;     /* bytes that buffer_write has allocated; 0: another function did */
 } buffer;
 
 static int buffer_write(void *user, const void *data, size_t size)
 {
     buffer *const b = (buffer *)user;
     if (size > b->room - b->size) return 0;
-    b->data = (unsigned char *)realloc(b->data, b->size + size + 1);
-    if (b->data == NULL) exit(1);
+    if (b->size + size >= b->held) {
+        b->held = 2 * (b->size + size) + 64;
+        b->data = (unsigned char *)realloc(b->data, b->held);
+        if (b->data == NULL) exit(1);
+    }
     memcpy(b->data + b->size, data, size);
     b->size += size;
     return 1;
@@ -332,7 +337,7 @@ CHECK_UNUSED static void put(buffer *b, size_t at, int bytes, uint64_t value)
 /* Returns a copy of exactly `size` bytes, for address sanitizers. Bytes beyond b->size are 0. */
 CHECK_UNUSED static buffer copy_of(const buffer *b, size_t size)
 {
-    buffer c = {NULL, 0, 0, SIZE_MAX};
+    buffer c = {NULL, 0, 0, SIZE_MAX, 0};
     c.data = (unsigned char *)calloc(size > 0 ? size : 1, 1);
     if (c.data == NULL) exit(1);
     if (b->size > 0) memcpy(c.data, b->data, size < b->size ? size : b->size);
@@ -341,7 +346,7 @@ CHECK_UNUSED static buffer copy_of(const buffer *b, size_t size)
 }
 static buffer saved(const rise_agent *agent, rise_save what)
 {
-    buffer b = {NULL, 0, 0, SIZE_MAX};
+    buffer b = {NULL, 0, 0, SIZE_MAX, 0};
     rise_error error = {RISE_OK, ""};
     if (!CHECK(rise_agent_write(agent, what, buffer_write, &b, &error) == RISE_OK))
         printf("%s: %s\n", check_state.about, error.text);

@@ -73,7 +73,7 @@ static buffer encoder_file(program *p)
     unsigned const options = program_byte(p);
     recipe r = recipe_of(ENCODER_SIZE, (int)(options / 2 % 3));
     buffer *const whole = &good[options & 1][options / 2 % 3];
-    buffer b = {NULL, 0, 0, SIZE_MAX};
+    buffer b = {NULL, 0, 0, SIZE_MAX, 0};
     uint8_t length[8] = {0};
     size_t data;
     int changes = 0;

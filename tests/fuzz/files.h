@@ -58,7 +58,7 @@ static file_parts file_take_apart(const buffer *b)
     f.flags = (uint32_t)get(b, 12, 4);
     f.sections = (int)get(b, 24, 4);
     for (s = 0; s < f.sections; s++) {
-        buffer rest = {NULL, 0, 0, SIZE_MAX};
+        buffer rest = {NULL, 0, 0, SIZE_MAX, 0};
         size_t const length = (size_t)get(b, TABLE + 16 * (size_t)s + 8, 8);
         rest.data = b->data + at, rest.size = length;
         f.part[s] = copy_of(&rest, length);
@@ -74,7 +74,7 @@ static void file_free(file_parts *f)
 static buffer file_assemble(const file_parts *f)
 {
     size_t size = TABLE + 16 * (size_t)f->sections + 4;
-    buffer b = {NULL, 0, 0, SIZE_MAX}, empty = {NULL, 0, 0, SIZE_MAX};
+    buffer b = {NULL, 0, 0, SIZE_MAX, 0}, empty = {NULL, 0, 0, SIZE_MAX, 0};
     int s;
     for (s = 0; s < f->sections; s++) size += f->part[s].size;
     b = copy_of(&empty, size);
@@ -294,7 +294,7 @@ static void file_fit(program *p, file_parts *f)
     machine.memory_bytes = FILE_AGENT;
     risei_file_take_machine(&desc, &machine, 1);
     if (rise_agent_create(&a, &desc, NULL) != RISE_OK) return;
-    fuzz_train(a, p, (int)program_below(p, 16));
+    fuzz_train(a, p, (int)program_below(p, 10));
     b = saved_blindly(a, policy                           ? RISE_SAVE_POLICY
                          : (f->flags & RISEI_FILE_REPLAY) ? RISE_SAVE_ALL
                                                           : RISE_SAVE_AGENT);
@@ -368,10 +368,10 @@ static buffer file_of(program *p, int first, int last)
     int const kind = first + (int)program_below(p, (size_t)(last - first + 1));
     file_parts f, other;
     buffer b;
-    int damage = 0, changes = 0;
+    int damage = 0, changes = 0, fits = 0;
     file_sample(agent, kind);
     f = file_copy(agent, kind);
-    while (p->at < p->end && !damage && changes++ < 64) {
+    while (p->at < p->end && !damage && changes++ < 32) {
         unsigned const what = program_byte(p);
         int const s = (int)(what / 16) % f.sections;
         switch (what % 16) {
@@ -381,7 +381,9 @@ static buffer file_of(program *p, int first, int last)
         case 3:
         case 4: file_change_text(p, what / 16, &f.part[0]); break;
         case 5:
-        case 6: file_fit(p, &f); break;
+        case 6: /* making an agent takes longer than all else */
+            if (fits++ == 0) file_fit(p, &f);
+            break;
         case 7:
         case 8: file_change_section(p, program_byte(p), &f.part[s]); break;
         case 9: f.flags = program_byte(p); break;
