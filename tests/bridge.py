@@ -651,8 +651,8 @@ def test_parts():
     refused("two images", ["hold 2 images", "--observation: left, right"], toy(**two), **TOYS)
     refused("no such part", ["--observation up:", "have left, right"],
             toy(options=["--observation=up"], **two), **TOYS)
-    refused("two of two images", ["hold 2 images"], toy(options=["--observation=left,right"], **two),
-            **TOYS)
+    refused("two of two images", ["hold 2 images"],
+            toy(options=["--observation=left,right"], **two), **TOYS)
     shown("the only image of a Tuple", picture, observation=f"Tuple((Text(2), {whole}))",
           value="('', picture(t))")
     shown("a number names a part", picture, options=["--observation=1"],
@@ -730,7 +730,8 @@ def test_numbers_beside_images():
     shown("a vector alone", None, lambda t: [t, -t],
           ["numbers: the part pose of the observation of toys:Toy-v0",
            "not seen: eye, side, words"], options=["--observation=pose"], **parts)
-    shown("two parts", picture, lambda t: one_hot(t, 3), options=["--observation=side,eye"], **parts)
+    shown("two parts", picture, lambda t: one_hot(t, 3), options=["--observation=side,eye"],
+          **parts)
     shown("in the order of the space", None, both, options=["--observation=side,pose"], **parts)
     shown("the same part twice", None, lambda t: [t, -t], options=["--observation=pose,pose"],
           **parts)
@@ -785,7 +786,7 @@ def test_bad_numbers():
         ("4", "Discrete(3, start=5)", "has the value 4; its space: 5 to 7"),
         ("[0, 2]", pair, "has the value 2; its space: 0 to 1"),
         ("[0]", pair, "has the shape (1,); its space: (2,)"),
-        ("{'hand': 1}", f"Dict({{'pose': {line}}})", "the part pose of the observation of toys:Toy"),
+        ("{'hand': 1}", f"Dict({{'pose': {line}}})", "the part pose of the observation of toys:"),
         ("{'pose': [0, float('nan')]}", f"Dict({{'pose': {line}}})",
          "the part pose of the observation of toys:Toy-v0 has the value nan at index 1"),
     ):
@@ -1394,8 +1395,9 @@ def test_training(folder):
 
 def test_learning(program, folder):
     """Agents learn from numbers alone, and from an image and a number that are both needed."""
-    quick = "--memory none --steps 2000 --evaluate-every 1000 --episodes 20 --set learn_start=500 " \
-        "--set frame_stack=1 --set discount=0.1 --set epsilon_steps=1000 --set learning_rate=1e-3"
+    quick = "--memory none --steps 2000 --evaluate-every 1000 --episodes 20 --set frame_stack=1 " \
+        "--set learn_start=500 --set discount=0.1 --set epsilon_steps=1000 " \
+        "--set learning_rate=1e-3"
     for line, least, most in (
         ("--env CartPole-v1 --memory none --steps 10k --evaluate-every 3k", 150, 500),
         (f"--env toys:Both-v0 {quick}", 7.8, 8),
