@@ -68,10 +68,10 @@
    towards a target. The target is the n-step return: the discounted sum of the next n rewards, plus
    the bootstrap. The bootstrap is the agent's own estimate of the rewards after those n.
 
-   The conv net is the learnable encoder, and its outputs are the features. The context is the state
-   of the recurrent net, times context_scale. The window is the frames that the recurrent net is
-   unrolled over. A greedy action is the action with the largest Q value. Exploration takes random
-   actions.
+   The learnable encoder is the conv net and, with desc.numbers, a dense layer of numbers. The
+   outputs of the learnable encoder are the features. The context is the state of the recurrent net,
+   times context_scale. The window is the frames that the recurrent net is unrolled over. A greedy
+   action is the action with the largest Q value. Exploration takes random actions.
 
    WHAT IT DOES NOT DO. There are no continuous actions, no policy gradients and no GPU support.
    The library contains no games and no emulators: you write the loop that runs the game.
@@ -92,13 +92,14 @@
        THE LOOP               events; terminated or truncated; several environments
        MEMORY AND WINDOW      RISE, NONE, FULL; how long the window must be
        LEARNING               when updates happen; what to watch
-       HOW TO                 small grey frames; numbers instead of pixels; a real-time game and
-                              learning in the background; many characters; shipping a policy;
-                              saving and resuming; action masks; window, discount and buffer size;
-                              other agents; a pretrained encoder; your own encoder; kernels alone
+       HOW TO                 small grey frames; numbers instead of pixels; teaching; a real-time
+                              game and learning in the background; many characters; shipping a
+                              policy; saving and resuming; action masks; window, discount and
+                              buffer size; other agents; a pretrained encoder; your own encoder;
+                              kernels alone
        SYMPTOMS               a table of symptom, cause and remedy
        COSTS                  parameters, bytes and times by frame size
-       NUMBERS                which machines compute the same bits
+       SAME BITS              which machines compute the same bits
        ERRORS                 result codes and sentences
        THREADS                several threads for one agent; several agents
        PORTING                Raspberry Pi, Windows, macOS, Android, WebAssembly, bare metal
@@ -304,8 +305,9 @@
 
    LEARNING. After the first desc.learn_start steps, rise_agent_step does one update for every
    desc.learn_period steps. During the first steps the agent measures mean and variance of the
-   frames and of the embeddings. The first update freezes these statistics and embeds all stored
-   frames again. From then on, embeddings are standardised to mean 0 and variance 1.
+   frames, the numbers and the embeddings. The first update freezes these statistics and embeds all
+   stored frames again. From then on, numbers and embeddings are standardised to mean 0 and variance
+   1.
 
    Frames are standardised, too. Conv nets see (pixel - its mean) / sigma, where sigma is one number
    for all pixels. In most games much of the picture never changes, and differences between pixels /
@@ -337,8 +339,8 @@
    With desc.feed_action, pass the last reward to rise_agent_play instead of 0.
 
    rise_agent_learn does one update at once, in addition to the updates of learn_period. Before
-   learn_start, this update freezes the statistics of the embeddings after only the few frames that
-   were seen so far.
+   learn_start, this update freezes the statistics of frames, numbers and embeddings after only the
+   few steps that were taken so far.
 
    HOW TO: SMALL GREY FRAMES. Small frames make updates cheaper and the replay buffer smaller.
    rise_frame_shrink makes a frame from any picture, such as the screen: each pixel of the frame is
@@ -367,10 +369,11 @@
        game_state(state);
        action = rise_agent_step_numbers(agent, NULL, state, reward, event);
 
-   Numbers may have any scale, because each one is standardised with its own mean and variance.
-   These are measured until learning starts. A number more than 8 standard deviations from its mean
+   Numbers may have different scales, because each one is standardised with its own mean and
+   variance. These are measured until learning starts. A number with a standard deviation below
+   0.001 stays small: multiply such a number. A number more than 8 standard deviations from its mean
    is clamped. Pass the sine and the cosine of an angle that can turn round. Pass one of n kinds as
-   n numbers, 1 for this kind and 0 for all others. A NaN is refused.
+   n numbers, 1 for this kind and 0 for all others. A number that is NaN or infinite is refused.
 
    RISE and FULL remember numbers as they remember frames. NONE sees the numbers of the last
    frame_stack observations. If the numbers are the whole state of the game, set frame_stack = 1:
@@ -378,6 +381,31 @@
 
        desc.memory = RISE_MEMORY_NONE;
        desc.frame_stack = 1;
+
+   HOW TO: TEACHING. rise_agent_observe tells the agent what somebody else did: a person, a script,
+   another agent, an old log. It takes the arguments of rise_agent_step_all, and it also reads
+   `actions`. With -1, the agent chooses the action.
+
+       action = person_plays() ? pressed_key() : -1;
+       rise_agent_observe(agent, frame, NULL, &reward, &event, NULL, &action);
+       event = game_play(action, &reward);
+
+   The agent learns from these steps as from its own. With desc.demonstrators, the last environments
+   only show what to do. Their steps are demonstrations: the agent also learns to prefer the
+   demonstrated actions. The agent's own steps never overwrite demonstrations.
+
+       desc.environments = 2, desc.demonstrators = 1; // environment 1 shows what to do
+       rise_event events[2] = {RISE_ABSENT, event};
+       int actions[2] = {-1, pressed_key()};
+       rise_agent_observe(agent, frames, NULL, rewards, events, NULL, actions);
+
+   After the demonstrations, call rise_agent_learn some hundred times, if there is time for this.
+   Then let the agent play: the demonstrator is absent. metrics.epsilon is the share of random
+   actions, which is large until epsilon_steps have passed. Set a lower desc.epsilon_start, such as
+   0.1, if the agent is to use at once what it has learned.
+
+       rise_event events[2] = {event, RISE_ABSENT};
+       rise_agent_step_all(agent, frames, NULL, rewards, events, NULL, actions);
 
    HOW TO: A REAL-TIME GAME. There are two ways to learn without delaying the game: in the
    background, or in the time that is left of each tick.
@@ -813,7 +841,7 @@
    240 in colour, an agent takes 48 GB. Smaller frames or a smaller replay_capacity take less
    memory.
 
-   NUMBERS. The same seed and inputs give the same bits on AVX2, AVX-512, 64-bit ARM and the
+   SAME BITS. The same seed and inputs give the same bits on AVX2, AVX-512, 64-bit ARM and the
    reference kernels. Each sum is computed in one fixed order with fused multiply-add. The library
    has its own exp and tanh, and its random generator works on integers.
 
@@ -841,14 +869,14 @@
        action = rise_agent_step(agent, frame, reward, event);
        if (action < 0) puts(rise_agent_error(agent)->text);
 
-   The library never prints and never aborts. A refused call changes nothing. A reward or embedding
-   that is NaN or infinite is rejected by the call that passes it. An update whose loss or gradient
-   is NaN or infinite is discarded.
+   The library never prints and never aborts. A refused call changes nothing. A reward, number or
+   embedding that is NaN or infinite is rejected by the call that passes it. An update whose loss or
+   gradient is NaN or infinite is discarded.
 
-   rise_agent_step and rise_agent_step_all also learn. If they return RISE_NOT_FINITE about a
-   weight, loss or gradient, the step was taken and only the update was discarded. Then
-   rise_agent_step_all has written the actions, but rise_agent_step returns the error instead of the
-   action.
+   rise_agent_step, rise_agent_step_all and rise_agent_observe also learn. If they return
+   RISE_NOT_FINITE about a weight, loss or gradient, the step was taken and only the update was
+   discarded. Then rise_agent_step_all and rise_agent_observe have written the actions, but
+   rise_agent_step returns the error instead of the action.
 
    THREADS. Define RISE_THREADS beside RISE_IMPLEMENTATION and compile with -pthread. With
    desc.threads = 4 an agent computes on its caller's thread and three workers. A worker without a
@@ -890,7 +918,7 @@
 
    PORTING: WINDOWS. MinGW is gcc: all x86 kernels are compiled. MSVC compiles the AVX kernels on
    x64 and the plain C kernels elsewhere. RISE_THREADS uses the threads of Windows and gcc's atomic
-   built-ins, which MSVC lacks. rise.h refuses /fp:fast, which changes the bits (see NUMBERS).
+   built-ins, which MSVC lacks. rise.h refuses /fp:fast, which changes the bits (see SAME BITS).
 
        cl /O2 game.c
 
@@ -974,7 +1002,8 @@
        rise_agent_values      valid until the agent is destroyed; the next play overwrites it
        rise_agent_query       valid until the agent is destroyed
        rise_agent_error       valid until the agent is destroyed; the next error overwrites it
-       rise_agent_parameters  valid until the agent is destroyed
+       rise_agent_parameters  valid until the agent is destroyed; with background, until the next
+                              update
        rise_result_text       a constant
 
    HOW TO ADD A CELL. Change three places, and add kernels and a test. Each kind of cell is one
@@ -1229,7 +1258,7 @@ RISE_API const char *rise_result_text(rise_result result);
 
 /* The instruction set of the kernels. REF, AVX2, AVX512, NEON on 64-bit ARM and NEON with VFPv4
    give the same bits. C does too if the compiler may use fused multiply-add instructions; if not,
-   C rounds each product before it adds. See NUMBERS in the manual. */
+   C rounds each product before it adds. See SAME BITS in the manual. */
 typedef enum rise_isa {
     RISE_ISA_AUTO,   /* the fastest that this build and machine have */
     RISE_ISA_REF,    /* plain loops: slow, but the same bits on every machine */
@@ -1266,7 +1295,7 @@ typedef enum rise_cell {
 } rise_cell;
 
 /* How the context c (the recurrent state times context_scale) joins the features f (the output of
-   the conv net). W and b are learned. */
+   the learnable encoder). W and b are learned. */
 typedef enum rise_fusion {
     RISE_FUSION_CONCAT, /* [f; c] */
     RISE_FUSION_GATE,   /* f * sigmoid(W c + b) */
@@ -1770,9 +1799,9 @@ RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player)
 /* Does one update now, in addition to the updates of desc.learn_period. Returns RISE_BAD_CALL while
    no transition is complete and for play_only agents. Returns RISE_NOT_FINITE if the loss, the
    gradient or a weight is NaN or infinite. That update is discarded: weights and priorities stay as
-   they were. The first update freezes the standardisation of frames and embeddings, and embeds all
-   stored frames again. While a snapshot is in progress, the call embeds stored frames instead of
-   doing an update.
+   they were. The first update freezes the standardisation of frames, numbers and embeddings, and
+   embeds all stored frames again. While a snapshot is in progress, the call embeds stored frames
+   instead of doing an update.
 
    With desc.background, waits for the last update, puts that one into effect and starts this one.
    The result is that of the last update. */
@@ -1810,7 +1839,7 @@ typedef enum rise_advice {
     RISE_ADVICE_SLOW_UPDATES = 2,
     RISE_ADVICE_SAME_REWARD = 4,    /* no reward differed from the first one */
     RISE_ADVICE_SAME_FRAME = 8,     /* no observation differed from the one before */
-    RISE_ADVICE_UNUSED_ACTION = 16, /* the masks never allowed an action */
+    RISE_ADVICE_UNUSED_ACTION = 16, /* there is an action that no mask allowed */
     RISE_ADVICE_THREADS = 32,       /* there are more threads than cores */
     RISE_ADVICE_NOT_OPTIMIZED = 64  /* gcc or clang compiled the library without optimization */
 } rise_advice;
@@ -1836,7 +1865,9 @@ typedef struct rise_metrics {
        rise_agent_step_all and rise_agent_observe; if the agent is play_only, of rise_agent_play and
        rise_agent_play_all. A moving average; every 64th call is measured. 0: not measured yet. */
     double action_time;
-    double update_time; /* microseconds of an update, a moving average; 0: not measured yet */
+    /* microseconds of an update, a moving average; 0: not measured yet. With background and
+       clock_fn, the time is never measured. */
+    double update_time;
     unsigned advice; /* bits of rise_advice */
     /* of the last update: mean of the weighted loss (Huber; C51: cross entropy), plus the
        large-margin loss of demonstrations */
@@ -7534,9 +7565,10 @@ RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o
 /* ---------------------------------------------------------------------------------------------- */
 /* >>replay: stored frames, the transitions between them, and their priorities
 
-   Holds histories (rings of frames, rewards, actions, embeddings), n-step transitions, and a sum
-   tree of priorities. Main types: risei_history, risei_replay, risei_transition. Uses rooms memory,
-   random, kernels, statistics, targets (masks), network (memory kinds). Test: tests/replay.c. */
+   Holds histories (rings of frames, numbers, rewards, actions, embeddings), n-step transitions, and
+   a sum tree of priorities. Main types: risei_history, risei_replay, risei_transition. Uses rooms
+   memory, random, kernels, statistics, targets (masks), network (memory kinds). Test:
+   tests/replay.c. */
 
 /* Returns the distance, in frames, from the oldest frame of a window's frame stacks to the frame of
    the window's last sample. */
@@ -7561,10 +7593,10 @@ RISEI_FN int risei_replay_reach(const rise_agent_desc *d)
 
 /* -- History --
 
-   A lane is the ring of slots of one environment or one player. A slot holds one frame, the
-   embedding of the frame, the reward that came with the frame, and the action chosen after the
-   frame. The last frame of an episode has a slot too, because the target of a truncated episode
-   bootstraps from this frame.
+   A lane is the ring of slots of one environment or one player. A slot holds one observation (a
+   frame, numbers or both), the embedding of the frame, the reward that came with the observation,
+   and the action chosen after the observation. The last frame of an episode has a slot too, because
+   the target of a truncated episode bootstraps from this frame.
 
    `at` is the number of a slot, counted from the lane's first frame. `at` never wraps around.
    `slot` is the index of a slot in the arrays: risei_history_slot(h, lane, at). */
@@ -11343,8 +11375,8 @@ RISEI_FN void risei_learner_target(risei_learner *l, int i)
     heads->kind->target(heads, &next, b->target);
 }
 /* Returns the large-margin loss of transition i, multiplied by demonstration_weight and by the
-   importance weight. Returns 0 if transition i is no demonstration. Adds the gradient of this loss,
-   divided by the batch size, to dz. */
+   importance weight. Returns 0 if transition i is no demonstration, or if demonstration_weight is
+   negative. Adds the gradient of this loss, divided by the batch size, to dz. */
 RISEI_FN double risei_learner_margin(risei_learner *l, int i)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -11627,7 +11659,7 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
 /* What the worker does. */
 typedef enum risei_phase {
     RISEI_PHASE_IDLE,
-    RISEI_PHASE_REPLAY, /* it uses the replay buffer */
+    RISEI_PHASE_REPLAY, /* it uses the replay buffer and the frozen encoder */
     RISEI_PHASE_COMPUTE /* it uses only what the learner owns */
 } risei_phase;
 
@@ -11678,7 +11710,8 @@ RISEI_FN void risei_background_set_phase(risei_background *b, risei_phase phase)
     (void)phase;
 }
 /* Waits until the worker is idle. With `gathered`, waits only until the worker does not use the
-   replay buffer. Adds the time to b->waited. Returns at once if this process has no worker. */
+   replay buffer and the frozen encoder. Adds the time to b->waited. Returns at once if this process
+   has no worker. */
 RISEI_FN void risei_background_wait(risei_background *b, int gathered)
 {
     if (!risei_background_has_worker(b)) return;
@@ -11710,7 +11743,7 @@ RISEI_FN void risei_background_compute(risei_background *b)
     m->derived_for = 0;
     b->renews = 0;
     for (i = 0; i < b->updates; i++) {
-        /* the caller's clock may not be one for two threads */
+        /* the worker never calls clock_fn, because clock_fn need not be thread-safe */
         int const measures = m->desc->clock_fn == NULL;
         double const before = measures ? risei_model_clock(m->desc) : 0;
         rise_result result = RISE_OK;
@@ -11779,8 +11812,9 @@ RISEI_FN void risei_background_end(risei_background *b)
 }
 #endif /* RISE_THREADS */
 
-/* Waits until the worker does not use the replay buffer. Every call that uses what the worker uses
-   in this phase does this first. rise_agent_learn_for calls risei_background_is_idle instead. */
+/* Waits until the worker does not use the replay buffer and the frozen encoder. Every API call that
+   uses one of them waits first. rise_agent_learn_for does not wait: it calls
+   risei_background_is_idle. */
 RISEI_FN void risei_background_leave_replay(risei_background *b) { risei_background_wait(b, 1); }
 /* Waits until the round in progress is computed. */
 RISEI_FN void risei_background_finish(risei_background *b) { risei_background_wait(b, 0); }
@@ -11984,8 +12018,8 @@ RISEI_FN void risei_actor_count_return(risei_actor *a, int lane, float reward, i
     }
     *sum = first ? 0 : *sum + (double)reward;
 }
-/* What the environments, or the players of a call, report. Element i of an array belongs to lane
-   first + i. */
+/* The arguments of one call that steps environments or players. Element i of an array belongs to
+   lane first + i. */
 typedef struct risei_call {
     int first, end; /* lanes first .. end - 1 */
     const uint8_t *frames;
@@ -12296,7 +12330,7 @@ RISEI_FN void risei_advice_begin(risei_advice *a)
     long const cores = risei_thread_cores();
     if (cores > 0 && wanted > 1 && wanted > cores)
         risei_advice_give(a, RISE_ADVICE_THREADS,
-                          "%.0f threads share %.0f cores, so updates take longer; lower threads "
+                          "%.0f threads share %.0f cores, so the agent is slower; lower threads "
                           "or set background = 0",
                           wanted, (double)cores);
 #endif
@@ -12307,7 +12341,8 @@ RISEI_FN void risei_advice_begin(risei_advice *a)
 #endif
     a->clock = risei_model_clock(a->model->desc);
 }
-/* Lets the examination of a loaded agent begin at its first step. */
+/* Counts the moment of loading as the last examination. So the next examination comes
+   RISEI_ADVICE_STEPS steps later, and ignores updates that were due in the saved agent. */
 RISEI_FN void risei_advice_load(risei_advice *a, const risei_actor *actor, const risei_learner *l)
 {
     a->steps = actor->steps;
@@ -12404,15 +12439,15 @@ RISEI_FN void risei_advice_examine_updates(risei_advice *a, const risei_learner 
     int64_t const owed = l->owed_steps / d->learn_period;
     if (passed > 0 && waited > 0.1 * passed)
         risei_advice_give(a, RISE_ADVICE_SLOW_UPDATES,
-                          "%.0f%% of the time was spent waiting for updates of %.0f us; raise "
-                          "learn_period, or lower batch, features or window",
-                          100 * waited / passed, a->model->metrics.time);
-    /* half of the updates that became due since the last examination were not done */
+                          "%.0f%% of the time was spent waiting for updates; raise learn_period, "
+                          "or lower batch, features or window",
+                          100 * waited / passed, 0);
+    /* more than half of the updates that became due since the last examination were not done */
     if (d->learn_outside && owed - a->owed > RISEI_ADVICE_STEPS / d->learn_period / 2)
         risei_advice_give(a, RISE_ADVICE_SLOW_UPDATES,
-                          "%.0f updates of %.0f us are due and not done; call rise_agent_learn_for "
-                          "more often or with more time, or raise learn_period",
-                          (double)owed, a->model->metrics.time);
+                          "%.0f updates are due and not done; call rise_agent_learn_for more often "
+                          "or with more time, or raise learn_period",
+                          (double)owed, 0);
     a->clock = now, a->waited = b->waited, a->owed = owed;
 }
 /* Notes a step of all environments that are not absent. Examines the agent after every
@@ -13231,9 +13266,10 @@ RISEI_FN const char *risei_agent_wrong(const rise_agent *a)
              u32 sections
      table   for each section u32 kind | u32 CRC-32 of its bytes | u64 length;
              then u32 CRC-32 of header and table
-   Flags: 1: the kernels used fused multiply-add (see NUMBERS); 2: the file holds the replay buffer;
-   4: the file holds only a policy. A CRC detects accidental damage, but not a forged file. So
-   reading also checks values: their ranges, finite numbers, and what risei_agent_wrong checks.
+   Flags: 1: the kernels used fused multiply-add (see SAME BITS in the manual); 2: the file holds
+   the replay buffer; 4: the file holds only a policy. A CRC detects accidental damage, but not a
+   forged file. So reading also checks values: their ranges, finite numbers, and what
+   risei_agent_wrong checks.
 
    The first section is the description as text, a line "field=value" for each field, in the form
    of rise_agent_set. The first line is "description=N", where N is the revision of the table of

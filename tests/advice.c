@@ -81,7 +81,8 @@ typedef struct dull_game {
     const char *name, *fields;
     const char *line; /* a part of the line that the log gets */
     unsigned advice;  /* bits that are expected */
-    int reward, frame, mask; /* 1: does not change; mask: action 2 is never allowed */
+    /* 1: does not change; frame 2: only the last number changes; mask: action 2 is never allowed */
+    int reward, frame, mask;
     int length;              /* frames of an episode */
 } dull_game;
 
@@ -89,7 +90,8 @@ typedef struct dull_game {
 static void play_dull(rise_agent *a, const dull_game *g, int steps)
 {
     uint8_t frame[PIXELS] = {0}, allowed[ACTIONS];
-    int const masks = rise_agent_query(a)->action_masks;
+    const rise_agent_desc *const d = rise_agent_query(a);
+    float numbers[TOY_NUMBERS] = {0.5f};
     int step;
     for (step = 0; step < steps; step++) {
         int const index = step % g->length;
@@ -98,12 +100,13 @@ static void play_dull(rise_agent *a, const dull_game *g, int steps)
                                                           : RISE_MIDDLE;
         float const reward = g->reward ? 0.5f : (float)(step % 7);
         int action;
-        if (!g->frame) frame[step % PIXELS] = (uint8_t)(step % 255);
+        if (g->frame == 0) frame[step % PIXELS] = (uint8_t)(step % 255);
+        if (g->frame == 2) numbers[d->numbers - 1] = (float)(step % 3);
         memset(allowed, 1, sizeof allowed);
         if (g->mask || step % 2) allowed[2] = 0;
-        CHECK(rise_agent_step_all(a, frame, NULL, &reward, &event, masks ? allowed : NULL,
-                                  &action) ==
-              RISE_OK);
+        CHECK(rise_agent_step_all(a, d->frame_width > 0 ? frame : NULL,
+                                  d->numbers > 0 ? numbers : NULL, &reward, &event,
+                                  d->action_masks ? allowed : NULL, &action) == RISE_OK);
     }
 }
 static void dull_games_are_noticed(void)
@@ -112,6 +115,13 @@ static void dull_games_are_noticed(void)
         {"nothing", "memory=rise", "every", 0, 0, 0, 0, 5},
         {"the reward", "memory=none", "every reward was 0.5", RISE_ADVICE_SAME_REWARD, 1, 0, 0, 5},
         {"the frame", "memory=rise", "no observation differed", RISE_ADVICE_SAME_FRAME, 0, 1, 0, 5},
+        {"frame and numbers", "memory=rise numbers=3", "no observation differed",
+         RISE_ADVICE_SAME_FRAME, 0, 1, 0, 5},
+        {"the frame, but a number", "memory=rise numbers=3", "no observation", 0, 0, 2, 0, 5},
+        {"the numbers, but the frame", "memory=rise numbers=3", "no observation", 0, 0, 0, 0, 5},
+        {"numbers alone", "memory=none blind", "no observation differed", RISE_ADVICE_SAME_FRAME,
+         0, 1, 0, 5},
+        {"all numbers but one", "memory=none blind", "no observation", 0, 0, 2, 0, 5},
         {"reward and frame", "memory=rise", "every reward",
          RISE_ADVICE_SAME_REWARD | RISE_ADVICE_SAME_FRAME, 1, 1, 0, 5},
         {"a mask", "memory=rise action_masks=1", "never allowed action 2",

@@ -17,7 +17,7 @@ static rise_agent_desc tiny(const char *words)
 {
     rise_agent_desc d = described(words);
     d.frame_stack = 1, d.window = 2, d.n_step = 1;
-    d.conv_count = 1;
+    d.conv_count = d.frame_width > 0;
     d.conv[0].filters = 1, d.conv[0].size = 4, d.conv[0].pool = 0;
     d.features = d.head_units = d.recurrent_units = 2;
     d.embedding_size = d.embedding == RISE_EMBED_USER ? 9 : 2;
@@ -41,6 +41,9 @@ static const char *const file_words[] = {
     "memory=rise head=c51 residual noisy=1 target_rate=0.3",
     "memory=rise embedding=snapshot snapshot_steps=3 stored burn_in=1",
     "memory=full stored window_samples=2 overlap raw_frames=1",
+    "memory=rise numbers=3 number_features=2",
+    "memory=none blind head=iqn",
+    "memory=rise blind feed_action=1 environments=3",
 };
 /* Returns what the reader of such a file supplies. */
 CHECK_UNUSED static rise_agent_desc machine_for(int kind)

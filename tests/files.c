@@ -9,7 +9,52 @@
 #define _POSIX_C_SOURCE 200809L /* symlink, sigaction */
 #define _FILE_OFFSET_BITS 64    /* readdir on 32-bit machines whose disk has 64-bit numbers */
 #endif
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* 1: rise.h runs in a made-up locale whose decimal point has two bytes, like that of ps_AF. Few
+   machines have such a locale. */
+static int long_point;
+static const char point_bytes[] = "\xD9\xAB"; /* U+066B in UTF-8 */
+/* snprintf in this locale. */
+static int point_print(char *text, size_t room, const char *format, ...)
+{
+    va_list arguments;
+    int length;
+    char *dot;
+    va_start(arguments, format);
+    length = vsnprintf(text, room, format, arguments);
+    va_end(arguments);
+    dot = strchr(text, '.');
+    if (!long_point || dot == NULL || (strcmp(format, "%.1f") != 0 && strcmp(format, "%.*g") != 0))
+        return length;
+    memmove(dot + 2, dot + 1, strlen(dot + 1) + 1);
+    memcpy(dot, point_bytes, 2);
+    return length + 1;
+}
+/* strtod in this locale. */
+static double point_read(const char *text, char **end)
+{
+    const char *const point = strstr(text, point_bytes);
+    char plain[100], *stop;
+    double value;
+    if (!long_point) return strtod(text, end);
+    snprintf(plain, sizeof plain, "%.*s", (int)strcspn(text, "."), text); /* '.' ends a number */
+    if (point != NULL)
+        snprintf(plain + (point - text), sizeof plain - (size_t)(point - text), ".%s", point + 2);
+    value = strtod(plain, &stop);
+    *end = (char *)text + (stop - plain) + (point != NULL && stop - plain > point - text);
+    return value;
+}
+#undef snprintf
+#undef strtod
+#define snprintf point_print
+#define strtod point_read
 #include "toy.h"
+#undef snprintf
+#undef strtod
 #include "agent_file.h"
 #include <locale.h>
 #if defined(__unix__) || defined(__APPLE__)
@@ -354,6 +399,27 @@ static void hostile_integer(rise_agent *a, int64_t *place, int64_t value, const 
     check_about("%s: %.0f", word, (double)value);
     hostile(a, place, &value, sizeof value, RISE_BAD_FILE, word);
 }
+/* Writes a value that is not finite to each statistic of the numbers of observations, and to a
+   number of the oldest and of the newest slot. */
+static void refuses_hostile_numbers(rise_agent *a, float value)
+{
+    risei_history *const h = &a->replay.history;
+    risei_statistics *const s = &a->numbers;
+    int const lane = h->lanes - 1;
+    ptrdiff_t const oldest = risei_history_slot(h, lane, risei_history_oldest(h, lane));
+    int i;
+    for (i = 0; i < s->size; i++) {
+        hostile_float(a, &s->shift[i], value, "shift");
+        hostile_float(a, &s->gain[i], value, "gain");
+        hostile_double(a, &s->mean[i], (double)value, "mean");
+        hostile_double(a, &s->squared_deviations[i], (double)value, "squared_deviations");
+        hostile_float(a, &h->raw[oldest * s->size + i], value, "number of an observation");
+        hostile_float(a, &h->raw[risei_history_newest(h, lane) * s->size + i], value,
+                      "number of an observation");
+    }
+    hostile_float(a, &s->gain[0], -1e-30f, "gain");
+    hostile_double(a, &s->squared_deviations[0], -1e-300, "squared_deviations");
+}
 static void refuses_hostile_reals(rise_agent *a)
 {
     static const float odd[] = {(float)NAN, (float)HUGE_VAL, -(float)HUGE_VAL};
@@ -383,6 +449,7 @@ static void refuses_hostile_reals(rise_agent *a)
         hostile_double(a, &a->replay.largest_leaf, wide, "priority");
         hostile_float(a, &h->rewards[slot], odd[i], "reward");
         if (units > 0) hostile_float(a, &a->actor.states.part[0][units - 1], odd[i], "state");
+        if (h->numbers > 0) refuses_hostile_numbers(a, odd[i]);
         if (!a->model.net.embeds) continue;
         hostile_float(a, &a->model.embedder->statistics.shift[0], odd[i], "shift");
         hostile_float(a, &a->model.embedder->statistics.gain[0], odd[i], "gain");
@@ -401,14 +468,16 @@ static void refuses_hostile_counts(rise_agent *a)
                                      (INT64_C(1) << 50) + 1};
     risei_history *const h = &a->replay.history;
     risei_learner *const c = &a->learner;
+    int const frames = a->model.frame_statistics->standardises;
     int i, lane = h->lanes - 1;
     for (i = 0; i < COUNT(counts); i++) {
         hostile_integer(a, &a->actor.steps, counts[i], "steps");
         hostile_integer(a, &a->actor.episodes, counts[i], "episodes");
         hostile_integer(a, &a->model.updates, counts[i], "updates");
         hostile_integer(a, &c->owed_steps, counts[i], "owed");
-        hostile_integer(a, &a->model.frame_statistics->seen, counts[i], "frames.seen");
+        if (frames) hostile_integer(a, &a->model.frame_statistics->seen, counts[i], "frames.seen");
         hostile_integer(a, &a->model.embedder->statistics.seen, counts[i], "seen");
+        if (h->numbers > 0) hostile_integer(a, &a->numbers.seen, counts[i], "seen");
         hostile_integer(a, &h->written[lane], counts[i], "number of frames");
         hostile_integer(a, &c->snapshots, counts[i], "snapshots");
         hostile_integer(a, &c->snapshot_next, counts[i], "snapshot");
@@ -417,7 +486,9 @@ static void refuses_hostile_counts(rise_agent *a)
         hostile_integer(a, &c->snapshots, 1, "snapshot");
         hostile_integer(a, &c->snapshot_next, 1, "snapshot");
     }
-    hostile_integer(a, &a->model.frame_statistics->seen, RISEI_FRAMES_SEEN_MAX + 1, "frames.seen");
+    if (frames)
+        hostile_integer(a, &a->model.frame_statistics->seen, RISEI_FRAMES_SEEN_MAX + 1,
+                        "frames.seen");
     hostile_integer(a, &c->owed_steps, a->actor.steps + 1, "owed");
     /* other slots become the newest and the oldest */
     hostile_integer(a, &h->written[lane], h->written[lane] + 1, "");
@@ -678,6 +749,25 @@ static const struct {
     {"n_step", "1\n \n", "line"},
     {"n_step", "1\ndescription=1", "description"},
 };
+/* Files have no defaults. So 0 is refused where it is no value of the field. */
+static void refuses_zeros(const buffer *b)
+{
+    int i, positive = 0;
+    for (i = 0; i < RISEI_FIELDS + RISEI_CONV_FIELDS; i++) {
+        int const conv = i >= RISEI_FIELDS;
+        const risei_field *const field = conv ? &risei_conv_fields[i - RISEI_FIELDS]
+                                              : &risei_fields[i];
+        char name[60], line[64];
+        if (field->low <= 0) continue;
+        snprintf(name, sizeof name, "%s%s", conv ? "conv[0]." : "", field->name);
+        snprintf(line, sizeof line, "%s=0\n", name);
+        check_about("%s=0", name);
+        refuses_text(with_line(b, name, line), RISE_BAD_FILE, "bad line");
+        positive++;
+    }
+    check_about("fields that are never 0");
+    CHECK(positive > 30);
+}
 static void refuses_bad_lines(const buffer *b)
 {
     int i;
@@ -687,8 +777,15 @@ static void refuses_bad_lines(const buffer *b)
         snprintf(line, sizeof line, "%s=%s\n", bad_lines[i].field, bad_lines[i].value);
         refuses_text(with_line(b, bad_lines[i].field, line), RISE_BAD_FILE, bad_lines[i].word);
     }
+    refuses_zeros(b);
+    check_about("a first line that is not the revision");
     refuses_text(with_line(b, "description", "frame_channels=1\ndescription=1\n"), RISE_BAD_FILE,
-                 "begins with frame_channels"); /* the revision must be first */
+                 "begins with frame_channels");
+    /* names of the same length, and names that begin with it */
+    refuses_text(with_line(b, "description", "frame_width=1\ndescription=1\n"), RISE_BAD_FILE,
+                 "begins with frame_width");
+    refuses_text(with_line(b, "description", "descriptions=1\ndescription=1\n"), RISE_BAD_FILE,
+                 "begins with descriptions");
     refuses_text(with_description(b, "", 0), RISE_BAD_FILE, "revision");
 }
 /* Writes the first line of a description of the next revision, and another line after it. */
@@ -966,6 +1063,14 @@ static void numbers_are_the_same_text_in_every_locale(void)
         count++;
     }
     CHECK(setlocale(LC_ALL, "C") != NULL);
+    check_about("numbers as text, a point of two bytes");
+    long_point = 1;
+    risei_decimal_point(point);
+    CHECK(strcmp(point, point_bytes) == 0);
+    CHECK(number_texts() == numbers);
+    CHECK(file_text() == file);
+    seed_texts();
+    long_point = 0;
     if (count == 0)
         check_note("no locale with another decimal point is installed");
     else
@@ -1016,6 +1121,7 @@ static void reader_supplies_the_machine(void)
     rise_agent_desc machine = machine_for(RISE_SAVE_ALL);
     uint64_t const state = state_of(w.agent);
     rise_agent *a;
+    long calls = 0; /* of toy_embed */
     rise_agent_destroy(w.agent);
     machine.embed_fn = NULL;
     refused(&b, &machine, RISE_BAD_DESC, "embed_fn");
@@ -1027,6 +1133,15 @@ static void reader_supplies_the_machine(void)
     a = loaded(&b, &machine); /* continues on other kernels */
     CHECK(strcmp(a->model.device.kernels->name, "ref") == 0 &&
           (rise_kernels_of(RISE_ISA_AUTO)->fused == 0 || state_of(a) == state));
+    rise_agent_destroy(a);
+    machine = machine_for(RISE_SAVE_ALL);
+    machine.embedding_file = "files_test.none"; /* unused with this embedding, but kept */
+    machine.embed_user = &calls, machine.log_user = &b, machine.clock_user = &policy;
+    a = loaded(&b, &machine);
+    CHECK(a->desc.embedding_file == machine.embedding_file);
+    CHECK(a->desc.embed_fn == machine.embed_fn && a->desc.embed_user == machine.embed_user);
+    CHECK(a->desc.log_fn == machine.log_fn && a->desc.log_user == machine.log_user);
+    CHECK(a->desc.clock_fn == machine.clock_fn && a->desc.clock_user == machine.clock_user);
     rise_agent_destroy(a);
     free(b.data);
     free(policy.data);
@@ -1083,12 +1198,25 @@ static void refuses_other_value(buffer *b, const rise_agent_desc *machine, const
                                 void *place, double value, double other, const char *name)
 {
     rise_agent *a;
+    char text[150];
     check_about("%s is %g, machine says %g", name, value, other);
     risei_field_put(field, place, value);
     a = loaded(b, machine);
     rise_agent_destroy(a);
     risei_field_put(field, place, other);
-    refused(b, machine, RISE_MISMATCH, name);
+    if (strcmp(name, "embedding_size") == 0)
+        snprintf(text, sizeof text, "%s is ", name); /* DOWNSAMPLE may choose another size */
+    else if (field->word_of != NULL)
+        snprintf(text, sizeof text, "%s is %s, but the file was saved with %s", name,
+                 field->word_of((int)other), field->word_of((int)value));
+    else
+        snprintf(text, sizeof text, "%s is %g, but the file was saved with %g", name, other, value);
+    refused(b, machine, RISE_MISMATCH, text);
+    if (field->word_of != NULL) { /* not a word */
+        risei_field_put(field, place, 99);
+        snprintf(text, sizeof text, "%s is 99, but the file was saved with %g", name, value);
+        refused(b, machine, RISE_MISMATCH, text);
+    }
     risei_field_put(field, place, 0);
 }
 /* Checks each field of the shape. Returns their number. */
@@ -1276,6 +1404,18 @@ static void holds(uint64_t state)
     CHECK(folder_count(PATH) == 1);
 #endif
 }
+/* A save that the agent refuses says what rise_agent_write says, after the path. The system has no
+   part in it, so its words are not added. */
+static void save_says_what_write_says(const rise_agent *a, rise_save what, rise_result result)
+{
+    buffer none = {NULL, 0, 0, SIZE_MAX, 0};
+    rise_error written = {RISE_OK, ""}, error = {RISE_OK, ""};
+    char text[sizeof error.text + 40];
+    CHECK(rise_agent_write(a, what, buffer_write, &none, &written) == result && none.size == 0);
+    CHECK(rise_agent_save(a, what, PATH, &error) == result && error.result == result);
+    snprintf(text, sizeof text, "%s: %s", PATH, written.text);
+    CHECK(strcmp(error.text, text) == 0);
+}
 static void failed_save_keeps_the_old_file(void)
 {
     static char endless[2000];
@@ -1308,7 +1448,8 @@ static void failed_save_keeps_the_old_file(void)
     (void)size;
 #endif
     rise_agent_parameters(w.agent)[0] += (float)HUGE_VAL;
-    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_NOT_FINITE);
+    save_says_what_write_says(w.agent, RISE_SAVE_ALL, RISE_NOT_FINITE);
+    save_says_what_write_says(w.agent, (rise_save)77, RISE_BAD_CALL);
     holds(old);
     CHECK(rise_agent_load(&a, PATH, &machine, &error) == RISE_OK);
     rise_agent_destroy(w.agent);
@@ -1852,8 +1993,9 @@ static void put_to_work(rise_agent *a)
     const rise_agent_desc *d = rise_agent_query(a);
     size_t const games = (size_t)d->environments;
     size_t const pixels = (size_t)(d->frame_width * d->frame_height * d->frame_channels);
-    uint8_t *const frames = (uint8_t *)calloc(games, pixels);
+    uint8_t *const frames = (uint8_t *)calloc(games * pixels + PIXELS, 1);
     uint8_t *const allowed = (uint8_t *)malloc(games * (size_t)d->actions);
+    float *const numbers = (float *)calloc(games * (size_t)d->numbers + 1, sizeof *numbers);
     float *const rewards = (float *)calloc(games, sizeof *rewards);
     rise_event *const events = (rise_event *)calloc(games, sizeof *events);
     int *const actions = (int *)calloc(games, sizeof *actions);
@@ -1864,7 +2006,8 @@ static void put_to_work(rise_agent *a)
     buffer b = {NULL, 0, 0, SIZE_MAX, 0};
     size_t g;
     int i;
-    if (frames == NULL || allowed == NULL || rewards == NULL || events == NULL || actions == NULL)
+    if (frames == NULL || allowed == NULL || rewards == NULL || events == NULL || actions == NULL ||
+        numbers == NULL)
         exit(1);
     memset(allowed, 1, games * (size_t)d->actions);
     for (i = 0; i < 12 && !d->play_only; i++) {
@@ -1874,12 +2017,13 @@ static void put_to_work(rise_agent *a)
                         : i == 5 && g % 2 == 0 ? RISE_TERMINATED
                         : i == 6 && g % 2 == 0 ? RISE_FIRST
                                                : RISE_MIDDLE;
+            if (risei_actor_demonstrates(d, (int)g)) events[g] = RISE_ABSENT;
             rewards[g] = (float)i;
         }
-        frames[0] = (uint8_t)i;
-        result = rise_agent_step_all(a, frames, NULL, rewards, events,
-                                     d->action_masks ? allowed : NULL,
-                                     actions);
+        frames[0] = (uint8_t)i, numbers[0] = (float)(i * i);
+        result = rise_agent_step_all(a, pixels > 0 ? frames : NULL,
+                                     d->numbers > 0 ? numbers : NULL, rewards, events,
+                                     d->action_masks ? allowed : NULL, actions);
         CHECK(result == RISE_OK || result == RISE_NOT_FINITE);
         for (g = 0; g < games; g++) CHECK(actions[g] >= 0 && actions[g] < d->actions);
     }
@@ -1887,8 +2031,9 @@ static void put_to_work(rise_agent *a)
     CHECK(result == RISE_OK || result == RISE_NOT_FINITE ||
           (result == RISE_BAD_CALL && (d->play_only || a->replay.ready == 0)));
     for (i = 0; i < 3; i++)
-        CHECK(rise_agent_play(a, d->players - 1, frames, 0, i == 0 ? RISE_FIRST : RISE_MIDDLE,
-                              NULL) >= 0);
+        CHECK(rise_agent_play_numbers(a, d->players - 1, pixels > 0 ? frames : NULL,
+                                      d->numbers > 0 ? numbers : NULL, 0,
+                                      i == 0 ? RISE_FIRST : RISE_MIDDLE, NULL) >= 0);
     machine = machine_for(d->play_only ? RISE_SAVE_POLICY : RISE_SAVE_ALL);
     result = rise_agent_write(a, d->play_only ? RISE_SAVE_POLICY : RISE_SAVE_ALL, buffer_write, &b,
                               NULL);
@@ -1897,7 +2042,7 @@ static void put_to_work(rise_agent *a)
         printf("    %s\n", error.text);
     if (result == RISE_OK) rise_agent_destroy(again);
     free(b.data);
-    free(frames), free(allowed), free(rewards), free(events), free(actions);
+    free(frames), free(allowed), free(numbers), free(rewards), free(events), free(actions);
 }
 static void fuzz(long rounds, uint64_t seed)
 {
@@ -1950,6 +2095,9 @@ static const char *const kinds_of_agent[] = {
     "memory=none head=iqn noisy=1 environments=3",
     "memory=rise head=c51 residual spectral_norm=1 embedding=conv",
     "memory=full munchausen=1 noisy=1 residual spectral_norm=1 target_rate=0.3",
+    "memory=rise numbers=3 embedding=user",
+    "memory=full numbers=2 plain environments=3",
+    "memory=rise blind feed_action=1 carry_state=1",
 };
 static void same_state_gives_the_same_bytes(void)
 {
@@ -1966,11 +2114,48 @@ static void damage_is_noticed(void)
     notices_damage("memory=rise", RISE_SAVE_POLICY);
     notices_damage("memory=none frame_stack=1", RISE_SAVE_ALL);
     notices_damage("memory=rise", RISE_SAVE_AGENT);
+    notices_damage("memory=rise numbers=2 number_features=1 plain", RISE_SAVE_POLICY);
+    notices_damage("memory=none blind numbers=1 number_features=1 no_dueling=1", RISE_SAVE_ALL);
 }
 static void wrong_headers_are_refused(void)
 {
     int kind;
     for (kind = 0; kind < KINDS; kind++) minds_the_header(kind);
+}
+/* Values that are finite and absurd are accepted. Standardised numbers are then clamped, infinite
+   before that, or NaN (an infinite difference times a gain of 0). Actions stay valid. */
+static void odd_statistics_of_numbers_do_no_harm(void)
+{
+    static const float shifts[] = {-FLT_MAX, FLT_MAX, 0}, gains[] = {0, 1e-45f, FLT_MAX};
+    int i;
+    for (i = 0; i < COUNT(shifts) * COUNT(gains); i++) {
+        world w = tiny_world(i % 2 ? "memory=rise numbers=3" : "memory=rise blind", 30);
+        risei_statistics *const s = &w.agent->numbers;
+        rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
+        rise_agent *again;
+        buffer b;
+        int slot, j;
+        check_about("shift %g, gain %g", (double)shifts[i % 3], (double)gains[i / 3]);
+        for (j = 0; j < s->size; j++) s->shift[j] = shifts[i % 3], s->gain[j] = gains[i / 3];
+        for (slot = 0; slot < w.agent->replay.history.capacity * s->size; slot++)
+            w.agent->replay.history.raw[slot] = slot % 2 ? FLT_MAX : -FLT_MAX;
+        b = saved_blindly(w.agent, RISE_SAVE_ALL);
+        again = loaded(&b, &machine);
+        CHECK(same_reals(again->numbers.gain, s->gain, (size_t)s->size));
+        put_to_work(again);
+        rise_agent_destroy(again), rise_agent_destroy(w.agent);
+        free(b.data);
+    }
+}
+/* Says that the numbers of an agent that has learned are not standardised. */
+static void thawed_numbers_are_refused(void)
+{
+    static const int no = 0;
+    world w = tiny_world("memory=none blind", 30);
+    check_about("numbers that are not standardised");
+    CHECK(w.agent->model.updates > 0 && w.agent->numbers.frozen);
+    hostile(w.agent, &w.agent->numbers.frozen, &no, sizeof no, RISE_BAD_FILE, "before learning");
+    rise_agent_destroy(w.agent);
 }
 static void hostile_values_are_refused(void)
 {
@@ -1978,6 +2163,10 @@ static void hostile_values_are_refused(void)
     refuses_hostile_values("memory=rise cell=gru environments=3 carry_state=1");
     refuses_hostile_values("memory=none");
     refuses_hostile_values("memory=none head=iqn noisy=1 residual spectral_norm=1");
+    refuses_hostile_values("memory=rise numbers=3 number_features=2");
+    refuses_hostile_values("memory=full blind environments=3");
+    odd_statistics_of_numbers_do_no_harm();
+    thawed_numbers_are_refused();
     refuses_hostile_states("memory=rise stored");
     refuses_hostile_states("memory=full stored environments=3 embedding_f32=1");
     refuses_hostile_states("memory=full stored cell=gru");

@@ -877,12 +877,12 @@ static flat flat_unit(const risei_encoder *e, int l, int unit, const double *w, 
     free(x.x);
     return y;
 }
-/* Returns the features of image n. */
-static void plain_encoder(const risei_encoder *e, const double *w, const risei_image *frames, int n,
-                          double *features)
+/* Computes the features of image n. Returns how many there are. */
+static int plain_images(const risei_encoder *e, const double *w, const risei_image *frames, int n,
+                        double *features)
 {
     flat x = flat_of(frames, n);
-    int l, i;
+    int l, i, count;
     for (l = 0; l < e->layers; l++) {
         x = flat_conv(&e->conv[l], w, x);
         if (e->residuals[l] == 0) flat_relu(&x);
@@ -891,17 +891,31 @@ static void plain_encoder(const risei_encoder *e, const double *w, const risei_i
     }
     if (e->residuals[e->layers - 1] > 0) flat_relu(&x);
     if (e->adaptive_pool.pool != 0) x = flat_shrink(e->adaptive_pool.pooled_height, x);
-    for (i = 0; i < e->out; i++)
+    count = e->has_linear ? e->linear.out : x.height * x.width * x.channels;
+    for (i = 0; i < count; i++)
         features[i] = e->has_linear ? fmax(plain_linear(w, &e->linear, x.x, i), 0) : x.x[i];
     free(x.x);
+    return count;
+}
+/* Computes all features of an image: those of its pixels, then those of its numbers [in]. Returns
+   how many there are. */
+static int plain_encoder(const risei_encoder *e, const double *w, const risei_image *frames, int n,
+                         const double *given, double *features)
+{
+    int const images = e->layers > 0 ? plain_images(e, w, frames, n, features) : 0;
+    int i;
+    for (i = 0; i < e->numbers.out; i++)
+        features[images + i] = fmax(plain_linear(w, &e->numbers, given, i), 0);
+    return images + e->numbers.out;
 }
 static int encoder_good(const risei_encoder *e, const double *w, const risei_image *frames,
-                        int count, const double *features)
+                        int count, const double *given, const double *features)
 {
     double expected[256], worst = 0;
     int n, i;
     for (n = 0; n < count; n++) {
-        plain_encoder(e, w, frames, n, expected);
+        if (plain_encoder(e, w, frames, n, given, expected) != e->out) return 0;
+        if (given != NULL) given += e->numbers.in;
         for (i = 0; i < e->out; i++)
             worst = fmax(worst, fabs(features[n * e->out + i] - expected[i]));
     }
@@ -1042,36 +1056,46 @@ typedef struct encoder_layer {
     risei_encoder_data a;
     int count;
     size_t parameters;
-    double *w, *frames, *slope; /* only the first images learn: the gradient of the others is 0 */
+    /* only the first images learn: the gradient of the others is 0 */
+    double *w, *frames, *numbers, *slope;
 } encoder_layer;
 
 static double encoder_loss(void *layer)
 {
     encoder_layer *const t = (encoder_layer *)layer;
-    risei_encoder_input const input = {t->frames, NULL, 0, NULL, NULL};
+    risei_encoder_input const input = {t->frames, NULL, 0, NULL, t->numbers};
     risei_encoder_forward(&device, &t->e, t->w, t->count, &input, &t->a);
     return dot((size_t)(t->count * t->e.out), t->a.features, t->slope);
 }
-static void encoder_make(encoder_layer *t, const encoder_case *k)
+/* Makes random images for the encoder. */
+static void encoder_images(encoder_layer *t, const encoder_case *k)
+{
+    risei_image const image = image_take(k->count, k->height, k->width, k->channels,
+                                         t->a.in[0].padding, 0);
+    size_t const count = image_pixels(&image, k->count);
+    double *const pixels = numbers(count, 1);
+    size_t i;
+    for (i = 0; i < count; i++) pixels[i] = fabs(pixels[i]);
+    image_put(&image, k->count, pixels);
+    t->frames = image.data;
+}
+/* `in`, `out`: of the layer of numbers; `out` 0: there is none */
+static void encoder_make(encoder_layer *t, const encoder_case *k, int in, int out)
 {
     risei_parameters p = {0};
     risei_arena count, arena;
-    risei_image image;
-    double *pixels;
     size_t i;
     memset(t, 0, sizeof *t), memset(&count, 0, sizeof count);
     t->e = risei_encoder_make(&p, k->height, k->width, k->channels, k->conv, k->layers, k->pool_to,
                               k->features);
+    if (out > 0) risei_encoder_add_numbers(&t->e, &p, in, out);
     t->count = k->count;
     risei_encoder_layout(&count, &t->e, &t->a, k->count, k->learn);
     arena = count;
     arena.base = (unsigned char *)numbers(count.used / sizeof(double), 0), arena.used = 0;
     risei_encoder_layout(&arena, &t->e, &t->a, k->count, k->learn);
-    image = image_take(k->count, k->height, k->width, k->channels, t->a.in[0].padding, 0);
-    pixels = numbers(image_pixels(&image, k->count), 1);
-    for (i = 0; i < image_pixels(&image, k->count); i++) pixels[i] = fabs(pixels[i]);
-    image_put(&image, k->count, pixels);
-    t->frames = image.data;
+    if (k->layers > 0) encoder_images(t, k);
+    if (out > 0) t->numbers = numbers((size_t)(k->count * in), 1);
     t->parameters = p.count;
     t->w = numbers(p.count, 0), t->slope = numbers((size_t)(k->count * t->e.out), 0);
     risei_encoder_initialise(&t->e, t->w, 1, &dice);
@@ -1084,26 +1108,48 @@ static void encoder_backward(encoder_layer *t, int learn, double *g)
     memcpy(t->a.dfeatures, t->slope, (size_t)(learn * t->e.out) * sizeof *g);
     risei_encoder_backward(&device, &t->e, t->w, g, learn, &t->a);
 }
+static void encoder_case_is_right(const encoder_case *c, int in, int out)
+{
+    encoder_layer t;
+    double *g, *again;
+    encoder_make(&t, c, in, out);
+    g = garbage(t.parameters + 3), again = garbage(t.parameters);
+    encoder_backward(&t, c->learn, g);
+    t.a.in[0].data = t.frames;
+    check_about("encoder: %s, %d numbers to %d features", c->name, in, out);
+    CHECK(encoder_good(&t.e, t.w, &t.a.in[0], c->count, t.numbers, t.a.features));
+    check_gradient("weights", encoder_loss, &t, t.w, g, t.parameters);
+    CHECK(still_garbage(3, g + t.parameters));
+    /* nothing remains from before, and padding is still zero */
+    encoder_backward(&t, c->learn, again);
+    CHECK(memcmp(again, g, t.parameters * sizeof *g) == 0);
+    free_arrays();
+}
 static void encoders_are_right(void)
 {
     size_t k;
-    for (k = 0; k < sizeof encoders / sizeof *encoders; k++) {
-        const encoder_case *c = &encoders[k];
-        encoder_layer t;
-        double *g, *again;
-        encoder_make(&t, c);
-        g = garbage(t.parameters + 3), again = garbage(t.parameters);
-        encoder_backward(&t, c->learn, g);
-        t.a.in[0].data = t.frames;
-        check_about("encoder: %s", c->name);
-        CHECK(encoder_good(&t.e, t.w, &t.a.in[0], c->count, t.a.features));
-        check_gradient("weights", encoder_loss, &t, t.w, g, t.parameters);
-        CHECK(still_garbage(3, g + t.parameters));
-        /* nothing remains from before, and padding is still zero */
-        encoder_backward(&t, c->learn, again);
-        CHECK(memcmp(again, g, t.parameters * sizeof *g) == 0);
-        free_arrays();
-    }
+    for (k = 0; k < sizeof encoders / sizeof *encoders; k++)
+        encoder_case_is_right(&encoders[k], 0, 0);
+}
+/* The layer of numbers after the layers of images: after a linear layer, after conv layers alone,
+   and without any. In a last layer with a pool or a residual unit, the gradient of the features has
+   a place of its own. */
+static void encoders_of_numbers_are_right(void)
+{
+    static const encoder_case images[] = {
+        {"a conv, dense", 5, 4, 1, 3, 2, -1, 3, 1, {{2, 3, 2, 1, 0, 0, 0, 0}}},
+        {"a conv alone", 5, 3, 2, 3, 2, -1, -1, 1, {{3, 2, 1, 0, 0, 0, 0, 0}}},
+        {"a pool at the end", 7, 5, 1, 3, 3, -1, -1, 1, {{2, 3, 1, 1, 2, 2, 0, 0}}},
+        {"an adaptive pool", 7, 5, 1, 3, 1, 2, -1, 1, {{2, 3, 1, 1, 0, 0, 0, 0}}},
+        {"a unit at the end", 4, 5, 1, 2, 2, -1, -1, 1, {{2, 3, 1, 1, 0, 0, 0, 1}}},
+        {"panels", 3, 3, 1, 3, 2, -1, 32, 1, {{3, 3, 1, 1, 0, 0, 0, 0}}},
+        {"nothing", 0, 0, 1, 5, 3, -1, 3, 0, {{0, 0, 0, 0, 0, 0, 0, 0}}},
+    };
+    static const int sizes[][2] = {{1, 1}, {3, 5}, {7, 2}, {5, 32}, {33, 9}};
+    size_t k, i;
+    for (k = 0; k < sizeof images / sizeof *images; k++)
+        for (i = 0; i < sizeof sizes / sizeof *sizes; i++)
+            encoder_case_is_right(&images[k], sizes[i][0], sizes[i][1]);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -1125,7 +1171,7 @@ typedef struct network {
     risei_pass pass;
     int rows, images;
     int first[2];
-    double *frames;
+    double *frames, *numbers;
     double *w, *g; /* the learnable weights, and their gradient */
     /* the weights that the network runs on; w itself if none are derived */
     double *noise, *spectral, *derived;
@@ -1197,12 +1243,18 @@ static void plain_derive(network *t)
 static double network_loss(void *layer)
 {
     network *const t = (network *)layer;
-    risei_encoder_input const input = {t->frames, NULL, 0, NULL, NULL};
+    risei_encoder_input const input = {t->frames, NULL, 0, NULL, t->numbers};
     if (t->derived != t->w) plain_derive(t);
     risei_net_forward(&device, &t->net, t->derived, t->rows, t->images, &input, &t->pass);
     return head_loss(t);
 }
 #define SCALE 0.7 /* gradient of the context */
+static rise_agent_desc network_desc_head(rise_agent_desc d, const network_kind *k)
+{
+    d.head = k->head, d.atoms = 4, d.quantiles = 3, d.value_min = -1.5, d.value_max = 2;
+    d.noisy = k->noisy;
+    return d;
+}
 static rise_agent_desc network_desc(const network_kind *k)
 {
     rise_agent_desc d;
@@ -1217,15 +1269,20 @@ static rise_agent_desc network_desc(const network_kind *k)
     d.context_scale = SCALE, d.embedding_size = 3, d.feed_action = variant & 1;
     d.window_samples = variant & 4 ? 2 : 1; /* 4: both rows are samples of one sequence */
     d.features = variant & 2 ? 5 : -1;
+    /* 8: numbers beside the frames; 24: numbers alone */
+    d.numbers = variant & 8 ? 3 : 0, d.number_features = variant & 2 ? 7 : 4;
+    if (variant & 16) {
+        d.frame_width = d.frame_height = 0, d.network = RISE_NETWORK_SMALL;
+        return network_desc_head(d, k);
+    }
     d.network = RISE_NETWORK_CUSTOM, d.conv_count = 2;
     d.conv[0].filters = 2, d.conv[0].size = 3, d.conv[0].stride = 2, d.conv[0].pad = 1;
     d.conv[0].pool = 2, d.conv[0].pool_stride = 1, d.conv[0].pool_pad = variant & 1;
     d.conv[1].filters = 2, d.conv[1].size = 2, d.conv[1].stride = 1, d.conv[1].pad = !(variant & 1);
     if (variant & 2) d.conv[1].pool = 2;
-    d.head = k->head, d.atoms = 4, d.quantiles = 3, d.value_min = -1.5, d.value_max = 2;
-    d.noisy = k->noisy, d.spectral_norm = k->spectral, d.pool_to = k->pool_to;
+    d.spectral_norm = k->spectral, d.pool_to = k->pool_to;
     d.conv[0].residual = k->residual & 3, d.conv[1].residual = k->residual >> 2;
-    return d;
+    return network_desc_head(d, k);
 }
 /* Draws what the loss needs: weights, and targets from random outputs for a next state. */
 static void network_targets(network *t)
@@ -1266,11 +1323,12 @@ static void network_draw(network *t)
         risei_spectral_keep(n, t->spectral, t->w);
     }
 }
-/* Makes random frames for the network. */
+/* Makes random frames and numbers for the network. */
 static void network_frames(network *t)
 {
     risei_image const image = t->pass.encoder.in[0];
     int i, y, x;
+    t->numbers = numbers((size_t)(t->images * t->net.encoder.numbers.in), 1);
     t->frames = numbers((size_t)(t->images * risei_image_size(&image)), 0);
     for (i = 0; i < t->images; i++)
         for (y = 0; y < image.height; y++)
@@ -1442,7 +1500,8 @@ static int network_encoder_good(const network *t)
 {
     risei_image frames = t->pass.encoder.in[0];
     frames.data = t->frames;
-    return encoder_good(&t->net.encoder, t->derived, &frames, t->images, t->pass.encoder.features);
+    return encoder_good(&t->net.encoder, t->derived, &frames, t->images, t->numbers,
+                        t->pass.encoder.features);
 }
 /* Computes the gradient as an update does: of the derived weights, then of the learnable ones. A
    control changes the kernels of the backward pass. */
@@ -1455,7 +1514,7 @@ static void network_backward(network *t)
     double *const s = t->spectral;
     size_t const size = risei_spectral_size(n);
     double *const kept = numbers(size, 0);
-    risei_encoder_input const input = {t->frames, NULL, 0, NULL, NULL};
+    risei_encoder_input const input = {t->frames, NULL, 0, NULL, t->numbers};
     if (only_backward_is_bad) device.kernels = rise_kernels_of(RISE_ISA_AUTO);
     if (derived)
         risei_net_derive(&device, n, t->w, n->heads.noisy ? t->noise : NULL, s, t->derived);
@@ -1513,6 +1572,24 @@ static void networks_are_right(void)
                     k.variant = variant % 9 % 8;
                     network_case(&k);
                 }
+}
+/* Numbers beside frames, with a linear layer and without, and numbers alone. */
+static void networks_of_numbers_are_right(void)
+{
+    static const rise_memory memories[] = {RISE_MEMORY_NONE, RISE_MEMORY_RISE, RISE_MEMORY_FULL};
+    int const cells = RISE_CELL_COUNT - RISE_CELL_LSTM;
+    int memory, fusion, form, turn = 0;
+    for (memory = 0; memory < 3; memory++)
+        for (fusion = 0; fusion < (memory > 0 ? 3 : 1); fusion++)
+            for (form = 0; form < 6; form++, turn++) {
+                network_kind k;
+                memset(&k, 0, sizeof k);
+                k.memory = memories[memory], k.fusion = (rise_fusion)fusion;
+                k.cell = (rise_cell)(RISE_CELL_LSTM + turn % cells);
+                k.variant = (form < 4 ? 8 + form : 24 + form % 4 * 3) | (turn & 4);
+                k.norm = turn / 2 % 2, k.dueling = turn % 2;
+                network_case(&k);
+            }
 }
 /* Every head with everything before it. Every second network has derived weights. */
 static void heads_are_right(void)
@@ -1755,6 +1832,7 @@ static void update_begin(update_layer *t, const rise_agent_desc *d)
 {
     rise_error error;
     uint8_t frame[30];
+    float given[3];
     int i, j;
     if (!CHECK(rise_agent_create(&t->agent, d, &error) == RISE_OK)) {
         printf("%s\n", error.text);
@@ -1762,11 +1840,13 @@ static void update_begin(update_layer *t, const rise_agent_desc *d)
     }
     for (i = 0; i < 30; i++) {
         for (j = 0; j < 30; j++) frame[j] = (uint8_t)risei_random_below(&dice, 256);
-        CHECK(rise_agent_step(t->agent, frame, (float)(3 * real()),
-                              i % 5 == 0    ? RISE_FIRST
-                              : i % 10 == 4 ? RISE_TERMINATED
-                              : i % 10 == 9 ? RISE_TRUNCATED
-                                            : RISE_MIDDLE) >= 0);
+        for (j = 0; j < 3; j++) given[j] = (float)(20 * real() + j);
+        CHECK(rise_agent_step_numbers(t->agent, d->frame_width > 0 ? frame : NULL,
+                                      d->numbers > 0 ? given : NULL, (float)(3 * real()),
+                                      i % 5 == 0    ? RISE_FIRST
+                                      : i % 10 == 4 ? RISE_TERMINATED
+                                      : i % 10 == 9 ? RISE_TRUNCATED
+                                                    : RISE_MIDDLE) >= 0);
     }
     for (i = 0; i < 6; i++) CHECK(rise_agent_learn(t->agent) == RISE_OK);
     t->rows = d->no_double || d->munchausen ? d->batch : 2 * d->batch;
@@ -1786,9 +1866,9 @@ static void update_case(const network_kind *k, int munchausen, int rescale, int 
     before = a->model.updates;
     CHECK(rise_agent_learn(a) == RISE_OK);
     loss = a->model.metrics.loss;
-    check_about("update: memory %d, head %d%s%s%s%s, loss %g", (int)k->memory, (int)k->head,
-                k->noisy ? ", noisy" : "", munchausen ? ", munchausen" : "",
-                rescale ? ", rescaled" : "", single ? ", no double" : "", loss);
+    check_about("update: memory %d, variant %d, head %d%s%s%s%s, loss %g", (int)k->memory,
+                k->variant, (int)k->head, k->noisy ? ", noisy" : "", munchausen ? ", munchausen" :
+                "", rescale ? ", rescaled" : "", single ? ", no double" : "", loss);
     CHECK(a->model.updates == before + 1 && loss > 0);
     /* back to the weights of the gradient */
     memcpy(a->model.weights, w, a->model.net.weights_size * sizeof *w);
@@ -1812,6 +1892,8 @@ static void updates_are_right(void)
             k.residual = i == 1 ? 5 : 0;
             k.dueling = i < 2, k.noisy = (i + head) % 2, k.norm = i == 2;
             update_case(&k, values && i == 1, values && i == 2, head % 3 == i);
+            k.variant |= head % 2 ? 8 : 24;
+            update_case(&k, 0, 0, head % 3 == i);
         }
 }
 
@@ -2027,12 +2109,14 @@ static const check_test tests[] = {
     TEST(layer_norm_is_right),
     TEST(recurrent_cells_are_right),
     TEST(networks_are_right),
+    TEST(networks_of_numbers_are_right),
     TEST(panels_are_right),
     TEST(broken_gradients_are_noticed),
     TEST(adaptive_pooling_is_right),
     TEST(first_of_equal_pixels_has_the_gradient),
     TEST(convolutions_add_and_rectify),
     TEST(encoders_are_right),
+    TEST(encoders_of_numbers_are_right),
     TEST(heads_are_right),
     TEST(derived_weights_are_right),
     TEST(noise_has_its_distribution),

@@ -142,10 +142,11 @@ void adaptive(int count, int height, int width, int channels, int to, const floa
     free(in.data), free(dout.data);
 }
 /* Runs an encoder: conv layers (each a rise_conv of eight ints), then a pool and a dense layer if
-   asked for. g is the gradient of w. */
+   asked for, and a dense layer of numbers [count][number_count] if `number_features` is not 0. g is
+   the gradient of w. */
 void encoder(int count, int height, int width, int channels, int layers, const int *conv,
-             int pool_to, int dense, const float *w, const float *x, float *y, const float *dy,
-             float *g)
+             int pool_to, int dense, int number_count, int number_features, const float *w,
+             const float *x, const float *numbers, float *y, const float *dy, float *g)
 {
     rise_conv desc[RISE_MAX_CONV];
     risei_parameters p = {0};
@@ -153,15 +154,16 @@ void encoder(int count, int height, int width, int channels, int layers, const i
     risei_encoder_data a;
     risei_arena arena;
     risei_image in;
-    risei_encoder_input input = {NULL, NULL, 0};
+    risei_encoder_input input = {NULL, NULL, 0, NULL, NULL};
     memcpy(desc, conv, (size_t)layers * sizeof *desc);
     memset(&a, 0, sizeof a), memset(&arena, 0, sizeof arena);
     e = risei_encoder_make(&p, height, width, channels, desc, layers, pool_to, dense);
+    if (number_features > 0) risei_encoder_add_numbers(&e, &p, number_count, number_features);
     risei_encoder_layout(&arena, &e, &a, count, count);
     arena.base = malloc(arena.used), arena.used = 0;
     risei_encoder_layout(&arena, &e, &a, count, count);
     in = image(count, height, width, channels, a.in[0].padding, x);
-    input.images = in.data;
+    input.images = in.data, input.numbers = numbers;
     risei_encoder_forward(&device, &e, w, count, &input, &a);
     memcpy(y, a.features, (size_t)(count * e.out) * sizeof *y);
     memcpy(a.dfeatures, dy, (size_t)(count * e.out) * sizeof *dy);
@@ -469,8 +471,16 @@ class Weights:
         return x @ plain(self.take(inner * outer), inner, outer) + self.take(outer)
 
 
-def encode(weights, x, layers, pool_to, dense):
-    """The layers of an encoder, such as IMPALA: conv, pool, residual units."""
+def encode(weights, x, layers, pool_to, dense, numbers, number_features):
+    """The layers of an encoder: those of images, if there are any, beside one of numbers."""
+    parts = [encode_images(weights, x, layers, pool_to, dense)] if layers else []
+    if number_features:
+        parts.append(F.relu(weights.linear(numbers, number_features)))
+    return torch.cat(parts, 1)
+
+
+def encode_images(weights, x, layers, pool_to, dense):
+    """The layers of images, such as IMPALA: conv, pool, residual units."""
     x = x.permute(0, 3, 1, 2)
     for filters, size, stride, pad, pool, pool_stride, pool_pad, units in layers:
         x = F.conv2d(x, *weights.conv(size, x.shape[1], filters), stride, pad)
@@ -487,18 +497,25 @@ def encode(weights, x, layers, pool_to, dense):
 
 def test_encoder(library, isa):
     impala = lambda *filters: [(f, 3, 1, 1, 3, 2, 1, 2) for f in filters]
-    cases = [  # count, height, width, channels, layers, pool_to, dense
-        (2, 5, 7, 1, [(3, 3, 1, 1, 0, 0, 0, 1)], -1, -1),
-        (3, 9, 8, 2, [(5, 3, 2, 2, 0, 0, 0, 2), (4, 4, 1, 0, 0, 0, 0, 1)], 2, 7),
-        (2, 21, 19, 4, impala(4, 8, 8), 2, 32),
-        (1, 84, 84, 4, impala(16, 32, 32), 6, -1),
-        (9, 12, 11, 3, [(8, 5, 1, 0, 2, 2, 0, 0), (6, 2, 1, 1, 0, 0, 0, 1)], -1, 64),
+    cases = [  # count, height, width, channels, layers, pool_to, dense, numbers, their features
+        (2, 5, 7, 1, [(3, 3, 1, 1, 0, 0, 0, 1)], -1, -1, 0, 0),
+        (3, 9, 8, 2, [(5, 3, 2, 2, 0, 0, 0, 2), (4, 4, 1, 0, 0, 0, 0, 1)], 2, 7, 0, 0),
+        (2, 21, 19, 4, impala(4, 8, 8), 2, 32, 0, 0),
+        (1, 84, 84, 4, impala(16, 32, 32), 6, -1, 0, 0),
+        (9, 12, 11, 3, [(8, 5, 1, 0, 2, 2, 0, 0), (6, 2, 1, 1, 0, 0, 0, 1)], -1, 64, 0, 0),
+        (7, 9, 8, 2, [(5, 3, 2, 2, 0, 0, 0, 0)], -1, 33, 5, 9),
+        (3, 6, 5, 1, [(4, 3, 1, 0, 0, 0, 0, 0)], -1, 32, 12, 64),
+        (5, 6, 5, 1, [(3, 3, 1, 0, 2, 2, 0, 0)], -1, -1, 3, 7),
+        (2, 7, 6, 3, [(4, 3, 1, 1, 0, 0, 0, 1)], 2, -1, 17, 32),
+        (19, 0, 0, 1, [], -1, -1, 16, 128),
+        (1, 0, 0, 1, [], -1, -1, 1, 1),
     ]
-    for count, height, width, channels, layers, pool_to, dense in cases:
+    for count, height, width, channels, layers, pool_to, dense, seen, features in cases:
         what = f"{isa}: encoder {layers} of {height}x{width}x{channels}, "
-        what += f"pool to {pool_to}, dense {dense}"
+        what += f"pool to {pool_to}, dense {dense}, {seen} numbers to {features}"
         x, counting = random(count, height, width, channels), Weights(torch.zeros(1 << 22))
-        shape = encode(counting, x, layers, pool_to, dense).shape
+        numbers = random(count, seen)
+        shape = encode(counting, x, layers, pool_to, dense, numbers, features).shape
         w, dy = random(counting.at) / 9, random(*shape)
         y, g = torch.empty(shape), garbage(w)
         convs = torch.tensor(layers, dtype=torch.int32)
@@ -512,14 +529,17 @@ def test_encoder(library, isa):
             convs,
             pool_to,
             dense,
+            seen,
+            features,
             w,
             x,
+            numbers,
             y,
             dy,
             g,
         )
         w2 = wide(w)
-        y2 = encode(Weights(w2), x.double(), layers, pool_to, dense)
+        y2 = encode(Weights(w2), x.double(), layers, pool_to, dense, numbers.double(), features)
         y2.backward(dy.double())
         check(what + ", y", y, y2)
         check(what + ", weights", g, w2.grad)

@@ -134,6 +134,62 @@ static void numbers_enter_the_network(void)
             rise_agent_destroy(n.w.agent);
         }
 }
+/* The statistics count each observation of each environment, and none of an absent one. */
+static void statistics_count_all_environments(void)
+{
+    enum { STEPS = 6 };
+    rise_agent_desc d = described("memory=none blind environments=3");
+    rise_agent *const a = created(&d);
+    double sum[TOY_NUMBERS] = {0}, squares[TOY_NUMBERS] = {0};
+    int step, lane, j, seen = 0;
+    for (step = 0; step < STEPS; step++) {
+        float numbers[GAMES * TOY_NUMBERS], rewards[GAMES] = {0};
+        rise_event events[GAMES];
+        int actions[GAMES];
+        for (lane = 0; lane < GAMES; lane++) {
+            int const absent = step > 0 && (step + lane) % 3 == 0;
+            events[lane] = absent ? RISE_ABSENT : step == 0 ? RISE_FIRST : RISE_MIDDLE;
+            seen += !absent;
+            for (j = 0; j < d.numbers; j++) {
+                float const x = (float)(100 * lane + step * (j + 1));
+                numbers[lane * d.numbers + j] = absent ? (float)NAN : x;
+                if (!absent) sum[j] += (double)x, squares[j] += (double)x * (double)x;
+            }
+        }
+        CHECK(rise_agent_step_all(a, NULL, numbers, rewards, events, NULL, actions) == RISE_OK);
+    }
+    CHECK(a->numbers.seen == seen && !a->numbers.frozen);
+    for (j = 0; j < d.numbers; j++) {
+        CHECK_NEAR(a->numbers.mean[j], sum[j] / seen, 1e-9);
+        CHECK_NEAR(a->numbers.squared_deviations[j], squares[j] - sum[j] * sum[j] / seen, 1e-6);
+    }
+    rise_agent_destroy(a);
+}
+/* The weights have the variance 1 / (3 inputs). Without them, no gradient would ever change the
+   layer. */
+static void the_layer_is_initialised(void)
+{
+    int k, frames;
+    for (k = 0; k < COUNT(kinds); k++)
+        for (frames = 0; frames < 2; frames++) {
+            rise_agent_desc d = kind_described(k, frames);
+            const risei_linear *layer;
+            rise_agent *a;
+            double squares = 0;
+            int i, count;
+            d.number_features = 64;
+            a = created(&d);
+            layer = &a->model.net.encoder.numbers, count = layer->in * layer->out;
+            check_about("%s, %s", kinds[k], frames ? "and frames" : "without frames");
+            for (i = 0; i < count; i++)
+                squares += pow((double)a->model.weights[layer->weights + (size_t)i], 2) / count;
+            CHECK(fabs(squares * 3 * layer->in - 1) < 0.25);
+            for (i = 0; i < layer->out; i++)
+                CHECK(fabs((double)a->model.weights[layer->bias + (size_t)i]) <=
+                      1 / sqrt(layer->in) + 1e-6);
+            rise_agent_destroy(a);
+        }
+}
 /* Of two agents with the same frames and other numbers, at least one acts or learns otherwise; with
    the same numbers they are the same. With RISE, numbers enter the window too. */
 static void numbers_matter(void)
@@ -283,6 +339,46 @@ static void policies_play_with_numbers(void)
         }
 }
 
+/* Players that play together, and alone, see their own numbers and no one else's. */
+static void players_see_their_own_numbers(void)
+{
+    int k, frames;
+    for (k = 0; k < COUNT(kinds); k++)
+        for (frames = 0; frames < 2; frames++) {
+            rise_agent_desc d = kind_described(k, frames);
+            rise_agent *const together = created(&d), *const alone = created(&d);
+            const risei_history *const h = &together->players.history;
+            int step, i;
+            check_about("%s, %s", kinds[k], frames ? "and frames" : "without frames");
+            for (step = 0; step < 12; step++) {
+                uint8_t pixels[2 * PIXELS], allowed[2 * ACTIONS];
+                float numbers[2 * NUMBERS], rewards[2] = {0, 0};
+                rise_event const event = step % 7 == 0 ? RISE_FIRST : RISE_MIDDLE;
+                rise_event const events[2] = {event, event};
+                int actions[2];
+                memset(allowed, 1, sizeof allowed);
+                for (i = 0; i < 2 * PIXELS; i++) pixels[i] = (uint8_t)(step * 37 + i * 11);
+                for (i = 0; i < 2; i++) write_numbers(pixels + i * PIXELS, numbers + i * NUMBERS);
+                CHECK(rise_agent_play_all(together, frames ? pixels : NULL, numbers, rewards,
+                                          events, allowed, actions) == RISE_OK);
+                for (i = 1; i >= 0; i--) {
+                    CHECK(same_reals(h->raw + risei_history_newest(h, i) * NUMBERS,
+                                     numbers + i * NUMBERS, NUMBERS));
+                    CHECK(rise_agent_play_numbers(alone, i, frames ? pixels + i * PIXELS : NULL,
+                                                  numbers + i * NUMBERS, 0, event, allowed) ==
+                          actions[i]);
+                    CHECK(same_reals(rise_agent_values(alone, i), rise_agent_values(together, i),
+                                     ACTIONS));
+                }
+                /* numbers are raw, and raw ones saturate the softmax of C51 */
+                CHECK(d.head == RISE_HEAD_C51 || !same_reals(rise_agent_values(alone, 0),
+                                                             rise_agent_values(alone, 1), ACTIONS));
+            }
+            CHECK(together->numbers.seen == 0);
+            rise_agent_destroy(together), rise_agent_destroy(alone);
+        }
+}
+
 /* ---------------------------------------------------------------------------------------------- */
 /* Wrong calls and descriptions */
 
@@ -297,8 +393,8 @@ static void wrong_numbers_are_refused(void)
     numbers_run(&n, 30);
     state = state_of(a);
     world_move(&n.w);
-    for (i = 0; i < COUNT(odd); i++) {
-        n.numbers[i] = odd[i];
+    for (i = 0; i < NUMBERS; i++) {
+        n.numbers[i] = odd[i % COUNT(odd)];
         CHECK(numbers_act(&n) == RISE_NOT_FINITE);
         CHECK(strstr(rise_agent_error(a)->text, "number ") != NULL);
         CHECK(rise_agent_play_numbers(a, 0, n.w.frames, n.numbers, 0, RISE_FIRST, NULL) ==
@@ -374,17 +470,38 @@ static void numbers_alone_have_defaults(void)
     CHECK(toy_memory.newest == bytes);
     rise_agent_destroy(a);
 }
+/* What a step takes of the replay buffer: 4 bytes more for each number. */
+static void numbers_count_in_the_bytes_of_a_step(void)
+{
+    rise_agent_desc d = described("memory=rise");
+    double before = 0;
+    int i;
+    for (i = 0; i < 2; i++) {
+        rise_metrics m;
+        rise_agent *a;
+        d.numbers = i * NUMBERS;
+        a = created(&d);
+        rise_agent_metrics(a, &m);
+        if (i > 0) CHECK(fabs((double)m.bytes_per_step - before - 4.0 * NUMBERS) < 0.5);
+        before = (double)m.bytes_per_step;
+        rise_agent_destroy(a);
+    }
+}
 
 static const check_test tests[] = {
     TEST(numbers_enter_the_network),
+    TEST(statistics_count_all_environments),
+    TEST(the_layer_is_initialised),
     TEST(numbers_matter),
     TEST(other_kernels_and_threads_learn_the_same),
     TEST(files_keep_numbers),
     TEST(other_shapes_are_refused),
     TEST(policies_play_with_numbers),
+    TEST(players_see_their_own_numbers),
     TEST(wrong_numbers_are_refused),
     TEST(wrong_descriptions_are_refused),
     TEST(numbers_alone_have_defaults),
+    TEST(numbers_count_in_the_bytes_of_a_step),
 };
 int main(int count, char **arguments)
 {

@@ -9,6 +9,7 @@
 #include "check.h"
 
 enum { LANES = 3, ACTIONS = 9, EMBEDDING = 3, MOST = 14, BATCH = 5, IMAGE = 4 * 5 * 2 * 4 };
+enum { NUMBERS = 4 }; /* of an observation */
 
 static int all;
 static risei_random dice;
@@ -23,7 +24,7 @@ typedef struct setup {
     rise_memory memory;
     int feed, stack, window, n, lanes, capacity;
     int length, end; /* frames of an episode (0: random); how it ends, see next_event */
-    int width, height, channels;
+    int width, height, channels; /* width 0: no frames */
 } setup;
 
 /* One frame of a game. Its lane, episode and step identify it. */
@@ -78,6 +79,26 @@ static float number(const moment *m, int i)
 {
     int const id[EMBEDDING] = {m->lane, m->episode, m->step};
     return (float)(1 + id[i]);
+}
+/* Returns number j of the observation. Some are far from the others. */
+static float raw_of(const moment *m, int j)
+{
+    int const id[NUMBERS] = {m->step, m->lane, m->episode, m->step % 5 == 3 ? -4000 : m->step};
+    return (float)(id[j] + 16 * j) / 2;
+}
+/* Returns what the network should read of this number. All sums are exact. */
+static float standard_of(const risei_statistics *with, const moment *m, int j)
+{
+    double const z = ((double)raw_of(m, j) - (double)with->shift[j]) * (double)with->gain[j];
+    return with->frozen ? (float)fmin(fmax(z, -8), 8) : raw_of(m, j);
+}
+/* Gives statistics a shift and a gain that round nothing. Number 2 is always far above. */
+static void standardise(risei_statistics *with)
+{
+    int j;
+    with->frozen = 1;
+    for (j = 0; j < NUMBERS; j++)
+        with->shift[j] = (rise_real)(3 * j - 1), with->gain[j] = j == 2 ? 16 : (rise_real)0.25;
 }
 static float reward_of(const moment *m)
 {
@@ -170,14 +191,30 @@ static int same_stack(const setup *s, const life *l, int at, const risei_image *
     }
     return 1;
 }
+/* Returns whether x is the stack of numbers of slot `at`, or all zeros if `at` is -1. */
+static int same_numbers(const setup *s, const life *l, int at, const risei_statistics *with,
+                        const rise_real *x)
+{
+    int p, j;
+    compared += s->stack * NUMBERS;
+    for (p = 0; p < s->stack; p++) {
+        const moment *m = at >= 0 ? &l->at[stacked(l, at, s->stack - 1 - p)] : NULL;
+        for (j = 0; j < NUMBERS; j++)
+            if (x[p * NUMBERS + j] != (m != NULL ? standard_of(with, m, j) : 0)) return 0;
+    }
+    return 1;
+}
 /* Returns whether x is the cell's input at slot `at`, or all zeros if `at` is -1. `size` is 0 where
-   the network computes the embedding. */
-static int same_input(const life *l, int at, int size, int extras, const rise_real *x)
+   the network computes the embedding. If `with` is NULL, the input has no numbers. */
+static int same_input(const life *l, int at, int size, const risei_statistics *with, int extras,
+                      const rise_real *x)
 {
     int i;
     for (i = 0; i < size; i++)
         if (x[i] != (at < 0 ? 0 : number(&l->at[at], i))) return 0;
-    for (x += size, i = 0; i < extras; i++) {
+    for (x += size, i = 0; with != NULL && i < NUMBERS; i++)
+        if (*x++ != (at < 0 ? 0 : standard_of(with, &l->at[at], i))) return 0;
+    for (i = 0; i < extras; i++) {
         int const later = at >= 0 && l->at[at].step > 0;
         float const reward = later ? reward_of(&l->at[at]) : 0;
         float const taken = later && l->at[at - 1].action == i ? 1.0f : 0;
@@ -206,6 +243,7 @@ static int same_frames(const setup *s, const life *l, int at, const rise_kernels
     rise_frame_scale const scale = {NULL, 1.0f / 255.0f, 8};
     risei_encoder_input input;
     rise_real seen[IMAGE];
+    if (s->width == 0) return 1;
     input.images = NULL, input.frames = frames, input.stack = s->stack, input.scale = &scale;
     memset(seen, 1, sizeof seen); /* memory that is not zeroed */
     risei_encoder_input_convert(k, &input, 0, 1, &image, seen);
@@ -216,6 +254,26 @@ static int same_frames(const setup *s, const life *l, int at, const rise_kernels
    them. */
 enum { LEAVES, TRANSITIONS, CONTENTS };
 
+/* The statistics that the tests without an agent use. Every second time, they are frozen. */
+static rise_real known_shift[NUMBERS], known_gain[NUMBERS];
+static risei_statistics known = {NUMBERS, 0, 0, NULL, NULL, known_shift, known_gain};
+
+/* Compares the numbers that learning reads of a state and of the next one. */
+static void look_into_numbers(const setup *s, const risei_history *h, int lane, int at, int next)
+{
+    rise_real out[RISEI_STACK_MAX * NUMBERS + 1];
+    int i;
+    if (h->numbers == 0) return;
+    standardise(&known);
+    known.frozen = at / 2 % 2;
+    for (i = 0; i < 2; i++) {
+        out[s->stack * NUMBERS] = 77;
+        risei_history_stack_numbers(h, &known, lane, i == 0 ? at : next, s->stack, out);
+        if (!same_numbers(s, &lives[lane], i == 0 ? at : next, &known, out) ||
+            out[s->stack * NUMBERS] != 77)
+            differ(s, "stack of numbers", lane, at);
+    }
+}
 static void look_into(const setup *s, const risei_replay *r, int lane, int at, const answer *a,
                       int closely)
 {
@@ -224,7 +282,8 @@ static void look_into(const setup *s, const risei_replay *r, int lane, int at, c
     const risei_history *h = &r->history;
     const life *l = &lives[lane];
     risei_transition const t = risei_replay_transition(r, risei_history_slot(h, lane, at));
-    rise_real x[EMBEDDING + ACTIONS + 1];
+    rise_real x[EMBEDDING + NUMBERS + ACTIONS + 1];
+    const risei_statistics *const with = s->memory == RISE_MEMORY_RISE ? &known : NULL;
     int const extras = s->feed ? ACTIONS + 1 : 0;
     int w;
     compared += 6;
@@ -238,12 +297,14 @@ static void look_into(const setup *s, const risei_replay *r, int lane, int at, c
     if (!same_frames(s, l, at, k, frames)) differ(s, "stack", lane, at);
     risei_history_stack(h, lane, t.at + t.steps, s->stack, frames);
     if (!same_frames(s, l, a->next, k, frames)) differ(s, "next stack", lane, at);
+    look_into_numbers(s, h, lane, at, a->next);
     if (!same_masks(h, l, lane, at) || !same_masks(h, l, lane, a->next))
         differ(s, "masks", lane, at);
     for (w = a->next; w > at - s->window && together(l, at, w) && s->memory != RISE_MEMORY_NONE;
          w--) {
-        risei_history_input(stackers[1], h, lane, w, NULL, extras, x);
-        if (!same_input(l, w, h->embedding_size, extras, x)) differ(s, "input", lane, at);
+        risei_history_input(stackers[1], h, lane, w, h->numbers > 0 ? with : NULL, extras, x);
+        if (!same_input(l, w, h->embedding_size, h->numbers > 0 ? with : NULL, extras, x))
+            differ(s, "input", lane, at);
     }
 }
 /* Compares all slots of a lane: replay and oracle can sample the same slots. */
@@ -309,10 +370,11 @@ static void forget(void)
     int lane;
     for (lane = 0; lane < LANES; lane++) lives[lane].count = lives[lane].left = 0;
 }
-static void show(const setup *s, const moment *m, uint8_t *frame, rise_real *embedding,
-                 uint8_t *allowed)
+static void show(const setup *s, const moment *m, uint8_t *frame, float *raw,
+                 rise_real *embedding, uint8_t *allowed)
 {
     int i;
+    for (i = 0; i < NUMBERS; i++) raw[i] = raw_of(m, i);
     for (i = 0; i < s->width * s->height * s->channels; i++) frame[i] = pixel(m, i);
     for (i = 0; i < EMBEDDING; i++) embedding[i] = number(m, i);
     for (i = 0; i < ACTIONS; i++) allowed[i] = (uint8_t)(may(m, i) ? 200 : 0);
@@ -323,14 +385,19 @@ static void live(const setup *s, risei_replay *r, int lane, rise_event event)
 {
     const moment *m = remember(lane, event);
     uint8_t frame[64], allowed[ACTIONS];
+    float raw[NUMBERS];
     rise_real embedding[EMBEDDING];
     risei_observation o;
-    show(s, m, frame, embedding, allowed);
-    o.frame = frame, o.embedding = embedding, o.allowed = allowed;
+    ptrdiff_t slot;
+    show(s, m, frame, raw, embedding, allowed);
+    o.frame = frame, o.numbers = raw, o.embedding = embedding, o.allowed = allowed;
     o.reward = event == RISE_FIRST ? (float)NAN : reward_of(m), o.event = (int)event;
     risei_replay_append(r, lane, &o, ACTIONS);
-    r->history.actions[risei_history_slot(&r->history, lane, r->history.written[lane] - 1)] =
-        (int16_t)m->action;
+    /* Last frames have no action. Equal runs save equal bytes only if these slots forget their old
+       actions. */
+    slot = risei_history_newest(&r->history, lane);
+    if (r->history.actions[slot] != 0) differ(s, "old action", lane, lives[lane].count - 1);
+    r->history.actions[slot] = (int16_t)m->action;
     appends++;
 }
 
@@ -361,6 +428,7 @@ static unsigned char *make(const setup *s, risei_replay *r, int f32, size_t *byt
     r->history.frame_bytes = s->width * s->height * s->channels;
     r->history.embedding_size = s->memory == RISE_MEMORY_RISE ? EMBEDDING : 0;
     r->history.f32 = f32;
+    r->history.numbers = NUMBERS;
     r->history.mask_bytes = (ACTIONS + 7) / 8;
     risei_replay_layout(&arena, r);
     block = (unsigned char *)malloc(arena.used);
@@ -486,10 +554,24 @@ static rise_agent_desc describe(const setup *s, int turn)
     d.network = RISE_NETWORK_CUSTOM, d.conv_count = 1;
     d.conv[0].filters = 2, d.conv[0].size = 2, d.conv[0].pad = turn % 2;
     d.carry_state = turn % 7 == 3;
+    d.numbers = turn % 5 < 3 || s->width == 0 ? NUMBERS : 0, d.number_features = 3;
+    if (s->width == 0) {
+        d.network = RISE_NETWORK_AUTO, d.conv_count = 0;
+        d.embedding = RISE_EMBED_AUTO, d.embed_fn = NULL;
+    }
     d.batch = s->lanes * s->capacity < BATCH ? 3 : BATCH, d.n_step = s->n, d.discount = 0.5;
     d.replay_capacity = s->lanes * s->capacity, d.learn_start = d.batch, d.learn_outside = 1;
     d.epsilon_start = d.epsilon_end = 0.5;
     return d;
+}
+/* Returns whether image `image` of the encoder's input is that of slot `at`, or all zeros if `at`
+   is -1. */
+static int same_image(const setup *s, const rise_agent *a, const life *l, int at, ptrdiff_t image)
+{
+    const risei_model *m = &a->model;
+    return same_frames(s, l, at, m->device.kernels, m->frames + image * s->stack) &&
+           (a->desc.numbers == 0 ||
+            same_numbers(s, l, at, &a->numbers, m->numbers + image * m->net.encoder.numbers.in));
 }
 /* Compares one row of a batch with the oracle. Before its window starts, a row has no entries, or
    zeros. */
@@ -497,14 +579,14 @@ static void gathered(const setup *s, const rise_agent *a, int row, int lane, int
                      const answer *e)
 {
     const life *l = &lives[lane];
-    const rise_kernels *const k = a->model.device.kernels;
+    const risei_net *const n = &a->model.net;
     const risei_sequence *q = &a->model.pass.sequence;
+    const risei_statistics *const with = n->numbers > 0 ? &a->numbers : NULL;
     int const full = s->memory == RISE_MEMORY_FULL, batch = a->desc.batch;
-    int const features = full ? a->model.net.embedding : 0;
+    int const features = full ? n->embedding : 0;
     int j, first = 0, wrong = 0;
-    if (!full && !same_frames(s, l, at, k, a->model.frames + row * s->stack))
-        differ(s, "gathered stack", lane, at);
-    if (!full && !same_frames(s, l, e->next, k, a->model.frames + (batch + row) * s->stack))
+    if (!full && !same_image(s, a, l, at, row)) differ(s, "gathered stack", lane, at);
+    if (!full && !same_image(s, a, l, e->next, batch + row))
         differ(s, "gathered next stack", lane, at);
     if (s->memory == RISE_MEMORY_NONE) return;
     if (q->steps != s->window + s->n || q->rows != batch)
@@ -519,9 +601,9 @@ static void gathered(const setup *s, const rise_agent *a, int row, int lane, int
             wrong += from >= 0;
             continue;
         }
-        wrong += !same_input(l, from, a->model.net.cell.in - features - a->model.net.extras,
-                             a->model.net.extras, q->x + entry * a->model.net.cell.in + features);
-        wrong += full && !same_frames(s, l, from, k, a->model.frames + entry * s->stack);
+        wrong += !same_input(l, from, n->cell.in - features - n->numbers - n->extras, with,
+                             n->extras, q->x + entry * n->cell.in + features);
+        wrong += full && !same_image(s, a, l, from, entry);
     }
     if (wrong > 0) differ(s, "gathered window", lane, at);
     if (q->start[row] != first) differ(s, "start of the window", lane, at);
@@ -579,7 +661,7 @@ static void play_agent(const setup *s, int turn)
     rise_agent_desc const d = describe(s, turn);
     int const bytes = s->width * s->height * s->channels;
     uint8_t frames[LANES * 16], allowed[LANES * ACTIONS];
-    float rewards[LANES];
+    float rewards[LANES], raw[LANES * NUMBERS];
     rise_event events[LANES];
     rise_real embedding[EMBEDDING];
     rise_error error;
@@ -588,14 +670,17 @@ static void play_agent(const setup *s, int turn)
     if (!CHECK(rise_agent_create(&a, &d, &error) == RISE_OK)) return;
     configurations++;
     forget();
+    if (d.numbers > 0 && turn % 2) standardise(&a->numbers);
     for (tick = 0; tick < 2 * s->capacity + 6; tick++) {
         for (lane = 0; lane < s->lanes; lane++) {
             const moment *m = remember(lane, next_event(s, lane));
-            show(s, m, frames + lane * bytes, embedding, allowed + lane * ACTIONS);
+            show(s, m, frames + lane * bytes, raw + lane * NUMBERS, embedding,
+                 allowed + lane * ACTIONS);
             events[lane] = m->event;
             rewards[lane] = m->event == RISE_FIRST ? (float)NAN : reward_of(m);
         }
-        if (rise_agent_step_all(a, frames, NULL, rewards, events, allowed, actions) != RISE_OK)
+        if (rise_agent_step_all(a, bytes > 0 ? frames : NULL, d.numbers > 0 ? raw : NULL, rewards,
+                                events, allowed, actions) != RISE_OK)
             differ(s, "a refused step", 0, tick);
         for (lane = 0; lane < s->lanes; lane++) {
             moment *m = &lives[lane].at[lives[lane].count - 1];
@@ -622,8 +707,8 @@ static void each_agent(const setup *reader, int turn)
     rise_agent_desc const d = describe(&s, 0);
     int more;
     turn += turn / 4; /* so that n does not decide the rest */
-    s.width = 3, s.height = 2;
     for (more = 0; more <= 1; more++, turn++) {
+        s.width = turn % 4 == 3 ? 0 : 3, s.height = s.width * 2 / 3;
         s.channels = 1 + turn % 2;
         s.capacity = more ? MOST : risei_replay_reach(&d) + s.n + 2;
         s.lanes = 1 + turn % LANES;
@@ -725,6 +810,34 @@ static void tree_finds_every_leaf_exactly(void)
             CHECK(tree_find(&r, 0) == i && tree_find(&r, 0.1) == i && tree_find(&r, 0.05) == i);
             risei_replay_tree_set(&r, i, 0);
         }
+        free(block);
+    }
+}
+/* Each level begins behind the one below, in whole nodes of eight entries, and the arena has no
+   byte more than its arrays. */
+static void tree_has_no_room_to_spare(void)
+{
+    int slots, l;
+    for (slots = 1; slots <= 600; slots++) {
+        setup const s = plain(slots, 1, 1);
+        size_t const count = (size_t)slots, frame = (size_t)(s.width * s.height * s.channels);
+        risei_replay r;
+        size_t bytes, right = risei_arena_aligned(sizeof(int64_t)); /* written */
+        ptrdiff_t width = slots, at = 0;
+        unsigned char *block = make(&s, &r, 0, &bytes);
+        for (l = 0; l < r.levels; l++) {
+            CHECK(r.level[l] == at);
+            at += width + (8 - width % 8) % 8;
+            CHECK((width == 1) == (l == r.levels - 1));
+            width = width / 8 + (width % 8 > 0);
+        }
+        right += risei_arena_aligned(count * frame) + risei_arena_aligned(count * sizeof(float)) +
+                 risei_arena_aligned(count * sizeof(int16_t)) + risei_arena_aligned(count) +
+                 risei_arena_aligned(count * sizeof(int32_t)) +
+                 risei_arena_aligned(count * (size_t)r.history.mask_bytes) +
+                 risei_arena_aligned(count * (size_t)r.history.numbers * sizeof(rise_real)) +
+                 (size_t)at * sizeof(double);
+        CHECK(bytes == right);
         free(block);
     }
 }
@@ -1218,6 +1331,7 @@ static const check_test tests[] = {
     TEST(episode_frames_stop_at_the_largest_number),
     TEST(biased_numbers_are_drawn_again),
     TEST(tree_finds_every_leaf_exactly),
+    TEST(tree_has_no_room_to_spare),
     TEST(tree_survives_rounding),
     TEST(samples_follow_priorities),
     TEST(samples_are_stratified),

@@ -44,6 +44,8 @@ static void small_agents_meet_small_limits(void)
         "memory=full head=c51 layer_norm=1 fusion=gate environments=3",
         "memory=rise play_only=1 players=40",
         "memory=none wide residual play_only=1",
+        "memory=rise numbers=9 stored",
+        "memory=full blind environments=3",
     };
     int i;
     for (i = 0; i < COUNT(words); i++) {
@@ -96,6 +98,14 @@ static void arrays_fit_an_int(void)
           strstr(error.text, "lower environments") != NULL);
     d.environments = 1, d.batch = 4096;
     CHECK(rise_agent_bytes(&d, &error) == 0 && strstr(error.text, "lower batch") != NULL);
+    /* the stacks of numbers that a batch reads, beside small arrays */
+    memset(&d, 0, sizeof d);
+    d.numbers = 1024, d.frame_stack = 16, d.number_features = d.head_units = 1, d.actions = 2;
+    d.memory = RISE_MEMORY_FULL, d.recurrent_units = 1, d.window = 64, d.batch = 4096;
+    CHECK(rise_agent_bytes(&d, &error) == 0 && error.result == RISE_BAD_DESC &&
+          strstr(error.text, "lower batch") != NULL);
+    d.batch = 16;
+    CHECK(rise_agent_bytes(&d, &error) > 0);
     /* only 2 batch images, or the frames of one window at a time, count */
     memset(&d, 0, sizeof d);
     d.frame_width = d.frame_height = 84, d.actions = 4;

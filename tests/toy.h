@@ -90,6 +90,7 @@ CHECK_UNUSED static int same_reals(const float *a, const float *b, size_t count)
 
 /* size of a toy game; frames of its longest episode */
 enum { WIDTH = 5, HEIGHT = 4, PIXELS = WIDTH * HEIGHT, ACTIONS = 3, GAMES = 3, LONGEST = 9 };
+enum { TOY_NUMBERS = 8 }; /* most numbers of an observation */
 
 /* An embed_fn: a pure function of the frame. */
 CHECK_UNUSED static void toy_embed(void *user, const uint8_t *frame, float *embedding, int size)
@@ -122,6 +123,9 @@ static const struct {
     {"residual", "conv[0].residual=2 conv[1].residual=1"},
     {"impala", "network=impala network_width=1 pool_to=1"},
     {"stored", "carry_state=1 stored_state=1"},
+    /* no frames, only numbers */
+    {"blind", "numbers=5 number_features=3 frame_width=0 frame_height=0 network=auto conv_count=0 "
+              "embedding=auto"},
     {"overlap", "window_stride=2 priority_mix=0.9"},
     {"greedy", "epsilon_start=-1 epsilon_end=-1"},
     {"random", "epsilon_start=1 epsilon_end=1"},
@@ -215,6 +219,19 @@ static rise_event toy_next(toy *t, int action, uint8_t *frame, uint8_t *allowed,
     }
     return ++t->index < t->length ? RISE_MIDDLE : ending;
 }
+/* Writes the numbers of an observation, which follow from its frame: a large one, one in 0..1, a
+   constant, a tiny one, and so on. */
+CHECK_UNUSED static void toy_numbers(const uint8_t *frame, int count, float *numbers)
+{
+    int i;
+    for (i = 0; i < count; i++) {
+        float const pixel = (float)frame[i];
+        numbers[i] = i % 4 == 0   ? pixel * 1000 - 5e4f
+                     : i % 4 == 1 ? pixel / 255
+                     : i % 4 == 2 ? 0.25f
+                                  : (pixel - 100) * 1e-3f;
+    }
+}
 static world world_of(rise_agent *agent)
 {
     world w;
@@ -235,7 +252,12 @@ static void world_move(world *w)
 static rise_result world_act(world *w)
 {
     const rise_agent_desc *d = rise_agent_query(w->agent);
-    return rise_agent_step_all(w->agent, w->frames, NULL, w->rewards, w->events,
+    float numbers[GAMES * TOY_NUMBERS];
+    int i;
+    for (i = 0; i < GAMES && CHECK(d->numbers <= TOY_NUMBERS); i++)
+        toy_numbers(w->frames + i * PIXELS, d->numbers, numbers + i * d->numbers);
+    return rise_agent_step_all(w->agent, d->frame_width > 0 ? w->frames : NULL,
+                               d->numbers > 0 ? numbers : NULL, w->rewards, w->events,
                                d->action_masks ? w->allowed : NULL, w->actions);
 }
 /* Runs some steps. Returns a hash of the actions. */

@@ -366,6 +366,7 @@ static void numbers_reach_the_agent(void)
         CHECK(desc.learning_rate_steps == (blind ? 160 : 0));
         CHECK((desc.target_period == 500) == blind);
         CHECK((file_bytes("episode.gif") > 100) == !blind); /* numbers have no film */
+        CHECK(tool_said("Film of one") == !blind && !tool_said("cannot be written"));
         CHECK(tool_plays() == 0 && tool_said("more episodes greedily, the best agent scored"));
         CHECK(tool("--steps 300 --resume") == 0 && saved_steps() >= 300);
     }

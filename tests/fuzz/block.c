@@ -25,7 +25,8 @@ static rise_agent_desc block_desc(program *p)
 {
     static const char *const words[] = {"", "memory=none", "memory=full cell=gru",
                                         "memory=rise embedding=conv residual head=c51",
-                                        "memory=none head=iqn noisy=1", "play_only=1"};
+                                        "memory=none head=iqn noisy=1", "play_only=1",
+                                        "memory=rise numbers=3", "blind memory=full"};
     rise_agent_desc d = described(words[program_below(p, COUNT(words))]);
     int changes = 0, conv;
     d.batch = 2, d.learn_start = 4;

@@ -133,12 +133,26 @@ static void file_find_slots(rise_agent *a, int agent, int kind)
     FILE_FIND(h->written[lane]);
     for (at = risei_history_oldest(h, lane); at < h->written[lane]; at += 3) {
         ptrdiff_t const slot = risei_history_slot(h, lane, at);
+        if (h->numbers > 0) FILE_FIND(h->raw[slot * h->numbers]);
         FILE_FIND(h->rewards[slot]);
         FILE_FIND(h->actions[slot]);
         FILE_FIND(h->events[slot]);
         FILE_FIND(h->episode_frame[slot]);
         FILE_FIND(a->replay.tree[slot]);
     }
+}
+/* Finds the statistics of the numbers of observations. */
+static void file_find_numbers(rise_agent *a, int agent, int kind)
+{
+    risei_statistics *const s = &a->numbers;
+    if (s->size == 0) return;
+    FILE_FIND(s->frozen);
+    FILE_FIND(s->shift[s->size - 1]);
+    FILE_FIND(s->gain[s->size - 1]);
+    if (kinds[kind] == RISE_SAVE_POLICY) return;
+    FILE_FIND(s->seen);
+    FILE_FIND(s->mean[s->size - 1]);
+    FILE_FIND(s->squared_deviations[s->size - 1]);
 }
 /* Finds the counters, and one number of each array. */
 static void file_find_all(rise_agent *a, int agent, int kind)
@@ -151,6 +165,7 @@ static void file_find_all(rise_agent *a, int agent, int kind)
     FILE_FIND(e->statistics.frozen);
     if (a->model.net.embeds) FILE_FIND(e->statistics.shift[0]);
     if (a->model.net.embeds) FILE_FIND(e->statistics.gain[0]);
+    file_find_numbers(a, agent, kind);
     if (kinds[kind] == RISE_SAVE_POLICY) return;
     FILE_FIND(a->model.frame_statistics->seen);
     FILE_FIND(a->model.frame_statistics->squares);
