@@ -1,7 +1,8 @@
 /* Preprocesses Gymnasium's environments for an agent: repeated and sticky actions, no-ops at the
    start of an episode, a limit on the length of an episode, small grey frames, clipped rewards.
-   Each part is a field of arcade_protocol. The environments step in their own process between
-   arcade_send and arcade_receive, while the agent learns. */
+   Each part is a field of arcade_protocol. Numbers of an observation stay unchanged. The
+   environments step in their own process between arcade_send and arcade_receive, while the agent
+   learns. */
 #ifndef ARCADE_H
 #define ARCADE_H
 
@@ -27,7 +28,7 @@ typedef struct arcade_protocol {
        every other frame only */
     int two_frames;
     int clip;     /* 1: the agent gets the sign of a reward */
-    double blank; /* probability that a frame is black */
+    double blank; /* probability that a frame is black; numbers stay */
 } arcade_protocol;
 
 /* One environment. */
@@ -42,9 +43,12 @@ typedef struct arcade {
     bridge link;
     arcade_protocol protocol;
     int count;                            /* environments */
-    int width, height, channels, actions; /* as the agent sees them */
-    /* For rise_agent_step_all: frames [count][height][width][channels], rewards, events. */
+    /* as the agent sees them; width 0: no frames; numbers 0: no numbers */
+    int width, height, channels, actions, numbers;
+    /* For rise_agent_step_all: frames [count][height][width][channels] and values [count][numbers],
+       NULL if there are none; rewards, events. */
     uint8_t *frames;
+    float *values;
     float rewards[BRIDGE_ENVIRONMENTS];
     rise_event events[BRIDGE_ENVIRONMENTS];
     arcade_environment environments[BRIDGE_ENVIRONMENTS];
@@ -59,6 +63,16 @@ static inline size_t arcade_frame_bytes(const arcade *a)
 {
     return (size_t)a->width * (size_t)a->height * (size_t)a->channels;
 }
+/* Returns the frame of environment i, or NULL if there are no frames. */
+static inline const uint8_t *arcade_frame(const arcade *a, int i)
+{
+    return a->frames != NULL ? a->frames + (size_t)i * arcade_frame_bytes(a) : NULL;
+}
+/* Returns the numbers of environment i, or NULL if there are none. */
+static inline const float *arcade_values(const arcade *a, int i)
+{
+    return a->numbers > 0 ? a->values + (size_t)i * (size_t)a->numbers : NULL;
+}
 static inline int arcade_over(rise_event event)
 {
     return event == RISE_TERMINATED || event == RISE_TRUNCATED;
@@ -68,9 +82,11 @@ static inline void arcade_close(arcade *a)
 {
     bridge_close(&a->link);
     free(a->frames);
+    free(a->values);
     free(a->screen);
     free(a->plane);
     a->frames = a->screen = a->plane = NULL;
+    a->values = NULL;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -106,6 +122,8 @@ static inline int arcade_prepare(arcade *a)
 {
     arcade_protocol *const p = &a->protocol;
     int const channels = a->link.channels;
+    a->numbers = a->link.numbers;
+    if (a->link.width == 0) return 1;
     if (a->link.width <= p->largest && a->link.height <= p->largest) p->side = 0;
     a->width = p->side > 0 ? p->side : a->link.width;
     a->height = p->side > 0 ? p->side : a->link.height;
@@ -130,7 +148,7 @@ static inline int arcade_prepare(arcade *a)
    channels, each channel gets a different grey. */
 static inline void arcade_picture(const arcade *a, int i, uint8_t *grey)
 {
-    const uint8_t *const frame = a->frames + (size_t)i * arcade_frame_bytes(a);
+    const uint8_t *const frame = arcade_frame(a, i);
     int p, c;
     for (p = 0; p < a->width * a->height; p++) {
         int brightest = 0;
@@ -177,7 +195,7 @@ static inline void arcade_take(arcade *a, int i)
     const bridge_state *const state = &a->link.states[i];
     const bridge_move *const move = &a->moves[i];
     arcade_environment *const environment = &a->environments[i];
-    uint8_t *const frame = a->frames + (size_t)i * arcade_frame_bytes(a);
+    int black;
     if (!move->reset && move->count == 0) return;
     if (move->reset) {
         environment->frames = move->count;
@@ -194,10 +212,14 @@ static inline void arcade_take(arcade *a, int i)
             a->events[i] = RISE_TRUNCATED;
     }
     a->frames_played += move->reset ? move->count : state->played;
-    if (preprocess_random(&environment->random) < p->blank * 4294967296.0)
-        memset(frame, 0, arcade_frame_bytes(a));
-    else
-        arcade_see(a, state->frames, frame);
+    black = preprocess_random(&environment->random) < p->blank * 4294967296.0;
+    if (a->frames != NULL && black)
+        memset(a->frames + (size_t)i * arcade_frame_bytes(a), 0, arcade_frame_bytes(a));
+    else if (a->frames != NULL)
+        arcade_see(a, state->frames, a->frames + (size_t)i * arcade_frame_bytes(a));
+    if (a->numbers > 0)
+        memcpy(a->values + (size_t)i * (size_t)a->numbers, state->numbers,
+               (size_t)a->numbers * sizeof *a->values);
 }
 
 /* Sends actions [count] to the environments; a negative action means no move. Returns 0 if the
@@ -226,6 +248,22 @@ static inline int arcade_begin(arcade *a)
     return arcade_send(a, any) && arcade_receive(a);
 }
 
+/* Allocates the frames and numbers of the agent, and memory to resize frames. Returns 0 on failure.
+   Without frames or without numbers, their pointers stay NULL. */
+static inline int arcade_allocate(arcade *a)
+{
+    size_t const pixels = (size_t)a->link.width * (size_t)a->link.height;
+    size_t const values = (size_t)a->count * (size_t)a->numbers;
+    if (values > 0) a->values = (float *)malloc(values * sizeof *a->values);
+    if (pixels > 0) {
+        a->frames = (uint8_t *)malloc((size_t)a->count * arcade_frame_bytes(a));
+        a->screen = (uint8_t *)malloc(2 * pixels * (size_t)a->channels);
+        a->plane = (uint8_t *)malloc(pixels + (size_t)a->width * (size_t)a->height);
+    }
+    return (values == 0 || a->values != NULL) &&
+           (pixels == 0 || (a->frames != NULL && a->screen != NULL && a->plane != NULL));
+}
+
 /* Starts the environments. o->frames is ignored: p->two_frames sets the number of frames. Returns
    0 on failure, and a->link.error says why. */
 static inline int arcade_open(arcade *a, const bridge_options *o, const arcade_protocol *p)
@@ -243,12 +281,8 @@ static inline int arcade_open(arcade *a, const bridge_options *o, const arcade_p
     for (i = 0; i < a->count; i++)
         a->environments[i].random = preprocess_seed(o->seed + (uint64_t)i);
     if (arcade_prepare(a)) {
-        size_t const pixels = (size_t)a->link.width * (size_t)a->link.height;
-        a->frames = (uint8_t *)malloc((size_t)a->count * arcade_frame_bytes(a));
-        a->screen = (uint8_t *)malloc(2 * pixels * (size_t)a->channels);
-        a->plane = (uint8_t *)malloc(pixels + (size_t)a->width * (size_t)a->height);
-        if (a->frames == NULL || a->screen == NULL || a->plane == NULL)
-            bridge_fail(&a->link, "out of memory for frames");
+        if (!arcade_allocate(a))
+            bridge_fail(&a->link, "out of memory for frames and numbers");
         else if (arcade_begin(a))
             return 1;
     }

@@ -1,9 +1,10 @@
-/* Trains an agent on Atari games, and on any environment of Gymnasium that has pictures and
-   discrete actions. The games run in a Python child process, and the agent learns in this process.
-   --help lists the options.
+/* Trains an agent on Atari games, and on any environment of Gymnasium that shows images, numbers or
+   both, and has discrete actions. The games run in a Python child process, and the agent learns in
+   this process. --help lists the options.
 
        pip install ale-py gymnasium
        cc -O2 -pthread examples/atari.c -o atari -lm && ./atari --game pong
+       ./atari --env CartPole-v1 --memory none --steps 50k
 
        pip install minigrid vizdoom
        ./atari --env MiniGrid-MemoryS7-v0 --wrap minigrid.wrappers:RGBImgPartialObsWrapper
@@ -37,7 +38,8 @@ typedef struct options {
     const char *keywords, *wraps; /* lines for the environment; NULL: none */
     const char *observation;
     rise_memory memory;
-    double steps, hours, evaluate_every, save_every, blank;
+    double steps, hours, save_every, blank;
+    double evaluate_every;   /* 0: the default */
     double evaluate_epsilon; /* negative: 0.001 for Atari, else 0 */
     int episodes, last_episodes, seed, environments, threads, size;
     int btr, resume, whole, plain, render, colour;
@@ -45,8 +47,8 @@ typedef struct options {
 
 static const char *const usage =
     "atari --game NAME            an Atari game: pong, breakout, space_invaders ...\n"
-    "      --env NAME             or any environment of Gymnasium with images and discrete\n"
-    "                             actions: MinAtar/Breakout-v1 ...\n"
+    "      --env NAME             or any environment of Gymnasium with images or numbers, and\n"
+    "                             discrete actions: MinAtar/Breakout-v1, CartPole-v1 ...\n"
     "  --memory rise|none|full    the kind of memory [rise]\n"
     "  --steps N, --hours H       the run ends when one of them is reached [2000000 steps]\n"
     "  --seed N                   [1]\n"
@@ -61,7 +63,8 @@ static const char *const usage =
     "                             but the file is large\n"
     "  --plain                    lines of text, no panel\n"
     "Evaluation\n"
-    "  --evaluate-every N         steps between evaluations [50000]\n"
+    "  --evaluate-every N         steps between evaluations [50000; with numbers alone, a tenth\n"
+    "                             of --steps, from 1000 to 50000]\n"
     "  --episodes N               episodes of an evaluation, played greedily [5]\n"
     "  --last-episodes N          episodes of the best agent at the end [20]\n"
     "  --evaluate-epsilon P       probability of a random action in evaluations. At 0, an agent\n"
@@ -73,8 +76,10 @@ static const char *const usage =
     "  --keyword KEY=VALUE        an argument of the environment; may be repeated\n"
     "  --wrap MODULE:WRAPPER      wraps the environment; may be repeated, the last is outermost.\n"
     "                             \"MODULE:WRAPPER(KEY=VALUE, ...)\" passes arguments\n"
-    "  --observation KEY          the part of the observation that is the image. Needed if there\n"
-    "                             are several images\n"
+    "  --observation KEY,KEY      the agent sees only these parts of the observation. Needed if\n"
+    "                             there are several images [the image, and each part that is\n"
+    "                             Discrete, MultiDiscrete, MultiBinary or a Box of one dimension;\n"
+    "                             at most 1024 numbers]\n"
     "  --render                   the agent sees the rendered picture, not the observation. The\n"
     "                             picture may show what the agent should not see\n"
     "  --size N                   frames are resized to N x N pixels, and become grey [84 in\n"
@@ -107,7 +112,7 @@ static const command_option table[] = {
     {"--save-every", COMMAND_NUMBER, COMMAND_FREE, "600", 0, 1e9, ""},
     {"--whole", COMMAND_SWITCH, COMMAND_FREE, "", 0, 0, ""},
     {"--plain", COMMAND_SWITCH, COMMAND_ONCE, "", 0, 0, ""},
-    {"--evaluate-every", COMMAND_NUMBER, COMMAND_FREE, "50000", 1, 1e12, ""},
+    {"--evaluate-every", COMMAND_NUMBER, COMMAND_FREE, "", 1, 1e12, ""},
     {"--episodes", COMMAND_WHOLE, COMMAND_FREE, "5", 1, 1e9, ""},
     {"--last-episodes", COMMAND_WHOLE, COMMAND_FREE, "20", 1, 1e9, ""},
     {"--evaluate-epsilon", COMMAND_NUMBER, COMMAND_FREE, "", 0, 1, ""},
@@ -277,7 +282,12 @@ static int open_arcade(arcade *a, const options *o, int count, int seed)
     link.seed = (uint64_t)seed;
     link.python = o->python;
     link.script = o->bridge;
-    return arcade_open(a, &link, &p) || (fprintf(stderr, "atari: %s\n", a->link.error), 0);
+    if (!arcade_open(a, &link, &p)) return fprintf(stderr, "atari: %s\n", a->link.error), 0;
+    if (a->width > 0 || !(o->size > 0 || o->colour || o->blank > 0)) return 1;
+    arcade_close(a);
+    fprintf(stderr, "atari: %.100s shows numbers and no frames: leave out --size, --colour and "
+            "--blank\n", name);
+    return 0;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -302,6 +312,17 @@ static void describe_small(rise_agent_desc *d)
     d->epsilon_end = 0.02;
 }
 
+/* Sets the default agent for numbers without frames. It is checked with CartPole, see
+   bench/README.md. */
+static void describe_numbers(rise_agent_desc *d, double steps)
+{
+    d->frame_stack = 1;
+    d->n_step = 10;
+    d->learning_rate = 3e-4;
+    d->learning_rate_steps = (int)fmin(0.8 * steps, 1e9); /* 0: the rate does not fall */
+    d->target_period = 500;
+}
+
 static rise_preset preset_named(const char *name)
 {
     static const struct {
@@ -316,8 +337,14 @@ static rise_preset preset_named(const char *name)
     return presets[i].preset;
 }
 
-/* Fills in the description. A field of --set overrides --preset and the default for the frame size.
-   --preset replaces this default. Prints a message and returns 0 on failure. */
+/* Returns the steps of the run; 0: only --hours limits it. */
+static double steps_of(const options *o)
+{
+    return o->steps > 0 || o->hours > 0 ? o->steps : 2e6;
+}
+
+/* Fills in the description. A field of --set overrides --preset and the default for what the agent
+   sees. --preset replaces this default. Prints a message and returns 0 on failure. */
 static int describe(const options *o, const arcade *a, rise_agent_desc *d)
 {
     rise_error error;
@@ -326,6 +353,7 @@ static int describe(const options *o, const arcade *a, rise_agent_desc *d)
     d->frame_width = a->width;
     d->frame_height = a->height;
     d->frame_channels = a->channels;
+    d->numbers = a->numbers;
     d->actions = a->actions;
     d->environments = a->count;
     d->players = EVALUATED_GAMES;
@@ -338,10 +366,13 @@ static int describe(const options *o, const arcade *a, rise_agent_desc *d)
             return fprintf(stderr, "atari: %s\n", error.text), 0;
     if (o->preset != NULL) {
         rise_agent_preset(d, preset_named(o->preset));
+        if (a->width == 0) d->network = RISE_NETWORK_AUTO; /* there is nothing for a conv net */
     } else if (a->width > 32 && a->height > 32 && d->network == RISE_NETWORK_AUTO) {
         describe_small(d);
-        for (i = 0; i < o->setting_count; i++) rise_agent_set(d, o->settings[i], &error);
+    } else if (a->width == 0) {
+        describe_numbers(d, steps_of(o));
     }
+    for (i = 0; i < o->setting_count; i++) rise_agent_set(d, o->settings[i], &error);
     if (rise_agent_resolve(d, &error) != RISE_OK)
         return fprintf(stderr, "atari: %s\n", error.text), 0;
     return 1;
@@ -362,29 +393,56 @@ typedef struct session {
     arcade evaluated; /* for evaluation, opened when first needed */
     train_run training;
     int shown; /* 1: the panel shows the evaluation */
+    float largest[BRIDGE_NUMBERS]; /* magnitude of each number lately, for the panel */
     gif film;
     replace_file film_file;
     uint64_t random; /* state of preprocess_random; the same at the start of each evaluation */
 } session;
 
+/* Draws numbers as bars, one below the other: to the left if negative, to the right if positive.
+   The largest magnitude of the last pictures reaches the edge: it falls by 1% for each picture.
+   Shows the first numbers if there are many. */
+static void draw_numbers(session *s, const float *numbers, int count, uint8_t *picture)
+{
+    int const shown = count < TRAIN_PICTURE / 2 ? count : TRAIN_PICTURE / 2;
+    int const rows = TRAIN_PICTURE / shown, middle = TRAIN_PICTURE / 2;
+    int i, y, x;
+    memset(picture, 0, TRAIN_PICTURE * TRAIN_PICTURE);
+    for (i = 0; i < shown; i++) {
+        float const value = numbers[i];
+        s->largest[i] = fmaxf(0.99f * s->largest[i], fabsf(value));
+        for (y = i * rows; y < (i + 1) * rows - 1; y++) {
+            uint8_t *const row = picture + y * TRAIN_PICTURE + middle;
+            float const length = s->largest[i] > 0 ? value / s->largest[i] * (float)middle : 0;
+            for (x = -middle; x < middle; x++) row[x] = x == 0 ? 90 : 30;
+            for (x = 0; x < (int)length; x++) row[x] = 230;
+            for (x = -1; x >= (int)length; x--) row[x] = 230;
+        }
+    }
+}
+
 /* Draws the first environment for the panel. */
 static void draw_picture(void *user, uint8_t *picture)
 {
-    const session *const s = (const session *)user;
+    session *const s = (session *)user;
     const arcade *const a = s->shown ? &s->evaluated : &s->games;
     static uint8_t grey[BRIDGE_SIDE * BRIDGE_SIDE];
+    if (a->width == 0) {
+        draw_numbers(s, arcade_values(a, 0), a->numbers, picture);
+        return;
+    }
     arcade_picture(a, 0, grey);
     preprocess_resize(a->kernels, grey, a->height, a->width, 1, picture, TRAIN_PICTURE,
                       TRAIN_PICTURE, NULL, NULL);
 }
 
-/* Begins a GIF of the first episode of the first environment. */
+/* Begins a GIF of the first episode of the first environment. Without frames, there is no GIF. */
 static void film_begin(session *s, const char *path)
 {
     const arcade *const a = &s->evaluated;
-    int const scale = a->width >= 80 ? 2 : 1 + 160 / a->width;
+    int const scale = a->width >= 80 || a->width == 0 ? 2 : 1 + 160 / a->width;
     s->film_file.file = NULL;
-    if (path != NULL && replace_begin(&s->film_file, path) != NULL)
+    if (path != NULL && a->width > 0 && replace_begin(&s->film_file, path) != NULL)
         gif_begin(&s->film, s->film_file.file, a->width, a->height, 1, scale, 7);
 }
 static void film_frame(session *s)
@@ -399,19 +457,28 @@ static void film_frame(session *s)
 static void film_end(session *s, const char *path, int whole)
 {
     int const good = s->film_file.file != NULL && gif_end(&s->film);
-    if (path == NULL) return;
+    if (path == NULL || s->evaluated.width == 0) return;
     if (replace_end(&s->film_file, good && whole))
         printf("Film of one episode: %s\n", path);
     else if (whole)
         fprintf(stderr, "atari: %s cannot be written: %s\n", path, strerror(errno));
 }
 
+/* Hides the numbers of an environment from an agent that sees frames alone. Agents that an earlier
+   release saved can so go on. */
+static void keep_to_frames(const rise_agent_desc *desc, arcade *a)
+{
+    if (desc->numbers == 0 && desc->frame_width > 0 && a->width > 0) a->numbers = 0;
+}
+
 /* Opens the environments for evaluation, unless they are open. */
-static int open_evaluation(session *s, int episodes)
+static int open_evaluation(session *s, const rise_agent *agent, int episodes)
 {
     int const count = episodes < EVALUATED_GAMES ? episodes : EVALUATED_GAMES;
-    return s->evaluated.frames != NULL ||
-           open_arcade(&s->evaluated, &s->options, count, s->options.seed + 1000000);
+    if (s->evaluated.link.open) return 1;
+    if (!open_arcade(&s->evaluated, &s->options, count, s->options.seed + 1000000)) return 0;
+    keep_to_frames(rise_agent_query(agent), &s->evaluated);
+    return 1;
 }
 
 /* Chooses actions [environments]: greedy, or random with probability epsilon; -1 for an environment
@@ -426,7 +493,7 @@ static int evaluate_act(session *s, rise_agent *agent, const int *left, int *act
     uint8_t only[BRIDGE_ACTIONS];
     int i;
     for (i = 0; i < a->count; i++) {
-        const uint8_t *const frame = a->frames + (size_t)i * arcade_frame_bytes(a), *allowed = NULL;
+        const uint8_t *allowed = NULL;
         actions[i] = left[i] == 0 ? -1 : 0;
         if (left[i] == 0 || arcade_over(a->events[i])) continue;
         if (preprocess_random(&s->random) < epsilon * 4294967296.0) {
@@ -434,7 +501,8 @@ static int evaluate_act(session *s, rise_agent *agent, const int *left, int *act
             allowed = only;
             only[preprocess_random(&s->random) % (uint32_t)a->actions] = 1;
         }
-        actions[i] = rise_agent_play(agent, i, frame, a->rewards[i], a->events[i], allowed);
+        actions[i] = rise_agent_play_numbers(agent, i, arcade_frame(a, i), arcade_values(a, i),
+                                             a->rewards[i], a->events[i], allowed);
         if (actions[i] < 0) return fprintf(stderr, "atari: %s\n", rise_agent_error(agent)->text), 0;
     }
     return 1;
@@ -447,7 +515,7 @@ static int evaluate(session *s, rise_agent *agent, int episodes, const char *fil
     arcade *const a = &s->evaluated;
     int left[EVALUATED_GAMES], actions[EVALUATED_GAMES], to_come = episodes, filmed = 0, i, good;
     double sum = 0;
-    if (!open_evaluation(s, episodes)) return 0;
+    if (!open_evaluation(s, agent, episodes)) return 0;
     for (i = 0; i < a->count; i++) left[i] = (episodes + i) / a->count;
     s->shown = 1;
     s->random = preprocess_seed((uint64_t)s->options.seed);
@@ -482,8 +550,8 @@ static int learn_step(session *s)
     arcade *const a = &s->games;
     rise_agent *const agent = s->training.agent;
     int actions[BRIDGE_ENVIRONMENTS], i;
-    if (rise_agent_step_all(agent, a->frames, NULL, a->rewards, a->events, NULL,
-                            actions) != RISE_OK)
+    if (rise_agent_step_all(agent, arcade_frame(a, 0), arcade_values(a, 0), a->rewards, a->events,
+                            NULL, actions) != RISE_OK)
         return fprintf(stderr, "atari: %s\n", rise_agent_error(agent)->text), 0;
     if (!arcade_send(a, actions)) return fprintf(stderr, "atari: %s\n", a->link.error), 0;
     if (rise_agent_learn_for(agent, 1e9) < 0)
@@ -513,13 +581,20 @@ static int learn(session *s)
 /* Checks that the agent fits the game. Returns 0, after a message, if not. */
 static int agent_suits(const rise_agent_desc *desc, const arcade *a, const char *path)
 {
-    if (desc->actions == a->actions && desc->frame_width == a->width &&
-        desc->frame_height == a->height && desc->frame_channels == a->channels)
+    if (desc->actions == a->actions && desc->numbers == a->numbers &&
+        desc->frame_width == a->width && desc->frame_height == a->height &&
+        (a->width == 0 || desc->frame_channels == a->channels))
         return 1;
-    fprintf(stderr,
-            "atari: %s was trained on another game, with %d actions and frames of %d x %d x %d: "
-            "pass its --game or --env\n",
-            path, desc->actions, desc->frame_width, desc->frame_height, desc->frame_channels);
+    fprintf(stderr, "atari: %s was trained on another game, with %d actions, ", path,
+            desc->actions);
+    if (desc->frame_width > 0)
+        fprintf(stderr, "frames of %d x %d x %d, ", desc->frame_width, desc->frame_height,
+                desc->frame_channels);
+    fprintf(stderr, "and %d numbers; this one has %d actions, ", desc->numbers, a->actions);
+    if (a->width > 0)
+        fprintf(stderr, "frames of %d x %d x %d, ", a->width, a->height, a->channels);
+    fprintf(stderr, "and %d numbers: pass the agent's --game or --env, and its --observation\n",
+            a->numbers);
     return 0;
 }
 
@@ -538,7 +613,7 @@ static int play(session *s, const char *path)
     if (rise_agent_load(&agent, path, &machine, &error) != RISE_OK)
         return fprintf(stderr, "atari: %s\n", error.text), 0;
     snprintf(film, sizeof film, "%s/episode.gif", s->folder);
-    good = open_evaluation(s, s->options.last_episodes) &&
+    good = open_evaluation(s, agent, s->options.last_episodes) &&
            agent_suits(rise_agent_query(agent), &s->evaluated, path);
     if (good && train_make_folder(s->folder) < 0) {
         fprintf(stderr, "atari: the folder %s cannot be made (%s): pass another --folder\n",
@@ -675,14 +750,47 @@ static rise_agent *make_agent(session *s, int found, const rise_agent_desc *desc
     return agent;
 }
 
-/* Returns what the child sends as frames, in words. */
-static const char *frames_fact(const session *s)
+/* Copies the fact that begins with `name` to `text`; "" if the child sent none. */
+static const char *fact_of(const session *s, const char *name, char *text, size_t size)
 {
-    static char text[300];
-    const char *const facts = s->games.link.facts;
-    if (strncmp(facts, "frames: ", 8) != 0) return "the frames";
-    snprintf(text, sizeof text, "%.*s", (int)strcspn(facts + 8, "\n"), facts + 8);
+    const char *at = s->games.link.facts;
+    size_t const length = strlen(name);
+    text[0] = '\0';
+    while (strncmp(at, name, length) != 0) {
+        at = strchr(at, '\n');
+        if (at == NULL) return text;
+        at++;
+    }
+    snprintf(text, size, "%.*s", (int)strcspn(at + length, "\n"), at + length);
     return text;
+}
+/* Prints what the agent sees, and which parts of the observation it does not see. */
+static void say_what_is_seen(const session *s)
+{
+    const arcade *const a = &s->games;
+    char text[300];
+    if (a->width > 0)
+        printf("The agent sees %d x %d pixels, %d channel%s; sent are %d x %d x %d, %s.\n",
+               a->width, a->height, a->channels, a->channels > 1 ? "s" : "", a->link.width,
+               a->link.height, a->link.channels, fact_of(s, "frames: ", text, sizeof text));
+    if (a->numbers > 0)
+        printf("The agent sees %d number%s: %s.\n", a->numbers, a->numbers > 1 ? "s" : "",
+               fact_of(s, "numbers: ", text, sizeof text));
+    else if (a->link.numbers > 0)
+        puts("The environment also shows numbers, which this agent does not see.");
+    if (fact_of(s, "not seen: ", text, sizeof text)[0] != '\0')
+        printf("The agent does not see these parts of the observation: %s.\n", text);
+}
+
+/* Returns the steps between evaluations. Agents of numbers alone learn within few steps, so they
+   are evaluated ten times in a run of 10000 steps or more. An evaluation may begin `environments`
+   steps late. */
+static double steps_between_evaluations(const session *s)
+{
+    double const given = s->options.evaluate_every;
+    double const tenth = floor(steps_of(&s->options) / 10) - s->options.environments;
+    if (given > 0) return given;
+    return s->games.width == 0 && tenth > 0 ? fmin(50000, fmax(1000, tenth)) : 50000;
 }
 
 static int run(session *s)
@@ -699,16 +807,15 @@ static int run(session *s)
     fflush(stdout);
     if (!open_arcade(&s->games, o, o->environments, o->seed)) return 0;
     if (!found && !describe(o, &s->games, &desc)) return 0;
-    printf("The agent sees %d x %d pixels, %d channel%s; sent are %d x %d x %d, %.200s.\n",
-           s->games.width, s->games.height, s->games.channels, s->games.channels > 1 ? "s" : "",
-           s->games.link.width, s->games.link.height, s->games.link.channels, frames_fact(s));
+    keep_to_frames(&desc, &s->games);
+    say_what_is_seen(s);
     agent = make_agent(s, found, &desc);
     if (agent == NULL) return 0;
     tool.title = s->title;
     tool.folder = s->folder;
-    tool.steps = o->steps > 0 || o->hours > 0 ? o->steps : 2e6;
+    tool.steps = steps_of(o);
     tool.seconds = 3600 * o->hours;
-    tool.evaluate_every = o->evaluate_every;
+    tool.evaluate_every = steps_between_evaluations(s);
     tool.save_every = o->save_every;
     tool.whole = o->whole;
     tool.plain = o->plain;

@@ -1,9 +1,10 @@
 """Serves environments of Gymnasium to a C program, over standard input and output. This is the
 child process of env_bridge.h, which describes the messages.
 
-The agent sees an image of the observation. The observation space says where the image is and how
-its values become bytes (class Picture). With --render, the agent sees the rendered picture instead.
-Actions are Discrete, or all combinations of a MultiBinary or MultiDiscrete space.
+The agent sees an image of the observation, numbers of it, or both. The observation space says where
+the image is and how its values become bytes (class Picture), and which parts become numbers (class
+Vector). With --render, the agent sees the rendered picture instead. Actions are Discrete, or all
+combinations of a MultiBinary or MultiDiscrete space.
 """
 
 import ast
@@ -27,13 +28,13 @@ try:
 except ImportError:  # import_for reports it in a sentence
     numpy = None
 
-VERSION = 2
+VERSION = 3
 HEAD = struct.Struct("<4sIII")  # "RISE", type, number, length of what follows
 HELLO, STEP, SPEC, STATE, ERROR, BYE = range(1, 7)
 RESET = 1  # of a STEP
 TERMINATED, TRUNCATED = 1, 2  # of a STATE
 ENVIRONMENTS, FRAMES = 256, 8  # largest values, down to MAX_REWARD
-SIDE, CHANNELS, ACTIONS = 1024, 16, 256
+SIDE, CHANNELS, ACTIONS, NUMBERS = 1024, 16, 256, 1024
 MAX_BYTES = ENVIRONMENTS * (2 + 255)  # of a message from the program: a STEP for all environments
 MAX_NAMES = 8000  # bytes of the text in a SPEC
 MAX_TEXT = 1000  # bytes of an ERROR
@@ -88,6 +89,48 @@ def why_no_image(space):
     return ""
 
 
+def sizes_of(space, spaces):
+    """Returns the number of values of each variable of a Discrete or MultiDiscrete space.
+
+    Returns None for other spaces.
+    """
+    if isinstance(space, spaces.Discrete):
+        return [int(space.n)]
+    if isinstance(space, spaces.MultiDiscrete):
+        return [int(n) for n in space.nvec.ravel()]
+    return None
+
+
+def count_of(space, spaces):
+    """Returns how many numbers an observation of the space becomes; 0 if it is no vector."""
+    sizes = sizes_of(space, spaces)
+    if sizes is not None:
+        return sum(sizes)
+    shape = tuple(getattr(space, "shape", None) or ())
+    if isinstance(space, spaces.MultiBinary):
+        return math.prod(shape)
+    return math.prod(shape) if hasattr(space, "high") and len(shape) < 2 else 0
+
+
+def part_of(observation, path, shape, text):
+    """Returns the part of the observation that `path` leads to, as an array of this shape."""
+    try:
+        for key in path:
+            observation = observation[key]
+        part = numpy.asarray(observation)
+    except (KeyError, IndexError, TypeError, ValueError) as wrong:
+        raise Refusal(f"{text} is missing or damaged: {brief(wrong)}") from wrong
+    if part.shape != shape:
+        raise Refusal(f"{text} has the shape {part.shape}; its space: {shape}")
+    return part
+
+
+def text_of(name, path):
+    """Returns what a part of the observation is called in a sentence."""
+    part = f"the part {'/'.join(map(str, path))} of " if path else ""
+    return f"{part}the observation of {name}"
+
+
 class Picture:
     """Turns observations into uint8 [height][width][channels], as the space says.
 
@@ -97,21 +140,13 @@ class Picture:
 
     def __init__(self, name, path, space):
         self.path, self.shape, self.high = path, tuple(space.shape), space.high
-        part = f"the part {'/'.join(map(str, path))} of " if path else ""
-        self.text = f"{part}the observation of {name}"
+        self.text = text_of(name, path)
         self.unchanged = space.dtype == numpy.uint8 and bool(numpy.all(space.high == 255))
         self.scale = 255.0 / numpy.where(space.high > 0, space.high, 1).astype(numpy.float64)
         self.first = channels_first(self.shape)
 
     def __call__(self, observation):
-        try:
-            for key in self.path:
-                observation = observation[key]
-            image = numpy.asarray(observation)
-        except (KeyError, IndexError, TypeError, ValueError) as wrong:
-            raise Refusal(f"{self.text} is missing or damaged: {brief(wrong)}") from wrong
-        if image.shape != self.shape:
-            raise Refusal(f"{self.text} has the shape {image.shape}; its space: {self.shape}")
+        image = part_of(observation, self.path, self.shape, self.text)
         if image.dtype != numpy.uint8 or not self.unchanged:
             image = self.stretched(image)
         if image.ndim == 2:
@@ -128,6 +163,56 @@ class Picture:
             limit = numpy.broadcast_to(self.high, image.shape)[outside][0]
             raise Refusal(f"{self.text} has {wrong}; its space: 0 to {limit}")
         return numpy.rint(values).astype(numpy.uint8)
+
+
+class NoPicture:
+    """Stands for the image of an observation that has none: an array without pixels."""
+
+    text = ""
+
+    def __call__(self, _):
+        return numpy.empty((0, 0, 0), numpy.uint8)
+
+
+class Vector:
+    """Turns the part of the observation that `path` leads to into numbers.
+
+    The numbers of a Box or MultiBinary are its values. A variable of a Discrete or MultiDiscrete
+    becomes one number for each of its values: 1 for the value that it has, else 0.
+    """
+
+    def __init__(self, name, path, space, spaces):
+        self.path, self.shape = path, tuple(getattr(space, "shape", None) or ())
+        self.sizes, self.count = sizes_of(space, spaces), count_of(space, spaces)
+        self.starts = [int(start) for start in numpy.ravel(getattr(space, "start", 0))]
+        self.text = text_of(name, path)
+
+    def __call__(self, observation):
+        values = part_of(observation, self.path, self.shape, self.text).ravel()
+        if values.dtype.kind not in ("biu" if self.sizes is not None else "biuf"):
+            raise Refusal(f"{self.text} has values of the type {values.dtype}, which are no "
+                          f"{'whole ' if self.sizes is not None else ''}numbers")
+        if self.sizes is not None:
+            return self.chosen(values)
+        with numpy.errstate(over="ignore"):
+            numbers = values.astype(numpy.float32)
+        finite = numpy.isfinite(numbers)
+        if not finite.all():
+            at = int(numpy.argmin(finite))
+            where = f" at index {at}" if self.shape else ""
+            rule = "numbers must be finite, and at most 3.4e38"
+            raise Refusal(f"{self.text} has the value {values[at]}{where}: {rule}")
+        return numbers
+
+    def chosen(self, values):
+        numbers, begin = numpy.zeros(self.count, numpy.float32), 0
+        for value, size, start in zip(map(int, values), self.sizes, self.starts):
+            if not start <= value < start + size:
+                limits = f"{start} to {start + size - 1}"
+                raise Refusal(f"{self.text} has the value {value}; its space: {limits}")
+            numbers[begin + value - start] = 1
+            begin += size
+        return numbers
 
 
 class Rendering:
@@ -166,29 +251,60 @@ def parts_of(space, spaces, path=()):
         yield from parts_of(part, spaces, (*path, key))
 
 
-def picture_of(name, space, spaces, wanted):
-    """Returns the Picture of the part that is called `wanted`, or of the only image."""
+def chosen_parts(name, parts, wanted):
+    """Returns the keys that --observation names: one key, or several with commas."""
+    if "" in parts:
+        raise Refusal(f"the observations of {name} have no parts: leave out --observation")
+    keys = [wanted] if wanted in parts else wanted.split(",")
+    for key in keys:
+        if key not in parts:
+            listed = ", ".join(parts)[:150]
+            raise Refusal(f"--observation {key}: the observations of {name} have {listed}")
+    return keys
+
+
+def counted(name, vectors):
+    """Raises a Refusal if the vectors have too many numbers. Otherwise, returns them."""
+    total = sum(vector.count for vector in vectors)
+    if total <= NUMBERS:
+        return vectors
+    most = f"{NUMBERS} are possible"
+    if not vectors[0].path:
+        raise Refusal(f"{vectors[0].text} has {total} numbers: {most}. A wrapper can offer fewer "
+                      "(--wrap)")
+    each = ", ".join(f"{'/'.join(map(str, v.path))} {v.count}" for v in vectors)[:120]
+    raise Refusal(f"the observations of {name} have {total} numbers ({each}): {most}. Choose parts "
+                  "with --observation KEY,KEY, or wrap the environment (--wrap)")
+
+
+def view_of(name, space, spaces, wanted):
+    """Returns what the agent sees: a Picture or NoPicture, Vectors, and the keys that it misses.
+
+    It sees the parts that are called `wanted`, or all parts that are images or vectors.
+    """
     parts = {"/".join(map(str, path)): (path, part) for path, part in parts_of(space, spaces)}
     reasons = {key: why_no_image(part) for key, (_, part) in parts.items()}
-    images = [key for key, reason in reasons.items() if not reason]
-    listed = ", ".join(map(str, parts))[:150]
-    if wanted:
-        if "" in parts:
-            raise Refusal(f"the observations of {name} have no parts: leave out --observation")
-        if wanted not in parts:
-            raise Refusal(f"--observation {wanted}: the observations of {name} have {listed}")
-        if reasons[wanted]:
-            raise Refusal(f"--observation {wanted} of {name} is no image: {reasons[wanted]}")
-        images = [wanted]
-    if not images:
-        why = "; ".join(f"{key}: {why}".removeprefix(": ") for key, why in reasons.items())[:150]
+    kept = chosen_parts(name, parts, wanted) if wanted else list(parts)
+    images = [key for key in parts if key in kept and not reasons[key]]
+    numbers = [key for key in parts if key in kept and count_of(parts[key][1], spaces) > 0]
+    neither = [key for key in kept if key not in images and key not in numbers]
+    if wanted and neither:
+        raise Refusal(f"--observation {neither[0]} of {name} is neither an image nor a vector of "
+                      f"numbers: {reasons[neither[0]]}")
+    if not images and not numbers:
+        why = "; ".join(f"{key}: {why}".removeprefix(": ") for key, why in reasons.items())[:100]
+        flat = "--wrap gymnasium.wrappers:FlattenObservation makes one of them"
         way = "--render shows the agent the rendered picture, which may show what it should not see"
-        raise Refusal(f"the observations of {name} hold no image ({why}): {way}")
+        raise Refusal(f"the observations of {name} hold no image and no vector ({why}): {flat}; "
+                      f"{way}")
     if len(images) > 1:
         several = ", ".join(images)[:150]
         raise Refusal(f"the observations of {name} hold {len(images)} images: choose one with "
                       f"--observation: {several}")
-    return Picture(name, *parts[images[0]])
+    picture = Picture(name, *parts[images[0]]) if images else NoPicture()
+    vectors = [Vector(name, *parts[key], spaces) for key in numbers]
+    missed = [key for key in parts if key not in images and key not in numbers]
+    return picture, counted(name, vectors), missed
 
 
 # --------------------------------------------------------------------------------------------------
@@ -198,13 +314,10 @@ def picture_of(name, space, spaces, wanted):
 def actions_of(name, space, spaces):
     """Returns the actions of a space in the order of their numbers, as Gymnasium takes them."""
     kind = f"{name} has actions of the kind {' '.join(str(space).split())[:100]}"
-    if isinstance(space, spaces.Discrete):
-        sizes = [int(space.n)]
-    elif isinstance(space, spaces.MultiBinary):
+    sizes = sizes_of(space, spaces)
+    if isinstance(space, spaces.MultiBinary):
         sizes = [2] * math.prod(space.shape)
-    elif isinstance(space, spaces.MultiDiscrete):
-        sizes = [int(n) for n in space.nvec.ravel()]
-    else:
+    if sizes is None:
         raise Refusal(f"{kind}; only Discrete, MultiBinary and MultiDiscrete are supported")
     if math.prod(sizes) > ACTIONS:
         raise Refusal(f"{kind}, more than {ACTIONS}: a wrapper can offer fewer (--wrap)")
@@ -233,10 +346,15 @@ def action_names(name, env, actions):
 
 
 class Environment:
-    """An environment of Gymnasium: its steps and its newest frame."""
+    """An environment of Gymnasium: its steps, its newest frame and its newest numbers.
 
-    def __init__(self, name, env, actions, picture):
-        self.name, self.env, self.actions, self.picture = name, env, actions, picture
+    `view` is what view_of returns.
+    """
+
+    def __init__(self, name, env, actions, view):
+        self.name, self.env, self.actions = name, env, actions
+        self.picture, self.vectors, self.missed = view
+        self.count = sum(vector.count for vector in self.vectors)
         self.latest = None
 
     def reset(self, seed):
@@ -248,6 +366,25 @@ class Environment:
 
     def frame(self):
         return self.picture(self.latest)
+
+    def write_numbers(self, out):
+        begin = 0
+        for vector in self.vectors:
+            out[begin : begin + vector.count] = vector(self.latest)
+            begin += vector.count
+
+    def facts(self):
+        """Returns lines that say what the agent sees, and what it does not see."""
+        lines = [f"frames: {self.picture.text}"] if self.picture.text else []
+        if self.vectors:
+            text = self.vectors[0].text
+            if len(self.vectors) > 1:
+                keys = ", ".join("/".join(map(str, vector.path)) for vector in self.vectors)[:150]
+                text = f"the parts {keys} of the observation of {self.name}"
+            lines.append(f"numbers: {text}")
+        if self.missed:
+            lines.append(f"not seen: {', '.join(self.missed)[:150]}")
+        return lines
 
 
 class Atari(Environment):
@@ -371,24 +508,24 @@ class Request:
 
     def make(self):
         """Makes one environment."""
-        gymnasium, plain = import_for(self.name)
-        refuse_unknown(gymnasium, plain)
+        gymnasium, known = import_for(self.name)
+        refuse_unknown(gymnasium, known)
         wraps = [wrapper_of(text) for text in self.wraps]
         try:
-            env = gymnasium.make(plain, disable_env_checker=True, **self.settings)
+            env = gymnasium.make(known, disable_env_checker=True, **self.settings)
         except TypeError as wrong:
             if not self.settings:
                 raise
             raise Refusal(f"{self.name} does not know a setting: {wrong}") from wrong
-        kind = Environment if self.render or wraps or not Atari.fits(env) else Atari
+        plain = not wraps and Atari.fits(env)
         env = functools.reduce(lambda inner, wrap: wrap(inner), wraps, env)
         spaces = gymnasium.spaces
         actions = actions_of(self.name, env.action_space, spaces)
         if self.render:
-            picture = Rendering(self.name, env)
-        else:
-            picture = picture_of(self.name, env.observation_space, spaces, self.observation)
-        return kind(self.name, env, actions, picture)
+            return Environment(self.name, env, actions, (Rendering(self.name, env), [], []))
+        view = view_of(self.name, env.observation_space, spaces, self.observation)
+        kind = Atari if plain and not view[1] else Environment  # obs_type=ram gives numbers
+        return kind(self.name, env, actions, view)
 
     def versions(self, env):
         """Returns "name version" of Python and of each package that takes part."""
@@ -419,11 +556,14 @@ def literal(text):
 
 
 class Served:
-    """Plays the actions of a message in one environment, and keeps the newest frames."""
+    """Plays the actions of a message in one environment, and keeps what it shows.
 
-    def __init__(self, environment, frames):
-        self.environment = environment
-        self.frames = frames  # [count][height][width][channels], newest last; part of the answer
+    `frames` and `numbers` are parts of the answer: the newest frames [count][height][width]
+    [channels], newest last, and the newest numbers.
+    """
+
+    def __init__(self, environment, frames, numbers):
+        self.environment, self.frames, self.numbers = environment, frames, numbers
 
     def frame(self):
         """Returns the newest frame. Numpy would stretch one with sides of 1 to any size."""
@@ -436,6 +576,7 @@ class Served:
     def reset(self, seed):
         self.environment.reset(seed)
         self.frames[:] = self.frame()
+        self.environment.write_numbers(self.numbers)
 
     def play(self, actions):
         """Plays actions until the episode ends. Returns the end, the actions played, the reward."""
@@ -455,6 +596,7 @@ class Served:
                 self.frames[count - 1 - to_come] = self.frame()
             if ended:
                 break
+        self.environment.write_numbers(self.numbers)
         return ended, played, total
 
     def sum(self, total, reward):
@@ -528,23 +670,31 @@ class Server:
         first = environments[0]
         first.reset(0)
         image = first.frame()
-        self.shape = (frames, *image.shape)
-        self.answer = bytearray(count * (8 + math.prod(self.shape)))
-        self.served, self.fresh = [], [True] * count
-        for i, environment in enumerate(environments):
-            start = len(self.answer) // count * i + 8
-            view = numpy.frombuffer(self.answer, numpy.uint8, math.prod(self.shape), start)
-            self.served.append(Served(environment, view.reshape(self.shape)))
+        self.fresh = [True] * count
+        self.prepare(environments, (frames, *image.shape))
         self.actions = len(first.actions)
         names = [request.name, *action_names(request.name, first.env, first.actions)]
-        facts = [f"frames: {first.picture.text}", *request.versions(first.env)]
+        facts = [*first.facts(), *request.versions(first.env)]
         text = "\n".join([*names, "", *facts]).encode(errors="backslashreplace")
         if len(text) > MAX_NAMES:
             size = f"{len(text)} bytes: {MAX_NAMES} are possible"
             raise Refusal(f"the names of the actions of {request.name} have {size}")
         height, width, channels = image.shape
-        head = struct.pack("<IIIII", VERSION, width, height, channels, self.actions)
-        self.stream.send(SPEC, head + text)
+        sizes = (width, height, channels, self.actions, first.count)
+        self.stream.send(SPEC, struct.pack("<IIIIII", VERSION, *sizes) + text)
+
+    def prepare(self, environments, shape):
+        """Makes the answer, in which each environment has its frames of this shape, and numbers."""
+        pixels, count = math.prod(shape), environments[0].count
+        size = 8 + pixels + 4 * count
+        self.answer, self.served = bytearray(len(environments) * size), []
+        for i, environment in enumerate(environments):
+            if environment.count != count:
+                sizes = f"{environment.count} numbers; those of the first environment: {count}"
+                raise Refusal(f"the observations of {environment.name} have {sizes}")
+            frames = numpy.frombuffer(self.answer, numpy.uint8, pixels, size * i + 8)
+            numbers = numpy.frombuffer(self.answer, "<f4", count, size * i + 8 + pixels)
+            self.served.append(Served(environment, frames.reshape(shape), numbers))
 
     def hello(self):
         """Reads HELLO. Returns the request, number of environments, and frames of each."""

@@ -21,7 +21,7 @@
    What the child writes to stderr is not shown: the newest 2 KB or more are kept for b.error.
    POSIX only.
 
-   THE PROTOCOL, version 2. The bytes go over a socket, which is the child's standard input and
+   THE PROTOCOL, version 3. The bytes go over a socket, which is the child's standard input and
    output. Numbers are little-endian. A message is a head of 16 bytes ("RISE", u32 type, u32 number,
    u32 length), then `length` bytes. The program asks and the child answers, in turn. An answer has
    the number of its question; questions count from 0.
@@ -29,22 +29,25 @@
        1 HELLO  program  u32 version, u32 environments, u32 frames, u64 seed; text: Gymnasium's name
                          of the environment, then its settings, "key=value", a line each. Lines that
                          begin with -- are not for the environment: "--wrap=module:Wrapper" wraps
-                         it, "--observation=key" chooses a part of the observation, and "--render"
-                         sends the rendered picture
+                         it, "--observation=key,key" chooses parts of the observation, and
+                         "--render" sends the rendered picture
        2 STEP   program  for each environment: u8 reset, u8 count, count bytes, an action each. With
                          reset 1, a new episode begins first. If this episode ends before all
                          actions are played, another begins for the remaining actions. The seed of
                          the first episode of environment i is seed + i. With reset 0 and count 0,
                          the environment does not step
        3 SPEC   child    answers HELLO: u32 version, u32 width, u32 height, u32 channels, u32
-                         actions; text: the name, then the names of the actions, a line each. After
-                         an empty line: facts for a log, such as "python 3.11.7", a line each
+                         actions, u32 numbers; text: the name, then the names of the actions, a
+                         line each. After an empty line: facts for a log, such as "python 3.11.7",
+                         a line each. An observation has a frame, numbers or both. Without a frame,
+                         width, height and channels are 0
        4 STATE  child    answers STEP: for each environment: u8 end (0 none, 1 terminated, 2
                          truncated), u8 actions played, u16 0, f32 sum of their rewards, then its
                          newest frames [frames][height][width][channels], newest last. If an
                          episode ends before all actions are played, all of these frames are its
                          last frame. If an episode begins, all of them are its first frame, before
-                         actions are played. After a reset: end 0, 0 actions played, reward 0
+                         actions are played. After a reset: end 0, 0 actions played, reward 0. Then
+                         the numbers of its newest observation, f32 [numbers]
        5 ERROR  child    instead of an answer: a sentence. The child ends
        6 BYE    program  the child ends. It also ends when the socket is closed
 */
@@ -74,16 +77,18 @@
 #include <unistd.h>
 
 enum {
-    BRIDGE_VERSION = 2,
+    BRIDGE_VERSION = 3,
     BRIDGE_ENVIRONMENTS = 256, /* largest values, down to BRIDGE_TEXT */
     BRIDGE_FRAMES = 8,
     BRIDGE_SIDE = 1024,
     BRIDGE_CHANNELS = 16,
     BRIDGE_ACTIONS = 256,
+    BRIDGE_NUMBERS = 1024,
     BRIDGE_PLAYED = 255, /* actions of one environment in one STEP */
     BRIDGE_TEXT = 8192,  /* bytes of names and errors */
     BRIDGE_WORDS = 4096, /* the newest bytes of the child's stderr that are kept */
-    BRIDGE_HEAD = 16
+    BRIDGE_HEAD = 16,
+    BRIDGE_SPEC_HEAD = 24 /* bytes of a SPEC before its text */
 };
 enum { BRIDGE_HELLO = 1, BRIDGE_STEP, BRIDGE_SPEC, BRIDGE_STATE, BRIDGE_ERROR, BRIDGE_BYE };
 
@@ -113,15 +118,18 @@ typedef struct bridge_state {
     int played;   /* actions played: fewer if the episode ended */
     float reward; /* their sum */
     /* [frames][height][width][channels], newest last; owned by the bridge, valid until the next
-       bridge_receive */
+       bridge_receive. NULL: the observations have no frames */
     const uint8_t *frames;
+    /* [numbers] of the newest observation, all finite; as long as `frames`. NULL: there are none */
+    const float *numbers;
 } bridge_state;
 
 typedef struct bridge {
     int environments, frames;
-    int width, height, channels, actions;
+    int width, height, channels, actions, numbers; /* width 0: no frames; numbers 0: no numbers */
     const char *name, *action_names[BRIDGE_ACTIONS];
-    const char *facts; /* lines for a log: what is sent as frames, and versions of packages */
+    /* lines for a log: what is sent as frames and numbers, and versions of packages */
+    const char *facts;
     bridge_state states[BRIDGE_ENVIRONMENTS];
     char error[400]; /* a sentence: why the last call failed */
 
@@ -135,8 +143,10 @@ typedef struct bridge {
     double allowed, until;
     uint32_t number;                    /* number of the next question */
     uint8_t asked[BRIDGE_ENVIRONMENTS]; /* actions in the last STEP for each environment */
-    uint8_t *answer;                    /* [environments][8 + frames...], the body of a STATE */
+    /* [environments][8 + frames... + 4 * numbers], the body of a STATE */
+    uint8_t *answer;
     size_t answer_bytes;
+    float *values; /* [environments][numbers], from `answer` */
     char words[BRIDGE_WORDS]; /* the newest bytes from `said` */
     size_t word_bytes;
     char text[BRIDGE_TEXT];
@@ -460,9 +470,11 @@ static inline void bridge_close(bridge *b)
     bridge_reap(b);
     if (b->said >= 0) close(b->said);
     free(b->answer);
+    free(b->values);
     b->socket = b->said = -1;
     b->open = 0;
     b->answer = NULL;
+    b->values = NULL;
 }
 
 /* Splits the text of SPEC into lines: the environment's name, then a line for each action. The
@@ -487,20 +499,34 @@ static inline int bridge_names(bridge *b)
            bridge_fail(b, "the environment's process named more than its %d actions", b->actions);
 }
 
-/* Stores `value` in *field. Returns 0 if it is not 1 to `most`. */
-static inline int bridge_within(bridge *b, const char *what, uint32_t value, int most, int *field)
+/* Stores `value` in *field. Returns 0 if it is not `least` to `most`. */
+static inline int bridge_within(bridge *b, const char *what, uint32_t value, int least, int most,
+                                int *field)
 {
     *field = (int)value;
-    return (value >= 1 && value <= (uint32_t)most) ||
-           bridge_fail(b, "the environment has %u %s: 1 to %d are possible", (unsigned)value, what,
-                       most);
+    return (value >= (uint32_t)least && value <= (uint32_t)most) ||
+           bridge_fail(b, "the environment has %u %s: %d to %d are possible", (unsigned)value, what,
+                       least, most);
+}
+
+/* Reads the sizes of a SPEC, and checks them. */
+static inline int bridge_sizes(bridge *b, const uint8_t *spec)
+{
+    uint32_t const width = bridge_get(spec + 4), height = bridge_get(spec + 8);
+    uint32_t const channels = bridge_get(spec + 12), numbers = bridge_get(spec + 20);
+    int const least = numbers > 0 && width == 0 && height == 0 && channels == 0 ? 0 : 1;
+    return bridge_within(b, "numbers", numbers, 0, BRIDGE_NUMBERS, &b->numbers) &&
+           bridge_within(b, "columns", width, least, BRIDGE_SIDE, &b->width) &&
+           bridge_within(b, "rows", height, least, BRIDGE_SIDE, &b->height) &&
+           bridge_within(b, "channels", channels, least, BRIDGE_CHANNELS, &b->channels) &&
+           bridge_within(b, "actions", bridge_get(spec + 16), 1, BRIDGE_ACTIONS, &b->actions);
 }
 
 /* Sends HELLO over b->socket and reads SPEC. */
 static inline int bridge_greet(bridge *b, const bridge_options *o)
 {
     uint8_t body[BRIDGE_TEXT];
-    size_t const most = sizeof body - 20;
+    size_t const most = sizeof body - 20; /* the head of a HELLO has 20 bytes */
     const char *const settings = o->settings != NULL ? o->settings : "";
     int const length = snprintf((char *)body + 20, most, "%s\n%s", o->name, settings);
     size_t size, text;
@@ -512,32 +538,33 @@ static inline int bridge_greet(bridge *b, const bridge_options *o)
     bridge_put(body + 8, (uint64_t)b->frames, 4);
     bridge_put(body + 12, o->seed, 8);
     if (!bridge_ask(b, BRIDGE_HELLO, body, 20 + (size_t)length)) return 0;
-    if (!bridge_answer(b, BRIDGE_SPEC, 20, sizeof body, &size)) return 0;
+    if (!bridge_answer(b, BRIDGE_SPEC, 20, sizeof body, &size)) return 0; /* 20: of version 2 */
     if (!bridge_read(b, body, size)) return 0;
     if (bridge_get(body) != BRIDGE_VERSION)
         return bridge_fail(b,
                            "bridge.py speaks version %u of the protocol, this program %d: take "
                            "both from one release",
                            (unsigned)bridge_get(body), BRIDGE_VERSION);
-    if (!bridge_within(b, "columns", bridge_get(body + 4), BRIDGE_SIDE, &b->width) ||
-        !bridge_within(b, "rows", bridge_get(body + 8), BRIDGE_SIDE, &b->height) ||
-        !bridge_within(b, "channels", bridge_get(body + 12), BRIDGE_CHANNELS, &b->channels) ||
-        !bridge_within(b, "actions", bridge_get(body + 16), BRIDGE_ACTIONS, &b->actions))
-        return 0;
-    text = size - 20;
-    memcpy(b->text, body + 20, text);
+    if (size < BRIDGE_SPEC_HEAD)
+        return bridge_fail(b, "the environment's process sent a message of %u bytes",
+                           (unsigned)size);
+    if (!bridge_sizes(b, body)) return 0;
+    text = size - BRIDGE_SPEC_HEAD;
+    memcpy(b->text, body + BRIDGE_SPEC_HEAD, text);
     b->text[text] = 0;
     return bridge_names(b);
 }
 
-/* Allocates the buffer of answers. Their size must fit into the u32 of a head. */
+/* Allocates the buffers of answers. The size of an answer must fit into the u32 of a head. */
 static inline int bridge_room(bridge *b)
 {
     uint64_t const frames = (uint64_t)b->frames * (uint64_t)(b->height * b->width * b->channels);
-    uint64_t const bytes = (uint64_t)b->environments * (8 + frames);
+    uint64_t const bytes = (uint64_t)b->environments * (8 + frames + 4 * (uint64_t)b->numbers);
+    size_t const values = (size_t)b->environments * (size_t)b->numbers;
     b->answer_bytes = (size_t)bytes;
     if (bytes <= UINT32_MAX) b->answer = (uint8_t *)malloc(b->answer_bytes);
-    return b->answer != NULL ||
+    if (values > 0) b->values = (float *)malloc(values * sizeof *b->values);
+    return (b->answer != NULL && (values == 0 || b->values != NULL)) ||
            bridge_fail(b, "there is no room for %.0f MB of frames: use fewer environments",
                        (double)bytes / 1e6);
 }
@@ -582,6 +609,35 @@ static inline int bridge_send(bridge *b, const bridge_move *moves)
     return bridge_ask(b, BRIDGE_STEP, body, size);
 }
 
+/* Reads a float. */
+static inline float bridge_float(const uint8_t *at)
+{
+    uint32_t const bits = bridge_get(at);
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Points a state to the frames and numbers of environment i, which begin at `at`. Returns 0 if a
+   number is NaN or infinite. */
+static inline int bridge_seen(bridge *b, int i, const uint8_t *at)
+{
+    bridge_state *const state = &b->states[i];
+    size_t const frames = (size_t)b->frames * (size_t)(b->height * b->width * b->channels);
+    float *values;
+    int k;
+    state->frames = frames > 0 ? at : NULL;
+    state->numbers = NULL;
+    if (b->numbers == 0) return 1;
+    values = b->values + (size_t)i * (size_t)b->numbers;
+    state->numbers = values;
+    for (k = 0; k < b->numbers; k++) {
+        values[k] = bridge_float(at + frames + 4 * (size_t)k);
+        if (!isfinite(values[k])) return 0;
+    }
+    return 1;
+}
+
 /* Waits for all environments. Their results are then in b->states. */
 static inline int bridge_receive(bridge *b)
 {
@@ -594,14 +650,12 @@ static inline int bridge_receive(bridge *b)
     for (i = 0; i < b->environments; i++) {
         const uint8_t *const at = b->answer + each * (size_t)i;
         bridge_state *const state = &b->states[i];
-        uint32_t const bits = bridge_get(at + 4);
-        memcpy(&state->reward, &bits, sizeof bits);
+        state->reward = bridge_float(at + 4);
         state->terminated = at[0] == 1;
         state->truncated = at[0] == 2;
         state->played = at[1];
-        state->frames = at + 8;
-        if (at[0] > 2 || at[1] > b->asked[i] || at[2] != 0 || at[3] != 0 ||
-            !isfinite(state->reward))
+        if (!bridge_seen(b, i, at + 8) || at[0] > 2 || at[1] > b->asked[i] || at[2] != 0 ||
+            at[3] != 0 || !isfinite(state->reward))
             return bridge_fail(b, "environment %d sent an outcome that makes no sense", i);
     }
     return 1;

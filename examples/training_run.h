@@ -196,8 +196,8 @@ static inline double train_memory_left(void)
 static inline int train_memory_fits(const rise_agent_desc *desc)
 {
     double const need = (double)rise_agent_bytes(desc, NULL), left = train_memory_left();
-    printf("The agent needs %.0f MB of memory, most of it to store %d frames", need / 1e6,
-           desc->replay_capacity);
+    printf("The agent needs %.0f MB of memory, most of it to store %d %s", need / 1e6,
+           desc->replay_capacity, desc->frame_width > 0 ? "frames" : "observations");
     if (left > 0) printf("; %.0f MB are free", left / 1e6);
     puts(".");
     if (left <= 0 || need < 0.9 * left) return 1; /* leaves 10% for other programs */
@@ -444,6 +444,12 @@ static inline const char *train_news(const train_run *t)
     return file < TRAIN_FILES ? t->trouble[file] : t->note;
 }
 
+/* Returns what the replay buffer stores. */
+static inline const char *train_stored(const rise_agent *agent)
+{
+    return rise_agent_query(agent)->frame_width > 0 ? "frames" : "observations";
+}
+
 static inline void train_draw(train_run *t)
 {
     terminal *const s = &t->screen;
@@ -454,7 +460,8 @@ static inline void train_draw(train_run *t)
     terminal_clear(s);
     terminal_text(s, 0, 2, TERMINAL_PLAIN, "%s", t->options.title);
     terminal_text(s, 1, 2, t->curves[0].colour, "score: %s", t->curves[0].text);
-    terminal_text(s, 1, TRAIN_PICTURE + 6, t->curves[1].colour, "training: %s", t->curves[1].text);
+    terminal_text(s, 1, 5 + (int)strlen("score: ") + (int)strlen(t->curves[0].text),
+                  t->curves[1].colour, "training: %s", t->curves[1].text);
     train_draw_picture(t, 2, 2);
     chart_draw(&c, s, 2, TRAIN_PICTURE + 4, 13, s->columns - TRAIN_PICTURE - 4, t->now.seconds);
     terminal_bar(s, 17, 2, TRAIN_PICTURE, train_share(t), 0xE8710A);
@@ -466,9 +473,10 @@ static inline void train_draw(train_run *t)
     terminal_text(s, 18, 2, 0xE8710A, "%s", text);
     terminal_text(
         s, 19, 2, TERMINAL_PLAIN,
-        "%.0f steps/s  %.0f updates/s  %.1f%% random actions  replay %s frames  %.0f MB  %s",
+        "%.0f steps/s  %.0f updates/s  %.1f%% random actions  replay %s %s  %.0f MB  %s",
         t->now.steps_per_second, t->now.updates_per_second, 100 * m.epsilon,
-        train_count((double)m.replay_size, steps, sizeof steps), (double)m.bytes / 1e6, m.isa);
+        train_count((double)m.replay_size, steps, sizeof steps), train_stored(t->agent),
+        (double)m.bytes / 1e6, m.isa);
     terminal_text(s, 20, 2, TERMINAL_PLAIN,
                   "loss %.4f  mean value %.3f  TD error %.4f  gradient norm %.2f", m.loss,
                   m.mean_value, m.td_error, m.gradient_norm);

@@ -32,6 +32,7 @@ static bridge scripted;
 static int script_end = -1; /* the other end of the socket */
 static uint8_t script[1 << 17];
 static size_t script_size;
+static int script_numbers, script_blind; /* numbers of an observation; 1: it has no frames */
 
 /* Opens a bridge as bridge_start does, but without a child. */
 static void script_begin(int environments, int frames)
@@ -49,6 +50,7 @@ static void script_begin(int environments, int frames)
     b->socket = ends[0];
     script_end = ends[1];
     script_size = 0;
+    script_numbers = script_blind = 0;
 }
 static void script_put(int type, uint32_t number, const void *body, size_t size)
 {
@@ -64,37 +66,49 @@ static void script_spec(uint32_t version, uint32_t width, uint32_t height, uint3
                         uint32_t actions, const char *text)
 {
     uint8_t body[2 * BRIDGE_TEXT];
-    uint32_t const numbers[] = {version, width, height, channels, actions};
+    uint32_t const numbers[] = {version, width,   height,
+                                channels, actions, (uint32_t)script_numbers};
     size_t const length = strlen(text);
     size_t i;
-    for (i = 0; i < 5; i++) bridge_put(body + 4 * i, numbers[i], 4);
-    memcpy(body + 20, text, length);
-    script_put(BRIDGE_SPEC, 0, body, 20 + length);
+    for (i = 0; i < 6; i++) bridge_put(body + 4 * i, numbers[i], 4);
+    memcpy(body + BRIDGE_SPEC_HEAD, text, length);
+    script_put(BRIDGE_SPEC, 0, body, BRIDGE_SPEC_HEAD + length);
 }
-/* Adds the SPEC of a bridge with two frames of 5 x 4 x 3. */
+/* Adds the SPEC of a bridge with frames of 5 x 4 x 3 and script_numbers numbers. */
 static void script_good_spec(void)
 {
-    script_spec(BRIDGE_VERSION, WIDTH, HEIGHT, CHANNELS, ACTIONS, spec_text);
+    int const b = script_blind;
+    script_spec(BRIDGE_VERSION, b ? 0 : WIDTH, b ? 0 : HEIGHT, b ? 0 : CHANNELS, ACTIONS,
+                spec_text);
 }
+/* Returns number k of environment i in the answers of a script. */
+static float script_number(int i, int k) { return (float)(i * 100 + k) - 0.25f; }
 
-/* Adds a STATE: the same outcome for every environment, with different frames. */
+static void put_float(uint8_t *at, float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    bridge_put(at, bits, 4);
+}
+/* Adds a STATE: the same outcome for every environment, with different frames and numbers. */
 static void script_state(uint32_t number, unsigned ended, unsigned played, unsigned zero,
                          float reward)
 {
-    size_t const shown = (size_t)scripted.frames * PIXELS;
+    size_t const shown = script_blind ? 0 : (size_t)scripted.frames * PIXELS;
+    size_t const each = 8 + shown + 4 * (size_t)script_numbers;
     uint8_t *const body = script + script_size + BRIDGE_HEAD;
-    uint32_t bits;
-    int i;
-    memcpy(&bits, &reward, sizeof bits);
+    int i, k;
     for (i = 0; i < scripted.environments; i++) {
-        uint8_t *const at = body + (size_t)i * (8 + shown);
+        uint8_t *const at = body + (size_t)i * each;
         bridge_put(at, ended | played << 8 | zero << 16, 4);
-        bridge_put(at + 4, bits, 4);
+        put_float(at + 4, reward);
         memset(at + 8, i + 1, shown);
+        for (k = 0; k < script_numbers; k++)
+            put_float(at + 8 + shown + 4 * k, script_number(i, k));
     }
     script_put(BRIDGE_STATE, number, NULL, 0);
-    bridge_put(body - 4, (size_t)scripted.environments * (8 + shown), 4);
-    script_size += (size_t)scripted.environments * (8 + shown);
+    bridge_put(body - 4, (size_t)scripted.environments * each, 4);
+    script_size += (size_t)scripted.environments * each;
 }
 /* Sends the script's bytes. If it `ends`, the socket is closed after them. */
 static void script_run(int ends)
@@ -144,7 +158,7 @@ static void questions_have_the_right_bytes(void)
 {
     static const uint8_t expected[] = {'R', 'I', 'S', 'E', 1, 0, 0, 0, 0, 0, 0, 0, 34, 0, 0,
                                        0, /* HELLO */
-                                       2, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 0x88, 0x77, 0x66, 0x55,
+                                       3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 0x88, 0x77, 0x66, 0x55,
                                        0x44, 0x33, 0x22, 0x11, 'M', 'a', 'd', 'e', '/', 'U', 'p',
                                        '-', 'v', '1', '\n', 'a', '=', '1', 'R', 'I', 'S', 'E', 2, 0,
                                        0, 0, 1, 0, 0, 0, 9, 0, 0, 0, /* STEP */
@@ -195,6 +209,103 @@ static void answers_are_understood(void)
           b->states[0].truncated);
     check_failed(b, script_step(2), "ended");
     script_done();
+}
+
+/* Numbers come beside frames or alone, one set for each environment. */
+static void numbers_are_understood(void)
+{
+    bridge *const b = &scripted;
+    int blind, count, i, k;
+    for (blind = 0; blind < 2; blind++)
+        for (count = 1; count <= 7; count += 3) { /* odd sizes, so that floats are not aligned */
+            check_about("%d numbers, %s frames", count, blind ? "no" : "two");
+            script_begin(3, 2);
+            script_numbers = count, script_blind = blind;
+            script_good_spec();
+            script_state(1, 0, 2, 0, -1.5f);
+            script_run(1);
+            CHECK(script_greet() && b->numbers == count && b->width == (blind ? 0 : WIDTH));
+            CHECK(b->height == (blind ? 0 : HEIGHT) && b->channels == (blind ? 0 : CHANNELS));
+            CHECK(b->answer_bytes == 3 * (size_t)(8 + (blind ? 0 : 2 * PIXELS) + 4 * count));
+            CHECK(script_step(2));
+            for (i = 0; i < 3; i++) {
+                const bridge_state *const state = &b->states[i];
+                CHECK(state->reward == -1.5f && state->played == 2);
+                CHECK(blind ? state->frames == NULL
+                            : state->frames[0] == i + 1 && state->frames[2 * PIXELS - 1] == i + 1);
+                for (k = 0; k < count; k++) CHECK(state->numbers[k] == script_number(i, k));
+            }
+            script_done();
+            CHECK(b->values == NULL && b->answer == NULL);
+        }
+    check_about("%s", "");
+    script_begin(1, 1);
+    script_good_spec();
+    script_state(1, 0, 2, 0, 0);
+    script_run(1);
+    CHECK(script_greet() && script_step(2) && b->states[0].numbers == NULL);
+    script_done();
+}
+/* Each number of each environment must be finite. */
+static void numbers_that_are_not_finite_are_refused(void)
+{
+    static const float bad[] = {(float)NAN, (float)INFINITY, -(float)INFINITY};
+    int blind, i, k;
+    for (blind = 0; blind < 2; blind++)
+        for (i = 0; i < 2; i++)
+            for (k = 0; k < 3; k++) {
+                size_t const shown = blind ? 0 : 2 * PIXELS, each = 8 + shown + 12;
+                size_t state;
+                script_begin(2, 2);
+                script_numbers = 3, script_blind = blind;
+                script_good_spec();
+                state = script_size + BRIDGE_HEAD;
+                script_state(1, 0, 1, 0, 1);
+                put_float(script + state + (size_t)i * each + 8 + shown + 4 * (size_t)k, bad[k]);
+                script_run(1);
+                check_about("number %d of environment %d", k, i);
+                CHECK(script_greet());
+                check_failed(&scripted, script_step(3), i == 0 ? "environment 0 sent an outcome"
+                                                               : "environment 1 sent an outcome");
+                script_done();
+            }
+    check_about("%s", "");
+}
+/* Observations have frames, numbers or both: other sizes are refused. */
+static void half_a_frame_is_refused(void)
+{
+    static const struct {
+        uint32_t width, height, channels;
+        int numbers;
+        const char *words; /* NULL: the sizes are possible */
+    } cases[] = {
+        {0, 0, 0, 1, NULL},
+        {0, 0, 0, BRIDGE_NUMBERS, NULL},
+        {2, 2, 1, BRIDGE_NUMBERS, NULL},
+        {0, 0, 0, 0, "0 columns: 1 to 1024"},
+        {0, 2, 1, 4, "0 columns: 1 to 1024"},
+        {2, 0, 1, 4, "0 rows: 1 to 1024"},
+        {2, 2, 0, 4, "0 channels: 1 to 16"},
+        {0, 0, 1, 4, "0 columns: 1 to 1024"},
+        {0, 0, 0, BRIDGE_NUMBERS + 1, "1025 numbers: 0 to 1024 are possible"},
+        {2, 2, 1, BRIDGE_NUMBERS + 1, "1025 numbers: 0 to 1024"},
+        {2, 2, 1, -1, "4294967295 numbers: 0 to 1024"},
+    };
+    size_t i;
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        script_begin(2, 2);
+        script_numbers = cases[i].numbers;
+        script_spec(BRIDGE_VERSION, cases[i].width, cases[i].height, cases[i].channels, 1, "x\na");
+        script_run(1);
+        check_about("%u x %u x %u and %d numbers", (unsigned)cases[i].width,
+                    (unsigned)cases[i].height, (unsigned)cases[i].channels, cases[i].numbers);
+        if (cases[i].words == NULL)
+            CHECK(script_greet() && scripted.numbers == cases[i].numbers);
+        else
+            check_failed(&scripted, script_greet(), cases[i].words);
+        script_done();
+    }
+    check_about("%s", "");
 }
 
 /* Facts follow after an empty line. Names may hold spaces and Unicode. */
@@ -255,6 +366,13 @@ static void message_has_room_for_all_sizes_together(void)
     script_spec(BRIDGE_VERSION, 1, 1, 1, 1, "x\na");
     script_run(0);
     CHECK(script_greet() && scripted.answer_bytes == BRIDGE_ENVIRONMENTS * (8 + BRIDGE_FRAMES));
+    script_done();
+
+    script_begin(BRIDGE_ENVIRONMENTS, BRIDGE_FRAMES); /* 2^32 bytes with the numbers, not without */
+    script_numbers = BRIDGE_NUMBERS;
+    script_spec(BRIDGE_VERSION, 1013, 690, 3, 1, "x\na");
+    script_run(1);
+    check_failed(&scripted, script_greet(), "no room for 4296 MB");
     script_done();
 }
 
@@ -332,26 +450,31 @@ static void bad_message(const char *words, int type, uint32_t number, const void
 static void bad_specs_are_refused(void)
 {
     static char text[2 * BRIDGE_TEXT];
-    bad_spec("version 3 of the protocol, this program 2", 3, ACTIONS, spec_text);
-    bad_spec("version 1 of the protocol, this program 2", 1, ACTIONS, spec_text);
+    uint8_t head[BRIDGE_SPEC_HEAD] = {0};
+    bad_spec("version 4 of the protocol, this program 3", 4, ACTIONS, spec_text);
+    bad_spec("version 2 of the protocol, this program 3", 2, ACTIONS, spec_text);
     bad_spec("version 0 of", 0, ACTIONS, spec_text);
     bad_spec("named 6 of 7 actions", BRIDGE_VERSION, 7, spec_text);
     bad_spec("more than its 5 actions", BRIDGE_VERSION, 5, spec_text);
     bad_spec("named 0 of 1 actions", BRIDGE_VERSION, 1, "");
     bad_spec("named 0 of 1 actions", BRIDGE_VERSION, 1, "x\n\na fact"); /* no name of an action */
     bad_spec("more than its 1 actions", BRIDGE_VERSION, 1, "x\na\nb\n\na fact");
-    memset(text, 'x', BRIDGE_TEXT - 20);
-    text[BRIDGE_TEXT - 22] = '\n';
+    memset(text, 'x', BRIDGE_TEXT - BRIDGE_SPEC_HEAD);
+    text[BRIDGE_TEXT - BRIDGE_SPEC_HEAD - 2] = '\n';
     script_begin(1, 1);
     script_spec(BRIDGE_VERSION, 1, 1, 1, 1, text); /* the longest possible text */
     script_run(1);
-    CHECK(script_greet() && strlen(scripted.name) == BRIDGE_TEXT - 22 &&
+    CHECK(script_greet() && strlen(scripted.name) == BRIDGE_TEXT - BRIDGE_SPEC_HEAD - 2 &&
           strcmp(scripted.action_names[0], "x") == 0);
     script_done();
-    text[BRIDGE_TEXT - 20] = 'x';
+    text[BRIDGE_TEXT - BRIDGE_SPEC_HEAD] = 'x';
     bad_spec("message of 8193 bytes", BRIDGE_VERSION, 1, text);
     bad_message("message of 19 bytes", BRIDGE_SPEC, 0, text, 19);
     bad_message("message of 0 bytes", BRIDGE_SPEC, 0, text, 0);
+    bridge_put(head, BRIDGE_VERSION, 4);
+    bad_message("message of 23 bytes", BRIDGE_SPEC, 0, head, BRIDGE_SPEC_HEAD - 1);
+    bridge_put(head, BRIDGE_VERSION - 1, 4); /* whose SPEC is shorter */
+    bad_message("version 2 of the protocol", BRIDGE_SPEC, 0, head, 20);
     bad_message("of type 4", BRIDGE_STATE, 0, text, 100);
     bad_message("of type 77", 77, 0, text, 100);
     bad_message("answered question 1 where 0 was asked", BRIDGE_SPEC, 1, text, 100);
@@ -538,6 +661,7 @@ static unsigned long look(void)
               isfinite(scripted.states[i].reward));
         for (p = 0; p < scripted.frames * scripted.height * scripted.width * scripted.channels; p++)
             sum += scripted.states[i].frames[p];
+        for (p = 0; p < scripted.numbers; p++) CHECK(isfinite(scripted.states[i].numbers[p]));
     }
     for (i = 0; i < scripted.actions; i++) sum += strlen(scripted.action_names[i]);
     return sum;
@@ -548,6 +672,7 @@ static int play_script(int times, int ends)
     uint32_t number;
     int good = 0, i;
     script_begin(2, 2);
+    script_numbers = (int)draw(4), script_blind = script_numbers > 0 && draw(2) == 0;
     script_good_spec();
     for (number = 1; number <= 3; number++) script_state(number, number - 1, number, 0, 0.5f);
     for (i = 0; i < times; i++) corrupt();
@@ -609,6 +734,15 @@ static void random_moves(int first)
         for (k = 0; k < moves[i].count; k++) moves[i].actions[k] = (uint8_t)draw(ACTIONS);
     }
 }
+/* Returns whether the frames and numbers are those of the twin. */
+static int sees_twin(const bridge_state *s, const fake *twin)
+{
+    int k;
+    for (k = 0; k < real.numbers; k++)
+        if (s->numbers[k] != fake_number(twin, k)) return 0;
+    return real.width == 0 || memcmp(s->frames, twin->frames[BRIDGE_FRAMES - real.frames],
+                                     (size_t)real.frames * PIXELS) == 0;
+}
 /* Returns whether the environments did what their twins do. */
 static int as_twins(void)
 {
@@ -619,9 +753,7 @@ static int as_twins(void)
         int const ended = fake_move(&twins[i], moves[i].reset, moves[i].count, moves[i].actions,
                                     &played, &reward);
         right = right && s->terminated == (ended == 1) && s->truncated == (ended == 2) &&
-                s->played == played && s->reward == reward &&
-                memcmp(s->frames, twins[i].frames[BRIDGE_FRAMES - real.frames],
-                       (size_t)real.frames * PIXELS) == 0;
+                s->played == played && s->reward == reward && sees_twin(s, &twins[i]);
     }
     return right;
 }
@@ -673,6 +805,23 @@ static void good_child_is_served(void)
         CHECK(talk(sizes[i][2]) == sizes[i][2]);
         close_real(before);
     }
+    check_about("%s", "");
+}
+static void good_child_shows_numbers(void)
+{
+    static const int shown[][2] = {{1, 1}, {MOST_NUMBERS, 1}, {1, 0}, {7, 0}}; /* numbers, blind */
+    size_t i;
+    if (!starts_children()) return;
+    for (i = 0; i < sizeof shown / sizeof *shown; i++) {
+        int const before = descriptors(0);
+        check_about("%d numbers, blind %d", shown[i][0], shown[i][1]);
+        child_will_show(shown[i][0], shown[i][1]);
+        if (!CHECK(open_real("is good", 3, 2))) printf("    %s\n", real.error);
+        CHECK(real.numbers == shown[i][0] && (real.width == 0) == shown[i][1]);
+        CHECK(talk(100) == 100);
+        close_real(before);
+    }
+    child_will_show(0, 0);
     check_about("%s", "");
 }
 /* Children that are unusual but valid. */
@@ -810,6 +959,9 @@ static void check_open_files(void) { CHECK(descriptors(0) == open_at_start); }
 static const check_test tests[] = {
     TEST(questions_have_the_right_bytes),
     TEST(answers_are_understood),
+    TEST(numbers_are_understood),
+    TEST(numbers_that_are_not_finite_are_refused),
+    TEST(half_a_frame_is_refused),
     TEST(facts_follow_the_names),
     TEST(sizes_keep_their_limits),
     TEST(message_has_room_for_all_sizes_together),
@@ -823,6 +975,7 @@ static const check_test tests[] = {
     TEST(signals_do_not_prolong_a_wait),
     TEST(corrupted_messages_are_refused),
     TEST(good_child_is_served),
+    TEST(good_child_shows_numbers),
     TEST(odd_child_is_served),
     TEST(failing_child_is_reported),
     TEST(failed_start_is_reported),

@@ -36,7 +36,7 @@ import os, subprocess, sys, time, types
 import numpy
 
 NAMES = "Good Prints Reads Raises Unplugged Wordless Leaves Surrogate Ragged Blind Huge Hangs "
-NAMES = (NAMES + "Spins Smaller").split()
+NAMES = (NAMES + "Spins Smaller Wider").split()
 registry = dict.fromkeys(f"Stub/{name}-v0" for name in NAMES)
 logger = types.SimpleNamespace(ERROR=40, min_level=0)
 
@@ -60,15 +60,21 @@ spaces = types.SimpleNamespace(
 
 class Env:
     spec = types.SimpleNamespace(max_episode_steps=None)
+    made = 0
 
     def __init__(self, does, render_mode=None, length=7):
         self.does, self.length = does, length
         self.action_space = Discrete(6)
-        self.observation_space = Box((4,) if does == "Blind" else (4, 5, 3))
+        self.observation_space = Box((2, 4, 5, 3) if does == "Blind" else (4, 5, 3))
+        if does == "Wider":  # each environment has one number more than the one before it
+            Env.made += 1
+            self.observation_space = Box((3 + Env.made,))
         self.unwrapped, self.seed, self.count, self.played = self, 0, 0, 0
     def see(self):
         if self.does == "Ragged":
             return (1, (2, 3))
+        if self.does == "Wider":
+            return numpy.zeros(self.observation_space.shape)
         if self.does == "Smaller" and self.seed == 1:
             return numpy.zeros((1, 1, 3), numpy.uint8)
         shade = (self.seed * 50 + self.count * 10 + self.played) % 256
@@ -141,7 +147,7 @@ def message(kind, number, body=b""):
     return HEAD.pack(b"RISE", kind, number, len(body)) + body
 
 
-def hello(name, settings=(), environments=1, frames=1, seed=0, version=2):
+def hello(name, settings=(), environments=1, frames=1, seed=0, version=3):
     return (
         struct.pack("<IIIQ", version, environments, frames, seed)
         + "\n".join([name, *settings]).encode()
@@ -263,9 +269,18 @@ class Forked(Child):
         return self.status
 
 
+def sizes_of(body):
+    """Returns version, width, height, channels, actions and numbers of a SPEC."""
+    return struct.unpack_from("<IIIIII", body)
+
+
+def lines_of(body, part):
+    """Returns the lines of the text of a SPEC: names (0) or facts (1)."""
+    return body[24:].decode().split("\n\n")[part].split("\n")
+
+
 def names_of(body):
-    """Returns the lines of a SPEC before its facts."""
-    return body[20:].decode().split("\n\n")[0].split("\n")
+    return lines_of(body, 0)
 
 
 def refused(what, words, body, kind=HELLO, **how):
@@ -296,20 +311,29 @@ def refused_later(what, words, body, steps, kind=HELLO, make=Child, **how):
 # The environments themselves
 
 
-class Direct:
-    """An environment of Gymnasium, with its frames as the protocol sends them."""
+def no_image(_env, _observation):
+    return b""
 
-    def __init__(self, env, seed, frames, image):
-        self.env, self.seed, self.frames, self.image = env, seed, frames, image
+
+def no_numbers(_):
+    return ()
+
+
+class Direct:
+    """An environment of Gymnasium, with frames and numbers as the protocol sends them."""
+
+    def __init__(self, env, seed, frames, image, numbers):
+        self.env, self.seed, self.frames = env, seed, frames
+        self.image, self.numbers = image, numbers
 
     def reset(self):
-        observation, _ = self.env.reset(seed=self.seed)
+        self.seen, _ = self.env.reset(seed=self.seed)
         self.seed, self.over = None, False
-        self.shown = self.frames * [self.image(self.env, observation)]
+        self.shown = self.frames * [self.image(self.env, self.seen)]
 
     def step(self, action):
-        observation, reward, terminated, truncated, _ = self.env.step(action)
-        self.shown = [*self.shown[1:], self.image(self.env, observation)]
+        self.seen, reward, terminated, truncated, _ = self.env.step(action)
+        self.shown = [*self.shown[1:], self.image(self.env, self.seen)]
         return float(reward), 1 if terminated else 2 if truncated else 0
 
     def move(self, reset, actions):
@@ -328,25 +352,31 @@ class Direct:
         self.over = ended != 0
         return ended, played, total
 
+    def bytes(self):
+        frames = b"".join(x if isinstance(x, bytes) else x.tobytes() for x in self.shown)
+        numbers = [float(number) for number in self.numbers(self.seen)]
+        return frames + struct.pack(f"<{len(numbers)}f", *numbers)
+
 
 def body_of(moves):
     return b"".join(bytes([reset, len(actions), *actions]) for reset, actions in moves)
 
 
 def compare(
-    what, name, settings, make, image, steps, most=4, environments=2, frames=2, seed=20513, **how
+    what, name, settings, make, image, steps, most=4, environments=2, frames=2, seed=20513,
+    numbers=no_numbers, **how
 ):
     """Makes random moves through the bridge and directly. Returns the ended episodes, by kind."""
     chance, ends = random.Random(seed), [0, 0, 0]
-    twins = [Direct(make(), seed + i, frames, image) for i in range(environments)]
+    twins = [Direct(make(), seed + i, frames, image, numbers) for i in range(environments)]
     with Child(**how) as child:
         kind, body = child.ask(HELLO, hello(name, settings, environments, frames, seed))
         if not check(what, kind == SPEC, body):
             return ends
-        version, width, height, channels, actions = struct.unpack_from("<IIIII", body)
-        names, size = names_of(body), 8 + frames * height * width * channels
+        version, width, height, channels, actions, count = sizes_of(body)
+        names, size = names_of(body), 8 + frames * height * width * channels + 4 * count
         check(
-            what + ": names", version == 2 and names[0] == name and len(names) == 1 + actions, names
+            what + ": names", version == 3 and names[0] == name and len(names) == 1 + actions, names
         )
         for t in range(steps):
             moves = []
@@ -360,9 +390,7 @@ def compare(
             for twin, move in zip(twins, moves):
                 ended, played, reward = twin.move(*move)
                 ends[ended] += 1
-                expected += struct.pack("<BBHf", ended, played, 0, reward) + b"".join(
-                    x.tobytes() for x in twin.shown
-                )
+                expected += struct.pack("<BBHf", ended, played, 0, reward) + twin.bytes()
             right = kind == STATE and len(body) == environments * size and body == expected
             if not check(f"{what}: step {t}", right, body[:200] if kind == ERROR else ""):
                 return ends
@@ -468,6 +496,42 @@ def test_cartpole():
     check("CartPole terminated", ends[1] > 0)
 
 
+def one_hot(value, size):
+    return [float(i == value) for i in range(size)]
+
+
+def test_vectors():
+    """Environments of Gymnasium whose observations are numbers."""
+    if missing("gymnasium"):
+        return
+    import gymnasium
+
+    for name, settings, keywords, numbers, frames in (
+        ("CartPole-v1", [], {}, list, 1),
+        ("CartPole-v1", ["max_episode_steps=9"], {"max_episode_steps": 9}, list, 2),
+        ("Acrobot-v1", [], {}, list, 1),
+        ("FrozenLake-v1", [], {}, lambda seen: one_hot(seen, 16), 1),
+        ("Blackjack-v1", [], {}, lambda seen: [*one_hot(seen[0], 32), *one_hot(seen[1], 11),
+                                               *one_hot(seen[2], 2)], 1),
+    ):
+        ends = compare(f"{name} {settings}", name, settings,
+                       lambda: gymnasium.make(name, **keywords), no_image, 200, 4, 2, frames,
+                       numbers=numbers)
+        check(f"{name} ended", ends[1] + ends[2] > 3 or name == "Acrobot-v1", ends)
+        with Child() as child:
+            _, body = child.ask(HELLO, hello(name, settings))
+            count = len(numbers(gymnasium.make(name).reset(seed=1)[0]))
+            check(name + ": sizes", sizes_of(body)[1:4] == (0, 0, 0), sizes_of(body))
+            check(name + ": numbers", sizes_of(body)[5] == count, sizes_of(body))
+    if not missing("ale_py"):
+        import ale_py
+
+        gymnasium.register_envs(ale_py)
+        compare("the RAM of Pong", "ALE/Pong-v5", ["obs_type=ram", "frameskip=1"],
+                lambda: gymnasium.make("ALE/Pong-v5", obs_type="ram", frameskip=1), no_image, 40,
+                numbers=list)
+
+
 def test_refusals():
     if missing("gymnasium"):
         return
@@ -504,18 +568,29 @@ def toy(**settings):
     return hello("toys:Toy-v0", [*options, *(f"{key}={value}" for key, value in settings.items())])
 
 
-def shown(what, expected, **settings):
-    """Checks the frames after 0, 1 and 2 steps: `expected` returns them as [y][x][channel]."""
+def shown(what, expected, numbers=no_numbers, facts=None, **settings):
+    """Checks what is sent after 0, 1 and 2 steps.
+
+    `expected` returns the frame as [y][x][channel], or is None if there is no frame. `numbers`
+    returns the numbers, and `facts` is how the facts begin.
+    """
     with toy_child() as child:
         kind, body = child.ask(HELLO, toy(**settings))
         if not check(what, kind == SPEC, body):
             return
-        width, height, channels = struct.unpack_from("<III", body, 4)
+        _, width, height, channels, _, count = sizes_of(body)
+        said = lines_of(body, 1)
+        check(f"{what}: facts", facts is None or said[: len(facts)] == facts, said)
         for t, move in enumerate((bytes([1, 0]), bytes([0, 1, 1]), bytes([0, 1, 0]))):
             kind, body = child.ask(STEP, move)
-            frame = expected(t)
-            check(f"{what}: size", frame.shape == (height, width, channels), frame.shape)
-            check(f"{what}: step {t}", kind == STATE and body[8:] == frame.tobytes(), body[:99])
+            pixels, values = b"", [float(number) for number in numbers(t)]
+            if expected is not None:
+                pixels = expected(t).tobytes()
+                size = expected(t).shape
+                check(f"{what}: size", size == (height, width, channels), size)
+            check(f"{what}: count", count == len(values), count)
+            right = pixels + struct.pack(f"<{len(values)}f", *values)
+            check(f"{what}: step {t}", kind == STATE and body[8:] == right, body[:99])
 
 
 def test_images():
@@ -565,9 +640,8 @@ def test_parts():
     from toys import picture
 
     whole = "Box(0, 255, (4, 5, 3), uint8)"
-    other = "'words': Text(9), 'numbers': Box(0, 9, (7,)), 'sound': Box(-99, 99, (8, 2)), " \
-        "'where': Discrete(4)"
-    rest = "'words': '', 'numbers': 0, 'sound': 0, 'where': 0"
+    other = "'words': Text(9), 'sound': Box(-99, 99, (8, 2))"
+    rest = "'words': '', 'sound': 0"
     shown("the only image of a Dict", picture, observation=f"Dict({{'eye': {whole}, {other}}})",
           value=f"{{'eye': picture(t), {rest}}}")
     two = {"observation": f"Dict({{'left': {whole}, 'right': {whole}}})",
@@ -577,8 +651,10 @@ def test_parts():
     refused("two images", ["hold 2 images", "--observation: left, right"], toy(**two), **TOYS)
     refused("no such part", ["--observation up:", "have left, right"],
             toy(options=["--observation=up"], **two), **TOYS)
-    shown("the only image of a Tuple", picture, observation=f"Tuple((Discrete(2), {whole}))",
-          value="(1, picture(t))")
+    refused("two of two images", ["hold 2 images"],
+            toy(options=["--observation=left,right"], **two), **TOYS)
+    shown("the only image of a Tuple", picture, observation=f"Tuple((Text(2), {whole}))",
+          value="('', picture(t))")
     shown("a number names a part", picture, options=["--observation=1"],
           observation=f"Tuple(({whole}, {whole}))", value="(None, picture(t))")
     shown("a Dict in a Dict", picture, options=["--observation=head/eye"],
@@ -586,10 +662,12 @@ def test_parts():
           value="{'head': {'eye': picture(t)}, 'hand': 0}")
     shown("rendered", picture, options=["--render"], observation="Box(-1, 1, (4,))",
           value="numpy.zeros(4, float32)")
-    refused("no image", ["sound: values begin at -99", "words: Text is no Box"],
+    refused("no image", ["sound: values begin at -99", "words: Text is no Box",
+                         "--wrap gymnasium.wrappers:FlattenObservation makes one of them"],
             toy(observation=f"Dict({{{other}}})", options=["--observation=sound"]).replace(
                 b"--observation=sound\n", b""), **TOYS)
-    refused("not an image", ["--observation sound", "is no image: values begin at -99"],
+    refused("not an image",
+            ["--observation sound", "neither an image nor a vector of numbers: values begin at"],
             toy(observation=f"Dict({{{other}}})", options=["--observation=sound"]), **TOYS)
     refused("no parts", ["have no parts: leave out --observation"],
             toy(options=["--observation=eye"]), **TOYS)
@@ -597,10 +675,134 @@ def test_parts():
             toy(options=["--observation=eye", "--render"]), **TOYS)
 
 
+def test_numbers_alone():
+    """Each kind of observation space that becomes numbers."""
+    shown("floats", None, lambda t: [t + 0.5, -t, 1e30],
+          ["numbers: the observation of toys:Toy-v0"],
+          observation="Box(-numpy.inf, numpy.inf, (3,))", value="numpy.array([t + .5, -t, 1e30])")
+    shown("beyond its space", None, lambda t: [99, 2], observation="Box(0, 9, (2,))",
+          value="numpy.array([99., 2.])")
+    for kind in ("uint8", "numpy.int64", "numpy.float64", "numpy.float16", "bool"):
+        shown(kind, None, lambda t: [t % 2, 1], observation=f"Box(0, 1, (2,), {kind})",
+              value=f"numpy.array([t % 2, 1], {kind})")
+    shown("a list", None, lambda t: [t, 7], observation="Box(0, 9, (2,))", value="[t, 7]")
+    shown("one number", None, lambda t: [t], observation="Box(0, 9, (1,))", value="[t]")
+    shown("no dimension", None, lambda t: [t], observation="Box(0, 9, ())", value="t")
+    shown("as many as possible", None, lambda t: 1024 * [t], observation="Box(0, 9, (1024,))",
+          value="numpy.full(1024, t)")
+    shown("Discrete", None, lambda t: one_hot(t + 1, 4), observation="Discrete(4)", value="t + 1")
+    shown("of numpy", None, lambda t: one_hot(t, 4), observation="Discrete(4)",
+          value="numpy.int64(t)")
+    shown("with a start", None, lambda t: one_hot(t, 3), observation="Discrete(3, start=-7)",
+          value="t - 7")
+    shown("MultiDiscrete", None, lambda t: [*one_hot(t, 3), *one_hot(1, 2)],
+          observation="MultiDiscrete([3, 2])", value="numpy.array([t, 1])")
+    shown("MultiDiscrete with a start", None, lambda t: [*one_hot(t, 3), *one_hot(1, 2)],
+          observation="MultiDiscrete([3, 2], start=[5, -1])", value="numpy.array([t + 5, 0])")
+    shown("two dimensions", None, lambda t: [*one_hot(t, 3), 1, *one_hot(0, 2), 1],
+          observation="MultiDiscrete([[3, 1], [2, 1]])", value="numpy.array([[t, 0], [0, 0]])")
+    shown("MultiBinary", None, lambda t: [t % 2, 1, 0, 0], observation="MultiBinary((2, 2))",
+          value="numpy.array([[t % 2, 1], [0, 0]], numpy.int8)")
+    shown("flattened", None, lambda t: [t, 1, 2, 3], observation="Box(-9, 9, (2, 2))",
+          value="numpy.array([[t, 1], [2, 3]], float32)",
+          options=["--wrap=gymnasium.wrappers:FlattenObservation"])
+
+
+def test_numbers_beside_images():
+    """Dict and Tuple: an image and vectors, in the order of the space, or the parts named."""
+    from toys import picture
+
+    whole = "Box(0, 255, (4, 5, 3), uint8)"
+    parts = {"observation": f"Dict({{'eye': {whole}, 'pose': Box(-9, 9, (2,)), 'side': Discrete(3),"
+                            " 'words': Text(9)})",
+             "value": "{'eye': picture(t), 'pose': [t, -t], 'side': t, 'words': ''}"}
+
+    def both(t):
+        return [t, -t, *one_hot(t, 3)]
+
+    shown("both", picture, both,
+          ["frames: the part eye of the observation of toys:Toy-v0",
+           "numbers: the parts pose, side of the observation of toys:Toy-v0",
+           "not seen: words"], **parts)
+    shown("the image alone", picture, options=["--observation=eye"],
+          facts=["frames: the part eye of the observation of toys:Toy-v0",
+                 "not seen: pose, side, words"], **parts)
+    shown("a vector alone", None, lambda t: [t, -t],
+          ["numbers: the part pose of the observation of toys:Toy-v0",
+           "not seen: eye, side, words"], options=["--observation=pose"], **parts)
+    shown("two parts", picture, lambda t: one_hot(t, 3), options=["--observation=side,eye"],
+          **parts)
+    shown("in the order of the space", None, both, options=["--observation=side,pose"], **parts)
+    shown("the same part twice", None, lambda t: [t, -t], options=["--observation=pose,pose"],
+          **parts)
+    shown("a comma in a key", None, lambda t: [t], options=["--observation=a,b"],
+          observation="Dict({'a,b': Box(0, 9, (1,)), 'a': Text(9)})", value="{'a,b': [t], 'a': ''}")
+    shown("a Tuple", picture, lambda t: [*one_hot(t, 3), 7],
+          observation=f"Tuple((Discrete(3), {whole}, Box(0, 9, (1,))))",
+          value="(t, picture(t), [7])")
+    shown("a part of a part", None, lambda t: [t], options=["--observation=head/pose"],
+          observation=f"Dict({{'head': Dict({{'eye': {whole}, 'pose': Box(0, 9, (1,))}})}})",
+          value="{'head': {'eye': 0, 'pose': [t]}}")
+    shown("two images and a vector", picture, lambda t: [t], options=["--observation=left,pose"],
+          observation=f"Dict({{'left': {whole}, 'right': {whole}, 'pose': Box(0, 9, (1,))}})",
+          value="{'left': picture(t), 'right': picture(9), 'pose': [t]}")
+    refused("one key is wrong", ["--observation up: the observations", "eye, pose, side, words"],
+            toy(options=["--observation=eye,up"], **parts), **TOYS)
+    refused("one part is text", ["--observation words of", "neither", "Text is no Box"],
+            toy(options=["--observation=eye,words"], **parts), **TOYS)
+
+
+def test_bad_numbers():
+    """Too many numbers; numbers that are not finite or not in their space."""
+    most = "1024 are possible"
+    for space, words in (
+        ("Box(0, 9, (1025,))", ["the observation of toys:Toy-v0 has 1025 numbers: " + most]),
+        ("Box(0, 9, (1025,))", ["A wrapper can offer fewer (--wrap)"]),
+        ("Discrete(1025)", ["has 1025 numbers: " + most]),
+        ("MultiDiscrete([1000, 25])", ["has 1025 numbers: " + most]),
+        ("MultiDiscrete([2**40, 2**40])", ["has 2199023255552 numbers: " + most]),
+        ("MultiBinary((5, 205))", ["has 1025 numbers: " + most]),
+        ("Dict({'a': Box(0, 9, (1000,)), 'b': Discrete(25)})",
+         ["have 1025 numbers (a 1000, b 25): " + most, "Choose parts with --observation KEY,KEY"]),
+    ):
+        refused(space, words, toy(observation=space), **TOYS)
+    line, finite = "Box(-9, 9, (2,))", "numbers must be finite, and at most 3.4e38"
+    pair = "MultiDiscrete([3, 2])"
+    for value, space, words in (
+        ("numpy.array([0, numpy.nan])", line, "has the value nan at index 1: " + finite),
+        ("numpy.array([numpy.inf, 0])", line, "has the value inf at index 0: " + finite),
+        ("[0, -float('inf')]", line, "has the value -inf at index 1: " + finite),
+        ("[1e300, 0]", line, "has the value 1e+300 at index 0: " + finite),
+        ("float('nan')", "Box(0, 9, ())", "has the value nan: " + finite),
+        ("[0, 1, 2]", line, "has the shape (3,); its space: (2,)"),
+        ("[[0, 1]]", line, "has the shape (1, 2); its space: (2,)"),
+        ("7", line, "has the shape (); its space: (2,)"),
+        ("['a', 'b']", line, "which are no numbers"),
+        ("[10**30, 0]", line, "which are no numbers"),
+        ("None", "Discrete(3)", "which are no whole numbers"),
+        ("0.0", "Discrete(3)", "of the type float64, which are no whole numbers"),
+        ("3", "Discrete(3)", "has the value 3; its space: 0 to 2"),
+        ("-1", "Discrete(3)", "has the value -1; its space: 0 to 2"),
+        ("4", "Discrete(3, start=5)", "has the value 4; its space: 5 to 7"),
+        ("[0, 2]", pair, "has the value 2; its space: 0 to 1"),
+        ("[0]", pair, "has the shape (1,); its space: (2,)"),
+        ("{'hand': 1}", f"Dict({{'pose': {line}}})", "the part pose of the observation of toys:"),
+        ("{'pose': [0, float('nan')]}", f"Dict({{'pose': {line}}})",
+         "the part pose of the observation of toys:Toy-v0 has the value nan at index 1"),
+    ):
+        good = {"B": "0" if "()" in space else "[0, 0]", "M": "[0, 0]",
+                "D": "5" if "5" in space else "0"}[space[0]]
+        good = "{'pose': [0, 0]}" if "pose" in space else good
+        steps = [(STEP, bytes([1, 0])), (STEP, bytes([0, 1, 0])), (STEP, bytes([0, 1, 0]))]
+        refused_later(value, [words], toy(observation=space, value=value), steps[:1], **TOYS)
+        later = toy(observation=space, value=f"{value} if t == 2 else {good}")
+        refused_later(value + " later", [words], later, steps, **TOYS)
+
+
 def test_no_images():
     """Each reason for which a space is no image, and the way out."""
     for space, words in {
-        "Box(0, 255, (4,), uint8)": "the shape (4,) is no image",
+        "Box(0, 255, (0,), uint8)": "the shape (0,) is no image",
         "Box(0, 255, (2, 4, 5, 3), uint8)": "the shape (2, 4, 5, 3) is no image",
         "Box(0, 255, (40, 41, 42), uint8)": "neither first nor last 1 to 16 channels",
         "Box(0, 255, (2000, 3, 3), uint8)": "3 x 2000 pixels",
@@ -608,9 +810,10 @@ def test_no_images():
         "Box(-1, 1, (4, 5))": "values begin at -1",
         "Box(0, numpy.inf, (4, 5))": "values end at inf",
         "Box(0, 0, (4, 5))": "values end at 0",
-        "Discrete(5)": "Discrete is no Box",
-        "MultiBinary((4, 5))": "MultiBinary is no Box",
-        "Dict({})": "hold no image",
+        "Text(5)": "Text is no Box",
+        "Sequence(Discrete(5))": "Sequence is no Box",
+        "Graph(Box(0, 9, (2,)), None)": "Graph is no Box",
+        "Dict({})": "hold no image and no vector",
     }.items():
         way = "--render shows the agent the rendered picture, which may show what it should not"
         refused(space, [words, way], toy(observation=space), **TOYS)
@@ -762,7 +965,7 @@ def test_modules(folder):
     with toy_child(place) as child:
         kind, body = child.ask(HELLO, hello("mine:Mine-v0"))
         check("the current folder", kind == SPEC and b"\ntoys 1.2.3" in body, body)
-        facts = body.decode().split("\n\n")[1].split("\n")
+        facts = lines_of(body, 1)
         version = sys.version.split()[0]
         check("facts", facts[0] == "frames: the observation of mine:Mine-v0", facts)
         check("versions", facts[1] == f"python {version}" and facts[2][:11] == "gymnasium 1", facts)
@@ -783,11 +986,14 @@ def test_minigrid():
     from minigrid.wrappers import RGBImgPartialObsWrapper
 
     wrap = "--wrap=minigrid.wrappers:RGBImgPartialObsWrapper(tile_size=4)"
-    for name in ("MiniGrid-MemoryS7-v0", "minigrid:MiniGrid-MemoryS7-v0"):
-        compare(name, name, [wrap, "max_steps=9"],
+    for name, options, numbers in (
+        ("MiniGrid-MemoryS7-v0", [], lambda seen: one_hot(seen["direction"], 4)),
+        ("minigrid:MiniGrid-MemoryS7-v0", ["--observation=image"], no_numbers),
+    ):
+        compare(name, name, [wrap, "max_steps=9", *options],
                 lambda: RGBImgPartialObsWrapper(
                     gymnasium.make("MiniGrid-MemoryS7-v0", max_steps=9), tile_size=4),
-                lambda _, seen: seen["image"], 20)
+                lambda _, seen: seen["image"], 20, numbers=numbers)
 
 
 def test_vizdoom(folder):
@@ -801,7 +1007,7 @@ def test_vizdoom(folder):
     for name in ("VizdoomBasic-v1", "vizdoom.gymnasium_wrapper:VizdoomPredictPosition-v1"):
         compare(name, name, ["frame_skip=8"],
                 lambda: gymnasium.make(name, frame_skip=8), lambda _, seen: seen["screen"], 15,
-                environments=1)
+                environments=1, numbers=lambda seen: seen.get("gamevariables", ()))
     refused("too many buttons", ["MultiBinary(19), more than 256"],
             hello("VizdoomFreedoom1E1M1-S1-v0"))
     os.chdir(before)
@@ -842,8 +1048,8 @@ def test_limits(folder):
     good = hello("Stub/Good-v0")
     refused(
         "version",
-        ["speaks version 2 of the protocol, the program 1"],
-        hello("Stub/Good-v0", version=1),
+        ["speaks version 3 of the protocol, the program 2"],
+        hello("Stub/Good-v0", version=2),
         folder=folder,
     )
     refused("no HELLO", ["not greeted"], good, kind=STEP, folder=folder)
@@ -899,6 +1105,8 @@ def test_stand_in(folder):
         words = [f"has the shape (1, 1, 3); {space}: (4, 5, 3)"]
         body = hello("Stub/Smaller-v0", options, 2, 2)
         refused_later("Smaller", words, body, [(STEP, bytes([1, 0, 1, 0]))], folder=folder)
+    refused("Wider", ["of Stub/Wider-v0 have 5 numbers; those of the first environment: 4"],
+            hello("Stub/Wider-v0", [], 2), folder=folder)
     steps = [(STEP, bytes([1, 0])), (STEP, bytes([0, 1, 0]))]
     refused_later("Huge", ["gave the reward 1e+300"], hello("Stub/Huge-v0"), steps, folder=folder)
 
@@ -1147,10 +1355,11 @@ def test_both(folder):
     check("both halves", ran.returncode == 0 and ran.stdout == EXPECTED, ran.stdout, ran.stderr)
 
 
-# The lines of examples/atari.c's comment, made short.
+# Lines of examples/atari.c's comment, made short: an agent of each package.
 QUICK = "--steps 120 --environments 2 --plain --python {} --bridge {} --folder {} --set batch=4 " \
     "--set learn_start=50 --set window=4 --set replay_capacity=500"
 LINES = {
+    "gymnasium": "--env CartPole-v1 --memory none",
     "minigrid": "--env MiniGrid-MemoryS7-v0 --wrap minigrid.wrappers:RGBImgPartialObsWrapper",
     "vizdoom": "--env VizdoomBasic-v1 --keyword frame_skip=4 --set value_rescale=1",
 }
@@ -1180,7 +1389,28 @@ def test_training(folder):
         right = text.count(f"\n{package} ") == 2 and line.split()[1] in text
         check(f"{package}: run.txt", right, text)
     if not missing("gymnasium"):
+        test_learning(program, folder)
         test_sentences(program, folder)
+
+
+def test_learning(program, folder):
+    """Agents learn from numbers alone, and from an image and a number that are both needed."""
+    quick = "--memory none --steps 2000 --evaluate-every 1000 --episodes 20 --set frame_stack=1 " \
+        "--set learn_start=500 --set discount=0.1 --set epsilon_steps=1000 " \
+        "--set learning_rate=1e-3"
+    for line, least, most in (
+        ("--env CartPole-v1 --memory none --steps 10k --evaluate-every 3k", 150, 500),
+        (f"--env toys:Both-v0 {quick}", 7.8, 8),
+        (f"--env toys:Both-v0 --observation eye {quick}", 2, 6),
+        (f"--env toys:Both-v0 --observation sign {quick}", 2, 6),
+    ):
+        place = os.path.join(folder, "learns", str(hash(line)))
+        where = f"--plain --python {sys.executable} --bridge {SCRIPT} --folder {place}"
+        environment = {**os.environ, "PYTHONPATH": TOYS["folder"]}
+        ran = subprocess.run([program, *line.split(), *where.split()], cwd=folder, text=True,
+                             capture_output=True, timeout=4 * SLOW, env=environment)
+        score = float((ran.stdout.rpartition("the best agent scored ")[2].split() or ["nan"])[0])
+        check(line, ran.returncode == 0 and least <= score <= most, score, ran.stdout, ran.stderr)
 
 
 def test_sentences(program, folder):
@@ -1189,7 +1419,12 @@ def test_sentences(program, folder):
     for options, keywords, words in (
         ("--size 7", pixels.format(4), "frames of 4 channels cannot become grey: keep their"),
         ("--size 7 --colour", pixels.format(5), "frames of 5 channels cannot be resized, at most"),
-        ("", "observation=Box(0, 9, (4,))", "hold no image (the shape (4,) is no image): --render"),
+        ("", "observation=Box(0, 9, (4, 4, 4, 4))", "hold no image and no vector (the shape (4, 4"),
+        ("--size 7", "observation=Box(0, 9, (4,))|value=[1, 2, 3, 4]",
+         "toys:Toy-v0 shows numbers and no frames: leave out --size, --colour and --blank"),
+        ("", "observation=Box(0, 9, (2,))|value=[t, float('nan')]",
+         "the observation of toys:Toy-v0 has the value nan at index 1: numbers must be finite"),
+        ("", "observation=Discrete(5000)", "toys:Toy-v0 has 5000 numbers: 1024 are possible"),
         ("", "reward=float('nan')", "toys:Toy-v0 gave the reward nan: a reward must be a finite"),
         ("", "value=picture(t)[t:]", "has the shape (3, 5, 3); its space: (4, 5, 3)"),
     ):
@@ -1223,10 +1458,13 @@ def main():
                 run(test, folder)
         for test in (test_refusals, test_minatar, test_atari, test_cartpole, test_minigrid):
             run(test)
+        run(test_vectors)
         run(test_vizdoom, folder)
         run(test_training, folder)
         if not missing("gymnasium"):
             for test in (test_images, test_parts, test_no_images, test_damaged_images):
+                run(test)
+            for test in (test_numbers_alone, test_numbers_beside_images, test_bad_numbers):
                 run(test)
             for test in (test_rewards, test_actions, test_action_names, test_wrappers):
                 run(test)

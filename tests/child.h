@@ -1,5 +1,7 @@
 /* A made-up child process for the bridge. Any test program can start itself as this child. It
-   serves made-up environments, and fails in the way that the variable BRIDGE_TEST says. */
+   serves made-up environments, and fails in the way that the variable BRIDGE_TEST says. Its
+   observations have frames and BRIDGE_TEST_NUMBERS numbers [0]; no frames if BRIDGE_TEST_BLIND is
+   set. */
 #ifndef CHILD_H
 #define CHILD_H
 
@@ -7,10 +9,12 @@
 #include <sys/stat.h>
 
 enum { WIDTH = 5, HEIGHT = 4, CHANNELS = 3, ACTIONS = 6, PIXELS = WIDTH * HEIGHT * CHANNELS };
+enum { MOST_NUMBERS = 20 };
 enum { PROBED = 77 };    /* exit status of a probe start */
 enum { MISBEHAVES = 3 }; /* the question that a failing child answers wrongly */
 static const char *const spec_text = "Made/Up-v1\nNOOP\nFIRE\nUP\nRIGHT\nLEFT\nDOWN\n\n"
-                                     "frames: made-up pictures\nmade-up 1.0";
+                                     "frames: made-up pictures\nnumbers: made-up numbers\n"
+                                     "made-up 1.0";
 
 static uint64_t mix(uint64_t x)
 {
@@ -37,6 +41,11 @@ typedef struct fake {
     uint8_t frames[BRIDGE_FRAMES][PIXELS]; /* newest last */
 } fake;
 
+/* Returns number k of the newest observation. */
+static float fake_number(const fake *f, int k)
+{
+    return (float)(mix(f->state + 1000u + (uint64_t)k) >> 48) * 0.001f - 30;
+}
 static void fake_show(fake *f, int from)
 {
     int i, p;
@@ -94,10 +103,10 @@ static struct {
     const char *mode;
     int in, out; /* copies of the sockets, so that prints do not reach the bridge */
     fake fakes[BRIDGE_ENVIRONMENTS];
-    int environments, frames;
+    int environments, frames, numbers, blind;
     uint32_t number;
     uint8_t question[BRIDGE_ENVIRONMENTS * (2 + BRIDGE_PLAYED)];
-    uint8_t answer[BRIDGE_ENVIRONMENTS * (8 + BRIDGE_FRAMES * PIXELS)];
+    uint8_t answer[BRIDGE_ENVIRONMENTS * (8 + BRIDGE_FRAMES * PIXELS + 4 * MOST_NUMBERS)];
 } child;
 
 static int child_is(const char *mode) { return strcmp(child.mode, mode) == 0; }
@@ -184,7 +193,8 @@ static int child_asked(void)
 }
 static void child_greets(void)
 {
-    static const uint32_t spec[] = {BRIDGE_VERSION, WIDTH, HEIGHT, CHANNELS, ACTIONS};
+    uint32_t spec[] = {BRIDGE_VERSION, WIDTH, HEIGHT, CHANNELS, ACTIONS, 0};
+    const char *const numbers = getenv("BRIDGE_TEST_NUMBERS");
     uint64_t seed;
     size_t i;
     if (child_asked() != BRIDGE_HELLO || bridge_get(child.question) != BRIDGE_VERSION) _exit(8);
@@ -192,16 +202,20 @@ static void child_greets(void)
     child.frames = (int)bridge_get(child.question + 8);
     seed = bridge_get(child.question + 12) | (uint64_t)bridge_get(child.question + 16) << 32;
     fakes_make(child.fakes, child.environments, seed);
-    for (i = 0; i < 5; i++) bridge_put(child.answer + 4 * i, spec[i], 4);
-    memcpy(child.answer + 20, spec_text, strlen(spec_text));
-    child_answers(BRIDGE_SPEC, 20 + strlen(spec_text));
+    child.numbers = numbers != NULL ? atoi(numbers) : 0;
+    child.blind = getenv("BRIDGE_TEST_BLIND") != NULL;
+    if (child.blind) spec[1] = spec[2] = spec[3] = 0;
+    spec[5] = (uint32_t)child.numbers;
+    for (i = 0; i < 6; i++) bridge_put(child.answer + 4 * i, spec[i], 4);
+    memcpy(child.answer + BRIDGE_SPEC_HEAD, spec_text, strlen(spec_text));
+    child_answers(BRIDGE_SPEC, BRIDGE_SPEC_HEAD + strlen(spec_text));
 }
 static void child_steps(void)
 {
     const uint8_t *at = child.question;
     uint8_t *to = child.answer;
-    size_t const shown = (size_t)child.frames * PIXELS;
-    int i, played = 0;
+    size_t const shown = child.blind ? 0 : (size_t)child.frames * PIXELS;
+    int i, k, played = 0;
     for (i = 0; i < child.environments; i++) {
         float reward = 0;
         uint32_t bits;
@@ -212,6 +226,11 @@ static void child_steps(void)
         bridge_put(to + 4, bits, 4);
         memcpy(to + 8, child.fakes[i].frames[BRIDGE_FRAMES - child.frames], shown);
         to += 8 + shown;
+        for (k = 0; k < child.numbers; k++, to += 4) {
+            float const value = fake_number(&child.fakes[i], k);
+            memcpy(&bits, &value, sizeof bits);
+            bridge_put(to, bits, 4);
+        }
     }
     child_answers(BRIDGE_STATE, (size_t)(to - child.answer));
 }
@@ -248,6 +267,18 @@ static int child_main(void)
 /* Starting this program as the child */
 
 static const char *self; /* path of this program */
+
+/* Sets what the next child shows. */
+static void child_will_show(int numbers, int blind)
+{
+    char text[20];
+    snprintf(text, sizeof text, "%d", numbers);
+    setenv("BRIDGE_TEST_NUMBERS", text, 1);
+    if (blind)
+        setenv("BRIDGE_TEST_BLIND", "1", 1);
+    else
+        unsetenv("BRIDGE_TEST_BLIND");
+}
 
 /* Returns whether this program can start itself; under an emulator it may not. */
 static int can_start(void)

@@ -76,4 +76,36 @@ class Fewer(gymnasium.ActionWrapper):
         return self.env.action_space.n - 1
 
 
+class Both(gymnasium.Env):
+    """A task for which an image and a number are both needed.
+
+    A half of the image is lit, and the number is 5 or -5. Action 1 is right if the left half is lit
+    and the number is 5, and if the right half is lit and the number is -5. Else, action 0 is right.
+    Each step draws both anew. An episode has 8 steps, and a right action is worth 1: an agent that
+    sees only one of the two scores 4 on average, as a random one does.
+    """
+
+    observation_space = spaces.Dict({"eye": spaces.Box(0, 255, (4, 4), numpy.uint8),
+                                     "sign": spaces.Box(-9, 9, (1,))})
+    action_space = spaces.Discrete(2)
+
+    def see(self):
+        self.left, self.positive = self.np_random.integers(2, size=2)
+        eye = numpy.zeros((4, 4), numpy.uint8)
+        eye[:, :2] = 255 * self.left
+        eye[:, 2:] = 255 * (1 - self.left)
+        return {"eye": eye, "sign": numpy.array([10.0 * self.positive - 5], numpy.float32)}
+
+    def reset(self, seed=None, options=None):
+        super().reset(seed=seed)
+        self.t = 0
+        return self.see(), {}
+
+    def step(self, action):
+        reward = float(action == (self.left == self.positive))
+        self.t += 1
+        return self.see(), reward, self.t == 8, False, {}
+
+
 gymnasium.register("Toy-v0", entry_point="toys:Toy")
+gymnasium.register("Both-v0", entry_point="toys:Both")

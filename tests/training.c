@@ -341,6 +341,115 @@ static void frames_have_the_size_that_was_asked_for(void)
     snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
+/* Plays with the best agent of the run. Returns the tool's exit status. */
+static int tool_plays(void)
+{
+    char more[2 * TRAIN_PATH];
+    snprintf(more, sizeof more, "--play %s", in_folder("best.rise"));
+    return tool(more);
+}
+/* Numbers reach the agent, beside frames or alone. An agent of numbers has its own defaults. */
+static void numbers_reach_the_agent(void)
+{
+    rise_agent_desc desc;
+    int blind;
+    for (blind = 0; blind < 2; blind++) {
+        check_about("%s", blind ? "numbers" : "frames and numbers");
+        child_will_show(3, blind);
+        CHECK(tool_in(blind ? "numbers" : "both", "--steps 200") == 0 && log_rows() > 0);
+        CHECK(tool_said("The agent sees 3 numbers: made-up numbers.\n"));
+        CHECK(tool_said("The agent sees 5 x 4 pixels") == !blind);
+        CHECK(tool_said("to store 500 observations") == blind);
+        CHECK(rise_agent_peek(&desc, in_folder("agent.rise"), NULL) == RISE_OK);
+        CHECK(desc.numbers == 3 && desc.frame_width == (blind ? 0 : WIDTH));
+        CHECK(desc.frame_stack == (blind ? 1 : 4) && (desc.n_step == 10) == blind);
+        CHECK(desc.learning_rate_steps == (blind ? 160 : 0));
+        CHECK((desc.target_period == 500) == blind);
+        CHECK((file_bytes("episode.gif") > 100) == !blind); /* numbers have no film */
+        CHECK(tool_said("Film of one") == !blind && !tool_said("cannot be written"));
+        CHECK(tool_plays() == 0 && tool_said("more episodes greedily, the best agent scored"));
+        CHECK(tool("--steps 300 --resume") == 0 && saved_steps() >= 300);
+    }
+    CHECK(tool_in("set", "--steps 100 --set n_step=2 --set frame_stack=3 --blank 0.5") == 1 &&
+          tool_said("Made/Up-v1 shows numbers and no frames: leave out --size"));
+    CHECK(tool("--steps 100 --set n_step=2 --set frame_stack=3") == 0);
+    CHECK(rise_agent_peek(&desc, in_folder("agent.rise"), NULL) == RISE_OK);
+    CHECK(desc.n_step == 2 && desc.frame_stack == 3 && desc.target_period == 500);
+    CHECK(tool_in("preset", "--steps 100 --preset rainbow") == 0);
+    CHECK(rise_agent_peek(&desc, in_folder("agent.rise"), NULL) == RISE_OK);
+    CHECK(desc.head == RISE_HEAD_C51 && desc.target_period == 2000 && desc.frame_stack == 4);
+    CHECK(tool_in("btr", "--steps 60 --preset btr") == 0); /* its conv net is left out */
+    CHECK(rise_agent_peek(&desc, in_folder("agent.rise"), NULL) == RISE_OK);
+    CHECK(desc.head == RISE_HEAD_IQN && desc.conv_count == 0 && desc.target_period == 500);
+    child_will_show(0, 0);
+    check_about("%s", "");
+    snprintf(run_folder, sizeof run_folder, "%s/run", place);
+}
+/* A run goes on only with as many numbers as it began with. An agent of frames alone, which earlier
+   releases saved, goes on where there are also numbers, and does not see them. */
+static void another_count_of_numbers_is_refused(void)
+{
+    static const struct {
+        int numbers, blind, other, other_blind;
+        const char *words; /* NULL: it goes on */
+    } cases[] = {
+        {3, 1, 2, 1, "with 6 actions, and 3 numbers; this one has 6 actions, and 2 numbers"},
+        {3, 1, 4, 1, "3 numbers; this one has 6 actions, and 4 numbers"},
+        {3, 0, 2, 0, "frames of 5 x 4 x 3, and 3 numbers; this one has 6 actions, frames of 5 x 4"},
+        {3, 0, 3, 1, "frames of 5 x 4 x 3, and 3 numbers; this one has 6 actions, and 3 numbers"},
+        {3, 1, 3, 0, "with 6 actions, and 3 numbers; this one has 6 actions, frames of 5 x 4 x 3"},
+        {3, 0, 0, 0, "and 3 numbers; this one has 6 actions, frames of 5 x 4 x 3, and 0 numbers"},
+        {0, 0, 3, 1, "frames of 5 x 4 x 3, and 0 numbers; this one has 6 actions, and 3 numbers"},
+        {0, 0, 3, 0, NULL},
+    };
+    size_t i;
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char folder[20];
+        uint64_t agent, record;
+        int const goes_on = cases[i].words == NULL;
+        snprintf(folder, sizeof folder, "counts-%d", (int)i);
+        check_about("%s", goes_on ? "frames alone" : cases[i].words);
+        child_will_show(cases[i].numbers, cases[i].blind);
+        CHECK(tool_in(folder, "--steps 100 --evaluate-every 50") == 0);
+        agent = file_hash("agent.rise"), record = file_hash("run.txt");
+        child_will_show(cases[i].other, cases[i].other_blind);
+        CHECK(tool_plays() == !goes_on && (goes_on || tool_said(cases[i].words)));
+        CHECK(file_hash("agent.rise") == agent && file_hash("run.txt") == record);
+        CHECK(tool("--steps 200 --resume") == !goes_on);
+        CHECK(tool_said(goes_on ? "also shows numbers, which this agent does not see"
+                                : cases[i].words));
+        CHECK(goes_on ? saved_steps() >= 200
+                      : file_hash("agent.rise") == agent && file_hash("run.txt") == record);
+    }
+    child_will_show(0, 0);
+    check_about("%s", "");
+    snprintf(run_folder, sizeof run_folder, "%s/run", place);
+}
+/* The panel draws a bar for each number, whose largest magnitude lately reaches the edge. */
+static void numbers_are_drawn_as_bars(void)
+{
+    static session s;
+    static const float first[] = {2, -4, 0}, second[] = {0.99f, 0.99f, 0};
+    uint8_t drawn[TRAIN_PICTURE * TRAIN_PICTURE + 1], *const bars = drawn;
+    static float many[BRIDGE_NUMBERS];
+    int const half = TRAIN_PICTURE / 2, row = TRAIN_PICTURE / 3 * TRAIN_PICTURE;
+    int i;
+    drawn[TRAIN_PICTURE * TRAIN_PICTURE] = 77;
+    draw_numbers(&s, first, 3, bars);
+    CHECK(bars[0] == 30 && bars[half - 1] == 30 && bars[half] == 230 && bars[2 * half - 1] == 230);
+    CHECK(bars[row] == 230 && bars[row + half - 1] == 230 && bars[row + half] == 90);
+    CHECK(bars[2 * row] == 30 && bars[2 * row + half] == 90 && bars[2 * row + half + 1] == 30);
+    draw_numbers(&s, second, 3, bars); /* a half and a quarter of the largest */
+    CHECK(bars[half + half / 2 - 1] == 230 && bars[half + half / 2] == 30);
+    CHECK(bars[row + half + half / 4 - 1] == 230 && bars[row + half + half / 4] == 30);
+    for (i = 0; i < BRIDGE_NUMBERS; i++) many[i] = 1e30f;
+    draw_numbers(&s, many, BRIDGE_NUMBERS, bars);
+    CHECK(bars[2 * half - 1] == 230 && bars[0] == 30);
+    draw_numbers(&s, many, 1, bars);
+    CHECK(bars[(TRAIN_PICTURE - 2) * TRAIN_PICTURE + half] == 230);
+    CHECK(drawn[TRAIN_PICTURE * TRAIN_PICTURE] == 77);
+}
+
 /* Returns the process number of child `n` of the last run; 0: there is none. */
 static long child_number(int n)
 {
@@ -920,6 +1029,9 @@ static const check_test tests[] = {
     TEST(resumed_run_keeps_its_options),
     TEST(folder_is_enough_to_resume),
     TEST(frames_have_the_size_that_was_asked_for),
+    TEST(numbers_reach_the_agent),
+    TEST(another_count_of_numbers_is_refused),
+    TEST(numbers_are_drawn_as_bars),
     TEST(killed_children_are_reported),
     TEST(interrupts_save_the_run),
     TEST(children_leave_signals_to_the_tool),

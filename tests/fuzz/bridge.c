@@ -31,21 +31,26 @@ static void talk_message(uint32_t type, uint32_t number, uint32_t length)
 /* Adds a SPEC with some of its numbers or its text changed. */
 static void talk_spec(program *p)
 {
-    uint32_t spec[] = {BRIDGE_VERSION, 3, 2, 1, 2};
+    uint32_t spec[] = {BRIDGE_VERSION, 3, 2, 1, 2, 0};
     char text[300] = "x\na\nb\n\nfacts";
-    uint8_t body[20];
+    uint8_t body[BRIDGE_SPEC_HEAD];
     unsigned const how = program_byte(p);
     size_t length = strlen(text), i;
     int extra = how & 2 ? (int)program_byte(p) - 128 : 0;
-    if (how & 4) spec[how / 16 % 5] = (uint32_t)fuzz_integer(p);
+    if (how & 1) { /* numbers, beside a frame or alone */
+        unsigned const shows = program_byte(p);
+        spec[5] = shows / 2 % 8;
+        if (shows & 1) spec[1] = spec[2] = spec[3] = 0;
+    }
+    if (how & 4) spec[how / 16 % 6] = (uint32_t)fuzz_integer(p);
     if (how & 8) length = program_text(p, text, sizeof text);
-    for (i = 0; i < 5; i++) bridge_put(body + 4 * i, spec[i], 4);
-    talk_message(BRIDGE_SPEC, 0, (uint32_t)(20 + (int)length + extra));
+    for (i = 0; i < 6; i++) bridge_put(body + 4 * i, spec[i], 4);
+    talk_message(BRIDGE_SPEC, 0, (uint32_t)((int)(sizeof body + length) + extra));
     talk_add(body, sizeof body);
     talk_add(text, length);
-    if (spec[1] <= 64 && spec[2] <= 64 && spec[3] <= 4)
+    if (spec[1] <= 64 && spec[2] <= 64 && spec[3] <= 4 && spec[5] <= BRIDGE_NUMBERS)
         talk.state = (size_t)talk.b.environments *
-                     (8 + (size_t)talk.b.frames * spec[1] * spec[2] * spec[3]);
+                     (8 + (size_t)talk.b.frames * spec[1] * spec[2] * spec[3] + 4 * spec[5]);
 }
 /* Adds a STATE with some of its bytes changed. */
 static void talk_answer(program *p, uint32_t number)
@@ -104,6 +109,8 @@ static void talk_look(const bridge *b, int asked)
         CHECK(!(b->states[i].terminated && b->states[i].truncated));
         for (p = 0; p < b->frames * b->height * b->width * b->channels; p++)
             sum += b->states[i].frames[p];
+        for (p = 0; p < b->numbers; p++)
+            CHECK(b->states[i].numbers[p] - b->states[i].numbers[p] == 0);
     }
     for (i = 0; i < b->actions; i++) sum += strlen(b->action_names[i]);
     CHECK(sum + strlen(b->name) + strlen(b->facts) < ULONG_MAX);
