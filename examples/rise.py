@@ -11,6 +11,16 @@ Copy this file and rise.h beside your program, or add this folder to PYTHONPATH.
     agent = rise.Agent(numbers=4, actions=2, memory="none")
     action = agent.step(numbers=[0.1, 0.2, 0.3, 0.4], event=rise.FIRST)
 
+MinAtar, and a window of pygame:
+
+    agent = rise.Agent(frame_width=10, frame_height=10, frame_channels=env.state_shape()[2],
+                       actions=env.num_actions())
+    agent.step(env.state().astype("uint8") * 255)
+
+    agent = rise.Agent(frame_width=84, frame_height=84, frame_channels=3, actions=4)
+    small = pygame.transform.smoothscale(window, (84, 84))
+    agent.step(pygame.surfarray.array3d(small).swapaxes(0, 1))
+
 Keywords are the fields of rise_agent_desc in rise.h, as text or as numbers. A refused call raises
 rise.Error with the library's sentence. NumPy is optional: frames may be anything with uint8 bytes
 (bytes, NumPy arrays), numbers anything with floats (lists, arrays). Python knows no struct of C.
