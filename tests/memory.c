@@ -308,6 +308,35 @@ static void wrong_demonstrations_are_refused(void)
     keys = "";
 }
 
+/* A call that fails, or a kill at any call, loses no recorded episode. */
+static void faults_keep_recorded_episodes(void)
+{
+    static const fault_kind hows[] = {FAULT_ONCE, FAULT_ON, FAULT_KILL};
+    demonstrations d;
+    int i, failed, count = 1;
+    keys = "1111111111";
+    CHECK(tool("--teach f.txt", 0) == 0);
+    for (i = 0; i < 3; i++) {
+        long at = 0;
+        do {
+            int status;
+            fault_at = ++at, fault_how = hows[i];
+            status = tool("--teach f.txt", 0);
+            fault_at = 0;
+            failed = said("FAULT: ");
+            check_about("fault %ld of kind %d, status %d", at, i, status);
+            CHECK(recorded(&d, GAME_BLINK, 8, "f.txt") && d.count >= count);
+            CHECK(status != 0 || d.count == count + 1);
+            CHECK(d.count <= count + 1);
+            count = d.count;
+            demonstrations_free(&d);
+        } while (failed);
+        CHECK(at > 3);
+    }
+    check_about("%s", "");
+    keys = "";
+}
+
 /* --self-test does nothing else, and passes here. */
 static void self_test_passes(void)
 {
@@ -324,6 +353,7 @@ static const check_test tests[] = {
     TEST(keys_are_recorded),
     TEST(demonstrations_teach),
     TEST(wrong_demonstrations_are_refused),
+    TEST(faults_keep_recorded_episodes),
     TEST(self_test_passes),
 };
 int main(int count, char **arguments)
