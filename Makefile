@@ -21,6 +21,8 @@
 #                       interruption: finished runs are kept
 # make bench-ablation   scores of RISE with one setting changed at a time
 #                       BENCH="--size 84" for both: the same with frames of 84 x 84 pixels
+# make bench-teach      steps until two games are learned, with and without demonstrations. Takes
+#                       half an hour
 # make bench-game       the longest calls of a game at 60 Hz that learns; BENCH="--seconds 300"
 # make bench-bridge     Atari steps a second through the bridge to Python, compared with ALE alone
 # make bench-neon       instructions of an update on 64-bit ARM, counted under qemu. Needs qemu's
@@ -121,6 +123,11 @@ build/bench_bridge: examples/*.h
 bench-bridge: build/bench_bridge
 	build/bench_bridge $(BENCH)
 
+build/bench_teach: examples/*.h
+
+bench-teach: build/bench_teach
+	build/bench_teach $(BENCH)
+
 bench-neon:
 	CC="$(CC)" sh bench/neon.sh $(BENCH)
 
@@ -143,4 +150,5 @@ clean:
 	rm -rf build $(EXAMPLES) npc *.svg *.rise
 
 .PHONY: all small demo picture web test fuzz bench bench-kernels bench-step bench-replay \
-	bench-shrink bench-costs bench-learn bench-ablation bench-bridge bench-game bench-neon clean
+	bench-shrink bench-costs bench-learn bench-ablation bench-bridge bench-game bench-teach \
+	bench-neon clean

@@ -382,30 +382,43 @@
        desc.memory = RISE_MEMORY_NONE;
        desc.frame_stack = 1;
 
-   HOW TO: TEACHING. rise_agent_observe tells the agent what somebody else did: a person, a script,
-   another agent, an old log. It takes the arguments of rise_agent_step_all, and it also reads
-   `actions`. With -1, the agent chooses the action.
+   HOW TO: TEACHING. Somebody else may choose the actions: a person, a script, a log, another agent.
+   rise_agent_observe does one step like rise_agent_step_all, but it takes the actions that were
+   chosen. For -1, the agent chooses. The agent learns from all steps.
 
-       action = person_plays() ? pressed_key() : -1;
-       rise_agent_observe(agent, frame, NULL, &reward, &event, NULL, &action);
-       event = game_play(action, &reward);
+   Demonstrations are steps that the agent should imitate. They belong to the last
+   desc.demonstrators environments. The agent never acts there, and its own steps never overwrite
+   demonstrations. An update also raises Q of the demonstrated action above Q of the others.
 
-   The agent learns from these steps as from its own. With desc.demonstrators, the last environments
-   only show what to do. Their steps are demonstrations: the agent also learns to prefer the
-   demonstrated actions. The agent's own steps never overwrite demonstrations.
+       desc.environments = 2, desc.demonstrators = 1; // 0: the agent's; 1: the demonstrator
+       desc.learn_start = 200;                        // steps of all demonstrations
+       desc.epsilon_start = 0.3;                      // few random actions
+       desc.demonstration_weight = 0.3;
+       desc.priority_exponent = -1;                   // draw all transitions equally often
 
-       desc.environments = 2, desc.demonstrators = 1; // environment 1 shows what to do
-       rise_event events[2] = {RISE_ABSENT, event};
-       int actions[2] = {-1, pressed_key()};
-       rise_agent_observe(agent, frames, NULL, rewards, events, NULL, actions);
+   Show all demonstrations first, while the agent's environment is absent. Pass the last frame of
+   each episode, too. Then let the agent learn from the demonstrations alone.
 
-   After the demonstrations, call rise_agent_learn some hundred times, if there is time for this.
-   Then let the agent play: the demonstrator is absent. metrics.epsilon is the share of random
-   actions, which is large until epsilon_steps have passed. Set a lower desc.epsilon_start, such as
-   0.1, if the agent is to use at once what it has learned.
+       uint8_t frames[2][84 * 84] = {{0}};
+       float rewards[2] = {0, 0};
+       rise_event events[2] = {RISE_ABSENT, RISE_FIRST};
+       int i, actions[2] = {0, 0};
+       while (next_of_log(frames[1], &rewards[1], &events[1], &actions[1]))
+           rise_agent_observe(agent, frames[0], NULL, rewards, events, NULL, actions);
+       for (i = 0; i < 3000; i++) rise_agent_learn(agent);
 
-       rise_event events[2] = {event, RISE_ABSENT};
-       rise_agent_step_all(agent, frames, NULL, rewards, events, NULL, actions);
+   From then on the demonstrator is absent, and the agent plays in environment 0.
+
+       events[0] = RISE_FIRST, events[1] = RISE_ABSENT;
+       for (;;) {
+           render(frames[0]);
+           rise_agent_step_all(agent, frames[0], NULL, rewards, events, NULL, actions);
+           events[0] = play(actions[0], &rewards[0]);
+       }
+
+   Show every kind of situation: an agent that saw only some starts of Key-Door needed more steps.
+   Keep some random actions, or the agent never finds out that a demonstration was wrong.
+   bench/teach.md has measurements. examples/memory.c records what you play: --teach FILE.
 
    HOW TO: A REAL-TIME GAME. There are two ways to learn without delaying the game: in the
    background, or in the time that is left of each tick.

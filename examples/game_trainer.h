@@ -3,7 +3,8 @@
 #ifndef GAME_TRAINER_H
 #define GAME_TRAINER_H
 
-#include "game_episode.h" /* first: defines _DEFAULT_SOURCE */
+#include "demonstrations.h" /* first: defines _DEFAULT_SOURCE */
+#include "game_episode.h"
 
 #include <math.h>
 
@@ -43,6 +44,8 @@ static inline const recipe *recipe_of(game_kind kind)
 
 enum {
     TRAINER_GAMES = 8,     /* environments of the agent in training */
+    TRAINER_LANES = TRAINER_GAMES + 1, /* the last one is the demonstrator, if there is one */
+    TRAINER_TAUGHT = 3000, /* updates from demonstrations alone, before the agent acts */
     TRAINER_FEATURES = 64, /* half the default: enough for these games, and faster */
     /* characters of rise_agent_play: */
     EVALUATED = 0, /* plays the evaluations */
@@ -54,10 +57,10 @@ enum {
 typedef struct trainer {
     rise_agent *agent;
     game games[TRAINER_GAMES];
-    uint8_t frames[TRAINER_GAMES * GAME_SIDE * GAME_SIDE];
-    float rewards[TRAINER_GAMES];
-    rise_event events[TRAINER_GAMES];
-    int actions[TRAINER_GAMES];
+    uint8_t frames[TRAINER_LANES * GAME_SIDE * GAME_SIDE];
+    float rewards[TRAINER_LANES];
+    rise_event events[TRAINER_LANES];
+    int actions[TRAINER_LANES];
 } trainer;
 
 /* Changes the description for enlarged frames. The library's network for frames of 84 x 84 learns
@@ -105,6 +108,21 @@ static inline rise_agent_desc trainer_desc(const game *g, double steps, int seed
     return d;
 }
 
+/* Changes the description of an agent that learns from demonstrations first. They keep their part
+   of the replay buffer, so the buffer must have room for all of them. bench/teach.md has the
+   measurements. */
+static inline void trainer_desc_taught(rise_agent_desc *d, const demonstrations *shown)
+{
+    double const frames = ((double)shown->steps + shown->count) * TRAINER_LANES;
+    d->environments = TRAINER_LANES;
+    d->demonstrators = 1;
+    d->epsilon_start = 0.3; /* mostly as shown, but wrong demonstrations must be found out */
+    d->demonstration_weight = 0.3;
+    d->priority_exponent = -1;
+    d->learn_start = shown->steps > 100 ? (int)shown->steps : 100;
+    if (frames > 50000) d->replay_capacity = (int)(frames < 1e9 ? frames : 1e9);
+}
+
 /* Creates the agent and its games. The games are like `g`, but their episodes depend on desc->seed.
    Returns the result of rise_agent_create. */
 static inline rise_result trainer_begin(trainer *t, const game *g, const rise_agent_desc *desc,
@@ -117,7 +135,49 @@ static inline rise_result trainer_begin(trainer *t, const game *g, const rise_ag
         t->events[i] = RISE_FIRST;
         t->rewards[i] = 0;
     }
+    t->rewards[TRAINER_GAMES] = 0;
+    t->events[TRAINER_GAMES] = RISE_ABSENT; /* ignored without a demonstrator */
     return rise_agent_create(&t->agent, desc, error);
+}
+
+/* Passes one step of a demonstration to the agent, while its own games are absent. */
+static inline rise_result trainer_demonstrate_step(trainer *t, const game *g, float reward,
+                                                   rise_event event, int action)
+{
+    int const pixels = game_width(g) * game_height(g);
+    game_view(g, t->frames + TRAINER_GAMES * pixels);
+    t->rewards[TRAINER_GAMES] = reward;
+    t->events[TRAINER_GAMES] = event;
+    t->actions[TRAINER_GAMES] = action;
+    return rise_agent_observe(t->agent, t->frames, NULL, t->rewards, t->events, NULL, t->actions);
+}
+
+/* Passes all demonstrations to the agent, before its own first step. Then the agent learns from
+   them. Its description must be that of trainer_desc_taught. Returns 0 if the agent failed. */
+static inline int trainer_demonstrate(trainer *t, const demonstrations *shown)
+{
+    rise_result result = RISE_OK;
+    game g = t->games[0];
+    int i, k;
+    for (i = 0; i < TRAINER_GAMES; i++) t->events[i] = RISE_ABSENT;
+    for (i = 0; i < shown->count && result == RISE_OK; i++) {
+        const demonstration *const e = &shown->episodes[i];
+        float reward = 0;
+        game_start(&g, e->start);
+        for (k = 0; k < e->steps && result == RISE_OK; k++) {
+            int const action = shown->actions[e->first + (size_t)k];
+            result = trainer_demonstrate_step(t, &g, reward, k == 0 ? RISE_FIRST : RISE_MIDDLE,
+                                              action);
+            reward = game_step(&g, action);
+        }
+        if (result == RISE_OK)
+            result = trainer_demonstrate_step(t, &g, reward,
+                                              g.cut ? RISE_TRUNCATED : RISE_TERMINATED, 0);
+    }
+    for (i = 0; i < TRAINER_TAUGHT && result == RISE_OK; i++) result = rise_agent_learn(t->agent);
+    for (i = 0; i < TRAINER_GAMES; i++) t->events[i] = RISE_FIRST;
+    t->events[TRAINER_GAMES] = RISE_ABSENT;
+    return result == RISE_OK;
 }
 
 /* Steps all games once. Returns the number of steps taken, or -1 if the agent failed. */

@@ -5,6 +5,12 @@
    thirteen games and all options.
 
        cc -O2 examples/memory.c -o memory -lm && ./memory
+
+   You can show the agents what to do: --teach records episodes that you play, and --demonstrations
+   trains from them.
+
+       ./memory --game key-door --teach key-door.txt
+       ./memory --game key-door --memory rise --demonstrations key-door.txt
 */
 #include "chart.h" /* first: defines _DEFAULT_SOURCE */
 #include "game_trainer.h"
@@ -42,6 +48,7 @@ typedef struct options {
     double steps, seconds; /* limits of a run; 0: the recipe's steps, no time limit */
     int watch;
     const char *save, *svg;
+    const char *teach, *demonstrations; /* files; see demonstrations.h */
 } options;
 
 typedef struct run {
@@ -71,6 +78,7 @@ typedef struct session {
     run *runs;
     chart_curve *curves; /* one for each run */
     int run_count, begun;
+    demonstrations shown_by; /* of a person; count 0: none */
     trainer training;
     /* The weights at the best evaluation. Scores rise and fall in training, so the last weights
        are not always the best. */
@@ -93,6 +101,7 @@ static int training_begin(session *s, const run *r)
     rise_error error;
     rise_metrics metrics;
     int i;
+    if (s->shown_by.count > 0) trainer_desc_taught(&desc, &s->shown_by);
     for (i = 0; i < s->options.setting_count; i++)
         rise_agent_set(&desc, s->options.settings[i], NULL);
     desc.memory = r->memory;
@@ -103,8 +112,10 @@ static int training_begin(session *s, const run *r)
     rise_agent_metrics(s->training.agent, &metrics);
     s->weights = metrics.parameters;
     s->best = (rise_real *)calloc(s->weights, sizeof *s->best);
-    if (s->best == NULL) fprintf(stderr, "memory: out of memory\n");
-    return s->best != NULL;
+    if (s->best == NULL) return fprintf(stderr, "memory: out of memory\n"), 0;
+    if (s->shown_by.count == 0 || trainer_demonstrate(&s->training, &s->shown_by)) return 1;
+    fprintf(stderr, "memory: %s\n", rise_agent_error(s->training.agent)->text);
+    return 0;
 }
 
 static void run_evaluate(session *s, run *r)
@@ -156,9 +167,11 @@ static int run_train(session *s, run *r)
     trainer *const t = &s->training;
     double const every =
         fmax(recipe_of(s->options.game)->evaluate_every, r->steps_budget / (CHART_POINTS - 2));
+    double const begun = terminal_seconds();
     double next = 0;
     int steps = 0;
     if (!training_begin(s, r)) return 0;
+    if (s->shown_by.count > 0) r->now.seconds = terminal_seconds() - begun;
     s->begun++;
     view_begin(s);
     while (steps >= 0 && !run_over(r)) {
@@ -373,6 +386,9 @@ static void print_introduction(const session *s)
         printf(", and %+.2f for an agent that sees %d frames and remembers nothing",
                spec->without_memory, GAME_STACK);
     printf(".\n");
+    if (s->shown_by.count > 0)
+        printf("Each agent learns from %d demonstrations first: %.0f steps, mean score %+.2f.\n",
+               s->shown_by.count, (double)s->shown_by.steps, s->shown_by.score);
     print_files(s);
     printf("\n");
     fflush(stdout);
@@ -501,6 +517,10 @@ static void print_help(void)
         "  --save PATH      save the best agent of the kind given by --memory [rise], for watch.c\n"
         "                   Without --memory and --seeds, both files are written by default, with\n"
         "                   the name of the game\n"
+        "  --teach FILE     no training: play the game with the keys of the terminal, and write\n"
+        "                   the episodes into FILE, after those that it already holds\n"
+        "  --demonstrations FILE\n"
+        "                   each agent learns from the episodes of FILE first\n"
         "  --watch          after training, show the best agent until Ctrl-C\n"
         "  --self-test      no training: check this build on this machine\n\n"
         "0%% is the best score possible without memory, 100%% the best score possible. Exit "
@@ -570,6 +590,8 @@ static int parse_option(options *o, const char *name, const char *value)
     if (strcmp(name, "--minutes") == 0) return parse_minutes(o, value);
     if (strcmp(name, "--save") == 0) return (o->save = value) != NULL;
     if (strcmp(name, "--svg") == 0) return (o->svg = value) != NULL;
+    if (strcmp(name, "--teach") == 0) return (o->teach = value) != NULL;
+    if (strcmp(name, "--demonstrations") == 0) return (o->demonstrations = value) != NULL;
     return 0;
 }
 
@@ -670,6 +692,56 @@ static int session_run(session *s)
     return good ? 0 : 1;
 }
 
+/* Reads the demonstrations that an option names. A file for --teach need not exist yet. Prints a
+   message and returns 0 if the file cannot be read. */
+static int session_read(session *s)
+{
+    const options *const o = &s->options;
+    const char *const path = o->teach != NULL ? o->teach : o->demonstrations;
+    FILE *file;
+    demonstrations_init(&s->shown_by, o->game, s->shown.state.length);
+    if (path == NULL) return 1;
+    file = fopen(path, "r");
+    if (file == NULL && errno == ENOENT && o->teach != NULL) return 1;
+    if (file != NULL) fclose(file);
+    if (demonstrations_read(&s->shown_by, path)) return 1;
+    fprintf(stderr, "memory: %s\n", s->shown_by.why);
+    return 0;
+}
+
+/* Lets a person play, and writes the demonstrations. Returns the exit status. */
+static int session_teach(session *s)
+{
+    demonstrations *const d = &s->shown_by;
+    const char *const path = s->options.teach;
+    int const before = d->count;
+#ifdef TERMINAL_POSIX
+    if (isatty(0) && !s->screen.live) {
+        fprintf(stderr,
+                "memory: --teach draws the game, so it needs a terminal of at least %d columns "
+                "and %d rows\n",
+                TERMINAL_LEAST_COLUMNS + 1, TERMINAL_ROWS + 1);
+        return 2;
+    }
+#endif
+    game_init(&s->shown.state, s->options.game, s->shown.state.length,
+              (uint64_t)s->options.seed + 1000 * (uint64_t)before); /* other episodes than before */
+    if (!teach(d, &s->shown, path, &s->screen)) {
+        fprintf(stderr, "memory: %s\n", d->why);
+        return 1;
+    }
+    if (d->count == 0) {
+        fprintf(stderr, "memory: no episode was played to its end, so %s is not written\n", path);
+        return 1;
+    }
+    printf("%s holds %d episodes, %d of them new. Their mean score is %+.2f. To train from them:\n"
+           "    ./memory --game %s",
+           path, d->count, d->count - before, d->score, s->spec->name);
+    if (s->options.length > 0) printf(" --length %d", s->options.length);
+    printf(" --memory rise --demonstrations %s\n", path);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static session s; /* zeroed; too large for the stack */
@@ -680,10 +752,15 @@ int main(int argc, char **argv)
     s.options.seed = s.options.seeds = 1;
     status = parse(&s.options, argc, argv);
     if (status >= 0) return status;
-    if (!session_init(&s)) return 2;
+    if (!session_init(&s) || !session_read(&s)) return 2;
     terminal_open(&s.screen);
-    print_introduction(&s);
-    status = session_run(&s);
+    if (s.options.teach != NULL) {
+        status = session_teach(&s);
+    } else {
+        print_introduction(&s);
+        status = session_run(&s);
+    }
+    demonstrations_free(&s.shown_by);
     rise_agent_destroy(s.kept);
     free(s.curves);
     free(s.runs);

@@ -25,21 +25,25 @@ static char place[40] = "/tmp/rise-memory-XXXXXX", text[1 << 16];
 /* Which call of the next tools fails, and how: see faults.h. 0: none. */
 static long fault_at;
 static fault_kind fault_how;
+static const char *keys = ""; /* what the next tools read from their standard input */
 
 /* Runs the tool in `place` with a game of few steps and these arguments, at most `most_bytes` in a
    file. Its output goes to `text`. Returns its exit status. */
 static int tool(const char *more, long most_bytes)
 {
     char line[400], *words[30], *word;
-    int ends[2], count = 0, status = -1;
+    int ends[2], in[2], count = 0, status = -1;
     size_t size;
     FILE *from;
     pid_t pid;
     fflush(NULL);
-    if (pipe(ends) != 0) return -1;
+    if (pipe(ends) != 0 || pipe(in) != 0) return -1;
+    if (write(in[1], keys, strlen(keys)) != (ssize_t)strlen(keys)) return -1; /* fits the pipe */
+    close(in[1]);
     pid = fork();
     if (pid == 0) {
         struct rlimit limit;
+        dup2(in[0], 0);
         dup2(ends[1], 1);
         dup2(ends[1], 2);
         snprintf(line, sizeof line, "memory --game blink --steps 100 %s", more);
@@ -55,6 +59,7 @@ static int tool(const char *more, long most_bytes)
         exit(memory_main(count, words));
     }
     close(ends[1]);
+    close(in[0]);
     from = fdopen(ends[0], "r");
     size = from != NULL ? fread(text, 1, sizeof text - 1, from) : 0;
     text[size] = '\0';
@@ -181,6 +186,157 @@ static void signals_end_the_training(void)
     check_about("%s", "");
 }
 
+/* ---------------------------------------------------------------------------------------------- */
+/* Demonstrations */
+
+/* Writes into `to` the right keys for `count` episodes of Blink that begin with `before` recorded
+   ones. */
+static void right_keys(char *to, int before, int count)
+{
+    game g;
+    int i;
+    game_init(&g, GAME_BLINK, 0, 1 + 1000 * (uint64_t)before);
+    for (i = 0; i < count; i++) {
+        game_reset(&g);
+        memset(to + 10 * i, '1' + g.start, 10);
+    }
+    to[10 * count] = '\0';
+}
+/* Reads a file of demonstrations in `place`. */
+static int recorded(demonstrations *d, game_kind kind, int length, const char *name)
+{
+    char path[100];
+    snprintf(path, sizeof path, "%s/%s", place, name);
+    demonstrations_init(d, kind, length);
+    return demonstrations_read(d, path);
+}
+static void write_text(const char *name, const char *words)
+{
+    char path[100];
+    FILE *file;
+    snprintf(path, sizeof path, "%s/%s", place, name);
+    file = fopen(path, "w");
+    if (file != NULL) fputs(words, file), fclose(file);
+}
+
+/* Whole episodes are recorded, after those that the file has. */
+static void keys_are_recorded(void)
+{
+    static const uint8_t twos[10] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    demonstrations d;
+    char right[200];
+    keys = "";
+    CHECK(tool("--teach e.txt", 0) == 1 && said("no episode was played to its end, so e.txt is"));
+    CHECK(bytes("e.txt") == -1);
+    keys = "1x1\n31\1772222222222222"; /* backspace begins the episode again; 3 is no action */
+    CHECK(tool("--teach e.txt", 0) == 0 && said("e.txt holds 1 episodes, 1 of them new."));
+    CHECK(recorded(&d, GAME_BLINK, 8, "e.txt") && d.count == 1 && d.steps == 10);
+    CHECK(memcmp(d.actions, twos, 10) == 0);
+    demonstrations_free(&d);
+    right_keys(right, 1, 2);
+    strcat(right, "0" "1111111111"); /* 0 ends */
+    keys = right;
+    CHECK(tool("--teach e.txt", 0) == 0 && said("e.txt holds 3 episodes, 2 of them new."));
+    CHECK(said("episode 2: start") && said("10 steps, score +1.00") && !said("episode 4"));
+    CHECK(said("./memory --game blink --memory rise --demonstrations e.txt"));
+    CHECK(recorded(&d, GAME_BLINK, 8, "e.txt") && d.count == 3 && d.steps == 30);
+    CHECK(memcmp(d.actions, twos, 10) == 0 && d.actions[10] == right[0] - '1');
+    CHECK(d.actions[29] == right[10] - '1' && d.episodes[2].start == right[10] - '1');
+    demonstrations_free(&d);
+    /* arrows: four times up, right, up, left */
+    keys = "\033[A\033[A\033[A\033[A\033[C\033OA\033[D";
+    CHECK(tool("--game corridor --length 5 --teach c.txt", 0) == 0 && said("--length 5"));
+    CHECK(recorded(&d, GAME_CORRIDOR, 5, "c.txt") && d.count == 1 && d.steps == 7);
+    CHECK(d.actions[3] == 0 && d.actions[4] == 2 && d.actions[5] == 0 && d.actions[6] == 1);
+    demonstrations_free(&d);
+    keys = "";
+}
+
+/* The same 100 steps, which are too few without demonstrations. */
+static void demonstrations_teach(void)
+{
+    char right[200];
+    right_keys(right, 0, 8);
+    keys = right;
+    CHECK(tool("--teach right.txt", 0) == 0 && said("Their mean score is +1.00."));
+    keys = "";
+    CHECK(tool("--memory rise --demonstrations right.txt", 0) == 0);
+    CHECK(said("Each agent learns from 8 demonstrations first: 80 steps, mean score +1.00."));
+    CHECK(said("RISE reached the goal"));
+    CHECK(tool("--memory rise", 0) == 1 && said("RISE missed the goal"));
+}
+
+/* A file that is wrong is refused with a sentence, for training and for recording. */
+static void wrong_demonstrations_are_refused(void)
+{
+    static const char *const wrong[][2] = {
+        {"", "does not begin with \"rise.h demonstrations\""},
+        {"P5 8 8 255\n", "does not begin with \"rise.h demonstrations\""},
+        {"rise.h demonstrations 2 blink 8\n", "has version 2, and this program reads version 1"},
+        {"rise.h demonstrations 1 blink 9\n", "of blink with length 9, not of blink with length 8"},
+        {"rise.h demonstrations 1 catch 0\n", "of catch with length 0, not of blink"},
+        {"rise.h demonstrations 1 blink 8\n", "w.txt holds no episode"},
+        {"rise.h demonstrations 1 blink 8\n\n", "line 2 of w.txt does not begin with a start"},
+        {"rise.h demonstrations 1 blink 8\n2: 0 0\n", "line 2 of w.txt does not begin with a"},
+        {"rise.h demonstrations 1 blink 8\n0: 0 0 0 0 0 0 0 0 0 0\n0: 0 0\n",
+         "line 3 of w.txt ends before its episode does"},
+        {"rise.h demonstrations 1 blink 8\n0: 0 0 0 0 0 0 0 0 0 0 0\n",
+         "line 2 of w.txt goes on after its episode ended"},
+        {"rise.h demonstrations 1 blink 8\n0: 0 0 2\n",
+         "action 3 in line 2 of w.txt must be a number of 0..1"},
+        {"rise.h demonstrations 1 blink 8\n0: 0 -1\n", "action 2 in line 2 of w.txt must be"},
+        {"rise.h demonstrations 1 blink 8\n0: 99999999999999999999\n", "action 1 in line 2"},
+    };
+    int i;
+    keys = "1111111111";
+    for (i = 0; i < (int)(sizeof wrong / sizeof *wrong); i++) {
+        check_about("%s", wrong[i][0]);
+        write_text("w.txt", wrong[i][0]);
+        CHECK(tool("--memory none --demonstrations w.txt", 0) == 2 && said(wrong[i][1]));
+        CHECK(tool("--teach w.txt", 0) == 2 && said(wrong[i][1]));
+        CHECK(bytes("w.txt") == (long)strlen(wrong[i][0]));
+    }
+    check_about("%s", "");
+    CHECK(tool("--demonstrations none.txt", 0) == 2);
+    CHECK(said("memory: none.txt cannot be opened: No such file or directory"));
+    CHECK(tool("--demonstrations .", 0) == 2 && said("cannot be"));
+    write_text("w.txt", "rise.h demonstrations 1 blink 8\r\n0: 0 0 0 0 0 0 0 0 0 0\r\n");
+    CHECK(tool("--teach w.txt", 0) == 0 && said("w.txt holds 2 episodes, 1 of them new"));
+    CHECK(tool("--teach w.txt", 60) == 1);
+    CHECK(said("w.txt cannot be written: File too large; choose another path"));
+    CHECK(tool("--teach none/w.txt", 0) == 1 && said("cannot be written: No such file"));
+    keys = "";
+}
+
+/* A call that fails, or a kill at any call, loses no recorded episode. */
+static void faults_keep_recorded_episodes(void)
+{
+    static const fault_kind hows[] = {FAULT_ONCE, FAULT_ON, FAULT_KILL};
+    demonstrations d;
+    int i, failed, count = 1;
+    keys = "1111111111";
+    CHECK(tool("--teach f.txt", 0) == 0);
+    for (i = 0; i < 3; i++) {
+        long at = 0;
+        do {
+            int status;
+            fault_at = ++at, fault_how = hows[i];
+            status = tool("--teach f.txt", 0);
+            fault_at = 0;
+            failed = said("FAULT: ");
+            check_about("fault %ld of kind %d, status %d", at, i, status);
+            CHECK(recorded(&d, GAME_BLINK, 8, "f.txt") && d.count >= count);
+            CHECK(status != 0 || d.count == count + 1);
+            CHECK(d.count <= count + 1);
+            count = d.count;
+            demonstrations_free(&d);
+        } while (failed);
+        CHECK(at > 3);
+    }
+    check_about("%s", "");
+    keys = "";
+}
+
 /* --self-test does nothing else, and passes here. */
 static void self_test_passes(void)
 {
@@ -194,6 +350,10 @@ static const check_test tests[] = {
     TEST(faults_keep_older_files),
     TEST(links_and_modes_stay),
     TEST(signals_end_the_training),
+    TEST(keys_are_recorded),
+    TEST(demonstrations_teach),
+    TEST(wrong_demonstrations_are_refused),
+    TEST(faults_keep_recorded_episodes),
     TEST(self_test_passes),
 };
 int main(int count, char **arguments)
