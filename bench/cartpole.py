@@ -96,6 +96,8 @@ def report(results, steps):
         "|---|---|---|---|---|---|",
     ]
     for name, rows in results.items():
+        if not rows:
+            continue
         scores, seconds, taken = map(np.array, zip(*rows))
         lines.append(
             f"| {name} | {scores.mean():.0f} | {scores.min():.0f} | {(scores >= 475).sum()} of "
