@@ -80,7 +80,7 @@ def test_training(rise, cartpole):
     fields = {**cartpole.FIELDS, "learn_start": 500, "epsilon_steps": 1000, "seed": 3}
     agents = [rise.Agent(**fields) for _ in range(2)]
     for agent in agents:
-        cartpole.train(agent, 3000, 5)
+        cartpole.train(agent, 3000, cartpole.gymnasium.make("CartPole-v1"), 5)
     m = agents[0].metrics
     check("training: steps", m["steps"] == 3000, m)
     check("training: updates", m["updates"] == 2500 // 4, m)
