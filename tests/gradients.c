@@ -1867,8 +1867,9 @@ static void update_case(const network_kind *k, int munchausen, int rescale, int 
     CHECK(rise_agent_learn(a) == RISE_OK);
     loss = a->model.metrics.loss;
     check_about("update: memory %d, variant %d, head %d%s%s%s%s, loss %g", (int)k->memory,
-                k->variant, (int)k->head, k->noisy ? ", noisy" : "", munchausen ? ", munchausen" : "",
-                rescale ? ", rescaled" : "", single ? ", no double" : "", loss);
+                k->variant, (int)k->head, k->noisy ? ", noisy" : "",
+                munchausen ? ", munchausen" : "", rescale ? ", rescaled" : "",
+                single ? ", no double" : "", loss);
     CHECK(a->model.updates == before + 1 && loss > 0);
     /* back to the weights of the gradient */
     memcpy(a->model.weights, w, a->model.net.weights_size * sizeof *w);

@@ -560,8 +560,8 @@ static rise_agent_desc describe(const setup *s, int turn)
     d.epsilon_start = d.epsilon_end = 0.5;
     return d;
 }
-/* Returns whether image `image` of the encoder's input is that of slot `at`, or all zeros if `at` is
-   -1. */
+/* Returns whether image `image` of the encoder's input is that of slot `at`, or all zeros if `at`
+   is -1. */
 static int same_image(const setup *s, const rise_agent *a, const life *l, int at, ptrdiff_t image)
 {
     const risei_model *m = &a->model;
