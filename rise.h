@@ -42,8 +42,9 @@
            return 0;
        }
 
-   WHAT IT DOES. An agent sees frames (bytes), gets rewards and returns actions. The agent learns by
-   double deep Q-learning, with a dueling network, n-step returns and prioritised replay.
+   WHAT IT DOES. An agent sees frames (bytes), numbers (floats) or both, gets rewards and returns
+   actions. The agent learns by double deep Q-learning, with a dueling network, n-step returns and
+   prioritised replay.
 
    RISE differs from other recurrent agents in the input of its recurrent net. A recurrent agent
    usually runs its recurrent net over conv features of past frames. The conv net changes at every
@@ -67,19 +68,19 @@
    towards a target. The target is the n-step return: the discounted sum of the next n rewards, plus
    the bootstrap. The bootstrap is the agent's own estimate of the rewards after those n.
 
-   The conv net is the learnable encoder, and its outputs are the features. The context is the state
-   of the recurrent net, times context_scale. The window is the frames that the recurrent net is
-   unrolled over. A greedy action is the action with the largest Q value. Exploration takes random
-   actions.
+   The learnable encoder is the conv net and, with desc.numbers, a dense layer of numbers. The
+   outputs of the learnable encoder are the features. The context is the state of the recurrent net,
+   times context_scale. The window is the frames that the recurrent net is unrolled over. A greedy
+   action is the action with the largest Q value. Exploration takes random actions.
 
    WHAT IT DOES NOT DO. There are no continuous actions, no policy gradients and no GPU support.
-   Observations are bytes only. The library contains no games and no emulators: you write the loop
-   that runs the game.
+   The library contains no games and no emulators: you write the loop that runs the game.
 
    Loading checks every value in a file. But no check shows who wrote the file. Loading takes as
    much memory as the file asks for; machine.memory_bytes limits this.
 
-   LIMITS. Frames have at most 1024 x 1024 pixels of 16 bytes. An agent has at most 256 actions,
+   LIMITS. Frames have at most 1024 x 1024 pixels of 16 bytes. An observation has at most 1024
+   numbers besides its frame. An agent has at most 256 actions,
    4096 environments, windows of 1024 frames, 8 conv layers and 16 stacked frames. The length of an
    episode is not limited. No function uses more than 16 KB of the call stack (tests/build.sh checks
    this).
@@ -91,13 +92,14 @@
        THE LOOP               events; terminated or truncated; several environments
        MEMORY AND WINDOW      RISE, NONE, FULL; how long the window must be
        LEARNING               when updates happen; what to watch
-       HOW TO                 small grey frames; a real-time game and learning in the background;
-                              many characters; shipping a policy; saving and resuming; action
-                              masks; window, discount and buffer size; other agents; a pretrained
-                              encoder; your own encoder; kernels alone
+       HOW TO                 small grey frames; numbers instead of pixels; teaching; a real-time
+                              game and learning in the background; many characters; shipping a
+                              policy; saving and resuming; action masks; window, discount and
+                              buffer size; other agents; a pretrained encoder; your own encoder;
+                              kernels alone
        SYMPTOMS               a table of symptom, cause and remedy
        COSTS                  parameters, bytes and times by frame size
-       NUMBERS                which machines compute the same bits
+       SAME BITS              which machines compute the same bits
        ERRORS                 result codes and sentences
        THREADS                several threads for one agent; several agents
        PORTING                Raspberry Pi, Windows, macOS, Android, WebAssembly, bare metal
@@ -303,8 +305,9 @@
 
    LEARNING. After the first desc.learn_start steps, rise_agent_step does one update for every
    desc.learn_period steps. During the first steps the agent measures mean and variance of the
-   frames and of the embeddings. The first update freezes these statistics and embeds all stored
-   frames again. From then on, embeddings are standardised to mean 0 and variance 1.
+   frames, the numbers and the embeddings. The first update freezes these statistics and embeds all
+   stored frames again. From then on, numbers and embeddings are standardised to mean 0 and variance
+   1.
 
    Frames are standardised, too. Conv nets see (pixel - its mean) / sigma, where sigma is one number
    for all pixels. In most games much of the picture never changes, and differences between pixels /
@@ -336,8 +339,8 @@
    With desc.feed_action, pass the last reward to rise_agent_play instead of 0.
 
    rise_agent_learn does one update at once, in addition to the updates of learn_period. Before
-   learn_start, this update freezes the statistics of the embeddings after only the few frames that
-   were seen so far.
+   learn_start, this update freezes the statistics of frames, numbers and embeddings after only the
+   few steps that were taken so far.
 
    HOW TO: SMALL GREY FRAMES. Small frames make updates cheaper and the replay buffer smaller.
    rise_frame_shrink makes a frame from any picture, such as the screen: each pixel of the frame is
@@ -353,6 +356,54 @@
    Frames are rows from top to bottom, with the channels of a pixel side by side. Keep colour
    (frame_channels = 3) only if the best action depends on colour. The default network is SMALL if a
    side of the frame has fewer than 36 pixels.
+
+   HOW TO: NUMBERS INSTEAD OF PIXELS. An agent can see numbers that your game knows: positions,
+   speeds, distances of rays, counters. Set desc.numbers. Without a picture, leave frame_width and
+   frame_height 0. With a picture, the agent sees both.
+
+       rise_agent_desc desc = {0};
+       desc.numbers = 4; // of a cart and its pole: position, speed, angle, angular speed
+       desc.actions = 2;
+
+       float state[4];
+       game_state(state);
+       action = rise_agent_step_numbers(agent, NULL, state, reward, event);
+
+   Numbers may have different scales, because each one is standardised with its own mean and
+   variance. These are measured until learning starts. A number with a standard deviation below
+   0.001 stays small: multiply such a number. A number more than 8 standard deviations from its mean
+   is clamped. Pass the sine and the cosine of an angle that can turn round. Pass one of n kinds as
+   n numbers, 1 for this kind and 0 for all others. A NaN is refused.
+
+   RISE and FULL remember numbers as they remember frames. NONE sees the numbers of the last
+   frame_stack observations. If the numbers are the whole state of the game, set frame_stack = 1:
+   older numbers then only distract the network.
+
+       desc.memory = RISE_MEMORY_NONE;
+       desc.frame_stack = 1;
+
+   HOW TO: TEACHING. rise_agent_observe tells the agent what somebody else did: a person, a script,
+   another agent, an old log. It takes the arguments of rise_agent_step_all, and it also reads
+   `actions`. With -1, the agent chooses the action.
+
+       action = person_plays() ? pressed_key() : -1;
+       rise_agent_observe(agent, frame, NULL, &reward, &event, NULL, &action);
+       event = game_play(action, &reward);
+
+   The agent learns from these steps as from its own. With desc.demonstrators, the last environments
+   only show what to do. Their steps are demonstrations: the agent also learns to prefer their
+   actions, and its own steps never overwrite them.
+
+       desc.environments = 2, desc.demonstrators = 1; // environment 1 shows what to do
+       rise_event events[2] = {RISE_ABSENT, event};
+       int actions[2] = {-1, pressed_key()};
+       rise_agent_observe(agent, frames, NULL, rewards, events, NULL, actions);
+
+   After the demonstrations, call rise_agent_learn some hundred times, if there is time for this.
+   Then let the agent play: the demonstrator is absent.
+
+       rise_event events[2] = {event, RISE_ABSENT};
+       rise_agent_step_all(agent, frames, NULL, rewards, events, NULL, actions);
 
    HOW TO: A REAL-TIME GAME. There are two ways to learn without delaying the game: in the
    background, or in the time that is left of each tick.
@@ -781,13 +832,14 @@
    Most of the memory is the replay buffer. Each of the replay_capacity frames takes the bytes of
    its pixels, 2 bytes for each number of its embedding, and 20 bytes more. Action masks add one
    byte for every 8 actions, rounded up. stored_state adds 2 bytes for each number of the recurrent
-   state. With embedding_f32, a number of an embedding or a state takes 4 bytes instead of 2.
+   state. With embedding_f32, a number of an embedding or a state takes 4 bytes instead of 2. Each
+   of desc.numbers takes 4 bytes.
 
    The default agent takes 32 MB for frames of 16 x 16 and 1.8 GB for 84 x 84. For frames of 320 x
    240 in colour, an agent takes 48 GB. Smaller frames or a smaller replay_capacity take less
    memory.
 
-   NUMBERS. The same seed and inputs give the same bits on AVX2, AVX-512, 64-bit ARM and the
+   SAME BITS. The same seed and inputs give the same bits on AVX2, AVX-512, 64-bit ARM and the
    reference kernels. Each sum is computed in one fixed order with fused multiply-add. The library
    has its own exp and tanh, and its random generator works on integers.
 
@@ -864,7 +916,7 @@
 
    PORTING: WINDOWS. MinGW is gcc: all x86 kernels are compiled. MSVC compiles the AVX kernels on
    x64 and the plain C kernels elsewhere. RISE_THREADS uses the threads of Windows and gcc's atomic
-   built-ins, which MSVC lacks. rise.h refuses /fp:fast, which changes the bits (see NUMBERS).
+   built-ins, which MSVC lacks. rise.h refuses /fp:fast, which changes the bits (see SAME BITS).
 
        cl /O2 game.c
 
@@ -906,7 +958,7 @@
        machine.memory_block = block;
        machine.memory_bytes = sizeof block;
        machine.play_only = 1;
-       machine.clock_fn = seconds; // only rise_agent_learn_for calls it
+       machine.clock_fn = seconds; // with play_only: measures metrics.action_time
 
    A very small agent needs about 450 KB, of which 390 KB are the scratch of matrix products. No
    function uses more than 16 KB of the call stack. Enumerations may be smaller than int.
@@ -1060,17 +1112,18 @@
    three rows stay the required fields. A default that depends on other fields is 0 in the row, and
    risei_fill computes it.
 
-       // field, 1: double or 0: int, lowest, highest, default, since revision, value before
-       RISEI_ADDED(reward_scale, 1, 1e-6, 1e6, 1, 2, 1),
+       // field, 1: double or 0: int, lowest, highest, default, 1: decides a shape or 0: not,
+       // since revision, value before
+       RISEI_ADDED(reward_scale, 1, 1e-6, 1e6, 1, 0, 4, 1),
 
    The last number is the value with which the agent behaves as before the field existed. Reading a
    file of an earlier revision sets the field to this number. The number must be in the range. A
    last number of 0 means the default. So if "off" is not the default, give "off" a number other
    than 0, such as a negative one.
 
-   Use RISEI_ADDED for a number with one default that decides no array's shape. Write all members of
-   risei_field for an enumeration, for a number that decides a shape, and for a number with another
-   default for SMALL. Fields of conv layers go into risei_conv_fields.
+   Use RISEI_ADDED for a number with one default. Write all members of risei_field for an
+   enumeration, and for a number with another default for SMALL. Fields of conv layers go into
+   risei_conv_fields.
 
    3. >>files: RISEI_DESCRIPTION_REVISION goes up by one, once for all fields of a release. These
    fields have the new revision as their `since`.
@@ -1202,7 +1255,7 @@ RISE_API const char *rise_result_text(rise_result result);
 
 /* The instruction set of the kernels. REF, AVX2, AVX512, NEON on 64-bit ARM and NEON with VFPv4
    give the same bits. C does too if the compiler may use fused multiply-add instructions; if not,
-   C rounds each product before it adds. See NUMBERS in the manual. */
+   C rounds each product before it adds. See SAME BITS in the manual. */
 typedef enum rise_isa {
     RISE_ISA_AUTO,   /* the fastest that this build and machine have */
     RISE_ISA_REF,    /* plain loops: slow, but the same bits on every machine */
@@ -1239,7 +1292,7 @@ typedef enum rise_cell {
 } rise_cell;
 
 /* How the context c (the recurrent state times context_scale) joins the features f (the output of
-   the conv net). W and b are learned. */
+   the learnable encoder). W and b are learned. */
 typedef enum rise_fusion {
     RISE_FUSION_CONCAT, /* [f; c] */
     RISE_FUSION_GATE,   /* f * sigmoid(W c + b) */
@@ -1325,8 +1378,10 @@ typedef void (*rise_embed_fn)(void *user, const uint8_t *frame, float *embedding
    progress. */
 typedef void (*rise_log_fn)(void *user, const char *text);
 
-/* Returns the seconds since any fixed moment. rise_agent_learn_for calls it. With background, calls
-   that wait for the library's thread also call it, to measure metrics.waited. */
+/* Returns the seconds since any fixed moment. rise_agent_create and each update call the function,
+   and so does every 64th call that chooses actions. With background, calls that wait for the
+   library's thread also call the function, to measure metrics.waited. The library's thread never
+   calls the function, so metrics.update_time then stays 0. */
 typedef double (*rise_clock_fn)(void *user);
 
 /* The description of an agent. Start from a struct of zeros and set what you want. Zero means the
@@ -1342,9 +1397,9 @@ typedef struct rise_agent_desc {
     /* bytes a pixel, 1..16 [1] */
     int frame_channels;
     /* newest frames that the conv net sees, 1..16 [4]; before an episode's first frame, that frame
-       is repeated. The numbers of as many observations enter the network. */
+       is repeated. The network also sees the numbers of the newest frame_stack observations. */
     int frame_stack;
-    /* floats that each observation has, besides its frame or without one, 0..1024 [0] */
+    /* floats in each observation, 0..1024 [0]; an observation with floats need not have a frame */
     int numbers;
     /* numbers: size of the dense layer that makes features of them, 1..8192 [64; without frames
        128] */
@@ -1355,9 +1410,10 @@ typedef struct rise_agent_desc {
     int action_masks;
     /* games that step together in one call, 1..4096 [1] */
     int environments;
-    /* the last environments that show what to do: the agent never acts there. Their steps come from
-       rise_agent_observe, and are demonstrations. Other environments never overwrite their part of
-       the replay buffer. 0..environments [0] */
+    /* number of demonstrators, which are the last environments: the agent never chooses an action
+       in a demonstrator. The steps of demonstrators come from rise_agent_observe, and are
+       demonstrations. Other environments never overwrite the demonstrators' part of the replay
+       buffer. 0..environments [0] */
     int demonstrators;
     /* characters that rise_agent_play chooses actions for, 1..4096 [1] */
     int players;
@@ -1566,8 +1622,9 @@ typedef enum rise_event {
     /* the last frame: the episode was cut, the game would have gone on (bootstrap) */
     RISE_TRUNCATED,
     /* no frame: the environment or player takes no part in this call, and its action is 0. The
-       frame, reward and mask are not read, but the pointer to the frame must not be NULL. The next
-       frame continues the episode, as if no time had passed, or is RISE_FIRST. */
+       frame, numbers, reward and mask are not read. But the pointers to the frame and the numbers
+       must not be NULL, unless the agent has none. The next frame continues the episode, as if no
+       time had passed, or is RISE_FIRST. */
     RISE_ABSENT
 } rise_event;
 
@@ -1669,9 +1726,9 @@ RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frame
 
 /* Does one step of all environments, like rise_agent_step_all, but somebody else may have chosen
    the actions: a person, a script, another agent, a log. `actions` [environments] is read, too. An
-   element of 0..actions-1 is the action that was taken at this frame; the agent stores it. For -1,
-   the agent chooses the action and writes it. On the last frame of an episode the element has no
-   meaning.
+   element of 0..actions-1 is the action that was taken at this frame; the agent stores it. With
+   desc.action_masks, the mask must allow this action. For -1, the agent chooses the action and
+   writes it. On the last frame of an episode the element has no meaning.
 
    The agent learns from these steps as from its own. Steps of the last desc.demonstrators
    environments are demonstrations, too: an update also raises Q of the demonstrated action above Q
@@ -1739,9 +1796,9 @@ RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player)
 /* Does one update now, in addition to the updates of desc.learn_period. Returns RISE_BAD_CALL while
    no transition is complete and for play_only agents. Returns RISE_NOT_FINITE if the loss, the
    gradient or a weight is NaN or infinite. That update is discarded: weights and priorities stay as
-   they were. The first update freezes the standardisation of frames and embeddings, and embeds all
-   stored frames again. While a snapshot is in progress, the call embeds stored frames instead of
-   doing an update.
+   they were. The first update freezes the standardisation of frames, numbers and embeddings, and
+   embeds all stored frames again. While a snapshot is in progress, the call embeds stored frames
+   instead of doing an update.
 
    With desc.background, waits for the last update, puts that one into effect and starts this one.
    The result is that of the last update. */
@@ -1767,23 +1824,25 @@ RISE_API int rise_agent_learn_for(rise_agent *agent, double microseconds);
    before learning has started and while a snapshot is in progress. */
 RISE_API rise_result rise_agent_snapshot(rise_agent *agent);
 
-/* Counters and measurements. For a play_only agent all members are 0, except parameters, bytes, isa
-   and fused. */
 /* What the agent has noticed about its use: the bits of rise_metrics.advice. desc.log_fn receives a
-   sentence with numbers and the remedy, once for each bit. The bits and the times are not saved. */
+   sentence with numbers and the remedy, once for each bit. Files hold neither these bits nor
+   action_time and update_time of rise_metrics. */
 typedef enum rise_advice {
     /* recurrent agents without carry_state: episodes are longer than the window */
     RISE_ADVICE_LONG_EPISODES = 1,
-    /* background: calls wait for updates for more than a tenth of the time. learn_outside: due
-       updates pile up, or an update takes longer than the time that rise_agent_learn_for gets. */
+    /* background: calls wait for updates for more than a tenth of the time. learn_outside: more
+       than half of the due updates are not done, or an update takes longer than the time that
+       rise_agent_learn_for gets. */
     RISE_ADVICE_SLOW_UPDATES = 2,
     RISE_ADVICE_SAME_REWARD = 4,    /* no reward differed from the first one */
     RISE_ADVICE_SAME_FRAME = 8,     /* no observation differed from the one before */
-    RISE_ADVICE_UNUSED_ACTION = 16, /* the masks never allowed an action */
+    RISE_ADVICE_UNUSED_ACTION = 16, /* there is an action that no mask allowed */
     RISE_ADVICE_THREADS = 32,       /* there are more threads than cores */
     RISE_ADVICE_NOT_OPTIMIZED = 64  /* gcc or clang compiled the library without optimization */
 } rise_advice;
 
+/* Counters and measurements. For a play_only agent all members are 0, except parameters, bytes,
+   isa, fused, action_time and advice. */
 typedef struct rise_metrics {
     /* steps of all environments; last frames of episodes are not counted */
     int64_t steps;
@@ -1799,13 +1858,16 @@ typedef struct rise_metrics {
     double mean_return;
     /* mean number of steps of the episodes whose last frame the replay buffer holds; 0: none */
     double mean_length;
-    /* microseconds of a call that chooses actions, without updates: of rise_agent_step and
-       rise_agent_step_all; if the agent is play_only, of rise_agent_play and rise_agent_play_all. A
-       moving average over one call of 64. 0: not measured yet. */
+    /* microseconds of a call that chooses actions, without updates: of rise_agent_step,
+       rise_agent_step_all and rise_agent_observe; if the agent is play_only, of rise_agent_play and
+       rise_agent_play_all. A moving average; every 64th call is measured. 0: not measured yet. */
     double action_time;
-    double update_time; /* microseconds of an update, a moving average; 0: not measured yet */
+    /* microseconds of an update, a moving average; 0: not measured yet. With background and
+       clock_fn, the time is never measured. */
+    double update_time;
     unsigned advice; /* bits of rise_advice */
-    /* of the last update: mean of the weighted loss (Huber; C51: cross entropy) */
+    /* of the last update: mean of the weighted loss (Huber; C51: cross entropy), plus the
+       large-margin loss of demonstrations */
     double loss;
     double mean_value; /* of the last update: mean Q(s, a) of the batch */
     /* of the last update: mean |target - Q(s, a)|; C51: mean cross entropy */
@@ -4299,9 +4361,10 @@ typedef struct risei_shrink {
 } risei_shrink;
 
 /* Returns total / units, rounded to nearest, halves to even. The quotient is at most 255, so `near`
-   differs from the right integer by at most 1. The remainder total - near * units is exact, and it
-   corrects `near`. `twice` is twice the remainder. If `near` is odd, adding 1 to `twice` corrects
-   halves too, because both are integers. */
+   differs from the right integer by at most 1. The remainder total - near * units is exact. `twice`
+   is twice the remainder. If |twice| > units, `near` is wrong by 1. If |twice| = units, the
+   quotient is halfway between two integers, so an odd `near` moves to the even one. |twice| and
+   units are integers, so |twice| + odd > units tests both cases. */
 RISEI_FN uint8_t risei_shrink_mean(const risei_shrink *s, uint64_t total)
 {
     int64_t const near = (int64_t)((double)(int64_t)total * s->reciprocal + 0.5);
@@ -4338,15 +4401,16 @@ enum { RISEI_SHRINK_COLUMNS = 256, RISEI_SHRINK_PIXELS = 64 };
 /* The state of a row of the frame between two groups of columns. */
 typedef struct risei_shrink_at {
     int x;                /* the next pixel of the frame */
-    int column, rest;     /* its right edge is `rest` units right of the left edge of this column */
+    int column, rest;     /* pixel x ends `rest` units right of the left edge of column `column` */
     uint32_t integral[4]; /* the sums of all columns so far, for each byte of a pixel */
     uint32_t before[4];   /* the weighted sums up to the left edge of pixel x */
 } risei_shrink_at;
 
-/* Computes totals [lanes] of the pixels that end in the `count` columns from column `from` on, at
-   most RISEI_SHRINK_PIXELS of them, and returns their number. `integral` [count + 1][lanes]: the
-   running sums of the columns, which are interpolated at an edge. A pixel is the difference of two
-   edges. All are modulo 2^32. That is enough, because a pixel is at most 255 * 2^24. */
+/* Computes totals [lanes] of the next pixels that end in columns from .. from + count - 1. Computes
+   at most RISEI_SHRINK_PIXELS pixels, and returns the number of pixels. `integral`
+   [count + 1][lanes]: the running sums of the columns. At an edge of a pixel, the running sum is
+   interpolated. The total of a pixel is the difference of the sums at its two edges. Sums are
+   computed modulo 2^32. The totals are still exact, because a total is at most 255 * 2^24. */
 RISEI_INLINE int risei_shrink_edges(const risei_shrink *s, int lanes, int from, int count,
                                     const uint32_t *integral, risei_shrink_at *at,
                                     uint32_t *totals)
@@ -5383,7 +5447,7 @@ typedef struct risei_encoder {
     int has_linear; /* 1: there is a linear layer */
     int relu;       /* 1: a ReLU follows the linear layer */
     risei_linear linear;
-    int of_images;        /* the first features, which come from the images */
+    int of_images;        /* number of features that come from the images: the first ones */
     risei_linear numbers; /* gives the other features, with a ReLU; out = 0: there is none */
     int out;
 } risei_encoder;
@@ -6241,9 +6305,9 @@ RISEI_FN int risei_best_action(int n, const rise_real *q, const uint8_t *mask)
     return best < 0 ? 0 : best;
 }
 
-/* The large-margin loss of a demonstrated action e (Hester et al. 2018), as a function of q [n]:
-   max over allowed actions a of (q[a] + margin (a != e)) - q[e]. Returns the loss. Writes the
-   action of the maximum to *rival: it is e if the loss is 0. */
+/* Returns the large-margin loss of the demonstrated action e for q [n]: max over allowed actions a
+   of (q[a] + margin (a != e)) - q[e]. Writes the action of the maximum to *rival; *rival is e if
+   the loss is 0 (Hester et al. 2018). */
 RISEI_FN rise_real risei_loss_margin(int n, const rise_real *q, const uint8_t *mask, int e,
                                      rise_real margin, int *rival)
 {
@@ -6456,8 +6520,8 @@ typedef struct risei_head_kind {
     int values;    /* 1: outputs are values, so value_rescale and munchausen are allowed */
     /* Computes q [actions] from z of one batch row. C51 replaces z by its softmax. */
     void (*expect)(const rise_kernels *k, const struct risei_heads *h, rise_real *z, rise_real *q);
-    /* Adds to dz, the gradient of all outputs of one batch row, the gradient dq of Q of `action`. z
-       is what expect left. */
+    /* Adds dq * dQ/dz to dz, for Q of `action`. dz is the gradient of all outputs of one batch row.
+       z holds the outputs after expect. */
     void (*expect_backward)(const struct risei_heads *h, const rise_real *z, int action,
                             rise_real dq, rise_real *dz);
     /* Computes the target of one transition: [taus] or, for C51, [atoms]. */
@@ -7498,9 +7562,10 @@ RISEI_FN double risei_optimizer_update(const risei_device *d, risei_optimizer *o
 /* ---------------------------------------------------------------------------------------------- */
 /* >>replay: stored frames, the transitions between them, and their priorities
 
-   Holds histories (rings of frames, rewards, actions, embeddings), n-step transitions, and a sum
-   tree of priorities. Main types: risei_history, risei_replay, risei_transition. Uses rooms memory,
-   random, kernels, statistics, targets (masks), network (memory kinds). Test: tests/replay.c. */
+   Holds histories (rings of frames, numbers, rewards, actions, embeddings), n-step transitions, and
+   a sum tree of priorities. Main types: risei_history, risei_replay, risei_transition. Uses rooms
+   memory, random, kernels, statistics, targets (masks), network (memory kinds). Test:
+   tests/replay.c. */
 
 /* Returns the distance, in frames, from the oldest frame of a window's frame stacks to the frame of
    the window's last sample. */
@@ -7525,10 +7590,10 @@ RISEI_FN int risei_replay_reach(const rise_agent_desc *d)
 
 /* -- History --
 
-   A lane is the ring of slots of one environment or one player. A slot holds one frame, the
-   embedding of the frame, the reward that came with the frame, and the action chosen after the
-   frame. The last frame of an episode has a slot too, because the target of a truncated episode
-   bootstraps from this frame.
+   A lane is the ring of slots of one environment or one player. A slot holds one observation (a
+   frame, numbers or both), the embedding of the frame, the reward that came with the observation,
+   and the action chosen after the observation. The last frame of an episode has a slot too, because
+   the target of a truncated episode bootstraps from this frame.
 
    `at` is the number of a slot, counted from the lane's first frame. `at` never wraps around.
    `slot` is the index of a slot in the arrays: risei_history_slot(h, lane, at). */
@@ -10134,7 +10199,8 @@ RISEI_FN int risei_smaller_side(const rise_agent_desc *d)
     return d->frame_width < d->frame_height ? d->frame_width : d->frame_height;
 }
 /* Sets the network of MinAtar (Young & Tian 2019): one conv layer with 16 filters of size 3.
-   The size is smaller if a side of the frame has fewer than 3 pixels. */
+   The size is smaller if a side of the frame has fewer than 3 pixels. Without frames, sets no conv
+   layer. */
 RISEI_FN void risei_fill_small(rise_agent_desc *d)
 {
     int const smaller = risei_smaller_side(d);
@@ -10940,7 +11006,7 @@ RISEI_FN double risei_learner_rate(const rise_agent_desc *d, int64_t now)
 
 /* -- The frozen encoder while learning -- */
 
-/* Returns whether the warm-up has ended. During the warm-up, the statistics of frames and of
+/* Returns whether the warm-up has ended. During the warm-up, the statistics of frames, numbers and
    embeddings are gathered. An agent without these statistics has no warm-up, so returns 1. */
 RISEI_FN int risei_learner_warmed_up(const risei_model *m)
 {
@@ -10952,8 +11018,8 @@ RISEI_FN void risei_learner_log_start(const risei_learner *l, int64_t now)
 {
     risei_log(l->model->desc, "rise: learning starts after %.0f steps", (double)now);
 }
-/* Ends the warm-up, if it has not ended yet. Freezes the statistics of frames and of embeddings.
-   Then computes the embeddings of all stored frames again. With `background`, only sets
+/* Ends the warm-up, if it has not ended yet. Freezes the statistics of frames, numbers and
+   embeddings. Then computes the embeddings of all stored frames again. With `background`, only sets
    snapshot_next: risei_learner_snapshot_continue then computes these embeddings in parts. */
 RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
 {
@@ -11305,8 +11371,9 @@ RISEI_FN void risei_learner_target(risei_learner *l, int i)
     }
     heads->kind->target(heads, &next, b->target);
 }
-/* Returns the large-margin loss of transition i, or 0 if it is no demonstration. Adds its gradient
-   to dz. */
+/* Returns the large-margin loss of transition i, multiplied by demonstration_weight and by the
+   importance weight. Returns 0 if transition i is no demonstration. Adds the gradient of this loss,
+   divided by the batch size, to dz. */
 RISEI_FN double risei_learner_margin(risei_learner *l, int i)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -11328,7 +11395,7 @@ RISEI_FN double risei_learner_margin(risei_learner *l, int i)
     return (double)(scale * loss);
 }
 /* Computes the targets, losses, td errors and dz of the batch. Writes all metrics except
-   gradient_norm. Returns the mean loss, weighted by importance. */
+   gradient_norm and time. Returns the mean loss, weighted by importance. */
 RISEI_FN double risei_learner_loss(risei_learner *l, risei_update_metrics *metrics)
 {
     const risei_heads *heads = &l->model->net.heads;
@@ -11477,7 +11544,8 @@ RISEI_FN rise_result risei_learner_compute(risei_learner *l, int64_t now, rise_e
     return RISE_OK;
 }
 /* Adds the time since `before`, a time of risei_model_clock, to the moving average of the time that
-   an update takes. Ignores times that are not above 0, because a clock may go back. */
+   an update takes. In rise_agent_learn, this time includes the end of the warm-up, and a part of a
+   snapshot counts as an update. Ignores times that are not above 0, because a clock may go back. */
 RISEI_FN void risei_learner_measure(risei_learner *l, double before)
 {
     double const seconds = risei_model_clock(l->model->desc) - before;
@@ -11596,11 +11664,11 @@ typedef struct risei_background {
     risei_learner *learner;
     risei_model *acting;
     int started;     /* 1: a round was started and is not in effect yet */
-    int updates;     /* of this round */
-    int64_t now;     /* environment steps at its start */
-    int renews;      /* 1: the priorities of its last update are still to be renewed */
-    int result;      /* rise_result of its first update that failed, or RISE_OK */
-    rise_error error; /* of that update */
+    int updates;     /* of the round */
+    int64_t now;     /* environment steps at the start of the round */
+    int renews;      /* 1: the priorities of the round's last update are still to be renewed */
+    int result;      /* rise_result of the round's first update that failed, or RISE_OK */
+    rise_error error; /* of the round's first update that failed */
     double waited;   /* seconds that calls have waited for the worker */
     int runs;        /* 1: the worker was started; after fork, only `process` has it */
 #ifdef RISE_THREADS
@@ -11671,7 +11739,9 @@ RISEI_FN void risei_background_compute(risei_background *b)
     m->derived_for = 0;
     b->renews = 0;
     for (i = 0; i < b->updates; i++) {
-        double const before = risei_model_clock(m->desc);
+        /* the worker never calls clock_fn, because clock_fn need not be thread-safe */
+        int const measures = m->desc->clock_fn == NULL;
+        double const before = measures ? risei_model_clock(m->desc) : 0;
         rise_result result = RISE_OK;
         int drawn;
         if (b->renews) risei_learner_renew_priorities(l);
@@ -11683,7 +11753,7 @@ RISEI_FN void risei_background_compute(risei_background *b)
         if (drawn)
             result = risei_learner_compute(l, b->now, b->result == RISE_OK ? &b->error : NULL);
         b->renews = drawn && result == RISE_OK;
-        if (b->renews) risei_learner_measure(l, before);
+        if (b->renews && measures) risei_learner_measure(l, before);
         if (b->result == RISE_OK) b->result = (int)result;
     }
 }
@@ -11738,8 +11808,9 @@ RISEI_FN void risei_background_end(risei_background *b)
 }
 #endif /* RISE_THREADS */
 
-/* Waits until the worker does not use the replay buffer. Every call that uses what the worker uses
-   in this phase does this first. rise_agent_learn_for calls risei_background_is_idle instead. */
+/* Waits until the worker does not use the replay buffer and the frozen encoder. Every API call that
+   uses one of them waits first. rise_agent_learn_for does not wait: it calls
+   risei_background_is_idle. */
 RISEI_FN void risei_background_leave_replay(risei_background *b) { risei_background_wait(b, 1); }
 /* Waits until the round in progress is computed. */
 RISEI_FN void risei_background_finish(risei_background *b) { risei_background_wait(b, 0); }
@@ -11861,7 +11932,8 @@ typedef struct risei_actor {
     double *lane_return; /* [environments] of the episode in progress */
     double *returns;     /* [RISEI_RETURNS] ring buffer of the last episodes' returns */
     risei_random explore_random;
-    int64_t steps, episodes; /* of all environments so far */
+    /* of all environments so far; episodes of demonstrators do not count, their steps do */
+    int64_t steps, episodes;
 } risei_actor;
 
 RISEI_FN void risei_actor_layout(risei_arena *arena, risei_actor *a)
@@ -11942,8 +12014,8 @@ RISEI_FN void risei_actor_count_return(risei_actor *a, int lane, float reward, i
     }
     *sum = first ? 0 : *sum + (double)reward;
 }
-/* What the environments, or the players of a call, report. Element i of an array belongs to lane
-   first + i. */
+/* The arguments of one call that steps environments or players. Element i of an array belongs to
+   lane first + i. */
 typedef struct risei_call {
     int first, end; /* lanes first .. end - 1 */
     const uint8_t *frames;
@@ -12019,7 +12091,7 @@ RISEI_FN rise_result risei_actor_check_given(const risei_actor *a, const risei_c
     return RISE_OK;
 }
 /* Stores what each environment reports. The embeddings must be in model->embeddings. Returns how
-   many environments need an action. */
+   many environments take a step: those that are not absent and whose episode has not ended. */
 RISEI_FN int risei_actor_observe(risei_actor *a, const risei_call *c)
 {
     risei_model *m = a->model;
@@ -12041,9 +12113,10 @@ RISEI_FN int risei_actor_observe(risei_actor *a, const risei_call *c)
     }
     return acting;
 }
-/* Chooses the actions of all environments, except those that were given, and stores them. Absent
-   environments get action 0. With epsilon 1 all actions are random, so Q is not needed. With
-   carry_state the pass runs for all lanes anyway, because it updates the carried states. */
+/* Chooses the actions of all environments, except actions that were given. Stores all actions, the
+   given ones, too. Absent environments and environments whose episode ended get action 0. With
+   epsilon 1 all actions are random, so Q is not needed. With carry_state the pass runs for all
+   lanes that are not absent, because the pass updates the carried states. */
 RISEI_FN void risei_actor_act(risei_actor *a, const risei_call *c)
 {
     risei_history *h = &a->replay->history;
@@ -12214,8 +12287,8 @@ RISEI_FN rise_result risei_players_play(risei_players *p, const risei_call *c,
 /* Steps between two examinations, and before the first one. A mistake in a game at 60 Hz is then
    reported after 83 seconds. */
 enum { RISEI_ADVICE_STEPS = 5000 };
-/* One of so many calls is measured. Reading the clock twice takes about 0.1 microseconds, and an
-   action of the smallest agents about 5. */
+/* One call of RISEI_ADVICE_CALLS is measured. Reading the clock twice takes about 0.1 microseconds,
+   and an action of the smallest agents about 5. */
 enum { RISEI_ADVICE_CALLS = 64 };
 
 typedef struct risei_advice {
@@ -12226,7 +12299,7 @@ typedef struct risei_advice {
     int64_t steps;      /* at the last examination */
     int rewards, rewards_differ; /* rewards: 1 if `reward` is the first reward */
     float reward;
-    int frames_differ;         /* 1: a frame differed from the frame before */
+    int frames_differ;         /* 1: a frame, or numbers, differed from those of the slot before */
     uint8_t allowed[256 / 8];  /* a bit for each action that a mask allowed */
     int all_allowed;           /* 1: all bits of `allowed` are set */
     double clock, waited;      /* at the last examination */
@@ -12248,11 +12321,13 @@ RISEI_FN void risei_advice_give(risei_advice *a, rise_advice advice, const char 
 RISEI_FN void risei_advice_begin(risei_advice *a)
 {
 #ifdef RISE_THREADS
-    int const wanted = a->model->desc->threads + (a->model->desc->background ? 1 : 0);
+    const rise_agent_desc *const d = a->model->desc;
+    int const wanted = d->threads + (d->background && !d->play_only ? 1 : 0);
     long const cores = risei_thread_cores();
     if (cores > 0 && wanted > 1 && wanted > cores)
         risei_advice_give(a, RISE_ADVICE_THREADS,
-                          "%.0f threads share %.0f cores, so updates take longer; lower threads",
+                          "%.0f threads share %.0f cores, so the agent is slower; lower threads "
+                          "or set background = 0",
                           wanted, (double)cores);
 #endif
 #if defined(__GNUC__) && !defined(__OPTIMIZE__)
@@ -12261,6 +12336,13 @@ RISEI_FN void risei_advice_begin(risei_advice *a)
                       0, 0);
 #endif
     a->clock = risei_model_clock(a->model->desc);
+}
+/* Counts the moment of loading as the last examination. So the next examination comes
+   RISEI_ADVICE_STEPS steps later, and ignores updates that were due in the saved agent. */
+RISEI_FN void risei_advice_load(risei_advice *a, const risei_actor *actor, const risei_learner *l)
+{
+    a->steps = actor->steps;
+    a->owed = l->owed_steps / a->model->desc->learn_period;
 }
 /* Returns the time at the start of a call that is measured, or 0 if this call is not measured. */
 RISEI_FN double risei_advice_call_begins(risei_advice *a)
@@ -12283,8 +12365,9 @@ RISEI_FN void risei_advice_note_mask(risei_advice *a, const risei_history *h, pt
     for (i = 0; i < actions && risei_mask_allows(a->allowed, i); i++) {}
     a->all_allowed = i == actions;
 }
-/* Notes the newest slot of a lane: whether its reward and its frame differ from earlier ones. After
-   a difference was found, this costs nothing. */
+/* Notes the newest slot of a lane. Notes which actions the mask of the slot allows, and whether the
+   reward differs from the first reward. Notes whether the frame or the numbers differ from those of
+   the slot before. After the first such difference, compares no more frames and numbers. */
 RISEI_FN void risei_advice_note(risei_advice *a, const risei_history *h, int lane)
 {
     ptrdiff_t const slot = risei_history_newest(h, lane);
@@ -12317,19 +12400,19 @@ RISEI_FN void risei_advice_examine_game(risei_advice *a)
     int const unused = risei_advice_unused_action(a);
     if (!a->rewards_differ && a->rewards)
         risei_advice_give(a, RISE_ADVICE_SAME_REWARD,
-                          "every reward was %g in the first %.0f steps; without different rewards "
-                          "there is nothing to learn",
-                          (double)a->reward, (double)a->steps);
+                          "every reward was %g in %.0f steps; without different rewards there is "
+                          "nothing to learn",
+                          (double)a->reward, (double)RISEI_ADVICE_STEPS);
     if (!a->frames_differ && a->rewards)
         risei_advice_give(a, RISE_ADVICE_SAME_FRAME,
-                          "no observation differed from the one before in the first %.0f steps; "
-                          "draw the frame before each call",
-                          (double)a->steps, 0);
+                          "no observation differed from the one before in %.0f steps; draw the "
+                          "frame before each call",
+                          (double)RISEI_ADVICE_STEPS, 0);
     if (unused >= 0)
         risei_advice_give(a, RISE_ADVICE_UNUSED_ACTION,
-                          "the masks never allowed action %.0f in the first %.0f steps; check "
-                          "`allowed`, or lower actions",
-                          unused, (double)a->steps);
+                          "the masks never allowed action %.0f in %.0f steps; check `allowed`, or "
+                          "lower actions",
+                          unused, (double)RISEI_ADVICE_STEPS);
 }
 /* Examines the length of episodes. */
 RISEI_FN void risei_advice_examine_episodes(risei_advice *a, const risei_replay *r)
@@ -12352,19 +12435,19 @@ RISEI_FN void risei_advice_examine_updates(risei_advice *a, const risei_learner 
     int64_t const owed = l->owed_steps / d->learn_period;
     if (passed > 0 && waited > 0.1 * passed)
         risei_advice_give(a, RISE_ADVICE_SLOW_UPDATES,
-                          "%.0f%% of the time was spent waiting for updates of %.0f us; raise "
-                          "learn_period, or lower batch, features or window",
-                          100 * waited / passed, l->model->metrics.time);
+                          "%.0f%% of the time was spent waiting for updates; raise learn_period, "
+                          "or lower batch, features or window",
+                          100 * waited / passed, a->model->metrics.time);
     /* half of the updates that became due since the last examination were not done */
     if (d->learn_outside && owed - a->owed > RISEI_ADVICE_STEPS / d->learn_period / 2)
         risei_advice_give(a, RISE_ADVICE_SLOW_UPDATES,
-                          "%.0f updates of %.0f us are due and not done; give rise_agent_learn_for "
-                          "more time, or raise learn_period",
-                          (double)owed, l->model->metrics.time);
+                          "%.0f updates are due and not done; call rise_agent_learn_for more often "
+                          "or with more time, or raise learn_period",
+                          (double)owed, a->model->metrics.time);
     a->clock = now, a->waited = b->waited, a->owed = owed;
 }
-/* Notes a step of all environments that are not absent, and examines the agent from time to time.
-   `steps`: of all environments so far. */
+/* Notes a step of all environments that are not absent. Examines the agent after every
+   RISEI_ADVICE_STEPS steps of all environments together. */
 RISEI_FN void risei_advice_step(risei_advice *a, const risei_actor *actor, const rise_event *events,
                                 const risei_learner *l, const risei_background *b)
 {
@@ -12470,7 +12553,7 @@ RISEI_FN int risei_policy_copy_array(void *to, const void *from, size_t count, s
     return 1;
 }
 /* Copies a policy of the shape that `a` has. Returns whether embeddings of frames may change:
-   whether anything but the weights has changed. */
+   whether anything but the weights and the statistics of numbers has changed. */
 RISEI_FN int risei_policy_copy(const rise_agent *a, const risei_policy *to,
                                const risei_policy *from)
 {
@@ -12825,8 +12908,8 @@ RISE_API void rise_agent_destroy(rise_agent *agent)
 
 /* -- Training -- */
 
-/* Checks that the arrays of a call are there, and those that the description rules out are not.
-   Checks no element. */
+/* Checks that no needed array of a call is NULL. Checks that `frames` and `numbers` are NULL if the
+   description has no frames or no numbers. Checks no element. */
 RISEI_FN rise_result risei_agent_check_call(rise_agent *a, const risei_call *c)
 {
     const rise_agent_desc *d = &a->desc;
@@ -13171,7 +13254,7 @@ RISEI_FN const char *risei_agent_wrong(const rise_agent *a)
    the description has a reader of its own, risei_file_read_desc.
 
    Main type: risei_file_header. Uses bytes, statistics, frames, network, optimizer, replay, frozen,
-   embedder, describe, model, learner, background, actor, agent. Test: tests/files.c.
+   embedder, describe, model, learner, background, actor, advice, agent. Test: tests/files.c.
 
    A file is a header, a table of sections, and the sections without gaps. Numbers are
    little-endian.
@@ -13179,7 +13262,7 @@ RISEI_FN const char *risei_agent_wrong(const rise_agent *a)
              u32 sections
      table   for each section u32 kind | u32 CRC-32 of its bytes | u64 length;
              then u32 CRC-32 of header and table
-   Flags: 1: the kernels used fused multiply-add (see NUMBERS); 2: the file holds the replay buffer;
+   Flags: 1: the kernels used fused multiply-add (SAME BITS); 2: the file holds the replay buffer;
    4: the file holds only a policy. A CRC detects accidental damage, but not a forged file. So
    reading also checks values: their ranges, finite numbers, and what risei_agent_wrong checks.
 
@@ -13399,7 +13482,7 @@ RISEI_FN void risei_file_visit_frame_statistics(risei_io *f, risei_frames *s)
     for (i = 0; i < s->bytes && f->mode == RISEI_READ; i++)
         if (s->sums[i] > 255 * s->seen) risei_io_invalid(f, "frames.sums");
 }
-/* Visits what acting needs of the statistics of numbers: frozen, shift and gain. */
+/* Visits what acting needs of the statistics of embeddings or numbers: frozen, shift and gain. */
 RISEI_FN void risei_file_visit_standard(risei_io *f, risei_statistics *s)
 {
     int64_t frozen = s->frozen;
@@ -13426,7 +13509,7 @@ RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
     risei_io_numbers(f, &fingerprint, 1, sizeof fingerprint);
     f->other_embedding_file = fingerprint != own;
 }
-/* Visits the sums of the statistics of numbers. */
+/* Visits the running statistics of embeddings or of numbers: seen, mean, squared_deviations. */
 RISEI_FN void risei_file_visit_statistics(risei_io *f, risei_statistics *s)
 {
     size_t const size = (size_t)s->size;
@@ -13955,6 +14038,7 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
     if (replay && !desc.play_only)
         risei_embedder_refresh(&a->model.device, a->model.embedder, &a->replay.history,
                                a->model.embeddings);
+    risei_advice_load(&a->advice, &a->actor, &a->learner);
     if (fused != (a->model.device.kernels->fused != 0))
         risei_log(&a->desc,
                   "rise: the file's numbers were computed %s fused multiply-add and these kernels "

@@ -19,7 +19,8 @@
 
 enum { WIDTH = 16, HEIGHT = 12, UP = 0, DOWN = 2, ACTIONS = 3 };
 enum { SLOPES = 5, SERVES = 2 * HEIGHT * SLOPES }; /* the ball moves -2 to 2 rows a step */
-enum { FASTER = 3, LONGEST = 40 }; /* hits after which the ball gets faster; the game is a draw */
+enum { FASTER = 3, LONGEST = 40 }; /* hits: after FASTER the ball gets faster, after LONGEST
+                                      the game is a draw */
 enum { ENVIRONMENTS = 8, MOST_COPIES = 12 };
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -94,7 +95,8 @@ static void game_draw(const game *g, int seat, uint8_t *frame)
 typedef struct session {
     rise_agent *agent;                   /* learns */
     rise_agent *copies[MOST_COPIES + 1]; /* copies[0] plays at random */
-    int copy_count, count;               /* copies to make; copies that play already, with 0 */
+    int copy_count, count;               /* copies to make; copies that play already,
+                                            copy 0 included */
     game games[ENVIRONMENTS];            /* the agent plays left, a copy right */
     int opponents[ENVIRONMENTS];         /* which copy */
     float rewards[ENVIRONMENTS];
@@ -104,8 +106,8 @@ typedef struct session {
     double elo[MOST_COPIES + 1];
 } session;
 
-/* Half of the games are against the newest copy. The others are against any copy: an agent that
-   meets only the newest one may forget how to beat the others. */
+/* Begins game i and chooses its opponent: half of the time the newest copy, else any copy. An agent
+   that meets only the newest copy may forget how to beat the others. */
 static void begin(session *s, int i)
 {
     game_begin(&s->games[i], random_below(&s->random, SERVES));
@@ -115,7 +117,8 @@ static void begin(session *s, int i)
     s->rewards[i] = 0;
 }
 
-/* Plays one step of all games. Player i of each copy plays in game i. */
+/* Plays one step of all games. Player i of each copy plays in game i. Returns 0 if a call failed.
+   */
 static int learn(session *s)
 {
     static uint8_t frames[ENVIRONMENTS][WIDTH * HEIGHT], frame[WIDTH * HEIGHT];
@@ -165,8 +168,8 @@ static outcome contest(rise_agent *left, rise_agent *right, int serve)
     return result;
 }
 
-/* The newest copy plays against all others, with every serve once. Half of the serves fly to the
-   left and half to the right, so the sides are equal. */
+/* Plays every serve once between the newest copy and each other copy. Returns 0 if a call failed.
+   Half of the serves fly to the left and half to the right, so the sides are equal. */
 static int tournament(session *s)
 {
     int const newest = s->count - 1;

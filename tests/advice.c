@@ -164,6 +164,26 @@ static void dull_games_are_noticed(void)
     }
 }
 
+/* A loaded agent is examined after as many steps as a new one: what happened before it was saved
+   does not count. */
+static void loaded_agents_are_given_time(void)
+{
+    static const dull_game dull = {"", "", "", 0, 1, 1, 1, 5};
+    static const dull_game lively = {"", "", "", 0, 0, 0, 0, 5};
+    rise_agent_desc d = described("memory=none action_masks=1 random learn_period=100000");
+    rise_agent *a = created(&d), *copy;
+    rise_metrics m;
+    play_dull(a, &lively, 2 * RISEI_ADVICE_STEPS);
+    copy = reloaded(a, RISE_SAVE_ALL);
+    play_dull(copy, &dull, RISEI_ADVICE_STEPS - 5);
+    rise_agent_metrics(copy, &m);
+    CHECK((m.advice & ~(unsigned)RISE_ADVICE_NOT_OPTIMIZED) == 0);
+    play_dull(copy, &dull, RISEI_ADVICE_STEPS);
+    rise_agent_metrics(copy, &m);
+    CHECK((m.advice & RISE_ADVICE_SAME_REWARD) != 0);
+    rise_agent_destroy(a), rise_agent_destroy(copy);
+}
+
 /* ---------------------------------------------------------------------------------------------- */
 /* Times */
 
@@ -299,6 +319,7 @@ static void threads_and_optimization_are_noticed(void)
 static const check_test tests[] = {
     TEST(episode_lengths_are_those_of_the_buffer),
     TEST(dull_games_are_noticed),
+    TEST(loaded_agents_are_given_time),
     TEST(times_are_measured),
     TEST(players_are_measured),
     TEST(slow_updates_are_noticed),

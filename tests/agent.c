@@ -431,6 +431,9 @@ static void bytes_are_as_promised(void)
     d.memory_bytes--;
     CHECK(rise_agent_create(&a, &d, &error) == RISE_NO_MEMORY && a == NULL &&
           strstr(error.text, "memory_bytes") != NULL);
+    d.memory_bytes = 1; /* the smallest limit; 0 is none */
+    CHECK(rise_agent_create(&a, &d, &error) == RISE_NO_MEMORY && a == NULL &&
+          strstr(error.text, "memory_bytes") != NULL);
     CHECK(toy_memory.held == 0);
 
     /* an Atari frame costs its pixels and its embedding, plus less than 3% */
@@ -770,9 +773,7 @@ static void defaults_are_filled_in(void)
 {
     static const int sides[] = {1, 2, 3, 5, 8, 20, 32, 33, 84, 300};
     rise_agent_desc d;
-    rise_agent *a;
-    rise_error error;
-    int width, height, kind, isa;
+    int width, height, kind;
     for (width = 0; width < COUNT(sides); width++)
         for (height = 0; height < COUNT(sides); height++)
             for (kind = RISE_EMBED_AUTO; kind < RISE_EMBED_COUNT; kind++) {
@@ -809,12 +810,23 @@ static void defaults_are_filled_in(void)
     d.embedding = RISE_EMBED_AUTO, d.embedding_size = 3, d.frame_channels = 4;
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_SIGNS &&
           d.embedding_size == 3);
+    /* a number per channel is just enough for one */
+    d.embedding = RISE_EMBED_AUTO, d.embedding_size = 4;
+    CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_DOWNSAMPLE &&
+          d.embedding_size == 4);
     /* too wide for a thumbnail */
     d.embedding = RISE_EMBED_AUTO, d.embedding_size = 0, d.context_scale = 0, d.frame_width = 33;
     CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.embedding == RISE_EMBED_SIGNS &&
           d.embedding_size == 64);
     CHECK(d.context_scale == 0.05);
     knows_impala();
+}
+static void missing_kernels_are_refused(void)
+{
+    rise_agent_desc d = described("memory=rise");
+    rise_agent *a;
+    rise_error error;
+    int isa;
     for (isa = -1; isa < 8; isa++) {
         int const there = isa >= RISE_ISA_AUTO && isa <= RISE_ISA_NEON &&
                           rise_kernels_of((rise_isa)isa) != NULL;
@@ -1433,6 +1445,12 @@ static void wrong_counters_are_noticed(void)
     WRONG(int, a->model.embedder->statistics.frozen, 0, never);
     WRONG(int64_t, l->snapshot_next, risei_embedder_snapshot_frames(&a->replay.history) + 1,
           "a snapshot is past its end");
+    /* With background = 1, the warm-up ends with the second half of a snapshot. */
+    a->desc.background = 1, l->snapshots = 0;
+    WRONG(int64_t, l->snapshot_next, RISEI_SAMPLE_FRAMES, never);
+    l->snapshot_next = RISEI_SAMPLE_FRAMES + 1;
+    CHECK(risei_agent_wrong(a) == NULL);
+    a->desc.background = 0, l->snapshots = 1;
     l->snapshot_next = risei_embedder_snapshot_frames(&a->replay.history);
     CHECK(risei_agent_wrong(a) == NULL && risei_learner_snapshot_left(l) == 1);
     rise_agent_destroy(a);
@@ -2018,6 +2036,7 @@ static const check_test tests[] = {
     TEST(heads_must_fit_together),
     TEST(batch_must_fit_in_memory),
     TEST(defaults_are_filled_in),
+    TEST(missing_kernels_are_refused),
     TEST(early_first_frame_truncates),
     TEST(nonfinite_losses_are_refused),
     TEST(signs_embedding_sums_over_squares),

@@ -19,6 +19,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -77,7 +78,8 @@ CHECK_PRINTF static void check_note(const char *format, ...)
     vsnprintf(check_state.note, sizeof check_state.note, format, arguments);
     va_end(arguments);
 }
-/* Counts a check and returns `good`. Prints the first 20 failures. */
+/* Counts a check and returns `good`. Prints the first 20 failures. With CHECK_STOP, the first
+   failure ends the program: tests/mutate.py asks only whether there is one. */
 CHECK_UNUSED static int check_that(int good, const char *text, const char *file, int line)
 {
     if (good) {
@@ -88,6 +90,9 @@ CHECK_UNUSED static int check_that(int good, const char *text, const char *file,
     } else if (check_state.failed == 21) {
         printf("more failures are counted, not printed\n");
     }
+#ifdef CHECK_STOP
+    if (!good) fflush(stdout), _Exit(1);
+#endif
     return good;
 }
 CHECK_UNUSED static int check_near(double a, double b, double relative)

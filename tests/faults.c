@@ -293,6 +293,40 @@ static void refused_threads_leave_nothing(void)
     free(b.data);
 }
 
+/* The same for the lock, the condition variable and the thread of the background, and for the lock
+   of an agent that another one publishes to. */
+static void refused_workers_leave_nothing(void)
+{
+    static const struct {
+        const char *words, *text;
+        int play_only;
+        long calls, threads;
+    } agents[] = {{"memory=rise background=1", "refuses a thread; set background", 0, 3, 1},
+                  {"memory=rise background=1", "refuses a lock; set background", 1, 1, 0}};
+    int i;
+    for (i = 0; i < COUNT(agents); i++) {
+        rise_agent_desc d = tiny(agents[i].words);
+        const char *failed;
+        long at = 0;
+        d.play_only = agents[i].play_only;
+        do {
+            rise_agent *a;
+            rise_error error = {RISE_OK, ""};
+            rise_result result;
+            faults_plan(++at, FAULT_ONCE);
+            result = rise_agent_create(&a, &d, &error);
+            failed = faults_end();
+            check_about("%s fails, call %ld: %s", failed != NULL ? failed : "nothing", at,
+                        error.text);
+            CHECK(result == (failed != NULL ? RISE_UNAVAILABLE : RISE_OK));
+            CHECK(fault_threads == (failed != NULL ? 0 : agents[i].threads));
+            CHECK(failed == NULL || (a == NULL && strstr(error.text, agents[i].text) != NULL));
+            rise_agent_destroy(a);
+            CHECK(toy_memory.held == 0 && fault_threads == 0 && threads_become(1));
+        } while (failed != NULL);
+        CHECK(at == agents[i].calls + 1);
+    }
+}
 /* ---------------------------------------------------------------------------------------------- */
 /* Memory */
 
@@ -336,6 +370,7 @@ static const check_test tests[] = {
     TEST(killed_saves_leave_a_whole_file),
     TEST(failed_loads_are_reported),
     TEST(refused_threads_leave_nothing),
+    TEST(refused_workers_leave_nothing),
     TEST(each_refused_block_is_reported),
 };
 int main(int count, char **arguments)

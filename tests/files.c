@@ -9,7 +9,52 @@
 #define _POSIX_C_SOURCE 200809L /* symlink, sigaction */
 #define _FILE_OFFSET_BITS 64    /* readdir on 32-bit machines whose disk has 64-bit numbers */
 #endif
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* 1: rise.h runs in a made-up locale whose decimal point has two bytes, like that of ps_AF. Few
+   machines have such a locale. */
+static int long_point;
+static const char point_bytes[] = "\xD9\xAB"; /* U+066B in UTF-8 */
+/* snprintf in this locale. */
+static int point_print(char *text, size_t room, const char *format, ...)
+{
+    va_list arguments;
+    int length;
+    char *dot;
+    va_start(arguments, format);
+    length = vsnprintf(text, room, format, arguments);
+    va_end(arguments);
+    dot = strchr(text, '.');
+    if (!long_point || dot == NULL || (strcmp(format, "%.1f") != 0 && strcmp(format, "%.*g") != 0))
+        return length;
+    memmove(dot + 2, dot + 1, strlen(dot + 1) + 1);
+    memcpy(dot, point_bytes, 2);
+    return length + 1;
+}
+/* strtod in this locale. */
+static double point_read(const char *text, char **end)
+{
+    const char *const point = strstr(text, point_bytes);
+    char plain[100], *stop;
+    double value;
+    if (!long_point) return strtod(text, end);
+    snprintf(plain, sizeof plain, "%.*s", (int)strcspn(text, "."), text); /* '.' ends a number */
+    if (point != NULL)
+        snprintf(plain + (point - text), sizeof plain - (size_t)(point - text), ".%s", point + 2);
+    value = strtod(plain, &stop);
+    *end = (char *)text + (stop - plain) + (point != NULL && stop - plain > point - text);
+    return value;
+}
+#undef snprintf
+#undef strtod
+#define snprintf point_print
+#define strtod point_read
 #include "toy.h"
+#undef snprintf
+#undef strtod
 #include "agent_file.h"
 #include <locale.h>
 #if defined(__unix__) || defined(__APPLE__)
@@ -704,6 +749,25 @@ static const struct {
     {"n_step", "1\n \n", "line"},
     {"n_step", "1\ndescription=1", "description"},
 };
+/* Files have no defaults. So 0 is refused where it is no value of the field. */
+static void refuses_zeros(const buffer *b)
+{
+    int i, positive = 0;
+    for (i = 0; i < RISEI_FIELDS + RISEI_CONV_FIELDS; i++) {
+        int const conv = i >= RISEI_FIELDS;
+        const risei_field *const field = conv ? &risei_conv_fields[i - RISEI_FIELDS]
+                                              : &risei_fields[i];
+        char name[60], line[64];
+        if (field->low <= 0) continue;
+        snprintf(name, sizeof name, "%s%s", conv ? "conv[0]." : "", field->name);
+        snprintf(line, sizeof line, "%s=0\n", name);
+        check_about("%s=0", name);
+        refuses_text(with_line(b, name, line), RISE_BAD_FILE, "bad line");
+        positive++;
+    }
+    check_about("fields that are never 0");
+    CHECK(positive == 34);
+}
 static void refuses_bad_lines(const buffer *b)
 {
     int i;
@@ -713,8 +777,15 @@ static void refuses_bad_lines(const buffer *b)
         snprintf(line, sizeof line, "%s=%s\n", bad_lines[i].field, bad_lines[i].value);
         refuses_text(with_line(b, bad_lines[i].field, line), RISE_BAD_FILE, bad_lines[i].word);
     }
+    refuses_zeros(b);
+    check_about("a first line that is not the revision");
     refuses_text(with_line(b, "description", "frame_channels=1\ndescription=1\n"), RISE_BAD_FILE,
-                 "begins with frame_channels"); /* the revision must be first */
+                 "begins with frame_channels");
+    /* names of the same length, and names that begin with it */
+    refuses_text(with_line(b, "description", "frame_width=1\ndescription=1\n"), RISE_BAD_FILE,
+                 "begins with frame_width");
+    refuses_text(with_line(b, "description", "descriptions=1\ndescription=1\n"), RISE_BAD_FILE,
+                 "begins with descriptions");
     refuses_text(with_description(b, "", 0), RISE_BAD_FILE, "revision");
 }
 /* Writes the first line of a description of the next revision, and another line after it. */
@@ -992,6 +1063,14 @@ static void numbers_are_the_same_text_in_every_locale(void)
         count++;
     }
     CHECK(setlocale(LC_ALL, "C") != NULL);
+    check_about("numbers as text, a point of two bytes");
+    long_point = 1;
+    risei_decimal_point(point);
+    CHECK(strcmp(point, point_bytes) == 0);
+    CHECK(number_texts() == numbers);
+    CHECK(file_text() == file);
+    seed_texts();
+    long_point = 0;
     if (count == 0)
         check_note("no locale with another decimal point is installed");
     else
@@ -1042,6 +1121,7 @@ static void reader_supplies_the_machine(void)
     rise_agent_desc machine = machine_for(RISE_SAVE_ALL);
     uint64_t const state = state_of(w.agent);
     rise_agent *a;
+    long calls = 0; /* of toy_embed */
     rise_agent_destroy(w.agent);
     machine.embed_fn = NULL;
     refused(&b, &machine, RISE_BAD_DESC, "embed_fn");
@@ -1053,6 +1133,15 @@ static void reader_supplies_the_machine(void)
     a = loaded(&b, &machine); /* continues on other kernels */
     CHECK(strcmp(a->model.device.kernels->name, "ref") == 0 &&
           (rise_kernels_of(RISE_ISA_AUTO)->fused == 0 || state_of(a) == state));
+    rise_agent_destroy(a);
+    machine = machine_for(RISE_SAVE_ALL);
+    machine.embedding_file = "files_test.none"; /* unused with this embedding, but kept */
+    machine.embed_user = &calls, machine.log_user = &b, machine.clock_user = &policy;
+    a = loaded(&b, &machine);
+    CHECK(a->desc.embedding_file == machine.embedding_file);
+    CHECK(a->desc.embed_fn == machine.embed_fn && a->desc.embed_user == machine.embed_user);
+    CHECK(a->desc.log_fn == machine.log_fn && a->desc.log_user == machine.log_user);
+    CHECK(a->desc.clock_fn == machine.clock_fn && a->desc.clock_user == machine.clock_user);
     rise_agent_destroy(a);
     free(b.data);
     free(policy.data);
@@ -1109,12 +1198,25 @@ static void refuses_other_value(buffer *b, const rise_agent_desc *machine, const
                                 void *place, double value, double other, const char *name)
 {
     rise_agent *a;
+    char text[150];
     check_about("%s is %g, machine says %g", name, value, other);
     risei_field_put(field, place, value);
     a = loaded(b, machine);
     rise_agent_destroy(a);
     risei_field_put(field, place, other);
-    refused(b, machine, RISE_MISMATCH, name);
+    if (strcmp(name, "embedding_size") == 0)
+        snprintf(text, sizeof text, "%s is ", name); /* DOWNSAMPLE may choose another size */
+    else if (field->word_of != NULL)
+        snprintf(text, sizeof text, "%s is %s, but the file was saved with %s", name,
+                 field->word_of((int)other), field->word_of((int)value));
+    else
+        snprintf(text, sizeof text, "%s is %g, but the file was saved with %g", name, other, value);
+    refused(b, machine, RISE_MISMATCH, text);
+    if (field->word_of != NULL) { /* not a word */
+        risei_field_put(field, place, 99);
+        snprintf(text, sizeof text, "%s is 99, but the file was saved with %g", name, value);
+        refused(b, machine, RISE_MISMATCH, text);
+    }
     risei_field_put(field, place, 0);
 }
 /* Checks each field of the shape. Returns their number. */
@@ -1302,6 +1404,18 @@ static void holds(uint64_t state)
     CHECK(folder_count(PATH) == 1);
 #endif
 }
+/* A save that the agent refuses says what rise_agent_write says, after the path. The system has no
+   part in it, so its words are not added. */
+static void save_says_what_write_says(const rise_agent *a, rise_save what, rise_result result)
+{
+    buffer none = {NULL, 0, 0, SIZE_MAX, 0};
+    rise_error written = {RISE_OK, ""}, error = {RISE_OK, ""};
+    char text[sizeof error.text + 40];
+    CHECK(rise_agent_write(a, what, buffer_write, &none, &written) == result && none.size == 0);
+    CHECK(rise_agent_save(a, what, PATH, &error) == result && error.result == result);
+    snprintf(text, sizeof text, "%s: %s", PATH, written.text);
+    CHECK(strcmp(error.text, text) == 0);
+}
 static void failed_save_keeps_the_old_file(void)
 {
     static char endless[2000];
@@ -1334,7 +1448,8 @@ static void failed_save_keeps_the_old_file(void)
     (void)size;
 #endif
     rise_agent_parameters(w.agent)[0] += (float)HUGE_VAL;
-    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_NOT_FINITE);
+    save_says_what_write_says(w.agent, RISE_SAVE_ALL, RISE_NOT_FINITE);
+    save_says_what_write_says(w.agent, (rise_save)77, RISE_BAD_CALL);
     holds(old);
     CHECK(rise_agent_load(&a, PATH, &machine, &error) == RISE_OK);
     rise_agent_destroy(w.agent);

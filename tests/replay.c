@@ -388,12 +388,16 @@ static void live(const setup *s, risei_replay *r, int lane, rise_event event)
     float raw[NUMBERS];
     rise_real embedding[EMBEDDING];
     risei_observation o;
+    ptrdiff_t slot;
     show(s, m, frame, raw, embedding, allowed);
     o.frame = frame, o.numbers = raw, o.embedding = embedding, o.allowed = allowed;
     o.reward = event == RISE_FIRST ? (float)NAN : reward_of(m), o.event = (int)event;
     risei_replay_append(r, lane, &o, ACTIONS);
-    r->history.actions[risei_history_slot(&r->history, lane, r->history.written[lane] - 1)] =
-        (int16_t)m->action;
+    /* Last frames have no action. Equal runs save equal bytes only if these slots forget their old
+       actions. */
+    slot = risei_history_newest(&r->history, lane);
+    if (r->history.actions[slot] != 0) differ(s, "old action", lane, lives[lane].count - 1);
+    r->history.actions[slot] = (int16_t)m->action;
     appends++;
 }
 
@@ -806,6 +810,34 @@ static void tree_finds_every_leaf_exactly(void)
             CHECK(tree_find(&r, 0) == i && tree_find(&r, 0.1) == i && tree_find(&r, 0.05) == i);
             risei_replay_tree_set(&r, i, 0);
         }
+        free(block);
+    }
+}
+/* Each level begins behind the one below, in whole nodes of eight entries, and the arena has no
+   byte more than its arrays. */
+static void tree_has_no_room_to_spare(void)
+{
+    int slots, l;
+    for (slots = 1; slots <= 600; slots++) {
+        setup const s = plain(slots, 1, 1);
+        size_t const count = (size_t)slots, frame = (size_t)(s.width * s.height * s.channels);
+        risei_replay r;
+        size_t bytes, right = risei_arena_aligned(sizeof(int64_t)); /* written */
+        ptrdiff_t width = slots, at = 0;
+        unsigned char *block = make(&s, &r, 0, &bytes);
+        for (l = 0; l < r.levels; l++) {
+            CHECK(r.level[l] == at);
+            at += width + (8 - width % 8) % 8;
+            CHECK((width == 1) == (l == r.levels - 1));
+            width = width / 8 + (width % 8 > 0);
+        }
+        right += risei_arena_aligned(count * frame) + risei_arena_aligned(count * sizeof(float)) +
+                 risei_arena_aligned(count * sizeof(int16_t)) + risei_arena_aligned(count) +
+                 risei_arena_aligned(count * sizeof(int32_t)) +
+                 risei_arena_aligned(count * (size_t)r.history.mask_bytes) +
+                 risei_arena_aligned(count * (size_t)r.history.numbers * sizeof(rise_real)) +
+                 (size_t)at * sizeof(double);
+        CHECK(bytes == right);
         free(block);
     }
 }
@@ -1299,6 +1331,7 @@ static const check_test tests[] = {
     TEST(episode_frames_stop_at_the_largest_number),
     TEST(biased_numbers_are_drawn_again),
     TEST(tree_finds_every_leaf_exactly),
+    TEST(tree_has_no_room_to_spare),
     TEST(tree_survives_rounding),
     TEST(samples_follow_priorities),
     TEST(samples_are_stratified),

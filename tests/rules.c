@@ -112,12 +112,14 @@ static void c51_projection_is_exact_by_hand(void)
         {-1e30f, 0, {0, 0, 0, 0, 0}, {1, 0, 0, 0, 0}},
         {1e30f, 0, {7, 7, 7, 7, 7}, {0, 0, 0, 0, 1}},
     };
-    float odds[5];
+    float odds[6];
     int i, j;
     for (i = 0; i < COUNT(cases); i++) {
         check_about("projection by hand, %d", i);
+        odds[5] = -0.0f; /* behind the array; -0 + 0 would be 0 */
         risei_c51_project(5, -2, 2, cases[i].reward, cases[i].discount, cases[i].next, odds);
         for (j = 0; j < 5; j++) CHECK(odds[j] == cases[i].right[j]);
+        CHECK(signbit(odds[5]));
     }
     for (i = 2; i <= 256; i++) { /* a reward that equals an atom gives that atom probability 1 */
         float all[256];
@@ -1326,16 +1328,38 @@ static void sets_number(const named_field *f, double value)
                strstr(error.text, range) != NULL))
         printf("    \"%s\"\n", error.text);
 }
+/* Leaves bytes that are not zero where the next call has its variables. */
+static void soil_the_stack(void)
+{
+    volatile char bytes[4000];
+    size_t i;
+    for (i = 0; i < sizeof bytes; i++) bytes[i] = 'x';
+}
+/* Writes what a field accepts, as the sentence about a wrong value ends. */
+static void accepted_values(const risei_field *field, char text[200])
+{
+    int i;
+    strcpy(text, field->word_of != NULL ? "; it must be one of"
+                 : field->real         ? "; it must be a number"
+                                       : "; it must be a whole number");
+    for (i = 0; field->word_of != NULL && field->word_of(i) != NULL; i++)
+        strcat(strcat(text, " "), field->word_of(i));
+}
 /* Checks that text which is no value of the field is refused and changes nothing. */
 static void refuses_value_text(const named_field *f, const char *text)
 {
     rise_agent_desc d = layered(), before;
-    char whole[120];
+    char whole[120], accepted[200];
+    const char *end;
     rise_error error = {RISE_OK, ""};
     memcpy(&before, &d, sizeof d);
     snprintf(whole, sizeof whole, "%s=%s", f->name, text);
     check_about("%s", whole);
+    accepted_values(f->field, accepted);
+    soil_the_stack();
     CHECK(rise_agent_set(&d, whole, &error) == RISE_BAD_DESC && error.result == RISE_BAD_DESC);
+    end = strstr(error.text, "; it must be");
+    CHECK(end != NULL && strcmp(end, accepted) == 0);
     CHECK(strstr(error.text, f->field->name) != NULL && memcmp(&d, &before, sizeof d) == 0);
 }
 /* Sets the values next to the field's range. Where 0 may mean unset, -1 takes the place of 0. */

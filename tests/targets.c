@@ -373,8 +373,29 @@ static void dueling_head_is_right(void)
         if (rise_kernels_of(isas[i]) != NULL) dueling_case(rise_kernels_of(isas[i]));
 }
 
+/* Bit i is action i. Bits behind the last action are 0, and bytes behind them stay. */
+static void masks_have_a_bit_for_each_action(void)
+{
+    int actions, kind, i;
+    for (actions = 1; actions <= 24; actions++)
+        for (kind = 0; kind < 3; kind++) { /* some are allowed; all, two ways */
+            uint8_t allowed[25], mask[4] = {0xA5, 0xA5, 0xA5, 0xA5};
+            int const bits = (actions + 7) / 8 * 8;
+            for (i = 0; i < 25; i++) allowed[i] = (uint8_t)(kind == 0 && i % 3 == 1 ? 0 : 3);
+            risei_mask_write(mask, kind == 1 ? NULL : allowed, actions);
+            check_about("%d actions, kind %d", actions, kind);
+            for (i = 0; i < bits; i++) {
+                int const right = i < actions && (kind == 1 || allowed[i] != 0);
+                CHECK(risei_mask_allows(mask, i) == right);
+            }
+            for (i = bits / 8; i < 4; i++) CHECK(mask[i] == 0xA5);
+        }
+    check_about("%s", "");
+}
+
 static const check_test tests[] = {
     TEST(best_action_is_the_first_allowed),
+    TEST(masks_have_a_bit_for_each_action),
     TEST(double_q_targets_are_right),
     TEST(huber_loss_is_right),
     TEST(each_end_bootstraps_as_it_should),

@@ -124,6 +124,7 @@ static void talk_begin(program *p)
     b->environments = 1 + (int)(options % 3), b->frames = 1 + (int)(options / 4 % 3);
     b->patience = 0.002;
     b->socket = -1;
+    b->open = 1; /* else bridge_close closes nothing, and after 10,000 runs no socket is left */
 }
 static void fuzz_bridge(const uint8_t *data, size_t size)
 {
