@@ -373,7 +373,7 @@
    variance. These are measured until learning starts. A number with a standard deviation below
    0.001 stays small: multiply such a number. A number more than 8 standard deviations from its mean
    is clamped. Pass the sine and the cosine of an angle that can turn round. Pass one of n kinds as
-   n numbers, 1 for this kind and 0 for all others. A NaN is refused.
+   n numbers, 1 for this kind and 0 for all others. A number that is NaN or infinite is refused.
 
    RISE and FULL remember numbers as they remember frames. NONE sees the numbers of the last
    frame_stack observations. If the numbers are the whole state of the game, set frame_stack = 1:
@@ -391,8 +391,8 @@
        event = game_play(action, &reward);
 
    The agent learns from these steps as from its own. With desc.demonstrators, the last environments
-   only show what to do. Their steps are demonstrations: the agent also learns to prefer their
-   actions, and its own steps never overwrite them.
+   only show what to do. Their steps are demonstrations: the agent also learns to prefer the
+   demonstrated actions. The agent's own steps never overwrite demonstrations.
 
        desc.environments = 2, desc.demonstrators = 1; // environment 1 shows what to do
        rise_event events[2] = {RISE_ABSENT, event};
@@ -400,7 +400,9 @@
        rise_agent_observe(agent, frames, NULL, rewards, events, NULL, actions);
 
    After the demonstrations, call rise_agent_learn some hundred times, if there is time for this.
-   Then let the agent play: the demonstrator is absent.
+   Then let the agent play: the demonstrator is absent. metrics.epsilon is the share of random
+   actions, which is large until epsilon_steps have passed. Set a lower desc.epsilon_start, such as
+   0.1, if the agent is to use at once what it has learned.
 
        rise_event events[2] = {event, RISE_ABSENT};
        rise_agent_step_all(agent, frames, NULL, rewards, events, NULL, actions);
@@ -867,14 +869,14 @@
        action = rise_agent_step(agent, frame, reward, event);
        if (action < 0) puts(rise_agent_error(agent)->text);
 
-   The library never prints and never aborts. A refused call changes nothing. A reward or embedding
-   that is NaN or infinite is rejected by the call that passes it. An update whose loss or gradient
-   is NaN or infinite is discarded.
+   The library never prints and never aborts. A refused call changes nothing. A reward, number or
+   embedding that is NaN or infinite is rejected by the call that passes it. An update whose loss or
+   gradient is NaN or infinite is discarded.
 
-   rise_agent_step and rise_agent_step_all also learn. If they return RISE_NOT_FINITE about a
-   weight, loss or gradient, the step was taken and only the update was discarded. Then
-   rise_agent_step_all has written the actions, but rise_agent_step returns the error instead of the
-   action.
+   rise_agent_step, rise_agent_step_all and rise_agent_observe also learn. If they return
+   RISE_NOT_FINITE about a weight, loss or gradient, the step was taken and only the update was
+   discarded. Then rise_agent_step_all and rise_agent_observe have written the actions, but
+   rise_agent_step returns the error instead of the action.
 
    THREADS. Define RISE_THREADS beside RISE_IMPLEMENTATION and compile with -pthread. With
    desc.threads = 4 an agent computes on its caller's thread and three workers. A worker without a
@@ -1000,7 +1002,8 @@
        rise_agent_values      valid until the agent is destroyed; the next play overwrites it
        rise_agent_query       valid until the agent is destroyed
        rise_agent_error       valid until the agent is destroyed; the next error overwrites it
-       rise_agent_parameters  valid until the agent is destroyed
+       rise_agent_parameters  valid until the agent is destroyed; with background, until the next
+                              update
        rise_result_text       a constant
 
    HOW TO ADD A CELL. Change three places, and add kernels and a test. Each kind of cell is one
@@ -11372,8 +11375,8 @@ RISEI_FN void risei_learner_target(risei_learner *l, int i)
     heads->kind->target(heads, &next, b->target);
 }
 /* Returns the large-margin loss of transition i, multiplied by demonstration_weight and by the
-   importance weight. Returns 0 if transition i is no demonstration. Adds the gradient of this loss,
-   divided by the batch size, to dz. */
+   importance weight. Returns 0 if transition i is no demonstration, or if demonstration_weight is
+   negative. Adds the gradient of this loss, divided by the batch size, to dz. */
 RISEI_FN double risei_learner_margin(risei_learner *l, int i)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -11656,7 +11659,7 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
 /* What the worker does. */
 typedef enum risei_phase {
     RISEI_PHASE_IDLE,
-    RISEI_PHASE_REPLAY, /* it uses the replay buffer */
+    RISEI_PHASE_REPLAY, /* it uses the replay buffer and the frozen encoder */
     RISEI_PHASE_COMPUTE /* it uses only what the learner owns */
 } risei_phase;
 
@@ -11707,7 +11710,8 @@ RISEI_FN void risei_background_set_phase(risei_background *b, risei_phase phase)
     (void)phase;
 }
 /* Waits until the worker is idle. With `gathered`, waits only until the worker does not use the
-   replay buffer. Adds the time to b->waited. Returns at once if this process has no worker. */
+   replay buffer and the frozen encoder. Adds the time to b->waited. Returns at once if this process
+   has no worker. */
 RISEI_FN void risei_background_wait(risei_background *b, int gathered)
 {
     if (!risei_background_has_worker(b)) return;
@@ -12437,13 +12441,13 @@ RISEI_FN void risei_advice_examine_updates(risei_advice *a, const risei_learner 
         risei_advice_give(a, RISE_ADVICE_SLOW_UPDATES,
                           "%.0f%% of the time was spent waiting for updates; raise learn_period, "
                           "or lower batch, features or window",
-                          100 * waited / passed, a->model->metrics.time);
-    /* half of the updates that became due since the last examination were not done */
+                          100 * waited / passed, 0);
+    /* more than half of the updates that became due since the last examination were not done */
     if (d->learn_outside && owed - a->owed > RISEI_ADVICE_STEPS / d->learn_period / 2)
         risei_advice_give(a, RISE_ADVICE_SLOW_UPDATES,
                           "%.0f updates are due and not done; call rise_agent_learn_for more often "
                           "or with more time, or raise learn_period",
-                          (double)owed, a->model->metrics.time);
+                          (double)owed, 0);
     a->clock = now, a->waited = b->waited, a->owed = owed;
 }
 /* Notes a step of all environments that are not absent. Examines the agent after every
@@ -13262,9 +13266,10 @@ RISEI_FN const char *risei_agent_wrong(const rise_agent *a)
              u32 sections
      table   for each section u32 kind | u32 CRC-32 of its bytes | u64 length;
              then u32 CRC-32 of header and table
-   Flags: 1: the kernels used fused multiply-add (SAME BITS); 2: the file holds the replay buffer;
-   4: the file holds only a policy. A CRC detects accidental damage, but not a forged file. So
-   reading also checks values: their ranges, finite numbers, and what risei_agent_wrong checks.
+   Flags: 1: the kernels used fused multiply-add (see SAME BITS in the manual); 2: the file holds
+   the replay buffer; 4: the file holds only a policy. A CRC detects accidental damage, but not a
+   forged file. So reading also checks values: their ranges, finite numbers, and what
+   risei_agent_wrong checks.
 
    The first section is the description as text, a line "field=value" for each field, in the form
    of rise_agent_set. The first line is "description=N", where N is the revision of the table of

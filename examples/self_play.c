@@ -6,7 +6,8 @@
        cc -O2 examples/self_play.c -o self_play -lm && ./self_play
 
    The game: a ball flies between two paddles. The row where the ball hits a paddle decides where
-   the ball goes next. After every three hits the ball gets faster. Who misses the ball loses.
+   the ball goes next. After every three hits the ball gets faster. The player who misses the ball
+   loses.
 
    Options: --steps N, the steps to learn [150000]; --copies N, 1..12 [12]; --seed N [1] */
 #define RISE_IMPLEMENTATION

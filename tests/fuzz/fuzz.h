@@ -142,6 +142,7 @@ static void fuzz_events(const rise_agent *a, program *p, rise_event *events)
                     : (chance + g) % 5 == 4                                 ? RISE_TERMINATED
                     : (chance + g) % 11 == 10                               ? RISE_TRUNCATED
                                                                             : RISE_MIDDLE;
+        if (risei_actor_demonstrates(&a->desc, (int)g)) events[g] = RISE_ABSENT;
     }
 }
 /* Does some steps with every environment, and an update. */

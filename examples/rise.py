@@ -1,0 +1,286 @@
+"""rise.h for Python: one agent, through ctypes. Needs a C compiler the first time.
+
+The first `import rise` builds the shared library beside this file, and again when rise.h changes.
+It runs $CC, or cc, with SHIM (below) as its input:
+
+    cc -O2 -shared -fPIC -pthread -DRISE_THREADS -I .. -x c shim.c -o librise.so -lm
+
+Copy this file and rise.h beside your program, or add this folder to PYTHONPATH.
+
+    import rise
+    agent = rise.Agent(numbers=4, actions=2, memory="none")
+    action = agent.step(numbers=[0.1, 0.2, 0.3, 0.4], event=rise.FIRST)
+
+Keywords are the fields of rise_agent_desc in rise.h, as text or as numbers. A refused call raises
+rise.Error with the library's sentence. NumPy is optional: frames may be anything with uint8 bytes
+(bytes, NumPy arrays), numbers anything with floats (lists, arrays). Python knows no struct of C.
+"""
+
+import array
+import ctypes
+import os
+import subprocess
+import sys
+from ctypes import POINTER, byref, c_char_p, c_double, c_float, c_int, c_size_t, c_void_p
+from typing import Any, Optional, Union
+
+try:
+    import numpy
+except ImportError:
+    numpy = None  # type: ignore[assignment]
+
+FIRST, MIDDLE, TERMINATED, TRUNCATED, ABSENT = range(5)  # rise_event
+SAVES = ("agent", "all", "policy")  # rise_save
+PRESETS = ("dqn", "rainbow", "btr", "r2d2")  # rise_preset
+
+# What Python needs besides rise.h: the sizes of two structs, and their members as text.
+SHIM = r"""
+#define RISE_IMPLEMENTATION
+#include "rise.h"
+#define INTEGERS(X) X(steps) X(episodes) X(updates) X(updates_owed) X(advice) X(replay_size) \
+    X(refreshing) X(replay_ready) X(parameters) X(bytes) X(bytes_per_step) X(fused)
+#define REALS(X) X(waited) X(epsilon) X(mean_return) X(mean_length) X(action_time) X(update_time) \
+    X(loss) X(mean_value) X(td_error) X(gradient_norm)
+size_t shim_desc_size(void) { return sizeof(rise_agent_desc); }
+size_t shim_error_size(void) { return sizeof(rise_error); }
+const char *shim_error_text(const rise_error *error) { return error->text; }
+void shim_metrics(const rise_agent *agent, rise_log_fn fn, void *user)
+{
+    rise_metrics m;
+    char text[80];
+    rise_agent_metrics(agent, &m);
+#define WRITE(name) snprintf(text, sizeof text, #name "=%lld", (long long)m.name), fn(user, text);
+    INTEGERS(WRITE)
+#undef WRITE
+#define WRITE(name) snprintf(text, sizeof text, #name "=%.17g", m.name), fn(user, text);
+    REALS(WRITE)
+    snprintf(text, sizeof text, "isa=%s", m.isa), fn(user, text);
+}
+"""
+
+
+class Error(Exception):
+    """A call that the library refused. `result` is its rise_result."""
+
+    def __init__(self, text: str, result: int = -1):
+        super().__init__(text)
+        self.result = result
+
+
+def _build() -> str:
+    """Returns the path of the shared library. Builds it if it is missing or older than rise.h."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    places = [p for p in (folder, os.path.dirname(folder)) if os.path.exists(f"{p}/rise.h")]
+    suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+    path = os.path.join(folder, "librise" + suffix)
+    sources = [__file__] + [f"{place}/rise.h" for place in places[:1]]
+    if os.path.exists(path) and os.path.getmtime(path) >= max(map(os.path.getmtime, sources)):
+        return path
+    if not places:
+        raise ImportError(f"rise.h is neither in {folder} nor in the folder above")
+    new = f"{path}.{os.getpid()}"  # two programs may build at once
+    command = os.environ.get("CC", "cc").split() + ["-O2", "-shared", "-pthread", "-DRISE_THREADS"]
+    command += ([] if sys.platform == "win32" else ["-fPIC"]) + ["-I", places[0], "-x", "c"]
+    subprocess.run(command + ["-", "-o", new, "-lm"], input=SHIM.encode(), check=True)
+    os.replace(new, path)
+    return path
+
+
+_lib = ctypes.CDLL(_build())
+_LINE = ctypes.CFUNCTYPE(None, c_void_p, c_char_p)  # rise_log_fn
+_P = c_void_p
+for _name, _result, *_arguments in (
+    ("shim_desc_size", c_size_t),
+    ("shim_error_size", c_size_t),
+    ("shim_error_text", c_char_p, _P),
+    ("shim_metrics", None, _P, _LINE, _P),
+    ("rise_agent_set", c_int, _P, c_char_p, _P),
+    ("rise_agent_preset", c_int, _P, c_int),
+    ("rise_agent_describe", None, _P, _LINE, _P),
+    ("rise_agent_create", c_int, _P, _P, _P),
+    ("rise_agent_destroy", None, _P),
+    ("rise_agent_query", _P, _P),
+    ("rise_agent_error", _P, _P),
+    ("rise_agent_step_numbers", c_int, _P, _P, _P, c_float, c_int),
+    ("rise_agent_step_all", c_int, _P, _P, _P, _P, _P, _P, _P),
+    ("rise_agent_play_numbers", c_int, _P, c_int, _P, _P, c_float, c_int, _P),
+    ("rise_agent_play_all", c_int, _P, _P, _P, _P, _P, _P, _P),
+    ("rise_agent_set_player", c_int, _P, c_int, c_double, c_double),
+    ("rise_agent_values", POINTER(c_float), _P, c_int),
+    ("rise_agent_learn", c_int, _P),
+    ("rise_agent_learn_for", c_int, _P, c_double),
+    ("rise_agent_publish", c_int, _P, _P),
+    ("rise_agent_save", c_int, _P, c_int, c_char_p, _P),
+    ("rise_agent_load", c_int, _P, c_char_p, _P, _P),
+):
+    getattr(_lib, _name).restype, getattr(_lib, _name).argtypes = _result, _arguments
+
+
+def _value(text: str) -> Union[int, float, str]:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
+def _lines(function: Any, subject: Any) -> dict[str, Any]:
+    """Calls function(subject, fn, NULL). Returns the lines "name=value" that fn got."""
+    lines: list[str] = []
+    function(subject, _LINE(lambda _, text: lines.append(text.decode())), None)
+    return {name: _value(text) for name, text in (line.split("=", 1) for line in lines)}
+
+
+def _pack(name: str, kind: str, size: int, values: Any) -> Optional[bytes]:
+    """Returns `values` for C: `size` uint8 ("B"), floats ("f") or ints ("i"). None stays None."""
+    if values is None:
+        return None
+    if kind != "B":
+        values = numpy.asarray(values, kind) if numpy else array.array(kind, values)
+    elif isinstance(values, (list, tuple)):
+        values = bytes(values)
+    view = memoryview(values)
+    if kind == "B" and view.itemsize != 1:
+        raise TypeError(f"{name} must be uint8, but an item has {view.itemsize} bytes")
+    if view.nbytes != size * view.itemsize:
+        raise ValueError(f"{name} has {view.nbytes // view.itemsize} values; it must have {size}")
+    return view.tobytes()
+
+
+class Agent:
+    """An agent. The methods are the functions rise_agent_* of rise.h, which explains them."""
+
+    _agent = c_void_p()  # NULL until there is one
+
+    def __init__(self, preset: Optional[str] = None, **fields: Any):
+        self._open(None, fields, preset)
+
+    @classmethod
+    def load(cls, path: str, play_only: bool = False, **machine: Any) -> "Agent":
+        """Makes an agent from a file. `machine` may set players, environments and background."""
+        agent = cls.__new__(cls)
+        agent._open(path, {"play_only": play_only, **machine})
+        return agent
+
+    def _open(self, path: Optional[str], fields: dict[str, Any], preset: Optional[str] = None):
+        self._agent = c_void_p()
+        self._error = error = ctypes.create_string_buffer(_lib.shim_error_size())
+        desc = ctypes.create_string_buffer(_lib.shim_desc_size())  # zeros: all defaults
+        for name, value in fields.items():
+            text = f"{name}={int(value) if isinstance(value, bool) else value}"
+            self._check(_lib.rise_agent_set(desc, text.encode(), error), error)
+        if preset is not None:
+            _lib.rise_agent_preset(desc, PRESETS.index(preset))
+        if path is None:
+            self._check(_lib.rise_agent_create(byref(self._agent), desc, error), error)
+        else:
+            name = os.fsencode(path)
+            self._check(_lib.rise_agent_load(byref(self._agent), name, desc, error), error)
+        d = self.describe()
+        self.actions, self.environments, self.players = (
+            int(d[name]) for name in ("actions", "environments", "players")
+        )
+        self._frame = d["frame_width"] * d["frame_height"] * d["frame_channels"]
+        self._numbers = d["numbers"]
+
+    def _check(self, result: int, error: Any = None) -> int:
+        """Raises Error if `result` is negative. The sentence is in `error`, or in the agent."""
+        if result < 0:
+            error = error or _lib.rise_agent_error(self._agent)
+            raise Error(_lib.shim_error_text(error).decode(), result)
+        return result
+
+    def _see(self, count: int, frames: Any, numbers: Any) -> tuple[Optional[bytes], ...]:
+        return (
+            _pack("frame", "B", count * self._frame, frames),
+            _pack("numbers", "f", count * self._numbers, numbers),
+        )
+
+    def step(
+        self, frame: Any = None, numbers: Any = None, reward: float = 0.0, event: int = FIRST
+    ) -> int:
+        """One step of one game, and the updates that are due. Returns the action to take."""
+        seen = self._see(1, frame, numbers)
+        return self._check(_lib.rise_agent_step_numbers(self._agent, *seen, reward, event))
+
+    def play(
+        self,
+        frame: Any = None,
+        numbers: Any = None,
+        reward: float = 0.0,
+        event: int = FIRST,
+        player: int = 0,
+        allowed: Any = None,
+    ) -> int:
+        """Returns the greedy action of a character. Learns nothing."""
+        seen, allowed = self._see(1, frame, numbers), _pack("allowed", "B", self.actions, allowed)
+        return self._check(
+            _lib.rise_agent_play_numbers(self._agent, player, *seen, reward, event, allowed)
+        )
+
+    def _everyone(self, function: Any, count: int, seen: Any, rewards: Any, events: Any, mask: Any):
+        actions = (c_int * count)()
+        arguments = (
+            *self._see(count, *seen),
+            _pack("rewards", "f", count, rewards),
+            _pack("events", "i", count, events),
+            _pack("allowed", "B", count * self.actions, mask),
+        )
+        self._check(function(self._agent, *arguments, actions))
+        return numpy.array(actions) if numpy else list(actions)
+
+    def step_all(
+        self, rewards: Any, events: Any, frames: Any = None, numbers: Any = None, allowed: Any = None
+    ) -> Any:
+        """One step of all environments, from arrays with a row for each. Returns their actions."""
+        function, seen = _lib.rise_agent_step_all, (frames, numbers)
+        return self._everyone(function, self.environments, seen, rewards, events, allowed)
+
+    def play_all(
+        self, rewards: Any, events: Any, frames: Any = None, numbers: Any = None, allowed: Any = None
+    ) -> Any:
+        """The actions of all players, from arrays with a row for each."""
+        function, seen = _lib.rise_agent_play_all, (frames, numbers)
+        return self._everyone(function, self.players, seen, rewards, events, allowed)
+
+    def set_player(self, player: int = 0, epsilon: float = 0.0, temperature: float = 0.0) -> None:
+        self._check(_lib.rise_agent_set_player(self._agent, player, epsilon, temperature))
+
+    def values(self, player: int = 0) -> Optional[list[float]]:
+        """The Q values of the player's last play, or None before it."""
+        q = _lib.rise_agent_values(self._agent, player)
+        return q[: self.actions] if q else None
+
+    def learn(self) -> None:
+        """One update now."""
+        self._check(_lib.rise_agent_learn(self._agent))
+
+    def learn_for(self, microseconds: float) -> int:
+        """Updates that are due, for about this time (learn_outside=1). Returns their number."""
+        return self._check(_lib.rise_agent_learn_for(self._agent, microseconds))
+
+    def publish(self, player: "Agent") -> None:
+        """Copies what this agent has learned to `player`, which is play_only."""
+        self._check(_lib.rise_agent_publish(self._agent, player._agent))
+
+    def save(self, path: str, what: str = "all") -> None:
+        """Saves to a file: "all" (resumes bit for bit), "agent" or "policy" (only plays)."""
+        name, kind, error = os.fsencode(path), SAVES.index(what), self._error
+        self._check(_lib.rise_agent_save(self._agent, kind, name, error), error)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The members of rise_metrics now."""
+        return _lines(_lib.shim_metrics, self._agent)
+
+    def describe(self) -> dict[str, Any]:
+        """All fields with their values; where you set none, the default that the agent uses."""
+        return _lines(_lib.rise_agent_describe, _lib.rise_agent_query(self._agent))
+
+    def close(self) -> None:
+        """Frees the agent. Python also does this when it drops the last reference."""
+        agent, self._agent = self._agent, c_void_p()
+        _lib.rise_agent_destroy(agent)
+
+    __del__ = close

@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+"""Tests examples/rise.py, the binding for Python, and the functions of examples/cartpole.py.
+
+    python3 tests/python.py
+
+Needs gymnasium, numpy and a C compiler, $CC or cc. The binding builds its library in a new folder,
+so that the test never uses an old one. Ends with "N passed, N failed".
+"""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+for package in ("gymnasium", "numpy"):
+    if importlib.util.find_spec(package) is None:
+        print(f"python.py: skipped, {package} is not installed")
+        print("0 passed, 0 failed")
+        sys.exit(0)
+
+import numpy as np
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+FRAMES = {"frame_width": 6, "frame_height": 5, "frame_channels": 2, "actions": 3, "seed": 9}
+counts = {True: 0, False: 0}
+random = np.random.default_rng(410)
+
+# Steps an agent with lists and bytes alone, then prints its actions.
+PLAIN = """
+import sys
+sys.modules["numpy"] = None  # as if it were not installed
+import rise
+assert rise.numpy is None
+agent = rise.Agent(numbers=2, frame_width=2, frame_height=1, actions=5, environments=2)
+actions = []
+for t in range(30):
+    events, frames = [rise.MIDDLE if t else rise.FIRST] * 2, bytes([t, 9, 7, 8])
+    actions += agent.step_all([0, t], events, frames, [t, 1.5, 2.5, t])
+print(actions)
+"""
+
+
+def check(what, good, why="differs"):
+    counts[bool(good)] += 1
+    if not good:
+        print(f"{what}: {why}")
+
+
+def refused(what, call, kind, *words):
+    """Checks that `call` raises `kind` with a sentence that has these words."""
+    try:
+        call()
+        check(what, False, "no exception")
+    except kind as error:
+        check(what, all(word in str(error) for word in words), f'"{error}"')
+
+
+def test_build(rise, folder):
+    """The library is built once, beside rise.py, and again when rise.h is newer."""
+    library = [name for name in os.listdir(folder) if name.startswith("librise")]
+    check("build: one library", len(library) == 1, library)
+    path = os.path.join(folder, library[0])
+    before = os.stat(path)
+    environment = {**os.environ, "CC": "no-such-compiler"}
+    command = [sys.executable, "-c", "import rise"]
+    again = subprocess.run(command, cwd=folder, env=environment, check=False)
+    check("build: not twice", again.returncode == 0 and os.stat(path) == before)
+    newer = before.st_mtime + 9
+    os.utime(os.path.join(folder, "rise.h"), (newer, newer))
+    again = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
+    check("build: again for a newer rise.h", again.returncode != 0)
+    os.utime(os.path.join(folder, "rise.h"), (before.st_mtime, before.st_mtime))
+
+
+def test_training(rise, cartpole):
+    """3000 steps of CartPole: counters, and a score that random actions do not reach."""
+    fields = {**cartpole.FIELDS, "learn_start": 500, "epsilon_steps": 1000, "seed": 3}
+    agents = [rise.Agent(**fields) for _ in range(2)]
+    for agent in agents:
+        cartpole.train(agent, 3000, 5)
+    m = agents[0].metrics
+    check("training: steps", m["steps"] == 3000, m)
+    check("training: updates", m["updates"] == 2500 // 4, m)
+    check("training: episodes", m["episodes"] > 10 and m["mean_return"] > 10, m)
+    check("training: repeats", [m["loss"], m["mean_return"]] == [
+        agents[1].metrics[name] for name in ("loss", "mean_return")])
+    score = cartpole.evaluate(agents[0], 7)
+    check("training: score", score > 60, f"{score}, where random actions score 22")
+    check("training: score repeats", score == cartpole.evaluate(agents[0], 7))
+    return agents[0]
+
+
+def test_files(rise, agent, folder):
+    """Agents from files play as the saved agent does, and a resumed one learns as it does."""
+    for what in rise.SAVES:
+        path = os.path.join(folder, what + ".rise")
+        agent.save(path, what)
+        copy = rise.Agent.load(path, play_only=True, players=2)
+        check(f"files: {what}: fields", copy.describe()["play_only"] == 1 and copy.players == 2)
+        for _ in range(20):
+            numbers = random.normal(size=4)
+            actions = [a.play(numbers=numbers) for a in (agent, copy)]
+            check(f"files: {what}: action", actions[0] == actions[1])
+            check(f"files: {what}: values", agent.values() == copy.values())
+    copy = rise.Agent.load(os.path.join(folder, "all.rise"))
+    check("files: metrics", all(copy.metrics[name] == agent.metrics[name]
+                                for name in ("steps", "updates", "mean_return", "replay_ready")))
+    for t in range(40):
+        numbers, event = random.normal(size=4), rise.MIDDLE if t else rise.FIRST
+        actions = [a.step(numbers=numbers, reward=1.0, event=event) for a in (agent, copy)]
+        check("files: resumed", actions[0] == actions[1])
+    check("files: resumed loss", agent.metrics["loss"] == copy.metrics["loss"])
+    refused("files: a policy does not learn",
+            lambda: rise.Agent.load(os.path.join(folder, "policy.rise")), rise.Error, "play_only")
+
+
+def test_frames(rise):
+    """bytes, rows of NumPy arrays and views with gaps are the same frame; step is step_all."""
+    agents = [rise.Agent(**FRAMES) for _ in range(4)]
+    for t in range(60):
+        frame = random.integers(0, 256, (5, 6, 2), np.uint8)
+        gaps = np.repeat(frame, 2, axis=1)[:, ::2]
+        event = rise.MIDDLE if t % 20 else rise.FIRST
+        actions = [a.step(f, reward=t % 3, event=event)
+                   for a, f in zip(agents, (frame, frame.tobytes(), gaps))]
+        actions += list(agents[3].step_all([t % 3], [event], frame))
+        check("frames: action", len(set(actions)) == 1, actions)
+    played = agents[0].play(frame, allowed=[False, True, False])
+    check("frames: mask", played == 1 and len(agents[0].values()) == 3)
+    for a in agents:
+        a.learn()
+    losses = [a.metrics["loss"] for a in agents]
+    check("frames: loss", len(set(losses)) == 1 and losses[0] > 0, losses)
+
+
+def test_players(rise):
+    """A play_only agent gets what was learned; random players are random."""
+    learner, player = rise.Agent(**FRAMES), rise.Agent(**FRAMES, play_only=True)
+    frame = random.integers(0, 256, 60, np.uint8)
+    for t in range(100):
+        learner.step(frame, reward=t % 2, event=rise.MIDDLE if t else rise.FIRST)
+    for _ in range(5):
+        learner.learn()
+    both = learner, player
+    check("players: before", len({(a.play(frame), *a.values()) for a in both}) == 2)
+    learner.publish(player)
+    check("players: after", len({(a.play(frame), *a.values()) for a in both}) == 1)
+    player.set_player(epsilon=1.0)
+    check("players: random", len({player.play(frame) for _ in range(50)}) == 3)
+    check("players: all", player.play_all([0], [rise.FIRST], frame).tolist()[0] in range(3))
+
+
+def test_refusals(rise):
+    """The sentences come from the library; a refused call changes nothing."""
+    agent = rise.Agent(numbers=2, actions=2, memory="none")
+    check("refusals: no values yet", agent.values() is None)
+    for what, call, *words in (
+        ("field", lambda: rise.Agent(wings=2), "wings"),
+        ("value", lambda: rise.Agent(memory="elephant"), "memory", "elephant", "rise none full"),
+        ("range", lambda: rise.Agent(numbers=2, actions=999), "actions", "999", "256"),
+        ("no frame", lambda: rise.Agent(**FRAMES).step(), "frame is NULL"),
+        ("no numbers", agent.step, "numbers is NULL"),
+        ("event", lambda: agent.step(numbers=[1, 2], event=rise.MIDDLE), "RISE_FIRST"),
+        ("NaN", lambda: agent.step(numbers=[1, float("nan")]), "number"),
+        ("player", lambda: agent.play(numbers=[1, 2], player=7), "player is 7"),
+        ("epsilon", lambda: agent.set_player(0, 2.0), "epsilon is 2"),
+        ("learn", agent.learn, "transition"),
+        ("learn_for", lambda: agent.learn_for(-1), "microseconds is -1"),
+        ("publish", lambda: agent.publish(agent), "play_only"),
+        ("save", lambda: agent.save("/no/such/folder/x"), "/no/such/folder/x"),
+        ("load", lambda: rise.Agent.load("/no/such/file"), "/no/such/file"),
+        ("damaged", lambda: rise.Agent.load(__file__), "rise.h"),
+    ):
+        refused("refusals: " + what, call, rise.Error, *words)
+    refused("refusals: size", lambda: agent.step(numbers=[1]), ValueError, "numbers has 1", "2")
+    refused("refusals: rewards", lambda: agent.step_all([1, 2], [0], numbers=[1, 2]), ValueError,
+            "rewards has 2")
+    refused("refusals: float frame", lambda: rise.Agent(**FRAMES).step(np.zeros(60)), TypeError,
+            "uint8")
+    check("refusals: nothing happened", agent.metrics["steps"] == 0)
+    agent.close()
+    refused("refusals: closed", lambda: agent.step(numbers=[1, 2]), rise.Error, "agent is NULL")
+
+
+def test_names(rise, folder):
+    """metrics has every member of rise_metrics; describe reads back; lists need no NumPy."""
+    source = open(os.path.join(ROOT, "rise.h"), encoding="utf-8").read()
+    body = re.search(r"typedef struct rise_metrics {(.*?)} rise_metrics;", source, re.S)[1]
+    body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
+    members = {name for line in re.findall(r"[^;]+", body) for name in re.findall(r"(\w+)\s*$", line)}
+    agent = rise.Agent(preset="rainbow", **FRAMES, replay_capacity=30000)
+    check("names: metrics", set(agent.metrics) == members, set(agent.metrics) ^ members)
+    check("names: isa", agent.metrics["isa"] in ("c", "ref", "avx2", "avx512", "neon"))
+    fields = agent.describe()
+    check("names: preset", fields["head"] == "c51" and fields["noisy"] == 1 and fields["seed"] == 9)
+    check("names: describe", rise.Agent(**fields).describe() == fields)
+    plain = subprocess.run([sys.executable, "-c", PLAIN], cwd=folder, capture_output=True, text=True,
+                           check=False)
+    agent = rise.Agent(numbers=2, frame_width=2, frame_height=1, actions=5, environments=2)
+    actions = []
+    for t in range(30):
+        events = np.full(2, rise.MIDDLE if t else rise.FIRST)
+        frames = np.array([[t, 9], [7, 8]], np.uint8)
+        numbers = np.array([[t, 1.5], [2.5, t]])
+        actions += agent.step_all(np.array([0, t]), events, frames, numbers).tolist()
+    check("names: without NumPy", plain.stdout.strip() == str(actions), plain.stderr or plain.stdout)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("rise.h", "examples/rise.py", "examples/cartpole.py"):
+            shutil.copy(os.path.join(ROOT, name), folder)
+        sys.path.insert(0, folder)
+        import cartpole
+        import rise
+
+        test_build(rise, folder)
+        test_files(rise, test_training(rise, cartpole), folder)
+        test_frames(rise)
+        test_players(rise)
+        test_refusals(rise)
+        test_names(rise, folder)
+    print(f"{counts[True]} passed, {counts[False]} failed")
+    return counts[False] != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
