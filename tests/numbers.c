@@ -105,6 +105,7 @@ static void numbers_enter_the_network(void)
             CHECK(net->encoder.numbers.in == NUMBERS * a->desc.frame_stack);
             CHECK(net->encoder.out == net->encoder.of_images + 9);
             CHECK((net->encoder.layers > 0) == frames);
+            CHECK(net->numbers == (d.memory == RISE_MEMORY_RISE ? NUMBERS : 0));
             for (step = 0; step < STEPS; step++) {
                 int const stack = a->desc.frame_stack;
                 int64_t const updates = a->model.updates;
@@ -216,6 +217,42 @@ static void numbers_matter(void)
         }
 }
 
+/* Plays a game of a few steps with stacks of one observation. The numbers of the first step are
+   `first`. Writes the values of the last step [ACTIONS]. */
+static void last_values(const rise_agent_desc *d, float first, float *values)
+{
+    static const uint8_t frame[PIXELS] = {9, 200, 30};
+    rise_agent *const a = created(d);
+    int step;
+    for (step = 0; step < 4; step++) {
+        float const numbers[NUMBERS] = {step == 0 ? first : 0.5f, 0.1f * (float)step, 0, 1, -1};
+        CHECK(rise_agent_play_numbers(a, 0, d->frame_width > 0 ? frame : NULL, numbers, 0,
+                                      step == 0 ? RISE_FIRST : RISE_MIDDLE, NULL) >= 0);
+    }
+    memcpy(values, rise_agent_values(a, 0), ACTIONS * sizeof *values);
+    rise_agent_destroy(a);
+}
+/* RISE and FULL remember numbers of earlier steps, with frames and without; NONE does not. */
+static void earlier_numbers_are_remembered(void)
+{
+    static const char *const memories[] = {"memory=none", "memory=rise", "memory=full",
+                                           "memory=rise carry_state=1 cell=gru fusion=gate"};
+    int k, frames;
+    for (k = 0; k < COUNT(memories); k++)
+        for (frames = 0; frames < 2; frames++) {
+            char words[120];
+            float one[ACTIONS], other[ACTIONS], same[ACTIONS];
+            rise_agent_desc d;
+            snprintf(words, sizeof words, "%s%s", memories[k], frames ? "" : " blind");
+            check_about("%s", words);
+            d = described(words);
+            d.numbers = NUMBERS, d.number_features = 9, d.frame_stack = 1;
+            last_values(&d, 2, one), last_values(&d, -2, other), last_values(&d, 2, same);
+            CHECK(same_reals(one, same, ACTIONS));
+            CHECK(same_reals(one, other, ACTIONS) == (d.memory == RISE_MEMORY_NONE));
+        }
+}
+
 /* ---------------------------------------------------------------------------------------------- */
 /* The same bits: other kernels, threads, the background, files */
 
@@ -306,6 +343,7 @@ static void policies_play_with_numbers(void)
             check_about("%s, %s", kinds[k], frames ? "and frames" : "without frames");
             numbers_run(&n, 90);
             only = d, only.play_only = 1;
+            only.background = k % 2; /* then the player takes what is published at its next call */
             published = created(&only);
             CHECK(rise_agent_publish(n.w.agent, published) == RISE_OK);
             file = saved(n.w.agent, RISE_SAVE_POLICY);
@@ -493,6 +531,7 @@ static const check_test tests[] = {
     TEST(statistics_count_all_environments),
     TEST(the_layer_is_initialised),
     TEST(numbers_matter),
+    TEST(earlier_numbers_are_remembered),
     TEST(other_kernels_and_threads_learn_the_same),
     TEST(files_keep_numbers),
     TEST(other_shapes_are_refused),
