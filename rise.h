@@ -4376,16 +4376,16 @@ typedef struct risei_shrink {
     double reciprocal;           /* 1 / units, rounded */
 } risei_shrink;
 
-/* Returns total / units, rounded to nearest, halves to even. The quotient is at most 255, so `near`
-   differs from the right integer by at most 1. The remainder total - near * units is exact. `twice`
-   is twice the remainder. If |twice| > units, `near` is wrong by 1. If |twice| = units, the
-   quotient is halfway between two integers, so an odd `near` moves to the even one. |twice| and
+/* Returns total / units, rounded to nearest, halves to even. The quotient is at most 255, so `mean`
+   differs from the right integer by at most 1. The remainder total - mean * units is exact. `twice`
+   is twice the remainder. If |twice| > units, `mean` is wrong by 1. If |twice| = units, the
+   quotient is halfway between two integers, so an odd `mean` moves to the even one. |twice| and
    units are integers, so |twice| + odd > units tests both cases. */
 RISEI_FN uint8_t risei_shrink_mean(const risei_shrink *s, uint64_t total)
 {
-    int64_t const near = (int64_t)((double)(int64_t)total * s->reciprocal + 0.5);
-    int64_t const twice = 2 * ((int64_t)total - near * s->units), odd = near & 1;
-    return (uint8_t)(near + (twice + odd > s->units) - (odd - twice > s->units));
+    int64_t const mean = (int64_t)((double)(int64_t)total * s->reciprocal + 0.5);
+    int64_t const twice = 2 * ((int64_t)total - mean * s->units), odd = mean & 1;
+    return (uint8_t)(mean + (twice + odd > s->units) - (odd - twice > s->units));
 }
 /* Writes `count` pixels [channels] of the frame. `totals` [count][lanes]: the sums over their
    areas. */

@@ -113,7 +113,7 @@ static inline rise_agent_desc trainer_desc(const game *g, double steps, int seed
    measurements. */
 static inline void trainer_desc_taught(rise_agent_desc *d, const demonstrations *shown)
 {
-    double const frames = ((double)shown->steps + shown->count) * TRAINER_LANES;
+    double const frames = ((double)shown->steps + shown->count) * (double)TRAINER_LANES;
     d->environments = TRAINER_LANES;
     d->demonstrators = 1;
     d->epsilon_start = 0.3; /* mostly as shown, but wrong demonstrations must be found out */
