@@ -1097,8 +1097,9 @@ static void call_learn_for(void)
     static const double budgets[6] = {0, 1, 50, 300, 3000, 1e12};
     model *const x = &run.model;
     int const due = x->owed >= run.desc.learn_period && run.metrics.replay_ready > 0;
-    /* most updates are fast; the twins agree on how much a slow one counts */
-    double const tick = (1 + below(&run.dice, one_in(&run.dice, 3) ? 400 : 10)) * 1e-6;
+    /* Most updates are fast; the twins agree on how much a slow one counts. Loading reads the
+       clock, so the twins' clocks differ. Multiples of 2^-20 seconds have exact differences. */
+    double const tick = (1 + below(&run.dice, one_in(&run.dice, 3) ? 400 : 10)) / 1048576.0;
     call c;
     int actions[MOST], t, done;
     int const waits = workers_wait(), round = waits ? 0 : x->round;
