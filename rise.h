@@ -1068,7 +1068,7 @@
        expect  computes Q from z. q and z are one array if there is one output for each action.
                expect may replace z: C51 replaces logits by probabilities. dz is then the gradient
                of the values that expect was given, for C51 the logits.
-       expect_backward  adds a gradient of Q of one action to dz, for demonstrations.
+       expect_backward  adds dq times the gradient of Q of one action to dz, for demonstrations.
        target  computes the target, [taus] or [atoms], from a risei_bootstrap. If discount is 0, the
                target must not depend on `next`. If `values` is 1, the function must obey policy and
                rescale. risei_values_target does all this for heads with one atom.
@@ -1426,10 +1426,9 @@ typedef struct rise_agent_desc {
     int action_masks;
     /* games that step together in one call, 1..4096 [1] */
     int environments;
-    /* number of demonstrators, which are the last environments: the agent never chooses an action
-       in a demonstrator. The steps of demonstrators come from rise_agent_observe, and are
-       demonstrations. Other environments never overwrite the demonstrators' part of the replay
-       buffer. 0..environments [0] */
+    /* The last `demonstrators` environments are demonstrators. The agent never chooses an action
+       there. Their steps come from rise_agent_observe and are demonstrations. Only newer
+       demonstrations of the same environment overwrite them. 0..environments [0] */
     int demonstrators;
     /* characters that rise_agent_play chooses actions for, 1..4096 [1] */
     int players;
@@ -1740,16 +1739,19 @@ RISE_API rise_result rise_agent_step_all(rise_agent *agent, const uint8_t *frame
                                          const rise_event *events, const uint8_t *allowed,
                                          int *actions);
 
-/* Does one step of all environments, like rise_agent_step_all, but somebody else may have chosen
-   the actions: a person, a script, another agent, a log. `actions` [environments] is read, too. An
-   element of 0..actions-1 is the action that was taken at this frame; the agent stores it. With
-   desc.action_masks, the mask must allow this action. For -1, the agent chooses the action and
-   writes it. On the last frame of an episode the element has no meaning.
+/* Does one step of all environments, like rise_agent_step_all, but the caller can pass actions. A
+   person, a script, another agent or a log may have chosen these actions. `actions` [environments]
+   is input and output. An element of 0..actions-1 is the action that was taken at this frame. With
+   desc.action_masks, the mask must allow this action. If the element is -1, the agent chooses the
+   action and writes it there. Then set -1 again before the next call. On the last frame of an
+   episode and with RISE_ABSENT, the element is not read, and 0 is written.
 
    The agent learns from these steps as from its own. Steps of the last desc.demonstrators
    environments are demonstrations, too: an update also raises Q of the demonstrated action above Q
-   of the others. Such an environment takes no -1, and rise_agent_step_all takes only RISE_ABSENT
-   for it. metrics.mean_return and metrics.episodes do not count demonstrations. */
+   of the others. In these environments, -1 is refused where the element is read. In
+   rise_agent_step_all, each demonstrator must be absent or at the last frame of an episode.
+   metrics.mean_return and metrics.episodes do not count demonstrations. metrics.steps and
+   metrics.mean_length do. */
 RISE_API rise_result rise_agent_observe(rise_agent *agent, const uint8_t *frames,
                                         const float *numbers, const float *rewards,
                                         const rise_event *events, const uint8_t *allowed,
@@ -4237,8 +4239,9 @@ RISEI_FN void risei_statistics_observe(risei_statistics *s, const rise_real *raw
                                    before * ((double)raw[i] - s->mean[i]);
     }
 }
-/* Computes shift and gain. From now on, numbers are standardised. The term 1e-6 keeps gain finite
-   where the variance is 0. Without any observation, the variance counts as 1. */
+/* Sets `frozen`, and computes shift and gain from the running statistics. From now on,
+   risei_statistics_apply standardises. The term 1e-6 keeps gain finite where the variance is 0.
+   Without any observation, the mean is 0 and the variance counts as 1. */
 RISEI_FN void risei_statistics_freeze(risei_statistics *s)
 {
     int i;
@@ -4249,18 +4252,21 @@ RISEI_FN void risei_statistics_freeze(risei_statistics *s)
         s->gain[i] = (rise_real)(1 / sqrt(variance + 1e-6));
     }
 }
-/* Writes numbers [size] to `out`: standardised if the statistics are frozen, else raw. `out` may be
-   the same memory as `raw`. */
+/* If the statistics are frozen, standardises `raw` [size] and clamps each number to
+   +-RISEI_STATISTICS_LIMIT. Else copies `raw`. The result is `out` [size], which may be the same
+   memory as `raw`. */
 RISEI_FN void risei_statistics_apply(const risei_statistics *s, const rise_real *raw,
                                      rise_real *out)
 {
     int i;
     for (i = 0; i < s->size; i++) {
-        rise_real const z = s->frozen ? (raw[i] - s->shift[i]) * s->gain[i] : raw[i];
-        out[i] = !s->frozen                    ? z
-                 : z > RISEI_STATISTICS_LIMIT  ? RISEI_STATISTICS_LIMIT
-                 : z < -RISEI_STATISTICS_LIMIT ? -RISEI_STATISTICS_LIMIT
-                                               : z;
+        rise_real z = raw[i];
+        if (s->frozen) {
+            z = (z - s->shift[i]) * s->gain[i];
+            if (z > RISEI_STATISTICS_LIMIT) z = RISEI_STATISTICS_LIMIT;
+            if (z < -RISEI_STATISTICS_LIMIT) z = -RISEI_STATISTICS_LIMIT;
+        }
+        out[i] = z;
     }
 }
 
@@ -5745,8 +5751,9 @@ RISEI_FN void risei_encoder_forward(const risei_device *d, const risei_encoder *
     risei_linear_forward(d, &e->numbers, w, count, input->numbers, e->numbers.in,
                          a->features + e->of_images, e->out, 1);
 }
-/* Computes the gradients of the layer of numbers. If features of images have no linear layer, also
-   copies their gradient to dflat. */
+/* Computes the gradients of the parameters of e->numbers. Applies the ReLU mask of that layer to
+   its columns of a->dfeatures, in place. If there are conv layers but no e->linear, copies the
+   gradient of the image features to a->dflat. */
 RISEI_FN void risei_encoder_backward_numbers(const risei_device *d, const risei_encoder *e,
                                              rise_real *g, int count, risei_encoder_data *a)
 {
@@ -6536,8 +6543,9 @@ typedef struct risei_head_kind {
     int values;    /* 1: outputs are values, so value_rescale and munchausen are allowed */
     /* Computes q [actions] from z of one batch row. C51 replaces z by its softmax. */
     void (*expect)(const rise_kernels *k, const struct risei_heads *h, rise_real *z, rise_real *q);
-    /* Adds dq * dQ/dz to dz, for Q of `action`. dz is the gradient of all outputs of one batch row.
-       z holds the outputs after expect. */
+    /* Adds the gradient of dq * Q of `action` to dz. dq is the gradient of the loss for this Q. dz
+       is the gradient of the outputs before expect: for C51, of the logits. z holds the outputs
+       after expect: for C51, the probabilities. */
     void (*expect_backward)(const struct risei_heads *h, const rise_real *z, int action,
                             rise_real dq, rise_real *dz);
     /* Computes the target of one transition: [taus] or, for C51, [atoms]. */
@@ -6645,7 +6653,8 @@ RISEI_FN void risei_c51_expect(const rise_kernels *k, const risei_heads *h, rise
         q[j] = sum;
     }
 }
-/* Q is the sum of p_t r_t, and p is the softmax of the logits, so dQ/dlogit_t = p_t (r_t - Q). */
+/* z holds p, the softmax of the logits, and r_t is the return of atom t. Q is the sum of p_t r_t,
+   so dQ/dlogit_t = p_t (r_t - Q). */
 RISEI_FN void risei_c51_expect_backward(const risei_heads *h, const rise_real *z, int action,
                                         rise_real dq, rise_real *dz)
 {
@@ -6994,7 +7003,7 @@ RISEI_CHECK_TABLE_SIZE(risei_memory_kinds, RISE_MEMORY_COUNT);
 
 typedef struct risei_net {
     const risei_memory_kind *memory;
-    int embeds; /* 1: memory->embeds, and there are frames to embed */
+    int embeds; /* see risei_net_embeds */
     rise_fusion fusion;
     risei_encoder encoder; /* the learnable encoder: a stack of observations -> features */
     /* sizes of the cell's input: the embedding or the features, then the numbers (RISE only), then
@@ -7164,6 +7173,11 @@ RISEI_FN void risei_net_derive_backward(const risei_device *d, const risei_net *
 
 /* -- The network -- */
 
+/* Returns whether the agent embeds frames: RISE does, if there are frames. */
+RISEI_FN int risei_net_embeds(const rise_agent_desc *desc)
+{
+    return risei_memory_kinds[desc->memory].embeds && desc->frame_width > 0;
+}
 RISEI_FN void risei_net_make_memory(risei_net *n, risei_parameters *p, const rise_agent_desc *desc)
 {
     int const features = n->encoder.out;
@@ -7183,7 +7197,7 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
     memset(&n, 0, sizeof n);
     memset(&p, 0, sizeof p);
     n.memory = &risei_memory_kinds[desc->memory];
-    n.embeds = n.memory->embeds && desc->frame_width > 0;
+    n.embeds = risei_net_embeds(desc);
     n.fusion = desc->fusion, n.context_scale = (rise_real)desc->context_scale;
     n.norm = desc->layer_norm, n.spectral = desc->spectral_norm;
     n.encoder = risei_encoder_make(&p, desc->frame_height, desc->frame_width, channels, desc->conv,
@@ -7673,7 +7687,7 @@ RISEI_FN ptrdiff_t risei_history_slot(const risei_history *h, int lane, int64_t 
 {
     return (ptrdiff_t)lane * h->capacity + (ptrdiff_t)(at % h->capacity);
 }
-/* Returns whether the event ends an episode: RISE_TERMINATED or RISE_TRUNCATED. */
+/* Returns whether no action follows the event: RISE_TERMINATED, RISE_TRUNCATED or RISE_ABSENT. */
 RISEI_FN int risei_event_is_last(int event) { return event >= RISE_TERMINATED; }
 /* Returns the number of the oldest slot of a lane that is not overwritten. */
 RISEI_FN int64_t risei_history_oldest(const risei_history *h, int lane)
@@ -7938,8 +7952,8 @@ RISEI_FN void risei_replay_enable(risei_replay *r, int lane, int64_t at)
         return;
     if (risei_replay_has_past(r, lane, at)) risei_replay_tree_set(r, slot, r->largest_leaf);
 }
-/* Counts the episode that ends at a slot: sign 1 when the slot is written, -1 when it is
-   overwritten. */
+/* Adds the episode that ends at `slot` to r->ended, and its steps to r->ended_steps. Sign 1: the
+   slot now holds a last frame. Sign -1 subtracts, because the slot will be overwritten. */
 RISEI_FN void risei_replay_count_episode(risei_replay *r, ptrdiff_t slot, int sign)
 {
     r->ended += sign;
@@ -10507,7 +10521,7 @@ RISEI_FN rise_result risei_resolve(rise_agent_desc *desc, rise_error *error)
         return risei_fail(error, RISE_BAD_DESC, "threads is %d; it must be between 1 and %d",
                           desc->threads, RISEI_THREADS_MAX);
     if (risei_check_size(desc, error) != RISE_OK) return RISE_BAD_DESC;
-    if (risei_memory_kinds[desc->memory].embeds && desc->frame_width > 0) {
+    if (risei_net_embeds(desc)) {
         rise_result const result = risei_embedder_check(desc, error);
         if (result != RISE_OK) return result;
     }
@@ -11388,8 +11402,9 @@ RISEI_FN void risei_learner_target(risei_learner *l, int i)
     heads->kind->target(heads, &next, b->target);
 }
 /* Returns the large-margin loss of transition i, multiplied by demonstration_weight and by the
-   importance weight. Returns 0 if transition i is no demonstration, or if demonstration_weight is
-   negative. Adds the gradient of this loss, divided by the batch size, to dz. */
+   importance weight. Adds the gradient of the returned loss, divided by the batch size, to dz.
+   Returns 0 if transition i is no demonstration, or if one of the two factors is not positive.
+   Returns 0 if Q of the demonstrated action already has the margin. Then dz is unchanged. */
 RISEI_FN double risei_learner_margin(risei_learner *l, int i)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -12040,9 +12055,23 @@ typedef struct risei_call {
     const rise_event *events;
     const uint8_t *allowed; /* NULL: all actions */
     int *actions;
-    int given; /* 1: an element of `actions` other than -1 was chosen by somebody else */
+    /* 1: each element of `actions` is read: 0..actions-1 is the caller's action; for -1, the agent
+       chooses. 0: `actions` is only written. */
+    int given;
 } risei_call;
 
+/* Returns a call of lanes first .. end - 1 in which the agent chooses all actions. */
+RISEI_FN risei_call risei_call_of(int first, int end, const uint8_t *frames, const float *numbers,
+                                  const float *rewards, const rise_event *events,
+                                  const uint8_t *allowed, int *actions)
+{
+    risei_call c;
+    c.first = first, c.end = end;
+    c.frames = frames, c.numbers = numbers, c.rewards = rewards;
+    c.events = events, c.allowed = allowed, c.actions = actions;
+    c.given = 0;
+    return c;
+}
 /* Returns a lane's observation. Its embedding is row `lane` of model->embeddings. */
 RISEI_FN risei_observation risei_call_observation(const risei_call *c, const risei_model *m,
                                                   const risei_history *h, int lane)
@@ -12081,7 +12110,8 @@ RISEI_FN int risei_actor_demonstrates(const rise_agent_desc *d, int lane)
 {
     return lane >= d->environments - d->demonstrators;
 }
-/* Checks the actions that somebody else chose, and that no demonstrator waits for an action. */
+/* Checks the range and the mask of each given action. Fails if a demonstrator has no given action.
+   Skips absent environments and last frames. `c` must hold all environments, so first is 0. */
 RISEI_FN rise_result risei_actor_check_given(const risei_actor *a, const risei_call *c,
                                              rise_error *error)
 {
@@ -12130,10 +12160,12 @@ RISEI_FN int risei_actor_observe(risei_actor *a, const risei_call *c)
     }
     return acting;
 }
-/* Chooses the actions of all environments, except actions that were given. Stores all actions, the
-   given ones, too. Absent environments and environments whose episode ended get action 0. With
-   epsilon 1 all actions are random, so Q is not needed. With carry_state the pass runs for all
-   lanes that are not absent, because the pass updates the carried states. */
+/* Writes the actions of all environments to c->actions: given actions stay, others are chosen.
+   Writes 0 for absent environments and for environments whose episode ended. Stores each action in
+   the lane's newest slot, unless the lane is absent. The net computes Q for all lanes that are
+   neither absent nor given. If epsilon is 1, all chosen actions are random and the net does not
+   run. With carry_state the net always runs, for all lanes that are not absent, because it updates
+   the carried states. */
 RISEI_FN void risei_actor_act(risei_actor *a, const risei_call *c)
 {
     risei_history *h = &a->replay->history;
@@ -12147,8 +12179,8 @@ RISEI_FN void risei_actor_act(risei_actor *a, const risei_call *c)
     for (acting.count = lane = 0; lane < h->lanes; lane++) {
         int const absent = c->events[lane] == RISE_ABSENT;
         int const last = risei_event_is_last((int)c->events[lane]);
-        int const given = c->given && !last && c->actions[lane] >= 0;
-        if (absent || last || !given) c->actions[lane] = absent || last ? 0 : -1;
+        int const given = c->given && !absent && !last && c->actions[lane] >= 0;
+        if (!given) c->actions[lane] = absent || last ? 0 : -1;
         if (!absent && (!given || carries)) a->model->lane[acting.count++] = lane;
         if (given) h->actions[risei_history_newest(h, lane)] = (int16_t)c->actions[lane];
     }
@@ -12157,6 +12189,7 @@ RISEI_FN void risei_actor_act(risei_actor *a, const risei_call *c)
     for (row = 0; row < acting.count; row++) {
         lane = acting.lane[row];
         if (c->actions[lane] >= 0 && !risei_event_is_last((int)c->events[lane])) continue;
+        /* at the end of an episode, draws random numbers and chooses 0 */
         c->actions[lane] = risei_actor_choose(a, epsilon, lane, row);
         h->actions[risei_history_newest(h, lane)] = (int16_t)c->actions[lane];
     }
@@ -12354,12 +12387,14 @@ RISEI_FN void risei_advice_begin(risei_advice *a)
 #endif
     a->clock = risei_model_clock(a->model->desc);
 }
-/* Counts the moment of loading as the last examination. So the next examination comes
-   RISEI_ADVICE_STEPS steps later, and ignores updates that were due in the saved agent. */
+/* Prepares the advice of a loaded agent, as if it had just been examined. The next examination
+   comes RISEI_ADVICE_STEPS steps later. Updates that were owed in the file do not cause an
+   advice. */
 RISEI_FN void risei_advice_load(risei_advice *a, const risei_actor *actor, const risei_learner *l)
 {
     a->steps = actor->steps;
     a->owed = l->owed_steps / a->model->desc->learn_period;
+    a->clock = risei_model_clock(a->model->desc);
 }
 /* Returns the time at the start of a call that is measured, or 0 if this call is not measured. */
 RISEI_FN double risei_advice_call_begins(risei_advice *a)
@@ -12372,15 +12407,22 @@ RISEI_FN void risei_advice_call_ends(risei_advice *a, double before)
     double const seconds = before > 0 ? risei_model_clock(a->model->desc) - before : 0;
     if (seconds > 0) risei_model_average(&a->action_time, seconds * 1e6);
 }
+/* Returns the lowest action that no mask allowed, or -1. */
+RISEI_FN int risei_advice_unused_action(const risei_advice *a)
+{
+    int i;
+    if (!a->model->desc->action_masks) return -1;
+    for (i = 0; i < a->model->desc->actions; i++)
+        if (!risei_mask_allows(a->allowed, i)) return i;
+    return -1;
+}
 /* Notes which actions the mask of a slot allows. */
 RISEI_FN void risei_advice_note_mask(risei_advice *a, const risei_history *h, ptrdiff_t slot)
 {
-    int const actions = a->model->desc->actions;
     int i;
     for (i = 0; i < h->mask_bytes; i++)
         a->allowed[i] = (uint8_t)(a->allowed[i] | h->masks[slot * h->mask_bytes + i]);
-    for (i = 0; i < actions && risei_mask_allows(a->allowed, i); i++) {}
-    a->all_allowed = i == actions;
+    a->all_allowed = risei_advice_unused_action(a) < 0;
 }
 /* Notes the newest slot of a lane. Notes which actions the mask of the slot allows, and whether the
    reward differs from the first reward. Notes whether the frame or the numbers differ from those of
@@ -12401,15 +12443,6 @@ RISEI_FN void risei_advice_note(risei_advice *a, const risei_history *h, int lan
                                   h->frames + before * h->frame_bytes, bytes) != 0 ||
                            memcmp(h->raw + slot * h->numbers, h->raw + before * h->numbers,
                                   numbers) != 0;
-}
-/* Returns the lowest action that no mask allowed, or -1. */
-RISEI_FN int risei_advice_unused_action(const risei_advice *a)
-{
-    int i;
-    if (!a->model->desc->action_masks) return -1;
-    for (i = 0; i < a->model->desc->actions; i++)
-        if (!risei_mask_allows(a->allowed, i)) return i;
-    return -1;
 }
 /* Examines what was noted of rewards, frames and masks. */
 RISEI_FN void risei_advice_examine_game(risei_advice *a)
@@ -12442,21 +12475,24 @@ RISEI_FN void risei_advice_examine_episodes(risei_advice *a, const risei_replay 
                           "remember longer, raise window or set carry_state = 1",
                           steps, d->window);
 }
-/* Examines whether updates keep up with the schedule. */
+/* Gives RISE_ADVICE_SLOW_UPDATES if calls waited for more than a tenth of the time since the last
+   examination. With learn_outside, also gives it if too many due updates were not done. Stores the
+   values that the next examination compares with. `steps`: since the last examination. */
 RISEI_FN void risei_advice_examine_updates(risei_advice *a, const risei_learner *l,
-                                           const risei_background *b)
+                                           const risei_background *b, int64_t steps)
 {
     const rise_agent_desc *d = a->model->desc;
     double const now = risei_model_clock(d), passed = now - a->clock;
     double const waited = b->waited - a->waited;
-    int64_t const owed = l->owed_steps / d->learn_period;
+    int64_t const owed = l->owed_steps / d->learn_period, more = owed - a->owed;
     if (passed > 0 && waited > 0.1 * passed)
         risei_advice_give(a, RISE_ADVICE_SLOW_UPDATES,
                           "%.0f%% of the time was spent waiting for updates; raise learn_period, "
                           "or lower batch, features or window",
                           100 * waited / passed, 0);
-    /* more than half of the updates that became due since the last examination were not done */
-    if (d->learn_outside && owed - a->owed > RISEI_ADVICE_STEPS / d->learn_period / 2)
+    /* More than half of the updates that became due were not done. A single one may just have
+       become due. */
+    if (d->learn_outside && owed > 1 && 2 * more * d->learn_period > steps)
         risei_advice_give(a, RISE_ADVICE_SLOW_UPDATES,
                           "%.0f updates are due and not done; call rise_agent_learn_for more often "
                           "or with more time, or raise learn_period",
@@ -12473,10 +12509,10 @@ RISEI_FN void risei_advice_step(risei_advice *a, const risei_actor *actor, const
     for (lane = 0; lane < h->lanes; lane++)
         if (events[lane] != RISE_ABSENT) risei_advice_note(a, h, lane);
     if (actor->steps < a->steps + RISEI_ADVICE_STEPS) return;
-    a->steps = actor->steps;
     risei_advice_examine_game(a);
     risei_advice_examine_episodes(a, actor->replay);
-    risei_advice_examine_updates(a, l, b);
+    risei_advice_examine_updates(a, l, b, actor->steps - a->steps);
+    a->steps = actor->steps;
 }
 /* Examines a call of rise_agent_learn_for that got `microseconds`. */
 RISEI_FN void risei_advice_learn_for(risei_advice *a, const risei_learner *l, double microseconds)
@@ -13007,9 +13043,8 @@ RISE_API rise_result rise_agent_step_all(rise_agent *a, const uint8_t *frames, c
 {
     risei_call call;
     if (a == NULL) return RISE_BAD_CALL;
-    call.first = 0, call.end = a->desc.environments, call.given = 0;
-    call.frames = frames, call.numbers = numbers, call.rewards = rewards;
-    call.events = events, call.allowed = allowed, call.actions = actions;
+    call = risei_call_of(0, a->desc.environments, frames, numbers, rewards, events, allowed,
+                         actions);
     return risei_agent_step_call(a, &call);
 }
 RISE_API rise_result rise_agent_observe(rise_agent *a, const uint8_t *frames, const float *numbers,
@@ -13018,9 +13053,9 @@ RISE_API rise_result rise_agent_observe(rise_agent *a, const uint8_t *frames, co
 {
     risei_call call;
     if (a == NULL) return RISE_BAD_CALL;
-    call.first = 0, call.end = a->desc.environments, call.given = 1;
-    call.frames = frames, call.numbers = numbers, call.rewards = rewards;
-    call.events = events, call.allowed = allowed, call.actions = actions;
+    call = risei_call_of(0, a->desc.environments, frames, numbers, rewards, events, allowed,
+                         actions);
+    call.given = 1;
     return risei_agent_step_call(a, &call);
 }
 RISE_API int rise_agent_step_numbers(rise_agent *a, const uint8_t *frame, const float *numbers,
@@ -13118,9 +13153,7 @@ RISE_API int rise_agent_play_numbers(rise_agent *a, int player, const uint8_t *f
     if (result != RISE_OK) return (int)result;
     if (frame == NULL && a->desc.frame_width > 0)
         return risei_fail(&a->error, RISE_BAD_CALL, "frame is NULL");
-    call.first = player, call.end = player + 1, call.given = 0;
-    call.frames = frame, call.numbers = numbers, call.rewards = &reward;
-    call.events = &event, call.allowed = allowed, call.actions = &action;
+    call = risei_call_of(player, player + 1, frame, numbers, &reward, &event, allowed, &action);
     result = risei_agent_play_call(a, &call);
     return result == RISE_OK ? action : (int)result;
 }
@@ -13135,9 +13168,7 @@ RISE_API rise_result rise_agent_play_all(rise_agent *a, const uint8_t *frames, c
 {
     risei_call call;
     if (a == NULL) return RISE_BAD_CALL;
-    call.first = 0, call.end = a->desc.players, call.given = 0;
-    call.frames = frames, call.numbers = numbers, call.rewards = rewards;
-    call.events = events, call.allowed = allowed, call.actions = actions;
+    call = risei_call_of(0, a->desc.players, frames, numbers, rewards, events, allowed, actions);
     return risei_agent_play_call(a, &call);
 }
 RISE_API rise_result rise_agent_set_player(rise_agent *a, int player, double epsilon,

@@ -36,6 +36,7 @@ typedef struct demonstrations {
     size_t steps, room; /* actions that are stored; actions that the array has memory for */
     double score;       /* mean over the episodes */
     char why[DEMONSTRATIONS_WHY];
+    int missing;        /* 1: demonstrations_read found no file of this name */
 } demonstrations;
 
 static inline void demonstrations_free(demonstrations *d)
@@ -170,8 +171,10 @@ static inline int demonstrations_read(demonstrations *d, const char *path)
     char line[DEMONSTRATIONS_LINE] = "";
     FILE *const file = fopen(path, "r");
     int good;
-    if (file == NULL)
+    if (file == NULL) {
+        d->missing = errno == ENOENT;
         return demonstrations_fail(d, "%s cannot be opened: %s", path, strerror(errno));
+    }
     good = (fgets(line, sizeof line, file) != NULL || !ferror(file)) &&
            demonstrations_read_head(d, line, path);
     while (good && fgets(line, sizeof line, file) != NULL)

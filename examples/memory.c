@@ -698,13 +698,9 @@ static int session_read(session *s)
 {
     const options *const o = &s->options;
     const char *const path = o->teach != NULL ? o->teach : o->demonstrations;
-    FILE *file;
     demonstrations_init(&s->shown_by, o->game, s->shown.state.length);
-    if (path == NULL) return 1;
-    file = fopen(path, "r");
-    if (file == NULL && errno == ENOENT && o->teach != NULL) return 1;
-    if (file != NULL) fclose(file);
-    if (demonstrations_read(&s->shown_by, path)) return 1;
+    if (path == NULL || demonstrations_read(&s->shown_by, path)) return 1;
+    if (s->shown_by.missing && o->teach != NULL) return 1;
     fprintf(stderr, "memory: %s\n", s->shown_by.why);
     return 0;
 }

@@ -235,9 +235,9 @@ static void players_are_measured(void)
 
 /* Returns the advice after `steps` steps, in which each step gives `budget` microseconds. An update
    takes 3 ms by the clock. */
-static unsigned advice_for(double budget, int steps, int *lines)
+static unsigned advice_for(const char *words, double budget, int steps, int *lines)
 {
-    rise_agent_desc d = described("memory=none learn_outside=1 random");
+    rise_agent_desc d = described(words);
     log_count c = {"update", 0, 0};
     double now = 100;
     rise_metrics m;
@@ -256,14 +256,20 @@ static unsigned advice_for(double budget, int steps, int *lines)
 }
 static void slow_updates_are_noticed(void)
 {
+    static const char usual[] = "memory=none learn_outside=1 random";
+    static const char rare[] = "memory=none learn_outside=1 random learn_period=4000";
     int lines;
     check_about("enough time");
-    CHECK(advice_for(6000, RISEI_ADVICE_STEPS * 5 / 4, &lines) == 0 && lines == 0);
+    CHECK(advice_for(usual, 6000, RISEI_ADVICE_STEPS * 5 / 4, &lines) == 0 && lines == 0);
     check_about("less time than an update takes");
-    CHECK(advice_for(1000, 100, &lines) == RISE_ADVICE_SLOW_UPDATES && lines == 1);
+    CHECK(advice_for(usual, 1000, 100, &lines) == RISE_ADVICE_SLOW_UPDATES && lines == 1);
     check_about("no time, so updates pile up");
-    CHECK(advice_for(0, 3000, &lines) == 0 && lines == 0);
-    CHECK(advice_for(0, 3 * RISEI_ADVICE_STEPS, &lines) == RISE_ADVICE_SLOW_UPDATES && lines == 1);
+    CHECK(advice_for(usual, 0, 3000, &lines) == 0 && lines == 0);
+    CHECK(advice_for(usual, 0, 3 * RISEI_ADVICE_STEPS, &lines) == RISE_ADVICE_SLOW_UPDATES &&
+          lines == 1);
+    check_about("an update that has just become due");
+    CHECK(advice_for(rare, 0, 2 * RISEI_ADVICE_STEPS, &lines) == 0 && lines == 0);
+    CHECK(advice_for(rare, 0, 4 * RISEI_ADVICE_STEPS, &lines) == RISE_ADVICE_SLOW_UPDATES);
 }
 /* Learning never starts here. The time that calls have waited is raised by hand, first by 2 percent
    of the time that passed, then by much. */

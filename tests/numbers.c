@@ -38,14 +38,6 @@ typedef struct numbers_world {
     float numbers[GAMES * NUMBERS];
 } numbers_world;
 
-static void write_numbers(const uint8_t *frame, float *numbers)
-{
-    numbers[0] = (float)frame[0] * 1000 - 5e4f;
-    numbers[1] = (float)frame[1] / 255;
-    numbers[2] = 0.25f;
-    numbers[3] = ((float)frame[3] - 100) * 1e-3f;
-    numbers[4] = -(float)frame[4];
-}
 static rise_result numbers_act(numbers_world *n)
 {
     const rise_agent_desc *d = rise_agent_query(n->w.agent);
@@ -61,7 +53,7 @@ static uint64_t numbers_run(numbers_world *n, int steps)
     while (steps-- > 0) {
         world_move(&n->w);
         for (i = 0; i < GAMES; i++)
-            write_numbers(n->w.frames + i * PIXELS, n->numbers + i * NUMBERS);
+            toy_numbers(n->w.frames + i * PIXELS, NUMBERS, n->numbers + i * NUMBERS);
         CHECK(numbers_act(n) == RISE_OK);
         hash = hash_bytes(hash, n->w.actions, sizeof(int));
     }
@@ -205,7 +197,7 @@ static void numbers_matter(void)
             for (step = 0; step < 60; step++) {
                 numbers_run(&a, 1);
                 world_move(&b.w);
-                write_numbers(b.w.frames, b.numbers);
+                toy_numbers(b.w.frames, NUMBERS, b.numbers);
                 if (change && step == 40) b.numbers[1] += 0.5f;
                 CHECK(numbers_act(&b) == RISE_OK);
                 memcpy(b.w.actions, a.w.actions, sizeof b.w.actions);
@@ -358,7 +350,7 @@ static void policies_play_with_numbers(void)
                 rise_event const event = toy_next(&game, 1, frame, allowed, &reward);
                 const uint8_t *const pixels = frames ? frame : NULL;
                 int action;
-                write_numbers(frame, numbers);
+                toy_numbers(frame, NUMBERS, numbers);
                 action = rise_agent_play_numbers(n.w.agent, 0, pixels, numbers, reward, event,
                                                  NULL);
                 CHECK(action >= 0);
@@ -396,7 +388,8 @@ static void players_see_their_own_numbers(void)
                 int actions[2];
                 memset(allowed, 1, sizeof allowed);
                 for (i = 0; i < 2 * PIXELS; i++) pixels[i] = (uint8_t)(step * 37 + i * 11);
-                for (i = 0; i < 2; i++) write_numbers(pixels + i * PIXELS, numbers + i * NUMBERS);
+                for (i = 0; i < 2; i++)
+                    toy_numbers(pixels + i * PIXELS, NUMBERS, numbers + i * NUMBERS);
                 CHECK(rise_agent_play_all(together, frames ? pixels : NULL, numbers, rewards,
                                           events, allowed, actions) == RISE_OK);
                 for (i = 1; i >= 0; i--) {

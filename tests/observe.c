@@ -100,6 +100,39 @@ static void minus_one_lets_the_agent_act(void)
     }
 }
 
+/* What `actions` holds for an absent environment has no meaning. It changes no stored action, also
+   not before the environment's first frame. */
+static void absent_environments_keep_their_actions(void)
+{
+    rise_agent_desc const d = described("memory=rise environments=3");
+    world w = world_of(created(&d));
+    rise_agent *const all = w.agent, *const some = created(&d);
+    const risei_history *const h = &some->replay.history;
+    int step, i;
+    for (step = 0; step < 60; step++) {
+        int actions[GAMES], present[GAMES];
+        rise_event events[GAMES];
+        world_move(&w);
+        memcpy(events, w.events, sizeof events);
+        for (i = 0; i < GAMES; i++) actions[i] = i;
+        CHECK(observe(all, &w, actions) == RISE_OK);
+        for (i = 0; i < GAMES; i++) { /* the same steps, one environment after another */
+            int j;
+            for (j = 0; j < GAMES; j++) {
+                present[j] = j;
+                w.events[j] = i == j ? events[j] : RISE_ABSENT;
+            }
+            CHECK(observe(some, &w, present) == RISE_OK);
+            for (j = 0; j < GAMES; j++) CHECK(i == j || present[j] == 0);
+        }
+        memcpy(w.events, events, sizeof events);
+        memcpy(w.actions, actions, sizeof actions);
+        CHECK(memcmp(h->actions, all->replay.history.actions,
+                     (size_t)h->lanes * (size_t)h->capacity * sizeof *h->actions) == 0);
+    }
+    rise_agent_destroy(all), rise_agent_destroy(some);
+}
+
 /* ---------------------------------------------------------------------------------------------- */
 /* Demonstrations */
 
@@ -269,6 +302,7 @@ static void wrong_actions_change_nothing(void)
 static const check_test tests[] = {
     TEST(observed_steps_are_as_own_steps),
     TEST(minus_one_lets_the_agent_act),
+    TEST(absent_environments_keep_their_actions),
     TEST(demonstrations_are_kept),
     TEST(margin_loss_is_right_by_hand),
     TEST(heads_pass_gradients_of_q),
