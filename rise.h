@@ -184,12 +184,16 @@
        rise_agent_learn_for   updates within a time budget
        rise_agent_snapshot    copies the agent's conv layers into the frozen encoder
        rise_agent_metrics     fills in rise_metrics
+       rise_metrics_describe  gives every metric as text
        rise_agent_query       the resolved description
        rise_agent_error       the last error of a call on this agent
        rise_agent_parameters  the learnable parameters, to read or write
        rise_result            result codes; RISE_OK is 0, errors are negative
        rise_error             a result code and a sentence
        rise_result_text       the meaning of a result code
+       rise_error_text        the sentence of a rise_error
+       rise_size_of           the size of a struct, for bindings
+       rise_version           the version of the library
        rise_self_test         checks this build on this machine
 
        Files
@@ -978,29 +982,27 @@
    A very small agent needs about 450 KB, of which 390 KB are the scratch of matrix products. No
    function uses more than 16 KB of the call stack. Enumerations may be smaller than int.
 
-   BINDINGS. Build a shared library from one C file. The other language needs no struct layout if C
-   allocates the descriptions and rise_agent_set sets their fields from text. On Windows, export the
-   functions with a .def file, because RISE_API is plain `extern`.
+   BINDINGS. Compile rise.h itself to a shared library. The other language needs no struct layout:
+   rise_size_of returns the size of a description, and rise_agent_set sets the fields from text. On
+   Windows, export the functions with a .def file, because RISE_API is plain `extern`.
+   examples/rise.py is a complete binding for Python.
 
-       // cc -O2 -shared -fPIC shim.c -o librise.so -lm
-       #define RISE_IMPLEMENTATION
-       #include "rise.h"
-       rise_agent_desc *desc_new(void)
-       {
-           return (rise_agent_desc *)calloc(1, sizeof(rise_agent_desc));
-       }
-       void desc_free(rise_agent_desc *desc) { free(desc); }
+       cc -O2 -shared -fPIC -DRISE_IMPLEMENTATION -x c rise.h -o librise.so -lm
 
    In Python, with ctypes:
 
        from ctypes import *
        rise = CDLL("./librise.so")
-       rise.desc_new.restype = c_void_p
+       rise.rise_size_of.restype = c_size_t
+       rise.rise_error_text.restype = c_char_p
        rise.rise_agent_step.argtypes = [c_void_p, c_char_p, c_float, c_int]
-       desc, agent = c_void_p(rise.desc_new()), c_void_p()
+       desc = create_string_buffer(rise.rise_size_of(b"rise_agent_desc"))
+       error = create_string_buffer(rise.rise_size_of(b"rise_error"))
+       agent = c_void_p()
        for field in (b"frame_width=8", b"frame_height=8", b"actions=2"):
-           rise.rise_agent_set(desc, field, None)
-       result = rise.rise_agent_create(byref(agent), desc, None)
+           rise.rise_agent_set(desc, field, error)
+       if rise.rise_agent_create(byref(agent), desc, error) < 0:
+           print(rise.rise_error_text(error).decode())
        action = rise.rise_agent_step(agent, bytes(64), 0, 0)
 
    rise_agent is opaque: keep the pointer and free it with rise_agent_destroy. rise_agent_desc holds
@@ -1018,6 +1020,8 @@
        rise_agent_parameters  valid until the agent is destroyed; with background, until the next
                               update
        rise_result_text       a constant
+       rise_version           a constant
+       rise_error_text        points into the rise_error
 
    HOW TO ADD A CELL. Change three places, and add kernels and a test. Each kind of cell is one
    descriptor. No other code depends on the kind.
@@ -1265,6 +1269,17 @@ typedef struct rise_error {
 
 /* Returns the meaning of a result code as a constant string. Never NULL. */
 RISE_API const char *rise_result_text(rise_result result);
+
+/* Returns error->text. Returns "" if `error` is NULL. For bindings, which know no struct. */
+RISE_API const char *rise_error_text(const rise_error *error);
+
+/* Returns the version of the implementation, such as "0.1.0". */
+RISE_API const char *rise_version(void);
+
+/* Returns the size in bytes of the struct `type`: "rise_agent_desc", "rise_metrics" or
+   "rise_error". Returns 0 for other names. So a binding can allocate structs without knowing their
+   members. */
+RISE_API size_t rise_size_of(const char *type);
 
 /* ---------------------------------------------------------------------------------------------- */
 /* >>api-desc: the description of an agent, every field with its default and most with a range */
@@ -1907,6 +1922,10 @@ typedef struct rise_metrics {
 /* Fills in `metrics`. */
 RISE_API void rise_agent_metrics(const rise_agent *agent, rise_metrics *metrics);
 
+/* Calls `fn` with "name=value" for every member of `metrics`. Numbers are as in
+   rise_agent_describe. */
+RISE_API void rise_metrics_describe(const rise_metrics *metrics, rise_log_fn fn, void *user);
+
 /* Returns the resolved description. The agent owns it. */
 RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *agent);
 
@@ -2468,6 +2487,26 @@ RISE_API const char *rise_result_text(rise_result result)
     case RISE_RESULT_LAST:
     default: return "not a result code of rise.h";
     }
+}
+RISE_API const char *rise_error_text(const rise_error *error)
+{
+    return error != NULL ? error->text : "";
+}
+RISE_API const char *rise_version(void)
+{
+#define RISEI_DIGITS(major, minor, patch) #major "." #minor "." #patch
+#define RISEI_VERSION(major, minor, patch) RISEI_DIGITS(major, minor, patch)
+    return RISEI_VERSION(RISE_VERSION_MAJOR, RISE_VERSION_MINOR, RISE_VERSION_PATCH);
+#undef RISEI_VERSION
+#undef RISEI_DIGITS
+}
+RISE_API size_t rise_size_of(const char *type)
+{
+    if (type == NULL) return 0;
+    return strcmp(type, "rise_agent_desc") == 0 ? sizeof(rise_agent_desc)
+           : strcmp(type, "rise_metrics") == 0  ? sizeof(rise_metrics)
+           : strcmp(type, "rise_error") == 0    ? sizeof(rise_error)
+                                                : 0;
 }
 
 /* Writes `result` and a sentence made from `format` into *error. `error` may be NULL. Returns
@@ -10146,6 +10185,28 @@ RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, v
     }
     strcpy(text, "seed=");
     risei_seed_write(desc->seed, text + 5);
+    fn(user, text);
+}
+RISEI_FN void risei_metric_write(const char *name, double value, rise_log_fn fn, void *user)
+{
+    char text[40 + RISEI_NUMBER_TEXT], number[RISEI_NUMBER_TEXT];
+    risei_number_write(value, number);
+    snprintf(text, sizeof text, "%s=%s", name, number);
+    fn(user, text);
+}
+RISE_API void rise_metrics_describe(const rise_metrics *m, rise_log_fn fn, void *user)
+{
+    char text[40];
+    if (m == NULL || fn == NULL) return;
+#define RISEI_METRIC(name) risei_metric_write(#name, (double)m->name, fn, user);
+    RISEI_METRIC(steps) RISEI_METRIC(episodes) RISEI_METRIC(updates) RISEI_METRIC(updates_owed)
+    RISEI_METRIC(waited) RISEI_METRIC(epsilon) RISEI_METRIC(mean_return) RISEI_METRIC(mean_length)
+    RISEI_METRIC(action_time) RISEI_METRIC(update_time) RISEI_METRIC(advice) RISEI_METRIC(loss)
+    RISEI_METRIC(mean_value) RISEI_METRIC(td_error) RISEI_METRIC(gradient_norm)
+    RISEI_METRIC(replay_size) RISEI_METRIC(refreshing) RISEI_METRIC(replay_ready)
+    RISEI_METRIC(parameters) RISEI_METRIC(bytes) RISEI_METRIC(bytes_per_step) RISEI_METRIC(fused)
+#undef RISEI_METRIC
+    snprintf(text, sizeof text, "isa=%s", m->isa != NULL ? m->isa : "");
     fn(user, text);
 }
 
