@@ -1,9 +1,9 @@
 """rise.h for Python: one agent, through ctypes. Needs a C compiler the first time.
 
 The first `import rise` builds the shared library beside this file, and again when rise.h changes.
-It runs $CC, or cc, with SHIM (below) as its input:
+It runs $CC, or cc:
 
-    cc -O2 -shared -fPIC -pthread -DRISE_THREADS -I .. -x c shim.c -o librise.so -lm
+    cc -O2 -shared -fPIC -pthread -DRISE_THREADS -DRISE_IMPLEMENTATION -x c rise.h -o librise.so -lm
 
 Copy this file and rise.h beside your program, or add this folder to PYTHONPATH.
 
@@ -43,31 +43,6 @@ FIRST, MIDDLE, TERMINATED, TRUNCATED, ABSENT = range(5)  # rise_event
 SAVES = ("agent", "all", "policy")  # rise_save
 PRESETS = ("dqn", "rainbow", "btr", "r2d2")  # rise_preset
 
-# What Python needs besides rise.h: the sizes of two structs, and their members as text.
-SHIM = r"""
-#define RISE_IMPLEMENTATION
-#include "rise.h"
-#define INTEGERS(X) X(steps) X(episodes) X(updates) X(updates_owed) X(advice) X(replay_size) \
-    X(refreshing) X(replay_ready) X(parameters) X(bytes) X(bytes_per_step) X(fused)
-#define REALS(X) X(waited) X(epsilon) X(mean_return) X(mean_length) X(action_time) X(update_time) \
-    X(loss) X(mean_value) X(td_error) X(gradient_norm)
-size_t shim_desc_size(void) { return sizeof(rise_agent_desc); }
-size_t shim_error_size(void) { return sizeof(rise_error); }
-const char *shim_error_text(const rise_error *error) { return error->text; }
-void shim_metrics(const rise_agent *agent, rise_log_fn fn, void *user)
-{
-    rise_metrics m;
-    char text[80];
-    rise_agent_metrics(agent, &m);
-#define WRITE(name) snprintf(text, sizeof text, #name "=%lld", (long long)m.name), fn(user, text);
-    INTEGERS(WRITE)
-#undef WRITE
-#define WRITE(name) snprintf(text, sizeof text, #name "=%.17g", m.name), fn(user, text);
-    REALS(WRITE)
-    snprintf(text, sizeof text, "isa=%s", m.isa), fn(user, text);
-}
-"""
-
 
 class Error(Exception):
     """A call that the library refused. `result` is its rise_result."""
@@ -89,9 +64,10 @@ def _build() -> str:
     if not places:
         raise ImportError(f"rise.h is neither in {folder} nor in the folder above")
     new = f"{path}.{os.getpid()}"  # two programs may build at once
-    command = os.environ.get("CC", "cc").split() + ["-O2", "-shared", "-pthread", "-DRISE_THREADS"]
-    command += ([] if sys.platform == "win32" else ["-fPIC"]) + ["-I", places[0], "-x", "c"]
-    subprocess.run(command + ["-", "-o", new, "-lm"], input=SHIM.encode(), check=True)
+    flags = ["-O2", "-shared", "-pthread", "-DRISE_THREADS", "-DRISE_IMPLEMENTATION"]
+    flags += [] if sys.platform == "win32" else ["-fPIC"]
+    command = os.environ.get("CC", "cc").split() + flags
+    subprocess.run([*command, "-x", "c", f"{places[0]}/rise.h", "-o", new, "-lm"], check=True)
     os.replace(new, path)
     return path
 
@@ -100,10 +76,10 @@ _lib = ctypes.CDLL(_build())
 _LINE = ctypes.CFUNCTYPE(None, c_void_p, c_char_p)  # rise_log_fn
 _P = c_void_p
 for _name, _result, *_arguments in (
-    ("shim_desc_size", c_size_t),
-    ("shim_error_size", c_size_t),
-    ("shim_error_text", c_char_p, _P),
-    ("shim_metrics", None, _P, _LINE, _P),
+    ("rise_size_of", c_size_t, c_char_p),
+    ("rise_error_text", c_char_p, _P),
+    ("rise_agent_metrics", None, _P, _P),
+    ("rise_metrics_describe", None, _P, _LINE, _P),
     ("rise_agent_set", c_int, _P, c_char_p, _P),
     ("rise_agent_preset", c_int, _P, c_int),
     ("rise_agent_describe", None, _P, _LINE, _P),
@@ -175,8 +151,8 @@ class Agent:
 
     def _open(self, path: Optional[str], fields: dict[str, Any], preset: Optional[str] = None):
         self._agent = c_void_p()
-        self._error = error = ctypes.create_string_buffer(_lib.shim_error_size())
-        desc = ctypes.create_string_buffer(_lib.shim_desc_size())  # zeros: all defaults
+        self._error = error = ctypes.create_string_buffer(_lib.rise_size_of(b"rise_error"))
+        desc = ctypes.create_string_buffer(_lib.rise_size_of(b"rise_agent_desc"))  # zeros: all defaults
         for name, value in fields.items():
             text = f"{name}={int(value) if isinstance(value, bool) else value}"
             self._check(_lib.rise_agent_set(desc, text.encode(), error), error)
@@ -198,7 +174,7 @@ class Agent:
         """Raises Error if `result` is negative. The sentence is in `error`, or in the agent."""
         if result < 0:
             error = error or _lib.rise_agent_error(self._agent)
-            raise Error(_lib.shim_error_text(error).decode(), result)
+            raise Error(_lib.rise_error_text(error).decode(), result)
         return result
 
     def _see(self, count: int, frames: Any, numbers: Any) -> tuple[Optional[bytes], ...]:
@@ -282,7 +258,9 @@ class Agent:
     @property
     def metrics(self) -> dict[str, Any]:
         """The members of rise_metrics now."""
-        return _lines(_lib.shim_metrics, self._agent)
+        metrics = ctypes.create_string_buffer(_lib.rise_size_of(b"rise_metrics"))
+        _lib.rise_agent_metrics(self._agent, metrics)
+        return _lines(_lib.rise_metrics_describe, metrics)
 
     def describe(self) -> dict[str, Any]:
         """All fields with their values; where you set none, the default that the agent uses."""

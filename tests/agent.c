@@ -1326,6 +1326,37 @@ static void results_have_texts(void)
           strcmp(rise_result_text((rise_result)1), none) == 0 &&
           strcmp(rise_result_text((rise_result)-99), none) == 0);
 }
+/* The lines that rise_metrics_describe passed, with a newline after each. */
+static void append_line(void *user, const char *text)
+{
+    char *const lines = (char *)user;
+    strcat(strcat(lines, text), "\n");
+}
+/* A binding needs no struct: sizes, sentences and metrics come from functions. */
+static void bindings_need_no_struct(void)
+{
+    static rise_metrics m;
+    rise_error error;
+    char version[40], lines[2000] = "";
+    rise_agent_desc d = described("memory=rise");
+    CHECK(rise_size_of("rise_agent_desc") == sizeof(rise_agent_desc));
+    CHECK(rise_size_of("rise_metrics") == sizeof(rise_metrics));
+    CHECK(rise_size_of("rise_error") == sizeof(rise_error));
+    CHECK(rise_size_of("rise_agent") == 0 && rise_size_of(NULL) == 0);
+    CHECK(rise_agent_set(&d, "wings=2", &error) == RISE_BAD_DESC);
+    CHECK(rise_error_text(&error) == error.text && strcmp(rise_error_text(NULL), "") == 0);
+    snprintf(version, sizeof version, "%d.%d.%d", RISE_VERSION_MAJOR, RISE_VERSION_MINOR,
+             RISE_VERSION_PATCH);
+    CHECK(strcmp(rise_version(), version) == 0);
+    m.steps = (int64_t)1 << 52, m.loss = -0.1, m.advice = 64, m.isa = "neon", m.fused = 1;
+    rise_metrics_describe(&m, append_line, lines);
+    CHECK(strstr(lines, "steps=4503599627370496\n") == lines);
+    CHECK(strstr(lines, "\nloss=-0.1\n") != NULL && strstr(lines, "\nadvice=64\n") != NULL);
+    CHECK(strstr(lines, "\nfused=1\nisa=neon\n") != NULL);
+    lines[0] = '\0';
+    rise_metrics_describe(NULL, append_line, lines), rise_metrics_describe(&m, NULL, lines);
+    CHECK(lines[0] == '\0');
+}
 /* Compilers may store an enumeration in one, two or four bytes. Neighbours stay as they are. */
 static void fields_of_any_size_are_stored(void)
 {
@@ -2052,6 +2083,7 @@ static const check_test tests[] = {
     TEST(rows_of_a_batch_stay_in_their_arrays),
     TEST(embeddings_may_have_one_number),
     TEST(results_have_texts),
+    TEST(bindings_need_no_struct),
     TEST(fields_of_any_size_are_stored),
     TEST(wrong_slots_are_noticed),
     TEST(wrong_counters_are_noticed),
