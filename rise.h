@@ -93,10 +93,10 @@
        MEMORY AND WINDOW      RISE, NONE, FULL; how long the window must be
        LEARNING               when updates happen; what to watch
        HOW TO                 small grey frames; numbers instead of pixels; teaching; a real-time
-                              game and learning in the background; many characters; shipping a
-                              policy; saving and resuming; action masks; window, discount and
-                              buffer size; other agents; a pretrained encoder; your own encoder;
-                              kernels alone
+                              game and learning in the background; several machines; many
+                              characters; shipping a policy; saving and resuming; action masks;
+                              window, discount and buffer size; other agents; a pretrained encoder;
+                              your own encoder; kernels alone
        SYMPTOMS               a table of symptom, cause and remedy
        COSTS                  parameters, bytes and times by frame size
        SAME BITS              which machines compute the same bits
@@ -163,6 +163,7 @@
        rise_embed_fn          callback: embeds a frame
        rise_log_fn            callback: receives a line of text
        rise_clock_fn          callback: returns the time in seconds
+       rise_reduce_fn         callback: adds up numbers of all processes
        rise_agent_preset      fills in what the authors of an agent chose
        rise_agent_set         sets a field from text such as "window=32"
        rise_agent_describe    gives every field as text
@@ -452,13 +453,13 @@
    One part takes the place of one update. Calls wait while a part is embedded, and the first part
    takes longer. An expensive frozen encoder, such as CONV or RESNET18, delays the game noticeably.
 
-   Set learn_period to at least environments. If several updates are due in one step, the next call
-   waits until all but the last of them are computed. rise_agent_learn_for starts only one update in
-   each call.
+   If several updates become due in one step, the thread draws their batches together, and they take
+   effect together. More than 16 updates are drawn in several turns, and calls wait until the last
+   turn has begun. rise_agent_learn_for starts only one update in each call.
 
-   The agent takes more memory: a second copy of the weights, a pass for acting, and the frames of
-   one batch. rise_agent_bytes counts them. An embed_fn may be called by the thread of the library,
-   but never by two threads at once.
+   The agent takes more memory: a second copy of the weights, a pass for acting, and what the
+   batches read. rise_agent_bytes counts them. An embed_fn may be called by the thread of the
+   library, but never by two threads at once.
 
    LEARNING IN A TIME BUDGET. Without threads, set desc.learn_outside, so that rise_agent_step only
    acts. In each tick, give rise_agent_learn_for the microseconds that are left.
@@ -473,9 +474,15 @@
        rise_agent_metrics(agent, &metrics);
        if (metrics.updates_owed > 1000) puts("too slow: raise learn_period");
 
-   An update is never interrupted. If one update needs more time than one call gives,
-   rise_agent_learn_for returns 0 until the sum of several budgets is enough. So the budget is kept
-   on average, but one call can last as long as one update. The first update runs with any budget
+   By default, an update is not interrupted, so one call can last as long as one update. With
+   desc.batch_parts = n, an update has n parts, and a call can return between two of them. The game
+   can go on in between. More parts make an update longer: with frames of 16 x 12 and a batch of 32,
+   4 parts took 0.6 ms each, and one part took 2.0 ms (make bench-parts).
+
+       desc.batch_parts = 4; // a part has batch / 4 transitions
+
+   If a part needs more time than one call gives, rise_agent_learn_for returns 0 until the sum of
+   several budgets is enough. So the budget is kept on average. The first part runs with any budget
    above 0, because its duration is not yet known. A negative budget is RISE_BAD_CALL.
 
    The first call that finds an update due also embeds all stored frames again, even with a budget
@@ -484,6 +491,42 @@
    rise_agent_learn for the first update while a menu is shown, or lower desc.learn_start. If
    metrics.updates_owed keeps growing, updates get too little time. Raise desc.learn_period, or make
    updates cheaper (see SYMPTOMS).
+
+   HOW TO: SEVERAL MACHINES. Processes can learn together, on one machine or on many. Each process
+   has its own environments, replay buffer and batch. After each gradient, reduce_fn adds up the
+   gradients of all processes. Then all processes do the same update, so their weights stay the
+   same, to the bit. rise.h knows nothing of the network: reduce_fn may use MPI or sockets.
+
+       int sum(void *user, rise_real *numbers, size_t count)
+       {
+           return MPI_Allreduce(MPI_IN_PLACE, numbers, (int)count, MPI_FLOAT, MPI_SUM,
+                                MPI_COMM_WORLD);
+       }
+
+       MPI_Comm_size(MPI_COMM_WORLD, &desc.processes);
+       MPI_Comm_rank(MPI_COMM_WORLD, &desc.process);
+       desc.reduce_fn = sum;
+
+   n processes with a batch of b compute the gradient of one process with batch = n * b and
+   batch_parts = n. The bits are the same if reduce_fn adds in the order of the processes. MPI_SUM
+   may choose any order, so different machines may then give different bits. With prioritised
+   replay, n processes differ from one: each scales its importance weights by its own largest
+   weight, and knows the priorities of its own transitions only.
+
+   All processes must have the same fields and seed, and must do the same number of steps, because
+   an update waits for all of them. Give the games of each process a seed of their own. learn_start,
+   learn_period and all other numbers of steps count the steps of one process. When learning starts,
+   all take the statistics of process 0. The number of updates of rise_agent_learn_for depends on
+   the clock, so call rise_agent_learn instead.
+
+   If reduce_fn returns another number than 0, the call returns RISE_UNAVAILABLE, and so do all
+   further updates. Save the agent then. Each process saves its own file. A file can be loaded with
+   another number of processes: set processes, process and reduce_fn in `machine`.
+
+   Many actors and one learner need no reduce_fn. The actors are play_only agents. They send their
+   steps to the learner, which passes them to rise_agent_observe, one environment for each actor.
+   The learner sends its policy: rise_agent_write with RISE_SAVE_POLICY, or the numbers of
+   rise_agent_parameters. examples/cluster.c does both, with MPI.
 
    HOW TO: MANY CHARACTERS. rise_agent_play chooses the actions of up to desc.players characters. A
    character that plays like this is a player. All players use the same weights, and each player has
@@ -664,7 +707,8 @@
    on.
 
    Fields can be set from text, such as a program's arguments, and printed as text. The exceptions
-   are embedding_file, the callbacks, and isa, threads, memory_block and memory_bytes.
+   are embedding_file, the callbacks, and isa, threads, processes, process, memory_block and
+   memory_bytes.
 
        static void print_line(void *user, const char *text)
        {
@@ -1415,6 +1459,13 @@ typedef void (*rise_log_fn)(void *user, const char *text);
    calls the function, so metrics.update_time then stays 0. */
 typedef double (*rise_clock_fn)(void *user);
 
+/* Replaces each of `count` numbers by the sum of this number over all processes. Every process must
+   get the same sums, to the bit. Each update calls the function once, between the gradient and
+   Adam. The end of the warm-up calls it a few times. Waits until all processes have called it.
+   Returns 0, or another number if a process cannot be reached; then all further updates fail. With
+   background, the library's thread calls the function. */
+typedef int (*rise_reduce_fn)(void *user, rise_real *numbers, size_t count);
+
 /* The description of an agent. Start from a struct of zeros and set what you want. Zero means the
    default, which stands in [brackets]. Where 0 is a useful value too, a negative number means 0 or
    "none", and the comment says so. rise_agent_resolve fills in the defaults. Defaults "for SMALL"
@@ -1549,6 +1600,11 @@ typedef struct rise_agent_desc {
 
     /* transitions in each update, 1..4096 [32] */
     int batch;
+    /* An update computes the gradients of `batch_parts` equal parts of the batch, one after
+       another, and adds them up. Then rise_agent_learn_for can stop after each part, and the agent
+       takes less memory. With many parts, an update takes longer. batch_parts * window_samples
+       divides batch. 1..4096 [1] */
+    int batch_parts;
     /* rewards before the bootstrap, 1..64 [3] */
     int n_step;
     /* factor on a reward for each step that it is later, 1e-6..1 [0.99] */
@@ -1557,7 +1613,8 @@ typedef struct rise_agent_desc {
     /* steps after learn_start over which the learning rate falls linearly to a tenth; 0: never
        [0] */
     int learning_rate_steps;
-    double adam_epsilon; /* added to the denominator of Adam, up to 1 [0.005 / batch] */
+    /* added to the denominator of Adam, up to 1 [0.005 / (batch * processes)] */
+    double adam_epsilon;
     /* largest global norm of the gradient; negative: no clipping [10] */
     double gradient_clip;
     /* 1: the target network, not the online network, chooses the next action (no double Q-learning,
@@ -1620,6 +1677,11 @@ typedef struct rise_agent_desc {
     /* threads that compute, the caller's among them, 1..64 [1]; more than 1 needs RISE_THREADS.
        With background, they compute updates, and acting uses the caller's thread alone. */
     int threads;
+    /* Processes that learn together, 1..4096 [1], and the number of this one, 0..processes - 1.
+       More than 1 needs reduce_fn. See HOW TO: SEVERAL MACHINES in the manual. */
+    int processes, process;
+    rise_reduce_fn reduce_fn; /* NULL: this process learns alone */
+    void *reduce_user;
     /* NULL: the library calls calloc once when the agent is made. Otherwise: the caller's block of
        memory_bytes bytes, at any alignment, which must outlive the agent. */
     void *memory_block;
@@ -1968,13 +2030,13 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
 /* Makes an agent from the bytes that `fn` gives. `size` is the length of the whole file in bytes.
    On failure *agent is NULL. Every value is checked before it is used. `error` may be NULL.
 
-   `machine` (may be NULL) supplies what files do not hold: isa, threads, memory_block,
-   memory_bytes, embedding_file and play_only. It also supplies log_fn, clock_fn and embed_fn, with
-   their `user` pointers, and, with play_only, background. `players`, if not zero, replaces the
-   file's value. Fields such as environments, frame_width and actions decide the shape of arrays. If
-   not zero, they must agree with the file, else the result is RISE_MISMATCH. `environments` may
-   differ if no replay buffer is loaded. Other fields, such as learn_period, are ignored: the file
-   decides.
+   `machine` (may be NULL) supplies what files do not hold: isa, threads, processes, process,
+   memory_block, memory_bytes, embedding_file and play_only. It also supplies log_fn, clock_fn and
+   embed_fn, with their `user` pointers, and, with play_only, background. `players`, if not zero,
+   replaces the file's value. Fields such as environments, frame_width and actions decide the shape
+   of arrays. If not zero, they must agree with the file, else the result is RISE_MISMATCH.
+   `environments` may differ if no replay buffer is loaded. Other fields, such as learn_period, are
+   ignored: the file decides.
 
    Returns RISE_IO, RISE_BAD_FILE, RISE_NEWER_FILE, RISE_MISMATCH, or an error of rise_agent_create.
    A policy file without play_only, or other weights in embedding_file, is RISE_MISMATCH too. */
@@ -2624,6 +2686,11 @@ RISEI_FN risei_random risei_random_stream(uint64_t seed, uint64_t purpose)
 RISEI_FN rise_real risei_random_uniform(risei_random *r)
 {
     return (rise_real)(risei_random_bits(r) >> 8) * (rise_real)(1.0 / 16777216);
+}
+/* Skips `count` numbers of risei_random_bits. */
+RISEI_FN void risei_random_skip(risei_random *r, int64_t count)
+{
+    for (; count > 0; count--) risei_random_bits(r);
 }
 /* Returns an integer in 0 .. n-1, uniformly distributed, for n >= 1. Draws again if the 32 random
    bits are below 2^32 mod n. The number of accepted values is then a multiple of n, so all results
@@ -7282,6 +7349,8 @@ typedef struct risei_pass_size {
     int samples, burn_in;       /* desc.window_samples and desc.burn_in */
 } risei_pass_size;
 
+/* Returns how many transitions a pass of an update has: a part of the batch. */
+RISEI_FN int risei_pass_batch(const rise_agent_desc *d) { return d->batch / d->batch_parts; }
 /* Returns how many steps a trained window has before its last step: `window` - 1, burn-in included,
    plus 1 for each sample after the first. Returns 0 without a recurrent net. */
 RISEI_FN int risei_pass_window_before(const rise_agent_desc *d)
@@ -7587,6 +7656,26 @@ RISEI_FN double risei_optimizer_sum_squares(const risei_device *d, risei_optimiz
     for (i = 0; i * RISEI_OPTIMIZER_BLOCK < count; i++) total += o->per_block[i];
     return total;
 }
+RISEI_FN void risei_optimizer_add_part(void *job, int part, int parts, void *scratch)
+{
+    const risei_optimizer_job *const j = (const risei_optimizer_job *)job;
+    size_t end, at = risei_optimizer_range(j, part, parts, &end);
+    (void)scratch;
+    for (; at < end; at += RISEI_OPTIMIZER_BLOCK)
+        j->kernels->add(
+            (int)(end - at < RISEI_OPTIMIZER_BLOCK ? end - at : RISEI_OPTIMIZER_BLOCK), j->g + at,
+            j->w + at);
+}
+/* Adds the gradient of one part of a batch, x [count], to the gradient of the earlier parts, g. */
+RISEI_FN void risei_optimizer_add(const risei_device *d, size_t count, const rise_real *x,
+                                  rise_real *g)
+{
+    risei_optimizer_job job;
+    memset(&job, 0, sizeof job);
+    job.kernels = d->kernels;
+    job.count = count, job.g = x, job.w = g;
+    risei_device_run(d, (double)count, risei_optimizer_add_part, &job);
+}
 RISEI_FN void risei_optimizer_adam_part(void *job, int part, int parts, void *scratch)
 {
     const risei_optimizer_job *const j = (const risei_optimizer_job *)job;
@@ -7792,6 +7881,31 @@ RISEI_FN void risei_history_load_state(const rise_kernels *k, const risei_histor
 RISEI_FN int32_t risei_history_next_index(int32_t index)
 {
     return index < INT32_MAX ? index + 1 : index;
+}
+/* Copies element `slot` of one array to element `copy` of another. Elements have `bytes` bytes. */
+RISEI_FN void risei_history_copy(const void *from, ptrdiff_t slot, void *to, ptrdiff_t copy,
+                                 size_t bytes)
+{
+    if (bytes > 0)
+        memcpy((char *)to + copy * (ptrdiff_t)bytes, (const char *)from + slot * (ptrdiff_t)bytes,
+               bytes);
+}
+/* Copies a slot to a slot of another history with slots of the same size. `frame`: 0 leaves the
+   frame out. */
+RISEI_FN void risei_history_copy_slot(const risei_history *from, ptrdiff_t slot, risei_history *to,
+                                      ptrdiff_t copy, int frame)
+{
+    size_t const size = (size_t)from->embedding_size, state = (size_t)from->state_size;
+    size_t const full = from->f32 ? sizeof *from->full : 0, half = from->f32 ? 0 : 2;
+    if (frame) risei_history_copy(from->frames, slot, to->frames, copy, (size_t)from->frame_bytes);
+    risei_history_copy(from->full, slot, to->full, copy, full * size);
+    risei_history_copy(from->half, slot, to->half, copy, half * size);
+    risei_history_copy(from->full_state, slot, to->full_state, copy, full * state);
+    risei_history_copy(from->half_state, slot, to->half_state, copy, half * state);
+    risei_history_copy(from->raw, slot, to->raw, copy, (size_t)from->numbers * sizeof *from->raw);
+    risei_history_copy(from->masks, slot, to->masks, copy, (size_t)from->mask_bytes);
+    to->rewards[copy] = from->rewards[slot], to->actions[copy] = from->actions[slot];
+    to->events[copy] = from->events[slot], to->episode_frame[copy] = from->episode_frame[slot];
 }
 /* What an environment returns in one step. */
 typedef struct risei_observation {
@@ -9873,7 +9987,10 @@ RISEI_FN const char *risei_head_word(int i)
 /* A row for a number that a later revision of this table added. */
 #define RISEI_ADDED(field, real, low, high, value, shape, since, value_before)                     \
     {RISEI_AT(field), real, low, high, NULL, value, value, shape, 0, since, value_before}
-enum { RISEI_REQUIRED = 3 }; /* the first fields have no default */
+enum {
+    RISEI_REQUIRED = 3, /* the first fields have no default */
+    RISEI_PROCESSES_MAX = 4096
+};
 static const risei_field risei_fields[] = {RISEI_SHAPE(frame_width, 0, 1024, 0),
                                            RISEI_SHAPE(frame_height, 0, 1024, 0),
                                            RISEI_SHAPE(actions, 1, 256, 0),
@@ -9920,6 +10037,7 @@ static const risei_field risei_fields[] = {RISEI_SHAPE(frame_width, 0, 1024, 0),
                                            RISEI_REAL(value_max, -1e9, 1e9, 0),
                                            RISEI_SHAPE(quantiles, 1, 256, 8),
                                            RISEI_INT(batch, 1, 4096, 32),
+                                           RISEI_ADDED(batch_parts, 0, 1, 4096, 1, 0, 3, 1),
                                            RISEI_INT(n_step, 1, 64, 3),
                                            RISEI_REAL(discount, 1e-6, 1, 0.99),
                                            RISEI_REAL2(learning_rate, 1e-12, 1, 1e-3, 1e-4),
@@ -10382,7 +10500,10 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
     risei_default(&d->embedding_size, risei_embedder_default_size(d));
     risei_fill_network(d);
     risei_fill_table(d);
-    risei_default_real(&d->adam_epsilon, 0.005 / (d->batch > 0 ? d->batch : 1));
+    risei_default(&d->processes, 1);
+    risei_default_real(&d->adam_epsilon,
+                       0.005 / ((double)(d->batch > 0 ? d->batch : 1) *
+                                (d->processes > 0 ? d->processes : 1)));
     /* 0 is a valid value_min below a positive value_max, and a valid value_max above a negative
        value_min. In all other cases 0 means not set. */
     if (!(d->value_min < 0) && !(d->value_max > 0)) {
@@ -10501,7 +10622,7 @@ RISEI_FN rise_result risei_check_convs(const rise_agent_desc *d, rise_error *err
 RISEI_FN rise_result risei_check_size(const rise_agent_desc *d, rise_error *error)
 {
     risei_net const net = risei_net_make(d);
-    int const learn = d->play_only ? 0 : d->batch;
+    int const learn = d->play_only ? 0 : risei_pass_batch(d);
     risei_pass_size const size = risei_pass_size_of(d, risei_pass_lanes(d), learn);
     double const largest = risei_pass_largest_array(&net, &size);
     int const learned = net.memory->encodes_window ? size.steps * size.windows : 2 * size.learn;
@@ -10530,6 +10651,10 @@ RISEI_FN rise_result risei_check_windows(const rise_agent_desc *d, rise_error *e
     if (d->batch % d->window_samples != 0)
         return risei_fail(error, RISE_BAD_DESC, "window_samples is %d; it must divide batch, %d",
                           d->window_samples, d->batch);
+    if ((int64_t)d->batch % ((int64_t)d->batch_parts * d->window_samples) != 0)
+        return risei_fail(error, RISE_BAD_DESC,
+                          "batch_parts is %d; batch_parts * window_samples must divide batch, %d",
+                          d->batch_parts, d->batch);
     return RISE_OK;
 }
 RISEI_FN rise_result risei_check_head(const rise_agent_desc *d, rise_error *error)
@@ -10569,6 +10694,28 @@ RISEI_FN rise_result risei_check_replay(const rise_agent_desc *d, rise_error *er
             d->learn_start, d->batch, d->replay_capacity);
     return RISE_OK;
 }
+RISEI_FN rise_result risei_check_processes(const rise_agent_desc *d, rise_error *error)
+{
+    /* All processes must have a transition to draw when learning starts. */
+    int64_t const least = (int64_t)d->environments * (d->n_step + d->window_stride);
+    if (d->processes < 1 || d->processes > RISEI_PROCESSES_MAX)
+        return risei_fail(error, RISE_BAD_DESC, "processes is %d; it must be between 1 and %d",
+                          d->processes, RISEI_PROCESSES_MAX);
+    if (d->process < 0 || d->process >= d->processes)
+        return risei_fail(error, RISE_BAD_DESC,
+                          "process is %d; it must be between 0 and processes - 1, %d", d->process,
+                          d->processes - 1);
+    if (d->processes == 1 || d->play_only) return RISE_OK;
+    if (d->reduce_fn == NULL)
+        return risei_fail(error, RISE_BAD_DESC, "processes is %d; set reduce_fn, too",
+                          d->processes);
+    if (d->learn_start < least)
+        return risei_fail(error, RISE_BAD_DESC,
+                          "learn_start is %d; several processes need at least environments * "
+                          "(n_step + window_stride), %.0f",
+                          d->learn_start, (double)least);
+    return RISE_OK;
+}
 /* Fills in and checks a description. On failure *desc may be half filled. */
 RISEI_FN rise_result risei_resolve(rise_agent_desc *desc, rise_error *error)
 {
@@ -10588,6 +10735,7 @@ RISEI_FN rise_result risei_resolve(rise_agent_desc *desc, rise_error *error)
     }
     if (risei_check_windows(desc, error) != RISE_OK) return RISE_BAD_DESC;
     if (risei_check_head(desc, error) != RISE_OK) return RISE_BAD_DESC;
+    if (risei_check_processes(desc, error) != RISE_OK) return RISE_BAD_DESC;
     return desc->play_only ? RISE_OK : risei_check_replay(desc, error);
 }
 RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error)
@@ -10636,6 +10784,12 @@ enum {
 };
 /* The actions of players. Updates never reach this number. */
 #define RISEI_RANDOM_PLAY (~(uint64_t)0)
+/* Returns the number of the stream for one of two purposes, exploring or playing, in a process.
+   Updates never reach 2^48. */
+RISEI_FN uint64_t risei_random_of_process(const rise_agent_desc *d, uint64_t purpose)
+{
+    return purpose - ((uint64_t)d->process << 48);
+}
 
 typedef struct risei_model {
     const rise_agent_desc *desc; /* the agent's resolved description */
@@ -10653,6 +10807,7 @@ typedef struct risei_model {
        derived_for: the update and use that `derived` is valid for; 0: none. */
     rise_real *derived, *noise, *spectral;
     uint64_t derived_for;
+    int part;               /* of the batch, counted over all processes; see risei_learner_part */
     risei_pass pass;        /* arrays of the current forward pass */
     int *start;             /* [batch or lanes, the larger]: pass.sequence.start */
     int *lane;              /* [lanes]: the lanes that act in the pass, see risei_acting */
@@ -10755,14 +10910,17 @@ RISEI_FN const rise_real *risei_model_weights(risei_model *m, risei_use use)
     return m->derived;
 }
 /* Sets tau [rows][taus], the fractions at which IQN computes quantiles. The fractions are random
-   for targets and learning, and evenly spaced for acting and playing. */
+   for targets and learning, and evenly spaced for acting and playing. Each part of a batch has its
+   own random fractions. */
 RISEI_FN void risei_model_set_fractions(risei_model *m, risei_use use, int rows)
 {
     const risei_heads *h = &m->net.heads;
     risei_random random = risei_model_random(m, use, 1);
     rise_real const taus = (rise_real)h->taus;
     int i;
-    for (i = 0; i < rows * h->taus && h->kind->quantiles; i++)
+    if (!h->kind->quantiles) return;
+    if (use >= RISEI_USE_TARGET) risei_random_skip(&random, (int64_t)m->part * rows * h->taus);
+    for (i = 0; i < rows * h->taus; i++)
         m->pass.heads.tau[i] = use >= RISEI_USE_TARGET
                                    ? risei_random_uniform(&random)
                                    : ((rise_real)(i % h->taus) + (rise_real)0.5) / taus;
@@ -10975,18 +11133,20 @@ RISEI_FN void risei_log(const rise_agent_desc *desc, const char *format, ...)
    heads, network, optimizer, replay, embedder, model. Tests: tests/targets.c, tests/agent.c,
    tests/snapshot.c. */
 
-/* A batch of `size` transitions, in `windows` windows of `samples` samples each. Transition i is
-   sample i / windows of window row i % windows. The samples are the last `samples` of the steps
-   0 .. before of a window. Up to n_step more steps lead to the next states. Steps before the
-   episode's first frame are padding. Window rows are sorted: least padding first. */
+/* One part of the batch of an update: `size` transitions, in `windows` windows of `samples` samples
+   each. Transition i is sample i / windows of window row i % windows. The samples are the last
+   `samples` of the steps 0 .. before of a window. Up to n_step more steps lead to the next states.
+   Steps before the episode's first frame are padding. Window rows are sorted: least padding first.
+   */
 typedef struct risei_batch {
     int size, samples, windows;
     int before;                   /* steps of a window before its last sample */
-    risei_transition *transition; /* [size] */
+    risei_transition *transition; /* [size]; points into risei_learner.transitions */
     risei_transition *drawn;      /* [windows] each window's last sample, in the order drawn */
     int *start;                   /* [windows] first step without padding; points to model.start */
     int *next_start;              /* [windows] first step in a pass over next states only */
-    rise_real *importance, *td;   /* [size] */
+    rise_real *importance;        /* [size] */
+    rise_real *td;                /* [size]; points into risei_learner.errors */
     uint8_t *masks; /* [2 size][mask_bytes] of the states, then of the next states */
     rise_real *work;              /* [size] scratch */
     /* [size][actions] of the next states; with Munchausen [2 size][actions], states first */
@@ -11022,13 +11182,25 @@ typedef struct risei_learner {
     risei_replay *replay;
     /* embedded again when the frozen encoder or the standardisation changes */
     risei_history *players_history;
-    /* [windows][risei_learner_frames][frame_bytes], with `background`: copies of the frames that a
-       batch reads, because the game may overwrite them while the worker computes */
-    uint8_t *copies;
-    rise_real *gradient;            /* [net.parameters] */
+    /* A draw is what one part of a batch learns from. There are as many draws as parts. With
+       background, there are `rounds` times as many: the updates of a round are drawn together. */
+    int rounds, draws;
+    int draw;                      /* the draw that `batch` holds */
+    risei_transition *transitions; /* [draws][size] */
+    rise_real *errors;             /* [draws][size] td errors */
+    /* With background: copies of all slots that the draws read, because the game may overwrite the
+       slots while the worker computes. Lane draw * windows + row has the slots of one window. A
+       copy has the same number `at` as its slot in the replay buffer. Else lanes = 0. */
+    risei_history copies;
+    rise_real *gradient; /* [net.parameters + RISEI_REDUCED] */
+    rise_real *added;    /* [net.parameters], with several parts: the gradient of one part */
     risei_optimizer optimizer;
     risei_batch batch;
-    risei_random sample_random; /* draws batches */
+    int part;                     /* parts of the update in progress that are computed */
+    risei_update_metrics metrics; /* of these parts: sums over the parts, divided by their number */
+    int discards;                 /* 1: a number of these parts is not finite */
+    int reduce_failed;            /* what reduce_fn returned when it failed; 0: it did not fail */
+    risei_random sample_random;   /* draws batches */
     int64_t owed_steps;         /* environment steps for which no update was done yet */
     int64_t snapshots;          /* begun so far */
     /* the number of the next frame that the snapshot in progress processes, plus 1; 0: no snapshot
@@ -11036,43 +11208,67 @@ typedef struct risei_learner {
        with frame number RISEI_SAMPLE_FRAMES and does not switch the weights. */
     int64_t snapshot_next;
     /* in microseconds. budget: time given to risei_learner_run_for minus the counted time of its
-       updates; negative if updates took longer than the time given. At the end of a call, budget is
-       at most update_time. update_time: moving average of the counted time of an update. The first
-       update has weight 1, each later one weight 1/8. 0: no update was counted yet. */
-    double budget, update_time;
+       parts of updates; negative if they took longer than the time given. At the end of a call,
+       budget is at most part_time. part_time: moving average of the counted time of a part. The
+       first part has weight 1, each later one weight 1/8. 0: no part was counted yet. */
+    double budget, part_time;
 } risei_learner;
 
-/* Returns how many frames a window of the batch reads at most. The frame stacks end with the frame
-   of the last sample. The next states read n_step more frames. */
-RISEI_FN int risei_learner_frames(const rise_agent_desc *d)
+/* Numbers that an update sums over all processes beside the gradient: loss, mean value, td error,
+   and whether the update is discarded. */
+enum { RISEI_REDUCED = 4 };
+
+/* Returns how many updates of a round are drawn together: with background, all that become due in
+   one call, but at most 16. More would take more memory. */
+RISEI_FN int risei_learner_rounds(const rise_agent_desc *d)
 {
-    return risei_replay_stacked(d) + 1 + d->n_step;
+    int const due = risei_ceil_div(d->environments, d->learn_period);
+    return !d->background ? 1 : due < 16 ? due : 16;
+}
+/* Returns the number of part `part` of this process, counted over all processes. */
+RISEI_FN int risei_learner_part(const rise_agent_desc *d, int part)
+{
+    return d->process * d->batch_parts + part;
+}
+/* Returns how many parts the batches of all processes have together. */
+RISEI_FN int risei_learner_parts(const rise_agent_desc *d) { return d->processes * d->batch_parts; }
+/* Makes `draw` the draw that l->batch holds. */
+RISEI_FN void risei_learner_select(risei_learner *l, int draw)
+{
+    l->draw = draw;
+    l->batch.transition = l->transitions + (ptrdiff_t)draw * l->batch.size;
+    l->batch.td = l->errors + (ptrdiff_t)draw * l->batch.size;
 }
 RISEI_FN void risei_learner_layout(risei_arena *arena, risei_learner *l)
 {
     const risei_net *n = &l->model->net;
     const rise_agent_desc *d = l->model->desc;
     risei_batch *b = &l->batch;
-    size_t const size = (size_t)d->batch, actions = (size_t)d->actions;
+    size_t const size = (size_t)risei_pass_batch(d), actions = (size_t)d->actions;
     size_t const outputs = (size_t)(n->heads.taus * n->heads.atoms);
-    l->gradient = RISEI_TAKE(arena, rise_real, n->parameters);
+    l->gradient = RISEI_TAKE(arena, rise_real, n->parameters + RISEI_REDUCED);
+    l->added = RISEI_TAKE(arena, rise_real, d->batch_parts > 1 ? n->parameters : 0);
     l->optimizer.m = RISEI_TAKE(arena, rise_real, n->parameters);
     l->optimizer.v = RISEI_TAKE(arena, rise_real, n->parameters);
     l->optimizer.per_block = RISEI_TAKE(arena, double, n->parameters / RISEI_OPTIMIZER_BLOCK + 1);
-    b->size = d->batch, b->samples = d->window_samples, b->windows = b->size / b->samples;
+    b->size = risei_pass_batch(d), b->samples = d->window_samples;
+    b->windows = b->size / b->samples;
     b->before = risei_pass_window_before(d);
     b->start = l->model->start;
     b->next_start = RISEI_TAKE(arena, int, b->windows);
-    b->transition = RISEI_TAKE(arena, risei_transition, size);
     b->drawn = RISEI_TAKE(arena, risei_transition, b->windows);
     b->masks = RISEI_TAKE(arena, uint8_t, 2 * size * (size_t)l->replay->history.mask_bytes);
     b->importance = RISEI_TAKE(arena, rise_real, size);
-    b->td = RISEI_TAKE(arena, rise_real, size);
     b->work = RISEI_TAKE(arena, rise_real, size);
+    l->rounds = risei_learner_rounds(d), l->draws = l->rounds * d->batch_parts;
+    l->transitions = RISEI_TAKE(arena, risei_transition, (size_t)l->draws * size);
+    l->errors = RISEI_TAKE(arena, rise_real, (size_t)l->draws * size);
+    risei_learner_select(l, 0);
     if (d->background) {
-        size_t const frames = (size_t)b->windows * (size_t)risei_learner_frames(d);
-        size_t const bytes = (size_t)l->replay->history.frame_bytes;
-        l->copies = RISEI_TAKE(arena, uint8_t, risei_arena_times(frames, bytes));
+        l->copies = l->replay->history;
+        l->copies.lanes = l->draws * b->windows;
+        l->copies.capacity = risei_replay_reach(d) + 1 + d->n_step;
+        risei_history_layout(arena, &l->copies);
     }
     b->target_q = RISEI_TAKE(arena, rise_real, 2 * size * actions);
     b->target_z = RISEI_TAKE(arena, rise_real, risei_arena_times(size * actions, outputs));
@@ -11105,13 +11301,44 @@ RISEI_FN int risei_learner_warmed_up(const risei_model *m)
            (m->desc->numbers == 0 || m->number_statistics->frozen) &&
            (!m->net.embeds || m->embedder->statistics.frozen);
 }
+/* Replaces x [count] by process 0's x: sums x over all processes, after all others have set theirs
+   to zero. */
+RISEI_FN void risei_learner_share(risei_learner *l, rise_real *x, size_t count)
+{
+    const rise_agent_desc *d = l->model->desc;
+    if (d->processes == 1 || l->reduce_failed != 0 || count == 0) return;
+    if (d->process > 0) memset(x, 0, count * sizeof *x);
+    l->reduce_failed = d->reduce_fn(d->reduce_user, x, count);
+}
+RISEI_FN void risei_learner_share_statistics(risei_learner *l, risei_statistics *s)
+{
+    risei_learner_share(l, s->shift, (size_t)s->size);
+    risei_learner_share(l, s->gain, (size_t)s->size);
+}
+/* The same for the statistics of frames. Uses l->gradient as a buffer. */
+RISEI_FN void risei_learner_share_frames(risei_learner *l, risei_frames *f)
+{
+    size_t const most = l->model->net.parameters;
+    size_t at, i;
+    for (at = 0; at < f->bytes && f->standardises && l->model->desc->processes > 1; at += most) {
+        size_t const count = f->bytes - at < most ? f->bytes - at : most;
+        for (i = 0; i < count; i++) l->gradient[i] = f->mean[at + i];
+        risei_learner_share(l, l->gradient, count);
+        for (i = 0; i < count; i++) {
+            rise_real const mean = l->gradient[i];
+            f->mean[at + i] = mean >= 0 && mean <= 255 ? (uint8_t)mean : 0;
+        }
+    }
+    if (f->standardises) risei_learner_share(l, &f->scale.factor, 1);
+}
 RISEI_FN void risei_learner_log_start(const risei_learner *l, int64_t now)
 {
     risei_log(l->model->desc, "rise: learning starts after %.0f steps", (double)now);
 }
 /* Ends the warm-up, if it has not ended yet. Freezes the statistics of frames, numbers and
-   embeddings. Then computes the embeddings of all stored frames again. With `background`, only sets
-   snapshot_next: risei_learner_snapshot_continue then computes these embeddings in parts. */
+   embeddings. All processes take those of process 0, because weights depend on them. Then computes
+   the embeddings of all stored frames again. With `background`, only sets snapshot_next:
+   risei_learner_snapshot_continue then computes these embeddings in parts. */
 RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
 {
     risei_model *m = l->model;
@@ -11119,11 +11346,16 @@ RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
     int const background = m->desc->background;
     if (risei_learner_warmed_up(m)) return;
     risei_frames_freeze_statistics(m->frame_statistics);
-    if (m->desc->numbers > 0) risei_statistics_freeze(m->number_statistics);
+    risei_learner_share_frames(l, m->frame_statistics);
+    if (m->desc->numbers > 0) {
+        risei_statistics_freeze(m->number_statistics);
+        risei_learner_share_statistics(l, m->number_statistics);
+    }
     if (m->net.embeds) {
         if (e->encoder.kind->scaled && m->frame_statistics->standardises)
             risei_embedder_measure(&m->device, e, &l->replay->history, m->embeddings);
         risei_statistics_freeze(&e->statistics);
+        risei_learner_share_statistics(l, &e->statistics);
         if (background) l->snapshot_next = RISEI_SAMPLE_FRAMES + 1;
         if (!background) {
             risei_embedder_refresh(&m->device, e, &l->replay->history, m->embeddings);
@@ -11217,12 +11449,21 @@ RISEI_FN void risei_batch_draw(risei_batch *b, const risei_replay *r, risei_rand
     for (start = 0; start <= b->before && row < b->windows; start++)
         for (i = 0; i < b->windows; i++) {
             const risei_transition *t = &b->drawn[i];
-            if (risei_history_window_start(&r->history, t->lane, t->at, b->before) != start)
-                continue;
-            b->start[row] = start;
-            *risei_batch_last(b, row++) = *t;
+            if (risei_history_window_start(&r->history, t->lane, t->at, b->before) == start)
+                *risei_batch_last(b, row++) = *t;
         }
     for (i = 0; i < b->size - b->windows; i++) risei_batch_fill_earlier(b, r, i);
+}
+/* Returns the history that the batch is gathered from. */
+RISEI_FN const risei_history *risei_learner_source(const risei_learner *l)
+{
+    return l->copies.lanes > 0 ? &l->copies : &l->replay->history;
+}
+/* Returns the lane of transition i in risei_learner_source. */
+RISEI_FN int risei_learner_lane(const risei_learner *l, int i)
+{
+    int const copy = l->draw * l->batch.windows + risei_batch_window_row(&l->batch, i);
+    return l->copies.lanes > 0 ? copy : l->batch.transition[i].lane;
 }
 /* Returns the mask of batch row `row`, or NULL if all actions are allowed. Row i is the state of
    transition i, row size + i its next state. */
@@ -11234,12 +11475,13 @@ RISEI_FN const uint8_t *risei_learner_mask(const risei_learner *l, int row)
 /* Copies the masks of the state and the next state of transition i, if the agent has masks. */
 RISEI_FN void risei_learner_gather_masks(risei_learner *l, int i)
 {
-    const risei_history *h = &l->replay->history;
+    const risei_history *h = risei_learner_source(l);
     const risei_transition *t = &l->batch.transition[i];
+    int const lane = risei_learner_lane(l, i);
     int next;
     for (next = 0; next < 2 && h->mask_bytes > 0; next++) {
         ptrdiff_t const row = (ptrdiff_t)next * l->batch.size + i;
-        ptrdiff_t const slot = risei_history_slot(h, t->lane, t->at + (next ? t->steps : 0));
+        ptrdiff_t const slot = risei_history_slot(h, lane, t->at + (next ? t->steps : 0));
         memcpy(l->batch.masks + row * h->mask_bytes, risei_history_mask(h, slot),
                (size_t)h->mask_bytes);
     }
@@ -11251,32 +11493,37 @@ RISEI_FN void risei_learner_gather_part(void *job, int part, int parts, void *sc
     risei_learner *const l = (risei_learner *)job;
     risei_model *m = l->model;
     risei_batch *b = &l->batch;
-    const risei_history *h = &l->replay->history;
+    const risei_history *h = risei_learner_source(l);
     int i, end;
     (void)scratch;
     for (risei_part_range(b->size, 1, part, parts, &i, &end); i < end; i++) {
         const risei_transition *t = &b->transition[i];
+        int const lane = risei_learner_lane(l, i);
         risei_learner_gather_masks(l, i);
         if (m->net.memory->recurrent && risei_batch_back(b, i) == 0)
-            risei_model_gather_window(m, h, t->lane, t->at, b->before, t->steps,
+            risei_model_gather_window(m, h, lane, t->at, b->before, t->steps,
                                       risei_batch_window_row(b, i));
         if (m->net.memory->encodes_window) continue;
-        risei_model_gather_image(m, h, t->lane, t->at, i);
-        risei_model_gather_image(m, h, t->lane, t->at + t->steps, b->size + i);
+        risei_model_gather_image(m, h, lane, t->at, i);
+        risei_model_gather_image(m, h, lane, t->at + t->steps, b->size + i);
     }
 }
-/* Sets next_start: the first step of each window when the target network runs on next states only.
-   With Munchausen, the target network also runs on the states, and next_start is not used. Usually
-   the target network's window ends with the next state and has at most before + 1 steps. If samples
-   share a window, or if windows begin with a stored state, next_start is a copy of start. Then the
-   target network runs over the whole window. */
-RISEI_FN void risei_learner_set_next_starts(risei_learner *l)
+/* Sets start and next_start. next_start: the first step of each window when the target network runs
+   on next states only. With Munchausen, the target network also runs on the states, and next_start
+   is not used. Usually the target network's window ends with the next state and has at most before
+   + 1 steps. If samples share a window, or if windows begin with a stored state, next_start is a
+   copy of start. Then the target network runs over the whole window. */
+RISEI_FN void risei_learner_set_starts(risei_learner *l)
 {
     risei_batch *b = &l->batch;
-    int const own = b->samples == 1 && l->replay->history.state_size == 0;
+    const risei_history *h = risei_learner_source(l);
+    int const own = b->samples == 1 && h->state_size == 0, last = b->size - b->windows;
     int row;
     for (row = 0; row < b->windows; row++) {
         int const steps = risei_batch_last(b, row)->steps;
+        int const lane = risei_learner_lane(l, last + row);
+        b->start[row] =
+            risei_history_window_start(h, lane, b->transition[last + row].at, b->before);
         b->next_start[row] = own && b->start[row] < steps ? steps : b->start[row];
     }
 }
@@ -11285,65 +11532,62 @@ RISEI_FN void risei_learner_set_next_starts(risei_learner *l)
    first frame, from a zero state. */
 RISEI_FN void risei_learner_load_states(risei_learner *l)
 {
-    const risei_history *h = &l->replay->history;
+    const risei_history *h = risei_learner_source(l);
     const risei_sequence *s = &l->model->pass.sequence;
     const risei_cell *cell = &l->model->net.cell;
+    int const last = l->batch.size - l->batch.windows;
     int row, part;
     for (row = 0; row < s->rows && h->state_size > 0; row++) {
-        const risei_transition *last = risei_batch_last(&l->batch, row);
         ptrdiff_t slot;
         if (l->batch.start[row] > 0) continue;
-        slot = risei_history_slot(h, last->lane, last->at - l->batch.before);
+        slot = risei_history_slot(h, risei_learner_lane(l, last + row),
+                                  l->batch.transition[last + row].at - l->batch.before);
         for (part = 0; part < risei_cell_state_parts(cell->kind); part++)
             risei_history_load_state(l->model->device.kernels, h, slot, part * cell->units,
                                      cell->units, risei_sequence_state(s, cell, part, 0, row));
     }
 }
-/* Replaces *frame, a pointer into the history, by a pointer to the copy of this frame for window
-   `row`. The copies of a window are in the order of time. The copy of the last sample's frame has
-   the index risei_replay_stacked. */
-RISEI_FN void risei_learner_point_to_copy(const risei_learner *l, int row, const uint8_t **frame)
-{
-    const risei_history *h = &l->replay->history;
-    const risei_transition *last = risei_batch_last(&l->batch, row);
-    int const frames = risei_learner_frames(l->model->desc);
-    int const before = risei_replay_stacked(l->model->desc);
-    ptrdiff_t const newest = risei_history_slot(h, last->lane, last->at);
-    ptrdiff_t const slot = (*frame - h->frames) / h->frame_bytes;
-    ptrdiff_t const back = (newest - slot + h->capacity) % h->capacity;
-    ptrdiff_t const index = back <= before ? before - back : before - back + h->capacity;
-    *frame = l->copies + ((ptrdiff_t)row * frames + index) * h->frame_bytes;
-}
-/* A job of risei_device_run. Copies the frames that the batch reads, and points the elements of
-   m->frames to the copies. Each part handles a range of windows. */
+/* A job of risei_device_run. Copies to l->copies all slots that the batch reads. A window reads up
+   to `reach` slots before the slot of its last sample, and its next state is up to n_step slots
+   later. Copies the frames of frame stacks only. Each part handles a range of windows. */
 RISEI_FN void risei_learner_copy_part(void *job, int part, int parts, void *scratch)
 {
     risei_learner *const l = (risei_learner *)job;
-    risei_model *m = l->model;
     const risei_history *h = &l->replay->history;
-    const risei_sequence *s = &m->pass.sequence;
-    int const stack = m->desc->frame_stack, frames = risei_learner_frames(m->desc);
-    int const before = risei_replay_stacked(m->desc);
-    int const encodes_window = m->net.memory->encodes_window;
-    int row, end, i, f;
+    int const stacked = risei_replay_stacked(l->model->desc);
+    int row, end;
     (void)scratch;
     for (risei_part_range(l->batch.windows, 1, part, parts, &row, &end); row < end; row++) {
         const risei_transition *last = risei_batch_last(&l->batch, row);
-        int64_t const from = last->at - before, oldest = risei_history_oldest(h, last->lane);
+        int const copy = l->draw * l->batch.windows + row;
+        int64_t const from = last->at - l->replay->reach;
+        int64_t const oldest = risei_history_oldest(h, last->lane);
         int64_t at;
         for (at = from > oldest ? from : oldest; at <= last->at + last->steps; at++)
-            memcpy(l->copies + ((ptrdiff_t)row * frames + (ptrdiff_t)(at - from)) * h->frame_bytes,
-                   h->frames + risei_history_slot(h, last->lane, at) * h->frame_bytes,
-                   (size_t)h->frame_bytes);
-        for (i = row; i < 2 * l->batch.size && !encodes_window; i += l->batch.windows)
-            for (f = 0; f < stack; f++)
-                risei_learner_point_to_copy(l, row, &m->frames[(ptrdiff_t)i * stack + f]);
-        for (i = 0; i < s->steps && encodes_window; i++) {
-            const uint8_t **images = m->frames + (ptrdiff_t)(s->begin[i] + row) * stack;
-            if (row >= risei_sequence_active(s, i) || images[0] == NULL) continue;
-            for (f = 0; f < stack; f++) risei_learner_point_to_copy(l, row, &images[f]);
-        }
+            risei_history_copy_slot(h, risei_history_slot(h, last->lane, at), &l->copies,
+                                    risei_history_slot(&l->copies, copy, at),
+                                    at >= last->at - stacked);
     }
+}
+/* Draws one part of a batch, and makes it the part that l->batch holds. All parts of all processes
+   share the numbers of one random stream: first those of part 0, then those of part 1, and so on.
+   With background, copies the slots that the part reads. */
+RISEI_FN void risei_learner_draw(risei_learner *l, int draw)
+{
+    const rise_agent_desc *d = l->model->desc;
+    risei_batch *b = &l->batch;
+    int const part = draw % d->batch_parts, last = d->batch_parts - 1;
+    int64_t const later = risei_learner_parts(d) - 1 - risei_learner_part(d, last);
+    risei_learner_select(l, draw);
+    if (part == 0)
+        risei_random_skip(&l->sample_random, (int64_t)risei_learner_part(d, 0) * b->windows);
+    risei_batch_draw(b, l->replay, &l->sample_random);
+    if (part == last) risei_random_skip(&l->sample_random, later * b->windows);
+    if (d->background)
+        risei_device_run(&l->model->device,
+                         (double)b->windows * l->copies.capacity *
+                             (double)risei_history_slot_bytes(&l->copies),
+                         risei_learner_copy_part, l);
 }
 /* Fills in the pass's inputs from the batch. */
 RISEI_FN void risei_learner_gather(risei_learner *l)
@@ -11354,20 +11598,15 @@ RISEI_FN void risei_learner_gather(risei_learner *l)
     s->rows = b->windows;
     s->steps = b->before + 1 + m->desc->n_step;
     s->start = b->start;
+    risei_learner_set_starts(l);
     if (m->net.memory->recurrent) {
         risei_sequence_plan(s);
         risei_sequence_zero_states(s, &m->net.cell, 0, b->windows);
         risei_learner_load_states(l);
     }
-    risei_learner_set_next_starts(l);
     /* estimate: to gather one number of the inputs costs as much as 4 multiplications */
     risei_device_run(&m->device, 4.0 * b->windows * s->steps * m->net.cell.in,
                      risei_learner_gather_part, l);
-    if (m->desc->background && l->replay->history.frame_bytes > 0)
-        risei_device_run(&m->device,
-                         (double)b->windows * risei_learner_frames(m->desc) *
-                             l->replay->history.frame_bytes,
-                         risei_learner_copy_part, l);
 }
 /* Computes z and q of batch rows from .. to - 1, with the weights of `use`. Writes them to the
    first to - from rows of pass.heads. Batch row i is the state of transition i, batch row size + i
@@ -11462,8 +11701,13 @@ RISEI_FN void risei_learner_target(risei_learner *l, int i)
     }
     heads->kind->target(heads, &next, b->target);
 }
+/* Returns how many transitions the batches of all processes have together. */
+RISEI_FN rise_real risei_learner_total(const risei_learner *l)
+{
+    return (rise_real)l->batch.size * (rise_real)risei_learner_parts(l->model->desc);
+}
 /* Returns the large-margin loss of transition i, multiplied by demonstration_weight and by the
-   importance weight. Adds the gradient of the returned loss, divided by the batch size, to dz.
+   importance weight. Adds the gradient of the returned loss, divided by risei_learner_total, to dz.
    Returns 0 if transition i is no demonstration, or if one of the two factors is not positive.
    Returns 0 if Q of the demonstrated action already has the margin. Then dz is unchanged. */
 RISEI_FN double risei_learner_margin(risei_learner *l, int i)
@@ -11475,7 +11719,7 @@ RISEI_FN double risei_learner_margin(risei_learner *l, int i)
     ptrdiff_t const outputs = (ptrdiff_t)i * heads->taus * heads->actions * heads->atoms;
     rise_real const margin = (rise_real)(d->demonstration_margin < 0 ? 0 : d->demonstration_margin);
     rise_real const scale = (rise_real)d->demonstration_weight * l->batch.importance[i];
-    rise_real const dq = scale / (rise_real)l->batch.size;
+    rise_real const dq = scale / risei_learner_total(l);
     rise_real loss;
     int rival;
     if (t->lane < d->environments - d->demonstrators || !(scale > 0)) return 0;
@@ -11505,7 +11749,7 @@ RISEI_FN double risei_learner_loss(risei_learner *l, risei_update_metrics *metri
                                                       : NULL;
         risei_loss_weight weight;
         rise_real one;
-        weight.importance = b->importance[i], weight.batch = (rise_real)b->size;
+        weight.importance = b->importance[i], weight.batch = risei_learner_total(l);
         risei_learner_target(l, i);
         one = heads->kind->loss(k, heads, out->z + at, tau, b->target, &weight, out->dz + at,
                                 &b->td[i]);
@@ -11562,75 +11806,125 @@ RISEI_FN int risei_learner_finite(risei_learner *l, double loss)
             risei_optimizer_sum_squares(&m->device, &l->optimizer, m->net.parameters, m->weights);
     return sum <= DBL_MAX;
 }
-/* Computes the gradient of the batch and updates the weights by Adam. Returns the norm of the
-   gradient. */
-RISEI_FN double risei_learner_descend(risei_learner *l, int64_t now)
-{
-    risei_model *m = l->model;
-    const rise_agent_desc *d = m->desc;
-    const rise_real *w = risei_net_derives(&m->net) ? m->derived : m->weights;
-    risei_net_backward(&m->device, &m->net, w, l->gradient, d->batch, l->batch.before + 1,
-                       &m->pass);
-    risei_net_derive_backward(&m->device, &m->net, m->noise, m->spectral, w, l->gradient);
-    return risei_optimizer_update(&m->device, &l->optimizer, m->net.parameters, m->weights,
-                                  l->gradient, risei_learner_rate(d, now), d->adam_epsilon,
-                                  d->gradient_clip < 0 ? 0 : d->gradient_clip);
-}
-/* Computes new priorities of the batch's transitions from their td errors. */
-RISEI_FN void risei_learner_renew_priorities(risei_learner *l)
+/* Computes new priorities of the transitions of `draws` draws, from their td errors. */
+RISEI_FN void risei_learner_renew_priorities(risei_learner *l, int draws)
 {
     const rise_agent_desc *d = l->model->desc;
     risei_batch *b = &l->batch;
-    if (d->priority_mix > 0) risei_batch_mix_errors(b, (rise_real)d->priority_mix);
-    risei_replay_set_priorities(l->replay, l->model->device.kernels, b->size, b->transition, b->td,
-                                d->priority_exponent < 0 ? 0 : d->priority_exponent, b->work);
+    int draw;
+    for (draw = 0; draw < draws; draw++) {
+        risei_learner_select(l, draw);
+        if (d->priority_mix > 0) risei_batch_mix_errors(b, (rise_real)d->priority_mix);
+        risei_replay_set_priorities(l->replay, l->model->device.kernels, b->size, b->transition,
+                                    b->td, d->priority_exponent < 0 ? 0 : d->priority_exponent,
+                                    b->work);
+    }
 }
-/* Begins an update: draws a batch and gathers what the batch reads. First ends the warm-up, if it
-   has not ended yet. Returns 0 if a part of a snapshot was done instead. `now`: environment steps
-   so far.
+/* Prepares an update. First ends the warm-up, if it has not ended yet. Returns 0 if a part of a
+   snapshot was done, in place of the update. `now`: environment steps so far.
 
-   An update has three parts: this function, risei_learner_compute and
-   risei_learner_renew_priorities. This function uses the replay buffer and the frozen encoder.
-   risei_learner_renew_priorities uses the replay buffer. With `background`, risei_learner_compute
-   uses the contents of neither, because gathering has copied all that the batch reads. */
+   An update has these steps:
+   - risei_learner_prepare
+   - for each part of the batch, risei_learner_draw and risei_learner_compute_part
+   - risei_learner_finish, which changes the weights
+   - risei_learner_renew_priorities
+   Preparing, drawing and renewing use the replay buffer. Preparing uses the frozen encoder. With
+   `background`, computing and finishing use neither, because drawing copies all that a part
+   reads. */
 RISEI_FN int risei_learner_prepare(risei_learner *l, int64_t now)
 {
-    const rise_agent_desc *d = l->model->desc;
-    risei_batch *b = &l->batch;
     risei_learner_end_warm_up(l, now);
-    if (risei_learner_snapshot_poll(l, now)) {
-        risei_learner_snapshot_continue(l);
-        return 0;
-    }
-    risei_batch_draw(b, l->replay, &l->sample_random);
-    risei_replay_weights(l->model->device.kernels, b->size, b->transition,
-                         d->importance_exponent < 0 ? 0 : d->importance_exponent, b->importance);
-    risei_learner_gather(l);
-    return 1;
+    if (!risei_learner_snapshot_poll(l, now)) return 1;
+    risei_learner_snapshot_continue(l);
+    return 0;
 }
-/* Computes the update of a gathered batch. Discards the update if a weight, the loss, a td error,
-   the mean value or the gradient is not finite. Then weights, moments and metrics stay the same. */
-RISEI_FN rise_result risei_learner_compute(risei_learner *l, int64_t now, rise_error *error)
+/* Computes the gradient of the part that l->batch holds. Adds it to the gradient of the earlier
+   parts of the update. */
+RISEI_FN void risei_learner_descend(risei_learner *l)
+{
+    risei_model *m = l->model;
+    const rise_real *w = risei_net_derives(&m->net) ? m->derived : m->weights;
+    rise_real *const g = l->part == 0 ? l->gradient : l->added;
+    risei_net_backward(&m->device, &m->net, w, g, l->batch.size, l->batch.before + 1, &m->pass);
+    risei_net_derive_backward(&m->device, &m->net, m->noise, m->spectral, w, g);
+    if (l->part > 0) risei_optimizer_add(&m->device, m->net.parameters, l->added, l->gradient);
+}
+/* Computes the drawn part that l->batch holds: its targets, its losses and its gradient. If a
+   weight, a loss, a td error or a value is not finite, sets l->discards. Then the other parts of
+   the update are not computed. */
+RISEI_FN void risei_learner_compute_part(risei_learner *l)
 {
     risei_model *m = l->model;
     const rise_agent_desc *d = m->desc;
-    int const size = l->batch.size, needs_next = !d->no_double && !d->munchausen;
-    risei_update_metrics metrics = m->metrics;
-    int finite;
-    risei_learner_forward_target(l);
-    risei_learner_forward(l, RISEI_USE_LEARN, 0, needs_next ? 2 * size : size);
-    finite = risei_learner_finite(l, risei_learner_loss(l, &metrics)) &&
-             metrics.td_error <= DBL_MAX && metrics.mean_value - metrics.mean_value == 0;
-    if (finite) {
-        metrics.gradient_norm = risei_learner_descend(l, now);
-        finite = metrics.gradient_norm <= DBL_MAX;
+    risei_batch *b = &l->batch;
+    int const needs_next = !d->no_double && !d->munchausen;
+    risei_update_metrics one;
+    if (l->part == 0) {
+        l->discards = 0;
+        memset(&l->metrics, 0, sizeof l->metrics);
     }
-    if (!finite)
+    if (!l->discards) {
+        m->part = risei_learner_part(d, l->part);
+        risei_replay_weights(m->device.kernels, b->size, b->transition,
+                             d->importance_exponent < 0 ? 0 : d->importance_exponent,
+                             b->importance);
+        risei_learner_gather(l);
+        risei_learner_forward_target(l);
+        risei_learner_forward(l, RISEI_USE_LEARN, 0, needs_next ? 2 * b->size : b->size);
+        m->part = 0;
+        l->discards = !risei_learner_finite(l, risei_learner_loss(l, &one)) ||
+                      !(one.td_error <= DBL_MAX) || one.mean_value - one.mean_value != 0;
+        l->metrics.loss += one.loss / risei_learner_parts(d);
+        l->metrics.mean_value += one.mean_value / risei_learner_parts(d);
+        l->metrics.td_error += one.td_error / risei_learner_parts(d);
+    }
+    if (!l->discards) risei_learner_descend(l);
+    l->part++;
+}
+/* Calls reduce_fn with the gradient and with RISEI_REDUCED numbers after it. Afterwards, all
+   processes have the same gradient and the same metrics, and agree whether to discard the
+   update. */
+RISEI_FN void risei_learner_reduce(risei_learner *l)
+{
+    const rise_agent_desc *d = l->model->desc;
+    size_t const parameters = l->model->net.parameters;
+    rise_real *const more = l->gradient + parameters;
+    if (d->reduce_fn == NULL || l->reduce_failed != 0) return;
+    if (l->discards) memset(l->gradient, 0, parameters * sizeof *l->gradient);
+    more[0] = (rise_real)l->metrics.loss, more[1] = (rise_real)l->metrics.mean_value;
+    more[2] = (rise_real)l->metrics.td_error, more[3] = (rise_real)l->discards;
+    l->reduce_failed = d->reduce_fn(d->reduce_user, l->gradient, parameters + RISEI_REDUCED);
+    l->metrics.loss = (double)more[0], l->metrics.mean_value = (double)more[1];
+    l->metrics.td_error = (double)more[2], l->discards = !(more[3] <= 0);
+}
+/* Ends an update whose parts are computed: updates the weights by Adam. Discards the update if
+   a number of it is not finite, or if reduce_fn failed. Then weights, moments and metrics stay the
+   same. */
+RISEI_FN rise_result risei_learner_finish(risei_learner *l, int64_t now, rise_error *error)
+{
+    risei_model *m = l->model;
+    const rise_agent_desc *d = m->desc;
+    double const clip = d->gradient_clip < 0 ? 0 : d->gradient_clip;
+    l->part = 0;
+    risei_learner_reduce(l);
+    if (l->reduce_failed != 0)
+        return risei_fail(error, RISE_UNAVAILABLE,
+                          "reduce_fn returned %d, so this process learns no more; save the agent "
+                          "and start all processes again",
+                          l->reduce_failed);
+    if (!l->discards) {
+        l->metrics.gradient_norm =
+            risei_optimizer_update(&m->device, &l->optimizer, m->net.parameters, m->weights,
+                                   l->gradient, risei_learner_rate(d, now), d->adam_epsilon, clip);
+        l->discards = !(l->metrics.gradient_norm <= DBL_MAX);
+    }
+    if (l->discards)
         return risei_fail(error, RISE_NOT_FINITE,
                           "a weight, the loss or a gradient is not finite, so nothing was learned; "
                           "lower learning_rate or check the rewards");
     risei_spectral_keep(&m->net, m->spectral, m->weights);
-    m->metrics = metrics;
+    l->metrics.time = m->metrics.time;
+    m->metrics = l->metrics;
     m->updates++;
     if (m->updates % d->target_period == 0) risei_learner_update_target(l);
     return RISE_OK;
@@ -11643,15 +11937,42 @@ RISEI_FN void risei_learner_measure(risei_learner *l, double before)
     double const seconds = risei_model_clock(l->model->desc) - before;
     if (seconds > 0) risei_model_average(&l->model->metrics.time, seconds * 1e6);
 }
-/* Does one update or, while a snapshot is in progress, a part of the snapshot instead. After
-   RISE_NOT_FINITE, sample_random has advanced, so the next call draws another batch. */
+/* Does the next part of an update or, while a snapshot is in progress, a part of the snapshot.
+   Returns 0 if more parts of the update follow, 1 if the update is done, or the negative
+   rise_result of an update that failed. A part of a snapshot counts as an update. After
+   RISE_NOT_FINITE, sample_random has advanced, so the next update draws another batch. */
+RISEI_FN int risei_learner_advance(risei_learner *l, int64_t now, rise_error *error)
+{
+    const rise_agent_desc *d = l->model->desc;
+    rise_result result;
+    if (l->part == 0 && !risei_learner_prepare(l, now)) return 1;
+    risei_learner_draw(l, l->part);
+    risei_learner_compute_part(l);
+    if (l->part < d->batch_parts) return 0;
+    result = risei_learner_finish(l, now, error);
+    if (result == RISE_OK) risei_learner_renew_priorities(l, d->batch_parts);
+    return result == RISE_OK ? 1 : (int)result;
+}
+/* Does one update, or the rest of the update in progress. */
 RISEI_FN rise_result risei_learner_update(risei_learner *l, int64_t now, rise_error *error)
 {
-    rise_result result;
-    if (!risei_learner_prepare(l, now)) return RISE_OK;
-    result = risei_learner_compute(l, now, error);
-    if (result == RISE_OK) risei_learner_renew_priorities(l);
-    return result;
+    int done = 0;
+    while (done == 0) done = risei_learner_advance(l, now, error);
+    return done > 0 ? RISE_OK : (rise_result)done;
+}
+
+/* Returns what is wrong with the transitions of the first `draws` draws, or NULL. */
+RISEI_FN const char *risei_learner_wrong_draws(const risei_learner *l, int draws)
+{
+    const risei_history *h = &l->replay->history;
+    int i;
+    if (draws < 0 || draws > l->draws) return "the number of draws is wrong";
+    for (i = 0; i < draws * l->batch.size; i++) {
+        const risei_transition *t = &l->transitions[i];
+        if (t->lane < 0 || t->lane >= h->lanes || t->at < 0 || t->at >= h->written[t->lane])
+            return "a transition of a draw is out of range";
+    }
+    return NULL;
 }
 
 /* -- When to learn -- */
@@ -11672,9 +11993,9 @@ RISEI_FN int risei_learner_is_due(const risei_learner *l)
 {
     return l->owed_steps >= l->model->desc->learn_period && l->replay->ready > 0;
 }
-/* Returns the counted time of an update: the time that is subtracted from l->budget. All times are
-   in microseconds. `measured` can be wrong, because a clock can jump or stand still. `estimate` is
-   l->update_time, or 0 before the first update. `budget` is the time given to the call.
+/* Returns the counted time of a part of an update: the time that is subtracted from l->budget. All
+   times are in microseconds. `measured` can be wrong, because a clock can jump or stand still.
+   `estimate` is l->part_time, or 0 before the first part. `budget` is the time given to the call.
      measured > 0  returns `measured`, limited to 2 * estimate; without an estimate, to 1 second
      else          returns `estimate`; without an estimate, `budget` */
 RISEI_FN double risei_learner_count_time(double measured, double estimate, double budget)
@@ -11683,41 +12004,40 @@ RISEI_FN double risei_learner_count_time(double measured, double estimate, doubl
     if (!(measured > 0)) return estimate > 0 ? estimate : budget;
     return measured < most ? measured : most;
 }
-/* Does due updates for about `microseconds`. Returns the number of updates, or the negative
-   rise_result of an update that failed. A part of a snapshot counts as an update. If no update is
-   due, returns 0 and adds nothing to l->budget. An update begins if l->budget is above 0 and at
-   least l->update_time. An update that takes longer than l->budget makes l->budget negative. Then
-   no update begins until later calls have added enough time. Time that is left is kept for the next
-   call, at most l->update_time.
-   `now`: environment steps so far. */
+/* Does parts of due updates for about `microseconds`. Returns the number of updates that are done,
+   or the negative rise_result of an update that failed. A part of a snapshot counts as an update.
+   If no update is due, returns 0 and adds nothing to l->budget. A part begins if l->budget is above
+   0 and at least l->part_time. A part that takes longer than l->budget makes l->budget negative.
+   Then no part begins until later calls have added enough time. Time that is left is kept for the
+   next call, at most l->part_time. `now`: environment steps so far. */
 RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microseconds,
                                    rise_error *error)
 {
     const rise_agent_desc *d = l->model->desc;
-    rise_result result = RISE_OK;
     double before;
-    int updates = 0;
+    int updates = 0, done = 0;
     if (!risei_learner_is_due(l)) return 0;
     /* The warm-up ends once. Ending the warm-up can take long, so its time is not measured. */
     risei_learner_end_warm_up(l, now);
     before = risei_model_clock(d);
     l->budget += microseconds;
-    while (risei_learner_is_due(l) && l->budget > 0 && l->budget >= l->update_time) {
+    while (risei_learner_is_due(l) && l->budget > 0 && l->budget >= l->part_time) {
         double after, counted;
-        result = risei_learner_update(l, now, error);
+        done = risei_learner_advance(l, now, error);
         after = risei_model_clock(d);
-        counted = risei_learner_count_time((after - before) * 1e6, l->update_time, microseconds);
+        counted = risei_learner_count_time((after - before) * 1e6, l->part_time, microseconds);
         before = after;
         l->budget -= counted;
-        risei_model_average(&l->update_time, counted);
-        if (result != RISE_OK) break;
-        l->model->metrics.time = l->update_time;
+        risei_model_average(&l->part_time, counted);
+        if (done < 0) break;
+        l->model->metrics.time = l->part_time * d->batch_parts;
+        if (done == 0) continue;
         l->owed_steps -= d->learn_period;
         updates++;
     }
-    /* keeps at most the time of one update */
-    if (l->budget > l->update_time) l->budget = l->update_time;
-    return result == RISE_OK ? updates : (int)result;
+    /* keeps at most the time of one part */
+    if (l->budget > l->part_time) l->budget = l->part_time;
+    return done < 0 ? done : updates;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -11733,14 +12053,15 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
    With learn_outside, rise_agent_learn_for puts a round into effect as soon as the round is
    computed. Then the weights do depend on how fast the worker is.
 
-   A round has two parts. In the first part the worker uses the replay buffer and the frozen
-   encoder: it draws the batch and copies all that the batch reads. Calls wait until this part ends.
-   In the second part the worker computes. It uses only what the learner owns, and the scale of
-   frames, which is frozen.
+   A round has two phases. In the first phase the worker uses the replay buffer and the frozen
+   encoder: it draws the batches of all updates of the round, and copies all that they read. Calls
+   wait until this phase ends. In the second phase the worker computes. It uses only what the
+   learner owns, and the scale of frames, which is frozen. Priorities change when the round is put
+   into effect.
 
-   If a round has several updates, the first part lasts until the batch of the last one is gathered.
-   The priorities of the last update change when the round is put into effect. Those of earlier
-   updates change in the first part.
+   A round of more than risei_learner.rounds updates is done in several passes of both phases. Then
+   the first phase lasts until the batches of the last pass are drawn. Only rise_agent_load can
+   cause this, or an error of many calls before: otherwise fewer updates become due in one call.
 
    Main type: risei_background. Uses threads, replay, embedder, model, learner. Test:
    tests/background.c. */
@@ -11758,7 +12079,7 @@ typedef struct risei_background {
     int started;     /* 1: a round was started and is not in effect yet */
     int updates;     /* of the round */
     int64_t now;     /* environment steps at the start of the round */
-    int renews;      /* 1: the priorities of the round's last update are still to be renewed */
+    int renews;      /* number of draws whose priorities are still to be renewed */
     int result;      /* rise_result of the round's first update that failed, or RISE_OK */
     rise_error error; /* of the round's first update that failed */
     double waited;   /* seconds that calls have waited for the worker */
@@ -11820,34 +12141,63 @@ RISEI_FN void risei_background_wait(risei_background *b, int gathered)
 #endif
     (void)gathered;
 }
+/* Draws the batches of up to `updates` updates. Returns the number of updates that were drawn. The
+   others were parts of a snapshot. */
+RISEI_FN int risei_background_draw(risei_background *b, int updates)
+{
+    risei_learner *l = b->learner;
+    int const parts = l->model->desc->batch_parts;
+    int drawn = 0, i, part;
+    for (i = 0; i < updates; i++) {
+        if (!risei_learner_prepare(l, b->now)) continue;
+        for (part = 0; part < parts; part++) risei_learner_draw(l, drawn * parts + part);
+        drawn++;
+    }
+    return drawn;
+}
+/* Computes the update whose parts are the draws from `first` on. If the update fails, marks these
+   draws: a td error that is NaN changes no priority. */
+RISEI_FN void risei_background_update(risei_background *b, int first)
+{
+    risei_learner *l = b->learner;
+    risei_batch *batch = &l->batch;
+    const rise_agent_desc *d = l->model->desc;
+    /* the worker never calls clock_fn, because clock_fn need not be thread-safe */
+    int const measures = d->clock_fn == NULL;
+    double const before = measures ? risei_model_clock(d) : 0;
+    rise_result result;
+    int part, i;
+    for (part = 0; part < d->batch_parts; part++) {
+        risei_learner_select(l, first + part);
+        risei_learner_compute_part(l);
+    }
+    result = risei_learner_finish(l, b->now, b->result == RISE_OK ? &b->error : NULL);
+    if (b->result == RISE_OK) b->result = (int)result;
+    if (result == RISE_OK && measures) risei_learner_measure(l, before);
+    for (i = 0; i < d->batch_parts * batch->size && result != RISE_OK; i++)
+        l->errors[(ptrdiff_t)first * batch->size + i] = (rise_real)NAN;
+}
 /* Computes a round. Copies the acting model's weights to the learning model, and does the round's
-   updates on the copy, one after another. Leaves the priorities of the last update to
+   updates on the copy, one after another. Leaves the priorities of the last pass to
    risei_background_use. */
 RISEI_FN void risei_background_compute(risei_background *b)
 {
     risei_learner *l = b->learner;
     risei_model *m = l->model;
-    int i;
+    int done, drawn, i;
     memcpy(m->weights, b->acting->weights, m->net.weights_size * sizeof *m->weights);
     m->derived_for = 0;
     b->renews = 0;
-    for (i = 0; i < b->updates; i++) {
-        /* the worker never calls clock_fn, because clock_fn need not be thread-safe */
-        int const measures = m->desc->clock_fn == NULL;
-        double const before = measures ? risei_model_clock(m->desc) : 0;
-        rise_result result = RISE_OK;
-        int drawn;
-        if (b->renews) risei_learner_renew_priorities(l);
-        drawn = risei_learner_prepare(l, b->now);
-        if (i == b->updates - 1) {
+    for (done = 0; done < b->updates; done += l->rounds) {
+        int const left = b->updates - done, some = left < l->rounds ? left : l->rounds;
+        risei_learner_renew_priorities(l, b->renews);
+        drawn = risei_background_draw(b, some);
+        b->renews = drawn * m->desc->batch_parts;
+        if (some == left) {
             risei_background_set_phase(b, RISEI_PHASE_COMPUTE);
             RISEI_BACKGROUND_PHASE(RISEI_PHASE_COMPUTE);
         }
-        if (drawn)
-            result = risei_learner_compute(l, b->now, b->result == RISE_OK ? &b->error : NULL);
-        b->renews = drawn && result == RISE_OK;
-        if (b->renews && measures) risei_learner_measure(l, before);
-        if (b->result == RISE_OK) b->result = (int)result;
+        for (i = 0; i < drawn; i++) risei_background_update(b, i * m->desc->batch_parts);
     }
 }
 
@@ -11948,7 +12298,7 @@ RISEI_FN rise_result risei_background_use(risei_background *b, rise_error *error
     acting->weights = learning->weights, learning->weights = old;
     acting->updates = learning->updates, acting->metrics = learning->metrics;
     acting->derived_for = 0;
-    if (b->renews) risei_learner_renew_priorities(b->learner);
+    risei_learner_renew_priorities(b->learner, b->renews);
     b->renews = 0;
     if (b->result != RISE_OK && error != NULL) *error = b->error;
     return (rise_result)b->result;
@@ -11965,12 +12315,12 @@ RISEI_FN void risei_background_start(risei_background *b, int updates, int64_t n
     if (!risei_background_has_worker(b)) risei_background_compute(b);
 }
 /* Puts the last round into effect and starts one of `updates` updates. Returns the result of the
-   last round. If this result is RISE_UNAVAILABLE, starts no round. */
+   last round. If the last round cannot be put into effect, starts no round. */
 RISEI_FN rise_result risei_background_next(risei_background *b, int updates, int64_t now,
                                            rise_error *error)
 {
     rise_result const result = risei_background_use(b, error);
-    if (result != RISE_UNAVAILABLE) risei_background_start(b, updates, now);
+    if (!b->started) risei_background_start(b, updates, now);
     return result;
 }
 /* Returns 0 if the worker is not idle. Otherwise puts the last round into effect, and starts a
@@ -11986,7 +12336,7 @@ RISEI_FN int risei_background_poll(risei_background *b, int64_t now, rise_error 
         done = b->updates;
         result = risei_background_use(b, error);
     }
-    if (risei_learner_is_due(l) && result != RISE_UNAVAILABLE) {
+    if (risei_learner_is_due(l) && !b->started) {
         l->owed_steps -= l->model->desc->learn_period;
         risei_background_start(b, 1, now);
     }
@@ -11995,18 +12345,10 @@ RISEI_FN int risei_background_poll(risei_background *b, int64_t now, rise_error 
 /* Returns what is wrong with the round that was started, or NULL. */
 RISEI_FN const char *risei_background_wrong(const risei_background *b)
 {
-    const risei_history *h = &b->learner->replay->history;
-    const risei_batch *batch = &b->learner->batch;
     int64_t const more = b->learner->model->updates - b->acting->updates;
-    int i;
     if (more < 0 || (more > 0 && !b->started)) return "the updates of a round are wrong";
-    for (i = 0; i < batch->size && b->renews; i++) {
-        const risei_transition *t = &batch->transition[i];
-        if (!b->started) return "a round that was not started renews priorities";
-        if (t->lane < 0 || t->lane >= h->lanes || t->at < 0 || t->at >= h->written[t->lane])
-            return "a transition of a round is out of range";
-    }
-    return NULL;
+    if (b->renews > 0 && !b->started) return "a round that was not started renews priorities";
+    return risei_learner_wrong_draws(b->learner, b->renews);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -12578,11 +12920,11 @@ RISEI_FN void risei_advice_step(risei_advice *a, const risei_actor *actor, const
 /* Examines a call of rise_agent_learn_for that got `microseconds`. */
 RISEI_FN void risei_advice_learn_for(risei_advice *a, const risei_learner *l, double microseconds)
 {
-    if (microseconds > 0 && microseconds < l->update_time && !a->model->desc->background)
+    if (microseconds > 0 && microseconds < l->part_time && !a->model->desc->background)
         risei_advice_give(a, RISE_ADVICE_SLOW_UPDATES,
-                          "an update takes %.0f us and rise_agent_learn_for gets %.0f, so a call "
-                          "can take longer; set background = 1, or lower batch or features",
-                          l->update_time, microseconds);
+                          "rise_agent_learn_for gets %.0f us and a part of an update takes %.0f, "
+                          "so a call can take longer; raise batch_parts or set background = 1",
+                          microseconds, l->part_time);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -12838,10 +13180,10 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
         risei_embedder_layout(arena, &a->embedder, d, &a->frames.scale);
     if (risei_agent_is_behind(a)) {
         risei_model_layout(arena, &a->model, risei_pass_lanes(d), 0, 1);
-        risei_model_layout(arena, &a->learning, 0, d->batch, d->threads);
+        risei_model_layout(arena, &a->learning, 0, risei_pass_batch(d), d->threads);
     } else {
-        risei_model_layout(arena, &a->model, risei_pass_lanes(d), d->play_only ? 0 : d->batch,
-                           d->threads);
+        risei_model_layout(arena, &a->model, risei_pass_lanes(d),
+                           d->play_only ? 0 : risei_pass_batch(d), d->threads);
     }
     risei_players_layout(arena, &a->players);
     if (d->play_only) {
@@ -12973,8 +13315,10 @@ RISEI_FN rise_result risei_agent_start(rise_agent *a, rise_error *error)
         memcpy(learning->weights, a->model.weights,
                a->model.net.weights_size * sizeof *learning->weights);
     if (!a->desc.play_only) risei_learner_initialise(&a->learner);
-    a->actor.explore_random = risei_random_stream(a->desc.seed, RISEI_RANDOM_EXPLORE);
-    a->players.random = risei_random_stream(a->desc.seed, RISEI_RANDOM_PLAY);
+    a->actor.explore_random = risei_random_stream(
+        a->desc.seed, risei_random_of_process(&a->desc, RISEI_RANDOM_EXPLORE));
+    a->players.random = risei_random_stream(
+        a->desc.seed, risei_random_of_process(&a->desc, RISEI_RANDOM_PLAY));
     return result;
 }
 RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc,
@@ -13309,6 +13653,7 @@ RISE_API rise_real *rise_agent_parameters(rise_agent *a)
 {
     if (a == NULL) return NULL;
     if (risei_agent_is_behind(a)) risei_background_use(&a->background, &a->error);
+    a->learner.part = 0; /* the parts of an update in progress had other weights */
     a->learner.optimizer.suspect = 1;
     a->model.derived_for = 0;
     return a->model.weights;
@@ -13337,7 +13682,9 @@ RISEI_FN const char *risei_learner_wrong(const risei_learner *l, int64_t steps)
     if (!(l->optimizer.power1 >= 0 && l->optimizer.power1 <= 1 && l->optimizer.power2 >= 0 &&
           l->optimizer.power2 <= 1))
         return "the optimizer's powers are out of range";
-    return NULL;
+    if (m->desc->background) return NULL; /* the worker changes l->part */
+    if (l->part < 0 || l->part >= m->desc->batch_parts) return "the parts of an update are wrong";
+    return risei_learner_wrong_draws(l, l->part);
 }
 /* Returns a sentence about an invalid value of the agent, or NULL. After every API call, also a
    failed one, the agent is valid: tests/sequences.c checks this. Loading calls this function,
@@ -13658,38 +14005,20 @@ RISEI_FN void risei_file_visit_metrics(risei_io *f, risei_update_metrics *m)
 RISEI_FN void risei_file_visit_round(risei_io *f, risei_background *b)
 {
     risei_model *m = b->learner->model;
-    risei_batch *batch = &b->learner->batch;
-    int64_t started = b->started, renews = b->renews, updates = b->updates;
+    int64_t started = b->started, updates = b->updates;
     int64_t failed = b->result != RISE_OK;
     /* the learning model's weights have a meaning only while a round is not in effect */
     rise_real *weights = f->mode == RISEI_READ || b->started ? m->weights : b->acting->weights;
-    int i;
     risei_io_integers(f, &started, 1, "round.started");
-    risei_io_integers(f, &renews, 1, "round.renews");
     risei_io_integers(f, &updates, 1, "round.updates");
     risei_io_integers(f, &failed, 1, "round.failed");
     risei_io_integers(f, &m->updates, 1, "round.updates_done");
     risei_io_reals(f, weights, m->net.weights_size, -FLT_MAX,
                    "a weight that was learned last is not a finite number");
     risei_file_visit_metrics(f, &m->metrics);
-    for (i = 0; i < batch->size && f->wrong == NULL; i++) {
-        risei_transition *t = f->mode != RISEI_COUNT ? &batch->transition[i] : NULL;
-        int64_t number[3] = {0, 0, 0};
-        rise_real td = 0;
-        if (t != NULL && renews) {
-            number[0] = t->lane, number[1] = t->at, number[2] = t->before_episode;
-            td = batch->td[i];
-        }
-        risei_io_integers(f, number, 3, "round.transition");
-        risei_io_reals(f, &td, 1, -FLT_MAX, "an error of the last batch is not a finite number");
-        if (f->mode != RISEI_READ) continue;
-        memset(t, 0, sizeof *t);
-        t->lane = (int)number[0], t->at = number[1], t->before_episode = number[2] != 0;
-        batch->td[i] = td;
-    }
     if (updates < 0 || updates > INT_MAX) risei_io_invalid(f, "round.updates");
     if (f->mode != RISEI_READ || f->wrong != NULL) return;
-    b->started = started != 0, b->renews = renews != 0, b->updates = (int)updates;
+    b->started = started != 0, b->updates = (int)updates;
     b->result = failed != 0 ? (int)RISE_NOT_FINITE : (int)RISE_OK;
     if (failed != 0)
         risei_fail(&b->error, RISE_NOT_FINITE,
@@ -13754,6 +14083,43 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
     risei_replay_tree_set(r, slot, leaf);
     if (risei_event_is_last(h->events[slot])) risei_replay_count_episode(r, slot, 1);
 }
+/* Visits the transitions of the first draws, and their td errors. *draws: the number of draws. */
+RISEI_FN void risei_file_visit_draws(risei_io *f, risei_learner *l, int *draws)
+{
+    int64_t count = *draws;
+    int i;
+    risei_io_integers(f, &count, 1, "draws");
+    if (count < 0 || count > l->draws) risei_io_invalid(f, "draws");
+    if (f->wrong != NULL) return;
+    *draws = (int)count;
+    for (i = 0; i < *draws * l->batch.size && f->wrong == NULL; i++) {
+        risei_transition *t = &l->transitions[i];
+        /* a draw of an update that failed changes no priority */
+        int const skips = t->before_episode || !(risei_abs(l->errors[i]) <= (rise_real)FLT_MAX);
+        rise_real td = skips ? 0 : l->errors[i];
+        int64_t number[3];
+        number[0] = t->lane, number[1] = t->at, number[2] = skips;
+        risei_io_integers(f, number, 3, "a transition of a draw");
+        risei_io_reals(f, &td, 1, -FLT_MAX, "a td error is not a finite number");
+        if (f->mode != RISEI_READ) continue;
+        memset(t, 0, sizeof *t);
+        t->lane = (int)number[0], t->at = number[1], t->before_episode = number[2] != 0;
+        l->errors[i] = td;
+    }
+}
+/* Visits the parts of the update in progress that are computed. */
+RISEI_FN void risei_file_visit_parts(risei_io *f, risei_learner *l)
+{
+    int64_t discards = l->discards != 0;
+    risei_file_visit_draws(f, l, &l->part);
+    if (f->wrong != NULL || l->part == 0) return;
+    risei_io_integers(f, &discards, 1, "discards");
+    l->discards = discards != 0;
+    if (l->discards) return; /* its other numbers need not be finite, and nobody reads them */
+    risei_file_visit_metrics(f, &l->metrics);
+    risei_io_reals(f, l->gradient, l->model->net.parameters, -FLT_MAX,
+                   "a gradient is not a finite number");
+}
 /* Visits the replay buffer and the episodes in progress. */
 RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
 {
@@ -13773,6 +14139,11 @@ RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
         for (at = risei_history_oldest(h, lane); at < h->written[lane] && !f->failed; at++)
             risei_file_visit_slot(f, r, risei_history_slot(h, lane, at), a->desc.actions);
     }
+    if (f->wrong != NULL) return;
+    if (a->desc.background)
+        risei_file_visit_draws(f, &a->learner, &a->background.renews);
+    else if (a->desc.batch_parts > 1)
+        risei_file_visit_parts(f, &a->learner);
 }
 /* Measures, writes or reads one section. To read the description, use risei_file_read_desc. */
 RISEI_FN void risei_file_visit(risei_io *f, rise_agent *a, int section)
@@ -14009,10 +14380,11 @@ RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
     return result;
 }
 /* Copies from `machine` to `desc` the fields that the caller who loads the file chooses. These are
-   isa, threads, memory_block, memory_bytes, functions and their user data, embedding_file,
-   play_only and, with play_only, background. Copies players and environments if they are not 0.
-   Does not copy environments if the file has a replay buffer (replay = 1) and play_only is 0,
-   because the buffer is then loaded. If `machine` is NULL, only sets play_only to 0. */
+   isa, threads, processes, process, memory_block, memory_bytes, functions and their user data,
+   embedding_file, play_only and, with play_only, background. Copies players and environments if
+   they are not 0. Does not copy environments if the file has a replay buffer (replay = 1) and
+   play_only is 0, because the buffer is then loaded. If `machine` is NULL, only sets play_only to
+   0. */
 RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_desc *machine,
                                       int replay)
 {
@@ -14025,6 +14397,8 @@ RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_de
     desc->clock_fn = machine->clock_fn, desc->clock_user = machine->clock_user;
     desc->embed_fn = machine->embed_fn, desc->embed_user = machine->embed_user;
     desc->embedding_file = machine->embedding_file;
+    desc->processes = machine->processes, desc->process = machine->process;
+    desc->reduce_fn = machine->reduce_fn, desc->reduce_user = machine->reduce_user;
     desc->play_only = machine->play_only;
     if (machine->play_only) desc->background = machine->background;
     if (machine->players != 0) desc->players = machine->players;
@@ -14137,7 +14511,6 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
         int64_t const most = risei_embedder_snapshot_frames(&a->replay.history);
         if (a->learner.snapshot_next > most) a->learner.snapshot_next = most;
     }
-    if (!replay) a->background.renews = 0; /* no transitions are loaded, so none can be renewed */
     wrong = result == RISE_OK ? risei_agent_wrong(a) : NULL;
     if (wrong != NULL)
         result = risei_fail(error, RISE_BAD_FILE, "the agent in the file is wrong: %s", wrong);

@@ -1500,7 +1500,7 @@ static void time_is_measured_without_a_clock(void)
     after = risei_model_clock(&w.agent->desc);
     /* seconds, and not microseconds or nanoseconds */
     CHECK(after >= before && after - before < 100);
-    CHECK(w.agent->learner.update_time > 0 && w.agent->learner.update_time < 1e8);
+    CHECK(w.agent->learner.part_time > 0 && w.agent->learner.part_time < 1e8);
     rise_agent_destroy(w.agent);
 }
 /* What this build cannot do is refused before memory is asked for. */

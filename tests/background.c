@@ -61,6 +61,8 @@ static const char *const kinds[] = {
     "memory=rise head=c51 residual conv_count=2 embedding=snapshot snapshot_steps=30",
     "memory=rise embedding=conv learn_period=4",
     "memory=rise target_rate=0.3 raw_frames=1 priority_exponent=-1",
+    "memory=full batch_parts=3 environments=3 learn_period=1",
+    "memory=rise batch_parts=2 numbers=3 number_features=2 action_masks=1",
 };
 /* With CHECK_QUICK, tests that try many kinds take one in KINDS_EACH. */
 #ifdef CHECK_QUICK

@@ -1663,6 +1663,7 @@ static void peek_reads_the_description(void)
     CHECK(rise_agent_bytes(&desc, &error) == w.agent->bytes);
     desc.isa = w.agent->desc.isa, desc.threads = w.agent->desc.threads,
     desc.embed_fn = w.agent->desc.embed_fn;
+    desc.processes = w.agent->desc.processes;
     desc.memory_bytes = w.agent->desc.memory_bytes;
     CHECK(memcmp(&desc, &w.agent->desc, sizeof desc) == 0);
     file = fopen(PATH, "r+b");

@@ -37,6 +37,7 @@
 #   advice       what an agent says about its use, and the times that it measures
 #   numbers      agents that see numbers, beside frames or instead of them
 #   observe      steps that somebody else took, and demonstrations
+#   parts        batches in parts; processes that learn together
 #   shrink       frames made from pictures, against an exact reference
 #   sequences    random calls, right and wrong, on three agents that must agree after each
 #   probes       agents learn tiny games whose values are known

@@ -229,6 +229,7 @@ static const char *const choices[][11] = {
     {"", "greedy", "random", "epsilon_steps=10", NULL},
     {"", "", "layer_norm=1", "no_dueling=1", "noisy=1", "noisy=1 layer_norm=1", NULL},
     {"", "", "batch=12", "context_scale=0.1", NULL},
+    {"", "", "", "batch_parts=2", "batch_parts=3", NULL},
 };
 
 /* The user's frozen encoder, for embeddings of any size. */
@@ -423,7 +424,7 @@ static uint64_t whole_of(const rise_agent *a)
     if (a->desc.play_only) return hash;
     hash = hash_history(hash, &a->replay.history);
     hash = hash_words(hash, &a->learner.budget, sizeof a->learner.budget);
-    return hash_words(hash, &a->learner.update_time, sizeof a->learner.update_time);
+    return hash_words(hash, &a->learner.part_time, sizeof a->learner.part_time);
 }
 /* Returns whether an agent and its copy act with the same weights and the same snapshot. */
 static int same_policy(rise_agent *a, rise_agent *copy)
@@ -1210,7 +1211,7 @@ static void reset_players(void)
 static void call_load_saved(void)
 {
     twin *const t = &run.twins[SAVED];
-    double const budget = t->agent->learner.budget, update_time = t->agent->learner.update_time;
+    double const budget = t->agent->learner.budget, part_time = t->agent->learner.part_time;
     const rise_agent *const old = t->agent;
     rise_agent_desc machine;
     unsigned char *block;
@@ -1229,7 +1230,7 @@ static void call_load_saved(void)
          hash_history(0, &agent->replay.history) == hash_history(0, &t->agent->replay.history));
     free(b.data);
     /* files hold no measured times, and not how well players play */
-    agent->learner.budget = budget, agent->learner.update_time = update_time;
+    agent->learner.budget = budget, agent->learner.part_time = part_time;
     for (i = 0; i < run.desc.players; i++)
         rise_agent_set_player(agent, i, (double)old->players.epsilon[i],
                               (double)old->players.temperature[i]);

@@ -1,0 +1,462 @@
+/* Tests batches in parts: their gradients add up, rise_agent_learn_for stops between them, and
+   several processes learn as one process with all their batches, to the bit. A process is a thread
+   here, and its reduce_fn adds in the order of the processes. */
+#define RISE_THREADS
+#define RISEI_THREADS_MINIMUM 0
+#include "toy.h"
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Processes */
+
+enum { PROCESSES = 3, FAILS = 7 };
+
+/* The processes that learn together. reduce waits until all of them have called it. */
+typedef struct group {
+    int processes, arrived;
+    int rounds; /* sums that were computed */
+    int fails;  /* 1: reduce returns FAILS */
+    size_t count;
+    rise_real *numbers[PROCESSES];
+    risei_lock lock;
+    risei_condition change;
+} group;
+typedef struct member {
+    group *of;
+    int number, calls;
+    rise_agent *agent;
+    rise_result result;
+} member;
+
+/* Replaces numbers[i] of all processes by the sum, in the order of the processes. */
+static void add_up(group *g, size_t i)
+{
+    rise_real sum = g->numbers[0][i];
+    int k;
+    for (k = 1; k < g->processes; k++) sum = sum + g->numbers[k][i];
+    for (k = 0; k < g->processes; k++) g->numbers[k][i] = sum;
+}
+/* A rise_reduce_fn. */
+static int reduce(void *user, rise_real *numbers, size_t count)
+{
+    member *const m = (member *)user;
+    group *const g = m->of;
+    int round;
+    m->calls++;
+    if (g->fails) return FAILS;
+    risei_lock_take(&g->lock);
+    round = g->rounds;
+    g->numbers[m->number] = numbers;
+    if (g->arrived++ == 0) g->count = count;
+    if (g->count != count) exit(1); /* the processes do not call it in the same order */
+    if (g->arrived == g->processes) {
+        size_t i;
+        for (i = 0; i < count; i++) add_up(g, i);
+        g->arrived = 0, g->rounds++;
+        risei_condition_wake_all(&g->change);
+    }
+    while (g->rounds == round) risei_condition_wait(&g->change, &g->lock);
+    risei_lock_release(&g->lock);
+    return 0;
+}
+static void group_begin(group *g, int processes)
+{
+    memset(g, 0, sizeof *g);
+    g->processes = processes;
+    CHECK(risei_lock_begin(&g->lock) && risei_condition_begin(&g->change));
+}
+static void group_end(group *g)
+{
+    risei_condition_end(&g->change);
+    risei_lock_end(&g->lock);
+}
+/* Makes the agent of one process. */
+static void join(group *g, member *m, int number, const rise_agent_desc *desc)
+{
+    rise_agent_desc d = *desc;
+    memset(m, 0, sizeof *m);
+    m->of = g, m->number = number;
+    d.processes = g->processes, d.process = number;
+    d.reduce_fn = reduce, d.reduce_user = m;
+    m->agent = created(&d);
+}
+static void learn(void *user)
+{
+    member *const m = (member *)user;
+    m->result = rise_agent_learn(m->agent);
+}
+/* Lets all processes learn at the same time. */
+static void learn_together(member *m, int processes)
+{
+    risei_thread threads[PROCESSES];
+    int k;
+    for (k = 0; k < processes; k++) CHECK(risei_thread_begin(&threads[k], learn, &m[k]));
+    for (k = 0; k < processes; k++) risei_thread_end(&threads[k]);
+}
+/* Lets an agent observe the step that a world has made. */
+static void watch(rise_agent *a, const world *w)
+{
+    const rise_agent_desc *d = rise_agent_query(a);
+    float numbers[GAMES * TOY_NUMBERS];
+    int actions[GAMES], i;
+    for (i = 0; i < GAMES; i++)
+        toy_numbers(w->frames + i * PIXELS, d->numbers, numbers + i * d->numbers);
+    memcpy(actions, w->actions, sizeof actions);
+    CHECK(rise_agent_observe(a, w->frames, d->numbers > 0 ? numbers : NULL, w->rewards, w->events,
+                             d->action_masks ? w->allowed : NULL, actions) == RISE_OK);
+}
+/* Returns whether the two agents have the same weights, target weights and moments. */
+static int same_learning(rise_agent *a, rise_agent *b)
+{
+    const risei_net *n = &a->model.net;
+    size_t const bytes = n->parameters * sizeof(rise_real);
+    return memcmp(rise_agent_parameters(a), rise_agent_parameters(b), bytes) == 0 &&
+           memcmp(a->learner.model->target, b->learner.model->target, bytes) == 0 &&
+           memcmp(a->learner.optimizer.m, b->learner.optimizer.m, bytes) == 0 &&
+           memcmp(a->learner.optimizer.v, b->learner.optimizer.v, bytes) == 0;
+}
+
+static const char *const kinds[] = {
+    "memory=none",
+    "memory=rise",
+    "memory=full wide",
+    "memory=none head=iqn noisy=1 munchausen=1 action_masks=1",
+    "memory=rise head=c51 cell=gru residual conv_count=2 spectral_norm=1",
+    "memory=rise head=iqn stored window_samples=3 overlap burn_in=2 feed_action=1",
+    "memory=full window_samples=2 layer_norm=1 fusion=gate",
+    "memory=rise numbers=3 number_features=3 embedding=conv",
+};
+
+/* Processes learn as one process whose batch has a part for each of them. */
+static void processes_learn_as_one(void)
+{
+    int k, step, p;
+    for (k = 0; k < COUNT(kinds); k++) {
+        int const processes = 2 + k % 2;
+        rise_agent_desc d = described(kinds[k]), all;
+        member m[PROCESSES];
+        group g;
+        world w;
+        check_about("%s, %d processes", kinds[k], processes);
+        d.environments = GAMES, d.replay_capacity = 200, d.learn_outside = 1, d.learn_start = 21;
+        d.priority_exponent = -1; /* each process knows the errors of its own part only */
+        all = d;
+        all.batch = d.batch * processes, all.batch_parts = processes;
+        group_begin(&g, processes);
+        for (p = 0; p < processes; p++) join(&g, &m[p], p, &d);
+        w = world_of(created(&all));
+        for (step = 0; step < 60; step++) {
+            world_run(&w, 1);
+            for (p = 0; p < processes; p++) watch(m[p].agent, &w);
+            if (step < 20 || step % 2 != 0) continue;
+            CHECK(rise_agent_learn(w.agent) == RISE_OK);
+            learn_together(m, processes);
+            for (p = 0; p < processes; p++)
+                CHECK(m[p].result == RISE_OK && same_learning(w.agent, m[p].agent));
+        }
+        for (p = 0; p < processes; p++) {
+            CHECK(m[p].agent->model.updates == 20 && m[p].calls > 20);
+            rise_agent_destroy(m[p].agent);
+        }
+        rise_agent_destroy(w.agent);
+        group_end(&g);
+    }
+}
+/* Processes that play different games have the same weights, metrics and statistics, and different
+   random actions. With background, too. */
+static void processes_stay_the_same(void)
+{
+    static const char *const words[] = {"memory=rise", "memory=rise numbers=2 embedding=conv",
+                                        "memory=none noisy=1 batch=12 batch_parts=2",
+                                        "memory=rise random background=1"};
+    int k, step, p;
+    for (k = 0; k < COUNT(words); k++) {
+        rise_agent_desc d = described(words[k]);
+        member m[PROCESSES];
+        world w[PROCESSES];
+        rise_metrics first, other;
+        group g;
+        check_about("%s", words[k]);
+        d.learn_outside = 1;
+        group_begin(&g, PROCESSES);
+        for (p = 0; p < PROCESSES; p++) {
+            join(&g, &m[p], p, &d);
+            w[p] = world_of(m[p].agent);
+            w[p].games[0].dice += (uint32_t)p * 1234;
+        }
+        for (step = 0; step < 60; step++) {
+            for (p = 0; p < PROCESSES; p++) world_run(&w[p], 1);
+            if (step >= 25) learn_together(m, PROCESSES);
+        }
+        CHECK(memcmp(m[0].agent->replay.history.actions, m[1].agent->replay.history.actions,
+                     60 * sizeof *m[0].agent->replay.history.actions) != 0);
+        for (p = 1; p < PROCESSES; p++) {
+            const rise_agent *a = m[0].agent, *b = m[p].agent;
+            size_t const size = (size_t)a->embedder.statistics.size * sizeof(rise_real);
+            CHECK(m[p].result == RISE_OK && same_learning(m[0].agent, m[p].agent));
+            CHECK(memcmp(a->frames.mean, b->frames.mean, a->frames.bytes) == 0);
+            CHECK(a->frames.scale.factor == b->frames.scale.factor);
+            CHECK(memcmp(a->embedder.statistics.shift, b->embedder.statistics.shift, size) == 0);
+            CHECK(memcmp(a->embedder.statistics.gain, b->embedder.statistics.gain, size) == 0);
+            CHECK(memcmp(a->numbers.gain, b->numbers.gain,
+                         (size_t)d.numbers * sizeof *a->numbers.gain) == 0);
+            rise_agent_metrics(m[0].agent, &first), rise_agent_metrics(m[p].agent, &other);
+            CHECK(first.updates > 25 && first.updates == other.updates);
+            CHECK(first.loss > 0 && first.loss == other.loss && first.td_error == other.td_error);
+            CHECK(first.mean_value == other.mean_value);
+            CHECK(first.gradient_norm == other.gradient_norm);
+        }
+        for (p = 0; p < PROCESSES; p++) rise_agent_destroy(m[p].agent);
+        group_end(&g);
+    }
+}
+/* If one process has a number that is not finite, all discard the update. */
+static void processes_agree_to_discard(void)
+{
+    rise_agent_desc d = described("memory=rise learn_outside=1");
+    member m[2];
+    world w[2];
+    group g;
+    rise_real kept;
+    int p;
+    group_begin(&g, 2);
+    for (p = 0; p < 2; p++) {
+        join(&g, &m[p], p, &d);
+        w[p] = world_of(m[p].agent);
+        world_run(&w[p], 30);
+    }
+    learn_together(m, 2);
+    CHECK(m[0].result == RISE_OK && m[1].result == RISE_OK);
+    kept = rise_agent_parameters(m[1].agent)[3];
+    rise_agent_parameters(m[1].agent)[3] = (rise_real)NAN;
+    learn_together(m, 2);
+    for (p = 0; p < 2; p++) {
+        CHECK(m[p].result == RISE_NOT_FINITE && m[p].agent->model.updates == 1);
+        CHECK(strstr(rise_agent_error(m[p].agent)->text, "not finite") != NULL);
+    }
+    rise_agent_parameters(m[1].agent)[3] = kept;
+    learn_together(m, 2);
+    for (p = 0; p < 2; p++) CHECK(m[p].result == RISE_OK && m[p].agent->model.updates == 2);
+    CHECK(same_learning(m[0].agent, m[1].agent));
+    for (p = 0; p < 2; p++) rise_agent_destroy(m[p].agent);
+    group_end(&g);
+}
+/* After reduce_fn has failed, a process learns no more, and says why. */
+static void a_lost_process_is_reported(void)
+{
+    static const char *const words[] = {"learn_outside=1", "learn_outside=1 background=1"};
+    int k;
+    for (k = 0; k < COUNT(words); k++) {
+        rise_agent_desc d = described(words[k]);
+        member m;
+        world w;
+        group g;
+        uint64_t hash;
+        int calls;
+        check_about("%s", words[k]);
+        group_begin(&g, 1);
+        join(&g, &m, 0, &d);
+        w = world_of(m.agent);
+        world_run(&w, 30);
+        CHECK(rise_agent_learn(m.agent) == RISE_OK);
+        hash = hash_of(m.agent);
+        g.fails = 1;
+        while (rise_agent_learn(m.agent) == RISE_OK) continue;
+        calls = m.calls;
+        CHECK(rise_agent_learn(m.agent) == RISE_UNAVAILABLE);
+        CHECK(strstr(rise_agent_error(m.agent)->text, "reduce_fn returned 7") != NULL);
+        CHECK(m.calls == calls && hash_of(m.agent) == hash);
+        world_run(&w, 5);
+        rise_agent_destroy(m.agent);
+        group_end(&g);
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Parts */
+
+/* Copies the transitions of all draws of `from` to the batch of `to`, least padding first. */
+static void gather_all(const risei_learner *from, risei_learner *to)
+{
+    const risei_history *h = &to->replay->history;
+    int start, i, row = 0;
+    for (start = 0; start <= to->batch.before; start++)
+        for (i = 0; i < to->batch.size; i++) {
+            const risei_transition *t = &from->transitions[i];
+            if (risei_history_window_start(h, t->lane, t->at, to->batch.before) == start)
+                to->batch.transition[row++] = *t;
+        }
+    CHECK(row == to->batch.size);
+}
+/* The gradients of the parts add up to the gradient of the whole batch. */
+static void gradients_of_parts_add_up(void)
+{
+    static const char *const words[] = {"memory=none", "memory=rise", "memory=full wide",
+                                        "memory=rise head=c51 noisy=1 spectral_norm=1 residual"};
+    int k, parts;
+    for (k = 0; k < COUNT(words); k++)
+        for (parts = 2; parts <= 12; parts *= 2 + (parts == 4 ? 1 : 0)) {
+            rise_agent_desc d = described(words[k]);
+            world w, v;
+            double most = 0, error = 0;
+            size_t i;
+            check_about("%s, %d parts", words[k], parts);
+            d.batch = 12, d.learn_outside = 1, d.priority_exponent = -1;
+            w = world_after(d, 50);
+            d.batch_parts = parts;
+            v = world_after(d, 50);
+            risei_learner_end_warm_up(&w.agent->learner, 50);
+            do CHECK(v.agent->learner.part < parts);
+            while (risei_learner_advance(&v.agent->learner, 50, NULL) == 0);
+            memcpy(w.agent->model.target, v.agent->model.target,
+                   v.agent->model.net.parameters * sizeof(rise_real));
+            gather_all(&v.agent->learner, &w.agent->learner);
+            risei_learner_compute_part(&w.agent->learner);
+            for (i = 0; i < w.agent->model.net.parameters; i++) {
+                double const x = (double)w.agent->learner.gradient[i];
+                double const y = (double)v.agent->learner.gradient[i];
+                if (fabs(x) > most) most = fabs(x);
+                if (fabs(x - y) > error) error = fabs(x - y);
+            }
+            CHECK(most > 1e-3 && error < 1e-5 * most);
+            CHECK_NEAR(w.agent->learner.metrics.loss, v.agent->model.metrics.loss, 1e-5);
+            CHECK_NEAR(w.agent->learner.metrics.td_error, v.agent->model.metrics.td_error, 1e-5);
+            rise_agent_destroy(w.agent), rise_agent_destroy(v.agent);
+        }
+}
+/* A clock on which each part of an update takes PART microseconds. Its numbers are exact. */
+#define PART (1e6 / 1024)
+static double clock_of_parts(void *user) { return *(double *)user += PART / 1e6; }
+
+static rise_agent_desc in_parts(double *now)
+{
+    rise_agent_desc d = described("memory=rise batch=12 batch_parts=4 learn_outside=1");
+    d.clock_fn = clock_of_parts, d.clock_user = now;
+    return d;
+}
+/* With a budget of one part, each call of rise_agent_learn_for computes one part. The weights are
+   those of an agent that computes whole updates. */
+static void time_budgets_stop_between_parts(void)
+{
+    double now = 1e6;
+    rise_agent_desc const d = in_parts(&now);
+    world w = world_after(d, 40), v = world_after(d, 40);
+    rise_metrics m;
+    int i;
+    for (i = 0; i < 8; i++) {
+        uint64_t const before = hash_reals(HASH_START, w.agent->model.weights, 100);
+        CHECK(rise_agent_learn_for(w.agent, PART) == (i % 4 == 3));
+        CHECK(w.agent->learner.part == (i + 1) % 4);
+        CHECK((hash_reals(HASH_START, w.agent->model.weights, 100) != before) == (i % 4 == 3));
+    }
+    for (i = 0; i < 2; i++) CHECK(rise_agent_learn(v.agent) == RISE_OK);
+    CHECK(same_learning(w.agent, v.agent));
+    rise_agent_metrics(w.agent, &m);
+    CHECK(m.update_time == 4 * PART);
+    CHECK(m.updates == 2);
+
+    /* rise_agent_learn ends the update in progress; the game goes on between parts */
+    CHECK(rise_agent_learn_for(w.agent, 2 * PART) == 0 && w.agent->learner.part == 2);
+    world_run(&w, 3);
+    CHECK(rise_agent_learn(w.agent) == RISE_OK && w.agent->learner.part == 0);
+    rise_agent_metrics(w.agent, &m);
+    CHECK(m.updates == 3);
+
+    /* changed weights end it without an update, because its parts had other weights */
+    CHECK(rise_agent_learn_for(w.agent, PART) == 0 && w.agent->learner.part == 1);
+    rise_agent_parameters(w.agent)[0] = 0;
+    CHECK(w.agent->learner.part == 0);
+    rise_agent_destroy(w.agent), rise_agent_destroy(v.agent);
+}
+/* An agent that is saved between two parts goes on with the next part after loading. A file without
+   the replay buffer has no parts. */
+static void parts_are_saved(void)
+{
+    double now = 1e6;
+    rise_agent_desc const d = in_parts(&now);
+    world w = world_after(d, 40), v = w;
+    buffer b;
+    int i;
+    CHECK(rise_agent_learn_for(w.agent, 2 * PART) == 0 && w.agent->learner.part == 2);
+    b = saved(w.agent, RISE_SAVE_AGENT);
+    v.agent = loaded(&b, &d);
+    CHECK(w.agent->learner.part == 2 && v.agent->learner.part == 0);
+    rise_agent_destroy(v.agent), free(b.data);
+    b = saved(w.agent, RISE_SAVE_ALL);
+    v.agent = loaded(&b, &d);
+    CHECK(w.agent->learner.part == 2 && v.agent->learner.part == 2);
+    for (i = 0; i < 3; i++) {
+        CHECK(rise_agent_learn(w.agent) == RISE_OK && rise_agent_learn(v.agent) == RISE_OK);
+        CHECK(world_run(&w, 5) == world_run(&v, 5));
+    }
+    CHECK(state_of(w.agent) == state_of(v.agent));
+    free(b.data);
+    v.agent->learner.part = 4;
+    CHECK(strstr(risei_agent_wrong(v.agent), "parts of an update") != NULL);
+    v.agent->learner.part = 1, v.agent->learner.transitions[1].lane = 1;
+    CHECK(strstr(risei_agent_wrong(v.agent), "out of range") != NULL);
+    rise_agent_destroy(w.agent), rise_agent_destroy(v.agent);
+}
+/* More parts take less memory, and the number of bytes is known before. */
+static void parts_save_memory(void)
+{
+    size_t before = SIZE_MAX;
+    int parts;
+    for (parts = 1; parts <= 64; parts *= 4) {
+        rise_agent_desc d = described("memory=full batch=64 learn_start=64 learn_outside=1");
+        world w;
+        d.replay_capacity = 100;
+        d.batch_parts = parts, d.memory_bytes = rise_agent_bytes(&d, NULL);
+        CHECK(d.memory_bytes > 0 && d.memory_bytes < before);
+        before = d.memory_bytes;
+        w = world_after(d, 70);
+        CHECK(rise_agent_learn(w.agent) == RISE_OK);
+        rise_agent_destroy(w.agent);
+    }
+}
+static int refused(rise_agent_desc d, const char *sentence)
+{
+    rise_error error = {RISE_OK, ""};
+    rise_agent *agent;
+    return rise_agent_create(&agent, &d, &error) == RISE_BAD_DESC && agent == NULL &&
+           strstr(error.text, sentence) != NULL;
+}
+static void wrong_descriptions_are_refused(void)
+{
+    rise_agent_desc const good = described("memory=rise");
+    rise_agent_desc d = good;
+    d.batch = 12, d.batch_parts = 5;
+    CHECK(refused(d, "batch_parts is 5; batch_parts * window_samples must divide batch, 12"));
+    d.batch_parts = 6, d.window_samples = 4;
+    CHECK(refused(d, "batch_parts is 6"));
+    d.batch_parts = -1;
+    CHECK(refused(d, "batch_parts is -1"));
+    d = good, d.processes = 4097;
+    CHECK(refused(d, "processes is 4097"));
+    d.processes = -1;
+    CHECK(refused(d, "processes is -1"));
+    d.processes = 2, d.process = 2;
+    CHECK(refused(d, "process is 2; it must be between 0 and processes - 1, 1"));
+    d.process = -1;
+    CHECK(refused(d, "process is -1"));
+    d.process = 1;
+    CHECK(refused(d, "processes is 2; set reduce_fn, too"));
+    d.reduce_fn = reduce, d.n_step = 30;
+    CHECK(refused(d, "learn_start is 20; several processes need"));
+}
+
+static const check_test tests[] = {
+    TEST(gradients_of_parts_add_up),
+    TEST(time_budgets_stop_between_parts),
+    TEST(parts_are_saved),
+    TEST(parts_save_memory),
+    TEST(processes_learn_as_one),
+    TEST(processes_stay_the_same),
+    TEST(processes_agree_to_discard),
+    TEST(a_lost_process_is_reported),
+    TEST(wrong_descriptions_are_refused),
+};
+int main(int count, char **arguments)
+{
+    check_state.after = check_memory;
+    return CHECK_MAIN(count, arguments, tests);
+}
