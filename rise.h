@@ -1023,8 +1023,10 @@
        machine.play_only = 1;
        machine.clock_fn = seconds; // with play_only: measures metrics.action_time
 
-   A very small agent needs about 450 KB, of which 390 KB are the scratch of matrix products. No
-   function uses more than 16 KB of the call stack. Enumerations may be smaller than int.
+   A play_only agent needs its weights and little more. With frames of 8 x 8, features = 32,
+   head_units = recurrent_units = embedding_size = 16, frame_stack = 1 and carry_state = 1, the
+   weights are 88 KB and rise_agent_bytes returns 121 KB. No function uses more than 16 KB of the
+   call stack. Enumerations may be smaller than int.
 
    BINDINGS. Compile rise.h itself to a shared library. The other language needs no struct layout:
    rise_size_of returns the size of a description, and rise_agent_set sets the fields from text. On
@@ -2118,10 +2120,13 @@ typedef struct rise_product {
     /* [n] or NULL: receives the sums of B's columns, summed in order; with `accumulate` they are
        added to what is there */
     rise_real *sums;
+    /* size of the scratch; 0: rise_product_scratch. A smaller scratch makes the product slower, and
+       changes no bit. At least 12288 bytes. */
+    size_t scratch_bytes;
 } rise_product;
 
-/* Returns the scratch bytes that one part of a product needs. The scratch must be aligned for
-   ptrdiff_t, as memory from malloc is. */
+/* Returns the scratch bytes with which one part of any product is fastest. The scratch must be
+   aligned for ptrdiff_t, as memory from malloc is. */
 RISE_API size_t rise_product_scratch(void);
 
 /* Returns a row-major matrix with `stride` elements from row to row. */
@@ -2172,7 +2177,7 @@ typedef struct rise_kernels {
 
     /* Computes part `part` of `parts` of the product: a range of C's rows or columns. All parts
        together are the whole product. Parts may run at the same time if each has its own `scratch`
-       (rise_product_scratch bytes). */
+       (rise_product_scratch or p->scratch_bytes bytes). */
     void (*product)(const rise_product *p, int part, int parts, void *scratch);
     /* y += x */
     void (*add)(int n, const rise_real *x, rise_real *y);
@@ -3187,10 +3192,6 @@ RISEI_FN rise_result risei_stdio_explain(const char *path, int reason, rise_resu
 #define RISEI_NC 256
 /* The template rounds RISEI_MC down to a multiple of a tile's rows. */
 #define RISEI_MC 84
-/* Elements from one row of a packed A to the next. Not a power of two: rows a power of two apart
-   share a few cache sets and evict each other. In a product of two 1024 x 1024 matrices, A has such
-   rows. Packing A made this product 1.29 times as fast (make bench-kernels). */
-#define RISEI_PACKED_ROW (RISEI_KC + 8)
 /* Rows: the most that a block of B may have. The arrays k_at and b_at of risei_blocks have this
    length. With AVX-512, a block one tile wide has this number of rows: RISEI_KC * RISEI_NC / 32. No
    measurement of other values is recorded. */
@@ -3284,35 +3285,109 @@ RISEI_INLINE ptrdiff_t risei_matrix_column(const rise_matrix *x, int j)
 }
 RISEI_FN int risei_ceil_div(int a, int b) { return (a + b - 1) / b; }
 
-/* The scratch of one part of a product: offsets of rows or columns, and packed blocks. */
+/* The blocks of one product, and their scratch: offsets of rows or columns, and packed blocks. The
+   sizes of blocks change no bit of the result. */
 typedef struct risei_blocks {
-    ptrdiff_t *k_at; /* [RISEI_B_ROWS]: offsets of A's columns, if A is stored transposed */
-    ptrdiff_t *b_at; /* [RISEI_B_ROWS]: offsets of the rows of B */
-    /* [RISEI_KC]: offsets of the rows of a block of A. If A is stored transposed: offsets of the
-       columns of a packed block. */
+    int mc, kc;     /* rows and columns of a block of A, at most RISEI_MC and RISEI_KC */
+    int packed_row; /* elements from one row of a packed A to the next */
+    int b_rows;     /* rows of a block of B, at most RISEI_B_ROWS, at least kc */
+    int b_size;     /* elements of a packed block of B, at most RISEI_KC * RISEI_NC */
+    ptrdiff_t *k_at; /* [kc]: offsets of A's columns, if A is stored transposed */
+    ptrdiff_t *b_at; /* [b_rows]: offsets of the rows of B */
+    /* [mc or kc, the larger]: offsets of the rows of a block of A. If A is stored transposed:
+       offsets of the columns of a packed block. */
     ptrdiff_t *a_at;
-    ptrdiff_t *c_at; /* [RISEI_KC]: offsets of the rows of C */
-    rise_real *a;    /* [RISEI_MC][RISEI_PACKED_ROW]: packed A */
-    rise_real *b;    /* [RISEI_KC * RISEI_NC]: packed B */
+    ptrdiff_t *c_at; /* [mc]: offsets of the rows of C */
+    rise_real *a;    /* packed A */
+    rise_real *b;    /* [b_size]: packed B */
 } risei_blocks;
 
-/* Returns the arrays that a product places in its scratch of rise_product_scratch() bytes. */
-RISEI_FN risei_blocks risei_blocks_in(void *scratch)
+/* Limits of all instruction sets. The least blocks hold one tile, 16 terms long, and take less than
+   RISEI_PRODUCT_LEAST bytes. */
+enum { RISEI_MR_MOST = 14, RISEI_NR_MOST = 32, RISEI_KC_LEAST = 16, RISEI_PRODUCT_LEAST = 12288 };
+
+RISEI_FN int risei_minimum(int64_t a, int b) { return a < b ? (int)a : b; }
+/* Returns the smallest multiple of `unit` that is at least x. */
+RISEI_FN int64_t risei_round_up(int64_t x, int unit) { return (x + unit - 1) / unit * unit; }
+/* Sets packed_row. Rows a power of two apart share a few cache sets and evict each other. In a
+   product of two 1024 x 1024 matrices, A has such rows. Packing A made this product 1.29 times as
+   fast (make bench-kernels). */
+RISEI_FN void risei_blocks_set_kc(risei_blocks *w, int kc)
 {
+    w->kc = kc;
+    w->packed_row = kc + 8 + ((kc + 8) % 64 == 0 ? 8 : 0);
+}
+/* Returns the blocks of a product of [m][k] and [k][n]: as large as the product can use.
+   `in_place`: 1 if B is not packed, but for the columns after the last whole tile. */
+RISEI_FN risei_blocks risei_blocks_for(int m, int n, int k, int in_place)
+{
+    int64_t const columns = risei_round_up(n > 0 ? n : 1, RISEI_NR_MOST);
     risei_blocks w;
-    w.k_at = (ptrdiff_t *)scratch;
-    w.b_at = w.k_at + RISEI_B_ROWS;
-    w.a_at = w.b_at + RISEI_B_ROWS;
-    w.c_at = w.a_at + RISEI_KC;
-    w.a = (rise_real *)(w.c_at + RISEI_KC);
-    w.b = w.a + RISEI_MC * RISEI_PACKED_ROW;
+    memset(&w, 0, sizeof w);
+    risei_blocks_set_kc(&w, risei_minimum(k > 0 ? k : 1, RISEI_KC));
+    w.mc = risei_minimum(risei_round_up(m > 0 ? m : 1, RISEI_MR_MOST), RISEI_MC);
+    w.b_rows = risei_minimum(k > 0 ? k : 1, RISEI_B_ROWS);
+    w.b_size = in_place ? w.kc * RISEI_NR_MOST
+                        : risei_minimum(w.b_rows * columns, RISEI_KC * RISEI_NC);
+    if (w.b_size < w.kc * RISEI_NR_MOST) w.b_size = w.kc * RISEI_NR_MOST;
     return w;
+}
+/* Returns the elements of a packed block of A. Panels of MR rows have 16 elements after them: a gap
+   for the last vector, and so that their distance is not a power of two. */
+RISEI_FN size_t risei_blocks_a_size(const risei_blocks *w)
+{
+    return (size_t)(w->mc + RISEI_MR_MOST) * (size_t)w->packed_row + (size_t)(w->mc / 4 + 1) * 16;
+}
+/* Returns the elements of all arrays of offsets. */
+RISEI_FN size_t risei_blocks_offsets(const risei_blocks *w)
+{
+    return (size_t)w->kc + (size_t)w->b_rows + (size_t)(w->mc > w->kc ? w->mc : w->kc) +
+           (size_t)w->mc;
+}
+RISEI_FN size_t risei_blocks_bytes(const risei_blocks *w)
+{
+    return risei_arena_aligned(risei_blocks_offsets(w) * sizeof(ptrdiff_t) +
+                               (risei_blocks_a_size(w) + (size_t)w->b_size) * sizeof(rise_real));
+}
+/* Makes blocks smaller, until they fit into `bytes` or are the least. */
+RISEI_FN void risei_blocks_fit(risei_blocks *w, size_t bytes)
+{
+    while (risei_blocks_bytes(w) > bytes) {
+        int const least_b = w->kc * RISEI_NR_MOST;
+        if (w->b_size > least_b || w->b_rows > w->kc) {
+            w->b_size = w->b_size / 2 > least_b ? w->b_size / 2 : least_b;
+            w->b_rows = w->b_rows / 2 > w->kc ? w->b_rows / 2 : w->kc;
+        } else if (w->mc > RISEI_MR_MOST) {
+            w->mc = w->mc / 2 > RISEI_MR_MOST ? w->mc / 2 : RISEI_MR_MOST;
+        } else if (w->kc > RISEI_KC_LEAST) {
+            risei_blocks_set_kc(w, w->kc / 2 > RISEI_KC_LEAST ? w->kc / 2 : RISEI_KC_LEAST);
+        } else {
+            return;
+        }
+    }
+}
+/* Returns the blocks of a product, with their arrays in `scratch`. */
+RISEI_FN risei_blocks risei_blocks_in(const rise_product *p, int in_place, void *scratch)
+{
+    risei_blocks w = risei_blocks_for(p->m, p->n, p->k, in_place);
+    if (p->scratch_bytes > 0) risei_blocks_fit(&w, p->scratch_bytes);
+    w.k_at = (ptrdiff_t *)scratch;
+    w.b_at = w.k_at + w.kc;
+    w.a_at = w.b_at + w.b_rows;
+    w.c_at = w.a_at + (w.mc > w.kc ? w.mc : w.kc);
+    w.a = (rise_real *)(w.c_at + w.mc);
+    w.b = w.a + risei_blocks_a_size(&w);
+    return w;
+}
+/* Returns the bytes of scratch with which a product of [m][k] and [k][n] has its largest blocks. */
+RISEI_FN size_t risei_product_bytes(int m, int n, int k, int in_place)
+{
+    risei_blocks const w = risei_blocks_for(m, n, k, in_place);
+    return risei_blocks_bytes(&w);
 }
 RISE_API size_t rise_product_scratch(void)
 {
-    return risei_arena_aligned(2 * (RISEI_B_ROWS + RISEI_KC) * sizeof(ptrdiff_t) +
-                               (RISEI_MC * RISEI_PACKED_ROW + RISEI_KC * RISEI_NC) *
-                                   sizeof(rise_real));
+    return risei_product_bytes(INT_MAX - RISEI_MR_MOST, INT_MAX - RISEI_NR_MOST, INT_MAX, 0);
 }
 /* Divides 0 .. total-1 into `parts` ranges. Writes the range of part `part`: *from .. *to-1. All
    ranges but the last end at a multiple of `unit`. The sizes of the ranges differ by at most one
@@ -4248,6 +4323,7 @@ typedef struct risei_device {
     void *scratch;
     struct risei_threads *threads; /* NULL: the caller's thread alone */
     size_t scratch_bytes;
+    size_t product_bytes; /* of the scratch of a product; 0: rise_product_scratch */
 } risei_device;
 
 /* Runs a job and returns when it is done. `work` is the approximate number of multiplications. If
@@ -4287,9 +4363,11 @@ RISEI_FN void risei_product_part(void *job, int part, int parts, void *scratch)
 /* Computes a matrix product on the device's threads. */
 RISEI_FN void risei_product_run(const risei_device *d, const rise_product *p)
 {
+    rise_product own = *p;
     risei_product_job job;
+    own.scratch_bytes = d->product_bytes;
     job.kernels = d->kernels;
-    job.product = p;
+    job.product = &own;
     risei_device_run(d, (double)p->m * p->n * p->k, risei_product_part, &job);
 }
 
@@ -4809,6 +4887,25 @@ RISEI_FN void risei_linear_backward(const risei_device *d, const risei_linear *l
     risei_product_run(d, &p);
 }
 
+/* Returns the larger of two numbers of bytes. */
+RISEI_FN size_t risei_larger(size_t a, size_t b) { return a > b ? a : b; }
+/* Returns the bytes of scratch with which the products of a layer x W are fastest: of the forward
+   pass and, with `learn`, of the backward pass. x is [rows][in], W is [in][out]. */
+RISEI_FN size_t risei_layer_bytes(int rows, int in, int out, int learn)
+{
+    int const in_place = rows <= RISEI_UNPACKED_ROWS || out % RISE_PANEL == 0;
+    size_t const forward = risei_product_bytes(rows, out, in, in_place);
+    size_t const weights = risei_product_bytes(in, out, rows, 0);
+    size_t const data = risei_larger(risei_product_bytes(rows, in, out, 0),
+                                     risei_product_bytes(in, rows, out, 0));
+    return learn ? risei_larger(forward, risei_larger(weights, data)) : forward;
+}
+/* The same for a linear layer. A layer that does not exist has no outputs and needs no bytes. */
+RISEI_FN size_t risei_linear_bytes(const risei_linear *l, int rows, int learn)
+{
+    return l->out > 0 ? risei_layer_bytes(rows, l->in, l->out, learn) : 0;
+}
+
 /* Images [count][height + 2 padding][width + 2 padding][channels]. The memory is zero at the start,
    and layers write only zeros to the padding. */
 typedef struct risei_image {
@@ -5043,6 +5140,22 @@ RISEI_FN void risei_conv_forward(const risei_device *d, const risei_conv *c, con
     risei_product_run(d, &p);
 }
 
+/* Returns the bytes of scratch with which a conv of `count` images is fastest, as in
+   risei_layer_bytes. The backward pass of the max pool needs two numbers for each filter. */
+RISEI_FN size_t risei_conv_bytes(const risei_conv *c, int count, int learn)
+{
+    /* from RISEI_B_ROWS on, more pixels change nothing */
+    int const pixels = risei_minimum((int64_t)count * c->out_height * c->out_width, RISEI_B_ROWS);
+    int const inputs = risei_minimum((int64_t)count * c->height * c->width, RISEI_B_ROWS);
+    int const in_place = pixels <= RISEI_UNPACKED_ROWS || c->filters == RISE_PANEL;
+    int const taps = c->size * c->size;
+    size_t const data = risei_product_bytes(inputs, c->channels, taps * c->filters, 0);
+    size_t const weights = risei_product_bytes(taps * c->channels, c->filters, pixels, 0);
+    size_t const pool = 2 * (size_t)c->filters * sizeof(rise_real);
+    size_t const forward =
+        risei_product_bytes(pixels, c->filters, taps * c->channels, c->panels || in_place);
+    return learn ? risei_larger(risei_larger(forward, pool), risei_larger(weights, data)) : forward;
+}
 /* Rows py (or columns px) first .. first + count - 1 of a phase. All of them use the same taps. In
    the order of oy, the first `skip` taps of the phase lie outside dy, and the next `taps` belong to
    the band. */
@@ -5237,6 +5350,7 @@ typedef struct risei_conv_data_job {
     const rise_real *w;
     const risei_image *dy, *dx;
     int count;
+    size_t product_bytes;
 } risei_conv_data_job;
 
 /* Computes dx of the part's images, in groups of GROUP_IMAGES. The last group can be up to 1.5
@@ -5247,7 +5361,7 @@ RISEI_FN void risei_conv_data_part(void *job, int part, int parts, void *scratch
     risei_device own; /* the part's own scratch, no threads */
     int n, end, group;
     memset(&own, 0, sizeof own);
-    own.kernels = j->kernels, own.scratch = scratch;
+    own.kernels = j->kernels, own.scratch = scratch, own.product_bytes = j->product_bytes;
     for (risei_part_range(j->count, 1, part, parts, &n, &end); n < end; n += group) {
         risei_image dy = *j->dy, dx = *j->dx;
         dy.data += n * risei_image_size(&dy), dx.data += n * risei_image_size(&dx);
@@ -5263,6 +5377,7 @@ RISEI_FN void risei_conv_backward_data(const risei_device *d, const risei_conv *
 {
     risei_conv_data_job j;
     j.kernels = d->kernels, j.conv = c, j.w = w, j.dy = dy, j.dx = dx, j.count = count;
+    j.product_bytes = d->product_bytes;
     if (count < RISEI_CONV_BANDS_IMAGES * risei_device_threads(d))
         risei_conv_backward_images(d, c, w, count, dy, dx);
     else
@@ -5344,6 +5459,7 @@ typedef struct risei_frames_conv_job {
     const rise_real *w;
     rise_real *g;
     int count, relu;
+    size_t product_bytes; /* of the device */
 } risei_frames_conv_job;
 
 /* Converts one chunk of images after another, and runs the product on each chunk. In the forward
@@ -5357,7 +5473,9 @@ RISEI_FN void risei_frames_conv_part(void *job, int part, int parts, void *scrat
     int const chunk = risei_frames_chunk_images(&x);
     int const by_images = j->y != NULL && j->count >= parts;
     int n = 0, end = j->count, i, images;
-    x.data = (rise_real *)(void *)((unsigned char *)scratch + rise_product_scratch());
+    x.data = (rise_real *)(void *)((unsigned char *)scratch +
+                                   (j->product_bytes > 0 ? j->product_bytes
+                                                         : rise_product_scratch()));
     if (by_images) risei_part_range(j->count, 1, part, parts, &n, &end);
     for (y.data += n * risei_image_size(&y); n < end;
          n += images, y.data += images * risei_image_size(&y)) {
@@ -5370,13 +5488,14 @@ RISEI_FN void risei_frames_conv_part(void *job, int part, int parts, void *scrat
             p = risei_conv_forward_product(j->conv, j->w, images, &x, &y, j->relu);
         else
             p = risei_conv_weights_product(j->conv, j->g, images, &x, &y), p.accumulate = n > 0;
+        p.scratch_bytes = j->product_bytes;
         j->kernels->product(&p, by_images ? 0 : part, by_images ? 1 : parts, scratch);
     }
 }
 RISEI_FN void risei_frames_conv_run(const risei_device *d, risei_frames_conv_job *j)
 {
     const risei_conv *c = j->conv;
-    j->kernels = d->kernels;
+    j->kernels = d->kernels, j->product_bytes = d->product_bytes;
     risei_device_run(d, risei_conv_work(c, j->count), risei_frames_conv_part, j);
 }
 /* Computes y = conv(frames), or max(0, conv(frames)) if `relu`. x is the shape of the images. */
@@ -5806,14 +5925,28 @@ RISEI_FN void risei_residual_backward(const risei_device *d, const risei_encoder
         risei_image_add(d, count, dfirst, dout);
     }
 }
-/* Returns the scratch bytes that each thread needs to encode up to `images` stacks of frames. The
-   bytes hold the scratch of a product, then a chunk of images. */
-RISEI_FN size_t risei_encoder_scratch(const risei_encoder *e, int images)
+/* Returns the bytes of scratch with which the products of an encoder of `images` images are
+   fastest. `learn`: images of the backward pass. */
+RISEI_FN size_t risei_encoder_bytes(const risei_encoder *e, int images, int learn)
+{
+    size_t bytes = risei_larger(risei_linear_bytes(&e->linear, images, learn),
+                                risei_linear_bytes(&e->numbers, images, learn));
+    int l;
+    for (l = 0; l < e->layers; l++) {
+        bytes = risei_larger(bytes, risei_conv_bytes(&e->conv[l], images, learn));
+        if (e->residuals[l] > 0)
+            bytes = risei_larger(bytes, risei_conv_bytes(&e->residual[l], images, learn));
+    }
+    return bytes;
+}
+/* Returns the bytes of scratch that each thread needs for a chunk of up to `images` stacks of
+   frames. */
+RISEI_FN size_t risei_encoder_chunk_bytes(const risei_encoder *e, int images)
 {
     risei_image const x = risei_image_make(e->height, e->width, e->channels, e->conv[0].pad);
     int const chunk = e->layers > 0 ? risei_frames_chunk_images(&x) : 0;
     size_t const numbers = (size_t)(images < chunk ? images : chunk) * (size_t)risei_image_size(&x);
-    return rise_product_scratch() + risei_arena_aligned(numbers * sizeof(rise_real));
+    return risei_arena_aligned(numbers * sizeof(rise_real));
 }
 /* Runs the conv layers and the adaptive pool. */
 RISEI_FN void risei_encoder_forward_images(const risei_device *d, const risei_encoder *e,
@@ -7423,6 +7556,26 @@ RISEI_FN double risei_pass_largest_array(const risei_net *n, const risei_pass_si
     return largest;
 }
 
+/* Returns the bytes of scratch with which the products of a pass are fastest. */
+RISEI_FN size_t risei_pass_bytes(const risei_net *n, const risei_pass_size *s)
+{
+    const risei_heads *h = &n->heads;
+    int const learn = s->learn > 0, rows = s->rows * h->taus;
+    size_t bytes = risei_encoder_bytes(&n->encoder, s->images, learn);
+    int l;
+    for (l = 0; l < n->encoder.layers && n->spectral; l++)
+        if (n->encoder.residuals[l] > 0) {
+            int const f = n->encoder.residual[l].filters;
+            bytes = risei_larger(bytes, risei_layer_bytes(9 * f, f, 1, 1));
+        }
+    bytes = risei_larger(bytes, risei_linear_bytes(&n->cell.x, s->entries, learn));
+    bytes = risei_larger(bytes, risei_linear_bytes(&n->cell.h, s->entries, learn));
+    bytes = risei_larger(bytes, risei_linear_bytes(&n->fuse, s->rows, learn));
+    bytes = risei_larger(bytes, risei_linear_bytes(&h->quantile, rows, learn));
+    bytes = risei_larger(bytes, risei_linear_bytes(&h->hidden, rows, learn));
+    bytes = risei_larger(bytes, risei_linear_bytes(&h->value, rows, learn));
+    return risei_larger(bytes, risei_linear_bytes(&h->advantage, rows, learn));
+}
 RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pass *a,
                                 const risei_pass_size *s)
 {
@@ -8368,9 +8521,9 @@ typedef struct risei_frozen {
     int width, height, channels; /* of a frame */
     int size;                    /* numbers in an embedding */
     uint32_t seed;               /* SIGNS: the seed of rise_sign. Other kinds do not use it. */
-    /* CONV, SNAPSHOT: bytes of the device's scratch that embed needs for each thread. Other kinds:
-       0, because the scratch of a matrix product is enough. */
-    size_t scratch_bytes;
+    /* Bytes of the device's scratch: with which the products of embed are fastest, and of a chunk
+       of images. */
+    size_t product_bytes, chunk_bytes;
     void *state;        /* the kind's own struct, in the arena; NULL: the kind has none */
     const rise_frame_scale *scale; /* CONV, SNAPSHOT: converts the frame, as in the model */
     rise_real *weights; /* CONV, SNAPSHOT: the weights of the net. Other kinds: NULL. */
@@ -8395,9 +8548,9 @@ struct risei_frozen_kind {
     int (*final_size)(const rise_agent_desc *desc);
     /* Checks the fields of a description that this kind uses. */
     rise_result (*check_desc)(const rise_agent_desc *desc, rise_error *error);
-    /* Takes the encoder's memory from the arena. Sets scratch_bytes and the members from `state`
-       on, except `scale`, as far as the kind has them. Requires that the members before `seed` are
-       set. */
+    /* Takes the encoder's memory from the arena. Sets the bytes of scratch and the members from
+       `state` on, except `scale`, as far as the kind has them. Requires that the members before
+       `seed` are set. */
     void (*layout)(risei_arena *arena, risei_frozen *f, const rise_agent_desc *desc);
     /* Draws the weights from the random stream, or reads them from a file. */
     rise_result (*initialise)(risei_frozen *f, risei_random *random, const rise_agent_desc *desc,
@@ -8518,6 +8671,7 @@ RISEI_FN void risei_frozen_gaussian_layout(risei_arena *arena, risei_frozen *f,
     p.pooled = RISEI_TAKE(arena, int32_t, inputs);
     p.x = RISEI_TAKE(arena, rise_real, inputs);
     p.matrix = RISEI_TAKE(arena, rise_real, risei_arena_times(inputs, (size_t)f->size));
+    f->product_bytes = risei_layer_bytes(1, p.inputs, f->size, 0);
     f->state = risei_frozen_store(arena, &p, sizeof p);
 }
 RISEI_FN rise_result risei_frozen_gaussian_initialise(risei_frozen *f, risei_random *random,
@@ -8643,7 +8797,8 @@ RISEI_FN void risei_frozen_conv_take(risei_arena *arena, risei_frozen *f, risei_
 {
     f->weights = RISEI_TAKE(arena, rise_real, c->parameters);
     risei_encoder_layout(arena, &c->net, &c->data, 1, 0);
-    f->scratch_bytes = risei_encoder_scratch(&c->net, 1);
+    f->product_bytes = risei_encoder_bytes(&c->net, 1, 0);
+    f->chunk_bytes = risei_encoder_chunk_bytes(&c->net, 1);
     f->state = risei_frozen_store(arena, c, sizeof *c);
 }
 RISEI_FN void risei_frozen_conv_layout(risei_arena *arena, risei_frozen *f,
@@ -9580,6 +9735,7 @@ RISEI_FN void risei_frozen_resnet18_layout(risei_arena *arena, risei_frozen *f,
 {
     (void)desc;
     f->state = risei_resnet_layout(arena, f->height, f->width, f->channels, f->size);
+    f->product_bytes = rise_product_scratch();
 }
 RISEI_FN rise_result risei_frozen_resnet18_initialise(risei_frozen *f, risei_random *random,
                                                       const rise_agent_desc *desc,
@@ -9736,7 +9892,7 @@ typedef struct risei_embedder {
 
 /* Takes the memory of an embedder from the arena, and sets all sizes. Requires an agent with a
    frozen encoder. Keeps the pointer `scale`. The device's scratch is taken after this call, because
-   the call sets encoder.scratch_bytes. */
+   the call sets the encoder's bytes of scratch. */
 RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e,
                                     const rise_agent_desc *desc, const rise_frame_scale *scale)
 {
@@ -10833,12 +10989,21 @@ RISEI_FN risei_encoder_input risei_model_input(const risei_model *m, int from)
     input.numbers = m->numbers + (ptrdiff_t)from * m->net.encoder.numbers.in;
     return input;
 }
-RISEI_FN void risei_model_layout_device(risei_arena *arena, risei_model *m, int images, int threads)
+/* Takes the scratch. A play_only agent is meant for small machines too, so its scratch for products
+   is at most an eighth of its weights, but at least RISEI_PRODUCT_LEAST bytes. For frames of 8 x 8
+   and 8 players, 12 KB instead of 71 KB made actions 1.1 times as long. */
+RISEI_FN void risei_model_layout_device(risei_arena *arena, risei_model *m,
+                                        const risei_pass_size *s, int threads)
 {
     risei_device *d = &m->device;
-    d->scratch_bytes = risei_encoder_scratch(&m->net.encoder, images);
-    if (m->embedder->encoder.scratch_bytes > d->scratch_bytes)
-        d->scratch_bytes = m->embedder->encoder.scratch_bytes;
+    const risei_frozen *encoder = &m->embedder->encoder;
+    size_t const chunk = risei_encoder_chunk_bytes(&m->net.encoder, s->images);
+    size_t const limit = risei_larger(m->net.weights_size * sizeof *m->weights / 8,
+                                      RISEI_PRODUCT_LEAST);
+    d->product_bytes = risei_larger(risei_pass_bytes(&m->net, s), encoder->product_bytes);
+    if (m->desc->play_only && d->product_bytes > limit)
+        d->product_bytes = risei_arena_aligned(limit);
+    d->scratch_bytes = d->product_bytes + risei_larger(chunk, encoder->chunk_bytes);
     d->scratch = risei_arena_take(arena, d->scratch_bytes, (size_t)threads);
 #ifdef RISE_THREADS
     d->threads = threads > 1 ? RISEI_TAKE(arena, risei_threads, 1) : NULL;
@@ -10859,7 +11024,7 @@ RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m, int lanes, 
     m->derived = RISEI_TAKE(arena, rise_real, risei_net_derives(n) ? n->weights_size : 0);
     m->noise = RISEI_TAKE(arena, rise_real, risei_noise_size(&n->heads));
     m->spectral = RISEI_TAKE(arena, rise_real, risei_spectral_size(n));
-    risei_model_layout_device(arena, m, s.images, threads);
+    risei_model_layout_device(arena, m, &s, threads);
     risei_pass_layout(arena, n, &m->pass, &s);
     m->lane = RISEI_TAKE(arena, int, lanes);
     m->start = RISEI_TAKE(arena, int, learn > lanes ? learn : lanes);
@@ -15551,15 +15716,16 @@ RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const ri
    functions, from the outermost loop to the innermost:
      product            divides B into blocks
      product_rows       multiplies some rows of A by a block of B
-     product_block      multiplies some rows of A by at most KC rows of a block of B
+     product_block      multiplies some rows of A by some rows of a block of B
      block_times_panel  multiplies a block of A by one panel of B, which is NR columns wide
      a micro-kernel     computes one tile of C, MR rows x NV vectors. The sums of the tile stay in
                         registers while k runs.
 
    A and B are read in place where their layout allows it, else they are packed:
-     B: a block has up to KC * NC elements, as panels [columns / NR][depth][NR];
-     A: a block has up to MC rows and KC columns, as [rows][RISEI_PACKED_ROW], or as panels
+     B: a block has up to b_size elements, as panels [columns / NR][depth][NR];
+     A: a block has up to mc rows and kc columns, as [rows][packed_row], or as panels
         [rows / MR][depth][MR] if A is stored transposed.
+   The sizes are those of risei_blocks.
    Between two blocks of terms, C is stored and loaded again. Storing and loading changes no bit.
 
    Speeds in the comments below compare the code after a change with the code before the change.
@@ -15597,15 +15763,12 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
 
 #else
 
-/* Sizes in elements (see RISEI_KC). */
+/* Size in elements. */
 #define NR (NV * VL) /* columns of a tile */
-#define KC RISEI_KC
-#define NC RISEI_NC
-#define MC (RISEI_MC / MR * MR)
-/* Elements from one panel of a packed transposed A to the next: a panel and 16 more. The last
-   vector that pack_a writes may end a few elements after the panel. The 16 elements also keep the
-   distance from being a power of two (see RISEI_PACKED_ROW). */
-#define A_PANEL (KC * MR + 16)
+/* Returns the elements from one panel of a packed transposed A to the next: a panel and 16 more.
+   The last vector that pack_a writes may end a few elements after the panel. The 16 elements also
+   keep the distance from being a power of two (see risei_blocks_set_kc). */
+RISEK_INLINE int RISEK(a_panel)(const risei_blocks *w) { return w->kc * MR + 16; }
 
 /* The initial value of the sums of a tile. */
 enum { RISEK(from_zero), RISEK(from_bias), RISEK(from_c) };
@@ -15921,12 +16084,12 @@ RISEK_FN void RISEK(copy_columns)(rise_real *to, const rise_matrix *x, ptrdiff_t
 }
 
 /* Packs rows i0 .. i0+rows-1 and `depth` columns of a transposed A as panels
-   [rows / MR][depth][MR], A_PANEL apart. Column k of A begins at offset k_at[k].
+   [rows / MR][depth][MR], panel_distance apart. Column k of A begins at offset k_at[k].
 
    Panels are copied by whole vectors where A has enough further rows to load. Such a vector may be
    longer than the MR numbers of a panel's row; the panel's next row then overwrites the rest. */
 RISEK_FN void RISEK(pack_a)(const rise_product *p, const ptrdiff_t *k_at, int i0, int rows,
-                            int depth, rise_real *to)
+                            int depth, int panel_distance, rise_real *to)
 {
     enum { VECTORS = (MR + VL - 1) / VL };
     const rise_matrix *x = &p->a;
@@ -15940,13 +16103,13 @@ RISEK_FN void RISEK(pack_a)(const rise_product *p, const ptrdiff_t *k_at, int i0
         for (panel = 0; panel < by_vectors; panel++) {
             RISEI_PREFETCH(x->data + k_at[ahead] + i0 + panel * MR);
             RISEI_UNROLL for (v = 0; v < VECTORS; v++)
-                vstore(to + panel * A_PANEL + k * MR + v * VL,
+                vstore(to + panel * panel_distance + k * MR + v * VL,
                        vload(x->data + k_at[k] + i0 + panel * MR + v * VL));
         }
     }
     for (panel = by_vectors; panel * MR < rows; panel++)
         for (k = 0; k < depth; k++)
-            RISEK(copy_columns)(to + panel * A_PANEL + k * MR, x, k_at[k], i0 + panel * MR,
+            RISEK(copy_columns)(to + panel * panel_distance + k * MR, x, k_at[k], i0 + panel * MR,
                                 rows - panel * MR < MR ? rows - panel * MR : MR);
 }
 /* Returns whether tiles have at least three fifths of MR rows on average. A tile never has rows of
@@ -15959,10 +16122,10 @@ RISEK_FN int RISEK(groups_fill_tiles)(int group_rows)
 /* Makes a block of a transposed A: rows i0 .. i0+rows-1 and `depth` columns, which begin at offsets
    k_at[k]. The block is read in place under two conditions. First, only few columns of B use the
    block (few_columns). Second, either tiles are full enough or A has only one run. Otherwise the
-   block is packed into `packed`, and `at` receives the offsets in `packed`. */
-RISEK_FN void RISEK(block_by_columns)(const rise_product *p, const ptrdiff_t *k_at, int i0,
-                                      int rows, int depth, int few_columns, ptrdiff_t *at,
-                                      rise_real *packed, RISEK(a_block) * block)
+   block is packed into w->a, and w->a_at receives the offsets in w->a. */
+RISEK_FN void RISEK(block_by_columns)(const rise_product *p, const risei_blocks *w,
+                                      const ptrdiff_t *k_at, int i0, int rows, int depth,
+                                      int few_columns, RISEK(a_block) * block)
 {
     const rise_matrix *x = &p->a;
     int k;
@@ -15973,22 +16136,22 @@ RISEK_FN void RISEK(block_by_columns)(const rise_product *p, const ptrdiff_t *k_
         block->first_row = i0, block->run = x->run, block->run_stride = x->run_stride;
         return;
     }
-    block->data = packed, block->at = at;
-    block->run = MR, block->run_stride = A_PANEL;
-    for (k = 0; k < depth; k++) at[k] = (ptrdiff_t)k * MR;
-    RISEK(pack_a)(p, k_at, i0, rows, depth, packed);
+    block->data = w->a, block->at = w->a_at;
+    block->run = MR, block->run_stride = RISEK(a_panel)(w);
+    for (k = 0; k < depth; k++) w->a_at[k] = (ptrdiff_t)k * MR;
+    RISEK(pack_a)(p, k_at, i0, rows, depth, RISEK(a_panel)(w), w->a);
 }
 /* Makes a block of an A that is not transposed: rows i0 .. i0+rows-1, columns k0 .. k0+depth-1. The
    block is read in place if tiles are full enough and the rows do not compete for cache lines. The
    pixels of an image and most row-major matrices satisfy both conditions. If few columns of B use
    the block (few_columns), the second condition is not needed. Otherwise the block is packed into
-   `packed`, and `at` receives the offsets of the rows in `packed`.
+   w->a, and w->a_at receives the offsets of the rows in w->a.
 
    With one panel of B, each element of A is used once. So A is read in place even if tiles have
    only MR / 2 rows. This rule and sum_columns, which needs no packed panel, reduced the time of a
    FULL update of RISE_NETWORK_SMALL by 14%. */
-RISEK_FN void RISEK(block_by_rows)(const rise_product *p, int i0, int rows, int k0, int depth,
-                                   int few_columns, int one_panel, ptrdiff_t *at, rise_real *packed,
+RISEK_FN void RISEK(block_by_rows)(const rise_product *p, const risei_blocks *w, int i0, int rows,
+                                   int k0, int depth, int few_columns, int one_panel,
                                    RISEK(a_block) * block)
 {
     const rise_matrix *x = &p->a;
@@ -15998,8 +16161,8 @@ RISEK_FN void RISEK(block_by_rows)(const rise_product *p, int i0, int rows, int 
     int const rows_compete = !few_columns && x->rows.stride[0] % 512 == 0;
     int i;
     memset(block, 0, sizeof *block);
-    risei_walk_offsets(&x->rows, i0, rows, at);
-    block->at = at;
+    risei_walk_offsets(&x->rows, i0, rows, w->a_at);
+    block->at = w->a_at;
     if ((one_panel && x->rows.inner >= MR / 2) ||
         (!rows_compete && RISEK(groups_fill_tiles)(x->rows.inner))) {
         block->data = x->data + risei_matrix_column(x, k0);
@@ -16008,11 +16171,11 @@ RISEK_FN void RISEK(block_by_rows)(const rise_product *p, int i0, int rows, int 
         block->group_rows = x->rows.inner, block->group_offset = i0 % x->rows.inner;
         return;
     }
-    block->data = packed;
-    block->row_stride = RISEI_PACKED_ROW, block->run = block->group_rows = INT_MAX;
+    block->data = w->a;
+    block->row_stride = w->packed_row, block->run = block->group_rows = INT_MAX;
     for (i = 0; i < rows; i++) {
-        RISEK(copy_columns)(packed + i * RISEI_PACKED_ROW, x, at[i], k0, depth);
-        at[i] = (ptrdiff_t)i * RISEI_PACKED_ROW;
+        RISEK(copy_columns)(w->a + i * w->packed_row, x, w->a_at[i], k0, depth);
+        w->a_at[i] = (ptrdiff_t)i * w->packed_row;
     }
 }
 
@@ -16180,10 +16343,10 @@ typedef struct RISEK(b_block) {
 } RISEK(b_block);
 
 /* Multiplies rows i0 .. i0+rows-1 of A by rows from .. from+depth-1 of a block of B, where depth is
-   at most KC. If the block of B has at most 2 * RISE_PANEL columns (few_columns), each element of A
-   is used only a few times. Then A is packed only if reading A in place would leave tiles with too
-   few rows. */
-RISEK_FN void RISEK(product_block)(const rise_product *p, const risei_blocks *scratch,
+   at most w->kc. If the block of B has at most 2 * RISE_PANEL columns (few_columns), each element
+   of A is used only a few times. Then A is packed only if reading A in place would leave tiles with
+   too few rows. */
+RISEK_FN void RISEK(product_block)(const rise_product *p, const risei_blocks *w,
                                    const RISEK(b_block) * block, int i0, int rows, int from,
                                    int depth)
 {
@@ -16195,44 +16358,42 @@ RISEK_FN void RISEK(product_block)(const rise_product *p, const risei_blocks *sc
     RISEK(a_block) a;
     int j;
     if (p->transposed)
-        RISEK(block_by_columns)(p, scratch->k_at + from, i0, rows, depth, few_columns,
-                                scratch->a_at, scratch->a, &a);
+        RISEK(block_by_columns)(p, w, w->k_at + from, i0, rows, depth, few_columns, &a);
     else
-        RISEK(block_by_rows)(p, i0, rows, k0, depth, few_columns, one_panel, scratch->a_at,
-                             scratch->a, &a);
+        RISEK(block_by_rows)(p, w, i0, rows, k0, depth, few_columns, one_panel, &a);
     for (j = 0; j < block->columns; j += NR) {
         int const width = block->columns - j < NR ? block->columns - j : NR;
         /* A panel in place has NR or VL columns. Other panels are packed. */
         int const direct = block->in_place && (width == NR || width == VL);
         ptrdiff_t const ldb = direct ? p->b.rows.stride[0] : NR;
         const rise_real *panel =
-            direct ? p->b.data + risei_matrix_column(&p->b, block->j0 + j) + scratch->b_at[from]
-                   : scratch->b + (block->in_place ? 0 : j * block->depth + from * NR);
+            direct ? p->b.data + risei_matrix_column(&p->b, block->j0 + j) + w->b_at[from]
+                   : w->b + (block->in_place ? 0 : j * block->depth + from * NR);
         /* The first panel of a run of columns prefetches the next run. */
         int const fetch = direct && block->columns - j > p->b.run &&
                           (block->j0 + j) % p->b.run == 0;
         if (block->in_place && !direct)
-            RISEK(pack_b)(&p->b, depth, scratch->b_at + from, block->j0 + j, width, scratch->b);
+            RISEK(pack_b)(&p->b, depth, w->b_at + from, block->j0 + j, width, w->b);
         if (p->sums && i0 == 0)
             RISEK(sum_columns)(depth, panel, ldb, width, init, p->sums + block->j0 + j);
-        RISEK(block_times_panel)(p, depth, scratch->c_at, rows, block->j0 + j, width, &a, panel,
+        RISEK(block_times_panel)(p, depth, w->c_at, rows, block->j0 + j, width, &a, panel,
                                  ldb, panel + p->b.run_stride, fetch ? depth * (p->b.run / 16) : 0,
                                  init, relu);
     }
 }
-/* Multiplies rows i0 .. i0+rows-1 of A by a block of B, in pieces of at most KC terms, about the
+/* Multiplies rows i0 .. i0+rows-1 of A by a block of B, in pieces of at most w->kc terms, about the
    same number in each. If the sums have no terms (p->k is 0), one piece of 0 terms sets C to its
    initial value. */
-RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *scratch,
+RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *w,
                                   const RISEK(b_block) * block, int i0, int rows)
 {
-    int const pieces = block->depth > 0 ? (block->depth + KC - 1) / KC : 1;
+    int const pieces = block->depth > 0 ? (block->depth + w->kc - 1) / w->kc : 1;
     int piece;
-    risei_walk_offsets(&p->c.rows, i0, rows, scratch->c_at);
+    risei_walk_offsets(&p->c.rows, i0, rows, w->c_at);
     for (piece = 0; piece < pieces; piece++) {
         int const from = (int)((int64_t)block->depth * piece / pieces);
         int const to = (int)((int64_t)block->depth * (piece + 1) / pieces);
-        RISEK(product_block)(p, scratch, block, i0, rows, from, to - from);
+        RISEK(product_block)(p, w, block, i0, rows, from, to - from);
     }
 }
 /* Writes the range of C that part `part` of `parts` computes: rows *i_from .. *i_to-1 and columns
@@ -16250,32 +16411,34 @@ RISEK_FN void RISEK(part_of_c)(const rise_product *p, int part, int parts, int *
         risei_part_range(p->m, MR, part, parts, i_from, i_to);
 }
 /* Writes the largest size of a block of B, for a part of C with `columns` columns: *kc rows and *nc
-   columns. The caller cuts blocks at the edges of B. A packed block then has at most KC * NC
-   elements. If all columns fit into NC and A is not transposed, *kc may be larger than KC (at most
-   RISEI_B_ROWS). product_rows then adds several pieces of KC terms to the same MC rows of C, before
-   these rows leave the cache. If B has fewer than KC rows, *nc is larger than NC, so that A is
-   packed less often. A B that is read in place is not divided by columns. */
-RISEK_FN void RISEK(b_block_size)(const rise_product *p, int columns, int in_place, int *kc,
-                                  int *nc)
+   columns. The caller cuts blocks at the edges of B. A packed block then has at most w->b_size
+   elements. If all columns fit into w->b_size and A is not transposed, *kc may be larger than w->kc
+   (at most w->b_rows). product_rows then adds several pieces of w->kc terms to the same rows of C,
+   before these rows leave the cache. If B has few rows, *nc is larger, so that A is packed less
+   often. A B that is read in place is not divided by columns. */
+RISEK_FN void RISEK(b_block_size)(const rise_product *p, const risei_blocks *w, int columns,
+                                  int in_place, int *kc, int *nc)
 {
-    int const panels = columns > 0 ? risei_ceil_div(columns, NR) : 1;
-    /* k + 1, because k may be 0 */
-    *nc = in_place ? INT_MAX : p->k < KC ? KC * NC / (p->k + 1) / NR * NR : NC;
-    *kc = p->transposed || panels * NR > NC ? KC : KC * NC / (panels * NR) / KC * KC;
-    if (*kc > RISEI_B_ROWS) *kc = RISEI_B_ROWS;
+    int const width = (columns > 0 ? risei_ceil_div(columns, NR) : 1) * NR;
+    int const size = in_place ? RISEI_KC * RISEI_NC : w->b_size;
+    *nc = in_place ? INT_MAX : w->b_size / (p->k > 0 && p->k < w->kc ? p->k : w->kc) / NR * NR;
+    *kc = p->transposed || width > size / w->kc ? w->kc : size / width / w->kc * w->kc;
+    if (*kc > w->b_rows) *kc = w->b_rows;
 }
 RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *scratch)
 {
-    risei_blocks const w = risei_blocks_in(scratch);
     int const in_place = RISEK(b_in_place)(p);
+    risei_blocks w;
     RISEK(b_block) block;
-    int i_from, i_to, j_from, j_to, i0, kc, nc;
+    int i_from, i_to, j_from, j_to, i0, kc, nc, mc;
     RISEK(part_of_c)(p, part, parts, &i_from, &i_to, &j_from, &j_to);
     if (i_to - i_from == 1 && RISEK(row_is_plain)(p, in_place)) {
         RISEK(product_row)(p, i_from, j_from, j_to);
         return;
     }
-    RISEK(b_block_size)(p, j_to - j_from, in_place, &kc, &nc);
+    w = risei_blocks_in(p, in_place, scratch);
+    mc = w.mc / MR * MR;
+    RISEK(b_block_size)(p, &w, j_to - j_from, in_place, &kc, &nc);
     block.in_place = in_place;
     for (block.k0 = 0; block.k0 == 0 || block.k0 < p->k; block.k0 += kc) {
         block.depth = p->k - block.k0 < kc ? p->k - block.k0 : kc;
@@ -16284,17 +16447,13 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
         for (block.j0 = j_from; block.j0 < j_to; block.j0 += block.columns) {
             block.columns = nc < j_to - block.j0 ? nc : j_to - block.j0;
             if (!in_place) RISEK(pack_b)(&p->b, block.depth, w.b_at, block.j0, block.columns, w.b);
-            for (i0 = i_from; i0 < i_to; i0 += MC)
-                RISEK(product_rows)(p, &w, &block, i0, i_to - i0 < MC ? i_to - i0 : MC);
+            for (i0 = i_from; i0 < i_to; i0 += mc)
+                RISEK(product_rows)(p, &w, &block, i0, i_to - i0 < mc ? i_to - i0 : mc);
         }
     }
 }
 
 #undef NR
-#undef KC
-#undef NC
-#undef MC
-#undef A_PANEL
 #undef RISEK_TILE_BEGIN
 #undef RISEK_TILE_END
 #undef RISEK_TILE_TERM
