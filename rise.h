@@ -2033,12 +2033,13 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
    On failure *agent is NULL. Every value is checked before it is used. `error` may be NULL.
 
    `machine` (may be NULL) supplies what files do not hold: isa, threads, processes, process,
-   memory_block, memory_bytes, embedding_file and play_only. It also supplies log_fn, clock_fn and
-   embed_fn, with their `user` pointers, and, with play_only, background. `players`, if not zero,
-   replaces the file's value. Fields such as environments, frame_width and actions decide the shape
-   of arrays. If not zero, they must agree with the file, else the result is RISE_MISMATCH.
-   `environments` may differ if no replay buffer is loaded. Other fields, such as learn_period, are
-   ignored: the file decides.
+   memory_block, memory_bytes, embedding_file and play_only. It also supplies log_fn, clock_fn,
+   embed_fn and reduce_fn, with their `user` pointers. background = 1 replaces the file's 0, so an
+   agent that was trained without a game can go on learning inside it. With play_only, `machine`
+   decides on background. `players`, if not zero, replaces the file's value. Fields such as
+   environments, frame_width and actions decide the shape of arrays. If not zero, they must agree
+   with the file, else the result is RISE_MISMATCH. `environments` may differ if no replay buffer is
+   loaded. Other fields, such as learn_period, are ignored: the file decides.
 
    Returns RISE_IO, RISE_BAD_FILE, RISE_NEWER_FILE, RISE_MISMATCH, or an error of rise_agent_create.
    A policy file without play_only, or other weights in embedding_file, is RISE_MISMATCH too. */
@@ -2776,6 +2777,7 @@ typedef struct risei_io {
     int failed;               /* 1: a read or a write failed; later moves do nothing */
     int past_end;             /* 1: the failed read went past `limit` */
     const char *wrong;        /* describes the first invalid value, or NULL */
+    int round;                /* 1: the file has the round of an agent with background */
     int other_embedding_file; /* reading, 1: the agent learned with another embedding_file */
 } risei_io;
 
@@ -10910,7 +10912,7 @@ RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error
 
    Holds what acting, playing and learning share: the weights, the frozen encoder, and one pass
    of the network. Main type: risei_model. Uses statistics, frames, layers, recurrent, heads,
-   network, replay, embedder. Test: tests/agent.c. */
+   network, replay, frozen, embedder. Test: tests/agent.c. */
 
 /* Measurements of an update. */
 typedef struct risei_update_metrics {
@@ -14205,7 +14207,7 @@ RISEI_FN void risei_file_visit_learning(risei_io *f, rise_agent *a)
                    -FLT_MAX, "a weight of the coming snapshot is not finite");
     risei_file_visit_metrics(f, &a->model.metrics);
     risei_io_doubles(f, a->actor.returns, RISEI_RETURNS, -DBL_MAX, "returns");
-    if (a->desc.background) risei_file_visit_round(f, &a->background);
+    if (f->round) risei_file_visit_round(f, &a->background);
 }
 RISEI_FN void risei_file_visit_state(risei_io *f, risei_history *h, ptrdiff_t slot)
 {
@@ -14305,7 +14307,7 @@ RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
             risei_file_visit_slot(f, r, risei_history_slot(h, lane, at), a->desc.actions);
     }
     if (f->wrong != NULL) return;
-    if (a->desc.background)
+    if (f->round)
         risei_file_visit_draws(f, &a->learner, &a->background.renews);
     else if (a->desc.batch_parts > 1)
         risei_file_visit_parts(f, &a->learner);
@@ -14326,6 +14328,7 @@ typedef struct risei_file_header {
     uint64_t size;
     uint32_t kind[RISEI_SECTIONS], crc[RISEI_SECTIONS];
     uint64_t length[RISEI_SECTIONS];
+    int round; /* desc.background of the file, which is in the section of the description */
 } risei_file_header;
 
 /* Returns how many sections a file with these flags has. */
@@ -14387,6 +14390,7 @@ RISEI_FN const char *risei_file_measure(rise_agent *a, risei_file_header *header
     uint32_t s;
     for (s = 0; s < header->sections; s++) {
         risei_io_begin(&f, RISEI_MEASURE, 0);
+        f.round = a->desc.background;
         risei_file_visit(&f, a, (int)s + 1);
         if (f.wrong != NULL) return f.wrong;
         header->kind[s] = s + 1, header->crc[s] = f.crc, header->length[s] = f.length;
@@ -14430,7 +14434,7 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
         return risei_fail(error, RISE_NOT_FINITE, "not saved, because loading it would fail: %s",
                           wrong);
     risei_io_begin(&f, RISEI_WRITE, 0);
-    f.write = fn, f.user = user;
+    f.write = fn, f.user = user, f.round = a->desc.background;
     risei_file_visit_header(&f, &header);
     for (s = 0; s < header.sections; s++) risei_file_visit(&f, a, (int)s + 1);
     if (!f.failed) return RISE_OK;
@@ -14491,9 +14495,10 @@ RISEI_FN rise_result risei_file_read_start(rise_read_fn fn, void *user, uint64_t
                                            risei_file_header *header, rise_agent_desc *desc,
                                            rise_error *error)
 {
-    rise_result const result = risei_file_read_header(fn, user, size, header, error);
-    if (result != RISE_OK) return result;
-    return risei_file_read_desc(fn, user, header, desc, error);
+    rise_result result = risei_file_read_header(fn, user, size, header, error);
+    if (result == RISE_OK) result = risei_file_read_desc(fn, user, header, desc, error);
+    if (result == RISE_OK) header->round = desc->background;
+    return result;
 }
 /* Checks one field. `has` is the field's value in the file, `stated` its value in `machine`; 0:
    `machine` does not set the field. If the field decides a shape, both values must be equal.
@@ -14544,12 +14549,12 @@ RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
     }
     return result;
 }
-/* Copies from `machine` to `desc` the fields that the caller who loads the file chooses. These are
-   isa, threads, processes, process, memory_block, memory_bytes, functions and their user data,
-   embedding_file, play_only and, with play_only, background. Copies players and environments if
-   they are not 0. Does not copy environments if the file has a replay buffer (replay = 1) and
-   play_only is 0, because the buffer is then loaded. If `machine` is NULL, only sets play_only to
-   0. */
+/* Copies from `machine` to `desc` the fields that the caller who loads the file chooses: isa,
+   threads, processes, process, memory_block, memory_bytes, functions and their user data,
+   embedding_file and play_only. Copies background if it is 1 or if play_only is 1. Copies players
+   and environments if they are not 0. Does not copy environments if the file has a replay buffer
+   (replay = 1) and play_only is 0, because the buffer is then loaded. If `machine` is NULL, only
+   sets play_only to 0. */
 RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_desc *machine,
                                       int replay)
 {
@@ -14565,7 +14570,7 @@ RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_de
     desc->processes = machine->processes, desc->process = machine->process;
     desc->reduce_fn = machine->reduce_fn, desc->reduce_user = machine->reduce_user;
     desc->play_only = machine->play_only;
-    if (machine->play_only) desc->background = machine->background;
+    if (machine->play_only || machine->background) desc->background = machine->background;
     if (machine->players != 0) desc->players = machine->players;
     if (machine->environments != 0 && !(replay && !machine->play_only))
         desc->environments = machine->environments;
@@ -14577,7 +14582,7 @@ RISEI_FN rise_result risei_file_read_section(rise_agent *a, rise_read_fn fn, voi
 {
     risei_io f;
     risei_io_begin(&f, RISEI_READ, header->length[section - 1]);
-    f.read = fn, f.user = user;
+    f.read = fn, f.user = user, f.round = header->round;
     risei_file_visit(&f, a, section);
     if (f.wrong != NULL)
         return risei_fail(error, RISE_BAD_FILE, "section %d is wrong: %s", section, f.wrong);
@@ -14635,6 +14640,7 @@ RISEI_FN rise_result risei_file_check_lengths(const risei_file_header *header,
                                   : 0;
         uint64_t const length = header->length[section - 1];
         risei_io_begin(&f, RISEI_COUNT, 0);
+        f.round = header->round;
         risei_file_visit(&f, &plan, section);
         if (length != f.length && length != f.length + more)
             return risei_fail(error, RISE_BAD_FILE,
@@ -14675,6 +14681,10 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
     if (result == RISE_OK && !replay && a->learner.snapshot_next > 0) {
         int64_t const most = risei_embedder_snapshot_frames(&a->replay.history);
         if (a->learner.snapshot_next > most) a->learner.snapshot_next = most;
+    }
+    if (!header.round && risei_agent_is_behind(a)) { /* `machine` has set background */
+        a->learning.updates = a->model.updates, a->learning.metrics = a->model.metrics;
+        a->learner.part = 0;
     }
     wrong = result == RISE_OK ? risei_agent_wrong(a) : NULL;
     if (wrong != NULL)

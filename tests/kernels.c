@@ -442,8 +442,9 @@ static int product_parts_good(product_trial *t, const rise_kernels *k, int parts
     for (i = 0; i < parts; i++) product_run(t, k, t->c, (first + i * step) % parts, parts);
     return same(t->c, t->whole, t->count) && product_sums_good(t);
 }
-/* Returns whether a product with less scratch gives the bits of `whole` and stays in its scratch. The
-   first trial has all that this product can use, the second the least, the others a random size. */
+/* Returns whether a product with less scratch gives the bits of `whole` and stays in its scratch.
+   The first trial has all that this product can use, the second the least, the others a random
+   size. */
 static int product_scratch_good(product_trial *t, const rise_kernels *k)
 {
     size_t const least = RISEI_PRODUCT_LEAST, most = risei_product_bytes(t->p.m, t->p.n, t->p.k, 0);
