@@ -1235,6 +1235,8 @@
        RISE_NO_STDIO         every file           no FILE functions: save through rise_agent_write;
                                                   RISE_EMBED_RESNET18 is then RISE_UNAVAILABLE
        RISE_NO_SIMD          the implementation   plain C kernels only
+       RISE_NO_AVX512        the implementation   no AVX-512 kernels; RISE_ISA_AUTO is then at most
+                                                  RISE_ISA_AVX2
        RISE_NO_PRETRAINED    the implementation   leaves out the ResNet-18: RISE_EMBED_RESNET18 is
                                                   then RISE_UNAVAILABLE
        RISE_THREADS          the implementation   desc.threads may be more than 1 and
@@ -2436,6 +2438,12 @@ __declspec(dllimport) int __stdcall MultiByteToWideChar(unsigned int page, unsig
 #else
 #define RISEI_NEON 0
 #endif
+#endif
+
+#if RISEI_AVX && !defined(RISE_NO_AVX512)
+#define RISEI_AVX512 1
+#else
+#define RISEI_AVX512 0
 #endif
 
 /* 1 if __builtin_fmaf compiles to one fused multiply-add instruction */
@@ -3793,7 +3801,9 @@ RISEI_INLINE risei_f4 risei_f4_exponent(risei_f4 x)
     _mm256_or_ps(_mm256_and_ps((x), _mm256_castsi256_ps(_mm256_set1_epi32(0x007FFFFF))),           \
                  _mm256_set1_ps(0.5f))
 #include RISE_SELF
+#endif /* RISEI_AVX */
 
+#if RISEI_AVX512
 /* avx512: vectors of 16 numbers; tiles of 14 x 2 vectors, for 32 registers. Uses AVX-512F and no
    other extension of AVX-512. */
 #define RISEK(name) risek_##name##_avx512
@@ -3854,7 +3864,7 @@ RISEI_INLINE risei_f4 risei_f4_exponent(risei_f4 x)
 #include RISE_SELF
 #undef risei_and512
 #undef RISEI_ALL16
-#endif /* RISEI_AVX */
+#endif /* RISEI_AVX512 */
 
 #if RISEI_NEON
 /* neon: vectors of 4 numbers.
@@ -3984,8 +3994,10 @@ RISE_API const rise_kernels *rise_kernels_of(rise_isa isa)
 #if RISEI_AVX
     {
         int const level = risei_avx_level();
+#if RISEI_AVX512
         if (level >= 3 && (isa == RISE_ISA_AVX512 || isa == RISE_ISA_AUTO))
             return &risek_table_avx512;
+#endif
         if (level >= 2 && (isa == RISE_ISA_AVX2 || isa == RISE_ISA_AUTO)) return &risek_table_avx2;
     }
 #endif
