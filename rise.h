@@ -453,9 +453,10 @@
    One part takes the place of one update. Calls wait while a part is embedded, and the first part
    takes longer. An expensive frozen encoder, such as CONV or RESNET18, delays the game noticeably.
 
-   If several updates become due in one step, the thread draws their batches together, and they take
-   effect together. More than 16 updates are drawn in several turns, and calls wait until the last
-   turn has begun. rise_agent_learn_for starts only one update in each call.
+   If several updates become due in one step, the thread draws their batches together, and the
+   updates take effect together. At most 16 batches are drawn together. If more updates are due,
+   calls wait until the last batches are drawn. rise_agent_learn_for starts only one update in each
+   call.
 
    The agent takes more memory: a second copy of the weights, a pass for acting, and what the
    batches read. rise_agent_bytes counts them. An embed_fn may be called by the thread of the

@@ -1780,6 +1780,20 @@ static const sample samples[] = {
      "memory=none plain action_masks=1", 0, POLICY_FILE, 30,
      "0110212021222221222022102022120221202222", UINT64_C(0x76C99E33C29638AE),
      UINT64_C(0x0000000000000000)},
+    /* revision 3: numbers, and batches in parts */
+    {"v7r3-rise-numbers-all",
+     "memory=rise numbers=3 number_features=3 environments=3 action_masks=1",
+     0, ALL_FILE, 25,
+     "0110111011121121111012101011110111001010", UINT64_C(0xE7454F91F435D4A2),
+     UINT64_C(0xB69A39221ECFC550)},
+    {"v7r3-none-blind-policy",
+     "memory=none blind action_masks=1", 0, POLICY_FILE, 30,
+     "0010212022222221222022202022120221202222", UINT64_C(0x09068F425109C063),
+     UINT64_C(0x0000000000000000)},
+    {"v7r3-rise-parts-all",
+     "memory=rise batch_parts=3 action_masks=1", 0, ALL_FILE, 30,
+     "0010011001020121100012100010100001001010", UINT64_C(0xEA7505B69075A454),
+     UINT64_C(0x70E9A02651907B1B)},
 };
 
 static rise_agent_desc sample_desc(const sample *s)
@@ -1794,16 +1808,20 @@ static world sample_world(const sample *s) { return world_after(sample_desc(s), 
    returns a hash of all values. */
 static uint64_t sample_play(rise_agent *a, char *actions)
 {
-    int const masks = rise_agent_query(a)->action_masks;
+    const rise_agent_desc *d = rise_agent_query(a);
     uint64_t hash = HASH_START;
     toy t = {7, 0, 0};
     uint8_t frame[PIXELS], allowed[ACTIONS];
-    float reward;
+    float reward, numbers[TOY_NUMBERS];
     int i;
     for (i = 0; i < PLAYED; i++) {
         /* the same frames for all actions */
         rise_event const event = toy_next(&t, i % ACTIONS, frame, allowed, &reward);
-        int const action = rise_agent_play(a, 1, frame, reward, event, masks ? allowed : NULL);
+        int action;
+        toy_numbers(frame, d->numbers, numbers);
+        action = rise_agent_play_numbers(a, 1, d->frame_width > 0 ? frame : NULL,
+                                         d->numbers > 0 ? numbers : NULL, reward, event,
+                                         d->action_masks ? allowed : NULL);
         CHECK(action >= 0 && action < ACTIONS);
         actions[i] = (char)('0' + action);
         hash = hash_reals(hash, rise_agent_values(a, 1), ACTIONS);
