@@ -203,6 +203,7 @@
        rise_read_fn           callback: reads bytes
        rise_agent_save        saves to a file
        rise_agent_load        makes an agent from a file
+       rise_agent_open        makes a play_only agent from a policy in memory
        rise_agent_peek        reads the description in a file
        rise_agent_write       saves through a callback
        rise_agent_read        makes an agent through a callback
@@ -584,24 +585,16 @@
        machine.players = 30;
        if (rise_agent_load(&agent, "guards.rise", &machine, &error) != RISE_OK) puts(error.text);
 
-   To load from memory, flash or an archive, pass a callback. The callback copies exactly `size`
-   bytes and returns 1, or returns 0 on failure.
+   A policy can also be a part of the program: an array, flash memory or a mapped file. The agent
+   then reads its weights in place, so they take no RAM. Several agents can share them. The array
+   must stay as it is, and should begin at a multiple of 64: if not, the weights are copied.
 
-       typedef struct blob {
-           const uint8_t *data;
-           size_t size, at;
-       } blob;
-       static int blob_read(void *user, void *data, size_t size)
-       {
-           blob *b = (blob *)user;
-           if (size > b->size - b->at) return 0;
-           memcpy(data, b->data + b->at, size);
-           b->at += size;
-           return 1;
-       }
+       _Alignas(64) static const unsigned char guards[] = { ... }; // the bytes of guards.rise
 
-       blob b = {guards_rise, sizeof guards_rise, 0};
-       rise_agent_read(&agent, blob_read, &b, b.size, &machine, &error);
+       rise_agent_open(&agent, guards, sizeof guards, &machine, &error);
+
+   From an archive, pass a callback to rise_agent_read. The callback copies exactly `size` bytes and
+   returns 1, or returns 0 on failure.
 
    HOW TO: SAVING AND RESUMING. A checkpoint has one of three contents.
 
@@ -1687,6 +1680,9 @@ typedef struct rise_agent_desc {
     int processes, process;
     rise_reduce_fn reduce_fn; /* NULL: this process learns alone */
     void *reduce_user;
+    /* play_only: the agent's weights are these numbers, which it reads in place. They must stay
+       valid and unchanged. NULL: the agent has weights of its own. rise_agent_open sets this. */
+    const rise_real *weights;
     /* NULL: the library calls calloc once when the agent is made. Otherwise: the caller's block of
        memory_bytes bytes, at any alignment, which must outlive the agent. */
     void *memory_block;
@@ -2047,6 +2043,18 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
    Returns RISE_IO, RISE_BAD_FILE, RISE_NEWER_FILE, RISE_MISMATCH, or an error of rise_agent_create.
    A policy file without play_only, or other weights in embedding_file, is RISE_MISMATCH too. */
 RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *user, uint64_t size,
+                                     const rise_agent_desc *machine, rise_error *error);
+
+/* Makes a play_only agent from a file in memory, `data` [size]. On failure *agent is NULL.
+   `machine` (may be NULL) is as in rise_agent_read, except that play_only is always 1.
+
+   If `data` begins at a multiple of 4 bytes and the machine is little-endian, the agent reads its
+   weights in place. Then `data` must stay valid and unchanged until the agent is destroyed, and
+   `weights` of rise_agent_query is not NULL. Else the weights are copied. Begin `data` at a
+   multiple of 64 bytes, and save the file as RISE_SAVE_POLICY: vectors are then read faster. All
+   bytes that the agent uses are checked, as in rise_agent_read. rise_agent_publish does not change
+   an agent whose weights are in place, and nobody may write to its rise_agent_parameters. */
+RISE_API rise_result rise_agent_open(rise_agent **agent, const void *data, size_t size,
                                      const rise_agent_desc *machine, rise_error *error);
 
 #ifndef RISE_NO_STDIO
@@ -10907,6 +10915,9 @@ RISEI_FN rise_result risei_resolve(rise_agent_desc *desc, rise_error *error)
     if (risei_check_windows(desc, error) != RISE_OK) return RISE_BAD_DESC;
     if (risei_check_head(desc, error) != RISE_OK) return RISE_BAD_DESC;
     if (risei_check_processes(desc, error) != RISE_OK) return RISE_BAD_DESC;
+    if (desc->weights != NULL && !desc->play_only)
+        return risei_fail(error, RISE_BAD_DESC,
+                          "weights is not NULL; only a play_only agent reads weights in place");
     return desc->play_only ? RISE_OK : risei_check_replay(desc, error);
 }
 RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error)
@@ -11034,7 +11045,10 @@ RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m, int lanes, 
     risei_pass_size const s = risei_pass_size_of(d, lanes, learn);
     int const most = d->players > d->environments ? d->players : d->environments;
     size_t const embeddings = lanes > 0 ? (size_t)most : 1;
-    m->weights = RISEI_TAKE(arena, rise_real, n->weights_size);
+    if (d->weights != NULL)
+        m->weights = (rise_real *)(uintptr_t)d->weights; /* play_only: never written */
+    else
+        m->weights = RISEI_TAKE(arena, rise_real, n->weights_size);
     m->target = RISEI_TAKE(arena, rise_real, s.learn > 0 ? n->weights_size : 0);
     m->derived = RISEI_TAKE(arena, rise_real, risei_net_derives(n) ? n->weights_size : 0);
     m->noise = RISEI_TAKE(arena, rise_real, risei_noise_size(&n->heads));
@@ -11056,7 +11070,7 @@ RISEI_FN rise_result risei_model_initialise(risei_model *m, rise_error *error)
 {
     const rise_agent_desc *d = m->desc;
     risei_random random = risei_random_stream(d->seed, RISEI_RANDOM_WEIGHTS);
-    risei_net_initialise(&m->net, m->weights, d, &random);
+    if (d->weights == NULL) risei_net_initialise(&m->net, m->weights, d, &random);
     return risei_embedder_initialise(m->embedder,
                                      risei_random_stream(d->seed, RISEI_RANDOM_EMBEDDER), d, error);
 }
@@ -13295,6 +13309,10 @@ RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *player)
     if (!player->desc.play_only)
         return risei_fail(&learner->error, RISE_BAD_CALL, "player is not play_only");
     if (player == learner) return RISE_OK;
+    if (player->desc.weights != NULL)
+        return risei_fail(&learner->error, RISE_BAD_CALL,
+                          "the player reads its weights in place, so they cannot change; load the "
+                          "player with rise_agent_load");
     differs = risei_published_differs(&learner->desc, &player->desc);
     if (differs != NULL)
         return risei_fail(&learner->error, RISE_MISMATCH,
@@ -13936,6 +13954,7 @@ enum { RISEI_DESC_BYTES = 8192, RISEI_DESC_LINE = 120 }; /* bytes of the longest
 typedef struct risei_desc_writer {
     risei_io *io;
     rise_agent_desc desc;
+    int length; /* bytes written */
 } risei_desc_writer;
 
 RISEI_FN void risei_desc_write_line(void *user, const char *text)
@@ -13947,19 +13966,27 @@ RISEI_FN void risei_desc_write_line(void *user, const char *text)
     int const optional = field != NULL && field->optional;
     int const length = snprintf(line, sizeof line, "%s%s\n", optional ? "?" : "", text);
     risei_io_numbers(w->io, line, (size_t)length, 1);
+    w->length += length;
 }
 /* Writes the description as text. Writes play_only as 0, because the caller who loads the file
-   chooses play_only. */
+   chooses play_only. Ends with an optional line that makes the length a multiple of 64 bytes. The
+   header of a policy file has 64 bytes, so its weights begin at a multiple of 64. */
 RISEI_FN void risei_desc_write(risei_io *f, const rise_agent_desc *desc)
 {
     risei_desc_writer w;
     char text[RISEI_DESC_LINE];
-    w.io = f;
+    size_t dots;
+    w.io = f, w.length = 0;
     w.desc = *desc;
     w.desc.play_only = 0;
     snprintf(text, sizeof text, "description=%d", RISEI_DESCRIPTION_REVISION);
     risei_desc_write_line(&w, text);
     rise_agent_describe(&w.desc, risei_desc_write_line, &w);
+    dots = (size_t)(128 - 6 - w.length % 64) % 64; /* the rest of the line has 6 bytes */
+    memcpy(text, "?pad=", 5);
+    memset(text + 5, '.', dots);
+    text[5 + dots] = '\0';
+    risei_desc_write_line(&w, text);
 }
 
 /* The state of reading a description. */
@@ -14128,13 +14155,30 @@ RISEI_FN void risei_file_visit_standard(risei_io *f, risei_statistics *s)
     risei_io_reals(f, s->shift, (size_t)s->size, -FLT_MAX, "statistics.shift");
     risei_io_reals(f, s->gain, (size_t)s->size, 0, "statistics.gain");
 }
+/* Reads [count] numbers that must be those in `x`, which is in place: checks that each is finite.
+   */
+RISEI_FN void risei_file_check_in_place(risei_io *f, const rise_real *x, size_t count)
+{
+    rise_real chunk[64];
+    size_t at, part;
+    for (at = 0; at < count && !f->failed && f->wrong == NULL; at += part) {
+        part = count - at < 64 ? count - at : 64;
+        risei_io_reals(f, chunk, part, -FLT_MAX, "a weight is not a finite number");
+        if (memcmp(chunk, x + at, part * sizeof *x) != 0)
+            risei_io_invalid(f, "desc.weights are not its weights");
+    }
+}
 /* Visits what acting needs: weights, snapshot weights, the standardisation of frames, embeddings
    and numbers, and the fingerprint of the frozen encoder. */
 RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
 {
     risei_embedder *e = m->embedder;
     uint64_t fingerprint, own;
-    risei_io_reals(f, m->weights, m->net.weights_size, -FLT_MAX, "a weight is not a finite number");
+    if (f->mode == RISEI_READ && m->desc->weights != NULL)
+        risei_file_check_in_place(f, m->weights, m->net.weights_size);
+    else
+        risei_io_reals(f, m->weights, m->net.weights_size, -FLT_MAX,
+                       "a weight is not a finite number");
     risei_io_reals(f, e->encoder.weights, e->encoder.snapshot_weights, -FLT_MAX,
                    "a weight of the snapshot is not finite");
     risei_file_visit_scale(f, m->frame_statistics);
@@ -14564,10 +14608,10 @@ RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
 }
 /* Copies from `machine` to `desc` the fields that the caller who loads the file chooses: isa,
    threads, processes, process, memory_block, memory_bytes, functions and their user data,
-   embedding_file and play_only. Copies background if it is 1 or if play_only is 1. Copies players
-   and environments if they are not 0. Does not copy environments if the file has a replay buffer
-   (replay = 1) and play_only is 0, because the buffer is then loaded. If `machine` is NULL, only
-   sets play_only to 0. */
+   embedding_file, weights and play_only. Copies background if it is 1 or if play_only is 1. Copies
+   players and environments if they are not 0. Does not copy environments if the file has a replay
+   buffer (replay = 1) and play_only is 0, because the buffer is then loaded. If `machine` is NULL,
+   only sets play_only to 0. */
 RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_desc *machine,
                                       int replay)
 {
@@ -14583,6 +14627,7 @@ RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_de
     desc->processes = machine->processes, desc->process = machine->process;
     desc->reduce_fn = machine->reduce_fn, desc->reduce_user = machine->reduce_user;
     desc->play_only = machine->play_only;
+    desc->weights = machine->weights;
     if (machine->play_only || machine->background) desc->background = machine->background;
     if (machine->players != 0) desc->players = machine->players;
     if (machine->environments != 0 && !(replay && !machine->play_only))
@@ -14717,6 +14762,57 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
                   fused ? "with" : "without", fused ? "without" : "with");
     *agent = a;
     return RISE_OK;
+}
+
+/* A file in memory. */
+typedef struct risei_memory_file {
+    const unsigned char *at;
+    size_t left;
+} risei_memory_file;
+
+/* Reads from a risei_memory_file, as a rise_read_fn. */
+RISEI_FN int risei_memory_read(void *user, void *data, size_t size)
+{
+    risei_memory_file *const m = (risei_memory_file *)user;
+    if (size > m->left) return 0;
+    memcpy(data, m->at, size);
+    m->at += size, m->left -= size;
+    return 1;
+}
+/* Returns the weights of a policy file in memory, or NULL if they cannot be read in place. The
+   weights are the first numbers of section ACTING. rise_agent_read checks that the section is as
+   long as the weights need. */
+RISEI_FN const rise_real *risei_file_weights_in(const risei_file_header *header, const void *data)
+{
+    uint16_t const little = 1;
+    uint64_t at = header->size;
+    uint32_t s;
+    uintptr_t address;
+    for (s = RISEI_SECTION_ACTING; s <= header->sections; s++) at -= header->length[s - 1];
+    address = (uintptr_t)((const unsigned char *)data + at);
+    return *(const unsigned char *)&little == 1 && sizeof(rise_real) == 4 && address % 4 == 0
+               ? (const rise_real *)address
+               : NULL;
+}
+RISE_API rise_result rise_agent_open(rise_agent **agent, const void *data, size_t size,
+                                     const rise_agent_desc *machine, rise_error *error)
+{
+    risei_memory_file file;
+    risei_file_header header;
+    rise_agent_desc own, desc;
+    rise_result result;
+    if (agent != NULL) *agent = NULL;
+    if (agent == NULL || data == NULL)
+        return risei_fail(error, RISE_BAD_CALL, "%s is NULL", agent == NULL ? "agent" : "data");
+    file.at = (const unsigned char *)data, file.left = size;
+    result = risei_file_read_start(risei_memory_read, &file, size, &header, &desc, error);
+    if (result != RISE_OK) return result;
+    memset(&own, 0, sizeof own);
+    if (machine != NULL) own = *machine;
+    own.play_only = 1;
+    own.weights = risei_file_weights_in(&header, data);
+    file.at = (const unsigned char *)data, file.left = size;
+    return rise_agent_read(agent, risei_memory_read, &file, size, &own, error);
 }
 
 #ifndef RISE_NO_STDIO
