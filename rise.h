@@ -11457,7 +11457,7 @@ RISEI_FN void risei_learner_layout(risei_arena *arena, risei_learner *l)
     l->rounds = risei_learner_rounds(d), l->draws = l->rounds * d->batch_parts;
     l->transitions = RISEI_TAKE(arena, risei_transition, (size_t)l->draws * size);
     l->errors = RISEI_TAKE(arena, rise_real, (size_t)l->draws * size);
-    risei_learner_select(l, 0);
+    if (l->transitions != NULL) risei_learner_select(l, 0); /* NULL: the arena only counts */
     if (d->background) {
         l->copies = l->replay->history;
         l->copies.lanes = l->draws * b->windows;

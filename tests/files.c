@@ -667,8 +667,8 @@ static void refuses_text(buffer b, rise_result result, const char *word)
     refused(&b, &machine, result, word);
     free(b.data);
 }
-/* For each line but the optional ones: it is missing, or there twice, or has no newline, or the text
-   ends before it. */
+/* For each line but the optional ones: it is missing, or there twice, or has no newline, or the
+   text ends before it. */
 static void refuses_missing_lines(const buffer *b)
 {
     size_t length, at, size;

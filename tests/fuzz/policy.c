@@ -2,8 +2,8 @@
    also opens in place, and the other way round. */
 #include "files.h"
 
-/* Opens the file in place and reads it. Both must have the same result. In place, an agent takes less
-   memory, so only reading may fail for lack of memory. */
+/* Opens the file in place and reads it. Both must have the same result. In place, an agent takes
+   less memory, so only reading may fail for lack of memory. */
 static void open_in_place(buffer *b, const rise_agent_desc *machine)
 {
     rise_agent_desc own = *machine;
