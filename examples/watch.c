@@ -3,7 +3,13 @@
    a name. For other names pass --game and --length.
 
        cc -O2 examples/watch.c -o watch -lm && ./watch lock-catch.rise
+
+   With --export, writes the agent as a C header instead, for a program that plays it without a
+   file. Any file of rise.h will do. The header explains its use.
+
+       ./watch lock-catch.rise --export catcher.h
 */
+#include "export.h" /* first: defines _DEFAULT_SOURCE */
 #include "game_episode.h"
 #include "self_test.h"
 
@@ -12,6 +18,7 @@
 
 typedef struct options {
     const char *path;
+    const char *header; /* to be written; NULL: show how the agent plays */
     game_kind game; /* GAME_KINDS: read from the file name */
     int length;
     int episodes, seed;
@@ -21,7 +28,8 @@ static void print_usage(void)
 {
     int kind;
     fputs("watch FILE [--game NAME] [--length L] [--episodes N] [--seed N]: shows how a "
-          "saved agent plays.\nwatch --self-test: checks this build on this machine.\nGames:",
+          "saved agent plays.\nwatch FILE --export HEADER.h: writes the agent as a C header."
+          "\nwatch --self-test: checks this build on this machine.\nGames:",
           stderr);
     for (kind = 0; kind < GAME_KINDS; kind++)
         fprintf(stderr, " %s", game_spec_of((game_kind)kind)->name);
@@ -41,6 +49,7 @@ static int parse_number(const char *text, long least)
 static int parse_option(options *o, const char *name, const char *value)
 {
     if (strcmp(name, "--game") == 0) return (o->game = game_named(value)) != GAME_KINDS;
+    if (strcmp(name, "--export") == 0) return (o->header = value) != NULL;
     if (strcmp(name, "--length") == 0) return (o->length = parse_number(value, 1)) >= 0;
     if (strcmp(name, "--episodes") == 0) return (o->episodes = parse_number(value, 1)) >= 0;
     if (strcmp(name, "--seed") == 0) return (o->seed = parse_number(value, 0)) >= 0;
@@ -138,10 +147,20 @@ static void play(const options *o, rise_agent *agent, episode *e, terminal *t)
                i, e->state.spec->name, sum / i, e->state.spec->without_memory, e->state.spec->best);
 }
 
+/* Returns the exit status. */
+static int write_header(const options *o)
+{
+    rise_error error;
+    if (!export_policy(o->path, o->header, &error))
+        return fprintf(stderr, "watch: %s\n", error.text), 1;
+    printf("The agent is in %s.\n", o->header);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static terminal screen; /* too large for a small stack */
-    options o = {NULL, GAME_KINDS, 0, 10, 1};
+    options o = {NULL, NULL, GAME_KINDS, 0, 10, 1};
     episode e;
     rise_agent *agent;
     if (self_test_wanted(argc, argv)) return self_test_status();
@@ -149,6 +168,7 @@ int main(int argc, char **argv)
         print_usage();
         return 2;
     }
+    if (o.header != NULL) return write_header(&o);
     guess_game(&o);
     agent = load(&o, &e);
     if (agent == NULL) return 1;

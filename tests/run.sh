@@ -44,6 +44,7 @@
 #   stats        bench/stats.h
 #   games, ceilings   examples/games.h: its rules and its best scores
 #   media, bridge     the other headers of examples/
+#   export       examples/export.h: headers that play an agent, compiled and run
 #   training, memory  the tools examples/atari.c and examples/memory.c
 #   self_play    examples/self_play.c: its game, its ratings, and that later copies are stronger
 #
@@ -61,7 +62,7 @@ export RISE_CORPUS="${RISE_CORPUS:-$(pwd)/tests/fuzz/corpus}" # and fuzz.c its i
 
 # The slowest files, slowest first. They start first, so that no processor is idle at the end.
 slowest="probes training background threads gradients agent kernels sequences rules replay"
-slowest="$slowest snapshot pretrained files fuzz self_play readme targets bridge"
+slowest="$slowest snapshot pretrained files fuzz self_play readme targets bridge export"
 
 # Does the file use rise.h's kernels in single precision?
 uses_kernels() {

@@ -1,0 +1,518 @@
+/* Writes a trained agent as one C header: the policy as a constant array, and a test vector. A
+   program that includes the header and rise.h plays the agent without a file:
+
+       rise_error error;
+       if (!export_policy("npc.rise", "npc.h", &error)) puts(error.text);
+
+   watch.c has the option --export. Names in the header begin with the name of the header's file. */
+#ifndef EXPORT_H
+#define EXPORT_H
+
+#include "replace.h" /* first: defines _DEFAULT_SOURCE */
+
+#include <ctype.h>
+#include <float.h>
+
+#include "../rise.h"
+
+enum {
+    EXPORT_STEPS = 8,   /* frames of the test vector: an episode from its start */
+    EXPORT_SEEDS = 64,  /* test vectors that are tried: see export_test */
+    EXPORT_NAME = 64,   /* bytes of a name */
+    EXPORT_TEXT = 16384 /* bytes of a description as text */
+};
+
+/* What is written, and what it is written from. */
+typedef struct exported {
+    FILE *file;
+    const char *header;         /* the name of the header, without its folder */
+    char name[EXPORT_NAME], upper[EXPORT_NAME];
+    char defaults[EXPORT_TEXT]; /* "\nfield=value\nfield=value\n" */
+    void *block;                /* holds `policy` */
+    unsigned char *policy;      /* at a multiple of 64 bytes */
+    size_t size, at;            /* bytes of the policy; bytes written there so far */
+    rise_agent *agent;          /* plays the policy in place */
+    rise_metrics training;      /* steps and updates are 0 if the file does not tell */
+    uint32_t seed;              /* of the test vector */
+    float *q;                   /* [EXPORT_STEPS][actions] */
+    int actions[EXPORT_STEPS];
+} exported;
+
+/* ---------------------------------------------------------------------------------------------- */
+/* The agent */
+
+/* Sets `error` to the sentence "SUBJECT TEXT". Returns 0. */
+static inline int export_fail(rise_error *error, rise_result result, const char *subject,
+                              const char *text)
+{
+    error->result = result;
+    snprintf(error->text, sizeof error->text, "%.130s %s", subject, text);
+    return 0;
+}
+
+/* Returns the part of a path after its folder. */
+static inline const char *export_base(const char *path)
+{
+    const char *base = path;
+    for (; *path != '\0'; path++)
+        if (*path == '/' || *path == '\\') base = path + 1;
+    return base;
+}
+
+/* Sets e->header and e->name from the path of the header: "game/my npc.h" gives "my_npc". Returns 0
+   and sets `error` if there is no such name. */
+static inline int export_name(exported *e, const char *path, rise_error *error)
+{
+    const char *const base = export_base(path);
+    size_t const length = strlen(base);
+    size_t i;
+    if (length < 3 || strcmp(base + length - 2, ".h") != 0)
+        return export_fail(error, RISE_BAD_CALL, path, "does not end with .h");
+    if (length > EXPORT_NAME - 8)
+        return export_fail(error, RISE_BAD_CALL, path, "is too long a name");
+    if (strcmp(base, "rise.h") == 0)
+        return export_fail(error, RISE_BAD_CALL, path, "is the library; choose another name");
+    e->header = base;
+    /* a name of C does not begin with a digit */
+    snprintf(e->name, sizeof e->name, "%s%.*s", isalpha((unsigned char)base[0]) ? "" : "agent_",
+             (int)length - 2, base);
+    for (i = 0; e->name[i] != '\0'; i++) {
+        if (!isalnum((unsigned char)e->name[i])) e->name[i] = '_';
+        e->upper[i] = (char)toupper((unsigned char)e->name[i]);
+    }
+    return 1;
+}
+
+/* Counts the bytes of the policy or, if there is room for them, copies them; as a rise_write_fn. */
+static inline int export_take(void *user, const void *data, size_t size)
+{
+    exported *const e = (exported *)user;
+    if (e->policy != NULL) {
+        if (size > e->size - e->at) return 0;
+        memcpy(e->policy + e->at, data, size);
+    }
+    e->at += size;
+    return 1;
+}
+
+/* Reads what the file tells about training. A policy tells nothing, nor does an agent that needs
+   more memory or threads than there are here. */
+static inline void export_read_training(exported *e, const char *path)
+{
+    rise_agent *agent;
+    if (rise_agent_load(&agent, path, NULL, NULL) != RISE_OK) return;
+    rise_agent_metrics(agent, &e->training);
+    rise_agent_destroy(agent);
+}
+
+/* Reads the agent of the file, and opens its policy with one player. */
+static inline int export_read(exported *e, const char *path, rise_error *error)
+{
+    rise_agent_desc machine;
+    rise_agent *agent;
+    rise_result result;
+    memset(&machine, 0, sizeof machine);
+    machine.play_only = machine.players = 1;
+    if (rise_agent_load(&agent, path, &machine, error) != RISE_OK) return 0;
+    result = rise_agent_write(agent, RISE_SAVE_POLICY, export_take, e, error);
+    if (result == RISE_OK) {
+        e->size = e->at, e->at = 0;
+        e->block = malloc(e->size + 64);
+        e->q = (float *)malloc(sizeof(float) * EXPORT_STEPS *
+                               (size_t)rise_agent_query(agent)->actions);
+        if (e->block == NULL || e->q == NULL) {
+            export_fail(error, result = RISE_NO_MEMORY, path, "is too large for the memory");
+        } else {
+            e->policy = (unsigned char *)e->block + (64 - (uintptr_t)e->block % 64) % 64;
+            result = rise_agent_write(agent, RISE_SAVE_POLICY, export_take, e, error);
+        }
+    }
+    rise_agent_destroy(agent);
+    return result == RISE_OK &&
+           rise_agent_open(&e->agent, e->policy, e->size, &machine, error) == RISE_OK;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* The test vector. The header contains the same random numbers, in the same order. */
+
+/* Returns 0..255, from a linear congruential generator. */
+static inline int export_byte(uint32_t *random)
+{
+    *random = *random * 1664525u + 1013904223u;
+    return (int)(*random >> 24);
+}
+
+/* Returns by how much Q of the action exceeds Q of every other allowed action. */
+static inline float export_gap(const float *q, int actions, int action, const uint8_t *allowed)
+{
+    float gap = FLT_MAX;
+    int i;
+    for (i = 0; i < actions; i++)
+        if (i != action && (allowed == NULL || allowed[i]) && q[action] - q[i] < gap)
+            gap = q[action] - q[i];
+    return gap;
+}
+
+/* Plays one step of the test. Returns the gap of export_gap, or -1 if the agent refused. */
+static inline float export_step(exported *e, int step, uint32_t *random, uint8_t *frame)
+{
+    const rise_agent_desc *const d = rise_agent_query(e->agent);
+    int const pixels = d->frame_width * d->frame_height * d->frame_channels;
+    float *const q = e->q + step * d->actions;
+    float numbers[1024], reward;
+    uint8_t allowed[256];
+    const rise_real *values;
+    int i, action;
+    for (i = 0; i < pixels; i++) frame[i] = (uint8_t)export_byte(random);
+    for (i = 0; i < d->numbers; i++) numbers[i] = (float)export_byte(random) / 64 - 2;
+    for (i = 0; i < d->actions; i++) allowed[i] = (uint8_t)(export_byte(random) & 128);
+    allowed[step % d->actions] = 1;
+    reward = (float)export_byte(random) / 64 - 2;
+    /* every other frame has a mask */
+    action = rise_agent_play_numbers(e->agent, 0, pixels > 0 ? frame : NULL,
+                                     d->numbers > 0 ? numbers : NULL, reward,
+                                     step == 0 ? RISE_FIRST : RISE_MIDDLE,
+                                     step % 2 == 1 ? allowed : NULL);
+    values = rise_agent_values(e->agent, 0);
+    if (action < 0 || values == NULL) return -1;
+    for (i = 0; i < d->actions; i++) q[i] = (float)values[i];
+    e->actions[step] = action;
+    return export_gap(q, d->actions, action, step % 2 == 1 ? allowed : NULL);
+}
+
+/* Plays the test vector of e->seed. Returns the smallest gap of its frames. */
+static inline float export_play(exported *e, uint8_t *frame)
+{
+    uint32_t random = e->seed;
+    float smallest = FLT_MAX;
+    int step;
+    for (step = 0; step < EXPORT_STEPS && smallest >= 0; step++) {
+        float const gap = export_step(e, step, &random, frame);
+        if (gap < smallest) smallest = gap;
+    }
+    return smallest;
+}
+
+/* Computes the test vector. Where two actions have almost the same Q, kernels that round in another
+   way may choose another action than here. So takes the seed whose smallest gap is the largest. */
+static inline int export_test(exported *e, rise_error *error)
+{
+    const rise_agent_desc *const d = rise_agent_query(e->agent);
+    size_t const pixels = (size_t)d->frame_width * (size_t)d->frame_height *
+                          (size_t)d->frame_channels;
+    uint8_t *const frame = (uint8_t *)malloc(pixels + 1);
+    float best = -1, gap;
+    uint32_t seed = 0;
+    if (frame == NULL) return export_fail(error, RISE_NO_MEMORY, "the frame", "does not fit");
+    for (e->seed = 1; e->seed <= EXPORT_SEEDS; e->seed++)
+        if ((gap = export_play(e, frame)) > best) best = gap, seed = e->seed;
+    e->seed = seed;
+    gap = export_play(e, frame);
+    free(frame);
+    if (gap >= 0) return 1;
+    *error = *rise_agent_error(e->agent);
+    return 0;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* The text */
+
+/* Writes text with the name for '@' and the name in capitals for '^'. */
+static inline void export_text(const exported *e, const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text == '@')
+            fputs(e->name, e->file);
+        else if (*text == '^')
+            fputs(e->upper, e->file);
+        else
+            putc(*text, e->file);
+}
+
+/* Writes the name of a file. Replaces what could end a comment. */
+static inline void export_file_name(const exported *e, const char *name)
+{
+    for (; *name != '\0'; name++)
+        putc(isalnum((unsigned char)*name) || strchr("._- ", *name) != NULL ? *name : '_',
+             e->file);
+}
+
+/* Adds a line to e->defaults, as a rise_log_fn. */
+static inline void export_default(void *user, const char *text)
+{
+    exported *const e = (exported *)user;
+    size_t const length = strlen(e->defaults);
+    if (length + strlen(text) + 2 <= sizeof e->defaults)
+        snprintf(e->defaults + length, sizeof e->defaults - length, "%s\n", text);
+}
+
+/* Writes a field that has not its default value, as a rise_log_fn. Leaves out the number of players
+   and play_only, which do not belong to the agent. Writes all conv layers if they are the caller's,
+   and none if they follow from `network`. */
+static inline void export_field(void *user, const char *text)
+{
+    const exported *const e = (const exported *)user;
+    char line[200];
+    int differs;
+    snprintf(line, sizeof line, "\n%s\n", text);
+    differs = strstr(e->defaults, line) == NULL && strncmp(text, "play", 4) != 0;
+    if (strncmp(text, "conv", 4) == 0)
+        differs = rise_agent_query(e->agent)->network == RISE_NETWORK_CUSTOM;
+    if (differs)
+        fprintf(e->file, "       %s\n", text);
+}
+
+/* Writes the fields that differ from the defaults of an agent with the same frames and actions. */
+static inline void export_fields(exported *e)
+{
+    const rise_agent_desc *const d = rise_agent_query(e->agent);
+    rise_agent_desc defaults;
+    memset(&defaults, 0, sizeof defaults);
+    defaults.frame_width = d->frame_width, defaults.frame_height = d->frame_height;
+    defaults.frame_channels = d->frame_channels, defaults.numbers = d->numbers;
+    defaults.actions = d->actions;
+    rise_agent_resolve(&defaults, NULL);
+    strcpy(e->defaults, "\n");
+    rise_agent_describe(&defaults, export_default, e);
+    export_text(e, "\n   Fields that differ from the defaults:\n\n");
+    rise_agent_describe(d, export_field, e);
+}
+
+/* Writes what the agent is. */
+static inline void export_facts(const exported *e)
+{
+    static const char *const memories[] = {"RISE", "NONE", "FULL"};
+    const rise_agent_desc *const d = rise_agent_query(e->agent);
+    const rise_metrics *const t = &e->training;
+    rise_metrics m;
+    FILE *const f = e->file;
+    rise_agent_metrics(e->agent, &m);
+    fprintf(f, "       observation   ");
+    if (d->frame_width > 0)
+        fprintf(f, "%d x %d pixels, %d byte%s each", d->frame_width, d->frame_height,
+                d->frame_channels, d->frame_channels > 1 ? "s" : "");
+    if (d->numbers > 0)
+        fprintf(f, "%s%d number%s", d->frame_width > 0 ? "; " : "", d->numbers,
+                d->numbers > 1 ? "s" : "");
+    fprintf(f, "\n       actions       %d%s\n       memory        %s", d->actions,
+            d->action_masks ? ", with masks" : "", memories[d->memory]);
+    if (d->memory == RISE_MEMORY_NONE)
+        fprintf(f, ": it sees the newest %d frame%s\n", d->frame_stack,
+                d->frame_stack > 1 ? "s" : "");
+    else
+        fprintf(f, ": a recurrent net of %d units\n", d->recurrent_units);
+    fprintf(f, "       parameters    %.0f\n       flash         %.0f bytes, without code\n",
+            (double)m.parameters, (double)e->size);
+    fprintf(f, "       RAM           %.0f bytes for one player, on a machine with %d bits\n",
+            (double)m.bytes, (int)sizeof(void *) * 8);
+    fprintf(f, "       training      ");
+    if (t->steps == 0)
+        fprintf(f, "the file does not tell\n");
+    else
+        fprintf(f,
+                "%.0f steps, %.0f updates, %.0f episodes;\n                     "
+                "mean return of the last 100 episodes: %.4g\n",
+                (double)t->steps, (double)t->updates, (double)t->episodes, t->mean_return);
+}
+
+/* Writes the comment at the top. `path` is the agent's file. */
+static inline void export_comment(exported *e, const char *path)
+{
+    const rise_agent_desc *const d = rise_agent_query(e->agent);
+    fprintf(e->file, "/* ");
+    export_file_name(e, e->header);
+    fprintf(e->file, ": a trained agent, written by examples/watch.c from ");
+    export_file_name(e, export_base(path));
+    fprintf(e->file, ".\n   It needs rise.h and nothing else.\n\n");
+    export_facts(e);
+    export_fields(e);
+    export_text(e, "\n   A program that uses it; define RISE_IMPLEMENTATION in one file:\n\n"
+                   "       #define RISE_IMPLEMENTATION\n       #include \"");
+    export_file_name(e, e->header);
+    export_text(e, "\"\n\n       rise_agent *agent;\n"
+                   "       if (rise_agent_open(&agent, @_policy, sizeof @_policy, NULL, NULL) < 0)"
+                   " return 1;\n");
+    fprintf(e->file, "       action = rise_agent_play%s(agent, 0, %s, %s0, RISE_FIRST, NULL);\n",
+            d->numbers > 0 ? "_numbers" : "", d->frame_width > 0 ? "frame" : "NULL",
+            d->numbers > 0 ? "numbers, " : "");
+    export_text(e, "\n   The later frames of an episode are RISE_MIDDLE. @_check() returns 0 if "
+                   "the\n   agent computes the same here as where it was exported. */\n"
+                   "#ifndef ^_POLICY_H\n#define ^_POLICY_H\n\n#include \"rise.h\"\n\n"
+                   "#include <string.h>\n\n");
+}
+
+static inline void export_sizes(const exported *e)
+{
+    const rise_agent_desc *const d = rise_agent_query(e->agent);
+    export_text(e, "enum {\n");
+    if (d->frame_width > 0) {
+        export_text(e, "    @_width = ");
+        fprintf(e->file, "%d,\n", d->frame_width);
+        export_text(e, "    @_height = ");
+        fprintf(e->file, "%d,\n", d->frame_height);
+        export_text(e, "    @_channels = ");
+        fprintf(e->file, "%d,\n", d->frame_channels);
+    }
+    if (d->numbers > 0) {
+        export_text(e, "    @_numbers = ");
+        fprintf(e->file, "%d,\n", d->numbers);
+    }
+    export_text(e, "    @_actions = ");
+    fprintf(e->file, "%d\n};\n\n", d->actions);
+}
+
+/* Writes the policy as an array. Its weights are read in place if they are aligned. */
+static inline void export_array(const exported *e)
+{
+    char digits[8];
+    size_t i;
+    int column = 0;
+    export_text(e, "#if defined(_MSC_VER)\n#define ^_ALIGN __declspec(align(64))\n"
+                   "#elif defined(__GNUC__) || defined(__clang__) || defined(__TINYC__)\n"
+                   "#define ^_ALIGN __attribute__((aligned(64)))\n"
+                   "#else /* rise_agent_open copies the weights if they are not aligned */\n"
+                   "#define ^_ALIGN\n#endif\n\n"
+                   "static const ^_ALIGN unsigned char @_policy[] = {\n");
+    for (i = 0; i < e->size; i++) {
+        int const length = snprintf(digits, sizeof digits, "%d,", e->policy[i]);
+        if (column + length > 96) putc('\n', e->file), column = 0;
+        if (column == 0) fputs("    ", e->file);
+        fputs(digits, e->file);
+        column += length;
+    }
+    export_text(e, "\n};\n#undef ^_ALIGN\n\n");
+}
+
+/* Writes what the test must give: each Q value as the bits of a float. */
+static inline void export_expected(const exported *e)
+{
+    int const actions = rise_agent_query(e->agent)->actions;
+    int step, i;
+    fprintf(e->file, "    static const uint32_t expected[%d][%d] = {\n", EXPORT_STEPS, actions);
+    for (step = 0; step < EXPORT_STEPS; step++) {
+        fputs("        {", e->file);
+        for (i = 0; i < actions; i++) {
+            uint32_t bits;
+            memcpy(&bits, &e->q[step * actions + i], sizeof bits);
+            fprintf(e->file, "%s0x%08lxu", i == 0 ? "" : i % 6 == 0 ? ",\n         " : ", ",
+                    (unsigned long)bits);
+        }
+        fputs(step + 1 < EXPORT_STEPS ? "},\n" : "}};\n", e->file);
+    }
+    fprintf(e->file, "    static const unsigned char actions[%d] = {", EXPORT_STEPS);
+    for (step = 0; step < EXPORT_STEPS; step++)
+        fprintf(e->file, "%s%d", step > 0 ? ", " : "", e->actions[step]);
+    fputs("};\n", e->file);
+}
+
+/* Writes the function that draws an observation and plays it. */
+static inline void export_play_function(const exported *e)
+{
+    const rise_agent_desc *const d = rise_agent_query(e->agent);
+    int const frames = d->frame_width > 0, numbers = d->numbers > 0;
+    export_text(e, "/* Returns 0..255, from a linear congruential generator. */\n"
+                   "static inline int @_byte(uint32_t *random)\n{\n"
+                   "    *random = *random * 1664525u + 1013904223u;\n"
+                   "    return (int)(*random >> 24);\n}\n\n"
+                   "/* Plays frame `step` of the test. Every other frame has a mask. */\n"
+                   "static inline int @_test_step(rise_agent *agent, int step, uint32_t *random)\n"
+                   "{\n");
+    if (frames)
+        export_text(e, "    static uint8_t frame[@_width * @_height * @_channels];\n");
+    if (numbers) export_text(e, "    float numbers[@_numbers];\n");
+    export_text(e, "    uint8_t allowed[@_actions];\n    float reward;\n    int i;\n");
+    if (frames)
+        export_text(e, "    for (i = 0; i < @_width * @_height * @_channels; i++)\n"
+                       "        frame[i] = (uint8_t)@_byte(random);\n");
+    if (numbers)
+        export_text(e, "    for (i = 0; i < @_numbers; i++)\n"
+                       "        numbers[i] = (float)@_byte(random) / 64 - 2;\n");
+    export_text(e, "    for (i = 0; i < @_actions; i++)\n"
+                   "        allowed[i] = (uint8_t)(@_byte(random) & 128);\n"
+                   "    allowed[step % @_actions] = 1;\n"
+                   "    reward = (float)@_byte(random) / 64 - 2;\n");
+    fprintf(e->file,
+            "    return rise_agent_play_numbers(agent, 0, %s, %s, reward,\n"
+            "                                   step == 0 ? RISE_FIRST : RISE_MIDDLE,\n"
+            "                                   step %% 2 == 1 ? allowed : NULL);\n}\n\n",
+            frames ? "frame" : "NULL", numbers ? "numbers" : "NULL");
+}
+
+/* Writes the functions that check an agent. */
+static inline void export_check_functions(const exported *e)
+{
+    rise_metrics m;
+    rise_agent_metrics(e->agent, &m);
+    export_text(e, "/* Plays an episode of random frames as player 0 of an agent that was opened from\n"
+                   "   @_policy. Returns 0 if Q values and actions are the expected ones. Else\n"
+                   "   returns the number of the first wrong frame, counted from 1, or a negative\n"
+                   "   rise_result. With fused kernels, Q must be equal bit for bit; otherwise\n"
+                   "   within 1e-5 * (1 + |Q|). The player's next frame must be RISE_FIRST. */\n"
+                   "static inline int @_check_agent(rise_agent *agent)\n{\n");
+    export_expected(e);
+    fprintf(e->file, "    uint32_t random = %luu;\n    rise_metrics m;\n    int exact, step, i;\n",
+            (unsigned long)e->seed);
+    fprintf(e->file, "    rise_agent_metrics(agent, &m);\n    exact = %ssizeof(rise_real) == 4;\n",
+            m.fused ? "m.fused && " : "0 && /* exported by kernels that are not fused */ ");
+    fprintf(e->file, "    for (step = 0; step < %d; step++) {\n", EXPORT_STEPS);
+    export_text(e, "        int const action = @_test_step(agent, step, &random);\n"
+                   "        const rise_real *const q = rise_agent_values(agent, 0);\n"
+                   "        if (action < 0) return action;\n"
+                   "        if (q == NULL || action != actions[step]) return step + 1;\n"
+                   "        for (i = 0; i < @_actions; i++) {\n"
+                   "            float const value = (float)q[i];\n"
+                   "            float wanted, limit;\n"
+                   "            memcpy(&wanted, &expected[step][i], sizeof wanted);\n"
+                   "            if (memcmp(&value, &wanted, sizeof value) == 0) continue;\n"
+                   "            limit = 1e-5f * (1 + (wanted < 0 ? -wanted : wanted));\n"
+                   "            if (exact) return step + 1;\n"
+                   "            if (!(value - wanted <= limit && wanted - value <= limit))"
+                   " return step + 1;\n        }\n    }\n    return 0;\n}\n\n"
+                   "/* Opens the policy, checks it as @_check_agent does, and closes it. */\n"
+                   "static inline int @_check(void)\n{\n"
+                   "    rise_agent *agent;\n"
+                   "    int result =\n"
+                   "        (int)rise_agent_open(&agent, @_policy, sizeof @_policy, NULL, NULL);\n"
+                   "    if (result < 0) return result;\n"
+                   "    result = @_check_agent(agent);\n"
+                   "    rise_agent_destroy(agent);\n"
+                   "    return result;\n}\n\n#endif\n");
+}
+
+static inline int export_write(exported *e, const char *path, const char *out, rise_error *error)
+{
+    replace_file r;
+    char text[140];
+    e->file = replace_begin(&r, out);
+    if (e->file != NULL) {
+        export_comment(e, path);
+        export_sizes(e);
+        export_array(e);
+        export_play_function(e);
+        export_check_functions(e);
+    }
+    if (replace_end(&r, 1)) return 1;
+    snprintf(text, sizeof text, "cannot be written%s", replace_cause(""));
+    return export_fail(error, RISE_IO, out, text);
+}
+
+/* Writes the agent in the file `path` as the header `out`, which must end with ".h". Returns 0 on
+   failure; `error` then has a sentence. An older header stays until the new one is complete. */
+static inline int export_policy(const char *path, const char *out, rise_error *error)
+{
+    exported *const e = (exported *)calloc(1, sizeof *e);
+    int good;
+    if (e == NULL) return export_fail(error, RISE_NO_MEMORY, out, "needs more memory");
+    good = export_name(e, out, error) && export_read(e, path, error) && export_test(e, error);
+    if (good) {
+        export_read_training(e, path);
+        good = export_write(e, path, out, error);
+    }
+    rise_agent_destroy(e->agent);
+    free(e->block);
+    free(e->q);
+    free(e);
+    return good;
+}
+
+#endif

@@ -1,0 +1,379 @@
+/* Tests examples/export.h, which writes an agent as a C header, and the option --export of
+   examples/watch.c. Compiles headers with $CC, and with the cross compilers that are here.
+       cc -O2 tests/export.c -o export -lm && ./export
+   Writes files export_test* in the current folder, and removes them. */
+#if !defined(__unix__) && !defined(__APPLE__)
+
+#include <stdio.h>
+int main(void)
+{
+    printf("export: skipped, this is no POSIX system\n0 passed, 0 failed\n");
+    return 0;
+}
+
+#else
+
+#define _FILE_OFFSET_BITS 64
+#include "../examples/export.h" /* first: defines _DEFAULT_SOURCE */
+#include "toy.h"
+#include "folder.h"
+#include <sys/wait.h>
+#include <unistd.h>
+int watch_main(int count, char **arguments);
+#define main watch_main
+#define load watch_load
+#include "../examples/watch.c"
+#undef main
+#undef load
+
+/* The agents that are exported: frames, numbers, masks, and every memory. */
+static const char *const words[] = {
+    "memory=rise numbers=3 number_features=2 action_masks=1 feed_action=1 embedding=conv",
+    "memory=full cell=gru stored residual", "memory=none blind head=iqn",
+    "memory=none head=c51 noisy=1 panels"};
+enum { AGENTS = COUNT(words) };
+
+static char text[1 << 20]; /* a header, or what a program printed */
+
+/* Reads a file into `text`. */
+static void read_text(const char *path)
+{
+    FILE *const file = fopen(path, "rb");
+    size_t const size = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
+    text[size] = '\0';
+    CHECK(file != NULL && fclose(file) == 0);
+}
+static void write_text(const char *path, const char *what)
+{
+    FILE *const file = fopen(path, "wb");
+    CHECK(file != NULL && fputs(what, file) >= 0 && fclose(file) == 0);
+}
+static int said(const char *what) { return strstr(text, what) != NULL; }
+
+/* Saves an agent that has learned as export_test.rise. */
+static void save(const char *fields, rise_save what)
+{
+    world w = world_begin(fields, 60);
+    CHECK(rise_agent_save(w.agent, what, "export_test.rise", NULL) == RISE_OK);
+    rise_agent_destroy(w.agent);
+}
+static void export_to(const char *header)
+{
+    rise_error error = {RISE_OK, ""};
+    if (!CHECK(export_policy("export_test.rise", header, &error))) printf("%s\n", error.text);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Headers are compiled and run */
+
+/* Changes the digit that stands `before` bytes before a text of the header. */
+static void change_digit(const char *header, const char *where, int before)
+{
+    char *at;
+    read_text(header);
+    at = strstr(text, where);
+    if (CHECK(at != NULL)) at[-before] = at[-before] == '1' ? '2' : '1';
+    write_text(header, text);
+}
+/* Returns whether the kernels of this program are fused. */
+static int fused_here(void) { return rise_kernels_of(RISE_ISA_AUTO)->fused; }
+
+/* Writes the headers of all agents, and a program that checks them. The program prints "0" for each
+   agent that passes. Then it prints four times whether the result is as it must be. The first
+   agent's check fails for an agent with other weights. A check whose array has one wrong byte says
+   that the file is bad. A check with a wrong last digit of the last Q finds it, if both programs
+   have fused kernels; else the Q is within the tolerance. */
+static void write_program(void)
+{
+    char name[40], program[4000] = "";
+    size_t at = 0;
+    int k;
+    for (k = 0; k < AGENTS; k++) {
+        check_about("%s", words[k]);
+        save(words[k], k % 2 == 0 ? RISE_SAVE_POLICY : RISE_SAVE_AGENT);
+        snprintf(name, sizeof name, "export_test%d.h", k);
+        export_to(name);
+        at += (size_t)snprintf(program + at, sizeof program - at, "#include \"%s\"\n", name);
+    }
+    check_about("%s", "");
+    save("memory=rise numbers=3 number_features=2 action_masks=1 feed_action=1 embedding=conv "
+         "seed=8", RISE_SAVE_POLICY);
+    export_to("export_test_other.h");
+    export_to("export_test_wrong.h");
+    change_digit("export_test_wrong.h", ",\n};\n#undef", 1);
+    export_to("export_test_bit.h");
+    change_digit("export_test_bit.h", "u}};\n    static const unsigned char actions", 1);
+    at += (size_t)snprintf(program + at, sizeof program - at,
+                           "#include \"export_test_other.h\"\n#include \"export_test_wrong.h\"\n"
+                           "#include \"export_test_bit.h\"\n#include <stdio.h>\n"
+                           "int main(void)\n{\n    rise_agent *agent;\n    rise_metrics m;\n");
+    for (k = 0; k < AGENTS; k++)
+        at += (size_t)snprintf(program + at, sizeof program - at,
+                               "    printf(\"%%d \", export_test%d_check());\n", k);
+    snprintf(program + at, sizeof program - at,
+             "    printf(\"%%d \", export_test_other_check());\n"
+             "    if (rise_agent_open(&agent, export_test_other_policy,\n"
+             "                        sizeof export_test_other_policy, NULL, NULL) < 0) return 1;\n"
+             "    rise_agent_metrics(agent, &m);\n"
+             "    printf(\"%%d %%d %%d %%d\\n\", rise_agent_query(agent)->weights != NULL,\n"
+             "           export_test0_check_agent(agent) > 0,\n"
+             "           export_test_wrong_check() == RISE_BAD_FILE,\n"
+             "           export_test_bit_check() == (%d && m.fused ? %d : 0));\n"
+             "    rise_agent_destroy(agent);\n    return 0;\n}\n",
+             fused_here(), EXPORT_STEPS);
+    write_text("export_test.c", program);
+}
+
+/* Runs a command of the shell: `format` with the arguments. Returns whether its status is 0. */
+CHECK_PRINTF static int run(const char *format, ...)
+{
+    char command[2000];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(command, sizeof command, format, arguments);
+    va_end(arguments);
+    fflush(NULL);
+    return system(command) == 0;
+}
+/* Returns the folder of rise.h. tests/run.sh sets RISE_SAMPLES. */
+static const char *root(void)
+{
+    static char path[1000];
+    const char *const samples = getenv("RISE_SAMPLES");
+    snprintf(path, sizeof path, "%.900s/../..", samples != NULL ? samples : "tests/samples");
+    return path;
+}
+/* Compiles the program without a warning. rise.h is compiled in a file of its own, because that
+   takes seconds. */
+static int compiles(const char *compiler, const char *options)
+{
+    return CHECK(run("%s -Wall -Wextra -Wpedantic -Werror %s -O1 -I. -I'%s' -c export_test.c "
+                     "-o export_test.o", compiler, options, root()));
+}
+static int compiles_library(const char *compiler, const char *object)
+{
+    return CHECK(run("%s -DRISE_IMPLEMENTATION -c -x c '%s/rise.h' -o %s", compiler, root(),
+                     object));
+}
+/* Links the program and runs it. All agents pass, the policies are read in place, another agent
+   fails, and a wrong byte is refused. */
+static void passes(const char *compiler, const char *object, const char *runner)
+{
+    if (!CHECK(run("%s export_test.o %s -o export_test_run -lm", compiler, object))) return;
+    CHECK(run("%s ./export_test_run > export_test.txt", runner));
+    read_text("export_test.txt");
+    if (!CHECK(strcmp(text, "0 0 0 0 0 1 1 1 1\n") == 0)) printf("%s", text);
+}
+static int has(const char *tool) { return run("command -v %s > /dev/null", tool); }
+
+static void headers_pass_as_c99_and_cpp11(void)
+{
+    write_program();
+    compiles_library("${CC:-cc}", "export_test_rise.o");
+    compiles_library("${CC:-cc} -DRISE_NO_SIMD", "export_test_plain.o");
+    if (compiles("${CC:-cc}", "-std=c99")) {
+        passes("${CC:-cc}", "export_test_rise.o", "$RUN");
+        passes("${CC:-cc}", "export_test_plain.o", "$RUN");
+    }
+    write_text("export_test.cpp", "");
+    if (!run("${CC:-cc} -std=c++11 -c export_test.cpp -o export_test.o 2> export_test.txt"))
+        check_note("as C++: skipped, $CC does not compile C++");
+    else if (compiles("${CC:-cc}", "-x c++ -std=c++11 -fno-exceptions"))
+        passes("${CC:-cc}", "export_test_rise.o", "$RUN");
+    folder_remove("export_test");
+}
+
+/* The values that were computed here are computed by NEON kernels, too. */
+static void headers_pass_on_64_bit_arm(void)
+{
+    static const char *const compiler = "aarch64-linux-gnu-gcc -static";
+    if (!has("aarch64-linux-gnu-gcc") || !has("qemu-aarch64")) {
+        check_skip("no cross compiler or no emulator");
+        return;
+    }
+    write_program();
+    compiles_library(compiler, "export_test_rise.o");
+    if (compiles(compiler, "-std=c99")) passes(compiler, "export_test_rise.o", "qemu-aarch64");
+    folder_remove("export_test");
+}
+static void headers_compile_for_cortex_m(void)
+{
+    static const char *const compiler =
+        "arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -mfpu=fpv4-sp-d16 -mfloat-abi=hard";
+    if (!has("arm-none-eabi-gcc")) {
+        check_skip("no arm-none-eabi-gcc");
+        return;
+    }
+    write_program();
+    compiles(compiler, "-std=c99 -DRISE_NO_STDIO -DRISE_NO_SIMD");
+    compiles(compiler, "-x c++ -std=c++11 -DRISE_NO_STDIO -DRISE_NO_SIMD");
+    folder_remove("export_test");
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* The comment */
+
+/* Sets the fields that the comment lists. Returns their number. */
+static int read_fields(rise_agent_desc *desc)
+{
+    const char *at = strstr(text, "Fields that differ from the defaults:\n\n");
+    char field[100];
+    int count = 0;
+    if (!CHECK(at != NULL)) return 0;
+    at = strstr(at, "\n\n") + 2;
+    for (; strncmp(at, "       ", 7) == 0; at += strcspn(at, "\n") + 1, count++) {
+        snprintf(field, sizeof field, "%.*s", (int)strcspn(at + 7, "\n"), at + 7);
+        CHECK(rise_agent_set(desc, field, NULL) == RISE_OK);
+    }
+    return count;
+}
+/* Adds a line to a text of EXPORT_TEXT bytes, unless it is of the number of players. */
+static void add_line(void *user, const char *line)
+{
+    char *const all = (char *)user;
+    size_t const length = strlen(all);
+    if (strncmp(line, "play", 4) != 0)
+        snprintf(all + length, EXPORT_TEXT - length, "%s\n", line);
+}
+/* Whoever sets the fields in the comment has the description of the agent. */
+static void fields_in_the_comment_describe_the_agent(void)
+{
+    static char has_fields[EXPORT_TEXT], listed[EXPORT_TEXT];
+    rise_agent_desc original, read;
+    int k;
+    for (k = 0; k < AGENTS; k++) {
+        check_about("%s", words[k]);
+        save(words[k], RISE_SAVE_POLICY);
+        export_to("export_test.h");
+        read_text("export_test.h");
+        CHECK(rise_agent_peek(&original, "export_test.rise", NULL) == RISE_OK);
+        memset(&read, 0, sizeof read);
+        read.frame_width = original.frame_width, read.frame_height = original.frame_height;
+        read.numbers = original.numbers, read.actions = original.actions;
+        CHECK(read_fields(&read) > 10);
+        CHECK(rise_agent_resolve(&read, NULL) == RISE_OK);
+        has_fields[0] = listed[0] = '\0';
+        rise_agent_describe(&original, add_line, has_fields);
+        rise_agent_describe(&read, add_line, listed);
+        CHECK(strcmp(has_fields, listed) == 0);
+    }
+    folder_remove("export_test");
+}
+static void the_comment_says_what_the_agent_is(void)
+{
+    char line[100];
+    rise_metrics m;
+    world w = world_begin(words[0], 60);
+    CHECK(rise_agent_save(w.agent, RISE_SAVE_AGENT, "export_test*_.rise", NULL) == RISE_OK);
+    CHECK(export_policy("export_test*_.rise", "./export_test x.h", NULL));
+    read_text("export_test x.h");
+    CHECK(said("/* export_test x.h: a trained agent") && said("from export_test__.rise."));
+    CHECK(said("5 x 4 pixels, 1 byte each; 3 numbers\n") && said("3, with masks\n"));
+    CHECK(said("RISE: a recurrent net of 7 units\n") && said("#include \"export_test x.h\"\n"));
+    CHECK(said("export_test_x_policy[] = {") && said("export_test_x_numbers = 3,"));
+    rise_agent_metrics(w.agent, &m);
+    snprintf(line, sizeof line, "parameters    %d\n", (int)m.parameters);
+    CHECK(said(line));
+    CHECK(m.updates > 0 && m.episodes > 0);
+    snprintf(line, sizeof line, "%d steps, %d updates, %d episodes;", (int)m.steps, (int)m.updates,
+             (int)m.episodes);
+    CHECK(said(line));
+    snprintf(line, sizeof line, "mean return of the last 100 episodes: %.4g\n", m.mean_return);
+    CHECK(said(line));
+    rise_agent_destroy(w.agent);
+    save(words[2], RISE_SAVE_POLICY);
+    export_to("export_test.h");
+    read_text("export_test.h");
+    CHECK(said("observation   5 numbers\n") && said("training      the file does not tell\n"));
+    CHECK(said("rise_agent_play_numbers(agent, 0, NULL, numbers, 0, RISE_FIRST, NULL);"));
+    CHECK(!said("frame[") && !said("_width"));
+    folder_remove("export_test");
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Failures */
+
+static void refused(const char *agent, const char *header, const char *why)
+{
+    rise_error error = {RISE_OK, ""};
+    check_about("%s, %s", agent, header);
+    CHECK(!export_policy(agent, header, &error) && error.result < 0);
+    if (!CHECK(strstr(error.text, why) != NULL)) printf("%s\n", error.text);
+}
+/* A header that cannot be written leaves the older one. */
+static void failures_are_explained(void)
+{
+    static char long_name[80];
+    save(words[1], RISE_SAVE_POLICY);
+    write_text("export_test.h", "older");
+    write_text("export_test_damaged.rise", "no agent");
+    memset(long_name, 'a', 60);
+    strcat(long_name, ".h");
+    refused("export_test.rise", "export_test.c", "does not end with .h");
+    refused("export_test.rise", "export_test/", "does not end with .h");
+    refused("export_test.rise", ".h", "does not end with .h");
+    refused("export_test.rise", "x/rise.h", "is the library");
+    refused("export_test.rise", long_name, "too long");
+    refused("export_test_none.rise", "export_test.h", "export_test_none.rise");
+    refused("export_test_damaged.rise", "export_test.h", "header");
+    refused("export_test.rise", "export_test_none/x.h", "cannot be written: No such file");
+    if (symlink("/dev/full", "export_test_full.h") == 0 && access("/dev/full", W_OK) == 0)
+        refused("export_test.rise", "export_test_full.h", "cannot be written: No space left");
+    save("embedding=user embedding_size=9", RISE_SAVE_POLICY);
+    refused("export_test.rise", "export_test.h", "embed_fn");
+    check_about("%s", "");
+    read_text("export_test.h");
+    CHECK(strcmp(text, "older") == 0 && folder_count("export_test.h") == 1);
+    folder_remove("export_test");
+}
+
+/* Runs watch with an agent and --export. Its output goes to export_test.txt. */
+static int watch_status(const char *agent, const char *header)
+{
+    int status = -1;
+    pid_t pid;
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        char arguments[4][40] = {"watch", "", "--export", ""};
+        char *list[4] = {arguments[0], arguments[1], arguments[2], arguments[3]};
+        snprintf(arguments[1], sizeof arguments[1], "%s", agent);
+        snprintf(arguments[3], sizeof arguments[3], "%s", header);
+        if (freopen("export_test.txt", "wb", stdout) == NULL || dup2(1, 2) < 0) _exit(100);
+        status = watch_main(header[0] != '\0' ? 4 : 3, list);
+        fflush(NULL);
+        _exit(status);
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+    read_text("export_test.txt");
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+static void watch_exports(void)
+{
+    save(words[3], RISE_SAVE_AGENT);
+    CHECK(watch_status("export_test.rise", "export_test.h") == 0);
+    CHECK(strcmp(text, "The agent is in export_test.h.\n") == 0);
+    read_text("export_test.h");
+    CHECK(said("export_test_check(void)"));
+    CHECK(watch_status("export_test.rise", "export_test.c") == 1);
+    CHECK(strcmp(text, "watch: export_test.c does not end with .h\n") == 0);
+    CHECK(watch_status("export_test.rise", "") == 2 && said("--export HEADER.h"));
+    folder_remove("export_test");
+}
+
+static const check_test tests[] = {
+    TEST(headers_pass_as_c99_and_cpp11),
+    TEST(headers_pass_on_64_bit_arm),
+    TEST(headers_compile_for_cortex_m),
+    TEST(fields_in_the_comment_describe_the_agent),
+    TEST(the_comment_says_what_the_agent_is),
+    TEST(failures_are_explained),
+    TEST(watch_exports),
+};
+int main(int count, char **arguments)
+{
+    check_state.after = check_memory;
+    return CHECK_MAIN(count, arguments, tests);
+}
+
+#endif
