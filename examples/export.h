@@ -443,10 +443,10 @@ static inline void export_check_functions(const exported *e)
 {
     rise_metrics m;
     rise_agent_metrics(e->agent, &m);
-    export_text(e, "/* Plays an episode of random frames as player 0 of an agent that was opened from\n"
-                   "   @_policy. Returns 0 if Q values and actions are the expected ones. Else\n"
-                   "   returns the number of the first wrong frame, counted from 1, or a negative\n"
-                   "   rise_result. With fused kernels, Q must be equal bit for bit; otherwise\n"
+    export_text(e, "/* Plays an episode of random frames as player 0 of an agent that was opened\n"
+                   "   from @_policy. Returns 0 if Q values and actions are the expected ones.\n"
+                   "   Else returns the number of the first wrong frame, counted from 1, or a\n"
+                   "   negative rise_result. With fused kernels, Q must be equal bit for bit; otherwise\n"
                    "   within 1e-5 * (1 + |Q|). The player's next frame must be RISE_FIRST. */\n"
                    "static inline int @_check_agent(rise_agent *agent)\n{\n");
     export_expected(e);

@@ -175,7 +175,7 @@ static void headers_pass_as_c99_and_cpp11(void)
         passes("${CC:-cc}", "export_test_rise.o", "$RUN");
         passes("${CC:-cc}", "export_test_plain.o", "$RUN");
     }
-    write_text("export_test.cpp", "");
+    write_text("export_test.cpp", "class nothing {};\n");
     if (!run("${CC:-cc} -std=c++11 -c export_test.cpp -o export_test.o 2> export_test.txt"))
         check_note("as C++: skipped, $CC does not compile C++");
     else if (compiles("${CC:-cc}", "-x c++ -std=c++11 -fno-exceptions"))
