@@ -446,8 +446,9 @@ static inline void export_check_functions(const exported *e)
     export_text(e, "/* Plays an episode of random frames as player 0 of an agent that was opened\n"
                    "   from @_policy. Returns 0 if Q values and actions are the expected ones.\n"
                    "   Else returns the number of the first wrong frame, counted from 1, or a\n"
-                   "   negative rise_result. With fused kernels, Q must be equal bit for bit; otherwise\n"
-                   "   within 1e-5 * (1 + |Q|). The player's next frame must be RISE_FIRST. */\n"
+                   "   negative rise_result. With fused kernels, Q must be equal bit for bit;\n"
+                   "   otherwise within 1e-5 * (1 + |Q|). The player's next frame must be\n"
+                   "   RISE_FIRST. */\n"
                    "static inline int @_check_agent(rise_agent *agent)\n{\n");
     export_expected(e);
     fprintf(e->file, "    uint32_t random = %luu;\n    rise_metrics m;\n    int exact, step, i;\n",
