@@ -163,5 +163,5 @@ clean:
 	rm -rf build $(EXAMPLES) npc *.svg *.rise
 
 .PHONY: all small demo picture web test fuzz bench bench-kernels bench-step bench-replay \
-	bench-shrink bench-costs bench-learn bench-ablation bench-bridge bench-game bench-parts bench-teach \
-	bench-neon clean
+	bench-shrink bench-costs bench-parts bench-learn bench-ablation bench-bridge bench-game \
+	bench-teach bench-neon clean
