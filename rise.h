@@ -479,13 +479,15 @@
    By default, an update is not interrupted, so one call can last as long as one update. With
    desc.batch_parts = n, an update has n parts, and a call can return between two of them. The game
    can go on in between. More parts make an update longer: with frames of 16 x 12 and a batch of 32,
-   4 parts took 0.6 ms each, and one part took 2.0 ms (make bench-parts).
+   each of 4 parts took 0.9 ms, and an update in one part took 2.4 ms (make bench-parts).
 
-       desc.batch_parts = 4; // a part has batch / 4 transitions
+       desc.batch_parts = 4; // a part has batch / 4 transitions; 4 * window_samples divides batch
 
-   If a part needs more time than one call gives, rise_agent_learn_for returns 0 until the sum of
-   several budgets is enough. So the budget is kept on average. The first part runs with any budget
-   above 0, because its duration is not yet known. A negative budget is RISE_BAD_CALL.
+   A part takes about metrics.update_time / desc.batch_parts microseconds; the last part is longer.
+   Choose n so that a part takes at most half of the usual budget. If a part needs more time than
+   one call gives, rise_agent_learn_for returns 0 until the sum of several budgets is enough. Then
+   the budget is kept on average. The first part runs with any budget above 0, because its duration
+   is not yet known. A negative budget is RISE_BAD_CALL.
 
    The first call that finds an update due also embeds all stored frames again, even with a budget
    of 0. An expensive frozen encoder stops the game for that time: with ResNet-18, learn_start =
@@ -820,6 +822,9 @@
        returns 0                    not reached, the buffer is
                                     refilling after loading, or
                                     learn_outside is 0
+
+       rise_agent_learn_for takes   a part of an update takes       a larger batch_parts;
+       longer than its budget       longer than the budget          background; cheaper updates
 
        updates_owed keeps growing   updates get too little time     a longer learn_period;
                                                                     cheaper updates
@@ -1901,11 +1906,12 @@ RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player)
 RISE_API rise_result rise_agent_learn(rise_agent *agent);
 
 /* Does updates that are due, for about `microseconds`. Returns the number of updates done, or a
-   negative rise_result. A part of a snapshot counts as an update. An update that takes longer than
-   the budget waits until several calls have given enough time. So the budget is kept on average,
-   but one call may take as long as one update. A clock may jump or stand still: the time counted
-   for an update is at most twice the estimate from earlier updates. For the first update it is at
-   most 1 second. Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12.
+   negative rise_result. A part of a snapshot counts as an update. An update has desc.batch_parts
+   parts, and the call can return between two of them. A part that takes longer than the budget
+   waits until several calls have given enough time. Then the budget is kept on average, and one
+   call may take as long as one part. A clock may jump or stand still: the time counted for a part
+   is at most twice the estimate from earlier parts. For the first part it is at most 1 second.
+   Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12.
 
    With desc.background, ignores `microseconds`. Puts the last update into effect if it is ready,
    and then starts the next if one is due. Returns at once the number of updates put into effect. An
@@ -1927,8 +1933,8 @@ typedef enum rise_advice {
     /* recurrent agents without carry_state: episodes are longer than the window */
     RISE_ADVICE_LONG_EPISODES = 1,
     /* background: calls wait for updates for more than a tenth of the time. learn_outside: more
-       than half of the due updates are not done, or an update takes longer than the time that
-       rise_agent_learn_for gets. */
+       than half of the due updates are not done, or a part of an update takes longer than the
+       time that rise_agent_learn_for gets. */
     RISE_ADVICE_SLOW_UPDATES = 2,
     RISE_ADVICE_SAME_REWARD = 4,    /* no reward differed from the first one */
     RISE_ADVICE_SAME_FRAME = 8,     /* no observation differed from the one before */
@@ -2794,7 +2800,7 @@ typedef struct risei_io {
     int failed;               /* 1: a read or a write failed; later moves do nothing */
     int past_end;             /* 1: the failed read went past `limit` */
     const char *wrong;        /* describes the first invalid value, or NULL */
-    int round;                /* 1: the file has the round of an agent with background */
+    int has_round;            /* 1: the file has the round of an agent with background */
     int other_embedding_file; /* reading, 1: the agent learned with another embedding_file */
 } risei_io;
 
@@ -12202,8 +12208,10 @@ RISEI_FN double risei_learner_count_time(double measured, double estimate, doubl
    or the negative rise_result of an update that failed. A part of a snapshot counts as an update.
    If no update is due, returns 0 and adds nothing to l->budget. A part begins if l->budget is above
    0 and at least l->part_time. A part that takes longer than l->budget makes l->budget negative.
-   Then no part begins until later calls have added enough time. Time that is left is kept for the
-   next call, at most l->part_time. `now`: environment steps so far. */
+   Then no part begins until later calls have added enough time. Time that is left is kept, at most
+   l->part_time, for later calls that are too short for a part. A call that is long enough for a
+   part does not use kept time, because it would then take longer than `microseconds`. `now`:
+   environment steps so far. */
 RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microseconds,
                                    rise_error *error)
 {
@@ -12214,6 +12222,7 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
     /* The warm-up ends once. Ending the warm-up can take long, so its time is not measured. */
     risei_learner_end_warm_up(l, now);
     before = risei_model_clock(d);
+    if (l->budget > 0 && microseconds >= l->part_time) l->budget = 0;
     l->budget += microseconds;
     while (risei_learner_is_due(l) && l->budget > 0 && l->budget >= l->part_time) {
         double after, counted;
@@ -14264,7 +14273,7 @@ RISEI_FN void risei_file_visit_learning(risei_io *f, rise_agent *a)
                    -FLT_MAX, "a weight of the coming snapshot is not finite");
     risei_file_visit_metrics(f, &a->model.metrics);
     risei_io_doubles(f, a->actor.returns, RISEI_RETURNS, -DBL_MAX, "returns");
-    if (f->round) risei_file_visit_round(f, &a->background);
+    if (f->has_round) risei_file_visit_round(f, &a->background);
 }
 RISEI_FN void risei_file_visit_state(risei_io *f, risei_history *h, ptrdiff_t slot)
 {
@@ -14364,7 +14373,7 @@ RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
             risei_file_visit_slot(f, r, risei_history_slot(h, lane, at), a->desc.actions);
     }
     if (f->wrong != NULL) return;
-    if (f->round)
+    if (f->has_round)
         risei_file_visit_draws(f, &a->learner, &a->background.renews);
     else if (a->desc.batch_parts > 1)
         risei_file_visit_parts(f, &a->learner);
@@ -14385,7 +14394,7 @@ typedef struct risei_file_header {
     uint64_t size;
     uint32_t kind[RISEI_SECTIONS], crc[RISEI_SECTIONS];
     uint64_t length[RISEI_SECTIONS];
-    int round; /* desc.background of the file, which is in the section of the description */
+    int has_round; /* desc.background of the file, which is in the section of the description */
 } risei_file_header;
 
 /* Returns how many sections a file with these flags has. */
@@ -14447,7 +14456,7 @@ RISEI_FN const char *risei_file_measure(rise_agent *a, risei_file_header *header
     uint32_t s;
     for (s = 0; s < header->sections; s++) {
         risei_io_begin(&f, RISEI_MEASURE, 0);
-        f.round = a->desc.background;
+        f.has_round = a->desc.background;
         risei_file_visit(&f, a, (int)s + 1);
         if (f.wrong != NULL) return f.wrong;
         header->kind[s] = s + 1, header->crc[s] = f.crc, header->length[s] = f.length;
@@ -14491,7 +14500,7 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
         return risei_fail(error, RISE_NOT_FINITE, "not saved, because loading it would fail: %s",
                           wrong);
     risei_io_begin(&f, RISEI_WRITE, 0);
-    f.write = fn, f.user = user, f.round = a->desc.background;
+    f.write = fn, f.user = user, f.has_round = a->desc.background;
     risei_file_visit_header(&f, &header);
     for (s = 0; s < header.sections; s++) risei_file_visit(&f, a, (int)s + 1);
     if (!f.failed) return RISE_OK;
@@ -14554,7 +14563,7 @@ RISEI_FN rise_result risei_file_read_start(rise_read_fn fn, void *user, uint64_t
 {
     rise_result result = risei_file_read_header(fn, user, size, header, error);
     if (result == RISE_OK) result = risei_file_read_desc(fn, user, header, desc, error);
-    if (result == RISE_OK) header->round = desc->background;
+    if (result == RISE_OK) header->has_round = desc->background;
     return result;
 }
 /* Checks one field. `has` is the field's value in the file, `stated` its value in `machine`; 0:
@@ -14640,7 +14649,7 @@ RISEI_FN rise_result risei_file_read_section(rise_agent *a, rise_read_fn fn, voi
 {
     risei_io f;
     risei_io_begin(&f, RISEI_READ, header->length[section - 1]);
-    f.read = fn, f.user = user, f.round = header->round;
+    f.read = fn, f.user = user, f.has_round = header->has_round;
     risei_file_visit(&f, a, section);
     if (f.wrong != NULL)
         return risei_fail(error, RISE_BAD_FILE, "section %d is wrong: %s", section, f.wrong);
@@ -14698,7 +14707,7 @@ RISEI_FN rise_result risei_file_check_lengths(const risei_file_header *header,
                                   : 0;
         uint64_t const length = header->length[section - 1];
         risei_io_begin(&f, RISEI_COUNT, 0);
-        f.round = header->round;
+        f.has_round = header->has_round;
         risei_file_visit(&f, &plan, section);
         if (length != f.length && length != f.length + more)
             return risei_fail(error, RISE_BAD_FILE,
@@ -14740,7 +14749,7 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
         int64_t const most = risei_embedder_snapshot_frames(&a->replay.history);
         if (a->learner.snapshot_next > most) a->learner.snapshot_next = most;
     }
-    if (!header.round && risei_agent_is_behind(a)) { /* `machine` has set background */
+    if (!header.has_round && risei_agent_is_behind(a)) { /* `machine` has set background */
         a->learning.updates = a->model.updates, a->learning.metrics = a->model.metrics;
         a->learner.part = 0;
     }
