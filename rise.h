@@ -1604,9 +1604,9 @@ typedef struct rise_agent_desc {
     /* transitions in each update, 1..4096 [32] */
     int batch;
     /* An update computes the gradients of `batch_parts` equal parts of the batch, one after
-       another, and adds them up. Then rise_agent_learn_for can stop after each part, and the agent
-       takes less memory. With many parts, an update takes longer. batch_parts * window_samples
-       divides batch. 1..4096 [1] */
+       another, and adds them up. Then rise_agent_learn_for can stop after each part, and the
+       activations of a large batch take less memory. With many parts, an update takes longer.
+       batch_parts * window_samples divides batch. 1..4096 [1] */
     int batch_parts;
     /* rewards before the bootstrap, 1..64 [3] */
     int n_step;
