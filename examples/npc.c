@@ -137,7 +137,7 @@ enum {
     LEVELS = 5,   /* of difficulty; level 0 means that the seekers learn */
     TEACHER = SEEKERS, /* the environment of the person that teaches; the last one */
     ENVIRONMENTS = SEEKERS + 1,
-    TAUGHT = 1000 /* updates from demonstrations alone, before a new agent acts */
+    TAUGHT = 1000 /* calls of rise_agent_learn on demonstrations alone, before a new agent acts */
 };
 
 /* The discounted sum of sight_reward is below sight_reward / (1 - discount) = 0.5. A catch ends the
