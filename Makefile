@@ -53,7 +53,7 @@ atari: CFLAGS += -pthread
 # Without SDL2 this target does nothing and prints a line, so that `make` builds the other examples.
 SDL2 = $$(pkg-config --cflags --libs sdl2 2> /dev/null || sdl2-config --cflags --libs 2> /dev/null)
 
-npc: examples/npc.c examples/npc_world.h examples/letters.h rise.h
+npc: examples/npc.c examples/*.h rise.h
 	@if flags=$(SDL2); then \
 	    set -x; $(CC) $(CFLAGS) $< -o $@ $$flags $(LDLIBS) -pthread; \
 	else \

@@ -207,8 +207,8 @@ static int recorded(demonstrations *d, game_kind kind, int length, const char *n
 {
     char path[100];
     snprintf(path, sizeof path, "%s/%s", place, name);
-    demonstrations_init(d, kind, length);
-    return demonstrations_read(d, path);
+    teach_init(d, kind, length);
+    return teach_read(d, path);
 }
 static void write_text(const char *name, const char *words)
 {
