@@ -93,7 +93,7 @@
        MEMORY AND WINDOW      RISE, NONE, FULL; how long the window must be
        LEARNING               when updates happen; what to watch
        HOW TO                 small grey frames; numbers instead of pixels; teaching; a real-time
-                              game and learning in the background; several machines; many
+                              game, learning in the background, raylib; several machines; many
                               characters; shipping a policy; saving and resuming; action masks;
                               window, discount and buffer size; other agents; a pretrained encoder;
                               your own encoder; kernels alone
@@ -262,6 +262,10 @@
    If the game restarts without a last frame, pass RISE_FIRST at once. The agent then treats the
    previous frame as truncated, and the reward of the last action is lost.
 
+   The agent need not act in every frame of the game. If it acts in every sixth frame, add up the
+   rewards of six frames, and pass the sum in the next call. If the game ends earlier, call the
+   agent at once, with the last frame.
+
    An agent can learn from several copies of a game, the environments. Set desc.environments. Each
    call then takes arrays with one frame, reward and event for each environment, always in the same
    order. After the last frame of an environment, reset its game. The environment's event in the
@@ -285,6 +289,9 @@
        desc.memory = RISE_MEMORY_RISE;
        desc.window = 21;
        desc.carry_state = 1;
+
+   To find out whether your game needs memory, train an agent with NONE, too. NONE is as good if the
+   last frame_stack frames show enough to act well.
 
    desc.window is the number of frames that the recurrent net is unrolled over in an update. The
    window must hold the frame with the cue, the frame where the agent needs the cue, and all frames
@@ -424,7 +431,8 @@
 
    Show every kind of situation: an agent that saw only some starts of Key-Door needed more steps.
    Keep some random actions, or the agent never finds out that a demonstration was wrong.
-   bench/teach.md has measurements. examples/memory.c records what you play: --teach FILE.
+   bench/teach.md has measurements. examples/memory.c and examples/npc.c record what you play:
+   --teach FILE.
 
    HOW TO: A REAL-TIME GAME. There are two ways to learn without delaying the game: in the
    background, or in the time that is left of each tick.
@@ -443,7 +451,8 @@
 
    A call also waits while the thread copies its batch from the replay buffer. metrics.waited adds
    up the seconds of both kinds of waiting. If metrics.waited grows quickly, updates take longer
-   than desc.learn_period steps: raise learn_period, or make updates cheaper (see SYMPTOMS).
+   than desc.learn_period steps: raise learn_period, or make updates cheaper (see SYMPTOMS). In a
+   loop that runs as fast as it can, such as training without a window, calls always wait.
 
    With learn_outside as well, no step waits until an update is computed. rise_agent_learn_for puts
    an update into effect if it is ready, starts the next if one is due, and returns at once. So the
@@ -462,6 +471,36 @@
    The agent takes more memory: a second copy of the weights, a pass for acting, and what the
    batches read. rise_agent_bytes counts them. An embed_fn may be called by the thread of the
    library, but never by two threads at once.
+
+   A LOOP FOR RAYLIB. The game draws what the character sees into a texture, and the agent gets a
+   small frame of it. OpenGL has the rows of a texture from bottom to top. The agent can use them as
+   they are, because all frames have the same order. examples/npc.c is such a game for SDL2.
+
+       RenderTexture2D view;
+       rise_picture picture = {NULL, 80, 80, RISE_PIXELS_RGBA, 0};
+       SetTraceLogLevel(LOG_WARNING); // otherwise raylib logs each LoadImageFromTexture
+       InitWindow(320, 240, "hide and seek");
+       SetTargetFPS(60);
+       view = LoadRenderTexture(80, 80);
+       for (tick = 0; !WindowShouldClose(); tick++) {
+           if (tick % 6 == 0) { // 10 decisions a second
+               Image image;
+               BeginTextureMode(view), npc_draw_view(), EndTextureMode();
+               image = LoadImageFromTexture(view.texture);
+               picture.pixels = (const uint8_t *)image.data;
+               rise_frame_shrink(kernels, &picture, frame, 16, 16, 1, NULL);
+               UnloadImage(image);
+               action = rise_agent_step(agent, frame, reward, event);
+               if (action < 0) break; // rise_agent_error(agent)->text says why
+               if (event == RISE_TERMINATED || event == RISE_TRUNCATED) {
+                   game_reset();
+                   event = RISE_FIRST, tick = -1; // the next tick passes the first frame
+               } else
+                   event = RISE_MIDDLE, reward = 0;
+           }
+           if (event == RISE_MIDDLE) event = game_tick(action, &reward); // adds to the reward
+           BeginDrawing(), game_draw(), EndDrawing();
+       }
 
    LEARNING IN A TIME BUDGET. Without threads, set desc.learn_outside, so that rise_agent_step only
    acts. In each tick, give rise_agent_learn_for the microseconds that are left.
@@ -552,6 +591,11 @@
            events[i] = guard_is_awake(i) ? guard_event(i) : RISE_ABSENT;
        }
        rise_agent_play_all(agent, frames[0], NULL, rewards, events, NULL, actions);
+
+   Characters that learn are environments: one for each, in one call of rise_agent_step_all. They
+   may share one game. If one character ends the round for all, its event is RISE_TERMINATED. The
+   event of the others is RISE_TRUNCATED, because their own actions did not end the round. Draw the
+   frame of a character as the character sees it, with its front up.
 
    Players are greedy at first. rise_agent_set_player makes a player worse, for example to set the
    difficulty of a game:
