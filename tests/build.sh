@@ -55,7 +55,8 @@ names='far near small hyper interface min max pascal cdecl CALLBACK IN OUT OPTIO
     FocusIn FocusOut CursorShape GrayScale F B0 B1 B00 B01 B10 B11 bit abs round constrain radians
     degrees sq word boolean byte interrupts noInterrupts lowByte highByte PI TWO_PI HALF_PI DEG_TO_RAD
     DEFAULT EXTERNAL INPUT OUTPUT LOW HIGH CHANGE FALLING RISING LED_BUILTIN SERIAL DISPLAY _BV check
-    verify require TEXT FORCEINLINE PURE_VIRTUAL ensure complex I OK ERR major minor makedev assert'
+    verify require TEXT FORCEINLINE PURE_VIRTUAL ensure complex I OK ERR major minor makedev assert
+    timespec_get' # Android has it only from API 29 on
 {
     for header in errno fcntl float limits math pthread sched stdarg stddef stdint stdio stdlib \
         string sys/stat sys/types time unistd; do

@@ -301,6 +301,13 @@ static void resumed_run_keeps_its_options(void)
     CHECK(tool("--steps 300 --resume --memory none") == 1 && tool_said("has 2 environments and"));
     CHECK(tool("--steps 300 --resume --environments 3") == 1 && tool_said("leave these options"));
     CHECK(tool("--steps 300 --resume") == 0 && saved_steps() >= 300 && file_bytes("run.txt") > 0);
+    CHECK(tool_said("Made/Up-v1, memory rise, seed 1: "));
+    CHECK(tool_in("kept-none", "--steps 100 --memory none") == 0);
+    CHECK(tool("--steps 120 --resume") == 0);
+    CHECK(tool_said("Made/Up-v1, memory none, seed 1: "));
+    CHECK(remove(in_folder("run.txt")) == 0);
+    CHECK(tool("--steps 140 --resume") == 0);
+    CHECK(tool_said("Made/Up-v1, memory none, seed 1: ")); /* from the agent */
     snprintf(run_folder, sizeof run_folder, "%s/run", place);
 }
 
