@@ -6,7 +6,7 @@
        if (file != NULL) fprintf(file, ...);
        if (!replace_end(&r, 1)) perror("curve.svg");
 
-   The temporary file lies beside the older one and has a name that no other file has, so two programs
+   The temporary file is beside the older one and has a name that no other file has. So two programs
    may write the same file. A program that was killed leaves its temporary file.
 
    Include this file before the headers of the C library, because it defines _DEFAULT_SOURCE.

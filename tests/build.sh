@@ -140,8 +140,19 @@ if found gcc; then
         '{ return a * b + c; }' >> "$out/fused.c"
     for cc in gcc clang; do
         found $cc || continue
-        check "$cc fuses in the user's code" sh -c "$cc -O2 -mfma -ffp-contract=fast -I. -S \
+        # with "fast", clang obeys no pragma
+        [ $cc = clang ] && contract=on || contract=fast
+        check "$cc fuses in the user's code" sh -c "$cc -O2 -mfma -ffp-contract=$contract -I. -S \
             $out/fused.c -o - | sed -n '/^fused:/,/ret/p' | grep -q vfmadd"
+    done
+fi
+# Clang has no macro that tells these flags. The self-test notices what they do.
+if found clang; then
+    for flag in -funsafe-math-optimizations "-mfma -ffp-contract=fast"; do
+        case $flag in -mfma*) grep -qw fma /proc/cpuinfo 2> /dev/null || continue ;; esac
+        check "clang $flag" clang -O2 -DRISE_NO_SIMD $flag tests/selftest.c -o "$out/flags" -lm
+        check "the self-test notices $flag" \
+            sh -c "$out/flags passes | grep -q 'other weights than elsewhere; check the compiler'"
     done
 fi
 # On 64-bit Windows the stack is aligned to 16 bytes. Some versions of gcc store vectors of 32 and
