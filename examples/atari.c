@@ -803,6 +803,8 @@ static int run(session *s)
     int good, found, i;
     memset(&tool, 0, sizeof tool);
     if (!find_run(s, &found, &desc)) return 0;
+    snprintf(s->title, sizeof s->title, "%.60s, memory %s, seed %d",
+             o->game != NULL ? o->game : o->environment, memory_names[o->memory], o->seed);
     printf("Starting %d games.\n", o->environments);
     fflush(stdout);
     if (!open_arcade(&s->games, o, o->environments, o->seed)) return 0;
@@ -876,8 +878,6 @@ int main(int argc, char **argv)
     if (!command_parse(&s.line, argc, argv) || !name_folder(&s)) return 2;
     if (!resume_options(&s)) return 1;
     if (!read_options(o, &s.line)) return 2;
-    snprintf(s.title, sizeof s.title, "%.60s, memory %s, seed %d",
-             o->game != NULL ? o->game : o->environment, memory_names[o->memory], o->seed);
     good = o->play != NULL ? play(&s, o->play) : run(&s);
     arcade_close(&s.games);
     arcade_close(&s.evaluated);
