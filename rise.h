@@ -556,11 +556,22 @@
    replay, n processes differ from one: each scales its importance weights by its own largest
    weight, and knows the priorities of its own transitions only.
 
-   All processes must have the same fields and seed, and must do the same number of steps, because
+   All processes must have the same fields and seed, and must do the same number of updates, because
    an update waits for all of them. Give the games of each process a seed of their own. learn_start,
    learn_period and all other numbers of steps count the steps of one process. When learning starts,
-   all take the statistics of process 0. The number of updates of rise_agent_learn_for depends on
-   the clock, so call rise_agent_learn instead.
+   all take the statistics of process 0. The learning rate follows the steps of process 0. With
+   snapshots, all processes must have stored the same number of frames, so load RISE_SAVE_ALL.
+
+   Last frames of episodes are no steps, so after the same number of calls, processes have done
+   different numbers of steps. Set learn_outside, count the calls, and let all processes call
+   rise_agent_learn after the same calls. The number of updates of rise_agent_learn_for depends on
+   the clock.
+
+       desc.learn_outside = 1;
+
+       rise_agent_step_all(agent, frames, NULL, rewards, events, NULL, actions);
+       owed += desc.environments;
+       for (; everyone_is_ready && owed >= 4; owed -= 4) rise_agent_learn(agent); // 4: learn_period
 
    If reduce_fn returns another number than 0, the call returns RISE_UNAVAILABLE, and so do all
    further updates. Save the agent then. Each process saves its own file. A file can be loaded with
@@ -11447,6 +11458,11 @@ typedef struct risei_learner {
     risei_random sample_random;   /* draws batches */
     int64_t owed_steps;         /* environment steps for which no update was done yet */
     int64_t snapshots;          /* begun so far */
+    /* With several processes: the environment steps of process 0 at the last update; 0: there was
+       none since the agent was made or loaded. Numbers of steps differ between processes, because
+       the last frames of episodes are not counted. What all processes must do at the same update
+       depends on this number. */
+    int64_t shared_steps;
     /* the number of the next frame that the snapshot in progress processes, plus 1; 0: no snapshot
        is in progress. With `background`, the end of the warm-up counts as a snapshot that begins
        with frame number RISEI_SAMPLE_FRAMES and does not switch the weights. */
@@ -11459,8 +11475,8 @@ typedef struct risei_learner {
 } risei_learner;
 
 /* Numbers that an update sums over all processes beside the gradient: loss, mean value, td error,
-   and whether the update is discarded. */
-enum { RISEI_REDUCED = 4 };
+   whether the update is discarded, and the environment steps of process 0 as two numbers. */
+enum { RISEI_REDUCED = 6 };
 
 /* Returns how many updates of a round are drawn together: with background, all that become due in
    one call, but at most 16. More would take more memory. */
@@ -11646,7 +11662,10 @@ RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
     while (frames < 4 * m->desc->batch && l->snapshot_next > 0) {
         int64_t const number = l->snapshot_next++ - 1;
         if (number == RISEI_SAMPLE_FRAMES) { /* refreshes at once the windows that acting reads */
-            if (l->snapshots > 0) risei_embedder_snapshot_switch(m->embedder);
+            if (l->snapshots > 0) {
+                risei_embedder_snapshot_switch(m->embedder);
+                risei_learner_share_statistics(l, &m->embedder->statistics);
+            }
             risei_embedder_refresh(&m->device, m->embedder, l->players_history, m->embeddings);
             risei_embedder_refresh_newest(&m->device, m->embedder, h, m->desc->window,
                                           m->embeddings);
@@ -11662,6 +11681,7 @@ RISEI_FN int risei_learner_snapshot_poll(risei_learner *l, int64_t now)
     const rise_agent_desc *d = l->model->desc;
     int const automatic = d->snapshot_steps > 0 &&
                           risei_embedder_takes_snapshots(l->model->embedder);
+    if (d->processes > 1) now = l->shared_steps;
     if (automatic && l->snapshots == 0 && now >= (int64_t)d->learn_start + d->snapshot_steps)
         risei_learner_snapshot_begin(l, l->model, NULL);
     return l->snapshot_next > 0;
@@ -12126,20 +12146,27 @@ RISEI_FN void risei_learner_compute_part(risei_learner *l)
     l->part++;
 }
 /* Calls reduce_fn with the gradient and with RISEI_REDUCED numbers after it. Afterwards, all
-   processes have the same gradient and the same metrics, and agree whether to discard the
-   update. */
-RISEI_FN void risei_learner_reduce(risei_learner *l)
+   processes have the same gradient, the same metrics and the same shared_steps, and agree whether
+   to discard the update. `now`: environment steps of this process. */
+RISEI_FN void risei_learner_reduce(risei_learner *l, int64_t now)
 {
     const rise_agent_desc *d = l->model->desc;
     size_t const parameters = l->model->net.parameters;
     rise_real *const more = l->gradient + parameters;
+    int64_t const radix = 1 << 24; /* integers below this number are exact as floats */
+    l->shared_steps = now;
     if (d->reduce_fn == NULL || l->reduce_failed != 0) return;
     if (l->discards) memset(l->gradient, 0, parameters * sizeof *l->gradient);
     more[0] = (rise_real)l->metrics.loss, more[1] = (rise_real)l->metrics.mean_value;
     more[2] = (rise_real)l->metrics.td_error, more[3] = (rise_real)l->discards;
+    more[4] = (rise_real)(d->process == 0 ? now / radix : 0);
+    more[5] = (rise_real)(d->process == 0 ? now % radix : 0);
     l->reduce_failed = d->reduce_fn(d->reduce_user, l->gradient, parameters + RISEI_REDUCED);
     l->metrics.loss = (double)more[0], l->metrics.mean_value = (double)more[1];
     l->metrics.td_error = (double)more[2], l->discards = !(more[3] <= 0);
+    /* a wrong reduce_fn may give any number */
+    if (more[4] >= 0 && more[4] < (rise_real)radix && more[5] >= 0 && more[5] < (rise_real)radix)
+        l->shared_steps = (int64_t)more[4] * radix + (int64_t)more[5];
 }
 /* Ends an update whose parts are computed: updates the weights by Adam. Discards the update if
    a number of it is not finite, or if reduce_fn failed. Then weights, moments and metrics stay the
@@ -12150,7 +12177,7 @@ RISEI_FN rise_result risei_learner_finish(risei_learner *l, int64_t now, rise_er
     const rise_agent_desc *d = m->desc;
     double const clip = d->gradient_clip < 0 ? 0 : d->gradient_clip;
     l->part = 0;
-    risei_learner_reduce(l);
+    risei_learner_reduce(l, now);
     if (l->reduce_failed != 0)
         return risei_fail(error, RISE_UNAVAILABLE,
                           "reduce_fn returned %d, so this process learns no more; save the agent "
@@ -12159,7 +12186,8 @@ RISEI_FN rise_result risei_learner_finish(risei_learner *l, int64_t now, rise_er
     if (!l->discards) {
         l->metrics.gradient_norm =
             risei_optimizer_update(&m->device, &l->optimizer, m->net.parameters, m->weights,
-                                   l->gradient, risei_learner_rate(d, now), d->adam_epsilon, clip);
+                                   l->gradient, risei_learner_rate(d, l->shared_steps),
+                                   d->adam_epsilon, clip);
         l->discards = !(l->metrics.gradient_norm <= DBL_MAX);
     }
     if (l->discards)
