@@ -17,20 +17,16 @@
    share of the time that ranks wait for each other. With 4 ranks on 2 shared cores, the first
    command takes about 20 seconds, and its last line says that the greedy agent scores 1.
 
-   The folder of the run must be the same for all ranks, on a disk that all machines share. All
-   ranks save together: see "Saving" below. --resume goes on, also with another number of ranks. If
-   a rank dies, the others save the agent and end. mpirun gives them one second, and so does Ctrl-C.
-   A run that saves large replay buffers needs longer. End it by `kill -USR1` of mpirun. */
-#include "training_run.h" /* first: defines _DEFAULT_SOURCE */
+   The folder of the run must be on a disk that all machines share. All ranks save together: see
+   "Saving" in cluster_run.h. --resume goes on, also with another number of ranks. Then a rank
+   without a file of its own starts with rank 0's agent and an empty replay buffer, and learning
+   waits until this buffer has learn_start steps.
 
-#include "arcade.h"
-#include "command_line.h"
-#include "game_trainer.h"
-#include "mpi_ranks.h"
+   If a rank dies, the others save the agent and end. mpirun gives them one second, and so does
+   Ctrl-C. A run that saves large replay buffers needs longer. End it by `kill -USR1` of mpirun. */
+#include "cluster_run.h" /* first: defines _DEFAULT_SOURCE */
+
 #include "self_test.h"
-
-#include <dirent.h>
-#include <fcntl.h>
 
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
@@ -56,7 +52,8 @@ static const char *const usage =
     "  --save-every S          seconds between saves [60]\n"
     "  --whole                 saves the replay buffers, too\n"
     "  --resume                goes on with the run in the folder\n"
-    "  --check                 all ranks play the same episodes, with made-up actions; saves nothing\n"
+    "  --check                 all ranks play the same episodes with made-up actions. Saves\n"
+    "                          nothing\n"
     "  --python PATH, --bridge PATH   [python3, examples/bridge.py]\n"
     "  --self-test             checks this build on this machine\n";
 
@@ -81,410 +78,6 @@ static const command_option table[] = {
     {"--bridge", COMMAND_STRING, COMMAND_ONCE, "examples/bridge.py", 0, 0, ""},
 };
 
-typedef struct options {
-    const char *environment; /* NULL: a small game */
-    game_kind game;
-    int environments, publish_every, seed, threads;
-    int actors, any_order, whole, check;
-    double steps, save_every;
-} options;
-
-/* ---------------------------------------------------------------------------------------------- */
-/* The session */
-
-enum { SENDING = 4 }; /* steps that an actor has sent and rank 0 has not received */
-
-/* What each rank tells all others in each iteration. */
-typedef struct news {
-    double stops; /* 1: this rank was asked to end */
-    double saves; /* 1: a save is due; from rank 0 */
-    double ready; /* 1: the replay buffer has enough steps */
-    double steps, mean_return, waited;
-} news;
-
-/* The files to resume from. set.txt holds this struct as text, and is written last. */
-typedef struct saved_set {
-    char letter; /* 'a' or 'b': the folder of the files */
-    int ranks;   /* that have a file; 0: nothing was saved yet */
-    double steps;
-} saved_set;
-
-/* What an actor sends before the numbers and the frame of a step. */
-typedef struct step_head {
-    float reward, waited;
-    int event, action; /* event -1: the actor ends */
-} step_head;
-
-/* --actors: the steps that rank 0 receives from actors, [actors] each. An actor uses `messages` and
-   `requests` alone, [SENDING]. */
-typedef struct mail {
-    size_t bytes; /* of a message */
-    uint8_t *messages;
-    MPI_Request *requests;
-    uint8_t *frames;
-    float *values, *rewards;
-    rise_event *events;
-    int *actions, *ended;
-    double *waited; /* seconds, of each actor */
-    int sent;       /* by an actor */
-} mail;
-
-/* --actors: a policy on its way. A message is the number of updates, as a double, and a file of
-   RISE_SAVE_POLICY. The double alone ends an actor. */
-typedef struct policy {
-    uint8_t *bytes;
-    size_t size, room, at;
-    MPI_Request *requests; /* [ranks] */
-    double updates;        /* of the last policy that was sent */
-} policy;
-
-typedef struct session {
-    options options;
-    command_line line;
-    ranks all;
-    char folder[TRAIN_PATH - 60];
-    char why[700]; /* why this rank cannot go on; "": it can */
-    saved_set set;
-    rise_agent *agent;
-    arcade games; /* the arrays of all environments; for small games, its bridge is closed */
-    game small[BRIDGE_ENVIRONMENTS];
-    int owed;       /* steps for which no update was done */
-    uint32_t calls; /* iterations so far */
-    news mine, *everyone; /* everyone: [ranks], of the last iteration */
-    MPI_Request telling;
-    double reported, saved; /* seconds, when the last report and the last save were made */
-    news before;            /* sums over all ranks, at the last report */
-    double updates_before;
-    mail mail;
-    policy policy;
-} session;
-
-/* Notes why this rank cannot go on. Returns 0. */
-TERMINAL_PRINTF(2, 3)
-static int fail(session *s, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(s->why, sizeof s->why, format, arguments);
-    va_end(arguments);
-    return 0;
-}
-
-/* ---------------------------------------------------------------------------------------------- */
-/* Environments */
-
-/* Opens small games. Their seeds differ between ranks, and after a resume. */
-static int open_small(session *s, int count, uint64_t seed)
-{
-    arcade *const a = &s->games;
-    const game_spec *const spec = game_spec_of(s->options.game);
-    int i;
-    memset(a, 0, sizeof *a);
-    for (i = 0; i < count; i++) {
-        game_init(&s->small[i], s->options.game, 0, seed + (uint64_t)i);
-        a->events[i] = RISE_FIRST;
-    }
-    a->count = count;
-    a->width = spec->width, a->height = spec->height, a->channels = 1;
-    a->actions = spec->actions;
-    a->frames = (uint8_t *)malloc((size_t)count * arcade_frame_bytes(a));
-    if (a->frames == NULL) return fail(s, "there is no memory for frames");
-    for (i = 0; i < count; i++)
-        game_view(&s->small[i], a->frames + (size_t)i * arcade_frame_bytes(a));
-    return 1;
-}
-static int open_gymnasium(session *s, int count, uint64_t seed)
-{
-    const char *const name = s->options.environment;
-    arcade_protocol p;
-    bridge_options link;
-    memset(&p, 0, sizeof p);
-    memset(&link, 0, sizeof link);
-    p.side = 84, p.largest = 96;
-    if (strncmp(name, "ALE/", 4) == 0) {
-        p.largest = 0, p.repeat = 4, p.sticky = 0.25, p.most_frames = 108000;
-        p.two_frames = p.clip = 1;
-        link.settings = "frameskip=1\nrepeat_action_probability=0.0\nobs_type=grayscale\n";
-    }
-    link.name = name;
-    link.environments = count;
-    link.seed = seed;
-    link.python = command_string(&s->line, "--python");
-    link.script = command_string(&s->line, "--bridge");
-    return arcade_open(&s->games, &link, &p) || fail(s, "%s", s->games.link.error);
-}
-static int open_games(session *s)
-{
-    const options *const o = &s->options;
-    int const count = o->actors ? 1 : o->environments;
-    uint64_t seed = (uint64_t)o->seed * 1000003u + (uint64_t)s->set.steps;
-    if (!o->check) seed += (uint64_t)(s->all.rank * BRIDGE_ENVIRONMENTS);
-    return o->environment != NULL ? open_gymnasium(s, count, seed) : open_small(s, count, seed);
-}
-
-/* Plays actions in all environments. Environments of Gymnasium then run until games_end. */
-static int games_begin(session *s, const int *actions)
-{
-    arcade *const a = &s->games;
-    int i;
-    if (s->options.environment != NULL)
-        return arcade_send(a, actions) || fail(s, "%s", a->link.error);
-    for (i = 0; i < a->count; i++) {
-        game *const g = &s->small[i];
-        a->rewards[i] = 0;
-        if (g->done)
-            game_reset(g);
-        else
-            a->rewards[i] = game_step(g, actions[i]);
-        a->events[i] = g->time == 0 ? RISE_FIRST
-                       : !g->done   ? RISE_MIDDLE
-                       : g->cut     ? RISE_TRUNCATED
-                                    : RISE_TERMINATED;
-        game_view(g, a->frames + (size_t)i * arcade_frame_bytes(a));
-    }
-    return 1;
-}
-static int games_end(session *s)
-{
-    if (s->options.environment == NULL) return 1;
-    return arcade_receive(&s->games) || fail(s, "%s", s->games.link.error);
-}
-
-/* ---------------------------------------------------------------------------------------------- */
-/* The agent */
-
-/* Sets the fields that do not come from a file: this rank's part, and what the games look like. */
-static void describe_machine(session *s, rise_agent_desc *d)
-{
-    const arcade *const a = &s->games;
-    d->frame_width = a->width, d->frame_height = a->height, d->frame_channels = a->channels;
-    d->numbers = a->numbers;
-    d->actions = a->actions;
-    d->environments = s->options.actors ? s->all.count - 1 : a->count;
-    d->threads = s->options.threads;
-    if (!s->options.actors) ranks_describe(&s->all, d, s->options.any_order);
-}
-static int describe(session *s, rise_agent_desc *d)
-{
-    const options *const o = &s->options;
-    const char *at = s->line.texts[command_find(&s->line, "--set")];
-    char field[COMMAND_TEXT];
-    rise_error error;
-    memset(d, 0, sizeof *d);
-    if (o->environment == NULL)
-        *d = trainer_desc(&s->small[0], o->actors ? o->steps : o->steps / s->all.count, o->seed);
-    else if (s->games.width > 32 && s->games.height > 32)
-        arcade_describe(d);
-    d->memory = (rise_memory)command_choice(&s->line, "--memory"); /* its words are in that order */
-    d->seed = (uint64_t)o->seed;
-    d->learn_outside = !o->actors;
-    describe_machine(s, d);
-    while (*at != '\0') {
-        size_t const length = strcspn(at, "\n");
-        snprintf(field, sizeof field, "%.*s", (int)length, at);
-        if (rise_agent_set(d, field, &error) != RISE_OK) return fail(s, "%s", error.text);
-        at += length + (at[length] == '\n');
-    }
-    return rise_agent_resolve(d, &error) == RISE_OK || fail(s, "%s", error.text);
-}
-
-/* Returns whether all ranks have the same weights, and writes their hash. Sets s->all.lost if a
-   rank does not answer. */
-static int same_weights(session *s, uint64_t *hash)
-{
-    const uint8_t *const bytes = (const uint8_t *)rise_agent_parameters(s->agent);
-    uint64_t *const hashes = (uint64_t *)malloc((size_t)s->all.count * sizeof *hashes);
-    rise_metrics m;
-    size_t at;
-    int i, same = hashes != NULL;
-    rise_agent_metrics(s->agent, &m);
-    *hash = UINT64_C(0xCBF29CE484222325);
-    for (at = 0; at < m.parameters * sizeof(rise_real); at++)
-        *hash = (*hash ^ bytes[at]) * UINT64_C(0x100000001B3);
-    same = same && ranks_gather(&s->all, hash, sizeof *hash, hashes);
-    for (i = 0; i < s->all.count && same; i++) same = hashes[i] == *hash;
-    free(hashes);
-    return same;
-}
-
-static const char *set_path(const session *s, char letter, const char *name, char *path)
-{
-    snprintf(path, TRAIN_PATH, "%s/%c/%s", s->folder, letter, name);
-    return path;
-}
-
-/* Makes the agent, or loads it from the set. A rank without a file of its own loads agent.rise:
-   rank 0's agent, without its replay buffer. */
-static int make_agent(session *s)
-{
-    int const own = s->all.rank < s->set.ranks &&
-                    (!s->options.actors || s->all.count == s->set.ranks);
-    rise_agent_desc d;
-    rise_error error;
-    rise_result result;
-    uint64_t hash;
-    char name[40], path[TRAIN_PATH];
-    if (s->set.ranks == 0) {
-        if (!describe(s, &d) || (s->all.rank == 0 && !train_memory_fits(&d))) return 0;
-        result = rise_agent_create(&s->agent, &d, &error);
-    } else {
-        memset(&d, 0, sizeof d);
-        describe_machine(s, &d);
-        snprintf(name, sizeof name, "rank-%d.rise", s->all.rank);
-        set_path(s, s->set.letter, own ? name : "agent.rise", path);
-        result = rise_agent_load(&s->agent, path, &d, &error);
-    }
-    if (result != RISE_OK) return fail(s, "%s", error.text);
-    if (s->options.actors || same_weights(s, &hash)) return 1;
-    return fail(s, "the agents of the ranks have different weights");
-}
-
-/* ---------------------------------------------------------------------------------------------- */
-/* Saving
-
-   All ranks save in the same iteration. There are two sets of files, FOLDER/a and FOLDER/b. A save
-   writes the set that is not in use. When all ranks have written their files, rank 0 replaces
-   FOLDER/set.txt, which names the set in use. So a run that is killed at any moment resumes from
-   one complete set. */
-
-/* Writes this rank's files of a set. Returns 0, after a message, on failure. */
-static int save_files(const session *s, char letter)
-{
-    rise_save const what = s->options.whole ? RISE_SAVE_ALL : RISE_SAVE_AGENT;
-    char name[40], path[TRAIN_PATH];
-    rise_error error;
-    rise_result result;
-    snprintf(name, sizeof name, "rank-%d.rise", s->all.rank);
-    result = rise_agent_save(s->agent, what, set_path(s, letter, name, path), &error);
-    if (result == RISE_OK && s->all.rank == 0)
-        result = rise_agent_save(s->agent, RISE_SAVE_AGENT,
-                                 set_path(s, letter, "agent.rise", path), &error);
-    if (result != RISE_OK) fprintf(stderr, "cluster: NOT SAVED: %s\n", error.text);
-    return result == RISE_OK;
-}
-static int write_set(const session *s, const saved_set *set)
-{
-    static replace_file file;
-    char path[TRAIN_PATH];
-    snprintf(path, sizeof path, "%s/set.txt", s->folder);
-    if (replace_begin(&file, path) != NULL) {
-        fprintf(file.file, "%c %d %.0f\nfolder of the files, ranks, steps\n", set->letter,
-                set->ranks, set->steps);
-        fflush(file.file), fsync(fileno(file.file));
-    }
-    if (replace_end(&file, 1)) return 1;
-    fprintf(stderr, "cluster: NOT SAVED: %s cannot be written: %s\n", path, strerror(errno));
-    return 0;
-}
-/* Reads set.txt. Without this file, *set stays as it is. Returns 0 if the file cannot be read. */
-static int read_set(const session *s, saved_set *set)
-{
-    char path[TRAIN_PATH];
-    FILE *file;
-    int good;
-    snprintf(path, sizeof path, "%s/set.txt", s->folder);
-    file = fopen(path, "r");
-    if (file == NULL) return errno == ENOENT || errno == ENOTDIR;
-    good = fscanf(file, "%c %d %lf", &set->letter, &set->ranks, &set->steps) == 3;
-    fclose(file);
-    return good && (set->letter == 'a' || set->letter == 'b') && set->ranks > 0;
-}
-
-/* Saves all ranks. With --actors, only rank 0 calls this function. A save that fails leaves the set
-   in use as it was, and the run goes on. Returns 0 if a rank is lost. */
-static int save(session *s, double steps)
-{
-    int const together = !s->options.actors;
-    saved_set set;
-    char good = 0, *goods;
-    int i;
-    set.letter = s->set.letter == 'a' ? 'b' : 'a';
-    set.ranks = s->all.count, set.steps = steps;
-    s->saved = terminal_seconds();
-    if (s->options.check) return 1;
-    goods = (char *)calloc((size_t)s->all.count, 1);
-    good = goods != NULL && save_files(s, set.letter);
-    if (together && !ranks_gather(&s->all, &good, 1, goods)) return free(goods), 0;
-    for (i = 0; i < s->all.count && together; i++) good = good && goods[i];
-    free(goods);
-    if (s->all.rank == 0) good = good && write_set(s, &set);
-    if (together && !ranks_share(&s->all, &good, 1)) return 0;
-    if (!good) return 1;
-    s->set = set;
-    printf("Saved after %.0f steps: %s\n", steps, s->folder);
-    fflush(stdout);
-    return 1;
-}
-
-/* Removes the files of saves that were killed. */
-static void remove_leftovers(const session *s, const char *folder)
-{
-    char path[TRAIN_PATH], name[2 * TRAIN_PATH];
-    DIR *directory;
-    struct dirent *entry;
-    snprintf(path, sizeof path, "%s/%s", s->folder, folder);
-    directory = opendir(path);
-    while (directory != NULL && (entry = readdir(directory)) != NULL) {
-        if (strstr(entry->d_name, ".rise.new-") == NULL) continue;
-        snprintf(name, sizeof name, "%.290s/%.290s", path, entry->d_name);
-        remove(name);
-    }
-    if (directory != NULL) closedir(directory);
-}
-/* Returns whether this rank is the first one that ends a run that cannot go on. */
-static int first_to_end(const session *s)
-{
-    char path[TRAIN_PATH];
-    int file;
-    snprintf(path, sizeof path, "%s/ended", s->folder);
-    file = open(path, O_CREAT | O_EXCL | O_WRONLY, 0666);
-    if (file >= 0) close(file);
-    return file >= 0;
-}
-/* Makes the folder. Rank 0 calls it before all others use the folder. */
-static int prepare_folder(session *s)
-{
-    char path[TRAIN_PATH];
-    int i;
-    if (s->options.check) return 1;
-    for (i = 0; i < 2; i++) {
-        set_path(s, i == 0 ? 'a' : 'b', "", path);
-        if (train_make_folder(path) < 0)
-            return fail(s, "the folder %s cannot be made (%s): pass another --folder", path,
-                        strerror(errno));
-        remove_leftovers(s, i == 0 ? "a" : "b");
-    }
-    remove_leftovers(s, "");
-    snprintf(path, sizeof path, "%s/ended", s->folder);
-    remove(path);
-    return 1;
-}
-
-/* Ends a run that cannot go on, because this rank failed or another one is lost. The first rank
-   that comes here saves the agent as FOLDER/agent.rise, and says so. */
-static void give_up(session *s)
-{
-    int const learns = s->agent != NULL && (!s->options.actors || s->all.rank == 0);
-    char path[TRAIN_PATH];
-    rise_error error;
-    rise_metrics m;
-    if (s->why[0] != '\0') fprintf(stderr, "cluster: rank %d: %s\n", s->all.rank, s->why);
-    snprintf(path, sizeof path, "%s/agent.rise", s->folder);
-    if (!learns) terminal_sleep(0.5); /* a rank that can save the agent comes first */
-    if (!s->options.check && s->set.letter != '\0' && first_to_end(s)) {
-        fprintf(stderr, "cluster: %s, so the run ends.",
-                s->why[0] != '\0' ? "this rank failed" : "another rank is gone or did not answer");
-        if (learns && rise_agent_save(s->agent, RISE_SAVE_AGENT, path, &error) == RISE_OK) {
-            rise_agent_metrics(s->agent, &m);
-            fprintf(stderr, " %s has the agent after %.0f updates.", path, (double)m.updates);
-        }
-        fprintf(stderr, " --resume goes on after %.0f steps.\n", s->set.steps);
-    } else if (s->why[0] == '\0') {
-        terminal_sleep(5); /* the first one ends all */
-    }
-    MPI_Abort(MPI_COMM_WORLD, 1);
-}
-
 /* ---------------------------------------------------------------------------------------------- */
 /* Progress */
 
@@ -495,23 +88,31 @@ static void report(session *s, const news *sum, const char *waiting)
     char steps[30];
     rise_metrics m;
     rise_agent_metrics(s->agent, &m);
-    printf("%3.0f%%  %s steps  %.0f updates  return %.3f  %.0f steps/s  %.0f updates/s  %s %.0f%%\n",
-           100 * fmin(1, sum->steps / s->options.steps), train_count(sum->steps, steps, sizeof steps),
-           (double)m.updates, sum->mean_return, (sum->steps - s->before.steps) / since,
-           ((double)m.updates - s->updates_before) / since, waiting,
-           100 * (sum->waited - s->before.waited) / since);
+    train_count(sum->steps, steps, sizeof steps);
+    printf("%3.0f%%  %s steps  %.0f updates  return %.3f  %.0f steps/s  %.0f updates/s",
+           100 * fmin(1, sum->steps / s->options.steps), steps, (double)m.updates,
+           sum->mean_return, (sum->steps - s->before.steps) / since,
+           ((double)m.updates - s->updates_before) / since);
+    printf("  %s %.0f%%\n", waiting, 100 * (sum->waited - s->before.waited) / since);
     fflush(stdout);
     s->reported = now, s->before = *sum, s->updates_before = (double)m.updates;
 }
 
-/* Prints how the greedy agent plays a small game. */
-static void print_score(session *s)
+/* Prints the speed of the session, and how the greedy agent plays a small game. */
+static void print_results(session *s)
 {
     const game_spec *const spec = game_spec_of(s->options.game);
+    double const seconds = s->reported - s->began, steps = s->before.steps - s->earlier_steps;
+    double const updates = s->updates_before - s->first_updates;
     game g = s->small[0];
+    printf("%.0f steps and %.0f updates in %.1f s: %.0f steps/s, %.0f updates/s.\n", steps, updates,
+           seconds, steps / seconds, updates / seconds);
+    if (s->all.messages > 0 && updates > 0)
+        printf("Rank 0 sent %.3g MB in %.0f messages for each update.\n",
+               s->all.bytes / updates / 1e6, s->all.messages / updates);
     if (s->options.environment != NULL) return;
-    printf("Playing greedily, the agent scores %.3g in %s. The best score is %.3g, and %.3g without "
-           "memory.\n",
+    printf("Playing greedily, the agent scores %.3g in %s. The best score is %.3g, and %.3g "
+           "without memory.\n",
            trainer_score(s->agent, &g), spec->name, spec->best, spec->without_memory);
 }
 
@@ -528,7 +129,7 @@ static int tell(session *s)
     s->mine.stops = ranks_asked != 0;
     s->mine.saves = s->all.rank == 0 && now - s->saved >= s->options.save_every;
     s->mine.ready = m.steps > d->learn_start && m.replay_size > d->learn_start;
-    s->mine.steps = (double)m.steps, s->mine.mean_return = m.mean_return;
+    s->mine.steps = (double)m.steps - s->first_steps, s->mine.mean_return = m.mean_return;
     s->mine.waited = s->all.waited;
     s->all.lost |= MPI_Iallgather(&s->mine, sizeof s->mine, MPI_BYTE, s->everyone, sizeof s->mine,
                                   MPI_BYTE, MPI_COMM_WORLD, &s->telling) != MPI_SUCCESS;
@@ -545,6 +146,7 @@ static news told(const session *s)
         sum.stops += n->stops, sum.saves += n->saves, sum.ready += n->ready;
         sum.steps += n->steps, sum.mean_return += n->mean_return, sum.waited += n->waited;
     }
+    sum.steps += s->earlier_steps;
     sum.mean_return /= s->all.count, sum.waited /= s->all.count;
     return sum;
 }
@@ -598,9 +200,7 @@ static int learn_together(session *s)
     }
     if (!same_weights(s, &hash)) return s->all.lost ? 0 : fail(s, "the weights of ranks differ");
     printf("All ranks have the same weights: %016" PRIx64 "\n", hash);
-    if (s->all.count > 1)
-        printf("Rank 0 sent %.3g MB in %.0f messages.\n", s->all.bytes / 1e6, s->all.messages);
-    print_score(s);
+    print_results(s);
     return 1;
 }
 
@@ -632,15 +232,14 @@ static int read_policy(void *user, void *data, size_t size)
 }
 
 /* Sends the policy to all actors, or the end if `ends`. If an actor has not yet received the last
-   policy, does nothing, unless it is the end. */
+   policy, does nothing. An actor does not receive while it waits for rank 0 to take its steps, so
+   rank 0 must never wait here. Returns 0 on failure. */
 static int publish(session *s, int ends)
 {
     policy *const p = &s->policy;
     int i, done = 0;
     rise_error error;
     rise_metrics m;
-    for (i = 1; i < s->all.count && ends; i++)
-        if (!ranks_wait(&s->all, &p->requests[i])) return 0;
     if (MPI_Testall(s->all.count, p->requests, &done, MPI_STATUSES_IGNORE) != MPI_SUCCESS)
         return s->all.lost = 1, 0;
     if (!done) return 1;
@@ -685,9 +284,9 @@ static void unpack(session *s, int actor)
            arcade_frame_bytes(a));
     expect(s, actor);
 }
-/* Takes the steps that have arrived, at most one of each actor. Waits for the first one, unless the
-   run is asked to end. Returns how many; -1: a rank is lost. */
-static int collect(session *s)
+/* Takes the steps that have arrived, at most one of each actor. With `waits`, waits for the first
+   one, unless the run is asked to end. Returns how many; -1: a rank is lost. */
+static int collect(session *s, int waits)
 {
     mail *const m = &s->mail;
     int const actors = s->all.count - 1;
@@ -701,7 +300,7 @@ static int collect(session *s)
             if (done && !s->all.lost) unpack(s, i), taken++;
         }
         if (s->all.lost) return -1;
-        if (taken > 0 || ranks_asked != 0) break;
+        if (taken > 0 || !waits || ranks_asked != 0) break;
         if (++tests > 200) terminal_sleep(20e-6);
     }
     s->all.waited += MPI_Wtime() - began;
@@ -713,10 +312,11 @@ static int end_actors(session *s)
     int const actors = s->all.count - 1;
     double const began = MPI_Wtime();
     int i, left = actors;
-    if (!publish(s, 1)) return 0;
     while (left > 0) {
-        if (collect(s) < 0 || ranks_too_long(&s->all, began)) return s->all.lost = 1, 0;
+        if (collect(s, 0) < 0 || ranks_too_long(&s->all, began)) return s->all.lost = 1, 0;
+        if (s->policy.size != sizeof s->policy.updates && !publish(s, 1)) return 0;
         for (i = left = 0; i < actors; i++) left += !s->mail.ended[i];
+        terminal_sleep(20e-6);
     }
     for (i = 1; i <= actors; i++)
         if (!ranks_wait(&s->all, &s->policy.requests[i])) return 0;
@@ -734,7 +334,7 @@ static int learn_from_actors(session *s)
         news sum;
         rise_metrics now;
         double const at = terminal_seconds();
-        if (collect(s) < 0) return 0;
+        if (collect(s, 1) < 0) return 0;
         if (rise_agent_observe(s->agent, s->games.width > 0 ? m->frames : NULL,
                                s->games.numbers > 0 ? m->values : NULL, m->rewards, m->events,
                                NULL, m->actions) != RISE_OK)
@@ -742,16 +342,17 @@ static int learn_from_actors(session *s)
         rise_agent_metrics(s->agent, &now);
         if ((double)now.updates - s->policy.updates >= s->options.publish_every && !publish(s, 0))
             return 0;
-        over = ranks_asked != 0 || (double)now.steps >= s->options.steps;
-        if (over || at - s->saved >= s->options.save_every) save(s, (double)now.steps);
-        if (!over && at - s->reported < 5) continue;
         memset(&sum, 0, sizeof sum);
-        sum.steps = (double)now.steps, sum.mean_return = now.mean_return;
+        sum.steps = s->earlier_steps + (double)now.steps - s->first_steps;
+        sum.mean_return = now.mean_return;
+        over = ranks_asked != 0 || sum.steps >= s->options.steps;
+        if (over || at - s->saved >= s->options.save_every) save(s, sum.steps);
+        if (!over && at - s->reported < 5) continue;
         for (i = 0; i < s->all.count - 1; i++) sum.waited += m->waited[i] / (s->all.count - 1);
         report(s, &sum, "actors wait");
     }
     if (!end_actors(s)) return 0;
-    print_score(s);
+    print_results(s);
     return 1;
 }
 
@@ -962,6 +563,18 @@ static int read_command(session *s, int argc, char **argv)
     return resume_options(s) && read_options(s);
 }
 
+/* Notes the numbers at the start of this session. An agent that was loaded from another rank's file
+   has the steps of that rank. */
+static void begin_counting(session *s)
+{
+    rise_metrics m;
+    s->began = s->saved = s->reported = terminal_seconds();
+    s->before.steps = s->earlier_steps = s->set.steps;
+    if (s->agent == NULL) return;
+    rise_agent_metrics(s->agent, &m);
+    s->first_steps = (double)m.steps;
+    s->first_updates = s->updates_before = (double)m.updates;
+}
 /* Prepares the folder, the games and the agent. Returns 0 on failure. */
 static int begin(session *s, int argc, char **argv)
 {
@@ -974,14 +587,13 @@ static int begin(session *s, int argc, char **argv)
     if (!open_games(s)) return 0;
     if (s->options.actors && !open_mail(s)) return 0;
     if ((!s->options.actors || s->all.rank == 0) && !make_agent(s)) return 0;
-    s->saved = s->reported = terminal_seconds();
+    begin_counting(s);
     if (s->all.rank > 0 || s->options.check) return 1;
     snprintf(facts, sizeof facts, "rise.h %d.%d.%d, %d ranks", RISE_VERSION_MAJOR,
              RISE_VERSION_MINOR, RISE_VERSION_PATCH, s->all.count);
     snprintf(path, sizeof path, "%s/run.txt", s->folder);
     if (!command_write(&s->line, path, argc, argv, facts))
         return fail(s, "%s cannot be written: %s", path, strerror(errno));
-    s->before.steps = s->set.steps;
     if (s->set.ranks > 0) printf("Resumed after %.0f steps, saved by %d ranks.\n", s->set.steps,
                                  s->set.ranks);
     return 1;

@@ -151,7 +151,7 @@ static inline int ranks_add_in_order(void *user, rise_real *numbers, size_t coun
     if (!ranks_wait(r, &request)) return 1;
     memcpy(sums, r->parts, (size_t)size * sizeof *sums);
     for (k = 1; k < r->count; k++)
-        for (i = 0; i < size; i++) sums[i] = sums[i] + r->parts[(size_t)k * (size_t)size + (size_t)i];
+        for (i = 0; i < size; i++) sums[i] = sums[i] + (r->parts + r->part_first[k])[i];
     r->lost |= MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, numbers, r->sizes, r->first,
                                real, MPI_COMM_WORLD, &request) != MPI_SUCCESS;
     return !ranks_wait(r, &request);

@@ -94,6 +94,9 @@ for cc in gcc clang; do
         if [ "$source" = examples/npc.c ]; then
             flags=$(pkg-config --cflags sdl2 2> /dev/null) || continue # SDL2 is not installed here
         fi
+        if [ "$source" = examples/cluster.c ]; then
+            flags=$(mpicc --showme:compile 2> /dev/null) || continue # Open MPI is not installed here
+        fi
         check "$cc $source" $cc -std=c99 -fsyntax-only $strict $c_only $flags "$source"
     done
 done

@@ -69,7 +69,8 @@ status=$?
 tail -3 $OUT/log.txt
 [ $status -eq 0 ] && learned $OUT/log.txt
 check "two ranks learn the corridor" $?
-ranks 2 --folder $OUT/run-sum --steps 6k --sum > $OUT/log.txt 2>&1 && [ -n "$(hash_of $OUT/log.txt)" ]
+ranks 2 --folder $OUT/run-sum --steps 6k --sum > $OUT/log.txt 2>&1 &&
+    [ -n "$(hash_of $OUT/log.txt)" ]
 check "MPI_SUM" $?
 ranks 3 --actors --folder $OUT/run-3 --steps 16k --seed 1 > $OUT/log.txt 2>&1
 status=$?
@@ -82,9 +83,9 @@ ranks 2 --folder $OUT/run-2 > $OUT/log.txt 2>&1
 grep -q 'there is a run in .* add --resume' $OUT/log.txt
 check "a run is not overwritten" $?
 for count in 3 1; do
-    ranks $count --folder $OUT/run-2 --resume --steps $((16000 + 4000 * (4 - count)))  \
+    ranks $count --folder $OUT/run-2 --resume --steps $((16000 + 3000 * (4 - count))) \
         > $OUT/log.txt 2>&1 &&
-        grep -q '^Resumed after 16[0-9]* steps\|^Resumed after 2[0-9]* steps' $OUT/log.txt &&
+        grep -q '^Resumed after [12][0-9]* steps, saved by [23] ranks' $OUT/log.txt &&
         [ -n "$(hash_of $OUT/log.txt)" ] && [ -n "$(sed -n '/^Saved/p' $OUT/log.txt)" ]
     check "resumes with $count ranks" $?
 done
