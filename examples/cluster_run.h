@@ -402,10 +402,12 @@ static inline void give_up(session *s)
     char path[TRAIN_PATH];
     rise_error error;
     rise_metrics m;
+    /* a mistake that all ranks make is reported by rank 0, which ends the others */
+    if (s->began <= 0 && s->all.rank > 0) terminal_sleep(2);
     if (s->why[0] != '\0') fprintf(stderr, "cluster: rank %d: %s\n", s->all.rank, s->why);
     snprintf(path, sizeof path, "%s/agent.rise", s->folder);
     if (!learns) terminal_sleep(0.5); /* a rank that can save the agent comes first */
-    if (!s->options.check && first_to_end(s)) {
+    if (!s->options.check && s->began > 0 && first_to_end(s)) {
         fprintf(stderr, "cluster: %s, so the run ends.",
                 s->why[0] != '\0' ? "this rank failed" : "another rank is gone or did not answer");
         if (learns && rise_agent_save(s->agent, RISE_SAVE_AGENT, path, &error) == RISE_OK) {

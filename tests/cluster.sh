@@ -51,7 +51,6 @@ for kind in none rise full; do
         --set learn_start=200 --set window=6 --set learning_rate_steps=500"
     ranks 2 $common --steps 1600 --set batch=16 > $OUT/two.txt 2>&1
     ranks 1 $common --steps 800 --set batch=32 --set batch_parts=2 > $OUT/one.txt 2>&1
-    grep -h updates $OUT/two.txt $OUT/one.txt | tail -2
     two=$(hash_of $OUT/two.txt) one=$(hash_of $OUT/one.txt)
     echo "$kind: two ranks $two, one process $one"
     [ -n "$two" ] && [ "$two" = "$one" ]
@@ -109,12 +108,20 @@ trial() { # trial NUMBER KIND: starts the run in run-kill-KIND, kills a rank, re
     mpirun $options -n $count $OUT/cluster $extra --folder "$folder" --resume --steps 100M \
         --save-every 0.05 --set replay_capacity=3000 --set learn_start=200 > $OUT/kill.txt 2>&1 &
     run=$!
+    # counts from the moment when all ranks exist
+    tries=0
+    until [ "$(started $run | wc -l)" -eq $count ] || [ $((tries += 1)) -gt 200 ]; do
+        sleep 0.1
+    done
     draw 3000
-    moment=$((drawn + 500))
+    moment=$drawn
     sleep $((moment / 1000)).$(printf %03d $((moment % 1000)))
     draw $count
     victim=$(started $run | sed -n "$((drawn + 1))p")
     [ -n "$victim" ] && kill -KILL "$victim"
+    tries=0
+    while kill -0 $run 2> /dev/null && [ $((tries += 1)) -lt 300 ]; do sleep 0.1; done
+    [ $tries -eq 300 ] && echo "mpirun did not end" && kill -KILL $run
     wait $run
     status=$?
     saved=$(last_saved $OUT/kill.txt)
