@@ -394,6 +394,12 @@ static inline int prepare_folder(session *s)
     return 1;
 }
 
+/* Sleeps; signals do not end the sleep early. */
+static inline void pause_for(double seconds)
+{
+    double const end = terminal_seconds() + seconds;
+    while (terminal_seconds() < end) terminal_sleep(0.05);
+}
 /* Ends a run that cannot go on, because this rank failed or another one is lost. The first rank
    that comes here saves the agent as FOLDER/agent.rise, and says so. */
 static inline void give_up(session *s)
@@ -403,10 +409,10 @@ static inline void give_up(session *s)
     rise_error error;
     rise_metrics m;
     /* a mistake that all ranks make is reported by rank 0, which ends the others */
-    if (s->began <= 0 && s->all.rank > 0) terminal_sleep(2);
+    if (s->began <= 0 && s->all.rank > 0) pause_for(2);
     if (s->why[0] != '\0') fprintf(stderr, "cluster: rank %d: %s\n", s->all.rank, s->why);
     snprintf(path, sizeof path, "%s/agent.rise", s->folder);
-    if (!learns) terminal_sleep(0.5); /* a rank that can save the agent comes first */
+    if (!learns) pause_for(0.5); /* a rank that can save the agent comes first */
     if (!s->options.check && s->began > 0 && first_to_end(s)) {
         fprintf(stderr, "cluster: %s, so the run ends.",
                 s->why[0] != '\0' ? "this rank failed" : "another rank is gone or did not answer");
@@ -416,7 +422,7 @@ static inline void give_up(session *s)
         }
         fprintf(stderr, " --resume goes on from the last save.\n");
     } else if (s->why[0] == '\0') {
-        terminal_sleep(5); /* the first one ends all */
+        pause_for(5); /* the first one ends all */
     }
     MPI_Abort(MPI_COMM_WORLD, 1);
 }

@@ -74,7 +74,10 @@ check "MPI_SUM" $?
 ranks 3 --actors --folder $OUT/run-3 --steps 16k --seed 1 > $OUT/log.txt 2>&1
 status=$?
 tail -2 $OUT/log.txt
-[ $status -eq 0 ] && grep -q '^Playing greedily, the agent scores \(1\|0.95\) in' $OUT/log.txt
+# The actors' speed decides which policies they have, so the score differs from run to run. Without
+# memory, the best score is 0.
+[ $status -eq 0 ] && sed -n 's/^Playing greedily, the agent scores \([-0-9.]*\) in.*/\1/p' \
+    $OUT/log.txt | awk '{ good = $1 >= 0.5 } END { exit !good }'
 check "actors teach a learner the corridor" $?
 
 # A run is not overwritten, and goes on with other numbers of ranks.
@@ -104,9 +107,10 @@ last_saved() { sed -n 's/^Saved after \([0-9]*\) steps.*/\1/p' "$1" | tail -1; }
 trial() { # trial NUMBER KIND: starts the run in run-kill-KIND, kills a rank, resumes
     kind=$2 folder=$OUT/run-kill-$2 count=2 extra="--whole --environments 4"
     [ "$kind" = actors ] && count=3 extra=--actors
+    extra="$extra --set replay_capacity=3000 --set learn_start=200"
     before=$(sed -n '1s/^[ab] [0-9]* \([0-9]*\).*/\1/p' "$folder/set.txt" 2> /dev/null)
     mpirun $options -n $count $OUT/cluster $extra --folder "$folder" --resume --steps 100M \
-        --save-every 0.05 --set replay_capacity=3000 --set learn_start=200 > $OUT/kill.txt 2>&1 &
+        --save-every 0.05 > $OUT/kill.txt 2>&1 &
     run=$!
     # counts from the moment when all ranks exist
     tries=0
@@ -140,7 +144,11 @@ while [ $number -lt "$TRIALS" ]; do
     number=$((number + 1))
     kind=together
     [ $((number % 4)) -eq 0 ] && kind=actors
-    trial $number $kind && good=$((good + 1)) || tail -5 $OUT/kill.txt $OUT/resume.txt
+    if trial $number $kind; then
+        good=$((good + 1))
+    else
+        cat $OUT/kill.txt $OUT/resume.txt | tail -n 20
+    fi
     grep -q 'so the run ends' $OUT/kill.txt && sentences=$((sentences + 1))
 done
 echo "$good of $TRIALS killed runs resumed from their last save; $sentences said why they ended"
