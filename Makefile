@@ -17,6 +17,9 @@
 # make bench-shrink     small frames from pictures, compared with OpenCV and memcpy. Needs python3
 #                       with numpy and opencv-python
 # make bench-costs      parameters, bytes and time for four frame sizes, as a Markdown table
+# make bench-parts      the parts of an update (batch_parts): their time and bytes, and instructions
+#                       counted under qemu's user mode. Takes half an hour, or two minutes with
+#                       BENCH=--quick
 # make bench-learn      scores of NONE, RISE and FULL in 15 games with 5 seeds. Takes more than
 #                       an hour, or two minutes with BENCH=--quick. Run the command again after an
 #                       interruption: finished runs are kept
@@ -122,6 +125,16 @@ bench-shrink:
 bench-costs: build/bench_costs
 	build/bench_costs $(BENCH)
 
+# A plugin names the version of qemu's interface that it uses: 1 for qemu 4.2 to 8, 2 for later ones.
+build/count_insns.so: bench/count_insns.c
+	@mkdir -p build
+	qemu=$$({ qemu-x86_64 --version || qemu-aarch64 --version; } 2> /dev/null | \
+	    sed -n 's/.*version \([0-9]*\).*/\1/p'); \
+	$(CC) -O2 -fPIC -shared -DAPI=$$(($${qemu:-9} < 9 ? 1 : 2)) $< -o $@
+
+bench-parts: build/bench_parts build/count_insns.so
+	build/bench_parts $(BENCH)
+
 bench-game: build/bench_game
 	build/bench_game $(BENCH)
 
@@ -140,7 +153,7 @@ build/bench_teach: examples/*.h
 bench-teach: build/bench_teach
 	build/bench_teach $(BENCH)
 
-bench-neon:
+bench-neon: build/count_insns.so
 	CC="$(CC)" sh bench/neon.sh $(BENCH)
 
 build/bench_learn: bench/learn.c bench/stats.h examples/*.h rise.h
@@ -162,5 +175,5 @@ clean:
 	rm -rf build $(EXAMPLES) npc cluster *.svg *.rise
 
 .PHONY: all small demo picture web test fuzz bench bench-kernels bench-step bench-replay \
-	bench-shrink bench-costs bench-learn bench-ablation bench-bridge bench-game bench-teach \
-	bench-neon bench-cluster clean
+	bench-shrink bench-costs bench-parts bench-learn bench-ablation bench-bridge bench-game \
+	bench-teach bench-neon bench-cluster clean

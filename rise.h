@@ -203,6 +203,7 @@
        rise_read_fn           callback: reads bytes
        rise_agent_save        saves to a file
        rise_agent_load        makes an agent from a file
+       rise_agent_open        makes a play_only agent from a policy in memory
        rise_agent_peek        reads the description in a file
        rise_agent_write       saves through a callback
        rise_agent_read        makes an agent through a callback
@@ -453,9 +454,10 @@
    One part takes the place of one update. Calls wait while a part is embedded, and the first part
    takes longer. An expensive frozen encoder, such as CONV or RESNET18, delays the game noticeably.
 
-   If several updates become due in one step, the thread draws their batches together, and they take
-   effect together. More than 16 updates are drawn in several turns, and calls wait until the last
-   turn has begun. rise_agent_learn_for starts only one update in each call.
+   If several updates become due in one step, the thread draws their batches together, and the
+   updates take effect together. At most 16 batches are drawn together. If more updates are due,
+   calls wait until the last batches are drawn. rise_agent_learn_for starts only one update in each
+   call.
 
    The agent takes more memory: a second copy of the weights, a pass for acting, and what the
    batches read. rise_agent_bytes counts them. An embed_fn may be called by the thread of the
@@ -477,13 +479,15 @@
    By default, an update is not interrupted, so one call can last as long as one update. With
    desc.batch_parts = n, an update has n parts, and a call can return between two of them. The game
    can go on in between. More parts make an update longer: with frames of 16 x 12 and a batch of 32,
-   4 parts took 0.6 ms each, and one part took 2.0 ms (make bench-parts).
+   each of 4 parts took 0.9 ms, and an update in one part took 2.4 ms (make bench-parts).
 
-       desc.batch_parts = 4; // a part has batch / 4 transitions
+       desc.batch_parts = 4; // a part has batch / 4 transitions; 4 * window_samples divides batch
 
-   If a part needs more time than one call gives, rise_agent_learn_for returns 0 until the sum of
-   several budgets is enough. So the budget is kept on average. The first part runs with any budget
-   above 0, because its duration is not yet known. A negative budget is RISE_BAD_CALL.
+   A part takes about metrics.update_time / desc.batch_parts microseconds; the last part is longer.
+   Choose n so that a part takes at most half of the usual budget. If a part needs more time than
+   one call gives, rise_agent_learn_for returns 0 until the sum of several budgets is enough. Then
+   the budget is kept on average. The first part runs with any budget above 0, because its duration
+   is not yet known. A negative budget is RISE_BAD_CALL.
 
    The first call that finds an update due also embeds all stored frames again, even with a budget
    of 0. An expensive frozen encoder stops the game for that time: with ResNet-18, learn_start =
@@ -583,24 +587,16 @@
        machine.players = 30;
        if (rise_agent_load(&agent, "guards.rise", &machine, &error) != RISE_OK) puts(error.text);
 
-   To load from memory, flash or an archive, pass a callback. The callback copies exactly `size`
-   bytes and returns 1, or returns 0 on failure.
+   A policy can also be a part of the program: an array, flash memory or a mapped file. The agent
+   then reads its weights in place, so they take no RAM. Several agents can share them. The array
+   must stay as it is, and should begin at a multiple of 64: if not, the weights are copied.
 
-       typedef struct blob {
-           const uint8_t *data;
-           size_t size, at;
-       } blob;
-       static int blob_read(void *user, void *data, size_t size)
-       {
-           blob *b = (blob *)user;
-           if (size > b->size - b->at) return 0;
-           memcpy(data, b->data + b->at, size);
-           b->at += size;
-           return 1;
-       }
+       _Alignas(64) static const unsigned char guards[] = { ... }; // the bytes of guards.rise
 
-       blob b = {guards_rise, sizeof guards_rise, 0};
-       rise_agent_read(&agent, blob_read, &b, b.size, &machine, &error);
+       rise_agent_open(&agent, guards, sizeof guards, &machine, &error);
+
+   From an archive, pass a callback to rise_agent_read. The callback copies exactly `size` bytes and
+   returns 1, or returns 0 on failure.
 
    HOW TO: SAVING AND RESUMING. A checkpoint has one of three contents.
 
@@ -827,6 +823,9 @@
                                     refilling after loading, or
                                     learn_outside is 0
 
+       rise_agent_learn_for takes   a part of an update takes       a larger batch_parts;
+       longer than its budget       longer than the budget          background; cheaper updates
+
        updates_owed keeps growing   updates get too little time     a longer learn_period;
                                                                     cheaper updates
 
@@ -1023,8 +1022,10 @@
        machine.play_only = 1;
        machine.clock_fn = seconds; // with play_only: measures metrics.action_time
 
-   A very small agent needs about 450 KB, of which 390 KB are the scratch of matrix products. No
-   function uses more than 16 KB of the call stack. Enumerations may be smaller than int.
+   A play_only agent needs its weights and little more. With frames of 8 x 8, features = 32,
+   head_units = recurrent_units = embedding_size = 16, frame_stack = 1 and carry_state = 1, the
+   weights are 88 KB and rise_agent_bytes returns 121 KB. No function uses more than 16 KB of the
+   call stack. Enumerations may be smaller than int.
 
    BINDINGS. Compile rise.h itself to a shared library. The other language needs no struct layout:
    rise_size_of returns the size of a description, and rise_agent_set sets the fields from text. On
@@ -1233,6 +1234,8 @@
        RISE_NO_STDIO         every file           no FILE functions: save through rise_agent_write;
                                                   RISE_EMBED_RESNET18 is then RISE_UNAVAILABLE
        RISE_NO_SIMD          the implementation   plain C kernels only
+       RISE_NO_AVX512        the implementation   no AVX-512 kernels; RISE_ISA_AUTO is then at most
+                                                  RISE_ISA_AVX2
        RISE_NO_PRETRAINED    the implementation   leaves out the ResNet-18: RISE_EMBED_RESNET18 is
                                                   then RISE_UNAVAILABLE
        RISE_THREADS          the implementation   desc.threads may be more than 1 and
@@ -1601,9 +1604,9 @@ typedef struct rise_agent_desc {
     /* transitions in each update, 1..4096 [32] */
     int batch;
     /* An update computes the gradients of `batch_parts` equal parts of the batch, one after
-       another, and adds them up. Then rise_agent_learn_for can stop after each part, and the agent
-       takes less memory. With many parts, an update takes longer. batch_parts * window_samples
-       divides batch. 1..4096 [1] */
+       another, and adds them up. Then rise_agent_learn_for can stop after each part, and the
+       activations of a large batch take less memory. With many parts, an update takes longer.
+       batch_parts * window_samples divides batch. 1..4096 [1] */
     int batch_parts;
     /* rewards before the bootstrap, 1..64 [3] */
     int n_step;
@@ -1682,6 +1685,9 @@ typedef struct rise_agent_desc {
     int processes, process;
     rise_reduce_fn reduce_fn; /* NULL: this process learns alone */
     void *reduce_user;
+    /* play_only: the agent's weights are these numbers, which it reads in place. They must stay
+       valid and unchanged. NULL: the agent has weights of its own. rise_agent_open sets this. */
+    const rise_real *weights;
     /* NULL: the library calls calloc once when the agent is made. Otherwise: the caller's block of
        memory_bytes bytes, at any alignment, which must outlive the agent. */
     void *memory_block;
@@ -1900,11 +1906,12 @@ RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player)
 RISE_API rise_result rise_agent_learn(rise_agent *agent);
 
 /* Does updates that are due, for about `microseconds`. Returns the number of updates done, or a
-   negative rise_result. A part of a snapshot counts as an update. An update that takes longer than
-   the budget waits until several calls have given enough time. So the budget is kept on average,
-   but one call may take as long as one update. A clock may jump or stand still: the time counted
-   for an update is at most twice the estimate from earlier updates. For the first update it is at
-   most 1 second. Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12.
+   negative rise_result. A part of a snapshot counts as an update. An update has desc.batch_parts
+   parts, and the call can return between two of them. A part that takes longer than the budget
+   waits until several calls have given enough time. Then the budget is kept on average, and one
+   call may take as long as one part. A clock may jump or stand still: the time counted for a part
+   is at most twice the estimate from earlier parts. For the first part it is at most 1 second.
+   Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12.
 
    With desc.background, ignores `microseconds`. Puts the last update into effect if it is ready,
    and then starts the next if one is due. Returns at once the number of updates put into effect. An
@@ -1926,8 +1933,8 @@ typedef enum rise_advice {
     /* recurrent agents without carry_state: episodes are longer than the window */
     RISE_ADVICE_LONG_EPISODES = 1,
     /* background: calls wait for updates for more than a tenth of the time. learn_outside: more
-       than half of the due updates are not done, or an update takes longer than the time that
-       rise_agent_learn_for gets. */
+       than half of the due updates are not done, or a part of an update takes longer than the
+       time that rise_agent_learn_for gets. */
     RISE_ADVICE_SLOW_UPDATES = 2,
     RISE_ADVICE_SAME_REWARD = 4,    /* no reward differed from the first one */
     RISE_ADVICE_SAME_FRAME = 8,     /* no observation differed from the one before */
@@ -2031,16 +2038,29 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
    On failure *agent is NULL. Every value is checked before it is used. `error` may be NULL.
 
    `machine` (may be NULL) supplies what files do not hold: isa, threads, processes, process,
-   memory_block, memory_bytes, embedding_file and play_only. It also supplies log_fn, clock_fn and
-   embed_fn, with their `user` pointers, and, with play_only, background. `players`, if not zero,
-   replaces the file's value. Fields such as environments, frame_width and actions decide the shape
-   of arrays. If not zero, they must agree with the file, else the result is RISE_MISMATCH.
-   `environments` may differ if no replay buffer is loaded. Other fields, such as learn_period, are
-   ignored: the file decides.
+   memory_block, memory_bytes, embedding_file and play_only. It also supplies log_fn, clock_fn,
+   embed_fn and reduce_fn, with their `user` pointers. background = 1 replaces the file's 0, so an
+   agent that was trained without a game can go on learning inside it. With play_only, `machine`
+   decides on background. `players`, if not zero, replaces the file's value. Fields such as
+   environments, frame_width and actions decide the shape of arrays. If not zero, they must agree
+   with the file, else the result is RISE_MISMATCH. `environments` may differ if no replay buffer is
+   loaded. Other fields, such as learn_period, are ignored: the file decides.
 
    Returns RISE_IO, RISE_BAD_FILE, RISE_NEWER_FILE, RISE_MISMATCH, or an error of rise_agent_create.
    A policy file without play_only, or other weights in embedding_file, is RISE_MISMATCH too. */
 RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *user, uint64_t size,
+                                     const rise_agent_desc *machine, rise_error *error);
+
+/* Makes a play_only agent from a file in memory, `data` [size]. On failure *agent is NULL.
+   `machine` (may be NULL) is as in rise_agent_read, except that play_only is always 1.
+
+   If `data` begins at a multiple of 4 bytes and the machine is little-endian, the agent reads its
+   weights in place. Then `data` must stay valid and unchanged until the agent is destroyed, and
+   `weights` of rise_agent_query is not NULL. Else the weights are copied. Begin `data` at a
+   multiple of 64 bytes, and save the file as RISE_SAVE_POLICY: vectors are then read faster. All
+   bytes that the agent uses are checked, as in rise_agent_read. rise_agent_publish does not change
+   an agent whose weights are in place, and nobody may write to its rise_agent_parameters. */
+RISE_API rise_result rise_agent_open(rise_agent **agent, const void *data, size_t size,
                                      const rise_agent_desc *machine, rise_error *error);
 
 #ifndef RISE_NO_STDIO
@@ -2118,10 +2138,13 @@ typedef struct rise_product {
     /* [n] or NULL: receives the sums of B's columns, summed in order; with `accumulate` they are
        added to what is there */
     rise_real *sums;
+    /* size of the scratch; 0: rise_product_scratch. A smaller scratch makes the product slower, and
+       changes no bit. At least 12288 bytes. */
+    size_t scratch_bytes;
 } rise_product;
 
-/* Returns the scratch bytes that one part of a product needs. The scratch must be aligned for
-   ptrdiff_t, as memory from malloc is. */
+/* Returns the scratch bytes with which one part of any product is fastest. The scratch must be
+   aligned for ptrdiff_t, as memory from malloc is. */
 RISE_API size_t rise_product_scratch(void);
 
 /* Returns a row-major matrix with `stride` elements from row to row. */
@@ -2172,7 +2195,7 @@ typedef struct rise_kernels {
 
     /* Computes part `part` of `parts` of the product: a range of C's rows or columns. All parts
        together are the whole product. Parts may run at the same time if each has its own `scratch`
-       (rise_product_scratch bytes). */
+       (rise_product_scratch or p->scratch_bytes bytes). */
     void (*product)(const rise_product *p, int part, int parts, void *scratch);
     /* y += x */
     void (*add)(int n, const rise_real *x, rise_real *y);
@@ -2430,6 +2453,12 @@ __declspec(dllimport) int __stdcall MultiByteToWideChar(unsigned int page, unsig
 #else
 #define RISEI_NEON 0
 #endif
+#endif
+
+#if RISEI_AVX && !defined(RISE_NO_AVX512)
+#define RISEI_AVX512 1
+#else
+#define RISEI_AVX512 0
 #endif
 
 /* 1 if __builtin_fmaf compiles to one fused multiply-add instruction */
@@ -2771,6 +2800,7 @@ typedef struct risei_io {
     int failed;               /* 1: a read or a write failed; later moves do nothing */
     int past_end;             /* 1: the failed read went past `limit` */
     const char *wrong;        /* describes the first invalid value, or NULL */
+    int has_round;            /* 1: the file has the round of an agent with background */
     int other_embedding_file; /* reading, 1: the agent learned with another embedding_file */
 } risei_io;
 
@@ -3187,10 +3217,6 @@ RISEI_FN rise_result risei_stdio_explain(const char *path, int reason, rise_resu
 #define RISEI_NC 256
 /* The template rounds RISEI_MC down to a multiple of a tile's rows. */
 #define RISEI_MC 84
-/* Elements from one row of a packed A to the next. Not a power of two: rows a power of two apart
-   share a few cache sets and evict each other. In a product of two 1024 x 1024 matrices, A has such
-   rows. Packing A made this product 1.29 times as fast (make bench-kernels). */
-#define RISEI_PACKED_ROW (RISEI_KC + 8)
 /* Rows: the most that a block of B may have. The arrays k_at and b_at of risei_blocks have this
    length. With AVX-512, a block one tile wide has this number of rows: RISEI_KC * RISEI_NC / 32. No
    measurement of other values is recorded. */
@@ -3284,35 +3310,109 @@ RISEI_INLINE ptrdiff_t risei_matrix_column(const rise_matrix *x, int j)
 }
 RISEI_FN int risei_ceil_div(int a, int b) { return (a + b - 1) / b; }
 
-/* The scratch of one part of a product: offsets of rows or columns, and packed blocks. */
+/* The blocks of one product, and their scratch: offsets of rows or columns, and packed blocks. The
+   sizes of blocks change no bit of the result. */
 typedef struct risei_blocks {
-    ptrdiff_t *k_at; /* [RISEI_B_ROWS]: offsets of A's columns, if A is stored transposed */
-    ptrdiff_t *b_at; /* [RISEI_B_ROWS]: offsets of the rows of B */
-    /* [RISEI_KC]: offsets of the rows of a block of A. If A is stored transposed: offsets of the
-       columns of a packed block. */
+    int mc, kc;     /* rows and columns of a block of A, at most RISEI_MC and RISEI_KC */
+    int packed_row; /* elements from one row of a packed A to the next */
+    int b_rows;     /* rows of a block of B, at most RISEI_B_ROWS, at least kc */
+    int b_size;     /* elements of a packed block of B, at most RISEI_KC * RISEI_NC */
+    ptrdiff_t *k_at; /* [kc]: offsets of A's columns, if A is stored transposed */
+    ptrdiff_t *b_at; /* [b_rows]: offsets of the rows of B */
+    /* [mc or kc, the larger]: offsets of the rows of a block of A. If A is stored transposed:
+       offsets of the columns of a packed block. */
     ptrdiff_t *a_at;
-    ptrdiff_t *c_at; /* [RISEI_KC]: offsets of the rows of C */
-    rise_real *a;    /* [RISEI_MC][RISEI_PACKED_ROW]: packed A */
-    rise_real *b;    /* [RISEI_KC * RISEI_NC]: packed B */
+    ptrdiff_t *c_at; /* [mc]: offsets of the rows of C */
+    rise_real *a;    /* packed A */
+    rise_real *b;    /* [b_size]: packed B */
 } risei_blocks;
 
-/* Returns the arrays that a product places in its scratch of rise_product_scratch() bytes. */
-RISEI_FN risei_blocks risei_blocks_in(void *scratch)
+/* Limits of all instruction sets. The least blocks hold one tile, 16 terms long, and take less than
+   RISEI_PRODUCT_LEAST bytes. */
+enum { RISEI_MR_MOST = 14, RISEI_NR_MOST = 32, RISEI_KC_LEAST = 16, RISEI_PRODUCT_LEAST = 12288 };
+
+RISEI_FN int risei_minimum(int64_t a, int b) { return a < b ? (int)a : b; }
+/* Returns the smallest multiple of `unit` that is at least x. */
+RISEI_FN int64_t risei_round_up(int64_t x, int unit) { return (x + unit - 1) / unit * unit; }
+/* Sets packed_row. Rows a power of two apart share a few cache sets and evict each other. In a
+   product of two 1024 x 1024 matrices, A has such rows. Packing A made this product 1.29 times as
+   fast (make bench-kernels). */
+RISEI_FN void risei_blocks_set_kc(risei_blocks *w, int kc)
 {
+    w->kc = kc;
+    w->packed_row = kc + 8 + ((kc + 8) % 64 == 0 ? 8 : 0);
+}
+/* Returns the blocks of a product of [m][k] and [k][n]: as large as the product can use.
+   `in_place`: 1 if B is not packed, but for the columns after the last whole tile. */
+RISEI_FN risei_blocks risei_blocks_for(int m, int n, int k, int in_place)
+{
+    int64_t const columns = risei_round_up(n > 0 ? n : 1, RISEI_NR_MOST);
     risei_blocks w;
-    w.k_at = (ptrdiff_t *)scratch;
-    w.b_at = w.k_at + RISEI_B_ROWS;
-    w.a_at = w.b_at + RISEI_B_ROWS;
-    w.c_at = w.a_at + RISEI_KC;
-    w.a = (rise_real *)(w.c_at + RISEI_KC);
-    w.b = w.a + RISEI_MC * RISEI_PACKED_ROW;
+    memset(&w, 0, sizeof w);
+    risei_blocks_set_kc(&w, risei_minimum(k > 0 ? k : 1, RISEI_KC));
+    w.mc = risei_minimum(risei_round_up(m > 0 ? m : 1, RISEI_MR_MOST), RISEI_MC);
+    w.b_rows = risei_minimum(k > 0 ? k : 1, RISEI_B_ROWS);
+    w.b_size = in_place ? w.kc * RISEI_NR_MOST
+                        : risei_minimum(w.b_rows * columns, RISEI_KC * RISEI_NC);
+    if (w.b_size < w.kc * RISEI_NR_MOST) w.b_size = w.kc * RISEI_NR_MOST;
     return w;
+}
+/* Returns the elements of a packed block of A. Panels of MR rows have 16 elements after them: a gap
+   for the last vector, and so that their distance is not a power of two. */
+RISEI_FN size_t risei_blocks_a_size(const risei_blocks *w)
+{
+    return (size_t)(w->mc + RISEI_MR_MOST) * (size_t)w->packed_row + (size_t)(w->mc / 4 + 1) * 16;
+}
+/* Returns the elements of all arrays of offsets. */
+RISEI_FN size_t risei_blocks_offsets(const risei_blocks *w)
+{
+    return (size_t)w->kc + (size_t)w->b_rows + (size_t)(w->mc > w->kc ? w->mc : w->kc) +
+           (size_t)w->mc;
+}
+RISEI_FN size_t risei_blocks_bytes(const risei_blocks *w)
+{
+    return risei_arena_aligned(risei_blocks_offsets(w) * sizeof(ptrdiff_t) +
+                               (risei_blocks_a_size(w) + (size_t)w->b_size) * sizeof(rise_real));
+}
+/* Makes blocks smaller, until they fit into `bytes` or are the least. */
+RISEI_FN void risei_blocks_fit(risei_blocks *w, size_t bytes)
+{
+    while (risei_blocks_bytes(w) > bytes) {
+        int const least_b = w->kc * RISEI_NR_MOST;
+        if (w->b_size > least_b || w->b_rows > w->kc) {
+            w->b_size = w->b_size / 2 > least_b ? w->b_size / 2 : least_b;
+            w->b_rows = w->b_rows / 2 > w->kc ? w->b_rows / 2 : w->kc;
+        } else if (w->mc > RISEI_MR_MOST) {
+            w->mc = w->mc / 2 > RISEI_MR_MOST ? w->mc / 2 : RISEI_MR_MOST;
+        } else if (w->kc > RISEI_KC_LEAST) {
+            risei_blocks_set_kc(w, w->kc / 2 > RISEI_KC_LEAST ? w->kc / 2 : RISEI_KC_LEAST);
+        } else {
+            return;
+        }
+    }
+}
+/* Returns the blocks of a product, with their arrays in `scratch`. */
+RISEI_FN risei_blocks risei_blocks_in(const rise_product *p, int in_place, void *scratch)
+{
+    risei_blocks w = risei_blocks_for(p->m, p->n, p->k, in_place);
+    if (p->scratch_bytes > 0) risei_blocks_fit(&w, p->scratch_bytes);
+    w.k_at = (ptrdiff_t *)scratch;
+    w.b_at = w.k_at + w.kc;
+    w.a_at = w.b_at + w.b_rows;
+    w.c_at = w.a_at + (w.mc > w.kc ? w.mc : w.kc);
+    w.a = (rise_real *)(w.c_at + w.mc);
+    w.b = w.a + risei_blocks_a_size(&w);
+    return w;
+}
+/* Returns the bytes of scratch with which a product of [m][k] and [k][n] has its largest blocks. */
+RISEI_FN size_t risei_product_bytes(int m, int n, int k, int in_place)
+{
+    risei_blocks const w = risei_blocks_for(m, n, k, in_place);
+    return risei_blocks_bytes(&w);
 }
 RISE_API size_t rise_product_scratch(void)
 {
-    return risei_arena_aligned(2 * (RISEI_B_ROWS + RISEI_KC) * sizeof(ptrdiff_t) +
-                               (RISEI_MC * RISEI_PACKED_ROW + RISEI_KC * RISEI_NC) *
-                                   sizeof(rise_real));
+    return risei_product_bytes(INT_MAX - RISEI_MR_MOST, INT_MAX - RISEI_NR_MOST, INT_MAX, 0);
 }
 /* Divides 0 .. total-1 into `parts` ranges. Writes the range of part `part`: *from .. *to-1. All
    ranges but the last end at a multiple of `unit`. The sizes of the ranges differ by at most one
@@ -3716,7 +3816,9 @@ RISEI_INLINE risei_f4 risei_f4_exponent(risei_f4 x)
     _mm256_or_ps(_mm256_and_ps((x), _mm256_castsi256_ps(_mm256_set1_epi32(0x007FFFFF))),           \
                  _mm256_set1_ps(0.5f))
 #include RISE_SELF
+#endif /* RISEI_AVX */
 
+#if RISEI_AVX512
 /* avx512: vectors of 16 numbers; tiles of 14 x 2 vectors, for 32 registers. Uses AVX-512F and no
    other extension of AVX-512. */
 #define RISEK(name) risek_##name##_avx512
@@ -3777,7 +3879,7 @@ RISEI_INLINE risei_f4 risei_f4_exponent(risei_f4 x)
 #include RISE_SELF
 #undef risei_and512
 #undef RISEI_ALL16
-#endif /* RISEI_AVX */
+#endif /* RISEI_AVX512 */
 
 #if RISEI_NEON
 /* neon: vectors of 4 numbers.
@@ -3907,8 +4009,10 @@ RISE_API const rise_kernels *rise_kernels_of(rise_isa isa)
 #if RISEI_AVX
     {
         int const level = risei_avx_level();
+#if RISEI_AVX512
         if (level >= 3 && (isa == RISE_ISA_AVX512 || isa == RISE_ISA_AUTO))
             return &risek_table_avx512;
+#endif
         if (level >= 2 && (isa == RISE_ISA_AVX2 || isa == RISE_ISA_AUTO)) return &risek_table_avx2;
     }
 #endif
@@ -4248,6 +4352,7 @@ typedef struct risei_device {
     void *scratch;
     struct risei_threads *threads; /* NULL: the caller's thread alone */
     size_t scratch_bytes;
+    size_t product_bytes; /* of the scratch of a product; 0: rise_product_scratch */
 } risei_device;
 
 /* Runs a job and returns when it is done. `work` is the approximate number of multiplications. If
@@ -4287,9 +4392,11 @@ RISEI_FN void risei_product_part(void *job, int part, int parts, void *scratch)
 /* Computes a matrix product on the device's threads. */
 RISEI_FN void risei_product_run(const risei_device *d, const rise_product *p)
 {
+    rise_product own = *p;
     risei_product_job job;
+    own.scratch_bytes = d->product_bytes;
     job.kernels = d->kernels;
-    job.product = p;
+    job.product = &own;
     risei_device_run(d, (double)p->m * p->n * p->k, risei_product_part, &job);
 }
 
@@ -4809,6 +4916,25 @@ RISEI_FN void risei_linear_backward(const risei_device *d, const risei_linear *l
     risei_product_run(d, &p);
 }
 
+/* Returns the larger of two numbers of bytes. */
+RISEI_FN size_t risei_larger(size_t a, size_t b) { return a > b ? a : b; }
+/* Returns the bytes of scratch with which the products of a layer x W are fastest: of the forward
+   pass and, with `learn`, of the backward pass. x is [rows][in], W is [in][out]. */
+RISEI_FN size_t risei_layer_bytes(int rows, int in, int out, int learn)
+{
+    int const in_place = rows <= RISEI_UNPACKED_ROWS || out % RISE_PANEL == 0;
+    size_t const forward = risei_product_bytes(rows, out, in, in_place);
+    size_t const weights = risei_product_bytes(in, out, rows, 0);
+    size_t const data = risei_larger(risei_product_bytes(rows, in, out, 0),
+                                     risei_product_bytes(in, rows, out, 0));
+    return learn ? risei_larger(forward, risei_larger(weights, data)) : forward;
+}
+/* The same for a linear layer. A layer that does not exist has no outputs and needs no bytes. */
+RISEI_FN size_t risei_linear_bytes(const risei_linear *l, int rows, int learn)
+{
+    return l->out > 0 ? risei_layer_bytes(rows, l->in, l->out, learn) : 0;
+}
+
 /* Images [count][height + 2 padding][width + 2 padding][channels]. The memory is zero at the start,
    and layers write only zeros to the padding. */
 typedef struct risei_image {
@@ -5043,6 +5169,22 @@ RISEI_FN void risei_conv_forward(const risei_device *d, const risei_conv *c, con
     risei_product_run(d, &p);
 }
 
+/* Returns the bytes of scratch with which a conv of `count` images is fastest, as in
+   risei_layer_bytes. The backward pass of the max pool needs two numbers for each filter. */
+RISEI_FN size_t risei_conv_bytes(const risei_conv *c, int count, int learn)
+{
+    /* from RISEI_B_ROWS on, more pixels change nothing */
+    int const pixels = risei_minimum((int64_t)count * c->out_height * c->out_width, RISEI_B_ROWS);
+    int const inputs = risei_minimum((int64_t)count * c->height * c->width, RISEI_B_ROWS);
+    int const in_place = pixels <= RISEI_UNPACKED_ROWS || c->filters == RISE_PANEL;
+    int const taps = c->size * c->size;
+    size_t const data = risei_product_bytes(inputs, c->channels, taps * c->filters, 0);
+    size_t const weights = risei_product_bytes(taps * c->channels, c->filters, pixels, 0);
+    size_t const pool = 2 * (size_t)c->filters * sizeof(rise_real);
+    size_t const forward =
+        risei_product_bytes(pixels, c->filters, taps * c->channels, c->panels || in_place);
+    return learn ? risei_larger(risei_larger(forward, pool), risei_larger(weights, data)) : forward;
+}
 /* Rows py (or columns px) first .. first + count - 1 of a phase. All of them use the same taps. In
    the order of oy, the first `skip` taps of the phase lie outside dy, and the next `taps` belong to
    the band. */
@@ -5237,6 +5379,7 @@ typedef struct risei_conv_data_job {
     const rise_real *w;
     const risei_image *dy, *dx;
     int count;
+    size_t product_bytes;
 } risei_conv_data_job;
 
 /* Computes dx of the part's images, in groups of GROUP_IMAGES. The last group can be up to 1.5
@@ -5247,7 +5390,7 @@ RISEI_FN void risei_conv_data_part(void *job, int part, int parts, void *scratch
     risei_device own; /* the part's own scratch, no threads */
     int n, end, group;
     memset(&own, 0, sizeof own);
-    own.kernels = j->kernels, own.scratch = scratch;
+    own.kernels = j->kernels, own.scratch = scratch, own.product_bytes = j->product_bytes;
     for (risei_part_range(j->count, 1, part, parts, &n, &end); n < end; n += group) {
         risei_image dy = *j->dy, dx = *j->dx;
         dy.data += n * risei_image_size(&dy), dx.data += n * risei_image_size(&dx);
@@ -5263,6 +5406,7 @@ RISEI_FN void risei_conv_backward_data(const risei_device *d, const risei_conv *
 {
     risei_conv_data_job j;
     j.kernels = d->kernels, j.conv = c, j.w = w, j.dy = dy, j.dx = dx, j.count = count;
+    j.product_bytes = d->product_bytes;
     if (count < RISEI_CONV_BANDS_IMAGES * risei_device_threads(d))
         risei_conv_backward_images(d, c, w, count, dy, dx);
     else
@@ -5344,6 +5488,7 @@ typedef struct risei_frames_conv_job {
     const rise_real *w;
     rise_real *g;
     int count, relu;
+    size_t product_bytes; /* of the device */
 } risei_frames_conv_job;
 
 /* Converts one chunk of images after another, and runs the product on each chunk. In the forward
@@ -5357,7 +5502,9 @@ RISEI_FN void risei_frames_conv_part(void *job, int part, int parts, void *scrat
     int const chunk = risei_frames_chunk_images(&x);
     int const by_images = j->y != NULL && j->count >= parts;
     int n = 0, end = j->count, i, images;
-    x.data = (rise_real *)(void *)((unsigned char *)scratch + rise_product_scratch());
+    x.data = (rise_real *)(void *)((unsigned char *)scratch +
+                                   (j->product_bytes > 0 ? j->product_bytes
+                                                         : rise_product_scratch()));
     if (by_images) risei_part_range(j->count, 1, part, parts, &n, &end);
     for (y.data += n * risei_image_size(&y); n < end;
          n += images, y.data += images * risei_image_size(&y)) {
@@ -5370,13 +5517,14 @@ RISEI_FN void risei_frames_conv_part(void *job, int part, int parts, void *scrat
             p = risei_conv_forward_product(j->conv, j->w, images, &x, &y, j->relu);
         else
             p = risei_conv_weights_product(j->conv, j->g, images, &x, &y), p.accumulate = n > 0;
+        p.scratch_bytes = j->product_bytes;
         j->kernels->product(&p, by_images ? 0 : part, by_images ? 1 : parts, scratch);
     }
 }
 RISEI_FN void risei_frames_conv_run(const risei_device *d, risei_frames_conv_job *j)
 {
     const risei_conv *c = j->conv;
-    j->kernels = d->kernels;
+    j->kernels = d->kernels, j->product_bytes = d->product_bytes;
     risei_device_run(d, risei_conv_work(c, j->count), risei_frames_conv_part, j);
 }
 /* Computes y = conv(frames), or max(0, conv(frames)) if `relu`. x is the shape of the images. */
@@ -5806,14 +5954,28 @@ RISEI_FN void risei_residual_backward(const risei_device *d, const risei_encoder
         risei_image_add(d, count, dfirst, dout);
     }
 }
-/* Returns the scratch bytes that each thread needs to encode up to `images` stacks of frames. The
-   bytes hold the scratch of a product, then a chunk of images. */
-RISEI_FN size_t risei_encoder_scratch(const risei_encoder *e, int images)
+/* Returns the bytes of scratch with which the products of an encoder of `images` images are
+   fastest. `learn`: images of the backward pass. */
+RISEI_FN size_t risei_encoder_bytes(const risei_encoder *e, int images, int learn)
+{
+    size_t bytes = risei_larger(risei_linear_bytes(&e->linear, images, learn),
+                                risei_linear_bytes(&e->numbers, images, learn));
+    int l;
+    for (l = 0; l < e->layers; l++) {
+        bytes = risei_larger(bytes, risei_conv_bytes(&e->conv[l], images, learn));
+        if (e->residuals[l] > 0)
+            bytes = risei_larger(bytes, risei_conv_bytes(&e->residual[l], images, learn));
+    }
+    return bytes;
+}
+/* Returns the bytes of scratch that each thread needs for a chunk of up to `images` stacks of
+   frames. */
+RISEI_FN size_t risei_encoder_chunk_bytes(const risei_encoder *e, int images)
 {
     risei_image const x = risei_image_make(e->height, e->width, e->channels, e->conv[0].pad);
     int const chunk = e->layers > 0 ? risei_frames_chunk_images(&x) : 0;
     size_t const numbers = (size_t)(images < chunk ? images : chunk) * (size_t)risei_image_size(&x);
-    return rise_product_scratch() + risei_arena_aligned(numbers * sizeof(rise_real));
+    return risei_arena_aligned(numbers * sizeof(rise_real));
 }
 /* Runs the conv layers and the adaptive pool. */
 RISEI_FN void risei_encoder_forward_images(const risei_device *d, const risei_encoder *e,
@@ -7423,6 +7585,26 @@ RISEI_FN double risei_pass_largest_array(const risei_net *n, const risei_pass_si
     return largest;
 }
 
+/* Returns the bytes of scratch with which the products of a pass are fastest. */
+RISEI_FN size_t risei_pass_bytes(const risei_net *n, const risei_pass_size *s)
+{
+    const risei_heads *h = &n->heads;
+    int const learn = s->learn > 0, rows = s->rows * h->taus;
+    size_t bytes = risei_encoder_bytes(&n->encoder, s->images, learn);
+    int l;
+    for (l = 0; l < n->encoder.layers && n->spectral; l++)
+        if (n->encoder.residuals[l] > 0) {
+            int const f = n->encoder.residual[l].filters;
+            bytes = risei_larger(bytes, risei_layer_bytes(9 * f, f, 1, 1));
+        }
+    bytes = risei_larger(bytes, risei_linear_bytes(&n->cell.x, s->entries, learn));
+    bytes = risei_larger(bytes, risei_linear_bytes(&n->cell.h, s->entries, learn));
+    bytes = risei_larger(bytes, risei_linear_bytes(&n->fuse, s->rows, learn));
+    bytes = risei_larger(bytes, risei_linear_bytes(&h->quantile, rows, learn));
+    bytes = risei_larger(bytes, risei_linear_bytes(&h->hidden, rows, learn));
+    bytes = risei_larger(bytes, risei_linear_bytes(&h->value, rows, learn));
+    return risei_larger(bytes, risei_linear_bytes(&h->advantage, rows, learn));
+}
 RISEI_FN void risei_pass_layout(risei_arena *arena, const risei_net *n, risei_pass *a,
                                 const risei_pass_size *s)
 {
@@ -8368,9 +8550,9 @@ typedef struct risei_frozen {
     int width, height, channels; /* of a frame */
     int size;                    /* numbers in an embedding */
     uint32_t seed;               /* SIGNS: the seed of rise_sign. Other kinds do not use it. */
-    /* CONV, SNAPSHOT: bytes of the device's scratch that embed needs for each thread. Other kinds:
-       0, because the scratch of a matrix product is enough. */
-    size_t scratch_bytes;
+    /* Bytes of the device's scratch: with which the products of embed are fastest, and of a chunk
+       of images. */
+    size_t product_bytes, chunk_bytes;
     void *state;        /* the kind's own struct, in the arena; NULL: the kind has none */
     const rise_frame_scale *scale; /* CONV, SNAPSHOT: converts the frame, as in the model */
     rise_real *weights; /* CONV, SNAPSHOT: the weights of the net. Other kinds: NULL. */
@@ -8395,9 +8577,9 @@ struct risei_frozen_kind {
     int (*final_size)(const rise_agent_desc *desc);
     /* Checks the fields of a description that this kind uses. */
     rise_result (*check_desc)(const rise_agent_desc *desc, rise_error *error);
-    /* Takes the encoder's memory from the arena. Sets scratch_bytes and the members from `state`
-       on, except `scale`, as far as the kind has them. Requires that the members before `seed` are
-       set. */
+    /* Takes the encoder's memory from the arena. Sets the bytes of scratch and the members from
+       `state` on, except `scale`, as far as the kind has them. Requires that the members before
+       `seed` are set. */
     void (*layout)(risei_arena *arena, risei_frozen *f, const rise_agent_desc *desc);
     /* Draws the weights from the random stream, or reads them from a file. */
     rise_result (*initialise)(risei_frozen *f, risei_random *random, const rise_agent_desc *desc,
@@ -8518,6 +8700,7 @@ RISEI_FN void risei_frozen_gaussian_layout(risei_arena *arena, risei_frozen *f,
     p.pooled = RISEI_TAKE(arena, int32_t, inputs);
     p.x = RISEI_TAKE(arena, rise_real, inputs);
     p.matrix = RISEI_TAKE(arena, rise_real, risei_arena_times(inputs, (size_t)f->size));
+    f->product_bytes = risei_layer_bytes(1, p.inputs, f->size, 0);
     f->state = risei_frozen_store(arena, &p, sizeof p);
 }
 RISEI_FN rise_result risei_frozen_gaussian_initialise(risei_frozen *f, risei_random *random,
@@ -8643,7 +8826,8 @@ RISEI_FN void risei_frozen_conv_take(risei_arena *arena, risei_frozen *f, risei_
 {
     f->weights = RISEI_TAKE(arena, rise_real, c->parameters);
     risei_encoder_layout(arena, &c->net, &c->data, 1, 0);
-    f->scratch_bytes = risei_encoder_scratch(&c->net, 1);
+    f->product_bytes = risei_encoder_bytes(&c->net, 1, 0);
+    f->chunk_bytes = risei_encoder_chunk_bytes(&c->net, 1);
     f->state = risei_frozen_store(arena, c, sizeof *c);
 }
 RISEI_FN void risei_frozen_conv_layout(risei_arena *arena, risei_frozen *f,
@@ -9580,6 +9764,7 @@ RISEI_FN void risei_frozen_resnet18_layout(risei_arena *arena, risei_frozen *f,
 {
     (void)desc;
     f->state = risei_resnet_layout(arena, f->height, f->width, f->channels, f->size);
+    f->product_bytes = rise_product_scratch();
 }
 RISEI_FN rise_result risei_frozen_resnet18_initialise(risei_frozen *f, risei_random *random,
                                                       const rise_agent_desc *desc,
@@ -9736,7 +9921,7 @@ typedef struct risei_embedder {
 
 /* Takes the memory of an embedder from the arena, and sets all sizes. Requires an agent with a
    frozen encoder. Keeps the pointer `scale`. The device's scratch is taken after this call, because
-   the call sets encoder.scratch_bytes. */
+   the call sets the encoder's bytes of scratch. */
 RISEI_FN void risei_embedder_layout(risei_arena *arena, risei_embedder *e,
                                     const rise_agent_desc *desc, const rise_frame_scale *scale)
 {
@@ -10736,6 +10921,9 @@ RISEI_FN rise_result risei_resolve(rise_agent_desc *desc, rise_error *error)
     if (risei_check_windows(desc, error) != RISE_OK) return RISE_BAD_DESC;
     if (risei_check_head(desc, error) != RISE_OK) return RISE_BAD_DESC;
     if (risei_check_processes(desc, error) != RISE_OK) return RISE_BAD_DESC;
+    if (desc->weights != NULL && !desc->play_only)
+        return risei_fail(error, RISE_BAD_DESC,
+                          "weights is not NULL; only a play_only agent reads weights in place");
     return desc->play_only ? RISE_OK : risei_check_replay(desc, error);
 }
 RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error)
@@ -10754,7 +10942,7 @@ RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error
 
    Holds what acting, playing and learning share: the weights, the frozen encoder, and one pass
    of the network. Main type: risei_model. Uses statistics, frames, layers, recurrent, heads,
-   network, replay, embedder. Test: tests/agent.c. */
+   network, replay, frozen, embedder. Test: tests/agent.c. */
 
 /* Measurements of an update. */
 typedef struct risei_update_metrics {
@@ -10833,12 +11021,21 @@ RISEI_FN risei_encoder_input risei_model_input(const risei_model *m, int from)
     input.numbers = m->numbers + (ptrdiff_t)from * m->net.encoder.numbers.in;
     return input;
 }
-RISEI_FN void risei_model_layout_device(risei_arena *arena, risei_model *m, int images, int threads)
+/* Takes the scratch. A play_only agent is meant for small machines too, so its scratch for products
+   is at most an eighth of its weights, but at least RISEI_PRODUCT_LEAST bytes. For frames of 8 x 8
+   and 8 players, 12 KB instead of 71 KB made actions 1.1 times as long. */
+RISEI_FN void risei_model_layout_device(risei_arena *arena, risei_model *m,
+                                        const risei_pass_size *s, int threads)
 {
     risei_device *d = &m->device;
-    d->scratch_bytes = risei_encoder_scratch(&m->net.encoder, images);
-    if (m->embedder->encoder.scratch_bytes > d->scratch_bytes)
-        d->scratch_bytes = m->embedder->encoder.scratch_bytes;
+    const risei_frozen *encoder = &m->embedder->encoder;
+    size_t const chunk = risei_encoder_chunk_bytes(&m->net.encoder, s->images);
+    size_t const limit = risei_larger(m->net.weights_size * sizeof *m->weights / 8,
+                                      RISEI_PRODUCT_LEAST);
+    d->product_bytes = risei_larger(risei_pass_bytes(&m->net, s), encoder->product_bytes);
+    if (m->desc->play_only && d->product_bytes > limit)
+        d->product_bytes = risei_arena_aligned(limit);
+    d->scratch_bytes = d->product_bytes + risei_larger(chunk, encoder->chunk_bytes);
     d->scratch = risei_arena_take(arena, d->scratch_bytes, (size_t)threads);
 #ifdef RISE_THREADS
     d->threads = threads > 1 ? RISEI_TAKE(arena, risei_threads, 1) : NULL;
@@ -10854,12 +11051,15 @@ RISEI_FN void risei_model_layout(risei_arena *arena, risei_model *m, int lanes, 
     risei_pass_size const s = risei_pass_size_of(d, lanes, learn);
     int const most = d->players > d->environments ? d->players : d->environments;
     size_t const embeddings = lanes > 0 ? (size_t)most : 1;
-    m->weights = RISEI_TAKE(arena, rise_real, n->weights_size);
+    if (d->weights != NULL)
+        m->weights = (rise_real *)(uintptr_t)d->weights; /* play_only: never written */
+    else
+        m->weights = RISEI_TAKE(arena, rise_real, n->weights_size);
     m->target = RISEI_TAKE(arena, rise_real, s.learn > 0 ? n->weights_size : 0);
     m->derived = RISEI_TAKE(arena, rise_real, risei_net_derives(n) ? n->weights_size : 0);
     m->noise = RISEI_TAKE(arena, rise_real, risei_noise_size(&n->heads));
     m->spectral = RISEI_TAKE(arena, rise_real, risei_spectral_size(n));
-    risei_model_layout_device(arena, m, s.images, threads);
+    risei_model_layout_device(arena, m, &s, threads);
     risei_pass_layout(arena, n, &m->pass, &s);
     m->lane = RISEI_TAKE(arena, int, lanes);
     m->start = RISEI_TAKE(arena, int, learn > lanes ? learn : lanes);
@@ -10876,7 +11076,7 @@ RISEI_FN rise_result risei_model_initialise(risei_model *m, rise_error *error)
 {
     const rise_agent_desc *d = m->desc;
     risei_random random = risei_random_stream(d->seed, RISEI_RANDOM_WEIGHTS);
-    risei_net_initialise(&m->net, m->weights, d, &random);
+    if (d->weights == NULL) risei_net_initialise(&m->net, m->weights, d, &random);
     return risei_embedder_initialise(m->embedder,
                                      risei_random_stream(d->seed, RISEI_RANDOM_EMBEDDER), d, error);
 }
@@ -11263,7 +11463,7 @@ RISEI_FN void risei_learner_layout(risei_arena *arena, risei_learner *l)
     l->rounds = risei_learner_rounds(d), l->draws = l->rounds * d->batch_parts;
     l->transitions = RISEI_TAKE(arena, risei_transition, (size_t)l->draws * size);
     l->errors = RISEI_TAKE(arena, rise_real, (size_t)l->draws * size);
-    risei_learner_select(l, 0);
+    if (l->transitions != NULL) risei_learner_select(l, 0); /* NULL: the arena only counts */
     if (d->background) {
         l->copies = l->replay->history;
         l->copies.lanes = l->draws * b->windows;
@@ -12008,8 +12208,10 @@ RISEI_FN double risei_learner_count_time(double measured, double estimate, doubl
    or the negative rise_result of an update that failed. A part of a snapshot counts as an update.
    If no update is due, returns 0 and adds nothing to l->budget. A part begins if l->budget is above
    0 and at least l->part_time. A part that takes longer than l->budget makes l->budget negative.
-   Then no part begins until later calls have added enough time. Time that is left is kept for the
-   next call, at most l->part_time. `now`: environment steps so far. */
+   Then no part begins until later calls have added enough time. Time that is left is kept, at most
+   l->part_time, for later calls that are too short for a part. A call that is long enough for a
+   part does not use kept time, because it would then take longer than `microseconds`. `now`:
+   environment steps so far. */
 RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microseconds,
                                    rise_error *error)
 {
@@ -12020,6 +12222,7 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
     /* The warm-up ends once. Ending the warm-up can take long, so its time is not measured. */
     risei_learner_end_warm_up(l, now);
     before = risei_model_clock(d);
+    if (l->budget > 0 && microseconds >= l->part_time) l->budget = 0;
     l->budget += microseconds;
     while (risei_learner_is_due(l) && l->budget > 0 && l->budget >= l->part_time) {
         double after, counted;
@@ -13115,6 +13318,10 @@ RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *player)
     if (!player->desc.play_only)
         return risei_fail(&learner->error, RISE_BAD_CALL, "player is not play_only");
     if (player == learner) return RISE_OK;
+    if (player->desc.weights != NULL)
+        return risei_fail(&learner->error, RISE_BAD_CALL,
+                          "the player reads its weights in place, so they cannot change; load the "
+                          "player with rise_agent_load");
     differs = risei_published_differs(&learner->desc, &player->desc);
     if (differs != NULL)
         return risei_fail(&learner->error, RISE_MISMATCH,
@@ -13756,6 +13963,7 @@ enum { RISEI_DESC_BYTES = 8192, RISEI_DESC_LINE = 120 }; /* bytes of the longest
 typedef struct risei_desc_writer {
     risei_io *io;
     rise_agent_desc desc;
+    int length; /* bytes written */
 } risei_desc_writer;
 
 RISEI_FN void risei_desc_write_line(void *user, const char *text)
@@ -13767,19 +13975,27 @@ RISEI_FN void risei_desc_write_line(void *user, const char *text)
     int const optional = field != NULL && field->optional;
     int const length = snprintf(line, sizeof line, "%s%s\n", optional ? "?" : "", text);
     risei_io_numbers(w->io, line, (size_t)length, 1);
+    w->length += length;
 }
 /* Writes the description as text. Writes play_only as 0, because the caller who loads the file
-   chooses play_only. */
+   chooses play_only. Ends with an optional line that makes the length a multiple of 64 bytes. The
+   header of a policy file has 64 bytes, so its weights begin at a multiple of 64. */
 RISEI_FN void risei_desc_write(risei_io *f, const rise_agent_desc *desc)
 {
     risei_desc_writer w;
     char text[RISEI_DESC_LINE];
-    w.io = f;
+    size_t dots;
+    w.io = f, w.length = 0;
     w.desc = *desc;
     w.desc.play_only = 0;
     snprintf(text, sizeof text, "description=%d", RISEI_DESCRIPTION_REVISION);
     risei_desc_write_line(&w, text);
     rise_agent_describe(&w.desc, risei_desc_write_line, &w);
+    dots = (size_t)(128 - 6 - w.length % 64) % 64; /* the rest of the line has 6 bytes */
+    memcpy(text, "?pad=", 5);
+    memset(text + 5, '.', dots);
+    text[5 + dots] = '\0';
+    risei_desc_write_line(&w, text);
 }
 
 /* The state of reading a description. */
@@ -13948,13 +14164,30 @@ RISEI_FN void risei_file_visit_standard(risei_io *f, risei_statistics *s)
     risei_io_reals(f, s->shift, (size_t)s->size, -FLT_MAX, "statistics.shift");
     risei_io_reals(f, s->gain, (size_t)s->size, 0, "statistics.gain");
 }
+/* Reads [count] numbers that must be those in `x`, which is in place: checks that each is finite.
+   */
+RISEI_FN void risei_file_check_in_place(risei_io *f, const rise_real *x, size_t count)
+{
+    rise_real chunk[64];
+    size_t at, part;
+    for (at = 0; at < count && !f->failed && f->wrong == NULL; at += part) {
+        part = count - at < 64 ? count - at : 64;
+        risei_io_reals(f, chunk, part, -FLT_MAX, "a weight is not a finite number");
+        if (memcmp(chunk, x + at, part * sizeof *x) != 0)
+            risei_io_invalid(f, "desc.weights are not its weights");
+    }
+}
 /* Visits what acting needs: weights, snapshot weights, the standardisation of frames, embeddings
    and numbers, and the fingerprint of the frozen encoder. */
 RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
 {
     risei_embedder *e = m->embedder;
     uint64_t fingerprint, own;
-    risei_io_reals(f, m->weights, m->net.weights_size, -FLT_MAX, "a weight is not a finite number");
+    if (f->mode == RISEI_READ && m->desc->weights != NULL)
+        risei_file_check_in_place(f, m->weights, m->net.weights_size);
+    else
+        risei_io_reals(f, m->weights, m->net.weights_size, -FLT_MAX,
+                       "a weight is not a finite number");
     risei_io_reals(f, e->encoder.weights, e->encoder.snapshot_weights, -FLT_MAX,
                    "a weight of the snapshot is not finite");
     risei_file_visit_scale(f, m->frame_statistics);
@@ -14040,7 +14273,7 @@ RISEI_FN void risei_file_visit_learning(risei_io *f, rise_agent *a)
                    -FLT_MAX, "a weight of the coming snapshot is not finite");
     risei_file_visit_metrics(f, &a->model.metrics);
     risei_io_doubles(f, a->actor.returns, RISEI_RETURNS, -DBL_MAX, "returns");
-    if (a->desc.background) risei_file_visit_round(f, &a->background);
+    if (f->has_round) risei_file_visit_round(f, &a->background);
 }
 RISEI_FN void risei_file_visit_state(risei_io *f, risei_history *h, ptrdiff_t slot)
 {
@@ -14140,7 +14373,7 @@ RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
             risei_file_visit_slot(f, r, risei_history_slot(h, lane, at), a->desc.actions);
     }
     if (f->wrong != NULL) return;
-    if (a->desc.background)
+    if (f->has_round)
         risei_file_visit_draws(f, &a->learner, &a->background.renews);
     else if (a->desc.batch_parts > 1)
         risei_file_visit_parts(f, &a->learner);
@@ -14161,6 +14394,7 @@ typedef struct risei_file_header {
     uint64_t size;
     uint32_t kind[RISEI_SECTIONS], crc[RISEI_SECTIONS];
     uint64_t length[RISEI_SECTIONS];
+    int has_round; /* desc.background of the file, which is in the section of the description */
 } risei_file_header;
 
 /* Returns how many sections a file with these flags has. */
@@ -14222,6 +14456,7 @@ RISEI_FN const char *risei_file_measure(rise_agent *a, risei_file_header *header
     uint32_t s;
     for (s = 0; s < header->sections; s++) {
         risei_io_begin(&f, RISEI_MEASURE, 0);
+        f.has_round = a->desc.background;
         risei_file_visit(&f, a, (int)s + 1);
         if (f.wrong != NULL) return f.wrong;
         header->kind[s] = s + 1, header->crc[s] = f.crc, header->length[s] = f.length;
@@ -14265,7 +14500,7 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
         return risei_fail(error, RISE_NOT_FINITE, "not saved, because loading it would fail: %s",
                           wrong);
     risei_io_begin(&f, RISEI_WRITE, 0);
-    f.write = fn, f.user = user;
+    f.write = fn, f.user = user, f.has_round = a->desc.background;
     risei_file_visit_header(&f, &header);
     for (s = 0; s < header.sections; s++) risei_file_visit(&f, a, (int)s + 1);
     if (!f.failed) return RISE_OK;
@@ -14326,9 +14561,10 @@ RISEI_FN rise_result risei_file_read_start(rise_read_fn fn, void *user, uint64_t
                                            risei_file_header *header, rise_agent_desc *desc,
                                            rise_error *error)
 {
-    rise_result const result = risei_file_read_header(fn, user, size, header, error);
-    if (result != RISE_OK) return result;
-    return risei_file_read_desc(fn, user, header, desc, error);
+    rise_result result = risei_file_read_header(fn, user, size, header, error);
+    if (result == RISE_OK) result = risei_file_read_desc(fn, user, header, desc, error);
+    if (result == RISE_OK) header->has_round = desc->background;
+    return result;
 }
 /* Checks one field. `has` is the field's value in the file, `stated` its value in `machine`; 0:
    `machine` does not set the field. If the field decides a shape, both values must be equal.
@@ -14379,12 +14615,12 @@ RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
     }
     return result;
 }
-/* Copies from `machine` to `desc` the fields that the caller who loads the file chooses. These are
-   isa, threads, processes, process, memory_block, memory_bytes, functions and their user data,
-   embedding_file, play_only and, with play_only, background. Copies players and environments if
-   they are not 0. Does not copy environments if the file has a replay buffer (replay = 1) and
-   play_only is 0, because the buffer is then loaded. If `machine` is NULL, only sets play_only to
-   0. */
+/* Copies from `machine` to `desc` the fields that the caller who loads the file chooses: isa,
+   threads, processes, process, memory_block, memory_bytes, functions and their user data,
+   embedding_file, weights and play_only. Copies background if it is 1 or if play_only is 1. Copies
+   players and environments if they are not 0. Does not copy environments if the file has a replay
+   buffer (replay = 1) and play_only is 0, because the buffer is then loaded. If `machine` is NULL,
+   only sets play_only to 0. */
 RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_desc *machine,
                                       int replay)
 {
@@ -14400,7 +14636,8 @@ RISEI_FN void risei_file_take_machine(rise_agent_desc *desc, const rise_agent_de
     desc->processes = machine->processes, desc->process = machine->process;
     desc->reduce_fn = machine->reduce_fn, desc->reduce_user = machine->reduce_user;
     desc->play_only = machine->play_only;
-    if (machine->play_only) desc->background = machine->background;
+    desc->weights = machine->weights;
+    if (machine->play_only || machine->background) desc->background = machine->background;
     if (machine->players != 0) desc->players = machine->players;
     if (machine->environments != 0 && !(replay && !machine->play_only))
         desc->environments = machine->environments;
@@ -14412,7 +14649,7 @@ RISEI_FN rise_result risei_file_read_section(rise_agent *a, rise_read_fn fn, voi
 {
     risei_io f;
     risei_io_begin(&f, RISEI_READ, header->length[section - 1]);
-    f.read = fn, f.user = user;
+    f.read = fn, f.user = user, f.has_round = header->has_round;
     risei_file_visit(&f, a, section);
     if (f.wrong != NULL)
         return risei_fail(error, RISE_BAD_FILE, "section %d is wrong: %s", section, f.wrong);
@@ -14470,6 +14707,7 @@ RISEI_FN rise_result risei_file_check_lengths(const risei_file_header *header,
                                   : 0;
         uint64_t const length = header->length[section - 1];
         risei_io_begin(&f, RISEI_COUNT, 0);
+        f.has_round = header->has_round;
         risei_file_visit(&f, &plan, section);
         if (length != f.length && length != f.length + more)
             return risei_fail(error, RISE_BAD_FILE,
@@ -14511,6 +14749,10 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
         int64_t const most = risei_embedder_snapshot_frames(&a->replay.history);
         if (a->learner.snapshot_next > most) a->learner.snapshot_next = most;
     }
+    if (!header.has_round && risei_agent_is_behind(a)) { /* `machine` has set background */
+        a->learning.updates = a->model.updates, a->learning.metrics = a->model.metrics;
+        a->learner.part = 0;
+    }
     wrong = result == RISE_OK ? risei_agent_wrong(a) : NULL;
     if (wrong != NULL)
         result = risei_fail(error, RISE_BAD_FILE, "the agent in the file is wrong: %s", wrong);
@@ -14529,6 +14771,57 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
                   fused ? "with" : "without", fused ? "without" : "with");
     *agent = a;
     return RISE_OK;
+}
+
+/* A file in memory. */
+typedef struct risei_memory_file {
+    const unsigned char *at;
+    size_t left;
+} risei_memory_file;
+
+/* Reads from a risei_memory_file, as a rise_read_fn. */
+RISEI_FN int risei_memory_read(void *user, void *data, size_t size)
+{
+    risei_memory_file *const m = (risei_memory_file *)user;
+    if (size > m->left) return 0;
+    memcpy(data, m->at, size);
+    m->at += size, m->left -= size;
+    return 1;
+}
+/* Returns the weights of a policy file in memory, or NULL if they cannot be read in place. The
+   weights are the first numbers of section ACTING. rise_agent_read checks that the section is as
+   long as the weights need. */
+RISEI_FN const rise_real *risei_file_weights_in(const risei_file_header *header, const void *data)
+{
+    uint16_t const little = 1;
+    uint64_t at = header->size;
+    uint32_t s;
+    uintptr_t address;
+    for (s = RISEI_SECTION_ACTING; s <= header->sections; s++) at -= header->length[s - 1];
+    address = (uintptr_t)((const unsigned char *)data + at);
+    return *(const unsigned char *)&little == 1 && sizeof(rise_real) == 4 && address % 4 == 0
+               ? (const rise_real *)address
+               : NULL;
+}
+RISE_API rise_result rise_agent_open(rise_agent **agent, const void *data, size_t size,
+                                     const rise_agent_desc *machine, rise_error *error)
+{
+    risei_memory_file file;
+    risei_file_header header;
+    rise_agent_desc own, desc;
+    rise_result result;
+    if (agent != NULL) *agent = NULL;
+    if (agent == NULL || data == NULL)
+        return risei_fail(error, RISE_BAD_CALL, "%s is NULL", agent == NULL ? "agent" : "data");
+    file.at = (const unsigned char *)data, file.left = size;
+    result = risei_file_read_start(risei_memory_read, &file, size, &header, &desc, error);
+    if (result != RISE_OK) return result;
+    memset(&own, 0, sizeof own);
+    if (machine != NULL) own = *machine;
+    own.play_only = 1;
+    own.weights = risei_file_weights_in(&header, data);
+    file.at = (const unsigned char *)data, file.left = size;
+    return rise_agent_read(agent, risei_memory_read, &file, size, &own, error);
 }
 
 #ifndef RISE_NO_STDIO
@@ -15551,15 +15844,16 @@ RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const ri
    functions, from the outermost loop to the innermost:
      product            divides B into blocks
      product_rows       multiplies some rows of A by a block of B
-     product_block      multiplies some rows of A by at most KC rows of a block of B
+     product_block      multiplies some rows of A by some rows of a block of B
      block_times_panel  multiplies a block of A by one panel of B, which is NR columns wide
      a micro-kernel     computes one tile of C, MR rows x NV vectors. The sums of the tile stay in
                         registers while k runs.
 
    A and B are read in place where their layout allows it, else they are packed:
-     B: a block has up to KC * NC elements, as panels [columns / NR][depth][NR];
-     A: a block has up to MC rows and KC columns, as [rows][RISEI_PACKED_ROW], or as panels
+     B: a block has up to b_size elements, as panels [columns / NR][depth][NR];
+     A: a block has up to mc rows and kc columns, as [rows][packed_row], or as panels
         [rows / MR][depth][MR] if A is stored transposed.
+   The sizes are those of risei_blocks.
    Between two blocks of terms, C is stored and loaded again. Storing and loading changes no bit.
 
    Speeds in the comments below compare the code after a change with the code before the change.
@@ -15597,15 +15891,12 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
 
 #else
 
-/* Sizes in elements (see RISEI_KC). */
+/* Size in elements. */
 #define NR (NV * VL) /* columns of a tile */
-#define KC RISEI_KC
-#define NC RISEI_NC
-#define MC (RISEI_MC / MR * MR)
-/* Elements from one panel of a packed transposed A to the next: a panel and 16 more. The last
-   vector that pack_a writes may end a few elements after the panel. The 16 elements also keep the
-   distance from being a power of two (see RISEI_PACKED_ROW). */
-#define A_PANEL (KC * MR + 16)
+/* Returns the elements from one panel of a packed transposed A to the next: a panel and 16 more.
+   The last vector that pack_a writes may end a few elements after the panel. The 16 elements also
+   keep the distance from being a power of two (see risei_blocks_set_kc). */
+RISEK_INLINE int RISEK(a_panel)(const risei_blocks *w) { return w->kc * MR + 16; }
 
 /* The initial value of the sums of a tile. */
 enum { RISEK(from_zero), RISEK(from_bias), RISEK(from_c) };
@@ -15921,12 +16212,12 @@ RISEK_FN void RISEK(copy_columns)(rise_real *to, const rise_matrix *x, ptrdiff_t
 }
 
 /* Packs rows i0 .. i0+rows-1 and `depth` columns of a transposed A as panels
-   [rows / MR][depth][MR], A_PANEL apart. Column k of A begins at offset k_at[k].
+   [rows / MR][depth][MR], panel_distance apart. Column k of A begins at offset k_at[k].
 
    Panels are copied by whole vectors where A has enough further rows to load. Such a vector may be
    longer than the MR numbers of a panel's row; the panel's next row then overwrites the rest. */
 RISEK_FN void RISEK(pack_a)(const rise_product *p, const ptrdiff_t *k_at, int i0, int rows,
-                            int depth, rise_real *to)
+                            int depth, int panel_distance, rise_real *to)
 {
     enum { VECTORS = (MR + VL - 1) / VL };
     const rise_matrix *x = &p->a;
@@ -15940,13 +16231,13 @@ RISEK_FN void RISEK(pack_a)(const rise_product *p, const ptrdiff_t *k_at, int i0
         for (panel = 0; panel < by_vectors; panel++) {
             RISEI_PREFETCH(x->data + k_at[ahead] + i0 + panel * MR);
             RISEI_UNROLL for (v = 0; v < VECTORS; v++)
-                vstore(to + panel * A_PANEL + k * MR + v * VL,
+                vstore(to + panel * panel_distance + k * MR + v * VL,
                        vload(x->data + k_at[k] + i0 + panel * MR + v * VL));
         }
     }
     for (panel = by_vectors; panel * MR < rows; panel++)
         for (k = 0; k < depth; k++)
-            RISEK(copy_columns)(to + panel * A_PANEL + k * MR, x, k_at[k], i0 + panel * MR,
+            RISEK(copy_columns)(to + panel * panel_distance + k * MR, x, k_at[k], i0 + panel * MR,
                                 rows - panel * MR < MR ? rows - panel * MR : MR);
 }
 /* Returns whether tiles have at least three fifths of MR rows on average. A tile never has rows of
@@ -15959,10 +16250,10 @@ RISEK_FN int RISEK(groups_fill_tiles)(int group_rows)
 /* Makes a block of a transposed A: rows i0 .. i0+rows-1 and `depth` columns, which begin at offsets
    k_at[k]. The block is read in place under two conditions. First, only few columns of B use the
    block (few_columns). Second, either tiles are full enough or A has only one run. Otherwise the
-   block is packed into `packed`, and `at` receives the offsets in `packed`. */
-RISEK_FN void RISEK(block_by_columns)(const rise_product *p, const ptrdiff_t *k_at, int i0,
-                                      int rows, int depth, int few_columns, ptrdiff_t *at,
-                                      rise_real *packed, RISEK(a_block) * block)
+   block is packed into w->a, and w->a_at receives the offsets in w->a. */
+RISEK_FN void RISEK(block_by_columns)(const rise_product *p, const risei_blocks *w,
+                                      const ptrdiff_t *k_at, int i0, int rows, int depth,
+                                      int few_columns, RISEK(a_block) * block)
 {
     const rise_matrix *x = &p->a;
     int k;
@@ -15973,22 +16264,22 @@ RISEK_FN void RISEK(block_by_columns)(const rise_product *p, const ptrdiff_t *k_
         block->first_row = i0, block->run = x->run, block->run_stride = x->run_stride;
         return;
     }
-    block->data = packed, block->at = at;
-    block->run = MR, block->run_stride = A_PANEL;
-    for (k = 0; k < depth; k++) at[k] = (ptrdiff_t)k * MR;
-    RISEK(pack_a)(p, k_at, i0, rows, depth, packed);
+    block->data = w->a, block->at = w->a_at;
+    block->run = MR, block->run_stride = RISEK(a_panel)(w);
+    for (k = 0; k < depth; k++) w->a_at[k] = (ptrdiff_t)k * MR;
+    RISEK(pack_a)(p, k_at, i0, rows, depth, RISEK(a_panel)(w), w->a);
 }
 /* Makes a block of an A that is not transposed: rows i0 .. i0+rows-1, columns k0 .. k0+depth-1. The
    block is read in place if tiles are full enough and the rows do not compete for cache lines. The
    pixels of an image and most row-major matrices satisfy both conditions. If few columns of B use
    the block (few_columns), the second condition is not needed. Otherwise the block is packed into
-   `packed`, and `at` receives the offsets of the rows in `packed`.
+   w->a, and w->a_at receives the offsets of the rows in w->a.
 
    With one panel of B, each element of A is used once. So A is read in place even if tiles have
    only MR / 2 rows. This rule and sum_columns, which needs no packed panel, reduced the time of a
    FULL update of RISE_NETWORK_SMALL by 14%. */
-RISEK_FN void RISEK(block_by_rows)(const rise_product *p, int i0, int rows, int k0, int depth,
-                                   int few_columns, int one_panel, ptrdiff_t *at, rise_real *packed,
+RISEK_FN void RISEK(block_by_rows)(const rise_product *p, const risei_blocks *w, int i0, int rows,
+                                   int k0, int depth, int few_columns, int one_panel,
                                    RISEK(a_block) * block)
 {
     const rise_matrix *x = &p->a;
@@ -15998,8 +16289,8 @@ RISEK_FN void RISEK(block_by_rows)(const rise_product *p, int i0, int rows, int 
     int const rows_compete = !few_columns && x->rows.stride[0] % 512 == 0;
     int i;
     memset(block, 0, sizeof *block);
-    risei_walk_offsets(&x->rows, i0, rows, at);
-    block->at = at;
+    risei_walk_offsets(&x->rows, i0, rows, w->a_at);
+    block->at = w->a_at;
     if ((one_panel && x->rows.inner >= MR / 2) ||
         (!rows_compete && RISEK(groups_fill_tiles)(x->rows.inner))) {
         block->data = x->data + risei_matrix_column(x, k0);
@@ -16008,11 +16299,11 @@ RISEK_FN void RISEK(block_by_rows)(const rise_product *p, int i0, int rows, int 
         block->group_rows = x->rows.inner, block->group_offset = i0 % x->rows.inner;
         return;
     }
-    block->data = packed;
-    block->row_stride = RISEI_PACKED_ROW, block->run = block->group_rows = INT_MAX;
+    block->data = w->a;
+    block->row_stride = w->packed_row, block->run = block->group_rows = INT_MAX;
     for (i = 0; i < rows; i++) {
-        RISEK(copy_columns)(packed + i * RISEI_PACKED_ROW, x, at[i], k0, depth);
-        at[i] = (ptrdiff_t)i * RISEI_PACKED_ROW;
+        RISEK(copy_columns)(w->a + i * w->packed_row, x, w->a_at[i], k0, depth);
+        w->a_at[i] = (ptrdiff_t)i * w->packed_row;
     }
 }
 
@@ -16180,10 +16471,10 @@ typedef struct RISEK(b_block) {
 } RISEK(b_block);
 
 /* Multiplies rows i0 .. i0+rows-1 of A by rows from .. from+depth-1 of a block of B, where depth is
-   at most KC. If the block of B has at most 2 * RISE_PANEL columns (few_columns), each element of A
-   is used only a few times. Then A is packed only if reading A in place would leave tiles with too
-   few rows. */
-RISEK_FN void RISEK(product_block)(const rise_product *p, const risei_blocks *scratch,
+   at most w->kc. If the block of B has at most 2 * RISE_PANEL columns (few_columns), each element
+   of A is used only a few times. Then A is packed only if reading A in place would leave tiles with
+   too few rows. */
+RISEK_FN void RISEK(product_block)(const rise_product *p, const risei_blocks *w,
                                    const RISEK(b_block) * block, int i0, int rows, int from,
                                    int depth)
 {
@@ -16195,44 +16486,42 @@ RISEK_FN void RISEK(product_block)(const rise_product *p, const risei_blocks *sc
     RISEK(a_block) a;
     int j;
     if (p->transposed)
-        RISEK(block_by_columns)(p, scratch->k_at + from, i0, rows, depth, few_columns,
-                                scratch->a_at, scratch->a, &a);
+        RISEK(block_by_columns)(p, w, w->k_at + from, i0, rows, depth, few_columns, &a);
     else
-        RISEK(block_by_rows)(p, i0, rows, k0, depth, few_columns, one_panel, scratch->a_at,
-                             scratch->a, &a);
+        RISEK(block_by_rows)(p, w, i0, rows, k0, depth, few_columns, one_panel, &a);
     for (j = 0; j < block->columns; j += NR) {
         int const width = block->columns - j < NR ? block->columns - j : NR;
         /* A panel in place has NR or VL columns. Other panels are packed. */
         int const direct = block->in_place && (width == NR || width == VL);
         ptrdiff_t const ldb = direct ? p->b.rows.stride[0] : NR;
         const rise_real *panel =
-            direct ? p->b.data + risei_matrix_column(&p->b, block->j0 + j) + scratch->b_at[from]
-                   : scratch->b + (block->in_place ? 0 : j * block->depth + from * NR);
+            direct ? p->b.data + risei_matrix_column(&p->b, block->j0 + j) + w->b_at[from]
+                   : w->b + (block->in_place ? 0 : j * block->depth + from * NR);
         /* The first panel of a run of columns prefetches the next run. */
         int const fetch = direct && block->columns - j > p->b.run &&
                           (block->j0 + j) % p->b.run == 0;
         if (block->in_place && !direct)
-            RISEK(pack_b)(&p->b, depth, scratch->b_at + from, block->j0 + j, width, scratch->b);
+            RISEK(pack_b)(&p->b, depth, w->b_at + from, block->j0 + j, width, w->b);
         if (p->sums && i0 == 0)
             RISEK(sum_columns)(depth, panel, ldb, width, init, p->sums + block->j0 + j);
-        RISEK(block_times_panel)(p, depth, scratch->c_at, rows, block->j0 + j, width, &a, panel,
+        RISEK(block_times_panel)(p, depth, w->c_at, rows, block->j0 + j, width, &a, panel,
                                  ldb, panel + p->b.run_stride, fetch ? depth * (p->b.run / 16) : 0,
                                  init, relu);
     }
 }
-/* Multiplies rows i0 .. i0+rows-1 of A by a block of B, in pieces of at most KC terms, about the
+/* Multiplies rows i0 .. i0+rows-1 of A by a block of B, in pieces of at most w->kc terms, about the
    same number in each. If the sums have no terms (p->k is 0), one piece of 0 terms sets C to its
    initial value. */
-RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *scratch,
+RISEK_FN void RISEK(product_rows)(const rise_product *p, const risei_blocks *w,
                                   const RISEK(b_block) * block, int i0, int rows)
 {
-    int const pieces = block->depth > 0 ? (block->depth + KC - 1) / KC : 1;
+    int const pieces = block->depth > 0 ? (block->depth + w->kc - 1) / w->kc : 1;
     int piece;
-    risei_walk_offsets(&p->c.rows, i0, rows, scratch->c_at);
+    risei_walk_offsets(&p->c.rows, i0, rows, w->c_at);
     for (piece = 0; piece < pieces; piece++) {
         int const from = (int)((int64_t)block->depth * piece / pieces);
         int const to = (int)((int64_t)block->depth * (piece + 1) / pieces);
-        RISEK(product_block)(p, scratch, block, i0, rows, from, to - from);
+        RISEK(product_block)(p, w, block, i0, rows, from, to - from);
     }
 }
 /* Writes the range of C that part `part` of `parts` computes: rows *i_from .. *i_to-1 and columns
@@ -16250,32 +16539,34 @@ RISEK_FN void RISEK(part_of_c)(const rise_product *p, int part, int parts, int *
         risei_part_range(p->m, MR, part, parts, i_from, i_to);
 }
 /* Writes the largest size of a block of B, for a part of C with `columns` columns: *kc rows and *nc
-   columns. The caller cuts blocks at the edges of B. A packed block then has at most KC * NC
-   elements. If all columns fit into NC and A is not transposed, *kc may be larger than KC (at most
-   RISEI_B_ROWS). product_rows then adds several pieces of KC terms to the same MC rows of C, before
-   these rows leave the cache. If B has fewer than KC rows, *nc is larger than NC, so that A is
-   packed less often. A B that is read in place is not divided by columns. */
-RISEK_FN void RISEK(b_block_size)(const rise_product *p, int columns, int in_place, int *kc,
-                                  int *nc)
+   columns. The caller cuts blocks at the edges of B. A packed block then has at most w->b_size
+   elements. If all columns fit into w->b_size and A is not transposed, *kc may be larger than w->kc
+   (at most w->b_rows). product_rows then adds several pieces of w->kc terms to the same rows of C,
+   before these rows leave the cache. If B has few rows, *nc is larger, so that A is packed less
+   often. A B that is read in place is not divided by columns. */
+RISEK_FN void RISEK(b_block_size)(const rise_product *p, const risei_blocks *w, int columns,
+                                  int in_place, int *kc, int *nc)
 {
-    int const panels = columns > 0 ? risei_ceil_div(columns, NR) : 1;
-    /* k + 1, because k may be 0 */
-    *nc = in_place ? INT_MAX : p->k < KC ? KC * NC / (p->k + 1) / NR * NR : NC;
-    *kc = p->transposed || panels * NR > NC ? KC : KC * NC / (panels * NR) / KC * KC;
-    if (*kc > RISEI_B_ROWS) *kc = RISEI_B_ROWS;
+    int const width = (columns > 0 ? risei_ceil_div(columns, NR) : 1) * NR;
+    int const size = in_place ? RISEI_KC * RISEI_NC : w->b_size;
+    *nc = in_place ? INT_MAX : w->b_size / (p->k > 0 && p->k < w->kc ? p->k : w->kc) / NR * NR;
+    *kc = p->transposed || width > size / w->kc ? w->kc : size / width / w->kc * w->kc;
+    if (*kc > w->b_rows) *kc = w->b_rows;
 }
 RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *scratch)
 {
-    risei_blocks const w = risei_blocks_in(scratch);
     int const in_place = RISEK(b_in_place)(p);
+    risei_blocks w;
     RISEK(b_block) block;
-    int i_from, i_to, j_from, j_to, i0, kc, nc;
+    int i_from, i_to, j_from, j_to, i0, kc, nc, mc;
     RISEK(part_of_c)(p, part, parts, &i_from, &i_to, &j_from, &j_to);
     if (i_to - i_from == 1 && RISEK(row_is_plain)(p, in_place)) {
         RISEK(product_row)(p, i_from, j_from, j_to);
         return;
     }
-    RISEK(b_block_size)(p, j_to - j_from, in_place, &kc, &nc);
+    w = risei_blocks_in(p, in_place, scratch);
+    mc = w.mc / MR * MR;
+    RISEK(b_block_size)(p, &w, j_to - j_from, in_place, &kc, &nc);
     block.in_place = in_place;
     for (block.k0 = 0; block.k0 == 0 || block.k0 < p->k; block.k0 += kc) {
         block.depth = p->k - block.k0 < kc ? p->k - block.k0 : kc;
@@ -16284,17 +16575,13 @@ RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *s
         for (block.j0 = j_from; block.j0 < j_to; block.j0 += block.columns) {
             block.columns = nc < j_to - block.j0 ? nc : j_to - block.j0;
             if (!in_place) RISEK(pack_b)(&p->b, block.depth, w.b_at, block.j0, block.columns, w.b);
-            for (i0 = i_from; i0 < i_to; i0 += MC)
-                RISEK(product_rows)(p, &w, &block, i0, i_to - i0 < MC ? i_to - i0 : MC);
+            for (i0 = i_from; i0 < i_to; i0 += mc)
+                RISEK(product_rows)(p, &w, &block, i0, i_to - i0 < mc ? i_to - i0 : mc);
         }
     }
 }
 
 #undef NR
-#undef KC
-#undef NC
-#undef MC
-#undef A_PANEL
 #undef RISEK_TILE_BEGIN
 #undef RISEK_TILE_END
 #undef RISEK_TILE_TERM

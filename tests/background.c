@@ -257,6 +257,40 @@ static void results_of_rounds_are_saved(void)
         free(b.data);
     }
 }
+/* An agent that learned without background goes on with it, if `machine` says so. An update whose
+   parts are half computed begins again. */
+static void loading_can_turn_background_on(void)
+{
+    static const char *const words[] = {"memory=rise", "memory=none batch_parts=3 learn_outside=1"};
+    int k, kind;
+    for (k = 0; k < COUNT(words); k++)
+        for (kind = RISE_SAVE_AGENT; kind <= RISE_SAVE_ALL; kind++) {
+            rise_agent_desc const d = described(words[k]);
+            rise_agent_desc machine = behind("");
+            world w = world_after(d, 60);
+            rise_metrics before, m;
+            buffer b;
+            rise_agent *a;
+            check_about("%s, kind %d", words[k], kind);
+            CHECK(d.learn_outside == 0 || risei_learner_advance(&w.agent->learner, 60, NULL) == 0);
+            b = saved(w.agent, (rise_save)kind);
+            a = loaded(&b, &machine);
+            rise_agent_metrics(w.agent, &before), rise_agent_metrics(a, &m);
+            CHECK(a->desc.background == 1 && m.updates == before.updates && m.loss == before.loss);
+            CHECK(risei_agent_wrong(a) == NULL);
+            rise_agent_destroy(w.agent), free(b.data);
+            w = world_of(a);
+            world_run(&w, 60);
+            CHECK(rise_agent_learn(a) == RISE_OK && rise_agent_learn(a) == RISE_OK);
+            rise_agent_metrics(a, &m);
+            CHECK(m.updates > before.updates);
+            b = saved(a, RISE_SAVE_ALL);
+            rise_agent_destroy(a);
+            a = loaded(&b, NULL);
+            CHECK(a->desc.background == 1 && risei_agent_wrong(a) == NULL);
+            rise_agent_destroy(a), free(b.data);
+        }
+}
 /* Counters of a round that no agent can have are refused. */
 static void wrong_rounds_are_refused(void)
 {
@@ -456,6 +490,7 @@ static const check_test tests[] = {
     TEST(saving_loses_no_round),
     TEST(smaller_files_load),
     TEST(results_of_rounds_are_saved),
+    TEST(loading_can_turn_background_on),
     TEST(wrong_rounds_are_refused),
     TEST(nothing_waits_with_learn_outside),
     TEST(waiting_is_counted),

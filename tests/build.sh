@@ -76,7 +76,8 @@ for cc in gcc clang; do
     for std in c11 gnu11; do
         check "$cc -std=$std" $cc -std=$std -fsyntax-only $strict $c_only $more -I. "$out/one.c"
     done
-    for macro in RISE_NO_STDIO RISE_NO_SIMD RISE_NO_PRETRAINED RISE_DOUBLE RISE_THREADS; do
+    for macro in RISE_NO_STDIO RISE_NO_SIMD RISE_NO_AVX512 RISE_NO_PRETRAINED RISE_DOUBLE \
+        RISE_THREADS; do
         # The public fields stay floats, so they are promoted where numbers are doubles.
         [ $macro = RISE_DOUBLE ] && promotion=-Wno-double-promotion || promotion=
         check "$cc -D$macro" $cc -std=c99 -fsyntax-only -D$macro $strict $c_only $more $promotion \

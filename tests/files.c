@@ -667,7 +667,8 @@ static void refuses_text(buffer b, rise_result result, const char *word)
     refused(&b, &machine, result, word);
     free(b.data);
 }
-/* For each line: it is missing, or there twice, or has no newline, or the text ends before it. */
+/* For each line but the optional ones: it is missing, or there twice, or has no newline, or the
+   text ends before it. */
 static void refuses_missing_lines(const buffer *b)
 {
     size_t length, at, size;
@@ -676,6 +677,7 @@ static void refuses_missing_lines(const buffer *b)
         char name[60], line[300];
         const char *field;
         size = strcspn(text + at, "\n") + 1;
+        if (text[at] == '?') continue;
         snprintf(line, sizeof line, "%.*s%.*s", (int)size, text + at, (int)size, text + at);
         snprintf(name, sizeof name, "%.*s", (int)strcspn(text + at, "="), text + at);
         field = name + (name[4] == '[' ? 8 : 0); /* without "conv[0]." */
@@ -1780,6 +1782,20 @@ static const sample samples[] = {
      "memory=none plain action_masks=1", 0, POLICY_FILE, 30,
      "0110212021222221222022102022120221202222", UINT64_C(0x76C99E33C29638AE),
      UINT64_C(0x0000000000000000)},
+    /* revision 3: numbers, and batches in parts */
+    {"v7r3-rise-numbers-all",
+     "memory=rise numbers=3 number_features=3 environments=3 action_masks=1",
+     0, ALL_FILE, 25,
+     "0110111011121121111012101011110111001010", UINT64_C(0xE7454F91F435D4A2),
+     UINT64_C(0xB69A39221ECFC550)},
+    {"v7r3-none-blind-policy",
+     "memory=none blind action_masks=1", 0, POLICY_FILE, 30,
+     "0010212022222221222022202022120221202222", UINT64_C(0x09068F425109C063),
+     UINT64_C(0x0000000000000000)},
+    {"v7r3-rise-parts-all",
+     "memory=rise batch_parts=3 action_masks=1", 0, ALL_FILE, 30,
+     "0010011001020121100012100010100001001010", UINT64_C(0xEA7505B69075A454),
+     UINT64_C(0x70E9A02651907B1B)},
 };
 
 static rise_agent_desc sample_desc(const sample *s)
@@ -1794,16 +1810,20 @@ static world sample_world(const sample *s) { return world_after(sample_desc(s), 
    returns a hash of all values. */
 static uint64_t sample_play(rise_agent *a, char *actions)
 {
-    int const masks = rise_agent_query(a)->action_masks;
+    const rise_agent_desc *d = rise_agent_query(a);
     uint64_t hash = HASH_START;
     toy t = {7, 0, 0};
     uint8_t frame[PIXELS], allowed[ACTIONS];
-    float reward;
+    float reward, numbers[TOY_NUMBERS];
     int i;
     for (i = 0; i < PLAYED; i++) {
         /* the same frames for all actions */
         rise_event const event = toy_next(&t, i % ACTIONS, frame, allowed, &reward);
-        int const action = rise_agent_play(a, 1, frame, reward, event, masks ? allowed : NULL);
+        int action;
+        toy_numbers(frame, d->numbers, numbers);
+        action = rise_agent_play_numbers(a, 1, d->frame_width > 0 ? frame : NULL,
+                                         d->numbers > 0 ? numbers : NULL, reward, event,
+                                         d->action_masks ? allowed : NULL);
         CHECK(action >= 0 && action < ACTIONS);
         actions[i] = (char)('0' + action);
         hash = hash_reals(hash, rise_agent_values(a, 1), ACTIONS);
@@ -1919,6 +1939,107 @@ static void sample_files_load(void)
             const rise_kernels *const kernels = rise_kernels_of((rise_isa)isa);
             if (kernels != NULL) sample_loads(&samples[i], folder, kernels, (rise_isa)isa);
         }
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Policies in place */
+
+/* A file in memory. `data` is a multiple of 64 bytes, plus an offset. */
+typedef struct placed {
+    unsigned char *room, *data;
+} placed;
+
+static placed place(const buffer *b, size_t offset)
+{
+    placed p;
+    p.room = (unsigned char *)malloc(b->size + offset + 64);
+    if (p.room == NULL) exit(1);
+    p.data = p.room + (64 - (size_t)((uintptr_t)p.room % 64)) % 64 + offset;
+    memcpy(p.data, b->data, b->size);
+    return p;
+}
+/* Returns whether two agents act the same, and with the same values. */
+static int play_the_same(rise_agent *a, rise_agent *b)
+{
+    char x[PLAYED + 1], y[PLAYED + 1];
+    return sample_play(a, x) == sample_play(b, y) && strcmp(x, y) == 0;
+}
+/* Opens a file of `learner` and compares the agent with `own`, which has weights of its own. */
+static void open_at(rise_agent *learner, rise_agent *own, buffer *b, int kind, int offset)
+{
+    rise_agent_desc const machine = machine_for(RISE_SAVE_POLICY);
+    size_t const bytes = own->model.net.weights_size * sizeof(float);
+    placed const p = place(b, (size_t)offset);
+    rise_agent *a, *again;
+    rise_error error = {RISE_OK, ""};
+    int in_place;
+    if (!CHECK(rise_agent_open(&a, p.data, b->size, &machine, &error) == RISE_OK)) {
+        printf("%s\n", error.text);
+        exit(1);
+    }
+    in_place = a->desc.weights != NULL;
+    CHECK(a->desc.play_only && in_place == (offset % 4 == 0));
+    CHECK(a->bytes <= own->bytes && own->bytes - a->bytes + 64 >= (in_place ? bytes : 0));
+    CHECK(kind != RISE_SAVE_POLICY || offset > 0 || (uintptr_t)a->desc.weights % 64 == 0);
+    CHECK(rise_agent_open(&again, p.data, b->size, &machine, NULL) == RISE_OK);
+    CHECK(play_the_same(a, own) && play_the_same(again, own));
+    CHECK((rise_agent_publish(learner, a) == RISE_BAD_CALL) == in_place);
+    CHECK(memcmp(p.data, b->data, b->size) == 0);
+    rise_agent_destroy(a), rise_agent_destroy(again);
+    free(p.room);
+}
+/* An agent that reads its weights in place plays as one with weights of its own, and takes less
+   memory. Where the weights cannot be read in place, they are copied. */
+static void policies_play_in_place(void)
+{
+    static const char *const words[] = {
+        "memory=rise", "memory=none head=iqn noisy=1", "memory=full cell=gru action_masks=1",
+        "memory=rise embedding=snapshot snapshot_steps=3 spectral_norm=1 residual",
+        "memory=none blind"};
+    rise_agent_desc const machine = machine_for(RISE_SAVE_POLICY);
+    int k, kind, offset;
+    for (k = 0; k < COUNT(words); k++)
+        for (kind = 0; kind < COUNT(kinds); kind++) {
+            world w = world_begin(words[k], 40);
+            buffer b = saved(w.agent, kinds[kind]);
+            rise_agent *const own = loaded(&b, &machine);
+            check_about("%s, kind %d", words[k], kind);
+            for (offset = 0; offset < 6; offset++) open_at(w.agent, own, &b, kinds[kind], offset);
+            rise_agent_destroy(own), rise_agent_destroy(w.agent);
+            free(b.data);
+        }
+}
+/* Damaged files in memory are refused, as on a disk. So are other weights than the file's. */
+static void damaged_policies_are_not_opened(void)
+{
+    world w = world_begin("memory=none plain", 30);
+    buffer b = saved(w.agent, RISE_SAVE_POLICY);
+    placed const p = place(&b, 0);
+    rise_agent_desc machine = machine_for(RISE_SAVE_POLICY);
+    rise_error error;
+    rise_agent *a;
+    size_t i;
+    for (i = 0; i < b.size; i++) {
+        CHECK(rise_agent_open(&a, p.data, i, &machine, &error) < 0 && a == NULL);
+        p.data[i] ^= 0x10;
+        CHECK(rise_agent_open(&a, p.data, b.size, &machine, &error) < 0 && a == NULL);
+        p.data[i] ^= 0x10;
+    }
+    CHECK(rise_agent_open(NULL, p.data, b.size, &machine, &error) == RISE_BAD_CALL);
+    CHECK(rise_agent_open(&a, NULL, b.size, &machine, &error) == RISE_BAD_CALL);
+    CHECK(strstr(error.text, "data is NULL") != NULL);
+    machine.weights = w.agent->model.weights;
+    CHECK(load(&a, &b, &machine, &error) == RISE_OK); /* the same numbers */
+    rise_agent_destroy(a);
+    w.agent->model.weights[5] += 1;
+    CHECK(load(&a, &b, &machine, &error) == RISE_BAD_FILE);
+    CHECK(strstr(error.text, "desc.weights") != NULL);
+    free(b.data), free(p.room);
+    machine.play_only = 0;
+    b = saved(w.agent, RISE_SAVE_AGENT);
+    CHECK(load(&a, &b, &machine, &error) == RISE_BAD_DESC);
+    CHECK(strstr(error.text, "only a play_only agent") != NULL);
+    rise_agent_destroy(w.agent), free(b.data);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -2213,6 +2334,8 @@ static const check_test tests[] = {
 #endif
     TEST(peek_reads_the_description),
     TEST(sample_files_load),
+    TEST(policies_play_in_place),
+    TEST(damaged_policies_are_not_opened),
     TEST(mutated_files_do_no_harm),
 };
 int main(int count, char **arguments)

@@ -389,14 +389,19 @@ typedef struct product_trial {
     unsigned char *taken;                  /* elements that a part wrote */
     ptrdiff_t count, low;
     void *scratch;
+    int kept; /* 1: no product has written after its scratch_bytes */
     char about[120];
 } product_trial;
 
 static void product_run(product_trial *t, const rise_kernels *k, float *c, int part, int parts)
 {
+    size_t const all = rise_product_scratch(), bytes = t->p.scratch_bytes;
+    size_t i;
     t->p.c.data = c - t->low;
-    memset(t->scratch, 0xFF, rise_product_scratch()); /* NaN */
+    memset(t->scratch, 0xFF, all); /* NaN */
     k->product(&t->p, part, parts, t->scratch);
+    for (i = bytes; i < all && i < bytes + 4096 && bytes > 0; i++)
+        t->kept &= ((unsigned char *)t->scratch)[i] == 0xFF;
 }
 static void product_restart(const product_trial *t, float *c)
 {
@@ -436,6 +441,23 @@ static int product_parts_good(product_trial *t, const rise_kernels *k, int parts
     product_restart(t, t->c);
     for (i = 0; i < parts; i++) product_run(t, k, t->c, (first + i * step) % parts, parts);
     return same(t->c, t->whole, t->count) && product_sums_good(t);
+}
+/* Returns whether a product with less scratch gives the bits of `whole` and stays in its scratch.
+   The first trial has all that this product can use, the second the least, the others a random
+   size. */
+static int product_scratch_good(product_trial *t, const rise_kernels *k)
+{
+    size_t const least = RISEI_PRODUCT_LEAST, most = risei_product_bytes(t->p.m, t->p.n, t->p.k, 0);
+    int i, good = most <= rise_product_scratch();
+    for (i = 0; i < 4; i++) {
+        t->p.scratch_bytes = i == 0 && most > least ? most : least;
+        if (i > 1 && most > least) t->p.scratch_bytes += (size_t)below((int)(most - least));
+        t->kept = 1;
+        product_whole(t, k, t->c);
+        good &= t->kept && same(t->c, t->whole, t->count) && product_sums_good(t);
+    }
+    t->p.scratch_bytes = 0;
+    return good;
 }
 /* Returns whether each part writes its own share of C and nothing else. */
 static int product_shares_good(product_trial *t, const rise_kernels *k, int parts)
@@ -527,6 +549,7 @@ static void product_case(int m, int n, int k)
                              : product_good(&trial, trial.whole));
         CHECK(parts == 1 || product_parts_good(&trial, kernels, parts));
         CHECK(parts == 1 || product_shares_good(&trial, kernels, parts));
+        CHECK(below(8) != 0 || product_scratch_good(&trial, kernels));
     }
     free_blocks();
 }
@@ -1445,7 +1468,8 @@ static void first_layer_reads_frames_as_images(void)
     size_t c;
     int t;
     /* else the next thread's memory is not aligned */
-    CHECK(risei_encoder_scratch(&encoder, 1) % RISEI_ALIGN == 0);
+    CHECK(risei_encoder_chunk_bytes(&encoder, 1) % RISEI_ALIGN == 0);
+    CHECK(risei_encoder_bytes(&encoder, 1, 1) % RISEI_ALIGN == 0);
     for (c = 0; c < sizeof cases / sizeof *cases; c++)
         for (t = 0; t < tables; t++) first_layer_case(&cases[c], t);
 }
@@ -1659,7 +1683,7 @@ static void long_sums_are_in_double(void)
         double exact = 0, right = 0;
         for (i = 0; i < sizes[s]; i++) x[i] = real(), exact += (double)x[i] * (double)x[i];
         for (t = -1; t < tables; t++) {
-            risei_device device = {t < 0 ? ref : table[t], NULL, NULL, 0};
+            risei_device device = {t < 0 ? ref : table[t], NULL, NULL, 0, 0};
             double const sum = risei_optimizer_sum_squares(&device, &o, (size_t)sizes[s], x);
             if (t < 0) right = sum;
             check_about("%s, n %d", device.kernels->name, sizes[s]);
@@ -1738,7 +1762,7 @@ static void optimizer_clips_counts_and_refuses(void)
         double w1[N], m1[N], v1[N], worst = 0;
         double squares[1];
         risei_optimizer o = {m, v, squares, 1, 1, 0};
-        risei_device device = {k, NULL, NULL, 0};
+        risei_device device = {k, NULL, NULL, 0, 0};
         check_about("%s", k->name);
         for (i = 0; i < N; i++)
             w[i] = real(), m[i] = v[i] = 0, w1[i] = (double)w[i], m1[i] = v1[i] = 0;
