@@ -5,6 +5,7 @@
 # make small      builds and runs the small examples; each checks its result; half a minute
 # make npc        builds the game of hide and seek; needs SDL2
 # make picture    makes examples/memory.gif, the picture of the README
+# make cluster    builds the example for many machines; needs MPI: mpicc
 # make web        builds the web page build/web/index.html. Needs emscripten
 # make bench      measures speed; takes at most three minutes
 #
@@ -27,6 +28,7 @@
 # make bench-teach      steps until two games are learned, with and without demonstrations. Takes
 #                       half an hour
 # make bench-game       the longest calls of a game at 60 Hz that learns; BENCH="--seconds 300"
+# make bench-cluster    updates and steps of several processes with MPI, and a model of 64 machines
 # make bench-bridge     Atari steps a second through the bridge to Python, compared with ALE alone
 # make bench-neon       instructions of an update on 64-bit ARM, counted under qemu. Needs qemu's
 #                       user mode and a cross compiler
@@ -59,6 +61,11 @@ npc: examples/npc.c examples/*.h rise.h
 	else \
 	    echo "npc is not built: SDL2 is not installed here"; \
 	fi
+
+MPICC ?= mpicc
+
+cluster: examples/cluster.c examples/*.h rise.h
+	$(MPICC) $(CFLAGS) $< -o $@ $(LDLIBS)
 
 demo: memory
 	./memory
@@ -136,6 +143,11 @@ build/bench_bridge: examples/*.h
 bench-bridge: build/bench_bridge
 	build/bench_bridge $(BENCH)
 
+build/bench_cluster: examples/*.h
+
+bench-cluster: build/bench_cluster
+	sh bench/cluster.sh $(BENCH)
+
 build/bench_teach: examples/*.h
 
 bench-teach: build/bench_teach
@@ -160,8 +172,8 @@ bench: build/bench_kernels build/peer_onednn.so build/bench_step build/bench_rep
 	build/bench_replay --quick $(BENCH)
 
 clean:
-	rm -rf build $(EXAMPLES) npc *.svg *.rise
+	rm -rf build $(EXAMPLES) npc cluster *.svg *.rise
 
 .PHONY: all small demo picture web test fuzz bench bench-kernels bench-step bench-replay \
 	bench-shrink bench-costs bench-parts bench-learn bench-ablation bench-bridge bench-game \
-	bench-teach bench-neon clean
+	bench-teach bench-neon bench-cluster clean
