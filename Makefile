@@ -5,6 +5,7 @@
 # make small      builds and runs the small examples; each checks its result; half a minute
 # make npc        builds the game of hide and seek; needs SDL2
 # make picture    makes examples/memory.gif, the picture of the README
+# make cluster    builds the example for many machines; needs MPI: mpicc
 # make web        builds the web page build/web/index.html. Needs emscripten
 # make bench      measures speed; takes at most three minutes
 #
@@ -16,6 +17,9 @@
 # make bench-shrink     small frames from pictures, compared with OpenCV and memcpy. Needs python3
 #                       with numpy and opencv-python
 # make bench-costs      parameters, bytes and time for four frame sizes, as a Markdown table
+# make bench-parts      the parts of an update (batch_parts): their time and bytes, and instructions
+#                       counted under qemu's user mode. Takes half an hour, or two minutes with
+#                       BENCH=--quick
 # make bench-learn      scores of NONE, RISE and FULL in 15 games with 5 seeds. Takes more than
 #                       an hour, or two minutes with BENCH=--quick. Run the command again after an
 #                       interruption: finished runs are kept
@@ -24,6 +28,7 @@
 # make bench-teach      steps until two games are learned, with and without demonstrations. Takes
 #                       half an hour
 # make bench-game       the longest calls of a game at 60 Hz that learns; BENCH="--seconds 300"
+# make bench-cluster    updates and steps of several processes with MPI, and a model of 64 machines
 # make bench-bridge     Atari steps a second through the bridge to Python, compared with ALE alone
 # make bench-neon       instructions of an update on 64-bit ARM, counted under qemu. Needs qemu's
 #                       user mode and a cross compiler
@@ -50,12 +55,17 @@ atari: CFLAGS += -pthread
 # Without SDL2 this target does nothing and prints a line, so that `make` builds the other examples.
 SDL2 = $$(pkg-config --cflags --libs sdl2 2> /dev/null || sdl2-config --cflags --libs 2> /dev/null)
 
-npc: examples/npc.c examples/npc_world.h examples/letters.h rise.h
+npc: examples/npc.c examples/*.h rise.h
 	@if flags=$(SDL2); then \
 	    set -x; $(CC) $(CFLAGS) $< -o $@ $$flags $(LDLIBS) -pthread; \
 	else \
 	    echo "npc is not built: SDL2 is not installed here"; \
 	fi
+
+MPICC ?= mpicc
+
+cluster: examples/cluster.c examples/*.h rise.h
+	$(MPICC) $(CFLAGS) $< -o $@ $(LDLIBS)
 
 demo: memory
 	./memory
@@ -115,6 +125,16 @@ bench-shrink:
 bench-costs: build/bench_costs
 	build/bench_costs $(BENCH)
 
+# A plugin names the version of qemu's interface that it uses: 1 for qemu 4.2 to 8, 2 for later ones.
+build/count_insns.so: bench/count_insns.c
+	@mkdir -p build
+	qemu=$$({ qemu-x86_64 --version || qemu-aarch64 --version; } 2> /dev/null | \
+	    sed -n 's/.*version \([0-9]*\).*/\1/p'); \
+	$(CC) -O2 -fPIC -shared -DAPI=$$(($${qemu:-9} < 9 ? 1 : 2)) $< -o $@
+
+bench-parts: build/bench_parts build/count_insns.so
+	build/bench_parts $(BENCH)
+
 bench-game: build/bench_game
 	build/bench_game $(BENCH)
 
@@ -123,12 +143,17 @@ build/bench_bridge: examples/*.h
 bench-bridge: build/bench_bridge
 	build/bench_bridge $(BENCH)
 
+build/bench_cluster: examples/*.h
+
+bench-cluster: build/bench_cluster
+	sh bench/cluster.sh $(BENCH)
+
 build/bench_teach: examples/*.h
 
 bench-teach: build/bench_teach
 	build/bench_teach $(BENCH)
 
-bench-neon:
+bench-neon: build/count_insns.so
 	CC="$(CC)" sh bench/neon.sh $(BENCH)
 
 build/bench_learn: bench/learn.c bench/stats.h examples/*.h rise.h
@@ -147,8 +172,8 @@ bench: build/bench_kernels build/peer_onednn.so build/bench_step build/bench_rep
 	build/bench_replay --quick $(BENCH)
 
 clean:
-	rm -rf build $(EXAMPLES) npc *.svg *.rise
+	rm -rf build $(EXAMPLES) npc cluster *.svg *.rise
 
 .PHONY: all small demo picture web test fuzz bench bench-kernels bench-step bench-replay \
-	bench-shrink bench-costs bench-learn bench-ablation bench-bridge bench-game bench-teach \
-	bench-neon clean
+	bench-shrink bench-costs bench-parts bench-learn bench-ablation bench-bridge bench-game \
+	bench-teach bench-neon bench-cluster clean

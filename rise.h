@@ -93,7 +93,7 @@
        MEMORY AND WINDOW      RISE, NONE, FULL; how long the window must be
        LEARNING               when updates happen; what to watch
        HOW TO                 small grey frames; numbers instead of pixels; teaching; a real-time
-                              game and learning in the background; several machines; many
+                              game, learning in the background, raylib; several machines; many
                               characters; shipping a policy; saving and resuming; action masks;
                               window, discount and buffer size; other agents; a pretrained encoder;
                               your own encoder; kernels alone
@@ -262,6 +262,10 @@
    If the game restarts without a last frame, pass RISE_FIRST at once. The agent then treats the
    previous frame as truncated, and the reward of the last action is lost.
 
+   The agent need not act in every frame of the game. If it acts in every sixth frame, add up the
+   rewards of six frames, and pass the sum in the next call. If the game ends earlier, call the
+   agent at once, with the last frame.
+
    An agent can learn from several copies of a game, the environments. Set desc.environments. Each
    call then takes arrays with one frame, reward and event for each environment, always in the same
    order. After the last frame of an environment, reset its game. The environment's event in the
@@ -285,6 +289,9 @@
        desc.memory = RISE_MEMORY_RISE;
        desc.window = 21;
        desc.carry_state = 1;
+
+   To find out whether your game needs memory, train an agent with NONE, too. NONE is as good if the
+   last frame_stack frames show enough to act well.
 
    desc.window is the number of frames that the recurrent net is unrolled over in an update. The
    window must hold the frame with the cue, the frame where the agent needs the cue, and all frames
@@ -424,7 +431,8 @@
 
    Show every kind of situation: an agent that saw only some starts of Key-Door needed more steps.
    Keep some random actions, or the agent never finds out that a demonstration was wrong.
-   bench/teach.md has measurements. examples/memory.c records what you play: --teach FILE.
+   bench/teach.md has measurements. examples/memory.c and examples/npc.c record what you play:
+   --teach FILE.
 
    HOW TO: A REAL-TIME GAME. There are two ways to learn without delaying the game: in the
    background, or in the time that is left of each tick.
@@ -443,7 +451,8 @@
 
    A call also waits while the thread copies its batch from the replay buffer. metrics.waited adds
    up the seconds of both kinds of waiting. If metrics.waited grows quickly, updates take longer
-   than desc.learn_period steps: raise learn_period, or make updates cheaper (see SYMPTOMS).
+   than desc.learn_period steps: raise learn_period, or make updates cheaper (see SYMPTOMS). In a
+   loop that runs as fast as it can, such as training without a window, calls always wait.
 
    With learn_outside as well, no step waits until an update is computed. rise_agent_learn_for puts
    an update into effect if it is ready, starts the next if one is due, and returns at once. So the
@@ -463,6 +472,36 @@
    batches read. rise_agent_bytes counts them. An embed_fn may be called by the thread of the
    library, but never by two threads at once.
 
+   A LOOP FOR RAYLIB. The game draws what the character sees into a texture, and the agent gets a
+   small frame of it. OpenGL has the rows of a texture from bottom to top. The agent can use them as
+   they are, because all frames have the same order. examples/npc.c is such a game for SDL2.
+
+       RenderTexture2D view;
+       rise_picture picture = {NULL, 80, 80, RISE_PIXELS_RGBA, 0};
+       SetTraceLogLevel(LOG_WARNING); // otherwise raylib logs each LoadImageFromTexture
+       InitWindow(320, 240, "hide and seek");
+       SetTargetFPS(60);
+       view = LoadRenderTexture(80, 80);
+       for (tick = 0; !WindowShouldClose(); tick++) {
+           if (tick % 6 == 0) { // 10 decisions a second
+               Image image;
+               BeginTextureMode(view), npc_draw_view(), EndTextureMode();
+               image = LoadImageFromTexture(view.texture);
+               picture.pixels = (const uint8_t *)image.data;
+               rise_frame_shrink(kernels, &picture, frame, 16, 16, 1, NULL);
+               UnloadImage(image);
+               action = rise_agent_step(agent, frame, reward, event);
+               if (action < 0) break; // rise_agent_error(agent)->text says why
+               if (event == RISE_TERMINATED || event == RISE_TRUNCATED) {
+                   game_reset();
+                   event = RISE_FIRST, tick = -1; // the next tick passes the first frame
+               } else
+                   event = RISE_MIDDLE, reward = 0;
+           }
+           if (event == RISE_MIDDLE) event = game_tick(action, &reward); // adds to the reward
+           BeginDrawing(), game_draw(), EndDrawing();
+       }
+
    LEARNING IN A TIME BUDGET. Without threads, set desc.learn_outside, so that rise_agent_step only
    acts. In each tick, give rise_agent_learn_for the microseconds that are left.
 
@@ -479,13 +518,15 @@
    By default, an update is not interrupted, so one call can last as long as one update. With
    desc.batch_parts = n, an update has n parts, and a call can return between two of them. The game
    can go on in between. More parts make an update longer: with frames of 16 x 12 and a batch of 32,
-   4 parts took 0.6 ms each, and one part took 2.0 ms (make bench-parts).
+   each of 4 parts took 0.9 ms, and an update in one part took 2.4 ms (make bench-parts).
 
-       desc.batch_parts = 4; // a part has batch / 4 transitions
+       desc.batch_parts = 4; // a part has batch / 4 transitions; 4 * window_samples divides batch
 
-   If a part needs more time than one call gives, rise_agent_learn_for returns 0 until the sum of
-   several budgets is enough. So the budget is kept on average. The first part runs with any budget
-   above 0, because its duration is not yet known. A negative budget is RISE_BAD_CALL.
+   A part takes about metrics.update_time / desc.batch_parts microseconds; the last part is longer.
+   Choose n so that a part takes at most half of the usual budget. If a part needs more time than
+   one call gives, rise_agent_learn_for returns 0 until the sum of several budgets is enough. Then
+   the budget is kept on average. The first part runs with any budget above 0, because its duration
+   is not yet known. A negative budget is RISE_BAD_CALL.
 
    The first call that finds an update due also embeds all stored frames again, even with a budget
    of 0. An expensive frozen encoder stops the game for that time: with ResNet-18, learn_start =
@@ -515,11 +556,22 @@
    replay, n processes differ from one: each scales its importance weights by its own largest
    weight, and knows the priorities of its own transitions only.
 
-   All processes must have the same fields and seed, and must do the same number of steps, because
+   All processes must have the same fields and seed, and must do the same number of updates, because
    an update waits for all of them. Give the games of each process a seed of their own. learn_start,
    learn_period and all other numbers of steps count the steps of one process. When learning starts,
-   all take the statistics of process 0. The number of updates of rise_agent_learn_for depends on
-   the clock, so call rise_agent_learn instead.
+   all take the statistics of process 0. The learning rate follows the steps of process 0. With
+   snapshots, all processes must have stored the same number of frames, so load RISE_SAVE_ALL.
+
+   Last frames of episodes are no steps, so after the same number of calls, processes have done
+   different numbers of steps. Set learn_outside, count the calls, and let all processes call
+   rise_agent_learn after the same calls. The number of updates of rise_agent_learn_for depends on
+   the clock.
+
+       desc.learn_outside = 1;
+
+       rise_agent_step_all(agent, frames, NULL, rewards, events, NULL, actions);
+       owed += desc.environments;
+       for (; everyone_is_ready && owed >= 4; owed -= 4) rise_agent_learn(agent); // 4: learn_period
 
    If reduce_fn returns another number than 0, the call returns RISE_UNAVAILABLE, and so do all
    further updates. Save the agent then. Each process saves its own file. A file can be loaded with
@@ -550,6 +602,11 @@
            events[i] = guard_is_awake(i) ? guard_event(i) : RISE_ABSENT;
        }
        rise_agent_play_all(agent, frames[0], NULL, rewards, events, NULL, actions);
+
+   Characters that learn are environments: one for each, in one call of rise_agent_step_all. They
+   may share one game. If one character ends the round for all, its event is RISE_TERMINATED. The
+   event of the others is RISE_TRUNCATED, because their own actions did not end the round. Draw the
+   frame of a character as the character sees it, with its front up.
 
    Players are greedy at first. rise_agent_set_player makes a player worse, for example to set the
    difficulty of a game:
@@ -820,6 +877,9 @@
        returns 0                    not reached, the buffer is
                                     refilling after loading, or
                                     learn_outside is 0
+
+       rise_agent_learn_for takes   a part of an update takes       a larger batch_parts;
+       longer than its budget       longer than the budget          background; cheaper updates
 
        updates_owed keeps growing   updates get too little time     a longer learn_period;
                                                                     cheaper updates
@@ -1599,9 +1659,9 @@ typedef struct rise_agent_desc {
     /* transitions in each update, 1..4096 [32] */
     int batch;
     /* An update computes the gradients of `batch_parts` equal parts of the batch, one after
-       another, and adds them up. Then rise_agent_learn_for can stop after each part, and the agent
-       takes less memory. With many parts, an update takes longer. batch_parts * window_samples
-       divides batch. 1..4096 [1] */
+       another, and adds them up. Then rise_agent_learn_for can stop after each part, and the
+       activations of a large batch take less memory. With many parts, an update takes longer.
+       batch_parts * window_samples divides batch. 1..4096 [1] */
     int batch_parts;
     /* rewards before the bootstrap, 1..64 [3] */
     int n_step;
@@ -1901,11 +1961,12 @@ RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player)
 RISE_API rise_result rise_agent_learn(rise_agent *agent);
 
 /* Does updates that are due, for about `microseconds`. Returns the number of updates done, or a
-   negative rise_result. A part of a snapshot counts as an update. An update that takes longer than
-   the budget waits until several calls have given enough time. So the budget is kept on average,
-   but one call may take as long as one update. A clock may jump or stand still: the time counted
-   for an update is at most twice the estimate from earlier updates. For the first update it is at
-   most 1 second. Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12.
+   negative rise_result. A part of a snapshot counts as an update. An update has desc.batch_parts
+   parts, and the call can return between two of them. A part that takes longer than the budget
+   waits until several calls have given enough time. Then the budget is kept on average, and one
+   call may take as long as one part. A clock may jump or stand still: the time counted for a part
+   is at most twice the estimate from earlier parts. For the first part it is at most 1 second.
+   Returns RISE_BAD_CALL unless 0 <= microseconds <= 1e12.
 
    With desc.background, ignores `microseconds`. Puts the last update into effect if it is ready,
    and then starts the next if one is due. Returns at once the number of updates put into effect. An
@@ -1927,8 +1988,8 @@ typedef enum rise_advice {
     /* recurrent agents without carry_state: episodes are longer than the window */
     RISE_ADVICE_LONG_EPISODES = 1,
     /* background: calls wait for updates for more than a tenth of the time. learn_outside: more
-       than half of the due updates are not done, or an update takes longer than the time that
-       rise_agent_learn_for gets. */
+       than half of the due updates are not done, or a part of an update takes longer than the
+       time that rise_agent_learn_for gets. */
     RISE_ADVICE_SLOW_UPDATES = 2,
     RISE_ADVICE_SAME_REWARD = 4,    /* no reward differed from the first one */
     RISE_ADVICE_SAME_FRAME = 8,     /* no observation differed from the one before */
@@ -2794,7 +2855,7 @@ typedef struct risei_io {
     int failed;               /* 1: a read or a write failed; later moves do nothing */
     int past_end;             /* 1: the failed read went past `limit` */
     const char *wrong;        /* describes the first invalid value, or NULL */
-    int round;                /* 1: the file has the round of an agent with background */
+    int has_round;            /* 1: the file has the round of an agent with background */
     int other_embedding_file; /* reading, 1: the agent learned with another embedding_file */
 } risei_io;
 
@@ -11397,6 +11458,11 @@ typedef struct risei_learner {
     risei_random sample_random;   /* draws batches */
     int64_t owed_steps;         /* environment steps for which no update was done yet */
     int64_t snapshots;          /* begun so far */
+    /* With several processes: the environment steps of process 0 at the last update; 0: there was
+       none since the agent was made or loaded. Numbers of steps differ between processes, because
+       the last frames of episodes are not counted. What all processes must do at the same update
+       depends on this number. */
+    int64_t shared_steps;
     /* the number of the next frame that the snapshot in progress processes, plus 1; 0: no snapshot
        is in progress. With `background`, the end of the warm-up counts as a snapshot that begins
        with frame number RISEI_SAMPLE_FRAMES and does not switch the weights. */
@@ -11409,8 +11475,8 @@ typedef struct risei_learner {
 } risei_learner;
 
 /* Numbers that an update sums over all processes beside the gradient: loss, mean value, td error,
-   and whether the update is discarded. */
-enum { RISEI_REDUCED = 4 };
+   whether the update is discarded, and the environment steps of process 0 as two numbers. */
+enum { RISEI_REDUCED = 6 };
 
 /* Returns how many updates of a round are drawn together: with background, all that become due in
    one call, but at most 16. More would take more memory. */
@@ -11596,7 +11662,10 @@ RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
     while (frames < 4 * m->desc->batch && l->snapshot_next > 0) {
         int64_t const number = l->snapshot_next++ - 1;
         if (number == RISEI_SAMPLE_FRAMES) { /* refreshes at once the windows that acting reads */
-            if (l->snapshots > 0) risei_embedder_snapshot_switch(m->embedder);
+            if (l->snapshots > 0) {
+                risei_embedder_snapshot_switch(m->embedder);
+                risei_learner_share_statistics(l, &m->embedder->statistics);
+            }
             risei_embedder_refresh(&m->device, m->embedder, l->players_history, m->embeddings);
             risei_embedder_refresh_newest(&m->device, m->embedder, h, m->desc->window,
                                           m->embeddings);
@@ -11612,6 +11681,7 @@ RISEI_FN int risei_learner_snapshot_poll(risei_learner *l, int64_t now)
     const rise_agent_desc *d = l->model->desc;
     int const automatic = d->snapshot_steps > 0 &&
                           risei_embedder_takes_snapshots(l->model->embedder);
+    if (d->processes > 1) now = l->shared_steps;
     if (automatic && l->snapshots == 0 && now >= (int64_t)d->learn_start + d->snapshot_steps)
         risei_learner_snapshot_begin(l, l->model, NULL);
     return l->snapshot_next > 0;
@@ -12076,20 +12146,27 @@ RISEI_FN void risei_learner_compute_part(risei_learner *l)
     l->part++;
 }
 /* Calls reduce_fn with the gradient and with RISEI_REDUCED numbers after it. Afterwards, all
-   processes have the same gradient and the same metrics, and agree whether to discard the
-   update. */
-RISEI_FN void risei_learner_reduce(risei_learner *l)
+   processes have the same gradient, the same metrics and the same shared_steps, and agree whether
+   to discard the update. `now`: environment steps of this process. */
+RISEI_FN void risei_learner_reduce(risei_learner *l, int64_t now)
 {
     const rise_agent_desc *d = l->model->desc;
     size_t const parameters = l->model->net.parameters;
     rise_real *const more = l->gradient + parameters;
+    int64_t const radix = 1 << 24; /* integers below this number are exact as floats */
+    l->shared_steps = now;
     if (d->reduce_fn == NULL || l->reduce_failed != 0) return;
     if (l->discards) memset(l->gradient, 0, parameters * sizeof *l->gradient);
     more[0] = (rise_real)l->metrics.loss, more[1] = (rise_real)l->metrics.mean_value;
     more[2] = (rise_real)l->metrics.td_error, more[3] = (rise_real)l->discards;
+    more[4] = (rise_real)(d->process == 0 ? now / radix : 0);
+    more[5] = (rise_real)(d->process == 0 ? now % radix : 0);
     l->reduce_failed = d->reduce_fn(d->reduce_user, l->gradient, parameters + RISEI_REDUCED);
     l->metrics.loss = (double)more[0], l->metrics.mean_value = (double)more[1];
     l->metrics.td_error = (double)more[2], l->discards = !(more[3] <= 0);
+    /* a wrong reduce_fn may give any number */
+    if (more[4] >= 0 && more[4] < (rise_real)radix && more[5] >= 0 && more[5] < (rise_real)radix)
+        l->shared_steps = (int64_t)more[4] * radix + (int64_t)more[5];
 }
 /* Ends an update whose parts are computed: updates the weights by Adam. Discards the update if
    a number of it is not finite, or if reduce_fn failed. Then weights, moments and metrics stay the
@@ -12100,7 +12177,7 @@ RISEI_FN rise_result risei_learner_finish(risei_learner *l, int64_t now, rise_er
     const rise_agent_desc *d = m->desc;
     double const clip = d->gradient_clip < 0 ? 0 : d->gradient_clip;
     l->part = 0;
-    risei_learner_reduce(l);
+    risei_learner_reduce(l, now);
     if (l->reduce_failed != 0)
         return risei_fail(error, RISE_UNAVAILABLE,
                           "reduce_fn returned %d, so this process learns no more; save the agent "
@@ -12109,7 +12186,8 @@ RISEI_FN rise_result risei_learner_finish(risei_learner *l, int64_t now, rise_er
     if (!l->discards) {
         l->metrics.gradient_norm =
             risei_optimizer_update(&m->device, &l->optimizer, m->net.parameters, m->weights,
-                                   l->gradient, risei_learner_rate(d, now), d->adam_epsilon, clip);
+                                   l->gradient, risei_learner_rate(d, l->shared_steps),
+                                   d->adam_epsilon, clip);
         l->discards = !(l->metrics.gradient_norm <= DBL_MAX);
     }
     if (l->discards)
@@ -12202,8 +12280,10 @@ RISEI_FN double risei_learner_count_time(double measured, double estimate, doubl
    or the negative rise_result of an update that failed. A part of a snapshot counts as an update.
    If no update is due, returns 0 and adds nothing to l->budget. A part begins if l->budget is above
    0 and at least l->part_time. A part that takes longer than l->budget makes l->budget negative.
-   Then no part begins until later calls have added enough time. Time that is left is kept for the
-   next call, at most l->part_time. `now`: environment steps so far. */
+   Then no part begins until later calls have added enough time. Time that is left is kept, at most
+   l->part_time, for later calls that are too short for a part. A call that is long enough for a
+   part does not use kept time, because it would then take longer than `microseconds`. `now`:
+   environment steps so far. */
 RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microseconds,
                                    rise_error *error)
 {
@@ -12214,6 +12294,7 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
     /* The warm-up ends once. Ending the warm-up can take long, so its time is not measured. */
     risei_learner_end_warm_up(l, now);
     before = risei_model_clock(d);
+    if (l->budget > 0 && microseconds >= l->part_time) l->budget = 0;
     l->budget += microseconds;
     while (risei_learner_is_due(l) && l->budget > 0 && l->budget >= l->part_time) {
         double after, counted;
@@ -14264,7 +14345,7 @@ RISEI_FN void risei_file_visit_learning(risei_io *f, rise_agent *a)
                    -FLT_MAX, "a weight of the coming snapshot is not finite");
     risei_file_visit_metrics(f, &a->model.metrics);
     risei_io_doubles(f, a->actor.returns, RISEI_RETURNS, -DBL_MAX, "returns");
-    if (f->round) risei_file_visit_round(f, &a->background);
+    if (f->has_round) risei_file_visit_round(f, &a->background);
 }
 RISEI_FN void risei_file_visit_state(risei_io *f, risei_history *h, ptrdiff_t slot)
 {
@@ -14364,7 +14445,7 @@ RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
             risei_file_visit_slot(f, r, risei_history_slot(h, lane, at), a->desc.actions);
     }
     if (f->wrong != NULL) return;
-    if (f->round)
+    if (f->has_round)
         risei_file_visit_draws(f, &a->learner, &a->background.renews);
     else if (a->desc.batch_parts > 1)
         risei_file_visit_parts(f, &a->learner);
@@ -14385,7 +14466,7 @@ typedef struct risei_file_header {
     uint64_t size;
     uint32_t kind[RISEI_SECTIONS], crc[RISEI_SECTIONS];
     uint64_t length[RISEI_SECTIONS];
-    int round; /* desc.background of the file, which is in the section of the description */
+    int has_round; /* desc.background of the file, which is in the section of the description */
 } risei_file_header;
 
 /* Returns how many sections a file with these flags has. */
@@ -14447,7 +14528,7 @@ RISEI_FN const char *risei_file_measure(rise_agent *a, risei_file_header *header
     uint32_t s;
     for (s = 0; s < header->sections; s++) {
         risei_io_begin(&f, RISEI_MEASURE, 0);
-        f.round = a->desc.background;
+        f.has_round = a->desc.background;
         risei_file_visit(&f, a, (int)s + 1);
         if (f.wrong != NULL) return f.wrong;
         header->kind[s] = s + 1, header->crc[s] = f.crc, header->length[s] = f.length;
@@ -14491,7 +14572,7 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
         return risei_fail(error, RISE_NOT_FINITE, "not saved, because loading it would fail: %s",
                           wrong);
     risei_io_begin(&f, RISEI_WRITE, 0);
-    f.write = fn, f.user = user, f.round = a->desc.background;
+    f.write = fn, f.user = user, f.has_round = a->desc.background;
     risei_file_visit_header(&f, &header);
     for (s = 0; s < header.sections; s++) risei_file_visit(&f, a, (int)s + 1);
     if (!f.failed) return RISE_OK;
@@ -14554,7 +14635,7 @@ RISEI_FN rise_result risei_file_read_start(rise_read_fn fn, void *user, uint64_t
 {
     rise_result result = risei_file_read_header(fn, user, size, header, error);
     if (result == RISE_OK) result = risei_file_read_desc(fn, user, header, desc, error);
-    if (result == RISE_OK) header->round = desc->background;
+    if (result == RISE_OK) header->has_round = desc->background;
     return result;
 }
 /* Checks one field. `has` is the field's value in the file, `stated` its value in `machine`; 0:
@@ -14640,7 +14721,7 @@ RISEI_FN rise_result risei_file_read_section(rise_agent *a, rise_read_fn fn, voi
 {
     risei_io f;
     risei_io_begin(&f, RISEI_READ, header->length[section - 1]);
-    f.read = fn, f.user = user, f.round = header->round;
+    f.read = fn, f.user = user, f.has_round = header->has_round;
     risei_file_visit(&f, a, section);
     if (f.wrong != NULL)
         return risei_fail(error, RISE_BAD_FILE, "section %d is wrong: %s", section, f.wrong);
@@ -14698,7 +14779,7 @@ RISEI_FN rise_result risei_file_check_lengths(const risei_file_header *header,
                                   : 0;
         uint64_t const length = header->length[section - 1];
         risei_io_begin(&f, RISEI_COUNT, 0);
-        f.round = header->round;
+        f.has_round = header->has_round;
         risei_file_visit(&f, &plan, section);
         if (length != f.length && length != f.length + more)
             return risei_fail(error, RISE_BAD_FILE,
@@ -14740,7 +14821,7 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
         int64_t const most = risei_embedder_snapshot_frames(&a->replay.history);
         if (a->learner.snapshot_next > most) a->learner.snapshot_next = most;
     }
-    if (!header.round && risei_agent_is_behind(a)) { /* `machine` has set background */
+    if (!header.has_round && risei_agent_is_behind(a)) { /* `machine` has set background */
         a->learning.updates = a->model.updates, a->learning.metrics = a->model.metrics;
         a->learner.part = 0;
     }

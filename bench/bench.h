@@ -47,6 +47,15 @@ typedef struct options {
 static options option;
 static risei_device device;
 
+/* Returns the seconds of processor time so far; with several threads, those of the clock. */
+RISEI_FN double work_seconds(void)
+{
+    struct timespec t;
+    if (option.threads > 1) return now();
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 /* Chooses the kernels and starts the threads. Ends the program if this machine cannot. */
 RISEI_FN void device_make(void)
 {

@@ -82,35 +82,27 @@ static void subject_free(subject *s)
     free(s->frame);
 }
 
-static double seconds(void)
-{
-    struct timespec t;
-    if (option.threads > 1) return now();
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Returns the seconds that an update takes. */
 static double update_time(void *user)
 {
     const subject *const s = (const subject *)user;
-    double const begin = seconds();
+    double const begin = work_seconds();
     int i;
     for (i = 0; i < s->update_repeat; i++)
         if (rise_agent_learn(s->agent) != RISE_OK) failed(rise_agent_error(s->agent)->text);
-    return (seconds() - begin) / s->update_repeat;
+    return (work_seconds() - begin) / s->update_repeat;
 }
 
 /* Returns the seconds that a greedy action takes. */
 static double action_time(void *user)
 {
     const subject *const s = (const subject *)user;
-    double const begin = seconds();
+    double const begin = work_seconds();
     int i;
     for (i = 0; i < s->action_repeat; i++)
         if (rise_agent_play(s->agent, 0, s->frame, 0, RISE_MIDDLE, NULL) < 0)
             failed(rise_agent_error(s->agent)->text);
-    return (seconds() - begin) / s->action_repeat;
+    return (work_seconds() - begin) / s->action_repeat;
 }
 
 /* Makes an agent and its two competitors. A sample takes about 5 ms or one call. */

@@ -1,4 +1,4 @@
-/* Measures how long a game at 60 Hz waits for the library, with five ways to learn.
+/* Measures how long a game at 60 Hz waits for the library, with six ways to learn.
 
        make bench-game [BENCH="--seconds 300 --report bench/GAME.md"]
        --seconds S       seconds of each way [20]
@@ -42,24 +42,26 @@ enum {
 static const double bin_ends[BINS - 1] = {0.25, 0.5, 1, 2, 4, 8, 16, 32};
 
 /* The ways to learn. `name` and `text` go to the report. */
-enum { ACT, BACKGROUND, POLLED, BUDGETED, INSIDE, WAYS };
+enum { ACT, BACKGROUND, POLLED, BUDGETED, IN_PARTS, INSIDE, WAYS };
 typedef struct way {
     const char *name, *text;
     int background, learn_outside;
     double budget; /* microseconds for rise_agent_learn_for; negative: it is not called */
+    int parts;     /* batch_parts; 0: not set */
 } way;
 static const way ways[WAYS] = {
     {"acting", "no learning: `learn_outside = 1`, and rise_agent_learn_for is not called", 0, 1,
-     -1},
+     -1, 0},
     {"background", "`background = 1`; rise_agent_step_all starts the updates that are due", 1, 0,
-     -1},
+     -1, 0},
     {"background, polled",
      "`background = 1` and `learn_outside = 1`; each tick calls rise_agent_learn_for, which starts "
      "at most one update and never waits for one",
-     1, 1, 0},
+     1, 1, 0, 0},
     {"budget of 4 ms", "`learn_outside = 1`; each tick calls rise_agent_learn_for with 4 ms", 0, 1,
-     BUDGET},
-    {"inside the step", "rise_agent_step_all computes the updates that are due", 0, 0, -1}};
+     BUDGET, 0},
+    {"budget of 4 ms, 4 parts", "the same with `batch_parts = 4`", 0, 1, BUDGET, 4},
+    {"inside the step", "rise_agent_step_all computes the updates that are due", 0, 0, -1, 0}};
 
 /* Milliseconds, one for each tick. */
 typedef struct samples {
@@ -212,6 +214,7 @@ static void player_make(player *p, const way *how, const result *size)
     for (i = 0; i < option.field_count; i++)
         if (rise_agent_set(&d, option.fields[i], &error) != RISE_OK) failed(error.text);
     d.background = how->background, d.learn_outside = how->learn_outside;
+    if (how->parts > 0) d.batch_parts = how->parts;
     if (rise_agent_create(&p->agent, &d, &error) != RISE_OK) failed(error.text);
     p->how = how;
     p->calls = samples_make(ticks), p->empty = samples_make(ticks);
@@ -444,7 +447,7 @@ static void say_head(int count, char **arguments)
     processor_name(name, sizeof name);
     strftime(date, sizeof date, "%Y-%m-%d", gmtime(&today));
     say("# A game at 60 Hz that learns\n\n");
-    say("This file is the output of bench/game.c: how long a game waits for the library, with five "
+    say("This file is the output of bench/game.c: how long a game waits for the library, with six "
         "ways to learn.\n\n    make bench-game BENCH=\"");
     for (i = 1; i < count; i++) {
         int const quote = strchr(arguments[i], ' ') != NULL;

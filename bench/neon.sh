@@ -30,9 +30,6 @@ mkdir -p build
 build O2 -O2
 build O3 -O3
 build plain -O3 -D__TINYC__ # the kernels `c` as plain loops, for compilers without vector types
-qemu=$(qemu-aarch64 --version | sed -n 's/.*version \([0-9]*\).*/\1/p')
-${CC:-cc} -O2 -fPIC -shared -DAPI=$((qemu < 9 ? 1 : 2)) bench/count_insns.c \
-    -o build/count_insns.so || exit 1
 
 executed() { # executed PROGRAM ARGUMENTS...: prints the number of instructions executed
     qemu-aarch64 -plugin build/count_insns.so "$@"

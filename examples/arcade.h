@@ -290,4 +290,26 @@ static inline int arcade_open(arcade *a, const bridge_options *o, const arcade_p
     return 0;
 }
 
+/* ---------------------------------------------------------------------------------------------- */
+/* The agent */
+
+/* Sets the default agent for 84 x 84, and for all frames larger than 32 x 32, on a few cores: the
+   conv net of Mnih et al. 2013 and a small recurrent net. */
+static inline void arcade_describe(rise_agent_desc *d)
+{
+    d->network = RISE_NETWORK_CUSTOM;
+    d->conv_count = 2;
+    d->conv[0].filters = 16, d->conv[0].size = 8, d->conv[0].stride = 4;
+    d->conv[1].filters = 32, d->conv[1].size = 4, d->conv[1].stride = 2;
+    d->features = 256;
+    d->head_units = d->recurrent_units = d->embedding_size = 128;
+    d->window = 16;
+    d->learning_rate = 2.5e-4;
+    d->target_period = 1000;
+    d->replay_capacity = 100000;
+    d->learn_start = 5000;
+    d->epsilon_steps = 100000;
+    d->epsilon_end = 0.02;
+}
+
 #endif

@@ -293,25 +293,6 @@ static int open_arcade(arcade *a, const options *o, int count, int seed)
 /* ---------------------------------------------------------------------------------------------- */
 /* The agent */
 
-/* Sets the default agent for 84 x 84, and for all frames larger than 32 x 32, on a few cores: the
-   conv net of Mnih et al. 2013 and a small recurrent net. */
-static void describe_small(rise_agent_desc *d)
-{
-    d->network = RISE_NETWORK_CUSTOM;
-    d->conv_count = 2;
-    d->conv[0].filters = 16, d->conv[0].size = 8, d->conv[0].stride = 4;
-    d->conv[1].filters = 32, d->conv[1].size = 4, d->conv[1].stride = 2;
-    d->features = 256;
-    d->head_units = d->recurrent_units = d->embedding_size = 128;
-    d->window = 16;
-    d->learning_rate = 2.5e-4;
-    d->target_period = 1000;
-    d->replay_capacity = 100000;
-    d->learn_start = 5000;
-    d->epsilon_steps = 100000;
-    d->epsilon_end = 0.02;
-}
-
 /* Sets the default agent for numbers without frames. It is checked with CartPole, see
    bench/README.md. */
 static void describe_numbers(rise_agent_desc *d, double steps)
@@ -368,7 +349,7 @@ static int describe(const options *o, const arcade *a, rise_agent_desc *d)
         rise_agent_preset(d, preset_named(o->preset));
         if (a->width == 0) d->network = RISE_NETWORK_AUTO; /* there is nothing for a conv net */
     } else if (a->width > 32 && a->height > 32 && d->network == RISE_NETWORK_AUTO) {
-        describe_small(d);
+        arcade_describe(d);
     } else if (a->width == 0) {
         describe_numbers(d, steps_of(o));
     }
@@ -803,6 +784,8 @@ static int run(session *s)
     int good, found, i;
     memset(&tool, 0, sizeof tool);
     if (!find_run(s, &found, &desc)) return 0;
+    snprintf(s->title, sizeof s->title, "%.60s, memory %s, seed %d",
+             o->game != NULL ? o->game : o->environment, memory_names[o->memory], o->seed);
     printf("Starting %d games.\n", o->environments);
     fflush(stdout);
     if (!open_arcade(&s->games, o, o->environments, o->seed)) return 0;
@@ -876,8 +859,6 @@ int main(int argc, char **argv)
     if (!command_parse(&s.line, argc, argv) || !name_folder(&s)) return 2;
     if (!resume_options(&s)) return 1;
     if (!read_options(o, &s.line)) return 2;
-    snprintf(s.title, sizeof s.title, "%.60s, memory %s, seed %d",
-             o->game != NULL ? o->game : o->environment, memory_names[o->memory], o->seed);
     good = o->play != NULL ? play(&s, o->play) : run(&s);
     arcade_close(&s.games);
     arcade_close(&s.evaluated);

@@ -15,6 +15,7 @@
 #include "chart.h" /* first: defines _DEFAULT_SOURCE */
 #include "game_trainer.h"
 #include "self_test.h"
+#include "teach.h"
 
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
@@ -48,7 +49,7 @@ typedef struct options {
     double steps, seconds; /* limits of a run; 0: the recipe's steps, no time limit */
     int watch;
     const char *save, *svg;
-    const char *teach, *demonstrations; /* files; see demonstrations.h */
+    const char *teach, *demonstrations; /* files; see teach.h */
 } options;
 
 typedef struct run {
@@ -698,8 +699,8 @@ static int session_read(session *s)
 {
     const options *const o = &s->options;
     const char *const path = o->teach != NULL ? o->teach : o->demonstrations;
-    demonstrations_init(&s->shown_by, o->game, s->shown.state.length);
-    if (path == NULL || demonstrations_read(&s->shown_by, path)) return 1;
+    teach_init(&s->shown_by, o->game, s->shown.state.length);
+    if (path == NULL || teach_read(&s->shown_by, path)) return 1;
     if (s->shown_by.missing && o->teach != NULL) return 1;
     fprintf(stderr, "memory: %s\n", s->shown_by.why);
     return 0;

@@ -11,14 +11,29 @@
 
        arrow keys  move the player              v, V   the frame of the next seeker; none
        0           the seekers learn            h      how long the agent's calls take
-       1 .. 5      a match without learning:    d      the scripted player plays
+       1 .. 5      a match without learning:    d      a script plays for you
                    5 is the most difficult      - =    fewer or more seekers
-       Escape      save and quit
+       t           teach: you are a seeker      Escape save and quit
 
-   The seekers of a new agent walk at random. `./npc --fast 25` first trains them for 25 minutes of
-   the game, without a window, as fast as the machine can. After that they chase what they see.
-   --fast prints the catches per minute. ./npc --help lists all options.
+   To teach, play the first seeker with the arrow keys, and catch the scripted player. You see him
+   only while your seeker does. The agent learns from what you do, while you play. Your rounds are
+   added to npc.txt. A new agent can learn from them before its first step:
+
+       ./npc --teach rounds.txt                            play the seeker, and write rounds.txt
+       ./npc --path new.rise --demonstrations rounds.txt   a new agent learns from it
+
+   The seekers of a new agent walk at random. They learn sooner from a teacher than alone. A script
+   can teach, too: --demo, or --fast, which plays without a window as fast as the machine can.
+
+       ./npc --path none --teach rounds.txt --fast 15      the script plays for 15 minutes
+       ./npc --demonstrations rounds.txt                   the agent learns from it, then play
+       ./npc --fast 25                                     or: 25 minutes of training alone
+
+   --fast prints the catches per minute, and --match 15 measures them without learning. ./npc --help
+   lists all options.
 */
+#include "demonstrations.h" /* first: defines _DEFAULT_SOURCE */
+
 #define SDL_MAIN_HANDLED
 #include <SDL.h>
 
@@ -115,12 +130,14 @@ static long spin(long rounds)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
-/* The seekers: one agent with eight environments */
+/* The seekers: one agent with an environment for each of the eight, and one for a teacher */
 
 enum {
     FRAME = 16,   /* a seeker's frame has FRAME x FRAME pixels */
-    DECISION = 6, /* frames from one decision to the next: 10 decisions a second */
-    LEVELS = 5    /* of difficulty; level 0 means that the seekers learn */
+    LEVELS = 5,   /* of difficulty; level 0 means that the seekers learn */
+    TEACHER = SEEKERS, /* the environment of the person that teaches; the last one */
+    ENVIRONMENTS = SEEKERS + 1,
+    TAUGHT = 1000 /* calls of rise_agent_learn on demonstrations alone, before a new agent acts */
 };
 
 /* The discounted sum of sight_reward is below sight_reward / (1 - discount) = 0.5. A catch ends the
@@ -137,12 +154,13 @@ typedef struct crew {
     rise_agent *agent;
     world *w;
     int level;
-    int near;           /* 1: a round begins with seekers near the player */
-    int begun[SEEKERS]; /* 1: the seeker has an episode in progress */
-    uint8_t frames[SEEKERS][FRAME * FRAME];
-    float rewards[SEEKERS];
-    rise_event events[SEEKERS];
-    int actions[SEEKERS];
+    int teaching;            /* 1: a person plays seeker 0 and the agent learns from it */
+    int near;                /* 1: a round begins with seekers near the player */
+    int begun[ENVIRONMENTS]; /* 1: the environment has an episode in progress */
+    uint8_t frames[ENVIRONMENTS][FRAME * FRAME];
+    float rewards[ENVIRONMENTS];
+    rise_event events[ENVIRONMENTS];
+    int actions[ENVIRONMENTS];
     durations calls, empty; /* of the agent; of the empty loop */
     long spins;             /* rounds of the empty loop; 0: not known yet */
     double fastest;         /* seconds of SPINS_TRIED rounds */
@@ -154,7 +172,8 @@ static rise_agent_desc crew_desc(void)
     memset(&desc, 0, sizeof desc);
     desc.frame_width = desc.frame_height = FRAME;
     desc.actions = TURNS;
-    desc.environments = SEEKERS; /* seekers that learn */
+    desc.environments = ENVIRONMENTS;
+    desc.demonstrators = 1;      /* the last environment is the teacher's */
     desc.players = SEEKERS;      /* seekers in a match */
     desc.background = 1;         /* a thread computes updates while the game goes on */
     desc.window = 32;            /* remembers up to 3.1 seconds */
@@ -166,8 +185,18 @@ static rise_agent_desc crew_desc(void)
     return desc;
 }
 
+/* Changes the description of a new agent that learns from demonstrations first. */
+static void crew_desc_taught(rise_agent_desc *desc, const demonstrations *d)
+{
+    double const frames = ((double)d->steps + d->count) * ENVIRONMENTS;
+    desc->demonstration_weight = 0.3;
+    desc->epsilon_start = 0.3; /* mostly as shown */
+    desc->learn_start = d->steps > 100 ? (int)d->steps : 100;
+    if (frames > 50000) desc->replay_capacity = (int)fmin(frames, 1e9); /* keeps all of them */
+}
+
 /* Draws the frame of a seeker: the mean of a square of its view for each pixel. */
-static void crew_draw(crew *c, int i)
+static void crew_draw(crew *c, int i, uint8_t *frame)
 {
     static uint8_t view[VIEW * VIEW];
     rise_picture picture;
@@ -177,27 +206,41 @@ static void crew_draw(crew *c, int i)
     picture.width = picture.height = VIEW;
     picture.stride = VIEW;
     picture.format = RISE_PIXELS_GREY;
-    rise_frame_shrink(NULL, &picture, c->frames[i], FRAME, FRAME, 1, NULL);
+    rise_frame_shrink(NULL, &picture, frame, FRAME, FRAME, 1, NULL);
 }
-/* Fills in frame, reward and event of a seeker. The episode of the seeker that touches the player
-   is terminated. The other episodes are truncated, because only the round ends them. A seeker that
-   takes no part is absent, and its episode goes on later. */
-static void crew_observe(crew *c, int i)
+/* Returns the reward for a seeker's last action. */
+static float seeker_reward(const world *w, int i)
 {
-    const seeker *s = &c->w->seekers[i];
+    const seeker *const s = &w->seekers[i];
+    return w->caught == i ? catch_reward
+           : s->sees      ? sight_reward
+           : s->blocked   ? blocked_reward
+                          : 0;
+}
+/* Fills in frame, reward and event of an environment, for a seeker. The episode of the seeker that
+   touches the player is terminated. The other episodes are truncated, because only the round ends
+   them. A seeker that takes no part is absent, and its episode goes on later. */
+static void crew_observe(crew *c, int i, int environment)
+{
+    int *const begun = &c->begun[environment];
     int const caught = c->w->caught == i, over = c->w->over;
-    crew_draw(c, i);
-    c->rewards[i] = caught       ? catch_reward
-                    : s->sees    ? sight_reward
-                    : s->blocked ? blocked_reward
-                                 : 0;
-    if (s->absent || (over && !c->begun[i]))
-        c->events[i] = RISE_ABSENT;
-    else if (!c->begun[i])
-        c->events[i] = RISE_FIRST;
-    else
-        c->events[i] = caught ? RISE_TERMINATED : over ? RISE_TRUNCATED : RISE_MIDDLE;
-    if (c->events[i] != RISE_ABSENT || over) c->begun[i] = !over;
+    rise_event event = caught ? RISE_TERMINATED : over ? RISE_TRUNCATED : RISE_MIDDLE;
+    crew_draw(c, i, c->frames[environment]);
+    c->rewards[environment] = seeker_reward(c->w, i);
+    if (c->w->seekers[i].absent || (over && !*begun))
+        event = RISE_ABSENT;
+    else if (!*begun)
+        event = RISE_FIRST;
+    if (event != RISE_ABSENT || over) *begun = !over;
+    c->events[environment] = event;
+}
+/* Notes how long the agent's call took. Prints a message and returns 0 if it failed. */
+static int crew_called(crew *c, rise_result result, double from)
+{
+    durations_add(&c->calls, now_seconds() - from);
+    if (result == RISE_OK) return 1;
+    fprintf(stderr, "npc: %s\n", rise_agent_error(c->agent)->text);
+    return 0;
 }
 /* All seekers choose an action, in one call of the agent. Call this function every DECISION frames
    and when a round is over. Returns 0 if the agent fails. */
@@ -206,7 +249,8 @@ static int crew_decide(crew *c)
     double from;
     rise_result result;
     int i;
-    for (i = 0; i < SEEKERS; i++) crew_observe(c, i);
+    for (i = 0; i < SEEKERS; i++) crew_observe(c, i, i);
+    c->events[TEACHER] = RISE_ABSENT;
     from = now_seconds();
     result = c->level == 0 ? rise_agent_step_all(c->agent, c->frames[0], NULL, c->rewards,
                                                  c->events,
@@ -214,11 +258,7 @@ static int crew_decide(crew *c)
                            : rise_agent_play_all(c->agent, c->frames[0], NULL, c->rewards,
                                                  c->events,
                                                  NULL, c->actions);
-    durations_add(&c->calls, now_seconds() - from);
-    if (result != RISE_OK) {
-        fprintf(stderr, "npc: %s\n", rise_agent_error(c->agent)->text);
-        return 0;
-    }
+    if (!crew_called(c, result, from)) return 0;
     for (i = 0; i < SEEKERS && !c->w->over; i++)
         if (!c->w->seekers[i].absent) world_turn(c->w, i, c->actions[i]);
     return 1;
@@ -228,17 +268,78 @@ static int crew_decide(crew *c)
 static void crew_round(crew *c)
 {
     memset(c->begun, 0, sizeof c->begun);
-    world_round(c->w, c->near ? 40 : 100, c->near ? 110 : 1000);
+    world_round(c->w, c->near ? NEAREST : 100, c->near ? FARTHEST : 1000);
 }
 /* Chooses a match of this level, or learning for 0. Begins a round. */
 static void crew_set_level(crew *c, int level)
 {
     int i;
     c->level = level;
+    c->teaching = 0;
     for (i = 0; i < SEEKERS; i++)
         rise_agent_set_player(c->agent, i, level_epsilon[level], 0);
     crew_round(c);
 }
+
+/* -- A teacher -- */
+
+/* Begins a lesson. */
+static void crew_lesson(crew *c, int start)
+{
+    memset(c->begun, 0, sizeof c->begun);
+    world_lesson(c->w, start);
+}
+/* Shows the agent what seeker 0 sees and the action that the teacher chose. The seekers of the
+   agent are absent. Call this function as crew_decide. Returns 0 if the agent fails. */
+static int crew_show(crew *c, int action)
+{
+    double from;
+    int i;
+    for (i = 0; i < SEEKERS; i++) c->events[i] = RISE_ABSENT;
+    crew_observe(c, 0, TEACHER);
+    c->actions[TEACHER] = action;
+    from = now_seconds();
+    return crew_called(c,
+                       rise_agent_observe(c->agent, c->frames[0], NULL, c->rewards, c->events,
+                                          NULL, c->actions),
+                       from);
+}
+/* Shows all recorded lessons to a new agent, which then learns from them. Returns 0 if the agent
+   fails. */
+static int crew_be_taught(crew *c, const demonstrations *d)
+{
+    static world lesson; /* too large for the stack */
+    world *const house = c->w;
+    int i, k, good = 1;
+    c->w = &lesson;
+    for (i = 0; i < d->count && good; i++) {
+        const demonstration *const e = &d->episodes[i];
+        crew_lesson(c, e->start);
+        for (k = 0; k < e->steps && good; k++) {
+            int const action = d->actions[e->first + (size_t)k];
+            good = crew_show(c, action);
+            world_lesson_step(&lesson, action);
+        }
+        good = good && crew_show(c, TURN_NONE); /* the last frame */
+    }
+    c->w = house;
+    for (i = 0; i < TAUGHT && good; i++)
+        good = crew_called(c, rise_agent_learn(c->agent), now_seconds());
+    c->calls.count = 0; /* the game has not begun */
+    return good;
+}
+
+/* The rules for demonstrations.h. */
+static void lesson_begin(void *state, int start) { world_lesson((world *)state, start); }
+static int lesson_step(void *state, int action, double *score)
+{
+    world *const w = (world *)state;
+    world_lesson_step(w, action);
+    *score += (double)seeker_reward(w, 0);
+    return w->over;
+}
+static const demonstrations_game lesson_game = {
+    "hide-and-seek", ROUND_FRAMES / DECISION, INT32_MAX, TURNS, lesson_begin, lesson_step, ""};
 
 /* ---------------------------------------------------------------------------------------------- */
 /* The picture: 320 x 240 pixels of 0xRRGGBB */
@@ -372,7 +473,8 @@ static void draw_body(canvas *c, const body *b, int dx, int dy, uint32_t ink)
         canvas_box(c, ex - (dx <= 0), ey - (dy <= 0), 2, 2, 0x1B2230);
     }
 }
-static void draw_world(canvas *c, const world *w)
+/* `teaching`: the person plays seeker 0 and sees the player only while the seeker does. */
+static void draw_world(canvas *c, const world *w, int teaching)
 {
     int i;
     draw_house(c, w);
@@ -381,7 +483,10 @@ static void draw_world(canvas *c, const world *w)
             canvas_ring(c, w->last_seen.x / UNIT, w->last_seen.y / UNIT,
                         5 + 4 * i + w->since_seen / 8 % 4, INK_PLAYER,
                         (uint32_t)(200 - w->since_seen));
-    draw_body(c, &w->player, w->player_x, w->player_x != 0 ? 0 : w->player_y, INK_PLAYER);
+    if (!teaching || w->seekers[0].sees)
+        draw_body(c, &w->player, w->player_x, w->player_x != 0 ? 0 : w->player_y, INK_PLAYER);
+    if (teaching)
+        canvas_ring(c, w->seekers[0].at.x / UNIT, w->seekers[0].at.y / UNIT, 9, 0xFFFFFF, 256);
     for (i = 0; i < SEEKERS; i++) {
         const seeker *s = &w->seekers[i];
         if (!s->absent)
@@ -400,12 +505,15 @@ static void draw_panel(canvas *c, int left, int top, int width, int height)
     canvas_box(c, left, top, 1, height, INK_FAINT);
     canvas_box(c, left + width - 1, top, 1, height, INK_FAINT);
 }
-/* Draws the frame of one seeker, each pixel as a square, on the side where the player is not. */
+/* Draws the frame of one seeker, each pixel as a square, on the side where the person's figure is
+   not. */
 static void draw_view(canvas *c, const crew *of, int number)
 {
     enum { BLOCK = 6, SIDE = FRAME * BLOCK };
     const seeker *s = &of->w->seekers[number];
-    int const left = of->w->player.x / UNIT > WIDTH / 2 ? 6 : WIDTH - SIDE - 14, top = 6;
+    const uint8_t *const frame = of->frames[of->teaching && number == 0 ? TEACHER : number];
+    const body *const person = of->teaching ? &of->w->seekers[0].at : &of->w->player;
+    int const left = person->x / UNIT > WIDTH / 2 ? 6 : WIDTH - SIDE - 14, top = 6;
     char text[TEXT_MOST];
     int x, y;
     canvas_ring(c, s->at.x / UNIT, s->at.y / UNIT, 9, 0xFFFFFF, 256);
@@ -415,7 +523,7 @@ static void draw_view(canvas *c, const crew *of, int number)
     for (y = 0; y < FRAME; y++)
         for (x = 0; x < FRAME; x++)
             canvas_box(c, left + 4 + x * BLOCK, top + 14 + y * BLOCK, BLOCK, BLOCK,
-                       0x010101u * of->frames[number][y * FRAME + x]);
+                       0x010101u * frame[y * FRAME + x]);
 }
 static void draw_summary(canvas *c, int left, int top, uint32_t ink, const char *name,
                          const durations *d)
@@ -464,6 +572,7 @@ static void draw_histogram(canvas *c, const crew *of)
 typedef struct options {
     rise_memory memory;
     const char *path; /* of the saved agent; NULL: none is loaded or saved */
+    const char *teach, *demonstrations; /* files of demonstrations.h; NULL: not given */
     const char *screenshot;
     int demo, view, histogram, level, seekers, scale, seed;
     long frames;        /* ends after this many; 0: never */
@@ -482,26 +591,16 @@ typedef struct game {
     int pause;     /* frames until the next round */
     int rounds, catches;
     int best; /* frames of the longest round */
+    int arrow; /* where the arrow key points that was pressed last: see facing_x */
+    demonstrations shown;
+    uint8_t lesson[ROUND_FRAMES / DECISION]; /* actions of the lesson in progress */
+    int lesson_steps;
+    double lesson_score; /* the sum of its rewards */
+    hunt hunt; /* the scripted seeker */
     SDL_Window *window;
     SDL_Renderer *renderer;
     SDL_Texture *texture;
 } game;
-
-/* Moves everybody by one frame. Returns 0 if the agent fails. */
-static int game_tick(game *g, int dx, int dy)
-{
-    world *const w = &g->world;
-    g->crew.near = g->demo;
-    if (w->over) crew_round(&g->crew);
-    if (w->frame % DECISION == 0 && !crew_decide(&g->crew)) return 0;
-    if (g->demo) script_move(w, &dx, &dy);
-    world_tick(w, dx, dy, g->demo ? SCRIPT_SPEED : PLAYER_SPEED);
-    if (!w->over) return 1;
-    g->rounds++;
-    g->catches += w->caught >= 0;
-    if (w->frame > g->best) g->best = w->frame;
-    return crew_decide(&g->crew); /* the last frame of the round */
-}
 
 /* Lets the first `count` seekers take part, at least one. The others are absent. */
 static void game_set_seekers(game *g, int count)
@@ -514,6 +613,94 @@ static void game_set_seekers(game *g, int count)
         s->absent = i >= count;
         seeker_look(s, &g->world.player);
     }
+}
+
+/* -- Teaching -- */
+
+static const char *game_lessons_path(const game *g)
+{
+    const options *const o = &g->options;
+    return o->teach != NULL ? o->teach : o->demonstrations != NULL ? o->demonstrations : "npc.txt";
+}
+/* Reads the file of demonstrations. It need not exist if `may_be_new`. Prints a message and returns
+   0 if the file cannot be read. */
+static int game_read_lessons(game *g, int may_be_new)
+{
+    static world lesson; /* too large for the stack */
+    demonstrations_free(&g->shown);
+    demonstrations_init(&g->shown, &lesson_game);
+    if (demonstrations_read(&g->shown, game_lessons_path(g), &lesson)) return 1;
+    if (g->shown.missing && may_be_new) return 1;
+    fprintf(stderr, "npc: %s\n", g->shown.why);
+    return 0;
+}
+static void game_begin_lesson(game *g)
+{
+    crew_lesson(&g->crew, g->shown.count); /* each lesson of a file has another start */
+    g->lesson_steps = 0;
+    g->lesson_score = 0;
+    g->arrow = g->world.seekers[0].facing;
+    g->hunt.goal = -1;
+    g->hunt.random = (uint32_t)g->shown.count;
+}
+/* Begins or ends teaching. Lessons are added to those of the file. */
+static void game_set_teaching(game *g, int teaching)
+{
+    crew_set_level(&g->crew, g->crew.level);
+    if (teaching && (g->shown.count > 0 || game_read_lessons(g, 1))) {
+        g->crew.teaching = 1;
+        game_begin_lesson(g);
+    } else
+        game_set_seekers(g, g->seekers);
+}
+/* Adds the finished lesson to the file. Returns 0 on failure. */
+static int game_keep_lesson(game *g)
+{
+    demonstrations *const d = &g->shown;
+    if (demonstrations_add(d, d->count, g->lesson, g->lesson_steps, g->lesson_score) &&
+        demonstrations_write(d, game_lessons_path(g)))
+        return 1;
+    fprintf(stderr, "npc: %s\n", d->why);
+    return 0;
+}
+/* Moves seeker 0 as the person wants, and the scripted player, by one frame. Returns 0 if the agent
+   or the file fails. */
+static int game_teach(game *g)
+{
+    world *const w = &g->world;
+    if (w->over) game_begin_lesson(g);
+    if (w->frame % DECISION == 0) {
+        int action;
+        if (w->frame > 0) g->lesson_score += (double)seeker_reward(w, 0);
+        if (g->demo) g->arrow = hunt_facing(&g->hunt, w);
+        action = seeker_turn_to(&w->seekers[0], g->arrow);
+        if (!crew_show(&g->crew, action)) return 0;
+        g->lesson[g->lesson_steps++] = (uint8_t)action;
+        world_turn(w, 0, action);
+    }
+    world_lesson_tick(w);
+    if (!w->over) return 1;
+    g->rounds++;
+    g->catches += w->caught >= 0;
+    g->lesson_score += (double)seeker_reward(w, 0);
+    return crew_show(&g->crew, TURN_NONE) && game_keep_lesson(g);
+}
+
+/* Moves everybody by one frame. Returns 0 if the agent fails. */
+static int game_tick(game *g, int dx, int dy)
+{
+    world *const w = &g->world;
+    if (g->crew.teaching) return game_teach(g);
+    g->crew.near = g->demo;
+    if (w->over) crew_round(&g->crew);
+    if (w->frame % DECISION == 0 && !crew_decide(&g->crew)) return 0;
+    if (g->demo) script_move(w, &dx, &dy);
+    world_tick(w, dx, dy, g->demo ? SCRIPT_SPEED : PLAYER_SPEED);
+    if (!w->over) return 1;
+    g->rounds++;
+    g->catches += w->caught >= 0;
+    if (w->frame > g->best) g->best = w->frame;
+    return crew_decide(&g->crew); /* the last frame of the round */
 }
 
 /* -- With a window -- */
@@ -529,12 +716,17 @@ static void game_draw_bar(game *g)
     canvas_text(&g->canvas, 6, top, INK_TEXT, text);
     snprintf(text, sizeof text, "best %d.%d s", g->best / 60, g->best / 6 % 10);
     canvas_text(&g->canvas, 58, top, INK_FAINT, text);
-    if (eyes > 0) {
+    if (g->crew.teaching) {
+        canvas_text(&g->canvas, 144, top, eyes > 0 ? INK_ALERT : INK_PLAYER,
+                    eyes > 0 ? "you see him" : "find him");
+    } else if (eyes > 0) {
         snprintf(text, sizeof text, eyes == 1 ? "%d sees you" : "%d see you", eyes);
         canvas_text(&g->canvas, 144, top, INK_ALERT, text);
     } else
         canvas_text(&g->canvas, 144, top, INK_PLAYER, "hidden");
-    if (g->crew.level == 0)
+    if (g->crew.teaching)
+        snprintf(text, sizeof text, "rounds shown: %d", g->shown.count);
+    else if (g->crew.level == 0)
         snprintf(text, sizeof text, "they learn");
     else
         snprintf(text, sizeof text, "level %d of %d", g->crew.level, LEVELS);
@@ -543,12 +735,14 @@ static void game_draw_bar(game *g)
 static void game_draw(game *g)
 {
     canvas *const c = &g->canvas;
-    draw_world(c, &g->world);
+    draw_world(c, &g->world, g->crew.teaching);
     game_draw_bar(g);
     if (g->view >= 0) draw_view(c, &g->crew, g->view);
     if (g->histogram) draw_histogram(c, &g->crew);
     if (g->world.over && !g->histogram) {
-        const char *const text = g->world.caught >= 0 ? "caught" : "you stayed hidden";
+        const char *const text = g->world.caught >= 0 ? "caught"
+                                 : g->crew.teaching   ? "he stayed hidden"
+                                                      : "you stayed hidden";
         int const width = text_width(text) + 20;
         draw_panel(c, (WIDTH - width) / 2, 100, width, 20);
         canvas_text(c, (WIDTH - width) / 2 + 10, 106,
@@ -599,10 +793,19 @@ static int game_open(game *g)
 static int game_press(game *g, SDL_Keycode key, int shift)
 {
     if (key == SDLK_ESCAPE) return 0;
-    if (key >= SDLK_0 && key <= SDLK_0 + LEVELS) crew_set_level(&g->crew, key - SDLK_0);
+    if (key >= SDLK_0 && key <= SDLK_0 + LEVELS) {
+        crew_set_level(&g->crew, key - SDLK_0);
+        game_set_seekers(g, g->seekers);
+    }
+    if (key == SDLK_t) game_set_teaching(g, !g->crew.teaching);
+    if (key == SDLK_RIGHT) g->arrow = 0;
+    if (key == SDLK_DOWN) g->arrow = 1;
+    if (key == SDLK_LEFT) g->arrow = 2;
+    if (key == SDLK_UP) g->arrow = 3;
     if (key == SDLK_v) g->view = shift ? -1 : (g->view + 1) % SEEKERS;
     if (key == SDLK_h) g->histogram = !g->histogram;
     if (key == SDLK_d) g->demo = !g->demo;
+    if (g->crew.teaching) return 1; /* seeker 0 is alone */
     if (key == SDLK_MINUS || key == SDLK_KP_MINUS) game_set_seekers(g, g->seekers - 1);
     if (key == SDLK_EQUALS || key == SDLK_PLUS || key == SDLK_KP_PLUS)
         game_set_seekers(g, g->seekers + 1);
@@ -702,16 +905,31 @@ static int game_fast(game *g, double minutes, double every, double begin)
     }
     return 1;
 }
+/* Lets the scripted seeker teach for `minutes` of the game. Returns 0 if the agent or the file
+   fails. */
+static int game_record(game *g, double minutes)
+{
+    long const frames = (long)(minutes * 3600);
+    long frame;
+    g->rounds = g->catches = 0;
+    for (frame = 0; frame < frames; frame++)
+        if (!game_tick(g, 0, 0)) return 0;
+    printf("%d rounds shown, %d catches; %s holds %d rounds, mean score %.2f\n", g->rounds,
+           g->catches, game_lessons_path(g), g->shown.count, g->shown.score);
+    return 1;
+}
 /* Trains, then measures every level in a match, and a level of random actions only. */
 static int game_train(game *g)
 {
+    const options *const o = &g->options;
     double const begin = now_seconds();
     int level;
     g->demo = 1;
-    if (g->options.fast > 0 && !game_fast(g, g->options.fast, 5, begin)) return 0;
-    for (level = 1; g->options.match > 0 && level <= LEVELS; level += LEVELS - 1) {
+    if (g->crew.teaching) return game_record(g, o->fast);
+    if (o->fast > 0 && !game_fast(g, o->fast, 5, begin)) return 0;
+    for (level = 1; o->match > 0 && level <= LEVELS; level += LEVELS - 1) {
         crew_set_level(&g->crew, level);
-        if (!game_fast(g, g->options.match, g->options.match, begin)) return 0;
+        if (!game_fast(g, o->match, o->match, begin)) return 0;
     }
     return 1;
 }
@@ -726,6 +944,15 @@ static int path_exists(const char *path)
     fclose(file);
     return 1;
 }
+/* Lets a new agent learn from the file of demonstrations, if there is one. Returns 0 on failure. */
+static int game_be_taught(game *g)
+{
+    if (g->shown.count == 0) return 1;
+    printf("The agent learns from %d rounds first: %.0f steps, mean score %.2f.\n", g->shown.count,
+           (double)g->shown.steps, g->shown.score);
+    fflush(stdout);
+    return crew_be_taught(&g->crew, &g->shown);
+}
 /* Loads the agent, or makes a new one. Prints a message and returns 0 on failure. */
 static int game_begin(game *g)
 {
@@ -733,9 +960,13 @@ static int game_begin(game *g)
     rise_agent_desc desc = crew_desc();
     rise_error error;
     rise_result result;
+    int const loaded = o->path != NULL && path_exists(o->path);
+    if ((o->teach != NULL || o->demonstrations != NULL) && !game_read_lessons(g, o->teach != NULL))
+        return 0;
+    if (g->shown.count > 0) crew_desc_taught(&desc, &g->shown);
     desc.memory = o->memory;
     desc.seed = (uint64_t)o->seed;
-    if (o->path != NULL && path_exists(o->path)) {
+    if (loaded) {
         desc.memory = RISE_MEMORY_RISE; /* 0: as in the file */
         result = rise_agent_load(&g->crew.agent, o->path, &desc, &error);
     } else
@@ -751,6 +982,8 @@ static int game_begin(game *g)
     g->histogram = o->histogram;
     crew_set_level(&g->crew, o->level);
     game_set_seekers(g, o->seekers);
+    if (!loaded && !game_be_taught(g)) return 0;
+    if (o->teach != NULL) game_set_teaching(g, 1);
     return 1;
 }
 static void print_durations(const char *name, const durations *d)
@@ -789,13 +1022,17 @@ static void print_usage(void)
           "  --memory KIND      of a new agent: rise, none or full\n"
           "  --level L          0: they learn; 1 to 5: a match without learning\n"
           "  --seekers N        in the game, 1 to 8; the others are absent\n"
-          "  --demo             the scripted player plays\n"
+          "  --demo             a script plays for you\n"
+          "  --teach FILE       you are a seeker, and your rounds are added to FILE. A new agent\n"
+          "                     learns first from the rounds that FILE has\n"
+          "  --demonstrations FILE\n"
+          "                     a new agent learns first from the rounds of FILE\n"
           "  --view N           shows the frame of seeker N, 1 to 8\n"
           "  --histogram        shows how long the agent's calls take\n"
           "  --scale N          window pixels for each pixel (3)\n"
           "  --frames N         ends after N frames\n"
           "  --screenshot FILE  saves the last picture as a BMP file\n"
-          "  --fast MINUTES     trains without a window\n"
+          "  --fast MINUTES     trains without a window; with --teach, a script teaches\n"
           "  --match MINUTES    with --fast: then plays levels 1 and 5 for so long\n"
           "  --seed N           of the game and of a new agent (1)\n",
           stderr);
@@ -824,6 +1061,10 @@ static int parse_option(options *o, const char *name, const char *value)
         o->path = strcmp(value, "none") == 0 ? NULL : value;
     else if (strcmp(name, "--screenshot") == 0)
         o->screenshot = value;
+    else if (strcmp(name, "--teach") == 0)
+        o->teach = value;
+    else if (strcmp(name, "--demonstrations") == 0)
+        o->demonstrations = value;
     else if (strcmp(name, "--memory") == 0)
         good = memory_named(value, &o->memory);
     else if (strcmp(name, "--level") == 0)
@@ -889,6 +1130,7 @@ int main(int argc, char **argv)
     game_report(&g);
     good = game_save(&g) && good;
     rise_agent_destroy(g.crew.agent);
+    demonstrations_free(&g.shown);
     SDL_Quit();
     return good ? 0 : 1;
 }

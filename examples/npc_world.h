@@ -42,6 +42,7 @@ enum {
     VIEW_ROW = 56,   /* where the seeker itself is in its view */
     VIEW_COLUMN = 40,
     ROUND_FRAMES = 30 * 60,
+    DECISION = 6,   /* frames from one decision of a seeker to the next: 10 decisions a second */
     REACTION = 22, /* frames that pass until the scripted player flees */
     /* A seeker has lost the player LOST frames after it saw him last. It has found him again if it
        sees him before FOUND frames have passed. */
@@ -431,6 +432,72 @@ static inline void world_tick(world *w, int dx, int dy, int player_speed)
     }
     w->frame++;
     w->over = w->caught >= 0 || w->frame >= ROUND_FRAMES;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Lessons: a person plays seeker 0, and the scripted player hides from it. The other seekers are
+   absent, so the start and the actions determine the whole round. */
+
+/* In training and in lessons, seekers begin at this distance, so that they see the player often. */
+enum { NEAREST = 40, FARTHEST = 110 };
+
+static inline void world_lesson(world *w, int start)
+{
+    int i;
+    for (i = 0; i < SEEKERS; i++) w->seekers[i].absent = i > 0;
+    w->random = (uint32_t)start * 2654435761u + 1;
+    world_round(w, NEAREST, FARTHEST);
+}
+static inline void world_lesson_tick(world *w)
+{
+    int dx, dy;
+    script_move(w, &dx, &dy);
+    world_tick(w, dx, dy, SCRIPT_SPEED);
+}
+/* Does an action, and DECISION frames or all that are left of the round. */
+static inline void world_lesson_step(world *w, int action)
+{
+    int i;
+    world_turn(w, 0, action);
+    for (i = 0; i < DECISION && !w->over; i++) world_lesson_tick(w);
+}
+/* Returns the action with which a seeker turns towards `facing`. To turn round takes two. */
+static inline int seeker_turn_to(const seeker *s, int facing)
+{
+    static const int turns[FACINGS] = {TURN_NONE, TURN_RIGHT, TURN_LEFT, TURN_LEFT};
+    return turns[(facing + FACINGS - s->facing) % FACINGS];
+}
+
+/* The scripted seeker plays seeker 0 as a person would: it walks to the place where it saw the
+   player last, and strolls if he is not there. It has random numbers of its own, because those of
+   the world depend on the start and the actions alone. */
+typedef struct hunt {
+    uint32_t random;
+    int goal;       /* tile; -1: none */
+    int way[TILES]; /* tiles from each tile to the goal */
+} hunt;
+
+static inline void hunt_go(hunt *h, int tile)
+{
+    h->goal = tile;
+    world_spread_from(h->way, tile);
+}
+/* Returns where seeker 0 wants to face. */
+static inline int hunt_facing(hunt *h, const world *w)
+{
+    const seeker *const s = &w->seekers[0];
+    int const at = world_tile_of(&s->at), here = world_tile_of(&w->player);
+    int const dx = w->player.x - s->at.x, dy = w->player.y - s->at.y;
+    int i, facing = s->facing;
+    if (s->sees) hunt_go(h, here);
+    if (s->sees && at == here) return abs(dx) > abs(dy) ? (dx > 0 ? 0 : 2) : (dy > 0 ? 1 : 3);
+    while (h->goal < 0 || h->goal == at || tile_is_wall(h->goal)) {
+        h->random = h->random * 1664525u + 1013904223u;
+        hunt_go(h, (int)(((uint64_t)h->random * TILES) >> 32));
+    }
+    for (i = 0; i < FACINGS; i++)
+        if (h->way[at + facing_x[i] + facing_y[i] * HOUSE_COLUMNS] < h->way[at]) facing = i;
+    return facing;
 }
 
 #endif

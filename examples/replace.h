@@ -6,6 +6,9 @@
        if (file != NULL) fprintf(file, ...);
        if (!replace_end(&r, 1)) perror("curve.svg");
 
+   The temporary file is beside the older one and has a name that no other file has. So two programs
+   may write the same file. A program that was killed leaves its temporary file.
+
    Include this file before the headers of the C library, because it defines _DEFAULT_SOURCE.
    Without POSIX, the file is written in place. */
 #ifndef REPLACE_H
@@ -20,16 +23,18 @@
 #include <string.h>
 #if defined(__unix__) || defined(__APPLE__)
 #define REPLACE_POSIX 1
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #endif
 
-enum { REPLACE_PATH = 4096 };
+enum { REPLACE_PATH = 4096, REPLACE_END = 40 }; /* bytes: of a path, and of ".new-PROCESS-NUMBER" */
 
 typedef struct replace_file {
     FILE *file; /* NULL: it could not be opened */
     int why;    /* errno if it could not be opened */
     char path[REPLACE_PATH];
-    char fresh[REPLACE_PATH]; /* the temporary file: the path with ".new" at the end; "": none */
+    char fresh[REPLACE_PATH]; /* the temporary file; "": none */
 } replace_file;
 
 /* Copies the path of the file to be written. A symbolic link stays: its target is replaced. */
@@ -43,8 +48,32 @@ static inline int replace_path(replace_file *r, const char *path)
     int const length = snprintf(r->path, sizeof r->path, "%s", path);
 #endif
     errno = ENAMETOOLONG;
-    return length >= 0 && length + 4 < (int)sizeof r->path;
+    return length >= 0 && length + REPLACE_END < (int)sizeof r->path;
 }
+
+#ifdef REPLACE_POSIX
+/* Creates the temporary file, which must not exist: a link or a pipe of that name is not followed.
+   A name may be left over from a program that was killed. Returns NULL on failure. */
+static inline FILE *replace_create(replace_file *r, mode_t mode)
+{
+    FILE *file;
+    int number, why, descriptor = -1;
+    for (number = 0; number < 1000; number++) {
+        strcpy(r->fresh, r->path);
+        snprintf(r->fresh + strlen(r->path), REPLACE_END, ".new-%ld-%d", (long)getpid(), number);
+        descriptor = open(r->fresh, O_WRONLY | O_CREAT | O_EXCL, mode);
+        if (descriptor >= 0 || errno != EEXIST) break;
+    }
+    if (descriptor < 0) return NULL;
+    file = fdopen(descriptor, "wb");
+    if (file != NULL) return file;
+    why = errno;
+    close(descriptor);
+    remove(r->fresh);
+    errno = why;
+    return NULL;
+}
+#endif
 
 /* Opens the temporary file. If the path leads to something else than a file, such as /dev/stdout,
    opens the path itself. Returns r->file. */
@@ -56,9 +85,10 @@ static inline FILE *replace_begin(replace_file *r, const char *path)
 #ifdef REPLACE_POSIX
         struct stat old;
         int const exists = stat(r->path, &old) == 0;
-        if (!exists || S_ISREG(old.st_mode))
-            memcpy(r->fresh, r->path, strlen(r->path) + 1), strcat(r->fresh, ".new");
-        r->file = fopen(r->fresh[0] != '\0' ? r->fresh : r->path, "wb");
+        if (exists && !S_ISREG(old.st_mode))
+            r->file = fopen(r->path, "wb");
+        else
+            r->file = replace_create(r, exists ? old.st_mode & 0777 : 0666);
         if (r->file != NULL && exists && r->fresh[0] != '\0' &&
             fchmod(fileno(r->file), old.st_mode & 07777) != 0)
             clearerr(r->file); /* the file then has the usual mode */

@@ -34,6 +34,8 @@ static struct {
     int why;            /* the errno of a failed call */
     int say;            /* 1: prints the name of the call that fails to stderr */
     long moves;         /* calls of fread and fwrite since a file was opened */
+    char names[1000];   /* the names of all calls so far, with a comma after each */
+    char folder[300];   /* the folder that was opened last */
 } faults;
 
 static void faults_plan(long at, fault_kind kind)
@@ -53,6 +55,8 @@ static int fault_is_due(const char *name)
 {
     if (faults.at == 0) return 0;
     faults.calls++;
+    if (strlen(faults.names) + strlen(name) + 2 < sizeof faults.names)
+        strcat(strcat(faults.names, name), ",");
     if (faults.calls != faults.at && !(faults.calls > faults.at && faults.kind == FAULT_ON))
         return 0;
     if (faults.failed == NULL && faults.say)
@@ -123,6 +127,7 @@ static inline FILE *fault_fdopen(int descriptor, const char *mode)
 static inline int fault_open(const char *path, int flags, int mode)
 {
     int file;
+    if (!(flags & O_CREAT)) snprintf(faults.folder, sizeof faults.folder, "%s", path);
     if (fault_is_due(flags & O_CREAT ? "open a new file" : "open a folder")) return -1;
     file = open(path, flags, mode);
     fault_after();

@@ -69,6 +69,9 @@ static double point_read(const char *text, char **end)
 #else
 #define LINKS 0
 #endif
+#ifdef _WIN32
+#include <wchar.h>
+#endif
 
 /* Returns the file with other text in place of the line "name=..." and its newline. */
 static buffer with_line(const buffer *b, const char *name, const char *line)
@@ -511,6 +514,30 @@ static void refuses_hostile_states(const char *words)
         hostile(w.agent, &h->half_state[last], &halves[i], 2, RISE_BAD_FILE, "stored state");
     for (i = 0; i < COUNT(reals) && h->f32; i++)
         hostile_float(w.agent, &h->full_state[last], reals[i], "stored state");
+    rise_agent_destroy(w.agent);
+}
+/* A small file that describes a large network is refused before memory is asked for. */
+static void lengths_are_compared_first(void)
+{
+    static const char *const larger[][2] = {{"features", "features=8192\n"},
+                                            {"recurrent_units", "recurrent_units=4096\n"},
+                                            {"conv[0].filters", "conv[0].filters=1024\n"},
+                                            {"actions", "actions=256\n"}};
+    world w = tiny_world("memory=rise", 20);
+    int i, kind;
+    for (kind = 0; kind < KINDS; kind++) {
+        buffer b = saved(w.agent, kinds[kind]);
+        rise_agent_desc const machine = machine_for(kind);
+        for (i = 0; i < COUNT(larger); i++) {
+            buffer c = with_line(&b, larger[i][0], larger[i][1]);
+            long const calls = toy_memory.calls;
+            check_about("%s with %s", kind_names[kind], larger[i][1]);
+            refused(&c, &machine, RISE_BAD_FILE, "but the description requires");
+            CHECK(toy_memory.calls == calls);
+            free(c.data);
+        }
+        free(b.data);
+    }
     rise_agent_destroy(w.agent);
 }
 /* The section of episodes has a byte more than its slots need. */
@@ -1040,6 +1067,24 @@ static uint64_t file_text(void)
     free(b.data);
     return hash;
 }
+static void hash_line(void *user, const char *text)
+{
+    *(uint64_t *)user = hash_bytes(*(uint64_t *)user, text, strlen(text) + 1);
+}
+/* Reads the numbers of all presets. Returns a hash of the descriptions. */
+static uint64_t preset_texts(void)
+{
+    uint64_t hash = HASH_START;
+    int preset;
+    for (preset = 0; preset < RISE_PRESET_COUNT; preset++) {
+        rise_agent_desc d;
+        memset(&d, 0, sizeof d);
+        CHECK(rise_agent_preset(&d, (rise_preset)preset) == RISE_OK);
+        CHECK(check_near(d.discount, preset >= RISE_PRESET_BTR ? 0.997 : 0, 0));
+        rise_agent_describe(&d, hash_line, &hash);
+    }
+    return hash;
+}
 /* The text is the same in locales with another decimal point: a comma, or two bytes. */
 static void numbers_are_the_same_text_in_every_locale(void)
 {
@@ -1047,12 +1092,13 @@ static void numbers_are_the_same_text_in_every_locale(void)
                                           "fr_FR.UTF-8", "fr_FR.utf8", "ru_RU.UTF-8",
                                           "pl_PL.UTF-8", "de-DE",      "German",
                                           "ps_AF.UTF-8", "ps_AF.utf8", "ps_AF"};
-    uint64_t numbers, file;
+    uint64_t numbers, file, presets;
     char point[16];
     int i, count = 0;
     check_about("numbers as text");
     numbers = number_texts();
     file = file_text();
+    presets = preset_texts();
     seed_texts();
     for (i = 0; i < COUNT(locales); i++) {
         if (setlocale(LC_ALL, locales[i]) == NULL) continue;
@@ -1061,6 +1107,7 @@ static void numbers_are_the_same_text_in_every_locale(void)
         check_about("numbers as text, %s", locales[i]);
         CHECK(number_texts() == numbers);
         CHECK(file_text() == file);
+        CHECK(preset_texts() == presets);
         seed_texts();
         count++;
     }
@@ -1071,6 +1118,7 @@ static void numbers_are_the_same_text_in_every_locale(void)
     CHECK(strcmp(point, point_bytes) == 0);
     CHECK(number_texts() == numbers);
     CHECK(file_text() == file);
+    CHECK(preset_texts() == presets);
     seed_texts();
     long_point = 0;
     if (count == 0)
@@ -1469,24 +1517,41 @@ static void failed_save_keeps_the_old_file(void)
     rise_agent_destroy(w.agent);
 }
 #if LINKS
+/* The new file has the permissions of the old one. */
+static void saving_keeps_permissions(void)
+{
+    world w = tiny_world("memory=rise", 20);
+    uint64_t const state = state_of(w.agent);
+    rise_error error = {RISE_OK, ""};
+    struct stat about;
+    mode_t mask;
+    FILE *file;
+    remove(PATH);
+    CHECK((file = fopen(PATH, "wb")) != NULL && fclose(file) == 0 && chmod(PATH, 0600) == 0);
+    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_OK);
+    CHECK(stat(PATH, &about) == 0 && (about.st_mode & 0777) == 0600);
+    holds(state);
+    check_about("also permissions that the umask takes from new files");
+    CHECK(chmod(PATH, 0664) == 0);
+    mask = umask(077);
+    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_OK);
+    umask(mask);
+    CHECK(stat(PATH, &about) == 0 && (about.st_mode & 0777) == 0664);
+    remove(PATH);
+    rise_agent_destroy(w.agent);
+}
 /* Saving to what is not a plain file, and beside files of the user. */
 static void saving_respects_other_files(void)
 {
     static const char *const others[] = {PATH ".new", PATH ".new-1-0"};
     world w = tiny_world("memory=rise", 20);
-    uint64_t const state = state_of(w.agent);
     rise_error error = {RISE_OK, ""};
     static char far_away[1060];
     struct stat about;
-    FILE *file;
     char name[80];
     int i;
     remove(PATH);
-    check_about("permissions are kept");
-    CHECK((file = fopen(PATH, "wb")) != NULL && fclose(file) == 0 && chmod(PATH, 0600) == 0);
     CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_OK);
-    CHECK(stat(PATH, &about) == 0 && (about.st_mode & 0777) == 0600);
-    holds(state);
     check_about("a symbolic link stays, the file behind it is replaced");
     CHECK(mkdir("files_test.folder", 0700) == 0);
     CHECK(rename(PATH, "files_test.folder/agent") == 0);
@@ -1610,6 +1675,113 @@ static void two_savers_leave_a_whole_file(void)
     rise_agent_destroy(w.agent);
 }
 #endif
+/* Paths are UTF-8, on Windows too: "files_test", e with an acute accent, the euro sign. */
+static void paths_are_utf_8(void)
+{
+    static const char path[] = "files_test-\xC3\xA9\xE2\x82\xAC.rise";
+    rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
+    world w = tiny_world("memory=rise", 20);
+    rise_error error = {RISE_OK, ""};
+    rise_agent_desc desc;
+    rise_agent *a;
+    FILE *file;
+    int i;
+    for (i = 0; i < 2; i++) /* a new file, and one that is replaced */
+        CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, path, &error) == RISE_OK);
+    CHECK(rise_agent_peek(&desc, path, &error) == RISE_OK && desc.seed == w.agent->desc.seed);
+    CHECK(rise_agent_load(&a, path, &machine, &error) == RISE_OK &&
+          state_of(a) == state_of(w.agent));
+    rise_agent_destroy(a);
+#ifdef _WIN32
+    file = _wfopen(L"files_test-\u00E9\u20AC.rise", L"rb");
+    if (CHECK(file != NULL)) fclose(file);
+    CHECK(_wremove(L"files_test-\u00E9\u20AC.rise") == 0);
+#else
+    file = fopen(path, "rb");
+    if (CHECK(file != NULL)) fclose(file);
+    CHECK(remove(path) == 0);
+#endif
+    rise_agent_destroy(w.agent);
+}
+/* Sizes of files have 64 bits: this one has 3 GB, most of them a hole. */
+static void sizes_of_files_have_64_bits(void)
+{
+    static const char size[] = "3221225472";
+    rise_agent_desc const machine = machine_for(RISE_SAVE_ALL);
+    world w = tiny_world("memory=rise", 20);
+    rise_error error = {RISE_OK, ""};
+    rise_agent_desc desc;
+    rise_agent *a;
+    FILE *file;
+    int long_enough = 0;
+    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_OK);
+    file = fopen(PATH, "r+b");
+#ifdef _WIN32
+    if (file != NULL)
+        long_enough = _fseeki64(file, INT64_C(3221225471), SEEK_SET) == 0 && fputc(1, file) == 1;
+#else
+    if (file != NULL) long_enough = ftruncate(fileno(file), (off_t)INT64_C(3221225472)) == 0;
+#endif
+    if (file != NULL && fclose(file) != 0) long_enough = 0;
+    if (!long_enough) check_skip("there is no room for a file of 3 GB");
+    if (long_enough) {
+        CHECK(rise_agent_peek(&desc, PATH, &error) == RISE_BAD_FILE &&
+              strstr(error.text, size) != NULL);
+        CHECK(rise_agent_load(&a, PATH, &machine, &error) == RISE_BAD_FILE && a == NULL);
+        check_about("%s", error.text);
+        CHECK(strstr(error.text, size) != NULL);
+    }
+    CHECK(remove(PATH) == 0);
+    rise_agent_destroy(w.agent);
+}
+#ifdef _WIN32
+/* Opens PATH for reading, as another program does. `share`: what others may do meanwhile, 1 read,
+   2 write, 4 delete. */
+static void *held_open(unsigned long share)
+{
+    typedef void *(__stdcall * create)(const char *, unsigned long, unsigned long, void *,
+                                       unsigned long, unsigned long, void *);
+    return ((create)risei_windows_find("CreateFileA"))(PATH, 0x80000000u, share, NULL, 3, 0, NULL);
+}
+static void let_go(void *handle)
+{
+    typedef int(__stdcall * close)(void *);
+    CHECK(((close)risei_windows_find("CloseHandle"))(handle) != 0);
+}
+/* Another program has the old file open. It may allow others to delete the file, as virus scanners
+   do. A save that fails leaves the old file, and no new one. */
+static void open_files_are_kept(void)
+{
+    static const unsigned long shares[] = {1, 3, 7, 7};
+    world w = tiny_world("memory=rise", 20);
+    uint64_t there = state_of(w.agent);
+    rise_error error = {RISE_OK, ""};
+    rise_result result;
+    void *handle;
+    FILE *file;
+    char name[80];
+    int i;
+    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_OK);
+    for (i = 0; i < COUNT(shares); i++) {
+        world_run(&w, 5);
+        handle = held_open(shares[i]);
+        result = rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error);
+        let_go(handle);
+        check_about("shared for %lu: result %d", shares[i], (int)result);
+        CHECK(result == RISE_OK || (result == RISE_IO && strstr(error.text, PATH) != NULL));
+        CHECK(result == RISE_IO || (shares[i] & 4) != 0);
+        if (result == RISE_OK) there = state_of(w.agent);
+        holds(there);
+        snprintf(name, sizeof name, PATH ".new-%ld-0", (long)_getpid());
+        file = fopen(name, "rb");
+        if (!CHECK(file == NULL)) fclose(file);
+    }
+    CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_OK);
+    holds(state_of(w.agent));
+    remove(PATH);
+    rise_agent_destroy(w.agent);
+}
+#endif
 /* States that calls reach only in the long run, or with other settings of the processor. */
 static void late_states_load(void)
 {
@@ -1654,7 +1826,7 @@ static void peek_reads_the_description(void)
     world w = tiny_world("memory=rise", 20);
     rise_agent *a;
     rise_error error = {RISE_OK, ""};
-    rise_agent_desc desc;
+    rise_agent_desc desc, before;
     FILE *file;
     check_about("on disk");
     CHECK(rise_agent_save(w.agent, RISE_SAVE_ALL, PATH, &error) == RISE_OK);
@@ -1673,8 +1845,10 @@ static void peek_reads_the_description(void)
         CHECK(fseek(file, TABLE + 16 * 4 + 4 + 11, SEEK_SET) == 0 && fputc(77, file) == 77);
         fclose(file);
     }
+    before = desc;
     CHECK(rise_agent_peek(&desc, PATH, &error) == RISE_BAD_FILE &&
           strstr(error.text, "description") != NULL);
+    CHECK(memcmp(&desc, &before, sizeof desc) == 0);
     file = fopen(PATH, "wb"); /* an empty file */
     if (CHECK(file != NULL)) fclose(file);
     CHECK(rise_agent_peek(&desc, PATH, &error) == RISE_BAD_FILE && error.text[0] != '\0');
@@ -2284,6 +2458,7 @@ static void hostile_values_are_refused(void)
     refuses_hostile_values("memory=rise");
     refuses_hostile_values("memory=rise cell=gru environments=3 carry_state=1");
     refuses_hostile_values("memory=none");
+    refuses_hostile_values("memory=none action_masks=1 environments=3");
     refuses_hostile_values("memory=none head=iqn noisy=1 residual spectral_norm=1");
     refuses_hostile_values("memory=rise numbers=3 number_features=2");
     refuses_hostile_values("memory=full blind environments=3");
@@ -2309,6 +2484,7 @@ static const check_test tests[] = {
     TEST(wrong_headers_are_refused),
     TEST(hostile_values_are_refused),
     TEST(longer_episodes_are_refused),
+    TEST(lengths_are_compared_first),
     TEST(each_lane_is_checked),
     TEST(hostile_descriptions_are_refused),
     TEST(each_line_is_needed_once),
@@ -2327,10 +2503,16 @@ static const check_test tests[] = {
     TEST(late_states_load),
     TEST(failed_save_keeps_the_old_file),
 #if LINKS
+    TEST(saving_keeps_permissions),
     TEST(saving_respects_other_files),
     TEST(long_links_are_refused),
     TEST(taken_names_are_reported),
     TEST(two_savers_leave_a_whole_file),
+#endif
+    TEST(paths_are_utf_8),
+    TEST(sizes_of_files_have_64_bits),
+#ifdef _WIN32
+    TEST(open_files_are_kept),
 #endif
     TEST(peek_reads_the_description),
     TEST(sample_files_load),

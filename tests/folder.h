@@ -1,4 +1,4 @@
-/* The files in the current folder whose names begin with a prefix. POSIX only. A test file defines
+/* The files in a folder whose names begin with a prefix. POSIX only. A test file defines
    _FILE_OFFSET_BITS 64 before its first header: readdir fails on 32-bit machines whose disk has
    64-bit numbers. */
 #ifndef FOLDER_H
@@ -10,10 +10,10 @@
 
 #include "check.h"
 
-/* Returns how many there are. With `removes`, also removes them. */
-static int folder_visit(const char *prefix, int removes)
+/* Returns how many there are. With `removes`, also removes them, in the current folder. */
+static int folder_visit(const char *path, const char *prefix, int removes)
 {
-    DIR *const folder = opendir(".");
+    DIR *const folder = opendir(path);
     const struct dirent *entry;
     int count = 0;
     while (folder != NULL && (entry = readdir(folder)) != NULL) {
@@ -24,7 +24,8 @@ static int folder_visit(const char *prefix, int removes)
     if (folder != NULL) closedir(folder);
     return count;
 }
-static int folder_count(const char *prefix) { return folder_visit(prefix, 0); }
-CHECK_UNUSED static void folder_remove(const char *prefix) { folder_visit(prefix, 1); }
+/* of the current folder */
+CHECK_UNUSED static int folder_count(const char *prefix) { return folder_visit(".", prefix, 0); }
+CHECK_UNUSED static void folder_remove(const char *prefix) { folder_visit(".", prefix, 1); }
 
 #endif

@@ -1683,7 +1683,7 @@ static void long_sums_are_in_double(void)
         double exact = 0, right = 0;
         for (i = 0; i < sizes[s]; i++) x[i] = real(), exact += (double)x[i] * (double)x[i];
         for (t = -1; t < tables; t++) {
-            risei_device device = {t < 0 ? ref : table[t], NULL, NULL, 0};
+            risei_device device = {t < 0 ? ref : table[t], NULL, NULL, 0, 0};
             double const sum = risei_optimizer_sum_squares(&device, &o, (size_t)sizes[s], x);
             if (t < 0) right = sum;
             check_about("%s, n %d", device.kernels->name, sizes[s]);
@@ -1762,7 +1762,7 @@ static void optimizer_clips_counts_and_refuses(void)
         double w1[N], m1[N], v1[N], worst = 0;
         double squares[1];
         risei_optimizer o = {m, v, squares, 1, 1, 0};
-        risei_device device = {k, NULL, NULL, 0};
+        risei_device device = {k, NULL, NULL, 0, 0};
         check_about("%s", k->name);
         for (i = 0; i < N; i++)
             w[i] = real(), m[i] = v[i] = 0, w1[i] = (double)w[i], m1[i] = v1[i] = 0;

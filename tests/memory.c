@@ -11,6 +11,7 @@ int main(void)
 
 #else
 
+#define _FILE_OFFSET_BITS 64 /* readdir on 32-bit machines whose disk has 64-bit numbers */
 #include "faults.h"
 int memory_main(int count, char **arguments);
 #define main memory_main
@@ -18,6 +19,7 @@ int memory_main(int count, char **arguments);
 #undef main
 
 #include "check.h"
+#include "folder.h"
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -101,7 +103,8 @@ static void full_disk_keeps_older_files(void)
     CHECK(tool(line, 300) == 1);
     CHECK(said("b.svg cannot be written: File too large; choose another path with --svg"));
     CHECK(said("b.rise") && said("File too large; choose another path with --save"));
-    CHECK(bytes("b.rise") == agent && bytes("b.svg") == curve && bytes("b.svg.new") == -1);
+    CHECK(bytes("b.rise") == agent && bytes("b.svg") == curve);
+    CHECK(folder_visit(place, "b.svg", 0) == 1 && folder_visit(place, "b.rise", 0) == 1);
     /* a device is no file to be replaced */
     CHECK(tool("--memory none --svg /dev/null", 0) >= 0 && said("curves are in /dev/null"));
 }
@@ -166,6 +169,33 @@ static void links_and_modes_stay(void)
     CHECK(stat(file, &s) == 0 && (s.st_mode & 0777) == 0640);
 }
 
+/* Writes through replace.h while the user has files of similar names, and while another part of the
+   program writes the same file. */
+static void other_files_stay(void)
+{
+    static replace_file one, two;
+    char path[100], fifo[110], link[140], victim[100];
+    struct stat s;
+    FILE *file;
+    snprintf(path, sizeof path, "%s/u.svg", place);
+    snprintf(victim, sizeof victim, "%s/victim", place);
+    snprintf(fifo, sizeof fifo, "%s.new", path);
+    snprintf(link, sizeof link, "%s.new-%ld-0", path, (long)getpid());
+    CHECK(mkfifo(fifo, 0600) == 0 && symlink(victim, link) == 0);
+    file = replace_begin(&one, path);
+    CHECK(file != NULL && fputs("one", file) >= 0);
+    file = replace_begin(&two, path);
+    CHECK(file != NULL && fputs("three", file) >= 0);
+    CHECK(bytes("u.svg") == -1);
+    CHECK(replace_end(&one, 1) && bytes("u.svg") == 3);
+    CHECK(replace_end(&two, 1) && bytes("u.svg") == 5);
+    CHECK(replace_begin(&one, path) != NULL && !replace_end(&one, 0) && bytes("u.svg") == 5);
+    CHECK(lstat(link, &s) == 0 && S_ISLNK(s.st_mode) && stat(victim, &s) != 0);
+    CHECK(lstat(fifo, &s) == 0 && S_ISFIFO(s.st_mode));
+    CHECK(folder_visit(place, "u.svg", 0) == 3);
+    CHECK(remove(link) == 0 && remove(fifo) == 0);
+}
+
 /* SIGTERM and SIGHUP ask the tool to end and to save, as Ctrl-C does. */
 static void signals_end_the_training(void)
 {
@@ -207,8 +237,8 @@ static int recorded(demonstrations *d, game_kind kind, int length, const char *n
 {
     char path[100];
     snprintf(path, sizeof path, "%s/%s", place, name);
-    demonstrations_init(d, kind, length);
-    return demonstrations_read(d, path);
+    teach_init(d, kind, length);
+    return teach_read(d, path);
 }
 static void write_text(const char *name, const char *words)
 {
@@ -349,6 +379,7 @@ static const check_test tests[] = {
     TEST(full_disk_keeps_older_files),
     TEST(faults_keep_older_files),
     TEST(links_and_modes_stay),
+    TEST(other_files_stay),
     TEST(signals_end_the_training),
     TEST(keys_are_recorded),
     TEST(demonstrations_teach),

@@ -389,6 +389,48 @@ static void hostile_lengths_are_refused(void)
     free(c.data);
     free(b.data);
 }
+/* A device from which call `at` fails, and no other. */
+typedef struct flaky {
+    buffer *file;
+    long calls, at;
+} flaky;
+static int flaky_read(void *user, void *data, size_t size)
+{
+    flaky *const f = (flaky *)user;
+    return ++f->calls != f->at && buffer_read(f->file, data, size);
+}
+/* Each read of the data fails once: within a tensor, and between two, where batch counts are
+   skipped. It is reported, and nothing more is read. */
+static void each_failed_read_is_reported(void)
+{
+    static part parts[TENSORS];
+    recipe const r = recipe_of(8, RISEI_TENSOR_F32);
+    buffer b = baked(&r);
+    long const header = 1 + (long)get(&b, 0, 8); /* calls: the length, then one per character */
+    network n = network_make(RISE_ISA_AUTO, RISEI_RESNET_SIDE_MIN, RISEI_RESNET_SIDE_MIN, 1, 8);
+    rise_result result;
+    int gaps = 0, i;
+    flaky f = {NULL, 0, 0};
+    f.file = &b;
+    parts_of(&r, parts);
+    for (f.at = header + 1;; f.at++) {
+        rise_error error = {RISE_OK, ""};
+        char text[40];
+        b.at = 0, f.calls = 0;
+        result = risei_resnet_read(n.net, flaky_read, &f, b.size, &error);
+        check_about("call %ld fails at byte %.0f: %s", f.at, (double)b.at, error.text);
+        if (f.calls < f.at) break;
+        snprintf(text, sizeof text, "could not be read after %.0f bytes", (double)b.at);
+        CHECK(result == RISE_IO && error.result == RISE_IO && strstr(error.text, text) != NULL);
+        CHECK(f.calls == f.at);
+        for (i = 0; i < TENSORS; i++)
+            gaps += strcmp(parts[i].dtype, "I64") == 0 && b.at == data_at(&b) + parts[i].begin;
+    }
+    CHECK(result == RISE_OK && f.calls == f.at - 1);
+    CHECK(gaps == RISEI_RESNET_CONVS - 1); /* the last one is behind all needed tensors */
+    network_free(&n);
+    free(b.data);
+}
 static void hostile_numbers_are_refused(void)
 {
     static part parts[TENSORS];
@@ -677,6 +719,7 @@ static const check_test tests[] = {
     TEST(all_forms_of_a_file_give_the_same),
     TEST(hostile_headers_are_refused),
     TEST(hostile_lengths_are_refused),
+    TEST(each_failed_read_is_reported),
     TEST(hostile_numbers_are_refused),
     TEST(descriptions_are_checked),
     TEST(agent_learns_and_resumes),

@@ -1306,6 +1306,23 @@ static void episode_frames_stop_at_the_largest_number(void)
     CHECK(risei_history_next_index(INT32_MAX - 1) == INT32_MAX);
     CHECK(risei_history_next_index(INT32_MAX) == INT32_MAX);
 }
+/* Episodes of such a length keep their strides: INT32_MAX + 1 is 2^31. */
+static void strides_reach_the_largest_number(void)
+{
+    int stride;
+    for (stride = 1; stride <= 4; stride++) {
+        setup s = plain(8, 1, 1);
+        risei_replay r;
+        unsigned char *block = make(&s, &r, 0, NULL);
+        check_about("stride %d", stride);
+        r.window_stride = stride;
+        live(&s, &r, 0, RISE_FIRST), live(&s, &r, 0, RISE_MIDDLE);
+        r.history.episode_frame[1] = INT32_MAX;
+        live(&s, &r, 0, RISE_MIDDLE);
+        CHECK((leaf(&r, 1) > 0) == (stride != 3) && r.history.episode_frame[2] == INT32_MAX);
+        free(block);
+    }
+}
 /* Numbers below 2^32 mod n are drawn again. */
 static void biased_numbers_are_drawn_again(void)
 {
@@ -1329,6 +1346,7 @@ static const check_test tests[] = {
     TEST(halves_are_rounded_to_even),
     TEST(reach_is_the_furthest_slot_that_is_read),
     TEST(episode_frames_stop_at_the_largest_number),
+    TEST(strides_reach_the_largest_number),
     TEST(biased_numbers_are_drawn_again),
     TEST(tree_finds_every_leaf_exactly),
     TEST(tree_has_no_room_to_spare),

@@ -1005,7 +1005,7 @@ static void wide_heads_run_in_pieces(void)
     float *const room = (float *)calloc(2 * ROWS * TAUS, sizeof *room);
     rise_kernels kernels = *rise_kernels_of(RISE_ISA_AUTO);
     risei_parameters p = {0};
-    risei_device device = {&kernels, NULL, NULL, 0};
+    risei_device device = {&kernels, NULL, NULL, 0, 0};
     risei_heads_data a;
     risei_heads n;
     if (room == NULL) exit(1);

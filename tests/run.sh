@@ -46,6 +46,7 @@
 #   media, bridge     the other headers of examples/
 #   export       examples/export.h: headers that play an agent, compiled and run
 #   training, memory  the tools examples/atari.c and examples/memory.c
+#   npc          examples/npc.c: its lessons, with keys that are pressed in its window; needs SDL2
 #   self_play    examples/self_play.c: its game, its ratings, and that later copies are stronger
 #
 # check.h is the harness, toy.h has toy agents and games, child.h a made-up child process.
@@ -66,7 +67,8 @@ slowest="$slowest snapshot pretrained files fuzz self_play readme targets bridge
 
 # Does the file use rise.h's kernels in single precision?
 uses_kernels() {
-    grep -q 'toy\.h\|RISE_IMPLEMENTATION\|atari\.c\|memory\.c\|self_play\.c' "tests/$1.c" || return 1
+    grep -q 'toy\.h\|RISE_IMPLEMENTATION\|\(atari\|memory\|self_play\|npc\)\.c' "tests/$1.c" ||
+        return 1
     ! grep -q 'define RISE_DOUBLE' "tests/$1.c"
 }
 
@@ -101,15 +103,24 @@ readme() {
 
 # Compiles a test file. Links it with the shared kernels when they are ready.
 build() {
-    flags= objects=
-    case $1 in threads | training | sequences | faults | background | players) flags=-pthread ;; esac
+    flags= objects= libraries=
+    case $1 in
+    threads | training | sequences | faults | background | players | npc) flags=-pthread ;;
+    esac
+    if [ "$1" = npc ]; then
+        if libraries=$(pkg-config --libs sdl2 2> /dev/null); then
+            flags="$flags $(pkg-config --cflags sdl2)"
+        else
+            flags=-DNO_SDL2
+        fi
+    fi
     if uses_kernels "$1"; then
         flags="$flags -DRISE_STATIC -DRISE_SELF=\"tests/shared_kernels.h\""
         objects=$OUT/shared_kernels.o
     fi
     $CC $CFLAGS $UNUSED $flags -c "tests/$1.c" -o "$OUT/$1.o" || return 1
     while [ -n "$objects" ] && [ ! -e "$OUT/shared_kernels.built" ]; do sleep 1; done
-    $CC $CFLAGS $flags "$OUT/$1.o" $objects -o "$OUT/$1$EXE" $LDLIBS
+    $CC $CFLAGS $flags "$OUT/$1.o" $objects -o "$OUT/$1$EXE" $libraries $LDLIBS
 }
 
 # Builds and runs a test file. Writes its output to a log, and its counts to a file of results.

@@ -103,6 +103,22 @@ static void files_do_not_depend_on_threads(void)
     free(b.data);
 }
 
+/* Threads wait in a loop only where each has a core of its own. */
+static void threads_without_a_core_sleep(void)
+{
+    long const cores = risei_thread_cores();
+    int threads;
+    for (threads = 2; threads <= RISEI_THREADS_MAX; threads *= 2) {
+        rise_agent_desc d = described("memory=none");
+        rise_agent *a;
+        d.threads = threads;
+        a = created(&d);
+        check_about("%d threads, %ld cores", threads, cores);
+        CHECK(a->model.device.threads->spins ==
+              (cores > 0 && cores < threads ? 0 : RISEI_THREADS_SPINS));
+        rise_agent_destroy(a);
+    }
+}
 static void threads_come_and_go(void)
 {
     int i;
@@ -190,6 +206,7 @@ static const check_test tests[] = {
     TEST(sleeping_threads_wake_up),
     TEST(files_do_not_depend_on_threads),
     TEST(threads_come_and_go),
+    TEST(threads_without_a_core_sleep),
 #ifndef _WIN32
     TEST(a_forked_process_goes_on),
 #endif

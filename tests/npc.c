@@ -1,0 +1,299 @@
+/* Tests the example examples/npc.c: its lessons. A made-up person presses keys in the game's
+   window, with SDL's driver "dummy", which needs no screen. Needs SDL2. Without it, run.sh defines
+   NO_SDL2. */
+#ifdef NO_SDL2
+
+#include <stdio.h>
+int main(void)
+{
+    printf("npc: skipped, SDL2 is not installed here\n0 passed, 0 failed\n");
+    return 0;
+}
+
+#elif !defined(__unix__) && !defined(__APPLE__)
+
+#include <stdio.h>
+int main(void)
+{
+    printf("npc: skipped, this is no POSIX system\n0 passed, 0 failed\n");
+    return 0;
+}
+
+#else
+
+#define _DEFAULT_SOURCE
+#define SDL_MAIN_HANDLED
+#include <SDL.h>
+
+/* The game's events come from the made-up person, and no frame waits for the next one. */
+static int person_event(SDL_Event *event);
+#define SDL_PollEvent person_event
+#define SDL_Delay(milliseconds) ((void)(milliseconds))
+#define SDL_CreateRenderer(window, index, flags) SDL_CreateRenderer(window, index, 0)
+
+int npc_main(int count, char **arguments);
+#define main npc_main
+#include "../examples/npc.c"
+#undef main
+
+#include "check.h"
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char place[40] = "/tmp/rise-npc-XXXXXX", text[1 << 14];
+
+/* The made-up person. It presses t, plays `rounds` rounds and presses Escape. It sees the game in a
+   copy of the world, which knows only the start and the keys: so the copy and the game stay equal
+   only if the game does what the keys say. */
+static struct {
+    int rounds, start; /* rounds to play; the start of the first one */
+    int asked;         /* 1: the frame's event has been returned */
+    int begun, pause;
+    int arrow;
+    world copy;
+    hunt hunt;
+} person;
+
+static const SDL_Keycode arrows[FACINGS] = {SDLK_RIGHT, SDLK_DOWN, SDLK_LEFT, SDLK_UP};
+
+static void person_begin_round(void)
+{
+    world_lesson(&person.copy, person.start++);
+    person.arrow = person.copy.seekers[0].facing;
+    person.hunt.goal = -1;
+}
+/* Returns the key that is pressed in this frame. 0: none. */
+static SDL_Keycode person_key(void)
+{
+    world *const w = &person.copy;
+    SDL_Keycode key = 0;
+    if (!person.begun) {
+        person.begun = 1;
+        person_begin_round();
+        return SDLK_t;
+    }
+    if (w->over && person.rounds == 0) return SDLK_ESCAPE;
+    if (person.pause > 0) return 0;
+    if (w->over) person_begin_round();
+    if (w->frame % DECISION == 0 && w->frame > 0) {
+        int const arrow = hunt_facing(&person.hunt, w);
+        if (arrow != person.arrow) key = arrows[arrow];
+        person.arrow = arrow;
+    }
+    return key;
+}
+/* The game's frame, in the copy. */
+static void person_frame(void)
+{
+    world *const w = &person.copy;
+    if (!person.begun || (person.pause > 0 && person.pause-- > 0)) return;
+    if (w->frame % DECISION == 0)
+        world_turn(w, 0, seeker_turn_to(&w->seekers[0], person.arrow));
+    world_lesson_tick(w);
+    if (w->over) person.pause = 60, person.rounds--;
+}
+/* Takes the place of SDL_PollEvent. */
+static int person_event(SDL_Event *event)
+{
+    SDL_Keycode key = 0;
+    if (person.rounds > 0 || person.begun) {
+        if (!person.asked) key = person_key();
+        person.asked = !person.asked && key != 0;
+        if (key == 0) person_frame();
+    }
+    memset(event, 0, sizeof *event);
+    event->type = SDL_KEYDOWN;
+    event->key.keysym.sym = key;
+    return key != 0;
+}
+
+/* Runs the game in `place` with these arguments. The person teaches so many rounds. What is printed
+   goes to `text`. Returns the exit status. */
+static int play(const char *more, int rounds, int start)
+{
+    char line[400], *words[30], *word;
+    int ends[2], count = 0, status = -1;
+    size_t size;
+    FILE *from;
+    pid_t pid;
+    fflush(NULL);
+    if (pipe(ends) != 0) return -1;
+    pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], 1);
+        dup2(ends[1], 2);
+        snprintf(line, sizeof line, "npc %s", more);
+        for (word = strtok(line, " "); word != NULL && count < 29; word = strtok(NULL, " "))
+            words[count++] = word;
+        words[count] = NULL;
+        if (chdir(place) != 0) exit(100);
+        setenv("SDL_VIDEODRIVER", "dummy", 1);
+        person.rounds = rounds;
+        person.start = start;
+        exit(npc_main(count, words));
+    }
+    close(ends[1]);
+    from = fdopen(ends[0], "r");
+    size = from != NULL ? fread(text, 1, sizeof text - 1, from) : 0;
+    text[size] = '\0';
+    if (from != NULL) fclose(from);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+static int said(const char *words) { return strstr(text, words) != NULL; }
+static void path_of(char *path, const char *name)
+{
+    snprintf(path, 100, "%s/%s", place, name);
+}
+static int recorded(demonstrations *d, const char *name)
+{
+    static world lesson;
+    char path[100];
+    path_of(path, name);
+    demonstrations_init(d, &lesson_game);
+    return demonstrations_read(d, path, &lesson);
+}
+static void write_text(const char *name, const char *words)
+{
+    char path[100];
+    FILE *file;
+    path_of(path, name);
+    file = fopen(path, "w");
+    if (file != NULL) fputs(words, file), fclose(file);
+}
+
+/* The key t begins a lesson, and the arrow keys play seeker 0. npc.txt has each round. */
+static void keys_are_recorded(void)
+{
+    static world w;
+    demonstrations d;
+    hunt h;
+    int i, k, arrow;
+    char path[100];
+    path_of(path, "npc.txt");
+    unlink(path);
+    CHECK(play("--path none --scale 1 --screenshot k.bmp", 3, 0) == 0);
+    CHECK(recorded(&d, "npc.txt") && d.count == 3);
+    memset(&h, 0, sizeof h);
+    for (i = 0; i < d.count; i++) {
+        const demonstration *const e = &d.episodes[i];
+        check_about("round %d", i);
+        CHECK(e->start == i && e->steps > 1);
+        world_lesson(&w, i);
+        arrow = w.seekers[0].facing;
+        h.goal = -1;
+        for (k = 0; k < e->steps && !w.over; k++) {
+            int const action = d.actions[e->first + (size_t)k];
+            if (k > 0) arrow = hunt_facing(&h, &w);
+            if (action != seeker_turn_to(&w.seekers[0], arrow)) break;
+            world_lesson_step(&w, action);
+        }
+        CHECK(k == e->steps && w.over);
+    }
+    check_about("%s", "");
+    CHECK(d.score > 0.5); /* it catches the player, which is worth 1 */
+    demonstrations_free(&d);
+    /* a second session adds rounds with other starts */
+    CHECK(play("--path none --scale 1", 1, 3) == 0);
+    CHECK(recorded(&d, "npc.txt") && d.count == 4 && d.episodes[3].start == 3);
+    demonstrations_free(&d);
+}
+
+/* --teach with --fast: the scripted seeker teaches. A round that is not finished is not kept. */
+static void script_is_recorded(void)
+{
+    demonstrations d;
+    int count;
+    CHECK(play("--path none --teach s.txt --fast 1", 0, 0) == 0);
+    CHECK(recorded(&d, "s.txt") && d.count > 2);
+    count = d.count;
+    demonstrations_free(&d);
+    CHECK(play("--path none --teach s.txt --fast 0.001 --memory none", 0, 0) == 0);
+    CHECK(said("The agent learns from") && said("0 rounds shown, 0 catches; s.txt holds"));
+    CHECK(recorded(&d, "s.txt") && d.count == count);
+    demonstrations_free(&d);
+}
+
+static double catches_a_minute(void)
+{
+    const char *const at = strstr(text, "level 5 ");
+    return at != NULL ? strtod(at + 8, NULL) : -1;
+}
+/* An agent that has not taken a step of its own plays as it was shown. Without the demonstrations
+   it plays at random. */
+static void lessons_teach(void)
+{
+    double taught, untaught;
+    CHECK(play("--path none --teach t.txt --fast 6", 0, 0) == 0);
+    CHECK(play("--path t.rise --demonstrations t.txt --match 2", 0, 0) == 0);
+    CHECK(said("The agent learns from"));
+    taught = catches_a_minute();
+    CHECK(play("--path none --match 2", 0, 0) == 0 && !said("The agent learns from"));
+    untaught = catches_a_minute();
+    check_note("%.2f catches a minute, %.2f untaught", taught, untaught);
+    CHECK(untaught >= 0 && taught > 2 * untaught + 2);
+    /* a saved agent has learned from them already */
+    CHECK(play("--path t.rise --demonstrations t.txt --fast 0.01", 0, 0) == 0);
+    CHECK(!said("The agent learns from"));
+}
+
+/* While a person teaches, the agent sees each step, and its own seekers are absent. */
+static void agent_sees_the_lesson(void)
+{
+    demonstrations d;
+    char path[100];
+    const char *at;
+    path_of(path, "npc.txt");
+    unlink(path);
+    CHECK(play("--path none --scale 1", 2, 0) == 0);
+    CHECK(recorded(&d, "npc.txt") && d.count == 2);
+    at = strstr(text, " steps, ");
+    while (at != NULL && at > text && at[-1] >= '0' && at[-1] <= '9') at--;
+    CHECK(at != NULL && strtol(at, NULL, 10) == (long)d.steps);
+    demonstrations_free(&d);
+}
+
+static void wrong_files_are_refused(void)
+{
+    static const char *const wrong[][2] = {
+        {"", "does not begin with \"rise.h demonstrations\""},
+        {"rise.h demonstrations 1 corridor 10\n0: 0\n",
+         "holds demonstrations of corridor with length 10, not of hide-and-seek"},
+        {"rise.h demonstrations 1 hide-and-seek 300\n", "w.txt holds no episode"},
+        {"rise.h demonstrations 1 hide-and-seek 300\n0: 0\n", "ends before its episode does"},
+        {"rise.h demonstrations 1 hide-and-seek 300\n0: 3\n", "must be a number of 0..2"},
+    };
+    int i;
+    CHECK(play("--path none --demonstrations none.txt", 0, 0) == 1);
+    CHECK(said("none.txt cannot be opened"));
+    for (i = 0; i < (int)(sizeof wrong / sizeof *wrong); i++) {
+        check_about("%s", wrong[i][0]);
+        write_text("w.txt", wrong[i][0]);
+        CHECK(play("--path none --teach w.txt --fast 0.1", 0, 0) == 1 && said(wrong[i][1]));
+        CHECK(play("--path none --demonstrations w.txt --fast 0.1", 0, 0) == 1 &&
+              said(wrong[i][1]));
+    }
+    check_about("%s", "");
+    CHECK(play("--path none --teach none/w.txt --fast 1", 0, 0) == 1);
+    CHECK(said("none/w.txt cannot be written: No such file"));
+}
+
+static const check_test tests[] = {
+    TEST(keys_are_recorded),
+    TEST(script_is_recorded),
+    TEST(lessons_teach),
+    TEST(agent_sees_the_lesson),
+    TEST(wrong_files_are_refused),
+};
+
+int main(int count, char **arguments)
+{
+    int status;
+    char command[100];
+    if (mkdtemp(place) == NULL) return 1;
+    status = CHECK_MAIN(count, arguments, tests);
+    snprintf(command, sizeof command, "rm -r %s", place);
+    return system(command) != 0 || status;
+}
+
+#endif
