@@ -650,6 +650,9 @@
 
        rise_agent_open(&agent, guards, sizeof guards, &machine, &error);
 
+   `./watch guards.rise --export guards.h` (examples/watch.c) writes such an array as a C header.
+   The header also has Q values and guards_check(), which returns 0 if the agent computes them here.
+
    From an archive, pass a callback to rise_agent_read. The callback copies exactly `size` bytes and
    returns 1, or returns 0 on failure.
 
@@ -1061,10 +1064,11 @@
    bits are those of the plain C kernels on x86-64. Run the agent in a Web Worker, so that the page
    does not wait for an update. examples/web is a whole page (make web).
 
-   PORTING: BARE METAL. Without a file system, define RISE_NO_STDIO and read the policy from flash
-   with a callback. Pass a block of memory, and a clock if you call rise_agent_learn_for. The code
-   refers to these functions of the C library: calloc, free, snprintf, vsnprintf, strtod, floor,
-   sqrt, sqrtf, the functions of <string.h>, and clock_gettime, timespec_get or clock.
+   PORTING: BARE METAL. Without a file system, define RISE_NO_STDIO and open the policy in flash
+   with rise_agent_open (see HOW TO: SHIPPING A POLICY). Pass a block of memory, and a clock if you
+   call rise_agent_learn_for. The code refers to these functions of the C library: calloc, free,
+   snprintf, vsnprintf, strtod, floor, sqrt, sqrtf, the functions of <string.h>, and clock_gettime,
+   timespec_get or clock.
 
        static double seconds(void *user)
        {
