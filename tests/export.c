@@ -145,10 +145,10 @@ static const char *root(void)
 }
 /* Compiles the program without a warning. rise.h is compiled in a file of its own, because that
    takes seconds. */
-static int compiles(const char *compiler, const char *options)
+static int compiles(const char *compiler, const char *standard)
 {
     return CHECK(run("%s -Wall -Wextra -Wpedantic -Werror %s -O1 -I. -I'%s' -c export_test.c "
-                     "-o export_test.o", compiler, options, root()));
+                     "-o export_test.o", compiler, standard, root()));
 }
 static int compiles_library(const char *compiler, const char *object)
 {

@@ -2139,7 +2139,7 @@ static int play_the_same(rise_agent *a, rise_agent *b)
     return sample_play(a, x) == sample_play(b, y) && strcmp(x, y) == 0;
 }
 /* Opens a file of `learner` and compares the agent with `own`, which has weights of its own. */
-static void open_at(rise_agent *learner, rise_agent *own, buffer *b, int kind, int offset)
+static void open_at(rise_agent *learner, rise_agent *own, buffer *b, rise_save kind, int offset)
 {
     rise_agent_desc const machine = machine_for(RISE_SAVE_POLICY);
     size_t const bytes = own->model.net.weights_size * sizeof(float);
