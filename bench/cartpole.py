@@ -3,6 +3,8 @@
 
     pip install gymnasium numpy stable-baselines3 torch
     python3 bench/cartpole.py [--seeds 10] [--steps 50000] [--report FILE]
+    python3 bench/cartpole.py --task hidden --seeds 5
+    python3 bench/cartpole.py --task acrobot --seeds 5 --peer-seeds 1
 
 Each finished seed is a line of --results. A run that was stopped goes on after the last one, and
 only an agent whose fields have changed runs again. Delete the file to measure anew.
@@ -13,6 +15,10 @@ example: every 5000 steps it plays 100 greedy games, and it stops when their mea
 seconds include these games. For each seed, the agents run one after the other, on one thread. The
 score is the mean of 100 other greedy games after training. Seconds are processor time of training:
 other programs on the machine change them little.
+
+--task hidden: CartPole-v1 without the two velocities. Both agents are learn() of the example with
+its settings HIDDEN, RISE and NONE. Each stops early, or after HIDDEN_STEPS steps.
+--task acrobot: Acrobot-v1 from its six numbers. Its scores are negative: the steps of a game.
 """
 
 import argparse
@@ -45,12 +51,40 @@ ZOO = {  # rl-baselines3-zoo, hyperparams/dqn.yml, CartPole-v1
     "exploration_final_eps": 0.04,
     "policy_kwargs": {"net_arch": [256, 256]},
 }
+ZOO_ACROBOT = {  # the same file, Acrobot-v1
+    "learning_rate": 6.3e-4,
+    "batch_size": 128,
+    "buffer_size": 50_000,
+    "learning_starts": 0,
+    "gamma": 0.99,
+    "target_update_interval": 250,
+    "train_freq": 4,
+    "gradient_steps": -1,
+    "exploration_fraction": 0.12,
+    "exploration_final_eps": 0.1,
+    "policy_kwargs": {"net_arch": [256, 256]},
+}
+ACROBOT_STEPS = 100_000
+ACROBOT = {
+    **cartpole.FIELDS,
+    "numbers": 6,
+    "actions": 3,
+    "n_step": 3,
+    "discount": 0.99,
+    "learning_rate_steps": ACROBOT_STEPS,
+    "learn_period": 1,
+    "target_period": 250,
+    "target_rate": 1,
+    "munchausen": 0,
+    "epsilon_end": 0.1,
+}
+HIDDEN_NONE = {**cartpole.HIDDEN, "memory": "none"}
 EPISODES = 100
 
 
-def evaluate(choose, seed):
-    """Returns the mean score of 100 games. `choose` maps numbers [100][4] to actions [100]."""
-    env = gymnasium.make_vec("CartPole-v1", EPISODES, vectorization_mode="vector_entry_point")
+def evaluate(choose, seed, game):
+    """Returns the mean score of 100 games. `choose` maps numbers [100][n] to actions [100]."""
+    env = gymnasium.make_vec(game, EPISODES)
     numbers, _ = env.reset(seed=seed)
     scores, plays = np.zeros(EPISODES), np.full(EPISODES, True)
     while plays.any():
@@ -60,70 +94,96 @@ def evaluate(choose, seed):
     return float(scores.mean())
 
 
-def ours(seed, steps):
-    agent = rise.Agent(**{**cartpole.FIELDS, "seed": seed})
+def ours(seed, steps, fields, game="CartPole-v1"):
+    agent = rise.Agent(**{**fields, "seed": seed})
     began = time.process_time()
-    cartpole.train(agent, steps, gymnasium.make("CartPole-v1"), seed)
+    cartpole.train(agent, steps, gymnasium.make(game), seed)
     seconds = time.process_time() - began
-    return cartpole.evaluate(agent, 10_000 + seed), seconds, steps
+    return cartpole.evaluate(agent, 10_000 + seed, game), seconds, steps
 
 
-def early(seed, _):
+def early(seed, steps, fields, _=None):
     began = time.process_time()
-    agent, steps = cartpole.learn(seed, {})
+    agent, taken = cartpole.learn(seed, fields, steps)
     seconds = time.process_time() - began
-    return cartpole.evaluate(agent, 10_000 + seed), seconds, steps
+    return cartpole.evaluate(agent, 10_000 + seed), seconds, taken
 
 
-def theirs(seed, steps):
-    env = gymnasium.make("CartPole-v1")
-    agent = stable_baselines3.DQN("MlpPolicy", env, seed=seed, device="cpu", **ZOO)
+def theirs(seed, steps, fields, game="CartPole-v1"):
+    env = gymnasium.make(game)
+    agent = stable_baselines3.DQN("MlpPolicy", env, seed=seed, device="cpu", **fields)
     began = time.process_time()
     agent.learn(steps)
     seconds = time.process_time() - began
     choose = lambda numbers: agent.predict(numbers, deterministic=True)[0]
-    return evaluate(choose, 10_000 + seed), seconds, agent.num_timesteps
+    return evaluate(choose, 10_000 + seed, game), seconds, agent.num_timesteps
 
 
-def report(results, steps):
+TASKS = {  # the game, steps, and a row for each agent
+    "full": ("CartPole-v1", cartpole.STEPS, {
+        "rise.h": (ours, cartpole.FIELDS),
+        "rise.h, stops early": (early, cartpole.FIELDS),
+        "DQN of Stable-Baselines3": (theirs, ZOO),
+    }),
+    "hidden": ("CartPole-v1", cartpole.HIDDEN_STEPS, {
+        "rise.h, RISE": (early, cartpole.HIDDEN),
+        "rise.h, NONE": (early, HIDDEN_NONE),
+    }),
+    "acrobot": ("Acrobot-v1", ACROBOT_STEPS, {
+        "rise.h": (ours, ACROBOT),
+        "DQN of Stable-Baselines3": (theirs, ZOO_ACROBOT),
+    }),
+}
+
+
+def interval(scores):
+    """Returns the 95% interval of the mean, from 10,000 bootstrap samples of the seeds."""
+    draws = np.random.default_rng(1).choice(scores, (10_000, len(scores)))
+    return "%.0f to %.0f" % tuple(np.percentile(draws.mean(1), [2.5, 97.5]))
+
+
+def report(results, task, steps):
     """Returns the table: a row for each agent."""
+    goal = gymnasium.spec(TASKS[task][0]).reward_threshold  # CartPole 475, Acrobot -100
+    seeds = max(map(len, results.values()))
     lines = [
-        f"`python3 bench/cartpole.py --seeds {len(results['rise.h'])} --steps {steps}`, one thread. "
+        f"`python3 bench/cartpole.py --task {task} --seeds {seeds} --steps {steps}`, one thread. "
         f"Torch {torch.__version__}, Stable-Baselines3 {stable_baselines3.__version__}, Gymnasium "
-        f"{gymnasium.__version__}. A score of 500 is the best.",
+        f"{gymnasium.__version__}.",
         "",
-        "| agent | mean score | worst seed | seeds of 475 or more | mean steps | seconds |",
-        "|---|---|---|---|---|---|",
+        f"| agent | mean score | 95% interval | worst seed | seeds of {goal:.0f} or more "
+        "| mean steps | seconds |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, rows in results.items():
         if not rows:
             continue
         scores, seconds, taken = map(np.array, zip(*rows))
         lines.append(
-            f"| {name} | {scores.mean():.0f} | {scores.min():.0f} | {(scores >= 475).sum()} of "
-            f"{len(scores)} | {taken.mean():.0f} | {np.median(seconds):.1f} |"
+            f"| {name} | {scores.mean():.0f} | {interval(scores)} | {scores.min():.0f} | "
+            f"{(scores >= goal).sum()} of {len(scores)} | {taken.mean():.0f} | "
+            f"{np.median(seconds):.1f} |"
         )
     lines += ["", "Scores of the seeds, in order:", ""]
     for name, rows in results.items():
-        lines.append(f"* {name}: {' '.join(f'{score:.0f}' for score, *_ in rows)}")
+        if rows:
+            lines.append(f"* {name}: {' '.join(f'{score:.0f}' for score, *_ in rows)}")
     return "\n".join(lines) + "\n"
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--task", choices=TASKS, default="full")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--peer-seeds", type=int, default=10, help="of DQN, which is slow")
-    parser.add_argument("--steps", type=int, default=50_000)
+    parser.add_argument("--steps", type=int, help="of each seed [as the example]")
     parser.add_argument("--results", default=os.path.join(ROOT, "build", "cartpole.jsonl"))
     parser.add_argument("--report", help="a file for the table")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     os.makedirs(os.path.dirname(os.path.abspath(arguments.results)), exist_ok=True)
-    agents = {
-        "rise.h": (ours, cartpole.FIELDS),
-        "rise.h, stops early": (early, cartpole.FIELDS),
-        "DQN of Stable-Baselines3": (theirs, ZOO),
-    }
+    game, default_steps, agents = TASKS[arguments.task]
+    steps = arguments.steps or default_steps
     rows = {name: [] for name in agents}
     with open(arguments.results, "a+") as file:
         file.seek(0)
@@ -132,14 +192,14 @@ def main():
             for name, (run, fields) in agents.items():
                 if run is theirs and seed > arguments.peer_seeds:
                     continue
-                key = json.dumps([name, fields, arguments.steps, seed])
+                key = json.dumps([name, game, fields, steps, seed])
                 if key not in known:
-                    known[key] = run(seed, arguments.steps)
+                    known[key] = run(seed, steps, fields, game)
                     print(json.dumps([key, known[key]]), file=file, flush=True)
                 rows[name].append(known[key])
                 score, seconds, _ = known[key]
                 print(f"seed {seed}: {name}: {score:.1f} in {seconds:.1f} s", flush=True)
-    table = report(rows, arguments.steps)
+    table = report(rows, arguments.task, steps)
     print(table)
     if arguments.report:
         with open(arguments.report, "w") as file:

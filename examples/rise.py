@@ -168,7 +168,7 @@ class Agent:
             int(d[name]) for name in ("actions", "environments", "players")
         )
         self._frame = d["frame_width"] * d["frame_height"] * d["frame_channels"]
-        self._numbers = d["numbers"]
+        self.numbers = d["numbers"]
 
     def _check(self, result: int, error: Any = None) -> int:
         """Raises Error if `result` is negative. The sentence is in `error`, or in the agent."""
@@ -180,7 +180,7 @@ class Agent:
     def _see(self, count: int, frames: Any, numbers: Any) -> tuple[Optional[bytes], ...]:
         return (
             _pack("frame", "B", count * self._frame, frames),
-            _pack("numbers", "f", count * self._numbers, numbers),
+            _pack("numbers", "f", count * self.numbers, numbers),
         )
 
     def step(

@@ -93,6 +93,26 @@ def test_training(rise, cartpole):
     return agents[0]
 
 
+def test_hidden(rise, cartpole):
+    """CartPole without velocities: what the agent sees, also far from the middle of the track."""
+    fields = {**cartpole.FIELDS, **cartpole.HIDDEN, "learn_start": 500, "seed": 3}
+    with_rewards, without = (rise.Agent(**{**fields, "feed_action": n}) for n in (1, 0))
+    check("hidden: all of four", cartpole.shown(rise.Agent(**cartpole.FIELDS), 5) == 5)
+    seen = cartpole.shown(with_rewards, np.array([[1, 2, 3, 4], [5, 6, 7, 8]], np.float32))
+    check("hidden: shown", (seen / cartpole.HIDDEN_SCALE == [[1, 3], [5, 7]]).all(), seen)
+    for agent in (with_rewards, without):
+        cartpole.train(agent, 520, cartpole.gymnasium.make("CartPole-v1"), 5)
+        values = []
+        for position in (1.9, 2.3):
+            state = np.array([position, 0, 0.01, 0], np.float32)
+            agent.play(numbers=cartpole.shown(agent, state))
+            values.append(agent.values())
+        check("hidden: positions differ", values[0] != values[1], values)
+        score = cartpole.evaluate(agent, 7)
+        check("hidden: score", 5 < score < 500, score)
+    check("hidden: updates", with_rewards.metrics["updates"] == 5, with_rewards.metrics)
+
+
 def test_files(rise, agent, folder):
     """Agents from files play as the saved agent does, and a resumed one learns as it does."""
     for what in rise.SAVES:
@@ -219,6 +239,7 @@ def main():
 
         test_build(rise, folder)
         test_files(rise, test_training(rise, cartpole), folder)
+        test_hidden(rise, cartpole)
         test_frames(rise)
         test_players(rise)
         test_refusals(rise)
