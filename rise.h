@@ -384,9 +384,14 @@
 
    Numbers may have different scales, because each one is standardised with its own mean and
    variance. These are measured until learning starts. A number with a standard deviation below
-   0.001 stays small: multiply such a number. A number more than 8 standard deviations from its mean
-   is clamped. Pass the sine and the cosine of an angle that can turn round. Pass one of n kinds as
-   n numbers, 1 for this kind and 0 for all others. A number that is NaN or infinite is refused.
+   0.001 stays small: multiply such a number. Pass the sine and the cosine of an angle that can turn
+   round. Pass one of n kinds as n numbers, 1 for this kind and 0 for all others. A number that is
+   NaN or infinite is refused.
+
+   A number more than 8 standard deviations from its mean is clamped, so the agent cannot tell such
+   numbers apart. Until learning starts, actions are random. If good play reaches numbers further
+   out, multiply the number by a small factor, so that its standard deviation is far below 0.001.
+   The agent then sees about 1000 times what you pass. examples/cartpole.py does so with a position.
 
    RISE and FULL remember numbers as they remember frames. NONE sees the numbers of the last
    frame_stack observations. If the numbers are the whole state of the game, set frame_stack = 1:
