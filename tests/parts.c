@@ -278,6 +278,117 @@ static void a_lost_process_is_reported(void)
     }
 }
 
+/* The file of an agent whose reduce_fn has failed learns on at once: no update of it was discarded
+   because of a number. */
+static void a_lost_process_goes_on_from_its_file(void)
+{
+    static const char *const words[] = {"learn_outside=1", "learn_outside=1 background=1"};
+    int k, i;
+    for (k = 0; k < COUNT(words); k++) {
+        rise_agent_desc const d = described(words[k]);
+        rise_agent_desc machine = d;
+        world w;
+        member m;
+        group g;
+        buffer b;
+        check_about("%s", words[k]);
+        group_begin(&g, 1);
+        join(&g, &m, 0, &d);
+        w = world_of(m.agent);
+        world_run(&w, 30);
+        CHECK(rise_agent_learn(m.agent) == RISE_OK);
+        g.fails = 1;
+        while (rise_agent_learn(m.agent) == RISE_OK) continue;
+        b = saved(m.agent, RISE_SAVE_ALL);
+        rise_agent_destroy(m.agent);
+        w.agent = loaded(&b, &machine);
+        for (i = 0; i < 3; i++) CHECK(rise_agent_learn(w.agent) == RISE_OK);
+        rise_agent_destroy(w.agent), free(b.data);
+        group_end(&g);
+    }
+}
+/* If reduce_fn fails at the end of the warm-up, the warm-up has not ended, and a file has lost no
+   statistics. */
+static void a_process_lost_in_the_warm_up_shares_later(void)
+{
+    static const char *const words[] = {"memory=rise numbers=2 number_features=3 embedding=conv",
+                                        "memory=rise background=1", "memory=none"};
+    int k, p;
+    for (k = 0; k < COUNT(words); k++)
+        for (p = 0; p < 2; p++) {
+            rise_agent_desc d = described(words[k]);
+            rise_agent_desc const machine = d;
+            world w;
+            member m;
+            group g;
+            buffer b;
+            check_about("%s, process %d", words[k], p);
+            d.learn_outside = 1;
+            group_begin(&g, 2);
+            g.fails = 1;
+            join(&g, &m, p, &d);
+            w = world_of(m.agent);
+            world_run(&w, 30);
+            while (rise_agent_learn(m.agent) == RISE_OK) continue;
+            world_run(&w, 5);
+            b = saved(m.agent, RISE_SAVE_ALL);
+            CHECK(!risei_learner_warmed_up(&m.agent->model));
+            rise_agent_destroy(m.agent);
+            w.agent = loaded(&b, &machine);
+            CHECK(!risei_learner_warmed_up(&w.agent->model));
+            while (w.agent->model.updates == 0) CHECK(rise_agent_learn(w.agent) == RISE_OK);
+            CHECK(risei_learner_warmed_up(&w.agent->model));
+            CHECK(w.agent->frames.mean[0] > 0 && w.agent->frames.mean[PIXELS - 1] > 0);
+            rise_agent_destroy(w.agent), free(b.data);
+            group_end(&g);
+        }
+}
+/* If reduce_fn fails while a snapshot shares its statistics, these stay as they are. */
+static void a_process_lost_in_a_snapshot_keeps_its_statistics(void)
+{
+    rise_agent_desc d = described("memory=rise embedding=snapshot learn_outside=1");
+    member m[2];
+    world w[2];
+    group g;
+    int p, i;
+    group_begin(&g, 2);
+    for (p = 0; p < 2; p++) {
+        join(&g, &m[p], p, &d);
+        w[p] = world_of(m[p].agent);
+        world_run(&w[p], 30);
+    }
+    learn_together(m, 2);
+    g.fails = 1;
+    for (p = 0; p < 2; p++) {
+        const risei_statistics *s = &m[p].agent->embedder.statistics;
+        check_about("process %d", p);
+        CHECK(m[p].result == RISE_OK && rise_agent_snapshot(m[p].agent) == RISE_OK);
+        while (rise_agent_learn(m[p].agent) == RISE_OK) continue;
+        for (i = 0; i < s->size; i++) CHECK(s->gain[i] > 0 && s->shift[i] == (rise_real)s->mean[i]);
+        rise_agent_destroy(m[p].agent);
+    }
+    group_end(&g);
+}
+/* Skipping n random numbers is the same as drawing them, and takes no longer for a large n. */
+static void skips_equal_draws(void)
+{
+    int64_t n;
+    for (n = 0; n < 2000; n += 1 + n / 3) {
+        risei_random a = risei_random_stream(7, 5), b = a;
+        int64_t i;
+        for (i = 0; i < n; i++) risei_random_bits(&a);
+        risei_random_skip(&b, n);
+        check_about("%d numbers", (int)n);
+        CHECK(a.state == b.state);
+    }
+    {
+        risei_random a = risei_random_stream(7, 5), b = a;
+        risei_random_skip(&a, INT64_C(1) << 40);
+        for (n = 0; n < 1024; n++) risei_random_skip(&b, INT64_C(1) << 30);
+        CHECK(a.state == b.state);
+    }
+}
+
 /* ---------------------------------------------------------------------------------------------- */
 /* Parts */
 
@@ -460,6 +571,10 @@ static const check_test tests[] = {
     TEST(processes_stay_the_same),
     TEST(processes_agree_to_discard),
     TEST(a_lost_process_is_reported),
+    TEST(a_lost_process_goes_on_from_its_file),
+    TEST(a_process_lost_in_the_warm_up_shares_later),
+    TEST(a_process_lost_in_a_snapshot_keeps_its_statistics),
+    TEST(skips_equal_draws),
     TEST(wrong_descriptions_are_refused),
 };
 int main(int count, char **arguments)
