@@ -525,7 +525,7 @@
    can go on in between. More parts make an update longer: with frames of 16 x 12 and a batch of 32,
    each of 4 parts took 0.9 ms, and an update in one part took 2.4 ms (make bench-parts).
 
-       desc.batch_parts = 4; // a part has batch / 4 transitions; 4 * window_samples divides batch
+       desc.batch_parts = 4; // batch must be a multiple of 4 * window_samples
 
    A part takes about metrics.update_time / desc.batch_parts microseconds; the last part is longer.
    Choose n so that a part takes at most half of the usual budget. If a part needs more time than
@@ -535,15 +535,16 @@
 
    The first call that finds an update due also embeds all stored frames again, even with a budget
    of 0. An expensive frozen encoder stops the game for that time: with ResNet-18, learn_start =
-   20000 frames at 8 ms each take 160 s. Call
-   rise_agent_learn for the first update while a menu is shown, or lower desc.learn_start. If
-   metrics.updates_owed keeps growing, updates get too little time. Raise desc.learn_period, or make
-   updates cheaper (see SYMPTOMS).
+   20000 frames at 8 ms each take 160 s. Call rise_agent_learn for the first update while a menu is
+   shown, or lower desc.learn_start.
+
+   If metrics.updates_owed keeps growing, updates get too little time. Raise desc.learn_period, or
+   make updates cheaper (see SYMPTOMS).
 
    HOW TO: SEVERAL MACHINES. Processes can learn together, on one machine or on many. Each process
    has its own environments, replay buffer and batch. After each gradient, reduce_fn adds up the
    gradients of all processes. Then all processes do the same update, so their weights stay the
-   same, to the bit. rise.h knows nothing of the network: reduce_fn may use MPI or sockets.
+   same, to the bit. rise.h does not communicate: reduce_fn may use MPI or sockets.
 
        int sum(void *user, rise_real *numbers, size_t count)
        {
@@ -555,7 +556,10 @@
        MPI_Comm_rank(MPI_COMM_WORLD, &desc.process);
        desc.reduce_fn = sum;
 
-   n processes with a batch of b compute the gradient of one process with batch = n * b and
+   With RISE_DOUBLE, use MPI_DOUBLE. With background, the library's thread calls reduce_fn, so start
+   MPI with MPI_THREAD_MULTIPLE.
+
+   The gradient of n processes with batch b equals that of one process with batch = n * b and
    batch_parts = n. The bits are the same if reduce_fn adds in the order of the processes. MPI_SUM
    may choose any order, so different machines may then give different bits. With prioritised
    replay, n processes differ from one: each scales its importance weights by its own largest
@@ -564,8 +568,9 @@
    All processes must have the same fields and seed, and must do the same number of updates, because
    an update waits for all of them. Give the games of each process a seed of their own. learn_start,
    learn_period and all other numbers of steps count the steps of one process. When learning starts,
-   all take the statistics of process 0. The learning rate follows the steps of process 0. With
-   snapshots, all processes must have stored the same number of frames, so load RISE_SAVE_ALL.
+   and after each snapshot, all take the statistics of process 0. The learning rate follows the
+   steps of process 0. With snapshots, all processes must have stored the same number of frames, so
+   load RISE_SAVE_ALL.
 
    Last frames of episodes are no steps, so after the same number of calls, processes have done
    different numbers of steps. Set learn_outside, count the calls, and let all processes call
@@ -576,16 +581,19 @@
 
        rise_agent_step_all(agent, frames, NULL, rewards, events, NULL, actions);
        owed += desc.environments;
-       for (; everyone_is_ready && owed >= 4; owed -= 4) rise_agent_learn(agent); // 4: learn_period
+       // `ready` is the same in all processes; 4 is learn_period
+       for (; ready && owed >= 4; owed -= 4) rise_agent_learn(agent);
 
-   If reduce_fn returns another number than 0, the call returns RISE_UNAVAILABLE, and so do all
-   further updates. Save the agent then. Each process saves its own file. A file can be loaded with
-   another number of processes: set processes, process and reduce_fn in `machine`.
+   If reduce_fn returns another number than 0, the call that learns returns RISE_UNAVAILABLE, and so
+   do all later calls that learn. Save the agent then. Each process saves its own file. A file can
+   be loaded with another number of processes: set processes, process and reduce_fn in `machine`.
+   Processes that load the same file draw the same random actions. adam_epsilon stays that of the
+   file.
 
    Many actors and one learner need no reduce_fn. The actors are play_only agents. They send their
    steps to the learner, which passes them to rise_agent_observe, one environment for each actor.
-   The learner sends its policy: rise_agent_write with RISE_SAVE_POLICY, or the numbers of
-   rise_agent_parameters. examples/cluster.c does both, with MPI.
+   First the learner sends its policy: rise_agent_write with RISE_SAVE_POLICY. Later, the numbers of
+   rise_agent_parameters are enough, until the next snapshot. examples/cluster.c shows it, with MPI.
 
    HOW TO: MANY CHARACTERS. rise_agent_play chooses the actions of up to desc.players characters. A
    character that plays like this is a player. All players use the same weights, and each player has
@@ -649,7 +657,8 @@
 
    A policy can also be a part of the program: an array, flash memory or a mapped file. The agent
    then reads its weights in place, so they take no RAM. Several agents can share them. The array
-   must stay as it is, and should begin at a multiple of 64: if not, the weights are copied.
+   must stay as it is. Begin it at a multiple of 64. At other multiples of 4, vectors are read more
+   slowly. Elsewhere, the weights are copied.
 
        _Alignas(64) static const unsigned char guards[] = { ... }; // the bytes of guards.rise
 
@@ -1528,9 +1537,9 @@ typedef double (*rise_clock_fn)(void *user);
 
 /* Replaces each of `count` numbers by the sum of this number over all processes. Every process must
    get the same sums, to the bit. Each update calls the function once, between the gradient and
-   Adam. The end of the warm-up calls it a few times. Waits until all processes have called it.
-   Returns 0, or another number if a process cannot be reached; then all further updates fail. With
-   background, the library's thread calls the function. */
+   Adam. The end of the warm-up and each snapshot call it, too. Waits until all processes have
+   called it. Returns 0, or another number if a process cannot be reached; then all further updates
+   fail. With background, the library's thread calls the function. */
 typedef int (*rise_reduce_fn)(void *user, rise_real *numbers, size_t count);
 
 /* The description of an agent. Start from a struct of zeros and set what you want. Zero means the
@@ -2123,7 +2132,8 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
    `weights` of rise_agent_query is not NULL. Else the weights are copied. Begin `data` at a
    multiple of 64 bytes, and save the file as RISE_SAVE_POLICY: vectors are then read faster. All
    bytes that the agent uses are checked, as in rise_agent_read. rise_agent_publish does not change
-   an agent whose weights are in place, and nobody may write to its rise_agent_parameters. */
+   an agent whose weights are in place, and nobody may write to its rise_agent_parameters. To know
+   its bytes before, call rise_agent_bytes with play_only = 1 and weights not NULL. */
 RISE_API rise_result rise_agent_open(rise_agent **agent, const void *data, size_t size,
                                      const rise_agent_desc *machine, rise_error *error);
 
@@ -2780,10 +2790,16 @@ RISEI_FN rise_real risei_random_uniform(risei_random *r)
 {
     return (rise_real)(risei_random_bits(r) >> 8) * (rise_real)(1.0 / 16777216);
 }
-/* Skips `count` numbers of risei_random_bits. */
+/* Skips `count` numbers of risei_random_bits. Each changes the state to factor * state + term.
+   Computes the step of 1, 2, 4, 8 ... numbers, one for each bit of `count` (Brown 1994). */
 RISEI_FN void risei_random_skip(risei_random *r, int64_t count)
 {
-    for (; count > 0; count--) risei_random_bits(r);
+    uint64_t factor = 6364136223846793005u, term = 1442695040888963407u;
+    for (; count > 0; count >>= 1) {
+        if (count & 1) r->state = r->state * factor + term;
+        term = term * factor + term;
+        factor = factor * factor;
+    }
 }
 /* Returns an integer in 0 .. n-1, uniformly distributed, for n >= 1. Draws again if the 32 random
    bits are below 2^32 mod n. The number of accepted values is then a multiple of n, so all results
@@ -11570,14 +11586,20 @@ RISEI_FN int risei_learner_warmed_up(const risei_model *m)
            (m->desc->numbers == 0 || m->number_statistics->frozen) &&
            (!m->net.embeds || m->embedder->statistics.frozen);
 }
-/* Replaces x [count] by process 0's x: sums x over all processes, after all others have set theirs
-   to zero. */
+/* Replaces x [count] by process 0's x: sums a copy of x over all processes, after all others have
+   set their copy to zero. The copy is in l->gradient. Between updates, nobody reads l->gradient. It
+   is long enough, because x has one number for each input of a layer, or is l->gradient. If
+   reduce_fn fails, x stays as it is. */
 RISEI_FN void risei_learner_share(risei_learner *l, rise_real *x, size_t count)
 {
     const rise_agent_desc *d = l->model->desc;
     if (d->processes == 1 || l->reduce_failed != 0 || count == 0) return;
-    if (d->process > 0) memset(x, 0, count * sizeof *x);
-    l->reduce_failed = d->reduce_fn(d->reduce_user, x, count);
+    if (d->process > 0)
+        memset(l->gradient, 0, count * sizeof *x);
+    else if (x != l->gradient)
+        memcpy(l->gradient, x, count * sizeof *x);
+    l->reduce_failed = d->reduce_fn(d->reduce_user, l->gradient, count);
+    if (l->reduce_failed == 0 && x != l->gradient) memcpy(x, l->gradient, count * sizeof *x);
 }
 RISEI_FN void risei_learner_share_statistics(risei_learner *l, risei_statistics *s)
 {
@@ -11593,12 +11615,23 @@ RISEI_FN void risei_learner_share_frames(risei_learner *l, risei_frames *f)
         size_t const count = f->bytes - at < most ? f->bytes - at : most;
         for (i = 0; i < count; i++) l->gradient[i] = f->mean[at + i];
         risei_learner_share(l, l->gradient, count);
-        for (i = 0; i < count; i++) {
+        for (i = 0; i < count && l->reduce_failed == 0; i++) {
             rise_real const mean = l->gradient[i];
             f->mean[at + i] = mean >= 0 && mean <= 255 ? (uint8_t)mean : 0;
         }
     }
     if (f->standardises) risei_learner_share(l, &f->scale.factor, 1);
+}
+/* Undoes the end of the warm-up, because reduce_fn failed. If all processes are saved now and
+   started again, they then share their statistics. */
+RISEI_FN void risei_learner_resume_warm_up(risei_learner *l)
+{
+    risei_model *m = l->model;
+    m->frame_statistics->statistics_frozen = 0;
+    m->frame_statistics->scale.mean = NULL;
+    m->frame_statistics->scale.factor = (rise_real)RISEI_FRAMES_RAW;
+    if (m->desc->numbers > 0) m->number_statistics->frozen = 0;
+    if (m->net.embeds) m->embedder->statistics.frozen = 0;
 }
 RISEI_FN void risei_learner_log_start(const risei_learner *l, int64_t now)
 {
@@ -11613,7 +11646,7 @@ RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
     risei_model *m = l->model;
     risei_embedder *e = m->embedder;
     int const background = m->desc->background;
-    if (risei_learner_warmed_up(m)) return;
+    if (risei_learner_warmed_up(m) || l->reduce_failed != 0) return;
     risei_frames_freeze_statistics(m->frame_statistics);
     risei_learner_share_frames(l, m->frame_statistics);
     if (m->desc->numbers > 0) {
@@ -11625,6 +11658,12 @@ RISEI_FN void risei_learner_end_warm_up(risei_learner *l, int64_t now)
             risei_embedder_measure(&m->device, e, &l->replay->history, m->embeddings);
         risei_statistics_freeze(&e->statistics);
         risei_learner_share_statistics(l, &e->statistics);
+    }
+    if (l->reduce_failed != 0) {
+        risei_learner_resume_warm_up(l);
+        return;
+    }
+    if (m->net.embeds) {
         if (background) l->snapshot_next = RISEI_SAMPLE_FRAMES + 1;
         if (!background) {
             risei_embedder_refresh(&m->device, e, &l->replay->history, m->embeddings);
@@ -11688,7 +11727,7 @@ RISEI_FN void risei_learner_snapshot_continue(risei_learner *l)
 RISEI_FN int risei_learner_snapshot_poll(risei_learner *l, int64_t now)
 {
     const rise_agent_desc *d = l->model->desc;
-    int const automatic = d->snapshot_steps > 0 &&
+    int const automatic = d->snapshot_steps > 0 && l->reduce_failed == 0 &&
                           risei_embedder_takes_snapshots(l->model->embedder);
     if (d->processes > 1) now = l->shared_steps;
     if (automatic && l->snapshots == 0 && now >= (int64_t)d->learn_start + d->snapshot_steps)
@@ -14320,7 +14359,8 @@ RISEI_FN void risei_file_visit_round(risei_io *f, risei_background *b)
 {
     risei_model *m = b->learner->model;
     int64_t started = b->started, updates = b->updates;
-    int64_t failed = b->result != RISE_OK;
+    /* after loading, reduce_fn may work again, so its failure is not saved */
+    int64_t failed = b->result == RISE_NOT_FINITE;
     /* the learning model's weights have a meaning only while a round is not in effect */
     rise_real *weights = f->mode == RISEI_READ || b->started ? m->weights : b->acting->weights;
     risei_io_integers(f, &started, 1, "round.started");
