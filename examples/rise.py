@@ -1,7 +1,6 @@
 """rise.h for Python: one agent, through ctypes. Needs a C compiler the first time.
 
-The first `import rise` builds the shared library beside this file, and again when rise.h changes.
-It runs $CC, or cc:
+The first `import rise`, and the first after rise.h changes, builds the library with $CC, or cc:
 
     cc -O2 -shared -fPIC -pthread -DRISE_THREADS -DRISE_IMPLEMENTATION -x c rise.h -o librise.so -lm
 
@@ -9,21 +8,23 @@ Copy this file and rise.h beside your program, or add this folder to PYTHONPATH.
 
     import rise
     agent = rise.Agent(numbers=4, actions=2, memory="none")
-    action = agent.step(numbers=[0.1, 0.2, 0.3, 0.4], event=rise.FIRST)
+    action = agent.step(numbers=[0.1, 0.2, 0.3, 0.4], event=rise.FIRST)  # a game begins
+    action = agent.step(numbers=[0.2, 0.2, 0.3, 0.4], reward=1.0, event=rise.MIDDLE)
 
-MinAtar, and a window of pygame:
+The reward is that of the last action. Give the last state of a game too, as TERMINATED or
+TRUNCATED. The first frame of a game of MinAtar, and of a window of pygame:
 
     agent = rise.Agent(frame_width=10, frame_height=10, frame_channels=env.state_shape()[2],
                        actions=env.num_actions())
-    agent.step(env.state().astype("uint8") * 255)
+    action = agent.step(env.state().astype("uint8") * 255, event=rise.FIRST)
 
     agent = rise.Agent(frame_width=84, frame_height=84, frame_channels=3, actions=4)
     small = pygame.transform.smoothscale(window, (84, 84))
-    agent.step(pygame.surfarray.array3d(small).swapaxes(0, 1))
+    action = agent.step(pygame.surfarray.array3d(small).swapaxes(0, 1), event=rise.FIRST)
 
-Keywords are the fields of rise_agent_desc in rise.h, as text or as numbers. A refused call raises
-rise.Error with the library's sentence. NumPy is optional: frames may be anything with uint8 bytes
-(bytes, NumPy arrays), numbers anything with floats (lists, arrays). Python knows no struct of C.
+Keywords are the fields of rise_agent_desc in rise.h; describe() lists them. Learning starts after
+learn_start steps. A refused call raises rise.Error. Frames are uint8 (bytes, or NumPy if you have
+it), numbers floats (lists, arrays). Python knows no struct of C.
 """
 
 import array
@@ -111,6 +112,13 @@ def _value(text: str) -> Union[int, float, str]:
     return text
 
 
+def _one_of(name: str, words: tuple[str, ...], word: str) -> int:
+    """Returns the index of `word` in `words`."""
+    if word not in words:
+        raise ValueError(f'{name} is "{word}"; it must be one of {" ".join(words)}')
+    return words.index(word)
+
+
 def _lines(function: Any, subject: Any) -> dict[str, Any]:
     """Calls function(subject, fn, NULL). Returns the lines "name=value" that fn got."""
     lines: list[str] = []
@@ -157,7 +165,7 @@ class Agent:
             text = f"{name}={int(value) if isinstance(value, bool) else value}"
             self._check(_lib.rise_agent_set(desc, text.encode(), error), error)
         if preset is not None:
-            _lib.rise_agent_preset(desc, PRESETS.index(preset))
+            _lib.rise_agent_preset(desc, _one_of("preset", PRESETS, preset))
         if path is None:
             self._check(_lib.rise_agent_create(byref(self._agent), desc, error), error)
         else:
@@ -184,9 +192,10 @@ class Agent:
         )
 
     def step(
-        self, frame: Any = None, numbers: Any = None, reward: float = 0.0, event: int = FIRST
+        self, frame: Any = None, numbers: Any = None, reward: float = 0.0, *, event: int
     ) -> int:
-        """One step of one game, and the updates that are due. Returns the action to take."""
+        """One step of one game, and the updates that are due. Returns the action to take, which
+        has no meaning after the last state of a game."""
         seen = self._see(1, frame, numbers)
         return self._check(_lib.rise_agent_step_numbers(self._agent, *seen, reward, event))
 
@@ -195,9 +204,10 @@ class Agent:
         frame: Any = None,
         numbers: Any = None,
         reward: float = 0.0,
-        event: int = FIRST,
         player: int = 0,
         allowed: Any = None,
+        *,
+        event: int,
     ) -> int:
         """Returns the greedy action of a character. Learns nothing."""
         seen, allowed = self._see(1, frame, numbers), _pack("allowed", "B", self.actions, allowed)
@@ -252,7 +262,7 @@ class Agent:
 
     def save(self, path: str, what: str = "all") -> None:
         """Saves to a file: "all" (resumes bit for bit), "agent" or "policy" (only plays)."""
-        name, kind, error = os.fsencode(path), SAVES.index(what), self._error
+        name, kind, error = os.fsencode(path), _one_of("what", SAVES, what), self._error
         self._check(_lib.rise_agent_save(self._agent, kind, name, error), error)
 
     @property

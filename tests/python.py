@@ -105,7 +105,7 @@ def test_hidden(rise, cartpole):
         values = []
         for position in (1.9, 2.3):
             state = np.array([position, 0, 0.01, 0], np.float32)
-            agent.play(numbers=cartpole.shown(agent, state))
+            agent.play(numbers=cartpole.shown(agent, state), event=rise.FIRST)
             values.append(agent.values())
         check("hidden: positions differ", values[0] != values[1], values)
         score = cartpole.evaluate(agent, 7)
@@ -122,7 +122,7 @@ def test_files(rise, agent, folder):
         check(f"files: {what}: fields", copy.describe()["play_only"] == 1 and copy.players == 2)
         for _ in range(20):
             numbers = random.normal(size=4)
-            actions = [a.play(numbers=numbers) for a in (agent, copy)]
+            actions = [a.play(numbers=numbers, event=rise.FIRST) for a in (agent, copy)]
             check(f"files: {what}: action", actions[0] == actions[1])
             check(f"files: {what}: values", agent.values() == copy.values())
     copy = rise.Agent.load(os.path.join(folder, "all.rise"))
@@ -148,7 +148,7 @@ def test_frames(rise):
                    for a, f in zip(agents, (frame, frame.tobytes(), gaps))]
         actions += list(agents[3].step_all([t % 3], [event], frame))
         check("frames: action", len(set(actions)) == 1, actions)
-    played = agents[0].play(frame, allowed=[False, True, False])
+    played = agents[0].play(frame, allowed=[False, True, False], event=rise.FIRST)
     check("frames: mask", played == 1 and len(agents[0].values()) == 3)
     for a in agents:
         a.learn()
@@ -165,11 +165,11 @@ def test_players(rise):
     for _ in range(5):
         learner.learn()
     both = learner, player
-    check("players: before", len({(a.play(frame), *a.values()) for a in both}) == 2)
+    check("players: before", len({(a.play(frame, event=rise.FIRST), *a.values()) for a in both}) == 2)
     learner.publish(player)
-    check("players: after", len({(a.play(frame), *a.values()) for a in both}) == 1)
+    check("players: after", len({(a.play(frame, event=rise.FIRST), *a.values()) for a in both}) == 1)
     player.set_player(epsilon=1.0)
-    check("players: random", len({player.play(frame) for _ in range(50)}) == 3)
+    check("players: random", len({player.play(frame, event=rise.FIRST) for _ in range(50)}) == 3)
     check("players: all", player.play_all([0], [rise.FIRST], frame).tolist()[0] in range(3))
 
 
@@ -181,11 +181,11 @@ def test_refusals(rise):
         ("field", lambda: rise.Agent(wings=2), "wings"),
         ("value", lambda: rise.Agent(memory="elephant"), "memory", "elephant", "rise none full"),
         ("range", lambda: rise.Agent(numbers=2, actions=999), "actions", "999", "256"),
-        ("no frame", lambda: rise.Agent(**FRAMES).step(), "frame is NULL"),
-        ("no numbers", agent.step, "numbers is NULL"),
+        ("no frame", lambda: rise.Agent(**FRAMES).step(event=rise.FIRST), "frame is NULL"),
+        ("no numbers", lambda: agent.step(event=rise.FIRST), "numbers is NULL"),
         ("event", lambda: agent.step(numbers=[1, 2], event=rise.MIDDLE), "RISE_FIRST"),
-        ("NaN", lambda: agent.step(numbers=[1, float("nan")]), "number"),
-        ("player", lambda: agent.play(numbers=[1, 2], player=7), "player is 7"),
+        ("NaN", lambda: agent.step(numbers=[1, float("nan")], event=rise.FIRST), "number"),
+        ("player", lambda: agent.play(numbers=[1, 2], player=7, event=rise.FIRST), "player is 7"),
         ("epsilon", lambda: agent.set_player(0, 2.0), "epsilon is 2"),
         ("learn", agent.learn, "transition"),
         ("learn_for", lambda: agent.learn_for(-1), "microseconds is -1"),
@@ -195,14 +195,20 @@ def test_refusals(rise):
         ("damaged", lambda: rise.Agent.load(__file__), "rise.h"),
     ):
         refused("refusals: " + what, call, rise.Error, *words)
-    refused("refusals: size", lambda: agent.step(numbers=[1]), ValueError, "numbers has 1", "2")
+    refused("refusals: no event", lambda: agent.step(numbers=[1, 2]), TypeError, "event")
+    refused("refusals: preset", lambda: rise.Agent("dqnn", numbers=2, actions=2), ValueError,
+            "preset", "dqn rainbow btr r2d2")
+    refused("refusals: kind", lambda: agent.save("x", "polcy"), ValueError, "agent all policy")
+    refused("refusals: size", lambda: agent.step(numbers=[1], event=rise.FIRST), ValueError,
+            "numbers has 1", "2")
     refused("refusals: rewards", lambda: agent.step_all([1, 2], [0], numbers=[1, 2]), ValueError,
             "rewards has 2")
-    refused("refusals: float frame", lambda: rise.Agent(**FRAMES).step(np.zeros(60)), TypeError,
-            "uint8")
+    refused("refusals: float frame",
+            lambda: rise.Agent(**FRAMES).step(np.zeros(60), event=rise.FIRST), TypeError, "uint8")
     check("refusals: nothing happened", agent.metrics["steps"] == 0)
     agent.close()
-    refused("refusals: closed", lambda: agent.step(numbers=[1, 2]), rise.Error, "agent is NULL")
+    refused("refusals: closed", lambda: agent.step(numbers=[1, 2], event=rise.FIRST), rise.Error,
+            "agent is NULL")
 
 
 def test_names(rise, folder):
