@@ -297,7 +297,7 @@ static void wrong_rounds_are_refused(void)
     rise_agent_desc const d = behind("memory=rise");
     world w = world_after(d, 101);
     risei_background *const b = &w.agent->background;
-    risei_transition *const t = &w.agent->learner.batch.transition[2];
+    risei_transition *const t = &w.agent->learner.transitions[2];
     risei_transition kept;
     int64_t updates;
     risei_background_finish(b);

@@ -2144,6 +2144,8 @@ static void open_at(rise_agent *learner, rise_agent *own, buffer *b, rise_save k
     rise_agent_desc const machine = machine_for(RISE_SAVE_POLICY);
     size_t const bytes = own->model.net.weights_size * sizeof(float);
     placed const p = place(b, (size_t)offset);
+    uint16_t const one = 1;
+    int const little = *(const unsigned char *)&one == 1; /* else weights are copied */
     rise_agent *a, *again;
     rise_error error = {RISE_OK, ""};
     int in_place;
@@ -2152,9 +2154,10 @@ static void open_at(rise_agent *learner, rise_agent *own, buffer *b, rise_save k
         exit(1);
     }
     in_place = a->desc.weights != NULL;
-    CHECK(a->desc.play_only && in_place == (offset % 4 == 0));
+    CHECK(a->desc.play_only && in_place == (offset % 4 == 0 && little));
     CHECK(a->bytes <= own->bytes && own->bytes - a->bytes + 64 >= (in_place ? bytes : 0));
-    CHECK(kind != RISE_SAVE_POLICY || offset > 0 || (uintptr_t)a->desc.weights % 64 == 0);
+    CHECK(kind != RISE_SAVE_POLICY || !in_place || offset > 0 ||
+          (uintptr_t)a->desc.weights % 64 == 0);
     CHECK(rise_agent_open(&again, p.data, b->size, &machine, NULL) == RISE_OK);
     CHECK(play_the_same(a, own) && play_the_same(again, own));
     CHECK((rise_agent_publish(learner, a) == RISE_BAD_CALL) == in_place);
