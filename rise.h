@@ -80,10 +80,9 @@
    much memory as the file asks for; machine.memory_bytes limits this.
 
    LIMITS. Frames have at most 1024 x 1024 pixels of 16 bytes. An observation has at most 1024
-   numbers besides its frame. An agent has at most 256 actions,
-   4096 environments, windows of 1024 frames, 8 conv layers and 16 stacked frames. The length of an
-   episode is not limited. No function uses more than 16 KB of the call stack (tests/build.sh checks
-   this).
+   numbers besides its frame. An agent has at most 256 actions, 4096 environments, windows of 1024
+   frames, 8 conv layers and 16 stacked frames. The length of an episode is not limited. No function
+   uses more than 16 KB of the call stack (tests/build.sh checks this).
 
    CONTENTS. Search for a title in capitals, or for a mark such as >>replay. Each mark begins one
    section of the code. Comments call such a section a room.
@@ -2790,8 +2789,10 @@ RISEI_FN rise_real risei_random_uniform(risei_random *r)
 {
     return (rise_real)(risei_random_bits(r) >> 8) * (rise_real)(1.0 / 16777216);
 }
-/* Skips `count` numbers of risei_random_bits. Each changes the state to factor * state + term.
-   Computes the step of 1, 2, 4, 8 ... numbers, one for each bit of `count` (Brown 1994). */
+/* Skips `count` numbers of risei_random_bits, in time that grows with the logarithm of `count`.
+   Drawing a number replaces the state by factor * state + term. The loop computes the factor and
+   the term of 1, 2, 4, 8 ... draws, and applies those whose bit of `count` is 1 (Brown, "Random
+   number generation with arbitrary strides", 1994). */
 RISEI_FN void risei_random_skip(risei_random *r, int64_t count)
 {
     uint64_t factor = 6364136223846793005u, term = 1442695040888963407u;
@@ -3422,8 +3423,9 @@ RISEI_FN void risei_blocks_set_kc(risei_blocks *w, int kc)
     w->kc = kc;
     w->packed_row = kc + 8 + ((kc + 8) % 64 == 0 ? 8 : 0);
 }
-/* Returns the blocks of a product of [m][k] and [k][n]: as large as the product can use.
-   `in_place`: 1 if B is not packed, but for the columns after the last whole tile. */
+/* Returns the sizes of the blocks of a product C = A B, with A [m][k] and B [k][n]. The sizes are
+   the largest that the product can use. Memory for scratch is taken for these sizes, or for smaller
+   ones. `in_place`: 1 if B is read in place, except for the columns after the last whole tile. */
 RISEI_FN risei_blocks risei_blocks_for(int m, int n, int k, int in_place)
 {
     int64_t const columns = risei_round_up(n > 0 ? n : 1, RISEI_NR_MOST);
@@ -11586,10 +11588,10 @@ RISEI_FN int risei_learner_warmed_up(const risei_model *m)
            (m->desc->numbers == 0 || m->number_statistics->frozen) &&
            (!m->net.embeds || m->embedder->statistics.frozen);
 }
-/* Replaces x [count] by process 0's x: sums a copy of x over all processes, after all others have
-   set their copy to zero. The copy is in l->gradient. Between updates, nobody reads l->gradient. It
-   is long enough, because x has one number for each input of a layer, or is l->gradient. If
-   reduce_fn fails, x stays as it is. */
+/* Gives every process the x [count] of process 0. reduce_fn sums a copy of x, and the copies of all
+   other processes are zero. The copy is in l->gradient, which holds nothing between updates.
+   l->gradient has one number for each parameter, and x has at most one for each input of a layer. x
+   may also be l->gradient itself. If reduce_fn fails, x does not change. */
 RISEI_FN void risei_learner_share(risei_learner *l, rise_real *x, size_t count)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -11611,7 +11613,8 @@ RISEI_FN void risei_learner_share_frames(risei_learner *l, risei_frames *f)
 {
     size_t const most = l->model->net.parameters;
     size_t at, i;
-    for (at = 0; at < f->bytes && f->standardises && l->model->desc->processes > 1; at += most) {
+    if (!f->standardises || l->model->desc->processes == 1) return;
+    for (at = 0; at < f->bytes; at += most) {
         size_t const count = f->bytes - at < most ? f->bytes - at : most;
         for (i = 0; i < count; i++) l->gradient[i] = f->mean[at + i];
         risei_learner_share(l, l->gradient, count);
@@ -11620,10 +11623,11 @@ RISEI_FN void risei_learner_share_frames(risei_learner *l, risei_frames *f)
             f->mean[at + i] = mean >= 0 && mean <= 255 ? (uint8_t)mean : 0;
         }
     }
-    if (f->standardises) risei_learner_share(l, &f->scale.factor, 1);
+    risei_learner_share(l, &f->scale.factor, 1);
 }
-/* Undoes the end of the warm-up, because reduce_fn failed. If all processes are saved now and
-   started again, they then share their statistics. */
+/* Continues the warm-up after reduce_fn failed at its end. The agent learns no more. But its file
+   then says that the warm-up has not ended. So after a restart from files, the warm-up ends again,
+   and all processes take the statistics of process 0. */
 RISEI_FN void risei_learner_resume_warm_up(risei_learner *l)
 {
     risei_model *m = l->model;
@@ -11881,9 +11885,11 @@ RISEI_FN void risei_learner_copy_part(void *job, int part, int parts, void *scra
                                     at >= last->at - stacked);
     }
 }
-/* Draws one part of a batch, and makes it the part that l->batch holds. All parts of all processes
-   share the numbers of one random stream: first those of part 0, then those of part 1, and so on.
-   With background, copies the slots that the part reads. */
+/* Samples one part of a batch into draw `draw`, and makes it the draw that l->batch holds. One
+   random stream serves all parts of all processes: part 0 uses its first numbers, part 1 the next
+   ones, and so on. Each process skips the numbers of the others, so n processes draw as one process
+   with n parts. If desc.background is 1, copies the slots of the replay buffer that the draw reads,
+   because the game may overwrite them. */
 RISEI_FN void risei_learner_draw(risei_learner *l, int draw)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -12161,9 +12167,9 @@ RISEI_FN void risei_learner_descend(risei_learner *l)
     risei_net_derive_backward(&m->device, &m->net, m->noise, m->spectral, w, g);
     if (l->part > 0) risei_optimizer_add(&m->device, m->net.parameters, l->added, l->gradient);
 }
-/* Computes the drawn part that l->batch holds: its targets, its losses and its gradient. If a
-   weight, a loss, a td error or a value is not finite, sets l->discards. Then the other parts of
-   the update are not computed. */
+/* Computes the part that l->batch holds: its targets, its losses and its gradient. Adds the
+   gradient to that of the earlier parts. If a weight, a loss, a td error or Q is not finite, sets
+   l->discards. The function then computes nothing for the later parts of this update. */
 RISEI_FN void risei_learner_compute_part(risei_learner *l)
 {
     risei_model *m = l->model;
@@ -12193,9 +12199,10 @@ RISEI_FN void risei_learner_compute_part(risei_learner *l)
     if (!l->discards) risei_learner_descend(l);
     l->part++;
 }
-/* Calls reduce_fn with the gradient and with RISEI_REDUCED numbers after it. Afterwards, all
-   processes have the same gradient, the same metrics and the same shared_steps, and agree whether
-   to discard the update. `now`: environment steps of this process. */
+/* Sums the gradient over all processes by reduce_fn. RISEI_REDUCED further numbers lie behind the
+   gradient in l->gradient and are summed by the same call: the metrics, the verdict whether to
+   discard the update, and the steps of process 0. So afterwards these are the same in all
+   processes. If reduce_fn fails, sets l->reduce_failed. `now`: this process's environment steps. */
 RISEI_FN void risei_learner_reduce(risei_learner *l, int64_t now)
 {
     const rise_agent_desc *d = l->model->desc;
@@ -12383,8 +12390,8 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
    into effect.
 
    A round of more than risei_learner.rounds updates is done in several passes of both phases. Then
-   the first phase lasts until the batches of the last pass are drawn. Only rise_agent_load can
-   cause this, or an error of many calls before: otherwise fewer updates become due in one call.
+   calls wait until the batches of the last pass are drawn. This happens if one call makes more than
+   16 updates due, or if updates of earlier calls are still owed.
 
    Main type: risei_background. Uses threads, replay, embedder, model, learner. Test:
    tests/background.c. */
@@ -12478,8 +12485,9 @@ RISEI_FN int risei_background_draw(risei_background *b, int updates)
     }
     return drawn;
 }
-/* Computes the update whose parts are the draws from `first` on. If the update fails, marks these
-   draws: a td error that is NaN changes no priority. */
+/* Computes one update from batch_parts draws, from draw `first` on. If the update fails or is
+   discarded, sets the td errors of these draws to NaN. risei_replay_set_priorities leaves the
+   priorities of such transitions as they are. */
 RISEI_FN void risei_background_update(risei_background *b, int first)
 {
     risei_learner *l = b->learner;
@@ -14437,7 +14445,9 @@ RISEI_FN void risei_file_visit_slot(risei_io *f, risei_replay *r, ptrdiff_t slot
     risei_replay_tree_set(r, slot, leaf);
     if (risei_event_is_last(h->events[slot])) risei_replay_count_episode(r, slot, 1);
 }
-/* Visits the transitions of the first draws, and their td errors. *draws: the number of draws. */
+/* Measures, writes or reads draws 0 .. *draws - 1: their transitions and td errors. When reading,
+   sets *draws. These draws were sampled before the agent was saved, and their priorities were not
+   renewed yet: the draws of a round, or the computed parts of the update in progress. */
 RISEI_FN void risei_file_visit_draws(risei_io *f, risei_learner *l, int *draws)
 {
     int64_t count = *draws;
@@ -14909,9 +14919,10 @@ RISEI_FN int risei_memory_read(void *user, void *data, size_t size)
     m->at += size, m->left -= size;
     return 1;
 }
-/* Returns the weights of a policy file in memory, or NULL if they cannot be read in place. The
-   weights are the first numbers of section ACTING. rise_agent_read checks that the section is as
-   long as the weights need. */
+/* Returns the address of the weights in `data`, a whole file in memory. Returns NULL if the address
+   is not a multiple of 4, or if this machine is not little-endian or uses doubles: weights must
+   then be copied. The weights are the first numbers of section ACTING. The caller then calls
+   rise_agent_read, which checks the length of this section before it reads the weights. */
 RISEI_FN const rise_real *risei_file_weights_in(const risei_file_header *header, const void *data)
 {
     uint16_t const little = 1;

@@ -76,6 +76,20 @@ RISEI_FN void device_make(void)
 #endif
 }
 
+/* Returns the description of an agent with the default fields, for this instruction set and number
+   of threads. It learns only when told to. */
+static inline rise_agent_desc bench_desc(int width, int height, rise_memory memory, int actions)
+{
+    rise_agent_desc desc;
+    memset(&desc, 0, sizeof desc);
+    desc.frame_width = width, desc.frame_height = height;
+    desc.actions = actions;
+    desc.memory = memory;
+    desc.learn_outside = 1;
+    desc.isa = option.isa;
+    desc.threads = option.threads;
+    return desc;
+}
 /* Reads the command line into `option` and makes the device. Ends the program on a wrong option. */
 static void options_read(int count, char **arguments)
 {

@@ -37,24 +37,11 @@ static void failed(const char *text)
     exit(1);
 }
 
-static rise_agent_desc description(int width, int height, rise_memory memory)
-{
-    rise_agent_desc desc;
-    memset(&desc, 0, sizeof desc);
-    desc.frame_width = width, desc.frame_height = height;
-    desc.actions = ACTIONS;
-    desc.memory = memory;
-    desc.learn_outside = 1;
-    desc.isa = option.isa;
-    desc.threads = option.threads;
-    return desc;
-}
-
 /* Creates the agent and fills its replay buffer until it can learn. Its actions are random until
    then, so this takes no time in the network. */
 static void subject_make(subject *s, int width, int height, rise_memory memory)
 {
-    rise_agent_desc desc = description(width, height, memory), player = desc;
+    rise_agent_desc desc = bench_desc(width, height, memory, ACTIONS), player = desc;
     size_t const pixels = (size_t)width * (size_t)height;
     rise_error error;
     int step, steps;

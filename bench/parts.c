@@ -63,15 +63,8 @@ static double clock_read(void *user) { return ((subject *)user)->clock += TICK; 
 
 static rise_agent_desc description(int width, int height, rise_memory memory, int parts)
 {
-    rise_agent_desc desc;
-    memset(&desc, 0, sizeof desc);
-    desc.frame_width = width, desc.frame_height = height;
-    desc.actions = ACTIONS;
-    desc.memory = memory;
+    rise_agent_desc desc = bench_desc(width, height, memory, ACTIONS);
     desc.batch_parts = parts;
-    desc.learn_outside = 1;
-    desc.isa = option.isa;
-    desc.threads = option.threads;
     return desc;
 }
 static void subject_step(subject *s)

@@ -20,8 +20,8 @@ int memory_main(int count, char **arguments);
 
 #include "check.h"
 #include "folder.h"
+#include "process.h"
 #include <sys/resource.h>
-#include <sys/wait.h>
 
 static char place[40] = "/tmp/rise-memory-XXXXXX", text[1 << 16];
 /* Which call of the next tools fails, and how: see faults.h. 0: none. */
@@ -34,9 +34,7 @@ static const char *keys = ""; /* what the next tools read from their standard in
 static int tool(const char *more, long most_bytes)
 {
     char line[400], *words[30], *word;
-    int ends[2], in[2], count = 0, status = -1;
-    size_t size;
-    FILE *from;
+    int ends[2], in[2], count = 0;
     pid_t pid;
     fflush(NULL);
     if (pipe(ends) != 0 || pipe(in) != 0) return -1;
@@ -62,12 +60,7 @@ static int tool(const char *more, long most_bytes)
     }
     close(ends[1]);
     close(in[0]);
-    from = fdopen(ends[0], "r");
-    size = from != NULL ? fread(text, 1, sizeof text - 1, from) : 0;
-    text[size] = '\0';
-    if (from != NULL) fclose(from);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    return process_output(pid, ends[0], text, sizeof text);
 }
 static int said(const char *words) { return strstr(text, words) != NULL; }
 /* Returns the size of a file in `place`; -1: there is none. */

@@ -37,8 +37,7 @@ int npc_main(int count, char **arguments);
 #undef main
 
 #include "check.h"
-#include <sys/wait.h>
-#include <unistd.h>
+#include "process.h"
 
 static char place[40] = "/tmp/rise-npc-XXXXXX", text[1 << 14];
 
@@ -112,9 +111,7 @@ static int person_event(SDL_Event *event)
 static int play(const char *more, int rounds, int start)
 {
     char line[400], *words[30], *word;
-    int ends[2], count = 0, status = -1;
-    size_t size;
-    FILE *from;
+    int ends[2], count = 0;
     pid_t pid;
     fflush(NULL);
     if (pipe(ends) != 0) return -1;
@@ -133,12 +130,7 @@ static int play(const char *more, int rounds, int start)
         exit(npc_main(count, words));
     }
     close(ends[1]);
-    from = fdopen(ends[0], "r");
-    size = from != NULL ? fread(text, 1, sizeof text - 1, from) : 0;
-    text[size] = '\0';
-    if (from != NULL) fclose(from);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    return process_output(pid, ends[0], text, sizeof text);
 }
 static int said(const char *words) { return strstr(text, words) != NULL; }
 static void path_of(char *path, const char *name)

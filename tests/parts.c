@@ -247,6 +247,22 @@ static void processes_agree_to_discard(void)
     for (p = 0; p < 2; p++) rise_agent_destroy(m[p].agent);
     group_end(&g);
 }
+/* Makes a process that has done one update. Returns a hash of its weights. */
+static uint64_t join_and_learn(group *g, member *m, world *w, const rise_agent_desc *desc)
+{
+    group_begin(g, 1);
+    join(g, m, 0, desc);
+    *w = world_of(m->agent);
+    world_run(w, 30);
+    CHECK(rise_agent_learn(m->agent) == RISE_OK);
+    return hash_of(m->agent);
+}
+/* Lets reduce_fn fail, and learns until a call says so. */
+static void lose(group *g, rise_agent *a)
+{
+    g->fails = 1;
+    while (rise_agent_learn(a) == RISE_OK) continue;
+}
 /* After reduce_fn has failed, a process learns no more, and says why. */
 static void a_lost_process_is_reported(void)
 {
@@ -260,14 +276,8 @@ static void a_lost_process_is_reported(void)
         uint64_t hash;
         int calls;
         check_about("%s", words[k]);
-        group_begin(&g, 1);
-        join(&g, &m, 0, &d);
-        w = world_of(m.agent);
-        world_run(&w, 30);
-        CHECK(rise_agent_learn(m.agent) == RISE_OK);
-        hash = hash_of(m.agent);
-        g.fails = 1;
-        while (rise_agent_learn(m.agent) == RISE_OK) continue;
+        hash = join_and_learn(&g, &m, &w, &d);
+        lose(&g, m.agent);
         calls = m.calls;
         CHECK(rise_agent_learn(m.agent) == RISE_UNAVAILABLE);
         CHECK(strstr(rise_agent_error(m.agent)->text, "reduce_fn returned 7") != NULL);
@@ -292,13 +302,8 @@ static void a_lost_process_goes_on_from_its_file(void)
         group g;
         buffer b;
         check_about("%s", words[k]);
-        group_begin(&g, 1);
-        join(&g, &m, 0, &d);
-        w = world_of(m.agent);
-        world_run(&w, 30);
-        CHECK(rise_agent_learn(m.agent) == RISE_OK);
-        g.fails = 1;
-        while (rise_agent_learn(m.agent) == RISE_OK) continue;
+        join_and_learn(&g, &m, &w, &d);
+        lose(&g, m.agent);
         b = saved(m.agent, RISE_SAVE_ALL);
         rise_agent_destroy(m.agent);
         w.agent = loaded(&b, &machine);

@@ -51,7 +51,7 @@
 #
 # check.h is the harness, toy.h has toy agents and games, child.h a made-up child process.
 # agent_file.h and encoder_file.h make small files in memory. faults.h makes calls fail. folder.h
-# counts files.
+# counts files. process.h reads what a process prints.
 # shared_kernels.c is rise.h's kernels, compiled once for all test files: see shared_kernels.h.
 # README.md lists the other kinds of tests: sanitizers, coverage, mutants.
 cd "$(dirname "$0")/.." || exit 1
