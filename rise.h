@@ -134,6 +134,7 @@
        >>model                the network, ready to run: weights, frozen encoder, one pass
        >>learner              draws a batch and does an update
        >>background           the thread that computes updates while the game goes on
+       >>calls                what the game passes in one call, and its checks
        >>actor                the training environments: observe and explore
        >>players              characters that play and do not learn
        >>advice               what the log says about the use of an agent
@@ -203,6 +204,7 @@
        rise_agent_save        saves to a file
        rise_agent_load        makes an agent from a file
        rise_agent_open        makes a play_only agent from a policy in memory
+       rise_agent_open_bytes  returns the bytes that rise_agent_open needs
        rise_agent_peek        reads the description in a file
        rise_agent_write       saves through a callback
        rise_agent_read        makes an agent through a callback
@@ -669,6 +671,32 @@
    From an archive, pass a callback to rise_agent_read. The callback copies exactly `size` bytes and
    returns 1, or returns 0 on failure.
 
+   HOW TO: A SMALL PLAYER. For a microcontroller, or a game that never learns, define RISE_PLAY_ONLY
+   in every file. The library then has the functions below, and no others. It has no error
+   sentences, calls neither malloc nor printf, and computes with floats only.
+
+       rise_agent_open  rise_agent_open_bytes  rise_agent_read  rise_agent_destroy
+       rise_agent_play  rise_agent_play_numbers  rise_agent_play_all  rise_agent_set_player
+       rise_agent_values  rise_agent_query  rise_agent_error  rise_agent_metrics
+       rise_frame_shrink  rise_kernels_of  rise_result_text  rise_version
+
+   You pass the memory. rise_agent_open_bytes returns how much the agent needs. On machines without
+   vector instructions, matrix products are plain loops that need no scratch.
+
+       #define RISE_PLAY_ONLY
+       #define RISE_IMPLEMENTATION
+       #include "guards.h"        // written by ./watch guards.rise --export guards.h
+
+       static unsigned char memory[16384];
+       rise_agent_desc machine = {0};
+       machine.memory_block = memory, machine.memory_bytes = sizeof memory;
+       result = rise_agent_open(&agent, guards_policy, sizeof guards_policy, &machine, NULL);
+
+   Four more macros leave out code (see MACROS). RISE_NO_RAINBOW and RISE_NO_ENCODERS leave out
+   parts that the default agents do not have. RISE_NO_SIMD and RISE_NO_AVX512 leave out kernels. A
+   policy that needs what was left out is refused with RISE_UNAVAILABLE. Compile with -Os,
+   -ffunction-sections and -Wl,--gc-sections.
+
    HOW TO: SAVING AND RESUMING. A checkpoint has one of three contents.
 
        RISE_SAVE_AGENT   weights, optimiser, counters, random streams; no replay buffer: small
@@ -1077,10 +1105,10 @@
    bits are those of the plain C kernels on x86-64. Run the agent in a Web Worker, so that the page
    does not wait for an update. examples/web is a whole page (make web).
 
-   PORTING: BARE METAL. Without a file system, define RISE_NO_STDIO and open the policy in flash
-   with rise_agent_open (see HOW TO: SHIPPING A POLICY). Pass a block of memory, and a clock if you
-   call rise_agent_learn_for. The code refers to these functions of the C library: calloc, free,
-   snprintf, vsnprintf, strtod, floor, sqrt, sqrtf, the functions of <string.h>, and clock_gettime,
+   PORTING: BARE METAL. To play a policy in flash, see HOW TO: A SMALL PLAYER. To learn without a
+   file system, define RISE_NO_STDIO. Pass a block of memory, and a clock if you call
+   rise_agent_learn_for. The code refers to these functions of the C library: calloc, free,
+   snprintf, vsnprintf, ldexp, floor, sqrt, sqrtf, the functions of <string.h>, and clock_gettime,
    timespec_get or clock.
 
        static double seconds(void *user)
@@ -1310,6 +1338,12 @@
                                                   RISE_ISA_AVX2
        RISE_NO_PRETRAINED    the implementation   leaves out the ResNet-18: RISE_EMBED_RESNET18 is
                                                   then RISE_UNAVAILABLE
+       RISE_NO_ENCODERS      the implementation   the same for all frozen encoders but DOWNSAMPLE
+                                                  and SIGNS, which are the defaults
+       RISE_NO_RAINBOW       the implementation   the same for the heads C51 and IQN, noisy and
+                                                  spectral_norm
+       RISE_PLAY_ONLY        every file           agents only play: see HOW TO: A SMALL PLAYER.
+                                                  Not with RISE_THREADS or RISE_DOUBLE
        RISE_THREADS          the implementation   desc.threads may be more than 1 and
                                                   desc.background 1 (POSIX: compile with -pthread)
        RISE_SELF             the implementation   the name by which this file includes itself
@@ -1328,6 +1362,17 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* An agent that only plays reads no files, has no threads and needs no ResNet-18. */
+#ifdef RISE_PLAY_ONLY
+#undef RISE_NO_STDIO
+#define RISE_NO_STDIO
+#undef RISE_NO_PRETRAINED
+#define RISE_NO_PRETRAINED
+#endif
+#if defined(RISE_NO_ENCODERS) && !defined(RISE_NO_PRETRAINED)
+#define RISE_NO_PRETRAINED
+#endif
 
 #define RISE_VERSION_MAJOR 0
 #define RISE_VERSION_MINOR 1
@@ -1389,16 +1434,20 @@ typedef struct rise_error {
 /* Returns the meaning of a result code as a constant string. Never NULL. */
 RISE_API const char *rise_result_text(rise_result result);
 
+#ifndef RISE_PLAY_ONLY
 /* Returns error->text. Returns "" if `error` is NULL. For bindings, which know no struct. */
 RISE_API const char *rise_error_text(const rise_error *error);
+#endif
 
 /* Returns the version of the implementation, such as "0.1.0". */
 RISE_API const char *rise_version(void);
 
+#ifndef RISE_PLAY_ONLY
 /* Returns the size in bytes of the struct `type`: "rise_agent_desc", "rise_metrics" or
    "rise_error". Returns 0 for other names. So a binding can allocate structs without knowing their
    members. */
 RISE_API size_t rise_size_of(const char *type);
+#endif
 
 /* ---------------------------------------------------------------------------------------------- */
 /* >>api-desc: the description of an agent, every field with its default and most with a range */
@@ -1798,6 +1847,7 @@ typedef enum rise_event {
     RISE_ABSENT
 } rise_event;
 
+#ifndef RISE_PLAY_ONLY
 /* Agents from the literature, set up for Atari at 84 x 84. Most values are those of the papers. The
    values of DQN are those of the DQN with Adam in Dopamine (Castro et al. 2018). A preset does not
    set the frame, the actions, `memory` or the fields of the machine. */
@@ -1849,11 +1899,13 @@ RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error)
    rise_agent_load and rise_self_test allocate memory. */
 RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc,
                                        rise_error *error);
+#endif
 
 /* Ends the agent's threads and frees what rise_agent_create allocated, never memory_block. Accepts
    NULL. */
 RISE_API void rise_agent_destroy(rise_agent *agent);
 
+#ifndef RISE_PLAY_ONLY
 /* Does one step of one game. desc.environments must be 1 and desc.action_masks 0. A play_only agent
    is refused with RISE_BAD_CALL: use rise_agent_play. `frame` is [height][width][channels] bytes
    and is copied. `reward` is the reward of the previous action.
@@ -1911,6 +1963,7 @@ RISE_API rise_result rise_agent_observe(rise_agent *agent, const uint8_t *frames
                                         const float *numbers, const float *rewards,
                                         const rise_event *events, const uint8_t *allowed,
                                         int *actions);
+#endif
 
 /* Returns the action of player `player` (0..players-1), or a negative rise_result. The action is
    greedy, unless rise_agent_set_player chose otherwise. Does not change what training uses: replay
@@ -1948,6 +2001,7 @@ RISE_API rise_result rise_agent_play_all(rise_agent *agent, const uint8_t *frame
 RISE_API rise_result rise_agent_set_player(rise_agent *agent, int player, double epsilon,
                                            double temperature);
 
+#ifndef RISE_PLAY_ONLY
 /* Copies what `learner` has learned to `player`. Here `player` is a play_only agent that was made
    with the same description or loaded from a file of `learner`. Allocates nothing. `player` acts
    with the copy from the next rise_agent_play or rise_agent_play_all on. If the copy changes
@@ -1960,12 +2014,14 @@ RISE_API rise_result rise_agent_set_player(rise_agent *agent, int player, double
    Returns RISE_MISMATCH if seed differs, or a field that decides a shape or what the weights mean.
    Returns RISE_BAD_CALL if `player` is not play_only. rise_agent_error(learner) gives the error. */
 RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *player);
+#endif
 
 /* Returns the Q values [actions] of the player's last rise_agent_play. Returns NULL if the player
    has not played yet or does not exist. The agent owns the array; the player's next rise_agent_play
    overwrites it. */
 RISE_API const rise_real *rise_agent_values(const rise_agent *agent, int player);
 
+#ifndef RISE_PLAY_ONLY
 /* Does one update now, in addition to the updates of desc.learn_period. Returns RISE_BAD_CALL while
    no transition is complete and for play_only agents. Returns RISE_NOT_FINITE if the loss, the
    gradient or a weight is NaN or infinite. That update is discarded: weights and priorities stay as
@@ -1997,6 +2053,7 @@ RISE_API int rise_agent_learn_for(rise_agent *agent, double microseconds);
    environment and player. metrics.refreshing is the number of frames left. Returns RISE_BAD_CALL
    before learning has started and while a snapshot is in progress. */
 RISE_API rise_result rise_agent_snapshot(rise_agent *agent);
+#endif
 
 /* What the agent has noticed about its use: the bits of rise_metrics.advice. desc.log_fn receives a
    sentence with numbers and the remedy, once for each bit. Files hold neither these bits nor
@@ -2063,9 +2120,11 @@ typedef struct rise_metrics {
 /* Fills in `metrics`. */
 RISE_API void rise_agent_metrics(const rise_agent *agent, rise_metrics *metrics);
 
+#ifndef RISE_PLAY_ONLY
 /* Calls `fn` with "name=value" for every member of `metrics`. Numbers are as in
    rise_agent_describe. */
 RISE_API void rise_metrics_describe(const rise_metrics *metrics, rise_log_fn fn, void *user);
+#endif
 
 /* Returns the resolved description. The agent owns it. */
 RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *agent);
@@ -2075,12 +2134,14 @@ RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *agent);
    next error overwrites it. */
 RISE_API const rise_error *rise_agent_error(const rise_agent *agent);
 
+#ifndef RISE_PLAY_ONLY
 /* Returns the learnable parameters as one array, [parameters] of rise_metrics. Their order may
    change between versions. You may read, hash or write the array. Call this function again before
    each time you write: the call makes the next update check that all parameters are finite. The
    agent owns the array. With desc.background, the call first puts the last update into effect, and
    the next update moves the array. */
 RISE_API rise_real *rise_agent_parameters(rise_agent *agent);
+#endif
 
 /* What to save. */
 typedef enum rise_save {
@@ -2099,12 +2160,14 @@ typedef int (*rise_write_fn)(void *user, const void *data, size_t size);
 /* Gives exactly the next `size` bytes and returns 1; or returns 0 on failure. */
 typedef int (*rise_read_fn)(void *user, void *data, size_t size);
 
+#ifndef RISE_PLAY_ONLY
 /* Writes the agent through `fn`. The same state gives the same bytes on every machine, except for a
    flag that says whether the kernels are fused. Returns RISE_IO if `fn` failed. Returns
    RISE_NOT_FINITE if loading would refuse the file, for example because a weight is NaN. Returns
    RISE_BAD_CALL for a play_only agent unless `what` is RISE_SAVE_POLICY. `error` may be NULL. */
 RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, rise_write_fn fn,
                                       void *user, rise_error *error);
+#endif
 
 /* Makes an agent from the bytes that `fn` gives. `size` is the length of the whole file in bytes.
    On failure *agent is NULL. Every value is checked before it is used. `error` may be NULL.
@@ -2131,10 +2194,14 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
    `weights` of rise_agent_query is not NULL. Else the weights are copied. Begin `data` at a
    multiple of 64 bytes, and save the file as RISE_SAVE_POLICY: vectors are then read faster. All
    bytes that the agent uses are checked, as in rise_agent_read. rise_agent_publish does not change
-   an agent whose weights are in place, and nobody may write to its rise_agent_parameters. To know
-   its bytes before, call rise_agent_bytes with play_only = 1 and weights not NULL. */
+   an agent whose weights are in place, and nobody may write to its rise_agent_parameters. */
 RISE_API rise_result rise_agent_open(rise_agent **agent, const void *data, size_t size,
                                      const rise_agent_desc *machine, rise_error *error);
+
+/* Returns the bytes that the agent of rise_agent_open occupies with the same arguments: the least
+   machine->memory_bytes. Returns 0 if `data` is wrong. Allocates nothing. `error` may be NULL. */
+RISE_API size_t rise_agent_open_bytes(const void *data, size_t size, const rise_agent_desc *machine,
+                                      rise_error *error);
 
 #ifndef RISE_NO_STDIO
 /* Saves to a file. Writes a new file beside `path`, waits until it is on the disk, then renames it
@@ -2156,12 +2223,14 @@ RISE_API rise_result rise_agent_load(rise_agent **agent, const char *path,
 RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, rise_error *error);
 #endif
 
+#ifndef RISE_PLAY_ONLY
 /* Checks this build on this machine. Compares the kernels of `isa` with the reference kernels.
    Trains a small agent, and saves and loads it through memory. RISE_ISA_AUTO checks all instruction
    sets that this machine has. Takes less than a second, uses no files, and frees what it allocates.
    Returns RISE_BROKEN if a result is wrong; `error` names the computation. Returns RISE_UNAVAILABLE
    if this machine or build lacks `isa`, and RISE_NO_MEMORY if there is not enough memory. */
 RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error);
+#endif
 
 /* ---------------------------------------------------------------------------------------------- */
 /* >>api-kernels: matrix products, cells, Adam, projections, each usable alone */
@@ -2446,15 +2515,17 @@ RISE_API int rise_sign_bits(int inputs, int size);
 #elif defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__)
 #error "rise.h: compile without -fassociative-math and -freciprocal-math, which change results"
 #endif
-#include <errno.h>
 #include <float.h>
 #include <limits.h>
 #include <math.h>
+#include <string.h>
+#ifndef RISE_PLAY_ONLY
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h> /* RISE_NO_STDIO: for snprintf and vsnprintf only */
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
+#endif
 
 #if !defined(RISE_NO_STDIO) && (defined(__unix__) || defined(__APPLE__))
 #include <fcntl.h>
@@ -2526,6 +2597,56 @@ __declspec(dllimport) int __stdcall MultiByteToWideChar(unsigned int page, unsig
 #else
 #define RISEI_NEON 0
 #endif
+#endif
+
+/* RISE_PLAY_ONLY leaves out what only learning needs. Public functions that learn are not compiled.
+   Compilers leave out private functions that nothing calls, so a descriptor names a function that
+   only learning calls as RISEI_LEARN(function). */
+#ifdef RISE_PLAY_ONLY
+#if defined(RISE_THREADS) || defined(RISE_DOUBLE)
+#error "rise.h: RISE_PLAY_ONLY goes with neither RISE_THREADS nor RISE_DOUBLE; remove one of them"
+#endif
+#define RISEI_LEARNS 0
+#define RISEI_LEARN(function) NULL
+#else
+#define RISEI_LEARNS 1
+#define RISEI_LEARN(function) function
+#endif
+/* RISE_NO_RAINBOW and RISE_NO_ENCODERS leave out kinds in the same way. */
+#ifdef RISE_NO_RAINBOW
+#define RISEI_HAS_RAINBOW 0
+#define RISEI_RAINBOW(function) NULL
+#else
+#define RISEI_HAS_RAINBOW 1
+#define RISEI_RAINBOW(function) function
+#endif
+#ifdef RISE_NO_ENCODERS
+#define RISEI_ENCODER(function) NULL
+#else
+#define RISEI_ENCODER(function) function
+#endif
+
+/* A value of a field, or a size that may be above INT_MAX. With RISE_PLAY_ONLY, nothing computes
+   with doubles, except the parts of Rainbow. */
+#ifdef RISE_PLAY_ONLY
+typedef float risei_value;
+#else
+typedef double risei_value;
+#endif
+
+/* 1: there are products with a transposed A: gradients, and spectral normalisation. */
+#define RISEI_TRANSPOSES (RISEI_LEARNS || RISEI_HAS_RAINBOW)
+/* a function that only learning, noisy layers or spectral normalisation call */
+#if RISEI_TRANSPOSES
+#define RISEI_TRANSPOSED(function) function
+#else
+#define RISEI_TRANSPOSED(function) NULL
+#endif
+/* 1: all products are plain loops, which need no scratch. */
+#if defined(RISE_PLAY_ONLY) && !RISEI_AVX && !RISEI_NEON
+#define RISEI_PLAIN 1
+#else
+#define RISEI_PLAIN 0
 #endif
 
 #if RISEI_AVX && !defined(RISE_NO_AVX512)
@@ -2652,10 +2773,6 @@ RISE_API const char *rise_result_text(rise_result result)
     default: return "not a result code of rise.h";
     }
 }
-RISE_API const char *rise_error_text(const rise_error *error)
-{
-    return error != NULL ? error->text : "";
-}
 RISE_API const char *rise_version(void)
 {
 #define RISEI_DIGITS(major, minor, patch) #major "." #minor "." #patch
@@ -2663,6 +2780,11 @@ RISE_API const char *rise_version(void)
     return RISEI_VERSION(RISE_VERSION_MAJOR, RISE_VERSION_MINOR, RISE_VERSION_PATCH);
 #undef RISEI_VERSION
 #undef RISEI_DIGITS
+}
+#ifndef RISE_PLAY_ONLY
+RISE_API const char *rise_error_text(const rise_error *error)
+{
+    return error != NULL ? error->text : "";
 }
 RISE_API size_t rise_size_of(const char *type)
 {
@@ -2673,8 +2795,21 @@ RISE_API size_t rise_size_of(const char *type)
                                                 : 0;
 }
 
+#endif /* !RISE_PLAY_ONLY */
 /* Writes `result` and a sentence made from `format` into *error. `error` may be NULL. Returns
-   `result`, so that a function can fail in one statement: return risei_fail(...). */
+   `result`, so that a function can fail in one statement: return risei_fail(...). With
+   RISE_PLAY_ONLY there are no sentences: the text is empty. */
+#ifdef RISE_PLAY_ONLY
+RISEI_FN rise_result risei_fail_silently(rise_error *error, rise_result result)
+{
+    if (error != NULL) error->result = result, error->text[0] = '\0';
+    return result;
+}
+/* Never called: uses the arguments, so that compilers do not find them unused. */
+extern int risei_fail_unused(const char *format, ...);
+#define risei_fail(error, result, ...)                                                             \
+    ((void)sizeof(risei_fail_unused(__VA_ARGS__)), risei_fail_silently((error), (result)))
+#else
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
 #endif
@@ -2689,6 +2824,7 @@ RISEI_FN rise_result risei_fail(rise_error *error, rise_result result, const cha
     }
     return result;
 }
+#endif
 
 /* ---------------------------------------------------------------------------------------------- */
 /* >>memory: the arena, which cuts one block of memory into arrays
@@ -2898,10 +3034,11 @@ RISEI_FN void risei_io_begin(risei_io *f, risei_io_mode mode, uint64_t limit)
    is the CRC of the four bits n that are followed by k zeros of four bits. */
 RISEI_FN uint32_t risei_io_crc(uint32_t crc, const unsigned char *data, size_t size)
 {
-    static const uint32_t table[8][16] = {
+    static const uint32_t table[RISEI_LEARNS ? 8 : 1][16] = {
         {0x00000000u, 0x1DB71064u, 0x3B6E20C8u, 0x26D930ACu, 0x76DC4190u, 0x6B6B51F4u,
          0x4DB26158u, 0x5005713Cu, 0xEDB88320u, 0xF00F9344u, 0xD6D6A3E8u, 0xCB61B38Cu,
          0x9B64C2B0u, 0x86D3D2D4u, 0xA00AE278u, 0xBDBDF21Cu},
+#ifndef RISE_PLAY_ONLY
         {0x00000000u, 0x77073096u, 0xEE0E612Cu, 0x990951BAu, 0x076DC419u, 0x706AF48Fu,
          0xE963A535u, 0x9E6495A3u, 0x0EDB8832u, 0x79DCB8A4u, 0xE0D5E91Eu, 0x97D2D988u,
          0x09B64C2Bu, 0x7EB17CBDu, 0xE7B82D07u, 0x90BF1D91u},
@@ -2922,8 +3059,11 @@ RISEI_FN uint32_t risei_io_crc(uint32_t crc, const unsigned char *data, size_t s
          0x764DEE06u, 0x2654B999u, 0xD67F4138u, 0x866616A7u},
         {0x00000000u, 0xB8BC6765u, 0xAA09C88Bu, 0x12B5AFEEu, 0x8F629757u, 0x37DEF032u,
          0x256B5FDCu, 0x9DD738B9u, 0xC5B428EFu, 0x7D084F8Au, 0x6FBDE064u, 0xD7018701u,
-         0x4AD6BFB8u, 0xF26AD8DDu, 0xE0DF7733u, 0x58631056u}};
+         0x4AD6BFB8u, 0xF26AD8DDu, 0xE0DF7733u, 0x58631056u}
+#endif
+    };
     crc = ~crc;
+#ifndef RISE_PLAY_ONLY
     for (; size >= 4; size -= 4, data += 4) {
         crc ^= (uint32_t)data[0] | (uint32_t)data[1] << 8 | (uint32_t)data[2] << 16 |
                (uint32_t)data[3] << 24;
@@ -2931,6 +3071,7 @@ RISEI_FN uint32_t risei_io_crc(uint32_t crc, const unsigned char *data, size_t s
               table[4][crc >> 12 & 15] ^ table[3][crc >> 16 & 15] ^ table[2][crc >> 20 & 15] ^
               table[1][crc >> 24 & 15] ^ table[0][crc >> 28];
     }
+#endif
     while (size-- > 0) {
         crc ^= *data++;
         crc = crc >> 4 ^ table[0][crc & 15];
@@ -3490,7 +3631,7 @@ RISEI_FN risei_blocks risei_blocks_in(const rise_product *p, int in_place, void 
 RISEI_FN size_t risei_product_bytes(int m, int n, int k, int in_place)
 {
     risei_blocks const w = risei_blocks_for(m, n, k, in_place);
-    return risei_blocks_bytes(&w);
+    return RISEI_PLAIN ? 0 : risei_blocks_bytes(&w);
 }
 RISE_API size_t rise_product_scratch(void)
 {
@@ -3691,6 +3832,7 @@ RISEI_INLINE rise_real risei_min(rise_real a, rise_real b) { return a < b ? a : 
 #define RISE_SELF "rise.h"
 #endif
 
+#ifndef RISE_PLAY_ONLY
 /* ref: one number at a time, in the simplest loops. The reference for the tests. */
 #define RISEK(name) risek_##name##_ref
 #define RISEK_NAME "ref"
@@ -3721,21 +3863,28 @@ RISEI_INLINE rise_real risei_min(rise_real a, rise_real b) { return a < b ? a : 
 #define vexponent risei_exponent
 #define vmantissa risei_mantissa
 #include RISE_SELF
+#endif /* !RISE_PLAY_ONLY */
 
 #ifndef RISE_DOUBLE
 
 /* c: vectors of four numbers, for any processor, with the vector types of gcc and clang.
    Multiply-adds are fused only with RISEI_HAS_FMA. Without RISEI_HAS_FMA, the results differ from
-   those of the fused tables in the last bits. */
+   those of the fused tables in the last bits. With RISE_PLAY_ONLY, the table is as small as
+   possible: it has the loops of ref. */
 #define RISEK(name) risek_##name##_c
 #define RISEK_NAME "c"
 #define RISEK_ISA RISE_ISA_C
 #define RISEK_FUSED RISEI_HAS_FMA
 #define RISEK_FN RISEI_FN
+#ifdef RISE_PLAY_ONLY
+#define RISEK_REFERENCE
+#define RISEK_INLINE RISEI_FN
+#else
 #define RISEK_INLINE RISEI_INLINE
 #define MR 4
 #define RISEK_TILE_SIZES RISEI_ROWS_TO_4
-#if defined(__GNUC__) && !defined(__TINYC__)
+#endif
+#if defined(__GNUC__) && !defined(__TINYC__) && !defined(RISE_PLAY_ONLY)
 typedef float risei_f4 __attribute__((vector_size(16)));
 typedef int32_t risei_i4 __attribute__((vector_size(16)));
 typedef uint32_t risei_u4 __attribute__((vector_size(16)));
@@ -3827,7 +3976,9 @@ RISEI_INLINE risei_f4 risei_f4_exponent(risei_f4 x)
 #define V float
 #define M int
 #define VL 1
+#ifndef RISE_PLAY_ONLY
 #define NV 4
+#endif
 #define vload(p) (*(p))
 #define vstore risei_store
 #define vset1(x) ((float)(x))
@@ -3902,7 +4053,8 @@ RISEI_INLINE risei_f4 risei_f4_exponent(risei_f4 x)
 
 #if RISEI_AVX512
 /* avx512: vectors of 16 numbers; tiles of 14 x 2 vectors, for 32 registers. Uses AVX-512F and no
-   other extension of AVX-512. */
+   other extension of AVX-512. With RISE_PLAY_ONLY, tiles have at most 8 rows, because those with
+   more take most of the code. */
 #define RISEK(name) risek_##name##_avx512
 #define RISEK_NAME "avx512"
 #define RISEK_ISA RISE_ISA_AVX512
@@ -3915,8 +4067,13 @@ RISEI_INLINE risei_f4 risei_f4_exponent(risei_f4 x)
 #define V __m512
 #define M __mmask16
 #define VL 16
+#ifdef RISE_PLAY_ONLY
+#define MR 8
+#define RISEK_TILE_SIZES RISEI_ROWS_TO_8
+#else
 #define MR 14
 #define RISEK_TILE_SIZES RISEI_ROWS_TO_14
+#endif
 #define NV 2
 #define vload(p) _mm512_loadu_ps((p))
 #define vstore(p, x) _mm512_storeu_ps((p), (x))
@@ -4083,7 +4240,9 @@ RISEI_FN int risei_avx_level(void)
 
 RISE_API const rise_kernels *rise_kernels_of(rise_isa isa)
 {
+#ifndef RISE_PLAY_ONLY
     if (isa == RISE_ISA_REF) return &risek_table_ref;
+#endif
 #ifdef RISE_DOUBLE
     return isa == RISE_ISA_AUTO ? &risek_table_ref : NULL;
 #else
@@ -4829,7 +4988,7 @@ RISE_API rise_result rise_frame_shrink(const rise_kernels *kernels, const rise_p
     if (width < 1 || height < 1 || width > RISEI_FRAME || height > RISEI_FRAME)
         return risei_fail(error, RISE_BAD_CALL, "the frame has %d x %d pixels; 1..%d are possible",
                           width, height, RISEI_FRAME);
-    if ((channels != 1 && channels != 3) || (int)p.format < 0 || p.format > RISE_PIXELS_BGRA)
+    if ((channels != 1 && channels != 3) || (unsigned)p.format > RISE_PIXELS_BGRA)
         return risei_fail(error, RISE_BAD_CALL,
                           channels != 1 && channels != 3
                               ? "channels is %d; a frame has 1 (grey) or 3"
@@ -6235,7 +6394,7 @@ static const risei_cell_kind risei_cell_lstm = {"lstm",
                                                 0, /* separate */
                                                 0, /* direct */
                                                 risei_lstm_forward,
-                                                risei_lstm_backward};
+                                                RISEI_LEARN(risei_lstm_backward)};
 
 /* GRU (Cho et al. 2014). Gates: r, z and the candidate k. The reset gate r multiplies the recurrent
    product and its bias, as in PyTorch and cuDNN. So the recurrent product needs its own buffer
@@ -6258,7 +6417,7 @@ static const risei_cell_kind risei_cell_gru = {"gru",
                                                1,  /* separate */
                                                1,  /* direct */
                                                risei_gru_forward,
-                                               risei_gru_backward};
+                                               RISEI_LEARN(risei_gru_backward)};
 
 /* minGRU (Feng et al. 2024, with a tanh). Gates: z and the candidate k. The gates depend on the
    input alone, so one product computes them for all steps. */
@@ -6280,7 +6439,7 @@ static const risei_cell_kind risei_cell_mingru = {"mingru",
                                                   0,  /* separate */
                                                   1,  /* direct */
                                                   risei_mingru_forward,
-                                                  risei_mingru_backward};
+                                                  RISEI_LEARN(risei_mingru_backward)};
 
 /* Indexed by rise_cell. The entry of RISE_CELL_AUTO is the GRU. */
 static const risei_cell_kind *const risei_cell_kinds[] = {&risei_cell_gru, &risei_cell_lstm,
@@ -7052,14 +7211,23 @@ RISEI_FN rise_real risei_iqn_loss(const rise_kernels *k, const risei_heads *h, c
 
 /* In the order of rise_head. */
 static const risei_head_kind risei_head_kinds[] = {
-    {"mean", risei_head_one, risei_head_one, 0, 1, risei_mean_expect, risei_values_expect_backward,
-     risei_values_target, risei_mean_loss},
-    {"c51", risei_c51_atoms, risei_head_one, 0, 0, risei_c51_expect, risei_c51_expect_backward,
-     risei_c51_target, risei_c51_loss},
-    {"iqn", risei_head_one, risei_iqn_taus, 1, 1, risei_iqn_expect, risei_values_expect_backward,
-     risei_values_target, risei_iqn_loss}};
+    {"mean", risei_head_one, risei_head_one, 0, 1, risei_mean_expect,
+     RISEI_LEARN(risei_values_expect_backward), RISEI_LEARN(risei_values_target),
+     RISEI_LEARN(risei_mean_loss)},
+    {"c51", risei_c51_atoms, risei_head_one, 0, 0, RISEI_RAINBOW(risei_c51_expect),
+     RISEI_RAINBOW(RISEI_LEARN(risei_c51_expect_backward)),
+     RISEI_RAINBOW(RISEI_LEARN(risei_c51_target)), RISEI_RAINBOW(RISEI_LEARN(risei_c51_loss))},
+    {"iqn", risei_head_one, risei_iqn_taus, 1, 1, RISEI_RAINBOW(risei_iqn_expect),
+     RISEI_RAINBOW(RISEI_LEARN(risei_values_expect_backward)),
+     RISEI_RAINBOW(RISEI_LEARN(risei_values_target)),
+     RISEI_RAINBOW(RISEI_LEARN(risei_iqn_loss))}};
 RISEI_CHECK_TABLE_SIZE(risei_head_kinds, RISE_HEAD_COUNT);
 
+/* Returns whether the heads compute quantiles at fractions tau, as IQN does. */
+RISEI_FN int risei_heads_quantiles(const risei_heads *h)
+{
+    return RISEI_HAS_RAINBOW && h->kind->quantiles;
+}
 RISEI_FN risei_heads risei_heads_make(risei_parameters *p, const rise_agent_desc *desc, int in)
 {
     risei_heads h;
@@ -7069,7 +7237,7 @@ RISEI_FN risei_heads risei_heads_make(risei_parameters *p, const rise_agent_desc
     h.atoms = h.kind->atoms(desc), h.taus = h.kind->taus(desc);
     h.dueling = !desc->no_dueling, h.noisy = desc->noisy;
     h.value_min = desc->value_min, h.value_max = desc->value_max;
-    if (h.kind->quantiles) h.quantile = risei_linear_make(p, RISEI_COSINES, in, 1);
+    if (risei_heads_quantiles(&h)) h.quantile = risei_linear_make(p, RISEI_COSINES, in, 1);
     h.hidden = risei_linear_make(p, in, desc->head_units * (h.dueling ? 2 : 1), 1);
     h.advantage = risei_linear_make(p, desc->head_units, h.actions * h.atoms, 1);
     if (h.dueling) h.value = risei_linear_make(p, desc->head_units, h.atoms, 1);
@@ -7086,8 +7254,8 @@ RISEI_FN void risei_heads_layout(risei_arena *arena, const risei_heads *h, risei
     size_t const back = risei_arena_times((size_t)learn, (size_t)h->taus);
     size_t const hidden = (size_t)h->hidden.out, atoms = (size_t)h->atoms;
     size_t const outputs = (size_t)h->actions * atoms;
-    size_t const in = h->kind->quantiles ? (size_t)h->in : 0;
-    int const q_is_z = h->taus == 1 && h->atoms == 1 && !h->kind->quantiles;
+    size_t const in = risei_heads_quantiles(h) ? (size_t)h->in : 0;
+    int const q_is_z = h->taus == 1 && h->atoms == 1 && !risei_heads_quantiles(h);
     a->x = x, a->dx = dx;
     a->tau = RISEI_TAKE(arena, rise_real, in > 0 ? all : 0);
     a->cosines = RISEI_TAKE(arena, rise_real, in > 0 ? risei_arena_times(all, RISEI_COSINES) : 0);
@@ -7192,7 +7360,7 @@ RISEI_FN void risei_noise_backward(const risei_device *d, const risei_heads *h,
 
 RISEI_FN void risei_heads_initialise(const risei_heads *h, rise_real *w, risei_random *random)
 {
-    if (h->kind->quantiles) risei_linear_initialise(&h->quantile, w, random);
+    if (risei_heads_quantiles(h)) risei_linear_initialise(&h->quantile, w, random);
     risei_linear_initialise(&h->hidden, w, random);
     risei_linear_initialise(&h->advantage, w, random);
     if (h->dueling) risei_linear_initialise(&h->value, w, random);
@@ -7291,7 +7459,7 @@ RISEI_FN void risei_heads_forward(const risei_device *d, const risei_heads *h, c
     int const units = h->advantage.in, all = rows * h->taus;
     ptrdiff_t const outputs = (ptrdiff_t)h->taus * h->actions * h->atoms;
     int r;
-    if (h->kind->quantiles) risei_quantile_forward(d, h, w, rows, a);
+    if (risei_heads_quantiles(h)) risei_quantile_forward(d, h, w, rows, a);
     risei_linear_forward(d, &h->hidden, w, all, a->mixed, h->in, a->hidden, h->hidden.out, 1);
     risei_linear_forward(d, &h->advantage, w, all, a->hidden, h->hidden.out, a->advantage,
                          h->advantage.out, 0);
@@ -7320,7 +7488,7 @@ RISEI_FN void risei_heads_backward(const risei_device *d, const risei_heads *h, 
     }
     risei_linear_backward(d, &h->hidden, w, g, all, a->mixed, h->in, a->dhidden, width, a->dmixed,
                           h->in);
-    if (h->kind->quantiles) risei_quantile_backward(d, h, w, g, rows, a);
+    if (risei_heads_quantiles(h)) risei_quantile_backward(d, h, w, g, rows, a);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -7500,7 +7668,10 @@ RISEI_FN void risei_spectral_keep(const risei_net *n, const rise_real *s, rise_r
 
 /* -- Derived weights: the parameters with noise and spectral normalisation -- */
 
-RISEI_FN int risei_net_derives(const risei_net *n) { return n->heads.noisy || n->spectral; }
+RISEI_FN int risei_net_derives(const risei_net *n)
+{
+    return RISEI_HAS_RAINBOW && (n->heads.noisy || n->spectral);
+}
 /* Writes the derived weights: w with noise and spectral normalisation. noise = NULL: adds no noise.
    Does not copy the sigmas of the noise and the vectors u of the spectral normalisation, because no
    layer reads them.
@@ -7634,36 +7805,42 @@ RISEI_FN risei_pass_size risei_pass_size_of(const rise_agent_desc *d, int lanes,
     s.images = risei_memory_kinds[d->memory].encodes_window ? s.entries : s.rows;
     return s;
 }
+RISEI_FN risei_value risei_value_larger(risei_value a, risei_value b) { return a > b ? a : b; }
 /* Returns an upper bound of the number of elements of the largest array of a pass. */
-RISEI_FN double risei_pass_largest_array(const risei_net *n, const risei_pass_size *s)
+RISEI_FN risei_value risei_pass_largest_array(const risei_net *n, const risei_pass_size *s)
 {
     const risei_heads *h = &n->heads;
-    double const images = s->images, rows = s->rows, entries = s->entries;
-    double const hidden = h->hidden.out, outputs = (double)h->actions * h->atoms;
-    double const in = h->kind->quantiles ? h->in : 0;
+    risei_value const images = (risei_value)s->images, rows = (risei_value)s->rows;
+    risei_value const entries = (risei_value)s->entries;
+    risei_value const hidden = (risei_value)h->hidden.out;
+    risei_value const outputs = (risei_value)h->actions * (risei_value)h->atoms;
+    risei_value const in = (risei_value)(risei_heads_quantiles(h) ? h->in : 0);
     int const flat = n->encoder.flat, numbers = n->encoder.numbers.in;
-    double largest = images * (flat > n->encoder.out ? flat : n->encoder.out);
-    double head = hidden > outputs ? hidden : outputs;
+    risei_value largest = images * (risei_value)(flat > n->encoder.out ? flat : n->encoder.out);
+    risei_value head = hidden > outputs ? hidden : outputs;
     int l;
     for (l = 0; l < n->encoder.layers; l++) {
         const risei_conv *c = &n->encoder.conv[l];
         /* the largest padding in risei_encoder_layout_layer */
         int pad = l > 0 ? c->dy_padding : 0;
-        double size, pooled;
+        risei_value size, pooled;
         if (n->encoder.residuals[l] > 0 && pad < 1) pad = 1;
         if (l + 1 < n->encoder.layers && pad < c[1].pad) pad = c[1].pad;
-        size = (c->out_height + 2.0 * pad) * (c->out_width + 2.0 * pad) * c->filters;
-        pooled = (c->pooled_height + 2.0 * pad) * (c->pooled_width + 2.0 * pad) * c->filters;
+        size = (risei_value)(c->out_height + 2 * pad) * (risei_value)(c->out_width + 2 * pad) *
+               (risei_value)c->filters;
+        pooled = (risei_value)(c->pooled_height + 2 * pad) *
+                 (risei_value)(c->pooled_width + 2 * pad) * (risei_value)c->filters;
         if (pooled > size) size = pooled; /* pool_pad adds rows and columns */
         if (images * size > largest) largest = images * size;
     }
-    if (images * numbers > largest) largest = images * numbers;
+    if (images * (risei_value)numbers > largest) largest = images * (risei_value)numbers;
     if (in > head) head = in;
-    if (h->kind->quantiles && head < (double)RISEI_COSINES) head = (double)RISEI_COSINES;
-    if (rows * h->taus * head > largest) largest = rows * h->taus * head;
-    if (rows * n->fused_size > largest) largest = rows * n->fused_size;
-    if (entries * n->cell.in > largest) largest = entries * n->cell.in;
-    if (s->states * (double)n->cell.x.out > largest) largest = s->states * (double)n->cell.x.out;
+    if (risei_heads_quantiles(h) && head < (risei_value)RISEI_COSINES)
+        head = (risei_value)RISEI_COSINES;
+    largest = risei_value_larger(largest, rows * (risei_value)h->taus * head);
+    largest = risei_value_larger(largest, rows * (risei_value)n->fused_size);
+    largest = risei_value_larger(largest, entries * (risei_value)n->cell.in);
+    largest = risei_value_larger(largest, (risei_value)s->states * (risei_value)n->cell.x.out);
     return largest;
 }
 
@@ -8819,9 +8996,9 @@ static const risei_frozen_kind risei_frozen_kind_gaussian = {
     NULL,                             /* source */
     NULL,                             /* final_size */
     NULL,                             /* check */
-    risei_frozen_gaussian_layout,     /* layout */
-    risei_frozen_gaussian_initialise, /* initialise */
-    risei_frozen_gaussian_embed,      /* embed */
+    RISEI_ENCODER(risei_frozen_gaussian_layout),     /* layout */
+    RISEI_ENCODER(risei_frozen_gaussian_initialise), /* initialise */
+    RISEI_ENCODER(risei_frozen_gaussian_embed),      /* embed */
     NULL,                             /* fingerprint */
 };
 
@@ -8867,9 +9044,9 @@ static const risei_frozen_kind risei_frozen_kind_sparse = {
     NULL,                           /* source */
     NULL,                           /* final_size */
     NULL,                           /* check */
-    risei_frozen_sparse_layout,     /* layout */
-    risei_frozen_sparse_initialise, /* initialise */
-    risei_frozen_sparse_embed,      /* embed */
+    RISEI_ENCODER(risei_frozen_sparse_layout),     /* layout */
+    RISEI_ENCODER(risei_frozen_sparse_initialise), /* initialise */
+    RISEI_ENCODER(risei_frozen_sparse_embed),      /* embed */
     NULL,                           /* fingerprint */
 };
 
@@ -8957,9 +9134,9 @@ static const risei_frozen_kind risei_frozen_kind_conv = {
     NULL,                         /* source */
     NULL,                         /* final_size */
     NULL,                         /* check */
-    risei_frozen_conv_layout,     /* layout */
-    risei_frozen_conv_initialise, /* initialise */
-    risei_frozen_conv_embed,      /* embed */
+    RISEI_ENCODER(risei_frozen_conv_layout),     /* layout */
+    RISEI_ENCODER(risei_frozen_conv_initialise), /* initialise */
+    RISEI_ENCODER(risei_frozen_conv_embed),      /* embed */
     NULL,                         /* fingerprint */
 };
 
@@ -8989,9 +9166,9 @@ static const risei_frozen_kind risei_frozen_kind_snapshot = {
     NULL,                             /* source */
     NULL,                             /* final_size */
     NULL,                             /* check */
-    risei_frozen_snapshot_layout,     /* layout */
-    risei_frozen_snapshot_initialise, /* initialise */
-    risei_frozen_conv_embed,          /* embed */
+    RISEI_ENCODER(risei_frozen_snapshot_layout),     /* layout */
+    RISEI_ENCODER(risei_frozen_snapshot_initialise), /* initialise */
+    RISEI_ENCODER(risei_frozen_conv_embed),          /* embed */
     NULL,                             /* fingerprint */
 };
 
@@ -9102,9 +9279,9 @@ static const risei_frozen_kind risei_frozen_kind_user = {
     "embed_fn",               /* source */
     NULL,                     /* final_size */
     risei_frozen_user_check,  /* check */
-    risei_frozen_user_layout, /* layout */
+    RISEI_ENCODER(risei_frozen_user_layout), /* layout */
     NULL,                     /* initialise */
-    risei_frozen_user_embed,  /* embed */
+    RISEI_ENCODER(risei_frozen_user_embed),  /* embed */
     NULL,                     /* fingerprint */
 };
 
@@ -9993,6 +10170,12 @@ RISEI_FN int risei_embedder_final_size(const rise_agent_desc *desc)
 RISEI_FN rise_result risei_embedder_check(const rise_agent_desc *desc, rise_error *error)
 {
     const risei_frozen_kind *kind = risei_embedder_kinds[desc->embedding];
+#ifdef RISE_NO_ENCODERS
+    if (kind->embed == NULL)
+        return risei_fail(error, RISE_UNAVAILABLE,
+                          "embedding is %s, which RISE_NO_ENCODERS leaves out; compile without it",
+                          kind->name);
+#endif
     return kind->check_desc != NULL ? kind->check_desc(desc, error) : RISE_OK;
 }
 
@@ -10195,20 +10378,23 @@ typedef const char *(*risei_word_fn)(int i);
 
 typedef struct risei_field {
     const char *name;
-    size_t at, bytes;   /* offset and size of the member in rise_agent_desc or rise_conv */
-    int real;           /* 1: a double; 0: an int or an enumeration */
-    double low, high;   /* of a number */
     risei_word_fn word_of; /* of an enumeration; NULL for numbers */
+    risei_value low, high; /* of a number */
+    /* Reading a file of a revision before `since` sets the field to this value. See
+       RISEI_DESCRIPTION_REVISION. */
+    risei_value value_before;
+#ifndef RISE_PLAY_ONLY
     /* The values that replace 0: for SMALL (see rise_agent_desc), and for all other networks. If
        they are 0, risei_fill computes the default, or 0 is a valid value, or the field is required
        (see RISEI_REQUIRED). */
     double for_small, for_others;
-    int shape;    /* 1: loading fails if the caller asks for another value than the file's */
-    int optional; /* 1: files mark the field with '?', so that older readers may ignore the field */
-    /* The revision of this table that added the field; 0: the first revision. Reading a file of
-       an earlier revision sets the field to value_before. See RISEI_DESCRIPTION_REVISION. */
-    int since;
-    double value_before;
+#endif
+    uint16_t at;     /* offset of the member in rise_agent_desc or rise_conv */
+    uint8_t bytes;   /* size of the member */
+    uint8_t real;    /* 1: a double; 0: an int or an enumeration */
+    uint8_t shape;   /* 1: loading fails if the caller asks for another value than the file's */
+    uint8_t since;   /* the revision of this table that added the field; 0: the first revision */
+    uint8_t optional; /* 1: files mark the field with '?': older readers may ignore the field */
 } risei_field;
 
 /* Defines a risei_word_fn for an enumeration that has no table of kinds. */
@@ -10230,110 +10416,119 @@ RISEI_FN const char *risei_head_word(int i)
     return i >= 0 && i < RISEI_COUNT(risei_head_kinds) ? risei_head_kinds[i].name : NULL;
 }
 
-#define RISEI_AT(field)                                                                            \
-    #field, offsetof(rise_agent_desc, field), sizeof(((rise_agent_desc *)0)->field)
-/* A row for a number. RISEI_INT and RISEI_REAL: `value` is the default; 0: none. RISEI_INT2 and
-   RISEI_REAL2: `small` becomes for_small, and `large` becomes for_others. */
-#define RISEI_INT(field, low, high, value)                                                         \
-    {RISEI_AT(field), 0, low, high, NULL, value, value, 0, 0, 0, 0}
+/* A row of risei_fields. `small` becomes for_small, and `large` becomes for_others. */
+#ifdef RISE_PLAY_ONLY
+#define RISEI_DEFAULTS(small, large)
+#else
+#define RISEI_DEFAULTS(small, large) small, large,
+#endif
+#define RISEI_ROW(type, field, real, word, low, high, small, large, shape, since, before)          \
+    {#field, word, (risei_value)(low), (risei_value)(high), (risei_value)(before),                 \
+     RISEI_DEFAULTS(small, large) offsetof(type, field), sizeof(((type *)0)->field), real, shape,  \
+     since, 0}
+/* A row for a number. RISEI_INT and RISEI_REAL: `value` is the default; 0: none. */
+#define RISEI_INT(field, low, high, value) RISEI_INT2(field, low, high, value, value)
 #define RISEI_INT2(field, low, high, small, large)                                                 \
-    {RISEI_AT(field), 0, low, high, NULL, small, large, 0, 0, 0, 0}
-#define RISEI_REAL(field, low, high, value)                                                        \
-    {RISEI_AT(field), 1, low, high, NULL, value, value, 0, 0, 0, 0}
+    RISEI_ROW(rise_agent_desc, field, 0, NULL, low, high, small, large, 0, 0, 0)
+#define RISEI_REAL(field, low, high, value) RISEI_REAL2(field, low, high, value, value)
 #define RISEI_REAL2(field, low, high, small, large)                                                \
-    {RISEI_AT(field), 1, low, high, NULL, small, large, 0, 0, 0, 0}
+    RISEI_ROW(rise_agent_desc, field, 1, NULL, low, high, small, large, 0, 0, 0)
 /* A row for an int that gives arrays their shapes. Like RISEI_INT and RISEI_INT2, but `shape` is
    1. */
-#define RISEI_SHAPE(field, low, high, value)                                                       \
-    {RISEI_AT(field), 0, low, high, NULL, value, value, 1, 0, 0, 0}
+#define RISEI_SHAPE(field, low, high, value) RISEI_SHAPE2(field, low, high, value, value)
 #define RISEI_SHAPE2(field, low, high, small, large)                                               \
-    {RISEI_AT(field), 0, low, high, NULL, small, large, 1, 0, 0, 0}
+    RISEI_ROW(rise_agent_desc, field, 0, NULL, low, high, small, large, 1, 0, 0)
 /* A row for an enumeration. The range follows from `word`. The default is 0, or risei_fill computes
    the default. */
-#define RISEI_WORD(field, word) {RISEI_AT(field), 0, 0, 0, word, 0, 0, 1, 0, 0, 0}
+#define RISEI_WORD(field, word) RISEI_ROW(rise_agent_desc, field, 0, word, 0, 0, 0, 0, 1, 0, 0)
 /* A row for a number that a later revision of this table added. */
-#define RISEI_ADDED(field, real, low, high, value, shape, since, value_before)                     \
-    {RISEI_AT(field), real, low, high, NULL, value, value, shape, 0, since, value_before}
+#define RISEI_ADDED(field, real, low, high, value, shape, since, before)                           \
+    RISEI_ROW(rise_agent_desc, field, real, NULL, low, high, value, value, shape, since, before)
+/* A row of a field that only learning reads. */
+#ifdef RISE_PLAY_ONLY
+#define RISEI_TO_LEARN(...)
+#else
+#define RISEI_TO_LEARN(...) __VA_ARGS__,
+#endif
 enum {
     RISEI_REQUIRED = 3, /* the first fields have no default */
     RISEI_PROCESSES_MAX = 4096
 };
-static const risei_field risei_fields[] = {RISEI_SHAPE(frame_width, 0, 1024, 0),
-                                           RISEI_SHAPE(frame_height, 0, 1024, 0),
-                                           RISEI_SHAPE(actions, 1, 256, 0),
-                                           RISEI_SHAPE(frame_channels, 1, 16, 1),
-                                           RISEI_SHAPE(frame_stack, 1, RISEI_STACK_MAX, 4),
-                                           RISEI_ADDED(numbers, 0, 0, 1024, 0, 1, 3, 0),
-                                           RISEI_ADDED(number_features, 0, 1, 8192, 0, 1, 3, 64),
-                                           RISEI_SHAPE(action_masks, 0, 1, 0),
-                                           RISEI_SHAPE(environments, 1, 4096, 1),
-                                           RISEI_ADDED(demonstrators, 0, 0, 4096, 0, 1, 3, 0),
-                                           RISEI_INT(players, 1, 4096, 1),
-                                           RISEI_INT(play_only, 0, 1, 0),
-                                           RISEI_WORD(memory, risei_memory_word),
-                                           RISEI_SHAPE(window, 1, 1024, 16),
-                                           RISEI_INT(window_samples, 1, 64, 1),
-                                           RISEI_INT(window_stride, 1, 1024, 1),
-                                           RISEI_INT(burn_in, 0, 1023, 0),
-                                           RISEI_INT(stored_state, 0, 1, 0),
-                                           RISEI_WORD(cell, risei_cell_word),
-                                           RISEI_SHAPE2(recurrent_units, 1, 4096, 32, 512),
-                                           RISEI_WORD(fusion, risei_fusion_word),
-                                           RISEI_REAL(context_scale, 1e-6, 100, 0),
-                                           RISEI_INT(carry_state, 0, 1, 0),
-                                           RISEI_SHAPE(feed_action, 0, 1, 0),
-                                           RISEI_WORD(embedding, risei_embedder_word),
-                                           RISEI_INT(snapshot_steps, 0, 1e9, 0),
-                                           RISEI_SHAPE2(embedding_size, 1, 8192, 64, 512),
-                                           RISEI_SHAPE(embedding_pool, 1, 64, 0),
-                                           RISEI_INT(embedding_f32, 0, 1, 0),
-                                           RISEI_ADDED(raw_frames, 0, 0, 1, 0, 0, 2, 1),
-                                           RISEI_WORD(network, risei_network_word),
-                                           RISEI_SHAPE(conv_count, 0, RISE_MAX_CONV, 0),
-                                           RISEI_SHAPE(network_width, 1, 16, 2),
-                                           RISEI_SHAPE(pool_to, -1, 64, 0),
-                                           RISEI_INT(spectral_norm, 0, 1, 0),
-                                           RISEI_SHAPE2(features, -1, 8192, 128, -1),
-                                           RISEI_SHAPE2(head_units, 1, 8192, 64, 512),
-                                           RISEI_SHAPE(no_dueling, 0, 1, 0),
-                                           RISEI_SHAPE(layer_norm, 0, 1, 0),
-                                           RISEI_INT(noisy, 0, 1, 0),
-                                           RISEI_WORD(head, risei_head_word),
-                                           RISEI_SHAPE(atoms, 2, 256, 51),
-                                           RISEI_REAL(value_min, -1e9, 1e9, 0),
-                                           RISEI_REAL(value_max, -1e9, 1e9, 0),
-                                           RISEI_SHAPE(quantiles, 1, 256, 8),
-                                           RISEI_INT(batch, 1, 4096, 32),
-                                           RISEI_ADDED(batch_parts, 0, 1, 4096, 1, 0, 3, 1),
-                                           RISEI_INT(n_step, 1, 64, 3),
-                                           RISEI_REAL(discount, 1e-6, 1, 0.99),
-                                           RISEI_REAL2(learning_rate, 1e-12, 1, 1e-3, 1e-4),
-                                           RISEI_INT(learning_rate_steps, 0, 1e9, 0),
-                                           RISEI_REAL(adam_epsilon, 1e-12, 1, 0),
-                                           RISEI_REAL(gradient_clip, -1, 1e12, 10),
-                                           RISEI_INT(no_double, 0, 1, 0),
-                                           RISEI_INT2(target_period, 1, 1e9, 100, 2000),
-                                           RISEI_REAL(target_rate, 1e-6, 1, 1),
-                                           RISEI_INT(munchausen, 0, 1, 0),
-                                           RISEI_REAL(munchausen_scale, -1, 1, 0.9),
-                                           RISEI_REAL(temperature, 1e-6, 1e6, 0.03),
-                                           RISEI_INT(value_rescale, 0, 1, 0),
-                                           RISEI_ADDED(demonstration_weight, 1, -1, 1e6, 1, 0, 3,
-                                                       1),
-                                           RISEI_ADDED(demonstration_margin, 1, -1, 1e6, 0.8, 0, 3,
-                                                       0.8),
-                                           RISEI_INT2(replay_capacity, 1, 1e9, 50000, 200000),
-                                           RISEI_INT2(learn_start, 1, 1e9, 1000, 20000),
-                                           RISEI_INT(learn_period, 1, 1e6, 4),
-                                           RISEI_INT(learn_outside, 0, 1, 0),
-                                           RISEI_ADDED(background, 0, 0, 1, 0, 0, 3, 0),
-                                           RISEI_REAL(priority_exponent, -1, 1, 0.5),
-                                           RISEI_REAL(priority_mix, 0, 1, 0),
-                                           RISEI_REAL(importance_exponent, -1, 1, 0.4),
-                                           RISEI_REAL(epsilon_start, -1, 1, 1),
-                                           RISEI_REAL2(epsilon_end, -1, 1, 0.05, 0.01),
-                                           RISEI_INT2(epsilon_steps, 1, 1e9, 10000, 250000)};
-#undef RISEI_AT
+static const risei_field risei_fields[] = {
+    RISEI_SHAPE(frame_width, 0, 1024, 0),
+    RISEI_SHAPE(frame_height, 0, 1024, 0),
+    RISEI_SHAPE(actions, 1, 256, 0),
+    RISEI_SHAPE(frame_channels, 1, 16, 1),
+    RISEI_SHAPE(frame_stack, 1, RISEI_STACK_MAX, 4),
+    RISEI_ADDED(numbers, 0, 0, 1024, 0, 1, 3, 0),
+    RISEI_ADDED(number_features, 0, 1, 8192, 0, 1, 3, 64),
+    RISEI_TO_LEARN(RISEI_SHAPE(action_masks, 0, 1, 0))
+    RISEI_TO_LEARN(RISEI_SHAPE(environments, 1, 4096, 1))
+    RISEI_TO_LEARN(RISEI_ADDED(demonstrators, 0, 0, 4096, 0, 1, 3, 0))
+    RISEI_INT(players, 1, 4096, 1),
+    RISEI_INT(play_only, 0, 1, 0),
+    RISEI_WORD(memory, risei_memory_word),
+    RISEI_SHAPE(window, 1, 1024, 16),
+    RISEI_TO_LEARN(RISEI_INT(window_samples, 1, 64, 1))
+    RISEI_TO_LEARN(RISEI_INT(window_stride, 1, 1024, 1))
+    RISEI_TO_LEARN(RISEI_INT(burn_in, 0, 1023, 0))
+    RISEI_TO_LEARN(RISEI_INT(stored_state, 0, 1, 0))
+    RISEI_WORD(cell, risei_cell_word),
+    RISEI_SHAPE2(recurrent_units, 1, 4096, 32, 512),
+    RISEI_WORD(fusion, risei_fusion_word),
+    RISEI_REAL(context_scale, 1e-6, 100, 0),
+    RISEI_INT(carry_state, 0, 1, 0),
+    RISEI_SHAPE(feed_action, 0, 1, 0),
+    RISEI_WORD(embedding, risei_embedder_word),
+    RISEI_TO_LEARN(RISEI_INT(snapshot_steps, 0, 1e9, 0))
+    RISEI_SHAPE2(embedding_size, 1, 8192, 64, 512),
+    RISEI_SHAPE(embedding_pool, 1, 64, 0),
+    RISEI_INT(embedding_f32, 0, 1, 0),
+    RISEI_ADDED(raw_frames, 0, 0, 1, 0, 0, 2, 1),
+    RISEI_WORD(network, risei_network_word),
+    RISEI_SHAPE(conv_count, 0, RISE_MAX_CONV, 0),
+    RISEI_TO_LEARN(RISEI_SHAPE(network_width, 1, 16, 2))
+    RISEI_SHAPE(pool_to, -1, 64, 0),
+    RISEI_INT(spectral_norm, 0, 1, 0),
+    RISEI_SHAPE2(features, -1, 8192, 128, -1),
+    RISEI_SHAPE2(head_units, 1, 8192, 64, 512),
+    RISEI_SHAPE(no_dueling, 0, 1, 0),
+    RISEI_SHAPE(layer_norm, 0, 1, 0),
+    RISEI_INT(noisy, 0, 1, 0),
+    RISEI_WORD(head, risei_head_word),
+    RISEI_SHAPE(atoms, 2, 256, 51),
+    RISEI_REAL(value_min, -1e9, 1e9, 0),
+    RISEI_REAL(value_max, -1e9, 1e9, 0),
+    RISEI_SHAPE(quantiles, 1, 256, 8),
+    RISEI_TO_LEARN(RISEI_INT(batch, 1, 4096, 32))
+    RISEI_TO_LEARN(RISEI_ADDED(batch_parts, 0, 1, 4096, 1, 0, 3, 1))
+    RISEI_TO_LEARN(RISEI_INT(n_step, 1, 64, 3))
+    RISEI_TO_LEARN(RISEI_REAL(discount, 1e-6, 1, 0.99))
+    RISEI_TO_LEARN(RISEI_REAL2(learning_rate, 1e-12, 1, 1e-3, 1e-4))
+    RISEI_TO_LEARN(RISEI_INT(learning_rate_steps, 0, 1e9, 0))
+    RISEI_TO_LEARN(RISEI_REAL(adam_epsilon, 1e-12, 1, 0))
+    RISEI_TO_LEARN(RISEI_REAL(gradient_clip, -1, 1e12, 10))
+    RISEI_TO_LEARN(RISEI_INT(no_double, 0, 1, 0))
+    RISEI_TO_LEARN(RISEI_INT2(target_period, 1, 1e9, 100, 2000))
+    RISEI_TO_LEARN(RISEI_REAL(target_rate, 1e-6, 1, 1))
+    RISEI_TO_LEARN(RISEI_INT(munchausen, 0, 1, 0))
+    RISEI_TO_LEARN(RISEI_REAL(munchausen_scale, -1, 1, 0.9))
+    RISEI_TO_LEARN(RISEI_REAL(temperature, 1e-6, 1e6, 0.03))
+    RISEI_TO_LEARN(RISEI_INT(value_rescale, 0, 1, 0))
+    RISEI_TO_LEARN(RISEI_ADDED(demonstration_weight, 1, -1, 1e6, 1, 0, 3, 1))
+    RISEI_TO_LEARN(RISEI_ADDED(demonstration_margin, 1, -1, 1e6, 0.8, 0, 3, 0.8))
+    RISEI_TO_LEARN(RISEI_INT2(replay_capacity, 1, 1e9, 50000, 200000))
+    RISEI_TO_LEARN(RISEI_INT2(learn_start, 1, 1e9, 1000, 20000))
+    RISEI_TO_LEARN(RISEI_INT(learn_period, 1, 1e6, 4))
+    RISEI_TO_LEARN(RISEI_INT(learn_outside, 0, 1, 0))
+    RISEI_TO_LEARN(RISEI_ADDED(background, 0, 0, 1, 0, 0, 3, 0))
+    RISEI_TO_LEARN(RISEI_REAL(priority_exponent, -1, 1, 0.5))
+    RISEI_TO_LEARN(RISEI_REAL(priority_mix, 0, 1, 0))
+    RISEI_TO_LEARN(RISEI_REAL(importance_exponent, -1, 1, 0.4))
+    RISEI_TO_LEARN(RISEI_REAL(epsilon_start, -1, 1, 1))
+    RISEI_TO_LEARN(RISEI_REAL2(epsilon_end, -1, 1, 0.05, 0.01))
+    RISEI_TO_LEARN(RISEI_INT2(epsilon_steps, 1, 1e9, 10000, 250000))
+};
 #undef RISEI_INT
 #undef RISEI_INT2
 #undef RISEI_REAL
@@ -10342,14 +10537,17 @@ static const risei_field risei_fields[] = {RISEI_SHAPE(frame_width, 0, 1024, 0),
 #undef RISEI_SHAPE2
 #undef RISEI_WORD
 #undef RISEI_ADDED
+#undef RISEI_TO_LEARN
 #define RISEI_CONV(field, low, high)                                                               \
-    {#field, offsetof(rise_conv, field), sizeof(int), 0, low, high, NULL, 0, 0, 1, 0, 0, 0}
+    RISEI_ROW(rise_conv, field, 0, NULL, low, high, 0, 0, 1, 0, 0)
 static const risei_field risei_conv_fields[] = {
     RISEI_CONV(filters, 1, 1024), RISEI_CONV(size, 1, 64),
     RISEI_CONV(stride, 1, 64),    RISEI_CONV(pad, 0, 32),
     RISEI_CONV(pool, 0, 64),      RISEI_CONV(pool_stride, 0, 64),
     RISEI_CONV(pool_pad, 0, 63),  RISEI_CONV(residual, 0, RISEI_RESIDUAL_MAX)};
 #undef RISEI_CONV
+#undef RISEI_ROW
+#undef RISEI_DEFAULTS
 enum {
     RISEI_FIELDS = sizeof risei_fields / sizeof *risei_fields,
     RISEI_CONV_FIELDS = sizeof risei_conv_fields / sizeof *risei_conv_fields
@@ -10359,7 +10557,7 @@ enum {
 
 /* Enumerations may have 1 or 2 bytes: compilers for bare-metal ARM make them as small as they
    can. */
-RISEI_FN double risei_field_get(const risei_field *field, const void *object)
+RISEI_FN risei_value risei_field_get(const risei_field *field, const void *object)
 {
     const char *const at = (const char *)object + field->at;
     double real = 0;
@@ -10370,26 +10568,50 @@ RISEI_FN double risei_field_get(const risei_field *field, const void *object)
     else if (field->bytes == sizeof integer) memcpy(&integer, at, sizeof integer);
     else if (field->bytes == sizeof two) memcpy(&two, at, sizeof two);
     else memcpy(&one, at, sizeof one);
-    return real + integer + two + one;
+    return (risei_value)real + (risei_value)(integer + two + one);
 }
-RISEI_FN void risei_field_put(const risei_field *field, void *object, double value)
+#ifdef RISE_PLAY_ONLY
+/* Returns x, which is 0 or normal, as a double. Copies bits, because without an instruction the
+   compiler would call a large function. */
+RISEI_FN double risei_widen(float x)
+{
+    uint32_t const bits = risei_bits(x), exponent = bits >> 23 & 0xFF;
+    uint64_t const wide = (uint64_t)(bits >> 31) << 63 |
+                          (uint64_t)(exponent > 0 ? exponent + 1023 - 127 : 0) << 52 |
+                          (uint64_t)(bits & 0x007FFFFFu) << 29;
+    double y;
+    memcpy(&y, &wide, sizeof y);
+    return y;
+}
+#else
+#define risei_widen(x) (x)
+#endif
+RISEI_FN void risei_field_put(const risei_field *field, void *object, risei_value value)
 {
     char *const at = (char *)object + field->at;
+    double const real = risei_widen(value);
     int const integer = field->real ? 0 : (int)value;
     int16_t const two = (int16_t)integer;
     int8_t const one = (int8_t)integer;
-    if (field->real) memcpy(at, &value, sizeof value);
+    if (field->real) memcpy(at, &real, sizeof real);
     else if (field->bytes == sizeof integer) memcpy(at, &integer, sizeof integer);
     else if (field->bytes == sizeof two) memcpy(at, &two, sizeof two);
     else memcpy(at, &one, sizeof one);
 }
 /* Returns whether x is 0. NaN is not 0. */
-RISEI_FN int risei_is_zero(double x) { return !(x < 0) && !(x > 0) && x - x == 0; }
+RISEI_FN int risei_is_zero(risei_value x) { return !(x < 0) && !(x > 0) && x - x == 0; }
 RISEI_FN int risei_words_count(risei_word_fn word_of)
 {
     int count = 0;
     while (word_of(count) != NULL) count++;
     return count;
+}
+/* Writes "conv[l]." to prefix [9], for l < RISE_MAX_CONV. Returns prefix. */
+RISEI_FN const char *risei_conv_prefix(int l, char *prefix)
+{
+    memcpy(prefix, "conv[0].", 9);
+    prefix[5] = (char)('0' + l);
+    return prefix;
 }
 /* Returns the field whose name is the first `length` characters of `text`, or NULL. */
 RISEI_FN const risei_field *risei_field_named(const risei_field *fields, int count,
@@ -10406,6 +10628,128 @@ RISEI_FN const risei_field *risei_field_named(const risei_field *fields, int cou
 
 enum { RISEI_NUMBER_TEXT = 40 }; /* characters of any number, with its terminating zero */
 
+/* A natural number: limb[0] holds its lowest 32 bits. The largest number is that of 39 digits and
+   an exponent of RISEI_NATURAL_TENS, times 2. */
+enum {
+    RISEI_NATURAL_TENS = RISEI_LEARNS ? 350 : 60, /* largest exponent of ten; a float needs less */
+    RISEI_NATURAL_LIMBS = RISEI_LEARNS ? 48 : 16
+};
+typedef struct risei_natural {
+    uint32_t limb[RISEI_NATURAL_LIMBS];
+} risei_natural;
+
+/* Sets x to x * factor + more. */
+RISEI_FN void risei_natural_times(risei_natural *x, uint32_t factor, uint32_t more)
+{
+    uint64_t carry = more;
+    int i;
+    for (i = 0; i < RISEI_NATURAL_LIMBS; i++) {
+        carry += (uint64_t)x->limb[i] * factor;
+        x->limb[i] = (uint32_t)carry;
+        carry >>= 32;
+    }
+}
+/* Returns a value below 0, 0, or above 0, if x is less than y, equal to y, or greater. */
+RISEI_FN int risei_natural_compare(const risei_natural *x, const risei_natural *y)
+{
+    int i = RISEI_NATURAL_LIMBS - 1;
+    while (i > 0 && x->limb[i] == y->limb[i]) i--;
+    return (x->limb[i] > y->limb[i]) - (x->limb[i] < y->limb[i]);
+}
+/* Subtracts y, which is at most x. */
+RISEI_FN void risei_natural_minus(risei_natural *x, const risei_natural *y)
+{
+    uint64_t borrow = 0;
+    int i;
+    for (i = 0; i < RISEI_NATURAL_LIMBS; i++) {
+        uint64_t const difference = (uint64_t)x->limb[i] - y->limb[i] - borrow;
+        x->limb[i] = (uint32_t)difference;
+        borrow = difference >> 63;
+    }
+}
+/* Returns the double that is nearest to digits * 10^tens, for digits > 0; of two, the one with an
+   even last bit. Returns infinity above the largest double. Long division gives one bit at a time,
+   so the result is exact. Changes *digits. */
+RISEI_FN risei_value risei_natural_value(risei_natural *digits, int tens)
+{
+    risei_natural unit;
+    uint64_t mantissa = 0;
+    int exponent = 0, bits = 53, i;
+    memset(&unit, 0, sizeof unit);
+    unit.limb[0] = 1;
+    for (i = 0; i < tens; i++) risei_natural_times(digits, 10, 0);
+    for (i = 0; i > tens; i--) risei_natural_times(&unit, 10, 0);
+    for (; risei_natural_compare(digits, &unit) >= 0; exponent++) risei_natural_times(&unit, 2, 0);
+    for (; risei_natural_compare(digits, &unit) < 0; exponent--) risei_natural_times(digits, 2, 0);
+    /* now unit <= digits < 2 unit; doubles below 2^-1022 have fewer bits */
+    if (exponent < -1022) bits = exponent < -1075 ? 0 : exponent + 1075;
+    for (i = 0; i < bits; i++) {
+        int const bit = risei_natural_compare(digits, &unit) >= 0;
+        if (bit) risei_natural_minus(digits, &unit);
+        mantissa = mantissa << 1 | (unsigned)bit;
+        risei_natural_times(digits, 2, 0);
+    }
+    i = exponent < -1075 ? -1 : risei_natural_compare(digits, &unit);
+    if (i > 0 || (i == 0 && (mantissa & 1))) mantissa++;
+#ifdef RISE_PLAY_ONLY /* rounds the double to a float */
+    i = (int)(mantissa & 0x1FFFFFFF), mantissa >>= 29, bits -= 29;
+    if (i > 1 << 28 || (i == 1 << 28 && (mantissa & 1))) mantissa++;
+    return ldexpf((float)(uint32_t)mantissa, exponent + 1 - bits);
+#else
+    return ldexp((double)mantissa, exponent + 1 - bits);
+#endif
+}
+/* Reads the digits of `text`, of which one may be followed or preceded by a point. Moves *text
+   behind them. Sets *tens to minus the number of digits after the point. Returns how many digits
+   there are. */
+RISEI_FN int risei_number_digits(const char **text, risei_natural *digits, int *tens)
+{
+    const char *at = *text;
+    int count = 0, point = 0;
+    *tens = 0;
+    for (; (*at >= '0' && *at <= '9') || (*at == '.' && !point); at++) {
+        if (*at == '.') {
+            point = 1;
+            continue;
+        }
+        risei_natural_times(digits, 10, (uint32_t)(*at - '0'));
+        count++;
+        *tens -= point;
+    }
+    *text = at;
+    return count;
+}
+/* Returns whether `text` is a finite decimal number with the point '.'; *value is the number. The
+   C library's strtod would expect the point of the current locale. */
+RISEI_FN int risei_number_read(const char *text, risei_value *value)
+{
+    int const negative = *text == '-';
+    risei_natural digits, zero;
+    int tens, exponent = 0, falls;
+    memset(&digits, 0, sizeof digits);
+    memset(&zero, 0, sizeof zero);
+    if (strlen(text) >= RISEI_NUMBER_TEXT) return 0;
+    if (*text == '-' || *text == '+') text++;
+    if (risei_number_digits(&text, &digits, &tens) == 0) return 0;
+    if (*text == 'e' || *text == 'E') {
+        falls = text[1] == '-';
+        text += 1 + (text[1] == '-' || text[1] == '+');
+        if (*text == '\0') return 0;
+        for (; *text >= '0' && *text <= '9'; text++)
+            if (exponent < 10000) exponent = 10 * exponent + (*text - '0');
+        tens += falls ? -exponent : exponent;
+    }
+    if (*text != '\0') return 0;
+    *value = 0;
+    if (risei_natural_compare(&digits, &zero) != 0) {
+        if (tens > RISEI_NATURAL_TENS) return 0;
+        if (tens >= -RISEI_NATURAL_TENS - RISEI_NUMBER_TEXT)
+            *value = risei_natural_value(&digits, tens);
+    }
+    if (negative) *value = -*value;
+    return *value - *value == 0;
+}
+#ifndef RISE_PLAY_ONLY
 /* Writes the decimal point of the current locale to point [16], a string. Some locales have a
    decimal point of two bytes. */
 RISEI_FN void risei_decimal_point(char *point)
@@ -10416,18 +10760,6 @@ RISEI_FN void risei_decimal_point(char *point)
     length = strlen(text) - 2;
     memcpy(point, text + 1, length);
     point[length] = '\0';
-}
-/* Returns whether `text` is a finite decimal number with the point '.'; *value is the number. */
-RISEI_FN int risei_number_read(const char *text, double *value)
-{
-    char point[16], local[RISEI_NUMBER_TEXT + 16], *end;
-    size_t const length = strlen(text), whole = strcspn(text, ".");
-    if (length >= RISEI_NUMBER_TEXT || strspn(text, "+-.0123456789eE") != length) return 0;
-    risei_decimal_point(point);
-    snprintf(local, sizeof local, "%.*s%s%s", (int)whole, text, whole < length ? point : "",
-             whole < length ? text + whole + 1 : "");
-    *value = strtod(local, &end);
-    return end > local && *end == '\0' && *value - *value == 0;
 }
 /* Writes `value` to text [RISEI_NUMBER_TEXT] with 15 significant digits, or with 17 if 15 do not
    read back as the same number. */
@@ -10458,6 +10790,7 @@ RISEI_FN void risei_seed_write(uint64_t seed, char *text)
     while (count > 0) *text++ = digits[--count];
     *text = '\0';
 }
+#endif /* !RISE_PLAY_ONLY */
 /* Returns whether `text` is a whole number below 2^64. */
 RISEI_FN int risei_seed_read(const char *text, uint64_t *seed)
 {
@@ -10465,7 +10798,7 @@ RISEI_FN int risei_seed_read(const char *text, uint64_t *seed)
     const char *at = text;
     for (; *at >= '0' && *at <= '9'; at++) {
         uint64_t const digit = (uint64_t)(*at - '0');
-        if (value > (UINT64_MAX - digit) / 10) return 0;
+        if (value > UINT64_MAX / 10 || value * 10 > UINT64_MAX - digit) return 0;
         value = value * 10 + digit;
     }
     if (at == text || *at != '\0') return 0;
@@ -10490,17 +10823,20 @@ RISEI_FN const risei_field *risei_field_find(rise_agent_desc *desc, const char *
 }
 /* Reads *value from `text`: a word of the field's enumeration, or a number. Returns whether `text`
    is valid. Does not check the field's range. */
-RISEI_FN int risei_field_read(const risei_field *field, const char *text, double *value)
+RISEI_FN int risei_field_read(const risei_field *field, const char *text, risei_value *value)
 {
+    const char *word;
     int i;
-    for (i = 0; field->word_of != NULL && field->word_of(i) != NULL; i++) {
-        if (strcmp(field->word_of(i), text) != 0) continue;
-        *value = i;
+    for (i = 0; field->word_of != NULL && (word = field->word_of(i)) != NULL; i++) {
+        if (strlen(word) != strlen(text) || memcmp(word, text, strlen(word)) != 0) continue;
+        *value = (risei_value)i;
         return 1;
     }
     if (!risei_number_read(text, value)) return 0;
-    return field->real || (*value > -2e9 && *value < 2e9 && *value == floor(*value));
+    return field->real || (*value > (risei_value)-2e9 && *value < (risei_value)2e9 &&
+                           *value == (risei_value)(int)*value);
 }
+#ifndef RISE_PLAY_ONLY
 /* Fails with a sentence that lists what the field accepts. */
 RISEI_FN rise_result risei_field_refuse(const risei_field *field, const char *text,
                                         rise_error *error)
@@ -10564,10 +10900,9 @@ RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, v
     int l;
     if (desc == NULL || fn == NULL) return;
     risei_fields_write(risei_fields, RISEI_FIELDS, desc, "", fn, user);
-    for (l = 0; l < desc->conv_count && l < RISE_MAX_CONV; l++) {
-        snprintf(text, sizeof text, "conv[%d].", l);
-        risei_fields_write(risei_conv_fields, RISEI_CONV_FIELDS, &desc->conv[l], text, fn, user);
-    }
+    for (l = 0; l < desc->conv_count && l < RISE_MAX_CONV; l++)
+        risei_fields_write(risei_conv_fields, RISEI_CONV_FIELDS, &desc->conv[l],
+                           risei_conv_prefix(l, text), fn, user);
     strcpy(text, "seed=");
     risei_seed_write(desc->seed, text + 5);
     fn(user, text);
@@ -10785,15 +11120,27 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
     d->embedding_size = risei_embedder_final_size(d);
 }
 
+#else
+/* Files hold resolved descriptions. Sets the fields that files do not hold. Also sets the fields
+   that only learning reads to the values with which a pass is smallest. */
+RISEI_FN void risei_fill(rise_agent_desc *d)
+{
+    d->play_only = d->threads = d->environments = 1;
+    d->window_samples = d->n_step = d->batch = d->batch_parts = 1;
+    if (d->players == 0) d->players = 1;
+}
+#endif /* RISE_PLAY_ONLY */
+
 /* -- Checks -- */
 
 /* Checks that a field is within its range. With `may_be_unset`, 0 is valid, too. */
 RISEI_FN rise_result risei_check_range(const risei_field *field, const void *object,
                                        const char *prefix, int may_be_unset, rise_error *error)
 {
-    double const value = risei_field_get(field, object);
-    double const high = field->word_of != NULL ? risei_words_count(field->word_of) - 1
-                                                : field->high;
+    risei_value const value = risei_field_get(field, object);
+    risei_value const high = field->word_of != NULL
+                                 ? (risei_value)(risei_words_count(field->word_of) - 1)
+                                 : field->high;
     if (value >= field->low && value <= high) return RISE_OK;
     if (may_be_unset && risei_is_zero(value)) return RISE_OK;
     return risei_fail(error, RISE_BAD_DESC, "%s%s is %g; it must be between %g and %g", prefix,
@@ -10809,6 +11156,14 @@ RISEI_FN rise_result risei_check_ranges(const rise_agent_desc *d, int may_be_uns
             return RISE_BAD_DESC;
     return RISE_OK;
 }
+#ifdef RISE_PLAY_ONLY
+/* Checks fields whose range includes 0, but not in a resolved description. */
+RISEI_FN rise_result risei_check_filled(const rise_agent_desc *d, rise_error *error)
+{
+    if (d->features != 0 && d->pool_to != 0 && d->embedding != RISE_EMBED_AUTO) return RISE_OK;
+    return risei_fail(error, RISE_BAD_DESC, "the description is not resolved");
+}
+#endif
 /* Checks conv layer l. On entry *height, *width and *channels are the sizes of the layer's input;
    on return, of its output. */
 RISEI_FN rise_result risei_check_conv_layer(const rise_conv *c, int l, int *height, int *width,
@@ -10817,9 +11172,9 @@ RISEI_FN rise_result risei_check_conv_layer(const rise_conv *c, int l, int *heig
     int padded_height, padded_width;
     risei_parameters p;
     risei_conv made;
-    char prefix[24];
+    char prefix[9];
     int i;
-    snprintf(prefix, sizeof prefix, "conv[%d].", l);
+    risei_conv_prefix(l, prefix);
     for (i = 0; i < RISEI_CONV_FIELDS; i++)
         if (risei_check_range(&risei_conv_fields[i], c, prefix, 0, error) != RISE_OK)
             return RISE_BAD_DESC;
@@ -10891,12 +11246,14 @@ RISEI_FN rise_result risei_check_size(const rise_agent_desc *d, rise_error *erro
     risei_net const net = risei_net_make(d);
     int const learn = d->play_only ? 0 : risei_pass_batch(d);
     risei_pass_size const size = risei_pass_size_of(d, risei_pass_lanes(d), learn);
-    double const largest = risei_pass_largest_array(&net, &size);
+    /* a float has 24 bits, so its limit leaves room for errors of rounding */
+    risei_value const limit = RISEI_LEARNS ? (risei_value)INT_MAX : (risei_value)(INT_MAX / 2);
+    risei_value const largest = risei_pass_largest_array(&net, &size);
     int const learned = net.memory->encodes_window ? size.steps * size.windows : 2 * size.learn;
     const char *const field = d->play_only             ? "the sizes of the network"
                               : size.images > learned ? "environments"
                                                       : "batch";
-    if (largest <= INT_MAX) return RISE_OK;
+    if (largest <= limit) return RISE_OK;
     return risei_fail(error, RISE_BAD_DESC,
                       "an array of the network would have %.0f numbers, and the limit is %d; lower "
                       "%s",
@@ -10926,10 +11283,19 @@ RISEI_FN rise_result risei_check_windows(const rise_agent_desc *d, rise_error *e
 }
 RISEI_FN rise_result risei_check_head(const rise_agent_desc *d, rise_error *error)
 {
-    if (!(d->value_min < d->value_max))
+#ifdef RISE_NO_RAINBOW
+    if (d->head != RISE_HEAD_MEAN || d->noisy || d->spectral_norm)
+        return risei_fail(error, RISE_UNAVAILABLE,
+                          "%s is set, which RISE_NO_RAINBOW leaves out; compile without it",
+                          d->noisy           ? "noisy"
+                          : d->spectral_norm ? "spectral_norm"
+                                             : risei_head_kinds[d->head].name);
+#endif
+    if (!((risei_value)d->value_min < (risei_value)d->value_max))
         return risei_fail(error, RISE_BAD_DESC,
                           "value_min is %g; it must be less than value_max, %g", d->value_min,
                           d->value_max);
+#ifndef RISE_PLAY_ONLY
     if (!risei_head_kinds[d->head].values && (d->munchausen || d->value_rescale))
         return risei_fail(error, RISE_BAD_DESC,
                           "%s is 1, which the head %s cannot use; take mean or iqn",
@@ -10938,6 +11304,7 @@ RISEI_FN rise_result risei_check_head(const rise_agent_desc *d, rise_error *erro
     if (d->munchausen && d->value_rescale)
         return risei_fail(error, RISE_BAD_DESC,
                           "munchausen and value_rescale are both 1; choose one");
+#endif
     return RISE_OK;
 }
 RISEI_FN rise_result risei_check_replay(const rise_agent_desc *d, rise_error *error)
@@ -10991,6 +11358,9 @@ RISEI_FN rise_result risei_resolve(rise_agent_desc *desc, rise_error *error)
     if (risei_check_frame(desc, error) != RISE_OK) return RISE_BAD_DESC;
     risei_fill(desc);
     if (risei_check_ranges(desc, 0, error) != RISE_OK) return RISE_BAD_DESC;
+#ifdef RISE_PLAY_ONLY
+    if (risei_check_filled(desc, error) != RISE_OK) return RISE_BAD_DESC;
+#endif
     if (risei_check_convs(desc, error) != RISE_OK) return RISE_BAD_DESC;
     if (desc->threads < 1 || desc->threads > RISEI_THREADS_MAX)
         return risei_fail(error, RISE_BAD_DESC, "threads is %d; it must be between 1 and %d",
@@ -11000,8 +11370,12 @@ RISEI_FN rise_result risei_resolve(rise_agent_desc *desc, rise_error *error)
         rise_result const result = risei_embedder_check(desc, error);
         if (result != RISE_OK) return result;
     }
-    if (risei_check_windows(desc, error) != RISE_OK) return RISE_BAD_DESC;
     if (risei_check_head(desc, error) != RISE_OK) return RISE_BAD_DESC;
+#ifdef RISE_PLAY_ONLY
+    return RISE_OK;
+}
+#else
+    if (risei_check_windows(desc, error) != RISE_OK) return RISE_BAD_DESC;
     if (risei_check_processes(desc, error) != RISE_OK) return RISE_BAD_DESC;
     if (desc->weights != NULL && !desc->play_only)
         return risei_fail(error, RISE_BAD_DESC,
@@ -11018,6 +11392,7 @@ RISE_API rise_result rise_agent_resolve(rise_agent_desc *desc, rise_error *error
     if (result == RISE_OK) *desc = resolved;
     return result;
 }
+#endif
 
 /* ---------------------------------------------------------------------------------------------- */
 /* >>model: the network, ready to run
@@ -11113,7 +11488,7 @@ RISEI_FN void risei_model_layout_device(risei_arena *arena, risei_model *m,
     const risei_frozen *encoder = &m->embedder->encoder;
     size_t const chunk = risei_encoder_chunk_bytes(&m->net.encoder, s->images);
     size_t const limit = risei_larger(m->net.weights_size * sizeof *m->weights / 8,
-                                      RISEI_PRODUCT_LEAST);
+                                      RISEI_PLAIN ? 0 : RISEI_PRODUCT_LEAST);
     d->product_bytes = risei_larger(risei_pass_bytes(&m->net, s), encoder->product_bytes);
     if (m->desc->play_only && d->product_bytes > limit)
         d->product_bytes = risei_arena_aligned(limit);
@@ -11158,7 +11533,8 @@ RISEI_FN rise_result risei_model_initialise(risei_model *m, rise_error *error)
 {
     const rise_agent_desc *d = m->desc;
     risei_random random = risei_random_stream(d->seed, RISEI_RANDOM_WEIGHTS);
-    if (d->weights == NULL) risei_net_initialise(&m->net, m->weights, d, &random);
+    if (RISEI_LEARNS && d->weights == NULL) /* files hold the weights */
+        risei_net_initialise(&m->net, m->weights, d, &random);
     return risei_embedder_initialise(m->embedder,
                                      risei_random_stream(d->seed, RISEI_RANDOM_EMBEDDER), d, error);
 }
@@ -11200,7 +11576,7 @@ RISEI_FN void risei_model_set_fractions(risei_model *m, risei_use use, int rows)
     risei_random random = risei_model_random(m, use, 1);
     rise_real const taus = (rise_real)h->taus;
     int i;
-    if (!h->kind->quantiles) return;
+    if (!risei_heads_quantiles(h)) return;
     if (use >= RISEI_USE_TARGET) risei_random_skip(&random, (int64_t)m->part * rows * h->taus);
     for (i = 0; i < rows * h->taus; i++)
         m->pass.heads.tau[i] = use >= RISEI_USE_TARGET
@@ -11344,6 +11720,7 @@ RISEI_FN void risei_model_act(risei_model *m, risei_use use, const risei_acting 
     if (m->net.memory->recurrent && m->desc->carry_state) risei_model_store_states(m, a);
 }
 
+#ifndef RISE_PLAY_ONLY
 /* Returns `start` up to step learn_start, and `end` from step learn_start + steps on. In between,
    interpolates linearly. `now`: environment steps so far. */
 RISEI_FN double risei_model_schedule(const rise_agent_desc *d, int64_t now, double start,
@@ -11404,6 +11781,7 @@ RISEI_FN void risei_log(const rise_agent_desc *desc, const char *format, ...)
     va_end(arguments);
     desc->log_fn(desc->log_user, text);
 }
+#endif /* !RISE_PLAY_ONLY */
 
 /* ---------------------------------------------------------------------------------------------- */
 /* >>learner: draws a batch and carries out an update
@@ -11415,6 +11793,7 @@ RISEI_FN void risei_log(const rise_agent_desc *desc, const char *format, ...)
    heads, network, optimizer, replay, embedder, model. Tests: tests/targets.c, tests/agent.c,
    tests/snapshot.c. */
 
+#ifndef RISE_PLAY_ONLY
 /* One part of the batch of an update: `size` transitions, in `windows` windows of `samples` samples
    each. Transition i is sample i / windows of window row i % windows. The samples are the last
    `samples` of the steps 0 .. before of a window. Up to n_step more steps lead to the next states.
@@ -12369,6 +12748,7 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
     if (l->budget > l->part_time) l->budget = l->part_time;
     return done < 0 ? done : updates;
 }
+#endif /* !RISE_PLAY_ONLY */
 
 /* ---------------------------------------------------------------------------------------------- */
 /* >>background: the thread that computes updates while the game goes on
@@ -12396,6 +12776,7 @@ RISEI_FN int risei_learner_run_for(risei_learner *l, int64_t now, double microse
    Main type: risei_background. Uses threads, replay, embedder, model, learner. Test:
    tests/background.c. */
 
+#ifndef RISE_PLAY_ONLY
 /* What the worker does. */
 typedef enum risei_phase {
     RISEI_PHASE_IDLE,
@@ -12681,105 +13062,14 @@ RISEI_FN const char *risei_background_wrong(const risei_background *b)
     if (b->renews > 0 && !b->started) return "a round that was not started renews priorities";
     return risei_learner_wrong_draws(b->learner, b->renews);
 }
+#endif /* !RISE_PLAY_ONLY */
 
 /* ---------------------------------------------------------------------------------------------- */
-/* >>actor: the training environments
+/* >>calls: what the game passes to the agent in one call
 
-   Holds a lane for each environment that the agent learns from. Checks and stores what the
-   environments report, and chooses their actions. Main types: risei_actor, risei_call. Uses
-   statistics, frames, targets, replay, embedder, model. Tests: tests/rules.c, tests/agent.c. */
+   Holds the arguments of a call that steps environments or players, and their checks. Main type:
+   risei_call. Uses replay, embedder, model. Test: tests/rules.c. */
 
-enum { RISEI_RETURNS = 100 }; /* episodes over which mean_return is taken */
-
-typedef struct risei_actor {
-    risei_model *model;
-    risei_replay *replay; /* a lane for each environment */
-    risei_states states;
-    double *lane_return; /* [environments] of the episode in progress */
-    double *returns;     /* [RISEI_RETURNS] ring buffer of the last episodes' returns */
-    risei_random explore_random;
-    /* of all environments so far; episodes of demonstrators do not count, their steps do */
-    int64_t steps, episodes;
-} risei_actor;
-
-RISEI_FN void risei_actor_layout(risei_arena *arena, risei_actor *a)
-{
-    int const environments = a->model->desc->environments;
-    risei_states_layout(arena, &a->states, &a->model->net, environments);
-    a->lane_return = RISEI_TAKE(arena, double, environments);
-    a->returns = RISEI_TAKE(arena, double, RISEI_RETURNS);
-}
-RISEI_FN double risei_actor_epsilon(const rise_agent_desc *d, int64_t now)
-{
-    return risei_model_schedule(d, now, d->epsilon_start < 0 ? 0 : d->epsilon_start,
-                                d->epsilon_end < 0 ? 0 : d->epsilon_end, d->epsilon_steps);
-}
-/* Checks an observation against the lane's previous event. `who` names the lane in error sentences:
-   "environment" or "player". `allowed` must allow an action, except at
-   RISE_TERMINATED. RISE_TRUNCATED is no exception, because its target bootstraps from the last
-   frame. */
-RISEI_FN rise_result risei_actor_check_step(const rise_agent_desc *d, const char *who,
-                                            const risei_history *h, int lane,
-                                            const risei_observation *o, rise_error *error)
-{
-    const uint8_t *const allowed = o->allowed;
-    float const reward = o->reward;
-    int const event = o->event;
-    int i;
-    if (event < RISE_FIRST || event > RISE_TRUNCATED)
-        return risei_fail(error, RISE_BAD_CALL, "event %d of %s %d is none of rise_event", event,
-                          who, lane);
-    if (event != RISE_FIRST && risei_history_ended(h, lane))
-        return risei_fail(error, RISE_BAD_CALL,
-                          "%s %d has no episode in progress; its next frame must be RISE_FIRST",
-                          who, lane);
-    if (event != RISE_FIRST && !risei_finite(reward))
-        return risei_fail(error, RISE_NOT_FINITE, "the reward of %s %d is not a finite number", who,
-                          lane);
-    for (i = 0; i < d->numbers; i++)
-        if (!risei_finite(o->numbers[i]))
-            return risei_fail(error, RISE_NOT_FINITE, "number %d of %s %d is not finite", i, who,
-                              lane);
-    for (i = 0; i < d->actions && allowed != NULL; i++)
-        if (allowed[i] != 0) return RISE_OK;
-    if (allowed != NULL && event != RISE_TERMINATED)
-        return risei_fail(error, RISE_BAD_CALL, "%s %d allows no action at all", who, lane);
-    return RISE_OK;
-}
-/* Returns an action for the newest slot of a lane, which is row `row` of the pass. With probability
-   epsilon this is a random allowed action, else the greedy action. Returns 0 at the end of an
-   episode. Always draws both random numbers, so the position in the random stream does not depend
-   on epsilon. */
-RISEI_FN int risei_actor_choose(risei_actor *a, double epsilon, int lane, int row)
-{
-    const risei_history *h = &a->replay->history;
-    int const actions = a->model->desc->actions;
-    ptrdiff_t const slot = risei_history_newest(h, lane);
-    const uint8_t *mask = risei_history_mask(h, slot);
-    const rise_real *q = a->model->pass.heads.q + (ptrdiff_t)row * actions;
-    int const explores = (double)risei_random_uniform(&a->explore_random) < epsilon;
-    int i, pick, allowed = 0;
-    for (i = 0; i < actions; i++) allowed += risei_mask_allows(mask, i);
-    pick = risei_random_below(&a->explore_random, allowed > 0 ? allowed : 1);
-    for (i = 0; i < actions - 1; i++)
-        if (risei_mask_allows(mask, i) && pick-- == 0) break;
-    if (risei_event_is_last(h->events[slot])) return 0;
-    return explores ? i : risei_best_action(actions, q, mask);
-}
-/* Adds the reward to the return of a lane's episode. At RISE_FIRST, ignores the reward and sets the
-   return to 0. Stores the return of an episode that ended. `cut`: RISE_FIRST came in the middle of
-   an episode. */
-RISEI_FN void risei_actor_count_return(risei_actor *a, int lane, float reward, int event)
-{
-    int const first = event == RISE_FIRST;
-    int const cut = first && !risei_history_ended(&a->replay->history, lane);
-    double *const sum = &a->lane_return[lane];
-    if (cut || risei_event_is_last(event)) {
-        a->returns[a->episodes % RISEI_RETURNS] = *sum + (cut ? 0 : (double)reward);
-        a->episodes++;
-    }
-    *sum = first ? 0 : *sum + (double)reward;
-}
 /* The arguments of one call that steps environments or players. Element i of an array belongs to
    lane first + i. */
 typedef struct risei_call {
@@ -12820,9 +13110,41 @@ RISEI_FN risei_observation risei_call_observation(const risei_call *c, const ris
     o.allowed = c->allowed != NULL ? c->allowed + i * m->desc->actions : NULL;
     return o;
 }
+/* Checks an observation against the lane's previous event. `who` names the lane in error sentences:
+   "environment" or "player". `allowed` must allow an action, except at
+   RISE_TERMINATED. RISE_TRUNCATED is no exception, because its target bootstraps from the last
+   frame. */
+RISEI_FN rise_result risei_call_check_step(const rise_agent_desc *d, const char *who,
+                                           const risei_history *h, int lane,
+                                           const risei_observation *o, rise_error *error)
+{
+    const uint8_t *const allowed = o->allowed;
+    float const reward = o->reward;
+    int const event = o->event;
+    int i;
+    if (event < RISE_FIRST || event > RISE_TRUNCATED)
+        return risei_fail(error, RISE_BAD_CALL, "event %d of %s %d is none of rise_event", event,
+                          who, lane);
+    if (event != RISE_FIRST && risei_history_ended(h, lane))
+        return risei_fail(error, RISE_BAD_CALL,
+                          "%s %d has no episode in progress; its next frame must be RISE_FIRST",
+                          who, lane);
+    if (event != RISE_FIRST && !risei_finite(reward))
+        return risei_fail(error, RISE_NOT_FINITE, "the reward of %s %d is not a finite number", who,
+                          lane);
+    for (i = 0; i < d->numbers; i++)
+        if (!risei_finite(o->numbers[i]))
+            return risei_fail(error, RISE_NOT_FINITE, "number %d of %s %d is not finite", i, who,
+                              lane);
+    for (i = 0; i < d->actions && allowed != NULL; i++)
+        if (allowed[i] != 0) return RISE_OK;
+    if (allowed != NULL && event != RISE_TERMINATED)
+        return risei_fail(error, RISE_BAD_CALL, "%s %d allows no action at all", who, lane);
+    return RISE_OK;
+}
 /* Checks the observations of all lanes of a call, and computes the embeddings of their frames.
    Changes nothing but model->embeddings, so a refused call has no effect. `who`: see
-   risei_actor_check_step. */
+   risei_call_check_step. */
 RISEI_FN rise_result risei_call_check(const risei_call *c, const risei_model *m, const char *who,
                                       const risei_history *h, rise_error *error)
 {
@@ -12831,13 +13153,81 @@ RISEI_FN rise_result risei_call_check(const risei_call *c, const risei_model *m,
     for (lane = c->first; lane < c->end && result == RISE_OK; lane++) {
         risei_observation const o = risei_call_observation(c, m, h, lane);
         if (o.event == RISE_ABSENT) continue;
-        result = risei_actor_check_step(m->desc, who, h, lane, &o, error);
+        result = risei_call_check_step(m->desc, who, h, lane, &o, error);
         if (result == RISE_OK)
             result = risei_embedder_embed_checked(
                 &m->device, m->embedder, o.frame,
                 m->embeddings + (ptrdiff_t)lane * h->embedding_size, error);
     }
     return result;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* >>actor: the training environments
+
+   Holds a lane for each environment that the agent learns from. Stores what the environments
+   report, and chooses their actions. Main type: risei_actor. Uses statistics, frames, targets,
+   replay, embedder, model, calls. Tests: tests/rules.c, tests/agent.c. */
+
+#ifndef RISE_PLAY_ONLY
+enum { RISEI_RETURNS = 100 }; /* episodes over which mean_return is taken */
+
+typedef struct risei_actor {
+    risei_model *model;
+    risei_replay *replay; /* a lane for each environment */
+    risei_states states;
+    double *lane_return; /* [environments] of the episode in progress */
+    double *returns;     /* [RISEI_RETURNS] ring buffer of the last episodes' returns */
+    risei_random explore_random;
+    /* of all environments so far; episodes of demonstrators do not count, their steps do */
+    int64_t steps, episodes;
+} risei_actor;
+
+RISEI_FN void risei_actor_layout(risei_arena *arena, risei_actor *a)
+{
+    int const environments = a->model->desc->environments;
+    risei_states_layout(arena, &a->states, &a->model->net, environments);
+    a->lane_return = RISEI_TAKE(arena, double, environments);
+    a->returns = RISEI_TAKE(arena, double, RISEI_RETURNS);
+}
+RISEI_FN double risei_actor_epsilon(const rise_agent_desc *d, int64_t now)
+{
+    return risei_model_schedule(d, now, d->epsilon_start < 0 ? 0 : d->epsilon_start,
+                                d->epsilon_end < 0 ? 0 : d->epsilon_end, d->epsilon_steps);
+}
+/* Returns an action for the newest slot of a lane, which is row `row` of the pass. With probability
+   epsilon this is a random allowed action, else the greedy action. Returns 0 at the end of an
+   episode. Always draws both random numbers, so the position in the random stream does not depend
+   on epsilon. */
+RISEI_FN int risei_actor_choose(risei_actor *a, double epsilon, int lane, int row)
+{
+    const risei_history *h = &a->replay->history;
+    int const actions = a->model->desc->actions;
+    ptrdiff_t const slot = risei_history_newest(h, lane);
+    const uint8_t *mask = risei_history_mask(h, slot);
+    const rise_real *q = a->model->pass.heads.q + (ptrdiff_t)row * actions;
+    int const explores = (double)risei_random_uniform(&a->explore_random) < epsilon;
+    int i, pick, allowed = 0;
+    for (i = 0; i < actions; i++) allowed += risei_mask_allows(mask, i);
+    pick = risei_random_below(&a->explore_random, allowed > 0 ? allowed : 1);
+    for (i = 0; i < actions - 1; i++)
+        if (risei_mask_allows(mask, i) && pick-- == 0) break;
+    if (risei_event_is_last(h->events[slot])) return 0;
+    return explores ? i : risei_best_action(actions, q, mask);
+}
+/* Adds the reward to the return of a lane's episode. At RISE_FIRST, ignores the reward and sets the
+   return to 0. Stores the return of an episode that ended. `cut`: RISE_FIRST came in the middle of
+   an episode. */
+RISEI_FN void risei_actor_count_return(risei_actor *a, int lane, float reward, int event)
+{
+    int const first = event == RISE_FIRST;
+    int const cut = first && !risei_history_ended(&a->replay->history, lane);
+    double *const sum = &a->lane_return[lane];
+    if (cut || risei_event_is_last(event)) {
+        a->returns[a->episodes % RISEI_RETURNS] = *sum + (cut ? 0 : (double)reward);
+        a->episodes++;
+    }
+    *sum = first ? 0 : *sum + (double)reward;
 }
 /* Returns whether the agent never acts in this environment. */
 RISEI_FN int risei_actor_demonstrates(const rise_agent_desc *d, int lane)
@@ -12939,12 +13329,13 @@ RISEI_FN int64_t risei_actor_seen(const risei_actor *a)
     for (lane = 0; lane < h->lanes; lane++) seen += h->written[lane];
     return seen;
 }
+#endif /* !RISE_PLAY_ONLY */
 
 /* ---------------------------------------------------------------------------------------------- */
 /* >>players: characters that play and do not learn
 
    Holds a short history for each player. A player is a character in a game. Main type:
-   risei_players. Uses random, targets, network, replay, embedder, model, actor. Tests:
+   risei_players. Uses random, targets, network, replay, embedder, model, calls. Tests:
    tests/rules.c, tests/players.c. */
 
 typedef struct risei_players {
@@ -13068,6 +13459,7 @@ RISEI_FN rise_result risei_players_play(risei_players *p, const risei_call *c,
    risei_advice. Uses threads, targets, network, replay, model, learner, background, actor. Test:
    tests/advice.c. */
 
+#ifndef RISE_PLAY_ONLY
 /* Steps between two examinations, and before the first one. A mistake in a game at 60 Hz is then
    reported after 83 seconds. */
 enum { RISEI_ADVICE_STEPS = 5000 };
@@ -13257,14 +13649,15 @@ RISEI_FN void risei_advice_learn_for(risei_advice *a, const risei_learner *l, do
                           "so a call can take longer; raise batch_parts or set background = 1",
                           microseconds, l->part_time);
 }
+#endif /* !RISE_PLAY_ONLY */
 
 /* ---------------------------------------------------------------------------------------------- */
 /* >>agent: the public object, which owns a model, a replay buffer, a learner, an actor and players
 
    Holds the functions of >>api-agent that create, train, play and query an agent. These functions
    check their arguments and call the rooms above. Main type: rise_agent. Uses statistics, frames,
-   recurrent, network, replay, frozen, embedder, describe, model, learner, background, actor,
-   players, advice. Tests: tests/rules.c, tests/agent.c. */
+   recurrent, network, replay, frozen, embedder, describe, model, learner, background, calls,
+   actor, players, advice. Tests: tests/rules.c, tests/agent.c. */
 
 /* Pointers to what an agent acts with, apart from its description: to the arrays and numbers that
    rise_agent_publish copies. Sizes follow from the model. */
@@ -13300,16 +13693,19 @@ struct rise_agent {
     risei_statistics numbers; /* of the numbers of observations */
     risei_embedder embedder;
     risei_model model;
+    risei_players players;
+#ifndef RISE_PLAY_ONLY
     risei_model learning; /* with `background`: the learner's model; else unused */
     risei_replay replay;
     risei_learner learner;
     risei_background background;
     risei_actor actor;
     risei_published published; /* what rise_agent_publish brought (play_only) */
-    risei_players players;
     risei_advice advice;
+#endif
 };
 
+#ifndef RISE_PLAY_ONLY
 /* Returns whether the agent learns in the background. */
 RISEI_FN int risei_agent_is_behind(const rise_agent *a)
 {
@@ -13471,31 +13867,20 @@ RISE_API rise_result rise_agent_publish(rise_agent *learner, rise_agent *player)
     return RISE_OK;
 }
 
-/* Sets all members of *a that follow from the resolved description. Takes no memory. */
-RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
+#endif /* !RISE_PLAY_ONLY */
+#ifndef RISE_PLAY_ONLY
+/* Does the same for the members that learning needs. The players' are planned. */
+RISEI_FN void risei_agent_plan_learning(rise_agent *a)
 {
-    risei_history *playing = &a->players.history, *training = &a->replay.history;
-    memset(a, 0, sizeof *a);
-    a->desc = *desc;
-    a->model.desc = &a->desc;
-    a->model.net = risei_net_make(desc);
-    a->model.frame_statistics = &a->frames;
-    a->model.number_statistics = &a->numbers;
-    a->model.embedder = &a->embedder;
+    const rise_agent_desc *desc = &a->desc;
+    risei_history *training = &a->replay.history;
     a->learning = a->model;
     a->learner.model = risei_agent_is_behind(a) ? &a->learning : &a->model;
-    a->actor.model = a->players.model = a->background.acting = a->advice.model = &a->model;
+    a->actor.model = a->background.acting = a->advice.model = &a->model;
     a->background.learner = &a->learner;
     a->learner.replay = a->actor.replay = &a->replay;
-    a->learner.players_history = playing;
-    playing->frame_bytes = desc->frame_width * desc->frame_height * desc->frame_channels;
-    playing->embedding_size = a->model.net.embeds ? desc->embedding_size : 0;
-    playing->f32 = desc->embedding_f32 != 0 || sizeof(rise_real) == 8;
-    playing->numbers = desc->numbers;
-    playing->mask_bytes = desc->action_masks ? risei_ceil_div(desc->actions, 8) : 0;
-    *training = *playing;
-    playing->lanes = desc->players;
-    playing->capacity = risei_replay_reach(desc) + 1;
+    a->learner.players_history = &a->players.history;
+    *training = a->players.history;
     training->lanes = desc->environments;
     training->capacity = desc->replay_capacity / desc->environments;
     if (desc->stored_state)
@@ -13505,6 +13890,30 @@ RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
     a->replay.window_stride = desc->window_stride;
     a->replay.discount = desc->discount;
 }
+#endif
+/* Sets all members of *a that follow from the resolved description. Takes no memory. */
+RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
+{
+    risei_history *playing = &a->players.history;
+    memset(a, 0, sizeof *a);
+    a->desc = *desc;
+    a->model.desc = &a->desc;
+    a->model.net = risei_net_make(desc);
+    a->model.frame_statistics = &a->frames;
+    a->model.number_statistics = &a->numbers;
+    a->model.embedder = &a->embedder;
+    a->players.model = &a->model;
+    playing->frame_bytes = desc->frame_width * desc->frame_height * desc->frame_channels;
+    playing->embedding_size = a->model.net.embeds ? desc->embedding_size : 0;
+    playing->f32 = desc->embedding_f32 != 0 || sizeof(rise_real) == 8;
+    playing->numbers = desc->numbers;
+    playing->mask_bytes = desc->action_masks ? risei_ceil_div(desc->actions, 8) : 0;
+    playing->lanes = desc->players;
+    playing->capacity = risei_replay_reach(desc) + 1;
+#ifndef RISE_PLAY_ONLY
+    risei_agent_plan_learning(a);
+#endif
+}
 /* Takes the arrays of a planned agent from the arena. An arena without a base only counts bytes. */
 RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
 {
@@ -13513,6 +13922,10 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     risei_statistics_layout(arena, &a->numbers, d->numbers);
     if (a->model.net.embeds)
         risei_embedder_layout(arena, &a->embedder, d, &a->frames.scale);
+#ifdef RISE_PLAY_ONLY
+    risei_model_layout(arena, &a->model, risei_pass_lanes(d), 0, 1);
+    risei_players_layout(arena, &a->players);
+#else
     if (risei_agent_is_behind(a)) {
         risei_model_layout(arena, &a->model, risei_pass_lanes(d), 0, 1);
         risei_model_layout(arena, &a->learning, 0, risei_pass_batch(d), d->threads);
@@ -13528,6 +13941,7 @@ RISEI_FN void risei_agent_layout(risei_arena *arena, rise_agent *a)
     risei_replay_layout(arena, &a->replay);
     risei_learner_layout(arena, &a->learner);
     risei_actor_layout(arena, &a->actor);
+#endif
 }
 /* Returns how many bytes an agent needs, or 0 if the number does not fit into size_t. Includes
    RISEI_ALIGN bytes, because the start of the caller's block need not be aligned. */
@@ -13553,6 +13967,7 @@ RISEI_FN rise_result risei_agent_refuse_size(const rise_agent_desc *d, rise_erro
                       "the agent does not fit into the address space; lower %s",
                       risei_agent_largest_field(d));
 }
+#ifndef RISE_PLAY_ONLY
 RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error)
 {
     rise_agent_desc resolved;
@@ -13568,6 +13983,7 @@ RISE_API size_t rise_agent_bytes(const rise_agent_desc *desc, rise_error *error)
     return bytes;
 }
 
+#endif /* !RISE_PLAY_ONLY */
 /* Checks that this build and this machine can run the description. */
 RISEI_FN rise_result risei_agent_check_machine(const rise_agent_desc *resolved, rise_error *error)
 {
@@ -13601,7 +14017,9 @@ RISEI_FN rise_result risei_agent_get_block(const rise_agent_desc *d, size_t byte
     *block = (unsigned char *)d->memory_block;
     if (*block != NULL && d->memory_bytes == 0)
         return risei_fail(error, RISE_BAD_DESC, "memory_bytes is 0; say how large memory_block is");
+#ifndef RISE_PLAY_ONLY
     if (*block == NULL) *block = (unsigned char *)calloc(bytes, 1);
+#endif
     if (*block == NULL)
         return risei_fail(error, RISE_NO_MEMORY, "the system refused %.0f bytes; lower %s",
                           (double)bytes, risei_agent_largest_field(d));
@@ -13622,12 +14040,18 @@ RISEI_FN rise_agent *risei_agent_place(const rise_agent_desc *resolved, unsigned
     risei_agent_layout(&arena, a);
     a->block = resolved->memory_block == NULL ? block : NULL;
     a->bytes = bytes;
-    a->model.device.kernels = a->learning.device.kernels = rise_kernels_of(resolved->isa);
+    a->model.device.kernels = rise_kernels_of(resolved->isa);
+#ifndef RISE_PLAY_ONLY
+    a->learning.device.kernels = a->model.device.kernels;
+#endif
     return a;
 }
 /* Starts the workers, draws the weights, and sets up the random streams. */
 RISEI_FN rise_result risei_agent_start(rise_agent *a, rise_error *error)
 {
+#ifdef RISE_PLAY_ONLY
+    rise_result const result = risei_model_initialise(&a->model, error);
+#else
     risei_model *const learning = a->learner.model;
     rise_result result;
 #ifdef RISE_THREADS
@@ -13652,41 +14076,52 @@ RISEI_FN rise_result risei_agent_start(rise_agent *a, rise_error *error)
     if (!a->desc.play_only) risei_learner_initialise(&a->learner);
     a->actor.explore_random = risei_random_stream(
         a->desc.seed, risei_random_of_process(&a->desc, RISEI_RANDOM_EXPLORE));
+#endif
     a->players.random = risei_random_stream(
         a->desc.seed, risei_random_of_process(&a->desc, RISEI_RANDOM_PLAY));
     return result;
 }
-RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc,
-                                       rise_error *error)
+/* Makes an agent of a resolved description. On failure there is no agent. */
+RISEI_FN rise_result risei_agent_make(rise_agent **agent, const rise_agent_desc *resolved,
+                                      rise_error *error)
 {
-    rise_agent_desc resolved;
     rise_agent *a;
-    rise_result result;
     unsigned char *block = NULL;
     size_t bytes;
-    if (agent != NULL) *agent = NULL;
-    if (agent == NULL || desc == NULL)
-        return risei_fail(error, RISE_BAD_CALL, "%s is NULL", agent == NULL ? "agent" : "desc");
-    resolved = *desc;
-    result = risei_resolve(&resolved, error);
-    if (result == RISE_OK) result = risei_agent_check_machine(&resolved, error);
+    rise_result result = risei_agent_check_machine(resolved, error);
     if (result != RISE_OK) return result;
-    bytes = risei_agent_measure(&resolved);
-    result = risei_agent_get_block(&resolved, bytes, &block, error);
+    bytes = risei_agent_measure(resolved);
+    result = risei_agent_get_block(resolved, bytes, &block, error);
     if (result != RISE_OK) return result;
-    a = risei_agent_place(&resolved, block, bytes);
+    a = risei_agent_place(resolved, block, bytes);
     result = risei_agent_start(a, error);
     if (result != RISE_OK) {
         rise_agent_destroy(a);
         return result;
     }
+#ifndef RISE_PLAY_ONLY
     risei_log(&a->desc, "rise: %.0f parameters, %.1f MB, %s kernels",
               (double)a->model.net.parameters, (double)a->bytes / 1e6,
               a->model.device.kernels->name);
     risei_advice_begin(&a->advice);
+#endif
     *agent = a;
     return RISE_OK;
 }
+#ifndef RISE_PLAY_ONLY
+RISE_API rise_result rise_agent_create(rise_agent **agent, const rise_agent_desc *desc,
+                                       rise_error *error)
+{
+    rise_agent_desc resolved;
+    rise_result result;
+    if (agent != NULL) *agent = NULL;
+    if (agent == NULL || desc == NULL)
+        return risei_fail(error, RISE_BAD_CALL, "%s is NULL", agent == NULL ? "agent" : "desc");
+    resolved = *desc;
+    result = risei_resolve(&resolved, error);
+    return result == RISE_OK ? risei_agent_make(agent, &resolved, error) : result;
+}
+#endif
 RISE_API void rise_agent_destroy(rise_agent *agent)
 {
     if (agent == NULL) return;
@@ -13696,7 +14131,9 @@ RISE_API void rise_agent_destroy(rise_agent *agent)
     if (agent->learner.model->device.threads != NULL)
         risei_threads_end(agent->learner.model->device.threads, agent->desc.threads);
 #endif
+#ifndef RISE_PLAY_ONLY
     free(agent->block);
+#endif
 }
 
 /* -- Training -- */
@@ -13721,6 +14158,7 @@ RISEI_FN rise_result risei_agent_check_call(rise_agent *a, const risei_call *c)
                           "numbers is not NULL and desc.numbers is 0; pass NULL");
     return RISE_OK;
 }
+#ifndef RISE_PLAY_ONLY
 RISEI_FN rise_result risei_agent_check_arguments(rise_agent *a, const risei_call *c)
 {
     rise_result result;
@@ -13859,12 +14297,16 @@ RISE_API rise_result rise_agent_snapshot(rise_agent *a)
     return risei_learner_snapshot_begin(&a->learner, &a->model, &a->error);
 }
 
+#endif /* !RISE_PLAY_ONLY */
 /* -- Playing -- */
 
 /* Lets the players of a call play. Before their frames are embedded, takes what was published. */
 RISEI_FN rise_result risei_agent_play_call(rise_agent *a, const risei_call *call)
 {
     rise_result result = risei_agent_check_call(a, call);
+#ifdef RISE_PLAY_ONLY
+    return result == RISE_OK ? risei_players_play(&a->players, call, &a->error) : result;
+#else
     double before;
     if (result != RISE_OK) return result;
     risei_background_leave_replay(&a->background);
@@ -13873,6 +14315,7 @@ RISEI_FN rise_result risei_agent_play_call(rise_agent *a, const risei_call *call
     result = risei_players_play(&a->players, call, &a->error);
     risei_advice_call_ends(&a->advice, before);
     return result;
+#endif
 }
 RISEI_FN rise_result risei_agent_check_player(rise_agent *a, int player)
 {
@@ -13914,16 +14357,17 @@ RISE_API rise_result rise_agent_play_all(rise_agent *a, const uint8_t *frames, c
 RISE_API rise_result rise_agent_set_player(rise_agent *a, int player, double epsilon,
                                            double temperature)
 {
+    risei_value const random = (risei_value)epsilon, heat = (risei_value)temperature;
     rise_result result;
     if (a == NULL) return RISE_BAD_CALL;
     result = risei_agent_check_player(a, player);
     if (result != RISE_OK) return result;
-    if (!(epsilon >= 0 && epsilon <= 1) || !(temperature >= 0 && temperature <= 1e6))
+    if (!(random >= 0 && random <= 1) || !(heat >= 0 && heat <= (risei_value)1e6))
         return risei_fail(&a->error, RISE_BAD_CALL,
                           "epsilon is %g and temperature is %g; they must be 0..1 and 0..1e6",
                           epsilon, temperature);
-    a->players.epsilon[player] = (float)epsilon;
-    a->players.temperature[player] = (float)temperature;
+    a->players.epsilon[player] = (float)random;
+    a->players.temperature[player] = (float)heat;
     return RISE_OK;
 }
 RISE_API const rise_real *rise_agent_values(const rise_agent *a, int player)
@@ -13937,29 +14381,19 @@ RISE_API const rise_real *rise_agent_values(const rise_agent *a, int player)
 
 /* -- Looking at an agent -- */
 
-RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
+#ifndef RISE_PLAY_ONLY
+/* Fills in the metrics of an agent that learns. */
+RISEI_FN void risei_agent_learning_metrics(const rise_agent *a, rise_metrics *m)
 {
-    const risei_actor *actor;
-    const risei_learner *l;
-    const risei_history *h;
-    const risei_update_metrics *update;
-    int known, i;
-    if (m == NULL) return;
-    memset(m, 0, sizeof *m);
-    m->isa = "";
-    if (a == NULL) return;
-    m->parameters = a->model.net.parameters;
-    m->bytes = a->bytes;
-    m->isa = a->model.device.kernels->name;
-    m->fused = a->model.device.kernels->fused;
-    m->action_time = a->advice.action_time;
-    m->advice = a->advice.given;
-    if (a->desc.play_only) return;
+    const risei_actor *actor = &a->actor;
+    const risei_learner *l = &a->learner;
+    const risei_history *h = &a->replay.history;
+    const risei_update_metrics *update = &a->model.metrics;
+    int const known = actor->episodes < RISEI_RETURNS ? (int)actor->episodes : RISEI_RETURNS;
+    int i;
     /* waiting changes nothing of the agent that the caller can see, except `waited` */
     risei_background_leave_replay((risei_background *)(uintptr_t)&a->background);
     m->waited = a->background.waited;
-    actor = &a->actor, l = &a->learner, h = &a->replay.history, update = &a->model.metrics;
-    known = actor->episodes < RISEI_RETURNS ? (int)actor->episodes : RISEI_RETURNS;
     m->steps = actor->steps, m->episodes = actor->episodes, m->updates = a->model.updates;
     m->updates_owed = l->owed_steps / a->desc.learn_period;
     m->epsilon = risei_actor_epsilon(&a->desc, actor->steps);
@@ -13975,6 +14409,23 @@ RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
     /* the sum tree has 1 + 1/8 + 1/64 + ... = 8/7 doubles a slot */
     m->bytes_per_step = risei_history_slot_bytes(h) + sizeof(double) * 8 / 7;
 }
+#endif
+RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
+{
+    if (m == NULL) return;
+    memset(m, 0, sizeof *m);
+    m->isa = "";
+    if (a == NULL) return;
+    m->parameters = a->model.net.parameters;
+    m->bytes = a->bytes;
+    m->isa = a->model.device.kernels->name;
+    m->fused = a->model.device.kernels->fused;
+#ifndef RISE_PLAY_ONLY
+    m->action_time = a->advice.action_time;
+    m->advice = a->advice.given;
+    if (!a->desc.play_only) risei_agent_learning_metrics(a, m);
+#endif
+}
 RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *a)
 {
     return a != NULL ? &a->desc : NULL;
@@ -13984,6 +14435,7 @@ RISE_API const rise_error *rise_agent_error(const rise_agent *a)
     static const rise_error none = {RISE_BAD_CALL, "agent is NULL"};
     return a != NULL ? &a->error : &none;
 }
+#ifndef RISE_PLAY_ONLY
 RISE_API rise_real *rise_agent_parameters(rise_agent *a)
 {
     if (a == NULL) return NULL;
@@ -14021,20 +14473,27 @@ RISEI_FN const char *risei_learner_wrong(const risei_learner *l, int64_t steps)
     if (l->part < 0 || l->part >= m->desc->batch_parts) return "the parts of an update are wrong";
     return risei_learner_wrong_draws(l, l->part);
 }
+#endif /* !RISE_PLAY_ONLY */
 /* Returns a sentence about an invalid value of the agent, or NULL. After every API call, also a
    failed one, the agent is valid: tests/sequences.c checks this. Loading calls this function,
    because a forged file can have any values. */
 RISEI_FN const char *risei_agent_wrong(const rise_agent *a)
 {
     const risei_frames *f = a->model.frame_statistics;
+#ifndef RISE_PLAY_ONLY
     const char *wrong;
+#endif
     if (f->statistics_frozen && !(f->scale.factor > 0)) return "the scale of frames is not above 0";
+#ifdef RISE_PLAY_ONLY
+    return NULL;
+#else
     if (a->desc.play_only) return NULL;
     if (a->actor.steps < 0 || a->actor.episodes < 0 || a->model.updates < 0)
         return "a counter is negative";
     wrong = risei_learner_wrong(&a->learner, a->actor.steps);
     if (wrong == NULL && risei_agent_is_behind(a)) wrong = risei_background_wrong(&a->background);
     return wrong != NULL ? wrong : risei_replay_wrong(&a->replay, a->desc.actions);
+#endif
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -14087,6 +14546,7 @@ static const unsigned char risei_file_magic[8] = {0x89, 'R', 'I', 'S', 'E', 0x0D
 
 enum { RISEI_DESC_BYTES = 8192, RISEI_DESC_LINE = 120 }; /* bytes of the longest text and line */
 
+#ifndef RISE_PLAY_ONLY
 /* The user data of risei_desc_write_line: the byte stream, and a description to look up fields. */
 typedef struct risei_desc_writer {
     risei_io *io;
@@ -14126,6 +14586,7 @@ RISEI_FN void risei_desc_write(risei_io *f, const rise_agent_desc *desc)
     risei_desc_write_line(&w, text);
 }
 
+#endif /* !RISE_PLAY_ONLY */
 /* The state of reading a description. */
 typedef struct risei_desc_reader {
     rise_agent_desc *desc;
@@ -14154,22 +14615,24 @@ RISEI_FN unsigned char *risei_desc_mark_of(risei_desc_reader *r, const risei_fie
 }
 RISEI_FN rise_result risei_desc_read_revision(risei_desc_reader *r, const char *value)
 {
-    double number;
-    if (!risei_number_read(value, &number) ||
-        !(number >= (double)RISEI_DESCRIPTION_REVISION_FIRST) || number > 1e9 ||
-        number != floor(number))
+    uint64_t number;
+    if (!risei_seed_read(value, &number) || number < RISEI_DESCRIPTION_REVISION_FIRST ||
+        number > 1000000000)
         return risei_desc_wrong(r, "its revision is", value);
     r->revision = (int)number;
     return RISE_OK;
 }
 /* Reads one line. `line` has no newline. The first line must be the revision. Ignores a line that
-   begins with '?' and has an unknown field. */
+   begins with '?' and has an unknown field. With RISE_PLAY_ONLY, fields that only learning reads
+   are unknown, so unknown fields of a known revision are ignored, too. */
 RISEI_FN rise_result risei_desc_read_line(risei_desc_reader *r, const char *line)
 {
-    int const optional = line[0] == '?';
-    const char *text = line + optional;
+    int const ignores = line[0] == '?' ||
+                        (!RISEI_LEARNS && r->revision <= RISEI_DESCRIPTION_REVISION);
+    const char *const text = line + (line[0] == '?');
     size_t const length = strcspn(text, "=");
     const risei_field *field;
+    risei_value value;
     unsigned char *mark;
     void *object;
     if (text[length] != '=') return risei_desc_wrong(r, "bad line:", line);
@@ -14184,7 +14647,7 @@ RISEI_FN rise_result risei_desc_read_line(risei_desc_reader *r, const char *line
                                                          : risei_desc_wrong(r, "bad line:", line);
     }
     field = risei_field_find(r->desc, text, length, &object);
-    if (field == NULL && optional) return RISE_OK;
+    if (field == NULL && ignores) return RISE_OK;
     if (field == NULL)
         return risei_fail(r->error,
                           r->revision > RISEI_DESCRIPTION_REVISION ? RISE_NEWER_FILE
@@ -14194,10 +14657,11 @@ RISEI_FN rise_result risei_desc_read_line(risei_desc_reader *r, const char *line
     mark = risei_desc_mark_of(r, field, object);
     if (*mark) return risei_desc_wrong(r, "it repeats", field->name);
     *mark = 1;
-    if (rise_agent_set(r->desc, text, NULL) != RISE_OK ||
-        risei_check_range(field, object, "", 0, NULL) != RISE_OK)
+    if (!risei_field_read(field, text + length + 1, &value))
         return risei_desc_wrong(r, "bad line:", line);
-    return RISE_OK;
+    risei_field_put(field, object, value);
+    if (risei_check_range(field, object, "", 0, NULL) == RISE_OK) return RISE_OK;
+    return risei_desc_wrong(r, "bad line:", line);
 }
 /* Handles the fields that were not read: marks [count] is 1 for each field that was read. If a
    revision after `revision` added the field, the field gets its value_before. Returns the first
@@ -14208,7 +14672,8 @@ RISEI_FN const risei_field *risei_fields_fill_missing(const risei_field *fields,
 {
     int i;
     for (i = 0; i < count; i++) {
-        int const since = fields[i].since != 0 ? fields[i].since : RISEI_DESCRIPTION_REVISION_FIRST;
+        int const first = RISEI_DESCRIPTION_REVISION_FIRST;
+        int const since = fields[i].since != 0 ? fields[i].since : first;
         if (marks[i]) continue;
         if (since <= revision) return &fields[i];
         risei_field_put(&fields[i], object, fields[i].value_before);
@@ -14228,28 +14693,31 @@ RISEI_FN rise_result risei_desc_complete(risei_desc_reader *r)
                                             r->revision, &d->conv[l]);
     return missing != NULL ? risei_desc_wrong(r, "it lacks", missing->name) : RISE_OK;
 }
-/* Reads the description from text [length]. */
-RISEI_FN rise_result risei_desc_read(rise_agent_desc *desc, const char *text, size_t length,
-                                     rise_error *error)
+/* Reads the description from a byte stream, up to its limit. */
+RISEI_FN rise_result risei_desc_read(rise_agent_desc *desc, risei_io *f, rise_error *error)
 {
     char line[RISEI_DESC_LINE + 1];
     risei_desc_reader r;
-    size_t at = 0, end;
+    rise_result result = RISE_OK;
+    int at = 0;
     memset(desc, 0, sizeof *desc);
     memset(&r, 0, sizeof r);
     r.desc = desc, r.error = error;
-    for (; at < length; at = end + 1) {
-        rise_result result;
-        for (end = at; end < length && text[end] != '\n'; end++) {}
-        if (end == length || end - at > RISEI_DESC_LINE)
-            return risei_desc_wrong(&r, "a line is", "too long or has no end");
-        memcpy(line, text + at, end - at);
-        line[end - at] = '\0';
-        result = strlen(line) == end - at ? risei_desc_read_line(&r, line)
-                                          : risei_desc_wrong(&r, "a line has", "a zero byte");
-        if (result != RISE_OK) return result;
+    while (f->length < f->limit && result == RISE_OK) {
+        risei_io_numbers(f, &line[at], 1, 1);
+        if (f->failed)
+            return risei_fail(error, RISE_IO, "the description could not be read after %.0f bytes",
+                              (double)f->length);
+        if (line[at] == '\0') return risei_desc_wrong(&r, "a line has", "a zero byte");
+        if (line[at] != '\n') {
+            if (++at <= RISEI_DESC_LINE) continue;
+            return risei_desc_wrong(&r, "a line is", "too long");
+        }
+        line[at] = '\0', at = 0;
+        result = risei_desc_read_line(&r, line);
     }
-    return risei_desc_complete(&r);
+    if (result != RISE_OK) return result;
+    return at > 0 ? risei_desc_wrong(&r, "its last line", "has no end") : risei_desc_complete(&r);
 }
 
 /* -- The other sections -- */
@@ -14268,6 +14736,7 @@ RISEI_FN void risei_file_visit_scale(risei_io *f, risei_frames *s)
     else
         s->scale.factor = (rise_real)RISEI_FRAMES_RAW;
 }
+#ifndef RISE_PLAY_ONLY
 /* Visits the sums of the statistics of frames. They change only until learning starts. */
 RISEI_FN void risei_file_visit_frame_statistics(risei_io *f, risei_frames *s)
 {
@@ -14283,6 +14752,7 @@ RISEI_FN void risei_file_visit_frame_statistics(risei_io *f, risei_frames *s)
     for (i = 0; i < s->bytes && f->mode == RISEI_READ; i++)
         if (s->sums[i] > 255 * s->seen) risei_io_invalid(f, "frames.sums");
 }
+#endif /* !RISE_PLAY_ONLY */
 /* Visits what acting needs of the statistics of embeddings or numbers: frozen, shift and gain. */
 RISEI_FN void risei_file_visit_standard(risei_io *f, risei_statistics *s)
 {
@@ -14327,6 +14797,7 @@ RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
     risei_io_numbers(f, &fingerprint, 1, sizeof fingerprint);
     f->other_embedding_file = fingerprint != own;
 }
+#ifndef RISE_PLAY_ONLY
 /* Visits the running statistics of embeddings or of numbers: seen, mean, squared_deviations. */
 RISEI_FN void risei_file_visit_statistics(risei_io *f, risei_statistics *s)
 {
@@ -14509,13 +14980,16 @@ RISEI_FN void risei_file_visit_episodes(risei_io *f, rise_agent *a)
     else if (a->desc.batch_parts > 1)
         risei_file_visit_parts(f, &a->learner);
 }
+#endif /* !RISE_PLAY_ONLY */
 /* Measures, writes or reads one section. To read the description, use risei_file_read_desc. */
 RISEI_FN void risei_file_visit(risei_io *f, rise_agent *a, int section)
 {
-    if (section == RISEI_SECTION_DESC) risei_desc_write(f, &a->desc);
     if (section == RISEI_SECTION_ACTING) risei_file_visit_acting(f, &a->model);
+#ifndef RISE_PLAY_ONLY
+    if (section == RISEI_SECTION_DESC) risei_desc_write(f, &a->desc);
     if (section == RISEI_SECTION_LEARNING) risei_file_visit_learning(f, a);
     if (section == RISEI_SECTION_EPISODES) risei_file_visit_episodes(f, a);
+#endif
 }
 
 /* -- The header -- */
@@ -14577,6 +15051,7 @@ RISEI_FN void risei_file_visit_header(risei_io *f, risei_file_header *h)
     risei_file_visit_table(f, h);
 }
 
+#ifndef RISE_PLAY_ONLY
 /* -- Writing -- */
 
 /* Fills in kinds, checksums, lengths and size of the header. Returns the name or the description of
@@ -14639,6 +15114,7 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
                       (double)header.size);
 }
 
+#endif /* !RISE_PLAY_ONLY */
 /* -- Reading -- */
 
 RISEI_FN rise_result risei_file_read_header(rise_read_fn fn, void *user, uint64_t size,
@@ -14672,20 +15148,19 @@ RISEI_FN rise_result risei_file_read_desc(rise_read_fn fn, void *user,
                                           const risei_file_header *header, rise_agent_desc *desc,
                                           rise_error *error)
 {
-    char text[RISEI_DESC_BYTES];
-    size_t const length = (size_t)header->length[0];
     risei_io f;
-    if (header->length[0] > sizeof text)
+    rise_result result;
+    char rest;
+    if (header->length[0] > RISEI_DESC_BYTES)
         return risei_fail(error, RISE_BAD_FILE, "the description in the file is too long");
-    risei_io_begin(&f, RISEI_READ, length);
+    risei_io_begin(&f, RISEI_READ, header->length[0]);
     f.read = fn, f.user = user;
-    risei_io_numbers(&f, text, length, 1);
-    if (f.failed)
-        return risei_fail(error, RISE_IO, "the description could not be read after %.0f bytes",
-                          (double)f.length);
-    if (f.crc != header->crc[0])
+    result = risei_desc_read(desc, &f, error);
+    /* after an error, reads the rest, because the checksum tells whether the file is damaged */
+    while (f.length < f.limit && !f.failed) risei_io_numbers(&f, &rest, 1, 1);
+    if (!f.failed && f.crc != header->crc[0])
         return risei_fail(error, RISE_BAD_FILE, "the description in the file is damaged");
-    return risei_desc_read(desc, text, length, error);
+    return result;
 }
 /* Reads the header and the description. */
 RISEI_FN rise_result risei_file_read_start(rise_read_fn fn, void *user, uint64_t size,
@@ -14701,7 +15176,8 @@ RISEI_FN rise_result risei_file_read_start(rise_read_fn fn, void *user, uint64_t
    `machine` does not set the field. If the field decides a shape, both values must be equal.
    `prefix` is "" or "conv[0].", ... */
 RISEI_FN rise_result risei_file_check_value(const risei_field *field, const char *prefix,
-                                            double has, double stated, rise_error *error)
+                                            risei_value has, risei_value stated,
+                                            rise_error *error)
 {
     if (!field->shape || risei_is_zero(stated) || !(stated < has || stated > has)) return RISE_OK;
     if (field->word_of != NULL && field->word_of((int)stated) != NULL)
@@ -14727,7 +15203,7 @@ RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
 {
     rise_agent_desc stated;
     rise_result result = RISE_OK;
-    char prefix[24];
+    char prefix[9];
     int i, l;
     if (machine == NULL) return RISE_OK;
     stated = *machine;
@@ -14737,7 +15213,7 @@ RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
                                         risei_field_get(&risei_fields[i], desc),
                                         risei_field_get(&risei_fields[i], &stated), error);
     for (l = 0; l < desc->conv_count; l++) {
-        snprintf(prefix, sizeof prefix, "conv[%d].", l);
+        risei_conv_prefix(l, prefix);
         for (i = 0; i < RISEI_CONV_FIELDS && result == RISE_OK; i++)
             result = risei_file_check_value(&risei_conv_fields[i], prefix,
                                             risei_field_get(&risei_conv_fields[i], &desc->conv[l]),
@@ -14817,18 +15293,15 @@ RISEI_FN rise_result risei_file_read_sections(rise_agent *a, rise_read_fn fn, vo
    exceeds memory_bytes or the system refuses the memory. The length of section EPISODES depends on
    the number of stored frames, so only risei_file_read_section checks that length. */
 RISEI_FN rise_result risei_file_check_lengths(const risei_file_header *header,
-                                              const rise_agent_desc *desc, rise_error *error)
+                                              const rise_agent_desc *resolved, rise_error *error)
 {
-    int const last = desc->play_only ? RISEI_SECTION_ACTING : RISEI_SECTION_LEARNING;
-    rise_agent_desc resolved = *desc;
+    int const last = resolved->play_only ? RISEI_SECTION_ACTING : RISEI_SECTION_LEARNING;
     rise_agent plan;
     risei_arena arena;
     risei_io f;
     int section;
-    rise_result const result = risei_resolve(&resolved, error);
-    if (result != RISE_OK) return result;
     memset(&arena, 0, sizeof arena);
-    risei_agent_plan(&plan, &resolved);
+    risei_agent_plan(&plan, resolved);
     risei_agent_layout(&arena, &plan);
     for (section = RISEI_SECTION_ACTING; section <= last; section++) {
         /* the copy of the conv layers, which a file has while a snapshot is in progress */
@@ -14847,51 +15320,75 @@ RISEI_FN rise_result risei_file_check_lengths(const risei_file_header *header,
     }
     return RISE_OK;
 }
-RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *user, uint64_t size,
-                                     const rise_agent_desc *machine, rise_error *error)
+/* Where a file is read from. */
+typedef struct risei_file_source {
+    rise_read_fn fn;
+    void *user;
+    uint64_t size;    /* of the whole file, in bytes */
+    const void *data; /* NULL; or the whole file, whose weights are to be used in place */
+} risei_file_source;
+
+/* Returns the address of the weights in `data`, a whole file in memory. Returns NULL if the address
+   is not a multiple of 4, or if this machine is not little-endian or uses doubles: weights must
+   then be copied. The weights are the first numbers of section ACTING. The caller then checks the
+   length of this section before it reads the weights. */
+RISEI_FN const rise_real *risei_file_weights_in(const risei_file_header *header, const void *data)
 {
-    risei_file_header header;
-    rise_agent_desc desc;
-    rise_agent *a;
-    const char *wrong;
-    rise_result result;
-    int replay, fused;
-    if (agent != NULL) *agent = NULL;
-    if (agent == NULL || fn == NULL)
-        return risei_fail(error, RISE_BAD_CALL, "%s is NULL", agent == NULL ? "agent" : "fn");
-    result = risei_file_read_start(fn, user, size, &header, &desc, error);
+    uint16_t const little = 1;
+    uint64_t at = header->size;
+    uint32_t s;
+    uintptr_t address;
+    for (s = RISEI_SECTION_ACTING; s <= header->sections; s++) at -= header->length[s - 1];
+    address = (uintptr_t)((const unsigned char *)data + at);
+    return *(const unsigned char *)&little == 1 && sizeof(rise_real) == 4 && address % 4 == 0
+               ? (const rise_real *)address
+               : NULL;
+}
+/* Reads the start of a file up to section ACTING, and checks that an agent can be made of the file.
+   Sets *header, and *desc to the agent's resolved description. */
+RISEI_FN rise_result risei_file_begin(const risei_file_source *source,
+                                      const rise_agent_desc *machine, risei_file_header *header,
+                                      rise_agent_desc *desc, rise_error *error)
+{
+    rise_result result = risei_file_read_start(source->fn, source->user, source->size, header, desc,
+                                               error);
     if (result != RISE_OK) return result;
-    replay = (header.flags & RISEI_FILE_REPLAY) != 0;
-    risei_file_take_machine(&desc, machine, replay);
-    fused = (header.flags & RISEI_FILE_FUSED) != 0;
-    result = risei_file_check_shape(&desc, machine, error);
+    risei_file_take_machine(desc, machine, (header->flags & RISEI_FILE_REPLAY) != 0);
+    if (source->data != NULL) {
+        desc->play_only = 1;
+        desc->weights = risei_file_weights_in(header, source->data);
+    }
+    result = risei_file_check_shape(desc, machine, error);
     if (result != RISE_OK) return result;
-    if ((header.flags & RISEI_FILE_POLICY) != 0 && !desc.play_only)
+    if (RISEI_LEARNS && (header->flags & RISEI_FILE_POLICY) != 0 && !desc->play_only)
         return risei_fail(error, RISE_MISMATCH,
                           "the file holds only a policy; load it with play_only = 1");
-    result = risei_file_check_lengths(&header, &desc, error);
-    if (result == RISE_OK) result = rise_agent_create(&a, &desc, error);
-    if (result != RISE_OK) return result;
-    result = risei_file_read_sections(a, fn, user, &header, error);
+    result = risei_resolve(desc, error);
+    return result == RISE_OK ? risei_file_check_lengths(header, desc, error) : result;
+}
+#ifndef RISE_PLAY_ONLY
+/* Completes an agent whose sections were read. */
+RISEI_FN void risei_file_complete(rise_agent *a, const risei_file_header *header)
+{
+    int const replay = (header->flags & RISEI_FILE_REPLAY) != 0;
     /* Without a replay buffer in the file, `environments` may differ from the saved agent. Then the
        number of slots may be smaller, and snapshot_next may be too large. No slot is written, so
        nothing is left to embed. */
-    if (result == RISE_OK && !replay && a->learner.snapshot_next > 0) {
+    if (!replay && a->learner.snapshot_next > 0) {
         int64_t const most = risei_embedder_snapshot_frames(&a->replay.history);
         if (a->learner.snapshot_next > most) a->learner.snapshot_next = most;
     }
-    if (!header.has_round && risei_agent_is_behind(a)) { /* `machine` has set background */
+    if (!header->has_round && risei_agent_is_behind(a)) { /* `machine` has set background */
         a->learning.updates = a->model.updates, a->learning.metrics = a->model.metrics;
         a->learner.part = 0;
     }
-    wrong = result == RISE_OK ? risei_agent_wrong(a) : NULL;
-    if (wrong != NULL)
-        result = risei_fail(error, RISE_BAD_FILE, "the agent in the file is wrong: %s", wrong);
-    if (result != RISE_OK) {
-        rise_agent_destroy(a);
-        return result;
-    }
-    if (replay && !desc.play_only)
+}
+/* Prepares a valid agent for its first call. */
+RISEI_FN void risei_file_resume(rise_agent *a, const risei_file_header *header)
+{
+    int const replay = (header->flags & RISEI_FILE_REPLAY) != 0;
+    int const fused = (header->flags & RISEI_FILE_FUSED) != 0;
+    if (replay && !a->desc.play_only)
         risei_embedder_refresh(&a->model.device, a->model.embedder, &a->replay.history,
                                a->model.embeddings);
     risei_advice_load(&a->advice, &a->actor, &a->learner);
@@ -14900,8 +15397,44 @@ RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *
                   "rise: the file's numbers were computed %s fused multiply-add and these kernels "
                   "compute %s it, so results are not the same bit for bit",
                   fused ? "with" : "without", fused ? "without" : "with");
+}
+#endif
+RISEI_FN rise_result risei_file_read(rise_agent **agent, const risei_file_source *source,
+                                     const rise_agent_desc *machine, rise_error *error)
+{
+    risei_file_header header;
+    rise_agent_desc desc;
+    rise_agent *a;
+    const char *wrong;
+    rise_result result = risei_file_begin(source, machine, &header, &desc, error);
+    if (result == RISE_OK) result = risei_agent_make(&a, &desc, error);
+    if (result != RISE_OK) return result;
+    result = risei_file_read_sections(a, source->fn, source->user, &header, error);
+#ifndef RISE_PLAY_ONLY
+    if (result == RISE_OK) risei_file_complete(a, &header);
+#endif
+    wrong = result == RISE_OK ? risei_agent_wrong(a) : NULL;
+    if (wrong != NULL)
+        result = risei_fail(error, RISE_BAD_FILE, "the agent in the file is wrong: %s", wrong);
+    if (result != RISE_OK) {
+        rise_agent_destroy(a);
+        return result;
+    }
+#ifndef RISE_PLAY_ONLY
+    risei_file_resume(a, &header);
+#endif
     *agent = a;
     return RISE_OK;
+}
+RISE_API rise_result rise_agent_read(rise_agent **agent, rise_read_fn fn, void *user, uint64_t size,
+                                     const rise_agent_desc *machine, rise_error *error)
+{
+    risei_file_source source;
+    if (agent != NULL) *agent = NULL;
+    if (agent == NULL || fn == NULL)
+        return risei_fail(error, RISE_BAD_CALL, "%s is NULL", agent == NULL ? "agent" : "fn");
+    source.fn = fn, source.user = user, source.size = size, source.data = NULL;
+    return risei_file_read(agent, &source, machine, error);
 }
 
 /* A file in memory. */
@@ -14919,41 +15452,43 @@ RISEI_FN int risei_memory_read(void *user, void *data, size_t size)
     m->at += size, m->left -= size;
     return 1;
 }
-/* Returns the address of the weights in `data`, a whole file in memory. Returns NULL if the address
-   is not a multiple of 4, or if this machine is not little-endian or uses doubles: weights must
-   then be copied. The weights are the first numbers of section ACTING. The caller then calls
-   rise_agent_read, which checks the length of this section before it reads the weights. */
-RISEI_FN const rise_real *risei_file_weights_in(const risei_file_header *header, const void *data)
+/* Returns a source of `data` [size]. `file` is its state. */
+RISEI_FN risei_file_source risei_memory_source(risei_memory_file *file, const void *data,
+                                               size_t size)
 {
-    uint16_t const little = 1;
-    uint64_t at = header->size;
-    uint32_t s;
-    uintptr_t address;
-    for (s = RISEI_SECTION_ACTING; s <= header->sections; s++) at -= header->length[s - 1];
-    address = (uintptr_t)((const unsigned char *)data + at);
-    return *(const unsigned char *)&little == 1 && sizeof(rise_real) == 4 && address % 4 == 0
-               ? (const rise_real *)address
-               : NULL;
+    risei_file_source source;
+    file->at = (const unsigned char *)data, file->left = size;
+    source.fn = risei_memory_read, source.user = file, source.size = size, source.data = data;
+    return source;
 }
 RISE_API rise_result rise_agent_open(rise_agent **agent, const void *data, size_t size,
                                      const rise_agent_desc *machine, rise_error *error)
 {
     risei_memory_file file;
-    risei_file_header header;
-    rise_agent_desc own, desc;
-    rise_result result;
+    risei_file_source source;
     if (agent != NULL) *agent = NULL;
     if (agent == NULL || data == NULL)
         return risei_fail(error, RISE_BAD_CALL, "%s is NULL", agent == NULL ? "agent" : "data");
-    file.at = (const unsigned char *)data, file.left = size;
-    result = risei_file_read_start(risei_memory_read, &file, size, &header, &desc, error);
-    if (result != RISE_OK) return result;
-    memset(&own, 0, sizeof own);
-    if (machine != NULL) own = *machine;
-    own.play_only = 1;
-    own.weights = risei_file_weights_in(&header, data);
-    file.at = (const unsigned char *)data, file.left = size;
-    return rise_agent_read(agent, risei_memory_read, &file, size, &own, error);
+    source = risei_memory_source(&file, data, size);
+    return risei_file_read(agent, &source, machine, error);
+}
+RISE_API size_t rise_agent_open_bytes(const void *data, size_t size, const rise_agent_desc *machine,
+                                      rise_error *error)
+{
+    risei_memory_file file;
+    risei_file_source source;
+    risei_file_header header;
+    rise_agent_desc desc;
+    size_t bytes;
+    if (data == NULL) {
+        risei_fail(error, RISE_BAD_CALL, "data is NULL");
+        return 0;
+    }
+    source = risei_memory_source(&file, data, size);
+    if (risei_file_begin(&source, machine, &header, &desc, error) != RISE_OK) return 0;
+    bytes = risei_agent_measure(&desc);
+    if (bytes == 0) risei_agent_refuse_size(&desc, error);
+    return bytes;
 }
 
 #ifndef RISE_NO_STDIO
@@ -15020,6 +15555,7 @@ RISE_API rise_result rise_agent_peek(rise_agent_desc *desc, const char *path, ri
 
    Main type: risei_selftest. Uses random, kernels, agent, files. Test: tests/selftest.c. */
 
+#ifndef RISE_PLAY_ONLY
 /* The most results, and the most calls of risei_selftest_add, for one table. */
 enum { RISEI_SELFTEST_SIZE = 4096, RISEI_SELFTEST_PARTS = 40 };
 
@@ -15341,6 +15877,7 @@ RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error)
     return result;
 }
 
+#endif /* !RISE_PLAY_ONLY */
 #ifdef __cplusplus
 }
 #endif
@@ -15992,7 +16529,36 @@ RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const ri
    make bench-kernels runs the products and cells that these comments name. make bench-step runs
    updates. Where a threshold has no speed, no measurement of other values is recorded. */
 
-#ifdef RISEK_REFERENCE
+#if defined(RISEK_REFERENCE) && defined(RISE_PLAY_ONLY)
+
+/* Small code: plain loops. The rows of B are equally spaced, and those of a transposed A, as in all
+   products of acting. */
+RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *scratch)
+{
+    ptrdiff_t const stride = p->b.rows.stride[0];
+    ptrdiff_t const a_stride = p->transposed ? p->a.rows.stride[0] : 1;
+    int const run = p->transposed ? p->k : p->a.run;
+    int i, j, k, end;
+    (void)scratch, (void)part, (void)parts;
+    for (i = 0; i < p->m; i++)
+        for (j = 0; j < p->n; j++) {
+            const rise_real *a = p->a.data + (p->transposed ? risei_matrix_column(&p->a, i)
+                                                            : risei_walk_offset(&p->a.rows, i));
+            const rise_real *b = p->b.data + risei_matrix_column(&p->b, j);
+            rise_real *const c = (rise_real *)(uintptr_t)p->c.data +
+                                 risei_walk_offset(&p->c.rows, i) + risei_matrix_column(&p->c, j);
+            rise_real sum = p->accumulate ? *c : p->bias ? p->bias[j] : 0;
+            for (k = 0;;) {
+                end = p->k - k < run ? p->k : k + run;
+                for (; k < end; k++, a += a_stride, b += stride) sum = vfma(*a, *b, sum);
+                if (k == p->k) break;
+                a += p->a.run_stride - run;
+            }
+            *c = p->relu ? RISEK(relu)(sum) : sum;
+        }
+}
+
+#elif defined(RISEK_REFERENCE)
 
 /* The reference for the tests: three plain loops. */
 RISEK_FN rise_real RISEK(element)(const rise_matrix *x, int row, int column)
@@ -16221,7 +16787,8 @@ enum { RISEK(row_terms) = 2 };
     RISEK_TILE_BY_COLUMNS(tile_##rows##_narrow_by_columns, rows, 1)
 #define RISEK_TILE_NAMES(rows)                                                                     \
     {RISEK(tile_##rows##_wide_by_rows), RISEK(tile_##rows##_narrow_by_rows),                       \
-     RISEK(tile_##rows##_wide_by_columns), RISEK(tile_##rows##_narrow_by_columns)},
+     RISEI_TRANSPOSED(RISEK(tile_##rows##_wide_by_columns)),                                       \
+     RISEI_TRANSPOSED(RISEK(tile_##rows##_narrow_by_columns))},
 RISEK_TILE_SIZES(RISEK_TILES)
 
 typedef void (*RISEK(micro_kernel))(int depth, const RISEK(a_block) * block, const rise_real *a,
@@ -16617,7 +17184,7 @@ RISEK_FN void RISEK(product_block)(const rise_product *p, const risei_blocks *w,
                                              : RISEK(from_zero);
     RISEK(a_block) a;
     int j;
-    if (p->transposed)
+    if (RISEI_TRANSPOSES && p->transposed)
         RISEK(block_by_columns)(p, w, w->k_at + from, i0, rows, depth, few_columns, &a);
     else
         RISEK(block_by_rows)(p, w, i0, rows, k0, depth, few_columns, one_panel, &a);
@@ -16738,31 +17305,31 @@ static const rise_kernels RISEK(table) = {
     RISEK(product),
     RISEK(add),
     RISEK(multiply),
-    RISEK(perturb),
-    RISEK(dot),
-    RISEK(relu_backward),
+    RISEI_TRANSPOSED(RISEK(perturb)),
+    RISEI_TRANSPOSED(RISEK(dot)),
+    RISEI_LEARN(RISEK(relu_backward)),
     RISEK(maximum),
-    RISEK(maximum_backward),
+    RISEI_LEARN(RISEK(maximum_backward)),
     RISEK(map_exp),
-    RISEK(map_log),
+    RISEI_LEARN(RISEK(map_log)),
     RISEK(map_tanh),
     RISEK(map_sigmoid),
     RISEK(lstm_forward),
-    RISEK(lstm_backward),
+    RISEI_LEARN(RISEK(lstm_backward)),
     RISEK(gru_forward),
-    RISEK(gru_backward),
+    RISEI_LEARN(RISEK(gru_backward)),
     RISEK(mingru_forward),
-    RISEK(mingru_backward),
+    RISEI_LEARN(RISEK(mingru_backward)),
     RISEK(gate_forward),
-    RISEK(gate_backward),
+    RISEI_LEARN(RISEK(gate_backward)),
     RISEK(norm_forward),
-    RISEK(norm_backward),
+    RISEI_LEARN(RISEK(norm_backward)),
     RISEK(stack),
     RISEK(sum_rows),
     RISEK(half_to_real),
     RISEK(project_signs),
-    RISEK(project_ternary),
-    RISEK(adam),
+    RISEI_ENCODER(RISEK(project_ternary)),
+    RISEI_LEARN(RISEK(adam)),
 };
 
 #undef RISEK
