@@ -34,27 +34,10 @@ static int point_print(char *text, size_t room, const char *format, ...)
     memcpy(dot, point_bytes, 2);
     return length + 1;
 }
-/* strtod in this locale. */
-static double point_read(const char *text, char **end)
-{
-    const char *const point = strstr(text, point_bytes);
-    char plain[100], *stop;
-    double value;
-    if (!long_point) return strtod(text, end);
-    snprintf(plain, sizeof plain, "%.*s", (int)strcspn(text, "."), text); /* '.' ends a number */
-    if (point != NULL)
-        snprintf(plain + (point - text), sizeof plain - (size_t)(point - text), ".%s", point + 2);
-    value = strtod(plain, &stop);
-    *end = (char *)text + (stop - plain) + (point != NULL && stop - plain > point - text);
-    return value;
-}
 #undef snprintf
-#undef strtod
 #define snprintf point_print
-#define strtod point_read
 #include "toy.h"
 #undef snprintf
-#undef strtod
 #include "agent_file.h"
 #include <locale.h>
 #if defined(__unix__) || defined(__APPLE__)
@@ -952,9 +935,9 @@ static void fields_of_newer_files_get_their_earlier_values(void)
         double real;
     } object;
     static const risei_field fields[] = {
-        {"first", offsetof(object, first), sizeof(int), 0, 0, 10, NULL, 0, 0, 0, 0, 0, 0},
-        {"added", offsetof(object, added), sizeof(int), 0, 0, 10, NULL, 0, 0, 0, 0, 2, 7},
-        {"real", offsetof(object, real), sizeof(double), 1, 0, 10, NULL, 0, 0, 0, 0, 3, 0.25}};
+        {"first", NULL, 0, 10, 0, 0, 0, offsetof(object, first), sizeof(int), 0, 0, 0, 0},
+        {"added", NULL, 0, 10, 7, 0, 0, offsetof(object, added), sizeof(int), 0, 0, 2, 0},
+        {"real", NULL, 0, 10, 0.25, 0, 0, offsetof(object, real), sizeof(double), 1, 0, 3, 0}};
     static const int since[3] = {1, 2, 3};
     int marked, revision, i;
     for (marked = 0; marked < 8; marked++)

@@ -301,11 +301,15 @@ static void file_fit(program *p, file_parts *f)
     rise_agent_desc desc, machine = fuzz_machine(RISE_SAVE_ALL);
     rise_agent *a;
     file_parts fresh;
+    risei_memory_file memory;
+    risei_io text;
     buffer b;
     int s;
     int const policy = (f->flags & RISEI_FILE_POLICY) != 0;
-    if (risei_desc_read(&desc, (const char *)f->part[0].data, f->part[0].size, NULL) != RISE_OK)
-        return;
+    risei_io_begin(&text, RISEI_READ, f->part[0].size);
+    memory.at = f->part[0].data, memory.left = f->part[0].size;
+    text.read = risei_memory_read, text.user = &memory;
+    if (risei_desc_read(&desc, &text, NULL) != RISE_OK) return;
     machine.memory_bytes = FILE_AGENT;
     risei_file_take_machine(&desc, &machine, 1);
     if (rise_agent_create(&a, &desc, NULL) != RISE_OK) return;
