@@ -8,7 +8,8 @@
        cc -O2 game.c -lm
 
    No -m flag is needed. On x86-64 the kernels for AVX2 and AVX-512 are compiled in. The library
-   uses the fastest kernels that the processor supports.
+   uses the fastest kernels that the processor supports. Compiling it takes about 12 seconds, so
+   give RISE_IMPLEMENTATION a C file of its own in a larger project.
 
    A COMPLETE PROGRAM. A pixel lights up at the left or the right, then nine frames are dark. When
    the pixel in the middle lights up, the agent must choose the side of the first pixel.
@@ -457,8 +458,15 @@
 
    A call also waits while the thread copies its batch from the replay buffer. metrics.waited adds
    up the seconds of both kinds of waiting. If metrics.waited grows quickly, updates take longer
-   than desc.learn_period steps: raise learn_period, or make updates cheaper (see SYMPTOMS). In a
-   loop that runs as fast as it can, such as training without a window, calls always wait.
+   than desc.learn_period steps: raise learn_period, or make updates cheaper (see SYMPTOMS).
+
+   To train faster than the game runs, do not wait for the next tick: call the agent in a loop
+   without a window. Calls then always wait for updates, and the log advises against it. That is
+   right for a game, and does no harm in such a loop.
+
+   On Linux, the thread asks for the scheduling policy SCHED_BATCH, so that it gives way to the game
+   when both want one core. metrics.waited does not count the time in which another thread has the
+   game's core.
 
    With learn_outside as well, no step waits until an update is computed. rise_agent_learn_for puts
    an update into effect if it is ready, starts the next if one is due, and returns at once. So the
@@ -521,12 +529,11 @@
        rise_agent_metrics(agent, &metrics);
        if (metrics.updates_owed > 1000) puts("too slow: raise learn_period");
 
-   By default, an update is not interrupted, so one call can last as long as one update. With
-   desc.batch_parts = n, an update has n parts, and a call can return between two of them. The game
-   can go on in between. More parts make an update longer: with frames of 16 x 12 and a batch of 32,
-   each of 4 parts took 0.9 ms, and an update in one part took 2.4 ms (make bench-parts).
+   An update has desc.batch_parts parts, by default four. A call can return between two parts, so
+   that the game goes on. More parts make an update longer: with frames of 16 x 12 and a batch of
+   32, each of 4 parts took 0.9 ms, and an update in one part took 2.4 ms (make bench-parts).
 
-       desc.batch_parts = 4; // batch must be a multiple of 4 * window_samples
+       desc.batch_parts = 8; // batch must be a multiple of 8 * window_samples
 
    A part takes about metrics.update_time / desc.batch_parts microseconds; the last part is longer.
    Choose n so that a part takes at most half of the usual budget. If a part needs more time than
@@ -627,6 +634,12 @@
 
        rise_agent_set_player(agent, i, 0.2, 0); // a fifth of the actions are random
 
+   A character that learns can be worse, too. Let a player choose its action, and pass the action to
+   rise_agent_observe:
+
+       rise_agent_play_all(agent, frames[0], NULL, rewards, events, NULL, actions);
+       rise_agent_observe(agent, frames[0], NULL, rewards, events, NULL, actions);
+
    rise_agent_publish copies what an agent has learned to a play_only agent. Another thread may use
    the play_only agent at the same time. In self-play, such a copy can be the opponent:
    examples/self_play.c trains an agent against its earlier copies and rates them.
@@ -697,11 +710,22 @@
    policy that needs what was left out is refused with RISE_UNAVAILABLE. Compile with -Os,
    -ffunction-sections and -Wl,--gc-sections.
 
-   HOW TO: SAVING AND RESUMING. A checkpoint has one of three contents.
+   HOW TO: A QUARTER OF THE BYTES. RISE_SAVE_INT8 saves a policy whose linear layers and recurrent
+   nets have weights of 8 bits. Conv layers keep their floats. The agent that plays the policy
+   rounds the inputs of these layers, too, and adds whole numbers, so each instruction set computes
+   the same sums. The values differ a little from those of the floats, so a few actions may differ.
+   Play both policies and compare their scores.
+
+       rise_agent_save(agent, RISE_SAVE_INT8, "guards8.rise", &error);
+
+   The policy is loaded and opened as any other. It cannot learn, and no agent can publish to it.
+
+   HOW TO: SAVING AND RESUMING. A checkpoint has one of four contents.
 
        RISE_SAVE_AGENT   weights, optimiser, counters, random streams; no replay buffer: small
        RISE_SAVE_ALL     everything; the run resumes bit for bit, if you save the game too
        RISE_SAVE_POLICY  what playing needs
+       RISE_SAVE_INT8    the same with smaller weights: see A QUARTER OF THE BYTES
 
        if (rise_agent_save(agent, RISE_SAVE_ALL, "run.rise", &error) != RISE_OK) puts(error.text);
 
@@ -714,6 +738,10 @@
    After loading a checkpoint of RISE_SAVE_AGENT, begin with RISE_FIRST. Learning resumes after more
    than learn_start new frames. Checkpoints do not hold embeddings, so loading RISE_SAVE_ALL embeds
    all frames again.
+
+   RISE_SAVE_ALL writes the whole replay buffer, metrics.bytes_per_step * replay_size bytes. That
+   delays a game, so save while a menu is shown. To load with another number of environments, save
+   as RISE_SAVE_AGENT.
 
    rise_agent_save writes a new file beside the old one and then renames it. So a crash does not
    damage the old checkpoint, and several programs may save to one path. A program that is killed
@@ -764,6 +792,11 @@
    epsilon_steps is the number of steps after learn_start over which the share of random actions
    falls to epsilon_end. The default for SMALL is 10000 steps. Raise epsilon_steps if episodes are
    long or rewards are rare, because random actions must find the first rewards.
+
+   RARE REWARDS. An agent cannot learn from rewards that it never gets. Before you train, let random
+   actions play (epsilon_start = epsilon_end = 1) and count the rewards. With fewer than about one
+   in a thousand steps, expect to wait long. Make the task easier at first: a smaller map, a shorter
+   way, more environments. Or show how it is done: see TEACHING.
 
    HOW TO: OTHER AGENTS. Fields choose the value head, the exploration, the target and the network.
 
@@ -913,6 +946,9 @@
        "no episode in progress;     first call, a last frame        pass RISE_FIRST
        its next frame must be       before, or loaded without
        RISE_FIRST"                  replay buffer
+
+       mean_value grows far above   learning diverges: learn_period the default learn_period; a
+       any return                   is small for this game          larger target_period
 
        RISE_NOT_FINITE: "a weight,  the update diverged and was     a lower learning_rate;
        the loss or a gradient"      discarded                       smaller rewards
@@ -1625,6 +1661,9 @@ typedef struct rise_agent_desc {
     /* 1: the agent plays and does not learn; no replay buffer and no optimiser, so little memory
        [0] */
     int play_only;
+    /* bits of a weight of linear layers and recurrent nets: 32, or 8 in a policy that was saved as
+       RISE_SAVE_INT8 (with play_only) [32] */
+    int weight_bits;
 
     /* memory */
 
@@ -1727,7 +1766,8 @@ typedef struct rise_agent_desc {
     /* An update computes the gradients of `batch_parts` equal parts of the batch, one after
        another, and adds them up. Then rise_agent_learn_for can stop after each part, and the
        activations of a large batch take less memory. With many parts, an update takes longer.
-       batch_parts * window_samples divides batch. 1..4096 [1] */
+       batch_parts * window_samples divides batch. 1..4096 [with learn_outside, but neither
+       background nor several processes: 4, if that divides batch; else 1] */
     int batch_parts;
     /* rewards before the bootstrap, 1..64 [3] */
     int n_step;
@@ -1744,7 +1784,7 @@ typedef struct rise_agent_desc {
     /* 1: the target network, not the online network, chooses the next action (no double Q-learning,
        van Hasselt et al. 2016) [0] */
     int no_double;
-    /* updates between copies to the target network [100 for SMALL, else 2000] */
+    /* updates, not steps, between copies to the target network [100 for SMALL, else 2000] */
     int target_period;
     /* how far a copy moves the target weights towards the online weights, 1e-6..1 [1: all the
        way] */
@@ -1768,7 +1808,8 @@ typedef struct rise_agent_desc {
     int replay_capacity;
     /* steps before learning starts; batch..replay_capacity [1000 for SMALL, else 20000] */
     int learn_start;
-    /* steps for each update, counted over all environments [4] */
+    /* steps for each update, counted over all environments [4]. A smaller value uses more time,
+       does not always learn more, and may make learning unstable. */
     int learn_period;
     /* 1: rise_agent_step never learns; call rise_agent_learn or rise_agent_learn_for [0] */
     int learn_outside;
@@ -2151,7 +2192,8 @@ typedef enum rise_save {
     /* RISE_SAVE_AGENT, the replay buffer and the episodes in progress: a resumed run computes the
        same bits as a run without a pause */
     RISE_SAVE_ALL,
-    RISE_SAVE_POLICY /* what a play_only agent needs and no more */
+    RISE_SAVE_POLICY, /* what a play_only agent needs and no more */
+    RISE_SAVE_INT8    /* RISE_SAVE_POLICY with 8-bit weights: see HOW TO: A QUARTER OF THE BYTES */
 } rise_save;
 
 /* Takes exactly `size` bytes, in order, and returns 1; or returns 0 on failure. */
@@ -2422,6 +2464,10 @@ typedef struct rise_kernels {
     /* Converts x, 16-bit floats (IEEE 754 binary16), to y. No x may be denormal, infinite or NaN.
        The replay buffer stores such floats. */
     void (*half_to_real)(int n, const uint16_t *x, rise_real *y);
+    /* sums[j * rows + r] = sum over k < n of x[r * x_stride + k] w[j * w_stride + k], for j <
+       outputs and r < rows, where rows is 1..4. No sum may overflow int32. */
+    void (*int8_dots)(int n, int rows, int outputs, const int16_t *x, ptrdiff_t x_stride,
+                      const int8_t *w, ptrdiff_t w_stride, int32_t *sums);
     /* sums[j] = sum over i of rise_sign(seed, bits, i, j) x[i], for j < size. Exact while the sum
        of |x| is below 2^31. x has n numbers and room for 2^bits, where bits =
        rise_sign_bits(n, size). x is overwritten. */
@@ -3018,6 +3064,7 @@ typedef struct risei_io {
     int past_end;             /* 1: the failed read went past `limit` */
     const char *wrong;        /* describes the first invalid value, or NULL */
     int has_round;            /* 1: the file has the round of an agent with background */
+    int int8;                 /* writing, 1: as RISE_SAVE_INT8 */
     int other_embedding_file; /* reading, 1: the agent learned with another embedding_file */
 } risei_io;
 
@@ -4006,6 +4053,50 @@ RISEI_INLINE risei_f4 risei_f4_exponent(risei_f4 x)
 #include RISE_SELF
 
 #if RISEI_AVX
+RISEI_INLINE RISEI_TARGET("avx2") __m256i risei_avx_int8_load(const int8_t *w)
+{
+    return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)w));
+}
+/* Returns sum + the products of 16 numbers, added in pairs. */
+RISEI_INLINE RISEI_TARGET("avx2") __m256i risei_avx_int8_add(__m256i sum, __m256i w,
+                                                             const int16_t *x)
+{
+    __m256i const q = _mm256_loadu_si256((const __m256i *)(const void *)x);
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(w, q));
+}
+RISEI_INLINE RISEI_TARGET("avx2") int32_t risei_avx_int8_sum(__m256i sum)
+{
+    __m128i half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+    half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4E));
+    return _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_shuffle_epi32(half, 0xB1)));
+}
+/* Returns the sum of 32 n products w[k] x[k]. Has two sums, because each addition waits for the one
+   before. */
+RISEI_INLINE RISEI_TARGET("avx2") int32_t risei_avx_int8_dot(int n, const int8_t *w,
+                                                             const int16_t *x)
+{
+    __m256i even = _mm256_setzero_si256(), odd = even;
+    for (; n > 0; n--, w += 32, x += 32) {
+        even = risei_avx_int8_add(even, risei_avx_int8_load(w), x);
+        odd = risei_avx_int8_add(odd, risei_avx_int8_load(w + 16), x + 16);
+    }
+    return risei_avx_int8_sum(_mm256_add_epi32(even, odd));
+}
+/* The same for four rows of x, `stride` numbers apart. */
+RISEI_INLINE RISEI_TARGET("avx2") void risei_avx_int8_dot4(int n, const int8_t *w, const int16_t *x,
+                                                           ptrdiff_t stride, int32_t *sums)
+{
+    __m256i a = _mm256_setzero_si256(), b = a, c = a, d = a;
+    for (n = 2 * n; n > 0; n--, w += 16, x += 16) {
+        __m256i const wide = risei_avx_int8_load(w);
+        a = risei_avx_int8_add(a, wide, x);
+        b = risei_avx_int8_add(b, wide, x + stride);
+        c = risei_avx_int8_add(c, wide, x + 2 * stride);
+        d = risei_avx_int8_add(d, wide, x + 3 * stride);
+    }
+    sums[0] = risei_avx_int8_sum(a), sums[1] = risei_avx_int8_sum(b);
+    sums[2] = risei_avx_int8_sum(c), sums[3] = risei_avx_int8_sum(d);
+}
 /* avx2: vectors of 8 numbers; tiles of 6 x 2 vectors, for 16 registers */
 #define RISEK(name) risek_##name##_avx2
 #define RISEK_NAME "avx2"
@@ -4027,6 +4118,8 @@ RISEI_INLINE risei_f4 risei_f4_exponent(risei_f4 x)
 #define vtranspose risei_transpose8
 #define VTRANSPOSE 8
 #define vhalves(p) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p)))
+#define vint8_dot risei_avx_int8_dot
+#define vint8_dot4 risei_avx_int8_dot4
 #define vadd _mm256_add_ps
 #define vsub _mm256_sub_ps
 #define vmul _mm256_mul_ps
@@ -4085,6 +4178,8 @@ RISEI_INLINE risei_f4 risei_f4_exponent(risei_f4 x)
                                                             (const __m128i *)(const void *)(p))))
 #define vtranspose risei_transpose8
 #define VTRANSPOSE 8
+#define vint8_dot risei_avx_int8_dot
+#define vint8_dot4 risei_avx_int8_dot4
 #define vhalves(p)                                                                                 \
     _mm512_maskz_cvtph_ps(RISEI_ALL16, _mm256_loadu_si256((const __m256i *)(const void *)(p)))
 #define vadd _mm512_add_ps
@@ -4140,9 +4235,52 @@ RISEI_INLINE float32x4_t risei_neon_bytes(const uint8_t *p)
     memcpy(&four, p, sizeof four);
     return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four))))));
 }
+/* Returns sum + the products of 8 numbers, added in pairs. */
+RISEI_INLINE int32x4_t risei_neon_int8_add(int32x4_t sum, int16x8_t w, const int16_t *x)
+{
+    int16x8_t const q = vld1q_s16(x);
+    return vmlal_s16(vmlal_s16(sum, vget_low_s16(w), vget_low_s16(q)), vget_high_s16(w),
+                     vget_high_s16(q));
+}
+RISEI_INLINE int32_t risei_neon_int8_sum(int32x4_t sum)
+{
+    int32_t lane[4];
+    vst1q_s32(lane, sum);
+    return lane[0] + lane[1] + lane[2] + lane[3];
+}
+/* Returns the sum of 32 n products w[k] x[k]. */
+RISEI_INLINE int32_t risei_neon_int8_dot(int n, const int8_t *w, const int16_t *x)
+{
+    int32x4_t a = vdupq_n_s32(0), b = a, c = a, d = a;
+    for (; n > 0; n--, w += 32, x += 32) {
+        int8x16_t const first = vld1q_s8(w), second = vld1q_s8(w + 16);
+        a = risei_neon_int8_add(a, vmovl_s8(vget_low_s8(first)), x);
+        b = risei_neon_int8_add(b, vmovl_s8(vget_high_s8(first)), x + 8);
+        c = risei_neon_int8_add(c, vmovl_s8(vget_low_s8(second)), x + 16);
+        d = risei_neon_int8_add(d, vmovl_s8(vget_high_s8(second)), x + 24);
+    }
+    return risei_neon_int8_sum(vaddq_s32(vaddq_s32(a, b), vaddq_s32(c, d)));
+}
+/* The same for four rows of x, `stride` numbers apart. */
+RISEI_INLINE void risei_neon_int8_dot4(int n, const int8_t *w, const int16_t *x, ptrdiff_t stride,
+                                       int32_t *sums)
+{
+    int32x4_t a = vdupq_n_s32(0), b = a, c = a, d = a;
+    for (n = 4 * n; n > 0; n--, w += 8, x += 8) {
+        int16x8_t const wide = vmovl_s8(vld1_s8(w));
+        a = risei_neon_int8_add(a, wide, x);
+        b = risei_neon_int8_add(b, wide, x + stride);
+        c = risei_neon_int8_add(c, wide, x + 2 * stride);
+        d = risei_neon_int8_add(d, wide, x + 3 * stride);
+    }
+    sums[0] = risei_neon_int8_sum(a), sums[1] = risei_neon_int8_sum(b);
+    sums[2] = risei_neon_int8_sum(c), sums[3] = risei_neon_int8_sum(d);
+}
 #define V float32x4_t
 #define M uint32x4_t
 #define VL 4
+#define vint8_dot risei_neon_int8_dot
+#define vint8_dot4 risei_neon_int8_dot4
 #ifdef __aarch64__
 #define MR 8
 #define RISEK_TILE_SIZES RISEI_ROWS_TO_8
@@ -4344,6 +4482,7 @@ RISEI_FN int risei_thread_begin(risei_thread *t, void (*run)(void *argument), vo
     t->handle = ((create)risei_windows_find("CreateThread"))(NULL, 0, risei_thread_main, t, 0, &id);
     return t->handle != NULL;
 }
+RISEI_FN void risei_thread_give_way(void) {}
 /* Waits until the thread's function has returned. */
 RISEI_FN void risei_thread_end(risei_thread *t)
 {
@@ -4393,6 +4532,18 @@ RISEI_FN int risei_thread_begin(risei_thread *t, void (*run)(void *argument), vo
 {
     t->run = run, t->argument = argument;
     return pthread_create(&t->handle, NULL, risei_thread_main, t) == 0;
+}
+/* Asks the system to let others run before the calling thread. On Linux, a thread that wakes up may
+   take the core of the thread that woke it, which then waits for milliseconds. A thread of the
+   policy SCHED_BATCH (3) does not. Keeps a policy that the caller chose. */
+RISEI_FN void risei_thread_give_way(void)
+{
+#ifdef __linux__
+    struct sched_param parameters;
+    int policy;
+    if (pthread_getschedparam(pthread_self(), &policy, &parameters) == 0 && policy == SCHED_OTHER)
+        pthread_setschedparam(pthread_self(), 3, &parameters);
+#endif
 }
 /* Waits until the thread's function has returned. */
 RISEI_FN void risei_thread_end(risei_thread *t) { pthread_join(t->handle, NULL); }
@@ -5042,6 +5193,7 @@ RISEI_FN void risei_zero(rise_real *x, ptrdiff_t count)
    array. */
 typedef struct risei_parameters {
     size_t count;
+    int int8; /* 1: linear layers have 8-bit weights */
 } risei_parameters;
 
 /* Reserves `count` parameters. Returns the offset of the first one. */
@@ -5060,18 +5212,27 @@ RISEI_FN void risei_parameters_draw(rise_real *w, size_t count, int fan_in, rise
     for (i = 0; i < count; i++) w[i] = (2 * risei_random_uniform(random) - 1) * bound;
 }
 
-/* A linear (dense) layer: y [rows][out] = x [rows][in] W + b */
+/* A linear (dense) layer: y [rows][out] = x [rows][in] W + b. With 8-bit weights, column j of W is
+   scales[j] times a column of whole numbers in -127 .. 127. */
 typedef struct risei_linear {
     int in, out, has_bias;
-    /* Offsets into the parameters: W as rise_matrix_panels [in][out], and b [out]. */
-    size_t weights, bias;
+    int int8; /* 1: the weights have 8 bits, and the layer only runs forward */
+    /* Offsets into the parameters: W as rise_matrix_panels [in][out], and b [out]. With int8, W is
+       the transpose: rows [out][in] of bytes, which begin at multiples of 4 bytes; and there are
+       scales [out]. */
+    size_t weights, scales, bias;
 } risei_linear;
+
+/* Returns how many bytes a row of 8-bit weights has. */
+RISEI_FN size_t risei_linear_row(const risei_linear *l) { return ((size_t)l->in + 3) / 4 * 4; }
 
 RISEI_FN risei_linear risei_linear_make(risei_parameters *p, int in, int out, int has_bias)
 {
     risei_linear layer;
-    layer.in = in, layer.out = out, layer.has_bias = has_bias;
-    layer.weights = risei_parameters_reserve(p, risei_arena_times((size_t)in, (size_t)out));
+    layer.in = in, layer.out = out, layer.has_bias = has_bias, layer.int8 = p->int8;
+    layer.weights = risei_parameters_reserve(
+        p, risei_arena_times(p->int8 ? risei_linear_row(&layer) / 4 : (size_t)in, (size_t)out));
+    layer.scales = risei_parameters_reserve(p, p->int8 ? (size_t)out : 0);
     layer.bias = risei_parameters_reserve(p, has_bias ? (size_t)out : 0);
     return layer;
 }
@@ -5094,21 +5255,121 @@ RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei
     risei_parameters_draw(w + l->bias, (size_t)l->out, l->in, random);
 }
 
-/* Computes y = x W + b, or max(0, x W + b) if `relu`. The layer must have a bias. Rows of x and of
-   y are `x_stride` and `y_stride` elements apart. */
-RISEI_FN void risei_linear_forward(const risei_device *d, const risei_linear *l, const rise_real *w,
-                                   int rows, const rise_real *x, ptrdiff_t x_stride, rise_real *y,
-                                   ptrdiff_t y_stride, int relu)
+/* -- 8-bit weights --
+
+   x is rounded to whole numbers q, with one scale for each row: x = scale q. Then
+
+     y[j] = b[j] + scale scales[j] (sum over k of q[k] w[j][k]).
+
+   The sum is exact, so it does not depend on the instruction set. q has about 11 bits, because 8
+   bits would save neither time nor memory: AVX2 and NEON multiply 16-bit numbers. */
+
+/* Returns the largest |q| for sums of n products that fit into 32 bits. */
+RISEI_FN int risei_int8_limit(int n) { return risei_minimum(INT32_MAX / 127 / n, 1023); }
+/* Rounds x [n] to q [n], |q| <= limit. Returns the scale; 0 if all x are 0. Adding and subtracting
+   `magic` rounds to a whole number. */
+RISEI_FN rise_real risei_int8_round(int n, const rise_real *x, int limit, int16_t *q)
+{
+    rise_real const magic = 12582912; /* 1.5 * 2^23 */
+    rise_real largest = 0, factor;
+    int k;
+    for (k = 0; k < n; k++) largest = risei_max(largest, risei_abs(x[k]));
+    factor = largest > 0 ? (rise_real)limit / largest : 0;
+    if (!(factor <= (rise_real)FLT_MAX)) factor = 0; /* x is denormal */
+    for (k = 0; k < n; k++) {
+        rise_real const rounded = x[k] * factor + magic;
+        q[k] = (int16_t)(int)(rounded - magic);
+    }
+    return factor > 0 ? largest / (rise_real)limit : 0;
+}
+
+/* Rows of x that share one pass over the weights. */
+enum { RISEI_INT8_ROWS = 4 };
+/* The arguments of a job that multiplies `rows` rows. Each part of the job takes some outputs. */
+typedef struct risei_int8_job {
+    const rise_kernels *kernels;
+    const risei_linear *linear;
+    const rise_real *w;
+    const int16_t *q;                 /* [rows][in] */
+    rise_real scale[RISEI_INT8_ROWS]; /* [rows] */
+    rise_real *y;
+    ptrdiff_t y_stride;
+    int rows, relu, accumulate;
+} risei_int8_job;
+
+RISEI_FN void risei_int8_part(void *job, int part, int parts, void *scratch)
+{
+    const risei_int8_job *const i = (const risei_int8_job *)job;
+    const risei_linear *const l = i->linear;
+    ptrdiff_t const row_bytes = (ptrdiff_t)risei_linear_row(l);
+    const int8_t *const w = (const int8_t *)(const void *)(i->w + l->weights);
+    int32_t sums[RISEI_INT8_ROWS];
+    int j, end, row;
+    (void)scratch;
+    risei_part_range(l->out, 4, part, parts, &j, &end);
+    for (; j < end; j++) {
+        i->kernels->int8_dots(l->in, i->rows, 1, i->q, l->in, w + j * row_bytes, row_bytes, sums);
+        for (row = 0; row < i->rows; row++) {
+            rise_real *const y = i->y + row * i->y_stride + j;
+            rise_real const factor = i->scale[row] * i->w[l->scales + (size_t)j];
+            rise_real const from = i->accumulate  ? *y
+                                   : l->has_bias ? i->w[l->bias + (size_t)j]
+                                                  : 0;
+            rise_real const sum = from + (rise_real)sums[row] * factor;
+            *y = i->relu ? risei_max(sum, 0) : sum;
+        }
+    }
+}
+/* Computes y = x W + b, as risei_linear_multiply does, with 8-bit weights. */
+RISEI_FN void risei_int8_multiply(const risei_device *d, const risei_linear *l, const rise_real *w,
+                                  int rows, const rise_real *x, ptrdiff_t x_stride, rise_real *y,
+                                  ptrdiff_t y_stride, int relu, int accumulate)
+{
+    int16_t *const q = (int16_t *)d->scratch;
+    int const limit = risei_int8_limit(l->in);
+    risei_int8_job job;
+    int row;
+    job.kernels = d->kernels, job.linear = l, job.w = w, job.q = q;
+    job.y_stride = y_stride, job.relu = relu, job.accumulate = accumulate;
+    for (; rows > 0; rows -= job.rows, x += job.rows * x_stride, y += job.rows * y_stride) {
+        job.rows = rows < RISEI_INT8_ROWS ? rows : RISEI_INT8_ROWS;
+        for (row = 0; row < job.rows; row++)
+            job.scale[row] = risei_int8_round(l->in, x + row * x_stride, limit,
+                                              q + (ptrdiff_t)row * l->in);
+        job.y = y;
+        risei_device_run(d, (double)l->in * l->out * job.rows, risei_int8_part, &job);
+    }
+}
+
+/* -- Forward and backward -- */
+
+/* Computes y = x W + b, or y + x W if `accumulate`, and then max(0, y) if `relu`. Without a bias, b
+   is 0. Rows of x and of y are `x_stride` and `y_stride` elements apart. */
+RISEI_FN void risei_linear_multiply(const risei_device *d, const risei_linear *l,
+                                    const rise_real *w, int rows, const rise_real *x,
+                                    ptrdiff_t x_stride, rise_real *y, ptrdiff_t y_stride, int relu,
+                                    int accumulate)
 {
     rise_product p;
+    if (l->int8) {
+        risei_int8_multiply(d, l, w, rows, x, x_stride, y, y_stride, relu, accumulate);
+        return;
+    }
     memset(&p, 0, sizeof p);
     p.m = rows, p.n = l->out, p.k = l->in;
     p.a = rise_matrix_plain(x, x_stride);
     p.b = rise_matrix_panels(w + l->weights, l->in, l->out);
     p.c = rise_matrix_plain(y, y_stride);
-    p.bias = w + l->bias;
-    p.relu = relu;
+    p.bias = l->has_bias ? w + l->bias : NULL;
+    p.relu = relu, p.accumulate = accumulate;
     risei_product_run(d, &p);
+}
+/* Computes y = x W + b, or max(0, x W + b) if `relu`. */
+RISEI_FN void risei_linear_forward(const risei_device *d, const risei_linear *l, const rise_real *w,
+                                   int rows, const rise_real *x, ptrdiff_t x_stride, rise_real *y,
+                                   ptrdiff_t y_stride, int relu)
+{
+    risei_linear_multiply(d, l, w, rows, x, x_stride, y, y_stride, relu, 0);
 }
 /* Computes dW = x^T dy and, if the layer has a bias, db = the column sums of dy. */
 RISEI_FN void risei_linear_backward_weights(const risei_device *d, const risei_linear *l,
@@ -5173,6 +5434,9 @@ RISEI_FN size_t risei_layer_bytes(int rows, int in, int out, int learn)
 /* The same for a linear layer. A layer that does not exist has no outputs and needs no bytes. */
 RISEI_FN size_t risei_linear_bytes(const risei_linear *l, int rows, int learn)
 {
+    if (l->int8 && l->out > 0)
+        return risei_arena_aligned((size_t)l->in * sizeof(int16_t) *
+                                   (size_t)(rows < RISEI_INT8_ROWS ? rows : RISEI_INT8_ROWS));
     return l->out > 0 ? risei_layer_bytes(rows, l->in, l->out, learn) : 0;
 }
 
@@ -6683,25 +6947,16 @@ RISEI_FN void risei_cell_forward(const risei_device *d, const risei_cell *c, con
     const risei_cell_kind *kind = c->kind;
     ptrdiff_t const n = c->units, out = c->x.out;
     rise_real *const product = kind->separate ? s->u : s->gates;
-    rise_product p;
     risei_cell_job job;
     job.kernels = d->kernels, job.cell = c, job.sequence = s, job.dh = NULL;
     risei_linear_forward(d, &c->x, w, s->begin[s->steps], s->x, c->in, s->gates, out, 0);
-    memset(&p, 0, sizeof p);
-    p.n = c->x.out, p.k = c->units;
-    p.b = rise_matrix_panels(w + c->h.weights, c->units, c->x.out);
-    p.accumulate = !kind->separate;
-    p.bias = kind->recurrent_bias ? w + c->h.bias : NULL;
     for (job.t = 0; job.t < s->steps; job.t++) {
         ptrdiff_t const at = s->begin[job.t], next = s->begin[job.t + 1];
         int const active = risei_sequence_active(s, job.t);
         int const fresh = risei_sequence_active(s, job.t + 1) - active;
-        if (kind->recurrent) {
-            p.m = active;
-            p.a = rise_matrix_plain(s->h + at * n, n);
-            p.c = rise_matrix_plain(product + at * out, out);
-            risei_product_run(d, &p);
-        }
+        if (kind->recurrent)
+            risei_linear_multiply(d, &c->h, w, active, s->h + at * n, n, product + at * out, out, 0,
+                                  !kind->separate);
         risei_device_run(d, RISEI_CELL_UNIT_WORK * active * (double)n, risei_cell_forward_part,
                          &job);
         /* zero the initial states of the rows whose first entry is at the next step */
@@ -7717,6 +7972,7 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
     int i;
     memset(&n, 0, sizeof n);
     memset(&p, 0, sizeof p);
+    p.int8 = desc->weight_bits == 8;
     n.memory = &risei_memory_kinds[desc->memory];
     n.embeds = risei_net_embeds(desc);
     n.fusion = desc->fusion, n.context_scale = (rise_real)desc->context_scale;
@@ -7737,6 +7993,19 @@ RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
     for (i = 0; i < risei_spectral_count(&n); i++)
         n.weights_size += (size_t)risei_spectral_conv(&n, i).filters;
     return n;
+}
+/* Writes the linear layers of a network to list [RISEI_NET_LINEARS], in the order of their
+   parameters. Returns how many there are. */
+enum { RISEI_NET_LINEARS = 9 };
+RISEI_FN int risei_net_linears(const risei_net *n, risei_linear *list)
+{
+    const risei_linear all[RISEI_NET_LINEARS] = {
+        n->encoder.linear, n->encoder.numbers, n->cell.x,         n->cell.h,     n->fuse,
+        n->heads.quantile, n->heads.hidden,    n->heads.advantage, n->heads.value};
+    int i, count = 0;
+    for (i = 0; i < RISEI_NET_LINEARS; i++)
+        if (all[i].out > 0) list[count++] = all[i];
+    return count;
 }
 /* Draws the initial w [weights_size]: all parameters, and each u of the spectral normalisation. */
 RISEI_FN void risei_net_initialise(const risei_net *n, rise_real *w, const rise_agent_desc *desc,
@@ -10467,6 +10736,7 @@ static const risei_field risei_fields[] = {
     RISEI_TO_LEARN(RISEI_ADDED(demonstrators, 0, 0, 4096, 0, 1, 3, 0))
     RISEI_INT(players, 1, 4096, 1),
     RISEI_INT(play_only, 0, 1, 0),
+    RISEI_ADDED(weight_bits, 0, 8, 32, 32, 1, 4, 32),
     RISEI_WORD(memory, risei_memory_word),
     RISEI_SHAPE(window, 1, 1024, 16),
     RISEI_TO_LEARN(RISEI_INT(window_samples, 1, 64, 1))
@@ -10501,7 +10771,7 @@ static const risei_field risei_fields[] = {
     RISEI_REAL(value_max, -1e9, 1e9, 0),
     RISEI_SHAPE(quantiles, 1, 256, 8),
     RISEI_TO_LEARN(RISEI_INT(batch, 1, 4096, 32))
-    RISEI_TO_LEARN(RISEI_ADDED(batch_parts, 0, 1, 4096, 1, 0, 3, 1))
+    RISEI_TO_LEARN(RISEI_ADDED(batch_parts, 0, 1, 4096, 0, 0, 3, 1))
     RISEI_TO_LEARN(RISEI_INT(n_step, 1, 64, 3))
     RISEI_TO_LEARN(RISEI_REAL(discount, 1e-6, 1, 0.99))
     RISEI_TO_LEARN(RISEI_REAL2(learning_rate, 1e-12, 1, 1e-3, 1e-4))
@@ -11073,6 +11343,15 @@ RISEI_FN void risei_fill_table(rise_agent_desc *d)
         if (risei_is_zero(risei_field_get(field, d))) risei_field_put(field, d, value);
     }
 }
+/* Sets batch_parts. An agent that learns in a time budget gets four parts, if the batch can be
+   divided: with the default network for small frames, a part takes less than a millisecond, and an
+   update 1.2 to 1.5 times as long (make bench-parts). */
+RISEI_FN void risei_fill_batch_parts(rise_agent_desc *d)
+{
+    int const budget = d->learn_outside && !d->background && d->processes <= 1;
+    int const divides = d->window_samples > 0 && d->batch % (4 * d->window_samples) == 0;
+    risei_default(&d->batch_parts, budget && divides ? 4 : 1);
+}
 /* Sets embedding_pool, the side in pixels of the squares that are averaged before a random
    projection. Chooses the smallest side that leaves at most 1024 squares. The projection's cost
    grows with the number of squares. No measurement of other limits is recorded. */
@@ -11102,6 +11381,7 @@ RISEI_FN void risei_fill(rise_agent_desc *d)
     risei_default(&d->embedding_size, risei_embedder_default_size(d));
     risei_fill_network(d);
     risei_fill_table(d);
+    risei_fill_batch_parts(d);
     risei_default(&d->processes, 1);
     risei_default_real(&d->adam_epsilon,
                        0.005 / ((double)(d->batch > 0 ? d->batch : 1) *
@@ -11281,6 +11561,21 @@ RISEI_FN rise_result risei_check_windows(const rise_agent_desc *d, rise_error *e
                           d->batch_parts, d->batch);
     return RISE_OK;
 }
+/* Only files have 8-bit weights, and never those of an agent that has noise or spectral norms: see
+   RISE_SAVE_INT8. */
+RISEI_FN rise_result risei_check_weight_bits(const rise_agent_desc *d, rise_error *error)
+{
+    if (d->weight_bits == 32) return RISE_OK;
+    if (d->weight_bits != 8)
+        return risei_fail(error, RISE_BAD_DESC, "weight_bits is %d; it must be 8 or 32",
+                          d->weight_bits);
+    if (sizeof(rise_real) != 4)
+        return risei_fail(error, RISE_UNAVAILABLE, "weight_bits is 8, and RISE_DOUBLE is defined");
+    if (!d->play_only || d->noisy || d->spectral_norm)
+        return risei_fail(error, RISE_BAD_DESC,
+                          "weight_bits is 8; play_only must be 1, noisy and spectral_norm 0");
+    return RISE_OK;
+}
 RISEI_FN rise_result risei_check_head(const rise_agent_desc *d, rise_error *error)
 {
 #ifdef RISE_NO_RAINBOW
@@ -11362,6 +11657,7 @@ RISEI_FN rise_result risei_resolve(rise_agent_desc *desc, rise_error *error)
     if (risei_check_filled(desc, error) != RISE_OK) return RISE_BAD_DESC;
 #endif
     if (risei_check_convs(desc, error) != RISE_OK) return RISE_BAD_DESC;
+    if (risei_check_weight_bits(desc, error) != RISE_OK) return RISE_BAD_DESC;
     if (desc->threads < 1 || desc->threads > RISEI_THREADS_MAX)
         return risei_fail(error, RISE_BAD_DESC, "threads is %d; it must be between 1 and %d",
                           desc->threads, RISEI_THREADS_MAX);
@@ -11490,7 +11786,7 @@ RISEI_FN void risei_model_layout_device(risei_arena *arena, risei_model *m,
     size_t const limit = risei_larger(m->net.weights_size * sizeof *m->weights / 8,
                                       RISEI_PLAIN ? 0 : RISEI_PRODUCT_LEAST);
     d->product_bytes = risei_larger(risei_pass_bytes(&m->net, s), encoder->product_bytes);
-    if (m->desc->play_only && d->product_bytes > limit)
+    if (m->desc->play_only && m->desc->weight_bits != 8 && d->product_bytes > limit)
         d->product_bytes = risei_arena_aligned(limit);
     d->scratch_bytes = d->product_bytes + risei_larger(chunk, encoder->chunk_bytes);
     d->scratch = risei_arena_take(arena, d->scratch_bytes, (size_t)threads);
@@ -11533,7 +11829,8 @@ RISEI_FN rise_result risei_model_initialise(risei_model *m, rise_error *error)
 {
     const rise_agent_desc *d = m->desc;
     risei_random random = risei_random_stream(d->seed, RISEI_RANDOM_WEIGHTS);
-    if (RISEI_LEARNS && d->weights == NULL) /* files hold the weights */
+    /* files hold the weights of a player */
+    if (RISEI_LEARNS && d->weights == NULL && d->weight_bits != 8)
         risei_net_initialise(&m->net, m->weights, d, &random);
     return risei_embedder_initialise(m->embedder,
                                      risei_random_stream(d->seed, RISEI_RANDOM_EMBEDDER), d, error);
@@ -12918,6 +13215,7 @@ RISEI_FN void risei_background_compute(risei_background *b)
 RISEI_FN void risei_background_work(void *argument)
 {
     risei_background *const b = (risei_background *)argument;
+    risei_thread_give_way(); /* to the game, which wakes this thread and goes on */
     risei_lock_take(&b->lock);
     while (!b->stop) {
         if (b->phase == RISEI_PHASE_IDLE) {
@@ -14503,8 +14801,9 @@ RISEI_FN const char *risei_agent_wrong(const rise_agent *a)
    the same code. So the code that reads a section always expects the layout that was written. Only
    the description has a reader of its own, risei_file_read_desc.
 
-   Main type: risei_file_header. Uses bytes, statistics, frames, network, optimizer, replay, frozen,
-   embedder, describe, model, learner, background, actor, advice, agent. Test: tests/files.c.
+   Main type: risei_file_header. Uses bytes, statistics, frames, layers, network, optimizer, replay,
+   frozen, embedder, describe, model, learner, background, actor, advice, agent. Test:
+   tests/files.c.
 
    A file is a header, a table of sections, and the sections without gaps. Numbers are
    little-endian.
@@ -14529,7 +14828,7 @@ enum {
     RISEI_FILE_VERSION_FIRST = 7,
     RISEI_FILE_VERSION = 7,
     RISEI_DESCRIPTION_REVISION_FIRST = 1,
-    RISEI_DESCRIPTION_REVISION = 3
+    RISEI_DESCRIPTION_REVISION = 4
 };
 enum { RISEI_FILE_FUSED = 1, RISEI_FILE_REPLAY = 2, RISEI_FILE_POLICY = 4 };
 /* The kinds of sections, in the order in which a file holds them. */
@@ -14762,30 +15061,107 @@ RISEI_FN void risei_file_visit_standard(risei_io *f, risei_statistics *s)
     risei_io_reals(f, s->shift, (size_t)s->size, -FLT_MAX, "statistics.shift");
     risei_io_reals(f, s->gain, (size_t)s->size, 0, "statistics.gain");
 }
-/* Reads [count] numbers that must be those in `x`, which is in place: checks that each is finite.
-   */
-RISEI_FN void risei_file_check_in_place(risei_io *f, const rise_real *x, size_t count)
+/* Visits weights at .. end - 1 of `weights`. `bytes`: they are 8-bit weights. If the weights are in
+   place, they must be those that are read. */
+RISEI_FN void risei_file_visit_part(risei_io *f, const risei_model *m, rise_real *weights,
+                                    size_t at, size_t end, int bytes)
 {
-    rise_real chunk[64];
-    size_t at, part;
-    for (at = 0; at < count && !f->failed && f->wrong == NULL; at += part) {
-        part = count - at < 64 ? count - at : 64;
-        risei_io_reals(f, chunk, part, -FLT_MAX, "a weight is not a finite number");
-        if (memcmp(chunk, x + at, part * sizeof *x) != 0)
+    const char *const wrong = "a weight is not a finite number";
+    rise_real chunk[64], *x;
+    size_t part;
+    for (; at < end && !f->failed && f->wrong == NULL; at += part) {
+        int const in_place = f->mode == RISEI_READ && m->desc->weights != NULL;
+        part = in_place && end - at > 64 ? 64 : end - at;
+        x = in_place ? chunk : weights + at;
+        if (bytes)
+            risei_io_numbers(f, x, part * sizeof *x, 1);
+        else
+            risei_io_reals(f, x, part, -FLT_MAX, wrong);
+        if (in_place && memcmp(chunk, weights + at, part * sizeof *x) != 0)
             risei_io_invalid(f, "desc.weights are not its weights");
     }
 }
+/* Visits the weights. */
+RISEI_FN void risei_file_visit_weights(risei_io *f, risei_model *m)
+{
+    risei_linear linears[RISEI_NET_LINEARS];
+    int const count = m->desc->weight_bits == 8 ? risei_net_linears(&m->net, linears) : 0;
+    size_t at = 0;
+    int i;
+    for (i = 0; i < count; i++) {
+        risei_file_visit_part(f, m, m->weights, at, linears[i].weights, 0);
+        risei_file_visit_part(f, m, m->weights, linears[i].weights, linears[i].scales, 1);
+        at = linears[i].scales;
+    }
+    risei_file_visit_part(f, m, m->weights, at, m->net.weights_size, 0);
+}
+#ifndef RISE_PLAY_ONLY
+/* Returns the description of the policy that RISE_SAVE_INT8 writes. Noise is left out, and weights
+   are written after spectral normalisation. */
+RISEI_FN rise_agent_desc risei_file_int8_desc(const rise_agent_desc *desc)
+{
+    rise_agent_desc d = *desc;
+    d.weight_bits = 8;
+    d.noisy = d.spectral_norm = 0;
+    return d;
+}
+/* Writes a layer of floats with 8-bit weights: rows, then scales. The largest weight of an output
+   becomes 127 or -127. */
+RISEI_FN void risei_file_write_linear(risei_io *f, const risei_linear *l, const rise_real *w)
+{
+    rise_matrix const weights = rise_matrix_panels(w + l->weights, l->in, l->out);
+    ptrdiff_t const stride = weights.rows.stride[0];
+    int pass, j, k;
+    for (pass = 0; pass < 2; pass++)
+        for (j = 0; j < l->out; j++) {
+            const rise_real *const column = weights.data + risei_matrix_column(&weights, j);
+            rise_real largest = 0, scale;
+            int8_t four[4] = {0, 0, 0, 0};
+            for (k = 0; k < l->in; k++) largest = risei_max(largest, risei_abs(column[k * stride]));
+            scale = largest / 127;
+            if (pass == 1) risei_io_reals(f, &scale, 1, 0, "a weight is not a finite number");
+            for (k = 0; k < l->in && pass == 0; k++) {
+                rise_real const x = scale > 0 ? column[k * stride] / scale : 0;
+                rise_real const half = x < 0 ? (rise_real)-0.5 : (rise_real)0.5;
+                four[k % 4] = (int8_t)(int)(x + half);
+                if (k % 4 < 3 && k + 1 < l->in) continue;
+                risei_io_numbers(f, four, 4, 1);
+                memset(four, 0, sizeof four);
+            }
+        }
+}
+/* Writes the weights of a model of floats with 8 bits. The parameters of both kinds of network have
+   the same order, and those between two linear layers are floats in both. */
+RISEI_FN void risei_file_write_int8(risei_io *f, risei_model *m)
+{
+    rise_agent_desc const desc = risei_file_int8_desc(m->desc);
+    risei_net const net = risei_net_make(&desc);
+    rise_real *const w = (rise_real *)(uintptr_t)risei_model_weights(m, RISEI_USE_PLAY);
+    risei_linear from[RISEI_NET_LINEARS], to[RISEI_NET_LINEARS];
+    int const count = risei_net_linears(&m->net, from);
+    size_t at = 0, left = 0; /* ends of the last layer in both networks */
+    int i;
+    risei_net_linears(&net, to);
+    for (i = 0; i < count; i++) {
+        risei_file_visit_part(f, m, w, at, at + (to[i].weights - left), 0);
+        risei_file_write_linear(f, &from[i], w);
+        at = from[i].bias, left = to[i].bias;
+    }
+    risei_file_visit_part(f, m, w, at, at + (net.weights_size - left), 0);
+}
+#endif
 /* Visits what acting needs: weights, snapshot weights, the standardisation of frames, embeddings
    and numbers, and the fingerprint of the frozen encoder. */
 RISEI_FN void risei_file_visit_acting(risei_io *f, risei_model *m)
 {
     risei_embedder *e = m->embedder;
     uint64_t fingerprint, own;
-    if (f->mode == RISEI_READ && m->desc->weights != NULL)
-        risei_file_check_in_place(f, m->weights, m->net.weights_size);
+#ifndef RISE_PLAY_ONLY
+    if (f->int8 && m->desc->weight_bits != 8)
+        risei_file_write_int8(f, m);
     else
-        risei_io_reals(f, m->weights, m->net.weights_size, -FLT_MAX,
-                       "a weight is not a finite number");
+#endif
+        risei_file_visit_weights(f, m);
     risei_io_reals(f, e->encoder.weights, e->encoder.snapshot_weights, -FLT_MAX,
                    "a weight of the snapshot is not finite");
     risei_file_visit_scale(f, m->frame_statistics);
@@ -14986,7 +15362,10 @@ RISEI_FN void risei_file_visit(risei_io *f, rise_agent *a, int section)
 {
     if (section == RISEI_SECTION_ACTING) risei_file_visit_acting(f, &a->model);
 #ifndef RISE_PLAY_ONLY
-    if (section == RISEI_SECTION_DESC) risei_desc_write(f, &a->desc);
+    if (section == RISEI_SECTION_DESC) {
+        rise_agent_desc const desc = f->int8 ? risei_file_int8_desc(&a->desc) : a->desc;
+        risei_desc_write(f, &desc);
+    }
     if (section == RISEI_SECTION_LEARNING) risei_file_visit_learning(f, a);
     if (section == RISEI_SECTION_EPISODES) risei_file_visit_episodes(f, a);
 #endif
@@ -15056,13 +15435,13 @@ RISEI_FN void risei_file_visit_header(risei_io *f, risei_file_header *h)
 
 /* Fills in kinds, checksums, lengths and size of the header. Returns the name or the description of
    the first invalid value, or NULL. */
-RISEI_FN const char *risei_file_measure(rise_agent *a, risei_file_header *header)
+RISEI_FN const char *risei_file_measure(rise_agent *a, risei_file_header *header, int int8)
 {
     risei_io f;
     uint32_t s;
     for (s = 0; s < header->sections; s++) {
         risei_io_begin(&f, RISEI_MEASURE, 0);
-        f.has_round = a->desc.background;
+        f.has_round = a->desc.background, f.int8 = int8;
         risei_file_visit(&f, a, (int)s + 1);
         if (f.wrong != NULL) return f.wrong;
         header->kind[s] = s + 1, header->crc[s] = f.crc, header->length[s] = f.length;
@@ -15079,34 +15458,37 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
     /* The visit functions also read files, so their agent is not const. Writing changes nothing of
        the agent, except background.waited. */
     rise_agent *a = (rise_agent *)(uintptr_t)agent;
+    int const int8 = what == RISE_SAVE_INT8, policy = what == RISE_SAVE_POLICY || int8;
     risei_file_header header;
     const char *wrong;
     risei_io f;
     uint32_t s;
     if (agent == NULL || fn == NULL)
         return risei_fail(error, RISE_BAD_CALL, "%s is NULL", agent == NULL ? "agent" : "fn");
-    if ((int)what < RISE_SAVE_AGENT || what > RISE_SAVE_POLICY)
+    if ((int)what < RISE_SAVE_AGENT || what > RISE_SAVE_INT8)
         return risei_fail(error, RISE_BAD_CALL, "what is %d, which is none of rise_save",
                           (int)what);
-    if (a->desc.play_only && what != RISE_SAVE_POLICY)
+    if (a->desc.play_only && !policy)
         return risei_fail(error, RISE_BAD_CALL,
                           "a play_only agent can only be saved as RISE_SAVE_POLICY");
+    if (int8 && sizeof(rise_real) != 4)
+        return risei_fail(error, RISE_UNAVAILABLE, "RISE_SAVE_INT8 does not work with RISE_DOUBLE");
     risei_background_finish(&a->background);
-    if (what != RISE_SAVE_POLICY && risei_background_is_torn(&a->background))
+    if (!policy && risei_background_is_torn(&a->background))
         return risei_fail(error, RISE_UNAVAILABLE,
                           "fork came while an update was computed, so only RISE_SAVE_POLICY works");
     memset(&header, 0, sizeof header);
     header.version = RISEI_FILE_VERSION;
     if (a->model.device.kernels->fused) header.flags |= RISEI_FILE_FUSED;
     if (what == RISE_SAVE_ALL) header.flags |= RISEI_FILE_REPLAY;
-    if (what == RISE_SAVE_POLICY) header.flags |= RISEI_FILE_POLICY;
+    if (policy) header.flags |= RISEI_FILE_POLICY;
     header.sections = risei_file_sections(header.flags);
-    wrong = risei_file_measure(a, &header);
+    wrong = risei_file_measure(a, &header, int8);
     if (wrong != NULL)
         return risei_fail(error, RISE_NOT_FINITE, "not saved, because loading it would fail: %s",
                           wrong);
     risei_io_begin(&f, RISEI_WRITE, 0);
-    f.write = fn, f.user = user, f.has_round = a->desc.background;
+    f.write = fn, f.user = user, f.has_round = a->desc.background, f.int8 = int8;
     risei_file_visit_header(&f, &header);
     for (s = 0; s < header.sections; s++) risei_file_visit(&f, a, (int)s + 1);
     if (!f.failed) return RISE_OK;
@@ -15920,6 +16302,9 @@ RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error)
    vset1(x)               the number x in all lanes
    vbytes(p)              VL bytes as numbers (where VL >= 4)
    vhalves(p)             VL 16-bit floats as numbers (only where there is an instruction)
+   vint8_dot(n, w, x)     sum of 32 n products of 8-bit and 16-bit numbers (only with vectors)
+   vint8_dot4(n, w, x, stride, sums)
+                          the same for four rows of x, `stride` numbers apart
    vadd vsub vmul vdiv    (a, b)
    vsqrt vabs             (x)
    vfma(a, b, c)          a b + c
@@ -16362,6 +16747,26 @@ RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *c
                                        mean != NULL ? mean[x * channels + c] : 0);
 }
 
+RISEK_FN void RISEK(int8_dots)(int n, int rows, int outputs, const int16_t *x, ptrdiff_t x_stride,
+                               const int8_t *w, ptrdiff_t w_stride, int32_t *sums)
+{
+    int row, j, k;
+    for (j = 0; j < outputs; j++, w += w_stride, sums += rows) {
+        int from = 0;
+#ifdef vint8_dot
+        from = n / 32 * 32;
+        if (rows == 4) vint8_dot4(n / 32, w, x, x_stride, sums);
+        for (row = 0; row < rows && rows < 4; row++)
+            sums[row] = vint8_dot(n / 32, w, x + row * x_stride);
+#endif
+        for (row = 0; row < rows; row++) {
+            const int16_t *const q = x + row * x_stride;
+            int32_t sum = from > 0 ? sums[row] : 0;
+            for (k = from; k < n; k++) sum += q[k] * w[k];
+            sums[row] = sum;
+        }
+    }
+}
 RISEK_FN void RISEK(half_to_real)(int n, const uint16_t *x, rise_real *y)
 {
     int i = 0;
@@ -17327,6 +17732,7 @@ static const rise_kernels RISEK(table) = {
     RISEK(stack),
     RISEK(sum_rows),
     RISEK(half_to_real),
+    RISEK(int8_dots),
     RISEK(project_signs),
     RISEI_ENCODER(RISEK(project_ternary)),
     RISEI_LEARN(RISEK(adam)),
@@ -17354,6 +17760,8 @@ static const rise_kernels RISEK(table) = {
 #undef vfma_lane
 #undef vbytes
 #undef vhalves
+#undef vint8_dot
+#undef vint8_dot4
 #undef vtranspose
 #undef VTRANSPOSE
 #undef vadd

@@ -211,7 +211,7 @@ static void nonsense_is_not_saved(void)
 /* An unknown kind of file is refused, and a player has only a policy to save. */
 static void wrong_kinds_are_not_saved(void)
 {
-    static const int wrong[] = {RISE_SAVE_AGENT - 1, RISE_SAVE_POLICY + 1, INT_MIN, INT_MAX};
+    static const int wrong[] = {RISE_SAVE_AGENT - 1, RISE_SAVE_INT8 + 1, INT_MIN, INT_MAX};
     world w = tiny_world("memory=rise", 20);
     buffer b = saved(w.agent, RISE_SAVE_POLICY), none = {NULL, 0, 0, SIZE_MAX, 0};
     rise_agent_desc const machine = machine_for(RISE_SAVE_POLICY);
