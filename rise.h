@@ -712,9 +712,9 @@
 
    HOW TO: A QUARTER OF THE BYTES. RISE_SAVE_INT8 saves a policy whose linear layers and recurrent
    nets have weights of 8 bits. Conv layers keep their floats. The agent that plays the policy
-   rounds the inputs of these layers, too, and adds whole numbers, so each instruction set computes
-   the same sums. The values differ a little from those of the floats, so a few actions may differ.
-   Play both policies and compare their scores.
+   rounds the inputs of these layers, too, and adds whole numbers, so all fused kernels compute the
+   same bits. The values differ a little from those of the floats, so a few actions may differ. Play
+   both policies and compare their scores.
 
        rise_agent_save(agent, RISE_SAVE_INT8, "guards8.rise", &error);
 
@@ -1309,13 +1309,14 @@
 
    1. >>api-desc: a member of rise_agent_desc. Its comment ends with the default in brackets.
 
-   2. >>describe: a row in risei_fields, at the place that the member has in the struct. The first
-   three rows stay the required fields. A default that depends on other fields is 0 in the row, and
+   2. >>describe: a row in risei_fields. The first three rows stay the required fields. A field that
+   acting reads goes before the #ifndef, and RISEI_FIELDS_TO_ACT goes up by one. A field that only
+   learning reads goes after it. A default that depends on other fields is 0 in the row, and
    risei_fill computes it.
 
        // field, 1: double or 0: int, lowest, highest, default, 1: decides a shape or 0: not,
        // since revision, value before
-       RISEI_ADDED(reward_scale, 1, 1e-6, 1e6, 1, 0, 4, 1),
+       RISEI_ADDED(reward_scale, 1, 1e-6, 1e6, 1, 0, 5, 1),
 
    The last number is the value with which the agent behaves as before the field existed. Reading a
    file of an earlier revision sets the field to this number. The number must be in the range. A
@@ -1464,7 +1465,11 @@ typedef enum rise_result {
    change the struct. */
 typedef struct rise_error {
     rise_result result;
+#ifdef RISE_PLAY_ONLY
+    char text[1]; /* empty */
+#else
     char text[240];
+#endif
 } rise_error;
 
 /* Returns the meaning of a result code as a constant string. Never NULL. */
@@ -2371,7 +2376,9 @@ typedef struct rise_frame_scale {
    dot and LayerNorm sum in 16 lanes, which are then added in a fixed order. So all tables with the
    same `fused` agree bit for bit. Adam writes 0 for magnitudes of m and v below 2^-100, because
    denormals are slow. The backward passes of cells and of the gate do the same for gradients. Only
-   dx of the gate and the candidate's block of du are written as they are. */
+   dx of the gate and the candidate's block of du are written as they are.
+
+   With RISE_PLAY_ONLY, the members that only learning calls are NULL. */
 typedef struct rise_kernels {
     const char *name; /* "ref", "c", "avx2", "avx512", "neon" */
     rise_isa isa;
@@ -2671,12 +2678,20 @@ __declspec(dllimport) int __stdcall MultiByteToWideChar(unsigned int page, unsig
 #else
 #define RISEI_ENCODER(function) function
 #endif
+/* a kernel that only such an encoder calls; the kernels of a full build can be used alone */
+#if defined(RISE_NO_ENCODERS) && defined(RISE_PLAY_ONLY)
+#define RISEI_ENCODER_KERNEL(function) NULL
+#else
+#define RISEI_ENCODER_KERNEL(function) function
+#endif
 
-/* A value of a field, or a size that may be above INT_MAX. With RISE_PLAY_ONLY, nothing computes
-   with doubles, except the parts of Rainbow. */
-#ifdef RISE_PLAY_ONLY
+/* A value of a field, or a size that may be above INT_MAX. A player without Rainbow computes
+   nothing with doubles. C51 needs the doubles value_min and value_max. */
+#if defined(RISE_PLAY_ONLY) && defined(RISE_NO_RAINBOW)
+#define RISEI_FLOATS 1
 typedef float risei_value;
 #else
+#define RISEI_FLOATS 0
 typedef double risei_value;
 #endif
 
@@ -10439,7 +10454,7 @@ RISEI_FN int risei_embedder_final_size(const rise_agent_desc *desc)
 RISEI_FN rise_result risei_embedder_check(const rise_agent_desc *desc, rise_error *error)
 {
     const risei_frozen_kind *kind = risei_embedder_kinds[desc->embedding];
-#ifdef RISE_NO_ENCODERS
+#if defined(RISE_NO_ENCODERS) || defined(RISE_PLAY_ONLY)
     if (kind->embed == NULL)
         return risei_fail(error, RISE_UNAVAILABLE,
                           "embedding is %s, which RISE_NO_ENCODERS leaves out; compile without it",
@@ -10713,16 +10728,13 @@ RISEI_FN const char *risei_head_word(int i)
 /* A row for a number that a later revision of this table added. */
 #define RISEI_ADDED(field, real, low, high, value, shape, since, before)                           \
     RISEI_ROW(rise_agent_desc, field, real, NULL, low, high, value, value, shape, since, before)
-/* A row of a field that only learning reads. */
-#ifdef RISE_PLAY_ONLY
-#define RISEI_TO_LEARN(...)
-#else
-#define RISEI_TO_LEARN(...) __VA_ARGS__,
-#endif
 enum {
     RISEI_REQUIRED = 3, /* the first fields have no default */
     RISEI_PROCESSES_MAX = 4096
 };
+/* Fields that acting reads: the first rows of risei_fields. Policies with 8-bit weights hold no
+   others. */
+enum { RISEI_FIELDS_TO_ACT = 37 };
 static const risei_field risei_fields[] = {
     RISEI_SHAPE(frame_width, 0, 1024, 0),
     RISEI_SHAPE(frame_height, 0, 1024, 0),
@@ -10731,18 +10743,11 @@ static const risei_field risei_fields[] = {
     RISEI_SHAPE(frame_stack, 1, RISEI_STACK_MAX, 4),
     RISEI_ADDED(numbers, 0, 0, 1024, 0, 1, 3, 0),
     RISEI_ADDED(number_features, 0, 1, 8192, 0, 1, 3, 64),
-    RISEI_TO_LEARN(RISEI_SHAPE(action_masks, 0, 1, 0))
-    RISEI_TO_LEARN(RISEI_SHAPE(environments, 1, 4096, 1))
-    RISEI_TO_LEARN(RISEI_ADDED(demonstrators, 0, 0, 4096, 0, 1, 3, 0))
     RISEI_INT(players, 1, 4096, 1),
     RISEI_INT(play_only, 0, 1, 0),
     RISEI_ADDED(weight_bits, 0, 8, 32, 32, 1, 4, 32),
     RISEI_WORD(memory, risei_memory_word),
     RISEI_SHAPE(window, 1, 1024, 16),
-    RISEI_TO_LEARN(RISEI_INT(window_samples, 1, 64, 1))
-    RISEI_TO_LEARN(RISEI_INT(window_stride, 1, 1024, 1))
-    RISEI_TO_LEARN(RISEI_INT(burn_in, 0, 1023, 0))
-    RISEI_TO_LEARN(RISEI_INT(stored_state, 0, 1, 0))
     RISEI_WORD(cell, risei_cell_word),
     RISEI_SHAPE2(recurrent_units, 1, 4096, 32, 512),
     RISEI_WORD(fusion, risei_fusion_word),
@@ -10750,14 +10755,12 @@ static const risei_field risei_fields[] = {
     RISEI_INT(carry_state, 0, 1, 0),
     RISEI_SHAPE(feed_action, 0, 1, 0),
     RISEI_WORD(embedding, risei_embedder_word),
-    RISEI_TO_LEARN(RISEI_INT(snapshot_steps, 0, 1e9, 0))
     RISEI_SHAPE2(embedding_size, 1, 8192, 64, 512),
     RISEI_SHAPE(embedding_pool, 1, 64, 0),
     RISEI_INT(embedding_f32, 0, 1, 0),
     RISEI_ADDED(raw_frames, 0, 0, 1, 0, 0, 2, 1),
     RISEI_WORD(network, risei_network_word),
     RISEI_SHAPE(conv_count, 0, RISE_MAX_CONV, 0),
-    RISEI_TO_LEARN(RISEI_SHAPE(network_width, 1, 16, 2))
     RISEI_SHAPE(pool_to, -1, 64, 0),
     RISEI_INT(spectral_norm, 0, 1, 0),
     RISEI_SHAPE2(features, -1, 8192, 128, -1),
@@ -10770,34 +10773,45 @@ static const risei_field risei_fields[] = {
     RISEI_REAL(value_min, -1e9, 1e9, 0),
     RISEI_REAL(value_max, -1e9, 1e9, 0),
     RISEI_SHAPE(quantiles, 1, 256, 8),
-    RISEI_TO_LEARN(RISEI_INT(batch, 1, 4096, 32))
-    RISEI_TO_LEARN(RISEI_ADDED(batch_parts, 0, 1, 4096, 0, 0, 3, 1))
-    RISEI_TO_LEARN(RISEI_INT(n_step, 1, 64, 3))
-    RISEI_TO_LEARN(RISEI_REAL(discount, 1e-6, 1, 0.99))
-    RISEI_TO_LEARN(RISEI_REAL2(learning_rate, 1e-12, 1, 1e-3, 1e-4))
-    RISEI_TO_LEARN(RISEI_INT(learning_rate_steps, 0, 1e9, 0))
-    RISEI_TO_LEARN(RISEI_REAL(adam_epsilon, 1e-12, 1, 0))
-    RISEI_TO_LEARN(RISEI_REAL(gradient_clip, -1, 1e12, 10))
-    RISEI_TO_LEARN(RISEI_INT(no_double, 0, 1, 0))
-    RISEI_TO_LEARN(RISEI_INT2(target_period, 1, 1e9, 100, 2000))
-    RISEI_TO_LEARN(RISEI_REAL(target_rate, 1e-6, 1, 1))
-    RISEI_TO_LEARN(RISEI_INT(munchausen, 0, 1, 0))
-    RISEI_TO_LEARN(RISEI_REAL(munchausen_scale, -1, 1, 0.9))
-    RISEI_TO_LEARN(RISEI_REAL(temperature, 1e-6, 1e6, 0.03))
-    RISEI_TO_LEARN(RISEI_INT(value_rescale, 0, 1, 0))
-    RISEI_TO_LEARN(RISEI_ADDED(demonstration_weight, 1, -1, 1e6, 1, 0, 3, 1))
-    RISEI_TO_LEARN(RISEI_ADDED(demonstration_margin, 1, -1, 1e6, 0.8, 0, 3, 0.8))
-    RISEI_TO_LEARN(RISEI_INT2(replay_capacity, 1, 1e9, 50000, 200000))
-    RISEI_TO_LEARN(RISEI_INT2(learn_start, 1, 1e9, 1000, 20000))
-    RISEI_TO_LEARN(RISEI_INT(learn_period, 1, 1e6, 4))
-    RISEI_TO_LEARN(RISEI_INT(learn_outside, 0, 1, 0))
-    RISEI_TO_LEARN(RISEI_ADDED(background, 0, 0, 1, 0, 0, 3, 0))
-    RISEI_TO_LEARN(RISEI_REAL(priority_exponent, -1, 1, 0.5))
-    RISEI_TO_LEARN(RISEI_REAL(priority_mix, 0, 1, 0))
-    RISEI_TO_LEARN(RISEI_REAL(importance_exponent, -1, 1, 0.4))
-    RISEI_TO_LEARN(RISEI_REAL(epsilon_start, -1, 1, 1))
-    RISEI_TO_LEARN(RISEI_REAL2(epsilon_end, -1, 1, 0.05, 0.01))
-    RISEI_TO_LEARN(RISEI_INT2(epsilon_steps, 1, 1e9, 10000, 250000))
+#ifndef RISE_PLAY_ONLY
+    RISEI_SHAPE(action_masks, 0, 1, 0),
+    RISEI_SHAPE(environments, 1, 4096, 1),
+    RISEI_ADDED(demonstrators, 0, 0, 4096, 0, 1, 3, 0),
+    RISEI_INT(window_samples, 1, 64, 1),
+    RISEI_INT(window_stride, 1, 1024, 1),
+    RISEI_INT(burn_in, 0, 1023, 0),
+    RISEI_INT(stored_state, 0, 1, 0),
+    RISEI_INT(snapshot_steps, 0, 1e9, 0),
+    RISEI_SHAPE(network_width, 1, 16, 2),
+    RISEI_INT(batch, 1, 4096, 32),
+    RISEI_ADDED(batch_parts, 0, 1, 4096, 0, 0, 3, 1),
+    RISEI_INT(n_step, 1, 64, 3),
+    RISEI_REAL(discount, 1e-6, 1, 0.99),
+    RISEI_REAL2(learning_rate, 1e-12, 1, 1e-3, 1e-4),
+    RISEI_INT(learning_rate_steps, 0, 1e9, 0),
+    RISEI_REAL(adam_epsilon, 1e-12, 1, 0),
+    RISEI_REAL(gradient_clip, -1, 1e12, 10),
+    RISEI_INT(no_double, 0, 1, 0),
+    RISEI_INT2(target_period, 1, 1e9, 100, 2000),
+    RISEI_REAL(target_rate, 1e-6, 1, 1),
+    RISEI_INT(munchausen, 0, 1, 0),
+    RISEI_REAL(munchausen_scale, -1, 1, 0.9),
+    RISEI_REAL(temperature, 1e-6, 1e6, 0.03),
+    RISEI_INT(value_rescale, 0, 1, 0),
+    RISEI_ADDED(demonstration_weight, 1, -1, 1e6, 1, 0, 3, 1),
+    RISEI_ADDED(demonstration_margin, 1, -1, 1e6, 0.8, 0, 3, 0.8),
+    RISEI_INT2(replay_capacity, 1, 1e9, 50000, 200000),
+    RISEI_INT2(learn_start, 1, 1e9, 1000, 20000),
+    RISEI_INT(learn_period, 1, 1e6, 4),
+    RISEI_INT(learn_outside, 0, 1, 0),
+    RISEI_ADDED(background, 0, 0, 1, 0, 0, 3, 0),
+    RISEI_REAL(priority_exponent, -1, 1, 0.5),
+    RISEI_REAL(priority_mix, 0, 1, 0),
+    RISEI_REAL(importance_exponent, -1, 1, 0.4),
+    RISEI_REAL(epsilon_start, -1, 1, 1),
+    RISEI_REAL2(epsilon_end, -1, 1, 0.05, 0.01),
+    RISEI_INT2(epsilon_steps, 1, 1e9, 10000, 250000)
+#endif
 };
 #undef RISEI_INT
 #undef RISEI_INT2
@@ -10807,7 +10821,6 @@ static const risei_field risei_fields[] = {
 #undef RISEI_SHAPE2
 #undef RISEI_WORD
 #undef RISEI_ADDED
-#undef RISEI_TO_LEARN
 #define RISEI_CONV(field, low, high)                                                               \
     RISEI_ROW(rise_conv, field, 0, NULL, low, high, 0, 0, 1, 0, 0)
 static const risei_field risei_conv_fields[] = {
@@ -10822,6 +10835,9 @@ enum {
     RISEI_FIELDS = sizeof risei_fields / sizeof *risei_fields,
     RISEI_CONV_FIELDS = sizeof risei_conv_fields / sizeof *risei_conv_fields
 };
+#ifdef RISE_PLAY_ONLY
+RISEI_CHECK_TABLE_SIZE(risei_fields, RISEI_FIELDS_TO_ACT);
+#endif
 
 /* -- Reading and writing fields -- */
 
@@ -10840,7 +10856,7 @@ RISEI_FN risei_value risei_field_get(const risei_field *field, const void *objec
     else memcpy(&one, at, sizeof one);
     return (risei_value)real + (risei_value)(integer + two + one);
 }
-#ifdef RISE_PLAY_ONLY
+#if RISEI_FLOATS
 /* Returns x, which is 0 or normal, as a double. Copies bits, because without an instruction the
    compiler would call a large function. */
 RISEI_FN double risei_widen(float x)
@@ -10898,14 +10914,15 @@ RISEI_FN const risei_field *risei_field_named(const risei_field *fields, int cou
 
 enum { RISEI_NUMBER_TEXT = 40 }; /* characters of any number, with its terminating zero */
 
-/* A natural number: limb[0] holds its lowest 32 bits. The largest number is that of 39 digits and
-   an exponent of RISEI_NATURAL_TENS, times 2. */
+/* A natural number: limb[0] holds its lowest 32 bits. Limbs from `used` on are 0. The largest
+   number is that of 39 digits and an exponent of RISEI_NATURAL_TENS, times 2. */
 enum {
-    RISEI_NATURAL_TENS = RISEI_LEARNS ? 350 : 60, /* largest exponent of ten; a float needs less */
-    RISEI_NATURAL_LIMBS = RISEI_LEARNS ? 48 : 16
+    RISEI_NATURAL_TENS = RISEI_FLOATS ? 60 : 350, /* largest exponent of ten; a float needs less */
+    RISEI_NATURAL_LIMBS = RISEI_FLOATS ? 16 : 48
 };
 typedef struct risei_natural {
     uint32_t limb[RISEI_NATURAL_LIMBS];
+    int used; /* 0: the number is 0; else limb[used - 1] is not 0 */
 } risei_natural;
 
 /* Sets x to x * factor + more. */
@@ -10913,29 +10930,31 @@ RISEI_FN void risei_natural_times(risei_natural *x, uint32_t factor, uint32_t mo
 {
     uint64_t carry = more;
     int i;
-    for (i = 0; i < RISEI_NATURAL_LIMBS; i++) {
+    for (i = 0; i < x->used; i++) {
         carry += (uint64_t)x->limb[i] * factor;
         x->limb[i] = (uint32_t)carry;
         carry >>= 32;
     }
+    if (carry > 0) x->limb[x->used++] = (uint32_t)carry;
 }
 /* Returns a value below 0, 0, or above 0, if x is less than y, equal to y, or greater. */
 RISEI_FN int risei_natural_compare(const risei_natural *x, const risei_natural *y)
 {
-    int i = RISEI_NATURAL_LIMBS - 1;
-    while (i > 0 && x->limb[i] == y->limb[i]) i--;
-    return (x->limb[i] > y->limb[i]) - (x->limb[i] < y->limb[i]);
+    int i = x->used > y->used ? x->used : y->used;
+    while (i > 1 && x->limb[i - 1] == y->limb[i - 1]) i--;
+    return i == 0 ? 0 : (x->limb[i - 1] > y->limb[i - 1]) - (x->limb[i - 1] < y->limb[i - 1]);
 }
 /* Subtracts y, which is at most x. */
 RISEI_FN void risei_natural_minus(risei_natural *x, const risei_natural *y)
 {
     uint64_t borrow = 0;
     int i;
-    for (i = 0; i < RISEI_NATURAL_LIMBS; i++) {
+    for (i = 0; i < x->used; i++) {
         uint64_t const difference = (uint64_t)x->limb[i] - y->limb[i] - borrow;
         x->limb[i] = (uint32_t)difference;
         borrow = difference >> 63;
     }
+    while (x->used > 0 && x->limb[x->used - 1] == 0) x->used--;
 }
 /* Returns the double that is nearest to digits * 10^tens, for digits > 0; of two, the one with an
    even last bit. Returns infinity above the largest double. Long division gives one bit at a time,
@@ -10946,9 +10965,13 @@ RISEI_FN risei_value risei_natural_value(risei_natural *digits, int tens)
     uint64_t mantissa = 0;
     int exponent = 0, bits = 53, i;
     memset(&unit, 0, sizeof unit);
-    unit.limb[0] = 1;
+    if (tens == 0 && digits->used == 1) return (risei_value)digits->limb[0];
+    unit.limb[0] = 1, unit.used = 1;
     for (i = 0; i < tens; i++) risei_natural_times(digits, 10, 0);
     for (i = 0; i > tens; i--) risei_natural_times(&unit, 10, 0);
+    /* a number with two limbs more is larger by a factor above 2^32 */
+    for (; digits->used > unit.used + 1; exponent += 31) risei_natural_times(&unit, 1u << 31, 0);
+    for (; unit.used > digits->used + 1; exponent -= 31) risei_natural_times(digits, 1u << 31, 0);
     for (; risei_natural_compare(digits, &unit) >= 0; exponent++) risei_natural_times(&unit, 2, 0);
     for (; risei_natural_compare(digits, &unit) < 0; exponent--) risei_natural_times(digits, 2, 0);
     /* now unit <= digits < 2 unit; doubles below 2^-1022 have fewer bits */
@@ -10961,7 +10984,7 @@ RISEI_FN risei_value risei_natural_value(risei_natural *digits, int tens)
     }
     i = exponent < -1075 ? -1 : risei_natural_compare(digits, &unit);
     if (i > 0 || (i == 0 && (mantissa & 1))) mantissa++;
-#ifdef RISE_PLAY_ONLY /* rounds the double to a float */
+#if RISEI_FLOATS /* rounds the double to a float */
     i = (int)(mantissa & 0x1FFFFFFF), mantissa >>= 29, bits -= 29;
     if (i > 1 << 28 || (i == 1 << 28 && (mantissa & 1))) mantissa++;
     return ldexpf((float)(uint32_t)mantissa, exponent + 1 - bits);
@@ -10994,10 +11017,9 @@ RISEI_FN int risei_number_digits(const char **text, risei_natural *digits, int *
 RISEI_FN int risei_number_read(const char *text, risei_value *value)
 {
     int const negative = *text == '-';
-    risei_natural digits, zero;
+    risei_natural digits;
     int tens, exponent = 0, falls;
     memset(&digits, 0, sizeof digits);
-    memset(&zero, 0, sizeof zero);
     if (strlen(text) >= RISEI_NUMBER_TEXT) return 0;
     if (*text == '-' || *text == '+') text++;
     if (risei_number_digits(&text, &digits, &tens) == 0) return 0;
@@ -11011,7 +11033,7 @@ RISEI_FN int risei_number_read(const char *text, risei_value *value)
     }
     if (*text != '\0') return 0;
     *value = 0;
-    if (risei_natural_compare(&digits, &zero) != 0) {
+    if (digits.used > 0) {
         if (tens > RISEI_NATURAL_TENS) return 0;
         if (tens >= -RISEI_NATURAL_TENS - RISEI_NUMBER_TEXT)
             *value = risei_natural_value(&digits, tens);
@@ -11164,18 +11186,23 @@ RISEI_FN void risei_fields_write(const risei_field *fields, int count, const voi
         fn(user, text);
     }
 }
-RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, void *user)
+/* Passes the first `count` fields of risei_fields to `fn`, then the conv layers, then the seed. */
+RISEI_FN void risei_desc_describe(const rise_agent_desc *desc, int count, rise_log_fn fn,
+                                  void *user)
 {
     char text[40];
     int l;
-    if (desc == NULL || fn == NULL) return;
-    risei_fields_write(risei_fields, RISEI_FIELDS, desc, "", fn, user);
+    risei_fields_write(risei_fields, count, desc, "", fn, user);
     for (l = 0; l < desc->conv_count && l < RISE_MAX_CONV; l++)
         risei_fields_write(risei_conv_fields, RISEI_CONV_FIELDS, &desc->conv[l],
                            risei_conv_prefix(l, text), fn, user);
     strcpy(text, "seed=");
     risei_seed_write(desc->seed, text + 5);
     fn(user, text);
+}
+RISE_API void rise_agent_describe(const rise_agent_desc *desc, rise_log_fn fn, void *user)
+{
+    if (desc != NULL && fn != NULL) risei_desc_describe(desc, RISEI_FIELDS, fn, user);
 }
 RISEI_FN void risei_metric_write(const char *name, double value, rise_log_fn fn, void *user)
 {
@@ -11527,7 +11554,7 @@ RISEI_FN rise_result risei_check_size(const rise_agent_desc *d, rise_error *erro
     int const learn = d->play_only ? 0 : risei_pass_batch(d);
     risei_pass_size const size = risei_pass_size_of(d, risei_pass_lanes(d), learn);
     /* a float has 24 bits, so its limit leaves room for errors of rounding */
-    risei_value const limit = RISEI_LEARNS ? (risei_value)INT_MAX : (risei_value)(INT_MAX / 2);
+    risei_value const limit = (risei_value)(RISEI_FLOATS ? INT_MAX / 2 : INT_MAX);
     risei_value const largest = risei_pass_largest_array(&net, &size);
     int const learned = net.memory->encodes_window ? size.steps * size.windows : 2 * size.learn;
     const char *const field = d->play_only             ? "the sizes of the network"
@@ -11666,7 +11693,10 @@ RISEI_FN rise_result risei_resolve(rise_agent_desc *desc, rise_error *error)
         rise_result const result = risei_embedder_check(desc, error);
         if (result != RISE_OK) return result;
     }
-    if (risei_check_head(desc, error) != RISE_OK) return RISE_BAD_DESC;
+    {
+        rise_result const result = risei_check_head(desc, error);
+        if (result != RISE_OK) return result;
+    }
 #ifdef RISE_PLAY_ONLY
     return RISE_OK;
 }
@@ -14730,7 +14760,11 @@ RISE_API const rise_agent_desc *rise_agent_query(const rise_agent *a)
 }
 RISE_API const rise_error *rise_agent_error(const rise_agent *a)
 {
+#ifdef RISE_PLAY_ONLY
+    static const rise_error none = {RISE_BAD_CALL, ""};
+#else
     static const rise_error none = {RISE_BAD_CALL, "agent is NULL"};
+#endif
     return a != NULL ? &a->error : &none;
 }
 #ifndef RISE_PLAY_ONLY
@@ -14816,9 +14850,10 @@ RISEI_FN const char *risei_agent_wrong(const rise_agent *a)
    forged file. So reading also checks values: their ranges, finite numbers, and what
    risei_agent_wrong checks.
 
-   The first section is the description as text, a line "field=value" for each field, in the form
-   of rise_agent_set. The first line is "description=N", where N is the revision of the table of
-   fields. A reader ignores a line that begins with '?' if the reader does not know the field. */
+   The first section is the description as text, a line "field=value" for each field, in the form of
+   rise_agent_set. A policy with 8-bit weights has only the fields that acting reads. The first line
+   is "description=N", where N is the revision of the table of fields. A reader ignores a line that
+   begins with '?' if the reader does not know the field. */
 
 /* The version changes when the layout of the header or of a section changes. The revision changes
    when a field is added to risei_fields: see HOW TO ADD A DESCRIPTION FIELD. Readers accept the
@@ -14844,6 +14879,12 @@ static const unsigned char risei_file_magic[8] = {0x89, 'R', 'I', 'S', 'E', 0x0D
 /* -- The description -- */
 
 enum { RISEI_DESC_BYTES = 8192, RISEI_DESC_LINE = 120 }; /* bytes of the longest text and line */
+
+/* Returns how many rows of risei_fields a file of this description holds. */
+RISEI_FN int risei_desc_fields(const rise_agent_desc *desc)
+{
+    return desc->weight_bits == 8 ? (int)RISEI_FIELDS_TO_ACT : (int)RISEI_FIELDS;
+}
 
 #ifndef RISE_PLAY_ONLY
 /* The user data of risei_desc_write_line: the byte stream, and a description to look up fields. */
@@ -14877,7 +14918,7 @@ RISEI_FN void risei_desc_write(risei_io *f, const rise_agent_desc *desc)
     w.desc.play_only = 0;
     snprintf(text, sizeof text, "description=%d", RISEI_DESCRIPTION_REVISION);
     risei_desc_write_line(&w, text);
-    rise_agent_describe(&w.desc, risei_desc_write_line, &w);
+    risei_desc_describe(&w.desc, risei_desc_fields(desc), risei_desc_write_line, &w);
     dots = (size_t)(128 - 6 - w.length % 64) % 64; /* the rest of the line has 6 bytes */
     memcpy(text, "?pad=", 5);
     memset(text + 5, '.', dots);
@@ -14986,7 +15027,8 @@ RISEI_FN rise_result risei_desc_complete(risei_desc_reader *r)
     int l;
     if (r->revision == 0 || !r->seed)
         return risei_desc_wrong(r, "it lacks", r->revision == 0 ? "its revision" : "seed");
-    missing = risei_fields_fill_missing(risei_fields, RISEI_FIELDS, r->fields, r->revision, d);
+    missing = risei_fields_fill_missing(risei_fields, risei_desc_fields(d), r->fields, r->revision,
+                                        d);
     for (l = 0; l < d->conv_count && missing == NULL; l++)
         missing = risei_fields_fill_missing(risei_conv_fields, RISEI_CONV_FIELDS, r->conv[l],
                                             r->revision, &d->conv[l]);
@@ -16125,6 +16167,15 @@ RISEI_FN int risei_selftest_read(void *user, void *data, size_t size)
     f->at += size;
     return 1;
 }
+/* The head of the test's agent, and the hash of its weights after the training run, for float
+   kernels that fuse, on all machines. */
+#ifdef RISE_NO_RAINBOW
+#define RISEI_SELFTEST_HEAD "noisy=0", "head=mean",
+#define RISEI_SELFTEST_HASH UINT64_C(0xF400692B020C0A98)
+#else
+#define RISEI_SELFTEST_HEAD "noisy=1", "head=iqn", "quantiles=4",
+#define RISEI_SELFTEST_HASH UINT64_C(0x80CC3E9FEC834E4A)
+#endif
 /* Creates the agent of the test. Sets fields whose defaults may change, because the hash depends on
    them. Other fields, such as target_rate, have their defaults. */
 RISEI_FN rise_result risei_selftest_agent(rise_agent **agent, rise_isa isa, rise_error *error)
@@ -16136,7 +16187,7 @@ RISEI_FN rise_result risei_selftest_agent(rise_agent **agent, rise_isa isa, rise
         "embedding_pool=1",    "network=custom",   "conv_count=2",     "conv[0].filters=5",
         "conv[0].size=3",      "conv[0].pad=1",    "conv[0].pool=2",   "conv[1].filters=6",
         "conv[1].size=2",      "conv[1].stride=2", "features=12",      "head_units=9",
-        "layer_norm=1",        "noisy=1",          "head=iqn",         "quantiles=4",
+        "layer_norm=1",        RISEI_SELFTEST_HEAD
         "batch=4",             "n_step=2",         "discount=0.9",     "learning_rate=0.01",
         "adam_epsilon=0.001",  "gradient_clip=1",  "target_period=5",  "replay_capacity=60",
         "learn_start=20",      "learn_period=2",   "epsilon_start=1",  "epsilon_end=0.1",
@@ -16203,9 +16254,6 @@ RISEI_FN rise_result risei_selftest_copy(const rise_agent *a, rise_agent **copy,
     free(f.data);
     return result;
 }
-/* The hash of the weights after the training run, for float kernels that fuse, on all machines. */
-#define RISEI_SELFTEST_HASH UINT64_C(0x80CC3E9FEC834E4A)
-
 /* Trains an agent and a copy that was saved and loaded. The hashes of both must be equal. If
    rise_real is float and the kernels fuse, the hash of the agent must also be `hash`. */
 RISEI_FN rise_result risei_selftest_train(rise_isa isa, uint64_t hash, rise_error *error)
@@ -17712,7 +17760,7 @@ static const rise_kernels RISEK(table) = {
     RISEK(multiply),
     RISEI_TRANSPOSED(RISEK(perturb)),
     RISEI_TRANSPOSED(RISEK(dot)),
-    RISEI_LEARN(RISEK(relu_backward)),
+    RISEK(relu_backward), /* residual units use it in the forward pass, too */
     RISEK(maximum),
     RISEI_LEARN(RISEK(maximum_backward)),
     RISEK(map_exp),
@@ -17734,7 +17782,7 @@ static const rise_kernels RISEK(table) = {
     RISEK(half_to_real),
     RISEK(int8_dots),
     RISEK(project_signs),
-    RISEI_ENCODER(RISEK(project_ternary)),
+    RISEI_ENCODER_KERNEL(RISEK(project_ternary)),
     RISEI_LEARN(RISEK(adam)),
 };
 

@@ -423,7 +423,7 @@ static void gradients_of_parts_add_up(void)
             double most = 0, error = 0;
             size_t i;
             check_about("%s, %d parts", words[k], parts);
-            d.batch = 12, d.learn_outside = 1, d.priority_exponent = -1;
+            d.batch = 12, d.batch_parts = 1, d.learn_outside = 1, d.priority_exponent = -1;
             w = world_after(d, 50);
             d.batch_parts = parts;
             v = world_after(d, 50);

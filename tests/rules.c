@@ -146,7 +146,7 @@ static rise_agent_desc small(rise_head head)
     d.features = 4, d.head_units = 4;
     d.head = head, d.atoms = 7, d.value_min = -3, d.value_max = 5, d.quantiles = 6;
     d.batch = BATCH, d.n_step = 3, d.discount = 0.5, d.target_period = 3;
-    d.replay_capacity = 64, d.learn_start = BATCH, d.learn_outside = 1;
+    d.replay_capacity = 64, d.learn_start = BATCH, d.learn_outside = d.batch_parts = 1;
     return d;
 }
 static rise_agent *created(const rise_agent_desc *d)
@@ -987,6 +987,33 @@ static void value_range_may_begin_at_zero(void)
 /* Heads of the greatest allowed width and number. Kernels that only count must be called for every
    number. */
 static double counted;
+static int no_sum(void *user, rise_real *numbers, size_t count)
+{
+    (void)user, (void)numbers, (void)count;
+    return 0;
+}
+/* Only an agent that learns in a time budget has several parts by default. */
+static void parts_follow_from_learning_in_a_budget(void)
+{
+    static const struct parts_case {
+        int learn_outside, background, processes, batch, window_samples, batch_parts, parts;
+    } cases[] = {{0, 0, 0, 0, 0, 0, 1},  {1, 0, 0, 0, 0, 0, 4}, {1, 1, 0, 0, 0, 0, 1},
+                 {1, 0, 1, 0, 0, 0, 4},  {1, 0, 2, 0, 0, 0, 1}, {1, 0, 0, 30, 0, 0, 1},
+                 {1, 0, 0, 8, 2, 0, 4},  {1, 0, 0, 8, 4, 0, 1}, {1, 0, 0, 0, 0, 2, 2},
+                 {1, 0, 0, 32, 0, 1, 1}, {0, 0, 0, 0, 0, 8, 8}};
+    int i;
+    for (i = 0; i < COUNT(cases); i++) {
+        const struct parts_case *const c = &cases[i];
+        rise_agent_desc d;
+        memset(&d, 0, sizeof d);
+        d.frame_width = d.frame_height = 8, d.actions = 2;
+        d.learn_outside = c->learn_outside, d.background = c->background;
+        d.processes = c->processes, d.reduce_fn = no_sum;
+        d.batch = c->batch, d.window_samples = c->window_samples, d.batch_parts = c->batch_parts;
+        check_about("case %d", i);
+        CHECK(rise_agent_resolve(&d, NULL) == RISE_OK && d.batch_parts == c->parts);
+    }
+}
 static void no_product(const rise_product *p, int part, int parts, void *scratch)
 {
     (void)p, (void)part, (void)parts, (void)scratch;
@@ -1471,6 +1498,7 @@ static const check_test tests[] = {
     TEST(written_parameters_act_at_once),
     TEST(noise_and_fractions_are_independent),
     TEST(random_streams_do_not_overlap),
+    TEST(parts_follow_from_learning_in_a_budget),
     TEST(value_range_may_begin_at_zero),
     TEST(wide_heads_run_in_pieces),
     TEST(agents_learn_distributions),

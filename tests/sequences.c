@@ -1353,7 +1353,7 @@ static void call_bad_file(void)
     rise_agent_desc machine;
     rise_agent *agent = a;
     buffer b = file_of(a, what), cut = {NULL, 0, 0, 0, 0};
-    int const wrong[3] = {-1, 3, 1000};
+    int const wrong[3] = {-1, RISE_SAVE_INT8 + 1, 1000};
     memset(&machine, 0, sizeof machine);
     machine.embed_fn = sequence_embed, machine.embed_user = &run.twins[PLAIN];
     machine.play_only = what == RISE_SAVE_POLICY;

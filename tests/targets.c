@@ -58,7 +58,7 @@ static rise_agent *agent(int masks, int no_double)
     d.conv[0].filters = 2, d.conv[0].size = 2;
     d.features = 4, d.head_units = 4;
     d.batch = BATCH, d.n_step = 3, d.discount = 0.5, d.no_double = no_double, d.target_period = 3;
-    d.replay_capacity = 64, d.learn_start = BATCH, d.learn_outside = 1;
+    d.replay_capacity = 64, d.learn_start = BATCH, d.learn_outside = d.batch_parts = 1;
     if (rise_agent_create(&a, &d, &error) != RISE_OK) {
         printf("%s\n", error.text);
         exit(1);
