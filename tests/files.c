@@ -39,6 +39,7 @@ static int point_print(char *text, size_t room, const char *format, ...)
 #include "toy.h"
 #undef snprintf
 #include "agent_file.h"
+#include "number_text.h"
 #include <locale.h>
 #if defined(__unix__) || defined(__APPLE__)
 #include "folder.h"
@@ -993,6 +994,30 @@ static uint64_t number_texts(void)
     }
     CHECK(wrong == 0);
     return hash;
+}
+/* The reader of numbers gives the bits of strtod, and refuses what is no number. */
+static void numbers_are_read_as_by_strtod(void)
+{
+#ifdef _WIN32
+    check_skip("this strtod is not exact");
+#else
+    risei_random dice = risei_random_stream(15, 1);
+    int const most = 200000 / check_share;
+    int i, good = 0;
+    for (i = 0; i < most; i++) {
+        char text[NUMBER_TEXT];
+        double right = 0, value = 77;
+        int reads;
+        number_text(i, &dice, text);
+        reads = number_right(text, &right);
+        check_about("\"%s\"", text);
+        CHECK(risei_number_read(text, &value) == reads);
+        if (reads) CHECK(memcmp(&value, &right, sizeof value) == 0);
+        good += reads;
+    }
+    check_about("of %d texts, %d are numbers", most, good);
+    CHECK(good > most / 2 && good < most - most / 50);
+#endif
 }
 static void seed_texts(void)
 {
@@ -2478,6 +2503,7 @@ static const check_test tests[] = {
     TEST(unknown_fields_are_refused),
     TEST(long_text_is_refused),
     TEST(fields_of_newer_files_get_their_earlier_values),
+    TEST(numbers_are_read_as_by_strtod),
     TEST(numbers_are_the_same_text_in_every_locale),
     TEST(reader_supplies_the_memory),
     TEST(reader_supplies_the_machine),

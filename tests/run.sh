@@ -34,6 +34,7 @@
 #   threads      any number of threads computes the same
 #   background   a thread that computes updates while the game goes on
 #   players      absent environments, players, what is published to a play_only agent
+#   player       builds that leave parts out: RISE_PLAY_ONLY, RISE_NO_RAINBOW, RISE_NO_ENCODERS
 #   advice       what an agent says about its use, and the times that it measures
 #   numbers      agents that see numbers, beside frames or instead of them
 #   observe      steps that somebody else took, and demonstrations
@@ -50,6 +51,7 @@
 #   self_play    examples/self_play.c: its game, its ratings, and that later copies are stronger
 #
 # check.h is the harness, toy.h has toy agents and games, child.h a made-up child process.
+# player_builds.h is compiled for each build that the test of players compares.
 # agent_file.h and encoder_file.h make small files in memory. faults.h makes calls fail. folder.h
 # counts files. process.h reads what a process prints.
 # shared_kernels.c is rise.h's kernels, compiled once for all test files: see shared_kernels.h.
@@ -101,6 +103,24 @@ readme() {
     echo "$good passed, $((1 - good)) failed"
 }
 
+# Compiles the builds of rise.h that tests/player.c compares: sets `objects` and `flags`.
+player_builds() {
+    without="-DRISE_NO_RAINBOW -DRISE_NO_ENCODERS"
+    player_build player_all -DRISE_PLAY_ONLY
+    player_build player_plain "-DRISE_PLAY_ONLY -DRISE_NO_SIMD"
+    player_build player_small "-DRISE_PLAY_ONLY -DRISE_NO_SIMD $without"
+    player_build player_learns "-O0 -DRISE_NO_SIMD $without"
+    # x86-64 only
+    if $CC -mfma -c "$OUT/empty.c" -o "$OUT/empty.o" > /dev/null 2>&1; then
+        player_build player_fma "-DRISE_PLAY_ONLY -DRISE_NO_SIMD -mfma"
+        flags="$flags -DPLAYER_FMA"
+    fi
+}
+player_build() { # player_build NAME FLAGS
+    $CC $CFLAGS $2 "-DPLAYER_BUILD=$1" -x c -c tests/player_builds.h -o "$OUT/$1.o"
+    objects="$objects $OUT/$1.o"
+}
+
 # Compiles a test file. Links it with the shared kernels when they are ready.
 build() {
     flags= objects= libraries=
@@ -118,6 +138,7 @@ build() {
         flags="$flags -DRISE_STATIC -DRISE_SELF=\"tests/shared_kernels.h\""
         objects=$OUT/shared_kernels.o
     fi
+    [ "$1" = player ] && player_builds
     $CC $CFLAGS $UNUSED $flags -c "tests/$1.c" -o "$OUT/$1.o" || return 1
     while [ -n "$objects" ] && [ ! -e "$OUT/shared_kernels.built" ]; do sleep 1; done
     $CC $CFLAGS $flags "$OUT/$1.o" $objects -o "$OUT/$1$EXE" $libraries $LDLIBS
