@@ -10734,7 +10734,7 @@ enum {
 };
 /* Fields that acting reads: the first rows of risei_fields. Policies with 8-bit weights hold no
    others. */
-enum { RISEI_FIELDS_TO_ACT = 37 };
+enum { RISEI_FIELDS_TO_ACT = 38 };
 static const risei_field risei_fields[] = {
     RISEI_SHAPE(frame_width, 0, 1024, 0),
     RISEI_SHAPE(frame_height, 0, 1024, 0),
@@ -10761,6 +10761,7 @@ static const risei_field risei_fields[] = {
     RISEI_ADDED(raw_frames, 0, 0, 1, 0, 0, 2, 1),
     RISEI_WORD(network, risei_network_word),
     RISEI_SHAPE(conv_count, 0, RISE_MAX_CONV, 0),
+    RISEI_SHAPE(network_width, 1, 16, 2), /* decides conv[] of RISE_NETWORK_IMPALA */
     RISEI_SHAPE(pool_to, -1, 64, 0),
     RISEI_INT(spectral_norm, 0, 1, 0),
     RISEI_SHAPE2(features, -1, 8192, 128, -1),
@@ -10782,7 +10783,6 @@ static const risei_field risei_fields[] = {
     RISEI_INT(burn_in, 0, 1023, 0),
     RISEI_INT(stored_state, 0, 1, 0),
     RISEI_INT(snapshot_steps, 0, 1e9, 0),
-    RISEI_SHAPE(network_width, 1, 16, 2),
     RISEI_INT(batch, 1, 4096, 32),
     RISEI_ADDED(batch_parts, 0, 1, 4096, 0, 0, 3, 1),
     RISEI_INT(n_step, 1, 64, 3),
