@@ -106,7 +106,7 @@ CHECK_UNUSED static buffer with_description(const buffer *b, const char *text, s
 /* Writes a file as rise_agent_write does, without its checks. */
 CHECK_UNUSED static buffer saved_blindly(rise_agent *a, rise_save what)
 {
-    buffer b = {NULL, 0, 0, SIZE_MAX, 0};
+    buffer b = {NULL, 0, 0, SIZE_MAX, 0}, head = {NULL, 0, 0, SIZE_MAX, 0};
     risei_file_header header;
     risei_io f;
     uint32_t s;
@@ -117,20 +117,19 @@ CHECK_UNUSED static buffer saved_blindly(rise_agent *a, rise_save what)
                                               : 0;
     header.sections = risei_file_sections(header.flags);
     header.size = TABLE + 16 * (uint64_t)header.sections + 4;
+    while (b.size < header.size) buffer_write(&b, "", 1); /* room for the header */
     for (s = 0; s < header.sections; s++) {
-        risei_io_begin(&f, RISEI_MEASURE, 0);
+        risei_io_begin(&f, RISEI_WRITE, 0);
+        f.write = buffer_write, f.user = &b;
         risei_file_visit(&f, a, (int)s + 1);
         header.kind[s] = s + 1, header.crc[s] = f.crc, header.length[s] = f.length;
         header.size += f.length;
     }
-    for (s = 0; s <= header.sections; s++) {
-        risei_io_begin(&f, RISEI_WRITE, 0);
-        f.write = buffer_write, f.user = &b;
-        if (s == 0)
-            risei_file_visit_header(&f, &header);
-        else
-            risei_file_visit(&f, a, (int)s);
-    }
+    risei_io_begin(&f, RISEI_WRITE, 0);
+    f.write = buffer_write, f.user = &head;
+    risei_file_visit_header(&f, &header);
+    memcpy(b.data, head.data, head.size);
+    free(head.data);
     return b;
 }
 

@@ -100,21 +100,27 @@ static void print(buffer *b, const char *format, ...)
 }
 CHECK_UNUSED static size_t data_at(const buffer *b) { return 8 + (size_t)get(b, 0, 8); }
 
+/* Prints a tensor. `some`: others are in front of it. */
+static void print_part(buffer *b, const recipe *r, const part *p, int some)
+{
+    const char *const _ = r->blank;
+    int s;
+    print(b, "%s%s\"%s\"%s:%s{%s\"dtype\"%s:%s\"%s\"%s,", some ? "," : "", _, p->name, _, _, _, _,
+          _, p->dtype, _);
+    print(b, "%s\"shape\"%s:%s[%s", _, _, _, _);
+    for (s = 0; s < p->sides; s++) print(b, s > 0 ? "%s,%s%d" : "%s%s%d", _, _, p->shape[s]);
+    print(b, "%s]%s,%s\"data_offsets\":[%s%d%s,%s%d%s]%s}", _, _, _, _, (int)p->begin, _, _,
+          (int)p->end, _, _);
+}
 static void print_header(buffer *b, const recipe *r, const part *parts)
 {
     const char *const _ = r->blank;
-    int i, s, some = !r->bare;
+    int i, some = !r->bare;
     print(b, "{%s", _);
     if (!r->bare) print(b, "\"__metadata__\"%s:%s{%s\"format\"%s:%s\"pt\"%s}", _, _, _, _, _, _);
     for (i = 0; i < TENSORS; i++) {
-        const part *p = &parts[i];
-        if (p->count == 0) continue;
-        print(b, "%s%s\"%s\"%s:%s{%s\"dtype\"%s:%s\"%s\"%s,", some ? "," : "", _, p->name, _, _, _,
-              _, _, p->dtype, _);
-        print(b, "%s\"shape\"%s:%s[%s", _, _, _, _);
-        for (s = 0; s < p->sides; s++) print(b, s > 0 ? "%s,%s%d" : "%s%s%d", _, _, p->shape[s]);
-        print(b, "%s]%s,%s\"data_offsets\":[%s%d%s,%s%d%s]%s}", _, _, _, _, (int)p->begin, _, _,
-              (int)p->end, _, _);
+        if (parts[i].count == 0) continue;
+        print_part(b, r, &parts[i], some);
         some = 1;
     }
     print(b, "%s}%s", _, _);

@@ -17,8 +17,9 @@ enum { BLOCK_AFTER = BLOCK_GUARD };
 enum { BLOCK_AFTER = BLOCK_GUARD };
 #endif
 
-/* Bytes of the largest agent that is made; the smallest has half a million. */
-enum { BLOCK_AGENT = 1 << 21 };
+/* Bytes of the largest agent that is made. A larger one takes longer and reaches no more, so only
+   the descriptions of one input in 16 may have agents of up to BLOCK_LARGE bytes. */
+enum { BLOCK_AGENT = 1 << 16, BLOCK_LARGE = 1 << 21 };
 
 /* Applies the input to a tiny agent's description. */
 static rise_agent_desc block_desc(program *p)
@@ -84,8 +85,23 @@ static void block_use(rise_agent_desc *d, size_t bytes, program *p)
           block_keeps(memory + offset + bytes, BLOCK_AFTER));
     fuzz_free(memory);
 }
+/* Without RISE_THREADS, a description that needs threads has a size, but no agent is made. */
+static void block_threads(rise_agent_desc *d)
+{
+#ifndef RISE_THREADS
+    rise_agent *a;
+    rise_error error = {RISE_OK, ""};
+    if (d->threads <= 1 && !d->background) return;
+    CHECK(rise_agent_create(&a, d, &error) == RISE_UNAVAILABLE && a == NULL);
+    CHECK(strstr(error.text, "RISE_THREADS") != NULL);
+    d->threads = d->background = 0;
+#else
+    (void)d;
+#endif
+}
 static void fuzz_block(const uint8_t *data, size_t size)
 {
+    size_t const most = hash_bytes(HASH_START, data, size) % 16 == 0 ? BLOCK_LARGE : BLOCK_AGENT;
     program p;
     rise_agent_desc d;
     rise_error error = {RISE_OK, ""};
@@ -99,8 +115,10 @@ static void fuzz_block(const uint8_t *data, size_t size)
     if (bytes == 0) {
         CHECK(error.result == RISE_BAD_DESC || error.result == RISE_NO_MEMORY);
         CHECK(error.text[0] != '\0' && rise_agent_create(&a, &d, NULL) == error.result);
-    } else if (bytes <= BLOCK_AGENT) {
-        block_use(&d, bytes, &p);
+    } else {
+        block_threads(&d);
+        bytes = rise_agent_bytes(&d, NULL);
+        if (bytes <= most) block_use(&d, bytes, &p);
     }
 }
 FUZZ_TARGET(fuzz_block)

@@ -127,7 +127,8 @@ static void talk_begin(program *p)
 {
     bridge *const b = &talk.b;
     unsigned const options = program_byte(p);
-    memset(&talk, 0, sizeof talk);
+    memset(b, 0, sizeof *b);
+    talk.size = talk.state = 0;
     b->environments = 1 + (int)(options % 3), b->frames = 1 + (int)(options / 4 % 3);
     b->patience = 0.002;
     b->socket = -1;

@@ -66,25 +66,61 @@ static void encoder_damage(program *p, buffer *b)
         if (at + (size_t)width <= b->size) put(b, at, width, fuzz_integer(p));
     }
 }
+/* A good file, its list of tensors, and the text of each: printing takes longer than reading. */
+typedef struct encoder_good {
+    buffer file;
+    part parts[TENSORS];
+    buffer text[TENSORS];
+} encoder_good;
+
+static const encoder_good *encoder_sample(const recipe *r)
+{
+    static encoder_good samples[2][3];
+    encoder_good *const good = &samples[r->backwards][r->dtype];
+    int i;
+    if (good->file.data != NULL) return good;
+    good->file = baked(r);
+    parts_of(r, good->parts);
+    for (i = 0; i < TENSORS; i++) {
+        good->text[i].room = SIZE_MAX;
+        print_part(&good->text[i], r, &good->parts[i], 1);
+    }
+    return good;
+}
+/* Prints the header, with the text of the good file where a tensor is unchanged. */
+static void encoder_header(buffer *b, const recipe *r, const part *parts, const encoder_good *good)
+{
+    static const char begin[] = "{\"__metadata__\":{\"format\":\"pt\"}";
+    int i;
+    buffer_write(b, begin, sizeof begin - 1);
+    for (i = 0; i < TENSORS; i++) {
+        if (parts[i].count == 0) continue;
+        if (memcmp(&parts[i], &good->parts[i], sizeof parts[i]) != 0)
+            print_part(b, r, &parts[i], 1);
+        else
+            buffer_write(b, good->text[i].data, good->text[i].size);
+    }
+    buffer_write(b, "}", 1);
+}
 static buffer encoder_file(program *p)
 {
     static part parts[TENSORS];
-    static buffer good[2][3];
     unsigned const options = program_byte(p);
     recipe r = recipe_of(ENCODER_SIZE, (int)(options / 2 % 3));
-    buffer *const whole = &good[options & 1][options / 2 % 3];
+    const encoder_good *good;
     buffer b = {NULL, 0, 0, SIZE_MAX, 0};
     uint8_t length[8] = {0};
     size_t data;
     int changes = 0;
     r.backwards = (int)(options & 1);
-    if (whole->data == NULL) *whole = baked(&r);
-    parts_of(&r, parts);
+    good = encoder_sample(&r);
+    memcpy(parts, good->parts, sizeof parts);
     while ((program_byte(p) & 3) == 3 && changes++ < 32) encoder_change_part(p, parts);
-    print_header(&b, &r, parts);
+    encoder_header(&b, &r, parts, good);
     while ((program_byte(p) & 3) == 3 && changes++ < 32) encoder_change_header(p, &b);
     data = b.size;
-    buffer_write(&b, whole->data + data_at(whole), whole->size - data_at(whole));
+    buffer_write(&b, good->file.data + data_at(&good->file),
+                 good->file.size - data_at(&good->file));
     buffer_write(&b, length, 8); /* makes room for the length in front */
     memmove(b.data + 8, b.data, b.size - 8);
     put(&b, 0, 8, data);

@@ -26,7 +26,9 @@ static rise_agent_desc fuzz_machine(int kind)
 /* Sample agents */
 
 enum { FILE_AGENTS = COUNT(file_words), FILE_PLACES = 60 };
-enum { FILE_AGENT = 1 << 20 }; /* bytes of the largest agent that a target makes for its file */
+/* Bytes of the largest agent that a target makes for its file. Larger ones take longer, so only one
+   program in 16 may make agents of up to FILE_LARGE bytes. */
+enum { FILE_AGENT = 1 << 17, FILE_LARGE = 1 << 20 };
 
 /* Bytes of a file that hold one number of the agent. */
 typedef struct file_place {
@@ -310,7 +312,8 @@ static void file_fit(program *p, file_parts *f)
     memory.at = f->part[0].data, memory.left = f->part[0].size;
     text.read = risei_memory_read, text.user = &memory;
     if (risei_desc_read(&desc, &text, NULL) != RISE_OK) return;
-    machine.memory_bytes = FILE_AGENT;
+    machine.memory_bytes =
+        hash_bytes(HASH_START, p->at, (size_t)(p->end - p->at)) % 16 == 0 ? FILE_LARGE : FILE_AGENT;
     risei_file_take_machine(&desc, &machine, 1);
     if (rise_agent_create(&a, &desc, NULL) != RISE_OK) return;
     fuzz_train(a, p, (int)program_below(p, 10));

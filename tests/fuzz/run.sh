@@ -7,6 +7,9 @@
 #   CC        the compiler [clang]
 #   OUT       where programs, logs and inputs go [build/fuzz]
 #   TIMEOUT   seconds after which a run has failed; a busy machine needs more [25]
+#   SEED      of libFuzzer's random changes; 0 takes another one each time [0]
+#   TIMES     so many processes of each target, one after another, each with the seed of the last
+#             one plus 1 and the inputs that the last one found [1]
 #   CORPUS=1  afterwards, rewrites corpus/TARGET.txt: its comments and what follows them stay; other
 #             inputs become a small set that reaches the same code, or LINES of this set [150]
 #
@@ -17,7 +20,7 @@
 # line there, below a comment that says what was wrong.
 cd "$(dirname "$0")/../.." || exit 1
 CC=${CC:-clang} OUT=${OUT:-build/fuzz} LINES=${LINES:-150}
-TIMEOUT=${TIMEOUT:-25} seconds=20 runs=
+TIMEOUT=${TIMEOUT:-25} SEED=${SEED:-0} TIMES=${TIMES:-1} seconds=20 runs=
 case $1 in
 runs=*) runs=${1#runs=} && shift ;;
 [0-9]*) seconds=$1 && shift ;;
@@ -92,28 +95,40 @@ length_of() {
     esac
 }
 
-# Fuzzes one target. Returns its number of runs and its number of failures.
-fuzz() {
-    log=$OUT/$1.log count=0 failures=0
+# Runs one process of a target with a seed. Sets count to its runs, and failures to 1 if it failed.
+process() {
+    log=$OUT/$1.log
     if [ -n "$engine" ]; then
-        unpack "$1" || return 1
         limit=-max_total_time=$seconds
         [ -n "$runs" ] && limit=-runs=$runs
         # without -entropic=0, choosing an input takes up to a seventh of the time
-        "$OUT/fuzz_$1" $limit -max_len="$(length_of "$1")" -len_control=0 -entropic=0 \
-            -timeout="$TIMEOUT" -print_final_stats=1 \
+        "$OUT/fuzz_$1" $limit -seed="$2" -max_len="$(length_of "$1")" -len_control=0 \
+            -entropic=0 -timeout="$TIMEOUT" -print_final_stats=1 \
             -artifact_prefix="$OUT/$1-" "$OUT/$1" > "$log" 2>&1 || failures=1
         count=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
         artifact=$(sed -n 's/.*Test unit written to //p' "$log" | tail -1)
         [ -n "$artifact" ] && echo "    the input was $(line_of "$artifact")"
     else
-        "$OUT/fuzz_$1" "tests/fuzz/corpus/$1.txt" "${runs:-$((seconds * 100))}" > "$log" 2>&1 ||
-            failures=1
+        "$OUT/fuzz_$1" "tests/fuzz/corpus/$1.txt" "${runs:-$((seconds * 100))}" \
+            $(($2 > 0 ? $2 : n + 1)) > "$log" 2>&1 || failures=1
         count=$(sed -n 's/^\([0-9]*\) runs, .*/\1/p' "$log")
     fi
     [ "$failures" -ne 0 ] && grep -v '^#[0-9]' "$log" | head -60
-    echo "$1: ${count:-0} runs, $failures failures"
-    [ "$failures" -eq 0 ] && [ "${count:-0}" -gt 0 ]
+    count=${count:-0}
+    reached=$(sed -n 's/.*DONE *\(cov: [0-9]* ft: [0-9]*\).*/\1/p' "$log")
+    [ "$TIMES" -gt 1 ] && echo "    $(date +%T) seed $2: $count runs $reached"
+    [ "$failures" -eq 0 ]
+}
+# Fuzzes one target. Returns whether all its processes ran without a failure.
+fuzz() {
+    all=0 failures=0 n=0
+    [ -z "$engine" ] || unpack "$1" || return 1
+    while [ "$n" -lt "$TIMES" ] && process "$1" $((SEED > 0 ? SEED + n : 0)); do
+        all=$((all + count)) n=$((n + 1))
+    done
+    [ "$failures" -ne 0 ] && all=$((all + count))
+    echo "$1: $all runs, $failures failures"
+    [ "$failures" -eq 0 ] && [ "$all" -gt 0 ]
 }
 
 # shellcheck disable=SC2086
