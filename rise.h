@@ -15114,7 +15114,7 @@ RISEI_FN void risei_file_visit_part(risei_io *f, const risei_model *m, rise_real
     for (; at < end && !f->failed && f->wrong == NULL; at += part) {
         int const in_place = f->mode == RISEI_READ && m->desc->weights != NULL;
         part = in_place && end - at > 64 ? 64 : end - at;
-        x = in_place ? chunk : weights + at;
+        x = in_place ? chunk : f->mode == RISEI_COUNT ? NULL : weights + at;
         if (bytes)
             risei_io_numbers(f, x, part * sizeof *x, 1);
         else
