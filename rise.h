@@ -4550,7 +4550,9 @@ RISEI_FN int risei_thread_begin(risei_thread *t, void (*run)(void *argument), vo
 }
 /* Asks the system to let others run before the calling thread. On Linux, a thread that wakes up may
    take the core of the thread that woke it, which then waits for milliseconds. A thread of the
-   policy SCHED_BATCH (3) does not. Keeps a policy that the caller chose. */
+   policy SCHED_BATCH (3) does not. With it, the longest call of a game that learns in the
+   background took 0.3 ms instead of 3.6 ms (make bench-game, 16 x 12, two runs of 10 seconds).
+   Keeps a policy that the caller chose. */
 RISEI_FN void risei_thread_give_way(void)
 {
 #ifdef __linux__
