@@ -2154,7 +2154,7 @@ typedef struct rise_metrics {
     /* frames that a snapshot has yet to measure or embed before learning goes on */
     int64_t refreshing;
     int64_t replay_ready; /* transitions that can be sampled */
-    size_t parameters;    /* floats that learn */
+    size_t parameters;    /* floats that learn; with 8-bit weights, four of them count as one */
     size_t bytes;         /* that the agent occupies */
     /* replay bytes of a stored frame: frame, embedding and bookkeeping */
     size_t bytes_per_step;
@@ -2855,8 +2855,8 @@ RISE_API size_t rise_size_of(const char *type)
            : strcmp(type, "rise_error") == 0    ? sizeof(rise_error)
                                                 : 0;
 }
-
 #endif /* !RISE_PLAY_ONLY */
+
 /* Writes `result` and a sentence made from `format` into *error. `error` may be NULL. Returns
    `result`, so that a function can fail in one statement: return risei_fail(...). With
    RISE_PLAY_ONLY there are no sentences: the text is empty. */
@@ -3093,7 +3093,8 @@ RISEI_FN void risei_io_begin(risei_io *f, risei_io_mode mode, uint64_t limit)
 }
 /* Returns the CRC-32 (reflected polynomial 0xEDB88320) of earlier data followed by `data`. `crc` is
    the CRC-32 of the earlier data, or 0 if there is none. Processes 32 bits at a time: table[k][n]
-   is the CRC of the four bits n that are followed by k zeros of four bits. */
+   is the CRC of the four bits n that are followed by k zeros of four bits. With RISE_PLAY_ONLY,
+   processes four bits at a time with a smaller table. */
 RISEI_FN uint32_t risei_io_crc(uint32_t crc, const unsigned char *data, size_t size)
 {
     static const uint32_t table[RISEI_LEARNS ? 8 : 1][16] = {
@@ -16342,7 +16343,8 @@ RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error)
    RISEK_FUSED            1: vfma rounds once
    RISEK_FN               a static function with the target attribute of the pass
    RISEK_INLINE           the same, inlined
-   RISEK_REFERENCE        in the pass ref only: products are plain loops without tiles
+   RISEK_REFERENCE        in the pass ref, and in c with RISE_PLAY_ONLY: products are plain loops
+                          without tiles
    V, VL                  type of a vector, and its number of lanes
    M                      type of a comparison's result
    MR, NV                 tile of a product: MR rows of NV vectors (not for ref)
