@@ -32,6 +32,8 @@
 # make bench-bridge     Atari steps a second through the bridge to Python, compared with ALE alone
 # make bench-neon       instructions of an update on 64-bit ARM, counted under qemu. Needs qemu's
 #                       user mode and a cross compiler
+# make bench-embedded   flash, RAM and instructions of an agent on three boards with a Cortex-M, under
+#                       qemu. Needs qemu-system-arm and arm-none-eabi-gcc with newlib
 # make clean
 # You can set CC, CFLAGS and LDLIBS.
 
@@ -156,6 +158,9 @@ bench-teach: build/bench_teach
 bench-neon: build/count_insns.so
 	CC="$(CC)" sh bench/neon.sh $(BENCH)
 
+bench-embedded:
+	CC="$(CC)" sh bench/embedded.sh
+
 build/bench_learn: bench/learn.c bench/stats.h examples/*.h rise.h
 	@mkdir -p build
 	$(CC) $(CFLAGS) $< -o $@ $(LDLIBS)
@@ -176,4 +181,4 @@ clean:
 
 .PHONY: all small demo picture web test fuzz bench bench-kernels bench-step bench-replay \
 	bench-shrink bench-costs bench-parts bench-learn bench-ablation bench-bridge bench-game \
-	bench-teach bench-neon bench-cluster clean
+	bench-teach bench-neon bench-embedded bench-cluster clean

@@ -77,8 +77,8 @@ for cc in gcc clang; do
     for std in c11 gnu11; do
         check "$cc -std=$std" $cc -std=$std -fsyntax-only $strict $c_only $more -I. "$out/one.c"
     done
-    for macro in RISE_NO_STDIO RISE_NO_SIMD RISE_NO_AVX512 RISE_NO_PRETRAINED RISE_DOUBLE \
-        RISE_THREADS; do
+    for macro in RISE_NO_STDIO RISE_NO_SIMD RISE_NO_AVX512 RISE_NO_PRETRAINED RISE_NO_ENCODERS \
+        RISE_NO_RAINBOW RISE_DOUBLE RISE_THREADS; do
         # The public fields stay floats, so they are promoted where numbers are doubles.
         [ $macro = RISE_DOUBLE ] && promotion=-Wno-double-promotion || promotion=
         check "$cc -D$macro" $cc -std=c99 -fsyntax-only -D$macro $strict $c_only $more $promotion \
@@ -187,6 +187,55 @@ if found x86_64-w64-mingw32-gcc; then
     check "$windows assembles" $windows -c "$out/loose.s" -o "$out/windows.o"
     check "unaligned vectors are noticed" \
         test "$(loose_vectors "$out/windows.o" | cut -d' ' -f1 | tr -d '\n')" = '<bad>:<worse>:'
+fi
+# Macros that leave parts out, in pairs. -fsyntax-only is faster, but only a compilation to an object
+# notices a static function that is called and not there, so players are compiled.
+players='RISE_NO_SIMD RISE_NO_AVX512 RISE_NO_PRETRAINED RISE_NO_ENCODERS RISE_NO_RAINBOW RISE_NO_STDIO'
+if found gcc && found g++; then
+    c="gcc -std=c99 -O0 $strict $c_only $(known gcc $users) -I."
+    cxx="g++ -x c++ -std=c++11 -O0 $strict $(known 'g++ -x c++' $users) -I."
+    check "gcc -DRISE_PLAY_ONLY" $c -DRISE_PLAY_ONLY -c "$out/one.c" -o "$out/macro.o"
+    for first in RISE_PLAY_ONLY $players RISE_THREADS; do
+        check "g++ -D$first" $cxx -fsyntax-only -D$first "$out/one.c"
+    done
+    left="$players RISE_THREADS"
+    for first in $players; do
+        left=${left#* }
+        for second in $left; do
+            check "gcc -D$first -D$second" $c -fsyntax-only -D$first -D$second "$out/one.c"
+        done
+        check "gcc -DRISE_PLAY_ONLY -D$first" $c -DRISE_PLAY_ONLY -D$first -c "$out/one.c" \
+            -o "$out/macro.o"
+        check "g++ -DRISE_PLAY_ONLY -D$first" $cxx -fsyntax-only -DRISE_PLAY_ONLY -D$first \
+            "$out/one.c"
+    done
+    for macro in RISE_THREADS RISE_DOUBLE; do
+        check "RISE_PLAY_ONLY goes not with $macro" sh -c "gcc -DRISE_PLAY_ONLY -D$macro -I. \
+            -fsyntax-only $out/one.c 2>&1 | grep -q '#error.*RISE_PLAY_ONLY goes with neither'"
+    done
+fi
+# What a player calls: neither memory, files, text nor the mathematical functions that set errno.
+if found gcc && found nm; then
+    printf '#define RISE_IMPLEMENTATION\n#include "rise.h"\n' > "$out/player.c"
+    check "a player's object" gcc -Os -DRISE_PLAY_ONLY -I. -c "$out/player.c" -o "$out/player.o"
+    calls='malloc|calloc|realloc|free|v?s?n?f?printf|puts|strto.*|fopen|fread|abort|exit|fmaf?'
+    check "a player calls no malloc, printf, strtod, fopen" \
+        sh -c "! nm -u $out/player.o | grep -wE '$calls'"
+    check "a player calls memcmp" sh -c "nm -u $out/player.o | grep -qw memcmp"
+    check "a player plays" sh -c "nm -g --defined-only $out/player.o | grep -q ' rise_agent_play$'"
+    check "a player does not learn" sh -c "! nm -g $out/player.o | grep -E ' rise_agent_(step|write)'"
+fi
+# On a processor without doubles, only rise_frame_shrink computes with them; fields are converted.
+if found arm-none-eabi-gcc; then
+    arm='arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 -Os'
+    check "a player on ARM" $arm -Wall -Wextra -Werror -DRISE_PLAY_ONLY -DRISE_NO_RAINBOW -I. \
+        -c "$out/player.c" -o "$out/player-arm.o"
+    arm-none-eabi-objdump -dr "$out/player-arm.o" | awk '/^[0-9a-f]+ <.*>:/ { name = $2 }
+        /R_ARM.*__aeabi/ { print name, $NF }' > "$out/player-arm"
+    check "fields are converted on ARM" grep -q '__aeabi_d2f$' "$out/player-arm"
+    check "no doubles and no 64-bit divisions on ARM" \
+        sh -c "! grep -v shrink $out/player-arm | grep -v '__aeabi_d2f$'"
+    check "no ldexp on ARM" sh -c "! arm-none-eabi-nm -u $out/player-arm.o | grep ldexp"
 fi
 if found tcc; then
     check "tcc" tcc -I. -c "$out/one.c" -o "$out/tcc.o"
