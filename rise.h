@@ -102,7 +102,7 @@
        SAME BITS              which machines compute the same bits
        ERRORS                 result codes and sentences
        THREADS                several threads for one agent; several agents
-       PORTING                Raspberry Pi, Windows, macOS, Android, WebAssembly, bare metal
+       PORTING                Raspberry Pi, Windows, macOS, Android, WebAssembly, microcontrollers
        BINDINGS               calling rise.h from another language
        HOW TO ADD             a cell, a value head, a frozen encoder, a description field
        FILE POLICY            which release reads which file
@@ -1140,6 +1140,24 @@
    With -msimd128, an update is about 3 times as fast. WebAssembly has no fused multiply-add, so the
    bits are those of the plain C kernels on x86-64. Run the agent in a Web Worker, so that the page
    does not wait for an update. examples/web is a whole page (make web).
+
+   PORTING: MICROCONTROLLERS. A player fits a Cortex-M4. An agent of 13131 parameters takes 83 kB of
+   flash and 20 kB of RAM, or 45 kB of flash with 8-bit weights (bench/embedded.md has a complete
+   program with start-up code). Compile as C with -Os -flto -fno-math-errno -ffunction-sections and
+   -Wl,--gc-sections, and define RISE_PLAY_ONLY (see HOW TO: A SMALL PLAYER).
+
+       board                processor    options                                         tested
+       STM32F4              Cortex-M4F   -mcpu=cortex-m4 -mthumb -mfloat-abi=hard        qemu
+                                         -mfpu=fpv4-sp-d16
+       STM32F7, Teensy 4    Cortex-M7    -mcpu=cortex-m7 -mthumb -mfloat-abi=hard        qemu
+                                         -mfpu=fpv5-sp-d16
+       Raspberry Pi Pico 2  Cortex-M33   -mcpu=cortex-m33 -mthumb -mfloat-abi=softfp     qemu
+                                         -mfpu=fpv5-sp-d16
+       ESP32-S3             Xtensa LX7   those of ESP-IDF: put the C file into a         no
+                                         component
+
+   The Cortex-M processors above multiply and add in one instruction, so players compute the bits of
+   a desktop with AVX2. Keep the policy in flash: `static const`, at a multiple of 64.
 
    PORTING: BARE METAL. To play a policy in flash, see HOW TO: A SMALL PLAYER. To learn without a
    file system, define RISE_NO_STDIO. Pass a block of memory, and a clock if you call
