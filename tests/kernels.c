@@ -1720,6 +1720,170 @@ static void halves_are_widened_exactly(void)
     free_blocks();
 }
 
+/* Checks one call of int8_dots on every table. x and w are filled in; rows may overlap. */
+static void int8_dots_run(int n, int rows, int outputs, const int16_t *x, ptrdiff_t x_stride,
+                          const int8_t *w, ptrdiff_t w_stride)
+{
+    int const size = rows * outputs;
+    int32_t *const exact = (int32_t *)block(size, sizeof *exact);
+    int32_t *const sums = (int32_t *)block(size + 2, sizeof *sums);
+    int t, j, r, k;
+    for (j = 0; j < outputs; j++)
+        for (r = 0; r < rows; r++) {
+            int64_t sum = 0;
+            for (k = 0; k < n; k++) sum += (int64_t)x[r * x_stride + k] * w[j * w_stride + k];
+            if (!CHECK(sum <= INT32_MAX && sum >= INT32_MIN)) return;
+            exact[j * rows + r] = (int32_t)sum;
+        }
+    for (t = -1; t < tables; t++) {
+        const rise_kernels *const k8 = t < 0 ? ref : table[t];
+        check_about("n %d, %d rows, %d outputs, %s", n, rows, outputs, k8->name);
+        for (j = 0; j < size + 2; j++) sums[j] = 0x5A5A5A5A;
+        k8->int8_dots(n, rows, outputs, x, x_stride, w, w_stride, sums + 1);
+        CHECK(memcmp(sums + 1, exact, (size_t)size * sizeof *exact) == 0);
+        CHECK(sums[0] == 0x5A5A5A5A && sums[size + 1] == 0x5A5A5A5A);
+    }
+}
+/* How the numbers of a case are chosen: at random; or the largest, so that each sum is next to the
+   limits of int32. */
+enum { INT8_RANDOM, INT8_LARGEST, INT8_SMALLEST, INT8_CASES };
+
+static void int8_dots_case(int n, int rows, int outputs, int kind)
+{
+    int const largest = n > 0 ? (int)((INT64_C(1) << 31) / 128 / n) : 32767;
+    int const most = largest < 32767 ? largest : 32767; /* 128 most n is at most 2^31 */
+    ptrdiff_t const x_stride = n + below(5), w_stride = n + below(5);
+    ptrdiff_t const x_count = (rows - 1) * x_stride + n, w_count = (outputs - 1) * w_stride + n;
+    int16_t *const x = (int16_t *)block(x_count, sizeof *x);
+    int8_t *const w = (int8_t *)block(w_count, sizeof *w);
+    ptrdiff_t i;
+    for (i = 0; i < x_count; i++)
+        x[i] = (int16_t)(kind != INT8_RANDOM ? -most : below(2 * most + 1) - most);
+    for (i = 0; i < w_count; i++)
+        w[i] = (int8_t)(kind == INT8_LARGEST    ? -127
+                        : kind == INT8_SMALLEST ? 127
+                                                : below(256) - 128);
+    if (kind == INT8_LARGEST && n > 0) w[0] = -128;
+    int8_dots_run(n, rows, outputs, x, x_stride, w, w_stride);
+    free_blocks();
+}
+/* Sums of 8-bit weights are exact: for each length up to 300, and for some long ones. */
+static void int8_sums_are_exact(void)
+{
+    static const int lengths[] = {1023, 1024, 3136, 16512, 16530, 100003, 999999};
+    int n, rows, kind;
+    size_t i;
+    for (n = 0; n <= 300; n += n < 70 ? 1 : check_share)
+        for (rows = 1; rows <= 4; rows++)
+            for (kind = 0; kind < INT8_CASES; kind++)
+                int8_dots_case(n, rows, 1 + below(4), kind);
+    for (i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        for (rows = 1; rows <= 4; rows += 3)
+            for (kind = 0; kind < INT8_CASES; kind++) int8_dots_case(lengths[i], rows, 2, kind);
+}
+
+/* The limit is small enough that no sum overflows, even with the weight -128 of a forged file, and
+   not smaller than it must be. */
+static void int8_limits_prevent_overflow(void)
+{
+    static const int lengths[] = {1,    2,     17,     3136,    16399,  16400,    16512,
+                                  16530, 65536, 999999, 4000000, 4194304, 16777215};
+    size_t i;
+    for (i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        int64_t const n = lengths[i], limit = risei_int8_limit(lengths[i]);
+        check_about("n %d", lengths[i]);
+        CHECK(limit >= 1 && limit <= 1023);
+        CHECK(128 * limit * n <= INT32_MAX);
+        CHECK(limit == 1023 || 128 * (limit + 1) * n > INT32_MAX);
+    }
+}
+
+/* Rounds x [n] and checks q [n], where `scale` is the expected one. */
+static void int8_round_gives(int n, const float *x, int limit, const int *q, float scale)
+{
+    int16_t *const got = (int16_t *)block(n, sizeof *got);
+    float const got_scale = risei_int8_round(n, x, limit, got);
+    int k;
+    check_about("limit %d, first x %g", limit, n > 0 ? (double)x[0] : 0);
+    CHECK(same(&got_scale, &scale, 1));
+    for (k = 0; k < n; k++) CHECK(got[k] == q[k]);
+    free_blocks();
+}
+/* Examples that were computed by hand. Halves are rounded to even numbers. */
+static void int8_rounding_is_as_by_hand(void)
+{
+    static const float halves[] = {4, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -2.5f, -4};
+    static const int rounded[] = {4, 0, 2, 2, 0, -2, -2, -4};
+    static const float quarters[] = {-1, 0.5f, 0.25f, 0, -0.0f, 0.126f};
+    static const int hundredths[] = {-100, 50, 25, 0, 0, 13};
+    static const float large[] = {1e38f, -1e38f, 5e37f, FLT_MIN, 0};
+    static const int of_large[] = {1023, -1023, 512, 0, 0}; /* 511.5 is rounded to 512 */
+    static const float largest[] = {FLT_MAX, -FLT_MAX, FLT_MAX / 2, 1e37f};
+    static const int signs[] = {1, -1, 0, 0}, fours[] = {4, -4, 2, 0};
+    static const float zeros[] = {0, -0.0f, 0};
+    static const int none[] = {0, 0, 0, 0};
+    static const float tiny[] = {FLT_MIN, -FLT_MIN / 2, FLT_MIN / 8388608, 0};
+    int16_t one = 7;
+    int8_round_gives(8, halves, 4, rounded, 1);
+    int8_round_gives(6, quarters, 100, hundredths, 1.0f / 100);
+    int8_round_gives(5, large, 1023, of_large, 1e38f / 1023);
+    int8_round_gives(4, largest, 1, signs, FLT_MAX);
+    int8_round_gives(4, largest, 4, fours, FLT_MAX / 4);
+    int8_round_gives(3, zeros, 1023, none, 0);
+    int8_round_gives(0, zeros, 1023, none, 0);
+    int8_round_gives(4, tiny, 1023, none, 0); /* limit / x is infinite */
+    int8_round_gives(3, tiny + 1, 1023, none, 0);
+    CHECK(risei_int8_round(1, halves, 1023, &one) > 0 && one == 1023);
+}
+/* Of random numbers of all magnitudes, |q| is at most the limit, and x differs from scale q by at
+   most half the scale and what x * factor is rounded by. */
+static void int8_rounding_is_within_half(void)
+{
+    enum { MOST = 70 };
+    static const int limits[] = {1, 2, 4, 17, 400, 1022, 1023};
+    int trial, k;
+    for (trial = 0; trial < 4000; trial++) {
+        int const n = 1 + below(MOST), limit = limits[trial % 7], power = below(230) - 110;
+        float *const x = floats(n);
+        int16_t *const q = (int16_t *)block(n, sizeof *q);
+        int within = 1, reached = 0, odd = 0;
+        float scale;
+        for (k = 0; k < n; k++) x[k] = (float)ldexp((double)real(), power);
+        if (trial % 5 == 0) x[below(n)] = 0;
+        scale = risei_int8_round(n, x, limit, q);
+        check_about("n %d, limit %d, 2^%d", n, limit, power);
+        for (k = 0; k < n; k++) {
+            double const off = fabs((double)x[k] - (double)scale * q[k]);
+            within &= off <= (double)scale * (0.5 + 1023 * 4 * UNIT);
+            within &= q[k] <= limit && q[k] >= -limit;
+            reached |= q[k] == limit || q[k] == -limit;
+            odd |= x[k] < 0 || x[k] > 0;
+        }
+        CHECK(within && (reached || !odd));
+        free_blocks();
+    }
+}
+/* An infinity or a NaN among the inputs makes the scale NaN, so that the outputs show it; and q is
+   0, because no conversion of such numbers is defined. */
+static void int8_rounding_keeps_nan(void)
+{
+    enum { N = 9 };
+    float const odd[] = {HUGE_VALF, -HUGE_VALF, NAN};
+    float x[N];
+    int16_t q[N];
+    int i, k, j;
+    for (i = 0; i < 3; i++)
+        for (k = 0; k < N; k++) {
+            int zero = 1;
+            check_about("%g at %d", (double)odd[i], k);
+            for (j = 0; j < N; j++) x[j] = real(), q[j] = 99;
+            x[k] = odd[i];
+            CHECK(isnan(risei_int8_round(N, x, 1023, q)));
+            for (j = 0; j < N; j++) zero &= q[j] == 0;
+            CHECK(zero);
+        }
+}
+
 /* Adam reports whether all weights are finite, wherever the one is that is not. */
 static void adam_notices_nonfinite_weights(void)
 {
@@ -1818,6 +1982,11 @@ static const check_test tests[] = {
     TEST(optimizer_clips_counts_and_refuses),
     TEST(long_sums_are_in_double),
     TEST(halves_are_widened_exactly),
+    TEST(int8_sums_are_exact),
+    TEST(int8_limits_prevent_overflow),
+    TEST(int8_rounding_is_as_by_hand),
+    TEST(int8_rounding_is_within_half),
+    TEST(int8_rounding_keeps_nan),
 };
 int main(int count, char **arguments)
 {
