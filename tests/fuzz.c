@@ -1,6 +1,6 @@
 /* Runs the fuzz targets of tests/fuzz without a fuzzing library: all inputs of each corpus, then
    random changes of these inputs.
-       cc -O2 tests/fuzz.c -o fuzz -lm && ./fuzz
+       TESTS=fuzz sh tests/run.sh
    `./fuzz --runs 100000 7` makes that many changes from seed 7 instead of a few hundred.
    tests/fuzz/run.sh fuzzes with libFuzzer. */
 #define FUZZ_ALL
@@ -9,6 +9,7 @@
 #include "fuzz/agent.c"
 #include "fuzz/block.c"
 #include "fuzz/encoder.c"
+#include "fuzz/player.c"
 #include "fuzz/policy.c"
 #include "fuzz/set.c"
 #include "toy.h"
@@ -39,6 +40,7 @@ static void replay(const char *name, fuzz_target target)
 }
 static void files_of_agents_do_no_harm(void) { replay("agent", fuzz_agent); }
 static void files_of_policies_do_no_harm(void) { replay("policy", fuzz_policy); }
+static void policies_do_no_harm_to_players(void) { replay("player", fuzz_player); }
 static void files_of_encoders_do_no_harm(void) { replay("encoder", fuzz_encoder); }
 static void text_sets_fields_or_is_refused(void) { replay("set", fuzz_set); }
 static void agents_stay_in_their_block(void) { replay("block", fuzz_block); }
@@ -54,6 +56,7 @@ static void messages_of_a_child_do_no_harm(void)
 static const check_test tests[] = {
     TEST(files_of_agents_do_no_harm),
     TEST(files_of_policies_do_no_harm),
+    TEST(policies_do_no_harm_to_players),
     TEST(files_of_encoders_do_no_harm),
     TEST(text_sets_fields_or_is_refused),
     TEST(agents_stay_in_their_block),

@@ -55,7 +55,7 @@ typedef struct player_build {
     rise_result (*self_test)(rise_isa isa, rise_error *error);
 } player_build;
 
-static int player_number(const char *text, double *value)
+static inline int player_number(const char *text, double *value)
 {
     risei_value number = 0;
     if (!risei_number_read(text, &number)) return 0;

@@ -103,12 +103,14 @@ readme() {
     echo "$good passed, $((1 - good)) failed"
 }
 
-# Compiles the builds of rise.h that tests/player.c compares: sets `objects` and `flags`.
-player_builds() {
+# Compiles the builds of rise.h that a test file uses: sets `objects` and `flags`.
+player_builds() { # player_builds TEST
+    test=$1
     without="-DRISE_NO_RAINBOW -DRISE_NO_ENCODERS"
-    player_build player_all -DRISE_PLAY_ONLY
     player_build player_plain "-DRISE_PLAY_ONLY -DRISE_NO_SIMD"
     player_build player_small "-DRISE_PLAY_ONLY -DRISE_NO_SIMD $without"
+    [ "$test" = fuzz ] && return
+    player_build player_all -DRISE_PLAY_ONLY
     player_build player_learns "-O0 -DRISE_NO_SIMD $without"
     # x86-64 only
     if $CC -mfma -c "$OUT/empty.c" -o "$OUT/empty.o" > /dev/null 2>&1; then
@@ -117,8 +119,8 @@ player_builds() {
     fi
 }
 player_build() { # player_build NAME FLAGS
-    $CC $CFLAGS $2 "-DPLAYER_BUILD=$1" -x c -c tests/player_builds.h -o "$OUT/$1.o"
-    objects="$objects $OUT/$1.o"
+    $CC $CFLAGS $2 "-DPLAYER_BUILD=$1" -x c -c tests/player_builds.h -o "$OUT/$test-$1.o"
+    objects="$objects $OUT/$test-$1.o"
 }
 
 # Compiles a test file. Links it with the shared kernels when they are ready.
@@ -138,7 +140,7 @@ build() {
         flags="$flags -DRISE_STATIC -DRISE_SELF=\"tests/shared_kernels.h\""
         objects=$OUT/shared_kernels.o
     fi
-    [ "$1" = player ] && player_builds
+    case $1 in player | fuzz) player_builds "$1" ;; esac
     $CC $CFLAGS $UNUSED $flags -c "tests/$1.c" -o "$OUT/$1.o" || return 1
     while [ -n "$objects" ] && [ ! -e "$OUT/shared_kernels.built" ]; do sleep 1; done
     $CC $CFLAGS $flags "$OUT/$1.o" $objects -o "$OUT/$1$EXE" $libraries $LDLIBS

@@ -2,21 +2,6 @@
    The input is a list of fields and values. */
 #include "fuzz.h"
 
-/* Bytes before and after the block, which must keep their values. The address sanitizer guards the
-   end of the memory itself, and sees reads too. */
-enum { BLOCK_GUARD = 256 };
-#if defined(__SANITIZE_ADDRESS__)
-enum { BLOCK_AFTER = 0 };
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-enum { BLOCK_AFTER = 0 };
-#else
-enum { BLOCK_AFTER = BLOCK_GUARD };
-#endif
-#else
-enum { BLOCK_AFTER = BLOCK_GUARD };
-#endif
-
 /* Bytes of the largest agent that is made. A larger one takes longer and reaches no more, so only
    the descriptions of one input in 16 may have agents of up to BLOCK_LARGE bytes. */
 enum { BLOCK_AGENT = 1 << 16, BLOCK_LARGE = 1 << 21 };
@@ -48,22 +33,16 @@ static int block_write(void *user, const void *data, size_t size)
     for (i = 0; i < size; i++) *(unsigned *)user += byte[i];
     return 1;
 }
-static int block_keeps(const unsigned char *memory, size_t size)
-{
-    size_t i;
-    for (i = 0; i < size && memory[i] == 0x5A; i++) {}
-    return i == size;
-}
 /* Makes an agent in a block of exactly `bytes` bytes, lets it work, and saves it. */
 static void block_use(rise_agent_desc *d, size_t bytes, program *p)
 {
-    size_t const offset = BLOCK_GUARD + program_below(p, 64);
-    unsigned char *const memory = (unsigned char *)fuzz_malloc(offset + bytes + BLOCK_AFTER);
+    size_t const offset = FUZZ_GUARD + program_below(p, 64);
+    unsigned char *const memory = (unsigned char *)fuzz_malloc(offset + bytes + FUZZ_AFTER);
     long const calls = toy_memory.calls;
     rise_agent *a;
     rise_error error = {RISE_OK, ""};
     if (memory == NULL) exit(1);
-    memset(memory, 0x5A, offset + bytes + BLOCK_AFTER);
+    memset(memory, FUZZ_CANARY, offset + bytes + FUZZ_AFTER);
     d->memory_block = memory + offset, d->memory_bytes = bytes - 1;
     CHECK(rise_agent_create(&a, d, &error) == RISE_NO_MEMORY && a == NULL);
     d->memory_bytes = bytes;
@@ -81,8 +60,8 @@ static void block_use(rise_agent_desc *d, size_t bytes, program *p)
         CHECK(result == RISE_OK || result == RISE_NOT_FINITE);
         rise_agent_destroy(a);
     }
-    CHECK(toy_memory.calls == calls && block_keeps(memory, offset) &&
-          block_keeps(memory + offset + bytes, BLOCK_AFTER));
+    CHECK(toy_memory.calls == calls && fuzz_keeps(memory, offset) &&
+          fuzz_keeps(memory + offset + bytes, FUZZ_AFTER));
     fuzz_free(memory);
 }
 /* Without RISE_THREADS, a description that needs threads has a size, but no agent is made. */

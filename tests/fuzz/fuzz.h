@@ -208,6 +208,31 @@ CHECK_UNUSED static void fuzz_work(rise_agent *a, program *p)
 }
 
 /* ---------------------------------------------------------------------------------------------- */
+/* Blocks of memory */
+
+/* Bytes before and after a block of the caller, which must keep their values. The address sanitizer guards the
+   end of the memory itself, and sees reads too. */
+enum { FUZZ_GUARD = 256, FUZZ_CANARY = 0x5A };
+#if defined(__SANITIZE_ADDRESS__)
+enum { FUZZ_AFTER = 0 };
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+enum { FUZZ_AFTER = 0 };
+#else
+enum { FUZZ_AFTER = FUZZ_GUARD };
+#endif
+#else
+enum { FUZZ_AFTER = FUZZ_GUARD };
+#endif
+/* Returns whether all bytes are still FUZZ_CANARY. */
+CHECK_UNUSED static int fuzz_keeps(const unsigned char *memory, size_t size)
+{
+    size_t i;
+    for (i = 0; i < size && memory[i] == FUZZ_CANARY; i++) {}
+    return i == size;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
 /* The driver */
 
 typedef void (*fuzz_target)(const uint8_t *data, size_t size);

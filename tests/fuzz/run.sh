@@ -25,7 +25,7 @@ case $1 in
 runs=*) runs=${1#runs=} && shift ;;
 [0-9]*) seconds=$1 && shift ;;
 esac
-targets=${*:-agent policy encoder set block bridge}
+targets=${*:-agent policy player encoder set block bridge}
 sanitizers="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 common="-O1 -g1 -DRISE_NO_SIMD -I."
 passed=0 failed=0
@@ -88,7 +88,7 @@ pack() {
 # The longest input of a target, in bytes. Longer inputs take longer.
 length_of() {
     case $1 in
-    agent | policy) echo 224 ;;
+    agent | policy | player) echo 224 ;;
     block) echo 160 ;;
     encoder) echo 256 ;;
     *) echo 512 ;;
@@ -133,10 +133,20 @@ fuzz() {
 
 # shellcheck disable=SC2086
 $CC $common $sanitizers -c tests/shared_kernels.c -o "$OUT/kernels.o" || exit 1
+# The builds that the target `player` opens policies with.
+builds=
+for name in player_plain "player_small -DRISE_NO_RAINBOW -DRISE_NO_ENCODERS"; do
+    # shellcheck disable=SC2086
+    $CC $common $sanitizers $engine -DRISE_PLAY_ONLY -DPLAYER_BUILD=$name -x c \
+        -c tests/player_builds.h -o "$OUT/${name%% *}.o" || exit 1
+    builds="$builds $OUT/${name%% *}.o"
+done
 for name in $targets; do
+    objects=$OUT/kernels.o
+    [ "$name" = player ] && objects="$objects $builds"
     # shellcheck disable=SC2086
     if $CC $common $sanitizers $engine -DRISE_STATIC -Wno-unused-function \
-        '-DRISE_SELF="tests/shared_kernels.h"' "tests/fuzz/$name.c" "$OUT/kernels.o" \
+        '-DRISE_SELF="tests/shared_kernels.h"' "tests/fuzz/$name.c" $objects \
         -o "$OUT/fuzz_$name" -lm && fuzz "$name"; then
         passed=$((passed + 1))
     else
