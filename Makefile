@@ -34,6 +34,7 @@
 #                       user mode and a cross compiler
 # make bench-embedded   flash, RAM and instructions of an agent on three boards with a Cortex-M, under
 #                       qemu. Needs qemu-system-arm and arm-none-eabi-gcc with newlib
+# make bench-size       bytes and compile seconds of rise.h for each macro; takes some minutes
 # make clean
 # You can set CC, CFLAGS and LDLIBS.
 
@@ -158,6 +159,9 @@ bench-teach: build/bench_teach
 bench-neon: build/count_insns.so
 	CC="$(CC)" sh bench/neon.sh $(BENCH)
 
+bench-size:
+	sh bench/size.sh
+
 bench-embedded:
 	CC="$(CC)" sh bench/embedded.sh
 
@@ -181,4 +185,4 @@ clean:
 
 .PHONY: all small demo picture web test fuzz bench bench-kernels bench-step bench-replay \
 	bench-shrink bench-costs bench-parts bench-learn bench-ablation bench-bridge bench-game \
-	bench-teach bench-neon bench-embedded bench-cluster clean
+	bench-teach bench-neon bench-embedded bench-size bench-cluster clean

@@ -320,8 +320,9 @@ static inline void export_facts(const exported *e)
 static inline void export_small(const exported *e)
 {
     const rise_agent_desc *const d = rise_agent_query(e->agent);
-    export_text(e, "\n   On a microcontroller, define these macros in every file, and pass the memory"
-                   " for\n   the agent. rise_agent_open_bytes returns how many bytes it needs:\n\n"
+    export_text(e, "\n   On a microcontroller, define these macros in every file, and pass the "
+                   "memory for\n"
+                   "   the agent. rise_agent_open_bytes returns how many bytes it needs:\n\n"
                    "       #define RISE_PLAY_ONLY\n");
     if (d->head == RISE_HEAD_MEAN && !d->noisy && !d->spectral_norm)
         export_text(e, "       #define RISE_NO_RAINBOW\n");
@@ -333,7 +334,7 @@ static inline void export_small(const exported *e)
                    "       machine.memory_block = memory, machine.memory_bytes = sizeof memory;\n"
                    "       if (rise_agent_open(&agent, @_policy, sizeof @_policy, &machine, NULL)"
                    " < 0) return 1;\n\n"
-                   "   @_check_in(memory, sizeof memory) is then @_check().\n");
+                   "   @_check_in(memory, sizeof memory) is then @_check(). ");
 }
 
 /* Writes the comment at the top. `path` is the agent's file. */
@@ -508,9 +509,9 @@ static inline void export_check_agent(const exported *e)
 static inline void export_check_functions(const exported *e)
 {
     export_check_agent(e);
-    export_text(e, "/* Opens the policy in `memory`, checks it as @_check_agent does, and closes it.\n"
-                   "   If `memory` is NULL, the library allocates it, but not with RISE_PLAY_ONLY.\n"
-                   "   Returns RISE_NO_MEMORY if `bytes` are too few. */\n"
+    export_text(e, "/* Opens the policy in `memory`, checks it as @_check_agent does, and closes\n"
+                   "   it. If `memory` is NULL, the library allocates it, but not with\n"
+                   "   RISE_PLAY_ONLY. Returns RISE_NO_MEMORY if `bytes` are too few. */\n"
                    "static inline int @_check_in(void *memory, size_t bytes)\n{\n"
                    "    rise_agent_desc machine;\n    rise_agent *agent;\n    int result;\n"
                    "    memset(&machine, 0, sizeof machine);\n"

@@ -102,10 +102,10 @@ static void write_player(void)
     write_text("export_test_player.c", program);
 }
 /* Writes the headers of all agents, and two programs that check them. The programs print "0" for
-   each agent that passes. The first one then prints four times whether the result is as it must be. The first
-   agent's check fails for an agent with other weights. A check whose array has one wrong byte says
-   that the file is bad. A check with a wrong last digit of the last Q finds it, if both programs
-   have fused kernels; else the Q is within the tolerance. */
+   each agent that passes. The first one then prints four times whether the result is as it must
+   be. The first agent's check fails for an agent with other weights. A check whose array has one
+   wrong byte says that the file is bad. A check with a wrong last digit of the last Q finds it, if
+   both programs have fused kernels; else the Q is within the tolerance. */
 static void write_program(void)
 {
     char name[40], program[4000] = "";

@@ -210,8 +210,8 @@ CHECK_UNUSED static void fuzz_work(rise_agent *a, program *p)
 /* ---------------------------------------------------------------------------------------------- */
 /* Blocks of memory */
 
-/* Bytes before and after a block of the caller, which must keep their values. The address sanitizer guards the
-   end of the memory itself, and sees reads too. */
+/* Bytes before and after a block of the caller, which must keep their values. The address sanitizer
+   guards the end of the memory itself, and sees reads too. */
 enum { FUZZ_GUARD = 256, FUZZ_CANARY = 0x5A };
 #if defined(__SANITIZE_ADDRESS__)
 enum { FUZZ_AFTER = 0 };

@@ -1,5 +1,5 @@
-/* Fuzz target: policies, with floats and with 8-bit weights, that builds with RISE_PLAY_ONLY open in
-   a block of exactly the bytes that they ask for, and play. The builds are objects of their own:
+/* Fuzz target: policies, with floats and with 8-bit weights. Builds with RISE_PLAY_ONLY open them
+   in a block of exactly the bytes that they ask for, and play. The builds are objects of their own:
    see tests/player_builds.h. */
 #include "files.h"
 
