@@ -3203,7 +3203,8 @@ RISEI_FN void risei_io_numbers(risei_io *f, void *numbers, size_t count, size_t 
    after a failed move, because the numbers are then not those of the file. */
 RISEI_FN void risei_io_invalid(risei_io *f, const char *what)
 {
-    if (f->wrong == NULL && !f->failed) f->wrong = what;
+    /* without sentences, the text is not needed, and compilers leave it out */
+    if (f->wrong == NULL && !f->failed) f->wrong = RISEI_LEARNS ? what : "";
 }
 /* Moves `count` numbers. In all three modes, records `what` if a number is not finite or is below
    `least`. */
@@ -17008,28 +17009,47 @@ RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const ri
 
 /* Small code: plain loops. The rows of B are equally spaced, and those of a transposed A, as in all
    products of acting. */
-RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *scratch)
+
+/* Computes `columns` numbers of a row of C, which are adjacent. Four at a time load each element of
+   A once. */
+RISEK_FN void RISEK(product_columns)(const rise_product *p, const rise_real *a, const rise_real *b,
+                                     const rise_real *from, rise_real *c, int columns)
 {
     ptrdiff_t const stride = p->b.rows.stride[0];
     ptrdiff_t const a_stride = p->transposed ? p->a.rows.stride[0] : 1;
     int const run = p->transposed ? p->k : p->a.run;
-    int i, j, k, end;
+    rise_real sum[4] = {0, 0, 0, 0};
+    int j, k = 0, end;
+    for (j = 0; j < columns && from != NULL; j++) sum[j] = from[j];
+    for (;;) {
+        end = p->k - k < run ? p->k : k + run;
+        if (columns == 4)
+            for (; k < end; k++, a += a_stride, b += stride) {
+                rise_real const x = *a;
+                sum[0] = vfma(x, b[0], sum[0]), sum[1] = vfma(x, b[1], sum[1]);
+                sum[2] = vfma(x, b[2], sum[2]), sum[3] = vfma(x, b[3], sum[3]);
+            }
+        for (; k < end; k++, a += a_stride, b += stride) sum[0] = vfma(*a, *b, sum[0]);
+        if (k == p->k) break;
+        a += p->a.run_stride - run;
+    }
+    for (j = 0; j < columns; j++) c[j] = p->relu ? RISEK(relu)(sum[j]) : sum[j];
+}
+RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *scratch)
+{
+    int const adjacent = (p->b.run >= p->n || p->b.run % 4 == 0) && p->c.run >= p->n;
+    int i, j, columns;
     (void)scratch, (void)part, (void)parts;
     for (i = 0; i < p->m; i++)
-        for (j = 0; j < p->n; j++) {
-            const rise_real *a = p->a.data + (p->transposed ? risei_matrix_column(&p->a, i)
-                                                            : risei_walk_offset(&p->a.rows, i));
-            const rise_real *b = p->b.data + risei_matrix_column(&p->b, j);
+        for (j = 0; j < p->n; j += columns) {
             rise_real *const c = (rise_real *)(uintptr_t)p->c.data +
                                  risei_walk_offset(&p->c.rows, i) + risei_matrix_column(&p->c, j);
-            rise_real sum = p->accumulate ? *c : p->bias ? p->bias[j] : 0;
-            for (k = 0;;) {
-                end = p->k - k < run ? p->k : k + run;
-                for (; k < end; k++, a += a_stride, b += stride) sum = vfma(*a, *b, sum);
-                if (k == p->k) break;
-                a += p->a.run_stride - run;
-            }
-            *c = p->relu ? RISEK(relu)(sum) : sum;
+            const rise_real *const from = p->accumulate ? c : p->bias ? p->bias + j : NULL;
+            columns = adjacent && p->n - j >= 4 ? 4 : 1;
+            RISEK(product_columns)(p,
+                                   p->a.data + (p->transposed ? risei_matrix_column(&p->a, i)
+                                                              : risei_walk_offset(&p->a.rows, i)),
+                                   p->b.data + risei_matrix_column(&p->b, j), from, c, columns);
         }
 }
 
