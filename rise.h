@@ -680,6 +680,7 @@
 
    `./watch guards.rise --export guards.h` (examples/watch.c) writes such an array as a C header.
    The header also has Q values and guards_check(), which returns 0 if the agent computes them here.
+   With RISE_PLAY_ONLY, call guards_check_in(memory, sizeof memory).
 
    From an archive, pass a callback to rise_agent_read. The callback copies exactly `size` bytes and
    returns 1, or returns 0 on failure.
@@ -708,7 +709,8 @@
    Four more macros leave out code (see MACROS). RISE_NO_RAINBOW and RISE_NO_ENCODERS leave out
    parts that the default agents do not have. RISE_NO_SIMD and RISE_NO_AVX512 leave out kernels. A
    policy that needs what was left out is refused with RISE_UNAVAILABLE. Compile with -Os,
-   -ffunction-sections and -Wl,--gc-sections.
+   -ffunction-sections and -Wl,--gc-sections. With newlib, -fno-math-errno saves 1 KB of RAM.
+   bench/embedded.md has the flash and RAM of an agent on three boards.
 
    HOW TO: A QUARTER OF THE BYTES. RISE_SAVE_INT8 saves a policy whose linear layers and recurrent
    nets have weights of 8 bits. Conv layers keep their floats. The agent that plays the policy
@@ -2172,7 +2174,7 @@ typedef struct rise_metrics {
     /* frames that a snapshot has yet to measure or embed before learning goes on */
     int64_t refreshing;
     int64_t replay_ready; /* transitions that can be sampled */
-    size_t parameters;    /* floats that learn; with 8-bit weights, four of them count as one */
+    size_t parameters;    /* numbers that learn */
     size_t bytes;         /* that the agent occupies */
     /* replay bytes of a stored frame: frame, embedding and bookkeeping */
     size_t bytes_per_step;
@@ -3721,12 +3723,13 @@ RISE_API size_t rise_product_scratch(void)
 }
 /* Divides 0 .. total-1 into `parts` ranges. Writes the range of part `part`: *from .. *to-1. All
    ranges but the last end at a multiple of `unit`. The sizes of the ranges differ by at most one
-   `unit`. */
+   `unit`. Part i begins at unit `units * i / parts`; the sum of two terms does not overflow. */
 RISEI_FN void risei_part_range(int total, int unit, int part, int parts, int *from, int *to)
 {
-    int64_t const units = (total + unit - 1) / unit;
-    *from = (int)(units * part / parts) * unit;
-    *to = part + 1 == parts ? total : (int)(units * (part + 1) / parts) * unit;
+    int const units = (total + unit - 1) / unit, each = units / parts, more = units % parts;
+    *from = (each * part + more * part / parts) * unit;
+    *to = part + 1 == parts ? total
+                            : (each * (part + 1) + more * (part + 1) / parts) * unit;
 }
 
 /* Transposes 4 x 4 numbers: to[j * to_stride + i] = from[i * from_stride + j] for i, j < 4. */
@@ -6291,43 +6294,41 @@ typedef struct risei_encoder_data {
 
 /* Returns an encoder and reserves its parameters. `pool_to` is the height and width after the
    adaptive pool, 0 without a pool. `features` is the size of the linear layer, 0 without one. */
-RISEI_FN risei_encoder risei_encoder_make(risei_parameters *p, int height, int width, int channels,
-                                          const rise_conv *conv, int layers, int pool_to,
-                                          int features)
+RISEI_FN void risei_encoder_make(risei_encoder *e, risei_parameters *p, int height, int width,
+                                 int channels, const rise_conv *conv, int layers, int pool_to,
+                                 int features)
 {
     rise_conv residual; /* 3 x 3, as many filters as the layer */
-    risei_encoder e;
     int l, i;
-    memset(&e, 0, sizeof e);
+    memset(e, 0, sizeof *e);
     memset(&residual, 0, sizeof residual);
-    e.height = height, e.width = width, e.channels = channels;
-    e.layers = layers;
+    e->height = height, e->width = width, e->channels = channels;
+    e->layers = layers;
     residual.size = 3, residual.pad = 1;
     for (l = 0; l < layers; l++) {
-        e.conv[l] = risei_conv_make(p, &conv[l], height, width, channels);
-        height = e.conv[l].pooled_height, width = e.conv[l].pooled_width,
-        channels = residual.filters = e.conv[l].filters;
-        e.residuals[l] = conv[l].residual;
-        for (i = 0; i < 2 * e.residuals[l]; i++) {
+        e->conv[l] = risei_conv_make(p, &conv[l], height, width, channels);
+        height = e->conv[l].pooled_height, width = e->conv[l].pooled_width,
+        channels = residual.filters = e->conv[l].filters;
+        e->residuals[l] = conv[l].residual;
+        for (i = 0; i < 2 * e->residuals[l]; i++) {
             risei_conv const made = risei_conv_make(p, &residual, height, width, channels);
-            if (i == 0) e.residual[l] = made;
+            if (i == 0) e->residual[l] = made;
         }
     }
     if (pool_to > 0) {
-        e.adaptive_pool.pool = RISEI_MAXPOOL_ADAPTIVE, e.adaptive_pool.filters = channels;
-        e.adaptive_pool.out_height = height, e.adaptive_pool.out_width = width;
-        e.adaptive_pool.pooled_height = e.adaptive_pool.pooled_width = height = width = pool_to;
+        e->adaptive_pool.pool = RISEI_MAXPOOL_ADAPTIVE, e->adaptive_pool.filters = channels;
+        e->adaptive_pool.out_height = height, e->adaptive_pool.out_width = width;
+        e->adaptive_pool.pooled_height = e->adaptive_pool.pooled_width = height = width = pool_to;
     }
-    e.flat = layers > 0 ? height * width * channels : 0;
-    e.out = e.flat;
-    e.relu = 1;
+    e->flat = layers > 0 ? height * width * channels : 0;
+    e->out = e->flat;
+    e->relu = 1;
     if (features > 0 && layers > 0) {
-        e.has_linear = 1;
-        e.linear = risei_linear_make(p, e.flat, features, 1);
-        e.out = features;
+        e->has_linear = 1;
+        e->linear = risei_linear_make(p, e->flat, features, 1);
+        e->out = features;
     }
-    e.of_images = e.out;
-    return e;
+    e->of_images = e->out;
 }
 /* Adds a dense layer of `in` numbers to an encoder, and reserves its parameters. The layer gives
    `out` more features. */
@@ -8001,35 +8002,35 @@ RISEI_FN void risei_net_make_memory(risei_net *n, risei_parameters *p, const ris
                               desc->recurrent_units);
     if (n->fusion != RISE_FUSION_CONCAT) n->fuse = risei_linear_make(p, n->cell.units, features, 1);
 }
-RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
+/* Plans a network without memory for weights. Works in place, because a network takes 4 kB, too
+   much for the small stack of a microcontroller. */
+RISEI_FN void risei_net_make(risei_net *n, const rise_agent_desc *desc)
 {
     int const channels = desc->frame_channels * desc->frame_stack;
-    risei_net n;
     risei_parameters p;
     int i;
-    memset(&n, 0, sizeof n);
+    memset(n, 0, sizeof *n);
     memset(&p, 0, sizeof p);
     p.int8 = desc->weight_bits == 8;
-    n.memory = &risei_memory_kinds[desc->memory];
-    n.embeds = risei_net_embeds(desc);
-    n.fusion = desc->fusion, n.context_scale = (rise_real)desc->context_scale;
-    n.norm = desc->layer_norm, n.spectral = desc->spectral_norm;
-    n.encoder = risei_encoder_make(&p, desc->frame_height, desc->frame_width, channels, desc->conv,
-                                   desc->conv_count, desc->pool_to, desc->features);
+    n->memory = &risei_memory_kinds[desc->memory];
+    n->embeds = risei_net_embeds(desc);
+    n->fusion = desc->fusion, n->context_scale = (rise_real)desc->context_scale;
+    n->norm = desc->layer_norm, n->spectral = desc->spectral_norm;
+    risei_encoder_make(&n->encoder, &p, desc->frame_height, desc->frame_width, channels, desc->conv,
+                       desc->conv_count, desc->pool_to, desc->features);
     if (desc->numbers > 0)
-        risei_encoder_add_numbers(&n.encoder, &p, desc->numbers * desc->frame_stack,
+        risei_encoder_add_numbers(&n->encoder, &p, desc->numbers * desc->frame_stack,
                                   desc->number_features);
-    if (n.memory->recurrent) risei_net_make_memory(&n, &p, desc);
-    n.fused_size = n.encoder.out + (n.fusion == RISE_FUSION_CONCAT ? n.cell.units : 0);
-    if (n.norm) {
-        n.gain = risei_parameters_reserve(&p, (size_t)n.fused_size);
-        n.shift = risei_parameters_reserve(&p, (size_t)n.fused_size);
+    if (n->memory->recurrent) risei_net_make_memory(n, &p, desc);
+    n->fused_size = n->encoder.out + (n->fusion == RISE_FUSION_CONCAT ? n->cell.units : 0);
+    if (n->norm) {
+        n->gain = risei_parameters_reserve(&p, (size_t)n->fused_size);
+        n->shift = risei_parameters_reserve(&p, (size_t)n->fused_size);
     }
-    n.heads = risei_heads_make(&p, desc, n.fused_size);
-    n.parameters = n.weights_size = p.count;
-    for (i = 0; i < risei_spectral_count(&n); i++)
-        n.weights_size += (size_t)risei_spectral_conv(&n, i).filters;
-    return n;
+    n->heads = risei_heads_make(&p, desc, n->fused_size);
+    n->parameters = n->weights_size = p.count;
+    for (i = 0; i < risei_spectral_count(n); i++)
+        n->weights_size += (size_t)risei_spectral_conv(n, i).filters;
 }
 /* Writes the linear layers of a network to list [RISEI_NET_LINEARS], in the order of their
    parameters. Returns how many there are. */
@@ -8042,6 +8043,18 @@ RISEI_FN int risei_net_linears(const risei_net *n, risei_linear *list)
     int i, count = 0;
     for (i = 0; i < RISEI_NET_LINEARS; i++)
         if (all[i].out > 0) list[count++] = all[i];
+    return count;
+}
+/* Returns how many parameters the network has: each weight of 8 bits counts, and scales do not. */
+RISEI_FN size_t risei_net_count(const risei_net *n)
+{
+    risei_linear list[RISEI_NET_LINEARS];
+    size_t count = n->parameters;
+    int i, linears = risei_net_linears(n, list);
+    for (i = 0; i < linears; i++)
+        if (list[i].int8)
+            count += (size_t)list[i].out *
+                     ((size_t)list[i].in - risei_linear_row(&list[i]) / 4 - 1);
     return count;
 }
 /* Draws the initial w [weights_size]: all parameters, and each u of the spectral normalisation. */
@@ -8557,10 +8570,26 @@ RISEI_FN size_t risei_history_slot_bytes(const risei_history *h)
            (size_t)h->numbers * sizeof *h->raw + sizeof *h->rewards +
            sizeof *h->actions + sizeof *h->events + sizeof *h->episode_frame;
 }
+/* Returns x % unit, for x >= 0. On 32-bit machines, a 64-bit division is a large function of the
+   compiler's library, so this is a long division, and a short one below 2^32. */
+RISEI_FN ptrdiff_t risei_remainder(int64_t x, ptrdiff_t unit)
+{
+#if UINTPTR_MAX > 0xFFFFFFFFu
+    return (ptrdiff_t)(x % unit);
+#else
+    uint32_t const high = (uint32_t)((uint64_t)x >> 32), low = (uint32_t)x, by = (uint32_t)unit;
+    uint32_t rest;
+    int i;
+    if (high == 0) return (ptrdiff_t)(low % by);
+    rest = high % by; /* below 2^31, so it can be doubled */
+    for (i = 31; i >= 0; i--) rest = (rest << 1 | (low >> i & 1)) % by;
+    return (ptrdiff_t)rest;
+#endif
+}
 /* Returns the index in the arrays of slot `at` of a lane. */
 RISEI_FN ptrdiff_t risei_history_slot(const risei_history *h, int lane, int64_t at)
 {
-    return (ptrdiff_t)lane * h->capacity + (ptrdiff_t)(at % h->capacity);
+    return (ptrdiff_t)lane * h->capacity + risei_remainder(at, h->capacity);
 }
 /* Returns whether no action follows the event: RISE_TERMINATED, RISE_TRUNCATED or RISE_ABSENT. */
 RISEI_FN int risei_event_is_last(int event) { return event >= RISE_TERMINATED; }
@@ -9380,8 +9409,8 @@ RISEI_FN risei_frozen_conv risei_frozen_conv_make(const risei_frozen *f,
     memset(&c, 0, sizeof c);
     memset(&p, 0, sizeof p);
     c.stack = stack;
-    c.net = risei_encoder_make(&p, f->height, f->width, f->channels * stack, desc->conv,
-                               desc->conv_count, desc->pool_to, f->size);
+    risei_encoder_make(&c.net, &p, f->height, f->width, f->channels * stack, desc->conv,
+                       desc->conv_count, desc->pool_to, f->size);
     c.net.relu = 0;
     c.parameters = p.count;
     return c;
@@ -10978,6 +11007,20 @@ RISEI_FN void risei_natural_minus(risei_natural *x, const risei_natural *y)
     }
     while (x->used > 0 && x->limb[x->used - 1] == 0) x->used--;
 }
+#if RISEI_FLOATS
+/* Returns x * 2^exponent, as ldexpf does. ldexpf of newlib sets errno, which links the state of its
+   stdio: 1 kB of RAM. x is 0 or at least 1, so only the second product can round. */
+RISEI_FN float risei_float_scaled(float x, int exponent)
+{
+    int const first = exponent < -126 ? -126 : exponent > 127 ? 127 : exponent;
+    int const rest = exponent - first;
+    int const second = rest < -126 ? -126 : rest > 127 ? 127 : rest;
+    uint32_t const bits[2] = {(uint32_t)(first + 127) << 23, (uint32_t)(second + 127) << 23};
+    float factor[2];
+    memcpy(factor, bits, sizeof factor);
+    return x * factor[0] * factor[1];
+}
+#endif
 /* Returns the double that is nearest to digits * 10^tens, for digits > 0; of two, the one with an
    even last bit. Returns infinity above the largest double. Long division gives one bit at a time,
    so the result is exact. Changes *digits. */
@@ -11009,7 +11052,7 @@ RISEI_FN risei_value risei_natural_value(risei_natural *digits, int tens)
 #if RISEI_FLOATS /* rounds the double to a float */
     i = (int)(mantissa & 0x1FFFFFFF), mantissa >>= 29, bits -= 29;
     if (i > 1 << 28 || (i == 1 << 28 && (mantissa & 1))) mantissa++;
-    return ldexpf((float)(uint32_t)mantissa, exponent + 1 - bits);
+    return risei_float_scaled((float)(uint32_t)mantissa, exponent + 1 - bits);
 #else
     return ldexp((double)mantissa, exponent + 1 - bits);
 #endif
@@ -11572,17 +11615,20 @@ RISEI_FN rise_result risei_check_convs(const rise_agent_desc *d, rise_error *err
    larger. */
 RISEI_FN rise_result risei_check_size(const rise_agent_desc *d, rise_error *error)
 {
-    risei_net const net = risei_net_make(d);
     int const learn = d->play_only ? 0 : risei_pass_batch(d);
     risei_pass_size const size = risei_pass_size_of(d, risei_pass_lanes(d), learn);
     /* a float has 24 bits, so its limit leaves room for errors of rounding */
     risei_value const limit = (risei_value)(RISEI_FLOATS ? INT_MAX / 2 : INT_MAX);
-    risei_value const largest = risei_pass_largest_array(&net, &size);
-    int const learned = net.memory->encodes_window ? size.steps * size.windows : 2 * size.learn;
-    const char *const field = d->play_only             ? "the sizes of the network"
-                              : size.images > learned ? "environments"
-                                                      : "batch";
+    risei_value largest;
+    risei_net net;
+    const char *field = "the sizes of the network";
+    risei_net_make(&net, d);
+    largest = risei_pass_largest_array(&net, &size);
     if (largest <= limit) return RISE_OK;
+    if (!d->play_only) {
+        int const learned = net.memory->encodes_window ? size.steps * size.windows : 2 * size.learn;
+        field = size.images > learned ? "environments" : "batch";
+    }
     return risei_fail(error, RISE_BAD_DESC,
                       "an array of the network would have %.0f numbers, and the limit is %d; lower "
                       "%s",
@@ -14248,7 +14294,7 @@ RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
     memset(a, 0, sizeof *a);
     a->desc = *desc;
     a->model.desc = &a->desc;
-    a->model.net = risei_net_make(desc);
+    risei_net_make(&a->model.net, desc);
     a->model.frame_statistics = &a->frames;
     a->model.number_statistics = &a->numbers;
     a->model.embedder = &a->embedder;
@@ -14766,7 +14812,7 @@ RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
     memset(m, 0, sizeof *m);
     m->isa = "";
     if (a == NULL) return;
-    m->parameters = a->model.net.parameters;
+    m->parameters = risei_net_count(&a->model.net);
     m->bytes = a->bytes;
     m->isa = a->model.device.kernels->name;
     m->fused = a->model.device.kernels->fused;
@@ -14905,7 +14951,8 @@ enum { RISEI_DESC_BYTES = 8192, RISEI_DESC_LINE = 120 }; /* bytes of the longest
 /* Returns how many rows of risei_fields a file of this description holds. */
 RISEI_FN int risei_desc_fields(const rise_agent_desc *desc)
 {
-    return desc->weight_bits == 8 ? (int)RISEI_FIELDS_TO_ACT : (int)RISEI_FIELDS;
+    int const all = RISEI_FIELDS, to_act = RISEI_FIELDS_TO_ACT;
+    return desc->weight_bits == 8 ? to_act : all;
 }
 
 #ifndef RISE_PLAY_ONLY
@@ -15199,12 +15246,13 @@ RISEI_FN void risei_file_write_linear(risei_io *f, const risei_linear *l, const 
 RISEI_FN void risei_file_write_int8(risei_io *f, risei_model *m)
 {
     rise_agent_desc const desc = risei_file_int8_desc(m->desc);
-    risei_net const net = risei_net_make(&desc);
     rise_real *const w = (rise_real *)(uintptr_t)risei_model_weights(m, RISEI_USE_PLAY);
+    risei_net net;
     risei_linear from[RISEI_NET_LINEARS], to[RISEI_NET_LINEARS];
     int const count = risei_net_linears(&m->net, from);
     size_t at = 0, left = 0; /* ends of the last layer in both networks */
     int i;
+    risei_net_make(&net, &desc);
     risei_net_linears(&net, to);
     for (i = 0; i < count; i++) {
         risei_file_visit_part(f, m, w, at, at + (to[i].weights - left), 0);
@@ -16821,7 +16869,7 @@ RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *c
 RISEK_FN void RISEK(int8_dots)(int n, int rows, int outputs, const int16_t *x, ptrdiff_t x_stride,
                                const int8_t *w, ptrdiff_t w_stride, int32_t *sums)
 {
-    int row, j, k;
+    int row, j;
     for (j = 0; j < outputs; j++, w += w_stride, sums += rows) {
         int from = 0;
 #ifdef vint8_dot
@@ -16831,9 +16879,10 @@ RISEK_FN void RISEK(int8_dots)(int n, int rows, int outputs, const int16_t *x, p
             sums[row] = vint8_dot(n / 32, w, x + row * x_stride);
 #endif
         for (row = 0; row < rows; row++) {
-            const int16_t *const q = x + row * x_stride;
+            const int16_t *q = x + row * x_stride + from, *const end = q + (n - from);
+            const int8_t *weight = w + from;
             int32_t sum = from > 0 ? sums[row] : 0;
-            for (k = from; k < n; k++) sum += q[k] * w[k];
+            while (q < end) sum += *q++ * *weight++;
             sums[row] = sum;
         }
     }
