@@ -226,7 +226,7 @@ static void wrong_kinds_are_not_saved(void)
               strstr(error.text, "what is") != NULL);
     }
     for (i = 0; i < KINDS; i++) {
-        if (kinds[i] == RISE_SAVE_POLICY) continue;
+        if (kind_plays(i)) continue;
         check_about("a player, %s", kind_names[i]);
         CHECK(rise_agent_write(player, kinds[i], buffer_write, &none, &error) == RISE_BAD_CALL &&
               strstr(error.text, "RISE_SAVE_POLICY") != NULL);
@@ -1287,6 +1287,7 @@ static int refuses_other_fields(buffer *b, const rise_agent_desc *has, int kind)
         double const value = risei_field_get(field, has);
         double other = another_value(field, value);
         if (!field->shape || risei_is_zero(other)) continue;
+        if (kinds[kind] == RISE_SAVE_INT8 && i >= RISEI_FIELDS_TO_ACT) continue; /* not held */
         /* without a replay buffer, the number of environments may change */
         if (strcmp(field->name, "environments") == 0 && kinds[kind] != RISE_SAVE_ALL) continue;
         /* DOWNSAMPLE adapts the size to the frame, so that close sizes are the same */
@@ -1322,14 +1323,19 @@ static void other_shapes_are_refused(void)
             rise_agent_desc machine = w.agent->desc;
             rise_agent *a;
             rise_agent_destroy(w.agent);
+            if (kinds[kind] == RISE_SAVE_INT8) machine.weight_bits = 8;
             count += refuses_other_fields(&b, &machine, kind);
             /* all fields at once, as the saved agent has them */
             check_about("%s, %s: machine is the agent's description", words[i], kind_names[kind]);
-            machine.play_only = kinds[kind] == RISE_SAVE_POLICY;
+            machine.play_only = kind_plays(kind);
             a = loaded(&b, &machine);
             for (l = machine.conv_count; l < RISE_MAX_CONV; l++) /* unused, so not saved */
                 memset(&machine.conv[l], 0, sizeof machine.conv[l]);
-            CHECK(memcmp(&a->desc, &machine, sizeof machine) == 0);
+            if (kinds[kind] != RISE_SAVE_INT8)
+                CHECK(memcmp(&a->desc, &machine, sizeof machine) == 0);
+            for (l = 0; l < RISEI_FIELDS_TO_ACT; l++) /* INT8 holds no others */
+                CHECK(!(risei_field_get(&risei_fields[l], &a->desc) !=
+                        risei_field_get(&risei_fields[l], &machine)));
             rise_agent_destroy(a);
             free(b.data);
         }
@@ -1875,7 +1881,7 @@ static void peek_reads_the_description(void)
    its own: add lines to the table; then `./files --write-samples tests/samples` writes the missing
    files and prints their lines in full. */
 
-enum { AGENT_FILE, ALL_FILE, POLICY_FILE, PLAYED = 40 };
+enum { AGENT_FILE, ALL_FILE, POLICY_FILE, INT8_FILE, PLAYED = 40 };
 
 typedef struct sample {
     const char *name;    /* the file is <name>.rise */
@@ -2048,7 +2054,7 @@ static const char *sample_folder(void)
 /* Writes a sample file and prints its line of the table. */
 static void write_sample(const sample *s, const char *path)
 {
-    static const char *const names[] = {"AGENT_FILE", "ALL_FILE", "POLICY_FILE"};
+    static const char *const names[] = {"AGENT_FILE", "ALL_FILE", "POLICY_FILE", "INT8_FILE"};
     char actions[PLAYED + 1];
     rise_agent_desc const machine = machine_for(s->kind);
     world w = sample_world(s);
@@ -2066,7 +2072,7 @@ static void write_sample(const sample *s, const char *path)
     printf("    {\"%s\",\n     \"%s\", %d, %s, %d,\n     \"%s\", UINT64_C(0x%016llX),\n"
            "     UINT64_C(0x%016llX)},\n",
            s->name, s->words, s->is_tiny, names[s->kind], s->steps, actions, (unsigned long long)q,
-           (unsigned long long)(s->kind == POLICY_FILE ? 0 : sample_learn(a)));
+           (unsigned long long)(kind_plays(s->kind) ? 0 : sample_learn(a)));
     rise_agent_destroy(a);
 }
 /* Writes the sample files that are missing. Files that exist do not change. */
@@ -2106,7 +2112,7 @@ static void sample_loads(const sample *s, const char *folder, const rise_kernels
         CHECK(strcmp(actions, s->actions) == 0);
         CHECK(q == s->q);
     }
-    if (s->kind != POLICY_FILE) {
+    if (!kind_plays(s->kind)) {
         uint64_t const learned_hash = sample_learn(a);
         if (kernels->fused) CHECK(learned_hash == s->learned);
     }
@@ -2164,7 +2170,7 @@ static void open_at(rise_agent *learner, rise_agent *own, buffer *b, rise_save k
     in_place = a->desc.weights != NULL;
     CHECK(a->desc.play_only && in_place == (offset % 4 == 0 && little));
     CHECK(a->bytes <= own->bytes && own->bytes - a->bytes + 64 >= (in_place ? bytes : 0));
-    CHECK(kind != RISE_SAVE_POLICY || !in_place || offset > 0 ||
+    CHECK((kind != RISE_SAVE_POLICY && kind != RISE_SAVE_INT8) || !in_place || offset > 0 ||
           (uintptr_t)a->desc.weights % 64 == 0);
     CHECK(rise_agent_open(&again, p.data, b->size, &machine, NULL) == RISE_OK);
     CHECK(play_the_same(a, own) && play_the_same(again, own));
@@ -2423,6 +2429,7 @@ static void damage_is_noticed(void)
     notices_damage("memory=rise", RISE_SAVE_AGENT);
     notices_damage("memory=rise numbers=2 number_features=1 plain", RISE_SAVE_POLICY);
     notices_damage("memory=none blind numbers=1 number_features=1 no_dueling=1", RISE_SAVE_ALL);
+    notices_damage("memory=none plain numbers=1 number_features=1", RISE_SAVE_INT8);
 }
 static void wrong_headers_are_refused(void)
 {

@@ -151,7 +151,7 @@ static void file_find_numbers(rise_agent *a, int agent, int kind)
     FILE_FIND(s->frozen);
     FILE_FIND(s->shift[s->size - 1]);
     FILE_FIND(s->gain[s->size - 1]);
-    if (kinds[kind] == RISE_SAVE_POLICY) return;
+    if (kind_plays(kind)) return;
     FILE_FIND(s->seen);
     FILE_FIND(s->mean[s->size - 1]);
     FILE_FIND(s->squared_deviations[s->size - 1]);
@@ -168,7 +168,7 @@ static void file_find_all(rise_agent *a, int agent, int kind)
     if (a->model.net.embeds) FILE_FIND(e->statistics.shift[0]);
     if (a->model.net.embeds) FILE_FIND(e->statistics.gain[0]);
     file_find_numbers(a, agent, kind);
-    if (kinds[kind] == RISE_SAVE_POLICY) return;
+    if (kind_plays(kind)) return;
     FILE_FIND(a->model.frame_statistics->seen);
     FILE_FIND(a->model.frame_statistics->squares);
     if (a->model.frame_statistics->standardises) FILE_FIND(a->model.frame_statistics->sums[0]);
@@ -306,7 +306,7 @@ static void file_fit(program *p, file_parts *f)
     risei_memory_file memory;
     risei_io text;
     buffer b;
-    int s;
+    int s, int8;
     int const policy = (f->flags & RISEI_FILE_POLICY) != 0;
     risei_io_begin(&text, RISEI_READ, f->part[0].size);
     memory.at = f->part[0].data, memory.left = f->part[0].size;
@@ -315,9 +315,11 @@ static void file_fit(program *p, file_parts *f)
     machine.memory_bytes =
         hash_bytes(HASH_START, p->at, (size_t)(p->end - p->at)) % 16 == 0 ? FILE_LARGE : FILE_AGENT;
     risei_file_take_machine(&desc, &machine, 1);
+    int8 = desc.weight_bits == 8, desc.weight_bits = 32;
     if (rise_agent_create(&a, &desc, NULL) != RISE_OK) return;
     fuzz_train(a, p, (int)program_below(p, 10));
-    b = saved_blindly(a, policy                           ? RISE_SAVE_POLICY
+    b = saved_blindly(a, policy && int8                   ? RISE_SAVE_INT8
+                         : policy                         ? RISE_SAVE_POLICY
                          : (f->flags & RISEI_FILE_REPLAY) ? RISE_SAVE_ALL
                                                           : RISE_SAVE_AGENT);
     rise_agent_destroy(a);
