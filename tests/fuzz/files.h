@@ -108,7 +108,7 @@ static void file_find(rise_agent *a, int agent, int kind, void *number, size_t s
     file_parts now;
     buffer b;
     low[0] ^= 1;
-    b = saved_blindly(a, kinds[kind]);
+    b = saved_blindly(a, file_kinds[kind]);
     low[0] ^= 1;
     now = file_take_apart(&b);
     for (; place.section < was->sections; place.section++) {
@@ -151,7 +151,7 @@ static void file_find_numbers(rise_agent *a, int agent, int kind)
     FILE_FIND(s->frozen);
     FILE_FIND(s->shift[s->size - 1]);
     FILE_FIND(s->gain[s->size - 1]);
-    if (kinds[kind] == RISE_SAVE_POLICY) return;
+    if (file_kinds[kind] == RISE_SAVE_POLICY) return;
     FILE_FIND(s->seen);
     FILE_FIND(s->mean[s->size - 1]);
     FILE_FIND(s->squared_deviations[s->size - 1]);
@@ -168,7 +168,7 @@ static void file_find_all(rise_agent *a, int agent, int kind)
     if (a->model.net.embeds) FILE_FIND(e->statistics.shift[0]);
     if (a->model.net.embeds) FILE_FIND(e->statistics.gain[0]);
     file_find_numbers(a, agent, kind);
-    if (kinds[kind] == RISE_SAVE_POLICY) return;
+    if (file_kinds[kind] == RISE_SAVE_POLICY) return;
     FILE_FIND(a->model.frame_statistics->seen);
     FILE_FIND(a->model.frame_statistics->squares);
     if (a->model.frame_statistics->standardises) FILE_FIND(a->model.frame_statistics->sums[0]);
@@ -190,7 +190,7 @@ static void file_find_all(rise_agent *a, int agent, int kind)
     FILE_FIND(l->snapshot_next);
     FILE_FIND(a->model.metrics.loss);
     FILE_FIND(a->actor.returns[0]);
-    if (kinds[kind] == RISE_SAVE_ALL) file_find_slots(a, agent, kind);
+    if (file_kinds[kind] == RISE_SAVE_ALL) file_find_slots(a, agent, kind);
 }
 /* Makes the file of a sample agent when it is first needed. */
 static void file_sample(int agent, int kind)
@@ -200,7 +200,7 @@ static void file_sample(int agent, int kind)
     if (file_samples[agent][kind].made) return;
     file_samples[agent][kind].made = 1;
     w = tiny_world(file_words[agent], 9 + 6 * kind);
-    b = saved_blindly(w.agent, kinds[kind]);
+    b = saved_blindly(w.agent, file_kinds[kind]);
     file_samples[agent][kind].parts = file_take_apart(&b);
     free(b.data);
     file_find_all(w.agent, agent, kind);
