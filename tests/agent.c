@@ -1512,6 +1512,7 @@ static void wrong_counters_are_noticed(void)
     a = w.agent, l = &a->learner;
     CHECK(a->model.updates > 0 && rise_agent_snapshot(a) == RISE_OK && l->snapshot_next == 1);
     CHECK(risei_agent_wrong(a) == NULL);
+    WRONG(int64_t, a->replay.ended, a->replay.ended + 1, "the number of episodes is wrong");
     WRONG(rise_real, a->model.frame_statistics->scale.factor, 0,
           "the scale of frames is not above 0");
     WRONG(int64_t, l->snapshots, 0, never);

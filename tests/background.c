@@ -377,12 +377,17 @@ static void waiting_is_counted(void)
 {
     rise_agent_desc const d = behind("memory=none");
     world w = world_after(d, 30);
-    rise_metrics m;
+    rise_metrics m, again;
     delay(0, 0, 20000);
     world_run(&w, 10);
     rise_agent_metrics(w.agent, &m);
     CHECK(m.waited > 0.01);
     delay(0, 0, 0);
+    risei_background_finish(&w.agent->background);
+    rise_agent_metrics(w.agent, &m);
+    risei_background_finish(&w.agent->background); /* the worker is idle: no time is counted */
+    rise_agent_metrics(w.agent, &again);
+    CHECK(memcmp(&again.waited, &m.waited, sizeof m.waited) == 0);
     rise_agent_destroy(w.agent);
 }
 static void learn_does_one_update_after_another(void)

@@ -466,6 +466,7 @@ static void time_budgets_stop_between_parts(void)
     world w = world_after(d, 40), v = world_after(d, 40);
     rise_metrics m;
     int i;
+    CHECK(rise_agent_learn_for(w.agent, 0) == 0 && w.agent->learner.part == 0);
     for (i = 0; i < 8; i++) {
         uint64_t const before = hash_reals(HASH_START, w.agent->model.weights, 100);
         CHECK(rise_agent_learn_for(w.agent, PART) == (i % 4 == 3));
