@@ -2247,13 +2247,19 @@ static void weights_in_place_are_checked(void)
     world w = world_begin("memory=none", 30);
     buffer b = saved(w.agent, RISE_SAVE_POLICY);
     size_t const at = place_of(w.agent, RISE_SAVE_POLICY, w.agent->model.weights, sizeof(float));
+    size_t const size = b.size;
     placed p = place(&b, 0);
     rise_agent_desc machine = machine_for(RISE_SAVE_POLICY);
     rise_error error;
     rise_agent *a;
     CHECK(rise_agent_open(&a, p.data, b.size, NULL, &error) == RISE_OK && a->desc.play_only);
-    CHECK(w.agent->model.net.weights_size > 64); /* more than are checked at once */
+    CHECK(w.agent->model.net.weights_size > 192); /* 64 are checked at once */
     rise_agent_destroy(a), free(p.room);
+    machine.weights = w.agent->model.weights;
+    b.size = at + 300; /* reading fails here */
+    b.at = 0;
+    CHECK(rise_agent_read(&a, buffer_read, &b, size, &machine, &error) == RISE_IO && a == NULL);
+    b.size = size, machine.weights = NULL;
     CHECK(get(&b, at, 4) == risei_bits(w.agent->model.weights[0]));
     put(&b, at, 4, 0x7FC00000);
     fix_sums(&b);
