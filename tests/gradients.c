@@ -353,7 +353,7 @@ static void conv_case(int size, int stride, int pad, int count)
 {
     int const height = 5 + risei_random_below(&dice, 3), width = 5 + risei_random_below(&dice, 3);
     rise_conv const desc = {1 + risei_random_below(&dice, 3), size, stride, pad, 0, 0, 0, 0};
-    risei_parameters p = {3};
+    risei_parameters p = {3, 0};
     conv_layer t;
     risei_image slopes, dy, dx;
     double *g, *flat_dx, *by_taps;
@@ -678,7 +678,7 @@ static void cell_case(rise_cell kind, int in, int units, int steps, int ends, in
     int const all = steps + further;
     size_t const state = (size_t)(rows * units), last = (size_t)ends * state;
     size_t missing; /* where the bias of the recurrent matrix would be, if the cell has none */
-    risei_parameters p = {5};
+    risei_parameters p = {5, 0};
     risei_arena count, arena;
     cell_formula formula;
     cell_layer t;
@@ -929,7 +929,7 @@ static void convolutions_add_and_rectify(void)
     int form;
     for (form = 0; form < 4; form++) {
         int const relu = form & 1, add = form >> 1;
-        risei_parameters p = {2};
+        risei_parameters p = {2, 0};
         risei_conv const c = risei_conv_make(&p, &desc, 7, 6, 2);
         risei_image x = image_take(2, 7, 6, 2, 1, 0);
         risei_image y = image_take(2, c.out_height, c.out_width, 3, 1, 9);
