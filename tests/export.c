@@ -26,12 +26,13 @@ int watch_main(int count, char **arguments);
 #undef main
 #undef load
 
-/* The agents that are exported: frames, numbers, masks, and every memory. */
+/* The agents that are exported: frames, numbers, masks, and every memory. The last ones are saved
+   with 8-bit weights. */
 static const char *const words[] = {
     "memory=rise numbers=3 number_features=2 action_masks=1 feed_action=1 embedding=conv",
     "memory=full cell=gru stored residual", "memory=none blind head=iqn",
-    "memory=none head=c51 noisy=1 panels"};
-enum { AGENTS = COUNT(words) };
+    "memory=none head=c51 noisy=1 panels", "memory=rise feed_action=1", "memory=full cell=lstm"};
+enum { AGENTS = COUNT(words), FLOATS = 4 };
 
 static char text[1 << 20]; /* a header, or what a program printed */
 
@@ -78,8 +79,30 @@ static void change_digit(const char *header, const char *where, int before)
 /* Returns whether the kernels of this program are fused. */
 static int fused_here(void) { return rise_kernels_of(RISE_ISA_AUTO)->fused; }
 
-/* Writes the headers of all agents, and a program that checks them. The program prints "0" for each
-   agent that passes. Then it prints four times whether the result is as it must be. The first
+/* Writes the program for RISE_PLAY_ONLY. After the agents' results, it prints whether a block that
+   is too small is refused. */
+static void write_player(void)
+{
+    char program[4000] = "";
+    size_t at = 0;
+    int k;
+    for (k = 0; k < AGENTS; k++)
+        at += (size_t)snprintf(program + at, sizeof program - at, "#include \"export_test%d.h\"\n",
+                               k);
+    at += (size_t)snprintf(program + at, sizeof program - at,
+                           "#include <stdio.h>\nstatic unsigned char memory[1 << 20];\n"
+                           "int main(void)\n{\n");
+    for (k = 0; k < AGENTS; k++)
+        at += (size_t)snprintf(program + at, sizeof program - at,
+                               "    printf(\"%%d \", export_test%d_check_in(memory, "
+                               "sizeof memory));\n", k);
+    snprintf(program + at, sizeof program - at,
+             "    printf(\"%%d\\n\", export_test0_check_in(memory, 1000) == RISE_NO_MEMORY);\n"
+             "    return 0;\n}\n");
+    write_text("export_test_player.c", program);
+}
+/* Writes the headers of all agents, and two programs that check them. The programs print "0" for
+   each agent that passes. The first one then prints four times whether the result is as it must be. The first
    agent's check fails for an agent with other weights. A check whose array has one wrong byte says
    that the file is bad. A check with a wrong last digit of the last Q finds it, if both programs
    have fused kernels; else the Q is within the tolerance. */
@@ -90,7 +113,9 @@ static void write_program(void)
     int k;
     for (k = 0; k < AGENTS; k++) {
         check_about("%s", words[k]);
-        save(words[k], k % 2 == 0 ? RISE_SAVE_POLICY : RISE_SAVE_AGENT);
+        save(words[k], k >= FLOATS  ? RISE_SAVE_INT8
+                       : k % 2 == 0 ? RISE_SAVE_POLICY
+                                    : RISE_SAVE_AGENT);
         snprintf(name, sizeof name, "export_test%d.h", k);
         export_to(name);
         at += (size_t)snprintf(program + at, sizeof program - at, "#include \"%s\"\n", name);
@@ -122,6 +147,7 @@ static void write_program(void)
              "    rise_agent_destroy(agent);\n    return 0;\n}\n",
              fused_here(), EXPORT_STEPS);
     write_text("export_test.c", program);
+    write_player();
 }
 
 /* Runs a command of the shell: `format` with the arguments. Returns whether its status is 0. */
@@ -143,26 +169,39 @@ static const char *root(void)
     snprintf(path, sizeof path, "%.900s/../..", samples != NULL ? samples : "tests/samples");
     return path;
 }
-/* Compiles the program without a warning. rise.h is compiled in a file of its own, because that
-   takes seconds. */
+/* Compiles a program without a warning. rise.h is compiled in a file of its own, because that takes
+   seconds. */
+static int compiles_program(const char *program, const char *compiler, const char *standard)
+{
+    return CHECK(run("%s -Wall -Wextra -Wpedantic -Werror %s -O1 -I. -I'%s' -c %s "
+                     "-o export_test.o", compiler, standard, root(), program));
+}
 static int compiles(const char *compiler, const char *standard)
 {
-    return CHECK(run("%s -Wall -Wextra -Wpedantic -Werror %s -O1 -I. -I'%s' -c export_test.c "
-                     "-o export_test.o", compiler, standard, root()));
+    return compiles_program("export_test.c", compiler, standard);
+}
+static int compiles_player(const char *compiler, const char *standard)
+{
+    return compiles_program("export_test_player.c -DRISE_PLAY_ONLY", compiler, standard);
 }
 static int compiles_library(const char *compiler, const char *object)
 {
     return CHECK(run("%s -DRISE_IMPLEMENTATION -c -x c '%s/rise.h' -o %s", compiler, root(),
                      object));
 }
-/* Links the program and runs it. All agents pass, the policies are read in place, another agent
-   fails, and a wrong byte is refused. */
-static void passes(const char *compiler, const char *object, const char *runner)
+/* Links a program and runs it. It prints `wanted`. */
+static void prints(const char *wanted, const char *compiler, const char *object, const char *runner)
 {
     if (!CHECK(run("%s export_test.o %s -o export_test_run -lm", compiler, object))) return;
     CHECK(run("%s ./export_test_run > export_test.txt", runner));
     read_text("export_test.txt");
-    if (!CHECK(strcmp(text, "0 0 0 0 0 1 1 1 1\n") == 0)) printf("%s", text);
+    if (!CHECK(strcmp(text, wanted) == 0)) printf("%s", text);
+}
+/* All agents pass, the policies are read in place, another agent fails, and a wrong byte is
+   refused. */
+static void passes(const char *compiler, const char *object, const char *runner)
+{
+    prints("0 0 0 0 0 0 0 1 1 1 1\n", compiler, object, runner);
 }
 static int has(const char *tool) { return run("command -v %s > /dev/null", tool); }
 
@@ -196,6 +235,21 @@ static void headers_pass_on_64_bit_arm(void)
     if (compiles(compiler, "-std=c99")) passes(compiler, "export_test_rise.o", "qemu-aarch64");
     folder_remove("export_test");
 }
+/* Players pass, too: with all kernels, and with kernels that are not fused. */
+static void headers_pass_in_players(void)
+{
+    static const char *const players[] = {"${CC:-cc} -DRISE_PLAY_ONLY",
+                                          "${CC:-cc} -DRISE_PLAY_ONLY -DRISE_NO_SIMD"};
+    int k;
+    write_program();
+    for (k = 0; k < COUNT(players); k++) {
+        check_about("%s", players[k]);
+        compiles_library(players[k], "export_test_rise.o");
+        if (compiles_player("${CC:-cc}", "-std=c99"))
+            prints("0 0 0 0 0 0 1\n", "${CC:-cc}", "export_test_rise.o", "$RUN");
+    }
+    folder_remove("export_test");
+}
 static void headers_compile_for_cortex_m(void)
 {
     static const char *const compiler =
@@ -207,6 +261,8 @@ static void headers_compile_for_cortex_m(void)
     write_program();
     compiles(compiler, "-std=c99 -DRISE_NO_STDIO -DRISE_NO_SIMD");
     compiles(compiler, "-x c++ -std=c++11 -DRISE_NO_STDIO -DRISE_NO_SIMD");
+    compiles_player(compiler, "-std=c99");
+    compiles_player(compiler, "-x c++ -std=c++11");
     folder_remove("export_test");
 }
 
@@ -268,6 +324,7 @@ static void the_comment_says_what_the_agent_is(void)
     CHECK(export_policy("export_test*_.rise", "./export_test x.h", NULL));
     read_text("export_test x.h");
     CHECK(said("/* export_test x.h: a trained agent") && said("from export_test__.rise."));
+    CHECK(said("#define RISE_NO_RAINBOW\n") && !said("#define RISE_NO_ENCODERS\n"));
     CHECK(said("5 x 4 pixels, 1 byte each; 3 numbers\n") && said("3, with masks\n"));
     CHECK(said("RISE: a recurrent net of 7 units\n") && said("#include \"export_test x.h\"\n"));
     CHECK(said("export_test_x_policy[] = {") && said("export_test_x_numbers = 3,"));
@@ -287,6 +344,7 @@ static void the_comment_says_what_the_agent_is(void)
     CHECK(said("observation   5 numbers\n") && said("training      the file does not tell\n"));
     CHECK(said("rise_agent_play_numbers(agent, 0, NULL, numbers, 0, RISE_FIRST, NULL);"));
     CHECK(!said("frame[") && !said("_width"));
+    CHECK(!said("#define RISE_NO_RAINBOW\n") && said("#define RISE_NO_ENCODERS\n"));
     folder_remove("export_test");
 }
 
@@ -364,6 +422,7 @@ static void watch_exports(void)
 static const check_test tests[] = {
     TEST(headers_pass_as_c99_and_cpp11),
     TEST(headers_pass_on_64_bit_arm),
+    TEST(headers_pass_in_players),
     TEST(headers_compile_for_cortex_m),
     TEST(fields_in_the_comment_describe_the_agent),
     TEST(the_comment_says_what_the_agent_is),
