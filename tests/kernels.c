@@ -1760,12 +1760,14 @@ static void int8_dots_case(int n, int rows, int outputs, int kind)
     for (i = 0; i < x_count; i++)
         x[i] = (int16_t)(kind != INT8_RANDOM ? -most : below(2 * most + 1) - most);
     for (i = 0; i < w_count; i++)
-        w[i] = (int8_t)(kind == INT8_LARGEST ? -127 : kind == INT8_SMALLEST ? 127 : below(256) - 128);
+        w[i] = (int8_t)(kind == INT8_LARGEST    ? -127
+                        : kind == INT8_SMALLEST ? 127
+                                                : below(256) - 128);
     if (kind == INT8_LARGEST && n > 0) w[0] = -128;
     int8_dots_run(n, rows, outputs, x, x_stride, w, w_stride);
     free_blocks();
 }
-/* Sums of 8-bit weights are exact: each length to 300, with rests of every vector; and long ones. */
+/* Sums of 8-bit weights are exact: each length to 300, with rests of all vectors; and long ones. */
 static void int8_sums_are_exact(void)
 {
     static const int lengths[] = {1023, 1024, 3136, 16512, 16530, 100003, 999999};
