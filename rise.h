@@ -5304,16 +5304,24 @@ RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei
    The sum is exact, so it does not depend on the instruction set. q has about 11 bits, because 8
    bits would save neither time nor memory: AVX2 and NEON multiply 16-bit numbers. */
 
-/* Returns the largest |q| for sums of n products that fit into 32 bits. */
-RISEI_FN int risei_int8_limit(int n) { return risei_minimum(INT32_MAX / 127 / n, 1023); }
-/* Rounds x [n] to q [n], |q| <= limit. Returns the scale; 0 if all x are 0. Adding and subtracting
-   `magic` rounds to a whole number. */
+/* Returns the largest |q| for sums of n products that fit into 32 bits. A forged file may hold the
+   weight -128. */
+RISEI_FN int risei_int8_limit(int n) { return risei_minimum(INT32_MAX / 128 / n, 1023); }
+/* Rounds x [n] to q [n], |q| <= limit. Returns the scale: 0 if all x are 0, and NaN if an x is
+   infinite or NaN. Adding and subtracting `magic` rounds to a whole number. */
 RISEI_FN rise_real risei_int8_round(int n, const rise_real *x, int limit, int16_t *q)
 {
     rise_real const magic = 12582912; /* 1.5 * 2^23 */
-    rise_real largest = 0, factor;
+    rise_real largest = 0, factor, zero = 0;
     int k;
-    for (k = 0; k < n; k++) largest = risei_max(largest, risei_abs(x[k]));
+    for (k = 0; k < n; k++) {
+        largest = risei_max(largest, risei_abs(x[k]));
+        zero = zero + 0 * x[k]; /* NaN if x is infinite or NaN */
+    }
+    if (!(zero == 0)) {
+        memset(q, 0, (size_t)n * sizeof *q);
+        return zero;
+    }
     factor = largest > 0 ? (rise_real)limit / largest : 0;
     if (!(factor <= (rise_real)FLT_MAX)) factor = 0; /* x is denormal */
     for (k = 0; k < n; k++) {
@@ -15217,7 +15225,7 @@ RISEI_FN rise_agent_desc risei_file_int8_desc(const rise_agent_desc *desc)
     return d;
 }
 /* Writes a layer of floats with 8-bit weights: rows, then scales. The largest weight of an output
-   becomes 127 or -127. */
+   becomes 127 or -127. A scale that would be denormal has too few bits and becomes 0. */
 RISEI_FN void risei_file_write_linear(risei_io *f, const risei_linear *l, const rise_real *w)
 {
     rise_matrix const weights = rise_matrix_panels(w + l->weights, l->in, l->out);
@@ -15228,8 +15236,13 @@ RISEI_FN void risei_file_write_linear(risei_io *f, const risei_linear *l, const 
             const rise_real *const column = weights.data + risei_matrix_column(&weights, j);
             rise_real largest = 0, scale;
             int8_t four[4] = {0, 0, 0, 0};
-            for (k = 0; k < l->in; k++) largest = risei_max(largest, risei_abs(column[k * stride]));
-            scale = largest / 127;
+            for (k = 0; k < l->in; k++) {
+                rise_real const size = risei_abs(column[k * stride]);
+                largest = risei_max(largest, size);
+                if (!(size <= (rise_real)FLT_MAX)) risei_io_invalid(f, "a weight is not finite");
+            }
+            if (f->wrong != NULL) return;
+            scale = largest / 127 < (rise_real)FLT_MIN ? 0 : largest / 127;
             if (pass == 1) risei_io_reals(f, &scale, 1, 0, "a weight is not a finite number");
             for (k = 0; k < l->in && pass == 0; k++) {
                 rise_real const x = scale > 0 ? column[k * stride] / scale : 0;
@@ -15691,7 +15704,8 @@ RISEI_FN int risei_file_stated_size(const rise_agent_desc *desc, const rise_agen
     return risei_embedder_final_size(&stated);
 }
 /* Returns RISE_MISMATCH if a field that decides a shape differs between the file's description
-   `desc` and `machine`. Ignores fields that are 0 in `machine`. */
+   `desc` and `machine`. Ignores fields that are 0 in `machine`, and those that the file does not
+   hold. */
 RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
                                             const rise_agent_desc *machine, rise_error *error)
 {
@@ -15702,7 +15716,7 @@ RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
     if (machine == NULL) return RISE_OK;
     stated = *machine;
     stated.embedding_size = risei_file_stated_size(desc, machine);
-    for (i = 0; i < RISEI_FIELDS && result == RISE_OK; i++)
+    for (i = 0; i < risei_desc_fields(desc) && result == RISE_OK; i++)
         result = risei_file_check_value(&risei_fields[i], "",
                                         risei_field_get(&risei_fields[i], desc),
                                         risei_field_get(&risei_fields[i], &stated), error);
