@@ -11050,9 +11050,9 @@ RISEI_FN risei_value risei_natural_value(risei_natural *digits, int tens)
     /* now unit <= digits < 2 unit; doubles below 2^-1022 have fewer bits */
     if (exponent < -1022) bits = exponent < -1075 ? 0 : exponent + 1075;
     for (i = 0; i < bits; i++) {
-        int const bit = risei_natural_compare(digits, &unit) >= 0;
-        if (bit) risei_natural_minus(digits, &unit);
-        mantissa = mantissa << 1 | (unsigned)bit;
+        int const fits = risei_natural_compare(digits, &unit) >= 0;
+        if (fits) risei_natural_minus(digits, &unit);
+        mantissa = mantissa << 1 | (unsigned)fits;
         risei_natural_times(digits, 2, 0);
     }
     i = exponent < -1075 ? -1 : risei_natural_compare(digits, &unit);
@@ -11190,10 +11190,10 @@ RISEI_FN const risei_field *risei_field_find(rise_agent_desc *desc, const char *
    is valid. Does not check the field's range. */
 RISEI_FN int risei_field_read(const risei_field *field, const char *text, risei_value *value)
 {
-    const char *word;
+    const char *found;
     int i;
-    for (i = 0; field->word_of != NULL && (word = field->word_of(i)) != NULL; i++) {
-        if (strlen(word) != strlen(text) || memcmp(word, text, strlen(word)) != 0) continue;
+    for (i = 0; field->word_of != NULL && (found = field->word_of(i)) != NULL; i++) {
+        if (strlen(found) != strlen(text) || memcmp(found, text, strlen(found)) != 0) continue;
         *value = (risei_value)i;
         return 1;
     }
@@ -15583,7 +15583,7 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
     /* The visit functions also read files, so their agent is not const. Writing changes nothing of
        the agent, except background.waited. */
     rise_agent *a = (rise_agent *)(uintptr_t)agent;
-    int const int8 = what == RISE_SAVE_INT8, policy = what == RISE_SAVE_POLICY || int8;
+    int const int8 = what == RISE_SAVE_INT8, plays = what == RISE_SAVE_POLICY || int8;
     risei_file_header header;
     const char *wrong;
     risei_io f;
@@ -15593,20 +15593,20 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
     if ((int)what < RISE_SAVE_AGENT || what > RISE_SAVE_INT8)
         return risei_fail(error, RISE_BAD_CALL, "what is %d, which is none of rise_save",
                           (int)what);
-    if (a->desc.play_only && !policy)
+    if (a->desc.play_only && !plays)
         return risei_fail(error, RISE_BAD_CALL,
                           "a play_only agent can only be saved as RISE_SAVE_POLICY");
     if (int8 && sizeof(rise_real) != 4)
         return risei_fail(error, RISE_UNAVAILABLE, "RISE_SAVE_INT8 does not work with RISE_DOUBLE");
     risei_background_finish(&a->background);
-    if (!policy && risei_background_is_torn(&a->background))
+    if (!plays && risei_background_is_torn(&a->background))
         return risei_fail(error, RISE_UNAVAILABLE,
                           "fork came while an update was computed, so only RISE_SAVE_POLICY works");
     memset(&header, 0, sizeof header);
     header.version = RISEI_FILE_VERSION;
     if (a->model.device.kernels->fused) header.flags |= RISEI_FILE_FUSED;
     if (what == RISE_SAVE_ALL) header.flags |= RISEI_FILE_REPLAY;
-    if (policy) header.flags |= RISEI_FILE_POLICY;
+    if (plays) header.flags |= RISEI_FILE_POLICY;
     header.sections = risei_file_sections(header.flags);
     wrong = risei_file_measure(a, &header, int8);
     if (wrong != NULL)

@@ -1768,11 +1768,7 @@ static void int8_dots_case(int n, int rows, int outputs, int kind)
     int8_dots_run(n, rows, outputs, x, x_stride, w, w_stride);
     free_blocks();
 }
-<<<<<<< HEAD
 /* Sums of 8-bit weights are exact: for each length up to 300, and for some long ones. */
-=======
-/* Sums of 8-bit weights are exact: each length to 300, with rests of all vectors; and long ones. */
->>>>>>> c742bda1705ec22469003c6677a42e70d33d2ca6
 static void int8_sums_are_exact(void)
 {
     static const int lengths[] = {1023, 1024, 3136, 16512, 16530, 100003, 999999};
