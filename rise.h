@@ -680,6 +680,7 @@
 
    `./watch guards.rise --export guards.h` (examples/watch.c) writes such an array as a C header.
    The header also has Q values and guards_check(), which returns 0 if the agent computes them here.
+   With RISE_PLAY_ONLY, call guards_check_in(memory, sizeof memory).
 
    From an archive, pass a callback to rise_agent_read. The callback copies exactly `size` bytes and
    returns 1, or returns 0 on failure.
@@ -708,7 +709,8 @@
    Four more macros leave out code (see MACROS). RISE_NO_RAINBOW and RISE_NO_ENCODERS leave out
    parts that the default agents do not have. RISE_NO_SIMD and RISE_NO_AVX512 leave out kernels. A
    policy that needs what was left out is refused with RISE_UNAVAILABLE. Compile with -Os,
-   -ffunction-sections and -Wl,--gc-sections.
+   -ffunction-sections and -Wl,--gc-sections. With newlib, -fno-math-errno saves 1 KB of RAM.
+   bench/embedded.md has the flash and RAM of an agent on three boards.
 
    HOW TO: A QUARTER OF THE BYTES. RISE_SAVE_INT8 saves a policy whose linear layers and recurrent
    nets have weights of 8 bits. Conv layers keep their floats. The agent that plays the policy
@@ -2172,7 +2174,7 @@ typedef struct rise_metrics {
     /* frames that a snapshot has yet to measure or embed before learning goes on */
     int64_t refreshing;
     int64_t replay_ready; /* transitions that can be sampled */
-    size_t parameters;    /* floats that learn; with 8-bit weights, four of them count as one */
+    size_t parameters;    /* numbers that learn */
     size_t bytes;         /* that the agent occupies */
     /* replay bytes of a stored frame: frame, embedding and bookkeeping */
     size_t bytes_per_step;
@@ -3203,7 +3205,8 @@ RISEI_FN void risei_io_numbers(risei_io *f, void *numbers, size_t count, size_t 
    after a failed move, because the numbers are then not those of the file. */
 RISEI_FN void risei_io_invalid(risei_io *f, const char *what)
 {
-    if (f->wrong == NULL && !f->failed) f->wrong = what;
+    /* without sentences, the text is not needed, and compilers leave it out */
+    if (f->wrong == NULL && !f->failed) f->wrong = RISEI_LEARNS ? what : "";
 }
 /* Moves `count` numbers. In all three modes, records `what` if a number is not finite or is below
    `least`. */
@@ -3720,12 +3723,13 @@ RISE_API size_t rise_product_scratch(void)
 }
 /* Divides 0 .. total-1 into `parts` ranges. Writes the range of part `part`: *from .. *to-1. All
    ranges but the last end at a multiple of `unit`. The sizes of the ranges differ by at most one
-   `unit`. */
+   `unit`. Part i begins at unit `units * i / parts`; the sum of two terms does not overflow. */
 RISEI_FN void risei_part_range(int total, int unit, int part, int parts, int *from, int *to)
 {
-    int64_t const units = (total + unit - 1) / unit;
-    *from = (int)(units * part / parts) * unit;
-    *to = part + 1 == parts ? total : (int)(units * (part + 1) / parts) * unit;
+    int const units = (total + unit - 1) / unit, each = units / parts, more = units % parts;
+    *from = (each * part + more * part / parts) * unit;
+    *to = part + 1 == parts ? total
+                            : (each * (part + 1) + more * (part + 1) / parts) * unit;
 }
 
 /* Transposes 4 x 4 numbers: to[j * to_stride + i] = from[i * from_stride + j] for i, j < 4. */
@@ -5300,16 +5304,24 @@ RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei
    The sum is exact, so it does not depend on the instruction set. q has about 11 bits, because 8
    bits would save neither time nor memory: AVX2 and NEON multiply 16-bit numbers. */
 
-/* Returns the largest |q| for sums of n products that fit into 32 bits. */
-RISEI_FN int risei_int8_limit(int n) { return risei_minimum(INT32_MAX / 127 / n, 1023); }
-/* Rounds x [n] to q [n], |q| <= limit. Returns the scale; 0 if all x are 0. Adding and subtracting
-   `magic` rounds to a whole number. */
+/* Returns the largest |q| for sums of n products that fit into 32 bits. A forged file may hold the
+   weight -128. */
+RISEI_FN int risei_int8_limit(int n) { return risei_minimum(INT32_MAX / 128 / n, 1023); }
+/* Rounds x [n] to q [n], |q| <= limit. Returns the scale: 0 if all x are 0, and NaN if an x is
+   infinite or NaN. Adding and subtracting `magic` rounds to a whole number. */
 RISEI_FN rise_real risei_int8_round(int n, const rise_real *x, int limit, int16_t *q)
 {
     rise_real const magic = 12582912; /* 1.5 * 2^23 */
-    rise_real largest = 0, factor;
+    rise_real largest = 0, factor, zero = 0;
     int k;
-    for (k = 0; k < n; k++) largest = risei_max(largest, risei_abs(x[k]));
+    for (k = 0; k < n; k++) {
+        largest = risei_max(largest, risei_abs(x[k]));
+        zero = zero + 0 * x[k]; /* NaN if x is infinite or NaN */
+    }
+    if (!(zero == 0)) {
+        memset(q, 0, (size_t)n * sizeof *q);
+        return zero;
+    }
     factor = largest > 0 ? (rise_real)limit / largest : 0;
     if (!(factor <= (rise_real)FLT_MAX)) factor = 0; /* x is denormal */
     for (k = 0; k < n; k++) {
@@ -6290,43 +6302,41 @@ typedef struct risei_encoder_data {
 
 /* Returns an encoder and reserves its parameters. `pool_to` is the height and width after the
    adaptive pool, 0 without a pool. `features` is the size of the linear layer, 0 without one. */
-RISEI_FN risei_encoder risei_encoder_make(risei_parameters *p, int height, int width, int channels,
-                                          const rise_conv *conv, int layers, int pool_to,
-                                          int features)
+RISEI_FN void risei_encoder_make(risei_encoder *e, risei_parameters *p, int height, int width,
+                                 int channels, const rise_conv *conv, int layers, int pool_to,
+                                 int features)
 {
     rise_conv residual; /* 3 x 3, as many filters as the layer */
-    risei_encoder e;
     int l, i;
-    memset(&e, 0, sizeof e);
+    memset(e, 0, sizeof *e);
     memset(&residual, 0, sizeof residual);
-    e.height = height, e.width = width, e.channels = channels;
-    e.layers = layers;
+    e->height = height, e->width = width, e->channels = channels;
+    e->layers = layers;
     residual.size = 3, residual.pad = 1;
     for (l = 0; l < layers; l++) {
-        e.conv[l] = risei_conv_make(p, &conv[l], height, width, channels);
-        height = e.conv[l].pooled_height, width = e.conv[l].pooled_width,
-        channels = residual.filters = e.conv[l].filters;
-        e.residuals[l] = conv[l].residual;
-        for (i = 0; i < 2 * e.residuals[l]; i++) {
+        e->conv[l] = risei_conv_make(p, &conv[l], height, width, channels);
+        height = e->conv[l].pooled_height, width = e->conv[l].pooled_width,
+        channels = residual.filters = e->conv[l].filters;
+        e->residuals[l] = conv[l].residual;
+        for (i = 0; i < 2 * e->residuals[l]; i++) {
             risei_conv const made = risei_conv_make(p, &residual, height, width, channels);
-            if (i == 0) e.residual[l] = made;
+            if (i == 0) e->residual[l] = made;
         }
     }
     if (pool_to > 0) {
-        e.adaptive_pool.pool = RISEI_MAXPOOL_ADAPTIVE, e.adaptive_pool.filters = channels;
-        e.adaptive_pool.out_height = height, e.adaptive_pool.out_width = width;
-        e.adaptive_pool.pooled_height = e.adaptive_pool.pooled_width = height = width = pool_to;
+        e->adaptive_pool.pool = RISEI_MAXPOOL_ADAPTIVE, e->adaptive_pool.filters = channels;
+        e->adaptive_pool.out_height = height, e->adaptive_pool.out_width = width;
+        e->adaptive_pool.pooled_height = e->adaptive_pool.pooled_width = height = width = pool_to;
     }
-    e.flat = layers > 0 ? height * width * channels : 0;
-    e.out = e.flat;
-    e.relu = 1;
+    e->flat = layers > 0 ? height * width * channels : 0;
+    e->out = e->flat;
+    e->relu = 1;
     if (features > 0 && layers > 0) {
-        e.has_linear = 1;
-        e.linear = risei_linear_make(p, e.flat, features, 1);
-        e.out = features;
+        e->has_linear = 1;
+        e->linear = risei_linear_make(p, e->flat, features, 1);
+        e->out = features;
     }
-    e.of_images = e.out;
-    return e;
+    e->of_images = e->out;
 }
 /* Adds a dense layer of `in` numbers to an encoder, and reserves its parameters. The layer gives
    `out` more features. */
@@ -8000,35 +8010,35 @@ RISEI_FN void risei_net_make_memory(risei_net *n, risei_parameters *p, const ris
                               desc->recurrent_units);
     if (n->fusion != RISE_FUSION_CONCAT) n->fuse = risei_linear_make(p, n->cell.units, features, 1);
 }
-RISEI_FN risei_net risei_net_make(const rise_agent_desc *desc)
+/* Plans a network without memory for weights. Works in place, because a network takes 4 kB, too
+   much for the small stack of a microcontroller. */
+RISEI_FN void risei_net_make(risei_net *n, const rise_agent_desc *desc)
 {
     int const channels = desc->frame_channels * desc->frame_stack;
-    risei_net n;
     risei_parameters p;
     int i;
-    memset(&n, 0, sizeof n);
+    memset(n, 0, sizeof *n);
     memset(&p, 0, sizeof p);
     p.int8 = desc->weight_bits == 8;
-    n.memory = &risei_memory_kinds[desc->memory];
-    n.embeds = risei_net_embeds(desc);
-    n.fusion = desc->fusion, n.context_scale = (rise_real)desc->context_scale;
-    n.norm = desc->layer_norm, n.spectral = desc->spectral_norm;
-    n.encoder = risei_encoder_make(&p, desc->frame_height, desc->frame_width, channels, desc->conv,
-                                   desc->conv_count, desc->pool_to, desc->features);
+    n->memory = &risei_memory_kinds[desc->memory];
+    n->embeds = risei_net_embeds(desc);
+    n->fusion = desc->fusion, n->context_scale = (rise_real)desc->context_scale;
+    n->norm = desc->layer_norm, n->spectral = desc->spectral_norm;
+    risei_encoder_make(&n->encoder, &p, desc->frame_height, desc->frame_width, channels, desc->conv,
+                       desc->conv_count, desc->pool_to, desc->features);
     if (desc->numbers > 0)
-        risei_encoder_add_numbers(&n.encoder, &p, desc->numbers * desc->frame_stack,
+        risei_encoder_add_numbers(&n->encoder, &p, desc->numbers * desc->frame_stack,
                                   desc->number_features);
-    if (n.memory->recurrent) risei_net_make_memory(&n, &p, desc);
-    n.fused_size = n.encoder.out + (n.fusion == RISE_FUSION_CONCAT ? n.cell.units : 0);
-    if (n.norm) {
-        n.gain = risei_parameters_reserve(&p, (size_t)n.fused_size);
-        n.shift = risei_parameters_reserve(&p, (size_t)n.fused_size);
+    if (n->memory->recurrent) risei_net_make_memory(n, &p, desc);
+    n->fused_size = n->encoder.out + (n->fusion == RISE_FUSION_CONCAT ? n->cell.units : 0);
+    if (n->norm) {
+        n->gain = risei_parameters_reserve(&p, (size_t)n->fused_size);
+        n->shift = risei_parameters_reserve(&p, (size_t)n->fused_size);
     }
-    n.heads = risei_heads_make(&p, desc, n.fused_size);
-    n.parameters = n.weights_size = p.count;
-    for (i = 0; i < risei_spectral_count(&n); i++)
-        n.weights_size += (size_t)risei_spectral_conv(&n, i).filters;
-    return n;
+    n->heads = risei_heads_make(&p, desc, n->fused_size);
+    n->parameters = n->weights_size = p.count;
+    for (i = 0; i < risei_spectral_count(n); i++)
+        n->weights_size += (size_t)risei_spectral_conv(n, i).filters;
 }
 /* Writes the linear layers of a network to list [RISEI_NET_LINEARS], in the order of their
    parameters. Returns how many there are. */
@@ -8041,6 +8051,18 @@ RISEI_FN int risei_net_linears(const risei_net *n, risei_linear *list)
     int i, count = 0;
     for (i = 0; i < RISEI_NET_LINEARS; i++)
         if (all[i].out > 0) list[count++] = all[i];
+    return count;
+}
+/* Returns how many parameters the network has: each weight of 8 bits counts, and scales do not. */
+RISEI_FN size_t risei_net_count(const risei_net *n)
+{
+    risei_linear list[RISEI_NET_LINEARS];
+    size_t count = n->parameters;
+    int i, linears = risei_net_linears(n, list);
+    for (i = 0; i < linears; i++)
+        if (list[i].int8)
+            count += (size_t)list[i].out *
+                     ((size_t)list[i].in - risei_linear_row(&list[i]) / 4 - 1);
     return count;
 }
 /* Draws the initial w [weights_size]: all parameters, and each u of the spectral normalisation. */
@@ -8556,10 +8578,26 @@ RISEI_FN size_t risei_history_slot_bytes(const risei_history *h)
            (size_t)h->numbers * sizeof *h->raw + sizeof *h->rewards +
            sizeof *h->actions + sizeof *h->events + sizeof *h->episode_frame;
 }
+/* Returns x % unit, for x >= 0. On 32-bit machines, a 64-bit division is a large function of the
+   compiler's library, so this is a long division, and a short one below 2^32. */
+RISEI_FN ptrdiff_t risei_remainder(int64_t x, ptrdiff_t unit)
+{
+#if UINTPTR_MAX > 0xFFFFFFFFu
+    return (ptrdiff_t)(x % unit);
+#else
+    uint32_t const high = (uint32_t)((uint64_t)x >> 32), low = (uint32_t)x, by = (uint32_t)unit;
+    uint32_t rest;
+    int i;
+    if (high == 0) return (ptrdiff_t)(low % by);
+    rest = high % by; /* below 2^31, so it can be doubled */
+    for (i = 31; i >= 0; i--) rest = (rest << 1 | (low >> i & 1)) % by;
+    return (ptrdiff_t)rest;
+#endif
+}
 /* Returns the index in the arrays of slot `at` of a lane. */
 RISEI_FN ptrdiff_t risei_history_slot(const risei_history *h, int lane, int64_t at)
 {
-    return (ptrdiff_t)lane * h->capacity + (ptrdiff_t)(at % h->capacity);
+    return (ptrdiff_t)lane * h->capacity + risei_remainder(at, h->capacity);
 }
 /* Returns whether no action follows the event: RISE_TERMINATED, RISE_TRUNCATED or RISE_ABSENT. */
 RISEI_FN int risei_event_is_last(int event) { return event >= RISE_TERMINATED; }
@@ -9379,8 +9417,8 @@ RISEI_FN risei_frozen_conv risei_frozen_conv_make(const risei_frozen *f,
     memset(&c, 0, sizeof c);
     memset(&p, 0, sizeof p);
     c.stack = stack;
-    c.net = risei_encoder_make(&p, f->height, f->width, f->channels * stack, desc->conv,
-                               desc->conv_count, desc->pool_to, f->size);
+    risei_encoder_make(&c.net, &p, f->height, f->width, f->channels * stack, desc->conv,
+                       desc->conv_count, desc->pool_to, f->size);
     c.net.relu = 0;
     c.parameters = p.count;
     return c;
@@ -10977,6 +11015,20 @@ RISEI_FN void risei_natural_minus(risei_natural *x, const risei_natural *y)
     }
     while (x->used > 0 && x->limb[x->used - 1] == 0) x->used--;
 }
+#if RISEI_FLOATS
+/* Returns x * 2^exponent, as ldexpf does. ldexpf of newlib sets errno, which links the state of its
+   stdio: 1 kB of RAM. x is 0 or at least 1, so only the second product can round. */
+RISEI_FN float risei_float_scaled(float x, int exponent)
+{
+    int const first = exponent < -126 ? -126 : exponent > 127 ? 127 : exponent;
+    int const rest = exponent - first;
+    int const second = rest < -126 ? -126 : rest > 127 ? 127 : rest;
+    uint32_t const bits[2] = {(uint32_t)(first + 127) << 23, (uint32_t)(second + 127) << 23};
+    float factor[2];
+    memcpy(factor, bits, sizeof factor);
+    return x * factor[0] * factor[1];
+}
+#endif
 /* Returns the double that is nearest to digits * 10^tens, for digits > 0; of two, the one with an
    even last bit. Returns infinity above the largest double. Long division gives one bit at a time,
    so the result is exact. Changes *digits. */
@@ -10998,9 +11050,9 @@ RISEI_FN risei_value risei_natural_value(risei_natural *digits, int tens)
     /* now unit <= digits < 2 unit; doubles below 2^-1022 have fewer bits */
     if (exponent < -1022) bits = exponent < -1075 ? 0 : exponent + 1075;
     for (i = 0; i < bits; i++) {
-        int const bit = risei_natural_compare(digits, &unit) >= 0;
-        if (bit) risei_natural_minus(digits, &unit);
-        mantissa = mantissa << 1 | (unsigned)bit;
+        int const fits = risei_natural_compare(digits, &unit) >= 0;
+        if (fits) risei_natural_minus(digits, &unit);
+        mantissa = mantissa << 1 | (unsigned)fits;
         risei_natural_times(digits, 2, 0);
     }
     i = exponent < -1075 ? -1 : risei_natural_compare(digits, &unit);
@@ -11008,7 +11060,7 @@ RISEI_FN risei_value risei_natural_value(risei_natural *digits, int tens)
 #if RISEI_FLOATS /* rounds the double to a float */
     i = (int)(mantissa & 0x1FFFFFFF), mantissa >>= 29, bits -= 29;
     if (i > 1 << 28 || (i == 1 << 28 && (mantissa & 1))) mantissa++;
-    return ldexpf((float)(uint32_t)mantissa, exponent + 1 - bits);
+    return risei_float_scaled((float)(uint32_t)mantissa, exponent + 1 - bits);
 #else
     return ldexp((double)mantissa, exponent + 1 - bits);
 #endif
@@ -11138,10 +11190,10 @@ RISEI_FN const risei_field *risei_field_find(rise_agent_desc *desc, const char *
    is valid. Does not check the field's range. */
 RISEI_FN int risei_field_read(const risei_field *field, const char *text, risei_value *value)
 {
-    const char *word;
+    const char *found;
     int i;
-    for (i = 0; field->word_of != NULL && (word = field->word_of(i)) != NULL; i++) {
-        if (strlen(word) != strlen(text) || memcmp(word, text, strlen(word)) != 0) continue;
+    for (i = 0; field->word_of != NULL && (found = field->word_of(i)) != NULL; i++) {
+        if (strlen(found) != strlen(text) || memcmp(found, text, strlen(found)) != 0) continue;
         *value = (risei_value)i;
         return 1;
     }
@@ -11571,17 +11623,20 @@ RISEI_FN rise_result risei_check_convs(const rise_agent_desc *d, rise_error *err
    larger. */
 RISEI_FN rise_result risei_check_size(const rise_agent_desc *d, rise_error *error)
 {
-    risei_net const net = risei_net_make(d);
     int const learn = d->play_only ? 0 : risei_pass_batch(d);
     risei_pass_size const size = risei_pass_size_of(d, risei_pass_lanes(d), learn);
     /* a float has 24 bits, so its limit leaves room for errors of rounding */
     risei_value const limit = (risei_value)(RISEI_FLOATS ? INT_MAX / 2 : INT_MAX);
-    risei_value const largest = risei_pass_largest_array(&net, &size);
-    int const learned = net.memory->encodes_window ? size.steps * size.windows : 2 * size.learn;
-    const char *const field = d->play_only             ? "the sizes of the network"
-                              : size.images > learned ? "environments"
-                                                      : "batch";
+    risei_value largest;
+    risei_net net;
+    const char *field = "the sizes of the network";
+    risei_net_make(&net, d);
+    largest = risei_pass_largest_array(&net, &size);
     if (largest <= limit) return RISE_OK;
+    if (!d->play_only) {
+        int const learned = net.memory->encodes_window ? size.steps * size.windows : 2 * size.learn;
+        field = size.images > learned ? "environments" : "batch";
+    }
     return risei_fail(error, RISE_BAD_DESC,
                       "an array of the network would have %.0f numbers, and the limit is %d; lower "
                       "%s",
@@ -14247,7 +14302,7 @@ RISEI_FN void risei_agent_plan(rise_agent *a, const rise_agent_desc *desc)
     memset(a, 0, sizeof *a);
     a->desc = *desc;
     a->model.desc = &a->desc;
-    a->model.net = risei_net_make(desc);
+    risei_net_make(&a->model.net, desc);
     a->model.frame_statistics = &a->frames;
     a->model.number_statistics = &a->numbers;
     a->model.embedder = &a->embedder;
@@ -14765,7 +14820,7 @@ RISE_API void rise_agent_metrics(const rise_agent *a, rise_metrics *m)
     memset(m, 0, sizeof *m);
     m->isa = "";
     if (a == NULL) return;
-    m->parameters = a->model.net.parameters;
+    m->parameters = risei_net_count(&a->model.net);
     m->bytes = a->bytes;
     m->isa = a->model.device.kernels->name;
     m->fused = a->model.device.kernels->fused;
@@ -14904,7 +14959,8 @@ enum { RISEI_DESC_BYTES = 8192, RISEI_DESC_LINE = 120 }; /* bytes of the longest
 /* Returns how many rows of risei_fields a file of this description holds. */
 RISEI_FN int risei_desc_fields(const rise_agent_desc *desc)
 {
-    return desc->weight_bits == 8 ? (int)RISEI_FIELDS_TO_ACT : (int)RISEI_FIELDS;
+    int const all = RISEI_FIELDS, to_act = RISEI_FIELDS_TO_ACT;
+    return desc->weight_bits == 8 ? to_act : all;
 }
 
 #ifndef RISE_PLAY_ONLY
@@ -15169,7 +15225,7 @@ RISEI_FN rise_agent_desc risei_file_int8_desc(const rise_agent_desc *desc)
     return d;
 }
 /* Writes a layer of floats with 8-bit weights: rows, then scales. The largest weight of an output
-   becomes 127 or -127. */
+   becomes 127 or -127. A scale that would be denormal has too few bits and becomes 0. */
 RISEI_FN void risei_file_write_linear(risei_io *f, const risei_linear *l, const rise_real *w)
 {
     rise_matrix const weights = rise_matrix_panels(w + l->weights, l->in, l->out);
@@ -15180,8 +15236,13 @@ RISEI_FN void risei_file_write_linear(risei_io *f, const risei_linear *l, const 
             const rise_real *const column = weights.data + risei_matrix_column(&weights, j);
             rise_real largest = 0, scale;
             int8_t four[4] = {0, 0, 0, 0};
-            for (k = 0; k < l->in; k++) largest = risei_max(largest, risei_abs(column[k * stride]));
-            scale = largest / 127;
+            for (k = 0; k < l->in; k++) {
+                rise_real const size = risei_abs(column[k * stride]);
+                largest = risei_max(largest, size);
+                if (!(size <= (rise_real)FLT_MAX)) risei_io_invalid(f, "a weight is not finite");
+            }
+            if (f->wrong != NULL) return;
+            scale = largest / 127 < (rise_real)FLT_MIN ? 0 : largest / 127;
             if (pass == 1) risei_io_reals(f, &scale, 1, 0, "a weight is not a finite number");
             for (k = 0; k < l->in && pass == 0; k++) {
                 rise_real const x = scale > 0 ? column[k * stride] / scale : 0;
@@ -15198,12 +15259,13 @@ RISEI_FN void risei_file_write_linear(risei_io *f, const risei_linear *l, const 
 RISEI_FN void risei_file_write_int8(risei_io *f, risei_model *m)
 {
     rise_agent_desc const desc = risei_file_int8_desc(m->desc);
-    risei_net const net = risei_net_make(&desc);
     rise_real *const w = (rise_real *)(uintptr_t)risei_model_weights(m, RISEI_USE_PLAY);
+    risei_net net;
     risei_linear from[RISEI_NET_LINEARS], to[RISEI_NET_LINEARS];
     int const count = risei_net_linears(&m->net, from);
     size_t at = 0, left = 0; /* ends of the last layer in both networks */
     int i;
+    risei_net_make(&net, &desc);
     risei_net_linears(&net, to);
     for (i = 0; i < count; i++) {
         risei_file_visit_part(f, m, w, at, at + (to[i].weights - left), 0);
@@ -15521,7 +15583,7 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
     /* The visit functions also read files, so their agent is not const. Writing changes nothing of
        the agent, except background.waited. */
     rise_agent *a = (rise_agent *)(uintptr_t)agent;
-    int const int8 = what == RISE_SAVE_INT8, policy = what == RISE_SAVE_POLICY || int8;
+    int const int8 = what == RISE_SAVE_INT8, plays = what == RISE_SAVE_POLICY || int8;
     risei_file_header header;
     const char *wrong;
     risei_io f;
@@ -15531,20 +15593,20 @@ RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, r
     if ((int)what < RISE_SAVE_AGENT || what > RISE_SAVE_INT8)
         return risei_fail(error, RISE_BAD_CALL, "what is %d, which is none of rise_save",
                           (int)what);
-    if (a->desc.play_only && !policy)
+    if (a->desc.play_only && !plays)
         return risei_fail(error, RISE_BAD_CALL,
                           "a play_only agent can only be saved as RISE_SAVE_POLICY");
     if (int8 && sizeof(rise_real) != 4)
         return risei_fail(error, RISE_UNAVAILABLE, "RISE_SAVE_INT8 does not work with RISE_DOUBLE");
     risei_background_finish(&a->background);
-    if (!policy && risei_background_is_torn(&a->background))
+    if (!plays && risei_background_is_torn(&a->background))
         return risei_fail(error, RISE_UNAVAILABLE,
                           "fork came while an update was computed, so only RISE_SAVE_POLICY works");
     memset(&header, 0, sizeof header);
     header.version = RISEI_FILE_VERSION;
     if (a->model.device.kernels->fused) header.flags |= RISEI_FILE_FUSED;
     if (what == RISE_SAVE_ALL) header.flags |= RISEI_FILE_REPLAY;
-    if (policy) header.flags |= RISEI_FILE_POLICY;
+    if (plays) header.flags |= RISEI_FILE_POLICY;
     header.sections = risei_file_sections(header.flags);
     wrong = risei_file_measure(a, &header, int8);
     if (wrong != NULL)
@@ -15642,7 +15704,8 @@ RISEI_FN int risei_file_stated_size(const rise_agent_desc *desc, const rise_agen
     return risei_embedder_final_size(&stated);
 }
 /* Returns RISE_MISMATCH if a field that decides a shape differs between the file's description
-   `desc` and `machine`. Ignores fields that are 0 in `machine`. */
+   `desc` and `machine`. Ignores fields that are 0 in `machine`, and those that the file does not
+   hold. */
 RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
                                             const rise_agent_desc *machine, rise_error *error)
 {
@@ -15653,7 +15716,7 @@ RISEI_FN rise_result risei_file_check_shape(const rise_agent_desc *desc,
     if (machine == NULL) return RISE_OK;
     stated = *machine;
     stated.embedding_size = risei_file_stated_size(desc, machine);
-    for (i = 0; i < RISEI_FIELDS && result == RISE_OK; i++)
+    for (i = 0; i < risei_desc_fields(desc) && result == RISE_OK; i++)
         result = risei_file_check_value(&risei_fields[i], "",
                                         risei_field_get(&risei_fields[i], desc),
                                         risei_field_get(&risei_fields[i], &stated), error);
@@ -16820,7 +16883,7 @@ RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *c
 RISEK_FN void RISEK(int8_dots)(int n, int rows, int outputs, const int16_t *x, ptrdiff_t x_stride,
                                const int8_t *w, ptrdiff_t w_stride, int32_t *sums)
 {
-    int row, j, k;
+    int row, j;
     for (j = 0; j < outputs; j++, w += w_stride, sums += rows) {
         int from = 0;
 #ifdef vint8_dot
@@ -16830,9 +16893,10 @@ RISEK_FN void RISEK(int8_dots)(int n, int rows, int outputs, const int16_t *x, p
             sums[row] = vint8_dot(n / 32, w, x + row * x_stride);
 #endif
         for (row = 0; row < rows; row++) {
-            const int16_t *const q = x + row * x_stride;
+            const int16_t *q = x + row * x_stride + from, *const end = q + (n - from);
+            const int8_t *weight = w + from;
             int32_t sum = from > 0 ? sums[row] : 0;
-            for (k = from; k < n; k++) sum += q[k] * w[k];
+            while (q < end) sum += *q++ * *weight++;
             sums[row] = sum;
         }
     }
@@ -17008,28 +17072,47 @@ RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const ri
 
 /* Small code: plain loops. The rows of B are equally spaced, and those of a transposed A, as in all
    products of acting. */
-RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *scratch)
+
+/* Computes `columns` numbers of a row of C, which are adjacent. Four at a time load each element of
+   A once. */
+RISEK_FN void RISEK(product_columns)(const rise_product *p, const rise_real *a, const rise_real *b,
+                                     const rise_real *from, rise_real *c, int columns)
 {
     ptrdiff_t const stride = p->b.rows.stride[0];
     ptrdiff_t const a_stride = p->transposed ? p->a.rows.stride[0] : 1;
     int const run = p->transposed ? p->k : p->a.run;
-    int i, j, k, end;
+    rise_real sum[4] = {0, 0, 0, 0};
+    int j, k = 0, end;
+    for (j = 0; j < columns && from != NULL; j++) sum[j] = from[j];
+    for (;;) {
+        end = p->k - k < run ? p->k : k + run;
+        if (columns == 4)
+            for (; k < end; k++, a += a_stride, b += stride) {
+                rise_real const x = *a;
+                sum[0] = vfma(x, b[0], sum[0]), sum[1] = vfma(x, b[1], sum[1]);
+                sum[2] = vfma(x, b[2], sum[2]), sum[3] = vfma(x, b[3], sum[3]);
+            }
+        for (; k < end; k++, a += a_stride, b += stride) sum[0] = vfma(*a, *b, sum[0]);
+        if (k == p->k) break;
+        a += p->a.run_stride - run;
+    }
+    for (j = 0; j < columns; j++) c[j] = p->relu ? RISEK(relu)(sum[j]) : sum[j];
+}
+RISEK_FN void RISEK(product)(const rise_product *p, int part, int parts, void *scratch)
+{
+    int const adjacent = (p->b.run >= p->n || p->b.run % 4 == 0) && p->c.run >= p->n;
+    int i, j, columns;
     (void)scratch, (void)part, (void)parts;
     for (i = 0; i < p->m; i++)
-        for (j = 0; j < p->n; j++) {
-            const rise_real *a = p->a.data + (p->transposed ? risei_matrix_column(&p->a, i)
-                                                            : risei_walk_offset(&p->a.rows, i));
-            const rise_real *b = p->b.data + risei_matrix_column(&p->b, j);
+        for (j = 0; j < p->n; j += columns) {
             rise_real *const c = (rise_real *)(uintptr_t)p->c.data +
                                  risei_walk_offset(&p->c.rows, i) + risei_matrix_column(&p->c, j);
-            rise_real sum = p->accumulate ? *c : p->bias ? p->bias[j] : 0;
-            for (k = 0;;) {
-                end = p->k - k < run ? p->k : k + run;
-                for (; k < end; k++, a += a_stride, b += stride) sum = vfma(*a, *b, sum);
-                if (k == p->k) break;
-                a += p->a.run_stride - run;
-            }
-            *c = p->relu ? RISEK(relu)(sum) : sum;
+            const rise_real *const from = p->accumulate ? c : p->bias ? p->bias + j : NULL;
+            columns = adjacent && p->n - j >= 4 ? 4 : 1;
+            RISEK(product_columns)(p,
+                                   p->a.data + (p->transposed ? risei_matrix_column(&p->a, i)
+                                                              : risei_walk_offset(&p->a.rows, i)),
+                                   p->b.data + risei_matrix_column(&p->b, j), from, c, columns);
         }
 }
 

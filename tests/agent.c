@@ -653,6 +653,27 @@ static void fields_keep_their_limits(void)
         }
     }
 }
+/* A sentence about a range has both ends. */
+static void sentences_name_the_range(void)
+{
+    rise_agent_desc d = roomy();
+    rise_error error;
+    d.learn_start = -5;
+    CHECK(rise_agent_resolve(&d, &error) == RISE_BAD_DESC);
+    CHECK(strstr(error.text, "learn_start is -5; it must be between 1 and 1e+09") != NULL);
+}
+/* A frame of one column is a frame. */
+static void the_smallest_frame_is_needed(void)
+{
+    rise_agent_desc d = roomy();
+    rise_agent *a;
+    d.frame_width = 1, d.conv_count = 1, d.environments = 1;
+    d.replay_capacity = 1000, d.learn_start = 100;
+    a = created(&d);
+    CHECK(rise_agent_step(a, NULL, 0, RISE_FIRST) == RISE_BAD_CALL);
+    CHECK(strcmp(rise_agent_error(a)->text, "frame is NULL") == 0);
+    rise_agent_destroy(a);
+}
 static void user_embeddings_need_embed_fn(void)
 {
     rise_agent_desc d = roomy();
@@ -1371,6 +1392,9 @@ static void bindings_need_no_struct(void)
     CHECK(strstr(lines, "steps=4503599627370496\n") == lines);
     CHECK(strstr(lines, "\nloss=-0.1\n") != NULL && strstr(lines, "\nadvice=64\n") != NULL);
     CHECK(strstr(lines, "\nfused=1\nisa=neon\n") != NULL);
+    lines[0] = '\0', m.isa = NULL;
+    rise_metrics_describe(&m, append_line, lines);
+    CHECK(strstr(lines, "\nfused=1\nisa=\n") != NULL);
     lines[0] = '\0';
     rise_metrics_describe(NULL, append_line, lines), rise_metrics_describe(&m, NULL, lines);
     CHECK(lines[0] == '\0');
@@ -1488,6 +1512,7 @@ static void wrong_counters_are_noticed(void)
     a = w.agent, l = &a->learner;
     CHECK(a->model.updates > 0 && rise_agent_snapshot(a) == RISE_OK && l->snapshot_next == 1);
     CHECK(risei_agent_wrong(a) == NULL);
+    WRONG(int64_t, a->replay.ended, a->replay.ended + 1, "the number of episodes is wrong");
     WRONG(rise_real, a->model.frame_statistics->scale.factor, 0,
           "the scale of frames is not above 0");
     WRONG(int64_t, l->snapshots, 0, never);
@@ -1615,6 +1640,7 @@ static void frame_statistics_stop_at_their_limit(void)
 /* NULL for any pointer is refused, and does nothing. */
 static void null_is_refused(void)
 {
+    rise_error error = {RISE_OK, ""};
     rise_agent_desc d = described("memory=none"), same = d;
     rise_agent *a = created(&d), *none = a;
     uint64_t const before = state_of(a);
@@ -1629,6 +1655,8 @@ static void null_is_refused(void)
     rise_agent_describe(NULL, NULL, NULL);
     rise_agent_describe(&d, NULL, NULL);
     CHECK(rise_agent_resolve(NULL, NULL) == RISE_BAD_CALL && rise_agent_bytes(NULL, NULL) == 0);
+    CHECK(rise_agent_bytes(NULL, &error) == 0 && error.result == RISE_BAD_CALL &&
+          strcmp(error.text, "desc is NULL") == 0);
     CHECK(rise_agent_create(NULL, &d, NULL) == RISE_BAD_CALL &&
           rise_agent_create(&none, NULL, NULL) == RISE_BAD_CALL && none == NULL);
     rise_agent_destroy(NULL);
@@ -2157,6 +2185,8 @@ static const check_test tests[] = {
     TEST(masked_actions_are_not_taken),
     TEST(bytes_are_as_promised),
     TEST(fields_keep_their_limits),
+    TEST(sentences_name_the_range),
+    TEST(the_smallest_frame_is_needed),
     TEST(user_embeddings_need_embed_fn),
     TEST(replay_must_hold_what_learning_reads),
     TEST(conv_layers_must_fit_the_frame),

@@ -9,12 +9,12 @@ enum { KINDS = 4, TABLE = 28 }; /* kinds of files; offset of the table of sectio
 
 /* in the order of rise_save */
 CHECK_UNUSED static const char *const kind_names[KINDS] = {"agent", "all", "policy", "int8"};
-CHECK_UNUSED static const rise_save kinds[KINDS] = {RISE_SAVE_AGENT, RISE_SAVE_ALL,
-                                                    RISE_SAVE_POLICY, RISE_SAVE_INT8};
-/* Returns whether files of this kind, an index of `kinds`, hold only a policy. */
+CHECK_UNUSED static const rise_save file_kinds[KINDS] = {RISE_SAVE_AGENT, RISE_SAVE_ALL,
+                                                         RISE_SAVE_POLICY, RISE_SAVE_INT8};
+/* Returns whether files of this kind, an index of `file_kinds`, hold only a policy. */
 CHECK_UNUSED static int kind_plays(int kind)
 {
-    return kinds[kind] == RISE_SAVE_POLICY || kinds[kind] == RISE_SAVE_INT8;
+    return file_kinds[kind] == RISE_SAVE_POLICY || file_kinds[kind] == RISE_SAVE_INT8;
 }
 
 /* Returns the smallest agent of this kind, because some tests damage each bit of its file. */
@@ -136,6 +136,22 @@ CHECK_UNUSED static buffer saved_blindly(rise_agent *a, rise_save what)
     memcpy(b.data, head.data, head.size);
     free(head.data);
     return b;
+}
+/* Returns where the file has a number of the agent: changes its lowest bit, writes the file again,
+   and finds the first difference behind the header. */
+CHECK_UNUSED static size_t place_of(rise_agent *a, rise_save what, void *number, size_t size)
+{
+    uint16_t const probe = 1;
+    int const little = *(const unsigned char *)&probe == 1;
+    unsigned char *const low = (unsigned char *)number + (little ? 0 : size - 1);
+    buffer was = saved(a, what), now;
+    size_t at = header_bytes(&was);
+    low[0] ^= 1;
+    now = saved(a, what);
+    low[0] ^= 1;
+    while (at < was.size && at < now.size && was.data[at] == now.data[at]) at++;
+    free(was.data), free(now.data);
+    return at;
 }
 
 #endif

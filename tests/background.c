@@ -29,6 +29,7 @@ static void phase_begins(int phase);
 #define RISE_THREADS
 #define RISEI_THREADS_MINIMUM 0
 #define RISEI_BACKGROUND_PHASE(phase) phase_begins((int)(phase))
+#include "agent_file.h"
 #include "toy.h"
 
 static void phase_begins(int phase)
@@ -291,6 +292,30 @@ static void loading_can_turn_background_on(void)
             rise_agent_destroy(a), free(b.data);
         }
 }
+/* A number of updates that no round can have is refused. */
+static void wrong_results_are_refused(void)
+{
+    static const uint64_t wrong[] = {UINT64_MAX, (uint64_t)INT_MAX + 1};
+    rise_agent_desc const d = behind("memory=none learn_outside=1");
+    world w = world_after(d, 60);
+    rise_agent *a;
+    rise_error error;
+    buffer b;
+    size_t at;
+    int i;
+    CHECK(rise_agent_learn_for(w.agent, 0) == 0);
+    b = saved(w.agent, RISE_SAVE_ALL);
+    at = place_of(w.agent, RISE_SAVE_ALL, &w.agent->background.updates, sizeof(int));
+    CHECK(get(&b, at, 8) == 1);
+    for (i = 0; i < COUNT(wrong); i++) {
+        put(&b, at, 8, wrong[i]);
+        fix_sums(&b);
+        CHECK(load(&a, &b, NULL, &error) == RISE_BAD_FILE && a == NULL);
+        CHECK(strstr(error.text, "round.updates") != NULL);
+    }
+    rise_agent_destroy(w.agent);
+    free(b.data);
+}
 /* Counters of a round that no agent can have are refused. */
 static void wrong_rounds_are_refused(void)
 {
@@ -352,12 +377,17 @@ static void waiting_is_counted(void)
 {
     rise_agent_desc const d = behind("memory=none");
     world w = world_after(d, 30);
-    rise_metrics m;
+    rise_metrics m, again;
     delay(0, 0, 20000);
     world_run(&w, 10);
     rise_agent_metrics(w.agent, &m);
     CHECK(m.waited > 0.01);
     delay(0, 0, 0);
+    risei_background_finish(&w.agent->background);
+    rise_agent_metrics(w.agent, &m);
+    risei_background_finish(&w.agent->background); /* the worker is idle: no time is counted */
+    rise_agent_metrics(w.agent, &again);
+    CHECK(memcmp(&again.waited, &m.waited, sizeof m.waited) == 0);
     rise_agent_destroy(w.agent);
 }
 static void learn_does_one_update_after_another(void)
@@ -490,6 +520,7 @@ static const check_test tests[] = {
     TEST(saving_loses_no_round),
     TEST(smaller_files_load),
     TEST(results_of_rounds_are_saved),
+    TEST(wrong_results_are_refused),
     TEST(loading_can_turn_background_on),
     TEST(wrong_rounds_are_refused),
     TEST(nothing_waits_with_learn_outside),

@@ -102,4 +102,5 @@ def main():
         print(f"rise.h:{number}: {source[number - 1].strip()}")
 
 
-main()
+if __name__ == "__main__":
+    main()

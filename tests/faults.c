@@ -312,7 +312,8 @@ static void refused_threads_leave_nothing(void)
                     else if (load_it)
                         CHECK(state_of(a) == state);
                     rise_agent_destroy(a);
-                    CHECK(toy_memory.held == 0 && fault_threads == 0 && threads_become(1));
+                    CHECK(toy_memory.held == 0 && fault_threads == 0 && fault_locks == 0);
+                    CHECK(threads_become(1));
                 } while (failed != NULL);
                 CHECK(at == THREADS - 1 + 2 + 1); /* workers, lock, condition; and no fault */
                 free(block);
@@ -349,7 +350,8 @@ static void refused_workers_leave_nothing(void)
             CHECK(fault_threads == (failed != NULL ? 0 : agents[i].threads));
             CHECK(failed == NULL || (a == NULL && strstr(error.text, agents[i].text) != NULL));
             rise_agent_destroy(a);
-            CHECK(toy_memory.held == 0 && fault_threads == 0 && threads_become(1));
+            CHECK(toy_memory.held == 0 && fault_threads == 0 && fault_locks == 0);
+            CHECK(threads_become(1));
         } while (failed != NULL);
         CHECK(at == agents[i].calls + 1);
     }

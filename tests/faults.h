@@ -101,10 +101,24 @@ FAULT_CALL(int, fchmod, (int file, mode_t mode), (file, mode), -1)
 FAULT_CALL(int, fstat, (int file, struct stat *about), (file, about), -1)
 FAULT_CALL(int, stat, (const char *path, struct stat *about), (path, about), -1)
 FAULT_CALL(ssize_t, readlink, (const char *path, char *to, size_t size), (path, to, size), -1)
+
+/* Locks and condition variables that were made and not ended. Ending them does not fail. */
+static long fault_locks;
+
 FAULT_CALL(int, pthread_mutex_init, (pthread_mutex_t * lock, const pthread_mutexattr_t *how),
-           (lock, how), EAGAIN)
+           (lock, how) == 0 && ++fault_locks > 0 ? 0 : EAGAIN, EAGAIN)
 FAULT_CALL(int, pthread_cond_init, (pthread_cond_t * wake, const pthread_condattr_t *how),
-           (wake, how), EAGAIN)
+           (wake, how) == 0 && ++fault_locks > 0 ? 0 : EAGAIN, EAGAIN)
+static inline int fault_pthread_mutex_destroy(pthread_mutex_t *lock)
+{
+    fault_locks--;
+    return pthread_mutex_destroy(lock);
+}
+static inline int fault_pthread_cond_destroy(pthread_cond_t *wake)
+{
+    fault_locks--;
+    return pthread_cond_destroy(wake);
+}
 
 static inline FILE *fault_fopen(const char *path, const char *mode)
 {
@@ -216,6 +230,8 @@ static inline int fault_pthread_join(pthread_t thread, void **result)
 #define readlink(path, to, size) fault_readlink(path, to, size)
 #define pthread_mutex_init(lock, how) fault_pthread_mutex_init(lock, how)
 #define pthread_cond_init(wake, how) fault_pthread_cond_init(wake, how)
+#define pthread_mutex_destroy(lock) fault_pthread_mutex_destroy(lock)
+#define pthread_cond_destroy(wake) fault_pthread_cond_destroy(wake)
 #define pthread_join(thread, result) fault_pthread_join(thread, result)
 #define pthread_create(thread, how, run, argument) fault_pthread_create(thread, how, run, argument)
 

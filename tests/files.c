@@ -122,11 +122,11 @@ static void writes_the_same(const char *words)
         elsewhere = world_of(created(&d));
         world_run(&w, 30);
         world_run(&elsewhere, 30);
-        first = saved(w.agent, kinds[kind]);
-        second = saved(w.agent, kinds[kind]);
-        third = saved(elsewhere.agent, kinds[kind]);
+        first = saved(w.agent, file_kinds[kind]);
+        second = saved(w.agent, file_kinds[kind]);
+        third = saved(elsewhere.agent, file_kinds[kind]);
         back = loaded(&first, &machine);
-        fourth = saved(back, kinds[kind]);
+        fourth = saved(back, file_kinds[kind]);
         CHECK(same_buffers(&first, &second) && same_buffers(&first, &third) &&
               same_buffers(&first, &fourth));
         CHECK(get(&first, 16, 8) == first.size);
@@ -177,7 +177,7 @@ static void numbers_are_little_endian(void)
 static void says_that_writing_failed(int kind)
 {
     world w = tiny_world("memory=rise cell=gru", 20);
-    buffer whole = saved(w.agent, kinds[kind]);
+    buffer whole = saved(w.agent, file_kinds[kind]);
     size_t room;
     check_about("%s, writing fails", kind_names[kind]);
     for (room = 0; room <= whole.size; room += room < 200 || room + 20 > whole.size ? 1 : 13) {
@@ -185,7 +185,7 @@ static void says_that_writing_failed(int kind)
         rise_error error = {RISE_OK, ""};
         rise_result result;
         b.room = room;
-        result = rise_agent_write(w.agent, kinds[kind], buffer_write, &b, &error);
+        result = rise_agent_write(w.agent, file_kinds[kind], buffer_write, &b, &error);
         CHECK(result == (room < whole.size ? RISE_IO : RISE_OK) && error.result == result);
         CHECK((error.text[0] != '\0') == (room < whole.size));
         CHECK(memcmp(b.data != NULL ? b.data : whole.data, whole.data, b.size) == 0);
@@ -203,7 +203,8 @@ static void nonsense_is_not_saved(void)
     rise_agent_parameters(w.agent)[3] = (float)NAN;
     for (kind = 0; kind < KINDS; kind++) {
         buffer b = {NULL, 0, 0, SIZE_MAX, 0};
-        CHECK(rise_agent_write(w.agent, kinds[kind], buffer_write, &b, &error) == RISE_NOT_FINITE);
+        CHECK(rise_agent_write(w.agent, file_kinds[kind], buffer_write, &b, &error) ==
+              RISE_NOT_FINITE);
         CHECK(b.size == 0 && strstr(error.text, "weight") != NULL); /* the old file stays */
     }
     rise_agent_destroy(w.agent);
@@ -228,7 +229,8 @@ static void wrong_kinds_are_not_saved(void)
     for (i = 0; i < KINDS; i++) {
         if (kind_plays(i)) continue;
         check_about("a player, %s", kind_names[i]);
-        CHECK(rise_agent_write(player, kinds[i], buffer_write, &none, &error) == RISE_BAD_CALL &&
+        CHECK(rise_agent_write(player, file_kinds[i], buffer_write, &none, &error) ==
+                  RISE_BAD_CALL &&
               strstr(error.text, "RISE_SAVE_POLICY") != NULL);
     }
     CHECK(none.size == 0);
@@ -261,7 +263,7 @@ static void failed_streams_move_nothing(void)
 static void notices_damage(const char *words, int kind)
 {
     world w = tiny_world(words, 20);
-    buffer const whole = saved(w.agent, kinds[kind]);
+    buffer const whole = saved(w.agent, file_kinds[kind]);
     rise_agent_desc const machine = machine_for(kind);
     buffer b;
     size_t i;
@@ -317,7 +319,7 @@ static void minds_the_header(int kind)
                                    UINT64_C(0x8000000000000000),
                                    UINT64_C(0xFFFFFFFFFFFFFFFF)};
     world w = tiny_world("memory=rise", 20);
-    buffer const whole = saved(w.agent, kinds[kind]);
+    buffer const whole = saved(w.agent, file_kinds[kind]);
     rise_agent_desc const machine = machine_for(kind);
     size_t const sections = (size_t)get(&whole, 24, 4);
     size_t field, i;
@@ -510,7 +512,7 @@ static void lengths_are_compared_first(void)
     world w = tiny_world("memory=rise", 20);
     int i, kind;
     for (kind = 0; kind < KINDS; kind++) {
-        buffer b = saved(w.agent, kinds[kind]);
+        buffer b = saved(w.agent, file_kinds[kind]);
         rise_agent_desc const machine = machine_for(kind);
         for (i = 0; i < COUNT(larger); i++) {
             buffer c = with_line(&b, larger[i][0], larger[i][1]);
@@ -1287,9 +1289,9 @@ static int refuses_other_fields(buffer *b, const rise_agent_desc *has, int kind)
         double const value = risei_field_get(field, has);
         double other = another_value(field, value);
         if (!field->shape || risei_is_zero(other)) continue;
-        if (kinds[kind] == RISE_SAVE_INT8 && i >= RISEI_FIELDS_TO_ACT) continue; /* not held */
+        if (file_kinds[kind] == RISE_SAVE_INT8 && i >= RISEI_FIELDS_TO_ACT) continue; /* not held */
         /* without a replay buffer, the number of environments may change */
-        if (strcmp(field->name, "environments") == 0 && kinds[kind] != RISE_SAVE_ALL) continue;
+        if (strcmp(field->name, "environments") == 0 && file_kinds[kind] != RISE_SAVE_ALL) continue;
         /* DOWNSAMPLE adapts the size to the frame, so that close sizes are the same */
         if (strcmp(field->name, "embedding_size") == 0) other = value + 20;
         refuses_other_value(b, &machine, field, &machine, value, other, field->name);
@@ -1319,11 +1321,11 @@ static void other_shapes_are_refused(void)
     for (i = 0; i < COUNT(words); i++)
         for (kind = 0; kind < KINDS; kind++) {
             world w = tiny_world(words[i], 20);
-            buffer b = saved(w.agent, kinds[kind]);
+            buffer b = saved(w.agent, file_kinds[kind]);
             rise_agent_desc machine = w.agent->desc;
             rise_agent *a;
             rise_agent_destroy(w.agent);
-            if (kinds[kind] == RISE_SAVE_INT8) machine.weight_bits = 8;
+            if (file_kinds[kind] == RISE_SAVE_INT8) machine.weight_bits = 8;
             count += refuses_other_fields(&b, &machine, kind);
             /* all fields at once, as the saved agent has them */
             check_about("%s, %s: machine is the agent's description", words[i], kind_names[kind]);
@@ -1331,7 +1333,7 @@ static void other_shapes_are_refused(void)
             a = loaded(&b, &machine);
             for (l = machine.conv_count; l < RISE_MAX_CONV; l++) /* unused, so not saved */
                 memset(&machine.conv[l], 0, sizeof machine.conv[l]);
-            if (kinds[kind] != RISE_SAVE_INT8)
+            if (file_kinds[kind] != RISE_SAVE_INT8)
                 CHECK(memcmp(&a->desc, &machine, sizeof machine) == 0);
             for (l = 0; l < RISEI_FIELDS_TO_ACT; l++) /* INT8 holds no others */
                 CHECK(!(risei_field_get(&risei_fields[l], &a->desc) !=
@@ -1403,12 +1405,12 @@ static void environments_change_without_replay(void)
         rise_metrics m;
         buffer b;
         steps_all(a, 8, 12);
-        b = saved(a, kinds[kind]);
+        b = saved(a, file_kinds[kind]);
         rise_agent_destroy(a);
         for (i = 0; i < COUNT(numbers); i++) {
             int const n = machine.environments = numbers[i];
             check_about("%s of 8 environments, loaded with %d", kind_names[kind], n);
-            if (kinds[kind] == RISE_SAVE_ALL && n != 8) {
+            if (file_kinds[kind] == RISE_SAVE_ALL && n != 8) {
                 refused(&b, &machine, RISE_MISMATCH, "environments");
                 continue;
             }
@@ -1887,7 +1889,7 @@ typedef struct sample {
     const char *name;    /* the file is <name>.rise */
     const char *words;   /* for described, or for tiny */
     int is_tiny;         /* 1: created by tiny */
-    int kind;            /* of file, in kinds */
+    int kind;            /* of file, in file_kinds */
     int steps;           /* steps of each environment before the save */
     const char *actions; /* that it plays on fused kernels, one digit a frame */
     uint64_t q;          /* hash of its values for these frames */
@@ -2061,7 +2063,7 @@ static void write_sample(const sample *s, const char *path)
     rise_agent *a;
     rise_error error = {RISE_OK, ""};
     uint64_t q;
-    if (!CHECK(rise_agent_save(w.agent, kinds[s->kind], path, &error) == RISE_OK))
+    if (!CHECK(rise_agent_save(w.agent, file_kinds[s->kind], path, &error) == RISE_OK))
         printf("%s\n", error.text);
     rise_agent_destroy(w.agent);
     if (!CHECK(rise_agent_load(&a, path, &machine, &error) == RISE_OK)) {
@@ -2190,12 +2192,13 @@ static void policies_play_in_place(void)
     rise_agent_desc const machine = machine_for(RISE_SAVE_POLICY);
     int k, kind, offset;
     for (k = 0; k < COUNT(words); k++)
-        for (kind = 0; kind < COUNT(kinds); kind++) {
+        for (kind = 0; kind < COUNT(file_kinds); kind++) {
             world w = world_begin(words[k], 40);
-            buffer b = saved(w.agent, kinds[kind]);
+            buffer b = saved(w.agent, file_kinds[kind]);
             rise_agent *const own = loaded(&b, &machine);
             check_about("%s, kind %d", words[k], kind);
-            for (offset = 0; offset < 6; offset++) open_at(w.agent, own, &b, kinds[kind], offset);
+            for (offset = 0; offset < 6; offset++)
+                open_at(w.agent, own, &b, file_kinds[kind], offset);
             rise_agent_destroy(own), rise_agent_destroy(w.agent);
             free(b.data);
         }
@@ -2231,6 +2234,53 @@ static void damaged_policies_are_not_opened(void)
     CHECK(load(&a, &b, &machine, &error) == RISE_BAD_DESC);
     CHECK(strstr(error.text, "only a play_only agent") != NULL);
     rise_agent_destroy(w.agent), free(b.data);
+}
+
+/* A reader may state other numbers than the file has where they give no array its shape. */
+static void other_numbers_of_learning_may_be_stated(void)
+{
+    static const char *const lines[] = {"demonstration_margin=0.3", "demonstration_weight=2",
+                                        "learning_rate=0.1",        "discount=0.9",
+                                        "priority_exponent=0.2",    "gradient_clip=1",
+                                        "epsilon_end=0.3",          "target_period=9"};
+    world w = world_begin("memory=rise", 30);
+    buffer b = saved(w.agent, RISE_SAVE_AGENT);
+    int i;
+    for (i = 0; i < COUNT(lines); i++) {
+        rise_agent_desc machine = machine_for(RISE_SAVE_AGENT);
+        check_about("%s", lines[i]);
+        CHECK(rise_agent_set(&machine, lines[i], NULL) == RISE_OK);
+        rise_agent_destroy(loaded(&b, &machine));
+    }
+    check_about("%s", "");
+    rise_agent_destroy(w.agent), free(b.data);
+}
+/* Weights in place are checked, too: each must be finite. Without a machine there are defaults. */
+static void weights_in_place_are_checked(void)
+{
+    world w = world_begin("memory=none", 30);
+    buffer b = saved(w.agent, RISE_SAVE_POLICY);
+    size_t const at = place_of(w.agent, RISE_SAVE_POLICY, w.agent->model.weights, sizeof(float));
+    size_t const size = b.size;
+    placed p = place(&b, 0);
+    rise_agent_desc machine = machine_for(RISE_SAVE_POLICY);
+    rise_error error;
+    rise_agent *a;
+    CHECK(rise_agent_open(&a, p.data, b.size, NULL, &error) == RISE_OK && a->desc.play_only);
+    CHECK(w.agent->model.net.weights_size > 192); /* 64 are checked at once */
+    rise_agent_destroy(a), free(p.room);
+    machine.weights = w.agent->model.weights;
+    b.size = at + 300; /* reading fails here */
+    b.at = 0;
+    CHECK(rise_agent_read(&a, buffer_read, &b, size, &machine, &error) == RISE_IO && a == NULL);
+    b.size = size, machine.weights = NULL;
+    CHECK(get(&b, at, 4) == risei_bits(w.agent->model.weights[0]));
+    put(&b, at, 4, 0x7FC00000);
+    fix_sums(&b);
+    p = place(&b, 0);
+    CHECK(rise_agent_open(&a, p.data, b.size, &machine, &error) == RISE_BAD_FILE && a == NULL);
+    CHECK(strstr(error.text, "a weight is not a finite number") != NULL);
+    rise_agent_destroy(w.agent), free(p.room), free(b.data);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -2366,7 +2416,7 @@ static void fuzz(long rounds, uint64_t seed)
     for (w = 0; w < COUNT(file_words); w++)
         for (kind = 0; kind < KINDS; kind++) {
             world one = tiny_world(file_words[w], 9 + 6 * kind);
-            files[n++] = saved(one.agent, kinds[kind]);
+            files[n++] = saved(one.agent, file_kinds[kind]);
             rise_agent_destroy(one.agent);
         }
     for (i = 0; i < rounds; i++) {
@@ -2537,6 +2587,8 @@ static const check_test tests[] = {
     TEST(sample_files_load),
     TEST(policies_play_in_place),
     TEST(damaged_policies_are_not_opened),
+    TEST(weights_in_place_are_checked),
+    TEST(other_numbers_of_learning_may_be_stated),
     TEST(mutated_files_do_no_harm),
 };
 int main(int count, char **arguments)

@@ -177,7 +177,7 @@ static void linear_case(int rows, int in, int out, int x_gap, int y_gap, int dx_
 {
     size_t const last = (size_t)rows - 1;
     ptrdiff_t const dx_stride = in + dx_gap;
-    risei_parameters p = {0};
+    risei_parameters p = {0, 0};
     linear_layer t;
     double *g, *dx;
     int row, i;
@@ -353,7 +353,7 @@ static void conv_case(int size, int stride, int pad, int count)
 {
     int const height = 5 + risei_random_below(&dice, 3), width = 5 + risei_random_below(&dice, 3);
     rise_conv const desc = {1 + risei_random_below(&dice, 3), size, stride, pad, 0, 0, 0, 0};
-    risei_parameters p = {3};
+    risei_parameters p = {3, 0};
     conv_layer t;
     risei_image slopes, dy, dx;
     double *g, *flat_dx, *by_taps;
@@ -449,7 +449,7 @@ static void max_pooling_is_right(void)
                           width = 4 + risei_random_below(&dice, 4);
                 rise_conv const desc = {
                     1 + risei_random_below(&dice, 3), 1, 1, 0, pool, stride, pad, 0};
-                risei_parameters p = {0};
+                risei_parameters p = {0, 0};
                 risei_conv const c = risei_conv_make(&p, &desc, height, width, 1);
                 snprintf(about, sizeof about, "pool %d stride %d pad %d", pool, stride, pad);
                 pool_case(&c, about);
@@ -678,7 +678,7 @@ static void cell_case(rise_cell kind, int in, int units, int steps, int ends, in
     int const all = steps + further;
     size_t const state = (size_t)(rows * units), last = (size_t)ends * state;
     size_t missing; /* where the bias of the recurrent matrix would be, if the cell has none */
-    risei_parameters p = {5};
+    risei_parameters p = {5, 0};
     risei_arena count, arena;
     cell_formula formula;
     cell_layer t;
@@ -929,7 +929,7 @@ static void convolutions_add_and_rectify(void)
     int form;
     for (form = 0; form < 4; form++) {
         int const relu = form & 1, add = form >> 1;
-        risei_parameters p = {2};
+        risei_parameters p = {2, 0};
         risei_conv const c = risei_conv_make(&p, &desc, 7, 6, 2);
         risei_image x = image_take(2, 7, 6, 2, 1, 0);
         risei_image y = image_take(2, c.out_height, c.out_width, 3, 1, 9);
@@ -1082,12 +1082,12 @@ static void encoder_images(encoder_layer *t, const encoder_case *k)
 /* `in`, `out`: of the layer of numbers; `out` 0: there is none */
 static void encoder_make(encoder_layer *t, const encoder_case *k, int in, int out)
 {
-    risei_parameters p = {0};
+    risei_parameters p = {0, 0};
     risei_arena count, arena;
     size_t i;
     memset(t, 0, sizeof *t), memset(&count, 0, sizeof count);
-    t->e = risei_encoder_make(&p, k->height, k->width, k->channels, k->conv, k->layers, k->pool_to,
-                              k->features);
+    risei_encoder_make(&t->e, &p, k->height, k->width, k->channels, k->conv, k->layers, k->pool_to,
+                       k->features);
     if (out > 0) risei_encoder_add_numbers(&t->e, &p, in, out);
     t->count = k->count;
     risei_encoder_layout(&count, &t->e, &t->a, k->count, k->learn);
@@ -1348,7 +1348,7 @@ static void network_make(network *t, const network_kind *k)
     int i, r, samples, sequences;
     memset(&count, 0, sizeof count);
     memset(t, 0, sizeof *t);
-    t->net = risei_net_make(&d);
+    risei_net_make(&t->net, &d);
     samples = k->memory != RISE_MEMORY_NONE ? d.window_samples : 1;
     sequences = ROWS / samples;
     t->rows = 2 * ROWS, t->images = full ? ALL * ROWS : 2 * ROWS;
@@ -1637,12 +1637,18 @@ static void derived_weights_are_right(void)
 
 /* f(e) = sign(e) sqrt(|e|) of normal numbers, one for each input and output of each layer. sigma
    begins at 0.5 / sqrt(inputs). Weights begin within 1 / sqrt(inputs). */
+static risei_net net_of(const rise_agent_desc *d)
+{
+    risei_net n;
+    risei_net_make(&n, d);
+    return n;
+}
 static void noise_has_its_distribution(void)
 {
     network_kind const k = {
         RISE_MEMORY_NONE, RISE_CELL_LSTM, RISE_FUSION_CONCAT, 0, 1, 3, RISE_HEAD_C51, 1, 0, 0, 0};
     rise_agent_desc const d = network_desc(&k);
-    risei_net const n = risei_net_make(&d);
+    risei_net const n = net_of(&d);
     const risei_linear *const layer[3] = {&n.heads.hidden, &n.heads.advantage, &n.heads.value};
     size_t const size = risei_noise_size(&n.heads);
     double *const noise = numbers(size, 0), *const w = numbers(n.weights_size, 0);
@@ -1752,7 +1758,7 @@ static void spectral_norm_divides_by_the_largest_singular_value(void)
         /* where two values are too close, 1000 updates are not enough */
         risei_random weights = risei_random_stream((uint64_t)filters, 1);
         d.conv[0].filters = filters, d.conv[1].filters = 9 - filters;
-        n = risei_net_make(&d);
+        risei_net_make(&n, &d);
         w = numbers(n.weights_size, 0), s = numbers(risei_spectral_size(&n), 0),
         derived = numbers(n.weights_size, 0);
         risei_net_initialise(&n, w, &d, &weights);

@@ -1382,7 +1382,7 @@ static risei_image first_layer_image(const first_layer *f)
 static void first_layer_make(first_layer *f, const first_case *k, int t)
 {
     int const channels = k->channels * k->stack;
-    risei_parameters p = {0};
+    risei_parameters p = {0, 0};
     size_t scratch;
     ptrdiff_t image;
     int i, r;
@@ -1463,10 +1463,11 @@ static void first_layer_reads_frames_as_images(void)
                                        {6, 7, 2, 3, 5, {16, 3, 2, 1, 0, 0, 0, 0}},
                                        {61, 60, 1, 4, 5, {32, 8, 4, 0, 0, 0, 0, 0}},
                                        {40, 41, 3, 4, 4, {17, 3, 1, 1, 0, 0, 0, 0}}};
-    risei_parameters odd = {0};
-    risei_encoder const encoder = risei_encoder_make(&odd, 15, 15, 1, &cases[0].conv, 1, 0, 0);
+    risei_parameters odd = {0, 0};
+    risei_encoder encoder;
     size_t c;
     int t;
+    risei_encoder_make(&encoder, &odd, 15, 15, 1, &cases[0].conv, 1, 0, 0);
     /* else the next thread's memory is not aligned */
     CHECK(risei_encoder_chunk_bytes(&encoder, 1) % RISEI_ALIGN == 0);
     CHECK(risei_encoder_bytes(&encoder, 1, 1) % RISEI_ALIGN == 0);
@@ -1489,7 +1490,7 @@ static void data_gradients_do_not_depend_on_the_batch(void)
     for (c = 0; c < 2 * sizeof convs / sizeof *convs; c++)
         for (t = 0; t < tables; t++) {
             int const n = (int)(c / 2), many = counts[c % 2];
-            risei_parameters p = {0};
+            risei_parameters p = {0, 0};
             risei_conv const conv = risei_conv_make(&p, &convs[n], 9 + n, 20, 4 * n + 1);
             risei_image dx = risei_image_make(conv.height, conv.width, conv.channels, 1), one = dx;
             risei_image dy =

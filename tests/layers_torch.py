@@ -157,7 +157,7 @@ void encoder(int count, int height, int width, int channels, int layers, const i
     risei_encoder_input input = {NULL, NULL, 0, NULL, NULL};
     memcpy(desc, conv, (size_t)layers * sizeof *desc);
     memset(&a, 0, sizeof a), memset(&arena, 0, sizeof arena);
-    e = risei_encoder_make(&p, height, width, channels, desc, layers, pool_to, dense);
+    risei_encoder_make(&e, &p, height, width, channels, desc, layers, pool_to, dense);
     if (number_features > 0) risei_encoder_add_numbers(&e, &p, number_count, number_features);
     risei_encoder_layout(&arena, &e, &a, count, count);
     arena.base = malloc(arena.used), arena.used = 0;
@@ -185,7 +185,7 @@ void spectral(int f, const float *w, float *u, float *derived, float *g)
     d.features = -1;
     d.memory = RISE_MEMORY_NONE, d.spectral_norm = 1;
     d.conv_count = d.conv[0].size = d.conv[0].residual = 1, d.conv[0].filters = f;
-    n = risei_net_make(&d);
+    risei_net_make(&n, &d);
     block = calloc(n.weights_size, sizeof *block), all = calloc(n.weights_size, sizeof *all),
     gradient = calloc(n.weights_size, sizeof *gradient);
     s = calloc(risei_spectral_size(&n), sizeof *s);

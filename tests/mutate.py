@@ -46,7 +46,7 @@ TESTS = {
     "describe": "rules files",
 }
 EVERY = ("targets replay sizes fuzz snapshot agent files rules players faults sequences threads "
-         "background")
+         "background numbers parts observe")
 # Wrong types are errors: such a mutant does not compile in a strict build.
 FLAGS = ["-O0", "-DCHECK_QUICK", "-DCHECK_STOP", "-DSEQUENCES=3", "-pthread",
          "-Werror=incompatible-pointer-types", "-Werror=int-conversion", "-DRISE_STATIC"]

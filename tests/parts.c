@@ -3,6 +3,7 @@
    here, and its reduce_fn adds in the order of the processes. */
 #define RISE_THREADS
 #define RISEI_THREADS_MINIMUM 0
+#include "agent_file.h"
 #include "toy.h"
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -465,6 +466,7 @@ static void time_budgets_stop_between_parts(void)
     world w = world_after(d, 40), v = world_after(d, 40);
     rise_metrics m;
     int i;
+    CHECK(rise_agent_learn_for(w.agent, 0) == 0 && w.agent->learner.part == 0);
     for (i = 0; i < 8; i++) {
         uint64_t const before = hash_reals(HASH_START, w.agent->model.weights, 100);
         CHECK(rise_agent_learn_for(w.agent, PART) == (i % 4 == 3));
@@ -519,6 +521,45 @@ static void parts_are_saved(void)
     CHECK(strstr(risei_agent_wrong(v.agent), "out of range") != NULL);
     rise_agent_destroy(w.agent), rise_agent_destroy(v.agent);
 }
+/* Checks that a file whose number of 8 bytes at `at` is `value` is refused with `words`. */
+static void refuses(const buffer *b, size_t at, uint64_t value, const char *words)
+{
+    buffer c = copy_of(b, b->size);
+    rise_agent *a;
+    rise_error error = {RISE_OK, ""};
+    put(&c, at, 8, value);
+    fix_sums(&c);
+    CHECK(load(&a, &c, NULL, &error) == RISE_BAD_FILE && a == NULL);
+    if (!CHECK(strstr(error.text, words) != NULL)) printf("    %s\n", error.text);
+    free(c.data);
+}
+/* Parts that no agent can have are refused. A discarded update stays discarded. */
+static void wrong_parts_are_refused(void)
+{
+    double now = 1e6;
+    rise_agent_desc const d = in_parts(&now);
+    world w = world_after(d, 40);
+    risei_learner *const l = &w.agent->learner;
+    size_t at;
+    buffer b;
+    rise_agent *a;
+    CHECK(rise_agent_learn_for(w.agent, 2 * PART) == 0 && l->part == 2);
+    b = saved(w.agent, RISE_SAVE_ALL);
+    at = place_of(w.agent, RISE_SAVE_ALL, &l->part, sizeof l->part);
+    CHECK(get(&b, at, 8) == 2);
+    refuses(&b, at, UINT64_MAX, "draws");
+    refuses(&b, at, (uint64_t)l->draws + 1, "draws");
+    at = place_of(w.agent, RISE_SAVE_ALL, &l->errors[1], sizeof l->errors[1]);
+    CHECK(get(&b, at, 4) == risei_bits(l->errors[1]));
+    refuses(&b, at, UINT64_C(0x7FC00000), "a td error is not a finite number");
+    free(b.data);
+    l->discards = 1;
+    b = saved(w.agent, RISE_SAVE_ALL);
+    a = loaded(&b, &d);
+    CHECK(a->learner.discards == 1 && a->learner.part == 2);
+    rise_agent_destroy(a), rise_agent_destroy(w.agent);
+    free(b.data);
+}
 /* More parts take less memory, and the number of bytes is known before. */
 static void parts_save_memory(void)
 {
@@ -565,12 +606,19 @@ static void wrong_descriptions_are_refused(void)
     CHECK(refused(d, "processes is 2; set reduce_fn, too"));
     d.reduce_fn = reduce, d.n_step = 30;
     CHECK(refused(d, "learn_start is 20; several processes need"));
+    d.window_stride = 1, d.learn_start = d.n_step + 1; /* just enough */
+    CHECK(rise_agent_resolve(&d, NULL) == RISE_OK);
+    d.learn_start--;
+    CHECK(refused(d, "learn_start is 30; several processes need"));
+    d.reduce_fn = NULL, d.play_only = 1; /* a play_only agent does not learn */
+    CHECK(rise_agent_resolve(&d, NULL) == RISE_OK);
 }
 
 static const check_test tests[] = {
     TEST(gradients_of_parts_add_up),
     TEST(time_budgets_stop_between_parts),
     TEST(parts_are_saved),
+    TEST(wrong_parts_are_refused),
     TEST(parts_save_memory),
     TEST(processes_learn_as_one),
     TEST(processes_stay_the_same),

@@ -43,7 +43,7 @@ typedef struct place {
 
 /* Copies a file to an address that is a multiple of 64, plus `offset`. Its end is the end of the
    room, for address sanitizers. */
-static place place_of(const buffer *b, size_t offset)
+static place place_for(const buffer *b, size_t offset)
 {
     place p;
     size_t const room = b->size + 64 + offset;
@@ -205,7 +205,7 @@ static void play_side_by_side(rise_agent *a, const guarded *g)
 /* Opens a file in each build, and plays beside an agent of the whole library. */
 static void plays_everywhere(const buffer *b, size_t offset)
 {
-    place const p = place_of(b, offset);
+    place const p = place_for(b, offset);
     rise_agent_desc const machine = player_machine(PLAYERS);
     rise_error error = {RISE_OK, ""};
     rise_agent *a = NULL;

@@ -267,6 +267,26 @@ static void worse_players_play_as_told(void)
     CHECK(rise_agent_set_player(NULL, 0, 0, 0) == RISE_BAD_CALL);
     rise_agent_destroy(a);
 }
+/* An action is drawn if the random number is below the sum of the weights up to its own, and not if
+   it is equal. */
+static void draws_are_exact(void)
+{
+    rise_real const unit = (rise_real)(1.0 / 16777216);
+    rise_agent_desc d = described("memory=none");
+    rise_agent *const a = created(&d);
+    risei_players *const p = &a->players;
+    int i;
+    for (i = 0; i < 100; i++) {
+        risei_random copy = p->random;
+        rise_real const number = risei_random_uniform(&copy);
+        p->weights[0] = number, p->weights[1] = 1 - number, p->weights[2] = 0;
+        CHECK(risei_players_draw(p, NULL) == 1);
+        copy = p->random;
+        p->weights[0] = risei_random_uniform(&copy) + unit, p->weights[1] = 1 - p->weights[0];
+        CHECK(risei_players_draw(p, NULL) == 0);
+    }
+    rise_agent_destroy(a);
+}
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Publishing */
@@ -407,6 +427,7 @@ static const check_test tests[] = {
     TEST(players_play_together_as_alone),
     TEST(refused_calls_move_nobody),
     TEST(worse_players_play_as_told),
+    TEST(draws_are_exact),
     TEST(published_agents_play_as_the_learner),
     TEST(wrong_publishing_is_refused),
     TEST(another_thread_can_play_meanwhile),

@@ -1230,6 +1230,40 @@ static void halves_are_rounded_to_even(void)
     }
     CHECK(wrong == 0);
 }
+/* A part of the recurrent state of a slot is read as it was stored, or rounded to 16 bits. Its
+   neighbours keep their values. */
+static void state_case(const rise_kernels *k)
+{
+    enum { SIZE = 41, FROM = 3, PART = 37 };
+    int f32, i;
+    for (f32 = 0; f32 < 2; f32++) {
+        risei_history h;
+        risei_arena arena;
+        rise_real state[PART], back[PART + 1];
+        unsigned char *block;
+        memset(&h, 0, sizeof h);
+        memset(&arena, 0, sizeof arena);
+        h.lanes = 2, h.capacity = 3, h.state_size = SIZE, h.f32 = f32;
+        risei_history_layout(&arena, &h);
+        block = (unsigned char *)calloc(arena.used, 1);
+        if (block == NULL) exit(1);
+        memset(&arena, 0, sizeof arena);
+        arena.base = block;
+        risei_history_layout(&arena, &h);
+        for (i = 0; i < PART; i++) state[i] = (rise_real)(i - 20) / 7;
+        for (i = 0; i <= PART; i++) back[i] = 99;
+        risei_history_store_state(&h, 4, FROM, PART, state);
+        risei_history_load_state(k, &h, 4, FROM, PART, back);
+        for (i = 0; i < PART; i++)
+            CHECK((double)back[i] == (f32 ? (double)state[i] : rounded((double)state[i])));
+        CHECK(back[PART] > 98);
+        risei_history_load_state(k, &h, 4, FROM + PART, 1, back);
+        risei_history_load_state(k, &h, 4, FROM - 1, 1, back + 1);
+        CHECK(back[0] == 0 && back[1] == 0);
+        free(block);
+    }
+}
+static void states_are_read_back(void) { each_kernels(state_case); }
 
 static void every_short_history_equals_the_oracle(void)
 {
@@ -1344,6 +1378,7 @@ static void biased_numbers_are_drawn_again(void)
 
 static const check_test tests[] = {
     TEST(halves_are_rounded_to_even),
+    TEST(states_are_read_back),
     TEST(reach_is_the_furthest_slot_that_is_read),
     TEST(episode_frames_stop_at_the_largest_number),
     TEST(strides_reach_the_largest_number),

@@ -1241,7 +1241,7 @@ static void btr_has_its_published_size(void)
         if (!CHECK(rise_agent_resolve(&d, &error) == RISE_OK)) puts(error.text);
         CHECK(d.network_width == 2 && d.pool_to == 6 && d.head_units == 512 && d.features == -1 &&
               d.conv_count == 3);
-        n = risei_net_make(&d);
+        risei_net_make(&n, &d);
         check_note("%d actions: %d parameters, %d sigmas", actions,
                    (int)(n.parameters - (size_t)n.heads.sigma), (int)n.heads.sigma);
         CHECK(n.encoder.flat == 2304 && n.fused_size == 2304 && n.heads.taus == 8);

@@ -28,6 +28,7 @@
 #   snapshot     the frozen encoder that is a snapshot of the agent's own
 #   pretrained   the frozen encoder ResNet-18, and its file reader
 #   files        saved agents: damaged, hostile and failing files
+#   int8         policies with 8-bit weights
 #   faults       each call of the system fails: files, threads, memory; kills at each call
 #   fuzz         the fuzz targets of tests/fuzz, with random changes of their corpora; for
 #                libFuzzer, see tests/fuzz/run.sh
@@ -127,7 +128,7 @@ player_build() { # player_build NAME FLAGS
 build() {
     flags= objects= libraries=
     case $1 in
-    threads | training | sequences | faults | background | players | npc) flags=-pthread ;;
+    threads | training | sequences | faults | background | players | int8 | npc) flags=-pthread ;;
     esac
     if [ "$1" = npc ]; then
         if libraries=$(pkg-config --libs sdl2 2> /dev/null); then

@@ -372,6 +372,24 @@ static void dueling_head_is_right(void)
     for (i = 0; i < sizeof isas / sizeof *isas; i++)
         if (rise_kernels_of(isas[i]) != NULL) dueling_case(rise_kernels_of(isas[i]));
 }
+/* eta * max + (1 - eta) * mean over a window's samples, without those from before the episode. The
+   number behind the last td error is not read, and only the last sample of a window changes. */
+static void errors_of_windows_are_mixed(void)
+{
+    enum { WINDOWS = 2, SAMPLES = 3, SIZE = WINDOWS * SAMPLES };
+    risei_transition transition[SIZE + 1];
+    rise_real td[SIZE + 1] = {1, (rise_real)-2, -5, 50, 3, 4, 1000};
+    risei_batch b;
+    memset(&b, 0, sizeof b);
+    memset(transition, 0, sizeof transition);
+    b.size = SIZE, b.samples = SAMPLES, b.windows = WINDOWS;
+    b.transition = transition, b.td = td;
+    transition[3].before_episode = 1;
+    risei_batch_mix_errors(&b, 0.75);
+    CHECK_NEAR(td[4], 0.75 * 5 + 0.25 * (1 + 5 + 3) / 3, 1e-6);
+    CHECK_NEAR(td[5], 0.75 * 4 + 0.25 * (2 + 4) / 2, 1e-6);
+    CHECK(td[0] > 0.5 && td[1] < -1.5 && td[2] < -4.5 && td[3] > 49 && td[6] > 999);
+}
 
 /* Bit i is action i. Bits behind the last action are 0, and bytes behind them stay. */
 static void masks_have_a_bit_for_each_action(void)
@@ -395,6 +413,7 @@ static void masks_have_a_bit_for_each_action(void)
 
 static const check_test tests[] = {
     TEST(best_action_is_the_first_allowed),
+    TEST(errors_of_windows_are_mixed),
     TEST(masks_have_a_bit_for_each_action),
     TEST(double_q_targets_are_right),
     TEST(huber_loss_is_right),

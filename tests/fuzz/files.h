@@ -108,7 +108,7 @@ static void file_find(rise_agent *a, int agent, int kind, void *number, size_t s
     file_parts now;
     buffer b;
     low[0] ^= 1;
-    b = saved_blindly(a, kinds[kind]);
+    b = saved_blindly(a, file_kinds[kind]);
     low[0] ^= 1;
     now = file_take_apart(&b);
     for (; place.section < was->sections; place.section++) {
@@ -190,7 +190,7 @@ static void file_find_all(rise_agent *a, int agent, int kind)
     FILE_FIND(l->snapshot_next);
     FILE_FIND(a->model.metrics.loss);
     FILE_FIND(a->actor.returns[0]);
-    if (kinds[kind] == RISE_SAVE_ALL) file_find_slots(a, agent, kind);
+    if (file_kinds[kind] == RISE_SAVE_ALL) file_find_slots(a, agent, kind);
 }
 /* Makes the file of a sample agent when it is first needed. */
 static void file_sample(int agent, int kind)
@@ -200,7 +200,7 @@ static void file_sample(int agent, int kind)
     if (file_samples[agent][kind].made) return;
     file_samples[agent][kind].made = 1;
     w = tiny_world(file_words[agent], 9 + 6 * kind);
-    b = saved_blindly(w.agent, kinds[kind]);
+    b = saved_blindly(w.agent, file_kinds[kind]);
     file_samples[agent][kind].parts = file_take_apart(&b);
     free(b.data);
     file_find_all(w.agent, agent, kind);

@@ -1,0 +1,462 @@
+/* Tests policies with 8-bit weights: what they compute, their files, and what is refused. The tests
+   of kernels.c and files.c have their kernels, and damage to their files.
+       cc -O2 tests/int8.c -o int8 -pthread -lm && ./int8 */
+#define RISE_THREADS
+#include "toy.h"
+#include "agent_file.h"
+
+enum { STEPS = 40 };
+#define UNIT (0.5 * (double)FLT_EPSILON) /* unit roundoff */
+
+static const char *const words[] = {
+    "memory=none",
+    "memory=rise",
+    "memory=rise cell=gru fusion=gate feed_action=1 carry_state=1",
+    "memory=full cell=mingru head=c51 fusion=sum layer_norm=1",
+    "memory=full feed_action=1 layer_norm=1 wide",
+    "memory=none head=iqn noisy=1 plain",
+    "memory=rise head=c51 residual spectral_norm=1 embedding=conv panels",
+    "memory=full munchausen=1 noisy=1 residual spectral_norm=1",
+    "memory=rise numbers=3 number_features=5 embedding=user panels",
+    "memory=rise blind cell=gru head=iqn fusion=gate no_dueling=1",
+    "memory=none blind panels",
+    "memory=rise embedding=snapshot snapshot_steps=3 embedding_f32=1 fusion=sum",
+    "memory=none impala layer_norm=1",
+    "memory=none features=1 head_units=1 no_dueling=1",
+};
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Tools */
+
+/* Plays as player 0, with masks. Writes q [STEPS][ACTIONS]. */
+static void play(rise_agent *a, float *q)
+{
+    const rise_agent_desc *d = rise_agent_query(a);
+    toy t = {11, 0, 0};
+    uint8_t frame[PIXELS], allowed[ACTIONS];
+    float reward, numbers[TOY_NUMBERS];
+    int i;
+    for (i = 0; i < STEPS; i++) {
+        rise_event const event = toy_next(&t, i % ACTIONS, frame, allowed, &reward);
+        int action;
+        toy_numbers(frame, d->numbers, numbers);
+        action = rise_agent_play_numbers(a, 0, d->frame_width > 0 ? frame : NULL,
+                                         d->numbers > 0 ? numbers : NULL, reward, event,
+                                         i % 2 ? allowed : NULL);
+        CHECK(action >= 0 && action < ACTIONS && (i % 2 == 0 || allowed[action]));
+        memcpy(q + i * ACTIONS, rise_agent_values(a, 0), ACTIONS * sizeof *q);
+    }
+}
+static rise_agent *loaded_on(buffer *b, rise_isa isa, int threads)
+{
+    rise_agent_desc machine = machine_for(RISE_SAVE_INT8);
+    machine.isa = isa, machine.threads = threads;
+    return loaded(b, &machine);
+}
+/* Returns the address of a float weight. */
+static float *weight_at(float *w, const risei_linear *l, int input, int output)
+{
+    rise_matrix const m = rise_matrix_panels(w + l->weights, l->in, l->out);
+    return w + l->weights + risei_walk_offset(&m.rows, input) + risei_matrix_column(&m, output);
+}
+static int8_t *byte_at(float *w, const risei_linear *l, int input, int output)
+{
+    return (int8_t *)(void *)(w + l->weights) + (size_t)output * risei_linear_row(l) + input;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* What is computed */
+
+/* One layer with random weights. */
+typedef struct layer {
+    risei_linear linear;
+    float *w, *x, *y;
+    int16_t q[512];
+    int rows, relu, accumulate;
+    ptrdiff_t x_stride, y_stride;
+} layer;
+
+/* Checks y against doubles; `before` are the y that the layer adds to. Returns whether each is as
+   close as three roundings allow. */
+static int layer_is_right(layer *l, const float *before)
+{
+    const risei_linear *const n = &l->linear;
+    int row, j, k, right = 1;
+    for (row = 0; row < l->rows; row++) {
+        double const scale = (double)risei_int8_round(n->in, l->x + row * l->x_stride,
+                                                      risei_int8_limit(n->in), l->q);
+        for (j = 0; j < n->out; j++) {
+            ptrdiff_t const at = row * l->y_stride + j;
+            double from = n->has_bias ? (double)l->w[n->bias + (size_t)j] : 0, sum = 0, product;
+            if (l->accumulate) from = (double)before[at];
+            for (k = 0; k < n->in; k++) sum += (double)l->q[k] * *byte_at(l->w, n, k, j);
+            product = sum * scale * (double)l->w[n->scales + (size_t)j];
+            sum = from + product;
+            if (l->relu && sum < 0) sum = 0;
+            right &= fabs((double)l->y[at] - sum) <= 6 * UNIT * (fabs(from) + fabs(product));
+        }
+    }
+    return right;
+}
+static void layer_case(risei_random *dice, int in, int out, int rows, int kind)
+{
+    enum { MOST = 9 * 580 };
+    static float w[40000], x[MOST], y[MOST], before[MOST], first[MOST];
+    risei_parameters p = {3, 1};
+    risei_device device = {NULL, NULL, NULL, 0, 0};
+    static int16_t scratch[4 * 512];
+    layer l;
+    int isa, i, k, seen = 0;
+    memset(&l, 0, sizeof l);
+    l.linear = risei_linear_make(&p, in, out, kind != 2);
+    l.w = w, l.x = x, l.y = y, l.rows = rows, l.relu = kind == 1, l.accumulate = kind == 2;
+    l.x_stride = in + kind, l.y_stride = out + 3;
+    if (!CHECK(p.count <= COUNT(w) && (size_t)rows * (size_t)(in + out + 5) <= COUNT(x))) return;
+    for (i = 0; i < (int)p.count; i++) w[i] = risei_random_normal(dice);
+    for (i = 0; i < out; i++)
+        for (k = 0; k < in; k++)
+            *byte_at(w, &l.linear, k, i) = (int8_t)(risei_random_below(dice, 255) - 127);
+    for (i = 0; i < MOST; i++) x[i] = risei_random_normal(dice), before[i] = (float)(i % 7 - 3);
+    device.scratch = scratch;
+    for (isa = RISE_ISA_REF; isa <= RISE_ISA_NEON; isa++) {
+        device.kernels = rise_kernels_of((rise_isa)isa);
+        if (device.kernels == NULL) continue;
+        check_about("%d x %d, %d rows, kind %d, %s", in, out, rows, kind, device.kernels->name);
+        memcpy(y, before, sizeof y);
+        risei_linear_multiply(&device, &l.linear, w, rows, x, l.x_stride, y, l.y_stride, l.relu,
+                              l.accumulate);
+        CHECK(layer_is_right(&l, before));
+        for (i = out; i < (int)l.y_stride; i++) CHECK(same_reals(&y[i], &before[i], 1));
+        if (seen++ == 0) memcpy(first, y, sizeof y);
+        CHECK(same_reals(y, first, MOST));
+    }
+}
+static void layers_compute_what_their_scales_say(void)
+{
+    static const int in[] = {1, 2, 3, 4, 5, 31, 32, 33, 64, 70, 127, 500};
+    static const int out[] = {1, 2, 5, 16, 33, 70};
+    risei_random dice = risei_random_stream(5, 5);
+    int i, j, rows;
+    for (i = 0; i < COUNT(in); i++)
+        for (j = 0; j < COUNT(out); j++)
+            for (rows = 1; rows <= 9; rows += rows < 5 ? 1 : 4)
+                layer_case(&dice, in[i], out[j], rows, (i + j + rows) % 3);
+}
+
+/* All tables that fuse give the same bits, with any number of threads. */
+static void every_table_computes_the_same(void)
+{
+    static float first[STEPS * ACTIONS], q[STEPS * ACTIONS];
+    int k, isa, threads;
+    for (k = 0; k < COUNT(words); k++) {
+        world w = world_begin(words[k], 60);
+        buffer b = saved(w.agent, RISE_SAVE_INT8);
+        rise_agent *a = loaded_on(&b, RISE_ISA_REF, 1);
+        play(a, first);
+        rise_agent_destroy(a), rise_agent_destroy(w.agent);
+        for (isa = RISE_ISA_REF; isa <= RISE_ISA_NEON; isa++)
+            for (threads = 1; threads <= 3; threads += 2) {
+                const rise_kernels *const kernels = rise_kernels_of((rise_isa)isa);
+                if (kernels == NULL || !kernels->fused) continue;
+                check_about("%s, %s, %d threads", words[k], kernels->name, threads);
+                a = loaded_on(&b, (rise_isa)isa, threads);
+                play(a, q);
+                CHECK(same_reals(q, first, COUNT(q)));
+                rise_agent_destroy(a);
+            }
+        free(b.data);
+    }
+}
+
+/* Writes the weights that an agent's 8-bit layers stand for into an agent of floats, and checks
+   that each differs from the float weight by at most half a scale. */
+static void dequantise(rise_agent *from, rise_agent *to)
+{
+    risei_linear a[RISEI_NET_LINEARS], b[RISEI_NET_LINEARS];
+    int const count = risei_net_linears(&from->model.net, a);
+    int i, j, k;
+    CHECK(risei_net_linears(&to->model.net, b) == count && count >= 2);
+    for (i = 0; i < count; i++)
+        for (j = 0; j < a[i].out; j++) {
+            double const scale = (double)from->model.weights[a[i].scales + (size_t)j];
+            int reached = 0, close = 1;
+            for (k = 0; k < a[i].in; k++) {
+                int const byte = *byte_at(from->model.weights, &a[i], k, j);
+                float *const weight = weight_at(to->model.weights, &b[i], k, j);
+                close &= fabs((double)*weight - scale * byte) <= scale * (0.5 + 256 * UNIT);
+                close &= byte >= -127;
+                reached |= byte == 127 || byte == -127;
+                *weight = (float)(scale * byte);
+            }
+            CHECK(close && (reached || scale <= 0));
+            CHECK(!a[i].has_bias || same_reals(from->model.weights + a[i].bias + j,
+                                               to->model.weights + b[i].bias + j, 1));
+        }
+}
+/* Q is close to that of an agent of floats with the same weights: only the inputs of layers are
+   rounded, to 1/1023 of the largest. And it is not the same. */
+static void values_are_those_of_the_weights(void)
+{
+    static float exact[STEPS * ACTIONS], q[STEPS * ACTIONS];
+    double worst_all = 0;
+    int k, i;
+    for (k = 0; k < COUNT(words); k++) {
+        world w = world_begin(words[k], 60);
+        buffer b = saved(w.agent, RISE_SAVE_INT8), policy = saved(w.agent, RISE_SAVE_POLICY);
+        rise_agent *const a = loaded_on(&b, RISE_ISA_AUTO, 1);
+        rise_agent *const f = loaded_on(&policy, RISE_ISA_AUTO, 1);
+        double worst = 0, largest = 0;
+        check_about("%s", words[k]);
+        CHECK(rise_agent_query(a)->weight_bits == 8 && rise_agent_query(f)->weight_bits == 32);
+        CHECK(b.size < policy.size);
+        dequantise(a, f);
+        play(a, q), play(f, exact);
+        for (i = 0; i < COUNT(q); i++) {
+            double const off = fabs((double)q[i] - (double)exact[i]);
+            if (!(off <= worst)) worst = off;
+            if (fabs((double)exact[i]) > largest) largest = fabs((double)exact[i]);
+        }
+        check_about("%s: off by %g of %g", words[k], worst, largest);
+        CHECK(worst <= 0.01 * largest && worst > 0);
+        if (worst / largest > worst_all) worst_all = worst / largest;
+        rise_agent_destroy(a), rise_agent_destroy(f), rise_agent_destroy(w.agent);
+        free(b.data), free(policy.data);
+    }
+    check_note("at most %.2g of the largest Q", worst_all);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* What is saved */
+
+static int same_buffers(const buffer *a, const buffer *b)
+{
+    return a->size == b->size && memcmp(a->data, b->data, a->size) == 0;
+}
+/* A learner, a player with floats and a player with 8-bit weights save the same INT8 file, and the
+   last also as POLICY. */
+static void all_save_the_same_policy(void)
+{
+    int k;
+    for (k = 0; k < COUNT(words); k++) {
+        world w = world_begin(words[k], 60);
+        buffer file[4];
+        buffer policy = saved(w.agent, RISE_SAVE_POLICY), none = {NULL, 0, 0, SIZE_MAX, 0};
+        rise_agent *const f = loaded_on(&policy, RISE_ISA_AUTO, 1), *a;
+        rise_error error;
+        int i;
+        check_about("%s", words[k]);
+        file[0] = saved(w.agent, RISE_SAVE_INT8), file[1] = saved(f, RISE_SAVE_INT8);
+        a = loaded_on(&file[0], RISE_ISA_AUTO, 1);
+        file[2] = saved(a, RISE_SAVE_INT8), file[3] = saved(a, RISE_SAVE_POLICY);
+        for (i = 1; i < 4; i++) CHECK(same_buffers(&file[0], &file[i]));
+        for (i = 0; i < 2; i++)
+            CHECK(rise_agent_write(a, i == 0 ? RISE_SAVE_AGENT : RISE_SAVE_ALL, buffer_write, &none,
+                                   &error) == RISE_BAD_CALL &&
+                  strstr(error.text, "play_only") != NULL && none.size == 0);
+        CHECK(rise_agent_publish(w.agent, a) == RISE_MISMATCH);
+        CHECK(strstr(rise_agent_error(w.agent)->text, "weight_bits") != NULL);
+        for (i = 0; i < 4; i++) free(file[i].data);
+        free(policy.data);
+        rise_agent_destroy(a), rise_agent_destroy(f), rise_agent_destroy(w.agent);
+    }
+}
+/* Weights that are not finite are not saved, wherever they are. */
+static void nonsense_has_no_bytes(void)
+{
+    static const float odd[] = {HUGE_VALF, -HUGE_VALF, NAN};
+    world w = tiny_world("memory=rise", 20);
+    int const count = (int)w.agent->model.net.parameters;
+    int i, j;
+    for (i = 0; i < count; i++)
+        for (j = 0; j < 3; j++) {
+            float *const at = rise_agent_parameters(w.agent) + i, was = *at;
+            buffer b = {NULL, 0, 0, SIZE_MAX, 0};
+            rise_error error;
+            check_about("parameter %d is %g", i, (double)odd[j]);
+            *at = odd[j];
+            CHECK(rise_agent_write(w.agent, RISE_SAVE_INT8, buffer_write, &b, &error) ==
+                  RISE_NOT_FINITE);
+            CHECK(b.size == 0 && strstr(error.text, "weight") != NULL);
+            *at = was;
+        }
+    rise_agent_destroy(w.agent);
+}
+/* Weights of extreme sizes: no byte is off by more than half a scale, or 0 below what a float can
+   scale. */
+static void extreme_weights_are_saved(void)
+{
+    static const float sizes[] = {FLT_MAX, 1e30f, 1e-30f, 200 * FLT_MIN, FLT_MIN, 1e-43f, 1e-45f};
+    int i, j, k;
+    for (i = 0; i < COUNT(sizes); i++) {
+        world w = tiny_world("memory=none blind", 0);
+        risei_linear const from = w.agent->model.net.heads.hidden;
+        rise_agent *a;
+        buffer b;
+        risei_linear to;
+        for (j = 0; j < from.out; j++)
+            for (k = 0; k < from.in; k++)
+                *weight_at(rise_agent_parameters(w.agent), &from, k, j) =
+                    k == 0 ? -sizes[i] : sizes[i] / 3;
+        b = saved(w.agent, RISE_SAVE_INT8);
+        a = loaded_on(&b, RISE_ISA_AUTO, 1);
+        to = a->model.net.heads.hidden;
+        check_about("weights of %g", (double)sizes[i]);
+        for (k = 0; k < to.in; k++) {
+            int const byte = *byte_at(a->model.weights, &to, k, 0);
+            CHECK(byte == (sizes[i] <= 100 * FLT_MIN ? 0 : k == 0 ? -127 : 42));
+        }
+        rise_agent_destroy(a), rise_agent_destroy(w.agent);
+        free(b.data);
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+/* What is refused, and what does no harm */
+
+static void refuses_desc(const char *text, const char *sentence)
+{
+    rise_agent_desc d = described(text);
+    rise_agent *a;
+    rise_error error = {RISE_OK, ""};
+    rise_result const result = rise_agent_create(&a, &d, &error);
+    check_about("%s: \"%s\"", text, error.text);
+    CHECK(result == RISE_BAD_DESC && a == NULL && strstr(error.text, sentence) != NULL);
+    CHECK(rise_agent_bytes(&d, &error) == 0 && error.result == RISE_BAD_DESC);
+}
+static void wrong_descriptions_are_refused(void)
+{
+    refuses_desc("weight_bits=8", "play_only must be 1");
+    refuses_desc("weight_bits=8 play_only=1 noisy=1", "noisy and spectral_norm 0");
+    refuses_desc("weight_bits=8 play_only=1 spectral_norm=1", "noisy and spectral_norm 0");
+    refuses_desc("weight_bits=9 play_only=1", "it must be 8 or 32");
+    refuses_desc("weight_bits=16 play_only=1", "it must be 8 or 32");
+    refuses_desc("weight_bits=31", "it must be 8 or 32");
+}
+/* An agent that is created, not loaded, has weights of 0, so all its values are 0. */
+static void an_agent_without_a_file_does_no_harm(void)
+{
+    static float q[STEPS * ACTIONS];
+    int k, i, zero = 1;
+    for (k = 0; k < COUNT(words); k++) {
+        rise_agent_desc d = described(words[k]);
+        rise_agent *a;
+        d.play_only = 1, d.weight_bits = 8, d.noisy = d.spectral_norm = 0;
+        check_about("%s", words[k]);
+        a = created(&d);
+        play(a, q);
+        for (i = 0; i < COUNT(q); i++) zero &= q[i] <= 0 && q[i] >= 0;
+        /* C51 chooses among fixed returns */
+        CHECK(zero || d.head == RISE_HEAD_C51), zero = 1;
+        rise_agent_destroy(a);
+    }
+}
+/* Writes each of these numbers to scales and biases: the file is refused, or the agent plays. */
+static void hostile_numbers_do_no_harm(void)
+{
+    static const float odd[] = {HUGE_VALF, -HUGE_VALF, NAN, -1, 0, FLT_MAX, -FLT_MAX, 1e-45f};
+    static float q[STEPS * ACTIONS];
+    world w = world_begin("memory=rise cell=gru layer_norm=1", 40);
+    buffer b = saved(w.agent, RISE_SAVE_INT8);
+    rise_agent_desc const machine = machine_for(RISE_SAVE_INT8);
+    rise_agent *const a = loaded(&b, &machine);
+    risei_linear linears[RISEI_NET_LINEARS];
+    int const count = risei_net_linears(&a->model.net, linears);
+    int i, j, bias;
+    for (i = 0; i < 2 * count * COUNT(odd); i++) {
+        const risei_linear *const l = &linears[i / 2 % count];
+        rise_agent *again;
+        buffer c;
+        float *at, was;
+        bias = i % 2, j = i / (2 * count);
+        if (bias && !l->has_bias) continue;
+        at = a->model.weights + (bias ? l->bias : l->scales) + l->out / 2, was = *at;
+        check_about("%s of layer %d is %g", bias ? "bias" : "scale", i / 2 % count, (double)odd[j]);
+        *at = odd[j];
+        c = saved_blindly(a, RISE_SAVE_INT8);
+        *at = was;
+        if (load(&again, &c, &machine, NULL) == RISE_OK) {
+            CHECK(odd[j] - odd[j] <= 0);
+            play(again, q);
+            rise_agent_destroy(again);
+        } else {
+            CHECK(!(odd[j] - odd[j] <= 0));
+        }
+        free(c.data);
+    }
+    rise_agent_destroy(a), rise_agent_destroy(w.agent), free(b.data);
+}
+/* Any bytes are weights, also -128, and all tables compute the same with them. */
+static void any_bytes_are_weights(void)
+{
+    static float first[STEPS * ACTIONS], q[STEPS * ACTIONS];
+    world w = world_begin("memory=full layer_norm=1 wide", 40);
+    buffer b = saved(w.agent, RISE_SAVE_INT8);
+    rise_agent *a = loaded_on(&b, RISE_ISA_REF, 1);
+    risei_linear linears[RISEI_NET_LINEARS];
+    int const count = risei_net_linears(&a->model.net, linears);
+    int i, isa;
+    size_t at;
+    for (i = 0; i < count; i++)
+        for (at = 0; at < risei_linear_row(&linears[i]) * (size_t)linears[i].out; at++)
+            ((int8_t *)(void *)(a->model.weights + linears[i].weights))[at] =
+                (int8_t)(at % 3 ? -128 : (int)(at * 37 % 256) - 128);
+    free(b.data);
+    b = saved(a, RISE_SAVE_INT8);
+    play(a, first);
+    rise_agent_destroy(a), rise_agent_destroy(w.agent);
+    for (isa = RISE_ISA_REF; isa <= RISE_ISA_NEON; isa++) {
+        const rise_kernels *const kernels = rise_kernels_of((rise_isa)isa);
+        if (kernels == NULL || !kernels->fused) continue;
+        check_about("%s", kernels->name);
+        a = loaded_on(&b, (rise_isa)isa, 1);
+        play(a, q);
+        CHECK(same_reals(q, first, COUNT(q)));
+        rise_agent_destroy(a);
+    }
+    free(b.data);
+}
+/* Other weight_bits in the text of a file. */
+static void forged_bits_are_refused(void)
+{
+    static const char *const lines[] = {"weight_bits=0", "weight_bits=9", "weight_bits=-8",
+                                        "weight_bits=32", "weight_bits=8.5", "weight_bits=16"};
+    world w = tiny_world("memory=rise", 20);
+    buffer b = saved(w.agent, RISE_SAVE_INT8);
+    rise_agent_desc const machine = machine_for(RISE_SAVE_INT8);
+    int i;
+    for (i = 0; i < COUNT(lines); i++) {
+        size_t length;
+        char *const text = description_of(&b, &length), changed[RISEI_DESC_BYTES];
+        char *const at = strstr(text, "weight_bits=8\n");
+        rise_error error = {RISE_OK, ""};
+        rise_agent *a;
+        buffer c;
+        if (!CHECK(at != NULL)) exit(1);
+        snprintf(changed, sizeof changed, "%.*s%s%s", (int)(at - text), text, lines[i], at + 13);
+        c = with_description(&b, changed, strlen(changed));
+        CHECK(load(&a, &c, &machine, &error) < 0 && a == NULL);
+        check_about("%s: \"%s\"", lines[i], error.text);
+        CHECK(error.text[0] != '\0');
+        free(c.data), free(text);
+    }
+    rise_agent_destroy(w.agent), free(b.data);
+}
+
+static const check_test tests[] = {
+    TEST(layers_compute_what_their_scales_say),
+    TEST(every_table_computes_the_same),
+    TEST(values_are_those_of_the_weights),
+    TEST(all_save_the_same_policy),
+    TEST(nonsense_has_no_bytes),
+    TEST(extreme_weights_are_saved),
+    TEST(wrong_descriptions_are_refused),
+    TEST(an_agent_without_a_file_does_no_harm),
+    TEST(hostile_numbers_do_no_harm),
+    TEST(any_bytes_are_weights),
+    TEST(forged_bits_are_refused),
+};
+int main(int count, char **arguments)
+{
+    check_state.after = check_memory;
+    return CHECK_MAIN(count, arguments, tests);
+}
