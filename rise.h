@@ -15657,7 +15657,7 @@ RISEI_FN rise_result risei_file_read_desc(rise_read_fn fn, void *user,
 {
     risei_io f;
     rise_result result;
-    char rest;
+    char rest = 0;
     if (header->length[0] > RISEI_DESC_BYTES)
         return risei_fail(error, RISE_BAD_FILE, "the description in the file is too long");
     risei_io_begin(&f, RISEI_READ, header->length[0]);
