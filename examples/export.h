@@ -320,6 +320,7 @@ static inline void export_facts(const exported *e)
 static inline void export_small(const exported *e)
 {
     const rise_agent_desc *const d = rise_agent_query(e->agent);
+    rise_metrics m;
     export_text(e, "\n   On a microcontroller, define these macros in every file, and pass the "
                    "memory for\n"
                    "   the agent. rise_agent_open_bytes returns how many bytes it needs:\n\n"
@@ -329,8 +330,10 @@ static inline void export_small(const exported *e)
     if (d->memory != RISE_MEMORY_RISE || d->embedding == RISE_EMBED_DOWNSAMPLE ||
         d->embedding == RISE_EMBED_SIGNS)
         export_text(e, "       #define RISE_NO_ENCODERS\n");
-    export_text(e, "\n       static unsigned char memory[16384];\n"
-                   "       rise_agent_desc machine = {0};\n"
+    rise_agent_metrics(e->agent, &m);
+    fprintf(e->file, "\n       static unsigned char memory[%lu];\n",
+            (unsigned long)(m.bytes + 1023) / 1024 * 1024);
+    export_text(e, "       rise_agent_desc machine = {0};\n"
                    "       machine.memory_block = memory, machine.memory_bytes = sizeof memory;\n"
                    "       if (rise_agent_open(&agent, @_policy, sizeof @_policy, &machine, NULL)"
                    " < 0) return 1;\n\n"

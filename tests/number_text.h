@@ -49,7 +49,7 @@ static void number_middle(risei_random *dice, char *text)
     strcpy(text, digits + i);
 }
 /* Writes text i of a sequence to text [NUMBER_TEXT]. */
-static void number_text(int i, risei_random *dice, char *text)
+CHECK_UNUSED static void number_text(int i, risei_random *dice, char *text)
 {
     static const char letters[] = "+-.0123456789eE x";
     char digits[40], exponent[16] = "";
@@ -83,7 +83,7 @@ static void number_text(int i, risei_random *dice, char *text)
 }
 /* Reads a text as the C library does in the locale "C". Returns whether it is a finite number of
    decimal digits that fits into RISEI_NUMBER_TEXT. */
-static int number_right(const char *text, double *value)
+CHECK_UNUSED static int number_right(const char *text, double *value)
 {
     char *end;
     if (strlen(text) >= RISEI_NUMBER_TEXT || strspn(text, "+-.0123456789eE") != strlen(text))
