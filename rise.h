@@ -461,8 +461,8 @@
    than desc.learn_period steps: raise learn_period, or make updates cheaper (see SYMPTOMS).
 
    To train faster than the game runs, do not wait for the next tick: call the agent in a loop
-   without a window. Calls then always wait for updates, and the log advises against it. That is
-   right for a game, and does no harm in such a loop.
+   without a window. Each call then waits for an update. The log advises to raise learn_period:
+   ignore this advice in such a loop.
 
    On Linux, the thread asks for the scheduling policy SCHED_BATCH, so that it gives way to the game
    when both want one core. metrics.waited does not count the time in which another thread has the
@@ -686,16 +686,16 @@
    returns 1, or returns 0 on failure.
 
    HOW TO: A SMALL PLAYER. For a microcontroller, or a game that never learns, define RISE_PLAY_ONLY
-   in every file. The library then has the functions below, and no others. It has no error
-   sentences, calls neither malloc nor printf, and computes with floats only.
+   in every file. The library then has the functions below and those of >>api-kernels. Errors have a
+   code and no sentence: rise_result_text returns the meaning of the code. Nothing calls malloc or
+   printf. With RISE_NO_RAINBOW, too, playing computes with floats only.
 
        rise_agent_open  rise_agent_open_bytes  rise_agent_read  rise_agent_destroy
        rise_agent_play  rise_agent_play_numbers  rise_agent_play_all  rise_agent_set_player
        rise_agent_values  rise_agent_query  rise_agent_error  rise_agent_metrics
        rise_frame_shrink  rise_kernels_of  rise_result_text  rise_version
 
-   You pass the memory. rise_agent_open_bytes returns how much the agent needs. On machines without
-   vector instructions, matrix products are plain loops that need no scratch.
+   You pass the memory. rise_agent_open_bytes returns how much the agent needs.
 
        #define RISE_PLAY_ONLY
        #define RISE_IMPLEMENTATION
@@ -707,20 +707,22 @@
        result = rise_agent_open(&agent, guards_policy, sizeof guards_policy, &machine, NULL);
 
    Four more macros leave out code (see MACROS). RISE_NO_RAINBOW and RISE_NO_ENCODERS leave out
-   parts that the default agents do not have. RISE_NO_SIMD and RISE_NO_AVX512 leave out kernels. A
-   policy that needs what was left out is refused with RISE_UNAVAILABLE. Compile with -Os,
+   parts that the default agents do not have: a policy that needs such a part is refused with
+   RISE_UNAVAILABLE. RISE_NO_SIMD and RISE_NO_AVX512 leave out kernels. Compile with -Os, -flto,
    -ffunction-sections and -Wl,--gc-sections. With newlib, -fno-math-errno saves 1 KB of RAM.
    bench/embedded.md has the flash and RAM of an agent on three boards.
 
    HOW TO: A QUARTER OF THE BYTES. RISE_SAVE_INT8 saves a policy whose linear layers and recurrent
-   nets have weights of 8 bits. Conv layers keep their floats. The agent that plays the policy
-   rounds the inputs of these layers, too, and adds whole numbers, so all fused kernels compute the
-   same bits. The values differ a little from those of the floats, so a few actions may differ. Play
-   both policies and compare their scores.
+   nets have weights of 8 bits. Conv layers keep their floats. The player also rounds the inputs of
+   the 8-bit layers to whole numbers. Sums of whole numbers are exact, so all fused kernels compute
+   the same bits. The values differ a little from those of the float policy, so a few actions may
+   differ. Play both policies and compare their scores.
 
        rise_agent_save(agent, RISE_SAVE_INT8, "guards8.rise", &error);
 
-   The policy is loaded and opened as any other. It cannot learn, and no agent can publish to it.
+   The policy is loaded and opened like any other. It cannot learn, and no learner can publish to
+   it. Its file holds only the fields that acting reads. In rise_agent_query, other fields, such as
+   action_masks and environments, have their defaults.
 
    HOW TO: SAVING AND RESUMING. A checkpoint has one of four contents.
 
@@ -2231,7 +2233,8 @@ typedef int (*rise_read_fn)(void *user, void *data, size_t size);
 /* Writes the agent through `fn`. The same state gives the same bytes on every machine, except for a
    flag that says whether the kernels are fused. Returns RISE_IO if `fn` failed. Returns
    RISE_NOT_FINITE if loading would refuse the file, for example because a weight is NaN. Returns
-   RISE_BAD_CALL for a play_only agent unless `what` is RISE_SAVE_POLICY. `error` may be NULL. */
+   RISE_BAD_CALL for a play_only agent unless `what` is RISE_SAVE_POLICY or RISE_SAVE_INT8. `error`
+   may be NULL. */
 RISE_API rise_result rise_agent_write(const rise_agent *agent, rise_save what, rise_write_fn fn,
                                       void *user, rise_error *error);
 #endif
@@ -2673,8 +2676,9 @@ __declspec(dllimport) int __stdcall MultiByteToWideChar(unsigned int page, unsig
 #endif
 
 /* RISE_PLAY_ONLY leaves out what only learning needs. Public functions that learn are not compiled.
-   Compilers leave out private functions that nothing calls, so a descriptor names a function that
-   only learning calls as RISEI_LEARN(function). */
+   Compilers leave out private functions that nothing calls. A table of function pointers would keep
+   such a function. In tables, RISEI_LEARN(function) is the function, or NULL with
+   RISE_PLAY_ONLY. */
 #ifdef RISE_PLAY_ONLY
 #if defined(RISE_THREADS) || defined(RISE_DOUBLE)
 #error "rise.h: RISE_PLAY_ONLY goes with neither RISE_THREADS nor RISE_DOUBLE; remove one of them"
@@ -2705,8 +2709,9 @@ __declspec(dllimport) int __stdcall MultiByteToWideChar(unsigned int page, unsig
 #define RISEI_ENCODER_KERNEL(function) function
 #endif
 
-/* A value of a field, or a size that may be above INT_MAX. A player without Rainbow computes
-   nothing with doubles. C51 needs the doubles value_min and value_max. */
+/* A value of a field, or a size that may be above INT_MAX. A double, because value_min and
+   value_max of C51 are doubles. In a player without Rainbow there is no C51, so it is a float
+   there. */
 #if defined(RISE_PLAY_ONLY) && defined(RISE_NO_RAINBOW)
 #define RISEI_FLOATS 1
 typedef float risei_value;
@@ -4091,6 +4096,7 @@ RISEI_INLINE risei_f4 risei_f4_exponent(risei_f4 x)
 #include RISE_SELF
 
 #if RISEI_AVX
+/* Returns 16 bytes as 16-bit numbers. */
 RISEI_INLINE RISEI_TARGET("avx2") __m256i risei_avx_int8_load(const int8_t *w)
 {
     return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)w));
@@ -4102,38 +4108,12 @@ RISEI_INLINE RISEI_TARGET("avx2") __m256i risei_avx_int8_add(__m256i sum, __m256
     __m256i const q = _mm256_loadu_si256((const __m256i *)(const void *)x);
     return _mm256_add_epi32(sum, _mm256_madd_epi16(w, q));
 }
+/* Returns the sum of all lanes. */
 RISEI_INLINE RISEI_TARGET("avx2") int32_t risei_avx_int8_sum(__m256i sum)
 {
     __m128i half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
     half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4E));
     return _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_shuffle_epi32(half, 0xB1)));
-}
-/* Returns the sum of 32 n products w[k] x[k]. Has two sums, because each addition waits for the one
-   before. */
-RISEI_INLINE RISEI_TARGET("avx2") int32_t risei_avx_int8_dot(int n, const int8_t *w,
-                                                             const int16_t *x)
-{
-    __m256i even = _mm256_setzero_si256(), odd = even;
-    for (; n > 0; n--, w += 32, x += 32) {
-        even = risei_avx_int8_add(even, risei_avx_int8_load(w), x);
-        odd = risei_avx_int8_add(odd, risei_avx_int8_load(w + 16), x + 16);
-    }
-    return risei_avx_int8_sum(_mm256_add_epi32(even, odd));
-}
-/* The same for four rows of x, `stride` numbers apart. */
-RISEI_INLINE RISEI_TARGET("avx2") void risei_avx_int8_dot4(int n, const int8_t *w, const int16_t *x,
-                                                           ptrdiff_t stride, int32_t *sums)
-{
-    __m256i a = _mm256_setzero_si256(), b = a, c = a, d = a;
-    for (n = 2 * n; n > 0; n--, w += 16, x += 16) {
-        __m256i const wide = risei_avx_int8_load(w);
-        a = risei_avx_int8_add(a, wide, x);
-        b = risei_avx_int8_add(b, wide, x + stride);
-        c = risei_avx_int8_add(c, wide, x + 2 * stride);
-        d = risei_avx_int8_add(d, wide, x + 3 * stride);
-    }
-    sums[0] = risei_avx_int8_sum(a), sums[1] = risei_avx_int8_sum(b);
-    sums[2] = risei_avx_int8_sum(c), sums[3] = risei_avx_int8_sum(d);
 }
 /* avx2: vectors of 8 numbers; tiles of 6 x 2 vectors, for 16 registers */
 #define RISEK(name) risek_##name##_avx2
@@ -4156,8 +4136,13 @@ RISEI_INLINE RISEI_TARGET("avx2") void risei_avx_int8_dot4(int n, const int8_t *
 #define vtranspose risei_transpose8
 #define VTRANSPOSE 8
 #define vhalves(p) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p)))
-#define vint8_dot risei_avx_int8_dot
-#define vint8_dot4 risei_avx_int8_dot4
+#define VI __m256i
+#define VIW __m256i
+#define VIL 16
+#define vint8_zero _mm256_setzero_si256
+#define vint8_load risei_avx_int8_load
+#define vint8_add risei_avx_int8_add
+#define vint8_sum risei_avx_int8_sum
 #define vadd _mm256_add_ps
 #define vsub _mm256_sub_ps
 #define vmul _mm256_mul_ps
@@ -4216,8 +4201,13 @@ RISEI_INLINE RISEI_TARGET("avx2") void risei_avx_int8_dot4(int n, const int8_t *
                                                             (const __m128i *)(const void *)(p))))
 #define vtranspose risei_transpose8
 #define VTRANSPOSE 8
-#define vint8_dot risei_avx_int8_dot
-#define vint8_dot4 risei_avx_int8_dot4
+#define VI __m256i
+#define VIW __m256i
+#define VIL 16
+#define vint8_zero _mm256_setzero_si256
+#define vint8_load risei_avx_int8_load
+#define vint8_add risei_avx_int8_add
+#define vint8_sum risei_avx_int8_sum
 #define vhalves(p)                                                                                 \
     _mm512_maskz_cvtph_ps(RISEI_ALL16, _mm256_loadu_si256((const __m256i *)(const void *)(p)))
 #define vadd _mm512_add_ps
@@ -4273,6 +4263,9 @@ RISEI_INLINE float32x4_t risei_neon_bytes(const uint8_t *p)
     memcpy(&four, p, sizeof four);
     return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four))))));
 }
+RISEI_INLINE int32x4_t risei_neon_int8_zero(void) { return vdupq_n_s32(0); }
+/* Returns 8 bytes as 16-bit numbers. */
+RISEI_INLINE int16x8_t risei_neon_int8_load(const int8_t *w) { return vmovl_s8(vld1_s8(w)); }
 /* Returns sum + the products of 8 numbers, added in pairs. */
 RISEI_INLINE int32x4_t risei_neon_int8_add(int32x4_t sum, int16x8_t w, const int16_t *x)
 {
@@ -4280,45 +4273,23 @@ RISEI_INLINE int32x4_t risei_neon_int8_add(int32x4_t sum, int16x8_t w, const int
     return vmlal_s16(vmlal_s16(sum, vget_low_s16(w), vget_low_s16(q)), vget_high_s16(w),
                      vget_high_s16(q));
 }
+/* Returns the sum of all lanes. */
 RISEI_INLINE int32_t risei_neon_int8_sum(int32x4_t sum)
 {
     int32_t lane[4];
     vst1q_s32(lane, sum);
     return lane[0] + lane[1] + lane[2] + lane[3];
 }
-/* Returns the sum of 32 n products w[k] x[k]. */
-RISEI_INLINE int32_t risei_neon_int8_dot(int n, const int8_t *w, const int16_t *x)
-{
-    int32x4_t a = vdupq_n_s32(0), b = a, c = a, d = a;
-    for (; n > 0; n--, w += 32, x += 32) {
-        int8x16_t const first = vld1q_s8(w), second = vld1q_s8(w + 16);
-        a = risei_neon_int8_add(a, vmovl_s8(vget_low_s8(first)), x);
-        b = risei_neon_int8_add(b, vmovl_s8(vget_high_s8(first)), x + 8);
-        c = risei_neon_int8_add(c, vmovl_s8(vget_low_s8(second)), x + 16);
-        d = risei_neon_int8_add(d, vmovl_s8(vget_high_s8(second)), x + 24);
-    }
-    return risei_neon_int8_sum(vaddq_s32(vaddq_s32(a, b), vaddq_s32(c, d)));
-}
-/* The same for four rows of x, `stride` numbers apart. */
-RISEI_INLINE void risei_neon_int8_dot4(int n, const int8_t *w, const int16_t *x, ptrdiff_t stride,
-                                       int32_t *sums)
-{
-    int32x4_t a = vdupq_n_s32(0), b = a, c = a, d = a;
-    for (n = 4 * n; n > 0; n--, w += 8, x += 8) {
-        int16x8_t const wide = vmovl_s8(vld1_s8(w));
-        a = risei_neon_int8_add(a, wide, x);
-        b = risei_neon_int8_add(b, wide, x + stride);
-        c = risei_neon_int8_add(c, wide, x + 2 * stride);
-        d = risei_neon_int8_add(d, wide, x + 3 * stride);
-    }
-    sums[0] = risei_neon_int8_sum(a), sums[1] = risei_neon_int8_sum(b);
-    sums[2] = risei_neon_int8_sum(c), sums[3] = risei_neon_int8_sum(d);
-}
 #define V float32x4_t
 #define M uint32x4_t
 #define VL 4
-#define vint8_dot risei_neon_int8_dot
-#define vint8_dot4 risei_neon_int8_dot4
+#define VI int32x4_t
+#define VIW int16x8_t
+#define VIL 8
+#define vint8_zero risei_neon_int8_zero
+#define vint8_load risei_neon_int8_load
+#define vint8_add risei_neon_int8_add
+#define vint8_sum risei_neon_int8_sum
 #ifdef __aarch64__
 #define MR 8
 #define RISEK_TILE_SIZES RISEI_ROWS_TO_8
@@ -4571,11 +4542,11 @@ RISEI_FN int risei_thread_begin(risei_thread *t, void (*run)(void *argument), vo
     t->run = run, t->argument = argument;
     return pthread_create(&t->handle, NULL, risei_thread_main, t) == 0;
 }
-/* Asks the system to let others run before the calling thread. On Linux, a thread that wakes up may
-   take the core of the thread that woke it, which then waits for milliseconds. A thread of the
-   policy SCHED_BATCH (3) does not. With it, the longest call of a game that learns in the
-   background took 0.3 ms instead of 3.6 ms (make bench-game, 16 x 12, two runs of 10 seconds).
-   Keeps a policy that the caller chose. */
+/* On Linux, changes the scheduling policy of the calling thread from SCHED_OTHER to SCHED_BATCH
+   (3). Elsewhere, does nothing. With SCHED_OTHER, a worker that wakes up may take the core of the
+   game's thread, and the game's thread then waits for milliseconds. A worker with SCHED_BATCH does
+   not take the core. The longest call of a game that learns in the background took 0.3 ms with
+   SCHED_BATCH and 3.6 ms without (make bench-game, 16 x 12, two runs of 10 seconds). */
 RISEI_FN void risei_thread_give_way(void)
 {
 #ifdef __linux__
@@ -5253,10 +5224,10 @@ RISEI_FN void risei_parameters_draw(rise_real *w, size_t count, int fan_in, rise
 }
 
 /* A linear (dense) layer: y [rows][out] = x [rows][in] W + b. With 8-bit weights, column j of W is
-   scales[j] times a column of whole numbers in -127 .. 127. */
+   scales[j] times whole numbers in -127 .. 127. */
 typedef struct risei_linear {
     int in, out, has_bias;
-    int int8; /* 1: the weights have 8 bits, and the layer only runs forward */
+    int int8; /* 1: the weights have 8 bits, and the layer has no backward pass */
     /* Offsets into the parameters: W as rise_matrix_panels [in][out], and b [out]. With int8, W is
        the transpose: rows [out][in] of bytes, which begin at multiples of 4 bytes; and there are
        scales [out]. */
@@ -5297,15 +5268,15 @@ RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei
 
 /* -- 8-bit weights --
 
-   x is rounded to whole numbers q, with one scale for each row: x = scale q. Then
+   Each row of x is rounded to whole numbers q with a scale: x is about scale q. Then
 
      y[j] = b[j] + scale scales[j] (sum over k of q[k] w[j][k]).
 
-   The sum is exact, so it does not depend on the instruction set. q has about 11 bits, because 8
-   bits would save neither time nor memory: AVX2 and NEON multiply 16-bit numbers. */
+   The sum is exact, so it does not depend on the instruction set. The kernels multiply 16-bit
+   numbers, so q has up to 11 bits with its sign. No measurement of other limits is recorded. */
 
-/* Returns the largest |q| for sums of n products that fit into 32 bits. A forged file may hold the
-   weight -128. */
+/* Returns the largest |q| for which sums of n products fit into 32 bits, but at most 1023. Divides
+   by 128 and not by 127, because a forged file may hold the weight -128. */
 RISEI_FN int risei_int8_limit(int n) { return risei_minimum(INT32_MAX / 128 / n, 1023); }
 /* Rounds x [n] to q [n], |q| <= limit. Returns the scale: 0 if all x are 0, and NaN if an x is
    infinite or NaN. Adding and subtracting `magic` rounds to a whole number. */
@@ -5331,8 +5302,8 @@ RISEI_FN rise_real risei_int8_round(int n, const rise_real *x, int limit, int16_
     return factor > 0 ? largest / (rise_real)limit : 0;
 }
 
-/* Rows of x that share one pass over the weights. */
-enum { RISEI_INT8_ROWS = 4 };
+/* Rows of x that share one pass over the weights; outputs of one call of a kernel. */
+enum { RISEI_INT8_ROWS = 4, RISEI_INT8_OUTPUTS = 8 };
 /* The arguments of a job that multiplies `rows` rows. Each part of the job takes some outputs. */
 typedef struct risei_int8_job {
     const rise_kernels *kernels;
@@ -5345,27 +5316,36 @@ typedef struct risei_int8_job {
     int rows, relu, accumulate;
 } risei_int8_job;
 
+/* Writes output j of all rows. Its sums are sums [rows]. */
+RISEI_FN void risei_int8_output(const risei_int8_job *i, int j, const int32_t *sums)
+{
+    const risei_linear *const l = i->linear;
+    int row;
+    for (row = 0; row < i->rows; row++) {
+        rise_real *const y = i->y + row * i->y_stride + j;
+        rise_real const factor = i->scale[row] * i->w[l->scales + (size_t)j];
+        rise_real const from = i->accumulate  ? *y
+                               : l->has_bias ? i->w[l->bias + (size_t)j]
+                                              : 0;
+        rise_real const sum = from + (rise_real)sums[row] * factor;
+        *y = i->relu ? risei_max(sum, 0) : sum;
+    }
+}
 RISEI_FN void risei_int8_part(void *job, int part, int parts, void *scratch)
 {
     const risei_int8_job *const i = (const risei_int8_job *)job;
     const risei_linear *const l = i->linear;
     ptrdiff_t const row_bytes = (ptrdiff_t)risei_linear_row(l);
     const int8_t *const w = (const int8_t *)(const void *)(i->w + l->weights);
-    int32_t sums[RISEI_INT8_ROWS];
-    int j, end, row;
+    int32_t sums[RISEI_INT8_OUTPUTS * RISEI_INT8_ROWS];
+    int j, end, o, outputs;
     (void)scratch;
-    risei_part_range(l->out, 4, part, parts, &j, &end);
-    for (; j < end; j++) {
-        i->kernels->int8_dots(l->in, i->rows, 1, i->q, l->in, w + j * row_bytes, row_bytes, sums);
-        for (row = 0; row < i->rows; row++) {
-            rise_real *const y = i->y + row * i->y_stride + j;
-            rise_real const factor = i->scale[row] * i->w[l->scales + (size_t)j];
-            rise_real const from = i->accumulate  ? *y
-                                   : l->has_bias ? i->w[l->bias + (size_t)j]
-                                                  : 0;
-            rise_real const sum = from + (rise_real)sums[row] * factor;
-            *y = i->relu ? risei_max(sum, 0) : sum;
-        }
+    risei_part_range(l->out, RISEI_INT8_OUTPUTS, part, parts, &j, &end);
+    for (; j < end; j += outputs) {
+        outputs = risei_minimum(end - j, RISEI_INT8_OUTPUTS);
+        i->kernels->int8_dots(l->in, i->rows, outputs, i->q, l->in, w + j * row_bytes, row_bytes,
+                              sums);
+        for (o = 0; o < outputs; o++) risei_int8_output(i, j + o, sums + o * i->rows);
     }
 }
 /* Computes y = x W + b, as risei_linear_multiply does, with 8-bit weights. */
@@ -8579,7 +8559,8 @@ RISEI_FN size_t risei_history_slot_bytes(const risei_history *h)
            sizeof *h->actions + sizeof *h->events + sizeof *h->episode_frame;
 }
 /* Returns x % unit, for x >= 0. On 32-bit machines, a 64-bit division is a large function of the
-   compiler's library, so this is a long division, and a short one below 2^32. */
+   compiler's library. There, uses one 32-bit division if x is below 2^32, and else divides bit by
+   bit. */
 RISEI_FN ptrdiff_t risei_remainder(int64_t x, ptrdiff_t unit)
 {
 #if UINTPTR_MAX > 0xFFFFFFFFu
@@ -11029,9 +11010,10 @@ RISEI_FN float risei_float_scaled(float x, int exponent)
     return x * factor[0] * factor[1];
 }
 #endif
-/* Returns the double that is nearest to digits * 10^tens, for digits > 0; of two, the one with an
-   even last bit. Returns infinity above the largest double. Long division gives one bit at a time,
-   so the result is exact. Changes *digits. */
+/* Returns the double that is nearest to digits * 10^tens, for digits > 0. If two are equally near,
+   returns the one whose last bit is 0. Returns infinity above the largest double. With
+   RISEI_FLOATS, rounds this double to a float. Long division gives one bit at a time, and the rest
+   decides how the last bit is rounded. Changes *digits. */
 RISEI_FN risei_value risei_natural_value(risei_natural *digits, int tens)
 {
     risei_natural unit;
@@ -11065,9 +11047,8 @@ RISEI_FN risei_value risei_natural_value(risei_natural *digits, int tens)
     return ldexp((double)mantissa, exponent + 1 - bits);
 #endif
 }
-/* Reads the digits of `text`, of which one may be followed or preceded by a point. Moves *text
-   behind them. Sets *tens to minus the number of digits after the point. Returns how many digits
-   there are. */
+/* Reads decimal digits with at most one point into *digits, which must be 0. Moves *text past them.
+   Sets *tens to minus the number of digits after the point. Returns the number of digits. */
 RISEI_FN int risei_number_digits(const char **text, risei_natural *digits, int *tens)
 {
     const char *at = *text;
@@ -11443,9 +11424,10 @@ RISEI_FN void risei_fill_table(rise_agent_desc *d)
         if (risei_is_zero(risei_field_get(field, d))) risei_field_put(field, d, value);
     }
 }
-/* Sets batch_parts. An agent that learns in a time budget gets four parts, if the batch can be
-   divided: with the default network for small frames, a part takes less than a millisecond, and an
-   update 1.2 to 1.5 times as long (make bench-parts). */
+/* Sets the default of batch_parts: 4 for an agent that learns in a time budget, if 4 *
+   window_samples divides the batch; else 1. With 4 parts and frames of 8 x 8 or 16 x 12, a part
+   takes less than a millisecond, and an update takes 1.2 to 1.5 times as long as with one part
+   (make bench-parts). */
 RISEI_FN void risei_fill_batch_parts(rise_agent_desc *d)
 {
     int const budget = d->learn_outside && !d->background && d->processes <= 1;
@@ -15180,8 +15162,9 @@ RISEI_FN void risei_file_visit_standard(risei_io *f, risei_statistics *s)
     risei_io_reals(f, s->shift, (size_t)s->size, -FLT_MAX, "statistics.shift");
     risei_io_reals(f, s->gain, (size_t)s->size, 0, "statistics.gain");
 }
-/* Visits weights at .. end - 1 of `weights`. `bytes`: they are 8-bit weights. If the weights are in
-   place, they must be those that are read. */
+/* Counts, measures, writes or reads the numbers at .. end - 1 of `weights`. With `bytes`, each
+   holds four 8-bit weights. If the model's weights are in place, reading compares the file with
+   them and records a difference. */
 RISEI_FN void risei_file_visit_part(risei_io *f, const risei_model *m, rise_real *weights,
                                     size_t at, size_t end, int bytes)
 {
@@ -15224,38 +15207,50 @@ RISEI_FN rise_agent_desc risei_file_int8_desc(const rise_agent_desc *desc)
     d.noisy = d.spectral_norm = 0;
     return d;
 }
-/* Writes a layer of floats with 8-bit weights: rows, then scales. The largest weight of an output
-   becomes 127 or -127. A scale that would be denormal has too few bits and becomes 0. */
+/* Returns the scale of output j of a layer of floats. With it, the largest weight becomes 127 or
+   -127. A denormal scale would have too few bits, so the result is 0. Records a weight that is not
+   finite. */
+RISEI_FN rise_real risei_file_scale(risei_io *f, const risei_linear *l, const rise_matrix *weights,
+                                    int j)
+{
+    const rise_real *const column = weights->data + risei_matrix_column(weights, j);
+    rise_real largest = 0;
+    int k;
+    for (k = 0; k < l->in; k++) {
+        rise_real const size = risei_abs(column[k * weights->rows.stride[0]]);
+        largest = risei_max(largest, size);
+        if (!(size <= (rise_real)FLT_MAX)) risei_io_invalid(f, "a weight is not a finite number");
+    }
+    return largest / 127 < (rise_real)FLT_MIN ? 0 : largest / 127;
+}
+/* Writes a layer of floats with 8-bit weights: rows, then scales. */
 RISEI_FN void risei_file_write_linear(risei_io *f, const risei_linear *l, const rise_real *w)
 {
     rise_matrix const weights = rise_matrix_panels(w + l->weights, l->in, l->out);
-    ptrdiff_t const stride = weights.rows.stride[0];
-    int pass, j, k;
-    for (pass = 0; pass < 2; pass++)
-        for (j = 0; j < l->out; j++) {
-            const rise_real *const column = weights.data + risei_matrix_column(&weights, j);
-            rise_real largest = 0, scale;
-            int8_t four[4] = {0, 0, 0, 0};
-            for (k = 0; k < l->in; k++) {
-                rise_real const size = risei_abs(column[k * stride]);
-                largest = risei_max(largest, size);
-                if (!(size <= (rise_real)FLT_MAX)) risei_io_invalid(f, "a weight is not finite");
-            }
-            if (f->wrong != NULL) return;
-            scale = largest / 127 < (rise_real)FLT_MIN ? 0 : largest / 127;
-            if (pass == 1) risei_io_reals(f, &scale, 1, 0, "a weight is not a finite number");
-            for (k = 0; k < l->in && pass == 0; k++) {
-                rise_real const x = scale > 0 ? column[k * stride] / scale : 0;
-                rise_real const half = x < 0 ? (rise_real)-0.5 : (rise_real)0.5;
-                four[k % 4] = (int8_t)(int)(x + half);
-                if (k % 4 < 3 && k + 1 < l->in) continue;
-                risei_io_numbers(f, four, 4, 1);
-                memset(four, 0, sizeof four);
-            }
+    rise_real scale;
+    int j, k;
+    for (j = 0; j < l->out; j++) {
+        const rise_real *const column = weights.data + risei_matrix_column(&weights, j);
+        int8_t four[4] = {0, 0, 0, 0};
+        scale = risei_file_scale(f, l, &weights, j);
+        if (f->wrong != NULL) return;
+        for (k = 0; k < l->in; k++) {
+            rise_real const x = scale > 0 ? column[k * weights.rows.stride[0]] / scale : 0;
+            rise_real const half = x < 0 ? (rise_real)-0.5 : (rise_real)0.5;
+            four[k % 4] = (int8_t)(int)(x + half);
+            if (k % 4 < 3 && k + 1 < l->in) continue;
+            risei_io_numbers(f, four, 4, 1);
+            memset(four, 0, sizeof four);
         }
+    }
+    for (j = 0; j < l->out; j++) {
+        scale = risei_file_scale(f, l, &weights, j);
+        risei_io_reals(f, &scale, 1, 0, "a weight is not a finite number");
+    }
 }
-/* Writes the weights of a model of floats with 8 bits. The parameters of both kinds of network have
-   the same order, and those between two linear layers are floats in both. */
+/* Writes the weights of a float model as a network with weight_bits = 8 has them: linear layers
+   with 8-bit weights, all other parameters as floats. Both networks have their layers and
+   parameters in the same order. */
 RISEI_FN void risei_file_write_int8(risei_io *f, risei_model *m)
 {
     rise_agent_desc const desc = risei_file_int8_desc(m->desc);
@@ -16435,9 +16430,12 @@ RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error)
    vset1(x)               the number x in all lanes
    vbytes(p)              VL bytes as numbers (where VL >= 4)
    vhalves(p)             VL 16-bit floats as numbers (only where there is an instruction)
-   vint8_dot(n, w, x)     sum of 32 n products of 8-bit and 16-bit numbers (only with vectors)
-   vint8_dot4(n, w, x, stride, sums)
-                          the same for four rows of x, `stride` numbers apart
+   VI, VIW, VIL           vector of 32-bit sums; vector of 16-bit numbers, and its number of lanes
+                          (only with vectors, like the vint8 operations)
+   vint8_load(w)          VIL bytes with sign as a VIW
+   vint8_add(sum, w, x)   sum + the products of a VIW with VIL 16-bit numbers at x, added in pairs
+   vint8_zero(), vint8_sum(sum)
+                          no sum; the sum of all lanes
    vadd vsub vmul vdiv    (a, b)
    vsqrt vabs             (x)
    vfma(a, b, c)          a b + c
@@ -16880,17 +16878,48 @@ RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *c
                                        mean != NULL ? mean[x * channels + c] : 0);
 }
 
+#ifdef VI
+/* Returns the sum of the products of the first n numbers, for n a multiple of 32. Each addition
+   waits for the one before, so several sums take turns. */
+RISEK_FN int32_t RISEK(int8_dot)(int n, const int16_t *x, const int8_t *w)
+{
+    enum { RISEK(sums) = 32 / VIL };
+    VI sum[RISEK(sums)];
+    int32_t all = 0;
+    int i;
+    RISEI_UNROLL for (i = 0; i < RISEK(sums); i++) sum[i] = vint8_zero();
+    for (; n > 0; n -= 32, x += 32, w += 32) RISEI_UNROLL
+        for (i = 0; i < RISEK(sums); i++)
+            sum[i] = vint8_add(sum[i], vint8_load(w + i * VIL), x + i * VIL);
+    RISEI_UNROLL for (i = 0; i < RISEK(sums); i++) all += vint8_sum(sum[i]);
+    return all;
+}
+/* The same for four rows of x, `stride` numbers apart. */
+RISEK_FN void RISEK(int8_dot4)(int n, const int16_t *x, ptrdiff_t stride, const int8_t *w,
+                               int32_t *sums)
+{
+    VI sum[4];
+    int row;
+    RISEI_UNROLL for (row = 0; row < 4; row++) sum[row] = vint8_zero();
+    for (; n > 0; n -= VIL, x += VIL, w += VIL) {
+        VIW const wide = vint8_load(w);
+        RISEI_UNROLL for (row = 0; row < 4; row++)
+            sum[row] = vint8_add(sum[row], wide, x + row * stride);
+    }
+    RISEI_UNROLL for (row = 0; row < 4; row++) sums[row] = vint8_sum(sum[row]);
+}
+#endif
 RISEK_FN void RISEK(int8_dots)(int n, int rows, int outputs, const int16_t *x, ptrdiff_t x_stride,
                                const int8_t *w, ptrdiff_t w_stride, int32_t *sums)
 {
     int row, j;
     for (j = 0; j < outputs; j++, w += w_stride, sums += rows) {
         int from = 0;
-#ifdef vint8_dot
+#ifdef VI
         from = n / 32 * 32;
-        if (rows == 4) vint8_dot4(n / 32, w, x, x_stride, sums);
+        if (rows == 4) RISEK(int8_dot4)(from, x, x_stride, w, sums);
         for (row = 0; row < rows && rows < 4; row++)
-            sums[row] = vint8_dot(n / 32, w, x + row * x_stride);
+            sums[row] = RISEK(int8_dot)(from, x + row * x_stride, w);
 #endif
         for (row = 0; row < rows; row++) {
             const int16_t *q = x + row * x_stride + from, *const end = q + (n - from);
@@ -17070,11 +17099,11 @@ RISEK_FN int RISEK(adam)(ptrdiff_t n, const rise_adam *a, rise_real *w, const ri
 
 #if defined(RISEK_REFERENCE) && defined(RISE_PLAY_ONLY)
 
-/* Small code: plain loops. The rows of B are equally spaced, and those of a transposed A, as in all
-   products of acting. */
+/* Small code: plain loops. The rows of B must be equally spaced. So must the rows of A, if A is
+   transposed. All products of acting are like this. */
 
-/* Computes `columns` numbers of a row of C, which are adjacent. Four at a time load each element of
-   A once. */
+/* Computes `columns` (1 or 4) adjacent numbers of a row of C. With 4, each element of A is loaded
+   once for all four. */
 RISEK_FN void RISEK(product_columns)(const rise_product *p, const rise_real *a, const rise_real *b,
                                      const rise_real *from, rise_real *c, int columns)
 {
@@ -17913,8 +17942,13 @@ static const rise_kernels RISEK(table) = {
 #undef vfma_lane
 #undef vbytes
 #undef vhalves
-#undef vint8_dot
-#undef vint8_dot4
+#undef VI
+#undef VIW
+#undef VIL
+#undef vint8_zero
+#undef vint8_load
+#undef vint8_add
+#undef vint8_sum
 #undef vtranspose
 #undef VTRANSPOSE
 #undef vadd

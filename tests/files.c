@@ -2003,17 +2003,11 @@ static uint64_t sample_play(rise_agent *a, char *actions)
     const rise_agent_desc *d = rise_agent_query(a);
     uint64_t hash = HASH_START;
     toy t = {7, 0, 0};
-    uint8_t frame[PIXELS], allowed[ACTIONS];
-    float reward, numbers[TOY_NUMBERS];
+    uint8_t allowed[ACTIONS];
     int i;
     for (i = 0; i < PLAYED; i++) {
         /* the same frames for all actions */
-        rise_event const event = toy_next(&t, i % ACTIONS, frame, allowed, &reward);
-        int action;
-        toy_numbers(frame, d->numbers, numbers);
-        action = rise_agent_play_numbers(a, 1, d->frame_width > 0 ? frame : NULL,
-                                         d->numbers > 0 ? numbers : NULL, reward, event,
-                                         d->action_masks ? allowed : NULL);
+        int const action = toy_play(a, 1, &t, i % ACTIONS, d->action_masks, allowed);
         CHECK(action >= 0 && action < ACTIONS);
         actions[i] = (char)('0' + action);
         hash = hash_reals(hash, rise_agent_values(a, 1), ACTIONS);

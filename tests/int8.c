@@ -31,18 +31,11 @@ static const char *const words[] = {
 /* Plays as player 0, with masks. Writes q [STEPS][ACTIONS]. */
 static void play(rise_agent *a, float *q)
 {
-    const rise_agent_desc *d = rise_agent_query(a);
     toy t = {11, 0, 0};
-    uint8_t frame[PIXELS], allowed[ACTIONS];
-    float reward, numbers[TOY_NUMBERS];
+    uint8_t allowed[ACTIONS];
     int i;
     for (i = 0; i < STEPS; i++) {
-        rise_event const event = toy_next(&t, i % ACTIONS, frame, allowed, &reward);
-        int action;
-        toy_numbers(frame, d->numbers, numbers);
-        action = rise_agent_play_numbers(a, 0, d->frame_width > 0 ? frame : NULL,
-                                         d->numbers > 0 ? numbers : NULL, reward, event,
-                                         i % 2 ? allowed : NULL);
+        int const action = toy_play(a, 0, &t, i % ACTIONS, i % 2, allowed);
         CHECK(action >= 0 && action < ACTIONS && (i % 2 == 0 || allowed[action]));
         memcpy(q + i * ACTIONS, rise_agent_values(a, 0), ACTIONS * sizeof *q);
     }

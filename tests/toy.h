@@ -232,6 +232,20 @@ CHECK_UNUSED static void toy_numbers(const uint8_t *frame, int count, float *num
                                   : (pixel - 100) * 1e-3f;
     }
 }
+/* Plays the next frame of a game as a player. `before` is the action that the game gets. With
+   `masks`, passes allowed [ACTIONS], which is written in any case. Returns the player's action. */
+CHECK_UNUSED static int toy_play(rise_agent *a, int player, toy *t, int before, int masks,
+                                 uint8_t *allowed)
+{
+    const rise_agent_desc *d = rise_agent_query(a);
+    uint8_t frame[PIXELS];
+    float reward, numbers[TOY_NUMBERS];
+    rise_event const event = toy_next(t, before, frame, allowed, &reward);
+    toy_numbers(frame, d->numbers, numbers);
+    return rise_agent_play_numbers(a, player, d->frame_width > 0 ? frame : NULL,
+                                   d->numbers > 0 ? numbers : NULL, reward, event,
+                                   masks ? allowed : NULL);
+}
 static world world_of(rise_agent *agent)
 {
     world w;
