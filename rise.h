@@ -716,7 +716,8 @@
    nets have weights of 8 bits. Conv layers keep their floats. The player also rounds the inputs of
    the 8-bit layers to whole numbers. Sums of whole numbers are exact, so all fused kernels compute
    the same bits. The values differ a little from those of the float policy, so a few actions may
-   differ. Play both policies and compare their scores.
+   differ. Play both policies and compare their scores. For agents of the small games,
+   examples/watch.c does it: ./watch FILE --export guards8.h --int8.
 
        rise_agent_save(agent, RISE_SAVE_INT8, "guards8.rise", &error);
 

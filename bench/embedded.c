@@ -84,7 +84,7 @@ static int ship(const rise_agent *agent, rise_save what, const char *folder, con
     char policy[512];
     strcpy(policy, in_folder(folder, kind, "echo.rise"));
     return rise_agent_save(agent, what, policy, error) == RISE_OK &&
-           export_policy(policy, in_folder(folder, kind, "echo.h"), error) &&
+           export_policy(policy, in_folder(folder, kind, "echo.h"), RISE_SAVE_POLICY, error) &&
            play(policy, in_folder(folder, kind, "desktop.txt"), error);
 }
 

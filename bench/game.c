@@ -4,6 +4,7 @@
        --seconds S       seconds of each way [20]
        --frame 16|84     only frames of 16 x 12, or only frames of 84 x 84
        --games 1|8       only 1 environment, or only 8
+       --ways all|condition   all ways to learn [all], or those that the condition is about
        --set FIELD=VALUE sets a field of every agent, as rise_agent_set does
        --report FILE     writes the report to this file, too
        --notes TEXT      a sentence for the report, about the state of the machine
@@ -14,7 +15,11 @@
 
    In each tick, an empty call is measured, too. It only reads the clock, until as much time has
    passed as an acting call takes (median), but at most EMPTY_MOST. The longest empty call shows how
-   long other programs and the library's own worker kept the processor. */
+   long other programs and the library's own worker kept the processor.
+
+   A call's own time is the processor time of the game's thread, plus the time in which the call
+   waited for the worker. It leaves out the time in which the system gave the processor to others,
+   so it can be judged on a busy machine, too. */
 #define _POSIX_C_SOURCE 200809L
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
@@ -34,6 +39,7 @@ enum {
     EMPTY_LEAST = 20000, /* nanoseconds that an empty call lasts at least */
     EMPTY_MOST = 1000000,
     BUDGET = 4000,       /* microseconds for rise_agent_learn_for */
+    LARGE_PERIOD = 16,   /* learn_period of 1 environment of 84 x 84: see player_make */
     BINS = 9,
     FIELDS_MAX = 20
 };
@@ -48,20 +54,22 @@ typedef struct way {
     int background, learn_outside;
     double budget; /* microseconds for rise_agent_learn_for; negative: it is not called */
     int parts;     /* batch_parts; 0: not set */
+    int condition; /* 1: the condition is about this way */
 } way;
 static const way ways[WAYS] = {
     {"acting", "no learning: `learn_outside = 1`, and rise_agent_learn_for is not called", 0, 1,
-     -1, 0},
+     -1, 0, 1},
     {"background", "`background = 1`; rise_agent_step_all starts the updates that are due", 1, 0,
-     -1, 0},
+     -1, 0, 1},
     {"background, polled",
      "`background = 1` and `learn_outside = 1`; each tick calls rise_agent_learn_for, which starts "
      "at most one update and never waits for one",
-     1, 1, 0, 0},
-    {"budget of 4 ms", "`learn_outside = 1`; each tick calls rise_agent_learn_for with 4 ms", 0, 1,
-     BUDGET, 0},
-    {"budget of 4 ms, 4 parts", "the same with `batch_parts = 4`", 0, 1, BUDGET, 4},
-    {"inside the step", "rise_agent_step_all computes the updates that are due", 0, 0, -1, 0}};
+     1, 1, 0, 0, 1},
+    {"budget of 4 ms, 1 part",
+     "`learn_outside = 1`, `batch_parts = 1`; each tick calls rise_agent_learn_for with 4 ms", 0, 1,
+     BUDGET, 1, 0},
+    {"budget of 4 ms, 4 parts", "the same with `batch_parts = 4`, the default", 0, 1, BUDGET, 4, 0},
+    {"inside the step", "rise_agent_step_all computes the updates that are due", 0, 0, -1, 0, 1}};
 
 /* Milliseconds, one for each tick. */
 typedef struct samples {
@@ -77,7 +85,8 @@ typedef struct player {
     int actions[GAMES_MAX];
     samples calls; /* all calls of a tick, together */
     samples empty; /* the empty call of a tick */
-    double longest_call, longest_delay; /* ms; the delay is that of waking up */
+    double longest_call, longest_own; /* ms; of all calls: the longest, and the longest own time */
+    double longest_delay;             /* ms; of waking up */
     long missed;                        /* ticks that began too late to be played */
     rise_metrics metrics;               /* at the end */
 } player;
@@ -85,19 +94,18 @@ typedef struct player {
 /* What was measured with one size of frame and one number of environments. */
 typedef struct result {
     int width, height, games;
-    double acting, longest[2];      /* ms; the longest calls of BACKGROUND and POLLED */
-    double acting_empty, empty[2];  /* ms; the longest empty calls in the same slices */
-    int64_t updates[2];
-    double acting_delay;            /* ms; the longest delay of waking up while acting */
+    double call[WAYS], own[WAYS], empty[WAYS]; /* ms; the longest calls, own times, empty calls */
+    int64_t updates[WAYS], ticks[WAYS];
 } result;
 
 static struct {
     double seconds;
     int frame, games; /* 0: all */
+    int condition;    /* 1: only the ways that the condition is about */
     const char *fields[FIELDS_MAX], *notes;
     int field_count;
     FILE *report; /* or NULL */
-} option = {20, 0, 0, {NULL}, NULL, 0, NULL};
+} option = {20, 0, 0, 0, {NULL}, NULL, 0, NULL};
 
 static uint8_t noise[PIXELS_MAX + PATTERN];
 
@@ -122,15 +130,18 @@ static void say(const char *format, ...)
     fflush(option.report);
 }
 
-/* ---------------------------------------------------------------------------------------------- */
-/* Time, in nanoseconds of the monotonic clock */
+static int plays(int i) { return !option.condition || ways[i].condition; }
 
-static int64_t now(void)
+/* ---------------------------------------------------------------------------------------------- */
+/* Time, in nanoseconds */
+
+static int64_t nanoseconds(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
+static int64_t now(void) { return nanoseconds(CLOCK_MONOTONIC); }
 
 static void sleep_until(int64_t when)
 {
@@ -197,6 +208,8 @@ static rise_event event_of(int64_t tick, int game)
 /* ---------------------------------------------------------------------------------------------- */
 /* Agents */
 
+/* At 84 x 84, an update takes about a tenth of a second. Updates are due so often that they take
+   about half of the time of a core, whatever the number of environments. */
 static void player_make(player *p, const way *how, const result *size)
 {
     rise_agent_desc d;
@@ -211,6 +224,7 @@ static void player_make(player *p, const way *how, const result *size)
     d.learn_start = 200;
     d.carry_state = 1; /* as a game does: without it, 8 actions at 84 x 84 take more than a tick */
     d.epsilon_start = d.epsilon_end = -1; /* no step saves the time of the network */
+    if (size->width > 16) d.learn_period = LARGE_PERIOD * size->games;
     for (i = 0; i < option.field_count; i++)
         if (rise_agent_set(&d, option.fields[i], &error) != RISE_OK) failed(error.text);
     d.background = how->background, d.learn_outside = how->learn_outside;
@@ -224,9 +238,24 @@ static void player_free(player *p)
     rise_agent_destroy(p->agent);
     free(p->calls.ms), free(p->empty.ms);
 }
-static void player_call(player *p, double ms)
+/* A moment: times of the clock, and of the game's thread together with its waiting. */
+typedef struct moment {
+    int64_t clock;
+    double own; /* ms */
+} moment;
+static moment player_moment(const player *p)
 {
+    moment m;
+    m.own = (double)nanoseconds(CLOCK_THREAD_CPUTIME_ID) * 1e-6;
+    m.own += p->agent->background.waited * 1e3;
+    m.clock = now();
+    return m;
+}
+static void player_call(player *p, moment from, moment to)
+{
+    double const ms = milliseconds(from.clock, to.clock), own = to.own - from.own;
     if (ms > p->longest_call) p->longest_call = ms;
+    if (own > p->longest_own) p->longest_own = own;
 }
 /* Plays one tick. Returns the milliseconds that the calls of the library took. */
 static double player_tick(player *p, const result *size)
@@ -234,26 +263,26 @@ static double player_tick(player *p, const result *size)
     static uint8_t frames[GAMES_MAX * PIXELS_MAX];
     float rewards[GAMES_MAX];
     rise_event events[GAMES_MAX];
-    int64_t begin, between, end;
+    moment begin, between, end;
     int game;
     for (game = 0; game < size->games; game++) {
         draw(frames + game * size->width * size->height, size->width, size->height, p->tick, game);
         events[game] = event_of(p->tick, game);
         rewards[game] = (float)(p->actions[game] == square_column(p->tick - 1, game));
     }
-    begin = now();
+    begin = player_moment(p);
     if (rise_agent_step_all(p->agent, frames, NULL, rewards, events, NULL, p->actions) != RISE_OK)
         failed(rise_agent_error(p->agent)->text);
-    between = end = now();
+    between = end = player_moment(p);
+    player_call(p, begin, between);
     if (p->how->budget >= 0) {
         if (rise_agent_learn_for(p->agent, p->how->budget) < 0)
             failed(rise_agent_error(p->agent)->text);
-        end = now();
-        player_call(p, milliseconds(between, end));
+        end = player_moment(p);
+        player_call(p, between, end);
     }
-    player_call(p, milliseconds(begin, between));
     p->tick++;
-    return milliseconds(begin, end);
+    return milliseconds(begin.clock, end.clock);
 }
 /* Reads the clock until `duration` nanoseconds have passed. Returns the milliseconds it took. */
 static double empty_call(int64_t duration)
@@ -300,7 +329,7 @@ static int64_t calibrate(player *p, const result *size)
     samples_sort(&s);
     duration = samples_quantile(&s, 0.5) * 1e6;
     free(s.ms);
-    p->longest_call = 0;
+    p->longest_call = p->longest_own = 0;
     if (duration < EMPTY_LEAST) return EMPTY_LEAST;
     return duration > EMPTY_MOST ? EMPTY_MOST : (int64_t)duration;
 }
@@ -327,7 +356,7 @@ static void say_histogram(const char *name, const samples *s)
 static void say_row(const player *p)
 {
     const rise_metrics *m = &p->metrics;
-    say("| %s | %.3f |", p->how->name, p->longest_call);
+    say("| %s | %.3f | %.3f |", p->how->name, p->longest_call, p->longest_own);
     say_times(&p->calls);
     say(" %.0f | %.0f | %.0f | %.3f | %d | %ld | %.3f | %.3f |\n", (double)m->updates,
         (double)m->updates_owed, (double)m->refreshing, m->waited, p->calls.count, p->missed,
@@ -337,7 +366,7 @@ static void say_tables(player *players, const result *size, int64_t empty_durati
 {
     samples empty = {NULL, 0, 0};
     int i, k, all = 0;
-    for (i = 0; i < WAYS; i++) all += players[i].empty.count;
+    for (i = 0; i < WAYS; i++) all += players[i].empty.count; /* 0 if the way is left out */
     empty = samples_make(all);
     for (i = 0; i < WAYS; i++)
         for (k = 0; k < players[i].empty.count; k++)
@@ -347,12 +376,13 @@ static void say_tables(player *players, const result *size, int64_t empty_durati
         size->games > 1 ? "s" : "");
     say("An empty call lasts %.3f ms or longer. Times are in milliseconds.\n\n",
         (double)empty_duration * 1e-6);
-    say("| learning | longest call | longest tick | 99.9%% | 99%% | median | updates | owed | "
-        "to embed | waited, s | ticks | missed | longest empty call | "
+    say("| learning | longest call | longest own time | longest tick | 99.9%% | 99%% | median | "
+        "updates | owed | to embed | waited, s | ticks | missed | longest empty call | "
         "longest delay of waking up |\n"
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
-    for (i = 0; i < WAYS; i++) say_row(&players[i]);
-    say("| empty call, all ways | %.3f |", samples_quantile(&empty, 1));
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+    for (i = 0; i < WAYS; i++)
+        if (plays(i)) say_row(&players[i]);
+    say("| empty call, all ways | %.3f | |", samples_quantile(&empty, 1));
     say_times(&empty);
     say(" | | | | %d | | | |\n\n", empty.count);
     say("Ticks by the milliseconds that the library's calls took:\n\n");
@@ -361,7 +391,8 @@ static void say_tables(player *players, const result *size, int64_t empty_durati
     say(" more |\n|---|");
     for (i = 0; i < BINS; i++) say("---|");
     say("\n");
-    for (i = 0; i < WAYS; i++) say_histogram(players[i].how->name, &players[i].calls);
+    for (i = 0; i < WAYS; i++)
+        if (plays(i)) say_histogram(ways[i].name, &players[i].calls);
     say_histogram("empty call, all ways", &empty);
     free(empty.ms);
 }
@@ -374,11 +405,14 @@ static const char *verdict(double acting, double longest, int64_t updates)
 static void say_condition(const result *r)
 {
     int i;
-    for (i = 0; i < 2; i++)
-        say("| %d x %d | %d | %s | %.3f | %.3f | **%s** | %.3f | %.3f | %.3f |\n", r->width,
-            r->height, r->games, ways[BACKGROUND + i].name, r->longest[i], r->acting,
-            verdict(r->acting, r->longest[i], r->updates[i]), r->empty[i], r->acting_empty,
-            r->acting_delay);
+    for (i = BACKGROUND; i <= POLLED; i++)
+        say("| %d x %d | %d | %s | %.3f | %.3f | **%s** | %.3f | %.3f | %s | %.3f | %.3f | "
+            "%.0f of %.0f | %.0f of %.0f |\n",
+            r->width, r->height, r->games, ways[i].name, r->own[i], r->own[ACT],
+            verdict(r->own[ACT], r->own[i], r->updates[i]), r->call[i], r->call[ACT],
+            verdict(r->call[ACT], r->call[i], r->updates[i]), r->empty[i], r->empty[ACT],
+            (double)r->updates[i], (double)r->ticks[i], (double)r->updates[INSIDE],
+            (double)r->ticks[INSIDE]);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -390,27 +424,28 @@ static void measure(result *size)
     double left;
     int64_t duration;
     int i;
-    for (i = 0; i < WAYS; i++) player_make(&players[i], &ways[i], size);
+    memset(players, 0, sizeof players);
+    for (i = 0; i < WAYS; i++)
+        if (plays(i)) player_make(&players[i], &ways[i], size);
     duration = calibrate(&players[ACT], size);
     for (left = option.seconds; left > 0; left -= SLICE)
         for (i = 0; i < WAYS; i++) {
+            if (!plays(i)) continue;
             player_play(&players[i], size, left < SLICE ? left : SLICE, duration);
             player_rest(&players[i]);
         }
     for (i = 0; i < WAYS; i++) {
-        rise_agent_metrics(players[i].agent, &players[i].metrics);
-        samples_sort(&players[i].calls), samples_sort(&players[i].empty);
+        player *const p = &players[i];
+        if (!plays(i)) continue;
+        rise_agent_metrics(p->agent, &p->metrics);
+        samples_sort(&p->calls), samples_sort(&p->empty);
+        size->call[i] = p->longest_call, size->own[i] = p->longest_own;
+        size->empty[i] = samples_quantile(&p->empty, 1);
+        size->updates[i] = p->metrics.updates, size->ticks[i] = p->calls.count;
     }
     say_tables(players, size, duration);
-    size->acting = players[ACT].longest_call;
-    size->acting_delay = players[ACT].longest_delay;
-    size->acting_empty = samples_quantile(&players[ACT].empty, 1);
-    for (i = 0; i < 2; i++) {
-        size->updates[i] = players[BACKGROUND + i].metrics.updates;
-        size->longest[i] = players[BACKGROUND + i].longest_call;
-        size->empty[i] = samples_quantile(&players[BACKGROUND + i].empty, 1);
-    }
-    for (i = 0; i < WAYS; i++) player_free(&players[i]);
+    for (i = 0; i < WAYS; i++)
+        if (plays(i)) player_free(&players[i]);
 }
 
 /* Writes the processor's name, or "unknown processor". */
@@ -458,9 +493,13 @@ static void say_head(int count, char **arguments)
     say("Load average at the start: %.1f. Every way plays for %g seconds.%s%s\n\n", load_average(),
         option.seconds, option.notes != NULL ? " " : "", option.notes != NULL ? option.notes : "");
     say("| learning | what the loop does |\n|---|---|\n");
-    for (i = 0; i < WAYS; i++) say("| %s | %s |\n", ways[i].name, ways[i].text);
-    say("\n- **longest call**: of a single call. **Longest tick**, the quantiles and the "
-        "histogram: of all calls of a tick together.\n"
+    for (i = 0; i < WAYS; i++)
+        if (plays(i)) say("| %s | %s |\n", ways[i].name, ways[i].text);
+    say("\n- **longest call**: of a single call, by the clock. **Own time**: the processor time of "
+        "the game's thread in a call, plus the time in which the call waited for the worker. It "
+        "leaves out the time that other programs had the processor. "
+        "**Longest tick**, the quantiles and the "
+        "histogram: of all calls of a tick together, by the clock.\n"
         "- **updates**: done and in effect. **owed**: due, but not done. **to embed**: "
         "metrics.refreshing at the end. While it is not 0, no update is done.\n"
         "- **waited**: metrics.waited. **missed**: ticks that could not begin in time.\n"
@@ -468,15 +507,16 @@ static void say_head(int count, char **arguments)
         "acting call takes (median), but at most 1 ms. What the longest empty call "
         "takes above this time, the system gave to other programs or to the agent's own worker.\n"
         "- All agents: `replay_capacity = 20000`, `learn_start = 200`, `carry_state = 1`, no "
-        "random actions%s. Other fields have their defaults.\n",
-        option.field_count > 0 ? ", and" : "");
+        "random actions. With frames of 84 x 84, an update for every %d steps of an environment: "
+        "so often that one core can compute all updates%s. Other fields have their defaults.\n",
+        LARGE_PERIOD, option.field_count > 0 ? ", and" : "");
     for (i = 0; i < option.field_count; i++) say("  `%s`\n", option.fields[i]);
 }
 static void usage(const char *program)
 {
     fprintf(stderr,
-            "usage: %s [--seconds S] [--frame 16|84] [--games 1|8] [--set FIELD=VALUE] "
-            "[--report FILE] [--notes TEXT]\n",
+            "usage: %s [--seconds S] [--frame 16|84] [--games 1|8] [--ways all|condition] "
+            "[--set FIELD=VALUE] [--report FILE] [--notes TEXT]\n",
             program);
     exit(2);
 }
@@ -492,6 +532,9 @@ static void options_read(int count, char **arguments)
             option.frame = atoi(value);
         else if (strcmp(name, "--games") == 0 && (atoi(value) == 1 || atoi(value) == 8))
             option.games = atoi(value);
+        else if (strcmp(name, "--ways") == 0 &&
+                 (strcmp(value, "all") == 0 || strcmp(value, "condition") == 0))
+            option.condition = strcmp(value, "condition") == 0;
         else if (strcmp(name, "--set") == 0 && option.field_count < FIELDS_MAX)
             option.fields[option.field_count++] = value;
         else if (strcmp(name, "--notes") == 0)
@@ -525,12 +568,12 @@ int main(int count, char **arguments)
             done++;
         }
     say("\n## Condition: longest call with background <= longest acting call + 1 ms\n\n");
-    say("The machine was not quiet, and the answer means little, if an empty call took more than "
-        "1 ms longer than it should, or if waking up was delayed by more than 1 ms while "
-        "acting.\n\n");
-    say("| frame | environments | learning | longest call | longest acting call | condition | "
-        "longest empty call | longest empty call while acting | longest delay of waking up "
-        "while acting |\n|---|---|---|---|---|---|---|---|---|\n");
+    say("By own time, and by the clock. By the clock, the answer means little if an empty call "
+        "took more than 1 ms longer than it should.\n\n");
+    say("| frame | environments | learning | own time | own time, acting | condition | "
+        "by the clock | by the clock, acting | condition by the clock | longest empty call | "
+        "the same while acting | updates of ticks | updates of ticks, inside the step |\n"
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
     for (i = 0; i < done; i++) say_condition(&results[i]);
     say("\nLoad average at the end: %.1f.\n", load_average());
     if (option.report != NULL && fclose(option.report) != 0) failed("the report is not complete");

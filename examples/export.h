@@ -2,7 +2,7 @@
    program that includes the header and rise.h plays the agent without a file:
 
        rise_error error;
-       if (!export_policy("npc.rise", "npc.h", &error)) puts(error.text);
+       if (!export_policy("npc.rise", "npc.h", RISE_SAVE_POLICY, &error)) puts(error.text);
 
    watch.c has the option --export. Names in the header begin with the name of the header's file. */
 #ifndef EXPORT_H
@@ -105,8 +105,9 @@ static inline void export_read_training(exported *e, const char *path)
     rise_agent_destroy(agent);
 }
 
-/* Reads the agent of the file, and opens its policy with one player. */
-static inline int export_read(exported *e, const char *path, rise_error *error)
+/* Reads the agent of the file, and opens its policy with one player. `what` is RISE_SAVE_POLICY or
+   RISE_SAVE_INT8. */
+static inline int export_read(exported *e, const char *path, rise_save what, rise_error *error)
 {
     rise_agent_desc machine;
     rise_agent *agent;
@@ -114,7 +115,7 @@ static inline int export_read(exported *e, const char *path, rise_error *error)
     memset(&machine, 0, sizeof machine);
     machine.play_only = machine.players = 1;
     if (rise_agent_load(&agent, path, &machine, error) != RISE_OK) return 0;
-    result = rise_agent_write(agent, RISE_SAVE_POLICY, export_take, e, error);
+    result = rise_agent_write(agent, what, export_take, e, error);
     if (result == RISE_OK) {
         e->size = e->at, e->at = 0;
         e->block = malloc(e->size + 64);
@@ -124,7 +125,7 @@ static inline int export_read(exported *e, const char *path, rise_error *error)
             export_fail(error, result = RISE_NO_MEMORY, path, "is too large for the memory");
         } else {
             e->policy = (unsigned char *)e->block + (64 - (uintptr_t)e->block % 64) % 64;
-            result = rise_agent_write(agent, RISE_SAVE_POLICY, export_take, e, error);
+            result = rise_agent_write(agent, what, export_take, e, error);
         }
     }
     rise_agent_destroy(agent);
@@ -547,22 +548,39 @@ static inline int export_write(exported *e, const char *path, const char *out, r
     return export_fail(error, RISE_IO, out, text);
 }
 
-/* Writes the agent in the file `path` as the header `out`, which must end with ".h". Returns 0 on
-   failure; `error` then has a sentence. An older header stays until the new one is complete. */
-static inline int export_policy(const char *path, const char *out, rise_error *error)
+static inline void export_close(exported *e)
 {
-    exported *const e = (exported *)calloc(1, sizeof *e);
-    int good;
-    if (e == NULL) return export_fail(error, RISE_NO_MEMORY, out, "needs more memory");
-    good = export_name(e, out, error) && export_read(e, path, error) && export_test(e, error);
-    if (good) {
-        export_read_training(e, path);
-        good = export_write(e, path, out, error);
-    }
+    if (e == NULL) return;
     rise_agent_destroy(e->agent);
     free(e->block);
     free(e->q);
     free(e);
+}
+/* Opens the policy that export_policy would write; e->agent plays it. The caller frees it with
+   export_close. Returns NULL on failure; `error` then has a sentence. */
+static inline exported *export_open(const char *path, rise_save what, rise_error *error)
+{
+    exported *const e = (exported *)calloc(1, sizeof *e);
+    if (e == NULL) return export_fail(error, RISE_NO_MEMORY, path, "needs more memory"), NULL;
+    if (export_read(e, path, what, error)) return e;
+    export_close(e);
+    return NULL;
+}
+/* Writes the agent in the file `path` as the header `out`, which must end with ".h". `what` is
+   RISE_SAVE_POLICY, or RISE_SAVE_INT8 for 8-bit weights. Returns 0 on failure; `error` then has a
+   sentence. An older header stays until the new one is complete. */
+static inline int export_policy(const char *path, const char *out, rise_save what,
+                                rise_error *error)
+{
+    exported *const e = export_open(path, what, error);
+    int good;
+    if (e == NULL) return 0;
+    good = export_name(e, out, error) && export_test(e, error);
+    if (good) {
+        export_read_training(e, path);
+        good = export_write(e, path, out, error);
+    }
+    export_close(e);
     return good;
 }
 

@@ -8,6 +8,12 @@
    file. Any file of rise.h will do. The header explains its use.
 
        ./watch lock-catch.rise --export catcher.h
+
+   With --int8, the header has 8-bit weights and a quarter of the bytes. If the agent plays one of
+   the small games, watch plays it with both kinds of weights. It reports both scores, and how many
+   actions are equal.
+
+       ./watch lock-catch.rise --export catcher8.h --int8
 */
 #include "export.h" /* first: defines _DEFAULT_SOURCE */
 #include "game_episode.h"
@@ -16,20 +22,24 @@
 #define RISE_IMPLEMENTATION
 #include "../rise.h"
 
+enum { COMPARED = 200 /* episodes */ };
+
 typedef struct options {
     const char *path;
     const char *header; /* to be written; NULL: show how the agent plays */
-    game_kind game; /* GAME_KINDS: read from the file name */
+    int int8;           /* 1: the header has 8-bit weights */
+    game_kind game;     /* GAME_KINDS: read from the file name */
     int length;
-    int episodes, seed;
+    int episodes; /* 0: 10, or COMPARED with --int8 */
+    int seed;
 } options;
 
 static void print_usage(void)
 {
     int kind;
     fputs("watch FILE [--game NAME] [--length L] [--episodes N] [--seed N]: shows how a "
-          "saved agent plays.\nwatch FILE --export HEADER.h: writes the agent as a C header."
-          "\nwatch --self-test: checks this build on this machine.\nGames:",
+          "saved agent plays.\nwatch FILE --export HEADER.h [--int8]: writes the agent as a C "
+          "header.\nwatch --self-test: checks this build on this machine.\nGames:",
           stderr);
     for (kind = 0; kind < GAME_KINDS; kind++)
         fprintf(stderr, " %s", game_spec_of((game_kind)kind)->name);
@@ -62,12 +72,14 @@ static int parse(options *o, int argc, char **argv)
     for (i = 1; i < argc; i++) {
         if (argv[i][0] != '-' && o->path == NULL)
             o->path = argv[i];
+        else if (strcmp(argv[i], "--int8") == 0)
+            o->int8 = 1;
         else if (i + 1 < argc && parse_option(o, argv[i], argv[i + 1]))
             i++;
         else
             return 0;
     }
-    return o->path != NULL;
+    return o->path != NULL && (o->header != NULL || !o->int8);
 }
 
 /* Reads game and length from the file name: "saved/corridor-20.rise" is the corridor of length 20.
@@ -127,9 +139,10 @@ static rise_agent *load(const options *o, episode *e)
 
 static void play(const options *o, rise_agent *agent, episode *e, terminal *t)
 {
+    int const episodes = o->episodes > 0 ? o->episodes : 10;
     double sum = 0;
     int i;
-    for (i = 0; i < o->episodes && !terminal_interrupted; i++) {
+    for (i = 0; i < episodes && !terminal_interrupted; i++) {
         game_reset(&e->state);
         episode_begin(e, e->state.start);
         if (t->live)
@@ -147,20 +160,76 @@ static void play(const options *o, rise_agent *agent, episode *e, terminal *t)
                i, e->state.spec->name, sum / i, e->state.spec->without_memory, e->state.spec->best);
 }
 
+/* Plays one episode and returns its score. If `other` is not NULL, it chooses actions for the same
+   frames, too, which are not taken. `equal` counts those that are equal. */
+static double play_with(rise_agent *agent, rise_agent *other, int start, episode *e, int *equal)
+{
+    uint8_t view[GAME_SIDE * GAME_SIDE];
+    episode_begin(e, start);
+    while (!e->state.done) {
+        float const reward = e->reward;
+        rise_event const event = e->state.time == 0 ? RISE_FIRST : RISE_MIDDLE;
+        game_view(&e->state, view);
+        if (!episode_step(e, agent, 0)) break;
+        if (other != NULL)
+            *equal += rise_agent_play(other, 0, view, reward, event, NULL) == e->action;
+    }
+    return e->score;
+}
+/* Compares the agent with its header's policy of 8-bit weights. */
+static void compare(const options *o, rise_agent *agent, const exported *small, episode *e)
+{
+    int const episodes = o->episodes > 0 ? o->episodes : COMPARED;
+    double scores[2] = {0, 0};
+    int steps = 0, equal = 0, i;
+    for (i = 0; i < episodes; i++) {
+        int const start = (game_reset(&e->state), e->state.start);
+        scores[0] += play_with(agent, small->agent, start, e, &equal) / episodes;
+        steps += e->state.time;
+        scores[1] += play_with(small->agent, NULL, start, e, NULL) / episodes;
+    }
+    printf("%d episodes of %s: mean score %+.3f with 32-bit weights, %+.3f with 8-bit weights.\n"
+           "In the same states, %d of %d actions are equal (%.1f%%).\n",
+           episodes, e->state.spec->name, scores[0], scores[1], equal, steps,
+           100.0 * equal / steps);
+}
+
 /* Returns the exit status. */
 static int write_header(const options *o)
 {
+    rise_save const what = o->int8 ? RISE_SAVE_INT8 : RISE_SAVE_POLICY;
     rise_error error;
-    if (!export_policy(o->path, o->header, &error))
+    if (!export_policy(o->path, o->header, what, &error))
         return fprintf(stderr, "watch: %s\n", error.text), 1;
     printf("The agent is in %s.\n", o->header);
     return 0;
+}
+/* Plays with the 8-bit weights that were written. Returns the exit status. */
+static int report_int8(const options *o)
+{
+    rise_error error;
+    episode e;
+    exported *small;
+    rise_agent *agent;
+    if (o->game == GAME_KINDS) {
+        printf("The scores of both were not compared: the name of %s is not that of a small game; "
+               "pass --game\n", o->path);
+        return 0;
+    }
+    agent = load(o, &e);
+    if (agent == NULL) return 1;
+    small = export_open(o->path, RISE_SAVE_INT8, &error);
+    if (small != NULL) compare(o, agent, small, &e);
+    if (small == NULL) fprintf(stderr, "watch: %s\n", error.text);
+    rise_agent_destroy(agent);
+    export_close(small);
+    return small == NULL;
 }
 
 int main(int argc, char **argv)
 {
     static terminal screen; /* too large for a small stack */
-    options o = {NULL, NULL, GAME_KINDS, 0, 10, 1};
+    options o = {NULL, NULL, 0, GAME_KINDS, 0, 0, 1};
     episode e;
     rise_agent *agent;
     if (self_test_wanted(argc, argv)) return self_test_status();
@@ -168,8 +237,11 @@ int main(int argc, char **argv)
         print_usage();
         return 2;
     }
-    if (o.header != NULL) return write_header(&o);
     guess_game(&o);
+    if (o.header != NULL) {
+        int const status = write_header(&o);
+        return status == 0 && o.int8 ? report_int8(&o) : status;
+    }
     agent = load(&o, &e);
     if (agent == NULL) return 1;
     terminal_open(&screen);

@@ -61,7 +61,8 @@ static void save(const char *fields, rise_save what)
 static void export_to(const char *header)
 {
     rise_error error = {RISE_OK, ""};
-    if (!CHECK(export_policy("export_test.rise", header, &error))) printf("%s\n", error.text);
+    if (!CHECK(export_policy("export_test.rise", header, RISE_SAVE_POLICY, &error)))
+        printf("%s\n", error.text);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -321,7 +322,7 @@ static void the_comment_says_what_the_agent_is(void)
     rise_metrics m;
     world w = world_begin(words[0], 60);
     CHECK(rise_agent_save(w.agent, RISE_SAVE_AGENT, "export_test*_.rise", NULL) == RISE_OK);
-    CHECK(export_policy("export_test*_.rise", "./export_test x.h", NULL));
+    CHECK(export_policy("export_test*_.rise", "./export_test x.h", RISE_SAVE_POLICY, NULL));
     read_text("export_test x.h");
     CHECK(said("/* export_test x.h: a trained agent") && said("from export_test__.rise."));
     CHECK(said("#define RISE_NO_RAINBOW\n") && !said("#define RISE_NO_ENCODERS\n"));
@@ -355,7 +356,7 @@ static void refused(const char *agent, const char *header, const char *why)
 {
     rise_error error = {RISE_OK, ""};
     check_about("%s, %s", agent, header);
-    CHECK(!export_policy(agent, header, &error) && error.result < 0);
+    CHECK(!export_policy(agent, header, RISE_SAVE_POLICY, &error) && error.result < 0);
     if (!CHECK(strstr(error.text, why) != NULL)) printf("%s\n", error.text);
 }
 /* A header that cannot be written leaves the older one. */
@@ -385,20 +386,21 @@ static void failures_are_explained(void)
     folder_remove("export_test");
 }
 
-/* Runs watch with an agent and --export. Its output goes to export_test.txt. */
-static int watch_status(const char *agent, const char *header)
+/* Runs watch with arguments that blanks separate. Its output goes to export_test.txt and `text`. */
+static int watch_status(const char *arguments)
 {
     int status = -1;
     pid_t pid;
     fflush(NULL);
     pid = fork();
     if (pid == 0) {
-        char arguments[4][40] = {"watch", "", "--export", ""};
-        char *list[4] = {arguments[0], arguments[1], arguments[2], arguments[3]};
-        snprintf(arguments[1], sizeof arguments[1], "%s", agent);
-        snprintf(arguments[3], sizeof arguments[3], "%s", header);
+        char words_of[400], name[] = "watch", *list[20] = {name};
+        int count = 1;
+        snprintf(words_of, sizeof words_of, "%s", arguments);
+        for (list[1] = strtok(words_of, " "); list[count] != NULL; list[count] = strtok(NULL, " "))
+            count++;
         if (freopen("export_test.txt", "wb", stdout) == NULL || dup2(1, 2) < 0) _exit(100);
-        status = watch_main(header[0] != '\0' ? 4 : 3, list);
+        status = watch_main(count, list);
         fflush(NULL);
         _exit(status);
     }
@@ -409,13 +411,50 @@ static int watch_status(const char *agent, const char *header)
 static void watch_exports(void)
 {
     save(words[3], RISE_SAVE_AGENT);
-    CHECK(watch_status("export_test.rise", "export_test.h") == 0);
+    CHECK(watch_status("export_test.rise --export export_test.h") == 0);
     CHECK(strcmp(text, "The agent is in export_test.h.\n") == 0);
     read_text("export_test.h");
-    CHECK(said("export_test_check(void)"));
-    CHECK(watch_status("export_test.rise", "export_test.c") == 1);
+    CHECK(said("export_test_check(void)") && !said("weight_bits=8"));
+    CHECK(watch_status("export_test.rise --export export_test.c") == 1);
     CHECK(strcmp(text, "watch: export_test.c does not end with .h\n") == 0);
-    CHECK(watch_status("export_test.rise", "") == 2 && said("--export HEADER.h"));
+    CHECK(watch_status("export_test.rise --export") == 2 && said("--export HEADER.h"));
+    CHECK(watch_status("export_test.rise --int8") == 2 && said("--export HEADER.h"));
+    CHECK(watch_status("export_test.rise --export export_test.h --int8") == 0);
+    CHECK(said("The agent is in export_test.h.\n") && said("pass --game"));
+    folder_remove("export_test");
+}
+/* An agent of the small game catch, which has learned nothing. */
+static void watch_compares_8_bit_weights(void)
+{
+    static const char *const command =
+        "export_test.rise --export export_test.h --int8 --game catch --episodes";
+    const game_spec *const spec = game_spec_of(game_named("catch"));
+    rise_agent_desc d;
+    rise_agent *agent;
+    rise_error error = {RISE_OK, ""};
+    char line[200];
+    double scores[2] = {0, 1};
+    int equal = 0, actions = 0, k;
+    memset(&d, 0, sizeof d);
+    d.frame_width = spec->width, d.frame_height = spec->height, d.actions = spec->actions;
+    d.seed = 3;
+    if (!CHECK(rise_agent_create(&agent, &d, &error) == RISE_OK)) return;
+    CHECK(rise_agent_save(agent, RISE_SAVE_AGENT, "export_test.rise", NULL) == RISE_OK);
+    rise_agent_destroy(agent);
+    for (k = 3; k <= 40; k += 37) {
+        snprintf(line, sizeof line, "%s %d", command, k);
+        CHECK(watch_status(line) == 0 && said("The agent is in export_test.h.\n"));
+        CHECK(sscanf(strchr(text, '\n') + 1,
+                     "%*d episodes of catch: mean score %lf with 32-bit weights, %lf with 8-bit "
+                     "weights.\nIn the same states, %d of %d actions are equal", &scores[0],
+                     &scores[1], &equal, &actions) == 4);
+        CHECK(fabs(scores[0] - scores[1]) <= 0.5 && equal <= actions && equal > actions * 0.8);
+    }
+    read_text("export_test.h");
+    CHECK(said("weight_bits=8"));
+    /* a game that the agent cannot play */
+    CHECK(watch_status("export_test.rise --export export_test.h --int8 --game pong") == 1);
+    CHECK(said("watch: export_test.rise does not play"));
     folder_remove("export_test");
 }
 
@@ -428,6 +467,7 @@ static const check_test tests[] = {
     TEST(the_comment_says_what_the_agent_is),
     TEST(failures_are_explained),
     TEST(watch_exports),
+    TEST(watch_compares_8_bit_weights),
 };
 int main(int count, char **arguments)
 {
