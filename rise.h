@@ -2495,6 +2495,10 @@ typedef struct rise_kernels {
     /* Converts x, 16-bit floats (IEEE 754 binary16), to y. No x may be denormal, infinite or NaN.
        The replay buffer stores such floats. */
     void (*half_to_real)(int n, const uint16_t *x, rise_real *y);
+    /* Rounds x [n] times a factor to whole numbers q [n], |q| <= limit, for limit in 1..32767. The
+       factor is limit / (the largest |x|). Returns 1 / factor: 0 if all x are 0 or denormal; NaN if
+       an x is infinite or NaN, and then all q are 0. */
+    rise_real (*int8_round)(int n, const rise_real *x, int limit, int16_t *q);
     /* sums[j * rows + r] = sum over k < n of x[r * x_stride + k] w[j * w_stride + k], for j <
        outputs and r < rows, where rows is 1..4. No sum may overflow int32. */
     void (*int8_dots)(int n, int rows, int outputs, const int16_t *x, ptrdiff_t x_stride,
@@ -4102,12 +4106,21 @@ RISEI_INLINE RISEI_TARGET("avx2") __m256i risei_avx_int8_load(const int8_t *w)
 {
     return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)w));
 }
-/* Returns sum + the products of 16 numbers, added in pairs. */
-RISEI_INLINE RISEI_TARGET("avx2") __m256i risei_avx_int8_add(__m256i sum, __m256i w,
-                                                             const int16_t *x)
+RISEI_INLINE RISEI_TARGET("avx2") __m256i risei_avx_int16_load(const int16_t *x)
 {
-    __m256i const q = _mm256_loadu_si256((const __m256i *)(const void *)x);
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(w, q));
+    return _mm256_loadu_si256((const __m256i *)(const void *)x);
+}
+/* Returns sum + the products of 16 numbers, added in pairs. */
+RISEI_INLINE RISEI_TARGET("avx2") __m256i risei_avx_int8_add(__m256i sum, __m256i w, __m256i x)
+{
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(w, x));
+}
+/* Stores 8 whole numbers. */
+RISEI_INLINE RISEI_TARGET("avx2") void risei_avx_int16_store(int16_t *q, __m256 x)
+{
+    __m256i const n = _mm256_cvtps_epi32(x);
+    _mm_storeu_si128((__m128i *)(void *)q,
+                     _mm_packs_epi32(_mm256_castsi256_si128(n), _mm256_extracti128_si256(n, 1)));
 }
 /* Returns the sum of all lanes. */
 RISEI_INLINE RISEI_TARGET("avx2") int32_t risei_avx_int8_sum(__m256i sum)
@@ -4142,8 +4155,10 @@ RISEI_INLINE RISEI_TARGET("avx2") int32_t risei_avx_int8_sum(__m256i sum)
 #define VIL 16
 #define vint8_zero _mm256_setzero_si256
 #define vint8_load risei_avx_int8_load
+#define vint16_load risei_avx_int16_load
 #define vint8_add risei_avx_int8_add
 #define vint8_sum risei_avx_int8_sum
+#define vint16_store risei_avx_int16_store
 #define vadd _mm256_add_ps
 #define vsub _mm256_sub_ps
 #define vmul _mm256_mul_ps
@@ -4207,8 +4222,13 @@ RISEI_INLINE RISEI_TARGET("avx2") int32_t risei_avx_int8_sum(__m256i sum)
 #define VIL 16
 #define vint8_zero _mm256_setzero_si256
 #define vint8_load risei_avx_int8_load
+#define vint16_load risei_avx_int16_load
 #define vint8_add risei_avx_int8_add
 #define vint8_sum risei_avx_int8_sum
+#define vint16_store(q, x)                                                                         \
+    _mm256_storeu_si256(                                                                           \
+        (__m256i *)(void *)(q),                                                                    \
+        _mm512_maskz_cvtepi32_epi16(RISEI_ALL16, _mm512_maskz_cvtps_epi32(RISEI_ALL16, (x))))
 #define vhalves(p)                                                                                 \
     _mm512_maskz_cvtph_ps(RISEI_ALL16, _mm256_loadu_si256((const __m256i *)(const void *)(p)))
 #define vadd _mm512_add_ps
@@ -4268,11 +4288,15 @@ RISEI_INLINE int32x4_t risei_neon_int8_zero(void) { return vdupq_n_s32(0); }
 /* Returns 8 bytes as 16-bit numbers. */
 RISEI_INLINE int16x8_t risei_neon_int8_load(const int8_t *w) { return vmovl_s8(vld1_s8(w)); }
 /* Returns sum + the products of 8 numbers, added in pairs. */
-RISEI_INLINE int32x4_t risei_neon_int8_add(int32x4_t sum, int16x8_t w, const int16_t *x)
+RISEI_INLINE int32x4_t risei_neon_int8_add(int32x4_t sum, int16x8_t w, int16x8_t x)
 {
-    int16x8_t const q = vld1q_s16(x);
-    return vmlal_s16(vmlal_s16(sum, vget_low_s16(w), vget_low_s16(q)), vget_high_s16(w),
-                     vget_high_s16(q));
+    return vmlal_s16(vmlal_s16(sum, vget_low_s16(w), vget_low_s16(x)), vget_high_s16(w),
+                     vget_high_s16(x));
+}
+/* Stores 4 whole numbers. */
+RISEI_INLINE void risei_neon_int16_store(int16_t *q, float32x4_t x)
+{
+    vst1_s16(q, vmovn_s32(vcvtq_s32_f32(x)));
 }
 /* Returns the sum of all lanes. */
 RISEI_INLINE int32_t risei_neon_int8_sum(int32x4_t sum)
@@ -4289,8 +4313,10 @@ RISEI_INLINE int32_t risei_neon_int8_sum(int32x4_t sum)
 #define VIL 8
 #define vint8_zero risei_neon_int8_zero
 #define vint8_load risei_neon_int8_load
+#define vint16_load vld1q_s16
 #define vint8_add risei_neon_int8_add
 #define vint8_sum risei_neon_int8_sum
+#define vint16_store risei_neon_int16_store
 #ifdef __aarch64__
 #define MR 8
 #define RISEK_TILE_SIZES RISEI_ROWS_TO_8
@@ -5279,29 +5305,6 @@ RISEI_FN void risei_linear_initialise(const risei_linear *l, rise_real *w, risei
 /* Returns the largest |q| for which sums of n products fit into 32 bits, but at most 1023. Divides
    by 128 and not by 127, because a forged file may hold the weight -128. */
 RISEI_FN int risei_int8_limit(int n) { return risei_minimum(INT32_MAX / 128 / n, 1023); }
-/* Rounds x [n] to q [n], |q| <= limit. Returns the scale: 0 if all x are 0, and NaN if an x is
-   infinite or NaN. Adding and subtracting `magic` rounds to a whole number. */
-RISEI_FN rise_real risei_int8_round(int n, const rise_real *x, int limit, int16_t *q)
-{
-    rise_real const magic = 12582912; /* 1.5 * 2^23 */
-    rise_real largest = 0, factor, zero = 0;
-    int k;
-    for (k = 0; k < n; k++) {
-        largest = risei_max(largest, risei_abs(x[k]));
-        zero = zero + 0 * x[k]; /* NaN if x is infinite or NaN */
-    }
-    if (!(zero == 0)) {
-        memset(q, 0, (size_t)n * sizeof *q);
-        return zero;
-    }
-    factor = largest > 0 ? (rise_real)limit / largest : 0;
-    if (!(factor <= (rise_real)FLT_MAX)) factor = 0; /* x is denormal */
-    for (k = 0; k < n; k++) {
-        rise_real const rounded = x[k] * factor + magic;
-        q[k] = (int16_t)(int)(rounded - magic);
-    }
-    return factor > 0 ? largest / (rise_real)limit : 0;
-}
 
 /* Rows of x that share one pass over the weights; outputs of one call of a kernel. */
 enum { RISEI_INT8_ROWS = 4, RISEI_INT8_OUTPUTS = 8 };
@@ -5363,8 +5366,8 @@ RISEI_FN void risei_int8_multiply(const risei_device *d, const risei_linear *l, 
     for (; rows > 0; rows -= job.rows, x += job.rows * x_stride, y += job.rows * y_stride) {
         job.rows = rows < RISEI_INT8_ROWS ? rows : RISEI_INT8_ROWS;
         for (row = 0; row < job.rows; row++)
-            job.scale[row] = risei_int8_round(l->in, x + row * x_stride, limit,
-                                              q + (ptrdiff_t)row * l->in);
+            job.scale[row] = d->kernels->int8_round(l->in, x + row * x_stride, limit,
+                                                    q + (ptrdiff_t)row * l->in);
         job.y = y;
         risei_device_run(d, (double)l->in * l->out * job.rows, risei_int8_part, &job);
     }
@@ -16177,7 +16180,8 @@ RISEI_FN void risei_selftest_bytes(risei_selftest *t, const rise_kernels *k)
     rise_real const row_weights[3] = {3, 5, 2};
     uint16_t half[N];
     int32_t in[1 << BITS], sums[N];
-    int8_t ternary[3 * N];
+    int8_t ternary[3 * N], weights[3 * N];
+    int16_t rounded[N];
     int i;
     for (i = 0; i < 4 * N; i++) frame[i / N][i % N] = (uint8_t)(i * 37);
     scale.mean = frame[0], scale.factor = (rise_real)0.25, scale.limit = 8;
@@ -16185,6 +16189,11 @@ RISEI_FN void risei_selftest_bytes(risei_selftest *t, const rise_kernels *k)
     k->sum_rows(N, 4, frame[0], N, row_weights, x), risei_selftest_add(t, "sum_rows", x, N);
     for (i = 0; i < N; i++) half[i] = risei_to_half(x[i]);
     k->half_to_real(N, half, x), risei_selftest_add(t, "half_to_real", x, N);
+    for (i = 0; i < 3 * N; i++) weights[i] = (int8_t)(i * 29);
+    x[0] = k->int8_round(N, x, 1000, rounded), risei_selftest_add(t, "int8_round", x, 1);
+    k->int8_dots(N, 1, 3, rounded, N, weights, N, sums);
+    for (i = 0; i < 3; i++) x[i] = (rise_real)sums[i];
+    risei_selftest_add(t, "int8_dots", x, 3);
     memset(in, 0, sizeof in);
     for (i = 0; i < N; i++) in[i] = frame[1][i];
     k->project_signs(N, in, N, 5, sums);
@@ -16432,9 +16441,11 @@ RISE_API rise_result rise_self_test(rise_isa isa, rise_error *error)
    vbytes(p)              VL bytes as numbers (where VL >= 4)
    vhalves(p)             VL 16-bit floats as numbers (only where there is an instruction)
    VI, VIW, VIL           vector of 32-bit sums; vector of 16-bit numbers, and its number of lanes
-                          (only with vectors, like the vint8 operations)
+                          (only with vectors, like the next operations)
    vint8_load(w)          VIL bytes with sign as a VIW
-   vint8_add(sum, w, x)   sum + the products of a VIW with VIL 16-bit numbers at x, added in pairs
+   vint16_load(x)         VIL 16-bit numbers as a VIW
+   vint16_store(q, x)     stores the whole numbers of a V as VL 16-bit numbers
+   vint8_add(sum, w, x)   sum + the products of two VIW, added in pairs
    vint8_zero(), vint8_sum(sum)
                           no sum; the sum of all lanes
    vadd vsub vmul vdiv    (a, b)
@@ -16879,49 +16890,94 @@ RISEK_FN void RISEK(stack)(int pixels, int channels, int stack, const uint8_t *c
                                        mean != NULL ? mean[x * channels + c] : 0);
 }
 
-#ifdef VI
-/* Returns the sum of the products of the first n numbers, for n a multiple of 32. Each addition
-   waits for the one before, so several sums take turns. */
-RISEK_FN int32_t RISEK(int8_dot)(int n, const int16_t *x, const int8_t *w)
+RISEK_FN rise_real RISEK(int8_round)(int n, const rise_real *x, int limit, int16_t *q)
 {
-    enum { RISEK(sums) = 32 / VIL };
-    VI sum[RISEK(sums)];
-    int32_t all = 0;
-    int i;
-    RISEI_UNROLL for (i = 0; i < RISEK(sums); i++) sum[i] = vint8_zero();
-    for (; n > 0; n -= 32, x += 32, w += 32) RISEI_UNROLL
-        for (i = 0; i < RISEK(sums); i++)
-            sum[i] = vint8_add(sum[i], vint8_load(w + i * VIL), x + i * VIL);
-    RISEI_UNROLL for (i = 0; i < RISEK(sums); i++) all += vint8_sum(sum[i]);
-    return all;
+    rise_real const magic = 12582912; /* 1.5 * 2^23: adding and subtracting it rounds */
+    V most = vset1(0), wrong = vset1(0);
+    rise_real lane[VL], largest = 0, zero = 0, factor;
+    int k, l;
+    for (k = 0; k + VL <= n; k += VL) {
+        V const v = vload(x + k);
+        most = vmax(most, vabs(v));
+        wrong = vfma(v, vset1(0), wrong); /* NaN if x is infinite or NaN */
+    }
+    vstore(lane, most);
+    for (l = 0; l < VL; l++) largest = risei_max(largest, lane[l]);
+    vstore(lane, wrong);
+    for (l = 0; l < VL; l++) zero += lane[l];
+    for (; VL > 1 && k < n; k++) {
+        largest = risei_max(largest, risei_abs(x[k]));
+        zero = zero + 0 * x[k];
+    }
+    if (!(zero == 0)) {
+        memset(q, 0, (size_t)n * sizeof *q);
+        return zero;
+    }
+    factor = largest > 0 ? (rise_real)limit / largest : 0;
+    if (!(factor <= (rise_real)FLT_MAX)) factor = 0; /* x is denormal */
+    k = 0;
+#ifdef VI
+    for (; k + VL <= n; k += VL) {
+        V const v = vmul(vload(x + k), vset1(factor));
+        vint16_store(q + k, vsub(vadd(v, vset1(magic)), vset1(magic)));
+    }
+#endif
+    for (; k < n; k++) {
+        rise_real const rounded = x[k] * factor + magic;
+        q[k] = (int16_t)(int)(rounded - magic);
+    }
+    return factor > 0 ? largest / (rise_real)limit : 0;
 }
-/* The same for four rows of x, `stride` numbers apart. */
-RISEK_FN void RISEK(int8_dot4)(int n, const int16_t *x, ptrdiff_t stride, const int8_t *w,
-                               int32_t *sums)
+
+#ifdef VI
+/* Computes the sums of `rows` rows of x and `outputs` rows of w, over the first n numbers, for n a
+   multiple of VIL. Writes them to sums[output * sums_stride + row]. `rows` and `outputs` are
+   constants, and their product is at most 4. */
+RISEK_INLINE void RISEK(int8_block)(int n, int rows, int outputs, const int16_t *x,
+                                    ptrdiff_t x_stride, const int8_t *w, ptrdiff_t w_stride,
+                                    int32_t *sums, int sums_stride)
 {
     VI sum[4];
-    int row;
-    RISEI_UNROLL for (row = 0; row < 4; row++) sum[row] = vint8_zero();
+    VIW numbers[4];
+    int row, o;
+    RISEI_UNROLL for (o = 0; o < 4; o++) sum[o] = vint8_zero();
     for (; n > 0; n -= VIL, x += VIL, w += VIL) {
-        VIW const wide = vint8_load(w);
-        RISEI_UNROLL for (row = 0; row < 4; row++)
-            sum[row] = vint8_add(sum[row], wide, x + row * stride);
+        RISEI_UNROLL for (row = 0; row < rows; row++)
+            numbers[row] = vint16_load(x + row * x_stride);
+        RISEI_UNROLL for (o = 0; o < outputs; o++) {
+            VIW const wide = vint8_load(w + o * w_stride);
+            RISEI_UNROLL for (row = 0; row < rows; row++)
+                sum[o * rows + row] = vint8_add(sum[o * rows + row], wide, numbers[row]);
+        }
     }
-    RISEI_UNROLL for (row = 0; row < 4; row++) sums[row] = vint8_sum(sum[row]);
+    RISEI_UNROLL for (o = 0; o < outputs; o++)
+        RISEI_UNROLL for (row = 0; row < rows; row++)
+            sums[o * sums_stride + row] = vint8_sum(sum[o * rows + row]);
+}
+RISEK_FN void RISEK(int8_blocks)(int n, int rows, int outputs, const int16_t *x, ptrdiff_t x_stride,
+                                 const int8_t *w, ptrdiff_t w_stride, int32_t *sums)
+{
+    int row, j, some;
+    for (j = 0; j < outputs; j += some, w += some * w_stride, sums += some * rows) {
+        some = rows < 4 && outputs - j >= 4 ? 4 : 1;
+        if (rows == 4) RISEK(int8_block)(n, 4, 1, x, x_stride, w, w_stride, sums, rows);
+        for (row = 0; row < rows && rows < 4; row++)
+            if (some == 4)
+                RISEK(int8_block)(n, 1, 4, x + row * x_stride, 0, w, w_stride, sums + row, rows);
+            else
+                RISEK(int8_block)(n, 1, 1, x + row * x_stride, 0, w, w_stride, sums + row, rows);
+    }
 }
 #endif
 RISEK_FN void RISEK(int8_dots)(int n, int rows, int outputs, const int16_t *x, ptrdiff_t x_stride,
                                const int8_t *w, ptrdiff_t w_stride, int32_t *sums)
 {
-    int row, j;
-    for (j = 0; j < outputs; j++, w += w_stride, sums += rows) {
-        int from = 0;
+    int row, j, from = 0;
 #ifdef VI
-        from = n / 32 * 32;
-        if (rows == 4) RISEK(int8_dot4)(from, x, x_stride, w, sums);
-        for (row = 0; row < rows && rows < 4; row++)
-            sums[row] = RISEK(int8_dot)(from, x + row * x_stride, w);
+    from = n / VIL * VIL;
+    RISEK(int8_blocks)(from, rows, outputs, x, x_stride, w, w_stride, sums);
 #endif
+    for (j = 0; j < outputs; j++, w += w_stride, sums += rows)
         for (row = 0; row < rows; row++) {
             const int16_t *q = x + row * x_stride + from, *const end = q + (n - from);
             const int8_t *weight = w + from;
@@ -16929,7 +16985,6 @@ RISEK_FN void RISEK(int8_dots)(int n, int rows, int outputs, const int16_t *x, p
             while (q < end) sum += *q++ * *weight++;
             sums[row] = sum;
         }
-    }
 }
 RISEK_FN void RISEK(half_to_real)(int n, const uint16_t *x, rise_real *y)
 {
@@ -17915,6 +17970,7 @@ static const rise_kernels RISEK(table) = {
     RISEK(stack),
     RISEK(sum_rows),
     RISEK(half_to_real),
+    RISEK(int8_round),
     RISEK(int8_dots),
     RISEK(project_signs),
     RISEI_ENCODER_KERNEL(RISEK(project_ternary)),
@@ -17948,6 +18004,8 @@ static const rise_kernels RISEK(table) = {
 #undef VIL
 #undef vint8_zero
 #undef vint8_load
+#undef vint16_load
+#undef vint16_store
 #undef vint8_add
 #undef vint8_sum
 #undef vtranspose

@@ -21,6 +21,11 @@ typedef struct step_case {
     const char *settings[2]; /* more fields, for rise_agent_set */
 } step_case;
 
+typedef struct memory_file {
+    unsigned char *data;
+    size_t size, room;
+} memory_file;
+
 /* A case that runs. */
 typedef struct entry {
     const step_case *what;
@@ -28,6 +33,9 @@ typedef struct entry {
     uint8_t *frame;
     reading weights;
     int ours, torch[2], read; /* numbers of its competitors; 0 (the peak's number): none */
+    memory_file small;        /* act: the policy with 8-bit weights, which `player` plays */
+    rise_agent *player;
+    int small_ours;
 } entry;
 
 static entry entries[CASES_MAX];
@@ -218,6 +226,38 @@ static void act_run(void *user)
     const entry *const e = (const entry *)user;
     sink = (float)rise_agent_play(e->agent, 0, e->frame, 0, RISE_MIDDLE, NULL);
 }
+static void act_small_run(void *user)
+{
+    const entry *const e = (const entry *)user;
+    sink = (float)rise_agent_play(e->player, 0, e->frame, 0, RISE_MIDDLE, NULL);
+}
+/* Adds bytes to a file in memory, as a rise_write_fn. */
+static int memory_write(void *user, const void *data, size_t size)
+{
+    memory_file *const f = (memory_file *)user;
+    if (f->size + size > f->room) {
+        f->room = 2 * (f->size + size);
+        f->data = (unsigned char *)realloc(f->data, f->room);
+        if (f->data == NULL) exit(1);
+    }
+    memcpy(f->data + f->size, data, size);
+    f->size += size;
+    return 1;
+}
+/* Opens the agent's policy with 8-bit weights. */
+static void small_make(entry *e)
+{
+    rise_agent_desc machine;
+    rise_error error;
+    memset(&machine, 0, sizeof machine);
+    machine.isa = option.isa, machine.threads = option.threads;
+    if (rise_agent_write(e->agent, RISE_SAVE_INT8, memory_write, &e->small, &error) != RISE_OK ||
+        rise_agent_open(&e->player, e->small.data, e->small.size, &machine, &error) != RISE_OK) {
+        fprintf(stderr, "%s\n", error.text);
+        exit(1);
+    }
+    rise_agent_play(e->player, 0, e->frame, 0, RISE_FIRST, NULL);
+}
 
 /* Returns the floating-point operations of the conv layers for one image, and in *first those of
    the first layer. */
@@ -311,6 +351,8 @@ static void entries_end(void)
 {
     while (entry_count > 0) {
         free(entries[--entry_count].frame);
+        rise_agent_destroy(entries[entry_count].player);
+        free(entries[entry_count].small.data);
         rise_agent_destroy(entries[entry_count].agent);
     }
     peers_drop();
@@ -357,7 +399,9 @@ static void act_group(const step_case *cases, int count)
         rise_agent_play(e->agent, 0, e->frame, 0, RISE_FIRST, NULL);
         e->weights.data = e->agent->model.weights,
         e->weights.count = e->agent->model.net.parameters;
+        small_make(e);
         e->ours = competitor_add(act_run, NULL, e);
+        e->small_ours = competitor_add(act_small_run, NULL, e);
         e->read = competitor_add(reading_run, NULL, &e->weights);
         for (j = 0; j < 2; j++) e->torch[j] = peer_enter(&peers[j], "act", &cases[i], ACT_REPEAT);
     }
@@ -372,6 +416,10 @@ static void act_group(const step_case *cases, int count)
                "%.3f ms; our time / the sum: %.2f\n",
                cases[i].name, bytes / 1e6, 1e3 * seconds, bytes / seconds / 1e9, 1e3 * conv,
                competitors[entries[i].ours].median / (seconds + conv));
+        printf("    %s: with 8-bit weights %.3f ms, %.2f of the time; the policy has %.1f MB\n",
+               cases[i].name, 1e3 * competitors[entries[i].small_ours].median,
+               ratio(entries[i].small_ours, entries[i].ours),
+               (double)entries[i].small.size / 1e6);
     }
     entries_end();
 }

@@ -76,8 +76,9 @@ static int layer_is_right(layer *l, const float *before)
     const risei_linear *const n = &l->linear;
     int row, j, k, right = 1;
     for (row = 0; row < l->rows; row++) {
-        double const scale = (double)risei_int8_round(n->in, l->x + row * l->x_stride,
-                                                      risei_int8_limit(n->in), l->q);
+        const rise_kernels *const ref = rise_kernels_of(RISE_ISA_REF);
+        double const scale = (double)ref->int8_round(n->in, l->x + row * l->x_stride,
+                                                     risei_int8_limit(n->in), l->q);
         for (j = 0; j < n->out; j++) {
             ptrdiff_t const at = row * l->y_stride + j;
             double from = n->has_bias ? (double)l->w[n->bias + (size_t)j] : 0, sum = 0, product;

@@ -1777,7 +1777,7 @@ static void int8_sums_are_exact(void)
     for (n = 0; n <= 300; n += n < 70 ? 1 : check_share)
         for (rows = 1; rows <= 4; rows++)
             for (kind = 0; kind < INT8_CASES; kind++)
-                int8_dots_case(n, rows, 1 + below(4), kind);
+                int8_dots_case(n, rows, 1 + below(9), kind);
     for (i = 0; i < sizeof lengths / sizeof *lengths; i++)
         for (rows = 1; rows <= 4; rows += 3)
             for (kind = 0; kind < INT8_CASES; kind++) int8_dots_case(lengths[i], rows, 2, kind);
@@ -1799,15 +1799,24 @@ static void int8_limits_prevent_overflow(void)
     }
 }
 
-/* Rounds x [n] and checks q [n], where `scale` is the expected one. */
+/* Rounds x [n] with every table and checks q [n], where `scale` is the expected one. Also repeats x
+   until there are several vectors. */
 static void int8_round_gives(int n, const float *x, int limit, const int *q, float scale)
 {
-    int16_t *const got = (int16_t *)block(n, sizeof *got);
-    float const got_scale = risei_int8_round(n, x, limit, got);
-    int k;
-    check_about("limit %d, first x %g", limit, n > 0 ? (double)x[0] : 0);
-    CHECK(same(&got_scale, &scale, 1));
-    for (k = 0; k < n; k++) CHECK(got[k] == q[k]);
+    int const most = n > 0 ? 40 : 0;
+    float *const many = floats(most);
+    int16_t *const got = (int16_t *)block(most, sizeof *got);
+    int t, k, count;
+    for (k = 0; k < most; k++) many[k] = x[k % n];
+    for (count = n; count <= most; count++)
+        for (t = -1; t < tables; t++) {
+            const rise_kernels *const kernels = t < 0 ? ref : table[t];
+            float const got_scale = kernels->int8_round(count, many, limit, got);
+            check_about("%s, n %d, limit %d, first x %g", kernels->name, count, limit,
+                        n > 0 ? (double)x[0] : 0);
+            CHECK(same(&got_scale, &scale, 1));
+            for (k = 0; k < count; k++) CHECK(got[k] == q[k % n]);
+        }
     free_blocks();
 }
 /* Examples that were computed by hand. Halves are rounded to even numbers. */
@@ -1834,7 +1843,7 @@ static void int8_rounding_is_as_by_hand(void)
     int8_round_gives(0, zeros, 1023, none, 0);
     int8_round_gives(4, tiny, 1023, none, 0); /* limit / x is infinite */
     int8_round_gives(3, tiny + 1, 1023, none, 0);
-    CHECK(risei_int8_round(1, halves, 1023, &one) > 0 && one == 1023);
+    CHECK(ref->int8_round(1, halves, 1023, &one) > 0 && one == 1023);
 }
 /* Of random numbers of all magnitudes, |q| is at most the limit, and x differs from scale q by at
    most half the scale and what x * factor is rounded by. */
@@ -1851,8 +1860,14 @@ static void int8_rounding_is_within_half(void)
         float scale;
         for (k = 0; k < n; k++) x[k] = (float)ldexp((double)real(), power);
         if (trial % 5 == 0) x[below(n)] = 0;
-        scale = risei_int8_round(n, x, limit, q);
+        scale = ref->int8_round(n, x, limit, q);
         check_about("n %d, limit %d, 2^%d", n, limit, power);
+        for (k = 0; k < tables; k++) {
+            int16_t *const other = (int16_t *)block(n, sizeof *q);
+            float const other_scale = table[k]->int8_round(n, x, limit, other);
+            CHECK(same(&other_scale, &scale, 1));
+            CHECK(memcmp(q, other, (size_t)n * sizeof *q) == 0);
+        }
         for (k = 0; k < n; k++) {
             double const off = fabs((double)x[k] - (double)scale * q[k]);
             within &= off <= (double)scale * (0.5 + 1023 * 4 * UNIT);
@@ -1868,21 +1883,23 @@ static void int8_rounding_is_within_half(void)
    0, because no conversion of such numbers is defined. */
 static void int8_rounding_keeps_nan(void)
 {
-    enum { N = 9 };
+    enum { N = 37 };
     float const odd[] = {HUGE_VALF, -HUGE_VALF, NAN};
     float x[N];
     int16_t q[N];
-    int i, k, j;
-    for (i = 0; i < 3; i++)
-        for (k = 0; k < N; k++) {
-            int zero = 1;
-            check_about("%g at %d", (double)odd[i], k);
-            for (j = 0; j < N; j++) x[j] = real(), q[j] = 99;
-            x[k] = odd[i];
-            CHECK(isnan(risei_int8_round(N, x, 1023, q)));
-            for (j = 0; j < N; j++) zero &= q[j] == 0;
-            CHECK(zero);
-        }
+    int t, i, k, j;
+    for (t = -1; t < tables; t++)
+        for (i = 0; i < 3; i++)
+            for (k = 0; k < N; k++) {
+                const rise_kernels *const kernels = t < 0 ? ref : table[t];
+                int zero = 1;
+                check_about("%s, %g at %d", kernels->name, (double)odd[i], k);
+                for (j = 0; j < N; j++) x[j] = real(), q[j] = 99;
+                x[k] = odd[i];
+                CHECK(isnan(kernels->int8_round(N, x, 1023, q)));
+                for (j = 0; j < N; j++) zero &= q[j] == 0;
+                CHECK(zero);
+            }
 }
 
 /* Adam reports whether all weights are finite, wherever the one is that is not. */
