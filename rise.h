@@ -2496,8 +2496,9 @@ typedef struct rise_kernels {
        The replay buffer stores such floats. */
     void (*half_to_real)(int n, const uint16_t *x, rise_real *y);
     /* Rounds x [n] times a factor to whole numbers q [n], |q| <= limit, for limit in 1..32767. The
-       factor is limit / (the largest |x|). Returns 1 / factor: 0 if all x are 0 or denormal; NaN if
-       an x is infinite or NaN, and then all q are 0. */
+       factor is limit / (the largest |x|); NEON on 32-bit ARM takes 0 instead if the factor is
+       denormal, which needs a limit below 4. Returns 1 / factor: 0 if all x are 0 or denormal; NaN
+       if an x is infinite or NaN, and then all q are 0. */
     rise_real (*int8_round)(int n, const rise_real *x, int limit, int16_t *q);
     /* sums[j * rows + r] = sum over k < n of x[r * x_stride + k] w[j * w_stride + k], for j <
        outputs and r < rows, where rows is 1..4. No sum may overflow int32. */
