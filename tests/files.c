@@ -1878,10 +1878,10 @@ static void peek_reads_the_description(void)
 /* Sample files: tests/samples/v7-*.rise
 
    These files hold agents that were written as file version 7. v7 is revision 1 of the description,
-   v7r2 is revision 2. Every later release must read them. So NEVER write them again, and never
-   change their actions and values in this table. A release that changes the format adds files of
-   its own: add lines to the table; then `./files --write-samples tests/samples` writes the missing
-   files and prints their lines in full. */
+   v7r2 is revision 2, and so on. Every later release must read them. So NEVER write them again, and
+   never change their actions and values in this table. A release that changes the format adds files
+   of its own: add lines to the table; then `./files --write-samples tests/samples` writes the
+   missing files and prints their lines in full. */
 
 enum { AGENT_FILE, ALL_FILE, POLICY_FILE, INT8_FILE, PLAYED = 40 };
 
@@ -1986,6 +1986,19 @@ static const sample samples[] = {
      "memory=rise batch_parts=3 action_masks=1", 0, ALL_FILE, 30,
      "0010011001020121100012100010100001001010", UINT64_C(0xEA7505B69075A454),
      UINT64_C(0x70E9A02651907B1B)},
+    /* revision 4: 8-bit weights, and acting fields first */
+    {"v7r4-rise-gru-int8",
+     "memory=rise cell=gru feed_action=1", 0, INT8_FILE, 30,
+     "2220222022222222222022202222220222202222", UINT64_C(0xBA854D66A386D877),
+     UINT64_C(0x0000000000000000)},
+    {"v7r4-full-c51-int8",
+     "memory=full head=c51 layer_norm=1", 0, INT8_FILE, 30,
+     "2220222022222222222022202222220222202222", UINT64_C(0x711FC55D20DBA28E),
+     UINT64_C(0x0000000000000000)},
+    {"v7r4-rise-lstm-all",
+     "memory=rise environments=3 action_masks=1", 0, ALL_FILE, 25,
+     "0110111011121121111012101011110111001010", UINT64_C(0x97FB316AE98CA634),
+     UINT64_C(0xF4FB5FD98216C6FE)},
 };
 
 static rise_agent_desc sample_desc(const sample *s)
