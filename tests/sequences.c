@@ -1304,6 +1304,24 @@ static void check_play_only(rise_agent *a)
     MUST(m.steps == 0 && m.updates == 0 && m.replay_size == 0 && m.bytes_per_step == 0);
     MUST(whole_of(a) == before);
 }
+/* Plays the same steps with player 0 of both agents. Actions and values must be the same. */
+static void play_both(rise_agent *a, rise_agent *b, int steps)
+{
+    int step, in_episode = 0;
+    for (step = 0; step < steps; step++) {
+        call c = draw_play();
+        c.player = 0;
+        draw_row(&c, 0, in_episode);
+        set_pointers(&c, one_in(&run.dice, 2));
+        if (step == 0) make_present(&c, 0);
+        MUST(rise_agent_play_numbers(a, 0, c.frames, numbers_of(c.frames), c.reward[0], c.event[0],
+                                     c.allowed) ==
+             rise_agent_play_numbers(b, 0, c.frames, numbers_of(c.frames), c.reward[0], c.event[0],
+                                     c.allowed));
+        MUST(same_reals(rise_agent_values(a, 0), rise_agent_values(b, 0), ACTIONS));
+        in_episode = after_event(c.event[0], in_episode);
+    }
+}
 /* An agent that only plays, from a file, plays as the whole agent does. */
 static void call_load_policy(void)
 {
@@ -1312,7 +1330,6 @@ static void call_load_policy(void)
     buffer all = file_of(t->agent, RISE_SAVE_ALL), b = file_of(t->agent, RISE_SAVE_POLICY);
     rise_agent *agent, *policy;
     rise_agent_desc machine;
-    int step, in_episode = 0;
     compare_files(RISE_SAVE_POLICY);
     memset(&machine, 0, sizeof machine);
     machine.embed_fn = sequence_embed, machine.embed_user = t;
@@ -1322,19 +1339,7 @@ static void call_load_policy(void)
     machine.threads = draw_threads(&run.dice);
     machine.background = is_behind() && one_in(&run.dice, 2);
     policy = loaded(whole ? &all : &b, &machine);
-    for (step = 0; step < 7; step++) {
-        call c = draw_play();
-        c.player = 0;
-        draw_row(&c, 0, in_episode);
-        set_pointers(&c, one_in(&run.dice, 2));
-        if (step == 0) make_present(&c, 0);
-        MUST(rise_agent_play_numbers(agent, 0, c.frames, numbers_of(c.frames), c.reward[0],
-                                     c.event[0], c.allowed) ==
-             rise_agent_play_numbers(policy, 0, c.frames, numbers_of(c.frames), c.reward[0],
-                                     c.event[0], c.allowed));
-        MUST(same_reals(rise_agent_values(agent, 0), rise_agent_values(policy, 0), ACTIONS));
-        in_episode = after_event(c.event[0], in_episode);
-    }
+    play_both(agent, policy, 7);
     check_play_only(policy);
     MUST(same_policy(t->agent, policy));
     MUST(is_behind() ||
@@ -1344,11 +1349,47 @@ static void call_load_policy(void)
     rise_agent_destroy(policy);
     free(all.data), free(b.data);
 }
+/* Returns whether a player writes the file that it was loaded from. */
+static int writes_again(const rise_agent *a, const buffer *from)
+{
+    buffer b = file_of(a, RISE_SAVE_INT8);
+    int const same_file = b.size == from->size && memcmp(b.data, from->data, b.size) == 0;
+    free(b.data);
+    return same_file;
+}
+/* A policy with 8-bit weights is the same file for all twins, and plays the same on all tables. It
+   takes the weights of another one, and none of a learner. */
+static void call_load_int8(void)
+{
+    twin *const t = &run.twins[below(&run.dice, TWINS)];
+    buffer b = file_of(t->agent, RISE_SAVE_INT8);
+    rise_agent *players[2];
+    rise_agent_desc machine;
+    int i;
+    compare_files(RISE_SAVE_INT8);
+    memset(&machine, 0, sizeof machine);
+    machine.embed_fn = sequence_embed, machine.embed_user = t;
+    machine.play_only = 1;
+    for (i = 0; i < 2; i++) {
+        machine.isa = draw_isa(&run.dice), machine.threads = draw_threads(&run.dice);
+        players[i] = loaded(&b, &machine);
+        MUST(rise_agent_query(players[i])->weight_bits == 8);
+    }
+    play_both(players[0], players[1], 5);
+    check_play_only(players[0]);
+    MUST(rise_agent_publish(t->agent, players[0]) == RISE_MISMATCH);
+    MUST(writes_again(players[0], &b));
+    MUST(rise_agent_publish(players[1], players[0]) == RISE_OK);
+    MUST(writes_again(players[0], &b));
+    play_both(players[0], players[1], 5);
+    for (i = 0; i < 2; i++) rise_agent_destroy(players[i]);
+    free(b.data);
+}
 /* Files that cannot be written or read change nothing and make no agent. */
 static void call_bad_file(void)
 {
     rise_agent *const a = run.twins[below(&run.dice, TWINS)].agent;
-    rise_save const what = (rise_save)below(&run.dice, 3);
+    rise_save const what = (rise_save)below(&run.dice, 4);
     uint64_t const before = whole_of(a);
     rise_agent_desc machine;
     rise_agent *agent = a;
@@ -1356,7 +1397,7 @@ static void call_bad_file(void)
     int const wrong[3] = {-1, RISE_SAVE_INT8 + 1, 1000};
     memset(&machine, 0, sizeof machine);
     machine.embed_fn = sequence_embed, machine.embed_user = &run.twins[PLAIN];
-    machine.play_only = what == RISE_SAVE_POLICY;
+    machine.play_only = what == RISE_SAVE_POLICY || what == RISE_SAVE_INT8;
     cut.room = draw(&run.dice) % (b.size < 3000 ? b.size : 3000);
     MUST(rise_agent_write(a, what, buffer_write, &cut, NULL) == RISE_IO);
     MUST(rise_agent_write(a, (rise_save)wrong[below(&run.dice, 3)], buffer_write, &cut, NULL) ==
@@ -1423,6 +1464,7 @@ static const struct {
     {4, "load saved", call_load_saved},
     {1, "load agents", call_load_agents},
     {1, "load policy", call_load_policy},
+    {1, "load 8-bit policy", call_load_int8},
     {1, "bad file", call_bad_file},
     {1, "null", call_null},
 };
