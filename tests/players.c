@@ -116,7 +116,7 @@ static void a_game_alone_plays_as_before(void)
 /* ---------------------------------------------------------------------------------------------- */
 /* Players */
 
-enum { PLAYERS = 37 }; /* more than one pass takes */
+enum { PLAYERS = 47 }; /* those that are present are more than the 32 of one pass */
 
 typedef struct crowd {
     toy games[PLAYERS];
@@ -143,7 +143,8 @@ static void crowd_move(crowd *c, int step)
                                 c->allowed + i * ACTIONS, &c->rewards[i]);
     }
 }
-/* All players in one call get the actions and values that they get one after the other. */
+/* All players in one call get the actions and values that they get one after the other. Some of
+   them draw actions, and all draw from one random stream. */
 static void players_play_together_as_alone(void)
 {
     static crowd c;
@@ -160,6 +161,10 @@ static void players_play_together_as_alone(void)
         machine.play_only = 1, machine.players = PLAYERS, machine.embed_fn = toy_embed;
         together = loaded(&b, &machine), alone = loaded(&b, &machine);
         check_about("%s", kinds[k]);
+        for (i = 0; i < PLAYERS; i += 3) {
+            CHECK(rise_agent_set_player(together, i, 0.4, 0.5) == RISE_OK);
+            CHECK(rise_agent_set_player(alone, i, 0.4, 0.5) == RISE_OK);
+        }
         crowd_begin(&c);
         for (step = 0; step < 25; step++) {
             const uint8_t *const allowed = step % 2 || d.action_masks ? c.allowed : NULL;
@@ -189,7 +194,7 @@ static void players_play_together_as_alone(void)
 static void refused_calls_move_nobody(void)
 {
     static crowd c;
-    rise_agent_desc d = described("memory=rise players=37");
+    rise_agent_desc d = described("memory=rise players=47");
     rise_agent *const a = created(&d);
     int actions[PLAYERS], step, i;
     crowd_begin(&c);
@@ -202,7 +207,7 @@ static void refused_calls_move_nobody(void)
         kept = c.rewards[PLAYERS - 1], c.rewards[PLAYERS - 1] = NAN;
         CHECK(rise_agent_play_all(a, c.frames, NULL, c.rewards, c.events, NULL,
                                   actions) != RISE_OK);
-        CHECK(strstr(rise_agent_error(a)->text, "player 36") != NULL);
+        CHECK(strstr(rise_agent_error(a)->text, "player 46") != NULL);
         c.rewards[PLAYERS - 1] = kept, c.events[PLAYERS - 1] = RISE_ABSENT;
         CHECK(rise_agent_play_all(a, NULL, NULL, c.rewards, c.events, NULL, actions) ==
               RISE_BAD_CALL);
