@@ -286,6 +286,7 @@ static void demonstrations_teach(void)
     CHECK(tool("--memory rise --demonstrations right.txt", 0) == 0);
     CHECK(said("Each agent learns from 8 demonstrations first: 80 steps, mean score +1.00."));
     CHECK(said("RISE reached the goal"));
+    if (check_share > 1) return; /* with sanitizers, the next line takes a minute */
     CHECK(tool("--memory rise", 0) == 1 && said("RISE missed the goal"));
 }
 
